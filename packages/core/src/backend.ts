@@ -1,0 +1,156 @@
+/**
+ * The training-backend contract, shaped like the Tinker API: losses are token sums of caller-given advantages, so that
+ * every algorithm stays in TypeScript. A backend that does not honour an option must reject it.
+ */
+import type { JsonValue } from './vocabulary/json.ts';
+
+/** One row of a training batch; all arrays are aligned with `tokens`, and entry t is about predicting `tokens[t]` from `tokens[0..t)`. */
+export interface TrainingRow {
+  /** Shape (T,), T ≥ 2: token ids. */
+  readonly tokens: Int32Array;
+  /** Shape (T,): 1 where the token was sampled by the policy and is trained on, else 0. Entry 0 is always 0. */
+  readonly lossMask: Uint8Array;
+  /** Shape (T,), nats: log-probability at sampling time; 0 where `lossMask` is 0. Not read by `cross_entropy`. */
+  readonly logprobs: Float32Array;
+  /** Shape (T,): advantage × loss weight of each token, any sign; 0 where `lossMask` is 0. For `cross_entropy`: the token's weight. */
+  readonly advantages: Float32Array;
+}
+
+/**
+ * A loss, always a SUM over tokens with `lossMask` 1. With lp the policy's log-probability now, q the row's `logprobs`,
+ * A its `advantages` and r = exp(lp − q):
+ *
+ * - `importance_sampling`: −Σ r·A
+ * - `ppo`: −Σ min(r·A, clip(r, clipLow, clipHigh)·A)
+ * - `cispo`: −Σ stopGradient(clip(r, clipLow, clipHigh))·lp·A
+ * - `cross_entropy`: −Σ A·lp (any sign of A: supervised weights, or minus a derivative)
+ *
+ * Clip bounds are absolute ratios, such as 0.8 and 1.2.
+ */
+export type Loss =
+  | { readonly name: 'importance_sampling' }
+  | { readonly name: 'ppo'; readonly clipLow: number; readonly clipHigh: number }
+  | { readonly name: 'cispo'; readonly clipLow: number; readonly clipHigh: number }
+  | { readonly name: 'cross_entropy' };
+
+export interface AdamParameters {
+  readonly learningRate: number;
+  /** @default 0.9 */
+  readonly beta1?: number;
+  /** @default 0.95 */
+  readonly beta2?: number;
+  /** @default 1e-8 */
+  readonly epsilon?: number;
+  /** Decoupled. @default 0 */
+  readonly weightDecay?: number;
+  /** Clip the global L2 norm of the gradient; 0 for no clipping. @default 0 */
+  readonly maxGradientNorm?: number;
+}
+
+export interface ForwardBackwardResult {
+  /** Per row, shape (T,): the policy's log-probabilities before any update; 0 where `lossMask` is 0. */
+  readonly logprobs: readonly Float32Array[];
+  /** The loss: a sum over tokens. */
+  readonly loss: number;
+  /** Tokens with `lossMask` 1. */
+  readonly trainedTokens: number;
+  /** Mean entropy of the policy's distribution over trained tokens, in nats, where the backend computes it. */
+  readonly entropy?: number;
+}
+
+export interface OptimStepResult {
+  /** Global L2 norm of the accumulated gradient, before clipping. */
+  readonly gradientNorm: number;
+  /** Optimizer steps taken by this policy, this one included. */
+  readonly step: number;
+}
+
+export interface BackendCapabilities {
+  readonly losses: readonly Loss['name'][];
+  /** The longest row, in tokens. */
+  readonly maxRowTokens: number;
+  readonly release: PolicyRelease['kind'];
+  /** Text for people: what trains where. */
+  readonly description: string;
+}
+
+export interface PolicySpec {
+  /** The policy's name, as agents and spans see it. */
+  readonly name: string;
+  /** Seeds whatever the backend draws. */
+  readonly seed: number;
+}
+
+/** A place where policies train. */
+export interface TrainingBackend {
+  readonly name: string;
+  capabilities(): Promise<BackendCapabilities>;
+  /** A policy that starts from the backend's base model. */
+  createPolicy(spec: PolicySpec): Promise<TrainablePolicy>;
+  /** The frozen base model, for nodes that do not train and for KL; undefined where the backend cannot serve it. */
+  baseRelease(): Promise<PolicyRelease | undefined>;
+  close(): Promise<void>;
+}
+
+/** A model that training changes. Calls take effect in the order in which they are made. */
+export interface TrainablePolicy {
+  readonly name: string;
+  /** Per row, shape (T,): log-probabilities, 0 where `lossMask` is 0. No gradient. */
+  forward(rows: readonly TrainingRow[]): Promise<readonly Float32Array[]>;
+  /** The same under the frozen base model; for KL to the reference. */
+  forwardBase(rows: readonly TrainingRow[]): Promise<readonly Float32Array[]>;
+  /** Adds the loss's gradient to what earlier calls accumulated. @throws BackendError `rows-invalid` | `numerics` | `loss-unsupported` */
+  forwardBackward(rows: readonly TrainingRow[], loss: Loss): Promise<ForwardBackwardResult>;
+  /** One AdamW step on the accumulated gradient, which it clears. */
+  optimStep(adam: AdamParameters): Promise<OptimStepResult>;
+  /** Makes the weights as they are now samplable under `version`. Calls in flight finish on the version they began with. */
+  publish(version: number): Promise<PolicyRelease>;
+  /** Writes weights, optimizer and random state into a directory, atomically: it is whole or absent. */
+  saveState(directory: string): Promise<void>;
+  loadState(directory: string): Promise<void>;
+  /** Writes the weights alone as an ordinary Hugging Face model directory. */
+  exportModel(directory: string): Promise<void>;
+}
+
+/** A policy version that can be sampled: in this process, or behind an OpenAI-compatible URL. */
+export type PolicyRelease =
+  | { readonly kind: 'engine'; readonly version: number; readonly engine: SamplingEngine }
+  | { readonly kind: 'openai'; readonly version: number; readonly baseUrl: string; readonly model: string; readonly apiKey?: string };
+
+/** A chat message as the OpenAI wire has it. */
+export interface ChatMessage {
+  readonly role: string;
+  readonly content?: JsonValue;
+  readonly [key: string]: JsonValue | undefined;
+}
+
+/** What a sampling engine is asked for. */
+export interface GenerateRequest {
+  readonly input: { readonly messages: readonly ChatMessage[]; readonly tools?: readonly JsonValue[] } | { readonly prompt: string | Int32Array };
+  /** Independent continuations of the one prompt. @default 1 */
+  readonly choices?: number;
+  /** 0 is greedy. @default 1 */
+  readonly temperature?: number;
+  readonly maxTokens?: number;
+  /** Texts that end a choice; cut from the text, kept in the tokens. */
+  readonly stop?: readonly string[];
+  /** The same seed, weights and request give the same tokens, whatever else runs beside it. */
+  readonly seed?: number;
+}
+
+/** What happens during a generation, in order: one `prompt`, then pieces, then one `finish` for each choice. */
+export type GenerateEvent =
+  | { readonly type: 'prompt'; readonly tokens: Int32Array }
+  | { readonly type: 'piece'; readonly choice: number; readonly text: string; readonly tokens: Int32Array; readonly logprobs: Float32Array }
+  | { readonly type: 'finish'; readonly choice: number; readonly reason: 'stop' | 'length' };
+
+/** A model in this process that answers chats. */
+export interface SamplingEngine {
+  /** The most tokens that prompt and response may have together. */
+  readonly contextLength: number;
+  /**
+   * Samples. Tokens and log-probabilities are those of the distribution that was sampled from.
+   * @throws BackendError `context-exceeded` when the prompt leaves no room for a token; `rows-invalid` for a bad field
+   */
+  generate(request: GenerateRequest, signal?: AbortSignal): AsyncIterable<GenerateEvent>;
+}

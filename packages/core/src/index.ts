@@ -1,0 +1,40 @@
+// errors
+export {
+  AdapterError, BackendError, ConfigurationError, GatewayError, LightningError, StoreError, TimeoutError, TraceError,
+  TrainerError, UserCodeError, type LightningErrorCode, type LightningErrorOptions,
+} from './errors.ts';
+
+// vocabulary
+export type { JsonValue } from './vocabulary/json.ts';
+export {
+  attemptTransitions, isFinalAttemptStatus, isFinalRolloutStatus, rolloutTransitions, type Attempt, type AttemptStatus,
+  type Failure, type Lease, type RetryPolicy, type Rollout, type RolloutMode, type RolloutStatus, type RolloutTimeouts,
+} from './vocabulary/rollout.ts';
+export type { AttributeValue, Attributes, Span, SpanInput, SpanKind, SpanStatus } from './vocabulary/span.ts';
+export { attributeNames, rewardNameAttribute, rewardValueAttribute } from './vocabulary/attributes.ts';
+export type { TokenBlob } from './vocabulary/tokens.ts';
+export type { LlmEndpoint, NamedResources, Resource, ResourcesVersion, SamplingParameters } from './vocabulary/resources.ts';
+
+// store
+export type {
+  Claim, ClaimRequest, EnqueueRequest, HeartbeatReply, LightningStore, Page, RolloutQuery, SpanQuery, StoreEvent,
+  StoreStatistics, WaitOptions, WorkerRecord,
+} from './store/lightning-store.ts';
+
+// tracing
+export { TraceRecorder, type OpenSpan, type StartSpan, type TraceRecorderOptions } from './tracing/trace-recorder.ts';
+export { wireHeaders } from './tracing/wire-headers.ts';
+export { currentRollout, requireRollout, runInRollout, type RolloutScope } from './tracing/rollout-scope.ts';
+
+// transitions
+export type { Episode, StepSignal, Transition, UntrainableCall } from './transitions/transition.ts';
+
+// runner
+export type { ModelGateway } from './runner/model-gateway.ts';
+export type { RolloutContext, RolloutFunction, RolloutResult } from './runner/rollout-function.ts';
+
+// training backend
+export type {
+  AdamParameters, BackendCapabilities, ChatMessage, ForwardBackwardResult, GenerateEvent, GenerateRequest, Loss,
+  OptimStepResult, PolicyRelease, PolicySpec, SamplingEngine, TrainablePolicy, TrainingBackend, TrainingRow,
+} from './backend.ts';

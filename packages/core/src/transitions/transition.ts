@@ -1,0 +1,53 @@
+import type { Rollout } from '../vocabulary/rollout.ts';
+
+/** Something that the system itself said about a step, for automatic intermediate rewarding. */
+export interface StepSignal {
+  readonly type: 'tool_ok' | 'tool_error' | 'exception' | 'parse_failure' | 'length_stop';
+  /** The tool's, exception's or parser's name. */
+  readonly name: string;
+  readonly spanId: string;
+}
+
+/** One model call by a trained agent: the (prompt, response, reward) triplet of the unified trace interface. @source arXiv:2508.03680 §3.1 */
+export interface Transition {
+  readonly rolloutId: string;
+  readonly attemptId: string;
+  /** The span that holds the tokens. */
+  readonly spanId: string;
+  readonly sequenceId: number;
+  /** Position among the rollout's transitions, from 0. */
+  readonly callIndex: number;
+  /** The most specific name of the node or agent that called. */
+  readonly agentName: string;
+  readonly policy: string;
+  readonly policyVersion: number;
+  /** Shape (P,). */
+  readonly promptTokens: Int32Array;
+  /** Shape (T,), T ≥ 1. */
+  readonly responseTokens: Int32Array;
+  /** Shape (T,), nats. */
+  readonly logprobs: Float32Array;
+  readonly finishReason: string;
+  /** What the call itself earned by rewards scoped to its span or agent; undefined when none was given. */
+  readonly reward: number | undefined;
+  readonly signals: readonly StepSignal[];
+}
+
+/** A model call of a trained agent that must not be trained on, and why. */
+export interface UntrainableCall {
+  readonly spanId: string;
+  readonly agentName: string;
+  readonly reason: string;
+}
+
+/** What training knows of one finished rollout. */
+export interface Episode {
+  readonly rollout: Rollout;
+  /** In the order of the calls. */
+  readonly transitions: readonly Transition[];
+  readonly untrainable: readonly UntrainableCall[];
+  /** The primary dimension of the rollout's own reward; undefined when none arrived: then the rollout is left out, never counted as 0. */
+  readonly reward: number | undefined;
+  /** Every named dimension of the rollout's own reward, the primary one included. */
+  readonly rewards: Readonly<Record<string, number>>;
+}

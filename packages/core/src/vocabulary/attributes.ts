@@ -1,0 +1,65 @@
+/**
+ * Attribute names of spans. GenAI names follow open-telemetry/semantic-conventions-genai; `agentlightning.*` names that
+ * Agent Lightning 0.3 has are kept; the others are ours.
+ */
+export const attributeNames = {
+  // model calls
+  operationName: 'gen_ai.operation.name',
+  providerName: 'gen_ai.provider.name',
+  requestModel: 'gen_ai.request.model',
+  requestTemperature: 'gen_ai.request.temperature',
+  requestMaxTokens: 'gen_ai.request.max_tokens',
+  requestSeed: 'gen_ai.request.seed',
+  requestStream: 'gen_ai.request.stream',
+  responseId: 'gen_ai.response.id',
+  responseModel: 'gen_ai.response.model',
+  finishReasons: 'gen_ai.response.finish_reasons',
+  inputTokens: 'gen_ai.usage.input_tokens',
+  outputTokens: 'gen_ai.usage.output_tokens',
+  /** JSON: the chat messages as they went over the wire. */
+  inputMessages: 'gen_ai.input.messages',
+  /** JSON: the assistant messages as they came back. */
+  outputMessages: 'gen_ai.output.messages',
+  /** JSON: the tools as they went over the wire. */
+  toolDefinitions: 'gen_ai.tool.definitions',
+  errorType: 'error.type',
+  // tools and agents
+  toolName: 'gen_ai.tool.name',
+  toolCallId: 'gen_ai.tool.call.id',
+  toolArguments: 'gen_ai.tool.call.arguments',
+  toolResult: 'gen_ai.tool.call.result',
+  agentName: 'gen_ai.agent.name',
+  // ours
+  /** `gateway` when the span was captured on the wire, `framework` when an adapter reported it. */
+  source: 'agentlightning.source',
+  /** Every name that `agentMatch` is tested against, most specific first. */
+  agentNames: 'agentlightning.agent.names',
+  policy: 'agentlightning.policy',
+  policyVersion: 'agentlightning.policy.version',
+  /** Why a captured call must not be trained on; absent when it may. */
+  untrainable: 'agentlightning.untrainable',
+  timeToFirstTokenMs: 'agentlightning.time_to_first_token_ms',
+  messageBody: 'agentlightning.message.body',
+  objectType: 'agentlightning.object.type',
+  objectJson: 'agentlightning.object.json',
+  operationLabel: 'agentlightning.operation.name',
+  operationInput: 'agentlightning.operation.input',
+  operationOutput: 'agentlightning.operation.output',
+  /** `rollout`, `agent` or `span`: what a reward is for. */
+  rewardScope: 'agentlightning.reward.scope',
+  /** The agent name or span id that a scoped reward is for. */
+  rewardTarget: 'agentlightning.reward.target',
+  exceptionType: 'exception.type',
+  exceptionMessage: 'exception.message',
+  exceptionStacktrace: 'exception.stacktrace',
+} as const;
+
+/** `agentlightning.reward.{index}.name`; index 0 is the primary dimension. */
+export function rewardNameAttribute(index: number): string {
+  return `agentlightning.reward.${index}.name`;
+}
+
+/** `agentlightning.reward.{index}.value`. */
+export function rewardValueAttribute(index: number): string {
+  return `agentlightning.reward.${index}.value`;
+}

@@ -1,0 +1,36 @@
+import type { JsonValue } from './json.ts';
+
+/** How to sample; an absent field is the engine's default. */
+export interface SamplingParameters {
+  readonly temperature?: number;
+  readonly topP?: number;
+  readonly maxTokens?: number;
+  readonly seed?: number;
+}
+
+/** Where an agent's model calls go during one attempt. */
+export interface LlmEndpoint {
+  /** Ends in `/v1`; give it to any OpenAI client as its base URL. */
+  readonly baseUrl: string;
+  /** Valid for this attempt only. */
+  readonly apiKey: string;
+  readonly model: string;
+  readonly sampling: SamplingParameters;
+}
+
+/** Something that agents use and training improves. */
+export type Resource =
+  | { readonly type: 'llm'; readonly model: string; readonly policyVersion: number; readonly sampling: SamplingParameters }
+  | { readonly type: 'prompt_template'; readonly template: string; readonly engine: 'f-string' | 'jinja' }
+  | { readonly type: 'json'; readonly value: JsonValue };
+
+export type NamedResources = Readonly<Record<string, Resource>>;
+
+/** One kept version of a set of resources. */
+export interface ResourcesVersion {
+  readonly resourcesId: string;
+  /** 1 for the first version of this id, then one more each. */
+  readonly version: number;
+  readonly resources: NamedResources;
+  readonly createdAtMs: number;
+}

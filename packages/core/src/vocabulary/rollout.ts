@@ -1,0 +1,121 @@
+import type { JsonValue } from './json.ts';
+
+/** What a rollout is for; only `train` rollouts become gradients. */
+export type RolloutMode = 'train' | 'val' | 'test';
+
+export type RolloutStatus = 'queuing' | 'preparing' | 'running' | 'requeuing' | 'succeeded' | 'failed' | 'cancelled';
+export type AttemptStatus = 'preparing' | 'running' | 'succeeded' | 'failed' | 'timeout' | 'unresponsive' | 'cancelled';
+
+/** The statuses that each rollout status may be followed by; a final status has none. */
+export const rolloutTransitions: Readonly<Record<RolloutStatus, readonly RolloutStatus[]>> = {
+  queuing: ['preparing', 'cancelled', 'failed'],
+  preparing: ['running', 'requeuing', 'succeeded', 'failed', 'cancelled'],
+  running: ['requeuing', 'succeeded', 'failed', 'cancelled'],
+  requeuing: ['preparing', 'failed', 'cancelled'],
+  succeeded: [],
+  failed: [],
+  cancelled: [],
+};
+
+/** The statuses that each attempt status may be followed by; a final status has none. */
+export const attemptTransitions: Readonly<Record<AttemptStatus, readonly AttemptStatus[]>> = {
+  preparing: ['running', 'succeeded', 'failed', 'timeout', 'unresponsive', 'cancelled'],
+  running: ['succeeded', 'failed', 'timeout', 'unresponsive', 'cancelled'],
+  succeeded: [],
+  failed: [],
+  timeout: [],
+  unresponsive: [],
+  cancelled: [],
+};
+
+export function isFinalRolloutStatus(status: RolloutStatus): boolean {
+  return rolloutTransitions[status].length === 0;
+}
+
+export function isFinalAttemptStatus(status: AttemptStatus): boolean {
+  return attemptTransitions[status].length === 0;
+}
+
+/** Which ends of an attempt are tried again, how often, and after how long. */
+export interface RetryPolicy {
+  /** Attempts in all, the first included; 1 to 100. @default 1 */
+  readonly maxAttempts: number;
+  /** The attempt statuses that are retried. @default ['failed', 'timeout', 'unresponsive'] */
+  readonly retryOn: readonly AttemptStatus[];
+  /** Wait before the second attempt; doubles for each further one. @default 0 */
+  readonly backoffMs: number;
+  /** The longest wait between two attempts. @default 60_000 */
+  readonly maxBackoffMs: number;
+}
+
+/** The four clocks of a rollout, in milliseconds; an absent one never fires. Read on the store's clock. */
+export interface RolloutTimeouts {
+  /** From enqueue to the first claim. */
+  readonly queueMs?: number;
+  /** From an attempt's claim to its end. */
+  readonly startToFinishMs?: number;
+  /** Without a span or heartbeat from the attempt. */
+  readonly noProgressMs?: number;
+  /** From enqueue to the rollout's final status, retries included. */
+  readonly totalMs?: number;
+}
+
+/** Why an attempt or a rollout ended without success. */
+export interface Failure {
+  /** A `LightningErrorCode`, or a name of the user's own. */
+  readonly code: string;
+  readonly message: string;
+}
+
+/** One run of the agent on one task. */
+export interface Rollout {
+  /** Given by the client or made by the store; 1 to 200 characters of `[A-Za-z0-9._:-]`. */
+  readonly rolloutId: string;
+  /** The task: what the agent is asked to do. */
+  readonly input: JsonValue;
+  readonly mode: RolloutMode;
+  readonly status: RolloutStatus;
+  /** Rollouts of one task that are compared with each other share a group. */
+  readonly groupId?: string;
+  /** The training run that this rollout belongs to. */
+  readonly runId?: string;
+  /** The queue that runners claim from. @default 'default' */
+  readonly queue: string;
+  /** Higher is claimed first; within one priority, first in is first out. @default 0 */
+  readonly priority: number;
+  readonly resourcesId?: string;
+  readonly retry: RetryPolicy;
+  readonly timeouts: RolloutTimeouts;
+  readonly metadata: { readonly [key: string]: JsonValue };
+  /** How many attempts were started. */
+  readonly attemptCount: number;
+  readonly failure?: Failure;
+  /** Milliseconds since the epoch, on the store's clock; likewise below. */
+  readonly createdAtMs: number;
+  /** Not claimable before this moment: a retry's back-off. */
+  readonly availableAtMs: number;
+  readonly endedAtMs?: number;
+}
+
+/** One try at a rollout. */
+export interface Attempt {
+  readonly attemptId: string;
+  readonly rolloutId: string;
+  /** 1 for the first attempt of its rollout. */
+  readonly attemptNumber: number;
+  readonly status: AttemptStatus;
+  readonly workerId: string;
+  readonly startedAtMs: number;
+  readonly lastProgressAtMs: number;
+  readonly leaseExpiresAtMs: number;
+  readonly failure?: Failure;
+  readonly endedAtMs?: number;
+}
+
+/** The right to write to one attempt. A writer whose token is no longer the attempt's is refused. */
+export interface Lease {
+  readonly rolloutId: string;
+  readonly attemptId: string;
+  /** Grows with every claim of the store; compared for equality only. */
+  readonly fencingToken: number;
+}

@@ -1,0 +1,47 @@
+import type { TokenBlob } from './tokens.ts';
+
+/** The kinds of span that training reads. */
+export type SpanKind =
+  | 'model_call'
+  | 'tool_call'
+  | 'agent'
+  | 'reward'
+  | 'message'
+  | 'object'
+  | 'exception'
+  | 'operation';
+
+export type AttributeValue = string | number | boolean | readonly string[] | readonly number[] | readonly boolean[];
+/** Flat, as OpenTelemetry has them; nested values are flattened or stored as a JSON string by the writer. */
+export type Attributes = Readonly<Record<string, AttributeValue>>;
+
+export interface SpanStatus {
+  readonly code: 'unset' | 'ok' | 'error';
+  readonly message?: string;
+}
+
+/** What a writer hands to the store: a finished piece of work within one attempt. */
+export interface SpanInput {
+  /** 16 lower-case hex digits, unique within the attempt; writing the same id again changes nothing. */
+  readonly spanId: string;
+  /** 32 lower-case hex digits. */
+  readonly traceId: string;
+  readonly parentSpanId?: string;
+  readonly kind: SpanKind;
+  readonly name: string;
+  readonly status: SpanStatus;
+  /** Milliseconds since the epoch, fractions allowed. */
+  readonly startTimeMs: number;
+  readonly endTimeMs: number;
+  readonly attributes: Attributes;
+  /** Model calls only, and only when the engine reported them. */
+  readonly tokens?: TokenBlob;
+}
+
+/** A span as the store keeps it. */
+export interface Span extends SpanInput {
+  readonly rolloutId: string;
+  readonly attemptId: string;
+  /** Issued by the store, from 1, strictly increasing within the rollout: the order that does not trust clocks. */
+  readonly sequenceId: number;
+}

@@ -1,0 +1,9 @@
+/** What one model call put in and took out of the engine, token by token. Ids come from the engine that sampled them. */
+export interface TokenBlob {
+  /** Shape (P,): the rendered prompt. */
+  readonly prompt: Int32Array;
+  /** Shape (T,): the sampled tokens, the stop token included when the engine reported it. */
+  readonly response: Int32Array;
+  /** Shape (T,), nats, aligned with `response`: log-probability under the distribution that was sampled from. */
+  readonly logprobs: Float32Array;
+}

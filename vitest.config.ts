@@ -1,0 +1,15 @@
+import { defineConfig } from 'vitest/config';
+
+/** One configuration for every package: workspace imports resolve to TypeScript sources, and a test that prints fails. */
+export default defineConfig({
+  ssr: { resolve: { conditions: ['@agent-lightning/source', 'node', 'import', 'module', 'default'] } },
+  resolve: { conditions: ['@agent-lightning/source', 'node', 'import', 'module', 'default'] },
+  test: {
+    include: ['**/*.test.ts'],
+    exclude: ['**/node_modules/**', '**/dist/**'],
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
+    pool: 'forks',
+    maxWorkers: 2,
+  },
+});
