@@ -23,6 +23,9 @@ export type {
 
 // tracing
 export { TraceRecorder, type OpenSpan, type StartSpan, type TraceRecorderOptions } from './tracing/trace-recorder.ts';
+export {
+  readReward, rewardAttributes, type Reward, type RewardAttributesOptions, type RewardDimension, type RewardScope, type RewardValue,
+} from './tracing/reward-span.ts';
 export { wireHeaders } from './tracing/wire-headers.ts';
 export { currentRollout, requireRollout, runInRollout, type RolloutScope } from './tracing/rollout-scope.ts';
 
