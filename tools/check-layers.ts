@@ -1,0 +1,127 @@
+/**
+ * Checks the rules of the house that a compiler does not: which layer may import which, package roots only, no
+ * `export *`, no bare `Error`. Fails closed: an unknown layer, an undeclared dependency or an empty workspace is a failure.
+ *
+ *     node tools/check-layers.ts [workspace root]
+ */
+import { existsSync, globSync, readFileSync } from 'node:fs';
+import { join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** For each layer, the layers that its sources may import. Nothing imports sideways; the trainer composes the defaults. */
+const allowedImports: Readonly<Record<string, readonly string[]>> = {
+  core: [],
+  testing: ['core'],
+  store: ['core'],
+  service: ['core'],
+  adapter: ['core'],
+  engine: ['core'],
+  composer: ['core', 'store', 'service'],
+  example: ['core', 'testing', 'store', 'service', 'adapter', 'engine', 'composer'],
+  tool: ['core', 'testing', 'store', 'service', 'adapter', 'engine', 'composer'],
+};
+
+interface Manifest {
+  readonly name: string;
+  readonly workspaces?: readonly string[];
+  readonly dependencies?: Readonly<Record<string, string>>;
+  readonly peerDependencies?: Readonly<Record<string, string>>;
+  readonly nx?: { readonly tags?: readonly string[] };
+}
+
+interface Workspace {
+  readonly name: string;
+  readonly directory: string;
+  readonly layer: string;
+  readonly dependencies: ReadonlySet<string>;
+}
+
+function readManifest(directory: string): Manifest {
+  return JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8')) as Manifest;
+}
+
+function readWorkspaces(root: string, problems: string[]): Workspace[] {
+  const patterns = readManifest(root).workspaces ?? [];
+  const directories = globSync([...patterns], { cwd: root }).filter((path) =>
+    existsSync(join(root, path, 'package.json')),
+  );
+  return directories.map((directory) => {
+    const manifest = readManifest(join(root, directory));
+    const layers = (manifest.nx?.tags ?? []).filter((tag) => tag.startsWith('layer:')).map((tag) => tag.slice(6));
+    const layer = layers[0] ?? '';
+    if (layers.length !== 1 || !(layer in allowedImports)) {
+      problems.push(
+        `${directory}/package.json: nx.tags needs exactly one known "layer:…" tag, has [${layers.join(', ')}]`,
+      );
+    }
+    const dependencies = new Set([
+      ...Object.keys(manifest.dependencies ?? {}),
+      ...Object.keys(manifest.peerDependencies ?? {}),
+    ]);
+    return { name: manifest.name, directory, layer, dependencies };
+  });
+}
+
+const importPattern = /(?:\bfrom\s+|\bimport\s*\(\s*|^\s*import\s+)['"]([^'"]+)['"]/gm;
+
+function checkImport(
+  specifier: string,
+  file: string,
+  from: Workspace,
+  byName: ReadonlyMap<string, Workspace>,
+): string | undefined {
+  if (specifier.startsWith('.')) {
+    const target = relative(from.directory, join(file, '..', specifier));
+    return target.startsWith('..') ? `imports ${specifier}, outside its package` : undefined;
+  }
+  if (specifier.startsWith('node:')) return undefined;
+  const packageName = specifier
+    .split('/')
+    .slice(0, specifier.startsWith('@') ? 2 : 1)
+    .join('/');
+  const target = byName.get(packageName);
+  if (from.layer !== 'tool' && packageName !== from.name && !from.dependencies.has(packageName)) {
+    return `imports ${packageName}, which its package.json does not declare`;
+  }
+  if (target === undefined) return undefined;
+  if (specifier !== packageName) return `imports ${specifier}: only package roots may be imported`;
+  if (target !== from && !allowedImports[from.layer]?.includes(target.layer)) {
+    return `imports ${packageName}: layer "${from.layer}" may not import layer "${target.layer}"`;
+  }
+  return undefined;
+}
+
+function checkFile(file: string, root: string, from: Workspace, byName: ReadonlyMap<string, Workspace>): string[] {
+  const source = readFileSync(join(root, file), 'utf8');
+  const problems = [...source.matchAll(importPattern)].flatMap(
+    (match) => checkImport(match[1]!, file, from, byName) ?? [],
+  );
+  if (/^\s*export \*/m.test(source)) problems.push('has "export *": name what is exported');
+  if (file.startsWith('packages/') && /\bnew Error\(/.test(source))
+    problems.push('has a bare "new Error": throw the error class of its boundary');
+  return problems.map((problem) => `${file}: ${problem}`);
+}
+
+/** Every broken rule in the workspace at `root`, one sentence each. */
+export function checkLayers(root: string): string[] {
+  const problems: string[] = [];
+  const workspaces = readWorkspaces(root, problems);
+  if (workspaces.length === 0) return [`${root}: no workspaces found, so nothing was checked`];
+  const byName = new Map(workspaces.map((workspace) => [workspace.name, workspace]));
+  for (const workspace of workspaces) {
+    const isLibrary = workspace.directory.startsWith('packages/');
+    const pattern = join(workspace.directory, isLibrary ? 'src/**/*.ts' : '**/*.ts');
+    const files = globSync(pattern, { cwd: root, exclude: ['**/node_modules/**', '**/dist/**'] });
+    const sources = files.filter((file) => !/\.test(-d)?\.ts$/.test(file));
+    if (isLibrary && sources.length === 0) problems.push(`${workspace.directory}: has no sources to check`);
+    for (const file of sources) problems.push(...checkFile(file, root, workspace, byName));
+  }
+  return problems;
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const problems = checkLayers(resolve(process.argv[2] ?? '.'));
+  for (const problem of problems) console.error(problem);
+  console.log(problems.length === 0 ? 'layers: every import is allowed' : `layers: ${problems.length} problem(s)`);
+  process.exitCode = problems.length === 0 ? 0 : 1;
+}

@@ -1,0 +1,90 @@
+/**
+ * Packs every package as npm would publish it, unpacks the tarballs side by side in an empty folder, and imports each
+ * from there in plain Node: what a user's `npm install` gives must load, be typed, and hold nothing but itself.
+ *
+ *     node tools/check-packages.ts        (after `npm run build`)
+ */
+import { execFileSync } from 'node:child_process';
+import {
+  cpSync,
+  existsSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+
+const scope = '@agent-lightning';
+const problems: string[] = [];
+const root = process.cwd();
+const sandbox = mkdtempSync(join(tmpdir(), 'packed-'));
+
+function run(command: string, args: readonly string[], cwd: string): string {
+  return execFileSync(command, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+}
+
+/** Packs one package and lays its files where an install would. */
+function install(directory: string): string {
+  const packed = JSON.parse(run('npm', ['pack', '--json', '--pack-destination', sandbox], directory)) as unknown;
+  const [entry] = Array.isArray(packed) ? packed : Object.values(packed as object);
+  const tarball = join(sandbox, basename((entry as { filename: string }).filename.replace(/^@/, '').replace('/', '-')));
+  const target = join(sandbox, 'node_modules', scope, basename(directory));
+  mkdirSync(target, { recursive: true });
+  run('tar', ['-xzf', tarball, '--strip-components=1', '-C', target], sandbox);
+  return target;
+}
+
+/** Third-party packages come from this workspace; our own only from the tarballs. */
+function linkThirdParty(): void {
+  for (const name of readdirSync(join(root, 'node_modules'))) {
+    if (name === scope || name.startsWith('.')) continue;
+    symlinkSync(join(root, 'node_modules', name), join(sandbox, 'node_modules', name));
+  }
+}
+
+function checkFiles(directory: string): void {
+  const files = globSync('**/*', { cwd: directory });
+  for (const required of ['README.md', 'dist/index.js', 'dist/index.d.ts']) {
+    if (!existsSync(join(directory, required))) problems.push(`${basename(directory)}: the package lacks ${required}`);
+  }
+  for (const file of files) {
+    if (/\.test\.|\.tsbuildinfo$|__fixtures__|^src\//.test(file))
+      problems.push(`${basename(directory)}: the package holds ${file}`);
+  }
+}
+
+function checkImport(name: string): void {
+  const program = `import * as all from '${scope}/${name}'; console.log(Object.keys(all).length)`;
+  try {
+    const count = Number(run('node', ['--input-type=module', '--eval', program], sandbox));
+    if (!(count > 0)) problems.push(`${name}: exports nothing`);
+    else console.log(`${scope}/${name}: ${count} exports`);
+  } catch (error) {
+    problems.push(`${name}: does not load from its tarball: ${(error as { stderr?: string }).stderr ?? String(error)}`);
+  }
+}
+
+try {
+  const directories = globSync('packages/*', { cwd: root }).filter((path) =>
+    existsSync(join(root, path, 'package.json')),
+  );
+  if (directories.length === 0) problems.push('no packages found, so nothing was checked');
+  for (const directory of directories) checkFiles(install(join(root, directory)));
+  linkThirdParty();
+  cpSync(join(root, 'package.json'), join(sandbox, 'package.json'));
+  for (const directory of directories) {
+    const manifest = JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8')) as { peerDependencies?: object };
+    // A suite of tests loads only inside its test runner.
+    if (!('vitest' in (manifest.peerDependencies ?? {}))) checkImport(basename(directory));
+  }
+} finally {
+  rmSync(sandbox, { recursive: true, force: true });
+}
+for (const problem of problems) console.error(problem);
+console.log(problems.length === 0 ? 'packages: every tarball loads' : `packages: ${problems.length} problem(s)`);
+process.exitCode = problems.length === 0 ? 0 : 1;
