@@ -1,0 +1,151 @@
+import { once } from 'node:events';
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as wait } from 'node:timers/promises';
+import { ConfigurationError, type JsonValue } from '@agent-lightning/core';
+import { buildChatWire, chatCompletion, chatCompletionChunks } from './chat-wire.ts';
+import type { ChatRequest, ScriptedFault, ScriptedReply } from './scripted-reply.ts';
+import { writeReply, type ReplyParts } from './write-reply.ts';
+
+/** A request that the server got, kept for assertions. */
+export interface RecordedCall {
+  /** From 0, in order of arrival. */
+  readonly index: number;
+  readonly method: string;
+  readonly path: string;
+  readonly headers: IncomingHttpHeaders;
+  /** The parsed body; undefined for a GET. */
+  readonly body: JsonValue | undefined;
+  /** Resolves when the exchange is over: true when the client took the whole reply, false when it went away. */
+  readonly finished: Promise<boolean>;
+}
+
+/** Decides what a call is answered. */
+export type Responder = (request: ChatRequest, call: RecordedCall) => ScriptedReply | string | Promise<ScriptedReply | string>;
+
+export interface ModelServerOptions {
+  /** A function, or replies that are used in order (a call beyond them is answered 500). @default every call is answered 'ok' */
+  readonly respond?: Responder | readonly (ScriptedReply | string)[];
+  /** Calls without `Authorization: Bearer {apiKey}` are answered 401. @default no key is asked for */
+  readonly apiKey?: string;
+  /** What `GET /v1/models` lists. @default ['scripted'] */
+  readonly models?: readonly string[];
+}
+
+/** A scripted OpenAI-compatible server on a free port of the loopback interface. */
+export interface ModelServer {
+  /** Ends in `/v1`. */
+  readonly baseUrl: string;
+  /** Every request so far, answered or not. */
+  readonly calls: readonly RecordedCall[];
+  /** Replaces the script for the calls to come. */
+  respondWith(respond: NonNullable<ModelServerOptions['respond']>): void;
+  close(): Promise<void>;
+}
+
+function errorBody(status: number, message: string): string {
+  const type = status === 429 ? 'rate_limit_exceeded' : status >= 500 ? 'server_error' : 'invalid_request_error';
+  return JSON.stringify({ error: { message, type, param: null, code: status } });
+}
+
+function statusReply(status: number, message: string, fault?: Extract<ScriptedFault, { type: 'status' }>): ReplyParts {
+  const body = fault?.body ?? errorBody(status, message);
+  return { status, headers: { 'content-type': 'application/json', ...fault?.headers }, parts: [Buffer.from(body)] };
+}
+
+function quarters(text: string): Buffer[] {
+  const bytes = Buffer.from(text);
+  const size = Math.max(1, Math.ceil(bytes.length / 4));
+  return [0, 1, 2, 3].map((index) => bytes.subarray(index * size, (index + 1) * size)).filter((part) => part.length > 0);
+}
+
+function partsOf(request: ChatRequest, reply: ScriptedReply, callIndex: number): ReplyParts {
+  const wire = buildChatWire(request, reply, callIndex);
+  const rewrite = reply.rewrite ?? ((payload): Record<string, unknown> => payload);
+  if (request.stream === true) {
+    const events = chatCompletionChunks(request, reply, wire).map((chunk, index) => Buffer.from(`data: ${JSON.stringify(rewrite(chunk, index))}\n\n`));
+    return { status: 200, headers: { 'content-type': 'text/event-stream; charset=utf-8', ...reply.headers }, parts: [...events, Buffer.from('data: [DONE]\n\n')] };
+  }
+  const body = JSON.stringify(rewrite(chatCompletion(request, reply, wire), 0));
+  return { status: 200, headers: { 'content-type': 'application/json', ...reply.headers }, parts: quarters(body) };
+}
+
+function withContentType(parts: ReplyParts, fault: ScriptedFault | undefined): ReplyParts {
+  if (fault?.type !== 'content-type') return parts;
+  return { status: 200, headers: { ...parts.headers, 'content-type': fault.contentType }, parts: fault.body === undefined ? parts.parts : [Buffer.from(fault.body)] };
+}
+
+async function readBody(request: IncomingMessage): Promise<JsonValue | undefined> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request) chunks.push(chunk as Buffer);
+  return chunks.length === 0 ? undefined : (JSON.parse(Buffer.concat(chunks).toString('utf8')) as JsonValue);
+}
+
+function finishedOf(response: ServerResponse): Promise<boolean> {
+  return new Promise((resolve) => response.once('close', () => resolve(response.writableFinished)));
+}
+
+function responderOf(respond: ModelServerOptions['respond']): Responder {
+  if (respond === undefined) return () => 'ok';
+  if (typeof respond === 'function') return respond;
+  let next = 0;
+  return () => respond[next++] ?? { fault: { type: 'status', status: 500, message: `the script has only ${respond.length} replies` } };
+}
+
+/** Starts a scripted OpenAI-compatible model server: records its calls, streams, reports tokens as vLLM does, and fails on demand. */
+export async function startModelServer(options: ModelServerOptions = {}): Promise<ModelServer> {
+  const calls: RecordedCall[] = [];
+  let responder = responderOf(options.respond);
+
+  async function answerChat(request: ChatRequest, call: RecordedCall, response: ServerResponse): Promise<void> {
+    const scripted = await responder(request, call);
+    const reply: ScriptedReply = typeof scripted === 'string' ? { content: scripted } : scripted;
+    if (reply.delayMs !== undefined) await wait(reply.delayMs);
+    const fault = reply.fault;
+    const parts = fault?.type === 'status'
+      ? statusReply(fault.status, fault.message ?? `scripted status ${fault.status}`, fault)
+      : withContentType(partsOf(request, reply, call.index), fault);
+    await writeReply(response, parts, fault, reply.writeBytes);
+  }
+
+  async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const path = (request.url ?? '/').split('?')[0] ?? '/';
+    const body = await readBody(request);
+    const call: RecordedCall = { index: calls.length, method: request.method ?? 'GET', path, headers: request.headers, body, finished: finishedOf(response) };
+    calls.push(call);
+    if (options.apiKey !== undefined && request.headers.authorization !== `Bearer ${options.apiKey}`) {
+      return writeReply(response, statusReply(401, 'wrong or missing API key'), undefined, undefined);
+    }
+    if (call.method === 'GET' && path === '/v1/models') {
+      const data = (options.models ?? ['scripted']).map((id) => ({ id, object: 'model', created: 1_700_000_000, owned_by: 'scripted' }));
+      return writeReply(response, { status: 200, headers: { 'content-type': 'application/json' }, parts: [Buffer.from(JSON.stringify({ object: 'list', data }))] }, undefined, undefined);
+    }
+    if (call.method === 'POST' && path === '/v1/chat/completions') return answerChat(body as unknown as ChatRequest, call, response);
+    return writeReply(response, statusReply(404, `no route ${call.method} ${path}`), undefined, undefined);
+  }
+
+  const server = createServer((request, response) => {
+    response.on('error', () => response.destroy());
+    handle(request, response).catch((error: unknown) => {
+      // A script that throws must fail the test that wrote it, through the client's error.
+      if (response.headersSent) response.destroy();
+      else void writeReply(response, statusReply(500, `the script threw: ${String(error)}`), undefined, undefined);
+    });
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address() as AddressInfo | null;
+  if (address === null) throw new ConfigurationError('the model server has no port', { code: 'port-unavailable' });
+
+  return {
+    baseUrl: `http://127.0.0.1:${address.port}/v1`,
+    calls,
+    respondWith(respond): void { responder = responderOf(respond); },
+    async close(): Promise<void> {
+      const closed = once(server, 'close');
+      server.close();
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}
