@@ -7,10 +7,10 @@ export interface ChatRequest {
   readonly tools?: readonly JsonValue[];
   readonly stream?: boolean;
   readonly n?: number;
-  readonly [key: string]: JsonValue | undefined;
+  readonly [key: string]: unknown;
 }
 
-  readonly [key: string]: unknown;
+export interface ScriptedToolCall {
   readonly name: string;
   /** A string goes out as it is, so that broken JSON can be scripted. */
   readonly arguments: string | { readonly [key: string]: JsonValue };
