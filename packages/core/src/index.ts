@@ -22,7 +22,9 @@ export type {
 } from './store/lightning-store.ts';
 
 // tracing
-export { TraceRecorder, type OpenSpan, type StartSpan, type TraceRecorderOptions } from './tracing/trace-recorder.ts';
+export { TraceRecorder, type OpenSpan, type SpanOutcome, type StartSpan, type TraceRecorderOptions } from './tracing/trace-recorder.ts';
+export { deriveTraceId, formatTraceParent, isSpanId, isTraceId, parseTraceParent, randomSpanId } from './tracing/identifiers.ts';
+export { validateSpan } from './tracing/validate-span.ts';
 export {
   readReward, rewardAttributes, type Reward, type RewardAttributesOptions, type RewardDimension, type RewardScope, type RewardValue,
 } from './tracing/reward-span.ts';
@@ -31,6 +33,15 @@ export { currentRollout, requireRollout, runInRollout, type RolloutScope } from 
 
 // transitions
 export type { Episode, StepSignal, Transition, UntrainableCall } from './transitions/transition.ts';
+
+// LightningRL
+export { buildBatch, type LightningRLOptions } from './lightning-rl/algorithm.ts';
+export { splitMinibatches } from './lightning-rl/minibatches.ts';
+export { assignCredit, type Credit } from './lightning-rl/credit-assignment.ts';
+export { defaultIntermediateRules, intermediateRewards, type Intermediate, type IntermediateRules } from './lightning-rl/intermediate-rewards.ts';
+export { estimateAdvantages, type AdvantageEstimate, type Estimator, type RolloutReturns } from './lightning-rl/advantages.ts';
+export { buildRows, type RowLayout } from './lightning-rl/rows.ts';
+export type { BatchRow, DroppedFromBatch, LightningBatch, Minibatch, RowSegment, TokenWeighting } from './lightning-rl/batch.ts';
 
 // runner
 export type { ModelGateway } from './runner/model-gateway.ts';

@@ -1,0 +1,116 @@
+/**
+ * LightningRL, as the paper has it (arXiv:2508.03680 §3.3):
+ *
+ *   1. Run the agent n times on a task; an execution is a sequence of calls (input_k, output_k, r_k), its return R = Σ r_k.
+ *   2. Each call is an action: state input_k, action the whole token sequence output_k. Other components are environment.
+ *   3. Credit assignment: every call of the execution inherits the return R.
+ *   4. Advantage: any single-turn method over the calls of one task, such as GRPO: (R − mean) / deviation.
+ *   5. Loss: −E[ Σ_t log π(y_t | x, y_<t) · A ], a policy-gradient step on the calls as independent samples.
+ *
+ * What we changed, and why:
+ *
+ *   1. Statistics are over rollouts, not over calls: else one success in three calls and one failure in one call have
+ *      the mean 3/4, and long episodes weigh more.
+ *   2. Each rollout weighs 1/R in the loss however it was split into rows; the loss does not depend on the splitting.
+ *   3. Calls that continue each other become one row by a prefix tree over exact token ids: 10 turns of equal length
+ *      cost 10 turns and not 55. Nothing is re-tokenised, and every response token is trained once.
+ *   4. Credit is an option (discounted, per step, a function); `identical` is the paper's.
+ *   5. A rollout without a reward is left out, not counted as 0; a group without variance is dropped and named.
+ *   6. The ratio to the sampling policy, clipped, replaces log π, as the estimators' own papers have it (see `Loss`).
+ *   7. Several policies in one rollout share its returns and their statistics, and are weighed each on its own.
+ *
+ * Symbols: ρ a rollout; R how many rollouts; K the calls of a rollout, k one of them; r_k its own reward; G_k its return
+ * (what credit assignment gave it); A_k its advantage; P and T the tokens of a prompt and a response; t a token; lp its
+ * log-probability now, q the one at sampling time; N(ρ) the trained tokens of a rollout; γ the discount.
+ */
+import { ConfigurationError } from '../errors.ts';
+import type { Episode } from '../transitions/transition.ts';
+import { estimateAdvantages, estimators, type Estimator, type RolloutReturns } from './advantages.ts';
+import type { BatchRow, LightningBatch, TokenWeighting } from './batch.ts';
+import { assignCredit, checkCredit, hasReturn, type Credit } from './credit-assignment.ts';
+import { intermediateRewards, type Intermediate } from './intermediate-rewards.ts';
+import { checkTokenWeighting, weighRows } from './loss-weights.ts';
+import { buildRows, type RowLayout } from './rows.ts';
+
+export interface LightningRLOptions {
+  readonly credit: Credit;
+  /** Automatic intermediate rewarding; `{}` for the default rules. @default none */
+  readonly intermediate?: Intermediate;
+  readonly estimator: Estimator;
+  readonly rows: RowLayout;
+  readonly tokenWeighting: TokenWeighting;
+}
+
+/**
+ * LightningRL from finished rollouts to weighted training rows. Pure; the episodes are not changed. Rollouts of one
+ * `groupId` (else each rollout by itself) are compared with each other.
+ * @throws {ConfigurationError} `option-invalid` for a bad option, for a rollout given twice or one that is not for training
+ * @throws {TraceError} `reward-invalid` | `tokens-invalid` for an episode that must not exist
+ */
+export function buildBatch(episodes: readonly Episode[], options: LightningRLOptions): LightningBatch {
+  checkOptions(options);
+  checkEpisodes(episodes);
+  const missingReward = episodes.filter((episode) => !hasReturn(episode, options.credit));
+  const rewarded = episodes.filter((episode) => hasReturn(episode, options.credit));
+  const usable = rewarded.filter((episode) => episode.transitions.length > 0);
+  const credited = usable.map((episode) => creditOf(episode, options)); // (ρ) → (ρ, K)
+  const { advantages, zeroVarianceGroups, singletonGroups } = estimateAdvantages(credited, options.estimator);
+  const rows = weighRows(usable.flatMap((episode) => rowsOf(episode, advantages, options.rows)), options.tokenWeighting);
+  return {
+    rows,
+    rolloutCount: advantages.size,
+    groupIds: [...new Set(rows.map((row) => row.groupId))],
+    tokenWeighting: options.tokenWeighting,
+    advantages,
+    returns: new Map(credited.map((rollout) => [rollout.rolloutId, rollout.returns])),
+    dropped: {
+      zeroVarianceGroups,
+      singletonGroups,
+      missingReward: missingReward.map(idOf),
+      noTransitions: rewarded.filter((episode) => episode.transitions.length === 0).map(idOf),
+      untrainable: episodes.reduce((sum, episode) => sum + episode.untrainable.length, 0),
+    },
+  };
+}
+
+function creditOf(episode: Episode, options: LightningRLOptions): RolloutReturns {
+  const intermediate = options.intermediate === undefined ? undefined : intermediateRewards(episode, options.intermediate);
+  return { rolloutId: idOf(episode), groupId: groupOf(episode), returns: assignCredit(episode, options.credit, intermediate) };
+}
+
+function rowsOf(episode: Episode, advantages: ReadonlyMap<string, Float64Array>, layout: RowLayout): readonly BatchRow[] {
+  const own = advantages.get(idOf(episode));
+  return own === undefined ? [] : buildRows(episode, groupOf(episode), own, layout);
+}
+
+function idOf(episode: Episode): string {
+  return episode.rollout.rolloutId;
+}
+
+function groupOf(episode: Episode): string {
+  return episode.rollout.groupId ?? episode.rollout.rolloutId;
+}
+
+function checkOptions(options: LightningRLOptions): void {
+  checkCredit(options.credit);
+  checkTokenWeighting(options.tokenWeighting);
+  if (!estimators.includes(options.estimator)) {
+    throw new ConfigurationError(`estimator is ${JSON.stringify(options.estimator)}; give one of ${estimators.join(', ')}`, { code: 'option-invalid' });
+  }
+  if (options.rows !== 'transition' && options.rows !== 'trajectory') {
+    throw new ConfigurationError(`rows is ${JSON.stringify(options.rows)}; give 'transition' or 'trajectory'`, { code: 'option-invalid' });
+  }
+}
+
+function checkEpisodes(episodes: readonly Episode[]): void {
+  const seen = new Set<string>();
+  for (const { rollout } of episodes) {
+    if (rollout.mode !== 'train') {
+      throw new ConfigurationError(`rollout ${rollout.rolloutId} has mode ${rollout.mode}; only train rollouts become gradients`, { code: 'option-invalid' });
+    }
+    if (seen.has(rollout.rolloutId)) {
+      throw new ConfigurationError(`rollout ${rollout.rolloutId} is in the batch twice; give each rollout once`, { code: 'option-invalid' });
+    }
+    seen.add(rollout.rolloutId);
+  }
+}

@@ -1,0 +1,68 @@
+import type { TrainingRow } from '../backend.ts';
+
+/** The response of one call inside a row: the only tokens of the row that are trained, together with its siblings'. */
+export interface RowSegment {
+  readonly callIndex: number;
+  readonly policyVersion: number;
+  /** First token of the response in the row; the segment is `tokens[start..end)`. */
+  readonly start: number;
+  readonly end: number;
+  /** The call's advantage, not yet weighted. */
+  readonly advantage: number;
+  /** The loss weight of each of the segment's tokens; `advantages[t] = advantage · weight`. */
+  readonly weight: number;
+}
+
+/** A training row that knows where it came from. */
+export interface BatchRow extends TrainingRow {
+  readonly rolloutId: string;
+  readonly groupId: string;
+  readonly policy: string;
+  /** The calls whose tokens this row contains, in order, those trained in another row included. */
+  readonly callIndexes: readonly number[];
+  /** Versions of the policy that sampled the row's trained tokens, ascending, each once. More than one is allowed: log-probabilities are per token. */
+  readonly policyVersions: readonly number[];
+  /** The trained stretches, in order; they cover exactly the tokens with `lossMask` 1. */
+  readonly segments: readonly RowSegment[];
+}
+
+/** How much each token of a rollout weighs in the loss; R rollouts, N(ρ) trained tokens in rollout ρ, N in all. */
+export type TokenWeighting =
+  /** 1 / (R·N(ρ)): each rollout weighs 1/R. */
+  | 'rollout'
+  /** 1 / N: each token weighs the same, so long rollouts weigh more. @source DAPO, arXiv:2503.14476 eq. 12 */
+  | 'token'
+  /** 1 / (R·L) for a constant L, such as the sampling limit. @source Dr. GRPO, arXiv:2503.20783 §3.2 */
+  | { readonly constant: number };
+
+/** What did not enter a batch, by reason. */
+export interface DroppedFromBatch {
+  /** Groups in which nothing distinguishes one rollout from another. */
+  readonly zeroVarianceGroups: readonly string[];
+  /** Groups of one rollout, which an estimator with a group baseline cannot judge. */
+  readonly singletonGroups: readonly string[];
+  /** Rollouts that nobody rewarded. */
+  readonly missingReward: readonly string[];
+  /** Rollouts with a reward and without a trainable call. */
+  readonly noTransitions: readonly string[];
+  /** Calls of the given rollouts that must not be trained on. */
+  readonly untrainable: number;
+}
+
+/** Rows whose loss weights are those of their own rollouts; what one optimizer step sees. */
+export interface Minibatch {
+  readonly rows: readonly BatchRow[];
+  /** R: the rollouts that have rows here. */
+  readonly rolloutCount: number;
+  readonly groupIds: readonly string[];
+}
+
+/** What LightningRL makes of a set of episodes. */
+export interface LightningBatch extends Minibatch {
+  readonly tokenWeighting: TokenWeighting;
+  /** Per rollout of the batch, shape (K,): the advantage of each call. */
+  readonly advantages: ReadonlyMap<string, Float64Array>;
+  /** Per rollout with a reward and calls, shape (K,): the return that credit assignment gave each call. */
+  readonly returns: ReadonlyMap<string, Float64Array>;
+  readonly dropped: DroppedFromBatch;
+}

@@ -1,0 +1,99 @@
+import { TraceError, ConfigurationError } from '../errors.ts';
+import type { Episode } from '../transitions/transition.ts';
+
+/**
+ * How an episode's return reaches its calls. With K calls, r_k the own reward of call k (rewards scoped to it plus
+ * intermediate rewards, 0 when none), R_T the rollout's reward and R = R_T + Σ r_k the episode's return:
+ *
+ * - `'identical'`: G_k = R. Mean over calls = R. @source arXiv:2508.03680 §3.3
+ * - `{ discounted: γ }`: G_k = γ^(K−1−k)·R. G_(K−1) = R and G_k = γ·G_(k+1).
+ * - `'perStep'`: G_k = r_k, and the last call's R_T too. Σ G_k = R.
+ * - `{ perStep: γ }`: the reward-to-go of `'perStep'`, G_k = Σ_(j≥k) γ^(j−k)·r'_j. G_k = r'_k + γ·G_(k+1); with γ = 1, G_0 = R.
+ * - a function from the episode and its calls' own rewards (shape (K,)) to K finite numbers.
+ */
+export type Credit =
+  | 'identical'
+  | 'perStep'
+  | { readonly discounted: number }
+  | { readonly perStep: number }
+  | ((episode: Episode, ownRewards: Float64Array) => ArrayLike<number>);
+
+/** Throws what is wrong with a credit option. @throws {ConfigurationError} `option-invalid` */
+export function checkCredit(credit: Credit): void {
+  if (credit === 'identical' || credit === 'perStep' || typeof credit === 'function') return;
+  const gamma = discountOf(credit);
+  if (typeof gamma !== 'number' || !(gamma >= 0 && gamma <= 1)) {
+    throw new ConfigurationError(`credit is ${JSON.stringify(credit)}; give 'identical', 'perStep', { discounted } or { perStep } with a discount from 0 to 1, or a function`, { code: 'option-invalid' });
+  }
+}
+
+/**
+ * Whether the episode has the return that `credit` needs. A rollout without a reward is left out, never counted as 0:
+ * only credit that keeps per-call rewards can do without the rollout's own, and only when the rollout succeeded.
+ */
+export function hasReturn(episode: Episode, credit: Credit): boolean {
+  if (episode.reward !== undefined) return true;
+  const keepsCallRewards = credit === 'perStep' || typeof credit === 'function' || (typeof credit === 'object' && 'perStep' in credit);
+  return keepsCallRewards && episode.rollout.status === 'succeeded' && episode.transitions.some((call) => call.reward !== undefined);
+}
+
+/**
+ * The return of each call, shape (K,): the outer level of LightningRL.
+ * @param intermediate intermediate rewards, shape (K,), added to the calls' own
+ * @throws {TraceError} `reward-invalid` for a reward or a function's result that is not finite or has another length
+ */
+export function assignCredit(episode: Episode, credit: Credit, intermediate?: ArrayLike<number>): Float64Array {
+  checkCredit(credit);
+  const own = ownRewards(episode, intermediate);
+  if (typeof credit === 'function') return checkReturns(episode, Float64Array.from(credit(episode, own)));
+  const terminal = episode.reward ?? 0;
+  if (credit === 'identical') return discounted(own, terminal, 1);
+  if (credit === 'perStep') return rewardToGo(own, terminal, 0);
+  return checkReturns(episode, 'discounted' in credit ? discounted(own, terminal, credit.discounted) : rewardToGo(own, terminal, credit.perStep));
+}
+
+function ownRewards(episode: Episode, intermediate: ArrayLike<number> | undefined): Float64Array {
+  const calls = episode.transitions;
+  if (intermediate !== undefined && intermediate.length !== calls.length) {
+    throw new TraceError(`rollout ${episode.rollout.rolloutId} has ${calls.length} calls and ${intermediate.length} intermediate rewards; give one for each call`, { code: 'reward-invalid' });
+  }
+  if (episode.reward !== undefined) checkFinite(episode, episode.reward, 'reward');
+  return Float64Array.from(calls, (call, index) => {
+    const own = (call.reward ?? 0) + (intermediate?.[index] ?? 0);
+    return checkFinite(episode, own, `reward of call ${index}`);
+  });
+}
+
+function discounted(own: Float64Array, terminal: number, gamma: number): Float64Array {
+  const total = own.reduce((sum, reward) => sum + reward, terminal);
+  const last = own.length - 1;
+  return Float64Array.from(own, (_, index) => total * gamma ** (last - index));
+}
+
+function rewardToGo(own: Float64Array, terminal: number, gamma: number): Float64Array {
+  const returns = Float64Array.from(own);
+  const last = returns.length - 1;
+  if (last >= 0) returns[last]! += terminal;
+  for (let index = last - 1; index >= 0; index -= 1) returns[index]! += gamma * returns[index + 1]!;
+  return returns;
+}
+
+function checkReturns(episode: Episode, returns: Float64Array): Float64Array {
+  if (returns.length !== episode.transitions.length) {
+    throw new TraceError(`credit of rollout ${episode.rollout.rolloutId} has ${returns.length} returns for ${episode.transitions.length} calls; return one number for each transition`, { code: 'reward-invalid' });
+  }
+  returns.forEach((value, index) => checkFinite(episode, value, `return of call ${index}`));
+  return returns;
+}
+
+function checkFinite(episode: Episode, value: number, what: string): number {
+  if (!Number.isFinite(value)) {
+    throw new TraceError(`${what} of rollout ${episode.rollout.rolloutId} is ${value}; rewards must be finite numbers`, { code: 'reward-invalid' });
+  }
+  return value;
+}
+
+function discountOf(credit: { readonly discounted: number } | { readonly perStep: number }): unknown {
+  if (typeof credit !== 'object' || credit === null) return undefined;
+  return 'discounted' in credit ? credit.discounted : credit.perStep;
+}

@@ -1,0 +1,62 @@
+/**
+ * The calls of one rollout as a tree of token prefixes: a call hangs under the call whose prompt and response are, token
+ * for token, the beginning of its own prompt. Interleaved sub-agents each keep their own branch.
+ */
+
+/** The tokens of one call, as the tree compares them. */
+export interface CallTokens {
+  /** Calls of different policies never share a branch: each policy trains on its own rows. */
+  readonly policy: string;
+  /** Shape (P,). */
+  readonly promptTokens: Int32Array;
+  /** Shape (T,). */
+  readonly responseTokens: Int32Array;
+}
+
+/** A way from a root of the tree to a leaf: the indexes of its calls, in order. The last call's prompt contains all of the others' tokens. */
+export type PrefixPath = readonly number[];
+
+/**
+ * The tree's ways from root to leaf, in the order of their leaves. Every call is on at least one way; a call that several
+ * calls continue is on each of theirs. Costs O(K²·P) comparisons at worst, O(K·P) for one growing conversation.
+ */
+export function prefixPaths(calls: readonly CallTokens[]): readonly PrefixPath[] {
+  const parents = calls.map((_, index) => parentOf(calls, index));
+  const continued = new Set(parents);
+  return calls.flatMap((_, index) => (continued.has(index) ? [] : [pathTo(index, parents)]));
+}
+
+/** The earlier call of the same policy with the longest prompt + response that begins this call's prompt; of equal ones the latest. */
+function parentOf(calls: readonly CallTokens[], index: number): number | undefined {
+  const call = calls[index]!;
+  let parent: number | undefined;
+  let longest = 0;
+  for (let earlier = index - 1; earlier >= 0; earlier -= 1) {
+    const candidate = calls[earlier]!;
+    const length = candidate.promptTokens.length + candidate.responseTokens.length;
+    if (length > longest && candidate.policy === call.policy && begins(candidate, call.promptTokens)) {
+      parent = earlier;
+      longest = length;
+    }
+  }
+  return parent;
+}
+
+function begins(earlier: CallTokens, prompt: Int32Array): boolean {
+  const { promptTokens, responseTokens } = earlier;
+  if (promptTokens.length + responseTokens.length > prompt.length) return false;
+  // From the end: conversations that differ mostly share their beginning, such as a system prompt.
+  for (let t = responseTokens.length - 1, at = promptTokens.length + t; t >= 0; t -= 1, at -= 1) {
+    if (prompt[at] !== responseTokens[t]) return false;
+  }
+  for (let t = promptTokens.length - 1; t >= 0; t -= 1) {
+    if (prompt[t] !== promptTokens[t]) return false;
+  }
+  return true;
+}
+
+function pathTo(leaf: number, parents: readonly (number | undefined)[]): PrefixPath {
+  const path: number[] = [];
+  for (let at: number | undefined = leaf; at !== undefined; at = parents[at]) path.unshift(at);
+  return path;
+}

@@ -1,0 +1,62 @@
+import { TraceError } from '../errors.ts';
+import { tokenProblem } from '../transitions/token-problem.ts';
+import type { Episode, Transition } from '../transitions/transition.ts';
+import type { BatchRow, RowSegment } from './batch.ts';
+import { prefixPaths, type PrefixPath } from './prefix-tree.ts';
+
+/** A row for each call, or the calls that continue each other merged into one row. */
+export type RowLayout = 'transition' | 'trajectory';
+
+/**
+ * The rows of one rollout, unweighted: each segment's weight is 1. Every call's response is trained in exactly one row,
+ * the first that contains it; rows that contain it again have it as context, with mask 0. No row is longer than the
+ * longest call.
+ * @param advantages shape (K,)
+ * @throws {TraceError} `tokens-invalid` for a call that no row can hold
+ */
+export function buildRows(episode: Episode, groupId: string, advantages: Float64Array, layout: RowLayout): readonly BatchRow[] {
+  const calls = episode.transitions;
+  calls.forEach(checkTokens);
+  const paths = layout === 'transition' ? calls.map((_, index) => [index]) : prefixPaths(calls);
+  const trained = new Set<number>();
+  return paths.map((path) => rowOf(episode, groupId, advantages, path, trained));
+}
+
+function rowOf(episode: Episode, groupId: string, advantages: Float64Array, path: PrefixPath, trained: Set<number>): BatchRow {
+  const calls = path.map((index) => episode.transitions[index]!);
+  const leaf = calls.at(-1)!;
+  const tokens = new Int32Array(leaf.promptTokens.length + leaf.responseTokens.length); // (P) + (T) → (P+T)
+  tokens.set(leaf.promptTokens);
+  tokens.set(leaf.responseTokens, leaf.promptTokens.length);
+  const lossMask = new Uint8Array(tokens.length);
+  const logprobs = new Float32Array(tokens.length);
+  const rowAdvantages = new Float32Array(tokens.length);
+  const segments: RowSegment[] = [];
+  path.forEach((callIndex, position) => {
+    if (trained.has(callIndex)) return;
+    trained.add(callIndex);
+    const call = calls[position]!;
+    const segment = segmentOf(call, callIndex, advantages[callIndex]!);
+    lossMask.fill(1, segment.start, segment.end);
+    logprobs.set(call.logprobs, segment.start);
+    rowAdvantages.fill(segment.advantage, segment.start, segment.end);
+    segments.push(segment);
+  });
+  const policyVersions = [...new Set(segments.map((segment) => segment.policyVersion))].sort((a, b) => a - b);
+  return {
+    tokens, lossMask, logprobs, advantages: rowAdvantages,
+    rolloutId: episode.rollout.rolloutId, groupId, policy: leaf.policy, callIndexes: path, policyVersions, segments,
+  };
+}
+
+function segmentOf(call: Transition, callIndex: number, advantage: number): RowSegment {
+  const start = call.promptTokens.length;
+  return { callIndex, policyVersion: call.policyVersion, start, end: start + call.responseTokens.length, advantage, weight: 1 };
+}
+
+function checkTokens(call: Transition): void {
+  const problem = tokenProblem({ prompt: call.promptTokens, response: call.responseTokens, logprobs: call.logprobs });
+  if (problem !== undefined) {
+    throw new TraceError(`call ${call.callIndex} (span ${call.spanId}) of rollout ${call.rolloutId} cannot be trained on: ${problem}; such a call belongs in the episode's untrainable list`, { code: 'tokens-invalid' });
+  }
+}
