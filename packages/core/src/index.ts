@@ -46,6 +46,9 @@ export type { BatchRow, DroppedFromBatch, LightningBatch, Minibatch, RowSegment,
 // runner
 export type { ModelGateway } from './runner/model-gateway.ts';
 export type { RolloutContext, RolloutFunction, RolloutResult } from './runner/rollout-function.ts';
+export { Runner, type RunnerSummary } from './runner/runner.ts';
+export type { RunnerOptions } from './runner/runner-options.ts';
+export type { AttemptOutcome, RolloutEnd, RolloutStart, RunnerHooks } from './runner/runner-hooks.ts';
 
 // training backend
 export type {
