@@ -1,6 +1,9 @@
+import { LightningError, TraceError } from '../errors.ts';
 import type { LightningStore } from '../store/lightning-store.ts';
 import type { Lease } from '../vocabulary/rollout.ts';
 import type { Attributes, SpanInput, SpanKind, SpanStatus } from '../vocabulary/span.ts';
+import { deriveTraceId, randomSpanId } from './identifiers.ts';
+import { validateSpan } from './validate-span.ts';
 
 export interface TraceRecorderOptions {
   readonly store: Pick<LightningStore, 'appendSpans'>;
@@ -21,19 +24,143 @@ export interface StartSpan {
   readonly spanId?: string;
 }
 
+/** How a span ended. */
+export interface SpanOutcome {
+  /** @default { code: 'ok' } */
+  readonly status?: SpanStatus;
+  /** Added to the attributes that the span began with. */
+  readonly attributes?: Attributes;
+  readonly tokens?: SpanInput['tokens'];
+}
+
 /** A span that has begun; ends once. */
 export interface OpenSpan {
   readonly spanId: string;
-  end(outcome?: { readonly status?: SpanStatus; readonly attributes?: Attributes; readonly tokens?: SpanInput['tokens'] }): void;
+  /** @throws {TraceError} `span-invalid` | `tokens-invalid` for bad attributes or tokens (the span is still open then), or a second end */
+  end(outcome?: SpanOutcome): void;
 }
 
+const ok: SpanStatus = { code: 'ok' };
+
 /** Turns what happens in one attempt into spans: makes ids, reads the clock, orders and batches, so that no adapter has to. */
-export declare class TraceRecorder {
-  constructor(options: TraceRecorderOptions);
+export class TraceRecorder {
   readonly traceId: string;
-  start(span: StartSpan): OpenSpan;
-  /** A span without duration, such as a reward or a message. Returns its id. */
-  record(span: StartSpan & { readonly status?: SpanStatus; readonly tokens?: SpanInput['tokens'] }): string;
-  /** Resolves when everything that ended so far is stored. @throws what the store threw */
-  flush(): Promise<void>;
+  readonly #options: Required<TraceRecorderOptions>;
+  readonly #open = new Map<string, OpenSpan>();
+  #pending: SpanInput[] = [];
+  #failure: { readonly error: unknown } | undefined;
+  #writing: Promise<void> | undefined;
+  #closed = false;
+  #lateSpans = 0;
+
+  constructor(options: TraceRecorderOptions) {
+    this.#options = { traceId: deriveTraceId(options.lease.attemptId), now: preciseNow, generateSpanId: randomSpanId, ...options };
+    this.traceId = this.#options.traceId;
+  }
+
+  /** Spans that came after `close` and were dropped: a branch of the agent that went on after its attempt had ended. */
+  get lateSpans(): number {
+    return this.#lateSpans;
+  }
+
+  start(span: StartSpan): OpenSpan {
+    const spanId = span.spanId ?? this.#options.generateSpanId();
+    const startTimeMs = this.#options.now();
+    const open: OpenSpan = {
+      spanId,
+      end: (outcome = {}) => {
+        if (this.#closed) return void this.#lateSpans++;
+        if (this.#open.get(spanId) !== open) throw new TraceError(`${span.kind} span "${span.name}" was ended twice`, { code: 'span-invalid' });
+        this.#append(span, spanId, startTimeMs, outcome);
+        this.#open.delete(spanId);
+      },
+    };
+    validateSpan(this.#build(span, spanId, startTimeMs, {}));
+    if (this.#open.has(spanId)) throw new TraceError(`${span.kind} span "${span.name}" has the id ${spanId} of a span that is still open`, { code: 'span-invalid' });
+    this.#open.set(spanId, open);
+    return open;
+  }
+
+  /** A span without duration, such as a reward or a message. Returns its id. @throws {TraceError} `span-invalid` | `tokens-invalid` */
+  record(span: StartSpan & Pick<SpanOutcome, 'status' | 'tokens'>): string {
+    const spanId = span.spanId ?? this.#options.generateSpanId();
+    if (this.#closed) this.#lateSpans++;
+    else {
+      const { status, tokens } = span;
+      this.#append(span, spanId, this.#options.now(), { ...(status && { status }), ...(tokens && { tokens }) });
+    }
+    return spanId;
+  }
+
+  /** Resolves when everything that ended so far is stored; what failed is tried once more, unless the store refused for good. @throws what the store threw */
+  async flush(): Promise<void> {
+    await this.#writing;
+    if (this.#pending.length > 0 && !this.#isBroken()) await (this.#writing ??= this.#write());
+    if (this.#failure !== undefined) throw this.#failure.error;
+  }
+
+  /** Ends what is still open as an error, stores everything, and drops (and counts) what comes later. @throws what the store threw */
+  async close(): Promise<void> {
+    for (const open of [...this.#open.values()]) {
+      open.end({ status: { code: 'error', message: 'still open when its attempt ended' } });
+    }
+    this.#closed = true;
+    await this.flush();
+  }
+
+  #append(start: StartSpan, spanId: string, startTimeMs: number, outcome: SpanOutcome): void {
+    const span = this.#build(start, spanId, startTimeMs, outcome);
+    validateSpan(span);
+    this.#pending.push(span);
+    if (!this.#isBroken()) this.#writing ??= nextTurn().then(() => this.#write());
+  }
+
+  #build(start: StartSpan, spanId: string, startTimeMs: number, outcome: SpanOutcome): SpanInput {
+    return {
+      spanId,
+      traceId: this.traceId,
+      ...(start.parentSpanId !== undefined && { parentSpanId: start.parentSpanId }),
+      kind: start.kind,
+      name: start.name,
+      status: outcome.status ?? ok,
+      startTimeMs,
+      endTimeMs: Math.max(startTimeMs, this.#options.now()),
+      attributes: { ...start.attributes, ...outcome.attributes },
+      ...(outcome.tokens !== undefined && { tokens: outcome.tokens }),
+    };
+  }
+
+  /** A store that refused for good, such as one that fences this writer, is not asked again. */
+  #isBroken(): boolean {
+    return this.#failure !== undefined && !(LightningError.isInstance(this.#failure.error) && this.#failure.error.retryable);
+  }
+
+  /** Writes until nothing is pending: what ends while a write is in flight goes into the next one, together. */
+  async #write(): Promise<void> {
+    try {
+      while (this.#pending.length > 0) {
+        const batch = this.#pending;
+        this.#pending = [];
+        try {
+          await this.#options.store.appendSpans(this.#options.lease, batch);
+          this.#failure = undefined;
+        } catch (error) {
+          this.#pending = batch.concat(this.#pending);
+          this.#failure = { error };
+          return;
+        }
+      }
+    } finally {
+      this.#writing = undefined;
+    }
+  }
+}
+
+/** Lets the spans of one burst end before they are written. */
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+function preciseNow(): number {
+  return performance.timeOrigin + performance.now();
 }

@@ -1,0 +1,144 @@
+import { describe, expect, it } from 'vitest';
+import { StoreError } from '../errors.ts';
+import type { Lease } from '../vocabulary/rollout.ts';
+import type { SpanInput } from '../vocabulary/span.ts';
+import { TraceRecorder } from './trace-recorder.ts';
+
+const lease: Lease = { rolloutId: 'r1', attemptId: 'a1', fencingToken: 1 };
+
+/** A store whose writes end when the test says so. */
+function manualStore() {
+  const batches: SpanInput[][] = [];
+  const waiting: { resolve: () => void; reject: (error: unknown) => void }[] = [];
+  return {
+    batches,
+    written: () => batches.flat().map(({ name }) => name),
+    async appendSpans(_lease: Lease, spans: readonly SpanInput[]) {
+      await new Promise<void>((resolve, reject) => waiting.push({ resolve, reject }));
+      batches.push([...spans]);
+      return spans.map((_, index) => index + 1);
+    },
+    /** Resolves when a write has been asked for, and ends it. */
+    async settle(error?: unknown) {
+      while (waiting.length === 0) await new Promise((resolve) => setImmediate(resolve));
+      const write = waiting.shift()!;
+      if (error === undefined) write.resolve();
+      else write.reject(error);
+    },
+  };
+}
+
+function recorder(store: ReturnType<typeof manualStore>) {
+  let now = 1_000;
+  let ids = 0;
+  return new TraceRecorder({ store, lease, now: () => now++, generateSpanId: () => (++ids).toString(16).padStart(16, '0') });
+}
+
+describe('TraceRecorder', () => {
+  it('derives its trace id from the attempt, so that the gateway can derive the same', () => {
+    expect(new TraceRecorder({ store: manualStore(), lease }).traceId).toBe('f55ff16f66f43360266b95db6f8fec01');
+  });
+
+  it('writes spans in the order in which they ended, with clock, ids and merged attributes', async () => {
+    const store = manualStore();
+    const trace = recorder(store);
+    const outer = trace.start({ kind: 'agent', name: 'outer', attributes: { a: 1 } });
+    const inner = trace.start({ kind: 'tool_call', name: 'inner', parentSpanId: outer.spanId });
+    inner.end({ status: { code: 'error', message: 'no such table' } });
+    outer.end({ attributes: { b: ['x'] } });
+    const flushed = trace.flush();
+    await store.settle();
+    await flushed;
+    expect(store.batches).toEqual([[
+      { spanId: inner.spanId, traceId: trace.traceId, parentSpanId: outer.spanId, kind: 'tool_call', name: 'inner', status: { code: 'error', message: 'no such table' }, startTimeMs: 1_002, endTimeMs: 1_004, attributes: {} },
+      { spanId: outer.spanId, traceId: trace.traceId, kind: 'agent', name: 'outer', status: { code: 'ok' }, startTimeMs: 1_000, endTimeMs: 1_005, attributes: { a: 1, b: ['x'] } },
+    ]]);
+  });
+
+  it('puts what ends during a write into one next write', async () => {
+    const store = manualStore();
+    const trace = recorder(store);
+    trace.record({ kind: 'message', name: 'a' });
+    const flushed = trace.flush();
+    await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+    for (const name of ['b', 'c', 'd']) trace.record({ kind: 'message', name });
+    await store.settle();
+    await store.settle();
+    await flushed;
+    expect(store.batches.map((batch) => batch.map(({ name }) => name))).toEqual([['a'], ['b', 'c', 'd']]);
+  });
+
+  it('keeps a failed write and throws its error at every flush', async () => {
+    const store = manualStore();
+    const trace = recorder(store);
+    const fenced = new StoreError('the attempt is another’s', { code: 'store-fenced' });
+    trace.record({ kind: 'message', name: 'a' });
+    const flushed = trace.flush();
+    await Promise.all([store.settle(fenced), expect(flushed).rejects.toBe(fenced)]);
+    trace.record({ kind: 'message', name: 'b' });
+    await expect(trace.flush()).rejects.toBe(fenced);
+  });
+
+  it('writes a failed batch again, first, when the store may recover', async () => {
+    const store = manualStore();
+    const trace = recorder(store);
+    const busy = new StoreError('busy', { code: 'store-unavailable', retryable: true });
+    trace.record({ kind: 'message', name: 'a' });
+    await store.settle(busy);
+    trace.record({ kind: 'message', name: 'b' });
+    const flushed = trace.flush();
+    await store.settle();
+    await flushed;
+    expect(store.written()).toEqual(['a', 'b']);
+  });
+
+  it('ends open spans as errors when it closes, and counts what comes later', async () => {
+    const store = manualStore();
+    const trace = recorder(store);
+    const open = trace.start({ kind: 'agent', name: 'slow branch' });
+    const closed = trace.close();
+    await store.settle();
+    await closed;
+    open.end();
+    trace.record({ kind: 'message', name: 'too late' });
+    expect(store.batches.flat()).toMatchObject([{ name: 'slow branch', status: { code: 'error' } }]);
+    expect(trace.lateSpans).toBe(2);
+  });
+
+  it('refuses a second end and an id that is in use', () => {
+    const trace = recorder(manualStore());
+    const span = trace.start({ kind: 'agent', name: 'once' });
+    expect(() => trace.start({ kind: 'agent', name: 'twin', spanId: span.spanId })).toThrow(/still open/);
+    span.end();
+    expect(() => span.end()).toThrow(/ended twice/);
+  });
+
+  it.each([
+    ['an attribute that is NaN', { attributes: { score: Number.NaN } }, /"score" = NaN/],
+    ['an infinite item', { attributes: { scores: [1, Number.POSITIVE_INFINITY] } }, /"scores"/],
+    ['a mixed array', { attributes: { mixed: [1, 'a'] as never } }, /"mixed"/],
+    ['a nested attribute', { attributes: { nested: { a: 1 } as never } }, /"nested" = \{"a":1\}/],
+    ['a null attribute', { attributes: { nothing: null as never } }, /"nothing" = null/],
+    ['a bad span id', { spanId: 'XYZ' }, /id "XYZ"/],
+    ['a bad parent id', { parentSpanId: '0000' }, /parent "0000"/],
+    ['an empty name', { name: '' }, /no name/],
+  ])('refuses %s when the span begins', (_, span, message) => {
+    const trace = recorder(manualStore());
+    expect(() => trace.start({ kind: 'model_call', name: 'call', ...span })).toThrow(message);
+    expect(() => trace.record({ kind: 'model_call', name: 'call', ...span })).toThrow(expect.objectContaining({ code: 'span-invalid' }));
+  });
+
+  it.each([
+    ['misaligned logprobs', { logprobs: Float32Array.of(-1) }, /2 response tokens but 1 logprobs/],
+    ['a NaN logprob', { logprobs: Float32Array.of(-1, Number.NaN) }, /logprob 1 = NaN/],
+    ['a positive logprob', { logprobs: Float32Array.of(0.5, -1) }, /logprob 0 = 0.5/],
+    ['a negative id', { prompt: Int32Array.of(3, -1) }, /prompt token 1 = -1/],
+    ['plain arrays', { response: [1, 2] as never }, /wrong types/],
+  ])('refuses tokens with %s', (_, part, message) => {
+    const tokens = { prompt: Int32Array.of(1, 2, 3), response: Int32Array.of(4, 5), logprobs: Float32Array.of(-0.5, -0.25), ...part };
+    const trace = recorder(manualStore());
+    const open = trace.start({ kind: 'model_call', name: 'call' });
+    expect(() => open.end({ tokens })).toThrow(message);
+    expect(() => trace.record({ kind: 'model_call', name: 'call', tokens })).toThrow(expect.objectContaining({ code: 'tokens-invalid' }));
+  });
+});
