@@ -11,6 +11,9 @@ export const attributeNames = {
   requestMaxTokens: 'gen_ai.request.max_tokens',
   requestSeed: 'gen_ai.request.seed',
   requestStream: 'gen_ai.request.stream',
+  requestChoices: 'gen_ai.request.choice.count',
+  requestTopP: 'gen_ai.request.top_p',
+  requestStopSequences: 'gen_ai.request.stop_sequences',
   responseId: 'gen_ai.response.id',
   responseModel: 'gen_ai.response.model',
   finishReasons: 'gen_ai.response.finish_reasons',
@@ -38,6 +41,16 @@ export const attributeNames = {
   policyVersion: 'agentlightning.policy.version',
   /** Why a captured call must not be trained on; absent when it may. */
   untrainable: 'agentlightning.untrainable',
+  /** Which of a reply's choices the span holds, from 0; a call with n > 1 has one span for each, sharing the response id. */
+  choiceIndex: 'agentlightning.response.choice',
+  /** Named rules that changed what the agent asked for, such as `temperature:0.2→1` or `top_p:dropped`. */
+  samplingRules: 'agentlightning.sampling.rules',
+  /** True when the reply was cut short before the agent had it. */
+  incomplete: 'agentlightning.incomplete',
+  /** How often the upstream was asked again before it answered. */
+  retries: 'agentlightning.upstream.retries',
+  /** `embedded` for an engine in this process, else the upstream's URL without credentials. */
+  upstream: 'agentlightning.upstream.url',
   timeToFirstTokenMs: 'agentlightning.time_to_first_token_ms',
   messageBody: 'agentlightning.message.body',
   objectType: 'agentlightning.object.type',
