@@ -1,1 +1,10 @@
-export {};
+// models that start from nothing
+export { createCheckpoint, type CreateCheckpointOptions, type ModelShape } from './checkpoint/create-checkpoint.ts';
+export { trainBytePairTokenizer, type BytePairOptions } from './text/byte-pair-training.ts';
+
+// checkpoints and text, for tools that work on model directories themselves
+export { loadCheckpoint, type Checkpoint } from './checkpoint/checkpoint.ts';
+export { decodeSafetensors, encodeSafetensors, type Tensor, type TensorFile } from './checkpoint/safetensors.ts';
+export { ChatTemplate } from './text/chat-template.ts';
+export { Tokenizer, type TokenizerJson } from './text/tokenizer.ts';
+export type { LlamaConfig } from './model/llama-types.ts';

@@ -1,0 +1,191 @@
+/** A model directory in the ordinary Hugging Face layout, in memory. */
+import { readFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+
+import { BackendError, ConfigurationError } from '@agent-lightning/core';
+
+import { parameterShapes } from '../model/llama-engine.ts';
+import type { LlamaConfig, LlamaWeights } from '../model/llama-types.ts';
+import { ChatTemplate, findChatTemplate } from '../text/chat-template.ts';
+import { Tokenizer } from '../text/tokenizer.ts';
+import { writeDirectoryAtomically } from './atomic-directory.ts';
+import { readModelConfig, readTokenIds, type JsonObject } from './model-config.ts';
+import { decodeSafetensors, encodeSafetensors, type Tensor } from './safetensors.ts';
+
+/** Everything that a model directory says. */
+export interface Checkpoint {
+  /** Absolute path of where it was read. */
+  readonly directory: string;
+  readonly config: LlamaConfig;
+  readonly weights: LlamaWeights;
+  readonly tokenizer: Tokenizer;
+  /** Absent when the model has none and answers bare prompts only. */
+  readonly chatTemplate: ChatTemplate | undefined;
+  /** Tokens that end an answer. */
+  readonly eosTokenIds: readonly number[];
+  /** The files beside the weights, as they are written again on export. */
+  readonly companions: ReadonlyMap<string, string>;
+}
+
+/** Files that an export copies unchanged when they are there. */
+const optionalCompanions = ['generation_config.json', 'chat_template.jinja', 'special_tokens_map.json', 'added_tokens.json', 'vocab.json', 'merges.txt'];
+const weightsFile = 'model.safetensors';
+const indexFile = 'model.safetensors.index.json';
+const expected = 'config.json, tokenizer.json, tokenizer_config.json (with chat_template, or a chat_template.jinja beside it), model.safetensors and optionally generation_config.json';
+
+/** Every name that {@link saveCheckpoint} may write. */
+export const checkpointFiles: readonly string[] = ['config.json', 'tokenizer.json', 'tokenizer_config.json', weightsFile, ...optionalCompanions];
+
+/**
+ * Reads and checks a model directory.
+ *
+ * @throws {ConfigurationError} `option-invalid` when the directory or a file in it is missing
+ * @throws {BackendError} `checkpoint-unsupported` | `checkpoint-corrupt`
+ */
+export async function loadCheckpoint(path: string): Promise<Checkpoint> {
+  const directory = resolve(path);
+  const companions = await readCompanions(directory);
+  const json = (name: string): JsonObject => parseJson(companions.get(name), join(directory, name));
+  const config = readModelConfig(json('config.json'), join(directory, 'config.json'));
+  const tokenizerConfig = json('tokenizer_config.json');
+  const tokenizer = new Tokenizer(json('tokenizer.json'), tokenizerConfig, directory);
+  if (tokenizer.vocabularySize > config.vocabSize) {
+    throw corrupt(directory, `the tokenizer has ids up to ${tokenizer.vocabularySize - 1} and config.json has vocab_size ${config.vocabSize}`);
+  }
+  const template = findChatTemplate(companions.get('chat_template.jinja'), tokenizerConfig);
+  return {
+    directory,
+    config,
+    weights: await readWeights(directory, config),
+    tokenizer,
+    chatTemplate: template === undefined ? undefined : new ChatTemplate(template, tokenizerConfig),
+    eosTokenIds: readEosTokenIds(json, companions, config, directory),
+    companions,
+  };
+}
+
+/** Writes a model directory, atomically: the checkpoint's files with the given weights, in float32. */
+export async function saveCheckpoint(
+  directory: string, config: LlamaConfig, companions: ReadonlyMap<string, string>, weights: LlamaWeights,
+): Promise<void> {
+  const content = new Map<string, Uint8Array | string>(companions);
+  const configJson = { ...parseJson(companions.get('config.json'), 'config.json') };
+  for (const name of ['torch_dtype', 'dtype']) if (name in configJson) configJson[name] = 'float32';
+  content.set('config.json', formatJson(configJson));
+  content.set(weightsFile, encodeSafetensors(withShapes(config, weights)));
+  await writeDirectoryAtomically(directory, content, checkpointFiles);
+}
+
+/** The weights as tensors, in the order of the model's parameters. */
+export function withShapes(config: LlamaConfig, weights: LlamaWeights, prefix = ''): Map<string, Tensor> {
+  const tensors = new Map<string, Tensor>();
+  for (const [name, shape] of parameterShapes(config)) {
+    const data = weights.get(name);
+    if (data === undefined) throw new BackendError(`The engine gave no parameter '${name}'.`, { code: 'backend-failed' });
+    tensors.set(prefix + name, { shape, data });
+  }
+  return tensors;
+}
+
+/**
+ * Takes exactly the model's parameters out of tensors.
+ *
+ * @param prefix stands before each parameter's name in `tensors`
+ * @throws {BackendError} `checkpoint-corrupt` for a missing one, one too many, a wrong shape, NaN or infinity
+ */
+export function takeParameters(config: LlamaConfig, tensors: ReadonlyMap<string, Tensor>, source: string, prefix = ''): Map<string, Float32Array> {
+  const weights = new Map<string, Float32Array>();
+  for (const [name, shape] of parameterShapes(config)) {
+    const tensor = tensors.get(prefix + name);
+    if (tensor === undefined) throw corrupt(source, `the tensor '${prefix + name}' is missing`);
+    if (tensor.shape.join() !== shape.join()) {
+      throw corrupt(source, `the tensor '${prefix + name}' has shape [${tensor.shape.join(', ')}]; [${shape.join(', ')}] was expected`);
+    }
+    const bad = tensor.data.findIndex((value) => !Number.isFinite(value));
+    if (bad >= 0) throw corrupt(source, `the tensor '${prefix + name}' holds ${tensor.data[bad]} at ${bad}`);
+    weights.set(name, tensor.data);
+  }
+  const extra = [...tensors.keys()].find((name) => name.startsWith(prefix) && !weights.has(name.slice(prefix.length)));
+  if (extra !== undefined) throw corrupt(source, `the tensor '${extra}' belongs to no parameter of this model`);
+  return weights;
+}
+
+/** JSON for people: two spaces, a final newline. */
+export function formatJson(value: JsonObject): string {
+  return `${JSON.stringify(value, null, 2)}\n`;
+}
+
+/** @throws {BackendError} `checkpoint-corrupt` when the text is not a JSON object */
+export function parseJson(text: string | undefined, source: string): JsonObject {
+  let value: unknown;
+  try {
+    value = JSON.parse(text ?? '');
+  } catch (cause) {
+    throw new BackendError(`${source} is not JSON: ${String(cause)}.`, { code: 'checkpoint-corrupt', cause });
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw corrupt(source, 'it is not a JSON object');
+  return value as JsonObject;
+}
+
+async function readCompanions(directory: string): Promise<Map<string, string>> {
+  const companions = new Map<string, string>();
+  for (const name of ['config.json', 'tokenizer.json', 'tokenizer_config.json']) {
+    const text = await readIfPresent(join(directory, name));
+    if (text === undefined) {
+      throw new ConfigurationError(`${directory} is not a model directory: it has no ${name}. Expected there: ${expected}.`, { code: 'option-invalid' });
+    }
+    companions.set(name, text.toString('utf8'));
+  }
+  for (const name of optionalCompanions) {
+    const text = await readIfPresent(join(directory, name));
+    if (text !== undefined) companions.set(name, text.toString('utf8'));
+  }
+  return companions;
+}
+
+/** One file, or the shards that an index lists. */
+async function readWeights(directory: string, config: LlamaConfig): Promise<LlamaWeights> {
+  const single = await readIfPresent(join(directory, weightsFile));
+  if (single !== undefined) return takeParameters(config, decodeSafetensors(single, join(directory, weightsFile)).tensors, join(directory, weightsFile));
+  const index = await readIfPresent(join(directory, indexFile));
+  if (index === undefined) {
+    throw new ConfigurationError(`${directory} has no ${weightsFile} and no ${indexFile}. Expected there: ${expected}.`, { code: 'option-invalid' });
+  }
+  const map = parseJson(index.toString('utf8'), join(directory, indexFile))['weight_map'] as Readonly<Record<string, string>> | undefined;
+  const tensors = new Map<string, Tensor>();
+  for (const shard of new Set(Object.values(map ?? {}))) {
+    const path = join(directory, shard);
+    const bytes = /[/\\]/.test(shard) ? undefined : await readIfPresent(path);
+    if (bytes === undefined) throw corrupt(join(directory, indexFile), `it lists '${shard}', which is not there`);
+    for (const [name, tensor] of decodeSafetensors(bytes, path).tensors) {
+      if (map?.[name] !== shard) throw corrupt(path, `it holds '${name}', which the index places in ${map?.[name] ?? 'no shard'}`);
+      tensors.set(name, tensor);
+    }
+  }
+  return takeParameters(config, tensors, join(directory, indexFile));
+}
+
+/** `generation_config.json` decides where it has ids, as in transformers. Its sampling defaults are not read: a request says what it wants. */
+function readEosTokenIds(
+  json: (name: string) => JsonObject, companions: ReadonlyMap<string, string>, config: LlamaConfig, directory: string,
+): readonly number[] {
+  const generation = companions.has('generation_config.json') ? json('generation_config.json')['eos_token_id'] : undefined;
+  const ids = readTokenIds(generation ?? json('config.json')['eos_token_id'], directory);
+  const outside = ids.find((id) => id >= config.vocabSize);
+  if (outside !== undefined) throw corrupt(directory, `eos_token_id ${outside} is outside the vocabulary of ${config.vocabSize}`);
+  return ids;
+}
+
+async function readIfPresent(path: string): Promise<Buffer | undefined> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    throw new BackendError(`Cannot read ${path}: ${(error as Error).message}`, { code: 'backend-failed', cause: error });
+  }
+}
+
+function corrupt(source: string, problem: string): BackendError {
+  return new BackendError(`${source}: ${problem}.`, { code: 'checkpoint-corrupt' });
+}

@@ -1,0 +1,153 @@
+/** `config.json` ↔ the engine's configuration. What the engine would not honour is refused, never ignored. */
+import { BackendError, type JsonValue } from '@agent-lightning/core';
+
+import type { LlamaConfig } from '../model/llama-types.ts';
+
+/** A JSON file of a checkpoint. */
+export type JsonObject = Readonly<Record<string, JsonValue>>;
+
+/** Fields that change what a Llama model computes, with the one value that the engine computes; absent or null is that value too. */
+const onlyValues: Readonly<Record<string, JsonValue>> = {
+  model_type: 'llama',
+  hidden_act: 'silu',
+  attention_bias: false,
+  mlp_bias: false,
+  attention_dropout: 0,
+  pretraining_tp: 1,
+  partial_rotary_factor: 1,
+  is_encoder_decoder: false,
+};
+
+/** Fields that must be absent or null. */
+const refusedFields = ['quantization_config', 'compression_config', 'sliding_window', 'layer_types', 'num_local_experts', 'auto_map'];
+
+/**
+ * Reads the configuration of a `LlamaForCausalLM`.
+ *
+ * @throws {BackendError} `checkpoint-unsupported` naming the field and its value when the model computes something else than
+ *   the engine does; `checkpoint-corrupt` when a size is missing or impossible
+ */
+export function readModelConfig(config: JsonObject, source: string): LlamaConfig {
+  requireLlama(config, source);
+  const size = (name: string, fallback?: number): number => readSize(config, name, source, fallback);
+  const hiddenSize = size('hidden_size');
+  const heads = size('num_attention_heads');
+  const keyValueHeads = size('num_key_value_heads', heads);
+  if (config['head_dim'] == null && hiddenSize % heads !== 0) {
+    throw corrupt(source, `hidden_size ${hiddenSize} is not divisible by num_attention_heads ${heads}`);
+  }
+  const headSize = size('head_dim', hiddenSize / heads);
+  if (heads % keyValueHeads !== 0) throw corrupt(source, `num_attention_heads ${heads} is not divisible by num_key_value_heads ${keyValueHeads}`);
+  if (headSize % 2 !== 0) throw corrupt(source, `head_dim ${headSize} is odd`);
+  return {
+    vocabSize: size('vocab_size'),
+    hiddenSize,
+    intermediateSize: size('intermediate_size'),
+    layers: size('num_hidden_layers'),
+    heads,
+    keyValueHeads,
+    headSize,
+    maxPositions: size('max_position_embeddings'),
+    ropeTheta: readRopeTheta(config, source),
+    rmsNormEpsilon: readPositive(config['rms_norm_eps'] ?? 1e-6, 'rms_norm_eps', source),
+    tieWordEmbeddings: readBoolean(config, 'tie_word_embeddings', source),
+  };
+}
+
+/** The `config.json` of a model that starts here; both spellings of the rotary base, for older and newer transformers. */
+export function writeModelConfig(config: LlamaConfig, tokens: { readonly bos?: number; readonly eos: readonly number[]; readonly pad?: number }): JsonObject {
+  return {
+    architectures: ['LlamaForCausalLM'],
+    model_type: 'llama',
+    attention_bias: false,
+    attention_dropout: 0,
+    bos_token_id: tokens.bos ?? null,
+    eos_token_id: tokens.eos.length === 1 ? (tokens.eos[0] ?? null) : tokens.eos,
+    pad_token_id: tokens.pad ?? null,
+    head_dim: config.headSize,
+    hidden_act: 'silu',
+    hidden_size: config.hiddenSize,
+    initializer_range: 0.02,
+    intermediate_size: config.intermediateSize,
+    max_position_embeddings: config.maxPositions,
+    mlp_bias: false,
+    num_attention_heads: config.heads,
+    num_hidden_layers: config.layers,
+    num_key_value_heads: config.keyValueHeads,
+    pretraining_tp: 1,
+    rms_norm_eps: config.rmsNormEpsilon,
+    rope_parameters: { rope_type: 'default', rope_theta: config.ropeTheta },
+    rope_theta: config.ropeTheta,
+    tie_word_embeddings: config.tieWordEmbeddings,
+    torch_dtype: 'float32',
+    use_cache: true,
+    vocab_size: config.vocabSize,
+  };
+}
+
+/** The ids of `eos_token_id`: a number, a list, or nothing. */
+export function readTokenIds(value: JsonValue | undefined, source: string): readonly number[] {
+  const ids = value == null ? [] : Array.isArray(value) ? (value as readonly JsonValue[]) : [value];
+  for (const id of ids) {
+    if (typeof id !== 'number' || !Number.isSafeInteger(id) || id < 0) throw corrupt(source, `eos_token_id ${JSON.stringify(value)} is not a token id or a list of them`);
+  }
+  return ids as readonly number[];
+}
+
+function requireLlama(config: JsonObject, source: string): void {
+  const architectures = config['architectures'];
+  if (JSON.stringify(architectures) !== '["LlamaForCausalLM"]') throw unsupported(source, 'architectures', architectures, '["LlamaForCausalLM"]');
+  for (const [name, only] of Object.entries(onlyValues)) {
+    const value = config[name] ?? only;
+    if (value !== only) throw unsupported(source, name, value, JSON.stringify(only));
+  }
+  for (const name of refusedFields) {
+    if (config[name] != null) throw unsupported(source, name, config[name], 'none');
+  }
+}
+
+/** `rope_theta`, or the newer `rope_parameters`; any scaling of positions is refused. */
+function readRopeTheta(config: JsonObject, source: string): number {
+  let theta = config['rope_theta'];
+  for (const name of ['rope_scaling', 'rope_parameters']) {
+    const rope = config[name];
+    if (rope == null) continue;
+    const { rope_theta: inner, rope_type: type, type: legacyType, ...rest } = rope as JsonObject;
+    const kind = type ?? legacyType ?? 'default';
+    if (typeof rope !== 'object' || Array.isArray(rope) || kind !== 'default' || Object.values(rest).some((value) => value !== null && value !== 1)) {
+      throw unsupported(source, name, rope, 'rope_type "default" and no scaling');
+    }
+    if (inner != null && theta != null && inner !== theta) throw corrupt(source, `rope_theta is ${JSON.stringify(theta)} and ${name}.rope_theta is ${JSON.stringify(inner)}`);
+    theta ??= inner;
+  }
+  return readPositive(theta ?? 10_000, 'rope_theta', source);
+}
+
+function readSize(config: JsonObject, name: string, source: string, fallback?: number): number {
+  const value = config[name] ?? fallback;
+  if (!isSize(value)) throw corrupt(source, `${name} is ${JSON.stringify(value ?? null)}; a positive integer was expected`);
+  return value;
+}
+
+function readPositive(value: JsonValue, name: string, source: string): number {
+  if (typeof value !== 'number' || !(value > 0) || !Number.isFinite(value)) throw corrupt(source, `${name} is ${JSON.stringify(value)}; a positive number was expected`);
+  return value;
+}
+
+function readBoolean(config: JsonObject, name: string, source: string): boolean {
+  const value = config[name] ?? false;
+  if (typeof value !== 'boolean') throw corrupt(source, `${name} is ${JSON.stringify(value)}; true or false was expected`);
+  return value;
+}
+
+function isSize(value: JsonValue | undefined): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value > 0;
+}
+
+function unsupported(source: string, name: string, value: JsonValue | undefined, supported: string): BackendError {
+  return new BackendError(`${source}: ${name} is ${JSON.stringify(value ?? null)}; this engine supports only ${supported}.`, { code: 'checkpoint-unsupported' });
+}
+
+function corrupt(source: string, problem: string): BackendError {
+  return new BackendError(`${source}: ${problem}.`, { code: 'checkpoint-corrupt' });
+}

@@ -1,0 +1,171 @@
+/**
+ * The safetensors format: 8 bytes of little-endian header length, a JSON header that names each tensor's type, shape and
+ * byte range, then the data. Read into float32, written as float32.
+ *
+ * @source https://huggingface.co/docs/safetensors (format description)
+ */
+import { BackendError } from '@agent-lightning/core';
+
+/** A named block of numbers in row-major order. */
+export interface Tensor {
+  readonly shape: readonly number[];
+  /** Shape `shape`, flattened. */
+  readonly data: Float32Array;
+}
+
+/** What a safetensors file holds. */
+export interface TensorFile {
+  readonly tensors: ReadonlyMap<string, Tensor>;
+  /** Free text that travels with the tensors. */
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+interface HeaderEntry {
+  readonly name: string;
+  readonly dtype: keyof typeof elementBytes;
+  readonly shape: readonly number[];
+  readonly begin: number;
+  readonly end: number;
+}
+
+const elementBytes = { F32: 4, BF16: 2, F16: 2 } as const;
+const lengthBytes = 8;
+/** The reference implementation's limit on the header. */
+const maxHeaderBytes = 100_000_000;
+
+/**
+ * Reads a whole file. BF16 and F16 become float32, which is exact.
+ *
+ * @param source what to call the file in an error
+ * @throws {BackendError} `checkpoint-corrupt` for bounds, holes, overlaps or shapes that do not add up;
+ *   `checkpoint-unsupported` for a number type other than F32, BF16, F16
+ */
+export function decodeSafetensors(file: Uint8Array, source: string): TensorFile {
+  const { header, dataStart } = readHeader(file, source);
+  const { __metadata__: metadata, ...described } = header;
+  const dataBytes = file.byteLength - dataStart;
+  const entries = Object.entries(described).map(([name, value]) => readEntry(name, value, source));
+  requireFullCover(entries, dataBytes, source);
+  const tensors = new Map<string, Tensor>();
+  for (const entry of entries) {
+    const bytes = new Uint8Array(file.subarray(dataStart + entry.begin, dataStart + entry.end)); // a copy: aligned and owned
+    tensors.set(entry.name, { shape: entry.shape, data: toFloat32(bytes, entry.dtype) });
+  }
+  return { tensors, metadata: readMetadata(metadata, source) };
+}
+
+/** Writes tensors as F32, in the order of the map, data aligned to 8 bytes. */
+export function encodeSafetensors(tensors: ReadonlyMap<string, Tensor>, metadata: Readonly<Record<string, string>> = {}): Uint8Array {
+  const header: Record<string, unknown> = { __metadata__: { format: 'pt', ...metadata } };
+  let offset = 0;
+  for (const [name, { shape, data }] of tensors) {
+    header[name] = { dtype: 'F32', shape, data_offsets: [offset, offset + data.byteLength] };
+    offset += data.byteLength;
+  }
+  const json = new TextEncoder().encode(JSON.stringify(header));
+  const headerBytes = Math.ceil(json.byteLength / lengthBytes) * lengthBytes;
+  const file = new Uint8Array(lengthBytes + headerBytes + offset);
+  new DataView(file.buffer).setBigUint64(0, BigInt(headerBytes), true);
+  file.fill(0x20, lengthBytes, lengthBytes + headerBytes); // the format pads its header with spaces
+  file.set(json, lengthBytes);
+  let position = lengthBytes + headerBytes;
+  for (const { data } of tensors.values()) {
+    file.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), position);
+    position += data.byteLength;
+  }
+  return file;
+}
+
+function readHeader(file: Uint8Array, source: string): { header: Record<string, unknown>; dataStart: number } {
+  if (file.byteLength < lengthBytes) throw corrupt(source, `it has ${file.byteLength} bytes, too few for a header length`);
+  const headerBytes = new DataView(file.buffer, file.byteOffset).getBigUint64(0, true);
+  if (headerBytes > BigInt(Math.min(maxHeaderBytes, file.byteLength - lengthBytes))) {
+    throw corrupt(source, `its header claims ${headerBytes} bytes, and the file has ${file.byteLength}`);
+  }
+  const dataStart = lengthBytes + Number(headerBytes);
+  let header: unknown;
+  try {
+    header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(file.subarray(lengthBytes, dataStart)));
+  } catch (cause) {
+    throw corrupt(source, 'its header is not JSON', cause);
+  }
+  if (!isRecord(header)) throw corrupt(source, 'its header is not a JSON object');
+  return { header, dataStart };
+}
+
+function readEntry(name: string, value: unknown, source: string): HeaderEntry {
+  if (!isRecord(value)) throw corrupt(source, `the header entry of '${name}' is not an object`);
+  const { dtype, shape, data_offsets: offsets } = value;
+  if (typeof dtype !== 'string') throw corrupt(source, `'${name}' has no dtype`);
+  if (!isSupportedType(dtype)) {
+    throw new BackendError(`${source}: tensor '${name}' has dtype ${dtype}; this engine reads F32, BF16 and F16.`, { code: 'checkpoint-unsupported' });
+  }
+  if (!isNaturals(shape)) throw corrupt(source, `'${name}' has shape ${JSON.stringify(shape)}`);
+  if (!isNaturals(offsets) || offsets.length !== 2) throw corrupt(source, `'${name}' has data_offsets ${JSON.stringify(offsets)}`);
+  const [begin = 0, end = 0] = offsets;
+  const wanted = shape.reduce((product, size) => product * size, 1) * elementBytes[dtype];
+  if (end - begin !== wanted) {
+    throw corrupt(source, `'${name}' of shape [${shape.join(', ')}] needs ${wanted} bytes and its data_offsets give ${end - begin}`);
+  }
+  return { name, dtype, shape, begin, end };
+}
+
+/** No hole, no overlap, nothing beyond the end: so that no tensor can be shadowed by a duplicate key. */
+function requireFullCover(entries: readonly HeaderEntry[], dataBytes: number, source: string): void {
+  let covered = 0;
+  for (const { name, begin, end } of entries.toSorted((a, b) => a.begin - b.begin || a.end - b.end)) {
+    if (begin !== covered) throw corrupt(source, `'${name}' begins at byte ${begin} of the data; ${covered} was expected (a hole, an overlap or a duplicate)`);
+    covered = end;
+  }
+  if (covered !== dataBytes) throw corrupt(source, `its tensors cover ${covered} bytes and the file has ${dataBytes}: cut off or padded`);
+}
+
+function readMetadata(value: unknown, source: string): Record<string, string> {
+  if (value === undefined) return {};
+  if (!isRecord(value)) throw corrupt(source, '__metadata__ is not an object');
+  const metadata: Record<string, string> = {};
+  for (const [key, text] of Object.entries(value)) {
+    if (typeof text !== 'string') throw corrupt(source, `__metadata__.${key} is not a string`);
+    metadata[key] = text;
+  }
+  return metadata;
+}
+
+function toFloat32(bytes: Uint8Array<ArrayBuffer>, dtype: HeaderEntry['dtype']): Float32Array {
+  if (dtype === 'F32') return new Float32Array(bytes.buffer);
+  const halves = new Uint16Array(bytes.buffer);
+  const bits = new Uint32Array(halves.length);
+  for (let i = 0; i < halves.length; i += 1) {
+    const half = halves[i] ?? 0;
+    bits[i] = dtype === 'BF16' ? half << 16 : float16ToFloat32Bits(half);
+  }
+  return new Float32Array(bits.buffer);
+}
+
+/** IEEE 754 binary16 → binary32, exact, subnormals and infinities included. */
+function float16ToFloat32Bits(half: number): number {
+  const sign = (half & 0x8000) << 16;
+  const exponent = (half >> 10) & 0x1f;
+  const fraction = half & 0x3ff;
+  if (exponent === 0x1f) return sign | 0x7f800000 | (fraction << 13);
+  if (exponent !== 0) return sign | ((exponent + 112) << 23) | (fraction << 13);
+  if (fraction === 0) return sign;
+  const shift = Math.clz32(fraction) - 21; // moves the leading one to bit 10
+  return sign | ((113 - shift) << 23) | (((fraction << shift) & 0x3ff) << 13);
+}
+
+function isSupportedType(dtype: string): dtype is HeaderEntry['dtype'] {
+  return Object.hasOwn(elementBytes, dtype);
+}
+
+function isNaturals(value: unknown): value is readonly number[] {
+  return Array.isArray(value) && value.every((entry) => Number.isSafeInteger(entry) && entry >= 0);
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function corrupt(source: string, problem: string, cause?: unknown): BackendError {
+  return new BackendError(`${source} is not a whole safetensors file: ${problem}.`, { code: 'checkpoint-corrupt', cause });
+}

@@ -1,0 +1,48 @@
+/** Stop texts in a stream of pieces. */
+
+/** What may be shown after a piece. */
+export interface StopResult {
+  /** Text that no stop text can claim any more. */
+  readonly text: string;
+  readonly stopped: boolean;
+}
+
+/** Cuts a stream of text at the first stop text, wherever the borders of pieces fall. */
+export class StopMatcher {
+  readonly #stops: readonly string[];
+  /** Text that may be the beginning of a stop text. */
+  #held = '';
+
+  /** @param stops none empty */
+  constructor(stops: readonly string[]) {
+    this.#stops = stops;
+  }
+
+  /** Adds a piece. After `stopped` nothing may be added. */
+  push(piece: string): StopResult {
+    const text = this.#held + piece;
+    const starts = this.#stops.map((stop) => text.indexOf(stop)).filter((index) => index >= 0);
+    if (starts.length > 0) {
+      this.#held = '';
+      return { text: text.slice(0, Math.min(...starts)), stopped: true };
+    }
+    const held = Math.max(0, ...this.#stops.map((stop) => overlap(text, stop)));
+    this.#held = text.slice(text.length - held);
+    return { text: text.slice(0, text.length - held), stopped: false };
+  }
+
+  /** The held text, when nothing follows. */
+  flush(): string {
+    const text = this.#held;
+    this.#held = '';
+    return text;
+  }
+}
+
+/** Characters at the end of `text` that begin `stop`; less than all of it. */
+function overlap(text: string, stop: string): number {
+  for (let length = Math.min(text.length, stop.length - 1); length > 0; length -= 1) {
+    if (text.endsWith(stop.slice(0, length))) return length;
+  }
+  return 0;
+}

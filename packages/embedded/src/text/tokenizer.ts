@@ -1,0 +1,78 @@
+/** Text ↔ token ids, as the checkpoint's `tokenizer.json` defines them. */
+import { BackendError, type JsonValue } from '@agent-lightning/core';
+import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
+
+/** The content of `tokenizer.json` or `tokenizer_config.json`. */
+export type TokenizerJson = Readonly<Record<string, JsonValue>>;
+
+/** What `tokenizer.json` must be made of: a byte-pair model whose decoding is tested here. */
+const supportedModel = 'BPE';
+const supportedDecoders = ['ByteLevel', 'Metaspace', 'ByteFallback', 'Fuse', 'Replace', 'Strip', 'Sequence'] as const;
+
+/** A byte-pair tokenizer; the same ids as the Python tokenizers for the same file. */
+export class Tokenizer {
+  /** Ids are below this; the model's vocabulary may be larger (padding), never smaller. */
+  readonly vocabularySize: number;
+  readonly #tokenizer: HuggingFaceTokenizer;
+  readonly #known: ReadonlySet<number>;
+
+  /** @throws {BackendError} `checkpoint-corrupt` | `checkpoint-unsupported` */
+  constructor(tokenizerJson: TokenizerJson, tokenizerConfig: TokenizerJson, source: string) {
+    requireSupported(tokenizerJson, source);
+    try {
+      this.#tokenizer = new HuggingFaceTokenizer(tokenizerJson, { ...tokenizerConfig, clean_up_tokenization_spaces: false });
+    } catch (cause) {
+      throw new BackendError(`${source}: tokenizer.json cannot be used: ${String(cause)}`, { code: 'checkpoint-corrupt', cause });
+    }
+    this.#known = new Set(this.#tokenizer.get_vocab().values());
+    this.vocabularySize = Math.max(...this.#known) + 1;
+  }
+
+  /**
+   * Shape (T,). Special tokens written out in the text, such as `<|im_end|>`, become their ids.
+   *
+   * @param addSpecialTokens whether the tokenizer's own frame (such as a leading `<s>`) is put around the text: yes for a
+   *   bare prompt, no for a rendered chat, whose template writes the frame itself
+   */
+  encode(text: string, addSpecialTokens: boolean): Int32Array {
+    return Int32Array.from(this.#tokenizer.encode(text, { add_special_tokens: addSpecialTokens }).ids);
+  }
+
+  /** The text of tokens, without special tokens; an id that has no text (vocabulary padding) gives none. */
+  decode(tokens: ArrayLike<number>): string {
+    const known = Array.from(tokens).filter((id) => this.#known.has(id));
+    return known.length === 0 ? '' : this.#tokenizer.decode(known, { skip_special_tokens: true });
+  }
+
+  /** The id of one token as the vocabulary spells it, such as `<|im_end|>`. */
+  idOf(token: string): number | undefined {
+    return this.#tokenizer.token_to_id(token);
+  }
+}
+
+function requireSupported(tokenizerJson: TokenizerJson, source: string): void {
+  const model = field(tokenizerJson['model'], 'type');
+  if (model !== supportedModel) {
+    throw unsupported(source, `model.type is ${JSON.stringify(model)}; only ${supportedModel} is supported`);
+  }
+  const decoder = tokenizerJson['decoder'] ?? null;
+  const parts = [decoder, ...asArray(field(decoder, 'decoders'))];
+  for (const part of parts) {
+    const type = field(part, 'type');
+    if (!supportedDecoders.some((name) => name === type)) {
+      throw unsupported(source, `decoder type is ${JSON.stringify(type ?? null)}; supported are ${supportedDecoders.join(', ')}`);
+    }
+  }
+}
+
+function field(value: JsonValue | undefined, name: string): JsonValue | undefined {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as TokenizerJson)[name] : undefined;
+}
+
+function asArray(value: JsonValue | undefined): readonly JsonValue[] {
+  return Array.isArray(value) ? (value as readonly JsonValue[]) : [];
+}
+
+function unsupported(source: string, problem: string): BackendError {
+  return new BackendError(`${source}: tokenizer.json: ${problem}.`, { code: 'checkpoint-unsupported' });
+}
