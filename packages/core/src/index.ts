@@ -20,6 +20,14 @@ export type {
   Claim, ClaimRequest, EnqueueRequest, HeartbeatReply, LightningStore, Page, RolloutQuery, SpanQuery, StoreEvent,
   StoreStatistics, WaitOptions, WorkerRecord,
 } from './store/lightning-store.ts';
+export { MemoryStore } from './store/memory-store.ts';
+
+// for authors of stores
+export { RowStore, type RowStoreOptions } from './store/row-store.ts';
+export type {
+  AttemptRow, Awaitable, ClaimableFilter, NewResources, NewStoreEvent, ResolvedRolloutQuery, RolloutRow, RowDatabase, RowReader, RowWriter,
+} from './store/rows.ts';
+export { storeLimits } from './store/field-checks.ts';
 
 // tracing
 export { TraceRecorder, type OpenSpan, type SpanOutcome, type StartSpan, type TraceRecorderOptions } from './tracing/trace-recorder.ts';
@@ -30,16 +38,27 @@ export {
 } from './tracing/reward-span.ts';
 export { wireHeaders } from './tracing/wire-headers.ts';
 export { currentRollout, requireRollout, runInRollout, type RolloutScope } from './tracing/rollout-scope.ts';
+export { activeSpan, runInSpan, type ActiveAgent, type ActiveSpan } from './tracing/active-span.ts';
+export { capText, describeValue, flattenAttributes, type NestedAttributes } from './tracing/attribute-values.ts';
+export { emitException, emitMessage, emitObject, emitReward, type EmitOptions, type EmitRewardOptions } from './tracing/emitters.ts';
+export { operation, runOperation } from './tracing/operation.ts';
+export { errorOutcome, exceptionAttributes } from './tracing/exception-attributes.ts';
+export { matchesAgent } from './tracing/agent-match.ts';
+export { registerCallerResolver, type Caller, type CallerResolver } from './tracing/redirect/caller.ts';
+export { installFetchRedirect } from './tracing/redirect/fetch-redirect.ts';
 
 // transitions
-export type { Episode, StepSignal, Transition, UntrainableCall } from './transitions/transition.ts';
+export type { Episode, StepSignal, TraceProblem, Transition, UntrainableCall } from './transitions/transition.ts';
+export { toEpisode, type ToEpisodeOptions } from './transitions/to-episode.ts';
+export { toMessages, type Conversation, type Conversations, type ToMessagesOptions } from './transitions/to-messages.ts';
 
 // LightningRL
 export { buildBatch, type LightningRLOptions } from './lightning-rl/algorithm.ts';
 export { splitMinibatches } from './lightning-rl/minibatches.ts';
-export { assignCredit, type Credit } from './lightning-rl/credit-assignment.ts';
+export { assignCredit, checkCredit, type Credit } from './lightning-rl/credit-assignment.ts';
 export { defaultIntermediateRules, intermediateRewards, type Intermediate, type IntermediateRules } from './lightning-rl/intermediate-rewards.ts';
-export { estimateAdvantages, type AdvantageEstimate, type Estimator, type RolloutReturns } from './lightning-rl/advantages.ts';
+export { estimateAdvantages, estimators, type AdvantageEstimate, type Estimator, type RolloutReturns } from './lightning-rl/advantages.ts';
+export { checkTokenWeighting } from './lightning-rl/loss-weights.ts';
 export { buildRows, type RowLayout } from './lightning-rl/rows.ts';
 export type { BatchRow, DroppedFromBatch, LightningBatch, Minibatch, RowSegment, TokenWeighting } from './lightning-rl/batch.ts';
 

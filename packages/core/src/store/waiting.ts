@@ -1,0 +1,122 @@
+import { TimeoutError } from '../errors.ts';
+import { isFinalRolloutStatus, type Rollout } from '../vocabulary/rollout.ts';
+import type { ChangeBell } from './change-bell.ts';
+import type { StoreEvent, WaitOptions } from './lightning-store.ts';
+import type { Awaitable, ClaimableFilter, RowReader } from './rows.ts';
+import { notFound } from './store-errors.ts';
+
+const eventsPerRead = 1_000;
+
+/** What waiting needs of a store. */
+export interface WaitingStore {
+  readonly bell: ChangeBell;
+  /** Rejects once the store is closed, which ends every wait. */
+  read<Reply>(work: (rows: RowReader) => Awaitable<Reply>): Promise<Reply>;
+  now(): number;
+}
+
+/** How long a wait may still take: its own limit, on a clock that no one can set back. */
+class Deadline {
+  readonly #endMs: number | undefined;
+
+  constructor(timeoutMs: number | undefined) {
+    this.#endMs = timeoutMs === undefined ? undefined : performance.now() + timeoutMs;
+  }
+
+  get leftMs(): number | undefined {
+    return this.#endMs === undefined ? undefined : Math.max(0, this.#endMs - performance.now());
+  }
+}
+
+/** Resolves with the rollouts, in the order given, once all are final. */
+export async function waitForFinal(store: WaitingStore, rolloutIds: readonly string[], options: WaitOptions): Promise<readonly Rollout[]> {
+  const deadline = new Deadline(options.timeoutMs);
+  const pending = new Set<string>();
+  let { count } = store.bell;
+  let cursor = await store.read(async (rows) => {
+    const from = await rows.readLastCursor();
+    const found = new Map((await rows.readRollouts(rolloutIds)).map((row) => [row.rollout.rolloutId, row.rollout.status]));
+    for (const rolloutId of rolloutIds) {
+      const status = found.get(rolloutId);
+      if (status === undefined) throw notFound('rollout', rolloutId);
+      if (!isFinalRolloutStatus(status)) pending.add(rolloutId);
+    }
+    return from;
+  });
+  while (pending.size > 0) {
+    throwWhenOver(options.signal, deadline, rolloutIds.length, pending);
+    await store.bell.after(count, deadline.leftMs, options.signal);
+    ({ count } = store.bell);
+    for (const event of await readAllEvents(store, cursor)) {
+      cursor = event.cursor;
+      if (event.status !== undefined && isFinalRolloutStatus(event.status)) pending.delete(event.id);
+    }
+  }
+  return store.read(async (rows) => inOrder(rolloutIds, (await rows.readRollouts(rolloutIds)).map((row) => row.rollout)));
+}
+
+/** Puts rollouts in the order of their ids. @throws `store-not-found` when one is missing */
+export function inOrder(rolloutIds: readonly string[], rollouts: readonly Rollout[]): readonly Rollout[] {
+  const found = new Map(rollouts.map((rollout) => [rollout.rolloutId, rollout]));
+  return rolloutIds.map((rolloutId) => {
+    const rollout = found.get(rolloutId);
+    if (rollout === undefined) throw notFound('rollout', rolloutId);
+    return rollout;
+  });
+}
+
+async function readAllEvents(store: WaitingStore, from: string): Promise<readonly StoreEvent[]> {
+  const all: StoreEvent[] = [];
+  for (let cursor = from; ;) {
+    const page = await store.read((rows) => rows.readEvents(cursor, eventsPerRead));
+    for (const event of page) all.push(event);
+    const last = page.at(-1);
+    if (last === undefined || page.length < eventsPerRead) return all;
+    cursor = last.cursor;
+  }
+}
+
+function throwWhenOver(signal: AbortSignal | undefined, deadline: Deadline, asked: number, pending: ReadonlySet<string>): void {
+  const left = `${pending.size} of ${asked} rollouts were not final, first ${[...pending][0]}`;
+  if (signal?.aborted === true) throw new TimeoutError(`waiting was cancelled; ${left}`, { code: 'cancelled', cause: signal.reason });
+  if (deadline.leftMs === 0) throw new TimeoutError(`waiting took longer than its timeoutMs; ${left}`, { code: 'timed-out', retryable: true });
+}
+
+/** Resolves when a rollout of the filter is claimable, when the time is over, or when the signal aborts. */
+export async function waitForClaimable(store: WaitingStore, filter: ClaimableFilter, options: WaitOptions): Promise<void> {
+  const deadline = new Deadline(options.timeoutMs);
+  while (options.signal?.aborted !== true) {
+    const { count } = store.bell;
+    const availableMs = await store.read((rows) => rows.readNextAvailableMs(filter));
+    const waitMs = availableMs === undefined ? undefined : availableMs - store.now();
+    if (waitMs !== undefined && waitMs <= 0) return;
+    const { leftMs } = deadline;
+    if (leftMs === 0) return;
+    await store.bell.after(count, smallest(leftMs, waitMs), options.signal);
+  }
+}
+
+function smallest(left: number | undefined, right: number | undefined): number | undefined {
+  if (left === undefined || right === undefined) return left ?? right;
+  return Math.min(left, right);
+}
+
+/** Yields every event after the cursor, then each new one, until the signal aborts. */
+export async function* followEvents(store: WaitingStore, from: Promise<string>, signal: AbortSignal | undefined): AsyncGenerator<StoreEvent, void, undefined> {
+  let cursor = await from;
+  while (!isAborted(signal)) {
+    const { count } = store.bell;
+    const position = cursor;
+    const events = await store.read((rows) => rows.readEvents(position, eventsPerRead));
+    for (const event of events) {
+      cursor = event.cursor;
+      yield event;
+      if (isAborted(signal)) return;
+    }
+    if (events.length === 0) await store.bell.after(count, undefined, signal);
+  }
+}
+
+function isAborted(signal: AbortSignal | undefined): boolean {
+  return signal?.aborted === true;
+}

@@ -1,0 +1,26 @@
+/** Runs `tick` again and again without keeping the process alive; skips a turn after the process itself stood still. */
+export class WatchdogTimer {
+  readonly #timer: NodeJS.Timeout | undefined;
+  #lastMs: number = performance.now();
+  #isRunning: boolean = false;
+
+  /** @param intervalMs 0: never */
+  constructor(intervalMs: number, tick: () => Promise<void>) {
+    if (intervalMs === 0) return;
+    this.#timer = setInterval(() => void this.#run(intervalMs, tick), intervalMs).unref();
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  async #run(intervalMs: number, tick: () => Promise<void>): Promise<void> {
+    const elapsedMs = performance.now() - this.#lastMs;
+    this.#lastMs = performance.now();
+    // A laptop that slept, or a blocked event loop: heartbeats of this process are late too and get a turn first.
+    if (this.#isRunning || elapsedMs > 3 * intervalMs) return;
+    this.#isRunning = true;
+    await tick();
+    this.#isRunning = false;
+  }
+}
