@@ -40,6 +40,12 @@ export interface UntrainableCall {
   readonly reason: string;
 }
 
+/** A span that could not be read or attributed, and why: visible, and without effect. */
+export interface TraceProblem {
+  readonly spanId: string;
+  readonly reason: string;
+}
+
 /** What training knows of one finished rollout. */
 export interface Episode {
   readonly rollout: Rollout;
@@ -50,4 +56,6 @@ export interface Episode {
   readonly reward: number | undefined;
   /** Every named dimension of the rollout's own reward, the primary one included. */
   readonly rewards: Readonly<Record<string, number>>;
+  /** Malformed rewards, and rewards whose target made no trainable call. */
+  readonly problems?: readonly TraceProblem[];
 }

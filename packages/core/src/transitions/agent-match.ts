@@ -1,0 +1,32 @@
+import { attributeNames } from '../vocabulary/attributes.ts';
+import type { Span } from '../vocabulary/span.ts';
+import { ancestorsOf, type TraceNode } from './trace-tree.ts';
+
+/** The names that a span itself gives to whoever acts in it, most specific first; empty for a span that names nobody. */
+export function ownAgentNames(span: Span): readonly string[] {
+  const listed = span.attributes[attributeNames.agentNames];
+  const names = Array.isArray(listed) ? listed.filter((name) => typeof name === 'string') : [];
+  const single = span.attributes[attributeNames.agentName];
+  if (typeof single === 'string' && !names.includes(single)) names.push(single);
+  return names.filter((name) => name !== '');
+}
+
+/** The names that hold at a node: its own, else those of the nearest ancestor that has some. Unnamed nodes inherit. */
+export function agentNamesAt(node: TraceNode): readonly string[] {
+  for (const at of [node, ...ancestorsOf(node)]) {
+    const names = at.span === undefined ? [] : ownAgentNames(at.span);
+    if (names.length > 0) return names;
+  }
+  return [];
+}
+
+/**
+ * Whether the names are selected: a name that matches switches the subtree below it on, names of which none matches
+ * switch it off, so the nearest names decide. Nobody's calls are selected only when there is no pattern.
+ */
+export function matchesAgent(names: readonly string[], agentMatch: RegExp | undefined): boolean {
+  if (agentMatch === undefined) return true;
+  // A global or sticky pattern remembers where it stopped; matching must not depend on the call before.
+  const pattern = new RegExp(agentMatch.source, agentMatch.flags.replace(/[gy]/g, ''));
+  return names.some((name) => pattern.test(name));
+}

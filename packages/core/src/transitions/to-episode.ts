@@ -1,0 +1,112 @@
+import { attributeNames } from '../vocabulary/attributes.ts';
+import type { Rollout } from '../vocabulary/rollout.ts';
+import type { Span } from '../vocabulary/span.ts';
+import { matchesAgent } from './agent-match.ts';
+import { traceCalls, type ModelCall } from './model-calls.ts';
+import { attributeRewards } from './reward-attribution.ts';
+import { stepSignals } from './step-signals.ts';
+import { tokenProblem } from './token-problem.ts';
+import type { Episode, StepSignal, Transition, UntrainableCall } from './transition.ts';
+
+export interface ToEpisodeOptions {
+  /** Which agents' calls count, tested against each of a call's names; the nearest named ancestor decides. @default all */
+  readonly agentMatch?: RegExp;
+  /** Which policies' calls count. @default all */
+  readonly policies?: readonly string[];
+}
+
+/**
+ * What training knows of one rollout, from its spans: the unified trace interface. @source arXiv:2508.03680 §3.1
+ *
+ * A call is a transition when the gateway captured it for a policy. Calls that must not be trained on are listed with the
+ * reason. Only the newest attempt's spans count: the attempt of the highest sequence id. Order is by sequence id; clocks
+ * are never compared.
+ * @param spans of this rollout, read with their tokens, in any order
+ */
+export function toEpisode(rollout: Rollout, spans: readonly Span[], options: ToEpisodeOptions = {}): Episode {
+  const latest = latestAttempt(rollout, spans);
+  const trace = traceCalls(latest);
+  const selected = trace.calls.filter((call) => isSelected(call, options));
+  const reasons = new Map(selected.map((call) => [call, untrainableReason(call)]));
+  const trained = selected.filter((call) => reasons.get(call) === undefined);
+  const rewards = attributeRewards(latest, trace, trained);
+  const signals = stepSignals(trace);
+  return {
+    rollout,
+    transitions: trained.map((call, index) => transitionOf(call, index, rewards.calls.get(call), signals.get(call) ?? [])),
+    untrainable: selected.flatMap((call) => untrainableCall(call, reasons.get(call))),
+    reward: rewards.rollout?.dimensions[0]?.value,
+    rewards: Object.fromEntries((rewards.rollout?.dimensions ?? []).map(({ name, value }) => [name, value])),
+    problems: rewards.problems,
+  };
+}
+
+/** The spans of the newest attempt, each span id once. */
+function latestAttempt(rollout: Rollout, spans: readonly Span[]): readonly Span[] {
+  const own = spans.filter((span) => span.rolloutId === rollout.rolloutId);
+  const newest = own.reduce<Span | undefined>((last, span) => (last === undefined || span.sequenceId > last.sequenceId ? span : last), undefined);
+  const unique = new Map<string, Span>();
+  for (const span of own) if (span.attemptId === newest?.attemptId && !unique.has(span.spanId)) unique.set(span.spanId, span);
+  return [...unique.values()];
+}
+
+function isSelected(call: ModelCall, { agentMatch, policies }: ToEpisodeOptions): boolean {
+  const policy = policyOf(call);
+  // A call that the pattern names and no policy answered went past the gateway: that must be seen.
+  if (policy === undefined) return agentMatch !== undefined && call.gateway === undefined && matchesAgent(call.agentNames, agentMatch);
+  return (policies === undefined || policies.includes(policy)) && matchesAgent(call.agentNames, agentMatch);
+}
+
+function policyOf(call: ModelCall): string | undefined {
+  const policy = call.span.attributes[attributeNames.policy];
+  return typeof policy === 'string' && policy !== '' ? policy : undefined;
+}
+
+/** Finish reasons after which a response is whole: the policy ended it, or a limit that it knows did. */
+const wholeFinishes: ReadonlySet<string> = new Set(['stop', 'length', 'tool_calls', 'function_call']);
+
+/** Why a call must not be trained on; undefined when it may. */
+function untrainableReason(call: ModelCall): string | undefined {
+  const { gateway } = call;
+  if (gateway === undefined) return 'the call did not go through the gateway';
+  const marked = gateway.attributes[attributeNames.untrainable];
+  if (marked !== undefined) return String(marked);
+  if (gateway.status.code === 'error') return `the call failed: ${gateway.status.message ?? 'no message'}`;
+  if (call.replaced) return 'the agent went on with another response (a retry replaced this one)';
+  if (gateway.tokens === undefined) return 'the engine reported no tokens';
+  const version = gateway.attributes[attributeNames.policyVersion];
+  if (typeof version !== 'number' || !Number.isInteger(version)) return `the policy version is ${JSON.stringify(version)}`;
+  const finish = finishReasonOf(gateway);
+  if (!wholeFinishes.has(finish)) return finish === '' ? 'the response has no finish reason' : `the response is incomplete: it finished by "${finish}"`;
+  return tokenProblem(gateway.tokens);
+}
+
+function untrainableCall(call: ModelCall, reason: string | undefined): readonly UntrainableCall[] {
+  return reason === undefined ? [] : [{ spanId: call.span.spanId, agentName: call.agentNames[0] ?? '', reason }];
+}
+
+function transitionOf(call: ModelCall, callIndex: number, reward: number | undefined, signals: readonly StepSignal[]): Transition {
+  const { span } = call;
+  const { prompt, response, logprobs } = span.tokens!;
+  return {
+    rolloutId: span.rolloutId,
+    attemptId: span.attemptId,
+    spanId: span.spanId,
+    sequenceId: span.sequenceId,
+    callIndex,
+    agentName: call.agentNames[0] ?? '',
+    policy: policyOf(call)!,
+    policyVersion: span.attributes[attributeNames.policyVersion] as number,
+    promptTokens: prompt,
+    responseTokens: response,
+    logprobs,
+    finishReason: finishReasonOf(span),
+    reward,
+    signals,
+  };
+}
+
+function finishReasonOf(span: Span): string {
+  const reasons = span.attributes[attributeNames.finishReasons];
+  return Array.isArray(reasons) ? String(reasons[0] ?? '') : String(reasons ?? '');
+}

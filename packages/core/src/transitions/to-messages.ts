@@ -1,0 +1,75 @@
+import type { ChatMessage } from '../backend.ts';
+import { attributeNames } from '../vocabulary/attributes.ts';
+import type { JsonValue } from '../vocabulary/json.ts';
+import type { Span } from '../vocabulary/span.ts';
+import { matchesAgent } from './agent-match.ts';
+import { traceCalls, type ModelCall } from './model-calls.ts';
+import type { TraceProblem } from './transition.ts';
+
+/** One model call as chat messages, in the shape of OpenAI's fine-tuning files; for supervised training and prompt optimisation. */
+export interface Conversation {
+  readonly rolloutId: string;
+  readonly attemptId: string;
+  readonly spanId: string;
+  readonly sequenceId: number;
+  /** Most specific first. */
+  readonly agentNames: readonly string[];
+  /** What went over the wire, then the assistant's answer; nothing of it is rewritten. */
+  readonly messages: readonly ChatMessage[];
+  /** The tools that were on offer; null when there were none. */
+  readonly tools: readonly JsonValue[] | null;
+}
+
+export interface Conversations {
+  /** In order of sequence id; a call with several choices gives one conversation for each. */
+  readonly conversations: readonly Conversation[];
+  /** Calls whose messages were not recorded or are not JSON. */
+  readonly problems: readonly TraceProblem[];
+}
+
+export interface ToMessagesOptions {
+  /** Which agents' calls count. @default all */
+  readonly agentMatch?: RegExp;
+}
+
+/** The conversations of one attempt, whoever answered them: a policy, another model, captured or only reported. Failed and replaced calls are left out. */
+export function toMessages(spans: readonly Span[], options: ToMessagesOptions = {}): Conversations {
+  const conversations: Conversation[] = [];
+  const problems: TraceProblem[] = [];
+  for (const call of traceCalls(spans).calls) {
+    if (call.replaced || call.span.status.code === 'error' || !matchesAgent(call.agentNames, options.agentMatch)) continue;
+    const read = readConversations(call);
+    if (typeof read === 'string') problems.push({ spanId: call.span.spanId, reason: read });
+    else conversations.push(...read);
+  }
+  return { conversations, problems };
+}
+
+function readConversations(call: ModelCall): readonly Conversation[] | string {
+  const { span } = call;
+  const input = readList(call, attributeNames.inputMessages);
+  const output = readList(call, attributeNames.outputMessages);
+  const tools = readList(call, attributeNames.toolDefinitions);
+  if (input === undefined || !input.every(isMessage)) return 'the call has no readable input messages';
+  if (output === undefined || output.length === 0 || !output.every(isMessage)) return 'the call has no readable output messages';
+  return output.map((answer) => ({
+    rolloutId: span.rolloutId, attemptId: span.attemptId, spanId: span.spanId, sequenceId: span.sequenceId,
+    agentNames: call.agentNames, messages: [...input, answer], tools: tools === undefined || tools.length === 0 ? null : tools,
+  }));
+}
+
+/** A JSON list in an attribute of the gateway's span, else of the framework's. */
+function readList(call: ModelCall, attribute: string): readonly JsonValue[] | undefined {
+  const text = call.gateway?.attributes[attribute] ?? call.framework?.attributes[attribute];
+  if (typeof text !== 'string') return undefined;
+  try {
+    const value = JSON.parse(text) as JsonValue;
+    return Array.isArray(value) ? value : undefined;
+  } catch {
+    return undefined; // The caller names the call whose messages cannot be read.
+  }
+}
+
+function isMessage(value: JsonValue): value is ChatMessage & JsonValue {
+  return typeof value === 'object' && value !== null && 'role' in value && typeof value.role === 'string';
+}
