@@ -60,6 +60,9 @@ export { defaultIntermediateRules, intermediateRewards, type Intermediate, type 
 export { estimateAdvantages, estimators, type AdvantageEstimate, type Estimator, type RolloutReturns } from './lightning-rl/advantages.ts';
 export { checkTokenWeighting } from './lightning-rl/loss-weights.ts';
 export { buildRows, type RowLayout } from './lightning-rl/rows.ts';
+export { lossAndDerivative, toSurrogateRow, type LossAndDerivative } from './lightning-rl/losses.ts';
+export { policyDrift, type PolicyDrift } from './lightning-rl/policy-drift.ts';
+export { penalizeDivergence } from './lightning-rl/reference-penalty.ts';
 export type { BatchRow, DroppedFromBatch, LightningBatch, Minibatch, RowSegment, TokenWeighting } from './lightning-rl/batch.ts';
 
 // runner

@@ -1,0 +1,90 @@
+import type { Loss, TrainingRow } from '../backend.ts';
+import { BackendError, ConfigurationError } from '../errors.ts';
+
+/** A loss and what it becomes when one log-probability moves. */
+export interface LossAndDerivative {
+  /** Summed over tokens with `lossMask` 1, in float64. */
+  readonly loss: number;
+  /** Shape (T,): ∂loss/∂logprobs[t]; 0 where `lossMask` is 0. */
+  readonly derivative: Float64Array;
+}
+
+/**
+ * The reference for every loss of the backend contract, with its analytic derivative. Each backend must agree with it, and
+ * a backend without a loss can be given the derivative instead: {@link toSurrogateRow}.
+ * @param logprobs shape (T,), nats: the policy's log-probabilities now; read where `lossMask` is 1
+ * @throws {BackendError} `rows-invalid` for another length, `numerics` for a log-probability that is not finite
+ * @throws {ConfigurationError} `option-invalid` for clip bounds that are no interval
+ */
+export function lossAndDerivative(row: TrainingRow, logprobs: ArrayLike<number>, loss: Loss): LossAndDerivative {
+  checkLogprobs(row, logprobs);
+  const term = termOf(loss);
+  const derivative = new Float64Array(row.tokens.length);
+  let sum = 0;
+  for (let t = 0; t < row.tokens.length; t += 1) {
+    if (row.lossMask[t] === 0) continue;
+    const { value, slope } = term(logprobs[t]!, row.logprobs[t]!, row.advantages[t]!);
+    sum += value;
+    derivative[t] = slope;
+  }
+  return { loss: sum, derivative };
+}
+
+/**
+ * A row that under `cross_entropy` has the gradient of any loss: cross entropy is −Σ w·lp, so w = −∂loss/∂lp. Exact as long as
+ * nothing random separates the forward pass that gave the derivative from the backward pass.
+ * @param derivative shape (T,)
+ */
+export function toSurrogateRow<Row extends TrainingRow>(row: Row, derivative: ArrayLike<number>): Row {
+  checkLogprobs(row, derivative);
+  return { ...row, advantages: Float32Array.from(row.tokens, (_, t) => (row.lossMask[t] === 0 ? 0 : -derivative[t]!)) };
+}
+
+/** One token's part of a loss and its derivative with respect to lp. */
+interface Term {
+  readonly value: number;
+  readonly slope: number;
+}
+
+/** From lp now, q at sampling time and A, as {@link Loss} defines each loss. */
+function termOf(loss: Loss): (lp: number, q: number, advantage: number) => Term {
+  if (loss.name === 'cross_entropy') return (lp, _q, advantage) => ({ value: -advantage * lp, slope: -advantage });
+  if (loss.name === 'importance_sampling') {
+    return (lp, q, advantage) => {
+      const gain = Math.exp(lp - q) * advantage; // d(r·A)/d lp = r·A
+      return { value: -gain, slope: -gain };
+    };
+  }
+  const clip = clipOf(loss);
+  if (loss.name === 'cispo') {
+    return (lp, q, advantage) => {
+      const ratio = clip(Math.exp(lp - q)); // no gradient flows through it
+      return { value: -ratio * lp * advantage, slope: -ratio * advantage };
+    };
+  }
+  return (lp, q, advantage) => {
+    const ratio = Math.exp(lp - q);
+    const gain = ratio * advantage;
+    const clipped = clip(ratio) * advantage;
+    return clipped < gain ? { value: -clipped, slope: 0 } : { value: -gain, slope: -gain };
+  };
+}
+
+function clipOf(loss: { readonly name: string; readonly clipLow: number; readonly clipHigh: number }): (ratio: number) => number {
+  const { clipLow, clipHigh } = loss;
+  if (!(clipLow >= 0 && clipHigh >= clipLow && clipHigh < Infinity)) {
+    throw new ConfigurationError(`${loss.name} has the clip bounds ${clipLow} and ${clipHigh}; give absolute ratios such as 0.8 and 1.2, the lower first`, { code: 'option-invalid' });
+  }
+  return (ratio) => Math.min(Math.max(ratio, clipLow), clipHigh);
+}
+
+function checkLogprobs(row: TrainingRow, values: ArrayLike<number>): void {
+  if (values.length !== row.tokens.length) {
+    throw new BackendError(`a row of ${row.tokens.length} tokens was given ${values.length} values; give one for each token`, { code: 'rows-invalid' });
+  }
+  for (let t = 0; t < values.length; t += 1) {
+    if (row.lossMask[t] !== 0 && !Number.isFinite(values[t])) {
+      throw new BackendError(`value ${t} of a row is ${values[t]}; trained tokens need finite numbers`, { code: 'numerics' });
+    }
+  }
+}
