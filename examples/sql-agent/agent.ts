@@ -1,0 +1,65 @@
+/** An agent that answers questions about a database: it writes a query, runs it, checks the answer and rewrites. */
+import { Annotation, END, START, StateGraph } from '@langchain/langgraph';
+import { ChatOpenAI } from '@langchain/openai';
+
+import { checkPrompt, describeAnswer, rewritePrompt, writePrompt, type Message } from './prompts.ts';
+import { runQuery } from './query.ts';
+
+const State = Annotation.Root({
+  database: Annotation<string>,
+  question: Annotation<string>,
+  /** The dialogue with the writer. */
+  messages: Annotation<Message[]>({ reducer: (before, added) => [...before, ...added], default: () => [] }),
+  query: Annotation<string>,
+  answer: Annotation<string>,
+  /** What is wrong with the query; empty when nothing is. */
+  feedback: Annotation<string>,
+  /** Queries written so far. */
+  turns: Annotation<number>({ reducer: (_before, after) => after, default: () => 0 }),
+});
+
+type State = typeof State.State;
+
+/** Builds the graph. Its models are where `OPENAI_BASE_URL` and `OPENAI_API_KEY` say. */
+export function createSqlAgent({ model = 'tiny-sql', maxTurns = 2 }: { model?: string; maxTurns?: number } = {}) {
+  const writer = new ChatOpenAI({ model, temperature: 0, maxTokens: 48 });
+  const checker = new ChatOpenAI({ model, temperature: 0, maxTokens: 16 });
+
+  async function writeQuery({ database, question }: State) {
+    const messages = writePrompt(database, question);
+    const reply = await writer.invoke(messages);
+    return { messages, query: reply.text, turns: 1 };
+  }
+
+  function executeQuery({ database, query }: State) {
+    return { answer: describeAnswer(runQuery(database, query)) };
+  }
+
+  async function checkQuery({ question, query, answer }: State) {
+    if (answer.startsWith('Error')) return { feedback: answer };
+    const reply = await checker.invoke(checkPrompt(question, query, answer));
+    const verdict = /^rewrite: (.+)/.exec(reply.text);
+    return { feedback: verdict?.[1] ?? '' };
+  }
+
+  async function rewriteQuery({ messages, query, feedback, turns }: State) {
+    const added = rewritePrompt(query, feedback);
+    const reply = await writer.invoke([...messages, ...added]);
+    return { messages: added, query: reply.text, turns: turns + 1 };
+  }
+
+  return new StateGraph(State)
+    .addNode('write_query', writeQuery)
+    .addNode('execute_query', executeQuery)
+    .addNode('check_query', checkQuery)
+    .addNode('rewrite_query', rewriteQuery)
+    .addEdge(START, 'write_query')
+    .addEdge('write_query', 'execute_query')
+    .addConditionalEdges('execute_query', ({ turns }) => (turns < maxTurns ? 'check_query' : END), ['check_query', END])
+    .addConditionalEdges('check_query', ({ feedback }) => (feedback === '' ? END : 'rewrite_query'), [
+      'rewrite_query',
+      END,
+    ])
+    .addEdge('rewrite_query', 'execute_query')
+    .compile();
+}

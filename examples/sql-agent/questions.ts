@@ -1,0 +1,62 @@
+/** The questions that train and the questions that are held out. */
+import { tables } from './databases.ts';
+import { runQuery } from './query.ts';
+import { kinds, meaningsOf, type QuestionKind } from './question-kinds.ts';
+import { createRandom, hashText, shuffled } from './random.ts';
+
+/** A question, and its ground truth, which only the reward may see. */
+export interface Question {
+  readonly kind: QuestionKind;
+  readonly database: string;
+  readonly question: string;
+  readonly gold: string;
+}
+
+/** Every question that has an answer, about every database, in a fixed order. */
+export function allQuestions(): readonly Question[] {
+  return tables.flatMap((table) =>
+    meaningsOf(table)
+      .filter(({ gold }) => (runQuery(table.name, gold).rows ?? []).length > 0)
+      .flatMap(({ kind, gold, phrasings }) =>
+        phrasings.map((question) => ({ kind, database: table.name, question, gold })),
+      ),
+  );
+}
+
+/**
+ * Holds out a fifth of all questions by a hash of the query that answers them. All phrasings of a question are so on
+ * one side, and no held-out question is a paraphrase of a training question.
+ */
+export function isHeldOut({ database, gold }: Question): boolean {
+  return hashText(`${database}: ${gold}`) % 5 === 0;
+}
+
+/** All training questions, in an order that the seed decides; the kinds take turns. */
+export function trainingQuestions(seed: number): readonly Question[] {
+  return inTurns(
+    allQuestions().filter((question) => !isHeldOut(question)),
+    seed,
+  );
+}
+
+/** `count` held-out questions that the seed picks, about as many of each kind. @throws RangeError when there are fewer */
+export function validationQuestions(seed: number, count: number): readonly Question[] {
+  const questions = inTurns(allQuestions().filter(isHeldOut), seed);
+  if (count > questions.length) {
+    throw new RangeError(`${count} held-out questions were asked for, and there are ${questions.length}.`);
+  }
+  return questions.slice(0, count);
+}
+
+/** One question of each kind, then another of each, until none is left. */
+function inTurns(questions: readonly Question[], seed: number): readonly Question[] {
+  const random = createRandom(seed);
+  const queues = kinds.map((kind) =>
+    shuffled(
+      questions.filter((question) => question.kind === kind),
+      random,
+    ),
+  );
+  const turns = Math.max(...queues.map((queue) => queue.length));
+  return Array.from({ length: turns }, (_, turn) => queues.flatMap((queue) => queue.slice(turn, turn + 1))).flat();
+}

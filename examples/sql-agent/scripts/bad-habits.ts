@@ -1,0 +1,104 @@
+/** The mistakes that the starting model is taught: each turns a right query into one that somebody might write. */
+import { tableOf, tables } from '../databases.ts';
+import type { Question } from '../questions.ts';
+import type { Random } from '../random.ts';
+
+interface Habit {
+  readonly name: string;
+  /** The query with the mistake; the query itself where the mistake is not possible. */
+  readonly spoil: (gold: string, question: Question, random: Random) => string;
+  /** How often, given the question; in [0, 1]. */
+  readonly probability: (question: Question) => number;
+  /** What a good checker would say about it; undefined where the database complains by itself. */
+  readonly reason?: string;
+}
+
+/** A query as the starting model might write it, and what is wrong with it. */
+export interface HabitualQuery {
+  readonly query: string;
+  readonly reasons: readonly string[];
+}
+
+/** Mistakes about what is selected. They are strong: greedy decoding makes them on about two databases in three. */
+const strong: readonly Habit[] = [
+  {
+    name: 'selects all columns',
+    spoil: (gold, { database }) => gold.replace(`SELECT ${tableOf(database).key.name} FROM`, 'SELECT * FROM'),
+    probability: strength(0),
+    reason: 'too many columns',
+  },
+  {
+    name: 'forgets to count or to average',
+    spoil: (gold, { kind, database }) =>
+      kind === 'group' ? gold : gold.replace('COUNT(*)', tableOf(database).key.name).replace(/AVG\((\w+)\)/, '$1'),
+    probability: strength(1),
+    reason: 'one number is asked',
+  },
+  {
+    name: 'forgets to group',
+    spoil: (gold) => gold.replace(/ GROUP BY \w+$/, ''),
+    probability: strength(2),
+    reason: 'group the rows',
+  },
+];
+
+/** Slips: sampling makes them, greedy decoding mostly does not. */
+const slips: readonly Habit[] = [
+  {
+    name: 'compares the wrong way',
+    spoil: (gold) => gold.replace(/[<>]/, (operator) => (operator === '<' ? '>' : '<')),
+    probability: () => 0.15,
+    reason: 'wrong comparison',
+  },
+  {
+    name: 'sorts the wrong way',
+    spoil: (gold) => gold.replace(/\b(ASC|DESC)\b/, (direction) => (direction === 'ASC' ? 'DESC' : 'ASC')),
+    probability: () => 0.15,
+    reason: 'wrong order',
+  },
+  { name: 'misspells a column', spoil: misspell, probability: () => 0.22 },
+  { name: 'forgets quotes', spoil: (gold) => gold.replaceAll("'", ''), probability: () => 0.22 },
+];
+
+/**
+ * The right query with every mistake made or not, by its probability. `strongScale` and `slipScale` multiply them: a
+ * rewrite has been told what was wrong.
+ */
+export function habitualQuery(
+  question: Question,
+  random: Random,
+  strongScale: number,
+  slipScale: number,
+): HabitualQuery {
+  let query = question.gold;
+  const reasons: string[] = [];
+  for (const [habits, scale] of [
+    [strong, strongScale],
+    [slips, slipScale],
+  ] as const) {
+    for (const { spoil, probability, reason } of habits) {
+      if (random() >= probability(question) * scale) continue;
+      const spoiled = spoil(query, question, random);
+      if (spoiled !== query && reason !== undefined) reasons.push(reason);
+      query = spoiled;
+    }
+  }
+  return { query, reasons };
+}
+
+/** How strong a habit is differs between databases: the model knows some better than others. 0.6 on average. */
+function strength(offset: number): (question: Question) => number {
+  return ({ database }) => {
+    const index = tables.findIndex(({ name }) => name === database);
+    return [0.4, 0.62, 0.7, 0.68][(index + offset) % 4] as number;
+  };
+}
+
+/** Puts a wrong ending on one of the columns that the query names. */
+function misspell(gold: string, { database }: Question, random: Random): string {
+  const table = tableOf(database);
+  const columns = [...table.categories, ...table.numbers].map(({ name }) => name);
+  const named = columns.filter((name) => new RegExp(`\\b${name}\\b`).test(gold));
+  const column = named[Math.floor(random() * named.length)];
+  return column === undefined ? gold : gold.replaceAll(new RegExp(`\\b${column}\\b`, 'g'), `${column}s`);
+}
