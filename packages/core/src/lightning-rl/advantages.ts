@@ -9,7 +9,7 @@
  *
  * - `grpo`: (G − m) / (s + ε). @source DeepSeekMath, arXiv:2402.03300 §4.1.2; sample deviation and ε as verl has them
  * - `dr_grpo`: G − m. @source arXiv:2503.20783 §3.2
- * - `rloo`: G_ρk − mean_(σ≠ρ) S_σ. @source arXiv:2402.14740 §3.3
+ * - `rloo`: G_ρk − mean_(σ≠ρ) S_σ. @source arXiv:2402.14740
  * - `reinforce++`: (G − m_B) / (s_B + ε), no groups. @source arXiv:2501.03262 (k = 1)
  * - `reinforce++-baseline`: D = G − m, then D / (s_B(D) + ε); the batch mean of D is 0. @source arXiv:2501.03262 (k > 1)
  *

@@ -1,5 +1,5 @@
 /**
- * LightningRL, as the paper has it (arXiv:2508.03680 §3.3):
+ * LightningRL, as the paper has it (arXiv:2508.03680, "LightningRL"):
  *
  *   1. Run the agent n times on a task; an execution is a sequence of calls (input_k, output_k, r_k), its return R = Σ r_k.
  *   2. Each call is an action: state input_k, action the whole token sequence output_k. Other components are environment.

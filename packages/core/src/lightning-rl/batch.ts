@@ -9,8 +9,6 @@ export interface RowSegment {
   readonly end: number;
   /** The call's advantage, not yet weighted. */
   readonly advantage: number;
-  /** The loss weight of each of the segment's tokens; `advantages[t] = advantage · weight`. */
-  readonly weight: number;
 }
 
 /** A training row that knows where it came from. */
@@ -24,13 +22,17 @@ export interface BatchRow extends TrainingRow {
   readonly policyVersions: readonly number[];
   /** The trained stretches, in order; they cover exactly the tokens with `lossMask` 1. */
   readonly segments: readonly RowSegment[];
+  /** Shape (T,): each token's advantage before its weight; 0 where `lossMask` is 0. */
+  readonly tokenAdvantages: Float64Array;
+  /** What each of the row's tokens weighs in the loss: `advantages = tokenAdvantages · tokenWeight`. */
+  readonly tokenWeight: number;
 }
 
 /** How much each token of a rollout weighs in the loss; R rollouts, N(ρ) trained tokens in rollout ρ, N in all. */
 export type TokenWeighting =
   /** 1 / (R·N(ρ)): each rollout weighs 1/R. */
   | 'rollout'
-  /** 1 / N: each token weighs the same, so long rollouts weigh more. @source DAPO, arXiv:2503.14476 eq. 12 */
+  /** 1 / N: each token weighs the same, so long rollouts weigh more. @source DAPO, arXiv:2503.14476 §3.3 */
   | 'token'
   /** 1 / (R·L) for a constant L, such as the sampling limit. @source Dr. GRPO, arXiv:2503.20783 §3.2 */
   | { readonly constant: number };

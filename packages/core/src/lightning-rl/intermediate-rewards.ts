@@ -33,7 +33,7 @@ const ruleOfSignal = {
 /**
  * Automatic intermediate rewarding: the sum of each call's signals under the rules, shape (K,).
  * @throws {ConfigurationError} `option-invalid` for a rule that is not a finite number
- * @source arXiv:2508.03680 §2.2, "Automatic Intermediate Rewarding"
+ * @source arXiv:2508.03680, "Automatic Intermediate Rewarding"
  */
 export function intermediateRewards(episode: Episode, rules: Intermediate = {}): Float64Array {
   const worth = typeof rules === 'function' ? rules : worthByRules(rules);

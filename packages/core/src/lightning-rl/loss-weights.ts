@@ -31,9 +31,7 @@ function tokenWeight(rows: readonly BatchRow[], weighting: TokenWeighting): (rol
 }
 
 function weighed(row: BatchRow, weight: number): BatchRow {
-  const advantages = new Float32Array(row.tokens.length);
-  for (const segment of row.segments) advantages.fill(segment.advantage * weight, segment.start, segment.end);
-  return { ...row, advantages, segments: row.segments.map((segment) => ({ ...segment, weight })) };
+  return { ...row, advantages: Float32Array.from(row.tokenAdvantages, (advantage) => advantage * weight), tokenWeight: weight };
 }
 
 function trainedTokens(row: BatchRow): number {

@@ -33,9 +33,7 @@ function divergenceOf(row: BatchRow, reference: ArrayLike<number> | undefined, i
 }
 
 function penalized(row: BatchRow, divergence: Float64Array, meanDivergence: number, coefficient: number): BatchRow {
-  const advantages = new Float32Array(row.tokens.length);
-  for (const { start, end, advantage, weight } of row.segments) {
-    for (let t = start; t < end; t += 1) advantages[t] = weight * (advantage + coefficient * (meanDivergence - divergence[t]!));
-  }
-  return { ...row, advantages };
+  const tokenAdvantages = row.tokenAdvantages.map((advantage, t) =>
+    row.lossMask[t] === 0 ? 0 : advantage + coefficient * (meanDivergence - divergence[t]!));
+  return { ...row, tokenAdvantages, advantages: Float32Array.from(tokenAdvantages, (advantage) => advantage * row.tokenWeight) };
 }

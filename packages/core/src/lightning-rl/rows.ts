@@ -8,7 +8,7 @@ import { prefixPaths, type PrefixPath } from './prefix-tree.ts';
 export type RowLayout = 'transition' | 'trajectory';
 
 /**
- * The rows of one rollout, unweighted: each segment's weight is 1. Every call's response is trained in exactly one row,
+ * The rows of one rollout, unweighted: each token weighs 1. Every call's response is trained in exactly one row,
  * the first that contains it; rows that contain it again have it as context, with mask 0. No row is longer than the
  * longest call.
  * @param advantages shape (K,)
@@ -30,7 +30,7 @@ function rowOf(episode: Episode, groupId: string, advantages: Float64Array, path
   tokens.set(leaf.responseTokens, leaf.promptTokens.length);
   const lossMask = new Uint8Array(tokens.length);
   const logprobs = new Float32Array(tokens.length);
-  const rowAdvantages = new Float32Array(tokens.length);
+  const tokenAdvantages = new Float64Array(tokens.length);
   const segments: RowSegment[] = [];
   path.forEach((callIndex, position) => {
     if (trained.has(callIndex)) return;
@@ -39,19 +39,19 @@ function rowOf(episode: Episode, groupId: string, advantages: Float64Array, path
     const segment = segmentOf(call, callIndex, advantages[callIndex]!);
     lossMask.fill(1, segment.start, segment.end);
     logprobs.set(call.logprobs, segment.start);
-    rowAdvantages.fill(segment.advantage, segment.start, segment.end);
+    tokenAdvantages.fill(segment.advantage, segment.start, segment.end);
     segments.push(segment);
   });
   const policyVersions = [...new Set(segments.map((segment) => segment.policyVersion))].sort((a, b) => a - b);
   return {
-    tokens, lossMask, logprobs, advantages: rowAdvantages,
+    tokens, lossMask, logprobs, advantages: Float32Array.from(tokenAdvantages), tokenAdvantages, tokenWeight: 1,
     rolloutId: episode.rollout.rolloutId, groupId, policy: leaf.policy, callIndexes: path, policyVersions, segments,
   };
 }
 
 function segmentOf(call: Transition, callIndex: number, advantage: number): RowSegment {
   const start = call.promptTokens.length;
-  return { callIndex, policyVersion: call.policyVersion, start, end: start + call.responseTokens.length, advantage, weight: 1 };
+  return { callIndex, policyVersion: call.policyVersion, start, end: start + call.responseTokens.length, advantage };
 }
 
 function checkTokens(call: Transition): void {
