@@ -58,6 +58,11 @@ export class TraceRecorder {
     this.traceId = this.#options.traceId;
   }
 
+  /** Whether `close` was called. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
   /** Spans that came after `close` and were dropped: a branch of the agent that went on after its attempt had ended. */
   get lateSpans(): number {
     return this.#lateSpans;

@@ -1,0 +1,34 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { RolloutScope } from './rollout-scope.ts';
+
+/** The span that the current code runs in, and which agent that code belongs to. */
+export interface ActiveSpan {
+  readonly attemptId: string;
+  readonly spanId: string;
+  /** The agent whose code this is; absent in plain code, such as a rollout function. */
+  readonly agent?: ActiveAgent;
+}
+
+/** An agent, as an adapter tells it. */
+export interface ActiveAgent {
+  /** Every name that `agentMatch` is tested against, most specific first. */
+  readonly names: readonly string[];
+  /** Selects the agents whose model calls are redirected. @default every agent */
+  readonly agentMatch?: RegExp;
+}
+
+// One instance for all copies of this package in the process, as for the rollout scope.
+const key: symbol = Symbol.for('agentlightning.active-span.v1');
+const globals = globalThis as unknown as Record<symbol, AsyncLocalStorage<ActiveSpan> | undefined>;
+const storage: AsyncLocalStorage<ActiveSpan> = (globals[key] ??= new AsyncLocalStorage<ActiveSpan>());
+
+/** The span that the current code runs in, when it belongs to the attempt of `scope`: a rollout inside a rollout starts afresh. */
+export function activeSpan(scope: RolloutScope): ActiveSpan | undefined {
+  const span = storage.getStore();
+  return span?.attemptId === scope.attempt.attemptId ? span : undefined;
+}
+
+/** Runs `work` and everything that it awaits inside `span`: emitters, operations and model calls become its children. */
+export function runInSpan<Result>(span: ActiveSpan, work: () => Result): Result {
+  return storage.run(span, work);
+}

@@ -1,0 +1,73 @@
+import { TraceError } from '../errors.ts';
+import { attributeNames } from '../vocabulary/attributes.ts';
+import type { Attributes, SpanKind } from '../vocabulary/span.ts';
+import { activeSpan } from './active-span.ts';
+import { flattenAttributes, type NestedAttributes } from './attribute-values.ts';
+import { exceptionAttributes } from './exception-attributes.ts';
+import { rewardAttributes, type RewardAttributesOptions, type RewardValue } from './reward-span.ts';
+import { requireRollout } from './rollout-scope.ts';
+
+export interface EmitOptions {
+  /** Kept with the span; nested values become dotted names. */
+  readonly attributes?: NestedAttributes;
+}
+
+export interface EmitRewardOptions extends EmitOptions, RewardAttributesOptions {}
+
+/**
+ * Gives the current rollout, one of its agents or one of its spans a reward: a number, or several named dimensions of which
+ * training reads the primary one. Returns the span's id.
+ * @throws {TraceError} `reward-invalid` for a value that is not a finite number, naming the dimension; `no-rollout` outside a rollout
+ */
+export function emitReward(value: RewardValue, options: EmitRewardOptions = {}): string {
+  const { attributes, ...reward } = options;
+  return emit('emitReward', 'reward', 'reward', () => rewardAttributes(value, reward), attributes);
+}
+
+/** Writes a text into the trace. Returns the span's id. @throws {TraceError} `no-rollout` outside a rollout */
+export function emitMessage(text: string, options: EmitOptions = {}): string {
+  return emit('emitMessage', 'message', 'message', () => messageAttributes(text), options.attributes);
+}
+
+/** Writes a value into the trace, as JSON. Returns the span's id. @throws {TraceError} `span-invalid` when JSON cannot hold it; `no-rollout` outside a rollout */
+export function emitObject(value: unknown, options: EmitOptions = {}): string {
+  return emit('emitObject', 'object', 'object', () => objectAttributes(value), options.attributes);
+}
+
+/** Writes an exception into the trace, for one that the agent survived. Returns the span's id. @throws {TraceError} `no-rollout` outside a rollout */
+export function emitException(thrown: unknown, options: EmitOptions = {}): string {
+  return emit('emitException', 'exception', 'exception', () => exceptionAttributes(thrown), options.attributes);
+}
+
+function emit(caller: string, kind: SpanKind, name: string, own: () => Attributes, attributes: NestedAttributes = {}): string {
+  const scope = requireRollout(caller);
+  const parentSpanId = activeSpan(scope)?.spanId;
+  return scope.recorder.record({
+    kind,
+    name,
+    ...(parentSpanId !== undefined && { parentSpanId }),
+    attributes: { ...flattenAttributes(attributes), ...own() },
+  });
+}
+
+function messageAttributes(text: string): Attributes {
+  if (typeof text !== 'string') throw new TraceError(`emitMessage takes a string; got ${typeof text}; use emitObject for other values`, { code: 'span-invalid' });
+  return { [attributeNames.messageBody]: text };
+}
+
+function objectAttributes(value: unknown): Attributes {
+  const type = typeof value === 'object' && value !== null ? (value.constructor?.name ?? 'Object') : typeof value;
+  return { [attributeNames.objectType]: type, [attributeNames.objectJson]: toJson(value) };
+}
+
+function toJson(value: unknown): string {
+  let cause: unknown;
+  try {
+    const json: string | undefined = JSON.stringify(value);
+    if (json !== undefined) return json;
+  } catch (error) {
+    cause = error;
+  }
+  const reason = cause instanceof Error ? `: ${cause.message}` : '';
+  throw new TraceError(`emitObject takes what JSON can hold; got ${typeof value}${reason}`, { code: 'span-invalid', cause });
+}

@@ -1,0 +1,66 @@
+import { attributeNames } from '../vocabulary/attributes.ts';
+import { activeSpan, runInSpan } from './active-span.ts';
+import { describeValue } from './attribute-values.ts';
+import { errorOutcome } from './exception-attributes.ts';
+import { requireRollout, type RolloutScope } from './rollout-scope.ts';
+import type { OpenSpan } from './trace-recorder.ts';
+
+/**
+ * Wraps a function so that each call inside a rollout is a span with its input, output and error; what it does meanwhile
+ * becomes the span's children. Input and output are kept as JSON, up to 16,384 characters each.
+ *
+ * The rollout is looked up when the wrapped function is called, so it may be wrapped anywhere, such as at module load.
+ * @throws {TraceError} `no-rollout` from the wrapped function when it is called outside a rollout
+ */
+export function operation<This, Arguments extends readonly unknown[], Result>(
+  name: string,
+  work: (this: This, ...args: Arguments) => Result,
+): (this: This, ...args: Arguments) => Result {
+  return function traced(this: This, ...args: Arguments): Result {
+    return trace(requireRollout(`operation "${name}"`), name, args, () => work.apply(this, args as never));
+  };
+}
+
+/** Runs `work` now as an operation; like `operation(name, work)()`. @throws {TraceError} `no-rollout` outside a rollout */
+export function runOperation<Result>(name: string, work: () => Result): Result {
+  return operation(name, work)();
+}
+
+function trace<Result>(scope: RolloutScope, name: string, args: readonly unknown[], work: () => Result): Result {
+  const parent = activeSpan(scope);
+  const span = scope.recorder.start({
+    kind: 'operation',
+    name,
+    ...(parent !== undefined && { parentSpanId: parent.spanId }),
+    attributes: {
+      [attributeNames.operationLabel]: name,
+      ...(args.length > 0 && { [attributeNames.operationInput]: describeValue(args.length === 1 ? args[0] : args) }),
+    },
+  });
+  const active = { attemptId: scope.attempt.attemptId, spanId: span.spanId, ...(parent?.agent !== undefined && { agent: parent.agent }) };
+  return settle(span, () => runInSpan(active, work));
+}
+
+function settle<Result>(span: OpenSpan, work: () => Result): Result {
+  try {
+    const result = work();
+    if (isThenable(result)) return result.then((value) => succeed(span, value), (error) => fail(span, error)) as Result;
+    return succeed(span, result);
+  } catch (error) {
+    return fail(span, error);
+  }
+}
+
+function succeed<Result>(span: OpenSpan, result: Result): Result {
+  span.end(result === undefined ? {} : { attributes: { [attributeNames.operationOutput]: describeValue(result) } });
+  return result;
+}
+
+function fail(span: OpenSpan, error: unknown): never {
+  span.end(errorOutcome(error));
+  throw error;
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
+}

@@ -1,0 +1,27 @@
+import { AdapterError, installFetchRedirect } from '@agent-lightning/core';
+import type { BaseCallbackHandler } from '@langchain/core/callbacks/base';
+import { LightningCallbackHandler, type LightningOptions } from './callback-handler.ts';
+import { followLangChainContext } from './caller-context.ts';
+
+/** A compiled graph, a `createAgent` agent, an `entrypoint` workflow, or any other LangChain runnable. */
+export interface Configurable {
+  withConfig(config: { callbacks: BaseCallbackHandler[] }): unknown;
+}
+
+/**
+ * Makes a graph trainable: the same graph, of the same type, which inside a rollout is traced and has the model calls of the nodes
+ * that `agentMatch` selects answered by the policy. Outside a rollout it does what the graph does.
+ *
+ * The graph that was given stays as it was: use the returned one. Call it before the graph's models are called for the first time.
+ * @throws {AdapterError} `adapter-unsupported` for a graph that is not compiled, or a LangChain that cannot be followed
+ * @throws {ConfigurationError} `option-invalid` when `agentMatch` is not a regular expression
+ */
+export function withLightning<const Graph extends Configurable>(graph: Graph, options: LightningOptions = {}): Graph {
+  if (typeof graph?.withConfig !== 'function') {
+    throw new AdapterError('withLightning takes a compiled graph or another runnable with a withConfig method; call .compile() on a StateGraph first', { code: 'adapter-unsupported' });
+  }
+  const handler = new LightningCallbackHandler(options);
+  followLangChainContext();
+  installFetchRedirect();
+  return graph.withConfig({ callbacks: [handler] }) as Graph;
+}
