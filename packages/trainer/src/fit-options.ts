@@ -1,0 +1,63 @@
+import { createHash } from 'node:crypto';
+import type { JsonValue } from '@agent-lightning/core';
+import { optionInvalid, wholeNumber } from './option-checks.ts';
+
+/** What to train on, and for how long. */
+export interface FitOptions<Task = JsonValue> {
+  /** At least one; every task must be JSON. */
+  readonly train: readonly Task[];
+  /** Held-out tasks, run greedily. @default none */
+  readonly validation?: readonly Task[];
+  /** Training steps. Give this or `epochs`. @default one epoch */
+  readonly steps?: number;
+  /** Passes over `train`. */
+  readonly epochs?: number;
+  /** Validate after every so many steps too, besides before training and at the end; 0 for only those. @default 0 */
+  readonly validationEvery?: number;
+  /** Of the validation tasks, how many to run on the way; the first and the last validation run all. @default all */
+  readonly validationSubset?: number;
+  /** Go on with the run in the run directory. @default false */
+  readonly resume?: boolean;
+}
+
+export interface ResolvedFitOptions<Task = JsonValue> {
+  readonly train: readonly Task[];
+  readonly validation: readonly Task[];
+  readonly steps: number;
+  readonly validationEvery: number;
+  readonly validationSubset: number;
+  readonly resume: boolean;
+  /** Tells one data set from another: the first 16 hex digits of a SHA-256. */
+  readonly trainDigest: string;
+  readonly validationDigest: string;
+}
+
+/** @throws {ConfigurationError} `option-invalid` */
+export function resolveFitOptions<Task>(options: FitOptions<Task>, tasksPerStep: number): ResolvedFitOptions<Task> {
+  const { train, validation = [] } = options;
+  if (!Array.isArray(train) || train.length === 0) throw optionInvalid('fit: train', JSON.stringify(train), 'an array of at least one task');
+  if (!Array.isArray(validation)) throw optionInvalid('fit: validation', typeof validation, 'an array of tasks');
+  if (options.steps !== undefined && options.epochs !== undefined) throw optionInvalid('fit: steps and epochs', `${options.steps} and ${options.epochs}`, 'given one at a time');
+  const epochs = wholeNumber('fit: epochs', options.epochs ?? 1);
+  const subset = options.validationSubset ?? validation.length;
+  return Object.freeze({
+    train,
+    validation,
+    steps: options.steps === undefined ? Math.ceil((train.length * epochs) / tasksPerStep) : wholeNumber('fit: steps', options.steps),
+    validationEvery: wholeNumber('fit: validationEvery', options.validationEvery ?? 0, 0),
+    validationSubset: validation.length === 0 ? 0 : wholeNumber('fit: validationSubset', subset, 1, validation.length),
+    resume: options.resume ?? false,
+    trainDigest: digestTasks('train', train),
+    validationDigest: digestTasks('validation', validation),
+  });
+}
+
+function digestTasks(name: string, tasks: readonly unknown[]): string {
+  const hash = createHash('sha256');
+  for (const [index, task] of tasks.entries()) {
+    const json: string | undefined = JSON.stringify(task);
+    if (json === undefined) throw optionInvalid(`fit: ${name}[${index}]`, task, 'JSON');
+    hash.update(json).update('\n');
+  }
+  return hash.digest('hex').slice(0, 16);
+}

@@ -1,0 +1,148 @@
+import {
+  checkCredit, checkTokenWeighting, ConfigurationError, estimators, type AdamParameters, type Credit, type Estimator, type Intermediate,
+  type Loss, type RowLayout, type TokenWeighting,
+} from '@agent-lightning/core';
+import { oneOf, optionInvalid, positive, unitInterval, wholeNumber } from './option-checks.ts';
+
+/** Options of {@link grpo}. */
+export interface GrpoOptions {
+  /** Rollouts of each task that are compared with each other. @default 8 */
+  readonly groupSize?: number;
+  /** Tasks of one training step. @default 32 */
+  readonly tasksPerStep?: number;
+  /** @default 3e-4, which suits small models and adapters */
+  readonly learningRate?: number;
+  /** How returns become advantages. @default 'grpo' */
+  readonly estimator?: Estimator;
+  /** How the reward of a rollout reaches its calls. @default 'identical' */
+  readonly credit?: Credit;
+  /** Automatic intermediate rewarding from tool status, exceptions and parse failures; true for the default rules. @default false */
+  readonly intermediate?: Intermediate | boolean;
+  /** A row per call, or calls that continue each other merged into one row. @default 'trajectory' */
+  readonly rows?: RowLayout;
+  /** How much each token weighs. @default 'rollout' */
+  readonly tokenWeighting?: TokenWeighting;
+  /** The policy-gradient loss. @default 'ppo' */
+  readonly loss?: 'importance_sampling' | 'ppo' | 'cispo';
+  /** Lowest importance ratio, for `ppo` and `cispo`; absolute. @default 0.8 */
+  readonly clipLow?: number;
+  /** Highest importance ratio, for `ppo` and `cispo`; absolute. @default 1.28 */
+  readonly clipHigh?: number;
+  /** Optimizer steps that a training step's batch is split into, groups whole. @default 1 */
+  readonly minibatches?: number;
+  /**
+   * β of a penalty on KL(policy ‖ base model) per trained token, added to the advantages; 0 for none. @default 0
+   * See `penaliseKl` for the estimator.
+   */
+  readonly klCoefficient?: number;
+  /** Clips the global L2 norm of the gradient; 0 for no clipping. @default 1 */
+  readonly maxGradientNorm?: number;
+  /** @default 0.9 */
+  readonly beta1?: number;
+  /** @default 0.95 */
+  readonly beta2?: number;
+  /** Decoupled. @default 0 */
+  readonly weightDecay?: number;
+  /** Steps over which the learning rate grows to its value. @default 0 */
+  readonly warmupSteps?: number;
+  /**
+   * Temperature of training rollouts. The loss scores the distribution at 1; another temperature makes the data
+   * off-policy, which the importance ratio corrects. @default 1
+   */
+  readonly temperature?: number;
+  /** The most tokens that one call may sample, in training and validation. @default the engine's */
+  readonly maxTokens?: number;
+}
+
+/** A resolved algorithm: what to sample, and how rollouts become optimizer steps. Frozen. */
+export interface Grpo {
+  readonly name: 'grpo';
+  readonly groupSize: number;
+  readonly tasksPerStep: number;
+  readonly estimator: Estimator;
+  readonly credit: Credit;
+  readonly intermediate: Intermediate | undefined;
+  readonly rows: RowLayout;
+  readonly tokenWeighting: TokenWeighting;
+  readonly loss: Loss;
+  readonly minibatches: number;
+  readonly klCoefficient: number;
+  readonly adam: Required<Omit<AdamParameters, 'epsilon'>>;
+  readonly warmupSteps: number;
+  readonly temperature: number;
+  readonly maxTokens: number | undefined;
+}
+
+/**
+ * Group-relative policy optimization and its kin: each task runs `groupSize` times, and what did better than its group
+ * becomes likelier.
+ * @throws {ConfigurationError} `option-invalid`
+ */
+export function grpo(options: GrpoOptions = {}): Grpo {
+  refuseUnknown(options);
+  const estimator = oneOf('grpo.estimator', options.estimator ?? 'grpo', estimators);
+  const credit = options.credit ?? 'identical';
+  const tokenWeighting = options.tokenWeighting ?? 'rollout';
+  checkCredit(credit);
+  checkTokenWeighting(tokenWeighting);
+  const smallestGroup = estimator === 'reinforce++' ? 1 : 2;
+  return Object.freeze({
+    name: 'grpo',
+    groupSize: wholeNumber('grpo.groupSize', options.groupSize ?? 8, smallestGroup),
+    tasksPerStep: wholeNumber('grpo.tasksPerStep', options.tasksPerStep ?? 32),
+    estimator,
+    credit,
+    intermediate: resolveIntermediate(options.intermediate ?? false),
+    rows: oneOf('grpo.rows', options.rows ?? 'trajectory', ['transition', 'trajectory']),
+    tokenWeighting,
+    loss: resolveLoss(options),
+    minibatches: wholeNumber('grpo.minibatches', options.minibatches ?? 1),
+    klCoefficient: positive('grpo.klCoefficient', options.klCoefficient ?? 0, { orZero: true }),
+    adam: resolveAdam(options),
+    warmupSteps: wholeNumber('grpo.warmupSteps', options.warmupSteps ?? 0, 0),
+    temperature: positive('grpo.temperature', options.temperature ?? 1),
+    maxTokens: options.maxTokens === undefined ? undefined : wholeNumber('grpo.maxTokens', options.maxTokens),
+  });
+}
+
+const optionNames: Readonly<Record<keyof GrpoOptions, true>> = {
+  groupSize: true, tasksPerStep: true, learningRate: true, estimator: true, credit: true, intermediate: true, rows: true,
+  tokenWeighting: true, loss: true, clipLow: true, clipHigh: true, minibatches: true, klCoefficient: true,
+  maxGradientNorm: true, beta1: true, beta2: true, weightDecay: true, warmupSteps: true, temperature: true, maxTokens: true,
+};
+
+function refuseUnknown(options: GrpoOptions): void {
+  const unknown = Object.keys(options).find((name) => !(name in optionNames));
+  if (unknown === undefined) return;
+  throw new ConfigurationError(`grpo has no option "${unknown}"; it has ${Object.keys(optionNames).join(', ')}`, { code: 'option-invalid' });
+}
+
+function resolveAdam(options: GrpoOptions): Grpo['adam'] {
+  return Object.freeze({
+    learningRate: positive('grpo.learningRate', options.learningRate ?? 3e-4),
+    beta1: unitInterval('grpo.beta1', options.beta1 ?? 0.9),
+    beta2: unitInterval('grpo.beta2', options.beta2 ?? 0.95),
+    weightDecay: positive('grpo.weightDecay', options.weightDecay ?? 0, { orZero: true }),
+    maxGradientNorm: positive('grpo.maxGradientNorm', options.maxGradientNorm ?? 1, { orZero: true }),
+  });
+}
+
+function resolveLoss(options: GrpoOptions): Loss {
+  const name = oneOf('grpo.loss', options.loss ?? 'ppo', ['importance_sampling', 'ppo', 'cispo']);
+  if (name === 'importance_sampling') {
+    if (options.clipLow !== undefined || options.clipHigh !== undefined) {
+      throw optionInvalid('grpo.clipLow and grpo.clipHigh', options.clipLow ?? options.clipHigh, "left out with the loss 'importance_sampling', which does not clip");
+    }
+    return Object.freeze({ name });
+  }
+  const clipLow = positive('grpo.clipLow', options.clipLow ?? 0.8, { orZero: true });
+  const clipHigh = positive('grpo.clipHigh', options.clipHigh ?? 1.28);
+  if (clipLow > 1) throw optionInvalid('grpo.clipLow', clipLow, 'a ratio from 0 to 1, such as 0.8');
+  if (clipHigh < 1) throw optionInvalid('grpo.clipHigh', clipHigh, 'a ratio of at least 1, such as 1.2');
+  return Object.freeze({ name, clipLow, clipHigh });
+}
+
+function resolveIntermediate(intermediate: Intermediate | boolean): Intermediate | undefined {
+  if (intermediate === true) return {};
+  return intermediate === false ? undefined : intermediate;
+}

@@ -1,0 +1,44 @@
+import type { EnqueueRequest, JsonValue, RolloutMode } from '@agent-lightning/core';
+
+/** A rollout that a run needs; its key names it within the run, the same whenever the run is repeated or resumed. */
+export interface PlannedRollout {
+  readonly key: string;
+  readonly input: JsonValue;
+  readonly mode: RolloutMode;
+  readonly groupKey?: string;
+  readonly metadata: { readonly [key: string]: JsonValue };
+}
+
+/** The rollouts of a training step: each task `groupSize` times, as one group. */
+export function planTrainingStep(step: number, tasks: readonly unknown[], taskIndexes: readonly number[], groupSize: number): readonly PlannedRollout[] {
+  return taskIndexes.flatMap((taskIndex, position) =>
+    Array.from({ length: groupSize }, (_, sample): PlannedRollout => ({
+      key: `s${step}.g${position}.k${sample}`,
+      input: tasks[taskIndex] as JsonValue,
+      mode: 'train',
+      groupKey: `s${step}.g${position}`,
+      metadata: { step, task: taskIndex, sample },
+    })));
+}
+
+/** The rollouts of a validation after `step`: each task once. */
+export function planValidation(step: number, tasks: readonly unknown[], taskIndexes: readonly number[]): readonly PlannedRollout[] {
+  return taskIndexes.map((taskIndex) => ({
+    key: `v${step}.t${taskIndex}`,
+    input: tasks[taskIndex] as JsonValue,
+    mode: 'val',
+    metadata: { step, task: taskIndex },
+  }));
+}
+
+/** The request for a planned rollout; generation 0 is the first try, later ones replace rollouts that a dead process left. */
+export function toEnqueueRequest(runId: string, planned: PlannedRollout, generation: number): EnqueueRequest & { readonly rolloutId: string } {
+  return {
+    rolloutId: `${runId}.${planned.key}${generation === 0 ? '' : `.r${generation}`}`,
+    runId,
+    input: planned.input,
+    mode: planned.mode,
+    metadata: planned.metadata,
+    ...(planned.groupKey === undefined ? {} : { groupId: `${runId}.${planned.groupKey}` }),
+  };
+}

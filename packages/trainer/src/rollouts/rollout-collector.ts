@@ -1,0 +1,91 @@
+import {
+  isFinalRolloutStatus, toEpisode, type EnqueueRequest, type Episode, type LightningStore, type RetryPolicy, type Rollout, type SpanQuery,
+} from '@agent-lightning/core';
+import { toEnqueueRequest, type PlannedRollout } from './planned-rollout.ts';
+
+export interface RolloutCollectorOptions {
+  readonly store: LightningStore;
+  readonly runId: string;
+  readonly retry: Partial<RetryPolicy>;
+  readonly attemptTimeoutMs: number;
+  /** Whether an earlier process may have left rollouts of this run. */
+  readonly resumed: boolean;
+}
+
+/** Rollouts of one store query; a query names its rollouts one by one. */
+const queryChunk = 1_000;
+
+/** Has planned rollouts run by whoever claims them, and reads what became of them. */
+export class RolloutCollector {
+  readonly #options: RolloutCollectorOptions;
+
+  constructor(options: RolloutCollectorOptions) {
+    this.#options = options;
+  }
+
+  /** The planned rollouts, in their order, once all are final. A finished one of an earlier process is taken as it is. */
+  async collect(planned: readonly PlannedRollout[], signal: AbortSignal): Promise<readonly Rollout[]> {
+    const { store, retry, attemptTimeoutMs } = this.#options;
+    const requests = (await this.#nameRequests(planned)).map((request): EnqueueRequest & { readonly rolloutId: string } => ({
+      ...request, retry, timeouts: { startToFinishMs: attemptTimeoutMs },
+    }));
+    await store.enqueue(requests);
+    return await store.waitFor(requests.map((request) => request.rolloutId), { signal });
+  }
+
+  /** Ends what this run has queued or running, so that nobody works for a step that is given up. */
+  async cancelUnfinished(reason: string): Promise<number> {
+    const { store, runId } = this.#options;
+    let cancelled = 0;
+    for (;;) {
+      const { items } = await store.queryRollouts({ runId, statuses: ['queuing', 'preparing', 'running', 'requeuing'] });
+      if (items.length === 0) return cancelled;
+      for (const rollout of items) await store.cancel(rollout.rolloutId, reason);
+      cancelled += items.length;
+    }
+  }
+
+  /** What training knows of each rollout, tokens included; one read for all. */
+  async readEpisodes(rollouts: readonly Rollout[], query: Pick<SpanQuery, 'kinds' | 'includeTokens'> = { includeTokens: true }): Promise<readonly Episode[]> {
+    const episodes: Episode[] = [];
+    for (let first = 0; first < rollouts.length; first += queryChunk) {
+      const chunk = rollouts.slice(first, first + queryChunk);
+      const spans = await this.#options.store.querySpans({ ...query, attemptId: 'latest', rolloutIds: chunk.map((rollout) => rollout.rolloutId) });
+      const byRollout = Map.groupBy(spans, (span) => span.rolloutId);
+      for (const rollout of chunk) episodes.push(toEpisode(rollout, byRollout.get(rollout.rolloutId) ?? []));
+    }
+    return episodes;
+  }
+
+  /** Gives each planned rollout its id: a new generation where a dead process left one that never came to its end. */
+  async #nameRequests(planned: readonly PlannedRollout[]): Promise<readonly (EnqueueRequest & { readonly rolloutId: string })[]> {
+    const { runId, resumed } = this.#options;
+    const named = planned.map((each) => toEnqueueRequest(runId, each, 0));
+    if (!resumed) return named;
+    const open = new Set(named.keys());
+    for (let generation = 0; open.size > 0; generation++) {
+      const interrupted = await this.#interruptedOf([...open].map((index) => named[index]!.rolloutId));
+      for (const index of [...open]) {
+        if (interrupted.has(named[index]!.rolloutId)) named[index] = toEnqueueRequest(runId, planned[index]!, generation + 1);
+        else open.delete(index);
+      }
+    }
+    return named;
+  }
+
+  async #interruptedOf(rolloutIds: readonly string[]): Promise<ReadonlySet<string>> {
+    const interrupted = new Set<string>();
+    for (let first = 0; first < rolloutIds.length; first += queryChunk) {
+      const chunk = rolloutIds.slice(first, first + queryChunk);
+      const { items } = await this.#options.store.queryRollouts({ rolloutIds: chunk, limit: queryChunk });
+      for (const rollout of items) if (wasInterrupted(rollout)) interrupted.add(rollout.rolloutId);
+    }
+    return interrupted;
+  }
+}
+
+/** Whether a rollout ended because its process did: that says nothing about the agent. */
+function wasInterrupted(rollout: Rollout): boolean {
+  if (!isFinalRolloutStatus(rollout.status)) return false;
+  return rollout.status === 'cancelled' || rollout.failure?.code === 'lease-expired';
+}

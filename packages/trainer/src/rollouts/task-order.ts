@@ -1,0 +1,39 @@
+import { randomOrder, seededRandom } from '../seeded-random.ts';
+
+/**
+ * Which tasks a training step takes: the tasks in a seeded order without replacement, in a new order each epoch, cut into
+ * steps of equal size that may reach over the end of an epoch. A function of the seed and the step alone.
+ */
+export class TaskOrder {
+  readonly #taskCount: number;
+  readonly #tasksPerStep: number;
+  readonly #seed: number;
+  #epoch = -1;
+  #order: readonly number[] = [];
+
+  constructor(options: { readonly taskCount: number; readonly tasksPerStep: number; readonly seed: number }) {
+    this.#taskCount = options.taskCount;
+    this.#tasksPerStep = options.tasksPerStep;
+    this.#seed = options.seed;
+  }
+
+  /** The indexes of the tasks of a step; steps count from 1. */
+  tasksOf(step: number): readonly number[] {
+    const first = (step - 1) * this.#tasksPerStep;
+    return Array.from({ length: this.#tasksPerStep }, (_, offset) => this.#taskAt(first + offset));
+  }
+
+  /** The epoch that a step begins in, from 0. */
+  epochOf(step: number): number {
+    return Math.floor(((step - 1) * this.#tasksPerStep) / this.#taskCount);
+  }
+
+  #taskAt(position: number): number {
+    const epoch = Math.floor(position / this.#taskCount);
+    if (epoch !== this.#epoch) {
+      this.#order = randomOrder(this.#taskCount, seededRandom(this.#seed, `task-order/${epoch}`));
+      this.#epoch = epoch;
+    }
+    return this.#order[position % this.#taskCount]!;
+  }
+}

@@ -1,0 +1,54 @@
+import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { TrainerError, type TrainablePolicy } from '@agent-lightning/core';
+import type { TrainerState } from '../trainer-state.ts';
+import { syncDirectory, writeAndSync } from './durable-files.ts';
+
+const checkpointName = /^step-(\d{6,})$/;
+
+/** A run's checkpoints: policy state and trainer state together, whole or absent. */
+export class Checkpoints {
+  readonly #directory: string;
+  readonly #keep: number;
+
+  constructor(directory: string, keep: number) {
+    this.#directory = directory;
+    this.#keep = keep;
+  }
+
+  /** Saves both states under the step, then removes checkpoints beyond those that are kept. */
+  async save(policy: TrainablePolicy, state: TrainerState): Promise<void> {
+    const name = `step-${String(state.step).padStart(6, '0')}`;
+    const partial = join(this.#directory, `partial-${name}`);
+    await rm(partial, { recursive: true, force: true });
+    await mkdir(partial, { recursive: true });
+    await policy.saveState(join(partial, 'policy'));
+    await writeAndSync(join(partial, 'trainer.json'), JSON.stringify(state));
+    await syncDirectory(partial);
+    await rm(join(this.#directory, name), { recursive: true, force: true });
+    await rename(partial, join(this.#directory, name));
+    await syncDirectory(this.#directory);
+    for (const step of (await this.#steps()).slice(this.#keep)) await rm(this.#pathOf(step), { recursive: true, force: true });
+  }
+
+  /** The trainer state of the newest checkpoint, and where its policy state is. */
+  async latest(): Promise<{ readonly state: TrainerState; readonly policyDirectory: string } | undefined> {
+    const [newest] = await this.#steps();
+    if (newest === undefined) return undefined;
+    const path = join(this.#pathOf(newest), 'trainer.json');
+    const state = JSON.parse(await readFile(path, 'utf8')) as TrainerState;
+    if (state.format !== 1) throw new TrainerError(`${path} has the format ${String(state.format)}; this version reads format 1`, { code: 'resume-mismatch' });
+    return { state, policyDirectory: join(this.#pathOf(newest), 'policy') };
+  }
+
+  /** Steps with a checkpoint, newest first. */
+  async #steps(): Promise<readonly number[]> {
+    await mkdir(this.#directory, { recursive: true });
+    const names = await readdir(this.#directory);
+    return names.flatMap((name) => checkpointName.exec(name)?.[1] ?? []).map(Number).sort((a, b) => b - a);
+  }
+
+  #pathOf(step: number): string {
+    return join(this.#directory, `step-${String(step).padStart(6, '0')}`);
+  }
+}

@@ -1,0 +1,122 @@
+import { existsSync } from 'node:fs';
+import { access, appendFile, constants, mkdir, readFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { TrainerError } from '@agent-lightning/core';
+import type { StepMetrics } from '../metrics.ts';
+import { Checkpoints } from './checkpoint.ts';
+import { writeFileAtomically } from './durable-files.ts';
+import { withFileErrors } from './file-errors.ts';
+import { checkSameRun, type RunConfig, type RunRecord } from './run-config.ts';
+import { lockRun, type RunLock } from './run-lock.ts';
+
+export interface OpenRunOptions {
+  readonly config: RunConfig;
+  readonly resume: boolean;
+  readonly keepCheckpoints: number;
+  /** The id of a run that begins. */
+  readonly runId: string;
+  readonly now: Date;
+}
+
+/**
+ * Where a run keeps what it leaves:
+ *
+ *     run.json        what the run is, to refuse a resume with other options
+ *     run.lock        held while a process trains here
+ *     store.sqlite    rollouts and spans, where the trainer opens the store
+ *     checkpoints/    the newest ones, each whole
+ *     metrics.jsonl   a line for each step
+ *     samples/        a few rollouts of the first and the last step, for the report
+ *     model/          the trained weights, as an ordinary checkpoint
+ *     report.html
+ */
+export class RunDirectory {
+  readonly path: string;
+  readonly runId: string;
+  readonly checkpoints: Checkpoints;
+  readonly #lock: RunLock;
+
+  private constructor(path: string, record: RunRecord, lock: RunLock, keepCheckpoints: number) {
+    this.path = path;
+    this.runId = record.runId;
+    this.checkpoints = new Checkpoints(join(path, 'checkpoints'), keepCheckpoints);
+    this.#lock = lock;
+  }
+
+  /**
+   * Locks the directory and begins a run in it, or goes on with the one that is there.
+   * @throws {TrainerError} `run-locked` | `resume-mismatch` | `disk-full`
+   * @throws {ConfigurationError} `option-invalid` when it cannot be written to
+   */
+  static async open(directory: string, options: OpenRunOptions): Promise<RunDirectory> {
+    const path = resolve(directory);
+    return await withFileErrors(path, async () => {
+      await mkdir(path, { recursive: true });
+      await access(path, constants.W_OK);
+      const lock = await lockRun(path);
+      try {
+        const record = options.resume ? await readRun(path, options.config) : await beginRun(path, options);
+        return new RunDirectory(path, record, lock, options.keepCheckpoints);
+      } catch (error) {
+        lock.release();
+        throw error;
+      }
+    });
+  }
+
+  /** A path inside the directory. */
+  file(...names: readonly string[]): string {
+    return join(this.path, ...names);
+  }
+
+  async appendMetrics(metrics: StepMetrics): Promise<void> {
+    const path = this.file('metrics.jsonl');
+    await withFileErrors(path, () => appendFile(path, `${JSON.stringify(metrics)}\n`));
+  }
+
+  /** The lines of `metrics.jsonl`; a last line that a crash cut off is left out. */
+  async readMetrics(): Promise<readonly StepMetrics[]> {
+    const path = this.file('metrics.jsonl');
+    if (!existsSync(path)) return [];
+    const lines = (await readFile(path, 'utf8')).split('\n').slice(0, -1);
+    return lines.map((line) => JSON.parse(line) as StepMetrics);
+  }
+
+  /** Removes the lines after a step: the ones that a resumed run writes again. */
+  async truncateMetrics(lastStep: number): Promise<void> {
+    const kept = (await this.readMetrics()).filter((metrics) => metrics.step <= lastStep);
+    await this.writeFile(kept.map((metrics) => `${JSON.stringify(metrics)}\n`).join(''), 'metrics.jsonl');
+  }
+
+  /** Writes a file, whole or not at all. Returns its path. */
+  async writeFile(text: string, ...names: readonly string[]): Promise<string> {
+    const path = this.file(...names);
+    await withFileErrors(path, async () => {
+      await mkdir(join(path, '..'), { recursive: true });
+      await writeFileAtomically(path, text);
+    });
+    return path;
+  }
+
+  close(): void {
+    this.#lock.release();
+  }
+}
+
+async function beginRun(path: string, options: OpenRunOptions): Promise<RunRecord> {
+  if (existsSync(join(path, 'run.json'))) {
+    throw new TrainerError(`${path} already holds a run; go on with it by fit({ …, resume: true }), or give another runDirectory`, { code: 'resume-mismatch' });
+  }
+  const record: RunRecord = { format: 1, runId: options.runId, startedAt: options.now.toISOString(), config: options.config };
+  await writeFileAtomically(join(path, 'run.json'), `${JSON.stringify(record, undefined, 2)}\n`);
+  return record;
+}
+
+async function readRun(path: string, config: RunConfig): Promise<RunRecord> {
+  if (!existsSync(join(path, 'run.json'))) {
+    throw new TrainerError(`${path} holds no run to resume; give the runDirectory of the run, or leave resume out to begin one`, { code: 'resume-mismatch' });
+  }
+  const record = JSON.parse(await readFile(join(path, 'run.json'), 'utf8')) as RunRecord;
+  checkSameRun(path, record.config, config);
+  return record;
+}

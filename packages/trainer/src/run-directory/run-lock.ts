@@ -1,0 +1,21 @@
+import { join } from 'node:path';
+import { TrainerError } from '@agent-lightning/core';
+
+/** Keeps a second process out of a run directory; the operating system lets go of it when this process dies, however it dies. */
+export interface RunLock {
+  release(): void;
+}
+
+/** @throws {TrainerError} `run-locked` when another run, here or in another process, has the directory */
+export async function lockRun(directory: string): Promise<RunLock> {
+  const { DatabaseSync } = await import('node:sqlite');
+  const database = new DatabaseSync(join(directory, 'run.lock'));
+  try {
+    database.exec('PRAGMA busy_timeout = 0; PRAGMA journal_mode = DELETE; BEGIN EXCLUSIVE');
+  } catch (error) {
+    database.close();
+    if (!(error instanceof Error) || !/locked|busy/i.test(error.message)) throw error;
+    throw new TrainerError(`another process trains in ${directory}; wait until it ends, or give another runDirectory`, { code: 'run-locked', retryable: true, cause: error });
+  }
+  return { release: () => database.close() };
+}

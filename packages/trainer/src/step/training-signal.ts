@@ -1,0 +1,61 @@
+import type { Episode, LightningBatch, Rollout } from '@agent-lightning/core';
+
+/** Why a step taught nothing. All but `zero-variance` are faults that no further step would heal. */
+export interface NoSignal {
+  readonly cause: 'all-failed' | 'no-calls' | 'no-tokens' | 'no-reward' | 'zero-variance';
+  /** What happened and what to do. */
+  readonly message: string;
+}
+
+/** Looks for the reason when a batch has nothing to train on; undefined when it has. */
+export function diagnoseSignal(rollouts: readonly Rollout[], episodes: readonly Episode[], batch: LightningBatch): NoSignal | undefined {
+  if (batch.rows.length > 0) return undefined;
+  return allFailed(rollouts) ?? noTrainableCalls(episodes) ?? noReward(episodes) ?? zeroVariance(episodes, batch);
+}
+
+function allFailed(rollouts: readonly Rollout[]): NoSignal | undefined {
+  if (rollouts.some((rollout) => rollout.status === 'succeeded')) return undefined;
+  const [code, count] = mostCommon(rollouts.map((rollout) => rollout.failure?.code ?? rollout.status));
+  const example = rollouts.find((rollout) => (rollout.failure?.code ?? rollout.status) === code)!;
+  return {
+    cause: 'all-failed',
+    message: `all ${rollouts.length} rollouts failed, ${count} of them with ${code}: "${example.failure?.message ?? 'no message'}" (rollout ${example.rolloutId}); run the rollout function on one task by hand, or trainer.dev({ tasks }), and mend it`,
+  };
+}
+
+function noTrainableCalls(episodes: readonly Episode[]): NoSignal | undefined {
+  if (episodes.some((episode) => episode.transitions.length > 0)) return undefined;
+  const reasons = episodes.flatMap((episode) => episode.untrainable.map((call) => call.reason));
+  if (reasons.length === 0) {
+    return {
+      cause: 'no-calls',
+      message: `the agents of ${episodes.length} rollouts made no model call that trains; wrap the agent by withLightning with an agentMatch that selects its nodes, or send its calls to context.llm`,
+    };
+  }
+  const [reason, count] = mostCommon(reasons);
+  return {
+    cause: 'no-tokens',
+    message: `${reasons.length} model calls arrived and none can be trained on, ${count} of them because: ${reason}; training needs token ids and log-probabilities from the engine that sampled`,
+  };
+}
+
+function noReward(episodes: readonly Episode[]): NoSignal | undefined {
+  if (episodes.some((episode) => episode.reward !== undefined || episode.transitions.some((call) => call.reward !== undefined))) return undefined;
+  return { cause: 'no-reward', message: `none of ${episodes.length} rollouts has a reward; return a number from the rollout function, or call emitReward in it` };
+}
+
+function zeroVariance(episodes: readonly Episode[], batch: LightningBatch): NoSignal {
+  const { zeroVarianceGroups, singletonGroups } = batch.dropped;
+  const rewards = [...new Set(episodes.flatMap((episode) => episode.reward ?? []))].sort((a, b) => a - b);
+  const values = rewards.length === 1 ? `every reward is ${rewards[0]}` : `rewards are ${rewards.slice(0, 5).join(', ')}${rewards.length > 5 ? ', …' : ''}, and equal within each group`;
+  return {
+    cause: 'zero-variance',
+    message: `no group of rollouts tells better from worse (${zeroVarianceGroups.length} groups without variance, ${singletonGroups.length} of one rollout; ${values}); give tasks that the agent solves sometimes, a finer reward, or a larger groupSize`,
+  };
+}
+
+function mostCommon(values: readonly string[]): readonly [string, number] {
+  const counts = new Map<string, number>();
+  for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
+  return [...counts].reduce((most, entry) => (entry[1] > most[1] ? entry : most));
+}

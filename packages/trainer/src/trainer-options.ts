@@ -1,0 +1,130 @@
+import { join } from 'node:path';
+import type {
+  JsonValue, LightningStore, ModelGateway, PolicyRelease, RetryPolicy, RolloutFunction, RunnerHooks, TrainingBackend,
+} from '@agent-lightning/core';
+import type { Grpo } from './grpo.ts';
+import { oneOf, optionInvalid, wholeNumber } from './option-checks.ts';
+import { createConsoleLogger, type Logger } from './progress/logger.ts';
+import type { ProgressMode } from './progress/progress.ts';
+import type { StepMetrics } from './metrics.ts';
+
+/** A gateway that a trainer can publish policy versions to; `Gateway` of `@agent-lightning/gateway` is one. */
+export interface TrainingGateway extends ModelGateway {
+  publish(policyName: string, release: PolicyRelease): Promise<void> | void;
+  close(): Promise<void>;
+}
+
+/** Code of the user's around a run: around each rollout, and after each step. What a hook throws is logged and changes nothing. */
+export interface TrainerHooks extends RunnerHooks {
+  readonly onStep?: (metrics: StepMetrics) => Promise<void> | void;
+}
+
+export interface TrainerOptions<Task = JsonValue> {
+  /** Runs the agent on one task and returns the reward. */
+  readonly rollout: RolloutFunction<Task>;
+  readonly backend: TrainingBackend;
+  /** Made by `grpo(…)`. */
+  readonly algorithm: Grpo;
+  /** Rollouts that run at once. @default 8 */
+  readonly runners?: number;
+  /** Seeds the order of the tasks and whatever the backend draws. @default 0 */
+  readonly seed?: number;
+  /** Everything that a run leaves: store, checkpoints, metrics, report. @default `runs/` and the time */
+  readonly runDirectory?: string;
+  /** Stays open when the run ends. @default a SQLite file in the run directory */
+  readonly store?: LightningStore;
+  /** Stays open when the run ends. @default a gateway on a free port of this machine */
+  readonly gateway?: TrainingGateway;
+  /** From an attempt's start to its time-out. @default 600_000 */
+  readonly attemptTimeoutMs?: number;
+  /** Which failed attempts are tried again. @default one attempt for each rollout */
+  readonly retry?: Partial<RetryPolicy>;
+  /** What kind of question a task is; metrics and report then show the reward by kind. */
+  readonly taskKind?: (task: Task) => string;
+  /**
+   * `shuffled` permutes the rewards among a step's rollouts before credit assignment: what still rises then is not
+   * learned from the reward. Rewards and signals of single calls are left out. @default 'none'
+   */
+  readonly control?: 'none' | 'shuffled';
+  /** Steps in a row without any training signal after which a run stops. @default 3 */
+  readonly noSignalPatience?: number;
+  /** Save a checkpoint every so many steps; a killed run redoes at most so many. @default 1 */
+  readonly checkpointEvery?: number;
+  /** Checkpoints that are kept. @default 2 */
+  readonly keepCheckpoints?: number;
+  readonly hooks?: TrainerHooks;
+  /** @default lines on standard error */
+  readonly logger?: Logger;
+  /** `live`: one line that is redrawn; `plain`: a line for each step. @default `live` on a terminal, else `plain` */
+  readonly progress?: ProgressMode;
+  /** Aborting it ends the run like Ctrl+C: saved, and ready to resume. */
+  readonly signal?: AbortSignal;
+  /** Save on SIGINT and SIGTERM while a run lasts; a second one stops at once. @default true */
+  readonly handleSignals?: boolean;
+  /** Shown when a run is interrupted: how to go on. @default what to give to `fit` */
+  readonly resumeHint?: (runDirectory: string) => string;
+}
+
+/** The options of a trainer with every default filled in. */
+export interface ResolvedTrainerOptions<Task = JsonValue> {
+  readonly rollout: RolloutFunction<Task>;
+  readonly backend: TrainingBackend;
+  readonly algorithm: Grpo;
+  readonly runners: number;
+  readonly seed: number;
+  readonly runDirectory: string;
+  readonly store: LightningStore | undefined;
+  readonly gateway: TrainingGateway | undefined;
+  readonly attemptTimeoutMs: number;
+  readonly retry: Partial<RetryPolicy>;
+  readonly taskKind: ((task: Task) => string) | undefined;
+  readonly control: 'none' | 'shuffled';
+  readonly noSignalPatience: number;
+  readonly checkpointEvery: number;
+  readonly keepCheckpoints: number;
+  readonly hooks: TrainerHooks;
+  readonly logger: Logger;
+  readonly progress: ProgressMode;
+  readonly signal: AbortSignal | undefined;
+  readonly handleSignals: boolean;
+  readonly resumeHint: (runDirectory: string) => string;
+}
+
+/** @throws {ConfigurationError} `option-invalid` */
+export function resolveTrainerOptions<Task>(options: TrainerOptions<Task>, now: Date = new Date()): ResolvedTrainerOptions<Task> {
+  if (typeof options.rollout !== 'function') throw optionInvalid('Trainer: rollout', options.rollout, 'the function that runs the agent on one task');
+  if (options.algorithm?.name !== 'grpo') throw optionInvalid('Trainer: algorithm', options.algorithm, 'what grpo(…) returns');
+  if (typeof options.backend?.createPolicy !== 'function') throw optionInvalid('Trainer: backend', options.backend, 'a training backend, such as embedded({ model })');
+  return Object.freeze({
+    rollout: options.rollout,
+    backend: options.backend,
+    algorithm: options.algorithm,
+    runners: wholeNumber('Trainer: runners', options.runners ?? 8, 1, 100_000),
+    seed: wholeNumber('Trainer: seed', options.seed ?? 0, 0, 2 ** 31 - 1),
+    runDirectory: options.runDirectory ?? defaultRunDirectory(now),
+    store: options.store,
+    gateway: options.gateway,
+    attemptTimeoutMs: wholeNumber('Trainer: attemptTimeoutMs', options.attemptTimeoutMs ?? 600_000, 1, 2 ** 31 - 1),
+    retry: options.retry ?? {},
+    taskKind: options.taskKind,
+    control: oneOf('Trainer: control', options.control ?? 'none', ['none', 'shuffled']),
+    noSignalPatience: wholeNumber('Trainer: noSignalPatience', options.noSignalPatience ?? 3),
+    checkpointEvery: wholeNumber('Trainer: checkpointEvery', options.checkpointEvery ?? 1),
+    keepCheckpoints: wholeNumber('Trainer: keepCheckpoints', options.keepCheckpoints ?? 2),
+    hooks: options.hooks ?? {},
+    logger: options.logger ?? createConsoleLogger(),
+    progress: oneOf('Trainer: progress', options.progress ?? (process.stderr.isTTY ? 'live' : 'plain'), ['live', 'plain', 'none']),
+    signal: options.signal,
+    handleSignals: options.handleSignals ?? true,
+    resumeHint: options.resumeHint ?? defaultResumeHint,
+  });
+}
+
+/** `runs/2026-01-31T12-00-00` */
+function defaultRunDirectory(now: Date): string {
+  return join('runs', now.toISOString().slice(0, 19).replaceAll(':', '-'));
+}
+
+function defaultResumeHint(runDirectory: string): string {
+  return `to go on, run the same program with runDirectory: ${JSON.stringify(runDirectory)} and fit({ …, resume: true })`;
+}
