@@ -20,6 +20,7 @@ export type LightningErrorCode =
   | 'store-full'
   | 'store-readonly'
   | 'store-schema'
+  | 'store-corrupt'
   | 'store-closed'
   // gateway
   | 'request-invalid'

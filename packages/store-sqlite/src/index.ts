@@ -1,1 +1,2 @@
-export {};
+// the durable default store
+export { openSqliteStore, type SqliteStore, type SqliteStoreOptions } from './sqlite-store.ts';

@@ -1,0 +1,99 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { DatabaseSync } from 'node:sqlite';
+import type { Awaitable, RowWriter } from '@agent-lightning/core';
+import { isBusy } from './sqlite-errors.ts';
+
+interface Job {
+  readonly work: (rows: RowWriter) => Awaitable<unknown>;
+  readonly resolve: (reply: unknown) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+export interface GroupCommitOptions {
+  /** At most this many writes share a transaction, so that one commit does not hold the event loop for long. */
+  readonly maxJobs: number;
+  readonly busyTimeoutMs: number;
+}
+
+/**
+ * Writes that are asked for at the same time share one transaction, and so one wait for the disk. Each has a savepoint:
+ * one that rejects leaves no trace and does not disturb the others. A write resolves only after the commit.
+ */
+export class GroupCommit {
+  readonly #database: DatabaseSync;
+  readonly #rows: RowWriter;
+  readonly #options: GroupCommitOptions;
+  #queue: Job[] = [];
+  #running: Promise<void> | undefined;
+
+  constructor(database: DatabaseSync, rows: RowWriter, options: GroupCommitOptions) {
+    this.#database = database;
+    this.#rows = rows;
+    this.#options = options;
+  }
+
+  write<Reply>(work: (rows: RowWriter) => Awaitable<Reply>): Promise<Reply> {
+    return new Promise<Reply>((resolve, reject) => {
+      this.#queue.push({ work, resolve: resolve as Job['resolve'], reject });
+      this.#running ??= this.#drain();
+    });
+  }
+
+  /** Resolves when every write that was asked for has its answer. */
+  async idle(): Promise<void> {
+    await this.#running;
+  }
+
+  async #drain(): Promise<void> {
+    while (this.#queue.length > 0) {
+      // Whatever else this turn of the event loop asks for joins the transaction.
+      await new Promise((resolve) => setImmediate(resolve));
+      const jobs = this.#queue.splice(0, this.#options.maxJobs);
+      try {
+        await this.#begin();
+        await this.#commit(jobs);
+      } catch (error) {
+        if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
+        for (const job of jobs) job.reject(error);
+      }
+    }
+    this.#running = undefined;
+  }
+
+  /** Takes SQLite's write lock. Waits in short blocking steps, so that the event loop lives while another process writes. */
+  async #begin(): Promise<void> {
+    const endMs = performance.now() + this.#options.busyTimeoutMs;
+    for (;;) {
+      try {
+        this.#database.exec('BEGIN IMMEDIATE');
+        return;
+      } catch (error) {
+        if (!isBusy(error) || performance.now() >= endMs) throw error;
+      }
+      await delay(1 + Math.random() * 10);
+    }
+  }
+
+  async #commit(jobs: readonly Job[]): Promise<void> {
+    const settle: (() => void)[] = [];
+    for (const [index, job] of jobs.entries()) {
+      this.#database.exec('SAVEPOINT job');
+      try {
+        const reply = await job.work(this.#rows);
+        settle.push(() => job.resolve(reply));
+      } catch (error) {
+        job.reject(error);
+        if (!this.#database.isTransaction) return this.#again([...jobs.slice(0, index), ...jobs.slice(index + 1)]);
+        this.#database.exec('ROLLBACK TO job');
+      }
+      this.#database.exec('RELEASE job');
+    }
+    this.#database.exec('COMMIT');
+    for (const answer of settle) answer();
+  }
+
+  /** A full disk can undo the whole transaction: the writes that are not to blame start over. */
+  #again(jobs: readonly Job[]): void {
+    this.#queue.unshift(...jobs);
+  }
+}
