@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 
 import { BackendError, ConfigurationError } from '@agent-lightning/core';
 
-import { parameterShapes } from '../model/llama-engine.ts';
+import { parameterShapes } from '../model/parameter-layout.ts';
 import type { LlamaConfig, LlamaWeights } from '../model/llama-types.ts';
 import { ChatTemplate, findChatTemplate } from '../text/chat-template.ts';
 import { Tokenizer } from '../text/tokenizer.ts';

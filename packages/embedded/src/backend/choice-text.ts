@@ -1,0 +1,46 @@
+/** The text of one choice while its tokens arrive: special tokens out, characters whole, cut at stop texts. */
+import { IncrementalDecoder } from '../text/incremental-decoder.ts';
+import { StopMatcher } from '../text/stop-matcher.ts';
+import type { Tokenizer } from '../text/tokenizer.ts';
+
+/** What some tokens made. */
+export interface ChoicePiece {
+  readonly text: string;
+  /** How many of the tokens belong to the choice: all, or up to the one that completed a stop text. */
+  readonly tokens: number;
+  readonly stopped: boolean;
+}
+
+/** One choice of a generation. */
+export class ChoiceText {
+  /** Whether the choice is finished and takes no more tokens. */
+  ended = false;
+  readonly #decoder: IncrementalDecoder;
+  readonly #stops: StopMatcher;
+  readonly #eosTokenIds: readonly number[];
+
+  constructor(tokenizer: Tokenizer, stop: readonly string[], eosTokenIds: readonly number[]) {
+    this.#decoder = new IncrementalDecoder(tokenizer);
+    this.#stops = new StopMatcher(stop);
+    this.#eosTokenIds = eosTokenIds;
+  }
+
+  /** @param last whether no token follows, so that whatever was held back comes out */
+  push(tokens: Int32Array, last: boolean): ChoicePiece {
+    let shown = '';
+    for (const [index, token] of tokens.entries()) {
+      if (this.#eosTokenIds.includes(token)) continue; // ends the answer without being part of its text
+      const { text, stopped } = this.#stops.push(this.#decoder.push(token));
+      shown += text;
+      if (stopped) return this.#end(shown, index + 1, true);
+    }
+    if (!last) return { text: shown, tokens: tokens.length, stopped: false };
+    const { text, stopped } = this.#stops.push(this.#decoder.flush());
+    return this.#end(shown + text + this.#stops.flush(), tokens.length, stopped);
+  }
+
+  #end(text: string, tokens: number, stopped: boolean): ChoicePiece {
+    this.ended = true;
+    return { text, tokens, stopped };
+  }
+}

@@ -1,0 +1,114 @@
+/** One trainable model on its own engine. */
+import {
+  BackendError, type AdamParameters, type ForwardBackwardResult, type Loss, type OptimStepResult, type PolicyRelease,
+  type TrainablePolicy, type TrainingRow,
+} from '@agent-lightning/core';
+
+import { saveCheckpoint, type Checkpoint } from '../checkpoint/checkpoint.ts';
+import type { LlamaEngine } from '../model/llama-engine.ts';
+import type { WeightsVersion } from '../model/llama-types.ts';
+import { RandomStream } from '../random-stream.ts';
+import { EmbeddedSampling } from './embedded-sampling.ts';
+import { readPolicyState, writePolicyState } from './policy-state.ts';
+import { PublishedWeights } from './published-weights.ts';
+
+/** Releases that can begin calls: the newest, and the one before it, which its users still hold while they switch. */
+const liveReleases = 2;
+
+export interface EmbeddedPolicyParts {
+  readonly name: string;
+  readonly checkpoint: Checkpoint;
+  readonly engine: LlamaEngine;
+  /** The start weights, in the same engine. */
+  readonly base: WeightsVersion;
+  /** Seeds the requests that bring no seed. */
+  readonly seed: number;
+}
+
+/** A policy of the embedded backend; its calls run one after another, in the order in which they were made. */
+export class EmbeddedPolicy implements TrainablePolicy {
+  readonly name: string;
+  readonly #checkpoint: Checkpoint;
+  readonly #engine: LlamaEngine;
+  readonly #base: WeightsVersion;
+  readonly #seeds: RandomStream;
+  readonly #live: PublishedWeights[] = [];
+  #lastCall: Promise<unknown> = Promise.resolve();
+  /** Whether a gradient waits for `optimStep`. */
+  #hasGradient = false;
+
+  constructor(parts: EmbeddedPolicyParts) {
+    this.name = parts.name;
+    this.#checkpoint = parts.checkpoint;
+    this.#engine = parts.engine;
+    this.#base = parts.base;
+    this.#seeds = new RandomStream(parts.seed);
+  }
+
+  forward(rows: readonly TrainingRow[]): Promise<readonly Float32Array[]> {
+    return this.#inOrder(() => this.#engine.forward(rows));
+  }
+
+  forwardBase(rows: readonly TrainingRow[]): Promise<readonly Float32Array[]> {
+    return this.#inOrder(() => this.#engine.forward(rows, this.#base));
+  }
+
+  forwardBackward(rows: readonly TrainingRow[], loss: Loss): Promise<ForwardBackwardResult> {
+    return this.#inOrder(async () => {
+      const result = await this.#engine.forwardBackward(rows, loss);
+      this.#hasGradient = true;
+      return result;
+    });
+  }
+
+  optimStep(adam: AdamParameters): Promise<OptimStepResult> {
+    return this.#inOrder(async () => {
+      const result = await this.#engine.optimStep(adam);
+      this.#hasGradient = false;
+      return result;
+    });
+  }
+
+  publish(version: number): Promise<PolicyRelease> {
+    return this.#inOrder(() => {
+      if (!Number.isSafeInteger(version) || version < 0) {
+        throw new BackendError(`publish(): version is ${version}; expected an integer of at least 0.`, { code: 'option-invalid' });
+      }
+      const published = new PublishedWeights(this.#engine, this.#engine.snapshot(), `Version ${version} of policy '${this.name}'`);
+      this.#live.push(published);
+      while (this.#live.length > liveReleases) this.#live.shift()?.retire();
+      return { kind: 'engine', version, engine: new EmbeddedSampling(this.#checkpoint, published, this.#engine.config.maxPositions, this.#seeds) };
+    });
+  }
+
+  saveState(directory: string): Promise<void> {
+    return this.#inOrder(async () => {
+      if (this.#hasGradient) {
+        throw new BackendError(`Policy '${this.name}' has a gradient that waits for optimStep and that a saved state does not hold; call optimStep before saveState.`, { code: 'option-unsupported' });
+      }
+      await writePolicyState(directory, this.#engine.config, {
+        weights: this.#engine.exportWeights(), optimizer: this.#engine.exportOptimizer(), randomState: this.#seeds.state,
+      });
+    });
+  }
+
+  loadState(directory: string): Promise<void> {
+    return this.#inOrder(async () => {
+      const state = await readPolicyState(directory, this.#engine.config);
+      this.#engine.loadWeights(state.weights);
+      this.#engine.loadOptimizer(state.optimizer);
+      this.#seeds.state = state.randomState;
+      this.#hasGradient = false;
+    });
+  }
+
+  exportModel(directory: string): Promise<void> {
+    return this.#inOrder(() => saveCheckpoint(directory, this.#engine.config, this.#checkpoint.companions, this.#engine.exportWeights()));
+  }
+
+  #inOrder<Result>(call: () => Result | Promise<Result>): Promise<Result> {
+    const result = this.#lastCall.then(call);
+    this.#lastCall = result.catch(() => undefined); // the caller has the error; the next call does not depend on it
+    return result;
+  }
+}

@@ -1,0 +1,118 @@
+/** Training in this process, on the CPU: tiny Llama models on worker threads, no native code. */
+import {
+  BackendError, ConfigurationError, type BackendCapabilities, type PolicyRelease, type PolicySpec, type TrainablePolicy, type TrainingBackend,
+} from '@agent-lightning/core';
+
+import { loadCheckpoint, type Checkpoint } from '../checkpoint/checkpoint.ts';
+import { LlamaEngine } from '../model/llama-engine.ts';
+import type { WeightsVersion } from '../model/llama-types.ts';
+import { RandomStream } from '../random-stream.ts';
+import { EmbeddedPolicy } from './embedded-policy.ts';
+import { EmbeddedSampling } from './embedded-sampling.ts';
+import { resolveContextLength, resolveOptions, type EmbeddedOptions, type ResolvedOptions } from './options.ts';
+import { PublishedWeights } from './published-weights.ts';
+
+/** An engine that has the base model both as its training weights and, frozen, as a version. */
+interface EngineOnBase {
+  readonly engine: LlamaEngine;
+  readonly base: WeightsVersion;
+}
+
+/**
+ * A training backend in this process.
+ *
+ * @throws {ConfigurationError} `option-invalid` naming the option; a missing or unusable model is named by the first call
+ *   that needs it
+ */
+export function embedded(options: EmbeddedOptions): TrainingBackend {
+  return new EmbeddedBackend(resolveOptions(options));
+}
+
+class EmbeddedBackend implements TrainingBackend {
+  readonly name = 'embedded';
+  readonly #options: ResolvedOptions;
+  readonly #policies = new Set<string>();
+  readonly #engines: Promise<EngineOnBase>[] = [];
+  #checkpoint: Promise<Checkpoint> | undefined;
+  /** The first engine: serves the base model, and trains the first policy. */
+  #first: Promise<EngineOnBase> | undefined;
+  #firstTaken = false;
+  #base: Promise<PolicyRelease> | undefined;
+  #closed = false;
+
+  constructor(options: ResolvedOptions) {
+    this.#options = options;
+  }
+
+  async capabilities(): Promise<BackendCapabilities> {
+    const { config } = await this.#load();
+    const { threads } = this.#options;
+    return {
+      losses: ['importance_sampling', 'ppo', 'cispo', 'cross_entropy'],
+      maxRowTokens: config.maxPositions,
+      release: 'engine',
+      description: `Llama with ${config.layers} layers of ${config.hiddenSize}, all weights in float32, on ${threads} CPU threads of this process`,
+    };
+  }
+
+  async createPolicy({ name, seed }: PolicySpec): Promise<TrainablePolicy> {
+    if (!Number.isSafeInteger(seed)) throw new ConfigurationError(`createPolicy(): seed is ${seed}; expected an integer.`, { code: 'option-invalid' });
+    if (name === '' || this.#policies.has(name)) {
+      throw new ConfigurationError(`createPolicy(): name is '${name}'; expected a name that no other policy of this backend has.`, { code: 'option-invalid' });
+    }
+    this.#requireOpen();
+    this.#policies.add(name);
+    const engine = this.#firstTaken ? this.#startEngine() : this.#firstEngine();
+    this.#firstTaken = true;
+    const checkpoint = await this.#load();
+    return new EmbeddedPolicy({ name, seed, checkpoint, ...(await engine) });
+  }
+
+  baseRelease(): Promise<PolicyRelease> {
+    this.#base ??= this.#publishBase();
+    return this.#base;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    const started = await Promise.allSettled(this.#engines);
+    await Promise.all(started.map((result) => (result.status === 'fulfilled' ? result.value.engine.close() : undefined)));
+  }
+
+  async #publishBase(): Promise<PolicyRelease> {
+    const { engine, base } = await this.#firstEngine();
+    const published = new PublishedWeights(engine, base, 'The base model');
+    const checkpoint = await this.#load();
+    return { kind: 'engine', version: 0, engine: new EmbeddedSampling(checkpoint, published, engine.config.maxPositions, new RandomStream(0)) };
+  }
+
+  #firstEngine(): Promise<EngineOnBase> {
+    this.#first ??= this.#startEngine();
+    return this.#first;
+  }
+
+  #startEngine(): Promise<EngineOnBase> {
+    const started = this.#load().then(async ({ config, weights }) => {
+      this.#requireOpen();
+      const { threads, simd } = this.#options;
+      const engine = await LlamaEngine.create({ config, weights, threads, simd });
+      return { engine, base: engine.snapshot() };
+    });
+    this.#engines.push(started);
+    return started;
+  }
+
+  /** The checkpoint, read once, with the context length that was asked for. */
+  async #load(): Promise<Checkpoint> {
+    this.#requireOpen();
+    this.#checkpoint ??= loadCheckpoint(this.#options.model).then((checkpoint) => ({
+      ...checkpoint,
+      config: { ...checkpoint.config, maxPositions: resolveContextLength(this.#options.contextLength, checkpoint.config.maxPositions) },
+    }));
+    return this.#checkpoint;
+  }
+
+  #requireOpen(): void {
+    if (this.#closed) throw new BackendError('This embedded backend is closed.', { code: 'backend-closed' });
+  }
+}

@@ -1,0 +1,89 @@
+/** A policy's training state as a directory: weights, AdamW's moments, step and random state. */
+import { readFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+
+import { BackendError } from '@agent-lightning/core';
+
+import { writeDirectoryAtomically } from '../checkpoint/atomic-directory.ts';
+import { formatJson, parseJson, takeParameters, withShapes } from '../checkpoint/checkpoint.ts';
+import type { JsonObject } from '../checkpoint/model-config.ts';
+import { decodeSafetensors, encodeSafetensors } from '../checkpoint/safetensors.ts';
+import type { LlamaConfig, LlamaWeights, OptimizerState } from '../model/llama-types.ts';
+
+/** Everything that training continues from. */
+export interface PolicyState {
+  readonly weights: LlamaWeights;
+  readonly optimizer: OptimizerState;
+  /** Unsigned 32-bit: the state of the stream that seeds requests without a seed. */
+  readonly randomState: number;
+}
+
+const format = 'agent-lightning-embedded-state';
+const formatVersion = 1;
+const stateFile = 'state.json';
+const tensorFile = 'state.safetensors';
+const prefixes = { weights: 'weights.', moments1: 'moments1.', moments2: 'moments2.' } as const;
+
+/** Writes the state, atomically; an earlier state in the directory is replaced. */
+export async function writePolicyState(directory: string, config: LlamaConfig, state: PolicyState): Promise<void> {
+  const { weights, optimizer, randomState } = state;
+  const tensors = new Map([
+    ...withShapes(config, weights, prefixes.weights),
+    ...withShapes(config, optimizer.moments1, prefixes.moments1),
+    ...withShapes(config, optimizer.moments2, prefixes.moments2),
+  ]);
+  const json = { format, formatVersion, config: { ...config }, step: optimizer.step, randomState };
+  await writeDirectoryAtomically(directory, new Map<string, string | Uint8Array>([[stateFile, formatJson(json)], [tensorFile, encodeSafetensors(tensors)]]), [stateFile, tensorFile]);
+}
+
+/**
+ * Reads and checks a state; nothing of it is used unless all of it is right.
+ *
+ * @throws {BackendError} `checkpoint-corrupt`; `resume-mismatch` when it belongs to another model
+ */
+export async function readPolicyState(path: string, config: LlamaConfig): Promise<PolicyState> {
+  const directory = resolve(path);
+  const source = join(directory, stateFile);
+  const json = parseJson((await read(source)).toString('utf8'), source);
+  if (json['format'] !== format || json['formatVersion'] !== formatVersion) {
+    throw corrupt(source, `it is not a state of format '${format}' version ${formatVersion}`);
+  }
+  requireSameModel(json['config'] as JsonObject | undefined, config, source);
+  const { step, randomState } = json;
+  if (!isNatural(step)) throw corrupt(source, `step is ${JSON.stringify(step ?? null)}`);
+  if (!isNatural(randomState) || randomState >= 2 ** 32) throw corrupt(source, `randomState is ${JSON.stringify(randomState ?? null)}`);
+  const tensorSource = join(directory, tensorFile);
+  const { tensors } = decodeSafetensors(await read(tensorSource), tensorSource);
+  const stranger = [...tensors.keys()].find((name) => !Object.values(prefixes).some((prefix) => name.startsWith(prefix)));
+  if (stranger !== undefined) throw corrupt(tensorSource, `the tensor '${stranger}' belongs to no part of a state`);
+  const take = (part: keyof typeof prefixes): Map<string, Float32Array> => takeParameters(config, tensors, tensorSource, prefixes[part]);
+  const moments2 = take('moments2');
+  for (const [name, values] of moments2) {
+    if (values.some((value) => value < 0)) throw corrupt(tensorSource, `the second moment '${name}' has a negative entry`);
+  }
+  return { weights: take('weights'), optimizer: { step, moments1: take('moments1'), moments2 }, randomState };
+}
+
+function requireSameModel(saved: JsonObject | undefined, config: LlamaConfig, source: string): void {
+  for (const [name, value] of Object.entries(config)) {
+    if (name !== 'maxPositions' && saved?.[name] !== value) { // a longer or shorter context changes no weight
+      throw new BackendError(`${source} belongs to another model: its ${name} is ${JSON.stringify(saved?.[name] ?? null)}, this model's is ${JSON.stringify(value)}.`, { code: 'resume-mismatch' });
+    }
+  }
+}
+
+async function read(path: string): Promise<Buffer> {
+  try {
+    return await readFile(path);
+  } catch (cause) {
+    throw new BackendError(`Cannot read the saved state ${path}: ${(cause as Error).message}`, { code: 'checkpoint-corrupt', cause });
+  }
+}
+
+function isNatural(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+function corrupt(source: string, problem: string): BackendError {
+  return new BackendError(`${source}: ${problem}.`, { code: 'checkpoint-corrupt' });
+}

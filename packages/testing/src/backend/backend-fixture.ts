@@ -1,0 +1,80 @@
+/** What a backend's own tests give the contract suite, and the batches that the suite feeds it. */
+import type { ChatMessage, PolicyRelease, SamplingEngine, TrainablePolicy, TrainingBackend, TrainingRow } from '@agent-lightning/core';
+
+/** One backend on a small start model; every fixture of a suite has the same start weights. */
+export interface BackendFixture {
+  readonly backend: TrainingBackend;
+  /** Token ids that rows may hold are below this. */
+  readonly vocabularySize: number;
+  /** A chat that leaves the start model at least 40 tokens of context. */
+  readonly messages: readonly ChatMessage[];
+  /** A backend on a directory that `exportModel` wrote; without it, that the export loads is not checked. */
+  readonly openExport?: (directory: string) => TrainingBackend;
+}
+
+export interface BackendSuiteOptions {
+  /**
+   * How far two computations of one log-probability may be apart, in nats: sampler and trainer, two orders of summation.
+   * @default 1e-4
+   */
+  readonly logprobTolerance?: number;
+}
+
+/** Opens a fixture; the suite closes its backend. */
+export type OpenBackend = () => Promise<BackendFixture>;
+
+/** What each part of the suite gets. */
+export interface SuiteContext {
+  readonly open: OpenBackend;
+  readonly tolerance: number;
+}
+
+/** Rows of pseudo-random tokens, with a prompt, a trained stretch, and advantages of both signs. */
+export function makeRows(vocabularySize: number, count: number, seed: number): readonly TrainingRow[] {
+  const next = pseudoRandom(seed);
+  return Array.from({ length: count }, () => {
+    const length = 5 + Math.floor(next() * 12);
+    const promptLength = 1 + Math.floor(next() * 4);
+    const masked = (value: () => number): Float32Array => Float32Array.from({ length }, (_, t) => (t < promptLength ? 0 : value()));
+    return {
+      tokens: Int32Array.from({ length }, () => Math.floor(next() * vocabularySize)),
+      lossMask: Uint8Array.from({ length }, (_, t) => (t < promptLength ? 0 : 1)),
+      logprobs: masked(() => -Math.log(vocabularySize) + next() - 0.5),
+      advantages: masked(() => 2 * next() - 1),
+    };
+  });
+}
+
+/** The sampling engine of a release, for suites that have checked its kind. */
+export function engineOf(release: PolicyRelease | undefined): SamplingEngine {
+  if (release?.kind !== 'engine') throw new TypeError(`expected an engine release, got ${release?.kind ?? 'none'}`);
+  return release.engine;
+}
+
+/** Some steps that move the weights far enough to see. */
+export async function train(policy: TrainablePolicy, rows: readonly TrainingRow[], steps = 2, learningRate = 0.02): Promise<void> {
+  for (let step = 0; step < steps; step += 1) {
+    await policy.forwardBackward(rows, { name: 'cross_entropy' });
+    await policy.optimStep({ learningRate });
+  }
+}
+
+/** All numbers of the rows in one list. */
+export function flatten(rows: readonly Float32Array[]): readonly number[] {
+  return rows.flatMap((row) => [...row]);
+}
+
+/** The largest difference between two lists of equal shape. */
+export function largestGap(left: readonly Float32Array[], right: readonly Float32Array[]): number {
+  const others = flatten(right);
+  return Math.max(0, ...flatten(left).map((value, index) => Math.abs(value - (others[index] ?? Number.NaN))));
+}
+
+/** Numbers in [0, 1): a linear congruential generator, enough to spread tokens. */
+function pseudoRandom(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return state / 2 ** 32;
+  };
+}

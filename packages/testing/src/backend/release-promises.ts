@@ -1,0 +1,62 @@
+/** Promises about published versions. */
+import type { TrainablePolicy, TrainingRow } from '@agent-lightning/core';
+import { afterEach, beforeEach, expect, it, type TestContext } from 'vitest';
+
+import { engineOf, makeRows, train, type BackendFixture, type SuiteContext } from './backend-fixture.ts';
+import { collectGeneration } from './collect-generation.ts';
+
+/** Tests of `publish` and `baseRelease`. */
+export function describeReleases({ open }: SuiteContext): void {
+  let fixture: BackendFixture;
+  let policy: TrainablePolicy;
+  let rows: readonly TrainingRow[];
+
+  beforeEach(async (context) => {
+    fixture = await open();
+    const { release } = await fixture.backend.capabilities();
+    if (release !== 'engine') context.skip(`releases of kind '${release}' are sampled over HTTP`);
+    policy = await fixture.backend.createPolicy({ name: 'policy', seed: 1 });
+    rows = makeRows(fixture.vocabularySize, 3, 7);
+  });
+  afterEach(() => fixture.backend.close());
+
+  const request = (): { input: { messages: BackendFixture['messages'] }; seed: number; maxTokens: number } => ({ input: { messages: fixture.messages }, seed: 5, maxTokens: 24 });
+
+  it('releases the kind that it announces, under the version that was asked for', async () => {
+    expect(await policy.publish(7)).toMatchObject({ kind: 'engine', version: 7 });
+  });
+
+  it('keeps a release as it is while training goes on', async () => {
+    const first = engineOf(await policy.publish(1));
+    const before = await collectGeneration(first, request());
+    await train(policy, rows);
+    expect(await collectGeneration(first, request())).toEqual(before);
+    const second = engineOf(await policy.publish(2));
+    expect((await collectGeneration(second, request())).choices).not.toEqual(before.choices);
+    expect(await collectGeneration(first, request())).toEqual(before);
+  });
+
+  it('finishes a call on the version that it began with, however many follow', async () => {
+    const first = engineOf(await policy.publish(1));
+    const undisturbed = await collectGeneration(first, request());
+    let version = 1;
+    const disturbed = await collectGeneration(first, request(), undefined, async () => {
+      if (version > 4) return;
+      await train(policy, rows, 1);
+      version += 1;
+      await policy.publish(version);
+    });
+    expect(version).toBeGreaterThan(1);
+    expect(disturbed).toEqual(undisturbed);
+  });
+
+  it('serves the frozen base model beside the policy', async (context: TestContext) => {
+    const base = await fixture.backend.baseRelease();
+    if (base === undefined) return context.skip('this backend serves no base model');
+    const before = await collectGeneration(engineOf(base), request());
+    expect(await collectGeneration(engineOf(await policy.publish(1)), request())).toEqual(before);
+    await train(policy, rows);
+    await policy.publish(2);
+    expect(await collectGeneration(engineOf(await fixture.backend.baseRelease()), request())).toEqual(before);
+  });
+}

@@ -1,0 +1,105 @@
+/** Promises about saving, resuming and exporting. */
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import type { TrainablePolicy, TrainingRow } from '@agent-lightning/core';
+import { afterEach, beforeEach, expect, it, type TestContext } from 'vitest';
+
+import { largestGap, makeRows, train, type BackendFixture, type SuiteContext } from './backend-fixture.ts';
+
+/** Tests of `saveState`, `loadState` and `exportModel`. */
+export function describeState({ open, tolerance }: SuiteContext): void {
+  let root: string;
+  let fixture: BackendFixture;
+  let policy: TrainablePolicy;
+  let rows: readonly TrainingRow[];
+
+  beforeEach(async () => {
+    root = await mkdtemp(join(tmpdir(), 'backend-state-'));
+    fixture = await open();
+    policy = await fixture.backend.createPolicy({ name: 'policy', seed: 1 });
+    rows = makeRows(fixture.vocabularySize, 3, 5);
+    await train(policy, rows);
+  });
+  afterEach(async () => {
+    await fixture.backend.close();
+    await rm(root, { recursive: true });
+  });
+
+  it('resumes in another process as if nothing had happened, bit for bit', async () => {
+    await policy.saveState(join(root, 'state'));
+    const resumed = await open();
+    try {
+      const twin = await resumed.backend.createPolicy({ name: 'policy', seed: 99 });
+      await twin.loadState(join(root, 'state'));
+      expect(await twin.forward(rows)).toEqual(await policy.forward(rows));
+      for (const one of [policy, twin]) await one.forwardBackward(rows, { name: 'cross_entropy' });
+      const adam = { learningRate: 0.01, weightDecay: 0.1, maxGradientNorm: 1 };
+      expect(await twin.optimStep(adam)).toEqual(await policy.optimStep(adam));
+      expect(await twin.forward(rows)).toEqual(await policy.forward(rows));
+    } finally {
+      await resumed.backend.close();
+    }
+  });
+
+  it('goes back to a saved state, and replaces it by a newer one', async () => {
+    await policy.saveState(join(root, 'state'));
+    const saved = await policy.forward(rows);
+    await train(policy, rows);
+    const newer = await policy.forward(rows);
+    await policy.loadState(join(root, 'state'));
+    expect(await policy.forward(rows)).toEqual(saved);
+    await train(policy, rows);
+    expect(await policy.forward(rows)).toEqual(newer);
+    await policy.saveState(join(root, 'state'));
+    await policy.loadState(join(root, 'state'));
+    expect(await policy.forward(rows)).toEqual(newer);
+    expect(await readdir(root)).toEqual(['state']);
+  });
+
+  it('forgets an accumulated gradient when it loads a state', async () => {
+    await policy.saveState(join(root, 'state'));
+    await policy.forwardBackward(rows, { name: 'cross_entropy' });
+    await policy.loadState(join(root, 'state'));
+    expect(await policy.optimStep({ learningRate: 0 })).toMatchObject({ gradientNorm: 0 });
+  });
+
+  it('refuses a state that is not there, and stays as it is', async () => {
+    const before = await policy.forward(rows);
+    await expect(policy.loadState(join(root, 'nothing'))).rejects.toMatchObject({ code: 'checkpoint-corrupt' });
+    expect(await policy.forward(rows)).toEqual(before);
+  });
+
+  it('refuses a state of which any file is cut off, and stays as it is', async () => {
+    await policy.saveState(join(root, 'state'));
+    await train(policy, rows);
+    const before = await policy.forward(rows);
+    for (const name of await readdir(join(root, 'state'))) {
+      const path = join(root, 'state', name);
+      const whole = await readFile(path);
+      await writeFile(path, whole.subarray(0, Math.floor(whole.length / 2)));
+      await expect(policy.loadState(join(root, 'state'))).rejects.toMatchObject({ code: 'checkpoint-corrupt' });
+      await writeFile(path, whole);
+    }
+    expect(await policy.forward(rows)).toEqual(before);
+  });
+
+  it('exports an ordinary model directory', async () => {
+    await policy.exportModel(join(root, 'model'));
+    const files = await readdir(join(root, 'model'));
+    expect(files).toEqual(expect.arrayContaining(['config.json', 'tokenizer.json', 'tokenizer_config.json', expect.stringMatching(/\.safetensors$/)]));
+  });
+
+  it('exports what it trained', async (context: TestContext) => {
+    if (fixture.openExport === undefined) return context.skip('this fixture cannot open an export');
+    await policy.exportModel(join(root, 'model'));
+    const reopened = fixture.openExport(join(root, 'model'));
+    try {
+      const twin = await reopened.createPolicy({ name: 'policy', seed: 1 });
+      expect(largestGap(await twin.forward(rows), await policy.forward(rows))).toBeLessThan(tolerance);
+    } finally {
+      await reopened.close();
+    }
+  });
+}
