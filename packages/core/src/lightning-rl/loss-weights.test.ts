@@ -1,0 +1,92 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { arbitraryEpisodes, episodeOf } from '../../test/__fixtures__/episodes.ts';
+import type { Loss } from '../backend.ts';
+import type { Episode } from '../transitions/transition.ts';
+import { buildBatch, type LightningRLOptions } from './algorithm.ts';
+import type { BatchRow, TokenWeighting } from './batch.ts';
+import { weighRows } from './loss-weights.ts';
+import { lossAndDerivative } from './losses.ts';
+import { buildRows } from './rows.ts';
+
+const tokens = (count: number): number[] => Array.from({ length: count }, (_, index) => index + 1);
+const call = (length: number): { prompt: number[]; response: number[] } => ({ prompt: [0], response: tokens(length) });
+
+/** Every token's advantage 1, so that `advantages` are the weights. */
+function unitRows(episodes: readonly Episode[], weighting: TokenWeighting, layout: 'transition' | 'trajectory' = 'transition'): readonly BatchRow[] {
+  return weighRows(episodes.flatMap((episode) => buildRows(episode, 'g', new Float64Array(episode.transitions.length).fill(1), layout)), weighting);
+}
+
+const totalWeight = (rows: readonly BatchRow[], rolloutId: string): number =>
+  rows.filter((row) => row.rolloutId === rolloutId).reduce((sum, row) => sum + row.tokenWeight * row.segments.reduce((count, { start, end }) => count + end - start, 0), 0);
+
+describe('weighRows', () => {
+  // Three rollouts: 50 and 100 tokens in two calls, 30 in three, 40 in one. N = 280.
+  const episodes = [episodeOf('a', 'g', 1, [call(50), call(100)]), episodeOf('b', 'g', 1, [call(30), call(30), call(30)]), episodeOf('c', 'g', 1, [call(40)])];
+
+  it('weighs each rollout 1/R under rollout, however many calls and tokens it has', () => {
+    const rows = unitRows(episodes, 'rollout');
+    for (const id of ['a', 'b', 'c']) expect(totalWeight(rows, id)).toBeCloseTo(1 / 3, 12);
+    expect(rows.map((row) => row.tokenWeight)).toEqual([1 / 450, 1 / 450, 1 / 270, 1 / 270, 1 / 270, 1 / 120]);
+  });
+
+  it('weighs each token the same under token', () => {
+    for (const row of unitRows(episodes, 'token')) expect(row.tokenWeight).toBe(1 / 280);
+  });
+
+  it('weighs each token by a constant under constant', () => {
+    for (const row of unitRows(episodes, { constant: 200 })) expect(row.tokenWeight).toBe(1 / 600);
+  });
+
+  it('weighs policies apart', () => {
+    const mixed = [
+      episodeOf('a', 'g', 1, [{ ...call(2), policy: 'writer' }, { ...call(8), policy: 'judge' }]),
+      episodeOf('b', 'g', 1, [{ ...call(4), policy: 'writer' }]),
+    ];
+    const rows = unitRows(mixed, 'rollout');
+    expect(rows.map(({ policy, tokenWeight }) => [policy, tokenWeight])).toEqual([['writer', 1 / 4], ['judge', 1 / 8], ['writer', 1 / 8]]);
+  });
+
+  it('folds the weight into the advantages and changes no row that it was given', () => {
+    const [row] = buildRows(episodes[2]!, 'g', Float64Array.of(-3), 'transition');
+    const [weighed] = weighRows([row!], 'rollout');
+    expect(weighed!.advantages.slice(1).every((value) => value === Math.fround(-3 / 40))).toBe(true);
+    expect(weighed!.advantages[0]).toBe(0);
+    expect(row!.tokenWeight).toBe(1);
+    expect(row!.advantages[1]).toBe(-3);
+  });
+});
+
+describe('the loss of a batch', () => {
+  const losses: Loss[] = [{ name: 'importance_sampling' }, { name: 'ppo', clipLow: 0.8, clipHigh: 1.2 }, { name: 'cispo', clipLow: 0.8, clipHigh: 1.2 }, { name: 'cross_entropy' }];
+  const weightings: TokenWeighting[] = ['rollout', 'token', { constant: 10 }];
+
+  it('and its gradient are the same however the rollouts are split into rows', () => {
+    fc.assert(fc.property(arbitraryEpisodes, fc.constantFrom(...losses), fc.constantFrom(...weightings), (episodes, loss, tokenWeighting) => {
+      const options: LightningRLOptions = { credit: { perStep: 0.5 }, estimator: 'grpo', rows: 'transition', tokenWeighting };
+      const split = evaluate(buildBatch(episodes, options).rows, loss);
+      const merged = evaluate(buildBatch(episodes, { ...options, rows: 'trajectory' }).rows, loss);
+      expect(merged.loss).toBeCloseTo(split.loss, 5);
+      expect(merged.derivative).toEqual(split.derivative);
+    }));
+  });
+});
+
+/** The batch's loss under log-probabilities that depend on the call and the token only, and its derivative by call and token. */
+function evaluate(rows: readonly BatchRow[], loss: Loss): { loss: number; derivative: Map<string, number> } {
+  let sum = 0;
+  const derivative = new Map<string, number>();
+  for (const row of rows) {
+    const logprobs = new Float64Array(row.tokens.length);
+    for (const { callIndex, start, end } of row.segments) for (let t = start; t < end; t += 1) logprobs[t] = row.logprobs[t]! + Math.sin(callIndex + 2 * (t - start)) / 2;
+    const evaluated = lossAndDerivative(row, logprobs, loss);
+    sum += evaluated.loss;
+    for (const { callIndex, start, end } of row.segments) {
+      for (let t = start; t < end; t += 1) {
+        const key = `${row.rolloutId}:${callIndex}:${t - start}`;
+        derivative.set(key, (derivative.get(key) ?? 0) + evaluated.derivative[t]!);
+      }
+    }
+  }
+  return { loss: sum, derivative: new Map([...derivative].toSorted(([a], [b]) => (a < b ? -1 : 1))) };
+}
