@@ -1,1 +1,9 @@
-export {};
+// the gateway
+export { Gateway } from './gateway.ts';
+export type { CallLimitOptions, GatewayOptions } from './gateway-options.ts';
+export type { GatewayStatistics } from './gateway-statistics.ts';
+export type { ModeSampling, SamplingOptions } from './chat/sampling-rules.ts';
+export type { PauseOptions } from './policies/admission-gate.ts';
+
+// a plain endpoint, without capture
+export { serve, type ModelEndpoint, type ServeOptions } from './serve.ts';

@@ -1,0 +1,79 @@
+import { GatewayError, type Claim, type LightningStore } from '@agent-lightning/core';
+import { WireError } from '../http/wire-error.ts';
+import { hashKey, isKey, mintKey } from './attempt-key.ts';
+import { AttemptSession } from './attempt-session.ts';
+
+const rememberedKeys = 4_096;
+
+/** The attempts that may call now, each with its own key. */
+export class AttemptRegistry {
+  readonly #store: Pick<LightningStore, 'appendSpans'>;
+  readonly #open = new Map<string, AttemptSession>();
+  readonly #attemptOfKey = new Map<string, string>();
+  /** Keys of attempts that ended, oldest first: their holders are told so. */
+  readonly #deadKeys = new Set<string>();
+  /** Attempts whose key is dead and whose spans are not all stored yet. */
+  readonly #closing = new Map<string, AttemptSession>();
+
+  constructor(store: Pick<LightningStore, 'appendSpans'>) {
+    this.#store = store;
+  }
+
+  get size(): number {
+    return this.#open.size;
+  }
+
+  /** Returns the attempt's key; it is not kept. @throws {GatewayError} `request-invalid` when the attempt is open already */
+  open(claim: Claim): string {
+    const { rolloutId, attemptId } = claim.attempt;
+    const id = sessionId(rolloutId, attemptId);
+    if (this.#open.has(id)) throw new GatewayError(`attempt ${attemptId} of rollout ${rolloutId} is open already; close it first`, { code: 'request-invalid' });
+    const key = mintKey();
+    const session = new AttemptSession(claim, key, this.#store);
+    this.#open.set(id, session);
+    this.#attemptOfKey.set(session.keyHash.toString('base64'), id);
+    return key;
+  }
+
+  /** The attempt that a URL names, for the holder of its key. @throws {WireError} `unauthorized` | `forbidden` */
+  authorize(rolloutId: string, attemptId: string, key: string | undefined): AttemptSession {
+    const id = sessionId(rolloutId, attemptId);
+    const session = this.#open.get(id);
+    if (session !== undefined && isKey(key, session.keyHash)) return session;
+    if (key === undefined) throw new WireError('no API key; send the attempt’s key in `Authorization: Bearer …` or `x-api-key`', { code: 'unauthorized' });
+    const digest = hashKey(key).toString('base64');
+    if (this.#attemptOfKey.has(digest)) throw new WireError('this key is another attempt’s; a key is good for the URL that it came with', { code: 'forbidden' });
+    if (this.#deadKeys.has(digest)) throw new WireError('the attempt of this key has ended, and the key with it', { code: 'forbidden' });
+    throw new WireError('the API key is not valid here', { code: 'unauthorized' });
+  }
+
+  /** Ends the key at once, then resolves when every call of the attempt is stored. Repeating it stores what failed before. @throws what the store threw */
+  async close(claim: Claim, graceMs: number): Promise<void> {
+    const id = sessionId(claim.attempt.rolloutId, claim.attempt.attemptId);
+    const session = this.#open.get(id) ?? this.#closing.get(id);
+    if (session === undefined) return;
+    this.#retire(id, session);
+    await session.close(graceMs);
+    this.#closing.delete(id);
+  }
+
+  /** Closes every attempt; rejects with the first failure after all were tried. */
+  async closeAll(graceMs: number): Promise<void> {
+    const claims = [...this.#open.values(), ...this.#closing.values()].map((session) => session.claim);
+    const results = await Promise.allSettled(claims.map((claim) => this.close(claim, graceMs)));
+    for (const result of results) if (result.status === 'rejected') throw result.reason;
+  }
+
+  #retire(id: string, session: AttemptSession): void {
+    if (!this.#open.delete(id)) return;
+    this.#closing.set(id, session);
+    const digest = session.keyHash.toString('base64');
+    this.#attemptOfKey.delete(digest);
+    this.#deadKeys.add(digest);
+    if (this.#deadKeys.size > rememberedKeys) for (const oldest of this.#deadKeys) { this.#deadKeys.delete(oldest); break; }
+  }
+}
+
+function sessionId(rolloutId: string, attemptId: string): string {
+  return `${rolloutId}\n${attemptId}`;
+}

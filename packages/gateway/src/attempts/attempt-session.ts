@@ -1,0 +1,68 @@
+import { hash } from 'node:crypto';
+import { TraceRecorder, type Claim, type LightningStore, type RolloutMode } from '@agent-lightning/core';
+import { WireError } from '../http/wire-error.ts';
+import { hashKey } from './attempt-key.ts';
+
+/** One attempt whose model calls come through the gateway. */
+export class AttemptSession {
+  readonly claim: Claim;
+  readonly mode: RolloutMode;
+  readonly recorder: TraceRecorder;
+  readonly keyHash: Buffer;
+  #isClosed = false;
+  readonly #calls = new Map<AbortController, Promise<void>>();
+  readonly #callCounts = new Map<string, number>();
+
+  constructor(claim: Claim, key: string, store: Pick<LightningStore, 'appendSpans'>) {
+    this.claim = claim;
+    this.mode = claim.rollout.mode;
+    this.keyHash = hashKey(key);
+    this.recorder = new TraceRecorder({ store, lease: claim.lease });
+  }
+
+  get inFlight(): number {
+    return this.#calls.size;
+  }
+
+  /**
+   * A seed for the caller's next call: the same for the same rollout, attempt number, caller and position, so that a
+   * run can be repeated whatever else runs beside it.
+   */
+  nextSeed(seed: number, caller: readonly string[]): number {
+    const name = JSON.stringify(caller);
+    const index = this.#callCounts.get(name) ?? 0;
+    this.#callCounts.set(name, index + 1);
+    const { rollout, attempt } = this.claim;
+    return hash('sha256', JSON.stringify([seed, rollout.rolloutId, attempt.attemptNumber, name, index]), 'buffer').readUInt32BE(0) >>> 1;
+  }
+
+  /** Follows a call until it is over, so that the attempt can wait for it or end it. @throws {WireError} `cancelled` when the attempt has ended */
+  async follow(controller: AbortController, work: () => Promise<void>): Promise<void> {
+    if (this.#isClosed) throw attemptEnded();
+    const running = work();
+    this.#calls.set(controller, running);
+    try {
+      await running;
+    } finally {
+      this.#calls.delete(controller);
+    }
+  }
+
+  /** Resolves when no call is left: those that are not over in time are ended. Then stores every span. @throws what the store threw */
+  async close(graceMs: number): Promise<void> {
+    this.#isClosed = true;
+    if (this.#calls.size > 0) {
+      const ended = Promise.allSettled(this.#calls.values());
+      const timer = setTimeout(() => {
+        for (const controller of this.#calls.keys()) controller.abort(attemptEnded());
+      }, graceMs);
+      await ended;
+      clearTimeout(timer);
+    }
+    await this.recorder.close();
+  }
+}
+
+function attemptEnded(): WireError {
+  return new WireError('the attempt ended before the call did', { code: 'cancelled' });
+}

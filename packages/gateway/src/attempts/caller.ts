@@ -1,0 +1,35 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { parseTraceParent, wireHeaders } from '@agent-lightning/core';
+import { WireError } from '../http/wire-error.ts';
+
+/** Who made a call, as the adapter's headers tell. */
+export interface Caller {
+  /** Node and agent names, most specific first; empty when no adapter spoke. */
+  readonly agentNames: readonly string[];
+  readonly trace: ReturnType<typeof parseTraceParent>;
+}
+
+function header(headers: IncomingHttpHeaders, name: string): string | undefined {
+  const value = headers[name];
+  return Array.isArray(value) ? value[0] : value;
+}
+
+function namesOf(value: string | undefined): readonly string[] {
+  if (value === undefined) return [];
+  let names: unknown;
+  try {
+    names = JSON.parse(decodeURIComponent(value));
+  } catch {
+    names = undefined;
+  }
+  if (!Array.isArray(names) || names.length > 32 || !names.every((name) => typeof name === 'string' && name.length <= 200)) {
+    throw new WireError(`the header ${wireHeaders.agentNames} must be encodeURIComponent of a JSON list of at most 32 names`, { code: 'request-invalid', param: wireHeaders.agentNames });
+  }
+  return names as string[];
+}
+
+/** @throws {WireError} `request-invalid` for an agent header that no adapter of ours writes */
+export function readCaller(headers: IncomingHttpHeaders): Caller {
+  // A foreign or malformed trace context is no reason to refuse a call.
+  return { agentNames: namesOf(header(headers, wireHeaders.agentNames)), trace: parseTraceParent(header(headers, wireHeaders.traceParent) ?? '') };
+}

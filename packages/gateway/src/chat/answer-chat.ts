@@ -1,0 +1,84 @@
+import type { ServerResponse } from 'node:http';
+import type { PolicyRelease } from '@agent-lightning/core';
+import { ReplyWriter } from '../http/reply-writer.ts';
+import { toWireError, WireError } from '../http/wire-error.ts';
+import type { RetryLimits } from '../upstream/retry.ts';
+import { callEngine } from './call-engine.ts';
+import { callUpstream } from './call-upstream.ts';
+import type { ChatRequest } from './chat-request.ts';
+import type { CallProgress } from './model-call.ts';
+import { ReplyDraft, type ModelReply } from './model-reply.ts';
+
+/** What bounds every call. */
+export interface CallLimits extends RetryLimits {
+  /** From admission to the last byte, retries included. */
+  readonly callTimeoutMs: number;
+  /** The longest silence of an upstream. */
+  readonly stallTimeoutMs: number;
+  readonly maxReplyBytes: number;
+}
+
+/** How a call ended. */
+export interface CallOutcome {
+  /** `incomplete`: the agent did not get the whole reply, though some of it was there. */
+  readonly status: 'ok' | 'incomplete' | 'failed';
+  readonly reply: ModelReply;
+  readonly error: WireError | undefined;
+  readonly timeToFirstTokenMs: number | undefined;
+  readonly retries: number;
+}
+
+export interface ChatExchange {
+  readonly request: ChatRequest;
+  readonly release: PolicyRelease;
+  readonly response: ServerResponse;
+  readonly limits: CallLimits;
+  /** Whether ids, log-probabilities and usage are captured. */
+  readonly isCaptured: boolean;
+  /** Ends the call from outside, such as when its attempt ends. */
+  readonly controller: AbortController;
+}
+
+const agentLeft = (): WireError => new WireError('the agent closed the connection before it had its reply', { code: 'cancelled' });
+
+function route(exchange: ChatExchange, writer: ReplyWriter, draft: ReplyDraft, progress: CallProgress, deadlineMs: number): Promise<void> {
+  const { request, release, isCaptured, limits } = exchange;
+  const call = { request, writer, draft, isCaptured, progress, signal: exchange.controller.signal };
+  return release.kind === 'engine' ? callEngine({ ...call, release }) : callUpstream({ ...call, release }, { ...limits, deadlineMs });
+}
+
+/** Answers one chat request from a release, and says how that ended; never rejects. */
+export async function answerChat(exchange: ChatExchange): Promise<CallOutcome> {
+  const { response, controller, limits } = exchange;
+  const startedAtMs = performance.now();
+  const writer = new ReplyWriter(response);
+  const draft = new ReplyDraft(exchange.request.choices);
+  const progress: CallProgress = { retries: 0 };
+  const onClose = (): void => {
+    if (!response.writableFinished) controller.abort(agentLeft());
+  };
+  response.on('close', onClose);
+  if (response.destroyed) onClose();
+  const timer = setTimeout(() => {
+    controller.abort(new WireError(`the call took longer than ${limits.callTimeoutMs} ms`, { code: 'upstream-timeout', wireCode: 'call-timeout' }));
+  }, limits.callTimeoutMs);
+  let error: WireError | undefined;
+  try {
+    await route(exchange, writer, draft, progress, startedAtMs + limits.callTimeoutMs);
+    if (!(await writer.delivered())) error = agentLeft();
+  } catch (caught) {
+    error = toWireError(caught);
+    writer.fail(error);
+  } finally {
+    clearTimeout(timer);
+    response.off('close', onClose);
+  }
+  const isCutShort = error?.code === 'cancelled' || draft.firstTokenAtMs !== undefined;
+  return {
+    status: error === undefined ? 'ok' : isCutShort ? 'incomplete' : 'failed',
+    reply: draft.toReply(),
+    error,
+    timeToFirstTokenMs: draft.firstTokenAtMs === undefined ? undefined : draft.firstTokenAtMs - startedAtMs,
+    retries: progress.retries,
+  };
+}

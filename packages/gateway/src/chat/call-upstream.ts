@@ -1,0 +1,130 @@
+import type { IncomingMessage } from 'node:http';
+import type { PolicyRelease } from '@agent-lightning/core';
+import type { JsonObject } from '../http/read-body.ts';
+import { WireError } from '../http/wire-error.ts';
+import { isForAgent, readPayload, stripPayload } from '../upstream/chat-payload.ts';
+import { EventStreamParser } from '../upstream/event-stream.ts';
+import { exchange, readBody, readWhole, shownUrl } from '../upstream/http-exchange.ts';
+import { isRetryableStatus, retryAfterMs, retryWaitMs, waitToRetry, type RetryLimits } from '../upstream/retry.ts';
+import { statusError } from '../upstream/upstream-error.ts';
+import type { ModelCall } from './model-call.ts';
+
+type UpstreamCall = ModelCall<Extract<PolicyRelease, { kind: 'openai' }>>;
+
+/** What bounds a call to an upstream. */
+export interface UpstreamLimits extends RetryLimits {
+  readonly stallTimeoutMs: number;
+  readonly maxReplyBytes: number;
+  /** `performance.now()` at which the call must be over. */
+  readonly deadlineMs: number;
+}
+
+/** Sampling from the policy's own distribution, said outright: a model's own generation config may differ from it. */
+const policyDistribution: JsonObject = { top_p: 1, top_k: -1, min_p: 0, repetition_penalty: 1 };
+
+function upstreamBody(call: UpstreamCall): Buffer {
+  const { request, release } = call;
+  const captured = call.isCaptured
+    ? { ...policyDistribution, logprobs: true, return_token_ids: true, ...(request.view.stream ? { stream_options: { ...(request.body['stream_options'] as object | null), include_usage: true } } : {}) }
+    : {};
+  return Buffer.from(JSON.stringify({ ...request.body, ...captured, model: release.model }));
+}
+
+function chatUrl(release: UpstreamCall['release']): URL {
+  return new URL(`${release.baseUrl.replace(/\/+$/u, '')}/chat/completions`);
+}
+
+/** Asks until the upstream answers with a 200, or may not be asked again. */
+async function ask(call: UpstreamCall, url: URL, limits: UpstreamLimits): Promise<IncomingMessage> {
+  const body = upstreamBody(call);
+  const accept = call.request.view.stream ? 'text/event-stream' : 'application/json';
+  for (let retry = 0; ; retry += 1) {
+    let failure: WireError;
+    let askedMs: number | undefined;
+    try {
+      const reply = await exchange({ url, body, accept, apiKey: call.release.apiKey, signal: call.signal, stallTimeoutMs: limits.stallTimeoutMs });
+      if (reply.statusCode === 200) return reply;
+      failure = statusError(reply, await readWhole(reply, url, 1_048_576, call.signal), url);
+      if (!isRetryableStatus(reply.statusCode ?? 0)) throw failure;
+      askedMs = retryAfterMs(reply.headers['retry-after'], Date.now());
+    } catch (error) {
+      if (!(error instanceof WireError) || !error.retryable || call.signal.aborted) throw error;
+      failure = error;
+    }
+    if (retry === limits.maxRetries) throw failure;
+    await waitToRetry(retryWaitMs(retry, askedMs, limits), limits.deadlineMs, call.signal, failure);
+    call.progress.retries += 1;
+  }
+}
+
+function expectType(reply: IncomingMessage, wanted: string, url: URL): void {
+  const type = reply.headers['content-type'] ?? '';
+  if (type.toLowerCase().startsWith(wanted)) return;
+  throw new WireError(`the upstream ${shownUrl(url)} answered with the content type "${type.slice(0, 80)}", not ${wanted}`, { code: 'upstream-malformed', wireCode: 'upstream-content-type' });
+}
+
+function parseObject(text: string, url: URL): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new WireError(`the upstream ${shownUrl(url)} sent JSON that is cut off or broken`, { code: 'upstream-malformed', wireCode: 'upstream-bad-json', cause });
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new WireError(`the upstream ${shownUrl(url)} sent JSON that is not an object`, { code: 'upstream-malformed', wireCode: 'upstream-bad-json' });
+  return value as Record<string, unknown>;
+}
+
+async function answerWhole(call: UpstreamCall, reply: IncomingMessage, url: URL, limits: UpstreamLimits): Promise<void> {
+  expectType(reply, 'application/json', url);
+  const payload = parseObject((await readWhole(reply, url, limits.maxReplyBytes, call.signal)).toString('utf8'), url);
+  readPayload(payload, call.draft, false);
+  if (!Array.isArray(payload['choices']) || !call.draft.isFinished) throw new WireError(`the upstream ${shownUrl(url)} sent a reply without all of its choices`, { code: 'upstream-malformed' });
+  if (call.isCaptured) stripPayload(payload, call.request.view);
+  call.writer.json(payload);
+}
+
+/** The chunks of one read that the agent is to have; `[DONE]` is ours to send, once all is known to be well. */
+function chunksForAgent(call: UpstreamCall, events: readonly string[], url: URL): { readonly chunks: readonly unknown[]; readonly isDone: boolean } {
+  const chunks: unknown[] = [];
+  for (const event of events) {
+    if (event === '[DONE]') return { chunks, isDone: true };
+    const payload = parseObject(event, url);
+    if (payload['error'] !== undefined && payload['error'] !== null) {
+      const message = (payload['error'] as { message?: unknown }).message;
+      throw new WireError(`the upstream failed while it answered: ${typeof message === 'string' ? message.slice(0, 2_000) : 'no reason given'}`, { code: 'upstream-failed' });
+    }
+    readPayload(payload, call.draft, true);
+    if (call.isCaptured) {
+      stripPayload(payload, call.request.view);
+      if (!isForAgent(payload, call.request.view)) continue;
+    }
+    chunks.push(payload);
+  }
+  return { chunks, isDone: false };
+}
+
+async function answerStream(call: UpstreamCall, reply: IncomingMessage, url: URL, limits: UpstreamLimits): Promise<void> {
+  expectType(reply, 'text/event-stream', url);
+  const parser = new EventStreamParser();
+  for await (const bytes of readBody(reply, url, limits.maxReplyBytes, call.signal)) {
+    const { chunks, isDone } = chunksForAgent(call, parser.push(bytes), url);
+    if (chunks.length > 0) await call.writer.events(chunks);
+    if (isDone) break;
+  }
+  if (!call.draft.isFinished) throw new WireError(`the upstream ${shownUrl(url)} ended its stream before the reply was complete`, { code: 'upstream-malformed', wireCode: 'upstream-truncated' });
+  call.writer.endEvents();
+}
+
+/** Answers a call from an OpenAI-compatible server; chunks reach the agent as they come. @throws {WireError} */
+export async function callUpstream(call: UpstreamCall, limits: UpstreamLimits): Promise<void> {
+  const url = chatUrl(call.release);
+  const reply = await ask(call, url, limits);
+  try {
+    await (call.request.view.stream ? answerStream(call, reply, url, limits) : answerWhole(call, reply, url, limits));
+    // What may follow `[DONE]` is read and forgotten, so that the connection can be used again.
+    reply.resume();
+  } catch (error) {
+    reply.destroy();
+    throw error;
+  }
+}

@@ -1,0 +1,74 @@
+import type { ChatMessage, GenerateRequest, JsonValue } from '@agent-lightning/core';
+import { invalidField } from '../http/wire-error.ts';
+import type { ChatRequest } from './chat-request.ts';
+
+/** Fields that an engine in this process honours, or that change nothing about the reply. */
+const honoured: ReadonlySet<string> = new Set([
+  'model', 'messages', 'tools', 'n', 'temperature', 'max_tokens', 'max_completion_tokens', 'stop', 'seed', 'stream', 'stream_options', 'logprobs',
+  'return_token_ids', 'user', 'metadata', 'store', 'service_tier', 'safety_identifier', 'prompt_cache_key', 'prompt_cache_retention', 'parallel_tool_calls',
+]);
+
+/** Fields that are fine with these values, which ask for what happens anyway. */
+const neutral: Readonly<Record<string, (value: unknown) => boolean>> = {
+  top_p: (value) => value === 1,
+  top_k: (value) => value === 0 || value === -1,
+  min_p: (value) => value === 0,
+  top_logprobs: (value) => value === 0,
+  presence_penalty: (value) => value === 0,
+  frequency_penalty: (value) => value === 0,
+  repetition_penalty: (value) => value === 1,
+  logit_bias: (value) => typeof value === 'object' && Object.keys(value as object).length === 0,
+  response_format: (value) => (value as { type?: unknown }).type === 'text',
+  tool_choice: (value) => value === 'auto' || value === 'none',
+  modalities: (value) => Array.isArray(value) && value.every((item) => item === 'text'),
+};
+
+function refuseUnsupported(body: ChatRequest['body']): void {
+  for (const field of Object.keys(body)) {
+    const value = body[field];
+    if (honoured.has(field) || value === null || value === undefined) continue;
+    if (!Object.hasOwn(neutral, field) || neutral[field]?.(value) !== true) {
+      throw invalidField(field, 'is not supported by the engine that serves this model; leave it out');
+    }
+  }
+}
+
+/** Text parts are joined, as servers of text-only chat templates do; any other part is refused. */
+function textOf(content: JsonValue | undefined, path: string): JsonValue | undefined {
+  if (!Array.isArray(content)) {
+    if (content === undefined || content === null || typeof content === 'string') return content;
+    throw invalidField(path, 'must be a text, or a list of text parts');
+  }
+  return (content as readonly JsonValue[]).map((part, index) => {
+    const fields = (typeof part === 'object' && part !== null ? part : {}) as Readonly<Record<string, JsonValue>>;
+    if (fields['type'] !== 'text' || typeof fields['text'] !== 'string') throw invalidField(`${path}[${index}]`, 'is not a text part; the engine that serves this model reads text only');
+    return fields['text'];
+  }).join('');
+}
+
+function engineMessage(message: ChatMessage, index: number): ChatMessage {
+  const content = textOf(message.content, `messages[${index}].content`);
+  const role = message.role === 'developer' ? 'system' : message.role;
+  return { ...message, role, ...(content === undefined ? {} : { content }) };
+}
+
+function engineTools(request: ChatRequest): readonly JsonValue[] | undefined {
+  const tools = request.body['tools'];
+  if (tools === undefined || tools === null || request.body['tool_choice'] === 'none') return undefined;
+  if (!Array.isArray(tools)) throw invalidField('tools', 'must be a list');
+  return tools.length === 0 ? undefined : (tools as JsonValue[]);
+}
+
+/** Maps a chat request onto an engine. @throws {WireError} `request-invalid`, naming a field that the engine cannot honour */
+export function mapEngineRequest(request: ChatRequest): GenerateRequest {
+  refuseUnsupported(request.body);
+  const tools = engineTools(request);
+  return {
+    input: { messages: request.messages.map(engineMessage), ...(tools === undefined ? {} : { tools }) },
+    choices: request.choices,
+    ...(request.temperature === undefined ? {} : { temperature: request.temperature }),
+    ...(request.maxTokens === undefined ? {} : { maxTokens: request.maxTokens }),
+    ...(request.stop.length === 0 ? {} : { stop: request.stop }),
+    ...(request.seed === undefined ? {} : { seed: request.seed }),
+  };
+}

@@ -1,0 +1,23 @@
+import type { PolicyRelease } from '@agent-lightning/core';
+import type { ReplyWriter } from '../http/reply-writer.ts';
+import type { ChatRequest } from './chat-request.ts';
+import type { ReplyDraft } from './model-reply.ts';
+
+/** One model call on its way: what is asked, of which release, and where the reply goes. */
+export interface ModelCall<Release extends PolicyRelease = PolicyRelease> {
+  readonly request: ChatRequest;
+  readonly release: Release;
+  readonly writer: ReplyWriter;
+  /** Gathers the reply while it goes to the agent. */
+  readonly draft: ReplyDraft;
+  /** Aborts when the agent went away, the attempt ended or the deadline passed; its reason is a `WireError`. */
+  readonly signal: AbortSignal;
+  /** Ask the upstream for ids, log-probabilities and usage, and for the policy's own distribution. */
+  readonly isCaptured: boolean;
+  /** Filled in while the call goes on. */
+  readonly progress: CallProgress;
+}
+
+export interface CallProgress {
+  retries: number;
+}

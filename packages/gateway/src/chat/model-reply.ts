@@ -1,0 +1,134 @@
+import type { ChatMessage } from '@agent-lightning/core';
+import { GrowingArray } from './growing-array.ts';
+import { MessageDraft } from './reply-message.ts';
+
+/** What one model call brought back, in one form for every wire, streamed or not. */
+export interface ModelReply {
+  readonly id: string | undefined;
+  /** The model's name as the upstream gave it. */
+  readonly model: string | undefined;
+  /** Shape (P,). */
+  readonly promptTokens: Int32Array | undefined;
+  /** In order of their index; as many as were asked for. */
+  readonly choices: readonly ReplyChoice[];
+  readonly usage: ReplyUsage | undefined;
+  /** Why ids or log-probabilities are not what they should be by themselves; undefined when they are. */
+  readonly malformed: string | undefined;
+}
+
+export interface ReplyChoice {
+  readonly message: ChatMessage;
+  /** Undefined when the choice never ended. */
+  readonly finishReason: string | undefined;
+  /** Shape (T,); undefined when the upstream sent none. */
+  readonly tokens: Int32Array | undefined;
+  /** Shape (T,), nats; undefined when the upstream sent none. */
+  readonly logprobs: Float32Array | undefined;
+}
+
+/** Tokens as the upstream counted them, over all choices. */
+export interface ReplyUsage {
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+}
+
+/** One choice while it comes. */
+export class ChoiceDraft {
+  readonly message: MessageDraft = new MessageDraft();
+  readonly tokens: GrowingArray<Int32Array> = new GrowingArray((length) => new Int32Array(length));
+  readonly logprobs: GrowingArray<Float32Array> = new GrowingArray((length) => new Float32Array(length));
+  hasTokens = false;
+  hasLogprobs = false;
+  isBegun = false;
+  finishReason: string | undefined;
+
+  toChoice(): ReplyChoice {
+    return {
+      message: this.message.toMessage(),
+      finishReason: this.finishReason,
+      tokens: this.hasTokens ? this.tokens.toArray() : undefined,
+      logprobs: this.hasLogprobs ? this.logprobs.toArray() : undefined,
+    };
+  }
+}
+
+const largestTokenId = 2_147_483_647;
+
+/** Gathers a reply while it comes, so that what was there is known when it breaks. */
+export class ReplyDraft {
+  readonly #choices: ChoiceDraft[];
+  #promptTokens: Int32Array | undefined;
+  #malformed: string | undefined;
+  #firstTokenAtMs: number | undefined;
+  id: string | undefined;
+  model: string | undefined;
+  usage: ReplyUsage | undefined;
+
+  constructor(choices: number) {
+    this.#choices = Array.from({ length: choices }, () => new ChoiceDraft());
+  }
+
+  /** `performance.now()` when the first piece of any choice came. */
+  get firstTokenAtMs(): number | undefined {
+    return this.#firstTokenAtMs;
+  }
+
+  /** Whether every choice that began has ended, and one did. */
+  get isFinished(): boolean {
+    const begun = this.#choices.filter((choice) => choice.isBegun);
+    return begun.length > 0 && begun.every((choice) => choice.finishReason !== undefined);
+  }
+
+  /** The draft of a choice; undefined for an index that was not asked for. */
+  choice(index: number): ChoiceDraft | undefined {
+    const choice = this.#choices[index];
+    if (choice !== undefined) choice.isBegun = true;
+    return choice;
+  }
+
+  markFirstToken(): void {
+    this.#firstTokenAtMs ??= performance.now();
+  }
+
+  setPrompt(tokens: ArrayLike<number>): void {
+    this.#promptTokens = tokens instanceof Int32Array ? tokens : Int32Array.from(this.#checkedIds(tokens, 'prompt'));
+  }
+
+  addTokens(index: number, ids: ArrayLike<number>): void {
+    const choice = this.#choices[index];
+    if (choice === undefined) return;
+    choice.hasTokens = true;
+    choice.tokens.append(ids instanceof Int32Array ? ids : this.#checkedIds(ids, 'response'));
+  }
+
+  addLogprobs(index: number, logprobs: ArrayLike<number>): void {
+    const choice = this.#choices[index];
+    if (choice === undefined) return;
+    choice.hasLogprobs = true;
+    for (let position = 0; position < logprobs.length; position += 1) {
+      const value = logprobs[position];
+      if (typeof value !== 'number' || !Number.isFinite(value) || value > 1e-3) this.markMalformed(`log-probability ${choice.logprobs.length + position} of choice ${index} is ${String(value)}`);
+    }
+    choice.logprobs.append(logprobs);
+  }
+
+  markMalformed(reason: string): void {
+    this.#malformed ??= reason;
+  }
+
+  toReply(): ModelReply {
+    return {
+      id: this.id, model: this.model, promptTokens: this.#promptTokens,
+      choices: this.#choices.map((choice) => choice.toChoice()),
+      usage: this.usage, malformed: this.#malformed,
+    };
+  }
+
+  #checkedIds(ids: ArrayLike<number>, name: string): ArrayLike<number> {
+    for (let position = 0; position < ids.length; position += 1) {
+      const id = ids[position] as number;
+      if (!(Number.isInteger(id) && id >= 0 && id <= largestTokenId)) this.markMalformed(`${name} token id ${position} is ${String(id)}`);
+    }
+    return ids;
+  }
+}

@@ -1,0 +1,107 @@
+import { ConfigurationError, type LightningStore, type RolloutMode } from '@agent-lightning/core';
+import { resolveSampling, type ResolvedModeSampling, type SamplingOptions } from './chat/sampling-rules.ts';
+import { isLoopback } from './http/listen.ts';
+
+/** What bounds model calls; shared by the gateway and `serve`. */
+export interface CallLimitOptions {
+  /** From admission to the last byte of a call, retries included. @default 600_000 */
+  readonly callTimeoutMs?: number;
+  /** The longest silence of an HTTP upstream. @default 120_000 */
+  readonly stallTimeoutMs?: number;
+  /** Tries after the first, before the first byte. @default 5 */
+  readonly maxRetries?: number;
+  /** The first wait between tries is drawn from 0 to this, and doubles. @default 500 */
+  readonly retryBaseMs?: number;
+  /** @default 8_000 */
+  readonly retryMaxMs?: number;
+  /** Counted while reading, and again after decompression. @default 20 MiB */
+  readonly maxBodyBytes?: number;
+  /** The longest reply of an HTTP upstream. @default 256 MiB */
+  readonly maxReplyBytes?: number;
+}
+
+export interface GatewayOptions extends CallLimitOptions {
+  /** Where captured calls go. */
+  readonly store: Pick<LightningStore, 'appendSpans'>;
+  /** @default '127.0.0.1' */
+  readonly host?: string;
+  /** 0 for any free one. @default 0 */
+  readonly port?: number;
+  /** Where agents reach the gateway, when that is not where it listens. @default the address that it listens on */
+  readonly publicUrl?: string;
+  /** Further values of the `Host` header to answer. @default none */
+  readonly allowedHosts?: readonly string[];
+  /** Opens `/metrics`; needed to listen on anything but the loopback interface. At least 32 characters. @default none: `/metrics` is open on the loopback */
+  readonly adminKey?: string;
+  /** The model name that attempts are given. @default 'policy' */
+  readonly policy?: string;
+  /** What is enforced over what agents ask. @default temperature 1 for train, 0 for val and test */
+  readonly sampling?: SamplingOptions;
+  /** Calls to an in-process engine that give no seed get one from this, their rollout, caller and position. @default 0 */
+  readonly seed?: number;
+  /** How long calls may go on when their attempt is closed. @default 0 */
+  readonly closeGraceMs?: number;
+}
+
+export interface ResolvedGatewayOptions extends Required<Omit<GatewayOptions, 'publicUrl' | 'adminKey' | 'sampling'>> {
+  readonly publicUrl: URL | undefined;
+  readonly adminKey: string | undefined;
+  readonly sampling: Readonly<Record<RolloutMode, ResolvedModeSampling>>;
+}
+
+function invalid(message: string): ConfigurationError {
+  return new ConfigurationError(`gateway: ${message}`, { code: 'option-invalid' });
+}
+
+function integer(name: string, value: number, low: number, high: number = Number.MAX_SAFE_INTEGER): number {
+  if (!Number.isInteger(value) || value < low || value > high) throw invalid(`${name} must be an integer from ${low} to ${high}, not ${value}`);
+  return value;
+}
+
+// setTimeout fires at once beyond this.
+const longestTimerMs = 2_147_483_647;
+
+/** @throws {ConfigurationError} `option-invalid` */
+export function resolveCallLimits(options: CallLimitOptions): Required<CallLimitOptions> {
+  return Object.freeze({
+    callTimeoutMs: integer('callTimeoutMs', options.callTimeoutMs ?? 600_000, 1, longestTimerMs),
+    stallTimeoutMs: integer('stallTimeoutMs', options.stallTimeoutMs ?? 120_000, 1, longestTimerMs),
+    maxRetries: integer('maxRetries', options.maxRetries ?? 5, 0, 100),
+    retryBaseMs: integer('retryBaseMs', options.retryBaseMs ?? 500, 0, longestTimerMs),
+    retryMaxMs: integer('retryMaxMs', options.retryMaxMs ?? 8_000, 0, longestTimerMs),
+    maxBodyBytes: integer('maxBodyBytes', options.maxBodyBytes ?? 20 * 1024 * 1024, 1),
+    maxReplyBytes: integer('maxReplyBytes', options.maxReplyBytes ?? 256 * 1024 * 1024, 1),
+  });
+}
+
+function resolvePublicUrl(publicUrl: string | undefined): URL | undefined {
+  if (publicUrl === undefined) return undefined;
+  const url = URL.parse(publicUrl);
+  if (url === null || !/^https?:$/u.test(url.protocol)) throw invalid(`publicUrl must be an http or https address, not "${publicUrl.slice(0, 80)}"`);
+  return url;
+}
+
+function resolveAdminKey(adminKey: string | undefined, host: string): string | undefined {
+  if (adminKey !== undefined && adminKey.length < 32) throw invalid(`adminKey must have at least 32 characters, not ${adminKey.length}; make one with: openssl rand -base64 32`);
+  if (adminKey === undefined && !isLoopback(host)) throw invalid(`listening on ${host} opens the gateway to the network; give an adminKey, or listen on 127.0.0.1`);
+  return adminKey;
+}
+
+/** @throws {ConfigurationError} `option-invalid` */
+export function resolveGatewayOptions(options: GatewayOptions): ResolvedGatewayOptions {
+  const host = options.host ?? '127.0.0.1';
+  const publicUrl = resolvePublicUrl(options.publicUrl);
+  return Object.freeze({
+    ...resolveCallLimits(options),
+    store: options.store,
+    host,
+    port: integer('port', options.port ?? 0, 0, 65_535),
+    publicUrl,
+    allowedHosts: [...(options.allowedHosts ?? []), ...(publicUrl === undefined ? [] : [publicUrl.hostname])],
+    adminKey: resolveAdminKey(options.adminKey, host),
+    policy: options.policy ?? 'policy',
+    sampling: resolveSampling(options.sampling),
+    seed: integer('seed', options.seed ?? 0, -Number.MAX_SAFE_INTEGER),
+    closeGraceMs: integer('closeGraceMs', options.closeGraceMs ?? 0, 0, longestTimerMs),
+  });
+}

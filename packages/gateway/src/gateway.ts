@@ -1,0 +1,206 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Claim, LlmEndpoint, ModelGateway, PolicyRelease } from '@agent-lightning/core';
+import { hashKey, isKey, presentedKey } from './attempts/attempt-key.ts';
+import { AttemptRegistry } from './attempts/attempt-registry.ts';
+import type { AttemptSession } from './attempts/attempt-session.ts';
+import { readCaller } from './attempts/caller.ts';
+import { captureCall } from './attempts/capture-call.ts';
+import { answerChat, type CallLimits } from './chat/answer-chat.ts';
+import { parseChatRequest } from './chat/chat-request.ts';
+import { applySamplingRules } from './chat/sampling-rules.ts';
+import { resolveGatewayOptions, type GatewayOptions, type ResolvedGatewayOptions } from './gateway-options.ts';
+import { formatMetrics, StatisticsCounter, type GatewayStatistics } from './gateway-statistics.ts';
+import { listen, type Listener } from './http/listen.ts';
+import { readJsonBody } from './http/read-body.ts';
+import { ReplyWriter } from './http/reply-writer.ts';
+import { checkHost, expectMethod, modelList, pathOf, respond, unknownPath } from './http/routes.ts';
+import { WireError } from './http/wire-error.ts';
+import { AdmissionGate, type PauseOptions } from './policies/admission-gate.ts';
+import { PolicyRegistry } from './policies/policy-registry.ts';
+
+const attemptPath = /^\/rollout\/([^/]+)\/attempt\/([^/]+)\/v1(\/.+)$/u;
+
+/**
+ * Where agents' model calls meet the policy: one URL and key per attempt, and every call captured token by token under
+ * the policy version that answered it.
+ */
+export class Gateway implements ModelGateway {
+  readonly #options: ResolvedGatewayOptions;
+  readonly #limits: CallLimits;
+  readonly #attempts: AttemptRegistry;
+  readonly #policies = new PolicyRegistry();
+  readonly #gate = new AdmissionGate();
+  readonly #statistics = new StatisticsCounter();
+  #listener: Listener | undefined;
+  #closing: Promise<void> | undefined;
+
+  private constructor(options: ResolvedGatewayOptions) {
+    this.#options = options;
+    this.#limits = { ...options, baseWaitMs: options.retryBaseMs, maxWaitMs: options.retryMaxMs, random: Math.random };
+    this.#attempts = new AttemptRegistry(options.store);
+  }
+
+  /** Starts listening. @throws {ConfigurationError} `option-invalid`; {GatewayError} `port-unavailable`, naming the port and what to do */
+  static async start(options: GatewayOptions): Promise<Gateway> {
+    const gateway = new Gateway(resolveGatewayOptions(options));
+    const { host, port, allowedHosts } = gateway.#options;
+    gateway.#listener = await listen({ host, port, allowedHosts, handle: (request, response) => respond(response, gateway.#handle(request, response)) });
+    return gateway;
+  }
+
+  /** Such as `http://127.0.0.1:4321`, without a slash at the end. */
+  get url(): string {
+    return (this.#options.publicUrl?.href ?? this.#listener?.url ?? '').replace(/\/+$/u, '');
+  }
+
+  get statistics(): GatewayStatistics {
+    return this.#statistics.toStatistics();
+  }
+
+  /** New calls of this policy go to `release` from now on; calls in flight finish on the version that they began with. @throws {GatewayError} `request-invalid` */
+  publish(policy: string, release: PolicyRelease): void {
+    this.#policies.publish(policy, release);
+  }
+
+  /** Resolves when this version of the policy is replaced and no call runs on it any more. */
+  drained(policy: string, version: number): Promise<void> {
+    return this.#policies.drained(policy, version);
+  }
+
+  /** Admits no new call; resolves with the number of calls still in flight, once there is none or the drain is over. None is killed. */
+  pause(options?: PauseOptions): Promise<number> {
+    return this.#gate.pause(options);
+  }
+
+  resume(): void {
+    this.#gate.resume();
+  }
+
+  /** Opens the attempt's URL and mints its key. @throws {GatewayError} `request-invalid` when it is open already */
+  async openAttempt(claim: Claim): Promise<LlmEndpoint> {
+    const { rolloutId, attemptId } = claim.attempt;
+    const { temperature, maxTokens } = this.#options.sampling[claim.rollout.mode];
+    return {
+      apiKey: this.#attempts.open(claim),
+      baseUrl: `${this.url}/rollout/${encodeURIComponent(rolloutId)}/attempt/${encodeURIComponent(attemptId)}/v1`,
+      model: this.#options.policy,
+      sampling: { ...(temperature === 'agent' ? {} : { temperature }), ...(maxTokens === undefined ? {} : { maxTokens }) },
+    };
+  }
+
+  /** Ends the attempt's key and its calls; resolves when every captured call is stored. @throws {StoreError} when one could not be */
+  closeAttempt(claim: Claim): Promise<void> {
+    return this.#attempts.close(claim, this.#options.closeGraceMs);
+  }
+
+  /** Lets calls in flight finish for `drainMs`, stores everything and stops listening. @throws {StoreError} when a captured call could not be stored */
+  close(options: { readonly drainMs?: number } = {}): Promise<void> {
+    this.#closing ??= this.#close(options.drainMs ?? 0);
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(drainMs: number): Promise<void> {
+    const closed = this.#listener?.close();
+    if (drainMs > 0) await this.#gate.idle(drainMs);
+    try {
+      await this.#attempts.closeAll(this.#options.closeGraceMs);
+    } finally {
+      this.#gate.resume();
+      this.#listener?.server.closeAllConnections();
+      await closed;
+    }
+  }
+
+  async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    checkHost(request, (host) => this.#listener?.isKnownHost(host) ?? false);
+    const path = pathOf(request);
+    const match = attemptPath.exec(path);
+    if (match !== null) return this.#handleAttempt(request, response, match[1] ?? '', match[2] ?? '', match[3] ?? '');
+    if (path === '/health') {
+      expectMethod(request, 'GET');
+      return new ReplyWriter(response).json({ status: 'ok', paused: this.#gate.isPaused, inFlight: this.#gate.inFlight });
+    }
+    if (path === '/metrics') return this.#answerMetrics(request, response);
+    throw unknownPath(path);
+  }
+
+  async #handleAttempt(request: IncomingMessage, response: ServerResponse, rolloutId: string, attemptId: string, path: string): Promise<void> {
+    const session = this.#attempts.authorize(decode(rolloutId), decode(attemptId), presentedKey(request.headers));
+    if (path === '/chat/completions') {
+      expectMethod(request, 'POST');
+      return this.#answerChat(request, response, session);
+    }
+    if (path === '/models') {
+      expectMethod(request, 'GET');
+      return new ReplyWriter(response).json(modelList(this.#policies.names));
+    }
+    throw unknownPath(path);
+  }
+
+  #answerMetrics(request: IncomingMessage, response: ServerResponse): void {
+    expectMethod(request, 'GET');
+    const { adminKey } = this.#options;
+    if (adminKey !== undefined && !isKey(presentedKey(request.headers), hashKey(adminKey))) throw new WireError('the admin key is missing or wrong', { code: 'unauthorized' });
+    const text = formatMetrics(this.statistics, this.#gate.inFlight, this.#attempts.size);
+    response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }).end(text);
+  }
+
+  async #answerChat(request: IncomingMessage, response: ServerResponse, session: AttemptSession): Promise<void> {
+    const caller = readCaller(request.headers);
+    const asked = parseChatRequest(await readJsonBody(request, this.#options.maxBodyBytes));
+    const controller = new AbortController();
+    await session.follow(controller, async () => {
+      await this.#enter(response, controller.signal);
+      try {
+        await this.#capture({ asked, caller, session, response, controller });
+      } finally {
+        this.#gate.leave();
+      }
+    });
+  }
+
+  /** Waits at the gate while the agent does. */
+  async #enter(response: ServerResponse, signal: AbortSignal): Promise<void> {
+    if (!this.#gate.isPaused) return this.#gate.enter(signal);
+    const gone = new AbortController();
+    const onClose = (): void => gone.abort(new WireError('the agent went away while the gateway was paused', { code: 'cancelled' }));
+    response.on('close', onClose);
+    try {
+      await this.#gate.enter(AbortSignal.any([signal, gone.signal]));
+    } finally {
+      response.off('close', onClose);
+    }
+  }
+
+  async #capture(call: {
+    readonly asked: ReturnType<typeof parseChatRequest>; readonly caller: ReturnType<typeof readCaller>; readonly session: AttemptSession;
+    readonly response: ServerResponse; readonly controller: AbortController;
+  }): Promise<void> {
+    const { asked, caller, session } = call;
+    const admission = this.#policies.admit(asked.model);
+    try {
+      const seed = admission.release.kind === 'engine' && asked.seed === undefined ? session.nextSeed(this.#options.seed, caller.agentNames) : undefined;
+      const ruled = applySamplingRules(asked, this.#options.sampling[session.mode], seed);
+      const end = captureCall({ recorder: session.recorder, caller, policy: admission.policy, release: admission.release, ruled });
+      const outcome = await answerChat({
+        request: ruled.request, release: admission.release, response: call.response, controller: call.controller, limits: this.#limits, isCaptured: true,
+      });
+      this.#statistics.count(outcome, end(outcome));
+    } finally {
+      admission.leave();
+    }
+  }
+}
+
+/** A percent-encoded id; one that is not valid names no attempt. */
+function decode(segment: string): string {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    return segment;
+  }
+}

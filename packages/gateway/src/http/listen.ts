@@ -1,0 +1,65 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { GatewayError } from '@agent-lightning/core';
+
+export interface ListenOptions {
+  readonly host: string;
+  readonly port: number;
+  /** Host names, besides the loopback's and the bound one, that requests may name. */
+  readonly allowedHosts: readonly string[];
+  readonly handle: (request: IncomingMessage, response: ServerResponse) => void;
+}
+
+/** A listening server. */
+export interface Listener {
+  /** Such as `http://127.0.0.1:4321`. */
+  readonly url: string;
+  readonly server: Server;
+  /** Whether a `Host` header names this server; others are refused, against DNS rebinding. */
+  isKnownHost(host: string | undefined): boolean;
+  /** Stops listening; resolves when every connection is closed. Idle ones are closed at once, the others after their reply. */
+  close(): Promise<void>;
+}
+
+const loopbackNames: readonly string[] = ['localhost', '127.0.0.1', '[::1]'];
+
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(?:\.\d{1,3}){3}$/u.test(host);
+}
+
+function listenError(error: NodeJS.ErrnoException, options: ListenOptions): GatewayError {
+  const place = `${options.host}:${options.port}`;
+  const advice = {
+    EADDRINUSE: `port ${options.port} of ${options.host} is in use; stop the program that listens there, choose another port, or give port 0 for any free one`,
+    EACCES: `this user may not listen on ${place}; choose a port above 1023`,
+    EADDRNOTAVAIL: `this machine has no address ${options.host}; use 127.0.0.1`,
+    ENOTFOUND: `the host name ${options.host} does not resolve; use 127.0.0.1`,
+  }[error.code ?? ''];
+  return new GatewayError(advice ?? `cannot listen on ${place}: ${error.message}`, { code: 'port-unavailable', cause: error });
+}
+
+/** Starts an HTTP server. @throws {GatewayError} `port-unavailable`, naming the port and what to do */
+export async function listen(options: ListenOptions): Promise<Listener> {
+  // A client that reuses a connection just as it is closed for idleness sees a reset: so idle ones live long.
+  const server = createServer({ keepAliveTimeout: 75_000, headersTimeout: 30_000, requestTimeout: 120_000, maxHeaderSize: 32_768 }, options.handle);
+  server.on('clientError', (_error, socket) => {
+    if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n');
+    else socket.destroy();
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => reject(listenError(error, options)));
+    server.listen(options.port, options.host, resolve);
+  });
+  const { address, port, family } = server.address() as AddressInfo;
+  const name = family === 'IPv6' ? `[${address}]` : address;
+  const known = new Set([...loopbackNames, name, options.host, ...options.allowedHosts].map((host) => host.toLowerCase()));
+  return {
+    url: `http://${name}:${port}`,
+    server,
+    isKnownHost: (host) => host !== undefined && known.has(host.toLowerCase().replace(/:\d+$/u, '')),
+    close: () => new Promise((resolve, reject) => {
+      server.close((error) => (error === undefined ? resolve() : reject(error)));
+      server.closeIdleConnections();
+    }),
+  };
+}

@@ -1,0 +1,37 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { ReplyWriter } from './reply-writer.ts';
+import { toWireError, WireError } from './wire-error.ts';
+
+/** The path of a request, decided on the request line alone. @throws {WireError} `request-invalid` for an absolute URI */
+export function pathOf(request: IncomingMessage): string {
+  const target = request.url ?? '';
+  if (!target.startsWith('/')) throw new WireError('the request line must name a path', { code: 'request-invalid' });
+  const end = target.indexOf('?');
+  return end < 0 ? target : target.slice(0, end);
+}
+
+/** @throws {WireError} 405 naming the method that the path takes */
+export function expectMethod(request: IncomingMessage, method: 'GET' | 'POST'): void {
+  if (request.method !== method) throw new WireError(`use ${method} here, not ${request.method}`, { code: 'not-found', status: 405, wireCode: 'method-not-allowed', headers: { allow: method } });
+}
+
+export function unknownPath(path: string): WireError {
+  return new WireError(`nothing is served at ${path.slice(0, 200)}`, { code: 'not-found' });
+}
+
+export function checkHost(request: IncomingMessage, isKnownHost: (host: string | undefined) => boolean): void {
+  if (!isKnownHost(request.headers.host)) {
+    throw new WireError(`this server is not known as "${(request.headers.host ?? '').slice(0, 200)}"; add that name to allowedHosts if it should be`, { code: 'request-invalid', status: 421, wireCode: 'misdirected-request' });
+  }
+}
+
+/** Runs a handler; what it throws becomes an error on the wire. */
+export function respond(response: ServerResponse, work: Promise<void>): void {
+  response.on('error', () => response.destroy());
+  work.catch((error: unknown) => new ReplyWriter(response).fail(toWireError(error)));
+}
+
+/** `GET /v1/models`. */
+export function modelList(names: readonly string[]): unknown {
+  return { object: 'list', data: names.map((id) => ({ id, object: 'model', created: 0, owned_by: 'agent-lightning' })) };
+}

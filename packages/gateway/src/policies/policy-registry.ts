@@ -1,0 +1,71 @@
+import type { PolicyRelease } from '@agent-lightning/core';
+import { GatewayError } from '@agent-lightning/core';
+import { WireError } from '../http/wire-error.ts';
+
+/** A release that a call was admitted to; released when the call is over. */
+export interface Admission {
+  readonly policy: string;
+  readonly release: PolicyRelease;
+  leave(): void;
+}
+
+interface Entry {
+  readonly release: PolicyRelease;
+  calls: number;
+  readonly waiting: (() => void)[];
+}
+
+/** Named models and the release that each is served by now. */
+export class PolicyRegistry {
+  readonly #current = new Map<string, Entry>();
+  /** Replaced releases that still have calls. */
+  readonly #leaving = new Map<string, Set<Entry>>();
+
+  get names(): readonly string[] {
+    return [...this.#current.keys()];
+  }
+
+  /** New calls go to `release` from now on; calls in flight finish where they are. @throws {GatewayError} `request-invalid` */
+  publish(policy: string, release: PolicyRelease): void {
+    if (policy === '' || policy.length > 200) throw new GatewayError(`a policy's name must have 1 to 200 characters, not ${policy.length}`, { code: 'request-invalid' });
+    if (!Number.isInteger(release.version) || release.version < 0) throw new GatewayError(`version ${release.version} of policy "${policy}" must be an integer of at least 0`, { code: 'request-invalid' });
+    if (release.kind === 'openai' && !/^https?:$/u.test(URL.parse(release.baseUrl)?.protocol ?? '')) {
+      throw new GatewayError(`the base URL of policy "${policy}" must be an http or https address, not "${release.baseUrl.slice(0, 80)}"`, { code: 'request-invalid' });
+    }
+    const replaced = this.#current.get(policy);
+    if (replaced !== undefined && replaced.calls > 0) {
+      const leaving = this.#leaving.get(policy) ?? new Set();
+      this.#leaving.set(policy, leaving.add(replaced));
+    } else replaced?.waiting.forEach((resolve) => resolve());
+    this.#current.set(policy, { release, calls: 0, waiting: [] });
+  }
+
+  current(policy: string): PolicyRelease | undefined {
+    return this.#current.get(policy)?.release;
+  }
+
+  /** Stamps a call with the release of this moment. @throws {WireError} `not-found` for an unknown model */
+  admit(policy: string): Admission {
+    const entry = this.#current.get(policy);
+    if (entry === undefined) {
+      const known = this.names.map((name) => `"${name}"`).join(', ');
+      throw new WireError(`the model "${policy.slice(0, 100)}" does not exist; ${known === '' ? 'no policy is published yet' : `there are ${known}`}`, { code: 'not-found', param: 'model', wireCode: 'model_not_found' });
+    }
+    entry.calls += 1;
+    return { policy, release: entry.release, leave: () => this.#leave(policy, entry) };
+  }
+
+  /** Resolves when no call runs on this or an older version of the policy, and it is no longer the current one. */
+  async drained(policy: string, version: number): Promise<void> {
+    const current = this.#current.get(policy);
+    const entries = [...(this.#leaving.get(policy) ?? []), ...(current === undefined ? [] : [current])].filter((entry) => entry.release.version <= version);
+    await Promise.all(entries.map((entry) => new Promise<void>((resolve) => entry.waiting.push(resolve))));
+  }
+
+  #leave(policy: string, entry: Entry): void {
+    entry.calls -= 1;
+    if (entry.calls > 0 || this.#current.get(policy) === entry) return;
+    this.#leaving.get(policy)?.delete(entry);
+    for (const resolve of entry.waiting.splice(0)) resolve();
+  }
+}

@@ -1,0 +1,45 @@
+import type { IncomingMessage } from 'node:http';
+import { WireError } from '../http/wire-error.ts';
+import { isRetryableStatus } from './retry.ts';
+import { shownUrl } from './http-exchange.ts';
+
+interface UpstreamComplaint {
+  readonly message: string | undefined;
+  readonly param: string | undefined;
+  readonly code: string | undefined;
+}
+
+/** What an upstream says in its error body; vLLM and OpenAI nest it, older servers do not. */
+function complaintOf(body: Buffer): UpstreamComplaint {
+  try {
+    const parsed = JSON.parse(body.toString('utf8')) as { error?: unknown };
+    const error = (typeof parsed.error === 'object' && parsed.error !== null ? parsed.error : parsed) as Record<string, unknown>;
+    const text = (value: unknown): string | undefined => (typeof value === 'string' ? value.slice(0, 2_000) : undefined);
+    return { message: text(error['message']) ?? text(parsed.error), param: text(error['param']), code: text(error['code']) };
+  } catch {
+    return { message: undefined, param: undefined, code: undefined };
+  }
+}
+
+/** An upstream's error status, as the agent gets it: its mistakes keep their status, the gateway's own key and address do not. */
+export function statusError(reply: IncomingMessage, body: Buffer, url: URL): WireError {
+  const status = reply.statusCode ?? 0;
+  const { message, param, code } = complaintOf(body);
+  const said = message === undefined ? '' : `: ${message}`;
+  if (status >= 300 && status < 400) {
+    return new WireError(`the upstream ${shownUrl(url)} redirects, which is not followed; configure its final address`, { code: 'upstream-rejected' });
+  }
+  if (status === 401 || status === 403 || status === 404 || status === 405) {
+    return new WireError(`the upstream ${shownUrl(url)} refused the gateway with status ${status}${said}; check its address, model and key`, { code: 'upstream-rejected' });
+  }
+  const retryAfter = reply.headers['retry-after'];
+  const isFailure = status >= 500 || status < 200;
+  return new WireError(`the upstream ${isFailure ? 'failed' : 'refused the call'} with status ${status}${said}`, {
+    code: isFailure ? 'upstream-failed' : 'upstream-rejected',
+    status: isFailure ? 502 : status,
+    retryable: isRetryableStatus(status),
+    ...(param === undefined ? {} : { param }),
+    ...(code === undefined ? {} : { wireCode: code }),
+    ...(retryAfter === undefined ? {} : { headers: { 'retry-after': retryAfter } }),
+  });
+}
