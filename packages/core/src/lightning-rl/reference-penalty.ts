@@ -9,7 +9,7 @@ import type { BatchRow } from './batch.ts';
  * @param coefficient β ≥ 0
  * @returns the rows, and the mean of d: KL(sampler ‖ reference) in nats, by k1
  * @throws {ConfigurationError} `option-invalid` for a bad coefficient
- * @throws {BackendError} `rows-invalid` when the log-probabilities are not those of the rows
+ * @throws {BackendError} `rows-invalid` when the log-probabilities are not those of the rows, `numerics` when one is not finite
  * @source thinking-machines-lab/tinker-cookbook `incorporate_kl_penalty`
  */
 export function penalizeDivergence(
@@ -29,7 +29,11 @@ function divergenceOf(row: BatchRow, reference: ArrayLike<number> | undefined, i
   if (reference?.length !== row.tokens.length) {
     throw new BackendError(`row ${index} of ${row.tokens.length} tokens has ${reference?.length ?? 'no'} reference log-probabilities`, { code: 'rows-invalid' });
   }
-  return Float64Array.from(row.logprobs, (q, t) => (row.lossMask[t] === 0 ? 0 : q - reference[t]!));
+  return Float64Array.from(row.logprobs, (q, t) => {
+    if (row.lossMask[t] === 0) return 0;
+    if (!Number.isFinite(reference[t])) throw new BackendError(`reference log-probability ${t} of row ${index} is ${reference[t]}`, { code: 'numerics' });
+    return q - reference[t]!;
+  });
 }
 
 function penalized(row: BatchRow, divergence: Float64Array, meanDivergence: number, coefficient: number): BatchRow {
