@@ -21,7 +21,7 @@ async function agentThatHears(...replies: string[]) {
 }
 
 const ask = { database: task.database, question: task.question };
-const messagesOf = (call: number) => (server?.calls[call]?.body as unknown as ChatRequest).messages;
+const messagesOf = (call: number) => (server!.calls[call]!.body as unknown as ChatRequest).messages;
 
 describe('the SQL agent', () => {
   it('writes a query, runs it, has it checked, and ends', async () => {
