@@ -23,7 +23,7 @@ const kernels = ['auto', 'relaxed', 'plain'];
 export function resolveOptions(options: EmbeddedOptions): ResolvedOptions {
   const { model, threads = Math.min(availableParallelism(), 8), contextLength, simd = 'auto' } = options;
   const unknown = Object.keys(options).find((name) => !names.includes(name));
-  if (unknown !== undefined) throw invalid(unknown, 'no option of embedded()', `known are ${names.join(', ')}`);
+  if (unknown !== undefined) throw new ConfigurationError(`embedded() has no option '${unknown}'; it has ${names.join(', ')}.`, { code: 'option-invalid' });
   if (typeof model !== 'string' || model === '') throw invalid('model', model, 'the path of a model directory');
   if (!Number.isInteger(threads) || threads < 1 || threads > 16) throw invalid('threads', threads, 'an integer from 1 to 16');
   if (contextLength !== undefined && (!Number.isInteger(contextLength) || contextLength < 2)) throw invalid('contextLength', contextLength, 'an integer of at least 2');

@@ -1,0 +1,33 @@
+import { describe, expect, it } from 'vitest';
+
+import { resolveContextLength, resolveOptions, type EmbeddedOptions } from './options.ts';
+
+describe('resolveOptions', () => {
+  it('fills defaults and freezes', () => {
+    const options = resolveOptions({ model: './model' });
+    expect(options).toMatchObject({ model: './model', contextLength: undefined, simd: 'auto' });
+    expect(options.threads).toBeGreaterThanOrEqual(1);
+    expect(Object.isFrozen(options)).toBe(true);
+  });
+
+  it.each<[string, object]>([
+    ['model is ""', { model: '' }],
+    ['threads is 0', { threads: 0 }],
+    ['threads is 17', { threads: 17 }],
+    ['contextLength is 1', { contextLength: 1 }],
+    ['simd is "avx"', { simd: 'avx' }],
+    ["no option 'thread'", { thread: 2 }],
+  ])('names what is not usable: %s', (message, change) => {
+    const resolve = (): unknown => resolveOptions({ model: './model', ...change } as EmbeddedOptions);
+    expect(resolve).toThrow(message);
+    expect(resolve).toThrow(expect.objectContaining({ code: 'option-invalid' }));
+  });
+});
+
+describe('resolveContextLength', () => {
+  it('takes the smaller one, and refuses more than the model has', () => {
+    expect(resolveContextLength(undefined, 64)).toBe(64);
+    expect(resolveContextLength(32, 64)).toBe(32);
+    expect(() => resolveContextLength(65, 64)).toThrow(/at most the model's max_position_embeddings, 64/);
+  });
+});

@@ -1,0 +1,23 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { describeBackend } from '@agent-lightning/testing';
+import { afterAll, beforeAll } from 'vitest';
+
+import { embedded } from '../src/index.ts';
+import { createTinyCheckpoint } from './tiny-checkpoint.ts';
+
+let root: string;
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), 'embedded-contract-'));
+  await createTinyCheckpoint(join(root, 'model'));
+});
+afterAll(() => rm(root, { recursive: true }));
+
+describeBackend('embedded', async () => ({
+  backend: embedded({ model: join(root, 'model'), threads: 2 }),
+  vocabularySize: 300,
+  messages: [{ role: 'user', content: 'How many students are there?' }],
+  openExport: (directory) => embedded({ model: directory, threads: 2 }),
+}));
