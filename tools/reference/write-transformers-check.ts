@@ -14,8 +14,11 @@ import type { ChatMessage, SamplingEngine, TrainingRow } from '@agent-lightning/
 import { createCheckpoint, embedded, loadCheckpoint, trainBytePairTokenizer } from '@agent-lightning/embedded';
 
 const corpus = [
-  'SELECT name, price FROM products WHERE price > 10 ORDER BY price DESC;', 'How many students are older than 20?',
-  'SELECT count(*) FROM students WHERE age > 20;', 'Which book has the most pages?', "naïve café, 日本語, 🙂🙂, it's 3.14\n\tdone",
+  'SELECT name, price FROM products WHERE price > 10 ORDER BY price DESC;',
+  'How many students are older than 20?',
+  'SELECT count(*) FROM students WHERE age > 20;',
+  'Which book has the most pages?',
+  "naïve café, 日本語, 🙂🙂, it's 3.14\n\tdone",
 ];
 const chats: readonly (readonly ChatMessage[])[] = Array.from({ length: 32 }, (_, index) => [
   { role: 'system', content: 'Answer with one SQL query.' },
@@ -28,7 +31,10 @@ async function writeCheck(out: string, model: string): Promise<void> {
     const { tokenizer, chatTemplate, config } = await loadCheckpoint(model);
     const policy = await backend.createPolicy({ name: 'policy', seed: 1 });
     for (let step = 0; step < 5; step += 1) {
-      await policy.forwardBackward(corpus.map((text) => toRow(tokenizer.encode(text, false))), { name: 'cross_entropy' });
+      await policy.forwardBackward(
+        corpus.map((text) => toRow(tokenizer.encode(text, false))),
+        { name: 'cross_entropy' },
+      );
       await policy.optimStep({ learningRate: 0.003 });
     }
     await policy.exportModel(join(out, 'model'));
@@ -36,7 +42,11 @@ async function writeCheck(out: string, model: string): Promise<void> {
     if (release.kind !== 'engine') throw new TypeError(`expected an engine release, got ${release.kind}`);
     const answers = [];
     for (const messages of chats) {
-      answers.push({ messages, rendered: chatTemplate?.render(messages), ...(await greedy(release.engine, messages, config.maxPositions)) });
+      answers.push({
+        messages,
+        rendered: chatTemplate?.render(messages),
+        ...(await greedy(release.engine, messages, config.maxPositions)),
+      });
     }
     const texts = [...corpus, '', ' ', '<|im_end|>', 'a<|im_start|>b'].map((text) => {
       const ids = tokenizer.encode(text, false);
@@ -48,9 +58,17 @@ async function writeCheck(out: string, model: string): Promise<void> {
   }
 }
 
-async function greedy(engine: SamplingEngine, messages: readonly ChatMessage[], contextLength: number): Promise<object> {
+async function greedy(
+  engine: SamplingEngine,
+  messages: readonly ChatMessage[],
+  contextLength: number,
+): Promise<object> {
   const answer = { prompt: [] as number[], tokens: [] as number[], logprobs: [] as number[], text: '' };
-  for await (const event of engine.generate({ input: { messages }, temperature: 0, maxTokens: Math.min(40, contextLength) })) {
+  for await (const event of engine.generate({
+    input: { messages },
+    temperature: 0,
+    maxTokens: Math.min(40, contextLength),
+  })) {
     if (event.type === 'prompt') answer.prompt.push(...event.tokens);
     if (event.type !== 'piece') continue;
     answer.tokens.push(...event.tokens);
@@ -68,9 +86,23 @@ function toRow(tokens: Int32Array): TrainingRow {
 async function createRandomModel(directory: string): Promise<void> {
   await createCheckpoint({
     directory,
-    config: { hiddenSize: 128, intermediateSize: 384, layers: 4, heads: 2, keyValueHeads: 1, headSize: 64, maxPositions: 256, vocabSize: 512 },
-    tokenizer: trainBytePairTokenizer({ texts: corpus, vocabularySize: 400, specialTokens: ['<|im_start|>', '<|im_end|>'] }),
-    chatTemplate: "{%- for message in messages %}\n{{- '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' }}\n{%- endfor %}\n{%- if add_generation_prompt %}\n{{- '<|im_start|>assistant\\n' }}\n{%- endif %}\n",
+    config: {
+      hiddenSize: 128,
+      intermediateSize: 384,
+      layers: 4,
+      heads: 2,
+      keyValueHeads: 1,
+      headSize: 64,
+      maxPositions: 256,
+      vocabSize: 512,
+    },
+    tokenizer: trainBytePairTokenizer({
+      texts: corpus,
+      vocabularySize: 400,
+      specialTokens: ['<|im_start|>', '<|im_end|>'],
+    }),
+    chatTemplate:
+      "{%- for message in messages %}\n{{- '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' }}\n{%- endfor %}\n{%- if add_generation_prompt %}\n{{- '<|im_start|>assistant\\n' }}\n{%- endif %}\n",
     endTokens: ['<|im_end|>'],
     seed: 1,
   });

@@ -34,17 +34,30 @@ const editTensors = async (change: (tensors: Map<string, Tensor>) => void): Prom
 describe('createCheckpoint', () => {
   it('writes a directory that loads, with tied embeddings and the end token', async () => {
     const { config, weights, eosTokenIds, tokenizer, chatTemplate } = await loadCheckpoint(model);
-    expect(config).toMatchObject({ vocabSize: 300, hiddenSize: 16, keyValueHeads: 1, headSize: 8, maxPositions: 96, tieWordEmbeddings: true });
+    expect(config).toMatchObject({
+      vocabSize: 300,
+      hiddenSize: 16,
+      keyValueHeads: 1,
+      headSize: 8,
+      maxPositions: 96,
+      tieWordEmbeddings: true,
+    });
     expect([...weights.keys()]).not.toContain('lm_head.weight');
     expect(eosTokenIds).toEqual([tokenizer.idOf('<|end|>')]);
     expect(chatTemplate?.render([{ role: 'user', content: 'hi' }])).toBe('<|user|>hi<|end|><|assistant|>');
   });
 
   it('draws weights by the seed: matrices of deviation 0.02, residual projections smaller, norms 1', async () => {
-    const wide = { ...tinyCheckpointOptions(join(root, 'wide')), config: { ...tinyCheckpointOptions('').config, hiddenSize: 64, intermediateSize: 128, layers: 8 } };
+    const wide = {
+      ...tinyCheckpointOptions(join(root, 'wide')),
+      config: { ...tinyCheckpointOptions('').config, hiddenSize: 64, intermediateSize: 128, layers: 8 },
+    };
     await createCheckpoint(wide);
     const { weights } = await loadCheckpoint(wide.directory);
-    const deviation = (name: string): number => Math.sqrt((weights.get(name) ?? []).reduce((sum: number, value) => sum + value ** 2, 0) / (weights.get(name)?.length ?? 0));
+    const deviation = (name: string): number => {
+      const values = weights.get(name) ?? new Float32Array();
+      return Math.sqrt(values.reduce((sum, value) => sum + value ** 2, 0) / values.length);
+    };
     expect(deviation('model.layers.0.mlp.gate_proj.weight')).toBeCloseTo(0.02, 3);
     expect(deviation('model.layers.0.mlp.down_proj.weight')).toBeCloseTo(0.02 / 4, 3);
     expect(new Set(weights.get('model.norm.weight'))).toEqual(new Set([1]));
@@ -60,8 +73,12 @@ describe('createCheckpoint', () => {
     await expect(createCheckpoint({ ...options, endTokens: ['</s>'] })).rejects.toThrow(/no token '<\/s>'/);
     await expect(createCheckpoint({ ...options, endTokens: [] })).rejects.toMatchObject({ code: 'option-invalid' });
     await expect(createCheckpoint({ ...options, seed: 0.5 })).rejects.toMatchObject({ code: 'option-invalid' });
-    await expect(createCheckpoint({ ...options, config: { ...options.config, vocabSize: 10 } })).rejects.toThrow(/tokenizer has 300 ids/);
-    await expect(createCheckpoint({ ...options, config: { ...options.config, keyValueHeads: 3 } })).rejects.toMatchObject({ code: 'checkpoint-corrupt' });
+    await expect(createCheckpoint({ ...options, config: { ...options.config, vocabSize: 10 } })).rejects.toThrow(
+      /tokenizer has 300 ids/,
+    );
+    await expect(
+      createCheckpoint({ ...options, config: { ...options.config, keyValueHeads: 3 } }),
+    ).rejects.toMatchObject({ code: 'checkpoint-corrupt' });
     await expect(readFile(options.directory)).rejects.toMatchObject({ code: 'ENOENT' });
   });
 });
@@ -73,9 +90,14 @@ describe('loadCheckpoint', () => {
     const names = [...tensors.keys()];
     const shards = { 'a.safetensors': names.slice(0, 5), 'b.safetensors': names.slice(5) };
     for (const [file, members] of Object.entries(shards)) {
-      await writeFile(join(model, file), encodeSafetensors(new Map(members.map((name) => [name, tensors.get(name) as Tensor]))));
+      await writeFile(
+        join(model, file),
+        encodeSafetensors(new Map(members.map((name) => [name, tensors.get(name) as Tensor]))),
+      );
     }
-    const weightMap = Object.fromEntries(Object.entries(shards).flatMap(([file, members]) => members.map((name) => [name, file])));
+    const weightMap = Object.fromEntries(
+      Object.entries(shards).flatMap(([file, members]) => members.map((name) => [name, file])),
+    );
     await rm(join(model, 'model.safetensors'));
     await writeFile(join(model, 'model.safetensors.index.json'), JSON.stringify({ weight_map: weightMap }));
     expect((await loadCheckpoint(model)).weights).toEqual(whole.weights);
@@ -91,12 +113,15 @@ describe('loadCheckpoint', () => {
   });
 
   it('works without a chat template', async () => {
-    await edit('tokenizer_config.json', ({ chat_template: _, ...json }) => json);
+    await edit('tokenizer_config.json', (json) => ({ ...json, chat_template: null }));
     expect((await loadCheckpoint(model)).chatTemplate).toBeUndefined();
   });
 
   it('says what it expects in a directory that is none, or lacks a file', async () => {
-    await expect(loadCheckpoint(join(root, 'nowhere'))).rejects.toMatchObject({ code: 'option-invalid', message: expect.stringContaining('Expected there: config.json, tokenizer.json') });
+    await expect(loadCheckpoint(join(root, 'nowhere'))).rejects.toMatchObject({
+      code: 'option-invalid',
+      message: expect.stringContaining('Expected there: config.json, tokenizer.json'),
+    });
     await rm(join(model, 'model.safetensors'));
     await expect(loadCheckpoint(model)).rejects.toThrow(/has no model.safetensors and no model.safetensors.index.json/);
   });
@@ -105,14 +130,26 @@ describe('loadCheckpoint', () => {
     const norm = 'model.norm.weight';
     const cases: [(tensors: Map<string, Tensor>) => void, string][] = [
       [(tensors) => tensors.delete(norm), "'model.norm.weight' is missing"],
-      [(tensors) => tensors.set(norm, { shape: [4, 4], data: new Float32Array(16) }), 'has shape [4, 4]; [16] was expected'],
-      [(tensors) => tensors.set('lm_head.weight', { shape: [1], data: new Float32Array(1) }), "'lm_head.weight' belongs to no parameter"],
-      [(tensors) => tensors.set(norm, { shape: [16], data: new Float32Array(16).fill(1).with(3, Number.NaN) }), "'model.norm.weight' holds NaN at 3"],
+      [
+        (tensors) => tensors.set(norm, { shape: [4, 4], data: new Float32Array(16) }),
+        'has shape [4, 4]; [16] was expected',
+      ],
+      [
+        (tensors) => tensors.set('lm_head.weight', { shape: [1], data: new Float32Array(1) }),
+        "'lm_head.weight' belongs to no parameter",
+      ],
+      [
+        (tensors) => tensors.set(norm, { shape: [16], data: new Float32Array(16).fill(1).with(3, Number.NaN) }),
+        "'model.norm.weight' holds NaN at 3",
+      ],
     ];
     for (const [change, message] of cases) {
       await cp(join(root, 'tiny', 'model.safetensors'), join(model, 'model.safetensors'));
       await editTensors(change);
-      await expect(loadCheckpoint(model)).rejects.toMatchObject({ code: 'checkpoint-corrupt', message: expect.stringContaining(message) });
+      await expect(loadCheckpoint(model)).rejects.toMatchObject({
+        code: 'checkpoint-corrupt',
+        message: expect.stringContaining(message),
+      });
     }
   });
 

@@ -19,7 +19,8 @@ beforeAll(async () => {
 afterAll(() => rm(root, { recursive: true }));
 afterEach(() => backend?.close());
 
-const open = (options: Partial<EmbeddedOptions> = {}): TrainingBackend => (backend = embedded({ model: join(root, 'model'), threads: 2, ...options }));
+const open = (options: Partial<EmbeddedOptions> = {}): TrainingBackend =>
+  (backend = embedded({ model: join(root, 'model'), threads: 2, ...options }));
 const askBase = async (request: Partial<GenerateRequest> = {}): Promise<CollectedGeneration> => {
   const release = await backend?.baseRelease();
   if (release?.kind !== 'engine') throw new TypeError('no engine');
@@ -28,15 +29,20 @@ const askBase = async (request: Partial<GenerateRequest> = {}): Promise<Collecte
 
 describe('embedded', () => {
   it('says what it expects when the model directory is not there', async () => {
-    await expect(open({ model: join(root, 'nowhere') }).createPolicy({ name: 'policy', seed: 0 })).rejects.toMatchObject({
-      code: 'option-invalid', message: expect.stringContaining('Expected there: config.json, tokenizer.json'),
+    await expect(
+      open({ model: join(root, 'nowhere') }).createPolicy({ name: 'policy', seed: 0 }),
+    ).rejects.toMatchObject({
+      code: 'option-invalid',
+      message: expect.stringContaining('Expected there: config.json, tokenizer.json'),
     });
   });
 
   it('limits rows and prompts to the context length that was asked for', async () => {
     const capabilities = await open({ contextLength: 16 }).capabilities();
     expect(capabilities.maxRowTokens).toBe(16);
-    await expect(askBase({ input: { prompt: new Int32Array(16) } })).rejects.toThrow('The prompt has 16 tokens and the context is 16');
+    await expect(askBase({ input: { prompt: new Int32Array(16) } })).rejects.toThrow(
+      'The prompt has 16 tokens and the context is 16',
+    );
     const { choices } = await askBase({ input: { prompt: new Int32Array(10) } });
     expect(choices[0]?.tokens.length).toBeLessThanOrEqual(6);
     await expect(open({ contextLength: 97 }).capabilities()).rejects.toMatchObject({ code: 'option-invalid' });
@@ -44,7 +50,12 @@ describe('embedded', () => {
 
   it.each([1, 2, 3])('samples and trains the same on %i threads as on two', async (threads) => {
     const tokens = Int32Array.from({ length: 30 }, (_, t) => (t * 37) % 300);
-    const row = { tokens, lossMask: new Uint8Array(30).fill(1, 1), logprobs: new Float32Array(30), advantages: new Float32Array(30).fill(1, 1) };
+    const row = {
+      tokens,
+      lossMask: new Uint8Array(30).fill(1, 1),
+      logprobs: new Float32Array(30),
+      advantages: new Float32Array(30).fill(1, 1),
+    };
     const runs: { sampled: CollectedGeneration; logprobs: readonly Float32Array[] }[] = [];
     for (const count of [threads, 2]) {
       const policy = await open({ threads: count }).createPolicy({ name: 'policy', seed: 0 });
@@ -67,25 +78,36 @@ describe('embedded', () => {
 
   it('refuses tools that the template would drop', async () => {
     open();
-    await expect(askBase({ input: { messages, tools: [{ type: 'function' }] } })).rejects.toMatchObject({ code: 'option-unsupported' });
+    await expect(askBase({ input: { messages, tools: [{ type: 'function' }] } })).rejects.toMatchObject({
+      code: 'option-unsupported',
+    });
   });
 
   it('refuses new calls to a release that two newer ones replaced', async () => {
     const policy = await open().createPolicy({ name: 'policy', seed: 0 });
     const [first, second] = [await policy.publish(1), await policy.publish(2), await policy.publish(3)];
     if (first.kind !== 'engine' || second.kind !== 'engine') throw new TypeError('no engine');
-    await expect(collectGeneration(first.engine, { input: { messages } })).rejects.toThrow(/Version 1 of policy 'policy' was replaced/);
+    await expect(collectGeneration(first.engine, { input: { messages } })).rejects.toThrow(
+      /Version 1 of policy 'policy' was replaced/,
+    );
     expect((await collectGeneration(second.engine, { input: { messages }, maxTokens: 2 })).choices).toHaveLength(1);
   });
 
   it('refuses to save while a gradient waits, and to replace a directory that is not its own', async () => {
     const policy = await open().createPolicy({ name: 'policy', seed: 0 });
-    const row = { tokens: Int32Array.of(1, 2), lossMask: Uint8Array.of(0, 1), logprobs: new Float32Array(2), advantages: Float32Array.of(0, 1) };
+    const row = {
+      tokens: Int32Array.of(1, 2),
+      lossMask: Uint8Array.of(0, 1),
+      logprobs: new Float32Array(2),
+      advantages: Float32Array.of(0, 1),
+    };
     await policy.forwardBackward([row], { name: 'cross_entropy' });
     await expect(policy.saveState(join(root, 'state'))).rejects.toThrow(/call optimStep before saveState/);
     await policy.optimStep({ learningRate: 0.01 });
     await expect(policy.saveState(join(root, 'model'))).rejects.toMatchObject({ code: 'option-invalid' });
-    expect(JSON.parse(await readFile(join(root, 'model', 'config.json'), 'utf8'))).toMatchObject({ model_type: 'llama' });
+    expect(JSON.parse(await readFile(join(root, 'model', 'config.json'), 'utf8'))).toMatchObject({
+      model_type: 'llama',
+    });
   });
 
   it('refuses a state of another model', async () => {
@@ -93,6 +115,9 @@ describe('embedded', () => {
     await policy.saveState(join(root, 'state'));
     const path = join(root, 'state', 'state.json');
     await writeFile(path, (await readFile(path, 'utf8')).replace('"layers": 2', '"layers": 3'));
-    await expect(policy.loadState(join(root, 'state'))).rejects.toMatchObject({ code: 'resume-mismatch', message: expect.stringContaining('its layers is 3') });
+    await expect(policy.loadState(join(root, 'state'))).rejects.toMatchObject({
+      code: 'resume-mismatch',
+      message: expect.stringContaining('its layers is 3'),
+    });
   });
 });

@@ -5,18 +5,30 @@ import { trainBytePairTokenizer } from '../text/byte-pair-training.ts';
 import { Tokenizer } from '../text/tokenizer.ts';
 import { ChoiceText } from './choice-text.ts';
 
-const tokenizer = new Tokenizer(trainBytePairTokenizer({ texts: ['the cat sat on the mat; the end'], vocabularySize: 270, specialTokens: ['<|end|>', '<|tool|>'] }), {}, 'test');
+const tokenizer = new Tokenizer(
+  trainBytePairTokenizer({
+    texts: ['the cat sat on the mat; the end'],
+    vocabularySize: 270,
+    specialTokens: ['<|end|>', '<|tool|>'],
+  }),
+  {},
+  'test',
+);
 const end = tokenizer.idOf('<|end|>') as number;
 const anyTokens = fc.array(fc.nat(tokenizer.vocabularySize - 1), { maxLength: 30 });
 
 describe('ChoiceText', () => {
   it('shows the decoded tokens, however they are cut into pieces', () => {
-    fc.assert(fc.property(fc.array(anyTokens, { minLength: 1 }), (pieces) => {
-      const choice = new ChoiceText(tokenizer, [], [end]);
-      const text = pieces.map((piece, index) => choice.push(Int32Array.from(piece), index === pieces.length - 1).text).join('');
-      expect(text).toBe(tokenizer.decode(pieces.flat()));
-      expect(choice.ended).toBe(true);
-    }));
+    fc.assert(
+      fc.property(fc.array(anyTokens, { minLength: 1 }), (pieces) => {
+        const choice = new ChoiceText(tokenizer, [], [end]);
+        const text = pieces
+          .map((piece, index) => choice.push(Int32Array.from(piece), index === pieces.length - 1).text)
+          .join('');
+        expect(text).toBe(tokenizer.decode(pieces.flat()));
+        expect(choice.ended).toBe(true);
+      }),
+    );
   });
 
   it('ends at a stop text: the text before it, the tokens that completed it', () => {

@@ -1,7 +1,13 @@
 /** One trainable model on its own engine. */
 import {
-  BackendError, type AdamParameters, type ForwardBackwardResult, type Loss, type OptimStepResult, type PolicyRelease,
-  type TrainablePolicy, type TrainingRow,
+  BackendError,
+  type AdamParameters,
+  type ForwardBackwardResult,
+  type Loss,
+  type OptimStepResult,
+  type PolicyRelease,
+  type TrainablePolicy,
+  type TrainingRow,
 } from '@agent-lightning/core';
 
 import { saveCheckpoint, type Checkpoint } from '../checkpoint/checkpoint.ts';
@@ -72,22 +78,37 @@ export class EmbeddedPolicy implements TrainablePolicy {
   publish(version: number): Promise<PolicyRelease> {
     return this.#inOrder(() => {
       if (!Number.isSafeInteger(version) || version < 0) {
-        throw new BackendError(`publish(): version is ${version}; expected an integer of at least 0.`, { code: 'option-invalid' });
+        throw new BackendError(`publish(): version is ${version}; expected an integer of at least 0.`, {
+          code: 'option-invalid',
+        });
       }
-      const published = new PublishedWeights(this.#engine, this.#engine.snapshot(), `Version ${version} of policy '${this.name}'`);
+      const published = new PublishedWeights(
+        this.#engine,
+        this.#engine.snapshot(),
+        `Version ${version} of policy '${this.name}'`,
+      );
       this.#live.push(published);
       while (this.#live.length > liveReleases) this.#live.shift()?.retire();
-      return { kind: 'engine', version, engine: new EmbeddedSampling(this.#checkpoint, published, this.#engine.config.maxPositions, this.#seeds) };
+      return {
+        kind: 'engine',
+        version,
+        engine: new EmbeddedSampling(this.#checkpoint, published, this.#engine.config.maxPositions, this.#seeds),
+      };
     });
   }
 
   saveState(directory: string): Promise<void> {
     return this.#inOrder(async () => {
       if (this.#hasGradient) {
-        throw new BackendError(`Policy '${this.name}' has a gradient that waits for optimStep and that a saved state does not hold; call optimStep before saveState.`, { code: 'option-unsupported' });
+        throw new BackendError(
+          `Policy '${this.name}' has a gradient that waits for optimStep and that a saved state does not hold; call optimStep before saveState.`,
+          { code: 'option-unsupported' },
+        );
       }
       await writePolicyState(directory, this.#engine.config, {
-        weights: this.#engine.exportWeights(), optimizer: this.#engine.exportOptimizer(), randomState: this.#seeds.state,
+        weights: this.#engine.exportWeights(),
+        optimizer: this.#engine.exportOptimizer(),
+        randomState: this.#seeds.state,
       });
     });
   }
@@ -103,7 +124,9 @@ export class EmbeddedPolicy implements TrainablePolicy {
   }
 
   exportModel(directory: string): Promise<void> {
-    return this.#inOrder(() => saveCheckpoint(directory, this.#engine.config, this.#checkpoint.companions, this.#engine.exportWeights()));
+    return this.#inOrder(() =>
+      saveCheckpoint(directory, this.#engine.config, this.#checkpoint.companions, this.#engine.exportWeights()),
+    );
   }
 
   #inOrder<Result>(call: () => Result | Promise<Result>): Promise<Result> {

@@ -50,7 +50,16 @@ export class EmbeddedSampling implements SamplingEngine {
     const { engine, weights } = this.#published;
     const seed = plan.seed ?? this.#seeds.nextUint32();
     const { prompt, temperature, maxTokens } = plan;
-    const sampled = engine.sample({ weights, prompt, choices: plan.choices, temperature, maxTokens, stopTokens: eosTokenIds, seed, signal });
+    const sampled = engine.sample({
+      weights,
+      prompt,
+      choices: plan.choices,
+      temperature,
+      maxTokens,
+      stopTokens: eosTokenIds,
+      seed,
+      signal,
+    });
     let open = plan.choices;
     for await (const piece of sampled) {
       const choice = choices[piece.choice];
@@ -64,10 +73,17 @@ export class EmbeddedSampling implements SamplingEngine {
 
 function* showPiece(piece: SampledPiece, choice: ChoiceText): Generator<GenerateEvent, void, undefined> {
   const { text, tokens, stopped } = choice.push(piece.tokens, piece.finish !== undefined);
-  yield { type: 'piece', choice: piece.choice, text, tokens: piece.tokens.subarray(0, tokens), logprobs: piece.logprobs.subarray(0, tokens) };
+  yield {
+    type: 'piece',
+    choice: piece.choice,
+    text,
+    tokens: piece.tokens.subarray(0, tokens),
+    logprobs: piece.logprobs.subarray(0, tokens),
+  };
   if (choice.ended) yield { type: 'finish', choice: piece.choice, reason: stopped ? 'stop' : (piece.finish ?? 'stop') };
 }
 
 function requireNotAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw new TimeoutError('The generation was cancelled by its signal.', { code: 'cancelled', cause: signal.reason });
+  if (signal?.aborted)
+    throw new TimeoutError('The generation was cancelled by its signal.', { code: 'cancelled', cause: signal.reason });
 }

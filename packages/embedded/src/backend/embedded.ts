@@ -1,6 +1,12 @@
 /** Training in this process, on the CPU: tiny Llama models on worker threads, no native code. */
 import {
-  BackendError, ConfigurationError, type BackendCapabilities, type PolicyRelease, type PolicySpec, type TrainablePolicy, type TrainingBackend,
+  BackendError,
+  ConfigurationError,
+  type BackendCapabilities,
+  type PolicyRelease,
+  type PolicySpec,
+  type TrainablePolicy,
+  type TrainingBackend,
 } from '@agent-lightning/core';
 
 import { loadCheckpoint, type Checkpoint } from '../checkpoint/checkpoint.ts';
@@ -56,9 +62,13 @@ class EmbeddedBackend implements TrainingBackend {
   }
 
   async createPolicy({ name, seed }: PolicySpec): Promise<TrainablePolicy> {
-    if (!Number.isSafeInteger(seed)) throw new ConfigurationError(`createPolicy(): seed is ${seed}; expected an integer.`, { code: 'option-invalid' });
+    if (!Number.isSafeInteger(seed))
+      throw new ConfigurationError(`createPolicy(): seed is ${seed}; expected an integer.`, { code: 'option-invalid' });
     if (name === '' || this.#policies.has(name)) {
-      throw new ConfigurationError(`createPolicy(): name is '${name}'; expected a name that no other policy of this backend has.`, { code: 'option-invalid' });
+      throw new ConfigurationError(
+        `createPolicy(): name is '${name}'; expected a name that no other policy of this backend has.`,
+        { code: 'option-invalid' },
+      );
     }
     this.#requireOpen();
     this.#policies.add(name);
@@ -76,14 +86,20 @@ class EmbeddedBackend implements TrainingBackend {
   async close(): Promise<void> {
     this.#closed = true;
     const started = await Promise.allSettled(this.#engines);
-    await Promise.all(started.map((result) => (result.status === 'fulfilled' ? result.value.engine.close() : undefined)));
+    await Promise.all(
+      started.map((result) => (result.status === 'fulfilled' ? result.value.engine.close() : undefined)),
+    );
   }
 
   async #publishBase(): Promise<PolicyRelease> {
     const { engine, base } = await this.#firstEngine();
     const published = new PublishedWeights(engine, base, 'The base model');
     const checkpoint = await this.#load();
-    return { kind: 'engine', version: 0, engine: new EmbeddedSampling(checkpoint, published, engine.config.maxPositions, new RandomStream(0)) };
+    return {
+      kind: 'engine',
+      version: 0,
+      engine: new EmbeddedSampling(checkpoint, published, engine.config.maxPositions, new RandomStream(0)),
+    };
   }
 
   #firstEngine(): Promise<EngineOnBase> {
@@ -107,7 +123,10 @@ class EmbeddedBackend implements TrainingBackend {
     this.#requireOpen();
     this.#checkpoint ??= loadCheckpoint(this.#options.model).then((checkpoint) => ({
       ...checkpoint,
-      config: { ...checkpoint.config, maxPositions: resolveContextLength(this.#options.contextLength, checkpoint.config.maxPositions) },
+      config: {
+        ...checkpoint.config,
+        maxPositions: resolveContextLength(this.#options.contextLength, checkpoint.config.maxPositions),
+      },
     }));
     return this.#checkpoint;
   }

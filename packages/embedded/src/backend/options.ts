@@ -14,7 +14,9 @@ export interface EmbeddedOptions {
   readonly simd?: 'auto' | 'relaxed' | 'plain';
 }
 
-export type ResolvedOptions = Readonly<Required<Omit<EmbeddedOptions, 'contextLength'>> & { contextLength: number | undefined }>;
+export type ResolvedOptions = Readonly<
+  Required<Omit<EmbeddedOptions, 'contextLength'>> & { contextLength: number | undefined }
+>;
 
 const names = ['model', 'threads', 'contextLength', 'simd'];
 const kernels = ['auto', 'relaxed', 'plain'];
@@ -23,20 +25,28 @@ const kernels = ['auto', 'relaxed', 'plain'];
 export function resolveOptions(options: EmbeddedOptions): ResolvedOptions {
   const { model, threads = Math.min(availableParallelism(), 8), contextLength, simd = 'auto' } = options;
   const unknown = Object.keys(options).find((name) => !names.includes(name));
-  if (unknown !== undefined) throw new ConfigurationError(`embedded() has no option '${unknown}'; it has ${names.join(', ')}.`, { code: 'option-invalid' });
+  if (unknown !== undefined)
+    throw new ConfigurationError(`embedded() has no option '${unknown}'; it has ${names.join(', ')}.`, {
+      code: 'option-invalid',
+    });
   if (typeof model !== 'string' || model === '') throw invalid('model', model, 'the path of a model directory');
-  if (!Number.isInteger(threads) || threads < 1 || threads > 16) throw invalid('threads', threads, 'an integer from 1 to 16');
-  if (contextLength !== undefined && (!Number.isInteger(contextLength) || contextLength < 2)) throw invalid('contextLength', contextLength, 'an integer of at least 2');
+  if (!Number.isInteger(threads) || threads < 1 || threads > 16)
+    throw invalid('threads', threads, 'an integer from 1 to 16');
+  if (contextLength !== undefined && (!Number.isInteger(contextLength) || contextLength < 2))
+    throw invalid('contextLength', contextLength, 'an integer of at least 2');
   if (!kernels.includes(simd)) throw invalid('simd', simd, kernels.join(', '));
   return Object.freeze({ model, threads, contextLength, simd });
 }
 
 /** The checkpoint's own limit, or the smaller one that was asked for. */
 export function resolveContextLength(asked: number | undefined, maxPositions: number): number {
-  if (asked !== undefined && asked > maxPositions) throw invalid('contextLength', asked, `at most the model's max_position_embeddings, ${maxPositions}`);
+  if (asked !== undefined && asked > maxPositions)
+    throw invalid('contextLength', asked, `at most the model's max_position_embeddings, ${maxPositions}`);
   return asked ?? maxPositions;
 }
 
 function invalid(name: string, value: unknown, expected: string): ConfigurationError {
-  return new ConfigurationError(`embedded(): ${name} is ${JSON.stringify(value)}; expected ${expected}.`, { code: 'option-invalid' });
+  return new ConfigurationError(`embedded(): ${name} is ${JSON.stringify(value)}; expected ${expected}.`, {
+    code: 'option-invalid',
+  });
 }

@@ -33,7 +33,14 @@ export async function writePolicyState(directory: string, config: LlamaConfig, s
     ...withShapes(config, optimizer.moments2, prefixes.moments2),
   ]);
   const json = { format, formatVersion, config: { ...config }, step: optimizer.step, randomState };
-  await writeDirectoryAtomically(directory, new Map<string, string | Uint8Array>([[stateFile, formatJson(json)], [tensorFile, encodeSafetensors(tensors)]]), [stateFile, tensorFile]);
+  await writeDirectoryAtomically(
+    directory,
+    new Map<string, string | Uint8Array>([
+      [stateFile, formatJson(json)],
+      [tensorFile, encodeSafetensors(tensors)],
+    ]),
+    [stateFile, tensorFile],
+  );
 }
 
 /**
@@ -51,23 +58,32 @@ export async function readPolicyState(path: string, config: LlamaConfig): Promis
   requireSameModel(json['config'] as JsonObject | undefined, config, source);
   const { step, randomState } = json;
   if (!isNatural(step)) throw corrupt(source, `step is ${JSON.stringify(step ?? null)}`);
-  if (!isNatural(randomState) || randomState >= 2 ** 32) throw corrupt(source, `randomState is ${JSON.stringify(randomState ?? null)}`);
+  if (!isNatural(randomState) || randomState >= 2 ** 32)
+    throw corrupt(source, `randomState is ${JSON.stringify(randomState ?? null)}`);
   const tensorSource = join(directory, tensorFile);
   const { tensors } = decodeSafetensors(await read(tensorSource), tensorSource);
-  const stranger = [...tensors.keys()].find((name) => !Object.values(prefixes).some((prefix) => name.startsWith(prefix)));
+  const stranger = [...tensors.keys()].find(
+    (name) => !Object.values(prefixes).some((prefix) => name.startsWith(prefix)),
+  );
   if (stranger !== undefined) throw corrupt(tensorSource, `the tensor '${stranger}' belongs to no part of a state`);
-  const take = (part: keyof typeof prefixes): Map<string, Float32Array> => takeParameters(config, tensors, tensorSource, prefixes[part]);
+  const take = (part: keyof typeof prefixes): Map<string, Float32Array> =>
+    takeParameters(config, tensors, tensorSource, prefixes[part]);
   const moments2 = take('moments2');
   for (const [name, values] of moments2) {
-    if (values.some((value) => value < 0)) throw corrupt(tensorSource, `the second moment '${name}' has a negative entry`);
+    if (values.some((value) => value < 0))
+      throw corrupt(tensorSource, `the second moment '${name}' has a negative entry`);
   }
   return { weights: take('weights'), optimizer: { step, moments1: take('moments1'), moments2 }, randomState };
 }
 
 function requireSameModel(saved: JsonObject | undefined, config: LlamaConfig, source: string): void {
   for (const [name, value] of Object.entries(config)) {
-    if (name !== 'maxPositions' && saved?.[name] !== value) { // a longer or shorter context changes no weight
-      throw new BackendError(`${source} belongs to another model: its ${name} is ${JSON.stringify(saved?.[name] ?? null)}, this model's is ${JSON.stringify(value)}.`, { code: 'resume-mismatch' });
+    if (name !== 'maxPositions' && saved?.[name] !== value) {
+      // a longer or shorter context changes no weight
+      throw new BackendError(
+        `${source} belongs to another model: its ${name} is ${JSON.stringify(saved?.[name] ?? null)}, this model's is ${JSON.stringify(value)}.`,
+        { code: 'resume-mismatch' },
+      );
     }
   }
 }
@@ -76,7 +92,10 @@ async function read(path: string): Promise<Buffer> {
   try {
     return await readFile(path);
   } catch (cause) {
-    throw new BackendError(`Cannot read the saved state ${path}: ${(cause as Error).message}`, { code: 'checkpoint-corrupt', cause });
+    throw new BackendError(`Cannot read the saved state ${path}: ${(cause as Error).message}`, {
+      code: 'checkpoint-corrupt',
+      cause,
+    });
   }
 }
 

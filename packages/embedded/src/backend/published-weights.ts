@@ -22,7 +22,10 @@ export class PublishedWeights {
   /** A call begins; pair with {@link release}. @throws {BackendError} `backend-closed` after {@link retire} */
   acquire(): void {
     if (this.#retired) {
-      throw new BackendError(`${this.#label} was replaced by newer versions and its weights are gone; sample from the newest release.`, { code: 'backend-closed' });
+      throw new BackendError(
+        `${this.#label} was replaced by newer versions and its weights are gone; sample from the newest release.`,
+        { code: 'backend-closed' },
+      );
     }
     this.#calls += 1;
   }

@@ -8,18 +8,34 @@ import { writeDirectoryAtomically } from './atomic-directory.ts';
 
 describe('writeDirectoryAtomically', () => {
   let root: string;
-  beforeEach(async () => { root = await mkdtemp(join(tmpdir(), 'atomic-directory-')); });
+  beforeEach(async () => {
+    root = await mkdtemp(join(tmpdir(), 'atomic-directory-'));
+  });
   afterEach(() => rm(root, { recursive: true }));
 
   it('makes a new directory, parents included', async () => {
-    await writeDirectoryAtomically(join(root, 'a', 'b'), new Map([['x', 'text'], ['y', Uint8Array.of(1)]]), []);
+    await writeDirectoryAtomically(
+      join(root, 'a', 'b'),
+      new Map<string, string | Uint8Array>([
+        ['x', 'text'],
+        ['y', Uint8Array.of(1)],
+      ]),
+      [],
+    );
     expect(await readFile(join(root, 'a', 'b', 'x'), 'utf8')).toBe('text');
     expect(await readdir(join(root, 'a'))).toEqual(['b']);
   });
 
   it('replaces what it may replace, as a whole, and leaves nothing beside it', async () => {
     const target = join(root, 'state');
-    await writeDirectoryAtomically(target, new Map([['x', '1'], ['y', '1']]), []);
+    await writeDirectoryAtomically(
+      target,
+      new Map([
+        ['x', '1'],
+        ['y', '1'],
+      ]),
+      [],
+    );
     await writeDirectoryAtomically(target, new Map([['x', '2']]), ['x', 'y']);
     expect(await readdir(target)).toEqual(['x']);
     expect(await readFile(join(target, 'x'), 'utf8')).toBe('2');
@@ -29,19 +45,32 @@ describe('writeDirectoryAtomically', () => {
   it("refuses to replace a directory that holds someone else's file", async () => {
     await mkdir(join(root, 'home'));
     await writeFile(join(root, 'home', 'thesis.tex'), '');
-    await expect(writeDirectoryAtomically(join(root, 'home'), new Map([['x', '']]), ['x'])).rejects.toThrow(/holds 'thesis.tex'/);
+    await expect(writeDirectoryAtomically(join(root, 'home'), new Map([['x', '']]), ['x'])).rejects.toThrow(
+      /holds 'thesis.tex'/,
+    );
     expect(await readdir(join(root, 'home'))).toEqual(['thesis.tex']);
   });
 
   it('refuses a path that is a file', async () => {
     await writeFile(join(root, 'file'), '');
-    await expect(writeDirectoryAtomically(join(root, 'file'), new Map(), [])).rejects.toMatchObject({ code: 'option-invalid' });
+    await expect(writeDirectoryAtomically(join(root, 'file'), new Map(), [])).rejects.toMatchObject({
+      code: 'option-invalid',
+    });
   });
 
   it('leaves the old content and no staging folder when a file cannot be written', async () => {
     const target = join(root, 'state');
     await writeDirectoryAtomically(target, new Map([['x', '1']]), []);
-    await expect(writeDirectoryAtomically(target, new Map([['x', '2'], ['no/such/folder', '']]), ['x'])).rejects.toMatchObject({ code: 'backend-failed' });
+    await expect(
+      writeDirectoryAtomically(
+        target,
+        new Map([
+          ['x', '2'],
+          ['no/such/folder', ''],
+        ]),
+        ['x'],
+      ),
+    ).rejects.toMatchObject({ code: 'backend-failed' });
     expect(await readFile(join(target, 'x'), 'utf8')).toBe('1');
     expect(await readdir(root)).toEqual(['state']);
   });

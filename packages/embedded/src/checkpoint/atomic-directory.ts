@@ -16,7 +16,11 @@ export type DirectoryContent = ReadonlyMap<string, Uint8Array | string>;
  * @throws {ConfigurationError} `option-invalid` when the target holds other files
  * @throws {BackendError} `disk-full` | `backend-failed` when the file system refuses
  */
-export async function writeDirectoryAtomically(directory: string, content: DirectoryContent, replaceable: readonly string[]): Promise<void> {
+export async function writeDirectoryAtomically(
+  directory: string,
+  content: DirectoryContent,
+  replaceable: readonly string[],
+): Promise<void> {
   const target = resolve(directory);
   const parent = dirname(target);
   const staging = join(parent, `.${basename(target)}.${randomUUID()}`);
@@ -24,7 +28,9 @@ export async function writeDirectoryAtomically(directory: string, content: Direc
   const strangers = existing?.filter((name) => !replaceable.includes(name)) ?? [];
   if (strangers.length > 0) {
     throw new ConfigurationError(
-      `${target} is not empty and holds '${strangers[0]}', which this call did not write; give an empty or new directory.`, { code: 'option-invalid' });
+      `${target} is not empty and holds '${strangers[0]}', which this call did not write; give an empty or new directory.`,
+      { code: 'option-invalid' },
+    );
   }
   try {
     await mkdir(staging, { recursive: true });
@@ -73,7 +79,8 @@ async function listDirectory(path: string): Promise<readonly string[] | undefine
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT') return undefined;
-    if (code === 'ENOTDIR') throw new ConfigurationError(`${path} is a file, not a directory.`, { code: 'option-invalid', cause: error });
+    if (code === 'ENOTDIR')
+      throw new ConfigurationError(`${path} is a file, not a directory.`, { code: 'option-invalid', cause: error });
     throw fileSystemError(path, error);
   }
 }
@@ -81,5 +88,9 @@ async function listDirectory(path: string): Promise<readonly string[] | undefine
 function fileSystemError(path: string, error: unknown): BackendError {
   const full = (error as NodeJS.ErrnoException).code === 'ENOSPC';
   const reason = full ? 'the disk is full' : String((error as Error).message);
-  return new BackendError(`Cannot write ${path}: ${reason}.`, { code: full ? 'disk-full' : 'backend-failed', retryable: full, cause: error });
+  return new BackendError(`Cannot write ${path}: ${reason}.`, {
+    code: full ? 'disk-full' : 'backend-failed',
+    retryable: full,
+    cause: error,
+  });
 }

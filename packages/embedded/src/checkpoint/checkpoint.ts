@@ -28,13 +28,27 @@ export interface Checkpoint {
 }
 
 /** Files that an export copies unchanged when they are there. */
-const optionalCompanions = ['generation_config.json', 'chat_template.jinja', 'special_tokens_map.json', 'added_tokens.json', 'vocab.json', 'merges.txt'];
+const optionalCompanions = [
+  'generation_config.json',
+  'chat_template.jinja',
+  'special_tokens_map.json',
+  'added_tokens.json',
+  'vocab.json',
+  'merges.txt',
+];
 const weightsFile = 'model.safetensors';
 const indexFile = 'model.safetensors.index.json';
-const expected = 'config.json, tokenizer.json, tokenizer_config.json (with chat_template, or a chat_template.jinja beside it), model.safetensors and optionally generation_config.json';
+const expected =
+  'config.json, tokenizer.json, tokenizer_config.json (with chat_template, or a chat_template.jinja beside it), model.safetensors and optionally generation_config.json';
 
 /** Every name that {@link saveCheckpoint} may write. */
-export const checkpointFiles: readonly string[] = ['config.json', 'tokenizer.json', 'tokenizer_config.json', weightsFile, ...optionalCompanions];
+export const checkpointFiles: readonly string[] = [
+  'config.json',
+  'tokenizer.json',
+  'tokenizer_config.json',
+  weightsFile,
+  ...optionalCompanions,
+];
 
 /**
  * Reads and checks a model directory.
@@ -50,7 +64,10 @@ export async function loadCheckpoint(path: string): Promise<Checkpoint> {
   const tokenizerConfig = json('tokenizer_config.json');
   const tokenizer = new Tokenizer(json('tokenizer.json'), tokenizerConfig, directory);
   if (tokenizer.vocabularySize > config.vocabSize) {
-    throw corrupt(directory, `the tokenizer has ids up to ${tokenizer.vocabularySize - 1} and config.json has vocab_size ${config.vocabSize}`);
+    throw corrupt(
+      directory,
+      `the tokenizer has ids up to ${tokenizer.vocabularySize - 1} and config.json has vocab_size ${config.vocabSize}`,
+    );
   }
   const template = findChatTemplate(companions.get('chat_template.jinja'), tokenizerConfig);
   return {
@@ -66,7 +83,10 @@ export async function loadCheckpoint(path: string): Promise<Checkpoint> {
 
 /** Writes a model directory, atomically: the checkpoint's files with the given weights, in float32. */
 export async function saveCheckpoint(
-  directory: string, config: LlamaConfig, companions: ReadonlyMap<string, string>, weights: LlamaWeights,
+  directory: string,
+  config: LlamaConfig,
+  companions: ReadonlyMap<string, string>,
+  weights: LlamaWeights,
 ): Promise<void> {
   const content = new Map<string, Uint8Array | string>(companions);
   const configJson = { ...parseJson(companions.get('config.json'), 'config.json') };
@@ -81,7 +101,8 @@ export function withShapes(config: LlamaConfig, weights: LlamaWeights, prefix = 
   const tensors = new Map<string, Tensor>();
   for (const [name, shape] of parameterShapes(config)) {
     const data = weights.get(name);
-    if (data === undefined) throw new BackendError(`The engine gave no parameter '${name}'.`, { code: 'backend-failed' });
+    if (data === undefined)
+      throw new BackendError(`The engine gave no parameter '${name}'.`, { code: 'backend-failed' });
     tensors.set(prefix + name, { shape, data });
   }
   return tensors;
@@ -93,13 +114,21 @@ export function withShapes(config: LlamaConfig, weights: LlamaWeights, prefix = 
  * @param prefix stands before each parameter's name in `tensors`
  * @throws {BackendError} `checkpoint-corrupt` for a missing one, one too many, a wrong shape, NaN or infinity
  */
-export function takeParameters(config: LlamaConfig, tensors: ReadonlyMap<string, Tensor>, source: string, prefix = ''): Map<string, Float32Array> {
+export function takeParameters(
+  config: LlamaConfig,
+  tensors: ReadonlyMap<string, Tensor>,
+  source: string,
+  prefix = '',
+): Map<string, Float32Array> {
   const weights = new Map<string, Float32Array>();
   for (const [name, shape] of parameterShapes(config)) {
     const tensor = tensors.get(prefix + name);
     if (tensor === undefined) throw corrupt(source, `the tensor '${prefix + name}' is missing`);
     if (tensor.shape.join() !== shape.join()) {
-      throw corrupt(source, `the tensor '${prefix + name}' has shape [${tensor.shape.join(', ')}]; [${shape.join(', ')}] was expected`);
+      throw corrupt(
+        source,
+        `the tensor '${prefix + name}' has shape [${tensor.shape.join(', ')}]; [${shape.join(', ')}] was expected`,
+      );
     }
     const bad = tensor.data.findIndex((value) => !Number.isFinite(value));
     if (bad >= 0) throw corrupt(source, `the tensor '${prefix + name}' holds ${tensor.data[bad]} at ${bad}`);
@@ -123,7 +152,8 @@ export function parseJson(text: string | undefined, source: string): JsonObject 
   } catch (cause) {
     throw new BackendError(`${source} is not JSON: ${String(cause)}.`, { code: 'checkpoint-corrupt', cause });
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw corrupt(source, 'it is not a JSON object');
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw corrupt(source, 'it is not a JSON object');
   return value as JsonObject;
 }
 
@@ -132,7 +162,10 @@ async function readCompanions(directory: string): Promise<Map<string, string>> {
   for (const name of ['config.json', 'tokenizer.json', 'tokenizer_config.json']) {
     const text = await readIfPresent(join(directory, name));
     if (text === undefined) {
-      throw new ConfigurationError(`${directory} is not a model directory: it has no ${name}. Expected there: ${expected}.`, { code: 'option-invalid' });
+      throw new ConfigurationError(
+        `${directory} is not a model directory: it has no ${name}. Expected there: ${expected}.`,
+        { code: 'option-invalid' },
+      );
     }
     companions.set(name, text.toString('utf8'));
   }
@@ -146,19 +179,30 @@ async function readCompanions(directory: string): Promise<Map<string, string>> {
 /** One file, or the shards that an index lists. */
 async function readWeights(directory: string, config: LlamaConfig): Promise<LlamaWeights> {
   const single = await readIfPresent(join(directory, weightsFile));
-  if (single !== undefined) return takeParameters(config, decodeSafetensors(single, join(directory, weightsFile)).tensors, join(directory, weightsFile));
+  if (single !== undefined)
+    return takeParameters(
+      config,
+      decodeSafetensors(single, join(directory, weightsFile)).tensors,
+      join(directory, weightsFile),
+    );
   const index = await readIfPresent(join(directory, indexFile));
   if (index === undefined) {
-    throw new ConfigurationError(`${directory} has no ${weightsFile} and no ${indexFile}. Expected there: ${expected}.`, { code: 'option-invalid' });
+    throw new ConfigurationError(
+      `${directory} has no ${weightsFile} and no ${indexFile}. Expected there: ${expected}.`,
+      { code: 'option-invalid' },
+    );
   }
-  const map = parseJson(index.toString('utf8'), join(directory, indexFile))['weight_map'] as Readonly<Record<string, string>> | undefined;
+  const map = parseJson(index.toString('utf8'), join(directory, indexFile))['weight_map'] as
+    | Readonly<Record<string, string>>
+    | undefined;
   const tensors = new Map<string, Tensor>();
   for (const shard of new Set(Object.values(map ?? {}))) {
     const path = join(directory, shard);
     const bytes = /[/\\]/.test(shard) ? undefined : await readIfPresent(path);
     if (bytes === undefined) throw corrupt(join(directory, indexFile), `it lists '${shard}', which is not there`);
     for (const [name, tensor] of decodeSafetensors(bytes, path).tensors) {
-      if (map?.[name] !== shard) throw corrupt(path, `it holds '${name}', which the index places in ${map?.[name] ?? 'no shard'}`);
+      if (map?.[name] !== shard)
+        throw corrupt(path, `it holds '${name}', which the index places in ${map?.[name] ?? 'no shard'}`);
       tensors.set(name, tensor);
     }
   }
@@ -167,12 +211,18 @@ async function readWeights(directory: string, config: LlamaConfig): Promise<Llam
 
 /** `generation_config.json` decides where it has ids, as in transformers. Its sampling defaults are not read: a request says what it wants. */
 function readEosTokenIds(
-  json: (name: string) => JsonObject, companions: ReadonlyMap<string, string>, config: LlamaConfig, directory: string,
+  json: (name: string) => JsonObject,
+  companions: ReadonlyMap<string, string>,
+  config: LlamaConfig,
+  directory: string,
 ): readonly number[] {
-  const generation = companions.has('generation_config.json') ? json('generation_config.json')['eos_token_id'] : undefined;
+  const generation = companions.has('generation_config.json')
+    ? json('generation_config.json')['eos_token_id']
+    : undefined;
   const ids = readTokenIds(generation ?? json('config.json')['eos_token_id'], directory);
   const outside = ids.find((id) => id >= config.vocabSize);
-  if (outside !== undefined) throw corrupt(directory, `eos_token_id ${outside} is outside the vocabulary of ${config.vocabSize}`);
+  if (outside !== undefined)
+    throw corrupt(directory, `eos_token_id ${outside} is outside the vocabulary of ${config.vocabSize}`);
   return ids;
 }
 
@@ -182,7 +232,10 @@ async function readIfPresent(path: string): Promise<Buffer | undefined> {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
-    throw new BackendError(`Cannot read ${path}: ${(error as Error).message}`, { code: 'backend-failed', cause: error });
+    throw new BackendError(`Cannot read ${path}: ${(error as Error).message}`, {
+      code: 'backend-failed',
+      cause: error,
+    });
   }
 }
 

@@ -59,8 +59,12 @@ export interface CreateCheckpointOptions {
  */
 export async function createCheckpoint(options: CreateCheckpointOptions): Promise<void> {
   const { directory, seed, endTokens, beginToken, padToken = endTokens[0] } = options;
-  if (!Number.isSafeInteger(seed)) throw new ConfigurationError(`seed is ${seed}; an integer was expected.`, { code: 'option-invalid' });
-  if (endTokens.length === 0) throw new ConfigurationError('endTokens is empty; name at least one token that ends an answer.', { code: 'option-invalid' });
+  if (!Number.isSafeInteger(seed))
+    throw new ConfigurationError(`seed is ${seed}; an integer was expected.`, { code: 'option-invalid' });
+  if (endTokens.length === 0)
+    throw new ConfigurationError('endTokens is empty; name at least one token that ends an answer.', {
+      code: 'option-invalid',
+    });
   const tokenizer = new Tokenizer(options.tokenizer, {}, 'options.tokenizer');
   const idOf = (token: string): number => requireToken(tokenizer, token);
   const tokens = {
@@ -80,7 +84,11 @@ export async function createCheckpoint(options: CreateCheckpointOptions): Promis
   void new ChatTemplate(options.chatTemplate, tokenizerConfig); // a template that does not parse is refused before anything is written
   const configJson = writeModelConfig(completeShape(options.config, tokenizer), tokens);
   const config = readModelConfig(configJson, 'options.config');
-  const generationConfig = { bos_token_id: configJson['bos_token_id'] ?? null, eos_token_id: configJson['eos_token_id'] ?? null, pad_token_id: configJson['pad_token_id'] ?? null };
+  const generationConfig = {
+    bos_token_id: configJson['bos_token_id'] ?? null,
+    eos_token_id: configJson['eos_token_id'] ?? null,
+    pad_token_id: configJson['pad_token_id'] ?? null,
+  };
   const companions = new Map([
     ['config.json', formatJson(configJson)],
     ['generation_config.json', formatJson(generationConfig)],
@@ -93,16 +101,27 @@ export async function createCheckpoint(options: CreateCheckpointOptions): Promis
 function completeShape(shape: ModelShape, tokenizer: Tokenizer): LlamaConfig {
   const vocabSize = shape.vocabSize ?? tokenizer.vocabularySize;
   if (vocabSize < tokenizer.vocabularySize) {
-    throw new ConfigurationError(`config.vocabSize is ${vocabSize}; the tokenizer has ${tokenizer.vocabularySize} ids.`, { code: 'option-invalid' });
+    throw new ConfigurationError(
+      `config.vocabSize is ${vocabSize}; the tokenizer has ${tokenizer.vocabularySize} ids.`,
+      { code: 'option-invalid' },
+    );
   }
   return {
-    keyValueHeads: shape.heads, headSize: shape.hiddenSize / shape.heads, ropeTheta: 10_000, rmsNormEpsilon: 1e-5, tieWordEmbeddings: true,
-    ...shape, vocabSize,
+    keyValueHeads: shape.heads,
+    headSize: shape.hiddenSize / shape.heads,
+    ropeTheta: 10_000,
+    rmsNormEpsilon: 1e-5,
+    tieWordEmbeddings: true,
+    ...shape,
+    vocabSize,
   };
 }
 
 function requireToken(tokenizer: Tokenizer, token: string): number {
   const id = tokenizer.idOf(token);
-  if (id === undefined) throw new ConfigurationError(`The tokenizer has no token '${token}'; add it to its special tokens.`, { code: 'option-invalid' });
+  if (id === undefined)
+    throw new ConfigurationError(`The tokenizer has no token '${token}'; add it to its special tokens.`, {
+      code: 'option-invalid',
+    });
   return id;
 }

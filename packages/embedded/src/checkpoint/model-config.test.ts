@@ -3,27 +3,50 @@ import { describe, expect, it } from 'vitest';
 import { readModelConfig, readTokenIds, writeModelConfig, type JsonObject } from './model-config.ts';
 
 const base: JsonObject = {
-  architectures: ['LlamaForCausalLM'], model_type: 'llama', vocab_size: 100, hidden_size: 8, intermediate_size: 16,
-  num_hidden_layers: 2, num_attention_heads: 4, num_key_value_heads: 2, max_position_embeddings: 32,
+  architectures: ['LlamaForCausalLM'],
+  model_type: 'llama',
+  vocab_size: 100,
+  hidden_size: 8,
+  intermediate_size: 16,
+  num_hidden_layers: 2,
+  num_attention_heads: 4,
+  num_key_value_heads: 2,
+  max_position_embeddings: 32,
 };
 
 describe('readModelConfig', () => {
   it('fills what transformers would fill', () => {
     expect(readModelConfig(base, 'config.json')).toEqual({
-      vocabSize: 100, hiddenSize: 8, intermediateSize: 16, layers: 2, heads: 4, keyValueHeads: 2, headSize: 2, maxPositions: 32,
-      ropeTheta: 10_000, rmsNormEpsilon: 1e-6, tieWordEmbeddings: false,
+      vocabSize: 100,
+      hiddenSize: 8,
+      intermediateSize: 16,
+      layers: 2,
+      heads: 4,
+      keyValueHeads: 2,
+      headSize: 2,
+      maxPositions: 32,
+      ropeTheta: 10_000,
+      rmsNormEpsilon: 1e-6,
+      tieWordEmbeddings: false,
     });
   });
 
   it('reads what it writes', () => {
-    const config = { ...readModelConfig(base, 'config.json'), ropeTheta: 500_000, rmsNormEpsilon: 1e-5, tieWordEmbeddings: true };
+    const config = {
+      ...readModelConfig(base, 'config.json'),
+      ropeTheta: 500_000,
+      rmsNormEpsilon: 1e-5,
+      tieWordEmbeddings: true,
+    };
     expect(readModelConfig(writeModelConfig(config, { eos: [1, 2] }), 'config.json')).toEqual(config);
   });
 
   it('reads the newer spelling of the rotary base, and refuses two that differ', () => {
     const rope = { rope_type: 'default', rope_theta: 5000 };
     expect(readModelConfig({ ...base, rope_parameters: rope }, 'config.json').ropeTheta).toBe(5000);
-    expect(() => readModelConfig({ ...base, rope_parameters: rope, rope_theta: 1 }, 'config.json')).toThrow(/rope_parameters.rope_theta is 5000/);
+    expect(() => readModelConfig({ ...base, rope_parameters: rope, rope_theta: 1 }, 'config.json')).toThrow(
+      /rope_parameters.rope_theta is 5000/,
+    );
   });
 
   it.each<[string, JsonObject]>([

@@ -19,7 +19,14 @@ const onlyValues: Readonly<Record<string, JsonValue>> = {
 };
 
 /** Fields that must be absent or null. */
-const refusedFields = ['quantization_config', 'compression_config', 'sliding_window', 'layer_types', 'num_local_experts', 'auto_map'];
+const refusedFields = [
+  'quantization_config',
+  'compression_config',
+  'sliding_window',
+  'layer_types',
+  'num_local_experts',
+  'auto_map',
+];
 
 /**
  * Reads the configuration of a `LlamaForCausalLM`.
@@ -33,11 +40,12 @@ export function readModelConfig(config: JsonObject, source: string): LlamaConfig
   const hiddenSize = size('hidden_size');
   const heads = size('num_attention_heads');
   const keyValueHeads = size('num_key_value_heads', heads);
-  if (config['head_dim'] == null && hiddenSize % heads !== 0) {
+  if (isAbsent(config['head_dim']) && hiddenSize % heads !== 0) {
     throw corrupt(source, `hidden_size ${hiddenSize} is not divisible by num_attention_heads ${heads}`);
   }
   const headSize = size('head_dim', hiddenSize / heads);
-  if (heads % keyValueHeads !== 0) throw corrupt(source, `num_attention_heads ${heads} is not divisible by num_key_value_heads ${keyValueHeads}`);
+  if (heads % keyValueHeads !== 0)
+    throw corrupt(source, `num_attention_heads ${heads} is not divisible by num_key_value_heads ${keyValueHeads}`);
   if (headSize % 2 !== 0) throw corrupt(source, `head_dim ${headSize} is odd`);
   return {
     vocabSize: size('vocab_size'),
@@ -55,7 +63,10 @@ export function readModelConfig(config: JsonObject, source: string): LlamaConfig
 }
 
 /** The `config.json` of a model that starts here; both spellings of the rotary base, for older and newer transformers. */
-export function writeModelConfig(config: LlamaConfig, tokens: { readonly bos?: number; readonly eos: readonly number[]; readonly pad?: number }): JsonObject {
+export function writeModelConfig(
+  config: LlamaConfig,
+  tokens: { readonly bos?: number; readonly eos: readonly number[]; readonly pad?: number },
+): JsonObject {
   return {
     architectures: ['LlamaForCausalLM'],
     model_type: 'llama',
@@ -87,22 +98,24 @@ export function writeModelConfig(config: LlamaConfig, tokens: { readonly bos?: n
 
 /** The ids of `eos_token_id`: a number, a list, or nothing. */
 export function readTokenIds(value: JsonValue | undefined, source: string): readonly number[] {
-  const ids = value == null ? [] : Array.isArray(value) ? (value as readonly JsonValue[]) : [value];
+  const ids = isAbsent(value) ? [] : Array.isArray(value) ? (value as readonly JsonValue[]) : [value];
   for (const id of ids) {
-    if (typeof id !== 'number' || !Number.isSafeInteger(id) || id < 0) throw corrupt(source, `eos_token_id ${JSON.stringify(value)} is not a token id or a list of them`);
+    if (typeof id !== 'number' || !Number.isSafeInteger(id) || id < 0)
+      throw corrupt(source, `eos_token_id ${JSON.stringify(value)} is not a token id or a list of them`);
   }
   return ids as readonly number[];
 }
 
 function requireLlama(config: JsonObject, source: string): void {
   const architectures = config['architectures'];
-  if (JSON.stringify(architectures) !== '["LlamaForCausalLM"]') throw unsupported(source, 'architectures', architectures, '["LlamaForCausalLM"]');
+  if (JSON.stringify(architectures) !== '["LlamaForCausalLM"]')
+    throw unsupported(source, 'architectures', architectures, '["LlamaForCausalLM"]');
   for (const [name, only] of Object.entries(onlyValues)) {
     const value = config[name] ?? only;
     if (value !== only) throw unsupported(source, name, value, JSON.stringify(only));
   }
   for (const name of refusedFields) {
-    if (config[name] != null) throw unsupported(source, name, config[name], 'none');
+    if (!isAbsent(config[name])) throw unsupported(source, name, config[name], 'none');
   }
 }
 
@@ -111,13 +124,22 @@ function readRopeTheta(config: JsonObject, source: string): number {
   let theta = config['rope_theta'];
   for (const name of ['rope_scaling', 'rope_parameters']) {
     const rope = config[name];
-    if (rope == null) continue;
+    if (isAbsent(rope)) continue;
     const { rope_theta: inner, rope_type: type, type: legacyType, ...rest } = rope as JsonObject;
     const kind = type ?? legacyType ?? 'default';
-    if (typeof rope !== 'object' || Array.isArray(rope) || kind !== 'default' || Object.values(rest).some((value) => value !== null && value !== 1)) {
+    if (
+      typeof rope !== 'object' ||
+      Array.isArray(rope) ||
+      kind !== 'default' ||
+      Object.values(rest).some((value) => value !== null && value !== 1)
+    ) {
       throw unsupported(source, name, rope, 'rope_type "default" and no scaling');
     }
-    if (inner != null && theta != null && inner !== theta) throw corrupt(source, `rope_theta is ${JSON.stringify(theta)} and ${name}.rope_theta is ${JSON.stringify(inner)}`);
+    if (!isAbsent(inner) && !isAbsent(theta) && inner !== theta)
+      throw corrupt(
+        source,
+        `rope_theta is ${JSON.stringify(theta)} and ${name}.rope_theta is ${JSON.stringify(inner)}`,
+      );
     theta ??= inner;
   }
   return readPositive(theta ?? 10_000, 'rope_theta', source);
@@ -125,19 +147,27 @@ function readRopeTheta(config: JsonObject, source: string): number {
 
 function readSize(config: JsonObject, name: string, source: string, fallback?: number): number {
   const value = config[name] ?? fallback;
-  if (!isSize(value)) throw corrupt(source, `${name} is ${JSON.stringify(value ?? null)}; a positive integer was expected`);
+  if (!isSize(value))
+    throw corrupt(source, `${name} is ${JSON.stringify(value ?? null)}; a positive integer was expected`);
   return value;
 }
 
 function readPositive(value: JsonValue, name: string, source: string): number {
-  if (typeof value !== 'number' || !(value > 0) || !Number.isFinite(value)) throw corrupt(source, `${name} is ${JSON.stringify(value)}; a positive number was expected`);
+  if (typeof value !== 'number' || !(value > 0) || !Number.isFinite(value))
+    throw corrupt(source, `${name} is ${JSON.stringify(value)}; a positive number was expected`);
   return value;
 }
 
 function readBoolean(config: JsonObject, name: string, source: string): boolean {
   const value = config[name] ?? false;
-  if (typeof value !== 'boolean') throw corrupt(source, `${name} is ${JSON.stringify(value)}; true or false was expected`);
+  if (typeof value !== 'boolean')
+    throw corrupt(source, `${name} is ${JSON.stringify(value)}; true or false was expected`);
   return value;
+}
+
+/** JSON writers leave a field out or write null, with one meaning. */
+function isAbsent(value: JsonValue | undefined): value is null | undefined {
+  return value === undefined || value === null;
 }
 
 function isSize(value: JsonValue | undefined): value is number {
@@ -145,7 +175,10 @@ function isSize(value: JsonValue | undefined): value is number {
 }
 
 function unsupported(source: string, name: string, value: JsonValue | undefined, supported: string): BackendError {
-  return new BackendError(`${source}: ${name} is ${JSON.stringify(value ?? null)}; this engine supports only ${supported}.`, { code: 'checkpoint-unsupported' });
+  return new BackendError(
+    `${source}: ${name} is ${JSON.stringify(value ?? null)}; this engine supports only ${supported}.`,
+    { code: 'checkpoint-unsupported' },
+  );
 }
 
 function corrupt(source: string, problem: string): BackendError {

@@ -17,8 +17,15 @@ export function randomWeights(config: LlamaConfig, seed: number): LlamaWeights {
   const weights = new Map<string, Float32Array>();
   for (const [name, shape] of parameterShapes(config)) {
     const length = shape.reduce((product: number, size) => product * size, 1);
-    const scale = /\.(o_proj|down_proj)\.weight$/.test(name) ? standardDeviation / Math.sqrt(2 * config.layers) : standardDeviation;
-    weights.set(name, shape.length === 1 ? new Float32Array(length).fill(1) : Float32Array.from({ length }, () => scale * random.nextNormal()));
+    const scale = /\.(o_proj|down_proj)\.weight$/.test(name)
+      ? standardDeviation / Math.sqrt(2 * config.layers)
+      : standardDeviation;
+    weights.set(
+      name,
+      shape.length === 1
+        ? new Float32Array(length).fill(1)
+        : Float32Array.from({ length }, () => scale * random.nextNormal()),
+    );
   }
   return weights;
 }

@@ -55,7 +55,10 @@ export function decodeSafetensors(file: Uint8Array, source: string): TensorFile 
 }
 
 /** Writes tensors as F32, in the order of the map, data aligned to 8 bytes. */
-export function encodeSafetensors(tensors: ReadonlyMap<string, Tensor>, metadata: Readonly<Record<string, string>> = {}): Uint8Array {
+export function encodeSafetensors(
+  tensors: ReadonlyMap<string, Tensor>,
+  metadata: Readonly<Record<string, string>> = {},
+): Uint8Array {
   const header: Record<string, unknown> = { __metadata__: { format: 'pt', ...metadata } };
   let offset = 0;
   for (const [name, { shape, data }] of tensors) {
@@ -77,7 +80,8 @@ export function encodeSafetensors(tensors: ReadonlyMap<string, Tensor>, metadata
 }
 
 function readHeader(file: Uint8Array, source: string): { header: Record<string, unknown>; dataStart: number } {
-  if (file.byteLength < lengthBytes) throw corrupt(source, `it has ${file.byteLength} bytes, too few for a header length`);
+  if (file.byteLength < lengthBytes)
+    throw corrupt(source, `it has ${file.byteLength} bytes, too few for a header length`);
   const headerBytes = new DataView(file.buffer, file.byteOffset).getBigUint64(0, true);
   if (headerBytes > BigInt(Math.min(maxHeaderBytes, file.byteLength - lengthBytes))) {
     throw corrupt(source, `its header claims ${headerBytes} bytes, and the file has ${file.byteLength}`);
@@ -98,14 +102,20 @@ function readEntry(name: string, value: unknown, source: string): HeaderEntry {
   const { dtype, shape, data_offsets: offsets } = value;
   if (typeof dtype !== 'string') throw corrupt(source, `'${name}' has no dtype`);
   if (!isSupportedType(dtype)) {
-    throw new BackendError(`${source}: tensor '${name}' has dtype ${dtype}; this engine reads F32, BF16 and F16.`, { code: 'checkpoint-unsupported' });
+    throw new BackendError(`${source}: tensor '${name}' has dtype ${dtype}; this engine reads F32, BF16 and F16.`, {
+      code: 'checkpoint-unsupported',
+    });
   }
   if (!isNaturals(shape)) throw corrupt(source, `'${name}' has shape ${JSON.stringify(shape)}`);
-  if (!isNaturals(offsets) || offsets.length !== 2) throw corrupt(source, `'${name}' has data_offsets ${JSON.stringify(offsets)}`);
+  if (!isNaturals(offsets) || offsets.length !== 2)
+    throw corrupt(source, `'${name}' has data_offsets ${JSON.stringify(offsets)}`);
   const [begin = 0, end = 0] = offsets;
   const wanted = shape.reduce((product, size) => product * size, 1) * elementBytes[dtype];
   if (end - begin !== wanted) {
-    throw corrupt(source, `'${name}' of shape [${shape.join(', ')}] needs ${wanted} bytes and its data_offsets give ${end - begin}`);
+    throw corrupt(
+      source,
+      `'${name}' of shape [${shape.join(', ')}] needs ${wanted} bytes and its data_offsets give ${end - begin}`,
+    );
   }
   return { name, dtype, shape, begin, end };
 }
@@ -114,10 +124,15 @@ function readEntry(name: string, value: unknown, source: string): HeaderEntry {
 function requireFullCover(entries: readonly HeaderEntry[], dataBytes: number, source: string): void {
   let covered = 0;
   for (const { name, begin, end } of entries.toSorted((a, b) => a.begin - b.begin || a.end - b.end)) {
-    if (begin !== covered) throw corrupt(source, `'${name}' begins at byte ${begin} of the data; ${covered} was expected (a hole, an overlap or a duplicate)`);
+    if (begin !== covered)
+      throw corrupt(
+        source,
+        `'${name}' begins at byte ${begin} of the data; ${covered} was expected (a hole, an overlap or a duplicate)`,
+      );
     covered = end;
   }
-  if (covered !== dataBytes) throw corrupt(source, `its tensors cover ${covered} bytes and the file has ${dataBytes}: cut off or padded`);
+  if (covered !== dataBytes)
+    throw corrupt(source, `its tensors cover ${covered} bytes and the file has ${dataBytes}: cut off or padded`);
 }
 
 function readMetadata(value: unknown, source: string): Record<string, string> {
@@ -167,5 +182,8 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 }
 
 function corrupt(source: string, problem: string, cause?: unknown): BackendError {
-  return new BackendError(`${source} is not a whole safetensors file: ${problem}.`, { code: 'checkpoint-corrupt', cause });
+  return new BackendError(`${source} is not a whole safetensors file: ${problem}.`, {
+    code: 'checkpoint-corrupt',
+    cause,
+  });
 }

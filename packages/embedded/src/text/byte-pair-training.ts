@@ -27,7 +27,10 @@ export function trainBytePairTokenizer(options: BytePairOptions): TokenizerJson 
   const alphabet = byteAlphabet();
   const base = options.specialTokens.length + alphabet.length;
   if (!Number.isSafeInteger(options.vocabularySize) || options.vocabularySize < base) {
-    throw new ConfigurationError(`vocabularySize is ${options.vocabularySize}; at least ${base} are needed for the bytes and special tokens.`, { code: 'option-invalid' });
+    throw new ConfigurationError(
+      `vocabularySize is ${options.vocabularySize}; at least ${base} are needed for the bytes and special tokens.`,
+      { code: 'option-invalid' },
+    );
   }
   const tokens = [...options.specialTokens, ...alphabet.toSorted()];
   const words = countWords(options.texts, alphabet);
@@ -53,8 +56,12 @@ function byteAlphabet(): readonly string[] {
 function countWords(texts: readonly string[], alphabet: readonly string[]): Word[] {
   const encoder = new TextEncoder();
   const counts = new Map<string, number>();
-  for (const text of texts) for (const word of text.match(wordPattern) ?? []) counts.set(word, (counts.get(word) ?? 0) + 1);
-  return [...counts].map(([word, count]) => ({ count, symbols: Array.from(encoder.encode(word), (byte) => alphabet[byte] ?? '') }));
+  for (const text of texts)
+    for (const word of text.match(wordPattern) ?? []) counts.set(word, (counts.get(word) ?? 0) + 1);
+  return [...counts].map(([word, count]) => ({
+    count,
+    symbols: Array.from(encoder.encode(word), (byte) => alphabet[byte] ?? ''),
+  }));
 }
 
 function mostFrequentPair(words: readonly Word[]): readonly [string, string] | undefined {
@@ -86,13 +93,25 @@ function mergePair(symbols: readonly string[], [left, right]: readonly [string, 
   return merged;
 }
 
-function describeTokenizer(tokens: readonly string[], merges: readonly string[][], specialTokens: readonly string[]): TokenizerJson {
+function describeTokenizer(
+  tokens: readonly string[],
+  merges: readonly string[][],
+  specialTokens: readonly string[],
+): TokenizerJson {
   const byteLevel = { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: true };
   return {
     version: '1.0',
     truncation: null,
     padding: null,
-    added_tokens: specialTokens.map((content, id) => ({ id, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special: true })),
+    added_tokens: specialTokens.map((content, id) => ({
+      id,
+      content,
+      single_word: false,
+      lstrip: false,
+      rstrip: false,
+      normalized: false,
+      special: true,
+    })),
     normalizer: null,
     pre_tokenizer: byteLevel,
     post_processor: null,

@@ -19,7 +19,10 @@ export class ChatTemplate {
     try {
       this.#template = new Template(source);
     } catch (cause) {
-      throw new BackendError(`The chat template does not parse: ${String(cause)}`, { code: 'checkpoint-corrupt', cause });
+      throw new BackendError(`The chat template does not parse: ${String(cause)}`, {
+        code: 'checkpoint-corrupt',
+        cause,
+      });
     }
     this.#mentionsTools = /\btools\b/.test(source);
     this.#specialTokens = readSpecialTokens(tokenizerConfig);
@@ -35,7 +38,8 @@ export class ChatTemplate {
     if (tools.length > 0 && !this.#mentionsTools) {
       throw new BackendError(
         `The request has ${tools.length} tools, and this model's chat template never mentions \`tools\`: they would be dropped. Use a model whose template renders tools, or describe them in a message.`,
-        { code: 'option-unsupported' });
+        { code: 'option-unsupported' },
+      );
     }
     const variables = {
       ...this.#specialTokens,
@@ -46,7 +50,10 @@ export class ChatTemplate {
     try {
       return this.#template.render(variables);
     } catch (cause) {
-      throw new BackendError(`The chat template refused the messages: ${String(cause)}`, { code: 'rows-invalid', cause });
+      throw new BackendError(`The chat template refused the messages: ${String(cause)}`, {
+        code: 'rows-invalid',
+        cause,
+      });
     }
   }
 }
@@ -84,13 +91,21 @@ function flattenContent(content: JsonValue | undefined, index: number): string {
 
 function textOf(part: JsonValue, index: number): string {
   if (typeof part === 'string') return part;
-  const { type, text } = (typeof part === 'object' && part !== null && !Array.isArray(part) ? part : {}) as Record<string, JsonValue>;
+  const { type, text } = (typeof part === 'object' && part !== null && !Array.isArray(part) ? part : {}) as Record<
+    string,
+    JsonValue
+  >;
   if (type === 'text' && typeof text === 'string') return text;
-  throw new BackendError(`messages[${index}].content has a part of type ${JSON.stringify(type ?? null)}; this engine reads text only.`, { code: 'rows-invalid' });
+  throw new BackendError(
+    `messages[${index}].content has a part of type ${JSON.stringify(type ?? null)}; this engine reads text only.`,
+    { code: 'rows-invalid' },
+  );
 }
 
 function parseArguments(call: JsonValue): JsonValue {
-  const { function: called, ...rest } = call as { readonly [key: string]: JsonValue } & { readonly function?: Record<string, JsonValue> };
+  const { function: called, ...rest } = call as { readonly [key: string]: JsonValue } & {
+    readonly function?: Record<string, JsonValue>;
+  };
   const text = called?.['arguments'];
   if (called === undefined || typeof text !== 'string') return call;
   let parsed: JsonValue;
@@ -106,7 +121,10 @@ function readSpecialTokens(tokenizerConfig: TokenizerJson): Record<string, strin
   const tokens: Record<string, string> = {};
   for (const name of ['bos_token', 'eos_token', 'unk_token', 'pad_token', 'sep_token', 'cls_token', 'mask_token']) {
     const entry = tokenizerConfig[name];
-    const content = typeof entry === 'object' && entry !== null && !Array.isArray(entry) ? (entry as TokenizerJson)['content'] : entry;
+    const content =
+      typeof entry === 'object' && entry !== null && !Array.isArray(entry)
+        ? (entry as TokenizerJson)['content']
+        : entry;
     if (typeof content === 'string') tokens[name] = content;
   }
   return tokens;

@@ -19,22 +19,28 @@ describe('StopMatcher', () => {
 
   it('cuts where the earliest stop text begins, whatever the pieces', () => {
     const letters = fc.string({ unit: fc.constantFrom('a', 'b', 'c') });
-    const stops = fc.array(fc.string({ unit: fc.constantFrom('a', 'b', 'c'), minLength: 1, maxLength: 4 }), { maxLength: 3 });
-    fc.assert(fc.property(fc.array(letters), stops, (pieces, stopTexts) => {
-      const matcher = new StopMatcher(stopTexts);
-      let shown = '';
-      let read = '';
-      for (const piece of pieces) {
-        read += piece;
-        const { text, stopped } = matcher.push(piece);
-        shown += text;
-        if (stopped) {
-          expect(shown).toBe(read.slice(0, Math.min(...stopTexts.map((stop) => read.indexOf(stop)).filter((index) => index >= 0))));
-          return;
+    const stops = fc.array(fc.string({ unit: fc.constantFrom('a', 'b', 'c'), minLength: 1, maxLength: 4 }), {
+      maxLength: 3,
+    });
+    fc.assert(
+      fc.property(fc.array(letters), stops, (pieces, stopTexts) => {
+        const matcher = new StopMatcher(stopTexts);
+        let shown = '';
+        let read = '';
+        for (const piece of pieces) {
+          read += piece;
+          const { text, stopped } = matcher.push(piece);
+          shown += text;
+          if (stopped) {
+            expect(shown).toBe(
+              read.slice(0, Math.min(...stopTexts.map((stop) => read.indexOf(stop)).filter((index) => index >= 0))),
+            );
+            return;
+          }
+          expect(stopTexts.some((stop) => read.includes(stop))).toBe(false);
         }
-        expect(stopTexts.some((stop) => read.includes(stop))).toBe(false);
-      }
-      expect(shown + matcher.flush()).toBe(read);
-    }));
+        expect(shown + matcher.flush()).toBe(read);
+      }),
+    );
   });
 });

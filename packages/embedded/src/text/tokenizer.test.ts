@@ -13,9 +13,11 @@ const metaspace = new Tokenizer(metaspaceJson(), {}, 'metaspace');
 
 describe('Tokenizer', () => {
   it('gives any text back after encoding it', () => {
-    fc.assert(fc.property(fc.string({ unit: 'binary' }), (text) => {
-      expect(byteLevel.decode(byteLevel.encode(text, false))).toBe(text);
-    }));
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), (text) => {
+        expect(byteLevel.decode(byteLevel.encode(text, false))).toBe(text);
+      }),
+    );
   });
 
   it('turns written special tokens into their ids and leaves them out of decoded text', () => {
@@ -33,40 +35,62 @@ describe('Tokenizer', () => {
     const wordPiece = { ...byteLevelJson, model: { type: 'WordPiece' } };
     expect(() => new Tokenizer(wordPiece, {}, './model')).toThrow(/model.type is "WordPiece"/);
     const ctc = { ...byteLevelJson, decoder: { type: 'CTC' } };
-    expect(() => new Tokenizer(ctc, {}, './model')).toThrow(expect.objectContaining({ code: 'checkpoint-unsupported' }));
+    expect(() => new Tokenizer(ctc, {}, './model')).toThrow(
+      expect.objectContaining({ code: 'checkpoint-unsupported' }),
+    );
   });
 });
 
 describe('trainBytePairTokenizer', () => {
   it('merges the most frequent pairs first and stops at the vocabulary size', () => {
-    const json = trainBytePairTokenizer({ texts: ['abab abab', 'ab'], vocabularySize: 259, specialTokens: ['<|end|>'] });
-    expect((json['model'] as { merges: unknown }).merges).toEqual([['a', 'b'], ['ab', 'ab']]);
+    const json = trainBytePairTokenizer({
+      texts: ['abab abab', 'ab'],
+      vocabularySize: 259,
+      specialTokens: ['<|end|>'],
+    });
+    expect((json['model'] as { merges: unknown }).merges).toEqual([
+      ['a', 'b'],
+      ['ab', 'ab'],
+    ]);
     expect(new Tokenizer(json, {}, 'test').vocabularySize).toBe(259);
   });
 
   it('refuses a vocabulary that does not hold the bytes', () => {
-    expect(() => trainBytePairTokenizer({ texts, vocabularySize: 100, specialTokens })).toThrow(/at least 258 are needed/);
+    expect(() => trainBytePairTokenizer({ texts, vocabularySize: 100, specialTokens })).toThrow(
+      /at least 258 are needed/,
+    );
   });
 });
 
-describe.each([['byte level', byteLevel], ['metaspace with byte fallback', metaspace]] as const)('IncrementalDecoder on %s tokens', (_, tokenizer) => {
+describe.each([
+  ['byte level', byteLevel],
+  ['metaspace with byte fallback', metaspace],
+] as const)('IncrementalDecoder on %s tokens', (_, tokenizer) => {
   it('gives pieces that make up the decoded text, for any tokens', () => {
-    fc.assert(fc.property(fc.array(fc.nat(tokenizer.vocabularySize + 2), { maxLength: 40 }), (tokens) => {
-      const decoder = new IncrementalDecoder(tokenizer);
-      const pieces = tokens.map((token) => decoder.push(token));
-      expect(pieces.join('') + decoder.flush()).toBe(tokenizer.decode(tokens));
-    }), { numRuns: 1000 });
+    fc.assert(
+      fc.property(fc.array(fc.nat(tokenizer.vocabularySize + 2), { maxLength: 40 }), (tokens) => {
+        const decoder = new IncrementalDecoder(tokenizer);
+        const pieces = tokens.map((token) => decoder.push(token));
+        expect(pieces.join('') + decoder.flush()).toBe(tokenizer.decode(tokens));
+      }),
+      { numRuns: 1000 },
+    );
   });
 
   it('never emits half a character', () => {
-    fc.assert(fc.property(fc.string({ unit: 'grapheme' }).filter((text) => !text.includes('\uFFFD')), (text) => {
-      const decoder = new IncrementalDecoder(tokenizer);
-      for (const token of tokenizer.encode(text, false)) {
-        const piece = decoder.push(token);
-        expect(piece).not.toContain('\uFFFD');
-        expect(piece.isWellFormed()).toBe(true);
-      }
-    }));
+    fc.assert(
+      fc.property(
+        fc.string({ unit: 'grapheme' }).filter((text) => !text.includes('\uFFFD')),
+        (text) => {
+          const decoder = new IncrementalDecoder(tokenizer);
+          for (const token of tokenizer.encode(text, false)) {
+            const piece = decoder.push(token);
+            expect(piece).not.toContain('\uFFFD');
+            expect(piece.isWellFormed()).toBe(true);
+          }
+        },
+      ),
+    );
   });
 });
 
@@ -76,16 +100,47 @@ function metaspaceJson(): TokenizerJson {
   const tokens = ['<unk>', '<s>', '</s>', ...bytes, '▁', 'a', 'b', '▁a', 'ab', '▁ab', 'é'];
   return {
     version: '1.0',
-    added_tokens: ['<unk>', '<s>', '</s>'].map((content, id) => ({ id, content, special: true, normalized: false, lstrip: false, rstrip: false, single_word: false })),
-    normalizer: { type: 'Sequence', normalizers: [{ type: 'Prepend', prepend: '▁' }, { type: 'Replace', pattern: { String: ' ' }, content: '▁' }] },
+    added_tokens: ['<unk>', '<s>', '</s>'].map((content, id) => ({
+      id,
+      content,
+      special: true,
+      normalized: false,
+      lstrip: false,
+      rstrip: false,
+      single_word: false,
+    })),
+    normalizer: {
+      type: 'Sequence',
+      normalizers: [
+        { type: 'Prepend', prepend: '▁' },
+        { type: 'Replace', pattern: { String: ' ' }, content: '▁' },
+      ],
+    },
     pre_tokenizer: null,
     post_processor: null,
-    decoder: { type: 'Sequence', decoders: [
-      { type: 'Replace', pattern: { String: '▁' }, content: ' ' }, { type: 'ByteFallback' }, { type: 'Fuse' }, { type: 'Strip', content: ' ', start: 1, stop: 0 }] },
+    decoder: {
+      type: 'Sequence',
+      decoders: [
+        { type: 'Replace', pattern: { String: '▁' }, content: ' ' },
+        { type: 'ByteFallback' },
+        { type: 'Fuse' },
+        { type: 'Strip', content: ' ', start: 1, stop: 0 },
+      ],
+    },
     model: {
-      type: 'BPE', unk_token: '<unk>', byte_fallback: true, fuse_unk: true, dropout: null, continuing_subword_prefix: null, end_of_word_suffix: null,
+      type: 'BPE',
+      unk_token: '<unk>',
+      byte_fallback: true,
+      fuse_unk: true,
+      dropout: null,
+      continuing_subword_prefix: null,
+      end_of_word_suffix: null,
       vocab: Object.fromEntries(tokens.map((token, id) => [token, id])),
-      merges: [['▁', 'a'], ['a', 'b'], ['▁a', 'b']],
+      merges: [
+        ['▁', 'a'],
+        ['a', 'b'],
+        ['▁a', 'b'],
+      ],
     },
   };
 }

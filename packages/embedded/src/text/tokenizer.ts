@@ -20,9 +20,15 @@ export class Tokenizer {
   constructor(tokenizerJson: TokenizerJson, tokenizerConfig: TokenizerJson, source: string) {
     requireSupported(tokenizerJson, source);
     try {
-      this.#tokenizer = new HuggingFaceTokenizer(tokenizerJson, { ...tokenizerConfig, clean_up_tokenization_spaces: false });
+      this.#tokenizer = new HuggingFaceTokenizer(tokenizerJson, {
+        ...tokenizerConfig,
+        clean_up_tokenization_spaces: false,
+      });
     } catch (cause) {
-      throw new BackendError(`${source}: tokenizer.json cannot be used: ${String(cause)}`, { code: 'checkpoint-corrupt', cause });
+      throw new BackendError(`${source}: tokenizer.json cannot be used: ${String(cause)}`, {
+        code: 'checkpoint-corrupt',
+        cause,
+      });
     }
     this.#known = new Set(this.#tokenizer.get_vocab().values());
     this.vocabularySize = Math.max(...this.#known) + 1;
@@ -60,13 +66,18 @@ function requireSupported(tokenizerJson: TokenizerJson, source: string): void {
   for (const part of parts) {
     const type = field(part, 'type');
     if (!supportedDecoders.some((name) => name === type)) {
-      throw unsupported(source, `decoder type is ${JSON.stringify(type ?? null)}; supported are ${supportedDecoders.join(', ')}`);
+      throw unsupported(
+        source,
+        `decoder type is ${JSON.stringify(type ?? null)}; supported are ${supportedDecoders.join(', ')}`,
+      );
     }
   }
 }
 
 function field(value: JsonValue | undefined, name: string): JsonValue | undefined {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as TokenizerJson)[name] : undefined;
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? (value as TokenizerJson)[name]
+    : undefined;
 }
 
 function asArray(value: JsonValue | undefined): readonly JsonValue[] {

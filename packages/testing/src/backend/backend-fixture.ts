@@ -1,5 +1,12 @@
 /** What a backend's own tests give the contract suite, and the batches that the suite feeds it. */
-import type { ChatMessage, PolicyRelease, SamplingEngine, TrainablePolicy, TrainingBackend, TrainingRow } from '@agent-lightning/core';
+import type {
+  ChatMessage,
+  PolicyRelease,
+  SamplingEngine,
+  TrainablePolicy,
+  TrainingBackend,
+  TrainingRow,
+} from '@agent-lightning/core';
 
 /** One backend on a small start model; every fixture of a suite has the same start weights. */
 export interface BackendFixture {
@@ -35,7 +42,8 @@ export function makeRows(vocabularySize: number, count: number, seed: number): r
   return Array.from({ length: count }, () => {
     const length = 5 + Math.floor(next() * 12);
     const promptLength = 1 + Math.floor(next() * 4);
-    const masked = (value: () => number): Float32Array => Float32Array.from({ length }, (_, t) => (t < promptLength ? 0 : value()));
+    const masked = (value: () => number): Float32Array =>
+      Float32Array.from({ length }, (_, t) => (t < promptLength ? 0 : value()));
     return {
       tokens: Int32Array.from({ length }, () => Math.floor(next() * vocabularySize)),
       lossMask: Uint8Array.from({ length }, (_, t) => (t < promptLength ? 0 : 1)),
@@ -52,7 +60,12 @@ export function engineOf(release: PolicyRelease | undefined): SamplingEngine {
 }
 
 /** Some steps that move the weights far enough to see. */
-export async function train(policy: TrainablePolicy, rows: readonly TrainingRow[], steps = 2, learningRate = 0.02): Promise<void> {
+export async function train(
+  policy: TrainablePolicy,
+  rows: readonly TrainingRow[],
+  steps = 2,
+  learningRate = 0.02,
+): Promise<void> {
   for (let step = 0; step < steps; step += 1) {
     await policy.forwardBackward(rows, { name: 'cross_entropy' });
     await policy.optimStep({ learningRate });

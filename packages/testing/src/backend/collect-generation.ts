@@ -20,10 +20,18 @@ export interface CollectedGeneration {
  * @throws {TypeError} when the events break the contract's order: one prompt, then pieces, then one finish for each choice
  */
 export async function collectGeneration(
-  engine: SamplingEngine, request: GenerateRequest, signal?: AbortSignal, onPiece?: () => unknown,
+  engine: SamplingEngine,
+  request: GenerateRequest,
+  signal?: AbortSignal,
+  onPiece?: () => unknown,
 ): Promise<CollectedGeneration> {
   let prompt: Int32Array | undefined;
-  const choices = Array.from({ length: request.choices ?? 1 }, () => ({ text: '', tokens: [] as number[], logprobs: [] as number[], reason: undefined as 'stop' | 'length' | undefined }));
+  const choices = Array.from({ length: request.choices ?? 1 }, () => ({
+    text: '',
+    tokens: [] as number[],
+    logprobs: [] as number[],
+    reason: undefined as 'stop' | 'length' | undefined,
+  }));
   for await (const event of engine.generate(request, signal)) {
     if (event.type === 'prompt') {
       if (prompt !== undefined) throw new TypeError('a second prompt event');
@@ -31,19 +39,24 @@ export async function collectGeneration(
       continue;
     }
     const choice = choices[event.choice];
-    if (prompt === undefined || choice === undefined || choice.reason !== undefined) throw new TypeError(`${event.type} of choice ${event.choice} out of order`);
+    if (prompt === undefined || choice === undefined || choice.reason !== undefined)
+      throw new TypeError(`${event.type} of choice ${event.choice} out of order`);
     if (event.type === 'finish') {
       choice.reason = event.reason;
       continue;
     }
-    if (event.tokens.length !== event.logprobs.length) throw new TypeError(`${event.tokens.length} tokens with ${event.logprobs.length} logprobs`);
+    if (event.tokens.length !== event.logprobs.length)
+      throw new TypeError(`${event.tokens.length} tokens with ${event.logprobs.length} logprobs`);
     choice.text += event.text;
     choice.tokens.push(...event.tokens);
     choice.logprobs.push(...event.logprobs);
     await onPiece?.();
   }
   if (prompt === undefined) throw new TypeError('no prompt event');
-  return { prompt, choices: choices.map(({ reason, ...choice }, index) => ({ ...choice, reason: requireReason(reason, index) })) };
+  return {
+    prompt,
+    choices: choices.map(({ reason, ...choice }, index) => ({ ...choice, reason: requireReason(reason, index) })),
+  };
 }
 
 function requireReason(reason: 'stop' | 'length' | undefined, choice: number): 'stop' | 'length' {

@@ -25,7 +25,9 @@ export function describeBackend(name: string, open: OpenBackend, options: Backen
 
 function describeLifecycle({ open }: SuiteContext): void {
   let fixture: BackendFixture;
-  beforeEach(async () => { fixture = await open(); });
+  beforeEach(async () => {
+    fixture = await open();
+  });
   afterEach(() => fixture.backend.close());
 
   it('says what it can do', async () => {
@@ -39,14 +41,18 @@ function describeLifecycle({ open }: SuiteContext): void {
   it('refuses a second policy of one name', async () => {
     const policy = await fixture.backend.createPolicy({ name: 'writer', seed: 1 });
     expect(policy.name).toBe('writer');
-    await expect(fixture.backend.createPolicy({ name: 'writer', seed: 1 })).rejects.toMatchObject({ code: 'option-invalid' });
+    await expect(fixture.backend.createPolicy({ name: 'writer', seed: 1 })).rejects.toMatchObject({
+      code: 'option-invalid',
+    });
   });
 
   it('closes twice, and refuses work afterwards', async () => {
     const policy = await fixture.backend.createPolicy({ name: 'policy', seed: 1 });
     await fixture.backend.close();
     await fixture.backend.close();
-    await expect(fixture.backend.createPolicy({ name: 'other', seed: 1 })).rejects.toMatchObject({ code: 'backend-closed' });
+    await expect(fixture.backend.createPolicy({ name: 'other', seed: 1 })).rejects.toMatchObject({
+      code: 'backend-closed',
+    });
     await expect(policy.publish(1)).rejects.toMatchObject({ code: 'backend-closed' });
   });
 }

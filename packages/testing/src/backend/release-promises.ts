@@ -20,7 +20,11 @@ export function describeReleases({ open }: SuiteContext): void {
   });
   afterEach(() => fixture.backend.close());
 
-  const request = (): { input: { messages: BackendFixture['messages'] }; seed: number; maxTokens: number } => ({ input: { messages: fixture.messages }, seed: 5, maxTokens: 24 });
+  const request = (): { input: { messages: BackendFixture['messages'] }; seed: number; maxTokens: number } => ({
+    input: { messages: fixture.messages },
+    seed: 5,
+    maxTokens: 24,
+  });
 
   it('releases the kind that it announces, under the version that was asked for', async () => {
     expect(await policy.publish(7)).toMatchObject({ kind: 'engine', version: 7 });

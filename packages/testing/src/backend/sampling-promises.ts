@@ -29,7 +29,9 @@ export function describeSampling({ open, tolerance }: SuiteContext): void {
     const rows = choices.map((choice) => toRow(prompt, choice));
     for (const [index, logprobs] of (await policy.forward(rows)).entries()) {
       const sampled = choices[index]?.logprobs ?? [];
-      sampled.forEach((value, t) => expect(Math.abs(value - (logprobs[prompt.length + t] ?? Number.NaN))).toBeLessThan(tolerance));
+      sampled.forEach((value, t) =>
+        expect(Math.abs(value - (logprobs[prompt.length + t] ?? Number.NaN))).toBeLessThan(tolerance),
+      );
     }
   });
 
@@ -102,21 +104,27 @@ export function describeSampling({ open, tolerance }: SuiteContext): void {
     const before = await ask();
     const controller = new AbortController();
     const request = { input: { messages: fixture.messages }, seed: 3 };
-    await expect(collectGeneration(engine, request, controller.signal, () => controller.abort())).rejects.toMatchObject({ code: 'cancelled' });
+    await expect(collectGeneration(engine, request, controller.signal, () => controller.abort())).rejects.toMatchObject(
+      { code: 'cancelled' },
+    );
     await expect(ask({}, AbortSignal.abort())).rejects.toMatchObject({ code: 'cancelled' });
     expect(await ask()).toEqual(before);
   });
 
   it('stops when its reader leaves, and serves the next request', async () => {
     const before = await ask();
-    for await (const event of engine.generate({ input: { messages: fixture.messages } })) if (event.type === 'piece') break;
+    for await (const event of engine.generate({ input: { messages: fixture.messages } }))
+      if (event.type === 'piece') break;
     expect(await ask()).toEqual(before);
   });
 
   it('names a prompt that leaves no room, with both numbers', async () => {
     const { contextLength } = engine;
     const asked = ask({ input: { prompt: new Int32Array(contextLength).fill(1) } });
-    await expect(asked).rejects.toMatchObject({ code: 'context-exceeded', message: expect.stringContaining(String(contextLength)) });
+    await expect(asked).rejects.toMatchObject({
+      code: 'context-exceeded',
+      message: expect.stringContaining(String(contextLength)),
+    });
   });
 
   it.each<[string, Partial<GenerateRequest>]>([
@@ -138,5 +146,10 @@ function toRow(prompt: Int32Array, choice: CollectedChoice): TrainingRow {
   const tokens = Int32Array.of(...prompt, ...choice.tokens);
   const logprobs = new Float32Array(tokens.length);
   logprobs.set(choice.logprobs, prompt.length);
-  return { tokens, lossMask: Uint8Array.from(tokens, (_, t) => (t < prompt.length ? 0 : 1)), logprobs, advantages: new Float32Array(tokens.length) };
+  return {
+    tokens,
+    lossMask: Uint8Array.from(tokens, (_, t) => (t < prompt.length ? 0 : 1)),
+    logprobs,
+    advantages: new Float32Array(tokens.length),
+  };
 }

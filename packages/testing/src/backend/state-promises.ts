@@ -88,7 +88,14 @@ export function describeState({ open, tolerance }: SuiteContext): void {
   it('exports an ordinary model directory', async () => {
     await policy.exportModel(join(root, 'model'));
     const files = await readdir(join(root, 'model'));
-    expect(files).toEqual(expect.arrayContaining(['config.json', 'tokenizer.json', 'tokenizer_config.json', expect.stringMatching(/\.safetensors$/)]));
+    expect(files).toEqual(
+      expect.arrayContaining([
+        'config.json',
+        'tokenizer.json',
+        'tokenizer_config.json',
+        expect.stringMatching(/\.safetensors$/),
+      ]),
+    );
   });
 
   it('exports what it trained', async (context: TestContext) => {

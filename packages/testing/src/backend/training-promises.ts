@@ -1,11 +1,21 @@
 /** Promises about losses, gradients and optimizer steps. */
-import { lossAndDerivative, toSurrogateRow, type Loss, type TrainablePolicy, type TrainingBackend, type TrainingRow } from '@agent-lightning/core';
+import {
+  lossAndDerivative,
+  toSurrogateRow,
+  type Loss,
+  type TrainablePolicy,
+  type TrainingBackend,
+  type TrainingRow,
+} from '@agent-lightning/core';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { largestGap, makeRows, train, type SuiteContext } from './backend-fixture.ts';
 
 const everyLoss: readonly Loss[] = [
-  { name: 'importance_sampling' }, { name: 'ppo', clipLow: 0.8, clipHigh: 1.2 }, { name: 'cispo', clipLow: 0.8, clipHigh: 1.2 }, { name: 'cross_entropy' },
+  { name: 'importance_sampling' },
+  { name: 'ppo', clipLow: 0.8, clipHigh: 1.2 },
+  { name: 'cispo', clipLow: 0.8, clipHigh: 1.2 },
+  { name: 'cross_entropy' },
 ];
 const crossEntropy: Loss = { name: 'cross_entropy' };
 
@@ -29,16 +39,23 @@ export function describeTraining({ open, tolerance }: SuiteContext): void {
     it('gives log-probabilities where the mask is 1, and 0 elsewhere', async () => {
       const logprobs = await policy.forward(rows);
       expect(logprobs.map((row) => row.length)).toEqual(rows.map((row) => row.tokens.length));
-      logprobs.forEach((row, index) => row.forEach((value, t) => {
-        if (rows[index]?.lossMask[t] === 1) expect(value).toBeLessThan(0);
-        else expect(value).toBe(0);
-      }));
+      logprobs.forEach((row, index) =>
+        row.forEach((value, t) => {
+          if (rows[index]?.lossMask[t] === 1) expect(value).toBeLessThan(0);
+          else expect(value).toBe(0);
+        }),
+      );
     });
 
     it('predicts a token from the tokens before it only', async () => {
-      const changed = rows.map((row) => ({ ...row, tokens: row.tokens.with(-1, ((row.tokens.at(-1) ?? 0) + 1) % vocabularySize) }));
+      const changed = rows.map((row) => ({
+        ...row,
+        tokens: row.tokens.with(-1, ((row.tokens.at(-1) ?? 0) + 1) % vocabularySize),
+      }));
       const withoutLast = (values: readonly Float32Array[]): Float32Array[] => values.map((row) => row.subarray(0, -1));
-      expect(largestGap(withoutLast(await policy.forward(rows)), withoutLast(await policy.forward(changed)))).toBeLessThan(tolerance);
+      expect(
+        largestGap(withoutLast(await policy.forward(rows)), withoutLast(await policy.forward(changed))),
+      ).toBeLessThan(tolerance);
     });
 
     it('gives a row the same values whatever rows stand beside it', async () => {
@@ -64,7 +81,9 @@ export function describeTraining({ open, tolerance }: SuiteContext): void {
       const result = await policy.forwardBackward(rows, loss);
       const expected = rows.reduce((sum, row, index) => sum + lossAndDerivative(row, now[index] ?? [], loss).loss, 0);
       expect(result.loss).toBeCloseTo(expected, 3);
-      expect(result.trainedTokens).toBe(rows.reduce((sum, row) => sum + row.lossMask.reduce((ones, mask) => ones + mask, 0), 0));
+      expect(result.trainedTokens).toBe(
+        rows.reduce((sum, row) => sum + row.lossMask.reduce((ones, mask) => ones + mask, 0), 0),
+      );
       expect(largestGap(result.logprobs, now)).toBeLessThan(tolerance);
     });
 
@@ -73,11 +92,15 @@ export function describeTraining({ open, tolerance }: SuiteContext): void {
       if (!losses.includes(loss.name) || !losses.includes('cross_entropy')) return;
       const reference = await other();
       const now = await policy.forward(rows);
-      const surrogate = rows.map((row, index) => toSurrogateRow(row, lossAndDerivative(row, now[index] ?? [], loss).derivative));
+      const surrogate = rows.map((row, index) =>
+        toSurrogateRow(row, lossAndDerivative(row, now[index] ?? [], loss).derivative),
+      );
       await policy.forwardBackward(rows, loss);
       await reference.forwardBackward(surrogate, crossEntropy);
       // A large epsilon keeps Adam's update proportional to the gradient, so that its length is compared too.
-      const [step, referenceStep] = await Promise.all([policy, reference].map((one) => one.optimStep({ learningRate: 0.1, epsilon: 1 })));
+      const [step, referenceStep] = await Promise.all(
+        [policy, reference].map((one) => one.optimStep({ learningRate: 0.1, epsilon: 1 })),
+      );
       expect(step?.gradientNorm).toBeGreaterThan(0);
       expect((step?.gradientNorm ?? 0) / (referenceStep?.gradientNorm ?? 0)).toBeCloseTo(1, 3);
       expect(largestGap(await policy.forward(rows), await reference.forward(rows))).toBeLessThan(10 * tolerance);
@@ -90,13 +113,20 @@ export function describeTraining({ open, tolerance }: SuiteContext): void {
       await policy.forwardBackward(rows.slice(0, 1), crossEntropy);
       await policy.forwardBackward(rows.slice(1), crossEntropy);
       await whole.forwardBackward(rows, crossEntropy);
-      const [split, once] = await Promise.all([policy, whole].map((one) => one.optimStep({ learningRate: 0.1, epsilon: 1 })));
+      const [split, once] = await Promise.all(
+        [policy, whole].map((one) => one.optimStep({ learningRate: 0.1, epsilon: 1 })),
+      );
       expect((split?.gradientNorm ?? 0) / (once?.gradientNorm ?? 0)).toBeCloseTo(1, 4);
       expect(largestGap(await policy.forward(rows), await whole.forward(rows))).toBeLessThan(10 * tolerance);
     });
 
     it('takes a row in which nothing is trained', async () => {
-      const silent = rows.map((row) => ({ ...row, lossMask: new Uint8Array(row.tokens.length), logprobs: row.logprobs.map(() => 0), advantages: row.advantages.map(() => 0) }));
+      const silent = rows.map((row) => ({
+        ...row,
+        lossMask: new Uint8Array(row.tokens.length),
+        logprobs: row.logprobs.map(() => 0),
+        advantages: row.advantages.map(() => 0),
+      }));
       expect(await policy.forwardBackward(silent, crossEntropy)).toMatchObject({ loss: 0, trainedTokens: 0 });
       expect(await policy.optimStep({ learningRate: 0.1 })).toMatchObject({ gradientNorm: 0, step: 1 });
     });
@@ -110,13 +140,17 @@ export function describeTraining({ open, tolerance }: SuiteContext): void {
     });
 
     it('names a loss that it does not know', async () => {
-      await expect(policy.forwardBackward(rows, { name: 'hinge' } as unknown as Loss)).rejects.toMatchObject({ code: 'loss-unsupported' });
+      await expect(policy.forwardBackward(rows, { name: 'hinge' } as unknown as Loss)).rejects.toMatchObject({
+        code: 'loss-unsupported',
+      });
     });
 
     it('names a loss that is not finite, and keeps neither it nor its gradient', async () => {
       const exploding = rows.map((row) => ({ ...row, logprobs: row.logprobs.map((value) => value * 1e5) }));
       const before = await policy.forward(rows);
-      await expect(policy.forwardBackward(exploding, { name: 'importance_sampling' })).rejects.toMatchObject({ code: 'numerics' });
+      await expect(policy.forwardBackward(exploding, { name: 'importance_sampling' })).rejects.toMatchObject({
+        code: 'numerics',
+      });
       expect(await policy.optimStep({ learningRate: 0.1 })).toMatchObject({ gradientNorm: 0 });
       expect(await policy.forward(rows)).toEqual(before);
     });
@@ -125,7 +159,12 @@ export function describeTraining({ open, tolerance }: SuiteContext): void {
   describe('rows that are not right', () => {
     const first = (): TrainingRow => makeRows(vocabularySize, 1, 2)[0] as TrainingRow;
     const cases: Readonly<Record<string, () => Promise<TrainingRow> | TrainingRow>> = {
-      'a single token': () => ({ tokens: Int32Array.of(1), lossMask: Uint8Array.of(0), logprobs: Float32Array.of(0), advantages: Float32Array.of(0) }),
+      'a single token': () => ({
+        tokens: Int32Array.of(1),
+        lossMask: Uint8Array.of(0),
+        logprobs: Float32Array.of(0),
+        advantages: Float32Array.of(0),
+      }),
       'a mask of another length': () => ({ ...first(), lossMask: first().lossMask.slice(1) }),
       'advantages of another length': () => ({ ...first(), advantages: first().advantages.slice(1) }),
       'a token beyond the vocabulary': () => ({ ...first(), tokens: first().tokens.with(1, vocabularySize) }),
@@ -135,12 +174,19 @@ export function describeTraining({ open, tolerance }: SuiteContext): void {
       'an infinite log-probability': () => ({ ...first(), logprobs: first().logprobs.with(-1, -Infinity) }),
       'more tokens than a row may have': async () => {
         const length = (await backend.capabilities()).maxRowTokens + 1;
-        return { tokens: new Int32Array(length), lossMask: new Uint8Array(length), logprobs: new Float32Array(length), advantages: new Float32Array(length) };
+        return {
+          tokens: new Int32Array(length),
+          lossMask: new Uint8Array(length),
+          logprobs: new Float32Array(length),
+          advantages: new Float32Array(length),
+        };
       },
     };
     it.each(Object.keys(cases))('refuses %s and goes on working', async (name) => {
       const bad = (await cases[name]?.()) as TrainingRow;
-      await expect(policy.forwardBackward([...rows, bad], { name: 'importance_sampling' })).rejects.toMatchObject({ code: 'rows-invalid' });
+      await expect(policy.forwardBackward([...rows, bad], { name: 'importance_sampling' })).rejects.toMatchObject({
+        code: 'rows-invalid',
+      });
       expect(await policy.optimStep({ learningRate: 0 })).toMatchObject({ gradientNorm: 0 });
       expect(await policy.forward(rows)).toHaveLength(rows.length);
     });
@@ -161,7 +207,11 @@ export function describeTraining({ open, tolerance }: SuiteContext): void {
     });
 
     it.each([
-      { beta1: 0.5 }, { beta2: 0.5 }, { epsilon: 0.5 }, { weightDecay: 5 }, { maxGradientNorm: 1e-6, epsilon: 1e-4 },
+      { beta1: 0.5 },
+      { beta2: 0.5 },
+      { epsilon: 0.5 },
+      { weightDecay: 5 },
+      { maxGradientNorm: 1e-6, epsilon: 1e-4 },
     ])('honours %o or rejects it', async (change) => {
       const plain = await other();
       const steps = async (one: TrainablePolicy, adam: object): Promise<readonly Float32Array[]> => {
@@ -177,19 +227,26 @@ export function describeTraining({ open, tolerance }: SuiteContext): void {
       else expect(largestGap(outcome as readonly Float32Array[], without)).toBeGreaterThan(10 * tolerance);
     });
 
-    it.each([{ learningRate: Number.NaN }, { learningRate: -1 }, { learningRate: 0.1, beta1: 1 }, { learningRate: 0.1, epsilon: -1 }, { learningRate: 0.1, maxGradientNorm: Number.NaN }])(
-      'refuses %o and changes nothing', async (adam) => {
-        const before = await policy.forward(rows);
-        await policy.forwardBackward(rows, crossEntropy);
-        await expect(policy.optimStep(adam)).rejects.toMatchObject({ code: 'option-invalid' });
-        expect(await policy.forward(rows)).toEqual(before);
-      });
+    it.each([
+      { learningRate: Number.NaN },
+      { learningRate: -1 },
+      { learningRate: 0.1, beta1: 1 },
+      { learningRate: 0.1, epsilon: -1 },
+      { learningRate: 0.1, maxGradientNorm: Number.NaN },
+    ])('refuses %o and changes nothing', async (adam) => {
+      const before = await policy.forward(rows);
+      await policy.forwardBackward(rows, crossEntropy);
+      await expect(policy.optimStep(adam)).rejects.toMatchObject({ code: 'option-invalid' });
+      expect(await policy.forward(rows)).toEqual(before);
+    });
 
     it('reports the gradient before clipping', async () => {
       const clipped = await other();
       for (const one of [policy, clipped]) await one.forwardBackward(rows, crossEntropy);
       const { gradientNorm } = await policy.optimStep({ learningRate: 0 });
-      expect(await clipped.optimStep({ learningRate: 0, maxGradientNorm: gradientNorm / 10 })).toMatchObject({ gradientNorm: expect.closeTo(gradientNorm, 5) });
+      expect(await clipped.optimStep({ learningRate: 0, maxGradientNorm: gradientNorm / 10 })).toMatchObject({
+        gradientNorm: expect.closeTo(gradientNorm, 5),
+      });
     });
   });
 
@@ -199,7 +256,10 @@ export function describeTraining({ open, tolerance }: SuiteContext): void {
     await train(patient, rows, 1);
     const after = await patient.forward(rows);
     const calls = await Promise.all([
-      policy.forward(rows), policy.forwardBackward(rows, crossEntropy), policy.optimStep({ learningRate: 0.02 }), policy.forward(rows),
+      policy.forward(rows),
+      policy.forwardBackward(rows, crossEntropy),
+      policy.optimStep({ learningRate: 0.02 }),
+      policy.forward(rows),
     ]);
     expect(largestGap(calls[0], before)).toBe(0);
     expect(largestGap(calls[3], after)).toBeLessThan(tolerance);
