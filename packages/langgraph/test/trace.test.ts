@@ -87,7 +87,7 @@ describe('the trace of a rollout', () => {
       if (request.tools === undefined) return 'a summary';
       return request.messages.some(({ role }) => role === 'tool') ? 'done' : { toolCalls: [{ name: 'lookup', arguments: { key: 'k1' }, id: 'call_9' }] };
     });
-    const model = chatModel(policy);
+    const model = chatModel(await startServer());
     const lookup = tool(async ({ key }) => `${key}: ${(await model.invoke('summarise')).text}`, { name: 'lookup', description: 'Looks up.', schema: z.object({ key: z.string() }) });
     const agent = createReactAgent({ llm: model, tools: [lookup], name: 'helper' });
     const graph = withLightning(new StateGraph(MessagesAnnotation).addNode('assist', agent).addEdge(START, 'assist').addEdge('assist', END).compile());
@@ -122,7 +122,7 @@ describe('the trace of a rollout', () => {
     }));
     const throws = tool(() => { throw new RangeError('no such table'); }, { name: 'throws', description: 'd', schema: z.object({}) });
     const reports = tool(() => new ToolMessage({ content: 'syntax error', status: 'error', tool_call_id: 'call_0_1' }), { name: 'reports', description: 'd', schema: z.object({}) });
-    const graph = withLightning(createReactAgent({ llm: chatModel(policy), tools: [throws, reports] }));
+    const graph = withLightning(createReactAgent({ llm: chatModel(await startServer()), tools: [throws, reports] }));
     const rollout = startRollout(policy.baseUrl);
     await rollout.run(() => graph.invoke(input));
     const tools = await rollout.spans('tool_call');
@@ -134,7 +134,7 @@ describe('the trace of a rollout', () => {
 
   it('knows createAgent’s agents by the name in their metadata', async () => {
     const policy = await startServer();
-    const model = chatModel(policy);
+    const model = chatModel(await startServer());
     const graphOf = () => new StateGraph(State).addNode('model_request', async () => ({ answer: (await model.invoke('q')).text })).addEdge(START, 'model_request').addEdge('model_request', END).compile();
     const named = graphOf().withConfig({ metadata: { lc_agent_name: 'helper' } });
     const graph = withLightning(oneNode('finish', async () => await named.invoke({ question: 'q' })), { agentMatch: /^helper$/ });
@@ -161,7 +161,7 @@ describe('the trace of a rollout', () => {
 describe('failures in the trace', () => {
   it('are a model call that the server refused, and the nodes that it took down', async () => {
     const policy = await startServer(() => ({ fault: { type: 'status', status: 400, message: 'prompt too long' } }));
-    const model = chatModel(policy);
+    const model = chatModel(await startServer());
     const graph = withLightning(oneNode('writer', async () => ({ answer: (await model.invoke('q')).text })));
     const rollout = startRollout(policy.baseUrl);
     await expect(rollout.run(() => graph.invoke({ question: 'q' }, thread))).rejects.toThrow('prompt too long');
@@ -197,7 +197,7 @@ describe('failures in the trace', () => {
 
   it('are a call that the end of the attempt aborts', async () => {
     const policy = await startServer(() => ({ fault: { type: 'stall', afterEvents: 0 } }));
-    const model = chatModel(policy);
+    const model = chatModel(await startServer());
     const graph = withLightning(oneNode('writer', async () => ({ answer: (await model.invoke('q')).text })));
     const rollout = startRollout(policy.baseUrl);
     const running = rollout.run(() => graph.invoke({ question: 'q' }, thread));

@@ -4,7 +4,7 @@ import { formatTraceParent } from '../identifiers.ts';
 import { currentRollout, type RolloutScope } from '../rollout-scope.ts';
 import { wireHeaders } from '../wire-headers.ts';
 import { resolveCaller, type Caller } from './caller.ts';
-import { addHeaders, redirectCall } from './redirected-call.ts';
+import { placeCall, redirectCall } from './redirected-call.ts';
 
 type Fetch = typeof fetch;
 type FetchArguments = Parameters<Fetch>;
@@ -62,11 +62,12 @@ function redirectInRollout(original: Fetch, scope: RolloutScope, call: FetchArgu
   const method = init?.method ?? (input instanceof Request ? input.method : 'GET');
   if (llm === undefined || path === undefined || method.toUpperCase() !== 'POST') return original(...call);
   const caller = resolveCaller(scope);
-  const headers = callHeaders(scope, caller);
-  // The agent itself aimed at the endpoint: the call gains its place in the trace and is otherwise its own.
-  if (url.startsWith(`${llm.baseUrl}/`)) return original(input, { ...init, headers: addHeaders(call, headers) });
-  if (caller === undefined || !matchesAgent(caller.names, caller.agentMatch)) return original(...call);
-  return redirectCall(call, path, { llm, signal, headers }).then((redirected) => original(...redirected));
+  // A call that the agent itself aims at the endpoint keeps its key and body, and gains its place in the trace.
+  const isAimed = url.startsWith(`${llm.baseUrl}/`);
+  if (!isAimed && (caller === undefined || !matchesAgent(caller.names, caller.agentMatch))) return original(...call);
+  const place = { headers: callHeaders(scope, caller), signal };
+  if (isAimed) return original(input, { ...init, ...placeCall(call, place) });
+  return redirectCall(call, path, llm, place).then((redirected) => original(...redirected));
 }
 
 function callHeaders(scope: RolloutScope, caller: Caller | undefined): Record<string, string> {

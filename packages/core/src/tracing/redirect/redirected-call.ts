@@ -1,8 +1,7 @@
 import type { LlmEndpoint } from '../../vocabulary/resources.ts';
 
-/** What a redirected call takes from its rollout. */
-export interface Redirection {
-  readonly llm: LlmEndpoint;
+/** Where a call belongs in its rollout. */
+export interface CallPlace {
   /** Added to the request's own headers. */
   readonly headers: Readonly<Record<string, string>>;
   /** Aborts when the attempt is over. */
@@ -17,27 +16,27 @@ const providerHeaders = [
 ];
 
 /** The same call to the rollout's endpoint: its path, key and model; the rest of the body is left as it was. */
-export async function redirectCall([input, init]: FetchArguments, path: string, redirection: Redirection): Promise<FetchArguments> {
-  const { llm } = redirection;
-  const fromRequest = input instanceof Request ? input : undefined;
-  const headers = addHeaders([input, init], redirection.headers);
+export async function redirectCall(call: FetchArguments, path: string, llm: LlmEndpoint, place: CallPlace): Promise<FetchArguments> {
+  const [input, init] = call;
+  const { headers, signal } = placeCall(call, place);
   for (const name of providerHeaders) headers.delete(name);
   headers.set('authorization', `Bearer ${llm.apiKey}`);
-  const body = await readBody(init?.body ?? fromRequest?.body);
+  const body = await readBody(init?.body ?? (input instanceof Request ? input.body : undefined));
   return [`${llm.baseUrl}/${path}`, {
     // No `dispatcher`: a proxy that leads to the provider does not lead to the gateway.
     method: 'POST',
     headers,
+    signal,
     ...(body !== undefined && { body: typeof body === 'string' ? replaceModel(body, llm.model) : body }),
-    signal: joinSignals(redirection.signal, init?.signal ?? fromRequest?.signal),
   }];
 }
 
-/** The call's own headers, and more. */
-export function addHeaders([input, init]: FetchArguments, more: Readonly<Record<string, string>>): Headers {
-  const headers = new Headers(init?.headers ?? (input instanceof Request ? input.headers : undefined));
-  for (const [name, value] of Object.entries(more)) headers.set(name, value);
-  return headers;
+/** The call's own headers and more, and its own signal joined with the attempt's. */
+export function placeCall([input, init]: FetchArguments, place: CallPlace): { readonly headers: Headers; readonly signal: AbortSignal } {
+  const request = input instanceof Request ? input : undefined;
+  const headers = new Headers(init?.headers ?? request?.headers);
+  for (const [name, value] of Object.entries(place.headers)) headers.set(name, value);
+  return { headers, signal: joinSignals(place.signal, init?.signal ?? request?.signal) };
 }
 
 /** Text where the body is text; a form or a blob as it is: the gateway answers for what it cannot read. */
