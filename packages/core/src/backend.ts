@@ -89,6 +89,8 @@ export interface TrainingBackend {
   createPolicy(spec: PolicySpec): Promise<TrainablePolicy>;
   /** The frozen base model, for nodes that do not train and for KL; undefined where the backend cannot serve it. */
   baseRelease(): Promise<PolicyRelease | undefined>;
+  /** The text of each token, for people; its joins need not be exact. Absent where the backend cannot tell. */
+  tokenTexts?(tokens: Int32Array): Promise<readonly string[]>;
   close(): Promise<void>;
 }
 

@@ -31,8 +31,8 @@ export interface GrpoOptions {
   /** Optimizer steps that a training step's batch is split into, groups whole. @default 1 */
   readonly minibatches?: number;
   /**
-   * β of a penalty on KL(policy ‖ base model) per trained token, added to the advantages; 0 for none. @default 0
-   * See `penaliseKl` for the estimator.
+   * β of a penalty on KL(policy ‖ base model), 0 for none. Each trained token's advantage loses β times its log-ratio at
+   * sampling time (k1), less the batch's mean: see core's `penalizeDivergence`. @default 0
    */
   readonly klCoefficient?: number;
   /** Clips the global L2 norm of the gradient; 0 for no clipping. @default 1 */

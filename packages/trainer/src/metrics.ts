@@ -38,9 +38,9 @@ export interface OffPolicyMetrics {
   /** Mean of r = exp(lp − q). */
   readonly ratioMean: number;
   readonly ratioMax: number;
-  /** Share of tokens whose ratio is outside the clip bounds; 0 for a loss without. */
+  /** Share of the tokens that the loss clips: for `ppo` those without gradient. */
   readonly clipFraction: number;
-  /** Mean of (r − 1) − log r ≥ 0, in nats, before the step's first update: what sampler and trainer disagree by. */
+  /** KL(sampler ‖ trainer) in nats, by k3, before the step's first update: what the two disagree by. */
   readonly klSamplerTrainer: number;
 }
 
@@ -72,13 +72,13 @@ export interface StepMetrics extends Partial<OffPolicyMetrics> {
   readonly tokensSampled: number;
   readonly optimizerSteps: number;
   readonly learningRate: number;
-  /** Sum over the step's minibatches, divided by their number. */
+  /** Mean over the step's minibatches. */
   readonly loss?: number;
   /** Nats. */
   readonly entropy?: number;
   /** Largest of the step's optimizer steps, before clipping. */
   readonly gradientNorm?: number;
-  /** Mean per token of log π − log π_base, in nats; with a KL coefficient only. */
+  /** KL(policy ‖ base model) in nats, by k1; with a KL coefficient only. */
   readonly klBase?: number;
   /** Versions between sampling and training: mean and largest over the transitions. */
   readonly stalenessMean?: number;

@@ -1,9 +1,10 @@
 import { LightningError, StoreError, TraceError, UserCodeError } from '../errors.ts';
+import { capText } from '../tracing/attribute-values.ts';
+import { errorOutcome, exceptionAttributes } from '../tracing/exception-attributes.ts';
 import { rewardAttributes } from '../tracing/reward-span.ts';
 import { runInRollout, type RolloutScope } from '../tracing/rollout-scope.ts';
 import { TraceRecorder } from '../tracing/trace-recorder.ts';
 import type { Claim } from '../store/lightning-store.ts';
-import { attributeNames } from '../vocabulary/attributes.ts';
 import type { LlmEndpoint, NamedResources } from '../vocabulary/resources.ts';
 import type { Failure } from '../vocabulary/rollout.ts';
 import { AttemptGuard, isLostLease } from './attempt-guard.ts';
@@ -99,25 +100,12 @@ export class AttemptRun<Task> {
     this.#recorder.record({ kind: 'reward', name: 'reward', attributes: rewardAttributes(result) });
   }
 
-  #recordException(error: unknown): void {
-    const { name, message, stack } = error instanceof Error ? error : { name: typeof error, message: describe(error), stack: undefined };
-    this.#recorder.record({
-      kind: 'exception',
-      name: 'exception',
-      status: { code: 'error', message },
-      attributes: {
-        [attributeNames.exceptionType]: name,
-        [attributeNames.exceptionMessage]: message,
-        ...(stack === undefined ? {} : { [attributeNames.exceptionStacktrace]: stack }),
-      },
-    });
-  }
-
   /** What the attempt ends as when `error` ended it; an error of its own leaves an exception span. */
   #explain(error: unknown): AttemptOutcome {
     const { interruption } = this.#guard;
     if (interruption !== undefined) return { status: interruption, failure: toFailure(this.#guard.signal.reason) };
-    this.#recordException(error);
+    const { status } = errorOutcome(error);
+    this.#recorder.record({ kind: 'exception', name: 'exception', status, attributes: exceptionAttributes(error) });
     return failureOutcome(error);
   }
 
@@ -206,5 +194,5 @@ function toFailure(error: unknown): Failure {
 }
 
 function describe(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  return capText(error instanceof Error ? error.message : String(error));
 }

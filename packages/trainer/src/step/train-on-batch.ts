@@ -1,8 +1,8 @@
-import { splitMinibatches, TrainerError, type AdamParameters, type LightningBatch, type Minibatch, type TrainablePolicy } from '@agent-lightning/core';
+import {
+  penalizeDivergence, policyDrift, splitMinibatches, TrainerError, type AdamParameters, type LightningBatch, type PolicyDrift, type TrainablePolicy,
+} from '@agent-lightning/core';
 import type { Grpo } from '../grpo.ts';
 import type { OffPolicyMetrics } from '../metrics.ts';
-import { penaliseKl } from './kl-penalty.ts';
-import { OffPolicyMeter } from './off-policy.ts';
 
 export interface TrainOutcome {
   readonly optimizerSteps: number;
@@ -22,6 +22,8 @@ export interface TrainOnBatchOptions {
   readonly step: number;
   /** Uniform in [0, 1): deals groups into minibatches. */
   readonly random: () => number;
+  /** Called before each optimizer step. */
+  readonly beforeUpdate: () => void;
 }
 
 /**
@@ -29,44 +31,55 @@ export interface TrainOnBatchOptions {
  * @throws {TrainerError} `numerics` when loss or gradient is not a finite number; the caller restores the last good weights
  */
 export async function trainOnBatch(batch: LightningBatch, options: TrainOnBatchOptions): Promise<TrainOutcome> {
-  const adam = warmedUp(options.algorithm, options.step);
-  const minibatches = splitMinibatches(batch, options.algorithm.minibatches, options.random);
-  const meter = new OffPolicyMeter(options.algorithm.loss);
+  const { algorithm, policy } = options;
+  const adam = warmedUp(algorithm, options.step);
+  const { klBase, ...pulled } = await pullToBase(batch, options);
   const passes: Pass[] = [];
-  for (const minibatch of minibatches) passes.push(await trainOnMinibatch(minibatch, adam, meter, options));
-  const offPolicy = meter.summary();
-  const tokensTrained = passes.reduce((sum, pass) => sum + pass.tokens, 0);
-  return {
-    optimizerSteps: passes.length,
-    tokensTrained,
-    learningRate: adam.learningRate,
-    ...optional('loss', meanOver(passes, (pass) => pass.loss, () => 1)),
-    ...optional('entropy', meanOver(passes, (pass) => pass.entropy, (pass) => pass.tokens)),
-    ...optional('klBase', meanOver(passes, (pass) => pass.klBase, (pass) => pass.tokens)),
-    ...optional('gradientNorm', passes.length === 0 ? undefined : Math.max(...passes.map((pass) => pass.gradientNorm))),
-    ...(offPolicy === undefined ? {} : { offPolicy }),
-  };
+  for (const minibatch of splitMinibatches({ ...batch, ...pulled }, algorithm.minibatches, options.random)) {
+    const result = await policy.forwardBackward(minibatch.rows, algorithm.loss);
+    requireFinite('the loss', result.loss, options.step);
+    const drift = policyDrift(minibatch.rows, result.logprobs, algorithm.loss);
+    options.beforeUpdate();
+    const { gradientNorm } = await policy.optimStep(adam);
+    requireFinite('the gradient norm', gradientNorm, options.step);
+    passes.push({ drift, gradientNorm, loss: result.loss, entropy: result.entropy });
+  }
+  return { ...summarise(passes), learningRate: adam.learningRate, ...(klBase === undefined ? {} : { klBase }) };
 }
 
 interface Pass {
-  readonly loss: number;
-  readonly tokens: number;
+  readonly drift: PolicyDrift;
   readonly gradientNorm: number;
+  readonly loss: number;
   readonly entropy: number | undefined;
-  readonly klBase: number | undefined;
 }
 
-async function trainOnMinibatch(minibatch: Minibatch, adam: AdamParameters, meter: OffPolicyMeter, options: TrainOnBatchOptions): Promise<Pass> {
-  const { policy, algorithm } = options;
-  const penalised = algorithm.klCoefficient > 0
-    ? penaliseKl(minibatch.rows, await policy.forwardBase(minibatch.rows), algorithm.klCoefficient)
-    : { rows: minibatch.rows, klBase: undefined };
-  const result = await policy.forwardBackward(penalised.rows, algorithm.loss);
-  requireFinite('the loss', result.loss, options.step);
-  meter.add(penalised.rows, result.logprobs);
-  const { gradientNorm } = await policy.optimStep(adam);
-  requireFinite('the gradient norm', gradientNorm, options.step);
-  return { loss: result.loss, tokens: result.trainedTokens, gradientNorm, entropy: result.entropy, klBase: penalised.klBase };
+/** The rows with the penalty on the divergence from the base model, when the algorithm has one. */
+async function pullToBase(batch: LightningBatch, { algorithm, policy }: TrainOnBatchOptions): Promise<{ rows: LightningBatch['rows']; klBase?: number }> {
+  if (algorithm.klCoefficient === 0 || batch.rows.length === 0) return { rows: batch.rows };
+  const { rows, meanDivergence } = penalizeDivergence(batch.rows, await policy.forwardBase(batch.rows), algorithm.klCoefficient);
+  return { rows, klBase: meanDivergence };
+}
+
+function summarise(passes: readonly Pass[]): Omit<TrainOutcome, 'learningRate' | 'klBase'> {
+  const tokensTrained = passes.reduce((sum, pass) => sum + pass.drift.trainedTokens, 0);
+  const [first] = passes;
+  if (first === undefined) return { optimizerSteps: 0, tokensTrained };
+  const meanOverTokens = (valueOf: (pass: Pass) => number): number =>
+    passes.reduce((sum, pass) => sum + valueOf(pass) * pass.drift.trainedTokens, 0) / tokensTrained;
+  return {
+    optimizerSteps: passes.length,
+    tokensTrained,
+    loss: passes.reduce((sum, pass) => sum + pass.loss, 0) / passes.length,
+    ...(first.entropy === undefined ? {} : { entropy: meanOverTokens((pass) => pass.entropy ?? 0) }),
+    gradientNorm: Math.max(...passes.map((pass) => pass.gradientNorm)),
+    offPolicy: {
+      ratioMean: meanOverTokens((pass) => pass.drift.meanRatio),
+      ratioMax: Math.max(...passes.map((pass) => pass.drift.maxRatio)),
+      clipFraction: meanOverTokens((pass) => pass.drift.clipFraction),
+      klSamplerTrainer: first.drift.klK3,
+    },
+  };
 }
 
 function requireFinite(what: string, value: number, step: number): void {
@@ -77,20 +90,4 @@ function requireFinite(what: string, value: number, step: number): void {
 /** Linear warm-up: the learning rate reaches its value at step `warmupSteps` + 1. */
 function warmedUp({ adam, warmupSteps }: Grpo, step: number): AdamParameters & { readonly learningRate: number } {
   return { ...adam, learningRate: adam.learningRate * Math.min(1, step / (warmupSteps + 1)) };
-}
-
-function meanOver(passes: readonly Pass[], valueOf: (pass: Pass) => number | undefined, weightOf: (pass: Pass) => number): number | undefined {
-  let sum = 0;
-  let weights = 0;
-  for (const pass of passes) {
-    const value = valueOf(pass);
-    if (value === undefined) continue;
-    sum += value * weightOf(pass);
-    weights += weightOf(pass);
-  }
-  return weights === 0 ? undefined : sum / weights;
-}
-
-function optional<Name extends string>(name: Name, value: number | undefined): { readonly [Key in Name]?: number } {
-  return (value === undefined ? {} : { [name]: value }) as { readonly [Key in Name]?: number };
 }

@@ -1,0 +1,12 @@
+import { ConfigurationError, type BackendCapabilities } from '@agent-lightning/core';
+import type { ResolvedTrainerOptions } from './trainer-options.ts';
+
+/** What the backend can do, when it can do what the algorithm asks for. @throws {ConfigurationError} `option-unsupported` */
+export async function checkCapabilities<Task>({ backend, algorithm }: ResolvedTrainerOptions<Task>): Promise<BackendCapabilities> {
+  const capabilities = await backend.capabilities();
+  if (capabilities.losses.includes(algorithm.loss.name)) return capabilities;
+  throw new ConfigurationError(
+    `the backend ${backend.name} cannot train with the loss '${algorithm.loss.name}'; give grpo({ loss }) one of ${capabilities.losses.join(', ')}`,
+    { code: 'option-unsupported' },
+  );
+}

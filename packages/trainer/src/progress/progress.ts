@@ -1,0 +1,118 @@
+import type { StepMetrics, ValidationMetrics } from '../metrics.ts';
+import type { Logger } from './logger.ts';
+
+/** `live`: one line that is redrawn; `plain`: a line for each step; `none`: nothing. */
+export type ProgressMode = 'live' | 'plain' | 'none';
+
+export interface ProgressOptions {
+  readonly mode: ProgressMode;
+  readonly logger: Logger;
+  readonly steps: number;
+  /** What the live line is drawn on. @default standard error */
+  readonly stream?: { write(text: string): unknown; readonly columns?: number };
+  /** Milliseconds on a clock that only grows. @default performance.now */
+  readonly now?: () => number;
+}
+
+/** The live line is drawn at most this often. */
+const redrawMs = 100;
+const clearLine = '\r\u001B[2K';
+
+/** Shows how far a run is. The live line shares its terminal with the log: log through `logger`. */
+export class Progress {
+  readonly logger: Logger;
+  readonly #options: Required<ProgressOptions>;
+  readonly #startedAtMs: number;
+  #drawnAtMs = -Infinity;
+  #step = 0;
+  #phase = '';
+  #done = 0;
+  #total = 0;
+  #last: StepMetrics | undefined;
+  #validation: number | undefined;
+  #isDrawn = false;
+
+  constructor(options: ProgressOptions) {
+    this.#options = { stream: process.stderr, now: () => performance.now(), ...options };
+    this.#startedAtMs = this.#options.now();
+    const { logger } = options;
+    const above = (log: (message: string) => void) => (message: string): void => {
+      this.#clear();
+      log(message);
+    };
+    this.logger = { info: above((message) => logger.info(message)), warn: above((message) => logger.warn(message)), error: above((message) => logger.error(message)) };
+  }
+
+  /** A phase of a step begins; with `total`, rollouts are counted. */
+  begin(step: number, phase: string, total: number = 0): void {
+    this.#step = step;
+    this.#phase = phase;
+    this.#done = 0;
+    this.#total = total;
+    this.#draw(true);
+  }
+
+  rolloutEnded(): void {
+    this.#done += 1;
+    this.#draw(false);
+  }
+
+  validated(step: number, validation: ValidationMetrics): void {
+    this.#validation = validation.reward;
+    if (this.#options.mode !== 'none') this.logger.info(`validation after step ${step}: reward ${validation.reward.toFixed(3)} on ${validation.rollouts} held-out tasks, ${validation.failed} failed`);
+  }
+
+  stepEnded(metrics: StepMetrics): void {
+    this.#last = metrics;
+    if (this.#options.mode === 'plain') this.logger.info(describeStep(metrics, this.#options.steps));
+    this.#draw(true);
+  }
+
+  end(): void {
+    this.#clear();
+  }
+
+  #draw(isForced: boolean): void {
+    if (this.#options.mode !== 'live') return;
+    const now = this.#options.now();
+    if (!isForced && now - this.#drawnAtMs < redrawMs) return;
+    this.#drawnAtMs = now;
+    this.#isDrawn = true;
+    const line = this.#line(now);
+    this.#options.stream.write(`${clearLine}${line.slice(0, (this.#options.stream.columns ?? 120) - 1)}`);
+  }
+
+  #line(now: number): string {
+    const seconds = Math.floor((now - this.#startedAtMs) / 1_000);
+    const parts = [`step ${this.#step}/${this.#options.steps} ${bar(this.#step, this.#options.steps)}`, this.#phase + (this.#total > 0 ? ` ${this.#done}/${this.#total}` : '')];
+    if (this.#last?.reward.mean !== undefined) parts.push(`reward ${this.#last.reward.mean.toFixed(2)}`);
+    if (this.#validation !== undefined) parts.push(`validation ${this.#validation.toFixed(2)}`);
+    parts.push(`${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`);
+    return parts.join(' · ');
+  }
+
+  #clear(): void {
+    if (this.#isDrawn) this.#options.stream.write(clearLine);
+    this.#isDrawn = false;
+  }
+}
+
+/** One line for a step that is done. */
+export function describeStep(metrics: StepMetrics, steps: number): string {
+  const { reward, groupsUsed, groupsZeroVariance, groupsSingleton, seconds } = metrics;
+  const total = Object.values(seconds).reduce((sum, value) => sum + value, 0);
+  return [
+    `step ${metrics.step}/${steps}`,
+    `reward ${reward.mean === undefined ? 'none' : `${reward.mean.toFixed(3)} ± ${reward.deviation!.toFixed(3)}`}`,
+    `groups ${groupsUsed} of ${groupsUsed + groupsZeroVariance + groupsSingleton}`,
+    `failed ${metrics.failed}`,
+    ...(metrics.gradientNorm === undefined ? [] : [`gradient ${metrics.gradientNorm.toPrecision(2)}`]),
+    ...(metrics.entropy === undefined ? [] : [`entropy ${metrics.entropy.toFixed(2)}`]),
+    `${total.toFixed(1)} s (rollout ${seconds.rollout.toFixed(1)}, train ${seconds.train.toFixed(1)})`,
+  ].join(' · ');
+}
+
+function bar(done: number, total: number, width = 10): string {
+  const filled = Math.round((done / total) * width);
+  return `[${'#'.repeat(filled)}${'-'.repeat(width - filled)}]`;
+}

@@ -1,0 +1,28 @@
+import type { Episode } from '@agent-lightning/core';
+import type { ResolvedFitOptions } from './fit-options.ts';
+import type { Progress } from './progress/progress.ts';
+import type { RolloutCollector } from './rollouts/rollout-collector.ts';
+import type { RunDirectory } from './run-directory/run-directory.ts';
+import type { Session } from './session.ts';
+import type { ResolvedTrainerOptions } from './trainer-options.ts';
+
+/** What the parts of one run share. */
+export interface RunContext<Task> {
+  readonly options: ResolvedTrainerOptions<Task>;
+  readonly fit: ResolvedFitOptions<Task>;
+  readonly session: Session<Task>;
+  readonly collector: RolloutCollector;
+  readonly directory: RunDirectory;
+  readonly progress: Progress;
+  /** The longest row that the backend trains, in tokens. */
+  readonly maxRowTokens: number;
+  /** Aborts when the user interrupts the run. */
+  readonly interrupted: AbortSignal;
+  /** Aborts on an interruption, and when the runner cannot go on. */
+  readonly stopping: AbortSignal;
+}
+
+/** The kind of an episode's task, when the run sorts tasks by kind. */
+export function kindReader<Task>({ taskKind }: ResolvedTrainerOptions<Task>): ((episode: Episode) => string) | undefined {
+  return taskKind === undefined ? undefined : (episode) => taskKind(episode.rollout.input as Task);
+}

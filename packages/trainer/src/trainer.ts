@@ -1,0 +1,136 @@
+import { randomBytes } from 'node:crypto';
+import type { JsonValue, RunnerHooks } from '@agent-lightning/core';
+import { checkCapabilities } from './capabilities.ts';
+import { dryRun, type DevOptions, type DevReport } from './dev.ts';
+import { resolveFitOptions, type FitOptions, type ResolvedFitOptions } from './fit-options.ts';
+import { Interrupt } from './interrupt.ts';
+import { Progress } from './progress/progress.ts';
+import { writeReport } from './report/write-report.ts';
+import { RolloutCollector } from './rollouts/rollout-collector.ts';
+import type { RunContext } from './run-context.ts';
+import { describeRun } from './run-directory/run-config.ts';
+import { RunDirectory } from './run-directory/run-directory.ts';
+import { Session } from './session.ts';
+import { resolveTrainerOptions, type ResolvedTrainerOptions, type TrainerOptions } from './trainer-options.ts';
+import { TrainingRun } from './training-run.ts';
+import type { StopReason, TrainingResult } from './training-result.ts';
+
+/** Trains an agent that already exists: runs it on tasks, rewards it, and moves the model behind it towards what did better. */
+export class Trainer<Task = JsonValue> {
+  readonly #options: ResolvedTrainerOptions<Task>;
+
+  /** @throws {ConfigurationError} `option-invalid` */
+  constructor(options: TrainerOptions<Task>) {
+    this.#options = resolveTrainerOptions(options);
+  }
+
+  /** Where `fit` keeps its run. */
+  get runDirectory(): string {
+    return this.#options.runDirectory;
+  }
+
+  /**
+   * Runs a few rollouts through gateway and store and says whether they could train: tokens arrive, rewards vary within
+   * groups, calls merge into rows. Trains nothing and leaves nothing behind.
+   */
+  async dev(options: DevOptions<Task>): Promise<DevReport> {
+    return await dryRun(this.#options, options);
+  }
+
+  /**
+   * Trains, validates, saves and reports. The backend stays open.
+   * @throws {TrainerError} `no-signal` when there is nothing to learn from, `numerics` when a loss is not finite,
+   * `run-locked` | `resume-mismatch` | `disk-full`; {ConfigurationError} `option-invalid` | `option-unsupported`
+   */
+  async fit(options: FitOptions<Task>): Promise<TrainingResult> {
+    const fit = resolveFitOptions(options, this.#options.algorithm.tasksPerStep);
+    const capabilities = await checkCapabilities(this.#options);
+    const directory = await RunDirectory.open(this.#options.runDirectory, {
+      config: describeRun(this.#options, fit),
+      resume: fit.resume,
+      keepCheckpoints: this.#options.keepCheckpoints,
+      // Ids of a store of its own may repeat from run to run: the same seed then samples the same rollouts.
+      runId: this.#options.store === undefined ? 'run' : `run-${randomBytes(4).toString('hex')}`,
+      now: new Date(),
+    });
+    const progress = new Progress({ mode: this.#options.progress, logger: this.#options.logger, steps: fit.steps });
+    const interrupt = new Interrupt({
+      signal: this.#options.signal,
+      handleSignals: this.#options.handleSignals,
+      onInterrupt: (reason) => progress.logger.info(`${reason}: saving and stopping; a second one stops at once`),
+    });
+    try {
+      return await this.#fitIn(directory, fit, capabilities.maxRowTokens, progress, interrupt);
+    } finally {
+      interrupt.dispose();
+      progress.end();
+      directory.close();
+    }
+  }
+
+  async #fitIn(directory: RunDirectory, fit: ResolvedFitOptions<Task>, maxRowTokens: number, progress: Progress, interrupt: Interrupt): Promise<TrainingResult> {
+    const options = this.#options;
+    const session = await Session.open({
+      trainer: { ...options, logger: progress.logger },
+      runId: directory.runId,
+      storePath: directory.file('store.sqlite'),
+      hooks: countRollouts(options.hooks, progress),
+    });
+    try {
+      const { store, failed } = session;
+      const { retry, attemptTimeoutMs } = options;
+      const context: RunContext<Task> = {
+        options, fit, session, directory, progress, maxRowTokens,
+        collector: new RolloutCollector({ store, runId: directory.runId, retry, attemptTimeoutMs, resumed: fit.resume }),
+        interrupted: interrupt.signal,
+        stopping: AbortSignal.any([interrupt.signal, failed]),
+      };
+      return await trainAndReport(context);
+    } finally {
+      await session.close();
+    }
+  }
+}
+
+/** The report is written however the run ends. */
+async function trainAndReport<Task>(context: RunContext<Task>): Promise<TrainingResult> {
+  const run = new TrainingRun(context);
+  let stopReason: StopReason;
+  try {
+    stopReason = await run.run();
+  } catch (error) {
+    const problem = error instanceof Error ? error.message : String(error);
+    await writeReport(context, run, `stopped: ${problem}`).catch((reporting: unknown) => context.progress.logger.warn(`no report could be written: ${String(reporting)}`));
+    throw error;
+  }
+  const modelDirectory = stopReason === 'interrupted' ? undefined : context.directory.file('model');
+  if (modelDirectory !== undefined) await context.session.policy.exportModel(modelDirectory);
+  const reportPath = await writeReport(context, run, stopReason);
+  if (stopReason === 'interrupted') context.progress.logger.info(`saved after step ${run.state.step}; ${context.options.resumeHint(context.directory.path)}`);
+  const { state } = run;
+  return {
+    runId: context.directory.runId,
+    runDirectory: context.directory.path,
+    stopReason,
+    steps: state.step,
+    rollouts: state.totals.rollouts,
+    transitions: state.totals.transitions,
+    validationBefore: state.validationBefore?.reward,
+    validationAfter: stopReason === 'interrupted' ? undefined : state.curve.at(-1)?.validation,
+    curve: state.curve,
+    wallSeconds: state.wallSeconds,
+    modelDirectory,
+    reportPath,
+  };
+}
+
+function countRollouts(hooks: RunnerHooks, progress: Progress): RunnerHooks {
+  const { onRolloutStart, onRolloutEnd } = hooks;
+  return {
+    ...(onRolloutStart === undefined ? {} : { onRolloutStart }),
+    onRolloutEnd: async (end) => {
+      progress.rolloutEnded();
+      await onRolloutEnd?.(end);
+    },
+  };
+}

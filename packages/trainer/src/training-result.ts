@@ -1,0 +1,27 @@
+import type { CurvePoint } from './metrics.ts';
+
+/** Why a run ended. `converged`: nothing to learn any more, since every group's rewards are equal and better than at first. */
+export type StopReason = 'completed' | 'converged' | 'interrupted';
+
+/** What `fit` returns. */
+export interface TrainingResult {
+  readonly runId: string;
+  readonly runDirectory: string;
+  readonly stopReason: StopReason;
+  /** Steps that are done. */
+  readonly steps: number;
+  /** Training and validation rollouts. */
+  readonly rollouts: number;
+  /** Model calls that could be trained on. */
+  readonly transitions: number;
+  /** Greedy reward on all held-out tasks before training; undefined without validation tasks. */
+  readonly validationBefore: number | undefined;
+  /** The same after the last step; undefined when the run was interrupted. */
+  readonly validationAfter: number | undefined;
+  readonly curve: readonly CurvePoint[];
+  /** Interruptions left out. */
+  readonly wallSeconds: number;
+  /** The trained weights, as an ordinary checkpoint; undefined when the run was interrupted. */
+  readonly modelDirectory: string | undefined;
+  readonly reportPath: string;
+}

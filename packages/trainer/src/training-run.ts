@@ -1,0 +1,203 @@
+import { LightningError, TrainerError } from '@agent-lightning/core';
+import type { StepMetrics, ValidationMetrics } from './metrics.ts';
+import { PhaseClock } from './phase-clock.ts';
+import { StepSamples } from './report/step-samples.ts';
+import { TaskOrder } from './rollouts/task-order.ts';
+import { withFileErrors } from './run-directory/file-errors.ts';
+import type { RunContext } from './run-context.ts';
+import { createStepMetrics } from './step/step-metrics.ts';
+import { runTrainingStep, type TrainingStepResult } from './step/training-step.ts';
+import type { NoSignal } from './step/training-signal.ts';
+import { advanceState, initialState, type TrainerState } from './trainer-state.ts';
+import type { StopReason } from './training-result.ts';
+import { validate } from './validation.ts';
+
+/** The loop: validation, steps, checkpoints, until it is done, interrupted, solved or hopeless. */
+export class TrainingRun<Task> {
+  readonly #context: RunContext<Task>;
+  readonly #order: TaskOrder;
+  readonly #samples: StepSamples;
+  readonly #startedAtMs: number = performance.now();
+  #state: TrainerState = initialState;
+  #wallSecondsBefore = 0;
+  /** The newest step that a checkpoint holds. */
+  #savedStep = -1;
+  /** Whether the policy's weights are those after the state's step, or already beyond. */
+  #isPolicyAtState = true;
+  #lastMetrics: StepMetrics | undefined;
+
+  constructor(context: RunContext<Task>) {
+    const { fit, options, directory } = context;
+    this.#context = context;
+    this.#samples = new StepSamples(directory);
+    this.#order = new TaskOrder({ taskCount: fit.train.length, tasksPerStep: options.algorithm.tasksPerStep, seed: options.seed });
+  }
+
+  get state(): TrainerState {
+    return this.#state;
+  }
+
+  /** Trains from where the run is. An interruption is an end like another; what cannot go on is thrown, after saving what is good. */
+  async run(): Promise<StopReason> {
+    try {
+      await this.#begin();
+      const reason = await this.#loop();
+      if (reason !== 'interrupted') await this.#validateFinally();
+      await this.#save();
+      return reason;
+    } catch (error) {
+      if (this.#context.session.failed.aborted) throw this.#context.session.failed.reason;
+      if (isInterruption(error, this.#context.interrupted)) {
+        await this.#saveIfGood();
+        return 'interrupted';
+      }
+      await this.#saveIfGood().catch((saving: unknown) => this.#context.progress.logger.warn(`could not save a checkpoint either: ${String(saving)}`));
+      throw error;
+    }
+  }
+
+  async #begin(): Promise<void> {
+    const { directory, session, fit, collector, progress } = this.#context;
+    const checkpoint = fit.resume ? await directory.checkpoints.latest() : undefined;
+    if (checkpoint !== undefined) {
+      this.#state = checkpoint.state;
+      this.#savedStep = checkpoint.state.step;
+      this.#wallSecondsBefore = checkpoint.state.wallSeconds;
+      await session.policy.loadState(checkpoint.policyDirectory);
+      this.#lastMetrics = (await directory.readMetrics()).findLast((metrics) => metrics.step === checkpoint.state.step);
+    }
+    if (fit.resume) {
+      await directory.truncateMetrics(this.#state.step);
+      const cancelled = await collector.cancelUnfinished('its process ended');
+      progress.logger.info(`resuming after step ${this.#state.step} of ${fit.steps}; ${cancelled} rollouts of the process before run again`);
+    }
+    await session.publish(this.#state.policyVersion);
+    if (this.#state.step === 0) await this.#validateFirst();
+    await this.#save();
+  }
+
+  async #loop(): Promise<StopReason> {
+    const { fit, options, interrupted } = this.#context;
+    while (this.#state.step < fit.steps) {
+      if (interrupted.aborted) return 'interrupted';
+      const noSignal = await this.#step(this.#state.step + 1);
+      if (noSignal !== undefined && this.#judge(noSignal) === 'converged') return 'converged';
+      if (this.#state.step % options.checkpointEvery === 0) await this.#save();
+    }
+    return 'completed';
+  }
+
+  async #step(step: number): Promise<NoSignal | undefined> {
+    const clock = new PhaseClock();
+    const result = await runTrainingStep(this.#context, {
+      step, clock,
+      epoch: this.#order.epochOf(step),
+      taskIndexes: this.#order.tasksOf(step),
+      policyVersion: this.#state.policyVersion,
+      beforeUpdate: () => {
+        this.#isPolicyAtState = false;
+      },
+    });
+    const validation = await clock.measure('validate', () => this.#validateOnTheWay(step));
+    await this.#endStep(result, validation, clock);
+    return result.noSignal;
+  }
+
+  async #endStep(result: TrainingStepResult, validation: ValidationMetrics | undefined, clock: PhaseClock): Promise<void> {
+    const { directory, progress, options } = this.#context;
+    const metrics = createStepMetrics({ ...result, validation, seconds: clock.seconds, wallSeconds: this.#wallSeconds() });
+    this.#state = advanceState(this.#state, metrics);
+    this.#isPolicyAtState = true;
+    this.#lastMetrics = metrics;
+    await directory.appendMetrics(metrics);
+    await this.#samples.keep(result, this.#context);
+    progress.stepEnded(metrics);
+    try {
+      await options.hooks.onStep?.(metrics);
+    } catch (error) {
+      progress.logger.warn(`onStep failed after step ${metrics.step}: ${String(error)}`);
+    }
+  }
+
+  /** Decides what a step without signal means: a warning, a solved task, or the end. */
+  #judge(noSignal: NoSignal): 'go-on' | 'converged' {
+    const { options, progress } = this.#context;
+    const { noSignalStreak, step, totals, firstReward, curve } = this.#state;
+    progress.logger.warn(`step ${step} taught nothing: ${noSignal.message}`);
+    const isHopeless = noSignal.cause !== 'zero-variance' && totals.optimizerSteps === 0;
+    if (!isHopeless && noSignalStreak < options.noSignalPatience) return 'go-on';
+    const reward = curve.at(-1)?.reward;
+    const hasRisen = reward !== undefined && firstReward !== undefined && reward > firstReward;
+    if (noSignal.cause === 'zero-variance' && totals.optimizerSteps > 0 && hasRisen) return 'converged';
+    throw new TrainerError(`training stopped after step ${step}, with no signal for ${noSignalStreak} ${noSignalStreak === 1 ? 'step' : 'steps'}: ${noSignal.message}`, { code: 'no-signal' });
+  }
+
+  async #validateFirst(): Promise<void> {
+    const validation = await validate(this.#context, 0, true);
+    if (validation === undefined) return;
+    const { totals } = this.#state;
+    this.#state = {
+      ...this.#state,
+      validationBefore: validation,
+      curve: [{ step: 0, validation: validation.reward }],
+      totals: { ...totals, rollouts: totals.rollouts + validation.rollouts },
+      wallSeconds: this.#wallSeconds(),
+    };
+  }
+
+  /** Between the first and the last validation; an interruption leaves it out, since the step itself is done. */
+  async #validateOnTheWay(step: number): Promise<ValidationMetrics | undefined> {
+    const { fit, interrupted } = this.#context;
+    if (fit.validationEvery === 0 || step % fit.validationEvery !== 0 || step >= fit.steps) return undefined;
+    try {
+      return await validate(this.#context, step, false);
+    } catch (error) {
+      if (isInterruption(error, interrupted)) return undefined;
+      throw error;
+    }
+  }
+
+  /** Validates on all held-out tasks after the last step, and writes that into the step's line. */
+  async #validateFinally(): Promise<void> {
+    const last = this.#lastMetrics;
+    if (last === undefined || last.validation?.complete === true) return;
+    const startedAtMs = performance.now();
+    const validation = await validate(this.#context, last.step, true);
+    if (validation === undefined) return;
+    const validate_ = last.seconds.validate + (performance.now() - startedAtMs) / 1_000;
+    const metrics: StepMetrics = { ...last, validation, seconds: { ...last.seconds, validate: validate_ }, wallSeconds: this.#wallSeconds() };
+    const { directory } = this.#context;
+    await directory.truncateMetrics(last.step - 1);
+    await directory.appendMetrics(metrics);
+    this.#lastMetrics = metrics;
+    const { curve, totals } = this.#state;
+    this.#state = {
+      ...this.#state,
+      curve: curve.map((point) => (point.step === last.step ? { ...point, validation: validation.reward } : point)),
+      totals: { ...totals, rollouts: totals.rollouts + validation.rollouts },
+      wallSeconds: metrics.wallSeconds,
+    };
+    this.#savedStep = -1; // the state changed without a step
+  }
+
+  async #save(): Promise<void> {
+    if (this.#savedStep === this.#state.step) return;
+    const { directory, session } = this.#context;
+    await withFileErrors(directory.file('checkpoints'), () => directory.checkpoints.save(session.policy, this.#state));
+    this.#savedStep = this.#state.step;
+  }
+
+  /** Saves the last step that is done, unless the weights are already beyond it: then the newest checkpoint is what is good. */
+  async #saveIfGood(): Promise<void> {
+    if (this.#isPolicyAtState && this.#state.step > 0) await this.#save();
+  }
+
+  #wallSeconds(): number {
+    return this.#wallSecondsBefore + (performance.now() - this.#startedAtMs) / 1_000;
+  }
+}
+
+/** Whether an error is only the user's interruption, come back from what was waiting. */
+function isInterruption(error: unknown, interrupted: AbortSignal): boolean {
+  return interrupted.aborted && LightningError.isInstance(error) && error.code === 'cancelled';
+}

@@ -1,0 +1,37 @@
+import type { RolloutContext } from '@agent-lightning/core';
+
+/** "Which letter follows this one?", for the first letters of the alphabet. */
+export interface LetterTask {
+  readonly letter: string;
+  readonly answer: string;
+  readonly kind: string;
+}
+
+export const letterTasks: readonly LetterTask[] = [...'abcdefgh'].map((letter, index) => ({
+  letter,
+  answer: String.fromCharCode(letter.charCodeAt(0) + 1),
+  kind: index % 2 === 0 ? 'even' : 'odd',
+}));
+
+/** Asks the policy over HTTP, as an agent built by hand does, and returns its answer. */
+export async function askLetter(task: LetterTask, { llm, signal }: RolloutContext): Promise<string> {
+  const response = await fetch(`${llm.baseUrl}/chat/completions`, {
+    method: 'POST',
+    signal,
+    headers: { authorization: `Bearer ${llm.apiKey}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ model: llm.model, messages: [{ role: 'user', content: task.letter }] }),
+  });
+  if (!response.ok) throw new Error(`the model answered ${response.status}: ${await response.text()}`);
+  const body = (await response.json()) as { choices: { message: { content: string } }[] };
+  return body.choices[0]!.message.content;
+}
+
+/** 1 for the right letter; a little for a letter near it, so that a fresh policy finds a slope. */
+export async function answerLetter(task: LetterTask, context: RolloutContext): Promise<number> {
+  return scoreLetter(task, await askLetter(task, context));
+}
+
+export function scoreLetter(task: LetterTask, answer: string): number {
+  const distance = Math.abs(answer.charCodeAt(0) - task.answer.charCodeAt(0));
+  return distance === 0 ? 1 : Math.max(0, 0.5 - distance / 10);
+}

@@ -1,0 +1,60 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach } from 'vitest';
+import { grpo, Trainer, type GrpoOptions, type Logger, type TrainerOptions } from '../src/index.ts';
+import { BigramBackend } from './bigram-backend.ts';
+import { answerLetter, type LetterTask } from './letter-task.ts';
+
+const folders: string[] = [];
+
+afterEach(async () => {
+  for (const folder of folders.splice(0)) await rm(folder, { recursive: true, force: true });
+});
+
+/** A folder for runs that is removed after the test. */
+export async function createFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'trainer-'));
+  folders.push(folder);
+  return folder;
+}
+
+/** A logger that keeps its lines. */
+export interface RecordingLogger extends Logger {
+  readonly lines: string[];
+}
+
+export function recordingLogger(): RecordingLogger {
+  const lines: string[] = [];
+  return {
+    lines,
+    info: (message) => void lines.push(message),
+    warn: (message) => void lines.push(`warning: ${message}`),
+    error: (message) => void lines.push(`error: ${message}`),
+  };
+}
+
+export interface TestTrainer {
+  readonly trainer: Trainer<LetterTask>;
+  readonly backend: BigramBackend;
+  readonly logger: RecordingLogger;
+  readonly runDirectory: string;
+}
+
+/** A trainer on the letter task with quiet, small and quick defaults. */
+export async function createTestTrainer(options: Partial<TrainerOptions<LetterTask>> = {}, algorithm: GrpoOptions = {}): Promise<TestTrainer> {
+  const backend = options.backend instanceof BigramBackend ? options.backend : new BigramBackend();
+  const logger = recordingLogger();
+  const runDirectory = options.runDirectory ?? join(await createFolder(), 'run');
+  const trainer = new Trainer<LetterTask>({
+    rollout: answerLetter,
+    backend,
+    algorithm: grpo({ groupSize: 8, tasksPerStep: 4, learningRate: 60, maxGradientNorm: 0, ...algorithm }),
+    logger,
+    progress: 'none',
+    handleSignals: false,
+    ...options,
+    runDirectory,
+  });
+  return { trainer, backend, logger, runDirectory };
+}
