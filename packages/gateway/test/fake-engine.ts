@@ -50,7 +50,7 @@ function* fakeEvents(request: GenerateRequest, choices: readonly FakeChoice[]): 
         const first = sampled[choice] ?? 0;
         sampled[choice] = first + piece[1];
         const tokens = Int32Array.from({ length: piece[1] }, (_, index) => 1_000 * (choice + 1) + first + index);
-        yield { type: 'piece', choice, text: piece[0], tokens, logprobs: Float32Array.from(tokens, (id) => -(id % 1_000) / 64) };
+        yield { type: 'piece', choice, text: piece[0], tokens, logprobs: Float32Array.from(tokens, (id) => -(1 + (id % 1_000)) / 64) };
       } else if (position === pieces.length) yield { type: 'finish', choice, reason: reason ?? 'stop' };
     }
   }

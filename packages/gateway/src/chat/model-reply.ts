@@ -91,14 +91,14 @@ export class ReplyDraft {
   }
 
   setPrompt(tokens: ArrayLike<number>): void {
-    this.#promptTokens = tokens instanceof Int32Array ? tokens : Int32Array.from(this.#checkedIds(tokens, 'prompt'));
+    this.#promptTokens = tokens instanceof Int32Array ? tokens : Int32Array.from(this.#checkedIds(tokens, 'prompt', 0));
   }
 
   addTokens(index: number, ids: ArrayLike<number>): void {
     const choice = this.#choices[index];
     if (choice === undefined) return;
     choice.hasTokens = true;
-    choice.tokens.append(ids instanceof Int32Array ? ids : this.#checkedIds(ids, 'response'));
+    choice.tokens.append(ids instanceof Int32Array ? ids : this.#checkedIds(ids, 'response', choice.tokens.length));
   }
 
   addLogprobs(index: number, logprobs: ArrayLike<number>): void {
@@ -124,10 +124,10 @@ export class ReplyDraft {
     };
   }
 
-  #checkedIds(ids: ArrayLike<number>, name: string): ArrayLike<number> {
+  #checkedIds(ids: ArrayLike<number>, name: string, offset: number): ArrayLike<number> {
     for (let position = 0; position < ids.length; position += 1) {
       const id = ids[position] as number;
-      if (!(Number.isInteger(id) && id >= 0 && id <= largestTokenId)) this.markMalformed(`${name} token id ${position} is ${String(id)}`);
+      if (!(Number.isInteger(id) && id >= 0 && id <= largestTokenId)) this.markMalformed(`${name} token id ${offset + position} is ${String(id)}`);
     }
     return ids;
   }
