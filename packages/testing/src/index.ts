@@ -7,3 +7,8 @@ export { endOfTurnToken, scriptedPromptTokens, tokenizeScripted, type ScriptedTo
 export { describeBackend } from './backend/describe-backend.ts';
 export type { BackendFixture, BackendSuiteOptions, OpenBackend } from './backend/backend-fixture.ts';
 export { collectGeneration, type CollectedChoice, type CollectedGeneration } from './backend/collect-generation.ts';
+
+// contract suite of stores
+export { describeStore } from './store/describe-store.ts';
+export type { OpenStore, StoreSuiteOptions, StoreUnderTest } from './store/store-fixture.ts';
+export type { ModelSuiteOptions } from './store/describe-model.ts';

@@ -73,15 +73,12 @@ function checkPrimitive(field: string, value: unknown): string | number | boolea
   return value;
 }
 
-/** A reward span names its dimensions from index 0 on, each with a finite value. */
+/** A reward span has dimensions from index 0 on, each with a name and a finite value. */
 function checkReward(at: string, attributes: Attributes): void {
-  let count = 0;
-  for (; attributes[rewardNameAttribute(count)] !== undefined; count++) {
-    const name = rewardNameAttribute(count);
+  for (let index = 0; index === 0 || attributes[rewardNameAttribute(index)] !== undefined || attributes[rewardValueAttribute(index)] !== undefined; index++) {
+    const [name, value] = [rewardNameAttribute(index), rewardValueAttribute(index)];
     checkText(`${at}["${name}"]`, attributes[name], storeLimits.nameCharacters, 1);
-  }
-  for (let index = 0; index < Math.max(count, 1); index++) {
-    checkNumber(`${at}["${rewardValueAttribute(index)}"]`, attributes[rewardValueAttribute(index)]);
+    checkNumber(`${at}["${value}"]`, attributes[value]);
   }
 }
 

@@ -1,0 +1,71 @@
+import type { NamedResources } from '@agent-lightning/core';
+import { describe, expect } from 'vitest';
+import { expectError } from './expect-error.ts';
+import { claimOne, sampleSpan, sampleTokens, start } from './sample-data.ts';
+import { testStore, type OpenStore } from './store-fixture.ts';
+
+/** Resources, statistics, deletion and closing. */
+export function describeKeeping(open: OpenStore): void {
+  describe('keeping', () => {
+    testStore('keeps every version of resources; the last one written is the latest', open, async ({ store, now, advance }) => {
+      const prompt = (template: string): NamedResources => ({ system: { type: 'prompt_template', template, engine: 'jinja' }, extra: { type: 'json', value: { a: [1] } } });
+      expect(await store.latestResources()).toBeUndefined();
+      const first = await store.putResources('prompts', prompt('one'));
+      expect(first).toEqual({ resourcesId: 'prompts', version: 1, resources: prompt('one'), createdAtMs: now() });
+      advance(5);
+      const second = await store.putResources('prompts', prompt('two'));
+      expect(second).toMatchObject({ version: 2, createdAtMs: now() });
+      const other = await store.putResources('other', {});
+      expect(await store.latestResources()).toEqual(other);
+      expect(await store.getResources('prompts')).toEqual(second);
+      expect(await store.getResources('prompts', 1)).toEqual(first);
+      expect(await store.getResources('prompts', 3)).toBeUndefined();
+      expect(await store.getResources('absent')).toBeUndefined();
+    });
+
+    testStore('counts what it holds', open, async ({ store }) => {
+      const { lease } = await start(store, 'a', { maxAttempts: 2 });
+      await store.appendSpans(lease, [sampleSpan(1, { kind: 'model_call', tokens: sampleTokens(3, 4) }), sampleSpan(2)]);
+      await store.fail(lease, { code: 'x', message: 'y' });
+      await store.complete((await claimOne(store)).lease);
+      await store.enqueue([{ input: 1 }, { input: 1 }]);
+      await store.putResources('x', {});
+      await store.putResources('x', {});
+      expect(await store.statistics()).toMatchObject({
+        rollouts: { queuing: 2, preparing: 0, running: 0, requeuing: 0, succeeded: 1, failed: 0, cancelled: 0 },
+        attempts: { preparing: 0, running: 0, succeeded: 1, failed: 1, timeout: 0, unresponsive: 0, cancelled: 0 },
+        spans: 2, tokens: 7, resources: 2,
+      });
+    });
+
+    testStore('deletes a run with all that hangs on it, once it is final', open, async ({ store }) => {
+      await store.enqueue([{ rolloutId: 'a', input: 1, runId: 'run' }, { rolloutId: 'b', input: 1, runId: 'run' }, { rolloutId: 'kept', input: 1, runId: 'other' }]);
+      for (const { lease } of await store.claim({ workerId: 'w', limit: 3 })) {
+        await store.appendSpans(lease, [sampleSpan(1, { kind: 'model_call', tokens: sampleTokens(1, 1) })]);
+        if (lease.rolloutId !== 'b') await store.complete(lease);
+      }
+      await expectError(store.deleteRun('run'), 'store-conflict', /\bb\b/);
+      expect(await store.getRollout('a')).toBeDefined();
+      await store.cancel('b');
+      expect(await store.deleteRun('run')).toBe(2);
+      expect(await store.deleteRun('run')).toBe(0);
+      expect((await store.queryRollouts()).items.map((rollout) => rollout.rolloutId)).toEqual(['kept']);
+      expect(await store.querySpans({ rolloutIds: ['a', 'b'] })).toEqual([]);
+      expect(await store.queryAttempts('a')).toEqual([]);
+      expect(await store.statistics()).toMatchObject({ spans: 1, tokens: 2 });
+      const [fresh] = await store.enqueue([{ rolloutId: 'a', input: 'another task' }]);
+      expect(fresh).toMatchObject({ input: 'another task', status: 'queuing', attemptCount: 0 });
+      const { lease } = await claimOne(store);
+      expect(await store.appendSpans(lease, [sampleSpan(1)])).toEqual([1]);
+    });
+
+    testStore('finishes the writes under way when it closes, and refuses later calls', open, async ({ store }) => {
+      const writing = store.enqueue([{ rolloutId: 'a', input: 1 }]);
+      await store.close();
+      expect((await writing)[0]?.rolloutId).toBe('a');
+      await store.close();
+      const calls = [store.enqueue([{ input: 1 }]), store.getRollout('a'), store.statistics(), store.waitForWork({}), store.runWatchdog()];
+      for (const call of calls) await expectError(call, 'store-closed');
+    });
+  });
+}

@@ -1,0 +1,65 @@
+import type { LightningStore } from '@agent-lightning/core';
+import { it } from 'vitest';
+
+/** What the suite asks of the store that it opens. */
+export interface StoreSuiteOptions {
+  /** The clock that the store must use; the suite sets it forward. */
+  readonly now: () => number;
+  /** 0: the suite runs the watchdog itself. */
+  readonly watchdogIntervalMs: number;
+}
+
+/** A fresh, empty store, and what else can be tried on its kind. */
+export interface StoreUnderTest {
+  readonly store: LightningStore;
+  /** Durable stores: closes the store and opens the same data again. */
+  readonly reopen?: () => Promise<LightningStore>;
+  /** Stores that several processes share: opens the same data a second time. */
+  readonly openPeer?: () => Promise<LightningStore>;
+  /** Removes what the test left, after the stores were closed. */
+  readonly dispose?: () => Promise<void>;
+}
+
+export type OpenStore = (options: StoreSuiteOptions) => Promise<StoreUnderTest>;
+
+/** What one test of the suite works with. */
+export interface StoreTest {
+  readonly store: LightningStore;
+  readonly now: () => number;
+  /** Sets the store's clock forward. */
+  readonly advance: (milliseconds: number) => void;
+  readonly reopen: (() => Promise<LightningStore>) | undefined;
+  readonly openPeer: (() => Promise<LightningStore>) | undefined;
+}
+
+/** The clock of every test starts here: any whole moment will do. */
+const startMs: number = 1_800_000_000_000;
+
+/** Runs one test on a store of its own, then closes it. */
+export function testStore(title: string, open: OpenStore, run: (test: StoreTest) => Promise<void>, timeoutMs?: number): void {
+  it(title, () => withStore(open, run), timeoutMs);
+}
+
+/** Opens a store, hands it to `run`, and closes all that was opened, whatever happens. */
+export async function withStore(open: OpenStore, run: (test: StoreTest) => Promise<void>): Promise<void> {
+  let nowMs = startMs;
+  const under = await open({ now: () => nowMs, watchdogIntervalMs: 0 });
+  const opened: LightningStore[] = [under.store];
+  const remember = (again: (() => Promise<LightningStore>) | undefined): (() => Promise<LightningStore>) | undefined => again && (async () => {
+    const store = await again();
+    opened.push(store);
+    return store;
+  });
+  try {
+    await run({
+      store: under.store,
+      now: () => nowMs,
+      advance: (milliseconds) => { nowMs += milliseconds; },
+      reopen: remember(under.reopen),
+      openPeer: remember(under.openPeer),
+    });
+  } finally {
+    for (const store of opened) await store.close();
+    await under.dispose?.();
+  }
+}
