@@ -3,39 +3,64 @@ import { describe, expect, it } from 'vitest';
 import { estimateAdvantages, estimators, type Estimator, type RolloutReturns } from './advantages.ts';
 
 const returnsOf = (groupId: string, ...rollouts: number[][]): RolloutReturns[] =>
-  rollouts.map((returns, index) => ({ rolloutId: `${groupId}-${index}`, groupId, returns: Float64Array.from(returns) }));
+  rollouts.map((returns, index) => ({
+    rolloutId: `${groupId}-${index}`,
+    groupId,
+    returns: Float64Array.from(returns),
+  }));
 
 const listed = (rollouts: readonly RolloutReturns[], estimator: Estimator): number[][] =>
   rollouts.map(({ rolloutId }) => [...(estimateAdvantages(rollouts, estimator).advantages.get(rolloutId) ?? [])]);
 
 const eighths = fc.integer({ min: -8, max: 8 }).map((value) => value / 8);
 const arbitraryRollouts = fc
-  .array(fc.record({ group: fc.integer({ min: 0, max: 3 }), returns: fc.array(eighths, { minLength: 1, maxLength: 4 }) }), { minLength: 1, maxLength: 12 })
-  .map((shapes) => shapes.map(({ group, returns }, index) => ({ rolloutId: `r${index}`, groupId: `g${group}`, returns: Float64Array.from(returns) })));
+  .array(
+    fc.record({ group: fc.integer({ min: 0, max: 3 }), returns: fc.array(eighths, { minLength: 1, maxLength: 4 }) }),
+    { minLength: 1, maxLength: 12 },
+  )
+  .map((shapes) =>
+    shapes.map(({ group, returns }, index) => ({
+      rolloutId: `r${index}`,
+      groupId: `g${group}`,
+      returns: Float64Array.from(returns),
+    })),
+  );
 
 /** A second implementation: one weighted sample for each call, weight 1/K, and sums over them. */
 function naiveAdvantages(rollouts: readonly RolloutReturns[], estimator: Estimator): Map<string, number[]> {
-  const kept = estimator === 'reinforce++' ? keepAll(rollouts) : [...new Set(rollouts.map(({ groupId }) => groupId))].flatMap((id) => keepAll(rollouts.filter(({ groupId }) => groupId === id)));
+  const kept =
+    estimator === 'reinforce++'
+      ? keepAll(rollouts)
+      : [...new Set(rollouts.map(({ groupId }) => groupId))].flatMap((id) =>
+          keepAll(rollouts.filter(({ groupId }) => groupId === id)),
+        );
   const center = (of: readonly RolloutReturns[]): number => weightedMean(of, (value) => value);
-  const peers = (rollout: RolloutReturns): readonly RolloutReturns[] => kept.filter(({ groupId }) => groupId === rollout.groupId);
+  const peers = (rollout: RolloutReturns): readonly RolloutReturns[] =>
+    kept.filter(({ groupId }) => groupId === rollout.groupId);
   const spread = (of: readonly RolloutReturns[], from: (rollout: RolloutReturns) => number): number =>
     Math.sqrt((weightedMean(of, (value, rollout) => (value - from(rollout)) ** 2) * of.length) / (of.length - 1));
-  return new Map(kept.map((rollout) => {
-    const group = peers(rollout);
-    const advantage = (value: number): number => {
-      if (estimator === 'dr_grpo') return value - center(group);
-      if (estimator === 'grpo') return (value - center(group)) / (spread(group, () => center(group)) + 1e-6);
-      if (estimator === 'rloo') return value - center(group.filter((other) => other !== rollout));
-      if (estimator === 'reinforce++') return (value - center(kept)) / (spread(kept, () => center(kept)) + 1e-6);
-      return (value - center(group)) / (spread(kept, (other) => center(peers(other))) + 1e-6);
-    };
-    return [rollout.rolloutId, [...rollout.returns].map(advantage)];
-  }));
+  return new Map(
+    kept.map((rollout) => {
+      const group = peers(rollout);
+      const advantage = (value: number): number => {
+        if (estimator === 'dr_grpo') return value - center(group);
+        if (estimator === 'grpo') return (value - center(group)) / (spread(group, () => center(group)) + 1e-6);
+        if (estimator === 'rloo') return value - center(group.filter((other) => other !== rollout));
+        if (estimator === 'reinforce++') return (value - center(kept)) / (spread(kept, () => center(kept)) + 1e-6);
+        return (value - center(group)) / (spread(kept, (other) => center(peers(other))) + 1e-6);
+      };
+      return [rollout.rolloutId, [...rollout.returns].map(advantage)];
+    }),
+  );
 }
 
-function weightedMean(rollouts: readonly RolloutReturns[], of: (value: number, rollout: RolloutReturns) => number): number {
+function weightedMean(
+  rollouts: readonly RolloutReturns[],
+  of: (value: number, rollout: RolloutReturns) => number,
+): number {
   let sum = 0;
-  for (const rollout of rollouts) for (const value of rollout.returns) sum += of(value, rollout) / rollout.returns.length;
+  for (const rollout of rollouts)
+    for (const value of rollout.returns) sum += of(value, rollout) / rollout.returns.length;
   return sum / rollouts.length;
 }
 
@@ -58,7 +83,9 @@ describe('estimateAdvantages', () => {
   });
 
   it('computes dr_grpo as by hand', () => {
-    listed(group, 'dr_grpo').flat().forEach((value, index) => expect(value).toBeCloseTo(index === 0 ? 2 / 3 : -1 / 3, 12));
+    listed(group, 'dr_grpo')
+      .flat()
+      .forEach((value, index) => expect(value).toBeCloseTo(index === 0 ? 2 / 3 : -1 / 3, 12));
   });
 
   it('computes rloo as by hand', () => {
@@ -80,50 +107,82 @@ describe('estimateAdvantages', () => {
   });
 
   it.each(estimators)('agrees with a second implementation: %s', (estimator) => {
-    fc.assert(fc.property(arbitraryRollouts, (rollouts) => {
-      const { advantages } = estimateAdvantages(rollouts, estimator);
-      const naive = naiveAdvantages(rollouts, estimator);
-      expect(new Set(advantages.keys())).toEqual(new Set(naive.keys()));
-      for (const [rolloutId, values] of advantages) values.forEach((value, k) => expect(value).toBeCloseTo(naive.get(rolloutId)![k]!, 8));
-    }));
+    fc.assert(
+      fc.property(arbitraryRollouts, (rollouts) => {
+        const { advantages } = estimateAdvantages(rollouts, estimator);
+        const naive = naiveAdvantages(rollouts, estimator);
+        expect(new Set(advantages.keys())).toEqual(new Set(naive.keys()));
+        for (const [rolloutId, values] of advantages)
+          values.forEach((value, k) => expect(value).toBeCloseTo(naive.get(rolloutId)![k]!, 8));
+      }),
+    );
   });
 
-  it.each(estimators.filter((estimator) => estimator !== 'reinforce++'))('sums to zero over each group, every rollout weighing 1: %s', (estimator) => {
-    fc.assert(fc.property(arbitraryRollouts, (rollouts) => {
-      const { advantages } = estimateAdvantages(rollouts, estimator);
-      for (const members of Map.groupBy(rollouts, ({ groupId }) => groupId).values()) {
-        const sum = members.reduce((total, { rolloutId }) => total + meanOf(advantages.get(rolloutId) ?? new Float64Array([0])), 0);
-        expect(sum).toBeCloseTo(0, 8);
-      }
-    }));
-  });
+  it.each(estimators.filter((estimator) => estimator !== 'reinforce++'))(
+    'sums to zero over each group, every rollout weighing 1: %s',
+    (estimator) => {
+      fc.assert(
+        fc.property(arbitraryRollouts, (rollouts) => {
+          const { advantages } = estimateAdvantages(rollouts, estimator);
+          for (const members of Map.groupBy(rollouts, ({ groupId }) => groupId).values()) {
+            const sum = members.reduce(
+              (total, { rolloutId }) => total + meanOf(advantages.get(rolloutId) ?? new Float64Array([0])),
+              0,
+            );
+            expect(sum).toBeCloseTo(0, 8);
+          }
+        }),
+      );
+    },
+  );
 
   it('sums to zero over the batch, every rollout weighing 1: reinforce++', () => {
-    fc.assert(fc.property(arbitraryRollouts, (rollouts) => {
-      const { advantages } = estimateAdvantages(rollouts, 'reinforce++');
-      expect([...advantages.values()].reduce((total, values) => total + meanOf(values), 0)).toBeCloseTo(0, 8);
-    }));
+    fc.assert(
+      fc.property(arbitraryRollouts, (rollouts) => {
+        const { advantages } = estimateAdvantages(rollouts, 'reinforce++');
+        expect([...advantages.values()].reduce((total, values) => total + meanOf(values), 0)).toBeCloseTo(0, 8);
+      }),
+    );
   });
 
-  it.each(estimators)('does not depend on how many calls a rollout took when all of them have its return: %s', (estimator) => {
-    fc.assert(fc.property(fc.array(fc.record({ reward: eighths, calls: fc.integer({ min: 1, max: 5 }) }), { minLength: 2, maxLength: 8 }), (shapes) => {
-      const many = returnsOf('g', ...shapes.map(({ reward, calls }) => Array.from({ length: calls }, () => reward)));
-      const single = returnsOf('g', ...shapes.map(({ reward }) => [reward]));
-      const judged = estimateAdvantages(single, estimator).advantages;
-      for (const [rolloutId, values] of estimateAdvantages(many, estimator).advantages) {
-        for (const value of values) expect(value).toBeCloseTo(judged.get(rolloutId)![0]!, 10);
-      }
-    }));
-  });
+  it.each(estimators)(
+    'does not depend on how many calls a rollout took when all of them have its return: %s',
+    (estimator) => {
+      fc.assert(
+        fc.property(
+          fc.array(fc.record({ reward: eighths, calls: fc.integer({ min: 1, max: 5 }) }), {
+            minLength: 2,
+            maxLength: 8,
+          }),
+          (shapes) => {
+            const many = returnsOf(
+              'g',
+              ...shapes.map(({ reward, calls }) => Array.from({ length: calls }, () => reward)),
+            );
+            const single = returnsOf('g', ...shapes.map(({ reward }) => [reward]));
+            const judged = estimateAdvantages(single, estimator).advantages;
+            for (const [rolloutId, values] of estimateAdvantages(many, estimator).advantages) {
+              for (const value of values) expect(value).toBeCloseTo(judged.get(rolloutId)![0]!, 10);
+            }
+          },
+        ),
+      );
+    },
+  );
 
   it.each(estimators)('does not change when every return grows by the same amount: %s', (estimator) => {
-    fc.assert(fc.property(arbitraryRollouts, eighths, (rollouts, shift) => {
-      const shifted = rollouts.map((rollout) => ({ ...rollout, returns: rollout.returns.map((value) => value + shift) }));
-      const { advantages } = estimateAdvantages(shifted, estimator);
-      for (const [rolloutId, values] of estimateAdvantages(rollouts, estimator).advantages) {
-        values.forEach((value, k) => expect(advantages.get(rolloutId)![k]).toBeCloseTo(value, 8));
-      }
-    }));
+    fc.assert(
+      fc.property(arbitraryRollouts, eighths, (rollouts, shift) => {
+        const shifted = rollouts.map((rollout) => ({
+          ...rollout,
+          returns: rollout.returns.map((value) => value + shift),
+        }));
+        const { advantages } = estimateAdvantages(shifted, estimator);
+        for (const [rolloutId, values] of estimateAdvantages(rollouts, estimator).advantages) {
+          values.forEach((value, k) => expect(advantages.get(rolloutId)![k]).toBeCloseTo(value, 8));
+        }
+      }),
+    );
   });
 
   it.each(['grpo', 'dr_grpo', 'rloo'] as const)('judges a group by itself: %s', (estimator) => {
@@ -144,7 +203,9 @@ describe('estimateAdvantages', () => {
   it('keeps a group of equal returns under reinforce++, which compares it with the others', () => {
     const rollouts = [...returnsOf('same', [1], [1]), ...returnsOf('mixed', [1], [0])];
     expect(estimateAdvantages(rollouts, 'reinforce++').advantages.size).toBe(4);
-    expect(estimateAdvantages(returnsOf('same', [1], [1]), 'reinforce++')).toMatchObject({ zeroVarianceGroups: ['same'] });
+    expect(estimateAdvantages(returnsOf('same', [1], [1]), 'reinforce++')).toMatchObject({
+      zeroVarianceGroups: ['same'],
+    });
   });
 
   it('drops a group whose rollouts all have the same discounted returns', () => {
@@ -154,7 +215,9 @@ describe('estimateAdvantages', () => {
 
   it('does not take the rounding of sums for a difference', () => {
     expect(0.1 + 0.2 + 0.3).not.toBe(0.3 + 0.2 + 0.1);
-    expect(estimateAdvantages(returnsOf('g', [0.1 + 0.2 + 0.3], [0.3 + 0.2 + 0.1]), 'grpo').zeroVarianceGroups).toEqual(['g']);
+    expect(estimateAdvantages(returnsOf('g', [0.1 + 0.2 + 0.3], [0.3 + 0.2 + 0.1]), 'grpo').zeroVarianceGroups).toEqual(
+      ['g'],
+    );
   });
 
   it.each(estimators)('names a rollout that has nothing to be compared with: %s', (estimator) => {

@@ -50,12 +50,16 @@ function acrossBatch(rollouts: readonly RolloutReturns[]): AdvantageEstimate {
   const center = mean(returns.map(mean));
   const deviation = sampleDeviation(returns, center);
   const normalised = rollouts.map((rollout): [string, Float64Array] => [
-    rollout.rolloutId, rollout.returns.map((value) => (value - center) / (deviation + deviationEpsilon)),
+    rollout.rolloutId,
+    rollout.returns.map((value) => (value - center) / (deviation + deviationEpsilon)),
   ]);
   return { advantages: new Map(normalised), zeroVarianceGroups: [], singletonGroups: [] };
 }
 
-function withinGroups(rollouts: readonly RolloutReturns[], estimator: Exclude<Estimator, 'reinforce++'>): AdvantageEstimate {
+function withinGroups(
+  rollouts: readonly RolloutReturns[],
+  estimator: Exclude<Estimator, 'reinforce++'>,
+): AdvantageEstimate {
   const advantages = new Map<string, Float64Array>();
   const zeroVarianceGroups: string[] = [];
   const singletonGroups: string[] = [];
@@ -65,11 +69,18 @@ function withinGroups(rollouts: readonly RolloutReturns[], estimator: Exclude<Es
     else if (!hasSignal(returns)) zeroVarianceGroups.push(groupId);
     else groupAdvantages(returns, estimator).forEach((value, index) => advantages.set(group[index]!.rolloutId, value));
   }
-  return { advantages: estimator === 'reinforce++-baseline' ? scaledByBatch(advantages) : advantages, zeroVarianceGroups, singletonGroups };
+  return {
+    advantages: estimator === 'reinforce++-baseline' ? scaledByBatch(advantages) : advantages,
+    zeroVarianceGroups,
+    singletonGroups,
+  };
 }
 
 /** Per rollout of one group, shape (K,). */
-function groupAdvantages(returns: readonly Float64Array[], estimator: Exclude<Estimator, 'reinforce++'>): Float64Array[] {
+function groupAdvantages(
+  returns: readonly Float64Array[],
+  estimator: Exclude<Estimator, 'reinforce++'>,
+): Float64Array[] {
   const scores = returns.map(mean);
   const center = mean(scores);
   if (estimator === 'rloo') {
@@ -96,7 +107,9 @@ function scaledByBatch(differences: ReadonlyMap<string, Float64Array>): Readonly
 function hasSignal(returns: readonly Float64Array[]): boolean {
   const first = returns[0]!;
   const allEqual = returns.every((own) => own.every((value) => isSame(value, first[0]!)));
-  const sameSequence = returns.every((own) => own.length === first.length && own.every((value, index) => isSame(value, first[index]!)));
+  const sameSequence = returns.every(
+    (own) => own.length === first.length && own.every((value, index) => isSame(value, first[index]!)),
+  );
   return !allEqual && !sameSequence;
 }
 

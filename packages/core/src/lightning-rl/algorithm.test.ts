@@ -3,7 +3,12 @@ import { describe, expect, it } from 'vitest';
 import { arbitraryEpisodes, episodeOf } from '../../test/__fixtures__/episodes.ts';
 import { buildBatch, type LightningRLOptions } from './algorithm.ts';
 
-const options: LightningRLOptions = { credit: 'identical', estimator: 'grpo', rows: 'trajectory', tokenWeighting: 'rollout' };
+const options: LightningRLOptions = {
+  credit: 'identical',
+  estimator: 'grpo',
+  rows: 'trajectory',
+  tokenWeighting: 'rollout',
+};
 const call = { prompt: [1], response: [2] };
 
 describe('buildBatch', () => {
@@ -22,28 +27,49 @@ describe('buildBatch', () => {
     const batch = buildBatch(example, options);
     // m = 1/2, s = √(4·(1/2)²/3) = 0.57735, A = ±(1/2)/(s + 1e-6) = ±0.866024
     const advantages = [...batch.advantages.values()].map((values) => [...values].map((value) => value.toFixed(6)));
-    expect(advantages).toEqual([['0.866024'], ['0.866024', '0.866024'], ['-0.866024', '-0.866024', '-0.866024'], ['-0.866024']]);
+    expect(advantages).toEqual([
+      ['0.866024'],
+      ['0.866024', '0.866024'],
+      ['-0.866024', '-0.866024', '-0.866024'],
+      ['-0.866024'],
+    ]);
     // R = 4; N(ρ) = 3, 5, 6, 3
     expect(batch.rows.map((row) => row.tokenWeight)).toEqual([1 / 12, 1 / 20, 1 / 24, 1 / 12]);
     expect(batch.rows.map((row) => row.lossMask.join(''))).toEqual(['000111', '0001110011', '0001110011001', '000111']);
-    expect(batch.rows.map((row) => row.advantages.find((value) => value !== 0)!.toFixed(6))).toEqual(['0.072169', '0.043301', '-0.036084', '-0.072169']);
+    expect(batch.rows.map((row) => row.advantages.find((value) => value !== 0)!.toFixed(6))).toEqual([
+      '0.072169',
+      '0.043301',
+      '-0.036084',
+      '-0.072169',
+    ]);
   });
 
   it('reads 35 tokens when calls are merged, and 57 when they are not', () => {
-    const count = (rows: LightningRLOptions['rows']): number => buildBatch(example, { ...options, rows }).rows.reduce((sum, row) => sum + row.tokens.length, 0);
+    const count = (rows: LightningRLOptions['rows']): number =>
+      buildBatch(example, { ...options, rows }).rows.reduce((sum, row) => sum + row.tokens.length, 0);
     expect([count('trajectory'), count('transition')]).toEqual([35, 57]);
   });
 
   it('compares rollouts of one group, and a rollout without a group with nobody', () => {
     const { groupId: _, ...alone } = episodeOf('c', '', 1, [call]).rollout;
-    const batch = buildBatch([episodeOf('a', 'g', 1, [call]), episodeOf('b', 'g', 0, [call]), { ...episodeOf('c', '', 1, [call]), rollout: alone }], options);
+    const batch = buildBatch(
+      [
+        episodeOf('a', 'g', 1, [call]),
+        episodeOf('b', 'g', 0, [call]),
+        { ...episodeOf('c', '', 1, [call]), rollout: alone },
+      ],
+      options,
+    );
     expect([...batch.advantages.keys()]).toEqual(['a', 'b']);
     expect(batch.dropped.singletonGroups).toEqual(['c']);
   });
 
   it('leaves a rollout without a reward out of the statistics, and names it', () => {
     const rewarded = [episodeOf('a', 'g', 1, [call]), episodeOf('b', 'g', 0, [call])];
-    const batch = buildBatch([...rewarded, episodeOf('crashed', 'g', undefined, [call], { status: 'failed' })], options);
+    const batch = buildBatch(
+      [...rewarded, episodeOf('crashed', 'g', undefined, [call], { status: 'failed' })],
+      options,
+    );
     expect(batch.advantages).toEqual(buildBatch(rewarded, options).advantages);
     expect(batch.dropped.missingReward).toEqual(['crashed']);
     expect(batch.returns.has('crashed')).toBe(false);
@@ -51,11 +77,23 @@ describe('buildBatch', () => {
 
   it('names what it drops: equal groups, rollouts without calls, untrainable calls', () => {
     const untrainable = [{ spanId: '1', agentName: 'write', reason: 'the engine reported no tokens' }];
-    const batch = buildBatch([
-      episodeOf('a', 'same', 1, [call]), episodeOf('b', 'same', 1, [call]),
-      { ...episodeOf('c', 'g', 1, []), untrainable }, episodeOf('d', 'g', 1, [call]), { ...episodeOf('e', 'g', 0, [call]), untrainable },
-    ], options);
-    expect(batch.dropped).toEqual({ zeroVarianceGroups: ['same'], singletonGroups: [], missingReward: [], noTransitions: ['c'], untrainable: 2 });
+    const batch = buildBatch(
+      [
+        episodeOf('a', 'same', 1, [call]),
+        episodeOf('b', 'same', 1, [call]),
+        { ...episodeOf('c', 'g', 1, []), untrainable },
+        episodeOf('d', 'g', 1, [call]),
+        { ...episodeOf('e', 'g', 0, [call]), untrainable },
+      ],
+      options,
+    );
+    expect(batch.dropped).toEqual({
+      zeroVarianceGroups: ['same'],
+      singletonGroups: [],
+      missingReward: [],
+      noTransitions: ['c'],
+      untrainable: 2,
+    });
     expect(batch).toMatchObject({ rolloutCount: 2, groupIds: ['g'] });
     expect([...batch.returns.keys()]).toEqual(['a', 'b', 'd', 'e']);
   });
@@ -73,30 +111,41 @@ describe('buildBatch', () => {
   });
 
   it('does not depend on the order of the episodes', () => {
-    fc.assert(fc.property(arbitraryEpisodes, (episodes) => {
-      const batch = buildBatch(episodes, options);
-      const reversed = buildBatch(episodes.toReversed(), options);
-      expect(reversed.rows.length).toBe(batch.rows.length);
-      for (const [rolloutId, values] of batch.advantages) {
-        values.forEach((value, k) => expect(reversed.advantages.get(rolloutId)![k]).toBeCloseTo(value, 9));
-      }
-    }));
+    fc.assert(
+      fc.property(arbitraryEpisodes, (episodes) => {
+        const batch = buildBatch(episodes, options);
+        const reversed = buildBatch(episodes.toReversed(), options);
+        expect(reversed.rows.length).toBe(batch.rows.length);
+        for (const [rolloutId, values] of batch.advantages) {
+          values.forEach((value, k) => expect(reversed.advantages.get(rolloutId)![k]).toBeCloseTo(value, 9));
+        }
+      }),
+    );
   });
 
   it('weighs every rollout of a policy alike, and trains no token of a dropped rollout', () => {
-    fc.assert(fc.property(arbitraryEpisodes, (episodes) => {
-      const batch = buildBatch(episodes, options);
-      expect(new Set(batch.rows.map(({ rolloutId }) => rolloutId))).toEqual(new Set(batch.advantages.keys()));
-      for (const own of Map.groupBy(batch.rows, ({ policy }) => policy).values()) {
-        const total = own.reduce((sum, row) => sum + row.tokenWeight * row.lossMask.reduce((count, bit) => count + bit, 0), 0);
-        expect(total).toBeCloseTo(1, 10);
-      }
-    }));
+    fc.assert(
+      fc.property(arbitraryEpisodes, (episodes) => {
+        const batch = buildBatch(episodes, options);
+        expect(new Set(batch.rows.map(({ rolloutId }) => rolloutId))).toEqual(new Set(batch.advantages.keys()));
+        for (const own of Map.groupBy(batch.rows, ({ policy }) => policy).values()) {
+          const total = own.reduce(
+            (sum, row) => sum + row.tokenWeight * row.lossMask.reduce((count, bit) => count + bit, 0),
+            0,
+          );
+          expect(total).toBeCloseTo(1, 10);
+        }
+      }),
+    );
   });
 
   it('refuses rollouts that are not for training, and a rollout given twice', () => {
-    expect(() => buildBatch([episodeOf('a', 'g', 1, [call], { mode: 'val' })], options)).toThrow(/rollout a has mode val/);
-    expect(() => buildBatch([episodeOf('a', 'g', 1, [call]), episodeOf('a', 'g', 1, [call])], options)).toThrow(/rollout a is in the batch twice/);
+    expect(() => buildBatch([episodeOf('a', 'g', 1, [call], { mode: 'val' })], options)).toThrow(
+      /rollout a has mode val/,
+    );
+    expect(() => buildBatch([episodeOf('a', 'g', 1, [call]), episodeOf('a', 'g', 1, [call])], options)).toThrow(
+      /rollout a is in the batch twice/,
+    );
   });
 
   it.each([

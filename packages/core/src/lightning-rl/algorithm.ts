@@ -55,7 +55,10 @@ export function buildBatch(episodes: readonly Episode[], options: LightningRLOpt
   const usable = rewarded.filter((episode) => episode.transitions.length > 0);
   const credited = usable.map((episode) => creditOf(episode, options)); // (ρ) → (ρ, K)
   const { advantages, zeroVarianceGroups, singletonGroups } = estimateAdvantages(credited, options.estimator);
-  const rows = weighRows(usable.flatMap((episode) => rowsOf(episode, advantages, options.rows)), options.tokenWeighting);
+  const rows = weighRows(
+    usable.flatMap((episode) => rowsOf(episode, advantages, options.rows)),
+    options.tokenWeighting,
+  );
   return {
     rows,
     rolloutCount: advantages.size,
@@ -74,11 +77,20 @@ export function buildBatch(episodes: readonly Episode[], options: LightningRLOpt
 }
 
 function creditOf(episode: Episode, options: LightningRLOptions): RolloutReturns {
-  const intermediate = options.intermediate === undefined ? undefined : intermediateRewards(episode, options.intermediate);
-  return { rolloutId: idOf(episode), groupId: groupOf(episode), returns: assignCredit(episode, options.credit, intermediate) };
+  const intermediate =
+    options.intermediate === undefined ? undefined : intermediateRewards(episode, options.intermediate);
+  return {
+    rolloutId: idOf(episode),
+    groupId: groupOf(episode),
+    returns: assignCredit(episode, options.credit, intermediate),
+  };
 }
 
-function rowsOf(episode: Episode, advantages: ReadonlyMap<string, Float64Array>, layout: RowLayout): readonly BatchRow[] {
+function rowsOf(
+  episode: Episode,
+  advantages: ReadonlyMap<string, Float64Array>,
+  layout: RowLayout,
+): readonly BatchRow[] {
   const own = advantages.get(idOf(episode));
   return own === undefined ? [] : buildRows(episode, groupOf(episode), own, layout);
 }
@@ -95,10 +107,15 @@ function checkOptions(options: LightningRLOptions): void {
   checkCredit(options.credit);
   checkTokenWeighting(options.tokenWeighting);
   if (!estimators.includes(options.estimator)) {
-    throw new ConfigurationError(`estimator is ${JSON.stringify(options.estimator)}; give one of ${estimators.join(', ')}`, { code: 'option-invalid' });
+    throw new ConfigurationError(
+      `estimator is ${JSON.stringify(options.estimator)}; give one of ${estimators.join(', ')}`,
+      { code: 'option-invalid' },
+    );
   }
   if (options.rows !== 'transition' && options.rows !== 'trajectory') {
-    throw new ConfigurationError(`rows is ${JSON.stringify(options.rows)}; give 'transition' or 'trajectory'`, { code: 'option-invalid' });
+    throw new ConfigurationError(`rows is ${JSON.stringify(options.rows)}; give 'transition' or 'trajectory'`, {
+      code: 'option-invalid',
+    });
   }
 }
 
@@ -106,10 +123,15 @@ function checkEpisodes(episodes: readonly Episode[]): void {
   const seen = new Set<string>();
   for (const { rollout } of episodes) {
     if (rollout.mode !== 'train') {
-      throw new ConfigurationError(`rollout ${rollout.rolloutId} has mode ${rollout.mode}; only train rollouts become gradients`, { code: 'option-invalid' });
+      throw new ConfigurationError(
+        `rollout ${rollout.rolloutId} has mode ${rollout.mode}; only train rollouts become gradients`,
+        { code: 'option-invalid' },
+      );
     }
     if (seen.has(rollout.rolloutId)) {
-      throw new ConfigurationError(`rollout ${rollout.rolloutId} is in the batch twice; give each rollout once`, { code: 'option-invalid' });
+      throw new ConfigurationError(`rollout ${rollout.rolloutId} is in the batch twice; give each rollout once`, {
+        code: 'option-invalid',
+      });
     }
     seen.add(rollout.rolloutId);
   }

@@ -8,7 +8,10 @@ const call = { prompt: [1], response: [2] };
 /** Three calls, of which the second earned 0.5 by itself; the rollout earned 1. */
 const episode = episodeOf('a', 'g', 1, [call, { ...call, reward: 0.5 }, call]);
 
-const arbitraryEpisode = arbitraryEpisodes.map((episodes) => ({ ...episodes[0]!, reward: episodes[0]!.reward ?? 0.25 }));
+const arbitraryEpisode = arbitraryEpisodes.map((episodes) => ({
+  ...episodes[0]!,
+  reward: episodes[0]!.reward ?? 0.25,
+}));
 const arbitraryGamma = fc.integer({ min: 0, max: 100 }).map((percent) => percent / 100);
 
 function returnOf({ reward, transitions }: Episode): number {
@@ -58,37 +61,45 @@ describe('assignCredit', () => {
   });
 
   it('agrees with a second implementation', () => {
-    fc.assert(fc.property(arbitraryEpisode, arbitraryGamma, (rewarded, gamma) => {
-      for (const credit of ['identical', 'perStep', { discounted: gamma }, { perStep: gamma }] as const) {
-        const naive = naiveCredit(rewarded, credit);
-        assignCredit(rewarded, credit).forEach((value, k) => expect(value).toBeCloseTo(naive[k]!, 10));
-      }
-    }));
+    fc.assert(
+      fc.property(arbitraryEpisode, arbitraryGamma, (rewarded, gamma) => {
+        for (const credit of ['identical', 'perStep', { discounted: gamma }, { perStep: gamma }] as const) {
+          const naive = naiveCredit(rewarded, credit);
+          assignCredit(rewarded, credit).forEach((value, k) => expect(value).toBeCloseTo(naive[k]!, 10));
+        }
+      }),
+    );
   });
 
   it('conserves the return: as the mean under identical, as the sum under perStep, as the first of perStep with γ = 1', () => {
-    fc.assert(fc.property(arbitraryEpisode, (rewarded) => {
-      const total = returnOf(rewarded);
-      const identical = assignCredit(rewarded, 'identical');
-      expect(identical.reduce((sum, value) => sum + value, 0) / identical.length).toBeCloseTo(total, 10);
-      expect(assignCredit(rewarded, 'perStep').reduce((sum, value) => sum + value, 0)).toBeCloseTo(total, 10);
-      expect(assignCredit(rewarded, { perStep: 1 })[0]).toBeCloseTo(total, 10);
-    }));
+    fc.assert(
+      fc.property(arbitraryEpisode, (rewarded) => {
+        const total = returnOf(rewarded);
+        const identical = assignCredit(rewarded, 'identical');
+        expect(identical.reduce((sum, value) => sum + value, 0) / identical.length).toBeCloseTo(total, 10);
+        expect(assignCredit(rewarded, 'perStep').reduce((sum, value) => sum + value, 0)).toBeCloseTo(total, 10);
+        expect(assignCredit(rewarded, { perStep: 1 })[0]).toBeCloseTo(total, 10);
+      }),
+    );
   });
 
   it('discounts from each call to the one before', () => {
-    fc.assert(fc.property(arbitraryEpisode, arbitraryGamma, (rewarded, gamma) => {
-      const returns = assignCredit(rewarded, { discounted: gamma });
-      expect(returns.at(-1)).toBeCloseTo(returnOf(rewarded), 10);
-      for (let k = 0; k + 1 < returns.length; k += 1) expect(returns[k]).toBeCloseTo(gamma * returns[k + 1]!, 10);
-    }));
+    fc.assert(
+      fc.property(arbitraryEpisode, arbitraryGamma, (rewarded, gamma) => {
+        const returns = assignCredit(rewarded, { discounted: gamma });
+        expect(returns.at(-1)).toBeCloseTo(returnOf(rewarded), 10);
+        for (let k = 0; k + 1 < returns.length; k += 1) expect(returns[k]).toBeCloseTo(gamma * returns[k + 1]!, 10);
+      }),
+    );
   });
 
   it('is identical when nothing is discounted, and perStep when everything is', () => {
-    fc.assert(fc.property(arbitraryEpisode, (rewarded) => {
-      expect(assignCredit(rewarded, { discounted: 1 })).toEqual(assignCredit(rewarded, 'identical'));
-      expect(assignCredit(rewarded, { perStep: 0 })).toEqual(assignCredit(rewarded, 'perStep'));
-    }));
+    fc.assert(
+      fc.property(arbitraryEpisode, (rewarded) => {
+        expect(assignCredit(rewarded, { discounted: 1 })).toEqual(assignCredit(rewarded, 'identical'));
+        expect(assignCredit(rewarded, { perStep: 0 })).toEqual(assignCredit(rewarded, 'perStep'));
+      }),
+    );
   });
 
   it('gives an episode without calls no returns', () => {
@@ -98,16 +109,23 @@ describe('assignCredit', () => {
   });
 
   it('refuses rewards and returns that are not finite, naming the rollout', () => {
-    expect(() => assignCredit(episodeOf('a', 'g', Number.NaN, [call]), 'identical')).toThrow(/reward of rollout a is NaN/);
-    expect(() => assignCredit(episodeOf('a', 'g', 1, [{ ...call, reward: Infinity }]), 'identical')).toThrow(/reward of call 0 of rollout a is Infinity/);
+    expect(() => assignCredit(episodeOf('a', 'g', Number.NaN, [call]), 'identical')).toThrow(
+      /reward of rollout a is NaN/,
+    );
+    expect(() => assignCredit(episodeOf('a', 'g', 1, [{ ...call, reward: Infinity }]), 'identical')).toThrow(
+      /reward of call 0 of rollout a is Infinity/,
+    );
     expect(() => assignCredit(episode, () => [1, Number.NaN, 1])).toThrow(/return of call 1 of rollout a is NaN/);
     expect(() => assignCredit(episode, () => [1])).toThrow(/1 returns for 3 calls/);
     expect(() => assignCredit(episode, 'identical', [0])).toThrow(/3 calls and 1 intermediate rewards/);
   });
 
-  it.each([{ discounted: 1.1 }, { discounted: Number.NaN }, { perStep: -0.1 }, 'other', null, {}])('refuses the option %j', (credit) => {
-    expect(() => assignCredit(episode, credit as Credit)).toThrow(/credit is .*; give/);
-  });
+  it.each([{ discounted: 1.1 }, { discounted: Number.NaN }, { perStep: -0.1 }, 'other', null, {}])(
+    'refuses the option %j',
+    (credit) => {
+      expect(() => assignCredit(episode, credit as Credit)).toThrow(/credit is .*; give/);
+    },
+  );
 });
 
 describe('hasReturn', () => {

@@ -23,7 +23,10 @@ export function checkCredit(credit: Credit): void {
   if (credit === 'identical' || credit === 'perStep' || typeof credit === 'function') return;
   const gamma = discountOf(credit);
   if (typeof gamma !== 'number' || !(gamma >= 0 && gamma <= 1)) {
-    throw new ConfigurationError(`credit is ${JSON.stringify(credit)}; give 'identical', 'perStep', { discounted } or { perStep } with a discount from 0 to 1, or a function`, { code: 'option-invalid' });
+    throw new ConfigurationError(
+      `credit is ${JSON.stringify(credit)}; give 'identical', 'perStep', { discounted } or { perStep } with a discount from 0 to 1, or a function`,
+      { code: 'option-invalid' },
+    );
   }
 }
 
@@ -33,8 +36,13 @@ export function checkCredit(credit: Credit): void {
  */
 export function hasReturn(episode: Episode, credit: Credit): boolean {
   if (episode.reward !== undefined) return true;
-  const keepsCallRewards = credit === 'perStep' || typeof credit === 'function' || (typeof credit === 'object' && 'perStep' in credit);
-  return keepsCallRewards && episode.rollout.status === 'succeeded' && episode.transitions.some((call) => call.reward !== undefined);
+  const keepsCallRewards =
+    credit === 'perStep' || typeof credit === 'function' || (typeof credit === 'object' && 'perStep' in credit);
+  return (
+    keepsCallRewards &&
+    episode.rollout.status === 'succeeded' &&
+    episode.transitions.some((call) => call.reward !== undefined)
+  );
 }
 
 /**
@@ -49,13 +57,19 @@ export function assignCredit(episode: Episode, credit: Credit, intermediate?: Ar
   const terminal = episode.reward ?? 0;
   if (credit === 'identical') return discounted(own, terminal, 1);
   if (credit === 'perStep') return rewardToGo(own, terminal, 0);
-  return checkReturns(episode, 'discounted' in credit ? discounted(own, terminal, credit.discounted) : rewardToGo(own, terminal, credit.perStep));
+  return checkReturns(
+    episode,
+    'discounted' in credit ? discounted(own, terminal, credit.discounted) : rewardToGo(own, terminal, credit.perStep),
+  );
 }
 
 function ownRewards(episode: Episode, intermediate: ArrayLike<number> | undefined): Float64Array {
   const calls = episode.transitions;
   if (intermediate !== undefined && intermediate.length !== calls.length) {
-    throw new TraceError(`rollout ${episode.rollout.rolloutId} has ${calls.length} calls and ${intermediate.length} intermediate rewards; give one for each call`, { code: 'reward-invalid' });
+    throw new TraceError(
+      `rollout ${episode.rollout.rolloutId} has ${calls.length} calls and ${intermediate.length} intermediate rewards; give one for each call`,
+      { code: 'reward-invalid' },
+    );
   }
   if (episode.reward !== undefined) checkFinite(episode, episode.reward, 'reward');
   return Float64Array.from(calls, (call, index) => {
@@ -80,7 +94,10 @@ function rewardToGo(own: Float64Array, terminal: number, gamma: number): Float64
 
 function checkReturns(episode: Episode, returns: Float64Array): Float64Array {
   if (returns.length !== episode.transitions.length) {
-    throw new TraceError(`credit of rollout ${episode.rollout.rolloutId} has ${returns.length} returns for ${episode.transitions.length} calls; return one number for each transition`, { code: 'reward-invalid' });
+    throw new TraceError(
+      `credit of rollout ${episode.rollout.rolloutId} has ${returns.length} returns for ${episode.transitions.length} calls; return one number for each transition`,
+      { code: 'reward-invalid' },
+    );
   }
   returns.forEach((value, index) => checkFinite(episode, value, `return of call ${index}`));
   return returns;
@@ -88,7 +105,10 @@ function checkReturns(episode: Episode, returns: Float64Array): Float64Array {
 
 function checkFinite(episode: Episode, value: number, what: string): number {
   if (!Number.isFinite(value)) {
-    throw new TraceError(`${what} of rollout ${episode.rollout.rolloutId} is ${value}; rewards must be finite numbers`, { code: 'reward-invalid' });
+    throw new TraceError(
+      `${what} of rollout ${episode.rollout.rolloutId} is ${value}; rewards must be finite numbers`,
+      { code: 'reward-invalid' },
+    );
   }
   return value;
 }

@@ -18,13 +18,22 @@ describe('intermediateRewards', () => {
   });
 
   it('fills rules that are not given with the documented defaults', () => {
-    expect(defaultIntermediateRules).toEqual({ toolOk: 0, toolError: -0.1, exception: -0.1, parseFailure: -0.1, lengthStop: -0.1 });
+    expect(defaultIntermediateRules).toEqual({
+      toolOk: 0,
+      toolError: -0.1,
+      exception: -0.1,
+      parseFailure: -0.1,
+      lengthStop: -0.1,
+    });
     expect([...intermediateRewards(episode)]).toEqual([-0.1, -0.1 + -0.1 + -0.1, 0]);
     expect([...intermediateRewards(episode, { toolError: 0 })]).toEqual([0, -0.1 + -0.1 + -0.1, 0]);
   });
 
   it('asks a function about each signal', () => {
-    const named = intermediateRewards(episodeOf('a', 'g', 1, [{ ...call, signals: [signal('tool_ok', 'sql'), signal('tool_ok', 'search')] }]), ({ name }) => (name === 'sql' ? 0.25 : 0));
+    const named = intermediateRewards(
+      episodeOf('a', 'g', 1, [{ ...call, signals: [signal('tool_ok', 'sql'), signal('tool_ok', 'search')] }]),
+      ({ name }) => (name === 'sql' ? 0.25 : 0),
+    );
     expect([...named]).toEqual([0.25]);
   });
 

@@ -23,11 +23,19 @@ export type Intermediate = IntermediateRules | ((signal: StepSignal) => number);
  * worked, since an agent could call it for the reward alone. The paper names the mechanism and gives no values.
  */
 export const defaultIntermediateRules: Readonly<Required<IntermediateRules>> = {
-  toolOk: 0, toolError: -0.1, exception: -0.1, parseFailure: -0.1, lengthStop: -0.1,
+  toolOk: 0,
+  toolError: -0.1,
+  exception: -0.1,
+  parseFailure: -0.1,
+  lengthStop: -0.1,
 };
 
 const ruleOfSignal = {
-  tool_ok: 'toolOk', tool_error: 'toolError', exception: 'exception', parse_failure: 'parseFailure', length_stop: 'lengthStop',
+  tool_ok: 'toolOk',
+  tool_error: 'toolError',
+  exception: 'exception',
+  parse_failure: 'parseFailure',
+  length_stop: 'lengthStop',
 } as const satisfies Record<StepSignal['type'], keyof IntermediateRules>;
 
 /**
@@ -37,7 +45,9 @@ const ruleOfSignal = {
  */
 export function intermediateRewards(episode: Episode, rules: Intermediate = {}): Float64Array {
   const worth = typeof rules === 'function' ? rules : worthByRules(rules);
-  return Float64Array.from(episode.transitions, (call) => call.signals.reduce((sum, signal) => sum + checkedWorth(worth, signal), 0));
+  return Float64Array.from(episode.transitions, (call) =>
+    call.signals.reduce((sum, signal) => sum + checkedWorth(worth, signal), 0),
+  );
 }
 
 function worthByRules(rules: IntermediateRules): (signal: StepSignal) => number {
@@ -48,7 +58,10 @@ function worthByRules(rules: IntermediateRules): (signal: StepSignal) => number 
 function checkedWorth(worth: (signal: StepSignal) => number, signal: StepSignal): number {
   const value = worth(signal);
   if (!Number.isFinite(value)) {
-    throw new ConfigurationError(`the intermediate reward of signal ${signal.type} "${signal.name}" is ${value}; give a finite number`, { code: 'option-invalid' });
+    throw new ConfigurationError(
+      `the intermediate reward of signal ${signal.type} "${signal.name}" is ${value}; give a finite number`,
+      { code: 'option-invalid' },
+    );
   }
   return value;
 }

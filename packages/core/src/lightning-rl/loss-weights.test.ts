@@ -13,16 +13,34 @@ const tokens = (count: number): number[] => Array.from({ length: count }, (_, in
 const call = (length: number): { prompt: number[]; response: number[] } => ({ prompt: [0], response: tokens(length) });
 
 /** Every token's advantage 1, so that `advantages` are the weights. */
-function unitRows(episodes: readonly Episode[], weighting: TokenWeighting, layout: 'transition' | 'trajectory' = 'transition'): readonly BatchRow[] {
-  return weighRows(episodes.flatMap((episode) => buildRows(episode, 'g', new Float64Array(episode.transitions.length).fill(1), layout)), weighting);
+function unitRows(
+  episodes: readonly Episode[],
+  weighting: TokenWeighting,
+  layout: 'transition' | 'trajectory' = 'transition',
+): readonly BatchRow[] {
+  return weighRows(
+    episodes.flatMap((episode) =>
+      buildRows(episode, 'g', new Float64Array(episode.transitions.length).fill(1), layout),
+    ),
+    weighting,
+  );
 }
 
 const totalWeight = (rows: readonly BatchRow[], rolloutId: string): number =>
-  rows.filter((row) => row.rolloutId === rolloutId).reduce((sum, row) => sum + row.tokenWeight * row.segments.reduce((count, { start, end }) => count + end - start, 0), 0);
+  rows
+    .filter((row) => row.rolloutId === rolloutId)
+    .reduce(
+      (sum, row) => sum + row.tokenWeight * row.segments.reduce((count, { start, end }) => count + end - start, 0),
+      0,
+    );
 
 describe('weighRows', () => {
   // Three rollouts: 50 and 100 tokens in two calls, 30 in three, 40 in one. N = 280.
-  const episodes = [episodeOf('a', 'g', 1, [call(50), call(100)]), episodeOf('b', 'g', 1, [call(30), call(30), call(30)]), episodeOf('c', 'g', 1, [call(40)])];
+  const episodes = [
+    episodeOf('a', 'g', 1, [call(50), call(100)]),
+    episodeOf('b', 'g', 1, [call(30), call(30), call(30)]),
+    episodeOf('c', 'g', 1, [call(40)]),
+  ];
 
   it('weighs each rollout 1/R under rollout, however many calls and tokens it has', () => {
     const rows = unitRows(episodes, 'rollout');
@@ -40,11 +58,18 @@ describe('weighRows', () => {
 
   it('weighs policies apart', () => {
     const mixed = [
-      episodeOf('a', 'g', 1, [{ ...call(2), policy: 'writer' }, { ...call(8), policy: 'judge' }]),
+      episodeOf('a', 'g', 1, [
+        { ...call(2), policy: 'writer' },
+        { ...call(8), policy: 'judge' },
+      ]),
       episodeOf('b', 'g', 1, [{ ...call(4), policy: 'writer' }]),
     ];
     const rows = unitRows(mixed, 'rollout');
-    expect(rows.map(({ policy, tokenWeight }) => [policy, tokenWeight])).toEqual([['writer', 1 / 4], ['judge', 1 / 8], ['writer', 1 / 8]]);
+    expect(rows.map(({ policy, tokenWeight }) => [policy, tokenWeight])).toEqual([
+      ['writer', 1 / 4],
+      ['judge', 1 / 8],
+      ['writer', 1 / 8],
+    ]);
   });
 
   it('folds the weight into the advantages and changes no row that it was given', () => {
@@ -58,17 +83,34 @@ describe('weighRows', () => {
 });
 
 describe('the loss of a batch', () => {
-  const losses: Loss[] = [{ name: 'importance_sampling' }, { name: 'ppo', clipLow: 0.8, clipHigh: 1.2 }, { name: 'cispo', clipLow: 0.8, clipHigh: 1.2 }, { name: 'cross_entropy' }];
+  const losses: Loss[] = [
+    { name: 'importance_sampling' },
+    { name: 'ppo', clipLow: 0.8, clipHigh: 1.2 },
+    { name: 'cispo', clipLow: 0.8, clipHigh: 1.2 },
+    { name: 'cross_entropy' },
+  ];
   const weightings: TokenWeighting[] = ['rollout', 'token', { constant: 10 }];
 
   it('and its gradient are the same however the rollouts are split into rows', () => {
-    fc.assert(fc.property(arbitraryEpisodes, fc.constantFrom(...losses), fc.constantFrom(...weightings), (episodes, loss, tokenWeighting) => {
-      const options: LightningRLOptions = { credit: { perStep: 0.5 }, estimator: 'grpo', rows: 'transition', tokenWeighting };
-      const split = evaluate(buildBatch(episodes, options).rows, loss);
-      const merged = evaluate(buildBatch(episodes, { ...options, rows: 'trajectory' }).rows, loss);
-      expect(merged.loss).toBeCloseTo(split.loss, 5);
-      expect(merged.derivative).toEqual(split.derivative);
-    }));
+    fc.assert(
+      fc.property(
+        arbitraryEpisodes,
+        fc.constantFrom(...losses),
+        fc.constantFrom(...weightings),
+        (episodes, loss, tokenWeighting) => {
+          const options: LightningRLOptions = {
+            credit: { perStep: 0.5 },
+            estimator: 'grpo',
+            rows: 'transition',
+            tokenWeighting,
+          };
+          const split = evaluate(buildBatch(episodes, options).rows, loss);
+          const merged = evaluate(buildBatch(episodes, { ...options, rows: 'trajectory' }).rows, loss);
+          expect(merged.loss).toBeCloseTo(split.loss, 5);
+          expect(merged.derivative).toEqual(split.derivative);
+        },
+      ),
+    );
   });
 });
 
@@ -78,7 +120,8 @@ function evaluate(rows: readonly BatchRow[], loss: Loss): { loss: number; deriva
   const derivative = new Map<string, number>();
   for (const row of rows) {
     const logprobs = new Float64Array(row.tokens.length);
-    for (const { callIndex, start, end } of row.segments) for (let t = start; t < end; t += 1) logprobs[t] = row.logprobs[t]! + Math.sin(callIndex + 2 * (t - start)) / 2;
+    for (const { callIndex, start, end } of row.segments)
+      for (let t = start; t < end; t += 1) logprobs[t] = row.logprobs[t]! + Math.sin(callIndex + 2 * (t - start)) / 2;
     const evaluated = lossAndDerivative(row, logprobs, loss);
     sum += evaluated.loss;
     for (const { callIndex, start, end } of row.segments) {

@@ -4,8 +4,15 @@ import type { BatchRow, TokenWeighting } from './batch.ts';
 /** Throws what is wrong with a token weighting. @throws {ConfigurationError} `option-invalid` */
 export function checkTokenWeighting(weighting: TokenWeighting): void {
   if (weighting === 'rollout' || weighting === 'token') return;
-  if (typeof weighting !== 'object' || weighting === null || !(weighting.constant > 0 && Number.isFinite(weighting.constant))) {
-    throw new ConfigurationError(`tokenWeighting is ${JSON.stringify(weighting)}; give 'rollout', 'token' or { constant } with a number of tokens above 0`, { code: 'option-invalid' });
+  if (
+    typeof weighting !== 'object' ||
+    weighting === null ||
+    !(weighting.constant > 0 && Number.isFinite(weighting.constant))
+  ) {
+    throw new ConfigurationError(
+      `tokenWeighting is ${JSON.stringify(weighting)}; give 'rollout', 'token' or { constant } with a number of tokens above 0`,
+      { code: 'option-invalid' },
+    );
   }
 }
 
@@ -26,12 +33,19 @@ function tokenWeight(rows: readonly BatchRow[], weighting: TokenWeighting): (rol
   for (const row of rows) tokensOf.set(row.rolloutId, (tokensOf.get(row.rolloutId) ?? 0) + trainedTokens(row));
   const rolloutCount = tokensOf.size; // R
   if (weighting === 'rollout') return (rolloutId) => 1 / (rolloutCount * tokensOf.get(rolloutId)!);
-  const all = weighting === 'token' ? [...tokensOf.values()].reduce((sum, count) => sum + count, 0) : rolloutCount * weighting.constant;
+  const all =
+    weighting === 'token'
+      ? [...tokensOf.values()].reduce((sum, count) => sum + count, 0)
+      : rolloutCount * weighting.constant;
   return () => 1 / all;
 }
 
 function weighed(row: BatchRow, weight: number): BatchRow {
-  return { ...row, advantages: Float32Array.from(row.tokenAdvantages, (advantage) => advantage * weight), tokenWeight: weight };
+  return {
+    ...row,
+    advantages: Float32Array.from(row.tokenAdvantages, (advantage) => advantage * weight),
+    tokenWeight: weight,
+  };
 }
 
 function trainedTokens(row: BatchRow): number {

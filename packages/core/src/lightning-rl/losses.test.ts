@@ -3,31 +3,53 @@ import { describe, expect, it } from 'vitest';
 import type { Loss, TrainingRow } from '../backend.ts';
 import { lossAndDerivative, toSurrogateRow } from './losses.ts';
 
-const losses: Loss[] = [{ name: 'importance_sampling' }, { name: 'ppo', clipLow: 0.8, clipHigh: 1.2 }, { name: 'cispo', clipLow: 0.8, clipHigh: 1.2 }, { name: 'cross_entropy' }];
+const losses: Loss[] = [
+  { name: 'importance_sampling' },
+  { name: 'ppo', clipLow: 0.8, clipHigh: 1.2 },
+  { name: 'cispo', clipLow: 0.8, clipHigh: 1.2 },
+  { name: 'cross_entropy' },
+];
 
 function rowOf(mask: readonly number[], logprobs: readonly number[], advantages: readonly number[]): TrainingRow {
-  return { tokens: Int32Array.from(mask, (_, t) => t), lossMask: Uint8Array.from(mask), logprobs: Float32Array.from(logprobs), advantages: Float32Array.from(advantages) };
+  return {
+    tokens: Int32Array.from(mask, (_, t) => t),
+    lossMask: Uint8Array.from(mask),
+    logprobs: Float32Array.from(logprobs),
+    advantages: Float32Array.from(advantages),
+  };
 }
 
 /** Evenly spread, unlike `fc.double`, whose values are mostly tiny. */
-const between = (min: number, max: number): fc.Arbitrary<number> => fc.integer({ min: min * 1e4, max: max * 1e4 }).map((value) => value / 1e4);
-const arbitraryToken = fc.record({ trained: fc.boolean(), q: between(-4, 0), move: between(-0.6, 0.6), advantage: between(-2, 2) });
+const between = (min: number, max: number): fc.Arbitrary<number> =>
+  fc.integer({ min: min * 1e4, max: max * 1e4 }).map((value) => value / 1e4);
+const arbitraryToken = fc.record({
+  trained: fc.boolean(),
+  q: between(-4, 0),
+  move: between(-0.6, 0.6),
+  advantage: between(-2, 2),
+});
 const arbitraryCase = fc.array(arbitraryToken, { minLength: 2, maxLength: 6 }).map((tokens) => {
   const mask = tokens.map(({ trained }, t) => (t > 0 && trained ? 1 : 0));
-  const row = rowOf(mask, tokens.map(({ q }, t) => (mask[t] ? q : 0)), tokens.map(({ advantage }, t) => (mask[t] ? advantage : 0)));
+  const row = rowOf(
+    mask,
+    tokens.map(({ q }, t) => (mask[t] ? q : 0)),
+    tokens.map(({ advantage }, t) => (mask[t] ? advantage : 0)),
+  );
   return { row, logprobs: Float64Array.from(tokens, ({ move }, t) => row.logprobs[t]! + move) };
 });
 
 /** A second implementation: the formulas of the contract, token by token, as one expression each. */
 function naiveLoss(row: TrainingRow, logprobs: Float64Array, loss: Loss): number {
-  return [...row.tokens.keys()].filter((t) => row.lossMask[t] === 1).reduce((sum, t) => {
-    const [lp, q, advantage] = [logprobs[t]!, row.logprobs[t]!, row.advantages[t]!];
-    const r = Math.exp(lp) / Math.exp(q);
-    if (loss.name === 'cross_entropy') return sum - advantage * lp;
-    if (loss.name === 'importance_sampling') return sum - r * advantage;
-    const clipped = r < loss.clipLow ? loss.clipLow : r > loss.clipHigh ? loss.clipHigh : r;
-    return sum - (loss.name === 'cispo' ? clipped * lp * advantage : Math.min(r * advantage, clipped * advantage));
-  }, 0);
+  return [...row.tokens.keys()]
+    .filter((t) => row.lossMask[t] === 1)
+    .reduce((sum, t) => {
+      const [lp, q, advantage] = [logprobs[t]!, row.logprobs[t]!, row.advantages[t]!];
+      const r = Math.exp(lp) / Math.exp(q);
+      if (loss.name === 'cross_entropy') return sum - advantage * lp;
+      if (loss.name === 'importance_sampling') return sum - r * advantage;
+      const clipped = r < loss.clipLow ? loss.clipLow : r > loss.clipHigh ? loss.clipHigh : r;
+      return sum - (loss.name === 'cispo' ? clipped * lp * advantage : Math.min(r * advantage, clipped * advantage));
+    }, 0);
 }
 
 describe('lossAndDerivative', () => {
@@ -49,7 +71,11 @@ describe('lossAndDerivative', () => {
 
   it('lets ppo undo a step too far: gradient outside the bounds when the unclipped term is the pessimistic one', () => {
     const wrongWay = rowOf([0, 1, 1], [0, -1, -1], [0, -1, 1]); // ratio 2 with A < 0, ratio 1/2 with A > 0
-    const { derivative } = lossAndDerivative(wrongWay, [0, -1 + Math.log(2), -1 - Math.log(2)], { name: 'ppo', clipLow: 0.75, clipHigh: 1.25 });
+    const { derivative } = lossAndDerivative(wrongWay, [0, -1 + Math.log(2), -1 - Math.log(2)], {
+      name: 'ppo',
+      clipLow: 0.75,
+      clipHigh: 1.25,
+    });
     expect(derivative[1]).toBeCloseTo(2, 12);
     expect(derivative[2]).toBeCloseTo(-0.5, 12);
   });
@@ -61,59 +87,83 @@ describe('lossAndDerivative', () => {
   });
 
   it('computes cross entropy as by hand, without the sampling log-probabilities', () => {
-    const { loss, derivative } = lossAndDerivative({ ...row, logprobs: new Float32Array(4).fill(Number.NaN) }, logprobs, { name: 'cross_entropy' });
+    const { loss, derivative } = lossAndDerivative(
+      { ...row, logprobs: new Float32Array(4).fill(Number.NaN) },
+      logprobs,
+      { name: 'cross_entropy' },
+    );
     expect(loss).toBeCloseTo(-(3 * -1 + (-1 + Math.log(2)) - (-1 - Math.log(2))), 12);
     expect([...derivative]).toEqual([0, -3, -1, 1]);
   });
 
   it.each(losses)('agrees with a second implementation: $name', (loss) => {
-    fc.assert(fc.property(arbitraryCase, ({ row: given, logprobs: now }) => {
-      expect(lossAndDerivative(given, now, loss).loss).toBeCloseTo(naiveLoss(given, now, loss), 10);
-    }));
+    fc.assert(
+      fc.property(arbitraryCase, ({ row: given, logprobs: now }) => {
+        expect(lossAndDerivative(given, now, loss).loss).toBeCloseTo(naiveLoss(given, now, loss), 10);
+      }),
+    );
   });
 
   it.each(losses)('has the derivative that finite differences find: $name', (loss) => {
-    fc.assert(fc.property(arbitraryCase, ({ row: given, logprobs: now }) => {
-      const { derivative } = lossAndDerivative(given, now, loss);
-      const step = 1e-6;
-      now.forEach((lp, t) => {
-        if (isAtKink(given, lp, t, step)) return;
-        const { row: varied, loss: variedLoss } = loss.name === 'cispo' ? frozenRatios(given, now, loss) : { row: given, loss };
-        const at = (value: number): number => lossAndDerivative(varied, now.with(t, value), variedLoss).loss;
-        expect(derivative[t]).toBeCloseTo((at(lp + step) - at(lp - step)) / (2 * step), 5);
-      });
-    }));
+    fc.assert(
+      fc.property(arbitraryCase, ({ row: given, logprobs: now }) => {
+        const { derivative } = lossAndDerivative(given, now, loss);
+        const step = 1e-6;
+        now.forEach((lp, t) => {
+          if (isAtKink(given, lp, t, step)) return;
+          const { row: varied, loss: variedLoss } =
+            loss.name === 'cispo' ? frozenRatios(given, now, loss) : { row: given, loss };
+          const at = (value: number): number => lossAndDerivative(varied, now.with(t, value), variedLoss).loss;
+          expect(derivative[t]).toBeCloseTo((at(lp + step) - at(lp - step)) / (2 * step), 5);
+        });
+      }),
+    );
   });
 
   it.each(losses)('gives masked tokens nothing: $name', (loss) => {
-    fc.assert(fc.property(arbitraryCase, ({ row: given, logprobs: now }) => {
-      const poisoned = now.map((lp, t) => (given.lossMask[t] === 0 ? Number.NaN : lp));
-      const { loss: sum, derivative } = lossAndDerivative(given, poisoned, loss);
-      expect(sum).toBeCloseTo(lossAndDerivative(given, now, loss).loss, 12);
-      derivative.forEach((value, t) => {
-        if (given.lossMask[t] === 0) expect(value).toBe(0);
-      });
-    }));
+    fc.assert(
+      fc.property(arbitraryCase, ({ row: given, logprobs: now }) => {
+        const poisoned = now.map((lp, t) => (given.lossMask[t] === 0 ? Number.NaN : lp));
+        const { loss: sum, derivative } = lossAndDerivative(given, poisoned, loss);
+        expect(sum).toBeCloseTo(lossAndDerivative(given, now, loss).loss, 12);
+        derivative.forEach((value, t) => {
+          if (given.lossMask[t] === 0) expect(value).toBe(0);
+        });
+      }),
+    );
   });
 
   it('refuses log-probabilities of another length or that are not finite', () => {
     expect(() => lossAndDerivative(row, [0], { name: 'importance_sampling' })).toThrow(/4 tokens was given 1 values/);
-    expect(() => lossAndDerivative(row, [0, -Infinity, 0, 0], { name: 'importance_sampling' })).toThrow(/value 1 of a row is -Infinity/);
+    expect(() => lossAndDerivative(row, [0, -Infinity, 0, 0], { name: 'importance_sampling' })).toThrow(
+      /value 1 of a row is -Infinity/,
+    );
   });
 
-  it.each([[1.2, 0.8], [Number.NaN, 1.2], [-0.1, 1.2], [0.8, Infinity]])('refuses the clip bounds %d and %d', (clipLow, clipHigh) => {
-    expect(() => lossAndDerivative(row, logprobs, { name: 'ppo', clipLow, clipHigh })).toThrow(/ppo has the clip bounds/);
-    expect(() => lossAndDerivative(row, logprobs, { name: 'cispo', clipLow, clipHigh })).toThrow(/cispo has the clip bounds/);
+  it.each([
+    [1.2, 0.8],
+    [Number.NaN, 1.2],
+    [-0.1, 1.2],
+    [0.8, Infinity],
+  ])('refuses the clip bounds %d and %d', (clipLow, clipHigh) => {
+    expect(() => lossAndDerivative(row, logprobs, { name: 'ppo', clipLow, clipHigh })).toThrow(
+      /ppo has the clip bounds/,
+    );
+    expect(() => lossAndDerivative(row, logprobs, { name: 'cispo', clipLow, clipHigh })).toThrow(
+      /cispo has the clip bounds/,
+    );
   });
 });
 
 describe('toSurrogateRow', () => {
   it.each(losses)('has under cross entropy the gradient of $name', (loss) => {
-    fc.assert(fc.property(arbitraryCase, ({ row, logprobs }) => {
-      const { derivative } = lossAndDerivative(row, logprobs, loss);
-      const surrogate = lossAndDerivative(toSurrogateRow(row, derivative), logprobs, { name: 'cross_entropy' });
-      surrogate.derivative.forEach((value, t) => expect(value).toBeCloseTo(derivative[t]!, 6));
-    }));
+    fc.assert(
+      fc.property(arbitraryCase, ({ row, logprobs }) => {
+        const { derivative } = lossAndDerivative(row, logprobs, loss);
+        const surrogate = lossAndDerivative(toSurrogateRow(row, derivative), logprobs, { name: 'cross_entropy' });
+        surrogate.derivative.forEach((value, t) => expect(value).toBeCloseTo(derivative[t]!, 6));
+      }),
+    );
   });
 });
 
@@ -122,7 +172,16 @@ function isAtKink(row: TrainingRow, lp: number, t: number, step: number): boolea
 }
 
 /** The same loss with the ratios as constants, which is what CISPO's stop-gradient says: weights of a cross entropy. */
-function frozenRatios(row: TrainingRow, logprobs: Float64Array, bounds: { clipLow: number; clipHigh: number }): { row: TrainingRow; loss: Loss } {
-  const ratios = logprobs.map((lp, t) => Math.min(Math.max(Math.exp(lp - row.logprobs[t]!), bounds.clipLow), bounds.clipHigh));
-  return { row: { ...row, advantages: row.advantages.map((advantage, t) => advantage * ratios[t]!) }, loss: { name: 'cross_entropy' } };
+function frozenRatios(
+  row: TrainingRow,
+  logprobs: Float64Array,
+  bounds: { clipLow: number; clipHigh: number },
+): { row: TrainingRow; loss: Loss } {
+  const ratios = logprobs.map((lp, t) =>
+    Math.min(Math.max(Math.exp(lp - row.logprobs[t]!), bounds.clipLow), bounds.clipHigh),
+  );
+  return {
+    row: { ...row, advantages: row.advantages.map((advantage, t) => advantage * ratios[t]!) },
+    loss: { name: 'cross_entropy' },
+  };
 }

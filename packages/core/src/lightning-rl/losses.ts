@@ -70,21 +70,33 @@ function termOf(loss: Loss): (lp: number, q: number, advantage: number) => Term 
   };
 }
 
-function clipOf(loss: { readonly name: string; readonly clipLow: number; readonly clipHigh: number }): (ratio: number) => number {
+function clipOf(loss: {
+  readonly name: string;
+  readonly clipLow: number;
+  readonly clipHigh: number;
+}): (ratio: number) => number {
   const { clipLow, clipHigh } = loss;
   if (!(clipLow >= 0 && clipHigh >= clipLow && clipHigh < Infinity)) {
-    throw new ConfigurationError(`${loss.name} has the clip bounds ${clipLow} and ${clipHigh}; give absolute ratios such as 0.8 and 1.2, the lower first`, { code: 'option-invalid' });
+    throw new ConfigurationError(
+      `${loss.name} has the clip bounds ${clipLow} and ${clipHigh}; give absolute ratios such as 0.8 and 1.2, the lower first`,
+      { code: 'option-invalid' },
+    );
   }
   return (ratio) => Math.min(Math.max(ratio, clipLow), clipHigh);
 }
 
 function checkLogprobs(row: TrainingRow, values: ArrayLike<number>): void {
   if (values.length !== row.tokens.length) {
-    throw new BackendError(`a row of ${row.tokens.length} tokens was given ${values.length} values; give one for each token`, { code: 'rows-invalid' });
+    throw new BackendError(
+      `a row of ${row.tokens.length} tokens was given ${values.length} values; give one for each token`,
+      { code: 'rows-invalid' },
+    );
   }
   for (let t = 0; t < values.length; t += 1) {
     if (row.lossMask[t] !== 0 && !Number.isFinite(values[t])) {
-      throw new BackendError(`value ${t} of a row is ${values[t]}; trained tokens need finite numbers`, { code: 'numerics' });
+      throw new BackendError(`value ${t} of a row is ${values[t]}; trained tokens need finite numbers`, {
+        code: 'numerics',
+      });
     }
   }
 }

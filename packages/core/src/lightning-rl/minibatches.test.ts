@@ -4,7 +4,12 @@ import { arbitraryEpisodes, episodeOf } from '../../test/__fixtures__/episodes.t
 import { buildBatch, type LightningRLOptions } from './algorithm.ts';
 import { splitMinibatches } from './minibatches.ts';
 
-const options: LightningRLOptions = { credit: 'identical', estimator: 'grpo', rows: 'trajectory', tokenWeighting: 'rollout' };
+const options: LightningRLOptions = {
+  credit: 'identical',
+  estimator: 'grpo',
+  rows: 'trajectory',
+  tokenWeighting: 'rollout',
+};
 
 /** A small generator of its own, so that a case can be repeated. */
 function seeded(seed: number): () => number {
@@ -17,42 +22,55 @@ function seeded(seed: number): () => number {
 
 /** Groups of two rollouts each, of one call. */
 const groups = (count: number): ReturnType<typeof episodeOf>[] =>
-  Array.from({ length: count }, (_, group) => [0, 1].map((reward) => episodeOf(`${group}-${reward}`, `g${group}`, reward, [{ prompt: [1], response: [2] }]))).flat();
+  Array.from({ length: count }, (_, group) =>
+    [0, 1].map((reward) => episodeOf(`${group}-${reward}`, `g${group}`, reward, [{ prompt: [1], response: [2] }])),
+  ).flat();
 
 describe('splitMinibatches', () => {
   it('keeps groups whole and loses no row', () => {
-    fc.assert(fc.property(arbitraryEpisodes, fc.integer({ min: 1, max: 5 }), fc.nat(), (episodes, count, seed) => {
-      const batch = buildBatch(episodes, options);
-      const minibatches = splitMinibatches(batch, count, seeded(seed));
-      expect(minibatches.flatMap(({ groupIds }) => groupIds).toSorted()).toEqual([...batch.groupIds].toSorted());
-      expect(minibatches.reduce((sum, { rows }) => sum + rows.length, 0)).toBe(batch.rows.length);
-      expect(minibatches.reduce((sum, { rolloutCount }) => sum + rolloutCount, 0)).toBe(batch.rolloutCount);
-      for (const { rows, groupIds } of minibatches) expect(new Set(rows.map(({ groupId }) => groupId))).toEqual(new Set(groupIds));
-    }));
+    fc.assert(
+      fc.property(arbitraryEpisodes, fc.integer({ min: 1, max: 5 }), fc.nat(), (episodes, count, seed) => {
+        const batch = buildBatch(episodes, options);
+        const minibatches = splitMinibatches(batch, count, seeded(seed));
+        expect(minibatches.flatMap(({ groupIds }) => groupIds).toSorted()).toEqual([...batch.groupIds].toSorted());
+        expect(minibatches.reduce((sum, { rows }) => sum + rows.length, 0)).toBe(batch.rows.length);
+        expect(minibatches.reduce((sum, { rolloutCount }) => sum + rolloutCount, 0)).toBe(batch.rolloutCount);
+        for (const { rows, groupIds } of minibatches)
+          expect(new Set(rows.map(({ groupId }) => groupId))).toEqual(new Set(groupIds));
+      }),
+    );
   });
 
   it('weighs each rollout 1 over the rollouts of its own minibatch, for each policy', () => {
-    fc.assert(fc.property(arbitraryEpisodes, fc.integer({ min: 1, max: 5 }), fc.nat(), (episodes, count, seed) => {
-      for (const { rows } of splitMinibatches(buildBatch(episodes, options), count, seeded(seed))) {
-        for (const own of Map.groupBy(rows, ({ policy }) => policy).values()) {
-          const rollouts = Map.groupBy(own, ({ rolloutId }) => rolloutId);
-          for (const parts of rollouts.values()) {
-            const weight = parts.reduce((sum, row) => sum + row.tokenWeight * row.lossMask.reduce((trained, bit) => trained + bit, 0), 0);
-            expect(weight).toBeCloseTo(1 / rollouts.size, 10);
+    fc.assert(
+      fc.property(arbitraryEpisodes, fc.integer({ min: 1, max: 5 }), fc.nat(), (episodes, count, seed) => {
+        for (const { rows } of splitMinibatches(buildBatch(episodes, options), count, seeded(seed))) {
+          for (const own of Map.groupBy(rows, ({ policy }) => policy).values()) {
+            const rollouts = Map.groupBy(own, ({ rolloutId }) => rolloutId);
+            for (const parts of rollouts.values()) {
+              const weight = parts.reduce(
+                (sum, row) => sum + row.tokenWeight * row.lossMask.reduce((trained, bit) => trained + bit, 0),
+                0,
+              );
+              expect(weight).toBeCloseTo(1 / rollouts.size, 10);
+            }
           }
         }
-      }
-    }));
+      }),
+    );
   });
 
   it('deals groups as evenly as whole groups allow', () => {
-    const sizes = splitMinibatches(buildBatch(groups(7), options), 3, seeded(1)).map(({ rolloutCount }) => rolloutCount);
+    const sizes = splitMinibatches(buildBatch(groups(7), options), 3, seeded(1)).map(
+      ({ rolloutCount }) => rolloutCount,
+    );
     expect(sizes.toSorted()).toEqual([4, 4, 6]);
   });
 
   it('deals differently with other random numbers, and alike with the same', () => {
     const batch = buildBatch(groups(8), options);
-    const dealt = (seed: number): string => JSON.stringify(splitMinibatches(batch, 2, seeded(seed)).map(({ groupIds }) => groupIds));
+    const dealt = (seed: number): string =>
+      JSON.stringify(splitMinibatches(batch, 2, seeded(seed)).map(({ groupIds }) => groupIds));
     expect(dealt(1)).toBe(dealt(1));
     expect(new Set([1, 2, 3, 4].map(dealt)).size).toBeGreaterThan(1);
   });

@@ -11,19 +11,26 @@ import { weighRows } from './loss-weights.ts';
  */
 export function splitMinibatches(batch: LightningBatch, count: number, random: () => number): readonly Minibatch[] {
   if (!Number.isInteger(count) || count < 1) {
-    throw new ConfigurationError(`the number of minibatches is ${count}; give a whole number from 1`, { code: 'option-invalid' });
+    throw new ConfigurationError(`the number of minibatches is ${count}; give a whole number from 1`, {
+      code: 'option-invalid',
+    });
   }
   const groups = shuffled([...Map.groupBy(batch.rows, (row) => row.groupId).values()], random)
     .map((rows) => ({ rows, rolloutCount: countRollouts(rows) }))
     .toSorted((a, b) => b.rolloutCount - a.rolloutCount);
-  const bins = Array.from({ length: Math.min(count, groups.length) }, () => ({ rows: [] as BatchRow[], rolloutCount: 0 }));
+  const bins = Array.from({ length: Math.min(count, groups.length) }, () => ({
+    rows: [] as BatchRow[],
+    rolloutCount: 0,
+  }));
   for (const group of groups) {
     const emptiest = bins.reduce((best, bin) => (bin.rolloutCount < best.rolloutCount ? bin : best));
     emptiest.rows.push(...group.rows);
     emptiest.rolloutCount += group.rolloutCount;
   }
   return bins.map(({ rows, rolloutCount }) => ({
-    rows: weighRows(rows, batch.tokenWeighting), rolloutCount, groupIds: [...new Set(rows.map((row) => row.groupId))],
+    rows: weighRows(rows, batch.tokenWeighting),
+    rolloutCount,
+    groupIds: [...new Set(rows.map((row) => row.groupId))],
   }));
 }
 

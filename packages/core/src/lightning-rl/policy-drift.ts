@@ -21,7 +21,11 @@ export interface PolicyDrift {
  * @param logprobs per row, shape (T,), nats
  * @throws {BackendError} `rows-invalid` when the log-probabilities are not those of the rows
  */
-export function policyDrift(rows: readonly TrainingRow[], logprobs: readonly ArrayLike<number>[], loss?: Loss): PolicyDrift {
+export function policyDrift(
+  rows: readonly TrainingRow[],
+  logprobs: readonly ArrayLike<number>[],
+  loss?: Loss,
+): PolicyDrift {
   let count = 0;
   let ratios = 0;
   let maxRatio = 0;
@@ -30,7 +34,10 @@ export function policyDrift(rows: readonly TrainingRow[], logprobs: readonly Arr
   rows.forEach((row, index) => {
     const now = logprobs[index];
     if (now?.length !== row.tokens.length) {
-      throw new BackendError(`row ${index} of ${row.tokens.length} tokens has ${now?.length ?? 'no'} log-probabilities`, { code: 'rows-invalid' });
+      throw new BackendError(
+        `row ${index} of ${row.tokens.length} tokens has ${now?.length ?? 'no'} log-probabilities`,
+        { code: 'rows-invalid' },
+      );
     }
     for (let t = 0; t < row.tokens.length; t += 1) {
       if (row.lossMask[t] === 0) continue;
@@ -46,8 +53,12 @@ export function policyDrift(rows: readonly TrainingRow[], logprobs: readonly Arr
   const tokens = Math.max(count, 1);
   const meanRatio = count === 0 ? 1 : ratios / count;
   return {
-    trainedTokens: count, meanRatio, maxRatio: count === 0 ? 1 : maxRatio, clipFraction: clipped / tokens,
-    klK1: k1 / tokens, klK3: meanRatio - 1 + k1 / tokens,
+    trainedTokens: count,
+    meanRatio,
+    maxRatio: count === 0 ? 1 : maxRatio,
+    clipFraction: clipped / tokens,
+    klK1: k1 / tokens,
+    klK3: meanRatio - 1 + k1 / tokens,
   };
 }
 

@@ -13,31 +13,48 @@ import type { BatchRow } from './batch.ts';
  * @source thinking-machines-lab/tinker-cookbook `incorporate_kl_penalty`
  */
 export function penalizeDivergence(
-  rows: readonly BatchRow[], referenceLogprobs: readonly ArrayLike<number>[], coefficient: number,
+  rows: readonly BatchRow[],
+  referenceLogprobs: readonly ArrayLike<number>[],
+  coefficient: number,
 ): { readonly rows: readonly BatchRow[]; readonly meanDivergence: number } {
   if (!(coefficient >= 0 && coefficient < Infinity)) {
-    throw new ConfigurationError(`the coefficient of the divergence from the reference is ${coefficient}; give a number from 0`, { code: 'option-invalid' });
+    throw new ConfigurationError(
+      `the coefficient of the divergence from the reference is ${coefficient}; give a number from 0`,
+      { code: 'option-invalid' },
+    );
   }
   const divergences = rows.map((row, index) => divergenceOf(row, referenceLogprobs[index], index)); // (rows) → (rows, T)
   const trained = rows.reduce((sum, row) => sum + row.lossMask.reduce((count, bit) => count + bit, 0), 0);
   const total = divergences.reduce((sum, row) => sum + row.reduce((rowSum, value) => rowSum + value, 0), 0);
   const meanDivergence = trained === 0 ? 0 : total / trained;
-  return { meanDivergence, rows: rows.map((row, index) => penalized(row, divergences[index]!, meanDivergence, coefficient)) };
+  return {
+    meanDivergence,
+    rows: rows.map((row, index) => penalized(row, divergences[index]!, meanDivergence, coefficient)),
+  };
 }
 
 function divergenceOf(row: BatchRow, reference: ArrayLike<number> | undefined, index: number): Float64Array {
   if (reference?.length !== row.tokens.length) {
-    throw new BackendError(`row ${index} of ${row.tokens.length} tokens has ${reference?.length ?? 'no'} reference log-probabilities`, { code: 'rows-invalid' });
+    throw new BackendError(
+      `row ${index} of ${row.tokens.length} tokens has ${reference?.length ?? 'no'} reference log-probabilities`,
+      { code: 'rows-invalid' },
+    );
   }
   return Float64Array.from(row.logprobs, (q, t) => {
     if (row.lossMask[t] === 0) return 0;
-    if (!Number.isFinite(reference[t])) throw new BackendError(`reference log-probability ${t} of row ${index} is ${reference[t]}`, { code: 'numerics' });
+    if (!Number.isFinite(reference[t]))
+      throw new BackendError(`reference log-probability ${t} of row ${index} is ${reference[t]}`, { code: 'numerics' });
     return q - reference[t]!;
   });
 }
 
 function penalized(row: BatchRow, divergence: Float64Array, meanDivergence: number, coefficient: number): BatchRow {
   const tokenAdvantages = row.tokenAdvantages.map((advantage, t) =>
-    row.lossMask[t] === 0 ? 0 : advantage + coefficient * (meanDivergence - divergence[t]!));
-  return { ...row, tokenAdvantages, advantages: Float32Array.from(tokenAdvantages, (advantage) => advantage * row.tokenWeight) };
+    row.lossMask[t] === 0 ? 0 : advantage + coefficient * (meanDivergence - divergence[t]!),
+  );
+  return {
+    ...row,
+    tokenAdvantages,
+    advantages: Float32Array.from(tokenAdvantages, (advantage) => advantage * row.tokenWeight),
+  };
 }

@@ -7,10 +7,16 @@ import { buildRows, type RowLayout } from './rows.ts';
 
 /** Rows of the calls, with the advantage k + 1 for call k. */
 function rowsOf(calls: readonly CallShape[], layout: RowLayout): readonly BatchRow[] {
-  return buildRows(episodeOf('a', 'g', 1, calls), 'g', Float64Array.from(calls, (_, index) => index + 1), layout);
+  return buildRows(
+    episodeOf('a', 'g', 1, calls),
+    'g',
+    Float64Array.from(calls, (_, index) => index + 1),
+    layout,
+  );
 }
 
-const shown = (rows: readonly BatchRow[]): unknown[] => rows.map((row) => ({ calls: row.callIndexes, tokens: [...row.tokens].join(' '), mask: row.lossMask.join('') }));
+const shown = (rows: readonly BatchRow[]): unknown[] =>
+  rows.map((row) => ({ calls: row.callIndexes, tokens: [...row.tokens].join(' '), mask: row.lossMask.join('') }));
 
 /** A second implementation of the tree: token ids as text, and the longest earlier text of the policy that begins the prompt. */
 function naivePaths(calls: readonly CallShape[]): number[][] {
@@ -30,15 +36,20 @@ function naivePaths(calls: readonly CallShape[]): number[][] {
 
 describe('prefixPaths', () => {
   it('agrees with a second implementation', () => {
-    fc.assert(fc.property(arbitraryCalls, (calls) => {
-      expect(prefixPaths(episodeOf('a', 'g', 1, calls).transitions)).toEqual(naivePaths(calls));
-    }));
+    fc.assert(
+      fc.property(arbitraryCalls, (calls) => {
+        expect(prefixPaths(episodeOf('a', 'g', 1, calls).transitions)).toEqual(naivePaths(calls));
+      }),
+    );
   });
 });
 
 describe('buildRows', () => {
   it('makes a row for each call under transition', () => {
-    const calls = [{ prompt: [1, 2], response: [3] }, { prompt: [1, 2, 3, 4], response: [5, 6] }];
+    const calls = [
+      { prompt: [1, 2], response: [3] },
+      { prompt: [1, 2, 3, 4], response: [5, 6] },
+    ];
     expect(shown(rowsOf(calls, 'transition'))).toEqual([
       { calls: [0], tokens: '1 2 3', mask: '001' },
       { calls: [1], tokens: '1 2 3 4 5 6', mask: '000011' },
@@ -46,23 +57,40 @@ describe('buildRows', () => {
   });
 
   it('merges calls that continue each other, with the observations between them masked', () => {
-    const calls = [{ prompt: [1, 2], response: [3] }, { prompt: [1, 2, 3, 4], response: [5, 6] }, { prompt: [1, 2, 3, 4, 5, 6, 7], response: [8] }];
+    const calls = [
+      { prompt: [1, 2], response: [3] },
+      { prompt: [1, 2, 3, 4], response: [5, 6] },
+      { prompt: [1, 2, 3, 4, 5, 6, 7], response: [8] },
+    ];
     const [row, ...others] = rowsOf(calls, 'trajectory');
     expect(others).toEqual([]);
     expect(shown([row!])).toEqual([{ calls: [0, 1, 2], tokens: '1 2 3 4 5 6 7 8', mask: '00101101' }]);
     expect([...row!.tokenAdvantages]).toEqual([0, 0, 1, 0, 2, 2, 0, 3]);
     expect([...row!.logprobs]).toEqual([0, 0, -1, 0, -1, -1, 0, -1]);
-    expect(row!.segments.map(({ start, end }) => [start, end])).toEqual([[2, 3], [4, 6], [7, 8]]);
+    expect(row!.segments.map(({ start, end }) => [start, end])).toEqual([
+      [2, 3],
+      [4, 6],
+      [7, 8],
+    ]);
   });
 
   it('merges a call that continues without an observation', () => {
-    const calls = [{ prompt: [1], response: [2] }, { prompt: [1, 2], response: [3] }];
+    const calls = [
+      { prompt: [1], response: [2] },
+      { prompt: [1, 2], response: [3] },
+    ];
     expect(shown(rowsOf(calls, 'trajectory'))).toEqual([{ calls: [0, 1], tokens: '1 2 3', mask: '011' }]);
   });
 
   it('keeps the branch of each of two interleaved agents', () => {
-    const planner = [{ prompt: [1], response: [2] }, { prompt: [1, 2, 3], response: [4] }];
-    const worker = [{ prompt: [9], response: [8] }, { prompt: [9, 8, 7], response: [6] }];
+    const planner = [
+      { prompt: [1], response: [2] },
+      { prompt: [1, 2, 3], response: [4] },
+    ];
+    const worker = [
+      { prompt: [9], response: [8] },
+      { prompt: [9, 8, 7], response: [6] },
+    ];
     expect(shown(rowsOf([planner[0]!, worker[0]!, planner[1]!, worker[1]!], 'trajectory'))).toEqual([
       { calls: [0, 2], tokens: '1 2 3 4', mask: '0101' },
       { calls: [1, 3], tokens: '9 8 7 6', mask: '0101' },
@@ -70,7 +98,11 @@ describe('buildRows', () => {
   });
 
   it('trains a response once when two calls continue it', () => {
-    const calls = [{ prompt: [1], response: [2] }, { prompt: [1, 2, 3], response: [4] }, { prompt: [1, 2, 5], response: [6] }];
+    const calls = [
+      { prompt: [1], response: [2] },
+      { prompt: [1, 2, 3], response: [4] },
+      { prompt: [1, 2, 5], response: [6] },
+    ];
     expect(shown(rowsOf(calls, 'trajectory'))).toEqual([
       { calls: [0, 1], tokens: '1 2 3 4', mask: '0101' },
       { calls: [0, 2], tokens: '1 2 5 6', mask: '0001' },
@@ -78,56 +110,93 @@ describe('buildRows', () => {
   });
 
   it('keeps parallel calls with one prompt apart', () => {
-    const calls = [{ prompt: [1], response: [2] }, { prompt: [1], response: [2] }];
-    expect(shown(rowsOf(calls, 'trajectory'))).toEqual([{ calls: [0], tokens: '1 2', mask: '01' }, { calls: [1], tokens: '1 2', mask: '01' }]);
+    const calls = [
+      { prompt: [1], response: [2] },
+      { prompt: [1], response: [2] },
+    ];
+    expect(shown(rowsOf(calls, 'trajectory'))).toEqual([
+      { calls: [0], tokens: '1 2', mask: '01' },
+      { calls: [1], tokens: '1 2', mask: '01' },
+    ]);
   });
 
   it('never merges calls of different policies', () => {
-    const calls = [{ prompt: [1], response: [2], policy: 'writer' }, { prompt: [1, 2], response: [3], policy: 'judge' }];
-    expect(rowsOf(calls, 'trajectory').map(({ policy, callIndexes }) => [policy, callIndexes])).toEqual([['writer', [0]], ['judge', [1]]]);
+    const calls = [
+      { prompt: [1], response: [2], policy: 'writer' },
+      { prompt: [1, 2], response: [3], policy: 'judge' },
+    ];
+    expect(rowsOf(calls, 'trajectory').map(({ policy, callIndexes }) => [policy, callIndexes])).toEqual([
+      ['writer', [0]],
+      ['judge', [1]],
+    ]);
   });
 
   it('names the versions of the trained tokens, once each', () => {
-    const calls = [{ prompt: [1], response: [2], policyVersion: 4 }, { prompt: [1, 2], response: [3], policyVersion: 3 }, { prompt: [1, 2, 3], response: [3], policyVersion: 4 }];
+    const calls = [
+      { prompt: [1], response: [2], policyVersion: 4 },
+      { prompt: [1, 2], response: [3], policyVersion: 3 },
+      { prompt: [1, 2, 3], response: [3], policyVersion: 4 },
+    ];
     expect(rowsOf(calls, 'trajectory')[0]!.policyVersions).toEqual([3, 4]);
   });
 
-  it.each(['transition', 'trajectory'] as const)('reproduces every call token by token, and trains each response once: %s', (layout) => {
-    fc.assert(fc.property(arbitraryCalls, (calls) => {
-      const rows = rowsOf(calls, layout);
-      const trained = rows.flatMap((row) => row.segments.map((segment) => ({ row, segment })));
-      expect(trained.map(({ segment }) => segment.callIndex).toSorted((a, b) => a - b)).toEqual(calls.map((_, index) => index));
-      for (const { row, segment: { callIndex, start, end } } of trained) {
-        const call = calls[callIndex]!;
-        expect([...row.tokens.subarray(0, start)]).toEqual(call.prompt);
-        expect([...row.tokens.subarray(start, end)]).toEqual(call.response);
-        expect(row.logprobs.subarray(start, end)).toEqual(Float32Array.from(call.logprobs!));
-        expect(row.tokenAdvantages.subarray(start, end).every((advantage) => advantage === callIndex + 1)).toBe(true);
-      }
-    }));
-  });
+  it.each(['transition', 'trajectory'] as const)(
+    'reproduces every call token by token, and trains each response once: %s',
+    (layout) => {
+      fc.assert(
+        fc.property(arbitraryCalls, (calls) => {
+          const rows = rowsOf(calls, layout);
+          const trained = rows.flatMap((row) => row.segments.map((segment) => ({ row, segment })));
+          expect(trained.map(({ segment }) => segment.callIndex).toSorted((a, b) => a - b)).toEqual(
+            calls.map((_, index) => index),
+          );
+          for (const {
+            row,
+            segment: { callIndex, start, end },
+          } of trained) {
+            const call = calls[callIndex]!;
+            expect([...row.tokens.subarray(0, start)]).toEqual(call.prompt);
+            expect([...row.tokens.subarray(start, end)]).toEqual(call.response);
+            expect(row.logprobs.subarray(start, end)).toEqual(Float32Array.from(call.logprobs!));
+            expect(row.tokenAdvantages.subarray(start, end).every((advantage) => advantage === callIndex + 1)).toBe(
+              true,
+            );
+          }
+        }),
+      );
+    },
+  );
 
-  it.each(['transition', 'trajectory'] as const)('gives masked tokens nothing, and never the first token of a row: %s', (layout) => {
-    fc.assert(fc.property(arbitraryCalls, (calls) => {
-      for (const row of rowsOf(calls, layout)) {
-        const masked = new Uint8Array(row.tokens.length);
-        for (const { start, end } of row.segments) masked.fill(1, start, end);
-        expect(row.lossMask).toEqual(masked);
-        expect(row.lossMask[0]).toBe(0);
-        row.lossMask.forEach((bit, t) => {
-          if (bit === 0) expect([row.logprobs[t], row.advantages[t], row.tokenAdvantages[t]]).toEqual([0, 0, 0]);
-        });
-      }
-    }));
-  });
+  it.each(['transition', 'trajectory'] as const)(
+    'gives masked tokens nothing, and never the first token of a row: %s',
+    (layout) => {
+      fc.assert(
+        fc.property(arbitraryCalls, (calls) => {
+          for (const row of rowsOf(calls, layout)) {
+            const masked = new Uint8Array(row.tokens.length);
+            for (const { start, end } of row.segments) masked.fill(1, start, end);
+            expect(row.lossMask).toEqual(masked);
+            expect(row.lossMask[0]).toBe(0);
+            row.lossMask.forEach((bit, t) => {
+              if (bit === 0) expect([row.logprobs[t], row.advantages[t], row.tokenAdvantages[t]]).toEqual([0, 0, 0]);
+            });
+          }
+        }),
+      );
+    },
+  );
 
   it('makes no row longer than the longest call, no row that trains nothing, and no more rows than calls', () => {
-    fc.assert(fc.property(arbitraryCalls, (calls) => {
-      const rows = rowsOf(calls, 'trajectory');
-      expect(rows.length).toBeLessThanOrEqual(calls.length);
-      expect(Math.max(...rows.map(({ tokens }) => tokens.length))).toBe(Math.max(...calls.map(({ prompt, response }) => prompt.length + response.length)));
-      for (const row of rows) expect(row.segments.length).toBeGreaterThan(0);
-    }));
+    fc.assert(
+      fc.property(arbitraryCalls, (calls) => {
+        const rows = rowsOf(calls, 'trajectory');
+        expect(rows.length).toBeLessThanOrEqual(calls.length);
+        expect(Math.max(...rows.map(({ tokens }) => tokens.length))).toBe(
+          Math.max(...calls.map(({ prompt, response }) => prompt.length + response.length)),
+        );
+        for (const row of rows) expect(row.segments.length).toBeGreaterThan(0);
+      }),
+    );
   });
 
   it.each([

@@ -14,7 +14,12 @@ export type RowLayout = 'transition' | 'trajectory';
  * @param advantages shape (K,)
  * @throws {TraceError} `tokens-invalid` for a call that no row can hold
  */
-export function buildRows(episode: Episode, groupId: string, advantages: Float64Array, layout: RowLayout): readonly BatchRow[] {
+export function buildRows(
+  episode: Episode,
+  groupId: string,
+  advantages: Float64Array,
+  layout: RowLayout,
+): readonly BatchRow[] {
   const calls = episode.transitions;
   calls.forEach(checkTokens);
   const paths = layout === 'transition' ? calls.map((_, index) => [index]) : prefixPaths(calls);
@@ -22,7 +27,13 @@ export function buildRows(episode: Episode, groupId: string, advantages: Float64
   return paths.map((path) => rowOf(episode, groupId, advantages, path, trained));
 }
 
-function rowOf(episode: Episode, groupId: string, advantages: Float64Array, path: PrefixPath, trained: Set<number>): BatchRow {
+function rowOf(
+  episode: Episode,
+  groupId: string,
+  advantages: Float64Array,
+  path: PrefixPath,
+  trained: Set<number>,
+): BatchRow {
   const calls = path.map((index) => episode.transitions[index]!);
   const leaf = calls.at(-1)!;
   const tokens = new Int32Array(leaf.promptTokens.length + leaf.responseTokens.length); // (P) + (T) → (P+T)
@@ -44,8 +55,18 @@ function rowOf(episode: Episode, groupId: string, advantages: Float64Array, path
   });
   const policyVersions = [...new Set(segments.map((segment) => segment.policyVersion))].sort((a, b) => a - b);
   return {
-    tokens, lossMask, logprobs, advantages: Float32Array.from(tokenAdvantages), tokenAdvantages, tokenWeight: 1,
-    rolloutId: episode.rollout.rolloutId, groupId, policy: leaf.policy, callIndexes: path, policyVersions, segments,
+    tokens,
+    lossMask,
+    logprobs,
+    advantages: Float32Array.from(tokenAdvantages),
+    tokenAdvantages,
+    tokenWeight: 1,
+    rolloutId: episode.rollout.rolloutId,
+    groupId,
+    policy: leaf.policy,
+    callIndexes: path,
+    policyVersions,
+    segments,
   };
 }
 
@@ -57,6 +78,9 @@ function segmentOf(call: Transition, callIndex: number, advantage: number): RowS
 function checkTokens(call: Transition): void {
   const problem = tokenProblem({ prompt: call.promptTokens, response: call.responseTokens, logprobs: call.logprobs });
   if (problem !== undefined) {
-    throw new TraceError(`call ${call.callIndex} (span ${call.spanId}) of rollout ${call.rolloutId} cannot be trained on: ${problem}; such a call belongs in the episode's untrainable list`, { code: 'tokens-invalid' });
+    throw new TraceError(
+      `call ${call.callIndex} (span ${call.spanId}) of rollout ${call.rolloutId} cannot be trained on: ${problem}; such a call belongs in the episode's untrainable list`,
+      { code: 'tokens-invalid' },
+    );
   }
 }

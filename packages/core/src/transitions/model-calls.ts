@@ -1,7 +1,7 @@
 import { attributeNames } from '../vocabulary/attributes.ts';
 import type { Span } from '../vocabulary/span.ts';
 import type { TokenBlob } from '../vocabulary/tokens.ts';
-import { agentNamesAt } from './agent-match.ts';
+import { agentNamesAt } from './agent-names.ts';
 import { buildTraceTree, type TraceTree } from './trace-tree.ts';
 
 /** One model call, as the gateway captured it, as the framework reported it, or both joined by their response id. */
@@ -55,17 +55,22 @@ function isGateway(span: Span): boolean {
   return span.kind === 'model_call' && span.attributes[attributeNames.source] === 'gateway';
 }
 
-/** Drops spans that say the same again: same response id, same tokens. Several choices of one response differ in tokens and stay. */
+/** Drops spans that say the same again: same response id, same choice, same tokens. */
 function withoutCopies(captured: readonly Span[]): readonly Span[] {
   const seen = new Map<string, Span[]>();
   return captured.filter((span) => {
     const id = responseIdOf(span);
     if (id === undefined) return true;
     const earlier = seen.get(id) ?? [];
-    if (earlier.some((other) => isSameTokens(other.tokens, span.tokens))) return false;
+    if (earlier.some((other) => choiceOf(other) === choiceOf(span) && isSameTokens(other.tokens, span.tokens)))
+      return false;
     seen.set(id, [...earlier, span]);
     return true;
   });
+}
+
+function choiceOf(span: Span): unknown {
+  return span.attributes[attributeNames.choiceIndex] ?? 0;
 }
 
 /** Every captured span with the framework's span of the same call: the first with its response id, else a parent that reported none. */
@@ -78,7 +83,12 @@ function joinToFramework(captured: readonly Span[], modelSpans: readonly Span[])
     if (id === undefined) withoutResponse.set(span.spanId, span);
     else if (!byResponse.has(id)) byResponse.set(id, span);
   }
-  return new Map(captured.map((span) => [span, byResponse.get(responseIdOf(span) ?? '') ?? withoutResponse.get(span.parentSpanId ?? '')]));
+  return new Map(
+    captured.map((span) => [
+      span,
+      byResponse.get(responseIdOf(span) ?? '') ?? withoutResponse.get(span.parentSpanId ?? ''),
+    ]),
+  );
 }
 
 /**
@@ -92,15 +102,28 @@ function isReplaced(span: Span, frameworkOf: ReadonlyMap<Span, Span | undefined>
   const parent = tree.nodes.get(span.parentSpanId ?? '')?.span;
   if (parent?.kind === 'model_call' && !isGateway(parent)) return true;
   for (const [other, itsFramework] of frameworkOf) {
-    const isLaterTwin = itsFramework !== undefined && other.sequenceId > span.sequenceId && other.parentSpanId === span.parentSpanId;
+    const isLaterTwin =
+      itsFramework !== undefined && other.sequenceId > span.sequenceId && other.parentSpanId === span.parentSpanId;
     if (isLaterTwin && isSamePrompt(other.tokens, span.tokens)) return true;
   }
   return false;
 }
 
-function callOfSpan(tree: TraceTree, gateway: Span | undefined, framework: Span | undefined, replaced: boolean): ModelCall {
+function callOfSpan(
+  tree: TraceTree,
+  gateway: Span | undefined,
+  framework: Span | undefined,
+  replaced: boolean,
+): ModelCall {
   const span = (gateway ?? framework)!;
-  return { span, gateway, framework, agentNames: agentNamesAt(tree.nodes.get(span.spanId)!), order: (framework ?? span).sequenceId, replaced };
+  return {
+    span,
+    gateway,
+    framework,
+    agentNames: agentNamesAt(tree.nodes.get(span.spanId)!),
+    order: (framework ?? span).sequenceId,
+    replaced,
+  };
 }
 
 function bySpanId(calls: readonly ModelCall[]): ReadonlyMap<string, ModelCall> {

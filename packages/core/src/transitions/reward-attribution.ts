@@ -24,7 +24,11 @@ export interface AttributedRewards {
  * A reward goes to one call, never to several, so that the sum of all rewards is the episode's return.
  * @param calls the calls that may be rewarded
  */
-export function attributeRewards(spans: readonly Span[], trace: CallTrace, calls: readonly ModelCall[]): AttributedRewards {
+export function attributeRewards(
+  spans: readonly Span[],
+  trace: CallTrace,
+  calls: readonly ModelCall[],
+): AttributedRewards {
   let rollout: Reward | undefined;
   const byTarget = new Map<ModelCall, Map<string, number>>();
   const problems: TraceProblem[] = [];
@@ -35,15 +39,22 @@ export function attributeRewards(spans: readonly Span[], trace: CallTrace, calls
       rollout = reward;
       continue;
     }
-    const call = reward.scope === 'agent' ? callOfAgent(reward.target!, span, calls) : callOfSpan(reward.target!, trace);
+    const call =
+      reward.scope === 'agent' ? callOfAgent(reward.target!, span, calls) : callOfSpan(reward.target!, trace);
     if (call === undefined || !calls.includes(call)) {
-      problems.push({ spanId: span.spanId, reason: `a reward for ${reward.scope} "${reward.target}", which made no trainable call` });
+      problems.push({
+        spanId: span.spanId,
+        reason: `a reward for ${reward.scope} "${reward.target}", which made no trainable call`,
+      });
       continue;
     }
     const rewards = byTarget.get(call) ?? new Map<string, number>();
     byTarget.set(call, rewards.set(`${reward.scope}:${reward.target}`, reward.dimensions[0]!.value));
   }
-  const sums = [...byTarget].map(([call, rewards]): [ModelCall, number] => [call, [...rewards.values()].reduce((sum, value) => sum + value, 0)]);
+  const sums = [...byTarget].map(([call, rewards]): [ModelCall, number] => [
+    call,
+    [...rewards.values()].reduce((sum, value) => sum + value, 0),
+  ]);
   return { rollout, calls: new Map(sums), problems };
 }
 

@@ -49,16 +49,25 @@ function lengthStop(call: ModelCall): StepSignal[] {
 /** A tool call always speaks; of other errors only the innermost, and not one that already made its tool fail. */
 function signalOf(node: TraceNode, troubled: ReadonlySet<TraceNode>): StepSignal | undefined {
   const span = node.span!;
-  if (span.kind === 'tool_call') {
-    const name = span.attributes[attributeNames.toolName];
-    return { type: span.status.code === 'error' ? 'tool_error' : 'tool_ok', name: typeof name === 'string' ? name : span.name, spanId: span.spanId };
-  }
-  if (span.kind === 'model_call' || !isTrouble(span) || node.children.some((child) => troubled.has(child))) return undefined;
+  if (span.kind === 'tool_call') return toolSignal(span);
+  if (span.kind === 'model_call' || !isTrouble(span) || node.children.some((child) => troubled.has(child)))
+    return undefined;
   for (const ancestor of ancestorsOf(node)) {
     if (ancestor.span?.kind === 'tool_call' && isTrouble(ancestor.span)) return undefined;
   }
   const name = nameOfTrouble(span);
   return { type: isParseFailure(span, name) ? 'parse_failure' : 'exception', name, spanId: span.spanId };
+}
+
+/** An unset status says nothing: an interrupted tool neither worked nor failed. */
+function toolSignal(span: Span): StepSignal | undefined {
+  if (span.status.code === 'unset') return undefined;
+  const name = span.attributes[attributeNames.toolName];
+  return {
+    type: span.status.code === 'error' ? 'tool_error' : 'tool_ok',
+    name: typeof name === 'string' ? name : span.name,
+    spanId: span.spanId,
+  };
 }
 
 /** Nodes that are in trouble or have trouble below them. A failed model call counts: what it broke above it is not the agent's doing. */
@@ -76,22 +85,29 @@ function isTrouble(span: Span): boolean {
 }
 
 function nameOfTrouble(span: Span): string {
-  const name = span.attributes[attributeNames.exceptionType] ?? span.attributes[attributeNames.errorType] ?? span.attributes[attributeNames.operationLabel];
+  const name =
+    span.attributes[attributeNames.exceptionType] ??
+    span.attributes[attributeNames.errorType] ??
+    span.attributes[attributeNames.operationLabel];
   return typeof name === 'string' ? name : span.name;
 }
 
 /** Parsers of the frameworks in use: OutputParserException, SyntaxError of JSON.parse, ZodError, JSONParseError, an operation named parse…. */
-const parserNames = /pars(e|er|ing)|SyntaxError|ZodError|TypeValidation/i;
+const parserNames = /(?:^|[^A-Za-z])pars(?:e|ing)|Pars(?:e|ing)|SyntaxError|ZodError|TypeValidation/;
 
 function isParseFailure(span: Span, name: string): boolean {
-  return parserNames.test(name) || (span.kind === 'operation' && parserNames.test(String(span.attributes[attributeNames.operationLabel] ?? span.name)));
+  return (
+    parserNames.test(name) ||
+    (span.kind === 'operation' && parserNames.test(String(span.attributes[attributeNames.operationLabel] ?? span.name)))
+  );
 }
 
 /** The call that asked for each tool, by the tool calls of its answer. */
 function callsByToolCallId(calls: readonly ModelCall[]): ReadonlyMap<string, ModelCall> {
   const askedBy = new Map<string, ModelCall>();
   for (const call of calls) {
-    for (const id of toolCallIds(call.span.attributes[attributeNames.outputMessages])) if (!askedBy.has(id)) askedBy.set(id, call);
+    for (const id of toolCallIds(call.span.attributes[attributeNames.outputMessages]))
+      if (!askedBy.has(id)) askedBy.set(id, call);
   }
   return askedBy;
 }
@@ -100,8 +116,12 @@ function toolCallIds(outputMessages: unknown): readonly string[] {
   if (typeof outputMessages !== 'string' || !outputMessages.includes('tool_calls')) return [];
   try {
     const messages = JSON.parse(outputMessages) as unknown;
-    const asked = Array.isArray(messages) ? messages.flatMap((message: { tool_calls?: unknown } | null) => message?.tool_calls ?? []) : [];
-    return asked.flatMap((toolCall: { id?: unknown } | null) => (typeof toolCall?.id === 'string' && toolCall.id !== '' ? [toolCall.id] : []));
+    const asked = Array.isArray(messages)
+      ? messages.flatMap((message: { tool_calls?: unknown } | null) => message?.tool_calls ?? [])
+      : [];
+    return asked.flatMap((toolCall: { id?: unknown } | null) =>
+      typeof toolCall?.id === 'string' && toolCall.id !== '' ? [toolCall.id] : [],
+    );
   } catch {
     return []; // Not JSON: the signal is attributed by place instead.
   }

@@ -1,7 +1,7 @@
+import { matchesAgent } from '../tracing/agent-match.ts';
 import { attributeNames } from '../vocabulary/attributes.ts';
 import type { Rollout } from '../vocabulary/rollout.ts';
 import type { Span } from '../vocabulary/span.ts';
-import { matchesAgent } from './agent-match.ts';
 import { traceCalls, type ModelCall } from './model-calls.ts';
 import { attributeRewards } from './reward-attribution.ts';
 import { stepSignals } from './step-signals.ts';
@@ -33,7 +33,9 @@ export function toEpisode(rollout: Rollout, spans: readonly Span[], options: ToE
   const signals = stepSignals(trace);
   return {
     rollout,
-    transitions: trained.map((call, index) => transitionOf(call, index, rewards.calls.get(call), signals.get(call) ?? [])),
+    transitions: trained.map((call, index) =>
+      transitionOf(call, index, rewards.calls.get(call), signals.get(call) ?? []),
+    ),
     untrainable: selected.flatMap((call) => untrainableCall(call, reasons.get(call))),
     reward: rewards.rollout?.dimensions[0]?.value,
     rewards: Object.fromEntries((rewards.rollout?.dimensions ?? []).map(({ name, value }) => [name, value])),
@@ -44,16 +46,21 @@ export function toEpisode(rollout: Rollout, spans: readonly Span[], options: ToE
 /** The spans of the newest attempt, each span id once. */
 function latestAttempt(rollout: Rollout, spans: readonly Span[]): readonly Span[] {
   const own = spans.filter((span) => span.rolloutId === rollout.rolloutId);
-  const newest = own.reduce<Span | undefined>((last, span) => (last === undefined || span.sequenceId > last.sequenceId ? span : last), undefined);
+  const newest = own.reduce<Span | undefined>(
+    (last, span) => (last === undefined || span.sequenceId > last.sequenceId ? span : last),
+    undefined,
+  );
   const unique = new Map<string, Span>();
-  for (const span of own) if (span.attemptId === newest?.attemptId && !unique.has(span.spanId)) unique.set(span.spanId, span);
+  for (const span of own)
+    if (span.attemptId === newest?.attemptId && !unique.has(span.spanId)) unique.set(span.spanId, span);
   return [...unique.values()];
 }
 
 function isSelected(call: ModelCall, { agentMatch, policies }: ToEpisodeOptions): boolean {
   const policy = policyOf(call);
   // A call that the pattern names and no policy answered went past the gateway: that must be seen.
-  if (policy === undefined) return agentMatch !== undefined && call.gateway === undefined && matchesAgent(call.agentNames, agentMatch);
+  if (policy === undefined)
+    return agentMatch !== undefined && call.gateway === undefined && matchesAgent(call.agentNames, agentMatch);
   return (policies === undefined || policies.includes(policy)) && matchesAgent(call.agentNames, agentMatch);
 }
 
@@ -67,17 +74,21 @@ const wholeFinishes: ReadonlySet<string> = new Set(['stop', 'length', 'tool_call
 
 /** Why a call must not be trained on; undefined when it may. */
 function untrainableReason(call: ModelCall): string | undefined {
-  const { gateway } = call;
-  if (gateway === undefined) return 'the call did not go through the gateway';
-  const marked = gateway.attributes[attributeNames.untrainable];
+  const { gateway, framework } = call;
+  const marked = gateway?.attributes[attributeNames.untrainable] ?? framework?.attributes[attributeNames.untrainable];
   if (marked !== undefined) return String(marked);
+  if (gateway === undefined) return 'the call did not go through the gateway';
   if (gateway.status.code === 'error') return `the call failed: ${gateway.status.message ?? 'no message'}`;
   if (call.replaced) return 'the agent went on with another response (a retry replaced this one)';
   if (gateway.tokens === undefined) return 'the engine reported no tokens';
   const version = gateway.attributes[attributeNames.policyVersion];
-  if (typeof version !== 'number' || !Number.isInteger(version)) return `the policy version is ${JSON.stringify(version)}`;
+  if (typeof version !== 'number' || !Number.isInteger(version))
+    return `the policy version is ${JSON.stringify(version)}`;
   const finish = finishReasonOf(gateway);
-  if (!wholeFinishes.has(finish)) return finish === '' ? 'the response has no finish reason' : `the response is incomplete: it finished by "${finish}"`;
+  if (!wholeFinishes.has(finish))
+    return finish === ''
+      ? 'the response has no finish reason'
+      : `the response is incomplete: it finished by "${finish}"`;
   return tokenProblem(gateway.tokens);
 }
 
@@ -85,7 +96,12 @@ function untrainableCall(call: ModelCall, reason: string | undefined): readonly 
   return reason === undefined ? [] : [{ spanId: call.span.spanId, agentName: call.agentNames[0] ?? '', reason }];
 }
 
-function transitionOf(call: ModelCall, callIndex: number, reward: number | undefined, signals: readonly StepSignal[]): Transition {
+function transitionOf(
+  call: ModelCall,
+  callIndex: number,
+  reward: number | undefined,
+  signals: readonly StepSignal[],
+): Transition {
   const { span } = call;
   const { prompt, response, logprobs } = span.tokens!;
   return {

@@ -1,8 +1,8 @@
 import type { ChatMessage } from '../backend.ts';
+import { matchesAgent } from '../tracing/agent-match.ts';
 import { attributeNames } from '../vocabulary/attributes.ts';
 import type { JsonValue } from '../vocabulary/json.ts';
 import type { Span } from '../vocabulary/span.ts';
-import { matchesAgent } from './agent-match.ts';
 import { traceCalls, type ModelCall } from './model-calls.ts';
 import type { TraceProblem } from './transition.ts';
 
@@ -37,7 +37,8 @@ export function toMessages(spans: readonly Span[], options: ToMessagesOptions = 
   const conversations: Conversation[] = [];
   const problems: TraceProblem[] = [];
   for (const call of traceCalls(spans).calls) {
-    if (call.replaced || call.span.status.code === 'error' || !matchesAgent(call.agentNames, options.agentMatch)) continue;
+    if (call.replaced || call.span.status.code === 'error' || !matchesAgent(call.agentNames, options.agentMatch))
+      continue;
     const read = readConversations(call);
     if (typeof read === 'string') problems.push({ spanId: call.span.spanId, reason: read });
     else conversations.push(...read);
@@ -51,10 +52,16 @@ function readConversations(call: ModelCall): readonly Conversation[] | string {
   const output = readList(call, attributeNames.outputMessages);
   const tools = readList(call, attributeNames.toolDefinitions);
   if (input === undefined || !input.every(isMessage)) return 'the call has no readable input messages';
-  if (output === undefined || output.length === 0 || !output.every(isMessage)) return 'the call has no readable output messages';
+  if (output === undefined || output.length === 0 || !output.every(isMessage))
+    return 'the call has no readable output messages';
   return output.map((answer) => ({
-    rolloutId: span.rolloutId, attemptId: span.attemptId, spanId: span.spanId, sequenceId: span.sequenceId,
-    agentNames: call.agentNames, messages: [...input, answer], tools: tools === undefined || tools.length === 0 ? null : tools,
+    rolloutId: span.rolloutId,
+    attemptId: span.attemptId,
+    spanId: span.spanId,
+    sequenceId: span.sequenceId,
+    agentNames: call.agentNames,
+    messages: [...input, answer],
+    tools: tools === undefined || tools.length === 0 ? null : tools,
   }));
 }
 

@@ -22,17 +22,23 @@ interface OpenNode extends TraceNode {
 
 /**
  * The spans of one attempt as a tree. Spans without a parent hang under the root; spans whose parent was never written
- * hang together under a virtual node for it; a circle of parents is cut above its first span.
+ * hang together under a virtual node for it; a circle of parents is cut above its last span.
  * @param parentOf overrides a span's own parent
  */
-export function buildTraceTree(spans: readonly Span[], parentOf: (span: Span) => string | undefined = (span) => span.parentSpanId): TraceTree {
+export function buildTraceTree(
+  spans: readonly Span[],
+  parentOf: (span: Span) => string | undefined = (span) => span.parentSpanId,
+): TraceTree {
   const ordered = spans.toSorted((a, b) => a.sequenceId - b.sequenceId);
   const root = openNode(undefined);
   const nodes = new Map(ordered.map((span) => [span.spanId, openNode(span)]));
   const missing = new Map<string, OpenNode>();
   for (const node of nodes.values()) {
     const parentId = parentOf(node.span!);
-    const parent = parentId === undefined ? root : (nodes.get(parentId) ?? missing.get(parentId) ?? virtualNode(parentId, root, missing));
+    const parent =
+      parentId === undefined
+        ? root
+        : (nodes.get(parentId) ?? missing.get(parentId) ?? virtualNode(parentId, root, missing));
     hang(node, isBelow(parent, node) ? root : parent);
   }
   return { root, nodes };

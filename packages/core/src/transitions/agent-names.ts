@@ -19,14 +19,3 @@ export function agentNamesAt(node: TraceNode): readonly string[] {
   }
   return [];
 }
-
-/**
- * Whether the names are selected: a name that matches switches the subtree below it on, names of which none matches
- * switch it off, so the nearest names decide. Nobody's calls are selected only when there is no pattern.
- */
-export function matchesAgent(names: readonly string[], agentMatch: RegExp | undefined): boolean {
-  if (agentMatch === undefined) return true;
-  // A global or sticky pattern remembers where it stopped; matching must not depend on the call before.
-  const pattern = new RegExp(agentMatch.source, agentMatch.flags.replace(/[gy]/g, ''));
-  return names.some((name) => pattern.test(name));
-}

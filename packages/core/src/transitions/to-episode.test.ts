@@ -1,0 +1,314 @@
+import { describe, expect, it } from 'vitest';
+import { rolloutOf } from '../../test/__fixtures__/episodes.ts';
+import { brokenStatus, scopeOf, TraceBuilder } from '../../test/__fixtures__/spans.ts';
+import { attributeNames } from '../vocabulary/attributes.ts';
+import { toEpisode, type ToEpisodeOptions } from './to-episode.ts';
+import type { Episode } from './transition.ts';
+
+function episodeOf(trace: TraceBuilder, options?: ToEpisodeOptions): Episode {
+  return toEpisode(rolloutOf('rollout'), trace.spans.toReversed(), options);
+}
+
+const called = (episode: Episode): string[] => episode.transitions.map(({ spanId }) => spanId);
+const names = (...agentNames: string[]): { attributes: Record<string, readonly string[]> } => ({
+  attributes: { [attributeNames.agentNames]: agentNames },
+});
+
+describe('toEpisode', () => {
+  it('makes a transition of each call that the gateway captured for a policy, in order of sequence id', () => {
+    const trace = new TraceBuilder();
+    trace.call('first', { prompt: [1, 2], response: [3], ...names('write', 'graph') });
+    trace.add('other', 'model_call', { attributes: { [attributeNames.source]: 'gateway' } });
+    trace.call('second', { attributes: { [attributeNames.finishReasons]: ['length'] } });
+    const episode = episodeOf(trace);
+    expect(called(episode)).toEqual(['first', 'second']);
+    expect(episode.untrainable).toEqual([]);
+    expect(episode.transitions[0]).toEqual({
+      rolloutId: 'rollout',
+      attemptId: 'attempt',
+      spanId: 'first',
+      sequenceId: 1,
+      callIndex: 0,
+      agentName: 'write',
+      policy: 'main',
+      policyVersion: 3,
+      promptTokens: Int32Array.of(1, 2),
+      responseTokens: Int32Array.of(3),
+      logprobs: Float32Array.of(-1),
+      finishReason: 'stop',
+      reward: undefined,
+      signals: [],
+    });
+    expect(episode.transitions[1]).toMatchObject({ callIndex: 1, finishReason: 'length' });
+  });
+
+  it('has nothing to say of a rollout without spans', () => {
+    expect(episodeOf(new TraceBuilder())).toEqual({
+      rollout: rolloutOf('rollout'),
+      transitions: [],
+      untrainable: [],
+      reward: undefined,
+      rewards: {},
+      problems: [],
+    });
+  });
+
+  it('counts the newest attempt only', () => {
+    const old = new TraceBuilder('rollout', 'attempt-1');
+    old.call('old');
+    old.reward('reward', 1);
+    const newest = new TraceBuilder('rollout', 'attempt-2', 3);
+    newest.call('new');
+    const episode = toEpisode(rolloutOf('rollout'), [...newest.spans, ...old.spans]);
+    expect(called(episode)).toEqual(['new']);
+    expect(episode.reward).toBeUndefined();
+  });
+
+  it('ignores another rollout’s spans and a span given twice', () => {
+    const trace = new TraceBuilder();
+    trace.call('a');
+    const episode = toEpisode(rolloutOf('rollout'), [
+      ...trace.spans,
+      ...trace.spans,
+      { ...trace.spans[0]!, spanId: 'b', rolloutId: 'another' },
+    ]);
+    expect(called(episode)).toEqual(['a']);
+  });
+
+  it('selects policies', () => {
+    const trace = new TraceBuilder();
+    trace.call('a');
+    trace.call('b', { attributes: { [attributeNames.policy]: 'judge' } });
+    expect(called(episodeOf(trace, { policies: ['judge'] }))).toEqual(['b']);
+  });
+});
+
+describe('toEpisode with agentMatch', () => {
+  it('selects by any of the names that the call carries', () => {
+    const trace = new TraceBuilder();
+    trace.call('a', names('model_request', 'finish/model_request', 'helper'));
+    trace.call('b', names('check'));
+    expect(called(episodeOf(trace, { agentMatch: /^helper$/ }))).toEqual(['a']);
+    expect(called(episodeOf(trace, { agentMatch: /request|check/g }))).toEqual(['a', 'b']);
+  });
+
+  it('lets a matching ancestor switch a subtree on, a named one that does not match off, and unnamed ones inherit', () => {
+    const trace = new TraceBuilder();
+    trace.agent('graph', ['graph']);
+    trace.agent('write', ['write'], { parentSpanId: 'graph' });
+    trace.add('unnamed', 'operation', { parentSpanId: 'write' });
+    trace.call('inherits', { parentSpanId: 'unnamed' });
+    trace.agent('check', ['check'], { parentSpanId: 'write' });
+    trace.call('off', { parentSpanId: 'check' });
+    trace.call('outside', { parentSpanId: 'graph' });
+    trace.call('nobody');
+    expect(called(episodeOf(trace, { agentMatch: /write/ }))).toEqual(['inherits']);
+    expect(called(episodeOf(trace))).toEqual(['inherits', 'off', 'outside', 'nobody']);
+    expect(episodeOf(trace).transitions.map(({ agentName }) => agentName)).toEqual(['write', 'check', 'graph', '']);
+  });
+
+  it('takes names and ancestors from the framework’s span of the same response', () => {
+    const trace = new TraceBuilder();
+    trace.call('captured', { responseId: 'r1' });
+    trace.reported('reported', { responseId: 'r1', parentSpanId: 'node' });
+    trace.agent('node', ['write']);
+    const episode = episodeOf(trace, { agentMatch: /write/ });
+    expect(episode.transitions.map(({ spanId, agentName }) => [spanId, agentName])).toEqual([['captured', 'write']]);
+  });
+
+  it('shows a call of a selected agent that went past the gateway', () => {
+    const trace = new TraceBuilder();
+    trace.agent('node', ['write']);
+    trace.reported('past', { responseId: 'r1', parentSpanId: 'node' });
+    expect(episodeOf(trace, { agentMatch: /write/ }).untrainable).toEqual([
+      { spanId: 'past', agentName: 'write', reason: 'the call did not go through the gateway' },
+    ]);
+    expect(episodeOf(trace).untrainable).toEqual([]);
+  });
+});
+
+describe('toEpisode with retries and copies', () => {
+  it('keeps parallel calls that are the same in everything but their response', () => {
+    const trace = new TraceBuilder();
+    trace.call('a', { responseId: 'r1' });
+    trace.call('b', { responseId: 'r2' });
+    expect(called(episodeOf(trace))).toEqual(['a', 'b']);
+  });
+
+  it('counts a response once, and each of its choices', () => {
+    const trace = new TraceBuilder();
+    trace.call('a', { responseId: 'r1' });
+    trace.call('again', { responseId: 'r1' });
+    trace.call('choice', { responseId: 'r1', attributes: { [attributeNames.choiceIndex]: 1 } });
+    expect(called(episodeOf(trace))).toEqual(['a', 'choice']);
+  });
+
+  it('trains on the response that the agent went on with, and shows those that a retry replaced', () => {
+    const trace = new TraceBuilder();
+    trace.call('lost', { responseId: 'r1', parentSpanId: 'reported' });
+    trace.call('kept', { responseId: 'r2', parentSpanId: 'reported' });
+    trace.reported('reported', { responseId: 'r2' });
+    const episode = episodeOf(trace);
+    expect(called(episode)).toEqual(['kept']);
+    expect(episode.untrainable).toEqual([
+      { spanId: 'lost', agentName: '', reason: expect.stringMatching(/retry replaced/) },
+    ]);
+  });
+
+  it('finds a replaced response by its prompt when the calls hang below a node', () => {
+    const trace = new TraceBuilder();
+    trace.agent('node', ['write']);
+    trace.call('lost', { responseId: 'r1', parentSpanId: 'node', prompt: [7] });
+    trace.call('kept', { responseId: 'r2', parentSpanId: 'node', prompt: [7] });
+    trace.call('unreported', { responseId: 'r3', parentSpanId: 'node', prompt: [8] });
+    trace.reported('reported', { responseId: 'r2', parentSpanId: 'node' });
+    const episode = episodeOf(trace);
+    expect(called(episode)).toEqual(['kept', 'unreported']);
+    expect(episode.untrainable).toHaveLength(1);
+  });
+
+  it('does not train on the response of a call that failed in the agent', () => {
+    const trace = new TraceBuilder();
+    trace.call('late', { responseId: 'r1', parentSpanId: 'reported' });
+    trace.reported('reported', { status: brokenStatus });
+    expect(episodeOf(trace).untrainable).toHaveLength(1);
+  });
+
+  it('joins a framework’s span that reports no response id by parentage', () => {
+    const trace = new TraceBuilder();
+    trace.agent('node', ['write']);
+    trace.reported('reported', { parentSpanId: 'node' });
+    trace.call('captured', { responseId: 'r1', parentSpanId: 'reported' });
+    const episode = episodeOf(trace, { agentMatch: /write/ });
+    expect(called(episode)).toEqual(['captured']);
+    expect(episode.untrainable).toEqual([]);
+  });
+});
+
+describe('toEpisode with calls that must not be trained on', () => {
+  it.each([
+    ['marked', { attributes: { [attributeNames.untrainable]: 'a grammar changed the distribution' } }, /^a grammar/],
+    ['failed', { status: brokenStatus }, /the call failed: it broke/],
+    ['without a version', { attributes: { [attributeNames.policyVersion]: '3' } }, /policy version is "3"/],
+    ['without a finish', { attributes: { [attributeNames.finishReasons]: [] } }, /no finish reason/],
+    [
+      'cut off by a filter',
+      { attributes: { [attributeNames.finishReasons]: ['content_filter'] } },
+      /finished by "content_filter"/,
+    ],
+    ['with an empty response', { response: [] }, /response has no tokens/],
+    ['with an empty prompt', { prompt: [] }, /prompt has no tokens/],
+    [
+      'with inconsistent lengths',
+      { tokens: { prompt: Int32Array.of(1), response: Int32Array.of(2, 3), logprobs: Float32Array.of(-1) } },
+      /1 log-probabilities for 2 response tokens/,
+    ],
+    [
+      'with a log-probability that is no number',
+      { tokens: { prompt: Int32Array.of(1), response: Int32Array.of(2), logprobs: Float32Array.of(Number.NaN) } },
+      /log-probability 0 is NaN/,
+    ],
+  ])('lists a call %s with the reason', (_, shape, reason) => {
+    const trace = new TraceBuilder();
+    trace.call('bad', shape);
+    trace.call('good');
+    const episode = episodeOf(trace);
+    expect(episode.untrainable).toEqual([{ spanId: 'bad', agentName: '', reason: expect.stringMatching(reason) }]);
+    expect(episode.transitions).toMatchObject([{ spanId: 'good', callIndex: 0 }]);
+  });
+
+  it('lists a call without tokens', () => {
+    const trace = new TraceBuilder();
+    trace.call('bad');
+    const { tokens: _, ...bare } = trace.spans[0]!;
+    expect(toEpisode(rolloutOf('rollout'), [bare]).untrainable).toMatchObject([
+      { reason: 'the engine reported no tokens' },
+    ]);
+  });
+});
+
+describe('toEpisode with rewards', () => {
+  it('takes the primary dimension of the last reward of the rollout', () => {
+    const trace = new TraceBuilder();
+    trace.reward('early', 0.25);
+    trace.add('late', 'reward', {
+      attributes: {
+        'agentlightning.reward.0.name': 'correct',
+        'agentlightning.reward.0.value': 1,
+        'agentlightning.reward.1.name': 'short',
+        'agentlightning.reward.1.value': 0.5,
+      },
+    });
+    expect(episodeOf(trace)).toMatchObject({ reward: 1, rewards: { correct: 1, short: 0.5 }, problems: [] });
+  });
+
+  it('gives an agent’s reward to its last call before the reward', () => {
+    const trace = new TraceBuilder();
+    trace.call('one', names('write'));
+    trace.call('two', names('write', 'graph'));
+    trace.call('other', names('check'));
+    trace.reward('reward', 0.5, scopeOf('agent', 'write'));
+    trace.call('later', names('write'));
+    trace.reward('second reward', 0.25, scopeOf('agent', 'write'));
+    expect(episodeOf(trace).transitions.map(({ reward }) => reward)).toEqual([undefined, 0.5, undefined, 0.25]);
+  });
+
+  it('gives an agent’s first call the reward that came before it', () => {
+    const trace = new TraceBuilder();
+    trace.reward('reward', 0.5, scopeOf('agent', 'write'));
+    trace.call('one', names('write'));
+    trace.call('two', names('write'));
+    expect(episodeOf(trace).transitions.map(({ reward }) => reward)).toEqual([0.5, undefined]);
+  });
+
+  it('never spills a reward to an earlier call because the last one has one', () => {
+    const trace = new TraceBuilder();
+    trace.call('one', names('write'));
+    trace.call('two', names('write'));
+    trace.reward('first', 1, scopeOf('agent', 'write'));
+    trace.reward('second', 0.5, scopeOf('agent', 'write'));
+    expect(episodeOf(trace).transitions.map(({ reward }) => reward)).toEqual([undefined, 0.5]);
+  });
+
+  it('finds the call of a span: itself, the framework’s, one inside, one around, one that it followed', () => {
+    const trace = new TraceBuilder();
+    trace.agent('node', ['write']);
+    trace.call('a', { responseId: 'r1' });
+    trace.reported('a reported', { responseId: 'r1', parentSpanId: 'node' });
+    trace.add('parser', 'operation', { parentSpanId: 'a reported' });
+    trace.tool('tool', 'sql', { parentSpanId: 'node' });
+    trace.call('b');
+    for (const [index, target] of ['a', 'a reported', 'node', 'parser', 'tool'].entries())
+      trace.reward(`reward ${index}`, 2 ** index, scopeOf('span', target));
+    const episode = episodeOf(trace);
+    expect(episode.transitions.map(({ spanId, reward }) => [spanId, reward])).toEqual([
+      ['a', 1 + 2 + 4 + 8 + 16],
+      ['b', undefined],
+    ]);
+    expect(episode.problems).toEqual([]);
+  });
+
+  it('shows rewards that it cannot read or place, and keeps the others', () => {
+    const trace = new TraceBuilder();
+    trace.call('a');
+    trace.reward('fine', 1);
+    trace.reward('malformed', Number.NaN);
+    trace.reward('unknown span', 1, scopeOf('span', 'nowhere'));
+    trace.reward('unknown agent', 1, scopeOf('agent', 'nobody'));
+    const episode = episodeOf(trace);
+    expect(episode.reward).toBe(1);
+    expect(episode.transitions[0]!.reward).toBeUndefined();
+    expect(episode.problems!.map(({ spanId }) => spanId)).toEqual(['malformed', 'unknown span', 'unknown agent']);
+    expect(episode.problems![1]!.reason).toMatch(/span "nowhere"/);
+  });
+
+  it('does not move the reward of an untrainable call to another', () => {
+    const trace = new TraceBuilder();
+    trace.call('good');
+    trace.call('bad', { response: [] });
+    trace.reward('reward', 1, scopeOf('span', 'bad'));
+    const episode = episodeOf(trace);
+    expect(episode.transitions[0]!.reward).toBeUndefined();
+    expect(episode.problems).toHaveLength(1);
+  });
+});

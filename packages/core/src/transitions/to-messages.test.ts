@@ -1,0 +1,92 @@
+import { describe, expect, it } from 'vitest';
+import { brokenStatus, TraceBuilder } from '../../test/__fixtures__/spans.ts';
+import { attributeNames } from '../vocabulary/attributes.ts';
+import { toMessages } from './to-messages.ts';
+
+const input = [{ role: 'user', content: [{ type: 'text', text: 'How many?' }] }];
+const answer = {
+  role: 'assistant',
+  content: null,
+  tool_calls: [{ id: 'call-1', type: 'function', function: { name: 'sql', arguments: '{}' } }],
+};
+const spoken = {
+  [attributeNames.inputMessages]: JSON.stringify(input),
+  [attributeNames.outputMessages]: JSON.stringify([answer]),
+};
+
+describe('toMessages', () => {
+  it('gives what went over the wire and the answer, unchanged', () => {
+    const tools = [{ type: 'function', function: { name: 'sql' } }];
+    const trace = new TraceBuilder();
+    trace.call('a', {
+      attributes: {
+        ...spoken,
+        [attributeNames.toolDefinitions]: JSON.stringify(tools),
+        [attributeNames.agentNames]: ['write'],
+      },
+    });
+    trace.call('b', { attributes: spoken });
+    expect(toMessages(trace.spans)).toEqual({
+      problems: [],
+      conversations: [
+        {
+          rolloutId: 'rollout',
+          attemptId: 'attempt',
+          spanId: 'a',
+          sequenceId: 1,
+          agentNames: ['write'],
+          messages: [...input, answer],
+          tools,
+        },
+        {
+          rolloutId: 'rollout',
+          attemptId: 'attempt',
+          spanId: 'b',
+          sequenceId: 2,
+          agentNames: [],
+          messages: [...input, answer],
+          tools: null,
+        },
+      ],
+    });
+  });
+
+  it('reads a call of another model that only the framework reported', () => {
+    const trace = new TraceBuilder();
+    trace.reported('checker', { attributes: spoken });
+    expect(toMessages(trace.spans).conversations).toMatchObject([{ spanId: 'checker' }]);
+  });
+
+  it('gives one conversation for each answer of a call', () => {
+    const trace = new TraceBuilder();
+    trace.call('a', {
+      attributes: {
+        ...spoken,
+        [attributeNames.outputMessages]: JSON.stringify([answer, { role: 'assistant', content: '3' }]),
+      },
+    });
+    expect(toMessages(trace.spans).conversations.map(({ messages }) => messages.at(-1)?.content)).toEqual([null, '3']);
+  });
+
+  it('selects agents', () => {
+    const trace = new TraceBuilder();
+    trace.call('a', { attributes: { ...spoken, [attributeNames.agentNames]: ['write'] } });
+    trace.call('b', { attributes: { ...spoken, [attributeNames.agentNames]: ['check'] } });
+    expect(toMessages(trace.spans, { agentMatch: /check/ }).conversations.map(({ spanId }) => spanId)).toEqual(['b']);
+  });
+
+  it('leaves failed calls out, and names those whose messages it cannot read', () => {
+    const trace = new TraceBuilder();
+    trace.call('failed', { status: brokenStatus });
+    trace.call('silent');
+    trace.call('broken', { attributes: { ...spoken, [attributeNames.inputMessages]: '[{"role"' } });
+    trace.call('odd', { attributes: { ...spoken, [attributeNames.outputMessages]: '[3]' } });
+    const { conversations, problems } = toMessages(trace.spans);
+    expect(conversations).toEqual([]);
+    expect(problems.map(({ spanId, reason }) => [spanId, reason])).toEqual([
+      ['silent', 'the call has no readable input messages'],
+      ['broken', 'the call has no readable input messages'],
+      ['odd', 'the call has no readable output messages'],
+    ]);
+  });
+});
