@@ -50,6 +50,17 @@ async function decode(bytes: Buffer, encoding: string, limitBytes: number): Prom
   }
 }
 
+/** Deeper than any request means, and shallow enough for every recursive reader of it. */
+const maxDepth = 100;
+
+function isTooDeep(value: unknown, depth: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  if (depth > maxDepth) return true;
+  if (Array.isArray(value)) return value.some((item) => isTooDeep(item, depth + 1));
+  for (const key in value) if (isTooDeep((value as JsonObject)[key], depth + 1)) return true;
+  return false;
+}
+
 function parse(bytes: Buffer): JsonObject {
   let value: unknown;
   try {
@@ -60,6 +71,7 @@ function parse(bytes: Buffer): JsonObject {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new WireError('the request body must be a JSON object', { code: 'request-invalid' });
   }
+  if (isTooDeep(value, 0)) throw new WireError(`the request body is nested more than ${maxDepth} levels deep`, { code: 'request-invalid' });
   return value as JsonObject;
 }
 
