@@ -54,7 +54,8 @@ function invalid(message: string): ConfigurationError {
 }
 
 function integer(name: string, value: number, low: number, high: number = Number.MAX_SAFE_INTEGER): number {
-  if (!Number.isInteger(value) || value < low || value > high) throw invalid(`${name} must be an integer from ${low} to ${high}, not ${value}`);
+  if (!Number.isInteger(value) || value < low || value > high)
+    throw invalid(`${name} must be an integer from ${low} to ${high}, not ${value}`);
   return value;
 }
 
@@ -77,13 +78,18 @@ export function resolveCallLimits(options: CallLimitOptions): Required<CallLimit
 function resolvePublicUrl(publicUrl: string | undefined): URL | undefined {
   if (publicUrl === undefined) return undefined;
   const url = URL.parse(publicUrl);
-  if (url === null || !/^https?:$/u.test(url.protocol)) throw invalid(`publicUrl must be an http or https address, not "${publicUrl.slice(0, 80)}"`);
+  if (url === null || !/^https?:$/u.test(url.protocol))
+    throw invalid(`publicUrl must be an http or https address, not "${publicUrl.slice(0, 80)}"`);
   return url;
 }
 
 function resolveAdminKey(adminKey: string | undefined, host: string): string | undefined {
-  if (adminKey !== undefined && adminKey.length < 32) throw invalid(`adminKey must have at least 32 characters, not ${adminKey.length}; make one with: openssl rand -base64 32`);
-  if (adminKey === undefined && !isLoopback(host)) throw invalid(`listening on ${host} opens the gateway to the network; give an adminKey, or listen on 127.0.0.1`);
+  if (adminKey !== undefined && adminKey.length < 32)
+    throw invalid(
+      `adminKey must have at least 32 characters, not ${adminKey.length}; make one with: openssl rand -base64 32`,
+    );
+  if (adminKey === undefined && !isLoopback(host))
+    throw invalid(`listening on ${host} opens the gateway to the network; give an adminKey, or listen on 127.0.0.1`);
   return adminKey;
 }
 

@@ -28,7 +28,8 @@ export class StatisticsCounter {
     this.#retries += outcome.retries;
     this.#promptTokens += outcome.reply.promptTokens?.length ?? 0;
     for (const choice of outcome.reply.choices) this.#responseTokens += choice.tokens?.length ?? 0;
-    if (untrainable !== undefined) this.#untrainable.set(untrainable.kind, (this.#untrainable.get(untrainable.kind) ?? 0) + 1);
+    if (untrainable !== undefined)
+      this.#untrainable.set(untrainable.kind, (this.#untrainable.get(untrainable.kind) ?? 0) + 1);
     const code = outcome.error?.wireCode;
     if (code !== undefined) this.#errors.set(code, (this.#errors.get(code) ?? 0) + 1);
   }
@@ -38,27 +39,53 @@ export class StatisticsCounter {
       calls: { ...this.#calls },
       untrainable: Object.fromEntries(this.#untrainable),
       errors: Object.fromEntries(this.#errors),
-      retries: this.#retries, promptTokens: this.#promptTokens, responseTokens: this.#responseTokens,
+      retries: this.#retries,
+      promptTokens: this.#promptTokens,
+      responseTokens: this.#responseTokens,
     };
   }
 }
 
-function family(name: string, help: string, samples: readonly (readonly [labels: string, value: number])[], type: 'counter' | 'gauge' = 'counter'): string {
+function family(
+  name: string,
+  help: string,
+  samples: readonly (readonly [labels: string, value: number])[],
+  type: 'counter' | 'gauge' = 'counter',
+): string {
   return `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${samples.map(([labels, value]) => `${name}${labels} ${value}\n`).join('')}`;
 }
 
 function labelled(label: string, counts: Readonly<Record<string, number>>): (readonly [string, number])[] {
-  return Object.entries(counts).map(([value, count]) => [`{${label}="${value.replace(/[\\"\n]/gu, '_')}"}`, count] as const);
+  return Object.entries(counts).map(
+    ([value, count]) => [`{${label}="${value.replace(/[\\"\n]/gu, '_')}"}`, count] as const,
+  );
 }
 
 /** The statistics in Prometheus text. */
 export function formatMetrics(statistics: GatewayStatistics, inFlight: number, openAttempts: number): string {
   return [
-    family('agentlightning_gateway_calls_total', 'Model calls by how they ended.', labelled('status', statistics.calls)),
-    family('agentlightning_gateway_untrainable_total', 'Captured calls that must not be trained on.', labelled('reason', statistics.untrainable)),
-    family('agentlightning_gateway_errors_total', 'Failed and incomplete calls by error code.', labelled('code', statistics.errors)),
-    family('agentlightning_gateway_retries_total', 'Times that an upstream was asked again.', [['', statistics.retries]]),
-    family('agentlightning_gateway_tokens_total', 'Captured tokens.', [['{kind="prompt"}', statistics.promptTokens], ['{kind="response"}', statistics.responseTokens]]),
+    family(
+      'agentlightning_gateway_calls_total',
+      'Model calls by how they ended.',
+      labelled('status', statistics.calls),
+    ),
+    family(
+      'agentlightning_gateway_untrainable_total',
+      'Captured calls that must not be trained on.',
+      labelled('reason', statistics.untrainable),
+    ),
+    family(
+      'agentlightning_gateway_errors_total',
+      'Failed and incomplete calls by error code.',
+      labelled('code', statistics.errors),
+    ),
+    family('agentlightning_gateway_retries_total', 'Times that an upstream was asked again.', [
+      ['', statistics.retries],
+    ]),
+    family('agentlightning_gateway_tokens_total', 'Captured tokens.', [
+      ['{kind="prompt"}', statistics.promptTokens],
+      ['{kind="response"}', statistics.responseTokens],
+    ]),
     family('agentlightning_gateway_calls_in_flight', 'Model calls that are being answered.', [['', inFlight]], 'gauge'),
     family('agentlightning_gateway_open_attempts', 'Attempts whose key is valid.', [['', openAttempts]], 'gauge'),
   ].join('');

@@ -44,7 +44,12 @@ export class Gateway implements ModelGateway {
   static async start(options: GatewayOptions): Promise<Gateway> {
     const gateway = new Gateway(resolveGatewayOptions(options));
     const { host, port, allowedHosts } = gateway.#options;
-    gateway.#listener = await listen({ host, port, allowedHosts, handle: (request, response) => respond(response, gateway.#handle(request, response)) });
+    gateway.#listener = await listen({
+      host,
+      port,
+      allowedHosts,
+      handle: (request, response) => respond(response, gateway.#handle(request, response)),
+    });
     return gateway;
   }
 
@@ -84,7 +89,10 @@ export class Gateway implements ModelGateway {
       apiKey: this.#attempts.open(claim),
       baseUrl: `${this.url}/rollout/${encodeURIComponent(rolloutId)}/attempt/${encodeURIComponent(attemptId)}/v1`,
       model: this.#options.policy,
-      sampling: { ...(temperature === 'agent' ? {} : { temperature }), ...(maxTokens === undefined ? {} : { maxTokens }) },
+      sampling: {
+        ...(temperature === 'agent' ? {} : { temperature }),
+        ...(maxTokens === undefined ? {} : { maxTokens }),
+      },
     };
   }
 
@@ -122,13 +130,23 @@ export class Gateway implements ModelGateway {
     if (match !== null) return this.#handleAttempt(request, response, match[1] ?? '', match[2] ?? '', match[3] ?? '');
     if (path === '/health') {
       expectMethod(request, 'GET');
-      return new ReplyWriter(response).json({ status: 'ok', paused: this.#gate.isPaused, inFlight: this.#gate.inFlight });
+      return new ReplyWriter(response).json({
+        status: 'ok',
+        paused: this.#gate.isPaused,
+        inFlight: this.#gate.inFlight,
+      });
     }
     if (path === '/metrics') return this.#answerMetrics(request, response);
     throw unknownPath(path);
   }
 
-  async #handleAttempt(request: IncomingMessage, response: ServerResponse, rolloutId: string, attemptId: string, path: string): Promise<void> {
+  async #handleAttempt(
+    request: IncomingMessage,
+    response: ServerResponse,
+    rolloutId: string,
+    attemptId: string,
+    path: string,
+  ): Promise<void> {
     const session = this.#attempts.authorize(decode(rolloutId), decode(attemptId), presentedKey(request.headers));
     if (path === '/chat/completions') {
       expectMethod(request, 'POST');
@@ -144,7 +162,8 @@ export class Gateway implements ModelGateway {
   #answerMetrics(request: IncomingMessage, response: ServerResponse): void {
     expectMethod(request, 'GET');
     const { adminKey } = this.#options;
-    if (adminKey !== undefined && !isKey(presentedKey(request.headers), hashKey(adminKey))) throw new WireError('the admin key is missing or wrong', { code: 'unauthorized' });
+    if (adminKey !== undefined && !isKey(presentedKey(request.headers), hashKey(adminKey)))
+      throw new WireError('the admin key is missing or wrong', { code: 'unauthorized' });
     const text = formatMetrics(this.statistics, this.#gate.inFlight, this.#attempts.size);
     response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }).end(text);
   }
@@ -167,7 +186,8 @@ export class Gateway implements ModelGateway {
   async #enter(response: ServerResponse, signal: AbortSignal): Promise<void> {
     if (!this.#gate.isPaused) return this.#gate.enter(signal);
     const gone = new AbortController();
-    const onClose = (): void => gone.abort(new WireError('the agent went away while the gateway was paused', { code: 'cancelled' }));
+    const onClose = (): void =>
+      gone.abort(new WireError('the agent went away while the gateway was paused', { code: 'cancelled' }));
     response.on('close', onClose);
     try {
       await this.#gate.enter(AbortSignal.any([signal, gone.signal]));
@@ -177,17 +197,34 @@ export class Gateway implements ModelGateway {
   }
 
   async #capture(call: {
-    readonly asked: ReturnType<typeof parseChatRequest>; readonly caller: ReturnType<typeof readCaller>; readonly session: AttemptSession;
-    readonly response: ServerResponse; readonly controller: AbortController;
+    readonly asked: ReturnType<typeof parseChatRequest>;
+    readonly caller: ReturnType<typeof readCaller>;
+    readonly session: AttemptSession;
+    readonly response: ServerResponse;
+    readonly controller: AbortController;
   }): Promise<void> {
     const { asked, caller, session } = call;
     const admission = this.#policies.admit(asked.model);
     try {
-      const seed = admission.release.kind === 'engine' && asked.seed === undefined ? session.nextSeed(this.#options.seed, caller.agentNames) : undefined;
+      const seed =
+        admission.release.kind === 'engine' && asked.seed === undefined
+          ? session.nextSeed(this.#options.seed, caller.agentNames)
+          : undefined;
       const ruled = applySamplingRules(asked, this.#options.sampling[session.mode], seed);
-      const end = captureCall({ recorder: session.recorder, caller, policy: admission.policy, release: admission.release, ruled });
+      const end = captureCall({
+        recorder: session.recorder,
+        caller,
+        policy: admission.policy,
+        release: admission.release,
+        ruled,
+      });
       const outcome = await answerChat({
-        request: ruled.request, release: admission.release, response: call.response, controller: call.controller, limits: this.#limits, isCaptured: true,
+        request: ruled.request,
+        release: admission.release,
+        response: call.response,
+        controller: call.controller,
+        limits: this.#limits,
+        isCaptured: true,
       });
       this.#statistics.count(outcome, end(outcome));
     } finally {

@@ -38,9 +38,17 @@ export interface ModelEndpoint {
 /** Serves a release as a plain OpenAI-compatible endpoint: nothing is captured and the caller's sampling is its own. @throws {GatewayError} `port-unavailable` */
 export async function serve(options: ServeOptions): Promise<ModelEndpoint> {
   const resolved = resolveCallLimits(options);
-  const limits: CallLimits = { ...resolved, baseWaitMs: resolved.retryBaseMs, maxWaitMs: resolved.retryMaxMs, random: Math.random };
+  const limits: CallLimits = {
+    ...resolved,
+    baseWaitMs: resolved.retryBaseMs,
+    maxWaitMs: resolved.retryMaxMs,
+    random: Math.random,
+  };
   const apiKey = options.apiKey ?? mintKey();
-  if (apiKey.length < 16) throw new ConfigurationError(`serve: apiKey must have at least 16 characters, not ${apiKey.length}`, { code: 'option-invalid' });
+  if (apiKey.length < 16)
+    throw new ConfigurationError(`serve: apiKey must have at least 16 characters, not ${apiKey.length}`, {
+      code: 'option-invalid',
+    });
   const keyHash = hashKey(apiKey);
   const policies = new PolicyRegistry();
   policies.publish(options.model, options.release);
@@ -59,7 +67,8 @@ export async function serve(options: ServeOptions): Promise<ModelEndpoint> {
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     checkHost(request, listener.isKnownHost);
     const path = pathOf(request);
-    if (!isKey(presentedKey(request.headers), keyHash)) throw new WireError('the API key is missing or wrong', { code: 'unauthorized' });
+    if (!isKey(presentedKey(request.headers), keyHash))
+      throw new WireError('the API key is missing or wrong', { code: 'unauthorized' });
     if (path === '/v1/models') {
       expectMethod(request, 'GET');
       return new ReplyWriter(response).json(modelList(policies.names));
@@ -70,7 +79,9 @@ export async function serve(options: ServeOptions): Promise<ModelEndpoint> {
   }
 
   const listener = await listen({
-    host: options.host ?? '127.0.0.1', port: options.port ?? 0, allowedHosts: options.allowedHosts ?? [],
+    host: options.host ?? '127.0.0.1',
+    port: options.port ?? 0,
+    allowedHosts: options.allowedHosts ?? [],
     handle: (request, response) => respond(response, handle(request, response)),
   });
   return {
@@ -79,7 +90,8 @@ export async function serve(options: ServeOptions): Promise<ModelEndpoint> {
     model: options.model,
     async close(): Promise<void> {
       const closed = listener.close();
-      for (const controller of calls) controller.abort(new WireError('the server is closing', { code: 'cancelled', status: 503 }));
+      for (const controller of calls)
+        controller.abort(new WireError('the server is closing', { code: 'cancelled', status: 503 }));
       listener.server.closeAllConnections();
       await closed;
     },

@@ -1,4 +1,10 @@
-import { attributeNames as names, BackendError, deriveTraceId, formatTraceParent, wireHeaders } from '@agent-lightning/core';
+import {
+  attributeNames as names,
+  BackendError,
+  deriveTraceId,
+  formatTraceParent,
+  wireHeaders,
+} from '@agent-lightning/core';
 import { HumanMessage } from '@langchain/core/messages';
 import { ChatOpenAI } from '@langchain/openai';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -15,32 +21,67 @@ describe('a policy served by an in-process engine', () => {
     gateway.publish('policy', { kind: 'engine', version: 3, engine });
     const parent = 'a1b2c3d4e5f60718';
     const traceId = deriveTraceId(claim.attempt.attemptId);
-    const reply = await client.chat.completions.create({ model: 'policy', messages }, {
-      headers: { [wireHeaders.agentNames]: encodeURIComponent(JSON.stringify(['write_query', 'sql/write_query'])), [wireHeaders.traceParent]: formatTraceParent(traceId, parent) },
+    const reply = await client.chat.completions.create(
+      { model: 'policy', messages },
+      {
+        headers: {
+          [wireHeaders.agentNames]: encodeURIComponent(JSON.stringify(['write_query', 'sql/write_query'])),
+          [wireHeaders.traceParent]: formatTraceParent(traceId, parent),
+        },
+      },
+    );
+    expect(reply.choices[0]).toMatchObject({
+      finish_reason: 'stop',
+      message: { role: 'assistant', content: 'hello world' },
     });
-    expect(reply.choices[0]).toMatchObject({ finish_reason: 'stop', message: { role: 'assistant', content: 'hello world' } });
     expect(reply.usage).toMatchObject({ completion_tokens: 2 });
     expect(reply).not.toHaveProperty('prompt_token_ids');
     const [span, ...rest] = await finish();
     expect(rest).toEqual([]);
-    expect(span).toMatchObject({ kind: 'model_call', name: 'chat policy', parentSpanId: parent, status: { code: 'ok' } });
+    expect(span).toMatchObject({
+      kind: 'model_call',
+      name: 'chat policy',
+      parentSpanId: parent,
+      status: { code: 'ok' },
+    });
     expect(span?.attributes).toMatchObject({
-      [names.source]: 'gateway', [names.policy]: 'policy', [names.policyVersion]: 3, [names.agentNames]: ['write_query', 'sql/write_query'],
-      [names.responseId]: reply.id, [names.finishReasons]: ['stop'], [names.requestTemperature]: 1, [names.inputTokens]: reply.usage?.prompt_tokens, [names.outputTokens]: 2,
-      [names.inputMessages]: JSON.stringify(messages), [names.outputMessages]: JSON.stringify([{ role: 'assistant', content: 'hello world' }]),
+      [names.source]: 'gateway',
+      [names.policy]: 'policy',
+      [names.policyVersion]: 3,
+      [names.agentNames]: ['write_query', 'sql/write_query'],
+      [names.responseId]: reply.id,
+      [names.finishReasons]: ['stop'],
+      [names.requestTemperature]: 1,
+      [names.inputTokens]: reply.usage?.prompt_tokens,
+      [names.outputTokens]: 2,
+      [names.inputMessages]: JSON.stringify(messages),
+      [names.outputMessages]: JSON.stringify([{ role: 'assistant', content: 'hello world' }]),
     });
     expect(span?.attributes).not.toHaveProperty(names.untrainable);
     const [asked] = engine.requests;
-    expect(span?.tokens).toEqual({ prompt: asked && promptTokensOf(asked), response: Int32Array.of(1000, 1001), logprobs: Float32Array.of(-1 / 64, -2 / 64) });
+    expect(span?.tokens).toEqual({
+      prompt: asked && promptTokensOf(asked),
+      response: Int32Array.of(1000, 1001),
+      logprobs: Float32Array.of(-1 / 64, -2 / 64),
+    });
   });
 
   it('streams deltas as the engine makes them', async () => {
     const { gateway, client, finish } = await startHarness();
     let release = (): void => undefined;
-    const seen = new Promise<void>((resolve) => { release = resolve; });
-    const engine = new FakeEngine({ before: (event) => (event.type === 'piece' && event.text === ' world' ? seen : undefined) });
+    const seen = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const engine = new FakeEngine({
+      before: (event) => (event.type === 'piece' && event.text === ' world' ? seen : undefined),
+    });
     gateway.publish('policy', { kind: 'engine', version: 1, engine });
-    const stream = await client.chat.completions.create({ model: 'policy', messages, stream: true, stream_options: { include_usage: true } });
+    const stream = await client.chat.completions.create({
+      model: 'policy',
+      messages,
+      stream: true,
+      stream_options: { include_usage: true },
+    });
     let text = '';
     let usage;
     for await (const chunk of stream) {
@@ -57,7 +98,12 @@ describe('a policy served by an in-process engine', () => {
   it('serves ChatOpenAI, plain and streamed', async () => {
     const { gateway, endpoint } = await startHarness();
     gateway.publish('policy', { kind: 'engine', version: 1, engine: new FakeEngine() });
-    const model = new ChatOpenAI({ model: 'policy', apiKey: endpoint.apiKey, configuration: { baseURL: endpoint.baseUrl }, maxRetries: 0 });
+    const model = new ChatOpenAI({
+      model: 'policy',
+      apiKey: endpoint.apiKey,
+      configuration: { baseURL: endpoint.baseUrl },
+      maxRetries: 0,
+    });
     expect((await model.invoke([new HumanMessage('hi')])).content).toBe('hello world');
     let text = '';
     for await (const chunk of await model.stream('hi')) text += String(chunk.content);
@@ -66,19 +112,75 @@ describe('a policy served by an in-process engine', () => {
 
   it('gives token ids and log-probabilities to an agent that asks for them', async () => {
     const { gateway, client } = await startHarness();
-    gateway.publish('policy', { kind: 'engine', version: 1, engine: new FakeEngine({ answer: () => [{ pieces: [['a', 1], ['bc', 2]] }] }) });
-    const reply = await client.chat.completions.create({ model: 'policy', messages, logprobs: true, return_token_ids: true } as never) as never as Record<string, never>;
-    expect(reply).toMatchObject({ choices: [{ token_ids: [1000, 1001, 1002], logprobs: { content: [{ token: 'a', logprob: -1 / 64 }, { token: 'token_id:1001', logprob: -2 / 64 }, { token: 'token_id:1002', logprob: -3 / 64 }] } }] });
+    gateway.publish('policy', {
+      kind: 'engine',
+      version: 1,
+      engine: new FakeEngine({
+        answer: () => [
+          {
+            pieces: [
+              ['a', 1],
+              ['bc', 2],
+            ],
+          },
+        ],
+      }),
+    });
+    const reply = (await client.chat.completions.create({
+      model: 'policy',
+      messages,
+      logprobs: true,
+      return_token_ids: true,
+    } as never)) as never as Record<string, unknown>;
+    expect(reply).toMatchObject({
+      choices: [
+        {
+          token_ids: [1000, 1001, 1002],
+          logprobs: {
+            content: [
+              { token: 'a', logprob: -1 / 64 },
+              { token: 'token_id:1001', logprob: -2 / 64 },
+              { token: 'token_id:1002', logprob: -3 / 64 },
+            ],
+          },
+        },
+      ],
+    });
     expect((reply['prompt_token_ids'] as number[]).length).toBeGreaterThan(0);
   });
 
   it('captures each of n choices in its own span, under one response id', async () => {
     const { gateway, client, finish } = await startHarness();
-    gateway.publish('policy', { kind: 'engine', version: 1, engine: new FakeEngine({ answer: () => [{ pieces: [['a', 1]] }, { pieces: [['b', 1], ['c', 2]], reason: 'length' }] }) });
+    gateway.publish('policy', {
+      kind: 'engine',
+      version: 1,
+      engine: new FakeEngine({
+        answer: () => [
+          { pieces: [['a', 1]] },
+          {
+            pieces: [
+              ['b', 1],
+              ['c', 2],
+            ],
+            reason: 'length',
+          },
+        ],
+      }),
+    });
     const reply = await client.chat.completions.create({ model: 'policy', messages, n: 2 });
     expect(reply.choices.map((choice) => choice.message.content)).toEqual(['a', 'bc']);
     const spans = await finish();
-    expect(spans.map((span) => [span.attributes[names.responseId], span.attributes[names.choiceIndex], span.attributes[names.outputTokens], span.attributes[names.finishReasons]])).toEqual([[reply.id, 0, 1, ['stop']], [reply.id, 1, 3, ['length']]]);
+    expect(
+      spans.map((span) => [
+        span.attributes[names.responseId],
+        span.attributes[names.choiceIndex],
+        span.attributes[names.outputTokens],
+        span.attributes[names.finishReasons],
+      ]),
+    ).toEqual([
+      [reply.id, 0, 1, ['stop']],
+      [reply.id, 1, 3, ['length']],
+    ]);
     expect(spans.map((span) => span.tokens?.response.length)).toEqual([1, 3]);
   });
 
@@ -99,7 +201,8 @@ describe('a policy served by an in-process engine', () => {
       const engine = new FakeEngine();
       gateway.publish('policy', { kind: 'engine', version: 1, engine });
       const other = await open();
-      for (let call = 0; call < warmUps; call += 1) await other.client.chat.completions.create({ model: 'policy', messages });
+      for (let call = 0; call < warmUps; call += 1)
+        await other.client.chat.completions.create({ model: 'policy', messages });
       const { client } = await open('train', 'rollout-7');
       for (let call = 0; call < 3; call += 1) await client.chat.completions.create({ model: 'policy', messages });
       return engine.requests.slice(warmUps).map((request) => request.seed);
@@ -111,17 +214,44 @@ describe('a policy served by an in-process engine', () => {
 
   it('tells the agent when its prompt is too long, in the words that clients look for', async () => {
     const { gateway, client, finish } = await startHarness();
-    gateway.publish('policy', { kind: 'engine', version: 1, engine: new FakeEngine({ before: () => { throw new BackendError('5000 prompt tokens are more than the context of 4096', { code: 'context-exceeded' }); } }) });
-    await expect(client.chat.completions.create({ model: 'policy', messages })).rejects.toMatchObject({ status: 400, code: 'context_length_exceeded', param: 'messages' });
-    expect((await finish())[0]).toMatchObject({ status: { code: 'error' }, attributes: { [names.errorType]: 'context_length_exceeded' } });
+    gateway.publish('policy', {
+      kind: 'engine',
+      version: 1,
+      engine: new FakeEngine({
+        before: () => {
+          throw new BackendError('5000 prompt tokens are more than the context of 4096', { code: 'context-exceeded' });
+        },
+      }),
+    });
+    await expect(client.chat.completions.create({ model: 'policy', messages })).rejects.toMatchObject({
+      status: 400,
+      code: 'context_length_exceeded',
+      param: 'messages',
+    });
+    expect((await finish())[0]).toMatchObject({
+      status: { code: 'error' },
+      attributes: { [names.errorType]: 'context_length_exceeded' },
+    });
   });
 
   it('ends a stream with an error when the engine breaks, never with a reply that looks whole', async () => {
     const { gateway, client, finish } = await startHarness();
-    gateway.publish('policy', { kind: 'engine', version: 1, engine: new FakeEngine({ before: (event) => { if (event.type === 'piece' && event.text === ' world') throw new Error('out of memory'); } }) });
+    gateway.publish('policy', {
+      kind: 'engine',
+      version: 1,
+      engine: new FakeEngine({
+        before: (event) => {
+          if (event.type === 'piece' && event.text === ' world') throw new Error('out of memory');
+        },
+      }),
+    });
     const stream = await client.chat.completions.create({ model: 'policy', messages, stream: true });
     let text = '';
-    await expect((async () => { for await (const chunk of stream) text += chunk.choices[0]?.delta.content ?? ''; })()).rejects.toThrow('out of memory');
+    await expect(
+      (async () => {
+        for await (const chunk of stream) text += chunk.choices[0]?.delta.content ?? '';
+      })(),
+    ).rejects.toThrow('out of memory');
     expect(text).toBe('hello');
     const [span] = await finish();
     expect(span?.attributes).toMatchObject({ [names.incomplete]: true, [names.errorType]: 'upstream-failed' });

@@ -25,7 +25,14 @@ export class FakeEngine implements SamplingEngine {
   async *generate(request: GenerateRequest, signal?: AbortSignal): AsyncGenerator<GenerateEvent> {
     const call = this.requests.length;
     this.requests.push(request);
-    const choices = this.#options.answer?.(request, call) ?? Array.from({ length: request.choices ?? 1 }, () => ({ pieces: [['hello', 1], [' world', 1]] as const }));
+    const choices =
+      this.#options.answer?.(request, call) ??
+      Array.from({ length: request.choices ?? 1 }, () => ({
+        pieces: [
+          ['hello', 1],
+          [' world', 1],
+        ] as const,
+      }));
     for (const event of fakeEvents(request, choices)) {
       await this.#options.before?.(event, call, signal);
       yield event;
@@ -50,7 +57,13 @@ function* fakeEvents(request: GenerateRequest, choices: readonly FakeChoice[]): 
         const first = sampled[choice] ?? 0;
         sampled[choice] = first + piece[1];
         const tokens = Int32Array.from({ length: piece[1] }, (_, index) => 1_000 * (choice + 1) + first + index);
-        yield { type: 'piece', choice, text: piece[0], tokens, logprobs: Float32Array.from(tokens, (id) => -(1 + (id % 1_000)) / 64) };
+        yield {
+          type: 'piece',
+          choice,
+          text: piece[0],
+          tokens,
+          logprobs: Float32Array.from(tokens, (id) => -(1 + (id % 1_000)) / 64),
+        };
       } else if (position === pieces.length) yield { type: 'finish', choice, reason: reason ?? 'stop' };
     }
   }

@@ -1,5 +1,10 @@
 import { attributeNames as names, MemoryStore, StoreError } from '@agent-lightning/core';
-import { startModelServer, type ModelServer, type ModelServerOptions, type ScriptedFault } from '@agent-lightning/testing';
+import {
+  startModelServer,
+  type ModelServer,
+  type ModelServerOptions,
+  type ScriptedFault,
+} from '@agent-lightning/testing';
 import OpenAI from 'openai';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Gateway, type GatewayOptions } from '../src/index.ts';
@@ -10,7 +15,10 @@ afterEach(stopAll);
 const messages = [{ role: 'user' as const, content: 'hi' }];
 const request = { model: 'policy', messages };
 
-async function start(respond: ModelServerOptions['respond'], options: Partial<GatewayOptions> = {}): Promise<Harness & { server: ModelServer }> {
+async function start(
+  respond: ModelServerOptions['respond'],
+  options: Partial<GatewayOptions> = {},
+): Promise<Harness & { server: ModelServer }> {
   const server = await startModelServer(respond === undefined ? {} : { respond });
   onStop(() => server.close());
   const harness = await startHarness({ maxRetries: 2, ...options });
@@ -20,14 +28,18 @@ async function start(respond: ModelServerOptions['respond'], options: Partial<Ga
 
 async function drain(client: OpenAI): Promise<string> {
   let text = '';
-  for await (const chunk of await client.chat.completions.create({ ...request, stream: true })) text += chunk.choices[0]?.delta.content ?? '';
+  for await (const chunk of await client.chat.completions.create({ ...request, stream: true }))
+    text += chunk.choices[0]?.delta.content ?? '';
   return text;
 }
 
 describe('an upstream that fails before its first byte', () => {
   it.each<[string, ScriptedFault]>([
-    ['429', { type: 'status', status: 429, headers: { 'retry-after': '0' } }], ['500', { type: 'status', status: 500 }], ['502', { type: 'status', status: 502 }],
-    ['503', { type: 'status', status: 503 }], ['a reset', { type: 'reset' }],
+    ['429', { type: 'status', status: 429, headers: { 'retry-after': '0' } }],
+    ['500', { type: 'status', status: 500 }],
+    ['502', { type: 'status', status: 502 }],
+    ['503', { type: 'status', status: 503 }],
+    ['a reset', { type: 'reset' }],
   ])('is asked again after %s', async (_name, fault) => {
     const { client, server, finish } = await start([{ fault }, { fault }, { content: 'fine' }]);
     expect((await client.chat.completions.create(request)).choices[0]?.message.content).toBe('fine');
@@ -54,19 +66,37 @@ describe('an upstream that fails before its first byte', () => {
   });
 
   it('passes a refusal on with its status and words, and does not repeat it', async () => {
-    const { client, server } = await start(() => ({ fault: { type: 'status', status: 422, body: JSON.stringify({ error: { message: 'no such tool parser', param: 'tools', code: 'bad_tools' } }) } }));
-    await expect(client.chat.completions.create(request)).rejects.toMatchObject({ status: 422, param: 'tools', code: 'bad_tools', message: expect.stringContaining('no such tool parser') });
+    const { client, server } = await start(() => ({
+      fault: {
+        type: 'status',
+        status: 422,
+        body: JSON.stringify({ error: { message: 'no such tool parser', param: 'tools', code: 'bad_tools' } }),
+      },
+    }));
+    await expect(client.chat.completions.create(request)).rejects.toMatchObject({
+      status: 422,
+      param: 'tools',
+      code: 'bad_tools',
+      message: expect.stringContaining('no such tool parser'),
+    });
     expect(server.calls).toHaveLength(1);
   });
 
   it.each([401, 403, 404, 307])('does not let the agent take the upstream’s %i for its own', async (status) => {
-    const { client, server } = await start(() => ({ fault: { type: 'status', status, headers: { location: 'http://169.254.169.254/' } } }));
-    await expect(client.chat.completions.create(request)).rejects.toMatchObject({ status: 502, code: 'upstream-rejected' });
+    const { client, server } = await start(() => ({
+      fault: { type: 'status', status, headers: { location: 'http://169.254.169.254/' } },
+    }));
+    await expect(client.chat.completions.create(request)).rejects.toMatchObject({
+      status: 502,
+      code: 'upstream-rejected',
+    });
     expect(server.calls).toHaveLength(1);
   });
 
   it('waits no longer than its deadline allows when asked to come back late', async () => {
-    const { client, server } = await start(() => ({ fault: { type: 'status', status: 429, headers: { 'retry-after': '3600' } } }));
+    const { client, server } = await start(() => ({
+      fault: { type: 'status', status: 429, headers: { 'retry-after': '3600' } },
+    }));
     await expect(client.chat.completions.create(request)).rejects.toMatchObject({ status: 429 });
     expect(server.calls).toHaveLength(1);
   });
@@ -82,7 +112,12 @@ describe('an upstream whose reply breaks', () => {
   it.each<[string, ScriptedFault, number, string]>([
     ['half JSON', { type: 'truncate', afterEvents: 2 }, 502, 'upstream-bad-json'],
     ['a cut connection', { type: 'cut', afterEvents: 2 }, 502, 'upstream-failed'],
-    ['a web page', { type: 'content-type', contentType: 'text/html', body: '<h1>Bad gateway</h1>' }, 502, 'upstream-content-type'],
+    [
+      'a web page',
+      { type: 'content-type', contentType: 'text/html', body: '<h1>Bad gateway</h1>' },
+      502,
+      'upstream-content-type',
+    ],
     ['silence', { type: 'stall', afterEvents: 0 }, 504, 'upstream-stalled'],
     ['silence in mid-body', { type: 'stall', afterEvents: 2 }, 504, 'upstream-stalled'],
   ])('gives the agent a distinct error for %s', async (_name, fault, status, code) => {
@@ -98,7 +133,10 @@ describe('an upstream whose reply breaks', () => {
     ['stalled', { type: 'stall', afterEvents: 3 }, 'upstream-stalled'],
     ['endless', { type: 'endless' }, 'upstream-endless'],
   ])('ends a %s stream with an error event, and keeps what was there as incomplete', async (_name, fault, code) => {
-    const { client, server, finish } = await start(() => ({ content: 'a b c d', fault }), { stallTimeoutMs: 60, maxReplyBytes: 20_000 });
+    const { client, server, finish } = await start(() => ({ content: 'a b c d', fault }), {
+      stallTimeoutMs: 60,
+      maxReplyBytes: 20_000,
+    });
     await expect(drain(client)).rejects.toMatchObject({ code });
     expect(server.calls).toHaveLength(1);
     const [span] = await finish();
@@ -108,9 +146,14 @@ describe('an upstream whose reply breaks', () => {
   });
 
   it('takes a deadline for what it is, however lively the stream', async () => {
-    const { client, finish } = await start(() => ({ content: 'a b', fault: { type: 'endless' } }), { callTimeoutMs: 80 });
+    const { client, finish } = await start(() => ({ content: 'a b', fault: { type: 'endless' } }), {
+      callTimeoutMs: 80,
+    });
     await expect(drain(client)).rejects.toMatchObject({ code: 'call-timeout' });
-    expect((await finish())[0]?.attributes).toMatchObject({ [names.errorType]: 'call-timeout', [names.incomplete]: true });
+    expect((await finish())[0]?.attributes).toMatchObject({
+      [names.errorType]: 'call-timeout',
+      [names.incomplete]: true,
+    });
   });
 
   it('accepts a stream whose server forgets [DONE] after every choice has ended', async () => {
@@ -134,7 +177,17 @@ describe('an agent that goes away', () => {
   it('stops the engine, also for an unstreamed call', async () => {
     const { endpoint, gateway, finish } = await startHarness();
     let aborted = false;
-    const engine = new FakeEngine({ before: (event, _call, signal) => (event.type === 'piece' ? new Promise((_, reject) => { signal?.addEventListener('abort', () => { aborted = true; reject(signal.reason); }); }) : undefined) });
+    const engine = new FakeEngine({
+      before: (event, _call, signal) =>
+        event.type === 'piece'
+          ? new Promise((_, reject) => {
+              signal?.addEventListener('abort', () => {
+                aborted = true;
+                reject(signal.reason);
+              });
+            })
+          : undefined,
+    });
     gateway.publish('policy', { kind: 'engine', version: 1, engine });
     const impatient = new OpenAI({ baseURL: endpoint.baseUrl, apiKey: endpoint.apiKey, maxRetries: 0 });
     const controller = new AbortController();
@@ -157,7 +210,9 @@ describe('an agent that goes away', () => {
 
   it('is cut off when its attempt is closed, and the gateway does not wait for a deaf engine', async () => {
     const { client, gateway, finish } = await startHarness();
-    const engine = new FakeEngine({ before: (event) => (event.type === 'piece' ? new Promise<never>(() => undefined) : undefined) });
+    const engine = new FakeEngine({
+      before: (event) => (event.type === 'piece' ? new Promise<never>(() => undefined) : undefined),
+    });
     gateway.publish('policy', { kind: 'engine', version: 1, engine });
     const call = client.chat.completions.create(request).catch((error: unknown) => error);
     await until(() => engine.requests.length === 1);
@@ -171,8 +226,12 @@ describe('pause', () => {
   it('kills no call, holds new ones, and lets them in on resume', async () => {
     const { client, gateway } = await startHarness();
     let goOn = (): void => undefined;
-    const gate = new Promise<void>((resolve) => { goOn = resolve; });
-    const engine = new FakeEngine({ before: (event, call) => (call === 0 && event.type === 'piece' ? gate : undefined) });
+    const gate = new Promise<void>((resolve) => {
+      goOn = resolve;
+    });
+    const engine = new FakeEngine({
+      before: (event, call) => (call === 0 && event.type === 'piece' ? gate : undefined),
+    });
     gateway.publish('policy', { kind: 'engine', version: 1, engine });
     const first = client.chat.completions.create(request);
     await until(() => engine.requests.length === 1);
@@ -189,7 +248,9 @@ describe('pause', () => {
 
   it('answers 429 with Retry-After once the drain is over, and says how many calls were left', async () => {
     const { client, gateway } = await startHarness();
-    const engine = new FakeEngine({ before: (event) => (event.type === 'piece' ? new Promise<never>(() => undefined) : undefined) });
+    const engine = new FakeEngine({
+      before: (event) => (event.type === 'piece' ? new Promise<never>(() => undefined) : undefined),
+    });
     gateway.publish('policy', { kind: 'engine', version: 1, engine });
     client.chat.completions.create(request).catch(() => undefined);
     await until(() => engine.requests.length === 1);
@@ -204,9 +265,17 @@ describe('a store that fails', () => {
   it('is named when the attempt is closed, and closing again stores what was missing', async () => {
     const inner = new MemoryStore();
     let isFull = true;
-    const store = { appendSpans: (...args: Parameters<MemoryStore['appendSpans']>) => (isFull ? Promise.reject(new StoreError('the disk is full', { code: 'store-full', retryable: true })) : inner.appendSpans(...args)) };
+    const store = {
+      appendSpans: (...args: Parameters<MemoryStore['appendSpans']>) =>
+        isFull
+          ? Promise.reject(new StoreError('the disk is full', { code: 'store-full', retryable: true }))
+          : inner.appendSpans(...args),
+    };
     const gateway = await Gateway.start({ store });
-    onStop(async () => { await gateway.close(); await inner.close(); });
+    onStop(async () => {
+      await gateway.close();
+      await inner.close();
+    });
     gateway.publish('policy', { kind: 'engine', version: 1, engine: new FakeEngine() });
     await inner.enqueue([{ input: null }]);
     const [claim] = await inner.claim({ workerId: 'w' });

@@ -48,14 +48,19 @@ export async function startHarness(options: Partial<GatewayOptions> & { mode?: R
   };
   const first = await open();
   return {
-    store, gateway, open, ...first,
+    store,
+    gateway,
+    open,
+    ...first,
     async finish(claim = first.claim) {
       await gateway.closeAttempt(claim);
       return store.querySpans({ rolloutIds: [claim.rollout.rolloutId], includeTokens: true });
     },
     post(body, { path = '/chat/completions', headers, ...init } = {}) {
       return fetch(`${first.endpoint.baseUrl}${path}`, {
-        method: 'POST', body: typeof body === 'string' ? body : JSON.stringify(body), ...init,
+        method: 'POST',
+        body: typeof body === 'string' ? body : JSON.stringify(body),
+        ...init,
         headers: { 'content-type': 'application/json', authorization: `Bearer ${first.endpoint.apiKey}`, ...headers },
       });
     },

@@ -19,7 +19,9 @@ async function start(options: Parameters<typeof startHarness>[0] = {}): Promise<
   return harness;
 }
 
-async function errorOf(response: Response): Promise<{ status: number; code: string; param: string | null; message: string }> {
+async function errorOf(
+  response: Response,
+): Promise<{ status: number; code: string; param: string | null; message: string }> {
   const { error } = (await response.json()) as { error: { code: string; param: string | null; message: string } };
   return { status: response.status, ...error };
 }
@@ -29,7 +31,9 @@ async function raw(url: string, bytes: string): Promise<string> {
   const { hostname, port } = new URL(url);
   const socket = connect(Number(port), hostname);
   let answer = '';
-  socket.on('data', (chunk) => { answer += chunk.toString(); });
+  socket.on('data', (chunk) => {
+    answer += chunk.toString();
+  });
   socket.on('error', () => undefined);
   socket.write(bytes);
   await once(socket, 'close');
@@ -42,7 +46,9 @@ describe('keys', () => {
     const other = await open();
     expect(Buffer.from(endpoint.apiKey.replace('agl-', ''), 'base64url')).toHaveLength(32);
     expect(other.endpoint.apiKey).not.toBe(endpoint.apiKey);
-    expect((await import('node:util')).inspect(gateway, { depth: 20, showHidden: true })).not.toContain(endpoint.apiKey);
+    expect((await import('node:util')).inspect(gateway, { depth: 20, showHidden: true })).not.toContain(
+      endpoint.apiKey,
+    );
   });
 
   it('open their own attempt only', async () => {
@@ -60,15 +66,27 @@ describe('keys', () => {
     const { client, finish } = await start();
     await client.chat.completions.create(body);
     await finish();
-    await expect(client.chat.completions.create(body)).rejects.toMatchObject({ status: 403, message: expect.stringContaining('has ended') });
+    await expect(client.chat.completions.create(body)).rejects.toMatchObject({
+      status: 403,
+      message: expect.stringContaining('has ended'),
+    });
   });
 
   it('open nothing but model calls', async () => {
     const { gateway, endpoint } = await start({ adminKey: 'a'.repeat(32) });
-    expect((await fetch(`${gateway.url}/metrics`, { headers: { authorization: `Bearer ${endpoint.apiKey}` } })).status).toBe(401);
+    expect(
+      (await fetch(`${gateway.url}/metrics`, { headers: { authorization: `Bearer ${endpoint.apiKey}` } })).status,
+    ).toBe(401);
     const metrics = await fetch(`${gateway.url}/metrics`, { headers: { authorization: `Bearer ${'a'.repeat(32)}` } });
     expect(await metrics.text()).toContain('agentlightning_gateway_open_attempts 1');
-    expect((await fetch(`${endpoint.baseUrl}/rewards`, { method: 'POST', headers: { authorization: `Bearer ${endpoint.apiKey}` } })).status).toBe(404);
+    expect(
+      (
+        await fetch(`${endpoint.baseUrl}/rewards`, {
+          method: 'POST',
+          headers: { authorization: `Bearer ${endpoint.apiKey}` },
+        })
+      ).status,
+    ).toBe(404);
   });
 
   it('never enter a span', async () => {
@@ -83,9 +101,19 @@ describe('the address', () => {
   it('is the loopback’s unless an admin key is given', async () => {
     const { gateway, store } = await start();
     expect(gateway.url).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/u);
-    await expect(Gateway.start({ store, host: '0.0.0.0' })).rejects.toMatchObject({ code: 'option-invalid', message: expect.stringContaining('adminKey') });
-    await expect(Gateway.start({ store, host: '0.0.0.0', adminKey: 'short' })).rejects.toMatchObject({ code: 'option-invalid' });
-    const open = await Gateway.start({ store, host: '0.0.0.0', adminKey: 'a'.repeat(32), publicUrl: 'http://gateway.internal:80' });
+    await expect(Gateway.start({ store, host: '0.0.0.0' })).rejects.toMatchObject({
+      code: 'option-invalid',
+      message: expect.stringContaining('adminKey'),
+    });
+    await expect(Gateway.start({ store, host: '0.0.0.0', adminKey: 'short' })).rejects.toMatchObject({
+      code: 'option-invalid',
+    });
+    const open = await Gateway.start({
+      store,
+      host: '0.0.0.0',
+      adminKey: 'a'.repeat(32),
+      publicUrl: 'http://gateway.internal:80',
+    });
     onStop(() => open.close());
     expect(open.url).toBe('http://gateway.internal');
   });
@@ -93,31 +121,61 @@ describe('the address', () => {
   it('names the port that is taken and what to do', async () => {
     const { gateway, store } = await start();
     const port = Number(new URL(gateway.url).port);
-    await expect(Gateway.start({ store, port })).rejects.toMatchObject({ name: 'GatewayError', code: 'port-unavailable', message: expect.stringContaining(`port ${port}`) });
+    await expect(Gateway.start({ store, port })).rejects.toMatchObject({
+      name: 'GatewayError',
+      code: 'port-unavailable',
+      message: expect.stringContaining(`port ${port}`),
+    });
   });
 
   it('refuses a Host that is not its own, before anything else', async () => {
     const { gateway, endpoint } = await start({ allowedHosts: ['gateway.test'] });
     const { port } = new URL(gateway.url);
-    const status = (host: string): Promise<number | undefined> => new Promise((resolve, reject) => {
-      httpRequest(`${gateway.url}/health`, { headers: { host } }, (response) => { response.resume(); resolve(response.statusCode); }).on('error', reject).end();
-    });
-    expect(await Promise.all([`127.0.0.1:${port}`, `localhost:${port}`, 'gateway.test', 'evil.test', `127.0.0.1.evil.test:${port}`].map(status))).toEqual([200, 200, 200, 421, 421]);
+    const status = (host: string): Promise<number | undefined> =>
+      new Promise((resolve, reject) => {
+        httpRequest(`${gateway.url}/health`, { headers: { host } }, (response) => {
+          response.resume();
+          resolve(response.statusCode);
+        })
+          .on('error', reject)
+          .end();
+      });
+    expect(
+      await Promise.all(
+        [`127.0.0.1:${port}`, `localhost:${port}`, 'gateway.test', 'evil.test', `127.0.0.1.evil.test:${port}`].map(
+          status,
+        ),
+      ),
+    ).toEqual([200, 200, 200, 421, 421]);
     expect(endpoint.baseUrl).toContain('127.0.0.1');
   });
 
   it('decides on the request line alone', async () => {
     const { gateway } = await start();
     const { host } = new URL(gateway.url);
-    expect(await raw(gateway.url, `GET http://evil.test/health HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n\r\n`)).toMatch(/^HTTP\/1\.1 400/u);
-    expect(await raw(gateway.url, `GET /rollout/../../health HTTP/1.1\r\nhost: ${host}\r\nx-forwarded-host: ${host}\r\nconnection: close\r\n\r\n`)).toMatch(/^HTTP\/1\.1 404/u);
-    expect(await raw(gateway.url, `GET /rollout/a%00/attempt/%2e%2e/v1/models HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n\r\n`)).toMatch(/^HTTP\/1\.1 401/u);
+    expect(
+      await raw(gateway.url, `GET http://evil.test/health HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n\r\n`),
+    ).toMatch(/^HTTP\/1\.1 400/u);
+    expect(
+      await raw(
+        gateway.url,
+        `GET /rollout/../../health HTTP/1.1\r\nhost: ${host}\r\nx-forwarded-host: ${host}\r\nconnection: close\r\n\r\n`,
+      ),
+    ).toMatch(/^HTTP\/1\.1 404/u);
+    expect(
+      await raw(
+        gateway.url,
+        `GET /rollout/a%00/attempt/%2e%2e/v1/models HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n\r\n`,
+      ),
+    ).toMatch(/^HTTP\/1\.1 401/u);
     expect(await raw(gateway.url, 'BREW /pot\r\n\r\n')).toMatch(/^HTTP\/1\.1 400/u);
   });
 
   it('answers a wrong method with the right one', async () => {
     const { endpoint, gateway } = await start();
-    const response = await fetch(`${endpoint.baseUrl}/chat/completions`, { headers: { authorization: `Bearer ${endpoint.apiKey}` } });
+    const response = await fetch(`${endpoint.baseUrl}/chat/completions`, {
+      headers: { authorization: `Bearer ${endpoint.apiKey}` },
+    });
     expect([response.status, response.headers.get('allow')]).toEqual([405, 'POST']);
     expect(await (await fetch(`${gateway.url}/health`)).json()).toEqual({ status: 'ok', paused: false, inFlight: 0 });
   });
@@ -134,10 +192,18 @@ describe('bodies', () => {
     const chunk = `${(4_096).toString(16)}\r\n${'y'.repeat(4_096)}\r\n`;
     const head = `POST ${pathname} HTTP/1.1\r\nhost: ${host}\r\nauthorization: Bearer ${endpoint.apiKey}\r\ncontent-type: application/json\r\n`;
     // The last chunk never comes: the answer must not wait for it.
-    expect(await raw(gateway.url, `${head}transfer-encoding: chunked\r\n\r\n${chunk.repeat(3)}`)).toMatch(/^HTTP\/1\.1 413/u);
-    expect(await raw(gateway.url, `${head}transfer-encoding: chunked\r\ncontent-length: 5\r\n\r\n0\r\n\r\n`)).toMatch(/^HTTP\/1\.1 400/u);
+    expect(await raw(gateway.url, `${head}transfer-encoding: chunked\r\n\r\n${chunk.repeat(3)}`)).toMatch(
+      /^HTTP\/1\.1 413/u,
+    );
+    expect(await raw(gateway.url, `${head}transfer-encoding: chunked\r\ncontent-length: 5\r\n\r\n0\r\n\r\n`)).toMatch(
+      /^HTTP\/1\.1 400/u,
+    );
     const bomb = JSON.stringify({ ...body, user: 'x'.repeat(1_000_000) });
-    for (const [encoding, packed] of [['gzip', gzipSync(bomb)], ['br', brotliCompressSync(bomb)], ['zstd', zstdCompressSync(bomb)]] as const) {
+    for (const [encoding, packed] of [
+      ['gzip', gzipSync(bomb)],
+      ['br', brotliCompressSync(bomb)],
+      ['zstd', zstdCompressSync(bomb)],
+    ] as const) {
       expect(packed.length).toBeLessThan(limit);
       expect((await post(undefined, { body: packed, headers: { 'content-encoding': encoding } })).status).toBe(413);
     }
@@ -145,7 +211,9 @@ describe('bodies', () => {
 
   it('may be packed, in the encodings that are known', async () => {
     const { post } = await start();
-    expect((await post(undefined, { body: gzipSync(JSON.stringify(body)), headers: { 'content-encoding': 'gzip' } })).status).toBe(200);
+    expect(
+      (await post(undefined, { body: gzipSync(JSON.stringify(body)), headers: { 'content-encoding': 'gzip' } })).status,
+    ).toBe(200);
     expect((await post(undefined, { body: 'not gzip', headers: { 'content-encoding': 'gzip' } })).status).toBe(400);
     expect((await post(body, { headers: { 'content-encoding': 'compress' } })).status).toBe(415);
   });
@@ -153,16 +221,30 @@ describe('bodies', () => {
   it('must be JSON by name and by nature', async () => {
     const { post } = await start();
     expect((await post(body, { headers: { 'content-type': 'text/plain' } })).status).toBe(415);
-    for (const text of ['', '{', '[1]', 'null', '"x"', '{"model":"policy","messages":']) expect((await post(text)).status).toBe(400);
+    for (const text of ['', '{', '[1]', 'null', '"x"', '{"model":"policy","messages":'])
+      expect((await post(text)).status).toBe(400);
   });
 
   it.each<[string, Record<string, unknown>, string]>([
-    ['no model', { model: undefined }, 'model'], ['no messages', { messages: [] }, 'messages'], ['a message that is none', { messages: ['hi'] }, 'messages[0]'],
-    ['a message without a role', { messages: [{ content: 'hi' }] }, 'messages[0].role'], ['an image', { messages: [{ role: 'user', content: [{ type: 'image_url', image_url: { url: 'x' } }] }] }, 'messages[0].content[0]'],
-    ['a negative temperature', { temperature: -1 }, 'temperature'], ['an infinite one', { temperature: 1e999 }, 'temperature'], ['half a choice', { n: 1.5 }, 'n'],
-    ['no tokens', { max_tokens: 0 }, 'max_tokens'], ['an empty stop', { stop: [''] }, 'stop'], ['a text for a truth', { stream: 'yes' }, 'stream'],
-    ['a schema', { response_format: { type: 'json_schema', json_schema: {} } }, 'response_format'], ['functions', { functions: [{ name: 'f' }] }, 'functions'],
-    ['alternatives', { logprobs: true, top_logprobs: 5 }, 'top_logprobs'], ['an unknown field', { reasoning_depth: 'deep' }, 'reasoning_depth'],
+    ['no model', { model: undefined }, 'model'],
+    ['no messages', { messages: [] }, 'messages'],
+    ['a message that is none', { messages: ['hi'] }, 'messages[0]'],
+    ['a message without a role', { messages: [{ content: 'hi' }] }, 'messages[0].role'],
+    [
+      'an image',
+      { messages: [{ role: 'user', content: [{ type: 'image_url', image_url: { url: 'x' } }] }] },
+      'messages[0].content[0]',
+    ],
+    ['a negative temperature', { temperature: -1 }, 'temperature'],
+    ['an infinite one', { temperature: Number.POSITIVE_INFINITY }, 'temperature'],
+    ['half a choice', { n: 1.5 }, 'n'],
+    ['no tokens', { max_tokens: 0 }, 'max_tokens'],
+    ['an empty stop', { stop: [''] }, 'stop'],
+    ['a text for a truth', { stream: 'yes' }, 'stream'],
+    ['a schema', { response_format: { type: 'json_schema', json_schema: {} } }, 'response_format'],
+    ['functions', { functions: [{ name: 'f' }] }, 'functions'],
+    ['alternatives', { logprobs: true, top_logprobs: 5 }, 'top_logprobs'],
+    ['an unknown field', { reasoning_depth: 'deep' }, 'reasoning_depth'],
   ])('are refused with the field’s name: %s', async (_name, fields, param) => {
     const { post } = await start();
     const text = JSON.stringify({ ...body, ...fields }).replace('"temperature":null', '"temperature":1e999');
@@ -172,8 +254,26 @@ describe('bodies', () => {
   it('may carry fields that change nothing, nulls and text parts', async () => {
     const { post, finish } = await start();
     const response = await post({
-      ...body, messages: [{ role: 'developer', content: [{ type: 'text', text: 'be ' }, { type: 'text', text: 'brief' }] }, ...body.messages],
-      user: 'u', metadata: { a: 'b' }, store: false, service_tier: 'auto', stream_options: null, stop: null, tools: null, response_format: { type: 'text' }, parallel_tool_calls: true,
+      ...body,
+      messages: [
+        {
+          role: 'developer',
+          content: [
+            { type: 'text', text: 'be ' },
+            { type: 'text', text: 'brief' },
+          ],
+        },
+        ...body.messages,
+      ],
+      user: 'u',
+      metadata: { a: 'b' },
+      store: false,
+      service_tier: 'auto',
+      stream_options: null,
+      stop: null,
+      tools: null,
+      response_format: { type: 'text' },
+      parallel_tool_calls: true,
     });
     expect(response.status).toBe(200);
     expect((await finish())[0]?.attributes).not.toHaveProperty(names.untrainable);
@@ -183,40 +283,88 @@ describe('bodies', () => {
     const { post } = await start();
     const deep = `{"model":"policy","messages":[{"role":"user","content":${'['.repeat(20_000)}${']'.repeat(20_000)}}]}`;
     expect((await post(deep)).status).toBe(400);
-    await post('{"model":"policy","__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}},"messages":[{"role":"user","content":"x","__proto__":{"polluted":1}}]}');
+    await post(
+      '{"model":"policy","__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}},"messages":[{"role":"user","content":"x","__proto__":{"polluted":1}}]}',
+    );
     expect(({} as Record<string, unknown>)['polluted']).toBeUndefined();
-    const fields = fc.constantFrom('model', 'messages', 'n', 'temperature', 'max_tokens', 'stop', 'stream', 'stream_options', 'tools', 'logit_bias', 'seed', 'logprobs', 'tool_choice', 'response_format');
-    const fuzzed = fc.dictionary(fields, fc.oneof(fc.jsonValue(), fc.constant('policy'), fc.constant(body.messages)), { maxKeys: 6 });
-    await fc.assert(fc.asyncProperty(fuzzed, fc.boolean(), async (fields, isWhole) => {
-      const response = await post({ ...(isWhole ? body : {}), ...fields });
-      await response.arrayBuffer();
-      expect(response.status).toBeLessThan(500);
-    }), { numRuns: 500 });
+    const fields = fc.constantFrom(
+      'model',
+      'messages',
+      'n',
+      'temperature',
+      'max_tokens',
+      'stop',
+      'stream',
+      'stream_options',
+      'tools',
+      'logit_bias',
+      'seed',
+      'logprobs',
+      'tool_choice',
+      'response_format',
+    );
+    const fuzzed = fc.dictionary(fields, fc.oneof(fc.jsonValue(), fc.constant('policy'), fc.constant(body.messages)), {
+      maxKeys: 6,
+    });
+    await fc.assert(
+      fc.asyncProperty(fuzzed, fc.boolean(), async (fields, isWhole) => {
+        const response = await post({ ...(isWhole ? body : {}), ...fields });
+        await response.arrayBuffer();
+        expect(response.status).toBeLessThan(500);
+      }),
+      { numRuns: 500 },
+    );
   });
 
   it('are refused when they name a caller that no adapter would', async () => {
     const { post } = await start();
     for (const value of ['%', 'x', encodeURIComponent('[1]'), encodeURIComponent(JSON.stringify(['n'.repeat(300)]))]) {
-      expect(await errorOf(await post(body, { headers: { 'x-lightning-agent': value } }))).toMatchObject({ status: 400, param: 'x-lightning-agent' });
+      expect(await errorOf(await post(body, { headers: { 'x-lightning-agent': value } }))).toMatchObject({
+        status: 400,
+        param: 'x-lightning-agent',
+      });
     }
   });
 
   it('cannot reach a model that is not published', async () => {
     const { post } = await start();
-    expect(await errorOf(await post({ ...body, model: 'http://169.254.169.254/' }))).toMatchObject({ status: 404, code: 'model_not_found', param: 'model', message: expect.stringContaining('"policy"') });
+    expect(await errorOf(await post({ ...body, model: 'http://169.254.169.254/' }))).toMatchObject({
+      status: 404,
+      code: 'model_not_found',
+      param: 'model',
+      message: expect.stringContaining('"policy"'),
+    });
   });
 });
 
 describe('sampling rules', () => {
   it('hold the policy’s own distribution in train mode and record what they changed', async () => {
     const engine = new FakeEngine();
-    const { gateway, client, finish } = await startHarness({ sampling: { train: { temperature: 1, maxTokens: 64, maxTokensLimit: 100 } } });
+    const { gateway, client, finish } = await startHarness({
+      sampling: { train: { temperature: 1, maxTokens: 64, maxTokensLimit: 100 } },
+    });
     gateway.publish('policy', { kind: 'engine', version: 1, engine });
-    await client.chat.completions.create({ ...body, temperature: 0.2, top_p: 0.9, frequency_penalty: 0.5, logit_bias: { 5: 10 }, max_tokens: 500 });
+    await client.chat.completions.create({
+      ...body,
+      temperature: 0.2,
+      top_p: 0.9,
+      frequency_penalty: 0.5,
+      logit_bias: { 5: 10 },
+      max_tokens: 500,
+    });
     await client.chat.completions.create({ ...body, top_p: 1, presence_penalty: 0 });
-    expect(engine.requests).toMatchObject([{ temperature: 1, maxTokens: 100 }, { temperature: 1, maxTokens: 64 }]);
+    expect(engine.requests).toMatchObject([
+      { temperature: 1, maxTokens: 100 },
+      { temperature: 1, maxTokens: 64 },
+    ]);
     const [first, second] = await finish();
-    expect(first?.attributes[names.samplingRules]).toEqual(['top_p:dropped', 'frequency_penalty:dropped', 'logit_bias:dropped', 'temperature:0.2→1', 'max_tokens:500→100']);
+    expect(first?.attributes[names.samplingRules]).toEqual([
+      'top_p:dropped',
+      'frequency_penalty:dropped',
+      'logit_bias:dropped',
+      'temperature:0.2→1',
+      'max_tokens:500→100',
+    ]);
     expect(second?.attributes).not.toHaveProperty(names.samplingRules);
   });
 
@@ -232,9 +380,15 @@ describe('sampling rules', () => {
 
   it('cannot be set to what training must not see', async () => {
     const { store } = await start();
-    await expect(Gateway.start({ store, sampling: { train: { temperature: 'agent' } } })).rejects.toMatchObject({ code: 'option-invalid' });
-    await expect(Gateway.start({ store, sampling: { val: { temperature: Number.NaN } } })).rejects.toMatchObject({ code: 'option-invalid' });
-    await expect(Gateway.start({ store, sampling: { val: { maxTokens: 0 } } })).rejects.toMatchObject({ code: 'option-invalid' });
+    await expect(Gateway.start({ store, sampling: { train: { temperature: 'agent' } } })).rejects.toMatchObject({
+      code: 'option-invalid',
+    });
+    await expect(Gateway.start({ store, sampling: { val: { temperature: Number.NaN } } })).rejects.toMatchObject({
+      code: 'option-invalid',
+    });
+    await expect(Gateway.start({ store, sampling: { val: { maxTokens: 0 } } })).rejects.toMatchObject({
+      code: 'option-invalid',
+    });
   });
 });
 
@@ -244,11 +398,20 @@ describe('serve', () => {
     const endpoint = await serve({ release: { kind: 'engine', version: 0, engine }, model: 'base' });
     onStop(() => endpoint.close());
     const client = new OpenAI({ baseURL: endpoint.baseUrl, apiKey: endpoint.apiKey, maxRetries: 0 });
-    const reply = await client.chat.completions.create({ model: 'base', messages: body.messages, temperature: 0.3, seed: 9 });
+    const reply = await client.chat.completions.create({
+      model: 'base',
+      messages: body.messages,
+      temperature: 0.3,
+      seed: 9,
+    });
     expect(reply.choices[0]?.message.content).toBe('hello world');
     expect(engine.requests[0]).toMatchObject({ temperature: 0.3, seed: 9 });
     expect((await client.models.list()).data.map((model) => model.id)).toEqual(['base']);
-    await expect(client.chat.completions.create({ model: 'base', messages: body.messages, top_p: 0.5 })).rejects.toMatchObject({ status: 400, param: 'top_p' });
-    await expect(new OpenAI({ baseURL: endpoint.baseUrl, apiKey: 'agl-guess-guess-guess', maxRetries: 0 }).models.list()).rejects.toMatchObject({ status: 401 });
+    await expect(
+      client.chat.completions.create({ model: 'base', messages: body.messages, top_p: 0.5 }),
+    ).rejects.toMatchObject({ status: 400, param: 'top_p' });
+    await expect(
+      new OpenAI({ baseURL: endpoint.baseUrl, apiKey: 'agl-guess-guess-guess', maxRetries: 0 }).models.list(),
+    ).rejects.toMatchObject({ status: 401 });
   });
 });

@@ -27,7 +27,10 @@ export class AttemptRegistry {
   open(claim: Claim): string {
     const { rolloutId, attemptId } = claim.attempt;
     const id = sessionId(rolloutId, attemptId);
-    if (this.#open.has(id)) throw new GatewayError(`attempt ${attemptId} of rollout ${rolloutId} is open already; close it first`, { code: 'request-invalid' });
+    if (this.#open.has(id))
+      throw new GatewayError(`attempt ${attemptId} of rollout ${rolloutId} is open already; close it first`, {
+        code: 'request-invalid',
+      });
     const key = mintKey();
     const session = new AttemptSession(claim, key, this.#store);
     this.#open.set(id, session);
@@ -40,10 +43,17 @@ export class AttemptRegistry {
     const id = sessionId(rolloutId, attemptId);
     const session = this.#open.get(id);
     if (session !== undefined && isKey(key, session.keyHash)) return session;
-    if (key === undefined) throw new WireError('no API key; send the attempt’s key in `Authorization: Bearer …` or `x-api-key`', { code: 'unauthorized' });
+    if (key === undefined)
+      throw new WireError('no API key; send the attempt’s key in `Authorization: Bearer …` or `x-api-key`', {
+        code: 'unauthorized',
+      });
     const digest = hashKey(key).toString('base64');
-    if (this.#attemptOfKey.has(digest)) throw new WireError('this key is another attempt’s; a key is good for the URL that it came with', { code: 'forbidden' });
-    if (this.#deadKeys.has(digest)) throw new WireError('the attempt of this key has ended, and the key with it', { code: 'forbidden' });
+    if (this.#attemptOfKey.has(digest))
+      throw new WireError('this key is another attempt’s; a key is good for the URL that it came with', {
+        code: 'forbidden',
+      });
+    if (this.#deadKeys.has(digest))
+      throw new WireError('the attempt of this key has ended, and the key with it', { code: 'forbidden' });
     throw new WireError('the API key is not valid here', { code: 'unauthorized' });
   }
 
@@ -70,7 +80,11 @@ export class AttemptRegistry {
     const digest = session.keyHash.toString('base64');
     this.#attemptOfKey.delete(digest);
     this.#deadKeys.add(digest);
-    if (this.#deadKeys.size > rememberedKeys) for (const oldest of this.#deadKeys) { this.#deadKeys.delete(oldest); break; }
+    if (this.#deadKeys.size > rememberedKeys)
+      for (const oldest of this.#deadKeys) {
+        this.#deadKeys.delete(oldest);
+        break;
+      }
   }
 }
 

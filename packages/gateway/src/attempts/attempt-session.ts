@@ -33,7 +33,13 @@ export class AttemptSession {
     const index = this.#callCounts.get(name) ?? 0;
     this.#callCounts.set(name, index + 1);
     const { rollout, attempt } = this.claim;
-    return hash('sha256', JSON.stringify([seed, rollout.rolloutId, attempt.attemptNumber, name, index]), 'buffer').readUInt32BE(0) >>> 1;
+    return (
+      hash(
+        'sha256',
+        JSON.stringify([seed, rollout.rolloutId, attempt.attemptNumber, name, index]),
+        'buffer',
+      ).readUInt32BE(0) >>> 1
+    );
   }
 
   /** Follows a call until it is over, so that the attempt can wait for it or end it. @throws {WireError} `cancelled` when the attempt has ended */

@@ -22,8 +22,15 @@ function namesOf(value: string | undefined): readonly string[] {
   } catch {
     names = undefined;
   }
-  if (!Array.isArray(names) || names.length > 32 || !names.every((name) => typeof name === 'string' && name.length <= 200)) {
-    throw new WireError(`the header ${wireHeaders.agentNames} must be encodeURIComponent of a JSON list of at most 32 names`, { code: 'request-invalid', param: wireHeaders.agentNames });
+  if (
+    !Array.isArray(names) ||
+    names.length > 32 ||
+    !names.every((name) => typeof name === 'string' && name.length <= 200)
+  ) {
+    throw new WireError(
+      `the header ${wireHeaders.agentNames} must be encodeURIComponent of a JSON list of at most 32 names`,
+      { code: 'request-invalid', param: wireHeaders.agentNames },
+    );
   }
   return names as string[];
 }
@@ -31,5 +38,8 @@ function namesOf(value: string | undefined): readonly string[] {
 /** @throws {WireError} `request-invalid` for an agent header that no adapter of ours writes */
 export function readCaller(headers: IncomingHttpHeaders): Caller {
   // A foreign or malformed trace context is no reason to refuse a call.
-  return { agentNames: namesOf(header(headers, wireHeaders.agentNames)), trace: parseTraceParent(header(headers, wireHeaders.traceParent) ?? '') };
+  return {
+    agentNames: namesOf(header(headers, wireHeaders.agentNames)),
+    trace: parseTraceParent(header(headers, wireHeaders.traceParent) ?? ''),
+  };
 }

@@ -1,4 +1,13 @@
-import { attributeNames as names, type Attributes, type AttributeValue, type OpenSpan, type PolicyRelease, type SpanStatus, type TokenBlob, type TraceRecorder } from '@agent-lightning/core';
+import {
+  attributeNames as names,
+  type Attributes,
+  type AttributeValue,
+  type OpenSpan,
+  type PolicyRelease,
+  type SpanStatus,
+  type TokenBlob,
+  type TraceRecorder,
+} from '@agent-lightning/core';
 import type { CallOutcome } from '../chat/answer-chat.ts';
 import { checkReply, type Untrainable } from '../chat/check-reply.ts';
 import type { ChatRequest } from '../chat/chat-request.ts';
@@ -51,17 +60,27 @@ function requestAttributes({ caller, policy, release, ruled }: CapturedCall, req
   addWhen(attributes, names.requestChoices, request.choices > 1 ? request.choices : undefined);
   addWhen(attributes, names.samplingRules, ruled.rules);
   const tools = request.body['tools'];
-  addWhen(attributes, names.toolDefinitions, Array.isArray(tools) && tools.length > 0 ? JSON.stringify(tools) : undefined);
+  addWhen(
+    attributes,
+    names.toolDefinitions,
+    Array.isArray(tools) && tools.length > 0 ? JSON.stringify(tools) : undefined,
+  );
   return attributes;
 }
 
 function untrainableOf(outcome: CallOutcome, ruled: RuledRequest): Untrainable | undefined {
-  if (outcome.status !== 'ok') return { kind: outcome.status, reason: `${outcome.status}: ${outcome.error?.message ?? 'the reply did not end'}` };
+  if (outcome.status !== 'ok')
+    return { kind: outcome.status, reason: `${outcome.status}: ${outcome.error?.message ?? 'the reply did not end'}` };
   if (ruled.untrainable !== undefined) return { kind: 'grammar', reason: ruled.untrainable };
   return checkReply(outcome.reply);
 }
 
-function choiceAttributes(outcome: CallOutcome, choice: ReplyChoice, index: number, untrainable: Untrainable | undefined): Attributes {
+function choiceAttributes(
+  outcome: CallOutcome,
+  choice: ReplyChoice,
+  index: number,
+  untrainable: Untrainable | undefined,
+): Attributes {
   const { reply, error } = outcome;
   const attributes: Draft = {};
   addWhen(attributes, names.responseId, reply.id);
@@ -69,7 +88,11 @@ function choiceAttributes(outcome: CallOutcome, choice: ReplyChoice, index: numb
   addWhen(attributes, names.choiceIndex, reply.choices.length > 1 ? index : undefined);
   addWhen(attributes, names.finishReasons, choice.finishReason === undefined ? undefined : [choice.finishReason]);
   addWhen(attributes, names.inputTokens, reply.usage?.inputTokens ?? reply.promptTokens?.length);
-  addWhen(attributes, names.outputTokens, reply.choices.length > 1 ? choice.tokens?.length : (reply.usage?.outputTokens ?? choice.tokens?.length));
+  addWhen(
+    attributes,
+    names.outputTokens,
+    reply.choices.length > 1 ? choice.tokens?.length : (reply.usage?.outputTokens ?? choice.tokens?.length),
+  );
   addWhen(attributes, names.outputMessages, outcome.status === 'failed' ? undefined : JSON.stringify([choice.message]));
   addWhen(attributes, names.timeToFirstTokenMs, outcome.timeToFirstTokenMs);
   addWhen(attributes, names.retries, outcome.retries > 0 ? outcome.retries : undefined);
@@ -82,7 +105,13 @@ function choiceAttributes(outcome: CallOutcome, choice: ReplyChoice, index: numb
 /** Tokens are stored whenever they are consistent in themselves, trainable or not. */
 function blobOf(outcome: CallOutcome, choice: ReplyChoice): TokenBlob | undefined {
   const { promptTokens, malformed } = outcome.reply;
-  if (malformed !== undefined || promptTokens === undefined || choice.tokens === undefined || choice.tokens.length !== choice.logprobs?.length) return undefined;
+  if (
+    malformed !== undefined ||
+    promptTokens === undefined ||
+    choice.tokens === undefined ||
+    choice.tokens.length !== choice.logprobs?.length
+  )
+    return undefined;
   return { prompt: promptTokens, response: choice.tokens, logprobs: choice.logprobs };
 }
 
@@ -91,16 +120,26 @@ export function captureCall(call: CapturedCall): EndCapture {
   const { recorder, caller, ruled } = call;
   const attributes = requestAttributes(call, ruled.request);
   const parentSpanId = caller.trace?.traceId === recorder.traceId ? caller.trace.spanId : undefined;
-  const start = { kind: 'model_call' as const, name: `chat ${ruled.request.model}`, attributes, ...(parentSpanId === undefined ? {} : { parentSpanId }) };
+  const start = {
+    kind: 'model_call' as const,
+    name: `chat ${ruled.request.model}`,
+    attributes,
+    ...(parentSpanId === undefined ? {} : { parentSpanId }),
+  };
   const spans: OpenSpan[] = Array.from({ length: ruled.request.choices }, () => recorder.start(start));
   return (outcome) => {
     const untrainable = untrainableOf(outcome, ruled);
-    const status: SpanStatus = outcome.error === undefined ? { code: 'ok' } : { code: 'error', message: outcome.error.message };
+    const status: SpanStatus =
+      outcome.error === undefined ? { code: 'ok' } : { code: 'error', message: outcome.error.message };
     for (const [index, span] of spans.entries()) {
       const choice = outcome.reply.choices[index];
       if (choice === undefined) continue;
       const tokens = blobOf(outcome, choice);
-      span.end({ status, attributes: choiceAttributes(outcome, choice, index, untrainable), ...(tokens === undefined ? {} : { tokens }) });
+      span.end({
+        status,
+        attributes: choiceAttributes(outcome, choice, index, untrainable),
+        ...(tokens === undefined ? {} : { tokens }),
+      });
     }
     return untrainable;
   };

@@ -39,12 +39,21 @@ export interface ChatExchange {
   readonly controller: AbortController;
 }
 
-const agentLeft = (): WireError => new WireError('the agent closed the connection before it had its reply', { code: 'cancelled' });
+const agentLeft = (): WireError =>
+  new WireError('the agent closed the connection before it had its reply', { code: 'cancelled' });
 
-function route(exchange: ChatExchange, writer: ReplyWriter, draft: ReplyDraft, progress: CallProgress, deadlineMs: number): Promise<void> {
+function route(
+  exchange: ChatExchange,
+  writer: ReplyWriter,
+  draft: ReplyDraft,
+  progress: CallProgress,
+  deadlineMs: number,
+): Promise<void> {
   const { request, release, isCaptured, limits } = exchange;
   const call = { request, writer, draft, isCaptured, progress, signal: exchange.controller.signal };
-  return release.kind === 'engine' ? callEngine({ ...call, release }) : callUpstream({ ...call, release }, { ...limits, deadlineMs });
+  return release.kind === 'engine'
+    ? callEngine({ ...call, release })
+    : callUpstream({ ...call, release }, { ...limits, deadlineMs });
 }
 
 /** Answers one chat request from a release, and says how that ended; never rejects. */
@@ -60,7 +69,12 @@ export async function answerChat(exchange: ChatExchange): Promise<CallOutcome> {
   response.on('close', onClose);
   if (response.destroyed) onClose();
   const timer = setTimeout(() => {
-    controller.abort(new WireError(`the call took longer than ${limits.callTimeoutMs} ms`, { code: 'upstream-timeout', wireCode: 'call-timeout' }));
+    controller.abort(
+      new WireError(`the call took longer than ${limits.callTimeoutMs} ms`, {
+        code: 'upstream-timeout',
+        wireCode: 'call-timeout',
+      }),
+    );
   }, limits.callTimeoutMs);
   let error: WireError | undefined;
   try {

@@ -1,7 +1,20 @@
 import { randomUUID } from 'node:crypto';
-import { LightningError, type GenerateEvent, type GenerateRequest, type PolicyRelease, type SamplingEngine } from '@agent-lightning/core';
+import {
+  LightningError,
+  type GenerateEvent,
+  type GenerateRequest,
+  type PolicyRelease,
+  type SamplingEngine,
+} from '@agent-lightning/core';
 import { WireError } from '../http/wire-error.ts';
-import { completionPayload, finishChunk, openingChunks, pieceChunk, usageChunk, type ReplyHead } from './engine-reply.ts';
+import {
+  completionPayload,
+  finishChunk,
+  openingChunks,
+  pieceChunk,
+  usageChunk,
+  type ReplyHead,
+} from './engine-reply.ts';
 import { mapEngineRequest } from './engine-request.ts';
 import type { ModelCall } from './model-call.ts';
 
@@ -13,14 +26,24 @@ function engineError(error: unknown): WireError {
   if (LightningError.isInstance(error)) {
     const isInput = error.code === 'context-exceeded' || error.code === 'rows-invalid';
     return new WireError(error.message, {
-      code: error.code, cause: error, ...(error.code === 'context-exceeded' ? { param: 'messages' } : {}), ...(isInput ? {} : { status: 502 }),
+      code: error.code,
+      cause: error,
+      ...(error.code === 'context-exceeded' ? { param: 'messages' } : {}),
+      ...(isInput ? {} : { status: 502 }),
     });
   }
-  return new WireError(`the engine failed: ${error instanceof Error ? error.message : String(error)}`, { code: 'upstream-failed', cause: error });
+  return new WireError(`the engine failed: ${error instanceof Error ? error.message : String(error)}`, {
+    code: 'upstream-failed',
+    cause: error,
+  });
 }
 
 /** The engine's events until it ends or the signal aborts, also for an engine that does not listen to the signal. */
-async function* generate(engine: SamplingEngine, request: GenerateRequest, signal: AbortSignal): AsyncGenerator<GenerateEvent> {
+async function* generate(
+  engine: SamplingEngine,
+  request: GenerateRequest,
+  signal: AbortSignal,
+): AsyncGenerator<GenerateEvent> {
   signal.throwIfAborted();
   let onAbort: () => void = () => undefined;
   const aborted = new Promise<never>((_, reject) => {
@@ -50,7 +73,8 @@ function gather(call: EngineCall, event: GenerateEvent, pieces: Piece[][] | unde
   const { draft } = call;
   if (event.type === 'prompt') return draft.setPrompt(event.tokens);
   const choice = draft.choice(event.choice);
-  if (choice === undefined) return draft.markMalformed(`the engine answered choice ${event.choice} of ${call.request.choices}`);
+  if (choice === undefined)
+    return draft.markMalformed(`the engine answered choice ${event.choice} of ${call.request.choices}`);
   if (event.type === 'finish') {
     choice.finishReason = event.reason;
     return undefined;
@@ -82,11 +106,15 @@ export async function callEngine(call: EngineCall): Promise<void> {
   const { view } = request;
   const generateRequest = mapEngineRequest(request);
   const head: ReplyHead = {
-    id: `chatcmpl-${randomUUID()}`, created: Math.floor(Date.now() / 1000), model: request.model, system_fingerprint: `version-${release.version}`,
+    id: `chatcmpl-${randomUUID()}`,
+    created: Math.floor(Date.now() / 1000),
+    model: request.model,
+    system_fingerprint: `version-${release.version}`,
   };
   draft.id = head.id;
   draft.model = request.model;
-  const pieces: Piece[][] | undefined = view.logprobs && !view.stream ? Array.from({ length: request.choices }, () => []) : undefined;
+  const pieces: Piece[][] | undefined =
+    view.logprobs && !view.stream ? Array.from({ length: request.choices }, () => []) : undefined;
   for await (const event of generate(release.engine, generateRequest, call.signal)) {
     gather(call, event, pieces);
     if (view.stream) {
@@ -94,7 +122,8 @@ export async function callEngine(call: EngineCall): Promise<void> {
       if (chunks.length > 0) await writer.events(chunks);
     }
   }
-  if (!draft.isFinished) throw new WireError('the engine stopped before every choice had ended', { code: 'upstream-malformed' });
+  if (!draft.isFinished)
+    throw new WireError('the engine stopped before every choice had ended', { code: 'upstream-malformed' });
   countUsage(call);
   if (!view.stream) return writer.json(completionPayload(head, draft.toReply(), view, pieces ?? []));
   if (view.usage && draft.usage !== undefined) await writer.events([usageChunk(head, draft.usage)]);

@@ -25,7 +25,14 @@ const policyDistribution: JsonObject = { top_p: 1, top_k: -1, min_p: 0, repetiti
 function upstreamBody(call: UpstreamCall): Buffer {
   const { request, release } = call;
   const captured = call.isCaptured
-    ? { ...policyDistribution, logprobs: true, return_token_ids: true, ...(request.view.stream ? { stream_options: { ...(request.body['stream_options'] as object | null), include_usage: true } } : {}) }
+    ? {
+        ...policyDistribution,
+        logprobs: true,
+        return_token_ids: true,
+        ...(request.view.stream
+          ? { stream_options: { ...(request.body['stream_options'] as object | null), include_usage: true } }
+          : {}),
+      }
     : {};
   return Buffer.from(JSON.stringify({ ...request.body, ...captured, model: release.model }));
 }
@@ -42,7 +49,14 @@ async function ask(call: UpstreamCall, url: URL, limits: UpstreamLimits): Promis
     let failure: WireError;
     let askedMs: number | undefined;
     try {
-      const reply = await exchange({ url, body, accept, apiKey: call.release.apiKey, signal: call.signal, stallTimeoutMs: limits.stallTimeoutMs });
+      const reply = await exchange({
+        url,
+        body,
+        accept,
+        apiKey: call.release.apiKey,
+        signal: call.signal,
+        stallTimeoutMs: limits.stallTimeoutMs,
+      });
       if (reply.statusCode === 200) return reply;
       failure = statusError(reply, await readWhole(reply, url, 1_048_576, call.signal), url);
       if (!isRetryableStatus(reply.statusCode ?? 0)) throw failure;
@@ -60,7 +74,10 @@ async function ask(call: UpstreamCall, url: URL, limits: UpstreamLimits): Promis
 function expectType(reply: IncomingMessage, wanted: string, url: URL): void {
   const type = reply.headers['content-type'] ?? '';
   if (type.toLowerCase().startsWith(wanted)) return;
-  throw new WireError(`the upstream ${shownUrl(url)} answered with the content type "${type.slice(0, 80)}", not ${wanted}`, { code: 'upstream-malformed', wireCode: 'upstream-content-type' });
+  throw new WireError(
+    `the upstream ${shownUrl(url)} answered with the content type "${type.slice(0, 80)}", not ${wanted}`,
+    { code: 'upstream-malformed', wireCode: 'upstream-content-type' },
+  );
 }
 
 function parseObject(text: string, url: URL): Record<string, unknown> {
@@ -68,30 +85,53 @@ function parseObject(text: string, url: URL): Record<string, unknown> {
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    throw new WireError(`the upstream ${shownUrl(url)} sent JSON that is cut off or broken`, { code: 'upstream-malformed', wireCode: 'upstream-bad-json', cause });
+    throw new WireError(`the upstream ${shownUrl(url)} sent JSON that is cut off or broken`, {
+      code: 'upstream-malformed',
+      wireCode: 'upstream-bad-json',
+      cause,
+    });
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new WireError(`the upstream ${shownUrl(url)} sent JSON that is not an object`, { code: 'upstream-malformed', wireCode: 'upstream-bad-json' });
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new WireError(`the upstream ${shownUrl(url)} sent JSON that is not an object`, {
+      code: 'upstream-malformed',
+      wireCode: 'upstream-bad-json',
+    });
   return value as Record<string, unknown>;
 }
 
-async function answerWhole(call: UpstreamCall, reply: IncomingMessage, url: URL, limits: UpstreamLimits): Promise<void> {
+async function answerWhole(
+  call: UpstreamCall,
+  reply: IncomingMessage,
+  url: URL,
+  limits: UpstreamLimits,
+): Promise<void> {
   expectType(reply, 'application/json', url);
   const payload = parseObject((await readWhole(reply, url, limits.maxReplyBytes, call.signal)).toString('utf8'), url);
   readPayload(payload, call.draft, false);
-  if (!Array.isArray(payload['choices']) || !call.draft.isFinished) throw new WireError(`the upstream ${shownUrl(url)} sent a reply without all of its choices`, { code: 'upstream-malformed' });
+  if (!Array.isArray(payload['choices']) || !call.draft.isFinished)
+    throw new WireError(`the upstream ${shownUrl(url)} sent a reply without all of its choices`, {
+      code: 'upstream-malformed',
+    });
   if (call.isCaptured) stripPayload(payload, call.request.view);
   call.writer.json(payload);
 }
 
 /** The chunks of one read that the agent is to have; `[DONE]` is ours to send, once all is known to be well. */
-function chunksForAgent(call: UpstreamCall, events: readonly string[], url: URL): { readonly chunks: readonly unknown[]; readonly isDone: boolean } {
+function chunksForAgent(
+  call: UpstreamCall,
+  events: readonly string[],
+  url: URL,
+): { readonly chunks: readonly unknown[]; readonly isDone: boolean } {
   const chunks: unknown[] = [];
   for (const event of events) {
     if (event === '[DONE]') return { chunks, isDone: true };
     const payload = parseObject(event, url);
     if (payload['error'] !== undefined && payload['error'] !== null) {
       const message = (payload['error'] as { message?: unknown }).message;
-      throw new WireError(`the upstream failed while it answered: ${typeof message === 'string' ? message.slice(0, 2_000) : 'no reason given'}`, { code: 'upstream-failed' });
+      throw new WireError(
+        `the upstream failed while it answered: ${typeof message === 'string' ? message.slice(0, 2_000) : 'no reason given'}`,
+        { code: 'upstream-failed' },
+      );
     }
     readPayload(payload, call.draft, true);
     if (call.isCaptured) {
@@ -103,7 +143,12 @@ function chunksForAgent(call: UpstreamCall, events: readonly string[], url: URL)
   return { chunks, isDone: false };
 }
 
-async function answerStream(call: UpstreamCall, reply: IncomingMessage, url: URL, limits: UpstreamLimits): Promise<void> {
+async function answerStream(
+  call: UpstreamCall,
+  reply: IncomingMessage,
+  url: URL,
+  limits: UpstreamLimits,
+): Promise<void> {
   expectType(reply, 'text/event-stream', url);
   const parser = new EventStreamParser();
   for await (const bytes of readBody(reply, url, limits.maxReplyBytes, call.signal)) {
@@ -111,7 +156,11 @@ async function answerStream(call: UpstreamCall, reply: IncomingMessage, url: URL
     if (chunks.length > 0) await call.writer.events(chunks);
     if (isDone) break;
   }
-  if (!call.draft.isFinished) throw new WireError(`the upstream ${shownUrl(url)} ended its stream before the reply was complete`, { code: 'upstream-malformed', wireCode: 'upstream-truncated' });
+  if (!call.draft.isFinished)
+    throw new WireError(`the upstream ${shownUrl(url)} ended its stream before the reply was complete`, {
+      code: 'upstream-malformed',
+      wireCode: 'upstream-truncated',
+    });
   call.writer.endEvents();
 }
 

@@ -37,18 +37,31 @@ function booleanField(body: JsonObject, field: string): boolean {
   return value;
 }
 
-function numberField(body: JsonObject, field: string, low: number, high: number, isInteger: boolean): number | undefined {
+function numberField(
+  body: JsonObject,
+  field: string,
+  low: number,
+  high: number,
+  isInteger: boolean,
+): number | undefined {
   const value = present(body, field);
   if (value === undefined) return undefined;
   if (typeof value !== 'number' || !(value >= low && value <= high) || (isInteger && !Number.isInteger(value))) {
-    throw invalidField(field, `must be ${isInteger ? 'an integer' : 'a number'} from ${low} to ${high}, not ${shown(value)}`);
+    throw invalidField(
+      field,
+      `must be ${isInteger ? 'an integer' : 'a number'} from ${low} to ${high}, not ${shown(value)}`,
+    );
   }
   return value;
 }
 
 function shown(value: unknown): string {
   if (typeof value === 'number') return String(value);
-  const text = Array.isArray(value) ? 'a list' : typeof value === 'object' ? 'an object' : (JSON.stringify(value) ?? typeof value);
+  const text = Array.isArray(value)
+    ? 'a list'
+    : typeof value === 'object'
+      ? 'an object'
+      : (JSON.stringify(value) ?? typeof value);
   return text.slice(0, 60);
 }
 
@@ -63,10 +76,13 @@ function stopField(body: JsonObject): readonly string[] {
 
 function messagesField(body: JsonObject): readonly ChatMessage[] {
   const value = present(body, 'messages');
-  if (!Array.isArray(value) || value.length === 0) throw invalidField('messages', 'must be a list with at least one message');
+  if (!Array.isArray(value) || value.length === 0)
+    throw invalidField('messages', 'must be a list with at least one message');
   for (const [index, message] of value.entries()) {
-    if (typeof message !== 'object' || message === null || Array.isArray(message)) throw invalidField(`messages[${index}]`, `must be an object, not ${shown(message)}`);
-    if (typeof (message as JsonObject)['role'] !== 'string') throw invalidField(`messages[${index}].role`, 'must be a text such as "user"');
+    if (typeof message !== 'object' || message === null || Array.isArray(message))
+      throw invalidField(`messages[${index}]`, `must be an object, not ${shown(message)}`);
+    if (typeof (message as JsonObject)['role'] !== 'string')
+      throw invalidField(`messages[${index}].role`, 'must be a text such as "user"');
   }
   return value as ChatMessage[];
 }
@@ -94,7 +110,8 @@ export function parseChatRequest(body: JsonObject): ChatRequest {
     choices: numberField(body, 'n', 1, 128, true) ?? 1,
     temperature: numberField(body, 'temperature', 0, 2, false),
     topP: numberField(body, 'top_p', 0, 1, false),
-    maxTokens: numberField(body, 'max_completion_tokens', 1, limit, true) ?? numberField(body, 'max_tokens', 1, limit, true),
+    maxTokens:
+      numberField(body, 'max_completion_tokens', 1, limit, true) ?? numberField(body, 'max_tokens', 1, limit, true),
     seed: numberField(body, 'seed', -limit, limit, true),
     stop: stopField(body),
     view: viewOf(body),

@@ -2,21 +2,38 @@ import type { ModelReply } from './model-reply.ts';
 
 /** Why a call must not be trained on: a short kind to count by, and the whole reason. */
 export interface Untrainable {
-  readonly kind: 'incomplete' | 'failed' | 'no-tokens' | 'no-logprobs' | 'no-usage' | 'length-mismatch' | 'malformed' | 'grammar';
+  readonly kind:
+    | 'incomplete'
+    | 'failed'
+    | 'no-tokens'
+    | 'no-logprobs'
+    | 'no-usage'
+    | 'length-mismatch'
+    | 'malformed'
+    | 'grammar';
   readonly reason: string;
 }
 
 function missing(reply: ModelReply): Untrainable | undefined {
   if (reply.malformed !== undefined) return { kind: 'malformed', reason: reply.malformed };
   if (reply.promptTokens === undefined || reply.promptTokens.length === 0) {
-    return { kind: 'no-tokens', reason: 'the upstream sent no prompt token ids; serve the policy with an engine that honours return_token_ids (vLLM ≥ 0.10.2)' };
+    return {
+      kind: 'no-tokens',
+      reason:
+        'the upstream sent no prompt token ids; serve the policy with an engine that honours return_token_ids (vLLM ≥ 0.10.2)',
+    };
   }
   for (const [index, choice] of reply.choices.entries()) {
-    if (choice.finishReason === undefined) return { kind: 'incomplete', reason: `choice ${index} has no finish reason` };
-    if (choice.tokens === undefined || choice.tokens.length === 0) return { kind: 'no-tokens', reason: `the upstream sent no response token ids for choice ${index}` };
-    if (choice.logprobs === undefined) return { kind: 'no-logprobs', reason: `the upstream sent no log-probabilities for choice ${index}` };
+    if (choice.finishReason === undefined)
+      return { kind: 'incomplete', reason: `choice ${index} has no finish reason` };
+    if (choice.tokens === undefined || choice.tokens.length === 0)
+      return { kind: 'no-tokens', reason: `the upstream sent no response token ids for choice ${index}` };
+    if (choice.logprobs === undefined)
+      return { kind: 'no-logprobs', reason: `the upstream sent no log-probabilities for choice ${index}` };
   }
-  return reply.usage === undefined ? { kind: 'no-usage', reason: 'the upstream sent no usage to check the token ids against' } : undefined;
+  return reply.usage === undefined
+    ? { kind: 'no-usage', reason: 'the upstream sent no usage to check the token ids against' }
+    : undefined;
 }
 
 function mismatch(reply: ModelReply): string | undefined {
@@ -27,9 +44,12 @@ function mismatch(reply: ModelReply): string | undefined {
     if (ids !== logprobs) return `choice ${index} has ${ids} token ids but ${logprobs} log-probabilities`;
     sampled += ids;
   }
-  if (reply.usage?.outputTokens !== sampled) return `usage counts ${reply.usage?.outputTokens} completion tokens but there are ${sampled} token ids`;
+  if (reply.usage?.outputTokens !== sampled)
+    return `usage counts ${reply.usage?.outputTokens} completion tokens but there are ${sampled} token ids`;
   const prompt = reply.promptTokens?.length ?? 0;
-  return reply.usage.inputTokens === prompt ? undefined : `usage counts ${reply.usage.inputTokens} prompt tokens but there are ${prompt} token ids`;
+  return reply.usage.inputTokens === prompt
+    ? undefined
+    : `usage counts ${reply.usage.inputTokens} prompt tokens but there are ${prompt} token ids`;
 }
 
 /** Checks ids, log-probabilities and usage against each other; undefined when the reply may be trained on. */

@@ -21,18 +21,29 @@ function tokenText(piece: Piece, position: number): string {
 }
 
 function logprobEntries(pieces: readonly Piece[]): Payload[] {
-  return pieces.flatMap((piece) => Array.from(piece.logprobs, (logprob, position) => {
-    const token = tokenText(piece, position);
-    return { token, logprob, bytes: piece.tokens.length === 1 ? [...Buffer.from(token)] : null, top_logprobs: [] };
-  }));
+  return pieces.flatMap((piece) =>
+    Array.from(piece.logprobs, (logprob, position) => {
+      const token = tokenText(piece, position);
+      return { token, logprob, bytes: piece.tokens.length === 1 ? [...Buffer.from(token)] : null, top_logprobs: [] };
+    }),
+  );
 }
 
 function usagePayload(usage: ReplyUsage): Payload {
-  return { prompt_tokens: usage.inputTokens, completion_tokens: usage.outputTokens, total_tokens: usage.inputTokens + usage.outputTokens };
+  return {
+    prompt_tokens: usage.inputTokens,
+    completion_tokens: usage.outputTokens,
+    total_tokens: usage.inputTokens + usage.outputTokens,
+  };
 }
 
 /** The unstreamed reply; `pieces` holds each choice's, and is read only for log-probabilities. */
-export function completionPayload(head: ReplyHead, reply: ModelReply, view: ReplyView, pieces: readonly (readonly Piece[])[]): Payload {
+export function completionPayload(
+  head: ReplyHead,
+  reply: ModelReply,
+  view: ReplyView,
+  pieces: readonly (readonly Piece[])[],
+): Payload {
   return {
     ...head,
     object: 'chat.completion',
@@ -49,7 +60,11 @@ export function completionPayload(head: ReplyHead, reply: ModelReply, view: Repl
 }
 
 function chunkPayload(head: ReplyHead, index: number, delta: Payload, finishReason: string | null): Payload {
-  return { ...head, object: 'chat.completion.chunk', choices: [{ index, delta, logprobs: null, finish_reason: finishReason }] };
+  return {
+    ...head,
+    object: 'chat.completion.chunk',
+    choices: [{ index, delta, logprobs: null, finish_reason: finishReason }],
+  };
 }
 
 /** The first chunk of every choice; the very first carries the prompt's ids when they were asked for. */
@@ -66,13 +81,15 @@ export function pieceChunk(head: ReplyHead, piece: Piece, view: ReplyView): Payl
   return {
     ...head,
     object: 'chat.completion.chunk',
-    choices: [{
-      index: piece.choice,
-      delta: { content: piece.text },
-      logprobs: view.logprobs ? { content: logprobEntries([piece]), refusal: null } : null,
-      finish_reason: null,
-      ...(view.tokenIds ? { token_ids: [...piece.tokens] } : {}),
-    }],
+    choices: [
+      {
+        index: piece.choice,
+        delta: { content: piece.text },
+        logprobs: view.logprobs ? { content: logprobEntries([piece]), refusal: null } : null,
+        finish_reason: null,
+        ...(view.tokenIds ? { token_ids: [...piece.tokens] } : {}),
+      },
+    ],
   };
 }
 

@@ -4,8 +4,27 @@ import type { ChatRequest } from './chat-request.ts';
 
 /** Fields that an engine in this process honours, or that change nothing about the reply. */
 const honoured: ReadonlySet<string> = new Set([
-  'model', 'messages', 'tools', 'n', 'temperature', 'max_tokens', 'max_completion_tokens', 'stop', 'seed', 'stream', 'stream_options', 'logprobs',
-  'return_token_ids', 'user', 'metadata', 'store', 'service_tier', 'safety_identifier', 'prompt_cache_key', 'prompt_cache_retention', 'parallel_tool_calls',
+  'model',
+  'messages',
+  'tools',
+  'n',
+  'temperature',
+  'max_tokens',
+  'max_completion_tokens',
+  'stop',
+  'seed',
+  'stream',
+  'stream_options',
+  'logprobs',
+  'return_token_ids',
+  'user',
+  'metadata',
+  'store',
+  'service_tier',
+  'safety_identifier',
+  'prompt_cache_key',
+  'prompt_cache_retention',
+  'parallel_tool_calls',
 ]);
 
 /** Fields that are fine with these values, which ask for what happens anyway. */
@@ -39,11 +58,17 @@ function textOf(content: JsonValue | undefined, path: string): JsonValue | undef
     if (content === undefined || content === null || typeof content === 'string') return content;
     throw invalidField(path, 'must be a text, or a list of text parts');
   }
-  return (content as readonly JsonValue[]).map((part, index) => {
-    const fields = (typeof part === 'object' && part !== null ? part : {}) as Readonly<Record<string, JsonValue>>;
-    if (fields['type'] !== 'text' || typeof fields['text'] !== 'string') throw invalidField(`${path}[${index}]`, 'is not a text part; the engine that serves this model reads text only');
-    return fields['text'];
-  }).join('');
+  return (content as readonly JsonValue[])
+    .map((part, index) => {
+      const fields = (typeof part === 'object' && part !== null ? part : {}) as Readonly<Record<string, JsonValue>>;
+      if (fields['type'] !== 'text' || typeof fields['text'] !== 'string')
+        throw invalidField(
+          `${path}[${index}]`,
+          'is not a text part; the engine that serves this model reads text only',
+        );
+      return fields['text'];
+    })
+    .join('');
 }
 
 function engineMessage(message: ChatMessage, index: number): ChatMessage {

@@ -107,7 +107,10 @@ export class ReplyDraft {
     choice.hasLogprobs = true;
     for (let position = 0; position < logprobs.length; position += 1) {
       const value = logprobs[position];
-      if (typeof value !== 'number' || !Number.isFinite(value) || value > 1e-3) this.markMalformed(`log-probability ${choice.logprobs.length + position} of choice ${index} is ${String(value)}`);
+      if (typeof value !== 'number' || !Number.isFinite(value) || value > 1e-3)
+        this.markMalformed(
+          `log-probability ${choice.logprobs.length + position} of choice ${index} is ${String(value)}`,
+        );
     }
     choice.logprobs.append(logprobs);
   }
@@ -118,16 +121,20 @@ export class ReplyDraft {
 
   toReply(): ModelReply {
     return {
-      id: this.id, model: this.model, promptTokens: this.#promptTokens,
+      id: this.id,
+      model: this.model,
+      promptTokens: this.#promptTokens,
       choices: this.#choices.map((choice) => choice.toChoice()),
-      usage: this.usage, malformed: this.#malformed,
+      usage: this.usage,
+      malformed: this.#malformed,
     };
   }
 
   #checkedIds(ids: ArrayLike<number>, name: string, offset: number): ArrayLike<number> {
     for (let position = 0; position < ids.length; position += 1) {
       const id = ids[position] as number;
-      if (!(Number.isInteger(id) && id >= 0 && id <= largestTokenId)) this.markMalformed(`${name} token id ${offset + position} is ${String(id)}`);
+      if (!(Number.isInteger(id) && id >= 0 && id <= largestTokenId))
+        this.markMalformed(`${name} token id ${offset + position} is ${String(id)}`);
     }
     return ids;
   }

@@ -18,7 +18,8 @@ export class MessageDraft {
     for (const field of Object.keys(delta)) {
       const value = delta[field];
       if (field === 'role' || value === null || value === undefined) continue;
-      if (field === 'tool_calls' && Array.isArray(value)) for (const [index, call] of value.entries()) this.#addToolCall(call as JsonObject, index);
+      if (field === 'tool_calls' && Array.isArray(value))
+        for (const [index, call] of value.entries()) this.#addToolCall(call as JsonObject, index);
       else if (typeof value === 'string') this.#texts.set(field, (this.#texts.get(field) ?? '') + value);
       else if (!Array.isArray(value) || value.length > 0) this.#others.set(field, value);
     }
@@ -42,9 +43,17 @@ export class MessageDraft {
 
   /** Fields in a fixed order; empty ones are left out, and content is null beside tool calls or a refusal. */
   toMessage(): ChatMessage {
-    const texts = [...this.#texts].filter(([field, text]) => field !== 'content' && text !== '').sort(([a], [b]) => (a < b ? -1 : 1));
+    const texts = [...this.#texts]
+      .filter(([field, text]) => field !== 'content' && text !== '')
+      .sort(([a], [b]) => (a < b ? -1 : 1));
     const others = [...this.#others].sort(([a], [b]) => (a < b ? -1 : 1));
-    const calls = [...this.#toolCalls].sort(([a], [b]) => a - b).map(([, call]) => ({ id: call.id ?? '', type: call.type, function: { name: call.name, arguments: call.arguments } }));
+    const calls = [...this.#toolCalls]
+      .sort(([a], [b]) => a - b)
+      .map(([, call]) => ({
+        id: call.id ?? '',
+        type: call.type,
+        function: { name: call.name, arguments: call.arguments },
+      }));
     const isElsewhere = calls.length > 0 || texts.some(([field]) => field === 'refusal');
     const content = this.#texts.get('content') ?? '';
     return {

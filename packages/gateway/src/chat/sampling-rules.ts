@@ -33,12 +33,27 @@ export interface RuledRequest {
  * dropped in every mode, so that validation measures what is trained; a neutral value is dropped without a record.
  */
 const distributionFields: Readonly<Record<string, readonly unknown[]>> = {
-  top_p: [1], top_k: [0, -1], min_p: [0], typical_p: [1], presence_penalty: [0], frequency_penalty: [0], repetition_penalty: [1],
-  logit_bias: [], allowed_token_ids: [], bad_words: [], min_tokens: [0],
+  top_p: [1],
+  top_k: [0, -1],
+  min_p: [0],
+  typical_p: [1],
+  presence_penalty: [0],
+  frequency_penalty: [0],
+  repetition_penalty: [1],
+  logit_bias: [],
+  allowed_token_ids: [],
+  bad_words: [],
+  min_tokens: [0],
 };
 
 /** Fields that make the engine decode under a grammar: the agent needs them, so they stay, and the call is not trained on. */
-const grammarFields: readonly string[] = ['guided_json', 'guided_regex', 'guided_choice', 'guided_grammar', 'structured_outputs'];
+const grammarFields: readonly string[] = [
+  'guided_json',
+  'guided_regex',
+  'guided_choice',
+  'guided_grammar',
+  'structured_outputs',
+];
 
 function isEmpty(value: unknown): boolean {
   return value === undefined || value === null || (typeof value === 'object' && Object.keys(value).length === 0);
@@ -54,11 +69,17 @@ function grammarOf(body: JsonObject): string | undefined {
 
 function maxTokensOf(asked: number | undefined, sampling: ModeSampling): number | undefined {
   const wanted = asked ?? sampling.maxTokens;
-  return sampling.maxTokensLimit === undefined ? wanted : Math.min(wanted ?? sampling.maxTokensLimit, sampling.maxTokensLimit);
+  return sampling.maxTokensLimit === undefined
+    ? wanted
+    : Math.min(wanted ?? sampling.maxTokensLimit, sampling.maxTokensLimit);
 }
 
 /** Applies a mode's rules; `seed` is for a request that gives none. */
-export function applySamplingRules(request: ChatRequest, sampling: ResolvedModeSampling, seed: number | undefined): RuledRequest {
+export function applySamplingRules(
+  request: ChatRequest,
+  sampling: ResolvedModeSampling,
+  seed: number | undefined,
+): RuledRequest {
   const rules: string[] = [];
   const body: Record<string, unknown> = { ...request.body };
   for (const [field, neutral] of Object.entries(distributionFields)) {
@@ -66,7 +87,8 @@ export function applySamplingRules(request: ChatRequest, sampling: ResolvedModeS
     delete body[field];
   }
   const temperature = sampling.temperature === 'agent' ? request.temperature : sampling.temperature;
-  if (request.temperature !== undefined && temperature !== request.temperature) rules.push(`temperature:${request.temperature}→${temperature}`);
+  if (request.temperature !== undefined && temperature !== request.temperature)
+    rules.push(`temperature:${request.temperature}→${temperature}`);
   if (temperature !== undefined) body['temperature'] = temperature;
   const maxTokens = maxTokensOf(request.maxTokens, sampling);
   if (maxTokens !== request.maxTokens) {
@@ -80,23 +102,36 @@ export function applySamplingRules(request: ChatRequest, sampling: ResolvedModeS
   return {
     request: { ...request, body, temperature, topP: undefined, maxTokens, seed: effectiveSeed },
     rules,
-    untrainable: grammar === undefined ? undefined : `grammar: \`${grammar}\` makes the engine sample from another distribution than the policy's`,
+    untrainable:
+      grammar === undefined
+        ? undefined
+        : `grammar: \`${grammar}\` makes the engine sample from another distribution than the policy's`,
   };
 }
 
 function resolveMode(mode: RolloutMode, given: ModeSampling | undefined): ResolvedModeSampling {
   const temperature = given?.temperature ?? (mode === 'train' ? 1 : 0);
   if (temperature === 'agent' ? mode === 'train' : !(temperature >= 0 && temperature <= 2)) {
-    throw new ConfigurationError(`sampling.${mode}.temperature must be a number from 0 to 2${mode === 'train' ? '' : ", or 'agent'"}, not ${String(temperature)}`, { code: 'option-invalid' });
+    throw new ConfigurationError(
+      `sampling.${mode}.temperature must be a number from 0 to 2${mode === 'train' ? '' : ", or 'agent'"}, not ${String(temperature)}`,
+      { code: 'option-invalid' },
+    );
   }
   for (const field of ['maxTokens', 'maxTokensLimit'] as const) {
     const value = given?.[field];
-    if (value !== undefined && (!Number.isInteger(value) || value < 1)) throw new ConfigurationError(`sampling.${mode}.${field} must be an integer of at least 1, not ${value}`, { code: 'option-invalid' });
+    if (value !== undefined && (!Number.isInteger(value) || value < 1))
+      throw new ConfigurationError(`sampling.${mode}.${field} must be an integer of at least 1, not ${value}`, {
+        code: 'option-invalid',
+      });
   }
   return Object.freeze({ ...given, temperature });
 }
 
 /** @throws {ConfigurationError} `option-invalid` */
 export function resolveSampling(options: SamplingOptions = {}): Readonly<Record<RolloutMode, ResolvedModeSampling>> {
-  return Object.freeze({ train: resolveMode('train', options.train), val: resolveMode('val', options.val), test: resolveMode('test', options.test) });
+  return Object.freeze({
+    train: resolveMode('train', options.train),
+    val: resolveMode('val', options.val),
+    test: resolveMode('test', options.test),
+  });
 }

@@ -35,13 +35,19 @@ function listenError(error: NodeJS.ErrnoException, options: ListenOptions): Gate
     EADDRNOTAVAIL: `this machine has no address ${options.host}; use 127.0.0.1`,
     ENOTFOUND: `the host name ${options.host} does not resolve; use 127.0.0.1`,
   }[error.code ?? ''];
-  return new GatewayError(advice ?? `cannot listen on ${place}: ${error.message}`, { code: 'port-unavailable', cause: error });
+  return new GatewayError(advice ?? `cannot listen on ${place}: ${error.message}`, {
+    code: 'port-unavailable',
+    cause: error,
+  });
 }
 
 /** Starts an HTTP server. @throws {GatewayError} `port-unavailable`, naming the port and what to do */
 export async function listen(options: ListenOptions): Promise<Listener> {
   // A client that reuses a connection just as it is closed for idleness sees a reset: so idle ones live long.
-  const server = createServer({ keepAliveTimeout: 75_000, headersTimeout: 30_000, requestTimeout: 120_000, maxHeaderSize: 32_768 }, options.handle);
+  const server = createServer(
+    { keepAliveTimeout: 75_000, headersTimeout: 30_000, requestTimeout: 120_000, maxHeaderSize: 32_768 },
+    options.handle,
+  );
   server.on('clientError', (_error, socket) => {
     if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n');
     else socket.destroy();
@@ -52,14 +58,17 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   });
   const { address, port, family } = server.address() as AddressInfo;
   const name = family === 'IPv6' ? `[${address}]` : address;
-  const known = new Set([...loopbackNames, name, options.host, ...options.allowedHosts].map((host) => host.toLowerCase()));
+  const known = new Set(
+    [...loopbackNames, name, options.host, ...options.allowedHosts].map((host) => host.toLowerCase()),
+  );
   return {
     url: `http://${name}:${port}`,
     server,
     isKnownHost: (host) => host !== undefined && known.has(host.toLowerCase().replace(/:\d+$/u, '')),
-    close: () => new Promise((resolve, reject) => {
-      server.close((error) => (error === undefined ? resolve() : reject(error)));
-      server.closeIdleConnections();
-    }),
+    close: () =>
+      new Promise((resolve, reject) => {
+        server.close((error) => (error === undefined ? resolve() : reject(error)));
+        server.closeIdleConnections();
+      }),
   };
 }

@@ -14,9 +14,13 @@ const decoders: Readonly<Record<string, (bytes: Buffer, options: { maxOutputLeng
 };
 
 function tooLarge(limitBytes: number): WireError {
-  return new WireError(`the request body is larger than ${limitBytes} bytes; send less, or raise the gateway's maxBodyBytes`, {
-    code: 'request-too-large', headers: { connection: 'close' },
-  });
+  return new WireError(
+    `the request body is larger than ${limitBytes} bytes; send less, or raise the gateway's maxBodyBytes`,
+    {
+      code: 'request-too-large',
+      headers: { connection: 'close' },
+    },
+  );
 }
 
 /** Counts while reading, and stops at the limit: what is over it is never kept. */
@@ -32,15 +36,22 @@ function readBytes(request: IncomingMessage, limitBytes: number): Promise<Buffer
         reject(tooLarge(limitBytes));
       } else chunks.push(chunk);
     });
-    request.on('end', () => resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)));
-    request.on('error', (cause) => reject(new WireError('the request ended before its body did', { code: 'request-invalid', cause })));
+    request.on('end', () =>
+      resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)),
+    );
+    request.on('error', (cause) =>
+      reject(new WireError('the request ended before its body did', { code: 'request-invalid', cause })),
+    );
   });
 }
 
 async function decode(bytes: Buffer, encoding: string, limitBytes: number): Promise<Buffer> {
   const decoder = decoders[encoding];
   if (decoder === undefined) {
-    throw new WireError(`the content encoding "${encoding.slice(0, 40)}" is not supported; send the body plain, or as gzip, deflate, br or zstd`, { code: 'request-invalid', status: 415 });
+    throw new WireError(
+      `the content encoding "${encoding.slice(0, 40)}" is not supported; send the body plain, or as gzip, deflate, br or zstd`,
+      { code: 'request-invalid', status: 415 },
+    );
   }
   try {
     return await decoder(bytes, { maxOutputLength: limitBytes });
@@ -66,12 +77,16 @@ function parse(bytes: Buffer): JsonObject {
   try {
     value = JSON.parse(bytes.toString('utf8'));
   } catch (cause) {
-    throw new WireError(`the request body is not valid JSON: ${(cause as Error).message.slice(0, 200)}`, { code: 'request-invalid', cause });
+    throw new WireError(`the request body is not valid JSON: ${(cause as Error).message.slice(0, 200)}`, {
+      code: 'request-invalid',
+      cause,
+    });
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new WireError('the request body must be a JSON object', { code: 'request-invalid' });
   }
-  if (isTooDeep(value, 0)) throw new WireError(`the request body is nested more than ${maxDepth} levels deep`, { code: 'request-invalid' });
+  if (isTooDeep(value, 0))
+    throw new WireError(`the request body is nested more than ${maxDepth} levels deep`, { code: 'request-invalid' });
   return value as JsonObject;
 }
 
@@ -82,7 +97,10 @@ function parse(bytes: Buffer): JsonObject {
 export async function readJsonBody(request: IncomingMessage, limitBytes: number): Promise<JsonObject> {
   const type = request.headers['content-type'] ?? 'application/json';
   if (!/^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/iu.test(type)) {
-    throw new WireError(`the content type must be application/json, not "${type.slice(0, 80)}"`, { code: 'request-invalid', status: 415 });
+    throw new WireError(`the content type must be application/json, not "${type.slice(0, 80)}"`, {
+      code: 'request-invalid',
+      status: 415,
+    });
   }
   const bytes = await readBytes(request, limitBytes);
   const encoding = (request.headers['content-encoding'] ?? 'identity').trim().toLowerCase();

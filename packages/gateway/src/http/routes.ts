@@ -12,7 +12,13 @@ export function pathOf(request: IncomingMessage): string {
 
 /** @throws {WireError} 405 naming the method that the path takes */
 export function expectMethod(request: IncomingMessage, method: 'GET' | 'POST'): void {
-  if (request.method !== method) throw new WireError(`use ${method} here, not ${request.method}`, { code: 'not-found', status: 405, wireCode: 'method-not-allowed', headers: { allow: method } });
+  if (request.method !== method)
+    throw new WireError(`use ${method} here, not ${request.method}`, {
+      code: 'not-found',
+      status: 405,
+      wireCode: 'method-not-allowed',
+      headers: { allow: method },
+    });
 }
 
 export function unknownPath(path: string): WireError {
@@ -21,7 +27,10 @@ export function unknownPath(path: string): WireError {
 
 export function checkHost(request: IncomingMessage, isKnownHost: (host: string | undefined) => boolean): void {
   if (!isKnownHost(request.headers.host)) {
-    throw new WireError(`this server is not known as "${(request.headers.host ?? '').slice(0, 200)}"; add that name to allowedHosts if it should be`, { code: 'request-invalid', status: 421, wireCode: 'misdirected-request' });
+    throw new WireError(
+      `this server is not known as "${(request.headers.host ?? '').slice(0, 200)}"; add that name to allowedHosts if it should be`,
+      { code: 'request-invalid', status: 421, wireCode: 'misdirected-request' },
+    );
   }
 }
 
@@ -33,5 +42,8 @@ export function respond(response: ServerResponse, work: Promise<void>): void {
 
 /** `GET /v1/models`. */
 export function modelList(names: readonly string[]): unknown {
-  return { object: 'list', data: names.map((id) => ({ id, object: 'model', created: 0, owned_by: 'agent-lightning' })) };
+  return {
+    object: 'list',
+    data: names.map((id) => ({ id, object: 'model', created: 0, owned_by: 'agent-lightning' })),
+  };
 }

@@ -1,4 +1,9 @@
-import { GatewayError, LightningError, type LightningErrorCode, type LightningErrorOptions } from '@agent-lightning/core';
+import {
+  GatewayError,
+  LightningError,
+  type LightningErrorCode,
+  type LightningErrorOptions,
+} from '@agent-lightning/core';
 
 export interface WireErrorOptions extends LightningErrorOptions {
   /** @default by code */
@@ -49,8 +54,17 @@ export class WireError extends GatewayError {
   }
 
   /** The body as OpenAI sends it. */
-  toWire(): { readonly error: { readonly message: string; readonly type: string; readonly param: string | null; readonly code: string } } {
-    return { error: { message: this.message, type: errorType(this.status), param: this.param ?? null, code: this.wireCode } };
+  toWire(): {
+    readonly error: {
+      readonly message: string;
+      readonly type: string;
+      readonly param: string | null;
+      readonly code: string;
+    };
+  } {
+    return {
+      error: { message: this.message, type: errorType(this.status), param: this.param ?? null, code: this.wireCode },
+    };
   }
 }
 
@@ -69,6 +83,12 @@ export function invalidField(param: string, problem: string): WireError {
 /** Any failure as the agent may see it; what is not ours is not shown in detail. */
 export function toWireError(error: unknown): WireError {
   if (error instanceof WireError) return error;
-  if (LightningError.isInstance(error)) return new WireError(error.message, { code: error.code, retryable: error.retryable, cause: error });
-  return new WireError('the gateway failed; its operator can read why in the call’s span', { code: 'upstream-failed', status: 500, wireCode: 'internal_error', cause: error });
+  if (LightningError.isInstance(error))
+    return new WireError(error.message, { code: error.code, retryable: error.retryable, cause: error });
+  return new WireError('the gateway failed; its operator can read why in the call’s span', {
+    code: 'upstream-failed',
+    status: 500,
+    wireCode: 'internal_error',
+    cause: error,
+  });
 }

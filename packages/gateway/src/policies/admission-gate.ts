@@ -28,7 +28,11 @@ export class AdmissionGate {
       const { holdUntilMs, retryAfterSeconds } = this.#paused;
       const waitMs = holdUntilMs - performance.now();
       if (waitMs <= 0) {
-        throw new WireError(`the gateway is paused; try again in ${retryAfterSeconds} s`, { code: 'paused', retryable: true, headers: { 'retry-after': String(retryAfterSeconds) } });
+        throw new WireError(`the gateway is paused; try again in ${retryAfterSeconds} s`, {
+          code: 'paused',
+          retryable: true,
+          headers: { 'retry-after': String(retryAfterSeconds) },
+        });
       }
       await this.#change(waitMs, signal);
       signal.throwIfAborted();

@@ -27,10 +27,19 @@ export class PolicyRegistry {
 
   /** New calls go to `release` from now on; calls in flight finish where they are. @throws {GatewayError} `request-invalid` */
   publish(policy: string, release: PolicyRelease): void {
-    if (policy === '' || policy.length > 200) throw new GatewayError(`a policy's name must have 1 to 200 characters, not ${policy.length}`, { code: 'request-invalid' });
-    if (!Number.isInteger(release.version) || release.version < 0) throw new GatewayError(`version ${release.version} of policy "${policy}" must be an integer of at least 0`, { code: 'request-invalid' });
+    if (policy === '' || policy.length > 200)
+      throw new GatewayError(`a policy's name must have 1 to 200 characters, not ${policy.length}`, {
+        code: 'request-invalid',
+      });
+    if (!Number.isInteger(release.version) || release.version < 0)
+      throw new GatewayError(`version ${release.version} of policy "${policy}" must be an integer of at least 0`, {
+        code: 'request-invalid',
+      });
     if (release.kind === 'openai' && !/^https?:$/u.test(URL.parse(release.baseUrl)?.protocol ?? '')) {
-      throw new GatewayError(`the base URL of policy "${policy}" must be an http or https address, not "${release.baseUrl.slice(0, 80)}"`, { code: 'request-invalid' });
+      throw new GatewayError(
+        `the base URL of policy "${policy}" must be an http or https address, not "${release.baseUrl.slice(0, 80)}"`,
+        { code: 'request-invalid' },
+      );
     }
     const replaced = this.#current.get(policy);
     if (replaced !== undefined && replaced.calls > 0) {
@@ -49,7 +58,10 @@ export class PolicyRegistry {
     const entry = this.#current.get(policy);
     if (entry === undefined) {
       const known = this.names.map((name) => `"${name}"`).join(', ');
-      throw new WireError(`the model "${policy.slice(0, 100)}" does not exist; ${known === '' ? 'no policy is published yet' : `there are ${known}`}`, { code: 'not-found', param: 'model', wireCode: 'model_not_found' });
+      throw new WireError(
+        `the model "${policy.slice(0, 100)}" does not exist; ${known === '' ? 'no policy is published yet' : `there are ${known}`}`,
+        { code: 'not-found', param: 'model', wireCode: 'model_not_found' },
+      );
     }
     entry.calls += 1;
     return { policy, release: entry.release, leave: () => this.#leave(policy, entry) };
@@ -58,7 +70,9 @@ export class PolicyRegistry {
   /** Resolves when no call runs on this or an older version of the policy, and it is no longer the current one. */
   async drained(policy: string, version: number): Promise<void> {
     const current = this.#current.get(policy);
-    const entries = [...(this.#leaving.get(policy) ?? []), ...(current === undefined ? [] : [current])].filter((entry) => entry.release.version <= version);
+    const entries = [...(this.#leaving.get(policy) ?? []), ...(current === undefined ? [] : [current])].filter(
+      (entry) => entry.release.version <= version,
+    );
     await Promise.all(entries.map((entry) => new Promise<void>((resolve) => entry.waiting.push(resolve))));
   }
 

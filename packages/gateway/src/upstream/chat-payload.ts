@@ -14,14 +14,19 @@ function readLogprobs(choice: JsonObject, index: number, draft: ReplyDraft): voi
   if (!isObject(logprobs)) return;
   // Sampled refusals are tokens too; engines that fill both lists fill them one after the other.
   for (const list of [logprobs['content'], logprobs['refusal']]) {
-    if (Array.isArray(list)) draft.addLogprobs(index, list.map((entry: { logprob?: number } | null) => entry?.logprob ?? Number.NaN));
+    if (Array.isArray(list))
+      draft.addLogprobs(
+        index,
+        list.map((entry: { logprob?: number } | null) => entry?.logprob ?? Number.NaN),
+      );
   }
 }
 
 function readChoice(choice: JsonObject, draft: ReplyDraft, isStream: boolean): void {
   const index = typeof choice['index'] === 'number' ? choice['index'] : 0;
   const target = draft.choice(index);
-  if (target === undefined) return draft.markMalformed(`the upstream answered choice ${index}, which was not asked for`);
+  if (target === undefined)
+    return draft.markMalformed(`the upstream answered choice ${index}, which was not asked for`);
   const said = choice[isStream ? 'delta' : 'message'];
   if (isObject(said)) target.message.add(said);
   if (Array.isArray(choice['token_ids'])) draft.addTokens(index, choice['token_ids'] as number[]);
@@ -38,8 +43,12 @@ function hasText(said: Payload): boolean {
 function readUsage(payload: JsonObject, draft: ReplyDraft): void {
   const usage = payload['usage'];
   if (!isObject(usage)) return;
-  const { prompt_tokens: input, completion_tokens: output } = usage as { prompt_tokens?: unknown; completion_tokens?: unknown };
-  if (typeof input === 'number' && typeof output === 'number') draft.usage = { inputTokens: input, outputTokens: output };
+  const { prompt_tokens: input, completion_tokens: output } = usage as {
+    prompt_tokens?: unknown;
+    completion_tokens?: unknown;
+  };
+  if (typeof input === 'number' && typeof output === 'number')
+    draft.usage = { inputTokens: input, outputTokens: output };
 }
 
 /** Feeds the draft from a whole reply or one chunk of a stream. */

@@ -24,11 +24,19 @@ export function shownUrl(url: URL): string {
 function stallError(url: URL, stallTimeoutMs: number, unread: number): WireError {
   return unread > 0
     ? new WireError(`the agent read nothing of its reply for ${stallTimeoutMs} ms`, { code: 'cancelled' })
-    : new WireError(`the upstream ${shownUrl(url)} sent nothing for ${stallTimeoutMs} ms`, { code: 'upstream-timeout', wireCode: 'upstream-stalled' });
+    : new WireError(`the upstream ${shownUrl(url)} sent nothing for ${stallTimeoutMs} ms`, {
+        code: 'upstream-timeout',
+        wireCode: 'upstream-stalled',
+      });
 }
 
 function headersOf(options: ExchangeOptions): Record<string, string | number> {
-  const headers = { 'content-type': 'application/json', 'content-length': options.body.length, accept: options.accept, 'accept-encoding': 'identity' };
+  const headers = {
+    'content-type': 'application/json',
+    'content-length': options.body.length,
+    accept: options.accept,
+    'accept-encoding': 'identity',
+  };
   return options.apiKey === undefined ? headers : { ...headers, authorization: `Bearer ${options.apiKey}` };
 }
 
@@ -39,7 +47,12 @@ export function exchange(options: ExchangeOptions): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(signal.reason as WireError);
     const agent = isTls ? httpsAgent : httpAgent;
-    const outgoing = (isTls ? httpsRequest : httpRequest)(url, { method: 'POST', agent, timeout: stallTimeoutMs, headers: headersOf(options) });
+    const outgoing = (isTls ? httpsRequest : httpRequest)(url, {
+      method: 'POST',
+      agent,
+      timeout: stallTimeoutMs,
+      headers: headersOf(options),
+    });
     let reply: IncomingMessage | undefined;
     const end = (reason: WireError): void => {
       // The reply first: destroying the request alone would show its reader a mere reset.
@@ -67,26 +80,47 @@ export function exchange(options: ExchangeOptions): Promise<IncomingMessage> {
 export function transportError(cause: unknown, url: URL): WireError {
   if (cause instanceof WireError) return cause;
   const reason = cause instanceof Error ? ((cause as NodeJS.ErrnoException).code ?? cause.message) : String(cause);
-  return new WireError(`the connection to the upstream ${shownUrl(url)} failed: ${reason}`, { code: 'upstream-failed', retryable: true, cause });
+  return new WireError(`the connection to the upstream ${shownUrl(url)} failed: ${reason}`, {
+    code: 'upstream-failed',
+    retryable: true,
+    cause,
+  });
 }
 
 /** The pieces of a reply's body. Leaving early leaves the rest unread. @throws {WireError} when it breaks off, stalls or grows over the limit */
-export async function* readBody(reply: IncomingMessage, url: URL, limitBytes: number, signal: AbortSignal): AsyncGenerator<Buffer> {
+export async function* readBody(
+  reply: IncomingMessage,
+  url: URL,
+  limitBytes: number,
+  signal: AbortSignal,
+): AsyncGenerator<Buffer> {
   let size = 0;
   try {
     for await (const chunk of reply.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
       size += chunk.length;
-      if (size > limitBytes) throw new WireError(`the upstream ${shownUrl(url)} sent more than ${limitBytes} bytes and had not finished`, { code: 'upstream-malformed', wireCode: 'upstream-endless' });
+      if (size > limitBytes)
+        throw new WireError(`the upstream ${shownUrl(url)} sent more than ${limitBytes} bytes and had not finished`, {
+          code: 'upstream-malformed',
+          wireCode: 'upstream-endless',
+        });
       yield chunk;
     }
   } catch (error) {
     if (signal.aborted) throw signal.reason;
     if (error instanceof WireError) throw error;
-    throw new WireError(`the upstream ${shownUrl(url)} broke off its reply after ${size} bytes`, { code: 'upstream-failed', cause: error });
+    throw new WireError(`the upstream ${shownUrl(url)} broke off its reply after ${size} bytes`, {
+      code: 'upstream-failed',
+      cause: error,
+    });
   }
 }
 
-export async function readWhole(reply: IncomingMessage, url: URL, limitBytes: number, signal: AbortSignal): Promise<Buffer> {
+export async function readWhole(
+  reply: IncomingMessage,
+  url: URL,
+  limitBytes: number,
+  signal: AbortSignal,
+): Promise<Buffer> {
   const chunks: Buffer[] = [];
   for await (const chunk of readBody(reply, url, limitBytes, signal)) chunks.push(chunk);
   return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks);

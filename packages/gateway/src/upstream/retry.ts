@@ -1,5 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { WireError } from '../http/wire-error.ts';
+import type { WireError } from '../http/wire-error.ts';
 
 /** How often, and after how long, an upstream is asked again before its first byte. */
 export interface RetryLimits {

@@ -13,9 +13,17 @@ interface UpstreamComplaint {
 function complaintOf(body: Buffer): UpstreamComplaint {
   try {
     const parsed = JSON.parse(body.toString('utf8')) as { error?: unknown };
-    const error = (typeof parsed.error === 'object' && parsed.error !== null ? parsed.error : parsed) as Record<string, unknown>;
-    const text = (value: unknown): string | undefined => (typeof value === 'string' ? value.slice(0, 2_000) : undefined);
-    return { message: text(error['message']) ?? text(parsed.error), param: text(error['param']), code: text(error['code']) };
+    const error = (typeof parsed.error === 'object' && parsed.error !== null ? parsed.error : parsed) as Record<
+      string,
+      unknown
+    >;
+    const text = (value: unknown): string | undefined =>
+      typeof value === 'string' ? value.slice(0, 2_000) : undefined;
+    return {
+      message: text(error['message']) ?? text(parsed.error),
+      param: text(error['param']),
+      code: text(error['code']),
+    };
   } catch {
     return { message: undefined, param: undefined, code: undefined };
   }
@@ -27,10 +35,16 @@ export function statusError(reply: IncomingMessage, body: Buffer, url: URL): Wir
   const { message, param, code } = complaintOf(body);
   const said = message === undefined ? '' : `: ${message}`;
   if (status >= 300 && status < 400) {
-    return new WireError(`the upstream ${shownUrl(url)} redirects, which is not followed; configure its final address`, { code: 'upstream-rejected' });
+    return new WireError(
+      `the upstream ${shownUrl(url)} redirects, which is not followed; configure its final address`,
+      { code: 'upstream-rejected' },
+    );
   }
   if (status === 401 || status === 403 || status === 404 || status === 405) {
-    return new WireError(`the upstream ${shownUrl(url)} refused the gateway with status ${status}${said}; check its address, model and key`, { code: 'upstream-rejected' });
+    return new WireError(
+      `the upstream ${shownUrl(url)} refused the gateway with status ${status}${said}; check its address, model and key`,
+      { code: 'upstream-rejected' },
+    );
   }
   const retryAfter = reply.headers['retry-after'];
   const isFailure = status >= 500 || status < 200;

@@ -25,7 +25,11 @@ export interface ChatWire {
   readonly usage: Payload;
 }
 
-function toolCallOf(call: NonNullable<ScriptedChoice['toolCalls']>[number], choice: number, index: number): { id: string; name: string; arguments: string } {
+function toolCallOf(
+  call: NonNullable<ScriptedChoice['toolCalls']>[number],
+  choice: number,
+  index: number,
+): { id: string; name: string; arguments: string } {
   return {
     id: call.id ?? `call_${choice}_${index}`,
     name: call.name,
@@ -41,18 +45,26 @@ function piecesOfToolCall(call: { id: string; name: string; arguments: string },
   const head = { index, id: call.id, type: 'function', function: { name: call.name, arguments: '' } };
   return [
     { delta: { tool_calls: [head] }, tokens: tokenizeScripted(call.name) },
-    ...tokenizeScripted(call.arguments).map((token) => ({ delta: { tool_calls: [{ index, function: { arguments: token.text } }] }, tokens: [token] })),
+    ...tokenizeScripted(call.arguments).map((token) => ({
+      delta: { tool_calls: [{ index, function: { arguments: token.text } }] },
+      tokens: [token],
+    })),
   ];
 }
 
 /** Lays the scripted ids and log-probabilities over the pieces, keeping their number of tokens where it fits; the rest ends the choice. */
-function withScriptedTokens(pieces: readonly Piece[], end: readonly ScriptedToken[], scripted: ScriptedChoice): { pieces: Piece[]; end: ScriptedToken[] } {
+function withScriptedTokens(
+  pieces: readonly Piece[],
+  end: readonly ScriptedToken[],
+  scripted: ScriptedChoice,
+): { pieces: Piece[]; end: ScriptedToken[] } {
   const natural = [...pieces.flatMap((piece) => piece.tokens), ...end];
   const length = Math.max(scripted.tokenIds?.length ?? natural.length, scripted.logprobs?.length ?? 0);
   const all = Array.from({ length }, (_, index): ScriptedToken => ({
     text: natural[index]?.text ?? '',
     id: scripted.tokenIds === undefined ? (natural[index]?.id ?? 0) : (scripted.tokenIds[index] ?? -1),
-    logprob: scripted.logprobs === undefined ? (natural[index]?.logprob ?? -1) : (scripted.logprobs[index] ?? Number.NaN),
+    logprob:
+      scripted.logprobs === undefined ? (natural[index]?.logprob ?? -1) : (scripted.logprobs[index] ?? Number.NaN),
   }));
   let next = 0;
   const laid = pieces.map((piece) => ({ delta: piece.delta, tokens: all.slice(next, (next += piece.tokens.length)) }));
@@ -72,7 +84,12 @@ function choiceOf(scripted: ScriptedChoice, index: number): Choice {
   const { pieces, end } = withScriptedTokens(natural, finishReason === 'length' ? [] : [endOfTurnToken], scripted);
   const message: Payload = { role: 'assistant', content, refusal: scripted.refusal ?? null };
   if (scripted.reasoning !== undefined) message['reasoning_content'] = scripted.reasoning;
-  if (calls.length > 0) message['tool_calls'] = calls.map((call) => ({ id: call.id, type: 'function', function: { name: call.name, arguments: call.arguments } }));
+  if (calls.length > 0)
+    message['tool_calls'] = calls.map((call) => ({
+      id: call.id,
+      type: 'function',
+      function: { name: call.name, arguments: call.arguments },
+    }));
   return { message, pieces, finishReason, endTokens: end };
 }
 
@@ -82,9 +99,17 @@ export function buildChatWire(request: ChatRequest, reply: ScriptedReply, callIn
   const choices = scripted.map(choiceOf);
   const promptTokens = reply.promptTokenIds ?? scriptedPromptTokens(request);
   const completion = choices.reduce((sum, choice) => sum + tokensOf(choice).length, 0);
-  const counted = { prompt_tokens: promptTokens.length, completion_tokens: completion, total_tokens: promptTokens.length + completion };
+  const counted = {
+    prompt_tokens: promptTokens.length,
+    completion_tokens: completion,
+    total_tokens: promptTokens.length + completion,
+  };
   return {
-    id: reply.id ?? `chatcmpl-${callIndex}`, model: reply.model ?? request.model ?? 'scripted', choices, promptTokens, usage: { ...counted, ...reply.usage },
+    id: reply.id ?? `chatcmpl-${callIndex}`,
+    model: reply.model ?? request.model ?? 'scripted',
+    choices,
+    promptTokens,
+    usage: { ...counted, ...reply.usage },
   };
 }
 
@@ -114,9 +139,13 @@ function viewOf(request: ChatRequest, reply: ScriptedReply): { ids: boolean; log
 export function chatCompletion(request: ChatRequest, reply: ScriptedReply, wire: ChatWire): Payload {
   const view = viewOf(request, reply);
   return {
-    id: wire.id, object: 'chat.completion', created: 1_700_000_000, model: wire.model,
+    id: wire.id,
+    object: 'chat.completion',
+    created: 1_700_000_000,
+    model: wire.model,
     choices: wire.choices.map((choice, index) => ({
-      index, message: choice.message,
+      index,
+      message: choice.message,
       logprobs: view.logprobs ? logprobsOf(tokensOf(choice), view.top) : null,
       finish_reason: choice.finishReason,
       ...(view.ids ? { token_ids: tokensOf(choice).map((token) => token.id) } : {}),
@@ -135,7 +164,10 @@ function chunksOf(choice: Choice, sizes: readonly number[]): Piece[] {
     const field = Object.keys(piece.delta)[0] ?? '';
     const isText = typeof piece.delta[field] === 'string';
     if (room > 0 && isText && last !== undefined && typeof last.delta[field] === 'string') {
-      chunks[chunks.length - 1] = { delta: { [field]: `${last.delta[field]}${String(piece.delta[field])}` }, tokens: [...last.tokens, ...piece.tokens] };
+      chunks[chunks.length - 1] = {
+        delta: { [field]: `${last.delta[field]}${String(piece.delta[field])}` },
+        tokens: [...last.tokens, ...piece.tokens],
+      };
       room -= 1;
     } else {
       room = Math.max(1, sizes[chunks.length % sizes.length] ?? 1) - 1;
@@ -149,14 +181,22 @@ function chunksOf(choice: Choice, sizes: readonly number[]): Piece[] {
 export function chatCompletionChunks(request: ChatRequest, reply: ScriptedReply, wire: ChatWire): Payload[] {
   const view = viewOf(request, reply);
   const head = { id: wire.id, object: 'chat.completion.chunk', created: 1_700_000_000, model: wire.model };
-  const chunk = (index: number, delta: Payload, tokens: readonly ScriptedToken[], finishReason: string | null): Payload => ({
+  const chunk = (
+    index: number,
+    delta: Payload,
+    tokens: readonly ScriptedToken[],
+    finishReason: string | null,
+  ): Payload => ({
     ...head,
-    choices: [{
-      index, delta,
-      logprobs: view.logprobs && tokens.length > 0 ? logprobsOf(tokens, view.top) : null,
-      finish_reason: finishReason,
-      ...(view.ids && tokens.length > 0 ? { token_ids: tokens.map((token) => token.id) } : {}),
-    }],
+    choices: [
+      {
+        index,
+        delta,
+        logprobs: view.logprobs && tokens.length > 0 ? logprobsOf(tokens, view.top) : null,
+        finish_reason: finishReason,
+        ...(view.ids && tokens.length > 0 ? { token_ids: tokens.map((token) => token.id) } : {}),
+      },
+    ],
   });
   const opening = wire.choices.map((_, index) => chunk(index, { role: 'assistant', content: '' }, [], null));
   if (view.ids && opening[0] !== undefined) opening[0]['prompt_token_ids'] = wire.promptTokens;
@@ -165,8 +205,13 @@ export function chatCompletionChunks(request: ChatRequest, reply: ScriptedReply,
     chunk(index, {}, choice.endTokens, choice.finishReason),
   ]);
   const longest = Math.max(0, ...bodies.map((body) => body.length));
-  const interleaved = Array.from({ length: longest }, (_, position) => bodies.flatMap((body) => body.slice(position, position + 1))).flat();
+  const interleaved = Array.from({ length: longest }, (_, position) =>
+    bodies.flatMap((body) => body.slice(position, position + 1)),
+  ).flat();
   const options = request['stream_options'] as { include_usage?: boolean } | undefined;
-  const usage = options?.include_usage === true && reply.reportsUsage !== false ? [{ ...head, choices: [], usage: wire.usage }] : [];
+  const usage =
+    options?.include_usage === true && reply.reportsUsage !== false
+      ? [{ ...head, choices: [], usage: wire.usage }]
+      : [];
   return [...opening, ...interleaved, ...usage];
 }

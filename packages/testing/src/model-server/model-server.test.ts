@@ -9,13 +9,17 @@ async function start(options: ModelServerOptions = {}): Promise<{ server: ModelS
   servers.push(server);
   return { server, client: new OpenAI({ baseURL: server.baseUrl, apiKey: 'any', maxRetries: 0 }) };
 }
-afterEach(async () => { await Promise.all(servers.splice(0).map((server) => server.close())); });
+afterEach(async () => {
+  await Promise.all(servers.splice(0).map((server) => server.close()));
+});
 
 const messages = [{ role: 'user' as const, content: 'hello there' }];
 
 describe('startModelServer', () => {
   it('answers as the script says and records what it was asked', async () => {
-    const { server, client } = await start({ respond: (request) => `you said ${String(request.messages[0]?.content)}` });
+    const { server, client } = await start({
+      respond: (request) => `you said ${String(request.messages[0]?.content)}`,
+    });
     const reply = await client.chat.completions.create({ model: 'm', messages, temperature: 0.5 });
     expect(reply.choices[0]?.message.content).toBe('you said hello there');
     expect(reply.usage).toMatchObject({ completion_tokens: 5 });
@@ -25,25 +29,43 @@ describe('startModelServer', () => {
   });
 
   it('streams content, tool calls and usage to the official client', async () => {
-    const { client } = await start({ respond: () => ({ content: 'let me look', toolCalls: [{ name: 'run_sql', arguments: { query: 'select 1' } }], chunkTokens: [2, 1] }) });
+    const { client } = await start({
+      respond: () => ({
+        content: 'let me look',
+        toolCalls: [{ name: 'run_sql', arguments: { query: 'select 1' } }],
+        chunkTokens: [2, 1],
+      }),
+    });
     const stream = client.chat.completions.stream({ model: 'm', messages, stream_options: { include_usage: true } });
     const reply = await stream.finalChatCompletion();
     expect(reply.choices[0]?.message.content).toBe('let me look');
     const call = reply.choices[0]?.message.tool_calls?.[0];
-    expect(call).toMatchObject({ id: 'call_0_0', type: 'function', function: { name: 'run_sql', arguments: '{"query":"select 1"}' } });
+    expect(call).toMatchObject({
+      id: 'call_0_0',
+      type: 'function',
+      function: { name: 'run_sql', arguments: '{"query":"select 1"}' },
+    });
     expect(reply.choices[0]?.finish_reason).toBe('tool_calls');
     expect(reply.usage?.completion_tokens).toBe(3 + 1 + 2 + 1);
   });
 
   it('reports the same token ids and log-probabilities streamed and not', async () => {
-    const { client } = await start({ respond: () => ({ content: 'a b c d', toolCalls: [{ name: 't', arguments: '{}' }], chunkTokens: [3] }) });
+    const { client } = await start({
+      respond: () => ({ content: 'a b c d', toolCalls: [{ name: 't', arguments: '{}' }], chunkTokens: [3] }),
+    });
     const request = { model: 'm', messages, logprobs: true, return_token_ids: true };
-    const whole = (await client.chat.completions.create(request)) as unknown as { prompt_token_ids: number[]; choices: { token_ids: number[]; logprobs: { content: { logprob: number }[] } }[] };
+    const whole = (await client.chat.completions.create(request)) as unknown as {
+      prompt_token_ids: number[];
+      choices: { token_ids: number[]; logprobs: { content: { logprob: number }[] } }[];
+    };
     const ids: number[] = [];
     const logprobs: number[] = [];
     let prompt: number[] = [];
     for await (const chunk of await client.chat.completions.create({ ...request, stream: true })) {
-      const wire = chunk as unknown as { prompt_token_ids?: number[]; choices: { token_ids?: number[]; logprobs?: { content: { logprob: number }[] } | null }[] };
+      const wire = chunk as unknown as {
+        prompt_token_ids?: number[];
+        choices: { token_ids?: number[]; logprobs?: { content: { logprob: number }[] } | null }[];
+      };
       prompt = wire.prompt_token_ids ?? prompt;
       ids.push(...(wire.choices[0]?.token_ids ?? []));
       logprobs.push(...(wire.choices[0]?.logprobs?.content.map((entry) => entry.logprob) ?? []));
@@ -65,13 +87,20 @@ describe('startModelServer', () => {
   });
 
   it('gives n choices', async () => {
-    const { client } = await start({ respond: [{ choices: [{ content: 'one' }, { content: 'two', finishReason: 'length' }] }] });
+    const { client } = await start({
+      respond: [{ choices: [{ content: 'one' }, { content: 'two', finishReason: 'length' }] }],
+    });
     const reply = await client.chat.completions.create({ model: 'm', messages, n: 2 });
-    expect(reply.choices.map((choice) => [choice.index, choice.message.content, choice.finish_reason])).toEqual([[0, 'one', 'stop'], [1, 'two', 'length']]);
+    expect(reply.choices.map((choice) => [choice.index, choice.message.content, choice.finish_reason])).toEqual([
+      [0, 'one', 'stop'],
+      [1, 'two', 'length'],
+    ]);
   });
 
   it('fails with the scripted status and headers', async () => {
-    const { client } = await start({ respond: [{ fault: { type: 'status', status: 429, headers: { 'retry-after': '7' } } }] });
+    const { client } = await start({
+      respond: [{ fault: { type: 'status', status: 429, headers: { 'retry-after': '7' } } }],
+    });
     const error = await client.chat.completions.create({ model: 'm', messages }).catch((caught: unknown) => caught);
     expect(error).toBeInstanceOf(OpenAI.RateLimitError);
     expect((error as InstanceType<typeof OpenAI.RateLimitError>).headers?.get('retry-after')).toBe('7');
@@ -86,7 +115,12 @@ describe('startModelServer', () => {
 
   const body = JSON.stringify({ model: 'm', messages });
   const post = (server: ModelServer, payload = body, signal?: AbortSignal): Promise<Response> =>
-    fetch(`${server.baseUrl}/chat/completions`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: payload, ...(signal === undefined ? {} : { signal }) });
+    fetch(`${server.baseUrl}/chat/completions`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: payload,
+      ...(signal === undefined ? {} : { signal }),
+    });
   const streamed = JSON.stringify({ model: 'm', messages, stream: true });
 
   it('breaks replies in each way it knows', async () => {
@@ -111,7 +145,12 @@ describe('startModelServer', () => {
   });
 
   it('notices a client that goes away from a stalled or an endless reply', async () => {
-    const { server } = await start({ respond: [{ content: 'x', fault: { type: 'stall', afterEvents: 0 } }, { content: 'x y', fault: { type: 'endless' } }] });
+    const { server } = await start({
+      respond: [
+        { content: 'x', fault: { type: 'stall', afterEvents: 0 } },
+        { content: 'x y', fault: { type: 'endless' } },
+      ],
+    });
     const controller = new AbortController();
     const waiting = post(server, body, controller.signal);
     while (server.calls.length === 0) await new Promise((resolve) => setImmediate(resolve));
@@ -125,7 +164,11 @@ describe('startModelServer', () => {
   });
 
   it('answers 500 with the script’s own error, and for a call beyond the script', async () => {
-    const { server } = await start({ respond: () => { throw new RangeError('no such question'); } });
+    const { server } = await start({
+      respond: () => {
+        throw new RangeError('no such question');
+      },
+    });
     expect(await (await post(server)).text()).toContain('no such question');
     server.respondWith([]);
     expect((await post(server)).status).toBe(500);

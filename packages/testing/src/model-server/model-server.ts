@@ -21,7 +21,10 @@ export interface RecordedCall {
 }
 
 /** Decides what a call is answered. */
-export type Responder = (request: ChatRequest, call: RecordedCall) => ScriptedReply | string | Promise<ScriptedReply | string>;
+export type Responder = (
+  request: ChatRequest,
+  call: RecordedCall,
+) => ScriptedReply | string | Promise<ScriptedReply | string>;
 
 export interface ModelServerOptions {
   /** A function, or replies that are used in order (a call beyond them is answered 500). @default every call is answered 'ok' */
@@ -56,15 +59,23 @@ function statusReply(status: number, message: string, fault?: Extract<ScriptedFa
 function quarters(text: string): Buffer[] {
   const bytes = Buffer.from(text);
   const size = Math.max(1, Math.ceil(bytes.length / 4));
-  return [0, 1, 2, 3].map((index) => bytes.subarray(index * size, (index + 1) * size)).filter((part) => part.length > 0);
+  return [0, 1, 2, 3]
+    .map((index) => bytes.subarray(index * size, (index + 1) * size))
+    .filter((part) => part.length > 0);
 }
 
 function partsOf(request: ChatRequest, reply: ScriptedReply, callIndex: number): ReplyParts {
   const wire = buildChatWire(request, reply, callIndex);
   const rewrite = reply.rewrite ?? ((payload): Record<string, unknown> => payload);
   if (request.stream === true) {
-    const events = chatCompletionChunks(request, reply, wire).map((chunk, index) => Buffer.from(`data: ${JSON.stringify(rewrite(chunk, index))}\n\n`));
-    return { status: 200, headers: { 'content-type': 'text/event-stream; charset=utf-8', ...reply.headers }, parts: [...events, Buffer.from('data: [DONE]\n\n')] };
+    const events = chatCompletionChunks(request, reply, wire).map((chunk, index) =>
+      Buffer.from(`data: ${JSON.stringify(rewrite(chunk, index))}\n\n`),
+    );
+    return {
+      status: 200,
+      headers: { 'content-type': 'text/event-stream; charset=utf-8', ...reply.headers },
+      parts: [...events, Buffer.from('data: [DONE]\n\n')],
+    };
   }
   const body = JSON.stringify(rewrite(chatCompletion(request, reply, wire), 0));
   return { status: 200, headers: { 'content-type': 'application/json', ...reply.headers }, parts: quarters(body) };
@@ -72,7 +83,11 @@ function partsOf(request: ChatRequest, reply: ScriptedReply, callIndex: number):
 
 function withContentType(parts: ReplyParts, fault: ScriptedFault | undefined): ReplyParts {
   if (fault?.type !== 'content-type') return parts;
-  return { status: 200, headers: { ...parts.headers, 'content-type': fault.contentType }, parts: fault.body === undefined ? parts.parts : [Buffer.from(fault.body)] };
+  return {
+    status: 200,
+    headers: { ...parts.headers, 'content-type': fault.contentType },
+    parts: fault.body === undefined ? parts.parts : [Buffer.from(fault.body)],
+  };
 }
 
 async function readBody(request: IncomingMessage): Promise<JsonValue | undefined> {
@@ -89,7 +104,10 @@ function responderOf(respond: ModelServerOptions['respond']): Responder {
   if (respond === undefined) return () => 'ok';
   if (typeof respond === 'function') return respond;
   let next = 0;
-  return () => respond[next++] ?? { fault: { type: 'status', status: 500, message: `the script has only ${respond.length} replies` } };
+  return () =>
+    respond[next++] ?? {
+      fault: { type: 'status', status: 500, message: `the script has only ${respond.length} replies` },
+    };
 }
 
 /** Starts a scripted OpenAI-compatible model server: records its calls, streams, reports tokens as vLLM does, and fails on demand. */
@@ -102,25 +120,48 @@ export async function startModelServer(options: ModelServerOptions = {}): Promis
     const reply: ScriptedReply = typeof scripted === 'string' ? { content: scripted } : scripted;
     if (reply.delayMs !== undefined) await wait(reply.delayMs);
     const fault = reply.fault;
-    const parts = fault?.type === 'status'
-      ? statusReply(fault.status, fault.message ?? `scripted status ${fault.status}`, fault)
-      : withContentType(partsOf(request, reply, call.index), fault);
+    const parts =
+      fault?.type === 'status'
+        ? statusReply(fault.status, fault.message ?? `scripted status ${fault.status}`, fault)
+        : withContentType(partsOf(request, reply, call.index), fault);
     await writeReply(response, parts, fault, reply.writeBytes);
   }
 
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const path = (request.url ?? '/').split('?')[0] ?? '/';
     const body = await readBody(request);
-    const call: RecordedCall = { index: calls.length, method: request.method ?? 'GET', path, headers: request.headers, body, finished: finishedOf(response) };
+    const call: RecordedCall = {
+      index: calls.length,
+      method: request.method ?? 'GET',
+      path,
+      headers: request.headers,
+      body,
+      finished: finishedOf(response),
+    };
     calls.push(call);
     if (options.apiKey !== undefined && request.headers.authorization !== `Bearer ${options.apiKey}`) {
       return writeReply(response, statusReply(401, 'wrong or missing API key'), undefined, undefined);
     }
     if (call.method === 'GET' && path === '/v1/models') {
-      const data = (options.models ?? ['scripted']).map((id) => ({ id, object: 'model', created: 1_700_000_000, owned_by: 'scripted' }));
-      return writeReply(response, { status: 200, headers: { 'content-type': 'application/json' }, parts: [Buffer.from(JSON.stringify({ object: 'list', data }))] }, undefined, undefined);
+      const data = (options.models ?? ['scripted']).map((id) => ({
+        id,
+        object: 'model',
+        created: 1_700_000_000,
+        owned_by: 'scripted',
+      }));
+      return writeReply(
+        response,
+        {
+          status: 200,
+          headers: { 'content-type': 'application/json' },
+          parts: [Buffer.from(JSON.stringify({ object: 'list', data }))],
+        },
+        undefined,
+        undefined,
+      );
     }
-    if (call.method === 'POST' && path === '/v1/chat/completions') return answerChat(body as unknown as ChatRequest, call, response);
+    if (call.method === 'POST' && path === '/v1/chat/completions')
+      return answerChat(body as unknown as ChatRequest, call, response);
     return writeReply(response, statusReply(404, `no route ${call.method} ${path}`), undefined, undefined);
   }
 
@@ -140,7 +181,9 @@ export async function startModelServer(options: ModelServerOptions = {}): Promis
   return {
     baseUrl: `http://127.0.0.1:${address.port}/v1`,
     calls,
-    respondWith(respond): void { responder = responderOf(respond); },
+    respondWith(respond): void {
+      responder = responderOf(respond);
+    },
     async close(): Promise<void> {
       const closed = once(server, 'close');
       server.close();

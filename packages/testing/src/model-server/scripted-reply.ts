@@ -3,7 +3,11 @@ import type { JsonValue } from '@agent-lightning/core';
 /** A chat-completions request as it came over the wire; fields that no script needs are still there. */
 export interface ChatRequest {
   readonly model?: string;
-  readonly messages: readonly { readonly role: string; readonly content?: JsonValue; readonly [key: string]: JsonValue | undefined }[];
+  readonly messages: readonly {
+    readonly role: string;
+    readonly content?: JsonValue;
+    readonly [key: string]: JsonValue | undefined;
+  }[];
   readonly tools?: readonly JsonValue[];
   readonly stream?: boolean;
   readonly n?: number;
@@ -36,7 +40,13 @@ export interface ScriptedChoice {
 /** How a reply goes wrong. `afterEvents` counts complete server-sent events, or quarters of a plain body. */
 export type ScriptedFault =
   /** An error status; the body is OpenAI's error shape unless given. */
-  | { readonly type: 'status'; readonly status: number; readonly message?: string; readonly headers?: Readonly<Record<string, string>>; readonly body?: string }
+  | {
+      readonly type: 'status';
+      readonly status: number;
+      readonly message?: string;
+      readonly headers?: Readonly<Record<string, string>>;
+      readonly body?: string;
+    }
   /** The connection is destroyed before any byte. */
   | { readonly type: 'reset' }
   /** The connection is destroyed after part of the body. */

@@ -23,6 +23,11 @@ export function tokenizeScripted(text: string): readonly ScriptedToken[] {
 
 /** The prompt ids that the scripted model reports for a request. */
 export function scriptedPromptTokens(request: ChatRequest): readonly number[] {
-  const text = request.messages.map((message) => `<${message.role}> ${JSON.stringify(message.content ?? null)} ${JSON.stringify(message['tool_calls'] ?? null)}`).join('\n');
+  const text = request.messages
+    .map(
+      (message) =>
+        `<${message.role}> ${JSON.stringify(message.content ?? null)} ${JSON.stringify(message['tool_calls'] ?? null)}`,
+    )
+    .join('\n');
   return [1, ...tokenizeScripted(text).map((token) => token.id)];
 }

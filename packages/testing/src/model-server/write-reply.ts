@@ -24,9 +24,15 @@ async function repeat(response: ServerResponse, part: Buffer): Promise<void> {
 }
 
 /** Sends a reply, whole or broken as the fault says. */
-export async function writeReply(response: ServerResponse, reply: ReplyParts, fault: ScriptedFault | undefined, writeBytes: number | undefined): Promise<void> {
+export async function writeReply(
+  response: ServerResponse,
+  reply: ReplyParts,
+  fault: ScriptedFault | undefined,
+  writeBytes: number | undefined,
+): Promise<void> {
   if (fault?.type === 'reset') return void response.destroy();
-  const stops = fault?.type === 'cut' || fault?.type === 'truncate' || fault?.type === 'stall' ? fault.afterEvents : undefined;
+  const stops =
+    fault?.type === 'cut' || fault?.type === 'truncate' || fault?.type === 'stall' ? fault.afterEvents : undefined;
   if (fault?.type === 'stall' && stops === 0) return untilClosed(response);
   response.writeHead(reply.status, reply.headers);
   response.flushHeaders();
