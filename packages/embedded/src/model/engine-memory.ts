@@ -1,0 +1,75 @@
+/** The map of the shared memory that the engine's threads agree on. */
+import { EngineFault } from './engine-fault.ts';
+import type { Address } from './kernels.ts';
+import type { LlamaConfig } from './llama-types.ts';
+import { layOutParameters, type ParameterLayout } from './parameter-layout.ts';
+import { SharedHeap } from './shared-heap.ts';
+import { webAssembly, type WasmMemory } from './web-assembly.ts';
+
+const pageBytes = 65_536;
+/** What 32-bit addresses reach, less one page. */
+const mostBytes = 2 ** 32 - pageBytes;
+/** Room beside the training state for snapshots, activations and caches. It is address space: only what is touched is used. */
+const spareBytes = 2 ** 30;
+
+/** Addresses of what all threads share; plain data, so that it can be posted. */
+export interface EngineMap {
+  readonly weights: Address;
+  readonly forward: Address;
+  readonly backward: Address;
+  /** One gradient for each thread, arranged as the weights. */
+  readonly gradients: readonly Address[];
+  readonly moments1: Address;
+  readonly moments2: Address;
+  /** Rotary tables (maxPositions, headSize / 2). */
+  readonly cosines: Address;
+  readonly sines: Address;
+}
+
+export interface EngineMemory {
+  readonly memory: WasmMemory;
+  readonly layout: ParameterLayout;
+  readonly heap: SharedHeap;
+  readonly map: EngineMap;
+}
+
+/** Reserves the shared memory and places the training state in it, all zero but the rotary tables. */
+export function createEngineMemory(config: LlamaConfig, threads: number): EngineMemory {
+  const layout = layOutParameters(config);
+  const tableFloats = config.maxPositions * (config.headSize / 2);
+  const stateFloats = layout.plainFloats * (3 + threads) + layout.forwardFloats + layout.backwardFloats + 2 * tableFloats;
+  const needed = stateFloats * 4 + 2 * layout.forwardFloats * 4 + 2 * pageBytes;
+  if (needed > mostBytes) {
+    throw new EngineFault('backend-failed', `The model needs ${Math.ceil(needed / 2 ** 20)} MiB; the embedded engine can address ${mostBytes / 2 ** 20} MiB. Use a smaller model.`);
+  }
+  const pages = Math.ceil(Math.min(mostBytes, needed + spareBytes) / pageBytes);
+  const memory = new webAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+  const heap = new SharedHeap(memory);
+  const floats = (count: number): Address => heap.allocate(count * 4);
+  const map: EngineMap = {
+    weights: floats(layout.plainFloats),
+    forward: floats(layout.forwardFloats),
+    backward: floats(layout.backwardFloats),
+    gradients: Array.from({ length: threads }, () => floats(layout.plainFloats)),
+    moments1: floats(layout.plainFloats),
+    moments2: floats(layout.plainFloats),
+    cosines: floats(tableFloats),
+    sines: floats(tableFloats),
+  };
+  fillRotaryTables(config, new Float32Array(memory.buffer, map.cosines, tableFloats), new Float32Array(memory.buffer, map.sines, tableFloats));
+  return { memory, layout, heap, map };
+}
+
+/** Angle of channel pair j at position p: p · θ^(−2j / headSize). @source arXiv:2104.09864 §3.2.2 */
+function fillRotaryTables(config: LlamaConfig, cosines: Float32Array, sines: Float32Array): void {
+  const half = config.headSize / 2;
+  for (let position = 0; position < config.maxPositions; position++) {
+    for (let j = 0; j < half; j++) {
+      // In single precision where PyTorch's reference is, so that long positions turn by the same angle.
+      const frequency = Math.fround(1 / config.ropeTheta ** ((2 * j) / config.headSize));
+      const angle = Math.fround(position * frequency);
+      cosines[position * half + j] = Math.cos(angle);
+      sines[position * half + j] = Math.sin(angle);
+    }
+  }
+}

@@ -1,0 +1,164 @@
+/** The training side of a worker: rows in chunks through the pass, and this thread's share of the optimizer. */
+import type { Loss } from '@agent-lightning/core';
+import type { Model } from './layer-forward.ts';
+import type { Address } from './kernels.ts';
+import { roundUp, type Block } from './parameter-layout.ts';
+import type { SharedHeap } from './shared-heap.ts';
+import { tokenLoss } from './token-loss.ts';
+import { TrainingPass, type Chunk, type Segment } from './training-pass.ts';
+import type { AdamNumbers, FlatRows, JobResults } from './worker-protocol.ts';
+
+/** Tokens that one pass takes at once, unless one row is longer: enough to fill the register tiles, few enough for the cache. */
+const chunkTokens = 256;
+
+export class TrainingWorker {
+  readonly #model: Model;
+  readonly #thread: number;
+  readonly #pass: TrainingPass;
+  /** Indices of the blocks that this thread reduces and updates. */
+  readonly #owned: readonly number[];
+
+  constructor(model: Model, heap: SharedHeap, thread: number, threads: number) {
+    this.#model = model;
+    this.#thread = thread;
+    this.#pass = new TrainingPass(model, heap);
+    this.#owned = dealBlocks(model.layout.blocks, threads)[thread]!;
+  }
+
+  /** Runs the rows chunk by chunk, yielding between chunks so that sampling goes on. */
+  *train(rows: FlatRows, forward: Address, loss: Loss | undefined): Generator<void, JobResults['train']> {
+    const logprobs = new Float32Array(rows.tokens.length);
+    const total = { loss: 0, entropy: 0, trainedTokens: 0 };
+    for (const { chunk, entries } of chunksOf(rows)) {
+      const scores = this.#pass.forward(chunk, forward);
+      const slopes = new Float32Array(entries.length);
+      for (const [i, entry] of entries.entries()) {
+        const now = scores.logprobs[i]!;
+        logprobs[entry] = now;
+        total.entropy += scores.entropies[i]!;
+        if (loss === undefined) continue;
+        const { value, slope } = tokenLoss(loss, now, rows.logprobs[entry]!, rows.advantages[entry]!);
+        total.loss += value;
+        slopes[i] = slope;
+      }
+      total.trainedTokens += entries.length;
+      if (loss !== undefined) this.#pass.backward(chunk, slopes, this.#model.map.gradients[this.#thread]!);
+      yield;
+    }
+    return { logprobs, ...total };
+  }
+
+  /** Sums the threads' gradients, in their order, into the first; Σ g² per owned block. */
+  reduce(): JobResults['reduce'] {
+    const { kernels, layout, map } = this.#model;
+    const squares = new Map<number, number>();
+    for (const index of this.#owned) {
+      const block = layout.blocks[index]!;
+      const floats = roundUp(block.rows * block.columns, 8);
+      const [first, ...others] = map.gradients.map((region) => region + block.offset * 4);
+      for (const other of others) {
+        kernels.addInto(floats, other, first!);
+        kernels.clearFloats(floats, other);
+      }
+      squares.set(index, kernels.sumSquares(floats, first!));
+    }
+    return { squares };
+  }
+
+  step(numbers: AdamNumbers): void {
+    const { kernels, layout, map } = this.#model;
+    for (const index of this.#owned) {
+      const block = layout.blocks[index]!;
+      const at = block.offset * 4;
+      kernels.adamStep(
+        roundUp(block.rows * block.columns, 8), map.weights + at, map.gradients[0]! + at, map.moments1 + at, map.moments2 + at,
+        numbers.gradientScale, numbers.decay, numbers.beta1, numbers.beta2, numbers.stepSize, numbers.rootCorrection, numbers.epsilon,
+      );
+    }
+    this.pack();
+  }
+
+  clear(): void {
+    const { kernels, layout, map } = this.#model;
+    for (const index of this.#owned) {
+      const block = layout.blocks[index]!;
+      for (const region of map.gradients) kernels.clearFloats(roundUp(block.rows * block.columns, 8), region + block.offset * 4);
+    }
+  }
+
+  /** Copies owned blocks from the plain arrangement into those of the forward and the backward pass. */
+  pack(): void {
+    const { kernels, layout, map } = this.#model;
+    for (const index of this.#owned) {
+      const block = layout.blocks[index]!;
+      const plain = map.weights + block.offset * 4;
+      const forward = map.forward + block.forward * 4;
+      if (block.kind === 'linear') kernels.packTransposed(block.rows, block.columns, plain, block.columns, forward);
+      else kernels.copyFloats(block.rows * block.columns, plain, forward);
+      if (block.forwardHead !== undefined) kernels.packTransposed(block.rows, block.columns, plain, block.columns, map.forward + block.forwardHead * 4);
+      if (block.backward !== undefined) kernels.packPanels(block.rows, block.columns, plain, block.columns, map.backward + block.backward * 4);
+    }
+  }
+}
+
+/** Deals blocks to threads, largest first to the least loaded; the same on every thread. */
+export function dealBlocks(blocks: readonly Block[], threads: number): number[][] {
+  const hands = Array.from({ length: threads }, () => ({ indices: [] as number[], floats: 0 }));
+  const size = (index: number): number => blocks[index]!.rows * blocks[index]!.columns;
+  const order = blocks.map((_, index) => index).sort((a, b) => size(b) - size(a) || a - b);
+  for (const index of order) {
+    const hand = hands.reduce((least, next) => (next.floats < least.floats ? next : least));
+    hand.indices.push(index);
+    hand.floats += size(index);
+  }
+  return hands.map((hand) => hand.indices);
+}
+
+/** A chunk, and for each of its selected tokens the index of its entry in the flat rows. */
+interface PlacedChunk {
+  readonly chunk: Chunk;
+  readonly entries: Int32Array;
+}
+
+/** Cuts rows into chunks. A row ends at its last trained token, for what follows changes nothing; a row without any is left out. */
+export function* chunksOf(rows: FlatRows): Generator<PlacedChunk> {
+  let pending: { offset: number; inputs: number }[] = [];
+  let tokens = 0;
+  let offset = 0;
+  for (const length of rows.lengths) {
+    const inputs = rows.lossMask.subarray(offset, offset + length).lastIndexOf(1);
+    if (inputs > 0) {
+      if (tokens > 0 && tokens + inputs > chunkTokens) {
+        yield placeChunk(rows, pending, tokens);
+        pending = [];
+        tokens = 0;
+      }
+      pending.push({ offset, inputs });
+      tokens += inputs;
+    }
+    offset += length;
+  }
+  if (tokens > 0) yield placeChunk(rows, pending, tokens);
+}
+
+function placeChunk(rows: FlatRows, parts: readonly { offset: number; inputs: number }[], tokens: number): PlacedChunk {
+  const ids = new Int32Array(tokens);
+  const positions = new Int32Array(tokens);
+  const segments: Segment[] = [];
+  const selected: number[] = [];
+  const entries: number[] = [];
+  let start = 0;
+  for (const { offset, inputs } of parts) {
+    ids.set(rows.tokens.subarray(offset, offset + inputs), start);
+    for (let t = 0; t < inputs; t++) {
+      positions[start + t] = t;
+      if (rows.lossMask[offset + t + 1] !== 1) continue;
+      selected.push(start + t); // input t predicts entry t + 1
+      entries.push(offset + t + 1);
+    }
+    segments.push({ start, length: inputs });
+    start += inputs;
+  }
+  const targets = Int32Array.from(entries, (entry) => rows.tokens[entry]!);
+  return { chunk: { segments, ids, positions, selected: Int32Array.from(selected), targets }, entries: Int32Array.from(entries) };
+}

@@ -1,0 +1,17 @@
+/** The part of the WebAssembly API in use; Node's types leave it to the DOM's. */
+
+export interface WasmMemory {
+  readonly buffer: SharedArrayBuffer;
+}
+
+/** Compiled code; can be posted to other threads. */
+export type WasmModule = object;
+
+interface WebAssemblyApi {
+  readonly Memory: new (limits: { initial: number; maximum: number; shared: true }) => WasmMemory;
+  readonly Instance: new (module: WasmModule, imports: Record<string, Record<string, unknown>>) => { readonly exports: object };
+  compile(bytes: Uint8Array): Promise<WasmModule>;
+  validate(bytes: Uint8Array): boolean;
+}
+
+export const webAssembly: WebAssemblyApi = (globalThis as unknown as { WebAssembly: WebAssemblyApi }).WebAssembly;

@@ -1,0 +1,142 @@
+/** The engine's worker threads: jobs with answers, samples with pieces, and one end for all when a worker dies. */
+import { Worker } from 'node:worker_threads';
+import { BackendError } from '@agent-lightning/core';
+import type { Failure, FromWorker, Job, JobResults, SampleJob, ToWorker, WirePiece, WorkerStart } from './worker-protocol.ts';
+
+interface PendingJob {
+  resolve(result: JobResults[Job['kind']]): void;
+  reject(error: BackendError): void;
+}
+
+/** Receives what becomes of one request's samples. */
+export interface SampleListener {
+  pieces(piece: WirePiece): void;
+  failed(error: BackendError): void;
+}
+
+const entry: URL = new URL(import.meta.url.endsWith('.ts') ? './engine-worker.ts' : './engine-worker.js', import.meta.url);
+
+export class WorkerPool {
+  readonly #workers: Worker[];
+  readonly #jobs = new Map<number, PendingJob>();
+  readonly #samples = new Map<number, SampleListener>();
+  #nextJob = 0;
+  #end: BackendError | undefined;
+
+  constructor(starts: readonly WorkerStart[]) {
+    this.#workers = starts.map((workerData) => {
+      const worker = new Worker(entry, { workerData, name: `embedded-engine-${workerData.thread}` });
+      worker.on('message', (message: FromWorker) => this.#receive(message));
+      worker.on('error', (cause) => this.#fail(cause));
+      worker.on('exit', (code) => this.#fail(new Error(`it exited with code ${code}`)));
+      worker.unref(); // an idle engine keeps no process alive
+      return worker;
+    });
+  }
+
+  get threads(): number {
+    return this.#workers.length;
+  }
+
+  /** Does `jobs[i]` on worker i. */
+  async run<Kind extends Job['kind']>(jobs: readonly Extract<Job, { kind: Kind }>[]): Promise<JobResults[Kind][]> {
+    return (await Promise.all(jobs.map((job, thread) => this.#post(thread, job)))) as JobResults[Kind][];
+  }
+
+  /** Does one job on every worker. */
+  async runAll<Kind extends Job['kind']>(job: Extract<Job, { kind: Kind }>): Promise<JobResults[Kind][]> {
+    return await this.run<Kind>(this.#workers.map(() => job));
+  }
+
+  listen(sample: number, listener: SampleListener): void {
+    this.#assertAlive();
+    this.#samples.set(sample, listener);
+    this.#hold();
+  }
+
+  unlisten(sample: number): void {
+    this.#samples.delete(sample);
+    this.#hold();
+  }
+
+  sample(thread: number, job: SampleJob): void {
+    this.#tell(thread, job);
+  }
+
+  /** Tells every worker. */
+  broadcast(message: Extract<ToWorker, { kind: 'abort' | 'forget' }>): void {
+    if (this.#end) return;
+    for (const thread of this.#workers.keys()) this.#tell(thread, message);
+  }
+
+  async close(): Promise<void> {
+    this.#stop(new BackendError('The embedded engine is closed.', { code: 'backend-closed' }));
+    await Promise.all(this.#workers.map((worker) => worker.terminate()));
+  }
+
+  #post(thread: number, job: Job): Promise<JobResults[Job['kind']]> {
+    this.#assertAlive();
+    const id = this.#nextJob++;
+    return new Promise((resolve, reject) => {
+      this.#jobs.set(id, { resolve, reject });
+      this.#hold();
+      this.#tell(thread, { kind: 'job', id, job });
+    });
+  }
+
+  #tell(thread: number, message: ToWorker): void {
+    this.#workers[thread]!.postMessage(message);
+  }
+
+  #receive(message: FromWorker): void {
+    switch (message.kind) {
+      case 'pieces':
+        for (const piece of message.pieces) this.#samples.get(piece.sample)?.pieces(piece);
+        return;
+      case 'sample-failed':
+        this.#samples.get(message.sample)?.failed(toError(message.failure));
+        return;
+      case 'done':
+      case 'failed': {
+        const pending = this.#jobs.get(message.id);
+        this.#jobs.delete(message.id);
+        this.#hold();
+        if (message.kind === 'done') pending?.resolve(message.result);
+        else pending?.reject(toError(message.failure));
+      }
+    }
+  }
+
+  /** Keeps the process alive exactly while someone waits for an answer. */
+  #hold(): void {
+    const isWaiting = this.#jobs.size + this.#samples.size > 0;
+    for (const worker of this.#workers) {
+      if (isWaiting) worker.ref();
+      else worker.unref();
+    }
+  }
+
+  #assertAlive(): void {
+    if (this.#end) throw this.#end;
+  }
+
+  #fail(cause: unknown): void {
+    if (this.#end) return;
+    const why = cause instanceof Error ? cause.message : String(cause);
+    this.#stop(new BackendError(`A worker thread of the embedded engine died: ${why}. Create a new engine from the last checkpoint.`, { code: 'backend-failed', cause }));
+    for (const worker of this.#workers) void worker.terminate();
+  }
+
+  #stop(error: BackendError): void {
+    if (this.#end) return;
+    this.#end = error;
+    for (const pending of this.#jobs.values()) pending.reject(error);
+    for (const listener of [...this.#samples.values()]) listener.failed(error);
+    this.#jobs.clear();
+    this.#samples.clear();
+  }
+}
+
+function toError({ code, message }: Failure): BackendError {
+  return new BackendError(message, { code });
+}
