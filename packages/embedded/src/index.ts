@@ -1,3 +1,7 @@
+// training in this process
+export { embedded } from './backend/embedded.ts';
+export type { EmbeddedOptions } from './backend/options.ts';
+
 // models that start from nothing
 export { createCheckpoint, type CreateCheckpointOptions, type ModelShape } from './checkpoint/create-checkpoint.ts';
 export { trainBytePairTokenizer, type BytePairOptions } from './text/byte-pair-training.ts';

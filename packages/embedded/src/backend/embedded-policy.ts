@@ -1,6 +1,7 @@
 /** One trainable model on its own engine. */
 import {
   BackendError,
+  LightningError,
   type AdamParameters,
   type ForwardBackwardResult,
   type Loss,
@@ -29,6 +30,8 @@ export interface EmbeddedPolicyParts {
   readonly base: WeightsVersion;
   /** Seeds the requests that bring no seed. */
   readonly seed: number;
+  /** @throws {BackendError} `backend-closed` once the backend is closed */
+  readonly requireOpen: () => void;
 }
 
 /** A policy of the embedded backend; its calls run one after another, in the order in which they were made. */
@@ -38,6 +41,7 @@ export class EmbeddedPolicy implements TrainablePolicy {
   readonly #engine: LlamaEngine;
   readonly #base: WeightsVersion;
   readonly #seeds: RandomStream;
+  readonly #requireOpen: () => void;
   readonly #live: PublishedWeights[] = [];
   #lastCall: Promise<unknown> = Promise.resolve();
   /** Whether a gradient waits for `optimStep`. */
@@ -49,6 +53,7 @@ export class EmbeddedPolicy implements TrainablePolicy {
     this.#engine = parts.engine;
     this.#base = parts.base;
     this.#seeds = new RandomStream(parts.seed);
+    this.#requireOpen = parts.requireOpen;
   }
 
   forward(rows: readonly TrainingRow[]): Promise<readonly Float32Array[]> {
@@ -61,7 +66,7 @@ export class EmbeddedPolicy implements TrainablePolicy {
 
   forwardBackward(rows: readonly TrainingRow[], loss: Loss): Promise<ForwardBackwardResult> {
     return this.#inOrder(async () => {
-      const result = await this.#engine.forwardBackward(rows, loss);
+      const result = await this.#changeGradient(() => this.#engine.forwardBackward(rows, loss));
       this.#hasGradient = true;
       return result;
     });
@@ -69,7 +74,7 @@ export class EmbeddedPolicy implements TrainablePolicy {
 
   optimStep(adam: AdamParameters): Promise<OptimStepResult> {
     return this.#inOrder(async () => {
-      const result = await this.#engine.optimStep(adam);
+      const result = await this.#changeGradient(() => this.#engine.optimStep(adam));
       this.#hasGradient = false;
       return result;
     });
@@ -116,8 +121,8 @@ export class EmbeddedPolicy implements TrainablePolicy {
   loadState(directory: string): Promise<void> {
     return this.#inOrder(async () => {
       const state = await readPolicyState(directory, this.#engine.config);
-      this.#engine.loadWeights(state.weights);
       this.#engine.loadOptimizer(state.optimizer);
+      await this.#engine.loadWeights(state.weights); // which drops an accumulated gradient
       this.#seeds.state = state.randomState;
       this.#hasGradient = false;
     });
@@ -129,8 +134,21 @@ export class EmbeddedPolicy implements TrainablePolicy {
     );
   }
 
+  /** A number that is not finite makes the engine drop the gradient that it had. */
+  async #changeGradient<Result>(call: () => Promise<Result>): Promise<Result> {
+    try {
+      return await call();
+    } catch (error) {
+      if (LightningError.isInstance(error) && error.code === 'numerics') this.#hasGradient = false;
+      throw error;
+    }
+  }
+
   #inOrder<Result>(call: () => Result | Promise<Result>): Promise<Result> {
-    const result = this.#lastCall.then(call);
+    const result = this.#lastCall.then(() => {
+      this.#requireOpen();
+      return call();
+    });
     this.#lastCall = result.catch(() => undefined); // the caller has the error; the next call does not depend on it
     return result;
   }

@@ -55,7 +55,7 @@ class EmbeddedBackend implements TrainingBackend {
     const { threads } = this.#options;
     return {
       losses: ['importance_sampling', 'ppo', 'cispo', 'cross_entropy'],
-      maxRowTokens: config.maxPositions,
+      maxRowTokens: config.maxPositions + 1, // the last token of a row is predicted, but never read
       release: 'engine',
       description: `Llama with ${config.layers} layers of ${config.hiddenSize}, all weights in float32, on ${threads} CPU threads of this process`,
     };
@@ -75,7 +75,7 @@ class EmbeddedBackend implements TrainingBackend {
     const engine = this.#firstTaken ? this.#startEngine() : this.#firstEngine();
     this.#firstTaken = true;
     const checkpoint = await this.#load();
-    return new EmbeddedPolicy({ name, seed, checkpoint, ...(await engine) });
+    return new EmbeddedPolicy({ name, seed, checkpoint, ...(await engine), requireOpen: () => this.#requireOpen() });
   }
 
   baseRelease(): Promise<PolicyRelease> {

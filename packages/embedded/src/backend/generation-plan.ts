@@ -52,7 +52,7 @@ export function planGeneration(
       { code: 'context-exceeded' },
     );
   }
-  return { prompt, choices, temperature, maxTokens: Math.min(maxTokens ?? room, room), stop, seed };
+  return { prompt, choices, temperature, maxTokens: Math.min(maxTokens ?? room, room), stop, seed: toNatural(seed) };
 }
 
 function encodePrompt(input: GenerateRequest['input'], checkpoint: Checkpoint): Int32Array {
@@ -82,6 +82,11 @@ function encodeChat(
     );
   }
   return tokenizer.encode(chatTemplate.render(input.messages, input.tools), false); // the template writes its own special tokens
+}
+
+/** Callers may give any integer; the engine's seeds are not negative. */
+function toNatural(seed: number | undefined): number | undefined {
+  return seed === undefined || seed >= 0 ? seed : seed + Number.MAX_SAFE_INTEGER + 1;
 }
 
 function isCount(value: number): boolean {
