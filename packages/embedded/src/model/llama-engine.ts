@@ -150,12 +150,15 @@ export class LlamaEngine {
     return this.#read(this.#memory.map.weights);
   }
 
-  /** Replaces the training weights; snapshots and the optimizer stay. @throws BackendError `checkpoint-unsupported` */
-  loadWeights(weights: LlamaWeights): void {
+  /** Replaces the training weights and drops the accumulated gradient; snapshots and the optimizer stay. @throws BackendError `checkpoint-unsupported` */
+  async loadWeights(weights: LlamaWeights): Promise<void> {
     this.#assertIdle('loadWeights');
     checkWeights(weights, this.config);
     this.#write(this.#memory.map.weights, weights);
-    void this.#enqueue(() => this.#pool.runAll({ kind: 'pack' })).catch(() => undefined); // a failure also fails every later call
+    await this.#enqueue(async () => {
+      await this.#pool.runAll({ kind: 'clear' });
+      await this.#pool.runAll({ kind: 'pack' });
+    });
   }
 
   exportOptimizer(): OptimizerState {
