@@ -78,5 +78,8 @@ describe('policyDrift', () => {
         [0, 0, 0],
       ]),
     ).toThrow(/row 0 of 3 tokens has 2/);
+    expect(() => policyDrift(rows.slice(0, 1), [[0, -Infinity, 0]])).toThrow(
+      /token 1 of row 0 has the log-probability -Infinity/,
+    );
   });
 });

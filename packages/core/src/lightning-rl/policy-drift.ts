@@ -19,7 +19,7 @@ export interface PolicyDrift {
  * Compares the policy's log-probabilities with those at sampling time. Before any update it measures how well sampler and
  * trainer agree; during updates, how far the policy has moved.
  * @param logprobs per row, shape (T,), nats
- * @throws {BackendError} `rows-invalid` when the log-probabilities are not those of the rows
+ * @throws {BackendError} `rows-invalid` when the log-probabilities are not those of the rows, `numerics` when one is not finite
  */
 export function policyDrift(
   rows: readonly TrainingRow[],
@@ -42,6 +42,12 @@ export function policyDrift(
     for (let t = 0; t < row.tokens.length; t += 1) {
       if (row.lossMask[t] === 0) continue;
       const logRatio = now[t]! - row.logprobs[t]!;
+      if (!Number.isFinite(logRatio)) {
+        throw new BackendError(
+          `token ${t} of row ${index} has the log-probability ${now[t]}, and had ${row.logprobs[t]} when sampled`,
+          { code: 'numerics' },
+        );
+      }
       const ratio = Math.exp(logRatio);
       count += 1;
       ratios += ratio;

@@ -93,20 +93,21 @@ function joinToFramework(captured: readonly Span[], modelSpans: readonly Span[])
 
 /**
  * An SDK that retries makes several requests for one answer, and the framework reports only the answer that it used. So a
- * response was replaced when its reported call failed or ended with another response, or when a later response to the same
- * prompt, below the same parent, is reported and this one is not. Where no framework reports, every call stays.
+ * response was replaced when its reported call failed, or when another response to the same prompt is reported: by the
+ * call that it hangs below, or later below the same parent. Where no framework reports, every call stays.
  */
 function isReplaced(span: Span, frameworkOf: ReadonlyMap<Span, Span | undefined>, tree: TraceTree): boolean {
   const framework = frameworkOf.get(span);
   if (framework !== undefined) return responseIdOf(framework) === undefined && framework.status.code === 'error';
   const parent = tree.nodes.get(span.parentSpanId ?? '')?.span;
-  if (parent?.kind === 'model_call' && !isGateway(parent)) return true;
-  for (const [other, itsFramework] of frameworkOf) {
-    const isLaterTwin =
-      itsFramework !== undefined && other.sequenceId > span.sequenceId && other.parentSpanId === span.parentSpanId;
-    if (isLaterTwin && isSamePrompt(other.tokens, span.tokens)) return true;
-  }
-  return false;
+  const used = [...frameworkOf].filter(
+    ([other, itsFramework]) =>
+      itsFramework !== undefined &&
+      (itsFramework === parent || (other.sequenceId > span.sequenceId && other.parentSpanId === span.parentSpanId)),
+  );
+  const isUnusedAnswer =
+    parent?.kind === 'model_call' && !isGateway(parent) && !used.some(([, itsFramework]) => itsFramework === parent);
+  return isUnusedAnswer || used.some(([other]) => isSamePrompt(other.tokens, span.tokens));
 }
 
 function callOfSpan(

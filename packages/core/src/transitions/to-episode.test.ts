@@ -155,6 +155,21 @@ describe('toEpisode with retries and copies', () => {
     ]);
   });
 
+  it('keeps a call with another prompt inside a reported call, as of a model that drafts before it answers', () => {
+    const trace = new TraceBuilder();
+    trace.call('draft', { responseId: 'r1', parentSpanId: 'reported', prompt: [7] });
+    trace.call('answer', { responseId: 'r2', parentSpanId: 'reported', prompt: [7, 8] });
+    trace.reported('reported', { responseId: 'r2' });
+    expect(called(episodeOf(trace))).toEqual(['draft', 'answer']);
+  });
+
+  it('does not train on a response when the call that it hangs below reports one that nobody captured', () => {
+    const trace = new TraceBuilder();
+    trace.call('lost', { responseId: 'r1', parentSpanId: 'reported' });
+    trace.reported('reported', { responseId: 'r2' });
+    expect(called(episodeOf(trace))).toEqual([]);
+  });
+
   it('finds a replaced response by its prompt when the calls hang below a node', () => {
     const trace = new TraceBuilder();
     trace.agent('node', ['write']);

@@ -21,7 +21,7 @@ export interface ToEpisodeOptions {
  * A call is a transition when the gateway captured it for a policy. Calls that must not be trained on are listed with the
  * reason. Only the newest attempt's spans count: the attempt of the highest sequence id. Order is by sequence id; clocks
  * are never compared.
- * @param spans of this rollout, read with their tokens, in any order
+ * @param spans of this rollout, in any order; read them with their tokens, and of the newest attempt, which may have written none
  */
 export function toEpisode(rollout: Rollout, spans: readonly Span[], options: ToEpisodeOptions = {}): Episode {
   const latest = latestAttempt(rollout, spans);
