@@ -1,0 +1,118 @@
+/** A Llama in plain float64 loops, written to be obviously right: the second implementation that the engine must agree with. */
+import type { TrainingRow } from '@agent-lightning/core';
+import type { LlamaConfig } from '../src/model/llama-types.ts';
+import { parameterShapes } from '../src/model/llama-engine.ts';
+
+export type NaiveWeights = Map<string, Float64Array>;
+
+/** log P(tokens[t] | tokens[0..t)) for t ≥ 1; entry 0 is 0. */
+export function naiveLogprobs(config: LlamaConfig, weights: NaiveWeights, tokens: ArrayLike<number>): number[] {
+  const weight = (name: string): Float64Array => weights.get(name)!;
+  const embedding = weight('model.embed_tokens.weight');
+  const count = tokens.length - 1;
+  let hidden = Array.from({ length: count }, (_, t) => [...embedding.subarray(tokens[t]! * config.hiddenSize, (tokens[t]! + 1) * config.hiddenSize)]);
+  for (let i = 0; i < config.layers; i++) {
+    const name = (part: string): Float64Array => weight(`model.layers.${i}.${part}.weight`);
+    const norm1 = hidden.map((x) => rmsNorm(x, name('input_layernorm'), config.rmsNormEpsilon));
+    const queries = norm1.map((x, t) => rotate(product(name('self_attn.q_proj'), x), t, config));
+    const keys = norm1.map((x, t) => rotate(product(name('self_attn.k_proj'), x), t, config));
+    const values = norm1.map((x) => product(name('self_attn.v_proj'), x));
+    const attended = queries.map((query, t) => attend(query, keys.slice(0, t + 1), values, config));
+    hidden = hidden.map((x, t) => sum(x, product(name('self_attn.o_proj'), attended[t]!)));
+    hidden = hidden.map((x) => {
+      const norm2 = rmsNorm(x, name('post_attention_layernorm'), config.rmsNormEpsilon);
+      const up = product(name('mlp.up_proj'), norm2);
+      const inner = product(name('mlp.gate_proj'), norm2).map((gate, j) => (gate / (1 + Math.exp(-gate))) * up[j]!);
+      return sum(x, product(name('mlp.down_proj'), inner));
+    });
+  }
+  const head = weights.get('lm_head.weight') ?? embedding;
+  return [0, ...hidden.map((x, t) => logSoftmax(product(head, rmsNorm(x, weight('model.norm.weight'), config.rmsNormEpsilon)))[tokens[t + 1]!]!)];
+}
+
+/** Reproducible weights and a config of awkward sizes: an MLP width and a vocabulary that no tile divides. */
+export function naiveModel(options: { seed: number; tied: boolean; scale?: number; config?: Partial<LlamaConfig> }): { config: LlamaConfig; weights: NaiveWeights } {
+  const config: LlamaConfig = {
+    vocabSize: 13, hiddenSize: 16, intermediateSize: 20, layers: 2, heads: 4, keyValueHeads: 2, headSize: 8, maxPositions: 160,
+    ropeTheta: 10_000, rmsNormEpsilon: 1e-5, tieWordEmbeddings: options.tied, ...options.config,
+  };
+  const random = randomStream(options.seed);
+  const scale = options.scale ?? 0.5;
+  const weights = new Map(
+    [...parameterShapes(config)].map(([name, shape]) => {
+      const length = shape.reduce((product: number, size) => product * size, 1);
+      const center = name.includes('norm') ? 1 : 0;
+      return [name, Float64Array.from({ length }, () => Math.fround(center + scale * (random() - 0.5)))];
+    }),
+  );
+  return { config, weights };
+}
+
+export function toFloat32(weights: NaiveWeights): Map<string, Float32Array> {
+  return new Map([...weights].map(([name, values]) => [name, Float32Array.from(values)]));
+}
+
+/** Random rows of the given lengths: half of the tokens trained on, ratios near and far from 1, advantages of both signs. */
+export function naiveRows(config: LlamaConfig, weights: NaiveWeights, lengths: readonly number[], seed: number): TrainingRow[] {
+  const random = randomStream(seed);
+  return lengths.map((length) => {
+    const tokens = Int32Array.from({ length }, () => Math.floor(random() * config.vocabSize));
+    const now = naiveLogprobs(config, weights, tokens);
+    const lossMask = Uint8Array.from({ length }, (_, t) => (t > 0 && (random() < 0.5 || t === length - 1) ? 1 : 0));
+    const shifts = [-0.9, -0.05, 0.07, 0.8];
+    return {
+      tokens,
+      lossMask,
+      logprobs: Float32Array.from({ length }, (_, t) => (lossMask[t] ? now[t]! + shifts[Math.floor(random() * 4)]! : 0)),
+      advantages: Float32Array.from({ length }, (_, t) => (lossMask[t] ? 2 * random() - 1 : 0)),
+    };
+  });
+}
+
+/** Uniform in [0, 1): a linear congruential generator, enough for test data. */
+export function randomStream(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return state / 2 ** 32;
+  };
+}
+
+function product(matrix: Float64Array, x: readonly number[]): number[] {
+  return Array.from({ length: matrix.length / x.length }, (_, row) => x.reduce((total, value, j) => total + value * matrix[row * x.length + j]!, 0));
+}
+
+function sum(a: readonly number[], b: readonly number[]): number[] {
+  return a.map((value, i) => value + b[i]!);
+}
+
+function rmsNorm(x: readonly number[], weight: Float64Array, epsilon: number): number[] {
+  const scale = 1 / Math.sqrt(x.reduce((total, value) => total + value * value, 0) / x.length + epsilon);
+  return x.map((value, i) => value * scale * weight[i]!);
+}
+
+function rotate(x: readonly number[], position: number, { headSize, ropeTheta }: LlamaConfig): number[] {
+  const half = headSize / 2;
+  return x.map((value, i) => {
+    const channel = i % headSize;
+    const angle = position * ropeTheta ** (-(2 * (channel % half)) / headSize);
+    const partner = channel < half ? -x[i + half]! : x[i - half]!;
+    return value * Math.cos(angle) + partner * Math.sin(angle);
+  });
+}
+
+function attend(query: readonly number[], keys: readonly (readonly number[])[], values: readonly (readonly number[])[], { headSize, heads, keyValueHeads }: LlamaConfig): number[] {
+  return Array.from({ length: heads }, (_, head) => {
+    const own = head * headSize;
+    const shared = Math.floor(head / (heads / keyValueHeads)) * headSize;
+    const scores = keys.map((key) => Array.from({ length: headSize }, (_, j) => query[own + j]! * key[shared + j]!).reduce((a, b) => a + b, 0) / Math.sqrt(headSize));
+    const weights = logSoftmax(scores).map(Math.exp);
+    return Array.from({ length: headSize }, (_, j) => weights.reduce((total, weight, t) => total + weight * values[t]![shared + j]!, 0));
+  }).flat();
+}
+
+function logSoftmax(x: readonly number[]): number[] {
+  const top = Math.max(...x);
+  const normal = top + Math.log(x.reduce((total, value) => total + Math.exp(value - top), 0));
+  return x.map((value) => value - normal);
+}
