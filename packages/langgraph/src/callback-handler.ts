@@ -1,6 +1,10 @@
 import {
-  activeSpan, attributeNames, capText, ConfigurationError, currentRollout, describeValue, errorOutcome, type AttributeValue, type RolloutScope,
-  type SpanKind, type SpanOutcome,
+  activeSpan,
+  ConfigurationError,
+  currentRollout,
+  describeValue,
+  errorOutcome,
+  type RolloutScope,
 } from '@agent-lightning/core';
 import { BaseCallbackHandler } from '@langchain/core/callbacks/base';
 import type { Serialized } from '@langchain/core/load/serializable';
@@ -8,6 +12,7 @@ import type { LLMResult } from '@langchain/core/outputs';
 import { isGraphBubbleUp } from '@langchain/langgraph';
 import { requestAttributes, responseAttributes } from './model-call-attributes.ts';
 import { placeNames, readPlace, type NodePlace } from './node-names.ts';
+import { describeChain, describeTool, toolOutcome, type RunSpan } from './run-spans.ts';
 import { keepRun, takeRun, tracedRuns, type TracedRun } from './run-registry.ts';
 
 export interface LightningOptions {
@@ -28,13 +33,6 @@ interface Beginning {
   readonly metadata: Metadata | undefined;
 }
 
-/** What a run becomes in the trace. */
-interface RunSpan {
-  readonly kind: SpanKind;
-  readonly name: string;
-  readonly attributes: Record<string, AttributeValue>;
-}
-
 /** Reports the runs of LangChain and LangGraph inside a rollout as spans; outside one it does nothing. `withLightning` attaches it. */
 export class LightningCallbackHandler extends BaseCallbackHandler {
   override name = 'lightning_callback_handler';
@@ -48,7 +46,10 @@ export class LightningCallbackHandler extends BaseCallbackHandler {
     super();
     const { agentMatch } = options;
     if (agentMatch !== undefined && !(agentMatch instanceof RegExp)) {
-      throw new ConfigurationError(`agentMatch must be a regular expression such as /write|rewrite/; got ${typeof agentMatch} ${describeValue(agentMatch)}`, { code: 'option-invalid' });
+      throw new ConfigurationError(
+        `agentMatch must be a regular expression such as /write|rewrite/; got ${typeof agentMatch} ${describeValue(agentMatch)}`,
+        { code: 'option-invalid' },
+      );
     }
     this.#agentMatch = agentMatch;
   }
@@ -59,7 +60,14 @@ export class LightningCallbackHandler extends BaseCallbackHandler {
   }
 
   override handleChainStart(
-    _chain: Serialized, _inputs: unknown, runId: string, parentRunId?: string, tags?: string[], metadata?: Metadata, _runType?: string, runName?: string,
+    _chain: Serialized,
+    _inputs: unknown,
+    runId: string,
+    parentRunId?: string,
+    tags?: string[],
+    metadata?: Metadata,
+    _runType?: string,
+    runName?: string,
   ): void {
     this.#begin({ runId, parentRunId, metadata }, (place, parent) => describeChain(runName, tags, place, parent));
   }
@@ -74,20 +82,44 @@ export class LightningCallbackHandler extends BaseCallbackHandler {
   }
 
   override handleChatModelStart(
-    _model: Serialized, _messages: unknown, runId: string, parentRunId?: string, extraParams?: Metadata, _tags?: string[], metadata?: Metadata,
-  ): void {
-    this.#begin({ runId, parentRunId, metadata }, (place) => ({ kind: 'model_call', name: 'chat', attributes: requestAttributes('chat', placeNames(place), extraParams) }));
-  }
-
-  override handleLLMStart(
-    _model: Serialized, _prompts: string[], runId: string, parentRunId?: string, extraParams?: Metadata, _tags?: string[], metadata?: Metadata,
+    _model: Serialized,
+    _messages: unknown,
+    runId: string,
+    parentRunId?: string,
+    extraParams?: Metadata,
+    _tags?: string[],
+    metadata?: Metadata,
   ): void {
     this.#begin({ runId, parentRunId, metadata }, (place) => ({
-      kind: 'model_call', name: 'text_completion', attributes: requestAttributes('text_completion', placeNames(place), extraParams),
+      kind: 'model_call',
+      name: 'chat',
+      attributes: requestAttributes('chat', placeNames(place), extraParams),
     }));
   }
 
-  override handleLLMEnd(output: LLMResult, runId: string, _parentRunId?: string, _tags?: string[], extraParams?: Metadata): void {
+  override handleLLMStart(
+    _model: Serialized,
+    _prompts: string[],
+    runId: string,
+    parentRunId?: string,
+    extraParams?: Metadata,
+    _tags?: string[],
+    metadata?: Metadata,
+  ): void {
+    this.#begin({ runId, parentRunId, metadata }, (place) => ({
+      kind: 'model_call',
+      name: 'text_completion',
+      attributes: requestAttributes('text_completion', placeNames(place), extraParams),
+    }));
+  }
+
+  override handleLLMEnd(
+    output: LLMResult,
+    runId: string,
+    _parentRunId?: string,
+    _tags?: string[],
+    extraParams?: Metadata,
+  ): void {
     takeRun(runId)?.span?.end({ attributes: responseAttributes(output, extraParams) });
   }
 
@@ -96,9 +128,18 @@ export class LightningCallbackHandler extends BaseCallbackHandler {
   }
 
   override handleToolStart(
-    tool: Serialized, input: string, runId: string, parentRunId?: string, _tags?: string[], metadata?: Metadata, runName?: string, toolCallId?: string,
+    tool: Serialized,
+    input: string,
+    runId: string,
+    parentRunId?: string,
+    _tags?: string[],
+    metadata?: Metadata,
+    runName?: string,
+    toolCallId?: string,
   ): void {
-    this.#begin({ runId, parentRunId, metadata }, () => describeTool(runName ?? tool.id.at(-1) ?? 'tool', input, toolCallId));
+    this.#begin({ runId, parentRunId, metadata }, () =>
+      describeTool(runName ?? tool.id.at(-1) ?? 'tool', input, toolCallId),
+    );
   }
 
   override handleToolEnd(output: unknown, runId: string): void {
@@ -109,7 +150,10 @@ export class LightningCallbackHandler extends BaseCallbackHandler {
     takeRun(runId)?.span?.end(isGraphBubbleUp(error) ? { status: { code: 'unset' } } : errorOutcome(error));
   }
 
-  #begin({ runId, parentRunId, metadata }: Beginning, describe: (place: NodePlace, parent: TracedRun | undefined) => RunSpan | undefined): void {
+  #begin(
+    { runId, parentRunId, metadata }: Beginning,
+    describe: (place: NodePlace, parent: NodePlace | undefined) => RunSpan | undefined,
+  ): void {
     const above = parentRunId === undefined ? undefined : tracedRuns.get(parentRunId);
     const scope = currentRollout() ?? above?.scope;
     if (scope === undefined) return;
@@ -118,12 +162,15 @@ export class LightningCallbackHandler extends BaseCallbackHandler {
     // A rollout that runs inside a node of another one begins its own tree.
     const parent = above?.scope === scope ? above : undefined;
     const place = readPlace(metadata);
-    const span = this.#startSpan(scope, parent, describe(place, parent));
+    const span = this.#startSpan(scope, parent, describe(place, parent?.place));
     const agentMatch = this.#agentMatch ?? parent?.agent.agentMatch;
     keepRun(runId, {
       scope,
       place,
-      agent: { names: parent !== undefined && isSamePlace(place, parent.place) ? parent.agent.names : placeNames(place), ...(agentMatch !== undefined && { agentMatch }) },
+      agent: {
+        names: parent !== undefined && isSamePlace(place, parent.place) ? parent.agent.names : placeNames(place),
+        ...(agentMatch !== undefined && { agentMatch }),
+      },
       spanId: span?.spanId ?? parent?.spanId,
       span,
     });
@@ -139,43 +186,6 @@ export class LightningCallbackHandler extends BaseCallbackHandler {
   #refine(run: TracedRun): void {
     if (this.#agentMatch !== undefined) run.agent = { names: run.agent.names, agentMatch: this.#agentMatch };
   }
-}
-
-const hiddenTag = 'langsmith:hidden';
-
-/** The spans of chains: the outermost run, each execution of a node, and each agent that `createAgent` names. */
-function describeChain(runName: string | undefined, tags: readonly string[] | undefined, place: NodePlace, parent: TracedRun | undefined): RunSpan | undefined {
-  if (tags?.includes(hiddenTag) === true) return undefined;
-  const isNode = runName !== undefined && runName === place.node && place.execution !== parent?.place.execution;
-  if (isNode) return agentSpan(runName, placeNames(place));
-  if (place.agent !== undefined && place.agent !== parent?.place.agent) return agentSpan(place.agent, [place.agent]);
-  if (parent === undefined) return agentSpan(runName ?? 'graph', [runName ?? 'graph']);
-  return undefined;
-}
-
-function agentSpan(name: string, names: readonly string[]): RunSpan {
-  return { kind: 'agent', name, attributes: { [attributeNames.source]: 'framework', [attributeNames.agentName]: name, [attributeNames.agentNames]: names } };
-}
-
-function describeTool(name: string, input: string, toolCallId: string | undefined): RunSpan {
-  return {
-    kind: 'tool_call',
-    name,
-    attributes: {
-      [attributeNames.source]: 'framework',
-      [attributeNames.toolName]: name,
-      [attributeNames.toolArguments]: capText(input),
-      ...(toolCallId !== undefined && { [attributeNames.toolCallId]: toolCallId }),
-    },
-  };
-}
-
-/** A tool may fail by throwing, or by returning a message that says so. */
-function toolOutcome(output: unknown): SpanOutcome {
-  const { status, content } = (typeof output === 'object' && output !== null ? output : {}) as { readonly status?: unknown; readonly content?: unknown };
-  const result = typeof output === 'string' ? output : (content ?? output);
-  const text = typeof result === 'string' ? capText(result) : describeValue(result);
-  return { attributes: { [attributeNames.toolResult]: text }, ...(status === 'error' && { status: { code: 'error', message: text } }) };
 }
 
 function isSamePlace(a: NodePlace, b: NodePlace): boolean {

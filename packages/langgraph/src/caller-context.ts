@@ -33,7 +33,12 @@ export function followLangChainContext(): void {
   if (storage[followedKey] === true) return;
   storage[followedKey] = true;
   const run = storage.run;
-  storage.run = function (this: LangChainStorage, store: unknown, callback: (...args: unknown[]) => unknown, ...args: unknown[]) {
+  storage.run = function (
+    this: LangChainStorage,
+    store: unknown,
+    callback: (...args: unknown[]) => unknown,
+    ...args: unknown[]
+  ) {
     return insideRun(store, () => run.call(storage as unknown as AsyncLocalStorage<unknown>, store, callback, ...args));
   } as Run;
 }

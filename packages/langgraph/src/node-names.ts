@@ -16,7 +16,11 @@ export interface NodePlace {
 }
 
 export function readPlace(metadata: NodeMetadata | undefined): NodePlace {
-  return { node: text(metadata?.langgraph_node), execution: text(metadata?.langgraph_checkpoint_ns), agent: text(metadata?.lc_agent_name) };
+  return {
+    node: text(metadata?.langgraph_node),
+    execution: text(metadata?.langgraph_checkpoint_ns),
+    agent: text(metadata?.lc_agent_name),
+  };
 }
 
 /** The names that `agentMatch` is tested against, most specific first: the node, its path from the outermost graph, the agent. */

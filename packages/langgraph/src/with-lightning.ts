@@ -3,7 +3,7 @@ import type { BaseCallbackHandler } from '@langchain/core/callbacks/base';
 import { LightningCallbackHandler, type LightningOptions } from './callback-handler.ts';
 import { followLangChainContext } from './caller-context.ts';
 
-/** A compiled graph, a `createAgent` agent, an `entrypoint` workflow, or any other LangChain runnable. */
+/** A compiled graph, a `createAgent` agent, or an `entrypoint` workflow. */
 export interface Configurable {
   withConfig(config: { callbacks: BaseCallbackHandler[] }): unknown;
 }
@@ -18,7 +18,10 @@ export interface Configurable {
  */
 export function withLightning<const Graph extends Configurable>(graph: Graph, options: LightningOptions = {}): Graph {
   if (typeof graph?.withConfig !== 'function') {
-    throw new AdapterError('withLightning takes a compiled graph or another runnable with a withConfig method; call .compile() on a StateGraph first', { code: 'adapter-unsupported' });
+    throw new AdapterError(
+      'withLightning takes a compiled graph or another runnable with a withConfig method; call .compile() on a StateGraph first',
+      { code: 'adapter-unsupported' },
+    );
   }
   const handler = new LightningCallbackHandler(options);
   followLangChainContext();

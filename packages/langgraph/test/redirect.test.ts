@@ -5,14 +5,21 @@ import { withLightning } from '../src/index.ts';
 import { startRollout } from './__fixtures__/rollout.ts';
 import { agentNamesOf, chatModel, modelOf, parentSpanOf, startServer } from './__fixtures__/servers.ts';
 
-const State = Annotation.Root({ question: Annotation<string>, plan: Annotation<string>, answer: Annotation<string>, notes: Annotation<string[]>({ reducer: (a, b) => a.concat(b), default: () => [] }) });
+const State = Annotation.Root({
+  question: Annotation<string>,
+  plan: Annotation<string>,
+  answer: Annotation<string>,
+  notes: Annotation<string[]>({ reducer: (a, b) => a.concat(b), default: () => [] }),
+});
 
 /** plan → review (a subgraph: critic → judge) → answer (streamed inside the node). */
 function threeNodeGraph(model: ReturnType<typeof chatModel>) {
   const review = new StateGraph(State)
     .addNode('critic', async ({ question }) => ({ notes: [(await model.invoke(`${question} critic`)).text] }))
     .addNode('judge', async ({ question }) => ({ notes: [(await model.invoke(`${question} judge`)).text] }))
-    .addEdge(START, 'critic').addEdge('critic', 'judge').addEdge('judge', END)
+    .addEdge(START, 'critic')
+    .addEdge('critic', 'judge')
+    .addEdge('judge', END)
     .compile();
   return new StateGraph(State)
     .addNode('planner', async ({ question }) => ({ plan: (await model.invoke(`${question} planner`)).text }))
@@ -22,7 +29,10 @@ function threeNodeGraph(model: ReturnType<typeof chatModel>) {
       for await (const chunk of await model.stream(`${question} writer`)) answer += chunk.text;
       return { answer };
     })
-    .addEdge(START, 'planner').addEdge('planner', 'review').addEdge('review', 'writer').addEdge('writer', END)
+    .addEdge(START, 'planner')
+    .addEdge('planner', 'review')
+    .addEdge('review', 'writer')
+    .addEdge('writer', END)
     .compile();
 }
 
@@ -34,9 +44,16 @@ describe('calls inside a rollout', () => {
     const result = await rollout.run(() => graph.invoke({ question: 'q' }));
 
     expect(own.calls).toHaveLength(0);
-    expect(policy.calls.map(agentNamesOf)).toEqual([['planner'], ['critic', 'review/critic'], ['judge', 'review/judge'], ['writer']]);
+    expect(policy.calls.map(agentNamesOf)).toEqual([
+      ['planner'],
+      ['critic', 'review/critic'],
+      ['judge', 'review/judge'],
+      ['writer'],
+    ]);
     expect(policy.calls.map(modelOf)).toEqual(Array(4).fill(rollout.scope.llm?.model));
-    expect(policy.calls.map(({ headers }) => headers.authorization)).toEqual(Array(4).fill(`Bearer ${rollout.scope.llm?.apiKey}`));
+    expect(policy.calls.map(({ headers }) => headers.authorization)).toEqual(
+      Array(4).fill(`Bearer ${rollout.scope.llm?.apiKey}`),
+    );
     expect(result.answer).toContain(`${rollout.scope.llm?.model} heard "q writer"`);
 
     const nodes = await rollout.spans('agent');
@@ -55,39 +72,59 @@ describe('calls inside a rollout', () => {
   });
 
   it('of 20 concurrent rollouts never cross', async () => {
-    const own = await startServer((request) => ({ content: `own ${JSON.stringify(request.messages.at(-1)?.content)}`, delayMs: Math.random() * 20 }));
-    const graph = withLightning(threeNodeGraph(chatModel(own)), { agentMatch: /^(planner|review\/critic|writer)$/ });
-    const rollouts = await Promise.all(Array.from({ length: 20 }, async (_, index) => {
-      const policy = await startServer((request, call) => ({
-        id: `chatcmpl-${index}-${call.index}`, content: `policy ${index} ${JSON.stringify(request.messages.at(-1)?.content)}`, delayMs: Math.random() * 20,
-      }));
-      return { index, policy, rollout: startRollout(policy.baseUrl) };
+    const own = await startServer((request) => ({
+      content: `own ${JSON.stringify(request.messages.at(-1)?.content)}`,
+      delayMs: Math.random() * 20,
     }));
-    const results = await Promise.all(rollouts.map(({ index, rollout }) => rollout.run(() => graph.invoke({ question: `q${index}` }))));
+    const graph = withLightning(threeNodeGraph(chatModel(own)), { agentMatch: /^(planner|review\/critic|writer)$/ });
+    const rollouts = await Promise.all(
+      Array.from({ length: 20 }, async (_, index) => {
+        const policy = await startServer((request, call) => ({
+          id: `chatcmpl-${index}-${call.index}`,
+          content: `policy ${index} ${JSON.stringify(request.messages.at(-1)?.content)}`,
+          delayMs: Math.random() * 20,
+        }));
+        return { index, policy, rollout: startRollout(policy.baseUrl) };
+      }),
+    );
+    const results = await Promise.all(
+      rollouts.map(({ index, rollout }) => rollout.run(() => graph.invoke({ question: `q${index}` }))),
+    );
 
     expect(own.calls).toHaveLength(20);
     for (const { index, policy, rollout } of rollouts) {
       const bodies = policy.calls.map(({ body }) => JSON.stringify(body));
       expect(bodies).toHaveLength(3);
       expect(bodies.every((body) => body.includes(`"q${index} `))).toBe(true);
-      expect(policy.calls.every(({ headers }) => headers.authorization === `Bearer ${rollout.scope.llm?.apiKey}`)).toBe(true);
+      expect(policy.calls.every(({ headers }) => headers.authorization === `Bearer ${rollout.scope.llm?.apiKey}`)).toBe(
+        true,
+      );
       expect(results[index]?.answer).toBe(`policy ${index} "q${index} writer"`);
       const calls = await rollout.spans('model_call');
       expect(calls).toHaveLength(4);
-      const redirected = calls.filter(({ attributes }) => attributes[attributeNames.responseId]?.toString().startsWith(`chatcmpl-${index}-`));
-      expect(redirected.map(({ attributes }) => (attributes[attributeNames.agentNames] as string[])[0]).toSorted()).toEqual(['critic', 'planner', 'writer']);
-      expect(redirected.map(({ attributes }) => attributes[attributeNames.responseId]).toSorted()).toEqual([0, 1, 2].map((call) => `chatcmpl-${index}-${call}`));
+      const redirected = calls.filter(({ attributes }) =>
+        attributes[attributeNames.responseId]?.toString().startsWith(`chatcmpl-${index}-`),
+      );
+      expect(
+        redirected.map(({ attributes }) => (attributes[attributeNames.agentNames] as string[])[0]).toSorted(),
+      ).toEqual(['critic', 'planner', 'writer']);
+      expect(redirected.map(({ attributes }) => attributes[attributeNames.responseId]).toSorted()).toEqual(
+        [0, 1, 2].map((call) => `chatcmpl-${index}-${call}`),
+      );
     }
   });
 
   it('are told apart by Send, each under its own node span', async () => {
     const [own, policy] = [await startServer(), await startServer()];
     const model = chatModel(own);
-    const graph = withLightning(new StateGraph(State)
-      .addNode('worker', async ({ question }) => ({ notes: [(await model.invoke(question)).text] }))
-      .addConditionalEdges(START, () => ['a', 'b', 'c'].map((question) => new Send('worker', { question })))
-      .addEdge('worker', END)
-      .compile(), { agentMatch: /worker/ });
+    const graph = withLightning(
+      new StateGraph(State)
+        .addNode('worker', async ({ question }) => ({ notes: [(await model.invoke(question)).text] }))
+        .addConditionalEdges(START, () => ['a', 'b', 'c'].map((question) => new Send('worker', { question })))
+        .addEdge('worker', END)
+        .compile(),
+      { agentMatch: /worker/ },
+    );
     const rollout = startRollout(policy.baseUrl);
     await rollout.run(() => graph.invoke({ question: 'q' }));
     expect(policy.calls.map(agentNamesOf)).toEqual([['worker'], ['worker'], ['worker']]);
@@ -98,11 +135,14 @@ describe('calls inside a rollout', () => {
 });
 
 describe('agentMatch of graphs inside graphs', () => {
-  const graphOf = (name: string, model: ReturnType<typeof chatModel>) => new StateGraph(MessagesAnnotation)
-    .addNode(`${name}-a`, async ({ messages }) => ({ messages: [await model.invoke(messages)] }))
-    .addNode(`${name}-b`, async ({ messages }) => ({ messages: [await model.invoke(messages)] }))
-    .addEdge(START, `${name}-a` as never).addEdge(`${name}-a` as never, `${name}-b` as never).addEdge(`${name}-b` as never, END)
-    .compile();
+  const graphOf = (name: string, model: ReturnType<typeof chatModel>) =>
+    new StateGraph(MessagesAnnotation)
+      .addNode(`${name}-a`, async ({ messages }) => ({ messages: [await model.invoke(messages)] }))
+      .addNode(`${name}-b`, async ({ messages }) => ({ messages: [await model.invoke(messages)] }))
+      .addEdge(START, `${name}-a` as never)
+      .addEdge(`${name}-a` as never, `${name}-b` as never)
+      .addEdge(`${name}-b` as never, END)
+      .compile();
   const input = { messages: [{ role: 'user', content: 'q' }] };
 
   it('is that of each graph, for two graphs of one rollout', async () => {
@@ -121,12 +161,18 @@ describe('agentMatch of graphs inside graphs', () => {
     const [own, policy] = [await startServer(), await startServer()];
     const inner = withLightning(graphOf('in', chatModel(own)), options);
     const model = chatModel(own);
-    const outer = withLightning(new StateGraph(MessagesAnnotation)
-      .addNode('out-a', async ({ messages }) => ({ messages: [await model.invoke(messages)] }))
-      .addNode('sub', inner)
-      .addNode('called', async ({ messages }) => ({ messages: (await inner.invoke({ messages })).messages }))
-      .addEdge(START, 'out-a').addEdge('out-a', 'sub').addEdge('sub', 'called').addEdge('called', END)
-      .compile(), { agentMatch: /-a$/ });
+    const outer = withLightning(
+      new StateGraph(MessagesAnnotation)
+        .addNode('out-a', async ({ messages }) => ({ messages: [await model.invoke(messages)] }))
+        .addNode('sub', inner)
+        .addNode('called', async ({ messages }) => ({ messages: (await inner.invoke({ messages })).messages }))
+        .addEdge(START, 'out-a')
+        .addEdge('out-a', 'sub')
+        .addEdge('sub', 'called')
+        .addEdge('called', END)
+        .compile(),
+      { agentMatch: /-a$/ },
+    );
     const rollout = startRollout(policy.baseUrl);
     await rollout.run(() => outer.invoke(input));
     expect([...new Set(policy.calls.map((call) => agentNamesOf(call)[0]))].toSorted()).toEqual(expected);

@@ -1,7 +1,18 @@
 import { attributeNames, emitReward, operation, type SpanInput } from '@agent-lightning/core';
 import { ToolMessage } from '@langchain/core/messages';
 import { tool } from '@langchain/core/tools';
-import { Annotation, Command, END, entrypoint, interrupt, MemorySaver, MessagesAnnotation, START, StateGraph, task } from '@langchain/langgraph';
+import {
+  Annotation,
+  Command,
+  END,
+  entrypoint,
+  interrupt,
+  MemorySaver,
+  MessagesAnnotation,
+  START,
+  StateGraph,
+  task,
+} from '@langchain/langgraph';
 import { createReactAgent } from '@langchain/langgraph/prebuilt';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
@@ -13,8 +24,16 @@ const State = Annotation.Root({ question: Annotation<string>, answer: Annotation
 const input = { messages: [{ role: 'user', content: 'q' }] };
 
 /** One node that does `work`. */
-function oneNode(name: string, work: (state: typeof State.State) => Promise<Partial<typeof State.State>>, options: object = {}) {
-  return new StateGraph(State).addNode(name, work, options).addEdge(START, name as never).addEdge(name as never, END).compile({ checkpointer: new MemorySaver() });
+function oneNode(
+  name: string,
+  work: (state: typeof State.State) => Promise<Partial<typeof State.State>>,
+  options: object = {},
+) {
+  return new StateGraph(State)
+    .addNode(name, work, options)
+    .addEdge(START, name as never)
+    .addEdge(name as never, END)
+    .compile({ checkpointer: new MemorySaver() });
 }
 
 const thread = { configurable: { thread_id: 't' } };
@@ -31,7 +50,11 @@ function lineages(spans: readonly SpanInput[]): string[] {
 
 describe('the trace of a rollout', () => {
   it('has a span for each model call, joined to the server’s by response id', async () => {
-    const own = await startServer(() => ({ id: 'chatcmpl-77', content: 'hi', usage: { prompt_tokens: 5, completion_tokens: 2 } }));
+    const own = await startServer(() => ({
+      id: 'chatcmpl-77',
+      content: 'hi',
+      usage: { prompt_tokens: 5, completion_tokens: 2 },
+    }));
     const model = chatModel(own, { temperature: 0.25 });
     const graph = withLightning(oneNode('writer', async () => ({ answer: (await model.invoke('q')).text })));
     const rollout = startRollout();
@@ -51,7 +74,10 @@ describe('the trace of a rollout', () => {
       [attributeNames.inputTokens]: 5,
       [attributeNames.outputTokens]: 2,
     });
-    expect(spans[1]).toMatchObject({ kind: 'agent', attributes: { [attributeNames.agentName]: 'writer', [attributeNames.agentNames]: ['writer'] } });
+    expect(spans[1]).toMatchObject({
+      kind: 'agent',
+      attributes: { [attributeNames.agentName]: 'writer', [attributeNames.agentNames]: ['writer'] },
+    });
   });
 
   it('places emitted rewards and operations under the node that they come from', async () => {
@@ -61,10 +87,12 @@ describe('the trace of a rollout', () => {
       emitReward({ parsed: 1 }, { scope: { agent: 'writer' } });
       return (await model.invoke(answer)).text.length > 0;
     });
-    const graph = withLightning(oneNode('writer', async ({ question }) => {
-      emitReward(0.5);
-      return { answer: String(await check(question)) };
-    }));
+    const graph = withLightning(
+      oneNode('writer', async ({ question }) => {
+        emitReward(0.5);
+        return { answer: String(await check(question)) };
+      }),
+    );
     const rollout = startRollout(own.baseUrl);
     await rollout.run(() => operation('episode', () => graph.invoke({ question: 'q' }, thread))());
     expect(lineages(await rollout.spans())).toEqual([
@@ -85,12 +113,24 @@ describe('the trace of a rollout', () => {
   it('has tools with arguments, result and call id, and the model calls that tools make', async () => {
     const policy = await startServer((request) => {
       if (request.tools === undefined) return 'a summary';
-      return request.messages.some(({ role }) => role === 'tool') ? 'done' : { toolCalls: [{ name: 'lookup', arguments: { key: 'k1' }, id: 'call_9' }] };
+      return request.messages.some(({ role }) => role === 'tool')
+        ? 'done'
+        : { toolCalls: [{ name: 'lookup', arguments: { key: 'k1' }, id: 'call_9' }] };
     });
     const model = chatModel(await startServer());
-    const lookup = tool(async ({ key }) => `${key}: ${(await model.invoke('summarise')).text}`, { name: 'lookup', description: 'Looks up.', schema: z.object({ key: z.string() }) });
+    const lookup = tool(async ({ key }) => `${key}: ${(await model.invoke('summarise')).text}`, {
+      name: 'lookup',
+      description: 'Looks up.',
+      schema: z.object({ key: z.string() }),
+    });
     const agent = createReactAgent({ llm: model, tools: [lookup], name: 'helper' });
-    const graph = withLightning(new StateGraph(MessagesAnnotation).addNode('assist', agent).addEdge(START, 'assist').addEdge('assist', END).compile());
+    const graph = withLightning(
+      new StateGraph(MessagesAnnotation)
+        .addNode('assist', agent)
+        .addEdge(START, 'assist')
+        .addEdge('assist', END)
+        .compile(),
+    );
     const rollout = startRollout(policy.baseUrl);
     await rollout.run(() => graph.invoke(input));
     const spans = await rollout.spans();
@@ -106,28 +146,56 @@ describe('the trace of a rollout', () => {
       'LangGraph',
     ]);
     const tools = await rollout.spans('tool_call');
-    expect(tools).toMatchObject([{
-      status: { code: 'ok' },
-      attributes: {
-        [attributeNames.toolName]: 'lookup', [attributeNames.toolCallId]: 'call_9', [attributeNames.toolArguments]: '{"key":"k1"}', [attributeNames.toolResult]: 'k1: a summary',
+    expect(tools).toMatchObject([
+      {
+        status: { code: 'ok' },
+        attributes: {
+          [attributeNames.toolName]: 'lookup',
+          [attributeNames.toolCallId]: 'call_9',
+          [attributeNames.toolArguments]: '{"key":"k1"}',
+          [attributeNames.toolResult]: 'k1: a summary',
+        },
       },
-    }]);
-    expect(policy.calls.map(agentNamesOf)).toEqual([['agent', 'assist/agent'], ['tools', 'assist/tools'], ['agent', 'assist/agent']]);
+    ]);
+    expect(policy.calls.map(agentNamesOf)).toEqual([
+      ['agent', 'assist/agent'],
+      ['tools', 'assist/tools'],
+      ['agent', 'assist/agent'],
+    ]);
     expect(parentSpanOf(policy.calls[1]!)).toBe(tools[0]?.spanId);
   });
 
   it('marks tools that fail, by throwing or by their answer', async () => {
-    const policy = await startServer((request) => (request.messages.some(({ role }) => role === 'tool') ? 'done' : {
-      toolCalls: [{ name: 'throws', arguments: {} }, { name: 'reports', arguments: {} }],
-    }));
-    const throws = tool(() => { throw new RangeError('no such table'); }, { name: 'throws', description: 'd', schema: z.object({}) });
-    const reports = tool(() => new ToolMessage({ content: 'syntax error', status: 'error', tool_call_id: 'call_0_1' }), { name: 'reports', description: 'd', schema: z.object({}) });
+    const policy = await startServer((request) =>
+      request.messages.some(({ role }) => role === 'tool')
+        ? 'done'
+        : {
+            toolCalls: [
+              { name: 'throws', arguments: {} },
+              { name: 'reports', arguments: {} },
+            ],
+          },
+    );
+    const throws = tool(
+      () => {
+        throw new RangeError('no such table');
+      },
+      { name: 'throws', description: 'd', schema: z.object({}) },
+    );
+    const reports = tool(
+      () => new ToolMessage({ content: 'syntax error', status: 'error', tool_call_id: 'call_0_1' }),
+      { name: 'reports', description: 'd', schema: z.object({}) },
+    );
     const graph = withLightning(createReactAgent({ llm: chatModel(await startServer()), tools: [throws, reports] }));
     const rollout = startRollout(policy.baseUrl);
     await rollout.run(() => graph.invoke(input));
     const tools = await rollout.spans('tool_call');
     expect(tools.toSorted((a, b) => b.name.localeCompare(a.name))).toMatchObject([
-      { name: 'throws', status: { code: 'error', message: 'no such table' }, attributes: { [attributeNames.errorType]: 'RangeError' } },
+      {
+        name: 'throws',
+        status: { code: 'error', message: 'no such table' },
+        attributes: { [attributeNames.errorType]: 'RangeError' },
+      },
       { name: 'reports', status: { code: 'error', message: 'syntax error' } },
     ]);
   });
@@ -135,9 +203,17 @@ describe('the trace of a rollout', () => {
   it('knows createAgent’s agents by the name in their metadata', async () => {
     const policy = await startServer();
     const model = chatModel(await startServer());
-    const graphOf = () => new StateGraph(State).addNode('model_request', async () => ({ answer: (await model.invoke('q')).text })).addEdge(START, 'model_request').addEdge('model_request', END).compile();
+    const graphOf = () =>
+      new StateGraph(State)
+        .addNode('model_request', async () => ({ answer: (await model.invoke('q')).text }))
+        .addEdge(START, 'model_request')
+        .addEdge('model_request', END)
+        .compile();
     const named = graphOf().withConfig({ metadata: { lc_agent_name: 'helper' } });
-    const graph = withLightning(oneNode('finish', async () => await named.invoke({ question: 'q' })), { agentMatch: /^helper$/ });
+    const graph = withLightning(
+      oneNode('finish', async () => await named.invoke({ question: 'q' })),
+      { agentMatch: /^helper$/ },
+    );
     const rollout = startRollout(policy.baseUrl);
     await rollout.run(() => graph.invoke({ question: 'q' }, thread));
     expect(lineages(await rollout.spans())[0]).toBe('chat < model_request < helper < finish < LangGraph');
@@ -149,7 +225,10 @@ describe('the trace of a rollout', () => {
     const model = chatModel(own);
     const draft = task('draft', async (question: string) => (await model.invoke(question)).text);
     const polish = task('polish', async (text: string) => (await model.invoke(text)).text);
-    const flow = withLightning(entrypoint('flow', async (question: string) => polish(await draft(question))), { agentMatch: /draft/ });
+    const flow = withLightning(
+      entrypoint('flow', async (question: string) => polish(await draft(question))),
+      { agentMatch: /draft/ },
+    );
     const rollout = startRollout(policy.baseUrl);
     await rollout.run(() => flow.invoke('q'));
     expect(policy.calls.map(agentNamesOf)).toEqual([['draft', 'flow/draft']]);
@@ -166,20 +245,34 @@ describe('failures in the trace', () => {
     const rollout = startRollout(policy.baseUrl);
     await expect(rollout.run(() => graph.invoke({ question: 'q' }, thread))).rejects.toThrow('prompt too long');
     const spans = await rollout.spans();
-    expect(spans.map(({ name, status }) => [name, status.code])).toEqual([['chat', 'error'], ['writer', 'error'], ['LangGraph', 'error']]);
+    expect(spans.map(({ name, status }) => [name, status.code])).toEqual([
+      ['chat', 'error'],
+      ['writer', 'error'],
+      ['LangGraph', 'error'],
+    ]);
     expect(spans[0]?.status.message).toContain('prompt too long');
   });
 
   it('are separate spans for each try of a node’s retry policy', async () => {
     let tries = 0;
-    const graph = withLightning(oneNode('flaky', async () => {
-      if (++tries < 3) throw new Error(`try ${tries}`);
-      return { answer: 'ok' };
-    }, { retryPolicy: { maxAttempts: 3, initialInterval: 1, jitter: false, logWarning: false } }));
+    const graph = withLightning(
+      oneNode(
+        'flaky',
+        async () => {
+          if (++tries < 3) throw new Error(`try ${tries}`);
+          return { answer: 'ok' };
+        },
+        { retryPolicy: { maxAttempts: 3, initialInterval: 1, jitter: false, logWarning: false } },
+      ),
+    );
     const rollout = startRollout();
     await rollout.run(() => graph.invoke({ question: 'q' }, thread));
     const nodes = (await rollout.spans('agent')).filter(({ name }) => name === 'flaky');
-    expect(nodes.map(({ status }) => status)).toEqual([{ code: 'error', message: 'try 1' }, { code: 'error', message: 'try 2' }, { code: 'ok' }]);
+    expect(nodes.map(({ status }) => status)).toEqual([
+      { code: 'error', message: 'try 1' },
+      { code: 'error', message: 'try 2' },
+      { code: 'ok' },
+    ]);
   });
 
   it('are not interrupts: the graph waits, and goes on in the same rollout', async () => {

@@ -21,12 +21,17 @@ function flattenInto(flat: Record<string, AttributeValue>, name: string, value: 
   else if (typeof value === 'object' && value !== null) {
     for (const [key, item] of Object.entries(value)) flattenInto(flat, `${name}.${key}`, item as JsonValue);
   } else {
-    throw new TraceError(`the attribute "${name}" is ${String(value)}; give a string, a finite number, a boolean, or objects and lists of them`, { code: 'span-invalid' });
+    throw new TraceError(
+      `the attribute "${name}" is ${String(value)}; give a string, a finite number, a boolean, or objects and lists of them`,
+      { code: 'span-invalid' },
+    );
   }
 }
 
 function isPrimitive(value: unknown): value is string | number | boolean {
-  return typeof value === 'string' || typeof value === 'boolean' || (typeof value === 'number' && Number.isFinite(value));
+  return (
+    typeof value === 'string' || typeof value === 'boolean' || (typeof value === 'number' && Number.isFinite(value))
+  );
 }
 
 function isUniform(list: readonly JsonValue[]): list is readonly string[] {

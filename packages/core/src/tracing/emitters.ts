@@ -39,7 +39,13 @@ export function emitException(thrown: unknown, options: EmitOptions = {}): strin
   return emit('emitException', 'exception', 'exception', () => exceptionAttributes(thrown), options.attributes);
 }
 
-function emit(caller: string, kind: SpanKind, name: string, own: () => Attributes, attributes: NestedAttributes = {}): string {
+function emit(
+  caller: string,
+  kind: SpanKind,
+  name: string,
+  own: () => Attributes,
+  attributes: NestedAttributes = {},
+): string {
   const scope = requireRollout(caller);
   const parentSpanId = activeSpan(scope)?.spanId;
   return scope.recorder.record({
@@ -51,7 +57,10 @@ function emit(caller: string, kind: SpanKind, name: string, own: () => Attribute
 }
 
 function messageAttributes(text: string): Attributes {
-  if (typeof text !== 'string') throw new TraceError(`emitMessage takes a string; got ${typeof text}; use emitObject for other values`, { code: 'span-invalid' });
+  if (typeof text !== 'string')
+    throw new TraceError(`emitMessage takes a string; got ${typeof text}; use emitObject for other values`, {
+      code: 'span-invalid',
+    });
   return { [attributeNames.messageBody]: text };
 }
 
@@ -69,5 +78,8 @@ function toJson(value: unknown): string {
     cause = error;
   }
   const reason = cause instanceof Error ? `: ${cause.message}` : '';
-  throw new TraceError(`emitObject takes what JSON can hold; got ${typeof value}${reason}`, { code: 'span-invalid', cause });
+  throw new TraceError(`emitObject takes what JSON can hold; got ${typeof value}${reason}`, {
+    code: 'span-invalid',
+    cause,
+  });
 }

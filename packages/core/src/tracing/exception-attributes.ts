@@ -14,7 +14,10 @@ export function exceptionAttributes(thrown: unknown): Record<string, AttributeVa
 }
 
 /** How a span ends that failed with `thrown`. */
-export function errorOutcome(thrown: unknown): { readonly status: SpanStatus; readonly attributes: Record<string, AttributeValue> } {
+export function errorOutcome(thrown: unknown): {
+  readonly status: SpanStatus;
+  readonly attributes: Record<string, AttributeValue>;
+} {
   const { type, message } = describeThrown(thrown);
   return { status: { code: 'error', message }, attributes: { [attributeNames.errorType]: type } };
 }

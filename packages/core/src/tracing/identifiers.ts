@@ -42,5 +42,7 @@ export function formatTraceParent(traceId: string, spanId: string): string {
 /** The ids of a W3C `traceparent` header; undefined when it is malformed. */
 export function parseTraceParent(header: string): { readonly traceId: string; readonly spanId: string } | undefined {
   const [version, traceId, spanId] = header.trim().split('-');
-  return version !== undefined && /^(?!ff)[0-9a-f]{2}$/.test(version) && isTraceId(traceId) && isSpanId(spanId) ? { traceId, spanId } : undefined;
+  return version !== undefined && /^(?!ff)[0-9a-f]{2}$/.test(version) && isTraceId(traceId) && isSpanId(spanId)
+    ? { traceId, spanId }
+    : undefined;
 }

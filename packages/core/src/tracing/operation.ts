@@ -37,14 +37,22 @@ function trace<Result>(scope: RolloutScope, name: string, args: readonly unknown
       ...(args.length > 0 && { [attributeNames.operationInput]: describeValue(args.length === 1 ? args[0] : args) }),
     },
   });
-  const active = { attemptId: scope.attempt.attemptId, spanId: span.spanId, ...(parent?.agent !== undefined && { agent: parent.agent }) };
+  const active = {
+    attemptId: scope.attempt.attemptId,
+    spanId: span.spanId,
+    ...(parent?.agent !== undefined && { agent: parent.agent }),
+  };
   return settle(span, () => runInSpan(active, work));
 }
 
 function settle<Result>(span: OpenSpan, work: () => Result): Result {
   try {
     const result = work();
-    if (isThenable(result)) return result.then((value) => succeed(span, value), (error) => fail(span, error)) as Result;
+    if (isThenable(result))
+      return result.then(
+        (value) => succeed(span, value),
+        (error) => fail(span, error),
+      ) as Result;
     return succeed(span, result);
   } catch (error) {
     return fail(span, error);

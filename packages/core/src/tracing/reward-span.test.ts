@@ -2,7 +2,11 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { readReward, rewardAttributes, type RewardScope } from './reward-span.ts';
 
-const span = (attributes: ReturnType<typeof rewardAttributes>) => ({ kind: 'reward' as const, spanId: '00000000000000ab', attributes });
+const span = (attributes: ReturnType<typeof rewardAttributes>) => ({
+  kind: 'reward' as const,
+  spanId: '00000000000000ab',
+  attributes,
+});
 
 describe('rewardAttributes', () => {
   it('names a plain number primary and scopes it to the rollout', () => {
@@ -48,13 +52,22 @@ describe('readReward', () => {
       fc.record({ agent: fc.string({ minLength: 1 }) }),
       fc.record({ span: fc.string({ minLength: 1 }) }),
     );
-    const values = fc.dictionary(fc.string({ minLength: 1 }).filter((name) => name !== '__proto__'), fc.double({ noNaN: true, noDefaultInfinity: true }), { minKeys: 1 });
-    fc.assert(fc.property(values, scopes, (value, scope) => {
-      const read = readReward(span(rewardAttributes(value, { scope })));
-      expect(read?.dimensions).toEqual(Object.entries(value).map(([name, each]) => ({ name, value: each })));
-      const target = scope === 'rollout' ? undefined : 'agent' in scope ? scope.agent : scope.span;
-      expect([read?.scope, read?.target]).toEqual([scope === 'rollout' ? 'rollout' : 'agent' in scope ? 'agent' : 'span', target]);
-    }));
+    const values = fc.dictionary(
+      fc.string({ minLength: 1 }).filter((name) => name !== '__proto__'),
+      fc.double({ noNaN: true, noDefaultInfinity: true }),
+      { minKeys: 1 },
+    );
+    fc.assert(
+      fc.property(values, scopes, (value, scope) => {
+        const read = readReward(span(rewardAttributes(value, { scope })));
+        expect(read?.dimensions).toEqual(Object.entries(value).map(([name, each]) => ({ name, value: each })));
+        const target = scope === 'rollout' ? undefined : 'agent' in scope ? scope.agent : scope.span;
+        expect([read?.scope, read?.target]).toEqual([
+          scope === 'rollout' ? 'rollout' : 'agent' in scope ? 'agent' : 'span',
+          target,
+        ]);
+      }),
+    );
   });
 
   it('is undefined for other spans', () => {

@@ -54,40 +54,54 @@ export function rewardAttributes(value: RewardValue, options: RewardAttributesOp
 export function readReward(span: Pick<SpanInput, 'kind' | 'attributes' | 'spanId'>): Reward | undefined {
   if (span.kind !== 'reward') return undefined;
   const dimensions: RewardDimension[] = [];
-  for (let index = 0; rewardNameAttribute(index) in span.attributes || rewardValueAttribute(index) in span.attributes; index++) {
+  for (
+    let index = 0;
+    rewardNameAttribute(index) in span.attributes || rewardValueAttribute(index) in span.attributes;
+    index++
+  ) {
     const name = span.attributes[rewardNameAttribute(index)];
-    if (typeof name !== 'string' || name === '') throw invalid(`reward span ${span.spanId}: dimension ${index} has no name`);
+    if (typeof name !== 'string' || name === '')
+      throw invalid(`reward span ${span.spanId}: dimension ${index} has no name`);
     dimensions.push({ name, value: finite(name, span.attributes[rewardValueAttribute(index)]) });
   }
-  if (dimensions.length === 0) throw invalid(`reward span ${span.spanId} holds no dimension; write ${rewardNameAttribute(0)} and ${rewardValueAttribute(0)}`);
+  if (dimensions.length === 0)
+    throw invalid(
+      `reward span ${span.spanId} holds no dimension; write ${rewardNameAttribute(0)} and ${rewardValueAttribute(0)}`,
+    );
   return { ...readScope(span), dimensions };
 }
 
 function orderDimensions(value: RewardValue, primary: string | undefined): readonly RewardDimension[] {
   const given: RewardDimension[] = [];
-  if (typeof value !== 'object' || value === null) given.push({ name: plainDimension, value: finite(plainDimension, value) });
+  if (typeof value !== 'object' || value === null)
+    given.push({ name: plainDimension, value: finite(plainDimension, value) });
   else for (const [name, each] of Object.entries(value)) given.push({ name, value: finite(name, each) });
   if (given.length === 0) throw invalid('a reward needs at least one dimension; got {}');
   if (given.some(({ name }) => name === '')) throw invalid('a reward dimension has an empty name; name each dimension');
   if (primary === undefined) return given;
   const first = given.find(({ name }) => name === primary);
   if (first === undefined) {
-    throw invalid(`the primary reward dimension "${primary}" is not among the given ones (${given.map(({ name }) => name).join(', ')})`);
+    throw invalid(
+      `the primary reward dimension "${primary}" is not among the given ones (${given.map(({ name }) => name).join(', ')})`,
+    );
   }
   return [first, ...given.filter((dimension) => dimension !== first)];
 }
 
 function finite(name: string, value: unknown): number {
   if (typeof value === 'number' && Number.isFinite(value)) return value;
-  const shown = typeof value === 'number' ? String(value) : `${JSON.stringify(value) ?? String(value)} (${typeof value})`;
+  const shown =
+    typeof value === 'number' ? String(value) : `${JSON.stringify(value) ?? String(value)} (${typeof value})`;
   throw invalid(`reward dimension "${name}" must be a finite number; got ${shown.slice(0, 200)}`);
 }
 
 function scopeAttributes(scope: RewardScope): Record<string, AttributeValue> {
   if (scope === 'rollout') return { [attributeNames.rewardScope]: 'rollout' };
   if (typeof scope === 'object' && scope !== null) {
-    if ('agent' in scope && isName(scope.agent)) return { [attributeNames.rewardScope]: 'agent', [attributeNames.rewardTarget]: scope.agent };
-    if ('span' in scope && isName(scope.span)) return { [attributeNames.rewardScope]: 'span', [attributeNames.rewardTarget]: scope.span };
+    if ('agent' in scope && isName(scope.agent))
+      return { [attributeNames.rewardScope]: 'agent', [attributeNames.rewardTarget]: scope.agent };
+    if ('span' in scope && isName(scope.span))
+      return { [attributeNames.rewardScope]: 'span', [attributeNames.rewardTarget]: scope.span };
   }
   throw invalid(`a reward's scope is 'rollout', { agent: name } or { span: id }; got ${JSON.stringify(scope)}`);
 }
@@ -97,7 +111,9 @@ function readScope(span: Pick<SpanInput, 'attributes' | 'spanId'>): Pick<Reward,
   if (scope === 'rollout') return { scope };
   const target = span.attributes[attributeNames.rewardTarget];
   if ((scope === 'agent' || scope === 'span') && typeof target === 'string' && isName(target)) return { scope, target };
-  throw invalid(`reward span ${span.spanId} has the scope ${JSON.stringify(scope)} for ${JSON.stringify(target)}; it must be rollout, or agent or span with a target`);
+  throw invalid(
+    `reward span ${span.spanId} has the scope ${JSON.stringify(scope)} for ${JSON.stringify(target)}; it must be rollout, or agent or span with a target`,
+  );
 }
 
 function isName(value: unknown): boolean {

@@ -31,7 +31,10 @@ export function currentRollout(): RolloutScope | undefined {
 export function requireRollout(caller: string): RolloutScope {
   const scope = storage.getStore();
   if (scope === undefined) {
-    throw new TraceError(`${caller} was called outside a rollout; call it inside the function that the Trainer or Runner runs`, { code: 'no-rollout' });
+    throw new TraceError(
+      `${caller} was called outside a rollout; call it inside the function that the Trainer or Runner runs`,
+      { code: 'no-rollout' },
+    );
   }
   return scope;
 }

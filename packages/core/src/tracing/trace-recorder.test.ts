@@ -31,7 +31,12 @@ function manualStore() {
 function recorder(store: ReturnType<typeof manualStore>) {
   let now = 1_000;
   let ids = 0;
-  return new TraceRecorder({ store, lease, now: () => now++, generateSpanId: () => (++ids).toString(16).padStart(16, '0') });
+  return new TraceRecorder({
+    store,
+    lease,
+    now: () => now++,
+    generateSpanId: () => (++ids).toString(16).padStart(16, '0'),
+  });
 }
 
 describe('TraceRecorder', () => {
@@ -49,10 +54,31 @@ describe('TraceRecorder', () => {
     const flushed = trace.flush();
     await store.settle();
     await flushed;
-    expect(store.batches).toEqual([[
-      { spanId: inner.spanId, traceId: trace.traceId, parentSpanId: outer.spanId, kind: 'tool_call', name: 'inner', status: { code: 'error', message: 'no such table' }, startTimeMs: 1_002, endTimeMs: 1_004, attributes: {} },
-      { spanId: outer.spanId, traceId: trace.traceId, kind: 'agent', name: 'outer', status: { code: 'ok' }, startTimeMs: 1_000, endTimeMs: 1_005, attributes: { a: 1, b: ['x'] } },
-    ]]);
+    expect(store.batches).toEqual([
+      [
+        {
+          spanId: inner.spanId,
+          traceId: trace.traceId,
+          parentSpanId: outer.spanId,
+          kind: 'tool_call',
+          name: 'inner',
+          status: { code: 'error', message: 'no such table' },
+          startTimeMs: 1_002,
+          endTimeMs: 1_004,
+          attributes: {},
+        },
+        {
+          spanId: outer.spanId,
+          traceId: trace.traceId,
+          kind: 'agent',
+          name: 'outer',
+          status: { code: 'ok' },
+          startTimeMs: 1_000,
+          endTimeMs: 1_005,
+          attributes: { a: 1, b: ['x'] },
+        },
+      ],
+    ]);
   });
 
   it('puts what ends during a write into one next write', async () => {
@@ -125,7 +151,9 @@ describe('TraceRecorder', () => {
   ])('refuses %s when the span begins', (_, span, message) => {
     const trace = recorder(manualStore());
     expect(() => trace.start({ kind: 'model_call', name: 'call', ...span })).toThrow(message);
-    expect(() => trace.record({ kind: 'model_call', name: 'call', ...span })).toThrow(expect.objectContaining({ code: 'span-invalid' }));
+    expect(() => trace.record({ kind: 'model_call', name: 'call', ...span })).toThrow(
+      expect.objectContaining({ code: 'span-invalid' }),
+    );
   });
 
   it.each([
@@ -135,10 +163,17 @@ describe('TraceRecorder', () => {
     ['a negative id', { prompt: Int32Array.of(3, -1) }, /prompt token 1 = -1/],
     ['plain arrays', { response: [1, 2] as never }, /wrong types/],
   ])('refuses tokens with %s', (_, part, message) => {
-    const tokens = { prompt: Int32Array.of(1, 2, 3), response: Int32Array.of(4, 5), logprobs: Float32Array.of(-0.5, -0.25), ...part };
+    const tokens = {
+      prompt: Int32Array.of(1, 2, 3),
+      response: Int32Array.of(4, 5),
+      logprobs: Float32Array.of(-0.5, -0.25),
+      ...part,
+    };
     const trace = recorder(manualStore());
     const open = trace.start({ kind: 'model_call', name: 'call' });
     expect(() => open.end({ tokens })).toThrow(message);
-    expect(() => trace.record({ kind: 'model_call', name: 'call', tokens })).toThrow(expect.objectContaining({ code: 'tokens-invalid' }));
+    expect(() => trace.record({ kind: 'model_call', name: 'call', tokens })).toThrow(
+      expect.objectContaining({ code: 'tokens-invalid' }),
+    );
   });
 });

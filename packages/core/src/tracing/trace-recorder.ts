@@ -54,7 +54,12 @@ export class TraceRecorder {
   #lateSpans = 0;
 
   constructor(options: TraceRecorderOptions) {
-    this.#options = { traceId: deriveTraceId(options.lease.attemptId), now: preciseNow, generateSpanId: randomSpanId, ...options };
+    this.#options = {
+      traceId: deriveTraceId(options.lease.attemptId),
+      now: preciseNow,
+      generateSpanId: randomSpanId,
+      ...options,
+    };
     this.traceId = this.#options.traceId;
   }
 
@@ -75,13 +80,17 @@ export class TraceRecorder {
       spanId,
       end: (outcome = {}) => {
         if (this.#closed) return void this.#lateSpans++;
-        if (this.#open.get(spanId) !== open) throw new TraceError(`${span.kind} span "${span.name}" was ended twice`, { code: 'span-invalid' });
+        if (this.#open.get(spanId) !== open)
+          throw new TraceError(`${span.kind} span "${span.name}" was ended twice`, { code: 'span-invalid' });
         this.#append(span, spanId, startTimeMs, outcome);
         this.#open.delete(spanId);
       },
     };
     validateSpan(this.#build(span, spanId, startTimeMs, {}));
-    if (this.#open.has(spanId)) throw new TraceError(`${span.kind} span "${span.name}" has the id ${spanId} of a span that is still open`, { code: 'span-invalid' });
+    if (this.#open.has(spanId))
+      throw new TraceError(`${span.kind} span "${span.name}" has the id ${spanId} of a span that is still open`, {
+        code: 'span-invalid',
+      });
     this.#open.set(spanId, open);
     return open;
   }
@@ -106,7 +115,7 @@ export class TraceRecorder {
 
   /** Ends what is still open as an error, stores everything, and drops (and counts) what comes later. @throws what the store threw */
   async close(): Promise<void> {
-    for (const open of [...this.#open.values()]) {
+    for (const open of this.#open.values()) {
       open.end({ status: { code: 'error', message: 'still open when its attempt ended' } });
     }
     this.#closed = true;
@@ -137,7 +146,9 @@ export class TraceRecorder {
 
   /** A store that refused for good, such as one that fences this writer, is not asked again. */
   #isBroken(): boolean {
-    return this.#failure !== undefined && !(LightningError.isInstance(this.#failure.error) && this.#failure.error.retryable);
+    return (
+      this.#failure !== undefined && !(LightningError.isInstance(this.#failure.error) && this.#failure.error.retryable)
+    );
   }
 
   /** Writes until nothing is pending: what ends while a write is in flight goes into the next one, together. */

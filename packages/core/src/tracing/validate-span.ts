@@ -8,12 +8,17 @@ const logprobTolerance = 1e-3;
 
 /** Checks a span before it enters a trace. @throws {TraceError} `span-invalid` | `tokens-invalid`, naming the field and its value */
 export function validateSpan(span: SpanInput): void {
-  if (!isSpanId(span.spanId)) throw invalid(span, `has the id ${show(span.spanId)}; a span id is 16 lower-case hex digits, not all 0`);
-  if (!isTraceId(span.traceId)) throw invalid(span, `has the trace id ${show(span.traceId)}; a trace id is 32 lower-case hex digits, not all 0`);
-  if (span.parentSpanId !== undefined && !isSpanId(span.parentSpanId)) throw invalid(span, `has the parent ${show(span.parentSpanId)}; a span id is 16 lower-case hex digits`);
+  if (!isSpanId(span.spanId))
+    throw invalid(span, `has the id ${show(span.spanId)}; a span id is 16 lower-case hex digits, not all 0`);
+  if (!isTraceId(span.traceId))
+    throw invalid(span, `has the trace id ${show(span.traceId)}; a trace id is 32 lower-case hex digits, not all 0`);
+  if (span.parentSpanId !== undefined && !isSpanId(span.parentSpanId))
+    throw invalid(span, `has the parent ${show(span.parentSpanId)}; a span id is 16 lower-case hex digits`);
   if (typeof span.name !== 'string' || span.name === '') throw invalid(span, 'has no name');
-  if (!Number.isFinite(span.startTimeMs) || !Number.isFinite(span.endTimeMs)) throw invalid(span, `has the times ${span.startTimeMs} to ${span.endTimeMs}; both must be finite`);
-  if (span.endTimeMs < span.startTimeMs) throw invalid(span, `ends ${span.startTimeMs - span.endTimeMs} ms before it starts`);
+  if (!Number.isFinite(span.startTimeMs) || !Number.isFinite(span.endTimeMs))
+    throw invalid(span, `has the times ${span.startTimeMs} to ${span.endTimeMs}; both must be finite`);
+  if (span.endTimeMs < span.startTimeMs)
+    throw invalid(span, `ends ${span.startTimeMs - span.endTimeMs} ms before it starts`);
   validateAttributes(span, span.attributes);
   if (span.tokens !== undefined) validateTokens(span, span.tokens);
 }
@@ -22,7 +27,10 @@ function validateAttributes(span: SpanInput, attributes: Attributes): void {
   for (const name in attributes) {
     const value: unknown = attributes[name];
     if (!isAttributeValue(value)) {
-      throw invalid(span, `has the attribute "${name}" = ${show(value)}; give a string, a finite number, a boolean, or an array of one of them`);
+      throw invalid(
+        span,
+        `has the attribute "${name}" = ${show(value)}; give a string, a finite number, a boolean, or an array of one of them`,
+      );
     }
   }
 }
@@ -34,23 +42,37 @@ function isAttributeValue(value: unknown): boolean {
 }
 
 function isScalar(value: unknown): boolean {
-  return typeof value === 'string' || typeof value === 'boolean' || (typeof value === 'number' && Number.isFinite(value));
+  return (
+    typeof value === 'string' || typeof value === 'boolean' || (typeof value === 'number' && Number.isFinite(value))
+  );
 }
 
 function validateTokens(span: SpanInput, { prompt, response, logprobs }: TokenBlob): void {
   if (span.kind !== 'model_call') throw invalid(span, 'has tokens; only model calls may', 'tokens-invalid');
   if (!(prompt instanceof Int32Array) || !(response instanceof Int32Array) || !(logprobs instanceof Float32Array)) {
-    throw invalid(span, 'has tokens of the wrong types; give Int32Array ids and Float32Array logprobs', 'tokens-invalid');
+    throw invalid(
+      span,
+      'has tokens of the wrong types; give Int32Array ids and Float32Array logprobs',
+      'tokens-invalid',
+    );
   }
   if (response.length !== logprobs.length) {
-    throw invalid(span, `has ${response.length} response tokens but ${logprobs.length} logprobs; they must be aligned`, 'tokens-invalid');
+    throw invalid(
+      span,
+      `has ${response.length} response tokens but ${logprobs.length} logprobs; they must be aligned`,
+      'tokens-invalid',
+    );
   }
-  for (const [name, ids] of [['prompt', prompt], ['response', response]] as const) {
+  for (const [name, ids] of [
+    ['prompt', prompt],
+    ['response', response],
+  ] as const) {
     const bad = ids.findIndex((id) => id < 0);
     if (bad >= 0) throw invalid(span, `has ${name} token ${bad} = ${ids[bad]}; ids are not negative`, 'tokens-invalid');
   }
   const bad = logprobs.findIndex((logprob) => !Number.isFinite(logprob) || logprob > logprobTolerance);
-  if (bad >= 0) throw invalid(span, `has logprob ${bad} = ${logprobs[bad]}; logprobs are finite and at most 0`, 'tokens-invalid');
+  if (bad >= 0)
+    throw invalid(span, `has logprob ${bad} = ${logprobs[bad]}; logprobs are finite and at most 0`, 'tokens-invalid');
 }
 
 function show(value: unknown): string {

@@ -2,7 +2,13 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { installFetchRedirect, registerCallerResolver, runInSpan, wireHeaders, type ActiveAgent } from '../../src/index.ts';
+import {
+  installFetchRedirect,
+  registerCallerResolver,
+  runInSpan,
+  wireHeaders,
+  type ActiveAgent,
+} from '../../src/index.ts';
 import { startRollout, type TestRollout } from './test-rollout.ts';
 
 interface Received {
@@ -42,7 +48,11 @@ function inAgent<Result>(rollout: TestRollout, agent: ActiveAgent, work: () => R
   return rollout.run(() => runInSpan({ attemptId: rollout.scope.attempt.attemptId, spanId, agent }, work));
 }
 
-const post = { method: 'POST', headers: { authorization: 'Bearer own', 'openai-organization': 'mine', 'x-kept': 'yes' }, body: '{"model":"own","messages":[],"seed":7}' };
+const post = {
+  method: 'POST',
+  headers: { authorization: 'Bearer own', 'openai-organization': 'mine', 'x-kept': 'yes' },
+  body: '{"model":"own","messages":[],"seed":7}',
+};
 
 describe('the redirect', () => {
   beforeEach(() => void cleanups.push(installFetchRedirect()));
@@ -60,19 +70,35 @@ describe('the redirect', () => {
     const [call] = gateway.received;
     expect(call?.path).toBe(`/rollout/r/attempt/a/v1/${route}`);
     expect(call?.body).toBe('{"model":"policy","messages":[],"seed":7}');
-    expect(call?.headers).toMatchObject({ authorization: 'Bearer attempt-key', 'x-kept': 'yes', traceparent: `00-${rollout.scope.recorder.traceId}-${spanId}-01` });
+    expect(call?.headers).toMatchObject({
+      authorization: 'Bearer attempt-key',
+      'x-kept': 'yes',
+      traceparent: `00-${rollout.scope.recorder.traceId}-${spanId}-01`,
+    });
     expect(call?.headers).not.toHaveProperty('openai-organization');
-    expect(JSON.parse(decodeURIComponent(String(call?.headers[wireHeaders.agentNames])))).toEqual(['write', 'a/write é']);
+    expect(JSON.parse(decodeURIComponent(String(call?.headers[wireHeaders.agentNames])))).toEqual([
+      'write',
+      'a/write é',
+    ]);
   });
 
   const url = (origin: string) => `${origin}/v1/chat/completions`;
   it.each<[string, (origin: string) => Parameters<typeof fetch>]>([
     ['a URL', (origin) => [new URL(url(origin)), post]],
     ['a Request', (origin) => [new Request(url(origin), post)]],
-    ['a Request with options over it', (origin) => [new Request(url(origin), { ...post, body: '{}' }), { body: post.body }]],
+    [
+      'a Request with options over it',
+      (origin) => [new Request(url(origin), { ...post, body: '{}' }), { body: post.body }],
+    ],
     ['bytes', (origin) => [url(origin), { ...post, body: new TextEncoder().encode(post.body) }]],
-    ['a stream', (origin) => [url(origin), { ...post, body: new Blob([post.body]).stream(), duplex: 'half' } as RequestInit]],
-    ['a body that begins otherwise', (origin) => [url(origin), { ...post, body: '{ "messages": [], "seed": 7, "model": "own" }' }]],
+    [
+      'a stream',
+      (origin) => [url(origin), { ...post, body: new Blob([post.body]).stream(), duplex: 'half' } as RequestInit],
+    ],
+    [
+      'a body that begins otherwise',
+      (origin) => [url(origin), { ...post, body: '{ "messages": [], "seed": 7, "model": "own" }' }],
+    ],
   ])('takes %s', async (_, call) => {
     const [own, gateway] = [await startServer('own'), await startServer('gateway')];
     const rollout = await startRollout(gateway);
@@ -118,16 +144,25 @@ describe('the redirect', () => {
     const { attemptId } = rollout.scope.attempt;
     await rollout.run(() => runInSpan({ attemptId, spanId }, () => fetch(`${gateway.baseUrl}/chat/completions`, post)));
     expect(gateway.received[0]?.body).toBe(post.body);
-    expect(gateway.received[0]?.headers).toMatchObject({ authorization: 'Bearer own', traceparent: expect.stringContaining(spanId) });
+    expect(gateway.received[0]?.headers).toMatchObject({
+      authorization: 'Bearer own',
+      traceparent: expect.stringContaining(spanId),
+    });
     expect(gateway.received[0]?.headers).not.toHaveProperty(wireHeaders.agentNames);
   });
 
   it('asks the adapters who is calling where no span says so', async () => {
     const [own, gateway] = [await startServer('own'), await startServer('gateway')];
     const rollout = await startRollout(gateway);
-    cleanups.push(registerCallerResolver(() => undefined), registerCallerResolver((scope) => (scope === rollout.scope ? { names: ['resolved'], spanId } : undefined)));
+    cleanups.push(
+      registerCallerResolver(() => undefined),
+      registerCallerResolver((scope) => (scope === rollout.scope ? { names: ['resolved'], spanId } : undefined)),
+    );
     await rollout.run(() => fetch(url(own.origin), post));
-    expect(gateway.received[0]?.headers).toMatchObject({ [wireHeaders.agentNames]: '%5B%22resolved%22%5D', traceparent: expect.stringContaining(spanId) });
+    expect(gateway.received[0]?.headers).toMatchObject({
+      [wireHeaders.agentNames]: '%5B%22resolved%22%5D',
+      traceparent: expect.stringContaining(spanId),
+    });
   });
 
   it.each(['the attempt’s end', 'the caller'])('is aborted by %s', async (who) => {
@@ -135,7 +170,9 @@ describe('the redirect', () => {
     const rollout = await startRollout(gateway);
     const controller = new AbortController();
     const arrived = gateway.arrival();
-    const failed = expect(inAgent(rollout, { names: ['write'] }, () => fetch(url(own.origin), { ...post, signal: controller.signal }))).rejects.toThrow('over');
+    const failed = expect(
+      inAgent(rollout, { names: ['write'] }, () => fetch(url(own.origin), { ...post, signal: controller.signal })),
+    ).rejects.toThrow('over');
     await arrived;
     (who === 'the caller' ? controller : rollout).abort(new Error('over'));
     await failed;

@@ -8,10 +8,18 @@ describe('operation', () => {
     expectTypeOf(add).parameters.toEqualTypeOf<[number, number]>();
     const rollout = await startRollout();
     expect(rollout.run(() => add(1, 2))).toBe(3);
-    expect(await rollout.spans()).toMatchObject([{
-      kind: 'operation', name: 'add', status: { code: 'ok' },
-      attributes: { [attributeNames.operationLabel]: 'add', [attributeNames.operationInput]: '[1,2]', [attributeNames.operationOutput]: '3' },
-    }]);
+    expect(await rollout.spans()).toMatchObject([
+      {
+        kind: 'operation',
+        name: 'add',
+        status: { code: 'ok' },
+        attributes: {
+          [attributeNames.operationLabel]: 'add',
+          [attributeNames.operationInput]: '[1,2]',
+          [attributeNames.operationOutput]: '3',
+        },
+      },
+    ]);
   });
 
   it('ends with the promise of an asynchronous function, and nests what runs inside it', async () => {
@@ -30,21 +38,41 @@ describe('operation', () => {
     const inners = spans.filter(({ name }) => name === 'inner');
     const messages = spans.filter(({ kind }) => kind === 'message');
     expect(inners.map(({ parentSpanId }) => parentSpanId)).toEqual([top?.spanId, top?.spanId]);
-    expect(messages.map(({ parentSpanId }) => parentSpanId).toSorted()).toEqual(inners.map(({ spanId }) => spanId).toSorted());
+    expect(messages.map(({ parentSpanId }) => parentSpanId).toSorted()).toEqual(
+      inners.map(({ spanId }) => spanId).toSorted(),
+    );
     expect(spans.at(-1)).toBe(top);
   });
 
   it.each([
-    ['throws', () => { throw new TypeError('bad'); }],
+    [
+      'throws',
+      () => {
+        throw new TypeError('bad');
+      },
+    ],
     ['rejects', () => Promise.reject(new TypeError('bad'))],
   ])('marks a function that %s, and passes its error on', async (_, work) => {
     const rollout = await startRollout();
-    await expect((async () => await rollout.run(() => runOperation('fails', work)))()).rejects.toThrow(new TypeError('bad'));
-    expect(await rollout.spans()).toMatchObject([{ name: 'fails', status: { code: 'error', message: 'bad' }, attributes: { [attributeNames.errorType]: 'TypeError' } }]);
+    await expect((async () => await rollout.run(() => runOperation('fails', work)))()).rejects.toThrow(
+      new TypeError('bad'),
+    );
+    expect(await rollout.spans()).toMatchObject([
+      {
+        name: 'fails',
+        status: { code: 'error', message: 'bad' },
+        attributes: { [attributeNames.errorType]: 'TypeError' },
+      },
+    ]);
   });
 
   it('keeps `this`', async () => {
-    const counter = { count: 41, next: operation('next', function next(this: { count: number }) { return ++this.count; }) };
+    const counter = {
+      count: 41,
+      next: operation('next', function next(this: { count: number }) {
+        return ++this.count;
+      }),
+    };
     const rollout = await startRollout();
     expect(rollout.run(() => counter.next())).toBe(42);
   });

@@ -1,5 +1,11 @@
 import {
-  MemoryStore, runInRollout, TraceRecorder, type LlmEndpoint, type RolloutScope, type Span, type SpanKind,
+  MemoryStore,
+  runInRollout,
+  TraceRecorder,
+  type LlmEndpoint,
+  type RolloutScope,
+  type Span,
+  type SpanKind,
 } from '../../src/index.ts';
 
 /** A claimed rollout on a real store. */
