@@ -13,6 +13,8 @@ export interface GroupCommitOptions {
   /** At most this many writes share a transaction, so that one commit does not hold the event loop for long. */
   readonly maxJobs: number;
   readonly busyTimeoutMs: number;
+  /** Called once the write lock is held. */
+  readonly onBegin: () => void;
 }
 
 /**
@@ -51,6 +53,7 @@ export class GroupCommit {
       const jobs = this.#queue.splice(0, this.#options.maxJobs);
       try {
         await this.#begin();
+        this.#options.onBegin();
         await this.#commit(jobs);
       } catch (error) {
         if (this.#database.isTransaction) this.#database.exec('ROLLBACK');

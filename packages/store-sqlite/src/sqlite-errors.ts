@@ -14,7 +14,7 @@ const meanings: Readonly<Record<number, Meaning>> = {
   8: { code: 'store-readonly', retryable: false, problem: 'it is read-only; check the permissions of the file and its folder' },
   10: { code: 'store-unavailable', retryable: true, problem: 'the disk failed to read or write' },
   11: { code: 'store-corrupt', retryable: false, problem: 'the file is damaged; restore a copy' },
-  13: { code: 'store-full', retryable: true, problem: 'the disk is full; nothing of this write was kept, free some space and try again' },
+  13: { code: 'store-full', retryable: true, problem: 'the disk is full, or maxSizeBytes reached; nothing of this write was kept, free some space and try again' },
   14: { code: 'store-unavailable', retryable: false, problem: 'the file cannot be opened; check that its folder exists and may be written' },
   18: { code: 'store-invalid', retryable: false, problem: 'a value is too large for SQLite' },
   26: { code: 'store-corrupt', retryable: false, problem: 'the file is not a SQLite database' },
@@ -33,6 +33,11 @@ export function toStoreError(error: unknown, path: string): LightningError {
 /** True when another connection holds the lock that was asked for. */
 export function isBusy(error: unknown): boolean {
   return ((resultCode(error) ?? 0) & 0xff) === 5;
+}
+
+/** True when the file, or its folder, may not be written. */
+export function isReadOnly(error: unknown): boolean {
+  return ((resultCode(error) ?? 0) & 0xff) === 8;
 }
 
 function resultCode(error: unknown): number | undefined {

@@ -1,0 +1,7 @@
+// Another process on the same file: completes one rollout when there is one.
+import { openSqliteStore } from '../../src/index.ts';
+
+const store = await openSqliteStore({ path: process.argv[2] ?? '' });
+const [claim] = await store.claim({ workerId: 'other-process' });
+console.log(claim === undefined ? 'nothing to do' : (await store.complete(claim.lease)).status);
+await store.close();
