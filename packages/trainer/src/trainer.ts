@@ -100,12 +100,12 @@ async function trainAndReport<Task>(context: RunContext<Task>): Promise<Training
     stopReason = await run.run();
   } catch (error) {
     const problem = error instanceof Error ? error.message : String(error);
-    await writeReport(context, run, `stopped: ${problem}`).catch((reporting: unknown) => context.progress.logger.warn(`no report could be written: ${String(reporting)}`));
+    await writeReport(context, { state: run.state, samples: run.samples, outcome: `stopped: ${problem}` }).catch((reporting: unknown) => context.progress.logger.warn(`no report could be written: ${String(reporting)}`));
     throw error;
   }
   const modelDirectory = stopReason === 'interrupted' ? undefined : context.directory.file('model');
   if (modelDirectory !== undefined) await context.session.policy.exportModel(modelDirectory);
-  const reportPath = await writeReport(context, run, stopReason);
+  const reportPath = await writeReport(context, { state: run.state, samples: run.samples, outcome: stopReason });
   if (stopReason === 'interrupted') context.progress.logger.info(`saved after step ${run.state.step}; ${context.options.resumeHint(context.directory.path)}`);
   const { state } = run;
   return {
@@ -118,7 +118,7 @@ async function trainAndReport<Task>(context: RunContext<Task>): Promise<Training
     validationBefore: state.validationBefore?.reward,
     validationAfter: stopReason === 'interrupted' ? undefined : state.curve.at(-1)?.validation,
     curve: state.curve,
-    wallSeconds: state.wallSeconds,
+    wallSeconds: Math.round(state.wallSeconds * 1_000) / 1_000,
     modelDirectory,
     reportPath,
   };

@@ -16,7 +16,7 @@ import { validate } from './validation.ts';
 export class TrainingRun<Task> {
   readonly #context: RunContext<Task>;
   readonly #order: TaskOrder;
-  readonly #samples: StepSamples;
+  readonly samples: StepSamples;
   readonly #startedAtMs: number = performance.now();
   #state: TrainerState = initialState;
   #wallSecondsBefore = 0;
@@ -29,7 +29,7 @@ export class TrainingRun<Task> {
   constructor(context: RunContext<Task>) {
     const { fit, options, directory } = context;
     this.#context = context;
-    this.#samples = new StepSamples(directory);
+    this.samples = new StepSamples(directory);
     this.#order = new TaskOrder({ taskCount: fit.train.length, tasksPerStep: options.algorithm.tasksPerStep, seed: options.seed });
   }
 
@@ -110,7 +110,7 @@ export class TrainingRun<Task> {
     this.#isPolicyAtState = true;
     this.#lastMetrics = metrics;
     await directory.appendMetrics(metrics);
-    await this.#samples.keep(result, this.#context);
+    await this.samples.keep(result, this.#context);
     progress.stepEnded(metrics);
     try {
       await options.hooks.onStep?.(metrics);

@@ -1,6 +1,33 @@
+import { describeRun } from '../run-directory/run-config.ts';
 import type { RunContext } from '../run-context.ts';
-import type { TrainingRun } from '../training-run.ts';
+import type { TrainerState } from '../trainer-state.ts';
+import { compareHeldOut } from './held-out-comparison.ts';
+import { renderReport } from './render-report.ts';
+import type { StepSamples } from './step-samples.ts';
 
-export async function writeReport<Task>(context: RunContext<Task>, _run: TrainingRun<Task>, _outcome: string): Promise<string> {
-  return context.directory.file('report.html');
+export interface WriteReportOptions {
+  readonly state: TrainerState;
+  readonly samples: StepSamples;
+  /** `completed`, `converged`, `interrupted`, or why it stopped. */
+  readonly outcome: string;
+}
+
+/** Writes `report.html`, one file that needs nothing else, and returns its path. */
+export async function writeReport<Task>(context: RunContext<Task>, { state, samples, outcome }: WriteReportOptions): Promise<string> {
+  const { directory, options, fit } = context;
+  await samples.flush(context);
+  const metrics = await directory.readMetrics();
+  const last = metrics.at(-1);
+  const page = renderReport({
+    runDirectory: directory.path,
+    outcome,
+    createdAt: new Date(),
+    config: describeRun(options, fit),
+    state,
+    metrics,
+    validationAfter: last?.validation,
+    comparisons: last?.validation?.complete === true ? await compareHeldOut(context, last.step) : [],
+    samples: await samples.read(),
+  });
+  return await directory.writeFile(page, 'report.html');
 }

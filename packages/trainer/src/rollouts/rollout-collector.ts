@@ -33,6 +33,16 @@ export class RolloutCollector {
     return await store.waitFor(requests.map((request) => request.rolloutId), { signal });
   }
 
+  /** Those of the planned rollouts that are final, by key; nothing is run. */
+  async findFinished(planned: readonly PlannedRollout[]): Promise<ReadonlyMap<string, Rollout>> {
+    const keys = new Map((await this.#nameRequests(planned)).map((request, index) => [request.rolloutId, planned[index]!.key]));
+    const found = new Map<string, Rollout>();
+    for await (const rollout of this.#query([...keys.keys()])) {
+      if (isFinalRolloutStatus(rollout.status)) found.set(keys.get(rollout.rolloutId)!, rollout);
+    }
+    return found;
+  }
+
   /** Ends what this run has queued or running, so that nobody works for a step that is given up. */
   async cancelUnfinished(reason: string): Promise<number> {
     const { store, runId } = this.#options;
@@ -75,12 +85,14 @@ export class RolloutCollector {
 
   async #interruptedOf(rolloutIds: readonly string[]): Promise<ReadonlySet<string>> {
     const interrupted = new Set<string>();
-    for (let first = 0; first < rolloutIds.length; first += queryChunk) {
-      const chunk = rolloutIds.slice(first, first + queryChunk);
-      const { items } = await this.#options.store.queryRollouts({ rolloutIds: chunk, limit: queryChunk });
-      for (const rollout of items) if (wasInterrupted(rollout)) interrupted.add(rollout.rolloutId);
-    }
+    for await (const rollout of this.#query(rolloutIds)) if (wasInterrupted(rollout)) interrupted.add(rollout.rolloutId);
     return interrupted;
+  }
+
+  async *#query(rolloutIds: readonly string[]): AsyncGenerator<Rollout> {
+    for (let first = 0; first < rolloutIds.length; first += queryChunk) {
+      yield* (await this.#options.store.queryRollouts({ rolloutIds: rolloutIds.slice(first, first + queryChunk), limit: queryChunk })).items;
+    }
   }
 }
 

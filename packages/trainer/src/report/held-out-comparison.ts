@@ -1,0 +1,61 @@
+import type { Episode, JsonValue } from '@agent-lightning/core';
+import { planValidation } from '../rollouts/planned-rollout.ts';
+import type { RunContext } from '../run-context.ts';
+import type { ViewToken } from './token-view.ts';
+
+/** One held-out task as the agent did it before and after training. */
+export interface HeldOutComparison {
+  readonly task: JsonValue;
+  readonly before: ComparedRollout;
+  readonly after: ComparedRollout;
+}
+
+export interface ComparedRollout {
+  readonly reward: number | undefined;
+  readonly failure: string | undefined;
+  readonly calls: readonly { readonly agentName: string; readonly tokens: readonly ViewToken[] }[];
+}
+
+const shownTasks = 4;
+
+/** A few tasks of the first and the last validation: those whose reward rose first, then those where it fell. */
+export async function compareHeldOut<Task>(context: RunContext<Task>, lastStep: number): Promise<readonly HeldOutComparison[]> {
+  const { fit, collector } = context;
+  if (lastStep === 0 || fit.validation.length === 0) return [];
+  const indexes = [...fit.validation.keys()];
+  const [before, after] = [await readRewards(context, 0, indexes), await readRewards(context, lastStep, indexes)];
+  const both = indexes.filter((index) => before.has(index) && after.has(index));
+  const change = (index: number): number => (after.get(index)!.reward ?? 0) - (before.get(index)!.reward ?? 0);
+  const rose = both.filter((index) => change(index) > 0);
+  const others = both.filter((index) => change(index) <= 0).toSorted((a, b) => change(a) - change(b));
+  const shown = [...rose.slice(0, others.length === 0 ? shownTasks : shownTasks - 1), ...others].slice(0, shownTasks);
+  const chosen = shown.flatMap((index) => [before.get(index)!.rollout, after.get(index)!.rollout]);
+  const episodes = new Map((await collector.readEpisodes(chosen)).map((episode) => [episode.rollout.rolloutId, episode]));
+  const comparisons: HeldOutComparison[] = [];
+  for (const index of shown) {
+    const [first, last] = [episodes.get(before.get(index)!.rollout.rolloutId)!, episodes.get(after.get(index)!.rollout.rolloutId)!];
+    comparisons.push({ task: first.rollout.input, before: await toCompared(context, first), after: await toCompared(context, last) });
+  }
+  return comparisons;
+}
+
+async function readRewards<Task>(context: RunContext<Task>, step: number, indexes: readonly number[]): Promise<ReadonlyMap<number, Episode>> {
+  const planned = planValidation(step, context.fit.validation, indexes);
+  const found = await context.collector.findFinished(planned);
+  const rollouts = [...found.values()];
+  const episodes = new Map((await context.collector.readEpisodes(rollouts, { kinds: ['reward'] })).map((episode) => [episode.rollout.rolloutId, episode]));
+  return new Map(planned.flatMap(({ key }, position) => {
+    const rollout = found.get(key);
+    return rollout === undefined ? [] : [[indexes[position]!, episodes.get(rollout.rolloutId)!] as const];
+  }));
+}
+
+async function toCompared<Task>(context: RunContext<Task>, episode: Episode): Promise<ComparedRollout> {
+  const { backend } = context.options;
+  const calls: { readonly agentName: string; readonly tokens: readonly ViewToken[] }[] = [];
+  for (const { agentName, responseTokens, logprobs } of episode.transitions) {
+    const texts = await backend.tokenTexts?.(responseTokens);
+    calls.push({ agentName, tokens: Array.from(responseTokens, (token, t) => ({ text: texts?.[t] ?? `${token} `, logprob: logprobs[t]!, advantage: undefined })) });
+  }
+  return { reward: episode.reward, failure: episode.rollout.failure?.message, calls };
+}

@@ -1,0 +1,19 @@
+import type { StepMetrics, ValidationMetrics } from '../metrics.ts';
+import type { RunConfig } from '../run-directory/run-config.ts';
+import type { TrainerState } from '../trainer-state.ts';
+import type { HeldOutComparison } from './held-out-comparison.ts';
+import type { StepSample } from './step-samples.ts';
+
+/** Everything that the report shows. */
+export interface ReportData {
+  readonly runDirectory: string;
+  /** `completed`, `converged`, `interrupted`, or why it stopped. */
+  readonly outcome: string;
+  readonly createdAt: Date;
+  readonly config: RunConfig;
+  readonly state: TrainerState;
+  readonly metrics: readonly StepMetrics[];
+  readonly validationAfter: ValidationMetrics | undefined;
+  readonly comparisons: readonly HeldOutComparison[];
+  readonly samples: readonly StepSample[];
+}
