@@ -1,24 +1,29 @@
 /** Promises about published versions. */
 import type { TrainablePolicy, TrainingRow } from '@agent-lightning/core';
-import { afterEach, beforeEach, expect, it, type TestContext } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, it, type TestContext } from 'vitest';
 
 import { engineOf, makeRows, train, type BackendFixture, type SuiteContext } from './backend-fixture.ts';
 import { collectGeneration } from './collect-generation.ts';
+import { openPolicyPair, type PolicyPair } from './policy-pair.ts';
 
 /** Tests of `publish` and `baseRelease`. */
 export function describeReleases({ open }: SuiteContext): void {
+  let pair: PolicyPair;
   let fixture: BackendFixture;
   let policy: TrainablePolicy;
   let rows: readonly TrainingRow[];
 
-  beforeEach(async (context) => {
-    fixture = await open();
-    const { release } = await fixture.backend.capabilities();
-    if (release !== 'engine') context.skip(`releases of kind '${release}' are sampled over HTTP`);
-    policy = await fixture.backend.createPolicy({ name: 'policy', seed: 1 });
+  beforeAll(async () => {
+    pair = await openPolicyPair(open);
+    ({ fixture, policy } = pair);
     rows = makeRows(fixture.vocabularySize, 3, 7);
   });
-  afterEach(() => fixture.backend.close());
+  beforeEach(async (context) => {
+    const { release } = await fixture.backend.capabilities();
+    if (release !== 'engine') context.skip(`releases of kind '${release}' are sampled over HTTP`);
+    await pair.reset();
+  });
+  afterAll(() => pair?.close());
 
   const request = (): { input: { messages: BackendFixture['messages'] }; seed: number; maxTokens: number } => ({
     input: { messages: fixture.messages },

@@ -1,24 +1,33 @@
 /** Promises about generation. */
-import type { GenerateRequest, SamplingEngine, TrainablePolicy, TrainingRow } from '@agent-lightning/core';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import type {
+  GenerateRequest,
+  PolicyRelease,
+  SamplingEngine,
+  TrainablePolicy,
+  TrainingRow,
+} from '@agent-lightning/core';
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 
-import { engineOf, type BackendFixture, type SuiteContext } from './backend-fixture.ts';
+import { type BackendFixture, type SuiteContext } from './backend-fixture.ts';
 import { collectGeneration, type CollectedChoice, type CollectedGeneration } from './collect-generation.ts';
 
 /** Tests of `SamplingEngine.generate`. */
 export function describeSampling({ open, tolerance }: SuiteContext): void {
   let fixture: BackendFixture;
   let policy: TrainablePolicy;
+  let release: PolicyRelease;
   let engine: SamplingEngine;
 
-  beforeEach(async (context) => {
+  beforeAll(async () => {
     fixture = await open();
-    const { release } = await fixture.backend.capabilities();
-    if (release !== 'engine') context.skip(`releases of kind '${release}' are sampled over HTTP`);
     policy = await fixture.backend.createPolicy({ name: 'policy', seed: 1 });
-    engine = engineOf(await policy.publish(1));
+    release = await policy.publish(1);
   });
-  afterEach(() => fixture.backend.close());
+  beforeEach((context) => {
+    if (release.kind !== 'engine') context.skip(`releases of kind '${release.kind}' are sampled over HTTP`);
+    else engine = release.engine;
+  });
+  afterAll(() => fixture?.backend.close());
 
   const ask = (request: Partial<GenerateRequest> = {}, signal?: AbortSignal): Promise<CollectedGeneration> =>
     collectGeneration(engine, { input: { messages: fixture.messages }, maxTokens: 24, seed: 3, ...request }, signal);

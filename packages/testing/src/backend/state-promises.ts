@@ -4,28 +4,31 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import type { TrainablePolicy, TrainingRow } from '@agent-lightning/core';
-import { afterEach, beforeEach, expect, it, type TestContext } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it, type TestContext } from 'vitest';
 
 import { largestGap, makeRows, train, type BackendFixture, type SuiteContext } from './backend-fixture.ts';
+import { openPolicyPair, type PolicyPair } from './policy-pair.ts';
 
 /** Tests of `saveState`, `loadState` and `exportModel`. */
 export function describeState({ open, tolerance }: SuiteContext): void {
   let root: string;
+  let pair: PolicyPair;
   let fixture: BackendFixture;
   let policy: TrainablePolicy;
   let rows: readonly TrainingRow[];
 
+  beforeAll(async () => {
+    pair = await openPolicyPair(open);
+    ({ fixture, policy } = pair);
+    rows = makeRows(fixture.vocabularySize, 3, 5);
+  });
   beforeEach(async () => {
     root = await mkdtemp(join(tmpdir(), 'backend-state-'));
-    fixture = await open();
-    policy = await fixture.backend.createPolicy({ name: 'policy', seed: 1 });
-    rows = makeRows(fixture.vocabularySize, 3, 5);
+    await pair.reset();
     await train(policy, rows);
   });
-  afterEach(async () => {
-    await fixture.backend.close();
-    await rm(root, { recursive: true });
-  });
+  afterEach(() => rm(root, { recursive: true }));
+  afterAll(() => pair?.close());
 
   it('resumes in another process as if nothing had happened, bit for bit', async () => {
     await policy.saveState(join(root, 'state'));

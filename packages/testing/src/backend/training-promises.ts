@@ -7,9 +7,10 @@ import {
   type TrainingBackend,
   type TrainingRow,
 } from '@agent-lightning/core';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 
 import { largestGap, makeRows, train, type SuiteContext } from './backend-fixture.ts';
+import { openPolicyPair, type PolicyPair } from './policy-pair.ts';
 
 const everyLoss: readonly Loss[] = [
   { name: 'importance_sampling' },
@@ -21,19 +22,21 @@ const crossEntropy: Loss = { name: 'cross_entropy' };
 
 /** Tests of `forward`, `forwardBase`, `forwardBackward` and `optimStep`. */
 export function describeTraining({ open, tolerance }: SuiteContext): void {
+  let pair: PolicyPair;
   let backend: TrainingBackend;
   let policy: TrainablePolicy;
+  let twin: TrainablePolicy;
   let rows: readonly TrainingRow[];
   let vocabularySize: number;
 
-  beforeEach(async () => {
-    ({ backend, vocabularySize } = await open());
-    policy = await backend.createPolicy({ name: 'policy', seed: 1 });
+  beforeAll(async () => {
+    pair = await openPolicyPair(open);
+    ({ policy, twin } = pair);
+    ({ backend, vocabularySize } = pair.fixture);
     rows = makeRows(vocabularySize, 4, 1);
   });
-  afterEach(() => backend.close());
-
-  const other = (name = 'other'): Promise<TrainablePolicy> => backend.createPolicy({ name, seed: 1 });
+  beforeEach(() => pair.reset());
+  afterAll(() => pair?.close());
 
   describe('forward', () => {
     it('gives log-probabilities where the mask is 1, and 0 elsewhere', async () => {
@@ -90,34 +93,32 @@ export function describeTraining({ open, tolerance }: SuiteContext): void {
     it('has the gradient of its derivative', async () => {
       const { losses } = await backend.capabilities();
       if (!losses.includes(loss.name) || !losses.includes('cross_entropy')) return;
-      const reference = await other();
       const now = await policy.forward(rows);
       const surrogate = rows.map((row, index) =>
         toSurrogateRow(row, lossAndDerivative(row, now[index] ?? [], loss).derivative),
       );
       await policy.forwardBackward(rows, loss);
-      await reference.forwardBackward(surrogate, crossEntropy);
+      await twin.forwardBackward(surrogate, crossEntropy);
       // A large epsilon keeps Adam's update proportional to the gradient, so that its length is compared too.
       const [step, referenceStep] = await Promise.all(
-        [policy, reference].map((one) => one.optimStep({ learningRate: 0.1, epsilon: 1 })),
+        [policy, twin].map((one) => one.optimStep({ learningRate: 0.1, epsilon: 1 })),
       );
       expect(step?.gradientNorm).toBeGreaterThan(0);
       expect((step?.gradientNorm ?? 0) / (referenceStep?.gradientNorm ?? 0)).toBeCloseTo(1, 3);
-      expect(largestGap(await policy.forward(rows), await reference.forward(rows))).toBeLessThan(10 * tolerance);
+      expect(largestGap(await policy.forward(rows), await twin.forward(rows))).toBeLessThan(10 * tolerance);
     });
   });
 
   describe('forwardBackward', () => {
     it('accumulates: several calls are one call with all rows', async () => {
-      const whole = await other();
       await policy.forwardBackward(rows.slice(0, 1), crossEntropy);
       await policy.forwardBackward(rows.slice(1), crossEntropy);
-      await whole.forwardBackward(rows, crossEntropy);
+      await twin.forwardBackward(rows, crossEntropy);
       const [split, once] = await Promise.all(
-        [policy, whole].map((one) => one.optimStep({ learningRate: 0.1, epsilon: 1 })),
+        [policy, twin].map((one) => one.optimStep({ learningRate: 0.1, epsilon: 1 })),
       );
       expect((split?.gradientNorm ?? 0) / (once?.gradientNorm ?? 0)).toBeCloseTo(1, 4);
-      expect(largestGap(await policy.forward(rows), await whole.forward(rows))).toBeLessThan(10 * tolerance);
+      expect(largestGap(await policy.forward(rows), await twin.forward(rows))).toBeLessThan(10 * tolerance);
     });
 
     it('takes a row in which nothing is trained', async () => {
@@ -213,7 +214,6 @@ export function describeTraining({ open, tolerance }: SuiteContext): void {
       { weightDecay: 5 },
       { maxGradientNorm: 1e-6, epsilon: 1e-4 },
     ])('honours %o or rejects it', async (change) => {
-      const plain = await other();
       const steps = async (one: TrainablePolicy, adam: object): Promise<readonly Float32Array[]> => {
         for (const seed of [3, 4]) {
           await one.forwardBackward(makeRows(vocabularySize, 2, seed), crossEntropy);
@@ -221,7 +221,7 @@ export function describeTraining({ open, tolerance }: SuiteContext): void {
         }
         return one.forward(rows);
       };
-      const without = await steps(plain, Object.fromEntries(Object.entries(change).slice(1))); // the first field is the one under test
+      const without = await steps(twin, Object.fromEntries(Object.entries(change).slice(1))); // the first field is the one under test
       const outcome = await steps(policy, change).catch((error: unknown) => error);
       if (outcome instanceof Error) expect(outcome).toMatchObject({ code: 'option-unsupported' });
       else expect(largestGap(outcome as readonly Float32Array[], without)).toBeGreaterThan(10 * tolerance);
@@ -241,20 +241,18 @@ export function describeTraining({ open, tolerance }: SuiteContext): void {
     });
 
     it('reports the gradient before clipping', async () => {
-      const clipped = await other();
-      for (const one of [policy, clipped]) await one.forwardBackward(rows, crossEntropy);
+      for (const one of [policy, twin]) await one.forwardBackward(rows, crossEntropy);
       const { gradientNorm } = await policy.optimStep({ learningRate: 0 });
-      expect(await clipped.optimStep({ learningRate: 0, maxGradientNorm: gradientNorm / 10 })).toMatchObject({
+      expect(await twin.optimStep({ learningRate: 0, maxGradientNorm: gradientNorm / 10 })).toMatchObject({
         gradientNorm: expect.closeTo(gradientNorm, 5),
       });
     });
   });
 
   it('keeps the order of calls that are made without waiting', async () => {
-    const patient = await other();
-    const before = await patient.forward(rows);
-    await train(patient, rows, 1);
-    const after = await patient.forward(rows);
+    const before = await twin.forward(rows);
+    await train(twin, rows, 1);
+    const after = await twin.forward(rows);
     const calls = await Promise.all([
       policy.forward(rows),
       policy.forwardBackward(rows, crossEntropy),
@@ -266,12 +264,11 @@ export function describeTraining({ open, tolerance }: SuiteContext): void {
   });
 
   it('keeps the base model frozen, and policies apart', async () => {
-    const bystander = await other();
     const before = await policy.forward(rows);
     expect(largestGap(await policy.forwardBase(rows), before)).toBeLessThan(tolerance);
     await train(policy, rows);
     expect(largestGap(await policy.forward(rows), before)).toBeGreaterThan(10 * tolerance);
     expect(largestGap(await policy.forwardBase(rows), before)).toBeLessThan(tolerance);
-    expect(largestGap(await bystander.forward(rows), before)).toBeLessThan(tolerance);
+    expect(largestGap(await twin.forward(rows), before)).toBeLessThan(tolerance);
   });
 }
