@@ -39,6 +39,8 @@ export interface GatewayOptions extends CallLimitOptions {
   readonly sampling?: SamplingOptions;
   /** Calls to an in-process engine that give no seed get one from this, their rollout, caller and position. @default 0 */
   readonly seed?: number;
+  /** Captured calls wait so long for others to be stored with; closing an attempt stores them at once. @default 50 */
+  readonly writeDelayMs?: number;
   /** How long calls may go on when their attempt is closed. @default 0 */
   readonly closeGraceMs?: number;
 }
@@ -108,6 +110,7 @@ export function resolveGatewayOptions(options: GatewayOptions): ResolvedGatewayO
     policy: options.policy ?? 'policy',
     sampling: resolveSampling(options.sampling),
     seed: integer('seed', options.seed ?? 0, -Number.MAX_SAFE_INTEGER),
+    writeDelayMs: integer('writeDelayMs', options.writeDelayMs ?? 50, 0, longestTimerMs),
     closeGraceMs: integer('closeGraceMs', options.closeGraceMs ?? 0, 0, longestTimerMs),
   });
 }

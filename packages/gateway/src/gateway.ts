@@ -5,6 +5,7 @@ import { AttemptRegistry } from './attempts/attempt-registry.ts';
 import type { AttemptSession } from './attempts/attempt-session.ts';
 import { readCaller } from './attempts/caller.ts';
 import { captureCall } from './attempts/capture-call.ts';
+import { WriteWindow } from './attempts/write-window.ts';
 import { answerChat, type CallLimits } from './chat/answer-chat.ts';
 import { parseChatRequest } from './chat/chat-request.ts';
 import { applySamplingRules } from './chat/sampling-rules.ts';
@@ -37,7 +38,7 @@ export class Gateway implements ModelGateway {
   private constructor(options: ResolvedGatewayOptions) {
     this.#options = options;
     this.#limits = { ...options, baseWaitMs: options.retryBaseMs, maxWaitMs: options.retryMaxMs, random: Math.random };
-    this.#attempts = new AttemptRegistry(options.store);
+    this.#attempts = new AttemptRegistry(options.store, new WriteWindow(options.writeDelayMs));
   }
 
   /** Starts listening. @throws {ConfigurationError} `option-invalid`; {GatewayError} `port-unavailable`, naming the port and what to do */

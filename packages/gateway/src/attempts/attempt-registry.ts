@@ -1,13 +1,15 @@
-import { GatewayError, type Claim, type LightningStore } from '@agent-lightning/core';
+import { GatewayError, type Claim } from '@agent-lightning/core';
 import { WireError } from '../http/wire-error.ts';
 import { hashKey, isKey, mintKey } from './attempt-key.ts';
 import { AttemptSession } from './attempt-session.ts';
+import type { SpanStore, WriteWindow } from './write-window.ts';
 
 const rememberedKeys = 4_096;
 
 /** The attempts that may call now, each with its own key. */
 export class AttemptRegistry {
-  readonly #store: Pick<LightningStore, 'appendSpans'>;
+  readonly #store: SpanStore;
+  readonly #window: WriteWindow;
   readonly #open = new Map<string, AttemptSession>();
   readonly #attemptOfKey = new Map<string, string>();
   /** Keys of attempts that ended, oldest first: their holders are told so. */
@@ -15,8 +17,9 @@ export class AttemptRegistry {
   /** Attempts whose key is dead and whose spans are not all stored yet. */
   readonly #closing = new Map<string, AttemptSession>();
 
-  constructor(store: Pick<LightningStore, 'appendSpans'>) {
+  constructor(store: SpanStore, window: WriteWindow) {
     this.#store = store;
+    this.#window = window;
   }
 
   get size(): number {
@@ -32,7 +35,7 @@ export class AttemptRegistry {
         code: 'request-invalid',
       });
     const key = mintKey();
-    const session = new AttemptSession(claim, key, this.#store);
+    const session = new AttemptSession(claim, key, this.#store, this.#window);
     this.#open.set(id, session);
     this.#attemptOfKey.set(session.keyHash.toString('base64'), id);
     return key;

@@ -1,7 +1,8 @@
 import { hash } from 'node:crypto';
-import { TraceRecorder, type Claim, type LightningStore, type RolloutMode } from '@agent-lightning/core';
+import { TraceRecorder, type Claim, type RolloutMode } from '@agent-lightning/core';
 import { WireError } from '../http/wire-error.ts';
 import { hashKey } from './attempt-key.ts';
+import type { SpanStore, WriteWindow } from './write-window.ts';
 
 /** One attempt whose model calls come through the gateway. */
 export class AttemptSession {
@@ -9,15 +10,21 @@ export class AttemptSession {
   readonly mode: RolloutMode;
   readonly recorder: TraceRecorder;
   readonly keyHash: Buffer;
+  readonly #window: WriteWindow;
   #isClosed = false;
   readonly #calls = new Map<AbortController, Promise<void>>();
   readonly #callCounts = new Map<string, number>();
 
-  constructor(claim: Claim, key: string, store: Pick<LightningStore, 'appendSpans'>) {
+  constructor(claim: Claim, key: string, store: SpanStore, window: WriteWindow) {
     this.claim = claim;
     this.mode = claim.rollout.mode;
     this.keyHash = hashKey(key);
-    this.recorder = new TraceRecorder({ store, lease: claim.lease });
+    this.#window = window;
+    const appendSpans: SpanStore['appendSpans'] = async (lease, spans) => {
+      if (!this.#isClosed) await window.wait();
+      return store.appendSpans(lease, spans);
+    };
+    this.recorder = new TraceRecorder({ store: { appendSpans }, lease: claim.lease });
   }
 
   get inFlight(): number {
@@ -65,6 +72,7 @@ export class AttemptSession {
       await ended;
       clearTimeout(timer);
     }
+    this.#window.close();
     await this.recorder.close();
   }
 }

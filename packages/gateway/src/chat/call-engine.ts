@@ -1,11 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import {
-  LightningError,
-  type GenerateEvent,
-  type GenerateRequest,
-  type PolicyRelease,
-  type SamplingEngine,
-} from '@agent-lightning/core';
+import { LightningError, type GenerateEvent, type PolicyRelease } from '@agent-lightning/core';
 import { WireError } from '../http/wire-error.ts';
 import {
   completionPayload,
@@ -38,25 +32,25 @@ function engineError(error: unknown): WireError {
   });
 }
 
-/** The engine's events until it ends or the signal aborts, also for an engine that does not listen to the signal. */
-async function* generate(
-  engine: SamplingEngine,
-  request: GenerateRequest,
+/** Hands on the engine's events until it ends or the signal aborts, also for an engine that does not listen to the signal. */
+async function forEachEvent(
+  events: AsyncIterator<GenerateEvent>,
   signal: AbortSignal,
-): AsyncGenerator<GenerateEvent> {
-  signal.throwIfAborted();
-  let onAbort: () => void = () => undefined;
-  const aborted = new Promise<never>((_, reject) => {
-    onAbort = (): void => reject(signal.reason as WireError);
-  });
-  aborted.catch(() => undefined);
+  onEvent: (event: GenerateEvent) => Promise<void> | undefined,
+): Promise<void> {
+  let rejectNext: (reason: unknown) => void = () => undefined;
+  const onAbort = (): void => rejectNext(signal.reason);
   signal.addEventListener('abort', onAbort);
-  const events = engine.generate(request, signal)[Symbol.asyncIterator]();
   try {
-    while (true) {
-      const next = await Promise.race([events.next(), aborted]);
+    for (;;) {
+      signal.throwIfAborted();
+      const next = await new Promise<IteratorResult<GenerateEvent>>((resolve, reject) => {
+        rejectNext = reject;
+        events.next().then(resolve, reject);
+      });
       if (next.done === true) return;
-      yield next.value;
+      const written = onEvent(next.value);
+      if (written !== undefined) await written;
     }
   } catch (error) {
     // An engine may end in its own way when it is aborted; what counts is why it was.
@@ -87,12 +81,6 @@ function gather(call: EngineCall, event: GenerateEvent, pieces: Piece[][] | unde
   return undefined;
 }
 
-function countUsage(call: EngineCall): void {
-  const reply = call.draft.toReply();
-  const outputTokens = reply.choices.reduce((sum, choice) => sum + (choice.tokens?.length ?? 0), 0);
-  call.draft.usage = { inputTokens: reply.promptTokens?.length ?? 0, outputTokens };
-}
-
 function chunkOf(head: ReplyHead, call: EngineCall, event: GenerateEvent): readonly unknown[] {
   if (event.type === 'prompt') return openingChunks(head, call.request.choices, call.request.view, event.tokens);
   if (event.type === 'finish') return [finishChunk(head, event.choice, event.reason)];
@@ -115,17 +103,17 @@ export async function callEngine(call: EngineCall): Promise<void> {
   draft.model = request.model;
   const pieces: Piece[][] | undefined =
     view.logprobs && !view.stream ? Array.from({ length: request.choices }, () => []) : undefined;
-  for await (const event of generate(release.engine, generateRequest, call.signal)) {
+  const events = release.engine.generate(generateRequest, call.signal)[Symbol.asyncIterator]();
+  await forEachEvent(events, call.signal, (event) => {
     gather(call, event, pieces);
-    if (view.stream) {
-      const chunks = chunkOf(head, call, event);
-      if (chunks.length > 0) await writer.events(chunks);
-    }
-  }
+    if (!view.stream) return undefined;
+    const chunks = chunkOf(head, call, event);
+    return chunks.length > 0 ? writer.events(chunks) : undefined;
+  });
   if (!draft.isFinished)
     throw new WireError('the engine stopped before every choice had ended', { code: 'upstream-malformed' });
-  countUsage(call);
+  draft.usage = { inputTokens: draft.promptLength, outputTokens: draft.sampledTokens };
   if (!view.stream) return writer.json(completionPayload(head, draft.toReply(), view, pieces ?? []));
-  if (view.usage && draft.usage !== undefined) await writer.events([usageChunk(head, draft.usage)]);
+  if (view.usage) await writer.events([usageChunk(head, draft.usage)]);
   return writer.endEvents();
 }

@@ -86,6 +86,15 @@ export class ReplyDraft {
     return choice;
   }
 
+  /** Token ids so far, over all choices. */
+  get sampledTokens(): number {
+    return this.#choices.reduce((sum, choice) => sum + choice.tokens.length, 0);
+  }
+
+  get promptLength(): number {
+    return this.#promptTokens?.length ?? 0;
+  }
+
   markFirstToken(): void {
     this.#firstTokenAtMs ??= performance.now();
   }
