@@ -2,6 +2,7 @@ import { AdapterError, installFetchRedirect } from '@agent-lightning/core';
 import type { BaseCallbackHandler } from '@langchain/core/callbacks/base';
 import { LightningCallbackHandler, type LightningOptions } from './callback-handler.ts';
 import { followLangChainContext } from './caller-context.ts';
+import { keepQueueContext } from './queue-context.ts';
 
 /** A compiled graph, a `createAgent` agent, or an `entrypoint` workflow. */
 export interface Configurable {
@@ -25,6 +26,7 @@ export function withLightning<const Graph extends Configurable>(graph: Graph, op
   }
   const handler = new LightningCallbackHandler(options);
   followLangChainContext();
+  keepQueueContext();
   installFetchRedirect();
   return graph.withConfig({ callbacks: [handler] }) as Graph;
 }

@@ -114,6 +114,23 @@ describe('calls inside a rollout', () => {
     }
   });
 
+  it('never cross in the queue of a model that limits its concurrency', async () => {
+    const own = await startServer();
+    const graph = withLightning(threeNodeGraph(chatModel(own, { maxConcurrency: 2 })));
+    const rollouts = await Promise.all(
+      Array.from({ length: 8 }, async () => {
+        const policy = await startServer();
+        return { policy, rollout: startRollout(policy.baseUrl) };
+      }),
+    );
+    await Promise.all(rollouts.map(({ rollout }, index) => rollout.run(() => graph.invoke({ question: `q${index}` }))));
+    expect(own.calls).toHaveLength(0);
+    for (const [index, { policy }] of rollouts.entries()) {
+      expect(policy.calls.map((call) => agentNamesOf(call)[0])).toEqual(['planner', 'critic', 'judge', 'writer']);
+      expect(policy.calls.every(({ body }) => JSON.stringify(body).includes(`"q${index} `))).toBe(true);
+    }
+  });
+
   it('are told apart by Send, each under its own node span', async () => {
     const [own, policy] = [await startServer(), await startServer()];
     const model = chatModel(own);

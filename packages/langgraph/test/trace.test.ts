@@ -1,5 +1,6 @@
 import { attributeNames, emitReward, operation, type SpanInput } from '@agent-lightning/core';
 import { ToolMessage } from '@langchain/core/messages';
+import { RunnableLambda } from '@langchain/core/runnables';
 import { tool } from '@langchain/core/tools';
 import {
   Annotation,
@@ -218,6 +219,22 @@ describe('the trace of a rollout', () => {
     await rollout.run(() => graph.invoke({ question: 'q' }, thread));
     expect(lineages(await rollout.spans())[0]).toBe('chat < model_request < helper < finish < LangGraph');
     expect(policy.calls.map(agentNamesOf)).toEqual([['model_request', 'finish/model_request', 'helper']]);
+  });
+
+  it('gives chains inside a node the names of the node', async () => {
+    const policy = await startServer();
+    const model = chatModel(await startServer());
+    const chain = RunnableLambda.from((text: string) => `${text}!`)
+      .pipe(model)
+      .pipe((message) => message.text);
+    const graph = withLightning(
+      oneNode('writer', async () => ({ answer: await chain.invoke('q') })),
+      { agentMatch: /^writer$/ },
+    );
+    const rollout = startRollout(policy.baseUrl);
+    await rollout.run(() => graph.invoke({ question: 'q' }, thread));
+    expect(lineages(await rollout.spans())).toEqual(['chat < writer < LangGraph', 'writer < LangGraph', 'LangGraph']);
+    expect(policy.calls.map(agentNamesOf)).toEqual([['writer']]);
   });
 
   it('names tasks of the functional API', async () => {
