@@ -1,6 +1,7 @@
 import { buildBatch, type Episode, type LightningBatch, type Rollout } from '@agent-lightning/core';
 import { optionInvalid, wholeNumber } from './option-checks.ts';
 import { planTrainingStep } from './rollouts/planned-rollout.ts';
+import { basePolicy } from './policies.ts';
 import { RolloutCollector } from './rollouts/rollout-collector.ts';
 import { Session } from './session.ts';
 import { diagnoseSignal } from './step/training-signal.ts';
@@ -43,7 +44,8 @@ export async function dryRun<Task>(options: ResolvedTrainerOptions<Task>, dev: D
   if (!Array.isArray(dev.tasks) || dev.tasks.length === 0) throw optionInvalid('dev: tasks', JSON.stringify(dev.tasks), 'an array of at least one task');
   const samples = wholeNumber('dev: samples', dev.samples ?? 4, 2);
   const runId = 'dev';
-  const session = await Session.open({ trainer: { ...options, store: undefined }, runId, storePath: undefined, hooks: options.hooks });
+  const policy = await basePolicy(options.backend, options.seed);
+  const session = await Session.open({ policy, trainer: { ...options, store: undefined, gateway: undefined }, runId, storePath: undefined, hooks: options.hooks });
   try {
     await session.publish(0);
     const collector = new RolloutCollector({ store: session.store, runId, retry: options.retry, attemptTimeoutMs: options.attemptTimeoutMs, resumed: false });

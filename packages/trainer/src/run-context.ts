@@ -1,4 +1,4 @@
-import type { Episode } from '@agent-lightning/core';
+import type { Episode, TrainablePolicy } from '@agent-lightning/core';
 import type { ResolvedFitOptions } from './fit-options.ts';
 import type { Progress } from './progress/progress.ts';
 import type { RolloutCollector } from './rollouts/rollout-collector.ts';
@@ -11,6 +11,7 @@ export interface RunContext<Task> {
   readonly options: ResolvedTrainerOptions<Task>;
   readonly fit: ResolvedFitOptions<Task>;
   readonly session: Session<Task>;
+  readonly policy: TrainablePolicy;
   readonly collector: RolloutCollector;
   readonly directory: RunDirectory;
   readonly progress: Progress;

@@ -8,19 +8,23 @@ import type { ResolvedTrainerOptions, TrainingGateway } from './trainer-options.
 
 export interface SessionOptions<Task> {
   readonly trainer: ResolvedTrainerOptions<Task>;
+  readonly policy: SamplablePolicy;
   readonly runId: string;
   /** Where the SQLite store goes; undefined for a store in memory. */
   readonly storePath: string | undefined;
   readonly hooks: RunnerHooks;
 }
 
+/** What a session publishes: a policy that trains, or the base model as it is. */
+export type SamplablePolicy = Pick<TrainablePolicy, 'publish'>;
+
 /** The name under which agents and spans see the policy that trains. */
 export const policyName = 'policy';
 
-/** Everything that a run keeps open: store, gateway, policy, and the runner that works in the background. */
+/** Everything that a run keeps open: store, gateway, and the runner that works in the background. */
 export class Session<Task> {
   readonly store: LightningStore;
-  readonly policy: TrainablePolicy;
+  readonly #policy: SamplablePolicy;
   /** Aborts, with the reason, when the runner cannot go on. */
   readonly failed: AbortSignal;
   readonly #gateway: TrainingGateway;
@@ -28,9 +32,9 @@ export class Session<Task> {
   readonly #running: Promise<unknown>;
   readonly #closers: readonly (() => Promise<void>)[];
 
-  private constructor(parts: { store: LightningStore; policy: TrainablePolicy; gateway: TrainingGateway; runner: Runner<Task>; closers: readonly (() => Promise<void>)[] }) {
+  private constructor(parts: { store: LightningStore; policy: SamplablePolicy; gateway: TrainingGateway; runner: Runner<Task>; closers: readonly (() => Promise<void>)[] }) {
     this.store = parts.store;
-    this.policy = parts.policy;
+    this.#policy = parts.policy;
     this.#gateway = parts.gateway;
     this.#runner = parts.runner;
     this.#closers = parts.closers;
@@ -41,10 +45,9 @@ export class Session<Task> {
 
   /** Opens what the options do not already give; what was opened is closed again when something fails. */
   static async open<Task>(options: SessionOptions<Task>): Promise<Session<Task>> {
-    const { trainer } = options;
+    const { trainer, policy } = options;
     const closers: (() => Promise<void>)[] = [];
     try {
-      const policy = await trainer.backend.createPolicy({ name: policyName, seed: trainer.seed });
       const store = trainer.store ?? await openStore(options.storePath);
       if (trainer.store === undefined) closers.unshift(() => store.close());
       const gateway = trainer.gateway ?? await Gateway.start({ store, policy: policyName, seed: trainer.seed, sampling: samplingOf(trainer.algorithm) });
@@ -62,7 +65,7 @@ export class Session<Task> {
 
   /** Makes the policy's weights as they are now what agents sample from. */
   async publish(version: number): Promise<void> {
-    await this.#gateway.publish(policyName, await this.policy.publish(version));
+    await this.#gateway.publish(policyName, await this.#policy.publish(version));
   }
 
   /** Stops the runner, aborting the rollouts that still run, and closes what this session opened. */

@@ -33,7 +33,7 @@ export interface TrainerOptions<Task = JsonValue> {
   readonly runDirectory?: string;
   /** Stays open when the run ends. @default a SQLite file in the run directory */
   readonly store?: LightningStore;
-  /** Stays open when the run ends. @default a gateway on a free port of this machine */
+  /** Stays open when the run ends; give the store that it writes to as well. @default a gateway on a free port of this machine */
   readonly gateway?: TrainingGateway;
   /** From an attempt's start to its time-out. @default 600_000 */
   readonly attemptTimeoutMs?: number;
@@ -95,6 +95,7 @@ export function resolveTrainerOptions<Task>(options: TrainerOptions<Task>, now: 
   if (typeof options.rollout !== 'function') throw optionInvalid('Trainer: rollout', options.rollout, 'the function that runs the agent on one task');
   if (options.algorithm?.name !== 'grpo') throw optionInvalid('Trainer: algorithm', options.algorithm, 'what grpo(…) returns');
   if (typeof options.backend?.createPolicy !== 'function') throw optionInvalid('Trainer: backend', options.backend, 'a training backend, such as embedded({ model })');
+  if (options.gateway !== undefined && options.store === undefined) throw optionInvalid('Trainer: store', undefined, 'the store that the given gateway writes to');
   return Object.freeze({
     rollout: options.rollout,
     backend: options.backend,

@@ -4,6 +4,7 @@ import { checkCapabilities } from './capabilities.ts';
 import { dryRun, type DevOptions, type DevReport } from './dev.ts';
 import { resolveFitOptions, type FitOptions, type ResolvedFitOptions } from './fit-options.ts';
 import { Interrupt } from './interrupt.ts';
+import { createPolicy } from './policies.ts';
 import { Progress } from './progress/progress.ts';
 import { writeReport } from './report/write-report.ts';
 import { RolloutCollector } from './rollouts/rollout-collector.ts';
@@ -70,7 +71,9 @@ export class Trainer<Task = JsonValue> {
 
   async #fitIn(directory: RunDirectory, fit: ResolvedFitOptions<Task>, maxRowTokens: number, progress: Progress, interrupt: Interrupt): Promise<TrainingResult> {
     const options = this.#options;
+    const policy = await createPolicy(options.backend, options.seed);
     const session = await Session.open({
+      policy,
       trainer: { ...options, logger: progress.logger },
       runId: directory.runId,
       storePath: directory.file('store.sqlite'),
@@ -80,7 +83,7 @@ export class Trainer<Task = JsonValue> {
       const { store, failed } = session;
       const { retry, attemptTimeoutMs } = options;
       const context: RunContext<Task> = {
-        options, fit, session, directory, progress, maxRowTokens,
+        options, fit, session, policy, directory, progress, maxRowTokens,
         collector: new RolloutCollector({ store, runId: directory.runId, retry, attemptTimeoutMs, resumed: fit.resume }),
         interrupted: interrupt.signal,
         stopping: AbortSignal.any([interrupt.signal, failed]),
@@ -104,7 +107,7 @@ async function trainAndReport<Task>(context: RunContext<Task>): Promise<Training
     throw error;
   }
   const modelDirectory = stopReason === 'interrupted' ? undefined : context.directory.file('model');
-  if (modelDirectory !== undefined) await context.session.policy.exportModel(modelDirectory);
+  if (modelDirectory !== undefined) await context.policy.exportModel(modelDirectory);
   const reportPath = await writeReport(context, { state: run.state, samples: run.samples, outcome: stopReason });
   if (stopReason === 'interrupted') context.progress.logger.info(`saved after step ${run.state.step}; ${context.options.resumeHint(context.directory.path)}`);
   const { state } = run;

@@ -57,13 +57,13 @@ export class TrainingRun<Task> {
   }
 
   async #begin(): Promise<void> {
-    const { directory, session, fit, collector, progress } = this.#context;
+    const { directory, session, policy, fit, collector, progress } = this.#context;
     const checkpoint = fit.resume ? await directory.checkpoints.latest() : undefined;
     if (checkpoint !== undefined) {
       this.#state = checkpoint.state;
       this.#savedStep = checkpoint.state.step;
       this.#wallSecondsBefore = checkpoint.state.wallSeconds;
-      await session.policy.loadState(checkpoint.policyDirectory);
+      await policy.loadState(checkpoint.policyDirectory);
       this.#lastMetrics = (await directory.readMetrics()).findLast((metrics) => metrics.step === checkpoint.state.step);
     }
     if (fit.resume) {
@@ -182,8 +182,8 @@ export class TrainingRun<Task> {
 
   async #save(): Promise<void> {
     if (this.#savedStep === this.#state.step) return;
-    const { directory, session } = this.#context;
-    await withFileErrors(directory.file('checkpoints'), () => directory.checkpoints.save(session.policy, this.#state));
+    const { directory, policy } = this.#context;
+    await withFileErrors(directory.file('checkpoints'), () => directory.checkpoints.save(policy, this.#state));
     this.#savedStep = this.#state.step;
   }
 

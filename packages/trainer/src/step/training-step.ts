@@ -25,7 +25,7 @@ export type TrainingStepResult = Omit<StepRecord, 'validation' | 'seconds' | 'wa
 
 /** Rollouts → episodes → batch → optimizer steps → a new version. */
 export async function runTrainingStep<Task>(context: RunContext<Task>, input: TrainingStepInput): Promise<TrainingStepResult> {
-  const { options, collector, progress, session } = context;
+  const { options, collector, progress, policy, session } = context;
   const { step, clock, policyVersion } = input;
   const { algorithm } = options;
   const planned = planTrainingStep(step, context.fit.train, input.taskIndexes, algorithm.groupSize);
@@ -37,7 +37,7 @@ export async function runTrainingStep<Task>(context: RunContext<Task>, input: Tr
     return { episodes: read, batch: toBatch(context, step, read) };
   });
   const outcome = await clock.measure('train', () => trainOnBatch(batch, {
-    policy: session.policy, algorithm, step, random: seededRandom(options.seed, `minibatches/${step}`), beforeUpdate: input.beforeUpdate,
+    policy, algorithm, step, random: seededRandom(options.seed, `minibatches/${step}`), beforeUpdate: input.beforeUpdate,
   }));
   const newVersion = outcome.optimizerSteps > 0 ? step : policyVersion;
   if (newVersion !== policyVersion) await clock.measure('publish', () => session.publish(newVersion));
