@@ -11,4 +11,15 @@ export { loadCheckpoint, type Checkpoint } from './checkpoint/checkpoint.ts';
 export { decodeSafetensors, encodeSafetensors, type Tensor, type TensorFile } from './checkpoint/safetensors.ts';
 export { ChatTemplate } from './text/chat-template.ts';
 export { Tokenizer, type TokenizerJson } from './text/tokenizer.ts';
-export type { LlamaConfig } from './model/llama-types.ts';
+
+// the engine alone, for benchmarks and other trainers
+export { LlamaEngine, parameterShapes } from './model/llama-engine.ts';
+export type {
+  LlamaConfig,
+  LlamaEngineOptions,
+  LlamaWeights,
+  OptimizerState,
+  SampledPiece,
+  SampleRequest,
+  WeightsVersion,
+} from './model/llama-types.ts';

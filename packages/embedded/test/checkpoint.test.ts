@@ -79,6 +79,10 @@ describe('createCheckpoint', () => {
     await expect(
       createCheckpoint({ ...options, config: { ...options.config, keyValueHeads: 3 } }),
     ).rejects.toMatchObject({ code: 'checkpoint-corrupt' });
+    const narrow = { ...options.config, hiddenSize: 12, headSize: 6 };
+    await expect(createCheckpoint({ ...options, config: narrow })).rejects.toMatchObject({
+      code: 'checkpoint-unsupported',
+    });
     await expect(readFile(options.directory)).rejects.toMatchObject({ code: 'ENOENT' });
   });
 });

@@ -93,6 +93,21 @@ describe('embedded', () => {
     expect((await collectGeneration(second.engine, { input: { messages }, maxTokens: 2 })).choices).toHaveLength(1);
   });
 
+  it('ends calls in flight when it closes, and takes no more', async () => {
+    const policy = await open().createPolicy({ name: 'policy', seed: 0 });
+    const release = await policy.publish(1);
+    if (release.kind !== 'engine') throw new TypeError('no engine');
+    const events = release.engine.generate({ input: { messages } })[Symbol.asyncIterator]();
+    await events.next(); // the prompt; the next event would be sampled
+    const cut = expect(events.next()).rejects.toMatchObject({ code: 'backend-closed' });
+    await backend?.close();
+    await cut;
+    await expect(collectGeneration(release.engine, { input: { messages } })).rejects.toMatchObject({
+      code: 'backend-closed',
+    });
+    await expect(policy.optimStep({ learningRate: 0.1 })).rejects.toMatchObject({ code: 'backend-closed' });
+  });
+
   it('refuses to save while a gradient waits, and to replace a directory that is not its own', async () => {
     const policy = await open().createPolicy({ name: 'policy', seed: 0 });
     const row = {

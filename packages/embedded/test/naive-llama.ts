@@ -10,7 +10,9 @@ export function naiveLogprobs(config: LlamaConfig, weights: NaiveWeights, tokens
   const weight = (name: string): Float64Array => weights.get(name)!;
   const embedding = weight('model.embed_tokens.weight');
   const count = tokens.length - 1;
-  let hidden = Array.from({ length: count }, (_, t) => [...embedding.subarray(tokens[t]! * config.hiddenSize, (tokens[t]! + 1) * config.hiddenSize)]);
+  let hidden = Array.from({ length: count }, (_, t) => [
+    ...embedding.subarray(tokens[t]! * config.hiddenSize, (tokens[t]! + 1) * config.hiddenSize),
+  ]);
   for (let i = 0; i < config.layers; i++) {
     const name = (part: string): Float64Array => weight(`model.layers.${i}.${part}.weight`);
     const norm1 = hidden.map((x) => rmsNorm(x, name('input_layernorm'), config.rmsNormEpsilon));
@@ -27,14 +29,33 @@ export function naiveLogprobs(config: LlamaConfig, weights: NaiveWeights, tokens
     });
   }
   const head = weights.get('lm_head.weight') ?? embedding;
-  return [0, ...hidden.map((x, t) => logSoftmax(product(head, rmsNorm(x, weight('model.norm.weight'), config.rmsNormEpsilon)))[tokens[t + 1]!]!)];
+  return [
+    0,
+    ...hidden.map(
+      (x, t) =>
+        logSoftmax(product(head, rmsNorm(x, weight('model.norm.weight'), config.rmsNormEpsilon)))[tokens[t + 1]!]!,
+    ),
+  ];
 }
 
 /** Reproducible weights and a config of awkward sizes: an MLP width and a vocabulary that no tile divides. */
-export function naiveModel(options: { seed: number; tied: boolean; scale?: number; config?: Partial<LlamaConfig> }): { config: LlamaConfig; weights: NaiveWeights } {
+export function naiveModel(options: { seed: number; tied: boolean; scale?: number; config?: Partial<LlamaConfig> }): {
+  config: LlamaConfig;
+  weights: NaiveWeights;
+} {
   const config: LlamaConfig = {
-    vocabSize: 13, hiddenSize: 16, intermediateSize: 20, layers: 2, heads: 4, keyValueHeads: 2, headSize: 8, maxPositions: 160,
-    ropeTheta: 10_000, rmsNormEpsilon: 1e-5, tieWordEmbeddings: options.tied, ...options.config,
+    vocabSize: 13,
+    hiddenSize: 16,
+    intermediateSize: 20,
+    layers: 2,
+    heads: 4,
+    keyValueHeads: 2,
+    headSize: 8,
+    maxPositions: 160,
+    ropeTheta: 10_000,
+    rmsNormEpsilon: 1e-5,
+    tieWordEmbeddings: options.tied,
+    ...options.config,
   };
   const random = randomStream(options.seed);
   const scale = options.scale ?? 0.5;
@@ -53,7 +74,12 @@ export function toFloat32(weights: NaiveWeights): Map<string, Float32Array> {
 }
 
 /** Random rows of the given lengths: half of the tokens trained on, ratios near and far from 1, advantages of both signs. */
-export function naiveRows(config: LlamaConfig, weights: NaiveWeights, lengths: readonly number[], seed: number): TrainingRow[] {
+export function naiveRows(
+  config: LlamaConfig,
+  weights: NaiveWeights,
+  lengths: readonly number[],
+  seed: number,
+): TrainingRow[] {
   const random = randomStream(seed);
   return lengths.map((length) => {
     const tokens = Int32Array.from({ length }, () => Math.floor(random() * config.vocabSize));
@@ -63,7 +89,9 @@ export function naiveRows(config: LlamaConfig, weights: NaiveWeights, lengths: r
     return {
       tokens,
       lossMask,
-      logprobs: Float32Array.from({ length }, (_, t) => (lossMask[t] ? now[t]! + shifts[Math.floor(random() * 4)]! : 0)),
+      logprobs: Float32Array.from({ length }, (_, t) =>
+        lossMask[t] ? now[t]! + shifts[Math.floor(random() * 4)]! : 0,
+      ),
       advantages: Float32Array.from({ length }, (_, t) => (lossMask[t] ? 2 * random() - 1 : 0)),
     };
   });
@@ -79,7 +107,9 @@ export function randomStream(seed: number): () => number {
 }
 
 function product(matrix: Float64Array, x: readonly number[]): number[] {
-  return Array.from({ length: matrix.length / x.length }, (_, row) => x.reduce((total, value, j) => total + value * matrix[row * x.length + j]!, 0));
+  return Array.from({ length: matrix.length / x.length }, (_, row) =>
+    x.reduce((total, value, j) => total + value * matrix[row * x.length + j]!, 0),
+  );
 }
 
 function sum(a: readonly number[], b: readonly number[]): number[] {
@@ -101,13 +131,24 @@ function rotate(x: readonly number[], position: number, { headSize, ropeTheta }:
   });
 }
 
-function attend(query: readonly number[], keys: readonly (readonly number[])[], values: readonly (readonly number[])[], { headSize, heads, keyValueHeads }: LlamaConfig): number[] {
+function attend(
+  query: readonly number[],
+  keys: readonly (readonly number[])[],
+  values: readonly (readonly number[])[],
+  { headSize, heads, keyValueHeads }: LlamaConfig,
+): number[] {
   return Array.from({ length: heads }, (_, head) => {
     const own = head * headSize;
     const shared = Math.floor(head / (heads / keyValueHeads)) * headSize;
-    const scores = keys.map((key) => Array.from({ length: headSize }, (_, j) => query[own + j]! * key[shared + j]!).reduce((a, b) => a + b, 0) / Math.sqrt(headSize));
+    const scores = keys.map(
+      (key) =>
+        Array.from({ length: headSize }, (_, j) => query[own + j]! * key[shared + j]!).reduce((a, b) => a + b, 0) /
+        Math.sqrt(headSize),
+    );
     const weights = logSoftmax(scores).map(Math.exp);
-    return Array.from({ length: headSize }, (_, j) => weights.reduce((total, weight, t) => total + weight * values[t]![shared + j]!, 0));
+    return Array.from({ length: headSize }, (_, j) =>
+      weights.reduce((total, weight, t) => total + weight * values[t]![shared + j]!, 0),
+    );
   }).flat();
 }
 

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 
 import { ConfigurationError } from '@agent-lightning/core';
 
+import { checkConfig } from '../model/engine-checks.ts';
 import type { LlamaConfig } from '../model/llama-types.ts';
 import { ChatTemplate } from '../text/chat-template.ts';
 import { Tokenizer, type TokenizerJson } from '../text/tokenizer.ts';
@@ -84,6 +85,7 @@ export async function createCheckpoint(options: CreateCheckpointOptions): Promis
   void new ChatTemplate(options.chatTemplate, tokenizerConfig); // a template that does not parse is refused before anything is written
   const configJson = writeModelConfig(completeShape(options.config, tokenizer), tokens);
   const config = readModelConfig(configJson, 'options.config');
+  checkConfig(config); // a model that this engine could not run is not written
   const generationConfig = {
     bos_token_id: configJson['bos_token_id'] ?? null,
     eos_token_id: configJson['eos_token_id'] ?? null,
