@@ -67,6 +67,16 @@ describe('splitMinibatches', () => {
     expect(sizes.toSorted()).toEqual([4, 4, 6]);
   });
 
+  it('deals large groups before small ones', () => {
+    const large = [0, 1, 2, 3].map((index) =>
+      episodeOf(`large-${index}`, 'large', index % 2, [{ prompt: [1], response: [2] }]),
+    );
+    for (const seed of [1, 2, 3]) {
+      const minibatches = splitMinibatches(buildBatch([...groups(2), ...large], options), 2, seeded(seed));
+      expect(minibatches.map(({ rolloutCount }) => rolloutCount)).toEqual([4, 4]);
+    }
+  });
+
   it('deals differently with other random numbers, and alike with the same', () => {
     const batch = buildBatch(groups(8), options);
     const dealt = (seed: number): string =>

@@ -120,6 +120,15 @@ describe('buildRows', () => {
     ]);
   });
 
+  it('continues the latest of two calls that are the same', () => {
+    const calls = [
+      { prompt: [1], response: [2] },
+      { prompt: [1], response: [2] },
+      { prompt: [1, 2], response: [3] },
+    ];
+    expect(rowsOf(calls, 'trajectory').map(({ callIndexes }) => callIndexes)).toEqual([[0], [1, 2]]);
+  });
+
   it('never merges calls of different policies', () => {
     const calls = [
       { prompt: [1], response: [2], policy: 'writer' },
@@ -203,6 +212,7 @@ describe('buildRows', () => {
     [{ prompt: [], response: [1] }, /prompt has no tokens/],
     [{ prompt: [1], response: [] }, /response has no tokens/],
     [{ prompt: [1], response: [1, 2], logprobs: [-1] }, /1 log-probabilities for 2 response tokens/],
+    [{ prompt: [1], response: [1], logprobs: [-Infinity] }, /log-probability 0 is -Infinity/],
     [{ prompt: [1], response: [1], logprobs: [Number.NaN] }, /log-probability 0 is NaN/],
     [{ prompt: [1], response: [1], logprobs: [0.5] }, /log-probability 0 is 0.5/],
     [{ prompt: [-1], response: [1] }, /token id is negative/],

@@ -116,6 +116,23 @@ describe('the signals of a transition', () => {
     expect(signalsOf(trace)).toEqual({ a: ['length_stop write'] });
   });
 
+  it('belong to the call that they hang below, whatever was called meanwhile', () => {
+    const trace = new TraceBuilder();
+    trace.call('a');
+    trace.call('b');
+    trace.add('e', 'exception', { parentSpanId: 'a', attributes: { [attributeNames.exceptionType]: 'Error' } });
+    expect(signalsOf(trace)).toEqual({ a: ['exception Error'], b: [] });
+  });
+
+  it('pass over a response that the agent never used', () => {
+    const trace = new TraceBuilder();
+    trace.call('a');
+    trace.call('late', { responseId: 'r1', parentSpanId: 'reported' });
+    trace.tool('t', 'sql');
+    trace.reported('reported', { status: brokenStatus });
+    expect(signalsOf(trace)).toEqual({ a: ['tool_ok sql'] });
+  });
+
   it('belong to nobody where an untrained call caused them', () => {
     const trace = new TraceBuilder();
     trace.tool('before', 'sql');

@@ -125,6 +125,14 @@ describe('toEpisode with agentMatch', () => {
     ]);
     expect(episodeOf(trace).untrainable).toEqual([]);
   });
+
+  it('does not count a call that the gateway passed on to a model which is no policy', () => {
+    const trace = new TraceBuilder();
+    trace.add('passed on', 'model_call', {
+      attributes: { [attributeNames.source]: 'gateway', [attributeNames.agentNames]: ['write'] },
+    });
+    expect(episodeOf(trace, { agentMatch: /write/ })).toMatchObject({ transitions: [], untrainable: [] });
+  });
 });
 
 describe('toEpisode with retries and copies', () => {
@@ -141,6 +149,13 @@ describe('toEpisode with retries and copies', () => {
     trace.call('again', { responseId: 'r1' });
     trace.call('choice', { responseId: 'r1', attributes: { [attributeNames.choiceIndex]: 1 } });
     expect(called(episodeOf(trace))).toEqual(['a', 'choice']);
+  });
+
+  it('keeps different responses of a server that gives all of them one id', () => {
+    const trace = new TraceBuilder();
+    trace.call('a', { responseId: 'chatcmpl-1', response: [2] });
+    trace.call('b', { responseId: 'chatcmpl-1', response: [3] });
+    expect(called(episodeOf(trace))).toEqual(['a', 'b']);
   });
 
   it('trains on the response that the agent went on with, and shows those that a retry replaced', () => {

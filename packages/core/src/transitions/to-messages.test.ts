@@ -75,6 +75,14 @@ describe('toMessages', () => {
     expect(toMessages(trace.spans, { agentMatch: /check/ }).conversations.map(({ spanId }) => spanId)).toEqual(['b']);
   });
 
+  it('leaves out a response that the agent never used', () => {
+    const trace = new TraceBuilder();
+    trace.call('lost', { responseId: 'r1', parentSpanId: 'reported', attributes: spoken });
+    trace.call('kept', { responseId: 'r2', parentSpanId: 'reported', attributes: spoken });
+    trace.reported('reported', { responseId: 'r2' });
+    expect(toMessages(trace.spans).conversations.map(({ spanId }) => spanId)).toEqual(['kept']);
+  });
+
   it('leaves failed calls out, and names those whose messages it cannot read', () => {
     const trace = new TraceBuilder();
     trace.call('failed', { status: brokenStatus });
