@@ -128,8 +128,8 @@ describe('the signals of a transition', () => {
     const trace = new TraceBuilder();
     trace.call('a');
     trace.call('late', { responseId: 'r1', parentSpanId: 'reported' });
-    trace.tool('t', 'sql');
     trace.reported('reported', { status: brokenStatus });
+    trace.tool('t', 'sql');
     expect(signalsOf(trace)).toEqual({ a: ['tool_ok sql'] });
   });
 
