@@ -7,6 +7,7 @@ const root: string = fileURLToPath(new URL('.', import.meta.url));
 const binaries: Readonly<Record<string, readonly string[]>> = {
   plain: ['--use', 'LANES=0'],
   relaxed: ['--use', 'LANES=1', '--enable', 'relaxed-simd'],
+  wide: ['--use', 'LANES=2', '--enable', 'relaxed-simd'],
 };
 const options: readonly string[] = [
   '--runtime', 'stub', '--noAssert', '-O3', '--enable', 'simd', '--enable', 'threads',

@@ -2,7 +2,7 @@ import { BackendError, type AdamParameters, type ForwardBackwardResult, type Los
 import { checkAdam, checkConfig, checkLoss, checkThreads, checkWeights } from './engine-checks.ts';
 import { createEngineMemory, type EngineMemory } from './engine-memory.ts';
 import { EngineFault } from './engine-fault.ts';
-import { chooseSimd, compileKernels } from './kernel-binary.ts';
+import { loadKernels } from './kernel-binary.ts';
 import { instantiateKernels, type Address, type Kernels } from './kernels.ts';
 import type { LlamaConfig, LlamaEngineOptions, LlamaWeights, OptimizerState, SampledPiece, SampleRequest, WeightsVersion } from './llama-types.ts';
 import type { Parameter } from './parameter-layout.ts';
@@ -52,7 +52,7 @@ export class LlamaEngine {
     checkConfig(config);
     checkThreads(threads);
     checkWeights(options.weights, config);
-    const module = await compileKernels(chooseSimd(options.simd ?? 'auto'));
+    const module = await loadKernels(options.simd ?? 'auto');
     const memory = inMemory(() => createEngineMemory(config, threads));
     const starts = Array.from({ length: threads }, (_, thread) => ({ config, module, memory: memory.memory, map: memory.map, thread, threads }));
     const engine = new LlamaEngine(config, memory, instantiateKernels(module, memory.memory), new WorkerPool(starts));

@@ -41,8 +41,8 @@ export interface LlamaEngineOptions {
   readonly weights: LlamaWeights;
   /** Worker threads, 1 to 16. */
   readonly threads: number;
-  /** Which kernels: fused multiply-add where this runtime has it, or plain SIMD. @default 'auto' */
-  readonly simd?: 'auto' | 'relaxed' | 'plain';
+  /** Which kernels: plain 128-bit SIMD, with fused multiply-add, or that in 256-bit registers; 'auto' takes the fastest. @default 'auto' */
+  readonly simd?: 'auto' | 'wide' | 'relaxed' | 'plain';
 }
 
 export interface SampleRequest {
