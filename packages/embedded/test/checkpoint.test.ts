@@ -161,7 +161,7 @@ describe('loadCheckpoint', () => {
     await edit('config.json', (json) => ({ ...json, vocab_size: 299 }));
     await expect(loadCheckpoint(model)).rejects.toThrow(/ids up to 299 and config.json has vocab_size 299/);
     await writeFile(join(model, 'config.json'), '{');
-    await expect(loadCheckpoint(model)).rejects.toThrow(/config.json is not JSON/);
+    await expect(loadCheckpoint(model)).rejects.toThrow(/config.json: it is not JSON/);
   });
 });
 

@@ -6,6 +6,7 @@ import { BackendError } from '@agent-lightning/core';
 
 import { writeDirectoryAtomically } from '../checkpoint/atomic-directory.ts';
 import { formatJson, parseJson, takeParameters, withShapes } from '../checkpoint/checkpoint.ts';
+import { corrupt } from '../checkpoint/checkpoint-errors.ts';
 import type { JsonObject } from '../checkpoint/model-config.ts';
 import { decodeSafetensors, encodeSafetensors } from '../checkpoint/safetensors.ts';
 import type { LlamaConfig, LlamaWeights, OptimizerState } from '../model/llama-types.ts';
@@ -101,8 +102,4 @@ async function read(path: string): Promise<Buffer> {
 
 function isNatural(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
-}
-
-function corrupt(source: string, problem: string): BackendError {
-  return new BackendError(`${source}: ${problem}.`, { code: 'checkpoint-corrupt' });
 }

@@ -9,6 +9,7 @@ import type { LlamaConfig, LlamaWeights } from '../model/llama-types.ts';
 import { ChatTemplate, findChatTemplate } from '../text/chat-template.ts';
 import { Tokenizer } from '../text/tokenizer.ts';
 import { writeDirectoryAtomically } from './atomic-directory.ts';
+import { corrupt } from './checkpoint-errors.ts';
 import { readModelConfig, readTokenIds, type JsonObject } from './model-config.ts';
 import { decodeSafetensors, encodeSafetensors, type Tensor } from './safetensors.ts';
 
@@ -150,7 +151,7 @@ export function parseJson(text: string | undefined, source: string): JsonObject 
   try {
     value = JSON.parse(text ?? '');
   } catch (cause) {
-    throw new BackendError(`${source} is not JSON: ${String(cause)}.`, { code: 'checkpoint-corrupt', cause });
+    throw corrupt(source, `it is not JSON: ${String(cause)}`, cause);
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw corrupt(source, 'it is not a JSON object');
@@ -237,8 +238,4 @@ async function readIfPresent(path: string): Promise<Buffer | undefined> {
       cause: error,
     });
   }
-}
-
-function corrupt(source: string, problem: string): BackendError {
-  return new BackendError(`${source}: ${problem}.`, { code: 'checkpoint-corrupt' });
 }

@@ -53,7 +53,7 @@ export interface CreateCheckpointOptions {
 }
 
 /**
- * Writes a whole model directory, atomically, that this package, transformers and vLLM load alike.
+ * Writes a whole model directory, atomically, in the ordinary layout that transformers and vLLM read.
  *
  * @throws {ConfigurationError} `option-invalid` for a token that the tokenizer lacks or a seed that is no integer
  * @throws {BackendError} `checkpoint-corrupt` | `checkpoint-unsupported` for sizes or a tokenizer that do not make a model

@@ -1,7 +1,8 @@
 /** `config.json` ↔ the engine's configuration. What the engine would not honour is refused, never ignored. */
-import { BackendError, type JsonValue } from '@agent-lightning/core';
+import type { BackendError, JsonValue } from '@agent-lightning/core';
 
 import type { LlamaConfig } from '../model/llama-types.ts';
+import { corrupt, unsupported } from './checkpoint-errors.ts';
 
 /** A JSON file of a checkpoint. */
 export type JsonObject = Readonly<Record<string, JsonValue>>;
@@ -109,13 +110,13 @@ export function readTokenIds(value: JsonValue | undefined, source: string): read
 function requireLlama(config: JsonObject, source: string): void {
   const architectures = config['architectures'];
   if (JSON.stringify(architectures) !== '["LlamaForCausalLM"]')
-    throw unsupported(source, 'architectures', architectures, '["LlamaForCausalLM"]');
+    throw dishonoured(source, 'architectures', architectures, '["LlamaForCausalLM"]');
   for (const [name, only] of Object.entries(onlyValues)) {
     const value = config[name] ?? only;
-    if (value !== only) throw unsupported(source, name, value, JSON.stringify(only));
+    if (value !== only) throw dishonoured(source, name, value, JSON.stringify(only));
   }
   for (const name of refusedFields) {
-    if (!isAbsent(config[name])) throw unsupported(source, name, config[name], 'none');
+    if (!isAbsent(config[name])) throw dishonoured(source, name, config[name], 'none');
   }
 }
 
@@ -133,7 +134,7 @@ function readRopeTheta(config: JsonObject, source: string): number {
       kind !== 'default' ||
       Object.values(rest).some((value) => value !== null && value !== 1)
     ) {
-      throw unsupported(source, name, rope, 'rope_type "default" and no scaling');
+      throw dishonoured(source, name, rope, 'rope_type "default" and no scaling');
     }
     if (!isAbsent(inner) && !isAbsent(theta) && inner !== theta)
       throw corrupt(
@@ -174,13 +175,6 @@ function isSize(value: JsonValue | undefined): value is number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value > 0;
 }
 
-function unsupported(source: string, name: string, value: JsonValue | undefined, supported: string): BackendError {
-  return new BackendError(
-    `${source}: ${name} is ${JSON.stringify(value ?? null)}; this engine supports only ${supported}.`,
-    { code: 'checkpoint-unsupported' },
-  );
-}
-
-function corrupt(source: string, problem: string): BackendError {
-  return new BackendError(`${source}: ${problem}.`, { code: 'checkpoint-corrupt' });
+function dishonoured(source: string, name: string, value: JsonValue | undefined, supported: string): BackendError {
+  return unsupported(source, `${name} is ${JSON.stringify(value ?? null)}; this engine supports only ${supported}`);
 }

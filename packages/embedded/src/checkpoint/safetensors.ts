@@ -4,7 +4,7 @@
  *
  * @source https://huggingface.co/docs/safetensors (format description)
  */
-import { BackendError } from '@agent-lightning/core';
+import { corrupt, unsupported } from './checkpoint-errors.ts';
 
 /** A named block of numbers in row-major order. */
 export interface Tensor {
@@ -102,9 +102,7 @@ function readEntry(name: string, value: unknown, source: string): HeaderEntry {
   const { dtype, shape, data_offsets: offsets } = value;
   if (typeof dtype !== 'string') throw corrupt(source, `'${name}' has no dtype`);
   if (!isSupportedType(dtype)) {
-    throw new BackendError(`${source}: tensor '${name}' has dtype ${dtype}; this engine reads F32, BF16 and F16.`, {
-      code: 'checkpoint-unsupported',
-    });
+    throw unsupported(source, `tensor '${name}' has dtype ${dtype}; this engine reads F32, BF16 and F16`);
   }
   if (!isNaturals(shape)) throw corrupt(source, `'${name}' has shape ${JSON.stringify(shape)}`);
   if (!isNaturals(offsets) || offsets.length !== 2)
@@ -179,11 +177,4 @@ function isNaturals(value: unknown): value is readonly number[] {
 
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function corrupt(source: string, problem: string, cause?: unknown): BackendError {
-  return new BackendError(`${source} is not a whole safetensors file: ${problem}.`, {
-    code: 'checkpoint-corrupt',
-    cause,
-  });
 }

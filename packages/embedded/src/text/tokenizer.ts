@@ -1,6 +1,8 @@
 /** Text ↔ token ids, as the checkpoint's `tokenizer.json` defines them. */
-import { BackendError, type JsonValue } from '@agent-lightning/core';
+import type { JsonValue } from '@agent-lightning/core';
 import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
+
+import { corrupt, unsupported } from '../checkpoint/checkpoint-errors.ts';
 
 /** The content of `tokenizer.json` or `tokenizer_config.json`. */
 export type TokenizerJson = Readonly<Record<string, JsonValue>>;
@@ -25,10 +27,7 @@ export class Tokenizer {
         clean_up_tokenization_spaces: false,
       });
     } catch (cause) {
-      throw new BackendError(`${source}: tokenizer.json cannot be used: ${String(cause)}`, {
-        code: 'checkpoint-corrupt',
-        cause,
-      });
+      throw corrupt(source, `tokenizer.json cannot be used: ${String(cause)}`, cause);
     }
     this.#known = new Set(this.#tokenizer.get_vocab().values());
     this.vocabularySize = Math.max(...this.#known) + 1;
@@ -59,7 +58,10 @@ export class Tokenizer {
 function requireSupported(tokenizerJson: TokenizerJson, source: string): void {
   const model = field(tokenizerJson['model'], 'type');
   if (model !== supportedModel) {
-    throw unsupported(source, `model.type is ${JSON.stringify(model)}; only ${supportedModel} is supported`);
+    throw unsupported(
+      source,
+      `tokenizer.json: model.type is ${JSON.stringify(model)}; only ${supportedModel} is supported`,
+    );
   }
   const decoder = tokenizerJson['decoder'] ?? null;
   const parts = [decoder, ...asArray(field(decoder, 'decoders'))];
@@ -68,7 +70,7 @@ function requireSupported(tokenizerJson: TokenizerJson, source: string): void {
     if (!supportedDecoders.some((name) => name === type)) {
       throw unsupported(
         source,
-        `decoder type is ${JSON.stringify(type ?? null)}; supported are ${supportedDecoders.join(', ')}`,
+        `tokenizer.json: decoder type is ${JSON.stringify(type ?? null)}; supported are ${supportedDecoders.join(', ')}`,
       );
     }
   }
@@ -82,8 +84,4 @@ function field(value: JsonValue | undefined, name: string): JsonValue | undefine
 
 function asArray(value: JsonValue | undefined): readonly JsonValue[] {
   return Array.isArray(value) ? (value as readonly JsonValue[]) : [];
-}
-
-function unsupported(source: string, problem: string): BackendError {
-  return new BackendError(`${source}: tokenizer.json: ${problem}.`, { code: 'checkpoint-unsupported' });
 }
