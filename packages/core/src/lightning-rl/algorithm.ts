@@ -1,10 +1,10 @@
 /**
  * LightningRL, as the paper has it (arXiv:2508.03680, "LightningRL"):
  *
- *   1. Run the agent n times on a task; an execution is a sequence of calls (input_k, output_k, r_k), its return R = Σ r_k.
+ *   1. Run the agent n times on a task; an execution is a sequence of calls (input_k, output_k, r_k), its return G = Σ r_k.
  *   2. Each call is an action: state input_k, action the whole token sequence output_k. Other components are environment.
- *   3. Credit assignment: every call of the execution inherits the return R.
- *   4. Advantage: any single-turn method over the calls of one task, such as GRPO: (R − mean) / deviation.
+ *   3. Credit assignment: every call of the execution inherits the return G.
+ *   4. Advantage: any single-turn method over the calls of one task, such as GRPO: (G − mean) / deviation.
  *   5. Loss: −E[ Σ_t log π(y_t | x, y_<t) · A ], a policy-gradient step on the calls as independent samples.
  *
  * What we changed, and why:
@@ -19,8 +19,8 @@
  *   6. The ratio to the sampling policy, clipped, replaces log π, as the estimators' own papers have it (see `Loss`).
  *   7. Several policies in one rollout share its returns and their statistics, and are weighed each on its own.
  *
- * Symbols: ρ a rollout; R how many rollouts; K the calls of a rollout, k one of them; r_k its own reward; G_k its return
- * (what credit assignment gave it); A_k its advantage; P and T the tokens of a prompt and a response; t a token; lp its
+ * Symbols: ρ a rollout; R how many rollouts; r_T a rollout's own reward and G its return (the paper writes R); K its calls,
+ * k one of them; r_k that call's own reward, G_k its return (what credit assignment gave it), A_k its advantage; P and T the tokens of a prompt and a response; t a token; lp its
  * log-probability now, q the one at sampling time; N(ρ) the trained tokens of a rollout; γ the discount.
  */
 import { ConfigurationError } from '../errors.ts';

@@ -3,12 +3,12 @@ import type { Episode } from '../transitions/transition.ts';
 
 /**
  * How an episode's return reaches its calls. With K calls, r_k the own reward of call k (rewards scoped to it plus
- * intermediate rewards, 0 when none), R_T the rollout's reward and R = R_T + Σ r_k the episode's return:
+ * intermediate rewards, 0 when none), r_T the rollout's reward and G = r_T + Σ r_k the episode's return:
  *
- * - `'identical'`: G_k = R. Mean over calls = R. @source arXiv:2508.03680, "LightningRL"
- * - `{ discounted: γ }`: G_k = γ^(K−1−k)·R. G_(K−1) = R and G_k = γ·G_(k+1).
- * - `'perStep'`: G_k = r_k, and the last call's R_T too. Σ G_k = R.
- * - `{ perStep: γ }`: the reward-to-go of `'perStep'`, G_k = Σ_(j≥k) γ^(j−k)·r'_j. G_k = r'_k + γ·G_(k+1); with γ = 1, G_0 = R.
+ * - `'identical'`: G_k = G. Mean over calls = G. @source arXiv:2508.03680, "LightningRL"
+ * - `{ discounted: γ }`: G_k = γ^(K−1−k)·G. G_(K−1) = G and G_k = γ·G_(k+1).
+ * - `'perStep'`: G_k = r_k, and the last call's r_T too. Σ G_k = G.
+ * - `{ perStep: γ }`: the reward-to-go of `'perStep'`, G_k = Σ_(j≥k) γ^(j−k)·r'_j. G_k = r'_k + γ·G_(k+1); with γ = 1, G_0 = G.
  * - a function from the episode and its calls' own rewards (shape (K,)) to K finite numbers.
  */
 export type Credit =

@@ -68,6 +68,16 @@ describe('toMessages', () => {
     expect(toMessages(trace.spans).conversations.map(({ messages }) => messages.at(-1)?.content)).toEqual([null, '3']);
   });
 
+  it('reads several attempts at once and joins nothing across them', () => {
+    const [one, two] = [new TraceBuilder('r1', 'a1'), new TraceBuilder('r2', 'a2')];
+    one.call('a', { attributes: spoken, responseId: 'same' });
+    two.call('a', { attributes: spoken, responseId: 'same' });
+    expect(toMessages([...two.spans, ...one.spans]).conversations.map(({ rolloutId }) => rolloutId)).toEqual([
+      'r2',
+      'r1',
+    ]);
+  });
+
   it('selects agents', () => {
     const trace = new TraceBuilder();
     trace.call('a', { attributes: { ...spoken, [attributeNames.agentNames]: ['write'] } });

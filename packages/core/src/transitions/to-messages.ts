@@ -21,7 +21,7 @@ export interface Conversation {
 }
 
 export interface Conversations {
-  /** In order of sequence id; a call with several choices gives one conversation for each. */
+  /** By attempt in the order given, within one by sequence id; a call with several choices gives one conversation for each. */
   readonly conversations: readonly Conversation[];
   /** Calls whose messages were not recorded or are not JSON. */
   readonly problems: readonly TraceProblem[];
@@ -32,11 +32,15 @@ export interface ToMessagesOptions {
   readonly agentMatch?: RegExp;
 }
 
-/** The conversations of one attempt, whoever answered them: a policy, another model, captured or only reported. Failed and replaced calls are left out. */
+/**
+ * The conversations of any number of attempts, whoever answered them: a policy, another model, captured or only reported.
+ * Failed calls and responses that the agent never used are left out.
+ */
 export function toMessages(spans: readonly Span[], options: ToMessagesOptions = {}): Conversations {
   const conversations: Conversation[] = [];
   const problems: TraceProblem[] = [];
-  for (const call of traceCalls(spans).calls) {
+  const attempts = Map.groupBy(spans, (span) => JSON.stringify([span.rolloutId, span.attemptId]));
+  for (const call of [...attempts.values()].flatMap((attempt) => traceCalls(attempt).calls)) {
     if (call.replaced || call.span.status.code === 'error' || !matchesAgent(call.agentNames, options.agentMatch))
       continue;
     const read = readConversations(call);
