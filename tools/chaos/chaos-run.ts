@@ -125,6 +125,8 @@ class Siege {
       await delay(1.5 * leaseMs);
       victim.process.kill('SIGCONT');
       this.zombies++;
+      // A process that freezes inside a transaction holds the lock of an embedded database: the others could do nothing.
+      for (const running of this.#running) if (running.readySinceMs !== undefined) running.readySinceMs = performance.now();
       return;
     }
     const victims = choice < 0.3 && left >= this.#running.length ? [...this.#running] : [victim];

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { DatabaseSync } from 'node:sqlite';
 import type { Awaitable, RowWriter } from '@agent-lightning/core';
 import { isBusy } from './sqlite-errors.ts';
+import type { Statements } from './statements.ts';
 
 interface Job {
   readonly work: (rows: RowWriter) => Awaitable<unknown>;
@@ -23,13 +24,15 @@ export interface GroupCommitOptions {
  */
 export class GroupCommit {
   readonly #database: DatabaseSync;
+  readonly #statements: Statements;
   readonly #rows: RowWriter;
   readonly #options: GroupCommitOptions;
   #queue: Job[] = [];
   #running: Promise<void> | undefined;
 
-  constructor(database: DatabaseSync, rows: RowWriter, options: GroupCommitOptions) {
+  constructor(database: DatabaseSync, statements: Statements, rows: RowWriter, options: GroupCommitOptions) {
     this.#database = database;
+    this.#statements = statements;
     this.#rows = rows;
     this.#options = options;
   }
@@ -56,7 +59,7 @@ export class GroupCommit {
         this.#options.onBegin();
         await this.#commit(jobs);
       } catch (error) {
-        if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
+        if (this.#database.isTransaction) this.#statements.run('ROLLBACK');
         for (const job of jobs) job.reject(error);
       }
     }
@@ -68,7 +71,7 @@ export class GroupCommit {
     const endMs = performance.now() + this.#options.busyTimeoutMs;
     for (;;) {
       try {
-        this.#database.exec('BEGIN IMMEDIATE');
+        this.#statements.run('BEGIN IMMEDIATE');
         return;
       } catch (error) {
         if (!isBusy(error) || performance.now() >= endMs) throw error;
@@ -80,18 +83,18 @@ export class GroupCommit {
   async #commit(jobs: readonly Job[]): Promise<void> {
     const settle: (() => void)[] = [];
     for (const [index, job] of jobs.entries()) {
-      this.#database.exec('SAVEPOINT job');
+      this.#statements.run('SAVEPOINT job');
       try {
         const reply = await job.work(this.#rows);
         settle.push(() => job.resolve(reply));
       } catch (error) {
         job.reject(error);
         if (!this.#database.isTransaction) return this.#again([...jobs.slice(0, index), ...jobs.slice(index + 1)]);
-        this.#database.exec('ROLLBACK TO job');
+        this.#statements.run('ROLLBACK TO job');
       }
-      this.#database.exec('RELEASE job');
+      this.#statements.run('RELEASE job');
     }
-    this.#database.exec('COMMIT');
+    this.#statements.run('COMMIT');
     for (const answer of settle) answer();
   }
 

@@ -46,7 +46,7 @@ export class SqliteDatabase implements RowDatabase {
       const statements = new Statements(this.#writing);
       anchorClock(this.#writing, statements, this.clock);
       this.#reader = new SqliteReader(new Statements(this.#reading));
-      this.#commits = new GroupCommit(this.#writing, new SqliteWriter(statements), {
+      this.#commits = new GroupCommit(this.#writing, statements, new SqliteWriter(statements), {
         maxJobs: writesPerCommit, busyTimeoutMs, onBegin: () => this.clock.follow(statements),
       });
     } catch (error) {

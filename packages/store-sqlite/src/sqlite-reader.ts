@@ -67,11 +67,15 @@ export class SqliteReader implements RowReader {
   }
 
   findSequenceIds(rolloutId: string, attemptId: string | undefined, spanIds: readonly string[]): ReadonlyMap<string, number> {
+    const place = this.statements.get(
+      `SELECT ordinal, (SELECT a.attempt_number FROM attempts a WHERE a.ordinal = r.ordinal AND a.attempt_id = ?2) AS attempt_number
+       FROM rollouts r WHERE rollout_id = ?1`, rolloutId, attemptId ?? null,
+    );
+    if (place === undefined) return new Map();
     const rows = this.statements.all(
-      `SELECT s.span_id, s.span_key & ${spanKeyStep - 1} AS sequence_id
-       FROM json_each(?1) wanted JOIN rollouts r ON r.rollout_id = ?2 JOIN spans s ON s.span_key >> 22 = r.ordinal AND s.span_id = wanted.value
-       WHERE ?3 IS NULL OR s.attempt_number = (SELECT a.attempt_number FROM attempts a WHERE a.ordinal = r.ordinal AND a.attempt_id = ?3)`,
-      JSON.stringify(spanIds), rolloutId, attemptId ?? null,
+      `SELECT span_id, span_key & ${spanKeyStep - 1} AS sequence_id FROM spans
+       WHERE span_key >> 22 = ?1 AND span_id IN (SELECT value FROM json_each(?2)) AND (?3 IS NULL OR attempt_number = ?3)`,
+      place['ordinal'] as number, JSON.stringify(spanIds), place['attempt_number'] as number | null,
     );
     return new Map(rows.map((row) => [row['span_id'] as string, row['sequence_id'] as number]));
   }

@@ -76,12 +76,14 @@ export class SqliteWriter extends SqliteReader implements RowWriter {
   }
 
   insertSpans(spans: readonly Span[]): void {
+    const [first] = spans;
+    if (first === undefined) return;
+    const { ordinal, attempt_number: attemptNumber } = this.statements.get(
+      'SELECT r.ordinal, a.attempt_number FROM rollouts r JOIN attempts a ON a.ordinal = r.ordinal WHERE r.rollout_id = ? AND a.attempt_id = ?',
+      first.rolloutId, first.attemptId,
+    ) as { ordinal: number; attempt_number: number };
     let tokens = 0;
     for (const span of spans) {
-      const { ordinal, attempt_number: attemptNumber } = this.statements.get(
-        'SELECT r.ordinal, a.attempt_number FROM rollouts r JOIN attempts a ON a.ordinal = r.ordinal WHERE r.rollout_id = ? AND a.attempt_id = ?',
-        span.rolloutId, span.attemptId,
-      ) as { ordinal: number; attempt_number: number };
       if (span.sequenceId >= spanKeyStep) {
         throw new StoreError(`rollout ${span.rolloutId} has ${span.sequenceId - 1} spans and can hold no more`, { code: 'store-full' });
       }
@@ -122,7 +124,8 @@ export class SqliteWriter extends SqliteReader implements RowWriter {
 
   deleteRun(runId: string): number {
     const ofRun = 'SELECT ordinal FROM rollouts WHERE run_id = ?';
-    const spansOfRun = `SELECT span_key FROM spans WHERE span_key >> 22 IN (${ofRun})`;
+    const spansOfRun = `SELECT s.span_key FROM rollouts r JOIN spans s ON s.span_key > r.ordinal * ${spanKeyStep} AND s.span_key < (r.ordinal + 1) * ${spanKeyStep}
+      WHERE r.run_id = ?`;
     const tokens = this.statements.get(`SELECT coalesce(sum(token_count), 0) AS total FROM tokens WHERE span_key IN (${spansOfRun})`, runId)?.['total'] as number;
     this.#count('tokens', -tokens);
     this.statements.run(`DELETE FROM tokens WHERE span_key IN (${spansOfRun})`, runId);

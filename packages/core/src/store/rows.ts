@@ -77,6 +77,7 @@ export interface RowWriter extends RowReader {
   saveRollouts(rows: readonly RolloutRow[]): Awaitable<void>;
   insertAttempts(rows: readonly AttemptRow[]): Awaitable<void>;
   saveAttempts(rows: readonly AttemptRow[]): Awaitable<void>;
+  /** The spans are of one attempt. */
   insertSpans(spans: readonly Span[]): Awaitable<void>;
   insertResources(resources: NewResources): Awaitable<ResourcesVersion>;
   touchWorker(workerId: string, nowMs: number): Awaitable<void>;
