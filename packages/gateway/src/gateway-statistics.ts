@@ -1,5 +1,6 @@
 import type { CallOutcome } from './chat/answer-chat.ts';
 import type { Untrainable } from './chat/check-reply.ts';
+import type { WireError } from './http/wire-error.ts';
 
 /** What a gateway did since it started. */
 export interface GatewayStatistics {
@@ -9,6 +10,8 @@ export interface GatewayStatistics {
   readonly untrainable: Readonly<Partial<Record<Untrainable['kind'], number>>>;
   /** Failed and incomplete calls, by the error's code on the wire. */
   readonly errors: Readonly<Record<string, number>>;
+  /** Requests that were refused before they became calls, by the error's code on the wire. */
+  readonly rejected: Readonly<Record<string, number>>;
   readonly retries: number;
   readonly promptTokens: number;
   readonly responseTokens: number;
@@ -19,6 +22,7 @@ export class StatisticsCounter {
   readonly #calls = { ok: 0, incomplete: 0, failed: 0 };
   readonly #untrainable = new Map<Untrainable['kind'], number>();
   readonly #errors = new Map<string, number>();
+  readonly #rejected = new Map<string, number>();
   #retries = 0;
   #promptTokens = 0;
   #responseTokens = 0;
@@ -34,11 +38,16 @@ export class StatisticsCounter {
     if (code !== undefined) this.#errors.set(code, (this.#errors.get(code) ?? 0) + 1);
   }
 
+  countRejected(error: WireError): void {
+    this.#rejected.set(error.wireCode, (this.#rejected.get(error.wireCode) ?? 0) + 1);
+  }
+
   toStatistics(): GatewayStatistics {
     return {
       calls: { ...this.#calls },
       untrainable: Object.fromEntries(this.#untrainable),
       errors: Object.fromEntries(this.#errors),
+      rejected: Object.fromEntries(this.#rejected),
       retries: this.#retries,
       promptTokens: this.#promptTokens,
       responseTokens: this.#responseTokens,
@@ -78,6 +87,11 @@ export function formatMetrics(statistics: GatewayStatistics, inFlight: number, o
       'agentlightning_gateway_errors_total',
       'Failed and incomplete calls by error code.',
       labelled('code', statistics.errors),
+    ),
+    family(
+      'agentlightning_gateway_rejected_total',
+      'Requests that were refused before they became calls.',
+      labelled('code', statistics.rejected),
     ),
     family('agentlightning_gateway_retries_total', 'Times that an upstream was asked again.', [
       ['', statistics.retries],

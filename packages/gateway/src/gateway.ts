@@ -45,12 +45,9 @@ export class Gateway implements ModelGateway {
   static async start(options: GatewayOptions): Promise<Gateway> {
     const gateway = new Gateway(resolveGatewayOptions(options));
     const { host, port, allowedHosts } = gateway.#options;
-    gateway.#listener = await listen({
-      host,
-      port,
-      allowedHosts,
-      handle: (request, response) => respond(response, gateway.#handle(request, response)),
-    });
+    const handle = (request: IncomingMessage, response: ServerResponse): void =>
+      respond(response, gateway.#handle(request, response), (error) => gateway.#statistics.countRejected(error));
+    gateway.#listener = await listen({ host, port, allowedHosts, handle });
     return gateway;
   }
 
@@ -138,7 +135,7 @@ export class Gateway implements ModelGateway {
       });
     }
     if (path === '/metrics') return this.#answerMetrics(request, response);
-    throw unknownPath(path);
+    throw unknownPath(path, '/health, /metrics and the URLs of attempts');
   }
 
   async #handleAttempt(
@@ -157,7 +154,7 @@ export class Gateway implements ModelGateway {
       expectMethod(request, 'GET');
       return new ReplyWriter(response).json(modelList(this.#policies.names));
     }
-    throw unknownPath(path);
+    throw unknownPath(path, '/chat/completions and /models');
   }
 
   #answerMetrics(request: IncomingMessage, response: ServerResponse): void {

@@ -73,7 +73,7 @@ export async function serve(options: ServeOptions): Promise<ModelEndpoint> {
       expectMethod(request, 'GET');
       return new ReplyWriter(response).json(modelList(policies.names));
     }
-    if (path !== '/v1/chat/completions') throw unknownPath(path);
+    if (path !== '/v1/chat/completions') throw unknownPath(path, '/v1/chat/completions and /v1/models');
     expectMethod(request, 'POST');
     return answer(request, response);
   }

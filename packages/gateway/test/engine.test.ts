@@ -258,4 +258,41 @@ describe('a policy served by an in-process engine', () => {
     expect(span?.attributes[names.untrainable]).toContain('out of memory');
     expect(span?.tokens?.response).toEqual(Int32Array.of(1000));
   });
+
+  it('reads tool calls out of the text, streamed and not, and ends them as tool calls', async () => {
+    const { gateway, client, finish } = await startHarness();
+    const text = ['I will look.', '\n<tool', '_call>\n{"name": "run_sql", "argu', 'ments": {"q": 1}}\n</tool_call>'];
+    const engine = new FakeEngine({ answer: () => [{ pieces: text.map((piece) => [piece, 2] as const) }] });
+    gateway.publish('policy', { kind: 'engine', version: 1, engine });
+    const tools = [{ type: 'function' as const, function: { name: 'run_sql', parameters: {} } }];
+    const whole = await client.chat.completions.create({ model: 'policy', messages, tools });
+    const streamed = await client.chat.completions.stream({ model: 'policy', messages, tools }).finalChatCompletion();
+    for (const reply of [whole, streamed]) {
+      expect(reply.choices[0]).toMatchObject({
+        finish_reason: 'tool_calls',
+        message: {
+          content: 'I will look.',
+          tool_calls: [{ type: 'function', function: { name: 'run_sql', arguments: '{"q":1}' } }],
+        },
+      });
+    }
+    expect(engine.requests[0]?.input).toMatchObject({ tools });
+    for (const span of await finish()) {
+      expect(span.tokens?.response).toHaveLength(8);
+      expect(span.attributes[names.toolDefinitions]).toBe(JSON.stringify(tools));
+      expect(span.attributes).not.toHaveProperty(names.untrainable);
+    }
+  });
+
+  it('tells the agent that its tools would be dropped', async () => {
+    const { gateway, client } = await startHarness();
+    const refuse = (): never => {
+      throw new BackendError('the template has no tools', { code: 'option-unsupported' });
+    };
+    gateway.publish('policy', { kind: 'engine', version: 1, engine: new FakeEngine({ before: refuse }) });
+    await expect(client.chat.completions.create({ model: 'policy', messages })).rejects.toMatchObject({
+      status: 400,
+      message: expect.stringContaining('the template has no tools'),
+    });
+  });
 });

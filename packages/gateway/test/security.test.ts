@@ -52,12 +52,13 @@ describe('keys', () => {
   });
 
   it('open their own attempt only', async () => {
-    const { endpoint, open } = await start();
+    const { endpoint, open, gateway } = await start();
     const other = await open();
     const crossed = new OpenAI({ baseURL: other.endpoint.baseUrl, apiKey: endpoint.apiKey, maxRetries: 0 });
     await expect(crossed.chat.completions.create(body)).rejects.toMatchObject({ status: 403, code: 'forbidden' });
     const wrong = new OpenAI({ baseURL: endpoint.baseUrl, apiKey: 'agl-wrong', maxRetries: 0 });
     await expect(wrong.chat.completions.create(body)).rejects.toMatchObject({ status: 401, code: 'invalid_api_key' });
+    expect(gateway.statistics.rejected).toEqual({ forbidden: 1, invalid_api_key: 1 });
     expect((await fetch(`${endpoint.baseUrl}/models`)).status).toBe(401);
     expect((await fetch(`${endpoint.baseUrl}/models`, { headers: { 'x-api-key': endpoint.apiKey } })).status).toBe(200);
   });

@@ -1,29 +1,37 @@
 import { randomUUID } from 'node:crypto';
-import { LightningError, type GenerateEvent, type PolicyRelease } from '@agent-lightning/core';
+import { LightningError, type GenerateEvent, type LightningErrorCode, type PolicyRelease } from '@agent-lightning/core';
 import { WireError } from '../http/wire-error.ts';
 import {
   completionPayload,
-  finishChunk,
+  finishChunks,
   openingChunks,
-  pieceChunk,
+  pieceChunks,
   usageChunk,
   type ReplyHead,
 } from './engine-reply.ts';
 import { mapEngineRequest } from './engine-request.ts';
 import type { ModelCall } from './model-call.ts';
+import { ToolCallText } from './tool-call-text.ts';
 
 type EngineCall = ModelCall<Extract<PolicyRelease, { kind: 'engine' }>>;
 type Piece = Extract<GenerateEvent, { type: 'piece' }>;
 
+/** The engine's refusals of its input, which are the agent's to mend. */
+const inputErrors: ReadonlySet<LightningErrorCode> = new Set([
+  'context-exceeded',
+  'rows-invalid',
+  'option-unsupported',
+]);
+
 function engineError(error: unknown): WireError {
   if (error instanceof WireError) return error;
   if (LightningError.isInstance(error)) {
-    const isInput = error.code === 'context-exceeded' || error.code === 'rows-invalid';
+    const param = error.code === 'context-exceeded' ? { param: 'messages' } : {};
     return new WireError(error.message, {
       code: error.code,
       cause: error,
-      ...(error.code === 'context-exceeded' ? { param: 'messages' } : {}),
-      ...(isInput ? {} : { status: 502 }),
+      ...param,
+      ...(inputErrors.has(error.code) ? {} : { status: 502 }),
     });
   }
   return new WireError(`the engine failed: ${error instanceof Error ? error.message : String(error)}`, {
@@ -62,37 +70,18 @@ async function forEachEvent(
   }
 }
 
-/** Feeds the draft; `pieces` are kept only when the agent wants log-probabilities of an unstreamed reply. */
-function gather(call: EngineCall, event: GenerateEvent, pieces: Piece[][] | undefined): void {
-  const { draft } = call;
-  if (event.type === 'prompt') return draft.setPrompt(event.tokens);
-  const choice = draft.choice(event.choice);
-  if (choice === undefined)
-    return draft.markMalformed(`the engine answered choice ${event.choice} of ${call.request.choices}`);
-  if (event.type === 'finish') {
-    choice.finishReason = event.reason;
-    return undefined;
-  }
-  draft.markFirstToken();
-  choice.message.addText(event.text);
-  draft.addTokens(event.choice, event.tokens);
-  draft.addLogprobs(event.choice, event.logprobs);
-  pieces?.[event.choice]?.push(event);
-  return undefined;
+/** What a call keeps while its events come in. */
+interface Reading {
+  readonly call: EngineCall;
+  readonly head: ReplyHead;
+  /** Each choice's reader of tool calls; undefined when the agent offers no tools. */
+  readonly toolTexts: readonly ToolCallText[] | undefined;
+  /** Each choice's pieces; kept only when the agent wants log-probabilities of an unstreamed reply. */
+  readonly pieces: readonly Piece[][] | undefined;
 }
 
-function chunkOf(head: ReplyHead, call: EngineCall, event: GenerateEvent): readonly unknown[] {
-  if (event.type === 'prompt') return openingChunks(head, call.request.choices, call.request.view, event.tokens);
-  if (event.type === 'finish') return [finishChunk(head, event.choice, event.reason)];
-  const chunk = pieceChunk(head, event, call.request.view);
-  return chunk === undefined ? [] : [chunk];
-}
-
-/** Answers a call from an engine in this process. @throws {WireError} */
-export async function callEngine(call: EngineCall): Promise<void> {
-  const { request, draft, writer, release } = call;
-  const { view } = request;
-  const generateRequest = mapEngineRequest(request);
+function beginReading(call: EngineCall, hasTools: boolean): Reading {
+  const { request, draft, release } = call;
   const head: ReplyHead = {
     id: `chatcmpl-${randomUUID()}`,
     created: Math.floor(Date.now() / 1000),
@@ -101,19 +90,60 @@ export async function callEngine(call: EngineCall): Promise<void> {
   };
   draft.id = head.id;
   draft.model = request.model;
-  const pieces: Piece[][] | undefined =
-    view.logprobs && !view.stream ? Array.from({ length: request.choices }, () => []) : undefined;
+  const eachChoice = <Item>(make: () => Item): Item[] => Array.from({ length: request.choices }, make);
+  return {
+    call,
+    head,
+    toolTexts: hasTools ? eachChoice(() => new ToolCallText()) : undefined,
+    pieces: request.view.logprobs && !request.view.stream ? eachChoice((): Piece[] => []) : undefined,
+  };
+}
+
+/** Feeds the draft, and returns the chunks that show the event to an agent that streams. */
+function readEvent(reading: Reading, event: GenerateEvent): readonly unknown[] {
+  const { call, head, toolTexts, pieces } = reading;
+  const { draft, request } = call;
+  if (event.type === 'prompt') {
+    draft.setPrompt(event.tokens);
+    return request.view.stream ? openingChunks(head, request.choices, request.view, event.tokens) : [];
+  }
+  const choice = draft.choice(event.choice);
+  if (choice === undefined) {
+    draft.markMalformed(`the engine answered choice ${event.choice} of ${request.choices}`);
+    return [];
+  }
+  const toolText = toolTexts?.[event.choice];
+  if (event.type === 'finish') {
+    const rest = toolText?.end() ?? {};
+    choice.message.add({ ...rest });
+    choice.finishReason =
+      toolText !== undefined && toolText.calls > 0 && event.reason === 'stop' ? 'tool_calls' : event.reason;
+    return request.view.stream ? finishChunks(head, event.choice, rest, choice.finishReason) : [];
+  }
+  draft.markFirstToken();
+  const delta = toolText?.push(event.text) ?? { content: event.text };
+  choice.message.add({ ...delta });
+  draft.addTokens(event.choice, event.tokens);
+  draft.addLogprobs(event.choice, event.logprobs);
+  pieces?.[event.choice]?.push(event);
+  return request.view.stream ? pieceChunks(head, event, delta, request.view) : [];
+}
+
+/** Answers a call from an engine in this process. @throws {WireError} */
+export async function callEngine(call: EngineCall): Promise<void> {
+  const { draft, writer, release } = call;
+  const { view } = call.request;
+  const generateRequest = mapEngineRequest(call.request);
+  const reading = beginReading(call, 'tools' in generateRequest.input);
   const events = release.engine.generate(generateRequest, call.signal)[Symbol.asyncIterator]();
   await forEachEvent(events, call.signal, (event) => {
-    gather(call, event, pieces);
-    if (!view.stream) return undefined;
-    const chunks = chunkOf(head, call, event);
+    const chunks = readEvent(reading, event);
     return chunks.length > 0 ? writer.events(chunks) : undefined;
   });
   if (!draft.isFinished)
     throw new WireError('the engine stopped before every choice had ended', { code: 'upstream-malformed' });
   draft.usage = { inputTokens: draft.promptLength, outputTokens: draft.sampledTokens };
-  if (!view.stream) return writer.json(completionPayload(head, draft.toReply(), view, pieces ?? []));
-  if (view.usage) await writer.events([usageChunk(head, draft.usage)]);
+  if (!view.stream) return writer.json(completionPayload(reading.head, draft.toReply(), view, reading.pieces ?? []));
+  if (view.usage) await writer.events([usageChunk(reading.head, draft.usage)]);
   return writer.endEvents();
 }

@@ -1,6 +1,7 @@
 import type { GenerateEvent } from '@agent-lightning/core';
 import type { ReplyView } from './chat-request.ts';
 import type { ModelReply, ReplyUsage } from './model-reply.ts';
+import type { TextDelta } from './tool-call-text.ts';
 
 type Piece = Extract<GenerateEvent, { type: 'piece' }>;
 type Payload = Record<string, unknown>;
@@ -75,26 +76,24 @@ export function openingChunks(head: ReplyHead, choices: number, view: ReplyView,
   }));
 }
 
-/** The chunk of a piece; undefined when it would show the agent nothing. */
-export function pieceChunk(head: ReplyHead, piece: Piece, view: ReplyView): Payload | undefined {
-  if (piece.text === '' && !view.tokenIds && !view.logprobs) return undefined;
-  return {
-    ...head,
-    object: 'chat.completion.chunk',
-    choices: [
-      {
-        index: piece.choice,
-        delta: { content: piece.text },
-        logprobs: view.logprobs ? { content: logprobEntries([piece]), refusal: null } : null,
-        finish_reason: null,
-        ...(view.tokenIds ? { token_ids: [...piece.tokens] } : {}),
-      },
-    ],
+/** The chunk of a piece; none when it would show the agent nothing. */
+export function pieceChunks(head: ReplyHead, piece: Piece, delta: TextDelta, view: ReplyView): Payload[] {
+  const isEmpty = (delta.content ?? '') === '' && delta.tool_calls === undefined;
+  if (isEmpty && !view.tokenIds && !view.logprobs) return [];
+  const choice = {
+    index: piece.choice,
+    delta,
+    logprobs: view.logprobs ? { content: logprobEntries([piece]), refusal: null } : null,
+    finish_reason: null,
+    ...(view.tokenIds ? { token_ids: [...piece.tokens] } : {}),
   };
+  return [{ ...head, object: 'chat.completion.chunk', choices: [choice] }];
 }
 
-export function finishChunk(head: ReplyHead, index: number, reason: string): Payload {
-  return chunkPayload(head, index, {}, reason);
+/** How a choice ends, after what was held back of its text. */
+export function finishChunks(head: ReplyHead, index: number, rest: TextDelta, reason: string): Payload[] {
+  const last = chunkPayload(head, index, {}, reason);
+  return Object.keys(rest).length === 0 ? [last] : [chunkPayload(head, index, { ...rest }, null), last];
 }
 
 export function usageChunk(head: ReplyHead, usage: ReplyUsage): Payload {

@@ -25,10 +25,6 @@ export class MessageDraft {
     }
   }
 
-  addText(text: string): void {
-    this.#texts.set('content', (this.#texts.get('content') ?? '') + text);
-  }
-
   #addToolCall(call: JsonObject, position: number): void {
     if (typeof call !== 'object' || call === null) return;
     const index = typeof call['index'] === 'number' ? call['index'] : position;

@@ -21,8 +21,9 @@ export function expectMethod(request: IncomingMessage, method: 'GET' | 'POST'): 
     });
 }
 
-export function unknownPath(path: string): WireError {
-  return new WireError(`nothing is served at ${path.slice(0, 200)}`, { code: 'not-found' });
+/** @param served what there is beside it, for people */
+export function unknownPath(path: string, served: string): WireError {
+  return new WireError(`nothing is served at ${path.slice(0, 200)}; there are ${served}`, { code: 'not-found' });
 }
 
 export function checkHost(request: IncomingMessage, isKnownHost: (host: string | undefined) => boolean): void {
@@ -35,9 +36,13 @@ export function checkHost(request: IncomingMessage, isKnownHost: (host: string |
 }
 
 /** Runs a handler; what it throws becomes an error on the wire. */
-export function respond(response: ServerResponse, work: Promise<void>): void {
+export function respond(response: ServerResponse, work: Promise<void>, onError?: (error: WireError) => void): void {
   response.on('error', () => response.destroy());
-  work.catch((error: unknown) => new ReplyWriter(response).fail(toWireError(error)));
+  work.catch((caught: unknown) => {
+    const error = toWireError(caught);
+    onError?.(error);
+    new ReplyWriter(response).fail(error);
+  });
 }
 
 /** `GET /v1/models`. */

@@ -19,6 +19,7 @@ const statuses: Partial<Record<LightningErrorCode, number>> = {
   'request-invalid': 400,
   'context-exceeded': 400,
   'rows-invalid': 400,
+  'option-unsupported': 400,
   unauthorized: 401,
   forbidden: 403,
   'not-found': 404,
