@@ -50,7 +50,6 @@ export function capText(text: string): string {
 
 /** A value as JSON for people, capped; a value that JSON cannot hold says so instead of failing the code that is traced. */
 export function describeValue(value: unknown): string {
-  if (value === undefined) return '';
   try {
     return capText(JSON.stringify(value) ?? `[${typeof value}]`);
   } catch (error) {

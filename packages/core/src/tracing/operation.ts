@@ -1,6 +1,6 @@
 import { attributeNames } from '../vocabulary/attributes.ts';
 import { activeSpan, runInSpan } from './active-span.ts';
-import { describeValue } from './attribute-values.ts';
+import { capText, describeValue } from './attribute-values.ts';
 import { errorOutcome } from './exception-attributes.ts';
 import { requireRollout, type RolloutScope } from './rollout-scope.ts';
 import type { OpenSpan } from './trace-recorder.ts';
@@ -34,7 +34,7 @@ function trace<Result>(scope: RolloutScope, name: string, args: readonly unknown
     ...(parent !== undefined && { parentSpanId: parent.spanId }),
     attributes: {
       [attributeNames.operationLabel]: name,
-      ...(args.length > 0 && { [attributeNames.operationInput]: describeValue(args.length === 1 ? args[0] : args) }),
+      ...(args.length > 0 && { [attributeNames.operationInput]: describeArguments(args) }),
     },
   });
   const active = {
@@ -43,6 +43,11 @@ function trace<Result>(scope: RolloutScope, name: string, args: readonly unknown
     ...(parent?.agent !== undefined && { agent: parent.agent }),
   };
   return settle(span, () => runInSpan(active, work));
+}
+
+/** One by one, so that an argument that JSON cannot hold, such as a config with handlers, does not hide the others. */
+function describeArguments(args: readonly unknown[]): string {
+  return args.length === 1 ? describeValue(args[0]) : capText(`[${args.map(describeValue).join(',')}]`);
 }
 
 function settle<Result>(span: OpenSpan, work: () => Result): Result {

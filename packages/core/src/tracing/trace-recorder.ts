@@ -91,7 +91,7 @@ export class TraceRecorder {
       throw new TraceError(`${span.kind} span "${span.name}" has the id ${spanId} of a span that is still open`, {
         code: 'span-invalid',
       });
-    this.#open.set(spanId, open);
+    if (!this.#closed) this.#open.set(spanId, open);
     return open;
   }
 

@@ -81,7 +81,16 @@ describe('operation', () => {
     const rollout = await startRollout();
     rollout.run(() => operation('long', (text: string) => text.length)('x'.repeat(20_000)));
     rollout.run(() => operation('big', (value: bigint) => value)(1n));
-    const [long, big] = await rollout.spans();
+    rollout.run(() =>
+      operation('both', (_state: object, _config: object, _rest?: string) => undefined)(
+        { a: 1 },
+        { big: 1n },
+        undefined,
+      ),
+    );
+    const [long, big, both] = await rollout.spans();
+    expect(both?.attributes[attributeNames.operationInput]).toMatch(/^\[\{"a":1\},\[not JSON: .*\],\[undefined\]\]$/);
+    expect(both?.attributes).not.toHaveProperty(attributeNames.operationOutput);
     expect(long?.attributes[attributeNames.operationInput]).toMatch(/x… \[3618 more characters\]$/);
     expect(big?.attributes[attributeNames.operationInput]).toMatch(/^\[not JSON: .*BigInt/);
   });
