@@ -48,6 +48,7 @@ export async function dryRun<Task>(options: ResolvedTrainerOptions<Task>, dev: D
   const session = await Session.open({ policy, trainer: { ...options, store: undefined, gateway: undefined }, runId, storePath: undefined, hooks: options.hooks });
   try {
     await session.publish(0);
+    session.start();
     const collector = new RolloutCollector({ store: session.store, runId, retry: options.retry, attemptTimeoutMs: options.attemptTimeoutMs, resumed: false });
     const stopping = options.signal === undefined ? session.failed : AbortSignal.any([options.signal, session.failed]);
     const rollouts = await collector.collect(planTrainingStep(0, dev.tasks, [...dev.tasks.keys()], samples), stopping);

@@ -29,7 +29,8 @@ export class Session<Task> {
   readonly failed: AbortSignal;
   readonly #gateway: TrainingGateway;
   readonly #runner: Runner<Task>;
-  readonly #running: Promise<unknown>;
+  readonly #failure = new AbortController();
+  #running: Promise<unknown> | undefined;
   readonly #closers: readonly (() => Promise<void>)[];
 
   private constructor(parts: { store: LightningStore; policy: SamplablePolicy; gateway: TrainingGateway; runner: Runner<Task>; closers: readonly (() => Promise<void>)[] }) {
@@ -38,9 +39,12 @@ export class Session<Task> {
     this.#gateway = parts.gateway;
     this.#runner = parts.runner;
     this.#closers = parts.closers;
-    const failed = new AbortController();
-    this.failed = failed.signal;
-    this.#running = parts.runner.run().catch((error: unknown) => failed.abort(error));
+    this.failed = this.#failure.signal;
+  }
+
+  /** Lets the runner claim; not before a version is published, and what a dead process left is cleared away. */
+  start(): void {
+    this.#running = this.#runner.run().catch((error: unknown) => this.#failure.abort(error));
   }
 
   /** Opens what the options do not already give; what was opened is closed again when something fails. */

@@ -72,6 +72,7 @@ export class TrainingRun<Task> {
       progress.logger.info(`resuming after step ${this.#state.step} of ${fit.steps}; ${cancelled} rollouts of the process before run again`);
     }
     await session.publish(this.#state.policyVersion);
+    session.start();
     if (this.#state.step === 0) await this.#validateFirst();
     await this.#save();
   }

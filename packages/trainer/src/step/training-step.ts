@@ -33,8 +33,8 @@ export async function runTrainingStep<Task>(context: RunContext<Task>, input: Tr
   const rollouts = await clock.measure('rollout', () => collector.collect(planned, context.stopping));
   progress.begin(step, 'train');
   const { episodes, batch } = await clock.measure('convert', async () => {
-    const read = await collector.readEpisodes(rollouts);
-    return { episodes: read, batch: toBatch(context, step, read) };
+    const trainable = (await collector.readEpisodes(rollouts)).map((episode) => withoutLongCalls(episode, context.maxRowTokens));
+    return { episodes: trainable, batch: toBatch(context, step, trainable) };
   });
   const outcome = await clock.measure('train', () => trainOnBatch(batch, {
     policy, algorithm, step, random: seededRandom(options.seed, `minibatches/${step}`), beforeUpdate: input.beforeUpdate,
@@ -51,10 +51,9 @@ export async function runTrainingStep<Task>(context: RunContext<Task>, input: Tr
 }
 
 function toBatch<Task>(context: RunContext<Task>, step: number, episodes: readonly Episode[]): LightningBatch {
-  const { options, maxRowTokens } = context;
+  const { options } = context;
   const { credit, estimator, rows, tokenWeighting, intermediate } = options.algorithm;
-  const trainable = episodes.map((episode) => withoutLongCalls(episode, maxRowTokens));
-  const judged = options.control === 'shuffled' ? shuffleRewards(trainable, seededRandom(options.seed, `shuffle/${step}`)) : trainable;
+  const judged = options.control === 'shuffled' ? shuffleRewards(episodes, seededRandom(options.seed, `shuffle/${step}`)) : episodes;
   return buildBatch(judged, { credit, estimator, rows, tokenWeighting, ...(intermediate === undefined ? {} : { intermediate }) });
 }
 

@@ -1,0 +1,163 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { openSqliteStore } from '@agent-lightning/store-sqlite';
+import { describe, expect, it } from 'vitest';
+import type { StepMetrics, TrainingResult } from '../src/index.ts';
+import { answerLetter, letterTasks } from './letter-task.ts';
+import { createFolder, createTestTrainer } from './run-folder.ts';
+
+const steps = 6;
+
+async function readSteps(runDirectory: string): Promise<readonly number[]> {
+  return (await readFile(join(runDirectory, 'metrics.jsonl'), 'utf8')).trim().split('\n').map((line) => (JSON.parse(line) as StepMetrics).step);
+}
+
+/** The run that nobody interrupts, to compare with. */
+async function undisturbed(): Promise<TrainingResult> {
+  const { trainer } = await createTestTrainer();
+  return await trainer.fit({ train: letterTasks, validation: letterTasks, steps });
+}
+
+describe('an interrupted run', () => {
+  it('goes on where it was, to the very same end', async () => {
+    const abort = new AbortController();
+    const { trainer, runDirectory, logger } = await createTestTrainer({
+      signal: abort.signal,
+      rollout: async (task, context) => {
+        if (context.rollout.rolloutId === 'run.s4.g2.k3') abort.abort();
+        return await answerLetter(task, context);
+      },
+    });
+    const interrupted = await trainer.fit({ train: letterTasks, validation: letterTasks, steps });
+    expect(interrupted).toMatchObject({ stopReason: 'interrupted', steps: 3, validationAfter: undefined, modelDirectory: undefined });
+    expect(logger.lines.join('\n')).toMatch(/saving and stopping(.|\n)*saved after step 3; to go on, run the same program with runDirectory/);
+    expect(await readFile(interrupted.reportPath, 'utf8')).toContain('interrupted after 3 steps');
+
+    const again = await createTestTrainer({ runDirectory });
+    const resumed = await again.trainer.fit({ train: letterTasks, validation: letterTasks, steps, resume: true });
+    const { curve, validationAfter } = await undisturbed();
+    expect(resumed).toMatchObject({ stopReason: 'completed', steps, curve, validationAfter });
+    expect(again.backend.published).toEqual([3, 4, 5, 6]);
+    expect(await readSteps(runDirectory)).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(resumed.wallSeconds).toBeGreaterThan(interrupted.wallSeconds);
+  });
+
+  it('runs only those rollouts again that had not come to an end', async () => {
+    const abort = new AbortController();
+    const { trainer, runDirectory } = await createTestTrainer({
+      signal: abort.signal, runners: 1,
+      rollout: async (task, context) => {
+        if (context.rollout.rolloutId === 'run.s2.g1.k0') abort.abort();
+        return await answerLetter(task, context);
+      },
+    });
+    await trainer.fit({ train: letterTasks, steps: 2 });
+    const store = await openSqliteStore({ path: join(runDirectory, 'store.sqlite') });
+    const finished = (await store.queryRollouts({ statuses: ['succeeded'] })).items.map((rollout) => rollout.rolloutId);
+    await store.close();
+    const ran: string[] = [];
+    const again = await createTestTrainer({ runDirectory, rollout: (task, context) => {
+      ran.push(context.rollout.rolloutId);
+      return answerLetter(task, context);
+    } });
+    await again.trainer.fit({ train: letterTasks, steps: 2, resume: true });
+    expect(finished.length).toBeGreaterThan(32);
+    expect(ran).toHaveLength(64 - finished.length);
+    expect(ran.every((id) => /^run\.s2\..*\.r1$/.test(id))).toBe(true);
+    expect(new Set([...finished, ...ran.map((id) => id.slice(0, -3))]).size).toBe(64);
+  });
+
+  it('can be trained for longer after its end', async () => {
+    const { trainer, runDirectory } = await createTestTrainer();
+    await trainer.fit({ train: letterTasks, validation: letterTasks, steps: 2 });
+    const again = await createTestTrainer({ runDirectory });
+    const result = await again.trainer.fit({ train: letterTasks, validation: letterTasks, steps: 3, resume: true });
+    expect(result.curve.map(({ step, validation }) => [step, validation !== undefined])).toEqual([[0, true], [1, false], [2, true], [3, true]]);
+    expect(result.rollouts).toBe(3 * 32 + 3 * 8);
+  });
+
+  it('ends at once when it is resumed after its end', async () => {
+    const { trainer, runDirectory } = await createTestTrainer();
+    const first = await trainer.fit({ train: letterTasks, validation: letterTasks, steps: 2 });
+    const again = await createTestTrainer({ runDirectory, rollout: () => { throw new Error('must not run'); } });
+    const second = await again.trainer.fit({ train: letterTasks, validation: letterTasks, steps: 2, resume: true });
+    expect(second.curve).toEqual(first.curve);
+    expect(again.backend.passes).toEqual([]);
+  });
+
+  it.each([
+    ['seed', { seed: 9 }, {}, /seed = 0, and this one has 9/],
+    ['algorithm', {}, { groupSize: 4 }, /algorithm\.groupSize = 8, and this one has 4/],
+    ['control', { control: 'shuffled' }, {}, /control = none, and this one has shuffled/],
+  ] as const)('is not resumed with another %s', async (_, options, algorithm, message) => {
+    const { trainer, runDirectory } = await createTestTrainer();
+    await trainer.fit({ train: letterTasks, steps: 1 });
+    const { trainer: other } = await createTestTrainer({ ...options, runDirectory }, algorithm);
+    await expect(other.fit({ train: letterTasks, steps: 2, resume: true })).rejects.toMatchObject({ code: 'resume-mismatch', message: expect.stringMatching(message) });
+  });
+
+  it('is not resumed on other tasks', async () => {
+    const { trainer, runDirectory } = await createTestTrainer();
+    await trainer.fit({ train: letterTasks, steps: 1 });
+    const { trainer: other } = await createTestTrainer({ runDirectory });
+    await expect(other.fit({ train: letterTasks.slice(1), steps: 2, resume: true })).rejects.toMatchObject({ code: 'resume-mismatch', message: expect.stringContaining('train tasks') });
+  });
+
+  it('keeps as many checkpoints as it was told, every so many steps', async () => {
+    const { trainer, runDirectory } = await createTestTrainer({ checkpointEvery: 2, keepCheckpoints: 3 });
+    await trainer.fit({ train: letterTasks, steps: 7 });
+    expect(await readdir(join(runDirectory, 'checkpoints'))).toEqual(['step-000004', 'step-000006', 'step-000007']);
+  });
+});
+
+describe('a run in a process that ends', () => {
+  /** Runs `resumable-run.ts`, and calls back when it says that a step is done. */
+  async function run(runDirectory: string, options: { readonly resume?: boolean; readonly onStep?: (child: ChildProcess, step: number) => void } = {}): Promise<{ readonly code: number | null; readonly signal: string | null; readonly output: string }> {
+    const script = join(import.meta.dirname, 'resumable-run.ts');
+    const child = spawn(process.execPath, ['--conditions=@agent-lightning/source', '--disable-warning=ExperimentalWarning', script, runDirectory, String(steps), options.resume === true ? 'resume' : 'begin'], { stdio: ['ignore', 'pipe', 'pipe'] });
+    let output = '';
+    const read = (chunk: Buffer): void => {
+      output += chunk.toString();
+      for (const [, step] of chunk.toString().matchAll(/step (\d+)\/\d+ ·/g)) options.onStep?.(child, Number(step));
+    };
+    child.stdout.on('data', read);
+    child.stderr.on('data', read);
+    return await new Promise((resolve) => child.on('close', (code, signal) => resolve({ code, signal, output })));
+  }
+
+  async function succeededRollouts(runDirectory: string): Promise<readonly string[]> {
+    const store = await openSqliteStore({ path: join(runDirectory, 'store.sqlite') });
+    try {
+      return (await store.queryRollouts({ statuses: ['succeeded'], limit: 10_000 })).items.map((rollout) => rollout.rolloutId);
+    } finally {
+      await store.close();
+    }
+  }
+
+  it('survives SIGKILL: redoes at most one step, loses no acknowledged rollout, and comes to the same end', async () => {
+    const runDirectory = join(await createFolder(), 'run');
+    const killed = await run(runDirectory, { onStep: (child, step) => step === 3 && child.kill('SIGKILL') });
+    expect(killed.signal).toBe('SIGKILL');
+    const before = await succeededRollouts(runDirectory);
+    const resumed = await run(runDirectory, { resume: true });
+    expect(resumed.output).toMatch(/resuming after step [234] of 6/);
+    expect(resumed.code).toBe(0);
+    const after = await succeededRollouts(runDirectory);
+    expect(after).toEqual(expect.arrayContaining([...before]));
+    expect(new Set(after.map((id) => id.replace(/\.r\d+$/, ''))).size).toBe(steps * 32 + 2 * 8);
+    expect(await readSteps(runDirectory)).toEqual([1, 2, 3, 4, 5, 6]);
+    const result = JSON.parse(resumed.output.trim().split('\n').at(-1)!) as TrainingResult;
+    expect(result.curve).toEqual((await undisturbed()).curve);
+  });
+
+  it('saves on Ctrl+C, and ends by itself', async () => {
+    const runDirectory = join(await createFolder(), 'run');
+    const stopped = await run(runDirectory, { onStep: (child, step) => step === 2 && child.kill('SIGINT') });
+    expect(stopped).toMatchObject({ code: 0, signal: null });
+    expect(stopped.output).toMatch(/SIGINT: saving and stopping/);
+    const result = JSON.parse(stopped.output.trim().split('\n').at(-1)!) as TrainingResult;
+    expect(result.stopReason).toBe('interrupted');
+    expect((await readdir(join(runDirectory, 'checkpoints'))).at(-1)).toBe(`step-00000${result.steps}`);
+  });
+});
