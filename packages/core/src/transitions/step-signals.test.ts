@@ -100,6 +100,28 @@ describe('the signals of a transition', () => {
     expect(signalsOf(trace)).toEqual({ a: ['exception Error', 'tool_error sql'] });
   });
 
+  it('count an error once that the agent emits again, and a tool each time that it fails', () => {
+    const trace = new TraceBuilder();
+    const emitted = {
+      [attributeNames.exceptionType]: 'SyntaxError',
+      [attributeNames.exceptionMessage]: 'unexpected end',
+    };
+    trace.call('a');
+    trace.add('operation', 'operation', {
+      status: { code: 'error', message: 'unexpected end' },
+      attributes: { [attributeNames.errorType]: 'SyntaxError' },
+    });
+    trace.add('emitted', 'exception', { attributes: emitted });
+    trace.tool('t1', 'sql', { failed: true });
+    trace.tool('t2', 'sql', { failed: true });
+    trace.call('b');
+    trace.add('another', 'exception', { attributes: emitted });
+    expect(signalsOf(trace)).toEqual({
+      a: ['parse_failure SyntaxError', 'tool_error sql', 'tool_error sql'],
+      b: ['parse_failure SyntaxError'],
+    });
+  });
+
   it('do not blame the agent for a model call that failed', () => {
     const trace = new TraceBuilder();
     trace.call('a');

@@ -9,14 +9,29 @@ export function stepSignals(trace: CallTrace): ReadonlyMap<ModelCall, readonly S
   const signals = new Map<ModelCall, StepSignal[]>(trace.calls.map((call) => [call, lengthStop(call)]));
   const askedBy = callsByToolCallId(trace.calls);
   const troubled = troubledNodes(trace);
+  const errors = new Map<ModelCall, Set<string>>();
   for (const node of trace.tree.nodes.values()) {
     const signal = signalOf(node, troubled);
     if (signal === undefined) continue;
     const asked = askedBy.get(String(node.span!.attributes[attributeNames.toolCallId] ?? ''));
     const call = asked ?? causingCall(node, trace);
-    if (call !== undefined) signals.get(call)!.push(signal);
+    if (call === undefined || isErrorAgain(node.span!, call, errors)) continue;
+    signals.get(call)!.push(signal);
   }
   return signals;
+}
+
+/** Whether the call was charged with this error before, as when an operation failed of it and the agent then emitted it. */
+function isErrorAgain(span: Span, call: ModelCall, errors: Map<ModelCall, Set<string>>): boolean {
+  if (!isTrouble(span)) return false;
+  const type = span.attributes[attributeNames.exceptionType] ?? span.attributes[attributeNames.errorType];
+  const message = span.attributes[attributeNames.exceptionMessage] ?? span.status.message;
+  if (type === undefined || message === undefined) return false;
+  const error = JSON.stringify([type, message]);
+  const known = errors.get(call) ?? new Set<string>();
+  const isKnown = known.has(error);
+  errors.set(call, known.add(error));
+  return isKnown && span.kind !== 'tool_call';
 }
 
 /**
