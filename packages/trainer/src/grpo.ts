@@ -100,7 +100,7 @@ export function grpo(options: GrpoOptions = {}): Grpo {
     klCoefficient: positive('grpo.klCoefficient', options.klCoefficient ?? 0, { orZero: true }),
     adam: resolveAdam(options),
     warmupSteps: wholeNumber('grpo.warmupSteps', options.warmupSteps ?? 0, 0),
-    temperature: positive('grpo.temperature', options.temperature ?? 1),
+    temperature: temperatureOf(options.temperature ?? 1),
     maxTokens: options.maxTokens === undefined ? undefined : wholeNumber('grpo.maxTokens', options.maxTokens),
   });
 }
@@ -115,6 +115,11 @@ function refuseUnknown(options: GrpoOptions): void {
   const unknown = Object.keys(options).find((name) => !(name in optionNames));
   if (unknown === undefined) return;
   throw new ConfigurationError(`grpo has no option "${unknown}"; it has ${Object.keys(optionNames).join(', ')}`, { code: 'option-invalid' });
+}
+
+function temperatureOf(temperature: number): number {
+  if (temperature > 0 && temperature <= 2) return temperature;
+  throw optionInvalid('grpo.temperature', temperature, 'a number above 0, up to 2');
 }
 
 function resolveAdam(options: GrpoOptions): Grpo['adam'] {

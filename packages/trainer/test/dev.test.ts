@@ -1,0 +1,68 @@
+import { existsSync } from 'node:fs';
+import type { RolloutFunction } from '@agent-lightning/core';
+import { describe, expect, it } from 'vitest';
+import type { DevReport } from '../src/index.ts';
+import { answerLetter, askLetter, letterTasks, type LetterTask } from './letter-task.ts';
+import { createTestTrainer } from './run-folder.ts';
+
+const tasks = letterTasks.slice(0, 3);
+
+async function devWith(rollout: RolloutFunction<LetterTask>, samples = 4): Promise<{ readonly report: DevReport; readonly text: string }> {
+  const { trainer, logger } = await createTestTrainer({ rollout });
+  return { report: await trainer.dev({ tasks, samples }), text: logger.lines.join('\n') };
+}
+
+describe('Trainer.dev', () => {
+  it('says that an agent is ready to train, and leaves nothing behind', async () => {
+    const { trainer, backend, logger, runDirectory } = await createTestTrainer();
+    const report = await trainer.dev({ tasks, samples: 8 });
+    expect(report).toMatchObject({ ok: true, rollouts: 24, succeeded: 24, failures: {}, groups: 3, tokensSampled: 24, untrainableCalls: {}, findings: [] });
+    expect(Object.values(report.trainableCalls)).toEqual([24]);
+    expect(report.rewards).toHaveLength(24);
+    expect(report.groupsWithVariance).toBeGreaterThan(0);
+    expect(report.callsInRows).toBe(report.rows);
+    expect(logger.lines.join('\n')).toMatch(/24 of 24 rollouts succeeded(.|\n)*ready to train/);
+    expect(existsSync(runDirectory)).toBe(false);
+    expect(backend.passes).toEqual([]);
+    await trainer.fit({ train: letterTasks, steps: 1 });
+  });
+
+  it('sees calls that continue each other become one row', async () => {
+    const { report } = await devWith(async (task, context) => {
+      const answer = await askLetter(task, context);
+      await askLetter({ ...task, letter: task.letter + answer }, context);
+      return context.rollout.metadata['sample'] as number;
+    });
+    expect(report).toMatchObject({ ok: true, callsInRows: 24, rows: 12 });
+  });
+
+  it.each([
+    ['agents that fail', () => { throw new Error('no such table'); }, /all 12 rollouts failed/, { 'agent-failed': 12 }],
+    ['agents without calls', () => 1, /no model call that trains/, {}],
+    ['rewards that are equal', async (task, context) => (await askLetter(task, context), 1), /every reward is 1/, {}],
+    ['no rewards', async (task, context) => void (await askLetter(task, context)), /none of 12 rollouts has a reward/, {}],
+  ] satisfies [string, RolloutFunction<LetterTask>, RegExp, object][])('names %s', async (_, rollout, finding, failures) => {
+    const { report, text } = await devWith(rollout);
+    expect(report).toMatchObject({ ok: false, failures });
+    expect(report.findings[0]).toMatch(finding);
+    expect(text).toMatch(/not ready to train/);
+  });
+
+  it('names what goes wrong for some rollouts only', async () => {
+    const { report } = await devWith(async (task, context) => {
+      const sample = context.rollout.metadata['sample'];
+      if (sample === 0) throw new Error('flaky');
+      if (sample === 1) return 1;
+      if (sample === 2) return void (await askLetter(task, context));
+      return await answerLetter(task, context);
+    }, 8);
+    expect(report.ok).toBe(true);
+    expect(report.findings).toEqual([expect.stringContaining('3 of 24 rollouts failed'), expect.stringContaining('6 rollouts made no model call'), expect.stringContaining('6 rollouts have no reward')]);
+  });
+
+  it('refuses no tasks, and a single sample', async () => {
+    const { trainer } = await createTestTrainer();
+    await expect(trainer.dev({ tasks: [] })).rejects.toMatchObject({ code: 'option-invalid' });
+    await expect(trainer.dev({ tasks, samples: 1 })).rejects.toMatchObject({ code: 'option-invalid' });
+  });
+});
