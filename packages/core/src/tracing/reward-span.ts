@@ -2,7 +2,7 @@ import { TraceError } from '../errors.ts';
 import { attributeNames, rewardNameAttribute, rewardValueAttribute } from '../vocabulary/attributes.ts';
 import type { AttributeValue, Attributes, SpanInput } from '../vocabulary/span.ts';
 
-/** What a reward is for: the whole rollout, every call of an agent (by any of its names), or one span. */
+/** What a reward is for: the whole rollout, an agent (its last call before the reward, by any of its names), or one span. */
 export type RewardScope = 'rollout' | { readonly agent: string } | { readonly span: string };
 
 /** A number, which is the dimension `primary`, or several named ones. */
