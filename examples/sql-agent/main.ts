@@ -1,4 +1,5 @@
 /** Trains the SQL agent on this machine: `npm run quickstart -- --help`. */
+import { LightningError } from '@agent-lightning/core';
 import { embedded } from '@agent-lightning/embedded';
 import { serve } from '@agent-lightning/gateway';
 import { withLightning } from '@agent-lightning/langgraph';
@@ -11,15 +12,18 @@ import { executionReward } from './reward.ts';
 import { commandOf, summarize, toJsonLine } from './summary.ts';
 
 async function quickstart(options: QuickstartOptions): Promise<void> {
-  const runDirectory = options.resume ?? options.runDirectory;
+  await using resources = new AsyncDisposableStack();
   const backend = embedded({ model: `${import.meta.dirname}/model` });
+  resources.defer(() => backend.close());
 
   // The agent's own models: the starting model, as it is, behind an ordinary OpenAI-compatible URL.
   const starting = await serve({ release: (await backend.baseRelease())!, model: 'tiny-sql' });
+  resources.defer(() => starting.close());
   process.env['OPENAI_BASE_URL'] = starting.baseUrl;
   process.env['OPENAI_API_KEY'] = starting.apiKey;
 
   const agent = withLightning(createSqlAgent(), { agentMatch: /write/ });
+  const runDirectory = options.resume ?? options.runDirectory;
 
   const trainer = new Trainer<Question>({
     rollout: async (task, { signal }) => {
@@ -27,8 +31,8 @@ async function quickstart(options: QuickstartOptions): Promise<void> {
       return executionReward(task, query);
     },
     backend,
-    algorithm: grpo({ groupSize: 8, tasksPerStep: 24, learningRate: 1e-3 }),
-    runners: 48,
+    algorithm: grpo({ groupSize: 8, tasksPerStep: 24, learningRate: 3e-4 }),
+    runners: 32,
     seed: options.seed,
     control: options.control,
     taskKind: ({ kind }) => kind,
@@ -44,10 +48,9 @@ async function quickstart(options: QuickstartOptions): Promise<void> {
     resume: options.resume !== undefined,
   });
 
-  await starting.close();
-  await backend.close();
   console.log(`\n${summarize(options, result)}`);
   if (options.json) console.log(toJsonLine(options, result));
+  if (result.stopReason === 'interrupted') process.exitCode = 130;
 }
 
 try {
@@ -55,7 +58,13 @@ try {
   if (options === 'help') console.log(usage);
   else await quickstart(options);
 } catch (error) {
-  if (!(error instanceof UsageError)) throw error;
-  console.error(`${error.message}\n\n${usage}`);
-  process.exitCode = 2;
+  if (error instanceof UsageError) {
+    console.error(`${error.message}\n\n${usage}`);
+    process.exitCode = 2;
+  } else if (LightningError.isInstance(error)) {
+    console.error(`${error.message} (${error.code})`);
+    process.exitCode = 1;
+  } else {
+    throw error;
+  }
 }

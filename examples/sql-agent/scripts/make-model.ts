@@ -24,9 +24,9 @@ const shape = {
   hiddenSize: 96,
   intermediateSize: 256,
   layers: 3,
-  heads: 3,
+  heads: 2,
   keyValueHeads: 1,
-  headSize: 32,
+  headSize: 64,
   maxPositions: 192,
 };
 const vocabularySize = 640;
@@ -35,9 +35,9 @@ const specialTokens = [endToken, '<|system|>', '<|user|>', '<|assistant|>'];
 const chatTemplate =
   "{% for message in messages %}{{ '<|' + message['role'] + '|>' + message['content'] + '<|end|>' }}{% endfor %}" +
   "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}";
-const steps = 300;
+const steps = 600;
 const batchSize = 64;
-const learningRate = 3e-3;
+const learningRate = 4e-3;
 const warmupSteps = 20;
 
 const { values: options } = parseArgs({
