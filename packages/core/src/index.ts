@@ -18,7 +18,7 @@ export type { LlmEndpoint, NamedResources, Resource, ResourcesVersion, SamplingP
 // store
 export type {
   Claim, ClaimRequest, EnqueueRequest, HeartbeatReply, LightningStore, Page, RolloutQuery, SpanQuery, StoreEvent,
-  StoreStatistics, WaitOptions, WorkerRecord,
+  StoreStatistics, WaitOptions, WorkerRecord, WorkFilter,
 } from './store/lightning-store.ts';
 export { MemoryStore } from './store/memory-store.ts';
 

@@ -2,17 +2,17 @@ import type { AttemptRow, Attempt, JsonValue, ResourcesVersion, Rollout, Rollout
 import type { SqlRow } from './statements.ts';
 
 /** The parts of a rollout that never change, as `tasks` holds them. */
-export type Task = Pick<Rollout, 'input' | 'resourcesId' | 'retry' | 'timeouts' | 'metadata'>;
+export type Task = Pick<Rollout, 'input' | 'workerTags' | 'resourcesId' | 'retry' | 'timeouts' | 'metadata'>;
 
-export function encodeSettings({ resourcesId, retry, timeouts, metadata }: Rollout): string {
-  return JSON.stringify({ resourcesId, retry, timeouts, metadata });
+export function encodeSettings({ workerTags, resourcesId, retry, timeouts, metadata }: Rollout): string {
+  return JSON.stringify({ workerTags, resourcesId, retry, timeouts, metadata });
 }
 
 export function decodeTask(row: SqlRow): Task {
   return { ...(JSON.parse(row['settings'] as string) as Omit<Task, 'input'>), input: JSON.parse(row['input'] as string) as JsonValue };
 }
 
-export function decodeRollout(row: SqlRow, { input, resourcesId, retry, timeouts, metadata }: Task): RolloutRow {
+export function decodeRollout(row: SqlRow, { input, workerTags, resourcesId, retry, timeouts, metadata }: Task): RolloutRow {
   const rollout: Rollout = {
     rolloutId: row['rollout_id'] as string,
     input,
@@ -22,6 +22,7 @@ export function decodeRollout(row: SqlRow, { input, resourcesId, retry, timeouts
     ...optional('runId', row['run_id'] as string | null),
     queue: row['queue'] as string,
     priority: row['priority'] as number,
+    ...optional('workerTags', workerTags ?? null),
     ...optional('resourcesId', resourcesId ?? null),
     retry,
     timeouts,

@@ -21,6 +21,7 @@ const migrations: readonly string[] = [
     priority INTEGER NOT NULL,
     run_id TEXT,
     group_id TEXT,
+    worker_tags TEXT,
     attempt_count INTEGER NOT NULL,
     last_sequence_id INTEGER NOT NULL,
     created_at_ms INTEGER NOT NULL,

@@ -159,11 +159,16 @@ export class SqliteReader implements RowReader {
   }
 }
 
+/** A condition: each tag that the rollout asks for is in the JSON list of this parameter. */
+export function workerHasTags(parameter: string): string {
+  return `(worker_tags IS NULL OR NOT EXISTS (SELECT 1 FROM json_each(worker_tags) WHERE value NOT IN (SELECT value FROM json_each(${parameter}))))`;
+}
+
 /** FROM and WHERE of the queued rollouts of a filter, with their values. */
-function queuedSql({ queues, modes, runId }: ClaimableFilter): [string, string, string, string | null] {
+function queuedSql({ queues, modes, runId, workerTags }: ClaimableFilter): [string, string, string, string | null, string] {
   const sql = `FROM rollouts WHERE status IN ('queuing', 'requeuing') AND queue IN (SELECT value FROM json_each(?1))
-    AND (?2 = '[]' OR mode IN (SELECT value FROM json_each(?2))) AND (?3 IS NULL OR run_id = ?3)`;
-  return [sql, JSON.stringify(queues), JSON.stringify(modes), runId ?? null];
+    AND (?2 = '[]' OR mode IN (SELECT value FROM json_each(?2))) AND (?3 IS NULL OR run_id = ?3) AND ${workerHasTags('?4')}`;
+  return [sql, JSON.stringify(queues), JSON.stringify(modes), runId ?? null, JSON.stringify(workerTags)];
 }
 
 function toJson(list: readonly string[] | undefined): string | undefined {

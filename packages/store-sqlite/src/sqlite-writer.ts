@@ -3,7 +3,7 @@ import {
   type Span,
 } from '@agent-lightning/core';
 import { decodeResources, encodeFailure, encodeSettings, encodeSpanBody, packTokens } from './row-codecs.ts';
-import { spanKeyStep, SqliteReader } from './sqlite-reader.ts';
+import { spanKeyStep, SqliteReader, workerHasTags } from './sqlite-reader.ts';
 import type { SqlRow } from './statements.ts';
 
 /** Writes rows inside the transaction that the connection has open. SQLite has one writer at a time, so that rows need no locks of their own. */
@@ -13,9 +13,9 @@ export class SqliteWriter extends SqliteReader implements RowWriter {
     const rows = filter.queues.flatMap((queue) => this.statements.all(
       `SELECT * FROM rollouts INDEXED BY rollouts_queued
        WHERE status IN ('queuing', 'requeuing') AND queue = ?1 AND (?2 = '[]' OR mode IN (SELECT value FROM json_each(?2)))
-         AND (?3 IS NULL OR run_id = ?3) AND available_at_ms <= ?4 AND (deadline_ms IS NULL OR deadline_ms > ?4)
+         AND (?3 IS NULL OR run_id = ?3) AND ${workerHasTags('?6')} AND available_at_ms <= ?4 AND (deadline_ms IS NULL OR deadline_ms > ?4)
        ORDER BY priority DESC, ordinal LIMIT ?5`,
-      queue, JSON.stringify(filter.modes), filter.runId ?? null, filter.nowMs, limit,
+      queue, JSON.stringify(filter.modes), filter.runId ?? null, filter.nowMs, limit, JSON.stringify(filter.workerTags),
     ));
     return (filter.queues.length === 1 ? rows : rows.sort(byClaimOrder)).slice(0, limit).map((row) => this.decodeRollout(row));
   }
@@ -33,9 +33,10 @@ export class SqliteWriter extends SqliteReader implements RowWriter {
   insertRollouts(rows: readonly RolloutRow[]): void {
     for (const { rollout, lastSequenceId, deadlineMs } of rows) {
       const { ordinal } = this.statements.get(
-        `INSERT INTO rollouts (rollout_id, status, mode, queue, priority, run_id, group_id, attempt_count, last_sequence_id, created_at_ms, available_at_ms, deadline_ms)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING ordinal`,
+        `INSERT INTO rollouts (rollout_id, status, mode, queue, priority, run_id, group_id, worker_tags, attempt_count, last_sequence_id, created_at_ms, available_at_ms, deadline_ms)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING ordinal`,
         rollout.rolloutId, rollout.status, rollout.mode, rollout.queue, rollout.priority, rollout.runId ?? null, rollout.groupId ?? null,
+        rollout.workerTags === undefined ? null : JSON.stringify(rollout.workerTags),
         rollout.attemptCount, lastSequenceId, rollout.createdAtMs, rollout.availableAtMs, deadlineMs ?? null,
       ) as { ordinal: number };
       this.statements.run('INSERT INTO tasks VALUES (?, ?, ?)', ordinal, JSON.stringify(rollout.input), encodeSettings(rollout));

@@ -18,6 +18,8 @@ export interface EnqueueRequest {
   readonly queue?: string;
   /** @default 0 */
   readonly priority?: number;
+  /** What a worker must have to claim it, such as `gpu` or `docker`; at most 32. @default none */
+  readonly workerTags?: readonly string[];
   /** @default the latest resources, when there are any */
   readonly resourcesId?: string;
   readonly retry?: Partial<RetryPolicy>;
@@ -37,7 +39,12 @@ export interface ClaimRequest {
   readonly modes?: readonly RolloutMode[];
   /** @default every run */
   readonly runId?: string;
+  /** What this worker has; rollouts that ask for more are left to others. @default none */
+  readonly workerTags?: readonly string[];
 }
+
+/** Which work a worker can do. */
+export type WorkFilter = Pick<ClaimRequest, 'queues' | 'modes' | 'runId' | 'workerTags'>;
 
 /** What a claim gives, all in one atomic step: a rollout, a new attempt and the lease on it. */
 export interface Claim {
@@ -130,7 +137,7 @@ export interface LightningStore {
   /** Takes claimable rollouts, highest priority first, then oldest first. Returns fewer than `limit` when there are fewer. */
   claim(request: ClaimRequest): Promise<readonly Claim[]>;
   /** Resolves when something may be claimable, or after `timeoutMs`; never polls faster than the store needs. */
-  waitForWork(request: Pick<ClaimRequest, 'queues' | 'modes' | 'runId'>, options?: WaitOptions): Promise<void>;
+  waitForWork(request: WorkFilter, options?: WaitOptions): Promise<void>;
   /** Extends the lease by its own length and counts as progress. @throws `store-fenced` when the attempt is another's or final. */
   heartbeat(lease: Lease): Promise<HeartbeatReply>;
   /** Ends the attempt and its rollout as `succeeded`. Repeating it with the same lease changes nothing. */

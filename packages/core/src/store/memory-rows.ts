@@ -112,7 +112,7 @@ export class MemoryRows implements RowWriter {
     let earliest: number | undefined;
     for (const rolloutId of this.#queue.ids(filter)) {
       const rollout = this.#entries.get(rolloutId)?.row.rollout;
-      if (rollout === undefined || !isQueued(rollout)) continue;
+      if (rollout === undefined || !isQueued(rollout) || !hasTags(rollout, filter)) continue;
       if (earliest === undefined || rollout.availableAtMs < earliest) earliest = rollout.availableAtMs;
       if (earliest <= filter.nowMs) return earliest;
     }
@@ -148,7 +148,7 @@ export class MemoryRows implements RowWriter {
       const row = this.#entries.get(rolloutId)?.row;
       if (row === undefined || !isQueued(row.rollout)) return 'stale';
       const isOverdue = row.deadlineMs !== undefined && row.deadlineMs <= filter.nowMs;
-      return row.rollout.availableAtMs > filter.nowMs || isOverdue ? 'later' : 'yes';
+      return row.rollout.availableAtMs > filter.nowMs || isOverdue || !hasTags(row.rollout, filter) ? 'later' : 'yes';
     });
     return this.readRollouts(ids);
   }
@@ -241,6 +241,10 @@ export class MemoryRows implements RowWriter {
 
 function isQueued(rollout: Rollout): boolean {
   return rollout.status === 'queuing' || rollout.status === 'requeuing';
+}
+
+function hasTags({ workerTags = [] }: Rollout, filter: ClaimableFilter): boolean {
+  return workerTags.every((tag) => filter.workerTags.includes(tag));
 }
 
 function matches(rollout: Rollout, query: ResolvedRolloutQuery, ids: ReadonlySet<string> | undefined): boolean {

@@ -5,7 +5,7 @@ import type { AttemptStatus } from '../vocabulary/rollout.ts';
 import {
   checkArray, checkId, checkInteger, checkJson, checkListOf, checkNumber, checkObject, checkOneOf, checkOptionalId, checkText, storeLimits,
 } from './field-checks.ts';
-import type { ClaimRequest, EnqueueRequest, RolloutQuery } from './lightning-store.ts';
+import type { ClaimRequest, EnqueueRequest, RolloutQuery, WorkFilter } from './lightning-store.ts';
 import type { ClaimableFilter, ResolvedRolloutQuery } from './rows.ts';
 import { invalidField } from './store-errors.ts';
 
@@ -24,6 +24,7 @@ export interface ResolvedEnqueue {
   readonly runId: string | undefined;
   readonly queue: string;
   readonly priority: number;
+  readonly workerTags: readonly string[];
   readonly resourcesId: string | undefined;
   readonly retry: RetryPolicy;
   readonly timeouts: RolloutTimeouts;
@@ -41,6 +42,7 @@ export function resolveEnqueue(request: EnqueueRequest, index: number): Resolved
     runId: checkOptionalId(`${at}.runId`, request.runId),
     queue: checkId(`${at}.queue`, request.queue ?? 'default'),
     priority: checkInteger(`${at}.priority`, request.priority ?? 0, -1_000_000, 1_000_000),
+    workerTags: checkTags(`${at}.workerTags`, request.workerTags),
     resourcesId: checkOptionalId(`${at}.resourcesId`, request.resourcesId),
     retry: resolveRetry(`${at}.retry`, request.retry ?? {}),
     timeouts: resolveTimeouts(`${at}.timeouts`, request.timeouts ?? {}),
@@ -83,12 +85,17 @@ export function resolveClaim(request: ClaimRequest): ResolvedClaim {
   };
 }
 
-export function resolveFilter(request: Pick<ClaimRequest, 'queues' | 'modes' | 'runId'>, nowMs: number): ClaimableFilter {
+export function resolveFilter(request: WorkFilter, nowMs: number): ClaimableFilter {
   checkObject('request', request);
   const queues = checkArray('request.queues', request.queues ?? ['default'], 1_000).map((queue, index) => checkId(`request.queues[${index}]`, queue));
   if (queues.length === 0) throw invalidField('request.queues', 'must name at least one queue');
   const runId = checkOptionalId('request.runId', request.runId);
-  return { nowMs, queues, modes: checkListOf('request.modes', request.modes ?? [], modes), ...(runId === undefined ? {} : { runId }) };
+  const workerTags = checkTags('request.workerTags', request.workerTags);
+  return { nowMs, queues, modes: checkListOf('request.modes', request.modes ?? [], modes), workerTags, ...(runId === undefined ? {} : { runId }) };
+}
+
+function checkTags(field: string, tags: readonly string[] | undefined): readonly string[] {
+  return checkArray(field, tags ?? [], 32).map((tag, index) => checkId(`${field}[${index}]`, tag));
 }
 
 export function checkLease(lease: Lease): Lease {

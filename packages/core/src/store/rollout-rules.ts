@@ -13,7 +13,7 @@ export interface Decision {
 }
 
 export function newRollout(request: ResolvedEnqueue, rolloutId: string, resourcesId: string | undefined, nowMs: number): RolloutRow {
-  const { groupId, runId } = request;
+  const { groupId, runId, workerTags } = request;
   return withDeadline({
     rolloutId,
     input: request.input,
@@ -23,6 +23,7 @@ export function newRollout(request: ResolvedEnqueue, rolloutId: string, resource
     ...(runId === undefined ? {} : { runId }),
     queue: request.queue,
     priority: request.priority,
+    ...(workerTags.length === 0 ? {} : { workerTags }),
     ...(resourcesId === undefined ? {} : { resourcesId }),
     retry: request.retry,
     timeouts: request.timeouts,

@@ -4,10 +4,10 @@ import type { NamedResources, ResourcesVersion } from '../vocabulary/resources.t
 import type { Attempt, Failure, Lease, Rollout } from '../vocabulary/rollout.ts';
 import type { Span, SpanInput } from '../vocabulary/span.ts';
 import { ChangeBell } from './change-bell.ts';
-import { checkArray, checkId, checkInteger, checkText } from './field-checks.ts';
+import { checkArray, checkId, checkInteger, checkNumber, checkText } from './field-checks.ts';
 import type {
   Claim, ClaimRequest, EnqueueRequest, HeartbeatReply, LightningStore, Page, RolloutQuery, SpanQuery, StoreEvent, StoreStatistics, WaitOptions,
-  WorkerRecord,
+  WorkerRecord, WorkFilter,
 } from './lightning-store.ts';
 import { checkIds, checkLease, checkMessage, checkResources, resolveClaim, resolveEnqueue, resolveFailure, resolveFilter, resolveQuery } from './request-checks.ts';
 import type { Awaitable, NewStoreEvent, RowDatabase, RowReader } from './rows.ts';
@@ -45,7 +45,7 @@ export class RowStore implements LightningStore {
 
   constructor(database: RowDatabase, options: RowStoreOptions = {}) {
     this.#database = database;
-    this.#now = options.now ?? monotonicNow();
+    this.#now = wholeMilliseconds(options.now) ?? monotonicNow();
     this.#generateId = options.generateId ?? ((prefix) => `${prefix}-${randomBytes(10).toString('hex')}`);
     this.#watchdogIntervalMs = checkInterval(options.watchdogIntervalMs ?? 1_000);
     this.#bell = new ChangeBell(database.watch?.bind(database));
@@ -80,7 +80,7 @@ export class RowStore implements LightningStore {
     return this.#write((write) => claimRollouts(write, { ...filter, nowMs: write.nowMs }, claim));
   }
 
-  async waitForWork(request: Pick<ClaimRequest, 'queues' | 'modes' | 'runId'>, options: WaitOptions = {}): Promise<void> {
+  async waitForWork(request: WorkFilter, options: WaitOptions = {}): Promise<void> {
     checkTimeout(options);
     return waitForClaimable(this.#waiting, resolveFilter(request, this.#now()), options);
   }
@@ -235,4 +235,9 @@ function checkInterval(intervalMs: number): number {
 function monotonicNow(): () => number {
   const originMs = Date.now() - performance.now();
   return () => Math.floor(originMs + performance.now());
+}
+
+/** Databases keep moments as integers. */
+function wholeMilliseconds(now: (() => number) | undefined): (() => number) | undefined {
+  return now && (() => checkNumber('now()', Math.floor(now())));
 }

@@ -29,6 +29,8 @@ export interface ClaimableFilter {
   /** Empty: every mode. */
   readonly modes: readonly RolloutMode[];
   readonly runId?: string;
+  /** A rollout that asks for a tag which is not among these is not taken. */
+  readonly workerTags: readonly string[];
 }
 
 export type NewStoreEvent = Omit<StoreEvent, 'cursor'>;

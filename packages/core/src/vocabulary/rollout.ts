@@ -83,6 +83,8 @@ export interface Rollout {
   readonly queue: string;
   /** Higher is claimed first; within one priority, first in is first out. @default 0 */
   readonly priority: number;
+  /** Only a worker that has all of these tags may claim it; absent when any may. */
+  readonly workerTags?: readonly string[];
   readonly resourcesId?: string;
   readonly retry: RetryPolicy;
   readonly timeouts: RolloutTimeouts;

@@ -20,7 +20,7 @@ export function describeQueue(open: OpenStore): void {
     testStore('keeps every field of a request', open, async ({ store }) => {
       await store.putResources('weights', { policy: { type: 'llm', model: 'm', policyVersion: 3, sampling: { temperature: 0 } } });
       const request = {
-        rolloutId: 'r.1:a_b-c', input: ['x', null, true, -1.5, { deep: 'é😀\ud800 \0' }], mode: 'val', groupId: 'g', runId: 'run', queue: 'fast', priority: -3,
+        workerTags: ['gpu'], rolloutId: 'r.1:a_b-c', input: ['x', null, true, -1.5, { deep: 'é😀\ud800 \0' }], mode: 'val', groupId: 'g', runId: 'run', queue: 'fast', priority: -3,
         resourcesId: 'weights', retry: { maxAttempts: 4, retryOn: ['timeout'], backoffMs: 10, maxBackoffMs: 20 },
         timeouts: { queueMs: 1_000, startToFinishMs: 2_000, noProgressMs: 3_000, totalMs: 4_000 }, metadata: { tag: [1] },
       } as const;
@@ -65,6 +65,17 @@ export function describeQueue(open: OpenStore): void {
       expect(await ids({ limit: 2, queues: ['default', 'other'] })).toEqual(['high', 'other']);
       expect(await ids({})).toEqual(['old', 'young']);
       expect(await ids({})).toEqual([]);
+    });
+
+    testStore('leaves a rollout to the workers that have its tags', open, async ({ store }) => {
+      await store.enqueue([{ rolloutId: 'both', input: 0, workerTags: ['gpu', 'docker'] }, { rolloutId: 'gpu', input: 0, workerTags: ['gpu'] }, { rolloutId: 'any', input: 0 }]);
+      const ids = async (workerTags: readonly string[]): Promise<string[]> =>
+        (await store.claim({ workerId: 'w', limit: 10, workerTags })).map((claim) => claim.rollout.rolloutId);
+      expect(await ids([])).toEqual(['any']);
+      expect(await ids(['docker'])).toEqual([]);
+      expect(await ids(['gpu', 'other'])).toEqual(['gpu']);
+      await store.waitForWork({ workerTags: ['docker', 'gpu'] });
+      expect(await ids(['docker', 'gpu'])).toEqual(['both']);
     });
 
     testStore('makes rollout, attempt and lease in one step', open, async ({ store, now }) => {
