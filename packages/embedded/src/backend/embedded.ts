@@ -83,6 +83,11 @@ class EmbeddedBackend implements TrainingBackend {
     return this.#base;
   }
 
+  async tokenTexts(tokens: Int32Array): Promise<readonly string[]> {
+    const { tokenizer } = await this.#load();
+    return Array.from(tokens, (token) => tokenizer.textOf(token));
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     const started = await Promise.allSettled(this.#engines);

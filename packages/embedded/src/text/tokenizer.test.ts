@@ -31,6 +31,12 @@ describe('Tokenizer', () => {
     expect(byteLevel.decode([byteLevel.vocabularySize + 5])).toBe('');
   });
 
+  it('spells tokens one by one, special ones too', () => {
+    const ids = byteLevel.encode('a <|end|>b', false);
+    expect(Array.from(ids, (id) => byteLevel.textOf(id)).join('')).toBe('a <|end|>b');
+    expect(byteLevel.textOf(byteLevel.vocabularySize + 5)).toBe('');
+  });
+
   it('names a tokenizer that it does not support', () => {
     const wordPiece = { ...byteLevelJson, model: { type: 'WordPiece' } };
     expect(() => new Tokenizer(wordPiece, {}, './model')).toThrow(/model.type is "WordPiece"/);

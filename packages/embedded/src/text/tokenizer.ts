@@ -49,6 +49,11 @@ export class Tokenizer {
     return known.length === 0 ? '' : this.#tokenizer.decode(known, { skip_special_tokens: true });
   }
 
+  /** The text of one token for people: special tokens are spelt out, a part of a character is a replacement character. */
+  textOf(token: number): string {
+    return this.#known.has(token) ? this.#tokenizer.decode([token], { skip_special_tokens: false }) : '';
+  }
+
   /** The id of one token as the vocabulary spells it, such as `<|im_end|>`. */
   idOf(token: string): number | undefined {
     return this.#tokenizer.token_to_id(token);
