@@ -21,6 +21,7 @@ export type {
   StoreStatistics, WaitOptions, WorkerRecord, WorkFilter,
 } from './store/lightning-store.ts';
 export { MemoryStore } from './store/memory-store.ts';
+export { exportRun, type ExportedRollout } from './store/export-run.ts';
 
 // for authors of stores
 export { RowStore, type RowStoreOptions } from './store/row-store.ts';

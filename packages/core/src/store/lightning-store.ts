@@ -5,10 +5,11 @@ import type {
 } from '../vocabulary/rollout.ts';
 import type { Span, SpanInput, SpanKind } from '../vocabulary/span.ts';
 
-/** A rollout to be. Enqueueing the same `rolloutId` with the same input again returns the stored rollout. */
+/** A rollout to be. Enqueueing the same `rolloutId` with the same input, mode, run and group again returns the stored rollout. */
 export interface EnqueueRequest {
   /** @default made by the store */
   readonly rolloutId?: string;
+  /** At most 64 levels deep and 8 Mi characters as JSON; no `undefined`, no NaN. */
   readonly input: JsonValue;
   /** @default 'train' */
   readonly mode?: RolloutMode;
@@ -29,7 +30,7 @@ export interface EnqueueRequest {
 
 export interface ClaimRequest {
   readonly workerId: string;
-  /** At most this many. @default 1 */
+  /** At most this many, 1 to 10_000. @default 1 */
   readonly limit?: number;
   /** How long the lease lasts without a heartbeat. @default 30_000 */
   readonly leaseMs?: number;
@@ -101,7 +102,7 @@ export interface StoreEvent {
   readonly type: 'rollout' | 'resources';
   /** The rollout's or the resources' id. */
   readonly id: string;
-  /** The rollout's new status, for `rollout`. */
+  /** The rollout's new status, for `rollout`: one event for each change of status, in the order of the changes. */
   readonly status?: RolloutStatus;
 }
 
@@ -123,50 +124,79 @@ export interface WaitOptions {
  * Where rollouts live, and the only place where the training side and the running side meet.
  *
  * Every method rejects with a {@link StoreError}: `store-invalid` names a bad field, `store-not-found` a missing id,
- * `store-fenced` a writer whose lease is over, `store-closed` a closed store. An acknowledged write is never lost.
- * Final statuses are final. Statuses are decided by the rules in `watchdog.ts` and `vocabulary/rollout.ts`, never by a store.
+ * `store-conflict` a call that does not fit what is stored, `store-fenced` a writer whose lease is over, `store-closed` a
+ * closed store, and `store-unavailable`, `-full`, `-readonly`, `-corrupt` what the database met. A call that rejects has
+ * changed nothing. An acknowledged write is never lost, and every later read sees it. Every write may be delivered twice:
+ * the second time changes nothing and answers the same.
+ *
+ * Attempts run at least once: a worker that is cut off may still be running while its rollout is claimed again, but it can
+ * no longer write. Final statuses are final. Statuses are decided by the rules in `rollout-rules.ts` and `watchdog.ts`,
+ * never by a store; all moments are the store's clock, never a caller's.
  */
 export interface LightningStore {
-  /** Adds rollouts to the queue, all or none, in this order. @throws `store-conflict` when an id exists with another input. */
+  /**
+   * Adds rollouts to the queue, all or none, in this order; at most 100_000.
+   * @throws `store-conflict` when an id exists with another input, mode, run or group · `store-not-found` for resources that do not exist
+   */
   enqueue(requests: readonly EnqueueRequest[]): Promise<readonly Rollout[]>;
   getRollout(rolloutId: string): Promise<Rollout | undefined>;
+  /** An empty list in the query matches nothing. A page is a moment's view; what is enqueued meanwhile comes on the last page. */
   queryRollouts(query?: RolloutQuery): Promise<Page<Rollout>>;
-  /** Ends a rollout that is not final; its runner learns of it at the next heartbeat. A final rollout is returned as it is. */
+  /** Ends a rollout that is not final, and its attempt; the runner learns of it at its next heartbeat. A final rollout is returned as it is. */
   cancel(rolloutId: string, reason?: string): Promise<Rollout>;
 
-  /** Takes claimable rollouts, highest priority first, then oldest first. Returns fewer than `limit` when there are fewer. */
+  /**
+   * Takes claimable rollouts, highest priority first, then oldest first: a retry keeps its place. Returns fewer than `limit`
+   * when there are fewer, and none at once; wait with `waitForWork`. No rollout whose queue or total time is over is given out.
+   */
   claim(request: ClaimRequest): Promise<readonly Claim[]>;
-  /** Resolves when something may be claimable, or after `timeoutMs`; never polls faster than the store needs. */
+  /** Resolves when something may be claimable, after `timeoutMs`, or when the signal aborts. Another worker may be faster, so claim and wait in a loop. */
   waitForWork(request: WorkFilter, options?: WaitOptions): Promise<void>;
-  /** Extends the lease by its own length and counts as progress. @throws `store-fenced` when the attempt is another's or final. */
+  /**
+   * Extends the lease to its full length from now and counts as progress. Send it every third of the lease. A late one still
+   * saves a lease that ran out while the watchdog has not taken it. @throws `store-fenced` when the attempt is another's or final
+   */
   heartbeat(lease: Lease): Promise<HeartbeatReply>;
   /** Ends the attempt and its rollout as `succeeded`. Repeating it with the same lease changes nothing. */
   complete(lease: Lease): Promise<Rollout>;
-  /** Ends the attempt; the rollout is retried or fails by its retry policy. */
+  /**
+   * Ends the attempt as `status` (default `failed`); the rollout is retried by its policy, or else ends: `cancelled` after a
+   * cancelled attempt, `failed` after the others. Repeating it with the same lease and failure changes nothing.
+   */
   fail(lease: Lease, failure: Failure & { readonly status?: 'failed' | 'timeout' | 'cancelled' }): Promise<Rollout>;
   queryAttempts(rolloutId: string): Promise<readonly Attempt[]>;
 
-  /** Appends spans in this order, all or none, and issues their sequence ids. A span id that is already there is kept as it was. */
+  /**
+   * Appends spans in this order, all or none, and issues their sequence ids; counts as progress. A span id that the attempt
+   * already has is kept as it was, and its old sequence id is returned, also after the attempt's end. The spans are copied
+   * before this returns its promise.
+   * @throws `store-invalid` naming the span and the field · `store-fenced` when a new span comes after the attempt's end
+   */
   appendSpans(lease: Lease, spans: readonly SpanInput[]): Promise<readonly number[]>;
   /** In order of rollout (as given), then sequence id. */
   querySpans(query: SpanQuery): Promise<readonly Span[]>;
-  /** Adds a reward to a rollout from outside its attempt (late feedback, a human); idempotent by `span.spanId`. The rollout may be final. */
+  /**
+   * Adds a reward to a rollout's newest attempt from outside (late feedback, a human); idempotent by `span.spanId` within the
+   * rollout, which may be final. @throws `store-conflict` before the first attempt
+   */
   addReward(rolloutId: string, span: SpanInput): Promise<number>;
 
-  /** Keeps a new version under `resourcesId`; it becomes the latest. */
+  /** Keeps a new version under `resourcesId`; it becomes the latest of all. Versions are never changed or removed. */
   putResources(resourcesId: string, resources: NamedResources): Promise<ResourcesVersion>;
+  /** The given version, or the newest one of this id. */
   getResources(resourcesId: string, version?: number): Promise<ResourcesVersion | undefined>;
   latestResources(): Promise<ResourcesVersion | undefined>;
 
   queryWorkers(): Promise<readonly WorkerRecord[]>;
   /** Resolves with the rollouts, in the order given, once all of them are final. @throws TimeoutError `timed-out` | `cancelled`. */
   waitFor(rolloutIds: readonly string[], options?: WaitOptions): Promise<readonly Rollout[]>;
-  /** Yields every event after `cursor` (from now on when absent) until the signal aborts. */
+  /** Yields every event after `cursor` (from the moment of the call when absent) until the signal aborts. Events of deleted runs are gone. */
   subscribe(options?: { readonly cursor?: string; readonly signal?: AbortSignal }): AsyncIterable<StoreEvent>;
-  /** Applies the watchdog's rules once, now, on the store's clock; stores also do so by themselves. Returns how many attempts and rollouts it ended. */
+  /** Applies the watchdog's rules once, now, on the store's clock; stores also do so by themselves, in one process at a time. Returns how many attempts and rollouts it ended. */
   runWatchdog(): Promise<number>;
   statistics(): Promise<StoreStatistics>;
   /** Removes a run's final rollouts with their attempts, spans and tokens. @throws `store-conflict` when one is not final. */
   deleteRun(runId: string): Promise<number>;
+  /** Finishes the writes under way; waits and later calls reject with `store-closed`. Closing again does nothing. */
   close(): Promise<void>;
 }

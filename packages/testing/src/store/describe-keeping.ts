@@ -1,4 +1,4 @@
-import type { NamedResources } from '@agent-lightning/core';
+import { exportRun, type ExportedRollout, type NamedResources } from '@agent-lightning/core';
 import { describe, expect } from 'vitest';
 import { expectError } from './expect-error.ts';
 import { claimOne, sampleSpan, sampleTokens, start } from './sample-data.ts';
@@ -57,6 +57,19 @@ export function describeKeeping(open: OpenStore): void {
       expect(fresh).toMatchObject({ input: 'another task', status: 'queuing', attemptCount: 0 });
       const { lease } = await claimOne(store);
       expect(await store.appendSpans(lease, [sampleSpan(1)])).toEqual([1]);
+    });
+
+    testStore('exports a run with all that hangs on it', open, async ({ store }) => {
+      const ids = Array.from({ length: 101 }, (_, index) => `r${index}`);
+      await store.enqueue([...ids.map((rolloutId) => ({ rolloutId, input: 1, runId: 'run' })), { input: 1, runId: 'other' }]);
+      const [claim] = await store.claim({ workerId: 'w', runId: 'run' });
+      const span = sampleSpan(1, { kind: 'model_call', tokens: sampleTokens(2, 2) });
+      if (claim !== undefined) await store.appendSpans(claim.lease, [span]);
+      const exported: ExportedRollout[] = [];
+      for await (const rollout of exportRun(store, 'run')) exported.push(rollout);
+      expect(exported.map(({ rollout }) => rollout.rolloutId)).toEqual(ids);
+      expect(exported[0]).toMatchObject({ rollout: { status: 'running' }, attempts: [{ attemptNumber: 1 }], spans: [span] });
+      expect(exported[1]).toMatchObject({ attempts: [], spans: [] });
     });
 
     testStore('finishes the writes under way when it closes, and refuses later calls', open, async ({ store }) => {
