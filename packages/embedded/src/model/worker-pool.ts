@@ -25,7 +25,8 @@ export class WorkerPool {
 
   constructor(starts: readonly WorkerStart[]) {
     this.#workers = starts.map((workerData) => {
-      const worker = new Worker(entry, { workerData, name: `embedded-engine-${workerData.thread}` });
+      // No flags of the process: the worker needs none, and some of them (--input-type, --import) would break it or slow its start.
+      const worker = new Worker(entry, { workerData, name: `embedded-engine-${workerData.thread}`, execArgv: [] });
       worker.on('message', (message: FromWorker) => this.#receive(message));
       worker.on('error', (cause) => this.#fail(cause));
       worker.on('exit', (code) => this.#fail(new Error(`it exited with code ${code}`)));
