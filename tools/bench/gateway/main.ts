@@ -3,6 +3,7 @@
  * Mock, gateway and load generator are three processes, so on 2 cores they compete; the mock is measured alone first.
  */
 import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { drive, type LoadResult, type Target } from './load.ts';
@@ -19,11 +20,17 @@ function start(file: string, ...args: string[]): ChildProcess {
   });
 }
 
-function nextMessage(child: ChildProcess): Promise<Record<string, unknown>> {
-  return new Promise((resolve, reject) => {
-    child.once('message', (message) => resolve(message as Record<string, unknown>));
-    child.once('exit', (code) => reject(new Error(`a bench process ended with code ${code}`)));
-  });
+async function nextMessage(child: ChildProcess): Promise<Record<string, unknown>> {
+  const over = new AbortController();
+  try {
+    const exit = once(child, 'exit', { signal: over.signal }).then(([code]) => {
+      throw new Error(`a bench process ended with code ${String(code)}`);
+    });
+    const [message] = (await Promise.race([once(child, 'message', { signal: over.signal }), exit])) as unknown[];
+    return message as Record<string, unknown>;
+  } finally {
+    over.abort();
+  }
 }
 
 async function ask<Answer>(child: ChildProcess, command: Command): Promise<Answer> {

@@ -5,6 +5,7 @@ import { WireError } from '../http/wire-error.ts';
 import { isForAgent, readPayload, stripPayload } from '../upstream/chat-payload.ts';
 import { EventStreamParser } from '../upstream/event-stream.ts';
 import { exchange, readBody, readWhole, shownUrl } from '../upstream/http-exchange.ts';
+import { parseLifted } from '../upstream/lift-numbers.ts';
 import { isRetryableStatus, retryAfterMs, retryWaitMs, waitToRetry, type RetryLimits } from '../upstream/retry.ts';
 import { statusError } from '../upstream/upstream-error.ts';
 import type { ModelCall } from './model-call.ts';
@@ -106,7 +107,10 @@ async function answerWhole(
   limits: UpstreamLimits,
 ): Promise<void> {
   expectType(reply, 'application/json', url);
-  const payload = parseObject((await readWhole(reply, url, limits.maxReplyBytes, call.signal)).toString('utf8'), url);
+  const bytes = await readWhole(reply, url, limits.maxReplyBytes, call.signal);
+  const { view } = call.request;
+  const canLift = call.isCaptured && !view.tokenIds && !view.logprobs;
+  const payload = (canLift ? parseLifted(bytes) : undefined) ?? parseObject(bytes.toString('utf8'), url);
   readPayload(payload, call.draft, false);
   if (!Array.isArray(payload['choices']) || !call.draft.isFinished)
     throw new WireError(`the upstream ${shownUrl(url)} sent a reply without all of its choices`, {

@@ -9,9 +9,15 @@ function isObject(value: unknown): value is Payload {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** A list as JSON has it, or as it was read straight from the bytes. */
+function isList(value: unknown): value is ArrayLike<number> {
+  return Array.isArray(value) || value instanceof Int32Array;
+}
+
 function readLogprobs(choice: JsonObject, index: number, draft: ReplyDraft): void {
   const logprobs = choice['logprobs'];
-  if (!isObject(logprobs)) return;
+  if (logprobs instanceof Float32Array) return draft.addLogprobs(index, logprobs);
+  if (!isObject(logprobs)) return undefined;
   // Sampled refusals are tokens too; engines that fill both lists fill them one after the other.
   for (const list of [logprobs['content'], logprobs['refusal']]) {
     if (Array.isArray(list))
@@ -20,6 +26,7 @@ function readLogprobs(choice: JsonObject, index: number, draft: ReplyDraft): voi
         list.map((entry: { logprob?: number } | null) => entry?.logprob ?? Number.NaN),
       );
   }
+  return undefined;
 }
 
 function readChoice(choice: JsonObject, draft: ReplyDraft, isStream: boolean): void {
@@ -29,10 +36,10 @@ function readChoice(choice: JsonObject, draft: ReplyDraft, isStream: boolean): v
     return draft.markMalformed(`the upstream answered choice ${index}, which was not asked for`);
   const said = choice[isStream ? 'delta' : 'message'];
   if (isObject(said)) target.message.add(said);
-  if (Array.isArray(choice['token_ids'])) draft.addTokens(index, choice['token_ids'] as number[]);
+  if (isList(choice['token_ids'])) draft.addTokens(index, choice['token_ids']);
   readLogprobs(choice, index, draft);
   if (typeof choice['finish_reason'] === 'string') target.finishReason = choice['finish_reason'];
-  if (Array.isArray(choice['token_ids']) || (isObject(said) && hasText(said))) draft.markFirstToken();
+  if (isList(choice['token_ids']) || (isObject(said) && hasText(said))) draft.markFirstToken();
   return undefined;
 }
 
@@ -55,7 +62,7 @@ function readUsage(payload: JsonObject, draft: ReplyDraft): void {
 export function readPayload(payload: JsonObject, draft: ReplyDraft, isStream: boolean): void {
   if (typeof payload['id'] === 'string') draft.id ??= payload['id'];
   if (typeof payload['model'] === 'string') draft.model ??= payload['model'];
-  if (Array.isArray(payload['prompt_token_ids'])) draft.setPrompt(payload['prompt_token_ids'] as number[]);
+  if (isList(payload['prompt_token_ids'])) draft.setPrompt(payload['prompt_token_ids']);
   readUsage(payload, draft);
   const choices = payload['choices'];
   if (Array.isArray(choices)) for (const choice of choices) if (isObject(choice)) readChoice(choice, draft, isStream);
