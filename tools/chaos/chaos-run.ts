@@ -43,7 +43,16 @@ const program: string = fileURLToPath(new URL('./worker.ts', import.meta.url));
 /** Kills writers and runners at random moments and checks every promise that the store made to them. */
 export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   const startMs = performance.now();
-  const totals: Acknowledged = { enqueued: 0, cancelled: 0, claimed: 0, appended: 0, rewarded: 0, completed: 0, failed: 0, fenced: 0 };
+  const totals: Acknowledged = {
+    enqueued: 0,
+    cancelled: 0,
+    claimed: 0,
+    appended: 0,
+    rewarded: 0,
+    completed: 0,
+    failed: 0,
+    fenced: 0,
+  };
   let [kills, zombies, slowestOpenMs] = [0, 0, 0];
   const violations: string[] = [];
   for (let round = 0; kills < options.kills && violations.length === 0; round++) {
@@ -56,8 +65,15 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
     for (const [type, count] of Object.entries(siege.auditor.acknowledged)) totals[type as keyof Acknowledged] += count;
   }
   return {
-    store: options.store, durability: options.durability, seed: options.seed, kills, zombies, acknowledged: totals,
-    slowestOpenMs: Math.round(slowestOpenMs), violations, wallSeconds: Math.round((performance.now() - startMs) / 100) / 10,
+    store: options.store,
+    durability: options.durability,
+    seed: options.seed,
+    kills,
+    zombies,
+    acknowledged: totals,
+    slowestOpenMs: Math.round(slowestOpenMs),
+    violations,
+    wallSeconds: Math.round((performance.now() - startMs) / 100) / 10,
   };
 }
 
@@ -86,7 +102,11 @@ class Siege {
     this.#options = options;
     this.#round = round;
     this.#random = createRandom(options.seed * 1_000 + round);
-    this.#target = { store: options.store, durability: options.durability, location: join(options.folder, `store-${round}.db`) };
+    this.#target = {
+      store: options.store,
+      durability: options.durability,
+      location: join(options.folder, `store-${round}.db`),
+    };
   }
 
   async run(kills: number, onProgress: (kills: number) => void): Promise<void> {
@@ -111,8 +131,18 @@ class Siege {
   #spawn(): void {
     const worker = `w${this.#round}-${++this.#spawned}`;
     const ledger = join(this.#options.folder, `${worker}.jsonl`);
-    const configuration: WorkerConfiguration = { target: this.#target, worker, seed: this.#options.seed + this.#spawned, leaseMs, ledger };
-    const child = spawn(process.execPath, ['--conditions=@agent-lightning/source', program, JSON.stringify(configuration)], { stdio: ['ignore', 'ignore', 'inherit'] });
+    const configuration: WorkerConfiguration = {
+      target: this.#target,
+      worker,
+      seed: this.#options.seed + this.#spawned,
+      leaseMs,
+      ledger,
+    };
+    const child = spawn(
+      process.execPath,
+      ['--conditions=@agent-lightning/source', program, JSON.stringify(configuration)],
+      { stdio: ['ignore', 'ignore', 'inherit'] },
+    );
     this.#running.push({ process: child, ledger: new LedgerReader(ledger), readySinceMs: undefined });
   }
 
@@ -126,7 +156,8 @@ class Siege {
       victim.process.kill('SIGCONT');
       this.zombies++;
       // A process that freezes inside a transaction holds the lock of an embedded database: the others could do nothing.
-      for (const running of this.#running) if (running.readySinceMs !== undefined) running.readySinceMs = performance.now();
+      for (const running of this.#running)
+        if (running.readySinceMs !== undefined) running.readySinceMs = performance.now();
       return;
     }
     const victims = choice < 0.3 && left >= this.#running.length ? [...this.#running] : [victim];
@@ -151,7 +182,10 @@ class Siege {
     try {
       for (const problem of await checkIntegrity()) this.auditor.violations.push(`the data is damaged: ${problem}`);
       await this.auditor.check(store, scope);
-      const aliveMs = Math.max(0, ...this.#running.map(({ readySinceMs }) => (readySinceMs === undefined ? 0 : performance.now() - readySinceMs)));
+      const aliveMs = Math.max(
+        0,
+        ...this.#running.map(({ readySinceMs }) => (readySinceMs === undefined ? 0 : performance.now() - readySinceMs)),
+      );
       if (aliveMs > 2 * leaseMs) await this.auditor.checkNoneIsStuck(store, Date.now(), leaseMs);
       if (scope === 'all') await this.#checkAllIsFinal(store);
     } finally {
@@ -195,7 +229,9 @@ class Siege {
       await delay(10);
       this.#readLedgers();
     }
-    const exits = this.#running.map(({ process: child }) => (child.exitCode === null ? once(child, 'exit') : Promise.resolve()));
+    const exits = this.#running.map(({ process: child }) =>
+      child.exitCode === null ? once(child, 'exit') : Promise.resolve(),
+    );
     for (const { process: child } of this.#running) child.kill('SIGTERM');
     const drained = Promise.all(exits).then(() => true);
     const isDrained = await Promise.race([drained, delay(60_000, false, { ref: false })]);

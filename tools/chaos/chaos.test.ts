@@ -10,7 +10,9 @@ it('loses no acknowledged write in ten kills at random moments', async () => {
     const report = await runChaos({ kills: 10, store: 'sqlite', durability: 'normal', seed: 1, folder });
     expect(report.violations).toEqual([]);
     expect(report.kills).toBe(10);
-    expect(Math.min(report.acknowledged.enqueued, report.acknowledged.appended, report.acknowledged.completed)).toBeGreaterThan(0);
+    expect(
+      Math.min(report.acknowledged.enqueued, report.acknowledged.appended, report.acknowledged.completed),
+    ).toBeGreaterThan(0);
   } finally {
     rmSync(folder, { recursive: true });
   }

@@ -5,7 +5,12 @@ export type Entry =
   | { readonly type: 'ready' }
   | { readonly type: 'enqueued' | 'cancelled'; readonly rolloutId: string }
   | { readonly type: 'claimed'; readonly rolloutId: string; readonly attemptId: string; readonly fencingToken: number }
-  | { readonly type: 'appended'; readonly rolloutId: string; readonly attemptId: string; readonly spans: Readonly<Record<string, number>> }
+  | {
+      readonly type: 'appended';
+      readonly rolloutId: string;
+      readonly attemptId: string;
+      readonly spans: Readonly<Record<string, number>>;
+    }
   | { readonly type: 'rewarded'; readonly rolloutId: string; readonly spanId: string; readonly sequenceId: number }
   | { readonly type: 'completed' | 'failed' | 'fenced'; readonly rolloutId: string; readonly attemptId: string }
   | { readonly type: 'broken'; readonly message: string };
@@ -41,7 +46,8 @@ export class LedgerReader {
       return []; // the worker was killed before its first entry
     }
     const chunk = Buffer.alloc(1 << 20);
-    for (let read: number; (read = readSync(file, chunk, 0, chunk.length, this.#position)) > 0; this.#position += read) this.#rest += chunk.toString('latin1', 0, read);
+    for (let read: number; (read = readSync(file, chunk, 0, chunk.length, this.#position)) > 0; this.#position += read)
+      this.#rest += chunk.toString('latin1', 0, read);
     closeSync(file);
     const lines = this.#rest.split('\n');
     this.#rest = lines.pop() ?? '';

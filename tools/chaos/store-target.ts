@@ -16,6 +16,11 @@ export interface OpenedTarget {
 }
 
 export async function openTarget(target: StoreTarget, watchdogIntervalMs: number): Promise<OpenedTarget> {
-  const store = await openSqliteStore({ path: target.location, durability: target.durability, watchdogIntervalMs, busyTimeoutMs: 20_000 });
+  const store = await openSqliteStore({
+    path: target.location,
+    durability: target.durability,
+    watchdogIntervalMs,
+    busyTimeoutMs: 20_000,
+  });
   return { store, checkIntegrity: () => store.checkIntegrity() };
 }

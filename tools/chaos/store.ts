@@ -20,16 +20,24 @@ if (report.violations.length === 0) {
 
 function readArguments(): Omit<ChaosOptions, 'folder'> {
   const { values } = parseArgs({
-    options: { kills: { type: 'string', default: '100' }, store: { type: 'string', default: 'sqlite' }, durability: { type: 'string', default: 'full' }, seed: { type: 'string', default: '0' } },
+    options: {
+      kills: { type: 'string', default: '100' },
+      store: { type: 'string', default: 'sqlite' },
+      durability: { type: 'string', default: 'full' },
+      seed: { type: 'string', default: '0' },
+    },
   });
   const { store, durability } = values;
-  if (store !== 'sqlite') throw new ConfigurationError(`--store must be sqlite; got ${store}`, { code: 'option-invalid' });
-  if (durability !== 'full' && durability !== 'normal') throw new ConfigurationError(`--durability must be full or normal; got ${durability}`, { code: 'option-invalid' });
+  if (store !== 'sqlite')
+    throw new ConfigurationError(`--store must be sqlite; got ${store}`, { code: 'option-invalid' });
+  if (durability !== 'full' && durability !== 'normal')
+    throw new ConfigurationError(`--durability must be full or normal; got ${durability}`, { code: 'option-invalid' });
   return { kills: readCount('--kills', values.kills), store, durability, seed: readCount('--seed', values.seed) };
 }
 
 function readCount(name: string, text: string): number {
-  if (!/^\d{1,9}$/.test(text)) throw new ConfigurationError(`${name} must be a whole number; got ${text}`, { code: 'option-invalid' });
+  if (!/^\d{1,9}$/.test(text))
+    throw new ConfigurationError(`${name} must be a whole number; got ${text}`, { code: 'option-invalid' });
   return Number(text);
 }
 

@@ -2,7 +2,14 @@
 // Arguments: the configuration as JSON. SIGTERM: enqueue nothing more, and leave when every rollout is final.
 import { setTimeout as delay } from 'node:timers/promises';
 import {
-  isFinalRolloutStatus, LightningError, rewardNameAttribute, rewardValueAttribute, type Claim, type Lease, type LightningStore, type SpanInput,
+  isFinalRolloutStatus,
+  LightningError,
+  rewardNameAttribute,
+  rewardValueAttribute,
+  type Claim,
+  type Lease,
+  type LightningStore,
+  type SpanInput,
 } from '@agent-lightning/core';
 import { LedgerWriter } from './ledger.ts';
 import { createRandom } from './random.ts';
@@ -23,7 +30,9 @@ const random = createRandom(configuration.seed);
 const ledger = new LedgerWriter(configuration.ledger);
 let isDraining = false;
 let enqueued = 0;
-process.on('SIGTERM', () => { isDraining = true; });
+process.on('SIGTERM', () => {
+  isDraining = true;
+});
 
 try {
   const { store } = await openTarget(configuration.target, leaseMs / 5);
@@ -39,7 +48,13 @@ async function runLane(store: LightningStore): Promise<void> {
   for (;;) {
     if (!isDraining && random() < 0.7) await enqueue(store);
     const claims = await store.claim({ workerId: worker, limit: 1 + Math.floor(random() * 2), leaseMs });
-    for (const { lease } of claims) ledger.write({ type: 'claimed', rolloutId: lease.rolloutId, attemptId: lease.attemptId, fencingToken: lease.fencingToken });
+    for (const { lease } of claims)
+      ledger.write({
+        type: 'claimed',
+        rolloutId: lease.rolloutId,
+        attemptId: lease.attemptId,
+        fencingToken: lease.fencingToken,
+      });
     await Promise.all(claims.map((claim) => runClaim(store, claim)));
     if (claims.length > 0) continue;
     if (isDraining && (await isAllFinal(store))) return;
@@ -49,7 +64,9 @@ async function runLane(store: LightningStore): Promise<void> {
 
 async function isAllFinal(store: LightningStore): Promise<boolean> {
   const { rollouts } = await store.statistics();
-  return Object.entries(rollouts).every(([status, count]) => count === 0 || isFinalRolloutStatus(status as keyof typeof rollouts));
+  return Object.entries(rollouts).every(
+    ([status, count]) => count === 0 || isFinalRolloutStatus(status as keyof typeof rollouts),
+  );
 }
 
 async function enqueue(store: LightningStore): Promise<void> {
@@ -65,7 +82,11 @@ async function runClaim(store: LightningStore, { lease }: Claim): Promise<void> 
   const place = { rolloutId: lease.rolloutId, attemptId: lease.attemptId };
   try {
     for (let batch = 0, count = 1 + Math.floor(random() * 3); batch < count; batch++) {
-      await append(store, lease, Array.from({ length: 1 + Math.floor(random() * 4) }, (_, index) => span(lease, 16 * (batch + 1) + index)));
+      await append(
+        store,
+        lease,
+        Array.from({ length: 1 + Math.floor(random() * 4) }, (_, index) => span(lease, 16 * (batch + 1) + index)),
+      );
       await delay(random() * 5);
     }
     await append(store, lease, [span(lease, 0)]);
@@ -93,13 +114,19 @@ async function append(store: LightningStore, lease: Lease, spans: readonly SpanI
   const sequenceIds = await store.appendSpans(lease, spans);
   if (random() < 0.1) await store.appendSpans(lease, spans);
   ledger.write({
-    type: 'appended', rolloutId: lease.rolloutId, attemptId: lease.attemptId,
+    type: 'appended',
+    rolloutId: lease.rolloutId,
+    attemptId: lease.attemptId,
     spans: Object.fromEntries(spans.map(({ spanId }, index) => [spanId, sequenceIds[index] as number])),
   });
 }
 
 async function addLateReward(store: LightningStore, rolloutId: string): Promise<void> {
-  const reward: SpanInput = { ...span({ rolloutId, attemptId: 'late', fencingToken: 0 }, 0), spanId: 'f'.repeat(16), name: 'late reward' };
+  const reward: SpanInput = {
+    ...span({ rolloutId, attemptId: 'late', fencingToken: 0 }, 0),
+    spanId: 'f'.repeat(16),
+    name: 'late reward',
+  };
   const sequenceId = await store.addReward(rolloutId, reward);
   ledger.write({ type: 'rewarded', rolloutId, spanId: reward.spanId, sequenceId });
   if (random() < 0.5) await store.addReward(rolloutId, reward);
@@ -107,8 +134,24 @@ async function addLateReward(store: LightningStore, rolloutId: string): Promise<
 
 /** Span 0 of an attempt is its one reward; the others are model calls with tokens. */
 function span(lease: Lease, number: number): SpanInput {
-  const base = { spanId: number.toString(16).padStart(16, '0'), traceId: 'c'.repeat(32), status: { code: 'ok' as const }, startTimeMs: 1, endTimeMs: 2 };
-  if (number === 0) return { ...base, kind: 'reward', name: 'reward', attributes: { [rewardNameAttribute(0)]: 'primary', [rewardValueAttribute(0)]: 1 } };
-  const tokens = { prompt: new Int32Array(200).fill(lease.fencingToken), response: new Int32Array(50).fill(number), logprobs: new Float32Array(50).fill(-0.5) };
+  const base = {
+    spanId: number.toString(16).padStart(16, '0'),
+    traceId: 'c'.repeat(32),
+    status: { code: 'ok' as const },
+    startTimeMs: 1,
+    endTimeMs: 2,
+  };
+  if (number === 0)
+    return {
+      ...base,
+      kind: 'reward',
+      name: 'reward',
+      attributes: { [rewardNameAttribute(0)]: 'primary', [rewardValueAttribute(0)]: 1 },
+    };
+  const tokens = {
+    prompt: new Int32Array(200).fill(lease.fencingToken),
+    response: new Int32Array(50).fill(number),
+    logprobs: new Float32Array(50).fill(-0.5),
+  };
   return { ...base, kind: 'model_call', name: 'chat', attributes: { attempt: lease.attemptId }, tokens };
 }

@@ -1,4 +1,14 @@
-import type { AttemptRow, Attempt, JsonValue, ResourcesVersion, Rollout, RolloutRow, Span, StoreEvent, TokenBlob } from '@agent-lightning/core';
+import type {
+  AttemptRow,
+  Attempt,
+  JsonValue,
+  ResourcesVersion,
+  Rollout,
+  RolloutRow,
+  Span,
+  StoreEvent,
+  TokenBlob,
+} from '@agent-lightning/core';
 import type { SqlRow } from './statements.ts';
 
 /** The parts of a rollout that never change, as `tasks` holds them. */
@@ -9,10 +19,16 @@ export function encodeSettings({ workerTags, resourcesId, retry, timeouts, metad
 }
 
 export function decodeTask(row: SqlRow): Task {
-  return { ...(JSON.parse(row['settings'] as string) as Omit<Task, 'input'>), input: JSON.parse(row['input'] as string) as JsonValue };
+  return {
+    ...(JSON.parse(row['settings'] as string) as Omit<Task, 'input'>),
+    input: JSON.parse(row['input'] as string) as JsonValue,
+  };
 }
 
-export function decodeRollout(row: SqlRow, { input, workerTags, resourcesId, retry, timeouts, metadata }: Task): RolloutRow {
+export function decodeRollout(
+  row: SqlRow,
+  { input, workerTags, resourcesId, retry, timeouts, metadata }: Task,
+): RolloutRow {
   const rollout: Rollout = {
     rolloutId: row['rollout_id'] as string,
     input,
@@ -33,7 +49,11 @@ export function decodeRollout(row: SqlRow, { input, workerTags, resourcesId, ret
     availableAtMs: row['available_at_ms'] as number,
     ...optional('endedAtMs', row['ended_at_ms'] as number | null),
   };
-  return { rollout, lastSequenceId: row['last_sequence_id'] as number, ...optional('deadlineMs', row['deadline_ms'] as number | null) };
+  return {
+    rollout,
+    lastSequenceId: row['last_sequence_id'] as number,
+    ...optional('deadlineMs', row['deadline_ms'] as number | null),
+  };
 }
 
 export function decodeAttempt(row: SqlRow): AttemptRow {
@@ -115,7 +135,9 @@ export function decodeResources(row: SqlRow): ResourcesVersion {
 
 export function decodeEvent(row: SqlRow): StoreEvent {
   return {
-    cursor: String(row['cursor']), type: row['type'] as StoreEvent['type'], id: row['id'] as string,
+    cursor: String(row['cursor']),
+    type: row['type'] as StoreEvent['type'],
+    id: row['id'] as string,
     ...optional('status', row['status'] as NonNullable<StoreEvent['status']> | null),
   };
 }

@@ -104,10 +104,16 @@ function readVersion(database: DatabaseSync, path: string): number {
   const application = pragma(database, 'application_id');
   const isFresh = version === 0 && application === 0 && pragma(database, 'schema_version') === 0;
   if (!isFresh && application !== applicationId) {
-    throw new StoreError(`${path} is a SQLite database of another program (application_id ${application}); give the store a file of its own`, { code: 'store-schema' });
+    throw new StoreError(
+      `${path} is a SQLite database of another program (application_id ${application}); give the store a file of its own`,
+      { code: 'store-schema' },
+    );
   }
   if (version > schemaVersion) {
-    throw new StoreError(`${path} has schema version ${version}, and this version of store-sqlite knows up to ${schemaVersion}; upgrade @agent-lightning/store-sqlite`, { code: 'store-schema' });
+    throw new StoreError(
+      `${path} has schema version ${version}, and this version of store-sqlite knows up to ${schemaVersion}; upgrade @agent-lightning/store-sqlite`,
+      { code: 'store-schema' },
+    );
   }
   return version;
 }

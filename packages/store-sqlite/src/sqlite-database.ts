@@ -47,7 +47,9 @@ export class SqliteDatabase implements RowDatabase {
       anchorClock(this.#writing, statements, this.clock);
       this.#reader = new SqliteReader(new Statements(this.#reading));
       this.#commits = new GroupCommit(this.#writing, statements, new SqliteWriter(statements), {
-        maxJobs: writesPerCommit, busyTimeoutMs, onBegin: () => this.clock.follow(statements),
+        maxJobs: writesPerCommit,
+        busyTimeoutMs,
+        onBegin: () => this.clock.follow(statements),
       });
     } catch (error) {
       for (const connection of opened) connection.close();
@@ -96,7 +98,13 @@ export class SqliteDatabase implements RowDatabase {
 
   /** The problems that SQLite's own check of the whole file finds; none for a sound file. */
   async checkIntegrity(): Promise<readonly string[]> {
-    return this.read(() => this.#reading.prepare('PRAGMA integrity_check').all().map((row) => String(row['integrity_check'])).filter((line) => line !== 'ok'));
+    return this.read(() =>
+      this.#reading
+        .prepare('PRAGMA integrity_check')
+        .all()
+        .map((row) => String(row['integrity_check']))
+        .filter((line) => line !== 'ok'),
+    );
   }
 
   async close(): Promise<void> {
@@ -108,15 +116,21 @@ export class SqliteDatabase implements RowDatabase {
 }
 
 /** The connection that writes; it is put into `opened` first, for the caller to close when this throws. */
-export function openWritingConnection({ path, durability, busyTimeoutMs, maxSizeBytes }: SqliteDatabaseOptions, opened: DatabaseSync[]): DatabaseSync {
+export function openWritingConnection(
+  { path, durability, busyTimeoutMs, maxSizeBytes }: SqliteDatabaseOptions,
+  opened: DatabaseSync[],
+): DatabaseSync {
   const isNew = !existsSync(path);
   const database = connect(path, { timeout: busyTimeoutMs });
   opened.push(database);
   if (isNew) database.exec(`PRAGMA page_size = ${pageSizeBytes}`);
   allowReadOnly(() => database.exec('PRAGMA journal_mode = WAL'));
-  database.exec(`PRAGMA synchronous = ${durability === 'full' ? 'FULL' : 'NORMAL'}; PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -32768`);
+  database.exec(
+    `PRAGMA synchronous = ${durability === 'full' ? 'FULL' : 'NORMAL'}; PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -32768`,
+  );
   migrate(database, path);
-  if (maxSizeBytes > 0) database.exec(`PRAGMA max_page_count = ${Math.max(1, Math.floor(maxSizeBytes / pragma(database, 'page_size')))}`);
+  if (maxSizeBytes > 0)
+    database.exec(`PRAGMA max_page_count = ${Math.max(1, Math.floor(maxSizeBytes / pragma(database, 'page_size')))}`);
   database.exec(`PRAGMA busy_timeout = ${Math.min(blockingMs, busyTimeoutMs)}`);
   return database;
 }

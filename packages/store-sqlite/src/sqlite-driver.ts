@@ -1,7 +1,7 @@
 import type { DatabaseSync, DatabaseSyncOptions } from 'node:sqlite';
 import { StoreError } from '@agent-lightning/core';
 
-type Sqlite = typeof import('node:sqlite');
+type Sqlite = ReturnType<typeof process.getBuiltinModule<'node:sqlite'>>;
 
 /** Opens one connection on Node's own SQLite. @throws StoreError `store-unavailable` when this Node has none */
 export function connect(path: string, options: DatabaseSyncOptions): DatabaseSync {
@@ -14,7 +14,10 @@ let loaded: Sqlite | undefined;
 function loadSqlite(): Sqlite {
   loaded ??= withoutSqliteWarning(() => process.getBuiltinModule('node:sqlite'));
   if (loaded === undefined) {
-    throw new StoreError(`this Node (${process.version}) has no node:sqlite; use Node 22.15 or newer, or another store`, { code: 'store-unavailable' });
+    throw new StoreError(
+      `this Node (${process.version}) has no node:sqlite; use Node 22.15 or newer, or another store`,
+      { code: 'store-unavailable' },
+    );
   }
   return loaded;
 }

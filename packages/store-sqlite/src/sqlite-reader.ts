@@ -1,7 +1,22 @@
 import {
-  attemptTransitions, rolloutTransitions, StoreError, type AttemptRow, type AttemptStatus, type ClaimableFilter, type Page, type ResolvedRolloutQuery,
-  type ResourcesVersion, type Rollout, type RolloutRow, type RolloutStatus, type RowReader, type Span, type SpanQuery, type StoreEvent,
-  type StoreStatistics, type WorkerRecord,
+  attemptTransitions,
+  rolloutTransitions,
+  StoreError,
+  type AttemptRow,
+  type AttemptStatus,
+  type ClaimableFilter,
+  type Page,
+  type ResolvedRolloutQuery,
+  type ResourcesVersion,
+  type Rollout,
+  type RolloutRow,
+  type RolloutStatus,
+  type RowReader,
+  type Span,
+  type SpanQuery,
+  type StoreEvent,
+  type StoreStatistics,
+  type WorkerRecord,
 } from '@agent-lightning/core';
 import { decodeAttempt, decodeEvent, decodeResources, decodeRollout, decodeSpan } from './row-codecs.ts';
 import type { SqlRow, Statements } from './statements.ts';
@@ -20,9 +35,13 @@ export class SqliteReader implements RowReader {
   }
 
   readRollouts(rolloutIds: readonly string[]): readonly RolloutRow[] {
-    const rows = rolloutIds.length === 1
-      ? this.statements.all('SELECT * FROM rollouts WHERE rollout_id = ?', rolloutIds[0] as string)
-      : this.statements.all('SELECT * FROM rollouts WHERE rollout_id IN (SELECT value FROM json_each(?))', JSON.stringify(rolloutIds));
+    const rows =
+      rolloutIds.length === 1
+        ? this.statements.all('SELECT * FROM rollouts WHERE rollout_id = ?', rolloutIds[0] as string)
+        : this.statements.all(
+            'SELECT * FROM rollouts WHERE rollout_id IN (SELECT value FROM json_each(?))',
+            JSON.stringify(rolloutIds),
+          );
     return rows.map((row) => this.decodeRollout(row));
   }
 
@@ -39,43 +58,66 @@ export class SqliteReader implements RowReader {
     add('mode IN (SELECT value FROM json_each(?))', toJson(query.modes));
     add('run_id = ?', query.runId);
     add('group_id = ?', query.groupId);
-    add(query.order === 'asc' ? 'ordinal > ?' : 'ordinal < ?', query.cursor === undefined ? undefined : readCursor('query.cursor', query.cursor));
+    add(
+      query.order === 'asc' ? 'ordinal > ?' : 'ordinal < ?',
+      query.cursor === undefined ? undefined : readCursor('query.cursor', query.cursor),
+    );
     const where = conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`;
-    const rows = this.statements.all(`SELECT * FROM rollouts ${where} ORDER BY ordinal ${query.order === 'asc' ? 'ASC' : 'DESC'} LIMIT ?`, ...values, query.limit + 1);
+    const rows = this.statements.all(
+      `SELECT * FROM rollouts ${where} ORDER BY ordinal ${query.order === 'asc' ? 'ASC' : 'DESC'} LIMIT ?`,
+      ...values,
+      query.limit + 1,
+    );
     const items = rows.slice(0, query.limit).map((row) => this.decodeRollout(row).rollout);
     return rows.length <= query.limit ? { items } : { items, nextCursor: String(rows[query.limit - 1]?.['ordinal']) };
   }
 
   readAttempt(rolloutId: string, attemptId: string): AttemptRow | undefined {
     const row = this.statements.get(
-      'SELECT a.*, r.rollout_id FROM rollouts r JOIN attempts a ON a.ordinal = r.ordinal WHERE r.rollout_id = ? AND a.attempt_id = ?', rolloutId, attemptId,
+      'SELECT a.*, r.rollout_id FROM rollouts r JOIN attempts a ON a.ordinal = r.ordinal WHERE r.rollout_id = ? AND a.attempt_id = ?',
+      rolloutId,
+      attemptId,
     );
     return row === undefined ? undefined : decodeAttempt(row);
   }
 
   readAttempts(rolloutId: string): readonly AttemptRow[] {
     return this.statements
-      .all('SELECT a.*, r.rollout_id FROM rollouts r JOIN attempts a ON a.ordinal = r.ordinal WHERE r.rollout_id = ? ORDER BY a.attempt_number', rolloutId)
+      .all(
+        'SELECT a.*, r.rollout_id FROM rollouts r JOIN attempts a ON a.ordinal = r.ordinal WHERE r.rollout_id = ? ORDER BY a.attempt_number',
+        rolloutId,
+      )
       .map(decodeAttempt);
   }
 
   readLatestAttempts(rolloutIds: readonly string[]): readonly AttemptRow[] {
-    return this.statements.all(
-      `SELECT a.*, r.rollout_id FROM rollouts r JOIN attempts a ON a.ordinal = r.ordinal AND a.attempt_number = r.attempt_count
-       WHERE r.rollout_id IN (SELECT value FROM json_each(?))`, JSON.stringify(rolloutIds),
-    ).map(decodeAttempt);
+    return this.statements
+      .all(
+        `SELECT a.*, r.rollout_id FROM rollouts r JOIN attempts a ON a.ordinal = r.ordinal AND a.attempt_number = r.attempt_count
+       WHERE r.rollout_id IN (SELECT value FROM json_each(?))`,
+        JSON.stringify(rolloutIds),
+      )
+      .map(decodeAttempt);
   }
 
-  findSequenceIds(rolloutId: string, attemptId: string | undefined, spanIds: readonly string[]): ReadonlyMap<string, number> {
+  findSequenceIds(
+    rolloutId: string,
+    attemptId: string | undefined,
+    spanIds: readonly string[],
+  ): ReadonlyMap<string, number> {
     const place = this.statements.get(
       `SELECT ordinal, (SELECT a.attempt_number FROM attempts a WHERE a.ordinal = r.ordinal AND a.attempt_id = ?2) AS attempt_number
-       FROM rollouts r WHERE rollout_id = ?1`, rolloutId, attemptId ?? null,
+       FROM rollouts r WHERE rollout_id = ?1`,
+      rolloutId,
+      attemptId ?? null,
     );
     if (place === undefined) return new Map();
     const rows = this.statements.all(
       `SELECT span_id, span_key & ${spanKeyStep - 1} AS sequence_id FROM spans
        WHERE span_key >> 22 = ?1 AND span_id IN (SELECT value FROM json_each(?2)) AND (?3 IS NULL OR attempt_number = ?3)`,
-      place['ordinal'] as number, JSON.stringify(spanIds), place['attempt_number'] as number | null,
+      place['ordinal'] as number,
+      JSON.stringify(spanIds),
+      place['attempt_number'] as number | null,
     );
     return new Map(rows.map((row) => [row['span_id'] as string, row['sequence_id'] as number]));
   }
@@ -85,22 +127,31 @@ export class SqliteReader implements RowReader {
   }
 
   #spansOf(rolloutId: string, { attemptId, kinds, name, includeTokens }: SpanQuery): Span[] {
-    const [columns, join] = includeTokens === true ? [', t.packed', 'LEFT JOIN tokens t ON t.span_key = s.span_key'] : ['', ''];
-    return this.statements.all(
-      `SELECT s.span_key & ${spanKeyStep - 1} AS sequence_id, s.span_id, s.kind, s.name, s.body, a.attempt_id ${columns}
+    const [columns, join] =
+      includeTokens === true ? [', t.packed', 'LEFT JOIN tokens t ON t.span_key = s.span_key'] : ['', ''];
+    return this.statements
+      .all(
+        `SELECT s.span_key & ${spanKeyStep - 1} AS sequence_id, s.span_id, s.kind, s.name, s.body, a.attempt_id ${columns}
        FROM rollouts r JOIN spans s ON s.span_key > r.ordinal * ${spanKeyStep} AND s.span_key < (r.ordinal + 1) * ${spanKeyStep}
        JOIN attempts a ON a.ordinal = r.ordinal AND a.attempt_number = s.attempt_number ${join}
        WHERE r.rollout_id = ?1
          AND (?2 IS NULL OR (?2 = 'latest' AND a.attempt_number = r.attempt_count) OR a.attempt_id = ?2)
          AND (?3 IS NULL OR s.kind IN (SELECT value FROM json_each(?3)))
          AND (?4 IS NULL OR s.name = ?4)
-       ORDER BY s.span_key`, rolloutId, attemptId ?? null, toJson(kinds) ?? null, name ?? null,
-    ).map((row) => decodeSpan(row, rolloutId));
+       ORDER BY s.span_key`,
+        rolloutId,
+        attemptId ?? null,
+        toJson(kinds) ?? null,
+        name ?? null,
+      )
+      .map((row) => decodeSpan(row, rolloutId));
   }
 
   readResources(resourcesId: string, version?: number): ResourcesVersion | undefined {
     const row = this.statements.get(
-      'SELECT * FROM resources WHERE resources_id = ?1 AND (?2 IS NULL OR version = ?2) ORDER BY version DESC LIMIT 1', resourcesId, version ?? null,
+      'SELECT * FROM resources WHERE resources_id = ?1 AND (?2 IS NULL OR version = ?2) ORDER BY version DESC LIMIT 1',
+      resourcesId,
+      version ?? null,
     );
     return row === undefined ? undefined : decodeResources(row);
   }
@@ -111,34 +162,56 @@ export class SqliteReader implements RowReader {
   }
 
   readWorkers(): readonly WorkerRecord[] {
-    return this.statements.all(
-      `SELECT w.worker_id, w.last_seen_at_ms, (SELECT count(*) FROM attempts a WHERE a.worker_id = w.worker_id AND a.ended_at_ms IS NULL) AS active
+    return this.statements
+      .all(
+        `SELECT w.worker_id, w.last_seen_at_ms, (SELECT count(*) FROM attempts a WHERE a.worker_id = w.worker_id AND a.ended_at_ms IS NULL) AS active
        FROM workers w ORDER BY w.worker_id`,
-    ).map((row) => ({ workerId: row['worker_id'] as string, lastSeenAtMs: row['last_seen_at_ms'] as number, activeAttempts: row['active'] as number }));
+      )
+      .map((row) => ({
+        workerId: row['worker_id'] as string,
+        lastSeenAtMs: row['last_seen_at_ms'] as number,
+        activeAttempts: row['active'] as number,
+      }));
   }
 
   readEvents(cursor: string, limit: number): readonly StoreEvent[] {
-    return this.statements.all('SELECT * FROM events WHERE cursor > ? ORDER BY cursor LIMIT ?', readCursor('cursor', cursor), limit).map(decodeEvent);
+    return this.statements
+      .all('SELECT * FROM events WHERE cursor > ? ORDER BY cursor LIMIT ?', readCursor('cursor', cursor), limit)
+      .map(decodeEvent);
   }
 
   readLastCursor(): string {
     // The sequence, not the newest row: a deleted run takes its events along, and the cursor must not go back.
-    return String(this.statements.get(`SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0) AS cursor`)?.['cursor']);
+    return String(
+      this.statements.get(`SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0) AS cursor`)?.[
+        'cursor'
+      ],
+    );
   }
 
   readNextAvailableMs(filter: ClaimableFilter): number | undefined {
     const [sql, ...values] = queuedSql(filter);
-    const ready = this.statements.get(`SELECT available_at_ms AS at ${sql} AND available_at_ms <= ? LIMIT 1`, ...values, filter.nowMs);
+    const ready = this.statements.get(
+      `SELECT available_at_ms AS at ${sql} AND available_at_ms <= ? LIMIT 1`,
+      ...values,
+      filter.nowMs,
+    );
     const next = ready ?? this.statements.get(`SELECT min(available_at_ms) AS at ${sql}`, ...values);
     return (next?.['at'] as number | null | undefined) ?? undefined;
   }
 
   readNextDeadlineMs(): number | undefined {
-    return (this.statements.get('SELECT min(deadline_ms) AS at FROM rollouts WHERE deadline_ms IS NOT NULL')?.['at'] as number | null) ?? undefined;
+    return (
+      (this.statements.get('SELECT min(deadline_ms) AS at FROM rollouts WHERE deadline_ms IS NOT NULL')?.['at'] as
+        | number
+        | null) ?? undefined
+    );
   }
 
   readStatistics(): StoreStatistics {
-    const counters = new Map(this.statements.all('SELECT name, value FROM counters').map((row) => [row['name'], row['value'] as number]));
+    const counters = new Map(
+      this.statements.all('SELECT name, value FROM counters').map((row) => [row['name'], row['value'] as number]),
+    );
     return {
       rollouts: this.#countBy('rollouts', Object.keys(rolloutTransitions) as RolloutStatus[]),
       attempts: this.#countBy('attempts', Object.keys(attemptTransitions) as AttemptStatus[]),
@@ -150,7 +223,8 @@ export class SqliteReader implements RowReader {
 
   #countBy<Status extends string>(table: 'rollouts' | 'attempts', statuses: readonly Status[]): Record<Status, number> {
     const counts = Object.fromEntries(statuses.map((status) => [status, 0])) as Record<Status, number>;
-    for (const row of this.statements.all(`SELECT status, count(*) AS total FROM ${table} GROUP BY status`)) counts[row['status'] as Status] = row['total'] as number;
+    for (const row of this.statements.all(`SELECT status, count(*) AS total FROM ${table} GROUP BY status`))
+      counts[row['status'] as Status] = row['total'] as number;
     return counts;
   }
 
@@ -165,7 +239,12 @@ export function workerHasTags(parameter: string): string {
 }
 
 /** FROM and WHERE of the queued rollouts of a filter, with their values. */
-function queuedSql({ queues, modes, runId, workerTags }: ClaimableFilter): [string, string, string, string | null, string] {
+function queuedSql({
+  queues,
+  modes,
+  runId,
+  workerTags,
+}: ClaimableFilter): [string, string, string, string | null, string] {
   const sql = `FROM rollouts WHERE status IN ('queuing', 'requeuing') AND queue IN (SELECT value FROM json_each(?1))
     AND (?2 = '[]' OR mode IN (SELECT value FROM json_each(?2))) AND (?3 IS NULL OR run_id = ?3) AND ${workerHasTags('?4')}`;
   return [sql, JSON.stringify(queues), JSON.stringify(modes), runId ?? null, JSON.stringify(workerTags)];
@@ -176,6 +255,10 @@ function toJson(list: readonly string[] | undefined): string | undefined {
 }
 
 function readCursor(field: string, cursor: string): number {
-  if (!/^\d{1,15}$/.test(cursor)) throw new StoreError(`${field} must be a cursor that this store returned; got ${JSON.stringify(cursor.slice(0, 60))}`, { code: 'store-invalid' });
+  if (!/^\d{1,15}$/.test(cursor))
+    throw new StoreError(
+      `${field} must be a cursor that this store returned; got ${JSON.stringify(cursor.slice(0, 60))}`,
+      { code: 'store-invalid' },
+    );
   return Number(cursor);
 }

@@ -27,9 +27,16 @@ async function open(options: Partial<SqliteStoreOptions> = {}): Promise<SqliteSt
   return store;
 }
 
-async function errorOf(call: Promise<unknown>): Promise<{ readonly code?: string; readonly retryable?: boolean; readonly message?: string }> {
-  const error: unknown = await call.then(() => undefined, (reason: unknown) => reason);
-  return LightningError.isInstance(error) ? { code: error.code, retryable: error.retryable, message: error.message } : { message: String(error) };
+async function errorOf(
+  call: Promise<unknown>,
+): Promise<{ readonly code?: string; readonly retryable?: boolean; readonly message?: string }> {
+  const error: unknown = await call.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  return LightningError.isInstance(error)
+    ? { code: error.code, retryable: error.retryable, message: error.message }
+    : { message: String(error) };
 }
 
 /** Makes a sound file with one rollout and returns its path. */
@@ -48,7 +55,10 @@ describe('a file that is not a sound store of this version', () => {
     database.exec(`PRAGMA user_version = ${schemaVersion + 1}`);
     database.close();
     const before = readFileSync(path);
-    expect(await errorOf(open())).toMatchObject({ code: 'store-schema', message: expect.stringMatching(/schema version \d.*upgrade/) });
+    expect(await errorOf(open())).toMatchObject({
+      code: 'store-schema',
+      message: expect.stringMatching(/schema version \d.*upgrade/),
+    });
     expect(readFileSync(path).equals(before)).toBe(true);
   });
 
@@ -56,7 +66,10 @@ describe('a file that is not a sound store of this version', () => {
     const database = new DatabaseSync(join(folder, 'store.db'));
     database.exec('CREATE TABLE cookies (value)');
     database.close();
-    expect(await errorOf(open())).toMatchObject({ code: 'store-schema', message: expect.stringContaining('another program') });
+    expect(await errorOf(open())).toMatchObject({
+      code: 'store-schema',
+      message: expect.stringContaining('another program'),
+    });
   });
 
   it('refuses what is no database', async () => {
@@ -86,7 +99,10 @@ describe('a file that is not a sound store of this version', () => {
   });
 
   it('names a missing folder, and a folder given for a file', async () => {
-    expect(await errorOf(open({ path: join(folder, 'missing', 'store.db') }))).toMatchObject({ code: 'store-unavailable', message: expect.stringContaining('folder exists') });
+    expect(await errorOf(open({ path: join(folder, 'missing', 'store.db') }))).toMatchObject({
+      code: 'store-unavailable',
+      message: expect.stringContaining('folder exists'),
+    });
     expect(await errorOf(open({ path: folder }))).toMatchObject({ code: 'store-unavailable' });
   });
 });
@@ -94,9 +110,18 @@ describe('a file that is not a sound store of this version', () => {
 describe('a disk that refuses', () => {
   it('rejects the writes that do not fit, keeps the others, and goes on when there is space', async () => {
     const small = await open({ maxSizeBytes: 2_000_000 });
-    const results = await Promise.allSettled(Array.from({ length: 10 }, (_, index) => small.enqueue([{ rolloutId: `r${index}`, input: 'x'.repeat(index === 3 ? 3_000_000 : 1_000) }])));
-    expect(results.map((result) => result.status === 'fulfilled')).toEqual(Array.from({ length: 10 }, (_, index) => index !== 3));
-    expect(await errorOf(small.enqueue([{ rolloutId: 'r3', input: 'x'.repeat(3_000_000) }]))).toMatchObject({ code: 'store-full', retryable: true });
+    const results = await Promise.allSettled(
+      Array.from({ length: 10 }, (_, index) =>
+        small.enqueue([{ rolloutId: `r${index}`, input: 'x'.repeat(index === 3 ? 3_000_000 : 1_000) }]),
+      ),
+    );
+    expect(results.map((result) => result.status === 'fulfilled')).toEqual(
+      Array.from({ length: 10 }, (_, index) => index !== 3),
+    );
+    expect(await errorOf(small.enqueue([{ rolloutId: 'r3', input: 'x'.repeat(3_000_000) }]))).toMatchObject({
+      code: 'store-full',
+      retryable: true,
+    });
     expect(await small.getRollout('r3')).toBeUndefined();
     expect(await small.checkIntegrity()).toEqual([]);
     await small.close();
@@ -155,7 +180,10 @@ describe('openSqliteStore', () => {
   it('commits writes of one moment together and each alone when it must', async () => {
     const store = await open();
     const writes = await Promise.allSettled([
-      store.enqueue([{ rolloutId: 'a', input: 1 }]), store.enqueue([{ rolloutId: 'a', input: 2 }]), store.cancel('absent'), store.enqueue([{ rolloutId: 'b', input: 1 }]),
+      store.enqueue([{ rolloutId: 'a', input: 1 }]),
+      store.enqueue([{ rolloutId: 'a', input: 2 }]),
+      store.cancel('absent'),
+      store.enqueue([{ rolloutId: 'b', input: 1 }]),
     ]);
     expect(writes.map((write) => write.status)).toEqual(['fulfilled', 'rejected', 'rejected', 'fulfilled']);
     expect((await store.queryRollouts()).items.map((rollout) => rollout.input)).toEqual([1, 1]);
@@ -163,24 +191,47 @@ describe('openSqliteStore', () => {
 
   it('waits for the disk at each commit when durability is full, and not when it is normal', () => {
     const levels = (['full', 'normal'] as const).map((durability) => {
-      const connection = openWritingConnection({ path: join(folder, 'level.db'), durability, busyTimeoutMs: 0, maxSizeBytes: 0 }, []);
-      const level = [pragma(connection, 'synchronous'), connection.prepare('PRAGMA journal_mode').get()?.['journal_mode']];
+      const connection = openWritingConnection(
+        { path: join(folder, 'level.db'), durability, busyTimeoutMs: 0, maxSizeBytes: 0 },
+        [],
+      );
+      const level = [
+        pragma(connection, 'synchronous'),
+        connection.prepare('PRAGMA journal_mode').get()?.['journal_mode'],
+      ];
       connection.close();
       return level;
     });
-    expect(levels).toEqual([[2, 'wal'], [1, 'wal']]);
+    expect(levels).toEqual([
+      [2, 'wal'],
+      [1, 'wal'],
+    ]);
   });
 
   it('prints nothing in a program that uses it', () => {
-    expect(runProgram('completing-worker.ts', [join(folder, 'quiet.db')])).toEqual({ stdout: 'nothing to do\n', stderr: '', status: 0 });
+    expect(runProgram('completing-worker.ts', [join(folder, 'quiet.db')])).toEqual({
+      stdout: 'nothing to do\n',
+      stderr: '',
+      status: 0,
+    });
   });
 
   it('refuses options that it cannot honour', async () => {
     const wrong: [Partial<SqliteStoreOptions>, RegExp][] = [
-      [{ path: ':memory:' }, /MemoryStore/], [{ path: 'file:x?mode=memory' }, /MemoryStore/], [{ path: '' }, /path/], [{ path: 'a\0b' }, /path/], [{ durability: 'off' as 'full' }, /durability.*off/],
-      [{ busyTimeoutMs: -1 }, /busyTimeoutMs.*-1/], [{ maxSizeBytes: 0.5 }, /maxSizeBytes.*0\.5/], [{ watchdogIntervalMs: NaN }, /watchdogIntervalMs.*NaN/],
+      [{ path: ':memory:' }, /MemoryStore/],
+      [{ path: 'file:x?mode=memory' }, /MemoryStore/],
+      [{ path: '' }, /path/],
+      [{ path: 'a\0b' }, /path/],
+      [{ durability: 'off' as 'full' }, /durability.*off/],
+      [{ busyTimeoutMs: -1 }, /busyTimeoutMs.*-1/],
+      [{ maxSizeBytes: 0.5 }, /maxSizeBytes.*0\.5/],
+      [{ watchdogIntervalMs: NaN }, /watchdogIntervalMs.*NaN/],
     ];
-    for (const [options, message] of wrong) expect(await errorOf(open(options))).toMatchObject({ code: 'option-invalid', message: expect.stringMatching(message) });
+    for (const [options, message] of wrong)
+      expect(await errorOf(open(options))).toMatchObject({
+        code: 'option-invalid',
+        message: expect.stringMatching(message),
+      });
   });
 
   it('claims each of 5,000 queued rollouts once, in order', async () => {
@@ -188,13 +239,21 @@ describe('openSqliteStore', () => {
     const ids = Array.from({ length: 5_000 }, (_, index) => `r${index}`);
     await store.enqueue(ids.map((rolloutId) => ({ rolloutId, input: 1 })));
     const claims: Claim[] = [];
-    for (let batch: readonly Claim[]; (batch = await store.claim({ workerId: 'w', limit: 2_000 })).length > 0;) claims.push(...batch);
+    for (let batch: readonly Claim[]; (batch = await store.claim({ workerId: 'w', limit: 2_000 })).length > 0;)
+      claims.push(...batch);
     expect(claims.map((claim) => claim.rollout.rolloutId)).toEqual(ids);
   });
 });
 
-function runProgram(name: string, args: readonly string[]): { readonly stdout: string; readonly stderr: string; readonly status: number | null } {
+function runProgram(
+  name: string,
+  args: readonly string[],
+): { readonly stdout: string; readonly stderr: string; readonly status: number | null } {
   const program = fileURLToPath(new URL(`../test/programs/${name}`, import.meta.url));
-  const { stdout, stderr, status } = spawnSync(process.execPath, ['--conditions=@agent-lightning/source', program, ...args], { encoding: 'utf8', env: { PATH: process.env['PATH'] } });
+  const { stdout, stderr, status } = spawnSync(
+    process.execPath,
+    ['--conditions=@agent-lightning/source', program, ...args],
+    { encoding: 'utf8', env: { PATH: process.env['PATH'] } },
+  );
   return { stdout, stderr, status };
 }

@@ -44,12 +44,22 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Sqli
   return new SqliteStore(new SqliteDatabase(resolveOptions(options)), options);
 }
 
-function resolveOptions({ path, durability = 'full', busyTimeoutMs = 5_000, maxSizeBytes }: SqliteStoreOptions): SqliteDatabaseOptions {
-  if (typeof path !== 'string' || path === '' || path.includes('\0')) throw invalid(`path must be the name of a file; got ${JSON.stringify(path)}`);
-  if (path === ':memory:' || path.startsWith('file:')) throw invalid(`path must be the name of a file, and ${path} is none; use MemoryStore for a store in memory`);
-  if (durability !== 'full' && durability !== 'normal') throw invalid(`durability must be full or normal; got ${String(durability)}`);
-  if (!Number.isSafeInteger(busyTimeoutMs) || busyTimeoutMs < 0 || busyTimeoutMs >= 2 ** 31) throw invalid(`busyTimeoutMs must be a whole number from 0; got ${busyTimeoutMs}`);
-  if (maxSizeBytes !== undefined && (!Number.isSafeInteger(maxSizeBytes) || maxSizeBytes < 1)) throw invalid(`maxSizeBytes must be a whole number from 1; got ${maxSizeBytes}`);
+function resolveOptions({
+  path,
+  durability = 'full',
+  busyTimeoutMs = 5_000,
+  maxSizeBytes,
+}: SqliteStoreOptions): SqliteDatabaseOptions {
+  if (typeof path !== 'string' || path === '' || path.includes('\0'))
+    throw invalid(`path must be the name of a file; got ${JSON.stringify(path)}`);
+  if (path === ':memory:' || path.startsWith('file:'))
+    throw invalid(`path must be the name of a file, and ${path} is none; use MemoryStore for a store in memory`);
+  if (durability !== 'full' && durability !== 'normal')
+    throw invalid(`durability must be full or normal; got ${String(durability)}`);
+  if (!Number.isSafeInteger(busyTimeoutMs) || busyTimeoutMs < 0 || busyTimeoutMs >= 2 ** 31)
+    throw invalid(`busyTimeoutMs must be a whole number from 0; got ${busyTimeoutMs}`);
+  if (maxSizeBytes !== undefined && (!Number.isSafeInteger(maxSizeBytes) || maxSizeBytes < 1))
+    throw invalid(`maxSizeBytes must be a whole number from 1; got ${maxSizeBytes}`);
   return { path: resolve(path), durability, busyTimeoutMs, maxSizeBytes: maxSizeBytes ?? 0 };
 }
 

@@ -1,5 +1,12 @@
 import {
-  StoreError, type AttemptRow, type ClaimableFilter, type NewResources, type NewStoreEvent, type ResourcesVersion, type RolloutRow, type RowWriter,
+  StoreError,
+  type AttemptRow,
+  type ClaimableFilter,
+  type NewResources,
+  type NewStoreEvent,
+  type ResourcesVersion,
+  type RolloutRow,
+  type RowWriter,
   type Span,
 } from '@agent-lightning/core';
 import { decodeResources, encodeFailure, encodeSettings, encodeSpanBody, packTokens } from './row-codecs.ts';
@@ -10,19 +17,32 @@ import type { SqlRow } from './statements.ts';
 export class SqliteWriter extends SqliteReader implements RowWriter {
   lockClaimable(filter: ClaimableFilter, limit: number): readonly RolloutRow[] {
     // One indexed walk per queue, merged here: the index gives the order, and no queue is sorted.
-    const rows = filter.queues.flatMap((queue) => this.statements.all(
-      `SELECT * FROM rollouts INDEXED BY rollouts_queued
+    const rows = filter.queues.flatMap((queue) =>
+      this.statements.all(
+        `SELECT * FROM rollouts INDEXED BY rollouts_queued
        WHERE status IN ('queuing', 'requeuing') AND queue = ?1 AND (?2 = '[]' OR mode IN (SELECT value FROM json_each(?2)))
          AND (?3 IS NULL OR run_id = ?3) AND ${workerHasTags('?6')} AND available_at_ms <= ?4 AND (deadline_ms IS NULL OR deadline_ms > ?4)
        ORDER BY priority DESC, ordinal LIMIT ?5`,
-      queue, JSON.stringify(filter.modes), filter.runId ?? null, filter.nowMs, limit, JSON.stringify(filter.workerTags),
-    ));
-    return (filter.queues.length === 1 ? rows : rows.sort(byClaimOrder)).slice(0, limit).map((row) => this.decodeRollout(row));
+        queue,
+        JSON.stringify(filter.modes),
+        filter.runId ?? null,
+        filter.nowMs,
+        limit,
+        JSON.stringify(filter.workerTags),
+      ),
+    );
+    return (filter.queues.length === 1 ? rows : rows.sort(byClaimOrder))
+      .slice(0, limit)
+      .map((row) => this.decodeRollout(row));
   }
 
   lockOverdue(nowMs: number, limit: number): readonly RolloutRow[] {
     return this.statements
-      .all('SELECT * FROM rollouts WHERE deadline_ms IS NOT NULL AND deadline_ms <= ? ORDER BY deadline_ms LIMIT ?', nowMs, limit)
+      .all(
+        'SELECT * FROM rollouts WHERE deadline_ms IS NOT NULL AND deadline_ms <= ? ORDER BY deadline_ms LIMIT ?',
+        nowMs,
+        limit,
+      )
       .map((row) => this.decodeRollout(row));
   }
 
@@ -35,11 +55,26 @@ export class SqliteWriter extends SqliteReader implements RowWriter {
       const { ordinal } = this.statements.get(
         `INSERT INTO rollouts (rollout_id, status, mode, queue, priority, run_id, group_id, worker_tags, attempt_count, last_sequence_id, created_at_ms, available_at_ms, deadline_ms)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING ordinal`,
-        rollout.rolloutId, rollout.status, rollout.mode, rollout.queue, rollout.priority, rollout.runId ?? null, rollout.groupId ?? null,
+        rollout.rolloutId,
+        rollout.status,
+        rollout.mode,
+        rollout.queue,
+        rollout.priority,
+        rollout.runId ?? null,
+        rollout.groupId ?? null,
         rollout.workerTags === undefined ? null : JSON.stringify(rollout.workerTags),
-        rollout.attemptCount, lastSequenceId, rollout.createdAtMs, rollout.availableAtMs, deadlineMs ?? null,
+        rollout.attemptCount,
+        lastSequenceId,
+        rollout.createdAtMs,
+        rollout.availableAtMs,
+        deadlineMs ?? null,
       ) as { ordinal: number };
-      this.statements.run('INSERT INTO tasks VALUES (?, ?, ?)', ordinal, JSON.stringify(rollout.input), encodeSettings(rollout));
+      this.statements.run(
+        'INSERT INTO tasks VALUES (?, ?, ?)',
+        ordinal,
+        JSON.stringify(rollout.input),
+        encodeSettings(rollout),
+      );
     }
   }
 
@@ -48,8 +83,14 @@ export class SqliteWriter extends SqliteReader implements RowWriter {
       this.statements.run(
         `UPDATE rollouts SET status = ?, attempt_count = ?, last_sequence_id = ?, available_at_ms = ?, ended_at_ms = ?, deadline_ms = ?, failure = ?
          WHERE rollout_id = ?`,
-        rollout.status, rollout.attemptCount, lastSequenceId, rollout.availableAtMs, rollout.endedAtMs ?? null, deadlineMs ?? null,
-        encodeFailure(rollout.failure), rollout.rolloutId,
+        rollout.status,
+        rollout.attemptCount,
+        lastSequenceId,
+        rollout.availableAtMs,
+        rollout.endedAtMs ?? null,
+        deadlineMs ?? null,
+        encodeFailure(rollout.failure),
+        rollout.rolloutId,
       );
     }
   }
@@ -59,8 +100,16 @@ export class SqliteWriter extends SqliteReader implements RowWriter {
       this.statements.run(
         `INSERT INTO attempts (ordinal, attempt_number, attempt_id, status, worker_id, fencing_token, lease_ms, started_at_ms, last_progress_at_ms, lease_expires_at_ms)
          VALUES ((SELECT ordinal FROM rollouts WHERE rollout_id = ?), ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-        attempt.rolloutId, attempt.attemptNumber, attempt.attemptId, attempt.status, attempt.workerId, fencingToken, leaseMs,
-        attempt.startedAtMs, attempt.lastProgressAtMs, attempt.leaseExpiresAtMs,
+        attempt.rolloutId,
+        attempt.attemptNumber,
+        attempt.attemptId,
+        attempt.status,
+        attempt.workerId,
+        fencingToken,
+        leaseMs,
+        attempt.startedAtMs,
+        attempt.lastProgressAtMs,
+        attempt.leaseExpiresAtMs,
       );
     }
   }
@@ -70,8 +119,13 @@ export class SqliteWriter extends SqliteReader implements RowWriter {
       this.statements.run(
         `UPDATE attempts SET status = ?, last_progress_at_ms = ?, lease_expires_at_ms = ?, ended_at_ms = ?, failure = ?
          WHERE ordinal = (SELECT ordinal FROM rollouts WHERE rollout_id = ?) AND attempt_number = ?`,
-        attempt.status, attempt.lastProgressAtMs, attempt.leaseExpiresAtMs, attempt.endedAtMs ?? null, encodeFailure(attempt.failure),
-        attempt.rolloutId, attempt.attemptNumber,
+        attempt.status,
+        attempt.lastProgressAtMs,
+        attempt.leaseExpiresAtMs,
+        attempt.endedAtMs ?? null,
+        encodeFailure(attempt.failure),
+        attempt.rolloutId,
+        attempt.attemptNumber,
       );
     }
   }
@@ -81,15 +135,26 @@ export class SqliteWriter extends SqliteReader implements RowWriter {
     if (first === undefined) return;
     const { ordinal, attempt_number: attemptNumber } = this.statements.get(
       'SELECT r.ordinal, a.attempt_number FROM rollouts r JOIN attempts a ON a.ordinal = r.ordinal WHERE r.rollout_id = ? AND a.attempt_id = ?',
-      first.rolloutId, first.attemptId,
+      first.rolloutId,
+      first.attemptId,
     ) as { ordinal: number; attempt_number: number };
     let tokens = 0;
     for (const span of spans) {
       if (span.sequenceId >= spanKeyStep) {
-        throw new StoreError(`rollout ${span.rolloutId} has ${span.sequenceId - 1} spans and can hold no more`, { code: 'store-full' });
+        throw new StoreError(`rollout ${span.rolloutId} has ${span.sequenceId - 1} spans and can hold no more`, {
+          code: 'store-full',
+        });
       }
       const key = ordinal * spanKeyStep + span.sequenceId;
-      this.statements.run('INSERT INTO spans VALUES (?, ?, ?, ?, ?, ?)', key, span.spanId, attemptNumber, span.kind, span.name, encodeSpanBody(span));
+      this.statements.run(
+        'INSERT INTO spans VALUES (?, ?, ?, ?, ?, ?)',
+        key,
+        span.spanId,
+        attemptNumber,
+        span.kind,
+        span.name,
+        encodeSpanBody(span),
+      );
       if (span.tokens === undefined) continue;
       const tokenCount = span.tokens.prompt.length + span.tokens.response.length;
       this.statements.run('INSERT INTO tokens VALUES (?, ?, ?)', key, tokenCount, packTokens(span.tokens));
@@ -100,26 +165,37 @@ export class SqliteWriter extends SqliteReader implements RowWriter {
   }
 
   insertResources(given: NewResources): ResourcesVersion {
-    return decodeResources(this.statements.get(
-      `INSERT INTO resources (resources_id, version, body, created_at_ms)
+    return decodeResources(
+      this.statements.get(
+        `INSERT INTO resources (resources_id, version, body, created_at_ms)
        VALUES (?1, 1 + (SELECT coalesce(max(version), 0) FROM resources WHERE resources_id = ?1), ?2, ?3) RETURNING *`,
-      given.resourcesId, JSON.stringify(given.resources), given.createdAtMs,
-    ) as SqlRow);
+        given.resourcesId,
+        JSON.stringify(given.resources),
+        given.createdAtMs,
+      ) as SqlRow,
+    );
   }
 
   touchWorker(workerId: string, nowMs: number): void {
     this.statements.run(
-      'INSERT INTO workers VALUES (?, ?) ON CONFLICT (worker_id) DO UPDATE SET last_seen_at_ms = max(last_seen_at_ms, excluded.last_seen_at_ms)', workerId, nowMs,
+      'INSERT INTO workers VALUES (?, ?) ON CONFLICT (worker_id) DO UPDATE SET last_seen_at_ms = max(last_seen_at_ms, excluded.last_seen_at_ms)',
+      workerId,
+      nowMs,
     );
   }
 
   appendEvents(events: readonly NewStoreEvent[]): void {
-    for (const { type, id, status } of events) this.statements.run('INSERT INTO events (type, id, status) VALUES (?, ?, ?)', type, id, status ?? null);
+    for (const { type, id, status } of events)
+      this.statements.run('INSERT INTO events (type, id, status) VALUES (?, ?, ?)', type, id, status ?? null);
   }
 
   readUnfinished(runId: string, limit: number): readonly string[] {
     return this.statements
-      .all(`SELECT rollout_id FROM rollouts WHERE run_id = ? AND status NOT IN ('succeeded', 'failed', 'cancelled') ORDER BY ordinal LIMIT ?`, runId, limit)
+      .all(
+        `SELECT rollout_id FROM rollouts WHERE run_id = ? AND status NOT IN ('succeeded', 'failed', 'cancelled') ORDER BY ordinal LIMIT ?`,
+        runId,
+        limit,
+      )
       .map((row) => row['rollout_id'] as string);
   }
 
@@ -127,20 +203,28 @@ export class SqliteWriter extends SqliteReader implements RowWriter {
     const ofRun = 'SELECT ordinal FROM rollouts WHERE run_id = ?';
     const spansOfRun = `SELECT s.span_key FROM rollouts r JOIN spans s ON s.span_key > r.ordinal * ${spanKeyStep} AND s.span_key < (r.ordinal + 1) * ${spanKeyStep}
       WHERE r.run_id = ?`;
-    const tokens = this.statements.get(`SELECT coalesce(sum(token_count), 0) AS total FROM tokens WHERE span_key IN (${spansOfRun})`, runId)?.['total'] as number;
+    const tokens = this.statements.get(
+      `SELECT coalesce(sum(token_count), 0) AS total FROM tokens WHERE span_key IN (${spansOfRun})`,
+      runId,
+    )?.['total'] as number;
     this.#count('tokens', -tokens);
     this.statements.run(`DELETE FROM tokens WHERE span_key IN (${spansOfRun})`, runId);
     this.#count('spans', -this.statements.run(`DELETE FROM spans WHERE span_key IN (${spansOfRun})`, runId));
     this.statements.run(`DELETE FROM attempts WHERE ordinal IN (${ofRun})`, runId);
     this.statements.run(`DELETE FROM tasks WHERE ordinal IN (${ofRun})`, runId);
-    this.statements.run(`DELETE FROM events WHERE type = 'rollout' AND id IN (SELECT rollout_id FROM rollouts WHERE run_id = ?)`, runId);
+    this.statements.run(
+      `DELETE FROM events WHERE type = 'rollout' AND id IN (SELECT rollout_id FROM rollouts WHERE run_id = ?)`,
+      runId,
+    );
     return this.statements.run('DELETE FROM rollouts WHERE run_id = ?', runId);
   }
 
   takeWatchdog(holder: string, nowMs: number, untilMs: number): boolean {
     this.statements.run(
       `INSERT INTO settings VALUES ('watchdog', ?1) ON CONFLICT (name) DO UPDATE SET value = ?1
-       WHERE value = ?1 OR (SELECT value FROM counters WHERE name = 'watchdog_until_ms') <= ?2`, holder, nowMs,
+       WHERE value = ?1 OR (SELECT value FROM counters WHERE name = 'watchdog_until_ms') <= ?2`,
+      holder,
+      nowMs,
     );
     if (this.statements.get(`SELECT value FROM settings WHERE name = 'watchdog'`)?.['value'] !== holder) return false;
     this.statements.run(`UPDATE counters SET value = ? WHERE name = 'watchdog_until_ms'`, untilMs);
@@ -149,10 +233,15 @@ export class SqliteWriter extends SqliteReader implements RowWriter {
 
   /** Adds to a counter and returns its new value. */
   #count(name: 'fencing_token' | 'spans' | 'tokens', change: number): number {
-    return this.statements.get('UPDATE counters SET value = value + ? WHERE name = ? RETURNING value', change, name)?.['value'] as number;
+    return this.statements.get('UPDATE counters SET value = value + ? WHERE name = ? RETURNING value', change, name)?.[
+      'value'
+    ] as number;
   }
 }
 
 function byClaimOrder(left: SqlRow, right: SqlRow): number {
-  return (right['priority'] as number) - (left['priority'] as number) || (left['ordinal'] as number) - (right['ordinal'] as number);
+  return (
+    (right['priority'] as number) - (left['priority'] as number) ||
+    (left['ordinal'] as number) - (right['ordinal'] as number)
+  );
 }

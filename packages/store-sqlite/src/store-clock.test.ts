@@ -16,7 +16,10 @@ let bootId: string | undefined;
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'store-clock-'));
-  database = openWritingConnection({ path: join(folder, 'store.db'), durability: 'normal', busyTimeoutMs: 0, maxSizeBytes: 0 }, []);
+  database = openWritingConnection(
+    { path: join(folder, 'store.db'), durability: 'normal', busyTimeoutMs: 0, maxSizeBytes: 0 },
+    [],
+  );
   statements = new Statements(database);
   [wallMs, monotonicMs, bootId] = [1_000_000, 500, 'boot-1'];
 });
@@ -46,13 +49,16 @@ describe('StoreClock', () => {
     expect(clock.now()).toBe(1_000_010);
   });
 
-  it.each([hourMs, -hourMs])('agrees with the processes that hold leases when the wall clock jumped by %d ms', (jump) => {
-    const before = openClock();
-    addLiveAttempt();
-    wallMs += jump;
-    monotonicMs += 7;
-    expect(openClock().now()).toBe(before.now());
-  });
+  it.each([hourMs, -hourMs])(
+    'agrees with the processes that hold leases when the wall clock jumped by %d ms',
+    (jump) => {
+      const before = openClock();
+      addLiveAttempt();
+      wallMs += jump;
+      monotonicMs += 7;
+      expect(openClock().now()).toBe(before.now());
+    },
+  );
 
   it('takes the new wall clock when nothing is live, and the older process follows at its next write', () => {
     const before = openClock();

@@ -44,7 +44,11 @@ export class StoreClock {
     const isLive = statements.get('SELECT 1 AS live FROM attempts WHERE ended_at_ms IS NULL LIMIT 1') !== undefined;
     if (isLive && readAnchor(statements)?.bootId === bootId) return this.follow(statements);
     const anchor: Anchor = { bootId, offsetMs: this.#offsetMs };
-    statements.run('INSERT INTO settings VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2', 'clock', JSON.stringify(anchor));
+    statements.run(
+      'INSERT INTO settings VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2',
+      'clock',
+      JSON.stringify(anchor),
+    );
   }
 
   /** Takes over an offset that another process wrote; call it at the start of each write. */

@@ -14,7 +14,8 @@ export class TaskCache {
     if (cached !== undefined) return cached;
     const row = statements.get('SELECT input, settings FROM tasks WHERE ordinal = ?', ordinal) ?? {};
     const task = decodeTask(row);
-    if ((row['input'] as string).length + (row['settings'] as string).length <= maxCachedCharacters) this.#keep(ordinal, task);
+    if ((row['input'] as string).length + (row['settings'] as string).length <= maxCachedCharacters)
+      this.#keep(ordinal, task);
     return task;
   }
 

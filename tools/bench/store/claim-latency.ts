@@ -17,7 +17,10 @@ export interface ClaimResult {
 const rolloutsPerCall = 10_000;
 
 /** Claim latency with many workers on a long queue: each claims one rollout at a time, as fast as it is answered. */
-export async function measureClaims(store: LightningStore, { queued, workers, claims }: ClaimOptions): Promise<ClaimResult> {
+export async function measureClaims(
+  store: LightningStore,
+  { queued, workers, claims }: ClaimOptions,
+): Promise<ClaimResult> {
   for (let left = queued; left > 0; left -= rolloutsPerCall) {
     await store.enqueue(Array.from({ length: Math.min(left, rolloutsPerCall) }, () => ({ input: 1 })));
   }
@@ -25,19 +28,23 @@ export async function measureClaims(store: LightningStore, { queued, workers, cl
   const seen = new Set<string>();
   let asked = 0;
   const startMs = performance.now();
-  await Promise.all(Array.from({ length: workers }, async (_, index) => {
-    while (asked < claims) {
-      asked++;
-      const claimMs = performance.now();
-      const claimed = await store.claim({ workerId: `worker-${index}`, leaseMs: 3_600_000 });
-      latencies.push(performance.now() - claimMs);
-      for (const { rollout } of claimed) seen.add(rollout.rolloutId);
-    }
-  }));
+  await Promise.all(
+    Array.from({ length: workers }, async (_, index) => {
+      while (asked < claims) {
+        asked++;
+        const claimMs = performance.now();
+        const claimed = await store.claim({ workerId: `worker-${index}`, leaseMs: 3_600_000 });
+        latencies.push(performance.now() - claimMs);
+        for (const { rollout } of claimed) seen.add(rollout.rolloutId);
+      }
+    }),
+  );
   const seconds = (performance.now() - startMs) / 1_000;
   latencies.sort((left, right) => left - right);
   return {
-    p50Ms: quantile(latencies, 0.5), p99Ms: quantile(latencies, 0.99), claimsPerSecond: Math.round(claims / seconds),
+    p50Ms: quantile(latencies, 0.5),
+    p99Ms: quantile(latencies, 0.99),
+    claimsPerSecond: Math.round(claims / seconds),
     duplicateClaims: Math.min(claims, queued) - seen.size,
   };
 }

@@ -10,7 +10,13 @@ import { measureClaims } from './claim-latency.ts';
 import { measureNaiveWriter } from './naive-writer.ts';
 import { measureRolloutLife } from './rollout-life.ts';
 
-const { values } = parseArgs({ options: { rollouts: { type: 'string', default: '500' }, queued: { type: 'string', default: '100000' }, folder: { type: 'string', default: tmpdir() } } });
+const { values } = parseArgs({
+  options: {
+    rollouts: { type: 'string', default: '500' },
+    queued: { type: 'string', default: '100000' },
+    folder: { type: 'string', default: tmpdir() },
+  },
+});
 const rollouts = Number(values.rollouts);
 const queued = Number(values.queued);
 const folder = mkdtempSync(join(values.folder, 'bench-store-'));
@@ -24,16 +30,27 @@ const stores: readonly [string, () => Promise<LightningStore>][] = [
 
 try {
   print({ case: 'machine', node: process.version, cpus: cpus().length, model: cpus()[0]?.model.trim() });
-  const naive = { full: measureNaiveWriter(nextPath(), 'full', Math.min(rollouts, 200)), normal: measureNaiveWriter(nextPath(), 'normal', Math.min(rollouts, 200)) };
-  for (const [durability, result] of Object.entries(naive)) print({ case: 'whole life, naive writer', store: `sqlite ${durability}`, ...result });
+  const naive = {
+    full: measureNaiveWriter(nextPath(), 'full', Math.min(rollouts, 200)),
+    normal: measureNaiveWriter(nextPath(), 'normal', Math.min(rollouts, 200)),
+  };
+  for (const [durability, result] of Object.entries(naive))
+    print({ case: 'whole life, naive writer', store: `sqlite ${durability}`, ...result });
   for (const [name, open] of stores) {
     for (const spansPerCall of [10, 1]) {
-      const result = await withStore(open, (store) => measureRolloutLife(store, { rollouts, concurrency: 32, spansPerCall }));
+      const result = await withStore(open, (store) =>
+        measureRolloutLife(store, { rollouts, concurrency: 32, spansPerCall }),
+      );
       const base = name.startsWith('sqlite ') ? naive[name.slice('sqlite '.length) as keyof typeof naive] : undefined;
-      const ratio = base === undefined ? {} : { timesNaive: Math.round((10 * result.rolloutsPerSecond) / base.rolloutsPerSecond) / 10 };
+      const ratio =
+        base === undefined
+          ? {}
+          : { timesNaive: Math.round((10 * result.rolloutsPerSecond) / base.rolloutsPerSecond) / 10 };
       print({ case: 'whole life', store: name, concurrency: 32, spansPerCall, ...result, ...ratio });
     }
-    const claims = await withStore(open, (store) => measureClaims(store, { queued, workers: 64, claims: Math.min(queued, 20_000) }));
+    const claims = await withStore(open, (store) =>
+      measureClaims(store, { queued, workers: 64, claims: Math.min(queued, 20_000) }),
+    );
     print({ case: 'claim', store: name, workers: 64, queued, ...claims });
   }
 } finally {
@@ -44,7 +61,10 @@ function nextPath(): string {
   return join(folder, `${files++}.db`);
 }
 
-async function withStore<Result>(open: () => Promise<LightningStore>, measure: (store: LightningStore) => Promise<Result>): Promise<Result> {
+async function withStore<Result>(
+  open: () => Promise<LightningStore>,
+  measure: (store: LightningStore) => Promise<Result>,
+): Promise<Result> {
   const store = await open();
   try {
     return await measure(store);

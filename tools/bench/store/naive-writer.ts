@@ -7,7 +7,11 @@ const tokensPerSpan = 1_000;
  * What a store costs that writes each row in a transaction of its own and tokens as JSON: the same rollouts and spans,
  * the same file format and durability, no queue, no leases, no checks.
  */
-export function measureNaiveWriter(path: string, durability: 'full' | 'normal', rollouts: number): { readonly rolloutsPerSecond: number } {
+export function measureNaiveWriter(
+  path: string,
+  durability: 'full' | 'normal',
+  rollouts: number,
+): { readonly rolloutsPerSecond: number } {
   const database = new DatabaseSync(path);
   database.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${durability.toUpperCase()};
     CREATE TABLE rollouts (id TEXT PRIMARY KEY, input TEXT, status TEXT);
@@ -37,7 +41,8 @@ function liveOnce({ enqueue, setStatus, addSpan, readSpans }: Statements, rollou
   const text = 'How many singers are older than the average singer? '.repeat(20);
   const tokens = Array.from({ length: tokensPerSpan }, (_, index) => index);
   const logprobs = Array.from({ length: tokensPerSpan / 5 }, () => -0.5);
-  for (let number = 0; number < spansPerRollout; number++) addSpan.run(rolloutId, String(number), JSON.stringify({ text, tokens, logprobs }));
+  for (let number = 0; number < spansPerRollout; number++)
+    addSpan.run(rolloutId, String(number), JSON.stringify({ text, tokens, logprobs }));
   addSpan.run(rolloutId, 'reward', '{"reward":1}');
   setStatus.run('succeeded', rolloutId);
   for (const row of readSpans.all(rolloutId)) JSON.parse(row['body'] as string);

@@ -23,7 +23,7 @@ export class ChangeBell {
 
   ring(): void {
     this.#count++;
-    for (const wake of [...this.#waiting]) wake();
+    for (const wake of this.#waiting) wake();
   }
 
   /** Resolves at the first ring after `count`, after `timeoutMs`, or when the signal aborts; never rejects. */

@@ -23,7 +23,11 @@ export async function* exportRun(
     const page: Page<Rollout> = await store.queryRollouts(query);
     for (const rollout of page.items) {
       const { rolloutId } = rollout;
-      yield { rollout, attempts: await store.queryAttempts(rolloutId), spans: await store.querySpans({ rolloutIds: [rolloutId], includeTokens: true }) };
+      yield {
+        rollout,
+        attempts: await store.queryAttempts(rolloutId),
+        spans: await store.querySpans({ rolloutIds: [rolloutId], includeTokens: true }),
+      };
     }
     query = page.nextCursor === undefined ? undefined : { runId, limit: rolloutsPerPage, cursor: page.nextCursor };
   }

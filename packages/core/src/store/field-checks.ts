@@ -32,8 +32,18 @@ const idPattern = /^[A-Za-z0-9._:-]+$/;
 
 /** 1 to 200 characters of `[A-Za-z0-9._:-]`, and no `..`: safe in a URL path, a file name and a log line. */
 export function checkId(field: string, value: unknown): string {
-  if (typeof value !== 'string' || value.length === 0 || value.length > storeLimits.idCharacters || !idPattern.test(value) || value.includes('..')) {
-    throw invalidField(field, `must be 1 to ${storeLimits.idCharacters} characters of [A-Za-z0-9._:-] without ".."`, value);
+  if (
+    typeof value !== 'string' ||
+    value.length === 0 ||
+    value.length > storeLimits.idCharacters ||
+    !idPattern.test(value) ||
+    value.includes('..')
+  ) {
+    throw invalidField(
+      field,
+      `must be 1 to ${storeLimits.idCharacters} characters of [A-Za-z0-9._:-] without ".."`,
+      value,
+    );
   }
   return value;
 }
@@ -44,13 +54,16 @@ export function checkOptionalId(field: string, value: unknown): string | undefin
 
 export function checkText(field: string, value: unknown, maxCharacters: number, minCharacters = 0): string {
   if (typeof value !== 'string') throw invalidField(field, 'must be a string', value);
-  if (value.length < minCharacters || value.length > maxCharacters) throw invalidField(field, `must have ${minCharacters} to ${maxCharacters} characters`, value);
-  if (value.includes('\0') || !value.isWellFormed()) throw invalidField(field, 'must be well-formed text without NUL', value);
+  if (value.length < minCharacters || value.length > maxCharacters)
+    throw invalidField(field, `must have ${minCharacters} to ${maxCharacters} characters`, value);
+  if (value.includes('\0') || !value.isWellFormed())
+    throw invalidField(field, 'must be well-formed text without NUL', value);
   return value;
 }
 
 export function checkHex(field: string, value: unknown, digits: number): string {
-  if (typeof value !== 'string' || value.length !== digits || !/^[0-9a-f]+$/.test(value)) throw invalidField(field, `must be ${digits} lower-case hex digits`, value);
+  if (typeof value !== 'string' || value.length !== digits || !/^[0-9a-f]+$/.test(value))
+    throw invalidField(field, `must be ${digits} lower-case hex digits`, value);
   return value;
 }
 
@@ -59,8 +72,14 @@ export function checkNumber(field: string, value: unknown): number {
   return value;
 }
 
-export function checkInteger(field: string, value: unknown, min: number, max: number = Number.MAX_SAFE_INTEGER): number {
-  if (!Number.isSafeInteger(value) || (value as number) < min || (value as number) > max) throw invalidField(field, `must be a whole number from ${min} to ${max}`, value);
+export function checkInteger(
+  field: string,
+  value: unknown,
+  min: number,
+  max: number = Number.MAX_SAFE_INTEGER,
+): number {
+  if (!Number.isSafeInteger(value) || (value as number) < min || (value as number) > max)
+    throw invalidField(field, `must be a whole number from ${min} to ${max}`, value);
   return value as number;
 }
 
@@ -69,18 +88,29 @@ export function checkOneOf<Value extends string>(field: string, value: unknown, 
   return value as Value;
 }
 
-export function checkArray(field: string, value: unknown, maxLength: number = storeLimits.requestsPerCall): readonly unknown[] {
+export function checkArray(
+  field: string,
+  value: unknown,
+  maxLength: number = storeLimits.requestsPerCall,
+): readonly unknown[] {
   if (!Array.isArray(value)) throw invalidField(field, 'must be an array', value);
   if (value.length > maxLength) throw invalidField(field, `must have at most ${maxLength} items`, value);
   return value;
 }
 
-export function checkListOf<Value extends string>(field: string, value: unknown, allowed: readonly Value[]): readonly Value[] {
-  return checkArray(field, value, allowed.length * 2).map((item, index) => checkOneOf(`${field}[${index}]`, item, allowed));
+export function checkListOf<Value extends string>(
+  field: string,
+  value: unknown,
+  allowed: readonly Value[],
+): readonly Value[] {
+  return checkArray(field, value, allowed.length * 2).map((item, index) =>
+    checkOneOf(`${field}[${index}]`, item, allowed),
+  );
 }
 
 export function checkObject(field: string, value: unknown): Readonly<Record<string, unknown>> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value) || ArrayBuffer.isView(value)) throw invalidField(field, 'must be an object', value);
+  if (typeof value !== 'object' || value === null || Array.isArray(value) || ArrayBuffer.isView(value))
+    throw invalidField(field, 'must be an object', value);
   return value as Readonly<Record<string, unknown>>;
 }
 
@@ -88,27 +118,31 @@ export function checkObject(field: string, value: unknown): Readonly<Record<stri
 export function checkJson(field: string, value: unknown): JsonValue {
   walkJson(field, value, 0);
   const text = JSON.stringify(value);
-  if (text.length > storeLimits.jsonCharacters) throw invalidField(field, `must have at most ${storeLimits.jsonCharacters} characters as JSON; got ${text.length}`);
+  if (text.length > storeLimits.jsonCharacters)
+    throw invalidField(field, `must have at most ${storeLimits.jsonCharacters} characters as JSON; got ${text.length}`);
   return JSON.parse(text) as JsonValue;
 }
 
 function walkJson(path: string, value: unknown, depth: number): void {
   if (value === null || typeof value === 'boolean') return;
   if (typeof value === 'string') {
-    if (value.length > storeLimits.jsonCharacters) throw invalidField(path, `must have at most ${storeLimits.jsonCharacters} characters`, value);
+    if (value.length > storeLimits.jsonCharacters)
+      throw invalidField(path, `must have at most ${storeLimits.jsonCharacters} characters`, value);
     return;
   }
   if (typeof value === 'number') {
     checkNumber(path, value);
     return;
   }
-  if (typeof value !== 'object') throw invalidField(path, 'must be JSON: a string, number, boolean, null, array or object', value);
+  if (typeof value !== 'object')
+    throw invalidField(path, 'must be JSON: a string, number, boolean, null, array or object', value);
   if (depth >= storeLimits.jsonDepth) throw invalidField(path, `is nested deeper than ${storeLimits.jsonDepth} levels`);
   if (Array.isArray(value)) {
     for (let index = 0; index < value.length; index++) walkJson(`${path}[${index}]`, value[index], depth + 1);
     return;
   }
   const prototype: unknown = Object.getPrototypeOf(value);
-  if (prototype !== null && Object.getPrototypeOf(prototype) !== null) throw invalidField(path, 'must be a plain object', value);
+  if (prototype !== null && Object.getPrototypeOf(prototype) !== null)
+    throw invalidField(path, 'must be a plain object', value);
   for (const [key, item] of Object.entries(value)) walkJson(`${path}.${key.slice(0, 60)}`, item, depth + 1);
 }

@@ -1,7 +1,15 @@
 import type { JsonValue } from '../vocabulary/json.ts';
 import type { NamedResources, ResourcesVersion } from '../vocabulary/resources.ts';
 import type {
-  Attempt, AttemptStatus, Failure, Lease, RetryPolicy, Rollout, RolloutMode, RolloutStatus, RolloutTimeouts,
+  Attempt,
+  AttemptStatus,
+  Failure,
+  Lease,
+  RetryPolicy,
+  Rollout,
+  RolloutMode,
+  RolloutStatus,
+  RolloutTimeouts,
 } from '../vocabulary/rollout.ts';
 import type { Span, SpanInput, SpanKind } from '../vocabulary/span.ts';
 

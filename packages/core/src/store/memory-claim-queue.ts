@@ -21,7 +21,11 @@ export class MemoryClaimQueue {
    * Takes out the ids of at most `limit` rollouts, in claiming order.
    * @param isClaimable tells `stale` entries, which are dropped, from those which must wait
    */
-  take(filter: ClaimableFilter, limit: number, isClaimable: (rolloutId: string) => 'yes' | 'later' | 'stale'): readonly string[] {
+  take(
+    filter: ClaimableFilter,
+    limit: number,
+    isClaimable: (rolloutId: string) => 'yes' | 'later' | 'stale',
+  ): readonly string[] {
     const heaps = this.#matching(filter);
     const taken: string[] = [];
     const later: [Entry[], Entry][] = [];
@@ -46,9 +50,12 @@ export class MemoryClaimQueue {
   #matching(filter: ClaimableFilter): Entry[][] {
     return [...this.#heaps.values()].filter((heap) => {
       const rollout = heap[0]?.rollout;
-      return rollout !== undefined && filter.queues.includes(rollout.queue)
-        && (filter.modes.length === 0 || filter.modes.includes(rollout.mode))
-        && (filter.runId === undefined || filter.runId === rollout.runId);
+      return (
+        rollout !== undefined &&
+        filter.queues.includes(rollout.queue) &&
+        (filter.modes.length === 0 || filter.modes.includes(rollout.mode)) &&
+        (filter.runId === undefined || filter.runId === rollout.runId)
+      );
     });
   }
 }

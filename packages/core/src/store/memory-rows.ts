@@ -1,11 +1,25 @@
 import type { ResourcesVersion } from '../vocabulary/resources.ts';
 import {
-  attemptTransitions, isFinalAttemptStatus, isFinalRolloutStatus, rolloutTransitions, type AttemptStatus, type Rollout, type RolloutStatus,
+  attemptTransitions,
+  isFinalAttemptStatus,
+  isFinalRolloutStatus,
+  rolloutTransitions,
+  type AttemptStatus,
+  type Rollout,
+  type RolloutStatus,
 } from '../vocabulary/rollout.ts';
 import type { Span } from '../vocabulary/span.ts';
 import type { Page, SpanQuery, StoreEvent, StoreStatistics, WorkerRecord } from './lightning-store.ts';
 import { MemoryClaimQueue } from './memory-claim-queue.ts';
-import type { AttemptRow, ClaimableFilter, NewResources, NewStoreEvent, ResolvedRolloutQuery, RolloutRow, RowWriter } from './rows.ts';
+import type {
+  AttemptRow,
+  ClaimableFilter,
+  NewResources,
+  NewStoreEvent,
+  ResolvedRolloutQuery,
+  RolloutRow,
+  RowWriter,
+} from './rows.ts';
 import { invalidField } from './store-errors.ts';
 
 /** One rollout with all that hangs on it. */
@@ -62,19 +76,30 @@ export class MemoryRows implements RowWriter {
     return this.#find(rolloutIds).flatMap((entry) => entry.attempts.at(-1) ?? []);
   }
 
-  findSequenceIds(rolloutId: string, attemptId: string | undefined, spanIds: readonly string[]): ReadonlyMap<string, number> {
+  findSequenceIds(
+    rolloutId: string,
+    attemptId: string | undefined,
+    spanIds: readonly string[],
+  ): ReadonlyMap<string, number> {
     const wanted = new Set(spanIds);
     const spans = this.#entries.get(rolloutId)?.spans ?? [];
-    return new Map(spans.filter((span) => wanted.has(span.spanId) && (attemptId === undefined || span.attemptId === attemptId))
-      .map((span) => [span.spanId, span.sequenceId]));
+    return new Map(
+      spans
+        .filter((span) => wanted.has(span.spanId) && (attemptId === undefined || span.attemptId === attemptId))
+        .map((span) => [span.spanId, span.sequenceId]),
+    );
   }
 
   querySpans(query: SpanQuery): readonly Span[] {
     return this.#find(query.rolloutIds).flatMap((entry) => {
       const attemptId = query.attemptId === 'latest' ? entry.attempts.at(-1)?.attempt.attemptId : query.attemptId;
       return entry.spans
-        .filter((span) => (attemptId === undefined || span.attemptId === attemptId)
-          && (query.kinds === undefined || query.kinds.includes(span.kind)) && (query.name === undefined || span.name === query.name))
+        .filter(
+          (span) =>
+            (attemptId === undefined || span.attemptId === attemptId) &&
+            (query.kinds === undefined || query.kinds.includes(span.kind)) &&
+            (query.name === undefined || span.name === query.name),
+        )
         .map((span) => (query.includeTokens === true ? span : withoutTokens(span)));
     });
   }
@@ -92,16 +117,24 @@ export class MemoryRows implements RowWriter {
     const active = new Map<string, number>();
     for (const { attempts } of this.#unfinished.values()) {
       const attempt = attempts.at(-1)?.attempt;
-      if (attempt !== undefined && !isFinalAttemptStatus(attempt.status)) active.set(attempt.workerId, (active.get(attempt.workerId) ?? 0) + 1);
+      if (attempt !== undefined && !isFinalAttemptStatus(attempt.status))
+        active.set(attempt.workerId, (active.get(attempt.workerId) ?? 0) + 1);
     }
-    return [...this.#workers].map(([workerId, lastSeenAtMs]) => ({ workerId, lastSeenAtMs, activeAttempts: active.get(workerId) ?? 0 }));
+    return [...this.#workers].map(([workerId, lastSeenAtMs]) => ({
+      workerId,
+      lastSeenAtMs,
+      activeAttempts: active.get(workerId) ?? 0,
+    }));
   }
 
   readEvents(cursor: string, limit: number): readonly StoreEvent[] {
     const after = readOrdinal('cursor', cursor);
     // Cursors ascend and are nearly dense, so that the distance from the end bounds where to look.
     const from = Math.max(0, this.#events.length - Math.max(0, this.#lastEvent - after));
-    return this.#events.slice(from).filter((event) => Number(event.cursor) > after).slice(0, limit);
+    return this.#events
+      .slice(from)
+      .filter((event) => Number(event.cursor) > after)
+      .slice(0, limit);
   }
 
   readLastCursor(): string {
@@ -121,7 +154,9 @@ export class MemoryRows implements RowWriter {
 
   readNextDeadlineMs(): number | undefined {
     let earliest: number | undefined;
-    for (const { row: { deadlineMs } } of this.#unfinished.values()) {
+    for (const {
+      row: { deadlineMs },
+    } of this.#unfinished.values()) {
       if (deadlineMs !== undefined && (earliest === undefined || deadlineMs < earliest)) earliest = deadlineMs;
     }
     return earliest;
@@ -219,11 +254,16 @@ export class MemoryRows implements RowWriter {
   }
 
   readUnfinished(runId: string, limit: number): readonly string[] {
-    return [...this.#unfinished].filter(([, entry]) => entry.row.rollout.runId === runId).slice(0, limit).map(([rolloutId]) => rolloutId);
+    return [...this.#unfinished]
+      .filter(([, entry]) => entry.row.rollout.runId === runId)
+      .slice(0, limit)
+      .map(([rolloutId]) => rolloutId);
   }
 
   deleteRun(runId: string): number {
-    const ids = [...this.#entries].filter(([, entry]) => entry.row.rollout.runId === runId).map(([rolloutId]) => rolloutId);
+    const ids = [...this.#entries]
+      .filter(([, entry]) => entry.row.rollout.runId === runId)
+      .map(([rolloutId]) => rolloutId);
     for (const rolloutId of ids) this.#entries.delete(rolloutId);
     const gone = new Set(ids);
     this.#events = this.#events.filter((event) => event.type !== 'rollout' || !gone.has(event.id));
@@ -248,11 +288,13 @@ function hasTags({ workerTags = [] }: Rollout, filter: ClaimableFilter): boolean
 }
 
 function matches(rollout: Rollout, query: ResolvedRolloutQuery, ids: ReadonlySet<string> | undefined): boolean {
-  return (ids === undefined || ids.has(rollout.rolloutId))
-    && (query.statuses === undefined || query.statuses.includes(rollout.status))
-    && (query.modes === undefined || query.modes.includes(rollout.mode))
-    && (query.runId === undefined || query.runId === rollout.runId)
-    && (query.groupId === undefined || query.groupId === rollout.groupId);
+  return (
+    (ids === undefined || ids.has(rollout.rolloutId)) &&
+    (query.statuses === undefined || query.statuses.includes(rollout.status)) &&
+    (query.modes === undefined || query.modes.includes(rollout.mode)) &&
+    (query.runId === undefined || query.runId === rollout.runId) &&
+    (query.groupId === undefined || query.groupId === rollout.groupId)
+  );
 }
 
 function readOrdinal(field: string, cursor: string): number {

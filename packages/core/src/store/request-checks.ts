@@ -1,9 +1,27 @@
 import type { JsonValue } from '../vocabulary/json.ts';
 import type { NamedResources, Resource, SamplingParameters } from '../vocabulary/resources.ts';
-import { rolloutTransitions, type Failure, type Lease, type RetryPolicy, type RolloutMode, type RolloutStatus, type RolloutTimeouts } from '../vocabulary/rollout.ts';
+import {
+  rolloutTransitions,
+  type Failure,
+  type Lease,
+  type RetryPolicy,
+  type RolloutMode,
+  type RolloutStatus,
+  type RolloutTimeouts,
+} from '../vocabulary/rollout.ts';
 import type { AttemptStatus } from '../vocabulary/rollout.ts';
 import {
-  checkArray, checkId, checkInteger, checkJson, checkListOf, checkNumber, checkObject, checkOneOf, checkOptionalId, checkText, storeLimits,
+  checkArray,
+  checkId,
+  checkInteger,
+  checkJson,
+  checkListOf,
+  checkNumber,
+  checkObject,
+  checkOneOf,
+  checkOptionalId,
+  checkText,
+  storeLimits,
 } from './field-checks.ts';
 import type { ClaimRequest, EnqueueRequest, RolloutQuery, WorkFilter } from './lightning-store.ts';
 import type { ClaimableFilter, ResolvedRolloutQuery } from './rows.ts';
@@ -46,7 +64,10 @@ export function resolveEnqueue(request: EnqueueRequest, index: number): Resolved
     resourcesId: checkOptionalId(`${at}.resourcesId`, request.resourcesId),
     retry: resolveRetry(`${at}.retry`, request.retry ?? {}),
     timeouts: resolveTimeouts(`${at}.timeouts`, request.timeouts ?? {}),
-    metadata: checkJson(`${at}.metadata`, checkObject(`${at}.metadata`, request.metadata ?? {})) as ResolvedEnqueue['metadata'],
+    metadata: checkJson(
+      `${at}.metadata`,
+      checkObject(`${at}.metadata`, request.metadata ?? {}),
+    ) as ResolvedEnqueue['metadata'],
   };
 }
 
@@ -87,11 +108,19 @@ export function resolveClaim(request: ClaimRequest): ResolvedClaim {
 
 export function resolveFilter(request: WorkFilter, nowMs: number): ClaimableFilter {
   checkObject('request', request);
-  const queues = checkArray('request.queues', request.queues ?? ['default'], 1_000).map((queue, index) => checkId(`request.queues[${index}]`, queue));
+  const queues = checkArray('request.queues', request.queues ?? ['default'], 1_000).map((queue, index) =>
+    checkId(`request.queues[${index}]`, queue),
+  );
   if (queues.length === 0) throw invalidField('request.queues', 'must name at least one queue');
   const runId = checkOptionalId('request.runId', request.runId);
   const workerTags = checkTags('request.workerTags', request.workerTags);
-  return { nowMs, queues, modes: checkListOf('request.modes', request.modes ?? [], modes), workerTags, ...(runId === undefined ? {} : { runId }) };
+  return {
+    nowMs,
+    queues,
+    modes: checkListOf('request.modes', request.modes ?? [], modes),
+    workerTags,
+    ...(runId === undefined ? {} : { runId }),
+  };
 }
 
 function checkTags(field: string, tags: readonly string[] | undefined): readonly string[] {
@@ -122,7 +151,9 @@ export function checkMessage(field: string, value: unknown): string {
   if (typeof value !== 'string') throw invalidField(field, 'must be a string', value);
   const clean = value.replaceAll('\0', '\uFFFD').toWellFormed();
   const limit = storeLimits.messageCharacters;
-  return clean.length <= limit ? clean : `${clean.slice(0, limit - 40).toWellFormed()}… (${clean.length} characters in all)`;
+  return clean.length <= limit
+    ? clean
+    : `${clean.slice(0, limit - 40).toWellFormed()}… (${clean.length} characters in all)`;
 }
 
 export function checkIds(field: string, ids: readonly string[]): readonly string[] {
@@ -148,9 +179,12 @@ export function resolveQuery(query: RolloutQuery): ResolvedRolloutQuery {
 
 export function checkResources(resources: NamedResources): NamedResources {
   const entries = Object.entries(checkObject('resources', resources) as NamedResources);
-  return Object.fromEntries(entries.map(([name, resource]) => [
-    checkText('a name in resources', name, storeLimits.nameCharacters, 1), checkResource(`resources.${name}`, resource),
-  ]));
+  return Object.fromEntries(
+    entries.map(([name, resource]) => [
+      checkText('a name in resources', name, storeLimits.nameCharacters, 1),
+      checkResource(`resources.${name}`, resource),
+    ]),
+  );
 }
 
 function checkResource(field: string, resource: Resource): Resource {
@@ -158,13 +192,16 @@ function checkResource(field: string, resource: Resource): Resource {
   const type = checkOneOf(`${field}.type`, resource.type, ['llm', 'prompt_template', 'json']);
   if (resource.type === 'llm') {
     return {
-      type: 'llm', model: checkText(`${field}.model`, resource.model, storeLimits.nameCharacters, 1),
-      policyVersion: checkInteger(`${field}.policyVersion`, resource.policyVersion, 0), sampling: checkSampling(`${field}.sampling`, resource.sampling),
+      type: 'llm',
+      model: checkText(`${field}.model`, resource.model, storeLimits.nameCharacters, 1),
+      policyVersion: checkInteger(`${field}.policyVersion`, resource.policyVersion, 0),
+      sampling: checkSampling(`${field}.sampling`, resource.sampling),
     };
   }
   if (resource.type === 'prompt_template') {
     return {
-      type: 'prompt_template', template: checkText(`${field}.template`, resource.template, storeLimits.jsonCharacters),
+      type: 'prompt_template',
+      template: checkText(`${field}.template`, resource.template, storeLimits.jsonCharacters),
       engine: checkOneOf(`${field}.engine`, resource.engine, ['f-string', 'jinja']),
     };
   }
@@ -174,7 +211,10 @@ function checkResource(field: string, resource: Resource): Resource {
 function checkSampling(field: string, sampling: SamplingParameters): SamplingParameters {
   const given = checkObject(field, sampling);
   for (const [name, value] of Object.entries(given)) {
-    checkNumber(`${field}.${checkOneOf(`a name in ${field}`, name, ['temperature', 'topP', 'maxTokens', 'seed'])}`, value);
+    checkNumber(
+      `${field}.${checkOneOf(`a name in ${field}`, name, ['temperature', 'topP', 'maxTokens', 'seed'])}`,
+      value,
+    );
   }
   return { ...given } as SamplingParameters;
 }

@@ -6,15 +6,46 @@ import type { Span, SpanInput } from '../vocabulary/span.ts';
 import { ChangeBell } from './change-bell.ts';
 import { checkArray, checkId, checkInteger, checkNumber, checkText } from './field-checks.ts';
 import type {
-  Claim, ClaimRequest, EnqueueRequest, HeartbeatReply, LightningStore, Page, RolloutQuery, SpanQuery, StoreEvent, StoreStatistics, WaitOptions,
-  WorkerRecord, WorkFilter,
+  Claim,
+  ClaimRequest,
+  EnqueueRequest,
+  HeartbeatReply,
+  LightningStore,
+  Page,
+  RolloutQuery,
+  SpanQuery,
+  StoreEvent,
+  StoreStatistics,
+  WaitOptions,
+  WorkerRecord,
+  WorkFilter,
 } from './lightning-store.ts';
-import { checkIds, checkLease, checkMessage, checkResources, resolveClaim, resolveEnqueue, resolveFailure, resolveFilter, resolveQuery } from './request-checks.ts';
+import {
+  checkIds,
+  checkLease,
+  checkMessage,
+  checkResources,
+  resolveClaim,
+  resolveEnqueue,
+  resolveFailure,
+  resolveFilter,
+  resolveQuery,
+} from './request-checks.ts';
 import type { Awaitable, NewStoreEvent, RowDatabase, RowReader } from './rows.ts';
 import { checkSpan, checkSpans, resolveSpanQuery } from './span-checks.ts';
 import { invalidField, storeClosed } from './store-errors.ts';
 import {
-  addReward, appendSpans, beat, cancelRollout, claimRollouts, completeAttempt, enqueueRollouts, failAttempt, removeRun, sweepOverdue, type Write,
+  addReward,
+  appendSpans,
+  beat,
+  cancelRollout,
+  claimRollouts,
+  completeAttempt,
+  enqueueRollouts,
+  failAttempt,
+  removeRun,
+  sweepOverdue,
+  type Write,
 } from './store-writes.ts';
 import { followEvents, waitForClaimable, waitForFinal, type WaitingStore } from './waiting.ts';
 import { WatchdogTimer } from './watchdog-timer.ts';
@@ -54,7 +85,9 @@ export class RowStore implements LightningStore {
   }
 
   async enqueue(requests: readonly EnqueueRequest[]): Promise<readonly Rollout[]> {
-    const resolved = checkArray('requests', requests).map((request, index) => resolveEnqueue(request as EnqueueRequest, index));
+    const resolved = checkArray('requests', requests).map((request, index) =>
+      resolveEnqueue(request as EnqueueRequest, index),
+    );
     return resolved.length === 0 ? [] : this.#write((write) => enqueueRollouts(write, resolved));
   }
 
@@ -95,7 +128,10 @@ export class RowStore implements LightningStore {
     return this.#write((write) => completeAttempt(write, lease));
   }
 
-  async fail(lease: Lease, failure: Failure & { readonly status?: 'failed' | 'timeout' | 'cancelled' }): Promise<Rollout> {
+  async fail(
+    lease: Lease,
+    failure: Failure & { readonly status?: 'failed' | 'timeout' | 'cancelled' },
+  ): Promise<Rollout> {
     checkLease(lease);
     const resolved = resolveFailure(failure);
     return this.#write((write) => failAttempt(write, lease, resolved));
@@ -154,7 +190,10 @@ export class RowStore implements LightningStore {
 
   subscribe(options: { readonly cursor?: string; readonly signal?: AbortSignal } = {}): AsyncIterable<StoreEvent> {
     const { cursor } = options;
-    const from = cursor === undefined ? this.#read((rows) => rows.readLastCursor()) : Promise.resolve().then(() => checkText('cursor', cursor, 200, 1));
+    const from =
+      cursor === undefined
+        ? this.#read((rows) => rows.readLastCursor())
+        : Promise.resolve().then(() => checkText('cursor', cursor, 200, 1));
     // The reader of the events gets this rejection; a subscription that nobody reads must not end the process.
     from.catch(() => undefined);
     return followEvents(this.#waiting, from, options.signal);
@@ -213,7 +252,9 @@ export class RowStore implements LightningStore {
       const deadlineMs = await this.#read((rows) => rows.readNextDeadlineMs());
       const nowMs = this.#now();
       if (deadlineMs === undefined || deadlineMs > nowMs) return;
-      const isHolder = await this.#write(({ rows }) => rows.takeWatchdog(this.#watchdogHolder, nowMs, nowMs + 3 * this.#watchdogIntervalMs));
+      const isHolder = await this.#write(({ rows }) =>
+        rows.takeWatchdog(this.#watchdogHolder, nowMs, nowMs + 3 * this.#watchdogIntervalMs),
+      );
       if (isHolder) await this.runWatchdog();
     } catch (error) {
       // Nobody called, so nobody can be told: a closed or busy store is tried at the next turn, and callers see its error themselves.
@@ -223,12 +264,15 @@ export class RowStore implements LightningStore {
 }
 
 function checkTimeout(options: WaitOptions): void {
-  if (options.timeoutMs !== undefined && options.timeoutMs !== Infinity) checkInteger('options.timeoutMs', Math.ceil(options.timeoutMs), 0);
+  if (options.timeoutMs !== undefined && options.timeoutMs !== Infinity)
+    checkInteger('options.timeoutMs', Math.ceil(options.timeoutMs), 0);
 }
 
 function checkInterval(intervalMs: number): number {
   if (Number.isSafeInteger(intervalMs) && intervalMs >= 0 && intervalMs < 2 ** 31) return intervalMs;
-  throw new ConfigurationError(`watchdogIntervalMs must be a whole number of milliseconds from 0; got ${intervalMs}`, { code: 'option-invalid' });
+  throw new ConfigurationError(`watchdogIntervalMs must be a whole number of milliseconds from 0; got ${intervalMs}`, {
+    code: 'option-invalid',
+  });
 }
 
 /** Wall-clock time at the start, then the process's own monotonic clock: a clock that is set does not expire leases. */

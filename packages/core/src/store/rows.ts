@@ -36,7 +36,11 @@ export interface ClaimableFilter {
 export type NewStoreEvent = Omit<StoreEvent, 'cursor'>;
 /** A checked query: every default is filled in. */
 export type ResolvedRolloutQuery = RolloutQuery & Required<Pick<RolloutQuery, 'order' | 'limit'>>;
-export type NewResources = { readonly resourcesId: string; readonly resources: NamedResources; readonly createdAtMs: number };
+export type NewResources = {
+  readonly resourcesId: string;
+  readonly resources: NamedResources;
+  readonly createdAtMs: number;
+};
 
 /** Reads rows that are committed. Inside a write it also sees that write's own changes. */
 export interface RowReader {
@@ -50,7 +54,11 @@ export interface RowReader {
   /** The newest attempt of each rollout that has one, in any order. */
   readLatestAttempts(rolloutIds: readonly string[]): Awaitable<readonly AttemptRow[]>;
   /** The sequence ids of those span ids that an attempt (or, without one, any attempt of the rollout) already has. */
-  findSequenceIds(rolloutId: string, attemptId: string | undefined, spanIds: readonly string[]): Awaitable<ReadonlyMap<string, number>>;
+  findSequenceIds(
+    rolloutId: string,
+    attemptId: string | undefined,
+    spanIds: readonly string[],
+  ): Awaitable<ReadonlyMap<string, number>>;
   querySpans(query: SpanQuery): Awaitable<readonly Span[]>;
   /** The given version, or the newest one of that id. */
   readResources(resourcesId: string, version?: number): Awaitable<ResourcesVersion | undefined>;

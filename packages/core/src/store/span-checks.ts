@@ -2,11 +2,30 @@ import { rewardNameAttribute, rewardValueAttribute } from '../vocabulary/attribu
 import type { Attributes, AttributeValue, SpanInput, SpanKind, SpanStatus } from '../vocabulary/span.ts';
 import type { TokenBlob } from '../vocabulary/tokens.ts';
 import type { SpanQuery } from './lightning-store.ts';
-import { checkArray, checkHex, checkId, checkListOf, checkNumber, checkObject, checkOneOf, checkText, storeLimits } from './field-checks.ts';
+import {
+  checkArray,
+  checkHex,
+  checkId,
+  checkListOf,
+  checkNumber,
+  checkObject,
+  checkOneOf,
+  checkText,
+  storeLimits,
+} from './field-checks.ts';
 import { checkIds, checkMessage } from './request-checks.ts';
 import { invalidField } from './store-errors.ts';
 
-const kinds: readonly SpanKind[] = ['model_call', 'tool_call', 'agent', 'reward', 'message', 'object', 'exception', 'operation'];
+const kinds: readonly SpanKind[] = [
+  'model_call',
+  'tool_call',
+  'agent',
+  'reward',
+  'message',
+  'object',
+  'exception',
+  'operation',
+];
 
 /** Checked copies of the spans: the caller may reuse its objects and arrays. The only copy of the tokens on the way in. */
 export function checkSpans(spans: readonly SpanInput[]): readonly SpanInput[] {
@@ -19,8 +38,10 @@ export function checkSpan(at: string, span: SpanInput): SpanInput {
   const startTimeMs = checkNumber(`${at}.startTimeMs`, span.startTimeMs);
   const endTimeMs = checkNumber(`${at}.endTimeMs`, span.endTimeMs);
   if (startTimeMs < 0) throw invalidField(`${at}.startTimeMs`, 'must not be negative', startTimeMs);
-  if (endTimeMs < startTimeMs) throw invalidField(`${at}.endTimeMs`, `must not be before startTimeMs (${startTimeMs})`, endTimeMs);
-  if (span.tokens !== undefined && kind !== 'model_call') throw invalidField(`${at}.tokens`, `belong to a model_call, and this is a ${kind}`);
+  if (endTimeMs < startTimeMs)
+    throw invalidField(`${at}.endTimeMs`, `must not be before startTimeMs (${startTimeMs})`, endTimeMs);
+  if (span.tokens !== undefined && kind !== 'model_call')
+    throw invalidField(`${at}.tokens`, `belong to a model_call, and this is a ${kind}`);
   const attributes = checkAttributes(`${at}.attributes`, span.attributes);
   if (kind === 'reward') checkReward(`${at}.attributes`, attributes);
   return {
@@ -45,9 +66,11 @@ function checkStatus(at: string, status: SpanStatus): SpanStatus {
 
 function checkAttributes(at: string, attributes: Attributes): Attributes {
   const entries = Object.entries(checkObject(at, attributes) as Attributes);
-  if (entries.length > storeLimits.attributesPerSpan) throw invalidField(at, `must have at most ${storeLimits.attributesPerSpan} attributes; got ${entries.length}`);
+  if (entries.length > storeLimits.attributesPerSpan)
+    throw invalidField(at, `must have at most ${storeLimits.attributesPerSpan} attributes; got ${entries.length}`);
   const checked = entries.map(([name, value]): [string, AttributeValue] => [
-    checkText(`a name in ${at}`, name, storeLimits.nameCharacters, 1), checkAttribute(`${at}[${JSON.stringify(name.slice(0, 80))}]`, value),
+    checkText(`a name in ${at}`, name, storeLimits.nameCharacters, 1),
+    checkAttribute(`${at}[${JSON.stringify(name.slice(0, 80))}]`, value),
   ]);
   return Object.fromEntries(checked);
 }
@@ -61,21 +84,37 @@ function checkAttribute(field: string, value: unknown): AttributeValue {
     if (typeof item !== type) throw invalidField(`${field}[${index}]`, `must be a ${type} like the first item`, item);
     characters += typeof item === 'string' ? item.length : 8;
   }
-  if (characters > storeLimits.attributeCharacters) throw invalidField(field, `must have at most ${storeLimits.attributeCharacters} characters in all; got ${characters}`);
+  if (characters > storeLimits.attributeCharacters)
+    throw invalidField(
+      field,
+      `must have at most ${storeLimits.attributeCharacters} characters in all; got ${characters}`,
+    );
   return [...value] as AttributeValue;
 }
 
 function checkPrimitive(field: string, value: unknown): string | number | boolean {
   if (typeof value === 'boolean') return value;
   if (typeof value === 'number') return checkNumber(field, value);
-  if (typeof value !== 'string') throw invalidField(field, 'must be a string, number, boolean or an array of one of them (flatten nested values, or store them as JSON text)', value);
-  if (value.length > storeLimits.attributeCharacters) throw invalidField(field, `must have at most ${storeLimits.attributeCharacters} characters`, value);
+  if (typeof value !== 'string')
+    throw invalidField(
+      field,
+      'must be a string, number, boolean or an array of one of them (flatten nested values, or store them as JSON text)',
+      value,
+    );
+  if (value.length > storeLimits.attributeCharacters)
+    throw invalidField(field, `must have at most ${storeLimits.attributeCharacters} characters`, value);
   return value;
 }
 
 /** A reward span has dimensions from index 0 on, each with a name and a finite value. */
 function checkReward(at: string, attributes: Attributes): void {
-  for (let index = 0; index === 0 || attributes[rewardNameAttribute(index)] !== undefined || attributes[rewardValueAttribute(index)] !== undefined; index++) {
+  for (
+    let index = 0;
+    index === 0 ||
+    attributes[rewardNameAttribute(index)] !== undefined ||
+    attributes[rewardValueAttribute(index)] !== undefined;
+    index++
+  ) {
     const [name, value] = [rewardNameAttribute(index), rewardValueAttribute(index)];
     checkText(`${at}["${name}"]`, attributes[name], storeLimits.nameCharacters, 1);
     checkNumber(`${at}["${value}"]`, attributes[value]);
@@ -88,12 +127,21 @@ function checkTokens(at: string, tokens: TokenBlob): TokenBlob {
   if (!(prompt instanceof Int32Array)) throw invalidField(`${at}.prompt`, 'must be an Int32Array', prompt);
   if (!(response instanceof Int32Array)) throw invalidField(`${at}.response`, 'must be an Int32Array', response);
   if (!(logprobs instanceof Float32Array)) throw invalidField(`${at}.logprobs`, 'must be a Float32Array', logprobs);
-  if (logprobs.length !== response.length) throw invalidField(`${at}.logprobs`, `must have one value for each of the ${response.length} response tokens; got ${logprobs.length}`);
-  if (prompt.length + response.length > storeLimits.tokensPerSpan) throw invalidField(at, `must have at most ${storeLimits.tokensPerSpan} tokens; got ${prompt.length + response.length}`);
+  if (logprobs.length !== response.length)
+    throw invalidField(
+      `${at}.logprobs`,
+      `must have one value for each of the ${response.length} response tokens; got ${logprobs.length}`,
+    );
+  if (prompt.length + response.length > storeLimits.tokensPerSpan)
+    throw invalidField(
+      at,
+      `must have at most ${storeLimits.tokensPerSpan} tokens; got ${prompt.length + response.length}`,
+    );
   checkTokenIds(`${at}.prompt`, prompt);
   checkTokenIds(`${at}.response`, response);
   for (let index = 0; index < logprobs.length; index++) {
-    if (!Number.isFinite(logprobs[index])) throw invalidField(`${at}.logprobs[${index}]`, 'must be a finite number', logprobs[index]);
+    if (!Number.isFinite(logprobs[index]))
+      throw invalidField(`${at}.logprobs[${index}]`, 'must be a finite number', logprobs[index]);
   }
   return { prompt: prompt.slice(), response: response.slice(), logprobs: logprobs.slice() };
 }

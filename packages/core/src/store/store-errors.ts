@@ -29,7 +29,10 @@ export function storeClosed(): StoreError {
 
 /** A value as an error message shows it: at most 80 characters, never a whole payload. */
 export function describeValue(value: unknown): string {
-  if (typeof value === 'string') return value.length > 60 ? `${JSON.stringify(value.slice(0, 60))}… (${value.length} characters)` : JSON.stringify(value);
+  if (typeof value === 'string')
+    return value.length > 60
+      ? `${JSON.stringify(value.slice(0, 60))}… (${value.length} characters)`
+      : JSON.stringify(value);
   if (Array.isArray(value)) return `an array of ${value.length}`;
   if (ArrayBuffer.isView(value)) return value.constructor.name;
   if (typeof value === 'object' && value !== null) return 'an object';

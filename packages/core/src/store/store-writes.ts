@@ -3,7 +3,15 @@ import { isFinalAttemptStatus, isFinalRolloutStatus, type Lease, type Rollout } 
 import type { Span, SpanInput } from '../vocabulary/span.ts';
 import type { Claim, HeartbeatReply } from './lightning-store.ts';
 import type { ResolvedClaim, ResolvedEnqueue, ResolvedFailure } from './request-checks.ts';
-import { claimRollout, endAttempt, endQueued, newRollout, recordProgress, succeed, type Decision } from './rollout-rules.ts';
+import {
+  claimRollout,
+  endAttempt,
+  endQueued,
+  newRollout,
+  recordProgress,
+  succeed,
+  type Decision,
+} from './rollout-rules.ts';
 import type { AttemptRow, ClaimableFilter, NewStoreEvent, RolloutRow, RowWriter } from './rows.ts';
 import { conflict, fenced, notFound } from './store-errors.ts';
 import { judge } from './watchdog.ts';
@@ -19,7 +27,9 @@ export interface Write {
 export async function enqueueRollouts(write: Write, requests: readonly ResolvedEnqueue[]): Promise<readonly Rollout[]> {
   const { rows, nowMs } = write;
   const given = requests.flatMap((request) => (request.rolloutId === undefined ? [] : [request.rolloutId]));
-  const known = new Map((await rows.readRollouts([...new Set(given)])).map((row) => [row.rollout.rolloutId, row.rollout]));
+  const known = new Map(
+    (await rows.readRollouts([...new Set(given)])).map((row) => [row.rollout.rolloutId, row.rollout]),
+  );
   const latest = await defaultResources(write, requests);
   const added: RolloutRow[] = [];
   const rollouts = requests.map((request) => {
@@ -31,35 +41,47 @@ export async function enqueueRollouts(write: Write, requests: readonly ResolvedE
     return row.rollout;
   });
   if (added.length > 0) await rows.insertRollouts(added);
-  for (const { rollout } of added) write.events.push({ type: 'rollout', id: rollout.rolloutId, status: rollout.status });
+  for (const { rollout } of added)
+    write.events.push({ type: 'rollout', id: rollout.rolloutId, status: rollout.status });
   return rollouts;
 }
 
 /** The latest resources' id, read only when a request wants the default. @throws when a named one is missing */
 async function defaultResources(write: Write, requests: readonly ResolvedEnqueue[]): Promise<string | undefined> {
   for (const resourcesId of new Set(requests.map((request) => request.resourcesId))) {
-    if (resourcesId !== undefined && (await write.rows.readResources(resourcesId)) === undefined) throw notFound('resources', resourcesId);
+    if (resourcesId !== undefined && (await write.rows.readResources(resourcesId)) === undefined)
+      throw notFound('resources', resourcesId);
   }
-  return requests.some((request) => request.resourcesId === undefined) ? (await write.rows.readLatestResources())?.resourcesId : undefined;
+  return requests.some((request) => request.resourcesId === undefined)
+    ? (await write.rows.readLatestResources())?.resourcesId
+    : undefined;
 }
 
 function sameTask(stored: Rollout, request: ResolvedEnqueue): Rollout {
   const fields = ['input', 'mode', 'runId', 'groupId'] as const;
   for (const field of fields) {
     if (!isDeepStrictEqual(stored[field], request[field])) {
-      throw conflict(`rollout ${stored.rolloutId} is already in this store with another ${field}; use a new id, or enqueue the same task again`);
+      throw conflict(
+        `rollout ${stored.rolloutId} is already in this store with another ${field}; use a new id, or enqueue the same task again`,
+      );
     }
   }
   return stored;
 }
 
-export async function claimRollouts(write: Write, filter: ClaimableFilter, claim: ResolvedClaim): Promise<readonly Claim[]> {
+export async function claimRollouts(
+  write: Write,
+  filter: ClaimableFilter,
+  claim: ResolvedClaim,
+): Promise<readonly Claim[]> {
   const { rows, nowMs } = write;
   await rows.touchWorker(claim.workerId, nowMs);
   const candidates = await rows.lockClaimable(filter, claim.limit);
   if (candidates.length === 0) return [];
   const firstToken = await rows.takeFencingTokens(candidates.length);
-  const decisions = candidates.map((row, index) => claimRollout(row, claim, write.generateId('at'), firstToken + index, nowMs));
+  const decisions = candidates.map((row, index) =>
+    claimRollout(row, claim, write.generateId('at'), firstToken + index, nowMs),
+  );
   await rows.insertAttempts(decisions.map((decision) => decision.attempt));
   await rows.saveRollouts(decisions.map((decision) => decision.rollout));
   return decisions.map(({ rollout: { rollout }, attempt: { attempt, fencingToken } }) => {
@@ -102,7 +124,8 @@ function refuseFinal(lease: Lease, { held }: Held): void {
 export async function beat(write: Write, lease: Lease): Promise<HeartbeatReply> {
   const found = await readHeld(write.rows, lease);
   const { row, held } = found;
-  if (held.attempt.status === 'cancelled') return { state: 'cancelled', leaseExpiresAtMs: held.attempt.leaseExpiresAtMs };
+  if (held.attempt.status === 'cancelled')
+    return { state: 'cancelled', leaseExpiresAtMs: held.attempt.leaseExpiresAtMs };
   refuseFinal(lease, found);
   const decision = recordProgress(row, held, write.nowMs, true);
   await save(write, row, decision);
@@ -117,10 +140,15 @@ export async function completeAttempt(write: Write, lease: Lease): Promise<Rollo
   return save(write, found.row, succeed(found.row, found.held, write.nowMs));
 }
 
-export async function failAttempt(write: Write, lease: Lease, { status, ...failure }: ResolvedFailure): Promise<Rollout> {
+export async function failAttempt(
+  write: Write,
+  lease: Lease,
+  { status, ...failure }: ResolvedFailure,
+): Promise<Rollout> {
   const found = await readHeld(write.rows, lease);
   const { attempt } = found.held;
-  const isRepeated = attempt.status === status && attempt.failure?.code === failure.code && attempt.failure.message === failure.message;
+  const isRepeated =
+    attempt.status === status && attempt.failure?.code === failure.code && attempt.failure.message === failure.message;
   if (isRepeated) return found.row.rollout;
   refuseFinal(lease, found);
   return save(write, found.row, endAttempt(found.row, found.held, status, failure, write.nowMs));
@@ -144,7 +172,13 @@ async function readLive(rows: RowWriter, row: RolloutRow): Promise<AttemptRow | 
 export async function appendSpans(write: Write, lease: Lease, spans: readonly SpanInput[]): Promise<readonly number[]> {
   const found = await readHeld(write.rows, lease);
   const { row, held } = found;
-  const sequenceIds = new Map(await write.rows.findSequenceIds(lease.rolloutId, lease.attemptId, spans.map((span) => span.spanId)));
+  const sequenceIds = new Map(
+    await write.rows.findSequenceIds(
+      lease.rolloutId,
+      lease.attemptId,
+      spans.map((span) => span.spanId),
+    ),
+  );
   const added: Span[] = [];
   let last = row.lastSequenceId;
   for (const span of spans) {
@@ -175,7 +209,10 @@ export async function addReward(write: Write, rolloutId: string, span: SpanInput
 }
 
 /** Ends at most `limit` overdue rollouts and attempts; returns how many rows were overdue and how many ends that made. */
-export async function sweepOverdue(write: Write, limit: number): Promise<{ readonly seen: number; readonly ended: number }> {
+export async function sweepOverdue(
+  write: Write,
+  limit: number,
+): Promise<{ readonly seen: number; readonly ended: number }> {
   const overdue = await write.rows.lockOverdue(write.nowMs, limit);
   let ended = 0;
   for (const row of overdue) {
@@ -191,7 +228,9 @@ export async function sweepOverdue(write: Write, limit: number): Promise<{ reado
 export async function removeRun(write: Write, runId: string): Promise<number> {
   const unfinished = await write.rows.readUnfinished(runId, 4);
   if (unfinished.length > 0) {
-    throw conflict(`run ${runId} has rollouts that are not final (${unfinished.slice(0, 3).join(', ')}${unfinished.length > 3 ? ', …' : ''}); wait for them or cancel them first`);
+    throw conflict(
+      `run ${runId} has rollouts that are not final (${unfinished.slice(0, 3).join(', ')}${unfinished.length > 3 ? ', …' : ''}); wait for them or cancel them first`,
+    );
   }
   return write.rows.deleteRun(runId);
 }

@@ -29,13 +29,19 @@ class Deadline {
 }
 
 /** Resolves with the rollouts, in the order given, once all are final. */
-export async function waitForFinal(store: WaitingStore, rolloutIds: readonly string[], options: WaitOptions): Promise<readonly Rollout[]> {
+export async function waitForFinal(
+  store: WaitingStore,
+  rolloutIds: readonly string[],
+  options: WaitOptions,
+): Promise<readonly Rollout[]> {
   const deadline = new Deadline(options.timeoutMs);
   const pending = new Set<string>();
   let { count } = store.bell;
   let cursor = await store.read(async (rows) => {
     const from = await rows.readLastCursor();
-    const found = new Map((await rows.readRollouts(rolloutIds)).map((row) => [row.rollout.rolloutId, row.rollout.status]));
+    const found = new Map(
+      (await rows.readRollouts(rolloutIds)).map((row) => [row.rollout.rolloutId, row.rollout.status]),
+    );
     for (const rolloutId of rolloutIds) {
       const status = found.get(rolloutId);
       if (status === undefined) throw notFound('rollout', rolloutId);
@@ -52,7 +58,12 @@ export async function waitForFinal(store: WaitingStore, rolloutIds: readonly str
       if (event.status !== undefined && isFinalRolloutStatus(event.status)) pending.delete(event.id);
     }
   }
-  return store.read(async (rows) => inOrder(rolloutIds, (await rows.readRollouts(rolloutIds)).map((row) => row.rollout)));
+  return store.read(async (rows) =>
+    inOrder(
+      rolloutIds,
+      (await rows.readRollouts(rolloutIds)).map((row) => row.rollout),
+    ),
+  );
 }
 
 /** Puts rollouts in the order of their ids. @throws `store-not-found` when one is missing */
@@ -76,14 +87,25 @@ async function readAllEvents(store: WaitingStore, from: string): Promise<readonl
   }
 }
 
-function throwWhenOver(signal: AbortSignal | undefined, deadline: Deadline, asked: number, pending: ReadonlySet<string>): void {
+function throwWhenOver(
+  signal: AbortSignal | undefined,
+  deadline: Deadline,
+  asked: number,
+  pending: ReadonlySet<string>,
+): void {
   const left = `${pending.size} of ${asked} rollouts were not final, first ${[...pending][0]}`;
-  if (signal?.aborted === true) throw new TimeoutError(`waiting was cancelled; ${left}`, { code: 'cancelled', cause: signal.reason });
-  if (deadline.leftMs === 0) throw new TimeoutError(`waiting took longer than its timeoutMs; ${left}`, { code: 'timed-out', retryable: true });
+  if (signal?.aborted === true)
+    throw new TimeoutError(`waiting was cancelled; ${left}`, { code: 'cancelled', cause: signal.reason });
+  if (deadline.leftMs === 0)
+    throw new TimeoutError(`waiting took longer than its timeoutMs; ${left}`, { code: 'timed-out', retryable: true });
 }
 
 /** Resolves when a rollout of the filter is claimable, when the time is over, or when the signal aborts. */
-export async function waitForClaimable(store: WaitingStore, filter: ClaimableFilter, options: WaitOptions): Promise<void> {
+export async function waitForClaimable(
+  store: WaitingStore,
+  filter: ClaimableFilter,
+  options: WaitOptions,
+): Promise<void> {
   const deadline = new Deadline(options.timeoutMs);
   while (options.signal?.aborted !== true) {
     const { count } = store.bell;
@@ -102,7 +124,11 @@ function smallest(left: number | undefined, right: number | undefined): number |
 }
 
 /** Yields every event after the cursor, then each new one, until the signal aborts. */
-export async function* followEvents(store: WaitingStore, from: Promise<string>, signal: AbortSignal | undefined): AsyncGenerator<StoreEvent, void, undefined> {
+export async function* followEvents(
+  store: WaitingStore,
+  from: Promise<string>,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<StoreEvent, void, undefined> {
   let cursor = await from;
   while (!isAborted(signal)) {
     const { count } = store.bell;

@@ -27,7 +27,15 @@ export function judge(row: RolloutRow, live: AttemptRow | undefined, nowMs: numb
   }
   if (live === undefined) {
     if (rollout.attemptCount > 0 || queueMs === undefined || nowMs < rollout.createdAtMs + queueMs) return undefined;
-    return { rollout: endQueued(row, 'failed', timedOut(`the rollout was not claimed within its queueMs of ${queueMs}`), nowMs), ended: 1 };
+    return {
+      rollout: endQueued(
+        row,
+        'failed',
+        timedOut(`the rollout was not claimed within its queueMs of ${queueMs}`),
+        nowMs,
+      ),
+      ended: 1,
+    };
   }
   const [status, failure] = judgeAttempt(row, live, nowMs) ?? [];
   if (status === undefined || failure === undefined) return undefined;
@@ -42,10 +50,19 @@ function judgeAttempt(row: RolloutRow, live: AttemptRow, nowMs: number): [Attemp
     return ['timeout', timedOut(`the attempt was not finished within its startToFinishMs of ${startToFinishMs}`)];
   }
   if (noProgressMs !== undefined && nowMs >= attempt.lastProgressAtMs + noProgressMs) {
-    return ['unresponsive', timedOut(`the attempt wrote no span and sent no heartbeat for its noProgressMs of ${noProgressMs}`)];
+    return [
+      'unresponsive',
+      timedOut(`the attempt wrote no span and sent no heartbeat for its noProgressMs of ${noProgressMs}`),
+    ];
   }
   if (nowMs >= attempt.leaseExpiresAtMs) {
-    return ['unresponsive', { code: 'lease-expired', message: `worker ${attempt.workerId} sent no heartbeat for its lease of ${live.leaseMs} ms` }];
+    return [
+      'unresponsive',
+      {
+        code: 'lease-expired',
+        message: `worker ${attempt.workerId} sent no heartbeat for its lease of ${live.leaseMs} ms`,
+      },
+    ];
   }
   return undefined;
 }

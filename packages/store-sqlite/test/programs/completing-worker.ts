@@ -3,5 +3,5 @@ import { openSqliteStore } from '../../src/index.ts';
 
 const store = await openSqliteStore({ path: process.argv[2] ?? '' });
 const [claim] = await store.claim({ workerId: 'other-process' });
-console.log(claim === undefined ? 'nothing to do' : (await store.complete(claim.lease)).status);
+process.stdout.write(`${claim === undefined ? 'nothing to do' : (await store.complete(claim.lease)).status}\n`);
 await store.close();

@@ -9,6 +9,9 @@ if (process.getuid?.() === 0) {
 }
 const store = await openSqliteStore({ path: process.argv[2] ?? '' });
 const rollout = await store.getRollout('a');
-const write = await store.enqueue([{ input: 1 }]).then(() => 'written', (error: unknown) => (LightningError.isInstance(error) ? error.code : String(error)));
-console.log(JSON.stringify({ status: rollout?.status, write }));
+const write = await store.enqueue([{ input: 1 }]).then(
+  () => 'written',
+  (error: unknown) => (LightningError.isInstance(error) ? error.code : String(error)),
+);
+process.stdout.write(`${JSON.stringify({ status: rollout?.status, write })}\n`);
 await store.close();

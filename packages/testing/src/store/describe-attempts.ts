@@ -8,16 +8,20 @@ const failure = { code: 'agent-failed', message: 'boom' };
 /** Leases, ends, retries and cancellation. */
 export function describeAttempts(open: OpenStore): void {
   describe('attempts', () => {
-    testStore('runs from the first sign of life, and a heartbeat extends the lease by its own length', open, async ({ store, now, advance }) => {
-      const { lease } = await start(store, 'a', { leaseMs: 1_000 });
-      advance(600);
-      expect(await store.heartbeat(lease)).toEqual({ state: 'running', leaseExpiresAtMs: now() + 1_000 });
-      expect((await store.getRollout('a'))?.status).toBe('running');
-      advance(900);
-      await store.appendSpans(lease, [sampleSpan(1)]);
-      const [attempt] = await store.queryAttempts('a');
-      expect(attempt).toMatchObject({ status: 'running', lastProgressAtMs: now(), leaseExpiresAtMs: now() + 100 });
-    });
+    testStore(
+      'runs from the first sign of life, and a heartbeat extends the lease by its own length',
+      open,
+      async ({ store, now, advance }) => {
+        const { lease } = await start(store, 'a', { leaseMs: 1_000 });
+        advance(600);
+        expect(await store.heartbeat(lease)).toEqual({ state: 'running', leaseExpiresAtMs: now() + 1_000 });
+        expect((await store.getRollout('a'))?.status).toBe('running');
+        advance(900);
+        await store.appendSpans(lease, [sampleSpan(1)]);
+        const [attempt] = await store.queryAttempts('a');
+        expect(attempt).toMatchObject({ status: 'running', lastProgressAtMs: now(), leaseExpiresAtMs: now() + 100 });
+      },
+    );
 
     testStore('completes once, however often it is told', open, async ({ store, now, advance }) => {
       const { lease } = await start(store, 'a');
@@ -44,7 +48,11 @@ export function describeAttempts(open: OpenStore): void {
       await store.enqueue([{ rolloutId: 'a', input: 1, retry: { maxAttempts: 4, backoffMs: 100, maxBackoffMs: 300 } }]);
       for (const waitMs of [100, 200, 300]) {
         const { lease } = await claimOne(store);
-        expect(await store.fail(lease, failure)).toMatchObject({ status: 'requeuing', failure, availableAtMs: now() + waitMs });
+        expect(await store.fail(lease, failure)).toMatchObject({
+          status: 'requeuing',
+          failure,
+          availableAtMs: now() + waitMs,
+        });
         advance(waitMs - 1);
         expect(await store.claim({ workerId: 'w' })).toEqual([]);
         advance(1);
@@ -71,7 +79,9 @@ export function describeAttempts(open: OpenStore): void {
       await store.fail(zombie.lease, failure);
       const current = await claimOne(store, 'worker-2');
       const writes = [
-        store.heartbeat(zombie.lease), store.complete(zombie.lease), store.fail(zombie.lease, { ...failure, message: 'again' }),
+        store.heartbeat(zombie.lease),
+        store.complete(zombie.lease),
+        store.fail(zombie.lease, { ...failure, message: 'again' }),
         store.appendSpans(zombie.lease, [rewardSpan(1, 1)]),
       ];
       for (const write of writes) await expectError(write, 'store-fenced', /a/);
@@ -86,25 +96,33 @@ export function describeAttempts(open: OpenStore): void {
       await expectError(store.complete({ ...lease, attemptId: 'absent' }), 'store-not-found', /attempt "absent"/);
     });
 
-    testStore('cancels a queued, a running and a waiting rollout; the runner learns of it at its heartbeat', open, async ({ store, now }) => {
-      await store.enqueue([{ rolloutId: 'queued', input: 1, queue: 'later' }]);
-      expect(await store.cancel('queued', 'not needed')).toMatchObject({ status: 'cancelled', failure: { code: 'cancelled', message: 'not needed' }, endedAtMs: now() });
-      expect(await store.claim({ workerId: 'w', queues: ['later'] })).toEqual([]);
+    testStore(
+      'cancels a queued, a running and a waiting rollout; the runner learns of it at its heartbeat',
+      open,
+      async ({ store, now }) => {
+        await store.enqueue([{ rolloutId: 'queued', input: 1, queue: 'later' }]);
+        expect(await store.cancel('queued', 'not needed')).toMatchObject({
+          status: 'cancelled',
+          failure: { code: 'cancelled', message: 'not needed' },
+          endedAtMs: now(),
+        });
+        expect(await store.claim({ workerId: 'w', queues: ['later'] })).toEqual([]);
 
-      const { lease } = await start(store, 'running', { maxAttempts: 5 });
-      const cancelled = await store.cancel('running');
-      expect(cancelled.status).toBe('cancelled');
-      expect((await store.heartbeat(lease)).state).toBe('cancelled');
-      await expectError(store.complete(lease), 'store-fenced', /cancelled/);
-      await expectError(store.appendSpans(lease, [sampleSpan(1)]), 'store-fenced', /cancelled/);
-      expect(await store.cancel('running', 'again')).toEqual(cancelled);
+        const { lease } = await start(store, 'running', { maxAttempts: 5 });
+        const cancelled = await store.cancel('running');
+        expect(cancelled.status).toBe('cancelled');
+        expect((await store.heartbeat(lease)).state).toBe('cancelled');
+        await expectError(store.complete(lease), 'store-fenced', /cancelled/);
+        await expectError(store.appendSpans(lease, [sampleSpan(1)]), 'store-fenced', /cancelled/);
+        expect(await store.cancel('running', 'again')).toEqual(cancelled);
 
-      const waiting = await start(store, 'waiting', { maxAttempts: 2 });
-      await store.fail(waiting.lease, failure);
-      expect((await store.cancel('waiting')).status).toBe('cancelled');
-      expect(await store.claim({ workerId: 'w' })).toEqual([]);
-      await expectError(store.cancel('absent'), 'store-not-found', /absent/);
-    });
+        const waiting = await start(store, 'waiting', { maxAttempts: 2 });
+        await store.fail(waiting.lease, failure);
+        expect((await store.cancel('waiting')).status).toBe('cancelled');
+        expect(await store.claim({ workerId: 'w' })).toEqual([]);
+        await expectError(store.cancel('absent'), 'store-not-found', /absent/);
+      },
+    );
 
     testStore('lists workers with the leases that they hold', open, async ({ store, now, advance }) => {
       const first = await start(store, 'a');
@@ -112,8 +130,11 @@ export function describeAttempts(open: OpenStore): void {
       await store.claim({ workerId: 'idle' });
       advance(10);
       await store.heartbeat(first.lease);
-      expect([...await store.queryWorkers()].sort((left, right) => left.workerId.localeCompare(right.workerId))).toEqual([
-        { workerId: 'idle', lastSeenAtMs: asked, activeAttempts: 0 }, { workerId: 'worker-1', lastSeenAtMs: now(), activeAttempts: 1 },
+      expect(
+        [...(await store.queryWorkers())].sort((left, right) => left.workerId.localeCompare(right.workerId)),
+      ).toEqual([
+        { workerId: 'idle', lastSeenAtMs: asked, activeAttempts: 0 },
+        { workerId: 'worker-1', lastSeenAtMs: now(), activeAttempts: 1 },
       ]);
       await store.complete(first.lease);
       expect((await store.queryWorkers()).every((worker) => worker.activeAttempts === 0)).toBe(true);

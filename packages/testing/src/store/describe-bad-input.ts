@@ -11,7 +11,14 @@ export function describeBadInput(open: OpenStore): void {
   describe('bad input', () => {
     testStore('refuses ids that are not safe in a path, a log line or a key', open, async ({ store }) => {
       for (const id of badIds as string[]) {
-        await expectError(store.enqueue([{ rolloutId: 'fine', input: 1 }, { rolloutId: id, input: 1 }]), 'store-invalid', /requests\[1\]\.rolloutId/);
+        await expectError(
+          store.enqueue([
+            { rolloutId: 'fine', input: 1 },
+            { rolloutId: id, input: 1 },
+          ]),
+          'store-invalid',
+          /requests\[1\]\.rolloutId/,
+        );
         await expectError(store.enqueue([{ runId: id, input: 1 }]), 'store-invalid', /runId/);
         await expectError(store.getRollout(id), 'store-invalid', /rolloutId/);
         await expectError(store.putResources(id, {}), 'store-invalid', /resourcesId/);
@@ -23,11 +30,19 @@ export function describeBadInput(open: OpenStore): void {
 
     testStore('refuses what JSON cannot hold, by path', open, async ({ store }) => {
       const inputs: [unknown, RegExp][] = [
-        [{ a: [NaN] }, /input\.a\[0\].*NaN/], [Infinity, /input.*Infinity/], [{ f: () => 1 }, /input\.f.*function/], [undefined, /input/],
-        [{ d: new Date(0) }, /input\.d.*plain object/], [{ u: undefined }, /input\.u/], [1n, /input/], [nested(65), /deeper than 64/], [nested(1_000), /deeper than 64/],
+        [{ a: [NaN] }, /input\.a\[0\].*NaN/],
+        [Infinity, /input.*Infinity/],
+        [{ f: () => 1 }, /input\.f.*function/],
+        [undefined, /input/],
+        [{ d: new Date(0) }, /input\.d.*plain object/],
+        [{ u: undefined }, /input\.u/],
+        [1n, /input/],
+        [nested(65), /deeper than 64/],
+        [nested(1_000), /deeper than 64/],
         ['x'.repeat(16 * 1024 * 1024), /input.*16777216 characters/],
       ];
-      for (const [input, message] of inputs) await expectError(store.enqueue([{ input: input as JsonValue }]), 'store-invalid', message);
+      for (const [input, message] of inputs)
+        await expectError(store.enqueue([{ input: input as JsonValue }]), 'store-invalid', message);
       await store.enqueue([{ rolloutId: 'deep', input: nested(64) }]);
       expect((await store.queryRollouts()).items).toHaveLength(1);
     });
@@ -40,11 +55,18 @@ export function describeBadInput(open: OpenStore): void {
 
     testStore('refuses numbers and names outside their range', open, async ({ store }) => {
       const requests: [object, RegExp][] = [
-        [{ priority: 0.5 }, /priority/], [{ priority: NaN }, /priority/], [{ mode: 'training' }, /mode.*train, val, test/],
-        [{ retry: { maxAttempts: 0 } }, /maxAttempts/], [{ retry: { maxAttempts: 101 } }, /maxAttempts/], [{ retry: { retryOn: ['succeeded'] } }, /retryOn\[0\]/],
-        [{ retry: { backoffMs: -1 } }, /backoffMs/], [{ timeouts: { totalMs: 0 } }, /totalMs/], [{ timeouts: { noProgressMs: Infinity } }, /noProgressMs/],
+        [{ priority: 0.5 }, /priority/],
+        [{ priority: NaN }, /priority/],
+        [{ mode: 'training' }, /mode.*train, val, test/],
+        [{ retry: { maxAttempts: 0 } }, /maxAttempts/],
+        [{ retry: { maxAttempts: 101 } }, /maxAttempts/],
+        [{ retry: { retryOn: ['succeeded'] } }, /retryOn\[0\]/],
+        [{ retry: { backoffMs: -1 } }, /backoffMs/],
+        [{ timeouts: { totalMs: 0 } }, /totalMs/],
+        [{ timeouts: { noProgressMs: Infinity } }, /noProgressMs/],
       ];
-      for (const [request, message] of requests) await expectError(store.enqueue([{ input: 1, ...request }]), 'store-invalid', message);
+      for (const [request, message] of requests)
+        await expectError(store.enqueue([{ input: 1, ...request }]), 'store-invalid', message);
       await expectError(store.claim({ workerId: 'w', limit: 0 }), 'store-invalid', /limit/);
       await expectError(store.claim({ workerId: 'w', leaseMs: 1.5 }), 'store-invalid', /leaseMs/);
       await expectError(store.claim({ workerId: 'w', queues: [] }), 'store-invalid', /queues/);
@@ -64,7 +86,11 @@ export function describeBadInput(open: OpenStore): void {
     testStore('refuses a whole batch for one bad span, and says which', open, async ({ store }) => {
       const { lease } = await start(store, 'a');
       for (const [changes, message] of badSpans()) {
-        await expectError(store.appendSpans(lease, [sampleSpan(1), { ...sampleSpan(2), ...changes } as SpanInput]), 'store-invalid', message);
+        await expectError(
+          store.appendSpans(lease, [sampleSpan(1), { ...sampleSpan(2), ...changes } as SpanInput]),
+          'store-invalid',
+          message,
+        );
       }
       expect(await nothingStored(store)).toBe(true);
       await store.appendSpans(lease, [sampleSpan(1, { attributes: { long: 'x'.repeat(1024 * 1024) } })]);
@@ -73,10 +99,18 @@ export function describeBadInput(open: OpenStore): void {
     testStore('refuses rewards that are not finite numbers with a name', open, async ({ store }) => {
       const { lease } = await start(store, 'a');
       for (const value of [NaN, Infinity, -Infinity, '1', null, undefined]) {
-        await expectError(store.appendSpans(lease, [rewardSpan(1, value as number)]), 'store-invalid', /reward\.0\.value/);
+        await expectError(
+          store.appendSpans(lease, [rewardSpan(1, value as number)]),
+          'store-invalid',
+          /reward\.0\.value/,
+        );
         await expectError(store.addReward('a', rewardSpan(1, value as number)), 'store-invalid', /reward\.0\.value/);
       }
-      await expectError(store.appendSpans(lease, [sampleSpan(1, { kind: 'reward' })]), 'store-invalid', /reward\.0\.name/);
+      await expectError(
+        store.appendSpans(lease, [sampleSpan(1, { kind: 'reward' })]),
+        'store-invalid',
+        /reward\.0\.name/,
+      );
       expect(await nothingStored(store)).toBe(true);
     });
 
@@ -85,9 +119,21 @@ export function describeBadInput(open: OpenStore): void {
       await expectError(store.heartbeat({ ...lease, fencingToken: NaN }), 'store-invalid', /fencingToken/);
       await expectError(store.heartbeat(undefined as never), 'store-invalid', /lease/);
       await expectError(store.fail(lease, { code: '', message: 'x' }), 'store-invalid', /failure\.code/);
-      await expectError(store.fail(lease, { code: 'x', message: 'x', status: 'unresponsive' as 'failed' }), 'store-invalid', /failure\.status/);
-      await expectError(store.putResources('r', { p: { type: 'llm', model: 'm', policyVersion: -1, sampling: {} } }), 'store-invalid', /resources\.p\.policyVersion/);
-      await expectError(store.putResources('r', { p: { type: 'llm', model: 'm', policyVersion: 1, sampling: { temperature: NaN } } }), 'store-invalid', /temperature/);
+      await expectError(
+        store.fail(lease, { code: 'x', message: 'x', status: 'unresponsive' as 'failed' }),
+        'store-invalid',
+        /failure\.status/,
+      );
+      await expectError(
+        store.putResources('r', { p: { type: 'llm', model: 'm', policyVersion: -1, sampling: {} } }),
+        'store-invalid',
+        /resources\.p\.policyVersion/,
+      );
+      await expectError(
+        store.putResources('r', { p: { type: 'llm', model: 'm', policyVersion: 1, sampling: { temperature: NaN } } }),
+        'store-invalid',
+        /temperature/,
+      );
       const failed = await store.fail(lease, { code: 'x', message: `${'y'.repeat(100_000)}\0` });
       expect(failed.failure?.message).toMatch(/^y+… \(100001 characters in all\)$/);
     });
@@ -97,13 +143,29 @@ export function describeBadInput(open: OpenStore): void {
 function badSpans(): readonly [object, RegExp][] {
   const call = { kind: 'model_call' };
   return [
-    [{ spanId: 'ABCDEF0123456789' }, /spans\[1\]\.spanId/], [{ traceId: 'a' }, /traceId/], [{ parentSpanId: '' }, /parentSpanId/], [{ kind: 'llm' }, /kind/],
-    [{ name: 'nul\0' }, /name/], [{ name: '\ud800' }, /name/], [{ startTimeMs: NaN }, /startTimeMs/], [{ startTimeMs: -1 }, /startTimeMs/], [{ endTimeMs: 1_000 }, /endTimeMs.*before/],
-    [{ status: { code: 'fine' } }, /status\.code/], [{ attributes: { a: NaN } }, /attributes\["a"\]/], [{ attributes: { a: { b: 1 } } }, /attributes\["a"\].*flatten/],
-    [{ attributes: { a: null } }, /attributes\["a"\]/], [{ attributes: { a: [1, '2'] } }, /attributes\["a"\]\[1\]/], [{ attributes: { a: 'x'.repeat(16 * 1024 * 1024) } }, /attributes\["a"\].*4194304/],
-    [{ attributes: Object.fromEntries(Array.from({ length: 1_025 }, (_, index) => [`k${index}`, 1])) }, /at most 1024 attributes/],
-    [{ tokens: sampleTokens(1, 1) }, /tokens.*operation/], [{ ...call, tokens: { ...sampleTokens(1, 2), logprobs: new Float32Array(1) } }, /logprobs.*2 response tokens/],
-    [{ ...call, tokens: { ...sampleTokens(1, 1), logprobs: Float32Array.of(NaN) } }, /logprobs\[0\]/], [{ ...call, tokens: { ...sampleTokens(1, 1), prompt: Int32Array.of(-1) } }, /prompt\[0\]/],
+    [{ spanId: 'ABCDEF0123456789' }, /spans\[1\]\.spanId/],
+    [{ traceId: 'a' }, /traceId/],
+    [{ parentSpanId: '' }, /parentSpanId/],
+    [{ kind: 'llm' }, /kind/],
+    [{ name: 'nul\0' }, /name/],
+    [{ name: '\ud800' }, /name/],
+    [{ startTimeMs: NaN }, /startTimeMs/],
+    [{ startTimeMs: -1 }, /startTimeMs/],
+    [{ endTimeMs: 1_000 }, /endTimeMs.*before/],
+    [{ status: { code: 'fine' } }, /status\.code/],
+    [{ attributes: { a: NaN } }, /attributes\["a"\]/],
+    [{ attributes: { a: { b: 1 } } }, /attributes\["a"\].*flatten/],
+    [{ attributes: { a: null } }, /attributes\["a"\]/],
+    [{ attributes: { a: [1, '2'] } }, /attributes\["a"\]\[1\]/],
+    [{ attributes: { a: 'x'.repeat(16 * 1024 * 1024) } }, /attributes\["a"\].*4194304/],
+    [
+      { attributes: Object.fromEntries(Array.from({ length: 1_025 }, (_, index) => [`k${index}`, 1])) },
+      /at most 1024 attributes/,
+    ],
+    [{ tokens: sampleTokens(1, 1) }, /tokens.*operation/],
+    [{ ...call, tokens: { ...sampleTokens(1, 2), logprobs: new Float32Array(1) } }, /logprobs.*2 response tokens/],
+    [{ ...call, tokens: { ...sampleTokens(1, 1), logprobs: Float32Array.of(NaN) } }, /logprobs\[0\]/],
+    [{ ...call, tokens: { ...sampleTokens(1, 1), prompt: Int32Array.of(-1) } }, /prompt\[0\]/],
     [{ ...call, tokens: { ...sampleTokens(1, 1), response: [1] } }, /response.*Int32Array/],
   ];
 }

@@ -13,7 +13,11 @@ export function describeConcurrency(open: OpenStore): void {
       const ids = Array.from({ length: 1_000 }, (_, index) => `r${index}`);
       await store.enqueue(ids.map((rolloutId) => ({ rolloutId, input: 1, retry: { maxAttempts: 2 } })));
       const history: Claim[] = [];
-      await Promise.all(Array.from({ length: workers }, (_, index) => work(stores[index % stores.length] as LightningStore, index, history)));
+      await Promise.all(
+        Array.from({ length: workers }, (_, index) =>
+          work(stores[index % stores.length] as LightningStore, index, history),
+        ),
+      );
       checkHistory(history);
       const { items } = await store.queryRollouts({ limit: 10_000 });
       expect(items.filter((rollout) => rollout.status !== 'succeeded')).toEqual([]);
@@ -25,7 +29,11 @@ export function describeConcurrency(open: OpenStore): void {
       await store.enqueue([{ rolloutId: 'a', input: 1 }]);
       const [claim] = await store.claim({ workerId: 'w' });
       const lease = (claim as Claim).lease;
-      const replies = await Promise.all(Array.from({ length: 200 }, (_, index) => store.appendSpans(lease, [sampleSpan(2 * index), sampleSpan(2 * index + 1)])));
+      const replies = await Promise.all(
+        Array.from({ length: 200 }, (_, index) =>
+          store.appendSpans(lease, [sampleSpan(2 * index), sampleSpan(2 * index + 1)]),
+        ),
+      );
       const sequenceIds = replies.flat().sort((left, right) => left - right);
       expect(sequenceIds).toEqual(Array.from({ length: 400 }, (_, index) => index + 1));
       for (const [first, second] of replies) expect(second).toBe((first as number) + 1);
@@ -36,10 +44,16 @@ export function describeConcurrency(open: OpenStore): void {
       const [claim] = await store.claim({ workerId: 'w' });
       const lease = (claim as Claim).lease;
       const ends = await Promise.allSettled([
-        store.fail(lease, { code: 'x', message: 'y' }), store.complete(lease), store.cancel('a'), store.addReward('a', rewardSpan(1, 1)), store.complete(lease),
+        store.fail(lease, { code: 'x', message: 'y' }),
+        store.complete(lease),
+        store.cancel('a'),
+        store.addReward('a', rewardSpan(1, 1)),
+        store.complete(lease),
       ]);
       const { status } = (await store.getRollout('a')) ?? {};
-      const statuses = ends.flatMap((end) => (end.status === 'fulfilled' && typeof end.value === 'object' ? [end.value.status] : []));
+      const statuses = ends.flatMap((end) =>
+        end.status === 'fulfilled' && typeof end.value === 'object' ? [end.value.status] : [],
+      );
       expect(new Set(statuses)).toEqual(new Set([status]));
       expect(await store.querySpans({ rolloutIds: ['a'] })).toHaveLength(1);
     });
@@ -80,7 +94,11 @@ function checkHistory(history: readonly Claim[]): void {
   expect(new Set(attempts).size).toBe(history.length);
   expect(new Set(history.map(({ lease }) => lease.fencingToken)).size).toBe(history.length);
   const tokens = new Map(history.map(({ lease }, index) => [attempts[index], lease.fencingToken]));
-  for (const { rollout: { rolloutId }, attempt: { attemptNumber }, lease } of history) {
+  for (const {
+    rollout: { rolloutId },
+    attempt: { attemptNumber },
+    lease,
+  } of history) {
     if (attemptNumber > 1) expect(tokens.get(`${rolloutId} ${attemptNumber - 1}`)).toBeLessThan(lease.fencingToken);
   }
 }

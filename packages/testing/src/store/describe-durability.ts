@@ -9,7 +9,10 @@ export function describeDurability(open: OpenStore): void {
       if (reopen === undefined) return;
       await store.putResources('weights', { p: { type: 'json', value: 1 } });
       const { lease, rollout } = await start(store, 'a', { maxAttempts: 2, leaseMs: 1_000 });
-      await store.appendSpans(lease, [sampleSpan(1, { kind: 'model_call', tokens: sampleTokens(5, 5) }), rewardSpan(2, 1)]);
+      await store.appendSpans(lease, [
+        sampleSpan(1, { kind: 'model_call', tokens: sampleTokens(5, 5) }),
+        rewardSpan(2, 1),
+      ]);
       const spans = await store.querySpans({ rolloutIds: ['a'], includeTokens: true });
       const statistics = await store.statistics();
 
@@ -29,7 +32,10 @@ export function describeDurability(open: OpenStore): void {
     testStore('goes on with a subscription from before', open, async ({ store, reopen }) => {
       if (reopen === undefined) return;
       const events = store.subscribe()[Symbol.asyncIterator]();
-      await store.enqueue([{ rolloutId: 'a', input: 1 }, { rolloutId: 'b', input: 1 }]);
+      await store.enqueue([
+        { rolloutId: 'a', input: 1 },
+        { rolloutId: 'b', input: 1 },
+      ]);
       const first = await events.next();
       const again = await reopen();
       const { cursor } = first.value as { cursor: string };

@@ -7,25 +7,35 @@ import { testStore, type OpenStore } from './store-fixture.ts';
 /** Resources, statistics, deletion and closing. */
 export function describeKeeping(open: OpenStore): void {
   describe('keeping', () => {
-    testStore('keeps every version of resources; the last one written is the latest', open, async ({ store, now, advance }) => {
-      const prompt = (template: string): NamedResources => ({ system: { type: 'prompt_template', template, engine: 'jinja' }, extra: { type: 'json', value: { a: [1] } } });
-      expect(await store.latestResources()).toBeUndefined();
-      const first = await store.putResources('prompts', prompt('one'));
-      expect(first).toEqual({ resourcesId: 'prompts', version: 1, resources: prompt('one'), createdAtMs: now() });
-      advance(5);
-      const second = await store.putResources('prompts', prompt('two'));
-      expect(second).toMatchObject({ version: 2, createdAtMs: now() });
-      const other = await store.putResources('other', {});
-      expect(await store.latestResources()).toEqual(other);
-      expect(await store.getResources('prompts')).toEqual(second);
-      expect(await store.getResources('prompts', 1)).toEqual(first);
-      expect(await store.getResources('prompts', 3)).toBeUndefined();
-      expect(await store.getResources('absent')).toBeUndefined();
-    });
+    testStore(
+      'keeps every version of resources; the last one written is the latest',
+      open,
+      async ({ store, now, advance }) => {
+        const prompt = (template: string): NamedResources => ({
+          system: { type: 'prompt_template', template, engine: 'jinja' },
+          extra: { type: 'json', value: { a: [1] } },
+        });
+        expect(await store.latestResources()).toBeUndefined();
+        const first = await store.putResources('prompts', prompt('one'));
+        expect(first).toEqual({ resourcesId: 'prompts', version: 1, resources: prompt('one'), createdAtMs: now() });
+        advance(5);
+        const second = await store.putResources('prompts', prompt('two'));
+        expect(second).toMatchObject({ version: 2, createdAtMs: now() });
+        const other = await store.putResources('other', {});
+        expect(await store.latestResources()).toEqual(other);
+        expect(await store.getResources('prompts')).toEqual(second);
+        expect(await store.getResources('prompts', 1)).toEqual(first);
+        expect(await store.getResources('prompts', 3)).toBeUndefined();
+        expect(await store.getResources('absent')).toBeUndefined();
+      },
+    );
 
     testStore('counts what it holds', open, async ({ store }) => {
       const { lease } = await start(store, 'a', { maxAttempts: 2 });
-      await store.appendSpans(lease, [sampleSpan(1, { kind: 'model_call', tokens: sampleTokens(3, 4) }), sampleSpan(2)]);
+      await store.appendSpans(lease, [
+        sampleSpan(1, { kind: 'model_call', tokens: sampleTokens(3, 4) }),
+        sampleSpan(2),
+      ]);
       await store.fail(lease, { code: 'x', message: 'y' });
       await store.complete((await claimOne(store)).lease);
       await store.enqueue([{ input: 1 }, { input: 1 }]);
@@ -34,12 +44,18 @@ export function describeKeeping(open: OpenStore): void {
       expect(await store.statistics()).toMatchObject({
         rollouts: { queuing: 2, preparing: 0, running: 0, requeuing: 0, succeeded: 1, failed: 0, cancelled: 0 },
         attempts: { preparing: 0, running: 0, succeeded: 1, failed: 1, timeout: 0, unresponsive: 0, cancelled: 0 },
-        spans: 2, tokens: 7, resources: 2,
+        spans: 2,
+        tokens: 7,
+        resources: 2,
       });
     });
 
     testStore('deletes a run with all that hangs on it, once it is final', open, async ({ store }) => {
-      await store.enqueue([{ rolloutId: 'a', input: 1, runId: 'run' }, { rolloutId: 'b', input: 1, runId: 'run' }, { rolloutId: 'kept', input: 1, runId: 'other' }]);
+      await store.enqueue([
+        { rolloutId: 'a', input: 1, runId: 'run' },
+        { rolloutId: 'b', input: 1, runId: 'run' },
+        { rolloutId: 'kept', input: 1, runId: 'other' },
+      ]);
       for (const { lease } of await store.claim({ workerId: 'w', limit: 3 })) {
         await store.appendSpans(lease, [sampleSpan(1, { kind: 'model_call', tokens: sampleTokens(1, 1) })]);
         if (lease.rolloutId !== 'b') await store.complete(lease);
@@ -61,14 +77,21 @@ export function describeKeeping(open: OpenStore): void {
 
     testStore('exports a run with all that hangs on it', open, async ({ store }) => {
       const ids = Array.from({ length: 101 }, (_, index) => `r${index}`);
-      await store.enqueue([...ids.map((rolloutId) => ({ rolloutId, input: 1, runId: 'run' })), { input: 1, runId: 'other' }]);
+      await store.enqueue([
+        ...ids.map((rolloutId) => ({ rolloutId, input: 1, runId: 'run' })),
+        { input: 1, runId: 'other' },
+      ]);
       const [claim] = await store.claim({ workerId: 'w', runId: 'run' });
       const span = sampleSpan(1, { kind: 'model_call', tokens: sampleTokens(2, 2) });
       if (claim !== undefined) await store.appendSpans(claim.lease, [span]);
       const exported: ExportedRollout[] = [];
       for await (const rollout of exportRun(store, 'run')) exported.push(rollout);
       expect(exported.map(({ rollout }) => rollout.rolloutId)).toEqual(ids);
-      expect(exported[0]).toMatchObject({ rollout: { status: 'running' }, attempts: [{ attemptNumber: 1 }], spans: [span] });
+      expect(exported[0]).toMatchObject({
+        rollout: { status: 'running' },
+        attempts: [{ attemptNumber: 1 }],
+        spans: [span],
+      });
       expect(exported[1]).toMatchObject({ attempts: [], spans: [] });
     });
 
@@ -77,7 +100,13 @@ export function describeKeeping(open: OpenStore): void {
       await store.close();
       expect((await writing)[0]?.rolloutId).toBe('a');
       await store.close();
-      const calls = [store.enqueue([{ input: 1 }]), store.getRollout('a'), store.statistics(), store.waitForWork({}), store.runWatchdog()];
+      const calls = [
+        store.enqueue([{ input: 1 }]),
+        store.getRollout('a'),
+        store.statistics(),
+        store.waitForWork({}),
+        store.runWatchdog(),
+      ];
       for (const call of calls) await expectError(call, 'store-closed');
     });
   });

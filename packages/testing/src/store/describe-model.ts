@@ -10,14 +10,57 @@ const small = fc.nat({ max: 5 });
 const pick = fc.nat({ max: 1_000 });
 
 const operations: fc.Arbitrary<Operation> = fc.oneof(
-  { weight: 4, arbitrary: fc.record({ type: fc.constant('enqueue' as const), rollout: small, input: fc.nat({ max: 1 }), priority: fc.nat({ max: 1 }), maxAttempts: fc.integer({ min: 1, max: 3 }) }) },
-  { weight: 4, arbitrary: fc.record({ type: fc.constant('claim' as const), limit: fc.integer({ min: 1, max: 3 }), leaseMs: fc.integer({ min: 1, max: 100 }) }) },
-  { weight: 3, arbitrary: fc.record({ type: fc.constantFrom('heartbeat' as const, 'complete' as const), claim: pick }) },
-  { weight: 2, arbitrary: fc.record({ type: fc.constant('fail' as const), claim: pick, status: fc.constantFrom('failed' as const, 'timeout' as const, 'cancelled' as const) }) },
-  { weight: 4, arbitrary: fc.record({ type: fc.constant('append' as const), claim: pick, spans: fc.array(fc.nat({ max: 8 }), { maxLength: 4 }) }) },
-  { weight: 1, arbitrary: fc.record({ type: fc.constant('reward' as const), rollout: small, span: fc.integer({ min: 6, max: 12 }) }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      type: fc.constant('enqueue' as const),
+      rollout: small,
+      input: fc.nat({ max: 1 }),
+      priority: fc.nat({ max: 1 }),
+      maxAttempts: fc.integer({ min: 1, max: 3 }),
+    }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      type: fc.constant('claim' as const),
+      limit: fc.integer({ min: 1, max: 3 }),
+      leaseMs: fc.integer({ min: 1, max: 100 }),
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({ type: fc.constantFrom('heartbeat' as const, 'complete' as const), claim: pick }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      type: fc.constant('fail' as const),
+      claim: pick,
+      status: fc.constantFrom('failed' as const, 'timeout' as const, 'cancelled' as const),
+    }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      type: fc.constant('append' as const),
+      claim: pick,
+      spans: fc.array(fc.nat({ max: 8 }), { maxLength: 4 }),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      type: fc.constant('reward' as const),
+      rollout: small,
+      span: fc.integer({ min: 6, max: 12 }),
+    }),
+  },
   { weight: 1, arbitrary: fc.record({ type: fc.constant('cancel' as const), rollout: small }) },
-  { weight: 2, arbitrary: fc.record({ type: fc.constant('advance' as const), milliseconds: fc.integer({ min: 1, max: 60 }) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ type: fc.constant('advance' as const), milliseconds: fc.integer({ min: 1, max: 60 }) }),
+  },
   { weight: 2, arbitrary: fc.record({ type: fc.constant('watchdog' as const) }) },
   { weight: 1, arbitrary: fc.record({ type: fc.constant('reopen' as const) }) },
 );
@@ -32,16 +75,20 @@ export function describeModel(open: OpenStore, options: ModelSuiteOptions = {}):
   describe('against a model', () => {
     it('answers every random sequence of calls as the model does, single or repeated', async () => {
       const sequences = fc.array(fc.tuple(operations, fc.boolean()), { minLength: 10, maxLength: 60 });
-      await fc.assert(fc.asyncProperty(sequences, async (sequence) => {
-        await withStore(open, async (test) => {
-          const player = new SequencePlayer(test);
-          for (const [operation, isRepeated] of sequence) {
-            await player.play(operation);
-            if (isRepeated && operation.type !== 'claim' && operation.type !== 'advance') await player.play(operation);
-          }
-          expect(await describeStored(player.store, player.model)).toEqual(player.model.describe());
-        });
-      }), { numRuns: options.runs ?? 40 });
+      await fc.assert(
+        fc.asyncProperty(sequences, async (sequence) => {
+          await withStore(open, async (test) => {
+            const player = new SequencePlayer(test);
+            for (const [operation, isRepeated] of sequence) {
+              await player.play(operation);
+              if (isRepeated && operation.type !== 'claim' && operation.type !== 'advance')
+                await player.play(operation);
+            }
+            expect(await describeStored(player.store, player.model)).toEqual(player.model.describe());
+          });
+        }),
+        { numRuns: options.runs ?? 40 },
+      );
     }, 120_000);
   });
 }
@@ -63,7 +110,11 @@ class SequencePlayer {
     if ('claim' in operation && this.#leases.length === 0) return;
     const [expected, call] = this.#prepare(operation);
     let answer = '';
-    const outcome = await outcomeOf(call().then((text) => { answer = text; }));
+    const outcome = await outcomeOf(
+      call().then((text) => {
+        answer = text;
+      }),
+    );
     expect(`${operation.type}: ${outcome === 'ok' ? answer : outcome}`).toBe(`${operation.type}: ${expected}`);
   }
 
@@ -73,13 +124,20 @@ class SequencePlayer {
     switch (operation.type) {
       case 'enqueue': {
         const { rollout, input, priority, maxAttempts } = operation;
-        return [model.enqueue(rollout, input, priority, maxAttempts),
-          async () => (await store.enqueue([{ rolloutId: name(rollout), input, priority, retry: { maxAttempts } }]))[0]?.status ?? 'nothing'];
+        return [
+          model.enqueue(rollout, input, priority, maxAttempts),
+          async () =>
+            (await store.enqueue([{ rolloutId: name(rollout), input, priority, retry: { maxAttempts } }]))[0]?.status ??
+            'nothing',
+        ];
       }
       case 'claim':
         return [model.claim(operation.limit, operation.leaseMs), () => this.#claim(operation.limit, operation.leaseMs)];
       case 'reward':
-        return [model.reward(operation.rollout, operation.span), async () => String(await store.addReward(name(operation.rollout), rewardSpan(operation.span, 1)))];
+        return [
+          model.reward(operation.rollout, operation.span),
+          async () => String(await store.addReward(name(operation.rollout), rewardSpan(operation.span, 1))),
+        ];
       case 'cancel':
         return [model.cancel(operation.rollout), async () => (await store.cancel(name(operation.rollout))).status];
       case 'watchdog':
@@ -106,11 +164,24 @@ class SequencePlayer {
       case 'complete':
         return [model.complete(claim), async () => (await store.complete(lease)).status];
       case 'append':
-        return [model.append(claim, operation.spans), async () => (await store.appendSpans(lease, operation.spans.map((span) => sampleSpan(span)))).join(' ')];
+        return [
+          model.append(claim, operation.spans),
+          async () =>
+            (
+              await store.appendSpans(
+                lease,
+                operation.spans.map((span) => sampleSpan(span)),
+              )
+            ).join(' '),
+        ];
       case 'fail': {
         const expected = model.fail(claim, operation.status, this.#failed.has(index));
         if (expected !== 'store-fenced') this.#failed.add(index);
-        return [expected, async () => (await store.fail(lease, { code: 'agent-failed', message: 'boom', status: operation.status })).status];
+        return [
+          expected,
+          async () =>
+            (await store.fail(lease, { code: 'agent-failed', message: 'boom', status: operation.status })).status,
+        ];
       }
     }
   }
@@ -134,13 +205,17 @@ function name(rollout: number): string {
 /** The store's state in the words of `StoreModel.describe`. */
 async function describeStored(store: LightningStore, model: StoreModel): Promise<readonly string[]> {
   const { items } = await store.queryRollouts();
-  const lines = await Promise.all(items.map(async ({ rolloutId, status }) => {
-    const attempts = await store.queryAttempts(rolloutId);
-    const numbers = new Map(attempts.map((attempt) => [attempt.attemptId, attempt.attemptNumber]));
-    const spans = await store.querySpans({ rolloutIds: [rolloutId] });
-    const keys = spans.map((span) => `${numbers.get(span.attemptId)} ${parseInt(span.spanId, 16)}:${span.sequenceId}`);
-    return `${rolloutId.slice(1)} ${status} [${attempts.map((attempt) => attempt.status).join(',')}] ${keys.join(' ')}`;
-  }));
+  const lines = await Promise.all(
+    items.map(async ({ rolloutId, status }) => {
+      const attempts = await store.queryAttempts(rolloutId);
+      const numbers = new Map(attempts.map((attempt) => [attempt.attemptId, attempt.attemptNumber]));
+      const spans = await store.querySpans({ rolloutIds: [rolloutId] });
+      const keys = spans.map(
+        (span) => `${numbers.get(span.attemptId)} ${parseInt(span.spanId, 16)}:${span.sequenceId}`,
+      );
+      return `${rolloutId.slice(1)} ${status} [${attempts.map((attempt) => attempt.status).join(',')}] ${keys.join(' ')}`;
+    }),
+  );
   expect(items).toHaveLength(model.rollouts.size);
   return lines;
 }

@@ -19,25 +19,47 @@ export function describeSpans(open: OpenStore): void {
 
     testStore('keeps a span id as it was first written, within a call and between calls', open, async ({ store }) => {
       const { lease } = await start(store, 'a');
-      expect(await store.appendSpans(lease, [sampleSpan(1), sampleSpan(1, { name: 'other' }), sampleSpan(2)])).toEqual([1, 1, 2]);
+      expect(await store.appendSpans(lease, [sampleSpan(1), sampleSpan(1, { name: 'other' }), sampleSpan(2)])).toEqual([
+        1, 1, 2,
+      ]);
       expect(await store.appendSpans(lease, [sampleSpan(3), sampleSpan(1, { name: 'other' })])).toEqual([3, 1]);
-      expect((await store.querySpans({ rolloutIds: ['a'] })).map((span) => span.name)).toEqual(['step 1', 'step 2', 'step 3']);
+      expect((await store.querySpans({ rolloutIds: ['a'] })).map((span) => span.name)).toEqual([
+        'step 1',
+        'step 2',
+        'step 3',
+      ]);
     });
 
-    testStore('answers a repeated batch of an attempt that is over, and refuses what is new', open, async ({ store }) => {
-      const { lease } = await start(store, 'a');
-      await store.appendSpans(lease, [sampleSpan(1), rewardSpan(2, 1)]);
-      await store.complete(lease);
-      expect(await store.appendSpans(lease, [sampleSpan(1), rewardSpan(2, 1)])).toEqual([1, 2]);
-      await expectError(store.appendSpans(lease, [sampleSpan(1), sampleSpan(3)]), 'store-fenced');
-      expect(await store.querySpans({ rolloutIds: ['a'] })).toHaveLength(2);
-    });
+    testStore(
+      'answers a repeated batch of an attempt that is over, and refuses what is new',
+      open,
+      async ({ store }) => {
+        const { lease } = await start(store, 'a');
+        await store.appendSpans(lease, [sampleSpan(1), rewardSpan(2, 1)]);
+        await store.complete(lease);
+        expect(await store.appendSpans(lease, [sampleSpan(1), rewardSpan(2, 1)])).toEqual([1, 2]);
+        await expectError(store.appendSpans(lease, [sampleSpan(1), sampleSpan(3)]), 'store-fenced');
+        expect(await store.querySpans({ rolloutIds: ['a'] })).toHaveLength(2);
+      },
+    );
 
     testStore('gives back every field, tokens bit for bit', open, async ({ store }) => {
       const { lease } = await start(store, 'a');
       const span = sampleSpan(1, {
-        parentSpanId: spanId(9), kind: 'model_call', name: 'chat', status: { code: 'error', message: 'cut off' },
-        attributes: { text: 'é😀 \0 \ud800', flag: true, number: -0.5, texts: ['a', ''], numbers: [1, 2.5], flags: [false], none: [], __proto__x: 'y' },
+        parentSpanId: spanId(9),
+        kind: 'model_call',
+        name: 'chat',
+        status: { code: 'error', message: 'cut off' },
+        attributes: {
+          text: 'é😀 \0 \ud800',
+          flag: true,
+          number: -0.5,
+          texts: ['a', ''],
+          numbers: [1, 2.5],
+          flags: [false],
+          none: [],
+          __proto__x: 'y',
+        },
         tokens: sampleTokens(3, 2),
       });
       await store.appendSpans(lease, [span]);
@@ -53,7 +75,8 @@ export function describeSpans(open: OpenStore): void {
       const writing = store.appendSpans(lease, [sampleSpan(1, { kind: 'model_call', tokens })]);
       tokens.response.fill(7);
       await writing;
-      const read = async (): Promise<Int32Array | undefined> => (await store.querySpans({ rolloutIds: ['a'], includeTokens: true }))[0]?.tokens?.response;
+      const read = async (): Promise<Int32Array | undefined> =>
+        (await store.querySpans({ rolloutIds: ['a'], includeTokens: true }))[0]?.tokens?.response;
       (await read())?.fill(8);
       expect(await read()).toEqual(Int32Array.of(100_000, 100_001));
     });
@@ -61,7 +84,10 @@ export function describeSpans(open: OpenStore): void {
     testStore('keeps empty and long token arrays', open, async ({ store }) => {
       const { lease } = await start(store, 'a');
       const long = sampleTokens(100_000, 30_000);
-      await store.appendSpans(lease, [sampleSpan(1, { kind: 'model_call', tokens: sampleTokens(0, 0) }), sampleSpan(2, { kind: 'model_call', tokens: long })]);
+      await store.appendSpans(lease, [
+        sampleSpan(1, { kind: 'model_call', tokens: sampleTokens(0, 0) }),
+        sampleSpan(2, { kind: 'model_call', tokens: long }),
+      ]);
       const [empty, full] = await store.querySpans({ rolloutIds: ['a'], includeTokens: true });
       expect(empty?.tokens).toEqual(sampleTokens(0, 0));
       expect(full?.tokens).toEqual(long);
@@ -76,7 +102,9 @@ export function describeSpans(open: OpenStore): void {
       const other = await start(store, 'b');
       await store.appendSpans(other.lease, [sampleSpan(4)]);
       const ids = async (query: object): Promise<number[]> =>
-        (await store.querySpans({ rolloutIds: ['b', 'absent', 'a', 'b'], ...query })).map((span) => parseInt(span.spanId, 16));
+        (await store.querySpans({ rolloutIds: ['b', 'absent', 'a', 'b'], ...query })).map((span) =>
+          parseInt(span.spanId, 16),
+        );
       expect(await ids({})).toEqual([4, 1, 2, 3]);
       expect(await ids({ attemptId: 'latest' })).toEqual([4, 3]);
       expect(await ids({ attemptId: first.lease.attemptId })).toEqual([1, 2]);
@@ -95,7 +123,9 @@ export function describeSpans(open: OpenStore): void {
       await store.complete(lease);
       expect(await store.addReward('a', rewardSpan(2, 0.5))).toBe(2);
       expect(await store.addReward('a', rewardSpan(2, 0.5))).toBe(2);
-      expect(await store.querySpans({ rolloutIds: ['a'], kinds: ['reward'] })).toMatchObject([{ attemptId: lease.attemptId, sequenceId: 2 }]);
+      expect(await store.querySpans({ rolloutIds: ['a'], kinds: ['reward'] })).toMatchObject([
+        { attemptId: lease.attemptId, sequenceId: 2 },
+      ]);
       await expectError(store.addReward('a', sampleSpan(3)), 'store-invalid', /span\.kind/);
     });
   });

@@ -45,7 +45,12 @@ export function describeWaiting(open: OpenStore): void {
       await store.complete(second.lease);
       await store.cancel('c');
       await store.fail(first.lease, { code: 'x', message: 'y' });
-      expect((await waiting).map((rollout) => `${rollout.rolloutId} ${rollout.status}`)).toEqual(['c cancelled', 'a failed', 'b succeeded', 'a failed']);
+      expect((await waiting).map((rollout) => `${rollout.rolloutId} ${rollout.status}`)).toEqual([
+        'c cancelled',
+        'a failed',
+        'b succeeded',
+        'a failed',
+      ]);
       expect(await store.waitFor(['b'], { timeoutMs: 0 })).toHaveLength(1);
       expect(await store.waitFor([])).toEqual([]);
     });
@@ -83,7 +88,13 @@ export function describeWaiting(open: OpenStore): void {
       await store.putResources('weights', {});
       await store.complete(lease);
       const seen = (await live).map(({ type, id, status }) => `${type} ${id} ${status ?? ''}`);
-      expect(seen).toEqual(['rollout a queuing', 'rollout a preparing', 'rollout a running', 'resources weights ', 'rollout a succeeded']);
+      expect(seen).toEqual([
+        'rollout a queuing',
+        'rollout a preparing',
+        'rollout a running',
+        'resources weights ',
+        'rollout a succeeded',
+      ]);
       const third = (await live)[2] as StoreEvent;
       expect(await takeEvents(store.subscribe({ cursor: third.cursor }), 2)).toEqual((await live).slice(3));
     });

@@ -2,8 +2,15 @@ import { LightningError, type LightningErrorCode } from '@agent-lightning/core';
 import { expect } from 'vitest';
 
 /** Checks that a call rejects with an error of this project, its code, and a message that names the culprit. */
-export async function expectError(call: Promise<unknown>, code: LightningErrorCode, message?: string | RegExp): Promise<void> {
-  const error: unknown = await call.then(() => undefined, (reason: unknown) => reason);
+export async function expectError(
+  call: Promise<unknown>,
+  code: LightningErrorCode,
+  message?: string | RegExp,
+): Promise<void> {
+  const error: unknown = await call.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
   if (!LightningError.isInstance(error)) expect.fail(`expected a LightningError ${code}, got ${String(error)}`);
   expect({ code: error.code, message: error.message }).toMatchObject({ code });
   if (message !== undefined) expect(error.message).toMatch(message);

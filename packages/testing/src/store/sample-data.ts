@@ -1,4 +1,11 @@
-import { rewardNameAttribute, rewardValueAttribute, type Claim, type LightningStore, type SpanInput, type TokenBlob } from '@agent-lightning/core';
+import {
+  rewardNameAttribute,
+  rewardValueAttribute,
+  type Claim,
+  type LightningStore,
+  type SpanInput,
+  type TokenBlob,
+} from '@agent-lightning/core';
 import { expect } from 'vitest';
 
 /** 16 hex digits made of a number: readable in a failing test. */
@@ -8,13 +15,24 @@ export function spanId(number: number): string {
 
 export function sampleSpan(number: number, changes: Partial<SpanInput> = {}): SpanInput {
   return {
-    spanId: spanId(number), traceId: 'a'.repeat(32), kind: 'operation', name: `step ${number}`, status: { code: 'ok' },
-    startTimeMs: 1_000.25, endTimeMs: 1_001.5, attributes: {}, ...changes,
+    spanId: spanId(number),
+    traceId: 'a'.repeat(32),
+    kind: 'operation',
+    name: `step ${number}`,
+    status: { code: 'ok' },
+    startTimeMs: 1_000.25,
+    endTimeMs: 1_001.5,
+    attributes: {},
+    ...changes,
   };
 }
 
 export function rewardSpan(number: number, value: number): SpanInput {
-  return sampleSpan(number, { kind: 'reward', name: 'reward', attributes: { [rewardNameAttribute(0)]: 'primary', [rewardValueAttribute(0)]: value } });
+  return sampleSpan(number, {
+    kind: 'reward',
+    name: 'reward',
+    attributes: { [rewardNameAttribute(0)]: 'primary', [rewardValueAttribute(0)]: value },
+  });
 }
 
 /** A blob whose every value tells where it belongs. */
@@ -27,14 +45,24 @@ export function sampleTokens(prompts: number, responses: number): TokenBlob {
 }
 
 /** Claims exactly one rollout. */
-export async function claimOne(store: LightningStore, workerId: string = 'worker-1', leaseMs: number = 30_000): Promise<Claim> {
+export async function claimOne(
+  store: LightningStore,
+  workerId: string = 'worker-1',
+  leaseMs: number = 30_000,
+): Promise<Claim> {
   const [claim] = await store.claim({ workerId, leaseMs });
   if (claim === undefined) expect.fail('nothing was claimable');
   return claim;
 }
 
 /** Enqueues one rollout with this id and claims it. */
-export async function start(store: LightningStore, rolloutId: string, options: { readonly maxAttempts?: number; readonly leaseMs?: number } = {}): Promise<Claim> {
-  await store.enqueue([{ rolloutId, input: { question: rolloutId }, retry: { maxAttempts: options.maxAttempts ?? 1 } }]);
+export async function start(
+  store: LightningStore,
+  rolloutId: string,
+  options: { readonly maxAttempts?: number; readonly leaseMs?: number } = {},
+): Promise<Claim> {
+  await store.enqueue([
+    { rolloutId, input: { question: rolloutId }, retry: { maxAttempts: options.maxAttempts ?? 1 } },
+  ]);
   return claimOne(store, 'worker-1', options.leaseMs);
 }

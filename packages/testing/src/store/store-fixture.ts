@@ -36,7 +36,12 @@ export interface StoreTest {
 const startMs: number = 1_800_000_000_000;
 
 /** Runs one test on a store of its own, then closes it. */
-export function testStore(title: string, open: OpenStore, run: (test: StoreTest) => Promise<void>, timeoutMs?: number): void {
+export function testStore(
+  title: string,
+  open: OpenStore,
+  run: (test: StoreTest) => Promise<void>,
+  timeoutMs?: number,
+): void {
   it(title, () => withStore(open, run), timeoutMs);
 }
 
@@ -45,16 +50,20 @@ export async function withStore(open: OpenStore, run: (test: StoreTest) => Promi
   let nowMs = startMs;
   const under = await open({ now: () => nowMs, watchdogIntervalMs: 0 });
   const opened: LightningStore[] = [under.store];
-  const remember = (again: (() => Promise<LightningStore>) | undefined): (() => Promise<LightningStore>) | undefined => again && (async () => {
-    const store = await again();
-    opened.push(store);
-    return store;
-  });
+  const remember = (again: (() => Promise<LightningStore>) | undefined): (() => Promise<LightningStore>) | undefined =>
+    again &&
+    (async () => {
+      const store = await again();
+      opened.push(store);
+      return store;
+    });
   try {
     await run({
       store: under.store,
       now: () => nowMs,
-      advance: (milliseconds) => { nowMs += milliseconds; },
+      advance: (milliseconds) => {
+        nowMs += milliseconds;
+      },
       reopen: remember(under.reopen),
       openPeer: remember(under.openPeer),
     });

@@ -1,8 +1,19 @@
-import { isFinalAttemptStatus, isFinalRolloutStatus, type AttemptStatus, type RolloutStatus } from '@agent-lightning/core';
+import {
+  isFinalAttemptStatus,
+  isFinalRolloutStatus,
+  type AttemptStatus,
+  type RolloutStatus,
+} from '@agent-lightning/core';
 
 /** One operation of a random sequence. Numbers that pick something (`claim`, `rollout`) count modulo what there is. */
 export type Operation =
-  | { readonly type: 'enqueue'; readonly rollout: number; readonly input: number; readonly priority: number; readonly maxAttempts: number }
+  | {
+      readonly type: 'enqueue';
+      readonly rollout: number;
+      readonly input: number;
+      readonly priority: number;
+      readonly maxAttempts: number;
+    }
   | { readonly type: 'claim'; readonly limit: number; readonly leaseMs: number }
   | { readonly type: 'heartbeat' | 'complete'; readonly claim: number }
   | { readonly type: 'fail'; readonly claim: number; readonly status: 'failed' | 'timeout' | 'cancelled' }
@@ -56,12 +67,14 @@ export class StoreModel {
     // A Map keeps the order of insertion, and the sort is stable: priority first, then age.
     const queued = [...this.rollouts].filter(([, { status }]) => status === 'queuing' || status === 'requeuing');
     const taken = queued.sort(([, left], [, right]) => right.priority - left.priority).slice(0, limit);
-    return taken.map(([rollout, state]) => {
-      const attempt = state.attempts.push({ status: 'preparing', leaseMs, leaseEndsMs: this.nowMs + leaseMs });
-      state.status = 'preparing';
-      this.claims.push({ rollout, attempt });
-      return `${rollout}.${attempt}`;
-    }).join(' ');
+    return taken
+      .map(([rollout, state]) => {
+        const attempt = state.attempts.push({ status: 'preparing', leaseMs, leaseEndsMs: this.nowMs + leaseMs });
+        state.status = 'preparing';
+        this.claims.push({ rollout, attempt });
+        return `${rollout}.${attempt}`;
+      })
+      .join(' ');
   }
 
   heartbeat(claim: ModelClaim): string {
