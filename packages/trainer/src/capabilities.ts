@@ -2,7 +2,10 @@ import { ConfigurationError, type BackendCapabilities } from '@agent-lightning/c
 import type { ResolvedTrainerOptions } from './trainer-options.ts';
 
 /** What the backend can do, when it can do what the algorithm asks for. @throws {ConfigurationError} `option-unsupported` */
-export async function checkCapabilities<Task>({ backend, algorithm }: ResolvedTrainerOptions<Task>): Promise<BackendCapabilities> {
+export async function checkCapabilities<Task>({
+  backend,
+  algorithm,
+}: ResolvedTrainerOptions<Task>): Promise<BackendCapabilities> {
   const capabilities = await backend.capabilities();
   if (capabilities.losses.includes(algorithm.loss.name)) return capabilities;
   throw new ConfigurationError(

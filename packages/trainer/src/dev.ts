@@ -41,15 +41,28 @@ export interface DevReport {
 
 /** Runs tasks through gateway and store, in memory, and looks at what training would get. */
 export async function dryRun<Task>(options: ResolvedTrainerOptions<Task>, dev: DevOptions<Task>): Promise<DevReport> {
-  if (!Array.isArray(dev.tasks) || dev.tasks.length === 0) throw optionInvalid('dev: tasks', JSON.stringify(dev.tasks), 'an array of at least one task');
+  if (!Array.isArray(dev.tasks) || dev.tasks.length === 0)
+    throw optionInvalid('dev: tasks', JSON.stringify(dev.tasks), 'an array of at least one task');
   const samples = wholeNumber('dev: samples', dev.samples ?? 4, 2);
   const runId = 'dev';
   const policy = await basePolicy(options.backend, options.seed);
-  const session = await Session.open({ policy, trainer: { ...options, store: undefined, gateway: undefined }, runId, storePath: undefined, hooks: options.hooks });
+  const session = await Session.open({
+    policy,
+    trainer: { ...options, store: undefined, gateway: undefined },
+    runId,
+    storePath: undefined,
+    hooks: options.hooks,
+  });
   try {
     await session.publish(0);
     session.start();
-    const collector = new RolloutCollector({ store: session.store, runId, retry: options.retry, attemptTimeoutMs: options.attemptTimeoutMs, resumed: false });
+    const collector = new RolloutCollector({
+      store: session.store,
+      runId,
+      retry: options.retry,
+      attemptTimeoutMs: options.attemptTimeoutMs,
+      resumed: false,
+    });
     const stopping = options.signal === undefined ? session.failed : AbortSignal.any([options.signal, session.failed]);
     const rollouts = await collector.collect(planTrainingStep(0, dev.tasks, [...dev.tasks.keys()], samples), stopping);
     const report = examine(options, rollouts, await collector.readEpisodes(rollouts));
@@ -60,21 +73,37 @@ export async function dryRun<Task>(options: ResolvedTrainerOptions<Task>, dev: D
   }
 }
 
-function examine<Task>(options: ResolvedTrainerOptions<Task>, rollouts: readonly Rollout[], episodes: readonly Episode[]): DevReport {
+function examine<Task>(
+  options: ResolvedTrainerOptions<Task>,
+  rollouts: readonly Rollout[],
+  episodes: readonly Episode[],
+): DevReport {
   const { credit, estimator, rows, tokenWeighting, intermediate } = options.algorithm;
-  const batch = buildBatch(episodes, { credit, estimator, rows, tokenWeighting, ...(intermediate === undefined ? {} : { intermediate }) });
+  const batch = buildBatch(episodes, {
+    credit,
+    estimator,
+    rows,
+    tokenWeighting,
+    ...(intermediate === undefined ? {} : { intermediate }),
+  });
   const calls = episodes.flatMap((episode) => episode.transitions);
   const groups = new Set(rollouts.map((rollout) => rollout.groupId)).size;
   return {
     ok: batch.rows.length > 0,
     rollouts: rollouts.length,
     succeeded: rollouts.filter((rollout) => rollout.status === 'succeeded').length,
-    failures: countBy(rollouts.filter((rollout) => rollout.status !== 'succeeded'), (rollout) => rollout.failure?.code ?? rollout.status),
+    failures: countBy(
+      rollouts.filter((rollout) => rollout.status !== 'succeeded'),
+      (rollout) => rollout.failure?.code ?? rollout.status,
+    ),
     rewards: episodes.map((episode) => episode.reward),
     groups,
     groupsWithVariance: batch.groupIds.length,
     trainableCalls: countBy(calls, (call) => call.agentName),
-    untrainableCalls: countBy(episodes.flatMap((episode) => episode.untrainable), (call) => call.reason),
+    untrainableCalls: countBy(
+      episodes.flatMap((episode) => episode.untrainable),
+      (call) => call.reason,
+    ),
     tokensSampled: calls.reduce((sum, call) => sum + call.responseTokens.length, 0),
     rows: batch.rows.length,
     callsInRows: batch.rows.reduce((sum, row) => sum + row.segments.length, 0),
@@ -82,25 +111,39 @@ function examine<Task>(options: ResolvedTrainerOptions<Task>, rollouts: readonly
   };
 }
 
-function findingsOf(rollouts: readonly Rollout[], episodes: readonly Episode[], batch: LightningBatch): readonly string[] {
+function findingsOf(
+  rollouts: readonly Rollout[],
+  episodes: readonly Episode[],
+  batch: LightningBatch,
+): readonly string[] {
   const findings: string[] = [];
   const noSignal = diagnoseSignal(rollouts, episodes, batch);
   if (noSignal !== undefined) findings.push(noSignal.message);
   const failed = rollouts.filter((rollout) => rollout.status !== 'succeeded');
   if (failed.length > 0 && noSignal?.cause !== 'all-failed') {
-    findings.push(`${failed.length} of ${rollouts.length} rollouts failed, for example ${failed[0]!.failure?.code}: "${failed[0]!.failure?.message}"`);
+    findings.push(
+      `${failed.length} of ${rollouts.length} rollouts failed, for example ${failed[0]!.failure?.code}: "${failed[0]!.failure?.message}"`,
+    );
   }
   const silent = episodes.filter((episode) => episode.transitions.length === 0 && episode.untrainable.length === 0);
-  if (silent.length > 0 && noSignal?.cause !== 'no-calls') findings.push(`${silent.length} rollouts made no model call that trains`);
-  if (batch.dropped.missingReward.length > 0 && noSignal?.cause !== 'no-reward') findings.push(`${batch.dropped.missingReward.length} rollouts have no reward and are left out`);
-  for (const episode of episodes) for (const problem of episode.problems ?? []) findings.push(`rollout ${episode.rollout.rolloutId}: ${problem.reason}`);
+  if (silent.length > 0 && noSignal?.cause !== 'no-calls')
+    findings.push(`${silent.length} rollouts made no model call that trains`);
+  if (batch.dropped.missingReward.length > 0 && noSignal?.cause !== 'no-reward')
+    findings.push(`${batch.dropped.missingReward.length} rollouts have no reward and are left out`);
+  for (const episode of episodes)
+    for (const problem of episode.problems ?? [])
+      findings.push(`rollout ${episode.rollout.rolloutId}: ${problem.reason}`);
   return findings;
 }
 
 function describeReport(report: DevReport): string {
   const rewards = report.rewards.filter((reward) => reward !== undefined);
-  const mean = rewards.length === 0 ? 'none' : (rewards.reduce((sum, reward) => sum + reward, 0) / rewards.length).toFixed(3);
-  const list = (counts: Readonly<Record<string, number>>): string => Object.entries(counts).map(([name, count]) => `${name || '(no name)'} ${count}`).join(', ') || 'none';
+  const mean =
+    rewards.length === 0 ? 'none' : (rewards.reduce((sum, reward) => sum + reward, 0) / rewards.length).toFixed(3);
+  const list = (counts: Readonly<Record<string, number>>): string =>
+    Object.entries(counts)
+      .map(([name, count]) => `${name || '(no name)'} ${count}`)
+      .join(', ') || 'none';
   return [
     `dry run: ${report.succeeded} of ${report.rollouts} rollouts succeeded · mean reward ${mean} · ${report.groupsWithVariance} of ${report.groups} groups have different rewards`,
     `calls that train: ${list(report.trainableCalls)} (${report.tokensSampled} tokens) · calls that do not: ${list(report.untrainableCalls)}`,

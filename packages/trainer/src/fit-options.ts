@@ -35,15 +35,20 @@ export interface ResolvedFitOptions<Task = JsonValue> {
 /** @throws {ConfigurationError} `option-invalid` */
 export function resolveFitOptions<Task>(options: FitOptions<Task>, tasksPerStep: number): ResolvedFitOptions<Task> {
   const { train, validation = [] } = options;
-  if (!Array.isArray(train) || train.length === 0) throw optionInvalid('fit: train', JSON.stringify(train), 'an array of at least one task');
+  if (!Array.isArray(train) || train.length === 0)
+    throw optionInvalid('fit: train', JSON.stringify(train), 'an array of at least one task');
   if (!Array.isArray(validation)) throw optionInvalid('fit: validation', typeof validation, 'an array of tasks');
-  if (options.steps !== undefined && options.epochs !== undefined) throw optionInvalid('fit: steps and epochs', `${options.steps} and ${options.epochs}`, 'given one at a time');
+  if (options.steps !== undefined && options.epochs !== undefined)
+    throw optionInvalid('fit: steps and epochs', `${options.steps} and ${options.epochs}`, 'given one at a time');
   const epochs = wholeNumber('fit: epochs', options.epochs ?? 1);
   const subset = options.validationSubset ?? validation.length;
   return Object.freeze({
     train,
     validation,
-    steps: options.steps === undefined ? Math.ceil((train.length * epochs) / tasksPerStep) : wholeNumber('fit: steps', options.steps),
+    steps:
+      options.steps === undefined
+        ? Math.ceil((train.length * epochs) / tasksPerStep)
+        : wholeNumber('fit: steps', options.steps),
     validationEvery: wholeNumber('fit: validationEvery', options.validationEvery ?? 0, 0),
     validationSubset: validation.length === 0 ? 0 : wholeNumber('fit: validationSubset', subset, 1, validation.length),
     resume: options.resume ?? false,

@@ -5,8 +5,20 @@ describe('grpo', () => {
   it('fills in defaults, and is frozen', () => {
     const algorithm = grpo();
     expect(algorithm).toEqual({
-      name: 'grpo', groupSize: 8, tasksPerStep: 32, estimator: 'grpo', credit: 'identical', intermediate: undefined, rows: 'trajectory', tokenWeighting: 'rollout',
-      loss: { name: 'ppo', clipLow: 0.8, clipHigh: 1.28 }, minibatches: 1, klCoefficient: 0, warmupSteps: 0, temperature: 1, maxTokens: undefined,
+      name: 'grpo',
+      groupSize: 8,
+      tasksPerStep: 32,
+      estimator: 'grpo',
+      credit: 'identical',
+      intermediate: undefined,
+      rows: 'trajectory',
+      tokenWeighting: 'rollout',
+      loss: { name: 'ppo', clipLow: 0.8, clipHigh: 1.28 },
+      minibatches: 1,
+      klCoefficient: 0,
+      warmupSteps: 0,
+      temperature: 1,
+      maxTokens: undefined,
       adam: { learningRate: 3e-4, beta1: 0.9, beta2: 0.95, weightDecay: 0, maxGradientNorm: 1 },
     });
     expect(Object.isFrozen(algorithm) && Object.isFrozen(algorithm.adam) && Object.isFrozen(algorithm.loss)).toBe(true);
@@ -23,9 +35,28 @@ describe('grpo', () => {
   });
 
   it.each([
-    { tasksPerStep: 0 }, { learningRate: 0 }, { learningRate: Number.NaN }, { estimator: 'ppo' }, { credit: { discounted: 2 } }, { rows: 'row' }, { tokenWeighting: { constant: 0 } },
-    { loss: 'dpo' }, { clipLow: 1.1 }, { clipHigh: 0.9 }, { loss: 'importance_sampling', clipHigh: 1.2 }, { minibatches: 0.5 }, { klCoefficient: -1 },
-    { maxGradientNorm: -1 }, { beta1: 1 }, { beta2: -0.1 }, { weightDecay: Infinity }, { warmupSteps: -1 }, { temperature: 0 }, { temperature: 3 }, { maxTokens: 0 }, { groupsize: 4 },
+    { tasksPerStep: 0 },
+    { learningRate: 0 },
+    { learningRate: Number.NaN },
+    { estimator: 'ppo' },
+    { credit: { discounted: 2 } },
+    { rows: 'row' },
+    { tokenWeighting: { constant: 0 } },
+    { loss: 'dpo' },
+    { clipLow: 1.1 },
+    { clipHigh: 0.9 },
+    { loss: 'importance_sampling', clipHigh: 1.2 },
+    { minibatches: 0.5 },
+    { klCoefficient: -1 },
+    { maxGradientNorm: -1 },
+    { beta1: 1 },
+    { beta2: -0.1 },
+    { weightDecay: Infinity },
+    { warmupSteps: -1 },
+    { temperature: 0 },
+    { temperature: 3 },
+    { maxTokens: 0 },
+    { groupsize: 4 },
   ])('refuses %j', (options) => {
     expect(() => grpo(options as GrpoOptions)).toThrow(expect.objectContaining({ code: 'option-invalid' }));
   });

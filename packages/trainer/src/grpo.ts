@@ -1,6 +1,15 @@
 import {
-  checkCredit, checkTokenWeighting, ConfigurationError, estimators, type AdamParameters, type Credit, type Estimator, type Intermediate,
-  type Loss, type RowLayout, type TokenWeighting,
+  checkCredit,
+  checkTokenWeighting,
+  ConfigurationError,
+  estimators,
+  type AdamParameters,
+  type Credit,
+  type Estimator,
+  type Intermediate,
+  type Loss,
+  type RowLayout,
+  type TokenWeighting,
 } from '@agent-lightning/core';
 import { oneOf, optionInvalid, positive, unitInterval, wholeNumber } from './option-checks.ts';
 
@@ -106,15 +115,34 @@ export function grpo(options: GrpoOptions = {}): Grpo {
 }
 
 const optionNames: Readonly<Record<keyof GrpoOptions, true>> = {
-  groupSize: true, tasksPerStep: true, learningRate: true, estimator: true, credit: true, intermediate: true, rows: true,
-  tokenWeighting: true, loss: true, clipLow: true, clipHigh: true, minibatches: true, klCoefficient: true,
-  maxGradientNorm: true, beta1: true, beta2: true, weightDecay: true, warmupSteps: true, temperature: true, maxTokens: true,
+  groupSize: true,
+  tasksPerStep: true,
+  learningRate: true,
+  estimator: true,
+  credit: true,
+  intermediate: true,
+  rows: true,
+  tokenWeighting: true,
+  loss: true,
+  clipLow: true,
+  clipHigh: true,
+  minibatches: true,
+  klCoefficient: true,
+  maxGradientNorm: true,
+  beta1: true,
+  beta2: true,
+  weightDecay: true,
+  warmupSteps: true,
+  temperature: true,
+  maxTokens: true,
 };
 
 function refuseUnknown(options: GrpoOptions): void {
   const unknown = Object.keys(options).find((name) => !(name in optionNames));
   if (unknown === undefined) return;
-  throw new ConfigurationError(`grpo has no option "${unknown}"; it has ${Object.keys(optionNames).join(', ')}`, { code: 'option-invalid' });
+  throw new ConfigurationError(`grpo has no option "${unknown}"; it has ${Object.keys(optionNames).join(', ')}`, {
+    code: 'option-invalid',
+  });
 }
 
 function temperatureOf(temperature: number): number {
@@ -136,7 +164,11 @@ function resolveLoss(options: GrpoOptions): Loss {
   const name = oneOf('grpo.loss', options.loss ?? 'ppo', ['importance_sampling', 'ppo', 'cispo']);
   if (name === 'importance_sampling') {
     if (options.clipLow !== undefined || options.clipHigh !== undefined) {
-      throw optionInvalid('grpo.clipLow and grpo.clipHigh', options.clipLow ?? options.clipHigh, "left out with the loss 'importance_sampling', which does not clip");
+      throw optionInvalid(
+        'grpo.clipLow and grpo.clipHigh',
+        options.clipLow ?? options.clipHigh,
+        "left out with the loss 'importance_sampling', which does not clip",
+      );
     }
     return Object.freeze({ name });
   }

@@ -11,4 +11,11 @@ export { grpo, type Grpo, type GrpoOptions } from './grpo.ts';
 // what a run shows
 export type { Logger } from './progress/logger.ts';
 export type { ProgressMode } from './progress/progress.ts';
-export type { CurvePoint, OffPolicyMetrics, PhaseSeconds, RewardSummary, StepMetrics, ValidationMetrics } from './metrics.ts';
+export type {
+  CurvePoint,
+  OffPolicyMetrics,
+  PhaseSeconds,
+  RewardSummary,
+  StepMetrics,
+  ValidationMetrics,
+} from './metrics.ts';

@@ -8,9 +8,17 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-function createInterrupt(options: Partial<InterruptOptions> = {}): { readonly interrupt: Interrupt; readonly reasons: string[] } {
+function createInterrupt(options: Partial<InterruptOptions> = {}): {
+  readonly interrupt: Interrupt;
+  readonly reasons: string[];
+} {
   const reasons: string[] = [];
-  const interrupt = new Interrupt({ signal: undefined, handleSignals: true, onInterrupt: (reason) => reasons.push(reason), ...options });
+  const interrupt = new Interrupt({
+    signal: undefined,
+    handleSignals: true,
+    onInterrupt: (reason) => reasons.push(reason),
+    ...options,
+  });
   open.push(interrupt);
   return { interrupt, reasons };
 }

@@ -3,14 +3,22 @@ import { ConfigurationError } from '@agent-lightning/core';
 /** The value, when it is a whole number from `min` to `max`. @throws {ConfigurationError} `option-invalid` */
 export function wholeNumber(name: string, value: number, min = 1, max: number = Number.MAX_SAFE_INTEGER): number {
   if (Number.isInteger(value) && value >= min && value <= max) return value;
-  throw optionInvalid(name, value, max === Number.MAX_SAFE_INTEGER ? `a whole number from ${min}` : `a whole number from ${min} to ${max}`);
+  throw optionInvalid(
+    name,
+    value,
+    max === Number.MAX_SAFE_INTEGER ? `a whole number from ${min}` : `a whole number from ${min} to ${max}`,
+  );
 }
 
 /** The value, when it is finite and above 0 (or 0, where that is allowed). @throws {ConfigurationError} `option-invalid` */
 export function positive(name: string, value: number, options: { readonly orZero?: boolean } = {}): number {
   const isLargeEnough = options.orZero === true ? value >= 0 : value > 0;
   if (Number.isFinite(value) && isLargeEnough) return value;
-  throw optionInvalid(name, value, options.orZero === true ? 'a finite number of at least 0' : 'a finite number above 0');
+  throw optionInvalid(
+    name,
+    value,
+    options.orZero === true ? 'a finite number of at least 0' : 'a finite number above 0',
+  );
 }
 
 /** The value, when it is in [0, 1). @throws {ConfigurationError} `option-invalid` */

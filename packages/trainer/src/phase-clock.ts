@@ -2,7 +2,14 @@ import type { PhaseSeconds } from './metrics.ts';
 
 /** Measures the phases of a step. */
 export class PhaseClock {
-  readonly #seconds: Record<keyof PhaseSeconds, number> = { rollout: 0, convert: 0, train: 0, publish: 0, validate: 0, checkpoint: 0 };
+  readonly #seconds: Record<keyof PhaseSeconds, number> = {
+    rollout: 0,
+    convert: 0,
+    train: 0,
+    publish: 0,
+    validate: 0,
+    checkpoint: 0,
+  };
 
   /** Does work and adds its time to a phase. */
   async measure<Result>(phase: keyof PhaseSeconds, work: () => Promise<Result> | Result): Promise<Result> {

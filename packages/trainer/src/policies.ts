@@ -13,5 +13,7 @@ export async function createPolicy(backend: TrainingBackend, seed: number): Prom
 /** The base model as it is; a policy that nobody trains where the backend cannot serve it otherwise. */
 export async function basePolicy(backend: TrainingBackend, seed: number): Promise<SamplablePolicy> {
   const release = await backend.baseRelease();
-  return release === undefined ? await createPolicy(backend, seed) : { publish: async (version) => ({ ...release, version }) };
+  return release === undefined
+    ? await createPolicy(backend, seed)
+    : { publish: async (version) => ({ ...release, version }) };
 }

@@ -24,6 +24,8 @@ export interface RunContext<Task> {
 }
 
 /** The kind of an episode's task, when the run sorts tasks by kind. */
-export function kindReader<Task>({ taskKind }: ResolvedTrainerOptions<Task>): ((episode: Episode) => string) | undefined {
+export function kindReader<Task>({
+  taskKind,
+}: ResolvedTrainerOptions<Task>): ((episode: Episode) => string) | undefined {
   return taskKind === undefined ? undefined : (episode) => taskKind(episode.rollout.input as Task);
 }

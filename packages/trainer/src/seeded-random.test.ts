@@ -3,7 +3,8 @@ import { randomOrder, seededRandom } from './seeded-random.ts';
 
 describe('seededRandom', () => {
   it('repeats itself for the same seed and purpose, and for nothing else', () => {
-    const draw = (seed: number, purpose: string): readonly number[] => Array.from({ length: 5 }, seededRandom(seed, purpose));
+    const draw = (seed: number, purpose: string): readonly number[] =>
+      Array.from({ length: 5 }, seededRandom(seed, purpose));
     expect(draw(1, 'a')).toEqual(draw(1, 'a'));
     expect(draw(1, 'a')).not.toEqual(draw(2, 'a'));
     expect(draw(1, 'a')).not.toEqual(draw(1, 'b'));
@@ -11,7 +12,7 @@ describe('seededRandom', () => {
 
   it('is even over [0, 1)', () => {
     const random = seededRandom(7, 'even');
-    const bins = new Array<number>(10).fill(0);
+    const bins = Array.from({ length: 10 }, () => 0);
     for (let count = 0; count < 20_000; count++) bins[Math.floor(random() * 10)]! += 1;
     for (const bin of bins) expect(Math.abs(bin - 2_000)).toBeLessThan(200);
   });
@@ -20,7 +21,7 @@ describe('seededRandom', () => {
 describe('randomOrder', () => {
   it('is a permutation, and every position is as likely', () => {
     const random = seededRandom(3, 'order');
-    const firsts = new Array<number>(4).fill(0);
+    const firsts = Array.from({ length: 4 }, () => 0);
     for (let count = 0; count < 4_000; count++) {
       const order = randomOrder(4, random);
       expect(order.toSorted()).toEqual([0, 1, 2, 3]);

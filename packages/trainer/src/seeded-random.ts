@@ -6,7 +6,8 @@ import { createHash } from 'node:crypto';
  */
 export function seededRandom(seed: number, purpose: string): () => number {
   let state = createHash('sha256').update(`${seed}/${purpose}`).digest().readUInt32LE(0);
-  return () => { // mulberry32
+  return () => {
+    // mulberry32
     state = (state + 0x6d2b79f5) | 0;
     let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
     mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;

@@ -1,5 +1,9 @@
 import {
-  MemoryStore, Runner, type LightningStore, type RunnerHooks, type TrainablePolicy,
+  MemoryStore,
+  Runner,
+  type LightningStore,
+  type RunnerHooks,
+  type TrainablePolicy,
 } from '@agent-lightning/core';
 import { Gateway, type SamplingOptions } from '@agent-lightning/gateway';
 import { openSqliteStore } from '@agent-lightning/store-sqlite';
@@ -33,7 +37,13 @@ export class Session<Task> {
   #running: Promise<unknown> | undefined;
   readonly #closers: readonly (() => Promise<void>)[];
 
-  private constructor(parts: { store: LightningStore; policy: SamplablePolicy; gateway: TrainingGateway; runner: Runner<Task>; closers: readonly (() => Promise<void>)[] }) {
+  private constructor(parts: {
+    store: LightningStore;
+    policy: SamplablePolicy;
+    gateway: TrainingGateway;
+    runner: Runner<Task>;
+    closers: readonly (() => Promise<void>)[];
+  }) {
     this.store = parts.store;
     this.#policy = parts.policy;
     this.#gateway = parts.gateway;
@@ -52,13 +62,26 @@ export class Session<Task> {
     const { trainer, policy } = options;
     const closers: (() => Promise<void>)[] = [];
     try {
-      const store = trainer.store ?? await openStore(options.storePath);
+      const store = trainer.store ?? (await openStore(options.storePath));
       if (trainer.store === undefined) closers.unshift(() => store.close());
-      const gateway = trainer.gateway ?? await Gateway.start({ store, policy: policyName, seed: trainer.seed, sampling: samplingOf(trainer.algorithm) });
+      const gateway =
+        trainer.gateway ??
+        (await Gateway.start({
+          store,
+          policy: policyName,
+          seed: trainer.seed,
+          sampling: samplingOf(trainer.algorithm),
+        }));
       if (trainer.gateway === undefined) closers.unshift(() => gateway.close());
       const runner = new Runner({
-        store, gateway, rollout: trainer.rollout, concurrency: trainer.runners, attemptTimeoutMs: trainer.attemptTimeoutMs,
-        runId: options.runId, hooks: options.hooks, onError: (error) => trainer.logger.warn(describe(error)),
+        store,
+        gateway,
+        rollout: trainer.rollout,
+        concurrency: trainer.runners,
+        attemptTimeoutMs: trainer.attemptTimeoutMs,
+        runId: options.runId,
+        hooks: options.hooks,
+        onError: (error) => trainer.logger.warn(describe(error)),
       });
       return new Session({ store, policy, gateway, runner, closers });
     } catch (error) {

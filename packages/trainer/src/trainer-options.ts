@@ -1,6 +1,13 @@
 import { join } from 'node:path';
 import type {
-  JsonValue, LightningStore, ModelGateway, PolicyRelease, RetryPolicy, RolloutFunction, RunnerHooks, TrainingBackend,
+  JsonValue,
+  LightningStore,
+  ModelGateway,
+  PolicyRelease,
+  RetryPolicy,
+  RolloutFunction,
+  RunnerHooks,
+  TrainingBackend,
 } from '@agent-lightning/core';
 import type { Grpo } from './grpo.ts';
 import { oneOf, optionInvalid, wholeNumber } from './option-checks.ts';
@@ -91,11 +98,18 @@ export interface ResolvedTrainerOptions<Task = JsonValue> {
 }
 
 /** @throws {ConfigurationError} `option-invalid` */
-export function resolveTrainerOptions<Task>(options: TrainerOptions<Task>, now: Date = new Date()): ResolvedTrainerOptions<Task> {
-  if (typeof options.rollout !== 'function') throw optionInvalid('Trainer: rollout', options.rollout, 'the function that runs the agent on one task');
-  if (options.algorithm?.name !== 'grpo') throw optionInvalid('Trainer: algorithm', options.algorithm, 'what grpo(…) returns');
-  if (typeof options.backend?.createPolicy !== 'function') throw optionInvalid('Trainer: backend', options.backend, 'a training backend, such as embedded({ model })');
-  if (options.gateway !== undefined && options.store === undefined) throw optionInvalid('Trainer: store', undefined, 'the store that the given gateway writes to');
+export function resolveTrainerOptions<Task>(
+  options: TrainerOptions<Task>,
+  now: Date = new Date(),
+): ResolvedTrainerOptions<Task> {
+  if (typeof options.rollout !== 'function')
+    throw optionInvalid('Trainer: rollout', options.rollout, 'the function that runs the agent on one task');
+  if (options.algorithm?.name !== 'grpo')
+    throw optionInvalid('Trainer: algorithm', options.algorithm, 'what grpo(…) returns');
+  if (typeof options.backend?.createPolicy !== 'function')
+    throw optionInvalid('Trainer: backend', options.backend, 'a training backend, such as embedded({ model })');
+  if (options.gateway !== undefined && options.store === undefined)
+    throw optionInvalid('Trainer: store', undefined, 'the store that the given gateway writes to');
   return Object.freeze({
     rollout: options.rollout,
     backend: options.backend,
@@ -114,7 +128,11 @@ export function resolveTrainerOptions<Task>(options: TrainerOptions<Task>, now: 
     keepCheckpoints: wholeNumber('Trainer: keepCheckpoints', options.keepCheckpoints ?? 2),
     hooks: options.hooks ?? {},
     logger: options.logger ?? createConsoleLogger(),
-    progress: oneOf('Trainer: progress', options.progress ?? (process.stderr.isTTY ? 'live' : 'plain'), ['live', 'plain', 'none']),
+    progress: oneOf('Trainer: progress', options.progress ?? (process.stderr.isTTY ? 'live' : 'plain'), [
+      'live',
+      'plain',
+      'none',
+    ]),
     signal: options.signal,
     handleSignals: options.handleSignals ?? true,
     resumeHint: options.resumeHint ?? defaultResumeHint,

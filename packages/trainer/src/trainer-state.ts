@@ -51,11 +51,14 @@ export function advanceState(state: TrainerState, metrics: StepMetrics): Trainer
       tokensTrained: state.totals.tokensTrained + metrics.tokensTrained,
       optimizerSteps: state.totals.optimizerSteps + metrics.optimizerSteps,
     },
-    curve: [...state.curve, {
-      step: metrics.step,
-      ...(reward === undefined ? {} : { reward }),
-      ...(metrics.validation === undefined ? {} : { validation: metrics.validation.reward }),
-    }],
+    curve: [
+      ...state.curve,
+      {
+        step: metrics.step,
+        ...(reward === undefined ? {} : { reward }),
+        ...(metrics.validation === undefined ? {} : { validation: metrics.validation.reward }),
+      },
+    ],
     noSignalStreak: metrics.noSignal === undefined ? 0 : state.noSignalStreak + 1,
     ...(firstReward === undefined ? {} : { firstReward }),
     wallSeconds: metrics.wallSeconds,

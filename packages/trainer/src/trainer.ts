@@ -69,7 +69,13 @@ export class Trainer<Task = JsonValue> {
     }
   }
 
-  async #fitIn(directory: RunDirectory, fit: ResolvedFitOptions<Task>, maxRowTokens: number, progress: Progress, interrupt: Interrupt): Promise<TrainingResult> {
+  async #fitIn(
+    directory: RunDirectory,
+    fit: ResolvedFitOptions<Task>,
+    maxRowTokens: number,
+    progress: Progress,
+    interrupt: Interrupt,
+  ): Promise<TrainingResult> {
     const options = this.#options;
     const policy = await createPolicy(options.backend, options.seed);
     const session = await Session.open({
@@ -83,8 +89,20 @@ export class Trainer<Task = JsonValue> {
       const { store, failed } = session;
       const { retry, attemptTimeoutMs } = options;
       const context: RunContext<Task> = {
-        options, fit, session, policy, directory, progress, maxRowTokens,
-        collector: new RolloutCollector({ store, runId: directory.runId, retry, attemptTimeoutMs, resumed: fit.resume }),
+        options,
+        fit,
+        session,
+        policy,
+        directory,
+        progress,
+        maxRowTokens,
+        collector: new RolloutCollector({
+          store,
+          runId: directory.runId,
+          retry,
+          attemptTimeoutMs,
+          resumed: fit.resume,
+        }),
         interrupted: interrupt.signal,
         stopping: AbortSignal.any([interrupt.signal, failed]),
       };
@@ -103,13 +121,18 @@ async function trainAndReport<Task>(context: RunContext<Task>): Promise<Training
     stopReason = await run.run();
   } catch (error) {
     const problem = error instanceof Error ? error.message : String(error);
-    await writeReport(context, { state: run.state, samples: run.samples, outcome: `stopped: ${problem}` }).catch((reporting: unknown) => context.progress.logger.warn(`no report could be written: ${String(reporting)}`));
+    await writeReport(context, { state: run.state, samples: run.samples, outcome: `stopped: ${problem}` }).catch(
+      (reporting: unknown) => context.progress.logger.warn(`no report could be written: ${String(reporting)}`),
+    );
     throw error;
   }
   const modelDirectory = stopReason === 'interrupted' ? undefined : context.directory.file('model');
   if (modelDirectory !== undefined) await context.policy.exportModel(modelDirectory);
   const reportPath = await writeReport(context, { state: run.state, samples: run.samples, outcome: stopReason });
-  if (stopReason === 'interrupted') context.progress.logger.info(`saved after step ${run.state.step}; ${context.options.resumeHint(context.directory.path)}`);
+  if (stopReason === 'interrupted')
+    context.progress.logger.info(
+      `saved after step ${run.state.step}; ${context.options.resumeHint(context.directory.path)}`,
+    );
   const { state } = run;
   return {
     runId: context.directory.runId,

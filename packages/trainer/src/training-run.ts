@@ -30,7 +30,11 @@ export class TrainingRun<Task> {
     const { fit, options, directory } = context;
     this.#context = context;
     this.samples = new StepSamples(directory);
-    this.#order = new TaskOrder({ taskCount: fit.train.length, tasksPerStep: options.algorithm.tasksPerStep, seed: options.seed });
+    this.#order = new TaskOrder({
+      taskCount: fit.train.length,
+      tasksPerStep: options.algorithm.tasksPerStep,
+      seed: options.seed,
+    });
   }
 
   get state(): TrainerState {
@@ -51,7 +55,9 @@ export class TrainingRun<Task> {
         await this.#saveIfGood();
         return 'interrupted';
       }
-      await this.#saveIfGood().catch((saving: unknown) => this.#context.progress.logger.warn(`could not save a checkpoint either: ${String(saving)}`));
+      await this.#saveIfGood().catch((saving: unknown) =>
+        this.#context.progress.logger.warn(`could not save a checkpoint either: ${String(saving)}`),
+      );
       throw error;
     }
   }
@@ -69,7 +75,9 @@ export class TrainingRun<Task> {
     if (fit.resume) {
       await directory.truncateMetrics(this.#state.step);
       const cancelled = await collector.cancelUnfinished('its process ended');
-      progress.logger.info(`resuming after step ${this.#state.step} of ${fit.steps}; ${cancelled} rollouts of the process before run again`);
+      progress.logger.info(
+        `resuming after step ${this.#state.step} of ${fit.steps}; ${cancelled} rollouts of the process before run again`,
+      );
     }
     await session.publish(this.#state.policyVersion);
     session.start();
@@ -91,7 +99,8 @@ export class TrainingRun<Task> {
   async #step(step: number): Promise<NoSignal | undefined> {
     const clock = new PhaseClock();
     const result = await runTrainingStep(this.#context, {
-      step, clock,
+      step,
+      clock,
       epoch: this.#order.epochOf(step),
       taskIndexes: this.#order.tasksOf(step),
       policyVersion: this.#state.policyVersion,
@@ -104,9 +113,18 @@ export class TrainingRun<Task> {
     return result.noSignal;
   }
 
-  async #endStep(result: TrainingStepResult, validation: ValidationMetrics | undefined, clock: PhaseClock): Promise<void> {
+  async #endStep(
+    result: TrainingStepResult,
+    validation: ValidationMetrics | undefined,
+    clock: PhaseClock,
+  ): Promise<void> {
     const { directory, progress, options } = this.#context;
-    const metrics = createStepMetrics({ ...result, validation, seconds: clock.seconds, wallSeconds: this.#wallSeconds() });
+    const metrics = createStepMetrics({
+      ...result,
+      validation,
+      seconds: clock.seconds,
+      wallSeconds: this.#wallSeconds(),
+    });
     this.#state = advanceState(this.#state, metrics);
     this.#isPolicyAtState = true;
     this.#lastMetrics = metrics;
@@ -130,7 +148,10 @@ export class TrainingRun<Task> {
     const reward = curve.at(-1)?.reward;
     const hasRisen = reward !== undefined && firstReward !== undefined && reward > firstReward;
     if (noSignal.cause === 'zero-variance' && totals.optimizerSteps > 0 && hasRisen) return 'converged';
-    throw new TrainerError(`training stopped after step ${step}, with no signal for ${noSignalStreak} ${noSignalStreak === 1 ? 'step' : 'steps'}: ${noSignal.message}`, { code: 'no-signal' });
+    throw new TrainerError(
+      `training stopped after step ${step}, with no signal for ${noSignalStreak} ${noSignalStreak === 1 ? 'step' : 'steps'}: ${noSignal.message}`,
+      { code: 'no-signal' },
+    );
   }
 
   async #validateFirst(): Promise<void> {
@@ -166,7 +187,12 @@ export class TrainingRun<Task> {
     const validation = await validate(this.#context, last.step, true);
     if (validation === undefined) return;
     const validate_ = last.seconds.validate + (performance.now() - startedAtMs) / 1_000;
-    const metrics: StepMetrics = { ...last, validation, seconds: { ...last.seconds, validate: validate_ }, wallSeconds: this.#wallSeconds() };
+    const metrics: StepMetrics = {
+      ...last,
+      validation,
+      seconds: { ...last.seconds, validate: validate_ },
+      wallSeconds: this.#wallSeconds(),
+    };
     const { directory } = this.#context;
     await directory.truncateMetrics(last.step - 1);
     await directory.appendMetrics(metrics);

@@ -6,7 +6,11 @@ import { randomOrder, seededRandom } from './seeded-random.ts';
 import { kindReader, type RunContext } from './run-context.ts';
 
 /** Runs held-out tasks greedily; all of them, or the run's seeded subset. Undefined when there are none. */
-export async function validate<Task>(context: RunContext<Task>, step: number, isComplete: boolean): Promise<ValidationMetrics | undefined> {
+export async function validate<Task>(
+  context: RunContext<Task>,
+  step: number,
+  isComplete: boolean,
+): Promise<ValidationMetrics | undefined> {
   const { fit, options, collector, progress } = context;
   if (fit.validation.length === 0) return undefined;
   const order = randomOrder(fit.validation.length, seededRandom(options.seed, 'validation-subset'));

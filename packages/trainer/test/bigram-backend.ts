@@ -1,8 +1,20 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
-  BackendError, type AdamParameters, type BackendCapabilities, type ForwardBackwardResult, type GenerateEvent, type GenerateRequest, type Loss,
-  type OptimStepResult, type PolicyRelease, type PolicySpec, type SamplingEngine, type TrainablePolicy, type TrainingBackend, type TrainingRow,
+  BackendError,
+  type AdamParameters,
+  type BackendCapabilities,
+  type ForwardBackwardResult,
+  type GenerateEvent,
+  type GenerateRequest,
+  type Loss,
+  type OptimStepResult,
+  type PolicyRelease,
+  type PolicySpec,
+  type SamplingEngine,
+  type TrainablePolicy,
+  type TrainingBackend,
+  type TrainingRow,
 } from '@agent-lightning/core';
 import { seededRandom } from '../src/seeded-random.ts';
 
@@ -45,7 +57,9 @@ export class BigramBackend implements TrainingBackend {
   async capabilities(): Promise<BackendCapabilities> {
     return {
       losses: this.options.losses ?? ['importance_sampling', 'ppo', 'cispo'],
-      maxRowTokens: this.options.maxRowTokens ?? 4_096, release: 'engine', description: 'a table of letter pairs',
+      maxRowTokens: this.options.maxRowTokens ?? 4_096,
+      release: 'engine',
+      description: 'a table of letter pairs',
     };
   }
 
@@ -129,7 +143,10 @@ export class BigramPolicy implements TrainablePolicy {
   }
 
   async loadState(directory: string): Promise<void> {
-    const state = JSON.parse(await readFile(join(directory, 'state.json'), 'utf8')) as { logits: number[]; steps: number };
+    const state = JSON.parse(await readFile(join(directory, 'state.json'), 'utf8')) as {
+      logits: number[];
+      steps: number;
+    };
     this.logits = Float64Array.from(state.logits);
     this.#steps = state.steps;
   }
@@ -141,7 +158,8 @@ export class BigramPolicy implements TrainablePolicy {
   #addGradient(previous: number, token: number, derivative: number): void {
     const probabilities = softmax(this.logits, previous, 1);
     for (let next = 0; next < vocabularySize; next++) {
-      this.#gradient[previous * vocabularySize + next]! += derivative * ((next === token ? 1 : 0) - probabilities[next]!);
+      this.#gradient[previous * vocabularySize + next]! +=
+        derivative * ((next === token ? 1 : 0) - probabilities[next]!);
     }
   }
 }
@@ -161,8 +179,15 @@ class BigramEngine implements SamplingEngine {
     const temperature = request.temperature ?? 1;
     for (let choice = 0; choice < (request.choices ?? 1); choice++) {
       const probabilities = softmax(this.#logits, prompt.at(-1)!, temperature);
-      const token = temperature === 0 ? probabilities.indexOf(Math.max(...probabilities)) : draw(probabilities, random());
-      yield { type: 'piece', choice, text: letterOf(token), tokens: Int32Array.of(token), logprobs: Float32Array.of(Math.log(probabilities[token]!)) };
+      const token =
+        temperature === 0 ? probabilities.indexOf(Math.max(...probabilities)) : draw(probabilities, random());
+      yield {
+        type: 'piece',
+        choice,
+        text: letterOf(token),
+        tokens: Int32Array.of(token),
+        logprobs: Float32Array.of(Math.log(probabilities[token]!)),
+      };
       yield { type: 'finish', choice, reason: 'stop' };
     }
   }
@@ -188,11 +213,15 @@ function letterOf(token: number): string {
 }
 
 function logprobsOf(logits: Float64Array, row: TrainingRow): Float32Array {
-  return Float32Array.from(row.tokens, (token, t) => (row.lossMask[t] === 0 || t === 0 ? 0 : Math.log(softmax(logits, row.tokens[t - 1]!, 1)[token]!)));
+  return Float32Array.from(row.tokens, (token, t) =>
+    row.lossMask[t] === 0 || t === 0 ? 0 : Math.log(softmax(logits, row.tokens[t - 1]!, 1)[token]!),
+  );
 }
 
 function softmax(logits: Float64Array, previous: number, temperature: number): number[] {
-  const row = [...logits.subarray(previous * vocabularySize, (previous + 1) * vocabularySize)].map((value) => value / (temperature || 1));
+  const row = [...logits.subarray(previous * vocabularySize, (previous + 1) * vocabularySize)].map(
+    (value) => value / (temperature || 1),
+  );
   const max = Math.max(...row);
   const exponentials = row.map((value) => Math.exp(value - max));
   const sum = exponentials.reduce((total, value) => total + value, 0);
@@ -208,7 +237,12 @@ function draw(probabilities: readonly number[], uniform: number): number {
   return probabilities.length - 1;
 }
 
-function tokenLoss(loss: Loss, lp: number, q: number, advantage: number): { readonly value: number; readonly derivative: number } {
+function tokenLoss(
+  loss: Loss,
+  lp: number,
+  q: number,
+  advantage: number,
+): { readonly value: number; readonly derivative: number } {
   const ratio = Math.exp(lp - q);
   if (loss.name === 'cross_entropy') return { value: -advantage * lp, derivative: -advantage };
   if (loss.name === 'importance_sampling') return { value: -ratio * advantage, derivative: -ratio * advantage };

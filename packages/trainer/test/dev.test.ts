@@ -7,7 +7,10 @@ import { createTestTrainer } from './run-folder.ts';
 
 const tasks = letterTasks.slice(0, 3);
 
-async function devWith(rollout: RolloutFunction<LetterTask>, samples = 4): Promise<{ readonly report: DevReport; readonly text: string }> {
+async function devWith(
+  rollout: RolloutFunction<LetterTask>,
+  samples = 4,
+): Promise<{ readonly report: DevReport; readonly text: string }> {
   const { trainer, logger } = await createTestTrainer({ rollout });
   return { report: await trainer.dev({ tasks, samples }), text: logger.lines.join('\n') };
 }
@@ -16,7 +19,16 @@ describe('Trainer.dev', () => {
   it('says that an agent is ready to train, and leaves nothing behind', async () => {
     const { trainer, backend, logger, runDirectory } = await createTestTrainer();
     const report = await trainer.dev({ tasks, samples: 8 });
-    expect(report).toMatchObject({ ok: true, rollouts: 24, succeeded: 24, failures: {}, groups: 3, tokensSampled: 24, untrainableCalls: {}, findings: [] });
+    expect(report).toMatchObject({
+      ok: true,
+      rollouts: 24,
+      succeeded: 24,
+      failures: {},
+      groups: 3,
+      tokensSampled: 24,
+      untrainableCalls: {},
+      findings: [],
+    });
     expect(Object.values(report.trainableCalls)).toEqual([24]);
     expect(report.rewards).toHaveLength(24);
     expect(report.groupsWithVariance).toBeGreaterThan(0);
@@ -37,16 +49,31 @@ describe('Trainer.dev', () => {
   });
 
   it.each([
-    ['agents that fail', () => { throw new Error('no such table'); }, /all 12 rollouts failed/, { 'agent-failed': 12 }],
+    [
+      'agents that fail',
+      () => {
+        throw new Error('no such table');
+      },
+      /all 12 rollouts failed/,
+      { 'agent-failed': 12 },
+    ],
     ['agents without calls', () => 1, /no model call that trains/, {}],
     ['rewards that are equal', async (task, context) => (await askLetter(task, context), 1), /every reward is 1/, {}],
-    ['no rewards', async (task, context) => void (await askLetter(task, context)), /none of 12 rollouts has a reward/, {}],
-  ] satisfies [string, RolloutFunction<LetterTask>, RegExp, object][])('names %s', async (_, rollout, finding, failures) => {
-    const { report, text } = await devWith(rollout);
-    expect(report).toMatchObject({ ok: false, failures });
-    expect(report.findings[0]).toMatch(finding);
-    expect(text).toMatch(/not ready to train/);
-  });
+    [
+      'no rewards',
+      async (task, context) => void (await askLetter(task, context)),
+      /none of 12 rollouts has a reward/,
+      {},
+    ],
+  ] satisfies [string, RolloutFunction<LetterTask>, RegExp, object][])(
+    'names %s',
+    async (_, rollout, finding, failures) => {
+      const { report, text } = await devWith(rollout);
+      expect(report).toMatchObject({ ok: false, failures });
+      expect(report.findings[0]).toMatch(finding);
+      expect(text).toMatch(/not ready to train/);
+    },
+  );
 
   it('names what goes wrong for some rollouts only', async () => {
     const { report } = await devWith(async (task, context) => {
@@ -57,7 +84,11 @@ describe('Trainer.dev', () => {
       return await answerLetter(task, context);
     }, 8);
     expect(report.ok).toBe(true);
-    expect(report.findings).toEqual([expect.stringContaining('3 of 24 rollouts failed'), expect.stringContaining('6 rollouts made no model call'), expect.stringContaining('6 rollouts have no reward')]);
+    expect(report.findings).toEqual([
+      expect.stringContaining('3 of 24 rollouts failed'),
+      expect.stringContaining('6 rollouts made no model call'),
+      expect.stringContaining('6 rollouts have no reward'),
+    ]);
   });
 
   it('refuses no tasks, and a single sample', async () => {

@@ -10,11 +10,20 @@ import { createFolder, createTestTrainer } from './run-folder.ts';
 const tasks = letterTasks;
 
 async function readMetrics(runDirectory: string): Promise<readonly StepMetrics[]> {
-  return (await readFile(join(runDirectory, 'metrics.jsonl'), 'utf8')).trim().split('\n').map((line) => JSON.parse(line) as StepMetrics);
+  return (await readFile(join(runDirectory, 'metrics.jsonl'), 'utf8'))
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as StepMetrics);
 }
 
-async function fitWith(rollout: RolloutFunction<LetterTask>, steps = 6): Promise<{ readonly metrics: readonly StepMetrics[]; readonly error: unknown; readonly runDirectory: string }> {
-  const { trainer, runDirectory } = await createTestTrainer({ rollout, attemptTimeoutMs: 300, noSignalPatience: 2 }, { tasksPerStep: 2, groupSize: 4 });
+async function fitWith(
+  rollout: RolloutFunction<LetterTask>,
+  steps = 6,
+): Promise<{ readonly metrics: readonly StepMetrics[]; readonly error: unknown; readonly runDirectory: string }> {
+  const { trainer, runDirectory } = await createTestTrainer(
+    { rollout, attemptTimeoutMs: 300, noSignalPatience: 2 },
+    { tasksPerStep: 2, groupSize: 4 },
+  );
   let error: unknown;
   await trainer.fit({ train: tasks, steps }).catch((thrown: unknown) => {
     error = thrown;
@@ -24,12 +33,19 @@ async function fitWith(rollout: RolloutFunction<LetterTask>, steps = 6): Promise
 
 /** An agent that does its work on some samples and something else on the others. */
 function sometimes(other: RolloutFunction<LetterTask>): RolloutFunction<LetterTask> {
-  return (task, context) => (Number(context.rollout.metadata['sample']) % 4 === 3 ? other(task, context) : answerLetter(task, context));
+  return (task, context) =>
+    Number(context.rollout.metadata['sample']) % 4 === 3 ? other(task, context) : answerLetter(task, context);
 }
 
 describe('rollouts that go wrong are data', () => {
   it.each([
-    ['throws', () => { throw new Error('no such table'); }, 'agent-failed'],
+    [
+      'throws',
+      () => {
+        throw new Error('no such table');
+      },
+      'agent-failed',
+    ],
     ['hangs', () => new Promise<number>(() => undefined), 'timed-out'],
     ['returns NaN', () => Number.NaN, 'reward-invalid'],
     ['returns Infinity', () => Infinity, 'reward-invalid'],
@@ -38,11 +54,15 @@ describe('rollouts that go wrong are data', () => {
     const { metrics, error } = await fitWith(sometimes(other), 2);
     expect(error).toBeUndefined();
     expect(metrics.map(({ failed, failures, withoutReward }) => ({ failed, failures, withoutReward }))).toEqual(
-      Array.from({ length: 2 }, () => ({ failed: 2, failures: { [code]: 2 }, withoutReward: 2 })));
+      Array.from({ length: 2 }, () => ({ failed: 2, failures: { [code]: 2 }, withoutReward: 2 })),
+    );
   });
 
   it('an agent that never calls the model', async () => {
-    const { metrics, error } = await fitWith(sometimes(() => 1), 2);
+    const { metrics, error } = await fitWith(
+      sometimes(() => 1),
+      2,
+    );
     expect(error).toBeUndefined();
     expect(metrics[0]).toMatchObject({ failed: 0, withoutCalls: 2, withoutReward: 0, transitions: 6 });
   });
@@ -61,10 +81,27 @@ describe('rollouts that go wrong are data', () => {
 
 describe('a run without signal stops, and says why', () => {
   it.each([
-    ['every rollout fails', () => { throw new Error('no such table'); }, 1, /all 8 rollouts failed, 8 of them with agent-failed: "no such table"/],
+    [
+      'every rollout fails',
+      () => {
+        throw new Error('no such table');
+      },
+      1,
+      /all 8 rollouts failed, 8 of them with agent-failed: "no such table"/,
+    ],
     ['no agent calls the model', () => 1, 1, /made no model call that trains; wrap the agent by withLightning/],
-    ['nobody gives a reward', (task, context) => void askLetter(task, context).catch(() => undefined), 1, /made no model call|has a reward/],
-    ['rewards are always equal', async (task, context) => (await askLetter(task, context), 0.5), 2, /every reward is 0\.5/],
+    [
+      'nobody gives a reward',
+      (task, context) => void askLetter(task, context).catch(() => undefined),
+      1,
+      /made no model call|has a reward/,
+    ],
+    [
+      'rewards are always equal',
+      async (task, context) => (await askLetter(task, context), 0.5),
+      2,
+      /every reward is 0\.5/,
+    ],
   ] satisfies [string, RolloutFunction<LetterTask>, number, RegExp][])('%s', async (_, rollout, steps, message) => {
     const { metrics, error, runDirectory } = await fitWith(rollout);
     expect(error).toMatchObject({ code: 'no-signal', message: expect.stringMatching(message) });
@@ -74,32 +111,49 @@ describe('a run without signal stops, and says why', () => {
 
   it('rollouts without a reward', async () => {
     const { error } = await fitWith(async (task, context) => void (await askLetter(task, context)));
-    expect(error).toMatchObject({ code: 'no-signal', message: expect.stringContaining('none of 8 rollouts has a reward') });
+    expect(error).toMatchObject({
+      code: 'no-signal',
+      message: expect.stringContaining('none of 8 rollouts has a reward'),
+    });
   });
 
   it('calls that are all too long for the backend', async () => {
     const { trainer } = await createTestTrainer({ backend: new BigramBackend({ maxRowTokens: 1 }) });
-    await expect(trainer.fit({ train: tasks, steps: 2 })).rejects.toMatchObject({ code: 'no-signal', message: expect.stringMatching(/32 model calls arrived and none can be trained on.*at most 1/) });
+    await expect(trainer.fit({ train: tasks, steps: 2 })).rejects.toMatchObject({
+      code: 'no-signal',
+      message: expect.stringMatching(/32 model calls arrived and none can be trained on.*at most 1/),
+    });
   });
 
   it('warns about a step that taught nothing, and goes on', async () => {
     let rollouts = 0;
-    const { trainer, logger } = await createTestTrainer({ rollout: async (task, context) => {
-      const reward = await answerLetter(task, context);
-      return rollouts++ < 32 ? 0 : reward;
-    } });
+    const { trainer, logger } = await createTestTrainer({
+      rollout: async (task, context) => {
+        const reward = await answerLetter(task, context);
+        return rollouts++ < 32 ? 0 : reward;
+      },
+    });
     await trainer.fit({ train: tasks, steps: 2 });
-    expect(logger.lines.filter((line) => line.startsWith('warning'))).toEqual([expect.stringMatching(/step 1 taught nothing: .*every reward is 0\)/)]);
+    expect(logger.lines.filter((line) => line.startsWith('warning'))).toEqual([
+      expect.stringMatching(/step 1 taught nothing: .*every reward is 0\)/),
+    ]);
   });
 });
 
 describe('numbers that are not finite', () => {
   it.each([
     ['loss', { lossOf: (step: number, loss: number) => (step === 3 ? Number.NaN : loss) }, /the loss of step 3 is NaN/],
-    ['gradient norm', { gradientNormOf: (step: number, norm: number) => (step === 3 ? Infinity : norm) }, /the gradient norm of step 3 is Infinity/],
+    [
+      'gradient norm',
+      { gradientNormOf: (step: number, norm: number) => (step === 3 ? Infinity : norm) },
+      /the gradient norm of step 3 is Infinity/,
+    ],
   ])('stop the run, and the weights of the last good step are kept: %s', async (_, options, message) => {
     const { trainer, runDirectory } = await createTestTrainer({ backend: new BigramBackend(options) });
-    await expect(trainer.fit({ train: tasks, steps: 5 })).rejects.toMatchObject({ code: 'numerics', message: expect.stringMatching(message) });
+    await expect(trainer.fit({ train: tasks, steps: 5 })).rejects.toMatchObject({
+      code: 'numerics',
+      message: expect.stringMatching(message),
+    });
     expect(await readdir(join(runDirectory, 'checkpoints'))).toEqual(['step-000001', 'step-000002']);
     const resumed = await createTestTrainer({ runDirectory });
     expect((await resumed.trainer.fit({ train: tasks, steps: 5, resume: true })).steps).toBe(5);
@@ -113,7 +167,10 @@ describe('where a run is kept', () => {
       if (++saves === 3) throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
     };
     const { trainer, runDirectory } = await createTestTrainer({ backend: new BigramBackend({ onSave }) });
-    await expect(trainer.fit({ train: tasks, steps: 5 })).rejects.toMatchObject({ code: 'disk-full', message: expect.stringContaining(runDirectory) });
+    await expect(trainer.fit({ train: tasks, steps: 5 })).rejects.toMatchObject({
+      code: 'disk-full',
+      message: expect.stringContaining(runDirectory),
+    });
     const resumed = await createTestTrainer({ runDirectory });
     expect((await resumed.trainer.fit({ train: tasks, steps: 5, resume: true })).steps).toBe(5);
   });
@@ -122,17 +179,22 @@ describe('where a run is kept', () => {
     const file = join(await createFolder(), 'file');
     await writeFile(file, '');
     const { trainer } = await createTestTrainer({ runDirectory: join(file, 'run') });
-    await expect(trainer.fit({ train: tasks })).rejects.toMatchObject({ code: 'option-invalid', message: expect.stringContaining(file) });
+    await expect(trainer.fit({ train: tasks })).rejects.toMatchObject({
+      code: 'option-invalid',
+      message: expect.stringContaining(file),
+    });
   });
 
   it('lets one run at a time into a directory', async () => {
     const entered = Promise.withResolvers<void>();
     const leave = Promise.withResolvers<void>();
-    const first = await createTestTrainer({ rollout: async (task, context) => {
-      entered.resolve();
-      await leave.promise;
-      return await answerLetter(task, context);
-    } });
+    const first = await createTestTrainer({
+      rollout: async (task, context) => {
+        entered.resolve();
+        await leave.promise;
+        return await answerLetter(task, context);
+      },
+    });
     const running = first.trainer.fit({ train: tasks, steps: 1 });
     await entered.promise;
     const second = await createTestTrainer({ runDirectory: first.runDirectory });
@@ -144,18 +206,27 @@ describe('where a run is kept', () => {
   it('does not write over a run, and does not resume none', async () => {
     const { trainer, runDirectory } = await createTestTrainer();
     await trainer.fit({ train: tasks, steps: 1 });
-    await expect(trainer.fit({ train: tasks, steps: 1 })).rejects.toMatchObject({ code: 'resume-mismatch', message: expect.stringContaining('already holds a run') });
+    await expect(trainer.fit({ train: tasks, steps: 1 })).rejects.toMatchObject({
+      code: 'resume-mismatch',
+      message: expect.stringContaining('already holds a run'),
+    });
     const empty = join(runDirectory, '..', 'other');
     await mkdir(empty);
     const { trainer: other } = await createTestTrainer({ runDirectory: empty });
-    await expect(other.fit({ train: tasks, resume: true })).rejects.toMatchObject({ code: 'resume-mismatch', message: expect.stringContaining('holds no run') });
+    await expect(other.fit({ train: tasks, resume: true })).rejects.toMatchObject({
+      code: 'resume-mismatch',
+      message: expect.stringContaining('holds no run'),
+    });
   });
 });
 
 describe('what cannot work is refused before anything runs', () => {
   it('a loss that the backend does not have', async () => {
     const { trainer } = await createTestTrainer({ backend: new BigramBackend({ losses: ['cispo'] }) });
-    await expect(trainer.fit({ train: tasks })).rejects.toMatchObject({ code: 'option-unsupported', message: expect.stringContaining("'ppo'") });
+    await expect(trainer.fit({ train: tasks })).rejects.toMatchObject({
+      code: 'option-unsupported',
+      message: expect.stringContaining("'ppo'"),
+    });
   });
 
   it.each([
@@ -166,19 +237,34 @@ describe('what cannot work is refused before anything runs', () => {
     [{ train: tasks, validation: tasks, validationSubset: 99 }, 'validationSubset'],
   ])('fit(%j)', async (options, message) => {
     const { trainer } = await createTestTrainer();
-    await expect(trainer.fit(options as never)).rejects.toMatchObject({ code: 'option-invalid', message: expect.stringContaining(message) });
+    await expect(trainer.fit(options as never)).rejects.toMatchObject({
+      code: 'option-invalid',
+      message: expect.stringContaining(message),
+    });
   });
 
-  it.each([[{ runners: 0 }], [{ seed: -1 }], [{ control: 'reversed' }], [{ checkpointEvery: 0 }], [{ rollout: 1 }], [{ algorithm: {} }], [{ backend: {} }], [{ gateway: {} }]])('new Trainer(%j)', async (options) => {
+  it.each([
+    [{ runners: 0 }],
+    [{ seed: -1 }],
+    [{ control: 'reversed' }],
+    [{ checkpointEvery: 0 }],
+    [{ rollout: 1 }],
+    [{ algorithm: {} }],
+    [{ backend: {} }],
+    [{ gateway: {} }],
+  ])('new Trainer(%j)', async (options) => {
     await expect(createTestTrainer(options as never)).rejects.toMatchObject({ code: 'option-invalid' });
   });
 
   it('a store that fails ends the run with its error', async () => {
     const store = new MemoryStore();
-    const { trainer } = await createTestTrainer({ store, rollout: async (task, context) => {
-      await store.close();
-      return await answerLetter(task, context);
-    } });
+    const { trainer } = await createTestTrainer({
+      store,
+      rollout: async (task, context) => {
+        await store.close();
+        return await answerLetter(task, context);
+      },
+    });
     await expect(trainer.fit({ train: tasks, steps: 1 })).rejects.toMatchObject({ code: 'store-closed' });
   });
 });

@@ -18,11 +18,19 @@ describe('Trainer.fit', () => {
   it('raises the held-out reward of an agent that learns, and says so', async () => {
     const { trainer, runDirectory } = await createTestTrainer({ taskKind: (task) => task.kind }, learns);
     const result = await trainer.fit({ train: letterTasks, validation: letterTasks, steps: 24, validationEvery: 10 });
-    expect(result).toMatchObject({ stopReason: 'completed', steps: 24, runDirectory, rollouts: 24 * 64 + 4 * 8, transitions: 24 * 64 });
+    expect(result).toMatchObject({
+      stopReason: 'completed',
+      steps: 24,
+      runDirectory,
+      rollouts: 24 * 64 + 4 * 8,
+      transitions: 24 * 64,
+    });
     expect(result.validationBefore).toBeLessThan(0.2);
     expect(result.validationAfter).toBeGreaterThan(0.8);
     expect(result.curve.map(({ step }) => step)).toEqual(Array.from({ length: 25 }, (_, step) => step));
-    expect(result.curve.filter(({ validation }) => validation !== undefined).map(({ step }) => step)).toEqual([0, 10, 20, 24]);
+    expect(result.curve.filter(({ validation }) => validation !== undefined).map(({ step }) => step)).toEqual([
+      0, 10, 20, 24,
+    ]);
     expect(JSON.parse(await readFile(join(result.modelDirectory!, 'state.json'), 'utf8'))).toHaveProperty('logits');
     expect(await readFile(result.reportPath, 'utf8')).toContain('<svg');
   });
@@ -37,16 +45,44 @@ describe('Trainer.fit', () => {
 
   it('writes a line for each step', async () => {
     const { trainer, runDirectory, backend } = await createTestTrainer({ taskKind: (task) => task.kind });
-    await trainer.fit({ train: letterTasks, validation: letterTasks.slice(0, 3), steps: 3, validationEvery: 1, validationSubset: 2 });
+    await trainer.fit({
+      train: letterTasks,
+      validation: letterTasks.slice(0, 3),
+      steps: 3,
+      validationEvery: 1,
+      validationSubset: 2,
+    });
     const metrics = await readMetrics(runDirectory);
-    expect(metrics.map(({ step, policyVersion, epoch }) => [step, policyVersion, epoch])).toEqual([[1, 1, 0], [2, 2, 0], [3, 3, 1]]);
-    expect(metrics.map(({ validation }) => [validation!.rollouts, validation!.complete])).toEqual([[2, false], [2, false], [3, true]]);
+    expect(metrics.map(({ step, policyVersion, epoch }) => [step, policyVersion, epoch])).toEqual([
+      [1, 1, 0],
+      [2, 2, 0],
+      [3, 3, 1],
+    ]);
+    expect(metrics.map(({ validation }) => [validation!.rollouts, validation!.complete])).toEqual([
+      [2, false],
+      [2, false],
+      [3, true],
+    ]);
     expect(backend.published).toEqual([0, 1, 2, 3]);
     const [first] = metrics;
     expect(first).toMatchObject({
-      rollouts: 32, succeeded: 32, failed: 0, failures: {}, withoutCalls: 0, withoutReward: 0, transitions: 32, untrainableCalls: 0,
-      tokensSampled: 32, optimizerSteps: 1, entropy: 1, ratioMean: expect.closeTo(1, 5), clipFraction: 0, klSamplerTrainer: expect.closeTo(0, 5),
-      stalenessMean: 0, stalenessMax: 0, learningRate: 60,
+      rollouts: 32,
+      succeeded: 32,
+      failed: 0,
+      failures: {},
+      withoutCalls: 0,
+      withoutReward: 0,
+      transitions: 32,
+      untrainableCalls: 0,
+      tokensSampled: 32,
+      optimizerSteps: 1,
+      entropy: 1,
+      ratioMean: expect.closeTo(1, 5),
+      clipFraction: 0,
+      klSamplerTrainer: expect.closeTo(0, 5),
+      stalenessMean: 0,
+      stalenessMax: 0,
+      learningRate: 60,
     });
     expect(first!.groupsUsed + first!.groupsZeroVariance).toBe(4);
     expect(first!.rows).toBe(first!.tokensTrained);
@@ -87,7 +123,10 @@ describe('Trainer.fit', () => {
     const store = new MemoryStore();
     const first = await createTestTrainer({ store });
     const second = await createTestTrainer({ store });
-    const results = [await first.trainer.fit({ train: letterTasks, steps: 1 }), await second.trainer.fit({ train: letterTasks, steps: 1 })];
+    const results = [
+      await first.trainer.fit({ train: letterTasks, steps: 1 }),
+      await second.trainer.fit({ train: letterTasks, steps: 1 }),
+    ];
     expect(results[0]!.runId).not.toBe(results[1]!.runId);
     for (const { runId } of results) expect((await store.queryRollouts({ runId })).items).toHaveLength(32);
     await store.close();
@@ -133,7 +172,10 @@ describe('grpo options in a run', () => {
 
   it.each([
     [{}, { name: 'ppo', clipLow: 0.8, clipHigh: 1.28 }],
-    [{ loss: 'cispo', clipHigh: 3 }, { name: 'cispo', clipLow: 0.8, clipHigh: 3 }],
+    [
+      { loss: 'cispo', clipHigh: 3 },
+      { name: 'cispo', clipLow: 0.8, clipHigh: 3 },
+    ],
     [{ loss: 'importance_sampling' }, { name: 'importance_sampling' }],
   ] as const)('hands the loss of %j to the backend', async (options, loss: Loss) => {
     const { trainer, backend } = await createTestTrainer({}, options);
@@ -142,9 +184,14 @@ describe('grpo options in a run', () => {
   });
 
   it('hands the optimizer its parameters, warmed up', async () => {
-    const { trainer, backend } = await createTestTrainer({}, { learningRate: 0.03, warmupSteps: 2, beta1: 0.8, beta2: 0.9, weightDecay: 0.1, maxGradientNorm: 2 });
+    const { trainer, backend } = await createTestTrainer(
+      {},
+      { learningRate: 0.03, warmupSteps: 2, beta1: 0.8, beta2: 0.9, weightDecay: 0.1, maxGradientNorm: 2 },
+    );
     await trainer.fit({ train: letterTasks, steps: 4 });
-    expect(backend.adamSteps.map(({ learningRate }) => learningRate)).toEqual([0.01, 0.02, 0.03, 0.03].map((rate) => expect.closeTo(rate, 12)));
+    expect(backend.adamSteps.map(({ learningRate }) => learningRate)).toEqual(
+      [0.01, 0.02, 0.03, 0.03].map((rate) => expect.closeTo(rate, 12)),
+    );
     expect(backend.adamSteps[0]).toMatchObject({ beta1: 0.8, beta2: 0.9, weightDecay: 0.1, maxGradientNorm: 2 });
   });
 
@@ -165,7 +212,12 @@ describe('grpo options in a run', () => {
     for (const tokenWeighting of ['rollout', 'token', { constant: 10 }] as const) {
       const { trainer, backend } = await createTestTrainer({}, { tokenWeighting, estimator: 'reinforce++' });
       await trainer.fit({ train: letterTasks, steps: 1 });
-      sums.push(backend.passes[0]!.rows.reduce((sum, row) => sum + row.advantages.reduce((total, value) => total + Math.abs(value), 0), 0));
+      sums.push(
+        backend.passes[0]!.rows.reduce(
+          (sum, row) => sum + row.advantages.reduce((total, value) => total + Math.abs(value), 0),
+          0,
+        ),
+      );
     }
     expect(sums[1]).toBeCloseTo(sums[0]!, 5); // one token each
     expect(sums[2]).toBeCloseTo(sums[0]! / 10, 5);
@@ -173,13 +225,18 @@ describe('grpo options in a run', () => {
 
   it('samples at the temperature of training, and greedily in validation', async () => {
     const temperatures = new Set<string>();
-    const { trainer } = await createTestTrainer({
-      hooks: {
-        onRolloutEnd: async ({ rollout, spans }) => {
-          for (const span of await spans()) if (span.kind === 'model_call') temperatures.add(`${rollout.mode} ${String(span.attributes['gen_ai.request.temperature'])}`);
+    const { trainer } = await createTestTrainer(
+      {
+        hooks: {
+          onRolloutEnd: async ({ rollout, spans }) => {
+            for (const span of await spans())
+              if (span.kind === 'model_call')
+                temperatures.add(`${rollout.mode} ${String(span.attributes['gen_ai.request.temperature'])}`);
+          },
         },
       },
-    }, { temperature: 1.5 });
+      { temperature: 1.5 },
+    );
     await trainer.fit({ train: letterTasks, validation: letterTasks, steps: 1 });
     expect([...temperatures].sort()).toEqual(['train 1.5', 'val 0']);
   });
@@ -189,7 +246,12 @@ describe('grpo options in a run', () => {
     for (const options of [{ estimator: 'grpo' }, { estimator: 'dr_grpo' }, { credit: () => [0] }] as const) {
       const { trainer, backend } = await createTestTrainer({ noSignalPatience: 9 }, options);
       await trainer.fit({ train: letterTasks, steps: 1 });
-      norms.push(backend.passes.reduce((sum, { rows }) => sum + rows.reduce((total, row) => total + Math.abs(row.advantages[1]!), 0), 0));
+      norms.push(
+        backend.passes.reduce(
+          (sum, { rows }) => sum + rows.reduce((total, row) => total + Math.abs(row.advantages[1]!), 0),
+          0,
+        ),
+      );
     }
     expect(norms[0]).toBeGreaterThan(norms[1]! * 1.5);
     expect(norms[2]).toBe(0);

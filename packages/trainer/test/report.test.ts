@@ -5,7 +5,10 @@ import { createTestTrainer } from './run-folder.ts';
 
 const attack = '<script>alert("x")</script><img src=x onerror=alert(1)>&\'';
 
-async function reportOf(options: Parameters<typeof createTestTrainer>[0] = {}, tasks: readonly LetterTask[] = letterTasks): Promise<string> {
+async function reportOf(
+  options: Parameters<typeof createTestTrainer>[0] = {},
+  tasks: readonly LetterTask[] = letterTasks,
+): Promise<string> {
   const { trainer } = await createTestTrainer({ taskKind: (task) => task.kind, ...options });
   const { reportPath } = await trainer.fit({ train: tasks, validation: tasks, steps: 3 });
   return await readFile(reportPath, 'utf8');
@@ -14,7 +17,14 @@ async function reportOf(options: Parameters<typeof createTestTrainer>[0] = {}, t
 describe('report.html', () => {
   it('shows the curve, the kinds, the steps and the tokens', async () => {
     const page = await reportOf();
-    for (const heading of ['Learning curve', 'Reward by kind of question', 'The same held-out tasks, before and after', 'Training rollouts, token by token', 'Step by step', 'What was run']) {
+    for (const heading of [
+      'Learning curve',
+      'Reward by kind of question',
+      'The same held-out tasks, before and after',
+      'Training rollouts, token by token',
+      'Step by step',
+      'What was run',
+    ]) {
       expect(page).toContain(`<h2>${heading}</h2>`);
     }
     expect(page).toContain('completed after 3 steps');
@@ -33,13 +43,20 @@ describe('report.html', () => {
   });
 
   it('escapes whatever comes from the run', async () => {
-    const tasks = letterTasks.map((task, index) => ({ ...task, kind: attack, letter: index === 0 ? `${attack}a` : task.letter }));
-    const page = await reportOf({
-      rollout: async (task, context) => {
-        if (context.mode === 'val' && task.letter === 'b') throw new Error(attack);
-        return scoreLetter(task, await askLetter(task, context));
+    const tasks = letterTasks.map((task, index) => ({
+      ...task,
+      kind: attack,
+      letter: index === 0 ? `${attack}a` : task.letter,
+    }));
+    const page = await reportOf(
+      {
+        rollout: async (task, context) => {
+          if (context.mode === 'val' && task.letter === 'b') throw new Error(attack);
+          return scoreLetter(task, await askLetter(task, context));
+        },
       },
-    }, tasks);
+      tasks,
+    );
     expect(page).toContain('&lt;script&gt;alert(&quot;x&quot;)');
     expect(page).not.toContain('<script>alert');
     expect(page).not.toContain('<img');

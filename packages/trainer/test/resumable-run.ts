@@ -12,5 +12,10 @@ const trainer = new Trainer<LetterTask>({
   progress: 'plain',
   runDirectory: runDirectory!,
 });
-const result = await trainer.fit({ train: letterTasks, validation: letterTasks, steps: Number(steps), resume: mode === 'resume' });
+const result = await trainer.fit({
+  train: letterTasks,
+  validation: letterTasks,
+  steps: Number(steps),
+  resume: mode === 'resume',
+});
 process.stdout.write(`${JSON.stringify(result)}\n`);

@@ -10,7 +10,10 @@ import { createFolder, createTestTrainer } from './run-folder.ts';
 const steps = 6;
 
 async function readSteps(runDirectory: string): Promise<readonly number[]> {
-  return (await readFile(join(runDirectory, 'metrics.jsonl'), 'utf8')).trim().split('\n').map((line) => (JSON.parse(line) as StepMetrics).step);
+  return (await readFile(join(runDirectory, 'metrics.jsonl'), 'utf8'))
+    .trim()
+    .split('\n')
+    .map((line) => (JSON.parse(line) as StepMetrics).step);
 }
 
 /** The run that nobody interrupts, to compare with. */
@@ -30,8 +33,15 @@ describe('an interrupted run', () => {
       },
     });
     const interrupted = await trainer.fit({ train: letterTasks, validation: letterTasks, steps });
-    expect(interrupted).toMatchObject({ stopReason: 'interrupted', steps: 3, validationAfter: undefined, modelDirectory: undefined });
-    expect(logger.lines.join('\n')).toMatch(/saving and stopping(.|\n)*saved after step 3; to go on, run the same program with runDirectory/);
+    expect(interrupted).toMatchObject({
+      stopReason: 'interrupted',
+      steps: 3,
+      validationAfter: undefined,
+      modelDirectory: undefined,
+    });
+    expect(logger.lines.join('\n')).toMatch(
+      /saving and stopping(.|\n)*saved after step 3; to go on, run the same program with runDirectory/,
+    );
     expect(await readFile(interrupted.reportPath, 'utf8')).toContain('interrupted after 3 steps');
 
     const again = await createTestTrainer({ runDirectory });
@@ -46,7 +56,8 @@ describe('an interrupted run', () => {
   it('runs only those rollouts again that had not come to an end', async () => {
     const abort = new AbortController();
     const { trainer, runDirectory } = await createTestTrainer({
-      signal: abort.signal, runners: 1,
+      signal: abort.signal,
+      runners: 1,
       rollout: async (task, context) => {
         if (context.rollout.rolloutId === 'run.s2.g1.k0') abort.abort();
         return await answerLetter(task, context);
@@ -57,10 +68,13 @@ describe('an interrupted run', () => {
     const finished = (await store.queryRollouts({ statuses: ['succeeded'] })).items.map((rollout) => rollout.rolloutId);
     await store.close();
     const ran: string[] = [];
-    const again = await createTestTrainer({ runDirectory, rollout: (task, context) => {
-      ran.push(context.rollout.rolloutId);
-      return answerLetter(task, context);
-    } });
+    const again = await createTestTrainer({
+      runDirectory,
+      rollout: (task, context) => {
+        ran.push(context.rollout.rolloutId);
+        return answerLetter(task, context);
+      },
+    });
     await again.trainer.fit({ train: letterTasks, steps: 2, resume: true });
     expect(finished.length).toBeGreaterThan(32);
     expect(ran).toHaveLength(64 - finished.length);
@@ -73,14 +87,24 @@ describe('an interrupted run', () => {
     await trainer.fit({ train: letterTasks, validation: letterTasks, steps: 2 });
     const again = await createTestTrainer({ runDirectory });
     const result = await again.trainer.fit({ train: letterTasks, validation: letterTasks, steps: 3, resume: true });
-    expect(result.curve.map(({ step, validation }) => [step, validation !== undefined])).toEqual([[0, true], [1, false], [2, true], [3, true]]);
+    expect(result.curve.map(({ step, validation }) => [step, validation !== undefined])).toEqual([
+      [0, true],
+      [1, false],
+      [2, true],
+      [3, true],
+    ]);
     expect(result.rollouts).toBe(3 * 32 + 3 * 8);
   });
 
   it('ends at once when it is resumed after its end', async () => {
     const { trainer, runDirectory } = await createTestTrainer();
     const first = await trainer.fit({ train: letterTasks, validation: letterTasks, steps: 2 });
-    const again = await createTestTrainer({ runDirectory, rollout: () => { throw new Error('must not run'); } });
+    const again = await createTestTrainer({
+      runDirectory,
+      rollout: () => {
+        throw new Error('must not run');
+      },
+    });
     const second = await again.trainer.fit({ train: letterTasks, validation: letterTasks, steps: 2, resume: true });
     expect(second.curve).toEqual(first.curve);
     expect(again.backend.passes).toEqual([]);
@@ -94,14 +118,20 @@ describe('an interrupted run', () => {
     const { trainer, runDirectory } = await createTestTrainer();
     await trainer.fit({ train: letterTasks, steps: 1 });
     const { trainer: other } = await createTestTrainer({ ...options, runDirectory }, algorithm);
-    await expect(other.fit({ train: letterTasks, steps: 2, resume: true })).rejects.toMatchObject({ code: 'resume-mismatch', message: expect.stringMatching(message) });
+    await expect(other.fit({ train: letterTasks, steps: 2, resume: true })).rejects.toMatchObject({
+      code: 'resume-mismatch',
+      message: expect.stringMatching(message),
+    });
   });
 
   it('is not resumed on other tasks', async () => {
     const { trainer, runDirectory } = await createTestTrainer();
     await trainer.fit({ train: letterTasks, steps: 1 });
     const { trainer: other } = await createTestTrainer({ runDirectory });
-    await expect(other.fit({ train: letterTasks.slice(1), steps: 2, resume: true })).rejects.toMatchObject({ code: 'resume-mismatch', message: expect.stringContaining('train tasks') });
+    await expect(other.fit({ train: letterTasks.slice(1), steps: 2, resume: true })).rejects.toMatchObject({
+      code: 'resume-mismatch',
+      message: expect.stringContaining('train tasks'),
+    });
   });
 
   it('keeps as many checkpoints as it was told, every so many steps', async () => {
@@ -113,9 +143,23 @@ describe('an interrupted run', () => {
 
 describe('a run in a process that ends', () => {
   /** Runs `resumable-run.ts`, and calls back when it says that a step is done. */
-  async function run(runDirectory: string, options: { readonly resume?: boolean; readonly onStep?: (child: ChildProcess, step: number) => void } = {}): Promise<{ readonly code: number | null; readonly signal: string | null; readonly output: string }> {
+  async function run(
+    runDirectory: string,
+    options: { readonly resume?: boolean; readonly onStep?: (child: ChildProcess, step: number) => void } = {},
+  ): Promise<{ readonly code: number | null; readonly signal: string | null; readonly output: string }> {
     const script = join(import.meta.dirname, 'resumable-run.ts');
-    const child = spawn(process.execPath, ['--conditions=@agent-lightning/source', '--disable-warning=ExperimentalWarning', script, runDirectory, String(steps), options.resume === true ? 'resume' : 'begin'], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(
+      process.execPath,
+      [
+        '--conditions=@agent-lightning/source',
+        '--disable-warning=ExperimentalWarning',
+        script,
+        runDirectory,
+        String(steps),
+        options.resume === true ? 'resume' : 'begin',
+      ],
+      { stdio: ['ignore', 'pipe', 'pipe'] },
+    );
     let output = '';
     const read = (chunk: Buffer): void => {
       output += chunk.toString();
@@ -129,7 +173,9 @@ describe('a run in a process that ends', () => {
   async function succeededRollouts(runDirectory: string): Promise<readonly string[]> {
     const store = await openSqliteStore({ path: join(runDirectory, 'store.sqlite') });
     try {
-      return (await store.queryRollouts({ statuses: ['succeeded'], limit: 10_000 })).items.map((rollout) => rollout.rolloutId);
+      return (await store.queryRollouts({ statuses: ['succeeded'], limit: 10_000 })).items.map(
+        (rollout) => rollout.rolloutId,
+      );
     } finally {
       await store.close();
     }

@@ -42,7 +42,10 @@ export interface TestTrainer {
 }
 
 /** A trainer on the letter task with quiet, small and quick defaults. */
-export async function createTestTrainer(options: Partial<TrainerOptions<LetterTask>> = {}, algorithm: GrpoOptions = {}): Promise<TestTrainer> {
+export async function createTestTrainer(
+  options: Partial<TrainerOptions<LetterTask>> = {},
+  algorithm: GrpoOptions = {},
+): Promise<TestTrainer> {
   const backend = options.backend instanceof BigramBackend ? options.backend : new BigramBackend();
   const logger = recordingLogger();
   const runDirectory = options.runDirectory ?? join(await createFolder(), 'run');

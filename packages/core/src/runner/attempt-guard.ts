@@ -26,7 +26,8 @@ export class AttemptGuard {
   readonly #controller = new AbortController();
   readonly #heartbeat: NodeJS.Timeout;
   readonly #timeout: NodeJS.Timeout | undefined;
-  readonly #onStop = (): void => this.#interrupt('cancelled', new TimeoutError('the runner was stopped', { code: 'cancelled' }));
+  readonly #onStop = (): void =>
+    this.#interrupt('cancelled', new TimeoutError('the runner was stopped', { code: 'cancelled' }));
 
   constructor(options: AttemptGuardOptions) {
     this.#options = options;
@@ -59,17 +60,27 @@ export class AttemptGuard {
   }
 
   #timeOut(): void {
-    this.#interrupt('timeout', new TimeoutError(`the attempt took longer than ${this.#options.timeoutMs} ms`, { code: 'timed-out' }));
+    this.#interrupt(
+      'timeout',
+      new TimeoutError(`the attempt took longer than ${this.#options.timeoutMs} ms`, { code: 'timed-out' }),
+    );
   }
 
   async #beat(): Promise<void> {
     try {
       const reply = await this.#options.store.heartbeat(this.#options.lease);
-      if (reply.state === 'cancelled') this.#interrupt('cancelled', new TimeoutError('the rollout was cancelled', { code: 'cancelled' }));
+      if (reply.state === 'cancelled')
+        this.#interrupt('cancelled', new TimeoutError('the rollout was cancelled', { code: 'cancelled' }));
     } catch (error) {
       if (!isLostLease(error)) return this.#options.onError(error); // the next beat tries again; the lease outlives two misses
       const { rolloutId, attemptId } = this.#options.lease;
-      this.#interrupt('lost', new StoreError(`attempt ${attemptId} of rollout ${rolloutId} lost its lease`, { code: 'store-fenced', cause: error }));
+      this.#interrupt(
+        'lost',
+        new StoreError(`attempt ${attemptId} of rollout ${rolloutId} lost its lease`, {
+          code: 'store-fenced',
+          cause: error,
+        }),
+      );
     }
   }
 

@@ -1,4 +1,4 @@
-import { LightningError, StoreError, TraceError, UserCodeError } from '../errors.ts';
+import { LightningError, StoreError, TimeoutError, TraceError, UserCodeError } from '../errors.ts';
 import { capText } from '../tracing/attribute-values.ts';
 import { errorOutcome, exceptionAttributes } from '../tracing/exception-attributes.ts';
 import { rewardAttributes } from '../tracing/reward-span.ts';
@@ -58,7 +58,9 @@ export class AttemptRun<Task> {
       await this.#hook('onRolloutStart', () => this.#options.hooks.onRolloutStart?.(this.#start()));
       const outcome = await this.#storeSpans(await this.#runAgent(scope));
       if (this.#options.hooks.onRolloutEnd === undefined || outcome.status === 'lost') return outcome;
-      await this.#hook('onRolloutEnd', () => this.#options.hooks.onRolloutEnd?.({ ...this.#start(), outcome, spans: () => this.#readSpans() }));
+      await this.#hook('onRolloutEnd', () =>
+        this.#options.hooks.onRolloutEnd?.({ ...this.#start(), outcome, spans: () => this.#readSpans() }),
+      );
       return outcome;
     });
   }
@@ -67,7 +69,15 @@ export class AttemptRun<Task> {
     const { rollout, attempt, lease } = this.#claim;
     const resources = await this.#readResources();
     const llm = await this.#options.gateway?.openAttempt(this.#claim);
-    return { rollout, attempt, lease, resources, recorder: this.#recorder, signal: this.#guard.signal, ...(llm === undefined ? {} : { llm }) };
+    return {
+      rollout,
+      attempt,
+      lease,
+      resources,
+      recorder: this.#recorder,
+      signal: this.#guard.signal,
+      ...(llm === undefined ? {} : { llm }),
+    };
   }
 
   async #readResources(): Promise<NamedResources> {
@@ -75,7 +85,9 @@ export class AttemptRun<Task> {
     if (resourcesId === undefined) return {};
     const found = await this.#options.store.getResources(resourcesId);
     if (found !== undefined) return found.resources;
-    throw new StoreError(`rollout ${rolloutId} asks for resources "${resourcesId}", which the store does not have`, { code: 'store-not-found' });
+    throw new StoreError(`rollout ${rolloutId} asks for resources "${resourcesId}", which the store does not have`, {
+      code: 'store-not-found',
+    });
   }
 
   /** The agent against the clock. An agent that ignores its signal is left behind: its late writes are fenced. */
@@ -95,7 +107,10 @@ export class AttemptRun<Task> {
   #recordReward(result: RolloutResult): void {
     if (result === undefined) return;
     if (Array.isArray(result)) {
-      throw new TraceError('the rollout function returned an array; return a finite number, or an object of named finite numbers', { code: 'reward-invalid' });
+      throw new TraceError(
+        'the rollout function returned an array; return a finite number, or an object of named finite numbers',
+        { code: 'reward-invalid' },
+      );
     }
     this.#recorder.record({ kind: 'reward', name: 'reward', attributes: rewardAttributes(result) });
   }
@@ -112,7 +127,10 @@ export class AttemptRun<Task> {
   /** Ends the attempt's URL and writes what its agent and its calls left; a success whose spans are not stored is none. */
   async #storeSpans(outcome: AttemptOutcome): Promise<AttemptOutcome> {
     const writes = await Promise.allSettled([this.#options.gateway?.closeAttempt(this.#claim), this.#recorder.flush()]);
-    return writes.reduce((before, write) => (write.status === 'rejected' ? this.#spoil(before, write.reason) : before), outcome);
+    return writes.reduce(
+      (before, write) => (write.status === 'rejected' ? this.#spoil(before, write.reason) : before),
+      outcome,
+    );
   }
 
   async #write(outcome: AttemptOutcome, write: () => Promise<unknown>): Promise<AttemptOutcome> {
@@ -126,7 +144,8 @@ export class AttemptRun<Task> {
 
   /** What an outcome becomes when a write of its attempt failed. */
   #spoil(outcome: AttemptOutcome, error: unknown): AttemptOutcome {
-    if (isLostLease(error)) return outcome.status === 'cancelled' ? outcome : { status: 'lost', failure: toFailure(error) };
+    if (isLostLease(error))
+      return outcome.status === 'cancelled' ? outcome : { status: 'lost', failure: toFailure(error) };
     if (outcome.status === 'succeeded') return failureOutcome(error);
     this.#report(error);
     return outcome;
@@ -138,14 +157,19 @@ export class AttemptRun<Task> {
     const { lease } = this.#claim;
     const { status } = outcome;
     if (status === 'lost') return outcome;
-    return await this.#write(outcome, () => (status === 'succeeded' ? store.complete(lease) : store.fail(lease, { ...outcome.failure, status })));
+    return await this.#write(outcome, () =>
+      status === 'succeeded' ? store.complete(lease) : store.fail(lease, { ...outcome.failure, status }),
+    );
   }
 
   async #hook(name: string, call: () => Promise<void> | void): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
     const { hookTimeoutMs } = this.#options;
     const tooLong = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error(`it took longer than ${hookTimeoutMs} ms`)), hookTimeoutMs);
+      timer = setTimeout(
+        () => reject(new TimeoutError(`it took longer than ${hookTimeoutMs} ms`, { code: 'timed-out' })),
+        hookTimeoutMs,
+      );
     });
     try {
       await Promise.race([call(), tooLong]);
@@ -180,7 +204,9 @@ function createContext(scope: RolloutScope): RolloutContext {
     signal: scope.signal,
     get llm(): LlmEndpoint {
       if (scope.llm !== undefined) return scope.llm;
-      throw new TraceError('context.llm was read, and this run has no policy; give the Runner a gateway', { code: 'no-rollout' });
+      throw new TraceError('context.llm was read, and this run has no policy; give the Runner a gateway', {
+        code: 'no-rollout',
+      });
     },
   };
 }

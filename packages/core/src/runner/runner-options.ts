@@ -44,7 +44,8 @@ const longestTimerMs = 2 ** 31 - 1;
 
 /** @throws {ConfigurationError} `option-invalid` */
 export function resolveRunnerOptions<Task>(options: RunnerOptions<Task>): ResolvedRunnerOptions<Task> {
-  if (typeof options.rollout !== 'function') throw invalid('rollout', options.rollout, 'the function that runs the agent on one task');
+  if (typeof options.rollout !== 'function')
+    throw invalid('rollout', options.rollout, 'the function that runs the agent on one task');
   return Object.freeze({
     ...options,
     concurrency: wholeNumber('concurrency', options.concurrency ?? 1, 100_000),
@@ -67,17 +68,22 @@ export function shorterTimeoutMs(one: number | undefined, other: number | undefi
 }
 
 function createWorkerId(): string {
-  const host = hostname().replaceAll(/[^A-Za-z0-9.-]/g, '-').slice(0, 64);
+  const host = hostname()
+    .replaceAll(/[^A-Za-z0-9.-]/g, '-')
+    .slice(0, 64);
   return `${host}-${process.pid}-${randomBytes(4).toString('hex')}`;
 }
 
 function wholeNumber(name: string, value: number, max: number, min = 1): number {
-  if (!Number.isInteger(value) || value < min || value > max) throw invalid(name, value, `a whole number from ${min} to ${max}`);
+  if (!Number.isInteger(value) || value < min || value > max)
+    throw invalid(name, value, `a whole number from ${min} to ${max}`);
   return value;
 }
 
 function invalid(name: string, value: unknown, expected: string): ConfigurationError {
-  return new ConfigurationError(`Runner: ${name} must be ${expected}; got ${String(value)}`, { code: 'option-invalid' });
+  return new ConfigurationError(`Runner: ${name} must be ${expected}; got ${String(value)}`, {
+    code: 'option-invalid',
+  });
 }
 
 function warn(error: unknown): void {

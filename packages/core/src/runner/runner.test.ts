@@ -36,7 +36,9 @@ function harness(rollout: RolloutFunction, options: Partial<RunnerOptions<JsonVa
   const errors: unknown[] = [];
   const runner = new Runner({ store, rollout, onError: (error) => errors.push(error), ...options });
   return {
-    store, errors, runner,
+    store,
+    errors,
+    runner,
     run: async (requests) => {
       const ids = (await store.enqueue(requests)).map((each) => each.rolloutId);
       const running = runner.run();
@@ -59,14 +61,19 @@ describe('rewards', () => {
     const [rollout] = await run([{ input: 'right' }]);
     expect(rollout!.status).toBe('succeeded');
     const spans = await store.querySpans({ rolloutIds: [rollout!.rolloutId] });
-    expect(spans.map((span) => readReward(span))).toEqual([{ scope: 'rollout', dimensions: [{ name: 'primary', value: 1 }] }]);
+    expect(spans.map((span) => readReward(span))).toEqual([
+      { scope: 'rollout', dimensions: [{ name: 'primary', value: 1 }] },
+    ]);
   });
 
   it('records named numbers in their order', async () => {
     const { run, store } = harness(() => ({ correct: 0.5, format: 1 }));
     const [rollout] = await run([{ input: null }]);
     const [span] = await store.querySpans({ rolloutIds: [rollout!.rolloutId] });
-    expect(readReward(span!)!.dimensions).toEqual([{ name: 'correct', value: 0.5 }, { name: 'format', value: 1 }]);
+    expect(readReward(span!)!.dimensions).toEqual([
+      { name: 'correct', value: 0.5 },
+      { name: 'format', value: 1 },
+    ]);
   });
 
   it('lets a rollout succeed without a reward', async () => {
@@ -76,12 +83,20 @@ describe('rewards', () => {
     expect(await store.querySpans({ rolloutIds: [rollout!.rolloutId] })).toEqual([]);
   });
 
-  it.each([['NaN', NaN], ['Infinity', Infinity], ['a boolean', true], ['a string', '1'], ['null', null], ['an array', [1]], ['{}', {}], ['a nested NaN', { a: NaN }]])(
-    'fails the attempt with reward-invalid for %s', async (_, reward) => {
-      const { run } = harness(() => reward as unknown as number);
-      const [rollout] = await run([{ input: null }]);
-      expect(rollout).toMatchObject({ status: 'failed', failure: { code: 'reward-invalid' } });
-    });
+  it.each([
+    ['NaN', NaN],
+    ['Infinity', Infinity],
+    ['a boolean', true],
+    ['a string', '1'],
+    ['null', null],
+    ['an array', [1]],
+    ['{}', {}],
+    ['a nested NaN', { a: NaN }],
+  ])('fails the attempt with reward-invalid for %s', async (_, reward) => {
+    const { run } = harness(() => reward as unknown as number);
+    const [rollout] = await run([{ input: null }]);
+    expect(rollout).toMatchObject({ status: 'failed', failure: { code: 'reward-invalid' } });
+  });
 });
 
 describe('agents that go wrong', () => {
@@ -90,9 +105,16 @@ describe('agents that go wrong', () => {
       throw new RangeError('no such table: orders');
     });
     const [rollout] = await run([{ input: null }]);
-    expect(rollout).toMatchObject({ status: 'failed', failure: { code: 'agent-failed', message: 'no such table: orders' } });
+    expect(rollout).toMatchObject({
+      status: 'failed',
+      failure: { code: 'agent-failed', message: 'no such table: orders' },
+    });
     const [span] = await store.querySpans({ rolloutIds: [rollout!.rolloutId] });
-    expect(span).toMatchObject({ kind: 'exception', status: { code: 'error' }, attributes: { 'exception.type': 'RangeError' } });
+    expect(span).toMatchObject({
+      kind: 'exception',
+      status: { code: 'error' },
+      attributes: { 'exception.type': 'RangeError' },
+    });
   });
 
   it('keeps the code of an error of this project', async () => {
@@ -104,21 +126,24 @@ describe('agents that go wrong', () => {
   it('times out an agent that ignores its signal, goes on with the next, and refuses its late writes', async () => {
     let lateWrite: Promise<unknown> | undefined;
     let aborted: unknown;
-    const { run, store, runner } = harness(async (task, { signal }) => {
-      if (task === 'quick') return 1;
-      const { lease, recorder } = requireRollout('test');
-      signal.addEventListener('abort', () => {
-        aborted = signal.reason;
-        lateWrite = (async () => {
-          await vi.waitUntil(async () => (await store.getRollout(lease.rolloutId))!.status === 'failed');
-          recorder.record({ kind: 'message', name: 'late' });
-          await store.appendSpans(lease, []);
-          throw new Error('nobody listens to this');
-        })();
-        lateWrite.catch(() => undefined);
-      });
-      return await new Promise<number>(() => undefined);
-    }, { attemptTimeoutMs: 20 });
+    const { run, store, runner } = harness(
+      async (task, { signal }) => {
+        if (task === 'quick') return 1;
+        const { lease, recorder } = requireRollout('test');
+        signal.addEventListener('abort', () => {
+          aborted = signal.reason;
+          lateWrite = (async () => {
+            await vi.waitUntil(async () => (await store.getRollout(lease.rolloutId))!.status === 'failed');
+            recorder.record({ kind: 'message', name: 'late' });
+            await store.appendSpans(lease, []);
+            throw new Error('nobody listens to this');
+          })();
+          lateWrite.catch(() => undefined);
+        });
+        return await new Promise<number>(() => undefined);
+      },
+      { attemptTimeoutMs: 20 },
+    );
     const [hung, quick] = await run([{ input: 'hang' }, { input: 'quick' }]);
     expect(hung).toMatchObject({ status: 'failed', failure: { code: 'timed-out' } });
     expect((await store.queryAttempts(hung!.rolloutId))[0]!.status).toBe('timeout');
@@ -133,10 +158,13 @@ describe('agents that go wrong', () => {
     const unhandled = vi.fn();
     process.on('unhandledRejection', unhandled);
     try {
-      const { run } = harness(async (_, { signal }) => {
-        await untilAborted(signal).catch(() => new Promise((resolve) => setImmediate(resolve)));
-        throw new Error('too late');
-      }, { attemptTimeoutMs: 10 });
+      const { run } = harness(
+        async (_, { signal }) => {
+          await untilAborted(signal).catch(() => new Promise((resolve) => setImmediate(resolve)));
+          throw new Error('too late');
+        },
+        { attemptTimeoutMs: 10 },
+      );
       await run([{ input: null }]);
       await new Promise((resolve) => setImmediate(resolve));
       await new Promise((resolve) => setImmediate(resolve));
@@ -161,7 +189,11 @@ describe('agents that go wrong', () => {
     });
     const [rollout] = await run([{ input: null, retry: { maxAttempts: 3 } }]);
     expect(rollout).toMatchObject({ status: 'succeeded', attemptCount: 3 });
-    expect((await store.queryAttempts(rollout!.rolloutId)).map((attempt) => attempt.status)).toEqual(['failed', 'failed', 'succeeded']);
+    expect((await store.queryAttempts(rollout!.rolloutId)).map((attempt) => attempt.status)).toEqual([
+      'failed',
+      'failed',
+      'succeeded',
+    ]);
   });
 
   it('fails an attempt whose resources are missing instead of leaving it behind', async () => {
@@ -177,13 +209,16 @@ describe('cancellation and stopping', () => {
   it('aborts the agent when a heartbeat says that the rollout was cancelled', async () => {
     const started = Promise.withResolvers<void>();
     let reason: unknown;
-    const { store, runner } = harness(async (_, { signal }) => {
-      started.resolve();
-      return await untilAborted(signal).catch((error: unknown) => {
-        reason = error;
-        throw error;
-      });
-    }, { leaseMs: 100 });
+    const { store, runner } = harness(
+      async (_, { signal }) => {
+        started.resolve();
+        return await untilAborted(signal).catch((error: unknown) => {
+          reason = error;
+          throw error;
+        });
+      },
+      { leaseMs: 100 },
+    );
     const [queued] = await store.enqueue([{ input: null }]);
     const running = runner.run();
     await started.promise;
@@ -196,10 +231,13 @@ describe('cancellation and stopping', () => {
   });
 
   it('keeps the lease of a long rollout alive', async () => {
-    const { run } = harness(async () => {
-      await new Promise((resolve) => setTimeout(resolve, 350));
-      return 1;
-    }, { leaseMs: 100 });
+    const { run } = harness(
+      async () => {
+        await new Promise((resolve) => setTimeout(resolve, 350));
+        return 1;
+      },
+      { leaseMs: 100 },
+    );
     const [rollout] = await run([{ input: null }]);
     expect(rollout!.status).toBe('succeeded');
   });
@@ -212,7 +250,10 @@ describe('cancellation and stopping', () => {
       await release.promise;
       return 1;
     });
-    await store.enqueue([{ input: 1, rolloutId: 'a' }, { input: 2, rolloutId: 'b' }]);
+    await store.enqueue([
+      { input: 1, rolloutId: 'a' },
+      { input: 2, rolloutId: 'b' },
+    ]);
     const running = runner.run();
     await started.promise;
     const stopping = runner.stop();
@@ -250,14 +291,17 @@ describe('concurrency', () => {
   it('runs as many rollouts at once as it was told, each in its own scope', async () => {
     let active = 0;
     let most = 0;
-    const { run } = harness(async (task, { rollout }) => {
-      most = Math.max(most, ++active);
-      await new Promise((resolve) => setImmediate(resolve));
-      expect(requireRollout('test').rollout.rolloutId).toBe(rollout.rolloutId);
-      expect(rollout.input).toBe(task);
-      active -= 1;
-      return 1;
-    }, { concurrency: 4 });
+    const { run } = harness(
+      async (task, { rollout }) => {
+        most = Math.max(most, ++active);
+        await new Promise((resolve) => setImmediate(resolve));
+        expect(requireRollout('test').rollout.rolloutId).toBe(rollout.rolloutId);
+        expect(rollout.input).toBe(task);
+        active -= 1;
+        return 1;
+      },
+      { concurrency: 4 },
+    );
     const rollouts = await run(Array.from({ length: 20 }, (_, input) => ({ input })));
     expect(rollouts.every((rollout) => rollout.status === 'succeeded')).toBe(true);
     expect(most).toBe(4);
@@ -277,24 +321,31 @@ describe('concurrency', () => {
     const { store, runner } = harness(() => 1, { queues: ['gpu'], modes: ['val'], runId: 'mine' });
     const other = { input: null, mode: 'val', queue: 'gpu', runId: 'mine' } as const;
     await store.enqueue([
-      { ...other, rolloutId: 'queue', queue: 'cpu' }, { ...other, rolloutId: 'mode', mode: 'train' },
-      { ...other, rolloutId: 'run', runId: 'theirs' }, { ...other, rolloutId: 'taken' },
+      { ...other, rolloutId: 'queue', queue: 'cpu' },
+      { ...other, rolloutId: 'mode', mode: 'train' },
+      { ...other, rolloutId: 'run', runId: 'theirs' },
+      { ...other, rolloutId: 'taken' },
     ]);
     const running = runner.run();
     await store.waitFor(['taken']);
     await runner.stop();
     expect(await running).toMatchObject({ succeeded: 1 });
-    expect((await store.queryRollouts({ statuses: ['queuing'] })).items.map((each) => each.rolloutId)).toEqual(['queue', 'mode', 'run']);
+    expect((await store.queryRollouts({ statuses: ['queuing'] })).items.map((each) => each.rolloutId)).toEqual([
+      'queue',
+      'mode',
+      'run',
+    ]);
   });
 });
 
 describe('hooks', () => {
   it('are called around the attempt, and see the reward', async () => {
     const calls: string[] = [];
-    const { run } = harness(() => void calls.push('agent') ?? 1, {
+    const { run } = harness(() => calls.push('agent'), {
       hooks: {
         onRolloutStart: ({ attempt }) => void calls.push(`start ${attempt.attemptNumber}`),
-        onRolloutEnd: async ({ outcome, spans }) => void calls.push(`end ${outcome.status} ${(await spans()).map((span) => span.kind).join()}`),
+        onRolloutEnd: async ({ outcome, spans }) =>
+          void calls.push(`end ${outcome.status} ${(await spans()).map((span) => span.kind).join()}`),
       },
     });
     await run([{ input: null }]);
@@ -313,7 +364,10 @@ describe('hooks', () => {
     });
     const [rollout] = await run([{ input: null }]);
     expect(rollout!.status).toBe('succeeded');
-    expect(errors.map((error) => LightningError.isInstance(error) && error.code)).toEqual(['hook-failed', 'hook-failed']);
+    expect(errors.map((error) => LightningError.isInstance(error) && error.code)).toEqual([
+      'hook-failed',
+      'hook-failed',
+    ]);
     expect(String(errors[1])).toContain('10 ms');
   });
 });
@@ -323,17 +377,19 @@ describe('the gateway', () => {
 
   it('gives the agent its endpoint and is closed before the rollout is final', async () => {
     const order: string[] = [];
-    let statusOf: (rolloutId: string) => Promise<string>;
-    const { store, runner } = harness((_, { llm }) => {
-      order.push(llm.model);
-      return 1;
-    }, {
-      gateway: {
-        openAttempt: async () => endpoint,
-        closeAttempt: async ({ rollout }: Claim) => void order.push(await statusOf(rollout.rolloutId)),
-      } satisfies ModelGateway,
-    });
-    statusOf = async (rolloutId) => (await store.getRollout(rolloutId))!.status;
+    const { store, runner } = harness(
+      (_, { llm }) => {
+        order.push(llm.model);
+        return 1;
+      },
+      {
+        gateway: {
+          openAttempt: async () => endpoint,
+          closeAttempt: async ({ rollout }: Claim) => void order.push(await statusOf(rollout.rolloutId)),
+        } satisfies ModelGateway,
+      },
+    );
+    const statusOf = async (rolloutId: string): Promise<string> => (await store.getRollout(rolloutId))!.status;
     const [queued] = await store.enqueue([{ input: null }]);
     const running = runner.run();
     await store.waitFor([queued!.rolloutId]);
@@ -356,8 +412,15 @@ describe('the gateway', () => {
 });
 
 describe('options', () => {
-  it.each([['concurrency', 0], ['leaseMs', 1], ['hookTimeoutMs', 0.5], ['attemptTimeoutMs', -1]])('refuses %s = %s', (name, value) => {
-    expect(() => new Runner({ store: createStore(), rollout: () => 1, [name]: value })).toThrow(expect.objectContaining({ code: 'option-invalid' }));
+  it.each([
+    ['concurrency', 0],
+    ['leaseMs', 1],
+    ['hookTimeoutMs', 0.5],
+    ['attemptTimeoutMs', -1],
+  ])('refuses %s = %s', (name, value) => {
+    expect(() => new Runner({ store: createStore(), rollout: () => 1, [name]: value })).toThrow(
+      expect.objectContaining({ code: 'option-invalid' }),
+    );
   });
 
   it('refuses to run twice', async () => {

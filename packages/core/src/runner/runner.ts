@@ -20,7 +20,13 @@ export class Runner<Task = JsonValue> {
   readonly workerId: string;
   readonly #options: ResolvedRunnerOptions<Task>;
   readonly #active = new Set<Promise<void>>();
-  readonly #counts: Record<AttemptOutcome['status'], number> = { succeeded: 0, failed: 0, timeout: 0, cancelled: 0, lost: 0 };
+  readonly #counts: Record<AttemptOutcome['status'], number> = {
+    succeeded: 0,
+    failed: 0,
+    timeout: 0,
+    cancelled: 0,
+    lost: 0,
+  };
   readonly #drain = new AbortController();
   readonly #abort = new AbortController();
   #running: Promise<RunnerSummary> | undefined;
@@ -43,7 +49,9 @@ export class Runner<Task = JsonValue> {
    */
   run(signal?: AbortSignal): Promise<RunnerSummary> {
     if (this.#running !== undefined) {
-      throw new ConfigurationError(`Runner ${this.workerId} was already started; make another Runner to run more`, { code: 'option-invalid' });
+      throw new ConfigurationError(`Runner ${this.workerId} was already started; make another Runner to run more`, {
+        code: 'option-invalid',
+      });
     }
     const onAbort = (): void => void this.stop({ abort: true });
     signal?.addEventListener('abort', onAbort, { once: true });

@@ -4,16 +4,33 @@ import { createConsoleLogger } from './logger.ts';
 import { describeStep, Progress, type ProgressMode } from './progress.ts';
 
 const metrics = {
-  step: 2, reward: { mean: 0.5, deviation: 0.25, count: 8, byKind: {} }, groupsUsed: 3, groupsZeroVariance: 1, groupsSingleton: 0, failed: 1, gradientNorm: 0.1234, entropy: 0.5,
+  step: 2,
+  reward: { mean: 0.5, deviation: 0.25, count: 8, byKind: {} },
+  groupsUsed: 3,
+  groupsZeroVariance: 1,
+  groupsSingleton: 0,
+  failed: 1,
+  gradientNorm: 0.1234,
+  entropy: 0.5,
   seconds: { rollout: 1, convert: 0, train: 0.5, publish: 0, validate: 0, checkpoint: 0 },
 } as unknown as StepMetrics;
 
-function createProgress(mode: ProgressMode): { readonly progress: Progress; readonly written: string[]; tick(ms: number): void } {
+function createProgress(mode: ProgressMode): {
+  readonly progress: Progress;
+  readonly written: string[];
+  tick(ms: number): void;
+} {
   const written: string[] = [];
   let now = 0;
   const stream = { columns: 80, write: (text: string) => void written.push(text) };
   const progress = new Progress({ mode, logger: createConsoleLogger(stream), steps: 4, stream, now: () => now });
-  return { progress, written, tick: (ms) => { now += ms; } };
+  return {
+    progress,
+    written,
+    tick: (ms) => {
+      now += ms;
+    },
+  };
 }
 
 describe('Progress', () => {
@@ -46,7 +63,9 @@ describe('Progress', () => {
     progress.begin(2, 'rollout', 8);
     progress.rolloutEnded();
     progress.stepEnded(metrics);
-    expect(written).toEqual(['step 2/4 · reward 0.500 ± 0.250 · groups 3 of 4 · failed 1 · gradient 0.12 · entropy 0.50 · 1.5 s (rollout 1.0, train 0.5)\n']);
+    expect(written).toEqual([
+      'step 2/4 · reward 0.500 ± 0.250 · groups 3 of 4 · failed 1 · gradient 0.12 · entropy 0.50 · 1.5 s (rollout 1.0, train 0.5)\n',
+    ]);
   });
 
   it('says nothing when it is off', () => {
@@ -59,6 +78,8 @@ describe('Progress', () => {
   });
 
   it('says so when a step had no reward', () => {
-    expect(describeStep({ ...metrics, reward: { mean: undefined, deviation: undefined, count: 0, byKind: {} } }, 4)).toContain('reward none');
+    expect(
+      describeStep({ ...metrics, reward: { mean: undefined, deviation: undefined, count: 0, byKind: {} } }, 4),
+    ).toContain('reward none');
   });
 });

@@ -36,11 +36,17 @@ export class Progress {
     this.#options = { stream: process.stderr, now: () => performance.now(), ...options };
     this.#startedAtMs = this.#options.now();
     const { logger } = options;
-    const above = (log: (message: string) => void) => (message: string): void => {
-      this.#clear();
-      log(message);
+    const above =
+      (log: (message: string) => void) =>
+      (message: string): void => {
+        this.#clear();
+        log(message);
+      };
+    this.logger = {
+      info: above((message) => logger.info(message)),
+      warn: above((message) => logger.warn(message)),
+      error: above((message) => logger.error(message)),
     };
-    this.logger = { info: above((message) => logger.info(message)), warn: above((message) => logger.warn(message)), error: above((message) => logger.error(message)) };
   }
 
   /** A phase of a step begins; with `total`, rollouts are counted. */
@@ -59,7 +65,10 @@ export class Progress {
 
   validated(step: number, validation: ValidationMetrics): void {
     this.#validation = validation.reward;
-    if (this.#options.mode !== 'none') this.logger.info(`validation after step ${step}: reward ${validation.reward.toFixed(3)} on ${validation.rollouts} held-out tasks, ${validation.failed} failed`);
+    if (this.#options.mode !== 'none')
+      this.logger.info(
+        `validation after step ${step}: reward ${validation.reward.toFixed(3)} on ${validation.rollouts} held-out tasks, ${validation.failed} failed`,
+      );
   }
 
   stepEnded(metrics: StepMetrics): void {
@@ -84,7 +93,10 @@ export class Progress {
 
   #line(now: number): string {
     const seconds = Math.floor((now - this.#startedAtMs) / 1_000);
-    const parts = [`step ${this.#step}/${this.#options.steps} ${bar(this.#step, this.#options.steps)}`, this.#phase + (this.#total > 0 ? ` ${this.#done}/${this.#total}` : '')];
+    const parts = [
+      `step ${this.#step}/${this.#options.steps} ${bar(this.#step, this.#options.steps)}`,
+      this.#phase + (this.#total > 0 ? ` ${this.#done}/${this.#total}` : ''),
+    ];
     if (this.#last?.reward.mean !== undefined) parts.push(`reward ${this.#last.reward.mean.toFixed(2)}`);
     if (this.#validation !== undefined) parts.push(`validation ${this.#validation.toFixed(2)}`);
     parts.push(`${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`);

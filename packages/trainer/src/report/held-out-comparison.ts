@@ -19,7 +19,10 @@ export interface ComparedRollout {
 const shownTasks = 4;
 
 /** A few tasks of the first and the last validation: those whose reward rose first, then those where it fell. */
-export async function compareHeldOut<Task>(context: RunContext<Task>, lastStep: number): Promise<readonly HeldOutComparison[]> {
+export async function compareHeldOut<Task>(
+  context: RunContext<Task>,
+  lastStep: number,
+): Promise<readonly HeldOutComparison[]> {
   const { fit, collector } = context;
   if (lastStep === 0 || fit.validation.length === 0) return [];
   const indexes = [...fit.validation.keys()];
@@ -30,24 +33,44 @@ export async function compareHeldOut<Task>(context: RunContext<Task>, lastStep: 
   const others = both.filter((index) => change(index) <= 0).toSorted((a, b) => change(a) - change(b));
   const shown = [...rose.slice(0, others.length === 0 ? shownTasks : shownTasks - 1), ...others].slice(0, shownTasks);
   const chosen = shown.flatMap((index) => [before.get(index)!.rollout, after.get(index)!.rollout]);
-  const episodes = new Map((await collector.readEpisodes(chosen)).map((episode) => [episode.rollout.rolloutId, episode]));
+  const episodes = new Map(
+    (await collector.readEpisodes(chosen)).map((episode) => [episode.rollout.rolloutId, episode]),
+  );
   const comparisons: HeldOutComparison[] = [];
   for (const index of shown) {
-    const [first, last] = [episodes.get(before.get(index)!.rollout.rolloutId)!, episodes.get(after.get(index)!.rollout.rolloutId)!];
-    comparisons.push({ task: first.rollout.input, before: await toCompared(context, first), after: await toCompared(context, last) });
+    const [first, last] = [
+      episodes.get(before.get(index)!.rollout.rolloutId)!,
+      episodes.get(after.get(index)!.rollout.rolloutId)!,
+    ];
+    comparisons.push({
+      task: first.rollout.input,
+      before: await toCompared(context, first),
+      after: await toCompared(context, last),
+    });
   }
   return comparisons;
 }
 
-async function readRewards<Task>(context: RunContext<Task>, step: number, indexes: readonly number[]): Promise<ReadonlyMap<number, Episode>> {
+async function readRewards<Task>(
+  context: RunContext<Task>,
+  step: number,
+  indexes: readonly number[],
+): Promise<ReadonlyMap<number, Episode>> {
   const planned = planValidation(step, context.fit.validation, indexes);
   const found = await context.collector.findFinished(planned);
   const rollouts = [...found.values()];
-  const episodes = new Map((await context.collector.readEpisodes(rollouts, { kinds: ['reward'] })).map((episode) => [episode.rollout.rolloutId, episode]));
-  return new Map(planned.flatMap(({ key }, position) => {
-    const rollout = found.get(key);
-    return rollout === undefined ? [] : [[indexes[position]!, episodes.get(rollout.rolloutId)!] as const];
-  }));
+  const episodes = new Map(
+    (await context.collector.readEpisodes(rollouts, { kinds: ['reward'] })).map((episode) => [
+      episode.rollout.rolloutId,
+      episode,
+    ]),
+  );
+  return new Map(
+    planned.flatMap(({ key }, position) => {
+      const rollout = found.get(key);
+      return rollout === undefined ? [] : [[indexes[position]!, episodes.get(rollout.rolloutId)!] as const];
+    }),
+  );
 }
 
 async function toCompared<Task>(context: RunContext<Task>, episode: Episode): Promise<ComparedRollout> {
@@ -55,7 +78,14 @@ async function toCompared<Task>(context: RunContext<Task>, episode: Episode): Pr
   const calls: { readonly agentName: string; readonly tokens: readonly ViewToken[] }[] = [];
   for (const { agentName, responseTokens, logprobs } of episode.transitions) {
     const texts = await backend.tokenTexts?.(responseTokens);
-    calls.push({ agentName, tokens: Array.from(responseTokens, (token, t) => ({ text: texts?.[t] ?? `${token} `, logprob: logprobs[t]!, advantage: undefined })) });
+    calls.push({
+      agentName,
+      tokens: Array.from(responseTokens, (token, t) => ({
+        text: texts?.[t] ?? `${token} `,
+        logprob: logprobs[t]!,
+        advantage: undefined,
+      })),
+    });
   }
   return { reward: episode.reward, failure: episode.rollout.failure?.message, calls };
 }

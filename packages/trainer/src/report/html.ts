@@ -18,7 +18,13 @@ export function html(parts: TemplateStringsArray, ...values: readonly HtmlValue[
   return new Markup(parts.map((part, index) => part + (index < values.length ? toText(values[index]) : '')).join(''));
 }
 
-const entities: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
+const entities: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+};
 
 function toText(value: HtmlValue): string {
   if (value === undefined) return '';

@@ -5,33 +5,79 @@ import { formatNumber, lineChart } from './line-chart.ts';
 
 describe('html', () => {
   it('escapes values, and not markup', () => {
-    expect(html`<b title="${'"<>&\''}">${html`<i>${1}</i>`}${['<', undefined, 2]}</b>`.text).toBe('<b title="&quot;&lt;&gt;&amp;&#39;"><i>1</i>&lt;2</b>');
+    expect(html`<b title="${'"<>&\''}">${html`<i>${1}</i>`}${['<', undefined, 2]}</b>`.text).toBe(
+      '<b title="&quot;&lt;&gt;&amp;&#39;"><i>1</i>&lt;2</b>',
+    );
   });
 });
 
 describe('lineChart', () => {
   it('keeps every point inside the picture', () => {
-    const points = fc.array(fc.record({ x: fc.integer({ min: 0, max: 10_000 }), y: fc.double({ min: -1e9, max: 1e9, noNaN: true }) }), { minLength: 1, maxLength: 30 });
-    fc.assert(fc.property(points, (given) => {
-      const { text } = lineChart({ label: 'test', series: [{ name: 's', color: 1, points: given, hasMarkers: true }], width: 300, height: 150 });
-      expect(text).not.toMatch(/NaN|Infinity|undefined/);
-      for (const [, x, y] of text.matchAll(/cx="([-\d.]+)" cy="([-\d.]+)"/g)) {
-        expect(Number(x)).toBeGreaterThanOrEqual(0);
-        expect(Number(x)).toBeLessThanOrEqual(300);
-        expect(Number(y)).toBeGreaterThanOrEqual(0);
-        expect(Number(y)).toBeLessThanOrEqual(150);
-      }
-    }));
+    const points = fc.array(
+      fc.record({ x: fc.integer({ min: 0, max: 10_000 }), y: fc.double({ min: -1e9, max: 1e9, noNaN: true }) }),
+      { minLength: 1, maxLength: 30 },
+    );
+    fc.assert(
+      fc.property(points, (given) => {
+        const { text } = lineChart({
+          label: 'test',
+          series: [{ name: 's', color: 1, points: given, hasMarkers: true }],
+          width: 300,
+          height: 150,
+        });
+        expect(text).not.toMatch(/NaN|Infinity|undefined/);
+        for (const [, x, y] of text.matchAll(/cx="([-\d.]+)" cy="([-\d.]+)"/g)) {
+          expect(Number(x)).toBeGreaterThanOrEqual(0);
+          expect(Number(x)).toBeLessThanOrEqual(300);
+          expect(Number(y)).toBeGreaterThanOrEqual(0);
+          expect(Number(y)).toBeLessThanOrEqual(150);
+        }
+      }),
+    );
   });
 
   it('writes round numbers on its axes', () => {
-    const { text } = lineChart({ label: 'test', series: [{ name: 's', color: 1, points: [{ x: 1, y: 0.13 }, { x: 40, y: 0.94 }] }], width: 600, height: 300, includeY: [0] });
-    expect([...text.matchAll(/class="tick"[^>]*>([^<]+)</g)].map(([, tick]) => tick)).toEqual(['0', '0.2', '0.4', '0.6', '0.8', '1', '10', '20', '30', '40']);
+    const { text } = lineChart({
+      label: 'test',
+      series: [
+        {
+          name: 's',
+          color: 1,
+          points: [
+            { x: 1, y: 0.13 },
+            { x: 40, y: 0.94 },
+          ],
+        },
+      ],
+      width: 600,
+      height: 300,
+      includeY: [0],
+    });
+    expect([...text.matchAll(/class="tick"[^>]*>([^<]+)</g)].map(([, tick]) => tick)).toEqual([
+      '0',
+      '0.2',
+      '0.4',
+      '0.6',
+      '0.8',
+      '1',
+      '10',
+      '20',
+      '30',
+      '40',
+    ]);
   });
 });
 
 describe('formatNumber', () => {
-  it.each([[0, '0'], [12, '12'], [0.12345, '0.123'], [-0.5, '-0.5'], [0.00001234, '1.2e-5'], [1234.5, '1235'], [123_456, '123k']])('%d → %s', (value, text) => {
+  it.each([
+    [0, '0'],
+    [12, '12'],
+    [0.12345, '0.123'],
+    [-0.5, '-0.5'],
+    [0.00001234, '1.2e-5'],
+    [1234.5, '1235'],
+    [123_456, '123k'],
+  ])('%d → %s', (value, text) => {
     expect(formatNumber(value)).toBe(text);
   });
 });

@@ -1,4 +1,4 @@
-import { html, Markup } from './html.ts';
+import { html, type Markup } from './html.ts';
 
 export interface Series {
   readonly name: string;
@@ -30,27 +30,55 @@ export function lineChart({ label, series, width, height, includeY = [], xLabel 
   const yTicks = niceTicks(Math.min(...ys), Math.max(...ys), Math.max(2, Math.floor(height / 50)), false);
   const xScale = scale(Math.min(...xs), Math.max(...xs), margin.left, width - margin.right);
   const yScale = scale(yTicks[0]!, yTicks.at(-1)!, height - margin.bottom, margin.top);
-  const values = JSON.stringify({ names: series.map(({ name }) => name), xs: [...new Set(xs)].sort((a, b) => a - b).map((x) => ({
-    x, at: round(xScale(x)), ys: series.map(({ points }) => points.find((point) => point.x === x)?.y ?? null),
-  })) });
-  return html`<svg class="chart" viewBox="0 0 ${width} ${height}" role="img" aria-label="${label}" data-values="${values}" data-top="${margin.top}" data-bottom="${height - margin.bottom}">
-${yTicks.map((tick) => html`<line class="grid" x1="${margin.left}" x2="${width - margin.right}" y1="${round(yScale(tick))}" y2="${round(yScale(tick))}"/><text class="tick" x="${margin.left - 7}" y="${round(yScale(tick) + 4)}" text-anchor="end">${formatNumber(tick)}</text>`)}
-${xTicks.map((tick) => html`<text class="tick" x="${round(xScale(tick))}" y="${height - margin.bottom + 17}" text-anchor="middle">${formatNumber(tick)}</text>`)}
-<text class="tick axis" x="${width - margin.right}" y="${height - 2}" text-anchor="end">${xLabel}</text>
-${series.map((each) => drawSeries(each, xScale, yScale))}
-<line class="cursor" x1="0" x2="0" y1="${margin.top}" y2="${height - margin.bottom}"/>
-</svg>`;
+  const values = JSON.stringify({
+    names: series.map(({ name }) => name),
+    xs: [...new Set(xs)]
+      .sort((a, b) => a - b)
+      .map((x) => ({
+        x,
+        at: round(xScale(x)),
+        ys: series.map(({ points }) => points.find((point) => point.x === x)?.y ?? null),
+      })),
+  });
+  return html`<svg
+    class="chart"
+    viewBox="0 0 ${width} ${height}"
+    role="img"
+    aria-label="${label}"
+    data-values="${values}"
+    data-top="${margin.top}"
+    data-bottom="${height - margin.bottom}"
+  >
+    ${yTicks.map((tick) => html`<line class="grid" x1="${margin.left}" x2="${width - margin.right}" y1="${round(yScale(tick))}" y2="${round(yScale(tick))}" /><text class="tick" x="${margin.left - 7}" y="${round(yScale(tick) + 4)}" text-anchor="end">${formatNumber(tick)}</text>`)}
+    ${xTicks.map((tick) => html`<text class="tick" x="${round(xScale(tick))}" y="${height - margin.bottom + 17}" text-anchor="middle">${formatNumber(tick)}</text>`)}
+    <text class="tick axis" x="${width - margin.right}" y="${height - 2}" text-anchor="end">${xLabel}</text>
+    ${series.map((each) => drawSeries(each, xScale, yScale))}
+    <line class="cursor" x1="0" x2="0" y1="${margin.top}" y2="${height - margin.bottom}" />
+  </svg>`;
 }
 
 /** The names of a chart's series with their colours; needed from the second one on. */
 export function legend(series: readonly Series[]): Markup {
-  return html`<ul class="legend">${series.map(({ name, color, hasMarkers }) => html`<li><i class="swatch c${color}${hasMarkers === true ? ' dot' : ''}"></i>${name}</li>`)}</ul>`;
+  return html`<ul class="legend">
+    ${series.map(({ name, color, hasMarkers }) => html`<li><i class="swatch c${color}${hasMarkers === true ? ' dot' : ''}"></i>${name}</li>`)}
+  </ul>`;
 }
 
-function drawSeries({ points, color, hasMarkers }: Series, xScale: (x: number) => number, yScale: (y: number) => number): Markup {
-  const path = points.map(({ x, y }, index) => `${index === 0 ? 'M' : 'L'}${round(xScale(x))} ${round(yScale(y))}`).join('');
-  const markers = hasMarkers === true || points.length === 1 ? points.map(({ x, y }) => html`<circle class="mark c${color}" cx="${round(xScale(x))}" cy="${round(yScale(y))}" r="4"/>`) : undefined;
-  return html`<path class="line c${color}" d="${path}"/>${markers}`;
+function drawSeries(
+  { points, color, hasMarkers }: Series,
+  xScale: (x: number) => number,
+  yScale: (y: number) => number,
+): Markup {
+  const path = points
+    .map(({ x, y }, index) => `${index === 0 ? 'M' : 'L'}${round(xScale(x))} ${round(yScale(y))}`)
+    .join('');
+  const markers =
+    hasMarkers === true || points.length === 1
+      ? points.map(
+          ({ x, y }) => html`<circle class="mark c${color}" cx="${round(xScale(x))}" cy="${round(yScale(y))}" r="4" />`,
+        )
+      : undefined;
+  return html`<path class="line c${color}" d="${path}" />${markers}`;
 }
 
 function scale(from: number, to: number, low: number, high: number): (value: number) => number {
@@ -63,7 +91,9 @@ function niceTicks(low: number, high: number, count: number, isWithin: boolean):
   if (low === high) return isWithin ? [low] : [Math.min(low, 0), Math.max(high, 0) || 1];
   const raw = (high - low) / count;
   const magnitude = 10 ** Math.floor(Math.log10(raw));
-  const candidates = [1, 2, 2.5, 5, 10].map((factor) => factor * magnitude).filter((size) => !isWithin || Number.isInteger(size));
+  const candidates = [1, 2, 2.5, 5, 10]
+    .map((factor) => factor * magnitude)
+    .filter((size) => !isWithin || Number.isInteger(size));
   const size = candidates.find((candidate) => candidate >= raw) ?? Math.max(1, 10 * magnitude);
   const first = isWithin ? Math.ceil(low / size) : Math.floor(low / size);
   const last = isWithin ? Math.floor(high / size) : Math.ceil(high / size);

@@ -77,7 +77,8 @@ export class StepSamples {
   async read(): Promise<readonly StepSample[]> {
     const samples: StepSample[] = [];
     for (const name of ['first', 'last'] as const) {
-      if (existsSync(this.#pathOf(name))) samples.push(JSON.parse(await readFile(this.#pathOf(name), 'utf8')) as StepSample);
+      if (existsSync(this.#pathOf(name)))
+        samples.push(JSON.parse(await readFile(this.#pathOf(name), 'utf8')) as StepSample);
     }
     return samples;
   }
@@ -101,8 +102,13 @@ function chooseRollouts({ batch, episodes }: TrainingStepResult): readonly Sampl
     const half = Math.ceil(keptRollouts / 2);
     const chosen = own.length <= keptRollouts ? own : [...own.slice(0, half), ...own.slice(half - keptRollouts)];
     return chosen.map(({ rollout, reward, transitions }): SampledRollout => ({
-      rolloutId: rollout.rolloutId, groupId, task: rollout.input, reward,
-      rows: byRollout.get(rollout.rolloutId)!.map((row) => toSampledRow(row, (callIndex) => transitions[callIndex]?.agentName ?? '')),
+      rolloutId: rollout.rolloutId,
+      groupId,
+      task: rollout.input,
+      reward,
+      rows: byRollout
+        .get(rollout.rolloutId)!
+        .map((row) => toSampledRow(row, (callIndex) => transitions[callIndex]?.agentName ?? '')),
     }));
   });
 }
@@ -112,11 +118,21 @@ function toSampledRow(row: BatchRow, agentNameOf: (callIndex: number) => string)
     tokens: [...row.tokens],
     lossMask: [...row.lossMask],
     logprobs: Array.from(row.logprobs, (value) => Number(value.toPrecision(4))),
-    segments: row.segments.map(({ callIndex, policyVersion, start, end, advantage }) => ({ agentName: agentNameOf(callIndex), callIndex, policyVersion, start, end, advantage })),
+    segments: row.segments.map(({ callIndex, policyVersion, start, end, advantage }) => ({
+      agentName: agentNameOf(callIndex),
+      callIndex,
+      policyVersion,
+      start,
+      end,
+      advantage,
+    })),
   };
 }
 
-async function withTexts(sample: StepSample, tokenTexts: ((tokens: Int32Array) => Promise<readonly string[]>) | undefined): Promise<StepSample> {
+async function withTexts(
+  sample: StepSample,
+  tokenTexts: ((tokens: Int32Array) => Promise<readonly string[]>) | undefined,
+): Promise<StepSample> {
   if (tokenTexts === undefined) return sample;
   const rollouts: SampledRollout[] = [];
   for (const rollout of sample.rollouts) {

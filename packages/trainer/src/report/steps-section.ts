@@ -11,30 +11,63 @@ interface Panel {
 }
 
 const panels: readonly Panel[] = [
-  { title: 'groups: used, and without variance', lines: [['used', (m) => m.groupsUsed], ['without variance', (m) => m.groupsZeroVariance]] },
+  {
+    title: 'groups: used, and without variance',
+    lines: [
+      ['used', (m) => m.groupsUsed],
+      ['without variance', (m) => m.groupsZeroVariance],
+    ],
+  },
   { title: 'standard deviation of the reward', lines: [['deviation', (m) => m.reward.deviation]] },
-  { title: 'failed rollouts, and calls not trained on', lines: [['failed rollouts', (m) => m.failed], ['calls not trained on', (m) => m.untrainableCalls]] },
+  {
+    title: 'failed rollouts, and calls not trained on',
+    lines: [
+      ['failed rollouts', (m) => m.failed],
+      ['calls not trained on', (m) => m.untrainableCalls],
+    ],
+  },
   { title: 'loss', lines: [['loss', (m) => m.loss]] },
   { title: 'gradient norm, before clipping', lines: [['gradient norm', (m) => m.gradientNorm]] },
   { title: 'entropy of the policy (nats)', lines: [['entropy', (m) => m.entropy]] },
   { title: 'KL sampler to trainer (nats)', lines: [['KL', (m) => m.klSamplerTrainer]] },
   { title: 'share of tokens clipped', lines: [['clipped', (m) => m.clipFraction]] },
   { title: 'KL to the base model (nats)', lines: [['KL', (m) => m.klBase]] },
-  { title: 'tokens a second', lines: [['sampled', (m) => m.sampledTokensPerSecond], ['trained', (m) => m.trainedTokensPerSecond]] },
-  { title: 'seconds by phase', lines: [['rollout', (m) => m.seconds.rollout], ['train', (m) => m.seconds.train], ['convert', (m) => m.seconds.convert], ['publish', (m) => m.seconds.publish], ['checkpoint', (m) => m.seconds.checkpoint]] },
-  { title: 'tokens sampled for each call', lines: [['tokens', (m) => (m.transitions === 0 ? undefined : m.tokensSampled / m.transitions)]] },
+  {
+    title: 'tokens a second',
+    lines: [
+      ['sampled', (m) => m.sampledTokensPerSecond],
+      ['trained', (m) => m.trainedTokensPerSecond],
+    ],
+  },
+  {
+    title: 'seconds by phase',
+    lines: [
+      ['rollout', (m) => m.seconds.rollout],
+      ['train', (m) => m.seconds.train],
+      ['convert', (m) => m.seconds.convert],
+      ['publish', (m) => m.seconds.publish],
+      ['checkpoint', (m) => m.seconds.checkpoint],
+    ],
+  },
+  {
+    title: 'tokens sampled for each call',
+    lines: [['tokens', (m) => (m.transitions === 0 ? undefined : m.tokensSampled / m.transitions)]],
+  },
 ];
 
 /** A small chart for each metric, and all of them as a table. */
 export function stepCharts({ metrics }: ReportData): Markup | undefined {
   if (metrics.length === 0) return undefined;
-  return html`<h2>Step by step</h2><div class="grid3">${panels.map((panel) => drawPanel(panel, metrics))}</div>${metricsTable(metrics)}`;
+  return html`<h2>Step by step</h2>
+    <div class="grid3">${panels.map((panel) => drawPanel(panel, metrics))}</div>
+    ${metricsTable(metrics)}`;
 }
 
 function drawPanel({ title, lines }: Panel, metrics: readonly StepMetrics[]): Markup | undefined {
   const series = lines
     .map(([name, read], index): Series => ({
-      name, color: index + 1,
+      name,
+      color: index + 1,
       points: metrics.flatMap((each) => {
         const y = read(each);
         return y === undefined ? [] : [{ x: each.step, y }];
@@ -42,18 +75,51 @@ function drawPanel({ title, lines }: Panel, metrics: readonly StepMetrics[]): Ma
     }))
     .filter(({ points }) => points.length > 0);
   if (series.length === 0) return undefined;
-  return html`<div class="card"><h3>${title}</h3>${series.length > 1 ? legend(series) : undefined}<div class="plot">${lineChart({ label: title, series, width: 320, height: 150, includeY: [0] })}</div></div>`;
+  return html`<div class="card">
+    <h3>${title}</h3>
+    ${series.length > 1 ? legend(series) : undefined}
+    <div class="plot">${lineChart({ label: title, series, width: 320, height: 150, includeY: [0] })}</div>
+  </div>`;
 }
 
 const columns: readonly Line[] = [
-  ['step', (m) => m.step], ['reward', (m) => m.reward.mean], ['held-out', (m) => m.validation?.reward], ['succeeded', (m) => m.succeeded], ['failed', (m) => m.failed],
-  ['groups', (m) => m.groupsUsed], ['calls', (m) => m.transitions], ['rows', (m) => m.rows], ['tokens trained', (m) => m.tokensTrained], ['loss', (m) => m.loss],
-  ['gradient', (m) => m.gradientNorm], ['entropy', (m) => m.entropy], ['clipped', (m) => m.clipFraction], ['seconds', (m) => m.wallSeconds],
+  ['step', (m) => m.step],
+  ['reward', (m) => m.reward.mean],
+  ['held-out', (m) => m.validation?.reward],
+  ['succeeded', (m) => m.succeeded],
+  ['failed', (m) => m.failed],
+  ['groups', (m) => m.groupsUsed],
+  ['calls', (m) => m.transitions],
+  ['rows', (m) => m.rows],
+  ['tokens trained', (m) => m.tokensTrained],
+  ['loss', (m) => m.loss],
+  ['gradient', (m) => m.gradientNorm],
+  ['entropy', (m) => m.entropy],
+  ['clipped', (m) => m.clipFraction],
+  ['seconds', (m) => m.wallSeconds],
 ];
 
 function metricsTable(metrics: readonly StepMetrics[]): Markup {
-  return html`<details><summary>All steps as a table</summary><div class="card scroll"><table><thead><tr>${columns.map(([name]) => html`<th class="n">${name}</th>`)}</tr></thead>
-<tbody>${metrics.map((each) => html`<tr>${columns.map(([, read]) => html`<td class="n">${toCell(read(each))}</td>`)}</tr>`)}</tbody></table></div></details>`;
+  return html`<details>
+    <summary>All steps as a table</summary>
+    <div class="card scroll">
+      <table>
+        <thead>
+          <tr>
+            ${columns.map(([name]) => html`<th class="n">${name}</th>`)}
+          </tr>
+        </thead>
+        <tbody>
+          ${metrics.map(
+            (each) =>
+              html`<tr>
+                ${columns.map(([, read]) => html`<td class="n">${toCell(read(each))}</td>`)}
+              </tr>`,
+          )}
+        </tbody>
+      </table>
+    </div>
+  </details>`;
 }
 
 function toCell(value: number | undefined): string {

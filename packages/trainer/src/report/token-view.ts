@@ -16,19 +16,34 @@ export interface ViewToken {
  * line below: solid for a positive advantage, dashed for a negative one. What was not sampled (the mask is 0) is pale.
  */
 export function tokenText(tokens: readonly ViewToken[]): Markup {
-  return html`<span class="tokens">${groupMasked(tokens).map((part) => (Array.isArray(part) ? html`<span class="masked" title="${part.length} tokens with mask 0: read, not trained on">${part.map(({ text }) => visible(text)).join('')}</span>` : oneToken(part as ViewToken)))}</span>`;
+  return html`<span class="tokens"
+    >${groupMasked(tokens).map((part) => (Array.isArray(part) ? html`<span class="masked" title="${part.length} tokens with mask 0: read, not trained on">${part.map(({ text }) => visible(text)).join('')}</span>` : oneToken(part as ViewToken)))}</span
+  >`;
 }
 
 export function tokenLegend(hasAdvantages: boolean): Markup {
-  const training = html` Line below: the token was <span class="tokens"><span class="token s0 up">encouraged</span> <span class="token s0 down">discouraged</span></span> by its advantage. <span class="tokens"><span class="masked">Pale</span></span>: mask 0, read but not trained on.`;
-  return html`<p class="hint">Background: how unlikely the token was when it was sampled, <span class="tokens"><span class="token s0">likely</span> <span class="token s2">unlikely</span> <span class="token s4">rare</span></span>.${hasAdvantages ? training : undefined} Point at a token for its numbers.</p>`;
+  const training = html` Line below: the token was
+    <span class="tokens"
+      ><span class="token s0 up">encouraged</span> <span class="token s0 down">discouraged</span></span
+    >
+    by its advantage. <span class="tokens"><span class="masked">Pale</span></span
+    >: mask 0, read but not trained on.`;
+  return html`<p class="hint">
+    Background: how unlikely the token was when it was sampled,
+    <span class="tokens"
+      ><span class="token s0">likely</span> <span class="token s2">unlikely</span>
+      <span class="token s4">rare</span></span
+    >.${hasAdvantages ? training : undefined} Point at a token for its numbers.
+  </p>`;
 }
 
 function oneToken({ text, logprob, advantage }: ViewToken): Markup {
   const surprise = logprob === undefined ? 0 : Math.min(4, Math.floor(-logprob / 0.7));
   const direction = advantage === undefined || advantage === 0 ? '' : advantage > 0 ? ' up' : ' down';
   const numbers = [
-    ...(logprob === undefined ? [] : [`log-probability ${logprob.toFixed(3)} (${(Math.exp(logprob) * 100).toFixed(1)} %)`]),
+    ...(logprob === undefined
+      ? []
+      : [`log-probability ${logprob.toFixed(3)} (${(Math.exp(logprob) * 100).toFixed(1)} %)`]),
     ...(advantage === undefined ? [] : [`advantage ${signed(advantage)}`]),
   ].join(', ');
   return html`<span class="token s${surprise}${direction}" title="${numbers}">${visible(text)}</span>`;

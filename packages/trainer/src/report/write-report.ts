@@ -13,7 +13,10 @@ export interface WriteReportOptions {
 }
 
 /** Writes `report.html`, one file that needs nothing else, and returns its path. */
-export async function writeReport<Task>(context: RunContext<Task>, { state, samples, outcome }: WriteReportOptions): Promise<string> {
+export async function writeReport<Task>(
+  context: RunContext<Task>,
+  { state, samples, outcome }: WriteReportOptions,
+): Promise<string> {
   const { directory, options, fit } = context;
   await samples.flush(context);
   const metrics = await directory.readMetrics();

@@ -10,7 +10,12 @@ export interface PlannedRollout {
 }
 
 /** The rollouts of a training step: each task `groupSize` times, as one group. */
-export function planTrainingStep(step: number, tasks: readonly unknown[], taskIndexes: readonly number[], groupSize: number): readonly PlannedRollout[] {
+export function planTrainingStep(
+  step: number,
+  tasks: readonly unknown[],
+  taskIndexes: readonly number[],
+  groupSize: number,
+): readonly PlannedRollout[] {
   return taskIndexes.flatMap((taskIndex, position) =>
     Array.from({ length: groupSize }, (_, sample): PlannedRollout => ({
       key: `s${step}.g${position}.k${sample}`,
@@ -18,11 +23,16 @@ export function planTrainingStep(step: number, tasks: readonly unknown[], taskIn
       mode: 'train',
       groupKey: `s${step}.g${position}`,
       metadata: { step, task: taskIndex, sample },
-    })));
+    })),
+  );
 }
 
 /** The rollouts of a validation after `step`: each task once. */
-export function planValidation(step: number, tasks: readonly unknown[], taskIndexes: readonly number[]): readonly PlannedRollout[] {
+export function planValidation(
+  step: number,
+  tasks: readonly unknown[],
+  taskIndexes: readonly number[],
+): readonly PlannedRollout[] {
   return taskIndexes.map((taskIndex) => ({
     key: `v${step}.t${taskIndex}`,
     input: tasks[taskIndex] as JsonValue,
@@ -32,7 +42,11 @@ export function planValidation(step: number, tasks: readonly unknown[], taskInde
 }
 
 /** The request for a planned rollout; generation 0 is the first try, later ones replace rollouts that a dead process left. */
-export function toEnqueueRequest(runId: string, planned: PlannedRollout, generation: number): EnqueueRequest & { readonly rolloutId: string } {
+export function toEnqueueRequest(
+  runId: string,
+  planned: PlannedRollout,
+  generation: number,
+): EnqueueRequest & { readonly rolloutId: string } {
   return {
     rolloutId: `${runId}.${planned.key}${generation === 0 ? '' : `.r${generation}`}`,
     runId,

@@ -1,5 +1,12 @@
 import {
-  isFinalRolloutStatus, toEpisode, type EnqueueRequest, type Episode, type LightningStore, type RetryPolicy, type Rollout, type SpanQuery,
+  isFinalRolloutStatus,
+  toEpisode,
+  type EnqueueRequest,
+  type Episode,
+  type LightningStore,
+  type RetryPolicy,
+  type Rollout,
+  type SpanQuery,
 } from '@agent-lightning/core';
 import { toEnqueueRequest, type PlannedRollout } from './planned-rollout.ts';
 
@@ -26,16 +33,25 @@ export class RolloutCollector {
   /** The planned rollouts, in their order, once all are final. A finished one of an earlier process is taken as it is. */
   async collect(planned: readonly PlannedRollout[], signal: AbortSignal): Promise<readonly Rollout[]> {
     const { store, retry, attemptTimeoutMs } = this.#options;
-    const requests = (await this.#nameRequests(planned)).map((request): EnqueueRequest & { readonly rolloutId: string } => ({
-      ...request, retry, timeouts: { startToFinishMs: attemptTimeoutMs },
-    }));
+    const requests = (await this.#nameRequests(planned)).map(
+      (request): EnqueueRequest & { readonly rolloutId: string } => ({
+        ...request,
+        retry,
+        timeouts: { startToFinishMs: attemptTimeoutMs },
+      }),
+    );
     await store.enqueue(requests);
-    return await store.waitFor(requests.map((request) => request.rolloutId), { signal });
+    return await store.waitFor(
+      requests.map((request) => request.rolloutId),
+      { signal },
+    );
   }
 
   /** Those of the planned rollouts that are final, by key; nothing is run. */
   async findFinished(planned: readonly PlannedRollout[]): Promise<ReadonlyMap<string, Rollout>> {
-    const keys = new Map((await this.#nameRequests(planned)).map((request, index) => [request.rolloutId, planned[index]!.key]));
+    const keys = new Map(
+      (await this.#nameRequests(planned)).map((request, index) => [request.rolloutId, planned[index]!.key]),
+    );
     const found = new Map<string, Rollout>();
     for await (const rollout of this.#query([...keys.keys()])) {
       if (isFinalRolloutStatus(rollout.status)) found.set(keys.get(rollout.rolloutId)!, rollout);
@@ -48,7 +64,10 @@ export class RolloutCollector {
     const { store, runId } = this.#options;
     let cancelled = 0;
     for (;;) {
-      const { items } = await store.queryRollouts({ runId, statuses: ['queuing', 'preparing', 'running', 'requeuing'] });
+      const { items } = await store.queryRollouts({
+        runId,
+        statuses: ['queuing', 'preparing', 'running', 'requeuing'],
+      });
       if (items.length === 0) return cancelled;
       for (const rollout of items) await store.cancel(rollout.rolloutId, reason);
       cancelled += items.length;
@@ -56,11 +75,18 @@ export class RolloutCollector {
   }
 
   /** What training knows of each rollout, tokens included; one read for all. */
-  async readEpisodes(rollouts: readonly Rollout[], query: Pick<SpanQuery, 'kinds' | 'includeTokens'> = { includeTokens: true }): Promise<readonly Episode[]> {
+  async readEpisodes(
+    rollouts: readonly Rollout[],
+    query: Pick<SpanQuery, 'kinds' | 'includeTokens'> = { includeTokens: true },
+  ): Promise<readonly Episode[]> {
     const episodes: Episode[] = [];
     for (let first = 0; first < rollouts.length; first += queryChunk) {
       const chunk = rollouts.slice(first, first + queryChunk);
-      const spans = await this.#options.store.querySpans({ ...query, attemptId: 'latest', rolloutIds: chunk.map((rollout) => rollout.rolloutId) });
+      const spans = await this.#options.store.querySpans({
+        ...query,
+        attemptId: 'latest',
+        rolloutIds: chunk.map((rollout) => rollout.rolloutId),
+      });
       const byRollout = Map.groupBy(spans, (span) => span.rolloutId);
       for (const rollout of chunk) episodes.push(toEpisode(rollout, byRollout.get(rollout.rolloutId) ?? []));
     }
@@ -68,15 +94,18 @@ export class RolloutCollector {
   }
 
   /** Gives each planned rollout its id: a new generation where a dead process left one that never came to its end. */
-  async #nameRequests(planned: readonly PlannedRollout[]): Promise<readonly (EnqueueRequest & { readonly rolloutId: string })[]> {
+  async #nameRequests(
+    planned: readonly PlannedRollout[],
+  ): Promise<readonly (EnqueueRequest & { readonly rolloutId: string })[]> {
     const { runId, resumed } = this.#options;
     const named = planned.map((each) => toEnqueueRequest(runId, each, 0));
     if (!resumed) return named;
     const open = new Set(named.keys());
     for (let generation = 0; open.size > 0; generation++) {
       const interrupted = await this.#interruptedOf([...open].map((index) => named[index]!.rolloutId));
-      for (const index of [...open]) {
-        if (interrupted.has(named[index]!.rolloutId)) named[index] = toEnqueueRequest(runId, planned[index]!, generation + 1);
+      for (const index of open) {
+        if (interrupted.has(named[index]!.rolloutId))
+          named[index] = toEnqueueRequest(runId, planned[index]!, generation + 1);
         else open.delete(index);
       }
     }
@@ -85,13 +114,19 @@ export class RolloutCollector {
 
   async #interruptedOf(rolloutIds: readonly string[]): Promise<ReadonlySet<string>> {
     const interrupted = new Set<string>();
-    for await (const rollout of this.#query(rolloutIds)) if (wasInterrupted(rollout)) interrupted.add(rollout.rolloutId);
+    for await (const rollout of this.#query(rolloutIds))
+      if (wasInterrupted(rollout)) interrupted.add(rollout.rolloutId);
     return interrupted;
   }
 
   async *#query(rolloutIds: readonly string[]): AsyncGenerator<Rollout> {
     for (let first = 0; first < rolloutIds.length; first += queryChunk) {
-      yield* (await this.#options.store.queryRollouts({ rolloutIds: rolloutIds.slice(first, first + queryChunk), limit: queryChunk })).items;
+      yield* (
+        await this.#options.store.queryRollouts({
+          rolloutIds: rolloutIds.slice(first, first + queryChunk),
+          limit: queryChunk,
+        })
+      ).items;
     }
   }
 }

@@ -28,7 +28,8 @@ export class Checkpoints {
     await rm(join(this.#directory, name), { recursive: true, force: true });
     await rename(partial, join(this.#directory, name));
     await syncDirectory(this.#directory);
-    for (const step of (await this.#steps()).slice(this.#keep)) await rm(this.#pathOf(step), { recursive: true, force: true });
+    for (const step of (await this.#steps()).slice(this.#keep))
+      await rm(this.#pathOf(step), { recursive: true, force: true });
   }
 
   /** The trainer state of the newest checkpoint, and where its policy state is. */
@@ -37,7 +38,10 @@ export class Checkpoints {
     if (newest === undefined) return undefined;
     const path = join(this.#pathOf(newest), 'trainer.json');
     const state = JSON.parse(await readFile(path, 'utf8')) as TrainerState;
-    if (state.format !== 1) throw new TrainerError(`${path} has the format ${String(state.format)}; this version reads format 1`, { code: 'resume-mismatch' });
+    if (state.format !== 1)
+      throw new TrainerError(`${path} has the format ${String(state.format)}; this version reads format 1`, {
+        code: 'resume-mismatch',
+      });
     return { state, policyDirectory: join(this.#pathOf(newest), 'policy') };
   }
 
@@ -45,7 +49,10 @@ export class Checkpoints {
   async #steps(): Promise<readonly number[]> {
     await mkdir(this.#directory, { recursive: true });
     const names = await readdir(this.#directory);
-    return names.flatMap((name) => checkpointName.exec(name)?.[1] ?? []).map(Number).sort((a, b) => b - a);
+    return names
+      .flatMap((name) => checkpointName.exec(name)?.[1] ?? [])
+      .map(Number)
+      .sort((a, b) => b - a);
   }
 
   #pathOf(step: number): string {

@@ -1,17 +1,31 @@
 import { ConfigurationError, LightningError, TrainerError } from '@agent-lightning/core';
 
 const diskFullCodes: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT']);
-const notWritableCodes: ReadonlySet<string> = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST', 'ENAMETOOLONG', 'EISDIR']);
+const notWritableCodes: ReadonlySet<string> = new Set([
+  'EACCES',
+  'EPERM',
+  'EROFS',
+  'ENOTDIR',
+  'EEXIST',
+  'ENAMETOOLONG',
+  'EISDIR',
+]);
 
 /** A file system's error as one that says what to do; other errors stay as they are. */
 export function explainFileError(error: unknown, path: string): unknown {
   if (LightningError.isInstance(error)) return error;
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   if (diskFullCodes.has(code)) {
-    return new TrainerError(`the disk is full: ${path} could not be written (${code}); free some space and resume the run`, { code: 'disk-full', retryable: true, cause: error });
+    return new TrainerError(
+      `the disk is full: ${path} could not be written (${code}); free some space and resume the run`,
+      { code: 'disk-full', retryable: true, cause: error },
+    );
   }
   if (notWritableCodes.has(code)) {
-    return new ConfigurationError(`${path} cannot be written (${code}); give a runDirectory that this user can write to`, { code: 'option-invalid', cause: error });
+    return new ConfigurationError(
+      `${path} cannot be written (${code}); give a runDirectory that this user can write to`,
+      { code: 'option-invalid', cause: error },
+    );
   }
   return error;
 }

@@ -40,5 +40,7 @@ export function checkSameRun(directory: string, stored: RunConfig, given: RunCon
 function describeValue(value: unknown): string | number | boolean {
   if (typeof value === 'number' || typeof value === 'boolean' || typeof value === 'string') return value;
   if (typeof value === 'function') return `a function: ${value.toString()}`;
-  return JSON.stringify(value, (_, inner: unknown) => (typeof inner === 'function' ? inner.toString() : inner)) ?? 'none';
+  return (
+    JSON.stringify(value, (_, inner: unknown) => (typeof inner === 'function' ? inner.toString() : inner)) ?? 'none'
+  );
 }

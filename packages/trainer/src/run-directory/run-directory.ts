@@ -105,16 +105,27 @@ export class RunDirectory {
 
 async function beginRun(path: string, options: OpenRunOptions): Promise<RunRecord> {
   if (existsSync(join(path, 'run.json'))) {
-    throw new TrainerError(`${path} already holds a run; go on with it by fit({ …, resume: true }), or give another runDirectory`, { code: 'resume-mismatch' });
+    throw new TrainerError(
+      `${path} already holds a run; go on with it by fit({ …, resume: true }), or give another runDirectory`,
+      { code: 'resume-mismatch' },
+    );
   }
-  const record: RunRecord = { format: 1, runId: options.runId, startedAt: options.now.toISOString(), config: options.config };
+  const record: RunRecord = {
+    format: 1,
+    runId: options.runId,
+    startedAt: options.now.toISOString(),
+    config: options.config,
+  };
   await writeFileAtomically(join(path, 'run.json'), `${JSON.stringify(record, undefined, 2)}\n`);
   return record;
 }
 
 async function readRun(path: string, config: RunConfig): Promise<RunRecord> {
   if (!existsSync(join(path, 'run.json'))) {
-    throw new TrainerError(`${path} holds no run to resume; give the runDirectory of the run, or leave resume out to begin one`, { code: 'resume-mismatch' });
+    throw new TrainerError(
+      `${path} holds no run to resume; give the runDirectory of the run, or leave resume out to begin one`,
+      { code: 'resume-mismatch' },
+    );
   }
   const record = JSON.parse(await readFile(join(path, 'run.json'), 'utf8')) as RunRecord;
   checkSameRun(path, record.config, config);

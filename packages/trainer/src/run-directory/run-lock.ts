@@ -15,7 +15,11 @@ export async function lockRun(directory: string): Promise<RunLock> {
   } catch (error) {
     database.close();
     if (!(error instanceof Error) || !/locked|busy/i.test(error.message)) throw error;
-    throw new TrainerError(`another process trains in ${directory}; wait until it ends, or give another runDirectory`, { code: 'run-locked', retryable: true, cause: error });
+    throw new TrainerError(`another process trains in ${directory}; wait until it ends, or give another runDirectory`, {
+      code: 'run-locked',
+      retryable: true,
+      cause: error,
+    });
   }
   return { release: () => database.close() };
 }

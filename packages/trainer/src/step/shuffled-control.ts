@@ -13,6 +13,8 @@ export function shuffleRewards(episodes: readonly Episode[], random: () => numbe
   return episodes.map((episode) => {
     const donor = donorOf.get(episode);
     const transitions = episode.transitions.map((transition) => ({ ...transition, reward: undefined, signals: [] }));
-    return donor === undefined ? { ...episode, transitions } : { ...episode, transitions, reward: donor.reward, rewards: donor.rewards };
+    return donor === undefined
+      ? { ...episode, transitions }
+      : { ...episode, transitions, reward: donor.reward, rewards: donor.rewards };
   });
 }

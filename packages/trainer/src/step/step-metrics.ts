@@ -79,7 +79,14 @@ function staleness(ages: readonly number[]): Pick<StepMetrics, 'stalenessMean' |
 
 function roundSeconds(seconds: PhaseSeconds): PhaseSeconds {
   const { rollout, convert, train, publish, validate, checkpoint } = seconds;
-  return { rollout: round(rollout), convert: round(convert), train: round(train), publish: round(publish), validate: round(validate), checkpoint: round(checkpoint) };
+  return {
+    rollout: round(rollout),
+    convert: round(convert),
+    train: round(train),
+    publish: round(publish),
+    validate: round(validate),
+    checkpoint: round(checkpoint),
+  };
 }
 
 function perSecond(count: number, seconds: number): number {

@@ -1,5 +1,12 @@
 import {
-  penalizeDivergence, policyDrift, splitMinibatches, TrainerError, type AdamParameters, type LightningBatch, type PolicyDrift, type TrainablePolicy,
+  penalizeDivergence,
+  policyDrift,
+  splitMinibatches,
+  TrainerError,
+  type AdamParameters,
+  type LightningBatch,
+  type PolicyDrift,
+  type TrainablePolicy,
 } from '@agent-lightning/core';
 import type { Grpo } from '../grpo.ts';
 import type { OffPolicyMetrics } from '../metrics.ts';
@@ -55,9 +62,16 @@ interface Pass {
 }
 
 /** The rows with the penalty on the divergence from the base model, when the algorithm has one. */
-async function pullToBase(batch: LightningBatch, { algorithm, policy }: TrainOnBatchOptions): Promise<{ rows: LightningBatch['rows']; klBase?: number }> {
+async function pullToBase(
+  batch: LightningBatch,
+  { algorithm, policy }: TrainOnBatchOptions,
+): Promise<{ rows: LightningBatch['rows']; klBase?: number }> {
   if (algorithm.klCoefficient === 0 || batch.rows.length === 0) return { rows: batch.rows };
-  const { rows, meanDivergence } = penalizeDivergence(batch.rows, await policy.forwardBase(batch.rows), algorithm.klCoefficient);
+  const { rows, meanDivergence } = penalizeDivergence(
+    batch.rows,
+    await policy.forwardBase(batch.rows),
+    algorithm.klCoefficient,
+  );
   return { rows, klBase: meanDivergence };
 }
 
@@ -84,7 +98,10 @@ function summarise(passes: readonly Pass[]): Omit<TrainOutcome, 'learningRate' |
 
 function requireFinite(what: string, value: number, step: number): void {
   if (Number.isFinite(value)) return;
-  throw new TrainerError(`${what} of step ${step} is ${value}; lower the learning rate or look at the step's rewards and log-probabilities`, { code: 'numerics' });
+  throw new TrainerError(
+    `${what} of step ${step} is ${value}; lower the learning rate or look at the step's rewards and log-probabilities`,
+    { code: 'numerics' },
+  );
 }
 
 /** Linear warm-up: the learning rate reaches its value at step `warmupSteps` + 1. */

@@ -8,7 +8,11 @@ export interface NoSignal {
 }
 
 /** Looks for the reason when a batch has nothing to train on; undefined when it has. */
-export function diagnoseSignal(rollouts: readonly Rollout[], episodes: readonly Episode[], batch: LightningBatch): NoSignal | undefined {
+export function diagnoseSignal(
+  rollouts: readonly Rollout[],
+  episodes: readonly Episode[],
+  batch: LightningBatch,
+): NoSignal | undefined {
   if (batch.rows.length > 0) return undefined;
   return allFailed(rollouts) ?? noTrainableCalls(episodes) ?? noReward(episodes) ?? zeroVariance(episodes, batch);
 }
@@ -40,14 +44,25 @@ function noTrainableCalls(episodes: readonly Episode[]): NoSignal | undefined {
 }
 
 function noReward(episodes: readonly Episode[]): NoSignal | undefined {
-  if (episodes.some((episode) => episode.reward !== undefined || episode.transitions.some((call) => call.reward !== undefined))) return undefined;
-  return { cause: 'no-reward', message: `none of ${episodes.length} rollouts has a reward; return a number from the rollout function, or call emitReward in it` };
+  if (
+    episodes.some(
+      (episode) => episode.reward !== undefined || episode.transitions.some((call) => call.reward !== undefined),
+    )
+  )
+    return undefined;
+  return {
+    cause: 'no-reward',
+    message: `none of ${episodes.length} rollouts has a reward; return a number from the rollout function, or call emitReward in it`,
+  };
 }
 
 function zeroVariance(episodes: readonly Episode[], batch: LightningBatch): NoSignal {
   const { zeroVarianceGroups, singletonGroups } = batch.dropped;
   const rewards = [...new Set(episodes.flatMap((episode) => episode.reward ?? []))].sort((a, b) => a - b);
-  const values = rewards.length === 1 ? `every reward is ${rewards[0]}` : `rewards are ${rewards.slice(0, 5).join(', ')}${rewards.length > 5 ? ', …' : ''}, and equal within each group`;
+  const values =
+    rewards.length === 1
+      ? `every reward is ${rewards[0]}`
+      : `rewards are ${rewards.slice(0, 5).join(', ')}${rewards.length > 5 ? ', …' : ''}, and equal within each group`;
   return {
     cause: 'zero-variance',
     message: `no group of rollouts tells better from worse (${zeroVarianceGroups.length} groups without variance, ${singletonGroups.length} of one rollout; ${values}); give tasks that the agent solves sometimes, a finer reward, or a larger groupSize`,

@@ -24,7 +24,10 @@ export interface TrainingStepInput {
 export type TrainingStepResult = Omit<StepRecord, 'validation' | 'seconds' | 'wallSeconds'>;
 
 /** Rollouts → episodes → batch → optimizer steps → a new version. */
-export async function runTrainingStep<Task>(context: RunContext<Task>, input: TrainingStepInput): Promise<TrainingStepResult> {
+export async function runTrainingStep<Task>(
+  context: RunContext<Task>,
+  input: TrainingStepInput,
+): Promise<TrainingStepResult> {
   const { options, collector, progress, policy, session } = context;
   const { step, clock, policyVersion } = input;
   const { algorithm } = options;
@@ -33,16 +36,29 @@ export async function runTrainingStep<Task>(context: RunContext<Task>, input: Tr
   const rollouts = await clock.measure('rollout', () => collector.collect(planned, context.stopping));
   progress.begin(step, 'train');
   const { episodes, batch } = await clock.measure('convert', async () => {
-    const trainable = (await collector.readEpisodes(rollouts)).map((episode) => withoutLongCalls(episode, context.maxRowTokens));
+    const trainable = (await collector.readEpisodes(rollouts)).map((episode) =>
+      withoutLongCalls(episode, context.maxRowTokens),
+    );
     return { episodes: trainable, batch: toBatch(context, step, trainable) };
   });
-  const outcome = await clock.measure('train', () => trainOnBatch(batch, {
-    policy, algorithm, step, random: seededRandom(options.seed, `minibatches/${step}`), beforeUpdate: input.beforeUpdate,
-  }));
+  const outcome = await clock.measure('train', () =>
+    trainOnBatch(batch, {
+      policy,
+      algorithm,
+      step,
+      random: seededRandom(options.seed, `minibatches/${step}`),
+      beforeUpdate: input.beforeUpdate,
+    }),
+  );
   const newVersion = outcome.optimizerSteps > 0 ? step : policyVersion;
   if (newVersion !== policyVersion) await clock.measure('publish', () => session.publish(newVersion));
   return {
-    step, epoch: input.epoch, rollouts, episodes, batch, outcome,
+    step,
+    epoch: input.epoch,
+    rollouts,
+    episodes,
+    batch,
+    outcome,
     trainedVersion: policyVersion,
     policyVersion: newVersion,
     reward: summariseRewards(episodes, kindReader(options)),
@@ -53,8 +69,15 @@ export async function runTrainingStep<Task>(context: RunContext<Task>, input: Tr
 function toBatch<Task>(context: RunContext<Task>, step: number, episodes: readonly Episode[]): LightningBatch {
   const { options } = context;
   const { credit, estimator, rows, tokenWeighting, intermediate } = options.algorithm;
-  const judged = options.control === 'shuffled' ? shuffleRewards(episodes, seededRandom(options.seed, `shuffle/${step}`)) : episodes;
-  return buildBatch(judged, { credit, estimator, rows, tokenWeighting, ...(intermediate === undefined ? {} : { intermediate }) });
+  const judged =
+    options.control === 'shuffled' ? shuffleRewards(episodes, seededRandom(options.seed, `shuffle/${step}`)) : episodes;
+  return buildBatch(judged, {
+    credit,
+    estimator,
+    rows,
+    tokenWeighting,
+    ...(intermediate === undefined ? {} : { intermediate }),
+  });
 }
 
 /** Calls that the backend cannot train on, because they are too long, become untrainable ones. No row is longer than its longest call. */
@@ -63,10 +86,16 @@ function withoutLongCalls(episode: Episode, maxRowTokens: number): Episode {
   if (!episode.transitions.some(isTooLong)) return episode;
   return {
     ...episode,
-    transitions: episode.transitions.filter((call) => !isTooLong(call)).map((call, callIndex) => ({ ...call, callIndex })),
-    untrainable: [...episode.untrainable, ...episode.transitions.filter(isTooLong).map((call) => ({
-      spanId: call.spanId, agentName: call.agentName,
-      reason: `the call has ${call.promptTokens.length + call.responseTokens.length} tokens, and the backend trains rows of at most ${maxRowTokens}`,
-    }))],
+    transitions: episode.transitions
+      .filter((call) => !isTooLong(call))
+      .map((call, callIndex) => ({ ...call, callIndex })),
+    untrainable: [
+      ...episode.untrainable,
+      ...episode.transitions.filter(isTooLong).map((call) => ({
+        spanId: call.spanId,
+        agentName: call.agentName,
+        reason: `the call has ${call.promptTokens.length + call.responseTokens.length} tokens, and the backend trains rows of at most ${maxRowTokens}`,
+      })),
+    ],
   };
 }
