@@ -37,8 +37,6 @@ export class ChoiceDraft {
   readonly message: MessageDraft = new MessageDraft();
   readonly tokens: GrowingArray<Int32Array> = new GrowingArray((length) => new Int32Array(length));
   readonly logprobs: GrowingArray<Float32Array> = new GrowingArray((length) => new Float32Array(length));
-  hasTokens = false;
-  hasLogprobs = false;
   isBegun = false;
   finishReason: string | undefined;
 
@@ -46,8 +44,8 @@ export class ChoiceDraft {
     return {
       message: this.message.toMessage(),
       finishReason: this.finishReason,
-      tokens: this.hasTokens ? this.tokens.toArray() : undefined,
-      logprobs: this.hasLogprobs ? this.logprobs.toArray() : undefined,
+      tokens: this.tokens.length > 0 ? this.tokens.toArray() : undefined,
+      logprobs: this.logprobs.length > 0 ? this.logprobs.toArray() : undefined,
     };
   }
 }
@@ -106,14 +104,12 @@ export class ReplyDraft {
   addTokens(index: number, ids: ArrayLike<number>): void {
     const choice = this.#choices[index];
     if (choice === undefined) return;
-    choice.hasTokens = true;
     choice.tokens.append(ids instanceof Int32Array ? ids : this.#checkedIds(ids, 'response', choice.tokens.length));
   }
 
   addLogprobs(index: number, logprobs: ArrayLike<number>): void {
     const choice = this.#choices[index];
     if (choice === undefined) return;
-    choice.hasLogprobs = true;
     for (let position = 0; position < logprobs.length; position += 1) {
       const value = logprobs[position];
       if (typeof value !== 'number' || !Number.isFinite(value) || value > 1e-3)
