@@ -186,11 +186,11 @@ export class TrainingRun<Task> {
     const startedAtMs = performance.now();
     const validation = await validate(this.#context, last.step, true);
     if (validation === undefined) return;
-    const validate_ = last.seconds.validate + (performance.now() - startedAtMs) / 1_000;
+    const validateSeconds = last.seconds.validate + (performance.now() - startedAtMs) / 1_000;
     const metrics: StepMetrics = {
       ...last,
       validation,
-      seconds: { ...last.seconds, validate: validate_ },
+      seconds: { ...last.seconds, validate: validateSeconds },
       wallSeconds: this.#wallSeconds(),
     };
     const { directory } = this.#context;

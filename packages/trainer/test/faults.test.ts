@@ -19,9 +19,10 @@ async function readMetrics(runDirectory: string): Promise<readonly StepMetrics[]
 async function fitWith(
   rollout: RolloutFunction<LetterTask>,
   steps = 6,
+  attemptTimeoutMs = 30_000,
 ): Promise<{ readonly metrics: readonly StepMetrics[]; readonly error: unknown; readonly runDirectory: string }> {
   const { trainer, runDirectory } = await createTestTrainer(
-    { rollout, attemptTimeoutMs: 300, noSignalPatience: 2 },
+    { rollout, attemptTimeoutMs, noSignalPatience: 2 },
     { tasksPerStep: 2, groupSize: 4 },
   );
   let error: unknown;
@@ -51,7 +52,7 @@ describe('rollouts that go wrong are data', () => {
     ['returns Infinity', () => Infinity, 'reward-invalid'],
     ['returns a string', () => '1' as unknown as number, 'reward-invalid'],
   ] as const)('an agent that %s', async (_, other, code) => {
-    const { metrics, error } = await fitWith(sometimes(other), 2);
+    const { metrics, error } = await fitWith(sometimes(other), 2, code === 'timed-out' ? 2_000 : 30_000);
     expect(error).toBeUndefined();
     expect(metrics.map(({ failed, failures, withoutReward }) => ({ failed, failures, withoutReward }))).toEqual(
       Array.from({ length: 2 }, () => ({ failed: 2, failures: { [code]: 2 }, withoutReward: 2 })),
