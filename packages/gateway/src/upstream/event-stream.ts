@@ -6,21 +6,20 @@ export class EventStreamParser {
   #rest = '';
   #data: string[] = [];
 
-  /** Characters held back because their event is not complete. */
-  get pendingLength(): number {
-    return this.#rest.length + this.#data.reduce((sum, line) => sum + line.length, 0);
-  }
-
-  /** The data of every event that these bytes complete. */
+  /** The data of every event that these bytes complete. Lines end in LF, CRLF or CR. */
   push(bytes: Buffer): string[] {
     const text = this.#rest + this.#decoder.write(bytes);
     const events: string[] = [];
     let start = 0;
-    while (true) {
-      const end = lineEnd(text, start);
-      if (end === undefined) break;
-      this.#line(text.slice(start, end.at), events);
-      start = end.next;
+    let carriage = text.indexOf('\r');
+    for (;;) {
+      const feed = text.indexOf('\n', start);
+      if (carriage >= 0 && carriage < start) carriage = text.indexOf('\r', start);
+      const end = carriage >= 0 && (feed < 0 || carriage < feed) ? carriage : feed;
+      // A CR at the very end may be half of a CRLF: it waits.
+      if (end < 0 || (end === carriage && end === text.length - 1)) break;
+      this.#line(text.slice(start, end), events);
+      start = end === carriage && feed === end + 1 ? end + 2 : end + 1;
     }
     this.#rest = text.slice(start);
     return events;
@@ -33,16 +32,4 @@ export class EventStreamParser {
     } else if (line.startsWith('data:')) this.#data.push(line.charCodeAt(5) === 32 ? line.slice(6) : line.slice(5));
     // `event:`, `id:`, `retry:` and comments mean nothing on this wire.
   }
-}
-
-/** The next line end: LF, CRLF or CR; a CR at the very end may be half of a CRLF and waits. */
-function lineEnd(text: string, start: number): { readonly at: number; readonly next: number } | undefined {
-  const feed = text.indexOf('\n', start);
-  const stop = feed < 0 ? text.length : feed;
-  const carriage = text.indexOf('\r', start);
-  if (carriage >= 0 && carriage < stop) {
-    if (carriage === text.length - 1) return undefined;
-    return { at: carriage, next: text.charCodeAt(carriage + 1) === 10 ? carriage + 2 : carriage + 1 };
-  }
-  return feed < 0 ? undefined : { at: feed, next: feed + 1 };
 }
