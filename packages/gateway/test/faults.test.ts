@@ -222,6 +222,22 @@ describe('an agent that goes away', () => {
   });
 });
 
+describe('a gateway that closes', () => {
+  it('ends a stream with an error and keeps what was there as incomplete', async () => {
+    const { client, gateway, server, store, claim } = await start(() => ({
+      content: 'a b',
+      fault: { type: 'endless' },
+    }));
+    const reading = drain(client);
+    await until(() => server.calls.length === 1);
+    const closed = gateway.close();
+    await expect(reading).rejects.toThrow();
+    await closed;
+    const [span] = await store.querySpans({ rolloutIds: [claim.rollout.rolloutId] });
+    expect(span?.attributes).toMatchObject({ [names.incomplete]: true });
+  });
+});
+
 describe('pause', () => {
   it('kills no call, holds new ones, and lets them in on resume', async () => {
     const { client, gateway } = await startHarness();
