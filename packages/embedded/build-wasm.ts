@@ -10,14 +10,27 @@ const binaries: Readonly<Record<string, readonly string[]>> = {
   wide: ['--use', 'LANES=2', '--enable', 'relaxed-simd'],
 };
 const options: readonly string[] = [
-  '--runtime', 'stub', '--noAssert', '-O3', '--enable', 'simd', '--enable', 'threads',
-  '--importMemory', '--sharedMemory', '--initialMemory', '1', '--maximumMemory', '65536',
+  '--runtime',
+  'stub',
+  '--noAssert',
+  '-O3',
+  '--enable',
+  'simd',
+  '--enable',
+  'threads',
+  '--importMemory',
+  '--sharedMemory',
+  '--initialMemory',
+  '1',
+  '--maximumMemory',
+  '65536',
 ];
 
 /** Changes when a source or this script does. */
 function fingerprint(): string {
   const hash = createHash('sha256').update(readFileSync(fileURLToPath(import.meta.url)));
-  for (const name of readdirSync(`${root}assembly`).sort()) hash.update(name).update(readFileSync(`${root}assembly/${name}`));
+  for (const name of readdirSync(`${root}assembly`).sort())
+    hash.update(name).update(readFileSync(`${root}assembly/${name}`));
   return hash.digest('hex');
 }
 
@@ -28,7 +41,15 @@ if (!outputs.every((path) => existsSync(path)) || !existsSync(stamp) || readFile
   const { default: asc } = await import('assemblyscript/asc');
   mkdirSync(`${root}wasm`, { recursive: true });
   for (const [name, extra] of Object.entries(binaries)) {
-    const { error, stderr } = await asc.main(['assembly/index.ts', '--baseDir', root, '-o', `wasm/llama-${name}.wasm`, ...options, ...extra]);
+    const { error, stderr } = await asc.main([
+      'assembly/index.ts',
+      '--baseDir',
+      root,
+      '-o',
+      `wasm/llama-${name}.wasm`,
+      ...options,
+      ...extra,
+    ]);
     process.stderr.write(stderr.toString());
     if (error) throw error;
   }

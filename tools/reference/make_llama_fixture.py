@@ -13,6 +13,7 @@ import pathlib
 
 import numpy
 import torch
+from torch_llama import logits_of, parameter_shapes
 
 OUT = pathlib.Path(__file__).parents[2] / "packages/embedded/test/__fixtures__/llama-steps.json"
 
@@ -28,28 +29,6 @@ class RandomStream:
         return self.state / 2**32
 
 
-def parameter_shapes(c):
-    h, q, k, i, v = c["hiddenSize"], c["heads"] * c["headSize"], c["keyValueHeads"] * c["headSize"], c["intermediateSize"], c["vocabSize"]
-    shapes = {"model.embed_tokens.weight": (v, h)}
-    for n in range(c["layers"]):
-        layer = f"model.layers.{n}."
-        shapes |= {
-            layer + "input_layernorm.weight": (h,),
-            layer + "self_attn.q_proj.weight": (q, h),
-            layer + "self_attn.k_proj.weight": (k, h),
-            layer + "self_attn.v_proj.weight": (k, h),
-            layer + "self_attn.o_proj.weight": (h, q),
-            layer + "post_attention_layernorm.weight": (h,),
-            layer + "mlp.gate_proj.weight": (i, h),
-            layer + "mlp.up_proj.weight": (i, h),
-            layer + "mlp.down_proj.weight": (h, i),
-        }
-    shapes["model.norm.weight"] = (h,)
-    if not c["tieWordEmbeddings"]:
-        shapes["lm_head.weight"] = (v, h)
-    return shapes
-
-
 def make_weights(c, seed, scale=0.5):
     random = RandomStream(seed)
     weights = {}
@@ -60,40 +39,9 @@ def make_weights(c, seed, scale=0.5):
     return weights
 
 
-def rms_norm(x, weight, epsilon):
-    return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + epsilon) * weight
-
-
-def rotate(x, c):
-    """x (T, heads, headSize): the first half of a head pairs with its second."""
-    half = c["headSize"] // 2
-    frequencies = 1.0 / c["ropeTheta"] ** (torch.arange(0, c["headSize"], 2, dtype=torch.float32) / c["headSize"])
-    angles = torch.arange(x.shape[0], dtype=torch.float32)[:, None] * frequencies
-    cos, sin = torch.cat([angles, angles], -1).cos()[:, None], torch.cat([angles, angles], -1).sin()[:, None]
-    return x * cos + torch.cat([-x[..., half:], x[..., :half]], -1) * sin
-
-
-def logits_of(c, w, tokens):
-    """tokens (T,) -> logits (T, vocabulary)."""
-    length = tokens.shape[0]
-    x = w["model.embed_tokens.weight"][tokens]
-    for n in range(c["layers"]):
-        p = lambda part: w[f"model.layers.{n}.{part}.weight"]
-        h = rms_norm(x, p("input_layernorm"), c["rmsNormEpsilon"])
-        q = rotate((h @ p("self_attn.q_proj").T).view(length, c["heads"], -1), c)
-        k = rotate((h @ p("self_attn.k_proj").T).view(length, c["keyValueHeads"], -1), c)
-        v = (h @ p("self_attn.v_proj").T).view(length, c["keyValueHeads"], -1)
-        k, v = (y.repeat_interleave(c["heads"] // c["keyValueHeads"], dim=1) for y in (k, v))
-        attended = torch.nn.functional.scaled_dot_product_attention(*(y.transpose(0, 1)[None] for y in (q, k, v)), is_causal=True)
-        x = x + attended[0].transpose(0, 1).reshape(length, -1) @ p("self_attn.o_proj").T
-        h = rms_norm(x, p("post_attention_layernorm"), c["rmsNormEpsilon"])
-        x = x + (torch.nn.functional.silu(h @ p("mlp.gate_proj").T) * (h @ p("mlp.up_proj").T)) @ p("mlp.down_proj").T
-    return rms_norm(x, w["model.norm.weight"], c["rmsNormEpsilon"]) @ w.get("lm_head.weight", w["model.embed_tokens.weight"]).T
-
-
 def token_logprobs(c, w, tokens):
     """Entry t is about predicting tokens[t]; entry 0 is 0."""
-    logprobs = torch.log_softmax(logits_of(c, w, tokens[:-1]), -1).gather(1, tokens[1:, None])[:, 0]
+    logprobs = torch.log_softmax(logits_of(c, w, tokens[None, :-1])[0], -1).gather(1, tokens[1:, None])[:, 0]
     return torch.cat([torch.zeros(1), logprobs])
 
 
@@ -141,7 +89,7 @@ def check_against_transformers(c, w):
     ))
     model.load_state_dict({name: value.detach() for name, value in w.items()}, strict=False)
     tokens = torch.arange(20) % c["vocabSize"]
-    worst = (model(tokens[None]).logits[0] - logits_of(c, w, tokens)).abs().max().item()
+    worst = (model(tokens[None]).logits - logits_of(c, w, tokens[None])).abs().max().item()
     assert worst < 1e-5, f"transformers disagrees by {worst}"
     print(f"transformers agrees within {worst:.1e}")
 

@@ -8,22 +8,36 @@ export function checkConfig(config: LlamaConfig): void {
   const fail = (what: string): never => {
     throw new BackendError(`The embedded engine cannot run this model: ${what}.`, { code: 'checkpoint-unsupported' });
   };
-  for (const field of ['vocabSize', 'hiddenSize', 'intermediateSize', 'layers', 'heads', 'keyValueHeads', 'headSize', 'maxPositions'] as const) {
-    if (!Number.isSafeInteger(config[field]) || config[field] < 1) fail(`${field} is ${config[field]}; it must be an integer from 1`);
+  for (const field of [
+    'vocabSize',
+    'hiddenSize',
+    'intermediateSize',
+    'layers',
+    'heads',
+    'keyValueHeads',
+    'headSize',
+    'maxPositions',
+  ] as const) {
+    if (!Number.isSafeInteger(config[field]) || config[field] < 1)
+      fail(`${field} is ${config[field]}; it must be an integer from 1`);
   }
   for (const field of ['ropeTheta', 'rmsNormEpsilon'] as const) {
-    if (!Number.isFinite(config[field]) || config[field] <= 0) fail(`${field} is ${config[field]}; it must be a positive number`);
+    if (!Number.isFinite(config[field]) || config[field] <= 0)
+      fail(`${field} is ${config[field]}; it must be a positive number`);
   }
   for (const field of ['hiddenSize', 'headSize'] as const) {
     if (config[field] % 8 !== 0) fail(`${field} is ${config[field]}; the kernels need a multiple of 8`);
   }
-  if (config.heads % config.keyValueHeads !== 0) fail(`${config.heads} heads cannot share ${config.keyValueHeads} key and value heads evenly`);
+  if (config.heads % config.keyValueHeads !== 0)
+    fail(`${config.heads} heads cannot share ${config.keyValueHeads} key and value heads evenly`);
 }
 
 /** @throws ConfigurationError `option-invalid` */
 export function checkThreads(threads: number): void {
   if (!Number.isSafeInteger(threads) || threads < 1 || threads > 16) {
-    throw new ConfigurationError(`The option threads is ${threads}; it must be an integer from 1 to 16.`, { code: 'option-invalid' });
+    throw new ConfigurationError(`The option threads is ${threads}; it must be an integer from 1 to 16.`, {
+      code: 'option-invalid',
+    });
   }
 }
 
@@ -35,11 +49,17 @@ export function checkWeights(weights: LlamaWeights, config: LlamaConfig): void {
     const tensor = weights.get(name);
     if (tensor?.length !== floats) {
       const found = tensor ? `${tensor.length} values` : 'nothing';
-      throw new BackendError(`The parameter ${name} must have shape (${shape.join(', ')}); the weights hold ${found}.`, { code: 'checkpoint-unsupported' });
+      throw new BackendError(
+        `The parameter ${name} must have shape (${shape.join(', ')}); the weights hold ${found}.`,
+        { code: 'checkpoint-unsupported' },
+      );
     }
   }
   for (const name of weights.keys()) {
-    if (!shapes.has(name)) throw new BackendError(`The weights hold ${name}, which a Llama of this configuration does not have.`, { code: 'checkpoint-unsupported' });
+    if (!shapes.has(name))
+      throw new BackendError(`The weights hold ${name}, which a Llama of this configuration does not have.`, {
+        code: 'checkpoint-unsupported',
+      });
   }
 }
 
@@ -47,22 +67,37 @@ export function checkWeights(weights: LlamaWeights, config: LlamaConfig): void {
 export function checkLoss(loss: Loss): void {
   if (loss.name !== 'ppo' && loss.name !== 'cispo') {
     if (loss.name === 'importance_sampling' || loss.name === 'cross_entropy') return;
-    throw new BackendError(`The loss ${(loss as Loss).name} is unknown to the embedded engine.`, { code: 'loss-unsupported' });
+    throw new BackendError(`The loss ${(loss as Loss).name} is unknown to the embedded engine.`, {
+      code: 'loss-unsupported',
+    });
   }
   const { clipLow, clipHigh } = loss;
   if (!(clipLow >= 0 && clipLow <= clipHigh && Number.isFinite(clipHigh))) {
-    throw new BackendError(`The loss ${loss.name} clips ratios to ${clipLow} … ${clipHigh}; the bounds must be finite, ordered and not negative.`, { code: 'loss-unsupported' });
+    throw new BackendError(
+      `The loss ${loss.name} clips ratios to ${clipLow} … ${clipHigh}; the bounds must be finite, ordered and not negative.`,
+      { code: 'loss-unsupported' },
+    );
   }
 }
 
 /** With defaults filled in. @throws ConfigurationError `option-invalid` */
 export function checkAdam(adam: AdamParameters): Required<AdamParameters> {
   const filled = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0, maxGradientNorm: 0, ...adam };
-  const limits = { learningRate: Infinity, beta1: 1, beta2: 1, epsilon: Infinity, weightDecay: Infinity, maxGradientNorm: Infinity } as const;
+  const limits = {
+    learningRate: Infinity,
+    beta1: 1,
+    beta2: 1,
+    epsilon: Infinity,
+    weightDecay: Infinity,
+    maxGradientNorm: Infinity,
+  } as const;
   for (const [field, limit] of Object.entries(limits)) {
     const value = filled[field as keyof typeof limits];
     if (!(value >= 0 && value < limit)) {
-      throw new ConfigurationError(`The optimizer's ${field} is ${value}; it must be a number from 0${limit === 1 ? ' to below 1' : ''}.`, { code: 'option-invalid' });
+      throw new ConfigurationError(
+        `The optimizer's ${field} is ${value}; it must be a number from 0${limit === 1 ? ' to below 1' : ''}.`,
+        { code: 'option-invalid' },
+      );
     }
   }
   return filled;

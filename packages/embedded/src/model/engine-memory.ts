@@ -37,10 +37,14 @@ export interface EngineMemory {
 export function createEngineMemory(config: LlamaConfig, threads: number): EngineMemory {
   const layout = layOutParameters(config);
   const tableFloats = config.maxPositions * (config.headSize / 2);
-  const stateFloats = layout.plainFloats * (3 + threads) + layout.forwardFloats + layout.backwardFloats + 2 * tableFloats;
+  const stateFloats =
+    layout.plainFloats * (3 + threads) + layout.forwardFloats + layout.backwardFloats + 2 * tableFloats;
   const needed = stateFloats * 4 + 2 * layout.forwardFloats * 4 + 2 * pageBytes;
   if (needed > mostBytes) {
-    throw new EngineFault('backend-failed', `The model needs ${Math.ceil(needed / 2 ** 20)} MiB; the embedded engine can address ${mostBytes / 2 ** 20} MiB. Use a smaller model.`);
+    throw new EngineFault(
+      'backend-failed',
+      `The model needs ${Math.ceil(needed / 2 ** 20)} MiB; the embedded engine can address ${mostBytes / 2 ** 20} MiB. Use a smaller model.`,
+    );
   }
   const pages = Math.ceil(Math.min(mostBytes, needed + spareBytes) / pageBytes);
   const memory = new webAssembly.Memory({ initial: pages, maximum: pages, shared: true });
@@ -56,7 +60,11 @@ export function createEngineMemory(config: LlamaConfig, threads: number): Engine
     cosines: floats(tableFloats),
     sines: floats(tableFloats),
   };
-  fillRotaryTables(config, new Float32Array(memory.buffer, map.cosines, tableFloats), new Float32Array(memory.buffer, map.sines, tableFloats));
+  fillRotaryTables(
+    config,
+    new Float32Array(memory.buffer, map.cosines, tableFloats),
+    new Float32Array(memory.buffer, map.sines, tableFloats),
+  );
   return { memory, layout, heap, map };
 }
 

@@ -69,7 +69,11 @@ function runJob({ id, steps }: Running): void {
     send({ kind: 'done', id, result: step.value });
   } catch (error) {
     const code = error instanceof EngineFault ? error.code : 'backend-failed';
-    send({ kind: 'failed', id, failure: { code, message: error instanceof Error ? (error.stack ?? error.message) : String(error) } });
+    send({
+      kind: 'failed',
+      id,
+      failure: { code, message: error instanceof Error ? (error.stack ?? error.message) : String(error) },
+    });
   }
   jobs.shift();
 }

@@ -59,25 +59,86 @@ export interface LayerActivations {
 }
 
 /** C (M, outputs) = A · Wᵀ by the forward panels of `block`. */
-export function linear(model: Model, forward: Address, block: Block, rows: number, a: Address, aStride: number, c: Address, cStride: number, accumulate = false): void {
+export function linear(
+  model: Model,
+  forward: Address,
+  block: Block,
+  rows: number,
+  a: Address,
+  aStride: number,
+  c: Address,
+  cStride: number,
+  accumulate = false,
+): void {
   const panels = forward + (block.forwardHead ?? block.forward) * 4;
-  model.kernels.multiply(rows, roundUp(block.rows, 8), block.columns, a, aStride, panels, 8, 8 * block.columns, c, cStride, accumulate);
+  model.kernels.multiply(
+    rows,
+    roundUp(block.rows, 8),
+    block.columns,
+    a,
+    aStride,
+    panels,
+    8,
+    8 * block.columns,
+    c,
+    cStride,
+    accumulate,
+  );
 }
 
 /** Computes layer `blocks` for M tokens from `act.input` to `output` with the weights at `forward`. */
-export function layerForward(model: Model, forward: Address, blocks: LayerBlocks, rows: number, positions: Address, act: LayerActivations, attention: () => void, output: Address): void {
+export function layerForward(
+  model: Model,
+  forward: Address,
+  blocks: LayerBlocks,
+  rows: number,
+  positions: Address,
+  act: LayerActivations,
+  attention: () => void,
+  output: Address,
+): void {
   const { kernels, config, widths, map } = model;
   const { hiddenSize, rmsNormEpsilon } = config;
   const vector = (block: Block): Address => forward + block.forward * 4;
 
-  kernels.rmsNorm(rows, hiddenSize, rmsNormEpsilon, act.input, widths.hidden, vector(blocks.inputNorm), act.norm1, widths.hidden, act.inverse1);
+  kernels.rmsNorm(
+    rows,
+    hiddenSize,
+    rmsNormEpsilon,
+    act.input,
+    widths.hidden,
+    vector(blocks.inputNorm),
+    act.norm1,
+    widths.hidden,
+    act.inverse1,
+  );
   linear(model, forward, blocks.queryKeyValue, rows, act.norm1, widths.hidden, act.queryKeyValue, widths.queryKeyValue);
-  kernels.rotate(rows, config.heads + config.keyValueHeads, config.headSize, positions, map.cosines, map.sines, 1, act.queryKeyValue, widths.queryKeyValue);
+  kernels.rotate(
+    rows,
+    config.heads + config.keyValueHeads,
+    config.headSize,
+    positions,
+    map.cosines,
+    map.sines,
+    1,
+    act.queryKeyValue,
+    widths.queryKeyValue,
+  );
   attention();
   kernels.copyFloats(rows * widths.hidden, act.input, act.middle);
   linear(model, forward, blocks.attentionOutput, rows, act.attended, widths.attended, act.middle, widths.hidden, true);
 
-  kernels.rmsNorm(rows, hiddenSize, rmsNormEpsilon, act.middle, widths.hidden, vector(blocks.middleNorm), act.norm2, widths.hidden, act.inverse2);
+  kernels.rmsNorm(
+    rows,
+    hiddenSize,
+    rmsNormEpsilon,
+    act.middle,
+    widths.hidden,
+    vector(blocks.middleNorm),
+    act.norm2,
+    widths.hidden,
+    act.inverse2,
+  );
   linear(model, forward, blocks.gateUp, rows, act.norm2, widths.hidden, act.gateUp, widths.gateUp);
   kernels.swiglu(rows, roundUp(config.intermediateSize, 8), act.gateUp, widths.gateUp, act.mlp, widths.mlp);
   kernels.copyFloats(rows * widths.hidden, act.middle, output);

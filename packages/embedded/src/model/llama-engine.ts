@@ -1,10 +1,25 @@
-import { BackendError, type AdamParameters, type ForwardBackwardResult, type Loss, type OptimStepResult, type TrainingRow } from '@agent-lightning/core';
+import {
+  BackendError,
+  type AdamParameters,
+  type ForwardBackwardResult,
+  type Loss,
+  type OptimStepResult,
+  type TrainingRow,
+} from '@agent-lightning/core';
 import { checkAdam, checkConfig, checkLoss, checkThreads, checkWeights } from './engine-checks.ts';
 import { createEngineMemory, type EngineMemory } from './engine-memory.ts';
 import { EngineFault } from './engine-fault.ts';
 import { loadKernels } from './kernel-binary.ts';
 import { instantiateKernels, type Address, type Kernels } from './kernels.ts';
-import type { LlamaConfig, LlamaEngineOptions, LlamaWeights, OptimizerState, SampledPiece, SampleRequest, WeightsVersion } from './llama-types.ts';
+import type {
+  LlamaConfig,
+  LlamaEngineOptions,
+  LlamaWeights,
+  OptimizerState,
+  SampledPiece,
+  SampleRequest,
+  WeightsVersion,
+} from './llama-types.ts';
 import type { Parameter } from './parameter-layout.ts';
 import { SampleDesk } from './sample-desk.ts';
 import { checkRows, dealRows, flattenRows } from './training-rows.ts';
@@ -54,7 +69,14 @@ export class LlamaEngine {
     checkWeights(options.weights, config);
     const module = await loadKernels(options.simd ?? 'auto');
     const memory = inMemory(() => createEngineMemory(config, threads));
-    const starts = Array.from({ length: threads }, (_, thread) => ({ config, module, memory: memory.memory, map: memory.map, thread, threads }));
+    const starts = Array.from({ length: threads }, (_, thread) => ({
+      config,
+      module,
+      memory: memory.memory,
+      map: memory.map,
+      thread,
+      threads,
+    }));
     const engine = new LlamaEngine(config, memory, instantiateKernels(module, memory.memory), new WorkerPool(starts));
     engine.#write(memory.map.weights, options.weights);
     try {
@@ -118,7 +140,9 @@ export class LlamaEngine {
         // As torch.nn.utils.clip_grad_norm_, which keeps the quotient finite by 1e-6.
         gradientScale: maxGradientNorm > 0 ? Math.min(1, maxGradientNorm / (gradientNorm + 1e-6)) : 1,
         decay: 1 - learningRate * weightDecay,
-        beta1, beta2, epsilon,
+        beta1,
+        beta2,
+        epsilon,
         stepSize: learningRate / (1 - beta1 ** step),
         rootCorrection: Math.sqrt(1 - beta2 ** step),
       };
@@ -163,7 +187,11 @@ export class LlamaEngine {
 
   exportOptimizer(): OptimizerState {
     this.#assertIdle('exportOptimizer');
-    return { step: this.#step, moments1: this.#read(this.#memory.map.moments1), moments2: this.#read(this.#memory.map.moments2) };
+    return {
+      step: this.#step,
+      moments1: this.#read(this.#memory.map.moments1),
+      moments2: this.#read(this.#memory.map.moments2),
+    };
   }
 
   loadOptimizer(state: OptimizerState): void {
@@ -171,7 +199,9 @@ export class LlamaEngine {
     checkWeights(state.moments1, this.config);
     checkWeights(state.moments2, this.config);
     if (!Number.isSafeInteger(state.step) || state.step < 0) {
-      throw new BackendError(`An optimizer's step must be an integer from 0; it is ${state.step}.`, { code: 'checkpoint-corrupt' });
+      throw new BackendError(`An optimizer's step must be an integer from 0; it is ${state.step}.`, {
+        code: 'checkpoint-corrupt',
+      });
     }
     this.#write(this.#memory.map.moments1, state.moments1);
     this.#write(this.#memory.map.moments2, state.moments2);
@@ -198,7 +228,12 @@ export class LlamaEngine {
 
   async #train(rows: readonly TrainingRow[], forward: Address, loss?: Loss): Promise<JobTotal> {
     const hands = dealRows(rows, this.#pool.threads);
-    const jobs = hands.map((hand) => ({ kind: 'train' as const, rows: flattenRows(hand.map((index) => rows[index]!)), forward, ...(loss && { loss }) }));
+    const jobs = hands.map((hand) => ({
+      kind: 'train' as const,
+      rows: flattenRows(hand.map((index) => rows[index]!)),
+      forward,
+      ...(loss && { loss }),
+    }));
     const parts = await this.#pool.run<'train'>(jobs);
     const logprobs: Float32Array[] = Array.from({ length: rows.length });
     for (const [thread, hand] of hands.entries()) {
@@ -209,7 +244,8 @@ export class LlamaEngine {
         offset += length;
       }
     }
-    const sum = (field: 'loss' | 'entropy' | 'trainedTokens'): number => parts.reduce((total, part) => total + part[field], 0);
+    const sum = (field: 'loss' | 'entropy' | 'trainedTokens'): number =>
+      parts.reduce((total, part) => total + part[field], 0);
     return { logprobs, loss: sum('loss'), entropy: sum('entropy'), trainedTokens: sum('trainedTokens') };
   }
 
@@ -217,7 +253,10 @@ export class LlamaEngine {
   async #enqueue<Result>(call: () => Promise<Result>): Promise<Result> {
     this.#queued++;
     const result = this.#queue.then(call);
-    this.#queue = result.then(() => undefined, () => undefined);
+    this.#queue = result.then(
+      () => undefined,
+      () => undefined,
+    );
     try {
       return await result;
     } finally {
@@ -226,7 +265,10 @@ export class LlamaEngine {
   }
 
   #assertIdle(what: string): void {
-    if (this.#queued > 0) throw new BackendError(`${what}() was called while a training call is in flight; await that call first.`, { code: 'backend-failed' });
+    if (this.#queued > 0)
+      throw new BackendError(`${what}() was called while a training call is in flight; await that call first.`, {
+        code: 'backend-failed',
+      });
   }
 
   #hold(version: WeightsVersion): Snapshot {
@@ -244,7 +286,10 @@ export class LlamaEngine {
 
   #snapshotOf(version: WeightsVersion): Snapshot {
     const snapshot = this.#snapshots.get(version.id);
-    if (!snapshot || snapshot.isDiscarded) throw new BackendError(`Weights version ${version.id} was discarded or is of another engine.`, { code: 'backend-failed' });
+    if (!snapshot || snapshot.isDiscarded)
+      throw new BackendError(`Weights version ${version.id} was discarded or is of another engine.`, {
+        code: 'backend-failed',
+      });
     return snapshot;
   }
 
@@ -261,7 +306,8 @@ export class LlamaEngine {
     for (const parameter of this.#memory.layout.parameters) {
       const view = this.#view(region, parameter);
       const tensor = tensors.get(parameter.name)!;
-      for (let row = 0; row < parameter.rows; row++) view.set(tensor.subarray(row * parameter.columns, (row + 1) * parameter.columns), row * parameter.stride);
+      for (let row = 0; row < parameter.rows; row++)
+        view.set(tensor.subarray(row * parameter.columns, (row + 1) * parameter.columns), row * parameter.stride);
     }
   }
 
@@ -270,7 +316,11 @@ export class LlamaEngine {
       this.#memory.layout.parameters.map((parameter) => {
         const view = this.#view(region, parameter);
         const tensor = new Float32Array(parameter.rows * parameter.columns);
-        for (let row = 0; row < parameter.rows; row++) tensor.set(view.subarray(row * parameter.stride, row * parameter.stride + parameter.columns), row * parameter.columns);
+        for (let row = 0; row < parameter.rows; row++)
+          tensor.set(
+            view.subarray(row * parameter.stride, row * parameter.stride + parameter.columns),
+            row * parameter.columns,
+          );
         return [parameter.name, tensor];
       }),
     );
@@ -287,7 +337,10 @@ interface JobTotal extends Omit<JobResults['train'], 'logprobs'> {
 }
 
 function diverged(what: string): BackendError {
-  return new BackendError(`${what}: the policy has diverged from the rows' log-probabilities, or the advantages or the learning rate are too large. The weights are unchanged.`, { code: 'numerics' });
+  return new BackendError(
+    `${what}: the policy has diverged from the rows' log-probabilities, or the advantages or the learning rate are too large. The weights are unchanged.`,
+    { code: 'numerics' },
+  );
 }
 
 /** Raises a full memory as the contract's error. */
@@ -295,7 +348,8 @@ function inMemory<Result>(work: () => Result): Result {
   try {
     return work();
   } catch (cause) {
-    if (cause instanceof EngineFault || cause instanceof RangeError) throw new BackendError(cause.message, { code: 'backend-failed', cause });
+    if (cause instanceof EngineFault || cause instanceof RangeError)
+      throw new BackendError(cause.message, { code: 'backend-failed', cause });
     throw cause;
   }
 }

@@ -60,11 +60,15 @@ export function roundUp(value: number, multiple: number): number {
 }
 
 /** The shape of every parameter, by Hugging Face name, in the order in which checkpoints list them. */
-export function parameterShapes(config: LlamaConfig): ReadonlyMap<string, readonly [number, number] | readonly [number]> {
+export function parameterShapes(
+  config: LlamaConfig,
+): ReadonlyMap<string, readonly [number, number] | readonly [number]> {
   const { hiddenSize, intermediateSize, vocabSize, headSize } = config;
   const queries = config.heads * headSize;
   const keys = config.keyValueHeads * headSize;
-  const shapes = new Map<string, readonly [number, number] | readonly [number]>([['model.embed_tokens.weight', [vocabSize, hiddenSize]]]);
+  const shapes = new Map<string, readonly [number, number] | readonly [number]>([
+    ['model.embed_tokens.weight', [vocabSize, hiddenSize]],
+  ]);
   for (let i = 0; i < config.layers; i++) {
     const layer = `model.layers.${i}.`;
     shapes.set(`${layer}input_layernorm.weight`, [hiddenSize]);
@@ -98,7 +102,12 @@ export function layOutParameters(config: LlamaConfig): ParameterLayout {
   const block = (kind: Block['kind'], names: readonly string[]): Block => {
     const parts = names.map((name) => {
       const shape = shapes.get(name)!;
-      return { name, rows: shape.length === 1 ? 1 : shape[0], columns: shape.length === 1 ? shape[0] : shape[1], isVector: shape.length === 1 };
+      return {
+        name,
+        rows: shape.length === 1 ? 1 : shape[0],
+        columns: shape.length === 1 ? shape[0] : shape[1],
+        isVector: shape.length === 1,
+      };
     });
     const columns = roundUp(parts[0]!.columns, 8);
     const partRows = (rows: number): number => (names.length > 1 ? roundUp(rows, 8) : rows);
@@ -128,7 +137,10 @@ export function layOutParameters(config: LlamaConfig): ParameterLayout {
     const layer = `model.layers.${i}.`;
     return {
       inputNorm: block('vector', [`${layer}input_layernorm.weight`]),
-      queryKeyValue: block('linear', ['q', 'k', 'v'].map((part) => `${layer}self_attn.${part}_proj.weight`)),
+      queryKeyValue: block(
+        'linear',
+        ['q', 'k', 'v'].map((part) => `${layer}self_attn.${part}_proj.weight`),
+      ),
       attentionOutput: block('linear', [`${layer}self_attn.o_proj.weight`]),
       middleNorm: block('vector', [`${layer}post_attention_layernorm.weight`]),
       gateUp: block('linear', [`${layer}mlp.gate_proj.weight`, `${layer}mlp.up_proj.weight`]),
@@ -138,7 +150,14 @@ export function layOutParameters(config: LlamaConfig): ParameterLayout {
   const finalNorm = block('vector', ['model.norm.weight']);
   const head = config.tieWordEmbeddings ? embedding : block('linear', ['lm_head.weight']);
   return {
-    parameters, blocks, embedding, layers, finalNorm, head,
-    plainFloats: used.plain, forwardFloats: used.forward, backwardFloats: used.backward,
+    parameters,
+    blocks,
+    embedding,
+    layers,
+    finalNorm,
+    head,
+    plainFloats: used.plain,
+    forwardFloats: used.forward,
+    backwardFloats: used.backward,
   };
 }

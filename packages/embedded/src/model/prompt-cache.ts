@@ -61,8 +61,12 @@ export class PromptCache {
 
   #create(job: SampleJob, from: Prompt | undefined, common: number): Prompt {
     const prompt: Prompt = {
-      version: job.version, tokens: job.prompt, cache: new KeyValueCache(this.#model, this.#heap, job.prompt.length),
-      logits: this.#heap.allocate(this.#model.widths.logits * 4), done: common, users: 1,
+      version: job.version,
+      tokens: job.prompt,
+      cache: new KeyValueCache(this.#model, this.#heap, job.prompt.length),
+      logits: this.#heap.allocate(this.#model.widths.logits * 4),
+      done: common,
+      users: 1,
     };
     if (from !== undefined && common > 0) prompt.cache.copyFrom(from.cache, common);
     this.#prompts.push(prompt);

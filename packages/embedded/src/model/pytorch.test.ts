@@ -22,7 +22,9 @@ interface Case {
   }[];
 }
 
-const { cases } = JSON.parse(readFileSync(new URL('../../test/__fixtures__/llama-steps.json', import.meta.url), 'utf8')) as { cases: Case[] };
+const { cases } = JSON.parse(
+  readFileSync(new URL('../../test/__fixtures__/llama-steps.json', import.meta.url), 'utf8'),
+) as { cases: Case[] };
 
 function decode(text: string): Float32Array {
   return new Float32Array(new Uint8Array(Buffer.from(text, 'base64')).buffer);
@@ -52,30 +54,36 @@ describe.each(cases)('two steps of AdamW on $name', (fixture) => {
     advantages: Float32Array.from(row.advantages),
   }));
 
-  it.each(['auto', 'relaxed', 'plain'] as const)('agree with PyTorch on %s kernels: log-probabilities, loss, gradients, clipping and weights', async (simd) => {
-    const options = { config: fixture.config, weights: makeWeights(fixture), threads: 2, simd };
-    const engine = await LlamaEngine.create(options);
-    const probe = await LlamaEngine.create(options);
-    for (const step of fixture.steps) {
-      const result = await engine.forwardBackward(rows, fixture.loss);
-      expect(Math.abs(result.loss - step.loss)).toBeLessThan(1e-5 * Math.max(1, Math.abs(step.loss)));
-      for (const [i, row] of rows.entries()) {
-        for (const [t, mask] of row.lossMask.entries()) expect(result.logprobs[i]![t]).toBeCloseTo(mask ? step.logprobs[i]![t]! : 0, 5);
+  it.each(['auto', 'relaxed', 'plain'] as const)(
+    'agree with PyTorch on %s kernels: log-probabilities, loss, gradients, clipping and weights',
+    async (simd) => {
+      const options = { config: fixture.config, weights: makeWeights(fixture), threads: 2, simd };
+      const engine = await LlamaEngine.create(options);
+      const probe = await LlamaEngine.create(options);
+      for (const step of fixture.steps) {
+        const result = await engine.forwardBackward(rows, fixture.loss);
+        expect(Math.abs(result.loss - step.loss)).toBeLessThan(1e-5 * Math.max(1, Math.abs(step.loss)));
+        for (const [i, row] of rows.entries()) {
+          for (const [t, mask] of row.lossMask.entries())
+            expect(result.logprobs[i]![t]).toBeCloseTo(mask ? step.logprobs[i]![t]! : 0, 5);
+        }
+        const { gradientNorm } = await engine.optimStep(fixture.adam);
+        expect(gradientNorm / step.gradientNorm).toBeCloseTo(1, 5);
+        if (step.gradients) {
+          // The first moment at beta1 0 is the gradient, unclipped.
+          await probe.forwardBackward(rows, fixture.loss);
+          await probe.optimStep({ learningRate: 0, beta1: 0 });
+          const gradients = probe.exportOptimizer().moments1;
+          for (const [name, text] of Object.entries(step.gradients))
+            expect(relativeError(gradients.get(name)!, decode(text)), name).toBeLessThan(5e-6);
+        }
+        if (step.weights) {
+          const weights = engine.exportWeights();
+          for (const [name, text] of Object.entries(step.weights))
+            expect(relativeError(weights.get(name)!, decode(text)), name).toBeLessThan(1e-5);
+        }
       }
-      const { gradientNorm } = await engine.optimStep(fixture.adam);
-      expect(gradientNorm / step.gradientNorm).toBeCloseTo(1, 5);
-      if (step.gradients) {
-        // The first moment at beta1 0 is the gradient, unclipped.
-        await probe.forwardBackward(rows, fixture.loss);
-        await probe.optimStep({ learningRate: 0, beta1: 0 });
-        const gradients = probe.exportOptimizer().moments1;
-        for (const [name, text] of Object.entries(step.gradients)) expect(relativeError(gradients.get(name)!, decode(text)), name).toBeLessThan(5e-6);
-      }
-      if (step.weights) {
-        const weights = engine.exportWeights();
-        for (const [name, text] of Object.entries(step.weights)) expect(relativeError(weights.get(name)!, decode(text)), name).toBeLessThan(1e-5);
-      }
-    }
-    await Promise.all([engine.close(), probe.close()]);
-  });
+      await Promise.all([engine.close(), probe.close()]);
+    },
+  );
 });

@@ -47,8 +47,16 @@ export class SampleDesk {
     try {
       for (const [thread, choices] of groupByHome(homes, this.#load.length)) {
         this.#pool.sample(thread, {
-          kind: 'sample', sample, version: request.weights.id, forward, prompt: request.prompt, choices, temperature: request.temperature,
-          maxTokens: Math.min(request.maxTokens, this.#config.maxPositions - request.prompt.length), stopTokens: request.stopTokens, seed: request.seed,
+          kind: 'sample',
+          sample,
+          version: request.weights.id,
+          forward,
+          prompt: request.prompt,
+          choices,
+          temperature: request.temperature,
+          maxTokens: Math.min(request.maxTokens, this.#config.maxPositions - request.prompt.length),
+          stopTokens: request.stopTokens,
+          seed: request.seed,
         });
       }
       let finished = 0;
@@ -61,7 +69,7 @@ export class SampleDesk {
       request.signal?.removeEventListener('abort', onAbort);
       this.#pool.unlisten(sample);
       if (open.size > 0) this.#pool.broadcast({ kind: 'abort', sample });
-      for (const choice of [...open]) close(choice);
+      for (const choice of open) close(choice);
     }
   }
 
@@ -123,10 +131,15 @@ function checkRequest(request: SampleRequest, config: LlamaConfig): void {
   const bad = prompt.findIndex((token) => !(token >= 0 && token < config.vocabSize));
   if (bad >= 0) fail(`prompt[${bad}] is ${prompt[bad]}; ids of this model are 0 to ${config.vocabSize - 1}`);
   if (!Number.isSafeInteger(choices) || choices < 1) fail(`choices is ${choices}; it must be an integer from 1`);
-  if (!Number.isFinite(temperature) || temperature < 0) fail(`temperature is ${temperature}; it must be a finite number from 0`);
-  if (!Number.isSafeInteger(maxTokens) || maxTokens < 1) fail(`maxTokens is ${maxTokens}; it must be an integer from 1`);
+  if (!Number.isFinite(temperature) || temperature < 0)
+    fail(`temperature is ${temperature}; it must be a finite number from 0`);
+  if (!Number.isSafeInteger(maxTokens) || maxTokens < 1)
+    fail(`maxTokens is ${maxTokens}; it must be an integer from 1`);
   if (!Number.isSafeInteger(seed) || seed < 0) fail(`seed is ${seed}; it must be an integer from 0`);
   if (prompt.length >= config.maxPositions) {
-    throw new BackendError(`A prompt of ${prompt.length} tokens leaves no room in a context of ${config.maxPositions}. Shorten it.`, { code: 'context-exceeded' });
+    throw new BackendError(
+      `A prompt of ${prompt.length} tokens leaves no room in a context of ${config.maxPositions}. Shorten it.`,
+      { code: 'context-exceeded' },
+    );
   }
 }

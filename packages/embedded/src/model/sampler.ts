@@ -87,7 +87,8 @@ export class Sampler {
   /** One pass for each version in use, then one token for every sequence that got logits. */
   step(): void {
     this.#admit();
-    for (const version of new Set([...this.#active, ...this.#waiting].map(({ job }) => job.version))) this.#advance(version);
+    for (const version of new Set([...this.#active, ...this.#waiting].map(({ job }) => job.version)))
+      this.#advance(version);
     this.#flush();
   }
 
@@ -108,10 +109,16 @@ export class Sampler {
     let sequence: Sequence;
     try {
       sequence = {
-        job, choice, stops: new Set(job.stopTokens),
+        job,
+        choice,
+        stops: new Set(job.stopTokens),
         cache: new KeyValueCache(this.#model, this.#heap, room),
         logits: this.#heap.allocate(logitBytes),
-        length: job.prompt.length, sampled: 0, newest: new Int32Array(1), tokens: [], logprobs: [],
+        length: job.prompt.length,
+        sampled: 0,
+        newest: new Int32Array(1),
+        tokens: [],
+        logprobs: [],
       };
     } catch (error) {
       if (this.#active.length > 0) return false;
@@ -127,7 +134,14 @@ export class Sampler {
 
   #advance(version: number): void {
     const sequences = this.#active.filter(({ job }) => job.version === version);
-    const spans: Span[] = sequences.map(({ cache, newest, length, logits }) => ({ cache, tokens: newest, from: 0, count: 1, position: length, logits }));
+    const spans: Span[] = sequences.map(({ cache, newest, length, logits }) => ({
+      cache,
+      tokens: newest,
+      from: 0,
+      count: 1,
+      position: length,
+      logits,
+    }));
     let room = passTokens - spans.length;
     let forward = sequences[0]?.job.forward;
     const grown = new Map<Prompt, number>();
@@ -135,7 +149,14 @@ export class Sampler {
       const left = prompt.tokens.length - prompt.done;
       if (job.version !== version || left === 0 || room === 0 || grown.has(prompt)) continue;
       const count = Math.min(left, room);
-      spans.push({ cache: prompt.cache, tokens: prompt.tokens, from: prompt.done, count, position: prompt.done, logits: count === left ? prompt.logits : undefined });
+      spans.push({
+        cache: prompt.cache,
+        tokens: prompt.tokens,
+        from: prompt.done,
+        count,
+        position: prompt.done,
+        logits: count === left ? prompt.logits : undefined,
+      });
       grown.set(prompt, count);
       room -= count;
       forward = job.forward;
@@ -153,9 +174,21 @@ export class Sampler {
   #draw(sequence: Sequence, logits: Address): void {
     const { job, choice } = sequence;
     const uniform = job.temperature > 0 ? uniformAt(job.seed, choice, sequence.sampled) : 0;
-    const token = this.#model.kernels.sampleToken(this.#model.config.vocabSize, logits, job.temperature, uniform, this.#logprob.byteOffset);
+    const token = this.#model.kernels.sampleToken(
+      this.#model.config.vocabSize,
+      logits,
+      job.temperature,
+      uniform,
+      this.#logprob.byteOffset,
+    );
     if (token < 0) {
-      this.#fail(job, new EngineFault('numerics', `The model's logits are not finite at token ${sequence.length} of a sample: its weights have diverged.`));
+      this.#fail(
+        job,
+        new EngineFault(
+          'numerics',
+          `The model's logits are not finite at token ${sequence.length} of a sample: its weights have diverged.`,
+        ),
+      );
       return;
     }
     sequence.newest[0] = token;
@@ -200,7 +233,12 @@ export class Sampler {
 }
 
 function takePiece(sequence: Sequence): WirePiece {
-  const piece = { sample: sequence.job.sample, choice: sequence.choice, tokens: Int32Array.from(sequence.tokens), logprobs: Float32Array.from(sequence.logprobs) };
+  const piece = {
+    sample: sequence.job.sample,
+    choice: sequence.choice,
+    tokens: Int32Array.from(sequence.tokens),
+    logprobs: Float32Array.from(sequence.logprobs),
+  };
   sequence.tokens = [];
   sequence.logprobs = [];
   return piece;

@@ -66,9 +66,26 @@ export class SamplingPass {
     const { kernels, config, layout, widths } = model;
     const act = this.#act;
     const rows = this.#place(spans);
-    kernels.gatherRows(rows, config.hiddenSize, this.#ids.byteOffset, forward + layout.embedding.forward * 4, layout.embedding.columns, act.input, widths.hidden);
+    kernels.gatherRows(
+      rows,
+      config.hiddenSize,
+      this.#ids.byteOffset,
+      forward + layout.embedding.forward * 4,
+      layout.embedding.columns,
+      act.input,
+      widths.hidden,
+    );
     for (const [i, blocks] of layout.layers.entries()) {
-      layerForward(model, forward, blocks, rows, this.#positions.byteOffset, act, () => this.#attention(spans, i), act.input);
+      layerForward(
+        model,
+        forward,
+        blocks,
+        rows,
+        this.#positions.byteOffset,
+        act,
+        () => this.#attention(spans, i),
+        act.input,
+      );
     }
     this.#head(forward, spans);
   }
@@ -93,10 +110,33 @@ export class SamplingPass {
     for (const { cache, count, position } of spans) {
       const queries = act.queryKeyValue + row * widths.queryKeyValue * 4;
       const keys = queries + heads * headSize * 4;
-      kernels.cacheTokens(count, position, keyValueHeads, headSize, keys, keys + keyBytes, widths.queryKeyValue, cache.keys(layer), cache.values(layer), cache.capacity);
+      kernels.cacheTokens(
+        count,
+        position,
+        keyValueHeads,
+        headSize,
+        keys,
+        keys + keyBytes,
+        widths.queryKeyValue,
+        cache.keys(layer),
+        cache.values(layer),
+        cache.capacity,
+      );
       kernels.attendCached(
-        count, position, heads, keyValueHeads, headSize, headSize ** -0.5, queries, widths.queryKeyValue,
-        cache.keys(layer), cache.values(layer), cache.capacity, this.#scores, act.attended + row * widths.attended * 4, widths.attended,
+        count,
+        position,
+        heads,
+        keyValueHeads,
+        headSize,
+        headSize ** -0.5,
+        queries,
+        widths.queryKeyValue,
+        cache.keys(layer),
+        cache.values(layer),
+        cache.capacity,
+        this.#scores,
+        act.attended + row * widths.attended * 4,
+        widths.attended,
       );
       row += count;
     }
@@ -112,9 +152,28 @@ export class SamplingPass {
       if (span.logits !== undefined) this.#lastRows[wanted++] = row - 1;
     }
     if (wanted === 0) return;
-    kernels.gatherRows(wanted, config.hiddenSize, this.#lastRows.byteOffset, this.#act.input, widths.hidden, this.#last, widths.hidden);
-    kernels.rmsNorm(wanted, config.hiddenSize, config.rmsNormEpsilon, this.#last, widths.hidden, forward + layout.finalNorm.forward * 4, this.#lastNorm, widths.hidden, this.#act.inverse1);
+    kernels.gatherRows(
+      wanted,
+      config.hiddenSize,
+      this.#lastRows.byteOffset,
+      this.#act.input,
+      widths.hidden,
+      this.#last,
+      widths.hidden,
+    );
+    kernels.rmsNorm(
+      wanted,
+      config.hiddenSize,
+      config.rmsNormEpsilon,
+      this.#last,
+      widths.hidden,
+      forward + layout.finalNorm.forward * 4,
+      this.#lastNorm,
+      widths.hidden,
+      this.#act.inverse1,
+    );
     linear(this.#model, forward, layout.head, wanted, this.#lastNorm, widths.hidden, this.#logits, widths.logits);
-    for (const [i, span] of read.entries()) kernels.copyFloats(config.vocabSize, this.#logits + i * widths.logits * 4, span.logits!);
+    for (const [i, span] of read.entries())
+      kernels.copyFloats(config.vocabSize, this.#logits + i * widths.logits * 4, span.logits!);
   }
 }

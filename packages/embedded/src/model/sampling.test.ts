@@ -8,7 +8,11 @@ import type { LlamaEngineOptions, SampleRequest } from './llama-types.ts';
 import { WorkerPool } from './worker-pool.ts';
 import type { WorkerStart } from './worker-protocol.ts';
 
-const model = naiveModel({ seed: 2, tied: false, config: { vocabSize: 29, hiddenSize: 32, intermediateSize: 40, maxPositions: 320 } });
+const model = naiveModel({
+  seed: 2,
+  tied: false,
+  config: { vocabSize: 29, hiddenSize: 32, intermediateSize: 40, maxPositions: 320 },
+});
 
 const engines: LlamaEngine[] = [];
 afterEach(async () => {
@@ -16,7 +20,12 @@ afterEach(async () => {
 });
 
 async function createEngine(options?: Partial<LlamaEngineOptions>): Promise<LlamaEngine> {
-  const engine = await LlamaEngine.create({ config: model.config, weights: toFloat32(model.weights), threads: 2, ...options });
+  const engine = await LlamaEngine.create({
+    config: model.config,
+    weights: toFloat32(model.weights),
+    threads: 2,
+    ...options,
+  });
   engines.push(engine);
   return engine;
 }
@@ -33,8 +42,19 @@ interface Choice {
 }
 
 /** All choices of a request, whole. */
-async function collect(engine: LlamaEngine, request: Partial<SampleRequest> & Pick<SampleRequest, 'weights'>): Promise<Choice[]> {
-  const full = { prompt: promptOf(9, 1), choices: 1, temperature: 1, maxTokens: 12, stopTokens: [], seed: 5, ...request };
+async function collect(
+  engine: LlamaEngine,
+  request: Partial<SampleRequest> & Pick<SampleRequest, 'weights'>,
+): Promise<Choice[]> {
+  const full = {
+    prompt: promptOf(9, 1),
+    choices: 1,
+    temperature: 1,
+    maxTokens: 12,
+    stopTokens: [],
+    seed: 5,
+    ...request,
+  };
   const choices: Choice[] = Array.from({ length: full.choices }, () => ({ tokens: [], logprobs: [] }));
   for await (const piece of engine.sample(full)) {
     const choice = choices[piece.choice]!;
@@ -61,12 +81,18 @@ describe('log-probabilities of sampled tokens', () => {
   it('are those that training computes, for prompts and answers of any length', async () => {
     const engine = await createEngine();
     const weights = engine.snapshot();
-    for (const [promptLength, maxTokens] of [[1, 40], [8, 30], [61, 20], [300, 19]] as const) {
+    for (const [promptLength, maxTokens] of [
+      [1, 40],
+      [8, 30],
+      [61, 20],
+      [300, 19],
+    ] as const) {
       const prompt = promptOf(promptLength, promptLength);
       const [choice] = await collect(engine, { weights, prompt, maxTokens });
       const [expected] = await engine.forward([rowOf(prompt, choice!.tokens)]);
       expect(choice!.tokens).toHaveLength(maxTokens);
-      for (const [i, logprob] of choice!.logprobs.entries()) expect(Math.abs(logprob - expected![prompt.length + i]!)).toBeLessThan(1e-5);
+      for (const [i, logprob] of choice!.logprobs.entries())
+        expect(Math.abs(logprob - expected![prompt.length + i]!)).toBeLessThan(1e-5);
     }
   });
 
@@ -75,10 +101,14 @@ describe('log-probabilities of sampled tokens', () => {
     const weights = engine.snapshot();
     const prompt = promptOf(5, 3);
     const temperature = 0.6;
-    const plain = Array.from({ length: model.config.vocabSize }, (_, token) => naiveLogprobs(model.config, model.weights, [...prompt, token])[5]!);
+    const plain = Array.from(
+      { length: model.config.vocabSize },
+      (_, token) => naiveLogprobs(model.config, model.weights, [...prompt, token])[5]!,
+    );
     const normal = Math.log(plain.reduce((sum, lp) => sum + Math.exp(lp / temperature), 0));
     const choices = await collect(engine, { weights, prompt, temperature, choices: 60, maxTokens: 1 });
-    for (const { tokens, logprobs } of choices) expect(logprobs[0]).toBeCloseTo(plain[tokens[0]!]! / temperature - normal, 4);
+    for (const { tokens, logprobs } of choices)
+      expect(logprobs[0]).toBeCloseTo(plain[tokens[0]!]! / temperature - normal, 4);
   });
 
   it('are of temperature 1 when greedy, and the token is the likeliest', async () => {
@@ -87,7 +117,9 @@ describe('log-probabilities of sampled tokens', () => {
     const [choice] = await collect(engine, { weights: engine.snapshot(), prompt, temperature: 0, maxTokens: 5 });
     let context: number[] = [...prompt];
     for (const [i, token] of choice!.tokens.entries()) {
-      const logprobs = Array.from({ length: model.config.vocabSize }, (_, other) => naiveLogprobs(model.config, model.weights, [...context, other]).at(-1)!);
+      const logprobs = Array.from({ length: model.config.vocabSize }, (_, other) =>
+        naiveLogprobs(model.config, model.weights, [...context, other]).at(-1)!,
+      );
       expect(token).toBe(logprobs.indexOf(Math.max(...logprobs)));
       expect(choice!.logprobs[i]).toBeCloseTo(logprobs[token]!, 5);
       context = [...context, token];
@@ -101,7 +133,7 @@ describe('the sampled distribution', () => {
     const prompt = promptOf(6, 8);
     const draws = 6000;
     const choices = await collect(engine, { weights: engine.snapshot(), prompt, choices: draws, maxTokens: 1 });
-    const counts = new Array<number>(model.config.vocabSize).fill(0);
+    const counts = Array.from({ length: model.config.vocabSize }, () => 0);
     for (const { tokens } of choices) counts[tokens[0]!]!++;
     for (const [token, count] of counts.entries()) {
       const p = Math.exp(naiveLogprobs(model.config, model.weights, [...prompt, token]).at(-1)!);
@@ -112,7 +144,11 @@ describe('the sampled distribution', () => {
 
 describe('seeds', () => {
   const requests = Array.from({ length: 24 }, (_, i) => ({
-    prompt: promptOf([1, 9, 9, 40, 130][i % 5]!, i % 7), temperature: [1, 0.7, 0, 1.3][i % 4]!, maxTokens: 3 + ((i * 5) % 25), choices: 1 + (i % 3), seed: i,
+    prompt: promptOf([1, 9, 9, 40, 130][i % 5]!, i % 7),
+    temperature: [1, 0.7, 0, 1.3][i % 4]!,
+    maxTokens: 3 + ((i * 5) % 25),
+    choices: 1 + (i % 3),
+    seed: i,
   }));
 
   it('give the same tokens and log-probabilities alone and among others, on one thread and on three', async () => {
@@ -146,7 +182,9 @@ describe('prompts with a common beginning', () => {
     const weights = warm.snapshot();
     for (const prompt of prompts) {
       const cold = await createEngine({ threads: 1 });
-      expect(await collect(warm, { weights, prompt })).toEqual(await collect(cold, { weights: cold.snapshot(), prompt }));
+      expect(await collect(warm, { weights, prompt })).toEqual(
+        await collect(cold, { weights: cold.snapshot(), prompt }),
+      );
     }
   });
 });
@@ -160,14 +198,20 @@ describe('the end of a choice', () => {
     const stop = free!.tokens[7]!;
     const [stopped] = await collect(engine, { weights, maxTokens: 20, stopTokens: [stop] });
     const end = free!.tokens.indexOf(stop) + 1;
-    expect(stopped).toEqual({ tokens: free!.tokens.slice(0, end), logprobs: free!.logprobs.slice(0, end), finish: 'stop' });
+    expect(stopped).toEqual({
+      tokens: free!.tokens.slice(0, end),
+      logprobs: free!.logprobs.slice(0, end),
+      finish: 'stop',
+    });
   });
 
   it('is the end of the context at the latest', async () => {
     const engine = await createEngine();
     const [choice] = await collect(engine, { weights: engine.snapshot(), prompt: promptOf(315, 1), maxTokens: 1000 });
     expect(choice).toMatchObject({ finish: 'length', tokens: { length: 5 } });
-    await expect(collect(engine, { weights: engine.snapshot(), prompt: promptOf(320, 1) })).rejects.toMatchObject({ code: 'context-exceeded' });
+    await expect(collect(engine, { weights: engine.snapshot(), prompt: promptOf(320, 1) })).rejects.toMatchObject({
+      code: 'context-exceeded',
+    });
   });
 });
 
@@ -188,7 +232,15 @@ describe('an abort', () => {
   it('comes from leaving the loop as well', async () => {
     const engine = await createEngine();
     const weights = engine.snapshot();
-    for await (const piece of engine.sample({ weights, prompt: promptOf(4, 1), choices: 3, temperature: 1, maxTokens: 300, stopTokens: [], seed: 1 })) {
+    for await (const piece of engine.sample({
+      weights,
+      prompt: promptOf(4, 1),
+      choices: 3,
+      temperature: 1,
+      maxTokens: 300,
+      stopTokens: [],
+      seed: 1,
+    })) {
       expect(piece.tokens.length).toBeGreaterThan(0);
       break;
     }
@@ -232,7 +284,9 @@ describe('versions of the weights', () => {
   it('with weights that are not finite fail the request with a numerics error', async () => {
     const engine = await createEngine();
     engine.loadWeights(new Map([...toFloat32(model.weights)].map(([name, values]) => [name, values.fill(NaN)])));
-    await expect(engine.forward(naiveRows(model.config, model.weights, [5], 1))).rejects.toMatchObject({ code: 'numerics' });
+    await expect(engine.forward(naiveRows(model.config, model.weights, [5], 1))).rejects.toMatchObject({
+      code: 'numerics',
+    });
     await expect(collect(engine, { weights: engine.snapshot() })).rejects.toMatchObject({ code: 'numerics' });
   });
 });
@@ -247,7 +301,10 @@ describe('the door', () => {
     ['seed is 0.5', { seed: 0.5 }],
   ])('refuses "%s"', async (message, request) => {
     const engine = await createEngine({ threads: 1 });
-    await expect(collect(engine, { weights: engine.snapshot(), ...request })).rejects.toMatchObject({ code: 'rows-invalid', message: expect.stringContaining(message) });
+    await expect(collect(engine, { weights: engine.snapshot(), ...request })).rejects.toMatchObject({
+      code: 'rows-invalid',
+      message: expect.stringContaining(message),
+    });
   });
 });
 
@@ -265,7 +322,9 @@ describe('threads', () => {
     const closed = engine.close();
     await expect(pending).rejects.toMatchObject({ code: 'backend-closed' });
     await closed;
-    await expect(engine.forward(naiveRows(model.config, model.weights, [5], 1))).rejects.toMatchObject({ code: 'backend-closed' });
+    await expect(engine.forward(naiveRows(model.config, model.weights, [5], 1))).rejects.toMatchObject({
+      code: 'backend-closed',
+    });
   });
 
   it.each(['closed', 'left open'])('of an engine that is %s let the process end', (how) => {
@@ -278,7 +337,11 @@ describe('threads', () => {
       if (${how === 'closed'}) await engine.close();
       console.log('done');`;
     const cwd = fileURLToPath(new URL('../..', import.meta.url));
-    const { stdout, status } = spawnSync(process.execPath, ['--conditions=@agent-lightning/source', '--input-type=module', '--eval', script], { cwd, encoding: 'utf8', timeout: 20_000 });
+    const { stdout, status } = spawnSync(
+      process.execPath,
+      ['--conditions=@agent-lightning/source', '--input-type=module', '--eval', script],
+      { cwd, encoding: 'utf8', timeout: 20_000 },
+    );
     expect([stdout.trim(), status]).toEqual(['done', 0]);
   });
 });

@@ -56,16 +56,60 @@ export class TrainingPass {
     space.selected.set(chunk.selected);
     space.targets.set(chunk.targets);
 
-    kernels.gatherRows(rows, config.hiddenSize, space.ids.byteOffset, forward + layout.embedding.forward * 4, layout.embedding.columns, space.layers[0]!.input, widths.hidden);
+    kernels.gatherRows(
+      rows,
+      config.hiddenSize,
+      space.ids.byteOffset,
+      forward + layout.embedding.forward * 4,
+      layout.embedding.columns,
+      space.layers[0]!.input,
+      widths.hidden,
+    );
     for (const [i, blocks] of layout.layers.entries()) {
       const act = space.layers[i]!;
       const output = space.layers[i + 1]?.input ?? space.output;
-      layerForward(model, forward, blocks, rows, space.positions.byteOffset, act, () => this.#attention(chunk, act, space, i), output);
+      layerForward(
+        model,
+        forward,
+        blocks,
+        rows,
+        space.positions.byteOffset,
+        act,
+        () => this.#attention(chunk, act, space, i),
+        output,
+      );
     }
-    kernels.gatherRows(scored, config.hiddenSize, space.selected.byteOffset, space.output, widths.hidden, space.last, widths.hidden);
-    kernels.rmsNorm(scored, config.hiddenSize, config.rmsNormEpsilon, space.last, widths.hidden, forward + layout.finalNorm.forward * 4, space.lastNorm, widths.hidden, space.lastInverse);
+    kernels.gatherRows(
+      scored,
+      config.hiddenSize,
+      space.selected.byteOffset,
+      space.output,
+      widths.hidden,
+      space.last,
+      widths.hidden,
+    );
+    kernels.rmsNorm(
+      scored,
+      config.hiddenSize,
+      config.rmsNormEpsilon,
+      space.last,
+      widths.hidden,
+      forward + layout.finalNorm.forward * 4,
+      space.lastNorm,
+      widths.hidden,
+      space.lastInverse,
+    );
     linear(model, forward, layout.head, scored, space.lastNorm, widths.hidden, space.logits, widths.logits);
-    kernels.tokenLogprobs(scored, config.vocabSize, space.logits, widths.logits, space.targets.byteOffset, space.logprobs.byteOffset, space.logSums, space.entropies.byteOffset);
+    kernels.tokenLogprobs(
+      scored,
+      config.vocabSize,
+      space.logits,
+      widths.logits,
+      space.targets.byteOffset,
+      space.logprobs.byteOffset,
+      space.logSums,
+      space.entropies.byteOffset,
+    );
     return { logprobs: space.logprobs.subarray(0, scored), entropies: space.entropies.subarray(0, scored) };
   }
 
@@ -80,18 +124,62 @@ export class TrainingPass {
     const gradient = (block: Block): Address => gradients + block.offset * 4;
 
     // Head and final norm, on the selected positions: logits become their gradients in place.
-    kernels.logitGradients(scored, config.vocabSize, space.logits, widths.logits, space.targets.byteOffset, space.logSums, space.slopes.byteOffset);
-    this.#linearBackward(layout.head, scored, space.logits, widths.logits, space.lastNorm, widths.hidden, space.dLastNorm, widths.hidden, gradients);
+    kernels.logitGradients(
+      scored,
+      config.vocabSize,
+      space.logits,
+      widths.logits,
+      space.targets.byteOffset,
+      space.logSums,
+      space.slopes.byteOffset,
+    );
+    this.#linearBackward(
+      layout.head,
+      scored,
+      space.logits,
+      widths.logits,
+      space.lastNorm,
+      widths.hidden,
+      space.dLastNorm,
+      widths.hidden,
+      gradients,
+    );
     kernels.clearFloats(scored * widths.hidden, space.dLast);
     kernels.rmsNormBackward(
-      scored, config.hiddenSize, space.last, widths.hidden, weight(layout.finalNorm), space.lastInverse,
-      space.dLastNorm, widths.hidden, space.dLast, widths.hidden, gradient(layout.finalNorm),
+      scored,
+      config.hiddenSize,
+      space.last,
+      widths.hidden,
+      weight(layout.finalNorm),
+      space.lastInverse,
+      space.dLastNorm,
+      widths.hidden,
+      space.dLast,
+      widths.hidden,
+      gradient(layout.finalNorm),
     );
     kernels.clearFloats(rows * widths.hidden, space.dHidden);
-    kernels.scatterAddRows(scored, config.hiddenSize, space.selected.byteOffset, space.dLast, widths.hidden, space.dHidden, widths.hidden);
+    kernels.scatterAddRows(
+      scored,
+      config.hiddenSize,
+      space.selected.byteOffset,
+      space.dLast,
+      widths.hidden,
+      space.dHidden,
+      widths.hidden,
+    );
 
-    for (let i = layout.layers.length - 1; i >= 0; i--) this.#layerBackward(layout.layers[i]!, chunk, space, i, gradients);
-    kernels.scatterAddRows(rows, config.hiddenSize, space.ids.byteOffset, space.dHidden, widths.hidden, gradient(layout.embedding), layout.embedding.columns);
+    for (let i = layout.layers.length - 1; i >= 0; i--)
+      this.#layerBackward(layout.layers[i]!, chunk, space, i, gradients);
+    kernels.scatterAddRows(
+      rows,
+      config.hiddenSize,
+      space.ids.byteOffset,
+      space.dHidden,
+      widths.hidden,
+      gradient(layout.embedding),
+      layout.embedding.columns,
+    );
   }
 
   /** `space.dHidden` (M, hidden) goes from the gradient of the layer's output to that of its input. */
@@ -104,31 +192,138 @@ export class TrainingPass {
     const gradient = (block: Block): Address => gradients + block.offset * 4;
 
     // output = middle + down(silu(gate) · up)
-    this.#linearBackward(blocks.down, rows, space.dHidden, widths.hidden, act.mlp, widths.mlp, space.dMlp, widths.mlp, gradients);
-    kernels.swigluBackward(rows, roundUp(config.intermediateSize, 8), act.gateUp, widths.gateUp, space.dMlp, widths.mlp);
-    this.#linearBackward(blocks.gateUp, rows, act.gateUp, widths.gateUp, act.norm2, widths.hidden, space.dNorm, widths.hidden, gradients);
+    this.#linearBackward(
+      blocks.down,
+      rows,
+      space.dHidden,
+      widths.hidden,
+      act.mlp,
+      widths.mlp,
+      space.dMlp,
+      widths.mlp,
+      gradients,
+    );
+    kernels.swigluBackward(
+      rows,
+      roundUp(config.intermediateSize, 8),
+      act.gateUp,
+      widths.gateUp,
+      space.dMlp,
+      widths.mlp,
+    );
+    this.#linearBackward(
+      blocks.gateUp,
+      rows,
+      act.gateUp,
+      widths.gateUp,
+      act.norm2,
+      widths.hidden,
+      space.dNorm,
+      widths.hidden,
+      gradients,
+    );
     kernels.rmsNormBackward(
-      rows, hiddenSize, act.middle, widths.hidden, weight(blocks.middleNorm), act.inverse2,
-      space.dNorm, widths.hidden, space.dHidden, widths.hidden, gradient(blocks.middleNorm),
+      rows,
+      hiddenSize,
+      act.middle,
+      widths.hidden,
+      weight(blocks.middleNorm),
+      act.inverse2,
+      space.dNorm,
+      widths.hidden,
+      space.dHidden,
+      widths.hidden,
+      gradient(blocks.middleNorm),
     );
 
     // middle = input + output(attention(rotate(queries, keys), values))
-    this.#linearBackward(blocks.attentionOutput, rows, space.dHidden, widths.hidden, act.attended, widths.attended, space.dAttended, widths.attended, gradients);
+    this.#linearBackward(
+      blocks.attentionOutput,
+      rows,
+      space.dHidden,
+      widths.hidden,
+      act.attended,
+      widths.attended,
+      space.dAttended,
+      widths.attended,
+      gradients,
+    );
     kernels.clearFloats(rows * widths.queryKeyValue, space.dQueryKeyValue);
     this.#attentionBackward(chunk, act, space, index);
-    kernels.rotate(rows, config.heads + config.keyValueHeads, config.headSize, space.positions.byteOffset, map.cosines, map.sines, -1, space.dQueryKeyValue, widths.queryKeyValue);
-    this.#linearBackward(blocks.queryKeyValue, rows, space.dQueryKeyValue, widths.queryKeyValue, act.norm1, widths.hidden, space.dNorm, widths.hidden, gradients);
+    kernels.rotate(
+      rows,
+      config.heads + config.keyValueHeads,
+      config.headSize,
+      space.positions.byteOffset,
+      map.cosines,
+      map.sines,
+      -1,
+      space.dQueryKeyValue,
+      widths.queryKeyValue,
+    );
+    this.#linearBackward(
+      blocks.queryKeyValue,
+      rows,
+      space.dQueryKeyValue,
+      widths.queryKeyValue,
+      act.norm1,
+      widths.hidden,
+      space.dNorm,
+      widths.hidden,
+      gradients,
+    );
     kernels.rmsNormBackward(
-      rows, hiddenSize, act.input, widths.hidden, weight(blocks.inputNorm), act.inverse1,
-      space.dNorm, widths.hidden, space.dHidden, widths.hidden, gradient(blocks.inputNorm),
+      rows,
+      hiddenSize,
+      act.input,
+      widths.hidden,
+      weight(blocks.inputNorm),
+      act.inverse1,
+      space.dNorm,
+      widths.hidden,
+      space.dHidden,
+      widths.hidden,
+      gradient(blocks.inputNorm),
     );
   }
 
   /** For C = A · Wᵀ: dA (rows, inputs) = dC · W, and dW (outputs, inputs) += dCᵀ · A. */
-  #linearBackward(block: Block, rows: number, dC: Address, dCStride: number, a: Address, aStride: number, dA: Address, dAStride: number, gradients: Address): void {
+  #linearBackward(
+    block: Block,
+    rows: number,
+    dC: Address,
+    dCStride: number,
+    a: Address,
+    aStride: number,
+    dA: Address,
+    dAStride: number,
+    gradients: Address,
+  ): void {
     const { kernels, map } = this.#model;
-    kernels.multiply(rows, block.columns, block.rows, dC, dCStride, map.backward + block.backward! * 4, 8, 8 * block.rows, dA, dAStride, false);
-    kernels.multiplyTransposed(block.rows, block.columns, rows, dC, dCStride, a, aStride, gradients + block.offset * 4, block.columns);
+    kernels.multiply(
+      rows,
+      block.columns,
+      block.rows,
+      dC,
+      dCStride,
+      map.backward + block.backward! * 4,
+      8,
+      8 * block.rows,
+      dA,
+      dAStride,
+      false,
+    );
+    kernels.multiplyTransposed(
+      block.rows,
+      block.columns,
+      rows,
+      dC,
+      dCStride,
+      a,
+      aStride,
+      gradients + block.offset * 4,
+      block.columns,
+    );
   }
 
   #attention(chunk: Chunk, act: LayerActivations, space: Space, layer: number): void {
@@ -143,9 +338,19 @@ export class TrainingPass {
         eachQueryBlock(segment, (first, count) => {
           const at = segment.start + first;
           kernels.attend(
-            count, first, headSize, headSize ** -0.5,
-            act.queryKeyValue + (at * widths.queryKeyValue + head * headSize) * 4, widths.queryKeyValue, space.keyPanels, values, widths.queryKeyValue,
-            space.scores, act.attended + (at * widths.attended + head * headSize) * 4, widths.attended, this.#logSums(space, chunk, layer, head, at),
+            count,
+            first,
+            headSize,
+            headSize ** -0.5,
+            act.queryKeyValue + (at * widths.queryKeyValue + head * headSize) * 4,
+            widths.queryKeyValue,
+            space.keyPanels,
+            values,
+            widths.queryKeyValue,
+            space.scores,
+            act.attended + (at * widths.attended + head * headSize) * 4,
+            widths.attended,
+            this.#logSums(space, chunk, layer, head, at),
           );
         });
       }
@@ -166,10 +371,24 @@ export class TrainingPass {
           const at = segment.start + first;
           const query = (at * stride + head * headSize) * 4;
           kernels.attendBackward(
-            count, first, headSize, headSize ** -0.5, act.queryKeyValue + query, act.queryKeyValue + keyOffset, stride,
-            space.keyPanels, space.valuePanels, this.#logSums(space, chunk, layer, head, at),
-            space.dAttended + (at * widths.attended + head * headSize) * 4, widths.attended, space.scores, space.dScores,
-            space.dQueryKeyValue + query, space.dQueryKeyValue + keyOffset, space.dQueryKeyValue + valueOffset, stride,
+            count,
+            first,
+            headSize,
+            headSize ** -0.5,
+            act.queryKeyValue + query,
+            act.queryKeyValue + keyOffset,
+            stride,
+            space.keyPanels,
+            space.valuePanels,
+            this.#logSums(space, chunk, layer, head, at),
+            space.dAttended + (at * widths.attended + head * headSize) * 4,
+            widths.attended,
+            space.scores,
+            space.dScores,
+            space.dQueryKeyValue + query,
+            space.dQueryKeyValue + keyOffset,
+            space.dQueryKeyValue + valueOffset,
+            stride,
           );
         });
       }
@@ -182,7 +401,11 @@ export class TrainingPass {
     const shared = heads / keyValueHeads;
     for (const segment of chunk.segments) {
       for (let keyHead = 0; keyHead < keyValueHeads; keyHead++) {
-        work(segment, keyHead, Array.from({ length: shared }, (_, i) => keyHead * shared + i));
+        work(
+          segment,
+          keyHead,
+          Array.from({ length: shared }, (_, i) => keyHead * shared + i),
+        );
       }
     }
   }
@@ -195,18 +418,26 @@ export class TrainingPass {
   #reserve(chunk: Chunk): Space {
     const longest = Math.max(...chunk.segments.map((segment) => segment.length));
     const old = this.#space;
-    if (old && chunk.ids.length <= old.rows && chunk.selected.length <= old.scored && longest <= old.longest) return old;
+    if (old && chunk.ids.length <= old.rows && chunk.selected.length <= old.scored && longest <= old.longest)
+      return old;
     if (old) this.#heap.free(old.address, old.bytes);
     // Sizes in coarse steps, so that the space grows a few times and then stays.
     const rows = roundUp(Math.max(chunk.ids.length, old?.rows ?? 0), 128);
-    const space = placeSpace(this.#model, this.#heap, rows, roundUp(Math.max(chunk.selected.length, old?.scored ?? 0), 64), roundUp(Math.max(longest, old?.longest ?? 0), 64));
+    const space = placeSpace(
+      this.#model,
+      this.#heap,
+      rows,
+      roundUp(Math.max(chunk.selected.length, old?.scored ?? 0), 64),
+      roundUp(Math.max(longest, old?.longest ?? 0), 64),
+    );
     this.#space = space;
     return space;
   }
 }
 
 function eachQueryBlock(segment: Segment, work: (first: number, count: number) => void): void {
-  for (let first = 0; first < segment.length; first += queryBlock) work(first, Math.min(queryBlock, segment.length - first));
+  for (let first = 0; first < segment.length; first += queryBlock)
+    work(first, Math.min(queryBlock, segment.length - first));
 }
 
 /** Scratch of a pass for up to M `rows`, S `scored` positions and rows of up to `longest` tokens. */
@@ -251,7 +482,13 @@ function placeSpace(model: Model, heap: SharedHeap, rows: number, scored: number
   return { ...arrange(model, address, rows, scored, longest).space, bytes };
 }
 
-function arrange(model: Model, address: Address, rows: number, scored: number, longest: number): { space: Omit<Space, 'bytes'>; end: number } {
+function arrange(
+  model: Model,
+  address: Address,
+  rows: number,
+  scored: number,
+  longest: number,
+): { space: Omit<Space, 'bytes'>; end: number } {
   const { config, widths, memory } = model;
   let next = address;
   const floats = (count: number): Address => {
@@ -262,7 +499,10 @@ function arrange(model: Model, address: Address, rows: number, scored: number, l
   const integers = (count: number): Int32Array => new Int32Array(memory.buffer, floats(count), count);
   const view = (count: number): Float32Array => new Float32Array(memory.buffer, floats(count), count);
   const space: Omit<Space, 'bytes'> = {
-    address, rows, scored, longest,
+    address,
+    rows,
+    scored,
+    longest,
     ids: integers(rows),
     positions: integers(rows),
     selected: integers(scored),

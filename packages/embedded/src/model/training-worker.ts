@@ -71,8 +71,18 @@ export class TrainingWorker {
       const block = layout.blocks[index]!;
       const at = block.offset * 4;
       kernels.adamStep(
-        roundUp(block.rows * block.columns, 8), map.weights + at, map.gradients[0]! + at, map.moments1 + at, map.moments2 + at,
-        numbers.gradientScale, numbers.decay, numbers.beta1, numbers.beta2, numbers.stepSize, numbers.rootCorrection, numbers.epsilon,
+        roundUp(block.rows * block.columns, 8),
+        map.weights + at,
+        map.gradients[0]! + at,
+        map.moments1 + at,
+        map.moments2 + at,
+        numbers.gradientScale,
+        numbers.decay,
+        numbers.beta1,
+        numbers.beta2,
+        numbers.stepSize,
+        numbers.rootCorrection,
+        numbers.epsilon,
       );
     }
     this.pack();
@@ -82,7 +92,8 @@ export class TrainingWorker {
     const { kernels, layout, map } = this.#model;
     for (const index of this.#owned) {
       const block = layout.blocks[index]!;
-      for (const region of map.gradients) kernels.clearFloats(roundUp(block.rows * block.columns, 8), region + block.offset * 4);
+      for (const region of map.gradients)
+        kernels.clearFloats(roundUp(block.rows * block.columns, 8), region + block.offset * 4);
     }
   }
 
@@ -95,8 +106,10 @@ export class TrainingWorker {
       const forward = map.forward + block.forward * 4;
       if (block.kind === 'linear') kernels.packTransposed(block.rows, block.columns, plain, block.columns, forward);
       else kernels.copyFloats(block.rows * block.columns, plain, forward);
-      if (block.forwardHead !== undefined) kernels.packTransposed(block.rows, block.columns, plain, block.columns, map.forward + block.forwardHead * 4);
-      if (block.backward !== undefined) kernels.packPanels(block.rows, block.columns, plain, block.columns, map.backward + block.backward * 4);
+      if (block.forwardHead !== undefined)
+        kernels.packTransposed(block.rows, block.columns, plain, block.columns, map.forward + block.forwardHead * 4);
+      if (block.backward !== undefined)
+        kernels.packPanels(block.rows, block.columns, plain, block.columns, map.backward + block.backward * 4);
     }
   }
 }
@@ -160,5 +173,8 @@ function placeChunk(rows: FlatRows, parts: readonly { offset: number; inputs: nu
     start += inputs;
   }
   const targets = Int32Array.from(entries, (entry) => rows.tokens[entry]!);
-  return { chunk: { segments, ids, positions, selected: Int32Array.from(selected), targets }, entries: Int32Array.from(entries) };
+  return {
+    chunk: { segments, ids, positions, selected: Int32Array.from(selected), targets },
+    entries: Int32Array.from(entries),
+  };
 }

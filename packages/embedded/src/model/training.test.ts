@@ -9,8 +9,16 @@ afterEach(async () => {
   await Promise.all(engines.splice(0).map((engine) => engine.close()));
 });
 
-async function engineOf(model: { config: LlamaConfig; weights: NaiveWeights }, options?: Partial<LlamaEngineOptions>): Promise<LlamaEngine> {
-  const engine = await LlamaEngine.create({ config: model.config, weights: toFloat32(model.weights), threads: 2, ...options });
+async function engineOf(
+  model: { config: LlamaConfig; weights: NaiveWeights },
+  options?: Partial<LlamaEngineOptions>,
+): Promise<LlamaEngine> {
+  const engine = await LlamaEngine.create({
+    config: model.config,
+    weights: toFloat32(model.weights),
+    threads: 2,
+    ...options,
+  });
   engines.push(engine);
   return engine;
 }
@@ -50,7 +58,8 @@ describe.each([true, false])('the gradient with tied embeddings %s', (tied) => {
 
   const logprobsNow = (): number[][] => rows.map((row) => naiveLogprobs(model.config, model.weights, row.tokens));
   const frozen = logprobsNow();
-  const lossOf = (loss: Loss, now: readonly number[][]): number => rows.reduce((total, row, i) => total + naiveLoss(loss, row, now[i]!, frozen[i]!), 0);
+  const lossOf = (loss: Loss, now: readonly number[][]): number =>
+    rows.reduce((total, row, i) => total + naiveLoss(loss, row, now[i]!, frozen[i]!), 0);
 
   /** d loss / d parameter by central differences in float64, which err by about 1e-10 here; for a few entries of every tensor and all losses at once. */
   const slopes = [...model.weights].flatMap(([name, values]) =>
@@ -105,7 +114,12 @@ describe('accumulation', () => {
 
   it('over several calls gives the gradient of one call with all rows, on one thread and on two', async () => {
     const gradients: Map<string, Float32Array>[] = [];
-    for (const [threads, parts] of [[1, [rows]], [2, [rows]], [2, [rows.slice(0, 2), rows.slice(2, 3), rows.slice(3)]], [3, [rows.slice(0, 1), rows.slice(1)]]] as const) {
+    for (const [threads, parts] of [
+      [1, [rows]],
+      [2, [rows]],
+      [2, [rows.slice(0, 2), rows.slice(2, 3), rows.slice(3)]],
+      [3, [rows.slice(0, 1), rows.slice(1)]],
+    ] as const) {
       const engine = await engineOf(model, { threads });
       for (const part of parts) await engine.forwardBackward(part, loss);
       gradients.push(await takeGradient(engine));
@@ -114,7 +128,8 @@ describe('accumulation', () => {
     for (const other of others) {
       for (const [name, values] of expected!) {
         const largest = Math.max(...values.map(Math.abs));
-        for (const [i, value] of values.entries()) expect(Math.abs(other.get(name)![i]! - value), name).toBeLessThan(1e-6 * largest + 1e-7);
+        for (const [i, value] of values.entries())
+          expect(Math.abs(other.get(name)![i]! - value), name).toBeLessThan(1e-6 * largest + 1e-7);
       }
     }
   });
@@ -158,7 +173,11 @@ describe('accumulation', () => {
 });
 
 describe('kernels', () => {
-  const model = naiveModel({ seed: 21, tied: false, config: { hiddenSize: 48, intermediateSize: 100, vocabSize: 61, heads: 3, keyValueHeads: 1, headSize: 16 } });
+  const model = naiveModel({
+    seed: 21,
+    tied: false,
+    config: { hiddenSize: 48, intermediateSize: 100, vocabSize: 61, heads: 3, keyValueHeads: 1, headSize: 16 },
+  });
   const rows = naiveRows(model.config, model.weights, [60, 71, 18], 4);
   const train = async (simd: NonNullable<LlamaEngineOptions['simd']>): Promise<Map<string, Float32Array>> => {
     const engine = await engineOf(model, { simd });
@@ -173,7 +192,8 @@ describe('kernels', () => {
     const relaxed = await train('relaxed');
     expect(await train('auto')).toEqual(relaxed);
     for (const [name, values] of await train('plain')) {
-      for (const [i, value] of values.entries()) expect(Math.abs(value - relaxed.get(name)![i]!), name).toBeLessThan(2e-5);
+      for (const [i, value] of values.entries())
+        expect(Math.abs(value - relaxed.get(name)![i]!), name).toBeLessThan(2e-5);
     }
   });
 });
@@ -182,7 +202,15 @@ describe('the door', () => {
   const model = naiveModel({ seed: 5, tied: true, config: { maxPositions: 16 } });
   const good = naiveRows(model.config, model.weights, [6], 1)[0]!;
   const bad: readonly [string, TrainingRow][] = [
-    ['Row 1: tokens has 1 entries', { tokens: Int32Array.of(1), lossMask: Uint8Array.of(0), logprobs: Float32Array.of(0), advantages: Float32Array.of(0) }],
+    [
+      'Row 1: tokens has 1 entries',
+      {
+        tokens: Int32Array.of(1),
+        lossMask: Uint8Array.of(0),
+        logprobs: Float32Array.of(0),
+        advantages: Float32Array.of(0),
+      },
+    ],
     ['Row 1: lossMask has 5 entries, tokens has 6', { ...good, lossMask: good.lossMask.slice(1) }],
     ['Row 1: advantages has 7 entries', { ...good, advantages: new Float32Array(7) }],
     ['Row 1: lossMask[0] is 1', { ...good, lossMask: good.lossMask.with(0, 1) }],
@@ -191,7 +219,15 @@ describe('the door', () => {
     ['Row 1: tokens[0] is -1', { ...good, tokens: good.tokens.with(0, -1) }],
     ['Row 1: logprobs[4] is NaN', { ...good, logprobs: good.logprobs.with(4, NaN) }],
     ['Row 1: advantages[5] is Infinity', { ...good, advantages: good.advantages.with(5, Infinity) }],
-    ['Row 1: tokens has 18 entries; this model takes at most 17', { tokens: new Int32Array(18), lossMask: new Uint8Array(18), logprobs: new Float32Array(18), advantages: new Float32Array(18) }],
+    [
+      'Row 1: tokens has 18 entries; this model takes at most 17',
+      {
+        tokens: new Int32Array(18),
+        lossMask: new Uint8Array(18),
+        logprobs: new Float32Array(18),
+        advantages: new Float32Array(18),
+      },
+    ],
   ];
 
   it.each(bad)('refuses "%s"', async (message, row) => {
@@ -204,7 +240,9 @@ describe('the door', () => {
   it('refuses an empty batch, bounds that are not ordered, and hyperparameters that are no numbers', async () => {
     const engine = await engineOf(model, { threads: 1 });
     await expect(engine.forward([])).rejects.toMatchObject({ code: 'rows-invalid' });
-    await expect(engine.forwardBackward([good], { name: 'ppo', clipLow: 1.2, clipHigh: 0.8 })).rejects.toMatchObject({ code: 'loss-unsupported' });
+    await expect(engine.forwardBackward([good], { name: 'ppo', clipLow: 1.2, clipHigh: 0.8 })).rejects.toMatchObject({
+      code: 'loss-unsupported',
+    });
     await expect(engine.optimStep({ learningRate: NaN })).rejects.toMatchObject({ code: 'option-invalid' });
   });
 
@@ -225,9 +263,15 @@ describe('the door', () => {
   it('reports a loss that is not finite, keeps the weights and clears the gradient', async () => {
     const engine = await engineOf(model);
     const before = engine.exportWeights();
-    const far: TrainingRow = { ...good, logprobs: good.logprobs.map((_, t) => (good.lossMask[t] ? -2000 : 0)), advantages: good.advantages.map((value) => -Math.abs(value)) };
+    const far: TrainingRow = {
+      ...good,
+      logprobs: good.logprobs.map((_, t) => (good.lossMask[t] ? -2000 : 0)),
+      advantages: good.advantages.map((value) => -Math.abs(value)),
+    };
     await engine.forwardBackward([good], { name: 'cross_entropy' });
-    await expect(engine.forwardBackward([far], { name: 'importance_sampling' })).rejects.toMatchObject({ code: 'numerics' });
+    await expect(engine.forwardBackward([far], { name: 'importance_sampling' })).rejects.toMatchObject({
+      code: 'numerics',
+    });
     expect((await engine.optimStep({ learningRate: 1 })).gradientNorm).toBe(0);
     expect(engine.exportWeights()).toEqual(before);
   });
@@ -241,16 +285,29 @@ describe('the door', () => {
     for (let i = 0; i < 20; i++) await engine.forwardBackward([steep], { name: 'cross_entropy' });
     await expect(engine.optimStep({ learningRate: 1 })).rejects.toMatchObject({ code: 'numerics' });
     expect(engine.exportWeights()).toEqual(before);
-    expect(await takeGradient(engine)).toEqual(new Map([...before].map(([name, values]) => [name, new Float32Array(values.length)])));
+    expect(await takeGradient(engine)).toEqual(
+      new Map([...before].map(([name, values]) => [name, new Float32Array(values.length)])),
+    );
   });
 
   it('refuses models and weights that it cannot hold', async () => {
     const weights = toFloat32(model.weights);
-    const create = (config: Partial<LlamaConfig>, given = weights): Promise<LlamaEngine> => LlamaEngine.create({ config: { ...model.config, ...config }, weights: given, threads: 1 });
-    await expect(create({ headSize: 12 })).rejects.toMatchObject({ code: 'checkpoint-unsupported', message: expect.stringContaining('headSize is 12') });
+    const create = (config: Partial<LlamaConfig>, given = weights): Promise<LlamaEngine> =>
+      LlamaEngine.create({ config: { ...model.config, ...config }, weights: given, threads: 1 });
+    await expect(create({ headSize: 12 })).rejects.toMatchObject({
+      code: 'checkpoint-unsupported',
+      message: expect.stringContaining('headSize is 12'),
+    });
     await expect(create({ keyValueHeads: 3 })).rejects.toMatchObject({ code: 'checkpoint-unsupported' });
-    await expect(create({ layers: 3 })).rejects.toMatchObject({ code: 'checkpoint-unsupported', message: expect.stringContaining('model.layers.2.') });
-    await expect(create({}, new Map([...weights, ['extra', new Float32Array(1)]]))).rejects.toMatchObject({ code: 'checkpoint-unsupported' });
-    await expect(LlamaEngine.create({ config: model.config, weights, threads: 0 })).rejects.toMatchObject({ code: 'option-invalid' });
+    await expect(create({ layers: 3 })).rejects.toMatchObject({
+      code: 'checkpoint-unsupported',
+      message: expect.stringContaining('model.layers.2.'),
+    });
+    await expect(create({}, new Map([...weights, ['extra', new Float32Array(1)]]))).rejects.toMatchObject({
+      code: 'checkpoint-unsupported',
+    });
+    await expect(LlamaEngine.create({ config: model.config, weights, threads: 0 })).rejects.toMatchObject({
+      code: 'option-invalid',
+    });
   });
 });

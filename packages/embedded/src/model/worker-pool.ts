@@ -1,7 +1,16 @@
 /** The engine's worker threads: jobs with answers, samples with pieces, and one end for all when a worker dies. */
 import { Worker } from 'node:worker_threads';
 import { BackendError } from '@agent-lightning/core';
-import type { Failure, FromWorker, Job, JobResults, SampleJob, ToWorker, WirePiece, WorkerStart } from './worker-protocol.ts';
+import type {
+  Failure,
+  FromWorker,
+  Job,
+  JobResults,
+  SampleJob,
+  ToWorker,
+  WirePiece,
+  WorkerStart,
+} from './worker-protocol.ts';
 
 interface PendingJob {
   resolve(result: JobResults[Job['kind']]): void;
@@ -14,7 +23,10 @@ export interface SampleListener {
   failed(error: BackendError): void;
 }
 
-const entry: URL = new URL(import.meta.url.endsWith('.ts') ? './engine-worker.ts' : './engine-worker.js', import.meta.url);
+const entry: URL = new URL(
+  import.meta.url.endsWith('.ts') ? './engine-worker.ts' : './engine-worker.js',
+  import.meta.url,
+);
 
 export class WorkerPool {
   readonly #workers: Worker[];
@@ -28,8 +40,8 @@ export class WorkerPool {
       // No flags of the process: the worker needs none, and some of them (--input-type, --import) would break it or slow its start.
       const worker = new Worker(entry, { workerData, name: `embedded-engine-${workerData.thread}`, execArgv: [] });
       worker.on('message', (message: FromWorker) => this.#receive(message));
-      worker.on('error', (cause) => this.#fail(cause));
-      worker.on('exit', (code) => this.#fail(new Error(`it exited with code ${code}`)));
+      worker.on('error', (cause) => this.#fail(cause.message, cause));
+      worker.on('exit', (code) => this.#fail(`it exited with code ${code}`));
       worker.unref(); // an idle engine keeps no process alive
       return worker;
     });
@@ -121,10 +133,14 @@ export class WorkerPool {
     if (this.#end) throw this.#end;
   }
 
-  #fail(cause: unknown): void {
+  #fail(why: string, cause?: unknown): void {
     if (this.#end) return;
-    const why = cause instanceof Error ? cause.message : String(cause);
-    this.#stop(new BackendError(`A worker thread of the embedded engine died: ${why}. Create a new engine from the last checkpoint.`, { code: 'backend-failed', cause }));
+    this.#stop(
+      new BackendError(
+        `A worker thread of the embedded engine died: ${why}. Create a new engine from the last checkpoint.`,
+        { code: 'backend-failed', cause },
+      ),
+    );
     for (const worker of this.#workers) void worker.terminate();
   }
 
@@ -132,7 +148,7 @@ export class WorkerPool {
     if (this.#end) return;
     this.#end = error;
     for (const pending of this.#jobs.values()) pending.reject(error);
-    for (const listener of [...this.#samples.values()]) listener.failed(error);
+    for (const listener of this.#samples.values()) listener.failed(error);
     this.#jobs.clear();
     this.#samples.clear();
   }

@@ -50,7 +50,12 @@ export type Job =
 
 export interface JobResults {
   /** `logprobs` as `rows.tokens`, the rest summed over trained tokens. */
-  readonly train: { readonly logprobs: Float32Array; readonly loss: number; readonly entropy: number; readonly trainedTokens: number };
+  readonly train: {
+    readonly logprobs: Float32Array;
+    readonly loss: number;
+    readonly entropy: number;
+    readonly trainedTokens: number;
+  };
   /** Σ g² by index of the block. */
   readonly reduce: { readonly squares: ReadonlyMap<number, number> };
   readonly step: Record<string, never>;
