@@ -11,27 +11,19 @@ import type {
 } from '@agent-lightning/core';
 import type { SqlRow } from './statements.ts';
 
-/** The parts of a rollout that never change, as `tasks` holds them. */
-export type Task = Pick<Rollout, 'input' | 'workerTags' | 'resourcesId' | 'retry' | 'timeouts' | 'metadata'>;
+/** The parts of a rollout that never change, besides its input, as `tasks` holds them. */
+type Settings = Pick<Rollout, 'workerTags' | 'resourcesId' | 'retry' | 'timeouts' | 'metadata'>;
 
 export function encodeSettings({ workerTags, resourcesId, retry, timeouts, metadata }: Rollout): string {
   return JSON.stringify({ workerTags, resourcesId, retry, timeouts, metadata });
 }
 
-export function decodeTask(row: SqlRow): Task {
-  return {
-    ...(JSON.parse(row['settings'] as string) as Omit<Task, 'input'>),
-    input: JSON.parse(row['input'] as string) as JsonValue,
-  };
-}
-
-export function decodeRollout(
-  row: SqlRow,
-  { input, workerTags, resourcesId, retry, timeouts, metadata }: Task,
-): RolloutRow {
+/** From a row of `rollouts` with the row of `tasks` that belongs to it. */
+export function decodeRollout(row: SqlRow): RolloutRow {
+  const { workerTags, resourcesId, retry, timeouts, metadata } = JSON.parse(row['settings'] as string) as Settings;
   const rollout: Rollout = {
     rolloutId: row['rollout_id'] as string,
-    input,
+    input: JSON.parse(row['input'] as string) as JsonValue,
     mode: row['mode'] as Rollout['mode'],
     status: row['status'] as Rollout['status'],
     ...optional('groupId', row['group_id'] as string | null),

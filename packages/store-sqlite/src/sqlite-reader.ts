@@ -19,16 +19,17 @@ import {
   type WorkerRecord,
 } from '@agent-lightning/core';
 import { decodeAttempt, decodeEvent, decodeResources, decodeRollout, decodeSpan } from './row-codecs.ts';
-import type { SqlRow, Statements } from './statements.ts';
-import { TaskCache } from './task-cache.ts';
+import type { Statements } from './statements.ts';
 
 /** `span_key = ordinal * spanKeyStep + sequence_id`. */
 export const spanKeyStep: number = 2 ** 22;
 
+/** Rollouts with their tasks, for `decodeRollout`. */
+export const selectRollouts: string = 'SELECT * FROM rollouts JOIN tasks USING (ordinal)';
+
 /** Reads rows through one connection. Lists of ids travel as one JSON parameter, so that every statement is prepared once. */
 export class SqliteReader implements RowReader {
   protected readonly statements: Statements;
-  readonly #tasks: TaskCache = new TaskCache();
 
   constructor(statements: Statements) {
     this.statements = statements;
@@ -37,12 +38,12 @@ export class SqliteReader implements RowReader {
   readRollouts(rolloutIds: readonly string[]): readonly RolloutRow[] {
     const rows =
       rolloutIds.length === 1
-        ? this.statements.all('SELECT * FROM rollouts WHERE rollout_id = ?', rolloutIds[0] as string)
+        ? this.statements.all(`${selectRollouts} WHERE rollout_id = ?`, rolloutIds[0] as string)
         : this.statements.all(
-            'SELECT * FROM rollouts WHERE rollout_id IN (SELECT value FROM json_each(?))',
+            `${selectRollouts} WHERE rollout_id IN (SELECT value FROM json_each(?))`,
             JSON.stringify(rolloutIds),
           );
-    return rows.map((row) => this.decodeRollout(row));
+    return rows.map(decodeRollout);
   }
 
   queryRollouts(query: ResolvedRolloutQuery): Page<Rollout> {
@@ -64,11 +65,11 @@ export class SqliteReader implements RowReader {
     );
     const where = conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`;
     const rows = this.statements.all(
-      `SELECT * FROM rollouts ${where} ORDER BY ordinal ${query.order === 'asc' ? 'ASC' : 'DESC'} LIMIT ?`,
+      `${selectRollouts} ${where} ORDER BY ordinal ${query.order === 'asc' ? 'ASC' : 'DESC'} LIMIT ?`,
       ...values,
       query.limit + 1,
     );
-    const items = rows.slice(0, query.limit).map((row) => this.decodeRollout(row).rollout);
+    const items = rows.slice(0, query.limit).map((row) => decodeRollout(row).rollout);
     return rows.length <= query.limit ? { items } : { items, nextCursor: String(rows[query.limit - 1]?.['ordinal']) };
   }
 
@@ -226,10 +227,6 @@ export class SqliteReader implements RowReader {
     for (const row of this.statements.all(`SELECT status, count(*) AS total FROM ${table} GROUP BY status`))
       counts[row['status'] as Status] = row['total'] as number;
     return counts;
-  }
-
-  protected decodeRollout(row: SqlRow): RolloutRow {
-    return decodeRollout(row, this.#tasks.read(this.statements, row['ordinal'] as number));
   }
 }
 

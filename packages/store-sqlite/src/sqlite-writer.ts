@@ -9,8 +9,15 @@ import {
   type RowWriter,
   type Span,
 } from '@agent-lightning/core';
-import { decodeResources, encodeFailure, encodeSettings, encodeSpanBody, packTokens } from './row-codecs.ts';
-import { spanKeyStep, SqliteReader, workerHasTags } from './sqlite-reader.ts';
+import {
+  decodeResources,
+  decodeRollout,
+  encodeFailure,
+  encodeSettings,
+  encodeSpanBody,
+  packTokens,
+} from './row-codecs.ts';
+import { selectRollouts, spanKeyStep, SqliteReader, workerHasTags } from './sqlite-reader.ts';
 import type { SqlRow } from './statements.ts';
 
 /** Writes rows inside the transaction that the connection has open. SQLite has one writer at a time, so that rows need no locks of their own. */
@@ -19,7 +26,7 @@ export class SqliteWriter extends SqliteReader implements RowWriter {
     // One indexed walk per queue, merged here: the index gives the order, and no queue is sorted.
     const rows = filter.queues.flatMap((queue) =>
       this.statements.all(
-        `SELECT * FROM rollouts INDEXED BY rollouts_queued
+        `SELECT * FROM rollouts INDEXED BY rollouts_queued JOIN tasks USING (ordinal)
        WHERE status IN ('queuing', 'requeuing') AND queue = ?1 AND (?2 = '[]' OR mode IN (SELECT value FROM json_each(?2)))
          AND (?3 IS NULL OR run_id = ?3) AND ${workerHasTags('?6')} AND available_at_ms <= ?4 AND (deadline_ms IS NULL OR deadline_ms > ?4)
        ORDER BY priority DESC, ordinal LIMIT ?5`,
@@ -31,19 +38,17 @@ export class SqliteWriter extends SqliteReader implements RowWriter {
         JSON.stringify(filter.workerTags),
       ),
     );
-    return (filter.queues.length === 1 ? rows : rows.sort(byClaimOrder))
-      .slice(0, limit)
-      .map((row) => this.decodeRollout(row));
+    return (filter.queues.length === 1 ? rows : rows.sort(byClaimOrder)).slice(0, limit).map(decodeRollout);
   }
 
   lockOverdue(nowMs: number, limit: number): readonly RolloutRow[] {
     return this.statements
       .all(
-        'SELECT * FROM rollouts WHERE deadline_ms IS NOT NULL AND deadline_ms <= ? ORDER BY deadline_ms LIMIT ?',
+        `${selectRollouts} WHERE deadline_ms IS NOT NULL AND deadline_ms <= ? ORDER BY deadline_ms LIMIT ?`,
         nowMs,
         limit,
       )
-      .map((row) => this.decodeRollout(row));
+      .map(decodeRollout);
   }
 
   takeFencingTokens(count: number): number {

@@ -1,6 +1,7 @@
 import type { Rollout } from '../vocabulary/rollout.ts';
 import type { ClaimableFilter } from './rows.ts';
 
+/** `rollout` as it was when it was queued. */
 interface Entry {
   readonly rollout: Rollout;
   readonly ordinal: number;
@@ -24,7 +25,7 @@ export class MemoryClaimQueue {
   take(
     filter: ClaimableFilter,
     limit: number,
-    isClaimable: (rolloutId: string) => 'yes' | 'later' | 'stale',
+    isClaimable: (rolloutId: string, ordinal: number) => 'yes' | 'later' | 'stale',
   ): readonly string[] {
     const heaps = this.#matching(filter);
     const taken: string[] = [];
@@ -33,7 +34,7 @@ export class MemoryClaimQueue {
       const heap = foremost(heaps);
       if (heap === undefined) break;
       const entry = pop(heap);
-      const answer = isClaimable(entry.rollout.rolloutId);
+      const answer = isClaimable(entry.rollout.rolloutId, entry.ordinal);
       if (answer === 'yes') taken.push(entry.rollout.rolloutId);
       if (answer === 'later') later.push([heap, entry]);
     }
@@ -42,9 +43,9 @@ export class MemoryClaimQueue {
     return taken;
   }
 
-  /** Ids of the queued rollouts of a filter, in no order; stale ones included. */
-  *ids(filter: ClaimableFilter): Generator<string, void, undefined> {
-    for (const heap of this.#matching(filter)) for (const entry of heap) yield entry.rollout.rolloutId;
+  /** The queued rollouts of a filter, in no order; stale ones included. */
+  *entries(filter: ClaimableFilter): Generator<Entry, void, undefined> {
+    for (const heap of this.#matching(filter)) for (const entry of heap) yield entry;
   }
 
   #matching(filter: ClaimableFilter): Entry[][] {

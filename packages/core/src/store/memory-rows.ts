@@ -143,8 +143,8 @@ export class MemoryRows implements RowWriter {
 
   readNextAvailableMs(filter: ClaimableFilter): number | undefined {
     let earliest: number | undefined;
-    for (const rolloutId of this.#queue.ids(filter)) {
-      const rollout = this.#entries.get(rolloutId)?.row.rollout;
+    for (const queued of this.#queue.entries(filter)) {
+      const rollout = this.#current(queued.rollout.rolloutId, queued.ordinal)?.row.rollout;
       if (rollout === undefined || !isQueued(rollout) || !hasTags(rollout, filter)) continue;
       if (earliest === undefined || rollout.availableAtMs < earliest) earliest = rollout.availableAtMs;
       if (earliest <= filter.nowMs) return earliest;
@@ -179,8 +179,8 @@ export class MemoryRows implements RowWriter {
   }
 
   lockClaimable(filter: ClaimableFilter, limit: number): readonly RolloutRow[] {
-    const ids = this.#queue.take(filter, limit, (rolloutId) => {
-      const row = this.#entries.get(rolloutId)?.row;
+    const ids = this.#queue.take(filter, limit, (rolloutId, ordinal) => {
+      const row = this.#current(rolloutId, ordinal)?.row;
       if (row === undefined || !isQueued(row.rollout)) return 'stale';
       const isOverdue = row.deadlineMs !== undefined && row.deadlineMs <= filter.nowMs;
       return row.rollout.availableAtMs > filter.nowMs || isOverdue || !hasTags(row.rollout, filter) ? 'later' : 'yes';
@@ -272,6 +272,12 @@ export class MemoryRows implements RowWriter {
 
   takeWatchdog(): boolean {
     return true;
+  }
+
+  /** The rollout of this ordinal; an id that was deleted and enqueued again has another. */
+  #current(rolloutId: string, ordinal: number): Entry | undefined {
+    const entry = this.#entries.get(rolloutId);
+    return entry?.ordinal === ordinal ? entry : undefined;
   }
 
   #find(rolloutIds: readonly string[]): Entry[] {

@@ -1,11 +1,14 @@
 /** Runs `tick` again and again without keeping the process alive; skips a turn after the process itself stood still. */
 export class WatchdogTimer {
   readonly #timer: NodeJS.Timeout | undefined;
-  #lastMs: number = performance.now();
+  readonly #monotonicMs: () => number;
+  #lastMs: number;
   #isRunning: boolean = false;
 
   /** @param intervalMs 0: never */
-  constructor(intervalMs: number, tick: () => Promise<void>) {
+  constructor(intervalMs: number, tick: () => Promise<void>, monotonicMs: () => number = () => performance.now()) {
+    this.#monotonicMs = monotonicMs;
+    this.#lastMs = monotonicMs();
     if (intervalMs === 0) return;
     this.#timer = setInterval(() => void this.#run(intervalMs, tick), intervalMs).unref();
   }
@@ -15,8 +18,8 @@ export class WatchdogTimer {
   }
 
   async #run(intervalMs: number, tick: () => Promise<void>): Promise<void> {
-    const elapsedMs = performance.now() - this.#lastMs;
-    this.#lastMs = performance.now();
+    const elapsedMs = this.#monotonicMs() - this.#lastMs;
+    this.#lastMs += elapsedMs;
     // A laptop that slept, or a blocked event loop: heartbeats of this process are late too and get a turn first.
     if (this.#isRunning || elapsedMs > 3 * intervalMs) return;
     this.#isRunning = true;

@@ -75,6 +75,17 @@ export function describeKeeping(open: OpenStore): void {
       expect(await store.appendSpans(lease, [sampleSpan(1)])).toEqual([1]);
     });
 
+    testStore('takes an id again after its run was deleted, in its new queue only', open, async ({ store }) => {
+      await store.enqueue([{ rolloutId: 'a', input: 1, runId: 'run', queue: 'old' }]);
+      await store.cancel('a');
+      await store.deleteRun('run');
+      await store.enqueue([{ rolloutId: 'a', input: 2, runId: 'run', queue: 'new' }]);
+      expect(await store.claim({ workerId: 'w', queues: ['old'] })).toEqual([]);
+      expect(
+        (await store.claim({ workerId: 'w', queues: ['new', 'old'], limit: 5 })).map((claim) => claim.rollout.input),
+      ).toEqual([2]);
+    });
+
     testStore('exports a run with all that hangs on it', open, async ({ store }) => {
       const ids = Array.from({ length: 101 }, (_, index) => `r${index}`);
       await store.enqueue([

@@ -1,3 +1,4 @@
+import type { Rollout } from '@agent-lightning/core';
 import { describe, expect } from 'vitest';
 import { expectError } from './expect-error.ts';
 import { claimOne, start } from './sample-data.ts';
@@ -190,9 +191,17 @@ export function describeQueue(open: OpenStore): void {
 
     testStore('keeps what it stored apart from what callers hold', open, async ({ store }) => {
       const input = { list: [1] };
-      const [rollout] = await store.enqueue([{ rolloutId: 'a', input }]);
+      const change = (rollout: Rollout | undefined): void => {
+        if (rollout !== undefined) (rollout.input as { list: number[] }).list.push(2);
+      };
+      const [enqueued] = await store.enqueue([{ rolloutId: 'a', input, retry: { maxAttempts: 2 } }]);
       input.list.push(2);
-      if (rollout !== undefined) (rollout.input as { list: number[] }).list.push(3);
+      change(enqueued);
+      change(await store.getRollout('a'));
+      const { rollout, lease } = await claimOne(store);
+      change(rollout);
+      change(await store.fail(lease, { code: 'x', message: 'y' }));
+      expect((await claimOne(store)).rollout.input).toEqual({ list: [1] });
       expect((await store.getRollout('a'))?.input).toEqual({ list: [1] });
     });
   });
