@@ -65,6 +65,8 @@ export interface StepMetrics extends Partial<OffPolicyMetrics> {
   readonly groupsSingleton: number;
   readonly transitions: number;
   readonly untrainableCalls: number;
+  /** Spans that could not be used, such as a malformed reward of another writer. */
+  readonly traceProblems: number;
   readonly rows: number;
   readonly tokensTrained: number;
   /** Prompt and response tokens of the rows: what went through the model to train. */

@@ -4,6 +4,7 @@ import { checkCapabilities } from './capabilities.ts';
 import { dryRun, type DevOptions, type DevReport } from './dev.ts';
 import { resolveFitOptions, type FitOptions, type ResolvedFitOptions } from './fit-options.ts';
 import { Interrupt } from './interrupt.ts';
+import { optionInvalid } from './option-checks.ts';
 import { createPolicy } from './policies.ts';
 import { Progress } from './progress/progress.ts';
 import { writeReport } from './report/write-report.ts';
@@ -45,6 +46,7 @@ export class Trainer<Task = JsonValue> {
    */
   async fit(options: FitOptions<Task>): Promise<TrainingResult> {
     const fit = resolveFitOptions(options, this.#options.algorithm.tasksPerStep);
+    checkTaskKinds(this.#options.taskKind, [...fit.train, ...fit.validation]);
     const capabilities = await checkCapabilities(this.#options);
     const directory = await RunDirectory.open(this.#options.runDirectory, {
       config: describeRun(this.#options, fit),
@@ -148,6 +150,19 @@ async function trainAndReport<Task>(context: RunContext<Task>): Promise<Training
     modelDirectory,
     reportPath,
   };
+}
+
+/** Finds out before the first rollout that a task has no kind. */
+function checkTaskKinds<Task>(taskKind: ((task: Task) => string) | undefined, tasks: readonly Task[]): void {
+  for (const task of taskKind === undefined ? [] : tasks) {
+    let kind: unknown;
+    try {
+      kind = taskKind!(task);
+    } catch (error) {
+      kind = error;
+    }
+    if (typeof kind !== 'string') throw optionInvalid(`Trainer: taskKind of ${JSON.stringify(task)}`, kind, 'a string');
+  }
 }
 
 function countRollouts(hooks: RunnerHooks, progress: Progress): RunnerHooks {

@@ -5,6 +5,7 @@ import { StepSamples } from './report/step-samples.ts';
 import { TaskOrder } from './rollouts/task-order.ts';
 import { withFileErrors } from './run-directory/file-errors.ts';
 import type { RunContext } from './run-context.ts';
+import { FaultNotices } from './step/fault-notices.ts';
 import { createStepMetrics } from './step/step-metrics.ts';
 import { runTrainingStep, type TrainingStepResult } from './step/training-step.ts';
 import type { NoSignal } from './step/training-signal.ts';
@@ -17,6 +18,7 @@ export class TrainingRun<Task> {
   readonly #context: RunContext<Task>;
   readonly #order: TaskOrder;
   readonly samples: StepSamples;
+  readonly #faults = new FaultNotices();
   readonly #startedAtMs: number = performance.now();
   #state: TrainerState = initialState;
   #wallSecondsBefore = 0;
@@ -131,6 +133,7 @@ export class TrainingRun<Task> {
     await directory.appendMetrics(metrics);
     await this.samples.keep(result, this.#context);
     progress.stepEnded(metrics);
+    for (const notice of this.#faults.of(result.step, result.rollouts, result.episodes)) progress.logger.warn(notice);
     try {
       await options.hooks.onStep?.(metrics);
     } catch (error) {

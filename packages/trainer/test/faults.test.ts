@@ -59,6 +59,23 @@ describe('rollouts that go wrong are data', () => {
     );
   });
 
+  it('each kind of failure is told once, with an example, and counted in the report', async () => {
+    const { trainer, logger } = await createTestTrainer({
+      rollout: sometimes(() => {
+        throw new Error('no such table');
+      }),
+    });
+    const { reportPath } = await trainer.fit({ train: tasks, steps: 2 });
+    expect(logger.lines.filter((line) => line.includes('agent-failed'))).toEqual([
+      expect.stringMatching(
+        /^warning: step 1: 8 of 32 rollouts failed with agent-failed, such as run\.s1\.g0\.k3: no such table$/,
+      ),
+    ]);
+    expect(await readFile(reportPath, 'utf8')).toMatch(
+      /<td>agent-failed<\/td><td class="n">16<\/td><td class="n">25\.0 %/,
+    );
+  });
+
   it('an agent that never calls the model', async () => {
     const { metrics, error } = await fitWith(
       sometimes(() => 1),
@@ -255,6 +272,21 @@ describe('what cannot work is refused before anything runs', () => {
     [{ gateway: {} }],
   ])('new Trainer(%j)', async (options) => {
     await expect(createTestTrainer(options as never)).rejects.toMatchObject({ code: 'option-invalid' });
+  });
+
+  it('a task without a kind', async () => {
+    for (const taskKind of [
+      () => {
+        throw new Error('no kind');
+      },
+      () => undefined as unknown as string,
+    ]) {
+      const { trainer } = await createTestTrainer({ taskKind });
+      await expect(trainer.fit({ train: tasks })).rejects.toMatchObject({
+        code: 'option-invalid',
+        message: expect.stringContaining('taskKind of {"letter":"a"'),
+      });
+    }
   });
 
   it('a store that fails ends the run with its error', async () => {

@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { html } from './html.ts';
+import { markup } from './markup.ts';
 import { formatNumber, lineChart } from './line-chart.ts';
 
-describe('html', () => {
+describe('markup', () => {
   it('escapes values, and not markup', () => {
-    expect(html`<b title="${'"<>&\''}">${html`<i>${1}</i>`}${['<', undefined, 2]}</b>`.text).toBe(
+    expect(markup`<b title="${'"<>&\''}">${markup`<i>${1}</i>`}${['<', undefined, 2]}</b>`.text).toBe(
       '<b title="&quot;&lt;&gt;&amp;&#39;"><i>1</i>&lt;2</b>',
     );
   });

@@ -1,4 +1,4 @@
-import { html, type Markup } from './html.ts';
+import { markup, type Markup } from './markup.ts';
 
 export interface Series {
   readonly name: string;
@@ -40,28 +40,18 @@ export function lineChart({ label, series, width, height, includeY = [], xLabel 
         ys: series.map(({ points }) => points.find((point) => point.x === x)?.y ?? null),
       })),
   });
-  return html`<svg
-    class="chart"
-    viewBox="0 0 ${width} ${height}"
-    role="img"
-    aria-label="${label}"
-    data-values="${values}"
-    data-top="${margin.top}"
-    data-bottom="${height - margin.bottom}"
-  >
-    ${yTicks.map((tick) => html`<line class="grid" x1="${margin.left}" x2="${width - margin.right}" y1="${round(yScale(tick))}" y2="${round(yScale(tick))}" /><text class="tick" x="${margin.left - 7}" y="${round(yScale(tick) + 4)}" text-anchor="end">${formatNumber(tick)}</text>`)}
-    ${xTicks.map((tick) => html`<text class="tick" x="${round(xScale(tick))}" y="${height - margin.bottom + 17}" text-anchor="middle">${formatNumber(tick)}</text>`)}
-    <text class="tick axis" x="${width - margin.right}" y="${height - 2}" text-anchor="end">${xLabel}</text>
-    ${series.map((each) => drawSeries(each, xScale, yScale))}
-    <line class="cursor" x1="0" x2="0" y1="${margin.top}" y2="${height - margin.bottom}" />
-  </svg>`;
+  return markup`<svg class="chart" viewBox="0 0 ${width} ${height}" role="img" aria-label="${label}" data-values="${values}" data-top="${margin.top}" data-bottom="${height - margin.bottom}">
+${yTicks.map((tick) => markup`<line class="grid" x1="${margin.left}" x2="${width - margin.right}" y1="${round(yScale(tick))}" y2="${round(yScale(tick))}"/><text class="tick" x="${margin.left - 7}" y="${round(yScale(tick) + 4)}" text-anchor="end">${formatNumber(tick)}</text>`)}
+${xTicks.map((tick) => markup`<text class="tick" x="${round(xScale(tick))}" y="${height - margin.bottom + 17}" text-anchor="middle">${formatNumber(tick)}</text>`)}
+<text class="tick axis" x="${width - margin.right}" y="${height - 2}" text-anchor="end">${xLabel}</text>
+${series.map((each) => drawSeries(each, xScale, yScale))}
+<line class="cursor" x1="0" x2="0" y1="${margin.top}" y2="${height - margin.bottom}"/>
+</svg>`;
 }
 
 /** The names of a chart's series with their colours; needed from the second one on. */
 export function legend(series: readonly Series[]): Markup {
-  return html`<ul class="legend">
-    ${series.map(({ name, color, hasMarkers }) => html`<li><i class="swatch c${color}${hasMarkers === true ? ' dot' : ''}"></i>${name}</li>`)}
-  </ul>`;
+  return markup`<ul class="legend">${series.map(({ name, color, hasMarkers }) => markup`<li><i class="swatch c${color}${hasMarkers === true ? ' dot' : ''}"></i>${name}</li>`)}</ul>`;
 }
 
 function drawSeries(
@@ -75,10 +65,11 @@ function drawSeries(
   const markers =
     hasMarkers === true || points.length === 1
       ? points.map(
-          ({ x, y }) => html`<circle class="mark c${color}" cx="${round(xScale(x))}" cy="${round(yScale(y))}" r="4" />`,
+          ({ x, y }) =>
+            markup`<circle class="mark c${color}" cx="${round(xScale(x))}" cy="${round(yScale(y))}" r="4"/>`,
         )
       : undefined;
-  return html`<path class="line c${color}" d="${path}" />${markers}`;
+  return markup`<path class="line c${color}" d="${path}"/>${markers}`;
 }
 
 function scale(from: number, to: number, low: number, high: number): (value: number) => number {

@@ -1,4 +1,4 @@
-import { html, type Markup } from './html.ts';
+import { markup, type Markup } from './markup.ts';
 import { formatNumber, legend, lineChart, type Series } from './line-chart.ts';
 import type { ReportData } from './report-data.ts';
 
@@ -6,14 +6,16 @@ import type { ReportData } from './report-data.ts';
 export function summaryTiles({ state, metrics, validationAfter }: ReportData): Markup {
   const rewards = metrics.flatMap(({ reward }) => reward.mean ?? []);
   const seconds = state.wallSeconds;
-  return html`<section class="tiles">
-    ${tile('held-out reward, greedy', fromTo(state.validationBefore?.reward, validationAfter?.complete === true ? validationAfter.reward : undefined), true)}
-    ${tile('training reward, first and last step', fromTo(rewards[0], rewards.at(-1)), true)}
-    ${tile('steps', String(state.step))} ${tile('rollouts', formatNumber(state.totals.rollouts))}
-    ${tile('model calls', formatNumber(state.totals.transitions))}
-    ${tile('tokens trained', formatNumber(state.totals.tokensTrained))} ${tile('wall time', duration(seconds))}
-    ${tile('rollouts per second', formatNumber(seconds > 0 ? state.totals.rollouts / seconds : 0))}
-  </section>`;
+  return markup`<section class="tiles">
+${tile('held-out reward, greedy', fromTo(state.validationBefore?.reward, validationAfter?.complete === true ? validationAfter.reward : undefined), true)}
+${tile('training reward, first and last step', fromTo(rewards[0], rewards.at(-1)), true)}
+${tile('steps', String(state.step))}
+${tile('rollouts', formatNumber(state.totals.rollouts))}
+${tile('model calls', formatNumber(state.totals.transitions))}
+${tile('tokens trained', formatNumber(state.totals.tokensTrained))}
+${tile('wall time', duration(seconds))}
+${tile('rollouts per second', formatNumber(seconds > 0 ? state.totals.rollouts / seconds : 0))}
+</section>`;
 }
 
 /** Training and validation reward by step. */
@@ -26,22 +28,14 @@ export function learningCurve({ state }: ReportData): Markup {
     { name: 'training reward (sampled)', color: 1, points: training },
     { name: 'held-out reward (greedy)', color: 2, points: validation, hasMarkers: true },
   ].filter(({ points }) => points.length > 0);
-  if (series.length === 0)
-    return html`<h2>Learning curve</h2>
-      <p class="hint">No step was finished.</p>`;
-  return html`<h2>Learning curve</h2>
-    <div class="card">
-      ${legend(series)}
-      <div class="plot">
-        ${lineChart({
-          label: 'Mean reward by training step',
-          series,
-          width: 1000,
-          height: 300,
-          includeY: [0],
-        })}
-      </div>
-    </div>`;
+  if (series.length === 0) return markup`<h2>Learning curve</h2><p class="hint">No step was finished.</p>`;
+  return markup`<h2>Learning curve</h2><div class="card">${legend(series)}<div class="plot">${lineChart({
+    label: 'Mean reward by training step',
+    series,
+    width: 1000,
+    height: 300,
+    includeY: [0],
+  })}</div></div>`;
 }
 
 /** Reward by kind of question, before and after. */
@@ -56,55 +50,26 @@ export function rewardByKind({ state, metrics, validationAfter }: ReportData): M
     Math.max(1, ...Object.values(before), ...Object.values(after)),
   ];
   const place = (value: number): number => ((value - low) / (high - low)) * 100;
-  return html`<h2>Reward by kind of question</h2>
-    <div class="card scroll">
-      <p class="hint">
-        ${isHeldOut ? 'Held-out tasks, greedy' : 'Training tasks, sampled'}: before (ring) and after (dot).
-      </p>
-      <table>
-        <thead>
-          <tr>
-            <th>kind</th>
-            <th class="n">before</th>
-            <th class="n">after</th>
-            <th class="n">change</th>
-            <th></th>
-          </tr>
-        </thead>
-        <tbody>
-          ${kinds.map((kind) => {
-            const [from, to] = [before[kind], after[kind]];
-            return html`<tr>
-              <td>${kind}</td>
-              <td class="n">${from?.toFixed(2) ?? '–'}</td>
-              <td class="n">${to?.toFixed(2) ?? '–'}</td>
-              <td class="n">
-                ${from === undefined || to === undefined ? '–' : `${to >= from ? '+' : '−'}${Math.abs(to - from).toFixed(2)}`}
-              </td>
-              <td style="width:45%">${dumbbell(from, to, place)}</td>
-            </tr>`;
-          })}
-        </tbody>
-      </table>
-    </div>`;
+  return markup`<h2>Reward by kind of question</h2><div class="card scroll"><p class="hint">${isHeldOut ? 'Held-out tasks, greedy' : 'Training tasks, sampled'}: before (ring) and after (dot).</p>
+<table><thead><tr><th>kind</th><th class="n">before</th><th class="n">after</th><th class="n">change</th><th></th></tr></thead><tbody>${kinds.map(
+    (kind) => {
+      const [from, to] = [before[kind], after[kind]];
+      return markup`<tr><td>${kind}</td><td class="n">${from?.toFixed(2) ?? '–'}</td><td class="n">${to?.toFixed(2) ?? '–'}</td><td class="n">${from === undefined || to === undefined ? '–' : `${to >= from ? '+' : '−'}${Math.abs(to - from).toFixed(2)}`}</td><td style="width:45%">${dumbbell(from, to, place)}</td></tr>`;
+    },
+  )}</tbody></table></div>`;
 }
 
 function dumbbell(from: number | undefined, to: number | undefined, place: (value: number) => number): Markup {
   const at = (value: number): string => `${place(value).toFixed(1)}%`;
-  return html`<span class="bar"
-    >${from === undefined || to === undefined ? undefined : html`<i style="left:${at(Math.min(from, to))};width:${Math.abs(place(to) - place(from)).toFixed(1)}%"></i>`}${from === undefined ? undefined : html`<b class="before" style="left:${at(from)}"></b>`}${to === undefined ? undefined : html`<b class="after" style="left:${at(to)}"></b>`}</span
-  >`;
+  return markup`<span class="bar">${from === undefined || to === undefined ? undefined : markup`<i style="left:${at(Math.min(from, to))};width:${Math.abs(place(to) - place(from)).toFixed(1)}%"></i>`}${from === undefined ? undefined : markup`<b class="before" style="left:${at(from)}"></b>`}${to === undefined ? undefined : markup`<b class="after" style="left:${at(to)}"></b>`}</span>`;
 }
 
 function tile(name: string, value: Markup | string, isWide = false): Markup {
-  return html`<div class="card tile${isWide ? ' wide' : ''}">
-    <div class="value">${value}</div>
-    <div class="name">${name}</div>
-  </div>`;
+  return markup`<div class="card tile${isWide ? ' wide' : ''}"><div class="value">${value}</div><div class="name">${name}</div></div>`;
 }
 
 function fromTo(from: number | undefined, to: number | undefined): Markup {
-  return html`${from?.toFixed(3) ?? '–'} <small>→</small> ${to?.toFixed(3) ?? '–'}`;
+  return markup`${from?.toFixed(3) ?? '–'} <small>→</small> ${to?.toFixed(3) ?? '–'}`;
 }
 
 function duration(seconds: number): string {

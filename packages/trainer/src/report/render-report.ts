@@ -1,68 +1,31 @@
-import { html, Markup } from './html.ts';
+import { markup, Markup } from './markup.ts';
 import { learningCurve, rewardByKind, summaryTiles } from './overview-section.ts';
 import { pageScript } from './page-script.ts';
 import { pageStyle } from './page-style.ts';
 import type { ReportData } from './report-data.ts';
 import { heldOutComparisons, trainingRollouts } from './rollouts-section.ts';
-import { stepCharts } from './steps-section.ts';
+import { failureTable, stepCharts } from './steps-section.ts';
 
 const goodOutcomes: ReadonlySet<string> = new Set(['completed', 'converged', 'interrupted']);
 
 /** The report as one page that needs no network; whatever comes from the run is escaped. */
 export function renderReport(data: ReportData): string {
   const { outcome, state, createdAt, runDirectory, config } = data;
-  return html`<!doctype html>
-    <html lang="en">
-      <head>
-        <meta charset="utf-8" />
-        <meta name="viewport" content="width=device-width,initial-scale=1" />
-        <meta
-          http-equiv="Content-Security-Policy"
-          content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
-        />
-        <title>Training report</title>
-        <style>
-          ${new Markup(pageStyle)}
-        </style>
-      </head>
-      <body>
-        <main>
-          <header>
-            <div>
-              <h1>Training report</h1>
-              <p class="sub">
-                ${goodOutcomes.has(outcome) ? `${outcome} after ${state.step} steps` : `after ${state.step} steps`} ·
-                ${createdAt.toISOString().slice(0, 16).replace('T', ' ')}
-                UTC${config['control'] === 'shuffled' ? ' · control: shuffled rewards' : ''}
-              </p>
-              <p class="path">${runDirectory}</p>
-            </div>
-            <button id="theme" type="button">light / dark</button>
-          </header>
-          ${goodOutcomes.has(outcome) ? undefined : html`<p class="note">${outcome}</p>`} ${summaryTiles(data)}
-          ${learningCurve(data)} ${rewardByKind(data)} ${heldOutComparisons(data)} ${trainingRollouts(data)}
-          ${stepCharts(data)}
-          <h2>What was run</h2>
-          <details>
-            <summary>Options</summary>
-            <div class="card scroll">
-              <table>
-                <tbody>
-                  ${Object.entries(config).map(
-                    ([name, value]) =>
-                      html`<tr>
-                        <th>${name}</th>
-                        <td>${String(value)}</td>
-                      </tr>`,
-                  )}
-                </tbody>
-              </table>
-            </div>
-          </details>
-        </main>
-        <script>
-          ${new Markup(pageScript)};
-        </script>
-      </body>
-    </html> `.text;
+  return markup`<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'">
+<title>Training report</title><style>${new Markup(pageStyle)}</style></head>
+<body><main>
+<header><div><h1>Training report</h1><p class="sub">${goodOutcomes.has(outcome) ? `${outcome} after ${state.step} steps` : `after ${state.step} steps`} · ${createdAt.toISOString().slice(0, 16).replace('T', ' ')} UTC${config['control'] === 'shuffled' ? ' · control: shuffled rewards' : ''}</p><p class="path">${runDirectory}</p></div><button id="theme" type="button">light / dark</button></header>
+${goodOutcomes.has(outcome) ? undefined : markup`<p class="note">${outcome}</p>`}
+${summaryTiles(data)}
+${learningCurve(data)}
+${rewardByKind(data)}
+${heldOutComparisons(data)}
+${trainingRollouts(data)}
+${stepCharts(data)}
+${failureTable(data)}
+<h2>What was run</h2><details><summary>Options</summary><div class="card scroll"><table><tbody>${Object.entries(config).map(([name, value]) => markup`<tr><th>${name}</th><td>${String(value)}</td></tr>`)}</tbody></table></div></details>
+</main><script>${new Markup(pageScript)}</script></body></html>
+`.text;
 }

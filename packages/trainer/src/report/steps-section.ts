@@ -1,5 +1,5 @@
 import type { StepMetrics } from '../metrics.ts';
-import { html, type Markup } from './html.ts';
+import { markup, type Markup } from './markup.ts';
 import { formatNumber, legend, lineChart, type Series } from './line-chart.ts';
 import type { ReportData } from './report-data.ts';
 
@@ -58,9 +58,19 @@ const panels: readonly Panel[] = [
 /** A small chart for each metric, and all of them as a table. */
 export function stepCharts({ metrics }: ReportData): Markup | undefined {
   if (metrics.length === 0) return undefined;
-  return html`<h2>Step by step</h2>
-    <div class="grid3">${panels.map((panel) => drawPanel(panel, metrics))}</div>
-    ${metricsTable(metrics)}`;
+  return markup`<h2>Step by step</h2><div class="grid3">${panels.map((panel) => drawPanel(panel, metrics))}</div>${metricsTable(metrics)}`;
+}
+
+/** What failed, by code, over the whole run. */
+export function failureTable({ metrics }: ReportData): Markup | undefined {
+  const counts = new Map<string, number>();
+  for (const { failures } of metrics)
+    for (const [code, count] of Object.entries(failures)) counts.set(code, (counts.get(code) ?? 0) + count);
+  if (counts.size === 0) return undefined;
+  const rollouts = metrics.reduce((sum, each) => sum + each.rollouts, 0);
+  const rows = [...counts].toSorted((a, b) => b[1] - a[1]);
+  return markup`<h2>Failed training rollouts</h2><div class="card scroll"><p class="hint">They are left out of the gradient, and are in the store with their spans.</p><table><thead><tr><th>code</th><th class="n">rollouts</th><th class="n">share</th></tr></thead>
+<tbody>${rows.map(([code, count]) => markup`<tr><td>${code}</td><td class="n">${count}</td><td class="n">${((count / rollouts) * 100).toFixed(1)} %</td></tr>`)}</tbody></table></div>`;
 }
 
 function drawPanel({ title, lines }: Panel, metrics: readonly StepMetrics[]): Markup | undefined {
@@ -75,11 +85,7 @@ function drawPanel({ title, lines }: Panel, metrics: readonly StepMetrics[]): Ma
     }))
     .filter(({ points }) => points.length > 0);
   if (series.length === 0) return undefined;
-  return html`<div class="card">
-    <h3>${title}</h3>
-    ${series.length > 1 ? legend(series) : undefined}
-    <div class="plot">${lineChart({ label: title, series, width: 320, height: 150, includeY: [0] })}</div>
-  </div>`;
+  return markup`<div class="card"><h3>${title}</h3>${series.length > 1 ? legend(series) : undefined}<div class="plot">${lineChart({ label: title, series, width: 320, height: 150, includeY: [0] })}</div></div>`;
 }
 
 const columns: readonly Line[] = [
@@ -100,26 +106,8 @@ const columns: readonly Line[] = [
 ];
 
 function metricsTable(metrics: readonly StepMetrics[]): Markup {
-  return html`<details>
-    <summary>All steps as a table</summary>
-    <div class="card scroll">
-      <table>
-        <thead>
-          <tr>
-            ${columns.map(([name]) => html`<th class="n">${name}</th>`)}
-          </tr>
-        </thead>
-        <tbody>
-          ${metrics.map(
-            (each) =>
-              html`<tr>
-                ${columns.map(([, read]) => html`<td class="n">${toCell(read(each))}</td>`)}
-              </tr>`,
-          )}
-        </tbody>
-      </table>
-    </div>
-  </details>`;
+  return markup`<details><summary>All steps as a table</summary><div class="card scroll"><table><thead><tr>${columns.map(([name]) => markup`<th class="n">${name}</th>`)}</tr></thead>
+<tbody>${metrics.map((each) => markup`<tr>${columns.map(([, read]) => markup`<td class="n">${toCell(read(each))}</td>`)}</tr>`)}</tbody></table></div></details>`;
 }
 
 function toCell(value: number | undefined): string {

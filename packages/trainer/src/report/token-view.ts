@@ -1,4 +1,4 @@
-import { html, type Markup } from './html.ts';
+import { markup, type Markup } from './markup.ts';
 import { formatNumber } from './line-chart.ts';
 
 /** A token as it is shown. */
@@ -16,25 +16,12 @@ export interface ViewToken {
  * line below: solid for a positive advantage, dashed for a negative one. What was not sampled (the mask is 0) is pale.
  */
 export function tokenText(tokens: readonly ViewToken[]): Markup {
-  return html`<span class="tokens"
-    >${groupMasked(tokens).map((part) => (Array.isArray(part) ? html`<span class="masked" title="${part.length} tokens with mask 0: read, not trained on">${part.map(({ text }) => visible(text)).join('')}</span>` : oneToken(part as ViewToken)))}</span
-  >`;
+  return markup`<span class="tokens">${groupMasked(tokens).map((part) => (Array.isArray(part) ? markup`<span class="masked" title="${part.length} tokens with mask 0: read, not trained on">${part.map(({ text }) => visible(text)).join('')}</span>` : oneToken(part as ViewToken)))}</span>`;
 }
 
 export function tokenLegend(hasAdvantages: boolean): Markup {
-  const training = html` Line below: the token was
-    <span class="tokens"
-      ><span class="token s0 up">encouraged</span> <span class="token s0 down">discouraged</span></span
-    >
-    by its advantage. <span class="tokens"><span class="masked">Pale</span></span
-    >: mask 0, read but not trained on.`;
-  return html`<p class="hint">
-    Background: how unlikely the token was when it was sampled,
-    <span class="tokens"
-      ><span class="token s0">likely</span> <span class="token s2">unlikely</span>
-      <span class="token s4">rare</span></span
-    >.${hasAdvantages ? training : undefined} Point at a token for its numbers.
-  </p>`;
+  const training = markup` Line below: the token was <span class="tokens"><span class="token s0 up">encouraged</span> <span class="token s0 down">discouraged</span></span> by its advantage. <span class="tokens"><span class="masked">Pale</span></span>: mask 0, read but not trained on.`;
+  return markup`<p class="hint">Background: how unlikely the token was when it was sampled, <span class="tokens"><span class="token s0">likely</span> <span class="token s2">unlikely</span> <span class="token s4">rare</span></span>.${hasAdvantages ? training : undefined} Point at a token for its numbers.</p>`;
 }
 
 function oneToken({ text, logprob, advantage }: ViewToken): Markup {
@@ -46,7 +33,7 @@ function oneToken({ text, logprob, advantage }: ViewToken): Markup {
       : [`log-probability ${logprob.toFixed(3)} (${(Math.exp(logprob) * 100).toFixed(1)} %)`]),
     ...(advantage === undefined ? [] : [`advantage ${signed(advantage)}`]),
   ].join(', ');
-  return html`<span class="token s${surprise}${direction}" title="${numbers}">${visible(text)}</span>`;
+  return markup`<span class="token s${surprise}${direction}" title="${numbers}">${visible(text)}</span>`;
 }
 
 /** Neighbouring tokens that were not sampled become one piece: pages of prompts stay small. */

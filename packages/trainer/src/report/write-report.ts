@@ -12,7 +12,7 @@ export interface WriteReportOptions {
   readonly outcome: string;
 }
 
-/** Writes `report.html`, one file that needs nothing else, and returns its path. */
+/** Writes `report.markup`, one file that needs nothing else, and returns its path. */
 export async function writeReport<Task>(
   context: RunContext<Task>,
   { state, samples, outcome }: WriteReportOptions,

@@ -48,6 +48,7 @@ export function createStepMetrics(record: StepRecord): StepMetrics {
     groupsSingleton: batch.dropped.singletonGroups.length,
     transitions: transitions.length,
     untrainableCalls: episodes.reduce((sum, episode) => sum + episode.untrainable.length, 0),
+    traceProblems: episodes.reduce((sum, episode) => sum + (episode.problems?.length ?? 0), 0),
     rows: batch.rows.length,
     tokensProcessed,
     tokensSampled,

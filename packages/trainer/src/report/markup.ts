@@ -1,4 +1,4 @@
-/** Markup that is safe to put into a page as it is. Everything else is escaped by {@link html}. */
+/** Markup that is safe to put into a page as it is. Everything else is escaped by {@link markup}. */
 export class Markup {
   readonly text: string;
 
@@ -11,10 +11,13 @@ export class Markup {
   }
 }
 
-export type HtmlValue = Markup | string | number | undefined | readonly HtmlValue[];
+export type MarkupValue = Markup | string | number | undefined | readonly MarkupValue[];
 
-/** A template whose values are escaped, unless they are markup themselves; arrays are joined, undefined is nothing. */
-export function html(parts: TemplateStringsArray, ...values: readonly HtmlValue[]): Markup {
+/**
+ * A template of HTML whose values are escaped, unless they are markup themselves; arrays are joined, undefined is nothing.
+ * Not named `html`, since formatters then indent the template, and space between tokens is text that must stay.
+ */
+export function markup(parts: TemplateStringsArray, ...values: readonly MarkupValue[]): Markup {
   return new Markup(parts.map((part, index) => part + (index < values.length ? toText(values[index]) : '')).join(''));
 }
 
@@ -26,7 +29,7 @@ const entities: Readonly<Record<string, string>> = {
   "'": '&#39;',
 };
 
-function toText(value: HtmlValue): string {
+function toText(value: MarkupValue): string {
   if (value === undefined) return '';
   if (value instanceof Markup) return value.text;
   if (typeof value === 'object') return value.map(toText).join('');

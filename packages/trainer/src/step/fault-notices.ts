@@ -1,0 +1,44 @@
+import type { Episode, Rollout } from '@agent-lightning/core';
+
+/** Says what goes wrong beside the training, each kind of fault once in a run; how often is in the metrics. */
+export class FaultNotices {
+  readonly #seen = new Set<string>();
+
+  /** The notices that a step is the first to give. */
+  of(step: number, rollouts: readonly Rollout[], episodes: readonly Episode[]): readonly string[] {
+    return [
+      ...this.#failures(step, rollouts),
+      ...this.#once(
+        episodes.flatMap(({ untrainable, rollout }) => untrainable.map(({ reason }) => ({ kind: reason, rollout }))),
+      ).map(
+        ({ kind, count, rollout }) =>
+          `step ${step}: ${count} model calls are not trained on: ${kind} (such as in rollout ${rollout.rolloutId})`,
+      ),
+      ...this.#once(
+        episodes.flatMap(({ problems = [], rollout }) => problems.map(({ reason }) => ({ kind: reason, rollout }))),
+      ).map(
+        ({ kind, count, rollout }) =>
+          `step ${step}: ${count} spans could not be used: ${kind} (such as in rollout ${rollout.rolloutId})`,
+      ),
+    ];
+  }
+
+  #failures(step: number, rollouts: readonly Rollout[]): readonly string[] {
+    const failed = rollouts.filter((rollout) => rollout.status !== 'succeeded');
+    return this.#once(failed.map((rollout) => ({ kind: rollout.failure?.code ?? rollout.status, rollout }))).map(
+      ({ kind, count, rollout }) =>
+        `step ${step}: ${count} of ${rollouts.length} rollouts failed with ${kind}, such as ${rollout.rolloutId}: ${rollout.failure?.message ?? 'no message'}`,
+    );
+  }
+
+  /** The kinds that were not seen before, each with its count and its first rollout. */
+  #once(
+    faults: readonly { readonly kind: string; readonly rollout: Rollout }[],
+  ): readonly { readonly kind: string; readonly count: number; readonly rollout: Rollout }[] {
+    return [...Map.groupBy(faults, ({ kind }) => kind)].flatMap(([kind, own]) => {
+      if (this.#seen.has(kind)) return [];
+      this.#seen.add(kind);
+      return [{ kind, count: own.length, rollout: own[0]!.rollout }];
+    });
+  }
+}
