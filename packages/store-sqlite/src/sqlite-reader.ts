@@ -18,6 +18,7 @@ import {
   type StoreStatistics,
   type WorkerRecord,
 } from '@agent-lightning/core';
+import { queuedCondition } from './queued-condition.ts';
 import { decodeAttempt, decodeEvent, decodeResources, decodeRollout, decodeSpan } from './row-codecs.ts';
 import type { Statements } from './statements.ts';
 
@@ -191,14 +192,21 @@ export class SqliteReader implements RowReader {
   }
 
   readNextAvailableMs(filter: ClaimableFilter): number | undefined {
-    const [sql, ...values] = queuedSql(filter);
+    const earliest = filter.queues.map((queue) => this.#nextAvailableMs(filter, queue)).filter((at) => at !== null);
+    return earliest.length === 0 ? undefined : Math.min(...earliest);
+  }
+
+  /** The first claimable one found, when there is one; only else are all of them looked at. */
+  #nextAvailableMs(filter: ClaimableFilter, queue: string): number | null {
+    const { sql, values } = queuedCondition(filter, queue);
+    const from = `FROM rollouts INDEXED BY rollouts_queued WHERE ${sql}`;
     const ready = this.statements.get(
-      `SELECT available_at_ms AS at ${sql} AND available_at_ms <= ? LIMIT 1`,
+      `SELECT available_at_ms AS at ${from} AND available_at_ms <= ? LIMIT 1`,
       ...values,
       filter.nowMs,
     );
-    const next = ready ?? this.statements.get(`SELECT min(available_at_ms) AS at ${sql}`, ...values);
-    return (next?.['at'] as number | null | undefined) ?? undefined;
+    const next = ready ?? this.statements.get(`SELECT min(available_at_ms) AS at ${from}`, ...values);
+    return next?.['at'] as number | null;
   }
 
   readNextDeadlineMs(): number | undefined {
@@ -228,23 +236,6 @@ export class SqliteReader implements RowReader {
       counts[row['status'] as Status] = row['total'] as number;
     return counts;
   }
-}
-
-/** A condition: each tag that the rollout asks for is in the JSON list of this parameter. */
-export function workerHasTags(parameter: string): string {
-  return `(worker_tags IS NULL OR NOT EXISTS (SELECT 1 FROM json_each(worker_tags) WHERE value NOT IN (SELECT value FROM json_each(${parameter}))))`;
-}
-
-/** FROM and WHERE of the queued rollouts of a filter, with their values. */
-function queuedSql({
-  queues,
-  modes,
-  runId,
-  workerTags,
-}: ClaimableFilter): [string, string, string, string | null, string] {
-  const sql = `FROM rollouts WHERE status IN ('queuing', 'requeuing') AND queue IN (SELECT value FROM json_each(?1))
-    AND (?2 = '[]' OR mode IN (SELECT value FROM json_each(?2))) AND (?3 IS NULL OR run_id = ?3) AND ${workerHasTags('?4')}`;
-  return [sql, JSON.stringify(queues), JSON.stringify(modes), runId ?? null, JSON.stringify(workerTags)];
 }
 
 function toJson(list: readonly string[] | undefined): string | undefined {

@@ -17,27 +17,24 @@ import {
   encodeSpanBody,
   packTokens,
 } from './row-codecs.ts';
-import { selectRollouts, spanKeyStep, SqliteReader, workerHasTags } from './sqlite-reader.ts';
+import { queuedCondition } from './queued-condition.ts';
+import { selectRollouts, spanKeyStep, SqliteReader } from './sqlite-reader.ts';
 import type { SqlRow } from './statements.ts';
 
 /** Writes rows inside the transaction that the connection has open. SQLite has one writer at a time, so that rows need no locks of their own. */
 export class SqliteWriter extends SqliteReader implements RowWriter {
   lockClaimable(filter: ClaimableFilter, limit: number): readonly RolloutRow[] {
     // One indexed walk per queue, merged here: the index gives the order, and no queue is sorted.
-    const rows = filter.queues.flatMap((queue) =>
-      this.statements.all(
+    const rows = filter.queues.flatMap((queue) => {
+      const { sql, values } = queuedCondition(filter, queue);
+      return this.statements.all(
         `SELECT * FROM rollouts INDEXED BY rollouts_queued JOIN tasks USING (ordinal)
-       WHERE status IN ('queuing', 'requeuing') AND queue = ?1 AND (?2 = '[]' OR mode IN (SELECT value FROM json_each(?2)))
-         AND (?3 IS NULL OR run_id = ?3) AND ${workerHasTags('?6')} AND available_at_ms <= ?4 AND (deadline_ms IS NULL OR deadline_ms > ?4)
-       ORDER BY priority DESC, ordinal LIMIT ?5`,
-        queue,
-        JSON.stringify(filter.modes),
-        filter.runId ?? null,
+         WHERE ${sql} AND available_at_ms <= ? ORDER BY priority DESC, ordinal LIMIT ?`,
+        ...values,
         filter.nowMs,
         limit,
-        JSON.stringify(filter.workerTags),
-      ),
-    );
+      );
+    });
     return (filter.queues.length === 1 ? rows : rows.sort(byClaimOrder)).slice(0, limit).map(decodeRollout);
   }
 
@@ -165,8 +162,11 @@ export class SqliteWriter extends SqliteReader implements RowWriter {
       this.statements.run('INSERT INTO tokens VALUES (?, ?, ?)', key, tokenCount, packTokens(span.tokens));
       tokens += tokenCount;
     }
-    this.#count('spans', spans.length);
-    if (tokens > 0) this.#count('tokens', tokens);
+    this.statements.run(
+      `UPDATE counters SET value = value + CASE name WHEN 'spans' THEN ? ELSE ? END WHERE name IN ('spans', 'tokens')`,
+      spans.length,
+      tokens,
+    );
   }
 
   insertResources(given: NewResources): ResourcesVersion {

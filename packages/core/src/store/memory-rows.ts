@@ -144,8 +144,10 @@ export class MemoryRows implements RowWriter {
   readNextAvailableMs(filter: ClaimableFilter): number | undefined {
     let earliest: number | undefined;
     for (const queued of this.#queue.entries(filter)) {
-      const rollout = this.#current(queued.rollout.rolloutId, queued.ordinal)?.row.rollout;
-      if (rollout === undefined || !isQueued(rollout) || !hasTags(rollout, filter)) continue;
+      const row = this.#current(queued.rollout.rolloutId, queued.ordinal)?.row;
+      if (row === undefined || !isQueued(row.rollout) || isOverdue(row, filter.nowMs)) continue;
+      const { rollout } = row;
+      if (!hasTags(rollout, filter)) continue;
       if (earliest === undefined || rollout.availableAtMs < earliest) earliest = rollout.availableAtMs;
       if (earliest <= filter.nowMs) return earliest;
     }
@@ -182,8 +184,8 @@ export class MemoryRows implements RowWriter {
     const ids = this.#queue.take(filter, limit, (rolloutId, ordinal) => {
       const row = this.#current(rolloutId, ordinal)?.row;
       if (row === undefined || !isQueued(row.rollout)) return 'stale';
-      const isOverdue = row.deadlineMs !== undefined && row.deadlineMs <= filter.nowMs;
-      return row.rollout.availableAtMs > filter.nowMs || isOverdue || !hasTags(row.rollout, filter) ? 'later' : 'yes';
+      const isAvailable = row.rollout.availableAtMs <= filter.nowMs && !isOverdue(row, filter.nowMs);
+      return !isAvailable || !hasTags(row.rollout, filter) ? 'later' : 'yes';
     });
     return this.readRollouts(ids);
   }
@@ -191,7 +193,7 @@ export class MemoryRows implements RowWriter {
   lockOverdue(nowMs: number, limit: number): readonly RolloutRow[] {
     return [...this.#unfinished.values()]
       .map((entry) => entry.row)
-      .filter((row) => row.deadlineMs !== undefined && row.deadlineMs <= nowMs)
+      .filter((row) => isOverdue(row, nowMs))
       .sort((left, right) => (left.deadlineMs as number) - (right.deadlineMs as number))
       .slice(0, limit);
   }
@@ -287,6 +289,10 @@ export class MemoryRows implements RowWriter {
 
 function isQueued(rollout: Rollout): boolean {
   return rollout.status === 'queuing' || rollout.status === 'requeuing';
+}
+
+function isOverdue({ deadlineMs }: RolloutRow, nowMs: number): boolean {
+  return deadlineMs !== undefined && deadlineMs <= nowMs;
 }
 
 function hasTags({ workerTags = [] }: Rollout, filter: ClaimableFilter): boolean {

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { ConfigurationError, LightningError } from '../errors.ts';
 import type { NamedResources, ResourcesVersion } from '../vocabulary/resources.ts';
 import type { Attempt, Failure, Lease, Rollout } from '../vocabulary/rollout.ts';
@@ -54,7 +54,7 @@ import { WatchdogTimer } from './watchdog-timer.ts';
 export interface RowStoreOptions {
   /** The store's clock: milliseconds since the epoch. @default a clock of this process that never goes back */
   readonly now?: () => number;
-  /** Makes the ids of rollouts and attempts. @default the prefix and 20 random hex digits */
+  /** Makes the ids of rollouts and attempts. @default the prefix and 20 hex digits of a random UUID */
   readonly generateId?: (prefix: 'ro' | 'at') => string;
   /** How often this process looks for expired leases and clocks; 0 for never. @default 1_000 */
   readonly watchdogIntervalMs?: number;
@@ -68,7 +68,7 @@ export class RowStore implements LightningStore {
   readonly #now: () => number;
   readonly #generateId: (prefix: 'ro' | 'at') => string;
   readonly #watchdogIntervalMs: number;
-  readonly #watchdogHolder: string = randomBytes(8).toString('hex');
+  readonly #watchdogHolder: string = randomUUID();
   readonly #watchdog: WatchdogTimer;
   readonly #bell: ChangeBell;
   readonly #waiting: WaitingStore;
@@ -77,7 +77,7 @@ export class RowStore implements LightningStore {
   constructor(database: RowDatabase, options: RowStoreOptions = {}) {
     this.#database = database;
     this.#now = wholeMilliseconds(options.now) ?? monotonicNow();
-    this.#generateId = options.generateId ?? ((prefix) => `${prefix}-${randomBytes(10).toString('hex')}`);
+    this.#generateId = options.generateId ?? ((prefix) => `${prefix}-${randomUUID().replaceAll('-', '').slice(0, 20)}`);
     this.#watchdogIntervalMs = checkInterval(options.watchdogIntervalMs ?? 1_000);
     this.#bell = new ChangeBell(database.watch?.bind(database));
     this.#waiting = { bell: this.#bell, read: (work) => this.#read(work), now: this.#now };

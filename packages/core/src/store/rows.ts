@@ -67,7 +67,7 @@ export interface RowReader {
   /** Events after the cursor, oldest first. @throws StoreError `store-invalid` when the cursor is not one of this store's */
   readEvents(cursor: string, limit: number): Awaitable<readonly StoreEvent[]>;
   readLastCursor(): Awaitable<string>;
-  /** The earliest moment at which a queued rollout of this filter is claimable; `filter.nowMs` is not looked at. */
+  /** The earliest moment at which a queued rollout of this filter is claimable, which may be over; overdue ones do not count. */
   readNextAvailableMs(filter: ClaimableFilter): Awaitable<number | undefined>;
   /** The earliest deadline of all rollouts. */
   readNextDeadlineMs(): Awaitable<number | undefined>;

@@ -109,8 +109,9 @@ export async function waitForClaimable(
   const deadline = new Deadline(options.timeoutMs);
   while (options.signal?.aborted !== true) {
     const { count } = store.bell;
-    const availableMs = await store.read((rows) => rows.readNextAvailableMs(filter));
-    const waitMs = availableMs === undefined ? undefined : availableMs - store.now();
+    const nowMs = store.now();
+    const availableMs = await store.read((rows) => rows.readNextAvailableMs({ ...filter, nowMs }));
+    const waitMs = availableMs === undefined ? undefined : availableMs - nowMs;
     if (waitMs !== undefined && waitMs <= 0) return;
     const { leftMs } = deadline;
     if (leftMs === 0) return;

@@ -29,6 +29,22 @@ export function describeWaiting(open: OpenStore): void {
       await store.waitForWork({}, { signal: stop.signal });
     });
 
+    testStore(
+      'does not wake a worker for a rollout that is too old to be claimed',
+      open,
+      async ({ store, advance }) => {
+        await store.enqueue([{ input: 1, timeouts: { queueMs: 10 } }]);
+        advance(10);
+        let isWoken = false;
+        const waiting = store.waitForWork({}).then(() => (isWoken = true));
+        await store.waitForWork({}, { timeoutMs: 1 });
+        await store.statistics();
+        expect(isWoken).toBe(false);
+        await store.enqueue([{ input: 2 }]);
+        await waiting;
+      },
+    );
+
     testStore('wakes a worker for a retry', open, async ({ store }) => {
       const { lease } = await start(store, 'a', { maxAttempts: 2 });
       const waiting = store.waitForWork({});
