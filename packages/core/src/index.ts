@@ -44,6 +44,8 @@ export { capText, describeValue, flattenAttributes, type NestedAttributes } from
 export { emitException, emitMessage, emitObject, emitReward, type EmitOptions, type EmitRewardOptions } from './tracing/emitters.ts';
 export { operation, runOperation } from './tracing/operation.ts';
 export { errorOutcome, exceptionAttributes } from './tracing/exception-attributes.ts';
+export { agentOptions, type AgentOptions } from './tracing/agent-options.ts';
+export { FrameworkRuns, type BeginRun, type FrameworkRun, type TracedRun } from './tracing/framework-runs.ts';
 export { matchesAgent } from './tracing/agent-match.ts';
 export { registerCallerResolver, type Caller, type CallerResolver } from './tracing/redirect/caller.ts';
 export { installFetchRedirect } from './tracing/redirect/fetch-redirect.ts';
