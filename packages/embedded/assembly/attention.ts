@@ -54,23 +54,22 @@ export function attend(queries: i32, first: i32, headSize: i32, scale: f32, q: u
 /**
  * Adds to dq, dk and dv for one block of queries. `valuePanels` holds V as `keyPanels` holds K. P = exp(scale · q·Kᵀ − logSum);
  * dV += Pᵀ·dOut; dS = P ∘ (dOut·Vᵀ − rowsum(P ∘ dOut·Vᵀ)) · scale; dQ += dS·K; dK += dSᵀ·Q.
- * `scores` and `dScores` are scratch (queries, keys rounded up to 8).
+ * K, dK and dV are (keys, headSize) without gaps. `scores` and `dScores` are scratch (queries, keys rounded up to 8).
  */
 export function attendBackward(
-  queries: i32, first: i32, headSize: i32, scale: f32,
-  q: usize, k: usize, stride: i32, keyPanels: usize, valuePanels: usize, logSums: usize, dOut: usize, dOutStride: i32,
-  scores: usize, dScores: usize, dq: usize, dk: usize, dv: usize, dStride: i32,
+  queries: i32, first: i32, headSize: i32, scale: f32, q: usize, qStride: i32, k: usize, keyPanels: usize, valuePanels: usize,
+  logSums: usize, dOut: usize, dOutStride: i32, scores: usize, dScores: usize, dq: usize, dk: usize, dv: usize,
 ): void {
   const keys = first + queries;
   const width = (keys + 7) & ~7;
-  multiply(queries, width, headSize, q, stride, keyPanels, 8, headSize << 3, scores, width, false);
+  multiply(queries, width, headSize, q, qStride, keyPanels, 8, headSize << 3, scores, width, false);
   multiply(queries, width, headSize, dOut, dOutStride, valuePanels, 8, headSize << 3, dScores, width, false);
   for (let i = 0; i < queries; i++) {
     scoreGradient(first + i + 1, width, scale, scores + (<usize>(i * width) << 2), dScores + (<usize>(i * width) << 2), load<f32>(logSums + (<usize>i << 2)));
   }
-  multiplyTransposed(keys, headSize, queries, scores, width, dOut, dOutStride, dv, dStride);
-  multiply(queries, headSize, keys, dScores, width, k, stride, 8, dq, dStride, true);
-  multiplyTransposed(keys, headSize, queries, dScores, width, q, stride, dk, dStride);
+  multiplyTransposed(keys, headSize, queries, scores, width, dOut, dOutStride, dv, headSize);
+  multiply(queries, headSize, keys, dScores, width, k, headSize, 8, dq, qStride, true);
+  multiplyTransposed(keys, headSize, queries, dScores, width, q, qStride, dk, headSize);
 }
 
 /** One row: raw scores → P, and dP → dS, both 0 from `seen` on. */

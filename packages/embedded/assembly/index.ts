@@ -2,6 +2,8 @@
 export { attend, attendBackward, attendCached, cacheTokens } from './attention';
 export {
   addInto,
+  addRows,
+  copyRows,
   gatherRows,
   rmsNorm,
   rmsNormBackward,

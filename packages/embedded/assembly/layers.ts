@@ -36,6 +36,24 @@ export function scatterAddRows(
   }
 }
 
+/** out (rows, width) = source (rows, width). */
+export function copyRows(rows: i32, width: i32, source: usize, sourceStride: i32, out: usize, outStride: i32): void {
+  for (let i = 0; i < rows; i++) {
+    memory.copy(out, source, <usize>width << 2);
+    source += <usize>sourceStride << 2;
+    out += <usize>outStride << 2;
+  }
+}
+
+/** out (rows, width) += source (rows, width). */
+export function addRows(rows: i32, width: i32, source: usize, sourceStride: i32, out: usize, outStride: i32): void {
+  for (let i = 0; i < rows; i++) {
+    addInto(width, source, out);
+    source += <usize>sourceStride << 2;
+    out += <usize>outStride << 2;
+  }
+}
+
 /** out (n,) += x (n,). */
 export function addInto(n: i32, x: usize, out: usize): void {
   for (let j = 0; j < n; j += 8) {

@@ -117,8 +117,8 @@ export interface Kernels {
     headSize: number,
     scale: number,
     q: Address,
+    qStride: number,
     k: Address,
-    stride: number,
     keyPanels: Address,
     valuePanels: Address,
     logSums: Address,
@@ -129,8 +129,9 @@ export interface Kernels {
     dq: Address,
     dk: Address,
     dv: Address,
-    dStride: number,
   ): void;
+  copyRows(rows: number, width: number, source: Address, sourceStride: number, out: Address, outStride: number): void;
+  addRows(rows: number, width: number, source: Address, sourceStride: number, out: Address, outStride: number): void;
   cacheTokens(
     rows: number,
     first: number,

@@ -86,61 +86,67 @@ export function linear(
   );
 }
 
-/** Computes layer `blocks` for M tokens from `act.input` to `output` with the weights at `forward`. */
+/** The tokens of a layer whose output is wanted: all M, or U of them by their rows, (U,) int32 at `gather`. */
+export interface WantedRows {
+  readonly rows: number;
+  readonly gather?: Address;
+}
+
+/**
+ * Computes layer `blocks` from `act.input` (M, hidden) to `output` (U, hidden) with the weights at `forward`. `attention` fills
+ * `act.attended` (U, ·) from `act.queryKeyValue` (M, ·); what follows it runs on the wanted rows alone.
+ */
 export function layerForward(
   model: Model,
   forward: Address,
   blocks: LayerBlocks,
   rows: number,
   positions: Address,
+  wanted: WantedRows,
   act: LayerActivations,
   attention: () => void,
   output: Address,
 ): void {
   const { kernels, config, widths, map } = model;
   const { hiddenSize, rmsNormEpsilon } = config;
+  const hidden = widths.hidden;
+  const qkv = widths.queryKeyValue;
   const vector = (block: Block): Address => forward + block.forward * 4;
 
+  // middle = input + output(attention(rotate(queries, keys), values))
   kernels.rmsNorm(
     rows,
     hiddenSize,
     rmsNormEpsilon,
     act.input,
-    widths.hidden,
+    hidden,
     vector(blocks.inputNorm),
     act.norm1,
-    widths.hidden,
+    hidden,
     act.inverse1,
   );
-  linear(model, forward, blocks.queryKeyValue, rows, act.norm1, widths.hidden, act.queryKeyValue, widths.queryKeyValue);
-  kernels.rotate(
-    rows,
-    config.heads + config.keyValueHeads,
-    config.headSize,
-    positions,
-    map.cosines,
-    map.sines,
-    1,
-    act.queryKeyValue,
-    widths.queryKeyValue,
-  );
+  linear(model, forward, blocks.queryKeyValue, rows, act.norm1, hidden, act.queryKeyValue, qkv);
+  const rotated = config.heads + config.keyValueHeads;
+  kernels.rotate(rows, rotated, config.headSize, positions, map.cosines, map.sines, 1, act.queryKeyValue, qkv);
   attention();
-  kernels.copyFloats(rows * widths.hidden, act.input, act.middle);
-  linear(model, forward, blocks.attentionOutput, rows, act.attended, widths.attended, act.middle, widths.hidden, true);
+  if (wanted.gather === undefined) kernels.copyFloats(rows * hidden, act.input, act.middle);
+  else kernels.gatherRows(wanted.rows, hiddenSize, wanted.gather, act.input, hidden, act.middle, hidden);
+  linear(model, forward, blocks.attentionOutput, wanted.rows, act.attended, widths.attended, act.middle, hidden, true);
 
+  // output = middle + down(silu(gate) · up)
   kernels.rmsNorm(
-    rows,
+    wanted.rows,
     hiddenSize,
     rmsNormEpsilon,
     act.middle,
-    widths.hidden,
+    hidden,
     vector(blocks.middleNorm),
     act.norm2,
-    widths.hidden,
+    hidden,
     act.inverse2,
   );
-  linear(model, forward, blocks.gateUp, rows, act.norm2, widths.hidden, act.gateUp, widths.gateUp);
-  kernels.swiglu(rows, roundUp(config.intermediateSize, 8), act.gateUp, widths.gateUp, act.mlp, widths.mlp);
-  kernels.copyFloats(rows * widths.hidden, act.middle, output);
-  linear(model, forward, blocks.down, rows, act.mlp, widths.mlp, output, widths.hidden, true);
+  linear(model, forward, blocks.gateUp, wanted.rows, act.norm2, hidden, act.gateUp, widths.gateUp);
+  kernels.swiglu(wanted.rows, roundUp(config.intermediateSize, 8), act.gateUp, widths.gateUp, act.mlp, widths.mlp);
+  kernels.copyFloats(wanted.rows * hidden, act.middle, output);
+  linear(model, forward, blocks.down, wanted.rows, act.mlp, widths.mlp, output, hidden, true);
 }

@@ -3,6 +3,7 @@ import { KeyValueCache } from './key-value-cache.ts';
 import type { Model } from './layer-forward.ts';
 import type { Address } from './kernels.ts';
 import type { SharedHeap } from './shared-heap.ts';
+import { commonPrefix } from './token-tree.ts';
 import type { SampleJob } from './worker-protocol.ts';
 
 /** Prompts kept after their last use, the least recently used going first. */
@@ -94,11 +95,4 @@ export class PromptCache {
     prompt.cache.free();
     this.#heap.free(prompt.logits, this.#model.widths.logits * 4);
   }
-}
-
-function commonPrefix(a: Int32Array, b: Int32Array): number {
-  const length = Math.min(a.length, b.length);
-  let i = 0;
-  while (i < length && a[i] === b[i]) i++;
-  return i;
 }

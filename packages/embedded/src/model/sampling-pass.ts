@@ -82,6 +82,7 @@ export class SamplingPass {
         blocks,
         rows,
         this.#positions.byteOffset,
+        { rows },
         act,
         () => this.#attention(spans, i),
         act.input,

@@ -1,43 +1,33 @@
 /**
- * Forward and backward over a chunk of rows, packed: the rows' tokens follow each other, M in all, and only attention knows
- * where a row begins. Everything after the last layer runs on the S positions whose next token is trained on.
+ * Forward and backward over a chunk: M tokens, of which U predict trained ones, S times in all. Only those U go through the
+ * last layer's MLP, and only the S predictions through the head.
  */
-import { layerForward, linear, type LayerActivations, type Model } from './layer-forward.ts';
+import { layerForward, linear, type Model } from './layer-forward.ts';
 import type { Address } from './kernels.ts';
-import { roundUp, type Block, type LayerBlocks } from './parameter-layout.ts';
+import { roundUp, type Block } from './parameter-layout.ts';
 import type { SharedHeap } from './shared-heap.ts';
+import type { Chunk } from './token-tree.ts';
+import { attentionBackward, attentionForward, planAll, planPredicting, type QueryPlan } from './training-attention.ts';
+import { reserveSpace, type TrainingSpace } from './training-space.ts';
 
-/** Queries that attention handles at once; its scratch is this many rows of scores. */
-const queryBlock = 48;
-
-/** One row inside a chunk. */
-export interface Segment {
-  /** Index of its first token in the chunk. */
-  readonly start: number;
-  readonly length: number;
-}
-
-/** The tokens of a chunk; arrays are (M,), `selected` and `targets` (S,). */
-export interface Chunk {
-  readonly segments: readonly Segment[];
-  readonly ids: Int32Array;
-  readonly positions: Int32Array;
-  /** Positions of the chunk whose next token is trained on. */
-  readonly selected: Int32Array;
-  /** Those next tokens. */
-  readonly targets: Int32Array;
-}
-
-/** What the head says about the S selected tokens, each (S,), in nats. */
+/** What the head says about the S predictions, each (S,), in nats. */
 export interface ChunkScores {
   readonly logprobs: Float32Array;
   readonly entropies: Float32Array;
 }
 
+/** The chunk that `forward` ran last, and what it left. */
+interface PassState {
+  readonly chunk: Chunk;
+  readonly space: TrainingSpace;
+  readonly all: QueryPlan;
+  readonly predicting: QueryPlan;
+}
+
 export class TrainingPass {
   readonly #model: Model;
   readonly #heap: SharedHeap;
-  #space: Space | undefined;
+  #state: PassState | undefined;
 
   constructor(model: Model, heap: SharedHeap) {
     this.#model = model;
@@ -48,60 +38,64 @@ export class TrainingPass {
   forward(chunk: Chunk, forward: Address): ChunkScores {
     const model = this.#model;
     const { kernels, config, layout, widths } = model;
-    const space = this.#reserve(chunk);
-    const rows = chunk.ids.length;
-    const scored = chunk.selected.length;
-    space.ids.set(chunk.ids);
-    space.positions.set(chunk.positions);
-    space.selected.set(chunk.selected);
-    space.targets.set(chunk.targets);
+    const space = reserveSpace(model, this.#heap, chunk, this.#state?.space);
+    this.#state = { chunk, space, all: planAll(chunk), predicting: planPredicting(chunk) };
+    for (const name of ['ids', 'positions', 'predicting', 'predictors', 'targets'] as const)
+      space[name].set(chunk[name]);
+    const tokens = chunk.ids.length;
+    const predictions = chunk.targets.length;
+    const hidden = widths.hidden;
 
     kernels.gatherRows(
-      rows,
+      tokens,
       config.hiddenSize,
       space.ids.byteOffset,
       forward + layout.embedding.forward * 4,
       layout.embedding.columns,
       space.layers[0]!.input,
-      widths.hidden,
+      hidden,
     );
     for (const [i, blocks] of layout.layers.entries()) {
       const act = space.layers[i]!;
-      const output = space.layers[i + 1]?.input ?? space.output;
+      const isLast = i === config.layers - 1;
+      const wanted = isLast ? { rows: chunk.predicting.length, gather: space.predicting.byteOffset } : { rows: tokens };
+      const attention = (): void => attentionForward(model, this.#planOf(i), act, space, i);
       layerForward(
         model,
         forward,
         blocks,
-        rows,
+        tokens,
         space.positions.byteOffset,
+        wanted,
         act,
-        () => this.#attention(chunk, act, space, i),
-        output,
+        attention,
+        isLast ? space.output : space.layers[i + 1]!.input,
       );
     }
+
     kernels.gatherRows(
-      scored,
+      predictions,
       config.hiddenSize,
-      space.selected.byteOffset,
+      space.predictors.byteOffset,
       space.output,
-      widths.hidden,
+      hidden,
       space.last,
-      widths.hidden,
+      hidden,
     );
     kernels.rmsNorm(
-      scored,
+      predictions,
       config.hiddenSize,
       config.rmsNormEpsilon,
       space.last,
-      widths.hidden,
+      hidden,
       forward + layout.finalNorm.forward * 4,
       space.lastNorm,
-      widths.hidden,
+      hidden,
       space.lastInverse,
     );
-    linear(model, forward, layout.head, scored, space.lastNorm, widths.hidden, space.logits, widths.logits);
+    linear(model, forward, layout.head, predictions, space.lastNorm, hidden, space.logits, widths.logits);
     kernels.tokenLogprobs(
-      scored,
+      predictions,
       config.vocabSize,
       space.logits,
       widths.logits,
@@ -110,22 +104,20 @@ export class TrainingPass {
       space.logSums,
       space.entropies.byteOffset,
     );
-    return { logprobs: space.logprobs.subarray(0, scored), entropies: space.entropies.subarray(0, scored) };
+    return { logprobs: space.logprobs.subarray(0, predictions), entropies: space.entropies.subarray(0, predictions) };
   }
 
-  /** Adds to `gradients` the gradient of Σ slopes · logprobs for the chunk that `forward` ran last, with the training weights. */
-  backward(chunk: Chunk, slopes: Float32Array, gradients: Address): void {
-    const { kernels, config, layout, widths, map } = this.#model;
-    const space = this.#space!;
-    const rows = chunk.ids.length;
-    const scored = chunk.selected.length;
+  /** Adds to `gradients` the gradient of Σ slopes · logprobs, (S,) each, for the chunk that `forward` ran last, with the training weights. */
+  backward(slopes: Float32Array, gradients: Address): void {
+    const { kernels, config, layout, widths } = this.#model;
+    const { chunk, space } = this.#state!;
+    const predictions = chunk.targets.length;
+    const hidden = widths.hidden;
     space.slopes.set(slopes);
-    const weight = (block: Block): Address => map.forward + block.forward * 4;
-    const gradient = (block: Block): Address => gradients + block.offset * 4;
 
-    // Head and final norm, on the selected positions: logits become their gradients in place.
+    // Head and final norm, on the predictions: logits become their gradients in place.
     kernels.logitGradients(
-      scored,
+      predictions,
       config.vocabSize,
       space.logits,
       widths.logits,
@@ -135,156 +127,117 @@ export class TrainingPass {
     );
     this.#linearBackward(
       layout.head,
-      scored,
+      predictions,
       space.logits,
       widths.logits,
       space.lastNorm,
-      widths.hidden,
+      hidden,
       space.dLastNorm,
-      widths.hidden,
+      hidden,
       gradients,
     );
-    kernels.clearFloats(scored * widths.hidden, space.dLast);
-    kernels.rmsNormBackward(
-      scored,
-      config.hiddenSize,
+    kernels.clearFloats(predictions * hidden, space.dLast);
+    this.#normBackward(
+      layout.finalNorm,
+      predictions,
       space.last,
-      widths.hidden,
-      weight(layout.finalNorm),
       space.lastInverse,
       space.dLastNorm,
-      widths.hidden,
       space.dLast,
-      widths.hidden,
-      gradient(layout.finalNorm),
+      gradients,
     );
-    kernels.clearFloats(rows * widths.hidden, space.dHidden);
+    kernels.clearFloats(chunk.predicting.length * hidden, space.dHidden);
     kernels.scatterAddRows(
-      scored,
+      predictions,
       config.hiddenSize,
-      space.selected.byteOffset,
+      space.predictors.byteOffset,
       space.dLast,
-      widths.hidden,
+      hidden,
       space.dHidden,
-      widths.hidden,
+      hidden,
     );
 
-    for (let i = layout.layers.length - 1; i >= 0; i--)
-      this.#layerBackward(layout.layers[i]!, chunk, space, i, gradients);
+    let dOutput = space.dHidden;
+    for (let i = config.layers - 1; i >= 0; i--) dOutput = this.#layerBackward(i, dOutput, gradients);
+    const embedding = gradients + layout.embedding.offset * 4;
     kernels.scatterAddRows(
-      rows,
+      chunk.ids.length,
       config.hiddenSize,
       space.ids.byteOffset,
-      space.dHidden,
-      widths.hidden,
-      gradient(layout.embedding),
+      dOutput,
+      hidden,
+      embedding,
       layout.embedding.columns,
     );
   }
 
-  /** `space.dHidden` (M, hidden) goes from the gradient of the layer's output to that of its input. */
-  #layerBackward(blocks: LayerBlocks, chunk: Chunk, space: Space, index: number, gradients: Address): void {
-    const { kernels, config, widths, map } = this.#model;
+  /** From the gradient of a layer's output to that of its input, (M, hidden), whose address it returns. */
+  #layerBackward(index: number, dOutput: Address, gradients: Address): Address {
+    const { kernels, config, widths, map, layout } = this.#model;
+    const { chunk, space } = this.#state!;
     const act = space.layers[index]!;
-    const rows = chunk.ids.length;
-    const { hiddenSize } = config;
-    const weight = (block: Block): Address => map.forward + block.forward * 4;
-    const gradient = (block: Block): Address => gradients + block.offset * 4;
+    const blocks = layout.layers[index]!;
+    const isLast = index === config.layers - 1;
+    const tokens = chunk.ids.length;
+    const wanted = isLast ? chunk.predicting.length : tokens;
+    const { hidden, gateUp, mlp, attended, queryKeyValue } = widths;
 
     // output = middle + down(silu(gate) · up)
-    this.#linearBackward(
-      blocks.down,
-      rows,
-      space.dHidden,
-      widths.hidden,
-      act.mlp,
-      widths.mlp,
-      space.dMlp,
-      widths.mlp,
-      gradients,
-    );
-    kernels.swigluBackward(
-      rows,
-      roundUp(config.intermediateSize, 8),
-      act.gateUp,
-      widths.gateUp,
-      space.dMlp,
-      widths.mlp,
-    );
-    this.#linearBackward(
-      blocks.gateUp,
-      rows,
-      act.gateUp,
-      widths.gateUp,
-      act.norm2,
-      widths.hidden,
-      space.dNorm,
-      widths.hidden,
-      gradients,
-    );
-    kernels.rmsNormBackward(
-      rows,
-      hiddenSize,
-      act.middle,
-      widths.hidden,
-      weight(blocks.middleNorm),
-      act.inverse2,
-      space.dNorm,
-      widths.hidden,
-      space.dHidden,
-      widths.hidden,
-      gradient(blocks.middleNorm),
-    );
+    this.#linearBackward(blocks.down, wanted, dOutput, hidden, act.mlp, mlp, space.dMlp, mlp, gradients);
+    kernels.swigluBackward(wanted, roundUp(config.intermediateSize, 8), act.gateUp, gateUp, space.dMlp, mlp);
+    this.#linearBackward(blocks.gateUp, wanted, act.gateUp, gateUp, act.norm2, hidden, space.dNorm, hidden, gradients);
+    this.#normBackward(blocks.middleNorm, wanted, act.middle, act.inverse2, space.dNorm, dOutput, gradients);
+    const dMiddle = dOutput;
 
     // middle = input + output(attention(rotate(queries, keys), values))
     this.#linearBackward(
       blocks.attentionOutput,
-      rows,
-      space.dHidden,
-      widths.hidden,
+      wanted,
+      dMiddle,
+      hidden,
       act.attended,
-      widths.attended,
+      attended,
       space.dAttended,
-      widths.attended,
+      attended,
       gradients,
     );
-    kernels.clearFloats(rows * widths.queryKeyValue, space.dQueryKeyValue);
-    this.#attentionBackward(chunk, act, space, index);
+    kernels.clearFloats(tokens * queryKeyValue, space.dQueryKeyValue);
+    attentionBackward(this.#model, this.#planOf(index), act, space, index);
+    const rotated = config.heads + config.keyValueHeads;
     kernels.rotate(
-      rows,
-      config.heads + config.keyValueHeads,
+      tokens,
+      rotated,
       config.headSize,
       space.positions.byteOffset,
       map.cosines,
       map.sines,
       -1,
       space.dQueryKeyValue,
-      widths.queryKeyValue,
+      queryKeyValue,
     );
     this.#linearBackward(
       blocks.queryKeyValue,
-      rows,
+      tokens,
       space.dQueryKeyValue,
-      widths.queryKeyValue,
+      queryKeyValue,
       act.norm1,
-      widths.hidden,
+      hidden,
       space.dNorm,
-      widths.hidden,
+      hidden,
       gradients,
     );
-    kernels.rmsNormBackward(
-      rows,
-      hiddenSize,
-      act.input,
-      widths.hidden,
-      weight(blocks.inputNorm),
-      act.inverse1,
-      space.dNorm,
-      widths.hidden,
-      space.dHidden,
-      widths.hidden,
-      gradient(blocks.inputNorm),
-    );
+    let dInput = dMiddle;
+    if (isLast) {
+      dInput = space.dInput; // (U, hidden) → (M, hidden)
+      kernels.clearFloats(tokens * hidden, dInput);
+      kernels.scatterAddRows(wanted, config.hiddenSize, space.predicting.byteOffset, dMiddle, hidden, dInput, hidden);
+    }
+    this.#normBackward(blocks.inputNorm, tokens, act.input, act.inverse1, space.dNorm, dInput, gradients);
+    return dInput;
+  }
+
+  #planOf(layer: number): QueryPlan {
+    return layer === this.#model.config.layers - 1 ? this.#state!.predicting : this.#state!.all;
   }
 
   /** For C = A · Wᵀ: dA (rows, inputs) = dC · W, and dW (outputs, inputs) += dCᵀ · A. */
@@ -326,220 +279,29 @@ export class TrainingPass {
     );
   }
 
-  #attention(chunk: Chunk, act: LayerActivations, space: Space, layer: number): void {
-    const { kernels, config, widths } = this.#model;
-    const { headSize } = config;
-    this.#eachHead(chunk, (segment, keyHead, heads) => {
-      const row = act.queryKeyValue + segment.start * widths.queryKeyValue * 4;
-      const keys = row + (config.heads + keyHead) * headSize * 4;
-      const values = keys + config.keyValueHeads * headSize * 4;
-      kernels.packTransposed(segment.length, headSize, keys, widths.queryKeyValue, space.keyPanels);
-      for (const head of heads) {
-        eachQueryBlock(segment, (first, count) => {
-          const at = segment.start + first;
-          kernels.attend(
-            count,
-            first,
-            headSize,
-            headSize ** -0.5,
-            act.queryKeyValue + (at * widths.queryKeyValue + head * headSize) * 4,
-            widths.queryKeyValue,
-            space.keyPanels,
-            values,
-            widths.queryKeyValue,
-            space.scores,
-            act.attended + (at * widths.attended + head * headSize) * 4,
-            widths.attended,
-            this.#logSums(space, chunk, layer, head, at),
-          );
-        });
-      }
-    });
-  }
-
-  #attentionBackward(chunk: Chunk, act: LayerActivations, space: Space, layer: number): void {
-    const { kernels, config, widths } = this.#model;
-    const { headSize } = config;
-    const stride = widths.queryKeyValue;
-    this.#eachHead(chunk, (segment, keyHead, heads) => {
-      const keyOffset = (segment.start * stride + (config.heads + keyHead) * headSize) * 4;
-      const valueOffset = keyOffset + config.keyValueHeads * headSize * 4;
-      kernels.packTransposed(segment.length, headSize, act.queryKeyValue + keyOffset, stride, space.keyPanels);
-      kernels.packTransposed(segment.length, headSize, act.queryKeyValue + valueOffset, stride, space.valuePanels);
-      for (const head of heads) {
-        eachQueryBlock(segment, (first, count) => {
-          const at = segment.start + first;
-          const query = (at * stride + head * headSize) * 4;
-          kernels.attendBackward(
-            count,
-            first,
-            headSize,
-            headSize ** -0.5,
-            act.queryKeyValue + query,
-            act.queryKeyValue + keyOffset,
-            stride,
-            space.keyPanels,
-            space.valuePanels,
-            this.#logSums(space, chunk, layer, head, at),
-            space.dAttended + (at * widths.attended + head * headSize) * 4,
-            widths.attended,
-            space.scores,
-            space.dScores,
-            space.dQueryKeyValue + query,
-            space.dQueryKeyValue + keyOffset,
-            space.dQueryKeyValue + valueOffset,
-            stride,
-          );
-        });
-      }
-    });
-  }
-
-  /** Calls `work` for each row and key head, with the query heads that share it. */
-  #eachHead(chunk: Chunk, work: (segment: Segment, keyHead: number, heads: readonly number[]) => void): void {
-    const { heads, keyValueHeads } = this.#model.config;
-    const shared = heads / keyValueHeads;
-    for (const segment of chunk.segments) {
-      for (let keyHead = 0; keyHead < keyValueHeads; keyHead++) {
-        work(
-          segment,
-          keyHead,
-          Array.from({ length: shared }, (_, i) => keyHead * shared + i),
-        );
-      }
-    }
-  }
-
-  /** Log-sum-exps are kept as (layers, heads, M). */
-  #logSums(space: Space, chunk: Chunk, layer: number, head: number, at: number): Address {
-    return space.attentionLogSums + ((layer * this.#model.config.heads + head) * chunk.ids.length + at) * 4;
-  }
-
-  #reserve(chunk: Chunk): Space {
-    const longest = Math.max(...chunk.segments.map((segment) => segment.length));
-    const old = this.#space;
-    if (old && chunk.ids.length <= old.rows && chunk.selected.length <= old.scored && longest <= old.longest)
-      return old;
-    if (old) this.#heap.free(old.address, old.bytes);
-    // Sizes in coarse steps, so that the space grows a few times and then stays.
-    const rows = roundUp(Math.max(chunk.ids.length, old?.rows ?? 0), 128);
-    const space = placeSpace(
-      this.#model,
-      this.#heap,
+  /** dX (rows, hidden) += and dWeight += for a norm of X. */
+  #normBackward(
+    block: Block,
+    rows: number,
+    x: Address,
+    inverse: Address,
+    dOut: Address,
+    dX: Address,
+    gradients: Address,
+  ): void {
+    const { kernels, config, widths, map } = this.#model;
+    kernels.rmsNormBackward(
       rows,
-      roundUp(Math.max(chunk.selected.length, old?.scored ?? 0), 64),
-      roundUp(Math.max(longest, old?.longest ?? 0), 64),
+      config.hiddenSize,
+      x,
+      widths.hidden,
+      map.forward + block.forward * 4,
+      inverse,
+      dOut,
+      widths.hidden,
+      dX,
+      widths.hidden,
+      gradients + block.offset * 4,
     );
-    this.#space = space;
-    return space;
   }
-}
-
-function eachQueryBlock(segment: Segment, work: (first: number, count: number) => void): void {
-  for (let first = 0; first < segment.length; first += queryBlock)
-    work(first, Math.min(queryBlock, segment.length - first));
-}
-
-/** Scratch of a pass for up to M `rows`, S `scored` positions and rows of up to `longest` tokens. */
-interface Space {
-  readonly address: Address;
-  readonly bytes: number;
-  readonly rows: number;
-  readonly scored: number;
-  readonly longest: number;
-  readonly ids: Int32Array;
-  readonly positions: Int32Array;
-  readonly selected: Int32Array;
-  readonly targets: Int32Array;
-  readonly layers: readonly LayerActivations[];
-  readonly attentionLogSums: Address;
-  readonly output: Address;
-  readonly last: Address;
-  readonly lastNorm: Address;
-  readonly lastInverse: Address;
-  readonly logits: Address;
-  readonly logSums: Address;
-  readonly logprobs: Float32Array;
-  readonly entropies: Float32Array;
-  readonly slopes: Float32Array;
-  readonly dLastNorm: Address;
-  readonly dLast: Address;
-  readonly dHidden: Address;
-  readonly dNorm: Address;
-  readonly dMlp: Address;
-  readonly dAttended: Address;
-  readonly dQueryKeyValue: Address;
-  readonly keyPanels: Address;
-  readonly valuePanels: Address;
-  readonly scores: Address;
-  readonly dScores: Address;
-}
-
-/** Places the scratch twice: once from 0 to learn its size, then in the heap. */
-function placeSpace(model: Model, heap: SharedHeap, rows: number, scored: number, longest: number): Space {
-  const bytes = arrange(model, 0, rows, scored, longest).end;
-  const address = heap.allocate(bytes);
-  return { ...arrange(model, address, rows, scored, longest).space, bytes };
-}
-
-function arrange(
-  model: Model,
-  address: Address,
-  rows: number,
-  scored: number,
-  longest: number,
-): { space: Omit<Space, 'bytes'>; end: number } {
-  const { config, widths, memory } = model;
-  let next = address;
-  const floats = (count: number): Address => {
-    const at = next;
-    next += roundUp(count * 4, 64);
-    return at;
-  };
-  const integers = (count: number): Int32Array => new Int32Array(memory.buffer, floats(count), count);
-  const view = (count: number): Float32Array => new Float32Array(memory.buffer, floats(count), count);
-  const space: Omit<Space, 'bytes'> = {
-    address,
-    rows,
-    scored,
-    longest,
-    ids: integers(rows),
-    positions: integers(rows),
-    selected: integers(scored),
-    targets: integers(scored),
-    layers: Array.from({ length: config.layers }, () => ({
-      input: floats(rows * widths.hidden),
-      norm1: floats(rows * widths.hidden),
-      inverse1: floats(rows),
-      queryKeyValue: floats(rows * widths.queryKeyValue),
-      attended: floats(rows * widths.attended),
-      middle: floats(rows * widths.hidden),
-      norm2: floats(rows * widths.hidden),
-      inverse2: floats(rows),
-      gateUp: floats(rows * widths.gateUp),
-      mlp: floats(rows * widths.mlp),
-    })),
-    attentionLogSums: floats(config.layers * config.heads * rows),
-    output: floats(rows * widths.hidden),
-    last: floats(scored * widths.hidden),
-    lastNorm: floats(scored * widths.hidden),
-    lastInverse: floats(scored),
-    logits: floats(scored * widths.logits),
-    logSums: floats(scored),
-    logprobs: view(scored),
-    entropies: view(scored),
-    slopes: view(scored),
-    dLastNorm: floats(scored * widths.hidden),
-    dLast: floats(scored * widths.hidden),
-    dHidden: floats(rows * widths.hidden),
-    dNorm: floats(rows * widths.hidden),
-    dMlp: floats(rows * widths.mlp),
-    dAttended: floats(rows * widths.attended),
-    dQueryKeyValue: floats(rows * widths.queryKeyValue),
-    keyPanels: floats(roundUp(longest, 8) * config.headSize),
-    valuePanels: floats(roundUp(longest, 8) * config.headSize),
-    scores: floats(queryBlock * roundUp(longest, 8)),
-    dScores: floats(queryBlock * roundUp(longest, 8)),
-  };
-  return { space, end: next - address };
 }

@@ -1,6 +1,7 @@
 /** Training rows at the door: checked, then dealt to threads. */
 import { BackendError, type TrainingRow } from '@agent-lightning/core';
 import type { LlamaConfig } from './llama-types.ts';
+import { commonPrefix, compareTokens } from './token-tree.ts';
 import type { FlatRows } from './worker-protocol.ts';
 
 /** @throws BackendError `rows-invalid` naming the row, the field and the value */
@@ -37,16 +38,26 @@ function checkRow(row: TrainingRow, index: number, config: LlamaConfig): void {
   }
 }
 
-/** Deals rows to threads by length, longest first to the least loaded: row indices by thread, ascending. */
+/**
+ * Deals rows to threads, in the order of their tokens so that rows that begin alike stay together: row indices by thread.
+ * The threads' tokens, counting a shared beginning once, come out about equal.
+ */
 export function dealRows(rows: readonly TrainingRow[], threads: number): number[][] {
-  const hands = Array.from({ length: threads }, () => ({ rows: [] as number[], tokens: 0 }));
-  const order = rows.map((_, index) => index).sort((a, b) => rows[b]!.tokens.length - rows[a]!.tokens.length || a - b);
-  for (const index of order) {
-    const hand = hands.reduce((least, next) => (next.tokens < least.tokens ? next : least));
-    hand.rows.push(index);
-    hand.tokens += rows[index]!.tokens.length;
+  const order = rows.map((_, index) => index).sort((a, b) => compareTokens(rows[a]!.tokens, rows[b]!.tokens) || a - b);
+  const costs = order.map((index, i) => {
+    const { tokens } = rows[index]!;
+    return i === 0 ? tokens.length : tokens.length - commonPrefix(tokens, rows[order[i - 1]!]!.tokens);
+  });
+  const total = costs.reduce((sum, cost) => sum + cost, 0);
+  const hands = Array.from({ length: threads }, (): number[] => []);
+  let before = 0;
+  for (const [i, index] of order.entries()) {
+    // A row goes to the thread in whose share of the total its middle lies.
+    const share = total === 0 ? 0 : Math.floor(((before + costs[i]! / 2) / total) * threads);
+    hands[Math.min(share, threads - 1)]!.push(index);
+    before += costs[i]!;
   }
-  return hands.map((hand) => hand.rows.sort((a, b) => a - b));
+  return hands;
 }
 
 export function flattenRows(rows: readonly TrainingRow[]): FlatRows {

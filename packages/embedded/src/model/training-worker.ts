@@ -5,11 +5,9 @@ import type { Address } from './kernels.ts';
 import { roundUp, type Block } from './parameter-layout.ts';
 import type { SharedHeap } from './shared-heap.ts';
 import { tokenLoss } from './token-loss.ts';
-import { TrainingPass, type Chunk, type Segment } from './training-pass.ts';
+import { chunksOf } from './token-tree.ts';
+import { TrainingPass } from './training-pass.ts';
 import type { AdamNumbers, FlatRows, JobResults } from './worker-protocol.ts';
-
-/** Tokens that one pass takes at once, unless one row is longer: enough to fill the register tiles, few enough for the cache. */
-const chunkTokens = 256;
 
 export class TrainingWorker {
   readonly #model: Model;
@@ -29,10 +27,10 @@ export class TrainingWorker {
   *train(rows: FlatRows, forward: Address, loss: Loss | undefined): Generator<void, JobResults['train']> {
     const logprobs = new Float32Array(rows.tokens.length);
     const total = { loss: 0, entropy: 0, trainedTokens: 0 };
-    for (const { chunk, entries } of chunksOf(rows)) {
+    for (const chunk of chunksOf(rows)) {
       const scores = this.#pass.forward(chunk, forward);
-      const slopes = new Float32Array(entries.length);
-      for (const [i, entry] of entries.entries()) {
+      const slopes = new Float32Array(chunk.entries.length);
+      for (const [i, entry] of chunk.entries.entries()) {
         const now = scores.logprobs[i]!;
         logprobs[entry] = now;
         total.entropy += scores.entropies[i]!;
@@ -41,8 +39,8 @@ export class TrainingWorker {
         total.loss += value;
         slopes[i] = slope;
       }
-      total.trainedTokens += entries.length;
-      if (loss !== undefined) this.#pass.backward(chunk, slopes, this.#model.map.gradients[this.#thread]!);
+      total.trainedTokens += chunk.entries.length;
+      if (loss !== undefined) this.#pass.backward(slopes, this.#model.map.gradients[this.#thread]!);
       yield;
     }
     return { logprobs, ...total };
@@ -125,56 +123,4 @@ export function dealBlocks(blocks: readonly Block[], threads: number): number[][
     hand.floats += size(index);
   }
   return hands.map((hand) => hand.indices);
-}
-
-/** A chunk, and for each of its selected tokens the index of its entry in the flat rows. */
-interface PlacedChunk {
-  readonly chunk: Chunk;
-  readonly entries: Int32Array;
-}
-
-/** Cuts rows into chunks. A row ends at its last trained token, for what follows changes nothing; a row without any is left out. */
-export function* chunksOf(rows: FlatRows): Generator<PlacedChunk> {
-  let pending: { offset: number; inputs: number }[] = [];
-  let tokens = 0;
-  let offset = 0;
-  for (const length of rows.lengths) {
-    const inputs = rows.lossMask.subarray(offset, offset + length).lastIndexOf(1);
-    if (inputs > 0) {
-      if (tokens > 0 && tokens + inputs > chunkTokens) {
-        yield placeChunk(rows, pending, tokens);
-        pending = [];
-        tokens = 0;
-      }
-      pending.push({ offset, inputs });
-      tokens += inputs;
-    }
-    offset += length;
-  }
-  if (tokens > 0) yield placeChunk(rows, pending, tokens);
-}
-
-function placeChunk(rows: FlatRows, parts: readonly { offset: number; inputs: number }[], tokens: number): PlacedChunk {
-  const ids = new Int32Array(tokens);
-  const positions = new Int32Array(tokens);
-  const segments: Segment[] = [];
-  const selected: number[] = [];
-  const entries: number[] = [];
-  let start = 0;
-  for (const { offset, inputs } of parts) {
-    ids.set(rows.tokens.subarray(offset, offset + inputs), start);
-    for (let t = 0; t < inputs; t++) {
-      positions[start + t] = t;
-      if (rows.lossMask[offset + t + 1] !== 1) continue;
-      selected.push(start + t); // input t predicts entry t + 1
-      entries.push(offset + t + 1);
-    }
-    segments.push({ start, length: inputs });
-    start += inputs;
-  }
-  const targets = Int32Array.from(entries, (entry) => rows.tokens[entry]!);
-  return {
-    chunk: { segments, ids, positions, selected: Int32Array.from(selected), targets },
-    entries: Int32Array.from(entries),
-  };
 }
