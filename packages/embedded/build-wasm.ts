@@ -35,11 +35,11 @@ function fingerprint(): string {
 }
 
 const current: string = fingerprint();
-const stamp = `${root}wasm/sources.sha256`;
+const stamp = `${root}.cache/wasm-sources.sha256`;
 const outputs: readonly string[] = Object.keys(binaries).map((name) => `${root}wasm/llama-${name}.wasm`);
 if (!outputs.every((path) => existsSync(path)) || !existsSync(stamp) || readFileSync(stamp, 'utf8') !== current) {
   const { default: asc } = await import('assemblyscript/asc');
-  mkdirSync(`${root}wasm`, { recursive: true });
+  for (const folder of ['wasm', '.cache']) mkdirSync(`${root}${folder}`, { recursive: true });
   for (const [name, extra] of Object.entries(binaries)) {
     const { error, stderr } = await asc.main([
       'assembly/index.ts',

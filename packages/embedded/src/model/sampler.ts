@@ -9,8 +9,8 @@ import { passTokens, SamplingPass, type Span } from './sampling-pass.ts';
 import type { SharedHeap } from './shared-heap.ts';
 import type { Failure, SampleJob, WirePiece } from './worker-protocol.ts';
 
-/** Sequences that advance together; more wait their turn. */
-const mostSequences = 128;
+/** Sequences that advance together: enough to fill the register tiles, few enough that their keys and values stay in the cache. More wait. */
+const mostSequences = 32;
 /** Tokens of unfinished sequences are told at least this often. */
 const flushMs = 10;
 
