@@ -1,6 +1,6 @@
 /** Compiles `assembly/` into `wasm/`, one binary for each level of SIMD; does nothing while the sources are as they were. */
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const root: string = fileURLToPath(new URL('.', import.meta.url));
@@ -46,12 +46,14 @@ if (!outputs.every((path) => existsSync(path)) || !existsSync(stamp) || readFile
       '--baseDir',
       root,
       '-o',
-      `wasm/llama-${name}.wasm`,
+      `.cache/llama-${name}.wasm`,
       ...options,
       ...extra,
     ]);
     process.stderr.write(stderr.toString());
     if (error) throw error;
+    // In one move: another process may be reading.
+    renameSync(`${root}.cache/llama-${name}.wasm`, `${root}wasm/llama-${name}.wasm`);
   }
   writeFileSync(stamp, current);
 }
