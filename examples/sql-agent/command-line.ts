@@ -13,7 +13,7 @@ export interface QuickstartOptions {
 }
 
 /** Enough for the reward to level off. */
-export const defaultSteps = 16;
+export const defaultSteps = 20;
 
 export const usage = `Trains the SQL agent on this machine and writes a report.
 

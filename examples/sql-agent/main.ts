@@ -31,7 +31,7 @@ async function quickstart(options: QuickstartOptions): Promise<void> {
       return executionReward(task, query);
     },
     backend,
-    algorithm: grpo({ groupSize: 8, tasksPerStep: 24, learningRate: 3e-4 }),
+    algorithm: grpo({ groupSize: 8, tasksPerStep: 24, learningRate: 1.5e-4 }),
     runners: 32,
     seed: options.seed,
     control: options.control,
@@ -43,7 +43,7 @@ async function quickstart(options: QuickstartOptions): Promise<void> {
   const result = await trainer.fit({
     train: trainingQuestions(options.seed),
     validation: validationQuestions(options.validationSeed, 320),
-    validationEvery: 4,
+    validationEvery: 5,
     steps: options.steps,
     resume: options.resume !== undefined,
   });

@@ -25,10 +25,10 @@ function write(question: Question, random: Random): Example {
   return { role: 'write', question, prompt: writePrompt(question.database, question.question), response: query };
 }
 
-/** Rewrites what the database or the checker complained about; the slips are then rarer, the habits hardly. */
+/** Rewrites what the database or the checker complained about; the slips are then rarer, the habits are not. */
 function rewrite(question: Question, random: Random): Example {
   const { query, feedback } = complaint(question, random);
-  const rewritten = habitualQuery(question, random, 0.9, 0.4);
+  const rewritten = habitualQuery(question, random, 1, 0.4);
   const prompt = [...writePrompt(question.database, question.question), ...rewritePrompt(query, feedback)];
   return { role: 'rewrite', question, prompt, response: rewritten.query };
 }
