@@ -29,6 +29,10 @@ export type {
   AttemptRow, Awaitable, ClaimableFilter, NewResources, NewStoreEvent, ResolvedRolloutQuery, RolloutRow, RowDatabase, RowReader, RowWriter,
 } from './store/rows.ts';
 export { storeLimits } from './store/field-checks.ts';
+export {
+  decodeAttempt, decodeEvent, decodeResources, decodeRollout, decodeSpan, encodeFailure, encodeSettings, encodeSpanBody, packTokens,
+  type SqlRow,
+} from './store/sql-rows.ts';
 
 // tracing
 export { TraceRecorder, type OpenSpan, type SpanOutcome, type StartSpan, type TraceRecorderOptions } from './tracing/trace-recorder.ts';

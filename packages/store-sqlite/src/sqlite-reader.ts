@@ -1,5 +1,10 @@
 import {
   attemptTransitions,
+  decodeAttempt,
+  decodeEvent,
+  decodeResources,
+  decodeRollout,
+  decodeSpan,
   rolloutTransitions,
   StoreError,
   type AttemptRow,
@@ -19,7 +24,6 @@ import {
   type WorkerRecord,
 } from '@agent-lightning/core';
 import { queuedCondition } from './queued-condition.ts';
-import { decodeAttempt, decodeEvent, decodeResources, decodeRollout, decodeSpan } from './row-codecs.ts';
 import type { Statements } from './statements.ts';
 
 /** `span_key = ordinal * spanKeyStep + sequence_id`. */

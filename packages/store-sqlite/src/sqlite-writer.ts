@@ -1,4 +1,10 @@
 import {
+  decodeResources,
+  decodeRollout,
+  encodeFailure,
+  encodeSettings,
+  encodeSpanBody,
+  packTokens,
   StoreError,
   type AttemptRow,
   type ClaimableFilter,
@@ -8,18 +14,10 @@ import {
   type RolloutRow,
   type RowWriter,
   type Span,
+  type SqlRow,
 } from '@agent-lightning/core';
-import {
-  decodeResources,
-  decodeRollout,
-  encodeFailure,
-  encodeSettings,
-  encodeSpanBody,
-  packTokens,
-} from './row-codecs.ts';
 import { queuedCondition } from './queued-condition.ts';
 import { selectRollouts, spanKeyStep, SqliteReader } from './sqlite-reader.ts';
-import type { SqlRow } from './statements.ts';
 
 /** Writes rows inside the transaction that the connection has open. SQLite has one writer at a time, so that rows need no locks of their own. */
 export class SqliteWriter extends SqliteReader implements RowWriter {

@@ -1,6 +1,5 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
-
-export type SqlRow = Record<string, unknown>;
+import type { SqlRow } from '@agent-lightning/core';
 
 /** One connection's statements, each prepared once. */
 export class Statements {

@@ -3,12 +3,21 @@ import { setTimeout as delay } from 'node:timers/promises';
 /** The longest delay that a timer can hold. */
 const maxTimerMs: number = 2 ** 31 - 1;
 
+/** Somebody who waits for the store to change. */
+export interface ChangeWatch {
+  /** Resolves at the first change since the last call, or since the watch began; after `timeoutMs`, or when the signal aborts. Never rejects. */
+  next(timeoutMs: number | undefined, signal: AbortSignal | undefined): Promise<void>;
+  /** Call it in `finally`. */
+  end(): void;
+}
+
 /**
- * Wakes what waits for the store to change. Take `count` before looking at the store, then `after(count)`:
- * a ring between the two is not missed. Looks out for other processes only while somebody waits.
+ * Wakes what waits for the store to change. Begin to `watch`, then look at the store, then wait for `next`: a change between the
+ * look and the wait is not missed, whether this process made it or another. Looks out for other processes only while somebody watches.
  */
 export class ChangeBell {
   #count: number = 0;
+  #watchers: number = 0;
   readonly #waiting: Set<() => void> = new Set();
   readonly #watch: ((listener: () => void) => () => void) | undefined;
   #unwatch: (() => void) | undefined;
@@ -17,21 +26,33 @@ export class ChangeBell {
     this.#watch = watch;
   }
 
-  get count(): number {
-    return this.#count;
-  }
-
   ring(): void {
     this.#count++;
     for (const wake of this.#waiting) wake();
   }
 
-  /** Resolves at the first ring after `count`, after `timeoutMs`, or when the signal aborts; never rejects. */
-  async after(count: number, timeoutMs: number | undefined, signal: AbortSignal | undefined): Promise<void> {
-    if (this.#count !== count || signal?.aborted === true || (timeoutMs !== undefined && timeoutMs <= 0)) return;
+  watch(): ChangeWatch {
+    let seen = this.#count;
+    this.#watchers++;
+    this.#unwatch ??= this.#watch?.(() => this.ring());
+    return {
+      next: async (timeoutMs, signal) => {
+        if (this.#count === seen) await this.#sleep(timeoutMs, signal);
+        seen = this.#count;
+      },
+      end: () => {
+        if (--this.#watchers > 0) return;
+        this.#unwatch?.();
+        this.#unwatch = undefined;
+      },
+    };
+  }
+
+  async #sleep(timeoutMs: number | undefined, signal: AbortSignal | undefined): Promise<void> {
+    if (signal?.aborted === true || (timeoutMs !== undefined && timeoutMs <= 0)) return;
     const woken = new AbortController();
     const wake = (): void => woken.abort();
-    this.#add(wake);
+    this.#waiting.add(wake);
     signal?.addEventListener('abort', wake, { once: true });
     try {
       await delay(Math.min(timeoutMs ?? maxTimerMs, maxTimerMs), undefined, { signal: woken.signal });
@@ -39,19 +60,7 @@ export class ChangeBell {
       if (!woken.signal.aborted) throw error;
     } finally {
       signal?.removeEventListener('abort', wake);
-      this.#remove(wake);
+      this.#waiting.delete(wake);
     }
-  }
-
-  #add(wake: () => void): void {
-    this.#waiting.add(wake);
-    this.#unwatch ??= this.#watch?.(() => this.ring());
-  }
-
-  #remove(wake: () => void): void {
-    this.#waiting.delete(wake);
-    if (this.#waiting.size > 0) return;
-    this.#unwatch?.();
-    this.#unwatch = undefined;
   }
 }

@@ -35,28 +35,19 @@ export async function waitForFinal(
   options: WaitOptions,
 ): Promise<readonly Rollout[]> {
   const deadline = new Deadline(options.timeoutMs);
-  const pending = new Set<string>();
-  let { count } = store.bell;
-  let cursor = await store.read(async (rows) => {
-    const from = await rows.readLastCursor();
-    const found = new Map(
-      (await rows.readRollouts(rolloutIds)).map((row) => [row.rollout.rolloutId, row.rollout.status]),
-    );
-    for (const rolloutId of rolloutIds) {
-      const status = found.get(rolloutId);
-      if (status === undefined) throw notFound('rollout', rolloutId);
-      if (!isFinalRolloutStatus(status)) pending.add(rolloutId);
+  const watch = store.bell.watch();
+  try {
+    let { cursor, pending } = await readPending(store, rolloutIds);
+    while (pending.size > 0) {
+      throwWhenOver(options.signal, deadline, rolloutIds.length, pending);
+      await watch.next(deadline.leftMs, options.signal);
+      for (const event of await readAllEvents(store, cursor)) {
+        cursor = event.cursor;
+        if (event.status !== undefined && isFinalRolloutStatus(event.status)) pending.delete(event.id);
+      }
     }
-    return from;
-  });
-  while (pending.size > 0) {
-    throwWhenOver(options.signal, deadline, rolloutIds.length, pending);
-    await store.bell.after(count, deadline.leftMs, options.signal);
-    ({ count } = store.bell);
-    for (const event of await readAllEvents(store, cursor)) {
-      cursor = event.cursor;
-      if (event.status !== undefined && isFinalRolloutStatus(event.status)) pending.delete(event.id);
-    }
+  } finally {
+    watch.end();
   }
   return store.read(async (rows) =>
     inOrder(
@@ -64,6 +55,26 @@ export async function waitForFinal(
       (await rows.readRollouts(rolloutIds)).map((row) => row.rollout),
     ),
   );
+}
+
+/** The rollouts that are not final, and the cursor from which on their events tell. */
+async function readPending(
+  store: WaitingStore,
+  rolloutIds: readonly string[],
+): Promise<{ readonly cursor: string; readonly pending: Set<string> }> {
+  return store.read(async (rows) => {
+    const cursor = await rows.readLastCursor();
+    const found = new Map(
+      (await rows.readRollouts(rolloutIds)).map((row) => [row.rollout.rolloutId, row.rollout.status]),
+    );
+    const pending = new Set<string>();
+    for (const rolloutId of rolloutIds) {
+      const status = found.get(rolloutId);
+      if (status === undefined) throw notFound('rollout', rolloutId);
+      if (!isFinalRolloutStatus(status)) pending.add(rolloutId);
+    }
+    return { cursor, pending };
+  });
 }
 
 /** Puts rollouts in the order of their ids. @throws `store-not-found` when one is missing */
@@ -107,15 +118,19 @@ export async function waitForClaimable(
   options: WaitOptions,
 ): Promise<void> {
   const deadline = new Deadline(options.timeoutMs);
-  while (options.signal?.aborted !== true) {
-    const { count } = store.bell;
-    const nowMs = store.now();
-    const availableMs = await store.read((rows) => rows.readNextAvailableMs({ ...filter, nowMs }));
-    const waitMs = availableMs === undefined ? undefined : availableMs - nowMs;
-    if (waitMs !== undefined && waitMs <= 0) return;
-    const { leftMs } = deadline;
-    if (leftMs === 0) return;
-    await store.bell.after(count, smallest(leftMs, waitMs), options.signal);
+  const watch = store.bell.watch();
+  try {
+    while (options.signal?.aborted !== true) {
+      const nowMs = store.now();
+      const availableMs = await store.read((rows) => rows.readNextAvailableMs({ ...filter, nowMs }));
+      const waitMs = availableMs === undefined ? undefined : availableMs - nowMs;
+      if (waitMs !== undefined && waitMs <= 0) return;
+      const { leftMs } = deadline;
+      if (leftMs === 0) return;
+      await watch.next(smallest(leftMs, waitMs), options.signal);
+    }
+  } finally {
+    watch.end();
   }
 }
 
@@ -132,15 +147,29 @@ export async function* followEvents(
 ): AsyncGenerator<StoreEvent, void, undefined> {
   let cursor = await from;
   while (!isAborted(signal)) {
-    const { count } = store.bell;
-    const position = cursor;
-    const events = await store.read((rows) => rows.readEvents(position, eventsPerRead));
-    for (const event of events) {
+    for (const event of await nextEvents(store, cursor, signal)) {
       cursor = event.cursor;
       yield event;
       if (isAborted(signal)) return;
     }
-    if (events.length === 0) await store.bell.after(count, undefined, signal);
+  }
+}
+
+/** The events after the cursor; when there are none, waits for a change first, and may return none again. */
+async function nextEvents(
+  store: WaitingStore,
+  cursor: string,
+  signal: AbortSignal | undefined,
+): Promise<readonly StoreEvent[]> {
+  const watch = store.bell.watch();
+  try {
+    const events = await store.read((rows) => rows.readEvents(cursor, eventsPerRead));
+    if (events.length > 0) return events;
+    await watch.next(undefined, signal);
+    return isAborted(signal) ? [] : await store.read((rows) => rows.readEvents(cursor, eventsPerRead));
+  } finally {
+    // Not held while the reader handles what it got: a subscription that is left standing costs nothing.
+    watch.end();
   }
 }
 

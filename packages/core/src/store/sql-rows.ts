@@ -1,15 +1,13 @@
-import type {
-  AttemptRow,
-  Attempt,
-  JsonValue,
-  ResourcesVersion,
-  Rollout,
-  RolloutRow,
-  Span,
-  StoreEvent,
-  TokenBlob,
-} from '@agent-lightning/core';
-import type { SqlRow } from './statements.ts';
+import type { JsonValue } from '../vocabulary/json.ts';
+import type { ResourcesVersion } from '../vocabulary/resources.ts';
+import type { Attempt, Rollout } from '../vocabulary/rollout.ts';
+import type { Span } from '../vocabulary/span.ts';
+import type { TokenBlob } from '../vocabulary/tokens.ts';
+import type { StoreEvent } from './lightning-store.ts';
+import type { AttemptRow, RolloutRow } from './rows.ts';
+
+/** A row of an SQL database by column name. The stores on SQL share the names of their columns, and these codecs. */
+export type SqlRow = Readonly<Record<string, unknown>>;
 
 /** The parts of a rollout that never change, besides its input, as `tasks` holds them. */
 type Settings = Pick<Rollout, 'workerTags' | 'resourcesId' | 'retry' | 'timeouts' | 'metadata'>;
@@ -105,8 +103,8 @@ export function packTokens({ prompt, response, logprobs }: TokenBlob): Uint8Arra
 }
 
 export function unpackTokens(packed: Uint8Array): TokenBlob {
-  const isAligned = packed.byteOffset % 4 === 0;
-  const { buffer, byteOffset } = isAligned ? packed : packed.slice();
+  // Not `slice`: a Buffer's shares the memory, and so the alignment.
+  const { buffer, byteOffset } = packed.byteOffset % 4 === 0 ? packed : new Uint8Array(packed);
   const [prompts, responses] = new Int32Array(buffer, byteOffset, 2) as unknown as [number, number];
   const responseAt = byteOffset + 4 * (2 + prompts);
   return {
