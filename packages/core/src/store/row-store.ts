@@ -61,6 +61,7 @@ export interface RowStoreOptions {
 }
 
 const overduePerWrite = 200;
+const watchNothing = (): void => undefined;
 
 /** A whole store over a database of rows: checks, rules, waiting and the watchdog are here, once for every database. */
 export class RowStore implements LightningStore {
@@ -79,7 +80,10 @@ export class RowStore implements LightningStore {
     this.#now = wholeMilliseconds(options.now) ?? monotonicNow();
     this.#generateId = options.generateId ?? ((prefix) => `${prefix}-${randomUUID().replaceAll('-', '').slice(0, 20)}`);
     this.#watchdogIntervalMs = checkInterval(options.watchdogIntervalMs ?? 1_000);
-    this.#bell = new ChangeBell(database.watch?.bind(database));
+    // A closed store has nothing to watch; the wait ends at its next look.
+    this.#bell = new ChangeBell((listener) =>
+      this.#closing === undefined ? (database.watch?.(listener) ?? watchNothing) : watchNothing,
+    );
     this.#waiting = { bell: this.#bell, read: (work) => this.#read(work), now: this.#now };
     this.#watchdog = new WatchdogTimer(this.#watchdogIntervalMs, () => this.#watch());
   }

@@ -37,7 +37,8 @@ export async function waitForFinal(
   const deadline = new Deadline(options.timeoutMs);
   const watch = store.bell.watch();
   try {
-    let { cursor, pending } = await readPending(store, rolloutIds);
+    const { pending, ...from } = await readPending(store, rolloutIds);
+    let { cursor } = from;
     while (pending.size > 0) {
       throwWhenOver(options.signal, deadline, rolloutIds.length, pending);
       await watch.next(deadline.leftMs, options.signal);
