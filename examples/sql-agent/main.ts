@@ -41,7 +41,7 @@ async function quickstart(options: QuickstartOptions): Promise<void> {
   });
 
   const result = await trainer.fit({
-    train: trainingQuestions(options.seed),
+    train: trainingQuestions(options.seed, 1000),
     validation: validationQuestions(options.validationSeed, 320),
     validationEvery: 5,
     steps: options.steps,

@@ -60,6 +60,8 @@ describe('the split', () => {
         .slice(0, 16)
         .map(({ kind }) => kind),
     ).toEqual([...kinds, ...kinds]);
+    const few = trainingQuestions(1, 1000);
+    for (const kind of kinds) expect(few.filter((question) => question.kind === kind)).toHaveLength(125);
   });
 
   it('says so when there are not enough', () => {

@@ -31,19 +31,25 @@ export function isHeldOut({ database, gold }: Question): boolean {
   return hashText(`${database}: ${gold}`) % 5 === 0;
 }
 
-/** All training questions, in an order that the seed decides; the kinds take turns. */
-export function trainingQuestions(seed: number): readonly Question[] {
-  return inTurns(
-    allQuestions().filter((question) => !isHeldOut(question)),
-    seed,
-  );
+/** `count` training questions that the seed picks, as many of each kind; or all of them, where there are more of some kinds. */
+export function trainingQuestions(seed: number, count?: number): readonly Question[] {
+  return pick('training', (question) => !isHeldOut(question), seed, count);
 }
 
-/** `count` held-out questions that the seed picks, about as many of each kind. @throws RangeError when there are fewer */
+/** `count` held-out questions that the seed picks, about as many of each kind. */
 export function validationQuestions(seed: number, count: number): readonly Question[] {
-  const questions = inTurns(allQuestions().filter(isHeldOut), seed);
-  if (count > questions.length) {
-    throw new RangeError(`${count} held-out questions were asked for, and there are ${questions.length}.`);
+  return pick('held-out', isHeldOut, seed, count);
+}
+
+function pick(
+  name: string,
+  isWanted: (question: Question) => boolean,
+  seed: number,
+  count?: number,
+): readonly Question[] {
+  const questions = inTurns(allQuestions().filter(isWanted), seed);
+  if (count !== undefined && count > questions.length) {
+    throw new RangeError(`${count} ${name} questions were asked for, and there are ${questions.length}.`);
   }
   return questions.slice(0, count);
 }
