@@ -20,6 +20,12 @@ export interface CallLimitOptions {
   readonly maxReplyBytes?: number;
 }
 
+/** What bounds every call, resolved. */
+export interface CallLimits extends Required<CallLimitOptions> {
+  /** In [0, 1). */
+  readonly random: () => number;
+}
+
 export interface GatewayOptions extends CallLimitOptions {
   /** Where captured calls go. */
   readonly store: Pick<LightningStore, 'appendSpans'>;
@@ -45,7 +51,10 @@ export interface GatewayOptions extends CallLimitOptions {
   readonly closeGraceMs?: number;
 }
 
-export interface ResolvedGatewayOptions extends Required<Omit<GatewayOptions, 'publicUrl' | 'adminKey' | 'sampling'>> {
+export interface ResolvedGatewayOptions extends Required<
+  Omit<GatewayOptions, 'publicUrl' | 'adminKey' | 'sampling' | keyof CallLimitOptions>
+> {
+  readonly limits: CallLimits;
   readonly publicUrl: URL | undefined;
   readonly adminKey: string | undefined;
   readonly sampling: Readonly<Record<RolloutMode, ResolvedModeSampling>>;
@@ -65,8 +74,9 @@ function integer(name: string, value: number, low: number, high: number = Number
 const longestTimerMs = 2_147_483_647;
 
 /** @throws {ConfigurationError} `option-invalid` */
-export function resolveCallLimits(options: CallLimitOptions): Required<CallLimitOptions> {
+export function resolveCallLimits(options: CallLimitOptions): CallLimits {
   return Object.freeze({
+    random: Math.random,
     callTimeoutMs: integer('callTimeoutMs', options.callTimeoutMs ?? 600_000, 1, longestTimerMs),
     stallTimeoutMs: integer('stallTimeoutMs', options.stallTimeoutMs ?? 120_000, 1, longestTimerMs),
     maxRetries: integer('maxRetries', options.maxRetries ?? 5, 0, 100),
@@ -100,7 +110,7 @@ export function resolveGatewayOptions(options: GatewayOptions): ResolvedGatewayO
   const host = options.host ?? '127.0.0.1';
   const publicUrl = resolvePublicUrl(options.publicUrl);
   return Object.freeze({
-    ...resolveCallLimits(options),
+    limits: resolveCallLimits(options),
     store: options.store,
     host,
     port: integer('port', options.port ?? 0, 0, 65_535),

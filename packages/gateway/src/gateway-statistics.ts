@@ -1,4 +1,4 @@
-import type { CallOutcome } from './chat/answer-chat.ts';
+import type { CallOutcome } from './chat/answer-call.ts';
 import type { Untrainable } from './chat/check-reply.ts';
 import type { WireError } from './http/wire-error.ts';
 

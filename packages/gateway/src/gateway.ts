@@ -2,22 +2,17 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Claim, LlmEndpoint, ModelGateway, PolicyRelease } from '@agent-lightning/core';
 import { hashKey, isKey, presentedKey } from './attempts/attempt-key.ts';
 import { AttemptRegistry } from './attempts/attempt-registry.ts';
-import type { AttemptSession } from './attempts/attempt-session.ts';
-import { readCaller } from './attempts/caller.ts';
-import { captureCall } from './attempts/capture-call.ts';
+import { answerAttemptCall, type AttemptCalls } from './attempts/answer-attempt-call.ts';
 import { WriteWindow } from './attempts/write-window.ts';
-import { answerChat, type CallLimits } from './chat/answer-chat.ts';
-import { parseChatRequest } from './chat/chat-request.ts';
-import { applySamplingRules } from './chat/sampling-rules.ts';
 import { resolveGatewayOptions, type GatewayOptions, type ResolvedGatewayOptions } from './gateway-options.ts';
 import { formatMetrics, StatisticsCounter, type GatewayStatistics } from './gateway-statistics.ts';
 import { listen, type Listener } from './http/listen.ts';
-import { readJsonBody } from './http/read-body.ts';
 import { ReplyWriter } from './http/reply-writer.ts';
 import { checkHost, expectMethod, modelList, pathOf, respond, unknownPath } from './http/routes.ts';
 import { WireError } from './http/wire-error.ts';
 import { AdmissionGate, type PauseOptions } from './policies/admission-gate.ts';
 import { PolicyRegistry } from './policies/policy-registry.ts';
+import { wires, wireOf } from './wires/wires.ts';
 
 const attemptPath = /^\/rollout\/([^/]+)\/attempt\/([^/]+)\/v1(\/.+)$/u;
 
@@ -27,7 +22,7 @@ const attemptPath = /^\/rollout\/([^/]+)\/attempt\/([^/]+)\/v1(\/.+)$/u;
  */
 export class Gateway implements ModelGateway {
   readonly #options: ResolvedGatewayOptions;
-  readonly #limits: CallLimits;
+  readonly #calls: AttemptCalls;
   readonly #attempts: AttemptRegistry;
   readonly #policies = new PolicyRegistry();
   readonly #gate = new AdmissionGate();
@@ -37,7 +32,7 @@ export class Gateway implements ModelGateway {
 
   private constructor(options: ResolvedGatewayOptions) {
     this.#options = options;
-    this.#limits = { ...options, baseWaitMs: options.retryBaseMs, maxWaitMs: options.retryMaxMs, random: Math.random };
+    this.#calls = { options, policies: this.#policies, gate: this.#gate, statistics: this.#statistics };
     this.#attempts = new AttemptRegistry(options.store, new WriteWindow(options.writeDelayMs));
   }
 
@@ -46,7 +41,10 @@ export class Gateway implements ModelGateway {
     const gateway = new Gateway(resolveGatewayOptions(options));
     const { host, port, allowedHosts } = gateway.#options;
     const handle = (request: IncomingMessage, response: ServerResponse): void =>
-      respond(response, gateway.#handle(request, response), (error) => gateway.#statistics.countRejected(error));
+      respond(response, gateway.#handle(request, response), {
+        errorBody: wireOf(request.url)?.errorBody,
+        onError: (error) => gateway.#statistics.countRejected(error),
+      });
     gateway.#listener = await listen({ host, port, allowedHosts, handle });
     return gateway;
   }
@@ -146,15 +144,16 @@ export class Gateway implements ModelGateway {
     path: string,
   ): Promise<void> {
     const session = this.#attempts.authorize(decode(rolloutId), decode(attemptId), presentedKey(request.headers));
-    if (path === '/chat/completions') {
+    const wire = wires.get(path);
+    if (wire !== undefined) {
       expectMethod(request, 'POST');
-      return this.#answerChat(request, response, session);
+      return answerAttemptCall(this.#calls, { session, wire, request, response });
     }
     if (path === '/models') {
       expectMethod(request, 'GET');
       return new ReplyWriter(response).json(modelList(this.#policies.names));
     }
-    throw unknownPath(path, '/chat/completions and /models');
+    throw unknownPath(path, `${[...wires.keys()].join(', ')} and /models`);
   }
 
   #answerMetrics(request: IncomingMessage, response: ServerResponse): void {
@@ -164,70 +163,6 @@ export class Gateway implements ModelGateway {
       throw new WireError('the admin key is missing or wrong', { code: 'unauthorized' });
     const text = formatMetrics(this.statistics, this.#gate.inFlight, this.#attempts.size);
     response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }).end(text);
-  }
-
-  async #answerChat(request: IncomingMessage, response: ServerResponse, session: AttemptSession): Promise<void> {
-    const caller = readCaller(request.headers);
-    const asked = parseChatRequest(await readJsonBody(request, this.#options.maxBodyBytes));
-    const controller = new AbortController();
-    await session.follow(controller, async () => {
-      await this.#enter(response, controller.signal);
-      try {
-        await this.#capture({ asked, caller, session, response, controller });
-      } finally {
-        this.#gate.leave();
-      }
-    });
-  }
-
-  /** Waits at the gate while the agent does. */
-  async #enter(response: ServerResponse, signal: AbortSignal): Promise<void> {
-    if (!this.#gate.isPaused) return this.#gate.enter(signal);
-    const gone = new AbortController();
-    const onClose = (): void =>
-      gone.abort(new WireError('the agent went away while the gateway was paused', { code: 'cancelled' }));
-    response.on('close', onClose);
-    try {
-      await this.#gate.enter(AbortSignal.any([signal, gone.signal]));
-    } finally {
-      response.off('close', onClose);
-    }
-  }
-
-  async #capture(call: {
-    readonly asked: ReturnType<typeof parseChatRequest>;
-    readonly caller: ReturnType<typeof readCaller>;
-    readonly session: AttemptSession;
-    readonly response: ServerResponse;
-    readonly controller: AbortController;
-  }): Promise<void> {
-    const { asked, caller, session } = call;
-    const admission = this.#policies.admit(asked.model);
-    try {
-      const seed =
-        admission.release.kind === 'engine' && asked.seed === undefined
-          ? session.nextSeed(this.#options.seed, caller.agentNames)
-          : undefined;
-      const ruled = applySamplingRules(asked, this.#options.sampling[session.mode], seed);
-      const end = captureCall({
-        recorder: session.recorder,
-        caller,
-        policy: admission.policy,
-        release: admission.release,
-        ruled,
-      });
-      const outcome = await answerChat({
-        request: ruled.request,
-        release: admission.release,
-        response: call.response,
-        controller: call.controller,
-        limits: this.#limits,
-        isCaptured: true,
-      });
-      this.#statistics.count(outcome, end(outcome));
-    } finally {
-      admission.leave();
-    }
   }
 }
 

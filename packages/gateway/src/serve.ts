@@ -1,8 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ConfigurationError, type PolicyRelease } from '@agent-lightning/core';
 import { hashKey, isKey, mintKey, presentedKey } from './attempts/attempt-key.ts';
-import { answerChat, type CallLimits } from './chat/answer-chat.ts';
-import { parseChatRequest } from './chat/chat-request.ts';
+import { answerCall } from './chat/answer-call.ts';
 import { resolveCallLimits, type CallLimitOptions } from './gateway-options.ts';
 import { listen } from './http/listen.ts';
 import { readJsonBody } from './http/read-body.ts';
@@ -10,6 +9,9 @@ import { ReplyWriter } from './http/reply-writer.ts';
 import { checkHost, expectMethod, modelList, pathOf, respond, unknownPath } from './http/routes.ts';
 import { WireError } from './http/wire-error.ts';
 import { PolicyRegistry } from './policies/policy-registry.ts';
+import { sinkFor } from './wires/translating-sink.ts';
+import type { Wire } from './wires/wire.ts';
+import { wires, wireOf } from './wires/wires.ts';
 
 export interface ServeOptions extends CallLimitOptions {
   readonly release: PolicyRelease;
@@ -37,13 +39,7 @@ export interface ModelEndpoint {
 
 /** Serves a release as a plain OpenAI-compatible endpoint: nothing is captured and the caller's sampling is its own. @throws {GatewayError} `port-unavailable` */
 export async function serve(options: ServeOptions): Promise<ModelEndpoint> {
-  const resolved = resolveCallLimits(options);
-  const limits: CallLimits = {
-    ...resolved,
-    baseWaitMs: resolved.retryBaseMs,
-    maxWaitMs: resolved.retryMaxMs,
-    random: Math.random,
-  };
+  const limits = resolveCallLimits(options);
   const apiKey = options.apiKey ?? mintKey();
   if (apiKey.length < 16)
     throw new ConfigurationError(`serve: apiKey must have at least 16 characters, not ${apiKey.length}`, {
@@ -54,12 +50,13 @@ export async function serve(options: ServeOptions): Promise<ModelEndpoint> {
   policies.publish(options.model, options.release);
   const calls = new Set<AbortController>();
 
-  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const asked = parseChatRequest(await readJsonBody(request, resolved.maxBodyBytes));
-    const { release, leave } = policies.admit(asked.model);
+  async function answer(request: IncomingMessage, response: ServerResponse, wire: Wire): Promise<void> {
+    const asked = wire.parse(await readJsonBody(request, limits.maxBodyBytes));
+    const { release, leave } = policies.admit(asked.request.model);
     const controller = new AbortController();
     calls.add(controller);
-    await answerChat({ request: asked, release, response, limits, controller, isCaptured: false });
+    const sink = sinkFor(wire, asked, new ReplyWriter(response));
+    await answerCall({ request: asked.request, release, response, sink, limits, controller, isCaptured: false });
     calls.delete(controller);
     leave();
   }
@@ -73,16 +70,18 @@ export async function serve(options: ServeOptions): Promise<ModelEndpoint> {
       expectMethod(request, 'GET');
       return new ReplyWriter(response).json(modelList(policies.names));
     }
-    if (path !== '/v1/chat/completions') throw unknownPath(path, '/v1/chat/completions and /v1/models');
+    const wire = path.startsWith('/v1/') ? wires.get(path.slice(3)) : undefined;
+    if (wire === undefined) throw unknownPath(path, `${[...wires.keys()].join(', ')} and /models, all under /v1`);
     expectMethod(request, 'POST');
-    return answer(request, response);
+    return answer(request, response, wire);
   }
 
   const listener = await listen({
     host: options.host ?? '127.0.0.1',
     port: options.port ?? 0,
     allowedHosts: options.allowedHosts ?? [],
-    handle: (request, response) => respond(response, handle(request, response)),
+    handle: (request, response) =>
+      respond(response, handle(request, response), { errorBody: wireOf(request.url)?.errorBody }),
   });
   return {
     baseUrl: `${listener.url}/v1`,

@@ -15,6 +15,7 @@ export type {
 } from './model-server/scripted-reply.ts';
 export {
   endOfTurnToken,
+  promptTokensOf,
   scriptedPromptTokens,
   tokenizeScripted,
   type ScriptedToken,

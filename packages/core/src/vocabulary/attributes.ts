@@ -35,6 +35,8 @@ export const attributeNames = {
   // ours
   /** `gateway` when the span was captured on the wire, `framework` when an adapter reported it. */
   source: 'agentlightning.source',
+  /** How the agent asked: `chat`, `completions`, `responses` or `messages`. */
+  wire: 'agentlightning.wire',
   /** Every name that `agentMatch` is tested against, most specific first. */
   agentNames: 'agentlightning.agent.names',
   policy: 'agentlightning.policy',
@@ -58,6 +60,11 @@ export const attributeNames = {
   operationLabel: 'agentlightning.operation.name',
   operationInput: 'agentlightning.operation.input',
   operationOutput: 'agentlightning.operation.output',
+  /** What a command printed, capped. */
+  commandStdout: 'agentlightning.command.stdout',
+  commandStderr: 'agentlightning.command.stderr',
+  commandExitCode: 'process.exit.code',
+  commandSignal: 'agentlightning.command.signal',
   /** `rollout`, `agent` or `span`: what a reward is for. */
   rewardScope: 'agentlightning.reward.scope',
   /** The agent name or span id that a scoped reward is for. */

@@ -8,17 +8,19 @@ import {
   type TokenBlob,
   type TraceRecorder,
 } from '@agent-lightning/core';
-import type { CallOutcome } from '../chat/answer-chat.ts';
+import type { CallOutcome } from '../chat/answer-call.ts';
 import { checkReply, type Untrainable } from '../chat/check-reply.ts';
-import type { ChatRequest } from '../chat/chat-request.ts';
+import type { ModelRequest } from '../chat/model-request.ts';
 import type { ReplyChoice } from '../chat/model-reply.ts';
 import type { RuledRequest } from '../chat/sampling-rules.ts';
+import type { WireName } from '../wires/wire.ts';
 import type { Caller } from './caller.ts';
 
 /** A call of an attempt that is being captured. */
 export interface CapturedCall {
   readonly recorder: TraceRecorder;
   readonly caller: Caller;
+  readonly wire: WireName;
   readonly policy: string;
   readonly release: PolicyRelease;
   readonly ruled: RuledRequest;
@@ -39,17 +41,30 @@ function upstreamOf(release: PolicyRelease): string {
   return `${url.protocol}//${url.host}${url.pathname}`;
 }
 
-function requestAttributes({ caller, policy, release, ruled }: CapturedCall, request: ChatRequest): Attributes {
+function operationOf({ input }: ModelRequest): string {
+  return input.kind === 'chat' ? 'chat' : 'text_completion';
+}
+
+/** A prompt to continue is shown as what a user said; token ids as they are. */
+function inputMessages({ input }: ModelRequest): readonly unknown[] {
+  if (input.kind === 'chat') return input.messages;
+  return [
+    { role: 'user', content: typeof input.prompt === 'string' ? input.prompt : JSON.stringify([...input.prompt]) },
+  ];
+}
+
+function requestAttributes({ caller, wire, policy, release, ruled }: CapturedCall, request: ModelRequest): Attributes {
   const attributes: Draft = {
     [names.source]: 'gateway',
-    [names.operationName]: 'chat',
+    [names.operationName]: operationOf(request),
     [names.providerName]: 'agentlightning',
+    [names.wire]: wire,
     [names.requestModel]: request.model,
     [names.requestStream]: request.view.stream,
     [names.policy]: policy,
     [names.policyVersion]: release.version,
     [names.upstream]: upstreamOf(release),
-    [names.inputMessages]: JSON.stringify(request.messages),
+    [names.inputMessages]: JSON.stringify(inputMessages(request)),
   };
   addWhen(attributes, names.agentNames, caller.agentNames);
   addWhen(attributes, names.requestTemperature, request.temperature);
@@ -122,7 +137,7 @@ export function captureCall(call: CapturedCall): EndCapture {
   const parentSpanId = caller.trace?.traceId === recorder.traceId ? caller.trace.spanId : undefined;
   const start = {
     kind: 'model_call' as const,
-    name: `chat ${ruled.request.model}`,
+    name: `${operationOf(ruled.request)} ${ruled.request.model}`,
     attributes,
     ...(parentSpanId === undefined ? {} : { parentSpanId }),
   };

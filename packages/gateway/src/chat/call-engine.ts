@@ -1,20 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { LightningError, type GenerateEvent, type LightningErrorCode, type PolicyRelease } from '@agent-lightning/core';
+import type { JsonObject } from '../http/read-body.ts';
 import { WireError } from '../http/wire-error.ts';
-import {
-  completionPayload,
-  finishChunks,
-  openingChunks,
-  pieceChunks,
-  usageChunk,
-  type ReplyHead,
-} from './engine-reply.ts';
+import { engineCompletionReply } from '../wires/completions/engine-completion-reply.ts';
+import { engineChatReply } from './engine-chat-reply.ts';
+import type { EngineReplyForm, Piece, ReplyHead } from './engine-reply-form.ts';
 import { mapEngineRequest } from './engine-request.ts';
 import type { ModelCall } from './model-call.ts';
 import { ToolCallText } from './tool-call-text.ts';
 
 type EngineCall = ModelCall<Extract<PolicyRelease, { kind: 'engine' }>>;
-type Piece = Extract<GenerateEvent, { type: 'piece' }>;
 
 /** The engine's refusals of its input, which are the agent's to mend. */
 const inputErrors: ReadonlySet<LightningErrorCode> = new Set([
@@ -23,10 +18,10 @@ const inputErrors: ReadonlySet<LightningErrorCode> = new Set([
   'option-unsupported',
 ]);
 
-function engineError(error: unknown): WireError {
+function engineError(error: unknown, inputField: string): WireError {
   if (error instanceof WireError) return error;
   if (LightningError.isInstance(error)) {
-    const param = error.code === 'context-exceeded' ? { param: 'messages' } : {};
+    const param = error.code === 'context-exceeded' ? { param: inputField } : {};
     return new WireError(error.message, {
       code: error.code,
       cause: error,
@@ -44,6 +39,7 @@ function engineError(error: unknown): WireError {
 async function forEachEvent(
   events: AsyncIterator<GenerateEvent>,
   signal: AbortSignal,
+  inputField: string,
   onEvent: (event: GenerateEvent) => Promise<void> | undefined,
 ): Promise<void> {
   let rejectNext: (reason: unknown) => void = () => undefined;
@@ -63,7 +59,7 @@ async function forEachEvent(
   } catch (error) {
     // An engine may end in its own way when it is aborted; what counts is why it was.
     if (signal.aborted) throw signal.reason;
-    throw engineError(error);
+    throw engineError(error, inputField);
   } finally {
     signal.removeEventListener('abort', onAbort);
     if (signal.aborted) void events.return?.().catch(() => undefined);
@@ -73,6 +69,7 @@ async function forEachEvent(
 /** What a call keeps while its events come in. */
 interface Reading {
   readonly call: EngineCall;
+  readonly form: EngineReplyForm;
   readonly head: ReplyHead;
   /** Each choice's reader of tool calls; undefined when the agent offers no tools. */
   readonly toolTexts: readonly ToolCallText[] | undefined;
@@ -82,8 +79,9 @@ interface Reading {
 
 function beginReading(call: EngineCall, hasTools: boolean): Reading {
   const { request, draft, release } = call;
+  const form = request.input.kind === 'chat' ? engineChatReply : engineCompletionReply;
   const head: ReplyHead = {
-    id: `chatcmpl-${randomUUID()}`,
+    id: `${form.idPrefix}${randomUUID()}`,
     created: Math.floor(Date.now() / 1000),
     model: request.model,
     system_fingerprint: `version-${release.version}`,
@@ -93,6 +91,7 @@ function beginReading(call: EngineCall, hasTools: boolean): Reading {
   const eachChoice = <Item>(make: () => Item): Item[] => Array.from({ length: request.choices }, make);
   return {
     call,
+    form,
     head,
     toolTexts: hasTools ? eachChoice(() => new ToolCallText()) : undefined,
     pieces: request.view.logprobs && !request.view.stream ? eachChoice((): Piece[] => []) : undefined,
@@ -100,12 +99,12 @@ function beginReading(call: EngineCall, hasTools: boolean): Reading {
 }
 
 /** Feeds the draft, and returns the chunks that show the event to an agent that streams. */
-function readEvent(reading: Reading, event: GenerateEvent): readonly unknown[] {
-  const { call, head, toolTexts, pieces } = reading;
+function readEvent(reading: Reading, event: GenerateEvent): readonly JsonObject[] {
+  const { call, form, head, toolTexts, pieces } = reading;
   const { draft, request } = call;
   if (event.type === 'prompt') {
     draft.setPrompt(event.tokens);
-    return request.view.stream ? openingChunks(head, request.choices, request.view, event.tokens) : [];
+    return request.view.stream ? form.opening(head, request.choices, request.view, event.tokens) : [];
   }
   const choice = draft.choice(event.choice);
   if (choice === undefined) {
@@ -118,7 +117,7 @@ function readEvent(reading: Reading, event: GenerateEvent): readonly unknown[] {
     choice.message.add({ ...rest });
     choice.finishReason =
       toolText !== undefined && toolText.calls > 0 && event.reason === 'stop' ? 'tool_calls' : event.reason;
-    return request.view.stream ? finishChunks(head, event.choice, rest, choice.finishReason) : [];
+    return request.view.stream ? form.finish(head, event.choice, rest, choice.finishReason) : [];
   }
   draft.markFirstToken();
   const delta = toolText?.push(event.text) ?? { content: event.text };
@@ -126,24 +125,25 @@ function readEvent(reading: Reading, event: GenerateEvent): readonly unknown[] {
   draft.addTokens(event.choice, event.tokens);
   draft.addLogprobs(event.choice, event.logprobs);
   pieces?.[event.choice]?.push(event);
-  return request.view.stream ? pieceChunks(head, event, delta, request.view) : [];
+  return request.view.stream ? form.piece(head, event, delta, request.view) : [];
 }
 
 /** Answers a call from an engine in this process. @throws {WireError} */
 export async function callEngine(call: EngineCall): Promise<void> {
-  const { draft, writer, release } = call;
+  const { draft, sink, release } = call;
   const { view } = call.request;
   const generateRequest = mapEngineRequest(call.request);
   const reading = beginReading(call, 'tools' in generateRequest.input);
   const events = release.engine.generate(generateRequest, call.signal)[Symbol.asyncIterator]();
-  await forEachEvent(events, call.signal, (event) => {
+  const inputField = call.request.input.kind === 'chat' ? 'messages' : 'prompt';
+  await forEachEvent(events, call.signal, inputField, (event) => {
     const chunks = readEvent(reading, event);
-    return chunks.length > 0 ? writer.events(chunks) : undefined;
+    return chunks.length > 0 ? sink.events(chunks.map((payload) => ({ payload }))) : undefined;
   });
   if (!draft.isFinished)
     throw new WireError('the engine stopped before every choice had ended', { code: 'upstream-malformed' });
   draft.usage = { inputTokens: draft.promptLength, outputTokens: draft.sampledTokens };
-  if (!view.stream) return writer.json(completionPayload(reading.head, draft.toReply(), view, reading.pieces ?? []));
-  if (view.usage) await writer.events([usageChunk(reading.head, draft.usage)]);
-  return writer.endEvents();
+  if (!view.stream) return sink.json(reading.form.whole(reading.head, draft.toReply(), view, reading.pieces ?? []));
+  if (view.usage) await sink.events([{ payload: reading.form.usage(reading.head, draft.usage) }]);
+  return sink.endEvents();
 }

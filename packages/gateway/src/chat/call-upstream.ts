@@ -1,11 +1,14 @@
 import type { IncomingMessage } from 'node:http';
 import type { PolicyRelease } from '@agent-lightning/core';
 import type { JsonObject } from '../http/read-body.ts';
+import type { ReplyEvent } from '../http/reply-sink.ts';
 import { WireError } from '../http/wire-error.ts';
-import { isForAgent, readPayload, stripPayload } from '../upstream/chat-payload.ts';
+import { chatFormat } from '../upstream/chat-format.ts';
+import { completionFormat } from '../upstream/completion-format.ts';
 import { EventStreamParser } from '../upstream/event-stream.ts';
 import { exchange, readBody, readWhole, shownUrl } from '../upstream/http-exchange.ts';
 import { parseLifted } from '../upstream/lift-numbers.ts';
+import { isForAgent, readPayload, stripPayload, type ReplyFormat } from '../upstream/reply-format.ts';
 import { isRetryableStatus, retryAfterMs, retryWaitMs, waitToRetry, type RetryLimits } from '../upstream/retry.ts';
 import { statusError } from '../upstream/upstream-error.ts';
 import type { ModelCall } from './model-call.ts';
@@ -23,13 +26,16 @@ export interface UpstreamLimits extends RetryLimits {
 /** Sampling from the policy's own distribution, said outright: a model's own generation config may differ from it. */
 const policyDistribution: JsonObject = { top_p: 1, top_k: -1, min_p: 0, repetition_penalty: 1 };
 
+function formatOf({ request }: UpstreamCall): ReplyFormat {
+  return request.input.kind === 'chat' ? chatFormat : completionFormat;
+}
+
 function upstreamBody(call: UpstreamCall): Buffer {
   const { request, release } = call;
   const captured = call.isCaptured
     ? {
         ...policyDistribution,
-        logprobs: true,
-        return_token_ids: true,
+        ...formatOf(call).captureFields(request),
         ...(request.view.stream
           ? { stream_options: { ...(request.body['stream_options'] as object | null), include_usage: true } }
           : {}),
@@ -38,8 +44,8 @@ function upstreamBody(call: UpstreamCall): Buffer {
   return Buffer.from(JSON.stringify({ ...request.body, ...captured, model: release.model }));
 }
 
-function chatUrl(release: UpstreamCall['release']): URL {
-  return new URL(`${release.baseUrl.replace(/\/+$/u, '')}/chat/completions`);
+function urlOf(call: UpstreamCall): URL {
+  return new URL(`${call.release.baseUrl.replace(/\/+$/u, '')}${formatOf(call).path}`);
 }
 
 /** Asks until the upstream answers with a 200, or may not be asked again. */
@@ -111,13 +117,13 @@ async function answerWhole(
   const { view } = call.request;
   const canLift = call.isCaptured && !view.tokenIds && !view.logprobs;
   const payload = (canLift ? parseLifted(bytes) : undefined) ?? parseObject(bytes.toString('utf8'), url);
-  readPayload(payload, call.draft, false);
+  readPayload(payload, call.draft, formatOf(call), false);
   if (!Array.isArray(payload['choices']) || !call.draft.isFinished)
     throw new WireError(`the upstream ${shownUrl(url)} sent a reply without all of its choices`, {
       code: 'upstream-malformed',
     });
   if (call.isCaptured) stripPayload(payload, call.request.view);
-  call.writer.json(payload);
+  call.sink.json(payload);
 }
 
 /** The chunks of one read that the agent is to have; `[DONE]` is ours to send, once all is known to be well. */
@@ -125,8 +131,8 @@ function chunksForAgent(
   call: UpstreamCall,
   events: readonly string[],
   url: URL,
-): { readonly chunks: readonly unknown[]; readonly isDone: boolean } {
-  const chunks: unknown[] = [];
+): { readonly chunks: readonly ReplyEvent[]; readonly isDone: boolean } {
+  const chunks: ReplyEvent[] = [];
   for (const event of events) {
     if (event === '[DONE]') return { chunks, isDone: true };
     const payload = parseObject(event, url);
@@ -137,12 +143,12 @@ function chunksForAgent(
         { code: 'upstream-failed' },
       );
     }
-    readPayload(payload, call.draft, true);
+    readPayload(payload, call.draft, formatOf(call), true);
     if (call.isCaptured) {
       stripPayload(payload, call.request.view);
       if (!isForAgent(payload, call.request.view)) continue;
-    }
-    chunks.push(payload);
+      chunks.push({ payload });
+    } else chunks.push({ payload, text: event });
   }
   return { chunks, isDone: false };
 }
@@ -157,7 +163,7 @@ async function answerStream(
   const parser = new EventStreamParser();
   for await (const bytes of readBody(reply, url, limits.maxReplyBytes, call.signal)) {
     const { chunks, isDone } = chunksForAgent(call, parser.push(bytes), url);
-    if (chunks.length > 0) await call.writer.events(chunks);
+    if (chunks.length > 0) await call.sink.events(chunks);
     if (isDone) break;
   }
   if (!call.draft.isFinished)
@@ -165,12 +171,12 @@ async function answerStream(
       code: 'upstream-malformed',
       wireCode: 'upstream-truncated',
     });
-  call.writer.endEvents();
+  call.sink.endEvents();
 }
 
 /** Answers a call from an OpenAI-compatible server; chunks reach the agent as they come. @throws {WireError} */
 export async function callUpstream(call: UpstreamCall, limits: UpstreamLimits): Promise<void> {
-  const url = chatUrl(call.release);
+  const url = urlOf(call);
   const reply = await ask(call, url, limits);
   try {
     await (call.request.view.stream ? answerStream(call, reply, url, limits) : answerWhole(call, reply, url, limits));

@@ -1,11 +1,12 @@
 import type { ChatMessage, GenerateRequest, JsonValue } from '@agent-lightning/core';
 import { invalidField } from '../http/wire-error.ts';
-import type { ChatRequest } from './chat-request.ts';
+import type { ModelRequest } from './model-request.ts';
 
 /** Fields that an engine in this process honours, or that change nothing about the reply. */
 const honoured: ReadonlySet<string> = new Set([
   'model',
   'messages',
+  'prompt',
   'tools',
   'n',
   'temperature',
@@ -15,7 +16,6 @@ const honoured: ReadonlySet<string> = new Set([
   'seed',
   'stream',
   'stream_options',
-  'logprobs',
   'return_token_ids',
   'user',
   'metadata',
@@ -29,6 +29,11 @@ const honoured: ReadonlySet<string> = new Set([
 
 /** Fields that are fine with these values, which ask for what happens anyway. */
 const neutral: Readonly<Record<string, (value: unknown) => boolean>> = {
+  // A chat asks for log-probabilities, a completion for so many alternatives beside them.
+  logprobs: (value) => typeof value === 'boolean' || value === 0,
+  echo: (value) => value === false,
+  best_of: (value) => typeof value === 'number',
+  suffix: (value) => value === '',
   top_p: (value) => value === 1,
   top_k: (value) => value === 0 || value === -1,
   min_p: (value) => value === 0,
@@ -42,7 +47,7 @@ const neutral: Readonly<Record<string, (value: unknown) => boolean>> = {
   modalities: (value) => Array.isArray(value) && value.every((item) => item === 'text'),
 };
 
-function refuseUnsupported(body: ChatRequest['body']): void {
+function refuseUnsupported(body: ModelRequest['body']): void {
   for (const field of Object.keys(body)) {
     const value = body[field];
     if (honoured.has(field) || value === null || value === undefined) continue;
@@ -77,19 +82,24 @@ function engineMessage(message: ChatMessage, index: number): ChatMessage {
   return { ...message, role, ...(content === undefined ? {} : { content }) };
 }
 
-function engineTools(request: ChatRequest): readonly JsonValue[] | undefined {
+function engineTools(request: ModelRequest): readonly JsonValue[] | undefined {
   const tools = request.body['tools'];
   if (tools === undefined || tools === null || request.body['tool_choice'] === 'none') return undefined;
   if (!Array.isArray(tools)) throw invalidField('tools', 'must be a list');
   return tools.length === 0 ? undefined : (tools as JsonValue[]);
 }
 
-/** Maps a chat request onto an engine. @throws {WireError} `request-invalid`, naming a field that the engine cannot honour */
-export function mapEngineRequest(request: ChatRequest): GenerateRequest {
-  refuseUnsupported(request.body);
+function engineInput(request: ModelRequest): GenerateRequest['input'] {
+  if (request.input.kind === 'completion') return { prompt: request.input.prompt };
   const tools = engineTools(request);
+  return { messages: request.input.messages.map(engineMessage), ...(tools === undefined ? {} : { tools }) };
+}
+
+/** Maps a request onto an engine. @throws {WireError} `request-invalid`, naming a field that the engine cannot honour */
+export function mapEngineRequest(request: ModelRequest): GenerateRequest {
+  refuseUnsupported(request.body);
   return {
-    input: { messages: request.messages.map(engineMessage), ...(tools === undefined ? {} : { tools }) },
+    input: engineInput(request),
     choices: request.choices,
     ...(request.temperature === undefined ? {} : { temperature: request.temperature }),
     ...(request.maxTokens === undefined ? {} : { maxTokens: request.maxTokens }),

@@ -1,13 +1,13 @@
 import type { PolicyRelease } from '@agent-lightning/core';
-import type { ReplyWriter } from '../http/reply-writer.ts';
-import type { ChatRequest } from './chat-request.ts';
+import type { ReplySink } from '../http/reply-sink.ts';
+import type { ModelRequest } from './model-request.ts';
 import type { ReplyDraft } from './model-reply.ts';
 
 /** One model call on its way: what is asked, of which release, and where the reply goes. */
 export interface ModelCall<Release extends PolicyRelease = PolicyRelease> {
-  readonly request: ChatRequest;
+  readonly request: ModelRequest;
   readonly release: Release;
-  readonly writer: ReplyWriter;
+  readonly sink: ReplySink;
   /** Gathers the reply while it goes to the agent. */
   readonly draft: ReplyDraft;
   /** Aborts when the agent went away, the attempt ended or the deadline passed; its reason is a `WireError`. */

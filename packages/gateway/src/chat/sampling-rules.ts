@@ -1,6 +1,6 @@
 import { ConfigurationError, type RolloutMode } from '@agent-lightning/core';
 import type { JsonObject } from '../http/read-body.ts';
-import type { ChatRequest } from './chat-request.ts';
+import type { ModelRequest } from './model-request.ts';
 
 /** What the gateway enforces over what the agent asks, in one mode. */
 export interface ModeSampling {
@@ -21,7 +21,7 @@ export interface ResolvedModeSampling extends ModeSampling {
 
 /** A request under the rules, and what they changed. */
 export interface RuledRequest {
-  readonly request: ChatRequest;
+  readonly request: ModelRequest;
   /** Named, such as `temperature:0.2→1` or `top_p:dropped`. */
   readonly rules: readonly string[];
   /** Why the reply cannot be trained on however it turns out; undefined when it can. */
@@ -76,7 +76,7 @@ function maxTokensOf(asked: number | undefined, sampling: ModeSampling): number 
 
 /** Applies a mode's rules; `seed` is for a request that gives none. */
 export function applySamplingRules(
-  request: ChatRequest,
+  request: ModelRequest,
   sampling: ResolvedModeSampling,
   seed: number | undefined,
 ): RuledRequest {

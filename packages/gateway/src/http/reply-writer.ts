@@ -1,8 +1,10 @@
 import type { ServerResponse } from 'node:http';
+import type { JsonObject } from './read-body.ts';
+import type { ReplyEvent, ReplySink } from './reply-sink.ts';
 import type { WireError } from './wire-error.ts';
 
-/** Writes one reply to an agent: a JSON document, or server-sent events as they come. */
-export class ReplyWriter {
+/** Writes one reply to an agent, as the OpenAI wire has it: a JSON document, or server-sent events as they come. */
+export class ReplyWriter implements ReplySink {
   readonly #response: ServerResponse;
   #streaming = false;
 
@@ -10,22 +12,28 @@ export class ReplyWriter {
     this.#response = response;
   }
 
-  /** Whether the agent has seen a byte: nothing can be retried or replaced afterwards. */
-  get hasStarted(): boolean {
-    return this.#response.headersSent;
+  get isStreaming(): boolean {
+    return this.#streaming;
   }
 
   json(payload: unknown, status = 200, headers: Readonly<Record<string, string>> = {}): void {
-    const body = Buffer.from(JSON.stringify(payload));
-    this.#response.writeHead(status, { 'content-type': 'application/json', 'content-length': body.length, ...headers });
+    this.bytes(Buffer.from(JSON.stringify(payload)), 'application/json', status, headers);
+  }
+
+  bytes(body: Buffer, type: string, status = 200, headers: Readonly<Record<string, string>> = {}): void {
+    this.#response.writeHead(status, { 'content-type': type, 'content-length': body.length, ...headers });
     this.#response.end(body);
   }
 
-  /** Sends events in one write; a promise is returned when the agent reads slower than they come. */
-  events(payloads: readonly unknown[]): Promise<void> | undefined {
-    if (!this.#streaming) this.#open();
+  events(events: readonly ReplyEvent[]): Promise<void> | undefined {
     let text = '';
-    for (const payload of payloads) text += `data: ${JSON.stringify(payload)}\n\n`;
+    for (const event of events) text += `data: ${event.text ?? JSON.stringify(event.payload)}\n\n`;
+    return this.text(text);
+  }
+
+  /** Sends server-sent events that are text already. */
+  text(text: string): Promise<void> | undefined {
+    if (!this.#streaming) this.#open();
     if (this.#response.destroyed || this.#response.write(text)) return undefined;
     return new Promise((resolve) => {
       const settle = (): void => {
@@ -37,19 +45,28 @@ export class ReplyWriter {
   }
 
   endEvents(): void {
+    this.endText('data: [DONE]\n\n');
+  }
+
+  /** Sends the last events. */
+  endText(text: string): void {
     if (!this.#streaming) this.#open();
-    this.#response.end('data: [DONE]\n\n');
+    this.#response.end(text);
   }
 
-  /** An error status before the first byte, an error event after it: never a reply that only looks complete. */
   fail(error: WireError): void {
-    if (this.#response.destroyed || this.#response.writableEnded) return;
-    if (this.#streaming) this.#response.end(`data: ${JSON.stringify(error.toWire())}\n\n`);
-    else if (this.#response.headersSent) this.#response.destroy();
-    else this.json(error.toWire(), error.status, error.headers);
+    const body = error.toWire();
+    this.failWith(error, body, `data: ${JSON.stringify(body)}\n\n`);
   }
 
-  /** Resolves to whether everything was handed to the agent's connection; false when that closed first. */
+  /** Fails in the words of another wire. */
+  failWith(error: WireError, body: JsonObject, event: string): void {
+    if (this.#response.destroyed || this.#response.writableEnded) return;
+    if (this.#streaming) this.#response.end(event);
+    else if (this.#response.headersSent) this.#response.destroy();
+    else this.json(body, error.status, error.headers);
+  }
+
   delivered(): Promise<boolean> {
     if (this.#response.writableFinished) return Promise.resolve(true);
     if (this.#response.destroyed) return Promise.resolve(false);

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { JsonObject } from './read-body.ts';
 import { ReplyWriter } from './reply-writer.ts';
 import { toWireError, WireError } from './wire-error.ts';
 
@@ -35,13 +36,19 @@ export function checkHost(request: IncomingMessage, isKnownHost: (host: string |
   }
 }
 
+export interface RespondOptions {
+  /** How the caller's wire tells errors. @default as OpenAI does */
+  readonly errorBody?: ((error: WireError) => JsonObject) | undefined;
+  readonly onError?: (error: WireError) => void;
+}
+
 /** Runs a handler; what it throws becomes an error on the wire. */
-export function respond(response: ServerResponse, work: Promise<void>, onError?: (error: WireError) => void): void {
+export function respond(response: ServerResponse, work: Promise<void>, options: RespondOptions = {}): void {
   response.on('error', () => response.destroy());
   work.catch((caught: unknown) => {
     const error = toWireError(caught);
-    onError?.(error);
-    new ReplyWriter(response).fail(error);
+    options.onError?.(error);
+    new ReplyWriter(response).failWith(error, options.errorBody?.(error) ?? error.toWire(), '');
   });
 }
 

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ReplyDraft } from '../chat/model-reply.ts';
-import { readPayload, stripPayload } from './chat-payload.ts';
+import { readPayload, stripPayload } from './reply-format.ts';
+import { chatFormat } from './chat-format.ts';
 import { parseLifted } from './lift-numbers.ts';
 
 const view = { stream: false, usage: false, logprobs: false, tokenIds: false };
@@ -47,7 +48,7 @@ const reply = fc.record({
 /** What is captured of a payload, and what the agent is shown. */
 function outcome(payload: Record<string, unknown>): unknown {
   const draft = new ReplyDraft(3);
-  readPayload(payload, draft, false);
+  readPayload(payload, draft, chatFormat, false);
   stripPayload(payload, view);
   return { captured: draft.toReply(), shown: JSON.parse(JSON.stringify(payload)) as unknown };
 }

@@ -150,7 +150,7 @@ export function parseLifted(bytes: Buffer): Record<string, unknown> | undefined 
   if (Array.isArray(choices))
     for (const choice of choices) {
       if (typeof choice === 'object' && choice !== null)
-        count += putBack(choice as Record<string, unknown>, ['token_ids', 'logprobs'], lists);
+        count += putBack(choice as Record<string, unknown>, ['token_ids', 'prompt_token_ids', 'logprobs'], lists);
     }
   return count === lists.length ? payload : undefined;
 }

@@ -5,9 +5,9 @@ import type { WireError } from '../http/wire-error.ts';
 export interface RetryLimits {
   /** Tries after the first. */
   readonly maxRetries: number;
-  /** The first wait is drawn from 0 to this; it doubles each time, up to `maxWaitMs`. */
-  readonly baseWaitMs: number;
-  readonly maxWaitMs: number;
+  /** The first wait is drawn from 0 to this; it doubles each time, up to `retryMaxMs`. */
+  readonly retryBaseMs: number;
+  readonly retryMaxMs: number;
   /** In [0, 1). */
   readonly random: () => number;
 }
@@ -28,7 +28,7 @@ export function retryAfterMs(header: string | undefined, now: number): number | 
 
 /** The wait before retry `index` (from 0): full jitter, and never less than what the upstream asked for. */
 export function retryWaitMs(index: number, askedMs: number | undefined, limits: RetryLimits): number {
-  const jitter = limits.random() * Math.min(limits.maxWaitMs, limits.baseWaitMs * 2 ** index);
+  const jitter = limits.random() * Math.min(limits.retryMaxMs, limits.retryBaseMs * 2 ** index);
   return Math.max(askedMs ?? 0, jitter);
 }
 

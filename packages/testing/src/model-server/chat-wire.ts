@@ -1,15 +1,15 @@
 import type { ChatRequest, ScriptedChoice, ScriptedReply } from './scripted-reply.ts';
-import { endOfTurnToken, scriptedPromptTokens, tokenizeScripted, type ScriptedToken } from './scripted-tokens.ts';
+import { endOfTurnToken, promptTokensOf, tokenizeScripted, type ScriptedToken } from './scripted-tokens.ts';
 
 type Payload = Record<string, unknown>;
 
 /** Part of a choice: what a delta says, and the tokens that it took. */
-interface Piece {
+export interface Piece {
   readonly delta: Payload;
   readonly tokens: readonly ScriptedToken[];
 }
 
-interface Choice {
+export interface Choice {
   readonly message: Payload;
   readonly pieces: readonly Piece[];
   readonly finishReason: string;
@@ -97,7 +97,7 @@ function choiceOf(scripted: ScriptedChoice, index: number): Choice {
 export function buildChatWire(request: ChatRequest, reply: ScriptedReply, callIndex: number): ChatWire {
   const scripted = reply.choices ?? Array.from({ length: request.n ?? 1 }, () => reply);
   const choices = scripted.map(choiceOf);
-  const promptTokens = reply.promptTokenIds ?? scriptedPromptTokens(request);
+  const promptTokens = reply.promptTokenIds ?? promptTokensOf(request);
   const completion = choices.reduce((sum, choice) => sum + tokensOf(choice).length, 0);
   const counted = {
     prompt_tokens: promptTokens.length,
@@ -113,7 +113,8 @@ export function buildChatWire(request: ChatRequest, reply: ScriptedReply, callIn
   };
 }
 
-function tokensOf(choice: Choice): readonly ScriptedToken[] {
+/** Every token of a choice, its end included. */
+export function tokensOf(choice: Choice): readonly ScriptedToken[] {
   return [...choice.pieces.flatMap((piece) => piece.tokens), ...choice.endTokens];
 }
 

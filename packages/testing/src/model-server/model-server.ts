@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 import { ConfigurationError, type JsonValue } from '@agent-lightning/core';
 import { buildChatWire, chatCompletion, chatCompletionChunks } from './chat-wire.ts';
+import { asChatRequest, textCompletion, textCompletionChunks } from './completion-wire.ts';
 import type { ChatRequest, ScriptedFault, ScriptedReply } from './scripted-reply.ts';
 import { writeReply, type ReplyParts } from './write-reply.ts';
 
@@ -64,20 +65,30 @@ function quarters(text: string): Buffer[] {
     .filter((part) => part.length > 0);
 }
 
-function partsOf(request: ChatRequest, reply: ScriptedReply, callIndex: number): ReplyParts {
+const chatRoute: Route = { path: '/v1/chat/completions', whole: chatCompletion, chunks: chatCompletionChunks };
+const completionRoute: Route = { path: '/v1/completions', whole: textCompletion, chunks: textCompletionChunks };
+
+/** How one route of the server replies. */
+interface Route {
+  readonly path: string;
+  readonly whole: typeof chatCompletion;
+  readonly chunks: typeof chatCompletionChunks;
+}
+
+function partsOf(route: Route, request: ChatRequest, reply: ScriptedReply, callIndex: number): ReplyParts {
   const wire = buildChatWire(request, reply, callIndex);
   const rewrite = reply.rewrite ?? ((payload): Record<string, unknown> => payload);
   if (request.stream === true) {
-    const events = chatCompletionChunks(request, reply, wire).map((chunk, index) =>
-      Buffer.from(`data: ${JSON.stringify(rewrite(chunk, index))}\n\n`),
-    );
+    const events = route
+      .chunks(request, reply, wire)
+      .map((chunk, index) => Buffer.from(`data: ${JSON.stringify(rewrite(chunk, index))}\n\n`));
     return {
       status: 200,
       headers: { 'content-type': 'text/event-stream; charset=utf-8', ...reply.headers },
       parts: [...events, Buffer.from('data: [DONE]\n\n')],
     };
   }
-  const body = JSON.stringify(rewrite(chatCompletion(request, reply, wire), 0));
+  const body = JSON.stringify(rewrite(route.whole(request, reply, wire), 0));
   return { status: 200, headers: { 'content-type': 'application/json', ...reply.headers }, parts: quarters(body) };
 }
 
@@ -88,6 +99,19 @@ function withContentType(parts: ReplyParts, fault: ScriptedFault | undefined): R
     headers: { ...parts.headers, 'content-type': fault.contentType },
     parts: fault.body === undefined ? parts.parts : [Buffer.from(fault.body)],
   };
+}
+
+/** An embedding of two dimensions for each input, made from its length. */
+function embeddingReply(request: Record<string, unknown>): ReplyParts {
+  const inputs: unknown[] = Array.isArray(request['input']) ? request['input'] : [request['input']];
+  const data = inputs.map((input, index) => ({
+    object: 'embedding',
+    index,
+    embedding: [String(input).length, -1],
+  }));
+  const usage = { prompt_tokens: inputs.length, total_tokens: inputs.length };
+  const body = JSON.stringify({ object: 'list', data, model: request['model'], usage });
+  return { status: 200, headers: { 'content-type': 'application/json' }, parts: [Buffer.from(body)] };
 }
 
 async function readBody(request: IncomingMessage): Promise<JsonValue | undefined> {
@@ -115,7 +139,12 @@ export async function startModelServer(options: ModelServerOptions = {}): Promis
   const calls: RecordedCall[] = [];
   let responder = responderOf(options.respond);
 
-  async function answerChat(request: ChatRequest, call: RecordedCall, response: ServerResponse): Promise<void> {
+  async function answerModel(
+    route: Route,
+    request: ChatRequest,
+    call: RecordedCall,
+    response: ServerResponse,
+  ): Promise<void> {
     const scripted = await responder(request, call);
     const reply: ScriptedReply = typeof scripted === 'string' ? { content: scripted } : scripted;
     if (reply.delayMs !== undefined) await wait(reply.delayMs);
@@ -123,7 +152,7 @@ export async function startModelServer(options: ModelServerOptions = {}): Promis
     const parts =
       fault?.type === 'status'
         ? statusReply(fault.status, fault.message ?? `scripted status ${fault.status}`, fault)
-        : withContentType(partsOf(request, reply, call.index), fault);
+        : withContentType(partsOf(route, request, reply, call.index), fault);
     await writeReply(response, parts, fault, reply.writeBytes);
   }
 
@@ -160,8 +189,12 @@ export async function startModelServer(options: ModelServerOptions = {}): Promis
         undefined,
       );
     }
-    if (call.method === 'POST' && path === '/v1/chat/completions')
-      return answerChat(body as unknown as ChatRequest, call, response);
+    if (call.method === 'POST' && path === chatRoute.path)
+      return answerModel(chatRoute, body as unknown as ChatRequest, call, response);
+    if (call.method === 'POST' && path === completionRoute.path)
+      return answerModel(completionRoute, asChatRequest(body as Record<string, unknown>), call, response);
+    if (call.method === 'POST' && path === '/v1/embeddings')
+      return writeReply(response, embeddingReply(body as Record<string, unknown>), undefined, undefined);
     return writeReply(response, statusReply(404, `no route ${call.method} ${path}`), undefined, undefined);
   }
 

@@ -31,3 +31,15 @@ export function scriptedPromptTokens(request: ChatRequest): readonly number[] {
     .join('\n');
   return [1, ...tokenizeScripted(text).map((token) => token.id)];
 }
+
+/** The prompt ids that the scripted model reports for a completion: those given, or those of its text. */
+export function completionPromptTokens(prompt: unknown): readonly number[] {
+  const [first]: readonly unknown[] = Array.isArray(prompt) ? prompt : [prompt];
+  if (typeof first === 'number') return prompt as readonly number[];
+  return [1, ...tokenizeScripted(typeof first === 'string' ? first : '').map((token) => token.id)];
+}
+
+/** The prompt ids of a chat, or of a completion. */
+export function promptTokensOf(request: ChatRequest): readonly number[] {
+  return 'prompt' in request ? completionPromptTokens(request['prompt']) : scriptedPromptTokens(request);
+}

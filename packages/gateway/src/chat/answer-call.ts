@@ -1,22 +1,13 @@
 import type { ServerResponse } from 'node:http';
 import type { PolicyRelease } from '@agent-lightning/core';
-import { ReplyWriter } from '../http/reply-writer.ts';
+import type { ReplySink } from '../http/reply-sink.ts';
 import { toWireError, WireError } from '../http/wire-error.ts';
-import type { RetryLimits } from '../upstream/retry.ts';
+import type { CallLimits } from '../gateway-options.ts';
 import { callEngine } from './call-engine.ts';
 import { callUpstream } from './call-upstream.ts';
-import type { ChatRequest } from './chat-request.ts';
+import type { ModelRequest } from './model-request.ts';
 import type { CallProgress } from './model-call.ts';
 import { ReplyDraft, type ModelReply } from './model-reply.ts';
-
-/** What bounds every call. */
-export interface CallLimits extends RetryLimits {
-  /** From admission to the last byte, retries included. */
-  readonly callTimeoutMs: number;
-  /** The longest silence of an upstream. */
-  readonly stallTimeoutMs: number;
-  readonly maxReplyBytes: number;
-}
 
 /** How a call ended. */
 export interface CallOutcome {
@@ -28,10 +19,12 @@ export interface CallOutcome {
   readonly retries: number;
 }
 
-export interface ChatExchange {
-  readonly request: ChatRequest;
+export interface CallExchange {
+  readonly request: ModelRequest;
   readonly release: PolicyRelease;
+  /** Closes when the agent goes away. */
   readonly response: ServerResponse;
+  readonly sink: ReplySink;
   readonly limits: CallLimits;
   /** Whether ids, log-probabilities and usage are captured. */
   readonly isCaptured: boolean;
@@ -42,25 +35,18 @@ export interface ChatExchange {
 const agentLeft = (): WireError =>
   new WireError('the agent closed the connection before it had its reply', { code: 'cancelled' });
 
-function route(
-  exchange: ChatExchange,
-  writer: ReplyWriter,
-  draft: ReplyDraft,
-  progress: CallProgress,
-  deadlineMs: number,
-): Promise<void> {
+function route(exchange: CallExchange, draft: ReplyDraft, progress: CallProgress, deadlineMs: number): Promise<void> {
   const { request, release, isCaptured, limits } = exchange;
-  const call = { request, writer, draft, isCaptured, progress, signal: exchange.controller.signal };
+  const call = { request, sink: exchange.sink, draft, isCaptured, progress, signal: exchange.controller.signal };
   return release.kind === 'engine'
     ? callEngine({ ...call, release })
     : callUpstream({ ...call, release }, { ...limits, deadlineMs });
 }
 
-/** Answers one chat request from a release, and says how that ended; never rejects. */
-export async function answerChat(exchange: ChatExchange): Promise<CallOutcome> {
-  const { response, controller, limits } = exchange;
+/** Answers one request from a release, and says how that ended; never rejects. */
+export async function answerCall(exchange: CallExchange): Promise<CallOutcome> {
+  const { response, sink, controller, limits } = exchange;
   const startedAtMs = performance.now();
-  const writer = new ReplyWriter(response);
   const draft = new ReplyDraft(exchange.request.choices);
   const progress: CallProgress = { retries: 0 };
   const onClose = (): void => {
@@ -78,11 +64,11 @@ export async function answerChat(exchange: ChatExchange): Promise<CallOutcome> {
   }, limits.callTimeoutMs);
   let error: WireError | undefined;
   try {
-    await route(exchange, writer, draft, progress, startedAtMs + limits.callTimeoutMs);
-    if (!(await writer.delivered())) error = agentLeft();
+    await route(exchange, draft, progress, startedAtMs + limits.callTimeoutMs);
+    if (!(await sink.delivered())) error = agentLeft();
   } catch (caught) {
     error = toWireError(caught);
-    writer.fail(error);
+    sink.fail(error);
   } finally {
     clearTimeout(timer);
     response.off('close', onClose);

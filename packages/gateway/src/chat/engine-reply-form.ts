@@ -1,0 +1,44 @@
+import type { GenerateEvent } from '@agent-lightning/core';
+import type { ReplyView } from './model-request.ts';
+import type { ModelReply, ReplyUsage } from './model-reply.ts';
+import type { TextDelta } from './tool-call-text.ts';
+
+export type Piece = Extract<GenerateEvent, { type: 'piece' }>;
+export type Payload = Record<string, unknown>;
+
+/** What every payload of one reply begins with. */
+export interface ReplyHead {
+  readonly id: string;
+  /** Seconds since the epoch. */
+  readonly created: number;
+  readonly model: string;
+  /** Names the policy's version. */
+  readonly system_fingerprint: string;
+}
+
+/** How a wire shows what an engine does. */
+export interface EngineReplyForm {
+  readonly idPrefix: string;
+  /** The unstreamed reply; `pieces` holds each choice's, and is read only for log-probabilities. */
+  whole(head: ReplyHead, reply: ModelReply, view: ReplyView, pieces: readonly (readonly Piece[])[]): Payload;
+  /** What comes before the first piece. */
+  opening(head: ReplyHead, choices: number, view: ReplyView, prompt: Int32Array): Payload[];
+  /** The chunk of a piece; none when it would show the agent nothing. */
+  piece(head: ReplyHead, piece: Piece, delta: TextDelta, view: ReplyView): Payload[];
+  /** How a choice ends, after what was held back of its text. */
+  finish(head: ReplyHead, index: number, rest: TextDelta, reason: string): Payload[];
+  usage(head: ReplyHead, usage: ReplyUsage): Payload;
+}
+
+/** A piece of one token spells it; of several, the engine does not say which token spells what. */
+export function tokenText(piece: Piece, position: number): string {
+  return piece.tokens.length === 1 ? piece.text : `token_id:${piece.tokens[position]}`;
+}
+
+export function usagePayload(usage: ReplyUsage): Payload {
+  return {
+    prompt_tokens: usage.inputTokens,
+    completion_tokens: usage.outputTokens,
+    total_tokens: usage.inputTokens + usage.outputTokens,
+  };
+}

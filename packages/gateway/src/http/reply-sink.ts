@@ -1,0 +1,21 @@
+import type { JsonObject } from './read-body.ts';
+import type { WireError } from './wire-error.ts';
+
+/** One event of a streamed reply in the gateway's own form, which is a chunk of the OpenAI wire. */
+export interface ReplyEvent {
+  readonly payload: JsonObject;
+  /** The payload as JSON, where it is known already. */
+  readonly text?: string;
+}
+
+/** Where the reply to one agent goes, in the form of the agent's wire. */
+export interface ReplySink {
+  json(payload: JsonObject): void;
+  /** Sends events in one write; a promise is returned when the agent reads slower than they come. */
+  events(events: readonly ReplyEvent[]): Promise<void> | undefined;
+  endEvents(): void;
+  /** An error status before the first byte, an error event after it: never a reply that only looks complete. */
+  fail(error: WireError): void;
+  /** Resolves to whether everything was handed to the agent's connection; false when that closed first. */
+  delivered(): Promise<boolean>;
+}

@@ -1,0 +1,80 @@
+import type { JsonObject } from '../http/read-body.ts';
+import type { ModelRequest, ReplyView } from '../chat/model-request.ts';
+import type { ReplyDraft } from '../chat/model-reply.ts';
+
+/** An object that may be changed: payloads are stripped in place, for they are ours alone once parsed. */
+export type Payload = Record<string, unknown>;
+
+/** How an upstream's route takes requests and gives replies. */
+export interface ReplyFormat {
+  /** Under the upstream's base URL. */
+  readonly path: '/chat/completions' | '/completions';
+  /** What makes the upstream report ids and log-probabilities. */
+  captureFields(request: ModelRequest): JsonObject;
+  /** Feeds the draft from one choice of a whole reply, or of one chunk of a stream. */
+  readChoice(choice: JsonObject, index: number, draft: ReplyDraft, isStream: boolean): void;
+}
+
+export function isPayload(value: unknown): value is Payload {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** A list as JSON has it, or as it was read straight from the bytes. */
+function isList(value: unknown): value is ArrayLike<number> {
+  return Array.isArray(value) || value instanceof Int32Array;
+}
+
+function readUsage(payload: JsonObject, draft: ReplyDraft): void {
+  const usage = payload['usage'];
+  if (!isPayload(usage)) return;
+  const { prompt_tokens: input, completion_tokens: output } = usage;
+  if (typeof input === 'number' && typeof output === 'number')
+    draft.usage = { inputTokens: input, outputTokens: output };
+}
+
+function readChoice(choice: JsonObject, draft: ReplyDraft, format: ReplyFormat, isStream: boolean): void {
+  const index = typeof choice['index'] === 'number' ? choice['index'] : 0;
+  const target = draft.choice(index);
+  if (target === undefined)
+    return draft.markMalformed(`the upstream answered choice ${index}, which was not asked for`);
+  if (isList(choice['prompt_token_ids'])) draft.setPrompt(choice['prompt_token_ids']);
+  format.readChoice(choice, index, draft, isStream);
+  if (isList(choice['token_ids'])) {
+    draft.addTokens(index, choice['token_ids']);
+    draft.markFirstToken();
+  }
+  if (typeof choice['finish_reason'] === 'string') target.finishReason = choice['finish_reason'];
+  return undefined;
+}
+
+/** Feeds the draft from a whole reply or one chunk of a stream. */
+export function readPayload(payload: JsonObject, draft: ReplyDraft, format: ReplyFormat, isStream: boolean): void {
+  if (typeof payload['id'] === 'string') draft.id ??= payload['id'];
+  if (typeof payload['model'] === 'string') draft.model ??= payload['model'];
+  if (isList(payload['prompt_token_ids'])) draft.setPrompt(payload['prompt_token_ids']);
+  readUsage(payload, draft);
+  const choices = payload['choices'];
+  if (Array.isArray(choices))
+    for (const choice of choices) if (isPayload(choice)) readChoice(choice, draft, format, isStream);
+}
+
+/** Takes out what the gateway asked for and the agent did not. */
+export function stripPayload(payload: Payload, view: ReplyView): void {
+  if (!view.tokenIds) delete payload['prompt_token_ids'];
+  const choices = payload['choices'];
+  if (!Array.isArray(choices)) return;
+  for (const choice of choices) {
+    if (!isPayload(choice)) continue;
+    if (!view.tokenIds) {
+      delete choice['token_ids'];
+      delete choice['prompt_token_ids'];
+    }
+    if (!view.logprobs && 'logprobs' in choice) choice['logprobs'] = null;
+  }
+}
+
+/** Whether a chunk says anything to the agent: the usage chunk is only for who asked. */
+export function isForAgent(payload: JsonObject, view: ReplyView): boolean {
+  const choices = payload['choices'];
+  return !Array.isArray(choices) || choices.length > 0 || view.usage;
+}

@@ -1,0 +1,85 @@
+import { isObject } from '../chat/request-fields.ts';
+import type { JsonObject } from '../http/read-body.ts';
+import { WireError } from '../http/wire-error.ts';
+
+/** What a chat reply, or one chunk of it, says. */
+export interface ChatSaid {
+  readonly reasoning: string;
+  readonly text: string;
+  readonly refusal: string;
+  readonly calls: readonly ChatCall[];
+  readonly logprobs: readonly JsonObject[];
+  readonly finishReason: string | undefined;
+  /** The stop text that ended the choice, where the upstream tells it. */
+  readonly stopText: string | undefined;
+}
+
+/** A tool call, or what a chunk adds to one. */
+export interface ChatCall {
+  readonly index: number;
+  readonly id: string;
+  readonly name: string;
+  readonly arguments: string;
+}
+
+export interface ChatUsage {
+  readonly input: number;
+  readonly output: number;
+  readonly cached: number;
+  readonly reasoning: number;
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : '';
+}
+
+function callOf(value: unknown, position: number): ChatCall {
+  const call = isObject(value) ? value : {};
+  const called = isObject(call['function']) ? call['function'] : {};
+  return {
+    index: typeof call['index'] === 'number' ? call['index'] : position,
+    id: textOf(call['id']),
+    name: textOf(called['name']),
+    arguments: textOf(called['arguments']),
+  };
+}
+
+/** The first choice of a payload; undefined for a chunk without one. */
+export function readSaid(payload: JsonObject): ChatSaid | undefined {
+  const choices = payload['choices'];
+  const choice: unknown = Array.isArray(choices) ? choices[0] : undefined;
+  if (!isObject(choice)) return undefined;
+  const said = isObject(choice['message']) ? choice['message'] : isObject(choice['delta']) ? choice['delta'] : {};
+  const calls = said['tool_calls'];
+  const logprobs = isObject(choice['logprobs']) ? choice['logprobs']['content'] : undefined;
+  return {
+    reasoning: textOf(said['reasoning']) || textOf(said['reasoning_content']),
+    text: textOf(said['content']),
+    refusal: textOf(said['refusal']),
+    calls: Array.isArray(calls) ? calls.map(callOf) : [],
+    logprobs: Array.isArray(logprobs) ? logprobs.filter(isObject) : [],
+    finishReason: typeof choice['finish_reason'] === 'string' ? choice['finish_reason'] : undefined,
+    stopText: typeof choice['stop_reason'] === 'string' ? choice['stop_reason'] : undefined,
+  };
+}
+
+function countOf(object: unknown, field: string): number {
+  const value = isObject(object) ? object[field] : undefined;
+  return typeof value === 'number' ? value : 0;
+}
+
+export function readUsage(payload: JsonObject): ChatUsage | undefined {
+  const usage = payload['usage'];
+  if (!isObject(usage)) return undefined;
+  return {
+    input: countOf(usage, 'prompt_tokens'),
+    output: countOf(usage, 'completion_tokens'),
+    cached: countOf(usage['prompt_tokens_details'], 'cached_tokens'),
+    reasoning: countOf(usage['completion_tokens_details'], 'reasoning_tokens'),
+  };
+}
+
+/** For a reply that has no form on the agent's wire. */
+export function untellable(what: string): WireError {
+  return new WireError(`the upstream's reply cannot be told on this wire: ${what}`, { code: 'upstream-malformed' });
+}

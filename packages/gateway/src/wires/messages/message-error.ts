@@ -1,0 +1,18 @@
+import type { JsonObject } from '../../http/read-body.ts';
+import type { WireError } from '../../http/wire-error.ts';
+
+const types: Readonly<Record<number, string>> = {
+  401: 'authentication_error',
+  403: 'permission_error',
+  404: 'not_found_error',
+  413: 'request_too_large',
+  429: 'rate_limit_error',
+  503: 'overloaded_error',
+  504: 'timeout_error',
+};
+
+/** An error as Anthropic's API sends it, with the gateway's own code and field beside. */
+export function messageError(error: WireError): JsonObject {
+  const type = types[error.status] ?? (error.status < 500 ? 'invalid_request_error' : 'api_error');
+  return { type: 'error', error: { type, message: error.message, code: error.wireCode, param: error.param ?? null } };
+}

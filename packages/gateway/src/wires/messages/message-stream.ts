@@ -1,0 +1,115 @@
+import type { JsonObject } from '../../http/read-body.ts';
+import type { WireError } from '../../http/wire-error.ts';
+import { readSaid, readUsage, untellable, type ChatCall, type ChatUsage } from '../chat-reply.ts';
+import type { WireEvent } from '../wire.ts';
+import { messageError } from './message-error.ts';
+import { messageHead, stopOf, usageOf } from './message-object.ts';
+import { inputOf } from './tool-input.ts';
+
+/** A tool call whose arguments are still coming. */
+interface OpenCall {
+  readonly index: number;
+  arguments: string;
+}
+
+const openings = {
+  thinking: { type: 'thinking', thinking: '', signature: '' },
+  text: { type: 'text', text: '', citations: null },
+} as const;
+
+/** Tells chunks of a chat reply as the events of a streamed message. */
+export class MessageStream {
+  #events: WireEvent[] = [];
+  #isBegun = false;
+  #isRefusal = false;
+  #blocks = 0;
+  #open: 'thinking' | 'text' | OpenCall | undefined;
+  #finishReason: string | undefined;
+  #stopText: string | undefined;
+  #usage: ChatUsage | undefined;
+
+  chunk(payload: JsonObject): readonly WireEvent[] {
+    if (!this.#isBegun) this.#begin(payload);
+    this.#usage = readUsage(payload) ?? this.#usage;
+    const said = readSaid(payload);
+    if (said !== undefined) {
+      if (said.reasoning !== '') this.#say('thinking', { type: 'thinking_delta', thinking: said.reasoning });
+      if (said.text !== '') this.#say('text', { type: 'text_delta', text: said.text });
+      if (said.refusal !== '') {
+        this.#isRefusal = true;
+        this.#say('text', { type: 'text_delta', text: said.refusal });
+      }
+      for (const call of said.calls) this.#call(call);
+      this.#finishReason = said.finishReason ?? this.#finishReason;
+      this.#stopText = said.stopText ?? this.#stopText;
+    }
+    return this.#take();
+  }
+
+  end(): readonly WireEvent[] {
+    const stop = stopOf(this.#finishReason, this.#stopText, this.#isRefusal);
+    this.#close();
+    this.#events.push(
+      { type: 'message_delta', delta: { ...stop, stop_details: null, container: null }, usage: usageOf(this.#usage) },
+      { type: 'message_stop' },
+    );
+    return this.#take();
+  }
+
+  failure(error: WireError): WireEvent {
+    return { ...messageError(error), type: 'error' };
+  }
+
+  #take(): readonly WireEvent[] {
+    const events = this.#events;
+    this.#events = [];
+    return events;
+  }
+
+  /** What the prompt took is known only at the end, and told there. */
+  #begin(payload: JsonObject): void {
+    this.#isBegun = true;
+    const message = { ...messageHead(payload), content: [], stop_reason: null, stop_sequence: null };
+    this.#events.push({ type: 'message_start', message: { ...message, usage: usageOf(undefined) } });
+  }
+
+  #start(block: JsonObject): void {
+    this.#events.push({ type: 'content_block_start', index: this.#blocks, content_block: block });
+  }
+
+  #delta(delta: JsonObject): void {
+    this.#events.push({ type: 'content_block_delta', index: this.#blocks, delta });
+  }
+
+  #say(kind: 'thinking' | 'text', delta: JsonObject): void {
+    if (this.#open !== kind) {
+      this.#close();
+      this.#open = kind;
+      this.#start(openings[kind]);
+    }
+    this.#delta(delta);
+  }
+
+  #call(call: ChatCall): void {
+    const open = this.#open;
+    if (typeof open === 'object' && open.index === call.index) {
+      open.arguments += call.arguments;
+      return;
+    }
+    if (call.name === '') throw untellable(`it went back to tool call ${call.index} after another had begun`);
+    this.#close();
+    this.#open = { index: call.index, arguments: call.arguments };
+    this.#start({ type: 'tool_use', id: call.id, name: call.name, input: {} });
+  }
+
+  /** Arguments are told when they are whole: only then is it known whether they are an object. */
+  #close(): void {
+    const open = this.#open;
+    if (open === undefined) return;
+    if (typeof open === 'object')
+      this.#delta({ type: 'input_json_delta', partial_json: JSON.stringify(inputOf(open.arguments)) });
+    this.#events.push({ type: 'content_block_stop', index: this.#blocks });
+    this.#blocks += 1;
+    this.#open = undefined;
+  }
+}

@@ -1,0 +1,34 @@
+import { readSaid, readUsage, untellable } from '../chat-reply.ts';
+import type { Wire } from '../wire.ts';
+import { messageError } from './message-error.ts';
+import { contentBlocks, messageHead, stopOf, usageOf } from './message-object.ts';
+import { mapMessageRequest } from './message-request.ts';
+import { MessageStream } from './message-stream.ts';
+
+/** Anthropic's Messages. */
+export const messagesWire: Wire = {
+  name: 'messages',
+  errorBody: messageError,
+  parse(body) {
+    const stream = new MessageStream();
+    return {
+      request: mapMessageRequest(body),
+      translation: {
+        whole(reply) {
+          const said = readSaid(reply);
+          if (said === undefined) throw untellable('it has no choice');
+          return {
+            ...messageHead(reply),
+            content: contentBlocks(said),
+            ...stopOf(said.finishReason, said.stopText, said.refusal !== ''),
+            stop_details: null,
+            usage: usageOf(readUsage(reply)),
+          };
+        },
+        chunk: (chunk) => stream.chunk(chunk),
+        end: () => stream.end(),
+        failure: (error) => stream.failure(error),
+      },
+    };
+  },
+};

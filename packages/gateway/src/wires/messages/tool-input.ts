@@ -1,0 +1,25 @@
+import { isObject } from '../../chat/request-fields.ts';
+import type { JsonObject } from '../../http/read-body.ts';
+
+const invalidField = 'invalid_json';
+
+/**
+ * A tool call's arguments as the object that this wire wants. A policy may sample what is no JSON object: the agent then
+ * gets `{ "invalid_json": "…" }`, which its tool can refuse, and which turns back into the same text in the next prompt.
+ */
+export function inputOf(argumentsText: string): JsonObject {
+  if (argumentsText.trim() === '') return {};
+  try {
+    const value: unknown = JSON.parse(argumentsText);
+    if (isObject(value)) return value;
+  } catch {
+    // Told to the agent below.
+  }
+  return { [invalidField]: argumentsText };
+}
+
+/** The arguments that an input stands for. */
+export function argumentsOf(input: JsonObject): string {
+  const invalid = input[invalidField];
+  return typeof invalid === 'string' && Object.keys(input).length === 1 ? invalid : JSON.stringify(input);
+}

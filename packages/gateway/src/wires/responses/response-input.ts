@@ -1,0 +1,104 @@
+import type { ChatMessage, JsonValue } from '@agent-lightning/core';
+import type { JsonObject } from '../../http/read-body.ts';
+import { invalidField } from '../../http/wire-error.ts';
+import { ChatTurns, contentOf, type ChatPart } from '../chat-turns.ts';
+import { listAt, objectAt, refuseUnknown, textAt, untranslatable } from '../untranslatable.ts';
+
+const callFields: ReadonlySet<string> = new Set(['type', 'id', 'call_id', 'name', 'arguments', 'status']);
+const outputFields: ReadonlySet<string> = new Set(['type', 'id', 'call_id', 'output', 'status']);
+const messageFields: ReadonlySet<string> = new Set(['type', 'id', 'role', 'content', 'status', 'phase']);
+const reasoningFields: ReadonlySet<string> = new Set(['type', 'id', 'summary', 'content', 'status']);
+
+function imagePart(part: JsonObject, path: string): ChatPart {
+  if (typeof part['image_url'] !== 'string') throw untranslatable(path, 'give the image as `image_url`');
+  refuseUnknown(part, new Set(['type', 'image_url', 'detail']), path);
+  const detail = typeof part['detail'] === 'string' ? { detail: part['detail'] } : {};
+  return { type: 'image_url', image_url: { url: part['image_url'], ...detail } };
+}
+
+function filePart(part: JsonObject, path: string): ChatPart {
+  const { type: _type, ...file } = part;
+  refuseUnknown(file, new Set(['file_id', 'file_data', 'filename']), path);
+  return { type: 'file', file: file as { readonly [field: string]: JsonValue } };
+}
+
+function mapPart(value: unknown, path: string): ChatPart {
+  const part = objectAt(value, path);
+  const { type } = part;
+  if (type === 'input_text' || type === 'output_text') return { type: 'text', text: textAt(part, 'text', path) };
+  if (type === 'input_image') return imagePart(part, path);
+  if (type === 'input_file') return filePart(part, path);
+  if (type === 'input_audio')
+    return {
+      type,
+      input_audio: objectAt(part['input_audio'], `${path}.input_audio`) as { readonly [field: string]: JsonValue },
+    };
+  throw untranslatable(`${path}.type`);
+}
+
+function mapParts(content: unknown, path: string): readonly ChatPart[] {
+  if (typeof content === 'string') return [{ type: 'text', text: content }];
+  return listAt(content, path).map((part, index) => mapPart(part, `${path}[${index}]`));
+}
+
+function addMessage(turns: ChatTurns, item: JsonObject, path: string): void {
+  refuseUnknown(item, messageFields, path);
+  const role = item['role'];
+  const { content } = item;
+  if (role === 'assistant') {
+    const parts = typeof content === 'string' ? [] : listAt(content, `${path}.content`);
+    const isRefusal = (part: unknown): part is { refusal: string } =>
+      (part as JsonObject | null)?.['type'] === 'refusal';
+    const refusal = parts.map((part) => (isRefusal(part) ? part.refusal : '')).join('');
+    const said = typeof content === 'string' ? content : parts.filter((part) => !isRefusal(part));
+    return turns.addText(mapParts(said, `${path}.content`), refusal);
+  }
+  if (role !== 'user' && role !== 'system' && role !== 'developer')
+    throw invalidField(`${path}.role`, 'must be "user", "assistant", "system" or "developer"');
+  // Chat templates know the system's role and not the developer's, which means the same.
+  return turns.add({
+    role: role === 'developer' ? 'system' : role,
+    content: contentOf(mapParts(content, `${path}.content`)),
+  });
+}
+
+function reasoningText(item: JsonObject, path: string): string {
+  const { encrypted_content: encrypted, ...rest } = item;
+  refuseUnknown(rest, reasoningFields, path);
+  const parts = [...listAt(item['content'] ?? [], `${path}.content`)];
+  const shownParts = parts.length > 0 ? parts : listAt(item['summary'] ?? [], `${path}.summary`);
+  const text = shownParts
+    .map((part, index) => textAt(objectAt(part, `${path}.content[${index}]`), 'text', `${path}.content[${index}]`))
+    .join('\n');
+  if (text === '' && typeof encrypted === 'string' && encrypted !== '')
+    throw untranslatable(`${path}.encrypted_content`, 'only the model that encrypted it can read it');
+  return text;
+}
+
+function addItem(turns: ChatTurns, item: JsonObject, path: string): void {
+  const type = item['type'] ?? 'message';
+  if (type === 'message') return addMessage(turns, item, path);
+  if (type === 'reasoning') return turns.addReasoning(reasoningText(item, path));
+  if (type === 'function_call') {
+    refuseUnknown(item, callFields, path);
+    return turns.addCall(textAt(item, 'call_id', path), textAt(item, 'name', path), textAt(item, 'arguments', path));
+  }
+  if (type === 'function_call_output') {
+    refuseUnknown(item, outputFields, path);
+    return turns.add({
+      role: 'tool',
+      tool_call_id: textAt(item, 'call_id', path),
+      content: contentOf(mapParts(item['output'], `${path}.output`)),
+    });
+  }
+  throw untranslatable(`${path}.type`, 'the gateway keeps no items and runs no tools');
+}
+
+/** The chat messages that a Responses input means. @throws {WireError} `request-invalid`, naming the item */
+export function mapInput(input: unknown): readonly ChatMessage[] {
+  if (typeof input === 'string') return [{ role: 'user', content: input }];
+  const turns = new ChatTurns();
+  for (const [index, item] of listAt(input, 'input').entries())
+    addItem(turns, objectAt(item, `input[${index}]`), `input[${index}]`);
+  return turns.toMessages();
+}

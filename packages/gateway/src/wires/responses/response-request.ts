@@ -1,0 +1,135 @@
+import { parseChatRequest } from '../../chat/chat-request.ts';
+import type { ModelRequest } from '../../chat/model-request.ts';
+import { booleanField, integerField, present } from '../../chat/request-fields.ts';
+import type { JsonObject } from '../../http/read-body.ts';
+import { invalidField } from '../../http/wire-error.ts';
+import { listAt, objectAt, refuseUnknown, untranslatable } from '../untranslatable.ts';
+import { mapInput } from './response-input.ts';
+import { mapToolChoice, mapTools } from './response-tools.ts';
+
+/** Fields that mean the same on both wires, and those that servers take beside the standard ones. */
+const shared = [
+  'model',
+  'temperature',
+  'top_p',
+  'parallel_tool_calls',
+  'metadata',
+  'user',
+  'safety_identifier',
+  'service_tier',
+  'prompt_cache_key',
+  'prompt_cache_retention',
+  'stream',
+  'seed',
+  'stop',
+  'top_k',
+  'min_p',
+  'presence_penalty',
+  'frequency_penalty',
+  'repetition_penalty',
+  'logit_bias',
+  'chat_template_kwargs',
+] as const;
+
+const known: ReadonlySet<string> = new Set([
+  ...shared,
+  'input',
+  'instructions',
+  'max_output_tokens',
+  'text',
+  'reasoning',
+  'tools',
+  'tool_choice',
+  'include',
+  'store',
+  'truncation',
+  'background',
+  'stream_options',
+  'top_logprobs',
+]);
+
+function mapText(body: JsonObject): JsonObject {
+  const text = present(body, 'text');
+  if (text === undefined) return {};
+  const options = objectAt(text, 'text');
+  refuseUnknown(options, new Set(['format', 'verbosity']), 'text');
+  const verbosity = options['verbosity'] ?? undefined;
+  const format = objectAt(options['format'] ?? { type: 'text' }, 'text.format');
+  const { type, ...schema } = format;
+  if (type !== 'text' && type !== 'json_object' && type !== 'json_schema') throw untranslatable('text.format.type');
+  if (type === 'json_schema')
+    refuseUnknown(schema, new Set(['name', 'schema', 'strict', 'description']), 'text.format');
+  return {
+    ...(type === 'text' ? {} : { response_format: type === 'json_schema' ? { type, json_schema: schema } : { type } }),
+    ...(verbosity === undefined ? {} : { verbosity }),
+  };
+}
+
+function mapReasoning(body: JsonObject): JsonObject {
+  const value = present(body, 'reasoning');
+  if (value === undefined) return {};
+  const reasoning = objectAt(value, 'reasoning');
+  refuseUnknown(reasoning, new Set(['effort', 'summary', 'generate_summary']), 'reasoning');
+  for (const field of ['summary', 'generate_summary']) {
+    const summary = reasoning[field] ?? 'auto';
+    if (summary !== 'auto')
+      throw untranslatable(`reasoning.${field}`, 'reasoning comes whole; leave it out, or ask for "auto"');
+  }
+  const effort = reasoning['effort'] ?? undefined;
+  return effort === undefined ? {} : { reasoning_effort: effort };
+}
+
+/** What may be included is either there anyway, as reasoning is, or log-probabilities. */
+function mapInclude(body: JsonObject): JsonObject {
+  const include = present(body, 'include');
+  const top = integerField(body, 'top_logprobs', 0, 20);
+  const asked = include === undefined ? [] : listAt(include, 'include');
+  for (const [index, item] of asked.entries()) {
+    if (item !== 'reasoning.encrypted_content' && item !== 'message.output_text.logprobs')
+      throw untranslatable(`include[${index}]`);
+  }
+  const wantsLogprobs = asked.includes('message.output_text.logprobs') || (top ?? 0) > 0;
+  return wantsLogprobs ? { logprobs: true, ...(top === undefined || top === 0 ? {} : { top_logprobs: top }) } : {};
+}
+
+function refuseServices(body: JsonObject): void {
+  if (booleanField(body, 'background')) throw untranslatable('background', 'ask for the reply or its stream');
+  if ((present(body, 'truncation') ?? 'disabled') !== 'disabled')
+    throw untranslatable('truncation', 'only "disabled" is possible');
+  const options = present(body, 'stream_options');
+  if (options !== undefined) {
+    refuseUnknown(objectAt(options, 'stream_options'), new Set(['include_obfuscation']), 'stream_options');
+    if (booleanField(objectAt(options, 'stream_options'), 'include_obfuscation'))
+      throw untranslatable('stream_options.include_obfuscation');
+  }
+  booleanField(body, 'store');
+}
+
+/** Maps a Responses request onto chat completions. @throws {WireError} `request-invalid`, naming the field */
+export function mapResponseRequest(body: JsonObject): ModelRequest {
+  refuseUnknown(body, known, '');
+  refuseServices(body);
+  const instructions = present(body, 'instructions');
+  if (instructions !== undefined && typeof instructions !== 'string')
+    throw invalidField('instructions', 'must be a text');
+  const limit = integerField(body, 'max_output_tokens', 1, Number.MAX_SAFE_INTEGER);
+  const tools = mapTools(present(body, 'tools'));
+  const choice = mapToolChoice(present(body, 'tool_choice'));
+  const isStream = booleanField(body, 'stream');
+  return parseChatRequest({
+    ...Object.fromEntries(
+      shared.flatMap((field) => (present(body, field) === undefined ? [] : [[field, body[field]]])),
+    ),
+    messages: [
+      ...(instructions === undefined ? [] : [{ role: 'system', content: instructions }]),
+      ...mapInput(present(body, 'input')),
+    ],
+    ...(limit === undefined ? {} : { max_tokens: limit }),
+    ...(tools.length === 0 ? {} : { tools }),
+    ...(choice === undefined ? {} : { tool_choice: choice }),
+    ...mapText(body),
+    ...mapReasoning(body),
+    ...mapInclude(body),
+    ...(isStream ? { stream_options: { include_usage: true } } : {}),
+  });
+}
