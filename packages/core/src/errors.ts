@@ -7,6 +7,7 @@ export type LightningErrorCode =
   | 'no-rollout'
   | 'span-invalid'
   | 'reward-invalid'
+  | 'reward-missing'
   | 'tokens-invalid'
   | 'tokens-missing'
   // adapter
@@ -51,6 +52,8 @@ export type LightningErrorCode =
   // user code
   | 'agent-failed'
   | 'hook-failed'
+  | 'command-unavailable'
+  | 'command-failed'
   // time
   | 'timed-out'
   | 'cancelled';

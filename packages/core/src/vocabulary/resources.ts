@@ -20,7 +20,12 @@ export interface LlmEndpoint {
 
 /** Something that agents use and training improves. */
 export type Resource =
-  | { readonly type: 'llm'; readonly model: string; readonly policyVersion: number; readonly sampling: SamplingParameters }
+  | {
+      readonly type: 'llm';
+      readonly model: string;
+      readonly policyVersion: number;
+      readonly sampling: SamplingParameters;
+    }
   | { readonly type: 'prompt_template'; readonly template: string; readonly engine: 'f-string' | 'jinja' }
   | { readonly type: 'json'; readonly value: JsonValue };
 
