@@ -117,7 +117,15 @@ export interface TrainablePolicy {
 /** A policy version that can be sampled: in this process, or behind an OpenAI-compatible URL. */
 export type PolicyRelease =
   | { readonly kind: 'engine'; readonly version: number; readonly engine: SamplingEngine }
-  | { readonly kind: 'openai'; readonly version: number; readonly baseUrl: string; readonly model: string; readonly apiKey?: string };
+  | {
+      readonly kind: 'openai';
+      readonly version: number;
+      readonly baseUrl: string;
+      /** Base URLs of further servers with the same model and key; a rollout's calls stay on one of them. */
+      readonly replicas?: readonly string[];
+      readonly model: string;
+      readonly apiKey?: string;
+    };
 
 /** A chat message as the OpenAI wire has it. */
 export interface ChatMessage {
@@ -128,7 +136,9 @@ export interface ChatMessage {
 
 /** What a sampling engine is asked for. */
 export interface GenerateRequest {
-  readonly input: { readonly messages: readonly ChatMessage[]; readonly tools?: readonly JsonValue[] } | { readonly prompt: string | Int32Array };
+  readonly input:
+    | { readonly messages: readonly ChatMessage[]; readonly tools?: readonly JsonValue[] }
+    | { readonly prompt: string | Int32Array };
   /** Independent continuations of the one prompt. @default 1 */
   readonly choices?: number;
   /** 0 is greedy. @default 1 */
@@ -143,7 +153,13 @@ export interface GenerateRequest {
 /** What happens during a generation, in order: one `prompt`, then pieces, then one `finish` for each choice. */
 export type GenerateEvent =
   | { readonly type: 'prompt'; readonly tokens: Int32Array }
-  | { readonly type: 'piece'; readonly choice: number; readonly text: string; readonly tokens: Int32Array; readonly logprobs: Float32Array }
+  | {
+      readonly type: 'piece';
+      readonly choice: number;
+      readonly text: string;
+      readonly tokens: Int32Array;
+      readonly logprobs: Float32Array;
+    }
   | { readonly type: 'finish'; readonly choice: number; readonly reason: 'stop' | 'length' };
 
 /** A model in this process that answers chats. */

@@ -1,6 +1,7 @@
 import { ConfigurationError, type LightningStore, type RolloutMode } from '@agent-lightning/core';
 import { resolveSampling, type ResolvedModeSampling, type SamplingOptions } from './chat/sampling-rules.ts';
 import { isLoopback } from './http/listen.ts';
+import { resolveModels, type ModelOptions, type ResolvedModelOptions } from './policies/model-options.ts';
 
 /** What bounds model calls; shared by the gateway and `serve`. */
 export interface CallLimitOptions {
@@ -26,7 +27,7 @@ export interface CallLimits extends Required<CallLimitOptions> {
   readonly random: () => number;
 }
 
-export interface GatewayOptions extends CallLimitOptions {
+export interface GatewayOptions extends CallLimitOptions, ModelOptions {
   /** Where captured calls go. */
   readonly store: Pick<LightningStore, 'appendSpans'>;
   /** @default '127.0.0.1' */
@@ -52,9 +53,10 @@ export interface GatewayOptions extends CallLimitOptions {
 }
 
 export interface ResolvedGatewayOptions extends Required<
-  Omit<GatewayOptions, 'publicUrl' | 'adminKey' | 'sampling' | keyof CallLimitOptions>
+  Omit<GatewayOptions, 'publicUrl' | 'adminKey' | 'sampling' | keyof CallLimitOptions | keyof ModelOptions>
 > {
   readonly limits: CallLimits;
+  readonly serving: ResolvedModelOptions;
   readonly publicUrl: URL | undefined;
   readonly adminKey: string | undefined;
   readonly sampling: Readonly<Record<RolloutMode, ResolvedModeSampling>>;
@@ -109,6 +111,7 @@ function resolveAdminKey(adminKey: string | undefined, host: string): string | u
 export function resolveGatewayOptions(options: GatewayOptions): ResolvedGatewayOptions {
   const host = options.host ?? '127.0.0.1';
   const publicUrl = resolvePublicUrl(options.publicUrl);
+  const policy = options.policy ?? 'policy';
   return Object.freeze({
     limits: resolveCallLimits(options),
     store: options.store,
@@ -117,7 +120,8 @@ export function resolveGatewayOptions(options: GatewayOptions): ResolvedGatewayO
     publicUrl,
     allowedHosts: [...(options.allowedHosts ?? []), ...(publicUrl === undefined ? [] : [publicUrl.hostname])],
     adminKey: resolveAdminKey(options.adminKey, host),
-    policy: options.policy ?? 'policy',
+    policy,
+    serving: resolveModels(options, policy),
     sampling: resolveSampling(options.sampling),
     seed: integer('seed', options.seed ?? 0, -Number.MAX_SAFE_INTEGER),
     writeDelayMs: integer('writeDelayMs', options.writeDelayMs ?? 50, 0, longestTimerMs),

@@ -15,6 +15,8 @@ export interface GatewayStatistics {
   readonly retries: number;
   readonly promptTokens: number;
   readonly responseTokens: number;
+  /** Servers that fail and are out of the pool now. */
+  readonly absentServers: number;
 }
 
 /** Counts what happens to calls. */
@@ -42,7 +44,7 @@ export class StatisticsCounter {
     this.#rejected.set(error.wireCode, (this.#rejected.get(error.wireCode) ?? 0) + 1);
   }
 
-  toStatistics(): GatewayStatistics {
+  toStatistics(absentServers: number): GatewayStatistics {
     return {
       calls: { ...this.#calls },
       untrainable: Object.fromEntries(this.#untrainable),
@@ -51,6 +53,7 @@ export class StatisticsCounter {
       retries: this.#retries,
       promptTokens: this.#promptTokens,
       responseTokens: this.#responseTokens,
+      absentServers,
     };
   }
 }
@@ -101,6 +104,12 @@ export function formatMetrics(statistics: GatewayStatistics, inFlight: number, o
       ['{kind="response"}', statistics.responseTokens],
     ]),
     family('agentlightning_gateway_calls_in_flight', 'Model calls that are being answered.', [['', inFlight]], 'gauge'),
+    family(
+      'agentlightning_gateway_absent_servers',
+      'Servers that fail and are out of the pool.',
+      [['', statistics.absentServers]],
+      'gauge',
+    ),
     family('agentlightning_gateway_open_attempts', 'Attempts whose key is valid.', [['', openAttempts]], 'gauge'),
   ].join('');
 }

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Claim, LlmEndpoint, ModelGateway, PolicyRelease } from '@agent-lightning/core';
 import { hashKey, isKey, presentedKey } from './attempts/attempt-key.ts';
 import { AttemptRegistry } from './attempts/attempt-registry.ts';
-import { answerAttemptCall, type AttemptCalls } from './attempts/answer-attempt-call.ts';
+import { answerAttemptCall, answerEmbeddings, type AttemptCalls } from './attempts/answer-attempt-call.ts';
 import { WriteWindow } from './attempts/write-window.ts';
 import { resolveGatewayOptions, type GatewayOptions, type ResolvedGatewayOptions } from './gateway-options.ts';
 import { formatMetrics, StatisticsCounter, type GatewayStatistics } from './gateway-statistics.ts';
@@ -11,7 +11,9 @@ import { ReplyWriter } from './http/reply-writer.ts';
 import { checkHost, expectMethod, modelList, pathOf, respond, unknownPath } from './http/routes.ts';
 import { WireError } from './http/wire-error.ts';
 import { AdmissionGate, type PauseOptions } from './policies/admission-gate.ts';
+import { EndpointPool } from './policies/endpoint-pool.ts';
 import { PolicyRegistry } from './policies/policy-registry.ts';
+import { probeEndpoint } from './upstream/probe.ts';
 import { wires, wireOf } from './wires/wires.ts';
 
 const attemptPath = /^\/rollout\/([^/]+)\/attempt\/([^/]+)\/v1(\/.+)$/u;
@@ -24,7 +26,8 @@ export class Gateway implements ModelGateway {
   readonly #options: ResolvedGatewayOptions;
   readonly #calls: AttemptCalls;
   readonly #attempts: AttemptRegistry;
-  readonly #policies = new PolicyRegistry();
+  readonly #policies: PolicyRegistry;
+  readonly #pool: EndpointPool;
   readonly #gate = new AdmissionGate();
   readonly #statistics = new StatisticsCounter();
   #listener: Listener | undefined;
@@ -32,7 +35,16 @@ export class Gateway implements ModelGateway {
 
   private constructor(options: ResolvedGatewayOptions) {
     this.#options = options;
-    this.#calls = { options, policies: this.#policies, gate: this.#gate, statistics: this.#statistics };
+    const { models, healthIntervalMs } = options.serving;
+    this.#policies = new PolicyRegistry(models);
+    this.#pool = new EndpointPool({ healthIntervalMs, probe: probeEndpoint });
+    this.#calls = {
+      options,
+      policies: this.#policies,
+      pool: this.#pool,
+      gate: this.#gate,
+      statistics: this.#statistics,
+    };
     this.#attempts = new AttemptRegistry(options.store, new WriteWindow(options.writeDelayMs));
   }
 
@@ -55,7 +67,7 @@ export class Gateway implements ModelGateway {
   }
 
   get statistics(): GatewayStatistics {
-    return this.#statistics.toStatistics();
+    return this.#statistics.toStatistics(this.#pool.absent.length);
   }
 
   /** New calls of this policy go to `release` from now on; calls in flight finish on the version that they began with. @throws {GatewayError} `request-invalid` */
@@ -114,6 +126,7 @@ export class Gateway implements ModelGateway {
       await this.#attempts.closeAll(this.#options.closeGraceMs);
     } finally {
       this.#gate.resume();
+      this.#pool.close();
       this.#listener?.server.closeAllConnections();
       await closed;
     }
@@ -144,6 +157,10 @@ export class Gateway implements ModelGateway {
     path: string,
   ): Promise<void> {
     const session = this.#attempts.authorize(decode(rolloutId), decode(attemptId), presentedKey(request.headers));
+    if (path === '/embeddings') {
+      expectMethod(request, 'POST');
+      return answerEmbeddings(this.#calls, { session, request, response });
+    }
     const wire = wires.get(path);
     if (wire !== undefined) {
       expectMethod(request, 'POST');
@@ -153,7 +170,7 @@ export class Gateway implements ModelGateway {
       expectMethod(request, 'GET');
       return new ReplyWriter(response).json(modelList(this.#policies.names));
     }
-    throw unknownPath(path, `${[...wires.keys()].join(', ')} and /models`);
+    throw unknownPath(path, `${[...wires.keys()].join(', ')}, /embeddings and /models`);
   }
 
   #answerMetrics(request: IncomingMessage, response: ServerResponse): void {

@@ -3,6 +3,7 @@ export { Gateway } from './gateway.ts';
 export type { CallLimitOptions, GatewayOptions } from './gateway-options.ts';
 export type { GatewayStatistics } from './gateway-statistics.ts';
 export type { ModeSampling, SamplingOptions } from './chat/sampling-rules.ts';
+export type { ModelOptions, PassthroughModel, StaleCall } from './policies/model-options.ts';
 export type { PauseOptions } from './policies/admission-gate.ts';
 
 // a plain endpoint, without capture

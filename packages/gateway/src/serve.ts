@@ -8,7 +8,9 @@ import { readJsonBody } from './http/read-body.ts';
 import { ReplyWriter } from './http/reply-writer.ts';
 import { checkHost, expectMethod, modelList, pathOf, respond, unknownPath } from './http/routes.ts';
 import { WireError } from './http/wire-error.ts';
+import { EndpointPool } from './policies/endpoint-pool.ts';
 import { PolicyRegistry } from './policies/policy-registry.ts';
+import { probeEndpoint } from './upstream/probe.ts';
 import { sinkFor } from './wires/translating-sink.ts';
 import type { Wire } from './wires/wire.ts';
 import { wires, wireOf } from './wires/wires.ts';
@@ -49,6 +51,7 @@ export async function serve(options: ServeOptions): Promise<ModelEndpoint> {
   const policies = new PolicyRegistry();
   policies.publish(options.model, options.release);
   const calls = new Set<AbortController>();
+  const pool = new EndpointPool({ healthIntervalMs: 5_000, probe: probeEndpoint });
 
   async function answer(request: IncomingMessage, response: ServerResponse, wire: Wire): Promise<void> {
     const asked = wire.parse(await readJsonBody(request, limits.maxBodyBytes));
@@ -56,7 +59,17 @@ export async function serve(options: ServeOptions): Promise<ModelEndpoint> {
     const controller = new AbortController();
     calls.add(controller);
     const sink = sinkFor(wire, asked, new ReplyWriter(response));
-    await answerCall({ request: asked.request, release, response, sink, limits, controller, isCaptured: false });
+    const servers = { pool, affinity: '' };
+    await answerCall({
+      request: asked.request,
+      release,
+      servers,
+      response,
+      sink,
+      limits,
+      controller,
+      isCaptured: false,
+    });
     calls.delete(controller);
     leave();
   }
@@ -89,6 +102,7 @@ export async function serve(options: ServeOptions): Promise<ModelEndpoint> {
     model: options.model,
     async close(): Promise<void> {
       const closed = listener.close();
+      pool.close();
       for (const controller of calls)
         controller.abort(new WireError('the server is closing', { code: 'cancelled', status: 503 }));
       listener.server.closeAllConnections();

@@ -1,5 +1,6 @@
 import { attributeNames as names } from '@agent-lightning/core';
 import type { ScriptedReply } from '@agent-lightning/testing';
+import type OpenAI from 'openai';
 import { zodTextFormat } from 'openai/helpers/zod';
 import { afterEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
@@ -83,7 +84,7 @@ describe('POST /v1/responses', () => {
       tools: [tool],
       input: [
         { role: 'user', content: 'Add them.' },
-        ...first.output,
+        ...(first.output as OpenAI.Responses.ResponseInputItem[]),
         ...calls.map((call, index) => ({
           type: 'function_call_output' as const,
           call_id: call.call_id,

@@ -1,23 +1,28 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { answerCall } from '../chat/answer-call.ts';
-import { applySamplingRules } from '../chat/sampling-rules.ts';
+import type { Untrainable } from '../chat/check-reply.ts';
+import { applySamplingRules, type RuledRequest } from '../chat/sampling-rules.ts';
 import type { ResolvedGatewayOptions } from '../gateway-options.ts';
 import type { StatisticsCounter } from '../gateway-statistics.ts';
 import { readJsonBody } from '../http/read-body.ts';
 import { ReplyWriter } from '../http/reply-writer.ts';
 import { WireError } from '../http/wire-error.ts';
 import type { AdmissionGate } from '../policies/admission-gate.ts';
-import type { PolicyRegistry } from '../policies/policy-registry.ts';
+import type { EndpointPool } from '../policies/endpoint-pool.ts';
+import type { Admission, PolicyRegistry } from '../policies/policy-registry.ts';
+import type { Servers } from '../upstream/ask-upstream.ts';
 import { sinkFor } from '../wires/translating-sink.ts';
 import type { Wire, WireCall } from '../wires/wire.ts';
 import type { AttemptSession } from './attempt-session.ts';
 import { readCaller, type Caller } from './caller.ts';
 import { captureCall } from './capture-call.ts';
+import { passEmbeddings } from './pass-embeddings.ts';
 
 /** What every call of an attempt needs of the gateway. */
 export interface AttemptCalls {
   readonly options: ResolvedGatewayOptions;
   readonly policies: PolicyRegistry;
+  readonly pool: EndpointPool;
   readonly gate: AdmissionGate;
   readonly statistics: StatisticsCounter;
 }
@@ -65,36 +70,102 @@ interface ReadCall {
   readonly controller: AbortController;
 }
 
+/** What the gateway asks for in the agent's place, and why that must not be trained on, if so. @throws {WireError} for a stale call that is refused */
+function ruledRequest(
+  calls: AttemptCalls,
+  session: AttemptSession,
+  read: ReadCall,
+  admission: Admission,
+): RuledRequest {
+  const { request } = read.asked;
+  const { release, policy, isPolicy } = admission;
+  if (!isPolicy) {
+    const reason = `passthrough: "${policy}" is the user's own model, which is not trained`;
+    return { request, rules: [], untrainable: { kind: 'passthrough', reason } };
+  }
+  const stale = staleness(calls, session, admission);
+  const needsSeed = release.kind === 'engine' && request.seed === undefined;
+  const seed = needsSeed ? session.nextSeed(calls.options.seed, read.caller.agentNames) : undefined;
+  const ruled = applySamplingRules(request, calls.options.sampling[session.mode], seed);
+  return stale === undefined ? ruled : { ...ruled, untrainable: stale };
+}
+
+function staleness(
+  { options }: AttemptCalls,
+  session: AttemptSession,
+  { policy, release }: Admission,
+): Untrainable | undefined {
+  const firstVersion = session.firstVersion(policy, release.version);
+  const { maxStaleness, onStale } = options.serving;
+  if (release.version - firstVersion <= maxStaleness) return undefined;
+  const { rolloutId, attemptId } = session.claim.attempt;
+  const what = `policy "${policy}" went from version ${firstVersion} to ${release.version} during this attempt, more than ${maxStaleness}`;
+  if (onStale({ rolloutId, attemptId, policy, firstVersion, version: release.version }) === 'refuse')
+    throw new WireError(`${what}; begin a new attempt`, {
+      code: 'request-invalid',
+      status: 409,
+      wireCode: 'policy-moved-on',
+    });
+  return { kind: 'stale', reason: `stale: ${what}` };
+}
+
 async function answerCaptured(calls: AttemptCalls, call: AttemptCall, read: ReadCall): Promise<void> {
   const { options, policies, statistics } = calls;
   const { session, wire, response } = call;
-  const { request } = read.asked;
-  const { policy, release, leave } = policies.admit(request.model);
+  const admission = policies.admit(read.asked.request.model);
+  const { release, isPolicy } = admission;
   try {
-    const seed =
-      release.kind === 'engine' && request.seed === undefined
-        ? session.nextSeed(options.seed, read.caller.agentNames)
-        : undefined;
-    const ruled = applySamplingRules(request, options.sampling[session.mode], seed);
+    const ruled = ruledRequest(calls, session, read, admission);
     const end = captureCall({
       recorder: session.recorder,
       caller: read.caller,
       wire: wire.name,
-      policy,
+      policy: isPolicy ? admission.policy : undefined,
       release,
       ruled,
     });
     const outcome = await answerCall({
       request: ruled.request,
       release,
+      servers: serversFor(calls, session),
       response,
       sink: sinkFor(wire, read.asked, new ReplyWriter(response)),
       controller: read.controller,
       limits: options.limits,
-      isCaptured: true,
+      isCaptured: isPolicy,
     });
     statistics.count(outcome, end(outcome));
   } finally {
-    leave();
+    admission.leave();
   }
+}
+
+/** A rollout's calls stay on one server, for its prefix cache. */
+function serversFor(calls: AttemptCalls, session: AttemptSession): Servers {
+  return { pool: calls.pool, affinity: session.claim.rollout.rolloutId };
+}
+
+/** Answers `POST /v1/embeddings`. @throws {WireError} */
+export async function answerEmbeddings(calls: AttemptCalls, call: Omit<AttemptCall, 'wire'>): Promise<void> {
+  const { session, request, response } = call;
+  const body = await readJsonBody(request, calls.options.limits.maxBodyBytes);
+  const controller = new AbortController();
+  const onClose = (): void =>
+    controller.abort(new WireError('the agent closed the connection before it had its reply', { code: 'cancelled' }));
+  response.on('close', onClose);
+  await session.follow(controller, async () => {
+    await enter(calls.gate, response, controller.signal);
+    try {
+      await passEmbeddings({
+        body,
+        controller,
+        policies: calls.policies,
+        servers: serversFor(calls, session),
+        limits: calls.options.limits,
+        writer: new ReplyWriter(response),
+      });
+    } finally {
+      calls.gate.leave();
+    }
+  });
 }

@@ -14,6 +14,7 @@ export class AttemptSession {
   #isClosed = false;
   readonly #calls = new Map<AbortController, Promise<void>>();
   readonly #callCounts = new Map<string, number>();
+  readonly #firstVersions = new Map<string, number>();
 
   constructor(claim: Claim, key: string, store: SpanStore, window: WriteWindow) {
     this.claim = claim;
@@ -47,6 +48,13 @@ export class AttemptSession {
         'buffer',
       ).readUInt32BE(0) >>> 1
     );
+  }
+
+  /** The version of a policy that answered the attempt's first call to it; the one given when this is that call. */
+  firstVersion(policy: string, version: number): number {
+    const first = this.#firstVersions.get(policy) ?? version;
+    this.#firstVersions.set(policy, first);
+    return first;
   }
 
   /** Follows a call until it is over, so that the attempt can wait for it or end it. @throws {WireError} `cancelled` when the attempt has ended */

@@ -21,7 +21,8 @@ export interface CapturedCall {
   readonly recorder: TraceRecorder;
   readonly caller: Caller;
   readonly wire: WireName;
-  readonly policy: string;
+  /** Undefined for a model of the user's own. */
+  readonly policy: string | undefined;
   readonly release: PolicyRelease;
   readonly ruled: RuledRequest;
 }
@@ -35,10 +36,11 @@ function addWhen(attributes: Draft, name: string, value: AttributeValue | undefi
   if (value !== undefined && !(Array.isArray(value) && value.length === 0)) attributes[name] = value;
 }
 
-function upstreamOf(release: PolicyRelease): string {
+/** The server that answered, or the first that was to be asked. */
+function upstreamOf(release: PolicyRelease, answered: URL | undefined): string {
   if (release.kind === 'engine') return 'embedded';
-  const url = new URL(release.baseUrl);
-  return `${url.protocol}//${url.host}${url.pathname}`;
+  const url = answered ?? new URL(release.baseUrl);
+  return `${url.protocol}//${url.host}${url.pathname.replace(/\/(?:chat\/)?completions$/u, '')}`;
 }
 
 function operationOf({ input }: ModelRequest): string {
@@ -61,9 +63,7 @@ function requestAttributes({ caller, wire, policy, release, ruled }: CapturedCal
     [names.wire]: wire,
     [names.requestModel]: request.model,
     [names.requestStream]: request.view.stream,
-    [names.policy]: policy,
-    [names.policyVersion]: release.version,
-    [names.upstream]: upstreamOf(release),
+    ...(policy === undefined ? {} : { [names.policy]: policy, [names.policyVersion]: release.version }),
     [names.inputMessages]: JSON.stringify(inputMessages(request)),
   };
   addWhen(attributes, names.agentNames, caller.agentNames);
@@ -86,18 +86,19 @@ function requestAttributes({ caller, wire, policy, release, ruled }: CapturedCal
 function untrainableOf(outcome: CallOutcome, ruled: RuledRequest): Untrainable | undefined {
   if (outcome.status !== 'ok')
     return { kind: outcome.status, reason: `${outcome.status}: ${outcome.error?.message ?? 'the reply did not end'}` };
-  if (ruled.untrainable !== undefined) return { kind: 'grammar', reason: ruled.untrainable };
+  if (ruled.untrainable !== undefined) return ruled.untrainable;
   return checkReply(outcome.reply);
 }
 
 function choiceAttributes(
+  release: PolicyRelease,
   outcome: CallOutcome,
   choice: ReplyChoice,
   index: number,
   untrainable: Untrainable | undefined,
 ): Attributes {
   const { reply, error } = outcome;
-  const attributes: Draft = {};
+  const attributes: Draft = { [names.upstream]: upstreamOf(release, outcome.upstream) };
   addWhen(attributes, names.responseId, reply.id);
   addWhen(attributes, names.responseModel, reply.model);
   addWhen(attributes, names.choiceIndex, reply.choices.length > 1 ? index : undefined);
@@ -152,7 +153,7 @@ export function captureCall(call: CapturedCall): EndCapture {
       const tokens = blobOf(outcome, choice);
       span.end({
         status,
-        attributes: choiceAttributes(outcome, choice, index, untrainable),
+        attributes: choiceAttributes(call.release, outcome, choice, index, untrainable),
         ...(tokens === undefined ? {} : { tokens }),
       });
     }

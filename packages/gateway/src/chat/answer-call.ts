@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import type { PolicyRelease } from '@agent-lightning/core';
 import type { ReplySink } from '../http/reply-sink.ts';
+import type { Servers } from '../upstream/ask-upstream.ts';
 import { toWireError, WireError } from '../http/wire-error.ts';
 import type { CallLimits } from '../gateway-options.ts';
 import { callEngine } from './call-engine.ts';
@@ -17,11 +18,14 @@ export interface CallOutcome {
   readonly error: WireError | undefined;
   readonly timeToFirstTokenMs: number | undefined;
   readonly retries: number;
+  /** The server that answered, if one did. */
+  readonly upstream: URL | undefined;
 }
 
 export interface CallExchange {
   readonly request: ModelRequest;
   readonly release: PolicyRelease;
+  readonly servers: Servers;
   /** Closes when the agent goes away. */
   readonly response: ServerResponse;
   readonly sink: ReplySink;
@@ -40,7 +44,7 @@ function route(exchange: CallExchange, draft: ReplyDraft, progress: CallProgress
   const call = { request, sink: exchange.sink, draft, isCaptured, progress, signal: exchange.controller.signal };
   return release.kind === 'engine'
     ? callEngine({ ...call, release })
-    : callUpstream({ ...call, release }, { ...limits, deadlineMs });
+    : callUpstream({ ...call, release, servers: exchange.servers }, { ...limits, deadlineMs });
 }
 
 /** Answers one request from a release, and says how that ended; never rejects. */
@@ -80,5 +84,6 @@ export async function answerCall(exchange: CallExchange): Promise<CallOutcome> {
     error,
     timeToFirstTokenMs: draft.firstTokenAtMs === undefined ? undefined : draft.firstTokenAtMs - startedAtMs,
     retries: progress.retries,
+    upstream: progress.upstream,
   };
 }

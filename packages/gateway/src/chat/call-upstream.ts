@@ -3,24 +3,23 @@ import type { PolicyRelease } from '@agent-lightning/core';
 import type { JsonObject } from '../http/read-body.ts';
 import type { ReplyEvent } from '../http/reply-sink.ts';
 import { WireError } from '../http/wire-error.ts';
+import { askUpstream, type AskLimits, type Servers } from '../upstream/ask-upstream.ts';
 import { chatFormat } from '../upstream/chat-format.ts';
 import { completionFormat } from '../upstream/completion-format.ts';
 import { EventStreamParser } from '../upstream/event-stream.ts';
-import { exchange, readBody, readWhole, shownUrl } from '../upstream/http-exchange.ts';
+import { readBody, readWhole, shownUrl } from '../upstream/http-exchange.ts';
 import { parseLifted } from '../upstream/lift-numbers.ts';
 import { isForAgent, readPayload, stripPayload, type ReplyFormat } from '../upstream/reply-format.ts';
-import { isRetryableStatus, retryAfterMs, retryWaitMs, waitToRetry, type RetryLimits } from '../upstream/retry.ts';
-import { statusError } from '../upstream/upstream-error.ts';
 import type { ModelCall } from './model-call.ts';
 
-type UpstreamCall = ModelCall<Extract<PolicyRelease, { kind: 'openai' }>>;
+/** A call to an OpenAI-compatible server. */
+export interface UpstreamCall extends ModelCall<Extract<PolicyRelease, { kind: 'openai' }>> {
+  readonly servers: Servers;
+}
 
 /** What bounds a call to an upstream. */
-export interface UpstreamLimits extends RetryLimits {
-  readonly stallTimeoutMs: number;
+export interface UpstreamLimits extends AskLimits {
   readonly maxReplyBytes: number;
-  /** `performance.now()` at which the call must be over. */
-  readonly deadlineMs: number;
 }
 
 /** Sampling from the policy's own distribution, said outright: a model's own generation config may differ from it. */
@@ -42,40 +41,6 @@ function upstreamBody(call: UpstreamCall): Buffer {
       }
     : {};
   return Buffer.from(JSON.stringify({ ...request.body, ...captured, model: release.model }));
-}
-
-function urlOf(call: UpstreamCall): URL {
-  return new URL(`${call.release.baseUrl.replace(/\/+$/u, '')}${formatOf(call).path}`);
-}
-
-/** Asks until the upstream answers with a 200, or may not be asked again. */
-async function ask(call: UpstreamCall, url: URL, limits: UpstreamLimits): Promise<IncomingMessage> {
-  const body = upstreamBody(call);
-  const accept = call.request.view.stream ? 'text/event-stream' : 'application/json';
-  for (let retry = 0; ; retry += 1) {
-    let failure: WireError;
-    let askedMs: number | undefined;
-    try {
-      const reply = await exchange({
-        url,
-        body,
-        accept,
-        apiKey: call.release.apiKey,
-        signal: call.signal,
-        stallTimeoutMs: limits.stallTimeoutMs,
-      });
-      if (reply.statusCode === 200) return reply;
-      failure = statusError(reply, await readWhole(reply, url, 1_048_576, call.signal), url);
-      if (!isRetryableStatus(reply.statusCode ?? 0)) throw failure;
-      askedMs = retryAfterMs(reply.headers['retry-after'], Date.now());
-    } catch (error) {
-      if (!(error instanceof WireError) || !error.retryable || call.signal.aborted) throw error;
-      failure = error;
-    }
-    if (retry === limits.maxRetries) throw failure;
-    await waitToRetry(retryWaitMs(retry, askedMs, limits), limits.deadlineMs, call.signal, failure);
-    call.progress.retries += 1;
-  }
 }
 
 function expectType(reply: IncomingMessage, wanted: string, url: URL): void {
@@ -176,8 +141,22 @@ async function answerStream(
 
 /** Answers a call from an OpenAI-compatible server; chunks reach the agent as they come. @throws {WireError} */
 export async function callUpstream(call: UpstreamCall, limits: UpstreamLimits): Promise<void> {
-  const url = urlOf(call);
-  const reply = await ask(call, url, limits);
+  const { release, servers, signal, progress } = call;
+  const { reply, url } = await askUpstream(
+    {
+      release,
+      servers,
+      signal,
+      path: formatOf(call).path,
+      body: upstreamBody(call),
+      accept: call.request.view.stream ? 'text/event-stream' : 'application/json',
+      onRetry: () => {
+        progress.retries += 1;
+      },
+    },
+    limits,
+  );
+  progress.upstream = url;
   try {
     await (call.request.view.stream ? answerStream(call, reply, url, limits) : answerWhole(call, reply, url, limits));
     // What may follow `[DONE]` is read and forgotten, so that the connection can be used again.

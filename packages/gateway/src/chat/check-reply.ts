@@ -10,7 +10,9 @@ export interface Untrainable {
     | 'no-usage'
     | 'length-mismatch'
     | 'malformed'
-    | 'grammar';
+    | 'grammar'
+    | 'stale'
+    | 'passthrough';
   readonly reason: string;
 }
 

@@ -20,4 +20,6 @@ export interface ModelCall<Release extends PolicyRelease = PolicyRelease> {
 
 export interface CallProgress {
   retries: number;
+  /** The server that answered; undefined for an engine, and until one does. */
+  upstream?: URL;
 }

@@ -1,5 +1,6 @@
 import { ConfigurationError, type RolloutMode } from '@agent-lightning/core';
 import type { JsonObject } from '../http/read-body.ts';
+import type { Untrainable } from './check-reply.ts';
 import type { ModelRequest } from './model-request.ts';
 
 /** What the gateway enforces over what the agent asks, in one mode. */
@@ -25,7 +26,7 @@ export interface RuledRequest {
   /** Named, such as `temperature:0.2→1` or `top_p:dropped`. */
   readonly rules: readonly string[];
   /** Why the reply cannot be trained on however it turns out; undefined when it can. */
-  readonly untrainable: string | undefined;
+  readonly untrainable: Untrainable | undefined;
 }
 
 /**
@@ -105,7 +106,10 @@ export function applySamplingRules(
     untrainable:
       grammar === undefined
         ? undefined
-        : `grammar: \`${grammar}\` makes the engine sample from another distribution than the policy's`,
+        : {
+            kind: 'grammar',
+            reason: `grammar: \`${grammar}\` makes the engine sample from another distribution than the policy's`,
+          },
   };
 }
 

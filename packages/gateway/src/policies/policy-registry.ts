@@ -1,16 +1,20 @@
 import type { PolicyRelease } from '@agent-lightning/core';
 import { GatewayError } from '@agent-lightning/core';
 import { WireError } from '../http/wire-error.ts';
+import { isHttpUrl } from './model-options.ts';
 
 /** A release that a call was admitted to; released when the call is over. */
 export interface Admission {
   readonly policy: string;
+  /** False for a model of the user's own, which is passed through. */
+  readonly isPolicy: boolean;
   readonly release: PolicyRelease;
   leave(): void;
 }
 
 interface Entry {
   readonly release: PolicyRelease;
+  readonly isPolicy: boolean;
   calls: number;
   readonly waiting: (() => void)[];
 }
@@ -21,32 +25,38 @@ export class PolicyRegistry {
   /** Replaced releases that still have calls. */
   readonly #leaving = new Map<string, Set<Entry>>();
 
+  /** @param models the user's own, which no release replaces */
+  constructor(models: ReadonlyMap<string, PolicyRelease> = new Map()) {
+    for (const [name, release] of models) this.#current.set(name, { release, isPolicy: false, calls: 0, waiting: [] });
+  }
+
   get names(): readonly string[] {
     return [...this.#current.keys()];
   }
 
   /** New calls go to `release` from now on; calls in flight finish where they are. @throws {GatewayError} `request-invalid` */
   publish(policy: string, release: PolicyRelease): void {
-    if (policy === '' || policy.length > 200)
-      throw new GatewayError(`a policy's name must have 1 to 200 characters, not ${policy.length}`, {
-        code: 'request-invalid',
-      });
-    if (!Number.isInteger(release.version) || release.version < 0)
-      throw new GatewayError(`version ${release.version} of policy "${policy}" must be an integer of at least 0`, {
-        code: 'request-invalid',
-      });
-    if (release.kind === 'openai' && !/^https?:$/u.test(URL.parse(release.baseUrl)?.protocol ?? '')) {
-      throw new GatewayError(
-        `the base URL of policy "${policy}" must be an http or https address, not "${release.baseUrl.slice(0, 80)}"`,
-        { code: 'request-invalid' },
-      );
-    }
+    checkRelease(policy, release);
     const replaced = this.#current.get(policy);
+    if (replaced?.isPolicy === false)
+      throw new GatewayError(`"${policy}" is a model of the user's own; publish the policy under another name`, {
+        code: 'request-invalid',
+      });
     if (replaced !== undefined && replaced.calls > 0) {
       const leaving = this.#leaving.get(policy) ?? new Set();
       this.#leaving.set(policy, leaving.add(replaced));
     } else replaced?.waiting.forEach((resolve) => resolve());
-    this.#current.set(policy, { release, calls: 0, waiting: [] });
+    this.#current.set(policy, { release, isPolicy: true, calls: 0, waiting: [] });
+  }
+
+  /** Every model, what serves it and the calls that run on its current release. */
+  list(): readonly {
+    readonly name: string;
+    readonly isPolicy: boolean;
+    readonly release: PolicyRelease;
+    readonly calls: number;
+  }[] {
+    return [...this.#current].map(([name, { isPolicy, release, calls }]) => ({ name, isPolicy, release, calls }));
   }
 
   current(policy: string): PolicyRelease | undefined {
@@ -64,7 +74,7 @@ export class PolicyRegistry {
       );
     }
     entry.calls += 1;
-    return { policy, release: entry.release, leave: () => this.#leave(policy, entry) };
+    return { policy, isPolicy: entry.isPolicy, release: entry.release, leave: () => this.#leave(policy, entry) };
   }
 
   /** Resolves when no call runs on this or an older version of the policy, and it is no longer the current one. */
@@ -82,4 +92,18 @@ export class PolicyRegistry {
     this.#leaving.get(policy)?.delete(entry);
     for (const resolve of entry.waiting.splice(0)) resolve();
   }
+}
+
+function checkRelease(policy: string, release: PolicyRelease): void {
+  const invalid = (problem: string): GatewayError => new GatewayError(problem, { code: 'request-invalid' });
+  if (policy === '' || policy.length > 200)
+    throw invalid(`a policy's name must have 1 to 200 characters, not ${policy.length}`);
+  if (!Number.isInteger(release.version) || release.version < 0)
+    throw invalid(`version ${release.version} of policy "${policy}" must be an integer of at least 0`);
+  if (release.kind === 'engine') return;
+  for (const url of [release.baseUrl, ...(release.replicas ?? [])])
+    if (!isHttpUrl(url))
+      throw invalid(
+        `the base URL of policy "${policy}" must be an http or https address, not "${String(url).slice(0, 80)}"`,
+      );
 }

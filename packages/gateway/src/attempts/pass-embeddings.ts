@@ -1,0 +1,55 @@
+import { modelField } from '../chat/request-fields.ts';
+import type { CallLimits } from '../gateway-options.ts';
+import type { JsonObject } from '../http/read-body.ts';
+import type { ReplyWriter } from '../http/reply-writer.ts';
+import { WireError } from '../http/wire-error.ts';
+import type { PolicyRegistry } from '../policies/policy-registry.ts';
+import { askUpstream, type Servers } from '../upstream/ask-upstream.ts';
+import { readWhole } from '../upstream/http-exchange.ts';
+
+export interface EmbeddingsCall {
+  readonly body: JsonObject;
+  readonly policies: PolicyRegistry;
+  readonly servers: Servers;
+  readonly limits: CallLimits;
+  readonly writer: ReplyWriter;
+  readonly controller: AbortController;
+}
+
+/** Passes an embeddings request to the model's server and its reply back, byte for byte. Nothing is sampled, so nothing is captured. @throws {WireError} */
+export async function passEmbeddings(call: EmbeddingsCall): Promise<void> {
+  const { limits, controller, servers } = call;
+  const { release, leave } = call.policies.admit(modelField(call.body));
+  const timer = setTimeout(() => {
+    controller.abort(
+      new WireError(`the call took longer than ${limits.callTimeoutMs} ms`, {
+        code: 'upstream-timeout',
+        wireCode: 'call-timeout',
+      }),
+    );
+  }, limits.callTimeoutMs);
+  try {
+    if (release.kind === 'engine')
+      throw new WireError('the engine that serves this model makes no embeddings', {
+        code: 'request-invalid',
+        param: 'model',
+      });
+    const { reply, url } = await askUpstream(
+      {
+        release,
+        servers,
+        path: '/embeddings',
+        body: Buffer.from(JSON.stringify({ ...call.body, model: release.model })),
+        accept: 'application/json',
+        signal: controller.signal,
+        onRetry: () => undefined,
+      },
+      { ...limits, deadlineMs: performance.now() + limits.callTimeoutMs },
+    );
+    const bytes = await readWhole(reply, url, limits.maxReplyBytes, controller.signal);
+    call.writer.bytes(bytes, reply.headers['content-type'] ?? 'application/json');
+  } finally {
+    clearTimeout(timer);
+    leave();
+  }
+}

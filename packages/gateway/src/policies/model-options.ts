@@ -1,0 +1,70 @@
+import { ConfigurationError, type PolicyRelease } from '@agent-lightning/core';
+
+/** A model of the user's own that agents may call here: as it is, under its own sampling, never trained. */
+export interface PassthroughModel {
+  /** Of an OpenAI-compatible server; ends in `/v1` with most. */
+  readonly baseUrl: string;
+  /** Further servers of the same model. @default none */
+  readonly replicas?: readonly string[];
+  /** What the server calls it. @default the name that it has here */
+  readonly model?: string;
+  readonly apiKey?: string;
+}
+
+/** A call of an attempt that began on a much older version of the policy. */
+export interface StaleCall {
+  readonly rolloutId: string;
+  readonly attemptId: string;
+  readonly policy: string;
+  /** The version that answered the attempt's first call. */
+  readonly firstVersion: number;
+  readonly version: number;
+}
+
+export interface ModelOptions {
+  /** The user's own models by name. @default none */
+  readonly models?: Readonly<Record<string, PassthroughModel>>;
+  /** How often a server that left the pool is asked whether it is back. @default 5_000 */
+  readonly healthIntervalMs?: number;
+  /** So many versions may be published during an attempt before its calls are stale. @default Infinity */
+  readonly maxStaleness?: number;
+  /** What becomes of a stale call: `mark` answers it and keeps it out of training, `refuse` does not answer it. @default () => 'mark' */
+  readonly onStale?: (call: StaleCall) => 'mark' | 'refuse';
+}
+
+export interface ResolvedModelOptions extends Required<Omit<ModelOptions, 'models'>> {
+  readonly models: ReadonlyMap<string, Extract<PolicyRelease, { kind: 'openai' }>>;
+}
+
+function invalid(message: string): ConfigurationError {
+  return new ConfigurationError(`gateway: ${message}`, { code: 'option-invalid' });
+}
+
+/** Whether a text is an address that an upstream can have. */
+export function isHttpUrl(text: unknown): boolean {
+  return typeof text === 'string' && /^https?:$/u.test(URL.parse(text)?.protocol ?? '');
+}
+
+function resolveModel(name: string, given: PassthroughModel): Extract<PolicyRelease, { kind: 'openai' }> {
+  for (const url of [given.baseUrl, ...(given.replicas ?? [])]) {
+    if (!isHttpUrl(url)) throw invalid(`models.${name}: "${String(url).slice(0, 80)}" is not an http or https address`);
+  }
+  return { kind: 'openai', version: 0, ...given, model: given.model ?? name };
+}
+
+/** @throws {ConfigurationError} `option-invalid` */
+export function resolveModels(options: ModelOptions, policy: string): ResolvedModelOptions {
+  const { healthIntervalMs = 5_000, maxStaleness = Number.POSITIVE_INFINITY } = options;
+  if (!Number.isInteger(healthIntervalMs) || healthIntervalMs < 1 || healthIntervalMs > 2_147_483_647)
+    throw invalid(`healthIntervalMs must be an integer of at least 1, not ${healthIntervalMs}`);
+  if (!(maxStaleness >= 0)) throw invalid(`maxStaleness must be a number of at least 0, not ${maxStaleness}`);
+  const models = Object.entries(options.models ?? {});
+  if (models.some(([name]) => name === policy))
+    throw invalid(`models.${policy} has the name of the policy; name one of them otherwise`);
+  return {
+    models: new Map(models.map(([name, given]) => [name, resolveModel(name, given)])),
+    healthIntervalMs,
+    maxStaleness,
+    onStale: options.onStale ?? (() => 'mark'),
+  };
+}
