@@ -33,6 +33,10 @@ describe('the end of a run', () => {
     expect(text).toContain('npm run quickstart -- --seed 1 --control shuffled');
   });
 
+  it('tells how to begin again, not how to resume', () => {
+    expect(summarize(optionsOf('--resume', 'runs/a'), result)).not.toContain('--resume');
+  });
+
   it('says that a control is one', () => {
     const text = summarize(optionsOf('--control', 'shuffled'), { ...result, validationAfter: 0.2 });
     expect(text).toContain('This was the control');

@@ -10,6 +10,7 @@ export function summarize(options: QuickstartOptions, result: TrainingResult): s
   if (result.stopReason === 'interrupted') {
     return [`Interrupted after ${counts}.`, `Go on: ${commandOf({ ...options, resume: runDirectory })}`].join('\n');
   }
+  const { resume: _, ...again } = options;
   const shuffled = options.control === 'shuffled';
   return [
     `Held-out questions that the agent answers right: ${percent(validationBefore)} before, ${percent(validationAfter)} after.`,
@@ -18,8 +19,8 @@ export function summarize(options: QuickstartOptions, result: TrainingResult): s
     '',
     `Report:  ${result.reportPath}`,
     modelDirectory === undefined ? undefined : `Model:   ${modelDirectory} (loads in transformers and vLLM)`,
-    `Again:   ${commandOf(options)}`,
-    shuffled ? undefined : `Control: ${commandOf({ ...options, control: 'shuffled' })}`,
+    `Again:   ${commandOf(again)}`,
+    shuffled ? undefined : `Control: ${commandOf({ ...again, control: 'shuffled' })}`,
   ]
     .filter((line) => line !== undefined)
     .join('\n');
