@@ -2,7 +2,8 @@ import { defineConfig } from 'vitest/config';
 
 /** One configuration for every package: workspace imports resolve to TypeScript sources, and a test that prints fails. */
 export default defineConfig({
-  ssr: { resolve: { conditions: ['@agent-lightning/source', 'node', 'import', 'module', 'default'] } },
+  // Vitest hands these to Node too, for `require` as well: 'import' must not be among them.
+  ssr: { resolve: { conditions: ['@agent-lightning/source', 'node', 'module', 'default'] } },
   resolve: { conditions: ['@agent-lightning/source', 'node', 'import', 'module', 'default'] },
   test: {
     include: ['**/*.test.ts'],

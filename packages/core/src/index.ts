@@ -29,6 +29,7 @@ export type {
   AttemptRow, Awaitable, ClaimableFilter, NewResources, NewStoreEvent, ResolvedRolloutQuery, RolloutRow, RowDatabase, RowReader, RowWriter,
 } from './store/rows.ts';
 export { storeLimits } from './store/field-checks.ts';
+export { readEventCursor, readPageCursor } from './store/store-errors.ts';
 export {
   decodeAttempt, decodeEvent, decodeResources, decodeRollout, decodeSpan, encodeFailure, encodeSettings, encodeSpanBody, packTokens,
   type SqlRow,
@@ -80,6 +81,13 @@ export type { RunnerOptions } from './runner/runner-options.ts';
 export { runCommand } from './runner/command/run-command.ts';
 export type { CommandResult, CommandReward, RunCommandOptions } from './runner/command/command-options.ts';
 export type { AttemptOutcome, RolloutEnd, RolloutStart, RunnerHooks } from './runner/runner-hooks.ts';
+
+// production
+export { captureRollouts, type CapturedRun, type CaptureRunOptions, type FeedbackOptions, type RolloutCapture } from './production/rollout-capture.ts';
+export type { CaptureDropReason, CaptureOptions, Redact, RedactedText } from './production/capture-options.ts';
+export type { CaptureStatistics } from './production/capture-ledger.ts';
+export type { RewardReceipt } from './production/write-queue.ts';
+export { toSftRows, toTasks, type CapturedTask, type SftRow, type SftRows, type ToSftRowsOptions } from './production/captured-data.ts';
 
 // training backend
 export type {

@@ -10,7 +10,7 @@ const applicationId: number = 0x41674c74;
  * - Immutable, possibly large parts of a rollout live in `tasks`, so that a change of status rewrites a small row.
  * - `span_key` is `ordinal * 2^22 + sequence_id`: the spans of a rollout lie together, in order, in one B-tree.
  */
-const migrations: readonly string[] = [
+export const migrations: readonly string[] = [
   `
   CREATE TABLE rollouts (
     ordinal INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -80,19 +80,20 @@ const migrations: readonly string[] = [
   INSERT INTO counters VALUES ('fencing_token', 0), ('spans', 0), ('tokens', 0), ('watchdog_until_ms', 0);
   CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
   `,
+  `INSERT INTO counters VALUES ('events_removed', 0);`,
 ];
 
 export const schemaVersion: number = migrations.length;
 
 /** Brings the file to this version of the schema, in one transaction. @throws `store-schema` when it is newer, or another program's */
-export function migrate(database: DatabaseSync, path: string): void {
-  if (readVersion(database, path) === schemaVersion) return;
+export function migrate(database: DatabaseSync, path: string, to: number = schemaVersion): void {
+  if (readVersion(database, path) === to) return;
   database.exec('BEGIN IMMEDIATE');
   try {
     // Read again under the lock: another process may have migrated in between.
     const from = readVersion(database, path);
-    for (const statements of migrations.slice(from)) database.exec(statements);
-    database.exec(`PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${schemaVersion}; COMMIT`);
+    for (const statements of migrations.slice(from, to)) database.exec(statements);
+    database.exec(`PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${to}; COMMIT`);
   } catch (error) {
     if (database.isTransaction) database.exec('ROLLBACK');
     throw error;

@@ -5,8 +5,9 @@ import {
   decodeResources,
   decodeRollout,
   decodeSpan,
+  readEventCursor,
+  readPageCursor,
   rolloutTransitions,
-  StoreError,
   type AttemptRow,
   type AttemptStatus,
   type ClaimableFilter,
@@ -66,7 +67,7 @@ export class SqliteReader implements RowReader {
     add('group_id = ?', query.groupId);
     add(
       query.order === 'asc' ? 'ordinal > ?' : 'ordinal < ?',
-      query.cursor === undefined ? undefined : readCursor('query.cursor', query.cursor),
+      query.cursor === undefined ? undefined : readPageCursor('query.cursor', query.cursor),
     );
     const where = conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`;
     const rows = this.statements.all(
@@ -181,8 +182,10 @@ export class SqliteReader implements RowReader {
   }
 
   readEvents(cursor: string, limit: number): readonly StoreEvent[] {
+    const removed = this.statements.get(`SELECT value FROM counters WHERE name = 'events_removed'`)?.['value'];
+    const after = readEventCursor(cursor, removed as number);
     return this.statements
-      .all('SELECT * FROM events WHERE cursor > ? ORDER BY cursor LIMIT ?', readCursor('cursor', cursor), limit)
+      .all('SELECT * FROM events WHERE cursor > ? ORDER BY cursor LIMIT ?', after, limit)
       .map(decodeEvent);
   }
 
@@ -244,13 +247,4 @@ export class SqliteReader implements RowReader {
 
 function toJson(list: readonly string[] | undefined): string | undefined {
   return list === undefined ? undefined : JSON.stringify(list);
-}
-
-function readCursor(field: string, cursor: string): number {
-  if (!/^\d{1,15}$/.test(cursor))
-    throw new StoreError(
-      `${field} must be a cursor that this store returned; got ${JSON.stringify(cursor.slice(0, 60))}`,
-      { code: 'store-invalid' },
-    );
-  return Number(cursor);
 }

@@ -192,6 +192,15 @@ export class SqliteWriter extends SqliteReader implements RowWriter {
       this.statements.run('INSERT INTO events (type, id, status) VALUES (?, ?, ?)', type, id, status ?? null);
   }
 
+  trimEvents(keep: number): void {
+    const removed = Number(this.readLastCursor()) - keep;
+    const isDone = this.statements.run(
+      `UPDATE counters SET value = ?1 WHERE name = 'events_removed' AND value < ?1`,
+      Math.max(0, removed),
+    );
+    if (isDone > 0) this.statements.run('DELETE FROM events WHERE cursor <= ?', removed);
+  }
+
   readUnfinished(runId: string, limit: number): readonly string[] {
     return this.statements
       .all(

@@ -30,3 +30,6 @@ export { collectGeneration, type CollectedChoice, type CollectedGeneration } fro
 export { describeStore } from './store/describe-store.ts';
 export type { OpenStore, StoreSuiteOptions, StoreUnderTest } from './store/store-fixture.ts';
 export type { ModelSuiteOptions } from './store/describe-model.ts';
+
+// a real PostgreSQL server for tests
+export { startPostgres, type PostgresServer, type PostgresServerOptions } from './postgres/start-postgres.ts';

@@ -198,7 +198,10 @@ export interface LightningStore {
   queryWorkers(): Promise<readonly WorkerRecord[]>;
   /** Resolves with the rollouts, in the order given, once all of them are final. @throws TimeoutError `timed-out` | `cancelled`. */
   waitFor(rolloutIds: readonly string[], options?: WaitOptions): Promise<readonly Rollout[]>;
-  /** Yields every event after `cursor` (from the moment of the call when absent) until the signal aborts. Events of deleted runs are gone. */
+  /**
+   * Yields every event after `cursor` (from the moment of the call when absent) until the signal aborts. Events of deleted runs
+   * are gone, and old ones beyond the store's `keepEvents`. @throws `store-not-found` when the cursor is older than those kept
+   */
   subscribe(options?: { readonly cursor?: string; readonly signal?: AbortSignal }): AsyncIterable<StoreEvent>;
   /** Applies the watchdog's rules once, now, on the store's clock; stores also do so by themselves, in one process at a time. Returns how many attempts and rollouts it ended. */
   runWatchdog(): Promise<number>;

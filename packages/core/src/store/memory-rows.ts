@@ -20,7 +20,7 @@ import type {
   RolloutRow,
   RowWriter,
 } from './rows.ts';
-import { invalidField } from './store-errors.ts';
+import { readEventCursor, readPageCursor } from './store-errors.ts';
 
 /** One rollout with all that hangs on it. */
 interface Entry {
@@ -42,6 +42,7 @@ export class MemoryRows implements RowWriter {
   #lastOrdinal: number = 0;
   #lastToken: number = 0;
   #lastEvent: number = 0;
+  #eventsRemoved: number = 0;
 
   readRollouts(rolloutIds: readonly string[]): readonly RolloutRow[] {
     return this.#find(rolloutIds).map((entry) => entry.row);
@@ -49,7 +50,7 @@ export class MemoryRows implements RowWriter {
 
   queryRollouts(query: ResolvedRolloutQuery): Page<Rollout> {
     const isAscending = query.order === 'asc';
-    const after = query.cursor === undefined ? undefined : readOrdinal('query.cursor', query.cursor);
+    const after = query.cursor === undefined ? undefined : readPageCursor('query.cursor', query.cursor);
     const ids = query.rolloutIds === undefined ? undefined : new Set(query.rolloutIds);
     const all = [...this.#entries.values()];
     const items: Rollout[] = [];
@@ -128,7 +129,7 @@ export class MemoryRows implements RowWriter {
   }
 
   readEvents(cursor: string, limit: number): readonly StoreEvent[] {
-    const after = readOrdinal('cursor', cursor);
+    const after = readEventCursor(cursor, this.#eventsRemoved);
     // Cursors ascend and are nearly dense, so that the distance from the end bounds where to look.
     const from = Math.max(0, this.#events.length - Math.max(0, this.#lastEvent - after));
     return this.#events
@@ -255,6 +256,13 @@ export class MemoryRows implements RowWriter {
     for (const event of events) this.#events.push({ cursor: String(++this.#lastEvent), ...event });
   }
 
+  trimEvents(keep: number): void {
+    const removed = this.#lastEvent - keep;
+    if (removed <= this.#eventsRemoved) return;
+    this.#eventsRemoved = removed;
+    this.#events = this.#events.filter((event) => Number(event.cursor) > removed);
+  }
+
   readUnfinished(runId: string, limit: number): readonly string[] {
     return [...this.#unfinished]
       .filter(([, entry]) => entry.row.rollout.runId === runId)
@@ -307,11 +315,6 @@ function matches(rollout: Rollout, query: ResolvedRolloutQuery, ids: ReadonlySet
     (query.runId === undefined || query.runId === rollout.runId) &&
     (query.groupId === undefined || query.groupId === rollout.groupId)
   );
-}
-
-function readOrdinal(field: string, cursor: string): number {
-  if (!/^\d{1,15}$/.test(cursor)) throw invalidField(field, 'must be a cursor that this store returned', cursor);
-  return Number(cursor);
 }
 
 function withoutTokens({ tokens: _tokens, ...span }: Span): Span {

@@ -58,9 +58,13 @@ export interface RowStoreOptions {
   readonly generateId?: (prefix: 'ro' | 'at') => string;
   /** How often this process looks for expired leases and clocks; 0 for never. @default 1_000 */
   readonly watchdogIntervalMs?: number;
+  /** How many of the newest events a subscription can go back; the watchdog removes older ones. At least 1_000. @default 1_000_000 */
+  readonly keepEvents?: number;
 }
 
 const overduePerWrite = 200;
+/** Events are trimmed once in so many turns of the watchdog, and whenever it has other work. */
+const turnsPerTrim = 100;
 const watchNothing = (): void => undefined;
 
 /** A whole store over a database of rows: checks, rules, waiting and the watchdog are here, once for every database. */
@@ -69,10 +73,12 @@ export class RowStore implements LightningStore {
   readonly #now: () => number;
   readonly #generateId: (prefix: 'ro' | 'at') => string;
   readonly #watchdogIntervalMs: number;
+  readonly #keepEvents: number;
   readonly #watchdogHolder: string = randomUUID();
   readonly #watchdog: WatchdogTimer;
   readonly #bell: ChangeBell;
   readonly #waiting: WaitingStore;
+  #turns: number = 0;
   #closing: Promise<void> | undefined;
 
   constructor(database: RowDatabase, options: RowStoreOptions = {}) {
@@ -80,6 +86,7 @@ export class RowStore implements LightningStore {
     this.#now = wholeMilliseconds(options.now) ?? monotonicNow();
     this.#generateId = options.generateId ?? ((prefix) => `${prefix}-${randomUUID().replaceAll('-', '').slice(0, 20)}`);
     this.#watchdogIntervalMs = checkInterval(options.watchdogIntervalMs ?? 1_000);
+    this.#keepEvents = checkKeepEvents(options.keepEvents ?? 1_000_000);
     // A closed store has nothing to watch; the wait ends at its next look.
     this.#bell = new ChangeBell((listener) =>
       this.#closing === undefined ? (database.watch?.(listener) ?? watchNothing) : watchNothing,
@@ -204,6 +211,7 @@ export class RowStore implements LightningStore {
   }
 
   async runWatchdog(): Promise<number> {
+    await this.#write(({ rows }) => rows.trimEvents(this.#keepEvents));
     for (let total = 0; ;) {
       const { seen, ended } = await this.#write((write) => sweepOverdue(write, overduePerWrite));
       total += ended;
@@ -255,7 +263,8 @@ export class RowStore implements LightningStore {
     try {
       const deadlineMs = await this.#read((rows) => rows.readNextDeadlineMs());
       const nowMs = this.#now();
-      if (deadlineMs === undefined || deadlineMs > nowMs) return;
+      const isTrimDue = ++this.#turns % turnsPerTrim === 0;
+      if ((deadlineMs === undefined || deadlineMs > nowMs) && !isTrimDue) return;
       const isHolder = await this.#write(({ rows }) =>
         rows.takeWatchdog(this.#watchdogHolder, nowMs, nowMs + 3 * this.#watchdogIntervalMs),
       );
@@ -277,6 +286,11 @@ function checkInterval(intervalMs: number): number {
   throw new ConfigurationError(`watchdogIntervalMs must be a whole number of milliseconds from 0; got ${intervalMs}`, {
     code: 'option-invalid',
   });
+}
+
+function checkKeepEvents(count: number): number {
+  if (Number.isSafeInteger(count) && count >= 1_000) return count;
+  throw new ConfigurationError(`keepEvents must be a whole number from 1000; got ${count}`, { code: 'option-invalid' });
 }
 
 /** Wall-clock time at the start, then the process's own monotonic clock: a clock that is set does not expire leases. */

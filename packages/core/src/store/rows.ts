@@ -64,7 +64,7 @@ export interface RowReader {
   readResources(resourcesId: string, version?: number): Awaitable<ResourcesVersion | undefined>;
   readLatestResources(): Awaitable<ResourcesVersion | undefined>;
   readWorkers(): Awaitable<readonly WorkerRecord[]>;
-  /** Events after the cursor, oldest first. @throws StoreError `store-invalid` when the cursor is not one of this store's */
+  /** Events after the cursor, oldest first. @throws what `readEventCursor` throws: the cursor is not a store's, or too old */
   readEvents(cursor: string, limit: number): Awaitable<readonly StoreEvent[]>;
   readLastCursor(): Awaitable<string>;
   /** The earliest moment at which a queued rollout of this filter is claimable, which may be over; overdue ones do not count. */
@@ -91,7 +91,10 @@ export interface RowWriter extends RowReader {
   insertSpans(spans: readonly Span[]): Awaitable<void>;
   insertResources(resources: NewResources): Awaitable<ResourcesVersion>;
   touchWorker(workerId: string, nowMs: number): Awaitable<void>;
+  /** Cursors are in the order of commits: who reads an event later sees every event with a smaller cursor. */
   appendEvents(events: readonly NewStoreEvent[]): Awaitable<void>;
+  /** Removes all but the newest `keep` cursors' events, and remembers up to which one. Costs next to nothing when there are no more. */
+  trimEvents(keep: number): Awaitable<void>;
   /** Ids of a run's rollouts that are not final, at most `limit`. */
   readUnfinished(runId: string, limit: number): Awaitable<readonly string[]>;
   /** Removes a run's rollouts with their attempts, spans and events; returns how many rollouts there were. */

@@ -39,3 +39,23 @@ export function describeValue(value: unknown): string {
   if (typeof value === 'function') return 'a function';
   return String(value);
 }
+
+/** The number in a cursor of `queryRollouts`, or of `subscribe`. @throws `store-invalid` when no store returned it */
+export function readPageCursor(field: string, cursor: string): number {
+  if (!/^\d{1,15}$/.test(cursor)) throw invalidField(field, 'must be a cursor that this store returned', cursor);
+  return Number(cursor);
+}
+
+/**
+ * The number in a cursor of `subscribe`.
+ * @param removed the highest number of an event that was removed by age
+ * @throws `store-not-found` when events after it are gone
+ */
+export function readEventCursor(cursor: string, removed: number): number {
+  const after = readPageCursor('cursor', cursor);
+  if (after >= removed) return after;
+  throw new StoreError(
+    `the events after cursor ${after} were removed by keepEvents, up to ${removed}; read the rollouts with queryRollouts, and subscribe from now on, or from cursor "${removed}"`,
+    { code: 'store-not-found' },
+  );
+}

@@ -1,4 +1,4 @@
-import { TimeoutError } from '../errors.ts';
+import { LightningError, TimeoutError } from '../errors.ts';
 import { isFinalRolloutStatus, type Rollout } from '../vocabulary/rollout.ts';
 import type { ChangeBell } from './change-bell.ts';
 import type { StoreEvent, WaitOptions } from './lightning-store.ts';
@@ -37,14 +37,17 @@ export async function waitForFinal(
   const deadline = new Deadline(options.timeoutMs);
   const watch = store.bell.watch();
   try {
-    const { pending, ...from } = await readPending(store, rolloutIds);
-    let { cursor } = from;
+    let { cursor, pending } = await readPending(store, rolloutIds);
     while (pending.size > 0) {
       throwWhenOver(options.signal, deadline, rolloutIds.length, pending);
       await watch.next(deadline.leftMs, options.signal);
-      for (const event of await readAllEvents(store, cursor)) {
-        cursor = event.cursor;
-        if (event.status !== undefined && isFinalRolloutStatus(event.status)) pending.delete(event.id);
+      const events = await readAllEvents(store, cursor);
+      // Removed before they were read: look at the rollouts themselves.
+      if (events === 'removed') ({ cursor, pending } = await readPending(store, rolloutIds));
+      else {
+        cursor = events.at(-1)?.cursor ?? cursor;
+        for (const { id, status } of events)
+          if (status !== undefined && isFinalRolloutStatus(status)) pending.delete(id);
       }
     }
   } finally {
@@ -88,10 +91,16 @@ export function inOrder(rolloutIds: readonly string[], rollouts: readonly Rollou
   });
 }
 
-async function readAllEvents(store: WaitingStore, from: string): Promise<readonly StoreEvent[]> {
+async function readAllEvents(store: WaitingStore, from: string): Promise<readonly StoreEvent[] | 'removed'> {
   const all: StoreEvent[] = [];
   for (let cursor = from; ;) {
-    const page = await store.read((rows) => rows.readEvents(cursor, eventsPerRead));
+    let page: readonly StoreEvent[];
+    try {
+      page = await store.read((rows) => rows.readEvents(cursor, eventsPerRead));
+    } catch (error) {
+      if (LightningError.isInstance(error) && error.code === 'store-not-found') return 'removed';
+      throw error;
+    }
     for (const event of page) all.push(event);
     const last = page.at(-1);
     if (last === undefined || page.length < eventsPerRead) return all;

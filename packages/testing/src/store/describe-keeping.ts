@@ -106,6 +106,17 @@ export function describeKeeping(open: OpenStore): void {
       expect(exported[1]).toMatchObject({ attempts: [], spans: [] });
     });
 
+    testStore('keeps the newest events, and tells who asks for older ones', open, async ({ store }) => {
+      const first = store.subscribe({ cursor: '0' })[Symbol.asyncIterator]();
+      await store.enqueue(Array.from({ length: 1_500 }, (_, index) => ({ rolloutId: `r${index}`, input: 1 })));
+      await store.runWatchdog();
+      await expectError(first.next(), 'store-not-found', /cursor 0 .*subscribe/);
+      for await (const { cursor, id } of store.subscribe({ cursor: '500' })) {
+        expect([cursor, id]).toEqual(['501', 'r500']);
+        break;
+      }
+    });
+
     testStore('finishes the writes under way when it closes, and refuses later calls', open, async ({ store }) => {
       const writing = store.enqueue([{ rolloutId: 'a', input: 1 }]);
       await store.close();

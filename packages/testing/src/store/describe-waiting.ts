@@ -84,9 +84,9 @@ export function describeWaiting(open: OpenStore): void {
       await expectError(store.waitFor(['a'], { timeoutMs: 1 }), 'timed-out', /1 of 1 .*a/);
       await expectError(store.waitFor(['a'], { signal: AbortSignal.abort() }), 'cancelled');
       await expectError(store.waitFor(['a', 'absent']), 'store-not-found', /absent/);
-      const waiting = store.waitFor(['a']);
+      const waiting = expectError(store.waitFor(['a']), 'store-closed');
       await store.close();
-      await expectError(waiting, 'store-closed');
+      await waiting;
     });
 
     testStore('wakes a hundred waiters, each for its own rollout', open, async ({ store }) => {

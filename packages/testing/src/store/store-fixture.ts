@@ -7,6 +7,8 @@ export interface StoreSuiteOptions {
   readonly now: () => number;
   /** 0: the suite runs the watchdog itself. */
   readonly watchdogIntervalMs: number;
+  /** Events that the store must keep. */
+  readonly keepEvents: number;
 }
 
 /** A fresh, empty store, and what else can be tried on its kind. */
@@ -48,7 +50,7 @@ export function testStore(
 /** Opens a store, hands it to `run`, and closes all that was opened, whatever happens. */
 export async function withStore(open: OpenStore, run: (test: StoreTest) => Promise<void>): Promise<void> {
   let nowMs = startMs;
-  const under = await open({ now: () => nowMs, watchdogIntervalMs: 0 });
+  const under = await open({ now: () => nowMs, watchdogIntervalMs: 0, keepEvents: 1_000 });
   const opened: LightningStore[] = [under.store];
   const remember = (again: (() => Promise<LightningStore>) | undefined): (() => Promise<LightningStore>) | undefined =>
     again &&

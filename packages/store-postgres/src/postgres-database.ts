@@ -1,0 +1,79 @@
+import { randomUUID } from 'node:crypto';
+import type { Awaitable, RowDatabase, RowReader, RowWriter } from '@agent-lightning/core';
+import { ChangeListener } from './change-listener.ts';
+import { Connections, type ConnectionsOptions } from './connections.ts';
+import { findContradictions } from './integrity.ts';
+import { PostgresReader } from './postgres-reader.ts';
+import { migrate } from './schema.ts';
+import { ServerClock } from './server-clock.ts';
+import { WriteBatches } from './write-batches.ts';
+
+const writesPerCommit = 256;
+
+/** One schema on a server: a transaction that writes at a time from this process, several that read, and a listener. */
+export class PostgresDatabase implements RowDatabase {
+  readonly clock: ServerClock = new ServerClock();
+  readonly #connections: Connections;
+  readonly #listener: ChangeListener;
+  readonly #writes: WriteBatches;
+
+  private constructor(options: ConnectionsOptions) {
+    const channel = `agent_lightning_${options.schema}`.slice(0, 63);
+    const self = randomUUID();
+    this.#connections = new Connections(options, this.clock);
+    this.#listener = new ChangeListener(this.#connections, channel, self);
+    this.#writes = new WriteBatches(this.#connections, { maxJobs: writesPerCommit, channel, sender: self });
+  }
+
+  /** Connects and migrates. @throws StoreError */
+  static async open(options: ConnectionsOptions): Promise<PostgresDatabase> {
+    const database = new PostgresDatabase(options);
+    const connections = database.#connections;
+    try {
+      await connections.retry(async () => {
+        const client = await connections.connect();
+        try {
+          await migrate(client, options.schema);
+        } finally {
+          await client.end();
+        }
+        await database.#listener.start();
+      });
+    } catch (error) {
+      await connections.close();
+      throw error;
+    }
+    return database;
+  }
+
+  read<Reply>(work: (rows: RowReader) => Awaitable<Reply>): Promise<Reply> {
+    return this.#connections.retry(() =>
+      this.#connections.use(async (transaction) => {
+        transaction.send('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
+        const reply = await work(new PostgresReader(transaction));
+        transaction.send('COMMIT');
+        await transaction.settle();
+        return reply;
+      }),
+    );
+  }
+
+  write<Reply>(work: (rows: RowWriter) => Awaitable<Reply>): Promise<Reply> {
+    return this.#writes.write(work);
+  }
+
+  watch(listener: () => void): () => void {
+    return this.#listener.add(listener);
+  }
+
+  /** What rows say against each other; nothing for sound data. */
+  checkIntegrity(): Promise<readonly string[]> {
+    return this.#connections.retry(() => this.#connections.use((transaction) => findContradictions(transaction)));
+  }
+
+  async close(): Promise<void> {
+    await this.#writes.idle();
+    await this.#listener.close();
+    await this.#connections.close();
+  }
+}

@@ -1,0 +1,80 @@
+import { ConfigurationError, RowStore, type RowStoreOptions } from '@agent-lightning/core';
+import type { ClientConfig } from 'pg';
+import type { ConnectionsOptions } from './connections.ts';
+import { PostgresDatabase } from './postgres-database.ts';
+
+export interface PostgresStoreOptions extends RowStoreOptions {
+  /** A URL such as `postgres://user:password@host:5432/database`, or pg's own options of one client. */
+  readonly connection: string | ClientConfig;
+  /** The schema that holds this store's tables; created when it does not exist. @default 'agent_lightning' */
+  readonly schema?: string;
+  /** How many connections this process may hold, at least 3: one listens, the others write and read. @default 8 */
+  readonly maxConnections?: number;
+  /** How long a call goes on trying when the server cannot be reached; then it rejects with `store-unavailable`, retryable. @default 5_000 */
+  readonly reconnectMs?: number;
+}
+
+/** A store in one schema of a PostgreSQL database, for processes on many machines. Make it with `openPostgresStore`. */
+export class PostgresStore extends RowStore {
+  readonly schema: string;
+  readonly #database: PostgresDatabase;
+
+  /** @internal */
+  constructor(database: PostgresDatabase, schema: string, options: RowStoreOptions) {
+    super(database, { ...options, now: options.now ?? (() => database.clock.now()) });
+    this.schema = schema;
+    this.#database = database;
+  }
+
+  /** Reads every table and returns what rows say against each other; nothing for sound data. */
+  checkIntegrity(): Promise<readonly string[]> {
+    return this.#database.checkIntegrity();
+  }
+}
+
+/**
+ * Connects, and creates the schema or migrates it to this version; any number of processes may do so at once.
+ * @throws StoreError `store-schema` for a newer schema or another program's, `store-unavailable`, `store-readonly`
+ */
+export async function openPostgresStore(options: PostgresStoreOptions): Promise<PostgresStore> {
+  const resolved = resolveOptions(options);
+  const database = await PostgresDatabase.open(resolved);
+  try {
+    return new PostgresStore(database, resolved.schema, options);
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+}
+
+function resolveOptions({
+  connection,
+  schema = 'agent_lightning',
+  maxConnections = 8,
+  reconnectMs = 5_000,
+}: PostgresStoreOptions): ConnectionsOptions {
+  if (typeof connection === 'string' ? !/^postgres(ql)?:\/\//.test(connection) : typeof connection !== 'object')
+    throw invalid('connection must be a postgres:// URL, or the options of a pg client');
+  if (typeof connection === 'string' && new URL(connection).searchParams.has('options'))
+    throw invalid(
+      'connection must not have `options` in its URL, where they would hide the schema; give an object with `options`',
+    );
+  if (!/^[a-z_][a-z0-9_]{0,40}$/.test(schema) || schema.startsWith('pg_'))
+    throw invalid(
+      `schema must be 1 to 41 characters of [a-z0-9_] that do not begin with a digit or pg_; got ${JSON.stringify(schema)}`,
+    );
+  if (!Number.isSafeInteger(maxConnections) || maxConnections < 3 || maxConnections > 1_000)
+    throw invalid(`maxConnections must be a whole number from 3 to 1000; got ${maxConnections}`);
+  if (!Number.isSafeInteger(reconnectMs) || reconnectMs < 0 || reconnectMs > 600_000)
+    throw invalid(`reconnectMs must be a whole number from 0 to 600000; got ${reconnectMs}`);
+  return {
+    connection: typeof connection === 'string' ? { connectionString: connection } : connection,
+    schema,
+    maxConnections,
+    reconnectMs,
+  };
+}
+
+function invalid(message: string): ConfigurationError {
+  return new ConfigurationError(message, { code: 'option-invalid' });
+}
