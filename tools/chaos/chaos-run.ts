@@ -7,13 +7,13 @@ import { fileURLToPath } from 'node:url';
 import { Auditor, type Acknowledged } from './auditor.ts';
 import { LedgerReader } from './ledger.ts';
 import { createRandom } from './random.ts';
-import { openTarget, type StoreTarget } from './store-target.ts';
+import { breakConnections, dropSchema } from './postgres-attacks.ts';
+import { openTarget, type StoreTarget, type TargetKind } from './store-target.ts';
 import type { WorkerConfiguration } from './worker.ts';
 
 export interface ChaosOptions {
   readonly kills: number;
-  readonly store: StoreTarget['store'];
-  readonly durability: StoreTarget['durability'];
+  readonly target: TargetKind;
   readonly seed: number;
   /** An empty folder for the data and the ledgers. */
   readonly folder: string;
@@ -23,11 +23,12 @@ export interface ChaosOptions {
 
 export interface ChaosReport {
   readonly store: string;
-  readonly durability: string;
   readonly seed: number;
   readonly kills: number;
   /** Times that a worker was frozen for longer than its lease and woken again. */
   readonly zombies: number;
+  /** Times that the server broke every connection of the workers. */
+  readonly brokenConnections: number;
   readonly acknowledged: Acknowledged;
   readonly slowestOpenMs: number;
   readonly violations: readonly string[];
@@ -53,23 +54,24 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
     failed: 0,
     fenced: 0,
   };
-  let [kills, zombies, slowestOpenMs] = [0, 0, 0];
+  let [kills, zombies, brokenConnections, slowestOpenMs] = [0, 0, 0, 0];
   const violations: string[] = [];
   for (let round = 0; kills < options.kills && violations.length === 0; round++) {
     const siege = new Siege(options, round);
     await siege.run(Math.min(killsPerStore, options.kills - kills), (done) => options.onProgress?.(kills + done));
     kills += siege.kills;
     zombies += siege.zombies;
+    brokenConnections += siege.brokenConnections;
     slowestOpenMs = Math.max(slowestOpenMs, siege.slowestOpenMs);
     violations.push(...siege.auditor.violations);
     for (const [type, count] of Object.entries(siege.auditor.acknowledged)) totals[type as keyof Acknowledged] += count;
   }
   return {
-    store: options.store,
-    durability: options.durability,
+    store: options.target.store === 'sqlite' ? `sqlite ${options.target.durability}` : options.target.store,
     seed: options.seed,
     kills,
     zombies,
+    brokenConnections,
     acknowledged: totals,
     slowestOpenMs: Math.round(slowestOpenMs),
     violations,
@@ -89,6 +91,7 @@ class Siege {
   readonly auditor: Auditor = new Auditor();
   kills: number = 0;
   zombies: number = 0;
+  brokenConnections: number = 0;
   slowestOpenMs: number = 0;
   readonly #options: ChaosOptions;
   readonly #round: number;
@@ -102,11 +105,10 @@ class Siege {
     this.#options = options;
     this.#round = round;
     this.#random = createRandom(options.seed * 1_000 + round);
-    this.#target = {
-      store: options.store,
-      durability: options.durability,
-      location: join(options.folder, `store-${round}.db`),
-    };
+    this.#target =
+      options.target.store === 'sqlite'
+        ? { ...options.target, path: join(options.folder, `store-${round}.db`) }
+        : { ...options.target, schema: `chaos_${process.pid}_${round}` };
   }
 
   async run(kills: number, onProgress: (kills: number) => void): Promise<void> {
@@ -125,7 +127,12 @@ class Siege {
       await Promise.all(this.#running.map((running) => this.#kill(running)));
     }
     if (this.auditor.violations.length > 0) return;
-    for (const suffix of ['', '-wal', '-shm']) rmSync(this.#target.location + suffix, { force: true });
+    await this.#removeData();
+  }
+
+  async #removeData(): Promise<void> {
+    if (this.#target.store === 'postgres') return dropSchema(this.#target.url, this.#target.schema);
+    for (const suffix of ['', '-wal', '-shm']) rmSync(this.#target.path + suffix, { force: true });
   }
 
   #spawn(): void {
@@ -146,7 +153,7 @@ class Siege {
     this.#running.push({ process: child, ledger: new LedgerReader(ledger), readySinceMs: undefined });
   }
 
-  /** One worker dies, or all at once, or one freezes until its leases are over and comes back as a zombie. */
+  /** One worker dies, or all at once, or one freezes until its leases are over and comes back as a zombie, or a server breaks all connections. */
   async #strike(left: number): Promise<void> {
     const victim = this.#running[Math.floor(this.#random() * this.#running.length)] as Running;
     const choice = this.#random();
@@ -159,6 +166,10 @@ class Siege {
       for (const running of this.#running)
         if (running.readySinceMs !== undefined) running.readySinceMs = performance.now();
       return;
+    }
+    if (choice < 0.2 && this.#target.store === 'postgres') {
+      await breakConnections(this.#target.url);
+      this.brokenConnections++;
     }
     const victims = choice < 0.3 && left >= this.#running.length ? [...this.#running] : [victim];
     await Promise.all(victims.map((running) => this.#kill(running)));

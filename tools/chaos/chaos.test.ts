@@ -1,13 +1,15 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { startPostgres } from '@agent-lightning/testing';
 import { expect, it } from 'vitest';
 import { runChaos } from './chaos-run.ts';
+import type { TargetKind } from './store-target.ts';
 
-it('loses no acknowledged write in ten kills at random moments', async () => {
+async function expectNoLoss(target: TargetKind): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'chaos-test-'));
   try {
-    const report = await runChaos({ kills: 10, store: 'sqlite', durability: 'normal', seed: 1, folder });
+    const report = await runChaos({ kills: 10, target, seed: 1, folder });
     expect(report.violations).toEqual([]);
     expect(report.kills).toBe(10);
     expect(
@@ -15,5 +17,18 @@ it('loses no acknowledged write in ten kills at random moments', async () => {
     ).toBeGreaterThan(0);
   } finally {
     rmSync(folder, { recursive: true });
+  }
+}
+
+it('loses no acknowledged write in ten kills at random moments, in a file', async () => {
+  await expectNoLoss({ store: 'sqlite', durability: 'normal' });
+}, 120_000);
+
+it('loses no acknowledged write in ten kills at random moments, on a server', async () => {
+  const server = await startPostgres();
+  try {
+    await expectNoLoss({ store: 'postgres', url: server.url });
+  } finally {
+    await server.stop();
   }
 }, 120_000);

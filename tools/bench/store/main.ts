@@ -1,11 +1,14 @@
 // Measures the stores; prints one JSON line per case.
-// npm run bench:store [-- --rollouts 500 --queued 100000 --folder DIR]
+// npm run bench:store [-- --rollouts 500 --queued 100000 --folder DIR --store memory|sqlite|postgres]
+// PostgreSQL is a server of its own, or the one that POSTGRES_URL names.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { MemoryStore, type LightningStore } from '@agent-lightning/core';
+import { openPostgresStore } from '@agent-lightning/store-postgres';
 import { openSqliteStore } from '@agent-lightning/store-sqlite';
+import { startPostgres, type PostgresServer } from '@agent-lightning/testing';
 import { measureClaims } from './claim-latency.ts';
 import { measureNaiveWriter } from './naive-writer.ts';
 import { measureRolloutLife } from './rollout-life.ts';
@@ -15,17 +18,20 @@ const { values } = parseArgs({
     rollouts: { type: 'string', default: '500' },
     queued: { type: 'string', default: '100000' },
     folder: { type: 'string', default: tmpdir() },
+    store: { type: 'string', default: '' },
   },
 });
 const rollouts = Number(values.rollouts);
 const queued = Number(values.queued);
 const folder = mkdtempSync(join(values.folder, 'bench-store-'));
-let files = 0;
+let places = 0;
+let server: PostgresServer | undefined;
 
 const stores: readonly [string, () => Promise<LightningStore>][] = [
   ['memory', async () => new MemoryStore()],
   ['sqlite full', () => openSqliteStore({ path: nextPath(), durability: 'full' })],
   ['sqlite normal', () => openSqliteStore({ path: nextPath(), durability: 'normal' })],
+  ['postgres', openPostgres],
 ];
 
 try {
@@ -36,7 +42,7 @@ try {
   };
   for (const [durability, result] of Object.entries(naive))
     print({ case: 'whole life, naive writer', store: `sqlite ${durability}`, ...result });
-  for (const [name, open] of stores) {
+  for (const [name, open] of stores.filter(([name]) => name.startsWith(values.store))) {
     for (const spansPerCall of [10, 1]) {
       const result = await withStore(open, (store) =>
         measureRolloutLife(store, { rollouts, concurrency: 32, spansPerCall }),
@@ -54,11 +60,17 @@ try {
     print({ case: 'claim', store: name, workers: 64, queued, ...claims });
   }
 } finally {
+  await server?.stop();
   rmSync(folder, { recursive: true });
 }
 
+async function openPostgres(): Promise<LightningStore> {
+  server ??= await startPostgres();
+  return openPostgresStore({ connection: server.url, schema: `bench_${process.pid}_${places++}` });
+}
+
 function nextPath(): string {
-  return join(folder, `${files++}.db`);
+  return join(folder, `${places++}.db`);
 }
 
 async function withStore<Result>(
