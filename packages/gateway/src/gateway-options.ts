@@ -1,5 +1,6 @@
 import { ConfigurationError, type LightningStore, type RolloutMode } from '@agent-lightning/core';
 import { resolveSampling, type ResolvedModeSampling, type SamplingOptions } from './chat/sampling-rules.ts';
+import type { GatewayLogEntry } from './gateway-log.ts';
 import { isLoopback } from './http/listen.ts';
 import { resolveModels, type ModelOptions, type ResolvedModelOptions } from './policies/model-options.ts';
 
@@ -38,7 +39,7 @@ export interface GatewayOptions extends CallLimitOptions, ModelOptions {
   readonly publicUrl?: string;
   /** Further values of the `Host` header to answer. @default none */
   readonly allowedHosts?: readonly string[];
-  /** Opens `/metrics`; needed to listen on anything but the loopback interface. At least 32 characters. @default none: `/metrics` is open on the loopback */
+  /** Opens `/admin` and `/metrics`; needed to listen on anything but the loopback interface. At least 32 characters. @default none: `/admin` is closed, `/metrics` open */
   readonly adminKey?: string;
   /** The model name that attempts are given. @default 'policy' */
   readonly policy?: string;
@@ -50,13 +51,16 @@ export interface GatewayOptions extends CallLimitOptions, ModelOptions {
   readonly writeDelayMs?: number;
   /** How long calls may go on when their attempt is closed. @default 0 */
   readonly closeGraceMs?: number;
+  /** Told what happens, one entry for each call. Must not block. @default nothing is logged */
+  readonly log?: (entry: GatewayLogEntry) => void;
 }
 
 export interface ResolvedGatewayOptions extends Required<
-  Omit<GatewayOptions, 'publicUrl' | 'adminKey' | 'sampling' | keyof CallLimitOptions | keyof ModelOptions>
+  Omit<GatewayOptions, 'publicUrl' | 'adminKey' | 'sampling' | 'log' | keyof CallLimitOptions | keyof ModelOptions>
 > {
   readonly limits: CallLimits;
   readonly serving: ResolvedModelOptions;
+  readonly log: ((entry: GatewayLogEntry) => void) | undefined;
   readonly publicUrl: URL | undefined;
   readonly adminKey: string | undefined;
   readonly sampling: Readonly<Record<RolloutMode, ResolvedModeSampling>>;
@@ -125,6 +129,7 @@ export function resolveGatewayOptions(options: GatewayOptions): ResolvedGatewayO
     sampling: resolveSampling(options.sampling),
     seed: integer('seed', options.seed ?? 0, -Number.MAX_SAFE_INTEGER),
     writeDelayMs: integer('writeDelayMs', options.writeDelayMs ?? 50, 0, longestTimerMs),
+    log: options.log,
     closeGraceMs: integer('closeGraceMs', options.closeGraceMs ?? 0, 0, longestTimerMs),
   });
 }

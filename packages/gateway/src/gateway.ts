@@ -1,22 +1,23 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Claim, LlmEndpoint, ModelGateway, PolicyRelease } from '@agent-lightning/core';
-import { hashKey, isKey, presentedKey } from './attempts/attempt-key.ts';
+import { answerAdmin, checkAdminKey, type AdminSurface } from './admin/admin-routes.ts';
 import { AttemptRegistry } from './attempts/attempt-registry.ts';
-import { answerAttemptCall, answerEmbeddings, type AttemptCalls } from './attempts/answer-attempt-call.ts';
+import type { AttemptCalls } from './attempts/answer-attempt-call.ts';
+import { answerAttempt, parseAttemptPath } from './attempts/attempt-routes.ts';
+import type { OpenClaim } from './attempts/attempt-session.ts';
 import { WriteWindow } from './attempts/write-window.ts';
 import { resolveGatewayOptions, type GatewayOptions, type ResolvedGatewayOptions } from './gateway-options.ts';
+import { GatewayLog } from './gateway-log.ts';
 import { formatMetrics, StatisticsCounter, type GatewayStatistics } from './gateway-statistics.ts';
 import { listen, type Listener } from './http/listen.ts';
 import { ReplyWriter } from './http/reply-writer.ts';
-import { checkHost, expectMethod, modelList, pathOf, respond, unknownPath } from './http/routes.ts';
-import { WireError } from './http/wire-error.ts';
+import { checkHost, expectMethod, pathOf, respond, unknownPath } from './http/routes.ts';
+import type { WireError } from './http/wire-error.ts';
 import { AdmissionGate, type PauseOptions } from './policies/admission-gate.ts';
 import { EndpointPool } from './policies/endpoint-pool.ts';
 import { PolicyRegistry } from './policies/policy-registry.ts';
 import { probeEndpoint } from './upstream/probe.ts';
-import { wires, wireOf } from './wires/wires.ts';
-
-const attemptPath = /^\/rollout\/([^/]+)\/attempt\/([^/]+)\/v1(\/.+)$/u;
+import { wireOf } from './wires/wires.ts';
 
 /**
  * Where agents' model calls meet the policy: one URL and key per attempt, and every call captured token by token under
@@ -28,6 +29,7 @@ export class Gateway implements ModelGateway {
   readonly #attempts: AttemptRegistry;
   readonly #policies: PolicyRegistry;
   readonly #pool: EndpointPool;
+  readonly #log: GatewayLog;
   readonly #gate = new AdmissionGate();
   readonly #statistics = new StatisticsCounter();
   #listener: Listener | undefined;
@@ -37,13 +39,17 @@ export class Gateway implements ModelGateway {
     this.#options = options;
     const { models, healthIntervalMs } = options.serving;
     this.#policies = new PolicyRegistry(models);
-    this.#pool = new EndpointPool({ healthIntervalMs, probe: probeEndpoint });
+    this.#log = new GatewayLog(options.log);
+    const onChange = (baseUrl: string, isIn: boolean): void =>
+      isIn ? this.#log.info('server-joined', { server: baseUrl }) : this.#log.warn('server-left', { server: baseUrl });
+    this.#pool = new EndpointPool({ healthIntervalMs, probe: probeEndpoint, onChange });
     this.#calls = {
       options,
       policies: this.#policies,
       pool: this.#pool,
       gate: this.#gate,
       statistics: this.#statistics,
+      log: this.#log,
     };
     this.#attempts = new AttemptRegistry(options.store, new WriteWindow(options.writeDelayMs));
   }
@@ -55,7 +61,7 @@ export class Gateway implements ModelGateway {
     const handle = (request: IncomingMessage, response: ServerResponse): void =>
       respond(response, gateway.#handle(request, response), {
         errorBody: wireOf(request.url)?.errorBody,
-        onError: (error) => gateway.#statistics.countRejected(error),
+        onError: (error) => gateway.#onRejected(request, error),
       });
     gateway.#listener = await listen({ host, port, allowedHosts, handle });
     return gateway;
@@ -73,6 +79,7 @@ export class Gateway implements ModelGateway {
   /** New calls of this policy go to `release` from now on; calls in flight finish on the version that they began with. @throws {GatewayError} `request-invalid` */
   publish(policy: string, release: PolicyRelease): void {
     this.#policies.publish(policy, release);
+    this.#log.info('published', { policy, version: release.version });
   }
 
   /** Resolves when this version of the policy is replaced and no call runs on it any more. */
@@ -82,19 +89,23 @@ export class Gateway implements ModelGateway {
 
   /** Admits no new call; resolves with the number of calls still in flight, once there is none or the drain is over. None is killed. */
   pause(options?: PauseOptions): Promise<number> {
+    this.#log.info('paused', { in_flight: this.#gate.inFlight });
     return this.#gate.pause(options);
   }
 
   resume(): void {
+    this.#log.info('resumed', {});
     this.#gate.resume();
   }
 
   /** Opens the attempt's URL and mints its key. @throws {GatewayError} `request-invalid` when it is open already */
-  async openAttempt(claim: Claim): Promise<LlmEndpoint> {
+  async openAttempt(claim: OpenClaim): Promise<LlmEndpoint> {
     const { rolloutId, attemptId } = claim.attempt;
     const { temperature, maxTokens } = this.#options.sampling[claim.rollout.mode];
+    const apiKey = this.#attempts.open(claim);
+    this.#log.info('attempt-opened', { rollout_id: rolloutId, attempt_id: attemptId, mode: claim.rollout.mode });
     return {
-      apiKey: this.#attempts.open(claim),
+      apiKey,
       baseUrl: `${this.url}/rollout/${encodeURIComponent(rolloutId)}/attempt/${encodeURIComponent(attemptId)}/v1`,
       model: this.#options.policy,
       sampling: {
@@ -106,7 +117,7 @@ export class Gateway implements ModelGateway {
 
   /** Ends the attempt's key and its calls; resolves when every captured call is stored. @throws {StoreError} when one could not be */
   closeAttempt(claim: Claim): Promise<void> {
-    return this.#attempts.close(claim, this.#options.closeGraceMs);
+    return this.#closeAttempt(claim.attempt);
   }
 
   /** Lets calls in flight finish for `drainMs`, stores everything and stops listening. @throws {StoreError} when a captured call could not be stored */
@@ -119,24 +130,37 @@ export class Gateway implements ModelGateway {
     return this.close();
   }
 
+  async #closeAttempt(ids: Pick<OpenClaim['attempt'], 'rolloutId' | 'attemptId'>): Promise<void> {
+    await this.#attempts.close(ids, this.#options.closeGraceMs);
+    this.#log.info('attempt-closed', { rollout_id: ids.rolloutId, attempt_id: ids.attemptId });
+  }
+
   async #close(drainMs: number): Promise<void> {
+    this.#log.info('closing', { in_flight: this.#gate.inFlight, drain_ms: drainMs });
     const closed = this.#listener?.close();
+    this.#gate.shut();
     if (drainMs > 0) await this.#gate.idle(drainMs);
     try {
       await this.#attempts.closeAll(this.#options.closeGraceMs);
     } finally {
-      this.#gate.resume();
       this.#pool.close();
       this.#listener?.server.closeAllConnections();
       await closed;
     }
   }
 
+  #onRejected(request: IncomingMessage, error: WireError): void {
+    this.#statistics.countRejected(error);
+    const fields = { method: request.method, path: request.url?.slice(0, 200), status: error.status };
+    this.#log.warn('rejected', { ...fields, code: error.wireCode, message: error.message });
+  }
+
   async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     checkHost(request, (host) => this.#listener?.isKnownHost(host) ?? false);
     const path = pathOf(request);
-    const match = attemptPath.exec(path);
-    if (match !== null) return this.#handleAttempt(request, response, match[1] ?? '', match[2] ?? '', match[3] ?? '');
+    const at = parseAttemptPath(path);
+    if (at !== undefined) return answerAttempt(this.#calls, this.#attempts, at, request, response);
+    if (path.startsWith('/admin/')) return answerAdmin(this.#admin(), path, request, response);
     if (path === '/health') {
       expectMethod(request, 'GET');
       return new ReplyWriter(response).json({
@@ -146,48 +170,29 @@ export class Gateway implements ModelGateway {
       });
     }
     if (path === '/metrics') return this.#answerMetrics(request, response);
-    throw unknownPath(path, '/health, /metrics and the URLs of attempts');
+    throw unknownPath(path, '/health, /metrics, /admin and the URLs of attempts');
   }
 
-  async #handleAttempt(
-    request: IncomingMessage,
-    response: ServerResponse,
-    rolloutId: string,
-    attemptId: string,
-    path: string,
-  ): Promise<void> {
-    const session = this.#attempts.authorize(decode(rolloutId), decode(attemptId), presentedKey(request.headers));
-    if (path === '/embeddings') {
-      expectMethod(request, 'POST');
-      return answerEmbeddings(this.#calls, { session, request, response });
-    }
-    const wire = wires.get(path);
-    if (wire !== undefined) {
-      expectMethod(request, 'POST');
-      return answerAttemptCall(this.#calls, { session, wire, request, response });
-    }
-    if (path === '/models') {
-      expectMethod(request, 'GET');
-      return new ReplyWriter(response).json(modelList(this.#policies.names));
-    }
-    throw unknownPath(path, `${[...wires.keys()].join(', ')}, /embeddings and /models`);
+  #admin(): AdminSurface {
+    const { adminKey, limits, serving } = this.#options;
+    return {
+      adminKey,
+      maxBodyBytes: limits.maxBodyBytes,
+      upstreams: serving.upstreams,
+      list: () => this.#policies.list(),
+      openAttempts: () => this.#attempts.list(),
+      publish: (policy, release) => this.publish(policy, release),
+      pause: (options) => this.pause(options),
+      resume: () => this.resume(),
+      openAttempt: (claim) => this.openAttempt(claim),
+      closeAttempt: (rolloutId, attemptId) => this.#closeAttempt({ rolloutId, attemptId }),
+    };
   }
 
   #answerMetrics(request: IncomingMessage, response: ServerResponse): void {
     expectMethod(request, 'GET');
-    const { adminKey } = this.#options;
-    if (adminKey !== undefined && !isKey(presentedKey(request.headers), hashKey(adminKey)))
-      throw new WireError('the admin key is missing or wrong', { code: 'unauthorized' });
+    if (this.#options.adminKey !== undefined) checkAdminKey(this.#options.adminKey, request);
     const text = formatMetrics(this.statistics, this.#gate.inFlight, this.#attempts.size);
     response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }).end(text);
-  }
-}
-
-/** A percent-encoded id; one that is not valid names no attempt. */
-function decode(segment: string): string {
-  try {
-    return decodeURIComponent(segment);
-  } catch {
-    return segment;
   }
 }

@@ -1,10 +1,14 @@
 // the gateway
 export { Gateway } from './gateway.ts';
 export type { CallLimitOptions, GatewayOptions } from './gateway-options.ts';
+export type { GatewayLogEntry } from './gateway-log.ts';
 export type { GatewayStatistics } from './gateway-statistics.ts';
 export type { ModeSampling, SamplingOptions } from './chat/sampling-rules.ts';
-export type { ModelOptions, PassthroughModel, StaleCall } from './policies/model-options.ts';
+export type { ModelOptions, PassthroughModel, StaleCall, UpstreamServers } from './policies/model-options.ts';
 export type { PauseOptions } from './policies/admission-gate.ts';
 
 // a plain endpoint, without capture
 export { serve, type ModelEndpoint, type ServeOptions } from './serve.ts';
+
+// a gateway in another process
+export { connectGateway, type RemoteGateway, type RemoteGatewayOptions, type RemoteRelease } from './remote-gateway.ts';

@@ -1,8 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { answerCall } from '../chat/answer-call.ts';
+import { answerCall, type CallOutcome } from '../chat/answer-call.ts';
 import type { Untrainable } from '../chat/check-reply.ts';
 import { applySamplingRules, type RuledRequest } from '../chat/sampling-rules.ts';
 import type { ResolvedGatewayOptions } from '../gateway-options.ts';
+import type { GatewayLog } from '../gateway-log.ts';
 import type { StatisticsCounter } from '../gateway-statistics.ts';
 import { readJsonBody } from '../http/read-body.ts';
 import { ReplyWriter } from '../http/reply-writer.ts';
@@ -25,6 +26,7 @@ export interface AttemptCalls {
   readonly pool: EndpointPool;
   readonly gate: AdmissionGate;
   readonly statistics: StatisticsCounter;
+  readonly log: GatewayLog;
 }
 
 /** One call on one attempt's URL. */
@@ -134,10 +136,38 @@ async function answerCaptured(calls: AttemptCalls, call: AttemptCall, read: Read
       limits: options.limits,
       isCaptured: isPolicy,
     });
-    statistics.count(outcome, end(outcome));
+    const untrainable = end(outcome);
+    statistics.count(outcome, untrainable);
+    logCall(calls.log, call, admission, outcome, untrainable);
   } finally {
     admission.leave();
   }
+}
+
+function logCall(
+  log: GatewayLog,
+  { session, wire }: AttemptCall,
+  { policy, isPolicy, release }: Admission,
+  outcome: CallOutcome,
+  untrainable: Untrainable | undefined,
+): void {
+  const { usage } = outcome.reply;
+  const fields = {
+    rollout_id: session.claim.attempt.rolloutId,
+    attempt_id: session.claim.attempt.attemptId,
+    wire: wire.name,
+    model: policy,
+    policy_version: isPolicy ? release.version : undefined,
+    status: outcome.status,
+    duration_ms: Math.round(outcome.durationMs),
+    input_tokens: usage?.inputTokens,
+    output_tokens: usage?.outputTokens,
+    retries: outcome.retries,
+    error: outcome.error?.wireCode,
+    untrainable: untrainable?.kind,
+  };
+  if (outcome.status === 'ok') log.info('call', fields);
+  else log.warn('call', fields);
 }
 
 /** A rollout's calls stay on one server, for its prefix cache. */

@@ -1,8 +1,10 @@
-import { GatewayError, type Claim } from '@agent-lightning/core';
+import { GatewayError } from '@agent-lightning/core';
 import { WireError } from '../http/wire-error.ts';
 import { hashKey, isKey, mintKey } from './attempt-key.ts';
-import { AttemptSession } from './attempt-session.ts';
+import { AttemptSession, type OpenClaim } from './attempt-session.ts';
 import type { SpanStore, WriteWindow } from './write-window.ts';
+
+type AttemptIds = Pick<OpenClaim['attempt'], 'rolloutId' | 'attemptId'>;
 
 const rememberedKeys = 4_096;
 
@@ -26,8 +28,17 @@ export class AttemptRegistry {
     return this.#open.size;
   }
 
+  /** The attempts that are open now. */
+  list(): readonly (AttemptIds & { readonly inFlight: number })[] {
+    return [...this.#open.values()].map(({ claim, inFlight }) => ({
+      rolloutId: claim.attempt.rolloutId,
+      attemptId: claim.attempt.attemptId,
+      inFlight,
+    }));
+  }
+
   /** Returns the attempt's key; it is not kept. @throws {GatewayError} `request-invalid` when the attempt is open already */
-  open(claim: Claim): string {
+  open(claim: OpenClaim): string {
     const { rolloutId, attemptId } = claim.attempt;
     const id = sessionId(rolloutId, attemptId);
     if (this.#open.has(id))
@@ -61,8 +72,8 @@ export class AttemptRegistry {
   }
 
   /** Ends the key at once, then resolves when every call of the attempt is stored. Repeating it stores what failed before. @throws what the store threw */
-  async close(claim: Claim, graceMs: number): Promise<void> {
-    const id = sessionId(claim.attempt.rolloutId, claim.attempt.attemptId);
+  async close({ rolloutId, attemptId }: AttemptIds, graceMs: number): Promise<void> {
+    const id = sessionId(rolloutId, attemptId);
     const session = this.#open.get(id) ?? this.#closing.get(id);
     if (session === undefined) return;
     this.#retire(id, session);
@@ -72,8 +83,8 @@ export class AttemptRegistry {
 
   /** Closes every attempt; rejects with the first failure after all were tried. */
   async closeAll(graceMs: number): Promise<void> {
-    const claims = [...this.#open.values(), ...this.#closing.values()].map((session) => session.claim);
-    const results = await Promise.allSettled(claims.map((claim) => this.close(claim, graceMs)));
+    const attempts = [...this.#open.values(), ...this.#closing.values()].map((session) => session.claim.attempt);
+    const results = await Promise.allSettled(attempts.map((attempt) => this.close(attempt, graceMs)));
     for (const result of results) if (result.status === 'rejected') throw result.reason;
   }
 

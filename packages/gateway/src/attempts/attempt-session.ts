@@ -4,9 +4,16 @@ import { WireError } from '../http/wire-error.ts';
 import { hashKey } from './attempt-key.ts';
 import type { SpanStore, WriteWindow } from './write-window.ts';
 
+/** What of a claim a gateway needs. */
+export interface OpenClaim {
+  readonly rollout: Pick<Claim['rollout'], 'rolloutId' | 'mode'>;
+  readonly attempt: Pick<Claim['attempt'], 'rolloutId' | 'attemptId' | 'attemptNumber'>;
+  readonly lease: Claim['lease'];
+}
+
 /** One attempt whose model calls come through the gateway. */
 export class AttemptSession {
-  readonly claim: Claim;
+  readonly claim: OpenClaim;
   readonly mode: RolloutMode;
   readonly recorder: TraceRecorder;
   readonly keyHash: Buffer;
@@ -16,7 +23,7 @@ export class AttemptSession {
   readonly #callCounts = new Map<string, number>();
   readonly #firstVersions = new Map<string, number>();
 
-  constructor(claim: Claim, key: string, store: SpanStore, window: WriteWindow) {
+  constructor(claim: OpenClaim, key: string, store: SpanStore, window: WriteWindow) {
     this.claim = claim;
     this.mode = claim.rollout.mode;
     this.keyHash = hashKey(key);

@@ -17,6 +17,8 @@ export interface CallOutcome {
   readonly reply: ModelReply;
   readonly error: WireError | undefined;
   readonly timeToFirstTokenMs: number | undefined;
+  /** From admission to the last byte. */
+  readonly durationMs: number;
   readonly retries: number;
   /** The server that answered, if one did. */
   readonly upstream: URL | undefined;
@@ -83,6 +85,7 @@ export async function answerCall(exchange: CallExchange): Promise<CallOutcome> {
     reply: draft.toReply(),
     error,
     timeToFirstTokenMs: draft.firstTokenAtMs === undefined ? undefined : draft.firstTokenAtMs - startedAtMs,
+    durationMs: performance.now() - startedAtMs,
     retries: progress.retries,
     upstream: progress.upstream,
   };

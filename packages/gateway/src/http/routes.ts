@@ -12,7 +12,7 @@ export function pathOf(request: IncomingMessage): string {
 }
 
 /** @throws {WireError} 405 naming the method that the path takes */
-export function expectMethod(request: IncomingMessage, method: 'GET' | 'POST'): void {
+export function expectMethod(request: IncomingMessage, method: 'GET' | 'POST' | 'DELETE'): void {
   if (request.method !== method)
     throw new WireError(`use ${method} here, not ${request.method}`, {
       code: 'not-found',
@@ -58,4 +58,13 @@ export function modelList(names: readonly string[]): unknown {
     object: 'list',
     data: names.map((id) => ({ id, object: 'model', created: 0, owned_by: 'agent-lightning' })),
   };
+}
+
+/** A percent-encoded part of a path; one that is not valid is taken as it is, and names nothing. */
+export function decodeSegment(segment: string): string {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    return segment;
+  }
 }

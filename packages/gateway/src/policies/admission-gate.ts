@@ -11,6 +11,7 @@ export interface PauseOptions {
 export class AdmissionGate {
   #inFlight = 0;
   #paused: { readonly holdUntilMs: number; readonly retryAfterSeconds: number } | undefined;
+  #isShut = false;
   #wake: (() => void)[] = [];
   #onIdle: (() => void)[] = [];
 
@@ -24,7 +25,9 @@ export class AdmissionGate {
 
   /** Admits a call, at once or after a pause. @throws {WireError} `paused` with Retry-After when the pause goes on too long */
   async enter(signal: AbortSignal): Promise<void> {
-    while (this.#paused !== undefined) {
+    for (;;) {
+      if (this.#isShut) throw closing();
+      if (this.#paused === undefined) break;
       const { holdUntilMs, retryAfterSeconds } = this.#paused;
       const waitMs = holdUntilMs - performance.now();
       if (waitMs <= 0) {
@@ -58,6 +61,12 @@ export class AdmissionGate {
     for (const wake of this.#wake.splice(0)) wake();
   }
 
+  /** Admits no call any more; those that wait are sent away. */
+  shut(): void {
+    this.#isShut = true;
+    this.resume();
+  }
+
   /** Resolves when no call is in flight, or after `timeoutMs`. */
   idle(timeoutMs: number): Promise<void> {
     if (this.#inFlight === 0) return Promise.resolve();
@@ -83,4 +92,12 @@ export class AdmissionGate {
       this.#wake.push(settle);
     });
   }
+}
+
+function closing(): WireError {
+  return new WireError('the gateway is closing', {
+    code: 'backend-closed',
+    retryable: true,
+    headers: { 'retry-after': '1', connection: 'close' },
+  });
 }

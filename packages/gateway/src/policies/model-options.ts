@@ -1,14 +1,18 @@
 import { ConfigurationError, type PolicyRelease } from '@agent-lightning/core';
 
-/** A model of the user's own that agents may call here: as it is, under its own sampling, never trained. */
-export interface PassthroughModel {
+/** Servers of one kind, without a model. */
+export interface UpstreamServers {
   /** Of an OpenAI-compatible server; ends in `/v1` with most. */
   readonly baseUrl: string;
-  /** Further servers of the same model. @default none */
+  /** Further servers of the same models. @default none */
   readonly replicas?: readonly string[];
+  readonly apiKey?: string;
+}
+
+/** A model of the user's own that agents may call here: as it is, under its own sampling, never trained. */
+export interface PassthroughModel extends UpstreamServers {
   /** What the server calls it. @default the name that it has here */
   readonly model?: string;
-  readonly apiKey?: string;
 }
 
 /** A call of an attempt that began on a much older version of the policy. */
@@ -24,6 +28,8 @@ export interface StaleCall {
 export interface ModelOptions {
   /** The user's own models by name. @default none */
   readonly models?: Readonly<Record<string, PassthroughModel>>;
+  /** Where releases may be published to over HTTP, by name. @default none */
+  readonly upstreams?: Readonly<Record<string, UpstreamServers>>;
   /** How often a server that left the pool is asked whether it is back. @default 5_000 */
   readonly healthIntervalMs?: number;
   /** So many versions may be published during an attempt before its calls are stale. @default Infinity */
@@ -45,10 +51,13 @@ export function isHttpUrl(text: unknown): boolean {
   return typeof text === 'string' && /^https?:$/u.test(URL.parse(text)?.protocol ?? '');
 }
 
+function checkServers(path: string, given: UpstreamServers): void {
+  for (const url of [given.baseUrl, ...(given.replicas ?? [])])
+    if (!isHttpUrl(url)) throw invalid(`${path}: "${String(url).slice(0, 80)}" is not an http or https address`);
+}
+
 function resolveModel(name: string, given: PassthroughModel): Extract<PolicyRelease, { kind: 'openai' }> {
-  for (const url of [given.baseUrl, ...(given.replicas ?? [])]) {
-    if (!isHttpUrl(url)) throw invalid(`models.${name}: "${String(url).slice(0, 80)}" is not an http or https address`);
-  }
+  checkServers(`models.${name}`, given);
   return { kind: 'openai', version: 0, ...given, model: given.model ?? name };
 }
 
@@ -61,7 +70,10 @@ export function resolveModels(options: ModelOptions, policy: string): ResolvedMo
   const models = Object.entries(options.models ?? {});
   if (models.some(([name]) => name === policy))
     throw invalid(`models.${policy} has the name of the policy; name one of them otherwise`);
+  const upstreams = options.upstreams ?? {};
+  for (const [name, given] of Object.entries(upstreams)) checkServers(`upstreams.${name}`, given);
   return {
+    upstreams,
     models: new Map(models.map(([name, given]) => [name, resolveModel(name, given)])),
     healthIntervalMs,
     maxStaleness,

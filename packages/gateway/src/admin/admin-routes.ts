@@ -1,0 +1,115 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { PolicyRelease } from '@agent-lightning/core';
+import { hashKey, isKey, presentedKey } from '../attempts/attempt-key.ts';
+import type { OpenClaim } from '../attempts/attempt-session.ts';
+import { integerField, present } from '../chat/request-fields.ts';
+import { readJsonBody, type JsonObject } from '../http/read-body.ts';
+import { ReplyWriter } from '../http/reply-writer.ts';
+import { decodeSegment, expectMethod, unknownPath } from '../http/routes.ts';
+import { invalidField, WireError } from '../http/wire-error.ts';
+import type { PauseOptions } from '../policies/admission-gate.ts';
+import type { UpstreamServers } from '../policies/model-options.ts';
+import { endpointToWire, modelsToWire, readClaim, type ModelEntry } from './admin-wire.ts';
+
+/** What the operator's routes do. */
+export interface AdminSurface {
+  readonly adminKey: string | undefined;
+  readonly maxBodyBytes: number;
+  /** Where releases may be published to over HTTP. */
+  readonly upstreams: Readonly<Record<string, UpstreamServers>>;
+  list(): readonly ModelEntry[];
+  openAttempts(): readonly { readonly rolloutId: string; readonly attemptId: string; readonly inFlight: number }[];
+  publish(policy: string, release: PolicyRelease): void;
+  pause(options: PauseOptions): Promise<number>;
+  resume(): void;
+  openAttempt(claim: OpenClaim): Promise<Parameters<typeof endpointToWire>[0]>;
+  closeAttempt(rolloutId: string, attemptId: string): Promise<void>;
+}
+
+/** @throws {WireError} `unauthorized` without the admin key; `forbidden` when none is configured */
+export function checkAdminKey(adminKey: string | undefined, request: IncomingMessage): void {
+  if (adminKey === undefined)
+    throw new WireError('no adminKey is configured, and without one these routes are closed', { code: 'forbidden' });
+  if (!isKey(presentedKey(request.headers), hashKey(adminKey)))
+    throw new WireError('the admin key is missing or wrong', { code: 'unauthorized' });
+}
+
+async function bodyOf(request: IncomingMessage, limitBytes: number): Promise<JsonObject> {
+  const isEmpty =
+    (request.headers['content-length'] ?? '0') === '0' && request.headers['transfer-encoding'] === undefined;
+  return isEmpty ? {} : readJsonBody(request, limitBytes);
+}
+
+async function pause(surface: AdminSurface, body: JsonObject): Promise<JsonObject> {
+  const drainMs = integerField(body, 'drain_ms', 0, 2_147_483_647);
+  const retryAfterSeconds = integerField(body, 'retry_after_seconds', 1, 86_400);
+  const inFlight = await surface.pause({
+    ...(drainMs === undefined ? {} : { drainMs }),
+    ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
+  });
+  return { paused: true, in_flight: inFlight };
+}
+
+/** Publishes to a configured upstream: no request names an address. */
+function publish(surface: AdminSurface, policy: string, body: JsonObject): JsonObject {
+  const name = present(body, 'upstream');
+  const known = Object.keys(surface.upstreams);
+  if (typeof name !== 'string' || !known.includes(name))
+    throw invalidField('upstream', `must be a configured upstream; there are: ${known.join(', ') || 'none'}`);
+  const model = present(body, 'model');
+  if (typeof model !== 'string' || model === '') throw invalidField('model', 'must be what the upstream calls it');
+  const version = integerField(body, 'version', 0, Number.MAX_SAFE_INTEGER);
+  if (version === undefined) throw invalidField('version', 'must be an integer of at least 0');
+  surface.publish(policy, { kind: 'openai', version, model, ...(surface.upstreams[name] as UpstreamServers) });
+  return { policy, version };
+}
+
+/** Answers the operator's requests under `/admin`. @throws {WireError} */
+export async function answerAdmin(
+  surface: AdminSurface,
+  path: string,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  checkAdminKey(surface.adminKey, request);
+  const [route = '', ...rest] = path.slice('/admin/'.length).split('/').map(decodeSegment);
+  const method = request.method ?? '';
+  const reply = (body: JsonObject): void => new ReplyWriter(response).json(body);
+  if (route === 'pause' && rest.length === 0) {
+    expectMethod(request, 'POST');
+    return reply(await pause(surface, await bodyOf(request, surface.maxBodyBytes)));
+  }
+  if (route === 'resume' && rest.length === 0) {
+    expectMethod(request, 'POST');
+    surface.resume();
+    return reply({ paused: false });
+  }
+  if (route === 'policies' && rest.length === 0) {
+    expectMethod(request, 'GET');
+    return reply({ models: modelsToWire(surface.list()) });
+  }
+  if (route === 'policies' && rest.length === 1) {
+    expectMethod(request, 'POST');
+    return reply(publish(surface, rest[0] ?? '', await bodyOf(request, surface.maxBodyBytes)));
+  }
+  if (route === 'attempts' && rest.length === 0 && method === 'GET') {
+    return reply({
+      attempts: surface.openAttempts().map(({ rolloutId, attemptId, inFlight }) => ({
+        rollout_id: rolloutId,
+        attempt_id: attemptId,
+        in_flight: inFlight,
+      })),
+    });
+  }
+  if (route === 'attempts' && rest.length === 0) {
+    expectMethod(request, 'POST');
+    const claim = readClaim(await bodyOf(request, surface.maxBodyBytes));
+    return reply(endpointToWire(await surface.openAttempt(claim)));
+  }
+  if (route === 'attempts' && rest.length === 2) {
+    expectMethod(request, 'DELETE');
+    await surface.closeAttempt(rest[0] ?? '', rest[1] ?? '');
+    return reply({ closed: true });
+  }
+  throw unknownPath(path, '/admin/pause, /admin/resume, /admin/policies and /admin/attempts');
+}

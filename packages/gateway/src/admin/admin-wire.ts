@@ -1,0 +1,84 @@
+import type { LlmEndpoint, PolicyRelease, RolloutMode } from '@agent-lightning/core';
+import type { OpenClaim } from '../attempts/attempt-session.ts';
+import { integerField, present } from '../chat/request-fields.ts';
+import type { JsonObject } from '../http/read-body.ts';
+import { invalidField } from '../http/wire-error.ts';
+
+/** A model that the gateway serves. */
+export interface ModelEntry {
+  readonly name: string;
+  readonly isPolicy: boolean;
+  readonly release: PolicyRelease;
+  /** On its current release. */
+  readonly calls: number;
+}
+
+/** Models as the operator sees them; no keys. */
+export function modelsToWire(models: readonly ModelEntry[]): readonly JsonObject[] {
+  return models.map(({ name, isPolicy, release, calls }) => ({
+    name,
+    kind: isPolicy ? 'policy' : 'passthrough',
+    calls,
+    ...(isPolicy ? { version: release.version } : {}),
+    ...(release.kind === 'engine'
+      ? { upstream: 'embedded' }
+      : { model: release.model, servers: [release.baseUrl, ...(release.replicas ?? [])].map(withoutCredentials) }),
+  }));
+}
+
+function withoutCredentials(address: string): string {
+  const url = new URL(address);
+  return `${url.protocol}//${url.host}${url.pathname}`;
+}
+
+const modes: ReadonlySet<unknown> = new Set<RolloutMode>(['train', 'val', 'test']);
+
+function idField(body: JsonObject, field: string): string {
+  const value = present(body, field);
+  if (typeof value !== 'string' || value === '' || value.length > 512)
+    throw invalidField(field, 'must be a text of 1 to 512 characters');
+  return value;
+}
+
+function countField(body: JsonObject, field: string): number {
+  const value = integerField(body, field, 0, Number.MAX_SAFE_INTEGER);
+  if (value === undefined) throw invalidField(field, 'must be an integer of at least 0');
+  return value;
+}
+
+/** What of a claim a gateway needs, on the wire. */
+export function claimToWire({ rollout, attempt, lease }: OpenClaim): JsonObject {
+  return {
+    rollout_id: attempt.rolloutId,
+    attempt_id: attempt.attemptId,
+    attempt_number: attempt.attemptNumber,
+    mode: rollout.mode,
+    fencing_token: lease.fencingToken,
+  };
+}
+
+/** @throws {WireError} `request-invalid`, naming the field */
+export function readClaim(body: JsonObject): OpenClaim {
+  const rolloutId = idField(body, 'rollout_id');
+  const attemptId = idField(body, 'attempt_id');
+  const mode = present(body, 'mode');
+  if (!modes.has(mode)) throw invalidField('mode', 'must be "train", "val" or "test"');
+  return {
+    rollout: { rolloutId, mode: mode as RolloutMode },
+    attempt: { rolloutId, attemptId, attemptNumber: countField(body, 'attempt_number') },
+    lease: { rolloutId, attemptId, fencingToken: countField(body, 'fencing_token') },
+  };
+}
+
+export function endpointToWire({ apiKey, baseUrl, model, sampling }: LlmEndpoint): JsonObject {
+  return { api_key: apiKey, base_url: baseUrl, model, sampling };
+}
+
+export function endpointFromWire(body: JsonObject): LlmEndpoint {
+  return {
+    apiKey: idField(body, 'api_key'),
+    baseUrl: String(body['base_url']),
+    model: idField(body, 'model'),
+    sampling: (body['sampling'] ?? {}) as LlmEndpoint['sampling'],
+  };
+}

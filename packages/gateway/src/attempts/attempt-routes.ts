@@ -1,0 +1,50 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { ReplyWriter } from '../http/reply-writer.ts';
+import { decodeSegment, expectMethod, modelList, unknownPath } from '../http/routes.ts';
+import { wires } from '../wires/wires.ts';
+import { answerAttemptCall, answerEmbeddings, type AttemptCalls } from './answer-attempt-call.ts';
+import { presentedKey } from './attempt-key.ts';
+import type { AttemptRegistry } from './attempt-registry.ts';
+
+/** Where on which attempt's URL a request goes. */
+export interface AttemptPath {
+  readonly rolloutId: string;
+  readonly attemptId: string;
+  /** After `/v1`. */
+  readonly path: string;
+}
+
+const pattern = /^\/rollout\/([^/]+)\/attempt\/([^/]+)\/v1(\/.+)$/u;
+
+/** Undefined for a path that is no attempt's. */
+export function parseAttemptPath(path: string): AttemptPath | undefined {
+  const match = pattern.exec(path);
+  if (match === null) return undefined;
+  return {
+    rolloutId: decodeSegment(match[1] ?? ''),
+    attemptId: decodeSegment(match[2] ?? ''),
+    path: match[3] ?? '',
+  };
+}
+
+/** Answers what an attempt's agent asks. @throws {WireError} */
+export async function answerAttempt(
+  calls: AttemptCalls,
+  attempts: AttemptRegistry,
+  at: AttemptPath,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const session = attempts.authorize(at.rolloutId, at.attemptId, presentedKey(request.headers));
+  if (at.path === '/models') {
+    expectMethod(request, 'GET');
+    return new ReplyWriter(response).json(modelList(calls.policies.names));
+  }
+  const wire = wires.get(at.path);
+  if (wire === undefined && at.path !== '/embeddings')
+    throw unknownPath(at.path, `${[...wires.keys()].join(', ')}, /embeddings and /models`);
+  expectMethod(request, 'POST');
+  return wire === undefined
+    ? answerEmbeddings(calls, { session, request, response })
+    : answerAttemptCall(calls, { session, wire, request, response });
+}

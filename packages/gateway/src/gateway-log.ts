@@ -1,0 +1,37 @@
+/** One thing that happened, for whoever operates the gateway. Holds no key, header, prompt or reply. */
+export interface GatewayLogEntry {
+  /** ISO 8601. */
+  readonly time: string;
+  readonly level: 'info' | 'warn';
+  /** `call`, `rejected`, `published`, `paused`, `resumed`, `attempt-opened`, `attempt-closed`, `server-left`, `server-joined`. */
+  readonly event: string;
+  readonly [field: string]: string | number | boolean | undefined;
+}
+
+export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
+
+/** Tells the operator's log what happens; a log that throws harms no call. */
+export class GatewayLog {
+  readonly #log: ((entry: GatewayLogEntry) => void) | undefined;
+
+  constructor(log: ((entry: GatewayLogEntry) => void) | undefined) {
+    this.#log = log;
+  }
+
+  info(event: string, fields: LogFields): void {
+    this.#write('info', event, fields);
+  }
+
+  warn(event: string, fields: LogFields): void {
+    this.#write('warn', event, fields);
+  }
+
+  #write(level: 'info' | 'warn', event: string, fields: LogFields): void {
+    if (this.#log === undefined) return;
+    try {
+      this.#log({ ...fields, time: new Date().toISOString(), level, event });
+    } catch {
+      // The log is the operator's; agents must not feel that it is broken.
+    }
+  }
+}

@@ -1,0 +1,93 @@
+import {
+  ConfigurationError,
+  GatewayError,
+  type Claim,
+  type LlmEndpoint,
+  type ModelGateway,
+} from '@agent-lightning/core';
+import { claimToWire, endpointFromWire } from './admin/admin-wire.ts';
+import type { JsonObject } from './http/read-body.ts';
+import type { PauseOptions } from './policies/admission-gate.ts';
+import { isHttpUrl } from './policies/model-options.ts';
+
+export interface RemoteGatewayOptions {
+  /** Such as `http://127.0.0.1:4100`. */
+  readonly url: string;
+  readonly adminKey: string;
+  /** How long the gateway may take to answer. @default 120_000 */
+  readonly timeoutMs?: number;
+}
+
+/** A release for a gateway in another process: which of its configured upstreams, and the model's name there. */
+export interface RemoteRelease {
+  readonly version: number;
+  readonly upstream: string;
+  readonly model: string;
+}
+
+/** A gateway in another process, over the same store as this one. */
+export interface RemoteGateway extends ModelGateway {
+  publish(policy: string, release: RemoteRelease): Promise<void>;
+  /** Resolves with the calls that were still in flight when the drain was over. */
+  pause(options?: PauseOptions): Promise<number>;
+  resume(): Promise<void>;
+}
+
+async function readReply(reply: Response, what: string): Promise<JsonObject> {
+  const body = (await reply.json().catch(() => ({}))) as JsonObject & {
+    readonly error?: { readonly message?: string };
+  };
+  if (reply.ok) return body;
+  throw new GatewayError(`the gateway would not ${what}: ${body.error?.message ?? `status ${reply.status}`}`, {
+    code: reply.status === 401 ? 'unauthorized' : reply.status === 403 ? 'forbidden' : 'request-invalid',
+    retryable: reply.status === 429 || reply.status >= 500,
+  });
+}
+
+/** Speaks to a gateway that was started on its own. @throws {ConfigurationError} `option-invalid` */
+export function connectGateway(options: RemoteGatewayOptions): RemoteGateway {
+  if (!isHttpUrl(options.url))
+    throw new ConfigurationError(
+      `connectGateway: url must be an http or https address, not "${String(options.url).slice(0, 80)}"`,
+      { code: 'option-invalid' },
+    );
+  const base = options.url.replace(/\/+$/u, '');
+  async function ask(method: 'POST' | 'DELETE', path: string, what: string, body?: JsonObject): Promise<JsonObject> {
+    let reply: Response;
+    try {
+      reply = await fetch(`${base}/admin/${path}`, {
+        method,
+        redirect: 'error',
+        signal: AbortSignal.timeout(options.timeoutMs ?? 120_000),
+        headers: { authorization: `Bearer ${options.adminKey}`, 'content-type': 'application/json' },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      });
+    } catch (cause) {
+      throw new GatewayError(`the gateway at ${base} did not answer`, {
+        code: 'upstream-failed',
+        retryable: true,
+        cause,
+      });
+    }
+    return readReply(reply, what);
+  }
+  return {
+    async openAttempt(claim: Claim): Promise<LlmEndpoint> {
+      return endpointFromWire(await ask('POST', 'attempts', 'open the attempt', claimToWire(claim)));
+    },
+    async closeAttempt({ attempt }: Claim): Promise<void> {
+      const ids = `${encodeURIComponent(attempt.rolloutId)}/${encodeURIComponent(attempt.attemptId)}`;
+      await ask('DELETE', `attempts/${ids}`, 'close the attempt');
+    },
+    async publish(policy, { version, upstream, model }): Promise<void> {
+      await ask('POST', `policies/${encodeURIComponent(policy)}`, `publish "${policy}"`, { version, upstream, model });
+    },
+    async pause({ drainMs, retryAfterSeconds } = {}): Promise<number> {
+      const body = { drain_ms: drainMs ?? null, retry_after_seconds: retryAfterSeconds ?? null };
+      return Number((await ask('POST', 'pause', 'pause', body))['in_flight']);
+    },
+    async resume(): Promise<void> {
+      await ask('POST', 'resume', 'resume');
+    },
+  };
+}

@@ -1,0 +1,192 @@
+import { attributeNames as names } from '@agent-lightning/core';
+import { startModelServer } from '@agent-lightning/testing';
+import { afterEach, describe, expect, it } from 'vitest';
+import { connectGateway, Gateway, type GatewayLogEntry } from '../src/index.ts';
+import { FakeEngine } from './fake-engine.ts';
+import { clientFor, onStop, startHarness, stopAll, until } from './harness.ts';
+
+afterEach(stopAll);
+const adminKey = 'a'.repeat(32);
+const body = { model: 'policy', messages: [{ role: 'user' as const, content: 'hi' }] };
+
+const routes = [
+  ['POST', '/admin/pause'],
+  ['POST', '/admin/resume'],
+  ['GET', '/admin/policies'],
+  ['POST', '/admin/policies/policy'],
+  ['GET', '/admin/attempts'],
+  ['POST', '/admin/attempts'],
+  ['DELETE', '/admin/attempts/r/a'],
+] as const;
+
+describe('the operator’s routes', () => {
+  it('are closed to attempts’ keys, dead keys and no key, and where no admin key is configured', async () => {
+    const { gateway, endpoint, finish } = await startHarness({ adminKey });
+    const open = await startHarness();
+    const ask = (url: string, [method, path]: readonly [string, string], key?: string): Promise<number> =>
+      fetch(`${url}${path}`, {
+        method,
+        headers: key === undefined ? {} : { 'x-api-key': key },
+      }).then((reply) => reply.status);
+    for (const route of routes) {
+      expect(await ask(gateway.url, route)).toBe(401);
+      expect(await ask(gateway.url, route, endpoint.apiKey)).toBe(401);
+      expect(await ask(open.gateway.url, route, open.endpoint.apiKey)).toBe(403);
+    }
+    await finish();
+    for (const route of routes) expect(await ask(gateway.url, route, endpoint.apiKey)).toBe(401);
+    expect(await ask(gateway.url, ['GET', '/admin/attempts'], adminKey)).toBe(200);
+    expect(await ask(gateway.url, ['GET', '/admin/nothing'], adminKey)).toBe(404);
+    expect(await ask(gateway.url, ['PUT', '/admin/pause'], adminKey)).toBe(405);
+  });
+
+  it('publish to configured upstreams only, and list models without their keys', async () => {
+    const server = await startModelServer({ apiKey: 'canary-upstream-key', respond: () => 'hello' });
+    onStop(() => server.close());
+    const { gateway, client } = await startHarness({
+      adminKey,
+      upstreams: { vllm: { baseUrl: server.baseUrl, apiKey: 'canary-upstream-key' } },
+      models: { own: { baseUrl: 'http://user:canary-password@127.0.0.1:9/v1' } },
+    });
+    const remote = connectGateway({ url: gateway.url, adminKey });
+    await remote.publish('policy', { version: 7, upstream: 'vllm', model: 'agl-v7' });
+    expect((await client.chat.completions.create(body)).choices[0]?.message.content).toBe('hello');
+    await expect(
+      remote.publish('policy', { version: 8, upstream: 'http://169.254.169.254/v1', model: 'x' }),
+    ).rejects.toMatchObject({ message: expect.stringContaining('there are: vllm') });
+    const listed = await fetch(`${gateway.url}/admin/policies`, { headers: { 'x-api-key': adminKey } });
+    const text = await listed.text();
+    expect(JSON.parse(text)).toEqual({
+      models: [
+        { name: 'own', kind: 'passthrough', calls: 0, model: 'own', servers: ['http://127.0.0.1:9/v1'] },
+        { name: 'policy', kind: 'policy', calls: 0, version: 7, model: 'agl-v7', servers: [server.baseUrl] },
+      ],
+    });
+    expect(text).not.toContain('canary');
+  });
+
+  it('open and close attempts for a runner in another process', async () => {
+    const { gateway, store } = await startHarness({ adminKey });
+    gateway.publish('policy', { kind: 'engine', version: 1, engine: new FakeEngine() });
+    const remote = connectGateway({ url: gateway.url, adminKey });
+    await store.enqueue([{ input: null, mode: 'val' }]);
+    const [claim] = await store.claim({ workerId: 'elsewhere' });
+    if (claim === undefined) throw new Error('nothing to claim');
+    const endpoint = await remote.openAttempt(claim);
+    expect(endpoint).toMatchObject({ model: 'policy', sampling: { temperature: 0 } });
+    await clientFor(endpoint).chat.completions.create(body);
+    const listed = await fetch(`${gateway.url}/admin/attempts`, { headers: { 'x-api-key': adminKey } });
+    expect(await listed.json()).toMatchObject({
+      attempts: [{}, { attempt_id: claim.attempt.attemptId, in_flight: 0 }],
+    });
+    await remote.closeAttempt(claim);
+    const spans = await store.querySpans({ rolloutIds: [claim.rollout.rolloutId], includeTokens: true });
+    expect(spans[0]?.tokens?.response).toHaveLength(2);
+    await expect(clientFor(endpoint).chat.completions.create(body)).rejects.toMatchObject({ status: 403 });
+    await expect(remote.openAttempt({ ...claim, rollout: { ...claim.rollout, mode: 'x' as 'val' } })).rejects.toThrow(
+      /`mode`/u,
+    );
+  });
+
+  it('pause with a drain, and resume', async () => {
+    const { gateway, client } = await startHarness({ adminKey });
+    let release = (): void => undefined;
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const engine = new FakeEngine({ before: () => held });
+    gateway.publish('policy', { kind: 'engine', version: 1, engine });
+    const remote = connectGateway({ url: gateway.url, adminKey });
+    const running = client.chat.completions.create(body);
+    await until(() => engine.requests.length === 1);
+    expect(await remote.pause({ drainMs: 20, retryAfterSeconds: 3 })).toBe(1);
+    await expect(client.chat.completions.create(body)).rejects.toMatchObject({ status: 429 });
+    release();
+    await running;
+    await remote.resume();
+    await client.chat.completions.create(body);
+  });
+
+  it('say what is wrong with a request or the connection', async () => {
+    const { gateway } = await startHarness({ adminKey });
+    await expect(connectGateway({ url: gateway.url, adminKey: 'wrong' }).resume()).rejects.toMatchObject({
+      code: 'unauthorized',
+    });
+    await expect(connectGateway({ url: 'http://127.0.0.1:1', adminKey }).resume()).rejects.toMatchObject({
+      code: 'upstream-failed',
+      retryable: true,
+    });
+    expect(() => connectGateway({ url: 'ftp://x', adminKey })).toThrow(/http or https/u);
+  });
+});
+
+describe('the log', () => {
+  it('tells what happens in one entry each, and holds no key or text', async () => {
+    const entries: GatewayLogEntry[] = [];
+    const { gateway, client, endpoint, finish } = await startHarness({ log: (entry) => entries.push(entry) });
+    gateway.publish('policy', { kind: 'engine', version: 4, engine: new FakeEngine() });
+    await client.chat.completions.create({ ...body, messages: [{ role: 'user', content: 'canary-prompt' }] });
+    await fetch(`${endpoint.baseUrl}/models`, { headers: { authorization: 'Bearer canary-key' } });
+    await finish();
+    expect(entries.map(({ event, level }) => [event, level])).toEqual([
+      ['attempt-opened', 'info'],
+      ['published', 'info'],
+      ['call', 'info'],
+      ['rejected', 'warn'],
+      ['attempt-closed', 'info'],
+    ]);
+    expect(entries[2]).toMatchObject({
+      model: 'policy',
+      policy_version: 4,
+      status: 'ok',
+      wire: 'chat',
+      output_tokens: 2,
+    });
+    const text = JSON.stringify(entries);
+    for (const secret of ['canary', endpoint.apiKey, 'hello world']) expect(text).not.toContain(secret);
+  });
+
+  it('harms no call when it throws', async () => {
+    const { gateway, client } = await startHarness({
+      log: () => {
+        throw new Error('the log is broken');
+      },
+    });
+    gateway.publish('policy', { kind: 'engine', version: 1, engine: new FakeEngine() });
+    expect((await client.chat.completions.create(body)).choices[0]?.message.content).toBe('hello world');
+  });
+});
+
+describe('a gateway that closes', () => {
+  it('lets calls in flight finish and sends new ones away', async () => {
+    const { store } = await startHarness();
+    const gateway = await Gateway.start({ store });
+    await store.enqueue([{ input: null }]);
+    const [claim] = await store.claim({ workerId: 'test' });
+    if (claim === undefined) throw new Error('nothing to claim');
+    let finishCall = (): void => undefined;
+    const held = new Promise<void>((resolve) => {
+      finishCall = resolve;
+    });
+    let asked = 0;
+    const engine = new FakeEngine({
+      before: () => {
+        asked += 1;
+        return held;
+      },
+    });
+    gateway.publish('policy', { kind: 'engine', version: 1, engine });
+    const client = clientFor(await gateway.openAttempt(claim));
+    const running = client.chat.completions.create(body);
+    const kept = client.models.list();
+    await kept;
+    await until(() => asked === 1);
+    const closed = gateway.close({ drainMs: 10_000 });
+    await expect(client.chat.completions.create(body)).rejects.toThrow();
+    finishCall();
+    expect((await running).choices[0]?.message.content).toBe('hello world');
+    await closed;
+    const [span] = await store.querySpans({ rolloutIds: [claim.rollout.rolloutId] });
+    expect(span?.attributes).not.toHaveProperty(names.incomplete);
+  });
+});
