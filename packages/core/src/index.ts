@@ -89,13 +89,6 @@ export type { CaptureStatistics } from './production/capture-ledger.ts';
 export type { RewardReceipt } from './production/write-queue.ts';
 export { toSftRows, toTasks, type CapturedTask, type SftRow, type SftRows, type ToSftRowsOptions } from './production/captured-data.ts';
 
-// production
-export { captureRollouts, type CapturedRun, type CaptureRunOptions, type FeedbackOptions, type RolloutCapture } from './production/rollout-capture.ts';
-export type { CaptureDropReason, CaptureOptions, Redact, RedactedText } from './production/capture-options.ts';
-export type { CaptureStatistics } from './production/capture-ledger.ts';
-export type { RewardReceipt } from './production/write-queue.ts';
-export { toSftRows, toTasks, type CapturedTask, type SftRow, type SftRows, type ToSftRowsOptions } from './production/captured-data.ts';
-
 // training backend
 export type {
   AdamParameters, BackendCapabilities, ChatMessage, ForwardBackwardResult, GenerateEvent, GenerateRequest, Loss,
