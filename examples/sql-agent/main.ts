@@ -17,7 +17,7 @@ async function quickstart(options: QuickstartOptions): Promise<void> {
   resources.defer(() => backend.close());
 
   // The agent's own models: the starting model, as it is, behind an ordinary OpenAI-compatible URL.
-  const starting = await serve({ release: (await backend.baseRelease())!, model: 'tiny-sql' });
+  const starting = await serve({ release: await backend.baseRelease(), model: 'tiny-sql' });
   resources.defer(() => starting.close());
   process.env['OPENAI_BASE_URL'] = starting.baseUrl;
   process.env['OPENAI_API_KEY'] = starting.apiKey;

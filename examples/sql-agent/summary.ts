@@ -18,7 +18,7 @@ export function summarize(options: QuickstartOptions, result: TrainingResult): s
     `It took ${counts}.`,
     '',
     `Report:  ${result.reportPath}`,
-    modelDirectory === undefined ? undefined : `Model:   ${modelDirectory} (loads in transformers and vLLM)`,
+    modelDirectory === undefined ? undefined : `Model:   ${modelDirectory} (Hugging Face layout)`,
     `Again:   ${commandOf(again)}`,
     shuffled ? undefined : `Control: ${commandOf({ ...again, control: 'shuffled' })}`,
   ]

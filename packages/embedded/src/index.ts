@@ -1,5 +1,5 @@
 // training in this process
-export { embedded } from './backend/embedded.ts';
+export { embedded, type EmbeddedBackend } from './backend/embedded.ts';
 export type { EmbeddedOptions } from './backend/options.ts';
 
 // models that start from nothing

@@ -30,11 +30,16 @@ interface EngineOnBase {
  * @throws {ConfigurationError} `option-invalid` naming the option; a missing or unusable model is named by the first call
  *   that needs it
  */
-export function embedded(options: EmbeddedOptions): TrainingBackend {
-  return new EmbeddedBackend(resolveOptions(options));
+export function embedded(options: EmbeddedOptions): EmbeddedBackend {
+  return new EmbeddedTraining(resolveOptions(options));
 }
 
-class EmbeddedBackend implements TrainingBackend {
+/** A training backend that always serves its base model. */
+export interface EmbeddedBackend extends TrainingBackend {
+  baseRelease(): Promise<PolicyRelease>;
+}
+
+class EmbeddedTraining implements EmbeddedBackend {
   readonly name = 'embedded';
   readonly #options: ResolvedOptions;
   readonly #policies = new Set<string>();
