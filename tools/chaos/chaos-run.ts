@@ -117,6 +117,7 @@ class Siege {
         while (this.#running.length < workers) this.#spawn();
         await this.#untilOneIsReady();
         await delay(this.#random() * 300);
+        this.#findDead();
         await this.#strike(kills - this.kills);
         await this.#audit('new');
         onProgress(this.kills);
@@ -222,14 +223,18 @@ class Siege {
 
   async #untilOneIsReady(): Promise<void> {
     while (!this.#running.some(({ readySinceMs }) => readySinceMs !== undefined)) {
-      const dead = this.#running.find(({ process }) => process.exitCode !== null);
-      if (dead !== undefined) {
-        this.auditor.violations.push(`a worker ended by itself with exit code ${dead.process.exitCode}`);
-        return;
-      }
+      if (this.#findDead()) return;
       await delay(10);
       this.#readLedgers();
     }
+  }
+
+  /** A worker that ends before it is killed is a violation: a store must not bring a process down. */
+  #findDead(): boolean {
+    const dead = this.#running.filter(({ process: child }) => child.exitCode !== null);
+    for (const { process: child } of dead)
+      this.auditor.violations.push(`a worker ended by itself with exit code ${child.exitCode}`);
+    return dead.length > 0;
   }
 
   /** Lets fresh workers finish what is left: a rollout that no worker can finish makes this fail by its time limit. */
@@ -247,5 +252,8 @@ class Siege {
     const drained = Promise.all(exits).then(() => true);
     const isDrained = await Promise.race([drained, delay(60_000, false, { ref: false })]);
     if (!isDrained) this.auditor.violations.push('the workers could not finish the rollouts within 60 s');
+    for (const { process: child } of this.#running)
+      if (child.exitCode !== null && child.exitCode > 0)
+        this.auditor.violations.push(`a worker that had finished left with exit code ${child.exitCode}`);
   }
 }

@@ -3,6 +3,9 @@ import type { Client } from 'pg';
 import { retryDelayMs, type Connections } from './connections.ts';
 import { selectServerMs } from './server-clock.ts';
 
+/** What the types of pg leave out. */
+type RefClient = Client & { ref(): void; unref(): void };
+
 /** How often the position of events is read while somebody waits, in case a notification was lost. */
 const checkIntervalMs = 1_000;
 /** How often the server's clock is read when nothing else happens. */
@@ -47,6 +50,7 @@ export class ChangeListener {
     clearInterval(this.#timer);
     const client = this.#client;
     this.#client = undefined;
+    (client as RefClient | undefined)?.ref();
     await client?.end();
     await this.#connecting;
   }
@@ -66,7 +70,7 @@ export class ChangeListener {
       await client.end();
       throw error;
     }
-    (client as Client & { unref(): void }).unref();
+    (client as RefClient).unref(); // listening alone does not keep a process alive
     // Closed meanwhile.
     if (this.#isClosed) await client.end();
   }

@@ -21,7 +21,6 @@ export class Changes {
   readonly #newAttempts: AttemptRow[] = [];
   readonly #attempts: Map<string, AttemptRow> = new Map();
   readonly #spans: (readonly Span[])[] = [];
-  readonly #workers: Map<string, number> = new Map();
 
   saveRollouts(rows: readonly RolloutRow[]): void {
     for (const row of rows) this.#rollouts.set(row.rollout.rolloutId, row);
@@ -40,11 +39,7 @@ export class Changes {
     if (spans.length > 0) this.#spans.push(spans);
   }
 
-  touchWorker(workerId: string, nowMs: number): void {
-    this.#workers.set(workerId, nowMs);
-  }
-
-  /** Sends everything but new rollouts and events, which wait for the commit. */
+  /** Sends everything but new rollouts. */
   sendRows(transaction: Transaction): void {
     if (this.#newAttempts.length > 0)
       transaction.send(insertAttempts, [JSON.stringify(this.#newAttempts.map(attemptColumns))]);
@@ -65,12 +60,13 @@ export class Changes {
     for (const [rolloutId, count] of tokens) {
       if (!this.#rollouts.has(rolloutId)) transaction.send(countTokens, [rolloutId, count]);
     }
-    if (this.#workers.size > 0) {
-      // In one order everywhere, so that two writes cannot wait for each other.
-      const workers = [...this.#workers].sort(([left], [right]) => (left < right ? -1 : 1));
-      transaction.send(upsertWorkers, [workers.map(([workerId]) => workerId), workers.map(([, nowMs]) => nowMs)]);
-    }
   }
+}
+
+/** Workers are touched at the end, in one order everywhere, so that two transactions cannot wait for each other. */
+export function sendWorkers(transaction: Transaction, workers: ReadonlyMap<string, number>): void {
+  const sorted = [...workers].sort(([left], [right]) => (left < right ? -1 : 1));
+  transaction.send(upsertWorkers, [sorted.map(([workerId]) => workerId), sorted.map(([, nowMs]) => nowMs)]);
 }
 
 /** New rollouts take their places in the queue at the end of the transaction: until its commit nobody else can take one. */

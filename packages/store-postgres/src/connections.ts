@@ -20,6 +20,13 @@ const numericTypes = {
     oid === types.builtins.INT8 && format !== 'binary' ? Number : types.getTypeParser(oid, format as 'text'),
 };
 
+const sessionOptions: readonly string[] = [
+  // A process that is frozen inside a transaction must not hold its locks for long.
+  '-c idle_in_transaction_session_timeout=5000',
+  // Every statement here goes by an index. A plan is made once; one that was made while a table was small must not scan it when it is large.
+  '-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c jit=off',
+];
+
 /** The connections of one process to one server. Each is made when it is needed, and made again after it broke. */
 export class Connections {
   readonly place: string;
@@ -39,9 +46,7 @@ export class Connections {
       keepAlive: true,
       pipeline: true,
       types: numericTypes as NonNullable<ClientConfig['types']>,
-      // A process that is frozen inside a transaction must not hold its locks for long.
-      options:
-        `${connection.options ?? ''} -c search_path="${schema}" -c idle_in_transaction_session_timeout=5000`.trim(),
+      options: [connection.options ?? '', `-c search_path="${schema}"`, ...sessionOptions].join(' ').trim(),
     };
     // One connection is the listener's.
     this.#pool = new ClientPool({ ...this.#configuration, max: maxConnections - 1, allowExitOnIdle: true });
@@ -109,7 +114,13 @@ export class Connections {
   }
 
   async close(): Promise<void> {
-    await this.#pool.end();
+    // Idle connections do not keep the process alive, but their farewell should.
+    const alive = setInterval(() => undefined, 60_000);
+    try {
+      await this.#pool.end();
+    } finally {
+      clearInterval(alive);
+    }
   }
 }
 

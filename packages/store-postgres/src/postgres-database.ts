@@ -20,9 +20,15 @@ export class PostgresDatabase implements RowDatabase {
   private constructor(options: ConnectionsOptions) {
     const channel = `agent_lightning_${options.schema}`.slice(0, 63);
     const self = randomUUID();
+    const maxTransactions = Math.max(1, Math.floor(options.maxConnections / 3));
     this.#connections = new Connections(options, this.clock);
     this.#listener = new ChangeListener(this.#connections, channel, self);
-    this.#writes = new WriteBatches(this.#connections, { maxJobs: writesPerCommit, channel, sender: self });
+    this.#writes = new WriteBatches(this.#connections, {
+      maxJobs: writesPerCommit,
+      maxTransactions,
+      channel,
+      sender: self,
+    });
   }
 
   /** Connects and migrates. @throws StoreError */

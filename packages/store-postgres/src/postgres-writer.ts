@@ -16,6 +16,7 @@ import { Changes, sendNewRollouts } from './changes.ts';
 import { PostgresReader, selectAttempts, selectRollouts } from './postgres-reader.ts';
 import { queuedCondition } from './queued-condition.ts';
 import { fencingTokensPerBlock } from './schema.ts';
+import type { Transaction } from './transaction.ts';
 
 /**
  * The rows of one write. Rows are locked when they are read and cannot change under the write; its own changes are gathered and sent
@@ -31,6 +32,14 @@ export class PostgresWriter extends PostgresReader implements RowWriter {
   #hasSent: boolean = false;
   #holdsPositions: boolean = false;
   readonly events: NewStoreEvent[] = [];
+  readonly workers: Map<string, number> = new Map();
+  readonly #hold: (rolloutIds: readonly string[]) => void;
+
+  /** @param hold called before rollouts are locked; throws when this write has to step back */
+  constructor(transaction: Transaction, hold: (rolloutIds: readonly string[]) => void) {
+    super(transaction);
+    this.#hold = hold;
+  }
 
   /** Whether something of this write is in the transaction already, so that it cannot be left out any more. */
   get hasSent(): boolean {
@@ -55,16 +64,15 @@ export class PostgresWriter extends PostgresReader implements RowWriter {
 
   override async readRollouts(rolloutIds: readonly string[]): Promise<readonly RolloutRow[]> {
     if (rolloutIds.length === 0) return [];
+    this.#hold(rolloutIds);
     this.send();
     // Two statements in one round trip: the second sees what the row was locked with, not what it was before the wait for the lock.
     const locked = this.transaction.query(
       `${selectRollouts} WHERE r.rollout_id = ANY($1) ORDER BY r.ordinal FOR UPDATE OF r`,
       [rolloutIds],
     );
-    const latest = this.#readLatest(rolloutIds);
-    const rows = (await locked).map(decodeRollout);
-    await latest;
-    return rows;
+    const [rows] = await Promise.all([locked, this.#readLatest(rolloutIds)]);
+    return rows.map(decodeRollout);
   }
 
   override async readAttempt(rolloutId: string, attemptId: string): Promise<AttemptRow | undefined> {
@@ -177,7 +185,7 @@ export class PostgresWriter extends PostgresReader implements RowWriter {
   }
 
   touchWorker(workerId: string, nowMs: number): void {
-    this.#changing().touchWorker(workerId, nowMs);
+    this.workers.set(workerId, nowMs);
   }
 
   appendEvents(events: readonly NewStoreEvent[]): void {

@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { LightningError, StoreError, type Awaitable, type NewStoreEvent, type RowWriter } from '@agent-lightning/core';
-import { sendEvents } from './changes.ts';
+import { sendEvents, sendWorkers } from './changes.ts';
 import { retryDelayMs, type Connections } from './connections.ts';
+import { HeldElsewhere, HeldRollouts, type Holder } from './held-rollouts.ts';
 import { isConflict, isLost, toStoreError } from './postgres-errors.ts';
 import { PostgresWriter } from './postgres-writer.ts';
 import { selectServerMs } from './server-clock.ts';
@@ -17,9 +18,18 @@ interface Job {
 export interface WriteBatchesOptions {
   /** At most this many writes share a transaction. */
   readonly maxJobs: number;
+  /** At most this many transactions run at once. */
+  readonly maxTransactions: number;
   /** Where events are announced, and who announces. */
   readonly channel: string;
   readonly sender: string;
+}
+
+/** What the writes of one transaction leave for its end. */
+interface Batch {
+  readonly events: readonly NewStoreEvent[];
+  readonly workers: ReadonlyMap<string, number>;
+  readonly settle: () => void;
 }
 
 /** A commit was asked for and the connection broke before the answer. */
@@ -45,8 +55,9 @@ const maxConflicts = 20;
 export class WriteBatches {
   readonly #connections: Connections;
   readonly #options: WriteBatchesOptions;
+  readonly #held: HeldRollouts = new HeldRollouts();
+  readonly #running: Set<Promise<void>> = new Set();
   #queue: Job[] = [];
-  #running: Promise<void> | undefined;
 
   constructor(connections: Connections, options: WriteBatchesOptions) {
     this.#connections = connections;
@@ -56,22 +67,35 @@ export class WriteBatches {
   write<Reply>(work: (rows: RowWriter) => Awaitable<Reply>): Promise<Reply> {
     return new Promise<Reply>((resolve, reject) => {
       this.#queue.push({ askedMs: performance.now(), work, resolve: resolve as Job['resolve'], reject });
-      this.#running ??= this.#drain();
+      this.#drain();
     });
   }
 
   /** Resolves when every write that was asked for has its answer. */
   async idle(): Promise<void> {
-    await this.#running;
+    while (this.#running.size > 0) await Promise.all(this.#running);
   }
 
-  async #drain(): Promise<void> {
+  #drain(): void {
+    if (this.#running.size >= this.#options.maxTransactions) return;
+    const running: Promise<void> = this.#performAll().finally(() => {
+      this.#running.delete(running);
+      if (this.#queue.length > 0) this.#drain();
+    });
+    this.#running.add(running);
+  }
+
+  async #performAll(): Promise<void> {
     while (this.#queue.length > 0) {
       // Whatever else this turn of the event loop asks for joins the transaction.
       await new Promise((resolve) => setImmediate(resolve));
       await this.#perform(this.#queue.splice(0, this.#options.maxJobs));
     }
-    this.#running = undefined;
+  }
+
+  #putBack(jobs: readonly Job[]): void {
+    this.#queue.unshift(...jobs);
+    if (jobs.length > 0) this.#drain();
   }
 
   /** Runs the jobs until each has its answer: again after a lost connection, each alone after an error of one of them. */
@@ -124,12 +148,14 @@ export class WriteBatches {
   async #runOnce(jobs: readonly Job[]): Promise<void> {
     let settle: (() => void) | undefined;
     let transactionId = '';
+    const holder = this.#held.begin();
     try {
       await this.#connections.use(async (transaction) => {
         const started = this.#begin(transaction);
         started.catch(() => undefined);
-        const batch = await this.#runJobs(transaction, jobs);
+        const batch = await this.#runJobs(transaction, jobs, holder);
         transactionId = await started;
+        if (batch.workers.size > 0) sendWorkers(transaction, batch.workers);
         if (batch.events.length > 0) sendEvents(transaction, batch.events, this.#options.channel, this.#options.sender);
         // What was sent so far may still fail; only a commit that was sent may have happened.
         settle = batch.settle;
@@ -139,6 +165,8 @@ export class WriteBatches {
     } catch (error) {
       if (settle !== undefined && isLost(error)) throw new OutcomeUnknown(transactionId, error, settle);
       throw error;
+    } finally {
+      this.#held.end(holder);
     }
     settle?.();
   }
@@ -154,30 +182,35 @@ export class WriteBatches {
     return row?.['id'] as string;
   }
 
-  async #runJobs(
-    transaction: Transaction,
-    jobs: readonly Job[],
-  ): Promise<{ readonly events: readonly NewStoreEvent[]; readonly settle: () => void }> {
+  async #runJobs(transaction: Transaction, jobs: readonly Job[], holder: Holder): Promise<Batch> {
     const answers: (() => void)[] = [];
     const events: NewStoreEvent[] = [];
+    const workers = new Map<string, number>();
     for (const [index, job] of jobs.entries()) {
-      const rows = new PostgresWriter(transaction);
+      const rows = new PostgresWriter(transaction, (rolloutIds) => this.#held.hold(rolloutIds, holder));
       try {
         const reply = await job.work(rows);
         rows.send();
         events.push(...rows.events);
+        for (const [workerId, nowMs] of rows.workers) workers.set(workerId, nowMs);
         answers.push(() => job.resolve(reply));
       } catch (error) {
+        if (error instanceof HeldElsewhere && !rows.hasSent) answers.push(() => this.#park(job, error.holder));
         // The rules refused, not the database: the others go on, unless this write has left something behind.
-        if (!LightningError.isInstance(error) || rows.hasSent) throw await rootCause(transaction, error);
-        answers.push(() => job.reject(error));
+        else if (LightningError.isInstance(error) && !rows.hasSent) answers.push(() => job.reject(error));
+        else throw await rootCause(transaction, error);
       }
       if (rows.holdsPositions) {
-        answers.push(() => this.#queue.unshift(...jobs.slice(index + 1)));
+        answers.push(() => this.#putBack(jobs.slice(index + 1)));
         break;
       }
     }
-    return { events, settle: () => answers.forEach((answer) => answer()) };
+    return { events, workers, settle: () => answers.forEach((answer) => answer()) };
+  }
+
+  #park(job: Job, holder: Holder): void {
+    if (holder.isOver) this.#putBack([job]);
+    else holder.waiting.push(() => this.#putBack([job]));
   }
 }
 
