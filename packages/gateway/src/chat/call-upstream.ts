@@ -8,8 +8,9 @@ import { chatFormat } from '../upstream/chat-format.ts';
 import { completionFormat } from '../upstream/completion-format.ts';
 import { EventStreamParser } from '../upstream/event-stream.ts';
 import { readBody, readWhole, shownUrl } from '../upstream/http-exchange.ts';
+import { liftEvent } from '../upstream/lift-event.ts';
 import { parseLifted } from '../upstream/lift-numbers.ts';
-import { isForAgent, readPayload, stripPayload, type ReplyFormat } from '../upstream/reply-format.ts';
+import { isForAgent, isPayload, readPayload, stripPayload, type ReplyFormat } from '../upstream/reply-format.ts';
 import type { ModelCall } from './model-call.ts';
 
 /** A call to an OpenAI-compatible server. */
@@ -91,6 +92,36 @@ async function answerWhole(
   call.sink.json(payload);
 }
 
+/** Above this a chunk holds a long list, which is read straight from the bytes. */
+const longEventLength = 8_192;
+
+/** A chunk with its ids and log-probabilities, and its text for an agent that asked for neither, where that was cheap to get. */
+function parseChunk(call: UpstreamCall, event: string, url: URL): { payload: Record<string, unknown>; text?: string } {
+  const { view } = call.request;
+  if (!call.isCaptured) return { payload: parseObject(event, url), text: event };
+  if (view.tokenIds || view.logprobs) return { payload: parseObject(event, url) };
+  if (event.length > longEventLength) return { payload: parseLifted(Buffer.from(event)) ?? parseObject(event, url) };
+  const lifted = liftEvent(event);
+  if (lifted === undefined) return { payload: parseObject(event, url) };
+  const payload = parseObject(lifted.text, url);
+  const choices = payload['choices'];
+  const choice: unknown = Array.isArray(choices) && choices.length === 1 ? choices[0] : undefined;
+  if (!isPayload(choice)) return { payload: parseObject(event, url) };
+  choice['token_ids'] = lifted.ids;
+  choice['logprobs'] = Float32Array.from(lifted.logprobs);
+  return { payload, text: lifted.text };
+}
+
+function refuseError(payload: Record<string, unknown>): void {
+  const { error } = payload;
+  if (error === undefined || error === null) return;
+  const message = (error as { message?: unknown }).message;
+  throw new WireError(
+    `the upstream failed while it answered: ${typeof message === 'string' ? message.slice(0, 2_000) : 'no reason given'}`,
+    { code: 'upstream-failed' },
+  );
+}
+
 /** The chunks of one read that the agent is to have; `[DONE]` is ours to send, once all is known to be well. */
 function chunksForAgent(
   call: UpstreamCall,
@@ -98,22 +129,17 @@ function chunksForAgent(
   url: URL,
 ): { readonly chunks: readonly ReplyEvent[]; readonly isDone: boolean } {
   const chunks: ReplyEvent[] = [];
+  const format = formatOf(call);
   for (const event of events) {
     if (event === '[DONE]') return { chunks, isDone: true };
-    const payload = parseObject(event, url);
-    if (payload['error'] !== undefined && payload['error'] !== null) {
-      const message = (payload['error'] as { message?: unknown }).message;
-      throw new WireError(
-        `the upstream failed while it answered: ${typeof message === 'string' ? message.slice(0, 2_000) : 'no reason given'}`,
-        { code: 'upstream-failed' },
-      );
-    }
-    readPayload(payload, call.draft, formatOf(call), true);
+    const chunk = parseChunk(call, event, url);
+    refuseError(chunk.payload);
+    readPayload(chunk.payload, call.draft, format, true);
     if (call.isCaptured) {
-      stripPayload(payload, call.request.view);
-      if (!isForAgent(payload, call.request.view)) continue;
-      chunks.push({ payload });
-    } else chunks.push({ payload, text: event });
+      if (!isForAgent(chunk.payload, call.request.view)) continue;
+      if (chunk.text === undefined) stripPayload(chunk.payload, call.request.view);
+    }
+    chunks.push(chunk);
   }
   return { chunks, isDone: false };
 }

@@ -3,8 +3,9 @@ import type { WireError } from './wire-error.ts';
 
 /** One event of a streamed reply in the gateway's own form, which is a chunk of the OpenAI wire. */
 export interface ReplyEvent {
+  /** May still hold what only the gateway asked for, where `text` does not. */
   readonly payload: JsonObject;
-  /** The payload as JSON, where it is known already. */
+  /** The payload as JSON for the agent, where it is known already. */
   readonly text?: string;
 }
 
