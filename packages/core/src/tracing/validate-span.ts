@@ -67,12 +67,27 @@ function validateTokens(span: SpanInput, { prompt, response, logprobs }: TokenBl
     ['prompt', prompt],
     ['response', response],
   ] as const) {
-    const bad = ids.findIndex((id) => id < 0);
+    const bad = indexOfNegative(ids);
     if (bad >= 0) throw invalid(span, `has ${name} token ${bad} = ${ids[bad]}; ids are not negative`, 'tokens-invalid');
   }
-  const bad = logprobs.findIndex((logprob) => !Number.isFinite(logprob) || logprob > logprobTolerance);
+  const bad = indexOfBadLogprob(logprobs);
   if (bad >= 0)
     throw invalid(span, `has logprob ${bad} = ${logprobs[bad]}; logprobs are finite and at most 0`, 'tokens-invalid');
+}
+
+// Plain loops: these see every token of a run, and a callback for each costs more than the check.
+function indexOfNegative(ids: Int32Array): number {
+  for (let index = 0; index < ids.length; index += 1) if ((ids[index] as number) < 0) return index;
+  return -1;
+}
+
+function indexOfBadLogprob(logprobs: Float32Array): number {
+  for (let index = 0; index < logprobs.length; index += 1) {
+    const logprob = logprobs[index] as number;
+    // False for NaN as well.
+    if (!(logprob <= logprobTolerance && logprob > Number.NEGATIVE_INFINITY)) return index;
+  }
+  return -1;
 }
 
 function show(value: unknown): string {
