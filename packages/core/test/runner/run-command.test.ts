@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { attributeNames, readReward, runCommand, toEpisode } from '../../src/index.ts';
 import { endpoint, isAlive, node, runOneCommand } from './command-run.ts';
@@ -61,6 +62,8 @@ describe('what a command gets', () => {
       AGENT_LIGHTNING_MODE: 'mine',
       TASK: 'seven',
       PATH: process.env['PATH'],
+      NO_PROXY: expect.stringMatching(/(^|,)127\.0\.0\.1$/),
+      no_proxy: expect.stringMatching(/(^|,)127\.0\.0\.1$/),
       TRACEPARENT: `00-${spans[0]!.traceId}-${spans[0]!.spanId}-01`,
     });
     expect(seen).not.toHaveProperty('HOME');
@@ -155,6 +158,42 @@ describe('a command that goes wrong', () => {
     const { rollout, spans } = await runOneCommand(options);
     expect(rollout.failure).toMatchObject({ code: 'command-unavailable', message: expect.stringContaining(message) });
     expect(spans[0]).toMatchObject({ kind: 'operation', status: { code: 'error' } });
+  });
+
+  it('says when its arguments are too long', async () => {
+    const { rollout } = await runOneCommand({ command: process.execPath, args: ['x'.repeat(4_000_000)] });
+    expect(rollout.failure).toMatchObject({
+      code: 'command-unavailable',
+      message: expect.stringContaining('too long'),
+    });
+  });
+
+  it('is an error of its attempt and not the end of this process when no file descriptors are left', async () => {
+    const script = `
+      import { openSync } from 'node:fs';
+      import { MemoryStore, runCommand, Runner } from ${JSON.stringify(join(import.meta.dirname, '../../src/index.ts'))};
+      const store = new MemoryStore();
+      const runner = new Runner({ store, rollout: runCommand({ command: '/bin/true', reward: 'exit-code' }) });
+      await store.enqueue([{ rolloutId: 'r', input: null }]);
+      try { for (;;) openSync('/dev/null'); } catch {}
+      const running = runner.run();
+      const [rollout] = await store.waitFor(['r']);
+      process.stdout.write(JSON.stringify(rollout.failure));
+      process.exit();`;
+    const child = spawn('/bin/sh', [
+      '-c',
+      'ulimit -n 64; exec "$0" "$@"',
+      process.execPath,
+      '--conditions=@agent-lightning/source',
+      '--input-type=module',
+      '-e',
+      script,
+    ]);
+    const output = await text(child.stdout);
+    expect(JSON.parse(output)).toMatchObject({
+      code: 'command-unavailable',
+      message: expect.stringContaining('EMFILE'),
+    });
   });
 
   it('fails the attempt by its exit code, with its last words', async () => {

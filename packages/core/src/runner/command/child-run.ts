@@ -53,11 +53,12 @@ export class ChildRun {
     } catch (error) {
       throw this.#spawnError(error);
     }
-    this.#child.stdout!.on('data', (chunk: Buffer) => this.#stdout.write(chunk));
-    this.#child.stderr!.on('data', (chunk: Buffer) => this.#stderr.write(chunk));
+    // Without file descriptors left there are no pipes; the error that says so comes later.
+    this.#child.stdout?.on('data', (chunk: Buffer) => this.#stdout.write(chunk));
+    this.#child.stderr?.on('data', (chunk: Buffer) => this.#stderr.write(chunk));
     // A command may exit without reading its task: what it did is judged by its output.
-    this.#child.stdin!.on('error', () => undefined);
-    this.#child.stdin!.end(options.input);
+    this.#child.stdin?.on('error', () => undefined);
+    this.#child.stdin?.end(options.input);
   }
 
   /** What there is until now. */
@@ -101,8 +102,8 @@ export class ChildRun {
       child.once('exit', () => {
         signalTree(child, 'SIGKILL'); // what the command left behind in its group
         this.#after(pipeGraceMs, () => {
-          child.stdout!.destroy();
-          child.stderr!.destroy();
+          child.stdout?.destroy();
+          child.stderr?.destroy();
         });
       });
     });
@@ -134,6 +135,8 @@ function explain(code: string | undefined, command: string, cwd: string | undefi
     return `the working directory ${JSON.stringify(cwd)} does not exist`;
   if (code === 'ENOENT')
     return `the command ${JSON.stringify(command)} was not found; give a path, or add it to the PATH`;
+  if (code === 'E2BIG')
+    return `the arguments and the environment of ${JSON.stringify(command)} are too long; give the task by taskIn: 'stdin'`;
   if (code === 'EACCES') return `the command ${JSON.stringify(command)} may not be executed; check its permissions`;
   return undefined;
 }

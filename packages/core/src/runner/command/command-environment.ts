@@ -33,6 +33,7 @@ export function commandEnvironment<Task>(
       OPENAI_BASE_URL: llm.baseUrl,
       OPENAI_API_KEY: llm.apiKey,
       AGENT_LIGHTNING_MODEL: llm.model,
+      ...withoutProxy(new URL(llm.baseUrl).hostname),
     }),
     ...(options.taskIn === 'environment' && { AGENT_LIGHTNING_TASK: taskVariable(task) }),
     ...own,
@@ -40,6 +41,12 @@ export function commandEnvironment<Task>(
   return Object.fromEntries(
     Object.entries(merged).filter((entry): entry is [string, string] => entry[1] !== undefined),
   );
+}
+
+/** A proxy of this machine does not lead to the endpoint; clients outside of Node, such as Python's, would ask it. */
+function withoutProxy(host: string): Record<string, string> {
+  const direct = (before: string | undefined): string => (before ? `${before},${host}` : host);
+  return { NO_PROXY: direct(process.env['NO_PROXY']), no_proxy: direct(process.env['no_proxy']) };
 }
 
 function taskVariable(task: unknown): string {
