@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { LightningError, type Claim } from '@agent-lightning/core';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openSqliteStore, type SqliteStore, type SqliteStoreOptions } from './index.ts';
-import { pragma, schemaVersion } from './schema.ts';
+import { migrate, pragma, schemaVersion } from './schema.ts';
 import { openWritingConnection } from './sqlite-database.ts';
 
 let folder: string;
@@ -60,6 +60,24 @@ describe('a file that is not a sound store of this version', () => {
       message: expect.stringMatching(/schema version \d.*upgrade/),
     });
     expect(readFileSync(path).equals(before)).toBe(true);
+  });
+
+  it('migrates a file of the first version, with what is in it', async () => {
+    const path = join(folder, 'store.db');
+    const database = new DatabaseSync(path);
+    migrate(database, path, 1);
+    database.exec(`INSERT INTO events (type, id) VALUES ('resources', 'weights')`);
+    expect(pragma(database, 'user_version')).toBe(1);
+    database.close();
+    const store = await open({ keepEvents: 1_000 });
+    for await (const event of store.subscribe({ cursor: '0' })) {
+      expect(event).toEqual({ cursor: '1', type: 'resources', id: 'weights' });
+      break;
+    }
+    await store.enqueue(Array.from({ length: 1_000 }, () => ({ input: 1 })));
+    await store.runWatchdog();
+    const events = store.subscribe({ cursor: '0' })[Symbol.asyncIterator]();
+    expect(await errorOf(events.next())).toMatchObject({ code: 'store-not-found' });
   });
 
   it('refuses the database of another program', async () => {

@@ -93,6 +93,8 @@ export interface SpanQuery {
   readonly attemptId?: string | 'latest';
   readonly kinds?: readonly SpanKind[];
   readonly name?: string;
+  /** A span id: only what hangs below this span, at any depth, of the same attempt. The other filters apply to what is found. */
+  readonly under?: string;
   /** Read token blobs too. @default false */
   readonly includeTokens?: boolean;
 }

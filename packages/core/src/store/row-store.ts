@@ -33,6 +33,7 @@ import {
 } from './request-checks.ts';
 import type { Awaitable, NewStoreEvent, RowDatabase, RowReader } from './rows.ts';
 import { checkSpan, checkSpans, resolveSpanQuery } from './span-checks.ts';
+import { querySubtree } from './span-tree.ts';
 import { invalidField, storeClosed } from './store-errors.ts';
 import {
   addReward,
@@ -161,7 +162,10 @@ export class RowStore implements LightningStore {
 
   async querySpans(query: SpanQuery): Promise<readonly Span[]> {
     const resolved = resolveSpanQuery(query);
-    return this.#read((rows) => rows.querySpans(resolved));
+    const { under } = resolved;
+    return this.#read((rows) =>
+      under === undefined ? rows.querySpans(resolved) : querySubtree(rows, resolved, under),
+    );
   }
 
   async addReward(rolloutId: string, span: SpanInput): Promise<number> {

@@ -59,7 +59,8 @@ export interface RowReader {
     attemptId: string | undefined,
     spanIds: readonly string[],
   ): Awaitable<ReadonlyMap<string, number>>;
-  querySpans(query: SpanQuery): Awaitable<readonly Span[]>;
+  /** Without `under`, which the store applies by itself. */
+  querySpans(query: Omit<SpanQuery, 'under'>): Awaitable<readonly Span[]>;
   /** The given version, or the newest one of that id. */
   readResources(resourcesId: string, version?: number): Awaitable<ResourcesVersion | undefined>;
   readLatestResources(): Awaitable<ResourcesVersion | undefined>;

@@ -159,6 +159,7 @@ export function resolveSpanQuery(query: SpanQuery): SpanQuery {
     ...(query.attemptId === undefined ? {} : { attemptId: checkId('query.attemptId', query.attemptId) }),
     ...(query.kinds === undefined ? {} : { kinds: checkListOf('query.kinds', query.kinds, kinds) }),
     ...(query.name === undefined ? {} : { name: checkText('query.name', query.name, storeLimits.nameCharacters) }),
+    ...(query.under === undefined ? {} : { under: checkHex('query.under', query.under, 16) }),
     includeTokens: query.includeTokens === true,
   };
 }

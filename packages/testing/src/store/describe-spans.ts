@@ -1,3 +1,4 @@
+import type { SpanInput } from '@agent-lightning/core';
 import { describe, expect } from 'vitest';
 import { expectError } from './expect-error.ts';
 import { claimOne, rewardSpan, sampleSpan, sampleTokens, spanId, start } from './sample-data.ts';
@@ -112,6 +113,37 @@ export function describeSpans(open: OpenStore): void {
       expect(await ids({ kinds: [] })).toEqual([]);
       expect(await ids({ name: 'step 3' })).toEqual([3]);
       expect(await ids({ rolloutIds: [] })).toEqual([]);
+    });
+
+    testStore('queries the tree below a span, of its own attempt', open, async ({ store }) => {
+      const child = (number: number, parent: number, kind: 'agent' | 'tool_call' = 'agent'): SpanInput =>
+        sampleSpan(number, { parentSpanId: spanId(parent), kind });
+      const first = await start(store, 'a', { maxAttempts: 2 });
+      // Children end, and are written, before their parents; span 7 names itself, 8 a parent that is not there.
+      await store.appendSpans(first.lease, [
+        child(4, 3, 'tool_call'),
+        child(3, 2),
+        child(5, 2, 'tool_call'),
+        child(2, 1),
+        sampleSpan(1),
+        child(6, 1),
+        child(7, 7),
+        child(8, 99),
+      ]);
+      await store.fail(first.lease, { code: 'x', message: 'y' });
+      await store.appendSpans((await claimOne(store)).lease, [child(9, 4)]);
+      const ids = async (under: number, query: object = {}): Promise<number[]> =>
+        (await store.querySpans({ rolloutIds: ['a'], under: spanId(under), ...query })).map((span) =>
+          parseInt(span.spanId, 16),
+        );
+      expect(await ids(2)).toEqual([4, 3, 5]);
+      expect(await ids(1)).toEqual([4, 3, 5, 2, 6]);
+      expect(await ids(1, { kinds: ['tool_call'] })).toEqual([4, 5]);
+      expect(await ids(4)).toEqual([9]);
+      expect(await ids(4, { attemptId: first.lease.attemptId })).toEqual([]);
+      expect(await ids(7)).toEqual([7]);
+      expect(await ids(50)).toEqual([]);
+      await expectError(ids(NaN), 'store-invalid', /query\.under/);
     });
 
     testStore('adds a late reward once, also to a final rollout', open, async ({ store }) => {
