@@ -5,7 +5,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { attributeNames, readReward, runCommand, toEpisode } from '../../src/index.ts';
+import {
+  attributeNames,
+  MemoryStore,
+  readReward,
+  runCommand,
+  Runner,
+  toEpisode,
+  type ModelGateway,
+} from '../../src/index.ts';
 import { endpoint, isAlive, node, runOneCommand } from './command-run.ts';
 
 let folder: string;
@@ -97,6 +105,31 @@ describe('what a command gets', () => {
       'the task',
     );
     expect(spans[0]!.attributes[attributeNames.commandStdout]).toMatch(/run-command-.* the task\n$/);
+  });
+});
+
+describe('commands at once', () => {
+  it('each see their own attempt', async () => {
+    const store = new MemoryStore();
+    const own: ModelGateway = {
+      openAttempt: async ({ attempt }) => ({ ...endpoint, baseUrl: `http://127.0.0.1:9/${attempt.attemptId}/v1` }),
+      closeAttempt: async () => undefined,
+    };
+    const script =
+      'process.stdin.once("data", (task) => console.log(process.env.OPENAI_BASE_URL, process.env.AGENT_LIGHTNING_ROLLOUT_ID, String(task)))';
+    const rollout = runCommand(node(script, { reward: 'exit-code' }));
+    const runner = new Runner({ store, rollout, gateway: own, concurrency: 12 });
+    const queued = await store.enqueue(Array.from({ length: 24 }, (_, input) => ({ input })));
+    const running = runner.run();
+    await store.waitFor(queued.map(({ rolloutId }) => rolloutId));
+    await runner.stop();
+    await running;
+    for (const { rolloutId, input } of queued) {
+      const [span] = await store.querySpans({ rolloutIds: [rolloutId] });
+      const expected = `http://127.0.0.1:9/${span!.attemptId}/v1 ${rolloutId} ${String(input)}\n\n`;
+      expect(span!.attributes[attributeNames.commandStdout]).toBe(expected);
+    }
+    await store.close();
   });
 });
 
