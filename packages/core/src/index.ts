@@ -51,6 +51,10 @@ export { operation, runOperation } from './tracing/operation.ts';
 export { errorOutcome, exceptionAttributes } from './tracing/exception-attributes.ts';
 export { agentOptions, type AgentOptions } from './tracing/agent-options.ts';
 export { FrameworkRuns, type BeginRun, type FrameworkRun, type TracedRun } from './tracing/framework-runs.ts';
+export {
+  agentSpan, answerAttributes, modelCallSpan, toolOutcome, toolSpan, type FrameworkSpan, type ModelCallAnswer, type ModelCallStart,
+  type ToolCallStart,
+} from './tracing/framework-spans.ts';
 export { matchesAgent } from './tracing/agent-match.ts';
 export { registerCallerResolver, type Caller, type CallerResolver } from './tracing/redirect/caller.ts';
 export { installFetchRedirect } from './tracing/redirect/fetch-redirect.ts';
