@@ -54,6 +54,8 @@ export class ResponseStream {
   #sequence = 0;
   #head: JsonObject | undefined;
   #open: OpenItem | undefined;
+  /** Whether anything but reasoning was said. */
+  #isAnswered = false;
   #finishReason: string | undefined;
   #usage: ChatUsage | undefined;
 
@@ -77,7 +79,7 @@ export class ResponseStream {
 
   end(): readonly WireEvent[] {
     const status = statusOf(this.#finishReason);
-    if (this.#open === undefined && this.#done.length === 0) this.#openItem('text', undefined);
+    if (!this.#isAnswered) this.#openItem('text', undefined);
     this.#close(String(status['status']));
     const type = `response.${String(status['status'])}`;
     this.#emit(type, {
@@ -118,6 +120,7 @@ export class ResponseStream {
     const outputIndex = this.#done.length;
     const item: OpenItem = { kind, id: newId(idPrefixes[kind]), outputIndex, text: '', logprobs: [], call };
     this.#open = item;
+    this.#isAnswered ||= kind !== 'reasoning';
     this.#emit('response.output_item.added', {
       output_index: outputIndex,
       item: { ...itemOf(item, 'in_progress'), status: 'in_progress' },
