@@ -33,3 +33,19 @@ export type { ModelSuiteOptions } from './store/describe-model.ts';
 
 // a real PostgreSQL server for tests
 export { startPostgres, type PostgresServer, type PostgresServerOptions } from './postgres/start-postgres.ts';
+
+// contract suite of adapters
+export { describeAdapter } from './adapter/describe-adapter.ts';
+export {
+  adapterScenarios,
+  type AdapterScenario,
+  type AdapterUnderTest,
+  type AgentSpec,
+  type AgentToolSpec,
+  type BuildRequest,
+  type BuiltAgent,
+  type FunctionToolSpec,
+  type OwnModel,
+} from './adapter/adapter-under-test.ts';
+export { agentNamesOf, parentSpanOf } from './adapter/scripted-agents.ts';
+export { startTestRollout, type TestRollout } from './adapter/test-rollout.ts';

@@ -1,0 +1,85 @@
+import { matchesAgent, attributeNames, type SpanInput } from '@agent-lightning/core';
+import { expect } from 'vitest';
+import { startModelServer, type ModelServer } from '../model-server/model-server.ts';
+import type { AdapterUnderTest, BuildRequest, BuiltAgent } from './adapter-under-test.ts';
+import { agentAround, outlineTrace } from './outline-trace.ts';
+import type { ScenarioAgent } from './scenario-agents.ts';
+import { agentNamesOf, parentSpanOf, scriptAgents, type AgentScript } from './scripted-agents.ts';
+import { startTestRollout, type TestRollout } from './test-rollout.ts';
+
+const scenarioAgents = ['assistant', 'triage', 'billing', 'boss', 'helper'];
+
+/** The servers of one test: `close` them all after it. */
+export class ContractServers {
+  readonly #open: ModelServer[] = [];
+
+  /** A server whose response ids begin with `name`. */
+  async start(name: string, script: AgentScript): Promise<ModelServer> {
+    const server = await startModelServer({ respond: scriptAgents(name, script) });
+    this.#open.push(server);
+    return server;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#open.splice(0).map((server) => server.close()));
+  }
+}
+
+/** Builds an agent on its own model at `own`. */
+export async function buildAgent(
+  adapter: AdapterUnderTest,
+  { spec }: ScenarioAgent,
+  own: ModelServer,
+  { wrap = {}, maxRetries = 0 }: { readonly wrap?: BuildRequest['wrap'] | null; readonly maxRetries?: number } = {},
+): Promise<BuiltAgent> {
+  const model = { baseUrl: own.baseUrl, apiKey: 'own-key', model: 'own-model', maxRetries };
+  return adapter.build({ agent: spec, model, wrap: wrap ?? undefined });
+}
+
+/** A rollout and the server of its policy. */
+export interface PolicyRollout {
+  readonly policy: ModelServer;
+  readonly rollout: TestRollout;
+}
+
+export async function startPolicyRollout(servers: ContractServers, script: AgentScript): Promise<PolicyRollout> {
+  const policy = await servers.start('policy', script);
+  return { policy, rollout: startTestRollout(policy.baseUrl) };
+}
+
+/** The rollout's trace is the golden one; every call on the wire has its key, its model, and its place in the trace. */
+export async function expectTrace(
+  adapter: AdapterUnderTest,
+  { rollout, policy }: { readonly rollout: TestRollout; readonly policy?: ModelServer },
+  golden: readonly string[],
+): Promise<void> {
+  const spans = await rollout.spans();
+  expect(outlineTrace(spans, { agents: scenarioAgents, layers: adapter.layers ?? [] })).toEqual(golden);
+  expectNames(spans);
+  if (policy !== undefined) expectPlacedCalls(spans, rollout, policy);
+}
+
+/** A model call goes by the name of the agent around it. */
+function expectNames(spans: readonly SpanInput[]): void {
+  for (const { kind, attributes, parentSpanId } of spans) {
+    if (kind !== 'model_call') continue;
+    const agent = agentAround(spans, parentSpanId, scenarioAgents);
+    expect(attributes[attributeNames.source]).toBe('framework');
+    expectNamed(attributes[attributeNames.agentNames] as readonly string[] | undefined, agent);
+  }
+}
+
+function expectPlacedCalls(spans: readonly SpanInput[], { scope }: TestRollout, policy: ModelServer): void {
+  for (const call of policy.calls) {
+    expect((call.body as { readonly model?: unknown }).model).toBe(scope.llm?.model);
+    expect(call.headers.authorization).toBe(`Bearer ${scope.llm?.apiKey}`);
+    const agent = agentAround(spans, parentSpanOf(call), scenarioAgents);
+    expect(JSON.stringify(call.body)).toContain(`You are ${agent}.`);
+    expectNamed(agentNamesOf(call), agent);
+  }
+}
+
+function expectNamed(names: readonly string[] | undefined, agent: string | undefined): void {
+  const pattern = new RegExp(`(^|/)${agent}(/|$)`);
+  expect(matchesAgent(names ?? [], pattern), `${JSON.stringify(names)} name ${agent}`).toBe(true);
+}

@@ -1,0 +1,20 @@
+import { afterEach, describe, it } from 'vitest';
+import { adapterScenarios, type AdapterScenario, type AdapterUnderTest } from './adapter-under-test.ts';
+import { ContractServers } from './contract-run.ts';
+import { isolationScenarios } from './describe-isolation.ts';
+import { traceScenarios, type Scenario } from './describe-traces.ts';
+
+const scenarios: Readonly<Record<AdapterScenario, Scenario>> = { ...traceScenarios, ...isolationScenarios };
+
+/** The whole contract of an adapter as tests, with its real framework; call it in a test file of your adapter's package. */
+export function describeAdapter(name: string, adapter: AdapterUnderTest): void {
+  describe(`${name} is an adapter`, () => {
+    const servers = new ContractServers();
+    afterEach(() => servers.close());
+    for (const scenario of adapterScenarios) {
+      const reason = adapter.unsupported?.[scenario];
+      if (reason === undefined) it(scenario, () => scenarios[scenario](adapter, servers));
+      else it(`${scenario} (the framework cannot: ${reason})`, (context) => context.skip(reason));
+    }
+  });
+}
