@@ -135,7 +135,7 @@ async function addLateReward(store: LightningStore, rolloutId: string): Promise<
 /** Span 0 of an attempt is its one reward; the others are model calls with tokens. */
 function span(lease: Lease, number: number): SpanInput {
   const base = {
-    spanId: number.toString(16).padStart(16, '0'),
+    spanId: (number + 1).toString(16).padStart(16, '0'),
     traceId: 'c'.repeat(32),
     status: { code: 'ok' as const },
     startTimeMs: 1,

@@ -101,7 +101,7 @@ function reward(): SpanInput {
 
 function base(number: number): Pick<SpanInput, 'spanId' | 'traceId' | 'status' | 'startTimeMs' | 'endTimeMs'> {
   return {
-    spanId: number.toString(16).padStart(16, '0'),
+    spanId: (number + 1).toString(16).padStart(16, '0'),
     traceId: 'b'.repeat(32),
     status: { code: 'ok' },
     startTimeMs: 1,

@@ -61,12 +61,6 @@ export function checkText(field: string, value: unknown, maxCharacters: number, 
   return value;
 }
 
-export function checkHex(field: string, value: unknown, digits: number): string {
-  if (typeof value !== 'string' || value.length !== digits || !/^[0-9a-f]+$/.test(value))
-    throw invalidField(field, `must be ${digits} lower-case hex digits`, value);
-  return value;
-}
-
 export function checkNumber(field: string, value: unknown): number {
   if (typeof value !== 'number' || !Number.isFinite(value)) throw invalidField(field, 'must be a finite number', value);
   return value;

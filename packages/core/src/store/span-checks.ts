@@ -1,10 +1,10 @@
+import { isSpanId, isTraceId } from '../tracing/identifiers.ts';
 import { rewardNameAttribute, rewardValueAttribute } from '../vocabulary/attributes.ts';
 import type { Attributes, AttributeValue, SpanInput, SpanKind, SpanStatus } from '../vocabulary/span.ts';
 import type { TokenBlob } from '../vocabulary/tokens.ts';
 import type { SpanQuery } from './lightning-store.ts';
 import {
   checkArray,
-  checkHex,
   checkId,
   checkListOf,
   checkNumber,
@@ -27,11 +27,15 @@ const kinds: readonly SpanKind[] = [
   'operation',
 ];
 
+/** Above 0 by more than rounding, a log-probability cannot be one. */
+const logprobTolerance = 1e-3;
+
 /** Checked copies of the spans: the caller may reuse its objects and arrays. The only copy of the tokens on the way in. */
 export function checkSpans(spans: readonly SpanInput[]): readonly SpanInput[] {
   return checkArray('spans', spans).map((span, index) => checkSpan(`spans[${index}]`, span as SpanInput));
 }
 
+/** A checked copy of one span: the one set of rules, for the recorder and for every store. @throws `store-invalid` naming the field */
 export function checkSpan(at: string, span: SpanInput): SpanInput {
   checkObject(at, span);
   const kind = checkOneOf(`${at}.kind`, span.kind, kinds);
@@ -45,17 +49,27 @@ export function checkSpan(at: string, span: SpanInput): SpanInput {
   const attributes = checkAttributes(`${at}.attributes`, span.attributes);
   if (kind === 'reward') checkReward(`${at}.attributes`, attributes);
   return {
-    spanId: checkHex(`${at}.spanId`, span.spanId, 16),
-    traceId: checkHex(`${at}.traceId`, span.traceId, 32),
-    ...(span.parentSpanId === undefined ? {} : { parentSpanId: checkHex(`${at}.parentSpanId`, span.parentSpanId, 16) }),
+    spanId: checkSpanId(`${at}.spanId`, span.spanId),
+    traceId: checkTraceId(`${at}.traceId`, span.traceId),
+    ...(span.parentSpanId === undefined ? {} : { parentSpanId: checkSpanId(`${at}.parentSpanId`, span.parentSpanId) }),
     kind,
-    name: checkText(`${at}.name`, span.name, storeLimits.nameCharacters),
+    name: checkText(`${at}.name`, span.name, storeLimits.nameCharacters, 1),
     status: checkStatus(`${at}.status`, span.status),
     startTimeMs,
     endTimeMs,
     attributes,
     ...(span.tokens === undefined ? {} : { tokens: checkTokens(`${at}.tokens`, span.tokens) }),
   };
+}
+
+function checkSpanId(field: string, value: unknown): string {
+  if (!isSpanId(value)) throw invalidField(field, 'must be 16 lower-case hex digits, not all 0', value);
+  return value;
+}
+
+function checkTraceId(field: string, value: unknown): string {
+  if (!isTraceId(value)) throw invalidField(field, 'must be 32 lower-case hex digits, not all 0', value);
+  return value;
 }
 
 function checkStatus(at: string, status: SpanStatus): SpanStatus {
@@ -140,8 +154,9 @@ function checkTokens(at: string, tokens: TokenBlob): TokenBlob {
   checkTokenIds(`${at}.prompt`, prompt);
   checkTokenIds(`${at}.response`, response);
   for (let index = 0; index < logprobs.length; index++) {
-    if (!Number.isFinite(logprobs[index]))
-      throw invalidField(`${at}.logprobs[${index}]`, 'must be a finite number', logprobs[index]);
+    const logprob = logprobs[index] as number;
+    if (!Number.isFinite(logprob) || logprob > logprobTolerance)
+      throw invalidField(`${at}.logprobs[${index}]`, 'must be a finite number, at most 0', logprob);
   }
   return { prompt: prompt.slice(), response: response.slice(), logprobs: logprobs.slice() };
 }
@@ -159,7 +174,7 @@ export function resolveSpanQuery(query: SpanQuery): SpanQuery {
     ...(query.attemptId === undefined ? {} : { attemptId: checkId('query.attemptId', query.attemptId) }),
     ...(query.kinds === undefined ? {} : { kinds: checkListOf('query.kinds', query.kinds, kinds) }),
     ...(query.name === undefined ? {} : { name: checkText('query.name', query.name, storeLimits.nameCharacters) }),
-    ...(query.under === undefined ? {} : { under: checkHex('query.under', query.under, 16) }),
+    ...(query.under === undefined ? {} : { under: checkSpanId('query.under', query.under) }),
     includeTokens: query.includeTokens === true,
   };
 }

@@ -81,6 +81,18 @@ describe('TraceRecorder', () => {
     ]);
   });
 
+  it('keeps a span as it was when it ended, whatever the caller does to its arrays later', async () => {
+    const store = manualStore();
+    const trace = recorder(store);
+    const tokens = { prompt: Int32Array.of(1), response: Int32Array.of(2), logprobs: Float32Array.of(-1) };
+    trace.record({ kind: 'model_call', name: 'call', tokens });
+    tokens.response.fill(7);
+    const flushed = trace.flush();
+    await store.settle();
+    await flushed;
+    expect(store.batches.flat()[0]?.tokens?.response).toEqual(Int32Array.of(2));
+  });
+
   it('puts what ends during a write into one next write', async () => {
     const store = manualStore();
     const trace = recorder(store);
@@ -140,14 +152,15 @@ describe('TraceRecorder', () => {
   });
 
   it.each([
-    ['an attribute that is NaN', { attributes: { score: Number.NaN } }, /"score" = NaN/],
+    ['an attribute that is NaN', { attributes: { score: Number.NaN } }, /"score"\] must be a finite number; got NaN/],
     ['an infinite item', { attributes: { scores: [1, Number.POSITIVE_INFINITY] } }, /"scores"/],
     ['a mixed array', { attributes: { mixed: [1, 'a'] as never } }, /"mixed"/],
-    ['a nested attribute', { attributes: { nested: { a: 1 } as never } }, /"nested" = \{"a":1\}/],
-    ['a null attribute', { attributes: { nothing: null as never } }, /"nothing" = null/],
-    ['a bad span id', { spanId: 'XYZ' }, /id "XYZ"/],
-    ['a bad parent id', { parentSpanId: '0000' }, /parent "0000"/],
-    ['an empty name', { name: '' }, /no name/],
+    ['a nested attribute', { attributes: { nested: { a: 1 } as never } }, /"nested"\] must be a string.*flatten/],
+    ['a null attribute', { attributes: { nothing: null as never } }, /"nothing"\] must be.*null/],
+    ['a bad span id', { spanId: 'XYZ' }, /spanId .*"XYZ"/],
+    ['a bad parent id', { parentSpanId: '0000' }, /parentSpanId .*"0000"/],
+    ['an empty name', { name: '' }, /span\.name/],
+    ['an oversized attribute', { attributes: { page: 'x'.repeat(5_000_000) } }, /"page"\].*at most 4194304 characters/],
   ])('refuses %s when the span begins', (_, span, message) => {
     const trace = recorder(manualStore());
     expect(() => trace.start({ kind: 'model_call', name: 'call', ...span })).toThrow(message);
@@ -157,11 +170,15 @@ describe('TraceRecorder', () => {
   });
 
   it.each([
-    ['misaligned logprobs', { logprobs: Float32Array.of(-1) }, /2 response tokens but 1 logprobs/],
-    ['a NaN logprob', { logprobs: Float32Array.of(-1, Number.NaN) }, /logprob 1 = NaN/],
-    ['a positive logprob', { logprobs: Float32Array.of(0.5, -1) }, /logprob 0 = 0.5/],
-    ['a negative id', { prompt: Int32Array.of(3, -1) }, /prompt token 1 = -1/],
-    ['plain arrays', { response: [1, 2] as never }, /wrong types/],
+    [
+      'misaligned logprobs',
+      { logprobs: Float32Array.of(-1) },
+      /logprobs must have one value for each of the 2 response tokens; got 1/,
+    ],
+    ['a NaN logprob', { logprobs: Float32Array.of(-1, Number.NaN) }, /logprobs\[1\].*NaN/],
+    ['a positive logprob', { logprobs: Float32Array.of(0.5, -1) }, /logprobs\[0\].*at most 0; got 0.5/],
+    ['a negative id', { prompt: Int32Array.of(3, -1) }, /prompt\[1\].*-1/],
+    ['plain arrays', { response: [1, 2] as never }, /response must be an Int32Array/],
   ])('refuses tokens with %s', (_, part, message) => {
     const tokens = {
       prompt: Int32Array.of(1, 2, 3),

@@ -123,9 +123,7 @@ export class TraceRecorder {
   }
 
   #append(start: StartSpan, spanId: string, startTimeMs: number, outcome: SpanOutcome): void {
-    const span = this.#build(start, spanId, startTimeMs, outcome);
-    validateSpan(span);
-    this.#pending.push(span);
+    this.#pending.push(validateSpan(this.#build(start, spanId, startTimeMs, outcome)));
     if (!this.#isBroken()) this.#writing ??= nextTurn().then(() => this.#write());
   }
 

@@ -144,9 +144,11 @@ function badSpans(): readonly [object, RegExp][] {
   const call = { kind: 'model_call' };
   return [
     [{ spanId: 'ABCDEF0123456789' }, /spans\[1\]\.spanId/],
+    [{ spanId: '0'.repeat(16) }, /spans\[1\]\.spanId.*not all 0/],
     [{ traceId: 'a' }, /traceId/],
     [{ parentSpanId: '' }, /parentSpanId/],
     [{ kind: 'llm' }, /kind/],
+    [{ name: '' }, /name/],
     [{ name: 'nul\0' }, /name/],
     [{ name: '\ud800' }, /name/],
     [{ startTimeMs: NaN }, /startTimeMs/],
@@ -165,6 +167,7 @@ function badSpans(): readonly [object, RegExp][] {
     [{ tokens: sampleTokens(1, 1) }, /tokens.*operation/],
     [{ ...call, tokens: { ...sampleTokens(1, 2), logprobs: new Float32Array(1) } }, /logprobs.*2 response tokens/],
     [{ ...call, tokens: { ...sampleTokens(1, 1), logprobs: Float32Array.of(NaN) } }, /logprobs\[0\]/],
+    [{ ...call, tokens: { ...sampleTokens(1, 1), logprobs: Float32Array.of(0.5) } }, /logprobs\[0\].*at most 0/],
     [{ ...call, tokens: { ...sampleTokens(1, 1), prompt: Int32Array.of(-1) } }, /prompt\[0\]/],
     [{ ...call, tokens: { ...sampleTokens(1, 1), response: [1] } }, /response.*Int32Array/],
   ];

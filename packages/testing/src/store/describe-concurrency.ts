@@ -31,7 +31,7 @@ export function describeConcurrency(open: OpenStore): void {
       const lease = (claim as Claim).lease;
       const replies = await Promise.all(
         Array.from({ length: 200 }, (_, index) =>
-          store.appendSpans(lease, [sampleSpan(2 * index), sampleSpan(2 * index + 1)]),
+          store.appendSpans(lease, [sampleSpan(2 * index + 1), sampleSpan(2 * index + 2)]),
         ),
       );
       const sequenceIds = replies.flat().sort((left, right) => left - right);

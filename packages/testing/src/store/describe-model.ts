@@ -45,7 +45,7 @@ const operations: fc.Arbitrary<Operation> = fc.oneof(
     arbitrary: fc.record({
       type: fc.constant('append' as const),
       claim: pick,
-      spans: fc.array(fc.nat({ max: 8 }), { maxLength: 4 }),
+      spans: fc.array(fc.integer({ min: 1, max: 9 }), { maxLength: 4 }),
     }),
   },
   {
