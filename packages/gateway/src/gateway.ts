@@ -76,6 +76,11 @@ export class Gateway implements ModelGateway {
     return this.#statistics.toStatistics(this.#pool.absent.length);
   }
 
+  /** Whether new calls are held or sent away. */
+  get isPaused(): boolean {
+    return this.#gate.isPaused;
+  }
+
   /** New calls of this policy go to `release` from now on; calls in flight finish on the version that they began with. @throws {GatewayError} `request-invalid` */
   publish(policy: string, release: PolicyRelease): void {
     this.#policies.publish(policy, release);

@@ -107,6 +107,34 @@ describe('the operator’s routes', () => {
     await client.chat.completions.create(body);
   });
 
+  it('pause while 1,000 calls are in flight: none is killed, and none begins before they resume', async () => {
+    const { gateway, post } = await startHarness({ adminKey });
+    let finishAll = (): void => undefined;
+    const held = new Promise<void>((resolve) => {
+      finishAll = resolve;
+    });
+    const engine = new FakeEngine({ before: () => held });
+    gateway.publish('policy', { kind: 'engine', version: 1, engine });
+    const running = Array.from({ length: 1_000 }, async () => {
+      const response = await post(body);
+      await response.arrayBuffer();
+      return response.status;
+    });
+    await until(() => engine.requests.length === 1_000);
+    const remote = connectGateway({ url: gateway.url, adminKey });
+    const paused = remote.pause({ drainMs: 20_000 });
+    await until(() => gateway.isPaused);
+    const later = post(body).then((response) => response.status);
+    finishAll();
+    expect(await paused).toBe(0);
+    expect(new Set(await Promise.all(running))).toEqual(new Set([200]));
+    expect(engine.requests).toHaveLength(1_000);
+    await remote.resume();
+    expect(await later).toBe(200);
+    expect(engine.requests).toHaveLength(1_001);
+    expect(gateway.statistics.calls).toEqual({ ok: 1_001, incomplete: 0, failed: 0 });
+  });
+
   it('say what is wrong with a request or the connection', async () => {
     const { gateway } = await startHarness({ adminKey });
     await expect(connectGateway({ url: gateway.url, adminKey: 'wrong' }).resume()).rejects.toMatchObject({

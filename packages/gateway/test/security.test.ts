@@ -408,6 +408,8 @@ describe('serve', () => {
     expect(reply.choices[0]?.message.content).toBe('hello world');
     expect(engine.requests[0]).toMatchObject({ temperature: 0.3, seed: 9 });
     expect((await client.models.list()).data.map((model) => model.id)).toEqual(['base']);
+    expect((await client.responses.create({ model: 'base', input: 'hi' })).output_text).toBe('hello world');
+    expect((await client.completions.create({ model: 'base', prompt: 'hi' })).choices[0]?.text).toBe('hello world');
     await expect(
       client.chat.completions.create({ model: 'base', messages: body.messages, top_p: 0.5 }),
     ).rejects.toMatchObject({ status: 400, param: 'top_p' });

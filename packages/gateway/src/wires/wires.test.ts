@@ -27,8 +27,25 @@ const types = [
 const text = fc.oneof(fc.constantFrom('user', 'assistant', 'system', 'x', ''), fc.string({ maxLength: 4 }));
 const leaf = fc.oneof(text, fc.integer(), fc.boolean(), fc.constant(null), fc.double());
 const names = fc.constantFrom(
-  'role', 'content', 'text', 'input', 'output', 'id', 'call_id', 'tool_use_id', 'name', 'arguments', 'thinking',
-  'summary', 'source', 'image_url', 'is_error', 'input_schema', 'format', 'schema', 'effort',
+  'role',
+  'content',
+  'text',
+  'input',
+  'output',
+  'id',
+  'call_id',
+  'tool_use_id',
+  'name',
+  'arguments',
+  'thinking',
+  'summary',
+  'source',
+  'image_url',
+  'is_error',
+  'input_schema',
+  'format',
+  'schema',
+  'effort',
 );
 const typed = (inner: fc.Arbitrary<unknown>): fc.Arbitrary<unknown> =>
   fc
