@@ -22,10 +22,35 @@ const key: symbol = Symbol.for('agentlightning.active-span.v1');
 const globals = globalThis as unknown as Record<symbol, AsyncLocalStorage<ActiveSpan> | undefined>;
 const storage: AsyncLocalStorage<ActiveSpan> = (globals[key] ??= new AsyncLocalStorage<ActiveSpan>());
 
+/** Answers which span a framework says the code runs in; `around` is the one that `runInSpan` had set when that span began. */
+export type SpanFinder = (
+  scope: RolloutScope,
+) => { readonly span: ActiveSpan; readonly around: ActiveSpan | undefined } | undefined;
+
+const findersKey: symbol = Symbol.for('agentlightning.span-finders.v1');
+const finderGlobals = globalThis as unknown as Record<symbol, Set<SpanFinder> | undefined>;
+const finders: Set<SpanFinder> = (finderGlobals[findersKey] ??= new Set());
+
+/** Adds a framework that keeps the current span itself, whose code cannot be run by `runInSpan`. Returns what removes it. */
+export function registerSpanFinder(finder: SpanFinder): () => void {
+  finders.add(finder);
+  return () => void finders.delete(finder);
+}
+
 /** The span that the current code runs in, when it belongs to the attempt of `scope`: a rollout inside a rollout starts afresh. */
 export function activeSpan(scope: RolloutScope): ActiveSpan | undefined {
-  const span = storage.getStore();
-  return span?.attemptId === scope.attempt.attemptId ? span : undefined;
+  const set = enclosingSpan();
+  for (const find of finders) {
+    const found = find(scope);
+    // The framework's is the inner one, unless `runInSpan` was entered since it began.
+    if (found !== undefined && found.around === set) return found.span;
+  }
+  return set?.attemptId === scope.attempt.attemptId ? set : undefined;
+}
+
+/** The span of the innermost `runInSpan`, of whatever attempt. */
+export function enclosingSpan(): ActiveSpan | undefined {
+  return storage.getStore();
 }
 
 /** Runs `work` and everything that it awaits inside `span`: emitters, operations and model calls become its children. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { LlmEndpoint } from '../vocabulary/resources.ts';
 import type { SpanInput } from '../vocabulary/span.ts';
-import { activeSpan } from './active-span.ts';
+import { activeSpan, runInSpan } from './active-span.ts';
 import { emitMessage } from './emitters.ts';
 import { FrameworkRuns } from './framework-runs.ts';
 import { currentRollout, runInRollout, type RolloutScope } from './rollout-scope.ts';
@@ -103,6 +103,27 @@ describe('FrameworkRuns', () => {
       ['writer', undefined],
     ]);
     expect(two.spans.map(({ name, parentSpanId }) => [name, parentSpanId])).toEqual([['parent undefined', undefined]]);
+  });
+
+  it('follows a framework that keeps the current run itself, except in what runInSpan has entered since', () => {
+    const runs = new FrameworkRuns<string>();
+    const { scope } = startRollout();
+    let current: string | undefined;
+    const stop = runs.follow(() => current);
+    const entered = { attemptId: scope.attempt.attemptId, spanId: '00000000000000aa' };
+    runInRollout(scope, () =>
+      runInSpan(entered, () => {
+        runs.begin({ id: 'a', describe: () => agent('writer') });
+        expect(activeSpan(scope)).toBe(entered);
+        current = 'a';
+        expect(activeSpan(scope)).toMatchObject({ spanId: runs.get('a')?.spanId, agent: { names: ['writer'] } });
+        const inner = { attemptId: scope.attempt.attemptId, spanId: '00000000000000bb' };
+        runInSpan(inner, () => expect(activeSpan(scope)).toBe(inner));
+        expect(activeSpan(startRollout().scope)).toBeUndefined();
+      }),
+    );
+    stop();
+    expect(runInRollout(scope, () => activeSpan(scope))).toBeUndefined();
   });
 
   it('hangs a root under the span that is active, and takes that agent’s agentMatch', () => {

@@ -1,4 +1,11 @@
-import { activeSpan, runInSpan, type ActiveAgent, type ActiveSpan } from './active-span.ts';
+import {
+  activeSpan,
+  enclosingSpan,
+  registerSpanFinder,
+  runInSpan,
+  type ActiveAgent,
+  type ActiveSpan,
+} from './active-span.ts';
 import { errorOutcome } from './exception-attributes.ts';
 import { currentRollout, runInRollout, type RolloutScope } from './rollout-scope.ts';
 import type { OpenSpan, SpanOutcome, StartSpan } from './trace-recorder.ts';
@@ -34,6 +41,8 @@ export interface TracedRun<Detail> {
   readonly spanId: string | undefined;
   /** The run's own span. */
   readonly span: OpenSpan | undefined;
+  /** What `runInSpan` had set when the run began: `follow` tells by it which of two is the inner one. */
+  readonly around: ActiveSpan | undefined;
 }
 
 const sweepSize = 4_096;
@@ -85,6 +94,7 @@ export class FrameworkRuns<Detail> {
       agent: { names: names ?? around?.names ?? [], ...(match !== undefined && { agentMatch: match }) },
       spanId: span?.spanId ?? parentSpanId,
       span,
+      around: enclosingSpan(),
     });
   }
 
@@ -116,6 +126,16 @@ export class FrameworkRuns<Detail> {
     if (current === run.scope) return runInSpan(active, work);
     // A stream that is read outside the rollout that began it; but a rollout inside this run has its own spans.
     return current === undefined ? runInRollout(run.scope, () => runInSpan(active, work)) : work();
+  }
+
+  /** For a framework that keeps the current run itself: code that `current` gives an id for runs as that run. Returns what stops it. */
+  follow(current: () => string | undefined): () => void {
+    return registerSpanFinder((scope) => {
+      const id = current();
+      const run = id === undefined ? undefined : this.#runs.get(id);
+      const span = run?.scope === scope ? activeSpanOf(run) : undefined;
+      return span && { span, around: run?.around };
+    });
   }
 
   /** Keeps a run until it ends; drops those whose attempt is over when many have gathered: an abandoned stream reports no end. */
