@@ -5,7 +5,7 @@ import { activeSpan } from './active-span.ts';
 import { flattenAttributes, type NestedAttributes } from './attribute-values.ts';
 import { exceptionAttributes } from './exception-attributes.ts';
 import { rewardAttributes, type RewardAttributesOptions, type RewardValue } from './reward-span.ts';
-import { requireRollout } from './rollout-scope.ts';
+import { currentRollout } from './rollout-scope.ts';
 
 export interface EmitOptions {
   /** Kept with the span; nested values become dotted names. */
@@ -16,37 +16,37 @@ export interface EmitRewardOptions extends EmitOptions, RewardAttributesOptions 
 
 /**
  * Gives the current rollout, one of its agents or one of its spans a reward: a number, or several named dimensions of which
- * training reads the primary one. Returns the span's id.
- * @throws {TraceError} `reward-invalid` for a value that is not a finite number, naming the dimension; `no-rollout` outside a rollout
+ * training reads the primary one. Returns the span's id; outside a rollout it does nothing, so that an agent in production is as it was.
+ * @throws {TraceError} `reward-invalid` for a value that is not a finite number, naming the dimension
  */
-export function emitReward(value: RewardValue, options: EmitRewardOptions = {}): string {
+export function emitReward(value: RewardValue, options: EmitRewardOptions = {}): string | undefined {
   const { attributes, ...reward } = options;
-  return emit('emitReward', 'reward', 'reward', () => rewardAttributes(value, reward), attributes);
+  return emit('reward', 'reward', () => rewardAttributes(value, reward), attributes);
 }
 
-/** Writes a text into the trace. Returns the span's id. @throws {TraceError} `no-rollout` outside a rollout */
-export function emitMessage(text: string, options: EmitOptions = {}): string {
-  return emit('emitMessage', 'message', 'message', () => messageAttributes(text), options.attributes);
+/** Writes a text into the trace. Returns the span's id; outside a rollout it does nothing. @throws {TraceError} `span-invalid` for what is not a text */
+export function emitMessage(text: string, options: EmitOptions = {}): string | undefined {
+  return emit('message', 'message', () => messageAttributes(text), options.attributes);
 }
 
-/** Writes a value into the trace, as JSON. Returns the span's id. @throws {TraceError} `span-invalid` when JSON cannot hold it; `no-rollout` outside a rollout */
-export function emitObject(value: unknown, options: EmitOptions = {}): string {
-  return emit('emitObject', 'object', 'object', () => objectAttributes(value), options.attributes);
+/** Writes a value into the trace, as JSON. Returns the span's id; outside a rollout it does nothing. @throws {TraceError} `span-invalid` when JSON cannot hold it */
+export function emitObject(value: unknown, options: EmitOptions = {}): string | undefined {
+  return emit('object', 'object', () => objectAttributes(value), options.attributes);
 }
 
-/** Writes an exception into the trace, for one that the agent survived. Returns the span's id. @throws {TraceError} `no-rollout` outside a rollout */
-export function emitException(thrown: unknown, options: EmitOptions = {}): string {
-  return emit('emitException', 'exception', 'exception', () => exceptionAttributes(thrown), options.attributes);
+/** Writes an exception into the trace, for one that the agent survived. Returns the span's id; outside a rollout it does nothing. */
+export function emitException(thrown: unknown, options: EmitOptions = {}): string | undefined {
+  return emit('exception', 'exception', () => exceptionAttributes(thrown), options.attributes);
 }
 
 function emit(
-  caller: string,
   kind: SpanKind,
   name: string,
   own: () => Attributes,
   attributes: NestedAttributes = {},
-): string {
-  const scope = requireRollout(caller);
+): string | undefined {
+  const scope = currentRollout();
+  if (scope === undefined) return undefined;
   const parentSpanId = activeSpan(scope)?.spanId;
   return scope.recorder.record({
     kind,

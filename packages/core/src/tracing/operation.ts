@@ -2,26 +2,28 @@ import { attributeNames } from '../vocabulary/attributes.ts';
 import { activeSpan, runInSpan } from './active-span.ts';
 import { capText, describeValue } from './attribute-values.ts';
 import { errorOutcome } from './exception-attributes.ts';
-import { requireRollout, type RolloutScope } from './rollout-scope.ts';
+import { currentRollout, type RolloutScope } from './rollout-scope.ts';
 import type { OpenSpan } from './trace-recorder.ts';
 
 /**
  * Wraps a function so that each call inside a rollout is a span with its input, output and error; what it does meanwhile
  * becomes the span's children. Input and output are kept as JSON, up to 16,384 characters each.
  *
- * The rollout is looked up when the wrapped function is called, so it may be wrapped anywhere, such as at module load.
- * @throws {TraceError} `no-rollout` from the wrapped function when it is called outside a rollout
+ * The rollout is looked up when the wrapped function is called, so it may be wrapped anywhere, such as at module load. Outside a
+ * rollout the wrapped function is the function.
  */
 export function operation<This, Arguments extends readonly unknown[], Result>(
   name: string,
   work: (this: This, ...args: Arguments) => Result,
 ): (this: This, ...args: Arguments) => Result {
   return function traced(this: This, ...args: Arguments): Result {
-    return trace(requireRollout(`operation "${name}"`), name, args, () => work.apply(this, args as never));
+    const scope = currentRollout();
+    if (scope === undefined) return work.apply(this, args as never);
+    return trace(scope, name, args, () => work.apply(this, args as never));
   };
 }
 
-/** Runs `work` now as an operation; like `operation(name, work)()`. @throws {TraceError} `no-rollout` outside a rollout */
+/** Runs `work` now as an operation; like `operation(name, work)()`. */
 export function runOperation<Result>(name: string, work: () => Result): Result {
   return operation(name, work)();
 }

@@ -103,8 +103,14 @@ describe('operation', () => {
     expect(await second.spans()).toHaveLength(1);
   });
 
-  it('says when it is called outside a rollout', () => {
-    const traced = operation('lonely', () => 1);
-    expect(() => traced()).toThrow(/operation "lonely" was called outside a rollout/);
+  it('is the function outside a rollout', async () => {
+    const traced = operation('lonely', function (this: { readonly base: number } | void, more: number) {
+      if (more < 0) throw new RangeError('negative');
+      return (this?.base ?? 0) + more;
+    });
+    expect(traced(1)).toBe(1);
+    expect(traced.call({ base: 2 }, 1)).toBe(3);
+    expect(() => traced(-1)).toThrow(RangeError);
+    expect(await runOperation('now', () => Promise.resolve(4))).toBe(4);
   });
 });
