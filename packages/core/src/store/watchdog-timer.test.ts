@@ -40,6 +40,19 @@ it('gives heartbeats a turn after the process stood still', async () => {
   timer.stop();
 });
 
+it('runs every other turn in a process that is always late', async () => {
+  let lateMs = 0;
+  let ticks = 0;
+  const timer = new WatchdogTimer(
+    10,
+    async () => void ticks++,
+    () => performance.now() + (lateMs += 100),
+  );
+  await vi.advanceTimersByTimeAsync(60);
+  expect(ticks).toBe(3);
+  timer.stop();
+});
+
 it('does nothing with an interval of 0', async () => {
   let ticks = 0;
   new WatchdogTimer(0, async () => void ticks++);

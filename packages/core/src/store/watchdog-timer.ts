@@ -1,9 +1,10 @@
-/** Runs `tick` again and again without keeping the process alive; skips a turn after the process itself stood still. */
+/** Runs `tick` again and again without keeping the process alive; skips one turn after the process itself stood still. */
 export class WatchdogTimer {
   readonly #timer: NodeJS.Timeout | undefined;
   readonly #monotonicMs: () => number;
   #lastMs: number;
   #isRunning: boolean = false;
+  #hasSkipped: boolean = false;
 
   /** @param intervalMs 0: never */
   constructor(intervalMs: number, tick: () => Promise<void>, monotonicMs: () => number = () => performance.now()) {
@@ -21,7 +22,13 @@ export class WatchdogTimer {
     const elapsedMs = this.#monotonicMs() - this.#lastMs;
     this.#lastMs += elapsedMs;
     // A laptop that slept, or a blocked event loop: heartbeats of this process are late too and get a turn first.
-    if (this.#isRunning || elapsedMs > 3 * intervalMs) return;
+    // Never two turns in a row: on a machine that is always late, somebody still has to look.
+    const isLate = elapsedMs > 3 * intervalMs && !this.#hasSkipped;
+    if (this.#isRunning || isLate) {
+      this.#hasSkipped ||= isLate;
+      return;
+    }
+    this.#hasSkipped = false;
     this.#isRunning = true;
     await tick();
     this.#isRunning = false;
