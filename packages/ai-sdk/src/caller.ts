@@ -1,0 +1,250 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { randomUUID } from 'node:crypto';
+import {
+  AdapterError,
+  currentRollout,
+  FrameworkRuns,
+  matchesAgent,
+  type AgentOptions,
+  type LlmEndpoint,
+  type TracedRun,
+} from '@agent-lightning/core';
+import type { LanguageModel } from 'ai';
+import { agentRun, modelOutcome, modelRun, speaksAnotherWire, type ModelAnswerEvent, type RunDetail } from './spans.ts';
+
+/** The options of a wrapped agent. */
+export interface LightningOptions extends AgentOptions {
+  /** The agent's name. @default the id of an agent, else the operation's `telemetry.functionId`, else 'agent' */
+  readonly name?: string;
+}
+
+/** Makes the model that calls the endpoint of a rollout. */
+export type PolicyModel = (endpoint: LlmEndpoint) => Exclude<LanguageModel, string>;
+
+export const runs: FrameworkRuns<RunDetail> = FrameworkRuns.of<RunDetail>('ai-sdk');
+
+/** Which run the code belongs to, or the AI SDK's call when nothing has made it a run yet. */
+interface Place {
+  readonly runId?: string;
+  readonly call?: { readonly callId: string; readonly functionId: string | undefined };
+}
+
+const key: symbol = Symbol.for('agentlightning.ai-sdk.place.v1');
+const globals = globalThis as unknown as Record<symbol, AsyncLocalStorage<Place> | undefined>;
+const places: AsyncLocalStorage<Place> = (globals[key] ??= new AsyncLocalStorage<Place>());
+
+/** Runs `work` as a run that has begun. */
+export function enter<Result>(runId: string, work: () => Result): Result {
+  return places.run({ runId }, () => runs.inside(runId, work));
+}
+
+/** Runs the model call of an operation that no agent is around; a wrapped model makes it a run. */
+export function enterCall<Result>(callId: string, functionId: string | undefined, work: () => Result): Result {
+  return places.run({ call: { callId, functionId } }, work);
+}
+
+/** The innermost run around the code, when it belongs to the current rollout. */
+export function runAround(): (TracedRun<RunDetail> & { readonly id: string }) | undefined {
+  const id = places.getStore()?.runId;
+  const run = id === undefined ? undefined : runs.get(id);
+  return id === undefined || run === undefined || run.scope !== currentRollout() ? undefined : { ...run, id };
+}
+
+export function modelRunId(callId: string): string {
+  return `${callId}:model`;
+}
+
+/** Whether the model calls of a run go to the rollout's endpoint. */
+function isSelected(run: TracedRun<RunDetail>): boolean {
+  return run.scope.llm !== undefined && matchesAgent(run.agent.names, run.agent.agentMatch);
+}
+
+/** Runs an agent's `generate` or `stream` as a run; a stream's run is ended by the events of its operation. */
+export async function callAgent<Result>(
+  name: string,
+  options: LightningOptions,
+  work: () => PromiseLike<Result>,
+  endsWith: 'result' | 'operation',
+): Promise<Result> {
+  if (currentRollout() === undefined) return work();
+  const id = randomUUID();
+  const parent = runAround()?.detail;
+  runs.begin({ id, agentMatch: options.agentMatch, describe: () => agentRun(name, parent) });
+  try {
+    const result = await enter(id, work);
+    if (endsWith === 'result') runs.end(id);
+    return result;
+  } catch (error) {
+    runs.fail(id, error);
+    throw error;
+  }
+}
+
+/** The parts of a language model that are read, for every version. */
+export interface CalledModel {
+  readonly provider: string;
+  readonly modelId: string;
+  doGenerate(options: unknown): PromiseLike<unknown>;
+  doStream(options: unknown): PromiseLike<unknown>;
+}
+
+export interface ModelCall {
+  readonly model: CalledModel;
+  readonly method: 'doGenerate' | 'doStream';
+  readonly callOptions: unknown;
+  readonly options: LightningOptions & { readonly policyModel?: PolicyModel };
+}
+
+/** Calls a wrapped model as the agent that it belongs to. */
+export async function callModel(call: ModelCall): Promise<unknown> {
+  const { model, method, callOptions, options } = call;
+  if (currentRollout() === undefined) return model[method](callOptions);
+  const around = runAround();
+  if (around?.detail.kind === 'model') {
+    placeModelCall(around.id, options);
+    return enter(around.id, () => askModel(around.id, call));
+  }
+  const reported = around === undefined ? places.getStore()?.call : undefined;
+  if (reported === undefined) return callUnreported(call);
+  runs.begin({
+    id: reported.callId,
+    agentMatch: options.agentMatch,
+    describe: () => agentRun(options.name ?? reported.functionId ?? 'agent', undefined, list(reported.functionId)),
+  });
+  const id = modelRunId(reported.callId);
+  beginModel(id, reported.callId, call);
+  return enter(id, () => askModel(id, call));
+}
+
+/** A call that the AI SDK does not report: `generateObject`, telemetry that is off, a model that is called by hand. */
+async function callUnreported(call: ModelCall): Promise<unknown> {
+  const { options } = call;
+  const around = runAround();
+  const id = randomUUID();
+  const agentId = around === undefined || options.name !== undefined ? `${id}:agent` : undefined;
+  if (agentId !== undefined) {
+    const describe = () => agentRun(options.name ?? 'agent', around?.detail);
+    runs.begin({ id: agentId, agentMatch: options.agentMatch, describe });
+  }
+  beginModel(id, agentId ?? around?.id, call);
+  const end = (event: ModelAnswerEvent): void => {
+    runs.end(id, modelOutcome(event, runs.get(id)?.agent.names ?? []));
+    if (agentId !== undefined) runs.end(agentId);
+  };
+  const fail = (error: unknown): void => {
+    runs.fail(id, error);
+    if (agentId !== undefined) runs.fail(agentId, error);
+  };
+  try {
+    const result = await enter(id, () => askModel(id, call));
+    if (call.method === 'doStream') return followStream(result as StreamResult, { end, fail });
+    const { response, ...rest } = result as ModelAnswerEvent & { readonly response?: ResponseMetadata };
+    end({ ...rest, responseId: response?.id, modelId: response?.modelId });
+    return result;
+  } catch (error) {
+    fail(error);
+    throw error;
+  }
+}
+
+function beginModel(id: string, parentId: string | undefined, { model, options, callOptions }: ModelCall): void {
+  const { temperature } = callOptions as { readonly temperature?: unknown };
+  runs.begin({
+    id,
+    parentId,
+    agentMatch: options.agentMatch,
+    describe: (parent) =>
+      modelRun(parent?.agent.names ?? [], parent?.detail.path ?? '', { modelId: model.modelId, temperature }),
+  });
+  const run = runs.get(id);
+  if (run !== undefined) run.detail.isPlaced = true;
+}
+
+/** Gives a model call that has begun the name and the `agentMatch` of the wrapped model. */
+function placeModelCall(id: string, { name, agentMatch }: LightningOptions): void {
+  const run = runs.get(id);
+  if (run === undefined) return;
+  runs.refine(id, agentMatch);
+  if (name !== undefined) run.agent = { ...run.agent, names: [...new Set([name, ...run.agent.names])] };
+  run.detail.isPlaced = true;
+}
+
+async function askModel(id: string, { model, method, callOptions, options }: ModelCall): Promise<unknown> {
+  const run = runs.get(id);
+  if (run?.scope.llm === undefined || !isSelected(run)) return model[method](callOptions);
+  if (options.policyModel === undefined) {
+    refuseOtherWire(model.provider);
+    return model[method](callOptions);
+  }
+  const policy = options.policyModel(run.scope.llm) as unknown as CalledModel & { specificationVersion: string };
+  const version = (model as Partial<typeof policy>).specificationVersion;
+  if (policy.specificationVersion !== version) {
+    throw new AdapterError(
+      `policyModel gave a model of specification ${policy.specificationVersion} for ${model.provider} ${model.modelId}, which has ${version}; give one of the same version`,
+      { code: 'adapter-unsupported' },
+    );
+  }
+  return policy[method](callOptions);
+}
+
+/** Refuses a selected call of an unwrapped model that cannot have reached the policy. */
+export async function checkPlaced<Result>(
+  id: string,
+  provider: unknown,
+  work: () => PromiseLike<Result>,
+): Promise<Result> {
+  try {
+    return await work();
+  } finally {
+    const run = runs.get(id);
+    if (run !== undefined && run.detail.isPlaced !== true && isSelected(run)) refuseOtherWire(provider);
+  }
+}
+
+function refuseOtherWire(provider: unknown): void {
+  if (!speaksAnotherWire(provider)) return;
+  throw new AdapterError(
+    `the provider "${String(provider)}" does not speak OpenAI's wire, so its call cannot go to the policy; wrap the model as withLightning(model, { policyModel: ({ baseUrl, apiKey, model }) => … }) with a model that calls this endpoint, or leave the agent out with agentMatch`,
+    { code: 'adapter-unsupported' },
+  );
+}
+
+interface ResponseMetadata {
+  readonly id?: unknown;
+  readonly modelId?: unknown;
+}
+
+interface StreamPart extends ResponseMetadata, ModelAnswerEvent {
+  readonly type: string;
+  readonly modelId?: unknown;
+  readonly error?: unknown;
+}
+
+interface StreamResult {
+  readonly stream: ReadableStream<StreamPart>;
+}
+
+interface CallEnd {
+  readonly end: (event: ModelAnswerEvent) => void;
+  readonly fail: (error: unknown) => void;
+}
+
+/** Ends a call with what its stream says, however it ends. */
+function followStream(result: StreamResult, { end, fail }: CallEnd): StreamResult {
+  let answer: ModelAnswerEvent = {};
+  const follower = {
+    transform(part: StreamPart, controller: TransformStreamDefaultController<StreamPart>): void {
+      if (part.type === 'response-metadata') answer = { ...answer, responseId: part.id, modelId: part.modelId };
+      if (part.type === 'finish') answer = { ...answer, finishReason: part.finishReason, usage: part.usage };
+      if (part.type === 'error') fail(part.error);
+      controller.enqueue(part);
+    },
+    flush: (): void => end(answer),
+    cancel: (reason: unknown): void => fail(reason ?? new AdapterError('the stream was left', { code: 'cancelled' })),
+  };
+  return { ...result, stream: result.stream.pipeThrough(new TransformStream(follower)) };
+}
+
+function list(name: string | undefined): readonly string[] {
+  return name === undefined ? [] : [name];
+}

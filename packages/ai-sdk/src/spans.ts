@@ -1,0 +1,103 @@
+import {
+  agentSpan,
+  answerAttributes,
+  attributeNames,
+  modelCallSpan,
+  toolOutcome,
+  toolSpan,
+  type FrameworkRun,
+  type SpanOutcome,
+} from '@agent-lightning/core';
+
+/** What a run is, to the runs that begin inside it. */
+export interface RunDetail {
+  readonly kind: 'agent' | 'operation' | 'model' | 'tool';
+  /** The names of the agents around and of this one, outermost first, with slashes between. */
+  readonly path: string;
+  /** Of an agent: the operation that it runs on, by its call id. */
+  operation?: string;
+  /** Of an operation that an agent runs on: the id of the agent's run. */
+  readonly agentId?: string;
+  /** Of a model call: whether a wrapped model has taken care of where it goes. */
+  isPlaced?: boolean;
+}
+
+/** An agent called `name`; `more` are further names that it goes by. */
+export function agentRun(
+  name: string,
+  parent: RunDetail | undefined,
+  more: readonly string[] = [],
+): FrameworkRun<RunDetail> {
+  const path = parent === undefined ? name : `${parent.path}/${name}`;
+  const names = [...new Set([name, path, ...more])];
+  return { span: agentSpan(name, names), names, detail: { kind: 'agent', path } };
+}
+
+/** What the AI SDK says when a model is called. */
+export interface ModelCallEvent {
+  readonly modelId?: unknown;
+  readonly temperature?: unknown;
+}
+
+export function modelRun(names: readonly string[], path: string, event: ModelCallEvent): FrameworkRun<RunDetail> {
+  const span = modelCallSpan({ names, model: event.modelId, temperature: event.temperature });
+  return { span, detail: { kind: 'model', path } };
+}
+
+/** What the AI SDK says when a model has answered. */
+export interface ModelAnswerEvent {
+  readonly responseId?: unknown;
+  readonly modelId?: unknown;
+  readonly finishReason?: unknown;
+  readonly usage?: { readonly inputTokens?: unknown; readonly outputTokens?: unknown } | undefined;
+}
+
+/** The id that the AI SDK makes up for an answer that has none. */
+const inventedId = /^aitxt-/;
+
+/** `names` are the caller's as they are at the end: a wrapped model adds its own after the call has begun. */
+export function modelOutcome(event: ModelAnswerEvent, names: readonly string[]): SpanOutcome {
+  const { responseId, modelId, finishReason, usage } = event;
+  return {
+    attributes: {
+      ...answerAttributes({
+        responseId: typeof responseId === 'string' && inventedId.test(responseId) ? undefined : responseId,
+        model: modelId,
+        // A string in the events and in older models, an object in a model of version 4.
+        finishReason: unwrap(finishReason, 'unified'),
+        inputTokens: unwrap(usage?.inputTokens, 'total'),
+        outputTokens: unwrap(usage?.outputTokens, 'total'),
+      }),
+      [attributeNames.agentNames]: names,
+    },
+  };
+}
+
+function unwrap(value: unknown, field: string): unknown {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[field] : value;
+}
+
+/** The AI SDK's tool call, of a tool that is known or not. */
+export interface ToolCallEvent {
+  readonly toolCallId?: string;
+  readonly toolName?: string;
+  readonly input?: unknown;
+}
+
+export function toolRun(call: ToolCallEvent, path: string): FrameworkRun<RunDetail> {
+  const { toolName = 'tool', input, toolCallId } = call;
+  return { span: toolSpan({ name: toolName, arguments: input, callId: toolCallId }), detail: { kind: 'tool', path } };
+}
+
+/** The result of a tool that did not throw. */
+export function toolResult(output: unknown): SpanOutcome {
+  return toolOutcome(output);
+}
+
+// Providers that speak their own wire, by how their models name them.
+const otherWires = /^(?:gateway|anthropic|google|vertex|amazon-bedrock|bedrock|cohere)(?:\.|$)|\.anthropic\./;
+
+/** Whether the provider's calls are known not to be OpenAI's: they cannot be sent elsewhere as they are. */
+export function speaksAnotherWire(provider: unknown): boolean {
+  return typeof provider === 'string' && otherWires.test(provider);
+}
