@@ -11,8 +11,15 @@ const types: Readonly<Record<number, string>> = {
   504: 'timeout_error',
 };
 
+/** Clients that would rather have their conversation kept for them send it whole when they read this. */
+const noThreads: JsonObject = { error_code: 'thread_unsupported_request', unsupported: ['thread'] };
+
 /** An error as Anthropic's API sends it, with the gateway's own code and field beside. */
 export function messageError(error: WireError): JsonObject {
   const type = types[error.status] ?? (error.status < 500 ? 'invalid_request_error' : 'api_error');
-  return { type: 'error', error: { type, message: error.message, code: error.wireCode, param: error.param ?? null } };
+  const details = error.param === 'thread' ? { details: noThreads } : {};
+  return {
+    type: 'error',
+    error: { type, message: error.message, code: error.wireCode, param: error.param ?? null, ...details },
+  };
 }
