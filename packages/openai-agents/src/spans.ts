@@ -1,0 +1,110 @@
+import {
+  agentSpan,
+  answerAttributes,
+  attributeNames,
+  capText,
+  describeValue,
+  errorOutcome,
+  modelCallSpan,
+  toolOutcome,
+  toolSpan,
+  type FrameworkRun,
+  type SpanOutcome,
+} from '@agent-lightning/core';
+import type { Span, SpanData } from '@openai/agents';
+
+type SpanOf<Type extends SpanData['type']> = Extract<SpanData, { readonly type: Type }>;
+
+/** What a child needs to know of the span around it. */
+export interface SpanDetail {
+  readonly type: string;
+  readonly parentId: string | undefined;
+  /** The agents from the outermost to this one, joined by `/`; undefined outside an agent. */
+  readonly path: string | undefined;
+  readonly names: readonly string[];
+}
+
+/** What a span of the SDK is in the trace. Tasks, turns, handoffs and the like are left out, and their children move up. */
+export function describeSpan(
+  data: SpanData,
+  parentId: string | undefined,
+  parent: SpanDetail | undefined,
+): FrameworkRun<SpanDetail> {
+  const around = { type: data.type, parentId, path: parent?.path, names: parent?.names ?? [] };
+  switch (data.type) {
+    case 'agent':
+      return describeAgent(data, around);
+    case 'generation':
+    case 'response':
+      return { span: modelCallSpan({ names: around.names }), detail: around };
+    case 'function':
+      return { span: toolSpan({ name: data.name }), detail: around };
+    case 'guardrail': {
+      const name = `guardrail ${data.name}`;
+      return {
+        span: { kind: 'operation', name, attributes: { [attributeNames.operationLabel]: name } },
+        detail: around,
+      };
+    }
+    default:
+      return { detail: around };
+  }
+}
+
+function describeAgent({ name }: SpanOf<'agent'>, around: SpanDetail): FrameworkRun<SpanDetail> {
+  const path = around.path === undefined ? name : `${around.path}/${name}`;
+  const names = path === name ? [name] : [name, path];
+  return { span: agentSpan(name, names), names, detail: { ...around, path, names } };
+}
+
+/** How a span of the SDK ended. */
+export function describeEnd({ spanData, error }: Pick<Span<SpanData>, 'spanData' | 'error'>): SpanOutcome {
+  const { attributes, ...rest } = outcomeOf(spanData);
+  if (error === null) return { attributes: attributes ?? {}, ...rest };
+  const failed = errorOutcome(error);
+  return { status: failed.status, attributes: { ...attributes, ...failed.attributes } };
+}
+
+function outcomeOf(data: SpanData): SpanOutcome {
+  switch (data.type) {
+    case 'generation':
+      return { attributes: generationAttributes(data) };
+    case 'response':
+      return { attributes: responseAttributes(data) };
+    case 'function':
+      return {
+        attributes: { ...toolOutcome(data.output).attributes, [attributeNames.toolArguments]: capText(data.input) },
+      };
+    case 'guardrail':
+      return { attributes: { [attributeNames.operationOutput]: describeValue({ triggered: data.triggered }) } };
+    default:
+      return {};
+  }
+}
+
+/** Chat Completions: the reply as the server gave it, or as the SDK put it together from a stream. */
+function generationAttributes({ output, model, usage }: SpanOf<'generation'>): ReturnType<typeof answerAttributes> {
+  const reply = output?.[0];
+  const choice = (reply?.['choices'] as readonly { readonly finish_reason?: unknown }[] | undefined)?.[0];
+  return answerAttributes({
+    responseId: reply?.['id'],
+    model: reply?.['model'] ?? model,
+    finishReason: choice?.finish_reason,
+    inputTokens: usage?.input_tokens,
+    outputTokens: usage?.output_tokens,
+  });
+}
+
+function responseAttributes({
+  response_id: responseId,
+  _response: reply,
+}: SpanOf<'response'>): ReturnType<typeof answerAttributes> {
+  const usage = reply?.['usage'] as { readonly input_tokens?: unknown; readonly output_tokens?: unknown } | undefined;
+  return answerAttributes({
+    responseId,
+    model: reply?.['model'],
+    finishReason: reply?.['status'],
+    inputTokens: usage?.input_tokens,
+    outputTokens: usage?.output_tokens,
+  });
+}

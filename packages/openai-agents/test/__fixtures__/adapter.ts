@@ -1,0 +1,43 @@
+import type { AdapterUnderTest, AgentSpec, BuildRequest, BuiltAgent } from '@agent-lightning/testing';
+import { Agent, OpenAIChatCompletionsModel, run, tool, type Tool } from '@openai/agents';
+import OpenAI from 'openai';
+import { z } from 'zod';
+import { withLightning } from '../../src/index.ts';
+
+/** The OpenAI Agents SDK, as the contract of adapters needs it. */
+export const adapter: AdapterUnderTest = {
+  build({ agent, model, wrap }): BuiltAgent {
+    const built = buildAgent(agent, chatModel(model));
+    const started = wrap === undefined ? built : withLightning(built, wrap);
+    return {
+      run: async (input) => (await run(started, input)).finalOutput ?? '',
+      async stream(input) {
+        const result = await run(started, input, { stream: true });
+        for await (const _event of result);
+        await result.completed;
+        return result.finalOutput ?? '';
+      },
+    };
+  },
+};
+
+export function chatModel({ baseUrl, apiKey, model, maxRetries }: BuildRequest['model']): OpenAIChatCompletionsModel {
+  // The fetch of the moment, as a client has it that is built after the adapter.
+  const client = new OpenAI({ baseURL: baseUrl, apiKey, maxRetries, fetch: (...call) => fetch(...call) });
+  return new OpenAIChatCompletionsModel(client as never, model);
+}
+
+function buildAgent({ name, instructions, tools = [], handoffs = [] }: AgentSpec, model: OpenAIChatCompletionsModel): Agent {
+  return new Agent({
+    name,
+    instructions,
+    model,
+    tools: tools.map((spec): Tool => {
+      const { name: toolName, description } = spec;
+      if ('agent' in spec) return buildAgent(spec.agent, model).asTool({ toolName, toolDescription: description });
+      const parameters = z.object(Object.fromEntries(spec.parameters.map((parameter) => [parameter, z.string()])));
+      return tool({ name: toolName, description, parameters, execute: (args) => spec.execute(args) });
+    }),
+    handoffs: handoffs.map((next) => buildAgent(next, model)),
+  });
+}

@@ -1,0 +1,97 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { startModelServer, type ModelServer, type Responder } from '@agent-lightning/testing';
+import { Agent, OpenAIChatCompletionsModel, OpenAIResponsesModel, tool, type AgentConfiguration } from '@openai/agents';
+import OpenAI from 'openai';
+import { afterEach } from 'vitest';
+import { z } from 'zod';
+
+const open: { close(): Promise<void> }[] = [];
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((server) => server.close()));
+});
+
+/** A scripted server that is closed after the test. */
+export async function startServer(respond: Responder): Promise<ModelServer> {
+  const server = await startModelServer({ respond });
+  open.push(server);
+  return server;
+}
+
+/** A model of the agent's own, on Chat Completions. */
+export function chatModel(baseURL: string): OpenAIChatCompletionsModel {
+  return new OpenAIChatCompletionsModel(client(baseURL), 'own-model');
+}
+
+/** The same on Responses, the SDK's default. */
+export function responsesModel(baseURL: string): OpenAIResponsesModel {
+  return new OpenAIResponsesModel(client(baseURL), 'own-model');
+}
+
+function client(baseURL: string): OpenAI {
+  return new OpenAI({ apiKey: 'own-key', baseURL, maxRetries: 0 });
+}
+
+/** An agent that introduces itself, so that a script knows it. */
+export function agent(name: string, config: Omit<Partial<AgentConfiguration>, 'name' | 'outputType'>): Agent {
+  return new Agent({ name, instructions: `You are ${name}.`, ...config });
+}
+
+export const lookup = tool({
+  name: 'lookup',
+  description: 'Looks a key up.',
+  parameters: z.object({ key: z.string() }),
+  execute: ({ key }) => Promise.resolve(`value of ${key}`),
+});
+
+/** Who calls, by the instructions; and whether a tool has answered already. */
+export function readTurn(request: Parameters<Responder>[0]): { readonly agent: string; readonly isAfterTool: boolean } {
+  const agentName = /You are (\w+)\./.exec(JSON.stringify(request.messages[0]))?.[1] ?? 'nobody';
+  return { agent: agentName, isAfterTool: request.messages.at(-1)?.role === 'tool' };
+}
+
+export interface ResponsesServer {
+  readonly baseUrl: string;
+  readonly calls: { readonly path: string; readonly model: unknown; readonly authorization: string | undefined }[];
+}
+
+/** A server that answers every call of the Responses wire with `text`, whole or as a stream. */
+export async function startResponsesServer(text: string, id: string): Promise<ResponsesServer> {
+  const calls: ResponsesServer['calls'] = [];
+  const server = createServer(async (request, reply) => {
+    let body = '';
+    for await (const part of request) body += String(part);
+    const { model, stream } = JSON.parse(body) as { readonly model: string; readonly stream?: boolean };
+    calls.push({ path: request.url ?? '', model, authorization: request.headers.authorization });
+    const response = responseObject(id, model, text);
+    if (stream !== true) return void reply.setHeader('content-type', 'application/json').end(JSON.stringify(response));
+    const events = [
+      { type: 'response.created', sequence_number: 0, response: { ...response, status: 'in_progress', output: [] } },
+      { type: 'response.completed', sequence_number: 1, response },
+    ];
+    reply.setHeader('content-type', 'text/event-stream');
+    reply.end(events.map((event) => `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`).join(''));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  open.push({ close: () => new Promise((resolve) => void server.close(() => resolve())) });
+  return { baseUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`, calls };
+}
+
+function responseObject(id: string, model: string, text: string): object {
+  const content = [{ type: 'output_text', text, annotations: [] }];
+  return {
+    id,
+    object: 'response',
+    created_at: 1,
+    model,
+    status: 'completed',
+    output: [{ type: 'message', id: 'msg_1', role: 'assistant', status: 'completed', content }],
+    usage: {
+      input_tokens: 3,
+      output_tokens: 2,
+      total_tokens: 5,
+      input_tokens_details: { cached_tokens: 0 },
+      output_tokens_details: { reasoning_tokens: 0 },
+    },
+  };
+}
