@@ -1,4 +1,5 @@
 import {
+  LightningError,
   MemoryStore,
   Runner,
   type LightningStore,
@@ -33,7 +34,7 @@ export class Session<Task> {
   readonly failed: AbortSignal;
   readonly #gateway: TrainingGateway;
   readonly #runner: Runner<Task>;
-  readonly #failure = new AbortController();
+  readonly #failure: AbortController;
   #running: Promise<unknown> | undefined;
   readonly #closers: readonly (() => Promise<void>)[];
 
@@ -42,6 +43,7 @@ export class Session<Task> {
     policy: SamplablePolicy;
     gateway: TrainingGateway;
     runner: Runner<Task>;
+    failure: AbortController;
     closers: readonly (() => Promise<void>)[];
   }) {
     this.store = parts.store;
@@ -49,7 +51,8 @@ export class Session<Task> {
     this.#gateway = parts.gateway;
     this.#runner = parts.runner;
     this.#closers = parts.closers;
-    this.failed = this.#failure.signal;
+    this.#failure = parts.failure;
+    this.failed = parts.failure.signal;
   }
 
   /** Lets the runner claim; not before a version is published, and what a dead process left is cleared away. */
@@ -61,6 +64,7 @@ export class Session<Task> {
   static async open<Task>(options: SessionOptions<Task>): Promise<Session<Task>> {
     const { trainer, policy } = options;
     const closers: (() => Promise<void>)[] = [];
+    const failure = new AbortController();
     try {
       const store = trainer.store ?? (await openStore(options.storePath));
       if (trainer.store === undefined) closers.unshift(() => store.close());
@@ -81,9 +85,12 @@ export class Session<Task> {
         attemptTimeoutMs: trainer.attemptTimeoutMs,
         runId: options.runId,
         hooks: options.hooks,
-        onError: (error) => trainer.logger.warn(describe(error)),
+        onError: (error) => {
+          if (isStoreLost(error)) failure.abort(error);
+          else trainer.logger.warn(describe(error));
+        },
       });
-      return new Session({ store, policy, gateway, runner, closers });
+      return new Session({ store, policy, gateway, runner, failure, closers });
     } catch (error) {
       for (const close of closers) await close();
       throw error;
@@ -105,6 +112,12 @@ export class Session<Task> {
 
 async function openStore(path: string | undefined): Promise<LightningStore> {
   return path === undefined ? new MemoryStore() : await openSqliteStore({ path, durability: 'normal' });
+}
+
+/** Whether the store can take nothing more until somebody acts: then every further rollout would be lost, and the run ends. */
+function isStoreLost(error: unknown): boolean {
+  const codes: readonly string[] = ['store-full', 'store-readonly', 'store-corrupt'];
+  return LightningError.isInstance(error) && codes.includes(error.code);
 }
 
 function samplingOf({ temperature, maxTokens }: Grpo): SamplingOptions {

@@ -1,6 +1,7 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MemoryStore, type RolloutFunction } from '@agent-lightning/core';
+import { openSqliteStore } from '@agent-lightning/store-sqlite';
 import { describe, expect, it } from 'vitest';
 import type { StepMetrics } from '../src/index.ts';
 import { BigramBackend } from './bigram-backend.ts';
@@ -179,6 +180,17 @@ describe('numbers that are not finite', () => {
 });
 
 describe('where a run is kept', () => {
+  it('ends the run by name when its store is full', async () => {
+    const path = join(await createFolder(), 'store.sqlite');
+    const store = await openSqliteStore({ path, maxSizeBytes: 400_000 });
+    const { trainer } = await createTestTrainer({ store });
+    await expect(trainer.fit({ train: tasks, steps: 50 })).rejects.toMatchObject({
+      code: 'store-full',
+      message: expect.stringContaining(path),
+    });
+    await store.close();
+  });
+
   it('names a full disk', async () => {
     let saves = 0;
     const onSave = (): void => {
