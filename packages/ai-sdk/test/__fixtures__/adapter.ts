@@ -1,0 +1,64 @@
+import type { AdapterUnderTest, AgentSpec, BuildRequest } from '@agent-lightning/testing';
+import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
+import { jsonSchema, tool, ToolLoopAgent, type LanguageModel, type ToolSet } from 'ai';
+import { withLightning } from '../../src/index.ts';
+
+/** The AI SDK as the contract suite drives it: a `ToolLoopAgent` for each agent. */
+export const aiSdkAdapter: AdapterUnderTest = {
+  unsupported: { handoff: 'the AI SDK has no handoffs between agents' },
+  build: (request) => {
+    const { baseUrl, apiKey, model } = request.model;
+    const built = buildAgent(request, request.agent, createOpenAICompatible({ name: 'own', baseURL: baseUrl, apiKey })(model));
+    const agent = request.wrap === undefined ? built : withLightning(built, request.wrap);
+    return {
+      run: async (prompt) => (await agent.generate({ prompt })).text,
+      stream: async (prompt) => {
+        let text = '';
+        const result = await agent.stream({ prompt });
+        for await (const part of result.fullStream) {
+          if (part.type === 'text-delta') text += part.text;
+          if (part.type === 'start-step') text = '';
+          if (part.type === 'error') throw part.error;
+        }
+        return text;
+      },
+    };
+  },
+};
+
+type Agent = ToolLoopAgent<never, ToolSet>;
+
+/** The agents that tools call are wrapped on their own, as agents that a user already has would be. */
+function buildAgent(request: BuildRequest, spec: AgentSpec, model: LanguageModel): Agent {
+  const tools: ToolSet = {};
+  for (const given of spec.tools ?? []) {
+    tools[given.name] =
+      'agent' in given
+        ? agentTool(request, given.description, buildAgent(request, given.agent, model))
+        : tool({
+            description: given.description,
+            inputSchema: stringsSchema(given.parameters),
+            execute: (args) => given.execute(args),
+          });
+  }
+  const { maxRetries } = request.model;
+  return new ToolLoopAgent({ id: spec.name, instructions: spec.instructions, model, tools, maxRetries, onError: () => undefined });
+}
+
+function agentTool({ wrap }: BuildRequest, description: string, built: Agent): ToolSet[string] {
+  const agent = wrap === undefined ? built : withLightning(built);
+  return tool({
+    description,
+    inputSchema: stringsSchema(['input']),
+    execute: async ({ input = '' }) => (await agent.generate({ prompt: input })).text,
+  });
+}
+
+function stringsSchema(names: readonly string[]) {
+  return jsonSchema<Record<string, string>>({
+    type: 'object',
+    properties: Object.fromEntries(names.map((name) => [name, { type: 'string' as const }])),
+    required: [...names],
+    additionalProperties: false,
+  });
+}

@@ -1,0 +1,4 @@
+import { describeAdapter } from '@agent-lightning/testing';
+import { aiSdkAdapter } from './__fixtures__/adapter.ts';
+
+describeAdapter('ai-sdk', aiSdkAdapter);
