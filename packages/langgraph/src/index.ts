@@ -1,2 +1,3 @@
 export { withLightning, type Configurable } from './with-lightning.ts';
-export { LightningCallbackHandler, type LightningOptions } from './callback-handler.ts';
+export { LightningCallbackHandler } from './listener.ts';
+export type { AgentOptions as LightningOptions } from '@agent-lightning/core';

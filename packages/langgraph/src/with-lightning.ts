@@ -1,8 +1,7 @@
-import { AdapterError, installFetchRedirect } from '@agent-lightning/core';
+import { AdapterError, installFetchRedirect, type AgentOptions } from '@agent-lightning/core';
 import type { BaseCallbackHandler } from '@langchain/core/callbacks/base';
-import { LightningCallbackHandler, type LightningOptions } from './callback-handler.ts';
-import { followLangChainContext } from './caller-context.ts';
-import { keepQueueContext } from './queue-context.ts';
+import { followLangChainContext, keepQueueContext } from './caller.ts';
+import { LightningCallbackHandler } from './listener.ts';
 
 /** A compiled graph, a `createAgent` agent, or an `entrypoint` workflow. */
 export interface Configurable {
@@ -17,7 +16,7 @@ export interface Configurable {
  * @throws {AdapterError} `adapter-unsupported` for a graph that is not compiled, or a LangChain that cannot be followed
  * @throws {ConfigurationError} `option-invalid` when `agentMatch` is not a regular expression
  */
-export function withLightning<const Graph extends Configurable>(graph: Graph, options: LightningOptions = {}): Graph {
+export function withLightning<const Graph extends Configurable>(graph: Graph, options: AgentOptions = {}): Graph {
   if (typeof graph?.withConfig !== 'function') {
     throw new AdapterError(
       'withLightning takes a compiled graph or another runnable with a withConfig method; call .compile() on a StateGraph first',

@@ -1,9 +1,9 @@
 import { attributeNames } from '@agent-lightning/core';
+import { agentNamesOf, parentSpanOf, startTestRollout as startRollout } from '@agent-lightning/testing';
 import { Annotation, END, MessagesAnnotation, Send, START, StateGraph } from '@langchain/langgraph';
 import { describe, expect, it } from 'vitest';
 import { withLightning } from '../src/index.ts';
-import { startRollout } from './__fixtures__/rollout.ts';
-import { agentNamesOf, chatModel, modelOf, parentSpanOf, startServer } from './__fixtures__/servers.ts';
+import { chatModel, modelOf, startServer } from './__fixtures__/servers.ts';
 
 const State = Annotation.Root({
   question: Annotation<string>,

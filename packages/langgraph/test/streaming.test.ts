@@ -1,10 +1,15 @@
 import { attributeNames } from '@agent-lightning/core';
+import {
+  agentNamesOf,
+  parentSpanOf,
+  startTestRollout as startRollout,
+  type TestRollout,
+} from '@agent-lightning/testing';
 import { END, MessagesAnnotation, START, StateGraph } from '@langchain/langgraph';
 import { describe, expect, it } from 'vitest';
 import { withLightning, type LightningOptions } from '../src/index.ts';
-import { tracedRuns } from '../src/run-registry.ts';
-import { startRollout, type TestRollout } from './__fixtures__/rollout.ts';
-import { agentNamesOf, chatModel, parentSpanOf, startServer } from './__fixtures__/servers.ts';
+import { runs } from '../src/listener.ts';
+import { chatModel, startServer } from './__fixtures__/servers.ts';
 
 const input = { messages: [{ role: 'user', content: 'q' }] };
 
@@ -88,7 +93,7 @@ describe.each(readers)('a %s', (_, read) => {
     const count = await started.rollout.run(async () => readAll(await read(started.graph)));
     expect(count).toBeGreaterThan(2);
     await expectWholeTrace(started);
-    expect(tracedRuns.size).toBe(0);
+    expect(runs.size).toBe(0);
   });
 
   it('is so when it is read outside the rollout that began it', async () => {
@@ -102,7 +107,7 @@ describe.each(readers)('a %s', (_, read) => {
     const count = await readAll(await read(graph));
     expect(count).toBeGreaterThan(2);
     expect(own.calls).toHaveLength(3);
-    expect(tracedRuns.size).toBe(0);
+    expect(runs.size).toBe(0);
   });
 });
 

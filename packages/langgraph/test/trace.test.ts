@@ -1,4 +1,5 @@
 import { attributeNames, emitReward, operation, type SpanInput } from '@agent-lightning/core';
+import { agentNamesOf, parentSpanOf, startTestRollout as startRollout } from '@agent-lightning/testing';
 import { ToolMessage } from '@langchain/core/messages';
 import { RunnableLambda } from '@langchain/core/runnables';
 import { tool } from '@langchain/core/tools';
@@ -18,8 +19,7 @@ import { createReactAgent } from '@langchain/langgraph/prebuilt';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { withLightning } from '../src/index.ts';
-import { startRollout } from './__fixtures__/rollout.ts';
-import { agentNamesOf, chatModel, parentSpanOf, startServer } from './__fixtures__/servers.ts';
+import { chatModel, startServer } from './__fixtures__/servers.ts';
 
 const State = Annotation.Root({ question: Annotation<string>, answer: Annotation<string> });
 const input = { messages: [{ role: 'user', content: 'q' }] };

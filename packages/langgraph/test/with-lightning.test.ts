@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
+import { startTestRollout as startRollout } from '@agent-lightning/testing';
 import { AIMessage, type BaseMessage } from '@langchain/core/messages';
 import { FakeListChatModel } from '@langchain/core/utils/testing';
 import { END, MessagesAnnotation, START, StateGraph } from '@langchain/langgraph';
 import { describe, expect, it } from 'vitest';
 import { LightningCallbackHandler, withLightning } from '../src/index.ts';
-import { tracedRuns } from '../src/run-registry.ts';
-import { startRollout } from './__fixtures__/rollout.ts';
+import { runs } from '../src/listener.ts';
 import { chatModel, startServer } from './__fixtures__/servers.ts';
 
 const input = { messages: [{ role: 'user', content: 'q' }] };
@@ -33,7 +33,7 @@ describe('withLightning', () => {
     const [bare, ours] = [own.calls[1], own.calls[0]];
     expect(ours?.body).toEqual(bare?.body);
     expect(Object.keys(ours?.headers ?? {})).toEqual(Object.keys(bare?.headers ?? {}));
-    expect(tracedRuns.size).toBe(0);
+    expect(runs.size).toBe(0);
   });
 
   it('leaves the graph that it was given untraced', async () => {

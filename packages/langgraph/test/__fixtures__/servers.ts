@@ -1,4 +1,3 @@
-import { wireHeaders } from '@agent-lightning/core';
 import { startModelServer, type ModelServer, type ModelServerOptions, type RecordedCall } from '@agent-lightning/testing';
 import { ChatOpenAI, type ChatOpenAIFields } from '@langchain/openai';
 import { afterEach } from 'vitest';
@@ -23,16 +22,6 @@ const echo: NonNullable<ModelServerOptions['respond']> = (request, call) => ({
 /** A model of the agent's own, which it was built with. */
 export function chatModel(server: ModelServer, fields: ChatOpenAIFields = {}): ChatOpenAI {
   return new ChatOpenAI({ model: 'own-model', apiKey: 'own-key', maxRetries: 0, configuration: { baseURL: server.baseUrl }, ...fields });
-}
-
-/** The names that the adapter sent with a call. */
-export function agentNamesOf(call: RecordedCall): readonly string[] {
-  return JSON.parse(decodeURIComponent(String(call.headers[wireHeaders.agentNames]))) as string[];
-}
-
-/** The span that the adapter placed a call under. */
-export function parentSpanOf(call: RecordedCall): string | undefined {
-  return String(call.headers[wireHeaders.traceParent]).split('-')[2];
 }
 
 export function modelOf(call: RecordedCall): unknown {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { nodePath, placeNames, readPlace } from './node-names.ts';
+import { nodePath, placeNames, readPlace } from './spans.ts';
 
 describe('placeNames', () => {
   it.each([

@@ -1,0 +1,152 @@
+import {
+  agentOptions,
+  errorOutcome,
+  FrameworkRuns,
+  toolSpan,
+  type AgentOptions,
+  type FrameworkSpan,
+} from '@agent-lightning/core';
+import { BaseCallbackHandler } from '@langchain/core/callbacks/base';
+import type { Serialized } from '@langchain/core/load/serializable';
+import type { LLMResult } from '@langchain/core/outputs';
+import { isGraphBubbleUp } from '@langchain/langgraph';
+import {
+  answerOf,
+  describeChain,
+  describeModelCall,
+  placeRun,
+  readPlace,
+  toolAnswer,
+  type NodePlace,
+} from './spans.ts';
+
+/** LangChain's runs inside rollouts, by their run ids. */
+export const runs: FrameworkRuns<NodePlace> = FrameworkRuns.of('langgraph');
+
+type Metadata = Record<string, unknown>;
+
+/** Something that begins, before it is known whether it becomes a span. */
+interface Beginning {
+  readonly runId: string;
+  readonly parentRunId: string | undefined;
+  readonly metadata: Metadata | undefined;
+}
+
+/** Reports the runs of LangChain and LangGraph inside a rollout as spans; outside one it does nothing. `withLightning` attaches it. */
+export class LightningCallbackHandler extends BaseCallbackHandler {
+  override name = 'lightning_callback_handler';
+  /** LangChain's background queue runs handlers in the async context of another rollout. */
+  override awaitHandlers = true;
+  /** A trace that cannot be written must not pass for an agent that did nothing. */
+  override raiseError = true;
+  readonly #agentMatch: RegExp | undefined;
+
+  /** @throws {ConfigurationError} `option-invalid` when `agentMatch` is not a regular expression */
+  constructor(options: AgentOptions = {}) {
+    super();
+    this.#agentMatch = agentOptions(options).agentMatch;
+  }
+
+  // One handler for one wrapped graph: copies would each report.
+  override copy(): this {
+    return this;
+  }
+
+  override handleChainStart(
+    _chain: Serialized,
+    _inputs: unknown,
+    runId: string,
+    parentRunId?: string,
+    tags?: string[],
+    metadata?: Metadata,
+    _runType?: string,
+    runName?: string,
+  ): void {
+    this.#begin({ runId, parentRunId, metadata }, (place, parent) => describeChain(runName, tags, place, parent));
+  }
+
+  override handleChainEnd(_outputs: unknown, runId: string): void {
+    runs.end(runId);
+  }
+
+  override handleChainError(error: unknown, runId: string): void {
+    // An interrupt or a command to a parent graph is control flow, not a failure.
+    runs.end(runId, isGraphBubbleUp(error) ? { status: { code: 'unset' } } : errorOutcome(error));
+  }
+
+  override handleChatModelStart(
+    _model: Serialized,
+    _messages: unknown,
+    runId: string,
+    parentRunId?: string,
+    extraParams?: Metadata,
+    _tags?: string[],
+    metadata?: Metadata,
+  ): void {
+    this.#begin({ runId, parentRunId, metadata }, (place) => describeModelCall('chat', place, extraParams));
+  }
+
+  override handleLLMStart(
+    _model: Serialized,
+    _prompts: string[],
+    runId: string,
+    parentRunId?: string,
+    extraParams?: Metadata,
+    _tags?: string[],
+    metadata?: Metadata,
+  ): void {
+    this.#begin({ runId, parentRunId, metadata }, (place) => describeModelCall('text_completion', place, extraParams));
+  }
+
+  override handleLLMEnd(
+    output: LLMResult,
+    runId: string,
+    _parentRunId?: string,
+    _tags?: string[],
+    extraParams?: Metadata,
+  ): void {
+    runs.end(runId, answerOf(output, extraParams));
+  }
+
+  override handleLLMError(error: unknown, runId: string): void {
+    runs.fail(runId, error);
+  }
+
+  override handleToolStart(
+    tool: Serialized,
+    input: string,
+    runId: string,
+    parentRunId?: string,
+    _tags?: string[],
+    metadata?: Metadata,
+    runName?: string,
+    toolCallId?: string,
+  ): void {
+    this.#begin({ runId, parentRunId, metadata }, () =>
+      toolSpan({ name: runName ?? tool.id.at(-1) ?? 'tool', arguments: input, callId: toolCallId }),
+    );
+  }
+
+  override handleToolEnd(output: unknown, runId: string): void {
+    runs.end(runId, toolAnswer(output));
+  }
+
+  override handleToolError(error: unknown, runId: string): void {
+    runs.end(runId, isGraphBubbleUp(error) ? { status: { code: 'unset' } } : errorOutcome(error));
+  }
+
+  #begin(
+    { runId, parentRunId, metadata }: Beginning,
+    describe: (place: NodePlace, parent: NodePlace | undefined) => FrameworkSpan | undefined,
+  ): void {
+    runs.begin({
+      id: runId,
+      parentId: parentRunId,
+      agentMatch: this.#agentMatch,
+      describe: (parent) => {
+        const place = readPlace(metadata);
+        return placeRun(place, parent?.detail, describe(place, parent?.detail));
+      },
+    });
+  }
+}

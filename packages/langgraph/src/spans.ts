@@ -1,0 +1,139 @@
+import {
+  agentSpan,
+  answerAttributes,
+  attributeNames,
+  modelCallSpan,
+  toolOutcome,
+  type Attributes,
+  type FrameworkRun,
+  type FrameworkSpan,
+  type SpanOutcome,
+} from '@agent-lightning/core';
+import type { LLMResult } from '@langchain/core/outputs';
+
+/** What LangGraph and LangChain's `createAgent` say in a run's metadata about where it belongs. */
+export interface NodeMetadata {
+  readonly langgraph_node?: unknown;
+  readonly langgraph_checkpoint_ns?: unknown;
+  readonly lc_agent_name?: unknown;
+}
+
+/** The place of a run among graphs and nodes. */
+export interface NodePlace {
+  /** The node; undefined outside nodes. */
+  readonly node: string | undefined;
+  /** One execution of the node: its path with LangGraph's task ids. Two runs of one execution have the same. */
+  readonly execution: string | undefined;
+  /** The `createAgent` agent around the run. */
+  readonly agent: string | undefined;
+}
+
+export function readPlace(metadata: NodeMetadata | undefined): NodePlace {
+  return {
+    node: text(metadata?.langgraph_node),
+    execution: text(metadata?.langgraph_checkpoint_ns),
+    agent: text(metadata?.lc_agent_name),
+  };
+}
+
+/** The names that `agentMatch` is tested against, most specific first: the node, its path from the outermost graph, the agent. */
+export function placeNames({ node, execution, agent }: NodePlace): readonly string[] {
+  const names = [node, execution === undefined ? undefined : nodePath(execution), agent];
+  return names.filter((name, index): name is string => name !== undefined && names.indexOf(name) === index);
+}
+
+/** `reviewer:<task id>|critic:<task id>` → `reviewer/critic`. */
+export function nodePath(execution: string): string {
+  return execution
+    .split('|')
+    .map((part) => (part.includes(':') ? part.slice(0, part.lastIndexOf(':')) : part))
+    .join('/');
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+const hiddenTag = 'langsmith:hidden';
+
+/** The spans of chains: the outermost run, each execution of a node, and each agent that `createAgent` names. */
+export function describeChain(
+  runName: string | undefined,
+  tags: readonly string[] | undefined,
+  place: NodePlace,
+  parent: NodePlace | undefined,
+): FrameworkSpan | undefined {
+  if (tags?.includes(hiddenTag) === true) return undefined;
+  const isNode = runName !== undefined && runName === place.node && place.execution !== parent?.execution;
+  if (isNode) return agentSpan(runName, placeNames(place));
+  if (place.agent !== undefined && place.agent !== parent?.agent) return agentSpan(place.agent, [place.agent]);
+  if (parent === undefined) return agentSpan(runName ?? 'graph', [runName ?? 'graph']);
+  return undefined;
+}
+
+/** What LangChain says of a model call when it begins. */
+export function describeModelCall(
+  operation: 'chat' | 'text_completion',
+  place: NodePlace,
+  extraParams: Record<string, unknown> | undefined,
+): FrameworkSpan {
+  const { model, temperature } = (extraParams?.['invocation_params'] ?? {}) as {
+    readonly model?: unknown;
+    readonly temperature?: unknown;
+  };
+  return modelCallSpan({ operation, names: placeNames(place), model, temperature });
+}
+
+/** A run at its place: what happens in the same execution of a node belongs to the same agent. */
+export function placeRun(
+  place: NodePlace,
+  parent: NodePlace | undefined,
+  span: FrameworkSpan | undefined,
+): FrameworkRun<NodePlace> {
+  const isSamePlace =
+    place.execution === parent?.execution && place.node === parent?.node && place.agent === parent?.agent;
+  return { span, detail: place, ...(!(parent !== undefined && isSamePlace) && { names: placeNames(place) }) };
+}
+
+/** The parts of an AIMessage that are read, for every version and copy of LangChain. */
+interface ResponseMessage {
+  readonly id?: unknown;
+  readonly response_metadata?: Readonly<Record<string, unknown>>;
+  readonly usage_metadata?: { readonly input_tokens?: unknown; readonly output_tokens?: unknown };
+}
+
+/** What LangChain says of the answer: above all the response id, by which this span is joined with the gateway's. */
+export function answerOf(output: LLMResult, extraParams: Record<string, unknown> | undefined): SpanOutcome {
+  const generation = output.generations[0]?.[0] as
+    | { readonly message?: ResponseMessage; readonly generationInfo?: Record<string, unknown> }
+    | undefined;
+  const message = generation?.message;
+  const metadata = message?.response_metadata ?? {};
+  const attributes: Attributes = answerAttributes({
+    responseId: readResponseId(message),
+    model: metadata['model_name'] ?? metadata['model'],
+    finishReason: metadata['finish_reason'] ?? generation?.generationInfo?.['finish_reason'],
+    inputTokens: message?.usage_metadata?.input_tokens,
+    outputTokens: message?.usage_metadata?.output_tokens,
+  });
+  if (extraParams?.['cached'] !== true) return { attributes };
+  const untrainable = 'answered from LangChain’s cache: no model was asked';
+  return { attributes: { ...attributes, [attributeNames.untrainable]: untrainable } };
+}
+
+/** The id that the server gave; LangChain makes up `run-…` where it gave none. The responses API has its own beside the message's. */
+function readResponseId(message: ResponseMessage | undefined): string | undefined {
+  const candidates = [message?.response_metadata?.['id'], message?.id];
+  return candidates.find(
+    (id): id is string => typeof id === 'string' && id !== '' && !id.startsWith('run-') && !id.startsWith('msg_'),
+  );
+}
+
+/** A tool may fail by throwing, or by returning a message that says so. */
+export function toolAnswer(output: unknown): SpanOutcome {
+  const { status, content } = (typeof output === 'object' && output !== null ? output : {}) as {
+    readonly status?: unknown;
+    readonly content?: unknown;
+  };
+  return toolOutcome(typeof output === 'string' ? output : (content ?? output), status === 'error');
+}
