@@ -1,54 +1,11 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { startModelServer, type ModelServer, type Responder } from '@agent-lightning/testing';
-import { Agent, OpenAIChatCompletionsModel, OpenAIResponsesModel, tool, type AgentConfiguration } from '@openai/agents';
-import OpenAI from 'openai';
 import { afterEach } from 'vitest';
-import { z } from 'zod';
 
 const open: { close(): Promise<void> }[] = [];
 afterEach(async () => {
   await Promise.all(open.splice(0).map((server) => server.close()));
 });
-
-/** A scripted server that is closed after the test. */
-export async function startServer(respond: Responder): Promise<ModelServer> {
-  const server = await startModelServer({ respond });
-  open.push(server);
-  return server;
-}
-
-/** A model of the agent's own, on Chat Completions. */
-export function chatModel(baseURL: string): OpenAIChatCompletionsModel {
-  return new OpenAIChatCompletionsModel(client(baseURL), 'own-model');
-}
-
-/** The same on Responses, the SDK's default. */
-export function responsesModel(baseURL: string): OpenAIResponsesModel {
-  return new OpenAIResponsesModel(client(baseURL), 'own-model');
-}
-
-function client(baseURL: string): OpenAI {
-  return new OpenAI({ apiKey: 'own-key', baseURL, maxRetries: 0 });
-}
-
-/** An agent that introduces itself, so that a script knows it. */
-export function agent(name: string, config: Omit<Partial<AgentConfiguration>, 'name' | 'outputType'>): Agent {
-  return new Agent({ name, instructions: `You are ${name}.`, ...config });
-}
-
-export const lookup = tool({
-  name: 'lookup',
-  description: 'Looks a key up.',
-  parameters: z.object({ key: z.string() }),
-  execute: ({ key }) => Promise.resolve(`value of ${key}`),
-});
-
-/** Who calls, by the instructions; and whether a tool has answered already. */
-export function readTurn(request: Parameters<Responder>[0]): { readonly agent: string; readonly isAfterTool: boolean } {
-  const agentName = /You are (\w+)\./.exec(JSON.stringify(request.messages[0]))?.[1] ?? 'nobody';
-  return { agent: agentName, isAfterTool: request.messages.at(-1)?.role === 'tool' };
-}
 
 export interface ResponsesServer {
   readonly baseUrl: string;
