@@ -24,7 +24,8 @@ export { MemoryStore } from './store/memory-store.ts';
 export { exportRun, type ExportedRollout } from './store/export-run.ts';
 
 // for authors of stores
-export { RowStore, type RowStoreOptions } from './store/row-store.ts';
+export { RowStore } from './store/row-store.ts';
+export type { RowStoreOptions } from './store/row-store-options.ts';
 export type {
   AttemptRow, Awaitable, ClaimableFilter, NewResources, NewStoreEvent, ResolvedRolloutQuery, RolloutRow, RowDatabase, RowReader, RowWriter,
 } from './store/rows.ts';

@@ -11,6 +11,7 @@ import {
 import type { Span } from '../vocabulary/span.ts';
 import type { Page, SpanQuery, StoreEvent, StoreStatistics, WorkerRecord } from './lightning-store.ts';
 import { MemoryClaimQueue } from './memory-claim-queue.ts';
+import { MemoryEvents } from './memory-events.ts';
 import type {
   AttemptRow,
   ClaimableFilter,
@@ -20,7 +21,7 @@ import type {
   RolloutRow,
   RowWriter,
 } from './rows.ts';
-import { readEventCursor, readPageCursor } from './store-errors.ts';
+import { readPageCursor } from './store-errors.ts';
 
 /** One rollout with all that hangs on it. */
 interface Entry {
@@ -37,12 +38,10 @@ export class MemoryRows implements RowWriter {
   readonly #queue: MemoryClaimQueue = new MemoryClaimQueue();
   readonly #resources: Map<string, ResourcesVersion[]> = new Map();
   readonly #workers: Map<string, number> = new Map();
-  #events: StoreEvent[] = [];
+  readonly #events: MemoryEvents = new MemoryEvents();
   #latestResources: ResourcesVersion | undefined;
   #lastOrdinal: number = 0;
   #lastToken: number = 0;
-  #lastEvent: number = 0;
-  #eventsRemoved: number = 0;
 
   readRollouts(rolloutIds: readonly string[]): readonly RolloutRow[] {
     return this.#find(rolloutIds).map((entry) => entry.row);
@@ -129,17 +128,11 @@ export class MemoryRows implements RowWriter {
   }
 
   readEvents(cursor: string, limit: number): readonly StoreEvent[] {
-    const after = readEventCursor(cursor, this.#eventsRemoved);
-    // Cursors ascend and are nearly dense, so that the distance from the end bounds where to look.
-    const from = Math.max(0, this.#events.length - Math.max(0, this.#lastEvent - after));
-    return this.#events
-      .slice(from)
-      .filter((event) => Number(event.cursor) > after)
-      .slice(0, limit);
+    return this.#events.read(cursor, limit);
   }
 
   readLastCursor(): string {
-    return String(this.#lastEvent);
+    return String(this.#events.last);
   }
 
   readNextAvailableMs(filter: ClaimableFilter): number | undefined {
@@ -253,14 +246,11 @@ export class MemoryRows implements RowWriter {
   }
 
   appendEvents(events: readonly NewStoreEvent[]): void {
-    for (const event of events) this.#events.push({ cursor: String(++this.#lastEvent), ...event });
+    this.#events.append(events);
   }
 
   trimEvents(keep: number): void {
-    const removed = this.#lastEvent - keep;
-    if (removed <= this.#eventsRemoved) return;
-    this.#eventsRemoved = removed;
-    this.#events = this.#events.filter((event) => Number(event.cursor) > removed);
+    this.#events.trim(keep);
   }
 
   readUnfinished(runId: string, limit: number): readonly string[] {
@@ -275,8 +265,7 @@ export class MemoryRows implements RowWriter {
       .filter(([, entry]) => entry.row.rollout.runId === runId)
       .map(([rolloutId]) => rolloutId);
     for (const rolloutId of ids) this.#entries.delete(rolloutId);
-    const gone = new Set(ids);
-    this.#events = this.#events.filter((event) => event.type !== 'rollout' || !gone.has(event.id));
+    this.#events.removeRollouts(new Set(ids));
     return ids.length;
   }
 

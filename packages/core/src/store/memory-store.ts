@@ -1,5 +1,6 @@
 import { MemoryRows } from './memory-rows.ts';
-import { RowStore, type RowStoreOptions } from './row-store.ts';
+import type { RowStoreOptions } from './row-store-options.ts';
+import { RowStore } from './row-store.ts';
 import type { Awaitable, RowDatabase, RowReader, RowWriter } from './rows.ts';
 
 /** The reference store: everything in this process's memory, gone when it ends. For tests and throwaway runs. */

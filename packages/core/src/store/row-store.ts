@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { ConfigurationError, LightningError } from '../errors.ts';
+import { LightningError } from '../errors.ts';
 import type { NamedResources, ResourcesVersion } from '../vocabulary/resources.ts';
 import type { Attempt, Failure, Lease, Rollout } from '../vocabulary/rollout.ts';
 import type { Span, SpanInput } from '../vocabulary/span.ts';
 import { ChangeBell } from './change-bell.ts';
-import { checkArray, checkId, checkInteger, checkNumber, checkText } from './field-checks.ts';
+import { checkArray, checkId, checkInteger, checkText } from './field-checks.ts';
 import type {
   Claim,
   ClaimRequest,
@@ -31,6 +31,7 @@ import {
   resolveFilter,
   resolveQuery,
 } from './request-checks.ts';
+import { resolveRowStoreOptions, type ResolvedRowStoreOptions, type RowStoreOptions } from './row-store-options.ts';
 import type { Awaitable, NewStoreEvent, RowDatabase, RowReader } from './rows.ts';
 import { checkSpan, checkSpans, resolveSpanQuery } from './span-checks.ts';
 import { querySubtree } from './span-tree.ts';
@@ -51,18 +52,6 @@ import {
 import { followEvents, waitForClaimable, waitForFinal, type WaitingStore } from './waiting.ts';
 import { WatchdogTimer } from './watchdog-timer.ts';
 
-/** What every store lets its user choose. */
-export interface RowStoreOptions {
-  /** The store's clock: milliseconds since the epoch. @default a clock of this process that never goes back */
-  readonly now?: () => number;
-  /** Makes the ids of rollouts and attempts. @default the prefix and 20 hex digits of a random UUID */
-  readonly generateId?: (prefix: 'ro' | 'at') => string;
-  /** How often this process looks for expired leases and clocks; 0 for never. @default 1_000 */
-  readonly watchdogIntervalMs?: number;
-  /** How many of the newest events a subscription can go back; the watchdog removes older ones. At least 1_000. @default 1_000_000 */
-  readonly keepEvents?: number;
-}
-
 const overduePerWrite = 200;
 /** Events are trimmed once in so many turns of the watchdog, and whenever it has other work. */
 const turnsPerTrim = 100;
@@ -71,10 +60,7 @@ const watchNothing = (): void => undefined;
 /** A whole store over a database of rows: checks, rules, waiting and the watchdog are here, once for every database. */
 export class RowStore implements LightningStore {
   readonly #database: RowDatabase;
-  readonly #now: () => number;
-  readonly #generateId: (prefix: 'ro' | 'at') => string;
-  readonly #watchdogIntervalMs: number;
-  readonly #keepEvents: number;
+  readonly #options: ResolvedRowStoreOptions;
   readonly #watchdogHolder: string = randomUUID();
   readonly #watchdog: WatchdogTimer;
   readonly #bell: ChangeBell;
@@ -84,16 +70,13 @@ export class RowStore implements LightningStore {
 
   constructor(database: RowDatabase, options: RowStoreOptions = {}) {
     this.#database = database;
-    this.#now = wholeMilliseconds(options.now) ?? monotonicNow();
-    this.#generateId = options.generateId ?? ((prefix) => `${prefix}-${randomUUID().replaceAll('-', '').slice(0, 20)}`);
-    this.#watchdogIntervalMs = checkInterval(options.watchdogIntervalMs ?? 1_000);
-    this.#keepEvents = checkKeepEvents(options.keepEvents ?? 1_000_000);
+    this.#options = resolveRowStoreOptions(options);
     // A closed store has nothing to watch; the wait ends at its next look.
     this.#bell = new ChangeBell((listener) =>
       this.#closing === undefined ? (database.watch?.(listener) ?? watchNothing) : watchNothing,
     );
-    this.#waiting = { bell: this.#bell, read: (work) => this.#read(work), now: this.#now };
-    this.#watchdog = new WatchdogTimer(this.#watchdogIntervalMs, () => this.#watch());
+    this.#waiting = { bell: this.#bell, read: (work) => this.#read(work), now: this.#options.now };
+    this.#watchdog = new WatchdogTimer(this.#options.watchdogIntervalMs, () => this.#watch());
   }
 
   async enqueue(requests: readonly EnqueueRequest[]): Promise<readonly Rollout[]> {
@@ -127,7 +110,7 @@ export class RowStore implements LightningStore {
 
   async waitForWork(request: WorkFilter, options: WaitOptions = {}): Promise<void> {
     checkTimeout(options);
-    return waitForClaimable(this.#waiting, resolveFilter(request, this.#now()), options);
+    return waitForClaimable(this.#waiting, resolveFilter(request, this.#options.now()), options);
   }
 
   async heartbeat(lease: Lease): Promise<HeartbeatReply> {
@@ -215,7 +198,7 @@ export class RowStore implements LightningStore {
   }
 
   async runWatchdog(): Promise<number> {
-    await this.#write(({ rows }) => rows.trimEvents(this.#keepEvents));
+    await this.#write(({ rows }) => rows.trimEvents(this.#options.keepEvents));
     for (let total = 0; ;) {
       const { seen, ended } = await this.#write((write) => sweepOverdue(write, overduePerWrite));
       total += ended;
@@ -254,7 +237,7 @@ export class RowStore implements LightningStore {
     const reply = await this.#database.write(async (rows) => {
       // A database may run the work again, after a conflict with another process.
       events = [];
-      const result = await work({ rows, nowMs: this.#now(), events, generateId: this.#generateId });
+      const result = await work({ rows, nowMs: this.#options.now(), events, generateId: this.#options.generateId });
       if (events.length > 0) await rows.appendEvents(events);
       return result;
     });
@@ -266,11 +249,11 @@ export class RowStore implements LightningStore {
   async #watch(): Promise<void> {
     try {
       const deadlineMs = await this.#read((rows) => rows.readNextDeadlineMs());
-      const nowMs = this.#now();
+      const nowMs = this.#options.now();
       const isTrimDue = ++this.#turns % turnsPerTrim === 0;
       if ((deadlineMs === undefined || deadlineMs > nowMs) && !isTrimDue) return;
       const isHolder = await this.#write(({ rows }) =>
-        rows.takeWatchdog(this.#watchdogHolder, nowMs, nowMs + 3 * this.#watchdogIntervalMs),
+        rows.takeWatchdog(this.#watchdogHolder, nowMs, nowMs + 3 * this.#options.watchdogIntervalMs),
       );
       if (isHolder) await this.runWatchdog();
     } catch (error) {
@@ -283,27 +266,4 @@ export class RowStore implements LightningStore {
 function checkTimeout(options: WaitOptions): void {
   if (options.timeoutMs !== undefined && options.timeoutMs !== Infinity)
     checkInteger('options.timeoutMs', Math.ceil(options.timeoutMs), 0);
-}
-
-function checkInterval(intervalMs: number): number {
-  if (Number.isSafeInteger(intervalMs) && intervalMs >= 0 && intervalMs < 2 ** 31) return intervalMs;
-  throw new ConfigurationError(`watchdogIntervalMs must be a whole number of milliseconds from 0; got ${intervalMs}`, {
-    code: 'option-invalid',
-  });
-}
-
-function checkKeepEvents(count: number): number {
-  if (Number.isSafeInteger(count) && count >= 1_000) return count;
-  throw new ConfigurationError(`keepEvents must be a whole number from 1000; got ${count}`, { code: 'option-invalid' });
-}
-
-/** Wall-clock time at the start, then the process's own monotonic clock: a clock that is set does not expire leases. */
-function monotonicNow(): () => number {
-  const originMs = Date.now() - performance.now();
-  return () => Math.floor(originMs + performance.now());
-}
-
-/** Databases keep moments as integers. */
-function wholeMilliseconds(now: (() => number) | undefined): (() => number) | undefined {
-  return now && (() => checkNumber('now()', Math.floor(now())));
 }
