@@ -320,7 +320,7 @@ describe.skipIf(process.platform === 'win32')('the end of a command', () => {
     expect(rollout.failure).toMatchObject({ code: 'timed-out', message: expect.stringContaining('300 ms') });
     const pids = pidsIn(spans[0]!.attributes[attributeNames.commandStdout]);
     expect(pids).toHaveLength(2);
-    expect(pids.filter(isAlive)).toEqual([]);
+    await vi.waitFor(() => expect(pids.filter(isAlive)).toEqual([]), { timeout: 10_000 });
   });
 
   it('comes when the attempt times out, and its output is kept', async () => {
@@ -349,7 +349,7 @@ describe.skipIf(process.platform === 'win32')('the end of a command', () => {
     const { rollout, spans } = await runOneCommand({ command: '/bin/sh', args: ['-c', script] });
     expect(rollout.status).toBe('succeeded');
     const [pid] = pidsIn(spans[0]!.attributes[attributeNames.commandStdout]);
-    expect(isAlive(pid!)).toBe(false);
+    await vi.waitFor(() => expect(isAlive(pid!)).toBe(false), { timeout: 10_000 });
   });
 
   it('does not wait for a process that left the group and holds the output', async () => {

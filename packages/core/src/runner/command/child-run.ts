@@ -69,7 +69,7 @@ export class ChildRun {
   }
 
   /**
-   * Resolves when the command has ended and nothing of its group is left.
+   * Resolves when the command has ended and whatever was left of its group has been killed.
    * @throws {ConfigurationError} `command-unavailable` · {TimeoutError} `timed-out` · the reason that `stop` was given
    */
   async ended(): Promise<ChildOutput> {
