@@ -137,6 +137,31 @@ describe('POST /v1/responses', () => {
     expect(second?.attributes[names.outputMessages]).toEqual(first?.attributes[names.outputMessages]);
   });
 
+  it.each([false, true])('knows the items that a request refers to, streamed: %s', async (stream) => {
+    const { client, server, post } = await startScripted([
+      { reasoning: 'hm', toolCalls: [{ name: 'run_sql', arguments: { query: 'select 1' } }] },
+      'Done.',
+    ]);
+    const asked = { model: 'policy', input: 'Go.', tools: [tool] };
+    const first = await (stream ? client.responses.stream(asked).finalResponse() : client.responses.create(asked));
+    await client.responses.create({
+      ...asked,
+      input: [
+        { role: 'user', content: 'Go.' },
+        ...first.output.map(({ id }) => ({ type: 'item_reference' as const, id: id ?? '' })),
+        { type: 'function_call_output', call_id: 'call_0_0', output: '1' },
+      ],
+    });
+    expect(server.calls[1]?.body).toMatchObject({
+      messages: [{}, { reasoning: 'hm', tool_calls: [{ id: 'call_0_0' }] }, { role: 'tool', content: '1' }],
+    });
+    const unknown = await post(
+      { model: 'policy', input: [{ type: 'item_reference', id: 'x' }] },
+      { path: '/responses' },
+    );
+    expect(await unknown.json()).toMatchObject({ error: { param: 'input[0].id' } });
+  });
+
   it('parses structured output, and does not train on what a grammar decoded', async () => {
     const { client, server, finish } = await startScripted(() => '{"count":6}');
     const response = await client.responses.parse({
@@ -188,7 +213,7 @@ describe('POST /v1/responses', () => {
     [{ include: ['file_search_call.results'] }, 'include[0]'],
     [{ reasoning: { summary: 'detailed' } }, 'reasoning.summary'],
     [{ text: { format: { type: 'grammar' } } }, 'text.format.type'],
-    [{ input: [{ type: 'item_reference', id: 'x' }] }, 'input[0].type'],
+    [{ input: [{ type: 'item_reference', id: 'x' }] }, 'input[0].id'],
     [{ input: [{ type: 'reasoning', id: 'x', summary: [], encrypted_content: 'abc' }] }, 'input[0].encrypted_content'],
     [{ input: [{ role: 'user', content: [{ type: 'input_image', file_id: 'f' }] }] }, 'input[0].content[0]'],
     [{ input: [{ role: 'robot', content: 'x' }] }, 'input[0].role'],

@@ -40,7 +40,8 @@ export interface AttemptCall {
 /** Reads, admits, answers and captures one model call. @throws {WireError} when it is refused before it becomes one */
 export async function answerAttemptCall(calls: AttemptCalls, call: AttemptCall): Promise<void> {
   const caller = readCaller(call.request.headers);
-  const asked = call.wire.parse(await readJsonBody(call.request, calls.options.limits.maxBodyBytes));
+  const body = await readJsonBody(call.request, calls.options.limits.maxBodyBytes);
+  const asked = call.wire.parse(body, call.session.kept);
   const controller = new AbortController();
   await call.session.follow(controller, async () => {
     await enter(calls.gate, call.response, controller.signal);

@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import { TraceRecorder, type Claim, type RolloutMode } from '@agent-lightning/core';
 import { WireError } from '../http/wire-error.ts';
+import type { KeptItems } from '../wires/wire.ts';
 import { hashKey } from './attempt-key.ts';
 import type { SpanStore, WriteWindow } from './write-window.ts';
 
@@ -17,6 +18,8 @@ export class AttemptSession {
   readonly mode: RolloutMode;
   readonly recorder: TraceRecorder;
   readonly keyHash: Buffer;
+  /** What the attempt's replies said, where requests may refer to it. */
+  readonly kept: KeptItems = new Map();
   readonly #window: WriteWindow;
   #isClosed = false;
   readonly #calls = new Map<AbortController, Promise<void>>();

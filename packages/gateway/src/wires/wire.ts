@@ -5,11 +5,17 @@ import type { WireError } from '../http/wire-error.ts';
 /** The wires that agents speak. */
 export type WireName = 'chat' | 'completions' | 'responses' | 'messages';
 
+/** Items of earlier replies by their id, oldest first. */
+export type KeptItems = Map<string, JsonObject>;
+
 /** One way of asking a model over HTTP. */
 export interface Wire {
   readonly name: WireName;
-  /** @throws {WireError} `request-invalid`, naming the field */
-  parse(body: JsonObject): WireCall;
+  /**
+   * @param kept what earlier calls of the same attempt said, for wires whose requests refer to it
+   * @throws {WireError} `request-invalid`, naming the field
+   */
+  parse(body: JsonObject, kept?: KeptItems): WireCall;
   errorBody(error: WireError): JsonObject;
 }
 

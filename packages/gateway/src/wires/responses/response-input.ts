@@ -2,6 +2,7 @@ import type { ChatMessage, JsonValue } from '@agent-lightning/core';
 import type { JsonObject } from '../../http/read-body.ts';
 import { invalidField } from '../../http/wire-error.ts';
 import { ChatTurns, contentOf, type ChatPart } from '../chat-turns.ts';
+import type { KeptItems } from '../wire.ts';
 import { listAt, objectAt, refuseUnknown, textAt, untranslatable } from '../untranslatable.ts';
 
 const callFields: ReadonlySet<string> = new Set(['type', 'id', 'call_id', 'name', 'arguments', 'status']);
@@ -94,11 +95,19 @@ function addItem(turns: ChatTurns, item: JsonObject, path: string): void {
   throw untranslatable(`${path}.type`, 'the gateway keeps no items and runs no tools');
 }
 
+/** The item itself, or the one of an earlier reply that it refers to. */
+function resolve(item: JsonObject, kept: KeptItems, path: string): JsonObject {
+  if (item['type'] !== 'item_reference') return item;
+  const found = kept.get(textAt(item, 'id', path));
+  if (found === undefined) throw invalidField(`${path}.id`, 'is no item that this attempt got; send the item itself');
+  return found;
+}
+
 /** The chat messages that a Responses input means. @throws {WireError} `request-invalid`, naming the item */
-export function mapInput(input: unknown): readonly ChatMessage[] {
+export function mapInput(input: unknown, kept: KeptItems): readonly ChatMessage[] {
   if (typeof input === 'string') return [{ role: 'user', content: input }];
   const turns = new ChatTurns();
   for (const [index, item] of listAt(input, 'input').entries())
-    addItem(turns, objectAt(item, `input[${index}]`), `input[${index}]`);
+    addItem(turns, resolve(objectAt(item, `input[${index}]`), kept, `input[${index}]`), `input[${index}]`);
   return turns.toMessages();
 }

@@ -3,6 +3,7 @@ import type { ModelRequest } from '../../chat/model-request.ts';
 import { booleanField, integerField, present } from '../../chat/request-fields.ts';
 import type { JsonObject } from '../../http/read-body.ts';
 import { invalidField } from '../../http/wire-error.ts';
+import type { KeptItems } from '../wire.ts';
 import { listAt, objectAt, refuseUnknown, untranslatable } from '../untranslatable.ts';
 import { mapInput } from './response-input.ts';
 import { mapToolChoice, mapTools } from './response-tools.ts';
@@ -106,7 +107,7 @@ function refuseServices(body: JsonObject): void {
 }
 
 /** Maps a Responses request onto chat completions. @throws {WireError} `request-invalid`, naming the field */
-export function mapResponseRequest(body: JsonObject): ModelRequest {
+export function mapResponseRequest(body: JsonObject, kept: KeptItems): ModelRequest {
   refuseUnknown(body, known, '');
   refuseServices(body);
   const instructions = present(body, 'instructions');
@@ -122,7 +123,7 @@ export function mapResponseRequest(body: JsonObject): ModelRequest {
     ),
     messages: [
       ...(instructions === undefined ? [] : [{ role: 'system', content: instructions }]),
-      ...mapInput(present(body, 'input')),
+      ...mapInput(present(body, 'input'), kept),
     ],
     ...(limit === undefined ? {} : { max_tokens: limit }),
     ...(tools.length === 0 ? {} : { tools }),

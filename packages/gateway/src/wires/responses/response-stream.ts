@@ -49,6 +49,7 @@ function itemOf(item: OpenItem, status: string): OutputItem {
 /** Tells chunks of a chat reply as the events of a streamed response. */
 export class ResponseStream {
   readonly #request: JsonObject;
+  readonly #onOutput: (items: readonly OutputItem[]) => void;
   readonly #done: OutputItem[] = [];
   #events: WireEvent[] = [];
   #sequence = 0;
@@ -59,8 +60,10 @@ export class ResponseStream {
   #finishReason: string | undefined;
   #usage: ChatUsage | undefined;
 
-  constructor(request: JsonObject) {
+  /** @param onOutput told all items once they are whole */
+  constructor(request: JsonObject, onOutput: (items: readonly OutputItem[]) => void) {
     this.#request = request;
+    this.#onOutput = onOutput;
   }
 
   chunk(payload: JsonObject): readonly WireEvent[] {
@@ -81,6 +84,7 @@ export class ResponseStream {
     const status = statusOf(this.#finishReason);
     if (!this.#isAnswered) this.#openItem('text', undefined);
     this.#close(String(status['status']));
+    this.#onOutput(this.#done);
     const type = `response.${String(status['status'])}`;
     this.#emit(type, {
       response: { ...this.#head, ...status, output: this.#done, usage: usageOf(this.#usage) },

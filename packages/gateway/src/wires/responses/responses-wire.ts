@@ -1,25 +1,44 @@
 import { untellable, readSaid, readUsage } from '../chat-reply.ts';
-import type { Wire } from '../wire.ts';
-import { outputOf, responseHead, statusOf, usageOf } from './response-object.ts';
+import type { KeptItems, Wire } from '../wire.ts';
+import { outputOf, responseHead, statusOf, usageOf, type OutputItem } from './response-object.ts';
 import { mapResponseRequest } from './response-request.ts';
 import { ResponseStream } from './response-stream.ts';
 
-/** OpenAI's Responses, without what a server would have to keep: every request brings its whole input. */
+/** More than any attempt refers back to. */
+const mostKeptItems = 1_000;
+
+function keep(kept: KeptItems, items: readonly OutputItem[]): void {
+  for (const item of items) kept.set(item.id, item);
+  for (const oldest of kept.keys()) {
+    if (kept.size <= mostKeptItems) return;
+    kept.delete(oldest);
+  }
+}
+
+/**
+ * OpenAI's Responses, without what a server would have to keep: every request brings its whole input, or
+ * refers to items that its attempt got before.
+ */
 export const responsesWire: Wire = {
   name: 'responses',
   errorBody: (error) => error.toWire(),
-  parse(body) {
-    const stream = new ResponseStream(body);
+  parse(body, kept = new Map()) {
+    const onOutput = (items: readonly OutputItem[]): void => {
+      if (body['store'] !== false) keep(kept, items);
+    };
+    const stream = new ResponseStream(body, onOutput);
     return {
-      request: mapResponseRequest(body),
+      request: mapResponseRequest(body, kept),
       translation: {
         whole(reply) {
           const said = readSaid(reply);
           if (said === undefined) throw untellable('it has no choice');
+          const output = outputOf(said);
+          onOutput(output);
           return {
             ...responseHead(reply, body),
             ...statusOf(said.finishReason),
-            output: outputOf(said),
+            output,
             usage: usageOf(readUsage(reply)),
           };
         },
