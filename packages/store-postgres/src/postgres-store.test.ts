@@ -130,7 +130,8 @@ describe('opening', () => {
     const count = `SELECT count(*)::int AS held FROM pg_stat_activity WHERE application_name = '${schema}'`;
     expect((await runSql(server.url, count))[0]?.['held']).toBeLessThanOrEqual(3);
     await store.close();
-    expect(await runSql(server.url, count)).toEqual([{ held: 0 }]);
+    // The server takes a moment to notice a farewell.
+    await expect.poll(() => runSql(server.url, count), { timeout: 20_000 }).toEqual([{ held: 0 }]);
   });
 });
 
