@@ -2,7 +2,11 @@
 import { Annotation, END, START, StateGraph } from '@langchain/langgraph';
 import { ChatOpenAI } from '@langchain/openai';
 
-const State = Annotation.Root({ question: Annotation<string>, database: Annotation<string>, query: Annotation<string> });
+const State = Annotation.Root({
+  question: Annotation<string>,
+  database: Annotation<string>,
+  query: Annotation<string>,
+});
 const model = new ChatOpenAI({ model: 'gpt-4o-mini' });
 
 export const graph = new StateGraph(State)

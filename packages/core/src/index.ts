@@ -1,24 +1,62 @@
 // errors
 export {
-  AdapterError, BackendError, ConfigurationError, GatewayError, LightningError, StoreError, TimeoutError, TraceError,
-  TrainerError, UserCodeError, type LightningErrorCode, type LightningErrorOptions,
+  AdapterError,
+  BackendError,
+  ConfigurationError,
+  GatewayError,
+  LightningError,
+  StoreError,
+  TimeoutError,
+  TraceError,
+  TrainerError,
+  UserCodeError,
+  type LightningErrorCode,
+  type LightningErrorOptions,
 } from './errors.ts';
 
 // vocabulary
 export type { JsonValue } from './vocabulary/json.ts';
 export {
-  attemptTransitions, isFinalAttemptStatus, isFinalRolloutStatus, rolloutTransitions, type Attempt, type AttemptStatus,
-  type Failure, type Lease, type RetryPolicy, type Rollout, type RolloutMode, type RolloutStatus, type RolloutTimeouts,
+  attemptTransitions,
+  isFinalAttemptStatus,
+  isFinalRolloutStatus,
+  rolloutTransitions,
+  type Attempt,
+  type AttemptStatus,
+  type Failure,
+  type Lease,
+  type RetryPolicy,
+  type Rollout,
+  type RolloutMode,
+  type RolloutStatus,
+  type RolloutTimeouts,
 } from './vocabulary/rollout.ts';
 export type { AttributeValue, Attributes, Span, SpanInput, SpanKind, SpanStatus } from './vocabulary/span.ts';
 export { attributeNames, rewardNameAttribute, rewardValueAttribute } from './vocabulary/attributes.ts';
 export type { TokenBlob } from './vocabulary/tokens.ts';
-export type { LlmEndpoint, NamedResources, Resource, ResourcesVersion, SamplingParameters } from './vocabulary/resources.ts';
+export type {
+  LlmEndpoint,
+  NamedResources,
+  Resource,
+  ResourcesVersion,
+  SamplingParameters,
+} from './vocabulary/resources.ts';
 
 // store
 export type {
-  Claim, ClaimRequest, EnqueueRequest, HeartbeatReply, LightningStore, Page, RolloutQuery, SpanQuery, StoreEvent,
-  StoreStatistics, WaitOptions, WorkerRecord, WorkFilter,
+  Claim,
+  ClaimRequest,
+  EnqueueRequest,
+  HeartbeatReply,
+  LightningStore,
+  Page,
+  RolloutQuery,
+  SpanQuery,
+  StoreEvent,
+  StoreStatistics,
+  WaitOptions,
+  WorkerRecord,
+  WorkFilter,
 } from './store/lightning-store.ts';
 export { MemoryStore } from './store/memory-store.ts';
 export { exportRun, type ExportedRollout } from './store/export-run.ts';
@@ -27,33 +65,83 @@ export { exportRun, type ExportedRollout } from './store/export-run.ts';
 export { RowStore } from './store/row-store.ts';
 export type { RowStoreOptions } from './store/row-store-options.ts';
 export type {
-  AttemptRow, Awaitable, ClaimableFilter, NewResources, NewStoreEvent, ResolvedRolloutQuery, RolloutRow, RowDatabase, RowReader, RowWriter,
+  AttemptRow,
+  Awaitable,
+  ClaimableFilter,
+  NewResources,
+  NewStoreEvent,
+  ResolvedRolloutQuery,
+  RolloutRow,
+  RowDatabase,
+  RowReader,
+  RowWriter,
 } from './store/rows.ts';
 export { storeLimits } from './store/field-checks.ts';
 export { readEventCursor, readPageCursor } from './store/store-errors.ts';
 export {
-  decodeAttempt, decodeEvent, decodeResources, decodeRollout, decodeSpan, encodeFailure, encodeSettings, encodeSpanBody, packTokens,
+  decodeAttempt,
+  decodeEvent,
+  decodeResources,
+  decodeRollout,
+  decodeSpan,
+  encodeFailure,
+  encodeSettings,
+  encodeSpanBody,
+  packTokens,
   type SqlRow,
 } from './store/sql-rows.ts';
 
 // tracing
-export { TraceRecorder, type OpenSpan, type SpanOutcome, type StartSpan, type TraceRecorderOptions } from './tracing/trace-recorder.ts';
-export { deriveTraceId, formatTraceParent, isSpanId, isTraceId, parseTraceParent, randomSpanId } from './tracing/identifiers.ts';
+export {
+  TraceRecorder,
+  type OpenSpan,
+  type SpanOutcome,
+  type StartSpan,
+  type TraceRecorderOptions,
+} from './tracing/trace-recorder.ts';
+export {
+  deriveTraceId,
+  formatTraceParent,
+  isSpanId,
+  isTraceId,
+  parseTraceParent,
+  randomSpanId,
+} from './tracing/identifiers.ts';
 export { validateSpan } from './tracing/validate-span.ts';
 export {
-  readReward, rewardAttributes, type Reward, type RewardAttributesOptions, type RewardDimension, type RewardScope, type RewardValue,
+  readReward,
+  rewardAttributes,
+  type Reward,
+  type RewardAttributesOptions,
+  type RewardDimension,
+  type RewardScope,
+  type RewardValue,
 } from './tracing/reward-span.ts';
 export { wireHeaders } from './tracing/wire-headers.ts';
 export { currentRollout, requireRollout, runInRollout, type RolloutScope } from './tracing/rollout-scope.ts';
 export { activeSpan, runInSpan, type ActiveAgent, type ActiveSpan } from './tracing/active-span.ts';
 export { capText, describeValue, flattenAttributes, type NestedAttributes } from './tracing/attribute-values.ts';
-export { emitException, emitMessage, emitObject, emitReward, type EmitOptions, type EmitRewardOptions } from './tracing/emitters.ts';
+export {
+  emitException,
+  emitMessage,
+  emitObject,
+  emitReward,
+  type EmitOptions,
+  type EmitRewardOptions,
+} from './tracing/emitters.ts';
 export { operation, runOperation } from './tracing/operation.ts';
 export { errorOutcome, exceptionAttributes } from './tracing/exception-attributes.ts';
 export { agentOptions, type AgentOptions } from './tracing/agent-options.ts';
 export { FrameworkRuns, type BeginRun, type FrameworkRun, type TracedRun } from './tracing/framework-runs.ts';
 export {
-  agentSpan, answerAttributes, modelCallSpan, toolOutcome, toolSpan, type FrameworkSpan, type ModelCallAnswer, type ModelCallStart,
+  agentSpan,
+  answerAttributes,
+  modelCallSpan,
+  toolOutcome,
+  toolSpan,
+  type FrameworkSpan,
+  type ModelCallAnswer,
+  type ModelCallStart,
   type ToolCallStart,
 } from './tracing/framework-spans.ts';
 export { matchesAgent } from './tracing/agent-match.ts';
@@ -63,20 +151,43 @@ export { installFetchRedirect } from './tracing/redirect/fetch-redirect.ts';
 // transitions
 export type { Episode, StepSignal, TraceProblem, Transition, UntrainableCall } from './transitions/transition.ts';
 export { toEpisode, type ToEpisodeOptions } from './transitions/to-episode.ts';
-export { toMessages, type Conversation, type Conversations, type ToMessagesOptions } from './transitions/to-messages.ts';
+export {
+  toMessages,
+  type Conversation,
+  type Conversations,
+  type ToMessagesOptions,
+} from './transitions/to-messages.ts';
 
 // LightningRL
 export { buildBatch, type LightningRLOptions } from './lightning-rl/algorithm.ts';
 export { splitMinibatches } from './lightning-rl/minibatches.ts';
 export { assignCredit, checkCredit, type Credit } from './lightning-rl/credit-assignment.ts';
-export { defaultIntermediateRules, intermediateRewards, type Intermediate, type IntermediateRules } from './lightning-rl/intermediate-rewards.ts';
-export { estimateAdvantages, estimators, type AdvantageEstimate, type Estimator, type RolloutReturns } from './lightning-rl/advantages.ts';
+export {
+  defaultIntermediateRules,
+  intermediateRewards,
+  type Intermediate,
+  type IntermediateRules,
+} from './lightning-rl/intermediate-rewards.ts';
+export {
+  estimateAdvantages,
+  estimators,
+  type AdvantageEstimate,
+  type Estimator,
+  type RolloutReturns,
+} from './lightning-rl/advantages.ts';
 export { checkTokenWeighting } from './lightning-rl/loss-weights.ts';
 export { buildRows, type RowLayout } from './lightning-rl/rows.ts';
 export { lossAndDerivative, toSurrogateRow, type LossAndDerivative } from './lightning-rl/losses.ts';
 export { policyDrift, type PolicyDrift } from './lightning-rl/policy-drift.ts';
 export { penalizeDivergence } from './lightning-rl/reference-penalty.ts';
-export type { BatchRow, DroppedFromBatch, LightningBatch, Minibatch, RowSegment, TokenWeighting } from './lightning-rl/batch.ts';
+export type {
+  BatchRow,
+  DroppedFromBatch,
+  LightningBatch,
+  Minibatch,
+  RowSegment,
+  TokenWeighting,
+} from './lightning-rl/batch.ts';
 
 // runner
 export type { ModelGateway } from './runner/model-gateway.ts';
@@ -88,14 +199,39 @@ export type { CommandResult, CommandReward, RunCommandOptions } from './runner/c
 export type { AttemptOutcome, RolloutEnd, RolloutStart, RunnerHooks } from './runner/runner-hooks.ts';
 
 // production
-export { captureRollouts, type CapturedRun, type CaptureRunOptions, type FeedbackOptions, type RolloutCapture } from './production/rollout-capture.ts';
+export {
+  captureRollouts,
+  type CapturedRun,
+  type CaptureRunOptions,
+  type FeedbackOptions,
+  type RolloutCapture,
+} from './production/rollout-capture.ts';
 export type { CaptureDropReason, CaptureOptions, Redact, RedactedText } from './production/capture-options.ts';
 export type { CaptureStatistics } from './production/capture-ledger.ts';
 export type { RewardReceipt } from './production/write-queue.ts';
-export { toSftRows, toTasks, type CapturedTask, type SftRow, type SftRows, type ToSftRowsOptions } from './production/captured-data.ts';
+export {
+  toSftRows,
+  toTasks,
+  type CapturedTask,
+  type SftRow,
+  type SftRows,
+  type ToSftRowsOptions,
+} from './production/captured-data.ts';
 
 // training backend
 export type {
-  AdamParameters, BackendCapabilities, ChatMessage, ForwardBackwardResult, GenerateEvent, GenerateRequest, Loss,
-  OptimStepResult, PolicyRelease, PolicySpec, SamplingEngine, TrainablePolicy, TrainingBackend, TrainingRow,
+  AdamParameters,
+  BackendCapabilities,
+  ChatMessage,
+  ForwardBackwardResult,
+  GenerateEvent,
+  GenerateRequest,
+  Loss,
+  OptimStepResult,
+  PolicyRelease,
+  PolicySpec,
+  SamplingEngine,
+  TrainablePolicy,
+  TrainingBackend,
+  TrainingRow,
 } from './backend.ts';
