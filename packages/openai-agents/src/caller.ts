@@ -9,7 +9,7 @@ let isFollowed = false;
 export function followCurrentSpan(): void {
   if (isFollowed) return;
   isFollowed = true;
-  void currentCaller;
+  runs.follow(currentCaller);
 }
 
 /** The current span's id; of a model call, that of the turn that makes it. */
