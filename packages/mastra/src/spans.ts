@@ -1,0 +1,55 @@
+import {
+  agentSpan,
+  modelCallSpan,
+  toolSpan,
+  type ActiveAgent,
+  type FrameworkRun,
+  type ModelCallAnswer,
+} from '@agent-lightning/core';
+
+type Run = FrameworkRun<undefined>;
+
+/** An agent's run: its id, and its path from the outermost agent. */
+export function agentRun(id: string, around: ActiveAgent | undefined): Run {
+  const outer = around?.names[1] ?? around?.names[0];
+  const names = outer === undefined ? [id] : [id, `${outer}/${id}`];
+  return { span: agentSpan(id, names), names, detail: undefined };
+}
+
+/** A tool's execution; also that of an agent or a workflow that is used as a tool. */
+export function toolRun(name: string, args: unknown, callId: string | undefined): Run {
+  return { span: toolSpan({ name, arguments: args, callId }), detail: undefined };
+}
+
+/** A model call of an agent. */
+export function modelRun(names: readonly string[], model: unknown, callOptions: unknown): Run {
+  const { temperature } = (callOptions ?? {}) as { readonly temperature?: unknown };
+  return { span: modelCallSpan({ names, model, temperature }), detail: undefined };
+}
+
+/** The parts of a model's stream that are read, of every version of the AI SDK's models. */
+export interface StreamPart {
+  readonly type: string;
+  readonly id?: unknown;
+  readonly modelId?: unknown;
+  readonly finishReason?: unknown;
+  readonly usage?: { readonly inputTokens?: unknown; readonly outputTokens?: unknown };
+  readonly error?: unknown;
+}
+
+/** What a part of the stream says of the answer. */
+export function readPart(part: StreamPart): ModelCallAnswer {
+  if (part.type === 'response-metadata') return { responseId: part.id, model: part.modelId };
+  if (part.type !== 'finish') return {};
+  const { inputTokens, outputTokens } = part.usage ?? {};
+  return {
+    finishReason: plainOr(part.finishReason, 'unified'),
+    inputTokens: plainOr(inputTokens, 'total'),
+    outputTokens: plainOr(outputTokens, 'total'),
+  };
+}
+
+/** Models of version 3 and later give objects where those before give plain values. */
+function plainOr(value: unknown, key: string): unknown {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[key] : value;
+}

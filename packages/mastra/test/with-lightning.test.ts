@@ -1,0 +1,125 @@
+import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
+import { attributeNames, type SpanInput } from '@agent-lightning/core';
+import { startModelServer, startTestRollout, type ModelServer } from '@agent-lightning/testing';
+import { Agent } from '@mastra/core/agent';
+import { Mastra } from '@mastra/core/mastra';
+import { createStep, createWorkflow } from '@mastra/core/workflows';
+import { afterEach, describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { withLightning } from '../src/index.ts';
+
+const open: ModelServer[] = [];
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((server) => server.close()));
+});
+
+async function startServer(name: string): Promise<ModelServer> {
+  const server = await startModelServer({
+    respond: (_request, call) => ({ id: `${name}-${call.index}`, content: `${name} says` }),
+  });
+  open.push(server);
+  return server;
+}
+
+const modelAt = (server: ModelServer) =>
+  createOpenAICompatible({ name: 'own', baseURL: server.baseUrl, apiKey: 'own-key' })('own-model') as never;
+
+const agentOf = (id: string, model: unknown): Agent =>
+  new Agent({ id, name: id, instructions: `You are ${id}.`, model: model as never });
+
+const namesOf = (spans: readonly SpanInput[]): unknown[] =>
+  spans.map(({ attributes }) => (attributes[attributeNames.agentNames] as string[])[0]).toSorted();
+
+describe('withLightning of Mastra', () => {
+  it('gives back the same object', async () => {
+    const writer = agentOf('writer', modelAt(await startServer('own')));
+    const mastra = new Mastra({ agents: { writer }, logger: false });
+    expect(withLightning(mastra)).toBe(mastra);
+    expect(withLightning(writer)).toBe(writer);
+  });
+
+  it.each([
+    ['an instance', modelAt],
+    ['an endpoint', ({ baseUrl }: ModelServer) => ({ id: 'own/own-model', url: baseUrl, apiKey: 'own-key' })],
+    ['a function', (own: ModelServer) => () => modelAt(own)],
+    ['a list of fallbacks', (own: ModelServer) => [{ model: modelAt(own), maxRetries: 0 }]],
+  ])('sends calls to the policy where the model is %s, and only inside a rollout', async (_name, model) => {
+    const [own, policy] = [await startServer('own'), await startServer('policy')];
+    const writer = withLightning(agentOf('writer', model(own)));
+    const rollout = startTestRollout(policy.baseUrl);
+    expect((await rollout.run(() => writer.generate('q'))).text).toBe('policy says');
+    expect((await writer.generate('q')).text).toBe('own says');
+    expect(policy.calls.map(({ path }) => path)).toEqual(['/v1/chat/completions']);
+    expect(own.calls.map(({ headers }) => headers.authorization)).toEqual(['Bearer own-key']);
+    expect((await rollout.spans()).map(({ kind }) => kind)).toEqual(['model_call', 'agent']);
+  });
+
+  it('sends a model of the router by its id to the policy', async () => {
+    const policy = await startServer('policy');
+    const writer = withLightning(agentOf('writer', 'openai/gpt-5'));
+    const rollout = startTestRollout(policy.baseUrl);
+    expect((await rollout.run(() => writer.generate('q'))).text).toBe('policy says');
+    expect(policy.calls.map(({ body }) => (body as { model: string }).model)).toEqual([rollout.scope.llm?.model]);
+  });
+
+  it('selects among the agents of a workflow with parallel and nested steps', async () => {
+    const [own, policy] = [await startServer('own'), await startServer('policy')];
+    const [plan, left, right] = ['plan', 'left', 'right'].map((id) => agentOf(id, modelAt(own))) as [
+      Agent,
+      Agent,
+      Agent,
+    ];
+    const agents = { plan, left, right };
+    const inputSchema = z.object({ q: z.string() });
+    const step = (id: keyof typeof agents) =>
+      createStep({
+        id,
+        inputSchema,
+        outputSchema: inputSchema,
+        execute: async ({ inputData }) => ({ q: (await agents[id].generate(inputData.q)).text }),
+      });
+    const nested = createWorkflow({ id: 'nested', inputSchema, outputSchema: inputSchema }).then(step('plan')).commit();
+    // Mastra's own types of a workflow do not fit its step under exactOptionalPropertyTypes.
+    const nestedStep = nested as unknown as ReturnType<typeof step>;
+    const main = createWorkflow({ id: 'main', inputSchema, outputSchema: z.any() })
+      .then(nestedStep)
+      .parallel([step('left'), step('right')])
+      .commit();
+    const mastra = new Mastra({ agents, workflows: { main }, logger: false });
+    withLightning(mastra, { agentMatch: /plan|left/ });
+    const rollout = startTestRollout(policy.baseUrl);
+    const result = await rollout.run(async () =>
+      (await mastra.getWorkflow('main').createRun()).start({ inputData: { q: 'q' } }),
+    );
+    expect(result.status).toBe('success');
+    expect([policy.calls.length, own.calls.length]).toEqual([2, 1]);
+    expect(namesOf(await rollout.spans('agent'))).toEqual(['left', 'plan', 'right']);
+    expect(namesOf(await rollout.spans('model_call'))).toEqual(['left', 'plan', 'right']);
+  });
+
+  it('follows the sub-agents of an agent, under the tool that calls them', async () => {
+    const [own, policy] = [await startServer('own'), await startServer('policy')];
+    policy.respondWith((request, call) =>
+      call.index === 0
+        ? { id: 'p0', toolCalls: [{ name: 'agent-helper', arguments: { prompt: 'help' } }] }
+        : { id: `p${call.index}`, content: JSON.stringify(request.messages[0]).includes('helper') ? 'helped' : 'done' },
+    );
+    const helper = agentOf('helper', modelAt(own));
+    const settings = { id: 'boss', name: 'boss', instructions: 'You are boss.', model: modelAt(own) };
+    const boss = new Agent({ ...settings, agents: { helper } });
+    const rollout = startTestRollout(policy.baseUrl);
+    const result = await rollout.run(() => withLightning(boss).generate('q'));
+    expect([result.text, own.calls.length]).toEqual(['done', 0]);
+    const spans = await rollout.spans();
+    const span = spans.find(({ kind, name }) => kind === 'agent' && name === 'helper');
+    expect(span?.attributes[attributeNames.agentNames]).toEqual(['helper', 'boss/helper']);
+    const parent = spans.find(({ spanId }) => spanId === span?.parentSpanId);
+    expect(parent).toMatchObject({ kind: 'tool_call', name: 'agent-helper' });
+  });
+
+  it('refuses what is neither an agent nor a Mastra instance, and a pattern that is none', async () => {
+    const agent = agentOf('a', modelAt(await startServer('own')));
+    expect(() => withLightning({ id: 'a' } as never)).toThrow(/takes an Agent or a Mastra instance/);
+    expect(() => withLightning(agent, { agentMatch: 'a' as never })).toThrow(/agentMatch must be/);
+  });
+});
