@@ -356,7 +356,7 @@ describe.skipIf(process.platform === 'win32')('the end of a command', () => {
     const script = `
       const { spawn } = require('node:child_process');
       const child = spawn('sleep', ['1000'], { detached: true, stdio: 'inherit' });
-      console.log(child.pid); console.log('{"reward":1}'); child.unref();`;
+      console.log(String(child.pid)); console.log('{"reward":1}'); child.unref();`;
     const { rollout, spans } = await runOneCommand(node(script));
     expect(rollout.status).toBe('succeeded');
     process.kill(pidsIn(String(spans[0]!.attributes[attributeNames.commandStdout]).split('\n')[0])[0]!, 'SIGKILL');
