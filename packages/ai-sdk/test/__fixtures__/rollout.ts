@@ -1,74 +1,26 @@
-import {
-  attributeNames,
-  runInRollout,
-  TraceRecorder,
-  type Lease,
-  type RolloutScope,
-  type SpanInput,
-} from '@agent-lightning/core';
+import { attributeNames, type SpanInput } from '@agent-lightning/core';
+import { startTestRollout, type TestRollout } from '@agent-lightning/testing';
 
-/** A rollout whose spans stay in memory. */
-export interface TestRollout {
-  readonly scope: RolloutScope;
-  run<Result>(work: () => Result): Result;
-  spans(): Promise<readonly SpanInput[]>;
+/** A rollout whose trace can be read as text. */
+export interface OutlinedRollout extends TestRollout {
   /** One line a span, children indented, in the order in which they began. */
   outline(): Promise<readonly string[]>;
 }
 
-let count = 0;
-
 /** Starts a rollout; without a `baseUrl` it has no policy. */
-export function startRollout(baseUrl?: string): TestRollout {
-  const id = `r${++count}`;
-  const lease: Lease = { rolloutId: id, attemptId: `${id}-a1`, fencingToken: 1 };
-  const spans: SpanInput[] = [];
-  const recorder = new TraceRecorder({
-    lease,
-    store: {
-      appendSpans: (_lease, written) => {
-        spans.push(...written);
-        return Promise.resolve(written.map((_, index) => index + 1));
-      },
-    },
-  });
-  const scope: RolloutScope = {
-    ...recordsOf(lease),
-    lease,
-    resources: {},
-    recorder,
-    signal: new AbortController().signal,
-    ...(baseUrl !== undefined && { llm: { baseUrl, apiKey: `key-${id}`, model: `policy-${id}`, sampling: {} } }),
-  };
-  const read = async (): Promise<readonly SpanInput[]> => {
-    await recorder.flush();
-    return spans.toSorted((a, b) => a.startTimeMs - b.startTimeMs);
-  };
+export function startRollout(baseUrl?: string): OutlinedRollout {
+  const rollout = startTestRollout(baseUrl);
   return {
-    scope,
-    run: (work) => runInRollout(scope, work),
-    spans: read,
-    outline: async () => outlineOf(await read(), undefined, ''),
+    ...rollout,
+    outline: async () => {
+      const spans = await rollout.spans();
+      return outlineOf(
+        spans.toSorted((a, b) => a.startTimeMs - b.startTimeMs),
+        undefined,
+        '',
+      );
+    },
   };
-}
-
-function recordsOf({ rolloutId, attemptId }: Lease): Pick<RolloutScope, 'rollout' | 'attempt'> {
-  const rollout: RolloutScope['rollout'] = {
-    rolloutId,
-    input: null,
-    mode: 'train',
-    status: 'running',
-    queue: 'default',
-    priority: 0,
-    timeouts: {},
-    metadata: {},
-    attemptCount: 1,
-    retry: { maxAttempts: 1, retryOn: [], backoffMs: 0, maxBackoffMs: 0 },
-    createdAtMs: 0,
-    availableAtMs: 0,
-  };
-  const times = { startedAtMs: 0, lastProgressAtMs: 0, leaseExpiresAtMs: 1e15 };
-  return { rollout, attempt: { rolloutId, attemptId, attemptNumber: 1, status: 'running', workerId: 'test', ...times } };
 }
 
 function outlineOf(spans: readonly SpanInput[], parent: string | undefined, indent: string): string[] {
