@@ -1,5 +1,5 @@
 // Measures the stores; prints one JSON line per case.
-// npm run bench:store [-- --rollouts 500 --queued 100000 --folder DIR --store memory|sqlite|postgres]
+// npm run bench:store [-- --rollouts 500 --queued 100000 --claims 20000 --folder DIR --store memory|sqlite|postgres]
 // PostgreSQL is a server of its own, or the one that POSTGRES_URL names.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
@@ -17,12 +17,14 @@ const { values } = parseArgs({
   options: {
     rollouts: { type: 'string', default: '500' },
     queued: { type: 'string', default: '100000' },
+    claims: { type: 'string', default: '20000' },
     folder: { type: 'string', default: tmpdir() },
     store: { type: 'string', default: '' },
   },
 });
 const rollouts = Number(values.rollouts);
 const queued = Number(values.queued);
+const claims = Math.min(queued, Number(values.claims));
 const folder = mkdtempSync(join(values.folder, 'bench-store-'));
 let places = 0;
 let server: PostgresServer | undefined;
@@ -54,10 +56,8 @@ try {
           : { timesNaive: Math.round((10 * result.rolloutsPerSecond) / base.rolloutsPerSecond) / 10 };
       print({ case: 'whole life', store: name, concurrency: 32, spansPerCall, ...result, ...ratio });
     }
-    const claims = await withStore(open, (store) =>
-      measureClaims(store, { queued, workers: 64, claims: Math.min(queued, 20_000) }),
-    );
-    print({ case: 'claim', store: name, workers: 64, queued, ...claims });
+    const latency = await withStore(open, (store) => measureClaims(store, { queued, workers: 64, claims }));
+    print({ case: 'claim', store: name, workers: 64, queued, claims, ...latency });
   }
 } finally {
   await server?.stop();
