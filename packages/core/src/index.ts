@@ -235,3 +235,4 @@ export type {
   TrainingBackend,
   TrainingRow,
 } from './backend.ts';
+export { adamDefaults, checkLoss, checkRows, resolveAdam, type RowLimits } from './backend-checks.ts';
