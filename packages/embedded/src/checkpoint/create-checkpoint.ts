@@ -2,11 +2,10 @@
 import { resolve } from 'node:path';
 
 import { ConfigurationError } from '@agent-lightning/core';
+import { ChatTemplate, Tokenizer, type TokenizerJson } from '@agent-lightning/text';
 
 import { checkConfig } from '../model/engine-checks.ts';
 import type { LlamaConfig } from '../model/llama-types.ts';
-import { ChatTemplate } from '../text/chat-template.ts';
-import { Tokenizer, type TokenizerJson } from '../text/tokenizer.ts';
 import { formatJson, saveCheckpoint } from './checkpoint.ts';
 import { readModelConfig, writeModelConfig } from './model-config.ts';
 import { randomWeights } from './random-weights.ts';

@@ -117,7 +117,8 @@ function parseArguments(call: JsonValue): JsonValue {
   return { ...rest, function: { ...called, arguments: parsed } };
 }
 
-function readSpecialTokens(tokenizerConfig: TokenizerJson): Record<string, string> {
+/** The special tokens that `tokenizer_config.json` names, such as `bos_token`, by their field. */
+export function readSpecialTokens(tokenizerConfig: TokenizerJson): Record<string, string> {
   const tokens: Record<string, string> = {};
   for (const name of ['bos_token', 'eos_token', 'unk_token', 'pad_token', 'sep_token', 'cls_token', 'mask_token']) {
     const entry = tokenizerConfig[name];
