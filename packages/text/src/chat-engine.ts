@@ -6,6 +6,7 @@ import {
   type GenerateEvent,
   type GenerateRequest,
   type SamplingEngine,
+  type ToolCallFormat,
 } from '@agent-lightning/core';
 
 import { ChoiceText } from './choice-text.ts';
@@ -80,10 +81,12 @@ export function createChatEngine(options: ChatEngineOptions): SamplingEngine {
 
 class ChatEngine implements SamplingEngine {
   readonly contextLength: number;
+  readonly toolCallFormat: ToolCallFormat | undefined;
   readonly #options: ChatEngineOptions;
 
   constructor(options: ChatEngineOptions) {
     this.contextLength = options.contextLength;
+    this.toolCallFormat = options.text.chatTemplate?.toolCallFormat;
     this.#options = options;
   }
 

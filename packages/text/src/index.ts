@@ -1,6 +1,6 @@
 // a model's text side
 export { loadText, optionalTextFiles, readText, requiredTextFiles, type ModelText } from './model-text.ts';
-export { ChatTemplate } from './chat-template.ts';
+export { ChatTemplate, type ChatTemplateSource } from './chat-template.ts';
 export { Tokenizer, type TokenizerJson } from './tokenizer.ts';
 export { trainBytePairTokenizer, type BytePairOptions } from './byte-pair-training.ts';
 
@@ -12,6 +12,10 @@ export {
   type TokenRequest,
   type TokenSampler,
 } from './chat-engine.ts';
+
+// tool calls in sampled text
+export { createToolCallReader } from './tool-calls/tool-call-reader.ts';
+export type { ReadText, ToolCall, ToolCallReader } from './tool-calls/tool-call.ts';
 
 // files of a model directory, for packages that read more of it
 export {

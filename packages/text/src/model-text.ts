@@ -46,7 +46,7 @@ export function readText(files: ReadonlyMap<string, string>, directory: string):
   const json = (name: string): JsonObject => parseJson(files.get(name), join(directory, name));
   const tokenizerConfig = json('tokenizer_config.json');
   const tokenizer = new Tokenizer(json('tokenizer.json'), tokenizerConfig, directory);
-  const template = findChatTemplate(files.get('chat_template.jinja'), tokenizerConfig);
+  const template = findChatTemplate(files.get('chat_template.jinja'), tokenizerConfig, directory);
   return {
     directory,
     tokenizer,

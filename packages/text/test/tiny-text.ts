@@ -17,7 +17,7 @@ export function tinyText(): ModelText {
   return {
     directory: '/models/tiny',
     tokenizer,
-    chatTemplate: new ChatTemplate(template, {}),
+    chatTemplate: new ChatTemplate({ template, name: 'the tiny template' }, {}),
     eosTokenIds: [tokenizer.idOf('<|end|>') as number],
   };
 }

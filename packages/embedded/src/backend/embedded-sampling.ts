@@ -1,5 +1,5 @@
 /** Chats and prompts → events, from one version of the weights. */
-import type { GenerateEvent, GenerateRequest, SamplingEngine } from '@agent-lightning/core';
+import type { GenerateEvent, GenerateRequest, SamplingEngine, ToolCallFormat } from '@agent-lightning/core';
 import { createChatEngine } from '@agent-lightning/text';
 
 import type { Checkpoint } from '../checkpoint/checkpoint.ts';
@@ -9,6 +9,7 @@ import type { PublishedWeights } from './published-weights.ts';
 /** A published version as core's sampling engine. */
 export class EmbeddedSampling implements SamplingEngine {
   readonly contextLength: number;
+  readonly toolCallFormat: ToolCallFormat | undefined;
   readonly #engine: SamplingEngine;
   readonly #published: PublishedWeights;
 
@@ -16,6 +17,7 @@ export class EmbeddedSampling implements SamplingEngine {
   constructor(checkpoint: Checkpoint, published: PublishedWeights, contextLength: number, seeds: RandomStream) {
     const { engine, weights } = published;
     this.contextLength = contextLength;
+    this.toolCallFormat = checkpoint.chatTemplate?.toolCallFormat;
     this.#published = published;
     this.#engine = createChatEngine({
       text: checkpoint,

@@ -81,7 +81,7 @@ export async function createCheckpoint(options: CreateCheckpointOptions): Promis
     clean_up_tokenization_spaces: false,
     chat_template: options.chatTemplate,
   };
-  void new ChatTemplate(options.chatTemplate, tokenizerConfig); // a template that does not parse is refused before anything is written
+  void new ChatTemplate({ template: options.chatTemplate, name: 'options.chatTemplate' }, tokenizerConfig); // a template that does not parse is refused before anything is written
   const configJson = writeModelConfig(completeShape(options.config, tokenizer), tokens);
   const config = readModelConfig(configJson, 'options.config');
   checkConfig(config); // a model that this engine could not run is not written
