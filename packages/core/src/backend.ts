@@ -171,10 +171,21 @@ export type GenerateEvent =
     }
   | { readonly type: 'finish'; readonly choice: number; readonly reason: 'stop' | 'length' };
 
+/**
+ * How a model writes its tool calls:
+ *
+ * - `hermes`: `<tool_call>{"name": …, "arguments": {…}}</tool_call>` among text (Hermes, Qwen)
+ * - `llama-json`: `{"name": …, "parameters": {…}}` as the whole answer (Llama 3)
+ * - `function-tag`: `<function=name>{…}</function>` among text
+ */
+export type ToolCallFormat = 'hermes' | 'llama-json' | 'function-tag';
+
 /** A model in this process that answers chats. */
 export interface SamplingEngine {
   /** The most tokens that prompt and response may have together. */
   readonly contextLength: number;
+  /** How to read tool calls out of its text; requests with tools are refused where it is not known. */
+  readonly toolCallFormat?: ToolCallFormat | undefined;
   /**
    * Samples. Tokens and log-probabilities are those of the distribution that was sampled from.
    * @throws BackendError `context-exceeded` when the prompt leaves no room for a token; `rows-invalid` for a bad field

@@ -231,6 +231,7 @@ export type {
   PolicyRelease,
   PolicySpec,
   SamplingEngine,
+  ToolCallFormat,
   TrainablePolicy,
   TrainingBackend,
   TrainingRow,
