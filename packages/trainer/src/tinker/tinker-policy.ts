@@ -68,6 +68,7 @@ export class TinkerPolicy implements TrainablePolicy {
   #step = 0;
   #draws = 0;
   #toldOfKeptStates = false;
+  #toldOfMeans = false;
 
   private constructor(parts: TinkerPolicyParts, model: TinkerModel) {
     this.name = parts.spec.policy;
@@ -111,6 +112,7 @@ export class TinkerPolicy implements TrainablePolicy {
     try {
       const datums = rows.map((row) => toDatum(row, loss.name, takesMask));
       const pass = await this.#submitted(() => this.#beginPass('forward_backward', datums, loss, onAccepted));
+      this.#warnOfMeans(pass);
       return passResult(rows, loss, pass, what);
     } catch (error) {
       this.#gradientFailed(error, accepted);
@@ -229,6 +231,15 @@ export class TinkerPolicy implements TrainablePolicy {
     if (accepted === 0) return;
     if (accepted > 1 || !this.#parts.dialect.dropsFailedGradient) this.#hasBadGradient = true;
     else if (LightningError.isInstance(error) && error.code === 'numerics') this.#hasGradient = false;
+  }
+
+  /** SkyRL's JAX backend, which alone reports no metrics, averages losses where every other server sums. */
+  #warnOfMeans({ metrics }: PassOutput): void {
+    if (this.#toldOfMeans || this.#parts.dialect.name !== 'skyrl' || Object.keys(metrics).length > 0) return;
+    this.#toldOfMeans = true;
+    this.#parts.logger.warn(
+      "this SkyRL server looks like its JAX backend, which divides each row's loss by the sum of its weights and averages rows: gradients are not those of the algorithm, and explode where weights of both signs cancel. Train with its FSDP or Megatron backend.",
+    );
   }
 
   /** A server forgets a gradient when the weights are loaded anew. */
