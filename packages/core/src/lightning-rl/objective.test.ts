@@ -267,9 +267,7 @@ describe('builtInLoss', () => {
 
 /** One sequence of a row by itself. */
 function cut(row: ObjectiveRow, start: number, end: number): ObjectiveRow {
-  const part = <Values extends { slice(start: number, end: number): Iterable<number> }>(values: Values): number[] => [
-    ...values.slice(start, end),
-  ];
+  const part = (values: Float32Array): number[] => Array.from(values.slice(start, end));
   return rowOf([end - start], part(row.logprobs), part(row.advantages), part(row.referenceLogprobs as Float32Array));
 }
 
