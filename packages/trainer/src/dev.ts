@@ -1,7 +1,7 @@
 import { buildBatch, type Episode, type LightningBatch, type Rollout } from '@agent-lightning/core';
 import { optionInvalid, wholeNumber } from './option-checks.ts';
 import { planTrainingStep } from './rollouts/planned-rollout.ts';
-import { basePolicy } from './policies.ts';
+import { baseRelease } from './policies/create-policy.ts';
 import { RolloutCollector } from './rollouts/rollout-collector.ts';
 import { Session } from './session.ts';
 import { diagnoseSignal } from './step/training-signal.ts';
@@ -45,16 +45,15 @@ export async function dryRun<Task>(options: ResolvedTrainerOptions<Task>, dev: D
     throw optionInvalid('dev: tasks', JSON.stringify(dev.tasks), 'an array of at least one task');
   const samples = wholeNumber('dev: samples', dev.samples ?? 4, 2);
   const runId = 'dev';
-  const policy = await basePolicy(options.backend, options.seed);
   const session = await Session.open({
-    policy,
     trainer: { ...options, store: undefined, gateway: undefined },
     runId,
     storePath: undefined,
     hooks: options.hooks,
   });
   try {
-    await session.publish(0);
+    for (const { name } of options.policies)
+      await session.publish(name, await baseRelease(options.backend, name, options.seed));
     session.start();
     const collector = new RolloutCollector({
       store: session.store,
@@ -62,6 +61,7 @@ export async function dryRun<Task>(options: ResolvedTrainerOptions<Task>, dev: D
       retry: options.retry,
       attemptTimeoutMs: options.attemptTimeoutMs,
       resumed: false,
+      policies: options.policies.map(({ name }) => name),
     });
     const stopping = options.signal === undefined ? session.failed : AbortSignal.any([options.signal, session.failed]);
     const rollouts = await collector.collect(planTrainingStep(0, dev.tasks, [...dev.tasks.keys()], samples), stopping);
