@@ -30,6 +30,8 @@ export interface BigramBackendOptions {
   readonly lossOf?: (step: number, loss: number) => number;
   readonly gradientNormOf?: (step: number, norm: number) => number;
   readonly onSave?: () => void;
+  /** Added to each log-probability that the sampler reports: a sampler that does not compute what the trainer does. */
+  readonly reportedShift?: number;
   /** Whether it serves its base model. @default false */
   readonly hasBase?: boolean;
   /** Told of each call of a policy as it is made. Returns what the call waits for before it answers. */
@@ -147,7 +149,11 @@ export class BigramPolicy implements TrainablePolicy {
   async publish(version: number): Promise<PolicyRelease> {
     this.#backend.published.push(version);
     this.#backend.options.onCall?.('publish');
-    return { kind: 'engine', version, engine: new BigramEngine(this.logits.slice()) };
+    return {
+      kind: 'engine',
+      version,
+      engine: new BigramEngine(this.logits.slice(), this.#backend.options.reportedShift),
+    };
   }
 
   async saveState(directory: string): Promise<void> {
@@ -182,8 +188,11 @@ class BigramEngine implements SamplingEngine {
   readonly contextLength: number = 4_096;
   readonly #logits: Float64Array;
 
-  constructor(logits: Float64Array) {
+  readonly #shift: number;
+
+  constructor(logits: Float64Array, shift = 0) {
     this.#logits = logits;
+    this.#shift = shift;
   }
 
   async *generate(request: GenerateRequest): AsyncIterable<GenerateEvent> {
@@ -200,7 +209,7 @@ class BigramEngine implements SamplingEngine {
         choice,
         text: letterOf(token),
         tokens: Int32Array.of(token),
-        logprobs: Float32Array.of(Math.log(probabilities[token]!)),
+        logprobs: Float32Array.of(Math.log(probabilities[token]!) + this.#shift),
       };
       yield { type: 'finish', choice, reason: 'stop' };
     }

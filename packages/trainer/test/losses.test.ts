@@ -98,24 +98,22 @@ describe('a run with a loss of ours', () => {
   const learns = { learningRate: 40, estimator: 'dr_grpo', groupSize: 16 } as const;
 
   it.each([
-    { loss: 'truncated_importance_sampling' },
-    { loss: 'icepop' },
     { loss: 'gspo', clipLow: 0.9, clipHigh: 1.1 },
-    { sequenceMask: { low: 0.5, high: 2 } },
+    { loss: 'truncated_importance_sampling', sequenceMask: { low: 0.5, high: 2 } },
   ] as const)('learns: %j', async (options) => {
     const backend = new BigramBackend({ losses: ['importance_sampling', 'cross_entropy'] });
     const { trainer } = await createTestTrainer({ backend }, { ...learns, ...options });
-    const result = await trainer.fit({ train: letterTasks, validation: letterTasks, steps: 24 });
-    expect(result.validationAfter! - result.validationBefore!).toBeGreaterThan(0.4);
+    const { curve } = await trainer.fit({ train: letterTasks, steps: 10 });
+    expect(curve.at(-1)!.reward! - curve[0]!.reward!).toBeGreaterThan(0.2);
     expect(new Set(backend.passes.map(({ loss }) => loss.name))).toEqual(new Set(['cross_entropy']));
   });
 
   it('stays nearer to the base model with its KL in the loss', async () => {
     const norms: number[] = [];
-    for (const options of [{}, { klCoefficient: 0.2, klPlacement: 'loss' }] as const) {
+    for (const options of [{}, { klCoefficient: 0.5, klPlacement: 'loss' }] as const) {
       const backend = new BigramBackend({ losses: ['ppo', 'cross_entropy'] });
       const { trainer } = await createTestTrainer({ backend }, { ...learns, ...options });
-      await trainer.fit({ train: letterTasks, steps: 12 });
+      await trainer.fit({ train: letterTasks, steps: 4 });
       norms.push(Math.hypot(...backend.policy!.logits));
     }
     expect(norms[1]).toBeLessThan(norms[0]!);
