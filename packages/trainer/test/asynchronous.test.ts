@@ -129,9 +129,27 @@ describe('sampling ahead', () => {
       [0, undefined, 1],
       [rolloutsOfStep, 'stale', 1],
       [rolloutsOfStep, 'stale', 1],
-      [0, undefined, 4],
+      [0, undefined, 2],
     ]);
     expect(again.logger.lines.join('\n')).toMatch(/all 32 model calls are too old: version 0 of "policy" answered/);
+  });
+
+  it('counts versions, not steps: one that taught nothing makes no call older', async () => {
+    const { trainer, runDirectory } = await createTestTrainer({
+      ...slowBackend(),
+      maxStaleness: 1,
+      noSignalPatience: 9,
+      rollout: async (task, context) => {
+        const reward = await answerLetter(task, context);
+        return [2, 3].includes(stepOf(context.rollout.rolloutId)) ? 0 : reward;
+      },
+    });
+    await trainer.fit({ train: letterTasks, steps: 6 });
+    const metrics = await readMetrics(runDirectory);
+    expect(metrics.map(({ policyVersion, staleCalls }) => [policyVersion, staleCalls])).toEqual(
+      [1, 1, 1, 2, 3, 4].map((version) => [version, 0]),
+    );
+    expect(Math.max(...metrics.map(({ stalenessMax }) => stalenessMax!))).toBe(1);
   });
 
   it('survives SIGKILL: nothing acknowledged is lost, and no rollout trains twice', async () => {

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buildBatch, type Episode, type LightningBatch, type TrainablePolicy } from '@agent-lightning/core';
-import { createCheckpoint, embedded, trainBytePairTokenizer, type EmbeddedBackend } from '@agent-lightning/embedded';
+import { embedded, type EmbeddedBackend } from '@agent-lightning/embedded';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { grpo, type GrpoOptions } from '../src/index.ts';
 import { trainOnBatch } from '../src/step/train-on-batch.ts';
@@ -10,6 +10,7 @@ import { seededRandom } from '../src/seeded-random.ts';
 import { BigramBackend } from './bigram-backend.ts';
 import { letterTasks } from './letter-task.ts';
 import { createTestTrainer } from './run-folder.ts';
+import { createTinyModel } from './tiny-model.ts';
 
 const allLosses = ['importance_sampling', 'ppo', 'cispo', 'cross_entropy'] as const;
 
@@ -21,22 +22,7 @@ describe('a loss that the backend does not build in', () => {
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'trainer-losses-'));
-    await createCheckpoint({
-      directory: join(folder, 'model'),
-      config: {
-        hiddenSize: 16,
-        intermediateSize: 24,
-        layers: 2,
-        heads: 2,
-        keyValueHeads: 1,
-        headSize: 8,
-        maxPositions: 64,
-      },
-      tokenizer: trainBytePairTokenizer({ texts: ['SELECT'], vocabularySize: 260, specialTokens: ['<|end|>'] }),
-      chatTemplate: '{% for message in messages %}{{ message.content }}{% endfor %}',
-      endTokens: ['<|end|>'],
-      seed: 3,
-    });
+    await createTinyModel(join(folder, 'model'));
     backend = embedded({ model: join(folder, 'model'), threads: 1 });
     batch = await sampledBatch(await backend.createPolicy({ name: 'sampler', seed: 0 }));
   });

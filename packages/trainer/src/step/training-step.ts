@@ -39,7 +39,9 @@ export async function runTrainingStep<Task>(
     return { episodes: trainable, batch: toBatch(context, step, trainable) };
   });
   const trained = await clock.measure('train', () => trainPolicies(context, batch, step, input.beforeUpdate));
-  const updated = trained.filter(({ passes }) => passes.length > 0).map(({ name }): [string, number] => [name, step]);
+  const updated = trained
+    .filter(({ passes }) => passes.length > 0)
+    .map(({ name }): [string, number] => [name, (versions[name] ?? 0) + 1]);
   return {
     step,
     epoch: input.epoch,
