@@ -52,7 +52,7 @@ export interface OffPolicyMetrics {
 export interface IdleShare {
   /** The training side: for the step's rollouts. */
   readonly trainer: number;
-  /** The runners of this process: places that ran no rollout. */
+  /** The runners of this process: the mean share of their places in which no agent ran. */
   readonly samplers: number;
 }
 

@@ -1,6 +1,5 @@
 import { LightningError } from '@agent-lightning/core';
 import type { StepMetrics, ValidationMetrics } from './metrics.ts';
-import type { PolicyVersions } from './policies/policy-set.ts';
 import { PhaseClock } from './phase-clock.ts';
 import { StepSamples } from './report/step-samples.ts';
 import { planTrainingStep } from './rollouts/planned-rollout.ts';
@@ -92,7 +91,7 @@ export class TrainingRun<Task> {
         `resuming after step ${this.#state.step} of ${fit.steps}; ${cancelled} rollouts of the process before run again`,
       );
     }
-    await this.#publish(policies.names);
+    await policies.publish(policies.names, this.#state.policyVersions, session);
     session.start();
     if (this.#state.step === 0) await this.#validateFirst();
     await this.#save();
@@ -110,8 +109,9 @@ export class TrainingRun<Task> {
 
   /** Collects, trains, publishes, validates, and writes down what came of it. */
   async #step(step: number): Promise<'go-on' | 'converged'> {
-    const { options, progress } = this.#context;
+    const { options, progress, policies, session } = this.#context;
     const clock = new PhaseClock();
+    session.load.begin();
     progress.begin(step, 'rollout', this.#rolloutsToShow());
     const rollouts = await clock.measure('rollout', () => this.#window.collect(step, this.#context.stopping));
     const queueDepth = await this.#window.queueDepth();
@@ -126,8 +126,9 @@ export class TrainingRun<Task> {
         this.#isPolicyAtState = false;
       },
     });
-    const updated = this.#context.policies.names.filter((name) => result.policyVersions[name] !== versions[name]);
-    if (updated.length > 0) await clock.measure('publish', () => this.#publish(updated, result.policyVersions));
+    const { policyVersions } = result;
+    const updated = policies.names.filter((name) => policyVersions[name] !== versions[name]);
+    if (updated.length > 0) await clock.measure('publish', () => policies.publish(updated, policyVersions, session));
     const validation = await clock.measure('validate', () => this.#validateOnTheWay(step));
     const metrics = await this.#endStep(result, validation, clock, this.#loadOf(clock, queueDepth));
     const warning = judgeDivergence(metrics, this.#state, options);
@@ -143,22 +144,12 @@ export class TrainingRun<Task> {
     return maxStaleness === 0 ? algorithm.tasksPerStep * algorithm.groupSize : 0;
   }
 
-  /** Makes the weights as they are now samplable; calls in flight end on the version that they began with. */
-  async #publish(names: readonly string[], versions: PolicyVersions = this.#state.policyVersions): Promise<void> {
-    const { policies, session } = this.#context;
-    await Promise.all(
-      policies.all
-        .filter(({ name }) => names.includes(name))
-        .map(async ({ name, policy }) => session.publish(name, await policy.publish(versions[name] ?? 0))),
-    );
-  }
-
   #loadOf(clock: PhaseClock, queueDepth: number): StepLoad {
     const { session, options } = this.#context;
     const { rollout, validate: validating } = clock.seconds;
     return {
       queueDepth,
-      idleShare: { trainer: rollout / clock.wallSeconds, samplers: session.load.takeIdleShare() },
+      idleShare: { trainer: rollout / clock.wallSeconds, samplers: session.load.idleShare() },
       samplingSeconds: options.maxStaleness === 0 ? rollout : clock.wallSeconds - validating,
     };
   }
@@ -169,7 +160,7 @@ export class TrainingRun<Task> {
     clock: PhaseClock,
     load: StepLoad,
   ): Promise<StepMetrics> {
-    const { directory, progress, options } = this.#context;
+    const { directory, progress, options, policies } = this.#context;
     const metrics = createStepMetrics({
       ...result,
       validation,
@@ -184,7 +175,8 @@ export class TrainingRun<Task> {
     await directory.appendMetrics(metrics);
     await this.samples.keep(result, this.#context);
     progress.stepEnded(metrics);
-    for (const notice of this.#faults.of(result.step, result.rollouts, result.episodes)) progress.logger.warn(notice);
+    const { step, rollouts, episodes } = result;
+    for (const notice of this.#faults.of(step, rollouts, episodes, policies.names)) progress.logger.warn(notice);
     try {
       await options.hooks.onStep?.(metrics);
     } catch (error) {

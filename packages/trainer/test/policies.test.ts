@@ -135,9 +135,12 @@ describe('several policies', () => {
     });
     const report = await trainer.dev({ tasks, samples: 4 });
     expect(report).toMatchObject({ ok: true, trainableCalls: { write: 16 }, untrainableCalls: {} });
+    expect(report.findings).toEqual(['no call that can be trained on reached the policy "planner" (/plan|rewrite/)']);
     await trainer.fit({ train: tasks, steps: 1 });
     expect((await readMetrics(runDirectory))[0]).toMatchObject({ transitions: 32, failed: 0 });
-    expect(logger.lines.filter((line) => line.startsWith('warning'))).toEqual([]);
+    expect(logger.lines.filter((line) => line.startsWith('warning'))).toEqual([
+      expect.stringContaining('no call that can be trained on reached the policy "planner"'),
+    ]);
   });
 
   it('refuse the calls of others where the backend cannot serve its base model, and say so', async () => {
@@ -151,9 +154,10 @@ describe('several policies', () => {
     });
   });
 
-  it('sample ahead and resume like one policy does', async () => {
+  it('sample ahead like one policy does, and are compared in the report', async () => {
     const { trainer, runDirectory } = await createTestTrainer({ policies, rollout: writeAndPlan, maxStaleness: 2 });
-    await trainer.fit({ train: tasks, validation: tasks, steps: 4 });
+    const { reportPath } = await trainer.fit({ train: tasks, validation: tasks, steps: 4 });
+    expect(await readFile(reportPath, 'utf8')).toContain('<h3>entropy (nats), by policy</h3>');
     for (const line of await readMetrics(runDirectory))
       for (const name of ['writer', 'planner']) expect(line.policies![name]!.stalenessMax).toBeLessThanOrEqual(2);
   });

@@ -4,7 +4,7 @@ installFetchRedirect();
 
 /** One model call of an agent with a name, as an adapter makes it: to a provider of the agent's own, redirected in a rollout. */
 export async function askAs(role: string, content: string): Promise<string> {
-  const { recorder, attempt } = requireRollout();
+  const { recorder, attempt } = requireRollout('askAs');
   const span = recorder.start({ kind: 'agent', name: role, attributes: { 'gen_ai.agent.name': role } });
   const active = { attemptId: attempt.attemptId, spanId: span.spanId, agent: { names: [role] } };
   try {

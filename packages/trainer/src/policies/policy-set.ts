@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { TrainablePolicy, TrainingBackend } from '@agent-lightning/core';
+import type { PolicyRelease, TrainablePolicy, TrainingBackend } from '@agent-lightning/core';
 import { createPolicy } from './create-policy.ts';
 import { isRouted, type ResolvedPolicy } from './policy-options.ts';
 
@@ -10,6 +10,11 @@ export type PolicyVersions = Readonly<Record<string, number>>;
 /** A policy that trains, under the name that agents and spans see. */
 export interface TrainedPolicy extends ResolvedPolicy {
   readonly policy: TrainablePolicy;
+}
+
+/** Where releases are made known. */
+export interface Publisher {
+  publish(policy: string, release: PolicyRelease): Promise<void>;
 }
 
 /** The policies of a run: created, saved and loaded together, so that a checkpoint has all of them at one step or none. */
@@ -30,6 +35,14 @@ export class PolicySet {
 
   get names(): readonly string[] {
     return this.all.map(({ name }) => name);
+  }
+
+  /** Makes the weights of these policies, as they are now, what new calls get; calls in flight end on the version that they began with. */
+  async publish(names: readonly string[], versions: PolicyVersions, to: Publisher): Promise<void> {
+    const published = this.all.filter(({ name }) => names.includes(name));
+    await Promise.all(
+      published.map(async ({ name, policy }) => to.publish(name, await policy.publish(versions[name] ?? 0))),
+    );
   }
 
   /** Writes each policy's state below `directory`. */

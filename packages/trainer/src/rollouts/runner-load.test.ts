@@ -5,7 +5,7 @@ import { RunnerLoad } from './runner-load.ts';
 describe('RunnerLoad', () => {
   const context = {} as RolloutContext;
 
-  it('says which share of the places ran nothing, since it was asked last', async () => {
+  it('says which share of the places ran nothing, since it began to count', async () => {
     let now = 0;
     const load = new RunnerLoad(2, () => now);
     const ends = [Promise.withResolvers<number>(), Promise.withResolvers<number>()];
@@ -17,14 +17,17 @@ describe('RunnerLoad', () => {
     ends[0]!.resolve(1);
     expect(await first).toBe(1);
     now = 40; // one ran for 20 ms
-    expect(load.takeIdleShare()).toBeCloseTo(1 - (10 + 20 + 20) / 80, 12);
+    expect(load.idleShare()).toBeCloseTo(1 - (10 + 20 + 20) / 80, 12);
+    load.begin();
     now = 50;
-    expect(load.takeIdleShare()).toBeCloseTo(0.5, 12);
+    expect(load.idleShare()).toBeCloseTo(0.5, 12);
     ends[1]!.reject(new TypeError('broken'));
     await expect(second).rejects.toThrow('broken');
+    load.begin();
     now = 60;
-    expect(load.takeIdleShare()).toBe(1);
-    expect(load.takeIdleShare()).toBe(0); // no time has passed
+    expect(load.idleShare()).toBe(1);
+    load.begin();
+    expect(load.idleShare()).toBe(0); // no time has passed
   });
 
   it('never says that more places ran than there are', async () => {
@@ -34,6 +37,6 @@ describe('RunnerLoad', () => {
     void run(0, context);
     void run(1, context); // the first one was left behind
     now = 10;
-    expect(load.takeIdleShare()).toBe(0);
+    expect(load.idleShare()).toBe(0);
   });
 });

@@ -28,14 +28,18 @@ export class RunnerLoad {
     };
   }
 
-  /** The mean share of the places that ran nothing since this was asked last, from 0 to 1. */
-  takeIdleShare(): number {
+  /** Begins to count anew. */
+  begin(): void {
     this.#change(0);
-    const possibleMs = (this.#countedAtMs - this.#sinceMs) * this.#places;
-    const idleShare = possibleMs > 0 ? 1 - this.#busyMs / possibleMs : 0;
     this.#busyMs = 0;
     this.#sinceMs = this.#countedAtMs;
-    return idleShare;
+  }
+
+  /** The mean share of the places in which no agent ran since the beginning, from 0 to 1. */
+  idleShare(): number {
+    this.#change(0);
+    const possibleMs = (this.#countedAtMs - this.#sinceMs) * this.#places;
+    return possibleMs > 0 ? 1 - this.#busyMs / possibleMs : 0;
   }
 
   #change(by: number): void {
