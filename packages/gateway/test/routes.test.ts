@@ -51,8 +51,9 @@ describe('several policies', () => {
   });
 
   it('answer a caller that asks for one by its name', async () => {
-    const { ask } = await startRouted();
+    const { ask, client } = await startRouted();
     expect(await ask('planner', ['write'])).toBe('planned');
+    expect((await client.models.list()).data.map(({ id }) => id)).toEqual(['policy', 'writer', 'planner']);
   });
 
   it('leave everybody else to the model that is given for them: under its own sampling, seeded, not trained', async () => {

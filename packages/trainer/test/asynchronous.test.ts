@@ -1,11 +1,13 @@
 import { join } from 'node:path';
 import { attributeNames, type BatchRow } from '@agent-lightning/core';
+import { embedded } from '@agent-lightning/embedded';
 import { describe, expect, it } from 'vitest';
-import type { TrainerOptions, TrainingResult } from '../src/index.ts';
+import { grpo, Trainer, type TrainerOptions, type TrainingResult } from '../src/index.ts';
 import { BigramBackend } from './bigram-backend.ts';
-import { answerLetter, letterTasks, type LetterTask } from './letter-task.ts';
-import { createFolder, createTestTrainer, readMetrics } from './run-folder.ts';
+import { answerLetter, askLetter, letterTasks, type LetterTask } from './letter-task.ts';
+import { createFolder, createTestTrainer, readMetrics, recordingLogger } from './run-folder.ts';
 import { runProcess, steps, succeededRollouts } from './run-process.ts';
+import { createTinyModel } from './tiny-model.ts';
 
 const rolloutsOfStep = 4 * 8;
 const stepOf = (rolloutId: string): number => Number(/\.s(\d+)\./.exec(rolloutId)?.[1]);
@@ -64,7 +66,7 @@ describe('sampling ahead', () => {
   it('corrects for the versions by the log-probabilities at sampling time, and still learns', async () => {
     const learns = { learningRate: 40, estimator: 'dr_grpo', groupSize: 16 } as const;
     const { trainer, runDirectory } = await createTestTrainer({ maxStaleness: 1, ...slowBackend() }, learns);
-    const { curve } = await trainer.fit({ train: letterTasks.slice(0, 4), steps: 8 });
+    const { curve } = await trainer.fit({ train: letterTasks.slice(0, 4), steps: 6 });
     expect(curve.at(-1)!.reward! - curve[0]!.reward!).toBeGreaterThan(0.2);
     const { klSamplerTrainer, effectiveSampleShare, ratioMax } = (await readMetrics(runDirectory))[1]!;
     expect(klSamplerTrainer).toBeGreaterThan(1e-6);
@@ -132,6 +134,30 @@ describe('sampling ahead', () => {
       [0, undefined, 2],
     ]);
     expect(again.logger.lines.join('\n')).toMatch(/all 32 model calls are too old: version 0 of "policy" answered/);
+  });
+
+  it('samples and trains at once on the embedded backend, which is one engine', async () => {
+    const folder = await createFolder();
+    await createTinyModel(join(folder, 'model'));
+    await using stack = new AsyncDisposableStack();
+    const backend = embedded({ model: join(folder, 'model'), threads: 1 });
+    stack.defer(() => backend.close());
+    const trainer = new Trainer<LetterTask>({
+      backend,
+      maxStaleness: 1,
+      rollout: async (task, context) => (/^[\0-\x7f]+$/.test(await askLetter(task, context)) ? 1 : 0),
+      algorithm: grpo({ groupSize: 8, tasksPerStep: 4, learningRate: 0.05, maxTokens: 1 }),
+      runDirectory: join(folder, 'run'),
+      logger: recordingLogger(),
+      progress: 'none',
+      handleSignals: false,
+    });
+    const { curve } = await trainer.fit({ train: letterTasks, validation: letterTasks, steps: 8 });
+    expect(curve.at(-1)!.reward! - curve[1]!.reward!).toBeGreaterThan(0.2);
+    for (const { stalenessMax, staleCalls, klSamplerTrainer } of await readMetrics(join(folder, 'run'))) {
+      expect([stalenessMax! <= 1, staleCalls]).toEqual([true, 0]);
+      if (stalenessMax === 0) expect(Math.abs(klSamplerTrainer ?? 0)).toBeLessThan(1e-6);
+    }
   });
 
   it('counts versions, not steps: one that taught nothing makes no call older', async () => {

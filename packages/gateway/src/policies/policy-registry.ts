@@ -33,7 +33,8 @@ export class PolicyRegistry {
   }
 
   get names(): readonly string[] {
-    return [...this.#current.keys()];
+    const routed = this.#routed === undefined ? [] : [this.#routed.model];
+    return [...new Set([...routed, ...this.#current.keys()])];
   }
 
   /** New calls go to `release` from now on; calls in flight finish where they are. @throws {GatewayError} `request-invalid` */

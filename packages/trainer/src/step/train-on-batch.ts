@@ -46,8 +46,12 @@ export async function trainOnBatch(batch: LightningBatch, options: TrainOnBatchO
   const objective = objectiveOf(algorithm);
   if (minibatches.length > 0) options.beforeUpdate();
   const submitted: SubmittedPass[] = [];
-  for (const minibatch of minibatches)
-    submitted.push(await submitPass(minibatch.rows, { policy: policy.policy, objective, losses, adam }));
+  try {
+    for (const minibatch of minibatches)
+      submitted.push(await submitPass(minibatch.rows, { policy: policy.policy, objective, losses, adam }));
+  } finally {
+    await Promise.all(submitted.map(({ settled }) => settled)); // whatever comes, nothing is left running
+  }
   const passes: Pass[] = [];
   for (const pass of submitted) passes.push(await finishPass(pass, step));
   return {
