@@ -236,3 +236,4 @@ export type {
   TrainingBackend,
   TrainingRow,
 } from './backend.ts';
+export { adamDefaults, checkLoss, checkRows, resolveAdam, type RowLimits } from './backend-checks.ts';

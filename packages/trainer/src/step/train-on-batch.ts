@@ -48,7 +48,7 @@ export async function trainOnBatch(batch: LightningBatch, options: TrainOnBatchO
     const drift = policyDrift(minibatch.rows, result.logprobs, algorithm.loss);
     options.beforeUpdate();
     const { gradientNorm } = await policy.optimStep(adam);
-    requireFinite('the gradient norm', gradientNorm, options.step);
+    if (gradientNorm !== undefined) requireFinite('the gradient norm', gradientNorm, options.step);
     passes.push({ drift, gradientNorm, loss: result.loss, entropy: result.entropy });
   }
   return { ...summarise(passes), learningRate: adam.learningRate, ...(klBase === undefined ? {} : { klBase }) };
@@ -56,7 +56,7 @@ export async function trainOnBatch(batch: LightningBatch, options: TrainOnBatchO
 
 interface Pass {
   readonly drift: PolicyDrift;
-  readonly gradientNorm: number;
+  readonly gradientNorm: number | undefined;
   readonly loss: number;
   readonly entropy: number | undefined;
 }
@@ -86,7 +86,9 @@ function summarise(passes: readonly Pass[]): Omit<TrainOutcome, 'learningRate' |
     tokensTrained,
     loss: passes.reduce((sum, pass) => sum + pass.loss, 0) / passes.length,
     ...(first.entropy === undefined ? {} : { entropy: meanOverTokens((pass) => pass.entropy ?? 0) }),
-    gradientNorm: Math.max(...passes.map((pass) => pass.gradientNorm)),
+    ...(first.gradientNorm === undefined
+      ? {}
+      : { gradientNorm: Math.max(...passes.map((pass) => pass.gradientNorm ?? 0)) }),
     offPolicy: {
       ratioMean: meanOverTokens((pass) => pass.drift.meanRatio),
       ratioMax: Math.max(...passes.map((pass) => pass.drift.maxRatio)),
