@@ -133,12 +133,15 @@ export class BigramModel {
   }
 }
 
-/** A fresh model: logits in (−2, 2), the same for the same seed. */
+/** A fresh model: logits of a normal distribution, the same for the same seed. */
 export function freshState(vocabularySize: number, seed: number): BigramState {
   const random = randomStream(seed);
   const size = (vocabularySize + 1) * vocabularySize;
   return {
-    logits: Float64Array.from({ length: size }, () => 4 * random() - 2),
+    logits: Float64Array.from(
+      { length: size },
+      () => 1.2 * Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random()),
+    ),
     moments1: new Float64Array(size),
     moments2: new Float64Array(size),
     step: 0,

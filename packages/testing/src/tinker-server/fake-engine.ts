@@ -114,9 +114,9 @@ export class FakeEngine {
     this.#base = freshState(options.vocabularySize, options.seed);
   }
 
-  /** The paths of saved states that are kept. */
-  get savedPaths(): readonly string[] {
-    return [...this.#states.keys()];
+  /** The paths of everything that is kept on the disk. */
+  get keptPaths(): readonly string[] {
+    return [...this.#states.keys(), ...this.#exports.keys()];
   }
 
   get modelIds(): readonly string[] {
@@ -129,7 +129,10 @@ export class FakeEngine {
   }
 
   exported(modelId: string, name: string): BigramState | undefined {
-    return this.#exports.get(`${modelId}/${name}`) ?? this.#states.get(`tinker://${modelId}/sampler_weights/${name}`);
+    return (
+      this.#exports.get(`tinker://${modelId}/exports/${name}`) ??
+      this.#states.get(`tinker://${modelId}/sampler_weights/${name}`)
+    );
   }
 
   future(requestId: string): object | FakeFault | undefined {
@@ -225,7 +228,7 @@ export class FakeEngine {
   operate(route: string, body: Body): string {
     const live = this.#requireModel(body.model_id);
     const sequence = body.seq_id ?? 0;
-    const isNumbered = !(this.#options.dialect === 'skyrl' && route.startsWith('save_weights'));
+    const isNumbered = this.#options.dialect !== 'skyrl'; // which does everything again that is sent again
     const text = JSON.stringify({ route, ...body });
     const seen = live.seen.get(sequence);
     if (seen !== undefined && isNumbered) {
@@ -249,6 +252,7 @@ export class FakeEngine {
   }
 
   deleteState(path: string): void {
+    if (this.#exports.delete(path)) return;
     this.requireState(path);
     this.#states.delete(path);
   }
@@ -281,9 +285,9 @@ export class FakeEngine {
         return { type: route };
       }
       case 'export_model': {
-        const name = nameOf(body);
-        this.#exports.set(`${live.id}/${name}`, model.state);
-        return { path: `tinker://${live.id}/exports/${name}`, files: [] };
+        const path = `tinker://${live.id}/exports/${nameOf(body)}`;
+        this.#exports.set(path, model.state);
+        return { path, files: [] };
       }
       default:
         throw new FakeFault(404, `no operation ${route}`);
@@ -337,9 +341,15 @@ export class FakeEngine {
   /** Shifted back, as core has it: every weight that is not 0 is trained. */
   #rowOf(datum: WireDatum, loss: Loss['name']): TrainingRow {
     const input = tokensOf(datum.model_input);
-    const { target_tokens: targets, weights, logprobs, advantages } = datum.loss_fn_inputs;
+    const { target_tokens: targets, weights, logprobs, advantages, mask } = datum.loss_fn_inputs;
     const count = input.length;
-    for (const tensor of [targets, ...(loss === 'cross_entropy' ? [weights] : [logprobs, advantages])]) {
+    if (mask !== undefined && this.#options.dialect !== 'worker')
+      throw new FakeFault(400, 'unknown input mask', 'loss_fn_inputs', 'rows-invalid');
+    for (const tensor of [
+      targets,
+      ...(mask === undefined ? [] : [mask]),
+      ...(loss === 'cross_entropy' ? [weights] : [logprobs, advantages]),
+    ]) {
       if (tensor?.data?.length !== count || tensor.shape?.[0] !== count)
         throw new FakeFault(400, `every tensor must have ${count} entries`, 'loss_fn_inputs', 'rows-invalid');
     }
@@ -350,7 +360,7 @@ export class FakeEngine {
     const values = (loss === 'cross_entropy' ? weights : advantages)!.data;
     return {
       tokens,
-      lossMask: Uint8Array.of(0, ...values.map((value) => (value === 0 ? 0 : 1))),
+      lossMask: Uint8Array.of(0, ...(mask?.data ?? values.map((value) => (value === 0 ? 0 : 1)))),
       advantages: Float32Array.of(0, ...values),
       logprobs: Float32Array.of(0, ...(logprobs?.data ?? values.map(() => 0))),
     };

@@ -70,6 +70,7 @@ export const fakeShapes: Readonly<Record<FakeDialect, FakeShapes>> = {
         device: 'none',
         dtype: 'float64',
         full_fine_tune: true,
+        mask: true,
         load_in_place: true,
         description: 'a table of token pairs',
       },
@@ -111,10 +112,10 @@ export const fakeShapes: Readonly<Record<FakeDialect, FakeShapes>> = {
         ? { status: 422, body: { detail: [{ type: 'value_error', loc: ['body', field], msg: message }] } }
         : { status, body: { detail: message } },
     failed: ({ message }) => ({ status: 400, body: { detail: message } }),
-    pass: ({ logprobs, loss }) => ({
+    pass: ({ logprobs }) => ({
       loss_fn_output_type: 'scalar',
       loss_fn_outputs: logprobs.map((values) => ({ logprobs: tensor(values) })),
-      metrics: loss === undefined ? {} : { 'total_loss:sum': loss, 'policy_lr:last': 0 },
+      metrics: {},
     }),
     step: (norm, _, learningRate) => ({
       metrics: { 'skyrl.ai/grad_norm': norm, 'skyrl.ai/learning_rate': learningRate },

@@ -143,16 +143,15 @@ export async function startFakeTinker(options: FakeTinkerOptions): Promise<FakeT
     const parts = route.split('/').map(decodeURIComponent);
     if (route === 'get_server_capabilities')
       return { status: 200, body: shapes.capabilities(modelName, contextLength) };
-    if (parts[0] === 'exports' && method === 'DELETE' && parts.length === 3) return { status: 200, body: {} };
     if (parts[0] === 'exports' && method === 'GET' && parts.length === 4) {
       const file = (await exportFiles(parts[1]!, parts[2]!)).get(parts[3]!);
       if (file !== undefined) return file;
     }
     if (parts[0] === 'training_runs' && parts[2] === 'checkpoints') {
       const [, modelId, , kind, name] = parts;
-      if (method === 'DELETE') {
+      if (method === 'DELETE' && dialect !== 'skyrl') {
         engine.deleteState(`tinker://${modelId}/${kind}/${name}`);
-        return { status: dialect === 'skyrl' ? 204 : 200, body: {} };
+        return { status: 200, body: {} };
       }
       if (name === 'archive' && dialect !== 'worker')
         return {
@@ -162,7 +161,7 @@ export async function startFakeTinker(options: FakeTinkerOptions): Promise<FakeT
         };
       if (name === 'download') return encodeTar(await exportFiles(modelId!, kind!));
     }
-    throw new FakeFault(404, `nothing at ${route}`);
+    throw new FakeFault(404, dialect === 'skyrl' ? 'Not Found' : `nothing at ${route}`);
   }
 
   async function exportFiles(modelId: string, name: string): Promise<ReadonlyMap<string, Buffer>> {

@@ -40,6 +40,7 @@ export interface Connection {
   readonly contextLength: number;
   readonly limits: RowLimits;
   readonly losses: readonly Loss['name'][];
+  readonly takesMask: boolean;
   readonly loadsInPlace: boolean;
   readonly base: BaseModel;
   readonly publisher: Publisher;
@@ -74,6 +75,7 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
       maxRowTokens: Math.min((positiveOf(extensions['max_datum_tokens']) ?? contextLength - 1) + 1, contextLength + 1),
     },
     losses: lossesOf(extensions, dialect),
+    takesMask: extensions['mask'] === true,
     loadsInPlace: extensions['load_in_place'] === true,
     base: new BaseModel(client, dialect, name),
     description: `${name} on ${dialect.title} at ${http.url}${describeWorker(extensions)}`,

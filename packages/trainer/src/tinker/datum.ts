@@ -2,8 +2,11 @@
 import type { Loss, TrainingRow } from '@agent-lightning/core';
 import { toModelInput, type Datum, type WireTensor } from './wire.ts';
 
-/** A row (T,) as the datum (N = T − 1,) that a loss takes: predicting `tokens[t]` is entry t of a row and t − 1 of a datum. */
-export function toDatum(row: TrainingRow, loss: Loss['name']): Datum {
+/**
+ * A row (T,) as the datum (N = T − 1,) that a loss takes: predicting `tokens[t]` is entry t of a row and t − 1 of a datum.
+ * @param takesMask whether the server is told `lossMask` beside the loss's own inputs: it then computes those positions only
+ */
+export function toDatum(row: TrainingRow, loss: Loss['name'], takesMask: boolean = false): Datum {
   const { tokens, logprobs, advantages } = row;
   const inputs: Record<string, WireTensor> = {
     target_tokens: { data: Array.from(tokens.subarray(1)), dtype: 'int64', shape: [tokens.length - 1] },
@@ -13,12 +16,13 @@ export function toDatum(row: TrainingRow, loss: Loss['name']): Datum {
     inputs['logprobs'] = floats(trainedOnly(row, logprobs));
     inputs['advantages'] = floats(trainedOnly(row, advantages));
   }
+  if (takesMask) inputs['mask'] = floats(Float32Array.from(row.lossMask.subarray(1)));
   return { model_input: toModelInput(tokens.subarray(0, -1)), loss_fn_inputs: inputs };
 }
 
 /** A row as the datum of a forward pass that is asked for log-probabilities where `lossMask` is 1. */
-export function toForwardDatum(row: TrainingRow): Datum {
-  return toDatum({ ...row, advantages: Float32Array.from(row.lossMask) }, 'cross_entropy');
+export function toForwardDatum(row: TrainingRow, takesMask: boolean = false): Datum {
+  return toDatum({ ...row, advantages: Float32Array.from(row.lossMask) }, 'cross_entropy', takesMask);
 }
 
 /**

@@ -16,6 +16,8 @@ export interface Dialect {
   readonly fixedAdam: Readonly<Partial<Record<AdamField, number>>>;
   /** Where `optim_step` reports the norm of the gradient, if anywhere. */
   readonly gradientNormMetrics: readonly string[];
+  /** Whether a request that is sent again with its sequence id is known as the same; else it would be applied twice. */
+  readonly dedupes: boolean;
   /** Fields of `create_model`'s `lora_config`. */
   readonly loraFields: readonly ('rank' | 'alpha' | 'seed' | 'train_unembed' | 'train_mlp' | 'train_attn')[];
   /** Whether `rank: 0` trains all weights. */
@@ -48,7 +50,8 @@ export const dialects: Readonly<Record<DialectName, Dialect>> = {
     losses: ['importance_sampling', 'ppo', 'cispo', 'cross_entropy'],
     fixedAdam: {},
     gradientNormMetrics: ['grad_norm'],
-    loraFields: ['rank', 'alpha', 'seed'],
+    dedupes: true,
+    loraFields: ['rank', 'alpha', 'seed', 'train_unembed', 'train_mlp', 'train_attn'],
     fullFineTune: true,
     servesBase: true,
     liveReleases: 2,
@@ -70,6 +73,7 @@ export const dialects: Readonly<Record<DialectName, Dialect>> = {
     losses: ['importance_sampling', 'cross_entropy'],
     fixedAdam: { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01, maxGradientNorm: 1 },
     gradientNormMetrics: ['skyrl.ai/grad_norm'],
+    dedupes: false,
     loraFields: ['rank', 'seed'],
     fullFineTune: true,
     servesBase: false,
@@ -89,6 +93,7 @@ export const dialects: Readonly<Record<DialectName, Dialect>> = {
     losses: ['importance_sampling', 'ppo', 'cispo', 'cross_entropy'],
     fixedAdam: {},
     gradientNormMetrics: ['grad_norm', 'grad_norm:mean'],
+    dedupes: true,
     loraFields: ['rank', 'seed', 'train_unembed', 'train_mlp', 'train_attn'],
     fullFineTune: false,
     servesBase: true,

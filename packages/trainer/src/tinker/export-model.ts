@@ -54,8 +54,8 @@ export async function exportModel(request: ExportRequest): Promise<void> {
 /** The worker merges adapters into the model and offers its files. */
 async function fetchModel({ client, model }: ExportRequest, staging: string): Promise<void> {
   const { path, files } = await model.save('export_model', (name) => ({ path: name, type: 'export_model' }));
-  const [modelId, , name] = typeof path === 'string' ? path.replace('tinker://', '').split('/') : [];
-  if (modelId === undefined || name === undefined || !Array.isArray(files)) throw malformed('export_model', 'path');
+  if (typeof path !== 'string' || !Array.isArray(files)) throw malformed('export_model', 'path');
+  const { modelId, name } = parseCheckpointPath(path);
   const route = `/api/v1/exports/${encodeURIComponent(modelId)}/${encodeURIComponent(name)}`;
   for (const file of files as unknown[]) {
     const { name: fileName, size_bytes: sizeBytes } = isObject(file) ? file : {};
@@ -64,8 +64,7 @@ async function fetchModel({ client, model }: ExportRequest, staging: string): Pr
     const target = join(staging, fileName);
     await download(client, { path: `${route}/${encodeURIComponent(fileName)}`, target, sizeBytes });
   }
-  // A server that cannot delete an export keeps it with the session's other files.
-  await client.call('DELETE', route, undefined, { what: 'deleting an export' }).catch(() => undefined);
+  await deleteCheckpoint(client, path).catch(() => undefined); // what stays is a copy that nobody needs
 }
 
 /** The archive of a sampler checkpoint: adapters or a whole model, as the server has it. */
@@ -83,7 +82,7 @@ async function fetchArchive({ client, model, textDirectory }: ExportRequest, sta
     await extract(archive, staging);
   } finally {
     await rm(archive, { force: true });
-    await deleteCheckpoint(client, path).catch(() => undefined);
+    await deleteCheckpoint(client, path).catch(() => undefined); // what stays is a copy that nobody needs
   }
   const present = await readdir(staging);
   for (const file of textFiles) {

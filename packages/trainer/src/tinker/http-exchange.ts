@@ -29,6 +29,8 @@ export interface NoReply {
   readonly arrived: false;
   readonly problem: string;
   readonly timedOut: boolean;
+  /** True when there was no connection, so that the server cannot have seen anything. */
+  readonly unsent: boolean;
 }
 
 export interface HttpOptions {
@@ -54,7 +56,8 @@ export async function exchange(
     return { arrived: true, status: response.status, headers: response.headers, json: parse(text) };
   } catch (error) {
     throwIfAborted(signal);
-    return { arrived: false, problem: describeFailure(error), timedOut: timeout.aborted };
+    const problem = describeFailure(error);
+    return { arrived: false, problem, timedOut: timeout.aborted, unsent: unsentCodes.has(problem) };
   }
 }
 
@@ -88,6 +91,15 @@ export function throwIfAborted(signal: AbortSignal): void {
     cause: signal.reason,
   });
 }
+
+const unsentCodes: ReadonlySet<string> = new Set([
+  'ECONNREFUSED',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'UND_ERR_CONNECT_TIMEOUT',
+]);
 
 /** `fetch failed` says nothing; its cause does. */
 function describeFailure(error: unknown): string {

@@ -8,13 +8,13 @@ import type { LoraSpec } from './tinker-model.ts';
 export interface LoraOptions {
   /** @default 32 */
   readonly rank?: number;
-  /** The adapters' scale is alpha / rank. Only for the worker; other servers have their own. @default the worker's */
+  /** The adapters' scale is alpha / rank. Only for the worker; other servers have 32. @default 32 */
   readonly alpha?: number;
-  /** Only for Tinker servers. @default true */
+  /** Not for SkyRL, which trains all linear layers. @default true */
   readonly trainMlp?: boolean;
-  /** Only for Tinker servers. @default true */
+  /** Not for SkyRL. @default true */
   readonly trainAttention?: boolean;
-  /** Only for Tinker servers. @default true */
+  /** The output layer too. Not for SkyRL. @default true on Tinker servers, false on the worker, as vLLM wants it */
   readonly trainUnembed?: boolean;
 }
 
@@ -51,6 +51,6 @@ export function resolveLora(lora: LoraOptions | 'full', dialect: Dialect, factor
     alpha: lora.alpha === undefined ? undefined : positive(`${prefix}.alpha`, lora.alpha),
     trainMlp: lora.trainMlp ?? true,
     trainAttention: lora.trainAttention ?? true,
-    trainUnembed: lora.trainUnembed ?? true,
+    trainUnembed: lora.trainUnembed ?? dialect.name === 'tinker',
   };
 }

@@ -1,5 +1,5 @@
 /** Requests that are tried again while that can help; a repetition carries the same idempotency key. */
-import type { BackendError, LightningErrorCode } from '@agent-lightning/core';
+import { BackendError, type LightningErrorCode } from '@agent-lightning/core';
 import { exchange, type HttpOptions, type HttpReply, type HttpRequest } from './http-exchange.ts';
 import type { Patience } from './patience.ts';
 import { refusal, serverMessage } from './server-errors.ts';
@@ -16,6 +16,8 @@ export interface SendOptions {
   readonly invalid: LightningErrorCode;
   /** The code of an error for what the server does not have. */
   readonly missing: LightningErrorCode;
+  /** For what the server would do twice: never sent again once it may have arrived. @default false */
+  readonly once?: boolean;
 }
 
 /** A refusal is data: it tells the caller that nothing happened, where a thrown error does not. */
@@ -27,7 +29,8 @@ export type SendResult =
  * @throws {BackendError} `backend-failed` when no answer came for too long: whether the server did the work is not known
  * @throws {TimeoutError} `timed-out` | `cancelled`: not known either
  */
-export async function sendRepeatedly({ http, request, patience, invalid, missing }: SendOptions): Promise<SendResult> {
+export async function sendRepeatedly(options: SendOptions): Promise<SendResult> {
+  const { http, request, patience, invalid, missing, once = false } = options;
   let bareBadRequests = 0;
   for (;;) {
     const reply = await exchange(
@@ -36,6 +39,7 @@ export async function sendRepeatedly({ http, request, patience, invalid, missing
       patience.signal,
     );
     if (!reply.arrived) {
+      if (once && !reply.unsent) throw mayHaveHappened(patience.what, reply.problem);
       await patience.pause(`no answer (${reply.timedOut ? 'timed out' : reply.problem})`);
       continue;
     }
@@ -43,12 +47,14 @@ export async function sendRepeatedly({ http, request, patience, invalid, missing
     if (status >= 200 && status < 300) {
       if (isObject(json)) return { ok: true, body: json };
       if (status === 204 || json === null) return { ok: true, body: {} };
+      if (once) throw mayHaveHappened(patience.what, 'an answer that is no JSON object');
       await patience.pause('an answer that is no JSON object'); // cut off, or a page of a proxy
       continue;
     }
     const isBare = status === 400 && serverMessage(json) === undefined && bareBadRequests < bareBadRequestTries;
     if (isBare) bareBadRequests += 1;
     if (isBare || isTransient(status)) {
+      if (once && status >= 500 && status !== 503) throw mayHaveHappened(patience.what, describe(reply));
       await patience.pause(describe(reply), retryAfterMs(reply));
       continue;
     }
@@ -72,4 +78,12 @@ export function retryAfterMs({ headers }: HttpReply, now: number = Date.now()): 
 
 export function describe({ status, json }: HttpReply): string {
   return `status ${status}: ${serverMessage(json) ?? 'no reason given'}`;
+}
+
+/** The error for a request that must not be sent again, and may have been done. */
+export function mayHaveHappened(what: string, problem: string): BackendError {
+  return new BackendError(
+    `It is not known whether ${what} took effect (${problem}), and this server would do it twice if it were sent again. Resume the run from its last checkpoint.`,
+    { code: 'session-lost', retryable: true },
+  );
 }

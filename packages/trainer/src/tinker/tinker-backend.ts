@@ -87,7 +87,8 @@ export class TinkerBackend implements TrainingBackend {
   }
 
   async #create(name: string, seed: number): Promise<TinkerPolicy> {
-    const { client, dialect, model, text, limits, loadsInPlace, base, publisher } = await this.#connect();
+    const connection = await this.#connect();
+    const { client, dialect, model, text, limits, losses, takesMask, loadsInPlace, base, publisher } = connection;
     const { lora, serverAdam, logger } = this.#parts;
     return await TinkerPolicy.create({
       spec: { baseModel: model, lora, seed, policy: name },
@@ -95,6 +96,8 @@ export class TinkerBackend implements TrainingBackend {
       dialect,
       serverAdam,
       limits,
+      losses,
+      takesMask,
       loadsInPlace,
       base,
       publisher,

@@ -5,7 +5,7 @@ import type { Logger } from '../progress/logger.ts';
 import { awaitFuture } from './await-future.ts';
 import type { HttpOptions, HttpRequest } from './http-exchange.ts';
 import { Patience, type Clock } from './patience.ts';
-import { sendRepeatedly, type SendResult } from './send-request.ts';
+import { mayHaveHappened, sendRepeatedly, type SendResult } from './send-request.ts';
 import type { JsonObject } from './wire.ts';
 
 export interface TinkerClientOptions {
@@ -38,6 +38,8 @@ export interface CallOptions {
   readonly idempotencyKey?: string;
   /** The code of an error for input that the server finds invalid. @default 'backend-failed' */
   readonly invalid?: LightningErrorCode;
+  /** For what the server would do twice: an error instead of a second try once it may have arrived. @default false */
+  readonly once?: boolean;
   /** The code of an error for what the server does not have. @default 'session-lost' */
   readonly missing?: LightningErrorCode;
   readonly headers?: Readonly<Record<string, string>>;
@@ -148,6 +150,7 @@ export class TinkerClient {
       });
       if (outcome.kind === 'result') return { ok: true, body: outcome.body };
       if (outcome.kind === 'failed') return { ok: false, error: outcome.error };
+      if (options.once === true) throw mayHaveHappened(options.what, 'the server forgot it');
       if (tries === resubmissions) {
         throw new BackendError(
           `The training server forgot ${options.what} ${tries + 1} times; it was probably restarted. Resume the run from its last checkpoint.`,
@@ -167,7 +170,7 @@ export class TinkerClient {
     body: object | undefined,
     options: CallOptions,
   ): Promise<SendResult> {
-    const { idempotencyKey, headers, invalid = 'backend-failed', missing = 'session-lost' } = options;
+    const { idempotencyKey, headers, invalid = 'backend-failed', missing = 'session-lost', once = false } = options;
     return await sendRepeatedly({
       http: this.http,
       request: {
@@ -181,6 +184,7 @@ export class TinkerClient {
       patience: this.#patience(options, this.#options.timeoutMs),
       invalid,
       missing,
+      once,
     });
   }
 

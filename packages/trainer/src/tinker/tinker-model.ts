@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { BackendError, type LightningErrorCode } from '@agent-lightning/core';
 import type { Dialect } from './dialects.ts';
-import { malformed, type AwaitOutcome, type Submission, type TinkerClient } from './tinker-client.ts';
+import { malformed, type AwaitOutcome, type CallOptions, type Submission, type TinkerClient } from './tinker-client.ts';
 import type { JsonObject } from './wire.ts';
 
 /** What a model trains: adapters on all its linear layers, or every weight. */
@@ -107,7 +107,7 @@ export class TinkerModel {
       this.#client.submit(
         `/api/v1/${route}`,
         { model_id: this.id, seq_id: sequence, ...fields },
-        { what: this.describe(route), invalid, missing: invalid === 'checkpoint-corrupt' ? invalid : 'session-lost' },
+        this.#callOptions(route, invalid),
       ),
     );
     if (submission.ok) this.#sequence = sequence;
@@ -119,6 +119,15 @@ export class TinkerModel {
       const outcome = await this.#knowing(route, awaitOutcome);
       if (!outcome.ok) throw outcome.error;
       return outcome.body;
+    };
+  }
+
+  #callOptions(route: string, invalid: LightningErrorCode): CallOptions {
+    return {
+      what: this.describe(route),
+      invalid,
+      missing: invalid === 'checkpoint-corrupt' ? invalid : 'session-lost',
+      once: !this.#dialect.dedupes && (route === 'forward_backward' || route === 'optim_step'),
     };
   }
 

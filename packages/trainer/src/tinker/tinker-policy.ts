@@ -41,6 +41,9 @@ export interface TinkerPolicyParts {
   readonly dialect: Dialect;
   readonly serverAdam: Readonly<Partial<Record<AdamField, number>>>;
   readonly limits: RowLimits;
+  readonly losses: readonly Loss['name'][];
+  /** Whether the server takes a mask beside a loss's inputs. */
+  readonly takesMask: boolean;
   /** Whether the server loads a state into a model that is in use. */
   readonly loadsInPlace: boolean;
   readonly base: BaseModel;
@@ -64,6 +67,7 @@ export class TinkerPolicy implements TrainablePolicy {
   #hasBadGradient = false;
   #step = 0;
   #draws = 0;
+  #toldOfKeptStates = false;
 
   private constructor(parts: TinkerPolicyParts, model: TinkerModel) {
     this.name = parts.spec.policy;
@@ -79,7 +83,11 @@ export class TinkerPolicy implements TrainablePolicy {
     checkRows(rows, this.#parts.limits);
     const what = this.#model.describe('forward');
     const pass = await this.#submitted(() =>
-      this.#beginPass('forward', rows.map(toForwardDatum), { name: 'cross_entropy' }),
+      this.#beginPass(
+        'forward',
+        rows.map((row) => toForwardDatum(row, this.#parts.takesMask)),
+        { name: 'cross_entropy' },
+      ),
     );
     return rowLogprobs(rows, pass, what);
   }
@@ -91,8 +99,8 @@ export class TinkerPolicy implements TrainablePolicy {
   }
 
   async forwardBackward(rows: readonly TrainingRow[], loss: Loss): Promise<ForwardBackwardResult> {
-    const { limits, dialect } = this.#parts;
-    checkLoss(loss, dialect.losses);
+    const { limits, losses, takesMask } = this.#parts;
+    checkLoss(loss, losses);
     checkRows(rows, limits);
     const what = this.#model.describe('forward_backward');
     let accepted = 0;
@@ -101,7 +109,7 @@ export class TinkerPolicy implements TrainablePolicy {
       this.#hasGradient = true;
     };
     try {
-      const datums = rows.map((row) => toDatum(row, loss.name));
+      const datums = rows.map((row) => toDatum(row, loss.name, takesMask));
       const pass = await this.#submitted(() => this.#beginPass('forward_backward', datums, loss, onAccepted));
       return passResult(rows, loss, pass, what);
     } catch (error) {
@@ -231,7 +239,7 @@ export class TinkerPolicy implements TrainablePolicy {
     );
     const path = await this.#saveWeights();
     await this.#load(path);
-    await deleteCheckpoint(this.#parts.client, path);
+    await this.#delete({ path });
   }
 
   async #saveWeights(): Promise<string> {
@@ -276,10 +284,17 @@ export class TinkerPolicy implements TrainablePolicy {
       );
   }
 
-  async #delete(state: PolicyState): Promise<void> {
-    await deleteCheckpoint(this.#parts.client, state.path).catch((error: unknown) =>
-      this.#parts.logger.warn(`the state ${state.path} stays on the server: ${String(error)}`),
-    );
+  /** Housekeeping that must not end a run; told once where a server cannot do it. */
+  async #delete(state: Pick<PolicyState, 'path'>): Promise<void> {
+    try {
+      await deleteCheckpoint(this.#parts.client, state.path);
+    } catch (error) {
+      if (!this.#toldOfKeptStates)
+        this.#parts.logger.warn(
+          `saved states of policy '${this.name}' stay on the server, such as ${state.path}: ${String(error)}`,
+        );
+      this.#toldOfKeptStates = true;
+    }
   }
 
   #gradientNormOf({ metrics }: JsonObject): number | undefined {
