@@ -13,12 +13,13 @@ const allowedImports: Readonly<Record<string, readonly string[]>> = {
   core: [],
   testing: ['core'],
   store: ['core'],
-  service: ['core'],
+  text: ['core'],
+  service: ['core', 'text'],
   adapter: ['core'],
-  engine: ['core'],
-  composer: ['core', 'store', 'service'],
-  example: ['core', 'testing', 'store', 'service', 'adapter', 'engine', 'composer'],
-  tool: ['core', 'testing', 'store', 'service', 'adapter', 'engine', 'composer'],
+  engine: ['core', 'text'],
+  composer: ['core', 'text', 'store', 'service'],
+  example: ['core', 'testing', 'text', 'store', 'service', 'adapter', 'engine', 'composer'],
+  tool: ['core', 'testing', 'text', 'store', 'service', 'adapter', 'engine', 'composer'],
 };
 
 interface Manifest {

@@ -59,8 +59,8 @@ export interface ForwardBackwardResult {
 }
 
 export interface OptimStepResult {
-  /** Global L2 norm of the accumulated gradient, before clipping. */
-  readonly gradientNorm: number;
+  /** Global L2 norm of the accumulated gradient, before clipping; absent where a server does not report it. */
+  readonly gradientNorm?: number;
   /** Optimizer steps taken by this policy, this one included. */
   readonly step: number;
 }
@@ -70,6 +70,10 @@ export interface BackendCapabilities {
   /** The longest row, in tokens. */
   readonly maxRowTokens: number;
   readonly release: PolicyRelease['kind'];
+  /** Published versions of a policy that can be sampled at the same time; older ones refuse. @default 2 */
+  readonly liveReleases?: number;
+  /** Optimizer parameters that the backend's own configuration fixes; other values are refused. @default none */
+  readonly fixedAdam?: Readonly<Partial<Omit<AdamParameters, 'learningRate'>>>;
   /** Text for people: what trains where. */
   readonly description: string;
 }
@@ -110,6 +114,11 @@ export interface TrainablePolicy {
   /** Writes weights, optimizer and random state into a directory, atomically: it is whole or absent. */
   saveState(directory: string): Promise<void>;
   loadState(directory: string): Promise<void>;
+  /**
+   * Frees what a saved state holds outside its directory; called before the directory is deleted. Absent where a state is
+   * its directory. What cannot be freed is logged, and changes nothing for the caller.
+   */
+  discardState?(directory: string): Promise<void>;
   /** Writes the weights alone as an ordinary Hugging Face model directory. */
   exportModel(directory: string): Promise<void>;
 }
@@ -162,10 +171,21 @@ export type GenerateEvent =
     }
   | { readonly type: 'finish'; readonly choice: number; readonly reason: 'stop' | 'length' };
 
+/**
+ * How a model writes its tool calls:
+ *
+ * - `hermes`: `<tool_call>{"name": …, "arguments": {…}}</tool_call>` among text (Hermes, Qwen)
+ * - `llama-json`: `{"name": …, "parameters": {…}}` as the whole answer (Llama 3)
+ * - `function-tag`: `<function=name>{…}</function>` among text
+ */
+export type ToolCallFormat = 'hermes' | 'llama-json' | 'function-tag';
+
 /** A model in this process that answers chats. */
 export interface SamplingEngine {
   /** The most tokens that prompt and response may have together. */
   readonly contextLength: number;
+  /** How to read tool calls out of its text; requests with tools are refused where it is not known. */
+  readonly toolCallFormat?: ToolCallFormat | undefined;
   /**
    * Samples. Tokens and log-probabilities are those of the distribution that was sampled from.
    * @throws BackendError `context-exceeded` when the prompt leaves no room for a token; `rows-invalid` for a bad field

@@ -43,6 +43,7 @@ export type LightningErrorCode =
   | 'rows-invalid'
   | 'numerics'
   | 'backend-closed'
+  | 'session-lost'
   | 'backend-failed'
   // trainer
   | 'no-signal'

@@ -208,6 +208,7 @@ export type { ModelGateway } from './runner/model-gateway.ts';
 export type { RolloutContext, RolloutFunction, RolloutResult } from './runner/rollout-function.ts';
 export { Runner, type RunnerSummary } from './runner/runner.ts';
 export type { RunnerOptions } from './runner/runner-options.ts';
+export { guardTree, hasProcessGroups, signalTree } from './runner/command/process-tree.ts';
 export { runCommand } from './runner/command/run-command.ts';
 export type { CommandResult, CommandReward, RunCommandOptions } from './runner/command/command-options.ts';
 export type { AttemptOutcome, RolloutEnd, RolloutStart, RunnerHooks } from './runner/runner-hooks.ts';
@@ -245,7 +246,9 @@ export type {
   PolicyRelease,
   PolicySpec,
   SamplingEngine,
+  ToolCallFormat,
   TrainablePolicy,
   TrainingBackend,
   TrainingRow,
 } from './backend.ts';
+export { adamDefaults, checkLoss, checkRows, resolveAdam, type RowLimits } from './backend-checks.ts';

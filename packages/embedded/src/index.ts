@@ -4,13 +4,11 @@ export type { EmbeddedOptions } from './backend/options.ts';
 
 // models that start from nothing
 export { createCheckpoint, type CreateCheckpointOptions, type ModelShape } from './checkpoint/create-checkpoint.ts';
-export { trainBytePairTokenizer, type BytePairOptions } from './text/byte-pair-training.ts';
+export { trainBytePairTokenizer, type BytePairOptions } from '@agent-lightning/text';
 
-// checkpoints and text, for tools that work on model directories themselves
+// checkpoints, for tools that work on model directories themselves
 export { loadCheckpoint, type Checkpoint } from './checkpoint/checkpoint.ts';
 export { decodeSafetensors, encodeSafetensors, type Tensor, type TensorFile } from './checkpoint/safetensors.ts';
-export { ChatTemplate } from './text/chat-template.ts';
-export { Tokenizer, type TokenizerJson } from './text/tokenizer.ts';
 
 // the engine alone, for benchmarks and other trainers
 export { LlamaEngine, parameterShapes } from './model/llama-engine.ts';

@@ -12,6 +12,7 @@ import { FakeEngine, promptTokensOf } from './fake-engine.ts';
 import { startHarness, stopAll } from './harness.ts';
 
 afterEach(stopAll);
+const tools = [{ type: 'function' as const, function: { name: 'run_sql', parameters: {} } }];
 const messages = [{ role: 'user' as const, content: 'say hello' }];
 
 describe('a policy served by an in-process engine', () => {
@@ -264,7 +265,6 @@ describe('a policy served by an in-process engine', () => {
     const text = ['I will look.', '\n<tool', '_call>\n{"name": "run_sql", "argu', 'ments": {"q": 1}}\n</tool_call>'];
     const engine = new FakeEngine({ answer: () => [{ pieces: text.map((piece) => [piece, 2] as const) }] });
     gateway.publish('policy', { kind: 'engine', version: 1, engine });
-    const tools = [{ type: 'function' as const, function: { name: 'run_sql', parameters: {} } }];
     const whole = await client.chat.completions.create({ model: 'policy', messages, tools });
     const streamed = await client.chat.completions.stream({ model: 'policy', messages, tools }).finalChatCompletion();
     for (const reply of [whole, streamed]) {
@@ -282,6 +282,37 @@ describe('a policy served by an in-process engine', () => {
       expect(span.attributes[names.toolDefinitions]).toBe(JSON.stringify(tools));
       expect(span.attributes).not.toHaveProperty(names.untrainable);
     }
+  });
+
+  it('reads calls as the model of the engine writes them', async () => {
+    const { gateway, client } = await startHarness();
+    const pieces = ['{"name": "run_sql", ', '"parameters": {"q": 1}}'].map((piece) => [piece, 3] as const);
+    const engine = new FakeEngine({ toolCallFormat: 'llama-json', answer: () => [{ pieces }] });
+    gateway.publish('policy', { kind: 'engine', version: 1, engine });
+    const whole = await client.chat.completions.create({ model: 'policy', messages, tools });
+    const streamed = await client.chat.completions.stream({ model: 'policy', messages, tools }).finalChatCompletion();
+    for (const reply of [whole, streamed]) {
+      expect(reply.choices[0]).toMatchObject({
+        finish_reason: 'tool_calls',
+        message: { tool_calls: [{ function: { name: 'run_sql', arguments: '{"q":1}' } }] },
+      });
+      expect(reply.choices[0]?.message.content ?? '').toBe('');
+    }
+    const text = await client.chat.completions.create({ model: 'policy', messages });
+    expect(text.choices[0]).toMatchObject({ finish_reason: 'stop', message: { content: expect.stringMatching(/^{/) } });
+  });
+
+  it('refuses tools where it is not known how the model writes calls, and serves chats without', async () => {
+    const { gateway, client } = await startHarness();
+    const engine = new FakeEngine({ toolCallFormat: undefined });
+    gateway.publish('policy', { kind: 'engine', version: 1, engine });
+    await expect(client.chat.completions.create({ model: 'policy', messages, tools })).rejects.toMatchObject({
+      status: 400,
+      param: 'tools',
+      message: expect.stringContaining('does not say how its model writes tool calls'),
+    });
+    const reply = await client.chat.completions.create({ model: 'policy', messages });
+    expect(reply.choices[0]?.message.content).toBe('hello world');
   });
 
   it('tells the agent that its tools would be dropped', async () => {

@@ -1,4 +1,4 @@
-import type { GenerateEvent, GenerateRequest, SamplingEngine } from '@agent-lightning/core';
+import type { GenerateEvent, GenerateRequest, SamplingEngine, ToolCallFormat } from '@agent-lightning/core';
 
 /** One scripted choice: pieces of text with as many tokens as given, and how it ends. */
 export interface FakeChoice {
@@ -7,6 +7,8 @@ export interface FakeChoice {
 }
 
 export interface FakeEngineOptions {
+  /** @default 'hermes' */
+  readonly toolCallFormat?: ToolCallFormat | undefined;
   readonly answer?: (request: GenerateRequest, call: number) => readonly FakeChoice[];
   /** Awaited before every event; throw to fail there. */
   readonly before?: (event: GenerateEvent, call: number, signal: AbortSignal | undefined) => Promise<void> | void;
@@ -15,11 +17,13 @@ export interface FakeEngineOptions {
 /** A sampling engine that says what a test tells it to, and remembers what it was asked. */
 export class FakeEngine implements SamplingEngine {
   readonly contextLength = 4_096;
+  readonly toolCallFormat: ToolCallFormat | undefined;
   readonly requests: GenerateRequest[] = [];
   readonly #options: FakeEngineOptions;
 
   constructor(options: FakeEngineOptions = {}) {
     this.#options = options;
+    this.toolCallFormat = 'toolCallFormat' in options ? options.toolCallFormat : 'hermes';
   }
 
   async *generate(request: GenerateRequest, signal?: AbortSignal): AsyncGenerator<GenerateEvent> {

@@ -21,10 +21,25 @@ export {
   type ScriptedToken,
 } from './model-server/scripted-tokens.ts';
 
+// a vLLM server without a model
+export { startFakeVllm, type FakeVllm, type FakeVllmFlags, type FakeVllmOptions } from './vllm/fake-vllm.ts';
+export type { AdapterEvent } from './vllm/adapters.ts';
+
 // contract suite of training backends
 export { describeBackend } from './backend/describe-backend.ts';
 export type { BackendFixture, BackendSuiteOptions, OpenBackend } from './backend/backend-fixture.ts';
 export { collectGeneration, type CollectedChoice, type CollectedGeneration } from './backend/collect-generation.ts';
+
+// a fake Tinker-style training server
+export {
+  startFakeTinker,
+  type FakeTinker,
+  type FakeTinkerOptions,
+  type TinkerCall,
+  type TinkerFault,
+} from './tinker-server/fake-tinker.ts';
+export type { AppliedOperation, FakeEngine } from './tinker-server/fake-engine.ts';
+export type { FakeDialect } from './tinker-server/fake-shapes.ts';
 
 // contract suite of stores
 export { describeStore } from './store/describe-store.ts';

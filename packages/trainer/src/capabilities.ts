@@ -1,9 +1,10 @@
-import { ConfigurationError, isTrainable, type BackendCapabilities } from '@agent-lightning/core';
+import { adamDefaults, ConfigurationError, isTrainable, type BackendCapabilities } from '@agent-lightning/core';
 import { objectiveOf } from './grpo-loss.ts';
 import type { ResolvedTrainerOptions } from './trainer-options.ts';
 
 /**
- * What the backend can do, when it can train what the algorithm minimises: built in, or by a weighted cross entropy.
+ * What the backend can do, when it can do what the algorithm asks for: train what it minimises, built in or by a weighted cross
+ * entropy, with its optimizer parameters.
  * @throws {ConfigurationError} `option-unsupported`
  */
 export async function checkCapabilities<Task>({
@@ -11,9 +12,20 @@ export async function checkCapabilities<Task>({
   algorithm,
 }: ResolvedTrainerOptions<Task>): Promise<BackendCapabilities> {
   const capabilities = await backend.capabilities();
-  if (isTrainable(objectiveOf(algorithm), capabilities.losses)) return capabilities;
-  throw new ConfigurationError(
-    `the backend ${backend.name} can neither train with the loss '${algorithm.loss.name}' nor with 'cross_entropy', by which it could be trained all the same; give grpo({ loss }) one of ${capabilities.losses.join(', ')}, without sequenceMask and without KL in the loss`,
-    { code: 'option-unsupported' },
-  );
+  if (!isTrainable(objectiveOf(algorithm), capabilities.losses)) {
+    throw new ConfigurationError(
+      `the backend ${backend.name} can neither train with the loss '${algorithm.loss.name}' nor with 'cross_entropy', by which it could be trained all the same; give grpo({ loss }) one of ${capabilities.losses.join(', ')}, without sequenceMask and without KL in the loss`,
+      { code: 'option-unsupported' },
+    );
+  }
+  const given = { ...adamDefaults, ...algorithm.adam };
+  for (const [field, fixed] of Object.entries(capabilities.fixedAdam ?? {})) {
+    const asked = given[field as keyof typeof given];
+    if (asked === fixed) continue;
+    throw new ConfigurationError(
+      `the backend ${backend.name} would ignore ${field} ${asked}: its server's configuration says ${fixed}; give grpo({ ${field}: ${fixed} }), or change the server's and tell the backend`,
+      { code: 'option-unsupported' },
+    );
+  }
+  return capabilities;
 }

@@ -25,3 +25,8 @@ export type {
   TrainedMetrics,
   ValidationMetrics,
 } from './metrics.ts';
+
+// training on servers that speak the Tinker wire
+export { tinker, type TinkerOptions } from './tinker/tinker.ts';
+export type { AdamField, DialectName } from './tinker/dialects.ts';
+export type { LoraOptions } from './tinker/lora-options.ts';

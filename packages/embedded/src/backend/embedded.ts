@@ -10,7 +10,7 @@ import {
 } from '@agent-lightning/core';
 
 import { loadCheckpoint, type Checkpoint } from '../checkpoint/checkpoint.ts';
-import { LlamaEngine } from '../model/llama-engine.ts';
+import { everyLoss, LlamaEngine } from '../model/llama-engine.ts';
 import type { WeightsVersion } from '../model/llama-types.ts';
 import { RandomStream } from '../random-stream.ts';
 import { EmbeddedPolicy } from './embedded-policy.ts';
@@ -59,7 +59,7 @@ class EmbeddedTraining implements EmbeddedBackend {
     const { config } = await this.#load();
     const { threads } = this.#options;
     return {
-      losses: ['importance_sampling', 'ppo', 'cispo', 'cross_entropy'],
+      losses: everyLoss,
       maxRowTokens: config.maxPositions + 1, // the last token of a row is predicted, but never read
       release: 'engine',
       description: `Llama with ${config.layers} layers of ${config.hiddenSize}, all weights in float32, on ${threads} CPU threads of this process`,

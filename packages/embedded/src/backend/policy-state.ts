@@ -3,11 +3,10 @@ import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 
 import { BackendError } from '@agent-lightning/core';
+import { corrupt, parseJson, type JsonObject } from '@agent-lightning/text';
 
 import { writeDirectoryAtomically } from '../checkpoint/atomic-directory.ts';
-import { formatJson, parseJson, takeParameters, withShapes } from '../checkpoint/checkpoint.ts';
-import { corrupt } from '../checkpoint/checkpoint-errors.ts';
-import type { JsonObject } from '../checkpoint/model-config.ts';
+import { formatJson, takeParameters, withShapes } from '../checkpoint/checkpoint.ts';
 import { decodeSafetensors, encodeSafetensors } from '../checkpoint/safetensors.ts';
 import type { LlamaConfig, LlamaWeights, OptimizerState } from '../model/llama-types.ts';
 

@@ -1,37 +1,37 @@
 /** A model directory in the ordinary Hugging Face layout, in memory. */
-import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 
 import { BackendError, ConfigurationError } from '@agent-lightning/core';
+import {
+  corrupt,
+  optionalTextFiles,
+  parseJson,
+  readIfPresent,
+  readModelFiles,
+  readText,
+  requiredTextFiles,
+  type JsonObject,
+  type ModelText,
+} from '@agent-lightning/text';
 
 import { parameterShapes } from '../model/parameter-layout.ts';
 import type { LlamaConfig, LlamaWeights } from '../model/llama-types.ts';
-import { ChatTemplate, findChatTemplate } from '../text/chat-template.ts';
-import { Tokenizer } from '../text/tokenizer.ts';
 import { writeDirectoryAtomically } from './atomic-directory.ts';
-import { corrupt } from './checkpoint-errors.ts';
-import { readModelConfig, readTokenIds, type JsonObject } from './model-config.ts';
+import { readModelConfig } from './model-config.ts';
 import { decodeSafetensors, encodeSafetensors, type Tensor } from './safetensors.ts';
 
 /** Everything that a model directory says. */
-export interface Checkpoint {
-  /** Absolute path of where it was read. */
-  readonly directory: string;
+export interface Checkpoint extends ModelText {
   readonly config: LlamaConfig;
   readonly weights: LlamaWeights;
-  readonly tokenizer: Tokenizer;
-  /** Absent when the model has none and answers bare prompts only. */
-  readonly chatTemplate: ChatTemplate | undefined;
-  /** Tokens that end an answer. */
-  readonly eosTokenIds: readonly number[];
   /** The files beside the weights, as they are written again on export. */
   readonly companions: ReadonlyMap<string, string>;
 }
 
+const requiredCompanions = ['config.json', ...requiredTextFiles];
 /** Files that an export copies unchanged when they are there. */
 const optionalCompanions = [
-  'generation_config.json',
-  'chat_template.jinja',
+  ...optionalTextFiles.filter((name) => !requiredCompanions.includes(name)),
   'special_tokens_map.json',
   'added_tokens.json',
   'vocab.json',
@@ -43,13 +43,7 @@ const expected =
   'config.json, tokenizer.json, tokenizer_config.json (with chat_template, or a chat_template.jinja beside it), model.safetensors and optionally generation_config.json';
 
 /** Every name that {@link saveCheckpoint} may write. */
-export const checkpointFiles: readonly string[] = [
-  'config.json',
-  'tokenizer.json',
-  'tokenizer_config.json',
-  weightsFile,
-  ...optionalCompanions,
-];
+export const checkpointFiles: readonly string[] = [...requiredCompanions, weightsFile, ...optionalCompanions];
 
 /**
  * Reads and checks a model directory.
@@ -59,27 +53,16 @@ export const checkpointFiles: readonly string[] = [
  */
 export async function loadCheckpoint(path: string): Promise<Checkpoint> {
   const directory = resolve(path);
-  const companions = await readCompanions(directory);
-  const json = (name: string): JsonObject => parseJson(companions.get(name), join(directory, name));
-  const config = readModelConfig(json('config.json'), join(directory, 'config.json'));
-  const tokenizerConfig = json('tokenizer_config.json');
-  const tokenizer = new Tokenizer(json('tokenizer.json'), tokenizerConfig, directory);
-  if (tokenizer.vocabularySize > config.vocabSize) {
-    throw corrupt(
-      directory,
-      `the tokenizer has ids up to ${tokenizer.vocabularySize - 1} and config.json has vocab_size ${config.vocabSize}`,
-    );
-  }
-  const template = findChatTemplate(companions.get('chat_template.jinja'), tokenizerConfig);
-  return {
-    directory,
-    config,
-    weights: await readWeights(directory, config),
-    tokenizer,
-    chatTemplate: template === undefined ? undefined : new ChatTemplate(template, tokenizerConfig),
-    eosTokenIds: readEosTokenIds(json, companions, config, directory),
-    companions,
-  };
+  const companions = await readModelFiles(directory, {
+    required: requiredCompanions,
+    optional: optionalCompanions,
+    expected,
+  });
+  const source = join(directory, 'config.json');
+  const config = readModelConfig(parseJson(companions.get('config.json'), source), source);
+  const text = readText(companions, directory);
+  requireInVocabulary(text, config);
+  return { ...text, config, weights: await readWeights(directory, config), companions };
 }
 
 /** Writes a model directory, atomically: the checkpoint's files with the given weights, in float32. */
@@ -145,36 +128,16 @@ export function formatJson(value: JsonObject): string {
   return `${JSON.stringify(value, null, 2)}\n`;
 }
 
-/** @throws {BackendError} `checkpoint-corrupt` when the text is not a JSON object */
-export function parseJson(text: string | undefined, source: string): JsonObject {
-  let value: unknown;
-  try {
-    value = JSON.parse(text ?? '');
-  } catch (cause) {
-    throw corrupt(source, `it is not JSON: ${String(cause)}`, cause);
+function requireInVocabulary({ directory, tokenizer, eosTokenIds }: ModelText, { vocabSize }: LlamaConfig): void {
+  if (tokenizer.vocabularySize > vocabSize) {
+    throw corrupt(
+      directory,
+      `the tokenizer has ids up to ${tokenizer.vocabularySize - 1} and config.json has vocab_size ${vocabSize}`,
+    );
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw corrupt(source, 'it is not a JSON object');
-  return value as JsonObject;
-}
-
-async function readCompanions(directory: string): Promise<Map<string, string>> {
-  const companions = new Map<string, string>();
-  for (const name of ['config.json', 'tokenizer.json', 'tokenizer_config.json']) {
-    const text = await readIfPresent(join(directory, name));
-    if (text === undefined) {
-      throw new ConfigurationError(
-        `${directory} is not a model directory: it has no ${name}. Expected there: ${expected}.`,
-        { code: 'option-invalid' },
-      );
-    }
-    companions.set(name, text.toString('utf8'));
-  }
-  for (const name of optionalCompanions) {
-    const text = await readIfPresent(join(directory, name));
-    if (text !== undefined) companions.set(name, text.toString('utf8'));
-  }
-  return companions;
+  const outside = eosTokenIds.find((id) => id >= vocabSize);
+  if (outside !== undefined)
+    throw corrupt(directory, `eos_token_id ${outside} is outside the vocabulary of ${vocabSize}`);
 }
 
 /** One file, or the shards that an index lists. */
@@ -208,34 +171,4 @@ async function readWeights(directory: string, config: LlamaConfig): Promise<Llam
     }
   }
   return takeParameters(config, tensors, join(directory, indexFile));
-}
-
-/** `generation_config.json` decides where it has ids, as in transformers. Its sampling defaults are not read: a request says what it wants. */
-function readEosTokenIds(
-  json: (name: string) => JsonObject,
-  companions: ReadonlyMap<string, string>,
-  config: LlamaConfig,
-  directory: string,
-): readonly number[] {
-  const generation = companions.has('generation_config.json')
-    ? json('generation_config.json')['eos_token_id']
-    : undefined;
-  const ids = readTokenIds(generation ?? json('config.json')['eos_token_id'], directory);
-  const outside = ids.find((id) => id >= config.vocabSize);
-  if (outside !== undefined)
-    throw corrupt(directory, `eos_token_id ${outside} is outside the vocabulary of ${config.vocabSize}`);
-  return ids;
-}
-
-async function readIfPresent(path: string): Promise<Buffer | undefined> {
-  try {
-    return await readFile(path);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
-    throw new BackendError(`Cannot read ${path}: ${(error as Error).message}`, {
-      code: 'backend-failed',
-      cause: error,
-    });
-  }
 }

@@ -2,11 +2,10 @@
 import { resolve } from 'node:path';
 
 import { ConfigurationError } from '@agent-lightning/core';
+import { ChatTemplate, Tokenizer, type TokenizerJson } from '@agent-lightning/text';
 
 import { checkConfig } from '../model/engine-checks.ts';
 import type { LlamaConfig } from '../model/llama-types.ts';
-import { ChatTemplate } from '../text/chat-template.ts';
-import { Tokenizer, type TokenizerJson } from '../text/tokenizer.ts';
 import { formatJson, saveCheckpoint } from './checkpoint.ts';
 import { readModelConfig, writeModelConfig } from './model-config.ts';
 import { randomWeights } from './random-weights.ts';
@@ -82,7 +81,7 @@ export async function createCheckpoint(options: CreateCheckpointOptions): Promis
     clean_up_tokenization_spaces: false,
     chat_template: options.chatTemplate,
   };
-  void new ChatTemplate(options.chatTemplate, tokenizerConfig); // a template that does not parse is refused before anything is written
+  void new ChatTemplate({ template: options.chatTemplate, name: 'options.chatTemplate' }, tokenizerConfig); // a template that does not parse is refused before anything is written
   const configJson = writeModelConfig(completeShape(options.config, tokenizer), tokens);
   const config = readModelConfig(configJson, 'options.config');
   checkConfig(config); // a model that this engine could not run is not written

@@ -1,6 +1,7 @@
+import type { JsonObject } from '@agent-lightning/text';
 import { describe, expect, it } from 'vitest';
 
-import { readModelConfig, readTokenIds, writeModelConfig, type JsonObject } from './model-config.ts';
+import { readModelConfig, writeModelConfig } from './model-config.ts';
 
 const base: JsonObject = {
   architectures: ['LlamaForCausalLM'],
@@ -79,14 +80,5 @@ describe('readModelConfig', () => {
     const read = (): unknown => readModelConfig({ ...base, ...change }, 'config.json');
     expect(read).toThrow(message);
     expect(read).toThrow(expect.objectContaining({ code: 'checkpoint-corrupt' }));
-  });
-});
-
-describe('readTokenIds', () => {
-  it('reads a number, a list and nothing', () => {
-    expect(readTokenIds(0, 'x')).toEqual([0]);
-    expect(readTokenIds([1, 2], 'x')).toEqual([1, 2]);
-    expect(readTokenIds(null, 'x')).toEqual([]);
-    expect(() => readTokenIds('</s>', 'x')).toThrow(/eos_token_id/);
   });
 });

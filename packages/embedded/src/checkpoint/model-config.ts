@@ -1,11 +1,8 @@
 /** `config.json` ↔ the engine's configuration. What the engine would not honour is refused, never ignored. */
 import type { BackendError, JsonValue } from '@agent-lightning/core';
+import { corrupt, unsupported, type JsonObject } from '@agent-lightning/text';
 
 import type { LlamaConfig } from '../model/llama-types.ts';
-import { corrupt, unsupported } from './checkpoint-errors.ts';
-
-/** A JSON file of a checkpoint. */
-export type JsonObject = Readonly<Record<string, JsonValue>>;
 
 /** Fields that change what a Llama model computes, with the one value that the engine computes; absent or null is that value too. */
 const onlyValues: Readonly<Record<string, JsonValue>> = {
@@ -95,16 +92,6 @@ export function writeModelConfig(
     use_cache: true,
     vocab_size: config.vocabSize,
   };
-}
-
-/** The ids of `eos_token_id`: a number, a list, or nothing. */
-export function readTokenIds(value: JsonValue | undefined, source: string): readonly number[] {
-  const ids = isAbsent(value) ? [] : Array.isArray(value) ? (value as readonly JsonValue[]) : [value];
-  for (const id of ids) {
-    if (typeof id !== 'number' || !Number.isSafeInteger(id) || id < 0)
-      throw corrupt(source, `eos_token_id ${JSON.stringify(value)} is not a token id or a list of them`);
-  }
-  return ids as readonly number[];
 }
 
 function requireLlama(config: JsonObject, source: string): void {

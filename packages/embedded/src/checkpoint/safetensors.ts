@@ -4,7 +4,8 @@
  *
  * @source https://huggingface.co/docs/safetensors (format description)
  */
-import { corrupt, unsupported } from './checkpoint-errors.ts';
+
+import { corrupt, unsupported } from '@agent-lightning/text';
 
 /** A named block of numbers in row-major order. */
 export interface Tensor {

@@ -1,5 +1,5 @@
 /** What the engine refuses at its door. */
-import { BackendError, ConfigurationError, type AdamParameters, type Loss } from '@agent-lightning/core';
+import { BackendError, ConfigurationError } from '@agent-lightning/core';
 import type { LlamaConfig, LlamaWeights } from './llama-types.ts';
 import { parameterShapes } from './parameter-layout.ts';
 
@@ -61,44 +61,4 @@ export function checkWeights(weights: LlamaWeights, config: LlamaConfig): void {
         code: 'checkpoint-unsupported',
       });
   }
-}
-
-/** @throws BackendError `loss-unsupported` */
-export function checkLoss(loss: Loss): void {
-  if (loss.name !== 'ppo' && loss.name !== 'cispo') {
-    if (loss.name === 'importance_sampling' || loss.name === 'cross_entropy') return;
-    throw new BackendError(`The loss ${(loss as Loss).name} is unknown to the embedded engine.`, {
-      code: 'loss-unsupported',
-    });
-  }
-  const { clipLow, clipHigh } = loss;
-  if (!(clipLow >= 0 && clipLow <= clipHigh && Number.isFinite(clipHigh))) {
-    throw new BackendError(
-      `The loss ${loss.name} clips ratios to ${clipLow} … ${clipHigh}; the bounds must be finite, ordered and not negative.`,
-      { code: 'loss-unsupported' },
-    );
-  }
-}
-
-/** With defaults filled in. @throws ConfigurationError `option-invalid` */
-export function checkAdam(adam: AdamParameters): Required<AdamParameters> {
-  const filled = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0, maxGradientNorm: 0, ...adam };
-  const limits = {
-    learningRate: Infinity,
-    beta1: 1,
-    beta2: 1,
-    epsilon: Infinity,
-    weightDecay: Infinity,
-    maxGradientNorm: Infinity,
-  } as const;
-  for (const [field, limit] of Object.entries(limits)) {
-    const value = filled[field as keyof typeof limits];
-    if (!(value >= 0 && value < limit)) {
-      throw new ConfigurationError(
-        `The optimizer's ${field} is ${value}; it must be a number from 0${limit === 1 ? ' to below 1' : ''}.`,
-        { code: 'option-invalid' },
-      );
-    }
-  }
-  return filled;
 }

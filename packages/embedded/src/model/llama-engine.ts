@@ -1,12 +1,16 @@
 import {
   BackendError,
+  checkLoss,
+  checkRows,
+  resolveAdam,
   type AdamParameters,
   type ForwardBackwardResult,
   type Loss,
   type OptimStepResult,
+  type RowLimits,
   type TrainingRow,
 } from '@agent-lightning/core';
-import { checkAdam, checkConfig, checkLoss, checkThreads, checkWeights } from './engine-checks.ts';
+import { checkConfig, checkThreads, checkWeights } from './engine-checks.ts';
 import { createEngineMemory, type EngineMemory } from './engine-memory.ts';
 import { EngineFault } from './engine-fault.ts';
 import { loadKernels } from './kernel-binary.ts';
@@ -22,11 +26,14 @@ import type {
 } from './llama-types.ts';
 import type { Parameter } from './parameter-layout.ts';
 import { SampleDesk } from './sample-desk.ts';
-import { checkRows, dealRows, flattenRows } from './training-rows.ts';
+import { dealRows, flattenRows } from './training-rows.ts';
 import { WorkerPool } from './worker-pool.ts';
 import type { JobResults } from './worker-protocol.ts';
 
 export { parameterShapes } from './parameter-layout.ts';
+
+/** The losses that the kernels compute. */
+export const everyLoss: readonly Loss['name'][] = ['importance_sampling', 'ppo', 'cispo', 'cross_entropy'];
 
 /** A frozen copy of the forward weights, and who still reads it. */
 interface Snapshot {
@@ -42,6 +49,7 @@ interface Snapshot {
  */
 export class LlamaEngine {
   readonly config: LlamaConfig;
+  readonly #rowLimits: RowLimits;
   readonly #memory: EngineMemory;
   readonly #kernels: Kernels;
   readonly #pool: WorkerPool;
@@ -55,6 +63,8 @@ export class LlamaEngine {
 
   private constructor(config: LlamaConfig, memory: EngineMemory, kernels: Kernels, pool: WorkerPool) {
     this.config = config;
+    // The last token of a row is predicted, but never read.
+    this.#rowLimits = { vocabularySize: config.vocabSize, maxRowTokens: config.maxPositions + 1 };
     this.#memory = memory;
     this.#kernels = kernels;
     this.#pool = pool;
@@ -90,7 +100,7 @@ export class LlamaEngine {
 
   /** Per row, shape (T,), nats: log-probabilities under the training weights or a snapshot; 0 where `lossMask` is 0. */
   async forward(rows: readonly TrainingRow[], weights?: WeightsVersion): Promise<readonly Float32Array[]> {
-    checkRows(rows, this.config);
+    checkRows(rows, this.#rowLimits);
     const snapshot = weights && this.#hold(weights);
     try {
       return await this.#enqueue(async () => {
@@ -108,8 +118,8 @@ export class LlamaEngine {
    * @throws BackendError `rows-invalid`; `loss-unsupported`; `numerics` when the loss is not finite: the accumulated gradient is then cleared
    */
   async forwardBackward(rows: readonly TrainingRow[], loss: Loss): Promise<ForwardBackwardResult> {
-    checkRows(rows, this.config);
-    checkLoss(loss);
+    checkRows(rows, this.#rowLimits);
+    checkLoss(loss, everyLoss);
     return await this.#enqueue(async () => {
       const total = await this.#train(rows, this.#memory.map.forward, loss);
       if (!Number.isFinite(total.loss)) {
@@ -126,7 +136,7 @@ export class LlamaEngine {
    * @throws BackendError `numerics` when the gradient is not finite: the weights stay and the gradient is cleared
    */
   async optimStep(adam: AdamParameters): Promise<OptimStepResult> {
-    const { learningRate, beta1, beta2, epsilon, weightDecay, maxGradientNorm } = checkAdam(adam);
+    const { learningRate, beta1, beta2, epsilon, weightDecay, maxGradientNorm } = resolveAdam(adam);
     return await this.#enqueue(async () => {
       const squares = new Map((await this.#pool.runAll({ kind: 'reduce' })).flatMap((part) => [...part.squares]));
       const blocks = this.#memory.layout.blocks;

@@ -1,5 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { LightningError, type GenerateEvent, type LightningErrorCode, type PolicyRelease } from '@agent-lightning/core';
+import {
+  LightningError,
+  type GenerateEvent,
+  type LightningErrorCode,
+  type PolicyRelease,
+  type ToolCallFormat,
+} from '@agent-lightning/core';
 import type { JsonObject } from '../http/read-body.ts';
 import { WireError } from '../http/wire-error.ts';
 import { engineCompletionReply } from '../wires/completions/engine-completion-reply.ts';
@@ -33,6 +39,13 @@ function engineError(error: unknown, inputField: string): WireError {
     code: 'upstream-failed',
     cause: error,
   });
+}
+
+function toolsUnreadable(model: string): WireError {
+  return new WireError(
+    `the engine that serves ${model} does not say how its model writes tool calls (toolCallFormat), so they could not be told from text; leave the tools out, or use a model whose chat template teaches a known format`,
+    { code: 'option-unsupported', param: 'tools' },
+  );
 }
 
 /** Hands on the engine's events until it ends or the signal aborts, also for an engine that does not listen to the signal. */
@@ -77,7 +90,7 @@ interface Reading {
   readonly pieces: readonly Piece[][] | undefined;
 }
 
-function beginReading(call: EngineCall, hasTools: boolean): Reading {
+function beginReading(call: EngineCall, toolCallFormat: ToolCallFormat | undefined): Reading {
   const { request, draft, release } = call;
   const form = request.input.kind === 'chat' ? engineChatReply : engineCompletionReply;
   const head: ReplyHead = {
@@ -93,7 +106,7 @@ function beginReading(call: EngineCall, hasTools: boolean): Reading {
     call,
     form,
     head,
-    toolTexts: hasTools ? eachChoice(() => new ToolCallText()) : undefined,
+    toolTexts: toolCallFormat === undefined ? undefined : eachChoice(() => new ToolCallText(toolCallFormat)),
     pieces: request.view.logprobs && !request.view.stream ? eachChoice((): Piece[] => []) : undefined,
   };
 }
@@ -133,10 +146,14 @@ export async function callEngine(call: EngineCall): Promise<void> {
   const { draft, sink, release } = call;
   const { view } = call.request;
   const generateRequest = mapEngineRequest(call.request);
-  const reading = beginReading(call, 'tools' in generateRequest.input);
+  const hasTools = 'tools' in generateRequest.input;
+  const { toolCallFormat } = release.engine;
+  const reading = beginReading(call, hasTools ? toolCallFormat : undefined);
   const events = release.engine.generate(generateRequest, call.signal)[Symbol.asyncIterator]();
   const inputField = call.request.input.kind === 'chat' ? 'messages' : 'prompt';
   await forEachEvent(events, call.signal, inputField, (event) => {
+    // The engine comes first: it may say better than this why it cannot take tools.
+    if (hasTools && toolCallFormat === undefined) throw toolsUnreadable(call.request.model);
     const chunks = readEvent(reading, event);
     return chunks.length > 0 ? sink.events(chunks.map((payload) => ({ payload }))) : undefined;
   });

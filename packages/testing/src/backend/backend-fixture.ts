@@ -1,5 +1,7 @@
 /** What a backend's own tests give the contract suite, and the batches that the suite feeds it. */
 import type {
+  AdamParameters,
+  BackendCapabilities,
   ChatMessage,
   PolicyRelease,
   SamplingEngine,
@@ -15,6 +17,8 @@ export interface BackendFixture {
   readonly vocabularySize: number;
   /** A chat that leaves the start model at least 40 tokens of context. */
   readonly messages: readonly ChatMessage[];
+  /** What `exportModel` writes: a whole model, or adapters. @default 'model' */
+  readonly exports?: 'model' | 'adapter';
   /** A backend on a directory that `exportModel` wrote; without it, that the export loads is not checked. */
   readonly openExport?: (directory: string) => TrainingBackend;
 }
@@ -70,6 +74,14 @@ export async function train(
     await policy.forwardBackward(rows, { name: 'cross_entropy' });
     await policy.optimStep({ learningRate });
   }
+}
+
+/** Optimizer parameters without those that the backend's own configuration fixes. */
+export function choosable<Adam extends Partial<AdamParameters>>(
+  adam: Adam,
+  { fixedAdam = {} }: BackendCapabilities,
+): Adam {
+  return Object.fromEntries(Object.entries(adam).filter(([field]) => !(field in fixedAdam))) as Adam;
 }
 
 /** All numbers of the rows in one list. */

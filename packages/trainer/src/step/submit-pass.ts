@@ -21,8 +21,8 @@ export interface Pass {
   readonly loss: number;
   /** Nats; where the backend computes it. */
   readonly entropy: number | undefined;
-  /** Before clipping. */
-  readonly gradientNorm: number;
+  /** Before clipping; where the backend reports it. */
+  readonly gradientNorm: number | undefined;
 }
 
 /** A pass whose calls have all been made. `settled` never rejects; it is read by {@link finishPass}. */
@@ -68,7 +68,7 @@ export async function finishPass({ rows, objective, computed, settled }: Submitt
   requireFinite('the loss', computed?.loss ?? loss, step);
   const drift = policyDrift(rows, logprobs);
   const { gradientNorm } = valueOf(update);
-  requireFinite('the gradient norm', gradientNorm, step);
+  if (gradientNorm !== undefined) requireFinite('the gradient norm', gradientNorm, step);
   const { loss: value, clippedTokens } = computed ?? {
     loss,
     clippedTokens: toSurrogate(rows, logprobs, objective).clippedTokens,

@@ -35,7 +35,9 @@ export function summarisePasses(trained: readonly PolicyPasses[]): TrainOutcome 
     tokensTrained,
     loss: passes.reduce((sum, pass) => sum + pass.loss, 0) / passes.length,
     ...(passes[0]!.entropy === undefined ? {} : { entropy: overTokens(passes, (pass) => pass.entropy ?? 0) }),
-    gradientNorm: Math.max(...passes.map((pass) => pass.gradientNorm)),
+    ...(passes[0]!.gradientNorm === undefined
+      ? {}
+      : { gradientNorm: Math.max(...passes.map((pass) => pass.gradientNorm ?? 0)) }),
     offPolicy: {
       ratioMean: overTokens(passes, (pass) => pass.drift.meanRatio),
       ratioMax: Math.max(...passes.map((pass) => pass.drift.maxRatio)),

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
-import { trainBytePairTokenizer } from '../text/byte-pair-training.ts';
-import { Tokenizer } from '../text/tokenizer.ts';
+import { trainBytePairTokenizer } from './byte-pair-training.ts';
+import { Tokenizer } from './tokenizer.ts';
 import { ChoiceText } from './choice-text.ts';
 
 const tokenizer = new Tokenizer(

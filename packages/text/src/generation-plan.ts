@@ -1,33 +1,21 @@
 /** A generation request, checked and turned into tokens. */
 import { BackendError, type GenerateRequest } from '@agent-lightning/core';
 
-import type { Checkpoint } from '../checkpoint/checkpoint.ts';
-
-/** What the engine and the detokeniser need of a request. */
-export interface GenerationPlan {
-  /** Shape (P,), P ≥ 1. */
-  readonly prompt: Int32Array;
-  readonly choices: number;
-  readonly temperature: number;
-  /** At most what the context leaves. */
-  readonly maxTokens: number;
-  readonly stop: readonly string[];
-  /** Absent when the engine is to draw one. */
-  readonly seed: number | undefined;
-}
+import type { TokenRequest } from './chat-engine.ts';
+import type { ModelText } from './model-text.ts';
 
 /** As in the OpenAI API. */
 const maxChoices = 128;
 
 /**
  * @throws {BackendError} `rows-invalid` naming the field and value; `context-exceeded` when the prompt leaves no room for a
- *   token; `option-unsupported` for a chat or tools that the checkpoint has no template for
+ *   token; `option-unsupported` for a chat or tools that the model has no template for
  */
 export function planGeneration(
   request: GenerateRequest,
-  checkpoint: Checkpoint,
-  contextLength: number,
-): GenerationPlan {
+  text: ModelText,
+  limits: { readonly contextLength: number; readonly vocabularySize: number },
+): TokenRequest {
   const { choices = 1, temperature = 1, maxTokens, stop = [], seed } = request;
   requireField(isCount(choices) && choices <= maxChoices, 'choices', choices, `an integer from 1 to ${maxChoices}`);
   requireField(
@@ -44,37 +32,41 @@ export function planGeneration(
     'a list of texts that are not empty',
   );
   requireField(seed === undefined || Number.isSafeInteger(seed), 'seed', seed, 'an integer');
-  const prompt = encodePrompt(request.input, checkpoint);
-  const room = contextLength - prompt.length;
+  const prompt = encodePrompt(request.input, text, limits.vocabularySize);
+  const room = limits.contextLength - prompt.length;
   if (room < 1) {
     throw new BackendError(
-      `The prompt has ${prompt.length} tokens and the context is ${contextLength}: no token is left for an answer.`,
+      `The prompt has ${prompt.length} tokens and the context is ${limits.contextLength}: no token is left for an answer.`,
       { code: 'context-exceeded' },
     );
   }
-  return { prompt, choices, temperature, maxTokens: Math.min(maxTokens ?? room, room), stop, seed: toNatural(seed) };
+  return {
+    prompt,
+    choices,
+    temperature,
+    maxTokens: Math.min(maxTokens ?? room, room),
+    stopTokens: text.eosTokenIds,
+    stop,
+    seed: toNatural(seed),
+  };
 }
 
-function encodePrompt(input: GenerateRequest['input'], checkpoint: Checkpoint): Int32Array {
+function encodePrompt(input: GenerateRequest['input'], text: ModelText, vocabularySize: number): Int32Array {
   const tokens =
     'messages' in input
-      ? encodeChat(input, checkpoint)
+      ? encodeChat(input, text)
       : typeof input.prompt === 'string'
-        ? checkpoint.tokenizer.encode(input.prompt, true)
+        ? text.tokenizer.encode(input.prompt, true)
         : input.prompt;
   requireField(tokens.length > 0, 'input', [], 'a prompt of at least one token');
-  const { vocabSize } = checkpoint.config;
-  const bad = tokens.find((id) => id < 0 || id >= vocabSize);
-  requireField(bad === undefined, 'input.prompt', bad, `token ids from 0 to ${vocabSize - 1}`);
+  const bad = tokens.find((id) => id < 0 || id >= vocabularySize);
+  requireField(bad === undefined, 'input.prompt', bad, `token ids from 0 to ${vocabularySize - 1}`);
   return tokens;
 }
 
-function encodeChat(
-  input: Extract<GenerateRequest['input'], { messages: unknown }>,
-  checkpoint: Checkpoint,
-): Int32Array {
+function encodeChat(input: Extract<GenerateRequest['input'], { messages: unknown }>, text: ModelText): Int32Array {
   requireField(input.messages.length > 0, 'input.messages', [], 'at least one message');
-  const { chatTemplate, tokenizer, directory } = checkpoint;
+  const { chatTemplate, tokenizer, directory } = text;
   if (chatTemplate === undefined) {
     throw new BackendError(
       `${directory} has no chat template, so it answers no messages; send a prompt, or add a chat_template.jinja.`,
@@ -84,7 +76,7 @@ function encodeChat(
   return tokenizer.encode(chatTemplate.render(input.messages, input.tools), false); // the template writes its own special tokens
 }
 
-/** Callers may give any integer; the engine's seeds are not negative. */
+/** Callers may give any integer; a sampler's seeds are not negative. */
 function toNatural(seed: number | undefined): number | undefined {
   return seed === undefined || seed >= 0 ? seed : seed + Number.MAX_SAFE_INTEGER + 1;
 }

@@ -1,7 +1,7 @@
 /** The text of one choice while its tokens arrive: special tokens out, characters whole, cut at stop texts. */
-import { IncrementalDecoder } from '../text/incremental-decoder.ts';
-import { StopMatcher } from '../text/stop-matcher.ts';
-import type { Tokenizer } from '../text/tokenizer.ts';
+import { IncrementalDecoder } from './incremental-decoder.ts';
+import { StopMatcher } from './stop-matcher.ts';
+import type { Tokenizer } from './tokenizer.ts';
 
 /** What some tokens made. */
 export interface ChoicePiece {

@@ -2,10 +2,10 @@
 import type { JsonValue } from '@agent-lightning/core';
 import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
 
-import { corrupt, unsupported } from '../checkpoint/checkpoint-errors.ts';
+import { corrupt, unsupported, type JsonObject } from './model-files.ts';
 
 /** The content of `tokenizer.json` or `tokenizer_config.json`. */
-export type TokenizerJson = Readonly<Record<string, JsonValue>>;
+export type TokenizerJson = JsonObject;
 
 /** What `tokenizer.json` must be made of: a byte-pair model whose decoding is tested here. */
 const supportedModel = 'BPE';

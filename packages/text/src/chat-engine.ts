@@ -1,0 +1,155 @@
+/** Any sampler of tokens → an engine that answers chats. */
+import {
+  BackendError,
+  ConfigurationError,
+  TimeoutError,
+  type GenerateEvent,
+  type GenerateRequest,
+  type SamplingEngine,
+  type ToolCallFormat,
+} from '@agent-lightning/core';
+
+import { ChoiceText } from './choice-text.ts';
+import { planGeneration } from './generation-plan.ts';
+import type { ModelText } from './model-text.ts';
+
+/** What a sampler of tokens is asked for: a checked request, with nothing left to default but the seed. */
+export interface TokenRequest {
+  /** Shape (P,), P ≥ 1: token ids. */
+  readonly prompt: Int32Array;
+  /** Independent continuations of the one prompt. */
+  readonly choices: number;
+  /** 0 is greedy. */
+  readonly temperature: number;
+  /** At least 1; prompt and answer fit the context. */
+  readonly maxTokens: number;
+  /** A choice ends after sampling one of these; it is the last of its tokens. */
+  readonly stopTokens: readonly number[];
+  /** Texts at which a choice will be cut, whatever the sampler does about them: one that can end there saves work. */
+  readonly stop: readonly string[];
+  /** At least 0; absent when the sampler is to draw one. */
+  readonly seed: number | undefined;
+}
+
+/** Some tokens of one choice. */
+export interface TokenPiece {
+  /** From 0. */
+  readonly choice: number;
+  /** Shape (n,): token ids. */
+  readonly tokens: Int32Array;
+  /** Shape (n,), nats, of the distribution that was sampled from. */
+  readonly logprobs: Float32Array;
+  /** On the last piece of a choice. */
+  readonly finish?: 'stop' | 'length';
+}
+
+/**
+ * Samples tokens, piece by piece or all at once.
+ *
+ * `signal` aborts when the call is over, for whatever reason: the caller left, or every choice has met a stop text.
+ */
+export type TokenSampler = (
+  request: TokenRequest,
+  signal: AbortSignal,
+) => AsyncIterable<TokenPiece> | Promise<Iterable<TokenPiece>>;
+
+export interface ChatEngineOptions {
+  readonly text: ModelText;
+  /** The most tokens that prompt and answer may have together. */
+  readonly contextLength: number;
+  /** Ids of a prompt are below this. @default the tokenizer's vocabulary */
+  readonly vocabularySize?: number;
+  readonly sample: TokenSampler;
+}
+
+/**
+ * Makes a sampler of tokens answer chats and prompts: renders and encodes what is asked, decodes what is sampled, and cuts
+ * it at stop texts.
+ *
+ * @throws {ConfigurationError} `option-invalid` for a length or vocabulary that is no positive integer
+ */
+export function createChatEngine(options: ChatEngineOptions): SamplingEngine {
+  for (const name of ['contextLength', 'vocabularySize'] as const) {
+    const value = options[name];
+    if (value !== undefined && !(Number.isSafeInteger(value) && value >= 1))
+      throw new ConfigurationError(`createChatEngine(): ${name} is ${value}; expected an integer of at least 1.`, {
+        code: 'option-invalid',
+      });
+  }
+  return new ChatEngine(options);
+}
+
+class ChatEngine implements SamplingEngine {
+  readonly contextLength: number;
+  readonly toolCallFormat: ToolCallFormat | undefined;
+  readonly #options: ChatEngineOptions;
+
+  constructor(options: ChatEngineOptions) {
+    this.contextLength = options.contextLength;
+    this.toolCallFormat = options.text.chatTemplate?.toolCallFormat;
+    this.#options = options;
+  }
+
+  async *generate(request: GenerateRequest, signal?: AbortSignal): AsyncGenerator<GenerateEvent, void, undefined> {
+    requireNotAborted(signal);
+    const { text, contextLength, vocabularySize = text.tokenizer.vocabularySize } = this.#options;
+    const plan = planGeneration(request, text, { contextLength, vocabularySize });
+    const sampling = new AbortController();
+    const abort = (): void => sampling.abort(signal?.reason);
+    signal?.addEventListener('abort', abort, { once: true });
+    try {
+      yield { type: 'prompt', tokens: plan.prompt };
+      yield* this.#answer(plan, sampling.signal);
+      requireNotAborted(signal);
+    } catch (error) {
+      requireNotAborted(signal); // a sampler may end in its own way when it is aborted; what counts is that it was
+      throw error;
+    } finally {
+      signal?.removeEventListener('abort', abort);
+      sampling.abort();
+    }
+  }
+
+  async *#answer(plan: TokenRequest, signal: AbortSignal): AsyncGenerator<GenerateEvent, void, undefined> {
+    const { tokenizer } = this.#options.text;
+    const choices = Array.from({ length: plan.choices }, () => new ChoiceText(tokenizer, plan.stop, plan.stopTokens));
+    let open = plan.choices;
+    for await (const piece of await this.#options.sample(plan, signal)) {
+      const choice = choices[piece.choice];
+      requirePiece(piece, plan.choices);
+      if (choice === undefined || choice.ended) continue; // a stop text ended it while the sampler went on
+      yield* showPiece(piece, choice);
+      if (choice.ended) open -= 1;
+      if (open === 0) return;
+    }
+    if (open > 0 && !signal.aborted) throw badSample(`ended with ${open} of ${plan.choices} choices unfinished`);
+  }
+}
+
+function* showPiece(piece: TokenPiece, choice: ChoiceText): Generator<GenerateEvent, void, undefined> {
+  const { text, tokens, stopped } = choice.push(piece.tokens, piece.finish !== undefined);
+  yield {
+    type: 'piece',
+    choice: piece.choice,
+    text,
+    tokens: piece.tokens.subarray(0, tokens),
+    logprobs: piece.logprobs.subarray(0, tokens),
+  };
+  if (choice.ended) yield { type: 'finish', choice: piece.choice, reason: stopped ? 'stop' : (piece.finish ?? 'stop') };
+}
+
+function requirePiece(piece: TokenPiece, choices: number): void {
+  if (!(Number.isInteger(piece.choice) && piece.choice >= 0 && piece.choice < choices))
+    throw badSample(`answered choice ${piece.choice} of ${choices}`);
+  if (piece.tokens.length !== piece.logprobs.length)
+    throw badSample(`gave ${piece.tokens.length} tokens with ${piece.logprobs.length} log-probabilities`);
+}
+
+function badSample(problem: string): BackendError {
+  return new BackendError(`The token sampler ${problem}.`, { code: 'backend-failed' });
+}
+
+function requireNotAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted)
+    throw new TimeoutError('The generation was cancelled by its signal.', { code: 'cancelled', cause: signal.reason });
+}

@@ -1,0 +1,164 @@
+/** Chats → the text that the model was trained on, by the checkpoint's own Jinja template. */
+import { join } from 'node:path';
+
+import { BackendError, type ChatMessage, type JsonValue, type ToolCallFormat } from '@agent-lightning/core';
+
+import { JinjaTemplate } from './jinja-template.ts';
+import type { TokenizerJson } from './tokenizer.ts';
+import { detectToolCallFormat } from './tool-calls/detect-format.ts';
+
+/** The Jinja sources of a model's chat template. */
+export interface ChatTemplateSource {
+  readonly template: string;
+  /** Used in its place for chats with tools, where the model has two. */
+  readonly toolTemplate?: string | undefined;
+  /** Names the template in errors, such as by its file. */
+  readonly name: string;
+  /** What `strftime_now` shows. @default the clock */
+  readonly now?: () => Date;
+}
+
+/** A model's chat template, parsed. */
+export class ChatTemplate {
+  /** How the template writes tool calls; undefined where it writes none, or in a way that is not known here. */
+  readonly toolCallFormat: ToolCallFormat | undefined;
+  readonly #name: string;
+  readonly #template: JinjaTemplate;
+  /** Undefined when the template would drop tools. */
+  readonly #toolTemplate: JinjaTemplate | undefined;
+  readonly #specialTokens: Readonly<Record<string, string>>;
+
+  /**
+   * @param source the Jinja text
+   * @param tokenizerConfig where the template's `bos_token`, `eos_token` and the like come from
+   * @throws {BackendError} `checkpoint-corrupt` when the template does not parse, `checkpoint-unsupported` for an unknown statement
+   */
+  constructor(source: ChatTemplateSource, tokenizerConfig: TokenizerJson) {
+    const { template, toolTemplate = template, name, now = () => new Date() } = source;
+    this.#name = name;
+    this.#specialTokens = readSpecialTokens(tokenizerConfig);
+    this.#template = new JinjaTemplate(template, name, now);
+    this.#toolTemplate = /\btools\b/.test(toolTemplate) ? new JinjaTemplate(toolTemplate, name, now) : undefined;
+    this.toolCallFormat = detectToolCallFormat((...chat) => this.#fill(...chat));
+  }
+
+  /**
+   * The prompt, up to where the assistant's answer begins.
+   *
+   * @throws {BackendError} `option-unsupported` for tools that the template would drop, or whose calls could not be read;
+   *   `rows-invalid` for messages that it refuses or that hold anything but text; `checkpoint-unsupported` where it needs Jinja
+   *   that is not supported here
+   */
+  render(messages: readonly ChatMessage[], tools: readonly JsonValue[] = []): string {
+    if (tools.length > 0) this.#requireTools(tools.length);
+    return this.#fill(messages, tools, true);
+  }
+
+  #requireTools(count: number): void {
+    const problem =
+      this.#toolTemplate === undefined
+        ? 'it never mentions `tools`: they would be dropped'
+        : this.toolCallFormat === undefined
+          ? 'how it writes tool calls is not known here, so they could not be told from text'
+          : undefined;
+    if (problem === undefined) return;
+    throw new BackendError(
+      `The request has ${count} tools and ${this.#name} cannot take them: ${problem}. Use a model whose template teaches Hermes (<tool_call>), Llama 3 JSON or <function=…> calls, or describe the tools in a message and read the answer yourself.`,
+      { code: 'option-unsupported' },
+    );
+  }
+
+  #fill(messages: readonly ChatMessage[], tools: readonly JsonValue[], addGenerationPrompt: boolean): string {
+    const template = tools.length > 0 ? (this.#toolTemplate ?? this.#template) : this.#template;
+    return template.render({
+      ...this.#specialTokens,
+      messages: messages.map(toTemplateMessage),
+      tools: tools.length > 0 ? tools : null,
+      documents: null,
+      add_generation_prompt: addGenerationPrompt,
+    });
+  }
+}
+
+/**
+ * Finds the template of a model: `chat_template.jinja`, else `chat_template` in `tokenizer_config.json`: a text, or a list of
+ * named ones, of which `default` is taken, and `tool_use` for chats with tools.
+ *
+ * @param directory of the model; names the template in errors
+ */
+export function findChatTemplate(
+  jinjaFile: string | undefined,
+  tokenizerConfig: TokenizerJson,
+  directory: string,
+): ChatTemplateSource | undefined {
+  if (jinjaFile !== undefined) return { template: jinjaFile, name: join(directory, 'chat_template.jinja') };
+  const entry = tokenizerConfig['chat_template'];
+  const name = `the chat template in ${join(directory, 'tokenizer_config.json')}`;
+  if (typeof entry === 'string') return { template: entry, name };
+  if (!Array.isArray(entry)) return undefined;
+  const named = (wanted: string): string | undefined => {
+    const item = (entry as readonly (TokenizerJson | null)[]).find((candidate) => candidate?.['name'] === wanted);
+    return typeof item?.['template'] === 'string' ? item['template'] : undefined;
+  };
+  const template = named('default');
+  return template === undefined ? undefined : { template, toolTemplate: named('tool_use'), name };
+}
+
+/** As inference servers hand messages to templates: text parts joined by newlines, a call's arguments parsed. */
+function toTemplateMessage(message: ChatMessage, index: number): Record<string, JsonValue | undefined> {
+  const toolCalls = message['tool_calls'];
+  return {
+    ...message,
+    content: flattenContent(message.content, index),
+    ...(Array.isArray(toolCalls) ? { tool_calls: (toolCalls as readonly JsonValue[]).map(parseArguments) } : {}),
+  };
+}
+
+function flattenContent(content: JsonValue | undefined, index: number): string {
+  if (content === undefined || content === null) return '';
+  if (typeof content === 'string') return content;
+  const parts: readonly JsonValue[] = Array.isArray(content) ? content : [content];
+  return parts.map((part) => textOf(part, index)).join('\n');
+}
+
+function textOf(part: JsonValue, index: number): string {
+  if (typeof part === 'string') return part;
+  const { type, text } = (typeof part === 'object' && part !== null && !Array.isArray(part) ? part : {}) as Record<
+    string,
+    JsonValue
+  >;
+  if (type === 'text' && typeof text === 'string') return text;
+  throw new BackendError(
+    `messages[${index}].content has a part of type ${JSON.stringify(type ?? null)}; this engine reads text only.`,
+    { code: 'rows-invalid' },
+  );
+}
+
+function parseArguments(call: JsonValue): JsonValue {
+  const { function: called, ...rest } = call as { readonly [key: string]: JsonValue } & {
+    readonly function?: Record<string, JsonValue>;
+  };
+  const text = called?.['arguments'];
+  if (called === undefined || typeof text !== 'string') return call;
+  let parsed: JsonValue;
+  try {
+    parsed = JSON.parse(text) as JsonValue;
+  } catch {
+    parsed = text; // a model can write broken arguments; the next prompt shows them as they were
+  }
+  return { ...rest, function: { ...called, arguments: parsed } };
+}
+
+/** The special tokens that `tokenizer_config.json` names, such as `bos_token`, by their field. */
+export function readSpecialTokens(tokenizerConfig: TokenizerJson): Record<string, string> {
+  const tokens: Record<string, string> = {};
+  for (const name of ['bos_token', 'eos_token', 'unk_token', 'pad_token', 'sep_token', 'cls_token', 'mask_token']) {
+    const entry = tokenizerConfig[name];
+    const content =
+      typeof entry === 'object' && entry !== null && !Array.isArray(entry)
+        ? (entry as TokenizerJson)['content']
+        : entry;
+    if (typeof content === 'string') tokens[name] = content;
+  }
+  return tokens;
+}

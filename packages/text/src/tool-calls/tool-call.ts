@@ -1,0 +1,33 @@
+/** What reading tool calls gives, whatever the format. */
+
+/** A tool call that was read. */
+export interface ToolCall {
+  readonly name: string;
+  /** JSON text. */
+  readonly arguments: string;
+}
+
+/** What some text completed; both may be empty while a mark or a call may still be coming. */
+export interface ReadText {
+  readonly content: string;
+  readonly calls: readonly ToolCall[];
+}
+
+/** Reads one answer, piece by piece; what it reads does not depend on where the pieces are cut. */
+export interface ToolCallReader {
+  push(text: string): ReadText;
+  /** What was held back and turned out to be mere text, or a call that only the end of the answer completed. */
+  end(): ReadText;
+}
+
+/** The JSON object that the text is; undefined when it is none. */
+export function parseObject(text: string): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const value = JSON.parse(text) as unknown;
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? (value as Record<string, unknown>)
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,31 @@
+/** Optimizer parameters on the wire; one that the server would ignore is refused by name. */
+import { ConfigurationError, resolveAdam, type AdamParameters } from '@agent-lightning/core';
+import { adamFields, adamNames, type AdamField, type Dialect } from './dialects.ts';
+
+/**
+ * `adam_params` of `optim_step`. Fields that the server fixes are left out; they must have the server's value already.
+ * @param serverAdam what the server's configuration fixes
+ * @throws {ConfigurationError} `option-invalid` | `option-unsupported`, naming the field and both values
+ */
+export function toAdamParams(
+  adam: AdamParameters,
+  dialect: Dialect,
+  serverAdam: Readonly<Partial<Record<AdamField, number>>>,
+): Readonly<Record<string, number>> {
+  const resolved = resolveAdam(adam);
+  const params: Record<string, number> = { [adamNames.learningRate]: resolved.learningRate };
+  for (const field of adamFields) {
+    const fixed = serverAdam[field];
+    if (fixed === undefined) params[adamNames[field]] = resolved[field];
+    else if (fixed !== resolved[field]) throw ignored(field, resolved[field], fixed, dialect);
+  }
+  return params;
+}
+
+function ignored(field: AdamField, asked: number, fixed: number, dialect: Dialect): ConfigurationError {
+  return new ConfigurationError(
+    `The optimizer's ${field} is ${asked}, and ${dialect.title} would ignore it: its own configuration says ${fixed}. ` +
+      `Train with ${field}: ${fixed}, or configure the server with ${asked} and say so by tinker({ serverAdam: { ${field}: ${asked} } }).`,
+    { code: 'option-unsupported' },
+  );
+}

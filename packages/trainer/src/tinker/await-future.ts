@@ -1,0 +1,77 @@
+/** The result of an operation that the server has accepted: a long poll until it is there. */
+import type { BackendError, LightningErrorCode } from '@agent-lightning/core';
+import { exchange, type HttpOptions } from './http-exchange.ts';
+import type { Patience } from './patience.ts';
+import { describe, isTransient, retryAfterMs } from './send-request.ts';
+import { refusal, serverError, serverMessage } from './server-errors.ts';
+import { isObject, type JsonObject } from './wire.ts';
+
+export interface FutureOptions {
+  readonly http: HttpOptions;
+  readonly requestId: string;
+  readonly patience: Patience;
+  readonly invalid: LightningErrorCode;
+  /** One long poll; a server that holds it longer is asked again. */
+  readonly pollMs: number;
+  /** Told when the server says why an operation waits, such as `paused_capacity`; once for each reason. */
+  readonly onQueueState: (state: string) => void;
+}
+
+export type FutureResult =
+  | { readonly kind: 'result'; readonly body: JsonObject }
+  | { readonly kind: 'failed'; readonly error: BackendError }
+  /** The server no longer knows the operation's future; the same submission gives it again, and never applies it twice. */
+  | { readonly kind: 'forgotten' };
+
+/** A proxy may answer a bare 400 by mistake. */
+const bareBadRequestTries = 3;
+/** Between answers that are not ready, from servers that do not hold the poll. */
+const shortestPollGapMs = 50;
+
+/** @throws {BackendError} `backend-failed` | @throws {TimeoutError} `timed-out` | `cancelled`: what became of the operation is not known */
+export async function awaitFuture(options: FutureOptions): Promise<FutureResult> {
+  const { http, requestId, patience, invalid, pollMs } = options;
+  let bareBadRequests = 0;
+  let lastState = 'active';
+  let gapMs = shortestPollGapMs;
+  for (;;) {
+    const timeoutMs = patience.remaining(pollMs);
+    const reply = await exchange(
+      http,
+      { method: 'POST', path: '/api/v1/retrieve_future', body: { request_id: requestId }, timeoutMs },
+      patience.signal,
+    );
+    if (!reply.arrived) {
+      if (!reply.timedOut) await patience.pause(`no answer (${reply.problem})`);
+      continue;
+    }
+    const { status, json } = reply;
+    if (status === 408 || (status === 200 && isObject(json) && json['type'] === 'try_again')) {
+      patience.progressed();
+      const state = isObject(json) ? String(json['queue_state'] ?? 'active') : 'active';
+      if (state !== lastState && state !== 'active') {
+        const reason = isObject(json) ? json['queue_state_reason'] : undefined;
+        options.onQueueState(typeof reason === 'string' ? `${state}: ${reason}` : state);
+      }
+      lastState = state;
+      await patience.sleep(gapMs);
+      gapMs = Math.min(gapMs * 2, 1_000);
+      continue;
+    }
+    if (status === 410 || status === 404) return { kind: 'forgotten' };
+    if (status === 200 && isObject(json)) return resultOf(json, patience.what, invalid);
+    const isBare = status === 400 && serverMessage(json) === undefined && bareBadRequests < bareBadRequestTries;
+    if (isBare) bareBadRequests += 1;
+    if (isBare || status === 200 || isTransient(status)) {
+      await patience.pause(status === 200 ? 'an answer that is no JSON object' : describe(reply), retryAfterMs(reply));
+      continue;
+    }
+    // SkyRL says with a 400 that the operation failed; the others use the body of a 200.
+    return { kind: 'failed', error: refusal(patience.what, status, json, { invalid, missing: invalid }) };
+  }
+}
+
+function resultOf(body: JsonObject, what: string, invalid: LightningErrorCode): FutureResult {
+  if (!('error' in body)) return { kind: 'result', body };
+  return { kind: 'failed', error: serverError(what, body, body['category'] === 'user' ? invalid : 'backend-failed') };
+}

@@ -1,0 +1,68 @@
+/** The frozen base model on the server: what it samples, and how likely it finds a row. */
+import { BackendError, type TrainingRow } from '@agent-lightning/core';
+import type { Dialect } from './dialects.ts';
+import { malformed, type TinkerClient } from './tinker-client.ts';
+import { SamplingSession } from './token-sampling.ts';
+
+/** Rows that are measured at once; each is a request of its own. */
+const rowsAtOnce = 32;
+
+export class BaseModel {
+  readonly #client: TinkerClient;
+  readonly #dialect: Dialect;
+  readonly #name: string;
+  #session: Promise<SamplingSession> | undefined;
+
+  constructor(client: TinkerClient, dialect: Dialect, name: string) {
+    this.#client = client;
+    this.#dialect = dialect;
+    this.#name = name;
+  }
+
+  /** @throws {BackendError} `option-unsupported` where the server has no base model beside the policies */
+  session(): Promise<SamplingSession> {
+    if (!this.#dialect.servesBase) {
+      throw new BackendError(
+        `${this.#dialect.title} does not keep the base model beside what it trains, so nothing can be measured against it; set klCoefficient to 0.`,
+        { code: 'option-unsupported' },
+      );
+    }
+    this.#session ??= this.#open();
+    return this.#session;
+  }
+
+  /** Per row, shape (T,): log-probabilities under the base model, 0 where `lossMask` is 0. */
+  async logprobs(rows: readonly TrainingRow[]): Promise<readonly Float32Array[]> {
+    const session = await this.session();
+    const results: Float32Array[] = [];
+    let next = 0;
+    const work = async (): Promise<void> => {
+      while (next < rows.length) {
+        const index = next++;
+        const row = rows[index]!;
+        results[index] = trainedOnly(row, await session.promptLogprobs(row.tokens));
+      }
+    };
+    await Promise.all(Array.from({ length: Math.min(rowsAtOnce, rows.length) }, work));
+    return results;
+  }
+
+  async #open(): Promise<SamplingSession> {
+    const what = 'create_sampling_session';
+    const body = {
+      session_id: await this.#client.sessionId(),
+      sampling_session_seq_id: this.#client.nextSamplerSequenceId(),
+      base_model: this.#name,
+      type: what,
+    };
+    const { sampling_session_id: id } = await this.#client.call('POST', `/api/v1/${what}`, body, { what });
+    if (typeof id !== 'string' || id === '') throw malformed(what, 'sampling_session_id');
+    return new SamplingSession(this.#client, this.#dialect, id);
+  }
+}
+
+function trainedOnly(row: TrainingRow, logprobs: Float32Array): Float32Array {
+  const values = logprobs.map((value, t) => (row.lossMask[t] === 0 ? 0 : value));
+  if (values.every(Number.isFinite)) return values;
+  throw new BackendError('The base model gave a log-probability that is not finite.', { code: 'numerics' });
+}

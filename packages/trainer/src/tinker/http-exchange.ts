@@ -1,0 +1,118 @@
+/** One HTTP request to a Tinker-style server, and its answer. */
+import { LightningError, TimeoutError } from '@agent-lightning/core';
+
+export interface HttpRequest {
+  readonly method: 'GET' | 'POST' | 'DELETE';
+  /** Below the base URL, such as `/api/v1/forward`. */
+  readonly path: string;
+  readonly body?: object;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** The same for every try of one operation, so that a server can tell a repetition. */
+  readonly idempotencyKey?: string;
+  /** Until the whole answer is here. */
+  readonly timeoutMs: number;
+  /** @default redirects are followed */
+  readonly redirect?: 'manual';
+}
+
+/** What a server answered, whatever its status. */
+export interface HttpReply {
+  readonly arrived: true;
+  readonly status: number;
+  readonly headers: Headers;
+  /** The parsed body; undefined when it is no JSON. */
+  readonly json: unknown;
+}
+
+/** No answer came: refused, reset, cut off, or nothing in time. Whether the server did the work is not known. */
+export interface NoReply {
+  readonly arrived: false;
+  readonly problem: string;
+  readonly timedOut: boolean;
+  /** True when there was no connection, so that the server cannot have seen anything. */
+  readonly unsent: boolean;
+}
+
+export interface HttpOptions {
+  /** Without a trailing slash. */
+  readonly url: string;
+  readonly apiKey: string | undefined;
+  readonly fetch: typeof globalThis.fetch;
+}
+
+/**
+ * Sends one request; an answer of any status is an answer.
+ * @throws {TimeoutError} `cancelled`, or the reason of `signal` when that is an error of ours
+ */
+export async function exchange(
+  options: HttpOptions,
+  request: HttpRequest,
+  signal: AbortSignal,
+): Promise<HttpReply | NoReply> {
+  const timeout = AbortSignal.timeout(request.timeoutMs);
+  try {
+    const response = await sendRequest(options, request, AbortSignal.any([signal, timeout]));
+    const text = await response.text();
+    return { arrived: true, status: response.status, headers: response.headers, json: parse(text) };
+  } catch (error) {
+    throwIfAborted(signal);
+    const problem = describeFailure(error);
+    return { arrived: false, problem, timedOut: timeout.aborted, unsent: unsentCodes.has(problem) };
+  }
+}
+
+/** The response itself, for bodies that are streamed. The key goes into a header and nowhere else. */
+export async function sendRequest(
+  { url, apiKey, fetch }: HttpOptions,
+  { method, path, body, headers, idempotencyKey, redirect }: Omit<HttpRequest, 'timeoutMs'>,
+  signal: AbortSignal,
+): Promise<Response> {
+  return await fetch(`${url}${path}`, {
+    method,
+    signal,
+    ...(redirect === undefined ? {} : { redirect }),
+    headers: {
+      accept: 'application/json',
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      ...(apiKey === undefined ? {} : { 'X-API-Key': apiKey }),
+      ...(idempotencyKey === undefined ? {} : { 'X-Idempotency-Key': idempotencyKey }),
+      ...headers,
+    },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+}
+
+/** @throws {TimeoutError} `cancelled`, or the signal's reason when that is an error of ours */
+export function throwIfAborted(signal: AbortSignal): void {
+  if (!signal.aborted) return;
+  if (LightningError.isInstance(signal.reason)) throw signal.reason;
+  throw new TimeoutError('The call to the training server was cancelled by its signal.', {
+    code: 'cancelled',
+    cause: signal.reason,
+  });
+}
+
+const unsentCodes: ReadonlySet<string> = new Set([
+  'ECONNREFUSED',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'UND_ERR_CONNECT_TIMEOUT',
+]);
+
+/** `fetch failed` says nothing; its cause does. */
+function describeFailure(error: unknown): string {
+  const { cause, message } = error as Error;
+  const { code, message: detail } = (cause ?? {}) as NodeJS.ErrnoException;
+  return code ?? (detail === undefined || detail === '' ? String(message) : detail);
+}
+
+/** Python writes numbers that are not finite as words that JSON does not have; they become null. */
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return /\b(?:NaN|Infinity)\b/.test(text) ? parse(text.replaceAll(/-?\b(?:NaN|Infinity)\b/g, 'null')) : undefined;
+  }
+}

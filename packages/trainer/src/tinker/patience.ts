@@ -1,0 +1,101 @@
+/** How long a call goes on trying: pauses that grow, a limit on failures in a row, a deadline over all. */
+import { BackendError, TimeoutError } from '@agent-lightning/core';
+import { throwIfAborted } from './http-exchange.ts';
+
+/** Time, for tests to replace. */
+export interface Clock {
+  now(): number;
+  /** Resolves after `ms`, or at once when the signal aborts. With `idle`, waiting does not keep the process alive. */
+  wait(ms: number, signal: AbortSignal, idle?: boolean): Promise<void>;
+}
+
+export const systemClock: Clock = {
+  now: () => performance.now(),
+  wait: (ms, signal, idle = false) =>
+    new Promise((resolve) => {
+      if (signal.aborted) return resolve();
+      const done = (): void => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', done);
+        resolve();
+      };
+      const timer = setTimeout(done, ms);
+      if (idle) timer.unref();
+      signal.addEventListener('abort', done);
+    }),
+};
+
+export interface PatienceOptions {
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  /** What is being done, for errors: `forward_backward of policy 'writer'`. */
+  readonly what: string;
+  /** From the first failure to giving up, when nothing but failures follow. */
+  readonly retryForMs: number;
+  /** From now to giving up, whatever happens. */
+  readonly timeoutMs: number;
+}
+
+const firstPauseMs = 500;
+const longestPauseMs = 10_000;
+
+/** One call's patience. */
+export class Patience {
+  readonly signal: AbortSignal;
+  readonly what: string;
+  readonly #options: PatienceOptions;
+  readonly #deadlineMs: number;
+  #failures = 0;
+  #failingSinceMs: number | undefined;
+
+  constructor(options: PatienceOptions) {
+    this.#options = options;
+    this.signal = options.signal;
+    this.what = options.what;
+    this.#deadlineMs = options.clock.now() + options.timeoutMs;
+  }
+
+  /** What is left until the deadline, at most `ms`. @throws {TimeoutError} `timed-out` when nothing is left; `cancelled` */
+  remaining(ms: number): number {
+    throwIfAborted(this.signal);
+    const left = this.#deadlineMs - this.#options.clock.now();
+    if (left > 0) return Math.min(left, ms);
+    throw new TimeoutError(
+      `${this.what} had no result after ${this.#options.timeoutMs} ms; the server may still be working on it. Give it more time with timeoutMs.`,
+      { code: 'timed-out' },
+    );
+  }
+
+  /** The server answered as it should: failures are forgotten. */
+  progressed(): void {
+    this.#failures = 0;
+    this.#failingSinceMs = undefined;
+  }
+
+  /**
+   * Waits before the next try.
+   * @param problem what went wrong, for the error when patience ends
+   * @param retryAfterMs what the server asked for
+   * @throws {BackendError} `backend-failed`, retryable, when there were only failures for too long
+   */
+  async pause(problem: string, retryAfterMs?: number): Promise<void> {
+    const { clock, retryForMs } = this.#options;
+    this.#failingSinceMs ??= clock.now();
+    const failingForMs = clock.now() - this.#failingSinceMs;
+    if (failingForMs >= retryForMs) {
+      throw new BackendError(
+        `${this.what} failed for ${Math.round(failingForMs / 1_000)} s, last with: ${problem}. Look at the training server, then resume the run.`,
+        { code: 'backend-failed', retryable: true },
+      );
+    }
+    const growing = Math.min(firstPauseMs * 2 ** this.#failures, longestPauseMs);
+    this.#failures += 1;
+    await this.sleep(retryAfterMs ?? growing);
+  }
+
+  /** Waits without counting a failure. */
+  async sleep(ms: number): Promise<void> {
+    await this.#options.clock.wait(this.remaining(ms), this.signal);
+    throwIfAborted(this.signal);
+  }
+}

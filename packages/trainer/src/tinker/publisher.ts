@@ -1,0 +1,27 @@
+/** How a policy's weights become samplable. */
+import type { PolicyRelease } from '@agent-lightning/core';
+import type { TinkerModel } from './tinker-model.ts';
+
+/** What publishing needs of a policy. */
+export interface Publishable {
+  readonly policy: string;
+  /** Its weights as they are now; operations on it follow all of the policy's earlier ones, and none overlaps. */
+  readonly model: TinkerModel;
+  readonly version: number;
+  /** A seed for a request that brings none. */
+  readonly nextSeed: () => number;
+}
+
+/**
+ * Turns weights on the training server into releases: sampled by the server itself ({@link EnginePublisher}), or loaded into
+ * an inference server beside it.
+ */
+export interface Publisher {
+  readonly kind: PolicyRelease['kind'];
+  /** Published versions of a policy that can be sampled at the same time. */
+  readonly liveReleases: number;
+  publish(publishable: Publishable): Promise<PolicyRelease>;
+  /** The base model; undefined where it cannot be served. */
+  baseRelease(): Promise<PolicyRelease | undefined>;
+  close(): Promise<void>;
+}

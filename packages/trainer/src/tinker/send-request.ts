@@ -1,0 +1,89 @@
+/** Requests that are tried again while that can help; a repetition carries the same idempotency key. */
+import { BackendError, type LightningErrorCode } from '@agent-lightning/core';
+import { exchange, type HttpOptions, type HttpReply, type HttpRequest } from './http-exchange.ts';
+import type { Patience } from './patience.ts';
+import { refusal, serverMessage } from './server-errors.ts';
+import { isObject, type JsonObject } from './wire.ts';
+
+/** A proxy may answer a bare 400 by mistake; a server that means it gives a reason. */
+const bareBadRequestTries = 3;
+
+export interface SendOptions {
+  readonly http: HttpOptions;
+  readonly request: HttpRequest;
+  readonly patience: Patience;
+  /** The code of an error for a body that the server finds invalid. */
+  readonly invalid: LightningErrorCode;
+  /** The code of an error for what the server does not have. */
+  readonly missing: LightningErrorCode;
+  /** For what the server would do twice: never sent again once it may have arrived. @default false */
+  readonly once?: boolean;
+}
+
+/** A refusal is data: it tells the caller that nothing happened, where a thrown error does not. */
+export type SendResult =
+  | { readonly ok: true; readonly body: JsonObject }
+  | { readonly ok: false; readonly status: number; readonly error: BackendError };
+
+/**
+ * @throws {BackendError} `backend-failed` when no answer came for too long: whether the server did the work is not known
+ * @throws {TimeoutError} `timed-out` | `cancelled`: not known either
+ */
+export async function sendRepeatedly(options: SendOptions): Promise<SendResult> {
+  const { http, request, patience, invalid, missing, once = false } = options;
+  let bareBadRequests = 0;
+  for (;;) {
+    const reply = await exchange(
+      http,
+      { ...request, timeoutMs: patience.remaining(request.timeoutMs) },
+      patience.signal,
+    );
+    if (!reply.arrived) {
+      if (once && !reply.unsent) throw mayHaveHappened(patience.what, reply.problem);
+      await patience.pause(`no answer (${reply.timedOut ? 'timed out' : reply.problem})`);
+      continue;
+    }
+    const { status, json } = reply;
+    if (status >= 200 && status < 300) {
+      if (isObject(json)) return { ok: true, body: json };
+      if (status === 204 || json === null) return { ok: true, body: {} };
+      if (once) throw mayHaveHappened(patience.what, 'an answer that is no JSON object');
+      await patience.pause('an answer that is no JSON object'); // cut off, or a page of a proxy
+      continue;
+    }
+    const isBare = status === 400 && serverMessage(json) === undefined && bareBadRequests < bareBadRequestTries;
+    if (isBare) bareBadRequests += 1;
+    if (isBare || isTransient(status)) {
+      if (once && status >= 500 && status !== 503) throw mayHaveHappened(patience.what, describe(reply));
+      await patience.pause(describe(reply), retryAfterMs(reply));
+      continue;
+    }
+    return { ok: false, status, error: refusal(patience.what, status, json, { invalid, missing }) };
+  }
+}
+
+/** Too busy, too slow, too early, down for a moment, or paused until a bill is paid. */
+export function isTransient(status: number): boolean {
+  return [402, 408, 425, 429].includes(status) || status >= 500;
+}
+
+/** `Retry-After` in seconds or as a date; undefined without one. */
+export function retryAfterMs({ headers }: HttpReply, now: number = Date.now()): number | undefined {
+  const value = headers.get('retry-after');
+  if (value === null) return undefined;
+  const seconds = Number(value);
+  const ms = Number.isFinite(seconds) ? seconds * 1_000 : Date.parse(value) - now;
+  return Number.isFinite(ms) ? Math.min(Math.max(ms, 0), 60_000) : undefined;
+}
+
+export function describe({ status, json }: HttpReply): string {
+  return `status ${status}: ${serverMessage(json) ?? 'no reason given'}`;
+}
+
+/** The error for a request that must not be sent again, and may have been done. */
+export function mayHaveHappened(what: string, problem: string): BackendError {
+  return new BackendError(
+    `It is not known whether ${what} took effect (${problem}), and this server would do it twice if it were sent again. Resume the run from its last checkpoint.`,
+    { code: 'session-lost', retryable: true },
+  );
+}

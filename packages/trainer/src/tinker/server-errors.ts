@@ -1,0 +1,59 @@
+/** What a server said went wrong, as our typed errors. */
+import { BackendError, type LightningErrorCode } from '@agent-lightning/core';
+import { isObject } from './wire.ts';
+
+/** Codes that a server may send beside its message and that mean the same here. */
+const sharedCodes: readonly string[] = [
+  'numerics',
+  'context-exceeded',
+  'rows-invalid',
+  'loss-unsupported',
+  'checkpoint-corrupt',
+  'option-invalid',
+  'option-unsupported',
+] satisfies LightningErrorCode[];
+
+/** The server's own words: `{"error"}` (Tinker), `{"detail"}` (SkyRL: a text, or FastAPI's list of fields). */
+export function serverMessage(body: unknown): string | undefined {
+  if (!isObject(body)) return undefined;
+  const { error, detail, message } = body;
+  const found = error ?? detail ?? message;
+  if (found === undefined) return undefined;
+  const text = typeof found === 'string' ? found : JSON.stringify(found);
+  return text.length > 2_000 ? `${text.slice(0, 2_000)}…` : text;
+}
+
+/** A server's own reason, with its code or the one that its category suggests. */
+export function serverError(what: string, body: unknown, fallback: LightningErrorCode, status?: number): BackendError {
+  const { code, category } = isObject(body) ? body : {};
+  const shared = typeof code === 'string' && sharedCodes.includes(code) ? (code as LightningErrorCode) : undefined;
+  const words = serverMessage(body) ?? 'no reason given';
+  return new BackendError(
+    `The training server ${status === undefined ? 'failed' : `answered ${status} to`} ${what}: ${words}`,
+    { code: shared ?? fallback, retryable: category === 'server' && shared === undefined },
+  );
+}
+
+/** A request that was refused at the door: it changed nothing, and its sequence id is still free. */
+export function refusal(
+  what: string,
+  status: number,
+  body: unknown,
+  codes: { readonly invalid: LightningErrorCode; readonly missing: LightningErrorCode },
+): BackendError {
+  if (status === 401 || status === 403) {
+    return new BackendError(
+      `The training server refused the API key (${status}) for ${what}; give the right one as apiKey.`,
+      { code: 'unauthorized' },
+    );
+  }
+  if (status === 404 && codes.missing === 'session-lost') {
+    return new BackendError(
+      `The training server does not know what ${what} is about (404: ${serverMessage(body) ?? 'no reason given'}). It was restarted, or it gave up the session; resume the run from its last checkpoint.`,
+      { code: 'session-lost', retryable: true },
+    );
+  }
+  if (status === 404) return serverError(what, body, codes.missing, status);
+  if (status === 400 || status === 413 || status === 422) return serverError(what, body, codes.invalid, status);
+  return serverError(what, body, 'backend-failed', status);
+}

@@ -1,0 +1,170 @@
+/** One model on the server: its operations, numbered in the order in which they take effect. */
+import { randomUUID } from 'node:crypto';
+import { BackendError, type LightningErrorCode } from '@agent-lightning/core';
+import type { Dialect } from './dialects.ts';
+import { malformed, type AwaitOutcome, type CallOptions, type Submission, type TinkerClient } from './tinker-client.ts';
+import type { JsonObject } from './wire.ts';
+
+/** What a model trains: adapters on all its linear layers, or every weight. */
+export interface LoraSpec {
+  /** 0 trains all weights. */
+  readonly rank: number;
+  readonly alpha: number | undefined;
+  readonly trainUnembed: boolean;
+  readonly trainMlp: boolean;
+  readonly trainAttention: boolean;
+}
+
+export interface ModelSpec {
+  readonly baseModel: string;
+  readonly lora: LoraSpec;
+  readonly seed: number;
+  /** The policy that the model is for, for errors. */
+  readonly policy: string;
+}
+
+/** The result of an operation that the server has accepted. @throws {BackendError} what the server says went wrong */
+export type AwaitResult = () => Promise<JsonObject>;
+
+/** A model of a session. Calls of {@link begin} must not overlap: the caller keeps them in order. */
+export class TinkerModel {
+  readonly id: string;
+  readonly policy: string;
+  readonly #client: TinkerClient;
+  readonly #dialect: Dialect;
+  /** The last number that the server has accepted. */
+  #sequence = 0;
+  #lost: BackendError | undefined;
+
+  private constructor(client: TinkerClient, dialect: Dialect, id: string, policy: string) {
+    this.#client = client;
+    this.#dialect = dialect;
+    this.id = id;
+    this.policy = policy;
+  }
+
+  static async create(client: TinkerClient, dialect: Dialect, spec: ModelSpec): Promise<TinkerModel> {
+    const what = `create_model for policy '${spec.policy}'`;
+    const body = {
+      session_id: await client.sessionId(),
+      model_seq_id: client.nextModelSequenceId(),
+      base_model: spec.baseModel,
+      lora_config: loraConfig(dialect, spec),
+      type: 'create_model',
+    };
+    const { model_id: id } = await client.run('/api/v1/create_model', body, { what, invalid: 'option-unsupported' });
+    if (typeof id !== 'string' || id === '') throw malformed(what, 'model_id');
+    return new TinkerModel(client, dialect, id, spec.policy);
+  }
+
+  /** Whether nothing was done with it yet; every server loads a state into such a model. */
+  get isFresh(): boolean {
+    return this.#sequence === 0;
+  }
+
+  /** For errors. */
+  describe(route: string): string {
+    return `${route} of policy '${this.policy}'`;
+  }
+
+  /**
+   * Submits an operation, which takes effect after those before it.
+   * @param fields of the body, beside the model's id and the sequence id
+   * @throws {BackendError} when the server refused it: nothing happened, and the next operation takes its number; or when
+   *   it is not known whether the server accepted it: then every further operation is refused
+   */
+  async begin(route: string, fields: JsonObject, invalid: LightningErrorCode = 'backend-failed'): Promise<AwaitResult> {
+    if (this.#lost !== undefined) throw this.#lost;
+    const submission = await this.#submit(route, fields, invalid);
+    if (!submission.ok) throw submission.error;
+    return this.#resultOf(route, submission.awaitOutcome);
+  }
+
+  /** {@link begin}, and its result. */
+  async run(route: string, fields: JsonObject, invalid?: LightningErrorCode): Promise<JsonObject> {
+    return await (
+      await this.begin(route, fields, invalid)
+    )();
+  }
+
+  /**
+   * Saves under a name that nobody has; its result. A server that does not know a repeated save by its sequence id calls
+   * the name taken when only its first answer was lost: then another name does the same.
+   * @param fieldsOf the fields of the body for a name
+   */
+  async save(route: string, fieldsOf: (name: string) => JsonObject): Promise<JsonObject> {
+    if (this.#lost !== undefined) throw this.#lost;
+    for (let tries = 1; ; tries += 1) {
+      const submission = await this.#submit(route, fieldsOf(this.#newName()), 'backend-failed');
+      if (submission.ok) return await this.#resultOf(route, submission.awaitOutcome)();
+      if (submission.status !== 409 || this.#dialect.repeatsSaves || tries === 3) throw submission.error;
+    }
+  }
+
+  async #submit(route: string, fields: JsonObject, invalid: LightningErrorCode): Promise<Submission> {
+    const sequence = this.#sequence + 1;
+    const submission = await this.#knowing(route, () =>
+      this.#client.submit(
+        `/api/v1/${route}`,
+        { model_id: this.id, seq_id: sequence, ...fields },
+        this.#callOptions(route, invalid),
+      ),
+    );
+    if (submission.ok) this.#sequence = sequence;
+    return submission;
+  }
+
+  #resultOf(route: string, awaitOutcome: AwaitOutcome): AwaitResult {
+    return async () => {
+      const outcome = await this.#knowing(route, awaitOutcome);
+      if (!outcome.ok) throw outcome.error;
+      return outcome.body;
+    };
+  }
+
+  #callOptions(route: string, invalid: LightningErrorCode): CallOptions {
+    return {
+      what: this.describe(route),
+      invalid,
+      missing: invalid === 'checkpoint-corrupt' ? invalid : 'session-lost',
+      once: !this.#dialect.dedupes && (route === 'forward_backward' || route === 'optim_step'),
+    };
+  }
+
+  /** Letters, digits, `-` and `_`: what every server takes. */
+  #newName(): string {
+    return `${this.policy.replaceAll(/[^A-Za-z0-9_-]/g, '-').slice(0, 64)}-${randomUUID()}`;
+  }
+
+  /** Frees the model on the server; what was saved of it stays. */
+  async unload(signal?: AbortSignal): Promise<void> {
+    const body = { model_id: this.id, type: 'unload_model' };
+    await this.#client.run('/api/v1/unload_model', body, { what: this.describe('unload_model'), signal });
+  }
+
+  /** What throws, unlike what the server refuses or fails, leaves open what the weights are. */
+  async #knowing<Result>(route: string, call: () => Promise<Result>): Promise<Result> {
+    try {
+      return await call();
+    } catch (cause) {
+      this.#lost ??= new BackendError(
+        `What became of ${this.describe(route)} is not known (${(cause as Error).message}), so its weights are not either; load its last saved state.`,
+        { code: 'session-lost', retryable: true, cause },
+      );
+      throw cause;
+    }
+  }
+}
+
+function loraConfig(dialect: Dialect, { lora, seed }: ModelSpec): JsonObject {
+  const values = {
+    rank: lora.rank,
+    alpha: lora.alpha,
+    seed,
+    train_unembed: lora.trainUnembed,
+    train_mlp: lora.trainMlp,
+    train_attn: lora.trainAttention,
+  };
+  const given = dialect.loraFields.filter((field) => values[field] !== undefined);
+  return Object.fromEntries(given.map((field) => [field, values[field]]));
+}

@@ -1,0 +1,340 @@
+/** One trainable model on a Tinker-style server. */
+import {
+  BackendError,
+  checkLoss,
+  checkRows,
+  LightningError,
+  type AdamParameters,
+  type ForwardBackwardResult,
+  type Loss,
+  type OptimStepResult,
+  type PolicyRelease,
+  type RowLimits,
+  type TrainablePolicy,
+  type TrainingRow,
+} from '@agent-lightning/core';
+import type { Logger } from '../progress/logger.ts';
+import { seededRandom } from '../seeded-random.ts';
+import { toAdamParams } from './adam.ts';
+import type { BaseModel } from './base-model.ts';
+import { chunkDatums, mergeOutputs } from './chunks.ts';
+import { toDatum, toForwardDatum } from './datum.ts';
+import type { AdamField, Dialect } from './dialects.ts';
+import { exportModel } from './export-model.ts';
+import { passResult, readPass, rowLogprobs } from './pass-result.ts';
+import {
+  findPolicyState,
+  readPolicyState,
+  requireSameModel,
+  writePolicyState,
+  type PolicyState,
+} from './policy-state.ts';
+import type { Publisher } from './publisher.ts';
+import { deleteCheckpoint } from './server-checkpoints.ts';
+import { malformed, type TinkerClient } from './tinker-client.ts';
+import { TinkerModel, type AwaitResult, type ModelSpec } from './tinker-model.ts';
+import type { Datum, JsonObject, PassOutput } from './wire.ts';
+
+export interface TinkerPolicyParts {
+  readonly spec: ModelSpec;
+  readonly client: TinkerClient;
+  readonly dialect: Dialect;
+  readonly serverAdam: Readonly<Partial<Record<AdamField, number>>>;
+  readonly limits: RowLimits;
+  readonly losses: readonly Loss['name'][];
+  /** Whether the server takes a mask beside a loss's inputs. */
+  readonly takesMask: boolean;
+  /** Whether the server loads a state into a model that is in use. */
+  readonly loadsInPlace: boolean;
+  readonly base: BaseModel;
+  readonly publisher: Publisher;
+  /** Where the files come from that an export needs beside weights. */
+  readonly textDirectory: string;
+  readonly logger: Logger;
+  /** @throws {BackendError} `backend-closed` once the backend is closed */
+  readonly requireOpen: () => void;
+}
+
+/** A policy whose calls are submitted in the order in which they are made, and awaited as they end. */
+export class TinkerPolicy implements TrainablePolicy {
+  readonly name: string;
+  readonly #parts: TinkerPolicyParts;
+  #model: TinkerModel;
+  #lastSubmission: Promise<unknown> = Promise.resolve();
+  /** Whether a gradient waits for `optimStep`. */
+  #hasGradient = false;
+  /** Whether the server holds a gradient that it should not: of a batch of which a part failed, or that is not finite. */
+  #hasBadGradient = false;
+  #step = 0;
+  #draws = 0;
+  #toldOfKeptStates = false;
+
+  private constructor(parts: TinkerPolicyParts, model: TinkerModel) {
+    this.name = parts.spec.policy;
+    this.#parts = parts;
+    this.#model = model;
+  }
+
+  static async create(parts: TinkerPolicyParts): Promise<TinkerPolicy> {
+    return new TinkerPolicy(parts, await TinkerModel.create(parts.client, parts.dialect, parts.spec));
+  }
+
+  async forward(rows: readonly TrainingRow[]): Promise<readonly Float32Array[]> {
+    checkRows(rows, this.#parts.limits);
+    const what = this.#model.describe('forward');
+    const pass = await this.#submitted(() =>
+      this.#beginPass(
+        'forward',
+        rows.map((row) => toForwardDatum(row, this.#parts.takesMask)),
+        { name: 'cross_entropy' },
+      ),
+    );
+    return rowLogprobs(rows, pass, what);
+  }
+
+  async forwardBase(rows: readonly TrainingRow[]): Promise<readonly Float32Array[]> {
+    checkRows(rows, this.#parts.limits);
+    this.#parts.requireOpen();
+    return await this.#parts.base.logprobs(rows);
+  }
+
+  async forwardBackward(rows: readonly TrainingRow[], loss: Loss): Promise<ForwardBackwardResult> {
+    const { limits, losses, takesMask } = this.#parts;
+    checkLoss(loss, losses);
+    checkRows(rows, limits);
+    const what = this.#model.describe('forward_backward');
+    let accepted = 0;
+    const onAccepted = (): void => {
+      accepted += 1;
+      this.#hasGradient = true;
+    };
+    try {
+      const datums = rows.map((row) => toDatum(row, loss.name, takesMask));
+      const pass = await this.#submitted(() => this.#beginPass('forward_backward', datums, loss, onAccepted));
+      return passResult(rows, loss, pass, what);
+    } catch (error) {
+      this.#gradientFailed(error, accepted);
+      throw error;
+    }
+  }
+
+  async optimStep(adam: AdamParameters): Promise<OptimStepResult> {
+    const params = toAdamParams(adam, this.#parts.dialect, this.#parts.serverAdam);
+    const fields = { adam_params: params, type: 'optim_step' };
+    const body = await this.#submitted(async () => {
+      const awaitStep = await this.#model.begin('optim_step', fields, 'option-invalid');
+      this.#hasGradient = false;
+      return awaitStep;
+    });
+    this.#step += 1;
+    const gradientNorm = this.#gradientNormOf(body);
+    return { step: this.#step, ...(gradientNorm === undefined ? {} : { gradientNorm }) };
+  }
+
+  publish(version: number): Promise<PolicyRelease> {
+    return this.#alone(async () => {
+      if (!Number.isSafeInteger(version) || version < 0) {
+        throw new BackendError(`publish(): version is ${version}; expected an integer of at least 0.`, {
+          code: 'option-invalid',
+        });
+      }
+      const { publisher } = this.#parts;
+      return await publisher.publish({
+        policy: this.name,
+        model: this.#model,
+        version,
+        nextSeed: () => this.#nextSeed(),
+      });
+    });
+  }
+
+  saveState(directory: string): Promise<void> {
+    return this.#alone(async () => {
+      if (this.#hasGradient) {
+        throw new BackendError(
+          `Policy '${this.name}' has a gradient that waits for optimStep and that a saved state does not hold; call optimStep before saveState.`,
+          { code: 'option-unsupported' },
+        );
+      }
+      const replaced = await findPolicyState(directory);
+      const { spec, client } = this.#parts;
+      await writePolicyState(directory, {
+        path: await this.#saveWeights(),
+        server: client.http.url,
+        baseModel: spec.baseModel,
+        lora: spec.lora,
+        step: this.#step,
+        draws: this.#draws,
+      });
+      if (replaced !== undefined) await this.#delete(replaced);
+    });
+  }
+
+  loadState(directory: string): Promise<void> {
+    return this.#alone(async () => {
+      const state = await readPolicyState(directory);
+      requireSameModel(state, this.#parts.spec, directory);
+      await this.#load(state.path);
+      this.#step = state.step;
+      this.#draws = state.draws;
+    });
+  }
+
+  async discardState(directory: string): Promise<void> {
+    const state = await findPolicyState(directory);
+    if (state !== undefined) await this.#delete(state);
+  }
+
+  exportModel(directory: string): Promise<void> {
+    const { client, dialect, textDirectory } = this.#parts;
+    return this.#alone(() => exportModel({ client, dialect, textDirectory, model: this.#model, directory }));
+  }
+
+  /** Frees the model on the server. */
+  async unload(signal: AbortSignal): Promise<void> {
+    await this.#model.unload(signal);
+  }
+
+  /** Submits a batch in as many requests as it needs, in order. */
+  async #beginPass(
+    route: 'forward' | 'forward_backward',
+    datums: readonly Datum[],
+    loss: Loss,
+    onAccepted: () => void = () => undefined,
+  ): Promise<() => Promise<PassOutput>> {
+    const field = route === 'forward' ? 'forward_input' : 'forward_backward_input';
+    const model = this.#model;
+    const waiting: { readonly await: AwaitResult; readonly size: number }[] = [];
+    for (const chunk of chunkDatums(datums)) {
+      const input = { data: chunk, loss_fn: loss.name, ...lossConfig(loss) };
+      waiting.push({ await: await model.begin(route, { [field]: input }, 'rows-invalid'), size: chunk.length });
+      onAccepted();
+    }
+    return async () => {
+      // All of them end before any counts: a chunk that is still at work would add its gradient to what comes next.
+      const ends = await Promise.allSettled(waiting.map((chunk) => chunk.await()));
+      const outputs = ends.map((end, index) => {
+        if (end.status === 'rejected') throw end.reason;
+        return readPass(end.value, model.describe(route), waiting[index]!.size);
+      });
+      return mergeOutputs(outputs);
+    };
+  }
+
+  /**
+   * What a failed batch leaves: nothing when no part of it was accepted, or when the server undoes a failed request (with
+   * all of the gradient, where a number was not finite); else a gradient that is dropped before the next call.
+   */
+  #gradientFailed(error: unknown, accepted: number): void {
+    if (accepted === 0) return;
+    if (accepted > 1 || !this.#parts.dialect.dropsFailedGradient) this.#hasBadGradient = true;
+    else if (LightningError.isInstance(error) && error.code === 'numerics') this.#hasGradient = false;
+  }
+
+  /** A server forgets a gradient when the weights are loaded anew. */
+  async #dropBadGradient(): Promise<void> {
+    if (!this.#hasBadGradient) return;
+    this.#parts.logger.warn(
+      `policy '${this.name}' drops the gradient of a batch that failed, by loading its own weights`,
+    );
+    const path = await this.#saveWeights();
+    await this.#load(path);
+    await this.#delete({ path });
+  }
+
+  async #saveWeights(): Promise<string> {
+    const fields = (name: string): JsonObject => ({ path: name, type: 'save_weights' });
+    const { path } = await this.#model.save('save_weights', fields);
+    if (typeof path !== 'string' || !path.startsWith('tinker://')) throw malformed('save_weights', 'path');
+    return path;
+  }
+
+  /** Weights and moments from the server's own state, into this model or a new one. */
+  async #load(path: string): Promise<void> {
+    const { client, dialect, spec, loadsInPlace } = this.#parts;
+    const fields = { path, optimizer: true, type: 'load_weights' };
+    const old = this.#model;
+    if (old.isFresh || loadsInPlace) await old.run('load_weights', fields, 'checkpoint-corrupt');
+    else if (dialect.severalModels) {
+      const fresh = await TinkerModel.create(client, dialect, spec);
+      try {
+        await fresh.run('load_weights', fields, 'checkpoint-corrupt');
+      } catch (error) {
+        await this.#unload(fresh);
+        throw error;
+      }
+      this.#model = fresh;
+      await this.#unload(old);
+    } else {
+      const what = `the state ${path}`;
+      await client.call('POST', '/api/v1/weights_info', { tinker_path: path }, { what, missing: 'checkpoint-corrupt' });
+      await old.unload();
+      this.#model = await TinkerModel.create(client, dialect, spec);
+      await this.#model.run('load_weights', fields, 'checkpoint-corrupt');
+    }
+    this.#hasGradient = false;
+    this.#hasBadGradient = false;
+  }
+
+  async #unload(model: TinkerModel): Promise<void> {
+    await model
+      .unload()
+      .catch((error: unknown) =>
+        this.#parts.logger.warn(`a model of policy '${this.name}' stays loaded on the server: ${String(error)}`),
+      );
+  }
+
+  /** Housekeeping that must not end a run; told once where a server cannot do it. */
+  async #delete(state: Pick<PolicyState, 'path'>): Promise<void> {
+    try {
+      await deleteCheckpoint(this.#parts.client, state.path);
+    } catch (error) {
+      if (!this.#toldOfKeptStates)
+        this.#parts.logger.warn(
+          `saved states of policy '${this.name}' stay on the server, such as ${state.path}: ${String(error)}`,
+        );
+      this.#toldOfKeptStates = true;
+    }
+  }
+
+  #gradientNormOf({ metrics }: JsonObject): number | undefined {
+    const reported = (metrics ?? {}) as Readonly<Record<string, unknown>>;
+    const name = this.#parts.dialect.gradientNormMetrics.find((candidate) => candidate in reported);
+    if (name === undefined) return undefined;
+    const norm = reported[name];
+    if (typeof norm === 'number' && Number.isFinite(norm)) return norm;
+    throw new BackendError(
+      `${this.#model.describe('optim_step')} reports the gradient norm ${String(norm)}: its weights may be damaged. Load the last saved state.`,
+      { code: 'numerics' },
+    );
+  }
+
+  #nextSeed(): number {
+    this.#draws += 1;
+    return Math.floor(seededRandom(this.#parts.spec.seed, `sample/${this.#draws}`)() * 2 ** 31);
+  }
+
+  /** Submits after all earlier calls; the result is awaited outside the queue, so that the next call can be submitted. */
+  #submitted<Result>(begin: () => Promise<() => Promise<Result>>): Promise<Result> {
+    const submission = this.#lastSubmission.then(async () => {
+      this.#parts.requireOpen();
+      await this.#dropBadGradient();
+      return await begin();
+    });
+    this.#lastSubmission = submission.catch(() => undefined); // the caller has the error; the next call does not depend on it
+    return submission.then((awaitResult) => awaitResult());
+  }
+
+  /** Does something of several operations, that no other call may come between. */
+  #alone<Result>(work: () => Promise<Result>): Promise<Result> {
+    return this.#submitted(async () => {
+      const result = await work();
+      return async () => result;
+    });
+  }
+}
+
+function lossConfig(loss: Loss): JsonObject {
+  if (loss.name !== 'ppo' && loss.name !== 'cispo') return {};
+  return { loss_fn_config: { clip_low_threshold: loss.clipLow, clip_high_threshold: loss.clipHigh } };
+}

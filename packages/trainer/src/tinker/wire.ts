@@ -1,0 +1,45 @@
+/** The parts of the Tinker JSON wire that this client reads and writes; all routes are under `/api/v1`. */
+
+/** An object of JSON as it arrived: nothing about it is known yet. */
+export type JsonObject = Readonly<Record<string, unknown>>;
+
+/** A tensor; `shape` is (N,) for everything that this client sends. */
+export interface WireTensor {
+  readonly data: readonly number[];
+  readonly dtype: 'int64' | 'float32';
+  readonly shape: readonly number[];
+}
+
+export interface ModelInput {
+  readonly chunks: readonly { readonly type: 'encoded_text'; readonly tokens: readonly number[] }[];
+}
+
+/** One sequence to train on: `model_input` is s[:-1], every tensor has its length N, and entry i is about predicting s[i+1]. */
+export interface Datum {
+  readonly model_input: ModelInput;
+  readonly loss_fn_inputs: Readonly<Record<string, WireTensor>>;
+}
+
+/** What `forward` and `forward_backward` answer. */
+export interface PassOutput {
+  /** Per datum, shape (N,): log-probabilities of the targets, in nats. */
+  readonly logprobs: readonly (readonly number[])[];
+  /** By name; the part after a colon says how the values of several requests are merged. */
+  readonly metrics: Readonly<Record<string, number>>;
+}
+
+/** One continuation that `asample` answers. */
+export interface SampledSequence {
+  readonly tokens: readonly number[];
+  readonly logprobs: readonly number[];
+  readonly reason: 'stop' | 'length';
+}
+
+/** Tokens as the wire has them. */
+export function toModelInput(tokens: ArrayLike<number>): ModelInput {
+  return { chunks: [{ type: 'encoded_text', tokens: Array.from(tokens) }] };
+}
+
+export function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
