@@ -110,9 +110,11 @@ export class Trainer<Task = JsonValue> {
         interrupted: interrupt.signal,
         stopping: AbortSignal.any([interrupt.signal, failed]),
       };
-      const result = await trainAndReport(context);
-      await cancelAhead(context);
-      return result;
+      try {
+        return await trainAndReport(context);
+      } finally {
+        await cancelAhead(context);
+      }
     } finally {
       await session.close();
     }
@@ -157,10 +159,14 @@ async function trainAndReport<Task>(context: RunContext<Task>): Promise<Training
 }
 
 /** Ends what was sampled for steps that did not come, so that nobody works on it for nothing. */
-async function cancelAhead<Task>({ options, session, collector }: RunContext<Task>): Promise<void> {
+async function cancelAhead<Task>({ options, session, collector, progress }: RunContext<Task>): Promise<void> {
   if (options.maxStaleness === 0) return;
   await session.stop();
-  await collector.cancelUnfinished('its run ended');
+  try {
+    await collector.cancelUnfinished('its run ended');
+  } catch (error) {
+    progress.logger.warn(`what was sampled ahead could not be cancelled: ${String(error)}`);
+  }
 }
 
 /** Finds out before the first rollout that a task has no kind. */

@@ -9,7 +9,7 @@ import { sequenceRatio, type SequenceRow } from './sequence-ratio.ts';
  *
  * - `truncated_importance_sampling`: −Σ stopGradient(min(r, clipHigh))·lp·A. @source Ionides 2008; token TIS in verl
  * - `icepop`: −Σ r·A where clipLow ≤ r ≤ clipHigh, else 0: a token on which sampler and trainer disagree is left out.
- *   @source "Every Step Evolves", arXiv:2510.18855 §3.2
+ *   @source "Every Step Evolves", arXiv:2510.18855 (IcePop)
  * - `gspo`: −Σ_sequences min(s·a, clip(s, clipLow, clipHigh)·a), with s the sequence's ratio (the geometric mean of its r) and
  *   a the sum of its A. A sequence is the response of one call. @source GSPO, arXiv:2507.18071
  */
