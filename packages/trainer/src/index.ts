@@ -23,6 +23,7 @@ export type {
 // where policies train
 export { gpu } from './worker/gpu.ts';
 export type { GpuOptions } from './worker/gpu-options.ts';
+export type { VllmAttachOptions, VllmOptions, VllmSharedOptions, VllmStartOptions } from './vllm/vllm-options.ts';
 export { tinker } from './tinker/tinker.ts';
 export type { TinkerOptions } from './tinker/tinker-options.ts';
 export type { AdamField, DialectName } from './tinker/dialects.ts';

@@ -20,7 +20,16 @@ describe.skipIf(python === undefined)('the worker', () => {
     await createTinyModel(join(root, 'model'));
     worker = await startWorker({
       python: python!,
-      arguments: ['--model', join(root, 'model'), '--device', 'cpu', '--state-dir', join(root, 'state'), '--threads', '1'],
+      arguments: [
+        '--model',
+        join(root, 'model'),
+        '--device',
+        'cpu',
+        '--state-dir',
+        join(root, 'state'),
+        '--threads',
+        '1',
+      ],
       logger: silent,
       startTimeoutMs: 120_000,
       signal: undefined,
@@ -36,6 +45,14 @@ describe.skipIf(python === undefined)('the worker', () => {
     backend: gpu({ model: join(root, 'model'), url: worker.url, apiKey: worker.apiKey, lora: 'full', logger: silent }),
     vocabularySize: tinyVocabularySize,
     messages: [{ role: 'user', content: 'How many students are there?' }],
-    openExport: (directory) => gpu({ model: directory, python: python!, device: 'cpu', lora: 'full', logger: silent, stateDirectory: join(root, 'export-state') }),
+    openExport: (directory) =>
+      gpu({
+        model: directory,
+        python: python!,
+        device: 'cpu',
+        lora: 'full',
+        logger: silent,
+        stateDirectory: join(root, 'export-state'),
+      }),
   }));
 });

@@ -10,11 +10,7 @@ import {
   type FakeVllmOptions,
 } from '@agent-lightning/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { connect } from '../../src/tinker/connection.ts';
-import { dialects } from '../../src/tinker/dialects.ts';
-import { TinkerBackend } from '../../src/tinker/tinker-backend.ts';
-import { createVllmPublisher } from '../../src/vllm/create-vllm-publisher.ts';
-import { resolveVllm, type VllmOptions } from '../../src/vllm/vllm-options.ts';
+import { gpu, type VllmOptions } from '../../src/index.ts';
 import { createTinyModel, tinyVocabularySize } from '../tinker/tiny-model.ts';
 
 let root: string;
@@ -26,6 +22,7 @@ beforeEach(async () => {
   await createTinyModel(join(root, 'model'));
   worker = await startFakeTinker({
     dialect: 'worker',
+    modelName: 'model',
     vocabularySize: tinyVocabularySize,
     adaptersDirectory: join(root, 'adapters'),
   });
@@ -37,7 +34,6 @@ afterEach(async () => {
   await rm(root, { recursive: true });
 });
 
-const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
 const row = {
   tokens: Int32Array.of(5, 6, 7),
   lossMask: Uint8Array.of(0, 1, 1),
@@ -48,35 +44,15 @@ const row = {
 async function createPolicy(
   options: Partial<VllmOptions> = {},
   server: FakeVllmOptions = {},
-  rank = 8,
 ): Promise<TrainablePolicy> {
   vllm = await startFakeVllm(server);
-  const { url, apiKey } = worker;
-  const lora = { rank, alpha: undefined, trainUnembed: false, trainMlp: true, trainAttention: true };
-  backend = new TinkerBackend({
-    name: 'test',
-    lora,
-    serverAdam: {},
-    logger: silent,
-    open: () =>
-      connect({
-        http: { url, apiKey, fetch },
-        dialect: dialects.worker,
-        model: undefined,
-        tokenizer: join(root, 'model'),
-        contextLength: undefined,
-        timeoutMs: 60_000,
-        retryForMs: 1_000,
-        logger: silent,
-        signal: undefined,
-        createPublisher: createVllmPublisher({
-          options: resolveVllm({ url: vllm.url, ...options }, {}),
-          loraRank: rank,
-          logger: silent,
-          signal: undefined,
-          fetch,
-        }),
-      }),
+  backend = gpu({
+    model: join(root, 'model'),
+    url: worker.url,
+    apiKey: worker.apiKey,
+    lora: { rank: 8 },
+    vllm: { url: vllm.url, ...options },
+    logger: { info: () => undefined, warn: () => undefined, error: () => undefined },
   });
   return await backend.createPolicy({ name: 'writer', seed: 0 });
 }
@@ -120,8 +96,17 @@ describe('a policy that vLLM samples', () => {
     }
   });
 
-  it('needs an adapter', async () => {
-    const policy = await createPolicy({}, {}, 0);
+  it('is refused without adapters, before anything starts', async () => {
+    vllm = await startFakeVllm();
+    expect(() => gpu({ model: root, lora: 'full', vllm: true })).toThrow(
+      expect.objectContaining({ code: 'option-unsupported', message: expect.stringContaining('adapters only') }),
+    );
+  });
+
+  it('needs a worker that says where its adapters are', async () => {
+    await worker.close();
+    worker = await startFakeTinker({ dialect: 'worker', modelName: 'model', vocabularySize: tinyVocabularySize });
+    const policy = await createPolicy();
     await expect(policy.publish(1)).rejects.toMatchObject({
       code: 'option-unsupported',
       message: expect.stringContaining('train with lora'),
