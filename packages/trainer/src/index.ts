@@ -26,7 +26,11 @@ export type {
   ValidationMetrics,
 } from './metrics.ts';
 
-// training on servers that speak the Tinker wire
-export { tinker, type TinkerOptions } from './tinker/tinker.ts';
+// where policies train
+export { gpu } from './worker/gpu.ts';
+export type { GpuOptions } from './worker/gpu-options.ts';
+export type { VllmAttachOptions, VllmOptions, VllmSharedOptions, VllmStartOptions } from './vllm/vllm-options.ts';
+export { tinker } from './tinker/tinker.ts';
+export type { TinkerOptions } from './tinker/tinker-options.ts';
 export type { AdamField, DialectName } from './tinker/dialects.ts';
 export type { LoraOptions } from './tinker/lora-options.ts';

@@ -22,13 +22,24 @@ export interface BigramSample {
  */
 export class BigramModel {
   readonly vocabularySize: number;
-  state: BigramState;
+  #state: BigramState;
   #gradient: Float64Array;
+  /** By the token before; of the state as it is. */
+  readonly #distributions = new Map<number, Float64Array>();
 
   constructor(vocabularySize: number, state: BigramState) {
     this.vocabularySize = vocabularySize;
-    this.state = state;
+    this.#state = state;
     this.#gradient = new Float64Array(state.logits.length);
+  }
+
+  get state(): BigramState {
+    return this.#state;
+  }
+
+  set state(state: BigramState) {
+    this.#state = state;
+    this.#distributions.clear();
   }
 
   /** Shape (T − 1,): the log-probability of each token after the one before it. */
@@ -121,15 +132,19 @@ export class BigramModel {
 
   /** Shape (V,): log-probabilities of the token after `previous`. */
   #distribution(previous: number, temperature: number = 1): Float64Array {
+    const known = temperature === 1 ? this.#distributions.get(previous) : undefined;
+    if (known !== undefined) return known;
     const offset = previous * this.vocabularySize;
     const shared = this.vocabularySize ** 2;
-    const { logits } = this.state;
+    const { logits } = this.#state;
     const row = new Float64Array(this.vocabularySize);
     for (let next = 0; next < row.length; next += 1)
       row[next] = (logits[offset + next]! + logits[shared + next]!) / temperature;
     const max = row.reduce((largest, value) => Math.max(largest, value), -Infinity);
     const logSum = max + Math.log(row.reduce((sum, value) => sum + Math.exp(value - max), 0));
-    return row.map((value) => value - logSum);
+    const distribution = row.map((value) => value - logSum);
+    if (temperature === 1) this.#distributions.set(previous, distribution);
+    return distribution;
   }
 }
 

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TrainerError } from '@agent-lightning/core';
@@ -21,16 +22,18 @@ export class Checkpoints {
   async save(policies: PolicySet, state: TrainerState): Promise<void> {
     const name = `step-${String(state.step).padStart(6, '0')}`;
     const partial = join(this.#directory, `partial-${name}`);
-    await rm(partial, { recursive: true, force: true });
+    const replaced = join(this.#directory, `replaced-${name}`);
+    await remove(policy, partial);
+    await remove(policy, replaced);
     await mkdir(partial, { recursive: true });
     await policies.saveState(partial);
     await writeAndSync(join(partial, 'trainer.json'), JSON.stringify(state));
     await syncDirectory(partial);
-    await rm(join(this.#directory, name), { recursive: true, force: true });
-    await rename(partial, join(this.#directory, name));
+    if (existsSync(this.#pathOf(state.step))) await rename(this.#pathOf(state.step), replaced);
+    await rename(partial, this.#pathOf(state.step));
     await syncDirectory(this.#directory);
-    for (const step of (await this.#steps()).slice(this.#keep))
-      await rm(this.#pathOf(step), { recursive: true, force: true });
+    await remove(policy, replaced);
+    for (const step of (await this.#steps()).slice(this.#keep)) await remove(policy, this.#pathOf(step));
   }
 
   /** The trainer state of the newest checkpoint, and where the policies' states are. */
@@ -59,4 +62,11 @@ export class Checkpoints {
   #pathOf(step: number): string {
     return join(this.#directory, `step-${String(step).padStart(6, '0')}`);
   }
+}
+
+/** Deletes a checkpoint, and what its states hold elsewhere. */
+async function remove(policy: TrainablePolicy, checkpoint: string): Promise<void> {
+  if (!existsSync(checkpoint)) return;
+  await policy.discardState?.(join(checkpoint, 'policy'));
+  await rm(checkpoint, { recursive: true, force: true });
 }

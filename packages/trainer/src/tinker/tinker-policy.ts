@@ -110,7 +110,10 @@ export class TinkerPolicy implements TrainablePolicy {
     };
     try {
       const datums = rows.map((row) => toDatum(row, loss.name, takesMask));
-      const pass = await this.#submitted(() => this.#beginPass('forward_backward', datums, loss, onAccepted));
+      const pass = await this.#submitted(async () => {
+        await this.#parts.publisher.beforeTraining?.();
+        return await this.#beginPass('forward_backward', datums, loss, onAccepted);
+      });
       return passResult(rows, loss, pass, what);
     } catch (error) {
       this.#gradientFailed(error, accepted);

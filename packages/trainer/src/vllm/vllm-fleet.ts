@@ -93,10 +93,16 @@ export class VllmFleet {
     });
   }
 
-  /** Ends servers of our own; on others, unloads what is ours. */
+  /** Ends servers of our own; on others, unloads what is ours. Nothing can be sampled any more, so that the files go too. */
   async close(): Promise<void> {
     await this.#lastCall;
-    const closed = await Promise.allSettled(this.#parts.servers.map((server) => server.close()));
+    const adapters = [...[...this.#live.values()].flat(), ...this.#leaving];
+    this.#live.clear();
+    this.#leaving.clear();
+    const closed = [
+      ...(await Promise.allSettled(this.#parts.servers.map((server) => server.close()))),
+      ...(await Promise.allSettled(adapters.map((adapter) => adapter.discard()))),
+    ];
     for (const result of closed)
       if (result.status === 'rejected') this.#parts.logger.warn(`closing vLLM: ${String(result.reason)}`);
   }
