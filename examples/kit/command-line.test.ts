@@ -8,8 +8,9 @@ const program = {
   defaultSteps: 20,
   outcome: 'Right answers',
   flags: { 'no-tools': 'takes its tools away' },
+  settings: { device: { value: 'NAME', meaning: 'what trains', default: 'auto' } },
 };
-const { flags: _, ...plainProgram } = program;
+const { flags: _, settings: __, ...plainProgram } = program;
 
 describe('the command line', () => {
   it('has defaults for everything', () => {
@@ -20,12 +21,14 @@ describe('the command line', () => {
       steps: 20,
       json: false,
       flags: { 'no-tools': false },
+      settings: { device: 'auto' },
     });
-    expect(readCommandLine(plainProgram, [])).toMatchObject({ flags: {} });
+    expect(readCommandLine(plainProgram, [])).toMatchObject({ flags: {}, settings: {} });
   });
 
   it('reads every flag', () => {
-    const args = '--seed 2 --validation-seed=77 --control shuffled --steps 3 --json --no-tools --resume runs/a';
+    const args =
+      '--seed 2 --validation-seed=77 --control shuffled --steps 3 --json --no-tools --device cpu --resume runs/a';
     expect(readCommandLine(program, args.split(' '))).toEqual({
       seed: 2,
       validationSeed: 77,
@@ -34,6 +37,7 @@ describe('the command line', () => {
       json: true,
       resume: 'runs/a',
       flags: { 'no-tools': true },
+      settings: { device: 'cpu' },
     });
     expect(readCommandLine(program, ['--run-directory', 'runs/b'])).toMatchObject({ runDirectory: 'runs/b' });
     expect(readCommandLine(program, ['--help', '--seed', 'x'])).toBe('help');
@@ -64,14 +68,16 @@ describe('the command line', () => {
     const flags = ['seed N', 'validation-seed M', 'control shuffled', 'steps N', 'run-directory DIR', 'resume DIR'];
     for (const flag of [...flags, 'json', 'help']) expect(usage).toContain(`\n  --${flag} `);
     expect(usage).toContain('\n  --no-tools           takes its tools away\n');
+    expect(usage).toContain('\n  --device NAME        what trains (default auto)\n');
     expect(usage).toMatch(/^Trains an example\.\n\n {2}npm run example -- \[options\]\n/);
   });
 
   it('can be said again', () => {
-    const args = '--seed 3 --validation-seed 4 --control shuffled --steps 2 --no-tools --resume runs/a'.split(' ');
-    const command = commandOf(program, readCommandLine(program, args) as ExampleOptions<'no-tools'>);
+    const args =
+      '--seed 3 --validation-seed 4 --control shuffled --steps 2 --no-tools --device cpu --resume runs/a'.split(' ');
+    const command = commandOf(program, readCommandLine(program, args) as ExampleOptions<'no-tools', 'device'>);
     expect(command).toBe(`npm run example -- ${args.join(' ')}`);
-    expect(commandOf(program, readCommandLine(program, []) as ExampleOptions<'no-tools'>)).toBe(
+    expect(commandOf(program, readCommandLine(program, []) as ExampleOptions<'no-tools', 'device'>)).toBe(
       'npm run example -- --seed 0',
     );
   });

@@ -1,8 +1,16 @@
 /** What an example's program can be told. */
 import { parseArgs } from 'node:util';
 
+/** A flag that takes a value. */
+export interface Setting {
+  /** What stands for the value in the help, such as `DIR`. */
+  readonly value: string;
+  readonly meaning: string;
+  readonly default: string;
+}
+
 /** A program that trains an example. */
-export interface ExampleProgram<Flag extends string = never> {
+export interface ExampleProgram<Flag extends string = never, Name extends string = never> {
   /** What starts it, such as `npm run quickstart`. */
   readonly command: string;
   /** What it does, in a sentence. */
@@ -13,9 +21,11 @@ export interface ExampleProgram<Flag extends string = never> {
   readonly outcome: string;
   /** Flags of its own, which take no value, and what each does. */
   readonly flags?: Readonly<Record<Flag, string>>;
+  /** Flags of its own that take a value. */
+  readonly settings?: Readonly<Record<Name, Setting>>;
 }
 
-export interface ExampleOptions<Flag extends string = never> {
+export interface ExampleOptions<Flag extends string = never, Name extends string = never> {
   readonly seed: number;
   readonly validationSeed: number;
   readonly control: 'none' | 'shuffled';
@@ -26,13 +36,21 @@ export interface ExampleOptions<Flag extends string = never> {
   readonly runDirectory?: string;
   /** The program's own flags: whether each was given. */
   readonly flags: Readonly<Record<Flag, boolean>>;
+  /** The values of the program's own settings. */
+  readonly settings: Readonly<Record<Name, string>>;
 }
 
 /** A flag that is not understood; the message says which, and what to write instead. */
 export class UsageError extends Error {}
 
-export function usageOf({ command, purpose, defaultSteps, flags }: ExampleProgram<string>): string {
-  const own = Object.entries(flags ?? {}).map(([flag, meaning]) => `  --${flag.padEnd(18)} ${meaning}\n`);
+export function usageOf({ command, purpose, defaultSteps, flags, settings }: ExampleProgram<string, string>): string {
+  const own = [
+    ...Object.entries(flags ?? {}),
+    ...Object.entries(settings ?? {}).map(([name, setting]): [string, string] => [
+      `${name} ${setting.value}`,
+      `${setting.meaning} (default ${setting.default})`,
+    ]),
+  ].map(([flag, meaning]) => `  --${flag.padEnd(18)} ${meaning}\n`);
   return `${purpose}
 
   ${command} -- [options]
@@ -49,11 +67,11 @@ ${own.join('')}  --run-directory DIR  where the run is kept (default runs/<time>
 }
 
 /** The options, or `help` when that was asked for. @throws UsageError */
-export function readCommandLine<Flag extends string>(
-  program: ExampleProgram<Flag>,
+export function readCommandLine<Flag extends string, Name extends string>(
+  program: ExampleProgram<Flag, Name>,
   args: readonly string[],
-): ExampleOptions<Flag> | 'help' {
-  const values = parse(args, flagsOf(program));
+): ExampleOptions<Flag, Name> | 'help' {
+  const values = parse(args, flagsOf(program), settingsOf(program));
   if (values.help === true) return 'help';
   const control = values.control ?? 'none';
   if (control !== 'none' && control !== 'shuffled')
@@ -71,13 +89,16 @@ export function readCommandLine<Flag extends string>(
     ...(values.resume === undefined ? {} : { resume: values.resume }),
     ...(values['run-directory'] === undefined ? {} : { runDirectory: values['run-directory'] }),
     flags: Object.fromEntries(flagsOf(program).map((flag) => [flag, given[flag] === true])) as Record<Flag, boolean>,
+    settings: Object.fromEntries(
+      settingsOf(program).map((name) => [name, given[name] ?? program.settings?.[name].default]),
+    ) as Record<Name, string>,
   };
 }
 
 /** The command that runs the program with these options, without those that are as by default. */
-export function commandOf<Flag extends string>(
-  program: ExampleProgram<Flag>,
-  { seed, validationSeed, control, steps, resume, flags }: ExampleOptions<Flag>,
+export function commandOf<Flag extends string, Name extends string>(
+  program: ExampleProgram<Flag, Name>,
+  { seed, validationSeed, control, steps, resume, flags, settings }: ExampleOptions<Flag, Name>,
 ): string {
   return [
     `${program.command} -- --seed ${seed}`,
@@ -85,19 +106,27 @@ export function commandOf<Flag extends string>(
     control === 'none' ? '' : ` --control ${control}`,
     steps === program.defaultSteps ? '' : ` --steps ${steps}`,
     ...flagsOf(program).map((flag) => (flags[flag] ? ` --${flag}` : '')),
+    ...settingsOf(program).map((name) =>
+      settings[name] === program.settings?.[name].default ? '' : ` --${name} ${settings[name]}`,
+    ),
     resume === undefined ? '' : ` --resume ${resume}`,
   ].join('');
 }
 
-function flagsOf<Flag extends string>({ flags }: ExampleProgram<Flag>): readonly Flag[] {
+function flagsOf<Flag extends string>({ flags }: ExampleProgram<Flag, string>): readonly Flag[] {
   return Object.keys(flags ?? {}) as Flag[];
 }
 
-function parse(args: readonly string[], flags: readonly string[]) {
+function settingsOf<Name extends string>({ settings }: ExampleProgram<string, Name>): readonly Name[] {
+  return Object.keys(settings ?? {}) as Name[];
+}
+
+function parse(args: readonly string[], flags: readonly string[], settings: readonly string[]) {
   const text = { type: 'string' } as const;
   const flag = { type: 'boolean' } as const;
   const options = {
     ...Object.fromEntries(flags.map((name) => [name, flag])),
+    ...Object.fromEntries(settings.map((name) => [name, text])),
     seed: text,
     'validation-seed': text,
     control: text,

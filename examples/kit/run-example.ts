@@ -13,16 +13,16 @@ import {
 import { summarize, toJsonLine } from './summary.ts';
 
 /** What the command line asked for, and how to tell the trainer. */
-export interface ExampleRun<Flag extends string = never> {
-  readonly options: ExampleOptions<Flag>;
+export interface ExampleRun<Flag extends string = never, Name extends string = never> {
+  readonly options: ExampleOptions<Flag, Name>;
   readonly trainerOptions: Pick<TrainerOptions<unknown>, 'seed' | 'control' | 'runDirectory' | 'resumeHint'>;
   readonly fitOptions: Required<Pick<FitOptions<unknown>, 'steps' | 'resume'>>;
 }
 
 /** Exit codes: 2 for a flag that is not understood, 1 for a failure, 130 for a run that was interrupted and saved. */
-export async function runExample<Flag extends string = never>(
-  program: ExampleProgram<Flag>,
-  train: (run: ExampleRun<Flag>) => Promise<TrainingResult>,
+export async function runExample<Flag extends string = never, Name extends string = never>(
+  program: ExampleProgram<Flag, Name>,
+  train: (run: ExampleRun<Flag, Name>) => Promise<TrainingResult>,
 ): Promise<void> {
   try {
     const options = readCommandLine(program, process.argv.slice(2));
@@ -44,7 +44,10 @@ export async function runExample<Flag extends string = never>(
   }
 }
 
-function toRun<Flag extends string>(program: ExampleProgram<Flag>, options: ExampleOptions<Flag>): ExampleRun<Flag> {
+function toRun<Flag extends string, Name extends string>(
+  program: ExampleProgram<Flag, Name>,
+  options: ExampleOptions<Flag, Name>,
+): ExampleRun<Flag, Name> {
   const runDirectory = options.resume ?? options.runDirectory;
   return {
     options,

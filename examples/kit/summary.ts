@@ -4,9 +4,9 @@ import type { TrainingResult } from '@agent-lightning/trainer';
 import { commandOf, type ExampleOptions, type ExampleProgram } from './command-line.ts';
 
 /** A few lines for people. */
-export function summarize<Flag extends string>(
-  program: ExampleProgram<Flag>,
-  options: ExampleOptions<Flag>,
+export function summarize<Flag extends string, Name extends string>(
+  program: ExampleProgram<Flag, Name>,
+  options: ExampleOptions<Flag, Name>,
   result: TrainingResult,
 ): string {
   const { validationBefore, validationAfter, modelDirectory, runDirectory } = result;
@@ -31,9 +31,9 @@ export function summarize<Flag extends string>(
 }
 
 /** The whole result as one line of JSON. */
-export function toJsonLine(options: ExampleOptions<string>, result: TrainingResult): string {
-  const { seed, control, validationSeed, flags } = options;
-  return JSON.stringify({ seed, control, validationSeed, ...flags, ...result });
+export function toJsonLine(options: ExampleOptions<string, string>, result: TrainingResult): string {
+  const { seed, control, validationSeed, flags, settings } = options;
+  return JSON.stringify({ seed, control, validationSeed, ...flags, ...settings, ...result });
 }
 
 function percent(share: number | undefined): string {
