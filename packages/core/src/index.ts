@@ -178,6 +178,20 @@ export {
 export { checkTokenWeighting } from './lightning-rl/loss-weights.ts';
 export { buildRows, type RowLayout } from './lightning-rl/rows.ts';
 export { lossAndDerivative, toSurrogateRow, type LossAndDerivative } from './lightning-rl/losses.ts';
+export {
+  policyLossAndDerivative,
+  policyLosses,
+  type PolicyLoss,
+  type PolicyLossValue,
+} from './lightning-rl/policy-loss.ts';
+export { type RatioBounds, type SequenceRow } from './lightning-rl/sequence-ratio.ts';
+export {
+  builtInLoss,
+  isTrainable,
+  objectiveAndDerivative,
+  type Objective,
+  type ObjectiveRow,
+} from './lightning-rl/objective.ts';
 export { policyDrift, type PolicyDrift } from './lightning-rl/policy-drift.ts';
 export { penalizeDivergence } from './lightning-rl/reference-penalty.ts';
 export type {

@@ -1,22 +1,28 @@
 // training
 export { Trainer } from './trainer.ts';
 export type { TrainerHooks, TrainerOptions, TrainingGateway } from './trainer-options.ts';
+export type { PolicyOptions } from './policies/policy-options.ts';
 export type { FitOptions } from './fit-options.ts';
 export type { DevOptions, DevReport } from './dev.ts';
 export type { StopReason, TrainingResult } from './training-result.ts';
 
 // algorithms
 export { grpo, type Grpo, type GrpoOptions } from './grpo.ts';
+export type { GrpoLoss, GrpoLossOptions } from './grpo-loss.ts';
 
 // what a run shows
 export type { Logger } from './progress/logger.ts';
 export type { ProgressMode } from './progress/progress.ts';
 export type {
   CurvePoint,
+  IdleShare,
   OffPolicyMetrics,
   PhaseSeconds,
+  PolicyMetrics,
   RewardSummary,
+  StalenessMetrics,
   StepMetrics,
+  TrainedMetrics,
   ValidationMetrics,
 } from './metrics.ts';
 

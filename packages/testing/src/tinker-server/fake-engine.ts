@@ -81,7 +81,7 @@ interface LiveModel {
   readonly rank: number;
   sequence: number;
   /** What each sequence id was, and its future. */
-  readonly seen: Map<number, { readonly body: string; readonly requestId: string }>;
+  readonly seen: Map<number, { readonly body: string; requestId: string; readonly result: object | FakeFault }>;
 }
 
 interface Sampler {
@@ -240,13 +240,16 @@ export class FakeEngine {
     const seen = live.seen.get(sequence);
     if (seen !== undefined && isNumbered) {
       if (seen.body !== text) throw new FakeFault(409, `seq_id ${sequence} was another request`, 'seq_id');
+      // The worker forgets a result for good; a Tinker server gives a new future for it.
+      if (this.#options.dialect === 'tinker' && !this.#futures.has(seen.requestId))
+        seen.requestId = this.#finish(seen.result);
       return seen.requestId;
     }
     if (isNumbered && sequence <= live.sequence) throw new FakeFault(409, `seq_id ${sequence} is over`, 'seq_id');
     const result = this.#apply(route, live, body);
     const requestId = this.#finish(result);
     live.sequence = Math.max(live.sequence, sequence);
-    live.seen.set(sequence, { body: text, requestId });
+    live.seen.set(sequence, { body: text, requestId, result });
     this.applied.push({ modelId: live.id, sequence, route });
     return requestId;
   }
