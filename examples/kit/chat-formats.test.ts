@@ -1,7 +1,7 @@
-import { ChatTemplate } from '@agent-lightning/embedded';
+import { ChatTemplate } from '@agent-lightning/text';
 import { describe, expect, it } from 'vitest';
 
-import { plainChat, toolChat } from './chat-formats.ts';
+import { plainChat, toolChat, type ChatFormat } from './chat-formats.ts';
 
 const calculator = {
   type: 'function',
@@ -17,24 +17,30 @@ const call = {
   function: { name: 'calculator', arguments: '{"expression":"\\"1\\" + 2"}' },
 };
 
+function templateOf({ template }: ChatFormat): ChatTemplate {
+  return new ChatTemplate({ template, name: 'the kit' }, {});
+}
+
 describe('the plain chat', () => {
   it('writes each message after its role', () => {
     const messages = [
       { role: 'system', content: 'Be brief.' },
       { role: 'user', content: 'Hi' },
     ];
-    expect(new ChatTemplate(plainChat.template, {}).render(messages)).toBe(
-      '<|system|>Be brief.<|end|><|user|>Hi<|end|><|assistant|>',
-    );
+    expect(templateOf(plainChat).render(messages)).toBe('<|system|>Be brief.<|end|><|user|>Hi<|end|><|assistant|>');
   });
 });
 
 describe('the chat with tools', () => {
-  const template = new ChatTemplate(toolChat.template, {});
+  it('tells the gateway how calls are written', () => {
+    expect(templateOf(toolChat).toolCallFormat).toBe('hermes');
+  });
+
+  const template = templateOf(toolChat);
 
   it('is the plain chat where there are none', () => {
     const messages = [{ role: 'user', content: 'Hi' }];
-    expect(template.render(messages)).toBe(new ChatTemplate(plainChat.template, {}).render(messages));
+    expect(template.render(messages)).toBe(templateOf(plainChat).render(messages));
   });
 
   it('tells what tools there are, in few tokens', () => {

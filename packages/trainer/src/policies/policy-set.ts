@@ -54,6 +54,11 @@ export class PolicySet {
     await this.#each(directory, 'policy', 'policies', (policy, path) => policy.loadState(path));
   }
 
+  /** Frees what the states below `directory` hold elsewhere; called before it is deleted. */
+  async discardState(directory: string): Promise<void> {
+    await this.#each(directory, 'policy', 'policies', async (policy, path) => policy.discardState?.(path));
+  }
+
   /** Writes the weights: into `directory`, or where there are several into a folder below it for each. */
   async exportModel(directory: string): Promise<void> {
     await this.#each(directory, '', '', (policy, path) => policy.exportModel(path));

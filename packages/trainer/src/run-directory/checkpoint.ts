@@ -23,8 +23,8 @@ export class Checkpoints {
     const name = `step-${String(state.step).padStart(6, '0')}`;
     const partial = join(this.#directory, `partial-${name}`);
     const replaced = join(this.#directory, `replaced-${name}`);
-    await remove(policy, partial);
-    await remove(policy, replaced);
+    await remove(policies, partial);
+    await remove(policies, replaced);
     await mkdir(partial, { recursive: true });
     await policies.saveState(partial);
     await writeAndSync(join(partial, 'trainer.json'), JSON.stringify(state));
@@ -32,8 +32,8 @@ export class Checkpoints {
     if (existsSync(this.#pathOf(state.step))) await rename(this.#pathOf(state.step), replaced);
     await rename(partial, this.#pathOf(state.step));
     await syncDirectory(this.#directory);
-    await remove(policy, replaced);
-    for (const step of (await this.#steps()).slice(this.#keep)) await remove(policy, this.#pathOf(step));
+    await remove(policies, replaced);
+    for (const step of (await this.#steps()).slice(this.#keep)) await remove(policies, this.#pathOf(step));
   }
 
   /** The trainer state of the newest checkpoint, and where the policies' states are. */
@@ -65,8 +65,8 @@ export class Checkpoints {
 }
 
 /** Deletes a checkpoint, and what its states hold elsewhere. */
-async function remove(policy: TrainablePolicy, checkpoint: string): Promise<void> {
+async function remove(policies: PolicySet, checkpoint: string): Promise<void> {
   if (!existsSync(checkpoint)) return;
-  await policy.discardState?.(join(checkpoint, 'policy'));
+  await policies.discardState(checkpoint);
   await rm(checkpoint, { recursive: true, force: true });
 }
