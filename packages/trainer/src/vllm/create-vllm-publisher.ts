@@ -26,14 +26,19 @@ export function createVllmPublisher(
   return async ({ client, text, contextLength }) => {
     const closing = new AbortController();
     const { directory, chatTemplate } = text;
-    const fleet = await openFleet({
-      options,
-      model: { directory, loraRank, contextLength, toolCallFormat: chatTemplate?.toolCallFormat },
-      clock,
-      logger,
-      fetch,
-      signal: signal === undefined ? closing.signal : AbortSignal.any([signal, closing.signal]),
-    });
-    return new VllmPublisher({ fleet, client, sleeps: options.sleep, closing });
+    try {
+      const fleet = await openFleet({
+        options,
+        model: { directory, loraRank, contextLength, toolCallFormat: chatTemplate?.toolCallFormat },
+        clock,
+        logger,
+        fetch,
+        signal: signal === undefined ? closing.signal : AbortSignal.any([signal, closing.signal]),
+      });
+      return new VllmPublisher({ fleet, client, sleeps: options.sleep, closing });
+    } catch (error) {
+      closing.abort(error); // replicas that did come up are not watched any more
+      throw error;
+    }
   };
 }

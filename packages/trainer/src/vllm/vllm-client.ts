@@ -1,5 +1,6 @@
 /** One vLLM server's administrative wire: health, models, adapters, what is running, one-token completions. */
 import { BackendError, ConfigurationError } from '@agent-lightning/core';
+import { readBusyAdapters } from './busy-adapters.ts';
 
 export interface VllmClientOptions {
   /** Without `/v1` and without a trailing slash. */
@@ -69,18 +70,15 @@ export class VllmClient {
     if (reply.status !== 200 && reply.status !== 404) throw this.#refused(route, reply);
   }
 
-  /** Adapters that calls run on or wait for. */
-  async busyAdapters(): Promise<ReadonlySet<string>> {
+  /** Adapters that calls run on or wait for; 'unknown' when calls run and the server does not say on which. */
+  async busyAdapters(): Promise<ReadonlySet<string> | 'unknown'> {
     const reply = await this.#send('GET', '/metrics', undefined, quickMs);
-    const calls = sumOf(reply.text, 'vllm:num_requests_running') + sumOf(reply.text, 'vllm:num_requests_waiting');
-    if (reply.status !== 200 || Number.isNaN(calls)) {
-      throw this.#needs(
-        'it shows no vllm:num_requests_running under /metrics, so it is not known when an old adapter may be unloaded',
-        'without --disable-log-stats',
-      );
-    }
-    // The newest series is the truth, and an idle server leaves its last one standing.
-    return calls === 0 ? new Set() : newestAdapters(reply.text);
+    const busy = reply.status === 200 ? readBusyAdapters(reply.text) : undefined;
+    if (busy !== undefined) return busy;
+    throw this.needs(
+      'it shows no vllm:num_requests_running under /metrics, so it is not known when an old adapter may be unloaded',
+      'without --disable-log-stats',
+    );
   }
 
   async completeOneToken(model: string, prompt: string, sampling: object): Promise<OneToken> {
@@ -107,13 +105,18 @@ export class VllmClient {
 
   /** @throws {ConfigurationError} `option-unsupported`, naming the flag that the server needs */
   needs(problem: string, flag: string): ConfigurationError {
-    return this.#needs(problem, flag);
+    return new ConfigurationError(
+      `vLLM at ${this.url} cannot serve a policy in training: ${problem}. Start it ${flag}.`,
+      {
+        code: 'option-unsupported',
+      },
+    );
   }
 
   async #develop(path: string): Promise<void> {
     const reply = await this.#send('POST', path, undefined, slowMs);
     if (reply.status === 404) {
-      throw this.#needs(
+      throw this.needs(
         'it has no route /sleep',
         'with --enable-sleep-mode and the environment variable VLLM_SERVER_DEV_MODE=1',
       );
@@ -123,25 +126,16 @@ export class VllmClient {
 
   #loadError({ status, message, json }: Reply, path: string): ConfigurationError | undefined {
     if (status === 404 && (json as { detail?: unknown } | undefined)?.detail !== undefined)
-      return this.#needs(
+      return this.needs(
         'it has no route /v1/load_lora_adapter',
         'with the environment variable VLLM_ALLOW_RUNTIME_LORA_UPDATING=True',
       );
-    if (/lora is not enabled/i.test(message)) return this.#needs(message, 'with --enable-lora');
-    if (/max_lora_rank/.test(message)) return this.#needs(message, 'with a --max-lora-rank of at least the adapter');
+    if (/lora is not enabled/i.test(message)) return this.needs(message, 'with --enable-lora');
+    if (/max_lora_rank/.test(message)) return this.needs(message, 'with a --max-lora-rank of at least the adapter');
     if (status !== 404) return undefined;
     return new ConfigurationError(
       `vLLM at ${this.url} finds no adapter in ${path} (${message}). It must see the same files under the same path as the training worker: run both on one machine, or share that directory.`,
       { code: 'option-invalid' },
-    );
-  }
-
-  #needs(problem: string, flag: string): ConfigurationError {
-    return new ConfigurationError(
-      `vLLM at ${this.url} cannot serve a policy in training: ${problem}. Start it ${flag}.`,
-      {
-        code: 'option-unsupported',
-      },
     );
   }
 
@@ -216,29 +210,4 @@ function readReply(status: number, text: string): Reply {
   }
   const { error } = (json ?? {}) as { error?: { message?: unknown } };
   return { status, text, json, message: typeof error?.message === 'string' ? error.message : text };
-}
-
-/** Of all engines; NaN where the metric is not there. */
-function sumOf(metrics: string, name: string): number {
-  const values = seriesOf(metrics, name).map(({ value }) => value);
-  return values.length === 0 ? Number.NaN : values.reduce((sum, value) => sum + value, 0);
-}
-
-function newestAdapters(metrics: string): ReadonlySet<string> {
-  const series = seriesOf(metrics, 'vllm:lora_requests_info');
-  const newest = series.toSorted((a, b) => b.value - a.value)[0];
-  const listed = ['running_lora_adapters', 'waiting_lora_adapters'].flatMap((label) =>
-    (new RegExp(`${label}="([^"]*)"`).exec(newest?.labels ?? '')?.[1] ?? '').split(','),
-  );
-  return new Set(listed.map((name) => name.trim()).filter((name) => name !== ''));
-}
-
-function seriesOf(metrics: string, name: string): readonly { readonly labels: string; readonly value: number }[] {
-  return metrics
-    .split('\n')
-    .filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `))
-    .map((line) => ({
-      labels: line.slice(0, line.lastIndexOf(' ')),
-      value: Number(line.slice(line.lastIndexOf(' '))),
-    }));
 }

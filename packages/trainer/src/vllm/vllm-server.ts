@@ -75,7 +75,8 @@ export class VllmServer {
   async unloadIfIdle(name: string): Promise<boolean> {
     const { client } = this.#parts;
     try {
-      if ((await client.busyAdapters()).has(name)) return false;
+      const busy = await client.busyAdapters();
+      if (busy === 'unknown' || busy.has(name)) return false;
       await client.unloadAdapter(name);
       this.#wanted.delete(name);
       return true;
@@ -87,7 +88,8 @@ export class VllmServer {
 
   /** Whether calls run or wait on any adapter. */
   async isBusy(): Promise<boolean> {
-    return (await this.#parts.client.busyAdapters()).size > 0;
+    const busy = await this.#parts.client.busyAdapters();
+    return busy === 'unknown' || busy.size > 0;
   }
 
   async sleep(): Promise<void> {
