@@ -41,6 +41,12 @@ export {
 export type { AppliedOperation, FakeEngine } from './tinker-server/fake-engine.ts';
 export type { FakeDialect } from './tinker-server/fake-shapes.ts';
 
+// recorded conversations with training servers
+export { exerciseBackend, type ExerciseOptions } from './exchange/exercise-backend.ts';
+export type { ExchangeFixture, RecordedExchange } from './exchange/exchange-fixture.ts';
+export { startRecordingProxy, type RecordingProxy } from './exchange/recording-proxy.ts';
+export { startReplayServer, type ReplayDifference, type ReplayServer } from './exchange/replay-server.ts';
+
 // contract suite of stores
 export { describeStore } from './store/describe-store.ts';
 export type { OpenStore, StoreSuiteOptions, StoreUnderTest } from './store/store-fixture.ts';

@@ -55,11 +55,11 @@ export class Patience {
     this.#deadlineMs = options.clock.now() + options.timeoutMs;
   }
 
-  /** What is left until the deadline, at most `ms`. @throws {TimeoutError} `timed-out` when nothing is left; `cancelled` */
+  /** What is left until the deadline, at most `ms`, in whole milliseconds. @throws {TimeoutError} `timed-out` when nothing is left; `cancelled` */
   remaining(ms: number): number {
     throwIfAborted(this.signal);
     const left = this.#deadlineMs - this.#options.clock.now();
-    if (left > 0) return Math.min(left, ms);
+    if (left > 0) return Math.ceil(Math.min(left, ms)); // timers take whole milliseconds
     throw new TimeoutError(
       `${this.what} had no result after ${this.#options.timeoutMs} ms; the server may still be working on it. Give it more time with timeoutMs.`,
       { code: 'timed-out' },

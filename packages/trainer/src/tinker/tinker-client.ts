@@ -1,6 +1,6 @@
 /** A session with a Tinker-style server: heartbeats, capabilities, models, sampling. */
 import { randomUUID } from 'node:crypto';
-import { BackendError, type LightningErrorCode } from '@agent-lightning/core';
+import { BackendError, LightningError, type LightningErrorCode } from '@agent-lightning/core';
 import type { Logger } from '../progress/logger.ts';
 import { awaitFuture } from './await-future.ts';
 import type { HttpOptions, HttpRequest } from './http-exchange.ts';
@@ -225,9 +225,7 @@ export class TinkerClient {
         patience,
         invalid: 'backend-failed',
         missing: 'session-lost',
-      }).catch(
-        () => undefined, // no answer: the next beat may get one
-      );
+      }).catch(ignoreNoAnswer);
       if (signal.aborted) return;
       if (result?.ok === true) {
         lastMs = clock.now();
@@ -243,6 +241,11 @@ export class TinkerClient {
       }
     }
   }
+}
+
+/** The next heartbeat may get one. */
+function ignoreNoAnswer(error: unknown): undefined {
+  if (!LightningError.isInstance(error)) throw error;
 }
 
 function requestIdOf(reply: JsonObject, what: string): string {

@@ -68,6 +68,7 @@ export class TinkerPolicy implements TrainablePolicy {
   #step = 0;
   #draws = 0;
   #toldOfKeptStates = false;
+  #toldOfMeans = false;
 
   private constructor(parts: TinkerPolicyParts, model: TinkerModel) {
     this.name = parts.spec.policy;
@@ -114,6 +115,7 @@ export class TinkerPolicy implements TrainablePolicy {
         await this.#parts.publisher.beforeTraining?.();
         return await this.#beginPass('forward_backward', datums, loss, onAccepted);
       });
+      this.#warnOfMeans(pass);
       return passResult(rows, loss, pass, what);
     } catch (error) {
       this.#gradientFailed(error, accepted);
@@ -232,6 +234,15 @@ export class TinkerPolicy implements TrainablePolicy {
     if (accepted === 0) return;
     if (accepted > 1 || !this.#parts.dialect.dropsFailedGradient) this.#hasBadGradient = true;
     else if (LightningError.isInstance(error) && error.code === 'numerics') this.#hasGradient = false;
+  }
+
+  /** SkyRL's JAX backend, which alone reports no metrics, averages losses where every other server sums. */
+  #warnOfMeans({ metrics }: PassOutput): void {
+    if (this.#toldOfMeans || this.#parts.dialect.name !== 'skyrl' || Object.keys(metrics).length > 0) return;
+    this.#toldOfMeans = true;
+    this.#parts.logger.warn(
+      "this SkyRL server looks like its JAX backend, which divides each row's loss by the sum of its weights and averages rows: gradients are not those of the algorithm, and explode where weights of both signs cancel. Train with its FSDP or Megatron backend.",
+    );
   }
 
   /** A server forgets a gradient when the weights are loaded anew. */

@@ -61,12 +61,11 @@ export class SamplingSession {
   }
 
   async #ask(prompt: Int32Array, fields: JsonObject, signal: AbortSignal | undefined): Promise<JsonObject> {
-    this.#sequence += 1;
     const body = {
       ...fields,
       prompt: toModelInput(prompt),
       sampling_session_id: this.id,
-      seq_id: this.#sequence,
+      seq_id: ++this.#sequence,
       type: 'sample',
     };
     return await this.#client.run('/api/v1/asample', body, {

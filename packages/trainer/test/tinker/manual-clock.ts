@@ -5,7 +5,7 @@ import type { Clock } from '../../src/tinker/patience.ts';
 export class ManualClock implements Clock {
   /** Every wait of a call, in ms. */
   readonly waits: number[] = [];
-  #nowMs = 0;
+  #nowMs = 0.3; // real clocks give fractions
   readonly #watchers = new Set<() => void>();
 
   now(): number {

@@ -1,0 +1,84 @@
+/** Every call of a training backend once, one after the other, for recording what it says to its server. */
+import { join } from 'node:path';
+import {
+  LightningError,
+  type JsonValue,
+  type Loss,
+  type PolicyRelease,
+  type TrainingBackend,
+} from '@agent-lightning/core';
+import { choosable, makeRows } from '../backend/backend-fixture.ts';
+import { collectGeneration } from '../backend/collect-generation.ts';
+
+export interface ExerciseOptions {
+  /** Token ids are below this. @default 256 */
+  readonly vocabularySize?: number;
+  /** An empty directory, for a saved state. */
+  readonly directory: string;
+}
+
+/** The results of a step that a server may refuse: what it gave, or the code of its error. */
+type Outcome = JsonValue;
+
+/**
+ * Trains, publishes, samples, saves, loads; and closes the backend.
+ * @returns what each step gave, rounded so that another machine's last digits do not count
+ */
+export async function exerciseBackend(
+  backend: TrainingBackend,
+  options: ExerciseOptions,
+): Promise<Readonly<Record<string, Outcome>>> {
+  const results: Record<string, Outcome> = {};
+  const rows = makeRows(options.vocabularySize ?? 256, 3, 1);
+  const step = async (name: string, work: () => Promise<unknown>): Promise<void> => {
+    results[name] = await work().then(toResult, codeOf);
+  };
+  const capabilities = await backend.capabilities();
+  const adam = choosable({ learningRate: 0.01, beta1: 0.8, weightDecay: 0.1, maxGradientNorm: 1 }, capabilities);
+  const adamOrFixed = { ...capabilities.fixedAdam, ...adam };
+  const policy = await backend.createPolicy({ name: 'writer', seed: 1 });
+  await step('forward', () => policy.forward(rows));
+  for (const loss of everyLoss) {
+    if (capabilities.losses.includes(loss.name)) await step(loss.name, () => policy.forwardBackward(rows, loss));
+  }
+  await step('optimStep', () => policy.optimStep(adamOrFixed));
+  await step('forwardBase', () => policy.forwardBase(rows));
+  await step('publish', async () => sample(await policy.publish(1)));
+  await step('baseRelease', async () => sample(await backend.baseRelease()));
+  await step('saveState', () => policy.saveState(join(options.directory, 'state')));
+  await step('loadState', () => policy.loadState(join(options.directory, 'state')));
+  await step('forward again', () => policy.forward(rows));
+  if (policy.discardState !== undefined)
+    await step('discardState', () => policy.discardState!(join(options.directory, 'state')));
+  await backend.close();
+  return results;
+}
+
+const everyLoss: readonly Loss[] = [
+  { name: 'cross_entropy' },
+  { name: 'importance_sampling' },
+  { name: 'ppo', clipLow: 0.8, clipHigh: 1.2 },
+  { name: 'cispo', clipLow: 0.8, clipHigh: 1.2 },
+];
+
+async function sample(release: PolicyRelease | undefined): Promise<unknown> {
+  if (release?.kind !== 'engine') return release?.kind ?? 'none';
+  const prompt = Int32Array.of(1, 2, 3, 4);
+  const request = { input: { prompt }, maxTokens: 4, temperature: 0.7, seed: 3, choices: 2 };
+  const { choices } = await collectGeneration(release.engine, request);
+  return choices.map(({ tokens, logprobs, reason }) => ({ tokens, logprobs, reason }));
+}
+
+/** JSON with numbers to five digits. */
+function toResult(value: unknown): Outcome {
+  const text = JSON.stringify(value ?? null, (_, inner: unknown) => {
+    if (typeof inner === 'number') return Number(inner.toPrecision(5));
+    return ArrayBuffer.isView(inner) ? [...(inner as Float32Array)] : inner;
+  });
+  return JSON.parse(text) as JsonValue;
+}
+
+function codeOf(error: unknown): Outcome {
+  if (LightningError.isInstance(error)) return { error: error.code };
+  throw error;
+}

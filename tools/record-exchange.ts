@@ -1,0 +1,73 @@
+/**
+ * Records what our client and a Tinker-style server say to each other, as a fixture for the conformance tests.
+ *
+ *     node --conditions=@agent-lightning/source tools/record-exchange.ts --dialect skyrl --url http://127.0.0.1:8000 \
+ *       --model NAME --tokenizer DIR [--api-key KEY] [--context-length N] [--rank N] [--server 'SkyRL 0.3.0, JAX on CPU'] --out FILE
+ *
+ * With `--proxy-only` nothing is exercised: the proxy's URL is printed, and Ctrl+C writes what passed through it.
+ */
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { ConfigurationError, type JsonValue } from '@agent-lightning/core';
+import { exerciseBackend, startRecordingProxy, type ExchangeFixture } from '@agent-lightning/testing';
+import { tinker, type DialectName } from '@agent-lightning/trainer';
+
+const { values } = parseArgs({
+  options: {
+    dialect: { type: 'string', default: 'tinker' },
+    url: { type: 'string' },
+    model: { type: 'string' },
+    tokenizer: { type: 'string' },
+    'api-key': { type: 'string' },
+    'context-length': { type: 'string' },
+    rank: { type: 'string', default: '8' },
+    server: { type: 'string' },
+    out: { type: 'string' },
+    'proxy-only': { type: 'boolean', default: false },
+  },
+});
+
+const url = required('url');
+const out = required('out');
+const proxy = await startRecordingProxy(url);
+let results: JsonValue = {};
+if (values['proxy-only']) {
+  console.log(proxy.url);
+  await once(process, 'SIGINT');
+} else {
+  const directory = await mkdtemp(join(tmpdir(), 'record-exchange-'));
+  const apiKey = values['api-key'];
+  const contextLength = values['context-length'];
+  results = await exerciseBackend(
+    tinker({
+      url: proxy.url,
+      model: required('model'),
+      tokenizer: required('tokenizer'),
+      dialect: values.dialect as DialectName,
+      lora: { rank: Number(values.rank) },
+      ...(apiKey === undefined ? {} : { apiKey }),
+      ...(contextLength === undefined ? {} : { contextLength: Number(contextLength) }),
+    }),
+    { directory },
+  );
+  await rm(directory, { recursive: true });
+}
+await proxy.close();
+const fixture: ExchangeFixture = {
+  format: 'agent-lightning-exchange',
+  formatVersion: 1,
+  server: values.server ?? `${values.dialect} at ${url}`,
+  exchanges: proxy.exchanges,
+  results,
+};
+await writeFile(out, `${JSON.stringify(fixture, undefined, 1)}\n`);
+console.log(`${proxy.exchanges.length} exchanges written to ${out}`);
+
+function required(name: 'url' | 'model' | 'tokenizer' | 'out'): string {
+  const value = values[name];
+  if (value !== undefined) return value;
+  throw new ConfigurationError(`record-exchange: --${name} is missing`, { code: 'option-invalid' });
+}
