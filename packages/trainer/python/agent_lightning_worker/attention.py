@@ -41,6 +41,8 @@ def _attention(
     **options: Any,
 ) -> tuple[Tensor, None]:
     """query (B, heads, L, D), key and value (B, key heads, L', D) → (B, L, heads, D)"""
+    if unknown := [name for name in ("softcap", "s_aux", "position_bias") if options.get(name) is not None]:
+        raise NotImplementedError(f"attention with {', '.join(unknown)}")  # the check at load then chooses another way
     if _lengths is None:
         return sdpa_attention_forward(module, query, key, value, attention_mask, **options)
     pieces = [

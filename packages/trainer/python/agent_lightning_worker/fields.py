@@ -93,8 +93,10 @@ class Fields:
                 known = ", ".join(sorted(self._read))
                 raise WorkerError(f"{self.name(key)}: unknown field (known: {known})", field=self.name(key))
 
-    def wrong(self, key: str, expected: str, value: Any) -> WorkerError:
-        return WorkerError(f"{self.name(key)}: expected {expected}, got {_shown(value)}", field=self.name(key))
+    def wrong(self, key: str, expected: str, value: Any, code: str | None = None) -> WorkerError:
+        return WorkerError(
+            f"{self.name(key)}: expected {expected}, got {_shown(value)}", field=self.name(key), code=code
+        )
 
 
 def _shown(value: Any) -> str:

@@ -119,7 +119,9 @@ def create_adapter(model: PreTrainedModel, spec: LoraSpec) -> Adapter:
 
 
 def _targets(model: PreTrainedModel, spec: LoraSpec) -> list[tuple[str, nn.Module]]:
-    fused = next((name for name, parameter in model.named_parameters() if parameter.ndim == 3), None)
+    fused = next(
+        (name for name, parameter in model.named_parameters() if parameter.ndim == 3 and "expert" in name), None
+    )
     if fused is not None and spec.train_mlp:
         raise WorkerError(
             f"lora_config.train_mlp: this model's experts are one tensor ({fused}), which LoRA cannot adapt; "

@@ -56,7 +56,7 @@ class Network:
     def logits(self, hidden: Tensor) -> Tensor:
         """(…, hidden) → (…, vocabulary), float32 from here on."""
         config = self.module.config.get_text_config()
-        logits = self.module.get_output_embeddings()(hidden).float()
+        logits = self.module.get_output_embeddings()(hidden).to(at_least_float32(self.dtype))
         if scale := getattr(config, "logit_scale", None):  # Cohere
             logits = logits * scale
         if scaling := getattr(config, "logits_scaling", None):  # Granite
@@ -82,6 +82,10 @@ class Network:
         network = Network(twin, can_pack=self.can_pack)
         network.cache_bytes_per_token = self.cache_bytes_per_token * twin.dtype.itemsize // self.dtype.itemsize
         return network
+
+
+def at_least_float32(dtype: torch.dtype) -> torch.dtype:
+    return torch.promote_types(dtype, torch.float32)
 
 
 def prepare(module: PreTrainedModel, gradient_checkpointing: bool) -> None:
@@ -130,9 +134,9 @@ def check_head(module: PreTrainedModel) -> None:
     """Body, then head, must be the whole model, or every log-probability would be wrong."""
     tokens = _probe(module, 1, 8)
     plain = Network(module)
-    whole = module(input_ids=tokens, use_cache=False).logits.float()
+    whole = module(input_ids=tokens, use_cache=False).logits
     parts = plain.logits(plain.hidden(tokens, torch.arange(8, device=plain.device)[None]))
-    if not torch.allclose(whole, parts, rtol=1e-2, atol=_tolerance(module)):
+    if not torch.allclose(whole.to(parts.dtype), parts, rtol=1e-2, atol=_tolerance(module)):
         raise WorkerError(
             f"{type(module).__name__} changes its logits after the output layer in a way that this worker does not know; "
             "it would train on wrong log-probabilities",

@@ -14,7 +14,7 @@ from agent_lightning_worker.errors import WorkerError, numerics
 from agent_lightning_worker.logprobs import token_logprobs
 from agent_lightning_worker.lora import Adapter, LoraSpec, create_adapter
 from agent_lightning_worker.losses import LOSSES, ClipBounds
-from agent_lightning_worker.network import Network
+from agent_lightning_worker.network import Network, at_least_float32
 from agent_lightning_worker.optimizer import AdamParams, Optimizer
 from agent_lightning_worker.packing import Batch, lay_out, plan
 
@@ -48,14 +48,14 @@ class BatchOutput:
 
 class Policy:
     def __init__(self, base: Network, spec: LoraSpec, token_budget: int) -> None:
-        """A policy that starts as the base model is: LoRA beside its frozen weights, or a float32 copy of all of them."""
+        """A policy that starts as the base model is: LoRA beside its frozen weights, or a copy of all of them, in float32."""
         self.spec = spec
         self._token_budget = token_budget
         if spec.rank > 0:
             self._network, self._adapter = base, create_adapter(base.module, spec)
             self.parameters: dict[str, nn.Parameter] = self._adapter.tensors
         else:
-            self._network, self._adapter = base.copy(torch.float32), None
+            self._network, self._adapter = base.copy(at_least_float32(base.dtype)), None
             self._network.module.requires_grad_(True)
             self.parameters = dict(self._network.module.named_parameters())
         self.optimizer = Optimizer(self.parameters)

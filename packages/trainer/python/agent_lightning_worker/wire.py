@@ -65,7 +65,7 @@ def read_pass(fields: Fields, limits: ModelLimits, *, forward_only: bool) -> Pas
     loss_name = fields.text("loss_fn")
     loss = LOSSES.get(loss_name)
     if loss is None:
-        raise fields.wrong("loss_fn", f"one of {', '.join(LOSSES)}", loss_name)
+        raise fields.wrong("loss_fn", f"one of {', '.join(LOSSES)}", loss_name, "loss-unsupported")
     config = fields.object("loss_fn_config", {})
     clip = ClipBounds()
     if loss.clips:
@@ -74,11 +74,15 @@ def read_pass(fields: Fields, limits: ModelLimits, *, forward_only: bool) -> Pas
     config.done()
     items = fields.array("data")
     if not items:
-        raise fields.wrong("data", "at least one datum", items)
-    data = [
-        _read_datum(Fields(item, fields.name(f"data[{index}]")), loss_name, limits, forward_only)
-        for index, item in enumerate(items)
-    ]
+        raise fields.wrong("data", "at least one datum", items, "rows-invalid")
+    try:
+        data = [
+            _read_datum(Fields(item, fields.name(f"data[{index}]")), loss_name, limits, forward_only)
+            for index, item in enumerate(items)
+        ]
+    except WorkerError as error:
+        error.code = "rows-invalid"
+        raise
     fields.done()
     return PassRequest(data, loss_name, clip)
 
