@@ -18,7 +18,8 @@ const allowedImports: Readonly<Record<string, readonly string[]>> = {
   adapter: ['core'],
   engine: ['core', 'text'],
   composer: ['core', 'text', 'store', 'service'],
-  example: ['core', 'testing', 'text', 'store', 'service', 'adapter', 'engine', 'composer'],
+  kit: ['core', 'text', 'service', 'engine', 'composer'],
+  example: ['core', 'kit', 'testing', 'text', 'store', 'service', 'adapter', 'engine', 'composer'],
   tool: ['core', 'testing', 'text', 'store', 'service', 'adapter', 'engine', 'composer'],
 };
 

@@ -98,7 +98,11 @@ export interface TrainingBackend {
   close(): Promise<void>;
 }
 
-/** A model that training changes. Calls take effect in the order in which they are made. */
+/**
+ * A model that training changes. Calls take effect in the order in which they are made, and the next may be made before the one
+ * before has answered: a trainer sends a pass and its optimizer step back to back. A pass that rejects leaves no gradient of its
+ * own, and the calls after it take effect all the same.
+ */
 export interface TrainablePolicy {
   readonly name: string;
   /** Per row, shape (T,): log-probabilities, 0 where `lossMask` is 0. No gradient. */

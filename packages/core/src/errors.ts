@@ -47,6 +47,7 @@ export type LightningErrorCode =
   | 'backend-failed'
   // trainer
   | 'no-signal'
+  | 'off-policy'
   | 'resume-mismatch'
   | 'run-locked'
   | 'disk-full'

@@ -178,6 +178,20 @@ export {
 export { checkTokenWeighting } from './lightning-rl/loss-weights.ts';
 export { buildRows, type RowLayout } from './lightning-rl/rows.ts';
 export { lossAndDerivative, toSurrogateRow, type LossAndDerivative } from './lightning-rl/losses.ts';
+export {
+  policyLossAndDerivative,
+  policyLosses,
+  type PolicyLoss,
+  type PolicyLossValue,
+} from './lightning-rl/policy-loss.ts';
+export { type RatioBounds, type SequenceRow } from './lightning-rl/sequence-ratio.ts';
+export {
+  builtInLoss,
+  isTrainable,
+  objectiveAndDerivative,
+  type Objective,
+  type ObjectiveRow,
+} from './lightning-rl/objective.ts';
 export { policyDrift, type PolicyDrift } from './lightning-rl/policy-drift.ts';
 export { penalizeDivergence } from './lightning-rl/reference-penalty.ts';
 export type {
@@ -194,6 +208,7 @@ export type { ModelGateway } from './runner/model-gateway.ts';
 export type { RolloutContext, RolloutFunction, RolloutResult } from './runner/rollout-function.ts';
 export { Runner, type RunnerSummary } from './runner/runner.ts';
 export type { RunnerOptions } from './runner/runner-options.ts';
+export { guardTree, hasProcessGroups, signalTree } from './runner/command/process-tree.ts';
 export { runCommand } from './runner/command/run-command.ts';
 export type { CommandResult, CommandReward, RunCommandOptions } from './runner/command/command-options.ts';
 export type { AttemptOutcome, RolloutEnd, RolloutStart, RunnerHooks } from './runner/runner-hooks.ts';

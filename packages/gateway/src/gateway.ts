@@ -16,6 +16,7 @@ import type { WireError } from './http/wire-error.ts';
 import { AdmissionGate, type PauseOptions } from './policies/admission-gate.ts';
 import { EndpointPool } from './policies/endpoint-pool.ts';
 import { PolicyRegistry } from './policies/policy-registry.ts';
+import type { PolicyRoutes } from './policies/policy-routes.ts';
 import { probeEndpoint } from './upstream/probe.ts';
 import { wireOf } from './wires/wires.ts';
 
@@ -85,6 +86,15 @@ export class Gateway implements ModelGateway {
   publish(policy: string, release: PolicyRelease): void {
     this.#policies.publish(policy, release);
     this.#log.info('published', { policy, version: release.version });
+  }
+
+  /**
+   * Has several policies answer: a call for the model that attempts are given goes to the first whose pattern matches one of its
+   * caller's names. A call that asks for a policy by the policy's own name goes there. @throws {GatewayError} `request-invalid`
+   */
+  route(routes: PolicyRoutes): void {
+    this.#policies.route(this.#options.policy, routes);
+    this.#log.info('routed', { policies: routes.policies.map(({ policy }) => policy).join(', ') });
   }
 
   /** Resolves when this version of the policy is replaced and no call runs on it any more. */

@@ -5,6 +5,7 @@ export type { GatewayLogEntry } from './gateway-log.ts';
 export type { GatewayStatistics } from './gateway-statistics.ts';
 export type { ModeSampling, SamplingOptions } from './chat/sampling-rules.ts';
 export type { ModelOptions, PassthroughModel, StaleCall, UpstreamServers } from './policies/model-options.ts';
+export type { PolicyRoutes } from './policies/policy-routes.ts';
 export type { PauseOptions } from './policies/admission-gate.ts';
 
 // a plain endpoint, without capture

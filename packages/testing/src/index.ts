@@ -21,6 +21,10 @@ export {
   type ScriptedToken,
 } from './model-server/scripted-tokens.ts';
 
+// a vLLM server without a model
+export { startFakeVllm, type FakeVllm, type FakeVllmFlags, type FakeVllmOptions } from './vllm/fake-vllm.ts';
+export type { AdapterEvent } from './vllm/adapters.ts';
+
 // contract suite of training backends
 export { describeBackend } from './backend/describe-backend.ts';
 export type { BackendFixture, BackendSuiteOptions, OpenBackend } from './backend/backend-fixture.ts';

@@ -58,7 +58,32 @@ describe('ChatTemplate', () => {
 
   it('names what a template refuses', () => {
     const template = new ChatTemplate(named("{{ raise_exception('roles must alternate') }}"), {});
-    expect(() => template.render([])).toThrow(/refused the messages: Error: roles must alternate/);
+    expect(() => template.render([])).toThrow(/refused the messages: roles must alternate/);
+  });
+
+  it.each([
+    ['{{ messages | groupby("role") }}', /needs Jinja that is not supported here: Unknown ArrayValue filter: groupby/],
+    ['{{ messages is divisible }}', /not supported here: Unknown test: divisible/],
+    ['{{ strftime_now("%Z") }}', /not supported here: strftime_now with %Z/],
+  ])('names what it cannot render: %s', (source, message) => {
+    const template = new ChatTemplate(named(source), {});
+    const render = (): string => template.render([{ role: 'user', content: 'hi' }]);
+    expect(render).toThrow(message);
+    expect(render).toThrow(expect.objectContaining({ code: 'checkpoint-unsupported' }));
+  });
+
+  it('refuses a statement that it does not know, before any chat', () => {
+    expect(() => new ChatTemplate(named('{% include "other.jinja" %}'), {})).toThrow(
+      expect.objectContaining({ code: 'checkpoint-unsupported', message: expect.stringContaining('include') }),
+    );
+  });
+
+  it('shows the date as Python does, whatever the locale', () => {
+    const source = {
+      ...named('{{ strftime_now("%d %b %Y, %B %A %H:%M:%S %%") }}'),
+      now: () => new Date(2026, 4, 3, 7, 8, 9),
+    };
+    expect(new ChatTemplate(source, {}).render([])).toBe('03 May 2026, May Sunday 07:08:09 %');
   });
 
   it('refuses a template that does not parse', () => {

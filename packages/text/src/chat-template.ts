@@ -2,8 +2,8 @@
 import { join } from 'node:path';
 
 import { BackendError, type ChatMessage, type JsonValue, type ToolCallFormat } from '@agent-lightning/core';
-import { Template } from '@huggingface/jinja';
 
+import { JinjaTemplate } from './jinja-template.ts';
 import type { TokenizerJson } from './tokenizer.ts';
 import { detectToolCallFormat } from './tool-calls/detect-format.ts';
 
@@ -14,6 +14,8 @@ export interface ChatTemplateSource {
   readonly toolTemplate?: string | undefined;
   /** Names the template in errors, such as by its file. */
   readonly name: string;
+  /** What `strftime_now` shows. @default the clock */
+  readonly now?: () => Date;
 }
 
 /** A model's chat template, parsed. */
@@ -21,22 +23,22 @@ export class ChatTemplate {
   /** How the template writes tool calls; undefined where it writes none, or in a way that is not known here. */
   readonly toolCallFormat: ToolCallFormat | undefined;
   readonly #name: string;
-  readonly #template: Template;
+  readonly #template: JinjaTemplate;
   /** Undefined when the template would drop tools. */
-  readonly #toolTemplate: Template | undefined;
+  readonly #toolTemplate: JinjaTemplate | undefined;
   readonly #specialTokens: Readonly<Record<string, string>>;
 
   /**
    * @param source the Jinja text
    * @param tokenizerConfig where the template's `bos_token`, `eos_token` and the like come from
-   * @throws {BackendError} `checkpoint-corrupt` when the template does not parse
+   * @throws {BackendError} `checkpoint-corrupt` when the template does not parse, `checkpoint-unsupported` for an unknown statement
    */
   constructor(source: ChatTemplateSource, tokenizerConfig: TokenizerJson) {
-    const { template, toolTemplate = template, name } = source;
+    const { template, toolTemplate = template, name, now = () => new Date() } = source;
     this.#name = name;
     this.#specialTokens = readSpecialTokens(tokenizerConfig);
-    this.#template = parseTemplate(template, name);
-    this.#toolTemplate = /\btools\b/.test(toolTemplate) ? parseTemplate(toolTemplate, name) : undefined;
+    this.#template = new JinjaTemplate(template, name, now);
+    this.#toolTemplate = /\btools\b/.test(toolTemplate) ? new JinjaTemplate(toolTemplate, name, now) : undefined;
     this.toolCallFormat = detectToolCallFormat((...chat) => this.#fill(...chat));
   }
 
@@ -44,7 +46,8 @@ export class ChatTemplate {
    * The prompt, up to where the assistant's answer begins.
    *
    * @throws {BackendError} `option-unsupported` for tools that the template would drop, or whose calls could not be read;
-   *   `rows-invalid` for messages that it refuses or that hold anything but text
+   *   `rows-invalid` for messages that it refuses or that hold anything but text; `checkpoint-unsupported` where it needs Jinja
+   *   that is not supported here
    */
   render(messages: readonly ChatMessage[], tools: readonly JsonValue[] = []): string {
     if (tools.length > 0) this.#requireTools(tools.length);
@@ -66,25 +69,14 @@ export class ChatTemplate {
   }
 
   #fill(messages: readonly ChatMessage[], tools: readonly JsonValue[], addGenerationPrompt: boolean): string {
-    const variables = {
+    const template = tools.length > 0 ? (this.#toolTemplate ?? this.#template) : this.#template;
+    return template.render({
       ...this.#specialTokens,
       messages: messages.map(toTemplateMessage),
       tools: tools.length > 0 ? tools : null,
+      documents: null,
       add_generation_prompt: addGenerationPrompt,
-    };
-    try {
-      return (tools.length > 0 ? (this.#toolTemplate ?? this.#template) : this.#template).render(variables);
-    } catch (cause) {
-      throw new BackendError(`${this.#name} refused the messages: ${String(cause)}`, { code: 'rows-invalid', cause });
-    }
-  }
-}
-
-function parseTemplate(template: string, name: string): Template {
-  try {
-    return new Template(template);
-  } catch (cause) {
-    throw new BackendError(`${name} does not parse: ${String(cause)}`, { code: 'checkpoint-corrupt', cause });
+    });
   }
 }
 

@@ -1,15 +1,20 @@
-import { adamDefaults, ConfigurationError, type BackendCapabilities } from '@agent-lightning/core';
+import { adamDefaults, ConfigurationError, isTrainable, type BackendCapabilities } from '@agent-lightning/core';
+import { objectiveOf } from './grpo-loss.ts';
 import type { ResolvedTrainerOptions } from './trainer-options.ts';
 
-/** What the backend can do, when it can do what the algorithm asks for. @throws {ConfigurationError} `option-unsupported` */
+/**
+ * What the backend can do, when it can do what the algorithm asks for: train what it minimises, built in or by a weighted cross
+ * entropy, with its optimizer parameters.
+ * @throws {ConfigurationError} `option-unsupported`
+ */
 export async function checkCapabilities<Task>({
   backend,
   algorithm,
 }: ResolvedTrainerOptions<Task>): Promise<BackendCapabilities> {
   const capabilities = await backend.capabilities();
-  if (!capabilities.losses.includes(algorithm.loss.name)) {
+  if (!isTrainable(objectiveOf(algorithm), capabilities.losses)) {
     throw new ConfigurationError(
-      `the backend ${backend.name} cannot train with the loss '${algorithm.loss.name}'; give grpo({ loss }) one of ${capabilities.losses.join(', ')}`,
+      `the backend ${backend.name} can neither train with the loss '${algorithm.loss.name}' nor with 'cross_entropy', by which it could be trained all the same; give grpo({ loss }) one of ${capabilities.losses.join(', ')}, without sequenceMask and without KL in the loss`,
       { code: 'option-unsupported' },
     );
   }

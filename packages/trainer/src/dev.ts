@@ -1,7 +1,8 @@
-import { buildBatch, type Episode, type LightningBatch, type Rollout } from '@agent-lightning/core';
+import { buildBatch, type Episode, type LightningBatch, type Rollout, type Transition } from '@agent-lightning/core';
 import { optionInvalid, wholeNumber } from './option-checks.ts';
 import { planTrainingStep } from './rollouts/planned-rollout.ts';
-import { basePolicy } from './policies.ts';
+import { baseRelease } from './policies/create-policy.ts';
+import { isRouted } from './policies/policy-options.ts';
 import { RolloutCollector } from './rollouts/rollout-collector.ts';
 import { Session } from './session.ts';
 import { diagnoseSignal } from './step/training-signal.ts';
@@ -45,16 +46,15 @@ export async function dryRun<Task>(options: ResolvedTrainerOptions<Task>, dev: D
     throw optionInvalid('dev: tasks', JSON.stringify(dev.tasks), 'an array of at least one task');
   const samples = wholeNumber('dev: samples', dev.samples ?? 4, 2);
   const runId = 'dev';
-  const policy = await basePolicy(options.backend, options.seed);
   const session = await Session.open({
-    policy,
     trainer: { ...options, store: undefined, gateway: undefined },
     runId,
     storePath: undefined,
     hooks: options.hooks,
   });
   try {
-    await session.publish(0);
+    for (const { name } of options.policies)
+      await session.publish(name, await baseRelease(options.backend, name, options.seed));
     session.start();
     const collector = new RolloutCollector({
       store: session.store,
@@ -62,6 +62,7 @@ export async function dryRun<Task>(options: ResolvedTrainerOptions<Task>, dev: D
       retry: options.retry,
       attemptTimeoutMs: options.attemptTimeoutMs,
       resumed: false,
+      policies: options.policies.map(({ name }) => name),
     });
     const stopping = options.signal === undefined ? session.failed : AbortSignal.any([options.signal, session.failed]);
     const rollouts = await collector.collect(planTrainingStep(0, dev.tasks, [...dev.tasks.keys()], samples), stopping);
@@ -107,7 +108,7 @@ function examine<Task>(
     tokensSampled: calls.reduce((sum, call) => sum + call.responseTokens.length, 0),
     rows: batch.rows.length,
     callsInRows: batch.rows.reduce((sum, row) => sum + row.segments.length, 0),
-    findings: findingsOf(rollouts, episodes, batch),
+    findings: [...findingsOf(rollouts, episodes, batch), ...unusedPolicies(options, calls)],
   };
 }
 
@@ -134,6 +135,19 @@ function findingsOf(
     for (const problem of episode.problems ?? [])
       findings.push(`rollout ${episode.rollout.rolloutId}: ${problem.reason}`);
   return findings;
+}
+
+/** Of several policies those that no call reached. */
+function unusedPolicies<Task>(
+  { policies }: ResolvedTrainerOptions<Task>,
+  calls: readonly Transition[],
+): readonly string[] {
+  if (!isRouted(policies) || calls.length === 0) return [];
+  return policies
+    .filter(({ name }) => calls.every((call) => call.policy !== name))
+    .map(
+      ({ name, agentMatch }) => `no call that can be trained on reached the policy "${name}" (${String(agentMatch)})`,
+    );
 }
 
 function describeReport(report: DevReport): string {

@@ -16,12 +16,32 @@ describe('grpo', () => {
       loss: { name: 'ppo', clipLow: 0.8, clipHigh: 1.28 },
       minibatches: 1,
       klCoefficient: 0,
+      klPlacement: 'advantage',
+      sequenceMask: undefined,
       warmupSteps: 0,
       temperature: 1,
       maxTokens: undefined,
       adam: { learningRate: 3e-4, beta1: 0.9, beta2: 0.95, weightDecay: 0, maxGradientNorm: 1 },
     });
     expect(Object.isFrozen(algorithm) && Object.isFrozen(algorithm.adam) && Object.isFrozen(algorithm.loss)).toBe(true);
+  });
+
+  it.each([
+    [{ loss: 'importance_sampling' }, { name: 'importance_sampling' }],
+    [{ loss: 'truncated_importance_sampling' }, { name: 'truncated_importance_sampling', clipHigh: 2 }],
+    [{ loss: 'icepop' }, { name: 'icepop', clipLow: 0.5, clipHigh: 5 }],
+    [{ loss: 'gspo' }, { name: 'gspo', clipLow: 0.9997, clipHigh: 1.0004 }],
+    [
+      { loss: 'gspo', clipLow: 0.9, clipHigh: 1.1 },
+      { name: 'gspo', clipLow: 0.9, clipHigh: 1.1 },
+    ],
+  ] as const)('gives %j the bounds that are usual for it', (options, loss) => {
+    expect(grpo(options).loss).toEqual(loss);
+  });
+
+  it('is data: what a run keeps of it says everything', () => {
+    const options = { sequenceMask: { low: 0.99, high: 1.01 }, klCoefficient: 0.1, klPlacement: 'loss' } as const;
+    expect(JSON.parse(JSON.stringify(grpo(options)))).toMatchObject(options);
   });
 
   it('turns `intermediate: true` into the default rules', () => {
@@ -46,6 +66,13 @@ describe('grpo', () => {
     { clipLow: 1.1 },
     { clipHigh: 0.9 },
     { loss: 'importance_sampling', clipHigh: 1.2 },
+    { loss: 'truncated_importance_sampling', clipLow: 0.5 },
+    { loss: 'truncated_importance_sampling', clipHigh: 0.5 },
+    { loss: 'cross_entropy' },
+    { sequenceMask: { low: 1.1, high: 1.2 } },
+    { sequenceMask: { low: 0.9, high: Number.NaN } },
+    { klPlacement: 'loss' },
+    { klPlacement: 'reward', klCoefficient: 1 },
     { minibatches: 0.5 },
     { klCoefficient: -1 },
     { maxGradientNorm: -1 },

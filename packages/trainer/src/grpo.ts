@@ -7,14 +7,14 @@ import {
   type Credit,
   type Estimator,
   type Intermediate,
-  type Loss,
   type RowLayout,
   type TokenWeighting,
 } from '@agent-lightning/core';
+import { resolveGrpoLoss, type GrpoLoss, type GrpoLossOptions } from './grpo-loss.ts';
 import { oneOf, optionInvalid, positive, unitInterval, wholeNumber } from './option-checks.ts';
 
 /** Options of {@link grpo}. */
-export interface GrpoOptions {
+export interface GrpoOptions extends GrpoLossOptions {
   /** Rollouts of each task that are compared with each other. @default 8 */
   readonly groupSize?: number;
   /** Tasks of one training step. @default 32 */
@@ -31,19 +31,8 @@ export interface GrpoOptions {
   readonly rows?: RowLayout;
   /** How much each token weighs. @default 'rollout' */
   readonly tokenWeighting?: TokenWeighting;
-  /** The policy-gradient loss. @default 'ppo' */
-  readonly loss?: 'importance_sampling' | 'ppo' | 'cispo';
-  /** Lowest importance ratio, for `ppo` and `cispo`; absolute. @default 0.8 */
-  readonly clipLow?: number;
-  /** Highest importance ratio, for `ppo` and `cispo`; absolute. @default 1.28 */
-  readonly clipHigh?: number;
   /** Optimizer steps that a training step's batch is split into, groups whole. @default 1 */
   readonly minibatches?: number;
-  /**
-   * β of a penalty on KL(policy ‖ base model), 0 for none. Each trained token's advantage loses β times its log-ratio at
-   * sampling time (k1), less the batch's mean: see core's `penalizeDivergence`. @default 0
-   */
-  readonly klCoefficient?: number;
   /** Clips the global L2 norm of the gradient; 0 for no clipping. @default 1 */
   readonly maxGradientNorm?: number;
   /** @default 0.9 */
@@ -64,7 +53,7 @@ export interface GrpoOptions {
 }
 
 /** A resolved algorithm: what to sample, and how rollouts become optimizer steps. Frozen. */
-export interface Grpo {
+export interface Grpo extends GrpoLoss {
   readonly name: 'grpo';
   readonly groupSize: number;
   readonly tasksPerStep: number;
@@ -73,9 +62,7 @@ export interface Grpo {
   readonly intermediate: Intermediate | undefined;
   readonly rows: RowLayout;
   readonly tokenWeighting: TokenWeighting;
-  readonly loss: Loss;
   readonly minibatches: number;
-  readonly klCoefficient: number;
   readonly adam: Required<Omit<AdamParameters, 'epsilon'>>;
   readonly warmupSteps: number;
   readonly temperature: number;
@@ -104,9 +91,8 @@ export function grpo(options: GrpoOptions = {}): Grpo {
     intermediate: resolveIntermediate(options.intermediate ?? false),
     rows: oneOf('grpo.rows', options.rows ?? 'trajectory', ['transition', 'trajectory']),
     tokenWeighting,
-    loss: resolveLoss(options),
+    ...resolveGrpoLoss(options),
     minibatches: wholeNumber('grpo.minibatches', options.minibatches ?? 1),
-    klCoefficient: positive('grpo.klCoefficient', options.klCoefficient ?? 0, { orZero: true }),
     adam: resolveAdam(options),
     warmupSteps: wholeNumber('grpo.warmupSteps', options.warmupSteps ?? 0, 0),
     temperature: temperatureOf(options.temperature ?? 1),
@@ -126,8 +112,10 @@ const optionNames: Readonly<Record<keyof GrpoOptions, true>> = {
   loss: true,
   clipLow: true,
   clipHigh: true,
+  sequenceMask: true,
   minibatches: true,
   klCoefficient: true,
+  klPlacement: true,
   maxGradientNorm: true,
   beta1: true,
   beta2: true,
@@ -158,25 +146,6 @@ function resolveAdam(options: GrpoOptions): Grpo['adam'] {
     weightDecay: positive('grpo.weightDecay', options.weightDecay ?? 0, { orZero: true }),
     maxGradientNorm: positive('grpo.maxGradientNorm', options.maxGradientNorm ?? 1, { orZero: true }),
   });
-}
-
-function resolveLoss(options: GrpoOptions): Loss {
-  const name = oneOf('grpo.loss', options.loss ?? 'ppo', ['importance_sampling', 'ppo', 'cispo']);
-  if (name === 'importance_sampling') {
-    if (options.clipLow !== undefined || options.clipHigh !== undefined) {
-      throw optionInvalid(
-        'grpo.clipLow and grpo.clipHigh',
-        options.clipLow ?? options.clipHigh,
-        "left out with the loss 'importance_sampling', which does not clip",
-      );
-    }
-    return Object.freeze({ name });
-  }
-  const clipLow = positive('grpo.clipLow', options.clipLow ?? 0.8, { orZero: true });
-  const clipHigh = positive('grpo.clipHigh', options.clipHigh ?? 1.28);
-  if (clipLow > 1) throw optionInvalid('grpo.clipLow', clipLow, 'a ratio from 0 to 1, such as 0.8');
-  if (clipHigh < 1) throw optionInvalid('grpo.clipHigh', clipHigh, 'a ratio of at least 1, such as 1.2');
-  return Object.freeze({ name, clipLow, clipHigh });
 }
 
 function resolveIntermediate(intermediate: Intermediate | boolean): Intermediate | undefined {

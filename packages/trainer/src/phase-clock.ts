@@ -2,6 +2,7 @@ import type { PhaseSeconds } from './metrics.ts';
 
 /** Measures the phases of a step. */
 export class PhaseClock {
+  readonly #startedAtMs: number = performance.now();
   readonly #seconds: Record<keyof PhaseSeconds, number> = {
     rollout: 0,
     convert: 0,
@@ -19,6 +20,11 @@ export class PhaseClock {
     } finally {
       this.#seconds[phase] += (performance.now() - startedAtMs) / 1_000;
     }
+  }
+
+  /** Since the step began. */
+  get wallSeconds(): number {
+    return (performance.now() - this.#startedAtMs) / 1_000;
   }
 
   get seconds(): PhaseSeconds {

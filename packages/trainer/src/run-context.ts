@@ -1,5 +1,6 @@
-import type { Episode, TrainablePolicy } from '@agent-lightning/core';
+import type { Episode, Loss } from '@agent-lightning/core';
 import type { ResolvedFitOptions } from './fit-options.ts';
+import type { PolicySet } from './policies/policy-set.ts';
 import type { Progress } from './progress/progress.ts';
 import type { RolloutCollector } from './rollouts/rollout-collector.ts';
 import type { RunDirectory } from './run-directory/run-directory.ts';
@@ -11,12 +12,14 @@ export interface RunContext<Task> {
   readonly options: ResolvedTrainerOptions<Task>;
   readonly fit: ResolvedFitOptions<Task>;
   readonly session: Session<Task>;
-  readonly policy: TrainablePolicy;
+  readonly policies: PolicySet;
   readonly collector: RolloutCollector;
   readonly directory: RunDirectory;
   readonly progress: Progress;
   /** The longest row that the backend trains, in tokens. */
   readonly maxRowTokens: number;
+  /** The losses that the backend builds in. */
+  readonly losses: readonly Loss['name'][];
   /** Aborts when the user interrupts the run. */
   readonly interrupted: AbortSignal;
   /** Aborts on an interruption, and when the runner cannot go on. */

@@ -1,35 +1,32 @@
 import {
+  ConfigurationError,
   LightningError,
   MemoryStore,
   Runner,
   type LightningStore,
+  type PolicyRelease,
   type RunnerHooks,
-  type TrainablePolicy,
 } from '@agent-lightning/core';
 import { Gateway, type SamplingOptions } from '@agent-lightning/gateway';
 import { openSqliteStore } from '@agent-lightning/store-sqlite';
 import type { Grpo } from './grpo.ts';
+import { baseModelName, isRouted, onlyPolicyName } from './policies/policy-options.ts';
+import { RunnerLoad } from './rollouts/runner-load.ts';
 import type { ResolvedTrainerOptions, TrainingGateway } from './trainer-options.ts';
 
 export interface SessionOptions<Task> {
   readonly trainer: ResolvedTrainerOptions<Task>;
-  readonly policy: SamplablePolicy;
   readonly runId: string;
   /** Where the SQLite store goes; undefined for a store in memory. */
   readonly storePath: string | undefined;
   readonly hooks: RunnerHooks;
 }
 
-/** What a session publishes: a policy that trains, or the base model as it is. */
-export type SamplablePolicy = Pick<TrainablePolicy, 'publish'>;
-
-/** The name under which agents and spans see the policy that trains. */
-export const policyName = 'policy';
-
 /** Everything that a run keeps open: store, gateway, and the runner that works in the background. */
 export class Session<Task> {
   readonly store: LightningStore;
-  readonly #policy: SamplablePolicy;
+  /** Of the runner of this process. */
+  readonly load: RunnerLoad;
   /** Aborts, with the reason, when the runner cannot go on. */
   readonly failed: AbortSignal;
   readonly #gateway: TrainingGateway;
@@ -40,16 +37,16 @@ export class Session<Task> {
 
   private constructor(parts: {
     store: LightningStore;
-    policy: SamplablePolicy;
     gateway: TrainingGateway;
     runner: Runner<Task>;
+    load: RunnerLoad;
     failure: AbortController;
     closers: readonly (() => Promise<void>)[];
   }) {
     this.store = parts.store;
-    this.#policy = parts.policy;
     this.#gateway = parts.gateway;
     this.#runner = parts.runner;
+    this.load = parts.load;
     this.#closers = parts.closers;
     this.#failure = parts.failure;
     this.failed = parts.failure.signal;
@@ -62,7 +59,7 @@ export class Session<Task> {
 
   /** Opens what the options do not already give; what was opened is closed again when something fails. */
   static async open<Task>(options: SessionOptions<Task>): Promise<Session<Task>> {
-    const { trainer, policy } = options;
+    const { trainer } = options;
     const closers: (() => Promise<void>)[] = [];
     const failure = new AbortController();
     try {
@@ -72,15 +69,17 @@ export class Session<Task> {
         trainer.gateway ??
         (await Gateway.start({
           store,
-          policy: policyName,
+          policy: onlyPolicyName,
           seed: trainer.seed,
           sampling: samplingOf(trainer.algorithm),
         }));
       if (trainer.gateway === undefined) closers.unshift(() => gateway.close());
+      await routePolicies(gateway, trainer);
+      const load = new RunnerLoad(trainer.runners);
       const runner = new Runner({
         store,
         gateway,
-        rollout: trainer.rollout,
+        rollout: load.count(trainer.rollout),
         concurrency: trainer.runners,
         attemptTimeoutMs: trainer.attemptTimeoutMs,
         runId: options.runId,
@@ -90,24 +89,47 @@ export class Session<Task> {
           else trainer.logger.warn(describe(error));
         },
       });
-      return new Session({ store, policy, gateway, runner, failure, closers });
+      return new Session({ store, gateway, runner, load, failure, closers });
     } catch (error) {
       for (const close of closers) await close();
       throw error;
     }
   }
 
-  /** Makes the policy's weights as they are now what agents sample from. */
-  async publish(version: number): Promise<void> {
-    await this.#gateway.publish(policyName, await this.#policy.publish(version));
+  /** Has new calls answered by the release; those in flight end where they began. */
+  async publish(policy: string, release: PolicyRelease): Promise<void> {
+    await this.#gateway.publish(policy, release);
   }
 
-  /** Stops the runner, aborting the rollouts that still run, and closes what this session opened. */
-  async close(): Promise<void> {
+  /** Stops the runner, aborting the rollouts that still run. */
+  async stop(): Promise<void> {
     await this.#runner.stop({ abort: true });
     await this.#running;
+  }
+
+  /** Stops, and closes what this session opened. */
+  async close(): Promise<void> {
+    await this.stop();
     for (const close of this.#closers) await close();
   }
+}
+
+/** Tells the gateway which policy answers whom, where there are several. */
+async function routePolicies<Task>(
+  gateway: TrainingGateway,
+  { policies, backend }: ResolvedTrainerOptions<Task>,
+): Promise<void> {
+  if (!isRouted(policies)) return;
+  if (gateway.route === undefined)
+    throw new ConfigurationError(
+      'Trainer: policies needs a gateway that routes calls by their callers, and the given one has no route(); leave gateway out, or give a Gateway of this process',
+      { code: 'option-unsupported' },
+    );
+  const base = await backend.baseRelease();
+  await gateway.route({
+    policies: policies.map(({ name, agentMatch }) => ({ policy: name, agentMatch: agentMatch! })),
+    ...(base === undefined ? {} : { otherwise: { name: baseModelName, release: base } }),
+  });
 }
 
 async function openStore(path: string | undefined): Promise<LightningStore> {

@@ -9,8 +9,10 @@ import type {
   RunnerHooks,
   TrainingBackend,
 } from '@agent-lightning/core';
+import type { PolicyRoutes } from '@agent-lightning/gateway';
 import type { Grpo } from './grpo.ts';
-import { oneOf, optionInvalid, wholeNumber } from './option-checks.ts';
+import { oneOf, optionInvalid, positive, wholeNumber } from './option-checks.ts';
+import { resolvePolicies, type PolicyOptions, type ResolvedPolicy } from './policies/policy-options.ts';
 import { createConsoleLogger, type Logger } from './progress/logger.ts';
 import type { ProgressMode } from './progress/progress.ts';
 import type { StepMetrics } from './metrics.ts';
@@ -18,6 +20,8 @@ import type { StepMetrics } from './metrics.ts';
 /** A gateway that a trainer can publish policy versions to; `Gateway` of `@agent-lightning/gateway` is one. */
 export interface TrainingGateway extends ModelGateway {
   publish(policyName: string, release: PolicyRelease): Promise<void> | void;
+  /** Sends calls to policies by their callers; needed for `policies`. */
+  route?(routes: PolicyRoutes): Promise<void> | void;
   close(): Promise<void>;
 }
 
@@ -32,6 +36,12 @@ export interface TrainerOptions<Task = JsonValue> {
   readonly backend: TrainingBackend;
   /** Made by `grpo(…)`. */
   readonly algorithm: Grpo;
+  /**
+   * Several policies, trained in one run: each answers the callers that its `agentMatch` matches, the first in this order when
+   * several do, and learns from their calls. Callers that none matches get the frozen base model, and are refused where the
+   * backend cannot serve it. @default one policy named `policy`, for every call
+   */
+  readonly policies?: Readonly<Record<string, PolicyOptions>>;
   /** Rollouts that run at once. @default 8 */
   readonly runners?: number;
   /** Seeds the order of the tasks and whatever the backend draws. @default 0 */
@@ -55,6 +65,17 @@ export interface TrainerOptions<Task = JsonValue> {
   readonly control?: 'none' | 'shuffled';
   /** Steps in a row without any training signal after which a run stops. @default 3 */
   readonly noSignalPatience?: number;
+  /**
+   * So many steps may be sampled ahead: while step s trains, the rollouts of steps up to s + maxStaleness run, on weights that are
+   * at most so many versions old when their calls train. Older calls are left out and counted. 0 trains on fresh rollouts only,
+   * and repeats exactly. May change when a run resumes. @default 0
+   */
+  readonly maxStaleness?: number;
+  /**
+   * KL(sampler ‖ trainer), in nats a token by k3, above which a step is off-policy; `noSignalPatience` such steps in a row stop
+   * the run. Infinity never does. @default 1
+   */
+  readonly maxDivergence?: number;
   /** Save a checkpoint every so many steps; a killed run redoes at most so many. @default 1 */
   readonly checkpointEvery?: number;
   /** Checkpoints that are kept. @default 2 */
@@ -77,6 +98,7 @@ export interface ResolvedTrainerOptions<Task = JsonValue> {
   readonly rollout: RolloutFunction<Task>;
   readonly backend: TrainingBackend;
   readonly algorithm: Grpo;
+  readonly policies: readonly ResolvedPolicy[];
   readonly runners: number;
   readonly seed: number;
   readonly runDirectory: string;
@@ -87,6 +109,8 @@ export interface ResolvedTrainerOptions<Task = JsonValue> {
   readonly taskKind: ((task: Task) => string) | undefined;
   readonly control: 'none' | 'shuffled';
   readonly noSignalPatience: number;
+  readonly maxStaleness: number;
+  readonly maxDivergence: number;
   readonly checkpointEvery: number;
   readonly keepCheckpoints: number;
   readonly hooks: TrainerHooks;
@@ -114,6 +138,7 @@ export function resolveTrainerOptions<Task>(
     rollout: options.rollout,
     backend: options.backend,
     algorithm: options.algorithm,
+    policies: resolvePolicies(options.policies, options.algorithm.adam.learningRate),
     runners: wholeNumber('Trainer: runners', options.runners ?? 8, 1, 100_000),
     seed: wholeNumber('Trainer: seed', options.seed ?? 0, 0, 2 ** 31 - 1),
     runDirectory: options.runDirectory ?? defaultRunDirectory(now),
@@ -124,6 +149,8 @@ export function resolveTrainerOptions<Task>(
     taskKind: options.taskKind,
     control: oneOf('Trainer: control', options.control ?? 'none', ['none', 'shuffled']),
     noSignalPatience: wholeNumber('Trainer: noSignalPatience', options.noSignalPatience ?? 3),
+    maxStaleness: wholeNumber('Trainer: maxStaleness', options.maxStaleness ?? 0, 0),
+    maxDivergence: divergenceLimit(options.maxDivergence ?? 1),
     checkpointEvery: wholeNumber('Trainer: checkpointEvery', options.checkpointEvery ?? 1),
     keepCheckpoints: wholeNumber('Trainer: keepCheckpoints', options.keepCheckpoints ?? 2),
     hooks: options.hooks ?? {},
@@ -137,6 +164,10 @@ export function resolveTrainerOptions<Task>(
     handleSignals: options.handleSignals ?? true,
     resumeHint: options.resumeHint ?? defaultResumeHint,
   });
+}
+
+function divergenceLimit(limit: number): number {
+  return limit === Infinity ? limit : positive('Trainer: maxDivergence', limit);
 }
 
 /** `runs/2026-01-31T12-00-00` */

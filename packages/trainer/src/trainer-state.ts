@@ -1,3 +1,4 @@
+import type { PolicyVersions } from './policies/policy-set.ts';
 import type { CurvePoint, StepMetrics, ValidationMetrics } from './metrics.ts';
 
 /** How often something happened in a run. */
@@ -11,39 +12,53 @@ export interface RunTotals {
 
 /** What a checkpoint keeps of the trainer. Order and draws need no state: they are functions of the seed and the step. */
 export interface TrainerState {
-  readonly format: 1;
+  readonly format: 2;
   /** The last step that is done; 0 before the first. */
   readonly step: number;
-  readonly policyVersion: number;
+  readonly policyVersions: PolicyVersions;
   readonly totals: RunTotals;
   readonly curve: readonly CurvePoint[];
   readonly validationBefore?: ValidationMetrics;
   /** Steps in a row without training signal, up to this one. */
   readonly noSignalStreak: number;
+  /** Steps in a row in which sampler and trainer were too far apart, up to this one. */
+  readonly offPolicyStreak: number;
   /** Mean training reward of the first step, to tell a solved task from one that never taught anything. */
   readonly firstReward?: number;
   readonly wallSeconds: number;
 }
 
 /** The state of a run that has done nothing. */
-export const initialState: TrainerState = {
-  format: 1,
-  step: 0,
-  policyVersion: 0,
-  totals: { rollouts: 0, transitions: 0, tokensSampled: 0, tokensTrained: 0, optimizerSteps: 0 },
-  curve: [],
-  noSignalStreak: 0,
-  wallSeconds: 0,
-};
+export function initialState(policies: readonly string[]): TrainerState {
+  return {
+    format: 2,
+    step: 0,
+    policyVersions: Object.fromEntries(policies.map((name) => [name, 0])),
+    totals: { rollouts: 0, transitions: 0, tokensSampled: 0, tokensTrained: 0, optimizerSteps: 0 },
+    curve: [],
+    noSignalStreak: 0,
+    offPolicyStreak: 0,
+    wallSeconds: 0,
+  };
+}
+
+/** What a step says besides its line. */
+export interface StepVerdict {
+  readonly policyVersions: PolicyVersions;
+  /** Whether sampler and trainer were too far apart. */
+  readonly isOffPolicy: boolean;
+  /** Whether a step without signal counts: not when it only left out what was too old. */
+  readonly isSilent: boolean;
+}
 
 /** The state after a step. */
-export function advanceState(state: TrainerState, metrics: StepMetrics): TrainerState {
+export function advanceState(state: TrainerState, metrics: StepMetrics, verdict: StepVerdict): TrainerState {
   const reward = metrics.reward.mean;
   const firstReward = state.firstReward ?? reward;
   return {
     ...state,
     step: metrics.step,
-    policyVersion: metrics.policyVersion,
+    policyVersions: verdict.policyVersions,
     totals: {
       rollouts: state.totals.rollouts + metrics.rollouts + (metrics.validation?.rollouts ?? 0),
       transitions: state.totals.transitions + metrics.transitions,
@@ -59,7 +74,8 @@ export function advanceState(state: TrainerState, metrics: StepMetrics): Trainer
         ...(metrics.validation === undefined ? {} : { validation: metrics.validation.reward }),
       },
     ],
-    noSignalStreak: metrics.noSignal === undefined ? 0 : state.noSignalStreak + 1,
+    noSignalStreak: verdict.isSilent ? state.noSignalStreak + 1 : 0,
+    offPolicyStreak: verdict.isOffPolicy ? state.offPolicyStreak + 1 : 0,
     ...(firstReward === undefined ? {} : { firstReward }),
     wallSeconds: metrics.wallSeconds,
   };

@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import type { JsonValue, RunnerHooks } from '@agent-lightning/core';
+import type { BackendCapabilities, JsonValue, RunnerHooks } from '@agent-lightning/core';
 import { checkCapabilities } from './capabilities.ts';
 import { dryRun, type DevOptions, type DevReport } from './dev.ts';
 import { resolveFitOptions, type FitOptions, type ResolvedFitOptions } from './fit-options.ts';
 import { Interrupt } from './interrupt.ts';
 import { optionInvalid } from './option-checks.ts';
-import { createPolicy } from './policies.ts';
+import { PolicySet } from './policies/policy-set.ts';
 import { Progress } from './progress/progress.ts';
 import { writeReport } from './report/write-report.ts';
 import { RolloutCollector } from './rollouts/rollout-collector.ts';
@@ -41,7 +41,8 @@ export class Trainer<Task = JsonValue> {
 
   /**
    * Trains, validates, saves and reports. The backend stays open.
-   * @throws {TrainerError} `no-signal` when there is nothing to learn from, `numerics` when a loss is not finite,
+   * @throws {TrainerError} `no-signal` when there is nothing to learn from, `off-policy` when
+   * sampler and trainer are too far apart, `numerics` when a loss is not finite,
    * `run-locked` | `resume-mismatch` | `disk-full`; {ConfigurationError} `option-invalid` | `option-unsupported`
    */
   async fit(options: FitOptions<Task>): Promise<TrainingResult> {
@@ -63,7 +64,7 @@ export class Trainer<Task = JsonValue> {
       onInterrupt: (reason) => progress.logger.info(`${reason}: saving and stopping; a second one stops at once`),
     });
     try {
-      return await this.#fitIn(directory, fit, capabilities.maxRowTokens, progress, interrupt);
+      return await this.#fitIn(directory, fit, capabilities, progress, interrupt);
     } finally {
       interrupt.dispose();
       progress.end();
@@ -74,14 +75,13 @@ export class Trainer<Task = JsonValue> {
   async #fitIn(
     directory: RunDirectory,
     fit: ResolvedFitOptions<Task>,
-    maxRowTokens: number,
+    capabilities: BackendCapabilities,
     progress: Progress,
     interrupt: Interrupt,
   ): Promise<TrainingResult> {
     const options = this.#options;
-    const policy = await createPolicy(options.backend, options.seed);
+    const policies = await PolicySet.create(options.backend, options.policies, options.seed);
     const session = await Session.open({
-      policy,
       trainer: { ...options, logger: progress.logger },
       runId: directory.runId,
       storePath: directory.file('store.sqlite'),
@@ -94,21 +94,27 @@ export class Trainer<Task = JsonValue> {
         options,
         fit,
         session,
-        policy,
+        policies,
         directory,
         progress,
-        maxRowTokens,
+        maxRowTokens: capabilities.maxRowTokens,
+        losses: capabilities.losses,
         collector: new RolloutCollector({
           store,
           runId: directory.runId,
           retry,
           attemptTimeoutMs,
           resumed: fit.resume,
+          policies: policies.names,
         }),
         interrupted: interrupt.signal,
         stopping: AbortSignal.any([interrupt.signal, failed]),
       };
-      return await trainAndReport(context);
+      try {
+        return await trainAndReport(context);
+      } finally {
+        await cancelAhead(context);
+      }
     } finally {
       await session.close();
     }
@@ -129,7 +135,7 @@ async function trainAndReport<Task>(context: RunContext<Task>): Promise<Training
     throw error;
   }
   const modelDirectory = stopReason === 'interrupted' ? undefined : context.directory.file('model');
-  if (modelDirectory !== undefined) await context.policy.exportModel(modelDirectory);
+  if (modelDirectory !== undefined) await context.policies.exportModel(modelDirectory);
   const reportPath = await writeReport(context, { state: run.state, samples: run.samples, outcome: stopReason });
   if (stopReason === 'interrupted')
     context.progress.logger.info(
@@ -150,6 +156,17 @@ async function trainAndReport<Task>(context: RunContext<Task>): Promise<Training
     modelDirectory,
     reportPath,
   };
+}
+
+/** Ends what was sampled for steps that did not come, so that nobody works on it for nothing. */
+async function cancelAhead<Task>({ options, session, collector, progress }: RunContext<Task>): Promise<void> {
+  if (options.maxStaleness === 0) return;
+  await session.stop();
+  try {
+    await collector.cancelUnfinished('its run ended');
+  } catch (error) {
+    progress.logger.warn(`what was sampled ahead could not be cancelled: ${String(error)}`);
+  }
 }
 
 /** Finds out before the first rollout that a task has no kind. */

@@ -21,7 +21,7 @@ export interface TrainingResult {
   readonly curve: readonly CurvePoint[];
   /** Interruptions left out. */
   readonly wallSeconds: number;
-  /** The trained weights, as an ordinary checkpoint; undefined when the run was interrupted. */
+  /** The trained weights, as an ordinary checkpoint, or with `policies` a folder that has one by each name; undefined when the run was interrupted. */
   readonly modelDirectory: string | undefined;
   readonly reportPath: string;
 }

@@ -1,14 +1,16 @@
-import { LightningError, TrainerError } from '@agent-lightning/core';
+import { LightningError } from '@agent-lightning/core';
 import type { StepMetrics, ValidationMetrics } from './metrics.ts';
 import { PhaseClock } from './phase-clock.ts';
 import { StepSamples } from './report/step-samples.ts';
+import { planTrainingStep } from './rollouts/planned-rollout.ts';
+import { RolloutWindow } from './rollouts/rollout-window.ts';
 import { TaskOrder } from './rollouts/task-order.ts';
 import { withFileErrors } from './run-directory/file-errors.ts';
 import type { RunContext } from './run-context.ts';
 import { FaultNotices } from './step/fault-notices.ts';
-import { createStepMetrics } from './step/step-metrics.ts';
+import { judgeDivergence, judgeSilence, verdictOf } from './step/judge-step.ts';
+import { createStepMetrics, type StepLoad } from './step/step-metrics.ts';
 import { runTrainingStep, type TrainingStepResult } from './step/training-step.ts';
-import type { NoSignal } from './step/training-signal.ts';
 import { advanceState, initialState, type TrainerState } from './trainer-state.ts';
 import type { StopReason } from './training-result.ts';
 import { validate } from './validation.ts';
@@ -17,10 +19,11 @@ import { validate } from './validation.ts';
 export class TrainingRun<Task> {
   readonly #context: RunContext<Task>;
   readonly #order: TaskOrder;
+  readonly #window: RolloutWindow;
   readonly samples: StepSamples;
   readonly #faults = new FaultNotices();
   readonly #startedAtMs: number = performance.now();
-  #state: TrainerState = initialState;
+  #state: TrainerState;
   #wallSecondsBefore = 0;
   /** The newest step that a checkpoint holds. */
   #savedStep = -1;
@@ -29,13 +32,20 @@ export class TrainingRun<Task> {
   #lastMetrics: StepMetrics | undefined;
 
   constructor(context: RunContext<Task>) {
-    const { fit, options, directory } = context;
+    const { fit, options, directory, collector, policies } = context;
     this.#context = context;
+    this.#state = initialState(policies.names);
     this.samples = new StepSamples(directory);
     this.#order = new TaskOrder({
       taskCount: fit.train.length,
       tasksPerStep: options.algorithm.tasksPerStep,
       seed: options.seed,
+    });
+    this.#window = new RolloutWindow({
+      collector,
+      ahead: options.maxStaleness,
+      lastStep: fit.steps,
+      plan: (step) => planTrainingStep(step, fit.train, this.#order.tasksOf(step), options.algorithm.groupSize),
     });
   }
 
@@ -65,13 +75,13 @@ export class TrainingRun<Task> {
   }
 
   async #begin(): Promise<void> {
-    const { directory, session, policy, fit, collector, progress } = this.#context;
+    const { directory, policies, fit, collector, progress, session } = this.#context;
     const checkpoint = fit.resume ? await directory.checkpoints.latest() : undefined;
     if (checkpoint !== undefined) {
       this.#state = checkpoint.state;
       this.#savedStep = checkpoint.state.step;
       this.#wallSecondsBefore = checkpoint.state.wallSeconds;
-      await policy.loadState(checkpoint.policyDirectory);
+      await policies.loadState(checkpoint.directory);
       this.#lastMetrics = (await directory.readMetrics()).findLast((metrics) => metrics.step === checkpoint.state.step);
     }
     if (fit.resume) {
@@ -81,7 +91,7 @@ export class TrainingRun<Task> {
         `resuming after step ${this.#state.step} of ${fit.steps}; ${cancelled} rollouts of the process before run again`,
       );
     }
-    await session.publish(this.#state.policyVersion);
+    await policies.publish(policies.names, this.#state.policyVersions, session);
     session.start();
     if (this.#state.step === 0) await this.#validateFirst();
     await this.#save();
@@ -91,70 +101,88 @@ export class TrainingRun<Task> {
     const { fit, options, interrupted } = this.#context;
     while (this.#state.step < fit.steps) {
       if (interrupted.aborted) return 'interrupted';
-      const noSignal = await this.#step(this.#state.step + 1);
-      if (noSignal !== undefined && this.#judge(noSignal) === 'converged') return 'converged';
+      if ((await this.#step(this.#state.step + 1)) === 'converged') return 'converged';
       if (this.#state.step % options.checkpointEvery === 0) await this.#save();
     }
     return 'completed';
   }
 
-  async #step(step: number): Promise<NoSignal | undefined> {
+  /** Collects, trains, publishes, validates, and writes down what came of it. */
+  async #step(step: number): Promise<'go-on' | 'converged'> {
+    const { options, progress, policies, session } = this.#context;
     const clock = new PhaseClock();
+    session.load.begin();
+    progress.begin(step, 'rollout', this.#rolloutsToShow());
+    const rollouts = await clock.measure('rollout', () => this.#window.collect(step, this.#context.stopping));
+    const queueDepth = await this.#window.queueDepth();
+    const versions = this.#state.policyVersions;
     const result = await runTrainingStep(this.#context, {
       step,
       clock,
       epoch: this.#order.epochOf(step),
-      taskIndexes: this.#order.tasksOf(step),
-      policyVersion: this.#state.policyVersion,
+      rollouts,
+      versions,
       beforeUpdate: () => {
         this.#isPolicyAtState = false;
       },
     });
+    const { policyVersions } = result;
+    const updated = policies.names.filter((name) => policyVersions[name] !== versions[name]);
+    if (updated.length > 0) await clock.measure('publish', () => policies.publish(updated, policyVersions, session));
     const validation = await clock.measure('validate', () => this.#validateOnTheWay(step));
-    await this.#endStep(result, validation, clock);
-    return result.noSignal;
+    const metrics = await this.#endStep(result, validation, clock, this.#loadOf(clock, queueDepth));
+    const warning = judgeDivergence(metrics, this.#state, options);
+    if (warning !== undefined) progress.logger.warn(warning);
+    if (result.noSignal === undefined) return 'go-on';
+    progress.logger.warn(`step ${step} taught nothing: ${result.noSignal.message}`);
+    return judgeSilence(result.noSignal, this.#state, options);
+  }
+
+  /** How many rollouts a step waits for; unknown while runners work on later steps too. */
+  #rolloutsToShow(): number {
+    const { maxStaleness, algorithm } = this.#context.options;
+    return maxStaleness === 0 ? algorithm.tasksPerStep * algorithm.groupSize : 0;
+  }
+
+  #loadOf(clock: PhaseClock, queueDepth: number): StepLoad {
+    const { session, options } = this.#context;
+    const { rollout, validate: validating } = clock.seconds;
+    return {
+      queueDepth,
+      idleShare: { trainer: rollout / clock.wallSeconds, samplers: session.load.idleShare() },
+      samplingSeconds: options.maxStaleness === 0 ? rollout : clock.wallSeconds - validating,
+    };
   }
 
   async #endStep(
     result: TrainingStepResult,
     validation: ValidationMetrics | undefined,
     clock: PhaseClock,
-  ): Promise<void> {
-    const { directory, progress, options } = this.#context;
+    load: StepLoad,
+  ): Promise<StepMetrics> {
+    const { directory, progress, options, policies } = this.#context;
     const metrics = createStepMetrics({
       ...result,
       validation,
+      load,
       seconds: clock.seconds,
       wallSeconds: this.#wallSeconds(),
     });
-    this.#state = advanceState(this.#state, metrics);
+    const verdict = verdictOf(metrics, result.noSignal, options);
+    this.#state = advanceState(this.#state, metrics, { ...verdict, policyVersions: result.policyVersions });
     this.#isPolicyAtState = true;
     this.#lastMetrics = metrics;
     await directory.appendMetrics(metrics);
     await this.samples.keep(result, this.#context);
     progress.stepEnded(metrics);
-    for (const notice of this.#faults.of(result.step, result.rollouts, result.episodes)) progress.logger.warn(notice);
+    const { step, rollouts, episodes } = result;
+    for (const notice of this.#faults.of(step, rollouts, episodes, policies.names)) progress.logger.warn(notice);
     try {
       await options.hooks.onStep?.(metrics);
     } catch (error) {
       progress.logger.warn(`onStep failed after step ${metrics.step}: ${String(error)}`);
     }
-  }
-
-  /** Decides what a step without signal means: a warning, a solved task, or the end. */
-  #judge(noSignal: NoSignal): 'go-on' | 'converged' {
-    const { options, progress } = this.#context;
-    const { noSignalStreak, step, totals, firstReward, curve } = this.#state;
-    progress.logger.warn(`step ${step} taught nothing: ${noSignal.message}`);
-    const isHopeless = noSignal.cause !== 'zero-variance' && totals.optimizerSteps === 0;
-    if (!isHopeless && noSignalStreak < options.noSignalPatience) return 'go-on';
-    const reward = curve.at(-1)?.reward;
-    const hasRisen = reward !== undefined && firstReward !== undefined && reward > firstReward;
-    if (noSignal.cause === 'zero-variance' && totals.optimizerSteps > 0 && hasRisen) return 'converged';
-    throw new TrainerError(
-      `training stopped after step ${step}, with no signal for ${noSignalStreak} ${noSignalStreak === 1 ? 'step' : 'steps'}: ${noSignal.message}`,
-      { code: 'no-signal' },
-    );
+    return metrics;
   }
 
   async #validateFirst(): Promise<void> {
@@ -212,8 +240,8 @@ export class TrainingRun<Task> {
 
   async #save(): Promise<void> {
     if (this.#savedStep === this.#state.step) return;
-    const { directory, policy } = this.#context;
-    await withFileErrors(directory.file('checkpoints'), () => directory.checkpoints.save(policy, this.#state));
+    const { directory, policies } = this.#context;
+    await withFileErrors(directory.file('checkpoints'), () => directory.checkpoints.save(policies, this.#state));
     this.#savedStep = this.#state.step;
   }
 

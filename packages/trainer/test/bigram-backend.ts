@@ -30,6 +30,12 @@ export interface BigramBackendOptions {
   readonly lossOf?: (step: number, loss: number) => number;
   readonly gradientNormOf?: (step: number, norm: number) => number;
   readonly onSave?: () => void;
+  /** Added to each log-probability that the sampler reports: a sampler that does not compute what the trainer does. */
+  readonly reportedShift?: number;
+  /** Whether it serves its base model. @default false */
+  readonly hasBase?: boolean;
+  /** Told of each call of a policy as it is made. Returns what the call waits for before it answers. */
+  readonly onCall?: (name: 'forward' | 'forwardBackward' | 'optimStep' | 'publish') => Promise<void> | void;
 }
 
 export interface RecordedPass {
@@ -48,7 +54,9 @@ export class BigramBackend implements TrainingBackend {
   readonly published: number[] = [];
   readonly options: BigramBackendOptions;
   basePasses = 0;
+  /** The newest. */
   policy: BigramPolicy | undefined;
+  readonly policies = new Map<string, BigramPolicy>();
 
   constructor(options: BigramBackendOptions = {}) {
     this.options = options;
@@ -65,11 +73,13 @@ export class BigramBackend implements TrainingBackend {
 
   async createPolicy(spec: PolicySpec): Promise<TrainablePolicy> {
     this.policy = new BigramPolicy(this, spec.name);
+    this.policies.set(spec.name, this.policy);
     return this.policy;
   }
 
   async baseRelease(): Promise<PolicyRelease | undefined> {
-    return undefined;
+    if (this.options.hasBase !== true) return undefined;
+    return { kind: 'engine', version: 0, engine: new BigramEngine(new BigramPolicy(this, 'base').logits) };
   }
 
   async tokenTexts(tokens: Int32Array): Promise<readonly string[]> {
@@ -92,6 +102,7 @@ export class BigramPolicy implements TrainablePolicy {
   }
 
   async forward(rows: readonly TrainingRow[]): Promise<readonly Float32Array[]> {
+    this.#backend.options.onCall?.('forward');
     return rows.map((row) => logprobsOf(this.logits, row));
   }
 
@@ -102,6 +113,7 @@ export class BigramPolicy implements TrainablePolicy {
 
   async forwardBackward(rows: readonly TrainingRow[], loss: Loss): Promise<ForwardBackwardResult> {
     this.#backend.passes.push({ rows, loss });
+    const answer = this.#backend.options.onCall?.('forwardBackward');
     const logprobs = rows.map((row) => logprobsOf(this.logits, row));
     let sum = 0;
     let trainedTokens = 0;
@@ -115,11 +127,14 @@ export class BigramPolicy implements TrainablePolicy {
         this.#addGradient(row.tokens[t - 1]!, row.tokens[t]!, derivative);
       }
     });
-    return { logprobs, loss: this.#backend.options.lossOf?.(this.#steps + 1, sum) ?? sum, trainedTokens, entropy: 1 };
+    const shown = this.#backend.options.lossOf?.(this.#steps + 1, sum) ?? sum;
+    await answer;
+    return { logprobs, loss: shown, trainedTokens, entropy: 1 };
   }
 
   async optimStep(adam: AdamParameters): Promise<OptimStepResult> {
     this.#backend.adamSteps.push(adam);
+    this.#backend.options.onCall?.('optimStep');
     this.#steps += 1;
     const norm = Math.hypot(...this.#gradient);
     const limit = adam.maxGradientNorm ?? 0;
@@ -133,7 +148,12 @@ export class BigramPolicy implements TrainablePolicy {
 
   async publish(version: number): Promise<PolicyRelease> {
     this.#backend.published.push(version);
-    return { kind: 'engine', version, engine: new BigramEngine(this.logits.slice()) };
+    this.#backend.options.onCall?.('publish');
+    return {
+      kind: 'engine',
+      version,
+      engine: new BigramEngine(this.logits.slice(), this.#backend.options.reportedShift),
+    };
   }
 
   async saveState(directory: string): Promise<void> {
@@ -168,8 +188,11 @@ class BigramEngine implements SamplingEngine {
   readonly contextLength: number = 4_096;
   readonly #logits: Float64Array;
 
-  constructor(logits: Float64Array) {
+  readonly #shift: number;
+
+  constructor(logits: Float64Array, shift = 0) {
     this.#logits = logits;
+    this.#shift = shift;
   }
 
   async *generate(request: GenerateRequest): AsyncIterable<GenerateEvent> {
@@ -186,7 +209,7 @@ class BigramEngine implements SamplingEngine {
         choice,
         text: letterOf(token),
         tokens: Int32Array.of(token),
-        logprobs: Float32Array.of(Math.log(probabilities[token]!)),
+        logprobs: Float32Array.of(Math.log(probabilities[token]!) + this.#shift),
       };
       yield { type: 'finish', choice, reason: 'stop' };
     }

@@ -6,16 +6,9 @@ import { describe, expect, it } from 'vitest';
 import type { StepMetrics } from '../src/index.ts';
 import { BigramBackend } from './bigram-backend.ts';
 import { answerLetter, askLetter, letterTasks, type LetterTask } from './letter-task.ts';
-import { createFolder, createTestTrainer } from './run-folder.ts';
+import { createFolder, createTestTrainer, readMetrics } from './run-folder.ts';
 
 const tasks = letterTasks;
-
-async function readMetrics(runDirectory: string): Promise<readonly StepMetrics[]> {
-  return (await readFile(join(runDirectory, 'metrics.jsonl'), 'utf8'))
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line) as StepMetrics);
-}
 
 async function fitWith(
   rollout: RolloutFunction<LetterTask>,

@@ -2,17 +2,11 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MemoryStore, type Loss } from '@agent-lightning/core';
 import { describe, expect, it } from 'vitest';
-import type { StepMetrics } from '../src/index.ts';
 import { BigramBackend } from './bigram-backend.ts';
 import { letterTasks } from './letter-task.ts';
-import { createTestTrainer } from './run-folder.ts';
+import { createTestTrainer, readMetrics } from './run-folder.ts';
 
 const learns = { learningRate: 40, estimator: 'dr_grpo', groupSize: 16 } as const;
-
-async function readMetrics(runDirectory: string): Promise<readonly StepMetrics[]> {
-  const lines = (await readFile(join(runDirectory, 'metrics.jsonl'), 'utf8')).trim().split('\n');
-  return lines.map((line) => JSON.parse(line) as StepMetrics);
-}
 
 describe('Trainer.fit', () => {
   it('raises the held-out reward of an agent that learns, and says so', async () => {

@@ -1,15 +1,18 @@
-/** A training run as a program, to be killed: `node resumable-run.ts <runDirectory> <steps> begin|resume`. */
+/** A training run as a program, to be killed: `node resumable-run.ts <runDirectory> <steps> begin|resume [maxStaleness]`. */
+import type { BatchRow } from '@agent-lightning/core';
 import { grpo, Trainer } from '../src/index.ts';
 import { BigramBackend } from './bigram-backend.ts';
 import { answerLetter, letterTasks, type LetterTask } from './letter-task.ts';
 
-const [runDirectory, steps, mode] = process.argv.slice(2);
+const [runDirectory, steps, mode, maxStaleness] = process.argv.slice(2);
 
+const backend = new BigramBackend();
 const trainer = new Trainer<LetterTask>({
   rollout: answerLetter,
-  backend: new BigramBackend(),
+  backend,
   algorithm: grpo({ groupSize: 8, tasksPerStep: 4, learningRate: 60, maxGradientNorm: 0 }),
   progress: 'plain',
+  maxStaleness: Number(maxStaleness ?? 0),
   runDirectory: runDirectory!,
 });
 const result = await trainer.fit({
@@ -18,4 +21,5 @@ const result = await trainer.fit({
   steps: Number(steps),
   resume: mode === 'resume',
 });
-process.stdout.write(`${JSON.stringify(result)}\n`);
+const trained = backend.passes.flatMap(({ rows }) => rows.map((row) => (row as BatchRow).rolloutId));
+process.stdout.write(`${JSON.stringify({ ...result, trained })}\n`);

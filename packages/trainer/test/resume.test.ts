@@ -1,13 +1,11 @@
-import { spawn, type ChildProcess } from 'node:child_process';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openSqliteStore } from '@agent-lightning/store-sqlite';
 import { describe, expect, it } from 'vitest';
 import type { StepMetrics, TrainingResult } from '../src/index.ts';
 import { answerLetter, letterTasks } from './letter-task.ts';
+import { runProcess, steps, succeededRollouts } from './run-process.ts';
 import { createFolder, createTestTrainer } from './run-folder.ts';
-
-const steps = 6;
 
 async function readSteps(runDirectory: string): Promise<readonly number[]> {
   return (await readFile(join(runDirectory, 'metrics.jsonl'), 'utf8'))
@@ -142,51 +140,12 @@ describe('an interrupted run', () => {
 });
 
 describe('a run in a process that ends', () => {
-  /** Runs `resumable-run.ts`, and calls back when it says that a step is done. */
-  async function run(
-    runDirectory: string,
-    options: { readonly resume?: boolean; readonly onStep?: (child: ChildProcess, step: number) => void } = {},
-  ): Promise<{ readonly code: number | null; readonly signal: string | null; readonly output: string }> {
-    const script = join(import.meta.dirname, 'resumable-run.ts');
-    const child = spawn(
-      process.execPath,
-      [
-        '--conditions=@agent-lightning/source',
-        '--disable-warning=ExperimentalWarning',
-        script,
-        runDirectory,
-        String(steps),
-        options.resume === true ? 'resume' : 'begin',
-      ],
-      { stdio: ['ignore', 'pipe', 'pipe'] },
-    );
-    let output = '';
-    const read = (chunk: Buffer): void => {
-      output += chunk.toString();
-      for (const [, step] of chunk.toString().matchAll(/step (\d+)\/\d+ ·/g)) options.onStep?.(child, Number(step));
-    };
-    child.stdout.on('data', read);
-    child.stderr.on('data', read);
-    return await new Promise((resolve) => child.on('close', (code, signal) => resolve({ code, signal, output })));
-  }
-
-  async function succeededRollouts(runDirectory: string): Promise<readonly string[]> {
-    const store = await openSqliteStore({ path: join(runDirectory, 'store.sqlite') });
-    try {
-      return (await store.queryRollouts({ statuses: ['succeeded'], limit: 10_000 })).items.map(
-        (rollout) => rollout.rolloutId,
-      );
-    } finally {
-      await store.close();
-    }
-  }
-
   it('survives SIGKILL: redoes at most one step, loses no acknowledged rollout, and comes to the same end', async () => {
     const runDirectory = join(await createFolder(), 'run');
-    const killed = await run(runDirectory, { onStep: (child, step) => step === 3 && child.kill('SIGKILL') });
+    const killed = await runProcess(runDirectory, { onStep: (child, step) => step === 3 && child.kill('SIGKILL') });
     expect(killed.signal).toBe('SIGKILL');
     const before = await succeededRollouts(runDirectory);
-    const resumed = await run(runDirectory, { resume: true });
+    const resumed = await runProcess(runDirectory, { resume: true });
     expect(resumed.output).toMatch(/resuming after step [234] of 6/);
     expect(resumed.code).toBe(0);
     const after = await succeededRollouts(runDirectory);
@@ -199,7 +158,7 @@ describe('a run in a process that ends', () => {
 
   it('saves on Ctrl+C, and ends by itself', async () => {
     const runDirectory = join(await createFolder(), 'run');
-    const stopped = await run(runDirectory, { onStep: (child, step) => step === 2 && child.kill('SIGINT') });
+    const stopped = await runProcess(runDirectory, { onStep: (child, step) => step === 2 && child.kill('SIGINT') });
     expect(stopped).toMatchObject({ code: 0, signal: null });
     expect(stopped.output).toMatch(/SIGINT: saving and stopping/);
     const result = JSON.parse(stopped.output.trim().split('\n').at(-1)!) as TrainingResult;

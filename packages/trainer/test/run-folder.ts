@@ -1,8 +1,8 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach } from 'vitest';
-import { grpo, Trainer, type GrpoOptions, type Logger, type TrainerOptions } from '../src/index.ts';
+import { grpo, Trainer, type GrpoOptions, type Logger, type StepMetrics, type TrainerOptions } from '../src/index.ts';
 import { BigramBackend } from './bigram-backend.ts';
 import { answerLetter, type LetterTask } from './letter-task.ts';
 
@@ -17,6 +17,12 @@ export async function createFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'trainer-'));
   folders.push(folder);
   return folder;
+}
+
+/** The lines of a run's metrics. */
+export async function readMetrics(runDirectory: string): Promise<readonly StepMetrics[]> {
+  const lines = (await readFile(join(runDirectory, 'metrics.jsonl'), 'utf8')).trim().split('\n');
+  return lines.map((line) => JSON.parse(line) as StepMetrics);
 }
 
 /** A logger that keeps its lines. */

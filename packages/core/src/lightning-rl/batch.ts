@@ -26,6 +26,8 @@ export interface BatchRow extends TrainingRow {
   readonly tokenAdvantages: Float64Array;
   /** What each of the row's tokens weighs in the loss: `advantages = tokenAdvantages · tokenWeight`. */
   readonly tokenWeight: number;
+  /** Shape (T,), nats: the reference's log-probabilities; only while an objective has its KL to the reference in the loss. */
+  readonly referenceLogprobs?: Float32Array;
 }
 
 /** How much each token of a rollout weighs in the loss; R rollouts, N(ρ) trained tokens in rollout ρ, N in all. */

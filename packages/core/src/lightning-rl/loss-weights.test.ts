@@ -1,12 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { arbitraryEpisodes, episodeOf } from '../../test/__fixtures__/episodes.ts';
-import type { Loss } from '../backend.ts';
 import type { Episode } from '../transitions/transition.ts';
 import { buildBatch, type LightningRLOptions } from './algorithm.ts';
 import type { BatchRow, TokenWeighting } from './batch.ts';
 import { weighRows } from './loss-weights.ts';
-import { lossAndDerivative } from './losses.ts';
+import { objectiveAndDerivative, type Objective } from './objective.ts';
 import { buildRows } from './rows.ts';
 
 const tokens = (count: number): number[] => Array.from({ length: count }, (_, index) => index + 1);
@@ -83,11 +82,13 @@ describe('weighRows', () => {
 });
 
 describe('the loss of a batch', () => {
-  const losses: Loss[] = [
-    { name: 'importance_sampling' },
-    { name: 'ppo', clipLow: 0.8, clipHigh: 1.2 },
-    { name: 'cispo', clipLow: 0.8, clipHigh: 1.2 },
-    { name: 'cross_entropy' },
+  const objectives: Objective[] = [
+    { loss: { name: 'importance_sampling' } },
+    { loss: { name: 'ppo', clipLow: 0.8, clipHigh: 1.2 } },
+    { loss: { name: 'cispo', clipLow: 0.8, clipHigh: 1.2 } },
+    { loss: { name: 'gspo', clipLow: 0.9, clipHigh: 1.1 } },
+    { loss: { name: 'icepop', clipLow: 0.8, clipHigh: 1.2 }, sequenceMask: { low: 0.9, high: 1.1 } },
+    { loss: { name: 'importance_sampling' }, referenceKl: 0.1 },
   ];
   const weightings: TokenWeighting[] = ['rollout', 'token', { constant: 10 }];
 
@@ -95,17 +96,17 @@ describe('the loss of a batch', () => {
     fc.assert(
       fc.property(
         arbitraryEpisodes,
-        fc.constantFrom(...losses),
+        fc.constantFrom(...objectives),
         fc.constantFrom(...weightings),
-        (episodes, loss, tokenWeighting) => {
+        (episodes, objective, tokenWeighting) => {
           const options: LightningRLOptions = {
             credit: { perStep: 0.5 },
             estimator: 'grpo',
             rows: 'transition',
             tokenWeighting,
           };
-          const split = evaluate(buildBatch(episodes, options).rows, loss);
-          const merged = evaluate(buildBatch(episodes, { ...options, rows: 'trajectory' }).rows, loss);
+          const split = evaluate(buildBatch(episodes, options).rows, objective);
+          const merged = evaluate(buildBatch(episodes, { ...options, rows: 'trajectory' }).rows, objective);
           expect(merged.loss).toBeCloseTo(split.loss, 5);
           expect(merged.derivative).toEqual(split.derivative);
         },
@@ -115,14 +116,14 @@ describe('the loss of a batch', () => {
 });
 
 /** The batch's loss under log-probabilities that depend on the call and the token only, and its derivative by call and token. */
-function evaluate(rows: readonly BatchRow[], loss: Loss): { loss: number; derivative: Map<string, number> } {
+function evaluate(rows: readonly BatchRow[], objective: Objective): { loss: number; derivative: Map<string, number> } {
   let sum = 0;
   const derivative = new Map<string, number>();
   for (const row of rows) {
     const logprobs = new Float64Array(row.tokens.length);
     for (const { callIndex, start, end } of row.segments)
       for (let t = start; t < end; t += 1) logprobs[t] = row.logprobs[t]! + Math.sin(callIndex + 2 * (t - start)) / 2;
-    const evaluated = lossAndDerivative(row, logprobs, loss);
+    const evaluated = objectiveAndDerivative({ ...row, referenceLogprobs: row.logprobs }, logprobs, objective);
     sum += evaluated.loss;
     for (const { callIndex, start, end } of row.segments) {
       for (let t = start; t < end; t += 1) {

@@ -85,7 +85,8 @@ function clipOf(loss: {
   return (ratio) => Math.min(Math.max(ratio, clipLow), clipHigh);
 }
 
-function checkLogprobs(row: TrainingRow, values: ArrayLike<number>): void {
+/** @throws {BackendError} `rows-invalid` for another length than the row's, `numerics` for a trained token without a finite number */
+export function checkLogprobs(row: TrainingRow, values: ArrayLike<number>): void {
   if (values.length !== row.tokens.length) {
     throw new BackendError(
       `a row of ${row.tokens.length} tokens was given ${values.length} values; give one for each token`,

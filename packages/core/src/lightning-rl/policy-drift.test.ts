@@ -25,13 +25,7 @@ describe('policyDrift', () => {
     expect(drift.maxRatio).toBeCloseTo(4, 12);
     expect(drift.klK1).toBeCloseTo(-Math.log(4) / 4, 12);
     expect(drift.klK3).toBeCloseTo(7.5 / 4 - 1 - Math.log(4) / 4, 12);
-    expect(drift.clipFraction).toBe(0);
-  });
-
-  it('counts what the loss clips: for ppo only where the gradient is gone', () => {
-    expect(policyDrift(rows, logprobs, { name: 'ppo', clipLow: 0.8, clipHigh: 1.2 }).clipFraction).toBe(2 / 4);
-    expect(policyDrift(rows, logprobs, { name: 'cispo', clipLow: 0.8, clipHigh: 1.2 }).clipFraction).toBe(3 / 4);
-    expect(policyDrift(rows, logprobs, { name: 'importance_sampling' }).clipFraction).toBe(0);
+    expect(drift.effectiveSampleShare).toBeCloseTo(7.5 ** 2 / (4 * 21.25), 12);
   });
 
   it('is at rest when trainer and sampler agree', () => {
@@ -40,7 +34,7 @@ describe('policyDrift', () => {
       trainedTokens: 4,
       meanRatio: 1,
       maxRatio: 1,
-      clipFraction: 0,
+      effectiveSampleShare: 1,
       klK1: 0,
       klK3: 0,
     });
@@ -48,13 +42,13 @@ describe('policyDrift', () => {
       trainedTokens: 0,
       meanRatio: 1,
       maxRatio: 1,
-      clipFraction: 0,
+      effectiveSampleShare: 1,
       klK1: 0,
       klK3: 0,
     });
   });
 
-  it('never reports a negative k3', () => {
+  it('never reports a negative k3, and an effective share above 0 and up to 1', () => {
     const moves = fc.array(
       fc.integer({ min: -2000, max: 2000 }).map((value) => value / 1000),
       { minLength: 1, maxLength: 8 },
@@ -65,7 +59,10 @@ describe('policyDrift', () => {
           moved.map(() => -3),
           moved.map(() => 1),
         );
-        expect(policyDrift([row], [[0, ...moved.map((move) => move - 3)]]).klK3).toBeGreaterThanOrEqual(-1e-12);
+        const drift = policyDrift([row], [[0, ...moved.map((move) => move - 3)]]);
+        expect(drift.klK3).toBeGreaterThanOrEqual(-1e-12);
+        expect(drift.effectiveSampleShare).toBeGreaterThan(0);
+        expect(drift.effectiveSampleShare).toBeLessThanOrEqual(1 + 1e-12);
       }),
     );
   });

@@ -1,4 +1,4 @@
-import type { Loss, TrainingRow } from '../backend.ts';
+import type { TrainingRow } from '../backend.ts';
 import { BackendError } from '../errors.ts';
 
 /** How far the policy is from the one that sampled; over trained tokens, each token alike. */
@@ -7,8 +7,8 @@ export interface PolicyDrift {
   /** Mean and maximum of r = exp(lp − q); 1 when trainer and sampler agree. */
   readonly meanRatio: number;
   readonly maxRatio: number;
-  /** Share of the tokens that the loss clips: for `ppo` those without gradient, for `cispo` those with a clipped weight. */
-  readonly clipFraction: number;
+  /** (Σ r)² / (n · Σ r²), in (0, 1]: the effective sample size as a share of the tokens; 1 when every ratio is the same. @source Kong 1992 */
+  readonly effectiveSampleShare: number;
   /** KL(sampler ‖ policy) in nats, estimated by −log r: unbiased, and negative at times. @source Schulman, "Approximating KL divergence", k1 */
   readonly klK1: number;
   /** The same by r − 1 − log r: unbiased, and never negative. @source ibid., k3 */
@@ -21,15 +21,11 @@ export interface PolicyDrift {
  * @param logprobs per row, shape (T,), nats
  * @throws {BackendError} `rows-invalid` when the log-probabilities are not those of the rows, `numerics` when one is not finite
  */
-export function policyDrift(
-  rows: readonly TrainingRow[],
-  logprobs: readonly ArrayLike<number>[],
-  loss?: Loss,
-): PolicyDrift {
+export function policyDrift(rows: readonly TrainingRow[], logprobs: readonly ArrayLike<number>[]): PolicyDrift {
   let count = 0;
   let ratios = 0;
+  let squares = 0;
   let maxRatio = 0;
-  let clipped = 0;
   let k1 = 0;
   rows.forEach((row, index) => {
     const now = logprobs[index];
@@ -51,25 +47,19 @@ export function policyDrift(
       const ratio = Math.exp(logRatio);
       count += 1;
       ratios += ratio;
+      squares += ratio * ratio;
       k1 -= logRatio;
       maxRatio = Math.max(maxRatio, ratio);
-      if (loss !== undefined && isClipped(loss, ratio, row.advantages[t]!)) clipped += 1;
     }
   });
-  const tokens = Math.max(count, 1);
-  const meanRatio = count === 0 ? 1 : ratios / count;
+  if (count === 0) return { trainedTokens: 0, meanRatio: 1, maxRatio: 1, effectiveSampleShare: 1, klK1: 0, klK3: 0 };
+  const meanRatio = ratios / count;
   return {
     trainedTokens: count,
     meanRatio,
-    maxRatio: count === 0 ? 1 : maxRatio,
-    clipFraction: clipped / tokens,
-    klK1: k1 / tokens,
-    klK3: meanRatio - 1 + k1 / tokens,
+    maxRatio,
+    effectiveSampleShare: ratios ** 2 / (count * squares),
+    klK1: k1 / count,
+    klK3: meanRatio - 1 + k1 / count,
   };
-}
-
-function isClipped(loss: Loss, ratio: number, advantage: number): boolean {
-  if (loss.name === 'cispo') return ratio < loss.clipLow || ratio > loss.clipHigh;
-  if (loss.name !== 'ppo') return false;
-  return (advantage > 0 && ratio > loss.clipHigh) || (advantage < 0 && ratio < loss.clipLow);
 }

@@ -82,13 +82,14 @@ function ruledRequest(
 ): RuledRequest {
   const { request } = read.asked;
   const { release, policy, isPolicy } = admission;
-  if (!isPolicy) {
-    const reason = `passthrough: "${policy}" is the user's own model, which is not trained`;
-    return { request, rules: [], untrainable: { kind: 'passthrough', reason } };
-  }
-  const stale = staleness(calls, session, admission);
   const needsSeed = release.kind === 'engine' && request.seed === undefined;
   const seed = needsSeed ? session.nextSeed(calls.options.seed, read.caller.agentNames) : undefined;
+  if (!isPolicy) {
+    const reason = `passthrough: "${policy}" is not a policy that trains`;
+    const seeded = seed === undefined ? request : { ...request, seed, body: { ...request.body, seed } };
+    return { request: seeded, rules: [], untrainable: { kind: 'passthrough', reason } };
+  }
+  const stale = staleness(calls, session, admission);
   const ruled = applySamplingRules(request, calls.options.sampling[session.mode], seed);
   return stale === undefined ? ruled : { ...ruled, untrainable: stale };
 }
@@ -115,7 +116,7 @@ function staleness(
 async function answerCaptured(calls: AttemptCalls, call: AttemptCall, read: ReadCall): Promise<void> {
   const { options, policies, statistics } = calls;
   const { session, wire, response } = call;
-  const admission = policies.admit(read.asked.request.model);
+  const admission = policies.admit(read.asked.request.model, read.caller.agentNames);
   const { release, isPolicy } = admission;
   try {
     const ruled = ruledRequest(calls, session, read, admission);

@@ -2,6 +2,7 @@ import type { PolicyRelease } from '@agent-lightning/core';
 import { GatewayError } from '@agent-lightning/core';
 import { WireError } from '../http/wire-error.ts';
 import { isHttpUrl } from './model-options.ts';
+import { checkRoutes, chooseModel, type PolicyRoutes } from './policy-routes.ts';
 
 /** A release that a call was admitted to; released when the call is over. */
 export interface Admission {
@@ -24,6 +25,7 @@ export class PolicyRegistry {
   readonly #current = new Map<string, Entry>();
   /** Replaced releases that still have calls. */
   readonly #leaving = new Map<string, Set<Entry>>();
+  #routed: { readonly model: string; readonly routes: PolicyRoutes } | undefined;
 
   /** @param models the user's own, which no release replaces */
   constructor(models: ReadonlyMap<string, PolicyRelease> = new Map()) {
@@ -31,7 +33,8 @@ export class PolicyRegistry {
   }
 
   get names(): readonly string[] {
-    return [...this.#current.keys()];
+    const routed = this.#routed === undefined ? [] : [this.#routed.model];
+    return [...new Set([...routed, ...this.#current.keys()])];
   }
 
   /** New calls go to `release` from now on; calls in flight finish where they are. @throws {GatewayError} `request-invalid` */
@@ -49,6 +52,17 @@ export class PolicyRegistry {
     this.#current.set(policy, { release, isPolicy: true, calls: 0, waiting: [] });
   }
 
+  /** Calls for `model` go to a policy by their caller's names from now on. @throws {GatewayError} `request-invalid` */
+  route(model: string, routes: PolicyRoutes): void {
+    checkRoutes(routes);
+    const { otherwise } = routes;
+    if (otherwise !== undefined) {
+      checkRelease(otherwise.name, otherwise.release);
+      this.#current.set(otherwise.name, { release: otherwise.release, isPolicy: false, calls: 0, waiting: [] });
+    }
+    this.#routed = { model, routes };
+  }
+
   /** Every model, what serves it and the calls that run on its current release. */
   list(): readonly {
     readonly name: string;
@@ -63,8 +77,13 @@ export class PolicyRegistry {
     return this.#current.get(policy)?.release;
   }
 
-  /** Stamps a call with the release of this moment. @throws {WireError} `not-found` for an unknown model */
-  admit(policy: string): Admission {
+  /**
+   * Stamps a call with the release of this moment.
+   * @param callerNames most specific first; they choose where the model is routed
+   * @throws {WireError} `not-found` for an unknown model, or a caller that no policy answers
+   */
+  admit(model: string, callerNames: readonly string[] = []): Admission {
+    const policy = model === this.#routed?.model ? chooseModel(this.#routed.routes, callerNames) : model;
     const entry = this.#current.get(policy);
     if (entry === undefined) {
       const known = this.names.map((name) => `"${name}"`).join(', ');

@@ -3,8 +3,9 @@ import { createServer, type IncomingHttpHeaders, type IncomingMessage, type Serv
 import type { AddressInfo } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 import { ConfigurationError, type JsonValue } from '@agent-lightning/core';
-import { buildChatWire, chatCompletion, chatCompletionChunks } from './chat-wire.ts';
-import { asChatRequest, textCompletion, textCompletionChunks } from './completion-wire.ts';
+import { asChatRequest } from './completion-wire.ts';
+import { readBody } from './read-body.ts';
+import { chatRoute, completionRoute, partsOf, statusReply, type Route } from './reply-parts.ts';
 import type { ChatRequest, ScriptedFault, ScriptedReply } from './scripted-reply.ts';
 import { writeReply, type ReplyParts } from './write-reply.ts';
 
@@ -47,51 +48,6 @@ export interface ModelServer {
   close(): Promise<void>;
 }
 
-function errorBody(status: number, message: string): string {
-  const type = status === 429 ? 'rate_limit_exceeded' : status >= 500 ? 'server_error' : 'invalid_request_error';
-  return JSON.stringify({ error: { message, type, param: null, code: status } });
-}
-
-function statusReply(status: number, message: string, fault?: Extract<ScriptedFault, { type: 'status' }>): ReplyParts {
-  const body = fault?.body ?? errorBody(status, message);
-  return { status, headers: { 'content-type': 'application/json', ...fault?.headers }, parts: [Buffer.from(body)] };
-}
-
-function quarters(text: string): Buffer[] {
-  const bytes = Buffer.from(text);
-  const size = Math.max(1, Math.ceil(bytes.length / 4));
-  return [0, 1, 2, 3]
-    .map((index) => bytes.subarray(index * size, (index + 1) * size))
-    .filter((part) => part.length > 0);
-}
-
-const chatRoute: Route = { path: '/v1/chat/completions', whole: chatCompletion, chunks: chatCompletionChunks };
-const completionRoute: Route = { path: '/v1/completions', whole: textCompletion, chunks: textCompletionChunks };
-
-/** How one route of the server replies. */
-interface Route {
-  readonly path: string;
-  readonly whole: typeof chatCompletion;
-  readonly chunks: typeof chatCompletionChunks;
-}
-
-function partsOf(route: Route, request: ChatRequest, reply: ScriptedReply, callIndex: number): ReplyParts {
-  const wire = buildChatWire(request, reply, callIndex);
-  const rewrite = reply.rewrite ?? ((payload): Record<string, unknown> => payload);
-  if (request.stream === true) {
-    const events = route
-      .chunks(request, reply, wire)
-      .map((chunk, index) => Buffer.from(`data: ${JSON.stringify(rewrite(chunk, index))}\n\n`));
-    return {
-      status: 200,
-      headers: { 'content-type': 'text/event-stream; charset=utf-8', ...reply.headers },
-      parts: [...events, Buffer.from('data: [DONE]\n\n')],
-    };
-  }
-  const body = JSON.stringify(rewrite(route.whole(request, reply, wire), 0));
-  return { status: 200, headers: { 'content-type': 'application/json', ...reply.headers }, parts: quarters(body) };
-}
-
 function withContentType(parts: ReplyParts, fault: ScriptedFault | undefined): ReplyParts {
   if (fault?.type !== 'content-type') return parts;
   return {
@@ -112,12 +68,6 @@ function embeddingReply(request: Record<string, unknown>): ReplyParts {
   const usage = { prompt_tokens: inputs.length, total_tokens: inputs.length };
   const body = JSON.stringify({ object: 'list', data, model: request['model'], usage });
   return { status: 200, headers: { 'content-type': 'application/json' }, parts: [Buffer.from(body)] };
-}
-
-async function readBody(request: IncomingMessage): Promise<JsonValue | undefined> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of request) chunks.push(chunk as Buffer);
-  return chunks.length === 0 ? undefined : (JSON.parse(Buffer.concat(chunks).toString('utf8')) as JsonValue);
 }
 
 function finishedOf(response: ServerResponse): Promise<boolean> {

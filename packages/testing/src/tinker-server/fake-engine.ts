@@ -1,4 +1,6 @@
 /** The training half of a fake server: sessions, models, saved states, and operations applied once, in order. */
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { adamDefaults, type AdamParameters, type Loss, type TrainingRow } from '@agent-lightning/core';
 import { BigramModel, freshState, type BigramState } from './bigram-model.ts';
 import { FakeFault, fakeShapes, type FakeDialect, type FakeShapes } from './fake-shapes.ts';
@@ -60,6 +62,8 @@ export interface FakeEngineOptions {
   readonly seed: number;
   /** What a server that takes only the learning rate from a request has in its configuration. */
   readonly fixedAdam: Partial<AdamParameters>;
+  /** Where a worker writes adapters that are saved under a name; undefined: nowhere. */
+  readonly adaptersDirectory: string | undefined;
 }
 
 /** An operation that changed or read a model, in the order in which it took effect. */
@@ -73,6 +77,8 @@ interface LiveModel {
   readonly id: string;
   readonly sessionId: string;
   readonly model: BigramModel;
+  /** 0 when every weight trains. */
+  readonly rank: number;
   sequence: number;
   /** What each sequence id was, and its future. */
   readonly seen: Map<number, { readonly body: string; requestId: string; readonly result: object | FakeFault }>;
@@ -178,7 +184,8 @@ export class FakeEngine {
     if (known !== undefined && this.#options.dialect !== 'skyrl') return known;
     const id = this.#newId('model');
     const model = new BigramModel(this.#options.vocabularySize, this.#base);
-    this.#models.set(id, { id, sessionId: sessionId!, model, sequence: 0, seen: new Map() });
+    const rank = lora!.rank!;
+    this.#models.set(id, { id, sessionId: sessionId!, model, rank, sequence: 0, seen: new Map() });
     const requestId = this.#finish({ model_id: id });
     this.#created.set(key, requestId);
     return requestId;
@@ -258,6 +265,9 @@ export class FakeEngine {
     if (this.#exports.delete(path)) return;
     this.requireState(path);
     this.#states.delete(path);
+    const { adaptersDirectory } = this.#options;
+    if (adaptersDirectory !== undefined)
+      rmSync(join(adaptersDirectory, path.split('/').at(-1)!), { recursive: true, force: true });
   }
 
   /** Throws for what is refused at the door; returns a fault for what fails later. */
@@ -301,7 +311,7 @@ export class FakeEngine {
     const { state } = live.model;
     if (body.path !== undefined) {
       const path = this.#keep(`tinker://${live.id}/sampler_weights/${nameOf(body)}`, state);
-      return this.#shapes.samplerSaved(path, undefined) as object;
+      return { ...(this.#shapes.samplerSaved(path, undefined) as object), ...this.#writeAdapter(live, nameOf(body)) };
     }
     const { sampling_session_seq_id: sequence } = body;
     if (!Number.isInteger(sequence)) throw new FakeFault(400, 'path or sampling_session_seq_id is missing', 'path');
@@ -314,6 +324,17 @@ export class FakeEngine {
     const id = this.#newId('sampler');
     this.#samplers.set(id, { sessionId: live.sessionId, state: isOneLive ? { liveModelId: live.id } : state });
     return this.#shapes.samplerSaved(path, id) as object;
+  }
+
+  /** The files that vLLM looks for in an adapter's directory. */
+  #writeAdapter({ rank }: LiveModel, name: string): { readonly adapter_directory?: string } {
+    const { adaptersDirectory } = this.#options;
+    if (adaptersDirectory === undefined || rank === 0) return {};
+    const directory = join(adaptersDirectory, name);
+    mkdirSync(directory, { recursive: true });
+    writeFileSync(join(directory, 'adapter_config.json'), JSON.stringify({ r: rank }));
+    writeFileSync(join(directory, 'adapter_model.safetensors'), '');
+    return { adapter_directory: directory };
   }
 
   #pass({ model }: LiveModel, input: WirePass | undefined, backward: boolean): object | FakeFault {

@@ -56,6 +56,8 @@ export interface FakeTinkerOptions {
   readonly seed?: number;
   /** What the server's configuration fixes of the optimizer. @default none */
   readonly fixedAdam?: Partial<AdamParameters>;
+  /** Where a worker writes the adapters that are saved under a name, without weights. @default nowhere */
+  readonly adaptersDirectory?: string;
   /** @default a random one */
   readonly apiKey?: string;
 }
@@ -79,7 +81,16 @@ export interface FakeTinker {
 export async function startFakeTinker(options: FakeTinkerOptions): Promise<FakeTinker> {
   const { dialect, modelName = 'tiny', vocabularySize = 300, contextLength = 96, seed = 1, fixedAdam = {} } = options;
   const apiKey = options.apiKey ?? randomBytes(12).toString('hex');
-  const engine = new FakeEngine({ dialect, modelName, vocabularySize, contextLength, seed, fixedAdam });
+  const { adaptersDirectory } = options;
+  const engine = new FakeEngine({
+    dialect,
+    modelName,
+    vocabularySize,
+    contextLength,
+    seed,
+    fixedAdam,
+    adaptersDirectory,
+  });
   const calls: TinkerCall[] = [];
   let failure: ((call: TinkerCall) => TinkerFault | undefined) | undefined;
   const shapes = fakeShapes[dialect];

@@ -82,4 +82,10 @@ describe('Progress', () => {
       describeStep({ ...metrics, reward: { mean: undefined, deviation: undefined, count: 0, byKind: {} } }, 4),
     ).toContain('reward none');
   });
+
+  it('says how late a step was whose calls are of older versions', () => {
+    const late = { ...metrics, stalenessMax: 2, stalenessMean: 0.75, klSamplerTrainer: 0.01234 };
+    expect(describeStep(late, 4)).toContain(' · 0.8 versions late · KL 0.012 · ');
+    expect(describeStep({ ...late, stalenessMax: 0 }, 4)).not.toContain('late');
+  });
 });

@@ -120,6 +120,12 @@ export function describeStep(metrics: StepMetrics, steps: number): string {
     `failed ${metrics.failed}`,
     ...(metrics.gradientNorm === undefined ? [] : [`gradient ${metrics.gradientNorm.toPrecision(2)}`]),
     ...(metrics.entropy === undefined ? [] : [`entropy ${metrics.entropy.toFixed(2)}`]),
+    ...((metrics.stalenessMax ?? 0) > 0
+      ? [
+          `${metrics.stalenessMean!.toFixed(1)} versions late`,
+          `KL ${metrics.klSamplerTrainer?.toPrecision(2) ?? 'unknown'}`,
+        ]
+      : []),
     `${total.toFixed(1)} s (rollout ${seconds.rollout.toFixed(1)}, train ${seconds.train.toFixed(1)})`,
   ].join(' · ');
 }

@@ -1,4 +1,4 @@
-import type { StepMetrics } from '../metrics.ts';
+import type { PolicyMetrics, StepMetrics } from '../metrics.ts';
 import { markup, type Markup } from './markup.ts';
 import { formatNumber, legend, lineChart, type Series } from './line-chart.ts';
 import type { ReportData } from './report-data.ts';
@@ -30,8 +30,24 @@ const panels: readonly Panel[] = [
   { title: 'gradient norm, before clipping', lines: [['gradient norm', (m) => m.gradientNorm]] },
   { title: 'entropy of the policy (nats)', lines: [['entropy', (m) => m.entropy]] },
   { title: 'KL sampler to trainer (nats)', lines: [['KL', (m) => m.klSamplerTrainer]] },
+  { title: 'effective sample size, share of tokens', lines: [['share', (m) => m.effectiveSampleShare]] },
+  {
+    title: 'versions between sampling and training',
+    lines: [
+      ['mean', (m) => m.stalenessMean],
+      ['largest', (m) => m.stalenessMax],
+    ],
+  },
   { title: 'share of tokens clipped', lines: [['clipped', (m) => m.clipFraction]] },
   { title: 'KL to the base model (nats)', lines: [['KL', (m) => m.klBase]] },
+  { title: 'share of calls that the token limit cut off', lines: [['cut off', (m) => m.truncatedShare]] },
+  {
+    title: 'share of the time spent waiting',
+    lines: [
+      ['trainer, for rollouts', (m) => m.idleShare.trainer],
+      ['runners, for work', (m) => m.idleShare.samplers],
+    ],
+  },
   {
     title: 'tokens a second',
     lines: [
@@ -58,7 +74,29 @@ const panels: readonly Panel[] = [
 /** A small chart for each metric, and all of them as a table. */
 export function stepCharts({ metrics }: ReportData): Markup | undefined {
   if (metrics.length === 0) return undefined;
-  return markup`<h2>Step by step</h2><div class="grid3">${panels.map((panel) => drawPanel(panel, metrics))}</div>${metricsTable(metrics)}`;
+  return markup`<h2>Step by step</h2><div class="grid3">${[...panels, ...policyPanels(metrics)].map((panel) => drawPanel(panel, metrics))}</div>${metricsTable(metrics)}`;
+}
+
+/** The charts that compare several policies. */
+function policyPanels(metrics: readonly StepMetrics[]): readonly Panel[] {
+  const names = Object.keys(metrics[0]?.policies ?? {});
+  if (names.length === 0) return [];
+  const panel = (title: string, read: (policy: PolicyMetrics) => number | undefined): Panel => ({
+    title: `${title}, by policy`,
+    lines: names.map((name): Line => [
+      name,
+      (m) => {
+        const policy = m.policies?.[name];
+        return policy === undefined ? undefined : read(policy);
+      },
+    ]),
+  });
+  return [
+    panel('calls', (policy) => policy.transitions),
+    panel('gradient norm', (policy) => policy.gradientNorm),
+    panel('entropy (nats)', (policy) => policy.entropy),
+    panel('KL sampler to trainer (nats)', (policy) => policy.klSamplerTrainer),
+  ];
 }
 
 /** What failed, by code, over the whole run. */
@@ -77,7 +115,7 @@ function drawPanel({ title, lines }: Panel, metrics: readonly StepMetrics[]): Ma
   const series = lines
     .map(([name, read], index): Series => ({
       name,
-      color: index + 1,
+      color: (index % 6) + 1,
       points: metrics.flatMap((each) => {
         const y = read(each);
         return y === undefined ? [] : [{ x: each.step, y }];

@@ -52,6 +52,8 @@ export function toEnqueueRequest(
     runId,
     input: planned.input,
     mode: planned.mode,
+    // A validation is waited for while rollouts of later steps are queued.
+    ...(planned.mode === 'train' ? {} : { priority: 1 }),
     metadata: planned.metadata,
     ...(planned.groupKey === undefined ? {} : { groupId: `${runId}.${planned.groupKey}` }),
   };

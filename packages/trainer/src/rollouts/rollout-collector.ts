@@ -17,6 +17,8 @@ export interface RolloutCollectorOptions {
   readonly attemptTimeoutMs: number;
   /** Whether an earlier process may have left rollouts of this run. */
   readonly resumed: boolean;
+  /** The policies whose calls train. */
+  readonly policies: readonly string[];
 }
 
 /** Rollouts of one store query; a query names its rollouts one by one. */
@@ -30,8 +32,13 @@ export class RolloutCollector {
     this.#options = options;
   }
 
-  /** The planned rollouts, in their order, once all are final. A finished one of an earlier process is taken as it is. */
+  /** The planned rollouts, in their order, once all are final. */
   async collect(planned: readonly PlannedRollout[], signal: AbortSignal): Promise<readonly Rollout[]> {
+    return await this.waitFor(await this.enqueue(planned), signal);
+  }
+
+  /** Queues the planned rollouts and gives their ids. A finished one of an earlier process is taken as it is. */
+  async enqueue(planned: readonly PlannedRollout[]): Promise<readonly string[]> {
     const { store, retry, attemptTimeoutMs } = this.#options;
     const requests = (await this.#nameRequests(planned)).map(
       (request): EnqueueRequest & { readonly rolloutId: string } => ({
@@ -41,10 +48,20 @@ export class RolloutCollector {
       }),
     );
     await store.enqueue(requests);
-    return await store.waitFor(
-      requests.map((request) => request.rolloutId),
-      { signal },
-    );
+    return requests.map((request) => request.rolloutId);
+  }
+
+  /** These rollouts, in this order, once all are final. */
+  async waitFor(rolloutIds: readonly string[], signal: AbortSignal): Promise<readonly Rollout[]> {
+    return await this.#options.store.waitFor(rolloutIds, { signal });
+  }
+
+  /** How many of these rollouts nobody has begun. */
+  async countQueued(rolloutIds: readonly string[]): Promise<number> {
+    let queued = 0;
+    for await (const { status } of this.#query(rolloutIds))
+      if (status === 'queuing' || status === 'requeuing') queued++;
+    return queued;
   }
 
   /** Those of the planned rollouts that are final, by key; nothing is run. */
@@ -79,6 +96,7 @@ export class RolloutCollector {
     rollouts: readonly Rollout[],
     query: Pick<SpanQuery, 'kinds' | 'includeTokens'> = { includeTokens: true },
   ): Promise<readonly Episode[]> {
+    const { policies } = this.#options;
     const episodes: Episode[] = [];
     for (let first = 0; first < rollouts.length; first += queryChunk) {
       const chunk = rollouts.slice(first, first + queryChunk);
@@ -88,7 +106,8 @@ export class RolloutCollector {
         rolloutIds: chunk.map((rollout) => rollout.rolloutId),
       });
       const byRollout = Map.groupBy(spans, (span) => span.rolloutId);
-      for (const rollout of chunk) episodes.push(toEpisode(rollout, byRollout.get(rollout.rolloutId) ?? []));
+      for (const rollout of chunk)
+        episodes.push(toEpisode(rollout, byRollout.get(rollout.rolloutId) ?? [], { policies }));
     }
     return episodes;
   }

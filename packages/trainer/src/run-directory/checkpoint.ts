@@ -1,13 +1,14 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { TrainerError, type TrainablePolicy } from '@agent-lightning/core';
+import { TrainerError } from '@agent-lightning/core';
+import type { PolicySet } from '../policies/policy-set.ts';
 import type { TrainerState } from '../trainer-state.ts';
 import { syncDirectory, writeAndSync } from './durable-files.ts';
 
 const checkpointName = /^step-(\d{6,})$/;
 
-/** A run's checkpoints: policy state and trainer state together, whole or absent. */
+/** A run's checkpoints: the states of all policies and of the trainer together, whole or absent. */
 export class Checkpoints {
   readonly #directory: string;
   readonly #keep: number;
@@ -17,35 +18,35 @@ export class Checkpoints {
     this.#keep = keep;
   }
 
-  /** Saves both states under the step, then removes checkpoints beyond those that are kept. */
-  async save(policy: TrainablePolicy, state: TrainerState): Promise<void> {
+  /** Saves all states under the step, then removes checkpoints beyond those that are kept. */
+  async save(policies: PolicySet, state: TrainerState): Promise<void> {
     const name = `step-${String(state.step).padStart(6, '0')}`;
     const partial = join(this.#directory, `partial-${name}`);
     const replaced = join(this.#directory, `replaced-${name}`);
-    await remove(policy, partial);
-    await remove(policy, replaced);
+    await remove(policies, partial);
+    await remove(policies, replaced);
     await mkdir(partial, { recursive: true });
-    await policy.saveState(join(partial, 'policy'));
+    await policies.saveState(partial);
     await writeAndSync(join(partial, 'trainer.json'), JSON.stringify(state));
     await syncDirectory(partial);
     if (existsSync(this.#pathOf(state.step))) await rename(this.#pathOf(state.step), replaced);
     await rename(partial, this.#pathOf(state.step));
     await syncDirectory(this.#directory);
-    await remove(policy, replaced);
-    for (const step of (await this.#steps()).slice(this.#keep)) await remove(policy, this.#pathOf(step));
+    await remove(policies, replaced);
+    for (const step of (await this.#steps()).slice(this.#keep)) await remove(policies, this.#pathOf(step));
   }
 
-  /** The trainer state of the newest checkpoint, and where its policy state is. */
-  async latest(): Promise<{ readonly state: TrainerState; readonly policyDirectory: string } | undefined> {
+  /** The trainer state of the newest checkpoint, and where the policies' states are. */
+  async latest(): Promise<{ readonly state: TrainerState; readonly directory: string } | undefined> {
     const [newest] = await this.#steps();
     if (newest === undefined) return undefined;
     const path = join(this.#pathOf(newest), 'trainer.json');
     const state = JSON.parse(await readFile(path, 'utf8')) as TrainerState;
-    if (state.format !== 1)
-      throw new TrainerError(`${path} has the format ${String(state.format)}; this version reads format 1`, {
+    if (state.format !== 2)
+      throw new TrainerError(`${path} has the format ${String(state.format)}; this version reads format 2`, {
         code: 'resume-mismatch',
       });
-    return { state, policyDirectory: join(this.#pathOf(newest), 'policy') };
+    return { state, directory: this.#pathOf(newest) };
   }
 
   /** Steps with a checkpoint, newest first. */
@@ -64,8 +65,8 @@ export class Checkpoints {
 }
 
 /** Deletes a checkpoint, and what its states hold elsewhere. */
-async function remove(policy: TrainablePolicy, checkpoint: string): Promise<void> {
+async function remove(policies: PolicySet, checkpoint: string): Promise<void> {
   if (!existsSync(checkpoint)) return;
-  await policy.discardState?.(join(checkpoint, 'policy'));
+  await policies.discardState(checkpoint);
   await rm(checkpoint, { recursive: true, force: true });
 }

@@ -1,5 +1,6 @@
 import { TrainerError } from '@agent-lightning/core';
 import type { ResolvedFitOptions } from '../fit-options.ts';
+import { isRouted } from '../policies/policy-options.ts';
 import type { ResolvedTrainerOptions } from '../trainer-options.ts';
 
 /** What must be the same when a run goes on; flat, so that a difference can be named. */
@@ -13,7 +14,7 @@ export interface RunRecord {
   readonly config: RunConfig;
 }
 
-/** The options that decide what a run does. Steps, runners and what only watches may change. */
+/** The options that decide what a run does. Steps, runners, staleness and what only watches may change. */
 export function describeRun<Task>(trainer: ResolvedTrainerOptions<Task>, fit: ResolvedFitOptions<Task>): RunConfig {
   const config: Record<string, string | number | boolean> = {
     seed: trainer.seed,
@@ -23,6 +24,8 @@ export function describeRun<Task>(trainer: ResolvedTrainerOptions<Task>, fit: Re
     'validation tasks': fit.validationDigest,
   };
   for (const [name, value] of Object.entries(trainer.algorithm)) config[`algorithm.${name}`] = describeValue(value);
+  for (const { name, agentMatch, learningRate } of isRouted(trainer.policies) ? trainer.policies : [])
+    config[`policies.${name}`] = `${String(agentMatch)} at learning rate ${learningRate}`;
   return config;
 }
 

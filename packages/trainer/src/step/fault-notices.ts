@@ -4,10 +4,19 @@ import type { Episode, Rollout } from '@agent-lightning/core';
 export class FaultNotices {
   readonly #seen = new Set<string>();
 
-  /** The notices that a step is the first to give. */
-  of(step: number, rollouts: readonly Rollout[], episodes: readonly Episode[]): readonly string[] {
+  /**
+   * The notices that a step is the first to give.
+   * @param policies names of the policies that train
+   */
+  of(
+    step: number,
+    rollouts: readonly Rollout[],
+    episodes: readonly Episode[],
+    policies: readonly string[],
+  ): readonly string[] {
     return [
       ...this.#failures(step, rollouts),
+      ...this.#unused(step, episodes, policies),
       ...this.#once(
         episodes.flatMap(({ untrainable, rollout }) => untrainable.map(({ reason }) => ({ kind: reason, rollout }))),
       ).map(
@@ -29,6 +38,20 @@ export class FaultNotices {
       ({ kind, count, rollout }) =>
         `step ${step}: ${count} of ${rollouts.length} rollouts failed with ${kind}, such as ${rollout.rolloutId}: ${rollout.failure?.message ?? 'no message'}`,
     );
+  }
+
+  /** Of several policies those that no call reached; a run without any call is told of otherwise. */
+  #unused(step: number, episodes: readonly Episode[], policies: readonly string[]): readonly string[] {
+    const used = new Set(episodes.flatMap(({ transitions }) => transitions.map((call) => call.policy)));
+    if (used.size === 0) return [];
+    return policies.flatMap((policy) => {
+      const kind = `unused ${policy}`;
+      if (used.has(policy) || this.#seen.has(kind)) return [];
+      this.#seen.add(kind);
+      return [
+        `step ${step}: no call that can be trained on reached the policy "${policy}"; its agentMatch may match no caller`,
+      ];
+    });
   }
 
   /** The kinds that were not seen before, each with its count and its first rollout. */

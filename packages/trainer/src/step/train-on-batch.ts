@@ -1,112 +1,90 @@
 import {
   penalizeDivergence,
-  policyDrift,
   splitMinibatches,
-  TrainerError,
   type AdamParameters,
   type LightningBatch,
-  type PolicyDrift,
-  type TrainablePolicy,
+  type Loss,
 } from '@agent-lightning/core';
+import { objectiveOf } from '../grpo-loss.ts';
 import type { Grpo } from '../grpo.ts';
-import type { OffPolicyMetrics } from '../metrics.ts';
+import type { TrainedPolicy } from '../policies/policy-set.ts';
+import { finishPass, submitPass, type Pass, type SubmittedPass } from './submit-pass.ts';
 
-export interface TrainOutcome {
-  readonly optimizerSteps: number;
-  readonly tokensTrained: number;
+/** What training one policy on one batch gave: a pass for each optimizer step. */
+export interface PolicyPasses {
+  readonly name: string;
+  readonly passes: readonly Pass[];
   readonly learningRate: number;
-  readonly loss?: number;
-  readonly entropy?: number;
-  readonly gradientNorm?: number;
+  /** KL(policy ‖ base model) in nats, by k1; with a KL coefficient only. */
   readonly klBase?: number;
-  readonly offPolicy?: OffPolicyMetrics;
 }
 
 export interface TrainOnBatchOptions {
-  readonly policy: TrainablePolicy;
+  readonly policy: TrainedPolicy;
   readonly algorithm: Grpo;
+  /** What the backend builds in. */
+  readonly losses: readonly Loss['name'][];
   /** From 1; for warm-up. */
   readonly step: number;
   /** Uniform in [0, 1): deals groups into minibatches. */
   readonly random: () => number;
-  /** Called before each optimizer step. */
+  /** Called before anything that changes the weights is asked for. */
   readonly beforeUpdate: () => void;
 }
 
 /**
- * One optimizer step for each minibatch of the batch.
- * @throws {TrainerError} `numerics` when loss or gradient is not a finite number; the caller restores the last good weights
+ * One optimizer step of one policy for each minibatch of its batch. All calls are made before the first result is awaited, so
+ * that the backend never waits for this process; numbers are checked when the results come.
+ * @throws {LightningError} `numerics` when loss or gradient is not a finite number: the weights are then beyond the last good
+ * step, and the caller restores them
  */
-export async function trainOnBatch(batch: LightningBatch, options: TrainOnBatchOptions): Promise<TrainOutcome> {
-  const { algorithm, policy } = options;
-  const adam = warmedUp(algorithm, options.step);
-  const { klBase, ...pulled } = await pullToBase(batch, options);
-  const passes: Pass[] = [];
-  for (const minibatch of splitMinibatches({ ...batch, ...pulled }, algorithm.minibatches, options.random)) {
-    const result = await policy.forwardBackward(minibatch.rows, algorithm.loss);
-    requireFinite('the loss', result.loss, options.step);
-    const drift = policyDrift(minibatch.rows, result.logprobs, algorithm.loss);
-    options.beforeUpdate();
-    const { gradientNorm } = await policy.optimStep(adam);
-    if (gradientNorm !== undefined) requireFinite('the gradient norm', gradientNorm, options.step);
-    passes.push({ drift, gradientNorm, loss: result.loss, entropy: result.entropy });
+export async function trainOnBatch(batch: LightningBatch, options: TrainOnBatchOptions): Promise<PolicyPasses> {
+  const { policy, algorithm, losses, step } = options;
+  const adam = warmedUp(options);
+  const { klBase, rows } = await pullToBase(batch, options);
+  const minibatches = splitMinibatches({ ...batch, rows }, algorithm.minibatches, options.random);
+  const objective = objectiveOf(algorithm);
+  if (minibatches.length > 0) options.beforeUpdate();
+  const submitted: SubmittedPass[] = [];
+  try {
+    for (const minibatch of minibatches)
+      submitted.push(await submitPass(minibatch.rows, { policy: policy.policy, objective, losses, adam }));
+  } finally {
+    await Promise.all(submitted.map(({ settled }) => settled)); // whatever comes, nothing is left running
   }
-  return { ...summarise(passes), learningRate: adam.learningRate, ...(klBase === undefined ? {} : { klBase }) };
-}
-
-interface Pass {
-  readonly drift: PolicyDrift;
-  readonly gradientNorm: number | undefined;
-  readonly loss: number;
-  readonly entropy: number | undefined;
-}
-
-/** The rows with the penalty on the divergence from the base model, when the algorithm has one. */
-async function pullToBase(
-  batch: LightningBatch,
-  { algorithm, policy }: TrainOnBatchOptions,
-): Promise<{ rows: LightningBatch['rows']; klBase?: number }> {
-  if (algorithm.klCoefficient === 0 || batch.rows.length === 0) return { rows: batch.rows };
-  const { rows, meanDivergence } = penalizeDivergence(
-    batch.rows,
-    await policy.forwardBase(batch.rows),
-    algorithm.klCoefficient,
-  );
-  return { rows, klBase: meanDivergence };
-}
-
-function summarise(passes: readonly Pass[]): Omit<TrainOutcome, 'learningRate' | 'klBase'> {
-  const tokensTrained = passes.reduce((sum, pass) => sum + pass.drift.trainedTokens, 0);
-  const [first] = passes;
-  if (first === undefined) return { optimizerSteps: 0, tokensTrained };
-  const meanOverTokens = (valueOf: (pass: Pass) => number): number =>
-    passes.reduce((sum, pass) => sum + valueOf(pass) * pass.drift.trainedTokens, 0) / tokensTrained;
+  const passes: Pass[] = [];
+  for (const pass of submitted) passes.push(await finishPass(pass, step));
   return {
-    optimizerSteps: passes.length,
-    tokensTrained,
-    loss: passes.reduce((sum, pass) => sum + pass.loss, 0) / passes.length,
-    ...(first.entropy === undefined ? {} : { entropy: meanOverTokens((pass) => pass.entropy ?? 0) }),
-    ...(first.gradientNorm === undefined
-      ? {}
-      : { gradientNorm: Math.max(...passes.map((pass) => pass.gradientNorm ?? 0)) }),
-    offPolicy: {
-      ratioMean: meanOverTokens((pass) => pass.drift.meanRatio),
-      ratioMax: Math.max(...passes.map((pass) => pass.drift.maxRatio)),
-      clipFraction: meanOverTokens((pass) => pass.drift.clipFraction),
-      klSamplerTrainer: first.drift.klK3,
-    },
+    name: policy.name,
+    passes,
+    learningRate: adam.learningRate,
+    ...(klBase === undefined ? {} : { klBase }),
   };
 }
 
-function requireFinite(what: string, value: number, step: number): void {
-  if (Number.isFinite(value)) return;
-  throw new TrainerError(
-    `${what} of step ${step} is ${value}; lower the learning rate or look at the step's rewards and log-probabilities`,
-    { code: 'numerics' },
-  );
+/** The rows with what pulls them towards the base model, when the algorithm has such a pull. */
+async function pullToBase(
+  batch: LightningBatch,
+  { algorithm, policy }: TrainOnBatchOptions,
+): Promise<{ readonly rows: LightningBatch['rows']; readonly klBase?: number }> {
+  const { klCoefficient, klPlacement } = algorithm;
+  if (klCoefficient === 0 || batch.rows.length === 0) return { rows: batch.rows };
+  const reference = await policy.policy.forwardBase(batch.rows);
+  const inAdvantage = klPlacement === 'advantage' ? klCoefficient : 0;
+  const { rows, meanDivergence } = penalizeDivergence(batch.rows, reference, inAdvantage);
+  return {
+    klBase: meanDivergence,
+    rows:
+      klPlacement === 'advantage' ? rows : rows.map((row, index) => ({ ...row, referenceLogprobs: reference[index]! })),
+  };
 }
 
 /** Linear warm-up: the learning rate reaches its value at step `warmupSteps` + 1. */
-function warmedUp({ adam, warmupSteps }: Grpo, step: number): AdamParameters & { readonly learningRate: number } {
-  return { ...adam, learningRate: adam.learningRate * Math.min(1, step / (warmupSteps + 1)) };
+function warmedUp({
+  policy,
+  algorithm,
+  step,
+}: TrainOnBatchOptions): AdamParameters & { readonly learningRate: number } {
+  const { adam, warmupSteps } = algorithm;
+  return { ...adam, learningRate: policy.learningRate * Math.min(1, step / (warmupSteps + 1)) };
 }

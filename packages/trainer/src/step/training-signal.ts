@@ -1,8 +1,9 @@
 import type { Episode, LightningBatch, Rollout } from '@agent-lightning/core';
+import { countStaleCalls } from './trainable-calls.ts';
 
-/** Why a step taught nothing. All but `zero-variance` are faults that no further step would heal. */
+/** Why a step taught nothing. All but `zero-variance` and `stale` are faults that no further step would heal. */
 export interface NoSignal {
-  readonly cause: 'all-failed' | 'no-calls' | 'no-tokens' | 'no-reward' | 'zero-variance';
+  readonly cause: 'all-failed' | 'no-calls' | 'no-tokens' | 'no-reward' | 'zero-variance' | 'stale';
   /** What happened and what to do. */
   readonly message: string;
 }
@@ -33,10 +34,16 @@ function noTrainableCalls(episodes: readonly Episode[]): NoSignal | undefined {
   if (reasons.length === 0) {
     return {
       cause: 'no-calls',
-      message: `the agents of ${episodes.length} rollouts made no model call that trains; wrap the agent by withLightning with an agentMatch that selects its nodes, or send its calls to context.llm`,
+      message: `the agents of ${episodes.length} rollouts made no model call that trains; wrap the agent by withLightning with an agentMatch that selects its nodes, or send its calls to context.llm. Where the run has policies, one of theirs must match as well`,
     };
   }
   const [reason, count] = mostCommon(reasons);
+  if (reasons.length === countStaleCalls(episodes)) {
+    return {
+      cause: 'stale',
+      message: `all ${reasons.length} model calls are ${reason}; an earlier process sampled them further ahead than this one may`,
+    };
+  }
   return {
     cause: 'no-tokens',
     message: `${reasons.length} model calls arrived and none can be trained on, ${count} of them because: ${reason}; training needs token ids and log-probabilities from the engine that sampled`,

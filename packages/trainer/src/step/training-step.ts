@@ -1,66 +1,56 @@
-import { buildBatch, type Episode, type LightningBatch, type Transition } from '@agent-lightning/core';
+import { buildBatch, type Episode, type LightningBatch, type Rollout } from '@agent-lightning/core';
 import type { PhaseClock } from '../phase-clock.ts';
-import { planTrainingStep } from '../rollouts/planned-rollout.ts';
+import type { PolicyVersions } from '../policies/policy-set.ts';
 import { summariseRewards } from '../rollouts/reward-summary.ts';
 import { kindReader, type RunContext } from '../run-context.ts';
 import { seededRandom } from '../seeded-random.ts';
 import { shuffleRewards } from './shuffled-control.ts';
 import type { StepRecord } from './step-metrics.ts';
-import { trainOnBatch } from './train-on-batch.ts';
+import { trainPolicies } from './train-policies.ts';
+import { withinLimits } from './trainable-calls.ts';
 import { diagnoseSignal } from './training-signal.ts';
 
 export interface TrainingStepInput {
   readonly step: number;
   readonly epoch: number;
-  readonly taskIndexes: readonly number[];
-  /** The version that samples. */
-  readonly policyVersion: number;
+  /** The step's rollouts, all final. */
+  readonly rollouts: readonly Rollout[];
+  /** The versions that are trained; in a synchronous run those that sampled. */
+  readonly versions: PolicyVersions;
   readonly clock: PhaseClock;
   /** Called right before the weights change for the first time. */
   readonly beforeUpdate: () => void;
 }
 
 /** What a step leaves for its line in the metrics and for the report. */
-export type TrainingStepResult = Omit<StepRecord, 'validation' | 'seconds' | 'wallSeconds'>;
+export type TrainingStepResult = Omit<StepRecord, 'validation' | 'seconds' | 'wallSeconds' | 'load'>;
 
-/** Rollouts → episodes → batch → optimizer steps → a new version. */
+/** Rollouts → episodes → batch → optimizer steps. What is trained is not published here. */
 export async function runTrainingStep<Task>(
   context: RunContext<Task>,
   input: TrainingStepInput,
 ): Promise<TrainingStepResult> {
-  const { options, collector, progress, policy, session } = context;
-  const { step, clock, policyVersion } = input;
-  const { algorithm } = options;
-  const planned = planTrainingStep(step, context.fit.train, input.taskIndexes, algorithm.groupSize);
-  progress.begin(step, 'rollout', planned.length);
-  const rollouts = await clock.measure('rollout', () => collector.collect(planned, context.stopping));
+  const { options, collector, progress, maxRowTokens } = context;
+  const { step, clock, rollouts, versions } = input;
   progress.begin(step, 'train');
   const { episodes, batch } = await clock.measure('convert', async () => {
-    const trainable = (await collector.readEpisodes(rollouts)).map((episode) =>
-      withoutLongCalls(episode, context.maxRowTokens),
-    );
+    const limits = { maxRowTokens, versions, maxStaleness: options.maxStaleness };
+    const trainable = (await collector.readEpisodes(rollouts)).map((episode) => withinLimits(episode, limits));
     return { episodes: trainable, batch: toBatch(context, step, trainable) };
   });
-  const outcome = await clock.measure('train', () =>
-    trainOnBatch(batch, {
-      policy,
-      algorithm,
-      step,
-      random: seededRandom(options.seed, `minibatches/${step}`),
-      beforeUpdate: input.beforeUpdate,
-    }),
-  );
-  const newVersion = outcome.optimizerSteps > 0 ? step : policyVersion;
-  if (newVersion !== policyVersion) await clock.measure('publish', () => session.publish(newVersion));
+  const trained = await clock.measure('train', () => trainPolicies(context, batch, step, input.beforeUpdate));
+  const updated = trained
+    .filter(({ passes }) => passes.length > 0)
+    .map(({ name }): [string, number] => [name, (versions[name] ?? 0) + 1]);
   return {
     step,
     epoch: input.epoch,
     rollouts,
     episodes,
     batch,
-    outcome,
-    trainedVersion: policyVersion,
-    policyVersion: newVersion,
+    trained,
+    trainedVersions: versions,
+    policyVersions: { ...versions, ...Object.fromEntries(updated) },
     reward: summariseRewards(episodes, kindReader(options)),
     noSignal: diagnoseSignal(rollouts, episodes, batch),
   };
@@ -78,24 +68,4 @@ function toBatch<Task>(context: RunContext<Task>, step: number, episodes: readon
     tokenWeighting,
     ...(intermediate === undefined ? {} : { intermediate }),
   });
-}
-
-/** Calls that the backend cannot train on, because they are too long, become untrainable ones. No row is longer than its longest call. */
-function withoutLongCalls(episode: Episode, maxRowTokens: number): Episode {
-  const isTooLong = (call: Transition): boolean => call.promptTokens.length + call.responseTokens.length > maxRowTokens;
-  if (!episode.transitions.some(isTooLong)) return episode;
-  return {
-    ...episode,
-    transitions: episode.transitions
-      .filter((call) => !isTooLong(call))
-      .map((call, callIndex) => ({ ...call, callIndex })),
-    untrainable: [
-      ...episode.untrainable,
-      ...episode.transitions.filter(isTooLong).map((call) => ({
-        spanId: call.spanId,
-        agentName: call.agentName,
-        reason: `the call has ${call.promptTokens.length + call.responseTokens.length} tokens, and the backend trains rows of at most ${maxRowTokens}`,
-      })),
-    ],
-  };
 }

@@ -49,7 +49,7 @@ export async function exchange(
   request: HttpRequest,
   signal: AbortSignal,
 ): Promise<HttpReply | NoReply> {
-  const timeout = AbortSignal.timeout(request.timeoutMs);
+  const timeout = AbortSignal.timeout(Math.ceil(request.timeoutMs));
   try {
     const response = await sendRequest(options, request, AbortSignal.any([signal, timeout]));
     const text = await response.text();

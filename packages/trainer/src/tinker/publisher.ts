@@ -20,6 +20,8 @@ export interface Publisher {
   readonly kind: PolicyRelease['kind'];
   /** Published versions of a policy that can be sampled at the same time. */
   readonly liveReleases: number;
+  /** Called before each pass that makes gradients: memory that sampling holds may be given up until the next `publish`. */
+  beforeTraining?(): Promise<void>;
   publish(publishable: Publishable): Promise<PolicyRelease>;
   /** The base model; undefined where it cannot be served. */
   baseRelease(): Promise<PolicyRelease | undefined>;

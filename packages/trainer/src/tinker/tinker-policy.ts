@@ -111,7 +111,10 @@ export class TinkerPolicy implements TrainablePolicy {
     };
     try {
       const datums = rows.map((row) => toDatum(row, loss.name, takesMask));
-      const pass = await this.#submitted(() => this.#beginPass('forward_backward', datums, loss, onAccepted));
+      const pass = await this.#submitted(async () => {
+        await this.#parts.publisher.beforeTraining?.();
+        return await this.#beginPass('forward_backward', datums, loss, onAccepted);
+      });
       this.#warnOfMeans(pass);
       return passResult(rows, loss, pass, what);
     } catch (error) {

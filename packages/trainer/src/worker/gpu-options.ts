@@ -7,6 +7,7 @@ import { dialects } from '../tinker/dialects.ts';
 import { resolveLora, type LoraOptions } from '../tinker/lora-options.ts';
 import { requireText, resolveUrl } from '../tinker/tinker-options.ts';
 import type { LoraSpec } from '../tinker/tinker-model.ts';
+import { resolveVllm, type ResolvedVllm, type VllmOptions } from '../vllm/vllm-options.ts';
 
 /** Options of `gpu`. */
 export interface GpuOptions {
@@ -30,6 +31,11 @@ export interface GpuOptions {
   readonly url?: string;
   /** Of the worker at `url`. @default the environment's AGENT_LIGHTNING_WORKER_KEY */
   readonly apiKey?: string;
+  /**
+   * Samples by vLLM instead of the worker: true or options start a `vllm serve` beside it; a `url` among them attaches to
+   * servers that run. They must see the worker's files. @default the worker samples
+   */
+  readonly vllm?: VllmOptions | true;
   /** From the worker's start to the moment that it listens. @default 600_000 */
   readonly startTimeoutMs?: number;
   /** From submitting an operation to giving up on its result. @default 1_800_000 */
@@ -48,6 +54,7 @@ export interface ResolvedGpuOptions {
   readonly worker:
     | { readonly arguments: readonly string[]; readonly python: string | undefined; readonly startTimeoutMs: number }
     | { readonly url: string; readonly apiKey: string; readonly modelName: string };
+  readonly vllm: ResolvedVllm | undefined;
   readonly timeoutMs: number;
   readonly logger: Logger;
   readonly signal: AbortSignal | undefined;
@@ -62,6 +69,7 @@ const names: readonly (keyof GpuOptions)[] = [
   'contextLength',
   'url',
   'apiKey',
+  'vllm',
   'timeoutMs',
   'logger',
   'signal',
@@ -76,10 +84,12 @@ export function resolveGpuOptions(
   const model = resolve(requireText('gpu: model', options.model, "a model's directory"));
   const contextLength =
     options.contextLength === undefined ? undefined : wholeNumber('gpu: contextLength', options.contextLength, 2);
+  const lora = resolveLora(options.lora ?? {}, dialects.worker, 'gpu');
   return Object.freeze({
     model,
-    lora: resolveLora(options.lora ?? {}, dialects.worker, 'gpu'),
+    lora,
     contextLength,
+    vllm: resolveSampling(options, lora, environment),
     worker: options.url === undefined ? resolveStart(options, model) : resolveAttach(options, model, environment),
     timeoutMs: wholeNumber('gpu: timeoutMs', options.timeoutMs ?? 1_800_000),
     logger: options.logger ?? createConsoleLogger(),
@@ -121,6 +131,21 @@ function resolveAttach(
     );
   }
   return { url: resolveUrl('gpu: url', options.url ?? ''), apiKey, modelName: basename(model) };
+}
+
+function resolveSampling(
+  { vllm }: GpuOptions,
+  lora: LoraSpec,
+  environment: NodeJS.ProcessEnv,
+): ResolvedVllm | undefined {
+  if (vllm === undefined) return undefined;
+  if (lora.rank === 0) {
+    throw new ConfigurationError(
+      "gpu: vllm takes adapters only, and lora is 'full': give lora a rank, or leave vllm out, and the worker samples.",
+      { code: 'option-unsupported' },
+    );
+  }
+  return resolveVllm(vllm === true ? {} : vllm, environment);
 }
 
 function useless(name: string, reason: string): ConfigurationError {

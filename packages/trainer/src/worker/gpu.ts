@@ -1,8 +1,9 @@
-/** `gpu({ model })`: policies on a GPU of this machine, trained and sampled by the worker that ships with this package. */
+/** `gpu({ model })`: policies on a GPU of this machine, trained by the worker that ships with this package, and sampled by it or by vLLM. */
 import type { TrainingBackend } from '@agent-lightning/core';
 import { connect, type Connection } from '../tinker/connection.ts';
 import { dialects } from '../tinker/dialects.ts';
 import { TinkerBackend } from '../tinker/tinker-backend.ts';
+import { createVllmPublisher } from '../vllm/create-vllm-publisher.ts';
 import { findPython } from './find-python.ts';
 import { resolveGpuOptions, type GpuOptions, type ResolvedGpuOptions } from './gpu-options.ts';
 import { startWorker, type RunningWorker } from './worker-process.ts';
@@ -49,15 +50,17 @@ async function attach(resolved: ResolvedGpuOptions, { url, apiKey, modelName }: 
 }
 
 async function connectTo(
-  { model, contextLength, timeoutMs, logger, signal }: ResolvedGpuOptions,
+  { model, lora, vllm, contextLength, timeoutMs, logger, signal: given }: ResolvedGpuOptions,
   url: string,
   apiKey: string,
   modelName: string | undefined,
   died: AbortSignal | undefined,
 ): Promise<Connection> {
-  const signals = [signal, died].filter((each) => each !== undefined);
+  const signals = [given, died].filter((each) => each !== undefined);
+  const signal = signals.length === 0 ? undefined : AbortSignal.any(signals);
+  const { fetch } = globalThis;
   return await connect({
-    http: { url, apiKey, fetch: globalThis.fetch },
+    http: { url, apiKey, fetch },
     dialect: dialects.worker,
     model: modelName,
     tokenizer: model,
@@ -65,6 +68,9 @@ async function connectTo(
     timeoutMs,
     retryForMs: died === undefined ? remoteRetryMs : ownWorkerRetryMs,
     logger,
-    signal: signals.length === 0 ? undefined : AbortSignal.any(signals),
+    signal,
+    ...(vllm === undefined
+      ? {}
+      : { createPublisher: createVllmPublisher({ options: vllm, loraRank: lora.rank, logger, signal, fetch }) }),
   });
 }

@@ -1,0 +1,34 @@
+import { GatewayError, matchesAgent, type PolicyRelease } from '@agent-lightning/core';
+import { WireError } from '../http/wire-error.ts';
+
+/** Which of several policies answers whose calls. */
+export interface PolicyRoutes {
+  /** Tested in this order against each of a caller's names, as its adapter hands them over; the first that matches answers. */
+  readonly policies: readonly { readonly policy: string; readonly agentMatch: RegExp }[];
+  /** Answers callers that no pattern matches: as it is, under its own sampling, never trained. @default such calls are refused */
+  readonly otherwise?: { readonly name: string; readonly release: PolicyRelease };
+}
+
+/** @throws {GatewayError} `request-invalid` for no policy, one that is named twice, or a pattern that is none */
+export function checkRoutes({ policies, otherwise }: PolicyRoutes): void {
+  const invalid = (problem: string): GatewayError => new GatewayError(problem, { code: 'request-invalid' });
+  if (policies.length === 0) throw invalid('routes must name at least one policy');
+  const names = [...policies.map(({ policy }) => policy), ...(otherwise === undefined ? [] : [otherwise.name])];
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined) throw invalid(`the routes name "${twice}" twice`);
+  const unmatched = policies.find(({ agentMatch }) => !(agentMatch instanceof RegExp));
+  if (unmatched !== undefined) throw invalid(`the route to "${unmatched.policy}" needs a regular expression`);
+}
+
+/** The name of the model that answers a caller. @throws {WireError} `not-found` for a caller that nothing answers */
+export function chooseModel({ policies, otherwise }: PolicyRoutes, callerNames: readonly string[]): string {
+  const match = policies.find(({ agentMatch }) => matchesAgent(callerNames, agentMatch));
+  const model = match?.policy ?? otherwise?.name;
+  if (model !== undefined) return model;
+  const caller = callerNames.length === 0 ? 'a caller without a name' : JSON.stringify(callerNames).slice(0, 200);
+  const known = policies.map(({ policy, agentMatch }) => `"${policy}" ${String(agentMatch)}`).join(', ');
+  throw new WireError(
+    `no policy answers ${caller}; there are ${known}. Widen an agentMatch, or ask for a policy by its name`,
+    { code: 'not-found', param: 'model', wireCode: 'model_not_found' },
+  );
+}

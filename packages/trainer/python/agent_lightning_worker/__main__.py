@@ -1,0 +1,3 @@
+from agent_lightning_worker.cli import main
+
+raise SystemExit(main())

@@ -1,0 +1,62 @@
+"""The losses, each a SUM over positions. Normalisation by length or batch is the caller's, folded into its numbers.
+
+With ℓ the log-probability now, q the sampler's, A the advantage, w the weight and r = exp(ℓ − q):
+
+    cross_entropy        −Σ w·ℓ
+    importance_sampling  −Σ r·A
+    ppo                  −Σ min(r·A, clip(r, low, high)·A)
+    cispo                −Σ stopGradient(clip(r, low, high))·ℓ·A
+
+@source the Tinker API's loss functions; PPO: arXiv:1707.06347; CISPO: arXiv:2506.13585
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class ClipBounds:
+    """Absolute bounds on the ratio, such as 0.8 and 1.2."""
+
+    low: float = 0.8
+    high: float = 1.2
+
+
+def _cross_entropy(logprobs: Tensor, inputs: Mapping[str, Tensor], _clip: ClipBounds) -> Tensor:
+    return -(inputs["weights"] * logprobs).sum()
+
+
+def _importance_sampling(logprobs: Tensor, inputs: Mapping[str, Tensor], _clip: ClipBounds) -> Tensor:
+    return -(torch.exp(logprobs - inputs["logprobs"]) * inputs["advantages"]).sum()
+
+
+def _ppo(logprobs: Tensor, inputs: Mapping[str, Tensor], clip: ClipBounds) -> Tensor:
+    ratio = torch.exp(logprobs - inputs["logprobs"])
+    advantages = inputs["advantages"]
+    return -torch.minimum(ratio * advantages, ratio.clamp(clip.low, clip.high) * advantages).sum()
+
+
+def _cispo(logprobs: Tensor, inputs: Mapping[str, Tensor], clip: ClipBounds) -> Tensor:
+    ratio = torch.exp(logprobs.detach() - inputs["logprobs"]).clamp(clip.low, clip.high)
+    return -(ratio * logprobs * inputs["advantages"]).sum()
+
+
+@dataclass(frozen=True)
+class Loss:
+    """`gate` names the tensor whose zeros contribute nothing; `clips` whether the bounds are read."""
+
+    compute: Callable[[Tensor, Mapping[str, Tensor], ClipBounds], Tensor]
+    inputs: tuple[str, ...]
+    gate: str
+    clips: bool = False
+
+
+LOSSES: Mapping[str, Loss] = {
+    "cross_entropy": Loss(_cross_entropy, ("weights",), "weights"),
+    "importance_sampling": Loss(_importance_sampling, ("logprobs", "advantages"), "advantages"),
+    "ppo": Loss(_ppo, ("logprobs", "advantages"), "advantages", clips=True),
+    "cispo": Loss(_cispo, ("logprobs", "advantages"), "advantages", clips=True),
+}

@@ -1,0 +1,162 @@
+"""HTTP: keys, limits and JSON around the service's routes."""
+
+import hmac
+import json
+import logging
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from agent_lightning_worker.errors import WorkerError
+from agent_lightning_worker.fields import Fields, parse_json
+from agent_lightning_worker.service import Service
+from agent_lightning_worker.state_directory import KINDS, check_name
+
+log = logging.getLogger(__name__)
+
+PREFIX = "/api/v1/"
+
+
+class WorkerServer(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 256
+
+    def __init__(self, address: tuple[str, int], service: Service, key: str, max_body_bytes: int) -> None:
+        self.service = service
+        self.key = key.encode()
+        self.max_body_bytes = max_body_bytes
+        self._answering = 0
+        self._idle = threading.Condition()
+        super().__init__(address, Handler)
+
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        with self._idle:
+            self._answering += 1
+        try:
+            yield
+        finally:
+            with self._idle:
+                self._answering -= 1
+                self._idle.notify_all()
+
+    def wait_for_answers(self, timeout_seconds: float = 5.0) -> None:
+        """Until every request that was begun has its answer."""
+        with self._idle:
+            self._idle.wait_for(lambda: self._answering == 0, timeout_seconds)
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: WorkerServer
+    protocol_version = "HTTP/1.1"
+    server_version = "agent-lightning-worker"
+    sys_version = ""
+    timeout = 120  # of a connection that sends nothing
+    wbufsize = -1  # head and body in one packet
+
+    def do_GET(self) -> None:
+        with self.server.answering():
+            self._answer(self._get)
+
+    def do_POST(self) -> None:
+        with self.server.answering():
+            self._answer(self._post)
+
+    def do_DELETE(self) -> None:
+        with self.server.answering():
+            self._answer(self._delete)
+
+    def _answer(self, route: Callable[[str], dict[str, Any] | None]) -> None:
+        self._body_read = False
+        try:
+            if not self.path.startswith(PREFIX):
+                raise _not_found(self.path)
+            path = self.path.removeprefix(PREFIX)
+            if path != "healthz" and not hmac.compare_digest(
+                (self.headers.get("X-API-Key") or "").encode(), self.server.key
+            ):
+                raise WorkerError("X-API-Key: missing or wrong", status=401, field="X-API-Key")
+            body = route(path)
+            if body is not None:
+                self._send(200, body)
+        except WorkerError as error:
+            self._send(error.status if error.status < 500 else 500, error.body())
+        except ConnectionError:
+            self.close_connection = True
+        except Exception as error:
+            log.exception("%s %s failed", self.command, self.path)
+            self._send(500, WorkerError(f"{type(error).__name__}: {error}", category="server", code="failed").body())
+
+    def _get(self, path: str) -> dict[str, Any] | None:
+        service = self.server.service
+        match path.split("/"):
+            case ["healthz"]:
+                return {"status": "ok"}
+            case ["get_server_capabilities"]:
+                return service.capabilities()
+            case ["training_runs", model_id, "checkpoints"]:
+                return {"checkpoints": service.checkpoints(model_id)}
+            case ["exports", model_id, name, file]:
+                return self._send_file(model_id, name, file)
+        raise _not_found(self.path)
+
+    def _post(self, path: str) -> dict[str, Any]:
+        route = self.server.service.posts.get(path)
+        if route is None:
+            raise _not_found(self.path)
+        return route(Fields(parse_json(self._read_body())))
+
+    def _delete(self, path: str) -> dict[str, Any]:
+        match path.split("/"):
+            case ["training_runs", model_id, "checkpoints", kind, name] if kind in KINDS:
+                if self.server.service.state.remove(model_id, kind, name):
+                    return {"removed": f"tinker://{model_id}/{kind}/{name}"}
+        raise _not_found(self.path)
+
+    def _read_body(self) -> bytes:
+        length = self.headers.get("Content-Length", "")
+        if not length.isascii() or not length.isdigit():
+            raise WorkerError("Content-Length: missing", status=411, field="Content-Length")
+        if self.headers.get("Content-Encoding", "identity") != "identity":
+            raise WorkerError("Content-Encoding: send plain JSON", status=415, field="Content-Encoding")
+        if int(length) > self.server.max_body_bytes:
+            limit = self.server.max_body_bytes
+            raise WorkerError(
+                f"body: {length} bytes, more than the {limit} allowed; send fewer datums", status=413, field="body"
+            )
+        body = self.rfile.read(int(length))
+        self._body_read = True
+        return body
+
+    def _send_file(self, model_id: str, name: str, file: str) -> None:
+        path = self.server.service.state.path(model_id, "exports", name) / check_name(file, "file")
+        if not path.is_file():
+            raise _not_found(self.path)
+        with path.open("rb") as source:
+            self.send_response(200)
+            self.send_header("Content-Type", "application/octet-stream")
+            self.send_header("Content-Length", str(path.stat().st_size))
+            self.end_headers()
+            shutil.copyfileobj(source, self.wfile)
+
+    def _send(self, status: int, body: dict[str, Any]) -> None:
+        payload = json.dumps(body).encode()
+        if self.command == "POST" and not self._body_read:
+            self.close_connection = True  # what is left of the request would be read as the next one
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(payload)))
+        if self.close_connection:
+            self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(payload)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        log.debug("%s " + format, self.address_string(), *args)
+
+
+def _not_found(path: str) -> WorkerError:
+    return WorkerError(f"no such route or file: {path}", status=404, field="path")

@@ -1,0 +1,203 @@
+"""The request bodies of the wire, checked and turned into this worker's own types."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from agent_lightning_worker.datum import Datum
+from agent_lightning_worker.errors import WorkerError
+from agent_lightning_worker.fields import Fields
+from agent_lightning_worker.lora import LoraSpec
+from agent_lightning_worker.losses import LOSSES, ClipBounds
+from agent_lightning_worker.optimizer import AdamParams
+from agent_lightning_worker.token_choice import SamplingParams
+
+LORA_ALPHA = 32.0
+"""The Tinker API's, which has no such field."""
+MAX_RANK = 512
+MAX_SAMPLES = 1024
+MAX_INTEGER = 2**63 - 1
+IGNORED = ("type", "user_metadata", "tags", "sdk_version", "project_id")
+"""Labels that change nothing."""
+
+
+@dataclass(frozen=True)
+class ModelLimits:
+    vocabulary: int
+    max_tokens: int
+
+
+@dataclass(frozen=True)
+class PassRequest:
+    data: list[Datum]
+    loss_name: str
+    clip: ClipBounds
+
+
+def read_lora(fields: Fields, seed: int) -> LoraSpec:
+    spec = LoraSpec(
+        rank=fields.integer("rank", 0, MAX_RANK),
+        alpha=fields.number("alpha", 1e-6, 1e6, LORA_ALPHA),
+        seed=fields.integer("seed", 0, MAX_INTEGER, seed),
+        train_attn=fields.flag("train_attn", True),
+        train_mlp=fields.flag("train_mlp", True),
+        train_unembed=fields.flag("train_unembed", False),
+    )
+    fields.done()
+    return spec
+
+
+def read_adam(fields: Fields) -> AdamParams:
+    adam = AdamParams(
+        learning_rate=fields.number("learning_rate", 0, 1e3, AdamParams.learning_rate),
+        beta1=fields.number("beta1", 0, 1, AdamParams.beta1, below=True),
+        beta2=fields.number("beta2", 0, 1, AdamParams.beta2, below=True),
+        eps=fields.number("eps", 0, 1, AdamParams.eps),
+        weight_decay=fields.number("weight_decay", 0, 1e3, AdamParams.weight_decay),
+        grad_clip_norm=fields.number("grad_clip_norm", 0, 1e12, AdamParams.grad_clip_norm),
+    )
+    fields.done()
+    return adam
+
+
+def read_pass(fields: Fields, limits: ModelLimits, *, forward_only: bool) -> PassRequest:
+    loss_name = fields.text("loss_fn")
+    loss = LOSSES.get(loss_name)
+    if loss is None:
+        raise fields.wrong("loss_fn", f"one of {', '.join(LOSSES)}", loss_name, "loss-unsupported")
+    config = fields.object("loss_fn_config", {})
+    clip = ClipBounds()
+    if loss.clips:
+        low = config.number("clip_low_threshold", 0, 1e6, clip.low)
+        clip = ClipBounds(low, config.number("clip_high_threshold", low, 1e6, max(low, clip.high)))
+    config.done()
+    items = fields.array("data")
+    if not items:
+        raise fields.wrong("data", "at least one datum", items, "rows-invalid")
+    try:
+        data = [
+            _read_datum(Fields(item, fields.name(f"data[{index}]")), loss_name, limits, forward_only)
+            for index, item in enumerate(items)
+        ]
+    except WorkerError as error:
+        error.code = "rows-invalid"
+        raise
+    fields.done()
+    return PassRequest(data, loss_name, clip)
+
+
+def _read_datum(fields: Fields, loss_name: str, limits: ModelLimits, forward_only: bool) -> Datum:
+    tokens = np.asarray(read_tokens(fields.object("model_input"), limits), dtype=np.int64)
+    inputs = fields.object("loss_fn_inputs")
+    targets = _tensor(inputs, "target_tokens", len(tokens), np.int64)
+    if (bad := (targets < 0) | (targets >= limits.vocabulary)).any():
+        where = int(bad.argmax())
+        raise inputs.wrong(
+            "target_tokens", f"token ids in 0…{limits.vocabulary - 1}", f"{targets[where]} at position {where}"
+        )
+    loss = LOSSES[loss_name]
+    tensors = {
+        name: _tensor(inputs, name, len(tokens), np.float32)
+        for name in loss.inputs
+        if inputs.has(name) or not forward_only
+    }
+    gate = tensors.get(loss.gate)
+    counted = np.zeros(len(tokens), dtype=bool) if gate is None else gate != 0
+    if inputs.has("mask"):
+        wanted = _tensor(inputs, "mask", len(tokens), np.float32) != 0
+        if (counted & ~wanted).any():
+            where = int((counted & ~wanted).argmax())
+            raise inputs.wrong("mask", f"1 wherever {loss.gate} is not 0", f"0 at position {where}")
+    else:
+        # The official client asks for all log-probabilities by weights that are all 0.
+        wanted = np.ones(len(tokens), dtype=bool) if forward_only and not counted.any() else counted
+    inputs.done()
+    fields.done()
+    return Datum(tokens, targets, tensors, wanted)
+
+
+def _tensor(fields: Fields, key: str, length: int, dtype: type) -> np.ndarray:
+    """A `{"data", "dtype", "shape"?}` of one dimension."""
+    tensor = fields.object(key)
+    values = tensor.array("data")
+    declared = tensor.text("dtype", "int64" if dtype is np.int64 else "float32")
+    if declared not in ("int64", "float32") or (dtype is np.int64 and declared != "int64"):
+        raise tensor.wrong("dtype", "int64" if dtype is np.int64 else "float32 or int64", declared)
+    shape = tensor.get("shape", [len(values)])
+    if shape != [len(values)]:
+        raise tensor.wrong("shape", f"[{len(values)}], the length of data", shape)
+    tensor.done()
+    if len(values) != length:
+        raise tensor.wrong("data", f"{length} values, one for each token of model_input", f"{len(values)} values")
+    allowed = (int,) if dtype is np.int64 else (int, float)
+    array = np.zeros(length, dtype=np.float64)
+    wrong = next((index for index, value in enumerate(values) if type(value) not in allowed), None)
+    if wrong is None:
+        try:
+            array = np.asarray(values, dtype=np.int64 if dtype is np.int64 else np.float64)
+        except OverflowError:
+            wrong = next(index for index, value in enumerate(values) if not -(2**63) <= value < 2**63)
+    if wrong is None and dtype is np.float32:
+        with np.errstate(over="ignore"):
+            array = array.astype(np.float32)
+        if not np.isfinite(array).all():
+            wrong = int((~np.isfinite(array)).argmax())
+    if wrong is not None:
+        expected = "integers" if dtype is np.int64 else "finite numbers"
+        raise tensor.wrong("data", expected, f"{values[wrong]!r} at position {wrong}")
+    return array
+
+
+def read_tokens(fields: Fields, limits: ModelLimits) -> list[int]:
+    """The token ids of a `model_input` or `prompt`."""
+    tokens: list[int] = []
+    for index, item in enumerate(fields.array("chunks")):
+        chunk = Fields(item, fields.name(f"chunks[{index}]"))
+        if chunk.text("type", "encoded_text") != "encoded_text":
+            raise chunk.wrong("type", "encoded_text (this worker trains on text alone)", item.get("type"))
+        ids = chunk.array("tokens")
+        wrong = next((i for i, t in enumerate(ids) if type(t) is not int or not 0 <= t < limits.vocabulary), None)
+        if wrong is not None:
+            raise chunk.wrong(
+                "tokens", f"token ids in 0…{limits.vocabulary - 1}", f"{ids[wrong]!r} at position {wrong}"
+            )
+        chunk.done()
+        tokens += ids
+    if not 1 <= len(tokens) <= limits.max_tokens:
+        raise fields.wrong("chunks", f"1…{limits.max_tokens} tokens in all", f"{len(tokens)} tokens")
+    fields.done()
+    return tokens
+
+
+def read_sampling(
+    fields: Fields, room: int, seed: int, end_tokens: frozenset[int], has_tokenizer: bool
+) -> SamplingParams:
+    """`room`: tokens that the context leaves after the prompt; `max_tokens` is cut to it. `seed`: for a request without."""
+    stop: Any = fields.get("stop", [])
+    stops = [stop] if isinstance(stop, str) else stop
+    if not isinstance(stops, list) or not all(type(s) is int or (isinstance(s, str) and s) for s in stops):
+        raise fields.wrong("stop", "a text, an array of texts, or an array of token ids", stop)
+    texts = tuple(s for s in stops if isinstance(s, str))
+    if texts and not has_tokenizer:
+        raise WorkerError(
+            f"{fields.name('stop')}: the model's directory has no tokenizer, so only token ids can stop",
+            field=fields.name("stop"),
+        )
+    params = SamplingParams(
+        max_tokens=min(room, fields.integer("max_tokens", 1, 2**31, room)),
+        temperature=fields.number("temperature", 0, 100, 1.0),
+        top_k=fields.integer("top_k", -1, 2**31, -1),
+        top_p=fields.number("top_p", 1e-6, 1, 1.0),
+        seed=fields.integer("seed", 0, MAX_INTEGER, seed),
+        stop_texts=texts,
+        stop_tokens=end_tokens | {s for s in stops if type(s) is int},
+    )
+    if 0 < params.temperature < 1e-3:
+        raise fields.wrong("temperature", "0 (greedy) or at least 0.001", params.temperature)
+    fields.done()
+    return params
+
+
+def tensor_body(values: np.ndarray) -> dict[str, Any]:
+    return {"data": values.tolist(), "dtype": "float32", "shape": [len(values)]}

@@ -1,0 +1,116 @@
+"""Gradients against losses written anew, token by token, in float64 on the plain model."""
+
+import math
+
+import numpy as np
+import pytest
+import tiny
+import torch
+from helpers import distance, gradient_of, merged, near_policy, plain_logprobs, policy, rows
+from torch import Tensor
+
+from agent_lightning_worker.datum import Datum
+from agent_lightning_worker.losses import LOSSES, ClipBounds
+
+CLIP = ClipBounds(0.8, 1.2)
+
+
+def cross_entropy(lp: list[Tensor], data: list[Datum]) -> Tensor:
+    return -sum(
+        x * float(w) for l, d in zip(lp, data, strict=True) for x, w in zip(l, d.inputs["weights"], strict=True)
+    )
+
+
+def each(lp: list[Tensor], data: list[Datum]):
+    """(log-probability, the sampler's, advantage) of every trained token."""
+    for l, d in zip(lp, data, strict=True):
+        for i in np.flatnonzero(d.wanted):
+            yield l[i], float(d.inputs["logprobs"][i]), float(d.inputs["advantages"][i])
+
+
+def importance_sampling(lp, data):
+    return -sum(torch.exp(l - q) * a for l, q, a in each(lp, data))
+
+
+def ppo(lp, data):
+    total = 0.0
+    for l, q, a in each(lp, data):
+        r = torch.exp(l - q)
+        clipped = 0.8 if r < 0.8 else 1.2 if r > 1.2 else r
+        total = total - (r * a if r * a < clipped * a else clipped * a)
+    return total
+
+
+def cispo(lp, data):
+    return -sum(min(max(math.exp(l.item() - q), 0.8), 1.2) * l * a for l, q, a in each(lp, data))
+
+
+def gspo(lp, data):
+    """Sequence-level ratio, one advantage per sequence (arXiv:2507.18071)."""
+    total = 0.0
+    for l, d in zip(lp, data, strict=True):
+        wanted = torch.from_numpy(d.wanted)
+        advantage = float(d.inputs["advantages"][d.wanted][0])
+        s = torch.exp((l[wanted] - torch.from_numpy(d.inputs["logprobs"][d.wanted]).double()).mean())
+        total = total - torch.minimum(s * advantage, s.clamp(0.9, 1.1) * advantage)
+    return total
+
+
+def icepop(lp, data):
+    """Importance sampling that drops tokens whose ratio leaves [0.5, 5]."""
+    return -sum(torch.exp(l - q) * a for l, q, a in each(lp, data) if 0.5 <= math.exp(l.item() - q) <= 5)
+
+
+def kl(lp, data):
+    """The k3 estimate of KL to the sampler's policy."""
+    return sum(torch.exp(q - l) - (q - l) - 1 for l, q, _ in each(lp, data))
+
+
+NAIVE = {"cross_entropy": cross_entropy, "importance_sampling": importance_sampling, "ppo": ppo, "cispo": cispo}
+
+
+def direct_gradient(loss, module, made, data) -> tuple[float, dict[str, Tensor]]:
+    """Of a loss of the plain module's log-probabilities, by autograd; in LoRA's tensors where it has some."""
+    leaves = {name: p.detach().double().requires_grad_() for name, p in made.parameters.items()}
+    weights = merged(module, leaves, 8.0 / 4) if made.spec.rank > 0 else leaves
+    value = loss([plain_logprobs(module, datum, weights) for datum in data], data)
+    value.backward()
+    return value.item(), {name: leaf.grad for name, leaf in leaves.items()}
+
+
+@pytest.mark.parametrize("make", [tiny.llama, tiny.qwen3])
+@pytest.mark.parametrize("rank", [0, 4])
+@pytest.mark.parametrize("name", list(LOSSES))
+def test_the_gradient_of_a_built_in_loss_is_autograds(name, rank, make):
+    made = policy(make().double(), rank)
+    data = rows((9, 30, 14), kind="sft") if name == "cross_entropy" else near_policy(rows((9, 30, 14)), made)
+    result = made.forward_backward(data, name, CLIP)
+    value, want = direct_gradient(NAIVE[name], make().double(), made, data)
+    assert result.loss == pytest.approx(value, rel=1e-6)
+    assert distance(gradient_of(made), want) < 1e-6
+
+
+@pytest.mark.parametrize("loss", [importance_sampling, ppo, cispo, gspo, icepop, kl])
+@pytest.mark.parametrize("rank", [0, 4])
+def test_the_surrogate_route_is_exact(loss, rank):
+    """forward → derivative of any loss by the caller → cross_entropy with minus it as weights."""
+    made = policy(tiny.qwen3().double(), rank)
+    data = near_policy(rows((9, 30, 14)), made)
+    logprobs = [torch.from_numpy(l).double().requires_grad_() for l in made.forward(data).logprobs]
+    loss(logprobs, data).backward()
+    surrogate = [
+        Datum(d.tokens, d.targets, {"weights": -l.grad.float().numpy()}, d.wanted)
+        for d, l in zip(data, logprobs, strict=True)
+    ]
+    made.forward_backward(surrogate, "cross_entropy", CLIP)
+    _, want = direct_gradient(loss, tiny.qwen3().double(), made, data)
+    assert distance(gradient_of(made), want) < 1e-6
+
+
+def test_losses_by_hand():
+    lp, q, a = torch.tensor([0.0, math.log(2.0)]), torch.tensor([0.0, 0.0]), torch.tensor([1.0, 1.0])
+    inputs = {"logprobs": q, "advantages": a}
+    assert LOSSES["importance_sampling"].compute(lp, inputs, CLIP).item() == pytest.approx(-3)
+    assert LOSSES["ppo"].compute(lp, inputs, CLIP).item() == pytest.approx(-2.2)
+    assert LOSSES["cispo"].compute(lp, inputs, CLIP).item() == pytest.approx(-1.2 * math.log(2))
+    assert LOSSES["cross_entropy"].compute(lp, {"weights": a}, CLIP).item() == pytest.approx(-math.log(2))

@@ -1,0 +1,66 @@
+import { optionInvalid, positive } from '../option-checks.ts';
+
+/** One of several policies that a run trains. */
+export interface PolicyOptions {
+  /** Whose calls it answers; tested against each of a caller's names, as adapters hand them over. */
+  readonly agentMatch: RegExp;
+  /** @default the algorithm's */
+  readonly learningRate?: number;
+}
+
+/** A policy to train, with every default filled in. */
+export interface ResolvedPolicy {
+  /** As agents, spans, checkpoints and metrics have it. */
+  readonly name: string;
+  /** Undefined for the one policy that answers every call. */
+  readonly agentMatch: RegExp | undefined;
+  readonly learningRate: number;
+}
+
+/** The name of a run's one policy, when it has no `policies`. */
+export const onlyPolicyName = 'policy';
+/** Under this name the frozen base model answers callers that no policy is for. */
+export const baseModelName = 'base';
+
+const nameForm = /^[A-Za-z][A-Za-z0-9._-]{0,63}$/;
+
+/** The policies of a run, in the order in which their patterns are tried. @throws {ConfigurationError} `option-invalid` */
+export function resolvePolicies(
+  policies: Readonly<Record<string, PolicyOptions>> | undefined,
+  learningRate: number,
+): readonly ResolvedPolicy[] {
+  if (policies === undefined) return [Object.freeze({ name: onlyPolicyName, agentMatch: undefined, learningRate })];
+  if (typeof policies !== 'object' || policies === null || Object.keys(policies).length === 0)
+    throw optionInvalid(
+      'Trainer: policies',
+      JSON.stringify(policies),
+      'a map of at least one name to { agentMatch }, such as { writer: { agentMatch: /write/ } }',
+    );
+  return Object.freeze(
+    Object.entries(policies).map(([name, given]) => Object.freeze(resolvePolicy(name, given, learningRate))),
+  );
+}
+
+function resolvePolicy(name: string, given: PolicyOptions, learningRate: number): ResolvedPolicy {
+  const path = `Trainer: policies.${name}`;
+  if (!nameForm.test(name) || name === baseModelName)
+    throw optionInvalid(
+      'Trainer: a name in policies',
+      JSON.stringify(name),
+      `up to 64 letters, digits, ".", "_" and "-", the first a letter, and not "${baseModelName}"`,
+    );
+  if (typeof given !== 'object' || given === null || !(given.agentMatch instanceof RegExp))
+    throw optionInvalid(`${path}.agentMatch`, given?.agentMatch, 'a regular expression such as /write|rewrite/');
+  const unknown = Object.keys(given).find((option) => option !== 'agentMatch' && option !== 'learningRate');
+  if (unknown !== undefined) throw optionInvalid(path, `the option "${unknown}"`, '{ agentMatch, learningRate? }');
+  return {
+    name,
+    agentMatch: given.agentMatch,
+    learningRate: positive(`${path}.learningRate`, given.learningRate ?? learningRate),
+  };
+}
+
+/** Whether calls are told apart by their callers. */
+export function isRouted(policies: readonly ResolvedPolicy[]): boolean {
+  return policies.some(({ agentMatch }) => agentMatch !== undefined);
+}

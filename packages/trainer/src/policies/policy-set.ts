@@ -1,0 +1,80 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { PolicyRelease, TrainablePolicy, TrainingBackend } from '@agent-lightning/core';
+import { createPolicy } from './create-policy.ts';
+import { isRouted, type ResolvedPolicy } from './policy-options.ts';
+
+/** A version of each policy, by name. */
+export type PolicyVersions = Readonly<Record<string, number>>;
+
+/** A policy that trains, under the name that agents and spans see. */
+export interface TrainedPolicy extends ResolvedPolicy {
+  readonly policy: TrainablePolicy;
+}
+
+/** Where releases are made known. */
+export interface Publisher {
+  publish(policy: string, release: PolicyRelease): Promise<void>;
+}
+
+/** The policies of a run: created, saved and loaded together, so that a checkpoint has all of them at one step or none. */
+export class PolicySet {
+  readonly all: readonly TrainedPolicy[];
+
+  private constructor(all: readonly TrainedPolicy[]) {
+    this.all = all;
+  }
+
+  /** Policies that start from the base model, each with a seed of its own. */
+  static async create(backend: TrainingBackend, policies: readonly ResolvedPolicy[], seed: number): Promise<PolicySet> {
+    const all: TrainedPolicy[] = [];
+    for (const [index, each] of policies.entries())
+      all.push({ ...each, policy: await createPolicy(backend, each.name, seed + index) });
+    return new PolicySet(all);
+  }
+
+  get names(): readonly string[] {
+    return this.all.map(({ name }) => name);
+  }
+
+  /** Makes the weights of these policies, as they are now, what new calls get; calls in flight end on the version that they began with. */
+  async publish(names: readonly string[], versions: PolicyVersions, to: Publisher): Promise<void> {
+    const published = this.all.filter(({ name }) => names.includes(name));
+    await Promise.all(
+      published.map(async ({ name, policy }) => to.publish(name, await policy.publish(versions[name] ?? 0))),
+    );
+  }
+
+  /** Writes each policy's state below `directory`. */
+  async saveState(directory: string): Promise<void> {
+    await this.#each(directory, 'policy', 'policies', (policy, path) => policy.saveState(path));
+  }
+
+  async loadState(directory: string): Promise<void> {
+    await this.#each(directory, 'policy', 'policies', (policy, path) => policy.loadState(path));
+  }
+
+  /** Frees what the states below `directory` hold elsewhere; called before it is deleted. */
+  async discardState(directory: string): Promise<void> {
+    await this.#each(directory, 'policy', 'policies', async (policy, path) => policy.discardState?.(path));
+  }
+
+  /** Writes the weights: into `directory`, or where there are several into a folder below it for each. */
+  async exportModel(directory: string): Promise<void> {
+    await this.#each(directory, '', '', (policy, path) => policy.exportModel(path));
+  }
+
+  async #each(
+    directory: string,
+    only: string,
+    several: string,
+    work: (policy: TrainablePolicy, path: string) => Promise<void>,
+  ): Promise<void> {
+    const pathOf = (name: string): string =>
+      isRouted(this.all) ? join(directory, several, name) : join(directory, only);
+    for (const { name, policy } of this.all) {
+      await mkdir(join(pathOf(name), '..'), { recursive: true });
+      await work(policy, pathOf(name));
+    }
+  }
+}

@@ -1,0 +1,44 @@
+import type { Rollout } from '@agent-lightning/core';
+import type { PlannedRollout } from './planned-rollout.ts';
+import type { RolloutCollector } from './rollout-collector.ts';
+
+export interface RolloutWindowOptions {
+  readonly collector: RolloutCollector;
+  /** The rollouts of a step; the same whenever it is asked. */
+  readonly plan: (step: number) => readonly PlannedRollout[];
+  /** Steps beyond the one that is collected that may be sampled already. */
+  readonly ahead: number;
+  readonly lastStep: number;
+}
+
+/**
+ * The training rollouts in flight: those of the step that is collected, and of so many steps after it. Steps are collected in
+ * order and whole, so that no group is cut, no rollout trains twice, and none is older than `ahead` versions when it trains: the
+ * rollouts of step s + k are not enqueued before step s − 1 is published, and train the version of step s + k − 1.
+ */
+export class RolloutWindow {
+  readonly #options: RolloutWindowOptions;
+  /** Ids by step, for steps that are enqueued and not yet collected. */
+  readonly #inFlight = new Map<number, readonly string[]>();
+
+  constructor(options: RolloutWindowOptions) {
+    this.#options = options;
+  }
+
+  /** The rollouts of a step, once all of them are final; those of the next steps begin meanwhile. */
+  async collect(step: number, signal: AbortSignal): Promise<readonly Rollout[]> {
+    const { collector, plan, ahead, lastStep } = this.#options;
+    for (let next = step; next <= Math.min(step + ahead, lastStep); next += 1)
+      if (!this.#inFlight.has(next)) this.#inFlight.set(next, await collector.enqueue(plan(next)));
+    const rollouts = await collector.waitFor(this.#inFlight.get(step)!, signal);
+    this.#inFlight.delete(step);
+    return rollouts;
+  }
+
+  /** Rollouts that are enqueued and that nobody has begun. */
+  async queueDepth(): Promise<number> {
+    return this.#inFlight.size === 0
+      ? 0
+      : await this.#options.collector.countQueued([...this.#inFlight.values()].flat());
+  }
+}

@@ -1,0 +1,58 @@
+import { TrainerError } from '@agent-lightning/core';
+import type { StepMetrics } from '../metrics.ts';
+import type { StepVerdict, TrainerState } from '../trainer-state.ts';
+import type { ResolvedTrainerOptions } from '../trainer-options.ts';
+import type { NoSignal } from './training-signal.ts';
+
+type Limits = Pick<ResolvedTrainerOptions, 'noSignalPatience' | 'maxDivergence'>;
+
+/** What of a step counts towards the end of the run. */
+export function verdictOf(
+  { klSamplerTrainer }: StepMetrics,
+  noSignal: NoSignal | undefined,
+  { maxDivergence }: Limits,
+): Omit<StepVerdict, 'policyVersions'> {
+  return {
+    isOffPolicy: klSamplerTrainer !== undefined && klSamplerTrainer > maxDivergence,
+    isSilent: noSignal !== undefined && noSignal.cause !== 'stale',
+  };
+}
+
+/**
+ * Decides what a step without signal means: a warning, a solved task, or the end.
+ * @param state after the step
+ * @throws {TrainerError} `no-signal`
+ */
+export function judgeSilence(
+  noSignal: NoSignal,
+  state: TrainerState,
+  { noSignalPatience }: Limits,
+): 'go-on' | 'converged' {
+  const { noSignalStreak, step, totals, firstReward, curve } = state;
+  if (noSignal.cause === 'stale') return 'go-on';
+  const isHopeless = noSignal.cause !== 'zero-variance' && totals.optimizerSteps === 0;
+  if (!isHopeless && noSignalStreak < noSignalPatience) return 'go-on';
+  const reward = curve.at(-1)?.reward;
+  const hasRisen = reward !== undefined && firstReward !== undefined && reward > firstReward;
+  if (noSignal.cause === 'zero-variance' && totals.optimizerSteps > 0 && hasRisen) return 'converged';
+  throw new TrainerError(
+    `training stopped after step ${step}, with no signal for ${noSignalStreak} ${noSignalStreak === 1 ? 'step' : 'steps'}: ${noSignal.message}`,
+    { code: 'no-signal' },
+  );
+}
+
+/** What an off-policy step says to whoever watches; undefined for one that is not. @throws {TrainerError} `off-policy` after too many */
+export function judgeDivergence(metrics: StepMetrics, state: TrainerState, limits: Limits): string | undefined {
+  const { offPolicyStreak } = state;
+  if (offPolicyStreak === 0) return undefined;
+  const what = `sampler and trainer disagree by ${format(metrics.klSamplerTrainer)} nats a token (limit ${limits.maxDivergence}), mean ratio ${format(metrics.ratioMean)}, largest ${format(metrics.ratioMax)}`;
+  if (offPolicyStreak < limits.noSignalPatience) return `step ${state.step} was off-policy: ${what}`;
+  throw new TrainerError(
+    `training stopped after step ${state.step}: for ${offPolicyStreak} ${offPolicyStreak === 1 ? 'step' : 'steps'} ${what}; lower maxStaleness or the learning rate. Where both are low, the two do not compute the same: check that they have the same weights, and that the sampler reports log-probabilities at temperature 1, of the distribution that it draws from. grpo({ loss: 'icepop' }) leaves such tokens out, and maxDivergence raises the limit`,
+    { code: 'off-policy' },
+  );
+}
+
+function format(value: number | undefined): string {
+  return value === undefined ? 'unknown' : value.toPrecision(3);
+}

@@ -1,0 +1,104 @@
+import {
+  builtInLoss,
+  objectiveAndDerivative,
+  policyDrift,
+  toSurrogateRow,
+  TrainerError,
+  type AdamParameters,
+  type BatchRow,
+  type ForwardBackwardResult,
+  type Loss,
+  type Objective,
+  type OptimStepResult,
+  type PolicyDrift,
+  type TrainablePolicy,
+} from '@agent-lightning/core';
+
+/** What one forward-backward pass and its optimizer step gave. */
+export interface Pass {
+  readonly drift: PolicyDrift;
+  readonly clippedTokens: number;
+  readonly loss: number;
+  /** Nats; where the backend computes it. */
+  readonly entropy: number | undefined;
+  /** Before clipping; where the backend reports it. */
+  readonly gradientNorm: number | undefined;
+}
+
+/** A pass whose calls have all been made. `settled` never rejects; it is read by {@link finishPass}. */
+export interface SubmittedPass {
+  readonly rows: readonly BatchRow[];
+  readonly objective: Objective;
+  /** Of the objective, where it was computed here and the backend was sent its derivative. */
+  readonly computed: { readonly loss: number; readonly clippedTokens: number } | undefined;
+  readonly settled: Promise<
+    readonly [PromiseSettledResult<ForwardBackwardResult>, PromiseSettledResult<OptimStepResult>]
+  >;
+}
+
+export interface SubmitPassOptions {
+  readonly policy: TrainablePolicy;
+  readonly objective: Objective;
+  /** What the backend builds in. */
+  readonly losses: readonly Loss['name'][];
+  readonly adam: AdamParameters;
+}
+
+/**
+ * Makes the calls of one optimizer step back to back: a policy's calls take effect in the order in which they are made, so
+ * the second need not wait for the first. Resolves when they are made; only a loss that the backend lacks asks for
+ * log-probabilities first.
+ */
+export async function submitPass(rows: readonly BatchRow[], options: SubmitPassOptions): Promise<SubmittedPass> {
+  const { policy, objective, adam } = options;
+  const loss = builtInLoss(objective, options.losses);
+  const surrogate = loss === undefined ? toSurrogate(rows, await policy.forward(rows), objective) : undefined;
+  const pass = policy.forwardBackward(surrogate?.rows ?? rows, loss ?? { name: 'cross_entropy' });
+  const step = policy.optimStep(adam);
+  return { rows, objective, computed: surrogate, settled: Promise.allSettled([pass, step]) };
+}
+
+/**
+ * Waits for a pass and checks its numbers.
+ * @throws {TrainerError} `numerics` when loss or gradient norm is not finite; whatever the backend threw
+ */
+export async function finishPass({ rows, objective, computed, settled }: SubmittedPass, step: number): Promise<Pass> {
+  const [pass, update] = await settled;
+  const { loss, logprobs, entropy } = valueOf(pass);
+  requireFinite('the loss', computed?.loss ?? loss, step);
+  const drift = policyDrift(rows, logprobs);
+  const { gradientNorm } = valueOf(update);
+  if (gradientNorm !== undefined) requireFinite('the gradient norm', gradientNorm, step);
+  const { loss: value, clippedTokens } = computed ?? {
+    loss,
+    clippedTokens: toSurrogate(rows, logprobs, objective).clippedTokens,
+  };
+  return { drift, clippedTokens, loss: value, entropy, gradientNorm };
+}
+
+/** The rows that have under `cross_entropy` the objective's gradient, and what the objective is. */
+function toSurrogate(
+  rows: readonly BatchRow[],
+  logprobs: readonly Float32Array[],
+  objective: Objective,
+): { readonly rows: readonly BatchRow[]; readonly loss: number; readonly clippedTokens: number } {
+  const values = rows.map((row, index) => objectiveAndDerivative(row, logprobs[index]!, objective));
+  return {
+    rows: rows.map((row, index) => toSurrogateRow(row, values[index]!.derivative)),
+    loss: values.reduce((sum, { loss }) => sum + loss, 0),
+    clippedTokens: values.reduce((sum, value) => sum + value.clippedTokens, 0),
+  };
+}
+
+function valueOf<Value>(result: PromiseSettledResult<Value>): Value {
+  if (result.status === 'rejected') throw result.reason;
+  return result.value;
+}
+
+function requireFinite(what: string, value: number, step: number): void {
+  if (Number.isFinite(value)) return;
+  throw new TrainerError(
+    `${what} of step ${step} is ${value}; lower the learning rate or look at the step's rewards and log-probabilities`,
+    { code: 'numerics' },
+  );
+}

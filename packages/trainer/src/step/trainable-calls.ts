@@ -1,0 +1,53 @@
+import type { Episode, Transition } from '@agent-lightning/core';
+import type { PolicyVersions } from '../policies/policy-set.ts';
+
+export interface CallLimits {
+  /** The longest row that the backend trains, in tokens; no row is longer than its longest call. */
+  readonly maxRowTokens: number;
+  /** The version of each policy that is about to be trained. */
+  readonly versions: PolicyVersions;
+  /** So many versions may lie between a call and its training. */
+  readonly maxStaleness: number;
+}
+
+/** The episode with the calls that must not be trained on, because they are too long or too old, among the untrainable ones. */
+export function withinLimits(episode: Episode, limits: CallLimits): Episode {
+  const judged = episode.transitions.map((call) => ({ call, problem: problemOf(call, limits) }));
+  if (judged.every(({ problem }) => problem === undefined)) return episode;
+  return {
+    ...episode,
+    transitions: judged
+      .filter(({ problem }) => problem === undefined)
+      .map(({ call }, callIndex) => ({ ...call, callIndex })),
+    untrainable: [
+      ...episode.untrainable,
+      ...judged.flatMap(({ call: { spanId, agentName }, problem }) =>
+        problem === undefined ? [] : [{ spanId, agentName, reason: problem }],
+      ),
+    ],
+  };
+}
+
+/** Versions between a call and the policy that is about to be trained. */
+export function stalenessOf(call: Transition, versions: PolicyVersions): number {
+  return (versions[call.policy] ?? call.policyVersion) - call.policyVersion;
+}
+
+/** Calls of these episodes that are too old to be trained on. */
+export function countStaleCalls(episodes: readonly Episode[]): number {
+  return episodes.reduce(
+    (sum, { untrainable }) => sum + untrainable.filter(({ reason }) => reason.startsWith(staleReason)).length,
+    0,
+  );
+}
+
+const staleReason = 'too old: ';
+
+function problemOf(call: Transition, { maxRowTokens, versions, maxStaleness }: CallLimits): string | undefined {
+  const tokens = call.promptTokens.length + call.responseTokens.length;
+  if (tokens > maxRowTokens)
+    return `the call has ${tokens} tokens, and the backend trains rows of at most ${maxRowTokens}`;
+  if (stalenessOf(call, versions) > maxStaleness)
+    return `${staleReason}version ${call.policyVersion} of "${call.policy}" answered, and version ${versions[call.policy]} is trained, more than maxStaleness = ${maxStaleness} later`;
+  return undefined;
+}

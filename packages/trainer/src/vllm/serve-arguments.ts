@@ -1,0 +1,61 @@
+/** `vllm serve` as a policy in training needs it. */
+import type { ToolCallFormat } from '@agent-lightning/core';
+import type { ResolvedStart } from './vllm-options.ts';
+
+/** What a server serves, beyond its options. */
+export interface ServedModel {
+  /** A Hugging Face model directory. */
+  readonly directory: string;
+  /** Of the adapters. */
+  readonly loraRank: number;
+  /** The most tokens of prompt and answer together. */
+  readonly contextLength: number;
+  /** What the chat template teaches; undefined where it is not known. */
+  readonly toolCallFormat: ToolCallFormat | undefined;
+}
+
+/** The ranks that vLLM allocates. */
+const ranks = [8, 16, 32, 64, 128, 256, 320, 512];
+const parsers: Readonly<Partial<Record<ToolCallFormat, string>>> = { hermes: 'hermes', 'llama-json': 'llama3_json' };
+
+/** The words after the program: nothing secret, since others on the machine can read them. */
+export function serveArguments(options: ResolvedStart, model: ServedModel, port: number): readonly string[] {
+  const { maxLoras, toolCallParser, sleep } = options;
+  const parser =
+    toolCallParser === undefined
+      ? model.toolCallFormat && parsers[model.toolCallFormat]
+      : (toolCallParser ?? undefined);
+  const rank = ranks.find((allocated) => allocated >= model.loraRank) ?? model.loraRank;
+  const values = {
+    '--host': '127.0.0.1',
+    '--port': port,
+    '--max-loras': maxLoras,
+    '--max-cpu-loras': maxLoras,
+    '--max-lora-rank': rank,
+    // The log-probabilities of the distribution that was sampled from, which no file of the model changes.
+    '--logprobs-mode': 'processed_logprobs',
+    '--generation-config': 'vllm',
+    '--gpu-memory-utilization': options.gpuMemoryUtilization,
+    '--max-model-len': model.contextLength,
+    ...(parser === undefined ? {} : { '--tool-call-parser': parser }),
+  };
+  return [
+    ...options.command.slice(1),
+    'serve',
+    model.directory,
+    '--enable-lora',
+    ...Object.entries(values).flatMap(([flag, value]) => [flag, String(value)]),
+    ...(parser === undefined ? [] : ['--enable-auto-tool-choice']),
+    ...(sleep ? ['--enable-sleep-mode'] : []),
+    ...options.args,
+  ];
+}
+
+export function serveEnvironment(options: ResolvedStart, apiKey: string): Readonly<Record<string, string>> {
+  return {
+    ...options.env,
+    VLLM_API_KEY: apiKey,
+    VLLM_ALLOW_RUNTIME_LORA_UPDATING: 'True',
+    ...(options.sleep ? { VLLM_SERVER_DEV_MODE: '1' } : {}),
+  };
+}

@@ -1,0 +1,213 @@
+/** One vLLM server's administrative wire: health, models, adapters, what is running, one-token completions. */
+import { BackendError, ConfigurationError } from '@agent-lightning/core';
+import { readBusyAdapters } from './busy-adapters.ts';
+
+export interface VllmClientOptions {
+  /** Without `/v1` and without a trailing slash. */
+  readonly url: string;
+  readonly apiKey: string | undefined;
+  readonly fetch: typeof globalThis.fetch;
+}
+
+/** What a completion of one token says, as far as it says it. */
+export interface OneToken {
+  readonly model: unknown;
+  readonly tokenIds: readonly number[] | undefined;
+  readonly logprobs: readonly number[] | undefined;
+  /** Log-probabilities of the likeliest tokens, in nats, by their text. */
+  readonly alternatives: ReadonlyMap<string, number>;
+}
+
+/** A server that does not answer, or answers that it cannot serve now. */
+export class VllmAway extends BackendError {}
+
+const quickMs = 10_000;
+/** Reading an adapter from a slow disk takes a while; a first completion may compile kernels. */
+const slowMs = 300_000;
+
+export class VllmClient {
+  readonly url: string;
+  readonly #options: VllmClientOptions;
+
+  constructor(options: VllmClientOptions) {
+    this.url = options.url;
+    this.#options = options;
+  }
+
+  async isHealthy(): Promise<boolean> {
+    try {
+      return (await this.#send('GET', '/health', undefined, quickMs)).status === 200;
+    } catch (error) {
+      if (error instanceof VllmAway) return false;
+      throw error;
+    }
+  }
+
+  /** The served base model, and the adapters that are loaded. */
+  async models(): Promise<{ readonly base: string; readonly adapters: ReadonlySet<string> }> {
+    const reply = await this.#expect('GET', '/v1/models', undefined, quickMs);
+    const cards = ((reply.json as { data?: unknown })?.data ?? []) as readonly { id?: unknown; parent?: unknown }[];
+    const base = cards.find((card) => typeof card.id === 'string' && (card.parent ?? null) === null);
+    if (base === undefined) throw this.#malformed('/v1/models', 'no base model');
+    return {
+      base: base.id as string,
+      adapters: new Set(cards.filter((card) => card !== base).map((card) => String(card.id))),
+    };
+  }
+
+  /** A name that is loaded already is fine: names are never used for two adapters. */
+  async loadAdapter(name: string, path: string): Promise<void> {
+    const route = '/v1/load_lora_adapter';
+    const reply = await this.#send('POST', route, { lora_name: name, lora_path: path }, slowMs);
+    if (reply.status === 200 || (reply.status === 400 && /already been loaded/.test(reply.message))) return;
+    throw this.#loadError(reply, path) ?? this.#refused(route, reply);
+  }
+
+  /** A name that is not loaded is fine. */
+  async unloadAdapter(name: string): Promise<void> {
+    const route = '/v1/unload_lora_adapter';
+    const reply = await this.#send('POST', route, { lora_name: name }, slowMs);
+    if (reply.status !== 200 && reply.status !== 404) throw this.#refused(route, reply);
+  }
+
+  /** Adapters that calls run on or wait for; 'unknown' when calls run and the server does not say on which. */
+  async busyAdapters(): Promise<ReadonlySet<string> | 'unknown'> {
+    const reply = await this.#send('GET', '/metrics', undefined, quickMs);
+    const busy = reply.status === 200 ? readBusyAdapters(reply.text) : undefined;
+    if (busy !== undefined) return busy;
+    throw this.needs(
+      'it shows no vllm:num_requests_running under /metrics, so it is not known when an old adapter may be unloaded',
+      'without --disable-log-stats',
+    );
+  }
+
+  async completeOneToken(model: string, prompt: string, sampling: object): Promise<OneToken> {
+    const body = { model, prompt, max_tokens: 1, logprobs: 5, return_token_ids: true, ...sampling };
+    const { json } = await this.#expect('POST', '/v1/completions', body, slowMs);
+    const { model: answered, choices } = (json ?? {}) as { model?: unknown; choices?: readonly Choice[] };
+    const choice = choices?.[0];
+    return {
+      model: answered,
+      tokenIds: choice?.token_ids ?? undefined,
+      logprobs: choice?.logprobs?.token_logprobs ?? undefined,
+      alternatives: new Map(Object.entries(choice?.logprobs?.top_logprobs?.[0] ?? {})),
+    };
+  }
+
+  /** Frees the GPU memory of weights (they wait in CPU memory) and of the key-value cache. */
+  async sleep(): Promise<void> {
+    await this.#develop('/sleep?level=1');
+  }
+
+  async wake(): Promise<void> {
+    await this.#develop('/wake_up');
+  }
+
+  /** @throws {ConfigurationError} `option-unsupported`, naming the flag that the server needs */
+  needs(problem: string, flag: string): ConfigurationError {
+    return new ConfigurationError(
+      `vLLM at ${this.url} cannot serve a policy in training: ${problem}. Start it ${flag}.`,
+      {
+        code: 'option-unsupported',
+      },
+    );
+  }
+
+  async #develop(path: string): Promise<void> {
+    const reply = await this.#send('POST', path, undefined, slowMs);
+    if (reply.status === 404) {
+      throw this.needs(
+        'it has no route /sleep',
+        'with --enable-sleep-mode and the environment variable VLLM_SERVER_DEV_MODE=1',
+      );
+    }
+    if (reply.status !== 200) throw this.#refused(path, reply);
+  }
+
+  #loadError({ status, message, json }: Reply, path: string): ConfigurationError | undefined {
+    if (status === 404 && (json as { detail?: unknown } | undefined)?.detail !== undefined)
+      return this.needs(
+        'it has no route /v1/load_lora_adapter',
+        'with the environment variable VLLM_ALLOW_RUNTIME_LORA_UPDATING=True',
+      );
+    if (/lora is not enabled/i.test(message)) return this.needs(message, 'with --enable-lora');
+    if (/max_lora_rank/.test(message)) return this.needs(message, 'with a --max-lora-rank of at least the adapter');
+    if (status !== 404) return undefined;
+    return new ConfigurationError(
+      `vLLM at ${this.url} finds no adapter in ${path} (${message}). It must see the same files under the same path as the training worker: run both on one machine, or share that directory.`,
+      { code: 'option-invalid' },
+    );
+  }
+
+  async #expect(method: 'GET' | 'POST', path: string, body: object | undefined, timeoutMs: number): Promise<Reply> {
+    const reply = await this.#send(method, path, body, timeoutMs);
+    if (reply.status === 200) return reply;
+    throw this.#refused(path, reply);
+  }
+
+  #refused(path: string, { status, message }: Reply): BackendError {
+    if (status === 401) {
+      return new BackendError(`vLLM at ${this.url} refuses the API key; give the one that it was started with.`, {
+        code: 'unauthorized',
+      });
+    }
+    return new BackendError(`vLLM at ${this.url} answered ${path} with ${status}: ${message.slice(0, 1_000)}`, {
+      code: 'backend-failed',
+    });
+  }
+
+  #malformed(path: string, problem: string): BackendError {
+    return new BackendError(`${this.url}${path} does not answer as vLLM does: ${problem}.`, { code: 'backend-failed' });
+  }
+
+  async #send(method: 'GET' | 'POST', path: string, body: object | undefined, timeoutMs: number): Promise<Reply> {
+    const { url, apiKey, fetch } = this.#options;
+    try {
+      const response = await fetch(`${url}${path}`, {
+        method,
+        redirect: 'manual',
+        signal: AbortSignal.timeout(timeoutMs),
+        headers: {
+          ...(apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` }),
+          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      });
+      return readReply(response.status, await response.text());
+    } catch (cause) {
+      const { code, message } = ((cause as Error).cause ?? cause) as NodeJS.ErrnoException;
+      throw new VllmAway(`vLLM at ${url} does not answer ${path}: ${code ?? message}`, {
+        code: 'backend-failed',
+        retryable: true,
+        cause,
+      });
+    }
+  }
+}
+
+interface Choice {
+  readonly token_ids?: readonly number[] | null;
+  readonly logprobs?: {
+    readonly token_logprobs?: readonly number[];
+    readonly top_logprobs?: readonly Readonly<Record<string, number>>[];
+  } | null;
+}
+
+interface Reply {
+  readonly status: number;
+  readonly text: string;
+  readonly json: unknown;
+  /** Of an error, as the server says it; of anything else its text. */
+  readonly message: string;
+}
+
+function readReply(status: number, text: string): Reply {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    return { status, text, json: undefined, message: text }; // success is plain text on some routes
+  }
+  const { error } = (json ?? {}) as { error?: { message?: unknown } };
+  return { status, text, json, message: typeof error?.message === 'string' ? error.message : text };
+}

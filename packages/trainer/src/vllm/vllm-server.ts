@@ -1,0 +1,231 @@
+/** One vLLM server and the adapters that it should hold, through restarts. */
+import { BackendError, LightningError } from '@agent-lightning/core';
+import type { Logger } from '../progress/logger.ts';
+import { checkSampling, probeAdapter } from './check-sampling.ts';
+import type { Clock } from '../tinker/patience.ts';
+import { VllmAway, type VllmClient } from './vllm-client.ts';
+import type { VllmProcess } from './vllm-process.ts';
+
+export interface VllmServerParts {
+  readonly client: VllmClient;
+  /** Undefined for a server that somebody else started. */
+  readonly process: VllmProcess | undefined;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Until it answers for the first time. */
+  readonly startTimeoutMs: number;
+  /** Until it answers again. */
+  readonly awayTimeoutMs: number;
+  /** Ends every wait; its reason is the error. */
+  readonly signal: AbortSignal;
+}
+
+const pollMs = 250;
+const progressMs = 15_000;
+const watchMs = 5_000;
+/** A server that ran well is started again so often in a row, without an answer between. */
+const maxRestarts = 3;
+
+export class VllmServer {
+  readonly #parts: VllmServerParts;
+  /** Adapters that are to be loaded, and where their files are. */
+  readonly #wanted = new Map<string, string>();
+  #base = '';
+  #isWell = false;
+  #isAsleep = false;
+  /** Undefined until it ran well once. */
+  #restarts: number | undefined;
+  #recovering: Promise<void> | undefined;
+
+  private constructor(parts: VllmServerParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Starts the server where it is ours, waits until it answers, and checks how it samples.
+   * @throws {ConfigurationError} `option-unsupported` naming a flag that it lacks; `command-unavailable`
+   * @throws {BackendError} `backend-failed` when it does not come up, with what it printed last
+   */
+  static async open(parts: VllmServerParts): Promise<VllmServer> {
+    const server = new VllmServer(parts);
+    await server.#comeUp(parts.startTimeoutMs);
+    void server.#watch();
+    return server;
+  }
+
+  get url(): string {
+    return this.#parts.client.url;
+  }
+
+  /** The name of the base model. */
+  get base(): string {
+    return this.#base;
+  }
+
+  /** Loads an adapter and sees it answer. */
+  async load(name: string, directory: string): Promise<void> {
+    await this.#whenWell(async (client) => {
+      await client.loadAdapter(name, directory);
+      await probeAdapter(client, name);
+    });
+    this.#wanted.set(name, directory);
+  }
+
+  /** Unloads an adapter that no call runs on. @returns false while one does, or while the server is away */
+  async unloadIfIdle(name: string): Promise<boolean> {
+    const { client } = this.#parts;
+    try {
+      const busy = await client.busyAdapters();
+      if (busy === 'unknown' || busy.has(name)) return false;
+      await client.unloadAdapter(name);
+      this.#wanted.delete(name);
+      return true;
+    } catch (error) {
+      if (error instanceof VllmAway) return false;
+      throw error;
+    }
+  }
+
+  /** Whether calls run or wait on any adapter. */
+  async isBusy(): Promise<boolean> {
+    const busy = await this.#parts.client.busyAdapters();
+    return busy === 'unknown' || busy.size > 0;
+  }
+
+  async sleep(): Promise<void> {
+    if (this.#isAsleep) return;
+    await this.#whenWell((client) => client.sleep());
+    this.#isAsleep = true;
+  }
+
+  async wake(): Promise<void> {
+    if (!this.#isAsleep) return;
+    await this.#whenWell((client) => client.wake());
+    this.#isAsleep = false;
+  }
+
+  /** Ends a server of our own, and leaves another as it was. */
+  async close(): Promise<void> {
+    const { client, process } = this.#parts;
+    if (process !== undefined) return await process.stop();
+    if (this.#isAsleep) await client.wake();
+    for (const name of this.#wanted.keys()) await client.unloadAdapter(name);
+  }
+
+  /** Does something that may find the server away; then it is brought back, and the call made once more. */
+  async #whenWell<Result>(call: (client: VllmClient) => Promise<Result>): Promise<Result> {
+    const { client } = this.#parts;
+    if (!this.#isWell || !(await this.#holdsAll())) await this.#recover();
+    try {
+      return await call(client);
+    } catch (error) {
+      if (!(error instanceof VllmAway)) throw error;
+      this.#isWell = false;
+      await this.#recover();
+      return await call(client);
+    }
+  }
+
+  /** Sees a restart that nobody told us of, and loads what it forgot. */
+  async #watch(): Promise<void> {
+    const { clock, client, signal, logger } = this.#parts;
+    for (;;) {
+      await clock.wait(watchMs, signal, true);
+      if (signal.aborted) return;
+      try {
+        if (this.#isWell && (await this.#holdsAll())) continue;
+        this.#isWell = false;
+        logger.warn(`vLLM at ${client.url} is away, or lost its adapters; waiting for it`);
+        await this.#recover();
+        logger.info(`vLLM at ${client.url} is back with ${this.#wanted.size} adapters`);
+      } catch (error) {
+        if (signal.aborted) return;
+        logger.error(LightningError.isInstance(error) ? error.message : String(error));
+      }
+    }
+  }
+
+  async #holdsAll(): Promise<boolean> {
+    try {
+      const { adapters } = await this.#parts.client.models();
+      return [...this.#wanted.keys()].every((name) => adapters.has(name));
+    } catch (error) {
+      if (error instanceof VllmAway) return false;
+      throw error;
+    }
+  }
+
+  /** Brings the server back; callers share one attempt. */
+  #recover(): Promise<void> {
+    this.#recovering ??= this.#comeUp(this.#parts.awayTimeoutMs).finally(() => {
+      this.#recovering = undefined;
+    });
+    return this.#recovering;
+  }
+
+  async #comeUp(timeoutMs: number): Promise<void> {
+    const { client, logger } = this.#parts;
+    await this.#answer(timeoutMs);
+    const { base, adapters } = await client.models();
+    const missing = [...this.#wanted].filter(([name]) => !adapters.has(name));
+    if (this.#isAsleep && missing.length === 0) {
+      this.#isWell = true; // it was out of reach and did not restart: it sleeps on
+      return;
+    }
+    this.#isAsleep = false;
+    this.#base = base;
+    if (!(await checkSampling(client, base)))
+      logger.warn(
+        `vLLM at ${client.url}: this model's next tokens are too alike to tell how it samples; start it with --logprobs-mode processed_logprobs and --generation-config vllm`,
+      );
+    for (const [name, directory] of missing) {
+      await client.loadAdapter(name, directory);
+      await probeAdapter(client, name);
+    }
+    this.#restarts = 0;
+    this.#isWell = true;
+  }
+
+  async #answer(timeoutMs: number): Promise<void> {
+    const { client, process, clock, logger, signal } = this.#parts;
+    const began = clock.now();
+    let toldAt = began;
+    for (;;) {
+      signal.throwIfAborted();
+      if (process?.isRunning === false) this.#startAgain(process);
+      if (await client.isHealthy()) return;
+      const waitedMs = clock.now() - began;
+      if (waitedMs >= timeoutMs) throw this.#stayedAway(waitedMs);
+      if (clock.now() - toldAt >= progressMs) {
+        toldAt = clock.now();
+        const said = process?.lastLine === undefined ? '' : `: ${process.lastLine.slice(0, 200)}`;
+        logger.info(`waiting for vLLM at ${client.url} (${Math.round(waitedMs / 1_000)} s)${said}`);
+      }
+      await clock.wait(pollMs, signal);
+    }
+  }
+
+  /** A server that never ran well has a reason for its end that another start does not mend. */
+  #startAgain(process: VllmProcess): void {
+    const failure = process.failure();
+    if (failure.code === 'command-unavailable' || this.#hasEnded(process)) throw failure;
+    if (this.#restarts !== undefined) {
+      this.#restarts += 1;
+      this.#parts.logger.warn(`${failure.message}\nstarting it again (${this.#restarts} of ${maxRestarts})`);
+    }
+    process.start();
+  }
+
+  #hasEnded(process: VllmProcess): boolean {
+    return this.#restarts === undefined ? process.wasStarted : this.#restarts === maxRestarts;
+  }
+
+  #stayedAway(waitedMs: number): BackendError {
+    const { client, process } = this.#parts;
+    const printed = process?.lastLine === undefined ? '' : ` It printed last: ${process.lastLine}`;
+    return new BackendError(
+      `vLLM at ${client.url} has not answered for ${Math.round(waitedMs / 1_000)} s.${printed} Start it again; the run goes on from its last checkpoint.`,
+      { code: 'backend-failed', retryable: true },
+    );
+  }
+}
