@@ -1,58 +1,10 @@
 /** The training half of a fake server: sessions, models, saved states, and operations applied once, in order. */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { adamDefaults, type AdamParameters, type Loss, type TrainingRow } from '@agent-lightning/core';
+import { adamDefaults, type AdamParameters } from '@agent-lightning/core';
 import { BigramModel, freshState, type BigramState } from './bigram-model.ts';
+import { checkTokens, lossOf, nameOf, rowOf, tokensOf, type Body, type WirePass } from './fake-requests.ts';
 import { FakeFault, fakeShapes, type FakeDialect, type FakeShapes } from './fake-shapes.ts';
-
-interface WireTensor {
-  readonly data: readonly number[];
-  readonly shape?: readonly number[];
-}
-
-interface WireInput {
-  readonly chunks: readonly { readonly tokens: readonly number[] }[];
-}
-
-interface WireDatum {
-  readonly model_input: WireInput;
-  readonly loss_fn_inputs: Readonly<Record<string, WireTensor | undefined>>;
-}
-
-interface WirePass {
-  readonly data: readonly WireDatum[];
-  readonly loss_fn: string;
-  readonly loss_fn_config?: Readonly<Record<string, number>>;
-}
-
-/** A request's body: what this fake reads of it. Anything may be missing or wrong; then the fake refuses or breaks, and the test fails. */
-export interface Body {
-  readonly session_id?: string;
-  readonly model_id?: string;
-  readonly seq_id?: number;
-  readonly request_id?: string;
-  readonly base_model?: string;
-  readonly model_path?: string;
-  readonly model_seq_id?: number;
-  readonly lora_config?: { readonly rank?: number };
-  readonly sampling_session_id?: string;
-  readonly sampling_session_seq_id?: number;
-  readonly path?: string;
-  readonly tinker_path?: string;
-  readonly optimizer?: boolean;
-  readonly adam_params?: Readonly<Record<string, number>>;
-  readonly forward_input?: WirePass;
-  readonly forward_backward_input?: WirePass;
-  readonly num_samples?: number;
-  readonly prompt?: WireInput;
-  readonly prompt_logprobs?: boolean;
-  readonly sampling_params?: {
-    readonly max_tokens?: number;
-    readonly seed?: number;
-    readonly stop?: readonly number[];
-    readonly temperature?: number;
-  };
-}
 
 export interface FakeEngineOptions {
   readonly dialect: FakeDialect;
@@ -219,7 +171,7 @@ export class FakeEngine {
     if (maxTokens === undefined || !(Number.isInteger(maxTokens) && maxTokens > 0))
       throw new FakeFault(400, 'max_tokens is required', 'max_tokens');
     const prompt = tokensOf(body.prompt);
-    this.#checkTokens(prompt, 'prompt');
+    checkTokens(prompt, this.#options.vocabularySize, 'prompt');
     if (prompt.length + maxTokens > this.#options.contextLength + 2)
       throw new FakeFault(400, 'the prompt leaves no room', 'prompt', 'context-exceeded');
     const model = new BigramModel(this.#options.vocabularySize, this.#stateOf(sampler));
@@ -339,8 +291,8 @@ export class FakeEngine {
 
   #pass({ model }: LiveModel, input: WirePass | undefined, backward: boolean): object | FakeFault {
     if (input === undefined) throw new FakeFault(400, 'the input is missing', 'forward_backward_input');
-    const loss = this.#lossOf(input);
-    const rows = input.data.map((datum) => this.#rowOf(datum, loss.name));
+    const loss = lossOf(input);
+    const rows = input.data.map((datum) => rowOf(datum, loss.name, this.#options));
     let sum = 0;
     if (backward) for (const row of rows) sum += model.backward(row, loss);
     if (backward && !Number.isFinite(sum) && this.#options.dialect === 'worker') {
@@ -353,41 +305,6 @@ export class FakeEngine {
       entropy: rows.reduce((total, row) => total + model.entropy(row), 0),
       trainedTokens: rows.reduce((total, row) => total + row.lossMask.reduce((ones, mask) => ones + mask, 0), 0),
     }) as object;
-  }
-
-  #lossOf({ loss_fn: name, loss_fn_config: config }: WirePass): Loss {
-    if (name === 'importance_sampling' || name === 'cross_entropy') return { name };
-    if (name === 'ppo' || name === 'cispo')
-      return { name, clipLow: config?.['clip_low_threshold'] ?? 0.8, clipHigh: config?.['clip_high_threshold'] ?? 1.2 };
-    throw new FakeFault(400, `unknown loss ${name}`, 'loss_fn', 'loss-unsupported');
-  }
-
-  /** Shifted back, as core has it: every weight that is not 0 is trained. */
-  #rowOf(datum: WireDatum, loss: Loss['name']): TrainingRow {
-    const input = tokensOf(datum.model_input);
-    const { target_tokens: targets, weights, logprobs, advantages, mask } = datum.loss_fn_inputs;
-    const count = input.length;
-    if (mask !== undefined && this.#options.dialect !== 'worker')
-      throw new FakeFault(400, 'unknown input mask', 'loss_fn_inputs', 'rows-invalid');
-    for (const tensor of [
-      targets,
-      ...(mask === undefined ? [] : [mask]),
-      ...(loss === 'cross_entropy' ? [weights] : [logprobs, advantages]),
-    ]) {
-      if (tensor?.data?.length !== count || tensor.shape?.[0] !== count)
-        throw new FakeFault(400, `every tensor must have ${count} entries`, 'loss_fn_inputs', 'rows-invalid');
-    }
-    const tokens = Int32Array.of(...input, targets!.data.at(-1)!);
-    if (targets!.data.some((token, i) => i + 1 < count && token !== input[i + 1]))
-      throw new FakeFault(400, 'targets must be the input shifted by one', 'target_tokens', 'rows-invalid');
-    this.#checkTokens([...tokens], 'model_input');
-    const values = (loss === 'cross_entropy' ? weights : advantages)!.data;
-    return {
-      tokens,
-      lossMask: Uint8Array.of(0, ...(mask?.data ?? values.map((value) => (value === 0 ? 0 : 1)))),
-      advantages: Float32Array.of(0, ...values),
-      logprobs: Float32Array.of(0, ...(logprobs?.data ?? values.map(() => 0))),
-    };
   }
 
   #adamOf(params: Readonly<Record<string, number>>): Required<AdamParameters> {
@@ -410,13 +327,6 @@ export class FakeEngine {
     return 'liveModelId' in state ? this.#published.get(state.liveModelId)! : state;
   }
 
-  #checkTokens(tokens: readonly number[], field: string): void {
-    const bad = tokens.find(
-      (token) => !(Number.isInteger(token) && token >= 0 && token < this.#options.vocabularySize),
-    );
-    if (bad !== undefined) throw new FakeFault(400, `token ${bad} does not exist`, field, 'rows-invalid');
-  }
-
   #requireSession(id: unknown): void {
     if (!this.#sessions.has(String(id))) throw new FakeFault(404, 'Session not found', 'session_id');
   }
@@ -436,13 +346,4 @@ export class FakeEngine {
   #newId(kind: string): string {
     return `${kind}-${++this.#ids}`;
   }
-}
-
-function tokensOf(input: WireInput | undefined): number[] {
-  return (input?.chunks ?? []).flatMap((chunk) => [...chunk.tokens]);
-}
-
-function nameOf({ path }: Body): string {
-  if (typeof path === 'string' && /^[A-Za-z0-9_-]{1,255}$/.test(path)) return path;
-  throw new FakeFault(400, `path is ${JSON.stringify(path ?? null)}`, 'path');
 }

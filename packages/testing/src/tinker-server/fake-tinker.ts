@@ -7,7 +7,8 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { ConfigurationError, type AdamParameters, type JsonValue } from '@agent-lightning/core';
 import { encodeLogits, encodeTar } from './fake-files.ts';
-import { FakeEngine, type AppliedOperation, type Body } from './fake-engine.ts';
+import { FakeEngine, type AppliedOperation } from './fake-engine.ts';
+import type { Body } from './fake-requests.ts';
 import { FakeFault, fakeShapes, type FakeAnswer, type FakeDialect } from './fake-shapes.ts';
 
 /** What goes wrong with one request. */

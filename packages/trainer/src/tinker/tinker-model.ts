@@ -62,6 +62,11 @@ export class TinkerModel {
     return this.#sequence === 0;
   }
 
+  /** Whether it is not known any more what its weights are; a saved state goes into another model then. */
+  get isLost(): boolean {
+    return this.#lost !== undefined;
+  }
+
   /** For errors. */
   describe(route: string): string {
     return `${route} of policy '${this.policy}'`;

@@ -13,44 +13,30 @@ import {
   type TrainablePolicy,
   type TrainingRow,
 } from '@agent-lightning/core';
-import type { Logger } from '../progress/logger.ts';
 import { seededRandom } from '../seeded-random.ts';
 import { toAdamParams } from './adam.ts';
 import type { BaseModel } from './base-model.ts';
 import { chunkDatums, mergeOutputs } from './chunks.ts';
 import { toDatum, toForwardDatum } from './datum.ts';
-import type { AdamField, Dialect } from './dialects.ts';
+import type { AdamField } from './dialects.ts';
 import { exportModel } from './export-model.ts';
 import { passResult, readPass, rowLogprobs } from './pass-result.ts';
-import {
-  findPolicyState,
-  readPolicyState,
-  requireSameModel,
-  writePolicyState,
-  type PolicyState,
-} from './policy-state.ts';
+import { findPolicyState, readPolicyState, requireSameModel, writePolicyState } from './policy-state.ts';
+import { PolicyWeights, type PolicyWeightsParts } from './policy-weights.ts';
 import type { Publisher } from './publisher.ts';
-import { deleteCheckpoint } from './server-checkpoints.ts';
-import { malformed, type TinkerClient } from './tinker-client.ts';
-import { TinkerModel, type AwaitResult, type ModelSpec } from './tinker-model.ts';
+import type { AwaitResult } from './tinker-model.ts';
 import type { Datum, JsonObject, PassOutput } from './wire.ts';
 
-export interface TinkerPolicyParts {
-  readonly spec: ModelSpec;
-  readonly client: TinkerClient;
-  readonly dialect: Dialect;
+export interface TinkerPolicyParts extends PolicyWeightsParts {
   readonly serverAdam: Readonly<Partial<Record<AdamField, number>>>;
   readonly limits: RowLimits;
   readonly losses: readonly Loss['name'][];
   /** Whether the server takes a mask beside a loss's inputs. */
   readonly takesMask: boolean;
-  /** Whether the server loads a state into a model that is in use. */
-  readonly loadsInPlace: boolean;
   readonly base: BaseModel;
   readonly publisher: Publisher;
   /** Where the files come from that an export needs beside weights. */
   readonly textDirectory: string;
-  readonly logger: Logger;
   /** @throws {BackendError} `backend-closed` once the backend is closed */
   readonly requireOpen: () => void;
 }
@@ -59,7 +45,7 @@ export interface TinkerPolicyParts {
 export class TinkerPolicy implements TrainablePolicy {
   readonly name: string;
   readonly #parts: TinkerPolicyParts;
-  #model: TinkerModel;
+  readonly #weights: PolicyWeights;
   #lastSubmission: Promise<unknown> = Promise.resolve();
   /** Whether a gradient waits for `optimStep`. */
   #hasGradient = false;
@@ -67,22 +53,21 @@ export class TinkerPolicy implements TrainablePolicy {
   #hasBadGradient = false;
   #step = 0;
   #draws = 0;
-  #toldOfKeptStates = false;
   #toldOfMeans = false;
 
-  private constructor(parts: TinkerPolicyParts, model: TinkerModel) {
+  private constructor(parts: TinkerPolicyParts, weights: PolicyWeights) {
     this.name = parts.spec.policy;
     this.#parts = parts;
-    this.#model = model;
+    this.#weights = weights;
   }
 
   static async create(parts: TinkerPolicyParts): Promise<TinkerPolicy> {
-    return new TinkerPolicy(parts, await TinkerModel.create(parts.client, parts.dialect, parts.spec));
+    return new TinkerPolicy(parts, await PolicyWeights.create(parts));
   }
 
   async forward(rows: readonly TrainingRow[]): Promise<readonly Float32Array[]> {
     checkRows(rows, this.#parts.limits);
-    const what = this.#model.describe('forward');
+    const what = this.#weights.model.describe('forward');
     const pass = await this.#submitted(() =>
       this.#beginPass(
         'forward',
@@ -103,7 +88,7 @@ export class TinkerPolicy implements TrainablePolicy {
     const { limits, losses, takesMask } = this.#parts;
     checkLoss(loss, losses);
     checkRows(rows, limits);
-    const what = this.#model.describe('forward_backward');
+    const what = this.#weights.model.describe('forward_backward');
     let accepted = 0;
     const onAccepted = (): void => {
       accepted += 1;
@@ -127,7 +112,7 @@ export class TinkerPolicy implements TrainablePolicy {
     const params = toAdamParams(adam, this.#parts.dialect, this.#parts.serverAdam);
     const fields = { adam_params: params, type: 'optim_step' };
     const body = await this.#submitted(async () => {
-      const awaitStep = await this.#model.begin('optim_step', fields, 'option-invalid');
+      const awaitStep = await this.#weights.model.begin('optim_step', fields, 'option-invalid');
       this.#hasGradient = false;
       return awaitStep;
     });
@@ -146,7 +131,7 @@ export class TinkerPolicy implements TrainablePolicy {
       const { publisher } = this.#parts;
       return await publisher.publish({
         policy: this.name,
-        model: this.#model,
+        model: this.#weights.model,
         version,
         nextSeed: () => this.#nextSeed(),
       });
@@ -164,14 +149,14 @@ export class TinkerPolicy implements TrainablePolicy {
       const replaced = await findPolicyState(directory);
       const { spec, client } = this.#parts;
       await writePolicyState(directory, {
-        path: await this.#saveWeights(),
+        path: await this.#weights.save(),
         server: client.http.url,
         baseModel: spec.baseModel,
         lora: spec.lora,
         step: this.#step,
         draws: this.#draws,
       });
-      if (replaced !== undefined) await this.#delete(replaced);
+      if (replaced !== undefined) await this.#weights.delete(replaced.path);
     });
   }
 
@@ -187,17 +172,17 @@ export class TinkerPolicy implements TrainablePolicy {
 
   async discardState(directory: string): Promise<void> {
     const state = await findPolicyState(directory);
-    if (state !== undefined) await this.#delete(state);
+    if (state !== undefined) await this.#weights.delete(state.path);
   }
 
   exportModel(directory: string): Promise<void> {
     const { client, dialect, textDirectory } = this.#parts;
-    return this.#alone(() => exportModel({ client, dialect, textDirectory, model: this.#model, directory }));
+    return this.#alone(() => exportModel({ client, dialect, textDirectory, model: this.#weights.model, directory }));
   }
 
   /** Frees the model on the server. */
   async unload(signal: AbortSignal): Promise<void> {
-    await this.#model.unload(signal);
+    await this.#weights.model.unload(signal);
   }
 
   /** Submits a batch in as many requests as it needs, in order. */
@@ -208,7 +193,7 @@ export class TinkerPolicy implements TrainablePolicy {
     onAccepted: () => void = () => undefined,
   ): Promise<() => Promise<PassOutput>> {
     const field = route === 'forward' ? 'forward_input' : 'forward_backward_input';
-    const model = this.#model;
+    const model = this.#weights.model;
     const waiting: { readonly await: AwaitResult; readonly size: number }[] = [];
     for (const chunk of chunkDatums(datums)) {
       const input = { data: chunk, loss_fn: loss.name, ...lossConfig(loss) };
@@ -251,64 +236,15 @@ export class TinkerPolicy implements TrainablePolicy {
     this.#parts.logger.warn(
       `policy '${this.name}' drops the gradient of a batch that failed, by loading its own weights`,
     );
-    const path = await this.#saveWeights();
+    const path = await this.#weights.save();
     await this.#load(path);
-    await this.#delete({ path });
+    await this.#weights.delete(path);
   }
 
-  async #saveWeights(): Promise<string> {
-    const fields = (name: string): JsonObject => ({ path: name, type: 'save_weights' });
-    const { path } = await this.#model.save('save_weights', fields);
-    if (typeof path !== 'string' || !path.startsWith('tinker://')) throw malformed('save_weights', 'path');
-    return path;
-  }
-
-  /** Weights and moments from the server's own state, into this model or a new one. */
   async #load(path: string): Promise<void> {
-    const { client, dialect, spec, loadsInPlace } = this.#parts;
-    const fields = { path, optimizer: true, type: 'load_weights' };
-    const old = this.#model;
-    if (old.isFresh || loadsInPlace) await old.run('load_weights', fields, 'checkpoint-corrupt');
-    else if (dialect.severalModels) {
-      const fresh = await TinkerModel.create(client, dialect, spec);
-      try {
-        await fresh.run('load_weights', fields, 'checkpoint-corrupt');
-      } catch (error) {
-        await this.#unload(fresh);
-        throw error;
-      }
-      this.#model = fresh;
-      await this.#unload(old);
-    } else {
-      const what = `the state ${path}`;
-      await client.call('POST', '/api/v1/weights_info', { tinker_path: path }, { what, missing: 'checkpoint-corrupt' });
-      await old.unload();
-      this.#model = await TinkerModel.create(client, dialect, spec);
-      await this.#model.run('load_weights', fields, 'checkpoint-corrupt');
-    }
+    await this.#weights.load(path);
     this.#hasGradient = false;
     this.#hasBadGradient = false;
-  }
-
-  async #unload(model: TinkerModel): Promise<void> {
-    await model
-      .unload()
-      .catch((error: unknown) =>
-        this.#parts.logger.warn(`a model of policy '${this.name}' stays loaded on the server: ${String(error)}`),
-      );
-  }
-
-  /** Housekeeping that must not end a run; told once where a server cannot do it. */
-  async #delete(state: Pick<PolicyState, 'path'>): Promise<void> {
-    try {
-      await deleteCheckpoint(this.#parts.client, state.path);
-    } catch (error) {
-      if (!this.#toldOfKeptStates)
-        this.#parts.logger.warn(
-          `saved states of policy '${this.name}' stay on the server, such as ${state.path}: ${String(error)}`,
-        );
-      this.#toldOfKeptStates = true;
-    }
   }
 
   #gradientNormOf({ metrics }: JsonObject): number | undefined {
@@ -318,7 +254,7 @@ export class TinkerPolicy implements TrainablePolicy {
     const norm = reported[name];
     if (typeof norm === 'number' && Number.isFinite(norm)) return norm;
     throw new BackendError(
-      `${this.#model.describe('optim_step')} reports the gradient norm ${String(norm)}: its weights may be damaged. Load the last saved state.`,
+      `${this.#weights.model.describe('optim_step')} reports the gradient norm ${String(norm)}: its weights may be damaged. Load the last saved state.`,
       { code: 'numerics' },
     );
   }

@@ -114,6 +114,20 @@ describe.each(['worker', 'skyrl', 'tinker'] as const)('a %s server', (dialect) =
     await expect(policy.forward(someRows)).rejects.toMatchObject({ code: 'timed-out' });
   });
 
+  it('gives a policy whose step was lost its saved state back', async () => {
+    await open(dialect, { timeoutMs: 30_000 });
+    await trainOnce();
+    await policy.saveState(join(root, `state-${dialect}`));
+    const saved = await policy.forward(someRows);
+    await policy.forwardBackward(someRows, { name: 'cross_entropy' });
+    failRoute('retrieve_future', { type: 'not-ready' }, 1_000_000);
+    await expect(policy.optimStep({ learningRate: 0.1 })).rejects.toMatchObject({ code: 'timed-out' });
+    setup.server.failWith(undefined);
+    await expect(policy.forward(someRows)).rejects.toMatchObject({ code: 'session-lost' });
+    await policy.loadState(join(root, `state-${dialect}`));
+    expect(await policy.forward(someRows)).toEqual(saved);
+  });
+
   it('may be restarted: what was in its memory is gone, and the error says so', async () => {
     await open(dialect);
     await trainOnce();
