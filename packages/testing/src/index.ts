@@ -48,4 +48,5 @@ export {
   type OwnModel,
 } from './adapter/adapter-under-test.ts';
 export { agentNamesOf, parentSpanOf } from './adapter/scripted-agents.ts';
+export { outlineTrace, type OutlineOptions } from './adapter/outline-trace.ts';
 export { startTestRollout, type TestRollout } from './adapter/test-rollout.ts';
