@@ -170,7 +170,7 @@ describe('a workflow of Mastra', () => {
   });
 
   it('is followed as a stream, and as a tool of an agent', async () => {
-    const policy = await startServer('policy', ({ messages }, { index }) =>
+    const policy = await startServer('policy', (_request, { index }) =>
       index === 1
         ? { toolCalls: [{ name: 'workflow-flow', arguments: { inputData: { q: 'help' } } }] }
         : (undefined as never),
