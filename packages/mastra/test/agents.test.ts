@@ -1,6 +1,7 @@
 import { outlineTrace, startTestRollout } from '@agent-lightning/testing';
 import { createDurableAgent } from '@mastra/core/agent/durable';
 import { Mastra } from '@mastra/core/mastra';
+import { MockMemory } from '@mastra/core/memory';
 import { InMemoryStore } from '@mastra/core/storage';
 import { createTool } from '@mastra/core/tools';
 import { describe, expect, it } from 'vitest';
@@ -84,6 +85,23 @@ describe('the ways to call an agent of Mastra', () => {
       'agent clerk',
       '  tool_call pay {"euros":"5"} → paid 5',
       '  model_call policy-1',
+    ]);
+  });
+
+  it('follow a stream until nothing goes on in the background', async () => {
+    const [own, policy] = [await startServer('own'), await startServer('policy')];
+    const writer = agentOf('writer', modelAt(own), { memory: new MockMemory() });
+    withLightning(new Mastra({ agents: { writer }, storage: new InMemoryStore(), logger: false }));
+    const rollout = startTestRollout(policy.baseUrl);
+    const answer = await rollout.run(async () => {
+      const output = await writer.streamUntilIdle('q', { memory: { thread: 't', resource: 'r' } });
+      await output.consumeStream();
+      return output.text;
+    });
+    expect([answer, own.calls.length]).toEqual(['policy says', 0]);
+    expect(outlineTrace(await rollout.spans(), { agents: [], layers: [] })).toEqual([
+      'agent writer',
+      '  model_call policy-0',
     ]);
   });
 });
