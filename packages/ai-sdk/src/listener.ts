@@ -15,6 +15,7 @@ import {
 } from './caller.ts';
 import {
   modelRun,
+  spanName,
   toolResult,
   toolRun,
   agentRun,
@@ -63,7 +64,7 @@ function createListener(): Telemetry {
     executeLanguageModelCall: ({ callId, functionId, provider, execute }) => {
       if (currentRollout() === undefined && runs.get(callId) === undefined) return execute();
       const id = modelRunId(callId);
-      if (runs.get(id) === undefined) return enterCall(callId, functionId, execute);
+      if (runs.get(id) === undefined) return enterCall(callId, spanName(functionId), execute);
       return enter(id, () => checkPlaced(id, provider, execute));
     },
     onLanguageModelCallEnd: (event) => endModel(modelRunId(event.callId), event as ModelAnswerEvent),
@@ -119,7 +120,8 @@ function endTool(callId: string, toolCallId: string | undefined, output: ToolOut
 }
 
 /** An operation inside a wrapped agent: the agent's own, or one in its tools, which is an agent when it has a name. */
-function beginOperation({ callId, functionId }: CallEvent): void {
+function beginOperation({ callId, functionId: named }: CallEvent): void {
+  const functionId = spanName(named);
   const around = runAround();
   if (around === undefined) return;
   const { detail, agent } = around;
@@ -177,7 +179,7 @@ function placeOf({ type, event }: ChannelMessage): Place | undefined {
     case 'languageModelCall':
       beginModelCall(event);
       return runs.get(event.callId) === undefined
-        ? { call: { callId: event.callId, functionId: event.functionId } }
+        ? { call: { callId: event.callId, functionId: spanName(event.functionId) } }
         : { runId: modelRunId(event.callId) };
     case 'executeTool':
       if (event.toolCall !== undefined) beginTool(event.callId, event.toolCall);

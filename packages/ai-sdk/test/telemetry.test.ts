@@ -60,6 +60,26 @@ describe('operations with telemetry integrations of their own', () => {
   });
 });
 
+describe('an operation whose functionId is no name', () => {
+  it.each([
+    ['empty', '', 'agent agent'],
+    ['too long', 'x'.repeat(5_000), `agent ${'x'.repeat(1_000)}`],
+  ])('is traced all the same: %s', async (_what, functionId, agent) => {
+    const policy = await startServer('policy');
+    const model = withLightning(chatModel(policy));
+    for (const integrations of [undefined, [otherIntegration([])]]) {
+      const rollout = startRollout(policy.baseUrl);
+      const telemetry = { functionId, ...(integrations && { integrations }) };
+      await rollout.run(() => generateText({ model, prompt: 'q', telemetry }));
+      expect((await rollout.outline())[0]).toBe(agent);
+      const inside = startRollout(policy.baseUrl);
+      const writer = withLightning(new ToolLoopAgent({ id: 'writer', model: chatModel(policy), telemetry }));
+      await inside.run(() => writer.generate({ prompt: 'q' }));
+      expect((await inside.outline()).map((line) => line.trim().split(' ')[0])).toEqual(['agent', 'model_call']);
+    }
+  });
+});
+
 describe('operations whose inputs and outputs are not recorded', () => {
   it('are traced with their ids, and without what is not recorded', async () => {
     const policy = await startServer('policy', toolThenAnswer('k1'));
