@@ -10,6 +10,7 @@ import type { ResolvedTrainerOptions } from './trainer-options.ts';
 export async function checkCapabilities<Task>({
   backend,
   algorithm,
+  maxStaleness,
 }: ResolvedTrainerOptions<Task>): Promise<BackendCapabilities> {
   const capabilities = await backend.capabilities();
   if (!isTrainable(objectiveOf(algorithm), capabilities.losses)) {
@@ -24,6 +25,12 @@ export async function checkCapabilities<Task>({
     if (asked === fixed) continue;
     throw new ConfigurationError(
       `the backend ${backend.name} would ignore ${field} ${asked}: its server's configuration says ${fixed}; give grpo({ ${field}: ${fixed} }), or change the server's and tell the backend`,
+      { code: 'option-unsupported' },
+    );
+  }
+  if (maxStaleness > 0 && capabilities.liveReleases === 1) {
+    throw new ConfigurationError(
+      `the backend ${backend.name} samples from one version of a policy at a time, so rollouts cannot outlive a step: leave maxStaleness ${maxStaleness} out`,
       { code: 'option-unsupported' },
     );
   }

@@ -135,7 +135,7 @@ export class LlamaEngine {
    * One AdamW step over all parameters on the accumulated gradient, which it clears.
    * @throws BackendError `numerics` when the gradient is not finite: the weights stay and the gradient is cleared
    */
-  async optimStep(adam: AdamParameters): Promise<OptimStepResult> {
+  async optimStep(adam: AdamParameters): Promise<Required<OptimStepResult>> {
     const { learningRate, beta1, beta2, epsilon, weightDecay, maxGradientNorm } = resolveAdam(adam);
     return await this.#enqueue(async () => {
       const squares = new Map((await this.#pool.runAll({ kind: 'reduce' })).flatMap((part) => [...part.squares]));

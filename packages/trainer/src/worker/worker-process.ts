@@ -16,6 +16,8 @@ export interface WorkerOptions {
   /** From the start to the line that says where it listens: imports and the model's weights. */
   readonly startTimeoutMs: number;
   readonly signal: AbortSignal | undefined;
+  /** From asking it to end, at the end of the operation at hand, to making it. @default 15_000 */
+  readonly killAfterMs?: number;
 }
 
 /** A worker that listens. */
@@ -30,9 +32,6 @@ export interface RunningWorker {
 
 /** Lines of its log that an error shows. */
 const shownLines = 20;
-/** It finishes the operation at hand first. */
-const patienceMs = 15_000;
-
 /**
  * Starts a worker on a free port of this machine. It ends with this process, however that ends.
  * @throws {ConfigurationError} `command-unavailable` without Python or a module that it needs; `option-invalid` for what the worker refuses
@@ -40,7 +39,7 @@ const patienceMs = 15_000;
  * @throws {TimeoutError} `timed-out` | `cancelled`
  */
 export async function startWorker(options: WorkerOptions): Promise<RunningWorker> {
-  const { logger, signal } = options;
+  const { logger, signal, killAfterMs = 15_000 } = options;
   const apiKey = randomBytes(24).toString('hex');
   const child = spawn(options.python, ['-m', 'agent_lightning_worker', ...options.arguments, '--exit-with-parent'], {
     stdio: ['pipe', 'pipe', 'pipe'], // its standard input closes when this process is gone
@@ -64,6 +63,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
   );
   try {
     const url = await untilListening(child, ended, lines, options);
+    logger.info(`worker: process ${child.pid} listens at ${url}`);
     const died = new AbortController();
     let stopping = false;
     void ended.then((end) => {
@@ -75,11 +75,11 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
       died: died.signal,
       async stop() {
         stopping = true;
-        await end(child, ended);
+        await end(child, ended, killAfterMs);
       },
     };
   } catch (error) {
-    await end(child, ended);
+    await end(child, ended, killAfterMs);
     throw signal?.aborted === true ? cancelled(signal) : error;
   }
 }
@@ -115,9 +115,9 @@ function readListening(line: string): string | undefined {
 }
 
 /** SIGTERM, and SIGKILL when that does not end it. */
-async function end(child: ChildProcess, ended: Promise<string>): Promise<void> {
+async function end(child: ChildProcess, ended: Promise<string>, killAfterMs: number): Promise<void> {
   child.kill('SIGTERM');
-  const timer = setTimeout(() => child.kill('SIGKILL'), patienceMs);
+  const timer = setTimeout(() => child.kill('SIGKILL'), killAfterMs);
   await ended;
   clearTimeout(timer);
 }
