@@ -9,6 +9,7 @@ import {
   type LlmEndpoint,
   type TracedRun,
 } from '@agent-lightning/core';
+import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
 import type { LanguageModel } from 'ai';
 import { agentRun, modelOutcome, modelRun, speaksAnotherWire, type ModelAnswerEvent, type RunDetail } from './spans.ts';
 
@@ -24,14 +25,15 @@ export type PolicyModel = (endpoint: LlmEndpoint) => Exclude<LanguageModel, stri
 export const runs: FrameworkRuns<RunDetail> = FrameworkRuns.of<RunDetail>('ai-sdk');
 
 /** Which run the code belongs to, or the AI SDK's call when nothing has made it a run yet. */
-interface Place {
+export interface Place {
   readonly runId?: string;
   readonly call?: { readonly callId: string; readonly functionId: string | undefined };
 }
 
 const key: symbol = Symbol.for('agentlightning.ai-sdk.place.v1');
 const globals = globalThis as unknown as Record<symbol, AsyncLocalStorage<Place> | undefined>;
-const places: AsyncLocalStorage<Place> = (globals[key] ??= new AsyncLocalStorage<Place>());
+/** Where the code is, as this adapter and the AI SDK's tracing channel say. */
+export const places: AsyncLocalStorage<Place> = (globals[key] ??= new AsyncLocalStorage<Place>());
 
 /** Runs `work` as a run that has begun. */
 export function enter<Result>(runId: string, work: () => Result): Result {
@@ -102,7 +104,7 @@ export async function callModel(call: ModelCall): Promise<unknown> {
   const around = runAround();
   if (around?.detail.kind === 'model') {
     placeModelCall(around.id, options);
-    return enter(around.id, () => askModel(around.id, call));
+    return callReported(around.id, call);
   }
   const reported = around === undefined ? places.getStore()?.call : undefined;
   if (reported === undefined) return callUnreported(call);
@@ -113,7 +115,16 @@ export async function callModel(call: ModelCall): Promise<unknown> {
   });
   const id = modelRunId(reported.callId);
   beginModel(id, reported.callId, call);
-  return enter(id, () => askModel(id, call));
+  return callReported(id, call);
+}
+
+/** A call that the AI SDK reports, which may not say what was answered; a try that fails is not its end. */
+async function callReported(id: string, call: ModelCall): Promise<unknown> {
+  const result = await enter(id, () => askModel(id, call));
+  const end = (event: ModelAnswerEvent): void => endModel(id, event);
+  if (call.method === 'doStream') return followStream(result as StreamResult, { end, fail: () => undefined });
+  end(answerOf(result));
+  return result;
 }
 
 /** A call that the AI SDK does not report: `generateObject`, telemetry that is off, a model that is called by hand. */
@@ -128,7 +139,7 @@ async function callUnreported(call: ModelCall): Promise<unknown> {
   }
   beginModel(id, agentId ?? around?.id, call);
   const end = (event: ModelAnswerEvent): void => {
-    runs.end(id, modelOutcome(event, runs.get(id)?.agent.names ?? []));
+    endModel(id, event);
     if (agentId !== undefined) runs.end(agentId);
   };
   const fail = (error: unknown): void => {
@@ -138,13 +149,21 @@ async function callUnreported(call: ModelCall): Promise<unknown> {
   try {
     const result = await enter(id, () => askModel(id, call));
     if (call.method === 'doStream') return followStream(result as StreamResult, { end, fail });
-    const { response, ...rest } = result as ModelAnswerEvent & { readonly response?: ResponseMetadata };
-    end({ ...rest, responseId: response?.id, modelId: response?.modelId });
+    end(answerOf(result));
     return result;
   } catch (error) {
     fail(error);
     throw error;
   }
+}
+
+export function answerOf(result: unknown): ModelAnswerEvent {
+  const { response, ...answer } = result as ModelAnswerEvent & { readonly response?: ResponseMetadata };
+  return { ...answer, responseId: response?.id, modelId: response?.modelId };
+}
+
+export function endModel(id: string, answer: ModelAnswerEvent): void {
+  runs.end(id, modelOutcome(answer, runs.get(id)?.agent.names ?? []));
 }
 
 function beginModel(id: string, parentId: string | undefined, { model, options, callOptions }: ModelCall): void {
@@ -172,20 +191,28 @@ function placeModelCall(id: string, { name, agentMatch }: LightningOptions): voi
 async function askModel(id: string, { model, method, callOptions, options }: ModelCall): Promise<unknown> {
   const run = runs.get(id);
   if (run?.scope.llm === undefined || !isSelected(run)) return model[method](callOptions);
-  if (options.policyModel === undefined) {
-    refuseOtherWire(model.provider);
-    return model[method](callOptions);
-  }
-  const policy = options.policyModel(run.scope.llm) as unknown as CalledModel & { specificationVersion: string };
+  const policyModel = options.policyModel ?? (speaksAnotherWire(model.provider) ? chatModel : undefined);
+  if (policyModel === undefined) return model[method](callOptions);
+  const policy = policyModel(run.scope.llm) as unknown as CalledModel & { specificationVersion: string };
   const version = (model as Partial<typeof policy>).specificationVersion;
   if (policy.specificationVersion !== version) {
     throw new AdapterError(
-      `policyModel gave a model of specification ${policy.specificationVersion} for ${model.provider} ${model.modelId}, which has ${version}; give one of the same version`,
+      `${model.provider} ${model.modelId} has the specification ${version}, and the policy's model ${policy.specificationVersion}; give a policyModel of the same version`,
       { code: 'adapter-unsupported' },
     );
   }
   return policy[method](callOptions);
 }
+
+/** Calls the endpoint for a provider that does not speak OpenAI's wire. */
+const chatModel: PolicyModel = ({ baseUrl, apiKey, model }) =>
+  createOpenAICompatible({
+    name: 'agent-lightning',
+    baseURL: baseUrl,
+    apiKey,
+    includeUsage: true,
+    supportsStructuredOutputs: true,
+  })(model);
 
 /** Refuses a selected call of an unwrapped model that cannot have reached the policy. */
 export async function checkPlaced<Result>(
@@ -204,7 +231,7 @@ export async function checkPlaced<Result>(
 function refuseOtherWire(provider: unknown): void {
   if (!speaksAnotherWire(provider)) return;
   throw new AdapterError(
-    `the provider "${String(provider)}" does not speak OpenAI's wire, so its call cannot go to the policy; wrap the model as withLightning(model, { policyModel: ({ baseUrl, apiKey, model }) => … }) with a model that calls this endpoint, or leave the agent out with agentMatch`,
+    `the provider "${String(provider)}" does not speak OpenAI's wire, so its call cannot go to the policy; give the agent withLightning(model), or leave it out with agentMatch`,
     { code: 'adapter-unsupported' },
   );
 }
@@ -235,7 +262,7 @@ function followStream(result: StreamResult, { end, fail }: CallEnd): StreamResul
   const follower = {
     transform(part: StreamPart, controller: TransformStreamDefaultController<StreamPart>): void {
       if (part.type === 'response-metadata') answer = { ...answer, responseId: part.id, modelId: part.modelId };
-      if (part.type === 'finish') answer = { ...answer, finishReason: part.finishReason, usage: part.usage };
+      if (part.type === 'finish') end({ ...answer, finishReason: part.finishReason, usage: part.usage });
       if (part.type === 'error') fail(part.error);
       controller.enqueue(part);
     },

@@ -1,13 +1,26 @@
+import { tracingChannel } from 'node:diagnostics_channel';
 import { currentRollout } from '@agent-lightning/core';
 import { registerTelemetry, type Telemetry } from 'ai';
-import { checkPlaced, enter, enterCall, modelRunId, runAround, runs } from './caller.ts';
 import {
-  modelOutcome,
+  answerOf,
+  checkPlaced,
+  endModel,
+  enter,
+  enterCall,
+  modelRunId,
+  places,
+  runAround,
+  runs,
+  type Place,
+} from './caller.ts';
+import {
   modelRun,
+  spanName,
   toolResult,
   toolRun,
   agentRun,
   type ModelAnswerEvent,
+  type ModelCallEvent,
   type ToolCallEvent,
 } from './spans.ts';
 
@@ -28,8 +41,17 @@ export function lightningTelemetry(): Telemetry {
   return (globals[key] ??= createListener());
 }
 
-/** Registers the listener, once per process. */
+const channelKey: symbol = Symbol.for('agentlightning.ai-sdk.channel.v1');
+
+/**
+ * Registers the listener and follows the AI SDK's tracing channel, once per process: the channel also tells of operations whose own
+ * integrations replace the registered ones.
+ */
 export function listen(): void {
+  if (globals[channelKey] === undefined) {
+    globals[channelKey] = lightningTelemetry();
+    followChannel();
+  }
   const registered = (globalThis as { AI_SDK_TELEMETRY_INTEGRATIONS?: readonly Telemetry[] })
     .AI_SDK_TELEMETRY_INTEGRATIONS;
   if (registered?.includes(lightningTelemetry()) !== true) registerTelemetry(lightningTelemetry());
@@ -38,41 +60,20 @@ export function listen(): void {
 function createListener(): Telemetry {
   return {
     onStart: (event: CallEvent) => beginOperation(event),
-    onLanguageModelCallStart: (event) => {
-      if (runs.get(event.callId) === undefined) return;
-      runs.begin({
-        id: modelRunId(event.callId),
-        parentId: event.callId,
-        describe: (parent) => modelRun(parent?.agent.names ?? [], parent?.detail.path ?? '', event),
-      });
-    },
+    onLanguageModelCallStart: (event) => beginModelCall(event),
     executeLanguageModelCall: ({ callId, functionId, provider, execute }) => {
       if (currentRollout() === undefined && runs.get(callId) === undefined) return execute();
       const id = modelRunId(callId);
-      if (runs.get(id) === undefined) return enterCall(callId, functionId, execute);
+      if (runs.get(id) === undefined) return enterCall(callId, spanName(functionId), execute);
       return enter(id, () => checkPlaced(id, provider, execute));
     },
-    onLanguageModelCallEnd: (event) => {
-      const id = modelRunId(event.callId);
-      runs.end(id, modelOutcome(event as ModelAnswerEvent, runs.get(id)?.agent.names ?? []));
-    },
-    onToolExecutionStart: ({ callId, toolCall }) => {
-      if (runs.get(callId) === undefined) return;
-      runs.begin({
-        id: toolRunId(callId, toolCall.toolCallId),
-        parentId: callId,
-        describe: (parent) => toolRun(toolCall as ToolCallEvent, parent?.detail.path ?? ''),
-      });
-    },
+    onLanguageModelCallEnd: (event) => endModel(modelRunId(event.callId), event as ModelAnswerEvent),
+    onToolExecutionStart: ({ callId, toolCall }) => beginTool(callId, toolCall as ToolCallEvent),
     executeTool: ({ callId, toolCallId, execute }) => {
       const id = toolRunId(callId, toolCallId);
       return runs.get(id) === undefined ? execute() : enter(id, execute);
     },
-    onToolExecutionEnd: ({ callId, toolCall, toolOutput }) => {
-      const id = toolRunId(callId, toolCall.toolCallId);
-      if (toolOutput.type === 'tool-error') runs.fail(id, toolOutput.error);
-      else runs.end(id, toolResult(toolOutput.output));
-    },
+    onToolExecutionEnd: ({ callId, toolCall, toolOutput }) => endTool(callId, toolCall.toolCallId, toolOutput),
     onStepError: ({ callId, error }) => runs.fail(modelRunId(callId), error),
     onEnd: ({ callId }: CallEvent) => endOperation(callId, (id) => runs.end(id)),
     onAbort: ({ callId, reason }) =>
@@ -84,12 +85,43 @@ function createListener(): Telemetry {
   };
 }
 
-function toolRunId(callId: string, toolCallId: string): string {
+function beginModelCall(event: CallEvent & ModelCallEvent): void {
+  if (runs.get(event.callId) === undefined) return;
+  runs.begin({
+    id: modelRunId(event.callId),
+    parentId: event.callId,
+    describe: (parent) => modelRun(parent?.agent.names ?? [], parent?.detail.path ?? '', event),
+  });
+}
+
+function toolRunId(callId: string, toolCallId: string | undefined): string {
   return `${callId}:tool:${toolCallId}`;
 }
 
+function beginTool(callId: string, toolCall: ToolCallEvent): void {
+  if (runs.get(callId) === undefined) return;
+  runs.begin({
+    id: toolRunId(callId, toolCall.toolCallId),
+    parentId: callId,
+    describe: (parent) => toolRun(toolCall, parent?.detail.path ?? ''),
+  });
+}
+
+interface ToolOutput {
+  readonly type: string;
+  readonly output?: unknown;
+  readonly error?: unknown;
+}
+
+function endTool(callId: string, toolCallId: string | undefined, output: ToolOutput): void {
+  const id = toolRunId(callId, toolCallId);
+  if (output.type === 'tool-error') runs.fail(id, output.error);
+  else runs.end(id, toolResult(output.output));
+}
+
 /** An operation inside a wrapped agent: the agent's own, or one in its tools, which is an agent when it has a name. */
-function beginOperation({ callId, functionId }: CallEvent): void {
+function beginOperation({ callId, functionId: named }: CallEvent): void {
+  const functionId = spanName(named);
   const around = runAround();
   if (around === undefined) return;
   const { detail, agent } = around;
@@ -114,4 +146,55 @@ function endOperation(callId: string, end: (id: string) => void): void {
   end(modelRunId(callId));
   end(callId);
   if (agentId !== undefined) end(agentId);
+}
+
+/** What the AI SDK publishes on its tracing channel; result and error come at the end, where they may be recorded. */
+interface ChannelMessage {
+  readonly type: string;
+  readonly event: CallEvent & ModelCallEvent & { readonly toolCall?: ToolCallEvent };
+  readonly result?: unknown;
+  readonly error?: unknown;
+}
+
+function followChannel(): void {
+  const channel = tracingChannel<unknown, ChannelMessage>('ai:telemetry');
+  channel.start.bindStore(places, (message) => placeOf(message) ?? places.getStore() ?? {});
+  runs.follow(() => places.getStore()?.runId);
+  const nothing = (): void => undefined;
+  channel.subscribe({ start: nothing, end: nothing, asyncStart: nothing, error: nothing, asyncEnd: endPublished });
+}
+
+/** Begins what the channel says begins, and where its code is then; undefined where that stays as it is. */
+function placeOf({ type, event }: ChannelMessage): Place | undefined {
+  if (currentRollout() === undefined && runs.get(event.callId) === undefined) return undefined;
+  switch (type) {
+    case 'generateText':
+    case 'streamText':
+      beginOperation(event);
+      return runs.get(event.callId) && { runId: event.callId };
+    case 'step':
+      // Its model call has the id of the step before, which nothing has ended when it was streamed.
+      runs.end(modelRunId(event.callId));
+      return undefined;
+    case 'languageModelCall':
+      beginModelCall(event);
+      return runs.get(event.callId) === undefined
+        ? { call: { callId: event.callId, functionId: spanName(event.functionId) } }
+        : { runId: modelRunId(event.callId) };
+    case 'executeTool':
+      if (event.toolCall !== undefined) beginTool(event.callId, event.toolCall);
+      return runs.get(event.callId) && { runId: toolRunId(event.callId, event.toolCall?.toolCallId) };
+    default:
+      return undefined;
+  }
+}
+
+/** The integration has mostly told of it already, and then nothing is left to end. */
+function endPublished({ type, event, result, error }: ChannelMessage): void {
+  if (type === 'generateText' || type === 'streamText')
+    return endOperation(event.callId, (id) => (error === undefined ? runs.end(id) : runs.fail(id, error)));
+  if (type === 'executeTool' && result !== undefined)
+    endTool(event.callId, event.toolCall?.toolCallId, (result as { readonly output: ToolOutput }).output);
+  if (type !== 'languageModelCall' || typeof result !== 'object' || result === null || 'stream' in result) return;
+  endModel(modelRunId(event.callId), answerOf(result));
 }

@@ -3,6 +3,7 @@ import {
   answerAttributes,
   attributeNames,
   modelCallSpan,
+  storeLimits,
   toolOutcome,
   toolSpan,
   type FrameworkRun,
@@ -20,6 +21,11 @@ export interface RunDetail {
   readonly agentId?: string;
   /** Of a model call: whether a wrapped model has taken care of where it goes. */
   isPlaced?: boolean;
+}
+
+/** A name that a span can have, of what an event says: undefined for none, and cut where it is too long. */
+export function spanName(text: string | undefined): string | undefined {
+  return text === undefined || text === '' ? undefined : text.slice(0, storeLimits.nameCharacters);
 }
 
 /** An agent called `name`; `more` are further names that it goes by. */
@@ -85,8 +91,11 @@ export interface ToolCallEvent {
 }
 
 export function toolRun(call: ToolCallEvent, path: string): FrameworkRun<RunDetail> {
-  const { toolName = 'tool', input, toolCallId } = call;
-  return { span: toolSpan({ name: toolName, arguments: input, callId: toolCallId }), detail: { kind: 'tool', path } };
+  const { toolName, input, toolCallId } = call;
+  return {
+    span: toolSpan({ name: spanName(toolName) ?? 'tool', arguments: input, callId: toolCallId }),
+    detail: { kind: 'tool', path },
+  };
 }
 
 /** The result of a tool that did not throw. */

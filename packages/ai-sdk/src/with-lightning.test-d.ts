@@ -25,9 +25,17 @@ test('a wrapped agent has the type of the agent, its tools and its output', asyn
   expectTypeOf((await generateText({ model: withLightning(model), prompt: 'q' })).text).toEqualTypeOf<string>();
 });
 
+test('a wrapped provider has the type of the provider, and an id becomes a model', async () => {
+  const provider = createOpenAI({ apiKey: 'key' });
+  expectTypeOf(withLightning(provider)).toEqualTypeOf<typeof provider>();
+  expectTypeOf(withLightning(provider).chat('gpt-5')).toEqualTypeOf<typeof model>();
+  const written = await generateText({ model: withLightning('openai/gpt-5', { name: 'writer' }), prompt: 'q' });
+  expectTypeOf(written.text).toEqualTypeOf<string>();
+});
+
 test('wrong inputs are still rejected', () => {
-  // @ts-expect-error the id of a model is not a model
-  void withLightning('openai/gpt-5');
+  // @ts-expect-error a number is no id
+  void withLightning(7);
   // @ts-expect-error agentMatch is a regular expression
   void withLightning(model, { agentMatch: 'writer' });
   // @ts-expect-error an agent has no policyModel

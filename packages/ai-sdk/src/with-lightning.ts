@@ -5,8 +5,15 @@ import {
   describeValue,
   installFetchRedirect,
 } from '@agent-lightning/core';
-import type { LanguageModel } from 'ai';
-import { callAgent, callModel, type CalledModel, type LightningOptions, type PolicyModel } from './caller.ts';
+import { gateway, type LanguageModel } from 'ai';
+import {
+  callAgent,
+  callModel,
+  runAround,
+  type CalledModel,
+  type LightningOptions,
+  type PolicyModel,
+} from './caller.ts';
 import { listen } from './listener.ts';
 
 /** A `ToolLoopAgent`, or another implementation of the AI SDK's agent. */
@@ -20,40 +27,53 @@ export interface AgentLike {
 /** A language model of any version: what a provider gives for an id. */
 export type LanguageModelLike = Exclude<LanguageModel, string>;
 
+/** A provider, such as `openai`, or what AI SDK's `createProviderRegistry` and `customProvider` give. */
+export interface ProviderLike {
+  languageModel(id: never): LanguageModelLike;
+}
+
 /** The options of a wrapped language model. */
 export interface LanguageModelOptions extends LightningOptions {
   /**
-   * Makes the model that answers the selected calls inside a rollout; needed for providers that do not speak OpenAI's wire.
-   * @default the model itself, whose HTTP calls go to the rollout's endpoint
+   * Makes the model that answers the selected calls inside a rollout.
+   * @default the model itself, whose HTTP calls go to the rollout's endpoint; a chat model for a provider that does not speak OpenAI's wire
    */
   readonly policyModel?: PolicyModel;
 }
 
 /**
- * Makes an agent or a language model trainable: the same one, of the same type, which inside a rollout is traced and has the model
- * calls that `agentMatch` selects answered by the policy. Outside a rollout it does what the original does.
+ * Makes an agent, a language model, or every language model of a provider trainable: the same one, of the same type, which inside a
+ * rollout is traced and has the model calls that `agentMatch` selects answered by the policy. Outside a rollout it does what the
+ * original does. For the id of a model it gives the model that the AI SDK would make of it at the moment of a call.
  *
- * The agent or model that was given stays as it was: use the returned one.
- * @throws {AdapterError} `adapter-unsupported` for what is neither, such as the id of a model
+ * The agent, model or provider that was given stays as it was: use the returned one.
+ * @throws {AdapterError} `adapter-unsupported` for what is none of these
  * @throws {ConfigurationError} `option-invalid` | `option-unsupported` for an option that cannot be honoured
  */
 export function withLightning<Model extends LanguageModelLike>(model: Model, options?: LanguageModelOptions): Model;
 export function withLightning<Agent extends AgentLike>(agent: Agent, options?: LightningOptions): Agent;
+export function withLightning<Provider extends ProviderLike>(
+  provider: Provider,
+  options?: LanguageModelOptions,
+): Provider;
+export function withLightning(id: Extract<LanguageModel, string>, options?: LanguageModelOptions): LanguageModelLike;
 export function withLightning(
-  target: LanguageModelLike | AgentLike,
+  target: LanguageModel | AgentLike | ProviderLike,
   options: LanguageModelOptions = {},
-): LanguageModelLike | AgentLike {
-  const wrap = isAgent(target) ? wrapAgent : isModel(target) ? wrapModel : undefined;
-  if (wrap === undefined) {
+): LanguageModelLike | AgentLike | ProviderLike {
+  if (!isAgent(target) && !isModel(target) && !isProvider(target) && !isModelId(target)) {
     throw new AdapterError(
-      `withLightning takes a ToolLoopAgent or a language model; got ${describeValue(target)}${typeof target === 'string' ? ' (make a model of the id with a provider, such as openai(id))' : ''}`,
+      `withLightning takes a ToolLoopAgent, a language model or its id, or a provider; got ${describeValue(target)}`,
       { code: 'adapter-unsupported' },
     );
   }
   const checked = checkOptions(options, isAgent(target));
   listen();
   installFetchRedirect();
-  return wrap(target as AgentLike & LanguageModelLike, checked);
+  followModelIds();
+  if (isAgent(target)) return wrapAgent(target, checked);
+  if (isModel(target)) return wrapModel(target, checked);
+  return isModelId(target) ? wrapModelId(target, checked) : wrapProvider(target, checked);
 }
 
 function checkOptions(options: LanguageModelOptions, isForAgent: boolean): LanguageModelOptions {
@@ -92,6 +112,14 @@ function isModel(target: unknown): target is LanguageModelLike {
   return typeof doGenerate === 'function' && typeof doStream === 'function';
 }
 
+function isModelId(target: unknown): target is string {
+  return typeof target === 'string' && target !== '';
+}
+
+function isProvider(target: unknown): target is ProviderLike {
+  return typeof (target as Partial<ProviderLike> | undefined)?.languageModel === 'function';
+}
+
 type Call = (options: never) => PromiseLike<unknown>;
 
 function wrapAgent(agent: AgentLike, options: LightningOptions): AgentLike {
@@ -103,10 +131,76 @@ function wrapAgent(agent: AgentLike, options: LightningOptions): AgentLike {
 }
 
 function wrapModel(target: LanguageModelLike, options: LanguageModelOptions): LanguageModelLike {
-  const model = target as unknown as CalledModel;
-  return replaceMembers(target, {
-    doGenerate: (callOptions) => callModel({ model, method: 'doGenerate', callOptions, options }),
-    doStream: (callOptions) => callModel({ model, method: 'doStream', callOptions, options }),
+  return replaceMembers(
+    target,
+    callsOf(() => target as unknown as CalledModel, options),
+  );
+}
+
+function callsOf(modelOf: () => CalledModel, options: LanguageModelOptions) {
+  const callWith =
+    (method: 'doGenerate' | 'doStream'): Call =>
+    (callOptions) =>
+      callModel({ model: modelOf(), method, callOptions, options });
+  return { doGenerate: callWith('doGenerate'), doStream: callWith('doStream') };
+}
+
+/** A model that asks the global provider of the moment, as the AI SDK does for an id. */
+function wrapModelId(id: string, options: LanguageModelOptions): LanguageModelLike {
+  const modelOf = (): LanguageModelLike => globalProvider().languageModel(id as never);
+  const calls = callsOf(() => modelOf() as unknown as CalledModel, options);
+  return new Proxy({} as LanguageModelLike, {
+    get(_target, key) {
+      if (key === 'doGenerate' || key === 'doStream') return calls[key];
+      return Reflect.get(modelOf(), key) as unknown;
+    },
+    has: (_target, key) => key in modelOf(),
+  });
+}
+
+const wrappedProviders = new WeakSet<object>();
+
+/** A provider whose methods give wrapped models; it may be a function itself. */
+function wrapProvider<Provider extends ProviderLike>(provider: Provider, options: LanguageModelOptions): Provider {
+  const wrapped = (made: unknown): unknown => (isModel(made) ? wrapModel(made, options) : made);
+  const proxy = new Proxy(provider, {
+    get(original, key) {
+      const value: unknown = Reflect.get(original, key, original);
+      if (typeof value !== 'function' || key === 'constructor') return value;
+      return (...args: unknown[]) => wrapped(Reflect.apply(value, original, args));
+    },
+    apply: (original, _this, args: unknown[]) =>
+      wrapped(Reflect.apply(original as unknown as (...args: unknown[]) => unknown, undefined, args)),
+  });
+  wrappedProviders.add(proxy);
+  return proxy;
+}
+
+const providerKey = 'AI_SDK_DEFAULT_PROVIDER';
+const followedKey: symbol = Symbol.for('agentlightning.ai-sdk.default-provider.v1');
+const globals = globalThis as unknown as {
+  [providerKey]?: unknown;
+  [followedKey]?: { given: unknown };
+};
+
+/** What the AI SDK makes models of ids with. */
+function globalProvider(): ProviderLike {
+  return (globals[followedKey]?.given ?? gateway) as ProviderLike;
+}
+
+/** Has ids inside wrapped agents make wrapped models, once per process; elsewhere the global provider is what the app has set. */
+function followModelIds(): void {
+  if (globals[followedKey] !== undefined) return;
+  const state = { given: globals[providerKey] };
+  globals[followedKey] = state;
+  const isLeftAlone = (): boolean => runAround() === undefined || wrappedProviders.has(globalProvider());
+  Object.defineProperty(globalThis, providerKey, {
+    configurable: true,
+    enumerable: true,
+    get: () => (isLeftAlone() ? state.given : wrapProvider(globalProvider(), {})),
+    set: (given: unknown) => {
+      state.given = given;
+    },
   });
 }
 

@@ -13,7 +13,7 @@ import {
 import { MockLanguageModelV4 } from 'ai/test';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { lightningTelemetry, withLightning, type PolicyModel } from '../src/index.ts';
+import { withLightning, type PolicyModel } from '../src/index.ts';
 import { agentNamesOf, chatModel, lookup, modelOf, startServer, toolThenAnswer } from './__fixtures__/agents.ts';
 import { startRollout } from './__fixtures__/rollout.ts';
 
@@ -177,11 +177,28 @@ describe('a provider with another wire', () => {
     expect(agentNamesOf(policy.calls[0])).toEqual(['writer']);
   });
 
-  it('is refused where it is selected and has no policyModel', async () => {
+  it('is answered by a chat model of the endpoint where it has no policyModel', async () => {
+    const policy = await startServer('policy', json);
+    const model = withLightning(foreignModel(), { name: 'writer' });
+    const rollout = startRollout(policy.baseUrl);
+    const [whole, streamed] = await rollout.run(async () => [
+      await generateText({ model, prompt: 'q', output: Output.object({ schema }) }),
+      await streamText({ model, prompt: 'q' }).text,
+    ]);
+    expect([whole.output, streamed]).toEqual([{ n: 1 }, json()]);
+    expect(policy.calls.map(agentNamesOf)).toEqual([['writer'], ['writer']]);
+    expect(policy.calls.map(modelOf)).toEqual(Array(2).fill(rollout.scope.llm?.model));
+    expect(await rollout.outline()).toEqual([
+      'agent writer',
+      '  model_call policy/1',
+      'agent writer',
+      '  model_call policy/2',
+    ]);
+  });
+
+  it('is refused where a wrapped agent has it unwrapped', async () => {
     const rollout = startRollout('http://127.0.0.1:1/v1');
-    const refused = { code: 'adapter-unsupported', message: expect.stringContaining('policyModel') as string };
-    const model = withLightning(foreignModel());
-    await expect(rollout.run(() => generateText({ model, prompt: 'q' }))).rejects.toMatchObject(refused);
+    const refused = { code: 'adapter-unsupported', message: expect.stringContaining('withLightning(model)') as string };
     const agent = withLightning(new ToolLoopAgent({ model: foreignModel('gateway') }));
     await expect(rollout.run(() => agent.generate({ prompt: 'q' }))).rejects.toMatchObject(refused);
     expect((await agent.generate({ prompt: 'q' })).text).toBe('from the own model');
@@ -197,30 +214,13 @@ describe('a provider with another wire', () => {
     const rollout = startRollout('http://127.0.0.1:1/v1');
     const old = { ...policyModel({ baseUrl: '', apiKey: '', model: '', sampling: {} }), specificationVersion: 'v2' };
     const model = withLightning(foreignModel(), { policyModel: () => old as never });
-    await expect(rollout.run(() => generateText({ model, prompt: 'q' }))).rejects.toThrow('specification v2');
-  });
-});
-
-describe('operations with telemetry integrations of their own', () => {
-  it('are traced when lightningTelemetry is among them', async () => {
-    const policy = await startServer('policy', toolThenAnswer('k1'));
-    const model = withLightning(chatModel(policy), { name: 'writer' });
-    const rollout = startRollout(policy.baseUrl);
-    const telemetry = { integrations: [lightningTelemetry()] };
-    await rollout.run(() => generateText({ model, prompt: 'q', tools: { lookup }, stopWhen, telemetry }));
-    expect((await rollout.outline()).map((line) => line.trim().split(' ')[0])).toEqual([
-      'agent',
-      'model_call',
-      'tool_call',
-      'message',
-      'model_call',
-    ]);
+    await expect(rollout.run(() => generateText({ model, prompt: 'q' }))).rejects.toThrow("the policy's model v2");
   });
 });
 
 describe('what is refused at the door', () => {
   it.each([
-    ['a model id', () => withLightning('openai/gpt-5' as never), 'adapter-unsupported', 'openai(id)'],
+    ['an empty id', () => withLightning(''), 'adapter-unsupported', '""'],
     ['nothing', () => withLightning(undefined as never), 'adapter-unsupported', 'ToolLoopAgent'],
     [
       'an agentMatch that is no pattern',

@@ -145,7 +145,6 @@ export {
   type ToolCallStart,
 } from './tracing/framework-spans.ts';
 export { matchesAgent } from './tracing/agent-match.ts';
-export { registerCallerResolver, type Caller, type CallerResolver } from './tracing/redirect/caller.ts';
 export { installFetchRedirect } from './tracing/redirect/fetch-redirect.ts';
 
 // transitions

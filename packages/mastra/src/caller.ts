@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
 import {
   answerAttributes,
@@ -5,12 +6,13 @@ import {
   errorOutcome,
   FrameworkRuns,
   matchesAgent,
+  toolOutcome,
   type ModelCallAnswer,
   type SpanOutcome,
   type TracedRun,
 } from '@agent-lightning/core';
 import { ModelRouterLanguageModel } from '@mastra/core/llm';
-import { modelRun, readPart, type StreamPart } from './spans.ts';
+import { modelRun, readPart, toolRun, type StreamPart } from './spans.ts';
 
 /** Mastra's runs inside rollouts. */
 export const runs: FrameworkRuns<undefined> = FrameworkRuns.of('mastra');
@@ -34,10 +36,124 @@ export interface AgentCall {
   failed?: { readonly id: string; readonly outcome: SpanOutcome };
 }
 
+const calls = new AsyncLocalStorage<AgentCall>();
+
+/** The agent's run that the code belongs to. */
+export function currentCall(): AgentCall | undefined {
+  return calls.getStore();
+}
+
+/** A method as it was. */
+export type Original = (args: never[]) => unknown;
+
+/** Runs an agent that answers at once. */
+export async function callAgent(call: AgentCall, work: () => unknown): Promise<unknown> {
+  try {
+    const result = await inside(call, work);
+    endFailedCall(call);
+    runs.end(call.id);
+    return result;
+  } catch (error) {
+    endFailedCall(call);
+    runs.fail(call.id, error);
+    throw error;
+  }
+}
+
+type Listener = (event: { readonly error?: unknown }) => unknown;
+
+interface StreamCallbacks {
+  readonly onFinish?: Listener;
+  readonly onError?: Listener;
+  readonly onAbort?: Listener;
+}
+
+/** What Mastra's stream says beside its callbacks: of one that waits for an approval they are not told. */
+interface StreamOutput {
+  readonly status?: string;
+  _waitUntilFinished?(): Promise<void>;
+}
+
+/** Runs an agent that streams; the run ends when Mastra says that the stream does. */
+export async function streamAgent(
+  call: AgentCall,
+  stream: Original,
+  [messages, given, ...rest]: unknown[],
+): Promise<unknown> {
+  const callbacks = (given ?? {}) as StreamCallbacks;
+  const ending = (listener: Listener | undefined, end: (error: unknown) => void): Listener => {
+    return async (event) => {
+      endFailedCall(call);
+      end(event?.error);
+      await listener?.(event);
+    };
+  };
+  const options = {
+    ...callbacks,
+    onFinish: ending(callbacks.onFinish, () => runs.end(call.id)),
+    onError: ending(callbacks.onError, (error) => runs.fail(call.id, error)),
+    onAbort: ending(callbacks.onAbort, () =>
+      runs.end(call.id, { status: { code: 'error', message: 'the stream was aborted' } }),
+    ),
+  };
+  try {
+    const output = (await inside(call, () => stream([messages, options, ...rest] as never[]))) as StreamOutput;
+    void output?._waitUntilFinished?.().then(() => {
+      if (output.status === 'suspended') runs.end(call.id, { status: { code: 'unset' } });
+    });
+    return output;
+  } catch (error) {
+    endFailedCall(call);
+    runs.fail(call.id, error);
+    throw error;
+  }
+}
+
+function inside<Result>(call: AgentCall, work: () => Result): Result {
+  return calls.run(call, () => runs.inside(call.id, work));
+}
+
 /** Ends what failed for good. */
-export function endFailedCall(call: AgentCall): void {
+function endFailedCall(call: AgentCall): void {
   if (call.failed !== undefined) runs.end(call.failed.id, call.failed.outcome);
   delete call.failed;
+}
+
+/** Runs a workflow or a step of one, whose failure Mastra gives as its result. */
+export async function runStep(
+  id: string,
+  work: () => unknown,
+  outcomeOf: (returned: unknown) => SpanOutcome,
+): Promise<unknown> {
+  try {
+    const returned = await runs.inside(id, work);
+    runs.end(id, outcomeOf(returned));
+    return returned;
+  } catch (error) {
+    runs.fail(id, error);
+    throw error;
+  }
+}
+
+type Execute = (args: unknown, options?: { readonly toolCallId?: string }) => unknown;
+export type Tools = Record<string, { execute?: Execute }>;
+
+/** The tools of one run, whose executions are runs. */
+export function followTools(tools: Tools): Tools {
+  return Object.fromEntries(
+    Object.entries(tools).map(([name, tool]) => {
+      const { execute } = tool;
+      if (execute === undefined) return [name, tool];
+      const traced: Execute = (args, options) => {
+        const id = randomUUID();
+        runs.begin({ id, describe: () => toolRun(name, args, options?.toolCallId) });
+        // Mastra gives a tool's error to the model as its result.
+        const outcomeOf = (result: unknown) => (result instanceof Error ? errorOutcome(result) : toolOutcome(result));
+        return runStep(id, () => execute(args, options), outcomeOf);
+      };
+      return [name, { ...tool, execute: traced }];
+    }),
+  );
 }
 
 /** The model that an agent's run calls: the policy's for a selected agent, else its own, traced. */

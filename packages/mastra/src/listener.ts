@@ -1,179 +1,196 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
-import { activeSpan, currentRollout, errorOutcome, toolOutcome, type AgentOptions } from '@agent-lightning/core';
-import { chooseModel, endFailedCall, runs, type AgentCall } from './caller.ts';
-import { agentRun, toolRun } from './spans.ts';
+import { activeSpan, AdapterError, currentRollout, type ActiveAgent, type AgentOptions } from '@agent-lightning/core';
+import {
+  callAgent,
+  chooseModel,
+  currentCall,
+  followTools,
+  runs,
+  runStep,
+  streamAgent,
+  type AgentCall,
+  type Original,
+  type Tools,
+} from './caller.ts';
+import { agentRun, stepOutcome, toolRun, toolStepOutcome, type Run, type StepResult } from './spans.ts';
 
 type Method = (...args: never[]) => unknown;
+type Methods<Name extends string> = Record<Name, Method>;
 
 /** The members of Mastra's agent that are followed. */
-export interface FollowedAgent {
+export interface FollowedAgent extends Methods<(typeof agentMethods)[number]> {
   readonly id: string;
-  generate: Method;
-  stream: Method;
-  resolveModelConfig: Method;
-  convertTools: Method;
-  listAgents: Method;
+  /** Of a durable agent, the agent that it runs. */
+  readonly agent?: unknown;
 }
+
+const agentMethods = [
+  'generate',
+  'resumeGenerate',
+  'stream',
+  'resumeStream',
+  'resolveModelConfig',
+  'convertTools',
+  'listAgents',
+  'listWorkflows',
+] as const;
+
+/** The members of Mastra's workflow that are followed. */
+export interface FollowedWorkflow extends Methods<'createRun'> {
+  readonly id: string;
+  readonly engineType: string;
+  readonly executionEngine: Methods<(typeof engineMethods)[number]>;
+}
+
+const engineMethods = ['execute', 'executeStep'] as const;
+
+/** What cannot be followed, and what to do instead. */
+const unfollowed: Readonly<Record<string, string>> = {
+  generateLegacy: 'call generate',
+  streamLegacy: 'call stream',
+  network: 'give the agents to one agent as its `agents`, and call its stream',
+  resumeNetwork: 'give the agents to one agent as its `agents`, and call its stream',
+};
 
 /** An agent that nobody wrapped, and that no wrapped agent calls: it is traced, and keeps its model. */
 const noAgent: RegExp = /(?!)/;
 
-// By agent, for all copies of this package; undefined for a sub-agent that was not wrapped itself.
+// By agent and workflow, for all copies of this package; undefined for one that was not wrapped itself.
 const key: symbol = Symbol.for('agentlightning.mastra.agents.v1');
 const globals = globalThis as unknown as Record<symbol, WeakMap<object, AgentOptions | undefined> | undefined>;
 const followed: WeakMap<object, AgentOptions | undefined> = (globals[key] ??= new WeakMap());
 
-/** The agent's run that the code belongs to. */
-const calls = new AsyncLocalStorage<AgentCall>();
+export function isFollowableAgent(value: unknown): value is FollowedAgent {
+  return hasMethods(value, agentMethods) && typeof (value as Partial<FollowedAgent>).id === 'string';
+}
 
-/** Follows an agent, once; a wrapped one takes the new options. */
-export function follow(agent: FollowedAgent, options: AgentOptions | undefined): void {
-  const isNew = !followed.has(agent);
-  if (isNew || options !== undefined) followed.set(agent, options);
-  if (!isNew) return;
-  replace(agent, 'generate', (generate, args) => callAgent(agent, () => generate(args)));
-  replace(agent, 'stream', (stream, args) => streamAgent(agent, stream, args));
+export function isFollowableWorkflow(value: unknown): value is FollowedWorkflow {
+  const { id, engineType, executionEngine } = (value ?? {}) as Partial<FollowedWorkflow>;
+  if (typeof id !== 'string' || typeof engineType !== 'string' || !hasMethods(value, ['createRun'])) return false;
+  return engineType !== 'default' || hasMethods(executionEngine, engineMethods);
+}
+
+function hasMethods(value: unknown, names: readonly string[]): boolean {
+  return names.every((name) => typeof (value as Record<string, unknown> | undefined)?.[name] === 'function');
+}
+
+/** Follows agents and workflows, each once; a wrapped one takes the new options. What is neither is left alone. */
+function followAll(members: unknown): unknown {
+  for (const member of Object.values((members ?? {}) as Record<string, unknown>)) follow(member, undefined);
+  return members;
+}
+
+export function follow(member: unknown, options: AgentOptions | undefined): void {
+  if (isFollowableAgent(member)) followOnce(member, options, followAgent);
+  else if (isFollowableWorkflow(member)) followOnce(member, options, followWorkflow);
+}
+
+function followOnce<Member extends object>(
+  member: Member,
+  options: AgentOptions | undefined,
+  begin: (member: Member) => void,
+): void {
+  const isNew = !followed.has(member);
+  if (isNew || options !== undefined) followed.set(member, options);
+  if (isNew) begin(member);
+}
+
+function followAgent(agent: FollowedAgent): void {
+  for (const name of ['generate', 'resumeGenerate'] as const)
+    replace(agent, name, (generate, args) => refusal(agent) ?? callAgent(beginAgent(agent), () => generate(args)));
+  for (const name of ['stream', 'resumeStream'] as const)
+    replace(agent, name, (stream, args) => refusal(agent) ?? streamAgent(beginAgent(agent), stream, args));
+  for (const [name, instead] of Object.entries(unfollowed)) {
+    if (hasMethods(agent, [name]))
+      replace(agent as unknown as Methods<string>, name, () => refuse(`${name} of the agent "${agent.id}"`, instead));
+  }
   replace(agent, 'resolveModelConfig', (resolve, args) => {
-    const call = calls.getStore();
+    const call = currentCall();
     const work = (): PromiseLike<unknown> => resolve(args) as PromiseLike<unknown>;
     return call === undefined || call.agent !== agent ? work() : chooseModel(call, work);
   });
   replace(agent, 'convertTools', async (convert, args) => followTools((await convert(args)) as Tools));
-  replace(agent, 'listAgents', (list, args) => {
-    const agents = list(args);
-    return agents instanceof Promise ? agents.then(followAll) : followAll(agents);
-  });
+  for (const name of ['listAgents', 'listWorkflows'] as const) {
+    replace(agent, name, (list, args) => {
+      const members = list(args);
+      return members instanceof Promise ? members.then(followAll) : followAll(members);
+    });
+  }
 }
 
 /** Outside a rollout the method does what it did. */
-function replace(
-  agent: FollowedAgent,
-  name: Exclude<keyof FollowedAgent, 'id'>,
-  work: (original: (args: never[]) => unknown, args: never[]) => unknown,
+function replace<Name extends string>(
+  target: Methods<Name>,
+  name: Name,
+  work: (original: Original, args: never[]) => unknown,
 ): void {
-  const original = agent[name];
-  const call = (args: never[]): unknown => original.apply(agent, args);
+  const original: Method = target[name];
+  const call: Original = (args) => original.apply(target, args);
   const replaced: Method = (...args) => (currentRollout() === undefined ? call(args) : work(call, args));
-  Object.defineProperty(agent, name, { value: replaced, configurable: true, writable: true, enumerable: false });
+  Object.defineProperty(target, name, { value: replaced, configurable: true, writable: true, enumerable: false });
 }
 
-function followAll(agents: unknown): unknown {
-  for (const agent of Object.values((agents ?? {}) as Record<string, unknown>)) {
-    if (isFollowable(agent)) follow(agent, undefined);
-  }
-  return agents;
-}
-
-export function isFollowable(agent: unknown): agent is FollowedAgent {
-  const members = (agent ?? {}) as Partial<FollowedAgent>;
-  return (
-    typeof members.id === 'string' &&
-    [members.generate, members.stream, members.resolveModelConfig, members.convertTools, members.listAgents].every(
-      (member) => typeof member === 'function',
-    )
+function refuse(what: string, instead: string): Promise<never> {
+  return Promise.reject(
+    new AdapterError(`${what} cannot be followed inside a rollout; ${instead}`, { code: 'adapter-unsupported' }),
   );
+}
+
+/** Begins an agent, a workflow or a step in the run that the code belongs to. */
+function begin(member: object | undefined, describe: (around: ActiveAgent | undefined) => Run): string {
+  const scope = currentRollout();
+  const around = scope && activeSpan(scope)?.agent;
+  const options = member && followed.get(member);
+  const id = randomUUID();
+  runs.begin({
+    id,
+    agentMatch: options === undefined && around === undefined ? noAgent : options?.agentMatch,
+    describe: () => describe(around),
+  });
+  return id;
 }
 
 function beginAgent(agent: FollowedAgent): AgentCall {
-  const scope = currentRollout();
-  const around = scope && activeSpan(scope)?.agent;
-  const options = followed.get(agent);
-  const agentMatch = options === undefined && around === undefined ? noAgent : options?.agentMatch;
-  const call: AgentCall = { id: randomUUID(), agent };
-  runs.begin({ id: call.id, agentMatch, describe: () => agentRun(agent.id, around) });
-  return call;
+  return { id: begin(agent, (around) => agentRun(agent.id, around)), agent };
 }
 
-function inside<Result>(call: AgentCall, work: () => Result): Result {
-  return calls.run(call, () => runs.inside(call.id, work));
+/** A durable agent runs elsewhere than its caller. */
+function refusal({ id, agent }: FollowedAgent): Promise<never> | undefined {
+  return agent === undefined ? undefined : refuse(`the durable agent "${id}"`, 'call the agent without durability');
 }
 
-async function callAgent(agent: FollowedAgent, work: () => unknown): Promise<unknown> {
-  const call = beginAgent(agent);
-  try {
-    const result = await inside(call, work);
-    endFailedCall(call);
-    runs.end(call.id);
-    return result;
-  } catch (error) {
-    endFailedCall(call);
-    runs.fail(call.id, error);
-    throw error;
+/** The workflow, each of its steps, and the agents, tools and workflows that are steps. */
+function followWorkflow(workflow: FollowedWorkflow): void {
+  const { id, engineType, executionEngine: engine } = workflow;
+  if (engineType !== 'default') {
+    const instead = 'create it with createWorkflow of @mastra/core/workflows';
+    return replace(workflow, 'createRun', () => refuse(`the workflow "${id}" of the ${engineType} engine`, instead));
   }
-}
-
-type Listener = (event: { readonly error?: unknown }) => unknown;
-
-interface StreamCallbacks {
-  readonly onFinish?: Listener;
-  readonly onError?: Listener;
-  readonly onAbort?: Listener;
-}
-
-/** A stream's run ends when Mastra says that it does. */
-async function streamAgent(
-  agent: FollowedAgent,
-  stream: (args: never[]) => unknown,
-  [messages, given, ...rest]: unknown[],
-): Promise<unknown> {
-  const call = beginAgent(agent);
-  const callbacks = (given ?? {}) as StreamCallbacks;
-  const ending = (listener: Listener | undefined, end: (error: unknown) => void): Listener => {
-    return async (event) => {
-      endFailedCall(call);
-      end(event?.error);
-      await listener?.(event);
-    };
-  };
-  const options = {
-    ...callbacks,
-    onFinish: ending(callbacks.onFinish, () => runs.end(call.id)),
-    onError: ending(callbacks.onError, (error) => runs.fail(call.id, error)),
-    onAbort: ending(callbacks.onAbort, () =>
-      runs.end(call.id, { status: { code: 'error', message: 'the stream was aborted' } }),
+  replace(engine, 'execute', (execute, args) =>
+    runStep(
+      begin(workflow, (around) => agentRun(id, around)),
+      () => execute(args),
+      (result) => stepOutcome(result as StepResult),
     ),
-  };
-  try {
-    return await inside(call, () => stream([messages, options, ...rest] as never[]));
-  } catch (error) {
-    endFailedCall(call);
-    runs.fail(call.id, error);
-    throw error;
-  }
-}
-
-type Execute = (args: unknown, options?: { readonly toolCallId?: string }) => unknown;
-type Tools = Record<string, { execute?: Execute }>;
-
-/** The tools of one run, whose executions are runs. */
-function followTools(tools: Tools): Tools {
-  return Object.fromEntries(
-    Object.entries(tools).map(([name, tool]) => {
-      const { execute } = tool;
-      if (execute === undefined) return [name, tool];
-      const traced: Execute = (args, options) =>
-        callTool(name, args, options?.toolCallId, () => execute(args, options));
-      return [name, { ...tool, execute: traced }];
-    }),
   );
+  replace(engine, 'executeStep', (execute, args) => {
+    const { step, prevOutput } = args[0] as unknown as { readonly step: Step; readonly prevOutput: unknown };
+    const agent = step.__agentRef;
+    for (const member of [step, agent]) follow(member, undefined);
+    // A workflow that is a step, and an agent, is a run of its own.
+    if (isFollowableWorkflow(step) || (agent !== undefined && agent.id === step.id)) return execute(args);
+    const isTool = step.component === 'TOOL';
+    return runStep(
+      begin(undefined, (around) => (isTool ? toolRun(step.id, prevOutput, undefined) : agentRun(step.id, around))),
+      () => execute(args),
+      (returned) => (isTool ? toolStepOutcome : stepOutcome)((returned as { readonly result: StepResult }).result),
+    );
+  });
 }
 
-async function callTool(
-  name: string,
-  args: unknown,
-  callId: string | undefined,
-  work: () => unknown,
-): Promise<unknown> {
-  const id = randomUUID();
-  runs.begin({ id, describe: () => toolRun(name, args, callId) });
-  try {
-    const result = await runs.inside(id, work);
-    // Mastra gives a tool's error to the model as its result.
-    runs.end(id, result instanceof Error ? errorOutcome(result) : toolOutcome(result));
-    return result;
-  } catch (error) {
-    runs.fail(id, error);
-    throw error;
-  }
+interface Step {
+  readonly id: string;
+  readonly component?: string;
+  /** The agent that is the step. */
+  readonly __agentRef?: { readonly id: string };
 }

@@ -1,15 +1,18 @@
 import {
   agentSpan,
+  errorOutcome,
   modelCallSpan,
+  toolOutcome,
   toolSpan,
   type ActiveAgent,
   type FrameworkRun,
   type ModelCallAnswer,
+  type SpanOutcome,
 } from '@agent-lightning/core';
 
-type Run = FrameworkRun<undefined>;
+export type Run = FrameworkRun<undefined>;
 
-/** An agent's run: its id, and its path from the outermost agent. */
+/** The run of an agent, a workflow or a step: its id, and its path from the outermost one. */
 export function agentRun(id: string, around: ActiveAgent | undefined): Run {
   const outer = around?.names[1] ?? around?.names[0];
   const names = outer === undefined ? [id] : [id, `${outer}/${id}`];
@@ -19,6 +22,25 @@ export function agentRun(id: string, around: ActiveAgent | undefined): Run {
 /** A tool's execution; also that of an agent or a workflow that is used as a tool. */
 export function toolRun(name: string, args: unknown, callId: string | undefined): Run {
   return { span: toolSpan({ name, arguments: args, callId }), detail: undefined };
+}
+
+/** What Mastra says of a workflow or a step that has ended. */
+export interface StepResult {
+  readonly status: string;
+  readonly output?: unknown;
+  readonly error?: unknown;
+}
+
+/** A workflow or a step that is suspended waits: that is control flow. */
+export function stepOutcome({ status, error }: StepResult): SpanOutcome {
+  if (status === 'failed') return errorOutcome(error);
+  if (status === 'canceled' || status === 'tripwire') return errorOutcome(`the workflow ended as ${status}`);
+  return status === 'success' ? {} : { status: { code: 'unset' } };
+}
+
+/** A tool that is a step. */
+export function toolStepOutcome(result: StepResult): SpanOutcome {
+  return result.status === 'success' ? toolOutcome(result.output) : stepOutcome(result);
 }
 
 /** A model call of an agent. */

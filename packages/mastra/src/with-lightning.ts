@@ -5,7 +5,7 @@ import {
   installFetchRedirect,
   type AgentOptions,
 } from '@agent-lightning/core';
-import { follow, isFollowable } from './listener.ts';
+import { follow, isFollowableAgent, isFollowableWorkflow } from './listener.ts';
 
 /** Mastra's `Agent`. */
 export interface AgentLike {
@@ -14,42 +14,53 @@ export interface AgentLike {
   stream: (...args: never[]) => unknown;
 }
 
+/** Mastra's `Workflow`. */
+export interface WorkflowLike {
+  readonly id: string;
+  createRun: (...args: never[]) => unknown;
+}
+
 /** An instance of `Mastra`. */
 export interface MastraLike {
   listAgents(): object;
 }
 
 /**
- * Makes an agent, or all agents of a Mastra instance, trainable: the same object, which inside a rollout is traced and has the model
- * calls of the agents that `agentMatch` selects answered by the policy: their own and those of their sub-agents. Outside a
- * rollout it does what it did before.
+ * Makes an agent, a workflow, or all of both of a Mastra instance trainable: the same object, which inside a rollout is traced and
+ * has the model calls of the agents that `agentMatch` selects answered by the policy: their own, those of their sub-agents, and
+ * those of a workflow's steps. Outside a rollout it does what it did before.
  * @throws {AdapterError} `adapter-unsupported` for something else, or a Mastra that cannot be followed
  * @throws {ConfigurationError} `option-invalid` when `agentMatch` is not a regular expression
  */
-export function withLightning<const Wrapped extends AgentLike | MastraLike>(
+export function withLightning<const Wrapped extends AgentLike | WorkflowLike | MastraLike>(
   wrapped: Wrapped,
   options: AgentOptions = {},
 ): Wrapped {
   const checked = agentOptions(options);
-  const agents = isFollowable(wrapped) ? [wrapped] : agentsOf(wrapped);
+  const members = isFollowable(wrapped) ? [wrapped] : membersOf(wrapped);
   installFetchRedirect();
-  for (const agent of agents) {
-    if (!isFollowable(agent)) throw unsupported(agent);
-    follow(agent, checked);
+  for (const member of members) {
+    if (!isFollowable(member)) throw unsupported(member);
+    follow(member, checked);
   }
   return wrapped;
 }
 
-function agentsOf(wrapped: unknown): readonly unknown[] {
-  const { listAgents, getAgent } = (wrapped ?? {}) as { readonly listAgents?: unknown; readonly getAgent?: unknown };
-  if (typeof listAgents !== 'function' || typeof getAgent !== 'function') throw unsupported(wrapped);
-  return Object.values((wrapped as MastraLike).listAgents());
+function isFollowable(member: unknown): boolean {
+  return isFollowableAgent(member) || isFollowableWorkflow(member);
+}
+
+function membersOf(wrapped: unknown): readonly unknown[] {
+  const mastra = (wrapped ?? {}) as { listAgents?(): object; listWorkflows?(): object };
+  if (typeof mastra.listAgents !== 'function' || typeof mastra.listWorkflows !== 'function') throw unsupported(wrapped);
+  return [...Object.values(mastra.listAgents()), ...Object.values(mastra.listWorkflows())];
 }
 
 function unsupported(what: unknown): AdapterError {
   const isObject = typeof what === 'object' && what !== null;
   const shown = isObject ? (what.constructor?.name ?? 'an object') : describeValue(what);
-  return new AdapterError(`withLightning takes an Agent or a Mastra instance of @mastra/core ^1.16; got ${shown}`, {
-    code: 'adapter-unsupported',
-  });
+  return new AdapterError(
+    `withLightning takes an Agent, a Workflow or a Mastra instance of @mastra/core ^1.16; got ${shown}`,
+    { code: 'adapter-unsupported' },
+  );
 }

@@ -1,34 +1,10 @@
-import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
-import { attributeNames, type SpanInput } from '@agent-lightning/core';
-import { startModelServer, startTestRollout, type ModelServer } from '@agent-lightning/testing';
+import { attributeNames } from '@agent-lightning/core';
+import { startTestRollout, type ModelServer } from '@agent-lightning/testing';
 import { Agent } from '@mastra/core/agent';
 import { Mastra } from '@mastra/core/mastra';
-import { createStep, createWorkflow } from '@mastra/core/workflows';
-import { afterEach, describe, expect, it } from 'vitest';
-import { z } from 'zod';
+import { describe, expect, it } from 'vitest';
 import { withLightning } from '../src/index.ts';
-
-const open: ModelServer[] = [];
-afterEach(async () => {
-  await Promise.all(open.splice(0).map((server) => server.close()));
-});
-
-async function startServer(name: string): Promise<ModelServer> {
-  const server = await startModelServer({
-    respond: (_request, call) => ({ id: `${name}-${call.index}`, content: `${name} says` }),
-  });
-  open.push(server);
-  return server;
-}
-
-const modelAt = (server: ModelServer) =>
-  createOpenAICompatible({ name: 'own', baseURL: server.baseUrl, apiKey: 'own-key' })('own-model') as never;
-
-const agentOf = (id: string, model: unknown): Agent =>
-  new Agent({ id, name: id, instructions: `You are ${id}.`, model: model as never });
-
-const namesOf = (spans: readonly SpanInput[]): unknown[] =>
-  spans.map(({ attributes }) => (attributes[attributeNames.agentNames] as string[])[0]).toSorted();
+import { agentOf, modelAt, startServer } from './__fixtures__/agents.ts';
 
 describe('withLightning of Mastra', () => {
   it('gives back the same object', async () => {
@@ -62,41 +38,6 @@ describe('withLightning of Mastra', () => {
     expect(policy.calls.map(({ body }) => (body as { model: string }).model)).toEqual([rollout.scope.llm?.model]);
   });
 
-  it('selects among the agents of a workflow with parallel and nested steps', async () => {
-    const [own, policy] = [await startServer('own'), await startServer('policy')];
-    const [plan, left, right] = ['plan', 'left', 'right'].map((id) => agentOf(id, modelAt(own))) as [
-      Agent,
-      Agent,
-      Agent,
-    ];
-    const agents = { plan, left, right };
-    const inputSchema = z.object({ q: z.string() });
-    const step = (id: keyof typeof agents) =>
-      createStep({
-        id,
-        inputSchema,
-        outputSchema: inputSchema,
-        execute: async ({ inputData }) => ({ q: (await agents[id].generate(inputData.q)).text }),
-      });
-    const nested = createWorkflow({ id: 'nested', inputSchema, outputSchema: inputSchema }).then(step('plan')).commit();
-    // Mastra's own types of a workflow do not fit its step under exactOptionalPropertyTypes.
-    const nestedStep = nested as unknown as ReturnType<typeof step>;
-    const main = createWorkflow({ id: 'main', inputSchema, outputSchema: z.any() })
-      .then(nestedStep)
-      .parallel([step('left'), step('right')])
-      .commit();
-    const mastra = new Mastra({ agents, workflows: { main }, logger: false });
-    withLightning(mastra, { agentMatch: /plan|left/ });
-    const rollout = startTestRollout(policy.baseUrl);
-    const result = await rollout.run(async () =>
-      (await mastra.getWorkflow('main').createRun()).start({ inputData: { q: 'q' } }),
-    );
-    expect(result.status).toBe('success');
-    expect([policy.calls.length, own.calls.length]).toEqual([2, 1]);
-    expect(namesOf(await rollout.spans('agent'))).toEqual(['left', 'plan', 'right']);
-    expect(namesOf(await rollout.spans('model_call'))).toEqual(['left', 'plan', 'right']);
-  });
-
   it('follows the sub-agents of an agent, under the tool that calls them', async () => {
     const [own, policy] = [await startServer('own'), await startServer('policy')];
     policy.respondWith((request, call) =>
@@ -119,7 +60,7 @@ describe('withLightning of Mastra', () => {
 
   it('refuses what is neither an agent nor a Mastra instance, and a pattern that is none', async () => {
     const agent = agentOf('a', modelAt(await startServer('own')));
-    expect(() => withLightning({ id: 'a' } as never)).toThrow(/takes an Agent or a Mastra instance/);
+    expect(() => withLightning({ id: 'a' } as never)).toThrow(/takes an Agent, a Workflow or a Mastra instance/);
     expect(() => withLightning(agent, { agentMatch: 'a' as never })).toThrow(/agentMatch must be/);
   });
 });

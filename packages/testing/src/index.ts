@@ -68,5 +68,13 @@ export {
   type FunctionToolSpec,
   type OwnModel,
 } from './adapter/adapter-under-test.ts';
-export { agentNamesOf, parentSpanOf } from './adapter/scripted-agents.ts';
+export {
+  agentNamesOf,
+  instructionsOf,
+  parentSpanOf,
+  scriptAgents,
+  type AgentScript,
+  type AgentTurn,
+} from './adapter/scripted-agents.ts';
+export { outlineTrace, type OutlineOptions } from './adapter/outline-trace.ts';
 export { startTestRollout, type TestRollout } from './adapter/test-rollout.ts';

@@ -2,13 +2,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import {
-  installFetchRedirect,
-  registerCallerResolver,
-  runInSpan,
-  wireHeaders,
-  type ActiveAgent,
-} from '../../src/index.ts';
+import { installFetchRedirect, runInSpan, wireHeaders, type ActiveAgent } from '../../src/index.ts';
 import { startRollout, type TestRollout } from './test-rollout.ts';
 
 interface Received {
@@ -149,20 +143,6 @@ describe('the redirect', () => {
       traceparent: expect.stringContaining(spanId),
     });
     expect(gateway.received[0]?.headers).not.toHaveProperty(wireHeaders.agentNames);
-  });
-
-  it('asks the adapters who is calling where no span says so', async () => {
-    const [own, gateway] = [await startServer('own'), await startServer('gateway')];
-    const rollout = await startRollout(gateway);
-    cleanups.push(
-      registerCallerResolver(() => undefined),
-      registerCallerResolver((scope) => (scope === rollout.scope ? { names: ['resolved'], spanId } : undefined)),
-    );
-    await rollout.run(() => fetch(url(own.origin), post));
-    expect(gateway.received[0]?.headers).toMatchObject({
-      [wireHeaders.agentNames]: '%5B%22resolved%22%5D',
-      traceparent: expect.stringContaining(spanId),
-    });
   });
 
   it.each(['the attempt’s end', 'the caller'])('is aborted by %s', async (who) => {

@@ -66,6 +66,7 @@ export const adapterScenarios = [
   'two runs interleaved',
   '20 concurrent runs',
   'outside a rollout',
+  'production mode',
 ] as const;
 
 export type AdapterScenario = (typeof adapterScenarios)[number];

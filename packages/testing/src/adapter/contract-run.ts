@@ -54,9 +54,22 @@ export async function expectTrace(
   golden: readonly string[],
 ): Promise<void> {
   const spans = await rollout.spans();
+  expectSpans(adapter, spans, golden);
+  if (policy !== undefined) expectPlacedCalls(spans, rollout, policy);
+}
+
+/** Spans, wherever they were kept, are the golden trace. */
+export function expectSpans(adapter: AdapterUnderTest, spans: readonly SpanInput[], golden: readonly string[]): void {
   expect(outlineTrace(spans, { agents: scenarioAgents, layers: adapter.layers ?? [] })).toEqual(golden);
   expectNames(spans);
-  if (policy !== undefined) expectPlacedCalls(spans, rollout, policy);
+}
+
+/** The requests that a server got, without what differs from one connection to the next. */
+export function requestsOf(server: ModelServer): readonly unknown[] {
+  return server.calls.map(({ method, path, headers, body }) => {
+    const { host: _host, connection: _connection, 'content-length': _length, ...rest } = headers;
+    return [method, path, rest, body];
+  });
 }
 
 /** A model call goes by the name of the agent around it. */

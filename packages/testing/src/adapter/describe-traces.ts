@@ -1,6 +1,7 @@
 import { expect } from 'vitest';
 import type { AdapterUnderTest } from './adapter-under-test.ts';
 import { buildAgent, expectTrace, startPolicyRollout, type ContractServers } from './contract-run.ts';
+import { productionMode } from './describe-production.ts';
 import { goldenTraces } from './golden-traces.ts';
 import {
   failingToolAgent,
@@ -115,4 +116,5 @@ export const traceScenarios: Readonly<Record<keyof typeof goldenTraces, Scenario
   'tool error': golden('tool error', failingToolAgent),
   'agentMatch subset': agentMatchSubset,
   'tracing only': tracingOnly,
+  'production mode': productionMode,
 };

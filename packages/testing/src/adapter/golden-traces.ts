@@ -83,4 +83,12 @@ export const goldenTraces: Readonly<Record<TraceScenario, readonly string[]>> = 
     '    message looking up k1',
     '  model_call own/assistant/2',
   ],
+  'production mode': [
+    'agent assistant',
+    '  model_call own/assistant/1',
+    '  tool_call lookup {"key":"k1"} → value of k1',
+    '    message looking up k1',
+    '  model_call own/assistant/2',
+    'reward reward',
+  ],
 };

@@ -1,9 +1,8 @@
 import { matchesAgent } from '../agent-match.ts';
-import { activeSpan } from '../active-span.ts';
+import { activeSpan, type ActiveSpan } from '../active-span.ts';
 import { formatTraceParent } from '../identifiers.ts';
 import { currentRollout, type RolloutScope } from '../rollout-scope.ts';
 import { wireHeaders } from '../wire-headers.ts';
-import { resolveCaller, type Caller } from './caller.ts';
 import { placeCall, redirectCall } from './redirected-call.ts';
 
 type Fetch = typeof fetch;
@@ -61,19 +60,21 @@ function redirectInRollout(original: Fetch, scope: RolloutScope, call: FetchArgu
   const path = modelPath.exec(url)?.[1];
   const method = init?.method ?? (input instanceof Request ? input.method : 'GET');
   if (llm === undefined || path === undefined || method.toUpperCase() !== 'POST') return original(...call);
-  const caller = resolveCaller(scope);
+  const span = activeSpan(scope);
   // A call that the agent itself aims at the endpoint keeps its key and body, and gains its place in the trace.
   const isAimed = url.startsWith(`${llm.baseUrl}/`);
-  if (!isAimed && (caller === undefined || !matchesAgent(caller.names, caller.agentMatch))) return original(...call);
-  const place = { headers: callHeaders(scope, caller), signal };
+  if (!isAimed && (span?.agent === undefined || !matchesAgent(span.agent.names, span.agent.agentMatch)))
+    return original(...call);
+  const place = { headers: callHeaders(scope, span), signal };
   if (isAimed) return original(input, { ...init, ...placeCall(call, place) });
   return redirectCall(call, path, llm, place).then((redirected) => original(...redirected));
 }
 
-function callHeaders(scope: RolloutScope, caller: Caller | undefined): Record<string, string> {
-  const spanId = caller?.spanId ?? activeSpan(scope)?.spanId;
+function callHeaders({ recorder }: RolloutScope, span: ActiveSpan | undefined): Record<string, string> {
+  if (span === undefined) return {};
+  const names = span.agent && encodeURIComponent(JSON.stringify(span.agent.names));
   return {
-    ...(caller !== undefined && { [wireHeaders.agentNames]: encodeURIComponent(JSON.stringify(caller.names)) }),
-    ...(spanId !== undefined && { [wireHeaders.traceParent]: formatTraceParent(scope.recorder.traceId, spanId) }),
+    ...(names !== undefined && { [wireHeaders.agentNames]: names }),
+    [wireHeaders.traceParent]: formatTraceParent(recorder.traceId, span.spanId),
   };
 }
