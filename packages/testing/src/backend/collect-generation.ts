@@ -1,5 +1,6 @@
 /** A generation as a whole, for tests that do not care how it arrived. */
 import type { GenerateRequest, SamplingEngine } from '@agent-lightning/core';
+import { expect } from 'vitest';
 
 export interface CollectedChoice {
   readonly text: string;
@@ -62,4 +63,24 @@ export async function collectGeneration(
 function requireReason(reason: 'stop' | 'length' | undefined, choice: number): 'stop' | 'length' {
   if (reason === undefined) throw new TypeError(`choice ${choice} never finished`);
   return reason;
+}
+
+/**
+ * Expects one generation twice: the same prompt, tokens, text and ends; log-probabilities as near as two computations of one
+ * number are, since what else runs beside a call may change how its sums are rounded.
+ */
+export function expectSameGeneration(
+  actual: CollectedGeneration,
+  expected: CollectedGeneration,
+  tolerance: number,
+): void {
+  const withoutNumbers = ({ prompt, choices }: CollectedGeneration): object => ({
+    prompt,
+    choices: choices.map(({ text, tokens, reason }) => ({ text, tokens, reason })),
+  });
+  expect(withoutNumbers(actual)).toEqual(withoutNumbers(expected));
+  const numbers = actual.choices.flatMap((choice) => choice.logprobs);
+  expected.choices
+    .flatMap((choice) => choice.logprobs)
+    .forEach((value, index) => expect(Math.abs(value - (numbers[index] ?? Number.NaN))).toBeLessThan(tolerance));
 }
