@@ -1,5 +1,5 @@
 import { attributeNames, type JsonValue } from '@agent-lightning/core';
-import { ChatTemplate } from '@agent-lightning/embedded';
+import { ChatTemplate } from '@agent-lightning/text';
 import { createRandom, toolChat } from '@agent-lightning/example-kit';
 import { withLightning } from '@agent-lightning/openai-agents';
 import { startModelServer, startTestRollout, type ChatRequest, type ModelServer } from '@agent-lightning/testing';
@@ -34,7 +34,7 @@ async function agentThatHears(...replies: (string | ReturnType<typeof calls>)[])
 }
 
 const requestOf = (call: number) => server!.calls[call]!.body as unknown as ChatRequest;
-const template = new ChatTemplate(toolChat.template, {});
+const template = new ChatTemplate({ template: toolChat.template, name: 'the kit' }, {});
 
 describe('the agent', () => {
   it('calls the calculator and answers', async () => {
