@@ -1,6 +1,6 @@
 /**
  * The eight kinds of word problem: how each is told, and which expression solves it. Every number in a problem and every
- * result is from 2 to 99, so that the example's tokenizer has a token for it.
+ * result is from 2 to 99, so that the example's tokenizer has one token for nearly each of them.
  */
 import { pick, type Random } from '@agent-lightning/example-kit';
 

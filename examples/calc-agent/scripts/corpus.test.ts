@@ -1,3 +1,4 @@
+import { loadCheckpoint } from '@agent-lightning/embedded';
 import { createRandom, pick } from '@agent-lightning/example-kit';
 import { describe, expect, it } from 'vitest';
 
@@ -59,5 +60,17 @@ describe('the corpus', () => {
     expect(share(calls, understood)).toBeGreaterThan(0.75);
     expect(share(calls, understood)).toBeLessThan(0.85);
     expect(share(ofRole('again'), understood)).toBeGreaterThan(0.9);
+  });
+});
+
+describe('the tokenizer of the starting model', () => {
+  it('has the same tokens for a number wherever it stands, and mostly one', async () => {
+    const { tokenizer } = await loadCheckpoint(`${import.meta.dirname}/../model`);
+    const encode = (text: string): string => `,${tokenizer.encode(text, false).join(',')},`;
+    const numbers = Array.from({ length: 98 }, (_, i) => String(i + 2));
+    for (const number of numbers)
+      for (const place of [`has ${number} pens`, `"(${number} + 4"`, `Answer: ${number}`])
+        expect(encode(place)).toContain(encode(number));
+    expect(numbers.filter((number) => tokenizer.encode(number, false).length > 1)).toEqual(['94', '97']);
   });
 });
