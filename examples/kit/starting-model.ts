@@ -34,6 +34,8 @@ export interface StartingModelOptions {
   readonly chat: ChatFormat;
   /** The next dialogue to learn from; all that is random in it comes from `random`. */
   readonly nextDialogue: (random: Random) => Dialogue;
+  /** Numbers are tokens without the space before them, so that a number is the same token wherever it stands. @default false */
+  readonly bareNumbers?: boolean;
   /** @default 640 */
   readonly vocabularySize?: number;
   /** @default 600 */
@@ -61,6 +63,7 @@ export async function makeStartingModel({
   shape,
   chat,
   nextDialogue,
+  bareNumbers = false,
   vocabularySize = 640,
   steps = 600,
   batchSize = 64,
@@ -68,8 +71,9 @@ export async function makeStartingModel({
 }: StartingModelOptions): Promise<void> {
   const random = createRandom(seed);
   const nextDialogues = (count: number): Dialogue[] => Array.from({ length: count }, () => nextDialogue(random));
+  const texts = nextDialogues(tokenizerDialogues).flatMap(textsOf);
   const tokenizer = trainBytePairTokenizer({
-    texts: nextDialogues(tokenizerDialogues).flatMap(textsOf),
+    texts: bareNumbers ? texts.flatMap((text) => text.split(/(\d+)/)) : texts, // a pair that is never seen is never merged
     vocabularySize,
     specialTokens: chat.specialTokens,
   });

@@ -1,0 +1,63 @@
+import { createRandom, pick } from '@agent-lightning/example-kit';
+import { describe, expect, it } from 'vitest';
+
+import { calculate } from '../calculator.ts';
+import { kinds } from '../problem-kinds.ts';
+import { trainingProblems } from '../problems.ts';
+import { createExample, toolCallText, type Example } from './corpus.ts';
+
+const problems = trainingProblems(0);
+
+function examples(count: number): readonly Example[] {
+  const random = createRandom(7);
+  return Array.from({ length: count }, () => createExample(pick(problems, random), random));
+}
+
+const corpus = examples(12_000);
+const isRight = ({ role, problem, prompt, response }: Example): boolean =>
+  role === 'answer'
+    ? response === `Answer: ${String(prompt.at(-1)?.content)}`
+    : response === toolCallText(problem.expression);
+const share = (of: readonly Example[], holds: (example: Example) => boolean): number =>
+  of.filter(holds).length / of.length;
+const ofRole = (role: Example['role'], kind?: string) =>
+  corpus.filter((example) => example.role === role && (kind === undefined || example.problem.kind === kind));
+
+describe('the corpus', () => {
+  it('is the same for the same seed', () => {
+    expect(examples(50)).toEqual(corpus.slice(0, 50));
+  });
+
+  it('has one strong habit for three kinds in four, and none for the fourth', () => {
+    const right = kinds.map((kind) => [share(ofRole('first', kind), isRight), share(ofRole('answer', kind), isRight)]);
+    right.forEach(([expression, answer], i) => {
+      if (i % 4 < 2) expect(expression).toBeLessThan(0.2);
+      else expect(expression).toBeGreaterThan(0.5);
+      if (i % 4 === 2) expect(answer).toBeLessThan(0.25);
+      else expect(answer).toBeGreaterThan(0.8);
+    });
+  });
+
+  it('can be right about every kind', () => {
+    for (const kind of kinds)
+      for (const role of ['first', 'again', 'answer'] as const)
+        expect(ofRole(role, kind).some(isRight), `${role} of ${kind}`).toBe(true);
+  });
+
+  it('does better after the calculator complained', () => {
+    const understood = (example: Example): boolean => {
+      try {
+        const { arguments: said } = JSON.parse(example.response.replace(/<\/?tool_call>/g, '')) as {
+          arguments: { expression: string };
+        };
+        return Number.isFinite(calculate(said.expression));
+      } catch {
+        return false;
+      }
+    };
+    const calls = ofRole('first').filter(({ response }) => response.startsWith('<tool_call>'));
+    expect(share(calls, understood)).toBeGreaterThan(0.75);
+    expect(share(calls, understood)).toBeLessThan(0.85);
+    expect(share(ofRole('again'), understood)).toBeGreaterThan(0.9);
+  });
+});

@@ -1,0 +1,46 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+import { trainingProblems, validationProblems } from './problems.ts';
+import { train } from './train.ts';
+
+let folder: string;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'calc-agent-'));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+const quiet = () => undefined;
+
+function oneStep(air: boolean) {
+  return train({
+    air,
+    trainerOptions: {
+      seed: 1,
+      runDirectory: join(folder, air ? 'air' : 'no-air'),
+      progress: 'none',
+      logger: { info: quiet, warn: quiet, error: quiet },
+    },
+    fitOptions: { train: trainingProblems(1, 24), validation: validationProblems(1, 16), steps: 1 },
+  });
+}
+
+describe('training', () => {
+  it('samples the same with and without intermediate rewards, and learns something else from them', async () => {
+    const [air, noAir] = [await oneStep(true), await oneStep(false)];
+    for (const result of [air, noAir]) {
+      expect(result).toMatchObject({ stopReason: 'completed', steps: 1, rollouts: 16 + 24 * 8 + 16 });
+      expect(result.transitions).toBeGreaterThan(24 * 8); // some rollouts call the calculator first
+    }
+    expect(air.curve[1]?.reward).toBeGreaterThan(0);
+    expect(air.curve[1]?.reward).toBe(noAir.curve[1]?.reward);
+    const [one, other] = await Promise.all(
+      [air, noAir].map(({ modelDirectory }) => readFile(join(modelDirectory!, 'model.safetensors'))),
+    );
+    expect(one!.equals(other!)).toBe(false);
+  });
+});
