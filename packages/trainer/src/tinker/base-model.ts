@@ -11,12 +11,15 @@ export class BaseModel {
   readonly #client: TinkerClient;
   readonly #dialect: Dialect;
   readonly #name: string;
+  readonly #contextLength: number | undefined;
   #session: Promise<SamplingSession> | undefined;
 
-  constructor(client: TinkerClient, dialect: Dialect, name: string) {
+  /** @param contextLength the most tokens that the server takes, where that is known */
+  constructor(client: TinkerClient, dialect: Dialect, name: string, contextLength: number | undefined) {
     this.#client = client;
     this.#dialect = dialect;
     this.#name = name;
+    this.#contextLength = contextLength;
   }
 
   /** @throws {BackendError} `option-unsupported` where the server has no base model beside the policies */
@@ -34,6 +37,13 @@ export class BaseModel {
   /** Per row, shape (T,): log-probabilities under the base model, 0 where `lossMask` is 0. */
   async logprobs(rows: readonly TrainingRow[]): Promise<readonly Float32Array[]> {
     const session = await this.session();
+    const longest = Math.max(...rows.map((row) => row.tokens.length));
+    if (this.#contextLength !== undefined && longest >= this.#contextLength) {
+      throw new BackendError(
+        `A row of ${longest} tokens cannot be measured under the base model: the server samples one token after it, and takes ${this.#contextLength} in all. Give a contextLength below ${this.#contextLength}.`,
+        { code: 'context-exceeded' },
+      );
+    }
     const results: Float32Array[] = [];
     let next = 0;
     const work = async (): Promise<void> => {

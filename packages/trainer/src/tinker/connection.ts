@@ -54,6 +54,10 @@ export interface Connection {
  */
 export async function connect(options: ConnectOptions): Promise<Connection> {
   const { http, dialect, logger, timeoutMs, retryForMs, signal } = options;
+  if (http.apiKey !== undefined && isReadable(http.url))
+    logger.warn(
+      `the key of the training server travels to ${http.url} as it is: put TLS in front of it, and give an https URL`,
+    );
   const client = new TinkerClient({ http, clock: options.clock ?? systemClock, logger, timeoutMs, retryForMs, signal });
   const what = 'get_server_capabilities';
   const capabilities = await client.call('GET', `/api/v1/${what}`, undefined, { what, missing: 'backend-failed' });
@@ -63,7 +67,8 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
   const extensions = isObject(worker) ? worker : {};
   const text = await loadText(options.tokenizer);
   const config = await readConfig(text.directory);
-  const contextLength = resolveContextLength(options.contextLength, maxContextLength, config, text.directory);
+  const served = maxContextLength ?? positiveOf(config['max_position_embeddings']);
+  const contextLength = resolveContextLength(options.contextLength, served, dialect, text.directory);
   const parts = {
     client,
     dialect,
@@ -77,12 +82,18 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
     losses: lossesOf(extensions, dialect),
     takesMask: extensions['mask'] === true,
     loadsInPlace: extensions['load_in_place'] === true,
-    base: new BaseModel(client, dialect, name),
+    base: new BaseModel(client, dialect, name, served),
     description: `${name} on ${dialect.title} at ${http.url}${describeWorker(extensions)}`,
   };
   const publisher = await (options.createPublisher?.(parts) ??
     new EnginePublisher({ ...parts, vocabularySize: parts.limits.vocabularySize }));
   return { ...parts, publisher };
+}
+
+/** Whether others on the way can read what is sent there. */
+function isReadable(url: string): boolean {
+  const { protocol, hostname } = new URL(url);
+  return protocol === 'http:' && !/^(?:localhost|127\.[\d.]+|\[::1\])$/.test(hostname);
 }
 
 function chooseModel(
@@ -104,16 +115,17 @@ function chooseModel(
 function resolveContextLength(
   asked: number | undefined,
   served: number | undefined,
-  config: JsonObject,
+  { servesBase }: Dialect,
   directory: string,
 ): number {
   if (asked !== undefined && served !== undefined && asked > served) {
-    throw new ConfigurationError(`contextLength is ${asked}, and the server takes at most ${served} tokens.`, {
+    throw new ConfigurationError(`contextLength is ${asked}, and the model takes at most ${served} tokens.`, {
       code: 'option-invalid',
     });
   }
-  const length = asked ?? served ?? positiveOf(config['max_position_embeddings']);
-  if (length !== undefined) return length;
+  if (asked !== undefined) return asked;
+  // Measuring a sequence under the base model samples one token after it, which must fit too.
+  if (served !== undefined) return servesBase ? served - 1 : served;
   throw new ConfigurationError(
     `Neither the server nor ${directory} says how many tokens the model takes; give contextLength.`,
     { code: 'option-invalid' },

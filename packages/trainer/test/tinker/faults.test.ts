@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { TrainablePolicy } from '@agent-lightning/core';
 import type { FakeDialect, TinkerCall, TinkerFault } from '@agent-lightning/testing';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { openFake, someRows, type FakeSetup, type FakeSetupOptions } from './fake-backend.ts';
+import { openFake, rowOf, someRows, type FakeSetup, type FakeSetupOptions } from './fake-backend.ts';
 import { createTinyModel } from './tiny-model.ts';
 
 let root: string;
@@ -281,5 +281,17 @@ describe('a queue', () => {
     failRoute('retrieve_future', { type: 'not-ready', queueState: 'paused_capacity' }, 4);
     await policy.forward(someRows);
     expect(setup.log.filter((line) => line.includes('paused_capacity'))).toHaveLength(1);
+  });
+});
+
+describe('the base model', () => {
+  it('names a row that leaves no room for the token that measuring it samples', async () => {
+    await open('worker');
+    await policy.forwardBase([rowOf(...Array.from({ length: 95 }, () => 1))]);
+    const tooLong = policy.forwardBase([rowOf(...Array.from({ length: 96 }, () => 1))]);
+    await expect(tooLong).rejects.toMatchObject({
+      code: 'context-exceeded',
+      message: expect.stringContaining('contextLength below 96'),
+    });
   });
 });
