@@ -107,24 +107,24 @@ def _serve(options: argparse.Namespace) -> int:
 
     from agent_lightning_worker.errors import WorkerError  # from here on torch is needed, which takes seconds
     from agent_lightning_worker.server import WorkerServer
-    from agent_lightning_worker.startup import create_service
+    from agent_lightning_worker.startup import create_worker
 
     try:
-        service = create_service(options)
+        worker = create_worker(options)
     except WorkerError as error:
         raise _Refusal(str(error)) from error
     try:
-        server = WorkerServer((options.host, options.port), service, key, options.max_body * 2**20)
+        server = WorkerServer((options.host, options.port), worker, key, options.max_body * 2**20)
     except OSError as error:
         raise _Refusal(f"--host {options.host} --port {options.port}: {error.strerror}") from error
-    service.start()
+    worker.start()
     threading.Thread(target=server.serve_forever, daemon=True).start()
     host, port = server.server_address[:2]
     print(json.dumps({"listening": f"http://{host}:{port}", "pid": os.getpid()}), flush=True)
     while not ending.wait(1.0):
-        service.expire()
+        worker.expire()
     log.info("ending: the operation at hand is finished first")
-    service.stop()
+    worker.stop()
     server.shutdown()
     server.wait_for_answers()
     return 0

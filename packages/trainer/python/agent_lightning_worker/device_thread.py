@@ -4,6 +4,7 @@ import logging
 import queue
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -20,7 +21,7 @@ class DeviceThread:
     def __init__(self, sampler: Sampler) -> None:
         self._sampler = sampler
         self._queue: queue.Queue[Operation | None] = queue.Queue()
-        self._stopping = False
+        self._stopping, self._ended = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="device")
 
     def start(self) -> None:
@@ -28,35 +29,42 @@ class DeviceThread:
 
     def submit(self, operation: Callable[[], dict[str, Any]], settle: Callable[[dict[str, Any]], None]) -> None:
         """Queues an operation; `settle` gets its result, or its failure as a body with `error` and `category`."""
-        self._queue.put((operation, settle))
+        self._put((operation, settle))
 
     def wake(self) -> None:
         """To be called after the sampler was given something."""
-        self._queue.put(None)
+        self._put(None)
 
     def stop(self) -> None:
-        """Finishes the operation at hand; what waits or is being sampled fails."""
-        self._stopping = True
+        """Finishes the operation at hand; what waits, is being sampled or comes later fails."""
+        self._stopping.set()
         self._queue.put(None)
         self._thread.join()
 
+    def _put(self, item: Operation | None) -> None:
+        self._queue.put(item)
+        if self._ended.is_set():
+            self._give_up()
+
     def _run(self) -> None:
-        while not self._stopping:
-            try:
+        while not self._stopping.is_set():
+            item = None
+            with suppress(queue.Empty):
                 item = self._queue.get(block=not self._sampler.busy)
-            except queue.Empty:
-                item = None
-            if item is not None and not self._stopping:
+            if item is not None:
                 self._execute(*item)
-            elif item is not None:
-                self._queue.put(item)
-            if self._sampler.busy and not self._stopping:
+            if self._sampler.busy and not self._stopping.is_set():
                 self._sampler.step(describe)
+        self._ended.set()
+        self._give_up()
+
+    def _give_up(self) -> None:
         stopped = WorkerError("the worker was stopped before it came to this", category="server", code="stopped")
         self._sampler.fail_all(stopped)
-        while not self._queue.empty():
-            if (item := self._queue.get()) is not None:
-                item[1](stopped.body())
+        with suppress(queue.Empty):
+            while True:
+                if (item := self._queue.get_nowait()) is not None:
+                    item[1](stopped.body())
 
     @staticmethod
     def _execute(operation: Callable[[], dict[str, Any]], settle: Callable[[dict[str, Any]], None]) -> None:

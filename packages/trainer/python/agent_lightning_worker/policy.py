@@ -160,7 +160,7 @@ def run_batches(
 
 
 def collect(data: Sequence[Datum], outputs: list[BatchOutput], loss: float) -> PassResult:
-    """Hands the batches' numbers back to their data."""
+    """Hands the batches' numbers back to their data. @raises WorkerError code "numerics" when one is not finite"""
     logprobs = [np.zeros(len(datum), dtype=np.float32) for datum in data]
     entropy = 0.0
     for output in outputs:
@@ -170,4 +170,8 @@ def collect(data: Sequence[Datum], outputs: list[BatchOutput], loss: float) -> P
             wanted = data[index].wanted
             count = int(wanted.sum())
             logprobs[index][wanted], values = values[:count], values[count:]
+            if not np.isfinite(logprobs[index]).all():
+                raise numerics(
+                    f"data[{index}]: the model's log-probabilities are not finite; its weights have diverged"
+                )
     return PassResult(logprobs, loss, entropy, sum(int(datum.wanted.sum()) for datum in data))

@@ -1,5 +1,6 @@
 """Continuous batching over one network: every step draws one token for every sequence, and new requests join between steps."""
 
+import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from agent_lightning_worker.datum import Datum
+from agent_lightning_worker.errors import numerics
 from agent_lightning_worker.lora import Adapter, RowAdapter
 from agent_lightning_worker.network import Network
 from agent_lightning_worker.policy import Weights, collect, run_batches
@@ -40,6 +42,7 @@ class SampleRequest:
     done: Callable[[dict[str, Any]], None]
     failed: Callable[[Exception], None]
     prompt_logprobs: list[float | None] | None = None
+    error: Exception | None = None
     sequences: list["Sequence"] = field(default_factory=list)
 
     @property
@@ -165,9 +168,11 @@ class SamplingLane:
         params = [row.request.params for row in rows]
         uniforms = [uniform(row.request.params.seed, row.choice, len(row.tokens)) for row in rows]
         for row, token, logprob in zip(rows, *choose(logits, params, uniforms), strict=True):
+            if not math.isfinite(logprob):
+                row.request.error = numerics("the model's distribution is not finite; its weights have diverged")
             row.tokens.append(token)
             row.logprobs.append(logprob)
-            row.stop_reason = self._stop_reason(row)
+            row.stop_reason = self._stop_reason(row) if row.request.error is None else "error"
 
     def _stop_reason(self, row: Sequence) -> str | None:
         params = row.request.params
@@ -194,7 +199,10 @@ class SamplingLane:
             self._cache = None
         for request in ended:
             if all(row.stop_reason is not None for row in request.sequences):
-                request.done(_answer(request))
+                if request.error is None:
+                    request.done(_answer(request))
+                else:
+                    request.failed(request.error)
 
 
 def prompt_logprobs(weights: Weights, prompt: list[int], token_budget: int) -> list[float | None]:

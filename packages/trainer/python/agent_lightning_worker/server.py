@@ -1,4 +1,4 @@
-"""HTTP: keys, limits and JSON around the service's routes."""
+"""HTTP: keys, limits and JSON around the routes."""
 
 import hmac
 import json
@@ -10,10 +10,12 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from agent_lightning_worker.checkpoint_routes import list_checkpoints
 from agent_lightning_worker.errors import WorkerError
 from agent_lightning_worker.fields import Fields, parse_json
-from agent_lightning_worker.service import Service
+from agent_lightning_worker.routes import POSTS, capabilities
 from agent_lightning_worker.state_directory import KINDS, check_name
+from agent_lightning_worker.worker import Worker
 
 log = logging.getLogger(__name__)
 
@@ -24,8 +26,8 @@ class WorkerServer(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 256
 
-    def __init__(self, address: tuple[str, int], service: Service, key: str, max_body_bytes: int) -> None:
-        self.service = service
+    def __init__(self, address: tuple[str, int], worker: Worker, key: str, max_body_bytes: int) -> None:
+        self.worker = worker
         self.key = key.encode()
         self.max_body_bytes = max_body_bytes
         self._answering = 0
@@ -91,28 +93,27 @@ class Handler(BaseHTTPRequestHandler):
             self._send(500, WorkerError(f"{type(error).__name__}: {error}", category="server", code="failed").body())
 
     def _get(self, path: str) -> dict[str, Any] | None:
-        service = self.server.service
         match path.split("/"):
             case ["healthz"]:
                 return {"status": "ok"}
             case ["get_server_capabilities"]:
-                return service.capabilities()
+                return capabilities(self.server.worker)
             case ["training_runs", model_id, "checkpoints"]:
-                return {"checkpoints": service.checkpoints(model_id)}
+                return list_checkpoints(self.server.worker, model_id)
             case ["exports", model_id, name, file]:
                 return self._send_file(model_id, name, file)
         raise _not_found(self.path)
 
     def _post(self, path: str) -> dict[str, Any]:
-        route = self.server.service.posts.get(path)
+        route = POSTS.get(path)
         if route is None:
             raise _not_found(self.path)
-        return route(Fields(parse_json(self._read_body())))
+        return route(self.server.worker, Fields(parse_json(self._read_body())))
 
     def _delete(self, path: str) -> dict[str, Any]:
         match path.split("/"):
             case ["training_runs", model_id, "checkpoints", kind, name] if kind in KINDS:
-                if self.server.service.state.remove(model_id, kind, name):
+                if self.server.worker.state.remove(model_id, kind, name):
                     return {"removed": f"tinker://{model_id}/{kind}/{name}"}
         raise _not_found(self.path)
 
@@ -132,7 +133,7 @@ class Handler(BaseHTTPRequestHandler):
         return body
 
     def _send_file(self, model_id: str, name: str, file: str) -> None:
-        path = self.server.service.state.path(model_id, "exports", name) / check_name(file, "file")
+        path = self.server.worker.state.path(model_id, "exports", name) / check_name(file, "file")
         if not path.is_file():
             raise _not_found(self.path)
         with path.open("rb") as source:

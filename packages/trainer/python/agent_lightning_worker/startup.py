@@ -1,4 +1,4 @@
-"""From the command line's options to a service that is ready to start."""
+"""From the command line's options to a worker that is ready to start."""
 
 import argparse
 import logging
@@ -11,13 +11,13 @@ from transformers.utils.logging import disable_progress_bar
 from agent_lightning_worker.errors import WorkerError
 from agent_lightning_worker.network import Network, load_network
 from agent_lightning_worker.sampling_lane import SamplingLimits
-from agent_lightning_worker.service import Service, ServiceOptions
 from agent_lightning_worker.state_directory import StateDirectory
+from agent_lightning_worker.worker import Worker, WorkerOptions
 
 log = logging.getLogger(__name__)
 
 
-def create_service(options: argparse.Namespace) -> Service:
+def create_worker(options: argparse.Namespace) -> Worker:
     """@raises WorkerError when model, device or state directory cannot be used"""
     if options.threads is not None:
         torch.set_num_threads(options.threads)
@@ -33,7 +33,7 @@ def create_service(options: argparse.Namespace) -> Service:
     if options.max_context is not None and options.max_context > limit:
         raise WorkerError(f"--max-context {options.max_context} is more than the model's {limit} positions")
     directory = options.model.resolve()
-    service_options = ServiceOptions(
+    worker_options = WorkerOptions(
         model_name=options.model_name or directory.name,
         model_directory=directory,
         max_context=options.max_context or limit,
@@ -42,7 +42,7 @@ def create_service(options: argparse.Namespace) -> Service:
         session_timeout_seconds=options.session_timeout,
         sampling=SamplingLimits(options.sampler_rows, int(options.sampler_memory * 2**30), options.token_budget),
     )
-    return Service(network, tokenizer, _end_tokens(network), StateDirectory(options.state_dir), service_options)
+    return Worker(network, tokenizer, _end_tokens(network), StateDirectory(options.state_dir), worker_options)
 
 
 def _device(name: str) -> torch.device:

@@ -38,7 +38,9 @@ def choose(
     thresholds = torch.tensor(uniforms, dtype=torch.float64, device=logits.device)[:, None] * cumulative[:, -1:]
     drawn = torch.searchsorted(cumulative, thresholds, right=True)[:, 0]
     greedy = torch.tensor([row.temperature == 0 for row in params], device=logits.device)
-    tokens = torch.where(greedy, logits.argmax(-1), drawn)
+    tokens = torch.where(
+        greedy, logits.argmax(-1), drawn.clamp(max=logits.shape[1] - 1)
+    )  # beyond it where logits are NaN
     return tokens.tolist(), logprobs.gather(1, tokens[:, None])[:, 0].tolist()
 
 

@@ -7,6 +7,7 @@ import torch
 from helpers import policy, rows, spec
 
 from agent_lightning_worker.datum import Datum
+from agent_lightning_worker.errors import WorkerError
 from agent_lightning_worker.losses import ClipBounds
 from agent_lightning_worker.network import wrap
 from agent_lightning_worker.optimizer import AdamParams
@@ -72,8 +73,8 @@ def test_the_same_seed_gives_the_same_tokens_whatever_is_batched_beside_it():
         second.optim_step(AdamParams(learning_rate=1e-2))
     versions = [first.snapshot(), second.snapshot(), Weights(first._network, None)]
     requests = [
-        (versions[i % 3], prompt, SamplingParams(5 + 3 * i, seed=i, temperature=0.7 + 0.1 * i), 1 + i % 3)
-        for i, prompt in enumerate(prompts(9))
+        (versions[i % 3], prompt, SamplingParams(4 + 2 * i, seed=i, temperature=0.7 + 0.1 * i), 1 + i % 3)
+        for i, prompt in enumerate(prompts(7))
     ]
     alone = [tokens_of(run([request])[0]) for request in requests]
     together = [tokens_of(answer) for answer in run(requests)]
@@ -218,3 +219,22 @@ def test_a_failure_reaches_every_request_of_the_lane_and_no_later_one():
     while sampler.busy:
         sampler.step(lambda error: error)
     assert len(answers) == 1
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_a_diverged_model_fails_alone_instead_of_sampling_nonsense(temperature):
+    sound = policy(tiny.llama())
+    diverged = Policy(sound._network, spec(), 64)
+    with torch.no_grad():
+        diverged.parameters["model.layers.0.mlp.up_proj.lora_B"].fill_(float("nan"))
+    params, answers, failures = SamplingParams(3, temperature=temperature), [], []
+    sampler = Sampler(None, GENEROUS)
+    for made in (sound, diverged):
+        sampler.add(SampleRequest(made.snapshot(), [1, 2], 2, params, False, answers.append, failures.append))
+    while sampler.busy:
+        sampler.step(raise_it)
+    assert len(answers) == 1 and [failure.code for failure in failures] == ["numerics"]
+    assert tokens_of(answers[0]) == tokens_of(run([(sound.snapshot(), [1, 2], params, 2)])[0])
+    with pytest.raises(WorkerError) as passed:
+        diverged.forward(rows())
+    assert passed.value.code == "numerics"
