@@ -77,7 +77,7 @@ async function measure(
   if (after.untrainable > 0) throw new Error(`${after.untrainable} calls were not captured whole`);
   return {
     load,
-    cpuMicrosecondsPerCall: Math.round(((after.cpuMs - before.cpuMs) * 1_000) / calls),
+    cpuMicrosecondsPerCall: Math.round(((after.cpuMs - before.cpuMs - before.collectionMs) * 1_000) / calls),
     keptBytesPerCall: Math.round((after.heapBytes - before.heapBytes) / calls),
   };
 }

@@ -137,13 +137,13 @@ export async function callEngine(call: EngineCall): Promise<void> {
   const events = release.engine.generate(generateRequest, call.signal)[Symbol.asyncIterator]();
   const inputField = call.request.input.kind === 'chat' ? 'messages' : 'prompt';
   await forEachEvent(events, call.signal, inputField, (event) => {
-    const chunks = readEvent(reading, event);
-    return chunks.length > 0 ? sink.events(chunks.map((payload) => ({ payload }))) : undefined;
+    for (const payload of readEvent(reading, event)) sink.event({ payload });
+    return sink.flush();
   });
   if (!draft.isFinished)
     throw new WireError('the engine stopped before every choice had ended', { code: 'upstream-malformed' });
   draft.usage = { inputTokens: draft.promptLength, outputTokens: draft.sampledTokens };
   if (!view.stream) return sink.json(reading.form.whole(reading.head, draft.toReply(), view, reading.pieces ?? []));
-  if (view.usage) await sink.events([{ payload: reading.form.usage(reading.head, draft.usage) }]);
+  if (view.usage) sink.event({ payload: reading.form.usage(reading.head, draft.usage) });
   return sink.endEvents();
 }
