@@ -16,6 +16,7 @@ import type { WireError } from './http/wire-error.ts';
 import { AdmissionGate, type PauseOptions } from './policies/admission-gate.ts';
 import { EndpointPool } from './policies/endpoint-pool.ts';
 import { PolicyRegistry } from './policies/policy-registry.ts';
+import { StalenessRule, type StalenessOptions } from './policies/staleness-rule.ts';
 import { probeEndpoint } from './upstream/probe.ts';
 import { wireOf } from './wires/wires.ts';
 
@@ -31,6 +32,7 @@ export class Gateway implements ModelGateway {
   readonly #pool: EndpointPool;
   readonly #log: GatewayLog;
   readonly #gate = new AdmissionGate();
+  readonly #staleness: StalenessRule;
   readonly #statistics = new StatisticsCounter();
   #listener: Listener | undefined;
   #closing: Promise<void> | undefined;
@@ -39,6 +41,7 @@ export class Gateway implements ModelGateway {
     this.#options = options;
     const { models, healthIntervalMs } = options.serving;
     this.#policies = new PolicyRegistry(models);
+    this.#staleness = new StalenessRule(options.staleness);
     this.#log = new GatewayLog(options.log);
     const onChange = (baseUrl: string, isIn: boolean): void =>
       isIn ? this.#log.info('server-joined', { server: baseUrl }) : this.#log.warn('server-left', { server: baseUrl });
@@ -48,6 +51,7 @@ export class Gateway implements ModelGateway {
       policies: this.#policies,
       pool: this.#pool,
       gate: this.#gate,
+      staleness: this.#staleness,
       statistics: this.#statistics,
       log: this.#log,
     };
@@ -101,6 +105,12 @@ export class Gateway implements ModelGateway {
   resume(): void {
     this.#log.info('resumed', {});
     this.#gate.resume();
+  }
+
+  /** How many versions a policy may move on during an attempt; holds for calls from now on, and what is not given stays. @throws {ConfigurationError} `option-invalid` */
+  setStaleness(options: StalenessOptions): void {
+    this.#staleness.set(options);
+    this.#log.info('staleness-set', { max_staleness: this.#staleness.maxStaleness });
   }
 
   /** Opens the attempt's URL and mints its key. @throws {GatewayError} `request-invalid` when it is open already */
@@ -187,6 +197,8 @@ export class Gateway implements ModelGateway {
       list: () => this.#policies.list(),
       openAttempts: () => this.#attempts.list(),
       publish: (policy, release) => this.publish(policy, release),
+      drained: (policy, version) => this.drained(policy, version),
+      setStaleness: (options) => this.setStaleness(options),
       pause: (options) => this.pause(options),
       resume: () => this.resume(),
       openAttempt: (claim) => this.openAttempt(claim),
