@@ -17,6 +17,7 @@ import { AdmissionGate, type PauseOptions } from './policies/admission-gate.ts';
 import { EndpointPool } from './policies/endpoint-pool.ts';
 import { PolicyRegistry } from './policies/policy-registry.ts';
 import { StalenessRule, type StalenessOptions } from './policies/staleness-rule.ts';
+import { shownUrl } from './upstream/http-exchange.ts';
 import { probeEndpoint } from './upstream/probe.ts';
 import { wireOf } from './wires/wires.ts';
 
@@ -43,8 +44,11 @@ export class Gateway implements ModelGateway {
     this.#policies = new PolicyRegistry(models);
     this.#staleness = new StalenessRule(options.staleness);
     this.#log = new GatewayLog(options.log);
-    const onChange = (baseUrl: string, isIn: boolean): void =>
-      isIn ? this.#log.info('server-joined', { server: baseUrl }) : this.#log.warn('server-left', { server: baseUrl });
+    const onChange = (baseUrl: string, isIn: boolean): void => {
+      const server = shownUrl(baseUrl);
+      if (isIn) this.#log.info('server-joined', { server });
+      else this.#log.warn('server-left', { server });
+    };
     this.#pool = new EndpointPool({ healthIntervalMs, probe: probeEndpoint, onChange });
     this.#calls = {
       options,
@@ -166,8 +170,10 @@ export class Gateway implements ModelGateway {
 
   #onRejected(request: IncomingMessage, error: WireError): void {
     this.#statistics.countRejected(error);
-    const fields = { method: request.method, path: request.url?.slice(0, 200), status: error.status };
-    this.#log.warn('rejected', { ...fields, code: error.wireCode, message: error.message });
+    // Without the message, which may repeat a part of the request, and the query, in which some clients put keys.
+    const path = request.url?.replace(/\?.*$/su, '').slice(0, 200);
+    const { status, wireCode: code, param } = error;
+    this.#log.warn('rejected', { method: request.method, path, status, code, param });
   }
 
   async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -210,15 +210,19 @@ describe('the operator’s routes', () => {
 describe('the log', () => {
   it('tells what happens in one entry each, and holds no key or text', async () => {
     const entries: GatewayLogEntry[] = [];
-    const { gateway, client, endpoint, finish } = await startHarness({ log: (entry) => entries.push(entry) });
+    const { gateway, client, endpoint, post, finish } = await startHarness({ log: (entry) => entries.push(entry) });
     gateway.publish('policy', { kind: 'engine', version: 4, engine: new FakeEngine() });
     await client.chat.completions.create({ ...body, messages: [{ role: 'user', content: 'canary-prompt' }] });
-    await fetch(`${endpoint.baseUrl}/models`, { headers: { authorization: 'Bearer canary-key' } });
+    await fetch(`${endpoint.baseUrl}/models?key=canary-key`, { headers: { authorization: 'Bearer canary-key' } });
+    for (const text of ['{"messages":"canary-prompt', JSON.stringify({ ...body, temperature: 'canary-prompt' })])
+      expect((await post(text)).status).toBe(400);
     await finish();
     expect(entries.map(({ event, level }) => [event, level])).toEqual([
       ['attempt-opened', 'info'],
       ['published', 'info'],
       ['call', 'info'],
+      ['rejected', 'warn'],
+      ['rejected', 'warn'],
       ['rejected', 'warn'],
       ['attempt-closed', 'info'],
     ]);
@@ -229,6 +233,7 @@ describe('the log', () => {
       wire: 'chat',
       output_tokens: 2,
     });
+    expect(entries[5]).toMatchObject({ method: 'POST', status: 400, code: 'request-invalid', param: 'temperature' });
     const text = JSON.stringify(entries);
     for (const secret of ['canary', endpoint.apiKey, 'hello world']) expect(text).not.toContain(secret);
   });

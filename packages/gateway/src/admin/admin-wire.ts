@@ -3,6 +3,7 @@ import type { OpenClaim } from '../attempts/attempt-session.ts';
 import { integerField, present } from '../chat/request-fields.ts';
 import type { JsonObject } from '../http/read-body.ts';
 import { invalidField } from '../http/wire-error.ts';
+import { shownUrl } from '../upstream/http-exchange.ts';
 import type { StalenessOptions, StaleVerdict } from '../policies/staleness-rule.ts';
 
 /** A model that the gateway serves. */
@@ -23,13 +24,11 @@ export function modelsToWire(models: readonly ModelEntry[]): readonly JsonObject
     ...(isPolicy ? { version: release.version } : {}),
     ...(release.kind === 'engine'
       ? { upstream: 'embedded' }
-      : { model: release.model, servers: [release.baseUrl, ...(release.replicas ?? [])].map(withoutCredentials) }),
+      : {
+          model: release.model,
+          servers: [release.baseUrl, ...(release.replicas ?? [])].map((address) => shownUrl(address)),
+        }),
   }));
-}
-
-function withoutCredentials(address: string): string {
-  const url = new URL(address);
-  return `${url.protocol}//${url.host}${url.pathname}`;
 }
 
 const modes: ReadonlySet<unknown> = new Set<RolloutMode>(['train', 'val', 'test']);

@@ -13,6 +13,7 @@ import { checkReply, type Untrainable } from '../chat/check-reply.ts';
 import type { ModelRequest } from '../chat/model-request.ts';
 import type { ReplyChoice } from '../chat/model-reply.ts';
 import type { RuledRequest } from '../chat/sampling-rules.ts';
+import { shownUrl } from '../upstream/http-exchange.ts';
 import type { WireName } from '../wires/wire.ts';
 import type { Caller } from './caller.ts';
 
@@ -39,8 +40,7 @@ function addWhen(attributes: Draft, name: string, value: AttributeValue | undefi
 /** The server that answered, or the first that was to be asked. */
 function upstreamOf(release: PolicyRelease, answered: URL | undefined): string {
   if (release.kind === 'engine') return 'embedded';
-  const url = answered ?? new URL(release.baseUrl);
-  return `${url.protocol}//${url.host}${url.pathname.replace(/\/(?:chat\/)?completions$/u, '')}`;
+  return shownUrl(answered ?? release.baseUrl).replace(/\/(?:chat\/)?completions$/u, '');
 }
 
 function operationOf({ input }: ModelRequest): string {

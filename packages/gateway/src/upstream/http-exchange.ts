@@ -16,8 +16,9 @@ export interface ExchangeOptions {
 const httpAgent = new HttpAgent({ keepAlive: true, maxFreeSockets: 256 });
 const httpsAgent = new HttpsAgent({ keepAlive: true, maxFreeSockets: 256 });
 
-/** The upstream's address as errors and spans may show it. */
-export function shownUrl(url: URL): string {
+/** An upstream's address as errors, spans and logs may show it: without credentials and query. */
+export function shownUrl(address: URL | string): string {
+  const url = new URL(address);
   return `${url.protocol}//${url.host}${url.pathname}`;
 }
 
