@@ -68,7 +68,7 @@ export class ReplyWriter implements ReplySink {
   /** Fails in the words of another wire. */
   failWith(error: WireError, body: JsonObject, event: string): void {
     if (this.#response.destroyed || this.#response.writableEnded) return;
-    if (this.#streaming) this.#response.end(event);
+    if (this.#streaming) this.#response.end(this.#pending + event);
     else if (this.#response.headersSent) this.#response.destroy();
     else this.json(body, error.status, error.headers);
   }

@@ -105,20 +105,21 @@ function endlessError({ url, limitBytes }: BodyOptions): WireError {
 }
 
 /**
- * Hands on a reply's body as it comes; `onRead` is called after the pieces of each read of the connection, with true when
- * the body is over.
+ * Hands on a reply's body as it comes; `onTurn` is called once for all pieces that came in one turn of the event loop, and
+ * with true when the body is over.
  * @throws {WireError} when it breaks off, stalls or grows over the limit; what the callbacks throw
  */
 export function readBody(
   reply: IncomingMessage,
   options: BodyOptions,
   onPiece: (piece: Buffer) => void,
-  onRead?: (isOver: boolean) => PieceVerdict,
+  onTurn?: (isOver: boolean) => PieceVerdict,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     let size = 0;
-    let isAwaited = false;
+    let turn: NodeJS.Immediate | undefined;
     const settle = (finish: () => void): void => {
+      clearImmediate(turn);
       reply.off('data', onData).off('end', onEnd).off('error', onError);
       // A reply that breaks after it was given up has nobody left to tell.
       reply.on('error', () => undefined);
@@ -131,10 +132,10 @@ export function readBody(
         settle(() => reject(error as Error));
       }
     };
-    const afterRead = (): void =>
+    const afterTurn = (): void =>
       guard(() => {
-        isAwaited = false;
-        const verdict = onRead?.(false);
+        turn = undefined;
+        const verdict = onTurn?.(false);
         if (verdict === undefined) return;
         if (verdict === 'enough') return settle(resolve);
         reply.pause();
@@ -148,13 +149,11 @@ export function readBody(
         size += piece.length;
         if (size > options.limitBytes) throw endlessError(options);
         onPiece(piece);
-        if (isAwaited || onRead === undefined) return;
-        isAwaited = true;
-        queueMicrotask(afterRead);
+        if (onTurn !== undefined) turn ??= setImmediate(afterTurn);
       });
     const onEnd = (): void =>
       guard(() => {
-        onRead?.(true);
+        onTurn?.(true);
         settle(resolve);
       });
     const onError = (error: unknown): void => {
