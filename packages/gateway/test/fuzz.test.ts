@@ -168,7 +168,7 @@ function post(agent: Agent, url: string, apiKey: string, body: Buffer): Promise<
 describe(`${bodies} fuzzed bodies over HTTP`, () => {
   it(
     'crash nothing and get no 5xx, on every wire, in front of an engine and of a server',
-    { timeout: 120_000 },
+    { timeout: 300_000 },
     async () => {
       const server = await startModelServer({ respond: () => ({ content: 'a b', toolCalls: [] }) });
       onStop(() => server.close());

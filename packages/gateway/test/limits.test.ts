@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
 import { connect, type AddressInfo, type Socket } from 'node:net';
-import { attributeNames as names } from '@agent-lightning/core';
+import { attributeNames as names, storeLimits } from '@agent-lightning/core';
 import { startModelServer } from '@agent-lightning/testing';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { GatewayLogEntry } from '../src/index.ts';
@@ -50,13 +50,14 @@ describe('an agent that does not read its stream', () => {
       await new Promise((resolve) => server.close(resolve));
     });
     const baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`;
-    const harness = await startHarness({ stallTimeoutMs: 300 });
+    const harness = await startHarness({ stallTimeoutMs: 1_000 });
     harness.gateway.publish('policy', { kind: 'openai', version: 1, baseUrl, model: 'm' });
     askAndNotRead(harness);
-    await until(() => harness.gateway.statistics.calls.incomplete === 1);
+    const { gateway } = harness;
+    await until(() => gateway.statistics.calls.incomplete + gateway.statistics.calls.failed === 1);
     // What the sockets between them hold, and no more.
     expect(written).toBeLessThan(endless / 10);
-    expect(harness.gateway.statistics.errors).toEqual({ cancelled: 1 });
+    expect(gateway.statistics.errors).toEqual({ cancelled: 1 });
     const [span] = await harness.finish();
     expect(span?.attributes[names.untrainable]).toContain('the agent read nothing of its reply');
   });
@@ -79,6 +80,25 @@ describe('an agent that does not read its stream', () => {
     expect(sampled).toBeLessThan(endless / 10);
     socket.destroy();
     await until(() => harness.gateway.statistics.calls.incomplete === 1);
+  });
+});
+
+describe('a call whose texts are longer than a span can hold', () => {
+  it('is answered and captured with its tokens, and the span names what was left out', async () => {
+    const long = 'y'.repeat(storeLimits.attributeCharacters);
+    const server = await startModelServer({ respond: () => ({ content: long }) });
+    onStop(() => server.close());
+    const { gateway, client, finish } = await startHarness();
+    gateway.publish('policy', { kind: 'openai', version: 1, baseUrl: server.baseUrl, model: 'm' });
+    const image = { type: 'image_url' as const, image_url: { url: `data:image/png;base64,${long}` } };
+    const asked = { ...body, messages: [{ role: 'user' as const, content: [image] }] };
+    const reply = await client.chat.completions.create(asked);
+    expect(reply.choices[0]?.message.content).toHaveLength(long.length);
+    const [span] = await finish();
+    expect(span?.attributes[names.omitted]).toEqual([names.inputMessages, names.outputMessages]);
+    expect(span?.attributes).not.toHaveProperty(names.untrainable);
+    expect(span?.tokens?.response.length).toBeGreaterThan(0);
+    expect(gateway.statistics.calls.ok).toBe(1);
   });
 });
 
