@@ -3,7 +3,7 @@ export interface GatewayLogEntry {
   /** ISO 8601. */
   readonly time: string;
   readonly level: 'info' | 'warn';
-  /** `call`, `rejected`, `published`, `routed`, `paused`, `resumed`, `attempt-opened`, `attempt-closed`, `server-left`, `server-joined`. */
+  /** `call`, `rejected`, `published`, `routed`, `staleness-set`, `paused`, `resumed`, `attempt-opened`, `attempt-closed`, `server-left`, `server-joined`. */
   readonly event: string;
   readonly [field: string]: string | number | boolean | undefined;
 }

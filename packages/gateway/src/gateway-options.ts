@@ -3,6 +3,7 @@ import { resolveSampling, type ResolvedModeSampling, type SamplingOptions } from
 import type { GatewayLogEntry } from './gateway-log.ts';
 import { isLoopback } from './http/listen.ts';
 import { resolveModels, type ModelOptions, type ResolvedModelOptions } from './policies/model-options.ts';
+import { resolveStaleness, type StalenessOptions } from './policies/staleness-rule.ts';
 
 /** What bounds model calls; shared by the gateway and `serve`. */
 export interface CallLimitOptions {
@@ -28,7 +29,7 @@ export interface CallLimits extends Required<CallLimitOptions> {
   readonly random: () => number;
 }
 
-export interface GatewayOptions extends CallLimitOptions, ModelOptions {
+export interface GatewayOptions extends CallLimitOptions, ModelOptions, StalenessOptions {
   /** Where captured calls go. */
   readonly store: Pick<LightningStore, 'appendSpans'>;
   /** @default '127.0.0.1' */
@@ -56,10 +57,14 @@ export interface GatewayOptions extends CallLimitOptions, ModelOptions {
 }
 
 export interface ResolvedGatewayOptions extends Required<
-  Omit<GatewayOptions, 'publicUrl' | 'adminKey' | 'sampling' | 'log' | keyof CallLimitOptions | keyof ModelOptions>
+  Omit<
+    GatewayOptions,
+    'publicUrl' | 'adminKey' | 'sampling' | 'log' | keyof CallLimitOptions | keyof ModelOptions | keyof StalenessOptions
+  >
 > {
   readonly limits: CallLimits;
   readonly serving: ResolvedModelOptions;
+  readonly staleness: Required<StalenessOptions>;
   readonly log: ((entry: GatewayLogEntry) => void) | undefined;
   readonly publicUrl: URL | undefined;
   readonly adminKey: string | undefined;
@@ -126,6 +131,7 @@ export function resolveGatewayOptions(options: GatewayOptions): ResolvedGatewayO
     adminKey: resolveAdminKey(options.adminKey, host),
     policy,
     serving: resolveModels(options, policy),
+    staleness: resolveStaleness(options),
     sampling: resolveSampling(options.sampling),
     seed: integer('seed', options.seed ?? 0, -Number.MAX_SAFE_INTEGER),
     writeDelayMs: integer('writeDelayMs', options.writeDelayMs ?? 50, 0, longestTimerMs),

@@ -34,14 +34,12 @@ export class StatisticsCounter {
     this.#retries += outcome.retries;
     this.#promptTokens += outcome.reply.promptTokens?.length ?? 0;
     for (const choice of outcome.reply.choices) this.#responseTokens += choice.tokens?.length ?? 0;
-    if (untrainable !== undefined)
-      this.#untrainable.set(untrainable.kind, (this.#untrainable.get(untrainable.kind) ?? 0) + 1);
-    const code = outcome.error?.wireCode;
-    if (code !== undefined) this.#errors.set(code, (this.#errors.get(code) ?? 0) + 1);
+    if (untrainable !== undefined) increment(this.#untrainable, untrainable.kind);
+    if (outcome.error !== undefined) increment(this.#errors, outcome.error.wireCode);
   }
 
   countRejected(error: WireError): void {
-    this.#rejected.set(error.wireCode, (this.#rejected.get(error.wireCode) ?? 0) + 1);
+    increment(this.#rejected, error.wireCode);
   }
 
   toStatistics(absentServers: number): GatewayStatistics {
@@ -56,6 +54,14 @@ export class StatisticsCounter {
       absentServers,
     };
   }
+}
+
+/** Upstreams name errors as they like: what they say is bounded, in number as in length. */
+const mostNames = 100;
+
+function increment(counts: Map<string, number>, name: string): void {
+  const counted = counts.has(name) || counts.size < mostNames ? name : 'other';
+  counts.set(counted, (counts.get(counted) ?? 0) + 1);
 }
 
 function family(

@@ -17,6 +17,8 @@ import { AdmissionGate, type PauseOptions } from './policies/admission-gate.ts';
 import { EndpointPool } from './policies/endpoint-pool.ts';
 import { PolicyRegistry } from './policies/policy-registry.ts';
 import type { PolicyRoutes } from './policies/policy-routes.ts';
+import { StalenessRule, type StalenessOptions } from './policies/staleness-rule.ts';
+import { shownUrl } from './upstream/http-exchange.ts';
 import { probeEndpoint } from './upstream/probe.ts';
 import { wireOf } from './wires/wires.ts';
 
@@ -32,6 +34,7 @@ export class Gateway implements ModelGateway {
   readonly #pool: EndpointPool;
   readonly #log: GatewayLog;
   readonly #gate = new AdmissionGate();
+  readonly #staleness: StalenessRule;
   readonly #statistics = new StatisticsCounter();
   #listener: Listener | undefined;
   #closing: Promise<void> | undefined;
@@ -40,15 +43,20 @@ export class Gateway implements ModelGateway {
     this.#options = options;
     const { models, healthIntervalMs } = options.serving;
     this.#policies = new PolicyRegistry(models);
+    this.#staleness = new StalenessRule(options.staleness);
     this.#log = new GatewayLog(options.log);
-    const onChange = (baseUrl: string, isIn: boolean): void =>
-      isIn ? this.#log.info('server-joined', { server: baseUrl }) : this.#log.warn('server-left', { server: baseUrl });
+    const onChange = (baseUrl: string, isIn: boolean): void => {
+      const server = shownUrl(baseUrl);
+      if (isIn) this.#log.info('server-joined', { server });
+      else this.#log.warn('server-left', { server });
+    };
     this.#pool = new EndpointPool({ healthIntervalMs, probe: probeEndpoint, onChange });
     this.#calls = {
       options,
       policies: this.#policies,
       pool: this.#pool,
       gate: this.#gate,
+      staleness: this.#staleness,
       statistics: this.#statistics,
       log: this.#log,
     };
@@ -113,6 +121,12 @@ export class Gateway implements ModelGateway {
     this.#gate.resume();
   }
 
+  /** How many versions a policy may move on during an attempt; holds for calls from now on, and what is not given stays. @throws {ConfigurationError} `option-invalid` */
+  setStaleness(options: StalenessOptions): void {
+    this.#staleness.set(options);
+    this.#log.info('staleness-set', { max_staleness: this.#staleness.maxStaleness });
+  }
+
   /** Opens the attempt's URL and mints its key. @throws {GatewayError} `request-invalid` when it is open already */
   async openAttempt(claim: OpenClaim): Promise<LlmEndpoint> {
     const { rolloutId, attemptId } = claim.attempt;
@@ -166,8 +180,10 @@ export class Gateway implements ModelGateway {
 
   #onRejected(request: IncomingMessage, error: WireError): void {
     this.#statistics.countRejected(error);
-    const fields = { method: request.method, path: request.url?.slice(0, 200), status: error.status };
-    this.#log.warn('rejected', { ...fields, code: error.wireCode, message: error.message });
+    // Without the message, which may repeat a part of the request, and the query, in which some clients put keys.
+    const path = request.url?.replace(/\?.*$/su, '').slice(0, 200);
+    const { status, wireCode: code, param } = error;
+    this.#log.warn('rejected', { method: request.method, path, status, code, param });
   }
 
   async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -197,6 +213,8 @@ export class Gateway implements ModelGateway {
       list: () => this.#policies.list(),
       openAttempts: () => this.#attempts.list(),
       publish: (policy, release) => this.publish(policy, release),
+      drained: (policy, version) => this.drained(policy, version),
+      setStaleness: (options) => this.setStaleness(options),
       pause: (options) => this.pause(options),
       resume: () => this.resume(),
       openAttempt: (claim) => this.openAttempt(claim),

@@ -4,12 +4,19 @@ export type { CallLimitOptions, GatewayOptions } from './gateway-options.ts';
 export type { GatewayLogEntry } from './gateway-log.ts';
 export type { GatewayStatistics } from './gateway-statistics.ts';
 export type { ModeSampling, SamplingOptions } from './chat/sampling-rules.ts';
-export type { ModelOptions, PassthroughModel, StaleCall, UpstreamServers } from './policies/model-options.ts';
+export type { ModelOptions, PassthroughModel, UpstreamServers } from './policies/model-options.ts';
 export type { PolicyRoutes } from './policies/policy-routes.ts';
+export type { StaleCall, StalenessOptions, StaleVerdict } from './policies/staleness-rule.ts';
 export type { PauseOptions } from './policies/admission-gate.ts';
 
 // a plain endpoint, without capture
 export { serve, type ModelEndpoint, type ServeOptions } from './serve.ts';
 
 // a gateway in another process
-export { connectGateway, type RemoteGateway, type RemoteGatewayOptions, type RemoteRelease } from './remote-gateway.ts';
+export {
+  connectGateway,
+  type RemoteGateway,
+  type RemoteGatewayOptions,
+  type RemoteRelease,
+  type RemoteStaleness,
+} from './remote-gateway.ts';

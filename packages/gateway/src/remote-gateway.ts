@@ -5,10 +5,11 @@ import {
   type LlmEndpoint,
   type ModelGateway,
 } from '@agent-lightning/core';
-import { claimToWire, endpointFromWire } from './admin/admin-wire.ts';
+import { claimToWire, endpointFromWire, stalenessToWire } from './admin/admin-wire.ts';
 import type { JsonObject } from './http/read-body.ts';
 import type { PauseOptions } from './policies/admission-gate.ts';
 import { isHttpUrl } from './policies/model-options.ts';
+import { resolveStaleness, type StaleVerdict } from './policies/staleness-rule.ts';
 
 export interface RemoteGatewayOptions {
   /** Such as `http://127.0.0.1:4100`. */
@@ -25,12 +26,23 @@ export interface RemoteRelease {
   readonly model: string;
 }
 
+/** As in the gateway's own options; a hook cannot be sent. What is not given stays as it is. */
+export interface RemoteStaleness {
+  /** Infinity for no bound. */
+  readonly maxStaleness?: number;
+  readonly onStale?: StaleVerdict;
+}
+
 /** A gateway in another process, over the same store as this one. */
 export interface RemoteGateway extends ModelGateway {
   publish(policy: string, release: RemoteRelease): Promise<void>;
   /** Resolves with the calls that were still in flight when the drain was over. */
   pause(options?: PauseOptions): Promise<number>;
   resume(): Promise<void>;
+  /** Resolves with whether this version of the policy was replaced and has no call any more; false when the time is up first. @default timeoutMs 30_000 */
+  drained(policy: string, version: number, timeoutMs?: number): Promise<boolean>;
+  /** Holds for calls from now on. @throws {ConfigurationError} `option-invalid` */
+  setStaleness(options: RemoteStaleness): Promise<void>;
 }
 
 async function readReply(reply: Response, what: string): Promise<JsonObject> {
@@ -52,13 +64,20 @@ export function connectGateway(options: RemoteGatewayOptions): RemoteGateway {
       { code: 'option-invalid' },
     );
   const base = options.url.replace(/\/+$/u, '');
-  async function ask(method: 'POST' | 'DELETE', path: string, what: string, body?: JsonObject): Promise<JsonObject> {
+  /** @param waitMs how long the gateway may wait of its own accord before it answers */
+  async function ask(
+    method: 'POST' | 'DELETE',
+    path: string,
+    what: string,
+    body?: JsonObject,
+    waitMs = 0,
+  ): Promise<JsonObject> {
     let reply: Response;
     try {
       reply = await fetch(`${base}/admin/${path}`, {
         method,
         redirect: 'error',
-        signal: AbortSignal.timeout(options.timeoutMs ?? 120_000),
+        signal: AbortSignal.timeout(Math.min(waitMs + (options.timeoutMs ?? 120_000), 2_147_483_647)),
         headers: { authorization: `Bearer ${options.adminKey}`, 'content-type': 'application/json' },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       });
@@ -84,10 +103,19 @@ export function connectGateway(options: RemoteGatewayOptions): RemoteGateway {
     },
     async pause({ drainMs, retryAfterSeconds } = {}): Promise<number> {
       const body = { drain_ms: drainMs ?? null, retry_after_seconds: retryAfterSeconds ?? null };
-      return Number((await ask('POST', 'pause', 'pause', body))['in_flight']);
+      return Number((await ask('POST', 'pause', 'pause', body, drainMs))['in_flight']);
     },
     async resume(): Promise<void> {
       await ask('POST', 'resume', 'resume');
+    },
+    async drained(policy, version, drainTimeoutMs = 30_000): Promise<boolean> {
+      const body = { version, timeout_ms: drainTimeoutMs };
+      const path = `policies/${encodeURIComponent(policy)}/drained`;
+      return (await ask('POST', path, `wait for "${policy}"`, body, drainTimeoutMs))['drained'] === true;
+    },
+    async setStaleness(options): Promise<void> {
+      resolveStaleness(options);
+      await ask('POST', 'staleness', 'set the staleness', stalenessToWire(options));
     },
   };
 }

@@ -14,6 +14,8 @@ const routes = [
   ['POST', '/admin/resume'],
   ['GET', '/admin/policies'],
   ['POST', '/admin/policies/policy'],
+  ['POST', '/admin/policies/policy/drained'],
+  ['POST', '/admin/staleness'],
   ['GET', '/admin/attempts'],
   ['POST', '/admin/attempts'],
   ['DELETE', '/admin/attempts/r/a'],
@@ -88,6 +90,63 @@ describe('the operator’s routes', () => {
     );
   });
 
+  it('say when a version that was replaced has no call any more', async () => {
+    const { gateway, client } = await startHarness({ adminKey });
+    let release = (): void => undefined;
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const engine = new FakeEngine({ before: (_event, call) => (call === 0 ? held : undefined) });
+    gateway.publish('policy', { kind: 'engine', version: 1, engine });
+    const running = client.chat.completions.create(body);
+    await until(() => engine.requests.length === 1);
+    const remote = connectGateway({ url: gateway.url, adminKey });
+    expect(await remote.drained('policy', 1, 0)).toBe(false);
+    gateway.publish('policy', { kind: 'engine', version: 2, engine });
+    expect(await remote.drained('policy', 1, 0)).toBe(false);
+    const drained = remote.drained('policy', 1);
+    release();
+    expect(await drained).toBe(true);
+    expect((await running).system_fingerprint).toBe('version-1');
+    expect(await remote.drained('policy', 2, 0)).toBe(false);
+    await expect(remote.drained('policy', -1)).rejects.toThrow(/`version`/u);
+  });
+
+  it('set how far a policy may move on during an attempt, for calls from then on', async () => {
+    const { gateway, client, finish } = await startHarness({ adminKey });
+    const engine = new FakeEngine();
+    const callOn = (version: number): Promise<unknown> => {
+      gateway.publish('policy', { kind: 'engine', version, engine });
+      return client.chat.completions.create(body);
+    };
+    const remote = connectGateway({ url: gateway.url, adminKey });
+    await callOn(1);
+    await callOn(3);
+    await remote.setStaleness({ maxStaleness: 1 });
+    await callOn(4);
+    await remote.setStaleness({ onStale: 'refuse' });
+    await expect(callOn(5)).rejects.toMatchObject({ status: 409, code: 'policy-moved-on' });
+    await remote.setStaleness({ maxStaleness: Number.POSITIVE_INFINITY });
+    await callOn(6);
+    const spans = await finish();
+    expect(spans.map((span) => span.attributes[names.policyVersion])).toEqual([1, 3, 4, 6]);
+    expect(spans.map((span) => names.untrainable in span.attributes)).toEqual([false, false, true, false]);
+    await expect(remote.setStaleness({ maxStaleness: Number.NaN })).rejects.toMatchObject({ code: 'option-invalid' });
+    for (const [fields, field] of [
+      [{}, 'max_staleness'],
+      [{ max_staleness: 1.5 }, 'max_staleness'],
+      [{ max_staleness: -1 }, 'max_staleness'],
+      [{ on_stale: 'drop' }, 'on_stale'],
+    ] as const) {
+      const reply = await fetch(`${gateway.url}/admin/staleness`, {
+        method: 'POST',
+        body: JSON.stringify(fields),
+        headers: { 'x-api-key': adminKey, 'content-type': 'application/json' },
+      });
+      expect([reply.status, await reply.json()]).toMatchObject([400, { error: { param: field } }]);
+    }
+  });
+
   it('pause with a drain, and resume', async () => {
     const { gateway, client } = await startHarness({ adminKey });
     let release = (): void => undefined;
@@ -151,15 +210,19 @@ describe('the operator’s routes', () => {
 describe('the log', () => {
   it('tells what happens in one entry each, and holds no key or text', async () => {
     const entries: GatewayLogEntry[] = [];
-    const { gateway, client, endpoint, finish } = await startHarness({ log: (entry) => entries.push(entry) });
+    const { gateway, client, endpoint, post, finish } = await startHarness({ log: (entry) => entries.push(entry) });
     gateway.publish('policy', { kind: 'engine', version: 4, engine: new FakeEngine() });
     await client.chat.completions.create({ ...body, messages: [{ role: 'user', content: 'canary-prompt' }] });
-    await fetch(`${endpoint.baseUrl}/models`, { headers: { authorization: 'Bearer canary-key' } });
+    await fetch(`${endpoint.baseUrl}/models?key=canary-key`, { headers: { authorization: 'Bearer canary-key' } });
+    for (const text of ['{"messages":"canary-prompt', JSON.stringify({ ...body, temperature: 'canary-prompt' })])
+      expect((await post(text)).status).toBe(400);
     await finish();
     expect(entries.map(({ event, level }) => [event, level])).toEqual([
       ['attempt-opened', 'info'],
       ['published', 'info'],
       ['call', 'info'],
+      ['rejected', 'warn'],
+      ['rejected', 'warn'],
       ['rejected', 'warn'],
       ['attempt-closed', 'info'],
     ]);
@@ -170,6 +233,7 @@ describe('the log', () => {
       wire: 'chat',
       output_tokens: 2,
     });
+    expect(entries[5]).toMatchObject({ method: 'POST', status: 400, code: 'request-invalid', param: 'temperature' });
     const text = JSON.stringify(entries);
     for (const secret of ['canary', endpoint.apiKey, 'hello world']) expect(text).not.toContain(secret);
   });

@@ -134,7 +134,7 @@ describe('an upstream whose reply breaks', () => {
     ['endless', { type: 'endless' }, 'upstream-endless'],
   ])('ends a %s stream with an error event, and keeps what was there as incomplete', async (_name, fault, code) => {
     const { client, server, finish } = await start(() => ({ content: 'a b c d', fault }), {
-      stallTimeoutMs: 60,
+      stallTimeoutMs: fault.type === 'stall' ? 60 : 60_000,
       maxReplyBytes: 20_000,
     });
     await expect(drain(client)).rejects.toMatchObject({ code });

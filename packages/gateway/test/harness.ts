@@ -41,7 +41,7 @@ export async function startHarness(options: Partial<GatewayOptions> & { mode?: R
   });
   const open: Harness['open'] = async (openMode = mode, rolloutId) => {
     await store.enqueue([{ input: null, mode: openMode, ...(rolloutId === undefined ? {} : { rolloutId }) }]);
-    const [claim] = await store.claim({ workerId: 'test' });
+    const [claim] = await store.claim({ workerId: 'test', leaseMs: 600_000 });
     if (claim === undefined) throw new Error('nothing to claim');
     const endpoint = await gateway.openAttempt(claim);
     return { claim, endpoint, client: clientFor(endpoint) };

@@ -37,8 +37,8 @@ function launch(args: readonly string[]): ChildProcess {
   return child;
 }
 
-async function startStandalone(directory: string): Promise<Running> {
-  const child = launch(['--config', join(directory, 'gateway.json'), '--store', join(directory, 'runs.db')]);
+async function startStandalone(directory: string, flags: readonly string[] = []): Promise<Running> {
+  const child = launch(['--config', join(directory, 'gateway.json'), '--store', join(directory, 'runs.db'), ...flags]);
   const events: Record<string, unknown>[] = [];
   let said = '';
   child.stderr?.on('data', (chunk: Buffer) => {
@@ -55,7 +55,7 @@ async function startStandalone(directory: string): Promise<Running> {
 }
 
 /** A folder with a store, an upstream, and a gateway of its own over both. */
-async function setUp(): Promise<{
+async function setUp(flags: readonly string[] = []): Promise<{
   directory: string;
   store: LightningStore;
   server: ModelServer;
@@ -83,7 +83,7 @@ async function setUp(): Promise<{
   };
   const store = await openSqliteStore({ path: join(directory, 'runs.db') });
   onStop(() => store.close());
-  const running = await startStandalone(directory);
+  const running = await startStandalone(directory, flags);
   return {
     directory,
     store,
@@ -125,8 +125,8 @@ describe('a gateway on its own', () => {
     const kept = await store.querySpans({ rolloutIds: [done.rollout.rolloutId], includeTokens: true });
     expect(kept).toHaveLength(1);
     expect(kept[0]?.attributes).not.toHaveProperty(names.untrainable);
-    const left = await store.querySpans({ rolloutIds: [cut.rollout.rolloutId] });
-    expect(left.every((span) => span.attributes[names.incomplete] === true)).toBe(true);
+    // A call is written when it ends: of one that a kill cut short nothing is left, and nothing half.
+    expect(await store.querySpans({ rolloutIds: [cut.rollout.rolloutId] })).toEqual([]);
     // It starts again over the same store, and goes on.
     const again = await startStandalone(directory);
     const next = await claimOne();
@@ -160,6 +160,28 @@ describe('a gateway on its own', () => {
     const spans = await store.querySpans({ rolloutIds: [claim.rollout.rolloutId], includeTokens: true });
     expect(spans[0]?.tokens?.response).toHaveLength(2);
     expect(JSON.stringify(running.events)).not.toMatch(/upstream-secret|kkkkkkkk|late/u);
+  });
+
+  it('ends what is not over when the drain is, as an error to the agent and an incomplete span', async () => {
+    const { store, server, running, remote, claimOne } = await setUp(['--drain-ms', '20']);
+    const claim = await claimOne();
+    const client = clientFor(await remote.openAttempt(claim));
+    server.respondWith(() => ({ content: 'one two three', fault: { type: 'stall', afterEvents: 3 } }));
+    let text = '';
+    const read = (async () => {
+      for await (const chunk of await client.chat.completions.create({ ...body, stream: true }))
+        text += chunk.choices[0]?.delta.content ?? '';
+    })();
+    const outcome = expect(read).rejects.toThrow();
+    await until(() => text === 'one two');
+    const exited = once(running.child, 'exit');
+    running.child.kill('SIGTERM');
+    await outcome;
+    expect(await exited).toEqual([0, null]);
+    const [span] = await store.querySpans({ rolloutIds: [claim.rollout.rolloutId], includeTokens: true });
+    expect(span?.attributes).toMatchObject({ [names.incomplete]: true });
+    expect(span?.attributes[names.untrainable]).toMatch(/^incomplete/u);
+    expect(span?.tokens?.response).toHaveLength(2);
   });
 
   it.each<[string, readonly string[], RegExp]>([

@@ -1,6 +1,9 @@
 /**
  * Measures the gateway with SQLite capture against a bare mock upstream, in the same run: one JSON line per case.
- * Mock, gateway and load generator are three processes, so on 2 cores they compete; the mock is measured alone first.
+ * Mock, gateway and load generator are three processes, so on 2 cores they compete; the mock is measured alone first, and what
+ * each of them took of the processor is printed, so that one can see which of them a figure is of.
+ *
+ *     npm run bench:gateway -- [12KB 12KB/stream 203KB 203KB/stream engine engine/stream]
  */
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -33,7 +36,7 @@ async function nextMessage(child: ChildProcess): Promise<Record<string, unknown>
   }
 }
 
-async function ask<Answer>(child: ChildProcess, command: Command): Promise<Answer> {
+async function ask<Answer>(child: ChildProcess, command: Command | { readonly type: 'cpu' }): Promise<Answer> {
   child.send(command);
   const { answer, error } = await nextMessage(child);
   if (error !== undefined) throw new Error(String(error));
@@ -56,8 +59,14 @@ function print(line: Record<string, unknown>): void {
 
 interface Measured {
   readonly load: LoadResult;
-  readonly cpuMicrosecondsPerCall: number;
+  /** Of all threads of each process. */
+  readonly cpuMicrosecondsPerCall: { readonly gateway: number; readonly upstream: number; readonly load: number };
   readonly keptBytesPerCall: number;
+}
+
+function ownCpuMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1_000;
 }
 
 /** Drives the gateway on fresh attempts, and says what it cost and kept. */
@@ -71,13 +80,20 @@ async function measure(
   const targets = await ask<Target[]>(gateway, { type: 'open', attempts });
   await drive({ targets, body, calls: Math.min(200, calls), concurrency });
   const before = await ask<Usage>(gateway, { type: 'usage' });
+  const [upstreamBefore, ownBefore] = [await ask<number>(upstream, { type: 'cpu' }), ownCpuMs()];
   const load = await drive({ targets, body, calls, concurrency, ...(rate === undefined ? {} : { rate }) });
+  const [upstreamAfter, ownAfter] = [await ask<number>(upstream, { type: 'cpu' }), ownCpuMs()];
   const after = await ask<Usage>(gateway, { type: 'usage' });
   await ask(gateway, { type: 'close-attempts' });
   if (after.untrainable > 0) throw new Error(`${after.untrainable} calls were not captured whole`);
+  const perCall = (ms: number): number => Math.round((ms * 1_000) / calls);
   return {
     load,
-    cpuMicrosecondsPerCall: Math.round(((after.cpuMs - before.cpuMs) * 1_000) / calls),
+    cpuMicrosecondsPerCall: {
+      gateway: perCall(after.cpuMs - before.cpuMs - before.collectionMs),
+      upstream: perCall(upstreamAfter - upstreamBefore),
+      load: perCall(ownAfter - ownBefore),
+    },
     keptBytesPerCall: Math.round((after.heapBytes - before.heapBytes) / calls),
   };
 }
@@ -123,10 +139,18 @@ const upstream = start('upstream-process.ts');
 const { baseUrl } = (await nextMessage(upstream)) as { baseUrl: string };
 const gateway = start('gateway-process.ts', baseUrl);
 await nextMessage(gateway);
+const only = new Set(process.argv.slice(2));
+const cases = [...Object.keys(replySizes), 'engine'].flatMap((name) => [name, `${name}/stream`]);
+for (const name of only)
+  if (!cases.includes(name)) throw new Error(`there is no case "${name}"; there are ${cases.join(', ')}`);
+const isWanted = (name: string, isStream: boolean): boolean =>
+  only.size === 0 || only.has(isStream ? `${name}/stream` : name);
+
 for (const size of Object.keys(replySizes) as ReplySize[]) {
-  for (const isStream of [false, true]) await benchUpstream(gateway, { baseUrl, apiKey: 'none' }, size, isStream);
+  for (const isStream of [false, true])
+    if (isWanted(size, isStream)) await benchUpstream(gateway, { baseUrl, apiKey: 'none' }, size, isStream);
 }
-for (const isStream of [false, true]) {
+for (const isStream of [false, true].filter((one) => isWanted('engine', one))) {
   const { load, ...cost } = await measure(gateway, bodyOf('engine', isStream), 4_000, 8);
   print({
     bench: 'gateway',

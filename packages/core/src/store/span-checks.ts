@@ -30,6 +30,9 @@ const kinds: readonly SpanKind[] = [
 /** Above 0 by more than rounding, a log-probability cannot be one. */
 const logprobTolerance = 1e-3;
 
+/** Checked copies, which nobody else holds: they need neither a second check nor a second copy on their way into a store. */
+const checkedSpans = new WeakSet<SpanInput>();
+
 /** Checked copies of the spans: the caller may reuse its objects and arrays. The only copy of the tokens on the way in. */
 export function checkSpans(spans: readonly SpanInput[]): readonly SpanInput[] {
   return checkArray('spans', spans).map((span, index) => checkSpan(`spans[${index}]`, span as SpanInput));
@@ -38,6 +41,7 @@ export function checkSpans(spans: readonly SpanInput[]): readonly SpanInput[] {
 /** A checked copy of one span: the one set of rules, for the recorder and for every store. @throws `store-invalid` naming the field */
 export function checkSpan(at: string, span: SpanInput): SpanInput {
   checkObject(at, span);
+  if (checkedSpans.has(span)) return span;
   const kind = checkOneOf(`${at}.kind`, span.kind, kinds);
   const startTimeMs = checkNumber(`${at}.startTimeMs`, span.startTimeMs);
   const endTimeMs = checkNumber(`${at}.endTimeMs`, span.endTimeMs);
@@ -48,7 +52,7 @@ export function checkSpan(at: string, span: SpanInput): SpanInput {
     throw invalidField(`${at}.tokens`, `belong to a model_call, and this is a ${kind}`);
   const attributes = checkAttributes(`${at}.attributes`, span.attributes);
   if (kind === 'reward') checkReward(`${at}.attributes`, attributes);
-  return {
+  const checked = Object.freeze({
     spanId: checkSpanId(`${at}.spanId`, span.spanId),
     traceId: checkTraceId(`${at}.traceId`, span.traceId),
     ...(span.parentSpanId === undefined ? {} : { parentSpanId: checkSpanId(`${at}.parentSpanId`, span.parentSpanId) }),
@@ -59,7 +63,9 @@ export function checkSpan(at: string, span: SpanInput): SpanInput {
     endTimeMs,
     attributes,
     ...(span.tokens === undefined ? {} : { tokens: checkTokens(`${at}.tokens`, span.tokens) }),
-  };
+  });
+  checkedSpans.add(checked);
+  return checked;
 }
 
 function checkSpanId(field: string, value: unknown): string {
@@ -86,7 +92,7 @@ function checkAttributes(at: string, attributes: Attributes): Attributes {
     checkText(`a name in ${at}`, name, storeLimits.nameCharacters, 1),
     checkAttribute(`${at}[${JSON.stringify(name.slice(0, 80))}]`, value),
   ]);
-  return Object.fromEntries(checked);
+  return Object.freeze(Object.fromEntries(checked));
 }
 
 function checkAttribute(field: string, value: unknown): AttributeValue {

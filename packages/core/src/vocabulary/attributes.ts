@@ -49,6 +49,8 @@ export const attributeNames = {
   samplingRules: 'agentlightning.sampling.rules',
   /** True when the reply was cut short before the agent had it. */
   incomplete: 'agentlightning.incomplete',
+  /** Names of the span's attributes that were longer than a store takes, and left out; tokens are not among them. */
+  omitted: 'agentlightning.omitted',
   /** How often the upstream was asked again before it answered. */
   retries: 'agentlightning.upstream.retries',
   /** `embedded` for an engine in this process, else the upstream's URL without credentials. */

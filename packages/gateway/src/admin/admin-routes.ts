@@ -9,7 +9,16 @@ import { decodeSegment, expectMethod, unknownPath } from '../http/routes.ts';
 import { invalidField, WireError } from '../http/wire-error.ts';
 import type { PauseOptions } from '../policies/admission-gate.ts';
 import type { UpstreamServers } from '../policies/model-options.ts';
-import { endpointToWire, modelsToWire, readClaim, type ModelEntry } from './admin-wire.ts';
+import type { StalenessOptions } from '../policies/staleness-rule.ts';
+import {
+  countField,
+  endpointToWire,
+  modelsToWire,
+  readClaim,
+  readStaleness,
+  stalenessToWire,
+  type ModelEntry,
+} from './admin-wire.ts';
 
 /** What the operator's routes do. */
 export interface AdminSurface {
@@ -20,6 +29,8 @@ export interface AdminSurface {
   list(): readonly ModelEntry[];
   openAttempts(): readonly { readonly rolloutId: string; readonly attemptId: string; readonly inFlight: number }[];
   publish(policy: string, release: PolicyRelease): void;
+  drained(policy: string, version: number): Promise<void>;
+  setStaleness(options: StalenessOptions): void;
   pause(options: PauseOptions): Promise<number>;
   resume(): void;
   openAttempt(claim: OpenClaim): Promise<Parameters<typeof endpointToWire>[0]>;
@@ -58,10 +69,23 @@ function publish(surface: AdminSurface, policy: string, body: JsonObject): JsonO
     throw invalidField('upstream', `must be a configured upstream; there are: ${known.join(', ') || 'none'}`);
   const model = present(body, 'model');
   if (typeof model !== 'string' || model === '') throw invalidField('model', 'must be what the upstream calls it');
-  const version = integerField(body, 'version', 0, Number.MAX_SAFE_INTEGER);
-  if (version === undefined) throw invalidField('version', 'must be an integer of at least 0');
+  const version = countField(body, 'version');
   surface.publish(policy, { kind: 'openai', version, model, ...(surface.upstreams[name] as UpstreamServers) });
   return { policy, version };
+}
+
+/** Says whether a version was drained before the time was up. */
+async function drained(surface: AdminSurface, policy: string, body: JsonObject): Promise<JsonObject> {
+  const version = countField(body, 'version');
+  const timeoutMs = integerField(body, 'timeout_ms', 0, 600_000) ?? 30_000;
+  const isDrained = await new Promise<boolean>((resolve) => {
+    const timer = setTimeout(resolve, timeoutMs, false).unref();
+    void surface.drained(policy, version).then(() => {
+      clearTimeout(timer);
+      resolve(true);
+    });
+  });
+  return { policy, version, drained: isDrained };
 }
 
 /** Answers the operator's requests under `/admin`. @throws {WireError} */
@@ -92,6 +116,16 @@ export async function answerAdmin(
     expectMethod(request, 'POST');
     return reply(publish(surface, rest[0] ?? '', await bodyOf(request, surface.maxBodyBytes)));
   }
+  if (route === 'policies' && rest.length === 2 && rest[1] === 'drained') {
+    expectMethod(request, 'POST');
+    return reply(await drained(surface, rest[0] ?? '', await bodyOf(request, surface.maxBodyBytes)));
+  }
+  if (route === 'staleness' && rest.length === 0) {
+    expectMethod(request, 'POST');
+    const options = readStaleness(await bodyOf(request, surface.maxBodyBytes));
+    surface.setStaleness(options);
+    return reply(stalenessToWire(options));
+  }
   if (route === 'attempts' && rest.length === 0 && method === 'GET') {
     return reply({
       attempts: surface.openAttempts().map(({ rolloutId, attemptId, inFlight }) => ({
@@ -111,5 +145,5 @@ export async function answerAdmin(
     await surface.closeAttempt(rest[0] ?? '', rest[1] ?? '');
     return reply({ closed: true });
   }
-  throw unknownPath(path, '/admin/pause, /admin/resume, /admin/policies and /admin/attempts');
+  throw unknownPath(path, '/admin/pause, /admin/resume, /admin/staleness, /admin/policies and /admin/attempts');
 }

@@ -3,6 +3,8 @@ import type { OpenClaim } from '../attempts/attempt-session.ts';
 import { integerField, present } from '../chat/request-fields.ts';
 import type { JsonObject } from '../http/read-body.ts';
 import { invalidField } from '../http/wire-error.ts';
+import { shownUrl } from '../upstream/http-exchange.ts';
+import type { StalenessOptions, StaleVerdict } from '../policies/staleness-rule.ts';
 
 /** A model that the gateway serves. */
 export interface ModelEntry {
@@ -22,13 +24,11 @@ export function modelsToWire(models: readonly ModelEntry[]): readonly JsonObject
     ...(isPolicy ? { version: release.version } : {}),
     ...(release.kind === 'engine'
       ? { upstream: 'embedded' }
-      : { model: release.model, servers: [release.baseUrl, ...(release.replicas ?? [])].map(withoutCredentials) }),
+      : {
+          model: release.model,
+          servers: [release.baseUrl, ...(release.replicas ?? [])].map((address) => shownUrl(address)),
+        }),
   }));
-}
-
-function withoutCredentials(address: string): string {
-  const url = new URL(address);
-  return `${url.protocol}//${url.host}${url.pathname}`;
 }
 
 const modes: ReadonlySet<unknown> = new Set<RolloutMode>(['train', 'val', 'test']);
@@ -40,7 +40,8 @@ function idField(body: JsonObject, field: string): string {
   return value;
 }
 
-function countField(body: JsonObject, field: string): number {
+/** @throws {WireError} `request-invalid` for what is no integer of at least 0 */
+export function countField(body: JsonObject, field: string): number {
   const value = integerField(body, field, 0, Number.MAX_SAFE_INTEGER);
   if (value === undefined) throw invalidField(field, 'must be an integer of at least 0');
   return value;
@@ -68,6 +69,28 @@ export function readClaim(body: JsonObject): OpenClaim {
     attempt: { rolloutId, attemptId, attemptNumber: countField(body, 'attempt_number') },
     lease: { rolloutId, attemptId, fencingToken: countField(body, 'fencing_token') },
   };
+}
+
+/** Infinity, which JSON does not have, is null: no bound. */
+export function stalenessToWire({ maxStaleness, onStale }: StalenessOptions): JsonObject {
+  return {
+    ...(maxStaleness === undefined ? {} : { max_staleness: Number.isFinite(maxStaleness) ? maxStaleness : null }),
+    ...(onStale === undefined ? {} : { on_stale: onStale }),
+  };
+}
+
+/** @throws {WireError} `request-invalid`, naming the field */
+export function readStaleness(
+  body: JsonObject,
+): Omit<StalenessOptions, 'onStale'> & { readonly onStale?: StaleVerdict } {
+  const isGiven = Object.hasOwn(body, 'max_staleness');
+  const maxStaleness = integerField(body, 'max_staleness', 0, Number.MAX_SAFE_INTEGER) ?? Number.POSITIVE_INFINITY;
+  const onStale = present(body, 'on_stale');
+  if (onStale !== undefined && onStale !== 'mark' && onStale !== 'refuse')
+    throw invalidField('on_stale', 'must be "mark" or "refuse"');
+  if (!isGiven && onStale === undefined)
+    throw invalidField('max_staleness', 'must be an integer of at least 0, or null for no bound');
+  return { ...(isGiven ? { maxStaleness } : {}), ...(onStale === undefined ? {} : { onStale }) };
 }
 
 export function endpointToWire({ apiKey, baseUrl, model, sampling }: LlmEndpoint): JsonObject {

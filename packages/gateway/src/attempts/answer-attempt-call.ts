@@ -11,6 +11,7 @@ import { WireError } from '../http/wire-error.ts';
 import type { AdmissionGate } from '../policies/admission-gate.ts';
 import type { EndpointPool } from '../policies/endpoint-pool.ts';
 import type { Admission, PolicyRegistry } from '../policies/policy-registry.ts';
+import type { StalenessRule } from '../policies/staleness-rule.ts';
 import type { Servers } from '../upstream/ask-upstream.ts';
 import { sinkFor } from '../wires/translating-sink.ts';
 import type { Wire, WireCall } from '../wires/wire.ts';
@@ -25,6 +26,7 @@ export interface AttemptCalls {
   readonly policies: PolicyRegistry;
   readonly pool: EndpointPool;
   readonly gate: AdmissionGate;
+  readonly staleness: StalenessRule;
   readonly statistics: StatisticsCounter;
   readonly log: GatewayLog;
 }
@@ -89,28 +91,11 @@ function ruledRequest(
     const seeded = seed === undefined ? request : { ...request, seed, body: { ...request.body, seed } };
     return { request: seeded, rules: [], untrainable: { kind: 'passthrough', reason } };
   }
-  const stale = staleness(calls, session, admission);
-  const ruled = applySamplingRules(request, calls.options.sampling[session.mode], seed);
-  return stale === undefined ? ruled : { ...ruled, untrainable: stale };
-}
-
-function staleness(
-  { options }: AttemptCalls,
-  session: AttemptSession,
-  { policy, release }: Admission,
-): Untrainable | undefined {
-  const firstVersion = session.firstVersion(policy, release.version);
-  const { maxStaleness, onStale } = options.serving;
-  if (release.version - firstVersion <= maxStaleness) return undefined;
   const { rolloutId, attemptId } = session.claim.attempt;
-  const what = `policy "${policy}" went from version ${firstVersion} to ${release.version} during this attempt, more than ${maxStaleness}`;
-  if (onStale({ rolloutId, attemptId, policy, firstVersion, version: release.version }) === 'refuse')
-    throw new WireError(`${what}; begin a new attempt`, {
-      code: 'request-invalid',
-      status: 409,
-      wireCode: 'policy-moved-on',
-    });
-  return { kind: 'stale', reason: `stale: ${what}` };
+  const firstVersion = session.firstVersion(policy, release.version);
+  const stale = calls.staleness.judge({ rolloutId, attemptId, policy, firstVersion, version: release.version });
+  const ruled = applySamplingRules(request, calls.options.sampling[session.mode], seed);
+  return stale === undefined ? ruled : { ...ruled, untrainable: { kind: 'stale', reason: stale } };
 }
 
 async function answerCaptured(calls: AttemptCalls, call: AttemptCall, read: ReadCall): Promise<void> {

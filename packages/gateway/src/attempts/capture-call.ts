@@ -1,5 +1,6 @@
 import {
   attributeNames as names,
+  storeLimits,
   type Attributes,
   type AttributeValue,
   type OpenSpan,
@@ -13,6 +14,7 @@ import { checkReply, type Untrainable } from '../chat/check-reply.ts';
 import type { ModelRequest } from '../chat/model-request.ts';
 import type { ReplyChoice } from '../chat/model-reply.ts';
 import type { RuledRequest } from '../chat/sampling-rules.ts';
+import { shownUrl } from '../upstream/http-exchange.ts';
 import type { WireName } from '../wires/wire.ts';
 import type { Caller } from './caller.ts';
 
@@ -36,11 +38,26 @@ function addWhen(attributes: Draft, name: string, value: AttributeValue | undefi
   if (value !== undefined && !(Array.isArray(value) && value.length === 0)) attributes[name] = value;
 }
 
+function charactersOf(value: AttributeValue): number {
+  if (typeof value === 'string') return value.length;
+  return Array.isArray(value) ? value.reduce<number>((sum, item) => sum + String(item).length, 0) : 8;
+}
+
+/** What no store takes, such as a prompt with images of many megabytes, is left out by name: its call goes on, and so does its training. */
+function fitting(attributes: Draft, before: Attributes = {}): Attributes {
+  const isTooLong = ([, value]: [string, AttributeValue]): boolean =>
+    charactersOf(value) > storeLimits.attributeCharacters;
+  const tooLong = Object.entries(attributes).filter(isTooLong);
+  if (tooLong.length === 0) return attributes;
+  const omitted = [...((before[names.omitted] ?? []) as readonly string[]), ...tooLong.map(([name]) => name)];
+  const kept = Object.entries(attributes).filter((entry) => !isTooLong(entry));
+  return { ...Object.fromEntries(kept), [names.omitted]: omitted };
+}
+
 /** The server that answered, or the first that was to be asked. */
 function upstreamOf(release: PolicyRelease, answered: URL | undefined): string {
   if (release.kind === 'engine') return 'embedded';
-  const url = answered ?? new URL(release.baseUrl);
-  return `${url.protocol}//${url.host}${url.pathname.replace(/\/(?:chat\/)?completions$/u, '')}`;
+  return shownUrl(answered ?? release.baseUrl).replace(/\/(?:chat\/)?completions$/u, '');
 }
 
 function operationOf({ input }: ModelRequest): string {
@@ -80,7 +97,7 @@ function requestAttributes({ caller, wire, policy, release, ruled }: CapturedCal
     names.toolDefinitions,
     Array.isArray(tools) && tools.length > 0 ? JSON.stringify(tools) : undefined,
   );
-  return attributes;
+  return fitting(attributes);
 }
 
 function untrainableOf(outcome: CallOutcome, ruled: RuledRequest): Untrainable | undefined {
@@ -96,7 +113,7 @@ function choiceAttributes(
   choice: ReplyChoice,
   index: number,
   untrainable: Untrainable | undefined,
-): Attributes {
+): Draft {
   const { reply, error } = outcome;
   const attributes: Draft = { [names.upstream]: upstreamOf(release, outcome.upstream) };
   addWhen(attributes, names.responseId, reply.id);
@@ -125,6 +142,7 @@ function blobOf(outcome: CallOutcome, choice: ReplyChoice): TokenBlob | undefine
     malformed !== undefined ||
     promptTokens === undefined ||
     choice.tokens === undefined ||
+    promptTokens.length + choice.tokens.length > storeLimits.tokensPerSpan ||
     choice.tokens.length !== choice.logprobs?.length
   )
     return undefined;
@@ -153,7 +171,7 @@ export function captureCall(call: CapturedCall): EndCapture {
       const tokens = blobOf(outcome, choice);
       span.end({
         status,
-        attributes: choiceAttributes(call.release, outcome, choice, index, untrainable),
+        attributes: fitting(choiceAttributes(call.release, outcome, choice, index, untrainable), attributes),
         ...(tokens === undefined ? {} : { tokens }),
       });
     }

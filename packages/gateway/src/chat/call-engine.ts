@@ -154,13 +154,13 @@ export async function callEngine(call: EngineCall): Promise<void> {
   await forEachEvent(events, call.signal, inputField, (event) => {
     // The engine comes first: it may say better than this why it cannot take tools.
     if (hasTools && toolCallFormat === undefined) throw toolsUnreadable(call.request.model);
-    const chunks = readEvent(reading, event);
-    return chunks.length > 0 ? sink.events(chunks.map((payload) => ({ payload }))) : undefined;
+    for (const payload of readEvent(reading, event)) sink.event({ payload });
+    return sink.flush();
   });
   if (!draft.isFinished)
     throw new WireError('the engine stopped before every choice had ended', { code: 'upstream-malformed' });
   draft.usage = { inputTokens: draft.promptLength, outputTokens: draft.sampledTokens };
   if (!view.stream) return sink.json(reading.form.whole(reading.head, draft.toReply(), view, reading.pieces ?? []));
-  if (view.usage) await sink.events([{ payload: reading.form.usage(reading.head, draft.usage) }]);
+  if (view.usage) sink.event({ payload: reading.form.usage(reading.head, draft.usage) });
   return sink.endEvents();
 }

@@ -1,16 +1,16 @@
 import type { IncomingMessage } from 'node:http';
 import type { PolicyRelease } from '@agent-lightning/core';
 import type { JsonObject } from '../http/read-body.ts';
-import type { ReplyEvent } from '../http/reply-sink.ts';
 import { WireError } from '../http/wire-error.ts';
 import { askUpstream, type AskLimits, type Servers } from '../upstream/ask-upstream.ts';
 import { chatFormat } from '../upstream/chat-format.ts';
+import { ChunkReader } from '../upstream/chunk-reader.ts';
 import { completionFormat } from '../upstream/completion-format.ts';
 import { EventStreamParser } from '../upstream/event-stream.ts';
 import { readBody, readWhole, shownUrl } from '../upstream/http-exchange.ts';
-import { liftEvent } from '../upstream/lift-event.ts';
 import { parseLifted } from '../upstream/lift-numbers.ts';
-import { isForAgent, isPayload, readPayload, stripPayload, type ReplyFormat } from '../upstream/reply-format.ts';
+import { parseReply } from '../upstream/parse-reply.ts';
+import { readPayload, stripPayload, type ReplyFormat } from '../upstream/reply-format.ts';
 import type { ModelCall } from './model-call.ts';
 
 /** A call to an OpenAI-compatible server. */
@@ -53,25 +53,6 @@ function expectType(reply: IncomingMessage, wanted: string, url: URL): void {
   );
 }
 
-function parseObject(text: string, url: URL): Record<string, unknown> {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (cause) {
-    throw new WireError(`the upstream ${shownUrl(url)} sent JSON that is cut off or broken`, {
-      code: 'upstream-malformed',
-      wireCode: 'upstream-bad-json',
-      cause,
-    });
-  }
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw new WireError(`the upstream ${shownUrl(url)} sent JSON that is not an object`, {
-      code: 'upstream-malformed',
-      wireCode: 'upstream-bad-json',
-    });
-  return value as Record<string, unknown>;
-}
-
 async function answerWhole(
   call: UpstreamCall,
   reply: IncomingMessage,
@@ -79,10 +60,10 @@ async function answerWhole(
   limits: UpstreamLimits,
 ): Promise<void> {
   expectType(reply, 'application/json', url);
-  const bytes = await readWhole(reply, url, limits.maxReplyBytes, call.signal);
+  const bytes = await readWhole(reply, { url, limitBytes: limits.maxReplyBytes, signal: call.signal });
   const { view } = call.request;
   const canLift = call.isCaptured && !view.tokenIds && !view.logprobs;
-  const payload = (canLift ? parseLifted(bytes) : undefined) ?? parseObject(bytes.toString('utf8'), url);
+  const payload = (canLift ? parseLifted(bytes) : undefined) ?? parseReply(bytes.toString('utf8'), url);
   readPayload(payload, call.draft, formatOf(call), false);
   if (!Array.isArray(payload['choices']) || !call.draft.isFinished)
     throw new WireError(`the upstream ${shownUrl(url)} sent a reply without all of its choices`, {
@@ -92,57 +73,7 @@ async function answerWhole(
   call.sink.json(payload);
 }
 
-/** Above this a chunk holds a long list, which is read straight from the bytes. */
-const longEventLength = 8_192;
-
-/** A chunk with its ids and log-probabilities, and its text for an agent that asked for neither, where that was cheap to get. */
-function parseChunk(call: UpstreamCall, event: string, url: URL): { payload: Record<string, unknown>; text?: string } {
-  const { view } = call.request;
-  if (!call.isCaptured) return { payload: parseObject(event, url), text: event };
-  if (view.tokenIds || view.logprobs) return { payload: parseObject(event, url) };
-  if (event.length > longEventLength) return { payload: parseLifted(Buffer.from(event)) ?? parseObject(event, url) };
-  const lifted = liftEvent(event);
-  if (lifted === undefined) return { payload: parseObject(event, url) };
-  const payload = parseObject(lifted.text, url);
-  const choices = payload['choices'];
-  const choice: unknown = Array.isArray(choices) && choices.length === 1 ? choices[0] : undefined;
-  if (!isPayload(choice)) return { payload: parseObject(event, url) };
-  choice['token_ids'] = lifted.ids;
-  choice['logprobs'] = Float32Array.from(lifted.logprobs);
-  return { payload, text: lifted.text };
-}
-
-function refuseError(payload: Record<string, unknown>): void {
-  const { error } = payload;
-  if (error === undefined || error === null) return;
-  const message = (error as { message?: unknown }).message;
-  throw new WireError(
-    `the upstream failed while it answered: ${typeof message === 'string' ? message.slice(0, 2_000) : 'no reason given'}`,
-    { code: 'upstream-failed' },
-  );
-}
-
-/** The chunks of one read that the agent is to have; `[DONE]` is ours to send, once all is known to be well. */
-function chunksForAgent(
-  call: UpstreamCall,
-  events: readonly string[],
-  url: URL,
-): { readonly chunks: readonly ReplyEvent[]; readonly isDone: boolean } {
-  const chunks: ReplyEvent[] = [];
-  const format = formatOf(call);
-  for (const event of events) {
-    if (event === '[DONE]') return { chunks, isDone: true };
-    const chunk = parseChunk(call, event, url);
-    refuseError(chunk.payload);
-    readPayload(chunk.payload, call.draft, format, true);
-    if (call.isCaptured) {
-      if (!isForAgent(chunk.payload, call.request.view)) continue;
-      if (chunk.text === undefined) stripPayload(chunk.payload, call.request.view);
-    }
-    chunks.push(chunk);
-  }
-  return { chunks, isDone: false };
-}
+const done = '[DONE]';
 
 async function answerStream(
   call: UpstreamCall,
@@ -151,12 +82,21 @@ async function answerStream(
   limits: UpstreamLimits,
 ): Promise<void> {
   expectType(reply, 'text/event-stream', url);
-  const parser = new EventStreamParser();
-  for await (const bytes of readBody(reply, url, limits.maxReplyBytes, call.signal)) {
-    const { chunks, isDone } = chunksForAgent(call, parser.push(bytes), url);
-    if (chunks.length > 0) await call.sink.events(chunks);
-    if (isDone) break;
-  }
+  const { draft, isCaptured, request, sink, signal } = call;
+  const reader = new ChunkReader({ format: formatOf(call), view: request.view, draft, isCaptured, url });
+  let isDone = false;
+  const parser = new EventStreamParser((text, start, end) => {
+    // `[DONE]` is ours to send, once all is known to be well.
+    isDone ||= end - start === done.length && text.startsWith(done, start);
+    const chunk = isDone ? undefined : reader.read(text, start, end);
+    if (chunk !== undefined) sink.event(chunk);
+  });
+  await readBody(
+    reply,
+    { url, limitBytes: limits.maxReplyBytes, signal },
+    (piece) => parser.push(piece),
+    () => sink.flush() ?? (isDone ? 'enough' : undefined),
+  );
   if (!call.draft.isFinished)
     throw new WireError(`the upstream ${shownUrl(url)} ended its stream before the reply was complete`, {
       code: 'upstream-malformed',

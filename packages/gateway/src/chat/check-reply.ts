@@ -1,3 +1,4 @@
+import { storeLimits } from '@agent-lightning/core';
 import type { ModelReply } from './model-reply.ts';
 
 /** Why a call must not be trained on: a short kind to count by, and the whole reason. */
@@ -45,6 +46,9 @@ function mismatch(reply: ModelReply): string | undefined {
     const logprobs = choice.logprobs?.length ?? 0;
     if (ids !== logprobs) return `choice ${index} has ${ids} token ids but ${logprobs} log-probabilities`;
     sampled += ids;
+    const length = (reply.promptTokens?.length ?? 0) + ids;
+    if (length > storeLimits.tokensPerSpan)
+      return `choice ${index} and its prompt have ${length} tokens, more than the ${storeLimits.tokensPerSpan} that a span can hold`;
   }
   if (reply.usage?.outputTokens !== sampled)
     return `usage counts ${reply.usage?.outputTokens} completion tokens but there are ${sampled} token ids`;

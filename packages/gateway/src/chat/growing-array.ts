@@ -20,7 +20,11 @@ export class GrowingArray<Values extends Int32Array | Float32Array> {
       grown.set(this.#values.subarray(0, this.#length));
       this.#values = grown;
     }
-    this.#values.set(values, this.#length);
+    // For so few values a call into native code costs more.
+    if (values.length < 16)
+      for (let index = 0; index < values.length; index += 1)
+        this.#values[this.#length + index] = values[index] as number;
+    else this.#values.set(values, this.#length);
     this.#length = length;
   }
 

@@ -27,6 +27,12 @@ export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^127(?:\.\d{1,3}){3}$/u.test(host);
 }
 
+/** What a client is told whose request could not even be read. */
+const unreadable: Readonly<Record<string, string>> = {
+  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
+  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
+};
+
 function listenError(error: NodeJS.ErrnoException, options: ListenOptions): GatewayError {
   const place = `${options.host}:${options.port}`;
   const advice = {
@@ -48,8 +54,9 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     { keepAliveTimeout: 75_000, headersTimeout: 30_000, requestTimeout: 120_000, maxHeaderSize: 32_768 },
     options.handle,
   );
-  server.on('clientError', (_error, socket) => {
-    if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n');
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    const status = unreadable[error.code ?? ''] ?? '400 Bad Request';
+    if (socket.writable) socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
     else socket.destroy();
   });
   await new Promise<void>((resolve, reject) => {

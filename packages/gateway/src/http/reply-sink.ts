@@ -3,17 +3,18 @@ import type { WireError } from './wire-error.ts';
 
 /** One event of a streamed reply in the gateway's own form, which is a chunk of the OpenAI wire. */
 export interface ReplyEvent {
-  /** May still hold what only the gateway asked for, where `text` does not. */
   readonly payload: JsonObject;
-  /** The payload as JSON for the agent, where it is known already. */
+  /** The payload as JSON, where it is known already. */
   readonly text?: string;
 }
 
 /** Where the reply to one agent goes, in the form of the agent's wire. */
 export interface ReplySink {
   json(payload: JsonObject): void;
-  /** Sends events in one write; a promise is returned when the agent reads slower than they come. */
-  events(events: readonly ReplyEvent[]): Promise<void> | undefined;
+  /** Adds an event to the next write; what it holds is not kept. */
+  event(event: ReplyEvent): void;
+  /** Sends the events that were added, in one write; a promise is returned when the agent reads slower than they come. */
+  flush(): Promise<void> | undefined;
   endEvents(): void;
   /** An error status before the first byte, an error event after it: never a reply that only looks complete. */
   fail(error: WireError): void;

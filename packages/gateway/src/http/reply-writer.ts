@@ -7,6 +7,7 @@ import type { WireError } from './wire-error.ts';
 export class ReplyWriter implements ReplySink {
   readonly #response: ServerResponse;
   #streaming = false;
+  #pending = '';
 
   constructor(response: ServerResponse) {
     this.#response = response;
@@ -25,14 +26,19 @@ export class ReplyWriter implements ReplySink {
     this.#response.end(body);
   }
 
-  events(events: readonly ReplyEvent[]): Promise<void> | undefined {
-    let text = '';
-    for (const event of events) text += `data: ${event.text ?? JSON.stringify(event.payload)}\n\n`;
-    return this.text(text);
+  event({ text, payload }: ReplyEvent): void {
+    this.#pending += `data: ${text ?? JSON.stringify(payload)}\n\n`;
   }
 
-  /** Sends server-sent events that are text already. */
-  text(text: string): Promise<void> | undefined {
+  /** Adds server-sent events that are text already. */
+  text(text: string): void {
+    this.#pending += text;
+  }
+
+  flush(): Promise<void> | undefined {
+    const text = this.#pending;
+    this.#pending = '';
+    if (text === '') return undefined;
     if (!this.#streaming) this.#open();
     if (this.#response.destroyed || this.#response.write(text)) return undefined;
     return new Promise((resolve) => {
@@ -51,7 +57,7 @@ export class ReplyWriter implements ReplySink {
   /** Sends the last events. */
   endText(text: string): void {
     if (!this.#streaming) this.#open();
-    this.#response.end(text);
+    this.#response.end(this.#pending + text);
   }
 
   fail(error: WireError): void {
@@ -62,7 +68,7 @@ export class ReplyWriter implements ReplySink {
   /** Fails in the words of another wire. */
   failWith(error: WireError, body: JsonObject, event: string): void {
     if (this.#response.destroyed || this.#response.writableEnded) return;
-    if (this.#streaming) this.#response.end(event);
+    if (this.#streaming) this.#response.end(this.#pending + event);
     else if (this.#response.headersSent) this.#response.destroy();
     else this.json(body, error.status, error.headers);
   }

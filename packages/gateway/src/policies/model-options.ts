@@ -15,16 +15,6 @@ export interface PassthroughModel extends UpstreamServers {
   readonly model?: string;
 }
 
-/** A call of an attempt that began on a much older version of the policy. */
-export interface StaleCall {
-  readonly rolloutId: string;
-  readonly attemptId: string;
-  readonly policy: string;
-  /** The version that answered the attempt's first call. */
-  readonly firstVersion: number;
-  readonly version: number;
-}
-
 export interface ModelOptions {
   /** The user's own models by name. @default none */
   readonly models?: Readonly<Record<string, PassthroughModel>>;
@@ -32,10 +22,6 @@ export interface ModelOptions {
   readonly upstreams?: Readonly<Record<string, UpstreamServers>>;
   /** How often a server that left the pool is asked whether it is back. @default 5_000 */
   readonly healthIntervalMs?: number;
-  /** So many versions may be published during an attempt before its calls are stale. @default Infinity */
-  readonly maxStaleness?: number;
-  /** What becomes of a stale call: `mark` answers it and keeps it out of training, `refuse` does not answer it. @default () => 'mark' */
-  readonly onStale?: (call: StaleCall) => 'mark' | 'refuse';
 }
 
 export interface ResolvedModelOptions extends Required<Omit<ModelOptions, 'models'>> {
@@ -63,10 +49,9 @@ function resolveModel(name: string, given: PassthroughModel): Extract<PolicyRele
 
 /** @throws {ConfigurationError} `option-invalid` */
 export function resolveModels(options: ModelOptions, policy: string): ResolvedModelOptions {
-  const { healthIntervalMs = 5_000, maxStaleness = Number.POSITIVE_INFINITY } = options;
+  const { healthIntervalMs = 5_000 } = options;
   if (!Number.isInteger(healthIntervalMs) || healthIntervalMs < 1 || healthIntervalMs > 2_147_483_647)
     throw invalid(`healthIntervalMs must be an integer of at least 1, not ${healthIntervalMs}`);
-  if (!(maxStaleness >= 0)) throw invalid(`maxStaleness must be a number of at least 0, not ${maxStaleness}`);
   const models = Object.entries(options.models ?? {});
   if (models.some(([name]) => name === policy))
     throw invalid(`models.${policy} has the name of the policy; name one of them otherwise`);
@@ -76,7 +61,5 @@ export function resolveModels(options: ModelOptions, policy: string): ResolvedMo
     upstreams,
     models: new Map(models.map(([name, given]) => [name, resolveModel(name, given)])),
     healthIntervalMs,
-    maxStaleness,
-    onStale: options.onStale ?? (() => 'mark'),
   };
 }

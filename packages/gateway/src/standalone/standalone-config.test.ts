@@ -30,6 +30,7 @@ describe('readStandaloneConfig', () => {
         models: { own: { baseUrl: 'https://c/v1', model: 'gpt', apiKey: 'plain' } },
         policies: { policy: { upstream: 'vllm', model: 'm', version: 3 } },
         maxStaleness: 2,
+        onStale: 'refuse',
       },
       ['--port', '4100', '--drain-ms', '7'],
       { ADMIN: 'admin-key', VLLM: 'vllm-key' },
@@ -38,6 +39,7 @@ describe('readStandaloneConfig', () => {
       options: {
         port: 4100,
         maxStaleness: 2,
+        onStale: 'refuse',
         adminKey: 'admin-key',
         upstreams: { vllm: { baseUrl: 'http://a/v1', replicas: ['http://b/v1'], apiKey: 'vllm-key' } },
         models: { own: { baseUrl: 'https://c/v1', model: 'gpt', apiKey: 'plain' } },

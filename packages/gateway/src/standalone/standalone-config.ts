@@ -18,7 +18,7 @@ export interface StoreConfig {
 
 /** A gateway that is started on its own. */
 export interface StandaloneConfig {
-  readonly options: Omit<GatewayOptions, 'store' | 'log' | 'onStale'>;
+  readonly options: Omit<GatewayOptions, 'store' | 'log'>;
   readonly store: StoreConfig;
   /** Published at the start. */
   readonly policies: Readonly<Record<string, RemoteRelease>>;
@@ -56,6 +56,7 @@ const passedOn = [
   'maxReplyBytes',
   'healthIntervalMs',
   'maxStaleness',
+  'onStale',
 ] as const;
 
 const known: ReadonlySet<string> = new Set([

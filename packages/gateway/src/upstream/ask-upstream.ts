@@ -58,7 +58,10 @@ async function askOnce(question: Question, url: URL, limits: AskLimits): Promise
     const { stallTimeoutMs } = limits;
     const reply = await exchange({ url, body, accept, apiKey: release.apiKey, signal, stallTimeoutMs });
     if (reply.statusCode === 200) return { reply, url };
-    const error = statusError(reply, await readWhole(reply, url, 1_048_576, signal), url);
+    const error = statusError(reply, await readWhole(reply, { url, limitBytes: 1_048_576, signal }), {
+      url,
+      apiKey: release.apiKey,
+    });
     if (!isRetryableStatus(reply.statusCode ?? 0)) throw error;
     return { error, askedMs: retryAfterMs(reply.headers['retry-after'], Date.now()) };
   } catch (error) {

@@ -1,35 +1,57 @@
 import { StringDecoder } from 'node:string_decoder';
 
+/** Told the data of an event: the part of a text from `start` to `end`. A text may hold many events, so that none is copied. */
+export type OnEvent = (text: string, start: number, end: number) => void;
+
+const lineFeed = 10;
+const space = 32;
+
 /** Cuts a stream of bytes into the data of its server-sent events, wherever the bytes were cut. */
 export class EventStreamParser {
+  readonly #onEvent: OnEvent;
   readonly #decoder = new StringDecoder('utf8');
+  /** A line whose end has not come. */
   #rest = '';
+  /** Lines of data of an event that has not ended. */
   #data: string[] = [];
 
-  /** The data of every event that these bytes complete. Lines end in LF, CRLF or CR. */
-  push(bytes: Buffer): string[] {
-    const text = this.#rest + this.#decoder.write(bytes);
-    const events: string[] = [];
-    let start = 0;
-    let carriage = text.indexOf('\r');
-    for (;;) {
-      const feed = text.indexOf('\n', start);
-      if (carriage >= 0 && carriage < start) carriage = text.indexOf('\r', start);
-      const end = carriage >= 0 && (feed < 0 || carriage < feed) ? carriage : feed;
-      // A CR at the very end may be half of a CRLF: it waits.
-      if (end < 0 || (end === carriage && end === text.length - 1)) break;
-      this.#line(text.slice(start, end), events);
-      start = end === carriage && feed === end + 1 ? end + 2 : end + 1;
-    }
-    this.#rest = text.slice(start);
-    return events;
+  constructor(onEvent: OnEvent) {
+    this.#onEvent = onEvent;
   }
 
-  #line(line: string, events: string[]): void {
-    if (line === '') {
-      if (this.#data.length > 0) events.push(this.#data.length === 1 ? (this.#data[0] ?? '') : this.#data.join('\n'));
+  /** Tells every event that these bytes complete. Lines end in LF, CRLF or CR. */
+  push(bytes: Buffer): void {
+    const decoded = this.#decoder.write(bytes);
+    const hasCarriage = decoded.includes('\r') || this.#rest.endsWith('\r');
+    // A long line in many pieces is put together once, when its end comes.
+    if (!hasCarriage && !decoded.includes('\n')) this.#rest += decoded;
+    else this.#lines(this.#rest === '' ? decoded : this.#rest + decoded, hasCarriage);
+  }
+
+  #lines(read: string, hasCarriage: boolean): void {
+    // A CR at the very end may be half of a CRLF: it waits.
+    const text = hasCarriage ? read.replaceAll(/\r\n|\r(?!$)/gu, '\n') : read;
+    let start = 0;
+    for (;;) {
+      const end = text.indexOf('\n', start);
+      if (end < 0) break;
+      this.#line(text, start, end);
+      start = end + 1;
+    }
+    this.#rest = text.slice(start);
+  }
+
+  #line(text: string, start: number, end: number): void {
+    if (start === end) {
+      const data = this.#data.length === 1 ? (this.#data[0] as string) : this.#data.join('\n');
+      if (this.#data.length > 0) this.#onEvent(data, 0, data.length);
       this.#data = [];
-    } else if (line.startsWith('data:')) this.#data.push(line.charCodeAt(5) === 32 ? line.slice(6) : line.slice(5));
+    } else if (text.startsWith('data:', start)) {
+      const from = start + (text.charCodeAt(start + 5) === space ? 6 : 5);
+      const isWhole = this.#data.length === 0 && text.charCodeAt(end + 1) === lineFeed;
+      if (isWhole) this.#onEvent(text, from, end);
+      else this.#data.push(text.slice(from, end));
+    }
     // `event:`, `id:`, `retry:` and comments mean nothing on this wire.
   }
 }

@@ -16,13 +16,14 @@ export interface ExchangeOptions {
 const httpAgent = new HttpAgent({ keepAlive: true, maxFreeSockets: 256 });
 const httpsAgent = new HttpsAgent({ keepAlive: true, maxFreeSockets: 256 });
 
-/** The upstream's address as errors and spans may show it. */
-export function shownUrl(url: URL): string {
+/** An upstream's address as errors, spans and logs may show it: without credentials and query. */
+export function shownUrl(address: URL | string): string {
+  const url = new URL(address);
   return `${url.protocol}//${url.host}${url.pathname}`;
 }
 
-function stallError(url: URL, stallTimeoutMs: number, unread: number): WireError {
-  return unread > 0
+function stallError(url: URL, stallTimeoutMs: number, isAgentSlow: boolean): WireError {
+  return isAgentSlow
     ? new WireError(`the agent read nothing of its reply for ${stallTimeoutMs} ms`, { code: 'cancelled' })
     : new WireError(`the upstream ${shownUrl(url)} sent nothing for ${stallTimeoutMs} ms`, {
         code: 'upstream-timeout',
@@ -61,7 +62,7 @@ export function exchange(options: ExchangeOptions): Promise<IncomingMessage> {
     };
     const onAbort = (): void => end(signal.reason as WireError);
     signal.addEventListener('abort', onAbort);
-    outgoing.on('timeout', () => end(stallError(url, stallTimeoutMs, reply?.readableLength ?? 0)));
+    outgoing.on('timeout', () => end(stallError(url, stallTimeoutMs, reply?.isPaused() ?? false)));
     outgoing.on('response', (message) => {
       reply = message;
       resolve(message);
@@ -87,41 +88,88 @@ export function transportError(cause: unknown, url: URL): WireError {
   });
 }
 
-/** The pieces of a reply's body. Leaving early leaves the rest unread. @throws {WireError} when it breaks off, stalls or grows over the limit */
-export async function* readBody(
-  reply: IncomingMessage,
-  url: URL,
-  limitBytes: number,
-  signal: AbortSignal,
-): AsyncGenerator<Buffer> {
-  let size = 0;
-  try {
-    for await (const chunk of reply.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
-      size += chunk.length;
-      if (size > limitBytes)
-        throw new WireError(`the upstream ${shownUrl(url)} sent more than ${limitBytes} bytes and had not finished`, {
-          code: 'upstream-malformed',
-          wireCode: 'upstream-endless',
-        });
-      yield chunk;
-    }
-  } catch (error) {
-    if (signal.aborted) throw signal.reason;
-    if (error instanceof WireError) throw error;
-    throw new WireError(`the upstream ${shownUrl(url)} broke off its reply after ${size} bytes`, {
-      code: 'upstream-failed',
-      cause: error,
-    });
-  }
+export interface BodyOptions {
+  readonly url: URL;
+  readonly limitBytes: number;
+  readonly signal: AbortSignal;
 }
 
-export async function readWhole(
+/** What may be done about a piece of a body: wait before the next one comes, or want no more. */
+export type PieceVerdict = Promise<void> | 'enough' | undefined;
+
+function endlessError({ url, limitBytes }: BodyOptions): WireError {
+  return new WireError(`the upstream ${shownUrl(url)} sent more than ${limitBytes} bytes and had not finished`, {
+    code: 'upstream-malformed',
+    wireCode: 'upstream-endless',
+  });
+}
+
+/**
+ * Hands on a reply's body as it comes; `onTurn` is called once for all pieces that came in one turn of the event loop, and
+ * with true when the body is over.
+ * @throws {WireError} when it breaks off, stalls or grows over the limit; what the callbacks throw
+ */
+export function readBody(
   reply: IncomingMessage,
-  url: URL,
-  limitBytes: number,
-  signal: AbortSignal,
-): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of readBody(reply, url, limitBytes, signal)) chunks.push(chunk);
-  return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks);
+  options: BodyOptions,
+  onPiece: (piece: Buffer) => void,
+  onTurn?: (isOver: boolean) => PieceVerdict,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let size = 0;
+    let turn: NodeJS.Immediate | undefined;
+    const settle = (finish: () => void): void => {
+      clearImmediate(turn);
+      reply.off('data', onData).off('end', onEnd).off('error', onError);
+      // A reply that breaks after it was given up has nobody left to tell.
+      reply.on('error', () => undefined);
+      finish();
+    };
+    const guard = (work: () => void): void => {
+      try {
+        work();
+      } catch (error) {
+        settle(() => reject(error as Error));
+      }
+    };
+    const afterTurn = (): void =>
+      guard(() => {
+        turn = undefined;
+        const verdict = onTurn?.(false);
+        if (verdict === undefined) return;
+        if (verdict === 'enough') return settle(resolve);
+        reply.pause();
+        verdict.then(
+          () => reply.resume(),
+          (error: unknown) => settle(() => reject(error as Error)),
+        );
+      });
+    const onData = (piece: Buffer): void =>
+      guard(() => {
+        size += piece.length;
+        if (size > options.limitBytes) throw endlessError(options);
+        onPiece(piece);
+        if (onTurn !== undefined) turn ??= setImmediate(afterTurn);
+      });
+    const onEnd = (): void =>
+      guard(() => {
+        onTurn?.(true);
+        settle(resolve);
+      });
+    const onError = (error: unknown): void => {
+      const { url, signal } = options;
+      const broken = new WireError(`the upstream ${shownUrl(url)} broke off its reply after ${size} bytes`, {
+        code: 'upstream-failed',
+        cause: error,
+      });
+      settle(() => reject(signal.aborted ? (signal.reason as Error) : error instanceof WireError ? error : broken));
+    };
+    reply.on('error', onError).on('end', onEnd).on('data', onData);
+  });
+}
+
+export async function readWhole(reply: IncomingMessage, options: BodyOptions): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  await readBody(reply, options, (piece) => pieces.push(piece));
+  return pieces.length === 1 && pieces[0] !== undefined ? pieces[0] : Buffer.concat(pieces);
 }

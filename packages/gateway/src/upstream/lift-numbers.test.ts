@@ -82,6 +82,10 @@ describe('parseLifted', () => {
     '{"choices":[{"logprobs":{"content":[{"logprob":null}]}}]}',
     '{"choices":[{"logprobs":{"content":[{"logprob":-1}],"extra":1}}]}',
     '{"choices":[{"logprobs":{"content":[{"logprob":-1',
+    '{"choices":[{"logprobs":{"content":[{"token":"a"}]}}]}',
+    '{"choices":[{"logprobs":{"content":[{"logprob":-1,"logprob":-2}]}}]}',
+    '{"choices":[{"logprobs":{"content":[null]}}]}',
+    '{"choices":[{"logprobs":{"content":["a"]}}]}',
     '{"prompt_token_ids":[1,2',
     '{"prompt_token_ids":[1]',
   ])('leaves to the ordinary parser what is not as expected: %s', (text) => {

@@ -44,7 +44,7 @@ function readIds(bytes: Buffer, start: number): Lift | undefined {
       digits = 0;
     } else return undefined;
   }
-  return { list: ids.slice(0, count), end: end + 1 };
+  return { list: ids.subarray(0, count), end: end + 1 };
 }
 
 /** The byte after a string that begins at `start`, its first quote included. */
@@ -64,6 +64,7 @@ function matches(bytes: Buffer, at: number, expected: Buffer): boolean {
 function readLogprobs(bytes: Buffer, start: number): Lift | undefined {
   const logprobs: number[] = [];
   let depth = 1;
+  let entries = 0;
   let at = start;
   while (depth > 0) {
     const byte = bytes[at];
@@ -78,14 +79,20 @@ function readLogprobs(bytes: Buffer, start: number): Lift | undefined {
         if (Number.isNaN(logprob)) return undefined;
         logprobs.push(logprob);
         at = end;
-      } else at = next;
+      } else if (depth === 1) return undefined;
+      else at = next;
     } else {
       // [ and { open, ] and } close.
-      if (byte === 91 || byte === 123) depth += 1;
-      else if (byte === 93 || byte === 125) depth -= 1;
+      if (byte === 91 || byte === 123) {
+        if (depth === 1) entries += 1;
+        depth += 1;
+      } else if (byte === 93 || byte === 125) depth -= 1;
+      else if (depth === 1 && byte !== comma) return undefined;
       at += 1;
     }
   }
+  // An entry without a number, or with two, is for the parser to judge.
+  if (entries !== logprobs.length) return undefined;
   if (bytes[at] === 125) return { list: Float32Array.from(logprobs), end: at + 1 };
   const hasNoRefusal = matches(bytes, at, noRefusal);
   return hasNoRefusal ? { list: Float32Array.from(logprobs), end: at + noRefusal.length } : undefined;

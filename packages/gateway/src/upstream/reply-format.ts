@@ -32,8 +32,13 @@ function readUsage(payload: JsonObject, draft: ReplyDraft): void {
     draft.usage = { inputTokens: input, outputTokens: output };
 }
 
+/** Which of the choices that were asked for this is. */
+export function indexOf(choice: JsonObject): number {
+  return typeof choice['index'] === 'number' ? choice['index'] : 0;
+}
+
 function readChoice(choice: JsonObject, draft: ReplyDraft, format: ReplyFormat, isStream: boolean): void {
-  const index = typeof choice['index'] === 'number' ? choice['index'] : 0;
+  const index = indexOf(choice);
   const target = draft.choice(index);
   if (target === undefined)
     return draft.markMalformed(`the upstream answered choice ${index}, which was not asked for`);
@@ -56,6 +61,13 @@ export function readPayload(payload: JsonObject, draft: ReplyDraft, format: Repl
   const choices = payload['choices'];
   if (Array.isArray(choices))
     for (const choice of choices) if (isPayload(choice)) readChoice(choice, draft, format, isStream);
+}
+
+/** The choice of a payload that has just one. */
+export function onlyChoice(payload: JsonObject): Payload | undefined {
+  const choices = payload['choices'];
+  const choice: unknown = Array.isArray(choices) && choices.length === 1 ? choices[0] : undefined;
+  return isPayload(choice) ? choice : undefined;
 }
 
 /** Takes out what the gateway asked for and the agent did not. */

@@ -10,29 +10,40 @@ interface UpstreamComplaint {
 }
 
 /** What an upstream says in its error body; vLLM and OpenAI nest it, older servers do not. */
-function complaintOf(body: Buffer): UpstreamComplaint {
+function complaintOf(body: string): UpstreamComplaint {
   try {
-    const parsed = JSON.parse(body.toString('utf8')) as { error?: unknown };
+    const parsed = JSON.parse(body) as { error?: unknown };
     const error = (typeof parsed.error === 'object' && parsed.error !== null ? parsed.error : parsed) as Record<
       string,
       unknown
     >;
     const text = (value: unknown): string | undefined =>
       typeof value === 'string' ? value.slice(0, 2_000) : undefined;
+    const name = text(error['code']);
     return {
       message: text(error['message']) ?? text(parsed.error),
       param: text(error['param']),
-      code: text(error['code']),
+      // A name that clients can compare and metrics can count by, not a text.
+      code: name !== undefined && /^[\w.-]{1,64}$/u.test(name) ? name : undefined,
     };
   } catch {
     return { message: undefined, param: undefined, code: undefined };
   }
 }
 
+/** Some servers repeat the key that they refuse. */
+function withoutKey(text: string, apiKey: string | undefined): string {
+  return apiKey === undefined || apiKey === '' ? text : text.replaceAll(apiKey, '[key]');
+}
+
 /** An upstream's error status, as the agent gets it: its mistakes keep their status, the gateway's own key and address do not. */
-export function statusError(reply: IncomingMessage, body: Buffer, url: URL): WireError {
+export function statusError(
+  reply: IncomingMessage,
+  body: Buffer,
+  { url, apiKey }: { readonly url: URL; readonly apiKey: string | undefined },
+): WireError {
   const status = reply.statusCode ?? 0;
-  const { message, param, code } = complaintOf(body);
+  const { message, param, code } = complaintOf(withoutKey(body.toString('utf8'), apiKey));
   const said = message === undefined ? '' : `: ${message}`;
   if (status >= 300 && status < 400) {
     return new WireError(

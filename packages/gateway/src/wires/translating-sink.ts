@@ -26,9 +26,12 @@ export class TranslatingSink implements ReplySink {
     this.#writer.json(this.#translation.whole(payload));
   }
 
-  events(events: readonly ReplyEvent[]): Promise<void> | undefined {
-    const text = eventText(events.flatMap((event) => this.#translation.chunk(event.payload)));
-    return text === '' ? undefined : this.#writer.text(text);
+  event({ payload }: ReplyEvent): void {
+    this.#writer.text(eventText(this.#translation.chunk(payload)));
+  }
+
+  flush(): Promise<void> | undefined {
+    return this.#writer.flush();
   }
 
   endEvents(): void {

@@ -1,6 +1,6 @@
 /**
  * Writes the golden corpus anew. Review its diff like code: what changes here changes what agents get or what is
- * trained on. The tests check every exchange against the upstream's own text as well, so that a wrong recording fails.
+ * trained on. The upstream's side comes from our scripted server in vLLM's shape, not from a vLLM. The tests check every exchange against the upstream's own text as well, so that a wrong recording fails.
  *
  *     node --conditions=@agent-lightning/source packages/gateway/test/corpus/record.ts
  */

@@ -1,0 +1,70 @@
+import { ConfigurationError } from '@agent-lightning/core';
+import { WireError } from '../http/wire-error.ts';
+
+/** A call of an attempt that began on a much older version of the policy. */
+export interface StaleCall {
+  readonly rolloutId: string;
+  readonly attemptId: string;
+  readonly policy: string;
+  /** The version that answered the attempt's first call. */
+  readonly firstVersion: number;
+  readonly version: number;
+}
+
+/** `mark` answers a stale call and keeps it out of training, `refuse` does not answer it. */
+export type StaleVerdict = 'mark' | 'refuse';
+
+export interface StalenessOptions {
+  /** So many versions may be published during an attempt before its calls are stale. @default Infinity */
+  readonly maxStaleness?: number;
+  /** What becomes of a stale call, always or call by call. @default 'mark' */
+  readonly onStale?: StaleVerdict | ((call: StaleCall) => StaleVerdict);
+}
+
+const verdicts: ReadonlySet<unknown> = new Set<StaleVerdict>(['mark', 'refuse']);
+
+/** @throws {ConfigurationError} `option-invalid` */
+export function resolveStaleness(options: StalenessOptions): Required<StalenessOptions> {
+  const { maxStaleness = Number.POSITIVE_INFINITY, onStale = 'mark' } = options;
+  const invalid = (problem: string): ConfigurationError =>
+    new ConfigurationError(`gateway: ${problem}`, { code: 'option-invalid' });
+  if (typeof maxStaleness !== 'number' || !(maxStaleness >= 0))
+    throw invalid(`maxStaleness must be a number of at least 0, not ${String(maxStaleness)}`);
+  if (typeof onStale !== 'function' && !verdicts.has(onStale))
+    throw invalid(`onStale must be "mark", "refuse" or a function, not ${JSON.stringify(onStale)}`);
+  return { maxStaleness, onStale };
+}
+
+/** How far a policy may move on while an attempt runs; can be set while calls come in. */
+export class StalenessRule {
+  #options: Required<StalenessOptions>;
+
+  constructor(options: Required<StalenessOptions>) {
+    this.#options = options;
+  }
+
+  get maxStaleness(): number {
+    return this.#options.maxStaleness;
+  }
+
+  /** Holds for calls from now on; what is not given stays. @throws {ConfigurationError} `option-invalid` */
+  set(options: StalenessOptions): void {
+    this.#options = resolveStaleness({ ...this.#options, ...options });
+  }
+
+  /** Why a call is stale and must not be trained on; undefined when it is not stale. @throws {WireError} 409 `policy-moved-on` for one that is refused */
+  judge(call: StaleCall): string | undefined {
+    const { maxStaleness, onStale } = this.#options;
+    const { policy, firstVersion, version } = call;
+    if (version - firstVersion <= maxStaleness) return undefined;
+    const what = `policy "${policy}" went from version ${firstVersion} to ${version} during this attempt, more than ${maxStaleness}`;
+    const verdict = typeof onStale === 'function' ? onStale(call) : onStale;
+    if (verdict === 'refuse')
+      throw new WireError(`${what}; begin a new attempt`, {
+        code: 'request-invalid',
+        status: 409,
+        wireCode: 'policy-moved-on',
+      });
+    return `stale: ${what}`;
+  }
+}

@@ -1,0 +1,38 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { retryAfterMs, retryWaitMs } from './retry.ts';
+
+describe('the wait before a retry', () => {
+  it('is drawn from all of a range that doubles up to its bound, and is never shorter than what the upstream asked for', () => {
+    const limits = fc.record({
+      maxRetries: fc.nat(10),
+      retryBaseMs: fc.integer({ min: 0, max: 10_000 }),
+      retryMaxMs: fc.integer({ min: 0, max: 100_000 }),
+    });
+    const draw = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
+    const asked = fc.option(fc.nat(200_000), { nil: undefined });
+    fc.assert(
+      fc.property(limits, draw, fc.nat(40), asked, (bounds, random, index, askedMs) => {
+        const waitMs = retryWaitMs(index, askedMs, { ...bounds, random: () => random });
+        const range = Math.min(bounds.retryMaxMs, bounds.retryBaseMs * 2 ** index);
+        expect(waitMs).toBe(Math.max(askedMs ?? 0, random * range));
+        expect(waitMs >= (askedMs ?? 0) && Number.isFinite(waitMs)).toBe(true);
+      }),
+    );
+    const bounds = { maxRetries: 5, retryBaseMs: 500, retryMaxMs: 8_000, random: () => 0.5 };
+    expect([0, 1, 2, 3, 4, 5].map((index) => retryWaitMs(index, undefined, bounds))).toEqual([
+      250, 500, 1_000, 2_000, 4_000, 4_000,
+    ]);
+  });
+
+  it('is asked for in seconds or as a date', () => {
+    const now = Date.parse('2026-01-01T00:00:00Z');
+    expect(retryAfterMs('7', now)).toBe(7_000);
+    expect(retryAfterMs('0.5', now)).toBe(500);
+    expect(retryAfterMs('Thu, 01 Jan 2026 00:00:30 GMT', now)).toBe(30_000);
+    expect(retryAfterMs('Wed, 31 Dec 2025 23:59:00 GMT', now)).toBe(0);
+    expect(retryAfterMs('-3', now)).toBe(0);
+    expect(retryAfterMs('soon', now)).toBeUndefined();
+    expect(retryAfterMs(undefined, now)).toBeUndefined();
+  });
+});
