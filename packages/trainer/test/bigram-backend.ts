@@ -26,6 +26,7 @@ const learningRateScale = 1;
 export interface BigramBackendOptions {
   readonly losses?: readonly Loss['name'][];
   readonly maxRowTokens?: number;
+  readonly fixedAdam?: BackendCapabilities['fixedAdam'];
   /** False for an engine whose replies have no tokens: a plain upstream. */
   readonly lossOf?: (step: number, loss: number) => number;
   readonly gradientNormOf?: (step: number, norm: number) => number;
@@ -67,6 +68,7 @@ export class BigramBackend implements TrainingBackend {
       losses: this.options.losses ?? ['importance_sampling', 'ppo', 'cispo'],
       maxRowTokens: this.options.maxRowTokens ?? 4_096,
       release: 'engine',
+      ...(this.options.fixedAdam === undefined ? {} : { fixedAdam: this.options.fixedAdam }),
       description: 'a table of letter pairs',
     };
   }

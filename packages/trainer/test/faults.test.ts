@@ -252,6 +252,19 @@ describe('what cannot work is refused before anything runs', () => {
     });
   });
 
+  it('an optimizer parameter that the server fixes otherwise, by the option that agrees with it', async () => {
+    const backend = new BigramBackend({ fixedAdam: { beta1: 0.9, epsilon: 1e-6 } });
+    const { trainer } = await createTestTrainer({ backend });
+    await expect(trainer.fit({ train: tasks, steps: 1 })).rejects.toMatchObject({
+      code: 'option-unsupported',
+      message: expect.stringContaining(
+        "would ignore epsilon 1e-8: its server's configuration says 0.000001; give grpo({ epsilon",
+      ),
+    });
+    const { trainer: agreeing } = await createTestTrainer({ backend }, { epsilon: 1e-6 });
+    expect((await agreeing.fit({ train: tasks, steps: 1 })).steps).toBe(1);
+  });
+
   it.each([
     [{ train: [] }, 'at least one task'],
     [{ train: [undefined] }, 'fit: train[0]'],
