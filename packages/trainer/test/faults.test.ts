@@ -1,6 +1,7 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { MemoryStore, type RolloutFunction } from '@agent-lightning/core';
+import { emitReward, MemoryStore, type RolloutFunction } from '@agent-lightning/core';
+import { Gateway } from '@agent-lightning/gateway';
 import { openSqliteStore } from '@agent-lightning/store-sqlite';
 import { describe, expect, it } from 'vitest';
 import type { StepMetrics } from '../src/index.ts';
@@ -53,6 +54,19 @@ describe('rollouts that go wrong are data', () => {
     );
   });
 
+  it('an agent that throws after it emitted a reward', async () => {
+    const { metrics } = await fitWith(
+      sometimes(async (task, context) => {
+        await askLetter(task, context);
+        emitReward(100);
+        throw new Error('broken');
+      }),
+      1,
+    );
+    expect(metrics[0]).toMatchObject({ failed: 2, withoutReward: 2, reward: { count: 6 } });
+    expect(metrics[0]!.reward.mean).toBeLessThanOrEqual(1);
+  });
+
   it('each kind of failure is told once, with an example, and counted in the report', async () => {
     const { trainer, logger } = await createTestTrainer({
       rollout: sometimes(() => {
@@ -82,7 +96,10 @@ describe('rollouts that go wrong are data', () => {
   it('a validation counts them as 0', async () => {
     const { trainer } = await createTestTrainer({
       rollout: (task, context) => {
-        if (context.mode === 'val' && task.letter === 'a') throw new Error('broken');
+        if (context.mode === 'val' && task.letter === 'a') {
+          emitReward(1);
+          throw new Error('broken');
+        }
         return context.mode === 'val' ? 1 : answerLetter(task, context);
       },
     });
@@ -176,11 +193,14 @@ describe('where a run is kept', () => {
   it('ends the run by name when its store is full', async () => {
     const path = join(await createFolder(), 'store.sqlite');
     const store = await openSqliteStore({ path, maxSizeBytes: 400_000 });
-    const { trainer } = await createTestTrainer({ store });
+    const { trainer, runDirectory } = await createTestTrainer({ store, checkpointEvery: 50 });
     await expect(trainer.fit({ train: tasks, steps: 50 })).rejects.toMatchObject({
       code: 'store-full',
       message: expect.stringContaining(path),
     });
+    const { step } = (await readMetrics(runDirectory)).at(-1)!;
+    const checkpoints = await readdir(join(runDirectory, 'checkpoints'));
+    expect(checkpoints.at(-1)).toBe(`step-${String(step).padStart(6, '0')}`); // no step that was done is lost
     await store.close();
   });
 
@@ -305,6 +325,18 @@ describe('what cannot work is refused before anything runs', () => {
         message: expect.stringContaining('taskKind of {"letter":"a"'),
       });
     }
+  });
+
+  it('an algorithm that says how a given gateway should sample', async () => {
+    const store = new MemoryStore();
+    const gateway = await Gateway.start({ store });
+    for (const algorithm of [{ temperature: 0.5 }, { maxTokens: 9 }])
+      await expect(createTestTrainer({ store, gateway }, algorithm)).rejects.toMatchObject({
+        code: 'option-invalid',
+        message: expect.stringMatching(/^grpo\.(temperature|maxTokens) must be left out where a gateway is given/),
+      });
+    await gateway.close();
+    await store.close();
   });
 
   it('a store that fails ends the run with its error', async () => {

@@ -1,11 +1,12 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openSqliteStore } from '@agent-lightning/store-sqlite';
 import { describe, expect, it } from 'vitest';
 import type { StepMetrics, TrainingResult } from '../src/index.ts';
+import { BigramBackend } from './bigram-backend.ts';
 import { answerLetter, letterTasks } from './letter-task.ts';
 import { runProcess, steps, succeededRollouts } from './run-process.ts';
-import { createFolder, createTestTrainer } from './run-folder.ts';
+import { createFolder, createTestTrainer, readMetrics } from './run-folder.ts';
 
 async function readSteps(runDirectory: string): Promise<readonly number[]> {
   return (await readFile(join(runDirectory, 'metrics.jsonl'), 'utf8'))
@@ -136,6 +137,31 @@ describe('an interrupted run', () => {
     const { trainer, runDirectory } = await createTestTrainer({ checkpointEvery: 2, keepCheckpoints: 3 });
     await trainer.fit({ train: letterTasks, steps: 7 });
     expect(await readdir(join(runDirectory, 'checkpoints'))).toEqual(['step-000004', 'step-000006', 'step-000007']);
+  });
+});
+
+describe('a checkpoint', () => {
+  it('is found again when a process was killed while it replaced its only one', async () => {
+    const { trainer, runDirectory } = await createTestTrainer({ keepCheckpoints: 1 });
+    await trainer.fit({ train: letterTasks, steps: 2 });
+    const checkpoints = join(runDirectory, 'checkpoints');
+    await rename(join(checkpoints, 'step-000002'), join(checkpoints, 'replaced-step-000002'));
+    const again = await createTestTrainer({ runDirectory, keepCheckpoints: 1 });
+    await again.trainer.fit({ train: letterTasks, steps: 3, resume: true });
+    expect(again.backend.published).toEqual([2, 3]);
+    expect(await readdir(checkpoints)).toEqual(['step-000003']);
+  });
+
+  it('has its time in the line after it', async () => {
+    const onSave = (): void => {
+      const startedAtMs = performance.now();
+      while (performance.now() - startedAtMs < 2);
+    };
+    const backend = new BigramBackend({ onSave });
+    const { trainer, runDirectory } = await createTestTrainer({ backend, checkpointEvery: 2 });
+    await trainer.fit({ train: letterTasks, steps: 4 });
+    const seconds = (await readMetrics(runDirectory)).map(({ seconds: { checkpoint } }) => checkpoint > 0);
+    expect(seconds).toEqual([true, false, true, false]); // before the first step, and after the second
   });
 });
 
