@@ -196,6 +196,7 @@ export class Gateway implements ModelGateway {
       upstreams: serving.upstreams,
       list: () => this.#policies.list(),
       openAttempts: () => this.#attempts.list(),
+      route: (routes) => this.route(routes),
       publish: (policy, release) => this.publish(policy, release),
       pause: (options) => this.pause(options),
       resume: () => this.resume(),

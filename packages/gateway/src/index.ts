@@ -13,3 +13,4 @@ export { serve, type ModelEndpoint, type ServeOptions } from './serve.ts';
 
 // a gateway in another process
 export { connectGateway, type RemoteGateway, type RemoteGatewayOptions, type RemoteRelease } from './remote-gateway.ts';
+export type { RemoteRoutes } from './remote-gateway.ts';

@@ -6,6 +6,8 @@ import {
   type ModelGateway,
 } from '@agent-lightning/core';
 import { claimToWire, endpointFromWire } from './admin/admin-wire.ts';
+import { patternsToWire } from './admin/routes-wire.ts';
+import type { PolicyRoutes } from './policies/policy-routes.ts';
 import type { JsonObject } from './http/read-body.ts';
 import type { PauseOptions } from './policies/admission-gate.ts';
 import { isHttpUrl } from './policies/model-options.ts';
@@ -25,9 +27,16 @@ export interface RemoteRelease {
   readonly model: string;
 }
 
+/** As {@link PolicyRoutes}, with a release for a gateway in another process. */
+export interface RemoteRoutes extends Pick<PolicyRoutes, 'policies'> {
+  readonly otherwise?: { readonly name: string; readonly release: RemoteRelease };
+}
+
 /** A gateway in another process, over the same store as this one. */
 export interface RemoteGateway extends ModelGateway {
   publish(policy: string, release: RemoteRelease): Promise<void>;
+  /** Sends calls to policies by their callers. @throws {GatewayError} `request-invalid` */
+  route(routes: RemoteRoutes): Promise<void>;
   /** Resolves with the calls that were still in flight when the drain was over. */
   pause(options?: PauseOptions): Promise<number>;
   resume(): Promise<void>;
@@ -81,6 +90,10 @@ export function connectGateway(options: RemoteGatewayOptions): RemoteGateway {
     },
     async publish(policy, { version, upstream, model }): Promise<void> {
       await ask('POST', `policies/${encodeURIComponent(policy)}`, `publish "${policy}"`, { version, upstream, model });
+    },
+    async route({ policies, otherwise }): Promise<void> {
+      const other = otherwise === undefined ? {} : { otherwise: { name: otherwise.name, ...otherwise.release } };
+      await ask('POST', 'routes', 'route the policies', { ...patternsToWire(policies), ...other });
     },
     async pause({ drainMs, retryAfterSeconds } = {}): Promise<number> {
       const body = { drain_ms: drainMs ?? null, retry_after_seconds: retryAfterSeconds ?? null };

@@ -165,7 +165,7 @@ describe('several policies', () => {
   it('need a gateway that can tell callers apart', async () => {
     const store = new MemoryStore();
     const remote = connectGateway({ url: 'http://127.0.0.1:9', adminKey: 'k'.repeat(32) });
-    const gateway = { ...remote, publish: () => undefined, close: () => Promise.resolve() };
+    const gateway = { ...remote, route: undefined, publish: () => undefined, close: () => Promise.resolve() };
     const { trainer } = await createTestTrainer({ policies, store, gateway });
     await expect(trainer.fit({ train: tasks, steps: 1 })).rejects.toMatchObject({
       code: 'option-unsupported',
