@@ -6,9 +6,9 @@ import {
   type ModelGateway,
 } from '@agent-lightning/core';
 import { claimToWire, endpointFromWire } from './admin/admin-wire.ts';
+import type { JsonObject } from './http/read-body.ts';
 import { patternsToWire } from './admin/routes-wire.ts';
 import type { PolicyRoutes } from './policies/policy-routes.ts';
-import type { JsonObject } from './http/read-body.ts';
 import type { PauseOptions } from './policies/admission-gate.ts';
 import { isHttpUrl } from './policies/model-options.ts';
 
