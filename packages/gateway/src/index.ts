@@ -7,10 +7,10 @@ export type { ModeSampling, SamplingOptions } from './chat/sampling-rules.ts';
 export type { ModelOptions, PassthroughModel, StaleCall, UpstreamServers } from './policies/model-options.ts';
 export type { PolicyRoutes } from './policies/policy-routes.ts';
 export type { PauseOptions } from './policies/admission-gate.ts';
+export type { RemoteRoutes } from './remote-gateway.ts';
 
 // a plain endpoint, without capture
 export { serve, type ModelEndpoint, type ServeOptions } from './serve.ts';
 
 // a gateway in another process
 export { connectGateway, type RemoteGateway, type RemoteGatewayOptions, type RemoteRelease } from './remote-gateway.ts';
-export type { RemoteRoutes } from './remote-gateway.ts';

@@ -20,16 +20,16 @@ export interface RemoteGatewayOptions {
   readonly timeoutMs?: number;
 }
 
+/** As {@link PolicyRoutes}, with a release for a gateway in another process. */
+export interface RemoteRoutes extends Pick<PolicyRoutes, 'policies'> {
+  readonly otherwise?: { readonly name: string; readonly release: RemoteRelease };
+}
+
 /** A release for a gateway in another process: which of its configured upstreams, and the model's name there. */
 export interface RemoteRelease {
   readonly version: number;
   readonly upstream: string;
   readonly model: string;
-}
-
-/** As {@link PolicyRoutes}, with a release for a gateway in another process. */
-export interface RemoteRoutes extends Pick<PolicyRoutes, 'policies'> {
-  readonly otherwise?: { readonly name: string; readonly release: RemoteRelease };
 }
 
 /** A gateway in another process, over the same store as this one. */
