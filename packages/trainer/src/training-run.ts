@@ -79,6 +79,8 @@ export class TrainingRun<Task> {
 
   async #begin(): Promise<void> {
     const { directory, policies, fit, collector, progress, session } = this.#context;
+    // Before anything that takes long: the store's watchdog would end what a dead process left as timed out, which is data.
+    const cancelled = fit.resume ? await collector.cancelUnfinished('its process ended') : 0;
     const checkpoint = fit.resume ? await directory.checkpoints.latest() : undefined;
     if (checkpoint !== undefined) {
       this.#state = checkpoint.state;
@@ -89,7 +91,6 @@ export class TrainingRun<Task> {
     }
     if (fit.resume) {
       await directory.truncateMetrics(this.#state.step);
-      const cancelled = await collector.cancelUnfinished('its process ended');
       progress.logger.info(
         `resuming after step ${this.#state.step} of ${fit.steps}; ${cancelled} rollouts of the process before run again`,
       );

@@ -31,6 +31,7 @@ export interface BigramBackendOptions {
   readonly lossOf?: (step: number, loss: number) => number;
   readonly gradientNormOf?: (step: number, norm: number) => number;
   readonly onSave?: () => void;
+  readonly onLoad?: () => Promise<void>;
   /** Added to each log-probability that the sampler reports: a sampler that does not compute what the trainer does. */
   readonly reportedShift?: number;
   /** Whether it serves its base model. @default false */
@@ -165,6 +166,7 @@ export class BigramPolicy implements TrainablePolicy {
   }
 
   async loadState(directory: string): Promise<void> {
+    await this.#backend.options.onLoad?.();
     const state = JSON.parse(await readFile(join(directory, 'state.json'), 'utf8')) as {
       logits: number[];
       steps: number;

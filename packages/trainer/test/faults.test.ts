@@ -1,6 +1,13 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { emitReward, MemoryStore, type RolloutFunction } from '@agent-lightning/core';
+import {
+  emitReward,
+  MemoryStore,
+  StoreError,
+  type Lease,
+  type Rollout,
+  type RolloutFunction,
+} from '@agent-lightning/core';
 import { Gateway } from '@agent-lightning/gateway';
 import { openSqliteStore } from '@agent-lightning/store-sqlite';
 import { describe, expect, it } from 'vitest';
@@ -187,6 +194,14 @@ describe('numbers that are not finite', () => {
     const resumed = await createTestTrainer({ runDirectory });
     expect((await resumed.trainer.fit({ train: tasks, steps: 5, resume: true })).steps).toBe(5);
   });
+
+  it('are never saved as the weights of the step before', async () => {
+    const lossOf = (step: number, loss: number): number => (step === 3 ? Number.NaN : loss);
+    const backend = new BigramBackend({ lossOf });
+    const { trainer, runDirectory } = await createTestTrainer({ backend, checkpointEvery: 9 });
+    await expect(trainer.fit({ train: tasks, steps: 5 })).rejects.toMatchObject({ code: 'numerics' });
+    expect(await readdir(join(runDirectory, 'checkpoints'))).toEqual(['step-000000']);
+  });
 });
 
 describe('where a run is kept', () => {
@@ -201,6 +216,21 @@ describe('where a run is kept', () => {
     const { step } = (await readMetrics(runDirectory)).at(-1)!;
     const checkpoints = await readdir(join(runDirectory, 'checkpoints'));
     expect(checkpoints.at(-1)).toBe(`step-${String(step).padStart(6, '0')}`); // no step that was done is lost
+    await store.close();
+  });
+
+  it('saves the steps that are done when its runner can store nothing more', async () => {
+    let ended = 0;
+    class FullStore extends MemoryStore {
+      override async complete(lease: Lease): Promise<Rollout> {
+        if (++ended > 40) throw new StoreError('the store is full', { code: 'store-full' });
+        return await super.complete(lease);
+      }
+    }
+    const store = new FullStore();
+    const { trainer, runDirectory } = await createTestTrainer({ store, checkpointEvery: 50 });
+    await expect(trainer.fit({ train: tasks, steps: 50 })).rejects.toMatchObject({ code: 'store-full' });
+    expect(await readdir(join(runDirectory, 'checkpoints'))).toEqual(['step-000000', 'step-000001']);
     await store.close();
   });
 

@@ -1,5 +1,6 @@
 import { readdir, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
+import { MemoryStore } from '@agent-lightning/core';
 import { openSqliteStore } from '@agent-lightning/store-sqlite';
 import { describe, expect, it } from 'vitest';
 import type { StepMetrics, TrainingResult } from '../src/index.ts';
@@ -79,6 +80,33 @@ describe('an interrupted run', () => {
     expect(ran).toHaveLength(64 - finished.length);
     expect(ran.every((id) => /^run\.s2\..*\.r1$/.test(id))).toBe(true);
     expect(new Set([...finished, ...ran.map((id) => id.slice(0, -3))]).size).toBe(64);
+  });
+
+  it('ends what it left before it loads its weights, which may take longer than an attempt', async () => {
+    const store = new MemoryStore();
+    const abort = new AbortController();
+    const { trainer, runDirectory } = await createTestTrainer({
+      store,
+      signal: abort.signal,
+      runners: 1,
+      rollout: async (task, context) => {
+        if (!context.rollout.rolloutId.endsWith('.s2.g1.k0')) return await answerLetter(task, context);
+        abort.abort();
+        return await new Promise<number>(() => undefined); // until the runner stops: the others stay in the queue
+      },
+    });
+    await trainer.fit({ train: letterTasks, steps: 2 });
+    const left = async (): Promise<number> =>
+      (await store.queryRollouts({ statuses: ['queuing', 'preparing', 'running', 'requeuing'] })).items.length;
+    expect(await left()).toBeGreaterThan(0);
+    let leftAtLoad = Number.NaN;
+    const onLoad = async (): Promise<void> => {
+      leftAtLoad = await left();
+    };
+    const again = await createTestTrainer({ store, runDirectory, backend: new BigramBackend({ onLoad }) });
+    await again.trainer.fit({ train: letterTasks, steps: 2, resume: true });
+    expect(leftAtLoad).toBe(0);
+    await store.close();
   });
 
   it('can be trained for longer after its end', async () => {
