@@ -212,6 +212,7 @@ export class Gateway implements ModelGateway {
       upstreams: serving.upstreams,
       list: () => this.#policies.list(),
       openAttempts: () => this.#attempts.list(),
+      route: (routes) => this.route(routes),
       publish: (policy, release) => this.publish(policy, release),
       drained: (policy, version) => this.drained(policy, version),
       setStaleness: (options) => this.setStaleness(options),

@@ -8,6 +8,7 @@ export type { ModelOptions, PassthroughModel, UpstreamServers } from './policies
 export type { PolicyRoutes } from './policies/policy-routes.ts';
 export type { StaleCall, StalenessOptions, StaleVerdict } from './policies/staleness-rule.ts';
 export type { PauseOptions } from './policies/admission-gate.ts';
+export type { RemoteRoutes } from './remote-gateway.ts';
 
 // a plain endpoint, without capture
 export { serve, type ModelEndpoint, type ServeOptions } from './serve.ts';

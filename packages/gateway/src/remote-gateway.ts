@@ -7,6 +7,8 @@ import {
 } from '@agent-lightning/core';
 import { claimToWire, endpointFromWire, stalenessToWire } from './admin/admin-wire.ts';
 import type { JsonObject } from './http/read-body.ts';
+import { patternsToWire } from './admin/routes-wire.ts';
+import type { PolicyRoutes } from './policies/policy-routes.ts';
 import type { PauseOptions } from './policies/admission-gate.ts';
 import { isHttpUrl } from './policies/model-options.ts';
 import { resolveStaleness, type StaleVerdict } from './policies/staleness-rule.ts';
@@ -17,6 +19,11 @@ export interface RemoteGatewayOptions {
   readonly adminKey: string;
   /** How long the gateway may take to answer. @default 120_000 */
   readonly timeoutMs?: number;
+}
+
+/** As {@link PolicyRoutes}, with a release for a gateway in another process. */
+export interface RemoteRoutes extends Pick<PolicyRoutes, 'policies'> {
+  readonly otherwise?: { readonly name: string; readonly release: RemoteRelease };
 }
 
 /** A release for a gateway in another process: which of its configured upstreams, and the model's name there. */
@@ -36,6 +43,8 @@ export interface RemoteStaleness {
 /** A gateway in another process, over the same store as this one. */
 export interface RemoteGateway extends ModelGateway {
   publish(policy: string, release: RemoteRelease): Promise<void>;
+  /** Sends calls to policies by their callers. @throws {GatewayError} `request-invalid` */
+  route(routes: RemoteRoutes): Promise<void>;
   /** Resolves with the calls that were still in flight when the drain was over. */
   pause(options?: PauseOptions): Promise<number>;
   resume(): Promise<void>;
@@ -100,6 +109,10 @@ export function connectGateway(options: RemoteGatewayOptions): RemoteGateway {
     },
     async publish(policy, { version, upstream, model }): Promise<void> {
       await ask('POST', `policies/${encodeURIComponent(policy)}`, `publish "${policy}"`, { version, upstream, model });
+    },
+    async route({ policies, otherwise }): Promise<void> {
+      const other = otherwise === undefined ? {} : { otherwise: { name: otherwise.name, ...otherwise.release } };
+      await ask('POST', 'routes', 'route the policies', { ...patternsToWire(policies), ...other });
     },
     async pause({ drainMs, retryAfterSeconds } = {}): Promise<number> {
       const body = { drain_ms: drainMs ?? null, retry_after_seconds: retryAfterSeconds ?? null };

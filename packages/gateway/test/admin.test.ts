@@ -13,6 +13,7 @@ const routes = [
   ['POST', '/admin/pause'],
   ['POST', '/admin/resume'],
   ['GET', '/admin/policies'],
+  ['POST', '/admin/routes'],
   ['POST', '/admin/policies/policy'],
   ['POST', '/admin/policies/policy/drained'],
   ['POST', '/admin/staleness'],

@@ -1,8 +1,9 @@
 import { attributeNames as names, wireHeaders, type PolicyRelease } from '@agent-lightning/core';
+import { startModelServer } from '@agent-lightning/testing';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { PolicyRoutes } from '../src/index.ts';
+import { connectGateway, type PolicyRoutes } from '../src/index.ts';
 import { FakeEngine } from './fake-engine.ts';
-import { startHarness, stopAll, type Harness } from './harness.ts';
+import { onStop, startHarness, stopAll, type Harness } from './harness.ts';
 
 afterEach(stopAll);
 
@@ -87,5 +88,66 @@ describe('several policies', () => {
     expect(route([])).toThrow(/at least one policy/u);
     expect(route([patterns[0], patterns[0]])).toThrow(/name "writer" twice/u);
     expect(route([{ policy: 'writer', agentMatch: 'write' }])).toThrow(/regular expression/u);
+  });
+
+  it('do not take the name of a model that is served already, but may be routed again', async () => {
+    const { gateway } = await startHarness({ models: { own: { baseUrl: 'http://127.0.0.1:9/v1' } } });
+    const { release } = answering('based');
+    gateway.publish('critic', release);
+    for (const name of ['own', 'critic'])
+      expect(() => gateway.route({ policies: patterns, otherwise: { name, release } })).toThrow(/is served already/u);
+    for (const version of [0, 1])
+      gateway.route({ policies: patterns, otherwise: { name: 'base', release: { ...release, version } } });
+  });
+});
+
+describe('several policies of a gateway in another process', () => {
+  const adminKey = 'a'.repeat(32);
+
+  it('answer by caller, flags of patterns and the model for everybody else included', async () => {
+    const server = await startModelServer({ respond: () => 'based' });
+    onStop(() => server.close());
+    const { gateway, client } = await startHarness({ adminKey, upstreams: { vllm: { baseUrl: server.baseUrl } } });
+    for (const name of ['writer', 'planner']) gateway.publish(name, answering(name).release);
+    const remote = connectGateway({ url: gateway.url, adminKey });
+    const ask = async (agent: string): Promise<string | null | undefined> => {
+      const headers = { [wireHeaders.agentNames]: encodeURIComponent(JSON.stringify([agent])) };
+      const messages = [{ role: 'user' as const, content: 'hi' }];
+      return (await client.chat.completions.create({ model: 'policy', messages }, { headers })).choices[0]?.message
+        .content;
+    };
+    const policies = [
+      { policy: 'writer', agentMatch: /WRITE\/d+/iu },
+      { policy: 'planner', agentMatch: /plan/ },
+    ];
+    await remote.route({ policies });
+    expect([await ask('write/d'), await ask('plan')]).toEqual(['writer', 'planner']);
+    await expect(ask('judge')).rejects.toThrow(/no policy answers \["judge"\]/u);
+    const release = { version: 0, upstream: 'vllm', model: 'base' };
+    await remote.route({ policies, otherwise: { name: 'base', release } });
+    expect([await ask('write/d'), await ask('judge')]).toEqual(['writer', 'based']);
+    await expect(remote.route({ policies: [] })).rejects.toThrow(/at least one policy/u);
+    await expect(
+      remote.route({ policies, otherwise: { name: 'base', release: { ...release, upstream: 'elsewhere' } } }),
+    ).rejects.toThrow(/`upstream` must be a configured upstream; there are: vllm/u);
+  });
+
+  it.each([
+    [{}, 'policies'],
+    [{ policies: [1] }, 'policies[0].policy'],
+    [{ policies: [{ policy: 'a' }] }, 'policies[0].agent_match'],
+    [{ policies: [{ policy: 'a', agent_match: 'x' }] }, 'policies[0].agent_match'],
+    [{ policies: [{ policy: 'a', agent_match: { source: '(' } }] }, 'policies[0].agent_match'],
+    [{ policies: [{ policy: 'a', agent_match: { source: 'a', flags: 'q' } }] }, 'policies[0].agent_match'],
+    [{ policies: [{ policy: 'a', agent_match: { source: 'a' } }], otherwise: 'base' }, 'otherwise.name'],
+    [{ policies: [{ policy: 'a', agent_match: { source: 'a' } }], otherwise: { name: 'base' } }, 'upstream'],
+  ])('refuse %j, naming the field', async (body, param) => {
+    const { gateway } = await startHarness({ adminKey });
+    const reply = await fetch(`${gateway.url}/admin/routes`, {
+      method: 'POST',
+      body: JSON.stringify(body),
+      headers: { 'x-api-key': adminKey, 'content-type': 'application/json' },
+    });
+    expect([reply.status, await reply.json()]).toMatchObject([400, { error: { param } }]);
   });
 });

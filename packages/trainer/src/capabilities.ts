@@ -1,4 +1,4 @@
-import { adamDefaults, ConfigurationError, isTrainable, type BackendCapabilities } from '@agent-lightning/core';
+import { ConfigurationError, isTrainable, type BackendCapabilities } from '@agent-lightning/core';
 import { objectiveOf } from './grpo-loss.ts';
 import type { ResolvedTrainerOptions } from './trainer-options.ts';
 
@@ -19,9 +19,8 @@ export async function checkCapabilities<Task>({
       { code: 'option-unsupported' },
     );
   }
-  const given = { ...adamDefaults, ...algorithm.adam };
   for (const [field, fixed] of Object.entries(capabilities.fixedAdam ?? {})) {
-    const asked = given[field as keyof typeof given];
+    const asked = algorithm.adam[field as keyof typeof algorithm.adam];
     if (asked === fixed) continue;
     throw new ConfigurationError(
       `the backend ${backend.name} would ignore ${field} ${asked}: its server's configuration says ${fixed}; give grpo({ ${field}: ${fixed} }), or change the server's and tell the backend`,

@@ -1,10 +1,18 @@
-import { buildBatch, type Episode, type LightningBatch, type Rollout, type Transition } from '@agent-lightning/core';
+import {
+  buildBatch,
+  type BackendCapabilities,
+  type Episode,
+  type LightningBatch,
+  type Rollout,
+  type Transition,
+} from '@agent-lightning/core';
 import { optionInvalid, wholeNumber } from './option-checks.ts';
 import { planTrainingStep } from './rollouts/planned-rollout.ts';
 import { baseRelease } from './policies/create-policy.ts';
 import { isRouted } from './policies/policy-options.ts';
 import { RolloutCollector } from './rollouts/rollout-collector.ts';
 import { Session } from './session.ts';
+import { withinLimits } from './step/trainable-calls.ts';
 import { diagnoseSignal } from './step/training-signal.ts';
 import type { ResolvedTrainerOptions } from './trainer-options.ts';
 
@@ -41,7 +49,11 @@ export interface DevReport {
 }
 
 /** Runs tasks through gateway and store, in memory, and looks at what training would get. */
-export async function dryRun<Task>(options: ResolvedTrainerOptions<Task>, dev: DevOptions<Task>): Promise<DevReport> {
+export async function dryRun<Task>(
+  options: ResolvedTrainerOptions<Task>,
+  dev: DevOptions<Task>,
+  { maxRowTokens }: BackendCapabilities,
+): Promise<DevReport> {
   if (!Array.isArray(dev.tasks) || dev.tasks.length === 0)
     throw optionInvalid('dev: tasks', JSON.stringify(dev.tasks), 'an array of at least one task');
   const samples = wholeNumber('dev: samples', dev.samples ?? 4, 2);
@@ -66,7 +78,9 @@ export async function dryRun<Task>(options: ResolvedTrainerOptions<Task>, dev: D
     });
     const stopping = options.signal === undefined ? session.failed : AbortSignal.any([options.signal, session.failed]);
     const rollouts = await collector.collect(planTrainingStep(0, dev.tasks, [...dev.tasks.keys()], samples), stopping);
-    const report = examine(options, rollouts, await collector.readEpisodes(rollouts));
+    const limits = { maxRowTokens, versions: {}, maxStaleness: Infinity };
+    const episodes = (await collector.readEpisodes(rollouts)).map((episode) => withinLimits(episode, limits));
+    const report = examine(options, rollouts, episodes);
     options.logger.info(describeReport(report));
     return report;
   } finally {

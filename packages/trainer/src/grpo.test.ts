@@ -21,7 +21,7 @@ describe('grpo', () => {
       warmupSteps: 0,
       temperature: 1,
       maxTokens: undefined,
-      adam: { learningRate: 3e-4, beta1: 0.9, beta2: 0.95, weightDecay: 0, maxGradientNorm: 1 },
+      adam: { learningRate: 3e-4, beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0, maxGradientNorm: 1 },
     });
     expect(Object.isFrozen(algorithm) && Object.isFrozen(algorithm.adam) && Object.isFrozen(algorithm.loss)).toBe(true);
   });
@@ -78,6 +78,7 @@ describe('grpo', () => {
     { maxGradientNorm: -1 },
     { beta1: 1 },
     { beta2: -0.1 },
+    { epsilon: 0 },
     { weightDecay: Infinity },
     { warmupSteps: -1 },
     { temperature: 0 },

@@ -39,6 +39,8 @@ export interface GrpoOptions extends GrpoLossOptions {
   readonly beta1?: number;
   /** @default 0.95 */
   readonly beta2?: number;
+  /** AdamW's ε, added to the root of the second moment. @default 1e-8 */
+  readonly epsilon?: number;
   /** Decoupled. @default 0 */
   readonly weightDecay?: number;
   /** Steps over which the learning rate grows to its value. @default 0 */
@@ -63,7 +65,7 @@ export interface Grpo extends GrpoLoss {
   readonly rows: RowLayout;
   readonly tokenWeighting: TokenWeighting;
   readonly minibatches: number;
-  readonly adam: Required<Omit<AdamParameters, 'epsilon'>>;
+  readonly adam: Required<AdamParameters>;
   readonly warmupSteps: number;
   readonly temperature: number;
   readonly maxTokens: number | undefined;
@@ -119,6 +121,7 @@ const optionNames: Readonly<Record<keyof GrpoOptions, true>> = {
   maxGradientNorm: true,
   beta1: true,
   beta2: true,
+  epsilon: true,
   weightDecay: true,
   warmupSteps: true,
   temperature: true,
@@ -143,6 +146,7 @@ function resolveAdam(options: GrpoOptions): Grpo['adam'] {
     learningRate: positive('grpo.learningRate', options.learningRate ?? 3e-4),
     beta1: unitInterval('grpo.beta1', options.beta1 ?? 0.9),
     beta2: unitInterval('grpo.beta2', options.beta2 ?? 0.95),
+    epsilon: positive('grpo.epsilon', options.epsilon ?? 1e-8),
     weightDecay: positive('grpo.weightDecay', options.weightDecay ?? 0, { orZero: true }),
     maxGradientNorm: positive('grpo.maxGradientNorm', options.maxGradientNorm ?? 1, { orZero: true }),
   });

@@ -7,6 +7,7 @@ export interface PhaseSeconds {
   readonly train: number;
   readonly publish: number;
   readonly validate: number;
+  /** Writing checkpoints since the line before. */
   readonly checkpoint: number;
 }
 

@@ -1,19 +1,21 @@
 import type { PhaseSeconds } from './metrics.ts';
 
+/** Checkpoints are written after a step's line, so no step can measure its own. */
+type Phase = Exclude<keyof PhaseSeconds, 'checkpoint'>;
+
 /** Measures the phases of a step. */
 export class PhaseClock {
   readonly #startedAtMs: number = performance.now();
-  readonly #seconds: Record<keyof PhaseSeconds, number> = {
+  readonly #seconds: Record<Phase, number> = {
     rollout: 0,
     convert: 0,
     train: 0,
     publish: 0,
     validate: 0,
-    checkpoint: 0,
   };
 
   /** Does work and adds its time to a phase. */
-  async measure<Result>(phase: keyof PhaseSeconds, work: () => Promise<Result> | Result): Promise<Result> {
+  async measure<Result>(phase: Phase, work: () => Promise<Result> | Result): Promise<Result> {
     const startedAtMs = performance.now();
     try {
       return await work();
@@ -27,7 +29,7 @@ export class PhaseClock {
     return (performance.now() - this.#startedAtMs) / 1_000;
   }
 
-  get seconds(): PhaseSeconds {
+  get seconds(): Readonly<Record<Phase, number>> {
     return { ...this.#seconds };
   }
 }

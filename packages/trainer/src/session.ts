@@ -122,7 +122,7 @@ async function routePolicies<Task>(
   if (!isRouted(policies)) return;
   if (gateway.route === undefined)
     throw new ConfigurationError(
-      'Trainer: policies needs a gateway that routes calls by their callers, and the given one has no route(); leave gateway out, or give a Gateway of this process',
+      'Trainer: policies needs a gateway that routes calls by their callers, and the given one has no route(); leave gateway out, give a Gateway of this process, or hand on route() of connectGateway',
       { code: 'option-unsupported' },
     );
   const base = await backend.baseRelease();

@@ -50,7 +50,10 @@ export interface TrainerOptions<Task = JsonValue> {
   readonly runDirectory?: string;
   /** Stays open when the run ends. @default a SQLite file in the run directory */
   readonly store?: LightningStore;
-  /** Stays open when the run ends; give the store that it writes to as well. @default a gateway on a free port of this machine */
+  /**
+   * Stays open when the run ends; give the store that it writes to as well. It samples by its own options: a temperature or a
+   * limit of tokens belongs there, and is refused in the algorithm. @default a gateway on a free port of this machine
+   */
   readonly gateway?: TrainingGateway;
   /** From an attempt's start to its time-out. @default 600_000 */
   readonly attemptTimeoutMs?: number;
@@ -134,6 +137,7 @@ export function resolveTrainerOptions<Task>(
     throw optionInvalid('Trainer: backend', options.backend, 'a training backend, such as embedded({ model })');
   if (options.gateway !== undefined && options.store === undefined)
     throw optionInvalid('Trainer: store', undefined, 'the store that the given gateway writes to');
+  if (options.gateway !== undefined) refuseSampling(options.algorithm);
   return Object.freeze({
     rollout: options.rollout,
     backend: options.backend,
@@ -164,6 +168,13 @@ export function resolveTrainerOptions<Task>(
     handleSignals: options.handleSignals ?? true,
     resumeHint: options.resumeHint ?? defaultResumeHint,
   });
+}
+
+/** A gateway of the user's own was told how to sample when it was made. */
+function refuseSampling({ temperature, maxTokens }: Grpo): void {
+  const elsewhere = 'left out where a gateway is given; that gateway samples by its own `sampling`';
+  if (temperature !== 1) throw optionInvalid('grpo.temperature', temperature, elsewhere);
+  if (maxTokens !== undefined) throw optionInvalid('grpo.maxTokens', maxTokens, elsewhere);
 }
 
 function divergenceLimit(limit: number): number {

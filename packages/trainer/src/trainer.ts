@@ -33,10 +33,11 @@ export class Trainer<Task = JsonValue> {
 
   /**
    * Runs a few rollouts through gateway and store and says whether they could train: tokens arrive, rewards vary within
-   * groups, calls merge into rows. Trains nothing and leaves nothing behind.
+   * groups, calls merge into rows that the backend takes. Trains nothing and leaves nothing behind.
+   * @throws {ConfigurationError} `option-invalid` | `option-unsupported`, as `fit` would
    */
   async dev(options: DevOptions<Task>): Promise<DevReport> {
-    return await dryRun(this.#options, options);
+    return await dryRun(this.#options, options, await checkCapabilities(this.#options));
   }
 
   /**

@@ -27,6 +27,8 @@ export class TrainingRun<Task> {
   #wallSecondsBefore = 0;
   /** The newest step that a checkpoint holds. */
   #savedStep = -1;
+  /** Spent on checkpoints since the newest line of the metrics. */
+  #checkpointSeconds = 0;
   /** Whether the policy's weights are those after the state's step, or already beyond. */
   #isPolicyAtState = true;
   #lastMetrics: StepMetrics | undefined;
@@ -61,8 +63,9 @@ export class TrainingRun<Task> {
       if (reason !== 'interrupted') await this.#validateFinally();
       await this.#save();
       return reason;
-    } catch (error) {
-      if (this.#context.session.failed.aborted) throw this.#context.session.failed.reason;
+    } catch (thrown) {
+      const { failed } = this.#context.session;
+      const error: unknown = failed.aborted ? failed.reason : thrown;
       if (isInterruption(error, this.#context.interrupted)) {
         await this.#saveIfGood();
         return 'interrupted';
@@ -76,6 +79,8 @@ export class TrainingRun<Task> {
 
   async #begin(): Promise<void> {
     const { directory, policies, fit, collector, progress, session } = this.#context;
+    // Before anything that takes long: the store's watchdog would end what a dead process left as timed out, which is data.
+    const cancelled = fit.resume ? await collector.cancelUnfinished('its process ended') : 0;
     const checkpoint = fit.resume ? await directory.checkpoints.latest() : undefined;
     if (checkpoint !== undefined) {
       this.#state = checkpoint.state;
@@ -86,7 +91,6 @@ export class TrainingRun<Task> {
     }
     if (fit.resume) {
       await directory.truncateMetrics(this.#state.step);
-      const cancelled = await collector.cancelUnfinished('its process ended');
       progress.logger.info(
         `resuming after step ${this.#state.step} of ${fit.steps}; ${cancelled} rollouts of the process before run again`,
       );
@@ -165,13 +169,14 @@ export class TrainingRun<Task> {
       ...result,
       validation,
       load,
-      seconds: clock.seconds,
+      seconds: { ...clock.seconds, checkpoint: this.#checkpointSeconds },
       wallSeconds: this.#wallSeconds(),
     });
     const verdict = verdictOf(metrics, result.noSignal, options);
     this.#state = advanceState(this.#state, metrics, { ...verdict, policyVersions: result.policyVersions });
     this.#isPolicyAtState = true;
     this.#lastMetrics = metrics;
+    this.#checkpointSeconds = 0;
     await directory.appendMetrics(metrics);
     await this.samples.keep(result, this.#context);
     progress.stepEnded(metrics);
@@ -224,9 +229,7 @@ export class TrainingRun<Task> {
       seconds: { ...last.seconds, validate: validateSeconds },
       wallSeconds: this.#wallSeconds(),
     };
-    const { directory } = this.#context;
-    await directory.truncateMetrics(last.step - 1);
-    await directory.appendMetrics(metrics);
+    await this.#context.directory.truncateMetrics(last.step - 1, metrics);
     this.#lastMetrics = metrics;
     const { curve, totals } = this.#state;
     this.#state = {
@@ -241,7 +244,9 @@ export class TrainingRun<Task> {
   async #save(): Promise<void> {
     if (this.#savedStep === this.#state.step) return;
     const { directory, policies } = this.#context;
+    const startedAtMs = performance.now();
     await withFileErrors(directory.file('checkpoints'), () => directory.checkpoints.save(policies, this.#state));
+    this.#checkpointSeconds += (performance.now() - startedAtMs) / 1_000;
     this.#savedStep = this.#state.step;
   }
 

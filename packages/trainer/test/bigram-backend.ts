@@ -26,10 +26,12 @@ const learningRateScale = 1;
 export interface BigramBackendOptions {
   readonly losses?: readonly Loss['name'][];
   readonly maxRowTokens?: number;
+  readonly fixedAdam?: BackendCapabilities['fixedAdam'];
   /** False for an engine whose replies have no tokens: a plain upstream. */
   readonly lossOf?: (step: number, loss: number) => number;
   readonly gradientNormOf?: (step: number, norm: number) => number;
   readonly onSave?: () => void;
+  readonly onLoad?: () => Promise<void>;
   /** Added to each log-probability that the sampler reports: a sampler that does not compute what the trainer does. */
   readonly reportedShift?: number;
   /** Whether it serves its base model. @default false */
@@ -67,6 +69,7 @@ export class BigramBackend implements TrainingBackend {
       losses: this.options.losses ?? ['importance_sampling', 'ppo', 'cispo'],
       maxRowTokens: this.options.maxRowTokens ?? 4_096,
       release: 'engine',
+      ...(this.options.fixedAdam === undefined ? {} : { fixedAdam: this.options.fixedAdam }),
       description: 'a table of letter pairs',
     };
   }
@@ -163,6 +166,7 @@ export class BigramPolicy implements TrainablePolicy {
   }
 
   async loadState(directory: string): Promise<void> {
+    await this.#backend.options.onLoad?.();
     const state = JSON.parse(await readFile(join(directory, 'state.json'), 'utf8')) as {
       logits: number[];
       steps: number;

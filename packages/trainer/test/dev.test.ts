@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import type { RolloutFunction } from '@agent-lightning/core';
 import { describe, expect, it } from 'vitest';
 import type { DevReport } from '../src/index.ts';
+import { BigramBackend } from './bigram-backend.ts';
 import { answerLetter, askLetter, letterTasks, type LetterTask } from './letter-task.ts';
 import { createTestTrainer } from './run-folder.ts';
 
@@ -37,6 +38,18 @@ describe('Trainer.dev', () => {
     expect(existsSync(runDirectory)).toBe(false);
     expect(backend.passes).toEqual([]);
     await trainer.fit({ train: letterTasks, steps: 1 });
+  });
+
+  it('holds calls against the longest row that the backend takes, and the loss against what it can train', async () => {
+    const { trainer } = await createTestTrainer({ backend: new BigramBackend({ maxRowTokens: 1 }) });
+    expect(await trainer.dev({ tasks })).toMatchObject({
+      ok: false,
+      trainableCalls: {},
+      untrainableCalls: { 'the call has 2 tokens, and the backend trains rows of at most 1': 12 },
+      findings: [expect.stringContaining('none can be trained on')],
+    });
+    const { trainer: other } = await createTestTrainer({ backend: new BigramBackend({ losses: ['cispo'] }) });
+    await expect(other.dev({ tasks })).rejects.toMatchObject({ code: 'option-unsupported' });
   });
 
   it('sees calls that continue each other become one row', async () => {

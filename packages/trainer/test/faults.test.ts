@@ -1,6 +1,14 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { MemoryStore, type RolloutFunction } from '@agent-lightning/core';
+import {
+  emitReward,
+  MemoryStore,
+  StoreError,
+  type Lease,
+  type Rollout,
+  type RolloutFunction,
+} from '@agent-lightning/core';
+import { Gateway } from '@agent-lightning/gateway';
 import { openSqliteStore } from '@agent-lightning/store-sqlite';
 import { describe, expect, it } from 'vitest';
 import type { StepMetrics } from '../src/index.ts';
@@ -53,6 +61,19 @@ describe('rollouts that go wrong are data', () => {
     );
   });
 
+  it('an agent that throws after it emitted a reward', async () => {
+    const { metrics } = await fitWith(
+      sometimes(async (task, context) => {
+        await askLetter(task, context);
+        emitReward(100);
+        throw new Error('broken');
+      }),
+      1,
+    );
+    expect(metrics[0]).toMatchObject({ failed: 2, withoutReward: 2, reward: { count: 6 } });
+    expect(metrics[0]!.reward.mean).toBeLessThanOrEqual(1);
+  });
+
   it('each kind of failure is told once, with an example, and counted in the report', async () => {
     const { trainer, logger } = await createTestTrainer({
       rollout: sometimes(() => {
@@ -82,7 +103,10 @@ describe('rollouts that go wrong are data', () => {
   it('a validation counts them as 0', async () => {
     const { trainer } = await createTestTrainer({
       rollout: (task, context) => {
-        if (context.mode === 'val' && task.letter === 'a') throw new Error('broken');
+        if (context.mode === 'val' && task.letter === 'a') {
+          emitReward(1);
+          throw new Error('broken');
+        }
         return context.mode === 'val' ? 1 : answerLetter(task, context);
       },
     });
@@ -170,17 +194,43 @@ describe('numbers that are not finite', () => {
     const resumed = await createTestTrainer({ runDirectory });
     expect((await resumed.trainer.fit({ train: tasks, steps: 5, resume: true })).steps).toBe(5);
   });
+
+  it('are never saved as the weights of the step before', async () => {
+    const lossOf = (step: number, loss: number): number => (step === 3 ? Number.NaN : loss);
+    const backend = new BigramBackend({ lossOf });
+    const { trainer, runDirectory } = await createTestTrainer({ backend, checkpointEvery: 9 });
+    await expect(trainer.fit({ train: tasks, steps: 5 })).rejects.toMatchObject({ code: 'numerics' });
+    expect(await readdir(join(runDirectory, 'checkpoints'))).toEqual(['step-000000']);
+  });
 });
 
 describe('where a run is kept', () => {
   it('ends the run by name when its store is full', async () => {
     const path = join(await createFolder(), 'store.sqlite');
     const store = await openSqliteStore({ path, maxSizeBytes: 400_000 });
-    const { trainer } = await createTestTrainer({ store });
+    const { trainer, runDirectory } = await createTestTrainer({ store, checkpointEvery: 50 });
     await expect(trainer.fit({ train: tasks, steps: 50 })).rejects.toMatchObject({
       code: 'store-full',
       message: expect.stringContaining(path),
     });
+    const { step } = (await readMetrics(runDirectory)).at(-1)!;
+    const checkpoints = await readdir(join(runDirectory, 'checkpoints'));
+    expect(checkpoints.at(-1)).toBe(`step-${String(step).padStart(6, '0')}`); // no step that was done is lost
+    await store.close();
+  });
+
+  it('saves the steps that are done when its runner can store nothing more', async () => {
+    let ended = 0;
+    class FullStore extends MemoryStore {
+      override async complete(lease: Lease): Promise<Rollout> {
+        if (++ended > 40) throw new StoreError('the store is full', { code: 'store-full' });
+        return await super.complete(lease);
+      }
+    }
+    const store = new FullStore();
+    const { trainer, runDirectory } = await createTestTrainer({ store, checkpointEvery: 50 });
+    await expect(trainer.fit({ train: tasks, steps: 50 })).rejects.toMatchObject({ code: 'store-full' });
+    expect(await readdir(join(runDirectory, 'checkpoints'))).toEqual(['step-000000', 'step-000001']);
     await store.close();
   });
 
@@ -252,6 +302,19 @@ describe('what cannot work is refused before anything runs', () => {
     });
   });
 
+  it('an optimizer parameter that the server fixes otherwise, by the option that agrees with it', async () => {
+    const backend = new BigramBackend({ fixedAdam: { beta1: 0.9, epsilon: 1e-6 } });
+    const { trainer } = await createTestTrainer({ backend });
+    await expect(trainer.fit({ train: tasks, steps: 1 })).rejects.toMatchObject({
+      code: 'option-unsupported',
+      message: expect.stringContaining(
+        "would ignore epsilon 1e-8: its server's configuration says 0.000001; give grpo({ epsilon",
+      ),
+    });
+    const { trainer: agreeing } = await createTestTrainer({ backend }, { epsilon: 1e-6 });
+    expect((await agreeing.fit({ train: tasks, steps: 1 })).steps).toBe(1);
+  });
+
   it.each([
     [{ train: [] }, 'at least one task'],
     [{ train: [undefined] }, 'fit: train[0]'],
@@ -292,6 +355,18 @@ describe('what cannot work is refused before anything runs', () => {
         message: expect.stringContaining('taskKind of {"letter":"a"'),
       });
     }
+  });
+
+  it('an algorithm that says how a given gateway should sample', async () => {
+    const store = new MemoryStore();
+    const gateway = await Gateway.start({ store });
+    for (const algorithm of [{ temperature: 0.5 }, { maxTokens: 9 }])
+      await expect(createTestTrainer({ store, gateway }, algorithm)).rejects.toMatchObject({
+        code: 'option-invalid',
+        message: expect.stringMatching(/^grpo\.(temperature|maxTokens) must be left out where a gateway is given/),
+      });
+    await gateway.close();
+    await store.close();
   });
 
   it('a store that fails ends the run with its error', async () => {

@@ -158,10 +158,13 @@ describe('Trainer.fit', () => {
 
 describe('grpo options in a run', () => {
   it('splits a step into minibatches', async () => {
-    const { trainer, backend } = await createTestTrainer({}, { minibatches: 2, groupSize: 16 });
-    await trainer.fit({ train: letterTasks, steps: 1 });
+    const { trainer, backend, runDirectory } = await createTestTrainer({}, { minibatches: 2, groupSize: 16 });
+    await trainer.fit({ train: letterTasks.slice(0, 1), steps: 1 });
     expect(backend.passes).toHaveLength(2);
     expect(backend.adamSteps).toHaveLength(2);
+    const [line] = await readMetrics(runDirectory);
+    expect(line!.ratioMax).toBeGreaterThan(1); // the second minibatch is scored after the first one's update,
+    expect(line!.klSamplerTrainer).toBeCloseTo(0, 6); // which says nothing of whether sampler and trainer agree
   });
 
   it.each([
@@ -180,13 +183,27 @@ describe('grpo options in a run', () => {
   it('hands the optimizer its parameters, warmed up', async () => {
     const { trainer, backend } = await createTestTrainer(
       {},
-      { learningRate: 0.03, warmupSteps: 2, beta1: 0.8, beta2: 0.9, weightDecay: 0.1, maxGradientNorm: 2 },
+      {
+        learningRate: 0.03,
+        warmupSteps: 2,
+        beta1: 0.8,
+        beta2: 0.9,
+        epsilon: 1e-6,
+        weightDecay: 0.1,
+        maxGradientNorm: 2,
+      },
     );
     await trainer.fit({ train: letterTasks, steps: 4 });
     expect(backend.adamSteps.map(({ learningRate }) => learningRate)).toEqual(
       [0.01, 0.02, 0.03, 0.03].map((rate) => expect.closeTo(rate, 12)),
     );
-    expect(backend.adamSteps[0]).toMatchObject({ beta1: 0.8, beta2: 0.9, weightDecay: 0.1, maxGradientNorm: 2 });
+    expect(backend.adamSteps[0]).toMatchObject({
+      beta1: 0.8,
+      beta2: 0.9,
+      epsilon: 1e-6,
+      weightDecay: 0.1,
+      maxGradientNorm: 2,
+    });
   });
 
   it('pulls towards the base model when asked to, and measures the distance', async () => {

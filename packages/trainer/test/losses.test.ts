@@ -1,7 +1,13 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { buildBatch, type Episode, type LightningBatch, type TrainablePolicy } from '@agent-lightning/core';
+import {
+  buildBatch,
+  type BatchRow,
+  type Episode,
+  type LightningBatch,
+  type TrainablePolicy,
+} from '@agent-lightning/core';
 import { embedded, type EmbeddedBackend } from '@agent-lightning/embedded';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { grpo, type GrpoOptions } from '../src/index.ts';
@@ -101,6 +107,10 @@ describe('a run with a loss of ours', () => {
       const { trainer } = await createTestTrainer({ backend }, { ...learns, ...options });
       await trainer.fit({ train: letterTasks, steps: 3 });
       norms.push(Math.hypot(...backend.policy!.logits));
+      for (const row of backend.passes.flatMap(({ rows }) => rows as readonly BatchRow[]))
+        for (const { start, end, advantage } of row.segments)
+          // the pull is in the loss alone
+          expect(row.tokenAdvantages.subarray(start, end)).toEqual(new Float64Array(end - start).fill(advantage));
     }
     expect(norms[1]).toBeLessThan(norms[0]!);
   });

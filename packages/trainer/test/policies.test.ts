@@ -164,8 +164,8 @@ describe('several policies', () => {
 
   it('need a gateway that can tell callers apart', async () => {
     const store = new MemoryStore();
-    const remote = connectGateway({ url: 'http://127.0.0.1:9', adminKey: 'k'.repeat(32) });
-    const gateway = { ...remote, publish: () => undefined, close: () => Promise.resolve() };
+    const { openAttempt, closeAttempt } = connectGateway({ url: 'http://127.0.0.1:9', adminKey: 'k'.repeat(32) });
+    const gateway = { openAttempt, closeAttempt, publish: () => undefined, close: () => Promise.resolve() };
     const { trainer } = await createTestTrainer({ policies, store, gateway });
     await expect(trainer.fit({ train: tasks, steps: 1 })).rejects.toMatchObject({
       code: 'option-unsupported',

@@ -1,11 +1,13 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
+import { MemoryStore } from '@agent-lightning/core';
 import { openSqliteStore } from '@agent-lightning/store-sqlite';
 import { describe, expect, it } from 'vitest';
 import type { StepMetrics, TrainingResult } from '../src/index.ts';
+import { BigramBackend } from './bigram-backend.ts';
 import { answerLetter, letterTasks } from './letter-task.ts';
 import { runProcess, steps, succeededRollouts } from './run-process.ts';
-import { createFolder, createTestTrainer } from './run-folder.ts';
+import { createFolder, createTestTrainer, readMetrics } from './run-folder.ts';
 
 async function readSteps(runDirectory: string): Promise<readonly number[]> {
   return (await readFile(join(runDirectory, 'metrics.jsonl'), 'utf8'))
@@ -80,6 +82,33 @@ describe('an interrupted run', () => {
     expect(new Set([...finished, ...ran.map((id) => id.slice(0, -3))]).size).toBe(64);
   });
 
+  it('ends what it left before it loads its weights, which may take longer than an attempt', async () => {
+    const store = new MemoryStore();
+    const abort = new AbortController();
+    const { trainer, runDirectory } = await createTestTrainer({
+      store,
+      signal: abort.signal,
+      runners: 1,
+      rollout: async (task, context) => {
+        if (!context.rollout.rolloutId.endsWith('.s2.g1.k0')) return await answerLetter(task, context);
+        abort.abort();
+        return await new Promise<number>(() => undefined); // until the runner stops: the others stay in the queue
+      },
+    });
+    await trainer.fit({ train: letterTasks, steps: 2 });
+    const left = async (): Promise<number> =>
+      (await store.queryRollouts({ statuses: ['queuing', 'preparing', 'running', 'requeuing'] })).items.length;
+    expect(await left()).toBeGreaterThan(0);
+    let leftAtLoad = Number.NaN;
+    const onLoad = async (): Promise<void> => {
+      leftAtLoad = await left();
+    };
+    const again = await createTestTrainer({ store, runDirectory, backend: new BigramBackend({ onLoad }) });
+    await again.trainer.fit({ train: letterTasks, steps: 2, resume: true });
+    expect(leftAtLoad).toBe(0);
+    await store.close();
+  });
+
   it('can be trained for longer after its end', async () => {
     const { trainer, runDirectory } = await createTestTrainer();
     await trainer.fit({ train: letterTasks, validation: letterTasks, steps: 2 });
@@ -136,6 +165,31 @@ describe('an interrupted run', () => {
     const { trainer, runDirectory } = await createTestTrainer({ checkpointEvery: 2, keepCheckpoints: 3 });
     await trainer.fit({ train: letterTasks, steps: 7 });
     expect(await readdir(join(runDirectory, 'checkpoints'))).toEqual(['step-000004', 'step-000006', 'step-000007']);
+  });
+});
+
+describe('a checkpoint', () => {
+  it('is found again when a process was killed while it replaced its only one', async () => {
+    const { trainer, runDirectory } = await createTestTrainer({ keepCheckpoints: 1 });
+    await trainer.fit({ train: letterTasks, steps: 2 });
+    const checkpoints = join(runDirectory, 'checkpoints');
+    await rename(join(checkpoints, 'step-000002'), join(checkpoints, 'replaced-step-000002'));
+    const again = await createTestTrainer({ runDirectory, keepCheckpoints: 1 });
+    await again.trainer.fit({ train: letterTasks, steps: 3, resume: true });
+    expect(again.backend.published).toEqual([2, 3]);
+    expect(await readdir(checkpoints)).toEqual(['step-000003']);
+  });
+
+  it('has its time in the line after it', async () => {
+    const onSave = (): void => {
+      const startedAtMs = performance.now();
+      while (performance.now() - startedAtMs < 2);
+    };
+    const backend = new BigramBackend({ onSave });
+    const { trainer, runDirectory } = await createTestTrainer({ backend, checkpointEvery: 2 });
+    await trainer.fit({ train: letterTasks, steps: 4 });
+    const seconds = (await readMetrics(runDirectory)).map(({ seconds: { checkpoint } }) => checkpoint > 0);
+    expect(seconds).toEqual([true, false, true, false]); // before the first step, and after the second
   });
 });
 

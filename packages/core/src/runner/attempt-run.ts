@@ -157,9 +157,13 @@ export class AttemptRun<Task> {
     const { lease } = this.#claim;
     const { status } = outcome;
     if (status === 'lost') return outcome;
-    return await this.#write(outcome, () =>
-      status === 'succeeded' ? store.complete(lease) : store.fail(lease, { ...outcome.failure, status }),
-    );
+    return await this.#write(outcome, async () => {
+      if (status !== 'succeeded') return await store.fail(lease, { ...outcome.failure, status });
+      return await store.complete(lease).catch((error: unknown) => {
+        if (!isLostLease(error)) this.#report(error); // nothing after this would tell of it
+        throw error;
+      });
+    });
   }
 
   async #hook(name: string, call: () => Promise<void> | void): Promise<void> {

@@ -2,11 +2,13 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { PolicyRelease } from '@agent-lightning/core';
 import { hashKey, isKey, presentedKey } from '../attempts/attempt-key.ts';
 import type { OpenClaim } from '../attempts/attempt-session.ts';
-import { integerField, present } from '../chat/request-fields.ts';
+import { integerField, isObject, present } from '../chat/request-fields.ts';
 import { readJsonBody, type JsonObject } from '../http/read-body.ts';
 import { ReplyWriter } from '../http/reply-writer.ts';
 import { decodeSegment, expectMethod, unknownPath } from '../http/routes.ts';
 import { invalidField, WireError } from '../http/wire-error.ts';
+import type { PolicyRoutes } from '../policies/policy-routes.ts';
+import { readPatterns } from './routes-wire.ts';
 import type { PauseOptions } from '../policies/admission-gate.ts';
 import type { UpstreamServers } from '../policies/model-options.ts';
 import type { StalenessOptions } from '../policies/staleness-rule.ts';
@@ -28,6 +30,7 @@ export interface AdminSurface {
   readonly upstreams: Readonly<Record<string, UpstreamServers>>;
   list(): readonly ModelEntry[];
   openAttempts(): readonly { readonly rolloutId: string; readonly attemptId: string; readonly inFlight: number }[];
+  route(routes: PolicyRoutes): void;
   publish(policy: string, release: PolicyRelease): void;
   drained(policy: string, version: number): Promise<void>;
   setStaleness(options: StalenessOptions): void;
@@ -61,8 +64,23 @@ async function pause(surface: AdminSurface, body: JsonObject): Promise<JsonObjec
   return { paused: true, in_flight: inFlight };
 }
 
+/** Sends callers to policies; who matches none gets a model of a configured upstream, where one is given. */
+function sendCallers(surface: AdminSurface, body: JsonObject): JsonObject {
+  const policies = readPatterns(body);
+  const otherwise = present(body, 'otherwise');
+  if (otherwise === undefined) {
+    surface.route({ policies });
+    return { routed: policies.length };
+  }
+  const name = isObject(otherwise) ? present(otherwise, 'name') : undefined;
+  if (typeof name !== 'string') throw invalidField('otherwise.name', 'must be the name of a model');
+  const accept = (_: string, release: PolicyRelease): void => surface.route({ policies, otherwise: { name, release } });
+  publish({ upstreams: surface.upstreams, publish: accept }, name, otherwise as JsonObject);
+  return { routed: policies.length };
+}
+
 /** Publishes to a configured upstream: no request names an address. */
-function publish(surface: AdminSurface, policy: string, body: JsonObject): JsonObject {
+function publish(surface: Pick<AdminSurface, 'upstreams' | 'publish'>, policy: string, body: JsonObject): JsonObject {
   const name = present(body, 'upstream');
   const known = Object.keys(surface.upstreams);
   if (typeof name !== 'string' || !known.includes(name))
@@ -107,6 +125,10 @@ export async function answerAdmin(
     expectMethod(request, 'POST');
     surface.resume();
     return reply({ paused: false });
+  }
+  if (route === 'routes' && rest.length === 0) {
+    expectMethod(request, 'POST');
+    return reply(sendCallers(surface, await bodyOf(request, surface.maxBodyBytes)));
   }
   if (route === 'policies' && rest.length === 0) {
     expectMethod(request, 'GET');

@@ -58,6 +58,11 @@ export class PolicyRegistry {
     const { otherwise } = routes;
     if (otherwise !== undefined) {
       checkRelease(otherwise.name, otherwise.release);
+      if (this.#current.has(otherwise.name) && this.#routed?.routes.otherwise?.name !== otherwise.name)
+        throw new GatewayError(
+          `"${otherwise.name}" is served already; give the model for callers that no policy matches another name`,
+          { code: 'request-invalid' },
+        );
       this.#current.set(otherwise.name, { release: otherwise.release, isPolicy: false, calls: 0, waiting: [] });
     }
     this.#routed = { model, routes };

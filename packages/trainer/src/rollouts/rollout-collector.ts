@@ -91,7 +91,10 @@ export class RolloutCollector {
     }
   }
 
-  /** What training knows of each rollout, tokens included; one read for all. */
+  /**
+   * What training knows of each rollout, tokens included; one read for all. A rollout that failed has no reward, whatever its
+   * agent emitted before: nobody judged its end.
+   */
   async readEpisodes(
     rollouts: readonly Rollout[],
     query: Pick<SpanQuery, 'kinds' | 'includeTokens'> = { includeTokens: true },
@@ -107,7 +110,7 @@ export class RolloutCollector {
       });
       const byRollout = Map.groupBy(spans, (span) => span.rolloutId);
       for (const rollout of chunk)
-        episodes.push(toEpisode(rollout, byRollout.get(rollout.rolloutId) ?? [], { policies }));
+        episodes.push(asJudged(toEpisode(rollout, byRollout.get(rollout.rolloutId) ?? [], { policies })));
     }
     return episodes;
   }
@@ -148,6 +151,10 @@ export class RolloutCollector {
       ).items;
     }
   }
+}
+
+function asJudged(episode: Episode): Episode {
+  return episode.rollout.status === 'succeeded' ? episode : { ...episode, reward: undefined, rewards: {} };
 }
 
 /** Whether a rollout ended because its process did: that says nothing about the agent. */

@@ -38,6 +38,7 @@ export class Checkpoints {
 
   /** The trainer state of the newest checkpoint, and where the policies' states are. */
   async latest(): Promise<{ readonly state: TrainerState; readonly directory: string } | undefined> {
+    await this.#restoreReplaced();
     const [newest] = await this.#steps();
     if (newest === undefined) return undefined;
     const path = join(this.#pathOf(newest), 'trainer.json');
@@ -47,6 +48,15 @@ export class Checkpoints {
         code: 'resume-mismatch',
       });
     return { state, directory: this.#pathOf(newest) };
+  }
+
+  /** Puts back a checkpoint that a process was killed while replacing, when it had nothing to show in its place. */
+  async #restoreReplaced(): Promise<void> {
+    await mkdir(this.#directory, { recursive: true });
+    for (const name of await readdir(this.#directory)) {
+      const path = join(this.#directory, name.replace(/^replaced-/, ''));
+      if (name.startsWith('replaced-') && !existsSync(path)) await rename(join(this.#directory, name), path);
+    }
   }
 
   /** Steps with a checkpoint, newest first. */

@@ -82,10 +82,13 @@ export class RunDirectory {
     return lines.map((line) => JSON.parse(line) as StepMetrics);
   }
 
-  /** Removes the lines after a step: the ones that a resumed run writes again. */
-  async truncateMetrics(lastStep: number): Promise<void> {
+  /** Removes the lines after a step, the ones that a resumed run writes again, and puts others in their place. */
+  async truncateMetrics(lastStep: number, ...others: readonly StepMetrics[]): Promise<void> {
     const kept = (await this.readMetrics()).filter((metrics) => metrics.step <= lastStep);
-    await this.writeFile(kept.map((metrics) => `${JSON.stringify(metrics)}\n`).join(''), 'metrics.jsonl');
+    await this.writeFile(
+      [...kept, ...others].map((metrics) => `${JSON.stringify(metrics)}\n`).join(''),
+      'metrics.jsonl',
+    );
   }
 
   /** Writes a file, whole or not at all. Returns its path. */

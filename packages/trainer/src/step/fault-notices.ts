@@ -54,14 +54,14 @@ export class FaultNotices {
     });
   }
 
-  /** The kinds that were not seen before, each with its count and its first rollout. */
+  /** The kinds that were not seen before, each with its count and its first rollout. Numbers in them make no difference. */
   #once(
     faults: readonly { readonly kind: string; readonly rollout: Rollout }[],
   ): readonly { readonly kind: string; readonly count: number; readonly rollout: Rollout }[] {
-    return [...Map.groupBy(faults, ({ kind }) => kind)].flatMap(([kind, own]) => {
-      if (this.#seen.has(kind)) return [];
-      this.#seen.add(kind);
-      return [{ kind, count: own.length, rollout: own[0]!.rollout }];
+    return [...Map.groupBy(faults, ({ kind }) => kind.replaceAll(/\d+/g, '#'))].flatMap(([shape, own]) => {
+      if (this.#seen.has(shape)) return [];
+      this.#seen.add(shape);
+      return [{ kind: own[0]!.kind, count: own.length, rollout: own[0]!.rollout }];
     });
   }
 }

@@ -1,5 +1,5 @@
 import { TrainerError } from '@agent-lightning/core';
-import type { StepMetrics } from '../metrics.ts';
+import type { StepMetrics, TrainedMetrics } from '../metrics.ts';
 import type { StepVerdict, TrainerState } from '../trainer-state.ts';
 import type { ResolvedTrainerOptions } from '../trainer-options.ts';
 import type { NoSignal } from './training-signal.ts';
@@ -8,12 +8,12 @@ type Limits = Pick<ResolvedTrainerOptions, 'noSignalPatience' | 'maxDivergence'>
 
 /** What of a step counts towards the end of the run. */
 export function verdictOf(
-  { klSamplerTrainer }: StepMetrics,
+  metrics: StepMetrics,
   noSignal: NoSignal | undefined,
   { maxDivergence }: Limits,
 ): Omit<StepVerdict, 'policyVersions'> {
   return {
-    isOffPolicy: klSamplerTrainer !== undefined && klSamplerTrainer > maxDivergence,
+    isOffPolicy: (furthestOff(metrics).figures.klSamplerTrainer ?? 0) > maxDivergence,
     isSilent: noSignal !== undefined && noSignal.cause !== 'stale',
   };
 }
@@ -45,12 +45,20 @@ export function judgeSilence(
 export function judgeDivergence(metrics: StepMetrics, state: TrainerState, limits: Limits): string | undefined {
   const { offPolicyStreak } = state;
   if (offPolicyStreak === 0) return undefined;
-  const what = `sampler and trainer disagree by ${format(metrics.klSamplerTrainer)} nats a token (limit ${limits.maxDivergence}), mean ratio ${format(metrics.ratioMean)}, largest ${format(metrics.ratioMax)}`;
+  const { figures, owner } = furthestOff(metrics);
+  const what = `sampler and trainer${owner} disagree by ${format(figures.klSamplerTrainer)} nats a token (limit ${limits.maxDivergence}), mean ratio ${format(figures.ratioMean)}, largest ${format(figures.ratioMax)}`;
   if (offPolicyStreak < limits.noSignalPatience) return `step ${state.step} was off-policy: ${what}`;
   throw new TrainerError(
     `training stopped after step ${state.step}: for ${offPolicyStreak} ${offPolicyStreak === 1 ? 'step' : 'steps'} ${what}; lower maxStaleness or the learning rate. Where both are low, the two do not compute the same: check that they have the same weights, and that the sampler reports log-probabilities at temperature 1, of the distribution that it draws from. grpo({ loss: 'icepop' }) leaves such tokens out, and maxDivergence raises the limit`,
     { code: 'off-policy' },
   );
+}
+
+/** Of several policies the one whose sampler and trainer are furthest apart: the step's mean would hide one with few tokens. */
+function furthestOff(metrics: StepMetrics): { readonly figures: TrainedMetrics; readonly owner: string } {
+  const each = Object.entries(metrics.policies ?? {}).map(([name, figures]) => ({ figures, owner: ` of "${name}"` }));
+  const klOf = ({ figures }: { readonly figures: TrainedMetrics }): number => figures.klSamplerTrainer ?? 0;
+  return each.reduce((worst, other) => (klOf(other) > klOf(worst) ? other : worst), { figures: metrics, owner: '' });
 }
 
 function format(value: number | undefined): string {

@@ -135,7 +135,7 @@ function staleness(transitions: readonly Transition[], versions: PolicyVersions)
   for (const age of ages) histogram[age] = (histogram[age] ?? 0) + 1;
   return {
     stalenessMean: ages.reduce((sum, age) => sum + age, 0) / ages.length,
-    stalenessMax: Math.max(...ages),
+    stalenessMax: ages.reduce((largest, age) => Math.max(largest, age)),
     stalenessHistogram: histogram,
   };
 }

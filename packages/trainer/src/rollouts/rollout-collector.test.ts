@@ -1,0 +1,34 @@
+import { MemoryStore } from '@agent-lightning/core';
+import { expect, it } from 'vitest';
+import type { PlannedRollout } from './planned-rollout.ts';
+import { RolloutCollector } from './rollout-collector.ts';
+
+const planned = ['done', 'left', 'cancelled', 'queued'].map((key): PlannedRollout => ({
+  key,
+  input: key,
+  mode: 'train',
+  metadata: {},
+}));
+
+it('runs again, under another id, what ended because its process did; what is finished or queued is taken as it is', async () => {
+  let nowMs = 0;
+  const store = new MemoryStore({ now: () => nowMs, watchdogIntervalMs: 0 });
+  const options = { store, runId: 'run', retry: {}, attemptTimeoutMs: 600_000, policies: ['policy'] };
+  expect(await new RolloutCollector({ ...options, resumed: false }).enqueue(planned)).toEqual(
+    planned.map(({ key }) => `run.${key}`),
+  );
+  const claims = await store.claim({ workerId: 'dead', limit: 2, leaseMs: 30_000 });
+  await store.complete(claims[0]!.lease);
+  await store.cancel('run.cancelled');
+  nowMs = 60_000;
+  await store.runWatchdog();
+  expect(await store.getRollout('run.left')).toMatchObject({ status: 'failed', failure: { code: 'lease-expired' } });
+  for (const _ of ['a resume', 'and another'])
+    expect(await new RolloutCollector({ ...options, resumed: true }).enqueue(planned)).toEqual([
+      'run.done',
+      'run.left.r1',
+      'run.cancelled.r1',
+      'run.queued',
+    ]);
+  await store.close();
+});

@@ -1,0 +1,48 @@
+import type { Episode, Rollout, Transition } from '@agent-lightning/core';
+import { describe, expect, it } from 'vitest';
+import { countStaleCalls, withinLimits } from './trainable-calls.ts';
+
+const callOf = (callIndex: number, tokens: number, policyVersion: number, reward?: number): Transition =>
+  ({
+    callIndex,
+    spanId: `span-${callIndex}`,
+    agentName: 'writer',
+    policy: 'policy',
+    policyVersion,
+    promptTokens: new Int32Array(tokens - 1),
+    responseTokens: new Int32Array(1),
+    reward,
+  }) as unknown as Transition;
+const episodeOf = (...transitions: readonly Transition[]): Episode => ({
+  rollout: { rolloutId: 'r' } as Rollout,
+  transitions,
+  untrainable: [],
+  reward: 1,
+  rewards: {},
+});
+const limits = { maxRowTokens: 10, versions: { policy: 5 }, maxStaleness: 2 };
+
+describe('withinLimits', () => {
+  it('keeps calls up to the limits, those at them included', () => {
+    const episode = episodeOf(callOf(0, 10, 3), callOf(1, 2, 5));
+    expect(withinLimits(episode, limits)).toBe(episode);
+  });
+
+  it('sets calls beyond them aside, by name, and counts the rest anew', () => {
+    const judged = withinLimits(episodeOf(callOf(0, 11, 5), callOf(1, 2, 2), callOf(2, 2, 4)), limits);
+    expect(judged.transitions.map(({ spanId, callIndex }) => [spanId, callIndex])).toEqual([['span-2', 0]]);
+    expect(judged.untrainable.map(({ spanId, reason }) => [spanId, reason])).toEqual([
+      ['span-0', 'the call has 11 tokens, and the backend trains rows of at most 10'],
+      ['span-1', expect.stringMatching(/^too old: version 2 of "policy" answered, and version 5 is trained/)],
+    ]);
+    expect(countStaleCalls([judged])).toBe(1);
+    expect(judged.problems).toEqual([]);
+  });
+
+  it('names the reward that is lost with a call', () => {
+    const judged = withinLimits(episodeOf(callOf(0, 11, 5, 0.5), callOf(1, 2, 5, 1)), limits);
+    expect(judged.problems).toEqual([
+      { spanId: 'span-0', reason: expect.stringMatching(/^the reward 0\.5 of a call .* the call has 11 tokens/) },
+    ]);
+  });
+});
