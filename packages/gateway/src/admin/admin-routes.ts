@@ -167,5 +167,8 @@ export async function answerAdmin(
     await surface.closeAttempt(rest[0] ?? '', rest[1] ?? '');
     return reply({ closed: true });
   }
-  throw unknownPath(path, '/admin/pause, /admin/resume, /admin/staleness, /admin/policies and /admin/attempts');
+  throw unknownPath(
+    path,
+    '/admin/pause, /admin/resume, /admin/staleness, /admin/routes, /admin/policies and /admin/attempts',
+  );
 }
