@@ -5,7 +5,7 @@ import type { TrainablePolicy } from '@agent-lightning/core';
 import type { FakeDialect, TinkerCall, TinkerFault } from '@agent-lightning/testing';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { openFake, rowOf, someRows, type FakeSetup, type FakeSetupOptions } from './fake-backend.ts';
-import { createTinyModel } from './tiny-model.ts';
+import { createTinyModel } from '../tiny-model.ts';
 
 let root: string;
 beforeAll(async () => {
