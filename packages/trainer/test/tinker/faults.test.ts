@@ -275,6 +275,21 @@ describe('a SkyRL server, which would do a repeated request twice,', () => {
   });
 });
 
+describe('a pass whose loss is not finite', () => {
+  it('leaves the gradient of the one before it, which a saved state would lose', async () => {
+    await open('worker');
+    await policy.forwardBackward(someRows, { name: 'cross_entropy' });
+    const exploding = someRows.map((row) => ({ ...row, logprobs: row.logprobs.map((value) => value * 1e5) }));
+    const failing = policy.forwardBackward(exploding, { name: 'importance_sampling' });
+    await expect(failing).rejects.toMatchObject({ code: 'numerics' });
+    await expect(policy.saveState(join(root, 'early'))).rejects.toMatchObject({ code: 'option-unsupported' });
+    const { gradientNorm } = await policy.optimStep({ learningRate: 0.1 });
+    expect(gradientNorm).toBeGreaterThan(0);
+    await expect(policy.forwardBackward(exploding, { name: 'importance_sampling' })).rejects.toThrow('the loss is');
+    await policy.saveState(join(root, 'late'));
+  });
+});
+
 describe('a queue', () => {
   it('that is paused says why, once', async () => {
     await open('worker');
