@@ -147,7 +147,8 @@ describe.skipIf(python === undefined)(`the worker (needs Python: npm run setup:p
         const merged = embedded({ model: join(modelDirectory!, name), threads: 1 });
         const other = await merged.createPolicy({ name, seed: 1 });
         const logprobs = await policy.forward(rows);
-        expect(gap(logprobs, await other.forward(rows))).toBeLessThan(1e-4);
+        // Float32 over logits that training has made large; another scale of the adapter would be seen from 0.1 on.
+        expect(gap(logprobs, await other.forward(rows))).toBeLessThan(1e-3);
         loaded.push(logprobs);
         await merged.close();
       }
