@@ -57,8 +57,17 @@ export class BigramModel {
     return sum;
   }
 
+  /** Adds the gradient of rows to what was accumulated; their loss. With `undoes`, a loss that is not finite adds nothing. */
+  backwardAll(rows: readonly TrainingRow[], loss: Loss, undoes: boolean): number {
+    const before = undoes ? this.#gradient.slice() : undefined;
+    let sum = 0;
+    for (const row of rows) sum += this.#backward(row, loss);
+    if (before !== undefined && !Number.isFinite(sum)) this.#gradient = before;
+    return sum;
+  }
+
   /** Adds a row's gradient to what was accumulated; its loss. */
-  backward(row: TrainingRow, loss: Loss): number {
+  #backward(row: TrainingRow, loss: Loss): number {
     const logprobs = [0, ...this.logprobs(row.tokens)];
     const { loss: value, derivative } = lossAndDerivative(row, logprobs, loss);
     for (let t = 1; t < row.tokens.length; t += 1) {

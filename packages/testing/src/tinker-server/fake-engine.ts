@@ -293,12 +293,9 @@ export class FakeEngine {
     if (input === undefined) throw new FakeFault(400, 'the input is missing', 'forward_backward_input');
     const loss = lossOf(input);
     const rows = input.data.map((datum) => rowOf(datum, loss.name, this.#options));
-    let sum = 0;
-    if (backward) for (const row of rows) sum += model.backward(row, loss);
-    if (backward && !Number.isFinite(sum) && this.#options.dialect === 'worker') {
-      model.dropGradient();
-      return new FakeFault(500, `the loss is ${sum}`, '', 'numerics');
-    }
+    const isWorker = this.#options.dialect === 'worker';
+    const sum = backward ? model.backwardAll(rows, loss, isWorker) : 0;
+    if (isWorker && !Number.isFinite(sum)) return new FakeFault(500, `the loss is ${sum}`, '', 'numerics');
     return this.#shapes.pass({
       logprobs: rows.map((row) => model.logprobs(row.tokens)),
       loss: backward ? sum : undefined,

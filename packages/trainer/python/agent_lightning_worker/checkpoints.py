@@ -6,7 +6,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -14,7 +13,7 @@ from transformers.pytorch_utils import Conv1D
 
 from agent_lightning_worker.errors import WorkerError
 from agent_lightning_worker.lora import Adapter, LoraSpec
-from agent_lightning_worker.network import Network, load_network
+from agent_lightning_worker.network import Network
 from agent_lightning_worker.policy import Policy, Weights
 
 _TOKENIZER_FILES = (
@@ -112,7 +111,7 @@ def load_sampler_weights(directory: Path, base: Network) -> Weights:
     """What `save_adapter` or `save_model` wrote."""
     if (directory / "adapter_config.json").exists():
         return Weights(base, load_adapter(directory, base))
-    return Weights(load_network(directory, base.device, torch.float32, gradient_checkpointing=False), None)
+    return Weights(base.read_again(directory), None)
 
 
 def save_model(weights: Weights, base_directory: Path, directory: Path) -> None:

@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 KEY_VARIABLE = "AGENT_LIGHTNING_WORKER_KEY"
@@ -131,8 +132,9 @@ def _serve(options: argparse.Namespace) -> int:
 
 
 def _watch_parent(ending: threading.Event) -> None:
-    while os.read(0, 65536):  # not sys.stdin, whose lock a thread must not hold at exit
-        pass
+    with suppress(OSError):  # there is no standard input, so also no parent
+        while os.read(0, 65536):  # not sys.stdin, whose lock a thread must not hold at exit
+            pass
     ending.set()
 
 

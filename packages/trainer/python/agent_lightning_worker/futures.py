@@ -82,5 +82,6 @@ class Futures:
         with self._lock:
             self._futures = {i: f for i, f in self._futures.items() if f.forget_at is None or f.forget_at > now}
         with self._submitting:
-            gone = {owner for owner, _ in self._submitted if not owners_alive(owner)}
+            # Asked of each now, not before: an operation that came meanwhile must not be forgotten, and applied again.
+            gone = {owner for owner in {owner for owner, _ in self._submitted} if not owners_alive(owner)}
             self._submitted = {k: v for k, v in self._submitted.items() if k[0] not in gone}

@@ -60,9 +60,10 @@ class Adapter:
 
 @dataclass(frozen=True)
 class RowAdapter:
-    """An adapter for some rows of a batch; `rows` are indices (n,)."""
+    """An adapter for some rows of a batch; `rows` are indices (n,) among `batch_rows`."""
 
     rows: Tensor
+    batch_rows: int
     adapter: Adapter
 
 
@@ -93,9 +94,14 @@ class AdapterSlot:
                 delta = active.delta(name, inputs[0])
                 return None if delta is None else output + delta
             for part in active:
-                delta = part.adapter.delta(name, inputs[0][part.rows])
+                # Some models (OPT) flatten rows and positions into one dimension before a layer.
+                x, y = (
+                    t if len(t) == part.batch_rows else t.unflatten(0, (part.batch_rows, -1))
+                    for t in (inputs[0], output)
+                )
+                delta = part.adapter.delta(name, x[part.rows])
                 if delta is not None:
-                    output[part.rows] += delta  # only while sampling, which records no gradient
+                    y[part.rows] += delta  # only while sampling, which records no gradient
             return output
 
         return add

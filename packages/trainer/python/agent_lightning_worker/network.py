@@ -78,9 +78,19 @@ class Network:
                 config, dtype=dtype or self.dtype, attn_implementation=self.module.config._attn_implementation
             )
         twin.load_state_dict(self.module.state_dict())
-        prepare(twin, getattr(self.module, "is_gradient_checkpointing", False))
-        network = Network(twin, can_pack=self.can_pack)
-        network.cache_bytes_per_token = self.cache_bytes_per_token * twin.dtype.itemsize // self.dtype.itemsize
+        return self._twin(twin, getattr(self.module, "is_gradient_checkpointing", False))
+
+    def read_again(self, directory: Path) -> "Network":
+        """Weights that were saved of a copy. Nothing is computed, so that any thread may call it."""
+        attention = self.module.config._attn_implementation
+        module = read_module(directory, self.device, at_least_float32(self.dtype), attention)
+        return self._twin(module, gradient_checkpointing=False)
+
+    def _twin(self, module: PreTrainedModel, gradient_checkpointing: bool) -> "Network":
+        """What holds of this model at its load holds of another of the same shape."""
+        prepare(module, gradient_checkpointing)
+        network = Network(module, can_pack=self.can_pack)
+        network.cache_bytes_per_token = self.cache_bytes_per_token * network.dtype.itemsize // self.dtype.itemsize
         return network
 
 
@@ -108,15 +118,20 @@ def load_network(
 
     @raises WorkerError when the directory holds no causal language model that can be trained exactly
     """
+    module = read_module(directory, device, dtype, None if attention == "packed" else attention)
+    return wrap(module, gradient_checkpointing, attention)
+
+
+def read_module(directory: Path, device: torch.device, dtype: torch.dtype, attention: str | None) -> PreTrainedModel:
+    """@raises WorkerError when the directory holds no causal language model; code in it is never run"""
     try:
-        module = AutoModelForCausalLM.from_pretrained(
-            directory, dtype=dtype, attn_implementation=None if attention == "packed" else attention
+        return AutoModelForCausalLM.from_pretrained(
+            directory, dtype=dtype, attn_implementation=attention, trust_remote_code=False
         ).to(device)
     except (OSError, ValueError, KeyError, ImportError) as error:
         raise WorkerError(
             f"--model {directory}: no causal language model could be loaded: {error}", field="model"
         ) from error
-    return wrap(module, gradient_checkpointing, attention)
 
 
 def wrap(module: PreTrainedModel, gradient_checkpointing: bool, attention: str = "packed") -> Network:

@@ -68,7 +68,7 @@ class Policy:
     def forward_backward(self, data: Sequence[Datum], loss_name: str, clip: ClipBounds) -> PassResult:
         """Adds the loss's gradient to what earlier calls accumulated.
 
-        @raises WorkerError code "numerics" when the loss is not finite; the accumulated gradient is then as it was
+        @raises WorkerError code "numerics" when the loss or a log-probability is not finite; the accumulated gradient is then as it was
         """
         before = {name: parameter.grad for name, parameter in self.parameters.items()}
         self.optimizer.clear_gradients()
@@ -85,6 +85,7 @@ class Policy:
             total = sum(losses)
             if not math.isfinite(total):
                 raise numerics(f"{loss_name}: the loss is {total}; its gradient is dropped")
+            result = collect(data, outputs, total)
         except BaseException:
             for name, parameter in self.parameters.items():
                 parameter.grad = before[name]
@@ -92,7 +93,7 @@ class Policy:
         for name, parameter in self.parameters.items():
             if (earlier := before[name]) is not None:
                 parameter.grad = earlier if parameter.grad is None else earlier.add_(parameter.grad)
-        return collect(data, outputs, total)
+        return result
 
     def optim_step(self, adam: AdamParams) -> float:
         return self.optimizer.step(adam)

@@ -65,6 +65,6 @@ class Registry:
             self._models = {i: m for i, m in self._models.items() if m.session_id != session_id}
             self._samplers = {i: s for i, s in self._samplers.items() if s.session_id != session_id}
 
-    def owners(self) -> set[str]:
+    def holds(self, owner_id: str) -> bool:
         with self._lock:
-            return {*self._models, *self._samplers}
+            return owner_id in self._models or owner_id in self._samplers

@@ -156,7 +156,9 @@ class SamplingLane:
         else:
             active = [
                 RowAdapter(
-                    torch.tensor([i for i, other in enumerate(adapters) if other is adapter], device=device), adapter
+                    torch.tensor([i for i, other in enumerate(adapters) if other is adapter], device=device),
+                    len(adapters),
+                    adapter,
                 )
                 for adapter in distinct
                 if adapter is not None

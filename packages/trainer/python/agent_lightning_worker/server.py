@@ -132,10 +132,17 @@ class Handler(BaseHTTPRequestHandler):
         self._body_read = True
         return body
 
+    def _leave_body(self) -> None:
+        """What is left of the request would be read as the next one."""
+        has_body = self.command == "POST" or "Content-Length" in self.headers or "Transfer-Encoding" in self.headers
+        if has_body and not self._body_read:
+            self.close_connection = True
+
     def _send_file(self, model_id: str, name: str, file: str) -> None:
         path = self.server.worker.state.path(model_id, "exports", name) / check_name(file, "file")
         if not path.is_file():
             raise _not_found(self.path)
+        self._leave_body()
         with path.open("rb") as source:
             self.send_response(200)
             self.send_header("Content-Type", "application/octet-stream")
@@ -145,8 +152,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _send(self, status: int, body: dict[str, Any]) -> None:
         payload = json.dumps(body).encode()
-        if self.command == "POST" and not self._body_read:
-            self.close_connection = True  # what is left of the request would be read as the next one
+        self._leave_body()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(payload)))

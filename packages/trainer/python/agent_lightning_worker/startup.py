@@ -58,7 +58,7 @@ def _device(name: str) -> torch.device:
 def _tokenizer(directory: Path) -> PreTrainedTokenizerBase | None:
     """Only stop texts need it."""
     try:
-        return AutoTokenizer.from_pretrained(directory)
+        return AutoTokenizer.from_pretrained(directory, trust_remote_code=False)
     except (OSError, ValueError, KeyError) as error:
         log.warning("no tokenizer in %s (%s); only token ids can stop a sample", directory, error)
         return None

@@ -57,7 +57,7 @@ class StateDirectory:
                 f"path: {kind}/{name} of {model_id} exists; send another name, or overwrite true", field="path"
             )
         target.parent.mkdir(parents=True, exist_ok=True)
-        staging = target.parent / f".new.{name}.{secrets.token_hex(4)}"
+        staging = self._unlisted(target)
         staging.mkdir()
         try:
             fill(staging)
@@ -81,8 +81,15 @@ class StateDirectory:
         target = self.path(model_id, kind, name)
         if not target.is_dir():
             return False
-        shutil.rmtree(target)
+        leaving = self._unlisted(target)
+        target.rename(leaving)  # a crash below leaves nothing that looks like a checkpoint
+        shutil.rmtree(leaving)
         return True
+
+    @staticmethod
+    def _unlisted(target: Path) -> Path:
+        """A path beside it that is removed after a crash."""
+        return target.parent / f".new.{target.name}.{secrets.token_hex(4)}"
 
     def list(self, model_id: str, kind: str) -> list[Path]:
         directory = self.root / check_name(model_id, "model_id") / kind

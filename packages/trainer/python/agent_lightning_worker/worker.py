@@ -78,8 +78,7 @@ class Worker:
         for session_id in self.sessions.expire():
             log.warning("session %s fell silent; its models are freed", session_id)
             self.registry.remove_session(session_id)
-        alive = self.registry.owners()
-        self.futures.forget(lambda owner: owner in alive or self.sessions.is_alive(owner))
+        self.futures.forget(lambda owner: self.registry.holds(owner) or self.sessions.is_alive(owner))
 
     def check_base(self, fields: Fields) -> None:
         base = fields.text("base_model")

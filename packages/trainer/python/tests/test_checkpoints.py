@@ -11,12 +11,14 @@ import tiny
 import torch
 from helpers import policy, rows
 from peft import PeftModel
+from torch.nn.modules.module import register_module_forward_pre_hook
 from transformers import AutoModelForCausalLM
 
 from agent_lightning_worker import checkpoints
 from agent_lightning_worker.errors import WorkerError
 from agent_lightning_worker.losses import ClipBounds
 from agent_lightning_worker.optimizer import AdamParams
+from agent_lightning_worker.policy import collect, run_batches
 from agent_lightning_worker.state_directory import StateDirectory
 
 ADAM = AdamParams(learning_rate=3e-3, weight_decay=0.01, grad_clip_norm=1.0)
@@ -107,6 +109,26 @@ def assert_same_logprobs(made, module):
             logits = module(input_ids=torch.from_numpy(datum.tokens)[None]).logits[0]
         want = torch.log_softmax(logits, -1).gather(1, torch.from_numpy(datum.targets)[:, None])[:, 0].numpy()
         assert np.abs(got - want)[datum.wanted].max() < 1e-4
+
+
+def test_a_saved_model_is_read_again_without_a_forward_pass(tmp_path):
+    """It is read beside the thread that trains, which a pass would disturb."""
+    base = tiny.write_checkpoint(tiny.qwen3(), tmp_path / "base")
+    made = policy(tiny.qwen3(), 0)
+    train(made, 1)
+    checkpoints.save_model(made.snapshot(), base, tmp_path / "model")
+
+    def refuse(module, _inputs):
+        raise AssertionError(f"{type(module).__name__} ran")
+
+    handle = register_module_forward_pre_hook(refuse)
+    try:
+        weights = checkpoints.load_sampler_weights(tmp_path / "model", made.snapshot().network)
+    finally:
+        handle.remove()
+    assert weights.adapter is None and weights.network.can_pack
+    got = collect(rows(), run_batches(weights, rows(), 64), 0.0).logprobs
+    assert all(np.array_equal(a, b) for a, b in zip(got, made.forward(rows()).logprobs, strict=True))
 
 
 WRITER = """

@@ -10,6 +10,7 @@ from helpers import distance, gradient_of, merged, near_policy, plain_logprobs, 
 from torch import Tensor
 
 from agent_lightning_worker.datum import Datum
+from agent_lightning_worker.errors import WorkerError
 from agent_lightning_worker.losses import LOSSES, ClipBounds
 
 CLIP = ClipBounds(0.8, 1.2)
@@ -114,3 +115,24 @@ def test_losses_by_hand():
     assert LOSSES["ppo"].compute(lp, inputs, CLIP).item() == pytest.approx(-2.2)
     assert LOSSES["cispo"].compute(lp, inputs, CLIP).item() == pytest.approx(-1.2 * math.log(2))
     assert LOSSES["cross_entropy"].compute(lp, {"weights": a}, CLIP).item() == pytest.approx(-math.log(2))
+
+
+def test_a_log_probability_that_is_not_finite_fails_before_its_gradient_counts():
+    made, (datum,) = policy(tiny.llama()), rows([8])
+    made.forward_backward(rows([9], seed=1), "importance_sampling", CLIP)
+    before = {name: parameter.grad.clone() for name, parameter in made.parameters.items()}
+    impossible = int(datum.targets[-1])
+
+    def forbid(_module, _inputs, logits: Tensor) -> Tensor:
+        return logits.index_fill(-1, torch.tensor([impossible]), -math.inf)
+
+    # Where the advantage is 0, even this leaves the loss finite.
+    advantages = np.where(datum.targets == impossible, 0, 1).astype(np.float32)
+    silent = Datum(datum.tokens, datum.targets, datum.inputs | {"advantages": advantages}, np.ones(8, bool))
+    head = made.snapshot().network.module.get_output_embeddings()
+    handle = head.register_forward_hook(forbid)
+    with pytest.raises(WorkerError, match="not finite") as failure:
+        made.forward_backward([silent], "importance_sampling", CLIP)
+    handle.remove()
+    assert failure.value.code == "numerics"
+    assert all(torch.equal(parameter.grad, before[name]) for name, parameter in made.parameters.items())

@@ -5,6 +5,7 @@ import pytest
 import tiny
 import torch
 from helpers import policy, rows, spec
+from transformers import OPTConfig, OPTForCausalLM
 
 from agent_lightning_worker.datum import Datum
 from agent_lightning_worker.errors import WorkerError
@@ -65,8 +66,17 @@ def test_sampled_log_probabilities_are_the_trainers(make, rank):
             assert len(set(sequence["tokens"])) > 1
 
 
-def test_the_same_seed_gives_the_same_tokens_whatever_is_batched_beside_it():
-    first = policy(tiny.qwen3())
+def opt():
+    """Its layers see rows and positions as one dimension."""
+    torch.manual_seed(0)
+    shape = dict(hidden_size=64, ffn_dim=96, num_hidden_layers=2, num_attention_heads=4, word_embed_proj_dim=64)
+    config = OPTConfig(vocab_size=tiny.VOCABULARY, max_position_embeddings=256, init_std=0.2, eos_token_id=5, **shape)
+    return OPTForCausalLM(config).eval()
+
+
+@pytest.mark.parametrize("make", [tiny.qwen3, opt])
+def test_the_same_seed_gives_the_same_tokens_whatever_is_batched_beside_it(make):
+    first = policy(make())
     second = Policy(first._network, spec(2, seed=5, alpha=64.0), 64)
     for _ in range(3):
         second.forward_backward(rows(kind="sft"), "cross_entropy", ClipBounds())

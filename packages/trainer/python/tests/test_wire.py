@@ -134,6 +134,17 @@ def test_only_the_key_opens(worker, key):
     assert worker.call("GET", "healthz", key=key) == (200, {"status": "ok"})
 
 
+@pytest.mark.parametrize("method, path", [("GET", "healthz"), ("DELETE", "nothing"), ("POST", "nothing")])
+def test_a_body_that_nobody_reads_is_not_the_next_request(worker, method, path):
+    hidden = b"GET /api/v1/healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+    head = f"{method} /api/v1/{path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(hidden)}\r\n\r\n".encode()
+    url = urlparse(worker.url)
+    with socket.create_connection((url.hostname, url.port), 30) as connection:
+        connection.sendall(head + hidden)
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert answer.count(b"HTTP/1.1 ") == 1
+
+
 def test_a_body_over_the_cap_is_refused_unread(worker):
     status, answer = raw_post(worker, b"Content-Length: 1048577\r\n")
     assert status == 413 and "1048576" in answer["error"]

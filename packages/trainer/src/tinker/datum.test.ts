@@ -47,6 +47,7 @@ describe('toDatum', () => {
     });
     expect(toForwardDatum(row).loss_fn_inputs['weights']).toEqual(floats(0, 1));
     expect(toRowLogprobs(row, [-9, -3])).toEqual(Float32Array.of(0, 0, -3));
+    expect(toRowLogprobs(row, [null, null])).toEqual(Float32Array.of(0, 0, Number.NaN));
   });
 
   it('keeps every token and every number to the last bit', () => {

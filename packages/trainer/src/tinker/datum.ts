@@ -26,12 +26,13 @@ export function toForwardDatum(row: TrainingRow, takesMask: boolean = false): Da
 }
 
 /**
- * A datum's log-probabilities (N,) as a row's (T,): 0 where `lossMask` is 0, whatever the server computed there.
+ * A datum's log-probabilities (N,) as a row's (T,): 0 where `lossMask` is 0, whatever the server computed there; NaN for
+ * what arrived as null, which is how JSON has a number that is not finite.
  * Undefined when the server sent another number of them.
  */
-export function toRowLogprobs(row: TrainingRow, values: readonly number[]): Float32Array | undefined {
+export function toRowLogprobs(row: TrainingRow, values: readonly (number | null)[]): Float32Array | undefined {
   if (values.length !== row.tokens.length - 1) return undefined;
-  return Float32Array.from(row.tokens, (_, t) => (row.lossMask[t] === 0 ? 0 : (values[t - 1] ?? 0)));
+  return Float32Array.from(row.tokens, (_, t) => (row.lossMask[t] === 0 ? 0 : (values[t - 1] ?? Number.NaN)));
 }
 
 /** What a mask of 0 hides must not reach a loss: the wire has no mask, and a 0 does the same. */

@@ -18,7 +18,7 @@ export function readPass(body: JsonObject, what: string, datums: number): PassOu
     const tensor = isObject(output) ? output['logprobs'] : undefined;
     const data = isObject(tensor) ? tensor['data'] : undefined;
     if (!Array.isArray(data)) throw malformed(what, `loss_fn_outputs[${index}].logprobs`);
-    return data as readonly number[];
+    return data as readonly (number | null)[];
   });
   const numbers = Object.entries(isObject(metrics) ? metrics : {}).filter((entry) => typeof entry[1] === 'number');
   return { logprobs, metrics: Object.fromEntries(numbers) as Record<string, number> };

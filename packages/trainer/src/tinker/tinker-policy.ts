@@ -3,7 +3,6 @@ import {
   BackendError,
   checkLoss,
   checkRows,
-  LightningError,
   type AdamParameters,
   type ForwardBackwardResult,
   type Loss,
@@ -47,8 +46,8 @@ export class TinkerPolicy implements TrainablePolicy {
   readonly #parts: TinkerPolicyParts;
   readonly #weights: PolicyWeights;
   #lastSubmission: Promise<unknown> = Promise.resolve();
-  /** Whether a gradient waits for `optimStep`. */
-  #hasGradient = false;
+  /** Passes whose gradients wait for the next `optimStep`. */
+  #gradients = new Set<object>();
   /** Whether the server holds a gradient that it should not: of a batch of which a part failed, or that is not finite. */
   #hasBadGradient = false;
   #step = 0;
@@ -89,21 +88,25 @@ export class TinkerPolicy implements TrainablePolicy {
     checkLoss(loss, losses);
     checkRows(rows, limits);
     const what = this.#weights.model.describe('forward_backward');
+    const pass = {};
     let accepted = 0;
+    let gradients = this.#gradients;
     const onAccepted = (): void => {
       accepted += 1;
-      this.#hasGradient = true;
+      gradients = this.#gradients.add(pass);
     };
     try {
       const datums = rows.map((row) => toDatum(row, loss.name, takesMask));
-      const pass = await this.#submitted(async () => {
+      const output = await this.#submitted(async () => {
         await this.#parts.publisher.beforeTraining?.();
         return await this.#beginPass('forward_backward', datums, loss, onAccepted);
       });
-      this.#warnOfMeans(pass);
-      return passResult(rows, loss, pass, what);
+      this.#warnOfMeans(output);
+      return passResult(rows, loss, output, what);
     } catch (error) {
-      this.#gradientFailed(error, accepted);
+      gradients.delete(pass);
+      // One request that failed left nothing where the server undoes it; of several, some took effect.
+      if (accepted > (this.#parts.dialect.dropsFailedGradient ? 1 : 0)) this.#hasBadGradient = true;
       throw error;
     }
   }
@@ -113,7 +116,7 @@ export class TinkerPolicy implements TrainablePolicy {
     const fields = { adam_params: params, type: 'optim_step' };
     const body = await this.#submitted(async () => {
       const awaitStep = await this.#weights.model.begin('optim_step', fields, 'option-invalid');
-      this.#hasGradient = false;
+      this.#gradients = new Set();
       return awaitStep;
     });
     this.#step += 1;
@@ -140,7 +143,7 @@ export class TinkerPolicy implements TrainablePolicy {
 
   saveState(directory: string): Promise<void> {
     return this.#alone(async () => {
-      if (this.#hasGradient) {
+      if (this.#gradients.size > 0) {
         throw new BackendError(
           `Policy '${this.name}' has a gradient that waits for optimStep and that a saved state does not hold; call optimStep before saveState.`,
           { code: 'option-unsupported' },
@@ -211,16 +214,6 @@ export class TinkerPolicy implements TrainablePolicy {
     };
   }
 
-  /**
-   * What a failed batch leaves: nothing when no part of it was accepted, or when the server undoes a failed request (with
-   * all of the gradient, where a number was not finite); else a gradient that is dropped before the next call.
-   */
-  #gradientFailed(error: unknown, accepted: number): void {
-    if (accepted === 0) return;
-    if (accepted > 1 || !this.#parts.dialect.dropsFailedGradient) this.#hasBadGradient = true;
-    else if (LightningError.isInstance(error) && error.code === 'numerics') this.#hasGradient = false;
-  }
-
   /** SkyRL's JAX backend, which alone reports no metrics, averages losses where every other server sums. */
   #warnOfMeans({ metrics }: PassOutput): void {
     if (this.#toldOfMeans || this.#parts.dialect.name !== 'skyrl' || Object.keys(metrics).length > 0) return;
@@ -243,7 +236,7 @@ export class TinkerPolicy implements TrainablePolicy {
 
   async #load(path: string): Promise<void> {
     await this.#weights.load(path);
-    this.#hasGradient = false;
+    this.#gradients = new Set();
     this.#hasBadGradient = false;
   }
 

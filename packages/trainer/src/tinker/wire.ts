@@ -22,8 +22,8 @@ export interface Datum {
 
 /** What `forward` and `forward_backward` answer. */
 export interface PassOutput {
-  /** Per datum, shape (N,): log-probabilities of the targets, in nats. */
-  readonly logprobs: readonly (readonly number[])[];
+  /** Per datum, shape (N,): log-probabilities of the targets, in nats; null for one that is not finite. */
+  readonly logprobs: readonly (readonly (number | null)[])[];
   /** By name; the part after a colon says how the values of several requests are merged. */
   readonly metrics: Readonly<Record<string, number>>;
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { exerciseBackend, startReplayServer, type ExchangeFixture } from '@agent-lightning/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { tinker } from '../../src/index.ts';
-import { createTinyModel } from './tiny-model.ts';
+import { createTinyModel } from '../tiny-model.ts';
 
 let root: string;
 beforeAll(async () => {

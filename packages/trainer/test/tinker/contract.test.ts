@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describeBackend, startFakeTinker, type FakeTinker } from '@agent-lightning/testing';
 import { afterAll, beforeAll, describe } from 'vitest';
 import { tinker } from '../../src/index.ts';
-import { createTinyModel, tinyVocabularySize } from './tiny-model.ts';
+import { createTinyModel, tinyVocabularySize } from '../tiny-model.ts';
 
 let root: string;
 beforeAll(async () => {

@@ -5,7 +5,7 @@ import type { TrainablePolicy } from '@agent-lightning/core';
 import type { FakeDialect, TinkerCall, TinkerFault } from '@agent-lightning/testing';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { openFake, rowOf, someRows, type FakeSetup, type FakeSetupOptions } from './fake-backend.ts';
-import { createTinyModel } from './tiny-model.ts';
+import { createTinyModel } from '../tiny-model.ts';
 
 let root: string;
 beforeAll(async () => {
@@ -272,6 +272,21 @@ describe('a SkyRL server, which would do a repeated request twice,', () => {
     failRoute('save_weights', { type: 'lose-response' });
     await policy.saveState(join(root, 'state'));
     await policy.loadState(join(root, 'state'));
+  });
+});
+
+describe('a pass whose loss is not finite', () => {
+  it('leaves the gradient of the one before it, which a saved state would lose', async () => {
+    await open('worker');
+    await policy.forwardBackward(someRows, { name: 'cross_entropy' });
+    const exploding = someRows.map((row) => ({ ...row, logprobs: row.logprobs.map((value) => value * 1e5) }));
+    const failing = policy.forwardBackward(exploding, { name: 'importance_sampling' });
+    await expect(failing).rejects.toMatchObject({ code: 'numerics' });
+    await expect(policy.saveState(join(root, 'early'))).rejects.toMatchObject({ code: 'option-unsupported' });
+    const { gradientNorm } = await policy.optimStep({ learningRate: 0.1 });
+    expect(gradientNorm).toBeGreaterThan(0);
+    await expect(policy.forwardBackward(exploding, { name: 'importance_sampling' })).rejects.toThrow('the loss is');
+    await policy.saveState(join(root, 'late'));
   });
 });
 

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { grpo, tinker, Trainer, type TrainerOptions } from '../../src/index.ts';
 import { askLetter, letterTasks, type LetterTask } from '../letter-task.ts';
 import { recordingLogger } from '../run-folder.ts';
-import { createTinyModel, tinyVocabularySize } from './tiny-model.ts';
+import { createTinyModel, tinyVocabularySize } from '../tiny-model.ts';
 
 const skyrlAdam = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0, maxGradientNorm: 1 };
 let root: string;

@@ -6,7 +6,7 @@ import type { FakeDialect, TinkerFault } from '@agent-lightning/testing';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openFake, rowOf } from './fake-backend.ts';
-import { createTinyModel } from './tiny-model.ts';
+import { createTinyModel } from '../tiny-model.ts';
 
 let root: string;
 beforeAll(async () => {

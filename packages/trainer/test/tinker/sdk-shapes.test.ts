@@ -5,7 +5,7 @@ import type { JsonValue, TrainingRow } from '@agent-lightning/core';
 import { collectGeneration, startFakeTinker, type ExchangeFixture, type FakeTinker } from '@agent-lightning/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { tinker } from '../../src/index.ts';
-import { createTinyModel, tinyVocabularySize } from './tiny-model.ts';
+import { createTinyModel, tinyVocabularySize } from '../tiny-model.ts';
 
 /** The rows of tools/reference/tinker_sdk_exchange.py, aligned with tokens instead of shifted. */
 const row: TrainingRow = {

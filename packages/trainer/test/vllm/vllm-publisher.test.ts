@@ -11,7 +11,7 @@ import {
 } from '@agent-lightning/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { gpu, type VllmOptions } from '../../src/index.ts';
-import { createTinyModel, tinyVocabularySize } from '../tinker/tiny-model.ts';
+import { createTinyModel, tinyVocabularySize } from '../tiny-model.ts';
 
 let root: string;
 let worker: FakeTinker;
