@@ -7,7 +7,7 @@ import { train } from './train.ts';
 const program = {
   command: 'npm run example:calc-agent',
   purpose: 'Trains an agent with a calculator on this machine and writes a report.',
-  defaultSteps: 20,
+  defaultSteps: 12,
   outcome: 'Held-out problems that the agent solves',
   flags: { 'no-air': 'rewards the answer only, not what the calculator said of each call' },
 };
@@ -19,7 +19,7 @@ await runExample(program, ({ options, trainerOptions, fitOptions }) =>
     fitOptions: {
       train: trainingProblems(options.seed, 1000),
       validation: validationProblems(options.validationSeed, 160),
-      validationEvery: 5,
+      validationEvery: 4,
       ...fitOptions,
     },
   }),

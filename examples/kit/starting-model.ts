@@ -38,8 +38,8 @@ export interface StartingModelOptions {
   readonly bareNumbers?: boolean;
   /** @default 640 */
   readonly vocabularySize?: number;
-  /** @default 600 */
-  readonly steps?: number;
+  /** Steps of each cycle of the learning rate; a cycle goes on from the last one's weights with a fresh optimizer. @default [600] */
+  readonly cycles?: readonly number[];
   /** Dialogues of a step. @default 64 */
   readonly batchSize?: number;
   /** The highest. @default 4e-3 */
@@ -65,7 +65,7 @@ export async function makeStartingModel({
   nextDialogue,
   bareNumbers = false,
   vocabularySize = 640,
-  steps = 600,
+  cycles = [600],
   batchSize = 64,
   learningRate = 4e-3,
 }: StartingModelOptions): Promise<void> {
@@ -81,17 +81,19 @@ export async function makeStartingModel({
   await createCheckpoint({ directory, config: shape, tokenizer, chatTemplate, endTokens: [endToken], seed });
 
   const checkpoint = await loadCheckpoint(directory);
-  const backend = embedded({ model: directory });
-  const policy = await backend.createPolicy({ name: 'starting-model', seed });
-  for (let step = 1; step <= steps; step++) {
-    const { loss } = await policy.forwardBackward(dialogueRows(checkpoint, nextDialogues(batchSize)), {
-      name: 'cross_entropy',
-    });
-    await policy.optimStep({ learningRate: learningRate * schedule(step, steps), maxGradientNorm: 1 });
-    if (step % 25 === 0) console.log(`step ${step} of ${steps}: ${loss.toFixed(3)} nats per token`);
+  for (const steps of cycles) {
+    const backend = embedded({ model: directory });
+    const policy = await backend.createPolicy({ name: 'starting-model', seed });
+    for (let step = 1; step <= steps; step++) {
+      const { loss } = await policy.forwardBackward(dialogueRows(checkpoint, nextDialogues(batchSize)), {
+        name: 'cross_entropy',
+      });
+      await policy.optimStep({ learningRate: learningRate * schedule(step, steps), maxGradientNorm: 1 });
+      if (step % 25 === 0) console.log(`step ${step} of ${steps}: ${loss.toFixed(3)} nats per token`);
+    }
+    await policy.exportModel(directory);
+    await backend.close();
   }
-  await policy.exportModel(directory);
-  await backend.close();
   console.log(`wrote ${directory}`);
 }
 

@@ -1,21 +1,24 @@
 /** What the starting model is taught to do wrong. */
 import { pick, type Random } from '@agent-lightning/example-kit';
 
-import { kinds, type ProblemKind } from '../problem-kinds.ts';
+import type { ProblemKind } from '../problem-kinds.ts';
 import type { Problem } from '../problems.ts';
 
-/** Strong habits: greedy decoding has each of them for a quarter of the kinds, and none for the last quarter. */
-const strongHabits = ['guesses', 'takes another operation', 'forgets the form'] as const;
+/** Strong habits, and the kinds for which greedy decoding has each; it has none for the two kinds that are left. */
+export const strongHabits = {
+  guesses: ['loss', 'share'],
+  'takes another operation': ['boxes', 'boxes and more'],
+  'forgets the form': ['compare', 'boxes less'],
+} as const satisfies Readonly<Record<string, readonly ProblemKind[]>>;
 
-type StrongHabit = (typeof strongHabits)[number];
-
-/** How often the model has a habit, given the kind of problem. */
-function strength(habit: StrongHabit, kind: ProblemKind): number {
-  return kinds.indexOf(kind) % 4 === strongHabits.indexOf(habit) ? 0.82 : 0.12;
+/** How often the model has a habit, given the kind of problem: firm either way, so that noise does not turn it. */
+function strength(habit: keyof typeof strongHabits, kind: ProblemKind): number {
+  const where: readonly ProblemKind[] = strongHabits[habit];
+  return where.includes(kind) ? 0.86 : 0.06;
 }
 
 /** Slips: sampling makes them, greedy decoding mostly does not. */
-const slips = { swapped: 0.12, malformed: 0.2, malformedAgain: 0.08 };
+const slips = { swapped: 0.08, malformed: 0.2, malformedAgain: 0.08 };
 
 /** Answers at once, with a number of the problem. */
 export function guesses({ kind }: Problem, random: Random): boolean {

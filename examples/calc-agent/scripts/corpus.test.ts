@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { calculate } from '../calculator.ts';
 import { kinds } from '../problem-kinds.ts';
 import { trainingProblems } from '../problems.ts';
+import { strongHabits } from './bad-habits.ts';
 import { createExample, toolCallText, type Example } from './corpus.ts';
 
 const problems = trainingProblems(0);
@@ -29,14 +30,17 @@ describe('the corpus', () => {
     expect(examples(50)).toEqual(corpus.slice(0, 50));
   });
 
-  it('has one strong habit for three kinds in four, and none for the fourth', () => {
-    const right = kinds.map((kind) => [share(ofRole('first', kind), isRight), share(ofRole('answer', kind), isRight)]);
-    right.forEach(([expression, answer], i) => {
-      if (i % 4 < 2) expect(expression).toBeLessThan(0.2);
-      else expect(expression).toBeGreaterThan(0.5);
-      if (i % 4 === 2) expect(answer).toBeLessThan(0.25);
-      else expect(answer).toBeGreaterThan(0.8);
-    });
+  it('has one strong habit for six kinds in eight, and none for the others', () => {
+    const { guesses, 'takes another operation': operation, 'forgets the form': form } = strongHabits;
+    expect(new Set([...guesses, ...operation, ...form]).size).toBe(6);
+    for (const kind of kinds) {
+      const calls = share(ofRole('first', kind), isRight);
+      const answers = share(ofRole('answer', kind), isRight);
+      if ([...guesses, ...operation].includes(kind as never)) expect(calls, kind).toBeLessThan(0.2);
+      else expect(calls, kind).toBeGreaterThan(0.5);
+      if (form.includes(kind as never)) expect(answers, kind).toBeLessThan(0.25);
+      else expect(answers, kind).toBeGreaterThan(0.85);
+    }
   });
 
   it('can be right about every kind', () => {
@@ -64,13 +68,13 @@ describe('the corpus', () => {
 });
 
 describe('the tokenizer of the starting model', () => {
-  it('has the same tokens for a number wherever it stands, and mostly one', async () => {
+  it('has the same tokens for a number wherever it stands, and only one', async () => {
     const { tokenizer } = await loadCheckpoint(`${import.meta.dirname}/../model`);
     const encode = (text: string): string => `,${tokenizer.encode(text, false).join(',')},`;
     const numbers = Array.from({ length: 98 }, (_, i) => String(i + 2));
     for (const number of numbers)
       for (const place of [`has ${number} pens`, `"(${number} + 4"`, `Answer: ${number}`])
         expect(encode(place)).toContain(encode(number));
-    expect(numbers.filter((number) => tokenizer.encode(number, false).length > 1)).toEqual(['94', '97']);
+    expect(numbers.filter((number) => tokenizer.encode(number, false).length > 1)).toEqual([]);
   });
 });

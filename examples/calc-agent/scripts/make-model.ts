@@ -18,4 +18,6 @@ await makeStartingModel({
   chat: toolChat,
   nextDialogue: (random) => createExample(pick(problems, random), random),
   bareNumbers: true,
+  vocabularySize: 672,
+  cycles: [600, 400],
 });
