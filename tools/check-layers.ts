@@ -17,7 +17,7 @@ const allowedImports: Readonly<Record<string, readonly string[]>> = {
   adapter: ['core'],
   engine: ['core'],
   composer: ['core', 'store', 'service'],
-  example: ['core', 'testing', 'store', 'service', 'adapter', 'engine', 'composer'],
+  example: ['core', 'example', 'testing', 'store', 'service', 'adapter', 'engine', 'composer'],
   tool: ['core', 'testing', 'store', 'service', 'adapter', 'engine', 'composer'],
 };
 

@@ -1,7 +1,7 @@
 /** Eight small SQLite databases of one table each: what the questions are about. */
 import { DatabaseSync } from 'node:sqlite';
 
-import { createRandom, hashText, shuffled } from './random.ts';
+import { createRandom, hashText, shuffled } from '@agent-lightning/example-kit';
 
 /** A text column with a handful of values that repeat. */
 export interface CategoryColumn {

@@ -1,8 +1,10 @@
 /** The questions that train and the questions that are held out. */
+
+import { hashText, takeInTurns } from '@agent-lightning/example-kit';
+
 import { tables } from './databases.ts';
 import { runQuery } from './query.ts';
 import { kinds, meaningsOf, type QuestionKind } from './question-kinds.ts';
-import { createRandom, hashText, shuffled } from './random.ts';
 
 /** A question, and its ground truth, which only the reward may see. */
 export interface Question {
@@ -33,36 +35,11 @@ export function isHeldOut({ database, gold }: Question): boolean {
 
 /** `count` training questions that the seed picks, as many of each kind; or all of them, where there are more of some kinds. */
 export function trainingQuestions(seed: number, count?: number): readonly Question[] {
-  return pick('training', (question) => !isHeldOut(question), seed, count);
+  const questions = allQuestions().filter((question) => !isHeldOut(question));
+  return takeInTurns('training questions', questions, kinds, seed, count);
 }
 
 /** `count` held-out questions that the seed picks, about as many of each kind. */
 export function validationQuestions(seed: number, count: number): readonly Question[] {
-  return pick('held-out', isHeldOut, seed, count);
-}
-
-function pick(
-  name: string,
-  isWanted: (question: Question) => boolean,
-  seed: number,
-  count?: number,
-): readonly Question[] {
-  const questions = inTurns(allQuestions().filter(isWanted), seed);
-  if (count !== undefined && count > questions.length) {
-    throw new RangeError(`${count} ${name} questions were asked for, and there are ${questions.length}.`);
-  }
-  return questions.slice(0, count);
-}
-
-/** One question of each kind, then another of each, until none is left. */
-function inTurns(questions: readonly Question[], seed: number): readonly Question[] {
-  const random = createRandom(seed);
-  const queues = kinds.map((kind) =>
-    shuffled(
-      questions.filter((question) => question.kind === kind),
-      random,
-    ),
-  );
-  const turns = Math.max(...queues.map((queue) => queue.length));
-  return Array.from({ length: turns }, (_, turn) => queues.flatMap((queue) => queue.slice(turn, turn + 1))).flat();
+  return takeInTurns('held-out questions', allQuestions().filter(isHeldOut), kinds, seed, count);
 }

@@ -1,7 +1,8 @@
 /** The mistakes that the starting model is taught: each turns a right query into one that somebody might write. */
+import type { Random } from '@agent-lightning/example-kit';
+
 import { tableOf, tables } from '../databases.ts';
 import type { Question } from '../questions.ts';
-import type { Random } from '../random.ts';
 
 interface Habit {
   readonly name: string;

@@ -1,6 +1,6 @@
+import { createRandom } from '@agent-lightning/example-kit';
 import { describe, expect, it } from 'vitest';
 
-import { createRandom } from '../random.ts';
 import { isHeldOut, trainingQuestions } from '../questions.ts';
 import { executionReward } from '../reward.ts';
 import { createExample, type Example } from './corpus.ts';

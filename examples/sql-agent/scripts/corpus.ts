@@ -1,8 +1,9 @@
 /** The dialogues that the starting model learns from: fluent SQL with bad habits, in the agent's own prompts. */
+import type { Random } from '@agent-lightning/example-kit';
+
 import { checkPrompt, describeAnswer, rewritePrompt, writePrompt, type Message } from '../prompts.ts';
 import { runQuery } from '../query.ts';
 import type { Question } from '../questions.ts';
-import type { Random } from '../random.ts';
 import { habitualQuery, type HabitualQuery } from './bad-habits.ts';
 
 /** A prompt and the answer that is learned; the prompt is not. */

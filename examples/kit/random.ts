@@ -12,6 +12,11 @@ export function createRandom(seed: number): Random {
   };
 }
 
+/** One of the items. */
+export function pick<T>(items: readonly T[], random: Random): T {
+  return items[Math.floor(random() * items.length)] as T;
+}
+
 /** A new array with the items in an order that `random` decides (Fisher–Yates). */
 export function shuffled<T>(items: readonly T[], random: Random): T[] {
   const result = [...items];

@@ -1,0 +1,13 @@
+// running an example from a command line
+export { runExample, type ExampleRun } from './run-example.ts';
+export type { ExampleOptions, ExampleProgram } from './command-line.ts';
+export { serveStartingModel } from './serve-starting-model.ts';
+
+// tasks that a seed decides
+export { createRandom, hashText, pick, shuffled, type Random } from './random.ts';
+export { takeInTurns } from './take-in-turns.ts';
+
+// starting models
+export { makeStartingModel, readScriptOptions, tinyShape, type StartingModelOptions } from './starting-model.ts';
+export type { Dialogue } from './dialogue-rows.ts';
+export { plainChat, toolChat, type ChatFormat } from './chat-formats.ts';

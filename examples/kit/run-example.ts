@@ -1,0 +1,59 @@
+/** Runs an example's program: reads its command line, trains, says what came out, and sets the exit code. */
+import { LightningError } from '@agent-lightning/core';
+import type { FitOptions, TrainerOptions, TrainingResult } from '@agent-lightning/trainer';
+
+import {
+  commandOf,
+  readCommandLine,
+  usageOf,
+  UsageError,
+  type ExampleOptions,
+  type ExampleProgram,
+} from './command-line.ts';
+import { summarize, toJsonLine } from './summary.ts';
+
+/** What the command line asked for, and how to tell the trainer. */
+export interface ExampleRun<Flag extends string = never> {
+  readonly options: ExampleOptions<Flag>;
+  readonly trainerOptions: Pick<TrainerOptions<unknown>, 'seed' | 'control' | 'runDirectory' | 'resumeHint'>;
+  readonly fitOptions: Required<Pick<FitOptions<unknown>, 'steps' | 'resume'>>;
+}
+
+/** Exit codes: 2 for a flag that is not understood, 1 for a failure, 130 for a run that was interrupted and saved. */
+export async function runExample<Flag extends string = never>(
+  program: ExampleProgram<Flag>,
+  train: (run: ExampleRun<Flag>) => Promise<TrainingResult>,
+): Promise<void> {
+  try {
+    const options = readCommandLine(program, process.argv.slice(2));
+    if (options === 'help') return console.log(usageOf(program));
+    const result = await train(toRun(program, options));
+    console.log(`\n${summarize(program, options, result)}`);
+    if (options.json) console.log(toJsonLine(options, result));
+    if (result.stopReason === 'interrupted') process.exitCode = 130;
+  } catch (error) {
+    if (error instanceof UsageError) {
+      console.error(`${error.message}\n\n${usageOf(program)}`);
+      process.exitCode = 2;
+    } else if (LightningError.isInstance(error)) {
+      console.error(`${error.message} (${error.code})`);
+      process.exitCode = 1;
+    } else {
+      throw error;
+    }
+  }
+}
+
+function toRun<Flag extends string>(program: ExampleProgram<Flag>, options: ExampleOptions<Flag>): ExampleRun<Flag> {
+  const runDirectory = options.resume ?? options.runDirectory;
+  return {
+    options,
+    trainerOptions: {
+      seed: options.seed,
+      control: options.control,
+      ...(runDirectory === undefined ? {} : { runDirectory }),
+      resumeHint: (directory) => `to go on: ${commandOf(program, { ...options, resume: directory })}`,
+    },
+    fitOptions: { steps: options.steps, resume: options.resume !== undefined },
+  };
+}

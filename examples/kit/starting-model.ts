@@ -1,0 +1,103 @@
+/** Makes the model that an example starts from: a tiny Llama, from nothing, on dialogues that the example supplies. */
+import { parseArgs } from 'node:util';
+
+import {
+  createCheckpoint,
+  embedded,
+  loadCheckpoint,
+  trainBytePairTokenizer,
+  type ModelShape,
+} from '@agent-lightning/embedded';
+
+import type { ChatFormat } from './chat-formats.ts';
+import { dialogueRows, type Dialogue } from './dialogue-rows.ts';
+import { createRandom, type Random } from './random.ts';
+
+/** 0.39 M parameters with 640 tokens: a checkpoint of 1.6 MB. */
+export const tinyShape: Omit<ModelShape, 'maxPositions'> = {
+  hiddenSize: 96,
+  intermediateSize: 256,
+  layers: 3,
+  heads: 2,
+  keyValueHeads: 1,
+  headSize: 64,
+};
+const warmupSteps = 20;
+/** Dialogues whose words the tokenizer is made of. */
+const tokenizerDialogues = 10_000;
+
+export interface StartingModelOptions {
+  /** Where the checkpoint goes; one that is there is replaced. */
+  readonly directory: string;
+  readonly seed: number;
+  readonly shape: ModelShape;
+  readonly chat: ChatFormat;
+  /** The next dialogue to learn from; all that is random in it comes from `random`. */
+  readonly nextDialogue: (random: Random) => Dialogue;
+  /** @default 640 */
+  readonly vocabularySize?: number;
+  /** @default 600 */
+  readonly steps?: number;
+  /** Dialogues of a step. @default 64 */
+  readonly batchSize?: number;
+  /** The highest. @default 4e-3 */
+  readonly learningRate?: number;
+}
+
+/** What a script that makes a starting model was told: `--seed 0 --out directory`. @throws RangeError */
+export function readScriptOptions(defaultDirectory: string): Pick<StartingModelOptions, 'seed' | 'directory'> {
+  const { values } = parseArgs({
+    options: { seed: { type: 'string', default: '0' }, out: { type: 'string', default: defaultDirectory } },
+  });
+  const seed = Number(values.seed);
+  if (!Number.isSafeInteger(seed)) throw new RangeError(`--seed is ${values.seed}; an integer was expected.`);
+  return { seed, directory: values.out };
+}
+
+/** The same options give the same checkpoint on machines that round alike. */
+export async function makeStartingModel({
+  directory,
+  seed,
+  shape,
+  chat,
+  nextDialogue,
+  vocabularySize = 640,
+  steps = 600,
+  batchSize = 64,
+  learningRate = 4e-3,
+}: StartingModelOptions): Promise<void> {
+  const random = createRandom(seed);
+  const nextDialogues = (count: number): Dialogue[] => Array.from({ length: count }, () => nextDialogue(random));
+  const tokenizer = trainBytePairTokenizer({
+    texts: nextDialogues(tokenizerDialogues).flatMap(textsOf),
+    vocabularySize,
+    specialTokens: chat.specialTokens,
+  });
+  const { template: chatTemplate, endToken } = chat;
+  await createCheckpoint({ directory, config: shape, tokenizer, chatTemplate, endTokens: [endToken], seed });
+
+  const checkpoint = await loadCheckpoint(directory);
+  const backend = embedded({ model: directory });
+  const policy = await backend.createPolicy({ name: 'starting-model', seed });
+  for (let step = 1; step <= steps; step++) {
+    const { loss } = await policy.forwardBackward(dialogueRows(checkpoint, nextDialogues(batchSize)), {
+      name: 'cross_entropy',
+    });
+    await policy.optimStep({ learningRate: learningRate * schedule(step, steps), maxGradientNorm: 1 });
+    if (step % 25 === 0) console.log(`step ${step} of ${steps}: ${loss.toFixed(3)} nats per token`);
+  }
+  await policy.exportModel(directory);
+  await backend.close();
+  console.log(`wrote ${directory}`);
+}
+
+function textsOf({ prompt, response }: Dialogue): string[] {
+  return [...prompt.map(({ content }) => (typeof content === 'string' ? content : '')), response];
+}
+
+/** Linear up, then along a cosine down to a tenth. */
+function schedule(step: number, steps: number): number {
+  if (step < warmupSteps) return step / warmupSteps;
+  const progress = (step - warmupSteps) / (steps - warmupSteps);
+  return 0.1 + 0.45 * (1 + Math.cos(Math.PI * progress));
+}

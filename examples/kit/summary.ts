@@ -1,0 +1,41 @@
+/** What an example's program says at its end. */
+import type { TrainingResult } from '@agent-lightning/trainer';
+
+import { commandOf, type ExampleOptions, type ExampleProgram } from './command-line.ts';
+
+/** A few lines for people. */
+export function summarize<Flag extends string>(
+  program: ExampleProgram<Flag>,
+  options: ExampleOptions<Flag>,
+  result: TrainingResult,
+): string {
+  const { validationBefore, validationAfter, modelDirectory, runDirectory } = result;
+  const counts = `${result.steps} steps, ${result.rollouts} rollouts, ${result.transitions} model calls, ${Math.round(result.wallSeconds)} s`;
+  if (result.stopReason === 'interrupted') {
+    return `Interrupted after ${counts}.\nGo on: ${commandOf(program, { ...options, resume: runDirectory })}`;
+  }
+  const { resume: _, ...again } = options;
+  const shuffled = options.control === 'shuffled';
+  return [
+    `${program.outcome}: ${percent(validationBefore)} before, ${percent(validationAfter)} after.`,
+    shuffled ? 'This was the control: its rewards were shuffled, so it should have learned nothing.' : undefined,
+    `It took ${counts}.`,
+    '',
+    `Report:  ${result.reportPath}`,
+    modelDirectory === undefined ? undefined : `Model:   ${modelDirectory} (Hugging Face layout)`,
+    `Again:   ${commandOf(program, again)}`,
+    shuffled ? undefined : `Control: ${commandOf(program, { ...again, control: 'shuffled' })}`,
+  ]
+    .filter((line) => line !== undefined)
+    .join('\n');
+}
+
+/** The whole result as one line of JSON. */
+export function toJsonLine(options: ExampleOptions<string>, result: TrainingResult): string {
+  const { seed, control, validationSeed, flags } = options;
+  return JSON.stringify({ seed, control, validationSeed, ...flags, ...result });
+}
+
+function percent(share: number | undefined): string {
+  return share === undefined ? 'unknown' : `${(share * 100).toFixed(1)} %`;
+}
