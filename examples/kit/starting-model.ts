@@ -32,8 +32,11 @@ export interface StartingModelOptions {
   readonly seed: number;
   readonly shape: ModelShape;
   readonly chat: ChatFormat;
-  /** The next dialogue to learn from; all that is random in it comes from `random`. */
-  readonly nextDialogue: (random: Random) => Dialogue;
+  /**
+   * The next dialogue to learn from; all that is random in it comes from `random`. `progress` is the share of the steps that are
+   * done, for what should be learned first; it is 1 for the dialogues that the tokenizer is made of.
+   */
+  readonly nextDialogue: (random: Random, progress: number) => Dialogue;
   /** @default 640 */
   readonly vocabularySize?: number;
   /** @default 600 */
@@ -67,9 +70,10 @@ export async function makeStartingModel({
   learningRate = 4e-3,
 }: StartingModelOptions): Promise<void> {
   const random = createRandom(seed);
-  const nextDialogues = (count: number): Dialogue[] => Array.from({ length: count }, () => nextDialogue(random));
+  const nextDialogues = (count: number, progress: number): Dialogue[] =>
+    Array.from({ length: count }, () => nextDialogue(random, progress));
   const tokenizer = trainBytePairTokenizer({
-    texts: nextDialogues(tokenizerDialogues).flatMap(textsOf),
+    texts: nextDialogues(tokenizerDialogues, 1).flatMap(textsOf),
     vocabularySize,
     specialTokens: chat.specialTokens,
   });
@@ -80,9 +84,8 @@ export async function makeStartingModel({
   const backend = embedded({ model: directory });
   const policy = await backend.createPolicy({ name: 'starting-model', seed });
   for (let step = 1; step <= steps; step++) {
-    const { loss } = await policy.forwardBackward(dialogueRows(checkpoint, nextDialogues(batchSize)), {
-      name: 'cross_entropy',
-    });
+    const rows = dialogueRows(checkpoint, nextDialogues(batchSize, (step - 1) / steps));
+    const { loss } = await policy.forwardBackward(rows, { name: 'cross_entropy' });
     await policy.optimStep({ learningRate: learningRate * schedule(step, steps), maxGradientNorm: 1 });
     if (step % 25 === 0) console.log(`step ${step} of ${steps}: ${loss.toFixed(3)} nats per token`);
   }
