@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util';
 
 import {
+  ChatTemplate,
   createCheckpoint,
   embedded,
   loadCheckpoint,
@@ -73,7 +74,7 @@ export async function makeStartingModel({
   const nextDialogues = (count: number, progress: number): Dialogue[] =>
     Array.from({ length: count }, () => nextDialogue(random, progress));
   const tokenizer = trainBytePairTokenizer({
-    texts: nextDialogues(tokenizerDialogues, 1).flatMap(textsOf),
+    texts: nextDialogues(tokenizerDialogues, 1).flatMap((dialogue) => textsOf(dialogue, chat)),
     vocabularySize,
     specialTokens: chat.specialTokens,
   });
@@ -94,8 +95,11 @@ export async function makeStartingModel({
   console.log(`wrote ${directory}`);
 }
 
-function textsOf({ prompt, response }: Dialogue): string[] {
-  return [...prompt.map(({ content }) => (typeof content === 'string' ? content : '')), response];
+/** What a vocabulary should be good at: the messages, with the calls among them where they are learned. */
+function textsOf({ prompt, tools, response, learnsEveryTurn }: Dialogue, chat: ChatFormat): string[] {
+  const contents = prompt.map(({ content }) => (typeof content === 'string' ? content : ''));
+  if (learnsEveryTurn !== true) return [...contents, response];
+  return `${new ChatTemplate(chat.template, {}).render(prompt, tools)}${response}`.split(/<\|\w+\|>/);
 }
 
 /** Linear up, then along a cosine down to a tenth. */
