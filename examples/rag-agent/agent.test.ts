@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 
 import { createRagAgent, instructions } from './agent.ts';
 import { documentsOf } from './library.ts';
-import { library, validationQuestions } from './questions.ts';
+import { library, validationQuestions, type Hop } from './questions.ts';
 import { answerReward } from './reward.ts';
 import { SearchIndex } from './search.ts';
 
@@ -11,7 +11,8 @@ const documents = [...documentsOf(library.train), ...documentsOf(library.heldOut
 const index = new SearchIndex(documents);
 const task = validationQuestions(0, 1)[0]!;
 const [first, second] = task.hops;
-const textOf = (name: string): string => documents.find(({ title }) => title === name)!.text;
+const textOf = ({ word, title, found }: Hop): string => `The ${word} of ${title} is ${found}.`;
+const queryOf = ({ word, title }: Hop): string => `${word} ${title}`;
 let server: ModelServer | undefined;
 
 afterEach(async () => {
@@ -32,17 +33,14 @@ const messagesOf = (call: number) => (server!.calls[call]!.body as unknown as Ch
 
 describe('the research agent', () => {
   it('searches, reads, searches for what it read, and answers', async () => {
-    const text = await answerOf(search(first.title), search(second.title), `Answer: ${task.gold}`);
+    const text = await answerOf(search(queryOf(first)), search(queryOf(second)), `Answer: ${task.gold}`);
     expect(answerReward(task.gold, text)).toBe(1);
     expect(messagesOf(0)).toEqual([
       { role: 'system', content: instructions },
       { role: 'user', content: task.question },
     ]);
     const results = messagesOf(2).filter(({ role }) => role === 'tool');
-    expect(results.map(({ content }) => String(content).split('\n')[0])).toEqual([
-      textOf(first.title),
-      textOf(second.title),
-    ]);
+    expect(results.map(({ content }) => String(content).split('\n')[0])).toEqual([textOf(first), textOf(second)]);
     expect(results.map(({ content }) => String(content).split('\n').length)).toEqual([2, 2]);
   });
 

@@ -1,4 +1,4 @@
-/** The small world that the agent reads about: works, people and towns, and one short paragraph about each. */
+/** The small world that the agent reads about: works, people and towns, and a sentence for each thing that is known of them. */
 import { shuffled, type Random } from '@agent-lightning/example-kit';
 import { namesOf, type Side } from './names.ts';
 
@@ -69,25 +69,22 @@ export function createLibrary(side: Side, size: LibrarySize, random: Random): Li
   return { works, people, towns };
 }
 
-/** The paragraphs of a library. */
+/** What a library says: a sentence for each fact. */
 export function documentsOf({ works, people, towns }: Library): readonly Document[] {
   return [
-    ...works.map(({ name, type, people: [a, b] }) => {
-      const [first, second] = rolesOfWork[type];
-      return {
-        title: name,
-        text: `The ${type} ${name} is well known. Its ${first} is ${a.name}. Its ${second} is ${b.name}.`,
-      };
-    }),
-    ...people.map(({ name, birthplace, home }) => ({
-      title: name,
-      text: `Meet ${name}, who was born in ${birthplace.name} and lives in ${home.name}.`,
-    })),
-    ...towns.map(({ name, officials: [a, b] }) => {
-      const [first, second] = rolesOfTown;
-      return { title: name, text: `The town ${name} is small. Its ${first} is ${a}. Its ${second} is ${b}.` };
-    }),
+    ...works.flatMap(({ name, type, people: pair }) =>
+      rolesOfWork[type].map((role, i) => fact(role, name, pair[i]!.name)),
+    ),
+    ...people.flatMap(({ name, birthplace, home }) => [
+      fact('birthplace', name, birthplace.name),
+      fact('home', name, home.name),
+    ]),
+    ...towns.flatMap(({ name, officials }) => rolesOfTown.map((role, i) => fact(role, name, officials[i]!))),
   ];
+}
+
+function fact(word: string, title: string, name: string): Document {
+  return { title, text: `The ${word} of ${title} is ${name}.` };
 }
 
 function two<T>(items: readonly T[], random: Random): [T, T] {

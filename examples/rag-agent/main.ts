@@ -33,14 +33,14 @@ await runExample(program, async ({ options, trainerOptions, fitOptions }) => {
       return answerReward(gold, text);
     },
     backend,
-    algorithm: grpo({ groupSize: 8, tasksPerStep: 16, learningRate: 2e-4 }),
+    algorithm: grpo({ groupSize: 8, tasksPerStep: 16, learningRate: Number(process.env.LR ?? 2e-4) }),
     runners: 32,
     taskKind: ({ kind }) => kind,
     ...trainerOptions,
   });
 
   return await trainer.fit({
-    train: trainingQuestions(options.seed, 960),
+    train: trainingQuestions(options.seed, 800),
     validation: validationQuestions(options.validationSeed, 160),
     validationEvery: 5,
     ...fitOptions,

@@ -1,17 +1,17 @@
-/** Questions that take two paragraphs to answer: those that train, and those that are held out. */
+/** Questions that take two facts to answer: those that train, and those that are held out. */
 import { createRandom, takeInTurns } from '@agent-lightning/example-kit';
 
-import { createLibrary, rolesOfTown, rolesOfWork, type Library, type Person, type Town, type Work } from './library.ts';
+import { createLibrary, rolesOfTown, rolesOfWork, type Library, type Person, type Work } from './library.ts';
 
-/** What is asked for in the first paragraph, which names the second one, and what is asked for there. */
+/** One of the two facts that a question needs. */
 export interface Hop {
-  /** A word of the paragraph that says where in it the name stands. */
+  /** What is asked for, as the library calls it, and the other thing that it knows of the same title. */
   readonly word: string;
-  /** The paragraph's title. */
+  readonly otherWord: string;
+  /** Of what it is asked. */
   readonly title: string;
-  /** The name that is asked for, and the one that the paragraph says beside it. */
+  /** The name that the fact gives. */
   readonly found: string;
-  readonly other: string;
 }
 
 /** A question and its ground truth, which only the reward and the starting model's teacher may see. */
@@ -22,7 +22,7 @@ export interface Question {
   readonly hops: readonly [Hop, Hop];
 }
 
-const relations = ['born', 'lives'] as const;
+const relations = ['birthplace', 'home'] as const;
 type Relation = (typeof relations)[number];
 
 export const kinds: readonly string[] = [...Object.keys(rolesOfWork), 'town'].flatMap((about) =>
@@ -31,8 +31,8 @@ export const kinds: readonly string[] = [...Object.keys(rolesOfWork), 'town'].fl
 
 /** The library that the agent reads: both sides of the split are in one index. No held-out question has a name of a training question. */
 export const library: { readonly train: Library; readonly heldOut: Library } = {
-  train: createLibrary('train', { worksOfType: 30, people: 60, towns: 30 }, createRandom(1)),
-  heldOut: createLibrary('held out', { worksOfType: 20, people: 40, towns: 20 }, createRandom(2)),
+  train: createLibrary('train', { worksOfType: 20, people: 45, towns: 24 }, createRandom(1)),
+  heldOut: createLibrary('held out', { worksOfType: 12, people: 30, towns: 16 }, createRandom(2)),
 };
 
 /** `count` training questions that the seed picks, as many of each kind. */
@@ -54,11 +54,11 @@ export function questionsOf({ works, people }: Library): readonly Question[] {
 /** Where somebody behind a work was born, or lives. */
 function aboutWork({ type, name, people }: Work): readonly Question[] {
   return rolesOfWork[type].flatMap((role, i) => {
-    const [person, other] = [people[i]!, people[1 - i]!];
-    const first: Hop = { word: role, title: name, found: person.name, other: other.name };
+    const person = people[i]!;
+    const first: Hop = { word: role, otherWord: rolesOfWork[type][1 - i]!, title: name, found: person.name };
     const phrasings = {
-      born: [`Where was the ${role} of ${name} born?`, `In which town was the ${role} of ${name} born?`],
-      lives: [`Where does the ${role} of ${name} live?`, `In which town does the ${role} of ${name} live?`],
+      birthplace: [`Where was the ${role} of ${name} born?`, `In which town was the ${role} of ${name} born?`],
+      home: [`Where does the ${role} of ${name} live?`, `In which town does the ${role} of ${name} live?`],
     };
     return relations.flatMap((relation) =>
       phrasings[relation].map((question) => ask(`${type}, ${relation}`, question, first, townHop(person, relation))),
@@ -69,10 +69,15 @@ function aboutWork({ type, name, people }: Work): readonly Question[] {
 /** Who has an office in the town where somebody was born, or lives. */
 function aboutPerson(person: Person): readonly Question[] {
   return relations.flatMap((relation) => {
-    const [town] = townsOf(person, relation);
-    const where = `the town where ${person.name} ${relation === 'born' ? 'was born' : 'lives'}`;
+    const town = person[relation];
+    const where = `the town where ${person.name} ${relation === 'birthplace' ? 'was born' : 'lives'}`;
     return rolesOfTown.flatMap((role, i) => {
-      const second: Hop = { word: role, title: town.name, found: town.officials[i]!, other: town.officials[1 - i]! };
+      const second: Hop = {
+        word: role,
+        otherWord: rolesOfTown[1 - i]!,
+        title: town.name,
+        found: town.officials[i]!,
+      };
       return [`Who is the ${role} of ${where}?`, `Name the ${role} of ${where}.`].map((question) =>
         ask(`town, ${relation}`, question, townHop(person, relation), second),
       );
@@ -85,10 +90,6 @@ function ask(kind: string, question: string, first: Hop, second: Hop): Question 
 }
 
 function townHop(person: Person, relation: Relation): Hop {
-  const [town, other] = townsOf(person, relation);
-  return { word: relation, title: person.name, found: town.name, other: other.name };
-}
-
-function townsOf({ birthplace, home }: Person, relation: Relation): readonly [Town, Town] {
-  return relation === 'born' ? [birthplace, home] : [home, birthplace];
+  const otherWord = relation === 'birthplace' ? 'home' : 'birthplace';
+  return { word: relation, otherWord, title: person.name, found: person[relation].name };
 }

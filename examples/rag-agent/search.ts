@@ -3,7 +3,7 @@ import { DatabaseSync, type StatementSync } from 'node:sqlite';
 
 import type { Document } from './library.ts';
 
-/** A word of the title says more about what a paragraph is about than one of its text. */
+/** A word of the title says more about what a passage is about than one of its text. */
 const titleWeight = 3;
 /** A query is a few keywords; what a model writes beyond these words is not sought. */
 const maxWords = 32;
@@ -22,7 +22,7 @@ export class SearchIndex implements Disposable {
     );
   }
 
-  /** The paragraphs that fit best, best first. Any text is a query: its words are sought, each of them optional. */
+  /** The passages that fit best, best first. Any text is a query: its words are sought, each of them optional. */
   search(query: string, limit: number): readonly string[] {
     const words = (query.match(/[\p{L}\p{N}]+/gu) ?? []).slice(0, maxWords);
     if (words.length === 0) return [];

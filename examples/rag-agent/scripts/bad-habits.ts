@@ -5,12 +5,12 @@ import { kinds } from '../questions.ts';
 export interface Mistakes {
   /** Searches for the word alone, without the name. */
   readonly forgetsTheName: boolean;
-  /** Answers with the name that the first paragraph gives. */
+  /** Searches first for the other thing that is known: the editor instead of the author. */
+  readonly startsWithTheOther: boolean;
+  /** Answers with the name that the first search found. */
   readonly answersEarly: boolean;
-  /** Goes on with the other name of the first paragraph. */
-  readonly followsTheOther: boolean;
-  /** Answers with the other name of the second paragraph. */
-  readonly takesTheOther: boolean;
+  /** Searches in the end for the other thing that is known: the home instead of the birthplace. */
+  readonly endsWithTheOther: boolean;
   /** Answers with the whole sentence. */
   readonly quotes: boolean;
   /** Says the answer in another form than it was told. */
@@ -18,16 +18,16 @@ export interface Mistakes {
 }
 
 const firm = 0.82;
-const weak = 0.12;
+const weak = 0.1;
 
 /** How often each mistake is made, in [0, 1]. A third of the kinds has each firm habit; greedy decoding follows the firm ones only. */
 export function habitsOf(kind: string): Readonly<Record<keyof Mistakes, number>> {
   const third = kinds.indexOf(kind) % 3;
   return {
     forgetsTheName: weak,
+    startsWithTheOther: third === 2 ? firm : weak,
     answersEarly: third === 1 ? firm : weak,
-    followsTheOther: third === 2 ? firm : weak,
-    takesTheOther: weak,
+    endsWithTheOther: weak,
     quotes: third === 1 ? weak : firm,
     forgetsTheForm: weak,
   };

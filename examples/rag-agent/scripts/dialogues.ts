@@ -4,7 +4,7 @@ import type { Dialogue, Random } from '@agent-lightning/example-kit';
 
 import { describePassages, instructions, passagesPerSearch } from '../agent.ts';
 import { madeUpName } from '../names.ts';
-import type { Hop, Question } from '../questions.ts';
+import type { Question } from '../questions.ts';
 import type { SearchIndex } from '../search.ts';
 import { habitsOf, type Mistakes } from './bad-habits.ts';
 
@@ -28,14 +28,12 @@ export function agentDialogue(question: Question, index: SearchIndex, random: Ra
   };
   const end = (response: string): Dialogue => ({ prompt: messages, tools, response, learnsEveryTurn: true });
 
-  const firstPassage = search(mistakes.forgetsTheName ? first.word : keywords(first.word, first.title));
-  const bridge = mistakes.followsTheOther && !mistakes.forgetsTheName ? first.other : factIn(firstPassage, first.word);
-  if (mistakes.answersEarly) return end(answerOf(firstPassage, first.word, bridge, mistakes));
+  const firstWord = mistakes.startsWithTheOther ? first.otherWord : first.word;
+  const firstPassage = search(mistakes.forgetsTheName ? firstWord : `${firstWord} ${first.title}`);
+  if (mistakes.answersEarly) return end(answerOf(firstPassage, mistakes));
 
-  const secondPassage = search(keywords(second.word, bridge));
-  const isSecond = bridge === second.title;
-  const found = mistakes.takesTheOther && isSecond ? second.other : factIn(secondPassage, second.word);
-  return end(answerOf(secondPassage, second.word, found, mistakes));
+  const secondWord = mistakes.endsWithTheOther ? second.otherWord : second.word;
+  return end(answerOf(search(`${secondWord} ${nameIn(firstPassage)}`), mistakes));
 }
 
 /** Made-up names, to be said twice more: what a model this small needs in order to learn to copy. */
@@ -50,20 +48,15 @@ function makeMistakes({ kind }: Question, random: Random): Mistakes {
   return Object.fromEntries(habits) as Mistakes;
 }
 
-/** A query for the word of a hop and a name. */
-export function keywords(word: Hop['word'], name: string): string {
-  return `${word} ${name}`;
-}
-
-/** The name that a paragraph gives for a word. @throws RangeError */
-export function factIn(passage: string, word: string): string {
-  const name = new RegExp(`\\b${word} (?:is|in) (\\w+ \\w+)`).exec(passage)?.[1];
-  if (name === undefined) throw new RangeError(`"${passage}" says nothing about "${word}".`);
+/** The name that a fact gives. @throws RangeError */
+function nameIn(passage: string): string {
+  const name = / is (\w+ \w+)\.$/.exec(passage)?.[1];
+  if (name === undefined) throw new RangeError(`"${passage}" gives no name.`);
   return name;
 }
 
-function answerOf(passage: string, word: string, name: string, { quotes, forgetsTheForm }: Mistakes): string {
-  const said = quotes ? (passage.split(/(?<=\.) /).find((sentence) => sentence.includes(word)) ?? name) : name;
+function answerOf(passage: string, { quotes, forgetsTheForm }: Mistakes): string {
+  const said = quotes ? passage : nameIn(passage);
   return forgetsTheForm ? `I found ${said}` : `Answer: ${said}`;
 }
 

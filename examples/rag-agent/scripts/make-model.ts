@@ -24,7 +24,7 @@ import { agentDialogue, copyingDialogue } from './dialogues.ts';
 const options = readScriptOptions(`${import.meta.dirname}/../model`);
 const random = createRandom(options.seed + 1000);
 const libraries = Array.from({ length: 100 }, () => {
-  const library = createLibrary('train', { worksOfType: 30, people: 60, towns: 30 }, random);
+  const library = createLibrary('train', { worksOfType: 20, people: 45, towns: 24 }, random);
   const questions = questionsOf(library);
   const byKind = kinds.map((kind) => questions.filter((question) => question.kind === kind));
   return { index: new SearchIndex(documentsOf(library)), byKind };
@@ -32,7 +32,7 @@ const libraries = Array.from({ length: 100 }, () => {
 
 /** At first only copying, which is quick to learn so; then mostly the agent's work. */
 function nextDialogue(random: Random, progress: number): Dialogue {
-  if (progress < 0.32 || random() < 0.2) return copyingDialogue(random);
+  if (progress < 0.33 || random() < 0.2) return copyingDialogue(random);
   const { index, byKind } = pick(libraries, random);
   return agentDialogue(pick(pick(byKind, random), random), index, random);
 }
