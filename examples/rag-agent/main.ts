@@ -13,7 +13,7 @@ import { SearchIndex } from './search.ts';
 const program = {
   command: 'npm run example:rag-agent',
   purpose: 'Trains an agent that answers questions from a library, on this machine, and writes a report.',
-  defaultSteps: 15,
+  defaultSteps: 20,
   outcome: 'Mean reward on held-out questions',
 };
 
@@ -33,7 +33,7 @@ await runExample(program, async ({ options, trainerOptions, fitOptions }) => {
       return answerReward(gold, text);
     },
     backend,
-    algorithm: grpo({ groupSize: 8, tasksPerStep: 16, learningRate: Number(process.env.LR ?? 2e-4) }),
+    algorithm: grpo({ groupSize: 8, tasksPerStep: 16, learningRate: 2e-4 }),
     runners: 32,
     taskKind: ({ kind }) => kind,
     ...trainerOptions,

@@ -5,10 +5,12 @@ import { kinds } from '../questions.ts';
 export interface Mistakes {
   /** Searches for the word alone, without the name. */
   readonly forgetsTheName: boolean;
-  /** Searches first for the other thing that is known: the editor instead of the author. */
+  /** Searches first for the other thing that is known: for the editor instead of the author. */
   readonly startsWithTheOther: boolean;
   /** Answers with the name that the first search found. */
   readonly answersEarly: boolean;
+  /** Searches for the same again, and answers with the name that it found. */
+  readonly searchesAgain: boolean;
   /** Searches in the end for the other thing that is known: the home instead of the birthplace. */
   readonly endsWithTheOther: boolean;
   /** Answers with the whole sentence. */
@@ -25,8 +27,9 @@ export function habitsOf(kind: string): Readonly<Record<keyof Mistakes, number>>
   const third = kinds.indexOf(kind) % 3;
   return {
     forgetsTheName: weak,
-    startsWithTheOther: third === 2 ? firm : weak,
+    startsWithTheOther: weak,
     answersEarly: third === 1 ? firm : weak,
+    searchesAgain: third === 2 ? firm : weak,
     endsWithTheOther: weak,
     quotes: third === 1 ? weak : firm,
     forgetsTheForm: weak,

@@ -29,8 +29,10 @@ export function agentDialogue(question: Question, index: SearchIndex, random: Ra
   const end = (response: string): Dialogue => ({ prompt: messages, tools, response, learnsEveryTurn: true });
 
   const firstWord = mistakes.startsWithTheOther ? first.otherWord : first.word;
-  const firstPassage = search(mistakes.forgetsTheName ? firstWord : `${firstWord} ${first.title}`);
+  const firstQuery = mistakes.forgetsTheName ? firstWord : `${firstWord} ${first.title}`;
+  const firstPassage = search(firstQuery);
   if (mistakes.answersEarly) return end(answerOf(firstPassage, mistakes));
+  if (mistakes.searchesAgain) return end(answerOf(search(firstQuery), mistakes));
 
   const secondWord = mistakes.endsWithTheOther ? second.otherWord : second.word;
   return end(answerOf(search(`${secondWord} ${nameIn(firstPassage)}`), mistakes));

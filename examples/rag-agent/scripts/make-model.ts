@@ -32,7 +32,7 @@ const libraries = Array.from({ length: 100 }, () => {
 
 /** At first only copying, which is quick to learn so; then mostly the agent's work. */
 function nextDialogue(random: Random, progress: number): Dialogue {
-  if (progress < 0.33 || random() < 0.2) return copyingDialogue(random);
+  if (progress < 0.22 || random() < 0.2) return copyingDialogue(random);
   const { index, byKind } = pick(libraries, random);
   return agentDialogue(pick(pick(byKind, random), random), index, random);
 }
@@ -51,7 +51,7 @@ await makeStartingModel({
   chat: toolChat,
   nextDialogue,
   vocabularySize: 768,
-  steps: 900,
+  steps: 1100,
   batchSize: 32,
   learningRate: 2.5e-3,
 });
