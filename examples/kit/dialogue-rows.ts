@@ -8,6 +8,8 @@ export interface Dialogue {
   /** What the agent's request says of its tools. @default none */
   readonly tools?: readonly JsonValue[];
   readonly response: string;
+  /** Whether the assistant's earlier messages in the prompt are learned too. @default false */
+  readonly learnsEveryTurn?: boolean;
 }
 
 /** A row of each dialogue; every learned token of the batch weighs the same, all of them together 1: the loss is then a mean. */
@@ -17,14 +19,20 @@ export function dialogueRows(checkpoint: Checkpoint, dialogues: readonly Dialogu
   return rows.map((row) => ({ ...row, advantages: row.advantages.map((weight) => weight / count) }));
 }
 
-/** The rendered dialogue, the answer and its end; only the last two are learned. */
+/** The rendered dialogue, the answer and its end; only the last two are learned, or what else the assistant says and its ends. */
 function toRow(
   { tokenizer, chatTemplate, eosTokenIds }: Checkpoint,
-  { prompt, tools, response }: Dialogue,
+  { prompt, tools, response, learnsEveryTurn = false }: Dialogue,
 ): TrainingRow {
   if (chatTemplate === undefined) throw new TypeError('The checkpoint has no chat template.');
   const head = tokenizer.encode(chatTemplate.render(prompt, tools), false);
   const tokens = Int32Array.from([...head, ...tokenizer.encode(response, false), ...eosTokenIds]);
-  const lossMask = Uint8Array.from(tokens, (_, t) => (t < head.length ? 0 : 1));
+  const opening = head.at(-1)!; // the token before whatever the assistant says
+  let isAssistant = false;
+  const lossMask = Uint8Array.from(tokens, (token, t) => {
+    const isLearned = learnsEveryTurn ? isAssistant : t >= head.length;
+    isAssistant = (isAssistant && !eosTokenIds.includes(token)) || token === opening;
+    return isLearned ? 1 : 0;
+  });
   return { tokens, lossMask, logprobs: new Float32Array(tokens.length), advantages: Float32Array.from(lossMask) };
 }

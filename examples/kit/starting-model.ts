@@ -1,13 +1,8 @@
 /** Makes the model that an example starts from: a tiny Llama, from nothing, on dialogues that the example supplies. */
 import { parseArgs } from 'node:util';
 
-import {
-  createCheckpoint,
-  embedded,
-  loadCheckpoint,
-  trainBytePairTokenizer,
-  type ModelShape,
-} from '@agent-lightning/embedded';
+import { createCheckpoint, embedded, loadCheckpoint, type ModelShape } from '@agent-lightning/embedded';
+import { ChatTemplate, trainBytePairTokenizer } from '@agent-lightning/text';
 
 import type { ChatFormat } from './chat-formats.ts';
 import { dialogueRows, type Dialogue } from './dialogue-rows.ts';
@@ -32,8 +27,11 @@ export interface StartingModelOptions {
   readonly seed: number;
   readonly shape: ModelShape;
   readonly chat: ChatFormat;
-  /** The next dialogue to learn from; all that is random in it comes from `random`. */
-  readonly nextDialogue: (random: Random) => Dialogue;
+  /**
+   * The next dialogue to learn from; all that is random in it comes from `random`. `progress` is the share of the steps that are
+   * done, for what should be learned first; it is 1 for the dialogues that the tokenizer is made of.
+   */
+  readonly nextDialogue: (random: Random, progress: number) => Dialogue;
   /** Numbers are tokens without the space before them, so that a number is the same token wherever it stands. @default false */
   readonly bareNumbers?: boolean;
   /** @default 640 */
@@ -70,8 +68,9 @@ export async function makeStartingModel({
   learningRate = 4e-3,
 }: StartingModelOptions): Promise<void> {
   const random = createRandom(seed);
-  const nextDialogues = (count: number): Dialogue[] => Array.from({ length: count }, () => nextDialogue(random));
-  const texts = nextDialogues(tokenizerDialogues).flatMap(textsOf);
+  const nextDialogues = (count: number, progress: number): Dialogue[] =>
+    Array.from({ length: count }, () => nextDialogue(random, progress));
+  const texts = nextDialogues(tokenizerDialogues, 1).flatMap((dialogue) => textsOf(dialogue, chat));
   const tokenizer = trainBytePairTokenizer({
     texts: bareNumbers ? texts.flatMap((text) => text.split(/(\d+)/)) : texts, // a pair that is never seen is never merged
     vocabularySize,
@@ -81,13 +80,14 @@ export async function makeStartingModel({
   await createCheckpoint({ directory, config: shape, tokenizer, chatTemplate, endTokens: [endToken], seed });
 
   const checkpoint = await loadCheckpoint(directory);
+  const allSteps = cycles.reduce((sum, steps) => sum + steps, 0);
+  let stepsDone = 0;
   for (const steps of cycles) {
     const backend = embedded({ model: directory });
     const policy = await backend.createPolicy({ name: 'starting-model', seed });
     for (let step = 1; step <= steps; step++) {
-      const { loss } = await policy.forwardBackward(dialogueRows(checkpoint, nextDialogues(batchSize)), {
-        name: 'cross_entropy',
-      });
+      const rows = dialogueRows(checkpoint, nextDialogues(batchSize, stepsDone++ / allSteps));
+      const { loss } = await policy.forwardBackward(rows, { name: 'cross_entropy' });
       await policy.optimStep({ learningRate: learningRate * schedule(step, steps), maxGradientNorm: 1 });
       if (step % 25 === 0) console.log(`step ${step} of ${steps}: ${loss.toFixed(3)} nats per token`);
     }
@@ -97,8 +97,12 @@ export async function makeStartingModel({
   console.log(`wrote ${directory}`);
 }
 
-function textsOf({ prompt, response }: Dialogue): string[] {
-  return [...prompt.map(({ content }) => (typeof content === 'string' ? content : '')), response];
+/** What a vocabulary should be good at: the messages, with the calls among them where they are learned. */
+function textsOf({ prompt, tools, response, learnsEveryTurn }: Dialogue, { template }: ChatFormat): string[] {
+  const contents = prompt.map(({ content }) => (typeof content === 'string' ? content : ''));
+  if (learnsEveryTurn !== true) return [...contents, response];
+  const whole = new ChatTemplate({ template, name: "the kit's template" }, {}).render(prompt, tools);
+  return `${whole}${response}`.split(/<\|\w+\|>/);
 }
 
 /** Linear up, then along a cosine down to a tenth. */
