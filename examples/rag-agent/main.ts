@@ -33,7 +33,7 @@ await runExample(program, async ({ options, trainerOptions, fitOptions }) => {
       return answerReward(gold, text);
     },
     backend,
-    algorithm: grpo({ groupSize: 8, tasksPerStep: 16, learningRate: 2e-4 }),
+    algorithm: grpo({ groupSize: 8, tasksPerStep: 24, learningRate: 1e-4 }),
     runners: 32,
     taskKind: ({ kind }) => kind,
     ...trainerOptions,
