@@ -8,6 +8,7 @@ import { ChunkReader } from '../upstream/chunk-reader.ts';
 import { completionFormat } from '../upstream/completion-format.ts';
 import { EventStreamParser } from '../upstream/event-stream.ts';
 import { readBody, readWhole, shownUrl } from '../upstream/http-exchange.ts';
+import { standsAt } from '../upstream/number-lists.ts';
 import { parseLifted } from '../upstream/lift-numbers.ts';
 import { parseReply } from '../upstream/parse-reply.ts';
 import { readPayload, stripPayload, type ReplyFormat } from '../upstream/reply-format.ts';
@@ -73,7 +74,7 @@ async function answerWhole(
   call.sink.json(payload);
 }
 
-const done = '[DONE]';
+const done = Buffer.from('[DONE]');
 
 async function answerStream(
   call: UpstreamCall,
@@ -83,20 +84,23 @@ async function answerStream(
 ): Promise<void> {
   expectType(reply, 'text/event-stream', url);
   const { draft, isCaptured, request, sink, signal } = call;
-  const reader = new ChunkReader({ format: formatOf(call), view: request.view, draft, isCaptured, url });
+  const reader = new ChunkReader({ format: formatOf(call), view: request.view, draft, isCaptured, url, sink });
   let isDone = false;
-  const parser = new EventStreamParser((text, start, end) => {
+  const parser = new EventStreamParser((bytes, start, end) => {
     // `[DONE]` is ours to send, once all is known to be well.
-    isDone ||= end - start === done.length && text.startsWith(done, start);
-    const chunk = isDone ? undefined : reader.read(text, start, end);
-    if (chunk !== undefined) sink.event(chunk);
+    isDone ||= end - start === done.length && standsAt(bytes, start, done);
+    if (!isDone) reader.read(bytes, start, end);
   });
-  await readBody(
-    reply,
-    { url, limitBytes: limits.maxReplyBytes, signal },
-    (piece) => parser.push(piece),
-    () => sink.flush() ?? (isDone ? 'enough' : undefined),
-  );
+  try {
+    await readBody(
+      reply,
+      { url, limitBytes: limits.maxReplyBytes, signal },
+      (piece) => parser.push(piece),
+      () => sink.flush() ?? (isDone ? 'enough' : undefined),
+    );
+  } finally {
+    reader.endRun();
+  }
   if (!call.draft.isFinished)
     throw new WireError(`the upstream ${shownUrl(url)} ended its stream before the reply was complete`, {
       code: 'upstream-malformed',

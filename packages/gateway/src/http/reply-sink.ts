@@ -1,3 +1,4 @@
+import type { EventBytes } from './event-bytes.ts';
 import type { JsonObject } from './read-body.ts';
 import type { WireError } from './wire-error.ts';
 
@@ -10,6 +11,8 @@ export interface ReplyEvent {
 
 /** Where the reply to one agent goes, in the form of the agent's wire. */
 export interface ReplySink {
+  /** Takes events that are bytes of the OpenAI wire already; absent where the agent's wire is another. */
+  readonly output?: EventBytes;
   json(payload: JsonObject): void;
   /** Adds an event to the next write; what it holds is not kept. */
   event(event: ReplyEvent): void;

@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import { EventBytes } from './event-bytes.ts';
 import type { JsonObject } from './read-body.ts';
 import type { ReplyEvent, ReplySink } from './reply-sink.ts';
 import type { WireError } from './wire-error.ts';
@@ -7,7 +8,8 @@ import type { WireError } from './wire-error.ts';
 export class ReplyWriter implements ReplySink {
   readonly #response: ServerResponse;
   #streaming = false;
-  #pending = '';
+  /** Events that are not sent yet. */
+  readonly output: EventBytes = new EventBytes();
 
   constructor(response: ServerResponse) {
     this.#response = response;
@@ -27,20 +29,19 @@ export class ReplyWriter implements ReplySink {
   }
 
   event({ text, payload }: ReplyEvent): void {
-    this.#pending += `data: ${text ?? JSON.stringify(payload)}\n\n`;
+    this.output.addText(`data: ${text ?? JSON.stringify(payload)}\n\n`);
   }
 
   /** Adds server-sent events that are text already. */
   text(text: string): void {
-    this.#pending += text;
+    this.output.addText(text);
   }
 
   flush(): Promise<void> | undefined {
-    const text = this.#pending;
-    this.#pending = '';
-    if (text === '') return undefined;
+    const bytes = this.output.take();
+    if (bytes.length === 0) return undefined;
     if (!this.#streaming) this.#open();
-    if (this.#response.destroyed || this.#response.write(text)) return undefined;
+    if (this.#response.destroyed || this.#response.write(bytes)) return undefined;
     return new Promise((resolve) => {
       const settle = (): void => {
         this.#response.off('drain', settle).off('close', settle);
@@ -57,7 +58,8 @@ export class ReplyWriter implements ReplySink {
   /** Sends the last events. */
   endText(text: string): void {
     if (!this.#streaming) this.#open();
-    this.#response.end(this.#pending + text);
+    this.output.addText(text);
+    this.#response.end(this.output.take());
   }
 
   fail(error: WireError): void {
@@ -68,7 +70,7 @@ export class ReplyWriter implements ReplySink {
   /** Fails in the words of another wire. */
   failWith(error: WireError, body: JsonObject, event: string): void {
     if (this.#response.destroyed || this.#response.writableEnded) return;
-    if (this.#streaming) this.#response.end(this.#pending + event);
+    if (this.#streaming) this.endText(event);
     else if (this.#response.headersSent) this.#response.destroy();
     else this.json(body, error.status, error.headers);
   }

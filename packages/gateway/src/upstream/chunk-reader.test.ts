@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ReplyDraft } from '../chat/model-reply.ts';
+import { EventBytes } from '../http/event-bytes.ts';
+import type { ReplyEvent } from '../http/reply-sink.ts';
 import { chatFormat } from './chat-format.ts';
 import { ChunkReader } from './chunk-reader.ts';
 import { isForAgent, readPayload, stripPayload } from './reply-format.ts';
@@ -9,8 +11,28 @@ const view = { stream: true, usage: false, logprobs: false, tokenIds: false };
 const url = new URL('http://upstream.test/v1');
 const choices = 2;
 
-function readerOf(draft: ReplyDraft): ChunkReader {
-  return new ChunkReader({ format: chatFormat, view, draft, isCaptured: true, url });
+/** What an agent is told, and a sink for it: bytes where its wire is the gateway's own, else payloads. */
+class Told {
+  readonly output: EventBytes | undefined;
+  readonly #payloads: string[] = [];
+
+  constructor(isOwnWire: boolean) {
+    this.output = isOwnWire ? new EventBytes() : undefined;
+  }
+
+  event({ text, payload }: ReplyEvent): void {
+    if (this.output === undefined) this.#payloads.push(JSON.stringify(payload));
+    else this.output.addText(`data: ${text ?? JSON.stringify(payload)}\n\n`);
+  }
+
+  get shown(): unknown[] {
+    const texts = this.output?.take().toString().split('\n\n').slice(0, -1) ?? this.#payloads;
+    return texts.map((text) => JSON.parse(text.replace('data: ', '')) as unknown);
+  }
+}
+
+function readerOf(draft: ReplyDraft, sink: Told): ChunkReader {
+  return new ChunkReader({ format: chatFormat, view, draft, isCaptured: true, url, sink });
 }
 
 /** What is captured of a stream, and what the agent is shown. */
@@ -20,40 +42,41 @@ interface Outcome {
   readonly error: boolean;
 }
 
-function outcomeOf(texts: readonly string[], draft: ReplyDraft, read: (text: string) => unknown): Outcome {
-  const shown: unknown[] = [];
+/** Through the reader, each chunk between others in one piece. */
+function fast(texts: readonly string[], isOwnWire: boolean): Outcome {
+  const draft = new ReplyDraft(choices);
+  const told = new Told(isOwnWire);
+  const reader = readerOf(draft, told);
   let error = false;
   try {
     for (const text of texts) {
-      const seen = read(text);
-      if (seen !== undefined) shown.push(seen);
+      const bytes = Buffer.from(`data: ${text}\n\ndata: x`);
+      reader.read(bytes, 6, bytes.length - '\n\ndata: x'.length);
     }
   } catch {
     error = true;
   }
-  return { captured: draft.toReply(), shown, error };
-}
-
-/** Through the reader, each chunk between others in one text. */
-function fast(texts: readonly string[]): Outcome {
-  const draft = new ReplyDraft(choices);
-  const reader = readerOf(draft);
-  return outcomeOf(texts, draft, (text) => {
-    const event = reader.read(`data: ${text}\n\ndata: x`, 6, 6 + text.length);
-    return event === undefined ? undefined : JSON.parse(event.text ?? JSON.stringify(event.payload));
-  });
+  reader.endRun();
+  return { captured: draft.toReply(), shown: told.shown, error };
 }
 
 /** The same, plainly: each chunk through the JSON parser. */
 function plain(texts: readonly string[]): Outcome {
   const draft = new ReplyDraft(choices);
-  return outcomeOf(texts, draft, (text) => {
-    const payload = JSON.parse(text) as Record<string, unknown>;
-    readPayload(payload, draft, chatFormat, true);
-    if (!isForAgent(payload, view)) return undefined;
-    stripPayload(payload, view);
-    return payload;
-  });
+  const shown: unknown[] = [];
+  let error = false;
+  try {
+    for (const text of texts) {
+      const payload = JSON.parse(text) as Record<string, unknown>;
+      readPayload(payload, draft, chatFormat, true);
+      if (!isForAgent(payload, view)) continue;
+      stripPayload(payload, view);
+      shown.push(structuredClone(payload));
+    }
+  } catch {
+    error = true;
+  }
+  return { captured: draft.toReply(), shown, error };
 }
 
 const said = fc.oneof(
@@ -96,8 +119,8 @@ const chunk = fc
 describe('ChunkReader', () => {
   it('captures and shows of a stream what the ordinary parser would', () => {
     fc.assert(
-      fc.property(fc.array(chunk, { maxLength: 24 }), (texts) => {
-        expect(fast(texts)).toEqual(plain(texts));
+      fc.property(fc.array(chunk, { maxLength: 24 }), fc.boolean(), (texts, isOwnWire) => {
+        expect(fast(texts, isOwnWire)).toEqual(plain(texts));
       }),
       { numRuns: 500 },
     );
@@ -110,10 +133,11 @@ describe('ChunkReader', () => {
       put: fc.constantFrom('', '"', '\\', '}', ']', '0', ',', ' '),
     });
     fc.assert(
-      fc.property(fc.array(chunk, { minLength: 2, maxLength: 8 }), damage, (texts, { at, length, put }) => {
+      fc.property(fc.array(chunk, { minLength: 2, maxLength: 8 }), damage, fc.boolean(), (texts, change, isOwnWire) => {
+        const { at, length, put } = change;
         const last = texts.at(-1) ?? '';
-        const damaged = last.slice(0, at) + put + last.slice(at + length);
-        const [got, wanted] = [fast([...texts, damaged]), plain([...texts, damaged])];
+        const damaged = (last.slice(0, at) + put + last.slice(at + length)).toWellFormed();
+        const [got, wanted] = [fast([...texts, damaged], isOwnWire), plain([...texts, damaged])];
         // What stands in the lists is not read twice: broken JSON may pass in there, and nowhere else.
         if (wanted.error && !got.error) expect(damaged).toMatch(/"logprobs"|token_ids/u);
         else expect(got).toEqual(wanted);
@@ -123,11 +147,23 @@ describe('ChunkReader', () => {
   });
 
   it('parses the first chunk of a form, and then no other', () => {
-    const reader = readerOf(new ReplyDraft(choices));
+    const payloads: unknown[] = [];
+    const sink = { event: ({ payload }: ReplyEvent) => payloads.push(payload) };
+    const reader = new ChunkReader({
+      format: chatFormat,
+      view,
+      draft: new ReplyDraft(choices),
+      isCaptured: true,
+      url,
+      sink,
+    });
     const payloadOf = (index: number, content: string): unknown => {
       const logprobs = { content: [{ token: content, logprob: -1, bytes: null, top_logprobs: [] }] };
-      const text = JSON.stringify({ id: 'c', choices: [{ index, delta: { content }, logprobs, token_ids: [5] }] });
-      return reader.read(text, 0, text.length)?.payload;
+      const bytes = Buffer.from(
+        JSON.stringify({ id: 'c', choices: [{ index, delta: { content }, logprobs, token_ids: [5] }] }),
+      );
+      reader.read(bytes, 0, bytes.length);
+      return payloads.at(-1);
     };
     const first = payloadOf(0, 'a');
     const second = payloadOf(0, 'b "c"');

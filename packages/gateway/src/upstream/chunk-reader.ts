@@ -1,12 +1,12 @@
 import type { ReplyDraft } from '../chat/model-reply.ts';
 import type { ReplyView } from '../chat/model-request.ts';
-import type { ReplyEvent } from '../http/reply-sink.ts';
+import type { ReplySink } from '../http/reply-sink.ts';
 import { WireError } from '../http/wire-error.ts';
 import { learnFrame, type EventFrame } from './event-frame.ts';
-import { liftEvent, textWithout, type Lifted } from './lift-event.ts';
+import { bytesWithout, liftEvent, type Lifted } from './lift-event.ts';
 import { parseLifted } from './lift-numbers.ts';
 import { parseReply } from './parse-reply.ts';
-import { indexOf, isForAgent, onlyChoice, readPayload, stripPayload, type ReplyFormat } from './reply-format.ts';
+import { indexOf, isForAgent, onlyChoice, readPayload, stripPayload, type Payload, type ReplyFormat } from './reply-format.ts';
 
 export interface ChunkReaderOptions {
   readonly format: ReplyFormat;
@@ -15,10 +15,9 @@ export interface ChunkReaderOptions {
   /** Whether the chunks hold what the agent did not ask for. */
   readonly isCaptured: boolean;
   readonly url: URL;
+  /** Told what the agent is to have. */
+  readonly sink: Pick<ReplySink, 'event' | 'output'>;
 }
-
-/** A chunk whose ids and log-probabilities were read apart from the rest. */
-interface LiftedChunk extends Pick<Lifted, 'ids' | 'logprobs'>, ReplyEvent {}
 
 /** Above this a chunk holds a long list, which is read straight from the bytes. */
 const longEventLength = 8_192;
@@ -33,6 +32,8 @@ export class ChunkReader {
   readonly #canLift: boolean;
   readonly #frames: EventFrame[] = [];
   #lessons = 0;
+  /** The frame that read the last chunks, which the draft has not been fed yet. */
+  #run: EventFrame | undefined;
 
   constructor(options: ChunkReaderOptions) {
     this.#options = options;
@@ -40,50 +41,82 @@ export class ChunkReader {
     this.#canLift = isCaptured && !view.tokenIds && !view.logprobs;
   }
 
-  /** The chunk that stands from `start` to `end`, for the agent; undefined when it is not for it. Good until the next one is read. @throws {WireError} */
-  read(text: string, start: number, end: number): ReplyEvent | undefined {
-    const chunk = this.#canLift ? this.#lift(text, start, end) : undefined;
-    if (chunk === undefined) return this.#parse(text.slice(start, end));
-    const { draft, format } = this.#options;
-    readPayload(chunk.payload, draft, format, true);
-    const index = indexOf(onlyChoice(chunk.payload) ?? {});
-    draft.addLogprobs(index, chunk.logprobs);
-    draft.addTokens(index, chunk.ids);
-    draft.markFirstToken();
-    return chunk;
+  /** Reads the chunk that stands from `start` to `end`. The draft has it after `endRun`. @throws {WireError} */
+  read(bytes: Buffer, start: number, end: number): void {
+    if (this.#canLift && this.#readFramed(bytes, start, end)) return;
+    this.endRun();
+    const chunk = bytes.subarray(start, end);
+    if (!this.#canLift || !this.#lift(chunk)) this.#parse(chunk);
   }
 
-  #parse(text: string): ReplyEvent | undefined {
-    const { draft, format, view, isCaptured, url } = this.#options;
-    const isLong = this.#canLift && text.length > longEventLength;
-    const payload = (isLong ? parseLifted(Buffer.from(text)) : undefined) ?? parseReply(text, url);
+  /** Feeds the draft what chunks of one frame said, as one chunk. */
+  endRun(): void {
+    if (this.#run === undefined) return;
+    this.#feed(this.#run.payload(), this.#run.ids.view(), this.#run.logprobs.view());
+    this.#run.clear();
+    this.#run = undefined;
+  }
+
+  #readFramed(bytes: Buffer, start: number, end: number): boolean {
+    const { output } = this.#options.sink;
+    // Most chunks are like the one before.
+    let frame = this.#run;
+    if (frame?.read(bytes, start, end, output) !== true) {
+      frame = this.#frames.find((one) => one !== this.#run && one.read(bytes, start, end, output));
+      if (frame === undefined) return false;
+      this.endRun();
+      this.#run = frame;
+    }
+    if (output !== undefined) return true;
+    // On another wire each chunk is told by its payload.
+    const payload = frame.payload();
+    this.endRun();
+    this.#options.sink.event({ payload });
+    return true;
+  }
+
+  #feed(payload: Payload, ids: Int32Array, logprobs: Float32Array): void {
+    const { draft, format } = this.#options;
+    readPayload(payload, draft, format, true);
+    const index = indexOf(onlyChoice(payload) ?? {});
+    draft.addLogprobs(index, logprobs);
+    draft.addTokens(index, ids);
+    draft.markFirstToken();
+  }
+
+  #parse(chunk: Buffer): void {
+    const { draft, format, view, isCaptured, url, sink } = this.#options;
+    const isLong = this.#canLift && chunk.length > longEventLength;
+    const text = isLong ? undefined : chunk.toString();
+    const payload = (isLong ? parseLifted(chunk) : undefined) ?? parseReply(text ?? chunk.toString(), url);
     refuseError(payload);
     readPayload(payload, draft, format, true);
-    if (!isCaptured) return { payload, text };
-    if (!isForAgent(payload, view)) return undefined;
-    stripPayload(payload, view);
-    return { payload };
+    if (isCaptured) {
+      if (!isForAgent(payload, view)) return;
+      stripPayload(payload, view);
+    }
+    sink.event(isCaptured || text === undefined ? { payload } : { payload, text });
   }
 
-  /** Reads a chunk without its lists, through a frame if there is one for it. */
-  #lift(text: string, start: number, end: number): LiftedChunk | undefined {
-    for (const frame of this.#frames) if (frame.read(text, start, end)) return frame;
-    if (end - start > longEventLength) return undefined;
-    const event = text.slice(start, end);
-    const lifted = liftEvent(event);
-    if (lifted === undefined) return undefined;
-    const shown = textWithout(event, lifted);
-    const payload = parseReply(shown, this.#options.url);
+  /** Reads a chunk without its lists, and learns its frame. */
+  #lift(chunk: Buffer): boolean {
+    if (chunk.length > longEventLength) return false;
+    const lifted = liftEvent(chunk);
+    if (lifted === undefined) return false;
+    const text = bytesWithout(chunk, lifted).toString();
+    const payload = parseReply(text, this.#options.url);
     refuseError(payload);
-    if (onlyChoice(payload) === undefined) return undefined;
-    this.#learn(event, lifted);
-    return { payload, text: shown, ids: lifted.ids, logprobs: lifted.logprobs };
+    if (onlyChoice(payload) === undefined) return false;
+    this.#learn(chunk, lifted);
+    this.#feed(payload, lifted.ids, lifted.logprobs);
+    this.#options.sink.event({ payload, text });
+    return true;
   }
 
-  #learn(event: string, lifted: Lifted): void {
+  #learn(chunk: Buffer, lifted: Lifted): void {
     if (this.#frames.length === mostFrames || this.#lessons === mostLessons) return;
     this.#lessons += 1;
-    const frame = learnFrame(event, lifted);
+    const frame = learnFrame(chunk, lifted);
     if (frame !== undefined) this.#frames.push(frame);
   }
 }

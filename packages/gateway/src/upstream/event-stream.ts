@@ -1,19 +1,20 @@
-import { StringDecoder } from 'node:string_decoder';
+import { standsAt } from './number-lists.ts';
 
-/** Told the data of an event: the part of a text from `start` to `end`. A text may hold many events, so that none is copied. */
-export type OnEvent = (text: string, start: number, end: number) => void;
+/** Told the data of an event: the bytes from `start` to `end`. They may hold many events, so that none is copied. */
+export type OnEvent = (bytes: Buffer, start: number, end: number) => void;
 
 const lineFeed = 10;
+const carriageReturn = 13;
 const space = 32;
+const dataField = Buffer.from('data:');
 
 /** Cuts a stream of bytes into the data of its server-sent events, wherever the bytes were cut. */
 export class EventStreamParser {
   readonly #onEvent: OnEvent;
-  readonly #decoder = new StringDecoder('utf8');
-  /** A line whose end has not come. */
-  #rest = '';
+  /** Pieces of a line whose end has not come. */
+  #rest: Buffer[] = [];
   /** Lines of data of an event that has not ended. */
-  #data: string[] = [];
+  #data: Buffer[] = [];
 
   constructor(onEvent: OnEvent) {
     this.#onEvent = onEvent;
@@ -21,37 +22,47 @@ export class EventStreamParser {
 
   /** Tells every event that these bytes complete. Lines end in LF, CRLF or CR. */
   push(bytes: Buffer): void {
-    const decoded = this.#decoder.write(bytes);
-    const hasCarriage = decoded.includes('\r') || this.#rest.endsWith('\r');
+    if (bytes.length === 0) return;
+    const hasCarriage = bytes.includes(carriageReturn) || this.#rest.at(-1)?.at(-1) === carriageReturn;
+    this.#rest.push(bytes);
     // A long line in many pieces is put together once, when its end comes.
-    if (!hasCarriage && !decoded.includes('\n')) this.#rest += decoded;
-    else this.#lines(this.#rest === '' ? decoded : this.#rest + decoded, hasCarriage);
+    if (!hasCarriage && !bytes.includes(lineFeed)) return;
+    const read = this.#rest.length === 1 ? bytes : Buffer.concat(this.#rest);
+    this.#rest = [];
+    this.#lines(hasCarriage ? withLineFeeds(read) : read);
   }
 
-  #lines(read: string, hasCarriage: boolean): void {
-    // A CR at the very end may be half of a CRLF: it waits.
-    const text = hasCarriage ? read.replaceAll(/\r\n|\r(?!$)/gu, '\n') : read;
+  #lines(bytes: Buffer): void {
     let start = 0;
     for (;;) {
-      const end = text.indexOf('\n', start);
+      const end = bytes.indexOf(lineFeed, start);
       if (end < 0) break;
-      this.#line(text, start, end);
-      start = end + 1;
+      start = this.#line(bytes, start, end);
     }
-    this.#rest = text.slice(start);
+    if (start < bytes.length) this.#rest.push(bytes.subarray(start));
   }
 
-  #line(text: string, start: number, end: number): void {
+  /** Returns where the next line begins that was not read. */
+  #line(bytes: Buffer, start: number, end: number): number {
     if (start === end) {
-      const data = this.#data.length === 1 ? (this.#data[0] as string) : this.#data.join('\n');
+      const data = this.#data.length === 1 ? (this.#data[0] as Buffer) : Buffer.concat(this.#data);
       if (this.#data.length > 0) this.#onEvent(data, 0, data.length);
       this.#data = [];
-    } else if (text.startsWith('data:', start)) {
-      const from = start + (text.charCodeAt(start + 5) === space ? 6 : 5);
-      const isWhole = this.#data.length === 0 && text.charCodeAt(end + 1) === lineFeed;
-      if (isWhole) this.#onEvent(text, from, end);
-      else this.#data.push(text.slice(from, end));
+    } else if (standsAt(bytes, start, dataField)) {
+      const from = start + (bytes[start + 5] === space ? 6 : 5);
+      if (this.#data.length === 0 && bytes[end + 1] === lineFeed) {
+        this.#onEvent(bytes, from, end);
+        return end + 2;
+      }
+      this.#data.push(...(this.#data.length > 0 ? [Buffer.of(lineFeed)] : []), bytes.subarray(from, end));
     }
     // `event:`, `id:`, `retry:` and comments mean nothing on this wire.
+    return end + 1;
   }
+}
+
+/** A CR at the very end may be half of a CRLF: it waits. */
+function withLineFeeds(bytes: Buffer): Buffer {
+  // As Latin-1 a byte is a character, whatever the text is in.
+  return Buffer.from(bytes.toString('latin1').replaceAll(/\r\n|\r(?!$)/gu, '\n'), 'latin1');
 }
