@@ -12,7 +12,7 @@ export interface ReplyEvent {
 /** Where the reply to one agent goes, in the form of the agent's wire. */
 export interface ReplySink {
   /** Takes events that are bytes of the OpenAI wire already; absent where the agent's wire is another. */
-  readonly output?: EventBytes;
+  readonly output?: EventBytes | undefined;
   json(payload: JsonObject): void;
   /** Adds an event to the next write; what it holds is not kept. */
   event(event: ReplyEvent): void;

@@ -6,7 +6,15 @@ import { learnFrame, type EventFrame } from './event-frame.ts';
 import { bytesWithout, liftEvent, type Lifted } from './lift-event.ts';
 import { parseLifted } from './lift-numbers.ts';
 import { parseReply } from './parse-reply.ts';
-import { indexOf, isForAgent, onlyChoice, readPayload, stripPayload, type Payload, type ReplyFormat } from './reply-format.ts';
+import {
+  indexOf,
+  isForAgent,
+  onlyChoice,
+  readPayload,
+  stripPayload,
+  type Payload,
+  type ReplyFormat,
+} from './reply-format.ts';
 
 export interface ChunkReaderOptions {
   readonly format: ReplyFormat;

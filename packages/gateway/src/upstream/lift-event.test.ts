@@ -48,7 +48,9 @@ describe('liftEvent', () => {
         if (lifted === undefined) throw new Error('nothing was lifted');
         const [choice] = payload.choices;
         expect([...lifted.ids]).toEqual(choice.token_ids);
-        expect([...lifted.logprobs]).toEqual(choice.logprobs.content.map((one) => Math.fround(JSON.parse(JSON.stringify(one.logprob)) as number)));
+        expect([...lifted.logprobs]).toEqual(
+          choice.logprobs.content.map((one) => Math.fround(JSON.parse(JSON.stringify(one.logprob)) as number)),
+        );
         const { token_ids: _ids, ...rest } = choice;
         expect(JSON.parse(bytesWithout(bytes, lifted).toString())).toEqual(
           JSON.parse(JSON.stringify({ ...payload, choices: [{ ...rest, logprobs: null }] })),
