@@ -8,7 +8,6 @@ import { ChunkReader } from '../upstream/chunk-reader.ts';
 import { completionFormat } from '../upstream/completion-format.ts';
 import { EventStreamParser } from '../upstream/event-stream.ts';
 import { readBody, readWhole, shownUrl } from '../upstream/http-exchange.ts';
-import { standsAt } from '../upstream/number-lists.ts';
 import { parseLifted } from '../upstream/lift-numbers.ts';
 import { parseReply } from '../upstream/parse-reply.ts';
 import { readPayload, stripPayload, type ReplyFormat } from '../upstream/reply-format.ts';
@@ -86,11 +85,14 @@ async function answerStream(
   const { draft, isCaptured, request, sink, signal } = call;
   const reader = new ChunkReader({ format: formatOf(call), view: request.view, draft, isCaptured, url, sink });
   let isDone = false;
-  const parser = new EventStreamParser((bytes, start, end) => {
-    // `[DONE]` is ours to send, once all is known to be well.
-    isDone ||= end - start === done.length && standsAt(bytes, start, done);
-    if (!isDone) reader.read(bytes, start, end);
-  });
+  const parser = new EventStreamParser(
+    (data) => {
+      // `[DONE]` is ours to send, once all is known to be well.
+      isDone ||= data.equals(done);
+      if (!isDone) reader.read(data);
+    },
+    (bytes, start) => (isDone ? start : reader.skim(bytes, start)),
+  );
   try {
     await readBody(
       reply,

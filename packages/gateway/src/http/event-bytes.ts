@@ -9,12 +9,10 @@ export class EventBytes {
   #end = 0;
 
   /** Adds bytes, which are copied. */
-  append(bytes: Buffer, from = 0, to: number = bytes.length): void {
-    this.#reserve(to - from);
-    // For so few bytes as a token has, a call into native code costs more.
-    if (to - from < 16) for (let at = from; at < to; at += 1) this.#slab[this.#end + at - from] = bytes[at] as number;
-    else this.#slab.set(to - from === bytes.length ? bytes : bytes.subarray(from, to), this.#end);
-    this.#end += to - from;
+  append(bytes: Buffer): void {
+    this.#reserve(bytes.length);
+    this.#slab.set(bytes, this.#end);
+    this.#end += bytes.length;
   }
 
   addText(text: string): void {

@@ -5,6 +5,7 @@ import { EventBytes } from '../http/event-bytes.ts';
 import type { ReplyEvent } from '../http/reply-sink.ts';
 import { chatFormat } from './chat-format.ts';
 import { ChunkReader } from './chunk-reader.ts';
+import { EventStreamParser } from './event-stream.ts';
 import { isForAgent, readPayload, stripPayload } from './reply-format.ts';
 
 const view = { stream: true, usage: false, logprobs: false, tokenIds: false };
@@ -42,17 +43,30 @@ interface Outcome {
   readonly error: boolean;
 }
 
-/** Through the reader, each chunk between others in one piece. */
-function fast(texts: readonly string[], isOwnWire: boolean): Outcome {
+function parserOf(reader: ChunkReader): EventStreamParser {
+  return new EventStreamParser(
+    (data) => reader.read(data),
+    (bytes, start) => reader.skim(bytes, start),
+  );
+}
+
+/** Through the reader, some events in each piece. */
+function fast(texts: readonly string[], isOwnWire: boolean, eventsInPiece = 1): Outcome {
   const draft = new ReplyDraft(choices);
   const told = new Told(isOwnWire);
   const reader = readerOf(draft, told);
   let error = false;
   try {
-    for (const text of texts) {
-      const bytes = Buffer.from(`data: ${text}\n\ndata: x`);
-      reader.read(bytes, 6, bytes.length - '\n\ndata: x'.length);
-    }
+    const parser = parserOf(reader);
+    for (let at = 0; at < texts.length; at += eventsInPiece)
+      parser.push(
+        Buffer.from(
+          texts
+            .slice(at, at + eventsInPiece)
+            .map((text) => `data: ${text.replaceAll('\n', '\ndata: ')}\n\n`)
+            .join(''),
+        ),
+      );
   } catch {
     error = true;
   }
@@ -119,8 +133,8 @@ const chunk = fc
 describe('ChunkReader', () => {
   it('captures and shows of a stream what the ordinary parser would', () => {
     fc.assert(
-      fc.property(fc.array(chunk, { maxLength: 24 }), fc.boolean(), (texts, isOwnWire) => {
-        expect(fast(texts, isOwnWire)).toEqual(plain(texts));
+      fc.property(fc.array(chunk, { maxLength: 24 }), fc.boolean(), fc.integer({ min: 1, max: 9 }), (texts, ...how) => {
+        expect(fast(texts, ...how)).toEqual(plain(texts));
       }),
       { numRuns: 500 },
     );
@@ -157,12 +171,13 @@ describe('ChunkReader', () => {
       url,
       sink,
     });
+    const parser = parserOf(reader);
     const payloadOf = (index: number, content: string): unknown => {
       const logprobs = { content: [{ token: content, logprob: -1, bytes: null, top_logprobs: [] }] };
       const bytes = Buffer.from(
         JSON.stringify({ id: 'c', choices: [{ index, delta: { content }, logprobs, token_ids: [5] }] }),
       );
-      reader.read(bytes, 0, bytes.length);
+      parser.push(Buffer.concat([Buffer.from('data: '), bytes, Buffer.from('\n\n')]));
       return payloads.at(-1);
     };
     const first = payloadOf(0, 'a');

@@ -30,6 +30,8 @@ export interface ChunkReaderOptions {
 /** Above this a chunk holds a long list, which is read straight from the bytes. */
 const longEventLength = 8_192;
 
+const mostEvents = 2_147_483_647;
+
 /** A stream has a form for each of its choices and each kind of what is said; more than so many are not looked for. */
 const mostFrames = 4;
 const mostLessons = 16;
@@ -49,12 +51,17 @@ export class ChunkReader {
     this.#canLift = isCaptured && !view.tokenIds && !view.logprobs;
   }
 
-  /** Reads the chunk that stands from `start` to `end`. The draft has it after `endRun`. @throws {WireError} */
-  read(bytes: Buffer, start: number, end: number): void {
-    if (this.#canLift && this.#readFramed(bytes, start, end)) return;
+  /** Reads a chunk. The draft has it after `endRun`. @throws {WireError} */
+  read(chunk: Buffer): void {
     this.endRun();
-    const chunk = bytes.subarray(start, end);
     if (!this.#canLift || !this.#lift(chunk)) this.#parse(chunk);
+  }
+
+  /** Reads the events from `start` on that are like chunks before them; returns where the first other one begins. */
+  skim(bytes: Buffer, start: number): number {
+    let at = start;
+    for (let end = this.#skimRun(bytes, at); end !== undefined; end = this.#skimRun(bytes, at)) at = end;
+    return at;
   }
 
   /** Feeds the draft what chunks of one frame said, as one chunk. */
@@ -65,22 +72,25 @@ export class ChunkReader {
     this.#run = undefined;
   }
 
-  #readFramed(bytes: Buffer, start: number, end: number): boolean {
+  /** Reads events of one frame; returns the byte after the last one, undefined when the first is of none. */
+  #skimRun(bytes: Buffer, start: number): number | undefined {
     const { output } = this.#options.sink;
-    // Most chunks are like the one before.
-    let frame = this.#run;
-    if (frame?.read(bytes, start, end, output) !== true) {
-      frame = this.#frames.find((one) => one !== this.#run && one.read(bytes, start, end, output));
-      if (frame === undefined) return false;
-      this.endRun();
+    for (const frame of this.#frames) {
+      const events = frame.read(bytes, start, output === undefined ? 1 : mostEvents);
+      if (events === undefined) continue;
+      if (this.#run !== frame) this.endRun();
       this.#run = frame;
+      if (output === undefined) this.#tellRun(frame.payload());
+      else output.append(events.shown);
+      return events.end;
     }
-    if (output !== undefined) return true;
-    // On another wire each chunk is told by its payload.
-    const payload = frame.payload();
+    return undefined;
+  }
+
+  /** On another wire each chunk is told by its payload. */
+  #tellRun(payload: Payload): void {
     this.endRun();
     this.#options.sink.event({ payload });
-    return true;
   }
 
   #feed(payload: Payload, ids: Int32Array, logprobs: Float32Array): void {

@@ -1,7 +1,6 @@
 import { GrowingArray } from '../chat/growing-array.ts';
-import type { EventBytes } from '../http/event-bytes.ts';
-import { bytesWithout, idsOpening, type Lifted } from './lift-event.ts';
-import { logprobsOpening, readIds, readLogprobs, skipString, standsAt } from './number-lists.ts';
+import { bytesWithout, idsOpening, logprobsOpening, type Lifted } from './lift-event.ts';
+import { longestFrameBytes, numberScanner, type FrameParts, type ScannedEvents } from './number-scan.ts';
 import { isPayload, onlyChoice, type Payload } from './reply-format.ts';
 
 /** Where the text that chunks differ in stands in the frame's payload. */
@@ -10,27 +9,9 @@ interface Slot {
   readonly field: string;
 }
 
-/** The parts of a chunk that do not differ, in order. */
-interface FrameParts {
-  /** Up to the differing text, with its first quote. */
-  readonly head: Buffer;
-  /** From its last quote to the first entry of the log-probabilities. */
-  readonly middle: Buffer;
-  /** From the end of the log-probabilities to the first id. */
-  readonly between: Buffer;
-  /** After the ids. */
-  readonly tail: Buffer;
-  /** What stands around the differing text in the event that the agent gets. */
-  readonly shownHead: Buffer;
-  readonly shownTail: Buffer;
-}
-
-/** Characters that a JSON string cannot hold as they are come before this. */
-const lowestPlain = 32;
 const quote = 34;
 const colon = 58;
 const backslash = 92;
-const lowestNonAscii = 128;
 
 /** A text that stands for the differing one while a frame is learned. */
 const marker = 'agent-lightning differs here';
@@ -54,35 +35,14 @@ export class EventFrame {
     this.#slot = slot;
   }
 
-  /** Reads the chunk that stands from `start` to `end`, and adds what the agent gets of it to `output`; false when it is not the frame's. */
-  read(bytes: Buffer, start: number, end: number, output: EventBytes | undefined): boolean {
-    const { head, shownHead, shownTail } = this.#parts;
-    if (!standsAt(bytes, start, head)) return false;
-    const from = start + head.length;
-    const to = endOfText(bytes, from);
-    const [ids, logprobs] = [this.ids.length, this.logprobs.length];
-    const said = to >= 0 && this.#readLists(bytes, to, end) ? textOf(bytes, from, to) : undefined;
-    if (said === undefined) {
-      this.ids.truncate(ids);
-      this.logprobs.truncate(logprobs);
-      return false;
-    }
-    this.#said += said;
-    if (output !== undefined) {
-      output.append(shownHead);
-      output.append(bytes, from, to);
-      output.append(shownTail);
-    }
-    return true;
-  }
-
-  #readLists(bytes: Buffer, start: number, end: number): boolean {
-    const { middle, between, tail } = this.#parts;
-    if (!standsAt(bytes, start, middle)) return false;
-    const logprobsEnd = readLogprobs(bytes, start + middle.length, this.logprobs);
-    if (logprobsEnd < 0 || !standsAt(bytes, logprobsEnd, between)) return false;
-    const idsEnd = readIds(bytes, logprobsEnd + between.length, this.ids);
-    return idsEnd >= 0 && idsEnd + tail.length === end && standsAt(bytes, idsEnd, tail);
+  /** Reads the events from `start` on for as long as they are the frame's, `limit` of them at most; undefined when none is. */
+  read(bytes: Buffer, start: number, limit: number): Pick<ScannedEvents, 'end' | 'shown'> | undefined {
+    const events = numberScanner.events(bytes, start, this.#parts, limit);
+    if (events === undefined) return undefined;
+    this.ids.append(events.ids);
+    this.logprobs.append(events.logprobs);
+    this.#said += events.isEscaped ? (JSON.parse(`"${events.said}"`) as string) : events.said;
+    return events;
   }
 
   /** The payload of all chunks that were read since `clear`, without ids, and with log-probabilities null. */
@@ -98,34 +58,11 @@ export class EventFrame {
   }
 }
 
-/** The quote that ends a JSON string; -1 where there is none, or what JSON has escaped. */
-function endOfText(bytes: Buffer, from: number): number {
-  for (let at = from; at < bytes.length; at += 1) {
-    const byte = bytes[at] as number;
-    if (byte === quote) return at;
-    if (byte < lowestPlain) return -1;
-    if (byte === backslash) at += 1;
-  }
-  return -1;
-}
-
-/** The value of a JSON string between its quotes; undefined for a wrong escape. */
-function textOf(bytes: Buffer, from: number, to: number): string | undefined {
-  let text = '';
-  for (let at = from; at < to; at += 1) {
-    const byte = bytes[at] as number;
-    if (byte === backslash || byte >= lowestNonAscii) return unescape(bytes.toString('utf8', from, to));
-    text += String.fromCharCode(byte);
-  }
-  return text;
-}
-
-function unescape(raw: string): string | undefined {
-  try {
-    return JSON.parse(`"${raw}"`) as string;
-  } catch {
-    return undefined;
-  }
+/** The byte after a JSON string that begins at `start`, its first quote included. */
+function skipString(bytes: Buffer, start: number): number {
+  let at = start + 1;
+  while (at < bytes.length && bytes[at] !== quote) at += bytes[at] === backslash ? 2 : 1;
+  return at + 1;
 }
 
 /** The last string value before `end`, between its quotes. */
@@ -157,6 +94,9 @@ function saysOnly(said: Payload, field: string): boolean {
   );
 }
 
+const opening = Buffer.from('data: ');
+const ending = Buffer.from('\n\n');
+
 /** Learns a frame from a good chunk in which `liftEvent` found these lists; undefined when it is none that others can be read through. */
 export function learnFrame(chunk: Buffer, lifted: Lifted): EventFrame | undefined {
   const differing = lastText(chunk, lifted.logprobsAt);
@@ -168,13 +108,21 @@ export function learnFrame(chunk: Buffer, lifted: Lifted): EventFrame | undefine
   const delta = onlyChoice(payload)?.['delta'];
   const slot = isPayload(delta) ? slotOf(delta) : undefined;
   if (slot === undefined) return undefined;
-  const parts = {
-    head: Buffer.from(head),
-    middle: Buffer.concat([chunk.subarray(to, lifted.logprobsAt), Buffer.from(logprobsOpening)]),
-    between: Buffer.concat([chunk.subarray(lifted.logprobsEnd, lifted.idsAt), idsOpening]),
-    tail: Buffer.from(chunk.subarray(lifted.idsEnd)),
-    shownHead: Buffer.concat([Buffer.from('data: '), head]),
-    shownTail: Buffer.concat([shownTail, Buffer.from('\n\n')]),
-  };
-  return new EventFrame(parts, payload, slot);
+  const shownHead = Buffer.concat([opening, head]);
+  const parts = framePartsOf(
+    shownHead,
+    Buffer.concat([chunk.subarray(to, lifted.logprobsAt), Buffer.from(logprobsOpening)]),
+    Buffer.concat([chunk.subarray(lifted.logprobsEnd, lifted.idsAt), idsOpening]),
+    Buffer.concat([chunk.subarray(lifted.idsEnd), ending]),
+    shownHead,
+    Buffer.concat([shownTail, ending]),
+  );
+  return parts.bytes.length > longestFrameBytes ? undefined : new EventFrame(parts, payload, slot);
+}
+
+type Six<Item> = readonly [Item, Item, Item, Item, Item, Item];
+
+function framePartsOf(...parts: Six<Buffer>): FrameParts {
+  const [a, b, c, d, e, f] = parts;
+  return { bytes: Buffer.concat(parts), lengths: [a.length, b.length, c.length, d.length, e.length, f.length] };
 }

@@ -5,7 +5,7 @@ import { EventStreamParser } from './event-stream.ts';
 /** What a parser tells of these pieces. */
 function read(pieces: readonly Buffer[]): string[] {
   const events: string[] = [];
-  const parser = new EventStreamParser((bytes, start, end) => events.push(bytes.toString('utf8', start, end)));
+  const parser = new EventStreamParser((data) => events.push(data.toString()));
   for (const piece of pieces) parser.push(piece);
   return events;
 }

@@ -1,7 +1,5 @@
-import { standsAt } from './number-lists.ts';
-
-/** Told the data of an event: the bytes from `start` to `end`. They may hold many events, so that none is copied. */
-export type OnEvent = (bytes: Buffer, start: number, end: number) => void;
+/** May read whole events by itself, as they stand from `start` on; returns where the first one begins that it has not read. */
+export type Skim = (bytes: Buffer, start: number) => number;
 
 const lineFeed = 10;
 const carriageReturn = 13;
@@ -10,14 +8,17 @@ const dataField = Buffer.from('data:');
 
 /** Cuts a stream of bytes into the data of its server-sent events, wherever the bytes were cut. */
 export class EventStreamParser {
-  readonly #onEvent: OnEvent;
+  readonly #onEvent: (data: Buffer) => void;
+  readonly #skim: Skim | undefined;
   /** Pieces of a line whose end has not come. */
   #rest: Buffer[] = [];
   /** Lines of data of an event that has not ended. */
   #data: Buffer[] = [];
 
-  constructor(onEvent: OnEvent) {
+  /** @param onEvent told the data of each event that `skim` has not read */
+  constructor(onEvent: (data: Buffer) => void, skim?: Skim) {
     this.#onEvent = onEvent;
+    this.#skim = skim;
   }
 
   /** Tells every event that these bytes complete. Lines end in LF, CRLF or CR. */
@@ -35,29 +36,25 @@ export class EventStreamParser {
   #lines(bytes: Buffer): void {
     let start = 0;
     for (;;) {
+      if (this.#data.length === 0) start = this.#skim?.(bytes, start) ?? start;
       const end = bytes.indexOf(lineFeed, start);
       if (end < 0) break;
-      start = this.#line(bytes, start, end);
+      this.#line(bytes.subarray(start, end));
+      start = end + 1;
     }
     if (start < bytes.length) this.#rest.push(bytes.subarray(start));
   }
 
-  /** Returns where the next line begins that was not read. */
-  #line(bytes: Buffer, start: number, end: number): number {
-    if (start === end) {
+  #line(line: Buffer): void {
+    if (line.length === 0) {
       const data = this.#data.length === 1 ? (this.#data[0] as Buffer) : Buffer.concat(this.#data);
-      if (this.#data.length > 0) this.#onEvent(data, 0, data.length);
+      if (this.#data.length > 0) this.#onEvent(data);
       this.#data = [];
-    } else if (standsAt(bytes, start, dataField)) {
-      const from = start + (bytes[start + 5] === space ? 6 : 5);
-      if (this.#data.length === 0 && bytes[end + 1] === lineFeed) {
-        this.#onEvent(bytes, from, end);
-        return end + 2;
-      }
-      this.#data.push(...(this.#data.length > 0 ? [Buffer.of(lineFeed)] : []), bytes.subarray(from, end));
+    } else if (line.subarray(0, dataField.length).equals(dataField)) {
+      const data = line.subarray(line[dataField.length] === space ? dataField.length + 1 : dataField.length);
+      this.#data.push(...(this.#data.length > 0 ? [Buffer.of(lineFeed)] : []), data);
     }
     // `event:`, `id:`, `retry:` and comments mean nothing on this wire.
-    return end + 1;
   }
 }
 

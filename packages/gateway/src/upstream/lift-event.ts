@@ -1,5 +1,7 @@
-import { GrowingArray } from '../chat/growing-array.ts';
-import { logprobsOpening, readIds, readLogprobs } from './number-lists.ts';
+import { numberScanner } from './number-scan.ts';
+
+/** What begins the lists of an entry's log-probabilities, after `"logprobs":`. */
+export const logprobsOpening = '{"content":[';
 
 /** Where the ids and log-probabilities of its one choice stand in a chunk's bytes, and what they are. */
 export interface Lifted {
@@ -27,19 +29,17 @@ export function liftEvent(bytes: Buffer): Lifted | undefined {
   const keyAt = bytes.indexOf(logprobsList);
   const idsAt = bytes.indexOf(idsOpening, keyAt < 0 ? 0 : keyAt);
   if (keyAt < 0 || idsAt < 0 || bytes.includes(promptIdsKey)) return undefined;
-  const logprobs = new GrowingArray((length) => new Float32Array(length));
-  const ids = new GrowingArray((length) => new Int32Array(length));
-  const logprobsEnd = readLogprobs(bytes, keyAt + logprobsList.length, logprobs);
-  const idsEnd = readIds(bytes, idsAt + idsOpening.length, ids);
-  if (logprobsEnd < 0 || idsEnd < 0 || logprobsEnd > idsAt) return undefined;
-  if (bytes.includes(idsOpening, idsEnd) || bytes.includes(logprobsList, logprobsEnd)) return undefined;
+  const logprobs = numberScanner.logprobs(bytes, keyAt + logprobsList.length);
+  const ids = numberScanner.ids(bytes, idsAt + idsOpening.length);
+  if (logprobs === undefined || ids === undefined || logprobs.end > idsAt) return undefined;
+  if (bytes.includes(idsOpening, ids.end) || bytes.includes(logprobsList, logprobs.end)) return undefined;
   return {
-    ids: ids.view(),
-    logprobs: logprobs.view(),
+    ids: ids.list,
+    logprobs: logprobs.list,
     logprobsAt: keyAt + logprobsKey.length,
-    logprobsEnd,
+    logprobsEnd: logprobs.end,
     idsAt,
-    idsEnd,
+    idsEnd: ids.end,
   };
 }
 

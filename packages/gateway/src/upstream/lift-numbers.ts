@@ -1,5 +1,5 @@
-import { GrowingArray } from '../chat/growing-array.ts';
-import { logprobsOpening, readIds, readLogprobs } from './number-lists.ts';
+import { logprobsOpening } from './lift-event.ts';
+import { numberScanner, type ScannedList } from './number-scan.ts';
 
 /**
  * A reply's JSON whose long lists of numbers were read straight from the bytes: as JSON they would cost more than all
@@ -10,46 +10,26 @@ interface LiftedJson {
   readonly lists: readonly (Int32Array | Float32Array)[];
 }
 
-interface Lift {
-  readonly list: Int32Array | Float32Array;
-  /** The byte after the lifted value. */
-  readonly end: number;
-}
+type Lift = ScannedList<Int32Array | Float32Array>;
 
 // A quote inside a JSON string is escaped, so that these bytes can only be a key and the beginning of its value.
 const promptIdsKey = Buffer.from('"prompt_token_ids":[');
 const idsKey = Buffer.from('"token_ids":[');
 const logprobsKey = Buffer.from(`"logprobs":${logprobsOpening}`);
 
-const closingBracket = 93;
-
-function liftIds(bytes: Buffer, start: number): Lift | undefined {
-  const close = bytes.indexOf(closingBracket, start);
-  if (close < 0) return undefined;
-  const ids = new GrowingArray((length) => new Int32Array(length), Math.ceil((close - start + 1) / 2));
-  const end = readIds(bytes, start, ids);
-  return end < 0 ? undefined : { list: ids.view(), end };
-}
-
-function liftLogprobs(bytes: Buffer, start: number): Lift | undefined {
-  const logprobs = new GrowingArray((length) => new Float32Array(length));
-  const end = readLogprobs(bytes, start, logprobs);
-  return end < 0 ? undefined : { list: logprobs.view(), end };
-}
-
 /** Every list to lift, in order: where its value begins in the bytes, and what it holds. */
 function findLifts(bytes: Buffer): { readonly from: number; readonly lift: Lift }[] {
   const found: { from: number; lift: Lift }[] = [];
-  const collect = (key: Buffer, keyLength: number, read: (bytes: Buffer, start: number) => Lift | undefined): void => {
+  const collect = (key: Buffer, keyLength: number, read: 'ids' | 'logprobs'): void => {
     for (let at = bytes.indexOf(key); at >= 0;) {
-      const lift = read(bytes, at + key.length);
+      const lift = numberScanner[read](bytes, at + key.length);
       if (lift !== undefined) found.push({ from: at + keyLength, lift });
       at = bytes.indexOf(key, lift?.end ?? at + key.length);
     }
   };
-  collect(promptIdsKey, promptIdsKey.length - 1, liftIds);
-  collect(idsKey, idsKey.length - 1, liftIds);
-  collect(logprobsKey, '"logprobs":'.length, liftLogprobs);
+  collect(promptIdsKey, promptIdsKey.length - 1, 'ids');
+  collect(idsKey, idsKey.length - 1, 'ids');
+  collect(logprobsKey, '"logprobs":'.length, 'logprobs');
   return found.toSorted((a, b) => a.from - b.from);
 }
 
