@@ -1,4 +1,4 @@
-import { Agent, request as httpRequest } from 'node:http';
+import { Agent } from 'undici';
 
 /** Where a load is sent, and what. */
 export interface Target {
@@ -24,26 +24,22 @@ export interface LoadResult {
 }
 
 function call(agent: Agent, target: Target, body: Buffer): Promise<void> {
+  const { origin, pathname } = new URL(`${target.baseUrl}/chat/completions`);
+  const headers = { 'content-type': 'application/json', authorization: `Bearer ${target.apiKey}` };
   return new Promise((resolve, reject) => {
-    const outgoing = httpRequest(
-      `${target.baseUrl}/chat/completions`,
+    let status = 0;
+    agent.dispatch(
+      { origin, path: pathname, method: 'POST', headers, body },
       {
-        method: 'POST',
-        agent,
-        headers: {
-          'content-type': 'application/json',
-          'content-length': body.length,
-          authorization: `Bearer ${target.apiKey}`,
+        onRequestStart: () => undefined,
+        onResponseStart: (_controller, code) => {
+          status = code;
         },
-      },
-      (reply) => {
-        reply.resume();
-        reply.on('error', reject);
-        reply.on('end', () => (reply.statusCode === 200 ? resolve() : reject(new Error(`status ${reply.statusCode}`))));
+        onResponseData: () => undefined,
+        onResponseEnd: () => (status === 200 ? resolve() : reject(new Error(`status ${status}`))),
+        onResponseError: (_controller, error) => reject(error),
       },
     );
-    outgoing.on('error', reject);
-    outgoing.end(body);
   });
 }
 
@@ -53,7 +49,7 @@ function percentile(sorted: readonly number[], share: number): number {
 
 /** Sends a load and measures it. */
 export async function drive(load: Load): Promise<LoadResult> {
-  const agent = new Agent({ keepAlive: true, maxSockets: load.concurrency });
+  const agent = new Agent();
   const latencies: number[] = [];
   const startedAt = performance.now();
   let next = 0;
@@ -79,7 +75,7 @@ export async function drive(load: Load): Promise<LoadResult> {
     await Promise.all(running);
   }
   const seconds = (performance.now() - startedAt) / 1_000;
-  agent.destroy();
+  await agent.destroy();
   const sorted = latencies.toSorted((a, b) => a - b);
   return {
     requestsPerSecond: Math.round(latencies.length / seconds),

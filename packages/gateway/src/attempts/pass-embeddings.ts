@@ -47,7 +47,7 @@ export async function passEmbeddings(call: EmbeddingsCall): Promise<void> {
       { ...limits, deadlineMs: performance.now() + limits.callTimeoutMs },
     );
     const bytes = await readWhole(reply, { url, limitBytes: limits.maxReplyBytes, signal: controller.signal });
-    call.writer.bytes(bytes, reply.headers['content-type'] ?? 'application/json');
+    call.writer.bytes(bytes, reply.header('content-type') ?? 'application/json');
   } finally {
     clearTimeout(timer);
     leave();

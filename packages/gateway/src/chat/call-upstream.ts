@@ -1,4 +1,3 @@
-import type { IncomingMessage } from 'node:http';
 import type { PolicyRelease } from '@agent-lightning/core';
 import type { JsonObject } from '../http/read-body.ts';
 import { WireError } from '../http/wire-error.ts';
@@ -7,7 +6,7 @@ import { chatFormat } from '../upstream/chat-format.ts';
 import { ChunkReader } from '../upstream/chunk-reader.ts';
 import { completionFormat } from '../upstream/completion-format.ts';
 import { EventStreamParser } from '../upstream/event-stream.ts';
-import { readBody, readWhole, shownUrl } from '../upstream/http-exchange.ts';
+import { readBody, readWhole, shownUrl, type HttpReply } from '../upstream/http-exchange.ts';
 import { parseLifted } from '../upstream/lift-numbers.ts';
 import { parseReply } from '../upstream/parse-reply.ts';
 import { readPayload, stripPayload, type ReplyFormat } from '../upstream/reply-format.ts';
@@ -44,8 +43,8 @@ function upstreamBody(call: UpstreamCall): Buffer {
   return Buffer.from(JSON.stringify({ ...request.body, ...captured, model: release.model }));
 }
 
-function expectType(reply: IncomingMessage, wanted: string, url: URL): void {
-  const type = reply.headers['content-type'] ?? '';
+function expectType(reply: HttpReply, wanted: string, url: URL): void {
+  const type = reply.header('content-type') ?? '';
   if (type.toLowerCase().startsWith(wanted)) return;
   throw new WireError(
     `the upstream ${shownUrl(url)} answered with the content type "${type.slice(0, 80)}", not ${wanted}`,
@@ -53,12 +52,7 @@ function expectType(reply: IncomingMessage, wanted: string, url: URL): void {
   );
 }
 
-async function answerWhole(
-  call: UpstreamCall,
-  reply: IncomingMessage,
-  url: URL,
-  limits: UpstreamLimits,
-): Promise<void> {
+async function answerWhole(call: UpstreamCall, reply: HttpReply, url: URL, limits: UpstreamLimits): Promise<void> {
   expectType(reply, 'application/json', url);
   const bytes = await readWhole(reply, { url, limitBytes: limits.maxReplyBytes, signal: call.signal });
   const { view } = call.request;
@@ -75,12 +69,7 @@ async function answerWhole(
 
 const done = Buffer.from('[DONE]');
 
-async function answerStream(
-  call: UpstreamCall,
-  reply: IncomingMessage,
-  url: URL,
-  limits: UpstreamLimits,
-): Promise<void> {
+async function answerStream(call: UpstreamCall, reply: HttpReply, url: URL, limits: UpstreamLimits): Promise<void> {
   expectType(reply, 'text/event-stream', url);
   const { draft, isCaptured, request, sink, signal } = call;
   const reader = new ChunkReader({ format: formatOf(call), view: request.view, draft, isCaptured, url, sink });

@@ -1,8 +1,7 @@
-import type { IncomingMessage } from 'node:http';
 import type { PolicyRelease } from '@agent-lightning/core';
 import { WireError } from '../http/wire-error.ts';
 import type { EndpointPool } from '../policies/endpoint-pool.ts';
-import { exchange, readWhole } from './http-exchange.ts';
+import { exchange, readWhole, type HttpReply } from './http-exchange.ts';
 import { isRetryableStatus, retryAfterMs, retryWaitMs, waitToRetry, type RetryLimits } from './retry.ts';
 import { statusError } from './upstream-error.ts';
 
@@ -33,7 +32,7 @@ export interface AskLimits extends RetryLimits {
 
 /** The head of an upstream's good reply, and who sent it. */
 export interface UpstreamReply {
-  readonly reply: IncomingMessage;
+  readonly reply: HttpReply;
   readonly url: URL;
 }
 
@@ -62,8 +61,8 @@ async function askOnce(question: Question, url: URL, limits: AskLimits): Promise
       url,
       apiKey: release.apiKey,
     });
-    if (!isRetryableStatus(reply.statusCode ?? 0)) throw error;
-    return { error, askedMs: retryAfterMs(reply.headers['retry-after'], Date.now()) };
+    if (!isRetryableStatus(reply.statusCode)) throw error;
+    return { error, askedMs: retryAfterMs(reply.header('retry-after'), Date.now()) };
   } catch (error) {
     if (!(error instanceof WireError) || !error.retryable || question.signal.aborted) throw error;
     return { error, askedMs: undefined };

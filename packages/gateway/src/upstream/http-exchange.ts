@@ -1,5 +1,4 @@
-import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
-import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { Agent, errors, type Dispatcher } from 'undici';
 import { WireError } from '../http/wire-error.ts';
 
 export interface ExchangeOptions {
@@ -12,9 +11,15 @@ export interface ExchangeOptions {
   readonly stallTimeoutMs: number;
 }
 
-// Redirects are not followed, and only configured upstreams are ever asked.
-const httpAgent = new HttpAgent({ keepAlive: true, maxFreeSockets: 256 });
-const httpsAgent = new HttpsAgent({ keepAlive: true, maxFreeSockets: 256 });
+/** Told of a body as it comes, and once of how it ended. */
+interface BodyListener {
+  onPiece(piece: Buffer): void;
+  onEnd(): void;
+  onError(error: unknown): void;
+}
+
+// Redirects are not followed, and only configured upstreams are ever asked. Silence is watched here: `stallTimeoutMs` is a call's own.
+const agent = new Agent({ headersTimeout: 0, bodyTimeout: 0, connectTimeout: 0, pipelining: 1 });
 
 /** An upstream's address as errors, spans and logs may show it: without credentials and query. */
 export function shownUrl(address: URL | string): string {
@@ -31,56 +36,155 @@ function stallError(url: URL, stallTimeoutMs: number, isAgentSlow: boolean): Wir
       });
 }
 
-function headersOf(options: ExchangeOptions): Record<string, string | number> {
-  const headers = {
-    'content-type': 'application/json',
-    'content-length': options.body.length,
-    accept: options.accept,
-    'accept-encoding': 'identity',
-  };
-  return options.apiKey === undefined ? headers : { ...headers, authorization: `Bearer ${options.apiKey}` };
+function headersOf({ accept, apiKey }: ExchangeOptions): Record<string, string> {
+  const headers = { 'content-type': 'application/json', accept, 'accept-encoding': 'identity' };
+  return apiKey === undefined ? headers : { ...headers, authorization: `Bearer ${apiKey}` };
+}
+
+/** The head of a reply, and its body, which is kept until it is listened to. */
+export class HttpReply {
+  readonly statusCode: number;
+  readonly #headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly #controller: Dispatcher.DispatchController;
+  #listener: BodyListener | undefined;
+  #unheard: ((listener: BodyListener) => void)[] = [];
+
+  constructor(
+    controller: Dispatcher.DispatchController,
+    statusCode: number,
+    headers: Readonly<Record<string, string | string[] | undefined>>,
+  ) {
+    this.#controller = controller;
+    this.statusCode = statusCode;
+    this.#headers = headers;
+  }
+
+  header(name: string): string | undefined {
+    const value = this.#headers[name];
+    return typeof value === 'object' ? value[0] : value;
+  }
+
+  listen(listener: BodyListener): void {
+    this.#listener = listener;
+    for (const tell of this.#unheard.splice(0)) tell(listener);
+  }
+
+  tell(news: (listener: BodyListener) => void): void {
+    if (this.#listener === undefined) this.#unheard.push(news);
+    else news(this.#listener);
+  }
+
+  pause(): void {
+    this.#controller.pause();
+  }
+
+  resume(): void {
+    this.#controller.resume();
+  }
+
+  /** Gives up the rest of the body, and the connection with it; nothing happens when it is all there. */
+  destroy(): void {
+    this.#controller.abort(new WireError('the rest of the reply is not wanted', { code: 'cancelled' }));
+  }
+}
+
+/** One request on its way. */
+class Exchange implements Dispatcher.DispatchHandler {
+  readonly #options: ExchangeOptions;
+  readonly #onReply: (reply: HttpReply) => void;
+  readonly #onFailure: (error: unknown) => void;
+  readonly #stall: NodeJS.Timeout;
+  #controller: Dispatcher.DispatchController | undefined;
+  #reply: HttpReply | undefined;
+  #givenUp: Error | undefined;
+
+  constructor(options: ExchangeOptions, onReply: (reply: HttpReply) => void, onFailure: (error: unknown) => void) {
+    this.#options = options;
+    this.#onReply = onReply;
+    this.#onFailure = onFailure;
+    const { url, signal, stallTimeoutMs } = options;
+    this.#stall = setTimeout(
+      () => this.#giveUp(stallError(url, stallTimeoutMs, this.#controller?.paused === true)),
+      stallTimeoutMs,
+    );
+    signal.addEventListener('abort', this.#onAbort);
+  }
+
+  readonly #onAbort = (): void => this.#giveUp(this.#options.signal.reason as Error);
+
+  #giveUp(reason: Error): void {
+    this.#givenUp = reason;
+    if (this.#controller === undefined) this.onResponseError(undefined, reason);
+    else this.#controller.abort(reason);
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller;
+    if (this.#givenUp !== undefined) controller.abort(this.#givenUp);
+  }
+
+  onResponseStart(
+    controller: Dispatcher.DispatchController,
+    status: number,
+    headers: Record<string, string | string[] | undefined>,
+  ): void {
+    this.#stall.refresh();
+    // What is said before the reply, such as an early hint, is not for agents.
+    if (status < 200) return;
+    this.#reply = new HttpReply(controller, status, headers);
+    this.#onReply(this.#reply);
+  }
+
+  onResponseData(_controller: Dispatcher.DispatchController, piece: Buffer): void {
+    this.#stall.refresh();
+    this.#reply?.tell((listener) => listener.onPiece(piece));
+  }
+
+  onResponseEnd(): void {
+    this.#end();
+    this.#reply?.tell((listener) => listener.onEnd());
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController | undefined, error: Error): void {
+    this.#end();
+    if (this.#reply === undefined) this.#onFailure(error);
+    else this.#reply.tell((listener) => listener.onError(error));
+  }
+
+  #end(): void {
+    clearTimeout(this.#stall);
+    this.#options.signal.removeEventListener('abort', this.#onAbort);
+  }
+}
+
+/** Whether the upstream closed an idle connection just as it was used again: that says nothing about this call. */
+function isStaleConnection(error: unknown): boolean {
+  return error instanceof errors.SocketError && (error.socket?.bytesRead ?? 0) > 0;
 }
 
 /** Posts a body once and resolves with the reply's head. @throws {WireError} `upstream-failed` | `upstream-timeout`, or the signal's reason */
-export function exchange(options: ExchangeOptions): Promise<IncomingMessage> {
-  const { url, signal, stallTimeoutMs } = options;
-  const isTls = url.protocol === 'https:';
+export function exchange(options: ExchangeOptions): Promise<HttpReply> {
+  const { url, signal, body } = options;
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(signal.reason as WireError);
-    const agent = isTls ? httpsAgent : httpAgent;
-    const outgoing = (isTls ? httpsRequest : httpRequest)(url, {
-      method: 'POST',
-      agent,
-      timeout: stallTimeoutMs,
-      headers: headersOf(options),
-    });
-    let reply: IncomingMessage | undefined;
-    const end = (reason: WireError): void => {
-      // The reply first: destroying the request alone would show its reader a mere reset.
-      reply?.destroy(reason);
-      outgoing.destroy(reason);
+    const onFailure = (error: unknown): void => {
+      if (isStaleConnection(error)) resolve(exchange(options));
+      else reject(transportError(error, url));
     };
-    const onAbort = (): void => end(signal.reason as WireError);
-    signal.addEventListener('abort', onAbort);
-    outgoing.on('timeout', () => end(stallError(url, stallTimeoutMs, reply?.isPaused() ?? false)));
-    outgoing.on('response', (message) => {
-      reply = message;
-      resolve(message);
-    });
-    outgoing.on('close', () => signal.removeEventListener('abort', onAbort));
-    outgoing.on('error', (cause: NodeJS.ErrnoException) => {
-      // The upstream closed an idle connection just as it was used again: that says nothing about this call.
-      if (reply === undefined && outgoing.reusedSocket && cause.code === 'ECONNRESET') resolve(exchange(options));
-      else reject(transportError(cause, url));
-    });
-    outgoing.end(options.body);
+    const { origin, pathname, search } = url;
+    agent.dispatch(
+      { origin, path: pathname + search, method: 'POST', headers: headersOf(options), body },
+      new Exchange(options, resolve, onFailure),
+    );
+    return undefined;
   });
 }
 
 /** A failed connection, named. Safe to ask again: nothing of a reply was seen. */
 export function transportError(cause: unknown, url: URL): WireError {
   if (cause instanceof WireError) return cause;
-  const reason = cause instanceof Error ? ((cause as NodeJS.ErrnoException).code ?? cause.message) : String(cause);
+  const isOfSystem = !(cause instanceof errors.UndiciError) && cause instanceof Error && 'code' in cause;
+  const reason = isOfSystem ? String(cause.code) : cause instanceof Error ? cause.message : String(cause);
   return new WireError(`the connection to the upstream ${shownUrl(url)} failed: ${reason}`, {
     code: 'upstream-failed',
     retryable: true,
@@ -107,29 +211,34 @@ function endlessError({ url, limitBytes }: BodyOptions): WireError {
 /**
  * Hands on a reply's body as it comes; `onTurn` is called once for all pieces that came in one turn of the event loop, and
  * with true when the body is over.
- * @throws {WireError} when it breaks off, stalls or grows over the limit; what the callbacks throw
+ * @throws {WireError} when it breaks off, stalls or grows over the limit; what the callbacks throw. The rest of it is given up then.
  */
 export function readBody(
-  reply: IncomingMessage,
+  reply: HttpReply,
   options: BodyOptions,
   onPiece: (piece: Buffer) => void,
   onTurn?: (isOver: boolean) => PieceVerdict,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     let size = 0;
+    let isSettled = false;
     let turn: NodeJS.Immediate | undefined;
     const settle = (finish: () => void): void => {
+      isSettled = true;
       clearImmediate(turn);
-      reply.off('data', onData).off('end', onEnd).off('error', onError);
-      // A reply that breaks after it was given up has nobody left to tell.
-      reply.on('error', () => undefined);
       finish();
     };
+    const fail = (error: unknown): void =>
+      settle(() => {
+        reply.destroy();
+        reject(error as Error);
+      });
     const guard = (work: () => void): void => {
+      if (isSettled) return;
       try {
         work();
       } catch (error) {
-        settle(() => reject(error as Error));
+        fail(error);
       }
     };
     const afterTurn = (): void =>
@@ -139,36 +248,35 @@ export function readBody(
         if (verdict === undefined) return;
         if (verdict === 'enough') return settle(resolve);
         reply.pause();
-        verdict.then(
-          () => reply.resume(),
-          (error: unknown) => settle(() => reject(error as Error)),
-        );
+        verdict.then(() => reply.resume(), fail);
       });
-    const onData = (piece: Buffer): void =>
-      guard(() => {
-        size += piece.length;
-        if (size > options.limitBytes) throw endlessError(options);
-        onPiece(piece);
-        if (onTurn !== undefined) turn ??= setImmediate(afterTurn);
-      });
-    const onEnd = (): void =>
-      guard(() => {
-        onTurn?.(true);
-        settle(resolve);
-      });
-    const onError = (error: unknown): void => {
-      const { url, signal } = options;
-      const broken = new WireError(`the upstream ${shownUrl(url)} broke off its reply after ${size} bytes`, {
-        code: 'upstream-failed',
-        cause: error,
-      });
-      settle(() => reject(signal.aborted ? (signal.reason as Error) : error instanceof WireError ? error : broken));
-    };
-    reply.on('error', onError).on('end', onEnd).on('data', onData);
+    reply.listen({
+      onPiece: (piece) =>
+        guard(() => {
+          size += piece.length;
+          if (size > options.limitBytes) throw endlessError(options);
+          onPiece(piece);
+          if (onTurn !== undefined) turn ??= setImmediate(afterTurn);
+        }),
+      onEnd: () =>
+        guard(() => {
+          onTurn?.(true);
+          settle(resolve);
+        }),
+      onError: (error) =>
+        guard(() => {
+          const { url, signal } = options;
+          const broken = new WireError(`the upstream ${shownUrl(url)} broke off its reply after ${size} bytes`, {
+            code: 'upstream-failed',
+            cause: error,
+          });
+          fail(signal.aborted ? signal.reason : error instanceof WireError ? error : broken);
+        }),
+    });
   });
 }
 
-export async function readWhole(reply: IncomingMessage, options: BodyOptions): Promise<Buffer> {
+export async function readWhole(reply: HttpReply, options: BodyOptions): Promise<Buffer> {
   const pieces: Buffer[] = [];
   await readBody(reply, options, (piece) => pieces.push(piece));
   return pieces.length === 1 && pieces[0] !== undefined ? pieces[0] : Buffer.concat(pieces);

@@ -1,7 +1,6 @@
-import type { IncomingMessage } from 'node:http';
 import { WireError } from '../http/wire-error.ts';
 import { isRetryableStatus } from './retry.ts';
-import { shownUrl } from './http-exchange.ts';
+import { shownUrl, type HttpReply } from './http-exchange.ts';
 
 interface UpstreamComplaint {
   readonly message: string | undefined;
@@ -38,11 +37,11 @@ function withoutKey(text: string, apiKey: string | undefined): string {
 
 /** An upstream's error status, as the agent gets it: its mistakes keep their status, the gateway's own key and address do not. */
 export function statusError(
-  reply: IncomingMessage,
+  reply: HttpReply,
   body: Buffer,
   { url, apiKey }: { readonly url: URL; readonly apiKey: string | undefined },
 ): WireError {
-  const status = reply.statusCode ?? 0;
+  const status = reply.statusCode;
   const { message, param, code } = complaintOf(withoutKey(body.toString('utf8'), apiKey));
   const said = message === undefined ? '' : `: ${message}`;
   if (status >= 300 && status < 400) {
@@ -57,7 +56,7 @@ export function statusError(
       { code: 'upstream-rejected' },
     );
   }
-  const retryAfter = reply.headers['retry-after'];
+  const retryAfter = reply.header('retry-after');
   const isFailure = status >= 500 || status < 200;
   return new WireError(`the upstream ${isFailure ? 'failed' : 'refused the call'} with status ${status}${said}`, {
     code: isFailure ? 'upstream-failed' : 'upstream-rejected',
