@@ -1,41 +1,54 @@
-const firstSlabBytes = 4_096;
 const slabBytes = 65_536;
+const mostFreeSlabs = 64;
+
+/** Slabs that were sent. Memory made anew for each reply would bring on a collection every few long ones. */
+const free: Buffer[] = [];
+
+/** Bytes to send, and what to call once they are sent: the memory is then used again. */
+export interface SentBytes {
+  readonly bytes: Buffer;
+  readonly release: () => void;
+}
 
 /** The bytes of server-sent events that are to be sent together. */
 export class EventBytes {
-  #slab = Buffer.alloc(0);
-  /** What is before was taken. */
-  #start = 0;
+  #slab: Buffer | undefined;
   #end = 0;
 
   /** Adds bytes, which are copied. */
   append(bytes: Buffer): void {
-    this.#reserve(bytes.length);
-    this.#slab.set(bytes, this.#end);
+    this.#reserve(bytes.length).set(bytes, this.#end);
     this.#end += bytes.length;
   }
 
   addText(text: string): void {
     // A UTF-16 unit is three bytes at most.
-    this.#reserve(text.length * 3);
-    this.#end += this.#slab.write(text, this.#end);
+    this.#end += this.#reserve(text.length * 3).write(text, this.#end);
   }
 
-  /** Hands out what was added since it was last called; the bytes are the taker's. */
-  take(): Buffer {
-    const taken = this.#slab.subarray(this.#start, this.#end);
-    this.#start = this.#end;
-    return taken;
+  /** Hands out what was added since it was last called; undefined when that is nothing. */
+  take(): SentBytes | undefined {
+    const slab = this.#slab;
+    if (slab === undefined) return undefined;
+    const bytes = slab.subarray(0, this.#end);
+    this.#slab = undefined;
+    this.#end = 0;
+    return { bytes, release: () => giveBack(slab) };
   }
 
-  #reserve(count: number): void {
-    const kept = this.#end - this.#start;
-    if (this.#end + count <= this.#slab.length) return;
-    const size = Math.max(2 * (kept + count), Math.min(slabBytes, 2 * this.#slab.length), firstSlabBytes);
-    const grown = Buffer.allocUnsafe(size);
-    this.#slab.copy(grown, 0, this.#start, this.#end);
-    this.#slab = grown;
-    this.#start = 0;
-    this.#end = kept;
+  #reserve(count: number): Buffer {
+    const length = this.#end + count;
+    this.#slab ??= free.pop() ?? Buffer.allocUnsafeSlow(slabBytes);
+    if (length > this.#slab.length) {
+      const grown = Buffer.allocUnsafeSlow(2 * length);
+      this.#slab.copy(grown, 0, 0, this.#end);
+      giveBack(this.#slab);
+      this.#slab = grown;
+    }
+    return this.#slab;
   }
+}
+
+function giveBack(slab: Buffer): void {
+  if (slab.length === slabBytes && free.length < mostFreeSlabs) free.push(slab);
 }

@@ -38,10 +38,10 @@ export class ReplyWriter implements ReplySink {
   }
 
   flush(): Promise<void> | undefined {
-    const bytes = this.output.take();
-    if (bytes.length === 0) return undefined;
+    const sent = this.output.take();
+    if (sent === undefined) return undefined;
     if (!this.#streaming) this.#open();
-    if (this.#response.destroyed || this.#response.write(bytes)) return undefined;
+    if (this.#response.destroyed || this.#response.write(sent.bytes, sent.release)) return undefined;
     return new Promise((resolve) => {
       const settle = (): void => {
         this.#response.off('drain', settle).off('close', settle);
@@ -59,7 +59,8 @@ export class ReplyWriter implements ReplySink {
   endText(text: string): void {
     if (!this.#streaming) this.#open();
     this.output.addText(text);
-    this.#response.end(this.output.take());
+    const sent = this.output.take();
+    this.#response.end(sent?.bytes, sent?.release);
   }
 
   fail(error: WireError): void {

@@ -27,7 +27,7 @@ class Told {
   }
 
   get shown(): unknown[] {
-    const texts = this.output?.take().toString().split('\n\n').slice(0, -1) ?? this.#payloads;
+    const texts = this.output?.take()?.bytes.toString().split('\n\n').slice(0, -1) ?? this.#payloads;
     return texts.map((text) => JSON.parse(text.replace('data: ', '')) as unknown);
   }
 }
