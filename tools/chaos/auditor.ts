@@ -114,10 +114,12 @@ export class Auditor {
     const promised = this.#promiseOf(rollout.rolloutId);
     this.#touched.delete(rollout.rolloutId);
     const fail = (problem: string): void => void this.violations.push(`rollout ${rollout.rolloutId} ${problem}`);
-    const stored = new Map(spans.map((span) => [`${span.attemptId} ${span.spanId}`, span.sequenceId]));
+    const stored = new Map(spans.map((span) => [`${span.attemptId} ${span.spanId}`, span]));
     for (const [key, sequenceId] of promised.spans) {
-      if (stored.get(key) !== sequenceId)
-        fail(`lost span ${key}: sequence id ${sequenceId} was acknowledged, ${stored.get(key)} is stored`);
+      const span = stored.get(key);
+      if (span?.sequenceId !== sequenceId)
+        fail(`lost span ${key}: sequence id ${sequenceId} was acknowledged, ${span?.sequenceId} is stored`);
+      if (span?.isOpen === true) fail(`lost the end of span ${key}, which was acknowledged`);
     }
     if (spans.some((span, index) => span.sequenceId !== index + 1)) fail('has sequence ids with a gap or a repetition');
     if (stored.size !== spans.length) fail('has a span twice');

@@ -109,8 +109,9 @@ async function runClaim(store: LightningStore, { lease }: Claim): Promise<void> 
   }
 }
 
-/** Appends, now and then twice, as a client does that did not hear the answer. */
+/** Appends, now and then twice, as a client does that did not hear the answer, and now and then announced before, as a long call is. */
 async function append(store: LightningStore, lease: Lease, spans: readonly SpanInput[]): Promise<void> {
+  if (random() < 0.2) await store.appendSpans(lease, spans.flatMap(announced));
   const sequenceIds = await store.appendSpans(lease, spans);
   if (random() < 0.1) await store.appendSpans(lease, spans);
   ledger.write({
@@ -119,6 +120,10 @@ async function append(store: LightningStore, lease: Lease, spans: readonly SpanI
     attemptId: lease.attemptId,
     spans: Object.fromEntries(spans.map(({ spanId }, index) => [spanId, sequenceIds[index] as number])),
   });
+}
+
+function announced({ tokens: _tokens, ...span }: SpanInput): readonly SpanInput[] {
+  return span.kind === 'reward' ? [] : [{ ...span, isOpen: true }];
 }
 
 async function addLateReward(store: LightningStore, rolloutId: string): Promise<void> {

@@ -75,6 +75,7 @@ export type {
   RowDatabase,
   RowReader,
   RowWriter,
+  StoredSpan,
 } from './store/rows.ts';
 export { storeLimits } from './store/field-checks.ts';
 export { readEventCursor, readPageCursor } from './store/store-errors.ts';
@@ -84,9 +85,11 @@ export {
   decodeResources,
   decodeRollout,
   decodeSpan,
+  decodeStoredSpan,
   encodeFailure,
   encodeSettings,
   encodeSpanBody,
+  openBodyStart,
   packTokens,
   type SqlRow,
 } from './store/sql-rows.ts';

@@ -50,6 +50,11 @@ export interface GatewayOptions extends CallLimitOptions, ModelOptions, Stalenes
   readonly seed?: number;
   /** Captured calls wait so long for others to be stored with; closing an attempt stores them at once. @default 50 */
   readonly writeDelayMs?: number;
+  /**
+   * A call that goes on longer is stored as `incomplete` until it ends, so that a gateway that is killed leaves it behind. A shorter
+   * one is written once, when it ends: announcing it would cost a second write. 0: every call, as it begins. @default 1_000
+   */
+  readonly announceAfterMs?: number;
   /** How long calls may go on when their attempt is closed. @default 0 */
   readonly closeGraceMs?: number;
   /** Told what happens, one entry for each call. Must not block. @default nothing is logged */
@@ -135,6 +140,7 @@ export function resolveGatewayOptions(options: GatewayOptions): ResolvedGatewayO
     sampling: resolveSampling(options.sampling),
     seed: integer('seed', options.seed ?? 0, -Number.MAX_SAFE_INTEGER),
     writeDelayMs: integer('writeDelayMs', options.writeDelayMs ?? 50, 0, longestTimerMs),
+    announceAfterMs: integer('announceAfterMs', options.announceAfterMs ?? 1_000, 0, longestTimerMs),
     log: options.log,
     closeGraceMs: integer('closeGraceMs', options.closeGraceMs ?? 0, 0, longestTimerMs),
   });

@@ -4,8 +4,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { attributeNames as names, type Claim, type LightningStore } from '@agent-lightning/core';
+import { attributeNames as names, toEpisode, type Claim, type LightningStore, type Span } from '@agent-lightning/core';
 import { startModelServer, type ModelServer } from '@agent-lightning/testing';
 import { afterEach, describe, expect, it } from 'vitest';
 import { connectGateway, type RemoteGateway } from '../src/index.ts';
@@ -54,6 +55,24 @@ async function startStandalone(directory: string, flags: readonly string[] = [])
   return { child, url, events };
 }
 
+/** The gateway depends on no store; its tests need one that two processes can share. */
+async function openStore(directory: string): Promise<LightningStore> {
+  const module = '@agent-lightning/store-sqlite';
+  const { openSqliteStore } = (await import(module)) as {
+    openSqliteStore: (options: { path: string }) => LightningStore | Promise<LightningStore>;
+  };
+  const store = await openSqliteStore({ path: join(directory, 'runs.db') });
+  onStop(() => store.close());
+  return store;
+}
+
+async function claimFrom(store: LightningStore): Promise<Claim> {
+  await store.enqueue([{ input: null }]);
+  const [claim] = await store.claim({ workerId: 'test', leaseMs: 600_000 });
+  if (claim === undefined) throw new Error('nothing to claim');
+  return claim;
+}
+
 /** A folder with a store, an upstream, and a gateway of its own over both. */
 async function setUp(flags: readonly string[] = []): Promise<{
   directory: string;
@@ -72,17 +91,12 @@ async function setUp(flags: readonly string[] = []): Promise<{
     JSON.stringify({
       adminKeyEnv: 'GATEWAY_ADMIN_KEY',
       writeDelayMs: 5,
+      announceAfterMs: 20,
       upstreams: { vllm: { baseUrl: server.baseUrl, apiKey: 'upstream-secret' } },
       policies: { policy: { upstream: 'vllm', model: 'm-v0' } },
     }),
   );
-  // The gateway depends on no store; its tests need one that two processes can share.
-  const module = '@agent-lightning/store-sqlite';
-  const { openSqliteStore } = (await import(module)) as {
-    openSqliteStore: (options: { path: string }) => LightningStore | Promise<LightningStore>;
-  };
-  const store = await openSqliteStore({ path: join(directory, 'runs.db') });
-  onStop(() => store.close());
+  const store = await openStore(directory);
   const running = await startStandalone(directory, flags);
   return {
     directory,
@@ -90,17 +104,16 @@ async function setUp(flags: readonly string[] = []): Promise<{
     server,
     running,
     remote: connectGateway({ url: running.url, adminKey }),
-    async claimOne() {
-      await store.enqueue([{ input: null }]);
-      const [claim] = await store.claim({ workerId: 'test', leaseMs: 600_000 });
-      if (claim === undefined) throw new Error('nothing to claim');
-      return claim;
-    },
+    claimOne: () => claimFrom(store),
   };
 }
 
+function spansOf(store: LightningStore, { rollout }: Claim): Promise<readonly Span[]> {
+  return store.querySpans({ rolloutIds: [rollout.rolloutId], includeTokens: true });
+}
+
 describe('a gateway on its own', () => {
-  it('loses nothing that it acknowledged when it is killed in the middle of a stream', async () => {
+  it('leaves the call behind that it was killed in, and loses nothing that it acknowledged', async () => {
     const { directory, store, server, running, remote, claimOne } = await setUp();
     const done = await claimOne();
     await clientFor(await remote.openAttempt(done)).chat.completions.create(body);
@@ -118,23 +131,44 @@ describe('a gateway on its own', () => {
       () => 'an error',
     );
     await until(() => text === 'one two');
+    // The reply stands still, so the call goes on when it is announced.
+    while ((await store.querySpans({ rolloutIds: [cut.rollout.rolloutId] })).length === 0) await delay(1);
     const exited = once(running.child, 'exit');
     running.child.kill('SIGKILL');
     await exited;
     expect(await outcome).toBe('an error');
-    const kept = await store.querySpans({ rolloutIds: [done.rollout.rolloutId], includeTokens: true });
-    expect(kept).toHaveLength(1);
-    expect(kept[0]?.attributes).not.toHaveProperty(names.untrainable);
-    // A call is written when it ends: of one that a kill cut short nothing is left, and nothing half.
-    expect(await store.querySpans({ rolloutIds: [cut.rollout.rolloutId] })).toEqual([]);
+    await store.close();
+    const kept = await openStore(directory);
+    const [whole, ...others] = await spansOf(kept, done);
+    expect(others).toEqual([]);
+    expect(whole).not.toHaveProperty('isOpen');
+    expect(whole?.attributes).not.toHaveProperty(names.untrainable);
+    expect(whole?.tokens?.response.length).toBeGreaterThan(0);
+    const spans = await spansOf(kept, cut);
+    expect(spans).toMatchObject([
+      {
+        isOpen: true,
+        status: { code: 'error' },
+        attributes: { [names.incomplete]: true, [names.policy]: 'policy', [names.inputMessages]: expect.any(String) },
+      },
+    ]);
+    expect(spans[0]).not.toHaveProperty('tokens');
+    // Its attempt can end without it, and nothing of it is trained on.
+    const rollout = await kept.fail(cut.lease, { code: 'agent-failed', message: 'the stream broke' });
+    expect(toEpisode(rollout, spans)).toMatchObject({
+      transitions: [],
+      untrainable: [{ reason: expect.stringMatching(/^incomplete: the call did not end/u) }],
+      problems: [],
+    });
     // It starts again over the same store, and goes on.
     const again = await startStandalone(directory);
-    const next = await claimOne();
+    const next = await claimFrom(kept);
     server.respondWith(() => 'back');
     const reopened = connectGateway({ url: again.url, adminKey });
     const reply = await clientFor(await reopened.openAttempt(next)).chat.completions.create(body);
     expect(reply.choices[0]?.message.content).toBe('back');
     await reopened.closeAttempt(next);
+    expect((await spansOf(kept, next))[0]?.tokens?.response.length).toBeGreaterThan(0);
   });
 
   it('drains at SIGTERM: calls in flight finish and are stored, new ones are sent away', async () => {

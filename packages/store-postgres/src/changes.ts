@@ -20,7 +20,7 @@ export class Changes {
   readonly #rollouts: Map<string, RolloutRow> = new Map();
   readonly #newAttempts: AttemptRow[] = [];
   readonly #attempts: Map<string, AttemptRow> = new Map();
-  readonly #spans: (readonly Span[])[] = [];
+  readonly #spans: { readonly statement: string; readonly spans: readonly Span[] }[] = [];
 
   saveRollouts(rows: readonly RolloutRow[]): void {
     for (const row of rows) this.#rollouts.set(row.rollout.rolloutId, row);
@@ -36,7 +36,12 @@ export class Changes {
 
   /** @param spans of one attempt */
   insertSpans(spans: readonly Span[]): void {
-    if (spans.length > 0) this.#spans.push(spans);
+    if (spans.length > 0) this.#spans.push({ statement: insertSpans, spans });
+  }
+
+  /** @param spans of one attempt */
+  endSpans(spans: readonly Span[]): void {
+    if (spans.length > 0) this.#spans.push({ statement: updateSpans, spans });
   }
 
   /** Sends everything but new rollouts. */
@@ -46,9 +51,9 @@ export class Changes {
     if (this.#attempts.size > 0)
       transaction.send(updateAttempts, [JSON.stringify(Array.from(this.#attempts.values(), attemptColumns))]);
     const tokens = new Map<string, number>();
-    for (const spans of this.#spans) {
+    for (const { statement, spans } of this.#spans) {
       const { rolloutId } = spans[0] as Span;
-      tokens.set(rolloutId, (tokens.get(rolloutId) ?? 0) + sendSpans(transaction, spans));
+      tokens.set(rolloutId, (tokens.get(rolloutId) ?? 0) + sendSpans(transaction, statement, spans));
     }
     if (this.#rollouts.size > 0) {
       const columns = Array.from(this.#rollouts.values(), (row) => ({
@@ -135,7 +140,7 @@ function attemptColumns({ attempt, fencingToken, leaseMs }: AttemptRow): Readonl
 }
 
 /** Sends the spans of one attempt and returns how many tokens they hold. The tokens travel as one binary parameter, which the server cuts. */
-function sendSpans(transaction: Transaction, spans: readonly Span[]): number {
+function sendSpans(transaction: Transaction, statement: string, spans: readonly Span[]): number {
   const packed: Uint8Array[] = [];
   let [at, tokens] = [0, 0];
   const columns = spans.map((span) => {
@@ -155,7 +160,7 @@ function sendSpans(transaction: Transaction, spans: readonly Span[]): number {
     return { ...column, at: from + 1, size: bytes.length };
   });
   const [{ rolloutId, attemptId }] = spans as [Span];
-  transaction.send(insertSpans, [rolloutId, attemptId, JSON.stringify(columns), Buffer.concat(packed)]);
+  transaction.send(statement, [rolloutId, attemptId, JSON.stringify(columns), Buffer.concat(packed)]);
   return tokens;
 }
 
@@ -197,13 +202,20 @@ const updateAttempts = `
     lease_expires_at_ms bigint, ended_at_ms bigint, failure text), rollouts r
   WHERE r.rollout_id = x.rollout_id AND a.ordinal = r.ordinal AND a.attempt_number = x.attempt_number`;
 
-const insertSpans = `
+/** The spans of one attempt; their tokens are inserted, whatever is done with the spans. */
+const givenSpans = `
   WITH place AS (SELECT r.ordinal, a.attempt_number FROM rollouts r JOIN attempts a ON a.ordinal = r.ordinal
       WHERE r.rollout_id = $1 AND a.attempt_id = $2),
     given AS (SELECT * FROM json_to_recordset($3) AS x (sequence_id int, span_id text, kind text, name text, body text, at int, size int)),
-    blobs AS (INSERT INTO tokens SELECT ordinal, sequence_id, substring($4::bytea FROM at FOR size) FROM place, given WHERE at IS NOT NULL)
+    blobs AS (INSERT INTO tokens SELECT ordinal, sequence_id, substring($4::bytea FROM at FOR size) FROM place, given WHERE at IS NOT NULL)`;
+
+const insertSpans = `${givenSpans}
   INSERT INTO spans (ordinal, sequence_id, span_id, attempt_number, kind, name, body)
   SELECT ordinal, sequence_id, span_id, attempt_number, kind, name, body FROM place, given`;
+
+const updateSpans = `${givenSpans}
+  UPDATE spans s SET kind = given.kind, name = given.name, body = given.body FROM place, given
+  WHERE s.ordinal = place.ordinal AND s.sequence_id = given.sequence_id`;
 
 const upsertWorkers = `
   INSERT INTO workers SELECT * FROM unnest($1::text[], $2::bigint[])

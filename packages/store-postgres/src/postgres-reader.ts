@@ -5,6 +5,8 @@ import {
   decodeResources,
   decodeRollout,
   decodeSpan,
+  decodeStoredSpan,
+  openBodyStart,
   readEventCursor,
   readPageCursor,
   rolloutTransitions,
@@ -20,6 +22,7 @@ import {
   type RowReader,
   type Span,
   type SpanQuery,
+  type StoredSpan,
   type StoreEvent,
   type StoreStatistics,
   type WorkerRecord,
@@ -101,18 +104,18 @@ export class PostgresReader implements RowReader {
     return rows.map(decodeAttempt);
   }
 
-  async findSequenceIds(
+  async findSpans(
     rolloutId: string,
     attemptId: string | undefined,
     spanIds: readonly string[],
-  ): Promise<ReadonlyMap<string, number>> {
+  ): Promise<ReadonlyMap<string, StoredSpan>> {
     const rows = await this.transaction.query(
-      `SELECT s.span_id, s.sequence_id FROM rollouts r JOIN spans s ON s.ordinal = r.ordinal
+      `SELECT s.span_id, s.sequence_id, left(s.body, ${openBodyStart.length}) = '${openBodyStart}' AS is_open FROM rollouts r JOIN spans s ON s.ordinal = r.ordinal
        WHERE r.rollout_id = $1 AND s.span_id = ANY($2) AND ($3::text IS NULL OR s.attempt_number =
          (SELECT a.attempt_number FROM attempts a WHERE a.ordinal = r.ordinal AND a.attempt_id = $3))`,
       [rolloutId, spanIds, attemptId ?? null],
     );
-    return new Map(rows.map((row) => [row['span_id'] as string, row['sequence_id'] as number]));
+    return new Map(rows.map((row) => [row['span_id'] as string, decodeStoredSpan(row)]));
   }
 
   async querySpans({ rolloutIds, attemptId, kinds, name, includeTokens }: SpanQuery): Promise<readonly Span[]> {

@@ -11,6 +11,7 @@ import {
   type RowWriter,
   type Span,
   type SqlRow,
+  type StoredSpan,
 } from '@agent-lightning/core';
 import { Changes, sendNewRollouts } from './changes.ts';
 import { PostgresReader, selectAttempts, selectRollouts } from './postgres-reader.ts';
@@ -109,13 +110,13 @@ export class PostgresWriter extends PostgresReader implements RowWriter {
     this.#latest.set(row.attempt.rolloutId, row);
   }
 
-  override async findSequenceIds(
+  override async findSpans(
     rolloutId: string,
     attemptId: string | undefined,
     spanIds: readonly string[],
-  ): Promise<ReadonlyMap<string, number>> {
+  ): Promise<ReadonlyMap<string, StoredSpan>> {
     this.send();
-    return super.findSequenceIds(rolloutId, attemptId, spanIds);
+    return super.findSpans(rolloutId, attemptId, spanIds);
   }
 
   async lockClaimable(filter: ClaimableFilter, limit: number): Promise<readonly RolloutRow[]> {
@@ -171,6 +172,10 @@ export class PostgresWriter extends PostgresReader implements RowWriter {
 
   insertSpans(spans: readonly Span[]): void {
     this.#changing().insertSpans(spans);
+  }
+
+  endSpans(spans: readonly Span[]): void {
+    this.#changing().endSpans(spans);
   }
 
   async insertResources(given: NewResources): Promise<ResourcesVersion> {

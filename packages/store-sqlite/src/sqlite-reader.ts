@@ -5,6 +5,8 @@ import {
   decodeResources,
   decodeRollout,
   decodeSpan,
+  decodeStoredSpan,
+  openBodyStart,
   readEventCursor,
   readPageCursor,
   rolloutTransitions,
@@ -20,6 +22,7 @@ import {
   type RowReader,
   type Span,
   type SpanQuery,
+  type StoredSpan,
   type StoreEvent,
   type StoreStatistics,
   type WorkerRecord,
@@ -107,11 +110,11 @@ export class SqliteReader implements RowReader {
       .map(decodeAttempt);
   }
 
-  findSequenceIds(
+  findSpans(
     rolloutId: string,
     attemptId: string | undefined,
     spanIds: readonly string[],
-  ): ReadonlyMap<string, number> {
+  ): ReadonlyMap<string, StoredSpan> {
     const place = this.statements.get(
       `SELECT ordinal, (SELECT a.attempt_number FROM attempts a WHERE a.ordinal = r.ordinal AND a.attempt_id = ?2) AS attempt_number
        FROM rollouts r WHERE rollout_id = ?1`,
@@ -120,13 +123,13 @@ export class SqliteReader implements RowReader {
     );
     if (place === undefined) return new Map();
     const rows = this.statements.all(
-      `SELECT span_id, span_key & ${spanKeyStep - 1} AS sequence_id FROM spans
+      `SELECT span_id, span_key & ${spanKeyStep - 1} AS sequence_id, substr(body, 1, ${openBodyStart.length}) = '${openBodyStart}' AS is_open FROM spans
        WHERE span_key >> 22 = ?1 AND span_id IN (SELECT value FROM json_each(?2)) AND (?3 IS NULL OR attempt_number = ?3)`,
       place['ordinal'] as number,
       JSON.stringify(spanIds),
       place['attempt_number'] as number | null,
     );
-    return new Map(rows.map((row) => [row['span_id'] as string, row['sequence_id'] as number]));
+    return new Map(rows.map((row) => [row['span_id'] as string, decodeStoredSpan(row)]));
   }
 
   querySpans(query: SpanQuery): readonly Span[] {

@@ -133,11 +133,7 @@ export class SqliteWriter extends SqliteReader implements RowWriter {
   insertSpans(spans: readonly Span[]): void {
     const [first] = spans;
     if (first === undefined) return;
-    const { ordinal, attempt_number: attemptNumber } = this.statements.get(
-      'SELECT r.ordinal, a.attempt_number FROM rollouts r JOIN attempts a ON a.ordinal = r.ordinal WHERE r.rollout_id = ? AND a.attempt_id = ?',
-      first.rolloutId,
-      first.attemptId,
-    ) as { ordinal: number; attempt_number: number };
+    const { ordinal, attemptNumber } = this.#placeOf(first);
     let tokens = 0;
     for (const span of spans) {
       if (span.sequenceId >= spanKeyStep) {
@@ -155,16 +151,48 @@ export class SqliteWriter extends SqliteReader implements RowWriter {
         span.name,
         encodeSpanBody(span),
       );
-      if (span.tokens === undefined) continue;
-      const tokenCount = span.tokens.prompt.length + span.tokens.response.length;
-      this.statements.run('INSERT INTO tokens VALUES (?, ?, ?)', key, tokenCount, packTokens(span.tokens));
-      tokens += tokenCount;
+      tokens += this.#insertTokens(key, span);
     }
     this.statements.run(
       `UPDATE counters SET value = value + CASE name WHEN 'spans' THEN ? ELSE ? END WHERE name IN ('spans', 'tokens')`,
       spans.length,
       tokens,
     );
+  }
+
+  endSpans(spans: readonly Span[]): void {
+    const [first] = spans;
+    if (first === undefined) return;
+    const { ordinal } = this.#placeOf(first);
+    let tokens = 0;
+    for (const span of spans) {
+      const key = ordinal * spanKeyStep + span.sequenceId;
+      this.statements.run(
+        'UPDATE spans SET kind = ?, name = ?, body = ? WHERE span_key = ?',
+        span.kind,
+        span.name,
+        encodeSpanBody(span),
+        key,
+      );
+      tokens += this.#insertTokens(key, span);
+    }
+    this.#count('tokens', tokens);
+  }
+
+  #placeOf({ rolloutId, attemptId }: Span): { readonly ordinal: number; readonly attemptNumber: number } {
+    return this.statements.get(
+      'SELECT r.ordinal, a.attempt_number AS attemptNumber FROM rollouts r JOIN attempts a ON a.ordinal = r.ordinal WHERE r.rollout_id = ? AND a.attempt_id = ?',
+      rolloutId,
+      attemptId,
+    ) as { ordinal: number; attemptNumber: number };
+  }
+
+  /** Returns how many there are. */
+  #insertTokens(key: number, { tokens }: Span): number {
+    if (tokens === undefined) return 0;
+    const count = tokens.prompt.length + tokens.response.length;
+    this.statements.run('INSERT INTO tokens VALUES (?, ?, ?)', key, count, packTokens(tokens));
+    return count;
   }
 
   insertResources(given: NewResources): ResourcesVersion {

@@ -1,7 +1,7 @@
 import { StoreError } from '../errors.ts';
 import type { JsonValue } from '../vocabulary/json.ts';
 import type { Failure } from '../vocabulary/rollout.ts';
-import type { SpanInput } from '../vocabulary/span.ts';
+import { endsOpenSpan, type SpanInput } from '../vocabulary/span.ts';
 import type { CaptureLedger } from './capture-ledger.ts';
 import { spanBytes, type CapturedRollout } from './captured-rollout.ts';
 
@@ -12,7 +12,8 @@ export class SpanBuffer {
   readonly rolloutId: string;
   readonly #ledger: CaptureLedger;
   readonly #json: string;
-  #spans: SpanInput[] = [];
+  /** By span id, in order of writing. */
+  readonly #spans: Map<string, SpanInput> = new Map();
   #bytes = 0;
   #isDropped = false;
 
@@ -24,9 +25,14 @@ export class SpanBuffer {
     this.#take(2 * json.length);
   }
 
-  /** Answers as a store does; sequence ids come with the writing. */
+  /** Answers as a store does, and keeps what a store would keep; sequence ids come with the writing. */
   add(spans: readonly SpanInput[]): readonly number[] {
-    if (this.#take(spans.reduce((bytes, span) => bytes + spanBytes(span), 0))) this.#spans.push(...spans);
+    for (const span of spans) {
+      const known = this.#spans.get(span.spanId);
+      if (known !== undefined && !endsOpenSpan(span, known)) continue;
+      const bytes = spanBytes(span) - (known === undefined ? 0 : spanBytes(known));
+      if (this.#take(bytes)) this.#spans.set(span.spanId, span);
+    }
     return spans.map(() => 0);
   }
 
@@ -42,7 +48,7 @@ export class SpanBuffer {
       rolloutId: this.rolloutId,
       input,
       metadata: { ...metadata, ...origin },
-      spans: this.#spans,
+      spans: [...this.#spans.values()],
       bytes: this.#bytes,
       ...(failure !== undefined && { failure }),
     };
@@ -56,7 +62,7 @@ export class SpanBuffer {
     }
     this.#isDropped = true;
     this.#ledger.returnBytes(this.#bytes);
-    this.#spans = [];
+    this.#spans.clear();
     return false;
   }
 }

@@ -178,9 +178,10 @@ export interface LightningStore {
 
   /**
    * Appends spans in this order, all or none, and issues their sequence ids; counts as progress. A span id that the attempt
-   * already has is kept as it was, and its old sequence id is returned, also after the attempt's end. The spans are copied
-   * before this returns its promise.
-   * @throws `store-invalid` naming the span and the field · `store-fenced` when a new span comes after the attempt's end
+   * already has is kept as it was, and its old sequence id is returned, also after the attempt's end; only an open span is replaced,
+   * by the first one of its id that is not open, and keeps its sequence id. The spans are copied before this returns its promise.
+   * @throws `store-invalid` naming the span and the field · `store-fenced` when a new span, or the end of an open one, comes after
+   * the attempt's end
    */
   appendSpans(lease: Lease, spans: readonly SpanInput[]): Promise<readonly number[]>;
   /** In order of rollout (as given), then sequence id. */

@@ -20,6 +20,7 @@ import type {
   ResolvedRolloutQuery,
   RolloutRow,
   RowWriter,
+  StoredSpan,
 } from './rows.ts';
 import { readPageCursor } from './store-errors.ts';
 
@@ -76,17 +77,17 @@ export class MemoryRows implements RowWriter {
     return this.#find(rolloutIds).flatMap((entry) => entry.attempts.at(-1) ?? []);
   }
 
-  findSequenceIds(
+  findSpans(
     rolloutId: string,
     attemptId: string | undefined,
     spanIds: readonly string[],
-  ): ReadonlyMap<string, number> {
+  ): ReadonlyMap<string, StoredSpan> {
     const wanted = new Set(spanIds);
     const spans = this.#entries.get(rolloutId)?.spans ?? [];
     return new Map(
       spans
         .filter((span) => wanted.has(span.spanId) && (attemptId === undefined || span.attemptId === attemptId))
-        .map((span) => [span.spanId, span.sequenceId]),
+        .map((span) => [span.spanId, span]),
     );
   }
 
@@ -231,6 +232,11 @@ export class MemoryRows implements RowWriter {
 
   insertSpans(spans: readonly Span[]): void {
     for (const span of spans) this.#entries.get(span.rolloutId)?.spans.push(span);
+  }
+
+  endSpans(spans: readonly Span[]): void {
+    // Sequence ids have no gaps, so that a span's place is its own.
+    for (const span of spans) this.#entries.get(span.rolloutId)?.spans.splice(span.sequenceId - 1, 1, span);
   }
 
   insertResources(given: NewResources): ResourcesVersion {

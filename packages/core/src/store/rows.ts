@@ -33,6 +33,9 @@ export interface ClaimableFilter {
   readonly workerTags: readonly string[];
 }
 
+/** What a write needs to know of a span that is stored. */
+export type StoredSpan = Pick<Span, 'sequenceId' | 'isOpen'>;
+
 export type NewStoreEvent = Omit<StoreEvent, 'cursor'>;
 /** A checked query: every default is filled in. */
 export type ResolvedRolloutQuery = RolloutQuery & Required<Pick<RolloutQuery, 'order' | 'limit'>>;
@@ -53,12 +56,12 @@ export interface RowReader {
   readAttempts(rolloutId: string): Awaitable<readonly AttemptRow[]>;
   /** The newest attempt of each rollout that has one, in any order. */
   readLatestAttempts(rolloutIds: readonly string[]): Awaitable<readonly AttemptRow[]>;
-  /** The sequence ids of those span ids that an attempt (or, without one, any attempt of the rollout) already has. */
-  findSequenceIds(
+  /** By span id, those of the spans that an attempt (or, without one, any attempt of the rollout) already has. */
+  findSpans(
     rolloutId: string,
     attemptId: string | undefined,
     spanIds: readonly string[],
-  ): Awaitable<ReadonlyMap<string, number>>;
+  ): Awaitable<ReadonlyMap<string, StoredSpan>>;
   /** Without `under`, which the store applies by itself. */
   querySpans(query: Omit<SpanQuery, 'under'>): Awaitable<readonly Span[]>;
   /** The given version, or the newest one of that id. */
@@ -90,6 +93,8 @@ export interface RowWriter extends RowReader {
   saveAttempts(rows: readonly AttemptRow[]): Awaitable<void>;
   /** The spans are of one attempt. */
   insertSpans(spans: readonly Span[]): Awaitable<void>;
+  /** Replaces open spans of one attempt, which have no tokens, by the ones with their sequence ids. */
+  endSpans(spans: readonly Span[]): Awaitable<void>;
   insertResources(resources: NewResources): Awaitable<ResourcesVersion>;
   touchWorker(workerId: string, nowMs: number): Awaitable<void>;
   /** Cursors are in the order of commits: who reads an event later sees every event with a smaller cursor. */

@@ -50,6 +50,7 @@ export function checkSpan(at: string, span: SpanInput): SpanInput {
     throw invalidField(`${at}.endTimeMs`, `must not be before startTimeMs (${startTimeMs})`, endTimeMs);
   if (span.tokens !== undefined && kind !== 'model_call')
     throw invalidField(`${at}.tokens`, `belong to a model_call, and this is a ${kind}`);
+  const isOpen = checkOpen(at, span, kind);
   const attributes = checkAttributes(`${at}.attributes`, span.attributes);
   if (kind === 'reward') checkReward(`${at}.attributes`, attributes);
   const checked = Object.freeze({
@@ -61,6 +62,7 @@ export function checkSpan(at: string, span: SpanInput): SpanInput {
     status: checkStatus(`${at}.status`, span.status),
     startTimeMs,
     endTimeMs,
+    ...(isOpen ? { isOpen } : {}),
     attributes,
     ...(span.tokens === undefined ? {} : { tokens: checkTokens(`${at}.tokens`, span.tokens) }),
   });
@@ -76,6 +78,14 @@ function checkSpanId(field: string, value: unknown): string {
 function checkTraceId(field: string, value: unknown): string {
   if (!isTraceId(value)) throw invalidField(field, 'must be 32 lower-case hex digits, not all 0', value);
   return value;
+}
+
+/** Training reads rewards and tokens, which must not change once they are written. */
+function checkOpen(at: string, { isOpen = false, tokens }: SpanInput, kind: SpanKind): boolean {
+  if (typeof isOpen !== 'boolean') throw invalidField(`${at}.isOpen`, 'must be true or false', isOpen);
+  if (isOpen && kind === 'reward') throw invalidField(`${at}.isOpen`, 'must not be true for a reward', isOpen);
+  if (isOpen && tokens !== undefined) throw invalidField(`${at}.tokens`, 'come with the end of an open span');
+  return isOpen;
 }
 
 function checkStatus(at: string, status: SpanStatus): SpanStatus {

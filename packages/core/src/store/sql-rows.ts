@@ -4,7 +4,7 @@ import type { Attempt, Rollout } from '../vocabulary/rollout.ts';
 import type { Span } from '../vocabulary/span.ts';
 import type { TokenBlob } from '../vocabulary/tokens.ts';
 import type { StoreEvent } from './lightning-store.ts';
-import type { AttemptRow, RolloutRow } from './rows.ts';
+import type { AttemptRow, RolloutRow, StoredSpan } from './rows.ts';
 
 /** A row of an SQL database by column name. The stores on SQL share the names of their columns, and these codecs. */
 export type SqlRow = Readonly<Record<string, unknown>>;
@@ -71,10 +71,22 @@ function decodeFailure(row: SqlRow): Pick<Rollout, 'failure'> {
   return text === null ? {} : { failure: JSON.parse(text) as NonNullable<Rollout['failure']> };
 }
 
-type SpanBody = Pick<Span, 'traceId' | 'parentSpanId' | 'status' | 'startTimeMs' | 'endTimeMs' | 'attributes'>;
+type SpanBody = Pick<
+  Span,
+  'isOpen' | 'traceId' | 'parentSpanId' | 'status' | 'startTimeMs' | 'endTimeMs' | 'attributes'
+>;
 
-export function encodeSpanBody({ traceId, parentSpanId, status, startTimeMs, endTimeMs, attributes }: Span): string {
-  return JSON.stringify({ traceId, parentSpanId, status, startTimeMs, endTimeMs, attributes });
+/** How the body of an open span begins, and no other: a database sees it without parsing a body of megabytes. */
+export const openBodyStart: string = '{"isOpen":true';
+
+export function encodeSpanBody(span: Span): string {
+  const { isOpen, traceId, parentSpanId, status, startTimeMs, endTimeMs, attributes } = span;
+  return JSON.stringify({ isOpen, traceId, parentSpanId, status, startTimeMs, endTimeMs, attributes });
+}
+
+/** From a row with `is_open`, which SQLite answers with a number. */
+export function decodeStoredSpan(row: SqlRow): StoredSpan {
+  return { sequenceId: row['sequence_id'] as number, isOpen: Boolean(row['is_open']) };
 }
 
 export function decodeSpan(row: SqlRow, rolloutId: string): Span {

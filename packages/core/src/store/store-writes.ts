@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { isFinalAttemptStatus, isFinalRolloutStatus, type Lease, type Rollout } from '../vocabulary/rollout.ts';
-import type { Span, SpanInput } from '../vocabulary/span.ts';
+import { endsOpenSpan, type Span, type SpanInput } from '../vocabulary/span.ts';
 import type { Claim, HeartbeatReply } from './lightning-store.ts';
 import type { ResolvedClaim, ResolvedEnqueue, ResolvedFailure } from './request-checks.ts';
 import {
@@ -172,34 +172,37 @@ async function readLive(rows: RowWriter, row: RolloutRow): Promise<AttemptRow | 
 export async function appendSpans(write: Write, lease: Lease, spans: readonly SpanInput[]): Promise<readonly number[]> {
   const found = await readHeld(write.rows, lease);
   const { row, held } = found;
-  const sequenceIds = new Map(
-    await write.rows.findSequenceIds(
-      lease.rolloutId,
-      lease.attemptId,
-      spans.map((span) => span.spanId),
-    ),
+  const { rolloutId, attemptId } = lease;
+  const stored = await write.rows.findSpans(
+    rolloutId,
+    attemptId,
+    spans.map((span) => span.spanId),
   );
-  const added: Span[] = [];
+  const added = new Map<string, Span>();
+  const ended = new Map<string, Span>();
   let last = row.lastSequenceId;
   for (const span of spans) {
-    if (sequenceIds.has(span.spanId)) continue;
-    sequenceIds.set(span.spanId, ++last);
-    added.push({ ...span, rolloutId: lease.rolloutId, attemptId: lease.attemptId, sequenceId: last });
+    const { spanId } = span;
+    const known = added.get(spanId) ?? ended.get(spanId) ?? stored.get(spanId);
+    if (known !== undefined && !endsOpenSpan(span, known)) continue;
+    const sequenceId = known?.sequenceId ?? ++last;
+    (stored.has(spanId) ? ended : added).set(spanId, { ...span, rolloutId, attemptId, sequenceId });
   }
-  if (added.length > 0) {
+  if (added.size + ended.size > 0) {
     refuseFinal(lease, found);
-    await write.rows.insertSpans(added);
+    await write.rows.insertSpans([...added.values()]);
+    await write.rows.endSpans([...ended.values()]);
     await save(write, row, recordProgress(row, held, write.nowMs, false, last));
   }
-  return spans.map((span) => sequenceIds.get(span.spanId) as number);
+  return spans.map(({ spanId }) => (added.get(spanId) ?? stored.get(spanId))?.sequenceId as number);
 }
 
 export async function addReward(write: Write, rolloutId: string, span: SpanInput): Promise<number> {
   const { rows } = write;
   const [row] = await rows.readRollouts([rolloutId]);
   if (row === undefined) throw notFound('rollout', rolloutId);
-  const stored = (await rows.findSequenceIds(rolloutId, undefined, [span.spanId])).get(span.spanId);
-  if (stored !== undefined) return stored;
+  const stored = (await rows.findSpans(rolloutId, undefined, [span.spanId])).get(span.spanId);
+  if (stored !== undefined) return stored.sequenceId;
   const [latest] = await rows.readLatestAttempts([rolloutId]);
   if (latest === undefined) throw conflict(`rollout ${rolloutId} has no attempt yet, so there is nothing to reward`);
   const sequenceId = row.lastSequenceId + 1;

@@ -106,6 +106,80 @@ describe('TraceRecorder', () => {
     expect(store.batches.map((batch) => batch.map(({ name }) => name))).toEqual([['a'], ['b', 'c', 'd']]);
   });
 
+  it('announces a span as it stands, and writes its end when that comes', async () => {
+    const store = manualStore();
+    const trace = recorder(store);
+    const call = trace.start({ kind: 'model_call', name: 'call', attributes: { a: 1 } });
+    call.announce({ status: { code: 'error', message: 'cut off' }, attributes: { incomplete: true } });
+    trace.record({ kind: 'message', name: 'meanwhile' });
+    const announced = trace.flush();
+    await store.settle();
+    await announced;
+    call.end({ attributes: { answer: 'x' } });
+    const ended = trace.flush();
+    await store.settle();
+    await ended;
+    const common = {
+      spanId: call.spanId,
+      traceId: trace.traceId,
+      kind: 'model_call',
+      name: 'call',
+      startTimeMs: 1_000,
+    };
+    expect(store.batches).toEqual([
+      [
+        {
+          ...common,
+          isOpen: true,
+          status: { code: 'error', message: 'cut off' },
+          endTimeMs: 1_002,
+          attributes: { a: 1, incomplete: true },
+        },
+        expect.objectContaining({ name: 'meanwhile' }),
+      ],
+      [{ ...common, status: { code: 'ok' }, endTimeMs: 1_005, attributes: { a: 1, answer: 'x' } }],
+    ]);
+  });
+
+  it('announces again what a store may not have kept, before the end', async () => {
+    const store = manualStore();
+    const trace = recorder(store);
+    const call = trace.start({ kind: 'model_call', name: 'call' });
+    call.announce();
+    await store.settle(new StoreError('busy', { code: 'store-unavailable', retryable: true }));
+    call.end();
+    const flushed = trace.flush();
+    await store.settle();
+    await flushed;
+    expect(store.batches.map((batch) => batch.map(({ isOpen }) => isOpen))).toEqual([[true, undefined]]);
+  });
+
+  it('ends what was announced when it closes, and announces nothing later', async () => {
+    const store = manualStore();
+    const trace = recorder(store);
+    const call = trace.start({ kind: 'model_call', name: 'call' });
+    call.announce();
+    const closed = trace.close();
+    await store.settle();
+    await closed;
+    call.announce();
+    await trace.flush();
+    expect(store.batches.flat()).toMatchObject([
+      { isOpen: true, status: { code: 'unset' } },
+      { status: { code: 'error' } },
+    ]);
+  });
+
+  it('refuses to announce what has ended, and attributes that no store takes', () => {
+    const trace = recorder(manualStore());
+    const call = trace.start({ kind: 'model_call', name: 'call' });
+    expect(() => call.announce({ attributes: { score: Number.NaN } })).toThrow(
+      expect.objectContaining({ code: 'span-invalid' }),
+    );
+    call.end();
+    expect(() => call.announce()).toThrow(/announced after its end/);
+  });
+
   it('keeps a failed write and throws its error at every flush', async () => {
     const store = manualStore();
     const trace = recorder(store);

@@ -36,11 +36,17 @@ export interface SpanOutcome {
 /** A span that has begun; ends once. */
 export interface OpenSpan {
   readonly spanId: string;
+  /**
+   * Stores the span as one that goes on, so that a process that is killed leaves it behind. `outcome` is what it counts as then, its
+   * status `unset` by default; its end replaces it. Announced again, it stays as it was. @throws {TraceError} `span-invalid` for bad attributes, or after its end
+   */
+  announce(outcome?: Pick<SpanOutcome, 'status' | 'attributes'>): void;
   /** @throws {TraceError} `span-invalid` | `tokens-invalid` for bad attributes or tokens (the span is still open then), or a second end */
   end(outcome?: SpanOutcome): void;
 }
 
 const ok: SpanStatus = { code: 'ok' };
+const unset: SpanStatus = { code: 'unset' };
 
 /** Turns what happens in one attempt into spans: makes ids, reads the clock, orders and batches, so that no adapter has to. */
 export class TraceRecorder {
@@ -76,13 +82,21 @@ export class TraceRecorder {
   start(span: StartSpan): OpenSpan {
     const spanId = span.spanId ?? this.#options.generateSpanId();
     const startTimeMs = this.#options.now();
+    const refuseEnded = (what: string): void => {
+      if (this.#open.get(spanId) !== open)
+        throw new TraceError(`${span.kind} span "${span.name}" was ${what}`, { code: 'span-invalid' });
+    };
     const open: OpenSpan = {
       spanId,
+      announce: (outcome = {}) => {
+        if (this.#closed) return; // what was open then has ended
+        refuseEnded('announced after its end');
+        this.#append({ ...this.#build(span, spanId, startTimeMs, { status: unset, ...outcome }), isOpen: true });
+      },
       end: (outcome = {}) => {
         if (this.#closed) return void this.#lateSpans++;
-        if (this.#open.get(spanId) !== open)
-          throw new TraceError(`${span.kind} span "${span.name}" was ended twice`, { code: 'span-invalid' });
-        this.#append(span, spanId, startTimeMs, outcome);
+        refuseEnded('ended twice');
+        this.#append(this.#build(span, spanId, startTimeMs, outcome));
         this.#open.delete(spanId);
       },
     };
@@ -101,12 +115,13 @@ export class TraceRecorder {
     if (this.#closed) this.#lateSpans++;
     else {
       const { status, tokens } = span;
-      this.#append(span, spanId, this.#options.now(), { ...(status && { status }), ...(tokens && { tokens }) });
+      const outcome = { ...(status && { status }), ...(tokens && { tokens }) };
+      this.#append(this.#build(span, spanId, this.#options.now(), outcome));
     }
     return spanId;
   }
 
-  /** Resolves when everything that ended so far is stored; what failed is tried once more, unless the store refused for good. @throws what the store threw */
+  /** Resolves when everything that ended or was announced so far is stored; what failed is tried once more, unless the store refused for good. @throws what the store threw */
   async flush(): Promise<void> {
     await this.#writing;
     if (this.#pending.length > 0 && !this.#isBroken()) await (this.#writing ??= this.#write());
@@ -122,8 +137,8 @@ export class TraceRecorder {
     await this.flush();
   }
 
-  #append(start: StartSpan, spanId: string, startTimeMs: number, outcome: SpanOutcome): void {
-    this.#pending.push(validateSpan(this.#build(start, spanId, startTimeMs, outcome)));
+  #append(span: SpanInput): void {
+    this.#pending.push(validateSpan(span));
     if (!this.#isBroken()) this.#writing ??= nextTurn().then(() => this.#write());
   }
 

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { rolloutOf } from '../../test/__fixtures__/episodes.ts';
 import { brokenStatus, scopeOf, TraceBuilder } from '../../test/__fixtures__/spans.ts';
 import { attributeNames } from '../vocabulary/attributes.ts';
+import { toMessages } from './to-messages.ts';
 import { toEpisode, type ToEpisodeOptions } from './to-episode.ts';
 import type { Episode } from './transition.ts';
 
@@ -245,6 +246,30 @@ describe('toEpisode with calls that must not be trained on', () => {
     const episode = episodeOf(trace);
     expect(episode.untrainable).toEqual([{ spanId: 'bad', agentName: '', reason: expect.stringMatching(reason) }]);
     expect(episode.transitions).toMatchObject([{ spanId: 'good', callIndex: 0 }]);
+  });
+
+  it('lists a call that was announced and never ended, and trains on what came after it', () => {
+    const trace = new TraceBuilder();
+    trace.add('cut', 'model_call', {
+      isOpen: true,
+      status: { code: 'error', message: 'the call did not end' },
+      attributes: {
+        [attributeNames.source]: 'gateway',
+        [attributeNames.policy]: 'main',
+        [attributeNames.policyVersion]: 3,
+        [attributeNames.incomplete]: true,
+        [attributeNames.untrainable]: 'incomplete: the call did not end',
+      },
+    });
+    trace.call('retried');
+    trace.reward('reward', 1);
+    expect(episodeOf(trace)).toMatchObject({
+      transitions: [{ spanId: 'retried' }],
+      untrainable: [{ spanId: 'cut', reason: 'incomplete: the call did not end' }],
+      reward: 1,
+      problems: [],
+    });
+    expect(toMessages(trace.spans)).toMatchObject({ problems: [{ spanId: 'retried' }] });
   });
 
   it('lists a call without tokens', () => {

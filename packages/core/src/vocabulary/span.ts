@@ -20,9 +20,9 @@ export interface SpanStatus {
   readonly message?: string;
 }
 
-/** What a writer hands to the store: a finished piece of work within one attempt. */
+/** What a writer hands to the store: a piece of work within one attempt, finished unless `isOpen` says otherwise. */
 export interface SpanInput {
-  /** 16 lower-case hex digits, unique within the attempt; writing the same id again changes nothing. */
+  /** 16 lower-case hex digits, unique within the attempt; writing the same id again changes nothing, unless it ends an open span. */
   readonly spanId: string;
   /** 32 lower-case hex digits. */
   readonly traceId: string;
@@ -32,7 +32,13 @@ export interface SpanInput {
   readonly status: SpanStatus;
   /** Milliseconds since the epoch, fractions allowed. */
   readonly startTimeMs: number;
+  /** Of an open span: when it was written. */
   readonly endTimeMs: number;
+  /**
+   * True while the work goes on: the span is written as what it counts as if its writer dies now, and the same id, not open, replaces
+   * it once. No reward is open, and an open span has no tokens. @default false, and then absent
+   */
+  readonly isOpen?: boolean;
   readonly attributes: Attributes;
   /** Model calls only, and only when the engine reported them. */
   readonly tokens?: TokenBlob;
@@ -44,4 +50,9 @@ export interface Span extends SpanInput {
   readonly attemptId: string;
   /** Issued by the store, from 1, strictly increasing within the rollout: the order that does not trust clocks. */
   readonly sequenceId: number;
+}
+
+/** Whether `span` replaces the one that its id has: the first end of an open one does, so that nothing that comes twice changes anything. */
+export function endsOpenSpan(span: Pick<SpanInput, 'isOpen'>, known: Pick<SpanInput, 'isOpen'>): boolean {
+  return known.isOpen === true && span.isOpen !== true;
 }

@@ -69,6 +69,29 @@ describe('a run of live traffic', () => {
     expect(captured!.spans.map(({ kind }) => kind)).toEqual(['operation', 'message']);
   });
 
+  it('keeps the end of a call that was announced, once and where it was announced', async () => {
+    const { capture, exported } = captureInto();
+    const used: number[] = [];
+    await capture.run('q', async () => {
+      const { recorder } = currentRollout()!;
+      const call = recorder.start({ kind: 'model_call', name: 'call', attributes: { text: 'x'.repeat(10_000) } });
+      call.announce();
+      recorder.record({ kind: 'message', name: 'meanwhile' });
+      await recorder.flush();
+      used.push(capture.statistics.bufferedBytes);
+      call.end();
+      await recorder.flush();
+      used.push(capture.statistics.bufferedBytes);
+    });
+    const [captured] = await exported();
+    expect(captured!.spans.map(({ name, isOpen, sequenceId }) => [name, isOpen, sequenceId])).toEqual([
+      ['call', undefined, 1],
+      ['meanwhile', undefined, 2],
+    ]);
+    expect(used[1]).toBe(used[0]);
+    expect(capture.statistics.bufferedBytes).toBe(0);
+  });
+
   it('never mixes with another', async () => {
     const { capture, exported } = captureInto();
     await Promise.all(

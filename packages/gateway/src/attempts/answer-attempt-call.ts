@@ -112,6 +112,7 @@ async function answerCaptured(calls: AttemptCalls, call: AttemptCall, read: Read
       policy: isPolicy ? admission.policy : undefined,
       release,
       ruled,
+      announceAfterMs: options.announceAfterMs,
     });
     const outcome = await answerCall({
       request: ruled.request,

@@ -27,6 +27,8 @@ export interface CapturedCall {
   readonly policy: string | undefined;
   readonly release: PolicyRelease;
   readonly ruled: RuledRequest;
+  /** A call that goes on longer is stored before it ends. */
+  readonly announceAfterMs: number;
 }
 
 /** Ends the spans of a call; says why it must not be trained on, when it must not. */
@@ -149,9 +151,21 @@ function blobOf(outcome: CallOutcome, choice: ReplyChoice): TokenBlob | undefine
   return { prompt: promptTokens, response: choice.tokens, logprobs: choice.logprobs };
 }
 
+/** What a call counts as while nothing tells of its end. */
+const noEnd = 'the call did not end: it still goes on, or its gateway was killed';
+
+/** Stores the spans as they stand, so that a gateway that is killed leaves the call behind. */
+function announce(spans: readonly OpenSpan[]): void {
+  for (const [index, span] of spans.entries()) {
+    const attributes: Draft = { [names.incomplete]: true, [names.untrainable]: `incomplete: ${noEnd}` };
+    addWhen(attributes, names.choiceIndex, spans.length > 1 ? index : undefined);
+    span.announce({ status: { code: 'error', message: noEnd }, attributes });
+  }
+}
+
 /** Opens the spans of a call, one for each choice, as it is admitted. */
 export function captureCall(call: CapturedCall): EndCapture {
-  const { recorder, caller, ruled } = call;
+  const { recorder, caller, ruled, announceAfterMs } = call;
   const attributes = requestAttributes(call, ruled.request);
   const parentSpanId = caller.trace?.traceId === recorder.traceId ? caller.trace.spanId : undefined;
   const start = {
@@ -161,7 +175,11 @@ export function captureCall(call: CapturedCall): EndCapture {
     ...(parentSpanId === undefined ? {} : { parentSpanId }),
   };
   const spans: OpenSpan[] = Array.from({ length: ruled.request.choices }, () => recorder.start(start));
+  // Most calls end before and are written once: an announcement costs a second write of the whole prompt.
+  const timer = announceAfterMs === 0 ? undefined : setTimeout(() => announce(spans), announceAfterMs);
+  if (timer === undefined) announce(spans);
   return (outcome) => {
+    clearTimeout(timer);
     const untrainable = untrainableOf(outcome, ruled);
     const status: SpanStatus =
       outcome.error === undefined ? { code: 'ok' } : { code: 'error', message: outcome.error.message };

@@ -46,6 +46,7 @@ const passedOn = [
   'sampling',
   'seed',
   'writeDelayMs',
+  'announceAfterMs',
   'closeGraceMs',
   'callTimeoutMs',
   'stallTimeoutMs',

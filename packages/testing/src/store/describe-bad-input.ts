@@ -106,6 +106,9 @@ export function describeBadInput(open: OpenStore): void {
         );
         await expectError(store.addReward('a', rewardSpan(1, value as number)), 'store-invalid', /reward\.0\.value/);
       }
+      const open = { ...rewardSpan(1, 1), isOpen: true };
+      await expectError(store.appendSpans(lease, [open]), 'store-invalid', /isOpen.*reward/);
+      await expectError(store.addReward('a', open), 'store-invalid', /isOpen.*reward/);
       await expectError(
         store.appendSpans(lease, [sampleSpan(1, { kind: 'reward' })]),
         'store-invalid',
@@ -165,6 +168,8 @@ function badSpans(): readonly [object, RegExp][] {
       /at most 1024 attributes/,
     ],
     [{ tokens: sampleTokens(1, 1) }, /tokens.*operation/],
+    [{ isOpen: 'yes' }, /isOpen/],
+    [{ ...call, isOpen: true, tokens: sampleTokens(1, 1) }, /tokens.*end of an open span/],
     [{ ...call, tokens: { ...sampleTokens(1, 2), logprobs: new Float32Array(1) } }, /logprobs.*2 response tokens/],
     [{ ...call, tokens: { ...sampleTokens(1, 1), logprobs: Float32Array.of(NaN) } }, /logprobs\[0\]/],
     [{ ...call, tokens: { ...sampleTokens(1, 1), logprobs: Float32Array.of(0.5) } }, /logprobs\[0\].*at most 0/],

@@ -45,7 +45,8 @@ const operations: fc.Arbitrary<Operation> = fc.oneof(
     arbitrary: fc.record({
       type: fc.constant('append' as const),
       claim: pick,
-      spans: fc.array(fc.integer({ min: 1, max: 9 }), { maxLength: 4 }),
+      // Few ids, so that they come again: open after open, ended after open, and rewards of the same id.
+      spans: fc.array(fc.record({ number: fc.integer({ min: 5, max: 8 }), isOpen: fc.boolean() }), { maxLength: 4 }),
     }),
   },
   {
@@ -170,7 +171,7 @@ class SequencePlayer {
             (
               await store.appendSpans(
                 lease,
-                operation.spans.map((span) => sampleSpan(span)),
+                operation.spans.map(({ number, isOpen }) => sampleSpan(number, { isOpen })),
               )
             ).join(' '),
         ];
@@ -211,7 +212,8 @@ async function describeStored(store: LightningStore, model: StoreModel): Promise
       const numbers = new Map(attempts.map((attempt) => [attempt.attemptId, attempt.attemptNumber]));
       const spans = await store.querySpans({ rolloutIds: [rolloutId] });
       const keys = spans.map(
-        (span) => `${numbers.get(span.attemptId)} ${parseInt(span.spanId, 16)}:${span.sequenceId}`,
+        (span) =>
+          `${numbers.get(span.attemptId)} ${parseInt(span.spanId, 16)}:${span.sequenceId}${span.isOpen === true ? ' open' : ''}`,
       );
       return `${rolloutId.slice(1)} ${status} [${attempts.map((attempt) => attempt.status).join(',')}] ${keys.join(' ')}`;
     }),

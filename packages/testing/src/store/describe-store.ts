@@ -4,6 +4,7 @@ import { describeBadInput } from './describe-bad-input.ts';
 import { describeConcurrency } from './describe-concurrency.ts';
 import { describeDurability } from './describe-durability.ts';
 import { describeKeeping } from './describe-keeping.ts';
+import { describeOpenSpans } from './describe-open-spans.ts';
 import { describeModel, type ModelSuiteOptions } from './describe-model.ts';
 import { describeQueue } from './describe-queue.ts';
 import { describeSpans } from './describe-spans.ts';
@@ -18,6 +19,7 @@ export function describeStore(name: string, open: OpenStore, options: ModelSuite
     describeAttempts(open);
     describeWatchdog(open);
     describeSpans(open);
+    describeOpenSpans(open);
     describeWaiting(open);
     describeKeeping(open);
     describeBadInput(open);

@@ -17,11 +17,17 @@ export type Operation =
   | { readonly type: 'claim'; readonly limit: number; readonly leaseMs: number }
   | { readonly type: 'heartbeat' | 'complete'; readonly claim: number }
   | { readonly type: 'fail'; readonly claim: number; readonly status: 'failed' | 'timeout' | 'cancelled' }
-  | { readonly type: 'append'; readonly claim: number; readonly spans: readonly number[] }
+  | { readonly type: 'append'; readonly claim: number; readonly spans: readonly ModelSpan[] }
   | { readonly type: 'reward'; readonly rollout: number; readonly span: number }
   | { readonly type: 'cancel'; readonly rollout: number }
   | { readonly type: 'advance'; readonly milliseconds: number }
   | { readonly type: 'watchdog' | 'reopen' };
+
+/** A span to append, by its number. */
+export interface ModelSpan {
+  readonly number: number;
+  readonly isOpen: boolean;
+}
 
 interface ModelAttempt {
   status: AttemptStatus;
@@ -35,8 +41,8 @@ interface ModelRollout {
   readonly maxAttempts: number;
   status: RolloutStatus;
   readonly attempts: ModelAttempt[];
-  /** Sequence ids by attempt number and span. */
-  readonly spans: Map<string, number>;
+  /** By attempt number and span number, in order of sequence id from 1; whether each is open. */
+  readonly spans: Map<string, boolean>;
 }
 
 /** A claim as the model knows it: a rollout's number and an attempt's number. */
@@ -102,23 +108,25 @@ export class StoreModel {
     return rollout.status;
   }
 
-  append(claim: ModelClaim, spans: readonly number[]): string {
+  append(claim: ModelClaim, spans: readonly ModelSpan[]): string {
     const [rollout, attempt] = this.#find(claim);
-    const keys = spans.map((span) => `${claim.attempt} ${span}`);
-    if (keys.some((key) => !rollout.spans.has(key))) {
+    const keyOf = ({ number }: ModelSpan): string => `${claim.attempt} ${number}`;
+    const isNews = (span: ModelSpan): boolean =>
+      !rollout.spans.has(keyOf(span)) || (rollout.spans.get(keyOf(span)) === true && !span.isOpen);
+    if (spans.some(isNews)) {
       if (isFinalAttemptStatus(attempt.status)) return 'store-fenced';
       attempt.status = rollout.status = 'running';
-      for (const key of keys) if (!rollout.spans.has(key)) rollout.spans.set(key, rollout.spans.size + 1);
+      for (const span of spans) if (isNews(span)) rollout.spans.set(keyOf(span), span.isOpen);
     }
-    return keys.map((key) => rollout.spans.get(key)).join(' ');
+    return spans.map((span) => sequenceIdOf(rollout, keyOf(span))).join(' ');
   }
 
   reward(rollout: number, span: number): string {
     const state = this.rollouts.get(rollout);
     if (state === undefined) return 'store-not-found';
-    for (const [key, sequenceId] of state.spans) if (key.endsWith(` ${span}`)) return String(sequenceId);
+    for (const key of state.spans.keys()) if (key.endsWith(` ${span}`)) return sequenceIdOf(state, key);
     if (state.attempts.length === 0) return 'store-conflict';
-    state.spans.set(`${state.attempts.length} ${span}`, state.spans.size + 1);
+    state.spans.set(`${state.attempts.length} ${span}`, false);
     return String(state.spans.size);
   }
 
@@ -147,7 +155,10 @@ export class StoreModel {
   describe(): readonly string[] {
     return [...this.rollouts].map(([rollout, state]) => {
       const attempts = state.attempts.map((attempt) => attempt.status).join(',');
-      return `${rollout} ${state.status} [${attempts}] ${[...state.spans].map(([key, sequenceId]) => `${key}:${sequenceId}`).join(' ')}`;
+      const spans = [...state.spans].map(
+        ([key, isOpen]) => `${key}:${sequenceIdOf(state, key)}${isOpen ? ' open' : ''}`,
+      );
+      return `${rollout} ${state.status} [${attempts}] ${spans.join(' ')}`;
     });
   }
 
@@ -161,4 +172,9 @@ export class StoreModel {
     const isRetried = retried.includes(status) && rollout.attempts.length < rollout.maxAttempts;
     rollout.status = isRetried ? 'requeuing' : status === 'cancelled' ? 'cancelled' : 'failed';
   }
+}
+
+/** A Map keeps the order of insertion, and an end takes the place of its open span. */
+function sequenceIdOf({ spans }: ModelRollout, key: string): string {
+  return String([...spans.keys()].indexOf(key) + 1);
 }
