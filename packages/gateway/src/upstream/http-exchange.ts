@@ -210,14 +210,14 @@ function endlessError({ url, limitBytes }: BodyOptions): WireError {
 
 /**
  * Hands on a reply's body as it comes; `onTurn` is called once for all pieces that came in one turn of the event loop, and
- * with true when the body is over.
+ * not for those that the body ends with.
  * @throws {WireError} when it breaks off, stalls or grows over the limit; what the callbacks throw. The rest of it is given up then.
  */
 export function readBody(
   reply: HttpReply,
   options: BodyOptions,
   onPiece: (piece: Buffer) => void,
-  onTurn?: (isOver: boolean) => PieceVerdict,
+  onTurn?: () => PieceVerdict,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     let size = 0;
@@ -244,7 +244,7 @@ export function readBody(
     const afterTurn = (): void =>
       guard(() => {
         turn = undefined;
-        const verdict = onTurn?.(false);
+        const verdict = onTurn?.();
         if (verdict === undefined) return;
         if (verdict === 'enough') return settle(resolve);
         reply.pause();
@@ -260,7 +260,6 @@ export function readBody(
         }),
       onEnd: () =>
         guard(() => {
-          onTurn?.(true);
           settle(resolve);
         }),
       onError: (error) =>
