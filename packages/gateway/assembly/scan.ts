@@ -117,48 +117,75 @@ function skipString(start: usize, end: usize): usize {
   return at + 1;
 }
 
+/** The number that eight digits are, the first one in the lowest byte. */
+// @ts-ignore: decorator
+@inline
+function join(digits: u64): u64 {
+  const pairs = digits * 10 + (digits >> 8);
+  return (
+    ((pairs & 0x000000ff000000ff) * 0x000f424000000064 + ((pairs >> 16) & 0x000000ff000000ff) * 0x0000271000000001) >> 32
+  );
+}
+
 let afterDigits: usize = 0;
 
-/**
- * The number of up to eight digits that stand at `at`, all at once, and in `afterDigits` the position after them. A loop over
- * numbers of differing lengths would be guessed wrong by the processor, once for every other number.
- */
+/** The number of up to eight digits that stand at `at`, and in `afterDigits` the position after them. */
 // @ts-ignore: decorator
 @inline
 function readDigits(at: usize): u64 {
-  let digits = load<u64>(at) ^ 0x3030303030303030;
+  const digits = load<u64>(at) ^ 0x3030303030303030;
   // The high bit of each byte that is no digit; above the first such byte it may be wrong.
   const others = ((digits + 0x7676767676767676) | digits) & 0x8080808080808080;
   const length = ctz(others) >> 3;
   afterDigits = at + <usize>length;
   if (length === 0) return 0;
-  digits <<= 64 - (length << 3);
-  digits = digits * 10 + (digits >> 8);
-  return (
-    ((digits & 0x000000ff000000ff) * 0x000f424000000064 + ((digits >> 16) & 0x000000ff000000ff) * 0x0000271000000001) >>
-    32
-  );
+  return join(digits << (64 - (length << 3)));
 }
 
-/** Token ids, from the first one to the end of their list. */
+// @ts-ignore: decorator
+@inline
+function otherThanDigits(at: usize): u64 {
+  const values = i8x16.sub(v128.load(at), i8x16.splat(<i8>zero));
+  return <u64>i8x16.bitmask(i8x16.gt_u(values, i8x16.splat(9)));
+}
+
+/** The number whose digits end before `end`: at most eight of them. */
+// @ts-ignore: decorator
+@inline
+function numberBefore(end: usize, length: usize): u64 {
+  return join((load<u64>(end - 8) ^ 0x3030303030303030) & (<u64>-1 << (64 - (<u64>length << 3))));
+}
+
+/**
+ * Token ids, from the first one to the end of their list. What stands between them is found for 64 bytes at once: the processor
+ * could not guess, id by id, how many digits come.
+ */
 export function readIds(start: usize, end: usize): usize {
-  let at = start;
+  let first = start;
   let out = ids;
-  while (at < end) {
-    const first = at;
-    let id = readDigits(at);
-    at = afterDigits;
-    for (; at < end && isDigit(load<u8>(at)); at += 1) id = id * 10 + <u64>(load<u8>(at) - zero);
-    if (at === first || at > first + 10 || at >= end || id > largestTokenId) return 0;
-    store<i32>(out, <i32>id);
-    out += 4;
-    const next = load<u8>(at);
-    at += 1;
-    if (next === closingBracket) {
-      ids = out;
-      return at;
+  for (let block = start; block < end; block += 64) {
+    let others =
+      otherThanDigits(block) |
+      (otherThanDigits(block + 16) << 16) |
+      (otherThanDigits(block + 32) << 32) |
+      (otherThanDigits(block + 48) << 48);
+    for (; others !== 0; others &= others - 1) {
+      const at = block + <usize>ctz(others);
+      const length = at - first;
+      if (length === 0 || length > 10 || at >= end) return 0;
+      let id = numberBefore(at, min(length, 8));
+      if (length > 8) id += numberBefore(at - 8, length - 8) * 100000000;
+      if (id > largestTokenId) return 0;
+      store<i32>(out, <i32>id);
+      out += 4;
+      const next = load<u8>(at);
+      if (next === closingBracket) {
+        ids = out;
+        return at + 1;
+      }
+      if (next !== comma) return 0;
+      first = at + 1;
     }
-    if (next !== comma) return 0;
   }
   return 0;
 }
