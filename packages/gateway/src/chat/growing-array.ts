@@ -4,35 +4,24 @@ export class GrowingArray<Values extends Int32Array | Float32Array> {
   #values: Values;
   #length = 0;
 
-  constructor(make: (length: number) => Values, capacity = 0) {
+  constructor(make: (length: number) => Values) {
     this.#make = make;
-    this.#values = make(capacity);
+    this.#values = make(0);
   }
 
   get length(): number {
     return this.#length;
   }
 
-  push(value: number): void {
-    if (this.#length === this.#values.length) this.#grow(this.#length + 1);
-    this.#values[this.#length] = value;
-    this.#length += 1;
-  }
-
   append(values: ArrayLike<number>): void {
     const length = this.#length + values.length;
     if (length > this.#values.length) this.#grow(length);
-    // For so few values a call into native code costs more.
-    if (values.length < 16)
-      for (let index = 0; index < values.length; index += 1)
-        this.#values[this.#length + index] = values[index] as number;
-    else this.#values.set(values, this.#length);
+    this.#values.set(values, this.#length);
     this.#length = length;
   }
 
-  /** Forgets what came after the first `length` values. */
-  truncate(length: number): void {
-    this.#length = length;
+  clear(): void {
+    this.#length = 0;
   }
 
   /** What was appended, without a copy: good until more is appended. */

@@ -53,8 +53,8 @@ export class EventFrame {
 
   clear(): void {
     this.#said = '';
-    this.ids.truncate(0);
-    this.logprobs.truncate(0);
+    this.ids.clear();
+    this.logprobs.clear();
   }
 }
 
