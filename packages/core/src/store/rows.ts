@@ -33,6 +33,9 @@ export interface ClaimableFilter {
   readonly workerTags: readonly string[];
 }
 
+/** The same, before the moment of the claim is known. */
+export type ClaimFilter = Omit<ClaimableFilter, 'nowMs'>;
+
 export type NewStoreEvent = Omit<StoreEvent, 'cursor'>;
 /** A checked query: every default is filled in. */
 export type ResolvedRolloutQuery = RolloutQuery & Required<Pick<RolloutQuery, 'order' | 'limit'>>;
