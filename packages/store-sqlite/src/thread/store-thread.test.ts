@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { serialize } from 'node:v8';
@@ -153,6 +153,21 @@ describe('what is handed to the thread', () => {
       response: Int32Array.of(7),
       logprobs: Float32Array.of(0),
     });
+  });
+});
+
+describe('writes of one turn', () => {
+  it('share commits in the thread, too', async () => {
+    const store = await open();
+    const logSize = (): number => statSync(`${store.path}-wal`).size;
+    const write = (name: string): Promise<unknown> => store.enqueue([{ rolloutId: name, input: 1 }]);
+    const sizes = [logSize()];
+    for (let index = 0; index < 50; index++) await write(`alone-${index}`);
+    sizes.push(logSize());
+    await Promise.all(Array.from({ length: 50 }, (_, index) => write(`together-${index}`)));
+    sizes.push(logSize());
+    const [before, alone, together] = sizes as [number, number, number];
+    expect(together - alone).toBeLessThan((alone - before) / 2);
   });
 });
 

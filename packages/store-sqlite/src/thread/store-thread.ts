@@ -151,6 +151,7 @@ class StoreThread {
     );
     this.#end ??= error;
     for (const pending of this.#pending.values()) pending.reject(error);
+    void this.#worker.terminate(); // after an unreadable message it still runs
   }
 }
 
