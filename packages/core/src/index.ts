@@ -63,6 +63,9 @@ export { exportRun, type ExportedRollout } from './store/export-run.ts';
 
 // for authors of stores
 export { RowStore } from './store/row-store.ts';
+export { CheckedStore } from './store/checked-store.ts';
+export { RowCalls } from './store/row-calls.ts';
+export type { StoreCalls } from './store/store-calls.ts';
 export type { RowStoreOptions } from './store/row-store-options.ts';
 export type {
   AttemptRow,
@@ -78,7 +81,7 @@ export type {
   StoredSpan,
 } from './store/rows.ts';
 export { storeLimits } from './store/field-checks.ts';
-export { readEventCursor, readPageCursor } from './store/store-errors.ts';
+export { readEventCursor, readPageCursor, storeClosed } from './store/store-errors.ts';
 export {
   decodeAttempt,
   decodeEvent,

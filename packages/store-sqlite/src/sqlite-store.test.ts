@@ -234,6 +234,14 @@ describe('openSqliteStore', () => {
     });
   });
 
+  it('keeps a process alive while it waits, and no longer', () => {
+    expect(runProgram('open-at-the-end.ts', [join(folder, 'open.db')])).toEqual({
+      stdout: 'queuing\n',
+      stderr: '',
+      status: 0,
+    });
+  });
+
   it('refuses options that it cannot honour', async () => {
     const wrong: [Partial<SqliteStoreOptions>, RegExp][] = [
       [{ path: ':memory:' }, /MemoryStore/],
@@ -243,6 +251,7 @@ describe('openSqliteStore', () => {
       [{ durability: 'off' as 'full' }, /durability.*off/],
       [{ busyTimeoutMs: -1 }, /busyTimeoutMs.*-1/],
       [{ maxSizeBytes: 0.5 }, /maxSizeBytes.*0\.5/],
+      [{ thread: 'yes' as unknown as boolean }, /thread.*yes/],
       [{ watchdogIntervalMs: NaN }, /watchdogIntervalMs.*NaN/],
     ];
     for (const [options, message] of wrong)

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
-import { ConfigurationError, RowStore, type RowStoreOptions } from '@agent-lightning/core';
-import { SqliteDatabase, type SqliteDatabaseOptions } from './sqlite-database.ts';
+import { CheckedStore, ConfigurationError, type RowStoreOptions } from '@agent-lightning/core';
+import { openSqliteCalls, type SqliteCalls, type SqliteCallsOptions } from './sqlite-calls.ts';
+import { openSqliteCallsInThread } from './thread/store-thread.ts';
 
 export interface SqliteStoreOptions extends RowStoreOptions {
   /** The database file; created when it does not exist. Its folder must exist, on a local disk. */
@@ -15,24 +16,30 @@ export interface SqliteStoreOptions extends RowStoreOptions {
   readonly busyTimeoutMs?: number;
   /** How large the file may grow; a write beyond rejects with `store-full` and leaves no trace. Holds for this opening. @default no limit */
   readonly maxSizeBytes?: number;
+  /**
+   * Whether the store works in a thread of its own, so that its rows and its waits for the disk hold up nobody else. `now` and
+   * `generateId` are then called on the caller's thread, and the store waits for their answers.
+   * @default true
+   */
+  readonly thread?: boolean;
 }
 
 /** A store in one SQLite file; several processes on one machine may have it open. Make it with `openSqliteStore`. */
-export class SqliteStore extends RowStore {
+export class SqliteStore extends CheckedStore {
   /** Absolute. */
   readonly path: string;
-  readonly #database: SqliteDatabase;
+  readonly #calls: SqliteCalls;
 
   /** @internal */
-  constructor(database: SqliteDatabase, options: SqliteStoreOptions) {
-    super(database, { ...options, now: options.now ?? (() => database.clock.now()) });
-    this.path = database.path;
-    this.#database = database;
+  constructor(calls: SqliteCalls, options: SqliteCallsOptions) {
+    super(calls, options);
+    this.path = options.path;
+    this.#calls = calls;
   }
 
   /** Reads the whole file and returns the problems that SQLite finds; none for a sound file. @throws StoreError `store-corrupt` when it cannot be read at all */
   checkIntegrity(): Promise<readonly string[]> {
-    return this.#database.checkIntegrity();
+    return this.#calls.checkIntegrity();
   }
 }
 
@@ -41,7 +48,9 @@ export class SqliteStore extends RowStore {
  * @throws StoreError `store-schema` for a newer file or another program's, `store-corrupt`, `store-readonly`, `store-unavailable`
  */
 export async function openSqliteStore(options: SqliteStoreOptions): Promise<SqliteStore> {
-  return new SqliteStore(new SqliteDatabase(resolveOptions(options)), options);
+  const { thread, ...resolved } = resolveOptions(options);
+  const calls = thread ? await openSqliteCallsInThread(resolved) : await openSqliteCalls(resolved);
+  return new SqliteStore(calls, resolved);
 }
 
 function resolveOptions({
@@ -49,7 +58,12 @@ function resolveOptions({
   durability = 'full',
   busyTimeoutMs = 5_000,
   maxSizeBytes,
-}: SqliteStoreOptions): SqliteDatabaseOptions {
+  thread = true,
+  now,
+  generateId,
+  watchdogIntervalMs,
+  keepEvents,
+}: SqliteStoreOptions): SqliteCallsOptions & { readonly thread: boolean } {
   if (typeof path !== 'string' || path === '' || path.includes('\0'))
     throw invalid(`path must be the name of a file; got ${JSON.stringify(path)}`);
   if (path === ':memory:' || path.startsWith('file:'))
@@ -60,7 +74,18 @@ function resolveOptions({
     throw invalid(`busyTimeoutMs must be a whole number from 0; got ${busyTimeoutMs}`);
   if (maxSizeBytes !== undefined && (!Number.isSafeInteger(maxSizeBytes) || maxSizeBytes < 1))
     throw invalid(`maxSizeBytes must be a whole number from 1; got ${maxSizeBytes}`);
-  return { path: resolve(path), durability, busyTimeoutMs, maxSizeBytes: maxSizeBytes ?? 0 };
+  if (typeof thread !== 'boolean') throw invalid(`thread must be true or false; got ${String(thread)}`);
+  return {
+    thread,
+    path: resolve(path),
+    durability,
+    busyTimeoutMs,
+    maxSizeBytes: maxSizeBytes ?? 0,
+    ...(now && { now }),
+    ...(generateId && { generateId }),
+    ...(watchdogIntervalMs !== undefined && { watchdogIntervalMs }),
+    ...(keepEvents !== undefined && { keepEvents }),
+  };
 }
 
 function invalid(message: string): ConfigurationError {

@@ -24,7 +24,7 @@ import {
   storeLimits,
 } from './field-checks.ts';
 import type { ClaimRequest, EnqueueRequest, RolloutQuery, WorkFilter } from './lightning-store.ts';
-import type { ClaimableFilter, ResolvedRolloutQuery } from './rows.ts';
+import type { ClaimFilter, ResolvedRolloutQuery } from './rows.ts';
 import { invalidField } from './store-errors.ts';
 
 const modes: readonly RolloutMode[] = ['train', 'val', 'test'];
@@ -106,7 +106,7 @@ export function resolveClaim(request: ClaimRequest): ResolvedClaim {
   };
 }
 
-export function resolveFilter(request: WorkFilter, nowMs: number): ClaimableFilter {
+export function resolveFilter(request: WorkFilter): ClaimFilter {
   checkObject('request', request);
   const queues = checkArray('request.queues', request.queues ?? ['default'], 1_000).map((queue, index) =>
     checkId(`request.queues[${index}]`, queue),
@@ -115,7 +115,6 @@ export function resolveFilter(request: WorkFilter, nowMs: number): ClaimableFilt
   const runId = checkOptionalId('request.runId', request.runId);
   const workerTags = checkTags('request.workerTags', request.workerTags);
   return {
-    nowMs,
     queues,
     modes: checkListOf('request.modes', request.modes ?? [], modes),
     workerTags,
@@ -129,10 +128,11 @@ function checkTags(field: string, tags: readonly string[] | undefined): readonly
 
 export function checkLease(lease: Lease): Lease {
   checkObject('lease', lease);
-  checkId('lease.rolloutId', lease.rolloutId);
-  checkId('lease.attemptId', lease.attemptId);
-  checkInteger('lease.fencingToken', lease.fencingToken, 1);
-  return lease;
+  return {
+    rolloutId: checkId('lease.rolloutId', lease.rolloutId),
+    attemptId: checkId('lease.attemptId', lease.attemptId),
+    fencingToken: checkInteger('lease.fencingToken', lease.fencingToken, 1),
+  };
 }
 
 export type ResolvedFailure = Failure & { readonly status: 'failed' | 'timeout' | 'cancelled' };

@@ -36,6 +36,9 @@ export interface ClaimableFilter {
 /** What a write needs to know of a span that is stored. */
 export type StoredSpan = Pick<Span, 'sequenceId' | 'isOpen'>;
 
+/** The same, before the moment of the claim is known. */
+export type ClaimFilter = Omit<ClaimableFilter, 'nowMs'>;
+
 export type NewStoreEvent = Omit<StoreEvent, 'cursor'>;
 /** A checked query: every default is filled in. */
 export type ResolvedRolloutQuery = RolloutQuery & Required<Pick<RolloutQuery, 'order' | 'limit'>>;

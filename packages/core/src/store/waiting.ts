@@ -1,8 +1,9 @@
 import { LightningError, TimeoutError } from '../errors.ts';
 import { isFinalRolloutStatus, type Rollout } from '../vocabulary/rollout.ts';
 import type { ChangeBell } from './change-bell.ts';
-import type { StoreEvent, WaitOptions } from './lightning-store.ts';
-import type { Awaitable, ClaimableFilter, RowReader } from './rows.ts';
+import type { StoreEvent } from './lightning-store.ts';
+import type { Awaitable, ClaimFilter, RowReader } from './rows.ts';
+import type { StoreCalls } from './store-calls.ts';
 import { notFound } from './store-errors.ts';
 
 const eventsPerRead = 1_000;
@@ -32,15 +33,16 @@ class Deadline {
 export async function waitForFinal(
   store: WaitingStore,
   rolloutIds: readonly string[],
-  options: WaitOptions,
+  timeoutMs: number | undefined,
+  signal: AbortSignal | undefined,
 ): Promise<readonly Rollout[]> {
-  const deadline = new Deadline(options.timeoutMs);
+  const deadline = new Deadline(timeoutMs);
   const watch = store.bell.watch();
   try {
     let { cursor, pending } = await readPending(store, rolloutIds);
     while (pending.size > 0) {
-      throwWhenOver(options.signal, deadline, rolloutIds.length, pending);
-      await watch.next(deadline.leftMs, options.signal);
+      throwWhenOver(signal, deadline, rolloutIds.length, pending);
+      await watch.next(deadline.leftMs, signal);
       const events = await readAllEvents(store, cursor);
       // Removed before they were read: look at the rollouts themselves.
       if (events === 'removed') ({ cursor, pending } = await readPending(store, rolloutIds));
@@ -124,20 +126,21 @@ function throwWhenOver(
 /** Resolves when a rollout of the filter is claimable, when the time is over, or when the signal aborts. */
 export async function waitForClaimable(
   store: WaitingStore,
-  filter: ClaimableFilter,
-  options: WaitOptions,
+  filter: ClaimFilter,
+  timeoutMs: number | undefined,
+  signal: AbortSignal | undefined,
 ): Promise<void> {
-  const deadline = new Deadline(options.timeoutMs);
+  const deadline = new Deadline(timeoutMs);
   const watch = store.bell.watch();
   try {
-    while (options.signal?.aborted !== true) {
+    while (!isAborted(signal)) {
       const nowMs = store.now();
       const availableMs = await store.read((rows) => rows.readNextAvailableMs({ ...filter, nowMs }));
       const waitMs = availableMs === undefined ? undefined : availableMs - nowMs;
       if (waitMs !== undefined && waitMs <= 0) return;
       const { leftMs } = deadline;
       if (leftMs === 0) return;
-      await watch.next(smallest(leftMs, waitMs), options.signal);
+      await watch.next(smallest(leftMs, waitMs), signal);
     }
   } finally {
     watch.end();
@@ -151,13 +154,13 @@ function smallest(left: number | undefined, right: number | undefined): number |
 
 /** Yields every event after the cursor, then each new one, until the signal aborts. */
 export async function* followEvents(
-  store: WaitingStore,
+  calls: Pick<StoreCalls, 'nextEvents'>,
   from: Promise<string>,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<StoreEvent, void, undefined> {
   let cursor = await from;
   while (!isAborted(signal)) {
-    for (const event of await nextEvents(store, cursor, signal)) {
+    for (const event of await calls.nextEvents(cursor, signal)) {
       cursor = event.cursor;
       yield event;
       if (isAborted(signal)) return;
@@ -166,7 +169,7 @@ export async function* followEvents(
 }
 
 /** The events after the cursor; when there are none, waits for a change first, and may return none again. */
-async function nextEvents(
+export async function nextEvents(
   store: WaitingStore,
   cursor: string,
   signal: AbortSignal | undefined,

@@ -1,0 +1,162 @@
+/** The caller's side of the store's thread: calls with replies, and one end for all when the thread dies. */
+import { Worker } from 'node:worker_threads';
+import { StoreError, storeClosed } from '@agent-lightning/core';
+import type { SqliteCalls, SqliteCallsOptions } from '../sqlite-calls.ts';
+import { lendFunctions } from './caller-functions.ts';
+import { reviveError, type CarriedError } from './carried-errors.ts';
+import { openingId, type FromThread, type ThreadStart, type ToThread } from './thread-protocol.ts';
+
+interface Pending {
+  readonly signal: AbortSignal | undefined;
+  readonly resolve: (reply: unknown) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+const isSource = import.meta.url.endsWith('.ts');
+const entry: URL = new URL(isSource ? './thread-entry.ts' : './thread-entry.js', import.meta.url);
+// No flags of the process: the thread needs none, and some of them (--input-type, --import) would break it or slow its start.
+const execArgv: string[] = isSource ? ['--conditions=@agent-lightning/source'] : [];
+
+/** Every call, and whether it waits: the last argument of a wait is a signal, which stays on this side. */
+const waits: Readonly<Record<Exclude<keyof SqliteCalls, 'close'>, boolean>> = {
+  enqueue: false,
+  getRollout: false,
+  queryRollouts: false,
+  cancel: false,
+  claim: false,
+  waitForWork: true,
+  heartbeat: false,
+  complete: false,
+  fail: false,
+  queryAttempts: false,
+  appendSpans: false,
+  querySpans: false,
+  addReward: false,
+  putResources: false,
+  getResources: false,
+  latestResources: false,
+  queryWorkers: false,
+  waitFor: true,
+  readLastCursor: false,
+  nextEvents: true,
+  runWatchdog: false,
+  takeWatchdogTurn: false,
+  statistics: false,
+  deleteRun: false,
+  checkIntegrity: false,
+};
+
+/** Opens the file in a thread of its own, where its disk waits hold up nobody. @throws as `openSqliteCalls`, and `store-unavailable` when the thread does not start */
+export async function openSqliteCallsInThread(options: SqliteCallsOptions): Promise<SqliteCalls> {
+  const thread = new StoreThread(options);
+  await thread.opened;
+  const calls = Object.entries(waits).map(([name, isWait]) => [
+    name,
+    (...args: readonly unknown[]) => thread.call(name as keyof typeof waits, args, isWait),
+  ]);
+  return { ...(Object.fromEntries(calls) as Omit<SqliteCalls, 'close'>), close: () => thread.close() };
+}
+
+class StoreThread {
+  readonly opened: Promise<void>;
+  readonly #worker: Worker;
+  readonly #path: string;
+  readonly #pending: Map<number, Pending> = new Map();
+  #nextId: number = openingId + 1;
+  /** Why there are no more calls. */
+  #end: StoreError | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(given: SqliteCallsOptions) {
+    const { now: _now, generateId: _generateId, ...options } = given;
+    const functions = lendFunctions(given);
+    this.#path = options.path;
+    this.#worker = new Worker(entry, {
+      name: 'store-sqlite',
+      execArgv,
+      workerData: { options, functions } satisfies ThreadStart,
+      transferList: functions === undefined ? [] : [functions.port],
+    });
+    this.#worker.on('message', (message: FromThread) => this.#receive(message));
+    this.#worker.on('messageerror', (cause) => this.#die(cause.message, cause));
+    this.#worker.on('error', (cause: Error) => this.#die(cause.message, cause));
+    this.#worker.on('exit', (code) => this.#die(`it exited with code ${code}`));
+    this.opened = this.#wait(openingId, undefined) as Promise<void>;
+  }
+
+  /** The arguments are cloned, and on their way, before this returns its promise. */
+  async call(name: keyof SqliteCalls, given: readonly unknown[], isWait: boolean): Promise<unknown> {
+    if (this.#end !== undefined) throw this.#end;
+    const id = this.#nextId++;
+    const args = isWait ? given.slice(0, -1) : given;
+    this.#post({ kind: 'call', id, name, args, isWait });
+    return this.#wait(id, isWait ? (given.at(-1) as AbortSignal | undefined) : undefined);
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    const isDead = this.#end !== undefined;
+    const closed = isDead ? undefined : this.call('close', [], false);
+    this.#end = storeClosed();
+    try {
+      await closed;
+    } finally {
+      await this.#worker.terminate();
+    }
+  }
+
+  async #wait(id: number, signal: AbortSignal | undefined): Promise<unknown> {
+    const abort = (): void => this.#post({ kind: 'abort', id });
+    if (signal?.aborted === true) abort();
+    else signal?.addEventListener('abort', abort, { once: true });
+    try {
+      return await new Promise((resolve, reject) => {
+        this.#pending.set(id, { signal, resolve, reject });
+        this.#hold();
+      });
+    } finally {
+      signal?.removeEventListener('abort', abort);
+      this.#pending.delete(id);
+      this.#hold();
+    }
+  }
+
+  #post(message: ToThread): void {
+    this.#worker.postMessage(message);
+  }
+
+  #receive(message: FromThread): void {
+    const pending = this.#pending.get(message.id);
+    if (message.kind === 'done') pending?.resolve(message.reply);
+    else pending?.reject(reviveError(withReason(message.error, pending.signal)));
+  }
+
+  /** Keeps the process alive exactly while someone waits for an answer. */
+  #hold(): void {
+    if (this.#pending.size > 0) this.#worker.ref();
+    else this.#worker.unref();
+  }
+
+  #die(why: string, cause?: unknown): void {
+    const isOpening = this.#pending.has(openingId);
+    const error = new StoreError(
+      isOpening
+        ? `the thread of the store ${this.#path} did not start: ${why}; where its file cannot be loaded, as from a bundle, open the store with thread: false`
+        : `the thread of the store ${this.#path} died: ${why}; what it acknowledged is kept, open the store again to go on`,
+      { code: 'store-unavailable', cause },
+    );
+    this.#end ??= error;
+    for (const pending of this.#pending.values()) pending.reject(error);
+    void this.#worker.terminate(); // after an unreadable message it still runs
+  }
+}
+
+/** A wait that was cancelled says why; the reason need not be data, and has not left this side. */
+function withReason(error: CarriedError, signal: AbortSignal | undefined): CarriedError {
+  if ('foreign' in error || error.code !== 'cancelled' || signal?.aborted !== true) return error;
+  return { ...error, cause: { foreign: signal.reason as unknown } };
+}
