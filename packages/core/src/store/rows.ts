@@ -33,11 +33,11 @@ export interface ClaimableFilter {
   readonly workerTags: readonly string[];
 }
 
-/** What a write needs to know of a span that is stored. */
-export type StoredSpan = Pick<Span, 'sequenceId' | 'isOpen'>;
-
 /** The same, before the moment of the claim is known. */
 export type ClaimFilter = Omit<ClaimableFilter, 'nowMs'>;
+
+/** What a write needs to know of a span that is stored. */
+export type StoredSpan = Pick<Span, 'sequenceId' | 'isOpen'>;
 
 export type NewStoreEvent = Omit<StoreEvent, 'cursor'>;
 /** A checked query: every default is filled in. */
