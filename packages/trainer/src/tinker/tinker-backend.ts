@@ -16,7 +16,7 @@ import { TinkerPolicy } from './tinker-policy.ts';
 
 export interface TinkerBackendParts {
   readonly name: string;
-  /** Called once, by the first call that needs the server. */
+  /** Called by the first call that needs the server; again by a later one when it failed, having left nothing behind. */
   readonly open: () => Promise<Connection>;
   readonly lora: LoraSpec;
   readonly serverAdam: Readonly<Partial<Record<AdamField, number>>>;
@@ -125,7 +125,10 @@ export class TinkerBackend implements TrainingBackend {
 
   async #connect(): Promise<Connection> {
     this.#requireOpen();
-    this.#connection ??= this.#parts.open();
+    this.#connection ??= this.#parts.open().catch((error: unknown) => {
+      this.#connection = undefined; // a later call tries again
+      throw error;
+    });
     return await this.#connection;
   }
 

@@ -76,6 +76,20 @@ describe.each(['worker', 'skyrl', 'tinker'] as const)('a %s server', (dialect) =
     expect(applied()).toEqual(['forward', 'forward']);
   });
 
+  it('is asked again by a later call when the first found it down; calls at the same time share one try', async () => {
+    setup = await openFake(dialect, join(root, 'model'));
+    const asked = 'get_server_capabilities';
+    failRoute(asked, { type: 'status', status: 401, body: { detail: 'not yet' } });
+    const both = [setup.backend.capabilities(), setup.backend.createPolicy({ name: 'writer', seed: 1 })];
+    for (const end of await Promise.allSettled(both))
+      expect(end).toMatchObject({ status: 'rejected', reason: { code: 'unauthorized' } });
+    expect(callsOf(asked)).toHaveLength(1);
+    policy = await setup.backend.createPolicy({ name: 'writer', seed: 1 });
+    await trainOnce();
+    expect(applied()).toEqual(step);
+    expect(callsOf(asked)).toHaveLength(2);
+  });
+
   it('may refuse the key', async () => {
     await open(dialect);
     failRoute('forward', { type: 'status', status: 401, body: { detail: 'who are you?' } });
