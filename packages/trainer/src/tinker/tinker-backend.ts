@@ -1,7 +1,7 @@
 /** A training backend on a Tinker-style server. */
 import {
   BackendError,
-  ConfigurationError,
+  checkPolicySpec,
   type BackendCapabilities,
   type PolicyRelease,
   type PolicySpec,
@@ -54,15 +54,9 @@ export class TinkerBackend implements TrainingBackend {
     };
   }
 
-  async createPolicy({ name, seed }: PolicySpec): Promise<TrainablePolicy> {
-    if (!Number.isSafeInteger(seed))
-      throw new ConfigurationError(`createPolicy(): seed is ${seed}; expected an integer.`, { code: 'option-invalid' });
-    if (name === '' || this.#policies.has(name)) {
-      throw new ConfigurationError(
-        `createPolicy(): name is '${name}'; expected a name that no other policy of this backend has.`,
-        { code: 'option-invalid' },
-      );
-    }
+  async createPolicy(spec: PolicySpec): Promise<TrainablePolicy> {
+    checkPolicySpec(spec, this.#policies);
+    const { name, seed } = spec;
     this.#requireOpen();
     const creating = this.#create(name, seed);
     this.#policies.set(name, creating);
