@@ -17,6 +17,12 @@ export function pick<T>(items: readonly T[], random: Random): T {
   return items[Math.floor(random() * items.length)] as T;
 }
 
+/** Draws items, every kind equally often, however many there are of it: the kind first, then one of its items. */
+export function pickerByKind<T extends { readonly kind: string }>(items: readonly T[]): (random: Random) => T {
+  const kinds = Object.values(Object.groupBy(items, ({ kind }) => kind)) as T[][];
+  return (random) => pick(pick(kinds, random), random);
+}
+
 /** A new array with the items in an order that `random` decides (Fisher–Yates). */
 export function shuffled<T>(items: readonly T[], random: Random): T[] {
   const result = [...items];

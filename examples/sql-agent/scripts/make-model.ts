@@ -5,28 +5,16 @@
  *
  * The same seed gives the same checkpoint on machines that round alike. It learns from training questions only.
  */
-import {
-  makeStartingModel,
-  pick,
-  plainChat,
-  readScriptOptions,
-  tinyShape,
-  type Random,
-} from '@agent-lightning/example-kit';
+import { makeStartingModel, pickerByKind, plainChat, readScriptOptions, tinyShape } from '@agent-lightning/example-kit';
 
 import { trainingQuestions } from '../questions.ts';
-import { createExample, type Example } from './corpus.ts';
+import { createExample } from './corpus.ts';
 
-const byKind = Object.values(Object.groupBy(trainingQuestions(0), ({ kind }) => kind));
-
-/** An example about a training question, every kind of question equally often. */
-function nextExample(random: Random): Example {
-  return createExample(pick(pick(byKind, random), random), random);
-}
+const nextQuestion = pickerByKind(trainingQuestions(0));
 
 await makeStartingModel({
   ...readScriptOptions(`${import.meta.dirname}/../model`),
   shape: { ...tinyShape, maxPositions: 192 },
   chat: plainChat,
-  nextDialogue: nextExample,
+  nextDialogue: (random) => createExample(nextQuestion(random), random),
 });

@@ -1,5 +1,5 @@
 /** What every training backend refuses at its door. */
-import type { AdamParameters, Loss, TrainingRow } from './backend.ts';
+import type { AdamParameters, Loss, PolicySpec, TrainingRow } from './backend.ts';
 import { BackendError, ConfigurationError } from './errors.ts';
 
 export interface RowLimits {
@@ -59,6 +59,21 @@ export function checkLoss(loss: Loss, losses: readonly Loss['name'][]): void {
     throw new BackendError(
       `The loss ${loss.name} clips ratios to ${clipLow} … ${clipHigh}; the bounds must be finite, ordered and not negative.`,
       { code: 'loss-unsupported' },
+    );
+  }
+}
+
+/**
+ * @param policies those that the backend has, by name
+ * @throws {ConfigurationError} `option-invalid` for a seed that is no integer, and a name that is empty or taken
+ */
+export function checkPolicySpec({ name, seed }: PolicySpec, policies: { has(name: string): boolean }): void {
+  if (!Number.isSafeInteger(seed))
+    throw new ConfigurationError(`createPolicy(): seed is ${seed}; expected an integer.`, { code: 'option-invalid' });
+  if (name === '' || policies.has(name)) {
+    throw new ConfigurationError(
+      `createPolicy(): name is '${name}'; expected a name that no other policy of this backend has.`,
+      { code: 'option-invalid' },
     );
   }
 }

@@ -100,8 +100,12 @@ export interface TrainingBackend {
 
 /**
  * A model that training changes. Calls take effect in the order in which they are made, and the next may be made before the one
- * before has answered: a trainer sends a pass and its optimizer step back to back. A pass that rejects leaves no gradient of its
- * own, and the calls after it take effect all the same.
+ * before has answered: a trainer sends a pass and its optimizer step back to back.
+ *
+ * No step is taken on a part of its gradient without a word. A pass that is refused (`rows-invalid`, `loss-unsupported`) changes nothing.
+ * One that fails later (`numerics`) drops its own gradient and all that was accumulated before it, and may drop that of passes made
+ * before its failure was known; the calls after it take effect all the same, so that a step right behind it finds no gradient. A backend
+ * that learns too late of a failure to hold back the step behind it refuses every further call until a state is loaded.
  */
 export interface TrainablePolicy {
   readonly name: string;
@@ -109,7 +113,7 @@ export interface TrainablePolicy {
   forward(rows: readonly TrainingRow[]): Promise<readonly Float32Array[]>;
   /** The same under the frozen base model; for KL to the reference. */
   forwardBase(rows: readonly TrainingRow[]): Promise<readonly Float32Array[]>;
-  /** Adds the loss's gradient to what earlier calls accumulated. @throws BackendError `rows-invalid` | `numerics` | `loss-unsupported` */
+  /** Adds the loss's gradient to what earlier calls accumulated; where it fails, there is none any more. @throws BackendError `rows-invalid` | `numerics` | `loss-unsupported` */
   forwardBackward(rows: readonly TrainingRow[], loss: Loss): Promise<ForwardBackwardResult>;
   /** One AdamW step on the accumulated gradient, which it clears. */
   optimStep(adam: AdamParameters): Promise<OptimStepResult>;

@@ -256,4 +256,4 @@ export type {
   TrainingBackend,
   TrainingRow,
 } from './backend.ts';
-export { adamDefaults, checkLoss, checkRows, resolveAdam, type RowLimits } from './backend-checks.ts';
+export { adamDefaults, checkLoss, checkPolicySpec, checkRows, resolveAdam, type RowLimits } from './backend-checks.ts';

@@ -15,6 +15,10 @@ afterEach(stopAll);
 const messages = [{ role: 'user' as const, content: 'hi' }];
 const request = { model: 'policy', messages };
 
+/** A limit that only silence exceeds: on a starved machine, the events before it take their time. */
+const silenceMs = 600;
+const limitFor = ({ type }: ScriptedFault): number => (type === 'stall' ? silenceMs : 60_000);
+
 async function start(
   respond: ModelServerOptions['respond'],
   options: Partial<GatewayOptions> = {},
@@ -121,7 +125,9 @@ describe('an upstream whose reply breaks', () => {
     ['silence', { type: 'stall', afterEvents: 0 }, 504, 'upstream-stalled'],
     ['silence in mid-body', { type: 'stall', afterEvents: 2 }, 504, 'upstream-stalled'],
   ])('gives the agent a distinct error for %s', async (_name, fault, status, code) => {
-    const { client, server, finish } = await start(() => ({ content: 'a b c d', fault }), { stallTimeoutMs: 60 });
+    const { client, server, finish } = await start(() => ({ content: 'a b c d', fault }), {
+      stallTimeoutMs: limitFor(fault),
+    });
     await expect(client.chat.completions.create(request)).rejects.toMatchObject({ status, code });
     expect(server.calls).toHaveLength(1);
     expect((await finish())[0]).toMatchObject({ status: { code: 'error' }, attributes: { [names.errorType]: code } });
@@ -134,7 +140,7 @@ describe('an upstream whose reply breaks', () => {
     ['endless', { type: 'endless' }, 'upstream-endless'],
   ])('ends a %s stream with an error event, and keeps what was there as incomplete', async (_name, fault, code) => {
     const { client, server, finish } = await start(() => ({ content: 'a b c d', fault }), {
-      stallTimeoutMs: fault.type === 'stall' ? 60 : 60_000,
+      stallTimeoutMs: limitFor(fault),
       maxReplyBytes: 20_000,
     });
     await expect(drain(client)).rejects.toMatchObject({ code });
@@ -147,7 +153,7 @@ describe('an upstream whose reply breaks', () => {
 
   it('takes a deadline for what it is, however lively the stream', async () => {
     const { client, finish } = await start(() => ({ content: 'a b', fault: { type: 'endless' } }), {
-      callTimeoutMs: 80,
+      callTimeoutMs: silenceMs,
     });
     await expect(drain(client)).rejects.toMatchObject({ code: 'call-timeout' });
     expect((await finish())[0]?.attributes).toMatchObject({
@@ -202,7 +208,15 @@ describe('an agent that goes away', () => {
   it('leaves one trainable call when a client retries: the one that it got', async () => {
     const { server, endpoint, finish } = await start(undefined);
     server.respondWith([{ fault: { type: 'stall', afterEvents: 0 } }, 'second']);
-    const retrying = new OpenAI({ baseURL: endpoint.baseUrl, apiKey: endpoint.apiKey, maxRetries: 1, timeout: 100 });
+    /** Gives up its first request once it has reached the upstream, as one whose timeout is over does. */
+    const impatient: typeof fetch = async (url, init) => {
+      if (server.calls.length > 0) return await fetch(url, init);
+      const controller = new AbortController();
+      void until(() => server.calls.length === 1).then(() => controller.abort());
+      return await fetch(url, { ...init, signal: controller.signal });
+    };
+    const { baseUrl: baseURL, apiKey } = endpoint;
+    const retrying = new OpenAI({ baseURL, apiKey, maxRetries: 1, fetch: impatient });
     expect((await retrying.chat.completions.create(request)).choices[0]?.message.content).toBe('second');
     const spans = await finish();
     expect(spans.map((span) => names.untrainable in span.attributes)).toEqual([true, false]);

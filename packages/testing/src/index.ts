@@ -28,6 +28,7 @@ export type { AdapterEvent } from './vllm/adapters.ts';
 // contract suite of training backends
 export { describeBackend } from './backend/describe-backend.ts';
 export type { BackendFixture, BackendSuiteOptions, OpenBackend } from './backend/backend-fixture.ts';
+export { tinyModel } from './backend/tiny-model.ts';
 export { collectGeneration, type CollectedChoice, type CollectedGeneration } from './backend/collect-generation.ts';
 
 // a fake Tinker-style training server

@@ -114,7 +114,7 @@ export class Trainer<Task = JsonValue> {
       try {
         return await trainAndReport(context);
       } finally {
-        await cancelAhead(context);
+        await cancelRest(context);
       }
     } finally {
       await session.close();
@@ -159,14 +159,17 @@ async function trainAndReport<Task>(context: RunContext<Task>): Promise<Training
   };
 }
 
-/** Ends what was sampled for steps that did not come, so that nobody works on it for nothing. */
-async function cancelAhead<Task>({ options, session, collector, progress }: RunContext<Task>): Promise<void> {
-  if (options.maxStaleness === 0) return;
+/**
+ * Leaves nothing of a run in its store's queue once the run ends, whichever way it does: a store may be shared, and a worker
+ * elsewhere would run what nobody trains on, against a gateway that may be gone. A resumed run plans its rollouts anew: it takes
+ * those that came to their end as they are, and queues those that were cancelled again under other ids.
+ */
+async function cancelRest<Task>({ session, collector, progress }: RunContext<Task>): Promise<void> {
   await session.stop();
   try {
     await collector.cancelUnfinished('its run ended');
   } catch (error) {
-    progress.logger.warn(`what was sampled ahead could not be cancelled: ${String(error)}`);
+    progress.logger.warn(`rollouts that nobody waits for any more could not be cancelled: ${String(error)}`);
   }
 }
 

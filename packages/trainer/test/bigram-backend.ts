@@ -53,6 +53,7 @@ export class BigramBackend implements TrainingBackend {
   readonly name: string = 'bigram';
   readonly passes: RecordedPass[] = [];
   readonly adamSteps: AdamParameters[] = [];
+  readonly specs: PolicySpec[] = [];
   readonly published: number[] = [];
   readonly options: BigramBackendOptions;
   basePasses = 0;
@@ -75,6 +76,7 @@ export class BigramBackend implements TrainingBackend {
   }
 
   async createPolicy(spec: PolicySpec): Promise<TrainablePolicy> {
+    this.specs.push(spec);
     this.policy = new BigramPolicy(this, spec.name);
     this.policies.set(spec.name, this.policy);
     return this.policy;

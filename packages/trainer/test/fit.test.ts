@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { MemoryStore, type Loss } from '@agent-lightning/core';
+import { MemoryStore, type BatchRow, type Loss } from '@agent-lightning/core';
 import { describe, expect, it } from 'vitest';
 import { BigramBackend } from './bigram-backend.ts';
-import { letterTasks } from './letter-task.ts';
+import { askLetter, letterTasks } from './letter-task.ts';
 import { createTestTrainer, readMetrics } from './run-folder.ts';
 
 const learns = { learningRate: 40, estimator: 'dr_grpo', groupSize: 16 } as const;
@@ -35,6 +35,25 @@ describe('Trainer.fit', () => {
     expect(result.validationAfter! - result.validationBefore!).toBeLessThan(0.2);
     const [first] = await readMetrics(runDirectory);
     expect(first!.reward.mean).toBe(result.curve[1]!.reward);
+  });
+
+  it('shuffles rewards anew in each step', async () => {
+    const { trainer, backend } = await createTestTrainer({
+      control: 'shuffled',
+      rollout: async (task, context) => {
+        await askLetter(task, context);
+        return Number(context.rollout.metadata['sample']) < 4 ? 1 : 0; // the same in every step
+      },
+    });
+    await trainer.fit({ train: letterTasks, steps: 3 });
+    const praised = backend.passes.map(({ rows }) =>
+      rows
+        .filter(({ advantages }) => Math.max(...advantages) > 0)
+        .map((row) => (row as BatchRow).rolloutId.replace(/^.*\.(g\d+\.k\d+)$/, '$1'))
+        .sort()
+        .join(' '),
+    );
+    expect(new Set(praised).size).toBe(3);
   });
 
   it('writes a line for each step', async () => {

@@ -72,6 +72,18 @@ describe('several policies', () => {
     }
   });
 
+  it('draw from seeds of their own, which the run’s seed decides', async () => {
+    const seedsOf = async (seed: number): Promise<readonly number[]> => {
+      const { trainer, backend } = await createTestTrainer({ policies, rollout: writeAndPlan, seed });
+      await trainer.fit({ train: tasks, steps: 1 });
+      return backend.specs.map((spec) => spec.seed);
+    };
+    const seeds = await seedsOf(3);
+    expect(new Set(seeds).size).toBe(2);
+    expect(await seedsOf(3)).toEqual(seeds);
+    expect(await seedsOf(5)).not.toEqual(seeds);
+  });
+
   it('see the whole episode’s reward, also a policy that made no call of its own in a rollout', async () => {
     const { trainer, runDirectory } = await createTestTrainer({
       policies,

@@ -1,6 +1,6 @@
 import { readdir, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import { MemoryStore } from '@agent-lightning/core';
+import { MemoryStore, StoreError, type Rollout } from '@agent-lightning/core';
 import { openSqliteStore } from '@agent-lightning/store-sqlite';
 import { describe, expect, it } from 'vitest';
 import type { StepMetrics, TrainingResult } from '../src/index.ts';
@@ -82,7 +82,7 @@ describe('an interrupted run', () => {
     expect(new Set([...finished, ...ran.map((id) => id.slice(0, -3))]).size).toBe(64);
   });
 
-  it('ends what it left before it loads its weights, which may take longer than an attempt', async () => {
+  it('leaves nothing for others to run in a store that it shares, and queues it again when it is resumed', async () => {
     const store = new MemoryStore();
     const abort = new AbortController();
     const { trainer, runDirectory } = await createTestTrainer({
@@ -90,12 +90,52 @@ describe('an interrupted run', () => {
       signal: abort.signal,
       runners: 1,
       rollout: async (task, context) => {
-        if (!context.rollout.rolloutId.endsWith('.s2.g1.k0')) return await answerLetter(task, context);
-        abort.abort();
-        return await new Promise<number>(() => undefined); // until the runner stops: the others stay in the queue
+        if (context.rollout.rolloutId.endsWith('.s2.g1.k0')) abort.abort();
+        return await answerLetter(task, context);
       },
     });
     await trainer.fit({ train: letterTasks, steps: 2 });
+    const finished = (await store.queryRollouts({ statuses: ['succeeded'] })).items.length;
+    expect(finished).toBeLessThan(64);
+    expect(await store.claim({ workerId: 'elsewhere' })).toEqual([]);
+    const ran: string[] = [];
+    const again = await createTestTrainer({
+      store,
+      runDirectory,
+      rollout: async (task, context) => {
+        ran.push(context.rollout.rolloutId);
+        return await answerLetter(task, context);
+      },
+    });
+    expect((await again.trainer.fit({ train: letterTasks, steps: 2, resume: true })).steps).toBe(2);
+    expect(ran).toHaveLength(64 - finished);
+    expect((await readMetrics(runDirectory)).map(({ rollouts }) => rollouts)).toEqual([32, 32]);
+    await store.close();
+  });
+
+  it('ends what it left before it loads its weights, which may take longer than an attempt', async () => {
+    /** Out of reach when the first run ends, so that its rollouts stay, as those of a killed process do. */
+    class LeavingStore extends MemoryStore {
+      isAway = true;
+      override async cancel(rolloutId: string, reason?: string): Promise<Rollout> {
+        if (this.isAway) throw new StoreError('out of reach', { code: 'store-unavailable', retryable: true });
+        return await super.cancel(rolloutId, reason);
+      }
+    }
+    const store = new LeavingStore();
+    const abort = new AbortController();
+    const { trainer, runDirectory, logger } = await createTestTrainer({
+      store,
+      signal: abort.signal,
+      runners: 1,
+      rollout: async (task, context) => {
+        if (context.rollout.rolloutId.endsWith('.s2.g1.k0')) abort.abort();
+        return await answerLetter(task, context);
+      },
+    });
+    await trainer.fit({ train: letterTasks, steps: 2 });
+    expect(logger.lines.at(-1)).toContain('could not be cancelled: StoreError: out of reach');
+    store.isAway = false;
     const left = async (): Promise<number> =>
       (await store.queryRollouts({ statuses: ['queuing', 'preparing', 'running', 'requeuing'] })).items.length;
     expect(await left()).toBeGreaterThan(0);

@@ -19,7 +19,8 @@
  *   6. The ratio to the sampling policy, clipped, replaces log π, as the estimators' own papers have it (see `Loss`).
  *   7. Several policies in one rollout share its returns and their statistics, and are weighed each on its own.
  *
- * Symbols: ρ a rollout; R how many rollouts; r_T a rollout's own reward and G its return (the paper writes R); K its calls,
+ * Symbols: ρ a rollout; R how many rollouts; r_T a rollout's own reward, with those of
+ * calls that are not trained on, and G its return (the paper writes R); K its calls,
  * k one of them; r_k that call's own reward, G_k its return (what credit assignment gave it), A_k its advantage; P and T the tokens of a prompt and a response; t a token; lp its
  * log-probability now, q the one at sampling time; N(ρ) the trained tokens of a rollout; γ the discount.
  */

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { arbitraryEpisodes, episodeOf } from '../../test/__fixtures__/episodes.ts';
+import { arbitraryEpisodes, arbitraryReward, episodeOf } from '../../test/__fixtures__/episodes.ts';
 import type { Episode } from '../transitions/transition.ts';
 import { assignCredit, hasReturn, type Credit } from './credit-assignment.ts';
 
@@ -8,21 +8,22 @@ const call = { prompt: [1], response: [2] };
 /** Three calls, of which the second earned 0.5 by itself; the rollout earned 1. */
 const episode = episodeOf('a', 'g', 1, [call, { ...call, reward: 0.5 }, call]);
 
-const arbitraryEpisode = arbitraryEpisodes.map((episodes) => ({
+const arbitraryEpisode = fc.tuple(arbitraryEpisodes, arbitraryReward).map(([episodes, untrainedReward]) => ({
   ...episodes[0]!,
   reward: episodes[0]!.reward ?? 0.25,
+  untrainedReward,
 }));
 const arbitraryGamma = fc.integer({ min: 0, max: 100 }).map((percent) => percent / 100);
 
-function returnOf({ reward, transitions }: Episode): number {
-  return (reward ?? 0) + transitions.reduce((sum, transition) => sum + (transition.reward ?? 0), 0);
+function returnOf({ reward, untrainedReward, transitions }: Episode): number {
+  return (reward ?? 0) + untrainedReward! + transitions.reduce((sum, transition) => sum + (transition.reward ?? 0), 0);
 }
 
 /** A second implementation, from the definitions, with sums written out. */
 function naiveCredit(rewarded: Episode, credit: Exclude<Credit, (...parameters: never[]) => unknown>): number[] {
   const own = rewarded.transitions.map((transition) => transition.reward ?? 0);
   const last = own.length - 1;
-  const terminal = rewarded.reward!;
+  const terminal = rewarded.reward! + rewarded.untrainedReward!;
   return own.map((_, k) => {
     if (credit === 'identical') return returnOf(rewarded);
     if (credit === 'perStep') return own[k]! + (k === last ? terminal : 0);
@@ -48,6 +49,14 @@ describe('assignCredit', () => {
 
   it('sums discounted rewards to go', () => {
     expect([...assignCredit(episode, { perStep: 0.5 })]).toEqual([0.5, 1, 1]);
+  });
+
+  it('counts what calls earned that are not trained on as the rollout’s own', () => {
+    const judged = { ...episode, untrainedReward: -0.25 };
+    expect([...assignCredit(judged, 'identical')]).toEqual([1.25, 1.25, 1.25]);
+    expect([...assignCredit(judged, { discounted: 0.5 })]).toEqual([0.3125, 0.625, 1.25]);
+    expect([...assignCredit(judged, 'perStep')]).toEqual([0, 0.5, 0.75]);
+    expect([...assignCredit(judged, { perStep: 1 })]).toEqual([1.25, 1.25, 0.75]);
   });
 
   it('adds intermediate rewards to the calls’ own', () => {

@@ -3,7 +3,8 @@ import type { Episode } from '../transitions/transition.ts';
 
 /**
  * How an episode's return reaches its calls. With K calls, r_k the own reward of call k (rewards scoped to it plus
- * intermediate rewards, 0 when none), r_T the rollout's reward and G = r_T + Σ r_k the episode's return:
+ * intermediate rewards, 0 when none), r_T the rollout's reward with those of calls that are not trained on, and G = r_T + Σ r_k
+ * the episode's return:
  *
  * - `'identical'`: G_k = G. Mean over calls = G. @source arXiv:2508.03680, "LightningRL"
  * - `{ discounted: γ }`: G_k = γ^(K−1−k)·G. G_(K−1) = G and G_k = γ·G_(k+1).
@@ -54,7 +55,7 @@ export function assignCredit(episode: Episode, credit: Credit, intermediate?: Ar
   checkCredit(credit);
   const own = ownRewards(episode, intermediate);
   if (typeof credit === 'function') return checkReturns(episode, Float64Array.from(credit(episode, own)));
-  const terminal = episode.reward ?? 0;
+  const terminal = (episode.reward ?? 0) + (episode.untrainedReward ?? 0);
   if (credit === 'identical') return discounted(own, terminal, 1);
   if (credit === 'perStep') return rewardToGo(own, terminal, 0);
   return checkReturns(
@@ -72,6 +73,7 @@ function ownRewards(episode: Episode, intermediate: ArrayLike<number> | undefine
     );
   }
   if (episode.reward !== undefined) checkFinite(episode, episode.reward, 'reward');
+  checkFinite(episode, episode.untrainedReward ?? 0, 'reward of calls that are not trained on');
   return Float64Array.from(calls, (call, index) => {
     const own = (call.reward ?? 0) + (intermediate?.[index] ?? 0);
     return checkFinite(episode, own, `reward of call ${index}`);

@@ -125,6 +125,17 @@ describe('objectiveAndDerivative', () => {
     expect(clippedTokens).toBe(1);
   });
 
+  it('truncates importance sampling above only: a ratio near 0 keeps its weight', () => {
+    const { loss, derivative, clippedTokens } = objectiveAndDerivative(
+      rowOf([1], [-1], [8], [-1 - 3 * log2]),
+      [0, -1 - 3 * log2], // ratio 1/8
+      { loss: { name: 'truncated_importance_sampling', clipHigh: 2 } },
+    );
+    expect(loss).toBeCloseTo(-(1 / 8) * (-1 - 3 * log2) * 8, 6);
+    expect(derivative[1]).toBeCloseTo(-1, 6);
+    expect(clippedTokens).toBe(0);
+  });
+
   it('computes icepop as by hand: outside its bounds a token is left out', () => {
     const { loss, derivative, clippedTokens } = objectiveAndDerivative(row, logprobs, {
       loss: { name: 'icepop', clipLow: 0.4, clipHigh: 3 },

@@ -11,6 +11,8 @@ export interface AttributedRewards {
   readonly rollout: Reward | undefined;
   /** Primary dimensions by call: one target's later reward replaces its earlier one on the same call, different targets add up. */
   readonly calls: ReadonlyMap<ModelCall, number>;
+  /** The same, of all calls that may not be rewarded, summed. */
+  readonly untrained: number;
   readonly problems: readonly TraceProblem[];
 }
 
@@ -21,7 +23,8 @@ export interface AttributedRewards {
  * - `agent`: the agent's last call before the reward; its first call when none came before.
  * - `span`: the call with that span id; else the last call inside that span; else the call that the span hangs below or followed.
  *
- * A reward goes to one call, never to several, so that the sum of all rewards is the episode's return.
+ * A reward goes to one call, never to several, so that the sum of all rewards is the episode's return. One of a call that is not
+ * trained on is the rollout's: it is not moved to another call, and not lost.
  * @param calls the calls that may be rewarded
  */
 export function attributeRewards(
@@ -40,11 +43,13 @@ export function attributeRewards(
       continue;
     }
     const call =
-      reward.scope === 'agent' ? callOfAgent(reward.target!, span, calls) : callOfSpan(reward.target!, trace);
-    if (call === undefined || !calls.includes(call)) {
+      reward.scope === 'agent'
+        ? (callOfAgent(reward.target!, span, calls) ?? callOfAgent(reward.target!, span, trace.calls))
+        : callOfSpan(reward.target!, trace);
+    if (call === undefined) {
       problems.push({
         spanId: span.spanId,
-        reason: `a reward for ${reward.scope} "${reward.target}", which made no trainable call`,
+        reason: `a reward for ${reward.scope} "${reward.target}", which made no call`,
       });
       continue;
     }
@@ -55,7 +60,12 @@ export function attributeRewards(
     call,
     [...rewards.values()].reduce((sum, value) => sum + value, 0),
   ]);
-  return { rollout, calls: new Map(sums), problems };
+  return {
+    rollout,
+    calls: new Map(sums.filter(([call]) => calls.includes(call))),
+    untrained: sums.reduce((total, [call, sum]) => (calls.includes(call) ? total : total + sum), 0),
+    problems,
+  };
 }
 
 /** A malformed reward must cost no more than itself. */

@@ -48,6 +48,7 @@ describe('toEpisode', () => {
       rollout: rolloutOf('rollout'),
       transitions: [],
       untrainable: [],
+      untrainedReward: 0,
       reward: undefined,
       rewards: {},
       problems: [],
@@ -364,6 +365,19 @@ describe('toEpisode with rewards', () => {
     trace.reward('reward', 1, scopeOf('span', 'bad'));
     const episode = episodeOf(trace);
     expect(episode.transitions[0]!.reward).toBeUndefined();
-    expect(episode.problems).toHaveLength(1);
+    expect(episode).toMatchObject({ untrainedReward: 1, problems: [] });
+  });
+
+  it('keeps for the rollout what agents earned that do not train; a later reward replaces an earlier one there too', () => {
+    const trace = new TraceBuilder();
+    trace.call('written', names('write'));
+    trace.call('checked', names('check'));
+    trace.reward('early', 4, scopeOf('agent', 'check'));
+    trace.reward('late', 0.5, scopeOf('agent', 'check'));
+    trace.reward('direct', -0.25, scopeOf('span', 'checked'));
+    trace.reward('own', 1, scopeOf('agent', 'write'));
+    const episode = episodeOf(trace, { agentMatch: /write/ });
+    expect(episode.transitions.map(({ reward }) => reward)).toEqual([1]);
+    expect(episode).toMatchObject({ untrainedReward: 0.25, problems: [] });
   });
 });

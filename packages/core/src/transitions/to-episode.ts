@@ -38,6 +38,7 @@ export function toEpisode(rollout: Rollout, spans: readonly Span[], options: ToE
     ),
     untrainable: selected.flatMap((call) => untrainableCall(call, reasons.get(call))),
     reward: rewards.rollout?.dimensions[0]?.value,
+    untrainedReward: rewards.untrained,
     rewards: Object.fromEntries((rewards.rollout?.dimensions ?? []).map(({ name, value }) => [name, value])),
     problems: rewards.problems,
   };

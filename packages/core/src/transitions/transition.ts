@@ -54,8 +54,13 @@ export interface Episode {
   readonly untrainable: readonly UntrainableCall[];
   /** The primary dimension of the rollout's own reward; undefined when none arrived: then the rollout is left out, never counted as 0. */
   readonly reward: number | undefined;
+  /**
+   * The rewards of calls that are not among the transitions, summed: of other agents, or not fit to be trained on. They belong to the
+   * rollout's return as its own reward does, and never to another call. @default 0
+   */
+  readonly untrainedReward?: number;
   /** Every named dimension of the rollout's own reward, the primary one included. */
   readonly rewards: Readonly<Record<string, number>>;
-  /** Malformed rewards, and rewards whose target made no trainable call. */
+  /** Malformed rewards, and rewards whose target made no call. */
   readonly problems?: readonly TraceProblem[];
 }

@@ -1,7 +1,7 @@
 /** Training in this process, on the CPU: tiny Llama models on worker threads, no native code. */
 import {
   BackendError,
-  ConfigurationError,
+  checkPolicySpec,
   type BackendCapabilities,
   type PolicyRelease,
   type PolicySpec,
@@ -66,15 +66,9 @@ class EmbeddedTraining implements EmbeddedBackend {
     };
   }
 
-  async createPolicy({ name, seed }: PolicySpec): Promise<TrainablePolicy> {
-    if (!Number.isSafeInteger(seed))
-      throw new ConfigurationError(`createPolicy(): seed is ${seed}; expected an integer.`, { code: 'option-invalid' });
-    if (name === '' || this.#policies.has(name)) {
-      throw new ConfigurationError(
-        `createPolicy(): name is '${name}'; expected a name that no other policy of this backend has.`,
-        { code: 'option-invalid' },
-      );
-    }
+  async createPolicy(spec: PolicySpec): Promise<TrainablePolicy> {
+    checkPolicySpec(spec, this.#policies);
+    const { name, seed } = spec;
     this.#requireOpen();
     this.#policies.add(name);
     const engine = this.#firstTaken ? this.#startEngine() : this.#firstEngine();

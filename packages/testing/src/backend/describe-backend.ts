@@ -46,6 +46,15 @@ function describeLifecycle({ open }: SuiteContext): void {
     });
   });
 
+  it.each([
+    { name: '', seed: 1 },
+    { name: 'writer', seed: 0.5 },
+    { name: 'writer', seed: Number.NaN },
+  ])('refuses the policy %o, and takes its name afterwards', async (spec) => {
+    await expect(fixture.backend.createPolicy(spec)).rejects.toMatchObject({ code: 'option-invalid' });
+    expect((await fixture.backend.createPolicy({ name: 'writer', seed: 1 })).name).toBe('writer');
+  });
+
   it('closes twice, and refuses work afterwards', async () => {
     const policy = await fixture.backend.createPolicy({ name: 'policy', seed: 1 });
     await fixture.backend.close();

@@ -147,12 +147,40 @@ export function describeTraining({ open, tolerance }: SuiteContext): void {
     });
 
     it('names a loss that is not finite, and keeps neither it nor its gradient', async () => {
-      const exploding = rows.map((row) => ({ ...row, logprobs: row.logprobs.map((value) => value * 1e5) }));
       const before = await policy.forward(rows);
-      await expect(policy.forwardBackward(exploding, { name: 'importance_sampling' })).rejects.toMatchObject({
-        code: 'numerics',
-      });
+      await expectNumerics(policy, rows);
       await expectNoGradient(policy);
+      expect(await policy.forward(rows)).toEqual(before);
+    });
+
+    it('drops with such a pass what earlier ones accumulated, and no pass that comes after', async () => {
+      await policy.forwardBackward(makeRows(vocabularySize, 2, 3), crossEntropy);
+      await expectNumerics(policy, rows);
+      for (const one of [policy, twin]) await one.forwardBackward(rows, crossEntropy);
+      const adam = choosable({ learningRate: 0.1, epsilon: 1 }, await backend.capabilities());
+      const [step, referenceStep] = await Promise.all([policy, twin].map((one) => one.optimStep(adam)));
+      expectSameNorm(step, referenceStep, 5);
+      expect(largestGap(await policy.forward(rows), await twin.forward(rows))).toBeLessThan(tolerance);
+    });
+
+    it('takes no step on the part that is left when one of several passes fails, also when the step is already asked for', async () => {
+      const before = await policy.forward(rows);
+      const [, , step] = await Promise.all([
+        policy.forwardBackward(rows, crossEntropy),
+        expectNumerics(policy, rows),
+        policy.optimStep({ learningRate: 0.1 }),
+      ]);
+      expect(step.gradientNorm ?? 0).toBe(0);
+      expect(await policy.forward(rows)).toEqual(before);
+    });
+
+    it('takes no step on what a failed pass left, or refuses to go on until a state is loaded', async () => {
+      const before = await policy.forward(rows);
+      await Promise.allSettled([expectNumerics(policy, rows), policy.optimStep({ learningRate: 0.1 })]);
+      const after = await policy.forward(rows).catch((error: unknown) => error);
+      if (!LightningError.isInstance(after)) return expect(after).toEqual(before);
+      expect(after.code).toBe('session-lost');
+      await pair.reset();
       expect(await policy.forward(rows)).toEqual(before);
     });
   });
@@ -284,6 +312,13 @@ export function describeTraining({ open, tolerance }: SuiteContext): void {
     expect(largestGap(await policy.forward(rows), before)).toBeGreaterThan(10 * tolerance);
     expect(largestGap(await twin.forward(rows), before)).toBeLessThan(tolerance);
   });
+}
+
+/** A pass whose loss is beyond all numbers. */
+async function expectNumerics(policy: TrainablePolicy, rows: readonly TrainingRow[]): Promise<void> {
+  const exploding = rows.map((row) => ({ ...row, logprobs: row.logprobs.map((value) => value * 1e5) }));
+  const failing = policy.forwardBackward(exploding, { name: 'importance_sampling' });
+  await expect(failing).rejects.toMatchObject({ code: 'numerics' });
 }
 
 /** Both norms to some digits, where the backend reports them. */

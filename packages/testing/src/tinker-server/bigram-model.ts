@@ -23,7 +23,7 @@ export interface BigramSample {
 export class BigramModel {
   readonly vocabularySize: number;
   #state: BigramState;
-  #gradient: Float64Array;
+  readonly #gradient: Float64Array;
   /** By the token before; of the state as it is. */
   readonly #distributions = new Map<number, Float64Array>();
 
@@ -57,12 +57,11 @@ export class BigramModel {
     return sum;
   }
 
-  /** Adds the gradient of rows to what was accumulated; their loss. With `undoes`, a loss that is not finite adds nothing. */
-  backwardAll(rows: readonly TrainingRow[], loss: Loss, undoes: boolean): number {
-    const before = undoes ? this.#gradient.slice() : undefined;
+  /** Adds the gradient of rows to what was accumulated; their loss. With `drops`, a loss that is not finite leaves none. */
+  backwardAll(rows: readonly TrainingRow[], loss: Loss, drops: boolean): number {
     let sum = 0;
     for (const row of rows) sum += this.#backward(row, loss);
-    if (before !== undefined && !Number.isFinite(sum)) this.#gradient = before;
+    if (drops && !Number.isFinite(sum)) this.dropGradient();
     return sum;
   }
 

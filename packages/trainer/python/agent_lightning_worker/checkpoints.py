@@ -9,6 +9,7 @@ from typing import Any
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
 from agent_lightning_worker.errors import WorkerError
@@ -84,10 +85,23 @@ def save_adapter(weights: Weights, spec: LoraSpec, base_directory: Path, directo
         lora_alpha=int(spec.alpha) if spec.alpha == int(spec.alpha) else spec.alpha,
         lora_dropout=0.0,
         bias="none",
-        target_modules=sorted({name.rsplit(".", 1)[-1] for name in modules}),
+        target_modules=_name_targets(modules, weights.network.module),
         fan_in_fan_out=any(isinstance(weights.network.module.get_submodule(name), Conv1D) for name in modules),
         inference_mode=True,
     ).save_pretrained(directory)
+
+
+def _name_targets(adapted: list[str], module: PreTrainedModel) -> list[str]:
+    """Of each adapted layer the shortest end of its name that no other layer shares: GPT-2 has a c_proj in attention and MLP."""
+    others = {name for name, _ in module.named_modules()} - set(adapted)
+    taken = {end for name in others for end in _ends(name)}
+    return sorted({next(end for end in _ends(name) if end not in taken) for name in adapted})
+
+
+def _ends(name: str) -> list[str]:
+    """Of `a.b.c`: `c`, `b.c`, `a.b.c`."""
+    parts = name.split(".")
+    return [".".join(parts[start:]) for start in reversed(range(len(parts)))]
 
 
 def save_for_sampler(weights: Weights, spec: LoraSpec, base_directory: Path, directory: Path) -> None:

@@ -68,10 +68,10 @@ class Policy:
     def forward_backward(self, data: Sequence[Datum], loss_name: str, clip: ClipBounds) -> PassResult:
         """Adds the loss's gradient to what earlier calls accumulated.
 
-        @raises WorkerError code "numerics" when the loss or a log-probability is not finite; the accumulated gradient is then as it was
+        A call that fails leaves none, theirs included, so that no step is taken on a part of what was meant for it.
+
+        @raises WorkerError code "numerics" when the loss or a log-probability is not finite
         """
-        before = {name: parameter.grad for name, parameter in self.parameters.items()}
-        self.optimizer.clear_gradients()
         losses: list[float] = []
 
         def backward(batch: Batch, logprobs: Tensor) -> None:
@@ -84,16 +84,11 @@ class Policy:
                 outputs = run_batches(self._weights, data, self._token_budget, backward)
             total = sum(losses)
             if not math.isfinite(total):
-                raise numerics(f"{loss_name}: the loss is {total}; its gradient is dropped")
-            result = collect(data, outputs, total)
+                raise numerics(f"{loss_name}: the loss is {total}; the gradient is dropped")
+            return collect(data, outputs, total)
         except BaseException:
-            for name, parameter in self.parameters.items():
-                parameter.grad = before[name]
+            self.optimizer.clear_gradients()
             raise
-        for name, parameter in self.parameters.items():
-            if (earlier := before[name]) is not None:
-                parameter.grad = earlier if parameter.grad is None else earlier.add_(parameter.grad)
-        return result
 
     def optim_step(self, adam: AdamParams) -> float:
         return self.optimizer.step(adam)

@@ -94,6 +94,17 @@ def test_transposed_layers_survive_peft_and_export(tmp_path):
             assert np.abs(got - plain_logprobs(module, datum).detach().numpy())[datum.wanted].max() < 1e-4
 
 
+@pytest.mark.parametrize("change", [{"train_mlp": False}, {"train_attn": False}, {}])
+def test_an_adapter_names_the_layers_that_it_adapts_and_no_others(change, tmp_path):
+    made = policy(seeded(gpt2), **change)
+    checkpoints.save_adapter(made.snapshot(), made.spec, tmp_path, tmp_path)
+    loaded = PeftModel.from_pretrained(seeded(gpt2), tmp_path)
+    adapted = {
+        name.removeprefix("base_model.model.") for name, part in loaded.named_modules() if hasattr(part, "lora_A")
+    }
+    assert adapted == set(made.snapshot().adapter.modules())
+
+
 def test_experts_are_refused_rather_than_left_out():
     network = wrap(seeded(lambda: t.Qwen3MoeForCausalLM(t.Qwen3MoeConfig(**SHAPE, **EXPERTS))), False)
     with pytest.raises(WorkerError) as refused:

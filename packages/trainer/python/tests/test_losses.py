@@ -117,10 +117,9 @@ def test_losses_by_hand():
     assert LOSSES["cross_entropy"].compute(lp, {"weights": a}, CLIP).item() == pytest.approx(-math.log(2))
 
 
-def test_a_log_probability_that_is_not_finite_fails_before_its_gradient_counts():
+def test_a_log_probability_that_is_not_finite_leaves_no_gradient():
     made, (datum,) = policy(tiny.llama()), rows([8])
     made.forward_backward(rows([9], seed=1), "importance_sampling", CLIP)
-    before = {name: parameter.grad.clone() for name, parameter in made.parameters.items()}
     impossible = int(datum.targets[-1])
 
     def forbid(_module, _inputs, logits: Tensor) -> Tensor:
@@ -135,4 +134,4 @@ def test_a_log_probability_that_is_not_finite_fails_before_its_gradient_counts()
         made.forward_backward([silent], "importance_sampling", CLIP)
     handle.remove()
     assert failure.value.code == "numerics"
-    assert all(torch.equal(parameter.grad, before[name]) for name, parameter in made.parameters.items())
+    assert all(parameter.grad is None for parameter in made.parameters.values())

@@ -1,5 +1,5 @@
 import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { PolicyRelease, TrainablePolicy, TrainingBackend } from '@agent-lightning/core';
 import { createPolicy } from './create-policy.ts';
 import { isRouted, type ResolvedPolicy } from './policy-options.ts';
@@ -47,7 +47,10 @@ export class PolicySet {
 
   /** Writes each policy's state below `directory`. */
   async saveState(directory: string): Promise<void> {
-    await this.#each(directory, 'policy', 'policies', (policy, path) => policy.saveState(path));
+    await this.#each(directory, 'policy', 'policies', async (policy, path) => {
+      await mkdir(dirname(path), { recursive: true });
+      await policy.saveState(path);
+    });
   }
 
   async loadState(directory: string): Promise<void> {
@@ -61,20 +64,20 @@ export class PolicySet {
 
   /** Writes the weights: into `directory`, or where there are several into a folder below it for each. */
   async exportModel(directory: string): Promise<void> {
-    await this.#each(directory, '', '', (policy, path) => policy.exportModel(path));
+    await this.#each(directory, '', '', async (policy, path) => {
+      await mkdir(dirname(path), { recursive: true });
+      await policy.exportModel(path);
+    });
   }
 
+  /** One policy after the other, with its folder below `directory`: `only`, or where there are several its own below `several`. */
   async #each(
     directory: string,
     only: string,
     several: string,
     work: (policy: TrainablePolicy, path: string) => Promise<void>,
   ): Promise<void> {
-    const pathOf = (name: string): string =>
-      isRouted(this.all) ? join(directory, several, name) : join(directory, only);
-    for (const { name, policy } of this.all) {
-      await mkdir(join(pathOf(name), '..'), { recursive: true });
-      await work(policy, pathOf(name));
-    }
+    for (const { name, policy } of this.all)
+      await work(policy, isRouted(this.all) ? join(directory, several, name) : join(directory, only));
   }
 }

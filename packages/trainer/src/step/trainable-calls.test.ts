@@ -36,13 +36,14 @@ describe('withinLimits', () => {
       ['span-1', expect.stringMatching(/^too old: version 2 of "policy" answered, and version 5 is trained/)],
     ]);
     expect(countStaleCalls([judged])).toBe(1);
-    expect(judged.problems).toEqual([]);
+    expect(judged.untrainedReward).toBe(0);
   });
 
-  it('names the reward that is lost with a call', () => {
-    const judged = withinLimits(episodeOf(callOf(0, 11, 5, 0.5), callOf(1, 2, 5, 1)), limits);
-    expect(judged.problems).toEqual([
-      { spanId: 'span-0', reason: expect.stringMatching(/^the reward 0\.5 of a call .* the call has 11 tokens/) },
-    ]);
+  it('leaves the rollout what such a call earned, so that no limit makes a bad call cheaper', () => {
+    const episode = {
+      ...episodeOf(callOf(0, 11, 5, -0.5), callOf(1, 2, 5, 1), callOf(2, 2, 2)),
+      untrainedReward: 0.25,
+    };
+    expect(withinLimits(episode, limits)).toMatchObject({ untrainedReward: -0.25, transitions: [{ reward: 1 }] });
   });
 });

@@ -25,14 +25,10 @@ export function withinLimits(episode: Episode, limits: CallLimits): Episode {
         problem === undefined ? [] : [{ spanId, agentName, reason: problem }],
       ),
     ],
-    problems: [
-      ...(episode.problems ?? []),
-      ...judged.flatMap(({ call: { spanId, reward }, problem }) =>
-        problem === undefined || reward === undefined
-          ? []
-          : [{ spanId, reason: `the reward ${reward} of a call that is not trained on does not count: ${problem}` }],
-      ),
-    ],
+    untrainedReward: judged.reduce(
+      (sum, { call, problem }) => (problem === undefined ? sum : sum + (call.reward ?? 0)),
+      episode.untrainedReward ?? 0,
+    ),
   };
 }
 

@@ -2,10 +2,10 @@
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { copyFile, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { BackendError, ConfigurationError } from '@agent-lightning/core';
-import { syncDirectory } from '../run-directory/durable-files.ts';
+import { replaceDirectory, syncDirectory } from '../run-directory/durable-files.ts';
 import type { Dialect } from './dialects.ts';
 import { download } from './download.ts';
 import { deleteCheckpoint, parseCheckpointPath } from './server-checkpoints.ts';
@@ -30,7 +30,7 @@ const exportedFile = /\.(?:json|safetensors|jinja|txt|model)$/;
 const textFiles = ['tokenizer.json', 'tokenizer_config.json', 'chat_template.jinja', 'special_tokens_map.json'];
 
 /**
- * Writes the directory beside its target and renames it into place.
+ * Writes the directory beside its target and renames it into place; an earlier export stays until the new one is there.
  * @throws {ConfigurationError} `option-invalid` when the target holds other files
  * @throws {BackendError} `backend-failed`
  */
@@ -42,9 +42,7 @@ export async function exportModel(request: ExportRequest): Promise<void> {
   try {
     await (request.dialect.exports === 'model' ? fetchModel(request, staging) : fetchArchive(request, staging));
     await syncDirectory(staging);
-    await rm(target, { recursive: true, force: true });
-    await rename(staging, target);
-    await syncDirectory(dirname(target));
+    await replaceDirectory(staging, target);
   } catch (error) {
     await rm(staging, { recursive: true, force: true });
     throw error;

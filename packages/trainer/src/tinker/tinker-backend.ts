@@ -1,7 +1,7 @@
 /** A training backend on a Tinker-style server. */
 import {
   BackendError,
-  ConfigurationError,
+  checkPolicySpec,
   type BackendCapabilities,
   type PolicyRelease,
   type PolicySpec,
@@ -16,7 +16,7 @@ import { TinkerPolicy } from './tinker-policy.ts';
 
 export interface TinkerBackendParts {
   readonly name: string;
-  /** Called once, by the first call that needs the server. */
+  /** Called by the first call that needs the server; again by a later one when it failed, having left nothing behind. */
   readonly open: () => Promise<Connection>;
   readonly lora: LoraSpec;
   readonly serverAdam: Readonly<Partial<Record<AdamField, number>>>;
@@ -54,15 +54,9 @@ export class TinkerBackend implements TrainingBackend {
     };
   }
 
-  async createPolicy({ name, seed }: PolicySpec): Promise<TrainablePolicy> {
-    if (!Number.isSafeInteger(seed))
-      throw new ConfigurationError(`createPolicy(): seed is ${seed}; expected an integer.`, { code: 'option-invalid' });
-    if (name === '' || this.#policies.has(name)) {
-      throw new ConfigurationError(
-        `createPolicy(): name is '${name}'; expected a name that no other policy of this backend has.`,
-        { code: 'option-invalid' },
-      );
-    }
+  async createPolicy(spec: PolicySpec): Promise<TrainablePolicy> {
+    checkPolicySpec(spec, this.#policies);
+    const { name, seed } = spec;
     this.#requireOpen();
     const creating = this.#create(name, seed);
     this.#policies.set(name, creating);
@@ -125,7 +119,10 @@ export class TinkerBackend implements TrainingBackend {
 
   async #connect(): Promise<Connection> {
     this.#requireOpen();
-    this.#connection ??= this.#parts.open();
+    this.#connection ??= this.#parts.open().catch((error: unknown) => {
+      this.#connection = undefined; // a later call tries again
+      throw error;
+    });
     return await this.#connection;
   }
 

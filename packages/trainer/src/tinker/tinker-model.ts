@@ -67,6 +67,15 @@ export class TinkerModel {
     return this.#lost !== undefined;
   }
 
+  /** Refuses every further operation, since something has damaged its weights. @param what a sentence's beginning */
+  lose(what: string, cause: unknown): void {
+    this.#lost ??= new BackendError(`${what}, so its weights may be damaged; load its last saved state.`, {
+      code: 'session-lost',
+      retryable: true,
+      cause,
+    });
+  }
+
   /** For errors. */
   describe(route: string): string {
     return `${route} of policy '${this.policy}'`;

@@ -22,8 +22,9 @@ import { exportModel } from './export-model.ts';
 import { passResult, readPass, rowLogprobs } from './pass-result.ts';
 import { findPolicyState, readPolicyState, requireSameModel, writePolicyState } from './policy-state.ts';
 import { PolicyWeights, type PolicyWeightsParts } from './policy-weights.ts';
+import { PendingGradient, type PendingPass } from './pending-gradient.ts';
 import type { Publisher } from './publisher.ts';
-import type { AwaitResult } from './tinker-model.ts';
+import type { AwaitResult, TinkerModel } from './tinker-model.ts';
 import type { Datum, JsonObject, PassOutput } from './wire.ts';
 
 export interface TinkerPolicyParts extends PolicyWeightsParts {
@@ -46,10 +47,7 @@ export class TinkerPolicy implements TrainablePolicy {
   readonly #parts: TinkerPolicyParts;
   readonly #weights: PolicyWeights;
   #lastSubmission: Promise<unknown> = Promise.resolve();
-  /** Passes whose gradients wait for the next `optimStep`. */
-  #gradients = new Set<object>();
-  /** Whether the server holds a gradient that it should not: of a batch of which a part failed, or that is not finite. */
-  #hasBadGradient = false;
+  readonly #gradient: PendingGradient;
   #step = 0;
   #draws = 0;
   #toldOfMeans = false;
@@ -58,6 +56,7 @@ export class TinkerPolicy implements TrainablePolicy {
     this.name = parts.spec.policy;
     this.#parts = parts;
     this.#weights = weights;
+    this.#gradient = new PendingGradient(parts.dialect.dropsFailedGradient);
   }
 
   static async create(parts: TinkerPolicyParts): Promise<TinkerPolicy> {
@@ -67,13 +66,8 @@ export class TinkerPolicy implements TrainablePolicy {
   async forward(rows: readonly TrainingRow[]): Promise<readonly Float32Array[]> {
     checkRows(rows, this.#parts.limits);
     const what = this.#weights.model.describe('forward');
-    const pass = await this.#submitted(() =>
-      this.#beginPass(
-        'forward',
-        rows.map((row) => toForwardDatum(row, this.#parts.takesMask)),
-        { name: 'cross_entropy' },
-      ),
-    );
+    const chunks = chunkDatums(rows.map((row) => toForwardDatum(row, this.#parts.takesMask)));
+    const pass = await this.#submitted(() => this.#beginPass('forward', chunks, { name: 'cross_entropy' }));
     return rowLogprobs(rows, pass, what);
   }
 
@@ -87,40 +81,27 @@ export class TinkerPolicy implements TrainablePolicy {
     const { limits, losses, takesMask } = this.#parts;
     checkLoss(loss, losses);
     checkRows(rows, limits);
-    const what = this.#weights.model.describe('forward_backward');
-    const pass = {};
-    let accepted = 0;
-    let gradients = this.#gradients;
-    const onAccepted = (): void => {
-      accepted += 1;
-      gradients = this.#gradients.add(pass);
-    };
+    const chunks = chunkDatums(rows.map((row) => toDatum(row, loss.name, takesMask)));
+    const { promise: ended, resolve: end } = Promise.withResolvers<void>();
     try {
-      const datums = rows.map((row) => toDatum(row, loss.name, takesMask));
-      const output = await this.#submitted(async () => {
-        await this.#parts.publisher.beforeTraining?.();
-        return await this.#beginPass('forward_backward', datums, loss, onAccepted);
-      });
-      this.#warnOfMeans(output);
-      return passResult(rows, loss, output, what);
-    } catch (error) {
-      gradients.delete(pass);
-      // One request that failed left nothing where the server undoes it; of several, some took effect.
-      if (accepted > (this.#parts.dialect.dropsFailedGradient ? 1 : 0)) this.#hasBadGradient = true;
-      throw error;
+      return await this.#runPass({ requests: chunks.length, ended }, rows, chunks, loss);
+    } finally {
+      end();
     }
   }
 
   async optimStep(adam: AdamParameters): Promise<OptimStepResult> {
     const params = toAdamParams(adam, this.#parts.dialect, this.#parts.serverAdam);
     const fields = { adam_params: params, type: 'optim_step' };
-    const body = await this.#submitted(async () => {
-      const awaitStep = await this.#weights.model.begin('optim_step', fields, 'option-invalid');
-      this.#gradients = new Set();
-      return awaitStep;
+    const { model, body } = await this.#submitted(async () => {
+      await this.#gradient.untilWhole();
+      await this.#dropBadGradient();
+      const { model } = this.#weights;
+      const awaitStep = await this.#gradient.take(() => model.begin('optim_step', fields, 'option-invalid'));
+      return async () => ({ model, body: await awaitStep() });
     });
     this.#step += 1;
-    const gradientNorm = this.#gradientNormOf(body);
+    const gradientNorm = this.#gradientNormOf(model, body);
     return { step: this.#step, ...(gradientNorm === undefined ? {} : { gradientNorm }) };
   }
 
@@ -143,7 +124,7 @@ export class TinkerPolicy implements TrainablePolicy {
 
   saveState(directory: string): Promise<void> {
     return this.#alone(async () => {
-      if (this.#gradients.size > 0) {
+      if (!this.#gradient.isEmpty) {
         throw new BackendError(
           `Policy '${this.name}' has a gradient that waits for optimStep and that a saved state does not hold; call optimStep before saveState.`,
           { code: 'option-unsupported' },
@@ -188,17 +169,43 @@ export class TinkerPolicy implements TrainablePolicy {
     await this.#weights.model.unload(signal);
   }
 
+  /** A pass of `forwardBackward`, and what has to be done where it fails. */
+  async #runPass(
+    pass: PendingPass,
+    rows: readonly TrainingRow[],
+    chunks: readonly (readonly Datum[])[],
+    loss: Loss,
+  ): Promise<ForwardBackwardResult> {
+    let { model } = this.#weights;
+    const what = model.describe('forward_backward');
+    const onAccepted = (): void => {
+      ({ model } = this.#weights);
+      this.#gradient.add(pass);
+    };
+    try {
+      const output = await this.#submitted(async () => {
+        await this.#parts.publisher.beforeTraining?.();
+        return await this.#beginPass('forward_backward', chunks, loss, onAccepted);
+      });
+      this.#warnOfMeans(output);
+      return passResult(rows, loss, output, what);
+    } catch (error) {
+      if (this.#gradient.fail(pass)) model.lose(`${what} failed after a step on its gradient was sent`, error);
+      throw error;
+    }
+  }
+
   /** Submits a batch in as many requests as it needs, in order. */
   async #beginPass(
     route: 'forward' | 'forward_backward',
-    datums: readonly Datum[],
+    chunks: readonly (readonly Datum[])[],
     loss: Loss,
     onAccepted: () => void = () => undefined,
   ): Promise<() => Promise<PassOutput>> {
     const field = route === 'forward' ? 'forward_input' : 'forward_backward_input';
     const model = this.#weights.model;
     const waiting: { readonly await: AwaitResult; readonly size: number }[] = [];
-    for (const chunk of chunkDatums(datums)) {
+    for (const chunk of chunks) {
       const input = { data: chunk, loss_fn: loss.name, ...lossConfig(loss) };
       waiting.push({ await: await model.begin(route, { [field]: input }, 'rows-invalid'), size: chunk.length });
       onAccepted();
@@ -225,7 +232,7 @@ export class TinkerPolicy implements TrainablePolicy {
 
   /** A server forgets a gradient when the weights are loaded anew. */
   async #dropBadGradient(): Promise<void> {
-    if (!this.#hasBadGradient) return;
+    if (!this.#gradient.isBad || this.#weights.model.isLost) return; // a lost model's weights come from a saved state
     this.#parts.logger.warn(
       `policy '${this.name}' drops the gradient of a batch that failed, by loading its own weights`,
     );
@@ -236,20 +243,18 @@ export class TinkerPolicy implements TrainablePolicy {
 
   async #load(path: string): Promise<void> {
     await this.#weights.load(path);
-    this.#gradients = new Set();
-    this.#hasBadGradient = false;
+    this.#gradient.clear();
   }
 
-  #gradientNormOf({ metrics }: JsonObject): number | undefined {
+  #gradientNormOf(model: TinkerModel, { metrics }: JsonObject): number | undefined {
     const reported = (metrics ?? {}) as Readonly<Record<string, unknown>>;
     const name = this.#parts.dialect.gradientNormMetrics.find((candidate) => candidate in reported);
     if (name === undefined) return undefined;
     const norm = reported[name];
     if (typeof norm === 'number' && Number.isFinite(norm)) return norm;
-    throw new BackendError(
-      `${this.#weights.model.describe('optim_step')} reports the gradient norm ${String(norm)}: its weights may be damaged. Load the last saved state.`,
-      { code: 'numerics' },
-    );
+    const what = `${model.describe('optim_step')} reports the gradient norm ${String(norm)}`;
+    model.lose(what, undefined);
+    throw new BackendError(`${what}: its weights may be damaged. Load the last saved state.`, { code: 'numerics' });
   }
 
   #nextSeed(): number {

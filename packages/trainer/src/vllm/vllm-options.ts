@@ -138,14 +138,15 @@ function resolveAttach(
 function resolveStart(options: VllmStartOptions, shared: ResolvedShared): ResolvedStart {
   for (const name of Object.keys(options)) oneOf('vllm: option', name as never, startNames);
   const { command = ['vllm'], gpuMemoryUtilization = 0.45, toolCallParser, args = [], env = {}, port } = options;
-  if (
-    !Array.isArray(command) ||
-    command.length === 0 ||
-    command.some((word) => typeof word !== 'string' || word === '')
-  )
+  if (!isWords(command) || command.length === 0 || command.includes(''))
     throw optionInvalid('vllm: command', JSON.stringify(command), "a list of words, such as ['vllm']");
   if (!(gpuMemoryUtilization > 0 && gpuMemoryUtilization <= 1))
     throw optionInvalid('vllm: gpuMemoryUtilization', gpuMemoryUtilization, 'a number above 0 and up to 1');
+  if (toolCallParser !== undefined && toolCallParser !== null && typeof toolCallParser !== 'string')
+    throw optionInvalid('vllm: toolCallParser', JSON.stringify(toolCallParser), "a parser's name, or null");
+  if (!isWords(args))
+    throw optionInvalid('vllm: args', JSON.stringify(args), "a list of words, such as ['--tensor-parallel-size', '2']");
+  checkEnvironment(env);
   const own = args.map((word) => word.split('=')[0]!).find((word) => ownFlags.includes(word));
   if (own !== undefined) {
     throw new ConfigurationError(`vllm: args must not have ${own}, which the trainer sets; use the option for it.`, {
@@ -163,6 +164,18 @@ function resolveStart(options: VllmStartOptions, shared: ResolvedShared): Resolv
     env: { ...env },
     startTimeoutMs: wholeNumber('vllm: startTimeoutMs', options.startTimeoutMs ?? 900_000),
   });
+}
+
+/** Says what is wrong without its values, of which one may be a secret. */
+function checkEnvironment(env: unknown): void {
+  if (typeof env !== 'object' || env === null || Array.isArray(env))
+    throw optionInvalid('vllm: env', typeof env, "texts by name, such as { CUDA_VISIBLE_DEVICES: '1' }");
+  for (const [name, value] of Object.entries(env))
+    if (typeof value !== 'string') throw optionInvalid(`vllm: env.${name}`, `a ${typeof value}`, 'a text');
+}
+
+function isWords(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((word) => typeof word === 'string');
 }
 
 /** Without a trailing slash and without `/v1`, which people copy along. */

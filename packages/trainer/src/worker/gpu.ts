@@ -27,7 +27,12 @@ export function gpu(options: GpuOptions): TrainingBackend {
     open: async () => {
       if ('url' in resolved.worker) return await attach(resolved, resolved.worker);
       worker = await start(resolved, resolved.worker);
-      return await connectTo(resolved, worker.url, worker.apiKey, undefined, worker.died);
+      try {
+        return await connectTo(resolved, worker.url, worker.apiKey, undefined, worker.died);
+      } catch (error) {
+        await worker.stop(); // the next try starts another
+        throw error;
+      }
     },
     lora: resolved.lora,
     serverAdam: {},

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TrainablePolicy } from '@agent-lightning/core';
 import type { FakeDialect, TinkerCall, TinkerFault } from '@agent-lightning/testing';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { openFake, rowOf, someRows, type FakeSetup, type FakeSetupOptions } from './fake-backend.ts';
 import { createTinyModel } from '../tiny-model.ts';
 
@@ -74,6 +74,20 @@ describe.each(['worker', 'skyrl', 'tinker'] as const)('a %s server', (dialect) =
     failRoute('retrieve_future', { type: 'page' }, 3);
     await policy.forward(someRows);
     expect(applied()).toEqual(['forward', 'forward']);
+  });
+
+  it('is asked again by a later call when the first found it down; calls at the same time share one try', async () => {
+    setup = await openFake(dialect, join(root, 'model'));
+    const asked = 'get_server_capabilities';
+    failRoute(asked, { type: 'status', status: 401, body: { detail: 'not yet' } });
+    const both = [setup.backend.capabilities(), setup.backend.createPolicy({ name: 'writer', seed: 1 })];
+    for (const end of await Promise.allSettled(both))
+      expect(end).toMatchObject({ status: 'rejected', reason: { code: 'unauthorized' } });
+    expect(callsOf(asked)).toHaveLength(1);
+    policy = await setup.backend.createPolicy({ name: 'writer', seed: 1 });
+    await trainOnce();
+    expect(applied()).toEqual(step);
+    expect(callsOf(asked)).toHaveLength(2);
   });
 
   it('may refuse the key', async () => {
@@ -276,17 +290,86 @@ describe('a SkyRL server, which would do a repeated request twice,', () => {
 });
 
 describe('a pass whose loss is not finite', () => {
-  it('leaves the gradient of the one before it, which a saved state would lose', async () => {
-    await open('worker');
-    await policy.forwardBackward(someRows, { name: 'cross_entropy' });
-    const exploding = someRows.map((row) => ({ ...row, logprobs: row.logprobs.map((value) => value * 1e5) }));
+  const exploding = someRows.map((row) => ({ ...row, logprobs: row.logprobs.map((value) => value * 1e5) }));
+  const explode = async (): Promise<void> => {
     const failing = policy.forwardBackward(exploding, { name: 'importance_sampling' });
     await expect(failing).rejects.toMatchObject({ code: 'numerics' });
+  };
+
+  it('leaves nothing that a saved state would lose', async () => {
+    await open('worker');
+    await policy.forwardBackward(someRows, { name: 'cross_entropy' });
     await expect(policy.saveState(join(root, 'early'))).rejects.toMatchObject({ code: 'option-unsupported' });
-    const { gradientNorm } = await policy.optimStep({ learningRate: 0.1 });
-    expect(gradientNorm).toBeGreaterThan(0);
-    await expect(policy.forwardBackward(exploding, { name: 'importance_sampling' })).rejects.toThrow('the loss is');
+    await explode();
     await policy.saveState(join(root, 'late'));
+  });
+
+  it.each(['skyrl', 'tinker'] as const)(
+    'is found out after its step on a %s server: the policy is lost until a state is loaded',
+    async (dialect) => {
+      await open(dialect);
+      await policy.saveState(join(root, `good-${dialect}`));
+      const before = await policy.forward(someRows);
+      await Promise.allSettled([explode(), policy.optimStep({ learningRate: 0.1 })]);
+      await expect(policy.publish(1)).rejects.toMatchObject({
+        code: 'session-lost',
+        message: expect.stringMatching(
+          /(after a step on its gradient was sent|the gradient norm null), so .* load its last saved state/,
+        ),
+      });
+      await policy.loadState(join(root, `good-${dialect}`));
+      expect(await policy.forward(someRows)).toEqual(before);
+    },
+  );
+});
+
+describe.each(['worker', 'skyrl', 'tinker'] as const)('a batch of two requests on a %s server', (dialect) => {
+  const batch = Array.from({ length: 1_025 }, (_, index) => rowOf(1, 2 + (index % 5), 3));
+
+  it('is followed by its step once both have ended', async () => {
+    await open(dialect);
+    const release = Promise.withResolvers<void>();
+    let polls = 0;
+    setup.server.failWith(({ route }) => {
+      if (route !== 'retrieve_future' || callsOf('forward_backward').length < 2 || polls++ > 0) return undefined;
+      return { type: 'hold', until: release.promise };
+    });
+    const pass = policy.forwardBackward(batch, { name: 'cross_entropy' });
+    const taken = policy.optimStep({ learningRate: 0.1 });
+    await vi.waitFor(() => expect(polls).toBeGreaterThan(0));
+    expect(callsOf('optim_step')).toEqual([]);
+    release.resolve();
+    expect((await pass).trainedTokens).toBe(2_050);
+    await taken;
+    expect(applied()).toEqual(['forward_backward', ...step]);
+  });
+
+  it.each<[string, 'result' | 'refusal']>([
+    ['fails', 'result'],
+    ['is refused', 'refusal'],
+  ])('leaves nothing to its step when the second %s', async (_, how) => {
+    await open(dialect);
+    const before = await policy.forward(someRows);
+    const bad = how === 'result' ? { ...rowOf(1, 2, 3), logprobs: Float32Array.of(0, -1e6, -1e6) } : rowOf(1, 2, 3);
+    if (how === 'refusal') {
+      const body = { error: 'too strange', detail: 'too strange' };
+      setup.server.failWith(({ route }) =>
+        route === 'forward_backward' && callsOf(route).length === 2 ? { type: 'status', status: 422, body } : undefined,
+      );
+    }
+    const [pass, taken] = await Promise.allSettled([
+      policy.forwardBackward([...batch.slice(1), bad], { name: 'importance_sampling' }),
+      policy.optimStep({ learningRate: 0.1 }),
+    ]);
+    expect(pass).toMatchObject({
+      status: 'rejected',
+      reason: { code: how === 'result' ? 'numerics' : 'rows-invalid' },
+    });
+    expect(taken).toMatchObject({ status: 'fulfilled' });
+    expect(setup.log.join()).toContain('drops the gradient of a batch that failed');
+    expect(await policy.forward(someRows)).toEqual(before);
+    await trainOnce();
+    expect(await policy.forward(someRows)).not.toEqual(before);
   });
 });
 
