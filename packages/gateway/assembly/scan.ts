@@ -91,18 +91,19 @@ function isDigit(byte: u8): bool {
 /** Whether the bytes from `at` are those from `expected`. */
 function standsAt(at: usize, end: usize, expected: usize, length: usize): bool {
   if (at + length > end) return false;
-  const last = expected + length;
-  while (expected + 16 <= last) {
-    if (v128.any_true(v128.xor(v128.load(at), v128.load(expected)))) return false;
-    at += 16;
-    expected += 16;
+  if (length < 16) {
+    for (let index: usize = 0; index < length; index += 1)
+      if (load<u8>(at + index) !== load<u8>(expected + index)) return false;
+    return true;
   }
-  while (expected < last) {
-    if (load<u8>(at) !== load<u8>(expected)) return false;
-    at += 1;
-    expected += 1;
-  }
-  return true;
+  for (let index: usize = 0; index + 16 < length; index += 16) if (differs(at + index, expected + index)) return false;
+  return !differs(at + length - 16, expected + length - 16);
+}
+
+// @ts-ignore: decorator
+@inline
+function differs(at: usize, expected: usize): bool {
+  return v128.any_true(v128.xor(v128.load(at), v128.load(expected)));
 }
 
 /** Copies up to 15 bytes more than asked: what comes next is written over them. */

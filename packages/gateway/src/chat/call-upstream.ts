@@ -83,12 +83,11 @@ async function answerStream(call: UpstreamCall, reply: HttpReply, url: URL, limi
     (bytes, start) => (isDone ? start : reader.skim(bytes, start)),
   );
   try {
-    await readBody(
-      reply,
-      { url, limitBytes: limits.maxReplyBytes, signal },
-      (piece) => parser.push(piece),
-      () => sink.flush() ?? (isDone ? 'enough' : undefined),
-    );
+    await readBody(reply, { url, limitBytes: limits.maxReplyBytes, signal }, (pieces, isLast) => {
+      parser.push(pieces);
+      if (isLast) return undefined;
+      return sink.flush() ?? (isDone ? 'enough' : undefined);
+    });
   } finally {
     reader.endRun();
   }

@@ -50,22 +50,17 @@ function parserOf(reader: ChunkReader): EventStreamParser {
   );
 }
 
-/** Through the reader, some events in each piece. */
-function fast(texts: readonly string[], isOwnWire: boolean, eventsInPiece = 1): Outcome {
+/** Through the reader, some events at once. */
+function fast(texts: readonly string[], isOwnWire: boolean, eventsAtOnce = 1): Outcome {
   const draft = new ReplyDraft(choices);
   const told = new Told(isOwnWire);
   const reader = readerOf(draft, told);
   let error = false;
   try {
     const parser = parserOf(reader);
-    for (let at = 0; at < texts.length; at += eventsInPiece)
+    for (let at = 0; at < texts.length; at += eventsAtOnce)
       parser.push(
-        Buffer.from(
-          texts
-            .slice(at, at + eventsInPiece)
-            .map((text) => `data: ${text.replaceAll('\n', '\ndata: ')}\n\n`)
-            .join(''),
-        ),
+        texts.slice(at, at + eventsAtOnce).map((text) => Buffer.from(`data: ${text.replaceAll('\n', '\ndata: ')}\n\n`)),
       );
   } catch {
     error = true;
@@ -177,7 +172,7 @@ describe('ChunkReader', () => {
       const bytes = Buffer.from(
         JSON.stringify({ id: 'c', choices: [{ index, delta: { content }, logprobs, token_ids: [5] }] }),
       );
-      parser.push(Buffer.concat([Buffer.from('data: '), bytes, Buffer.from('\n\n')]));
+      parser.push([Buffer.concat([Buffer.from('data: '), bytes, Buffer.from('\n\n')])]);
       return payloads.at(-1);
     };
     const first = payloadOf(0, 'a');

@@ -6,7 +6,7 @@ import { EventStreamParser } from './event-stream.ts';
 function read(pieces: readonly Buffer[]): string[] {
   const events: string[] = [];
   const parser = new EventStreamParser((data) => events.push(data.toString()));
-  for (const piece of pieces) parser.push(piece);
+  for (const piece of pieces) parser.push([piece]);
   return events;
 }
 

@@ -6,6 +6,24 @@ const carriageReturn = 13;
 const space = 32;
 const dataField = Buffer.from('data:');
 
+/** Where pieces are put together; what is read there is kept by nobody. */
+const bench = Buffer.allocUnsafeSlow(524_288);
+
+function join(pieces: readonly Buffer[]): Buffer {
+  if (pieces.length === 1) return pieces[0] as Buffer;
+  if (pieces.reduce((sum, piece) => sum + piece.length, 0) > bench.length) return Buffer.concat(pieces);
+  let length = 0;
+  for (const piece of pieces) {
+    bench.set(piece, length);
+    length += piece.length;
+  }
+  return bench.subarray(0, length);
+}
+
+function hasLineEnd(piece: Buffer): boolean {
+  return piece.includes(lineFeed) || piece.includes(carriageReturn);
+}
+
 /** Cuts a stream of bytes into the data of its server-sent events, wherever the bytes were cut. */
 export class EventStreamParser {
   readonly #onEvent: (data: Buffer) => void;
@@ -15,22 +33,21 @@ export class EventStreamParser {
   /** Lines of data of an event that has not ended. */
   #data: Buffer[] = [];
 
-  /** @param onEvent told the data of each event that `skim` has not read */
+  /** @param onEvent told the data of each event that `skim` has not read; neither may keep the bytes */
   constructor(onEvent: (data: Buffer) => void, skim?: Skim) {
     this.#onEvent = onEvent;
     this.#skim = skim;
   }
 
   /** Tells every event that these bytes complete. Lines end in LF, CRLF or CR. */
-  push(bytes: Buffer): void {
-    if (bytes.length === 0) return;
-    const hasCarriage = bytes.includes(carriageReturn) || this.#rest.at(-1)?.at(-1) === carriageReturn;
-    this.#rest.push(bytes);
+  push(pieces: readonly Buffer[]): void {
+    const isLineOver = pieces.some(hasLineEnd) || this.#rest.at(-1)?.at(-1) === carriageReturn;
+    for (const piece of pieces) if (piece.length > 0) this.#rest.push(piece);
     // A long line in many pieces is put together once, when its end comes.
-    if (!hasCarriage && !bytes.includes(lineFeed)) return;
-    const read = this.#rest.length === 1 ? bytes : Buffer.concat(this.#rest);
+    if (!isLineOver || this.#rest.length === 0) return;
+    const bytes = join(this.#rest);
     this.#rest = [];
-    this.#lines(hasCarriage ? withLineFeeds(read) : read);
+    this.#lines(bytes.includes(carriageReturn) ? withLineFeeds(bytes) : bytes);
   }
 
   #lines(bytes: Buffer): void {
@@ -42,7 +59,8 @@ export class EventStreamParser {
       this.#line(bytes.subarray(start, end));
       start = end + 1;
     }
-    if (start < bytes.length) this.#rest.push(bytes.subarray(start));
+    if (start < bytes.length) this.#rest.push(Buffer.from(bytes.subarray(start)));
+    this.#data = this.#data.map((line) => Buffer.from(line));
   }
 
   #line(line: Buffer): void {

@@ -198,7 +198,7 @@ export interface BodyOptions {
   readonly signal: AbortSignal;
 }
 
-/** What may be done about a piece of a body: wait before the next one comes, or want no more. */
+/** What may be done about pieces of a body: wait before the next ones come, or want no more. */
 export type PieceVerdict = Promise<void> | 'enough' | undefined;
 
 function endlessError({ url, limitBytes }: BodyOptions): WireError {
@@ -209,19 +209,19 @@ function endlessError({ url, limitBytes }: BodyOptions): WireError {
 }
 
 /**
- * Hands on a reply's body as it comes; `onTurn` is called once for all pieces that came in one turn of the event loop, and
- * not for those that the body ends with.
- * @throws {WireError} when it breaks off, stalls or grows over the limit; what the callbacks throw. The rest of it is given up then.
+ * Hands on a reply's body as it comes, the pieces of one turn of the event loop together. What is said about the last ones, also
+ * of a body that breaks off, changes nothing.
+ * @throws {WireError} when it breaks off, stalls or grows over the limit; what `onPieces` throws. The rest of it is given up then.
  */
 export function readBody(
   reply: HttpReply,
   options: BodyOptions,
-  onPiece: (piece: Buffer) => void,
-  onTurn?: () => PieceVerdict,
+  onPieces: (pieces: readonly Buffer[], isLast: boolean) => PieceVerdict,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     let size = 0;
     let isSettled = false;
+    let pieces: Buffer[] = [];
     let turn: NodeJS.Immediate | undefined;
     const settle = (finish: () => void): void => {
       isSettled = true;
@@ -241,10 +241,15 @@ export function readBody(
         fail(error);
       }
     };
+    const handOn = (isLast: boolean): PieceVerdict => {
+      const handed = pieces;
+      pieces = [];
+      turn = undefined;
+      return onPieces(handed, isLast);
+    };
     const afterTurn = (): void =>
       guard(() => {
-        turn = undefined;
-        const verdict = onTurn?.();
+        const verdict = handOn(false);
         if (verdict === undefined) return;
         if (verdict === 'enough') return settle(resolve);
         reply.pause();
@@ -255,15 +260,17 @@ export function readBody(
         guard(() => {
           size += piece.length;
           if (size > options.limitBytes) throw endlessError(options);
-          onPiece(piece);
-          if (onTurn !== undefined) turn ??= setImmediate(afterTurn);
+          pieces.push(piece);
+          turn ??= setImmediate(afterTurn);
         }),
       onEnd: () =>
         guard(() => {
+          handOn(true);
           settle(resolve);
         }),
       onError: (error) =>
         guard(() => {
+          handOn(true);
           const { url, signal } = options;
           const broken = new WireError(`the upstream ${shownUrl(url)} broke off its reply after ${size} bytes`, {
             code: 'upstream-failed',
@@ -276,7 +283,10 @@ export function readBody(
 }
 
 export async function readWhole(reply: HttpReply, options: BodyOptions): Promise<Buffer> {
-  const pieces: Buffer[] = [];
-  await readBody(reply, options, (piece) => pieces.push(piece));
-  return pieces.length === 1 && pieces[0] !== undefined ? pieces[0] : Buffer.concat(pieces);
+  const whole: Buffer[] = [];
+  await readBody(reply, options, (pieces) => {
+    for (const piece of pieces) whole.push(piece);
+    return undefined;
+  });
+  return whole.length === 1 && whole[0] !== undefined ? whole[0] : Buffer.concat(whole);
 }
