@@ -1,54 +1,65 @@
 const slabBytes = 65_536;
-const mostFreeSlabs = 64;
+const mostFreeSlabs = 256;
 
 /** Slabs that were sent. Memory made anew for each reply would bring on a collection every few long ones. */
 const free: Buffer[] = [];
 
-/** Bytes to send, and what to call once they are sent: the memory is then used again. */
-export interface SentBytes {
-  readonly bytes: Buffer;
+/** Bytes to send, in order, and what to call once they are sent: the memory is then used again. */
+export interface TakenBytes {
+  readonly pieces: readonly Buffer[];
   readonly release: () => void;
 }
 
 /** The bytes of server-sent events that are to be sent together. */
 export class EventBytes {
-  #slab: Buffer | undefined;
+  #pieces: Buffer[] = [];
+  #slabs: Buffer[] = [];
+  /** Of the last slab, what is written. */
   #end = 0;
 
   /** Adds bytes, which are copied. */
   append(bytes: Buffer): void {
-    this.#reserve(bytes.length).set(bytes, this.#end);
-    this.#end += bytes.length;
+    for (let at = 0; at < bytes.length;) {
+      const copied = bytes.copy(this.#slabFor(1), this.#end, at);
+      this.#end += copied;
+      at += copied;
+    }
   }
 
   addText(text: string): void {
     // A UTF-16 unit is three bytes at most.
-    this.#end += this.#reserve(text.length * 3).write(text, this.#end);
+    const room = text.length * 3;
+    if (room > slabBytes) this.append(Buffer.from(text));
+    else this.#end += this.#slabFor(room).write(text, this.#end);
   }
 
   /** Hands out what was added since it was last called; undefined when that is nothing. */
-  take(): SentBytes | undefined {
-    const slab = this.#slab;
-    if (slab === undefined) return undefined;
-    const bytes = slab.subarray(0, this.#end);
-    this.#slab = undefined;
-    this.#end = 0;
-    return { bytes, release: () => giveBack(slab) };
+  take(): TakenBytes | undefined {
+    this.#finishSlab();
+    const [pieces, slabs] = [this.#pieces, this.#slabs];
+    if (pieces.length === 0) return undefined;
+    this.#pieces = [];
+    this.#slabs = [];
+    return { pieces, release: () => giveBack(slabs) };
   }
 
-  #reserve(count: number): Buffer {
-    const length = this.#end + count;
-    this.#slab ??= free.pop() ?? Buffer.allocUnsafeSlow(slabBytes);
-    if (length > this.#slab.length) {
-      const grown = Buffer.allocUnsafeSlow(2 * length);
-      this.#slab.copy(grown, 0, 0, this.#end);
-      giveBack(this.#slab);
-      this.#slab = grown;
-    }
-    return this.#slab;
+  /** A slab with room for so many bytes after `#end`. */
+  #slabFor(room: number): Buffer {
+    const last = this.#slabs.at(-1);
+    if (last !== undefined && this.#end + room <= slabBytes) return last;
+    this.#finishSlab();
+    const slab = free.pop() ?? Buffer.allocUnsafeSlow(slabBytes);
+    this.#slabs.push(slab);
+    return slab;
+  }
+
+  #finishSlab(): void {
+    const last = this.#slabs.at(-1);
+    if (last !== undefined && this.#end > 0) this.#pieces.push(last.subarray(0, this.#end));
+    this.#end = 0;
   }
 }
 
-function giveBack(slab: Buffer): void {
-  if (slab.length === slabBytes && free.length < mostFreeSlabs) free.push(slab);
+function giveBack(slabs: readonly Buffer[]): void {
+  for (const slab of slabs) if (free.length < mostFreeSlabs) free.push(slab);
 }

@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import { EventBytes } from './event-bytes.ts';
+import { EventBytes, type TakenBytes } from './event-bytes.ts';
 import type { JsonObject } from './read-body.ts';
 import type { ReplyEvent, ReplySink } from './reply-sink.ts';
 import type { WireError } from './wire-error.ts';
@@ -38,10 +38,10 @@ export class ReplyWriter implements ReplySink {
   }
 
   flush(): Promise<void> | undefined {
-    const sent = this.output.take();
-    if (sent === undefined) return undefined;
+    const taken = this.output.take();
+    if (taken === undefined) return undefined;
     if (!this.#streaming) this.#open();
-    if (this.#response.destroyed || this.#response.write(sent.bytes, sent.release)) return undefined;
+    if (this.#response.destroyed || this.#write(taken)) return undefined;
     return new Promise((resolve) => {
       const settle = (): void => {
         this.#response.off('drain', settle).off('close', settle);
@@ -59,8 +59,9 @@ export class ReplyWriter implements ReplySink {
   endText(text: string): void {
     if (!this.#streaming) this.#open();
     this.output.addText(text);
-    const sent = this.output.take();
-    this.#response.end(sent?.bytes, sent?.release);
+    const taken = this.output.take();
+    if (taken !== undefined && !this.#response.destroyed) this.#write(taken);
+    this.#response.end();
   }
 
   fail(error: WireError): void {
@@ -83,6 +84,14 @@ export class ReplyWriter implements ReplySink {
       this.#response.once('finish', () => resolve(true));
       this.#response.once('close', () => resolve(this.#response.writableFinished));
     });
+  }
+
+  /** Whether the connection takes more at once. Writes of one turn are sent together. */
+  #write({ pieces, release }: TakenBytes): boolean {
+    let hasRoom = true;
+    for (const [index, piece] of pieces.entries())
+      hasRoom = this.#response.write(piece, index === pieces.length - 1 ? release : undefined);
+    return hasRoom;
   }
 
   #open(): void {

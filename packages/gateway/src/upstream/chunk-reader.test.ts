@@ -27,7 +27,9 @@ class Told {
   }
 
   get shown(): unknown[] {
-    const texts = this.output?.take()?.bytes.toString().split('\n\n').slice(0, -1) ?? this.#payloads;
+    const pieces = this.output?.take()?.pieces ?? [];
+    const texts =
+      this.output === undefined ? this.#payloads : Buffer.concat(pieces).toString().split('\n\n').slice(0, -1);
     return texts.map((text) => JSON.parse(text.replace('data: ', '')) as unknown);
   }
 }
