@@ -92,6 +92,10 @@ function isDigit(byte: u8): bool {
 function standsAt(at: usize, end: usize, expected: usize, length: usize): bool {
   if (at + length > end) return false;
   if (length < 16) {
+    if (length >= 8)
+      return (
+        load<u64>(at) === load<u64>(expected) && load<u64>(at + length - 8) === load<u64>(expected + length - 8)
+      );
     for (let index: usize = 0; index < length; index += 1)
       if (load<u8>(at + index) !== load<u8>(expected + index)) return false;
     return true;
@@ -112,9 +116,25 @@ function copy(to: usize, from: usize, length: usize): usize {
   return to + length;
 }
 
+/** The first quote, backslash, control character or part of a letter beyond ASCII, from `at` on, or a position after `end`. */
+function endOfPlain(start: usize, end: usize): usize {
+  let at = start;
+  for (; at < end; at += 16) {
+    const bytes = v128.load(at);
+    const special = v128.or(
+      v128.or(i8x16.eq(bytes, i8x16.splat(<i8>quote)), i8x16.eq(bytes, i8x16.splat(<i8>backslash))),
+      // Signed: what is beyond ASCII is negative.
+      i8x16.lt_s(bytes, i8x16.splat(<i8>lowestPlain)),
+    );
+    if (v128.any_true(special)) return at + ctz(i8x16.bitmask(special));
+  }
+  return at;
+}
+
+/** The byte after a string whose first quote is at `start`. */
 function skipString(start: usize, end: usize): usize {
-  let at = start + 1;
-  while (at < end && load<u8>(at) !== quote) at += load<u8>(at) === backslash ? 2 : 1;
+  let at = endOfPlain(start + 1, end);
+  while (at < end && load<u8>(at) !== quote) at = endOfPlain(at + (load<u8>(at) === backslash ? 2 : 1), end);
   return at + 1;
 }
 
@@ -241,6 +261,17 @@ function isLogprob(value: f32): bool {
   return value <= 0 && value > <f32>-Infinity;
 }
 
+/** The first byte from `at` on that no list of whole numbers holds, or a position after `end`. */
+function endOfDigits(start: usize, end: usize): usize {
+  let at = start;
+  for (; at < end; at += 16) {
+    // From the comma to the digit nine.
+    const others = i8x16.gt_u(i8x16.sub(v128.load(at), i8x16.splat(<i8>comma)), i8x16.splat(13));
+    if (v128.any_true(others)) return at + ctz(i8x16.bitmask(others));
+  }
+  return at;
+}
+
 /** An entry as engines write it when no alternatives are asked for; its number is left in `number`. */
 function readPlainEntry(start: usize, end: usize): usize {
   if (!standsAt(start, end, tokenOpening, tokenOpeningLength)) return 0;
@@ -249,7 +280,7 @@ function readPlainEntry(start: usize, end: usize): usize {
   at = readFloat32(at + tokenEndingLength, end);
   if (at === 0 || !isLogprob(number) || !standsAt(at, end, bytesOpening, bytesOpeningLength)) return 0;
   at += bytesOpeningLength;
-  while (at < end && (isDigit(load<u8>(at)) || load<u8>(at) === comma)) at += 1;
+  at = endOfDigits(at, end);
   return standsAt(at, end, bytesEnding, bytesEndingLength) ? at + bytesEndingLength : 0;
 }
 
@@ -361,7 +392,7 @@ function skipEscape(at: usize, end: usize): usize {
 function endOfText(start: usize, end: usize): usize {
   // A letter that was cut in two is for the parser to judge.
   if (start < end && (load<u8>(start) & 0xc0) === lowestNonAscii) return 0;
-  let at = start;
+  let at = endOfPlain(start, end);
   while (at < end) {
     const byte = load<u8>(at);
     if (byte === quote) return at;
@@ -372,6 +403,7 @@ function endOfText(start: usize, end: usize): usize {
       at = skipEscape(at, end);
       if (at === 0) return 0;
     } else at += 1;
+    at = endOfPlain(at, end);
   }
   return 0;
 }

@@ -19,7 +19,7 @@ const keptAfterCalls = 2_000;
 function start(file: string, ...args: string[]): ChildProcess {
   const path = fileURLToPath(new URL(file, import.meta.url));
   return fork(path, args, {
-    execArgv: ['--expose-gc', '--conditions=@agent-lightning/source', '--disable-warning=ExperimentalWarning'],
+    execArgv: ['--expose-gc', '--disable-warning=ExperimentalWarning'],
   });
 }
 

@@ -1,37 +1,50 @@
-/** A mock upstream in a process of its own: canned replies, the size chosen by the model's name. */
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+/** A mock upstream in a process of its own: canned replies, the size chosen by the model's name, written as they are. */
+import { createServer, type AddressInfo } from 'node:net';
 import { cannedReply, replySizes, type ReplySize } from './replies.ts';
 
-/** Events in one write: what an engine under load sends at once. */
-const eventsPerWrite = 8;
+/** Events in one chunk: what an engine under load sends at once. */
+const eventsPerChunk = 8;
 
-const replies = new Map(Object.keys(replySizes).map((size) => [size, cannedReply(size as ReplySize)]));
-const writes = new Map(
-  [...replies].map(([size, { events }]) => [
-    size,
-    Array.from({ length: Math.ceil(events.length / eventsPerWrite) }, (_, index) =>
-      Buffer.concat(events.slice(index * eventsPerWrite, (index + 1) * eventsPerWrite)),
-    ),
-  ]),
+function chunked(events: readonly Buffer[]): Buffer {
+  const parts: Buffer[] = [];
+  for (let at = 0; at < events.length; at += eventsPerChunk) {
+    const chunk = Buffer.concat(events.slice(at, at + eventsPerChunk));
+    parts.push(Buffer.from(`${chunk.length.toString(16)}\r\n`), chunk, Buffer.from('\r\n'));
+  }
+  return Buffer.concat([...parts, Buffer.from('0\r\n\r\n')]);
+}
+
+function reply(type: string, framing: string, body: Buffer): Buffer {
+  return Buffer.concat([Buffer.from(`HTTP/1.1 200 OK\r\ncontent-type: ${type}\r\n${framing}\r\n\r\n`), body]);
+}
+
+const replies = new Map(
+  Object.keys(replySizes).map((size) => {
+    const { whole, events } = cannedReply(size as ReplySize);
+    return [
+      size,
+      {
+        whole: reply('application/json', `content-length: ${whole.length}`, whole),
+        stream: reply('text/event-stream', 'transfer-encoding: chunked', chunked(events)),
+      },
+    ];
+  }),
 );
 
-const server = createServer((request, response) => {
-  let body = '';
-  request.setEncoding('latin1').on('data', (chunk: string) => {
-    body += chunk;
+const server = createServer({ noDelay: true }, (socket) => {
+  let text = '';
+  socket.setEncoding('latin1').on('data', (piece: string) => {
+    text += piece;
+    const headEnd = text.indexOf('\r\n\r\n') + 4;
+    const length = Number(/content-length: (\d+)/iu.exec(text)?.[1]);
+    if (headEnd < 4 || text.length < headEnd + length) return;
+    const canned = replies.get(/"model":"(?<size>\w+)"/u.exec(text)?.groups?.['size'] ?? '');
+    if (canned === undefined) throw new Error(`no reply for ${text}`);
+    socket.write(text.includes('"stream":true') ? canned.stream : canned.whole);
+    text = '';
   });
-  request.on('end', () => {
-    const size = /"model":"(?<size>\w+)"/u.exec(body)?.groups?.['size'] ?? '12KB';
-    if (body.includes('"stream":true')) {
-      response.writeHead(200, { 'content-type': 'text/event-stream' });
-      for (const bytes of writes.get(size) ?? []) response.write(bytes);
-      response.end();
-    } else {
-      const whole = replies.get(size)?.whole ?? Buffer.alloc(0);
-      response.writeHead(200, { 'content-type': 'application/json', 'content-length': whole.length }).end(whole);
-    }
-  });
+  // The other end closes its connections as it likes.
+  socket.on('error', () => socket.destroy());
 });
 /** Asked for its processor time so far. */
 process.on('message', () => {

@@ -178,9 +178,12 @@ function checkTokens(at: string, tokens: TokenBlob): TokenBlob {
 }
 
 function checkTokenIds(at: string, ids: Int32Array): void {
-  for (let index = 0; index < ids.length; index++) {
-    if ((ids[index] as number) < 0) throw invalidField(`${at}[${index}]`, 'must be a token id, at least 0', ids[index]);
-  }
+  // A prompt can have a hundred thousand: all signs are looked at together, and which one it is only when there is one.
+  let signs = 0;
+  for (let index = 0; index < ids.length; index++) signs |= ids[index] as number;
+  if (signs >= 0) return;
+  const index = ids.findIndex((id) => id < 0);
+  throw invalidField(`${at}[${index}]`, 'must be a token id, at least 0', ids[index]);
 }
 
 export function resolveSpanQuery(query: SpanQuery): SpanQuery {
