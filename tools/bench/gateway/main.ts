@@ -16,11 +16,12 @@ import { replySizes, type ReplySize } from './replies.ts';
 const attempts = 16;
 const keptAfterCalls = 2_000;
 
-function start(file: string, ...args: string[]): ChildProcess {
+/** As the gateway's own command starts it. */
+const gatewayFlags = ['--v8-pool-size=0'];
+
+function start(file: string, args: readonly string[], flags: readonly string[] = []): ChildProcess {
   const path = fileURLToPath(new URL(file, import.meta.url));
-  return fork(path, args, {
-    execArgv: ['--expose-gc', '--disable-warning=ExperimentalWarning'],
-  });
+  return fork(path, args, { execArgv: [...flags, '--expose-gc', '--disable-warning=ExperimentalWarning'] });
 }
 
 async function nextMessage(child: ChildProcess): Promise<Record<string, unknown>> {
@@ -135,9 +136,9 @@ function round(value: number): number {
 }
 
 print({ bench: 'gateway', node: process.version, cpus: cpus().length, cpu: cpus()[0]?.model });
-const upstream = start('upstream-process.ts');
+const upstream = start('upstream-process.ts', []);
 const { baseUrl } = (await nextMessage(upstream)) as { baseUrl: string };
-const gateway = start('gateway-process.ts', baseUrl);
+const gateway = start('gateway-process.ts', [baseUrl], gatewayFlags);
 await nextMessage(gateway);
 const only = new Set(process.argv.slice(2));
 const cases = [...Object.keys(replySizes), 'engine'].flatMap((name) => [name, `${name}/stream`]);

@@ -27,8 +27,10 @@ export interface ChunkReaderOptions {
   readonly sink: Pick<ReplySink, 'event' | 'output'>;
 }
 
-/** Above this a chunk holds a long list, which is read straight from the bytes. */
-const longEventLength = 8_192;
+/** Above this a chunk may hold a long list, which is read straight from the bytes. */
+const longListLength = 1_024;
+/** Above this a chunk is none that others are like. */
+const longestFramedLength = 8_192;
 
 const mostEvents = 2_147_483_647;
 
@@ -104,7 +106,7 @@ export class ChunkReader {
 
   #parse(chunk: Buffer): void {
     const { draft, format, view, isCaptured, url, sink } = this.#options;
-    const isLong = this.#canLift && chunk.length > longEventLength;
+    const isLong = this.#canLift && chunk.length > longListLength;
     const text = isLong ? undefined : chunk.toString();
     const payload = (isLong ? parseLifted(chunk) : undefined) ?? parseReply(text ?? chunk.toString(), url);
     refuseError(payload);
@@ -118,7 +120,7 @@ export class ChunkReader {
 
   /** Reads a chunk without its lists, and learns its frame. */
   #lift(chunk: Buffer): boolean {
-    if (chunk.length > longEventLength) return false;
+    if (chunk.length > longestFramedLength) return false;
     const lifted = liftEvent(chunk);
     if (lifted === undefined) return false;
     const text = bytesWithout(chunk, lifted).toString();
