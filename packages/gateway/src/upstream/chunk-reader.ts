@@ -3,7 +3,6 @@ import type { ReplyView } from '../chat/model-request.ts';
 import type { ReplySink } from '../http/reply-sink.ts';
 import { WireError } from '../http/wire-error.ts';
 import { learnFrame, type EventFrame } from './event-frame.ts';
-import { bytesWithout, liftEvent, type Lifted } from './lift-event.ts';
 import { parseLifted } from './lift-numbers.ts';
 import { parseReply } from './parse-reply.ts';
 import {
@@ -29,14 +28,12 @@ export interface ChunkReaderOptions {
 
 /** Above this a chunk may hold a long list, which is read straight from the bytes. */
 const longListLength = 1_024;
-/** Above this a chunk is none that others are like. */
-const longestFramedLength = 8_192;
 
 const mostEvents = 2_147_483_647;
 
 /** A stream has a form for each of its choices and each kind of what is said; more than so many are not looked for. */
-const mostFrames = 4;
-const mostLessons = 16;
+const mostFrames = 8;
+const mostLessons = 64;
 
 /** Reads the chunks of one stream: feeds the draft, and tells what the agent is to have. */
 export class ChunkReader {
@@ -53,23 +50,31 @@ export class ChunkReader {
     this.#canLift = isCaptured && !view.tokenIds && !view.logprobs;
   }
 
-  /** Reads a chunk. The draft has it after `endRun`. @throws {WireError} */
+  /** Reads a chunk that `skim` left. @throws {WireError} */
   read(chunk: Buffer): void {
     this.endRun();
-    if (!this.#canLift || !this.#lift(chunk)) this.#parse(chunk);
+    this.#parse(chunk);
   }
 
-  /** Reads the events from `start` on that are like chunks before them; returns where the first other one begins. */
+  /** Reads the events from `start` on that chunks of the stream have in common; the draft has them after `endRun`. Returns where the first other one begins. */
   skim(bytes: Buffer, start: number): number {
     let at = start;
-    for (let end = this.#skimRun(bytes, at); end !== undefined; end = this.#skimRun(bytes, at)) at = end;
-    return at;
+    for (;;) {
+      const end = this.#skimRun(bytes, at) ?? (this.#learn(bytes, at) ? this.#skimRun(bytes, at) : undefined);
+      if (end === undefined) return at;
+      at = end;
+    }
   }
 
   /** Feeds the draft what chunks of one frame said, as one chunk. */
   endRun(): void {
     if (this.#run === undefined) return;
-    this.#feed(this.#run.payload(), this.#run.ids.view(), this.#run.logprobs.view());
+    const { draft, format } = this.#options;
+    const payload = this.#run.payload();
+    const index = indexOf(onlyChoice(payload) ?? {});
+    readPayload(payload, draft, format, true);
+    draft.addLogprobs(index, this.#run.logprobs.view());
+    draft.addTokens(index, this.#run.ids.view());
     this.#run.clear();
     this.#run = undefined;
   }
@@ -82,6 +87,7 @@ export class ChunkReader {
       if (events === undefined) continue;
       if (this.#run !== frame) this.endRun();
       this.#run = frame;
+      this.#options.draft.markFirstToken();
       if (output === undefined) this.#tellRun(frame.payload());
       else output.append(events.shown);
       return events.end;
@@ -93,15 +99,6 @@ export class ChunkReader {
   #tellRun(payload: Payload): void {
     this.endRun();
     this.#options.sink.event({ payload });
-  }
-
-  #feed(payload: Payload, ids: Int32Array, logprobs: Float32Array): void {
-    const { draft, format } = this.#options;
-    readPayload(payload, draft, format, true);
-    const index = indexOf(onlyChoice(payload) ?? {});
-    draft.addLogprobs(index, logprobs);
-    draft.addTokens(index, ids);
-    draft.markFirstToken();
   }
 
   #parse(chunk: Buffer): void {
@@ -118,26 +115,12 @@ export class ChunkReader {
     sink.event(isCaptured || text === undefined ? { payload } : { payload, text });
   }
 
-  /** Reads a chunk without its lists, and learns its frame. */
-  #lift(chunk: Buffer): boolean {
-    if (chunk.length > longestFramedLength) return false;
-    const lifted = liftEvent(chunk);
-    if (lifted === undefined) return false;
-    const text = bytesWithout(chunk, lifted).toString();
-    const payload = parseReply(text, this.#options.url);
-    refuseError(payload);
-    if (onlyChoice(payload) === undefined) return false;
-    this.#learn(chunk, lifted);
-    this.#feed(payload, lifted.ids, lifted.logprobs);
-    this.#options.sink.event({ payload, text });
-    return true;
-  }
-
-  #learn(chunk: Buffer, lifted: Lifted): void {
-    if (this.#frames.length === mostFrames || this.#lessons === mostLessons) return;
+  #learn(bytes: Buffer, start: number): boolean {
+    if (!this.#canLift || this.#frames.length === mostFrames || this.#lessons === mostLessons) return false;
     this.#lessons += 1;
-    const frame = learnFrame(chunk, lifted);
+    const frame = learnFrame(bytes, start);
     if (frame !== undefined) this.#frames.push(frame);
+    return frame !== undefined;
   }
 }
 

@@ -1,5 +1,5 @@
 import { GrowingArray } from '../chat/growing-array.ts';
-import { bytesWithout, idsOpening, logprobsOpening, type Lifted } from './lift-event.ts';
+import { bytesWithout, findLists, idsOpening, logprobsOpening } from './event-lists.ts';
 import { longestFrameBytes, numberScanner, type FrameParts, type ScannedEvents } from './number-scan.ts';
 import { isPayload, onlyChoice, type Payload } from './reply-format.ts';
 
@@ -76,8 +76,10 @@ function lastText(bytes: Buffer, end: number): { readonly from: number; readonly
   return found !== undefined && found.to < end ? found : undefined;
 }
 
-/** The text of a delta, or the arguments of its one tool call. */
-function slotOf(delta: Payload): Slot | undefined {
+/** The text of a good payload's delta, or the arguments of its one tool call. */
+function slotOf(payload: Payload): Slot | undefined {
+  const delta = onlyChoice(payload)?.['delta'];
+  if (!isPayload(delta) || (payload['error'] ?? null) !== null) return undefined;
   for (const field of ['content', 'reasoning', 'reasoning_content', 'refusal'])
     if (delta[field] === marker) return saysOnly(delta, field) ? { parent: delta, field } : undefined;
   const calls = delta['tool_calls'];
@@ -96,28 +98,42 @@ function saysOnly(said: Payload, field: string): boolean {
 
 const opening = Buffer.from('data: ');
 const ending = Buffer.from('\n\n');
+/** Above this a chunk is none that others are like. */
+const longestChunk = 8_192;
 
-/** Learns a frame from a good chunk in which `liftEvent` found these lists; undefined when it is none that others can be read through. */
-export function learnFrame(chunk: Buffer, lifted: Lifted): EventFrame | undefined {
-  const differing = lastText(chunk, lifted.logprobsAt);
-  if (differing === undefined || chunk.includes(marker)) return undefined;
-  const { from, to } = differing;
-  const shown = bytesWithout(chunk, lifted);
-  const [head, shownTail] = [chunk.subarray(0, from), shown.subarray(to)];
-  const payload = JSON.parse(`${head.toString()}${marker}${shownTail.toString()}`) as Payload;
-  const delta = onlyChoice(payload)?.['delta'];
-  const slot = isPayload(delta) ? slotOf(delta) : undefined;
-  if (slot === undefined) return undefined;
+/** Learns a frame from the event that begins at `start`; undefined when it is none that others can be read through. */
+export function learnFrame(bytes: Buffer, start: number): EventFrame | undefined {
+  const end = bytes.indexOf(ending, start);
+  const from = start + opening.length;
+  if (end < 0 || end - start > longestChunk || !bytes.subarray(start, from).equals(opening)) return undefined;
+  const chunk = bytes.subarray(from, end);
+  const lists = findLists(chunk);
+  const differing = lists === undefined ? undefined : lastText(chunk, lists.logprobsAt);
+  if (lists === undefined || differing === undefined || chunk.includes(marker)) return undefined;
+  const [head, shownTail] = [chunk.subarray(0, differing.from), bytesWithout(chunk, lists).subarray(differing.to)];
+  const payload = parsed(`${head.toString()}${marker}${shownTail.toString()}`);
+  const slot = payload === undefined ? undefined : slotOf(payload);
+  if (payload === undefined || slot === undefined) return undefined;
   const shownHead = Buffer.concat([opening, head]);
   const parts = framePartsOf(
     shownHead,
-    Buffer.concat([chunk.subarray(to, lifted.logprobsAt), Buffer.from(logprobsOpening)]),
-    Buffer.concat([chunk.subarray(lifted.logprobsEnd, lifted.idsAt), idsOpening]),
-    Buffer.concat([chunk.subarray(lifted.idsEnd), ending]),
+    Buffer.concat([chunk.subarray(differing.to, lists.logprobsAt), Buffer.from(logprobsOpening)]),
+    Buffer.concat([chunk.subarray(lists.logprobsEnd, lists.idsAt), idsOpening]),
+    Buffer.concat([chunk.subarray(lists.idsEnd), ending]),
     shownHead,
     Buffer.concat([shownTail, ending]),
   );
   return parts.bytes.length > longestFrameBytes ? undefined : new EventFrame(parts, payload, slot);
+}
+
+/** Undefined for what the ordinary parser is to complain of. */
+function parsed(text: string): Payload | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return isPayload(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 type Six<Item> = readonly [Item, Item, Item, Item, Item, Item];

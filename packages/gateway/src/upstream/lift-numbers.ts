@@ -1,4 +1,4 @@
-import { logprobsOpening } from './lift-event.ts';
+import { logprobsOpening } from './event-lists.ts';
 import { numberScanner, type ScannedList } from './number-scan.ts';
 
 /**

@@ -3,10 +3,8 @@ import { numberScanner } from './number-scan.ts';
 /** What begins the lists of an entry's log-probabilities, after `"logprobs":`. */
 export const logprobsOpening = '{"content":[';
 
-/** Where the ids and log-probabilities of its one choice stand in a chunk's bytes, and what they are. */
-export interface Lifted {
-  readonly ids: Int32Array;
-  readonly logprobs: Float32Array;
+/** Where the ids and log-probabilities of its one choice stand in a chunk's bytes. */
+export interface EventLists {
   /** From the first byte of the value of `logprobs` to the one after it. */
   readonly logprobsAt: number;
   readonly logprobsEnd: number;
@@ -22,10 +20,10 @@ const logprobsList = Buffer.from(logprobsKey + logprobsOpening);
 const promptIdsKey = Buffer.from('"prompt_token_ids"');
 
 /**
- * Finds the ids and log-probabilities of its one choice in a chunk; undefined where that needs the ordinary parser:
- * several choices, a prompt's ids, other spacing, numbers that are no ids.
+ * Finds the ids and log-probabilities of its one choice in a chunk; undefined where there are others too, such as a prompt's or
+ * another choice's, or what the scanner leaves to the ordinary parser.
  */
-export function liftEvent(bytes: Buffer): Lifted | undefined {
+export function findLists(bytes: Buffer): EventLists | undefined {
   const keyAt = bytes.indexOf(logprobsList);
   const idsAt = bytes.indexOf(idsOpening, keyAt < 0 ? 0 : keyAt);
   if (keyAt < 0 || idsAt < 0 || bytes.includes(promptIdsKey)) return undefined;
@@ -34,8 +32,6 @@ export function liftEvent(bytes: Buffer): Lifted | undefined {
   if (logprobs === undefined || ids === undefined || logprobs.end > idsAt) return undefined;
   if (bytes.includes(idsOpening, ids.end) || bytes.includes(logprobsList, logprobs.end)) return undefined;
   return {
-    ids: ids.list,
-    logprobs: logprobs.list,
     logprobsAt: keyAt + logprobsKey.length,
     logprobsEnd: logprobs.end,
     idsAt,
@@ -44,7 +40,7 @@ export function liftEvent(bytes: Buffer): Lifted | undefined {
 }
 
 /** The chunk without its ids, and with log-probabilities null: the rest is what the agent gets, byte for byte. */
-export function bytesWithout(bytes: Buffer, { logprobsAt, logprobsEnd, idsAt, idsEnd }: Lifted): Buffer {
+export function bytesWithout(bytes: Buffer, { logprobsAt, logprobsEnd, idsAt, idsEnd }: EventLists): Buffer {
   return Buffer.concat([
     bytes.subarray(0, logprobsAt),
     Buffer.from('null'),

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { bytesWithout, liftEvent } from './lift-event.ts';
+import { bytesWithout, findLists } from './event-lists.ts';
 
 const nasty = fc.oneof(
   fc.string({ unit: 'binary' }),
@@ -39,20 +39,20 @@ const chunk = fc.record({
   usage: fc.option(fc.record({ note: nasty })),
 });
 
-describe('liftEvent', () => {
+describe('findLists', () => {
   it('finds what the parser finds, and leaves the rest as it was', () => {
     fc.assert(
       fc.property(chunk, (payload) => {
         const bytes = Buffer.from(JSON.stringify(payload));
-        const lifted = liftEvent(bytes);
-        if (lifted === undefined) throw new Error('nothing was lifted');
+        const lists = findLists(bytes);
+        if (lists === undefined) throw new Error('nothing was found');
         const [choice] = payload.choices;
-        expect([...lifted.ids]).toEqual(choice.token_ids);
-        expect([...lifted.logprobs]).toEqual(
-          choice.logprobs.content.map((one) => Math.fround(JSON.parse(JSON.stringify(one.logprob)) as number)),
+        expect(bytes.toString('utf8', lists.idsAt, lists.idsEnd)).toBe(
+          `,"token_ids":${JSON.stringify(choice.token_ids)}`,
         );
+        expect(bytes.toString('utf8', lists.logprobsAt, lists.logprobsEnd)).toBe(JSON.stringify(choice.logprobs));
         const { token_ids: _ids, ...rest } = choice;
-        expect(JSON.parse(bytesWithout(bytes, lifted).toString())).toEqual(
+        expect(JSON.parse(bytesWithout(bytes, lists).toString())).toEqual(
           JSON.parse(JSON.stringify({ ...payload, choices: [{ ...rest, logprobs: null }] })),
         );
       }),
@@ -73,6 +73,6 @@ describe('liftEvent', () => {
     '{"choices":[{"logprobs":{"content":[null]},"token_ids":[1]}]}',
     '{"choices":[{"logprobs":{"content":["a"]},"token_ids":[1]}]}',
   ])('leaves %s to the parser', (text) => {
-    expect(liftEvent(Buffer.from(text))).toBeUndefined();
+    expect(findLists(Buffer.from(text))).toBeUndefined();
   });
 });
