@@ -319,13 +319,15 @@ export function readLogprobs(start: usize, end: usize): usize {
           }
         }
         depth += 1;
-      } else if (byte === closingBracket || byte === closingBrace) depth -= 1;
-      else if (depth === 1 && byte !== comma) return 0;
+      } else if (byte === closingBracket || byte === closingBrace) {
+        depth -= 1;
+        // An entry without a number, or with two, is for the parser to judge.
+        if (depth === 1 && entries !== (out - logprobs) >> 2) return 0;
+      } else if (depth === 1 && byte !== comma) return 0;
       at += 1;
     }
   }
-  // An entry without a number, or with two, is for the parser to judge.
-  if (entries !== (out - logprobs) >> 2 || at >= end) return 0;
+  if (at >= end) return 0;
   if (load<u8>(at) === closingBrace) at += 1;
   else if (standsAt(at, end, noRefusal, noRefusalLength)) at += noRefusalLength;
   else return 0;

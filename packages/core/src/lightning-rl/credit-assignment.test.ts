@@ -151,5 +151,6 @@ describe('hasReturn', () => {
     expect(hasReturn(episodeOf('a', 'g', undefined, shaped), { perStep: 0.9 })).toBe(true);
     expect(hasReturn(episodeOf('a', 'g', undefined, shaped, { status: 'failed' }), 'perStep')).toBe(false);
     expect(hasReturn(episodeOf('a', 'g', undefined, [call]), 'perStep')).toBe(false);
+    expect(hasReturn({ ...episodeOf('a', 'g', undefined, [call]), untrainedReward: 0 }, 'perStep')).toBe(true);
   });
 });

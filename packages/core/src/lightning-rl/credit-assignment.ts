@@ -42,7 +42,7 @@ export function hasReturn(episode: Episode, credit: Credit): boolean {
   return (
     keepsCallRewards &&
     episode.rollout.status === 'succeeded' &&
-    episode.transitions.some((call) => call.reward !== undefined)
+    (episode.untrainedReward !== undefined || episode.transitions.some((call) => call.reward !== undefined))
   );
 }
 

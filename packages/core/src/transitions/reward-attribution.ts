@@ -11,8 +11,8 @@ export interface AttributedRewards {
   readonly rollout: Reward | undefined;
   /** Primary dimensions by call: one target's later reward replaces its earlier one on the same call, different targets add up. */
   readonly calls: ReadonlyMap<ModelCall, number>;
-  /** The same, of all calls that may not be rewarded, summed. */
-  readonly untrained: number;
+  /** The same, of all calls that may not be rewarded, summed; undefined when there is none. */
+  readonly untrained: number | undefined;
   readonly problems: readonly TraceProblem[];
 }
 
@@ -20,11 +20,12 @@ export interface AttributedRewards {
  * Gives each reward to what it is for, in order of sequence id.
  *
  * - `rollout`: the rollout.
- * - `agent`: the agent's last call before the reward; its first call when none came before.
+ * - `agent`: of the agent's calls that may be rewarded, the last one before the reward, or the first one when none came before; of
+ *   all its calls when none may be.
  * - `span`: the call with that span id; else the last call inside that span; else the call that the span hangs below or followed.
  *
- * A reward goes to one call, never to several, so that the sum of all rewards is the episode's return. One of a call that is not
- * trained on is the rollout's: it is not moved to another call, and not lost.
+ * A reward goes to one call, never to several, so that the sum of all rewards is the episode's return. One for a
+ * call that is not trained on is the rollout's: it is not moved to another call, and not lost.
  * @param calls the calls that may be rewarded
  */
 export function attributeRewards(
@@ -63,7 +64,10 @@ export function attributeRewards(
   return {
     rollout,
     calls: new Map(sums.filter(([call]) => calls.includes(call))),
-    untrained: sums.reduce((total, [call, sum]) => (calls.includes(call) ? total : total + sum), 0),
+    untrained: sums.reduce<number | undefined>(
+      (total, [call, sum]) => (calls.includes(call) ? total : (total ?? 0) + sum),
+      undefined,
+    ),
     problems,
   };
 }

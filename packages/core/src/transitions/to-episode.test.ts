@@ -48,7 +48,7 @@ describe('toEpisode', () => {
       rollout: rolloutOf('rollout'),
       transitions: [],
       untrainable: [],
-      untrainedReward: 0,
+      untrainedReward: undefined,
       reward: undefined,
       rewards: {},
       problems: [],

@@ -56,9 +56,9 @@ export interface Episode {
   readonly reward: number | undefined;
   /**
    * The rewards of calls that are not among the transitions, summed: of other agents, or not fit to be trained on. They belong to the
-   * rollout's return as its own reward does, and never to another call. @default 0
+   * rollout's return as its own reward does, and never to another call. Undefined when there is none.
    */
-  readonly untrainedReward?: number;
+  readonly untrainedReward?: number | undefined;
   /** Every named dimension of the rollout's own reward, the primary one included. */
   readonly rewards: Readonly<Record<string, number>>;
   /** Malformed rewards, and rewards whose target made no call. */

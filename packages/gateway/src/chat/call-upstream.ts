@@ -86,7 +86,8 @@ async function answerStream(call: UpstreamCall, reply: HttpReply, url: URL, limi
     await readBody(reply, { url, limitBytes: limits.maxReplyBytes, signal }, (pieces, isLast) => {
       parser.push(pieces);
       if (isLast) return undefined;
-      return sink.flush() ?? (isDone ? 'enough' : undefined);
+      const drained = sink.flush();
+      return isDone ? 'enough' : drained;
     });
   } finally {
     reader.endRun();
@@ -119,8 +120,6 @@ export async function callUpstream(call: UpstreamCall, limits: UpstreamLimits): 
   progress.upstream = url;
   try {
     await (call.request.view.stream ? answerStream(call, reply, url, limits) : answerWhole(call, reply, url, limits));
-    // What may follow `[DONE]` is read and forgotten, so that the connection can be used again.
-    reply.resume();
   } catch (error) {
     reply.destroy();
     throw error;

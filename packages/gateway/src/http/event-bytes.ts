@@ -20,7 +20,8 @@ export class EventBytes {
   /** Adds bytes, which are copied. */
   append(bytes: Buffer): void {
     for (let at = 0; at < bytes.length;) {
-      const copied = bytes.copy(this.#slabFor(1), this.#end, at);
+      const slab = this.#slabFor(1);
+      const copied = bytes.copy(slab, this.#end, at);
       this.#end += copied;
       at += copied;
     }
@@ -29,8 +30,11 @@ export class EventBytes {
   addText(text: string): void {
     // A UTF-16 unit is three bytes at most.
     const room = text.length * 3;
-    if (room > slabBytes) this.append(Buffer.from(text));
-    else this.#end += this.#slabFor(room).write(text, this.#end);
+    if (room > slabBytes) return this.append(Buffer.from(text));
+    // The slab first: a new one begins at another `#end`.
+    const slab = this.#slabFor(room);
+    this.#end += slab.write(text, this.#end);
+    return undefined;
   }
 
   /** Hands out what was added since it was last called; undefined when that is nothing. */

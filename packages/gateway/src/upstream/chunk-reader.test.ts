@@ -157,6 +157,33 @@ describe('ChunkReader', () => {
     );
   });
 
+  it('learns the form of what is said after a long time of other things', () => {
+    const draft = new ReplyDraft(choices);
+    const told = new Told(true);
+    const reader = readerOf(draft, told);
+    const parser = parserOf(reader);
+    const event = (delta: object): Buffer => {
+      const logprobs = { content: [{ token: 'a', logprob: -1, bytes: null, top_logprobs: [] }] };
+      const choice = { index: 0, delta, logprobs, token_ids: [5] };
+      return Buffer.from(`data: ${JSON.stringify({ id: 'c', choices: [choice] })}\n\n`);
+    };
+    const push = (bytes: Buffer): boolean => {
+      let isParsed = false;
+      const read = reader.read.bind(reader);
+      reader.read = (chunk) => {
+        isParsed = true;
+        read(chunk);
+      };
+      parser.push([bytes]);
+      return isParsed;
+    };
+    for (let index = 0; index < 200; index += 1) {
+      push(event({ reasoning: 'so' }));
+      push(Buffer.from(': ping\n\n'));
+    }
+    expect(push(event({ content: 'well' }))).toBe(false);
+  });
+
   it('tells every chunk of a form by one payload', () => {
     const payloads: unknown[] = [];
     const sink = { event: ({ payload }: ReplyEvent) => payloads.push(payload) };

@@ -2,7 +2,7 @@ import type { ReplyDraft } from '../chat/model-reply.ts';
 import type { ReplyView } from '../chat/model-request.ts';
 import type { ReplySink } from '../http/reply-sink.ts';
 import { WireError } from '../http/wire-error.ts';
-import { learnFrame, type EventFrame } from './event-frame.ts';
+import { chunkAt, learnFrame, type EventFrame } from './event-frame.ts';
 import { parseLifted } from './lift-numbers.ts';
 import { parseReply } from './parse-reply.ts';
 import {
@@ -117,8 +117,10 @@ export class ChunkReader {
 
   #learn(bytes: Buffer, start: number): boolean {
     if (!this.#canLift || this.#frames.length === mostFrames || this.#lessons === mostLessons) return false;
+    const chunk = chunkAt(bytes, start);
+    if (chunk === undefined) return false;
     this.#lessons += 1;
-    const frame = learnFrame(bytes, start);
+    const frame = learnFrame(chunk);
     if (frame !== undefined) this.#frames.push(frame);
     return frame !== undefined;
   }

@@ -101,12 +101,16 @@ const ending = Buffer.from('\n\n');
 /** Above this a chunk is none that others are like. */
 const longestChunk = 8_192;
 
-/** Learns a frame from the event that begins at `start`; undefined when it is none that others can be read through. */
-export function learnFrame(bytes: Buffer, start: number): EventFrame | undefined {
-  const end = bytes.indexOf(ending, start);
+/** The chunk of the event that begins at `start`; undefined when there is none, not all of it, or it is a long one. */
+export function chunkAt(bytes: Buffer, start: number): Buffer | undefined {
   const from = start + opening.length;
-  if (end < 0 || end - start > longestChunk || !bytes.subarray(start, from).equals(opening)) return undefined;
-  const chunk = bytes.subarray(from, end);
+  if (!bytes.subarray(start, from).equals(opening)) return undefined;
+  const end = bytes.indexOf(ending, from);
+  return end < 0 || end - from > longestChunk ? undefined : bytes.subarray(from, end);
+}
+
+/** Learns a frame from a chunk; undefined when it is none that others can be read through. */
+export function learnFrame(chunk: Buffer): EventFrame | undefined {
   const lists = findLists(chunk);
   const differing = lists === undefined ? undefined : lastText(chunk, lists.logprobsAt);
   if (lists === undefined || differing === undefined || chunk.includes(marker)) return undefined;

@@ -19,7 +19,10 @@ interface BodyListener {
 }
 
 // Redirects are not followed, and only configured upstreams are ever asked. Silence is watched here: `stallTimeoutMs` is a call's own.
-const agent = new Agent({ headersTimeout: 0, bodyTimeout: 0, connectTimeout: 0, pipelining: 1 });
+const agent = new Agent({ headersTimeout: 0, bodyTimeout: 0, pipelining: 1 });
+
+/** How long what follows a reply that was enough is waited for, so that its connection can be used again. */
+const lingerMs = 1_000;
 
 /** An upstream's address as errors, spans and logs may show it: without credentials and query. */
 export function shownUrl(address: URL | string): string {
@@ -157,24 +160,15 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 }
 
-/** Whether the upstream closed an idle connection just as it was used again: that says nothing about this call. */
-function isStaleConnection(error: unknown): boolean {
-  return error instanceof errors.SocketError && (error.socket?.bytesRead ?? 0) > 0;
-}
-
 /** Posts a body once and resolves with the reply's head. @throws {WireError} `upstream-failed` | `upstream-timeout`, or the signal's reason */
 export function exchange(options: ExchangeOptions): Promise<HttpReply> {
   const { url, signal, body } = options;
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(signal.reason as WireError);
-    const onFailure = (error: unknown): void => {
-      if (isStaleConnection(error)) resolve(exchange(options));
-      else reject(transportError(error, url));
-    };
     const { origin, pathname, search } = url;
     agent.dispatch(
       { origin, path: pathname + search, method: 'POST', headers: headersOf(options), body },
-      new Exchange(options, resolve, onFailure),
+      new Exchange(options, resolve, (error) => reject(transportError(error, url))),
     );
     return undefined;
   });
@@ -251,7 +245,10 @@ export function readBody(
       guard(() => {
         const verdict = handOn(false);
         if (verdict === undefined) return;
-        if (verdict === 'enough') return settle(resolve);
+        if (verdict === 'enough') {
+          linger(reply);
+          return settle(resolve);
+        }
         reply.pause();
         verdict.then(() => reply.resume(), fail);
       });
@@ -280,6 +277,14 @@ export function readBody(
         }),
     });
   });
+}
+
+/** Reads and forgets the rest of a body; one that does not end soon is given up with its connection. */
+function linger(reply: HttpReply): void {
+  const timer = setTimeout(() => reply.destroy(), lingerMs);
+  const stop = (): void => clearTimeout(timer);
+  reply.listen({ onPiece: () => undefined, onEnd: stop, onError: stop });
+  reply.resume();
 }
 
 export async function readWhole(reply: HttpReply, options: BodyOptions): Promise<Buffer> {

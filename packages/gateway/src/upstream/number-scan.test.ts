@@ -98,6 +98,14 @@ describe('numberScanner', () => {
     },
   );
 
+  it.each([
+    '{"logprob":-1,"logprob":-2},{"token":"x"}]}',
+    '{"token":"x"},{"logprob":-1,"logprob":-2}]}',
+    '{"token":"x"}]}',
+  ])('leaves %s to the parser, whose entries have not a number each', (text) => {
+    expect(numberScanner.logprobs(Buffer.from(text), 0)).toBeUndefined();
+  });
+
   it('reads no log-probabilities of a list that is cut off, wherever', () => {
     const text = '{"token":"a","logprob":-1.25,"bytes":[97],"top_logprobs":[]},{"logprob":-2}]}';
     numberScanner.logprobs(Buffer.from(text), 0);

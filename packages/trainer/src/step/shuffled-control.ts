@@ -13,7 +13,7 @@ export function shuffleRewards(episodes: readonly Episode[], random: () => numbe
   return episodes.map((episode) => {
     const donor = donorOf.get(episode);
     const transitions = episode.transitions.map((transition) => ({ ...transition, reward: undefined, signals: [] }));
-    const blind = { ...episode, transitions, untrainedReward: 0 };
+    const blind = { ...episode, transitions, untrainedReward: undefined };
     return donor === undefined ? blind : { ...blind, reward: donor.reward, rewards: donor.rewards };
   });
 }

@@ -26,8 +26,9 @@ export function withinLimits(episode: Episode, limits: CallLimits): Episode {
       ),
     ],
     untrainedReward: judged.reduce(
-      (sum, { call, problem }) => (problem === undefined ? sum : sum + (call.reward ?? 0)),
-      episode.untrainedReward ?? 0,
+      (sum, { call: { reward }, problem }) =>
+        problem === undefined || reward === undefined ? sum : (sum ?? 0) + reward,
+      episode.untrainedReward,
     ),
   };
 }

@@ -53,7 +53,8 @@ function noTrainableCalls(episodes: readonly Episode[]): NoSignal | undefined {
 function noReward(episodes: readonly Episode[]): NoSignal | undefined {
   if (
     episodes.some(
-      (episode) => episode.reward !== undefined || episode.transitions.some((call) => call.reward !== undefined),
+      ({ reward, untrainedReward, transitions }) =>
+        reward !== undefined || untrainedReward !== undefined || transitions.some((call) => call.reward !== undefined),
     )
   )
     return undefined;
