@@ -110,7 +110,9 @@ export class Session<Task> {
   /** Stops, and closes what this session opened. */
   async close(): Promise<void> {
     await this.stop();
-    for (const close of this.#closers) await close();
+    const failures: unknown[] = [];
+    for (const close of this.#closers) await close().catch((error: unknown) => failures.push(error));
+    if (failures.length > 0) throw failures[0];
   }
 }
 

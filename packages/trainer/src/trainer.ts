@@ -88,6 +88,7 @@ export class Trainer<Task = JsonValue> {
       storePath: directory.file('store.sqlite'),
       hooks: countRollouts(options.hooks, progress),
     });
+    let result: TrainingResult;
     try {
       const { store, failed } = session;
       const { retry, attemptTimeoutMs } = options;
@@ -112,13 +113,17 @@ export class Trainer<Task = JsonValue> {
         stopping: AbortSignal.any([interrupt.signal, failed]),
       };
       try {
-        return await trainAndReport(context);
+        result = await trainAndReport(context);
       } finally {
         await cancelRest(context);
       }
-    } finally {
-      await session.close();
+    } catch (error) {
+      // Why the run ended is the news, not what then could not be written either.
+      await session.close().catch((closing: unknown) => progress.logger.warn(`closing the run: ${String(closing)}`));
+      throw error;
     }
+    await session.close();
+    return result;
   }
 }
 
