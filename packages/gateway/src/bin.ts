@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --v8-pool-size=0
+#!/usr/bin/env -S node --v8-pool-size=0 --max-semi-space-size=2
 import type { GatewayLogEntry } from './gateway-log.ts';
 import { runStandalone } from './standalone/run-standalone.ts';
 import { readStandaloneConfig, usage } from './standalone/standalone-config.ts';

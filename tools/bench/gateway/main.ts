@@ -17,7 +17,7 @@ const attempts = 16;
 const keptAfterCalls = 2_000;
 
 /** As the gateway's own command starts it. */
-const gatewayFlags = ['--v8-pool-size=0'];
+const gatewayFlags = ['--v8-pool-size=0', '--max-semi-space-size=2'];
 
 function start(file: string, args: readonly string[], flags: readonly string[] = []): ChildProcess {
   const path = fileURLToPath(new URL(file, import.meta.url));
