@@ -29,6 +29,7 @@ export interface ChunkReaderOptions {
 /** Above this a chunk may hold a long list, which is read straight from the bytes. */
 const longListLength = 1_024;
 
+/** No limit, as the scanner can be told it. */
 const mostEvents = 2_147_483_647;
 
 /** A stream has a form for each of its choices and each kind of what is said; more than so many are not looked for. */
@@ -115,6 +116,7 @@ export class ChunkReader {
     sink.event(isCaptured || text === undefined ? { payload } : { payload, text });
   }
 
+  /** Whether the event at `start` has a form that was not known; it is known then. */
   #learn(bytes: Buffer, start: number): boolean {
     if (!this.#canLift || this.#frames.length === mostFrames || this.#lessons === mostLessons) return false;
     const chunk = chunkAt(bytes, start);

@@ -174,7 +174,7 @@ export function exchange(options: ExchangeOptions): Promise<HttpReply> {
   });
 }
 
-/** A failed connection, named. Safe to ask again: nothing of a reply was seen. */
+/** A failed connection, named. Safe to ask again: no reply began. */
 export function transportError(cause: unknown, url: URL): WireError {
   if (cause instanceof WireError) return cause;
   const isOfSystem = !(cause instanceof errors.UndiciError) && cause instanceof Error && 'code' in cause;
