@@ -174,7 +174,7 @@ export function exchange(options: ExchangeOptions): Promise<HttpReply> {
   });
 }
 
-/** A failed connection, named. Safe to ask again: no reply began. */
+/** A failed connection, named. Safe to ask again: not even the head of a reply was whole. */
 export function transportError(cause: unknown, url: URL): WireError {
   if (cause instanceof WireError) return cause;
   const isOfSystem = !(cause instanceof errors.UndiciError) && cause instanceof Error && 'code' in cause;
