@@ -22,12 +22,16 @@ export class Changes {
   readonly #attempts: Map<string, AttemptRow> = new Map();
   readonly #spans: { readonly statement: string; readonly spans: readonly Span[] }[] = [];
 
+  insertRollouts(rows: readonly RolloutRow[]): void {
+    for (const row of rows) this.newRollouts.push(row);
+  }
+
   saveRollouts(rows: readonly RolloutRow[]): void {
     for (const row of rows) this.#rollouts.set(row.rollout.rolloutId, row);
   }
 
   insertAttempts(rows: readonly AttemptRow[]): void {
-    this.#newAttempts.push(...rows);
+    for (const row of rows) this.#newAttempts.push(row);
   }
 
   saveAttempts(rows: readonly AttemptRow[]): void {

@@ -149,7 +149,7 @@ export class PostgresWriter extends PostgresReader implements RowWriter {
   }
 
   insertRollouts(rows: readonly RolloutRow[]): void {
-    this.#changing().newRollouts.push(...rows);
+    this.#changing().insertRollouts(rows);
     this.#holdsPositions = true;
   }
 
@@ -194,7 +194,7 @@ export class PostgresWriter extends PostgresReader implements RowWriter {
   }
 
   appendEvents(events: readonly NewStoreEvent[]): void {
-    this.events.push(...events);
+    for (const event of events) this.events.push(event);
   }
 
   async trimEvents(keep: number): Promise<void> {

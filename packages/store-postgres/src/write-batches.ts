@@ -191,7 +191,7 @@ export class WriteBatches {
       try {
         const reply = await job.work(rows);
         rows.send();
-        events.push(...rows.events);
+        for (const event of rows.events) events.push(event);
         for (const [workerId, nowMs] of rows.workers) workers.set(workerId, nowMs);
         answers.push(() => job.resolve(reply));
       } catch (error) {

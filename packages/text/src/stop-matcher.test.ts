@@ -17,6 +17,12 @@ describe('StopMatcher', () => {
     expect(matcher.push('</').text + matcher.flush()).toBe('</');
   });
 
+  it('looks for more stop texts than a list of arguments may have', () => {
+    const matcher = new StopMatcher(Array.from({ length: 200_000 }, (_, index) => `<${index}>`));
+    expect(matcher.push('a<199')).toEqual({ text: 'a', stopped: false });
+    expect(matcher.push('999>b')).toEqual({ text: '', stopped: true });
+  });
+
   it('cuts where the earliest stop text begins, whatever the pieces', () => {
     const letters = fc.string({ unit: fc.constantFrom('a', 'b', 'c') });
     const stops = fc.array(fc.string({ unit: fc.constantFrom('a', 'b', 'c'), minLength: 1, maxLength: 4 }), {

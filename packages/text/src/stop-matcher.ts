@@ -21,12 +21,17 @@ export class StopMatcher {
   /** Adds a piece. After `stopped` nothing may be added. */
   push(piece: string): StopResult {
     const text = this.#held + piece;
-    const starts = this.#stops.map((stop) => text.indexOf(stop)).filter((index) => index >= 0);
-    if (starts.length > 0) {
-      this.#held = '';
-      return { text: text.slice(0, Math.min(...starts)), stopped: true };
+    let start = Infinity;
+    let held = 0;
+    for (const stop of this.#stops) {
+      const index = text.indexOf(stop);
+      if (index >= 0) start = Math.min(start, index);
+      held = Math.max(held, overlap(text, stop));
     }
-    const held = Math.max(0, ...this.#stops.map((stop) => overlap(text, stop)));
+    if (start < Infinity) {
+      this.#held = '';
+      return { text: text.slice(0, start), stopped: true };
+    }
     this.#held = text.slice(text.length - held);
     return { text: text.slice(0, text.length - held), stopped: false };
   }

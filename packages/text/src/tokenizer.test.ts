@@ -37,6 +37,14 @@ describe('Tokenizer', () => {
     expect(byteLevel.textOf(byteLevel.vocabularySize + 5)).toBe('');
   });
 
+  it('loads a vocabulary that is longer than a list of arguments may be', () => {
+    const vocab = Object.fromEntries(Array.from({ length: 200_000 }, (_, id) => [`t${id}`, id]));
+    const json = { ...byteLevelJson, added_tokens: [], model: { type: 'BPE', vocab, merges: [] } };
+    const large = new Tokenizer(json, {}, 'large');
+    expect(large.vocabularySize).toBe(200_000);
+    expect(large.decode([199_999])).toBe('t199999');
+  });
+
   it('names a tokenizer that it does not support', () => {
     const wordPiece = { ...byteLevelJson, model: { type: 'WordPiece' } };
     expect(() => new Tokenizer(wordPiece, {}, './model')).toThrow(/model.type is "WordPiece"/);

@@ -30,7 +30,9 @@ export class Tokenizer {
       throw corrupt(source, `tokenizer.json cannot be used: ${String(cause)}`, cause);
     }
     this.#known = new Set(this.#tokenizer.get_vocab().values());
-    this.vocabularySize = Math.max(...this.#known) + 1;
+    let largest = -1;
+    for (const id of this.#known) largest = Math.max(largest, id);
+    this.vocabularySize = largest + 1;
   }
 
   /**

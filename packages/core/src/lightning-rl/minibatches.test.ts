@@ -41,6 +41,12 @@ describe('splitMinibatches', () => {
     );
   });
 
+  it('deals a group of more rows than a list of arguments may have', () => {
+    const batch = buildBatch(groups(1), options);
+    const rows = Array.from({ length: 200_000 }, () => batch.rows[0]!);
+    expect(splitMinibatches({ ...batch, rows }, 2, seeded(1)).map((each) => each.rows.length)).toEqual([200_000]);
+  });
+
   it('weighs each rollout 1 over the rollouts of its own minibatch, for each policy', () => {
     fc.assert(
       fc.property(arbitraryEpisodes, fc.integer({ min: 1, max: 5 }), fc.nat(), (episodes, count, seed) => {

@@ -24,7 +24,7 @@ export function splitMinibatches(batch: LightningBatch, count: number, random: (
   }));
   for (const group of groups) {
     const emptiest = bins.reduce((best, bin) => (bin.rolloutCount < best.rolloutCount ? bin : best));
-    emptiest.rows.push(...group.rows);
+    for (const row of group.rows) emptiest.rows.push(row);
     emptiest.rolloutCount += group.rolloutCount;
   }
   return bins.map(({ rows, rolloutCount }) => ({

@@ -49,7 +49,7 @@ export function toSftRows(captured: Iterable<ExportedRollout>, options: ToSftRow
       leftOut.reward++;
     else {
       const found = toMessages(spans, options);
-      problems.push(...found.problems);
+      for (const problem of found.problems) problems.push(problem);
       const whole = withoutBeginnings(found.conversations);
       if (whole.length === 0) leftOut.noConversation++;
       for (const { agentNames, messages, tools } of whole)

@@ -26,7 +26,7 @@ function findBelow(spans: readonly Span[], under: string): ReadonlySet<string> {
     // A span that was written as its own ancestor is visited once.
     if (below.has(keyOf(span))) continue;
     below.add(keyOf(span));
-    left.push(...(children.get(keyOf(span)) ?? []));
+    for (const child of children.get(keyOf(span)) ?? []) left.push(child);
   }
   return below;
 }

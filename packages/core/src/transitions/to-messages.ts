@@ -45,7 +45,7 @@ export function toMessages(spans: readonly Span[], options: ToMessagesOptions = 
       continue;
     const read = readConversations(call);
     if (typeof read === 'string') problems.push({ spanId: call.span.spanId, reason: read });
-    else conversations.push(...read);
+    else for (const conversation of read) conversations.push(conversation);
   }
   return { conversations, problems };
 }

@@ -41,7 +41,7 @@ export class ChatTurns {
   addText(parts: readonly ChatPart[], refusal = ''): void {
     if (this.#calls.length > 0 || this.#texts.length > 0) this.#close();
     this.#isOpen = true;
-    this.#texts.push(...parts);
+    for (const part of parts) this.#texts.push(part);
     this.#refusal += refusal;
   }
 

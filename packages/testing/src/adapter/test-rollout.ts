@@ -53,7 +53,7 @@ export function startTestRollout(baseUrl?: string): TestRollout {
 
 function appendTo(spans: SpanInput[]): (lease: Lease, written: readonly SpanInput[]) => Promise<number[]> {
   return (_lease, written) => {
-    spans.push(...written);
+    for (const span of written) spans.push(span);
     return Promise.resolve(written.map((_, index) => index + 1));
   };
 }

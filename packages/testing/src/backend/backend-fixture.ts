@@ -92,7 +92,10 @@ export function flatten(rows: readonly Float32Array[]): readonly number[] {
 /** The largest difference between two lists of equal shape. */
 export function largestGap(left: readonly Float32Array[], right: readonly Float32Array[]): number {
   const others = flatten(right);
-  return Math.max(0, ...flatten(left).map((value, index) => Math.abs(value - (others[index] ?? Number.NaN))));
+  return flatten(left).reduce(
+    (largest, value, index) => Math.max(largest, Math.abs(value - (others[index] ?? Number.NaN))),
+    0,
+  );
 }
 
 /** Numbers in [0, 1): a linear congruential generator, enough to spread tokens. */

@@ -49,8 +49,8 @@ export async function collectGeneration(
     if (event.tokens.length !== event.logprobs.length)
       throw new TypeError(`${event.tokens.length} tokens with ${event.logprobs.length} logprobs`);
     choice.text += event.text;
-    choice.tokens.push(...event.tokens);
-    choice.logprobs.push(...event.logprobs);
+    for (const token of event.tokens) choice.tokens.push(token);
+    for (const logprob of event.logprobs) choice.logprobs.push(logprob);
     await onPiece?.();
   }
   if (prompt === undefined) throw new TypeError('no prompt event');

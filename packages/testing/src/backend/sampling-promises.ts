@@ -157,7 +157,7 @@ export function describeSampling({ open, tolerance }: SuiteContext): void {
 }
 
 function toRow(prompt: Int32Array, choice: CollectedChoice): TrainingRow {
-  const tokens = Int32Array.of(...prompt, ...choice.tokens);
+  const tokens = Int32Array.from([...prompt, ...choice.tokens]);
   const logprobs = new Float32Array(tokens.length);
   logprobs.set(choice.logprobs, prompt.length);
   return {

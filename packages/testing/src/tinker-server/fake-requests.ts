@@ -78,16 +78,16 @@ export function rowOf(
     if (tensor?.data?.length !== count || tensor.shape?.[0] !== count)
       throw new FakeFault(400, `every tensor must have ${count} entries`, 'loss_fn_inputs', 'rows-invalid');
   }
-  const tokens = Int32Array.of(...input, targets!.data.at(-1)!);
+  const tokens = Int32Array.from([...input, targets!.data.at(-1)!]);
   if (targets!.data.some((token, i) => i + 1 < count && token !== input[i + 1]))
     throw new FakeFault(400, 'targets must be the input shifted by one', 'target_tokens', 'rows-invalid');
   checkTokens([...tokens], vocabularySize, 'model_input');
   const values = (loss === 'cross_entropy' ? weights : advantages)!.data;
   return {
     tokens,
-    lossMask: Uint8Array.of(0, ...(mask?.data ?? values.map((value) => (value === 0 ? 0 : 1)))),
-    advantages: Float32Array.of(0, ...values),
-    logprobs: Float32Array.of(0, ...(logprobs?.data ?? values.map(() => 0))),
+    lossMask: Uint8Array.from([0, ...(mask?.data ?? values.map((value) => (value === 0 ? 0 : 1)))]),
+    advantages: Float32Array.from([0, ...values]),
+    logprobs: Float32Array.from([0, ...(logprobs?.data ?? values.map(() => 0))]),
   };
 }
 

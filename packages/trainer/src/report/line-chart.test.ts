@@ -36,6 +36,15 @@ describe('lineChart', () => {
     );
   });
 
+  it('draws more points than a list of arguments may have, and the first of two at one place', () => {
+    const points = Array.from({ length: 200_000 }, (_, step) => ({ x: step, y: step / 2 }));
+    const series = [{ name: 's', color: 1, points: [...points, { x: 0, y: 9 }] }];
+    const { text } = lineChart({ label: 'test', series, width: 300, height: 150 });
+    expect(text).toContain('>100k<');
+    expect(text).toContain('{&quot;x&quot;:0,&quot;at&quot;:46,&quot;ys&quot;:[0]}');
+    expect(text).toContain('{&quot;x&quot;:199999,&quot;at&quot;:286,&quot;ys&quot;:[99999.5]}');
+  });
+
   it('writes round numbers on its axes', () => {
     const { text } = lineChart({
       label: 'test',

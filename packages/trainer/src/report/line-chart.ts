@@ -25,11 +25,13 @@ const margin = { top: 12, right: 14, bottom: 30, left: 46 };
 /** A line chart as inline SVG; the page's script adds the values under the pointer. */
 export function lineChart({ label, series, width, height, includeY = [], xLabel = 'step' }: LineChartOptions): Markup {
   const xs = series.flatMap(({ points }) => points.map(({ x }) => x));
-  const ys = [...series.flatMap(({ points }) => points.map(({ y }) => y)), ...includeY];
-  const xTicks = niceTicks(Math.min(...xs), Math.max(...xs), Math.max(2, Math.floor(width / 90)), true);
-  const yTicks = niceTicks(Math.min(...ys), Math.max(...ys), Math.max(2, Math.floor(height / 50)), false);
-  const xScale = scale(Math.min(...xs), Math.max(...xs), margin.left, width - margin.right);
+  const [left, right] = findExtent(xs);
+  const [low, high] = findExtent([...series.flatMap(({ points }) => points.map(({ y }) => y)), ...includeY]);
+  const xTicks = niceTicks(left, right, Math.max(2, Math.floor(width / 90)), true);
+  const yTicks = niceTicks(low, high, Math.max(2, Math.floor(height / 50)), false);
+  const xScale = scale(left, right, margin.left, width - margin.right);
   const yScale = scale(yTicks[0]!, yTicks.at(-1)!, height - margin.bottom, margin.top);
+  const valuesAt = series.map(({ points }) => firstValues(points));
   const values = JSON.stringify({
     names: series.map(({ name }) => name),
     xs: [...new Set(xs)]
@@ -37,7 +39,7 @@ export function lineChart({ label, series, width, height, includeY = [], xLabel 
       .map((x) => ({
         x,
         at: round(xScale(x)),
-        ys: series.map(({ points }) => points.find((point) => point.x === x)?.y ?? null),
+        ys: valuesAt.map((valueAt) => valueAt.get(x) ?? null),
       })),
   });
   return markup`<svg class="chart" viewBox="0 0 ${width} ${height}" role="img" aria-label="${label}" data-values="${values}" data-top="${margin.top}" data-bottom="${height - margin.bottom}">
@@ -52,6 +54,23 @@ ${series.map((each) => drawSeries(each, xScale, yScale))}
 /** The names of a chart's series with their colours; needed from the second one on. */
 export function legend(series: readonly Series[]): Markup {
   return markup`<ul class="legend">${series.map(({ name, color, hasMarkers }) => markup`<li><i class="swatch c${color}${hasMarkers === true ? ' dot' : ''}"></i>${name}</li>`)}</ul>`;
+}
+
+/** Returns the smallest and the largest of the values. */
+export function findExtent(values: readonly number[]): readonly [low: number, high: number] {
+  let [low, high] = [Infinity, -Infinity];
+  for (const value of values) {
+    low = Math.min(low, value);
+    high = Math.max(high, value);
+  }
+  return [low, high];
+}
+
+/** Maps each x to the y of the first point there. */
+function firstValues(points: Series['points']): ReadonlyMap<number, number> {
+  const values = new Map<number, number>();
+  for (const { x, y } of points) if (!values.has(x)) values.set(x, y);
+  return values;
 }
 
 function drawSeries(

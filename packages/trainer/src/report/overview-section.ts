@@ -1,5 +1,5 @@
 import { markup, type Markup } from './markup.ts';
-import { formatNumber, legend, lineChart, type Series } from './line-chart.ts';
+import { findExtent, formatNumber, legend, lineChart, type Series } from './line-chart.ts';
 import type { ReportData } from './report-data.ts';
 
 /** The figures that say how a run went. */
@@ -45,10 +45,7 @@ export function rewardByKind({ state, metrics, validationAfter }: ReportData): M
   const after = isHeldOut ? validationAfter!.byKind : (metrics.at(-1)?.reward.byKind ?? {});
   const kinds = [...new Set([...Object.keys(before), ...Object.keys(after)])].sort();
   if (kinds.length === 0) return undefined;
-  const [low, high] = [
-    Math.min(0, ...Object.values(before), ...Object.values(after)),
-    Math.max(1, ...Object.values(before), ...Object.values(after)),
-  ];
+  const [low, high] = findExtent([0, 1, ...Object.values(before), ...Object.values(after)]);
   const place = (value: number): number => ((value - low) / (high - low)) * 100;
   return markup`<h2>Reward by kind of question</h2><div class="card scroll"><p class="hint">${isHeldOut ? 'Held-out tasks, greedy' : 'Training tasks, sampled'}: before (ring) and after (dot).</p>
 <table><thead><tr><th>kind</th><th class="n">before</th><th class="n">after</th><th class="n">change</th><th></th></tr></thead><tbody>${kinds.map(

@@ -37,7 +37,7 @@ export class BaseModel {
   /** Per row, shape (T,): log-probabilities under the base model, 0 where `lossMask` is 0. */
   async logprobs(rows: readonly TrainingRow[]): Promise<readonly Float32Array[]> {
     const session = await this.session();
-    const longest = Math.max(...rows.map((row) => row.tokens.length));
+    const longest = rows.reduce((most, row) => Math.max(most, row.tokens.length), 0);
     if (this.#contextLength !== undefined && longest >= this.#contextLength) {
       throw new BackendError(
         `A row of ${longest} tokens cannot be measured under the base model: the server samples one token after it, and takes ${this.#contextLength} in all. Give a contextLength below ${this.#contextLength}.`,

@@ -392,4 +392,11 @@ describe('the base model', () => {
       message: expect.stringContaining('contextLength below 96'),
     });
   });
+
+  it('finds that row among more rows than a list of arguments may have', async () => {
+    await open('worker');
+    const rows = Array.from({ length: 200_000 }, () => rowOf(1, 1));
+    const tooLong = policy.forwardBase([...rows, rowOf(...Array.from({ length: 96 }, () => 1))]);
+    await expect(tooLong).rejects.toMatchObject({ code: 'context-exceeded' });
+  });
 });

@@ -72,7 +72,7 @@ export function outputOf(said: ChatSaid): readonly OutputItem[] {
     parts.push(textPart(said.text, said.logprobs));
   if (said.refusal !== '') parts.push({ type: 'refusal', refusal: said.refusal });
   if (parts.length > 0) items.push(messageItem(parts, status));
-  items.push(...said.calls.map((call) => callItem(call, status)));
+  for (const call of said.calls) items.push(callItem(call, status));
   return items;
 }
 

@@ -140,7 +140,7 @@ export class ResponseStream {
   #say(kind: 'reasoning' | 'text' | 'refusal', text: string, logprobs: readonly JsonObject[]): void {
     const item = this.#open?.kind === kind ? this.#open : this.#openItem(kind, undefined);
     item.text += text;
-    item.logprobs.push(...logprobs);
+    for (const logprob of logprobs) item.logprobs.push(logprob);
     this.#emit(`response.${textEvents[kind].name}.delta`, {
       ...this.#place(item),
       delta: text,
