@@ -5,8 +5,10 @@ import {
   currentRollout,
   FrameworkRuns,
   matchesAgent,
+  refuseUntraceable,
   type AgentOptions,
   type LlmEndpoint,
+  type RolloutScope,
   type TracedRun,
 } from '@agent-lightning/core';
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
@@ -188,20 +190,25 @@ function placeModelCall(id: string, { name, agentMatch }: LightningOptions): voi
   run.detail.isPlaced = true;
 }
 
-async function askModel(id: string, { model, method, callOptions, options }: ModelCall): Promise<unknown> {
+async function askModel(id: string, call: ModelCall): Promise<unknown> {
   const run = runs.get(id);
-  if (run?.scope.llm === undefined || !isSelected(run)) return model[method](callOptions);
+  const policy = run !== undefined && isSelected(run) ? policyOf(run.scope, call) : undefined;
+  return (policy ?? call.model)[call.method](call.callOptions);
+}
+
+/** The model that answers in the place of a selected one; undefined where that one answers itself. */
+function policyOf(scope: RolloutScope, { model, options }: ModelCall): CalledModel | undefined {
   const policyModel = options.policyModel ?? (speaksAnotherWire(model.provider) ? chatModel : undefined);
-  if (policyModel === undefined) return model[method](callOptions);
-  const policy = policyModel(run.scope.llm) as unknown as CalledModel & { specificationVersion: string };
+  if (scope.llm === undefined || policyModel === undefined) return undefined;
+  const policy = policyModel(scope.llm) as unknown as CalledModel & { specificationVersion: string };
   const version = (model as Partial<typeof policy>).specificationVersion;
-  if (policy.specificationVersion !== version) {
-    throw new AdapterError(
-      `${model.provider} ${model.modelId} has the specification ${version}, and the policy's model ${policy.specificationVersion}; give a policyModel of the same version`,
-      { code: 'adapter-unsupported' },
-    );
-  }
-  return policy[method](callOptions);
+  if (policy.specificationVersion === version) return policy;
+  const error = new AdapterError(
+    `${model.provider} ${model.modelId} has the specification ${version}, and the policy's model ${policy.specificationVersion}; give a policyModel of the same version`,
+    { code: 'adapter-unsupported' },
+  );
+  refuseUntraceable(scope, 'ai-sdk-model-version', error);
+  return undefined;
 }
 
 /** Calls the endpoint for a provider that does not speak OpenAI's wire. */
@@ -214,7 +221,7 @@ const chatModel: PolicyModel = ({ baseUrl, apiKey, model }) =>
     supportsStructuredOutputs: true,
   })(model);
 
-/** Refuses a selected call of an unwrapped model that cannot have reached the policy. */
+/** Refuses a selected call of an unwrapped model that cannot have reached the policy; of live traffic it is counted. */
 export async function checkPlaced<Result>(
   id: string,
   provider: unknown,
@@ -224,16 +231,17 @@ export async function checkPlaced<Result>(
     return await work();
   } finally {
     const run = runs.get(id);
-    if (run !== undefined && run.detail.isPlaced !== true && isSelected(run)) refuseOtherWire(provider);
+    if (run !== undefined && run.detail.isPlaced !== true && isSelected(run)) refuseOtherWire(run.scope, provider);
   }
 }
 
-function refuseOtherWire(provider: unknown): void {
+function refuseOtherWire(scope: RolloutScope, provider: unknown): void {
   if (!speaksAnotherWire(provider)) return;
-  throw new AdapterError(
+  const error = new AdapterError(
     `the provider "${String(provider)}" does not speak OpenAI's wire, so its call cannot go to the policy; give the agent withLightning(model), or leave it out with agentMatch`,
     { code: 'adapter-unsupported' },
   );
+  refuseUntraceable(scope, 'ai-sdk-other-wire', error);
 }
 
 interface ResponseMetadata {

@@ -1,5 +1,14 @@
 import { randomUUID } from 'node:crypto';
-import { activeSpan, AdapterError, currentRollout, type ActiveAgent, type AgentOptions } from '@agent-lightning/core';
+import {
+  activeSpan,
+  AdapterError,
+  currentRollout,
+  refuseUntraceable,
+  requireRollout,
+  runInRollout,
+  type ActiveAgent,
+  type AgentOptions,
+} from '@agent-lightning/core';
 import {
   callAgent,
   chooseModel,
@@ -44,12 +53,32 @@ export interface FollowedWorkflow extends Methods<'createRun'> {
 
 const engineMethods = ['execute', 'executeStep'] as const;
 
-/** What cannot be followed, and what to do instead. */
-const unfollowed: Readonly<Record<string, string>> = {
-  generateLegacy: 'call generate',
-  streamLegacy: 'call stream',
-  network: 'give the agents to one agent as its `agents`, and call its stream',
-  resumeNetwork: 'give the agents to one agent as its `agents`, and call its stream',
+/** A kind of call that cannot be followed inside a rollout. */
+interface Unfollowed {
+  /** The word under which live traffic counts it. */
+  readonly reason: string;
+  /** What to do in its place. */
+  readonly instead: string;
+}
+
+const network: Unfollowed = {
+  reason: 'mastra-network',
+  instead: 'give the agents to one agent as its `agents`, and call its stream',
+};
+
+/** The methods of an agent that cannot be followed. */
+const unfollowed: Readonly<Record<string, Unfollowed>> = {
+  generateLegacy: { reason: 'mastra-legacy', instead: 'call generate' },
+  streamLegacy: { reason: 'mastra-legacy', instead: 'call stream' },
+  network,
+  resumeNetwork: network,
+};
+
+const durable: Unfollowed = { reason: 'mastra-durable-agent', instead: 'call the agent without durability' };
+
+const otherEngine: Unfollowed = {
+  reason: 'mastra-workflow-engine',
+  instead: 'create it with createWorkflow of @mastra/core/workflows',
 };
 
 /** An agent that nobody wrapped, and that no wrapped agent calls: it is traced, and keeps its model. */
@@ -97,12 +126,14 @@ function followOnce<Member extends object>(
 
 function followAgent(agent: FollowedAgent): void {
   for (const name of ['generate', 'resumeGenerate'] as const)
-    replace(agent, name, (generate, args) => refusal(agent) ?? callAgent(beginAgent(agent), () => generate(args)));
+    replaceCall(agent, name, (generate, args) => callAgent(beginAgent(agent), () => generate(args)));
   for (const name of ['stream', 'resumeStream'] as const)
-    replace(agent, name, (stream, args) => refusal(agent) ?? streamAgent(beginAgent(agent), stream, args));
-  for (const [name, instead] of Object.entries(unfollowed)) {
+    replaceCall(agent, name, (stream, args) => streamAgent(beginAgent(agent), stream, args));
+  for (const [name, method] of Object.entries(unfollowed)) {
     if (hasMethods(agent, [name]))
-      replace(agent as unknown as Methods<string>, name, () => refuse(`${name} of the agent "${agent.id}"`, instead));
+      replace(agent as unknown as Methods<string>, name, (original, args) =>
+        runUnfollowed(method, `${name} of the agent "${agent.id}"`, () => original(args)),
+      );
   }
   replace(agent, 'resolveModelConfig', (resolve, args) => {
     const call = currentCall();
@@ -118,6 +149,19 @@ function followAgent(agent: FollowedAgent): void {
   }
 }
 
+/** Follows a call of an agent; a durable agent runs elsewhere than its caller. */
+function replaceCall(
+  agent: FollowedAgent,
+  name: (typeof agentMethods)[number],
+  follow: (original: Original, args: never[]) => unknown,
+): void {
+  replace(agent, name, (original, args) =>
+    agent.agent === undefined
+      ? follow(original, args)
+      : runUnfollowed(durable, `the durable agent "${agent.id}"`, () => original(args)),
+  );
+}
+
 /** Outside a rollout the method does what it did. */
 function replace<Name extends string>(
   target: Methods<Name>,
@@ -130,10 +174,16 @@ function replace<Name extends string>(
   Object.defineProperty(target, name, { value: replaced, configurable: true, writable: true, enumerable: false });
 }
 
-function refuse(what: string, instead: string): Promise<never> {
-  return Promise.reject(
-    new AdapterError(`${what} cannot be followed inside a rollout; ${instead}`, { code: 'adapter-unsupported' }),
-  );
+/**
+ * Refuses a call that cannot be followed. Of live traffic it is counted and made all the same; its agents keep their own models
+ * then, also where the rest of the run goes through a gateway.
+ * @throws {AdapterError} `adapter-unsupported` in training
+ */
+async function runUnfollowed({ reason, instead }: Unfollowed, what: string, call: () => unknown): Promise<unknown> {
+  const { llm: _llm, ...scope } = requireRollout('withLightning');
+  const message = `${what} cannot be followed inside a rollout; ${instead}`;
+  refuseUntraceable(scope, reason, new AdapterError(message, { code: 'adapter-unsupported' }));
+  return runInRollout(scope, call);
 }
 
 /** Begins an agent, a workflow or a step in the run that the code belongs to. */
@@ -154,17 +204,13 @@ function beginAgent(agent: FollowedAgent): AgentCall {
   return { id: begin(agent, (around) => agentRun(agent.id, around)), agent };
 }
 
-/** A durable agent runs elsewhere than its caller. */
-function refusal({ id, agent }: FollowedAgent): Promise<never> | undefined {
-  return agent === undefined ? undefined : refuse(`the durable agent "${id}"`, 'call the agent without durability');
-}
-
 /** The workflow, each of its steps, and the agents, tools and workflows that are steps. */
 function followWorkflow(workflow: FollowedWorkflow): void {
   const { id, engineType, executionEngine: engine } = workflow;
   if (engineType !== 'default') {
-    const instead = 'create it with createWorkflow of @mastra/core/workflows';
-    return replace(workflow, 'createRun', () => refuse(`the workflow "${id}" of the ${engineType} engine`, instead));
+    return replace(workflow, 'createRun', (createRun, args) =>
+      runUnfollowed(otherEngine, `the workflow "${id}" of the ${engineType} engine`, () => createRun(args)),
+    );
   }
   replace(engine, 'execute', (execute, args) =>
     runStep(

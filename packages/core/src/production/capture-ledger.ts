@@ -13,6 +13,11 @@ export interface CaptureStatistics {
   readonly waiting: number;
   readonly stored: number;
   readonly dropped: Readonly<Record<CaptureDropReason, number>>;
+  /**
+   * Calls that could not be traced or sent to a gateway, and went on without the adapter, by reason, such as `mastra-network` or
+   * `reward-invalid`; of all runs, sampled or not.
+   */
+  readonly untraceable: Readonly<Record<string, number>>;
   /** About what waits in memory. */
   readonly bufferedBytes: number;
   /** Writes that failed and were tried again. */
@@ -40,6 +45,7 @@ export class CaptureLedger {
     'store-refused': 0,
     closed: 0,
   };
+  readonly #untraceable = new Map<string, number>();
   readonly #options: ResolvedCaptureOptions;
 
   constructor(options: ResolvedCaptureOptions) {
@@ -62,6 +68,11 @@ export class CaptureLedger {
     this.report(error, rolloutId);
   }
 
+  countUntraceable(reason: string, rolloutId: string, error: LightningError): void {
+    this.#untraceable.set(reason, (this.#untraceable.get(reason) ?? 0) + 1);
+    this.report(error, rolloutId);
+  }
+
   /** Tells the user. What the user's function throws cannot reach the request. */
   report(error: unknown, rolloutId?: string): void {
     try {
@@ -74,7 +85,8 @@ export class CaptureLedger {
   get statistics(): CaptureStatistics {
     const { started, unsampled, live, waiting, stored, retries, rewardsStored, rewardsDropped } = this;
     const counts = { started, unsampled, live, waiting, stored, retries, rewardsStored, rewardsDropped };
-    return { ...counts, dropped: { ...this.#dropped }, bufferedBytes: this.#bufferedBytes };
+    const untraceable = Object.fromEntries(this.#untraceable);
+    return { ...counts, dropped: { ...this.#dropped }, untraceable, bufferedBytes: this.#bufferedBytes };
   }
 }
 

@@ -20,6 +20,8 @@ export interface LiveRolloutOptions {
   readonly gatewayTimeoutMs: number;
   readonly signal: AbortSignal | undefined;
   readonly onError: (error: unknown) => void;
+  /** Counts what cannot be traced. */
+  readonly onUntraceable: NonNullable<RolloutScope['onUntraceable']>;
   /** Called once, when everything of the run has arrived at `spans`. */
   readonly onEnd: (failure: Failure | undefined) => void;
 }
@@ -88,6 +90,7 @@ export class LiveRollout {
       resources: {},
       recorder: this.#recorder,
       signal: this.#options.signal ?? new AbortController().signal,
+      onUntraceable: this.#options.onUntraceable,
       ...(llm !== undefined && { llm }),
     };
   }

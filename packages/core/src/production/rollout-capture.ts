@@ -168,6 +168,7 @@ export class RolloutCapture {
       gatewayTimeoutMs,
       signal: options.signal,
       onError: (error) => this.#ledger.report(error, rolloutId),
+      onUntraceable: (reason, error) => this.#ledger.countUntraceable(reason, rolloutId, error),
       onEnd: (failure) => {
         if (buffer !== undefined) this.#finish(buffer, failure, startedAtMs);
         resolve();

@@ -6,6 +6,7 @@ import { flattenAttributes, type NestedAttributes } from './attribute-values.ts'
 import { exceptionAttributes } from './exception-attributes.ts';
 import { rewardAttributes, type RewardAttributesOptions, type RewardValue } from './reward-span.ts';
 import { currentRollout } from './rollout-scope.ts';
+import { writeTrace } from './untraceable.ts';
 
 export interface EmitOptions {
   /** Kept with the span; nested values become dotted names. */
@@ -17,6 +18,7 @@ export interface EmitRewardOptions extends EmitOptions, RewardAttributesOptions 
 /**
  * Gives the current rollout, one of its agents or one of its spans a reward: a number, or several named dimensions of which
  * training reads the primary one. Returns the span's id; outside a rollout it does nothing, so that an agent in production is as it was.
+ * No emitter throws in live traffic: what is refused is counted in `capture.statistics.untraceable`.
  * @throws {TraceError} `reward-invalid` for a value that is not a finite number, naming the dimension
  */
 export function emitReward(value: RewardValue, options: EmitRewardOptions = {}): string | undefined {
@@ -48,12 +50,14 @@ function emit(
   const scope = currentRollout();
   if (scope === undefined) return undefined;
   const parentSpanId = activeSpan(scope)?.spanId;
-  return scope.recorder.record({
-    kind,
-    name,
-    ...(parentSpanId !== undefined && { parentSpanId }),
-    attributes: { ...flattenAttributes(attributes), ...own() },
-  });
+  return writeTrace(scope, () =>
+    scope.recorder.record({
+      kind,
+      name,
+      ...(parentSpanId !== undefined && { parentSpanId }),
+      attributes: { ...flattenAttributes(attributes), ...own() },
+    }),
+  );
 }
 
 function messageAttributes(text: string): Attributes {

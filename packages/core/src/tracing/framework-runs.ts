@@ -9,6 +9,7 @@ import {
 import { errorOutcome } from './exception-attributes.ts';
 import { currentRollout, runInRollout, type RolloutScope } from './rollout-scope.ts';
 import type { OpenSpan, SpanOutcome, StartSpan } from './trace-recorder.ts';
+import { writeTrace } from './untraceable.ts';
 
 /** What a framework's run becomes in the trace. */
 export interface FrameworkRun<Detail> {
@@ -74,13 +75,22 @@ export class FrameworkRuns<Detail> {
   /**
    * Begins a run inside the current rollout, or that of its parent; outside one it does nothing. A run that has begun already is
    * not begun again, but takes the `agentMatch`: that of a wrapper further in, for frameworks report from the outside in.
-   * @throws {TraceError} `span-invalid` for a span that must not enter a trace
+   * @throws {TraceError} `span-invalid` for a span that must not enter a trace; in production such a run is counted and not traced
    */
-  begin({ id, parentId, agentMatch, describe }: BeginRun<Detail>): void {
+  begin(run: BeginRun<Detail>): void {
+    const { id, parentId, agentMatch } = run;
     const above = parentId === undefined ? undefined : this.#runs.get(parentId);
     const scope = currentRollout() ?? above?.scope;
     if (scope === undefined) return;
     if (this.#runs.has(id)) return this.refine(id, agentMatch);
+    writeTrace(scope, () => this.#begin(run, scope, above));
+  }
+
+  #begin(
+    { id, agentMatch, describe }: BeginRun<Detail>,
+    scope: RolloutScope,
+    above: TracedRun<Detail> | undefined,
+  ): void {
     // A rollout that runs inside an agent of another one begins its own tree.
     const parent = above?.scope === scope ? above : undefined;
     const { span: start, names, detail } = describe(parent);
@@ -104,12 +114,15 @@ export class FrameworkRuns<Detail> {
     if (run !== undefined && agentMatch !== undefined) run.agent = { names: run.agent.names, agentMatch };
   }
 
-  /** Ends a run; one that was not traced, or has ended already, is left alone. */
+  /**
+   * Ends a run; one that was not traced, or has ended already, is left alone.
+   * @throws {TraceError} `span-invalid` for an outcome that must not enter a trace; in production it is counted
+   */
   end(id: string, outcome?: SpanOutcome): void {
     const run = this.#runs.get(id);
     if (run === undefined) return;
     this.#runs.delete(id);
-    run.span?.end(outcome);
+    writeTrace(run.scope, () => run.span?.end(outcome));
   }
 
   /** Ends a run with what it threw. */

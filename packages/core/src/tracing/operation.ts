@@ -3,7 +3,8 @@ import { activeSpan, runInSpan } from './active-span.ts';
 import { capText, describeValue } from './attribute-values.ts';
 import { errorOutcome } from './exception-attributes.ts';
 import { currentRollout, type RolloutScope } from './rollout-scope.ts';
-import type { OpenSpan } from './trace-recorder.ts';
+import type { SpanOutcome } from './trace-recorder.ts';
+import { writeTrace } from './untraceable.ts';
 
 /**
  * Wraps a function so that each call inside a rollout is a span with its input, output and error; what it does meanwhile
@@ -30,49 +31,55 @@ export function runOperation<Result>(name: string, work: () => Result): Result {
 
 function trace<Result>(scope: RolloutScope, name: string, args: readonly unknown[], work: () => Result): Result {
   const parent = activeSpan(scope);
-  const span = scope.recorder.start({
-    kind: 'operation',
-    name,
-    ...(parent !== undefined && { parentSpanId: parent.spanId }),
-    attributes: {
-      [attributeNames.operationLabel]: name,
-      ...(args.length > 0 && { [attributeNames.operationInput]: describeArguments(args) }),
-    },
-  });
+  const span = writeTrace(scope, () =>
+    scope.recorder.start({
+      kind: 'operation',
+      name,
+      ...(parent !== undefined && { parentSpanId: parent.spanId }),
+      attributes: {
+        [attributeNames.operationLabel]: name,
+        ...(args.length > 0 && { [attributeNames.operationInput]: describeArguments(args) }),
+      },
+    }),
+  );
+  if (span === undefined) return work();
+  const end: EndSpan = (outcome) => void writeTrace(scope, () => span.end(outcome));
   const active = {
     attemptId: scope.attempt.attemptId,
     spanId: span.spanId,
     ...(parent?.agent !== undefined && { agent: parent.agent }),
   };
-  return settle(span, () => runInSpan(active, work));
+  return settle(end, () => runInSpan(active, work));
 }
+
+type EndSpan = (outcome: SpanOutcome) => void;
 
 /** One by one, so that an argument that JSON cannot hold, such as a config with handlers, does not hide the others. */
 function describeArguments(args: readonly unknown[]): string {
   return args.length === 1 ? describeValue(args[0]) : capText(`[${args.map(describeValue).join(',')}]`);
 }
 
-function settle<Result>(span: OpenSpan, work: () => Result): Result {
+function settle<Result>(end: EndSpan, work: () => Result): Result {
   try {
     const result = work();
     if (isThenable(result))
       return result.then(
-        (value) => succeed(span, value),
-        (error) => fail(span, error),
+        (value) => succeed(end, value),
+        (error) => fail(end, error),
       ) as Result;
-    return succeed(span, result);
+    return succeed(end, result);
   } catch (error) {
-    return fail(span, error);
+    return fail(end, error);
   }
 }
 
-function succeed<Result>(span: OpenSpan, result: Result): Result {
-  span.end(result === undefined ? {} : { attributes: { [attributeNames.operationOutput]: describeValue(result) } });
+function succeed<Result>(end: EndSpan, result: Result): Result {
+  end(result === undefined ? {} : { attributes: { [attributeNames.operationOutput]: describeValue(result) } });
   return result;
 }
 
-function fail(span: OpenSpan, error: unknown): never {
-  span.end(errorOutcome(error));
+function fail(end: EndSpan, error: unknown): never {
+  end(errorOutcome(error));
   throw error;
 }
 

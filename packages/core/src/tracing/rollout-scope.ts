@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { TraceError } from '../errors.ts';
+import { TraceError, type LightningError } from '../errors.ts';
 import type { LlmEndpoint, NamedResources } from '../vocabulary/resources.ts';
 import type { Attempt, Lease, Rollout } from '../vocabulary/rollout.ts';
 import type { TraceRecorder } from './trace-recorder.ts';
@@ -15,6 +15,8 @@ export interface RolloutScope {
   readonly recorder: TraceRecorder;
   /** Aborts when the attempt times out or is cancelled. */
   readonly signal: AbortSignal;
+  /** Counts what cannot be traced, of live traffic, which must go on; absent in training, which refuses it. Never throws. */
+  readonly onUntraceable?: (reason: string, error: LightningError) => void;
 }
 
 // One instance for all copies of this package in the process: ESM, CommonJS and duplicate installs.
