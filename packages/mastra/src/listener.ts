@@ -175,8 +175,8 @@ function replace<Name extends string>(
 }
 
 /**
- * Refuses a call that cannot be followed. Of live traffic it is counted and made all the same; its agents keep their own models
- * then, also where the rest of the run goes through a gateway.
+ * Refuses a call that cannot be followed. Of live traffic it is counted and made all the same; the agents that it runs keep their own
+ * models then, also where the rest of the rollout goes through a gateway.
  * @throws {AdapterError} `adapter-unsupported` in training
  */
 async function runUnfollowed({ reason, instead }: Unfollowed, what: string, call: () => unknown): Promise<unknown> {

@@ -47,6 +47,12 @@ async function runDurable(own: ModelServer, wrap: <Wrapped extends Agent>(agent:
   return text;
 }
 
+async function generateDurably(own: ModelServer, wrap: <Wrapped extends Agent>(agent: Wrapped) => Wrapped) {
+  const durable = createDurableAgent({ agent: agentOf('writer', modelAt(own)) });
+  const wrapped = wrap(durable as never) as unknown as typeof durable;
+  return (await wrapped.generate('q')).text;
+}
+
 /** A model of the AI SDK 4 is what it asks for, and so it complains of any other. */
 async function runLegacy(own: ModelServer, wrap: <Wrapped extends Agent>(agent: Wrapped) => Wrapped) {
   const writer = wrap(agentOf('writer', modelAt(own)));
@@ -67,6 +73,7 @@ async function runEvented(_own: ModelServer, wrap: <Wrapped extends Mastra>(mast
 const unfollowed = [
   ['mastra-network', runNetwork],
   ['mastra-durable-agent', runDurable],
+  ['mastra-durable-agent', generateDurably],
   ['mastra-legacy', runLegacy],
   ['mastra-workflow-engine', runEvented],
 ] as const;
