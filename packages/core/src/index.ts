@@ -214,7 +214,7 @@ export type { ModelGateway } from './runner/model-gateway.ts';
 export type { RolloutContext, RolloutFunction, RolloutResult } from './runner/rollout-function.ts';
 export { Runner, type RunnerSummary } from './runner/runner.ts';
 export type { RunnerOptions } from './runner/runner-options.ts';
-export { guardTree, hasProcessGroups, signalTree } from './runner/command/process-tree.ts';
+export { guardTree, hasProcessGroups, signalTree, unrefChild } from './runner/command/process-tree.ts';
 export { runCommand } from './runner/command/run-command.ts';
 export type { CommandResult, CommandReward, RunCommandOptions } from './runner/command/command-options.ts';
 export type { AttemptOutcome, RolloutEnd, RolloutStart, RunnerHooks } from './runner/runner-hooks.ts';

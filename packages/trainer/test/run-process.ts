@@ -1,5 +1,7 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { openSqliteStore } from '@agent-lightning/store-sqlite';
 
 export interface RunProcessOptions {
@@ -12,32 +14,57 @@ export interface RunProcessOptions {
 /** Steps of a run in a process. */
 export const steps = 6;
 
-/** Runs `resumable-run.ts` to its end, whichever that is. */
-export async function runProcess(
-  runDirectory: string,
-  options: RunProcessOptions = {},
-): Promise<{ readonly code: number | null; readonly signal: string | null; readonly output: string }> {
-  const child = spawn(
-    process.execPath,
-    [
-      '--conditions=@agent-lightning/source',
-      '--disable-warning=ExperimentalWarning',
-      join(import.meta.dirname, 'resumable-run.ts'),
-      runDirectory,
-      String(steps),
-      options.resume === true ? 'resume' : 'begin',
-      String(options.maxStaleness ?? 0),
-    ],
-    { stdio: ['ignore', 'pipe', 'pipe'] },
-  );
-  let output = '';
-  const read = (chunk: Buffer): void => {
-    output += chunk.toString();
-    for (const [, step] of chunk.toString().matchAll(/step (\d+)\/\d+ ·/g)) options.onStep?.(child, Number(step));
-  };
-  child.stdout.on('data', read);
-  child.stderr.on('data', read);
-  return await new Promise((resolve) => child.on('close', (code, signal) => resolve({ code, signal, output })));
+/** How a process ended, and everything that it printed. */
+export interface ProcessEnd {
+  readonly code: number | null;
+  readonly signal: string | null;
+  readonly output: string;
+}
+
+export interface ProgramOptions {
+  readonly env?: NodeJS.ProcessEnv;
+  /** Told of each line that the process prints. */
+  readonly onLine?: (child: ChildProcess, line: string) => void;
+}
+
+/** Runs a program of this folder to its end, whichever that is, in a process group of its own. */
+export async function runProgram(
+  program: string,
+  args: readonly string[],
+  { env, onLine }: ProgramOptions = {},
+): Promise<ProcessEnd> {
+  const flags = ['--conditions=@agent-lightning/source', '--disable-warning=ExperimentalWarning'];
+  const child = spawn(process.execPath, [...flags, join(import.meta.dirname, program), ...args], {
+    env: { ...process.env, ...env },
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const lines: string[] = [];
+  for (const input of [child.stdout, child.stderr])
+    createInterface({ input }).on('line', (line) => {
+      lines.push(line);
+      onLine?.(child, line);
+    });
+  const [code, signal] = (await once(child, 'close')) as [number | null, string | null];
+  return { code, signal, output: lines.join('\n') };
+}
+
+/** Runs `resumable-run.ts` to its end. */
+export async function runProcess(runDirectory: string, options: RunProcessOptions = {}): Promise<ProcessEnd> {
+  const { resume = false, maxStaleness = 0, onStep } = options;
+  const args = [runDirectory, String(steps), resume ? 'resume' : 'begin', String(maxStaleness)];
+  return await runProgram('resumable-run.ts', args, {
+    onLine: (child, line) => {
+      const step = /step (\d+)\/\d+ ·/.exec(line)?.[1];
+      if (step !== undefined) onStep?.(child, Number(step));
+    },
+  });
+}
+
+/** Whether a process runs; one that ended and was not yet collected does not. */
+export function isAlive(pid: number): boolean {
+  const { stdout } = spawnSync('ps', ['-o', 'stat=', '-p', String(pid)], { encoding: 'utf8' });
+  return !/^(?:Z|\s*$)/.test(stdout);
 }
 
 /** The rollouts of a run that came to a good end. */

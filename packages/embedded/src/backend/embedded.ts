@@ -34,8 +34,8 @@ export function embedded(options: EmbeddedOptions): EmbeddedBackend {
   return new EmbeddedTraining(resolveOptions(options));
 }
 
-/** A training backend that always serves its base model. */
-export interface EmbeddedBackend extends TrainingBackend {
+/** A training backend that always serves its base model, and that `await using` closes. */
+export interface EmbeddedBackend extends TrainingBackend, AsyncDisposable {
   baseRelease(): Promise<PolicyRelease>;
 }
 
@@ -93,6 +93,10 @@ class EmbeddedTraining implements EmbeddedBackend {
     await Promise.all(
       started.map((result) => (result.status === 'fulfilled' ? result.value.engine.close() : undefined)),
     );
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
   }
 
   async #publishBase(): Promise<PolicyRelease> {

@@ -29,7 +29,7 @@ export interface TinkerBackendParts {
 const unloadTimeoutMs = 10_000;
 
 /** Opens its server with the first call that needs it. */
-export class TinkerBackend implements TrainingBackend {
+export class TinkerBackend implements TrainingBackend, AsyncDisposable {
   readonly name: string;
   readonly #parts: TinkerBackendParts;
   readonly #policies = new Map<string, Promise<TinkerPolicy>>();
@@ -78,6 +78,10 @@ export class TinkerBackend implements TrainingBackend {
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
   }
 
   async #create(name: string, seed: number): Promise<TinkerPolicy> {

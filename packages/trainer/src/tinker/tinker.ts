@@ -6,10 +6,11 @@ import { resolveTinkerOptions, type TinkerOptions } from './tinker-options.ts';
 
 /**
  * A training backend on a Tinker-style server: the Tinker cloud, SkyRL on your own cluster, or our worker started by hand.
- * The server is asked for its capabilities with the first call that needs it.
+ * The server is asked for its capabilities with the first call that needs it. `close`, or the end of an `await using` block, frees this
+ * backend's models on it; an open backend that nobody waits for keeps no process alive.
  * @throws {ConfigurationError} `option-invalid` | `option-unsupported`, naming the option
  */
-export function tinker(options: TinkerOptions): TrainingBackend {
+export function tinker(options: TinkerOptions): TrainingBackend & AsyncDisposable {
   const resolved = resolveTinkerOptions(options);
   const { url, apiKey, fetch, lora, serverAdam, logger } = resolved;
   return new TinkerBackend({

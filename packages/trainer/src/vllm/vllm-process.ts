@@ -3,7 +3,14 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
-import { BackendError, ConfigurationError, guardTree, hasProcessGroups, signalTree } from '@agent-lightning/core';
+import {
+  BackendError,
+  ConfigurationError,
+  guardTree,
+  hasProcessGroups,
+  signalTree,
+  unrefChild,
+} from '@agent-lightning/core';
 
 export interface VllmProcessOptions {
   readonly command: string;
@@ -43,7 +50,7 @@ export class VllmProcess {
     return this.#lines.at(-1);
   }
 
-  /** Starts it, again after it ended. It does not outlive this process. */
+  /** Starts it, again after it ended. It does not outlive this process, and does not keep it alive. */
   start(): void {
     const { command, args, env } = this.#options;
     this.#lines = [];
@@ -60,6 +67,7 @@ export class VllmProcess {
       stream.setEncoding('utf8');
       stream.on('data', (text: string) => this.#keep(text));
     }
+    unrefChild(child);
     this.#ended = new Promise((resolve) => {
       child.once('error', (cause: NodeJS.ErrnoException) => {
         this.#child = undefined;

@@ -36,6 +36,8 @@ export class VllmServer {
   /** Undefined until it ran well once. */
   #restarts: number | undefined;
   #recovering: Promise<void> | undefined;
+  /** How many calls wait for the server to come up. */
+  #waiting = 0;
 
   private constructor(parts: VllmServerParts) {
     this.#parts = parts;
@@ -48,7 +50,7 @@ export class VllmServer {
    */
   static async open(parts: VllmServerParts): Promise<VllmServer> {
     const server = new VllmServer(parts);
-    await server.#comeUp(parts.startTimeoutMs);
+    await server.#hold(server.#comeUp(parts.startTimeoutMs));
     void server.#watch();
     return server;
   }
@@ -115,14 +117,26 @@ export class VllmServer {
   /** Does something that may find the server away; then it is brought back, and the call made once more. */
   async #whenWell<Result>(call: (client: VllmClient) => Promise<Result>): Promise<Result> {
     const { client } = this.#parts;
-    if (!this.#isWell || !(await this.#holdsAll())) await this.#recover();
+    if (!this.#isWell || !(await this.#holdsAll())) await this.#hold(this.#recover());
     try {
       return await call(client);
     } catch (error) {
       if (!(error instanceof VllmAway)) throw error;
       this.#isWell = false;
-      await this.#recover();
+      await this.#hold(this.#recover());
       return await call(client);
+    }
+  }
+
+  /** Keeps the process alive while a call waits for the server; what the watch alone waits for does not. */
+  async #hold(comingUp: Promise<void>): Promise<void> {
+    const alive = setInterval(() => undefined, 2 ** 31 - 1);
+    this.#waiting += 1;
+    try {
+      await comingUp;
+    } finally {
+      this.#waiting -= 1;
+      clearInterval(alive);
     }
   }
 
@@ -201,7 +215,7 @@ export class VllmServer {
         const said = process?.lastLine === undefined ? '' : `: ${process.lastLine.slice(0, 200)}`;
         logger.info(`waiting for vLLM at ${client.url} (${Math.round(waitedMs / 1_000)} s)${said}`);
       }
-      await clock.wait(pollMs, signal);
+      await clock.wait(pollMs, signal, this.#waiting === 0);
     }
   }
 

@@ -13,12 +13,13 @@ const ownWorkerRetryMs = 30_000;
 const remoteRetryMs = 300_000;
 
 /**
- * A training backend on one GPU, or on the CPU: PyTorch in a process of its own, started with the first call that needs it
- * and ended by `close`. With `url`, a worker that already runs.
+ * A training backend on one GPU, or on the CPU: PyTorch in a process of its own, started with the first call that needs it. `close`,
+ * the end of an `await using` block, or the end of this process ends it; an idle worker keeps no process alive. With `url`, a worker
+ * that already runs.
  * @throws {ConfigurationError} `option-invalid` | `option-unsupported`, naming the option; a missing Python or model is named
  *   by the first call that needs it
  */
-export function gpu(options: GpuOptions): TrainingBackend {
+export function gpu(options: GpuOptions): TrainingBackend & AsyncDisposable {
   const resolved = resolveGpuOptions(options);
   let worker: RunningWorker | undefined;
   const isOwn = !('url' in resolved.worker);

@@ -4,7 +4,16 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { delimiter } from 'node:path';
-import { BackendError, ConfigurationError, TimeoutError, type LightningError } from '@agent-lightning/core';
+import {
+  BackendError,
+  ConfigurationError,
+  guardTree,
+  hasProcessGroups,
+  signalTree,
+  TimeoutError,
+  unrefChild,
+  type LightningError,
+} from '@agent-lightning/core';
 import type { Logger } from '../progress/logger.ts';
 import { pythonDirectory, setupAdvice } from './find-python.ts';
 
@@ -32,8 +41,10 @@ export interface RunningWorker {
 
 /** Lines of its log that an error shows. */
 const shownLines = 20;
+
 /**
- * Starts a worker on a free port of this machine. It ends with this process, however that ends.
+ * Starts a worker on a free port of this machine. It ends with this process, however that ends, and an idle one keeps this process
+ * from nothing: its start does, and a request to it. Ctrl+C in a terminal does not reach it, so that a run can still save.
  * @throws {ConfigurationError} `command-unavailable` without Python or a module that it needs; `option-invalid` for what the worker refuses
  * @throws {BackendError} `backend-failed` when it ends before it listens
  * @throws {TimeoutError} `timed-out` | `cancelled`
@@ -43,12 +54,19 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
   const apiKey = randomBytes(24).toString('hex');
   const child = spawn(options.python, ['-m', 'agent_lightning_worker', ...options.arguments, '--exit-with-parent'], {
     stdio: ['pipe', 'pipe', 'pipe'], // its standard input closes when this process is gone
+    detached: hasProcessGroups,
+    windowsHide: true,
     env: {
       ...process.env,
       PYTHONPATH: [pythonDirectory, process.env['PYTHONPATH']].filter(Boolean).join(delimiter),
       PYTHONUNBUFFERED: '1',
       AGENT_LIGHTNING_WORKER_KEY: apiKey,
     },
+  });
+  const release = guardTree(child);
+  child.once('exit', () => {
+    signalTree(child, 'SIGKILL'); // what it left in its group
+    release();
   });
   child.stdin.on('error', () => undefined); // it is never written to; a dead child would break it
   const lines: string[] = [];
@@ -63,6 +81,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
   );
   try {
     const url = await untilListening(child, ended, lines, options);
+    unrefChild(child);
     logger.info(`worker: process ${child.pid} listens at ${url}`);
     const died = new AbortController();
     let stopping = false;
@@ -116,8 +135,8 @@ function readListening(line: string): string | undefined {
 
 /** SIGTERM, and SIGKILL when that does not end it. */
 async function end(child: ChildProcess, ended: Promise<string>, killAfterMs: number): Promise<void> {
-  child.kill('SIGTERM');
-  const timer = setTimeout(() => child.kill('SIGKILL'), killAfterMs);
+  if (child.exitCode === null && child.signalCode === null) signalTree(child, 'SIGTERM');
+  const timer = setTimeout(() => signalTree(child, 'SIGKILL'), killAfterMs); // keeps this process alive meanwhile
   await ended;
   clearTimeout(timer);
 }

@@ -7,6 +7,7 @@ import { systemClock } from '../../src/tinker/patience.ts';
 import { openFleet } from '../../src/vllm/open-fleet.ts';
 import type { VllmFleet } from '../../src/vllm/vllm-fleet.ts';
 import { resolveVllm, type VllmStartOptions } from '../../src/vllm/vllm-options.ts';
+import { isAlive } from '../run-process.ts';
 
 const program = fileURLToPath(new URL('vllm-command.ts', import.meta.url));
 const command = [process.execPath, '--conditions=@agent-lightning/source', program];
@@ -49,14 +50,6 @@ const open = async (options: VllmStartOptions = {}, log: string[] = []): Promise
     signal: stop.signal,
   });
   return fleet;
-};
-const isAlive = (pid: number): boolean => {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
 };
 const publish = async (version: number): ReturnType<VllmFleet['publish']> => {
   const adapter = join(directory, String(version));

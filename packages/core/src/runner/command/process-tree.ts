@@ -63,7 +63,12 @@ function startGuard(): ChildProcess {
   const started = spawn('/bin/sh', ['-c', guardScript], { detached: true, stdio: ['pipe', 'ignore', 'ignore'] });
   started.on('error', (error) => process.emitWarning(`commands may outlive this process: ${error.message}`));
   started.stdin.on('error', () => undefined); // its end is seen at the next line, and another one is started
-  started.unref();
-  (started.stdin as unknown as { unref(): void }).unref();
+  unrefChild(started);
   return started;
+}
+
+/** Lets this process end while the child still runs: neither the child nor its pipes keep it alive any more. */
+export function unrefChild(child: ChildProcess): void {
+  child.unref();
+  for (const pipe of child.stdio) (pipe as unknown as { unref?(): void } | null)?.unref?.();
 }

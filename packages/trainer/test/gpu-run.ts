@@ -1,0 +1,31 @@
+/** A training run on the worker as users write it, which closes nothing: `node gpu-run.ts <model> <folder> begin|resume`. */
+import { join } from 'node:path';
+import { gpu, grpo, Trainer } from '../src/index.ts';
+import { askLetter, letterTasks, type LetterTask } from './letter-task.ts';
+
+const [model, folder, mode] = process.argv.slice(2);
+const groupSize = 4;
+const tasksPerStep = 2;
+let ended = 0;
+
+const trainer = new Trainer<LetterTask>({
+  backend: gpu({ model: model!, device: 'cpu', stateDirectory: join(folder!, 'states') }),
+  rollout: async (task, context) => {
+    if (context.rollout.mode === 'train') process.stdout.write(`begins ${context.rollout.rolloutId}\n`);
+    return (await askLetter(task, context)).length % 2;
+  },
+  hooks: {
+    onRolloutEnd: () => {
+      ended += 1;
+      if (ended % (groupSize * tasksPerStep) === 0)
+        process.stdout.write(`sampled step ${ended / (groupSize * tasksPerStep)}\n`);
+    },
+  },
+  algorithm: grpo({ groupSize, tasksPerStep, learningRate: 1e-3, maxTokens: 3 }),
+  noSignalPatience: 10,
+  progress: 'plain',
+  runDirectory: join(folder!, 'run'),
+});
+const result = await trainer.fit({ train: letterTasks, steps: 3, resume: mode === 'resume' });
+if (result.stopReason === 'interrupted') process.exitCode = 130;
+process.stdout.write(`${JSON.stringify(result)}\n`);
