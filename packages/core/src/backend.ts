@@ -131,6 +131,17 @@ export interface TrainablePolicy {
   exportModel(directory: string): Promise<void>;
 }
 
+/** Watches the servers of releases for whoever sends them calls, so that no call goes to one that restarts. */
+export interface ServerWatch {
+  /**
+   * Resolves with the base URLs of the servers that can answer: at once while there are any, otherwise when one is back.
+   * @throws {BackendError} `backend-failed`, retryable, when none came back in the time that the backend gives it
+   */
+  awaitServers(): Promise<readonly string[]>;
+  /** Has a server that failed a call looked at; until it is seen to be well, it is not among those that can answer. */
+  reportFailure(baseUrl: string): void;
+}
+
 /** A policy version that can be sampled: in this process, or behind an OpenAI-compatible URL. */
 export type PolicyRelease =
   | { readonly kind: 'engine'; readonly version: number; readonly engine: SamplingEngine }
@@ -142,6 +153,8 @@ export type PolicyRelease =
       readonly replicas?: readonly string[];
       readonly model: string;
       readonly apiKey?: string;
+      /** Tells which servers may be asked; works in this process only. @default every server may be asked at any time */
+      readonly watch?: ServerWatch;
     };
 
 /** A chat message as the OpenAI wire has it. */

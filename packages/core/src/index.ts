@@ -252,6 +252,7 @@ export type {
   PolicyRelease,
   PolicySpec,
   SamplingEngine,
+  ServerWatch,
   ToolCallFormat,
   TrainablePolicy,
   TrainingBackend,

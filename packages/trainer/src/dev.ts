@@ -135,7 +135,7 @@ function findingsOf(
   const noSignal = diagnoseSignal(rollouts, episodes, batch);
   if (noSignal !== undefined) findings.push(noSignal.message);
   const failed = rollouts.filter((rollout) => rollout.status !== 'succeeded');
-  if (failed.length > 0 && noSignal?.cause !== 'all-failed') {
+  if (failed.length > 0 && noSignal?.cause !== 'all-failed' && noSignal?.cause !== 'outage') {
     findings.push(
       `${failed.length} of ${rollouts.length} rollouts failed, for example ${failed[0]!.failure?.code}: "${failed[0]!.failure?.message}"`,
     );

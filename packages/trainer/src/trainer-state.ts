@@ -19,8 +19,10 @@ export interface TrainerState {
   readonly totals: RunTotals;
   readonly curve: readonly CurvePoint[];
   readonly validationBefore?: ValidationMetrics;
-  /** Steps in a row without training signal, up to this one. */
+  /** Steps in a row without training signal, up to this one; those that an outage spoiled are left out. */
   readonly noSignalStreak: number;
+  /** Steps in a row in which an outage let no rollout through, up to this one; begins again when a run resumes. @default 0 */
+  readonly outageStreak?: number;
   /** Steps in a row in which sampler and trainer were too far apart, up to this one. */
   readonly offPolicyStreak: number;
   /** Mean training reward of the first step, to tell a solved task from one that never taught anything. */
@@ -49,6 +51,10 @@ export interface StepVerdict {
   readonly isOffPolicy: boolean;
   /** Whether a step without signal counts: not when it only left out what was too old. */
   readonly isSilent: boolean;
+  /** Whether every rollout that came to nothing did so because the model was away: the step says nothing about the agent. */
+  readonly isOutage: boolean;
+  /** Whether an outage let no rollout through. */
+  readonly isLost: boolean;
 }
 
 /** The state after a step. */
@@ -74,9 +80,15 @@ export function advanceState(state: TrainerState, metrics: StepMetrics, verdict:
         ...(metrics.validation === undefined ? {} : { validation: metrics.validation.reward }),
       },
     ],
-    noSignalStreak: verdict.isSilent ? state.noSignalStreak + 1 : 0,
+    noSignalStreak: noSignalStreakAfter(state, verdict),
+    outageStreak: verdict.isLost ? (state.outageStreak ?? 0) + 1 : 0,
     offPolicyStreak: verdict.isOffPolicy ? state.offPolicyStreak + 1 : 0,
     ...(firstReward === undefined ? {} : { firstReward }),
     wallSeconds: metrics.wallSeconds,
   };
+}
+
+function noSignalStreakAfter({ noSignalStreak }: TrainerState, { isSilent, isOutage }: StepVerdict): number {
+  if (isOutage) return noSignalStreak;
+  return isSilent ? noSignalStreak + 1 : 0;
 }

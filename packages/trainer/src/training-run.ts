@@ -83,7 +83,7 @@ export class TrainingRun<Task> {
     const cancelled = fit.resume ? await collector.cancelUnfinished('its process ended') : 0;
     const checkpoint = fit.resume ? await directory.checkpoints.latest() : undefined;
     if (checkpoint !== undefined) {
-      this.#state = checkpoint.state;
+      this.#state = { ...checkpoint.state, outageStreak: 0 };
       this.#savedStep = checkpoint.state.step;
       this.#wallSecondsBefore = checkpoint.state.wallSeconds;
       await policies.loadState(checkpoint.directory);

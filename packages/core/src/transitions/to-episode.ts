@@ -94,7 +94,9 @@ function untrainableReason(call: ModelCall): string | undefined {
 }
 
 function untrainableCall(call: ModelCall, reason: string | undefined): readonly UntrainableCall[] {
-  return reason === undefined ? [] : [{ spanId: call.span.spanId, agentName: call.agentNames[0] ?? '', reason }];
+  if (reason === undefined) return [];
+  const outage = call.gateway?.attributes[attributeNames.outage] === true ? { isOutage: true as const } : {};
+  return [{ spanId: call.span.spanId, agentName: call.agentNames[0] ?? '', reason, ...outage }];
 }
 
 function transitionOf(

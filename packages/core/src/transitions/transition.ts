@@ -38,6 +38,8 @@ export interface UntrainableCall {
   readonly spanId: string;
   readonly agentName: string;
   readonly reason: string;
+  /** True for a call that failed because what samples was away or broke. */
+  readonly isOutage?: true;
 }
 
 /** A span that could not be read or attributed, and why: visible, and without effect. */

@@ -55,6 +55,8 @@ export const attributeNames = {
   retries: 'agentlightning.upstream.retries',
   /** `embedded` for an engine in this process, else the upstream's URL without credentials. */
   upstream: 'agentlightning.upstream.url',
+  /** True when the call failed because what samples was away or broke, whatever the agent asked. */
+  outage: 'agentlightning.upstream.outage',
   timeToFirstTokenMs: 'agentlightning.time_to_first_token_ms',
   messageBody: 'agentlightning.message.body',
   objectType: 'agentlightning.object.type',

@@ -15,6 +15,7 @@ import type { ModelRequest } from '../chat/model-request.ts';
 import type { ReplyChoice } from '../chat/model-reply.ts';
 import type { RuledRequest } from '../chat/sampling-rules.ts';
 import { shownUrl } from '../upstream/http-exchange.ts';
+import { isOutage } from '../upstream/upstream-error.ts';
 import type { WireName } from '../wires/wire.ts';
 import type { Caller } from './caller.ts';
 
@@ -133,6 +134,7 @@ function choiceAttributes(
   addWhen(attributes, names.retries, outcome.retries > 0 ? outcome.retries : undefined);
   addWhen(attributes, names.incomplete, outcome.status === 'incomplete' ? true : undefined);
   addWhen(attributes, names.errorType, error?.wireCode);
+  addWhen(attributes, names.outage, isOutage(error) ? true : undefined);
   addWhen(attributes, names.untrainable, untrainable?.reason);
   return attributes;
 }

@@ -1,7 +1,7 @@
 import type { PolicyRelease } from '@agent-lightning/core';
 import type { JsonObject } from '../http/read-body.ts';
 import { WireError } from '../http/wire-error.ts';
-import { askUpstream, type AskLimits, type Servers } from '../upstream/ask-upstream.ts';
+import { askUpstream, reportFailure, type AskLimits, type Question, type Servers } from '../upstream/ask-upstream.ts';
 import { chatFormat } from '../upstream/chat-format.ts';
 import { ChunkReader } from '../upstream/chunk-reader.ts';
 import { completionFormat } from '../upstream/completion-format.ts';
@@ -103,25 +103,24 @@ async function answerStream(call: UpstreamCall, reply: HttpReply, url: URL, limi
 /** Answers a call from an OpenAI-compatible server; chunks reach the agent as they come. @throws {WireError} */
 export async function callUpstream(call: UpstreamCall, limits: UpstreamLimits): Promise<void> {
   const { release, servers, signal, progress } = call;
-  const { reply, url } = await askUpstream(
-    {
-      release,
-      servers,
-      signal,
-      path: formatOf(call).path,
-      body: upstreamBody(call),
-      accept: call.request.view.stream ? 'text/event-stream' : 'application/json',
-      onRetry: () => {
-        progress.retries += 1;
-      },
+  const question: Question = {
+    release,
+    servers,
+    signal,
+    path: formatOf(call).path,
+    body: upstreamBody(call),
+    accept: call.request.view.stream ? 'text/event-stream' : 'application/json',
+    onRetry: () => {
+      progress.retries += 1;
     },
-    limits,
-  );
+  };
+  const { reply, url, baseUrl } = await askUpstream(question, limits);
   progress.upstream = url;
   try {
     await (call.request.view.stream ? answerStream(call, reply, url, limits) : answerWhole(call, reply, url, limits));
   } catch (error) {
     reply.destroy();
+    reportFailure(question, baseUrl, error);
     throw error;
   }
 }

@@ -2,8 +2,9 @@ import type { PolicyRelease } from '@agent-lightning/core';
 import { WireError } from '../http/wire-error.ts';
 import type { EndpointPool } from '../policies/endpoint-pool.ts';
 import { exchange, readWhole, type HttpReply } from './http-exchange.ts';
-import { isRetryableStatus, retryAfterMs, retryWaitMs, waitToRetry, type RetryLimits } from './retry.ts';
-import { statusError } from './upstream-error.ts';
+import { retryAfterMs, retryWaitMs, waitToRetry, type RetryLimits } from './retry.ts';
+import { isServerFault, statusError } from './upstream-error.ts';
+import { awaitServers } from './await-servers.ts';
 
 /** Servers that answer for a release, and which of them a call is for. */
 export interface Servers {
@@ -34,6 +35,7 @@ export interface AskLimits extends RetryLimits {
 export interface UpstreamReply {
   readonly reply: HttpReply;
   readonly url: URL;
+  readonly baseUrl: string;
 }
 
 interface Failure {
@@ -45,53 +47,60 @@ function urlOf(baseUrl: string, path: string): URL {
   return new URL(`${baseUrl.replace(/\/+$/u, '')}${path}`);
 }
 
-/** Whether an error says that the server is not well, rather than that it is busy or the request is wrong. */
-function isServerFault(error: unknown): boolean {
-  return error instanceof WireError && (error.code === 'upstream-failed' || error.code === 'upstream-timeout');
-}
-
 /** Asks one server once. @throws {WireError} for what another try cannot mend */
-async function askOnce(question: Question, url: URL, limits: AskLimits): Promise<UpstreamReply | Failure> {
+async function askOnce(question: Question, baseUrl: string, limits: AskLimits): Promise<UpstreamReply | Failure> {
+  const { body, accept, signal, release } = question;
+  const { apiKey, model, watch } = release;
+  const url = urlOf(baseUrl, question.path);
   try {
-    const { body, accept, signal, release } = question;
     const { stallTimeoutMs } = limits;
-    const reply = await exchange({ url, body, accept, apiKey: release.apiKey, signal, stallTimeoutMs });
-    if (reply.statusCode === 200) return { reply, url };
-    const error = statusError(reply, await readWhole(reply, { url, limitBytes: 1_048_576, signal }), {
-      url,
-      apiKey: release.apiKey,
-    });
-    if (!isRetryableStatus(reply.statusCode)) throw error;
+    const reply = await exchange({ url, body, accept, apiKey, signal, stallTimeoutMs });
+    if (reply.statusCode === 200) return { reply, url, baseUrl };
+    const text = await readWhole(reply, { url, limitBytes: 1_048_576, signal });
+    const error = statusError(reply, text, { url, apiKey, watchedModel: watch === undefined ? undefined : model });
+    if (!error.retryable) throw error;
     return { error, askedMs: retryAfterMs(reply.header('retry-after'), Date.now()) };
   } catch (error) {
-    if (!(error instanceof WireError) || !error.retryable || question.signal.aborted) throw error;
+    if (!(error instanceof WireError) || !error.retryable || signal.aborted) throw error;
     return { error, askedMs: undefined };
   }
 }
 
-/** Asks until a server answers with a 200, or may not be asked again; a server that fails is left for another. @throws {WireError} */
+/** Says that a server failed a call: it may leave the pool, and who watches it looks at it. */
+export function reportFailure({ release, servers, signal }: Question, baseUrl: string, error: unknown): void {
+  if (!isServerFault(error) || signal.aborted) return;
+  servers.pool.failed(baseUrl, release.apiKey);
+  release.watch?.reportFailure(baseUrl);
+}
+
+/**
+ * Asks until a server answers with a 200, or may not be asked again; a server that fails is left for another. While no server
+ * of a watched release is well, the call waits for one.
+ * @throws {WireError}
+ */
 export async function askUpstream(question: Question, limits: AskLimits): Promise<UpstreamReply> {
   const { release, signal } = question;
   const { pool, affinity } = question.servers;
-  const baseUrls = [release.baseUrl, ...(release.replicas ?? [])];
   const tried = new Set<string>();
   for (let retry = 0; ; retry += 1) {
+    const baseUrls = await awaitServers(release, signal);
     const baseUrl = pool.choose(baseUrls, affinity, tried);
     let result: UpstreamReply | Failure;
     try {
-      result = await askOnce(question, urlOf(baseUrl, question.path), limits);
+      result = await askOnce(question, baseUrl, limits);
     } catch (error) {
-      if (isServerFault(error) && !signal.aborted) pool.failed(baseUrl, release.apiKey);
+      reportFailure(question, baseUrl, error);
       throw error;
     }
     if ('reply' in result) {
       pool.succeeded(baseUrl);
       return result;
     }
-    if (isServerFault(result.error)) pool.failed(baseUrl, release.apiKey);
+    reportFailure(question, baseUrl, result.error);
     if (retry === limits.maxRetries) throw result.error;
     tried.add(baseUrl);
-    const waitMs = tried.size < baseUrls.length ? 0 : retryWaitMs(retry, result.askedMs, limits);
+    const isOtherLeft = baseUrls.some((url) => !tried.has(url));
+    const waitMs = isOtherLeft ? 0 : retryWaitMs(retry, result.askedMs, limits);
     await waitToRetry(waitMs, limits.deadlineMs, signal, result.error);
     question.onRetry();
   }

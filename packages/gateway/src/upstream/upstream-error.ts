@@ -1,3 +1,4 @@
+import type { LightningErrorCode } from '@agent-lightning/core';
 import { WireError } from '../http/wire-error.ts';
 import { isRetryableStatus } from './retry.ts';
 import { shownUrl, type HttpReply } from './http-exchange.ts';
@@ -35,11 +36,24 @@ function withoutKey(text: string, apiKey: string | undefined): string {
   return apiKey === undefined || apiKey === '' ? text : text.replaceAll(apiKey, '[key]');
 }
 
+/** Returns whether a server that is watched does not know the model that was loaded into it: it restarted, and loads it again. */
+function isMissingModel(status: number, message: string | undefined, model: string | undefined): boolean {
+  return status === 404 && model !== undefined && message?.includes(model) === true;
+}
+
+/** Who was asked. */
+export interface AskedServer {
+  readonly url: URL;
+  readonly apiKey: string | undefined;
+  /** The model's name there, where a watch loads it again after a restart. */
+  readonly watchedModel: string | undefined;
+}
+
 /** An upstream's error status, as the agent gets it: its mistakes keep their status, the gateway's own key and address do not. */
 export function statusError(
   reply: HttpReply,
   body: Buffer,
-  { url, apiKey }: { readonly url: URL; readonly apiKey: string | undefined },
+  { url, apiKey, watchedModel: model }: AskedServer,
 ): WireError {
   const status = reply.statusCode;
   const { message, param, code } = complaintOf(withoutKey(body.toString('utf8'), apiKey));
@@ -49,6 +63,12 @@ export function statusError(
       `the upstream ${shownUrl(url)} redirects, which is not followed; configure its final address`,
       { code: 'upstream-rejected' },
     );
+  }
+  if (isMissingModel(status, message, model)) {
+    return new WireError(`the upstream ${shownUrl(url)} has lost its model${said}`, {
+      code: 'upstream-failed',
+      retryable: true,
+    });
   }
   if (status === 401 || status === 403 || status === 404 || status === 405) {
     return new WireError(
@@ -66,4 +86,17 @@ export function statusError(
     ...(code === undefined ? {} : { wireCode: code }),
     ...(retryAfter === undefined ? {} : { headers: { 'retry-after': retryAfter } }),
   });
+}
+
+/** The codes of failures that are not the agent's: what samples did not answer, or broke while it did. */
+const outageCodes: ReadonlySet<LightningErrorCode> = new Set(['backend-failed', 'session-lost']);
+
+/** Returns whether an error says that a server is not well, rather than that it is busy or the request is wrong. */
+export function isServerFault(error: unknown): boolean {
+  return error instanceof WireError && (error.code === 'upstream-failed' || error.code === 'upstream-timeout');
+}
+
+/** Returns whether a call failed because what samples was away or broke, be it a server or an engine of this process. */
+export function isOutage(error: WireError | undefined): boolean {
+  return error !== undefined && (isServerFault(error) || outageCodes.has(error.code));
 }

@@ -1,4 +1,4 @@
-import { TrainerError } from '@agent-lightning/core';
+import { BackendError, TrainerError } from '@agent-lightning/core';
 import type { StepMetrics, TrainedMetrics } from '../metrics.ts';
 import type { StepVerdict, TrainerState } from '../trainer-state.ts';
 import type { ResolvedTrainerOptions } from '../trainer-options.ts';
@@ -15,6 +15,8 @@ export function verdictOf(
   return {
     isOffPolicy: (furthestOff(metrics).figures.klSamplerTrainer ?? 0) > maxDivergence,
     isSilent: noSignal !== undefined && noSignal.cause !== 'stale',
+    isOutage: noSignal?.cause === 'outage',
+    isLost: noSignal?.cause === 'outage' && (metrics.succeeded === 0 || metrics.transitions === 0),
   };
 }
 
@@ -22,6 +24,7 @@ export function verdictOf(
  * Decides what a step without signal means: a warning, a solved task, or the end.
  * @param state after the step
  * @throws {TrainerError} `no-signal`
+ * @throws {BackendError} `backend-failed`, retryable, after too many steps that an outage took whole
  */
 export function judgeSilence(
   noSignal: NoSignal,
@@ -30,6 +33,7 @@ export function judgeSilence(
 ): 'go-on' | 'converged' {
   const { noSignalStreak, step, totals, firstReward, curve } = state;
   if (noSignal.cause === 'stale') return 'go-on';
+  if (noSignal.cause === 'outage') return judgeOutage(noSignal, state, noSignalPatience);
   const isHopeless = noSignal.cause !== 'zero-variance' && totals.optimizerSteps === 0;
   if (!isHopeless && noSignalStreak < noSignalPatience) return 'go-on';
   const reward = curve.at(-1)?.reward;
@@ -38,6 +42,15 @@ export function judgeSilence(
   throw new TrainerError(
     `training stopped after step ${step}, with no signal for ${noSignalStreak} ${noSignalStreak === 1 ? 'step' : 'steps'}: ${noSignal.message}`,
     { code: 'no-signal' },
+  );
+}
+
+/** Ends a run whose steps would all pass without a single rollout; it can go on once its model answers again. */
+function judgeOutage({ message }: NoSignal, { step, outageStreak = 0 }: TrainerState, patience: number): 'go-on' {
+  if (outageStreak < patience) return 'go-on';
+  throw new BackendError(
+    `training stopped after step ${step}: for ${outageStreak} ${outageStreak === 1 ? 'step' : 'steps'} no rollout came through. ${message}, then resume the run`,
+    { code: 'backend-failed', retryable: true },
   );
 }
 

@@ -1,9 +1,9 @@
 import type { Episode, LightningBatch, Rollout } from '@agent-lightning/core';
 import { countStaleCalls } from './trainable-calls.ts';
 
-/** Why a step taught nothing. All but `zero-variance` and `stale` are faults that no further step would heal. */
+/** Why a step taught nothing. All but `outage`, `zero-variance` and `stale` are faults that no further step would heal. */
 export interface NoSignal {
-  readonly cause: 'all-failed' | 'no-calls' | 'no-tokens' | 'no-reward' | 'zero-variance' | 'stale';
+  readonly cause: 'outage' | 'all-failed' | 'no-calls' | 'no-tokens' | 'no-reward' | 'zero-variance' | 'stale';
   /** What happened and what to do. */
   readonly message: string;
 }
@@ -15,7 +15,21 @@ export function diagnoseSignal(
   batch: LightningBatch,
 ): NoSignal | undefined {
   if (batch.rows.length > 0) return undefined;
-  return allFailed(rollouts) ?? noTrainableCalls(episodes) ?? noReward(episodes) ?? zeroVariance(episodes, batch);
+  return outage(episodes) ?? allFailed(rollouts) ?? noTrainableCalls(episodes) ?? noReward(episodes) ?? zeroVariance(episodes, batch);
+}
+
+/** Finds that every rollout which came to nothing did so because its model was away: that says nothing about agent or rewards. */
+function outage(episodes: readonly Episode[]): NoSignal | undefined {
+  const spoiled = episodes.filter(
+    ({ rollout, transitions, untrainable }) =>
+      rollout.status !== 'succeeded' || (transitions.length === 0 && untrainable.length > 0),
+  );
+  const calls = spoiled.map(({ untrainable }) => untrainable.find(({ isOutage }) => isOutage));
+  if (calls.length === 0 || calls.includes(undefined)) return undefined;
+  return {
+    cause: 'outage',
+    message: `${calls.length} of ${episodes.length} rollouts came to nothing because the model did not answer: "${calls[0]!.reason}" (rollout ${spoiled[0]!.rollout.rolloutId}); look at the server that samples`,
+  };
 }
 
 function allFailed(rollouts: readonly Rollout[]): NoSignal | undefined {

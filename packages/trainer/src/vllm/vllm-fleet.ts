@@ -1,9 +1,10 @@
 /** Replicas of one model, and the adapters of published versions on all of them. */
 import { randomBytes } from 'node:crypto';
-import { BackendError, ConfigurationError, type PolicyRelease } from '@agent-lightning/core';
+import { BackendError, ConfigurationError, type PolicyRelease, type ServerWatch } from '@agent-lightning/core';
 import type { Logger } from '../progress/logger.ts';
 import type { Clock } from '../tinker/patience.ts';
 import type { VllmServer } from './vllm-server.ts';
+import { baseUrlOf, watchServers } from './watch-servers.ts';
 
 export interface VllmFleetParts {
   readonly servers: readonly VllmServer[];
@@ -50,11 +51,14 @@ export class VllmFleet {
   /** Replaced, and not yet unloaded everywhere: calls may still run on them. */
   readonly #leaving = new Set<Adapter>();
   readonly #names = new Set<string>();
+  /** In every release, so that calls wait while no server is well. */
+  readonly #watch: ServerWatch;
   #lastCall: Promise<unknown> = Promise.resolve();
   #sweeping = false;
 
   constructor(parts: VllmFleetParts) {
     this.#parts = parts;
+    this.#watch = watchServers(parts.servers);
   }
 
   get liveReleases(): number {
@@ -213,13 +217,14 @@ export class VllmFleet {
   }
 
   #release(version: number, model: string): PolicyRelease {
-    const [baseUrl, ...replicas] = this.#parts.servers.map(({ url }) => `${url}/v1`);
+    const [baseUrl, ...replicas] = this.#parts.servers.map(baseUrlOf);
     const { apiKey } = this.#parts;
     return {
       kind: 'openai',
       version,
       baseUrl: baseUrl!,
       model,
+      watch: this.#watch,
       ...(replicas.length === 0 ? {} : { replicas }),
       ...(apiKey === undefined ? {} : { apiKey }),
     };

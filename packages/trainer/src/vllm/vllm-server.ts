@@ -32,12 +32,15 @@ export class VllmServer {
   readonly #wanted = new Map<string, string>();
   #base = '';
   #isWell = false;
+  /** Whether a call on it failed since it was last looked at. */
+  #isDoubted = false;
   #isAsleep = false;
   /** Undefined until it ran well once. */
   #restarts: number | undefined;
   #recovering: Promise<void> | undefined;
   /** How many calls wait for the server to come up. */
   #waiting = 0;
+  #inspecting: Promise<void> | undefined;
 
   private constructor(parts: VllmServerParts) {
     this.#parts = parts;
@@ -62,6 +65,22 @@ export class VllmServer {
   /** The name of the base model. */
   get base(): string {
     return this.#base;
+  }
+
+  /** Whether it answers and holds all of its adapters, as far as anybody knows. */
+  get isWell(): boolean {
+    return this.#isWell && !this.#isDoubted;
+  }
+
+  /** Resolves when the server is well. @throws {BackendError} `backend-failed`, retryable, when it stays away for too long */
+  async becomeWell(): Promise<void> {
+    await this.#hold(this.#inspect());
+  }
+
+  /** Has the server looked at, since a call on it failed; until then it does not count as well. */
+  doubt(): void {
+    this.#isDoubted = true;
+    this.#inspect().catch((error: unknown) => this.#report(error));
   }
 
   /** Loads an adapter and sees it answer. */
@@ -142,26 +161,45 @@ export class VllmServer {
 
   /** Sees a restart that nobody told us of, and loads what it forgot. */
   async #watch(): Promise<void> {
-    const { clock, client, signal, logger } = this.#parts;
+    const { clock, signal } = this.#parts;
     for (;;) {
       await clock.wait(watchMs, signal, true);
       if (signal.aborted) return;
-      try {
-        if (this.#isWell && (await this.#holdsAll())) continue;
-        this.#isWell = false;
-        logger.warn(`vLLM at ${client.url} is away, or lost its adapters; waiting for it`);
-        await this.#recover();
-        logger.info(`vLLM at ${client.url} is back with ${this.#wanted.size} adapters`);
-      } catch (error) {
-        if (signal.aborted) return;
-        logger.error(LightningError.isInstance(error) ? error.message : String(error));
-      }
+      await this.#inspect().catch((error: unknown) => this.#report(error));
     }
   }
 
+  /** Looks whether the server is well, and brings it back when it is not; callers share one look. */
+  #inspect(): Promise<void> {
+    this.#inspecting ??= this.#look().finally(() => {
+      this.#inspecting = undefined;
+      this.#isDoubted = false;
+    });
+    return this.#inspecting;
+  }
+
+  async #look(): Promise<void> {
+    const { client, logger, signal } = this.#parts;
+    const wasWell = this.#isWell;
+    if (wasWell && (await this.#holdsAll())) return;
+    signal.throwIfAborted();
+    this.#isWell = false;
+    if (wasWell) logger.warn(`vLLM at ${client.url} is away, or lost its adapters; calls wait until it is back`);
+    await this.#recover();
+    logger.info(`vLLM at ${client.url} is back with ${this.#wanted.size} adapters`);
+  }
+
+  #report(error: unknown): void {
+    const { signal, logger } = this.#parts;
+    if (!signal.aborted) logger.error(LightningError.isInstance(error) ? error.message : String(error));
+  }
+
+  /** Whether it is healthy, its engine included, and has all of its adapters. */
   async #holdsAll(): Promise<boolean> {
+    const { client } = this.#parts;
     try {
-      const { adapters } = await this.#parts.client.models();
+      if (!(await client.isHealthy())) return false;
+      const { adapters } = await client.models();
       return [...this.#wanted.keys()].every((name) => adapters.has(name));
     } catch (error) {
       if (error instanceof VllmAway) return false;
@@ -177,9 +215,25 @@ export class VllmServer {
     return this.#recovering;
   }
 
+  /** One that goes away again before it is ready is waited for again, in the same time. */
   async #comeUp(timeoutMs: number): Promise<void> {
+    const { clock, signal } = this.#parts;
+    const began = clock.now();
+    for (;;) {
+      await this.#answer(began, timeoutMs);
+      try {
+        return await this.#restore();
+      } catch (error) {
+        if (!(error instanceof VllmAway)) throw error;
+        if (clock.now() - began >= timeoutMs) throw this.#stayedAway(clock.now() - began);
+        await clock.wait(pollMs, signal, this.#waiting === 0);
+      }
+    }
+  }
+
+  /** Checks how the server samples, and loads what it forgot. */
+  async #restore(): Promise<void> {
     const { client, logger } = this.#parts;
-    await this.#answer(timeoutMs);
     const { base, adapters } = await client.models();
     const missing = [...this.#wanted].filter(([name]) => !adapters.has(name));
     if (this.#isAsleep && missing.length === 0) {
@@ -200,10 +254,10 @@ export class VllmServer {
     this.#isWell = true;
   }
 
-  async #answer(timeoutMs: number): Promise<void> {
+  /** @param began when the wait did, by the clock */
+  async #answer(began: number, timeoutMs: number): Promise<void> {
     const { client, process, clock, logger, signal } = this.#parts;
-    const began = clock.now();
-    let toldAt = began;
+    let toldAt = clock.now();
     for (;;) {
       signal.throwIfAborted();
       if (process?.isRunning === false) this.#startAgain(process);

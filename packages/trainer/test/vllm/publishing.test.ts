@@ -28,6 +28,7 @@ describe('publishing to vLLM', () => {
       replicas: [servers[1]?.baseUrl],
       model: expect.stringMatching(/^agl-[0-9a-f]{8}-writer-v1$/),
       apiKey: 'secret',
+      watch: { awaitServers: expect.any(Function), reportFailure: expect.any(Function) },
     });
     expect(second.model).toMatch(/-writer-v2$/);
     for (const server of servers) {

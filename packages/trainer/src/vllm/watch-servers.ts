@@ -1,0 +1,37 @@
+/** Which replicas calls may go to: those that are well, and while there is none, those that come back first. */
+import { BackendError, type ServerWatch } from '@agent-lightning/core';
+import type { VllmServer } from './vllm-server.ts';
+
+type Watched = Pick<VllmServer, 'url' | 'isWell' | 'becomeWell' | 'doubt'>;
+
+/** Returns a server's address as the OpenAI wire has it. */
+export function baseUrlOf({ url }: Pick<VllmServer, 'url'>): string {
+  return `${url}/v1`;
+}
+
+/** Watches servers that come back by themselves, each within its own time. */
+export function watchServers(servers: readonly Watched[]): ServerWatch {
+  return {
+    async awaitServers() {
+      for (;;) {
+        const well = servers.filter(({ isWell }) => isWell);
+        if (well.length > 0) return well.map(baseUrlOf);
+        await anyWell(servers);
+      }
+    },
+    reportFailure(baseUrl) {
+      servers.find((server) => baseUrlOf(server) === baseUrl)?.doubt();
+    },
+  };
+}
+
+async function anyWell(servers: readonly Watched[]): Promise<void> {
+  try {
+    await Promise.any(servers.map((server) => server.becomeWell()));
+  } catch (error) {
+    const reasons = (error as AggregateError).errors.map((reason: unknown) =>
+      reason instanceof Error ? reason.message : String(reason),
+    );
+    throw new BackendError(reasons.join('\n'), { code: 'backend-failed', retryable: true, cause: error });
+  }
+}
