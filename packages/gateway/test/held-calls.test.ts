@@ -122,9 +122,7 @@ describe('calls while no server of the policy is well', () => {
     const { post, watch, finish } = await start(() => 'never');
     const reply = post(request);
     await until(() => watch.held === 1);
-    watch.giveUp(
-      new BackendError('vLLM has not answered for 300 s.', { code: 'backend-failed', retryable: true }),
-    );
+    watch.giveUp(new BackendError('vLLM has not answered for 300 s.', { code: 'backend-failed', retryable: true }));
     const { status, headers } = await reply;
     expect(status).toBe(503);
     expect(headers.get('retry-after')).toBe('5');

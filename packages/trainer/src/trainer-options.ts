@@ -66,7 +66,7 @@ export interface TrainerOptions<Task = JsonValue> {
    * learned from the reward. Rewards and signals of single calls are left out. @default 'none'
    */
   readonly control?: 'none' | 'shuffled';
-  /** Steps in a row without any training signal after which a run stops. @default 3 */
+  /** Steps in a row without any training signal after which a run stops; as many in which the model was away for every rollout stop it too. @default 3 */
   readonly noSignalPatience?: number;
   /**
    * So many steps may be sampled ahead: while step s trains, the rollouts of steps up to s + maxStaleness run, on weights that are

@@ -273,6 +273,16 @@ describe('toEpisode with calls that must not be trained on', () => {
     expect(toMessages(trace.spans)).toMatchObject({ problems: [{ spanId: 'retried' }] });
   });
 
+  it('says of a call that it failed because what samples was away', () => {
+    const trace = new TraceBuilder();
+    trace.call('lost', { status: brokenStatus, attributes: { [attributeNames.outage]: true } });
+    trace.call('refused', { status: brokenStatus });
+    expect(episodeOf(trace).untrainable.map(({ spanId, isOutage }) => [spanId, isOutage])).toEqual([
+      ['lost', true],
+      ['refused', undefined],
+    ]);
+  });
+
   it('lists a call without tokens', () => {
     const trace = new TraceBuilder();
     trace.call('bad');

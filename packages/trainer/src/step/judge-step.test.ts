@@ -1,7 +1,7 @@
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { PolicyMetrics, StepMetrics } from '../metrics.ts';
-import { initialState } from '../trainer-state.ts';
-import { judgeDivergence, verdictOf } from './judge-step.ts';
+import { advanceState, initialState } from '../trainer-state.ts';
+import { judgeDivergence, judgeSilence, verdictOf } from './judge-step.ts';
 
 const limits = { noSignalPatience: 2, maxDivergence: 1 };
 const policy = (klSamplerTrainer?: number): PolicyMetrics =>
@@ -25,4 +25,32 @@ it.each([
   [step(0.5, { writer: policy(0.4), planner: policy(0.9) }), false],
 ])('holds %j against the limit', (metrics, isOffPolicy) => {
   expect(verdictOf(metrics, undefined, limits).isOffPolicy).toBe(isOffPolicy);
+});
+
+describe('a step that an outage spoiled', () => {
+  const outage = { cause: 'outage', message: 'the model did not answer' } as const;
+  const spoiled = (succeeded: number): StepMetrics =>
+    ({ ...step(undefined), step: 1, reward: {}, succeeded, transitions: succeeded }) as StepMetrics;
+  const verdict = (succeeded: number): Parameters<typeof advanceState>[2] => ({
+    ...verdictOf(spoiled(succeeded), outage, limits),
+    policyVersions: {},
+  });
+
+  it('neither counts as one without signal, nor breaks the row of those that do', () => {
+    const before = { ...initialState(['policy']), noSignalStreak: 1 };
+    const after = advanceState(before, spoiled(3), verdict(3));
+    expect(after).toMatchObject({ noSignalStreak: 1, outageStreak: 0 });
+    expect(judgeSilence(outage, after, limits)).toBe('go-on');
+  });
+
+  it('ends the run only after some in a row that no rollout came through', () => {
+    const once = advanceState(initialState(['policy']), spoiled(0), verdict(0));
+    expect(once).toMatchObject({ noSignalStreak: 0, outageStreak: 1 });
+    expect(judgeSilence(outage, once, limits)).toBe('go-on');
+    const twice = advanceState(once, spoiled(0), verdict(0));
+    expect(() => judgeSilence(outage, twice, limits)).toThrow(
+      expect.objectContaining({ code: 'backend-failed', retryable: true }),
+    );
+    expect(advanceState(twice, spoiled(1), verdict(1)).outageStreak).toBe(0);
+  });
 });

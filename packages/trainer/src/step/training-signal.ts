@@ -15,7 +15,13 @@ export function diagnoseSignal(
   batch: LightningBatch,
 ): NoSignal | undefined {
   if (batch.rows.length > 0) return undefined;
-  return outage(episodes) ?? allFailed(rollouts) ?? noTrainableCalls(episodes) ?? noReward(episodes) ?? zeroVariance(episodes, batch);
+  return (
+    outage(episodes) ??
+    allFailed(rollouts) ??
+    noTrainableCalls(episodes) ??
+    noReward(episodes) ??
+    zeroVariance(episodes, batch)
+  );
 }
 
 /** Finds that every rollout which came to nothing did so because its model was away: that says nothing about agent or rewards. */

@@ -80,7 +80,7 @@ export class VllmServer {
   /** Has the server looked at, since a call on it failed; until then it does not count as well. */
   doubt(): void {
     this.#isDoubted = true;
-    this.#inspect().catch((error: unknown) => this.#report(error));
+    this.#inspect().catch(() => undefined); // the log has it
   }
 
   /** Loads an adapter and sees it answer. */
@@ -165,16 +165,21 @@ export class VllmServer {
     for (;;) {
       await clock.wait(watchMs, signal, true);
       if (signal.aborted) return;
-      await this.#inspect().catch((error: unknown) => this.#report(error));
+      await this.#inspect().catch(() => undefined); // the log has it
     }
   }
 
   /** Looks whether the server is well, and brings it back when it is not; callers share one look. */
   #inspect(): Promise<void> {
-    this.#inspecting ??= this.#look().finally(() => {
-      this.#inspecting = undefined;
-      this.#isDoubted = false;
-    });
+    this.#inspecting ??= this.#look()
+      .catch((error: unknown) => {
+        this.#report(error);
+        throw error;
+      })
+      .finally(() => {
+        this.#inspecting = undefined;
+        this.#isDoubted = false;
+      });
     return this.#inspecting;
   }
 

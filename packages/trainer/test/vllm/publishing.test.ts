@@ -233,6 +233,59 @@ describe('a server that goes away', () => {
     expect(eventsOf(server).slice(2)).toEqual(['load a-v1', 'load a-v2']);
   });
 
+  it('gets no calls until it has its adapters again, which other replicas answer meanwhile', async () => {
+    const { fleet, files, servers, clock, log } = await startFleet(await startServers(2), { awayTimeoutMs: 1e9 });
+    const { watch, model, ...release } = (await fleet.publish(await files('a', 1))) as OpenAiRelease;
+    const [first, second] = [release.baseUrl, release.replicas![0]!];
+    expect(await watch!.awaitServers()).toEqual([first, second]);
+    await servers[0]!.lose();
+    watch!.reportFailure(first);
+    expect(await watch!.awaitServers()).toEqual([second]);
+    await servers[1]!.lose();
+    watch!.reportFailure(second);
+    const held = watch!.awaitServers();
+    await until(() => log.filter((line) => line.includes('calls wait until it is back')).length === 2);
+    const letGo = servers[1]!.hold(); // healthy, and without its adapters
+    await servers[1]!.comeBack();
+    await until(() => servers[1]!.calls.at(-1)?.path === '/v1/completions');
+    expect(await Promise.race([held, new Promise((resolve) => setImmediate(resolve, 'held'))])).toBe('held');
+    letGo();
+    expect(await held).toEqual([second]);
+    expect(servers[1]!.adapters).toEqual([model]);
+    await servers[0]!.comeBack();
+    await until(() => log.filter((line) => line.includes('is back with 1 adapters')).length === 2);
+    expect(await watch!.awaitServers()).toEqual([first, second]);
+    clock.tick();
+  });
+
+  it('keeps its calls when a look shows that nothing is amiss', async () => {
+    const { fleet, files, servers, log } = await startFleet(await startServers(1));
+    const { watch, baseUrl } = (await fleet.publish(await files('a', 1))) as OpenAiRelease;
+    watch!.reportFailure(baseUrl);
+    expect(await watch!.awaitServers()).toEqual([baseUrl]);
+    servers[0]!.setHealthy(false); // such as when its engine died under it
+    watch!.reportFailure(baseUrl);
+    await until(() => log.some((line) => line.includes('calls wait until it is back')));
+    servers[0]!.setHealthy(true);
+    expect(await watch!.awaitServers()).toEqual([baseUrl]);
+  });
+
+  it('fails the calls that wait for it when it stays away, and holds later ones anew', async () => {
+    const { fleet, files, servers } = await startFleet(await startServers(1), { awayTimeoutMs: 20_000 });
+    const { watch, baseUrl } = (await fleet.publish(await files('a', 1))) as OpenAiRelease;
+    await servers[0]!.lose();
+    watch!.reportFailure(baseUrl);
+    const failed = {
+      code: 'backend-failed',
+      retryable: true,
+      message: expect.stringContaining('has not answered for 20 s'),
+    };
+    await expect(watch!.awaitServers()).rejects.toMatchObject(failed);
+    await expect(watch!.awaitServers()).rejects.toMatchObject(failed);
+    await servers[0]!.comeBack();
+    expect(await watch!.awaitServers()).toEqual([baseUrl]);
+  });
+
   it('is waited for by the publish that finds it away, which then also brings back what it forgot', async () => {
     const { fleet, files, servers } = await startFleet(await startServers(1));
     const server = servers[0]!;

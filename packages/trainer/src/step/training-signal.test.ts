@@ -1,0 +1,27 @@
+import type { Episode, LightningBatch, Rollout, RolloutStatus, UntrainableCall } from '@agent-lightning/core';
+import { expect, it } from 'vitest';
+import { diagnoseSignal } from './training-signal.ts';
+
+const nothing = { rows: [], dropped: { zeroVarianceGroups: [], singletonGroups: [] } } as unknown as LightningBatch;
+const away: UntrainableCall = { spanId: 's', agentName: '', reason: 'failed: no server is well', isOutage: true };
+const tooLong: UntrainableCall = { spanId: 's', agentName: '', reason: 'failed: the prompt is too long' };
+
+function episodeOf(rolloutId: string, status: RolloutStatus, ...untrainable: UntrainableCall[]): Episode {
+  const rollout = { rolloutId, status, failure: { code: 'agent-failed', message: 'status 503' } } as Rollout;
+  return { rollout, transitions: [], untrainable, reward: undefined, untrainedReward: undefined, rewards: {} };
+}
+
+it.each<[string, readonly Episode[], string]>([
+  [
+    'every rollout failed as the model was away',
+    [episodeOf('a', 'failed', away), episodeOf('b', 'failed', away)],
+    'outage',
+  ],
+  ['agents went on without the model', [episodeOf('a', 'succeeded', away)], 'outage'],
+  ['some failed by themselves', [episodeOf('a', 'failed', away), episodeOf('b', 'failed')], 'all-failed'],
+  ['calls were wrong', [episodeOf('a', 'failed', tooLong)], 'all-failed'],
+  ['the rest made no calls', [episodeOf('a', 'failed', away), episodeOf('b', 'succeeded')], 'outage'],
+])('tells an outage from a fault of the agent: %s', (_, episodes, cause) => {
+  const rollouts = episodes.map(({ rollout }) => rollout);
+  expect(diagnoseSignal(rollouts, episodes, nothing)?.cause).toBe(cause);
+});
