@@ -51,9 +51,9 @@ export interface StepVerdict {
   readonly isOffPolicy: boolean;
   /** Whether a step without signal counts: not when it only left out what was too old. */
   readonly isSilent: boolean;
-  /** Whether every rollout that came to nothing did so because the model was away: the step says nothing about the agent. */
+  /** True when every rollout that came to nothing did so because the model was away: the step says nothing about the agent. */
   readonly isOutage: boolean;
-  /** Whether an outage let no rollout through. */
+  /** True when an outage let no rollout through. */
   readonly isLost: boolean;
 }
 

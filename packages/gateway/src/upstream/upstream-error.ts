@@ -41,11 +41,11 @@ function isMissingModel(status: number, message: string | undefined, model: stri
   return status === 404 && model !== undefined && message?.includes(model) === true;
 }
 
-/** Who was asked. */
+/** The server that gave an error status. */
 export interface AskedServer {
   readonly url: URL;
   readonly apiKey: string | undefined;
-  /** The model's name there, where a watch loads it again after a restart. */
+  /** The model's name there, when somebody loads it again after a restart; undefined otherwise. */
   readonly watchedModel: string | undefined;
 }
 

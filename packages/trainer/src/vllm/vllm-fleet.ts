@@ -51,7 +51,7 @@ export class VllmFleet {
   /** Replaced, and not yet unloaded everywhere: calls may still run on them. */
   readonly #leaving = new Set<Adapter>();
   readonly #names = new Set<string>();
-  /** In every release, so that calls wait while no server is well. */
+  /** Goes into every release, so that calls wait while no server is well. */
   readonly #watch: ServerWatch;
   #lastCall: Promise<unknown> = Promise.resolve();
   #sweeping = false;

@@ -32,7 +32,7 @@ export class VllmServer {
   readonly #wanted = new Map<string, string>();
   #base = '';
   #isWell = false;
-  /** Whether a call on it failed since it was last looked at. */
+  /** True when a call on the server failed since it was last looked at. */
   #isDoubted = false;
   #isAsleep = false;
   /** Undefined until it ran well once. */
@@ -67,7 +67,7 @@ export class VllmServer {
     return this.#base;
   }
 
-  /** Whether it answers and holds all of its adapters, as far as anybody knows. */
+  /** Says whether the server answers and holds all of its adapters, as far as is known. */
   get isWell(): boolean {
     return this.#isWell && !this.#isDoubted;
   }
@@ -77,7 +77,7 @@ export class VllmServer {
     await this.#hold(this.#inspect());
   }
 
-  /** Has the server looked at, since a call on it failed; until then it does not count as well. */
+  /** Looks at the server because a call on it failed; until the look is over, it does not count as well. */
   doubt(): void {
     this.#isDoubted = true;
     this.#inspect().catch(() => undefined); // the log has it
@@ -159,7 +159,7 @@ export class VllmServer {
     }
   }
 
-  /** Sees a restart that nobody told us of, and loads what it forgot. */
+  /** Looks at the server now and then, so that a restart is seen while no call is made. */
   async #watch(): Promise<void> {
     const { clock, signal } = this.#parts;
     for (;;) {
@@ -199,7 +199,7 @@ export class VllmServer {
     if (!signal.aborted) logger.error(LightningError.isInstance(error) ? error.message : String(error));
   }
 
-  /** Whether it is healthy, its engine included, and has all of its adapters. */
+  /** Returns whether the server is healthy, its engine included, and has all of its adapters. */
   async #holdsAll(): Promise<boolean> {
     const { client } = this.#parts;
     try {
@@ -220,7 +220,7 @@ export class VllmServer {
     return this.#recovering;
   }
 
-  /** One that goes away again before it is ready is waited for again, in the same time. */
+  /** Waits until the server is ready; one that goes away again before it is gets no more time. */
   async #comeUp(timeoutMs: number): Promise<void> {
     const { clock, signal } = this.#parts;
     const began = clock.now();

@@ -1,4 +1,4 @@
-/** Which replicas calls may go to: those that are well, and while there is none, those that come back first. */
+/** Tells which replicas calls may go to: those that are well, and while there is none, those that come back first. */
 import { BackendError, type ServerWatch } from '@agent-lightning/core';
 import type { VllmServer } from './vllm-server.ts';
 
