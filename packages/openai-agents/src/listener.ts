@@ -1,9 +1,9 @@
-import { AdapterError, currentRollout, FrameworkRuns } from '@agent-lightning/core';
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { AdapterError, currentRollout, FrameworkRuns, type AgentOptions } from '@agent-lightning/core';
 import {
   getCurrentSpan,
   getCurrentTrace,
   getGlobalTraceProvider,
-  NoopSpan,
   NoopTrace,
   Span,
   Trace,
@@ -16,7 +16,42 @@ import { describeEnd, describeSpan, type SpanDetail } from './spans.ts';
 export const runs: FrameworkRuns<SpanDetail> = FrameworkRuns.of('openai-agents');
 
 /** An agent that nobody wrapped, and that no wrapped agent calls: it is traced, and keeps its model. */
-export const noAgent: RegExp = /(?!)/;
+const noAgent: RegExp = /(?!)/;
+const everyAgent: RegExp = /(?:)/;
+
+/** What a run of the SDK's `Runner` goes by until its spans are there to ask. */
+export interface RunSelection {
+  /** The options of the wrapped agent that the run goes on with, or that began last in it. */
+  options: AgentOptions | undefined;
+  hasBegun: boolean;
+}
+
+const selectionsKey: symbol = Symbol.for('agentlightning.openai-agents.selections.v1');
+const globals = globalThis as unknown as Record<symbol, AsyncLocalStorage<RunSelection> | undefined>;
+
+/** The selection of the `Runner`'s run that the code is in; one instance for all copies of this package. */
+export const selections: AsyncLocalStorage<RunSelection> = (globals[selectionsKey] ??= new AsyncLocalStorage());
+
+/** Selects among the agents of a span and below, by the options of the wrapped agent that it belongs to. */
+export function selectWithin(id: string, { agentMatch }: AgentOptions): void {
+  const isUnselected = runs.get(id)?.agent.agentMatch === noAgent;
+  runs.refine(id, agentMatch ?? (isUnselected ? everyAgent : undefined));
+}
+
+function beginRun({ spanId: id, parentId: parent, spanData }: Span<SpanData>): void {
+  const parentId = parent ?? undefined;
+  runs.begin({ id, parentId, describe: (above) => describeSpan(spanData, parentId, above?.detail) });
+  const run = runs.get(id);
+  if (run === undefined) return;
+  const isRoot = parentId === undefined || runs.get(parentId) === undefined;
+  if (isRoot && run.agent.agentMatch === undefined) runs.refine(id, noAgent);
+  const selection = selections.getStore();
+  if (selection === undefined) return;
+  if (selection.options !== undefined && (isRoot || !selection.hasBegun)) selectWithin(id, selection.options);
+  if (spanData.type === 'task' || spanData.type === 'agent') selection.hasBegun = true;
+}
+
+const endRun = (span: Span<SpanData>): void => runs.end(span.spanId, describeEnd(span));
 
 const nothing = (): Promise<void> => Promise.resolve();
 
@@ -26,35 +61,17 @@ const processor: TracingProcessor = {
   onTraceEnd: nothing,
   shutdown: nothing,
   forceFlush: nothing,
-  onSpanStart(span: Span<SpanData>): Promise<void> {
-    const id = span.spanId;
-    const parentId = span.parentId ?? undefined;
-    runs.begin({
-      id,
-      parentId,
-      describe: (parent) => describeSpan(span.spanData, parentId, parent?.detail),
-    });
-    const run = runs.get(id);
-    if (
-      run !== undefined &&
-      run.agent.agentMatch === undefined &&
-      (parentId === undefined || runs.get(parentId) === undefined)
-    )
-      runs.refine(id, noAgent);
-    return nothing();
-  },
-  onSpanEnd(span: Span<SpanData>): Promise<void> {
-    runs.end(span.spanId, describeEnd(span));
-    return nothing();
-  },
+  onSpanStart: (span) => (beginRun(span), nothing()),
+  onSpanEnd: (span) => (endRun(span), nothing()),
 };
 
 type Provider = ReturnType<typeof getGlobalTraceProvider> & { [installedKey]?: boolean };
 const installedKey: unique symbol = Symbol.for('agentlightning.openai-agents.v1');
 
 /**
- * Has the SDK's spans inside rollouts reported here, once per process: whatever the environment says of tracing, and to no exporter, so
- * that training sends nothing to OpenAI. Outside a rollout, tracing stays as it was set up.
+ * Has the SDK's spans inside rollouts reported here, once per process: whatever the environment says of tracing. In a rollout of a
+ * trainer or runner they go to no exporter, so that training sends nothing to OpenAI. In live traffic, and outside a rollout, the
+ * app's own tracing stays as it was set up.
  * @throws {AdapterError} `adapter-unsupported` for an SDK without a trace provider
  */
 export function listenInRollouts(): void {
@@ -69,23 +86,51 @@ export function listenInRollouts(): void {
   const createTrace = provider.createTrace.bind(provider);
   const createSpan = provider.createSpan.bind(provider);
   provider.createTrace = (options) => {
-    if (currentRollout() === undefined) return createTrace(options);
-    return new Trace({ ...options, traceId: options.traceId ?? provider.generateTraceId() }, processor);
+    const scope = currentRollout();
+    const own = scope === undefined || scope.isLive === true ? createTrace(options) : undefined;
+    if (own !== undefined && (scope === undefined || own.traceId !== noopId)) return own;
+    return hide(new Trace({ ...options, traceId: options.traceId ?? provider.generateTraceId() }, processor));
   };
   provider.createSpan = (options, given) => {
+    const scope = currentRollout();
     const parent = given ?? getCurrentSpan() ?? getCurrentTrace();
-    if (currentRollout() === undefined || parent === null || options.disabled === true)
-      return createSpan(options, given);
+    if (scope === undefined || parent === null || options.disabled === true) return createSpan(options, given);
+    const own = scope.isLive === true && !isHidden(parent) ? createSpan(options, given) : undefined;
+    if (own !== undefined && own.traceId !== noopId) return watch(own);
     const place = placeUnder(parent, provider.generateTraceId.bind(provider));
-    return new Span({ ...options, ...place, spanId: options.spanId ?? provider.generateSpanId() }, processor);
+    return hide(new Span({ ...options, ...place, spanId: options.spanId ?? provider.generateSpanId() }, processor));
   };
 }
+
+/** The trace id of everything that is created while tracing is off. */
+const noopId: string = new NoopTrace().traceId;
 
 /** The trace and the parent of a span; an agent that turned its tracing off is traced in a rollout all the same. */
 function placeUnder(
   parent: Span<SpanData> | Trace,
   newTraceId: () => string,
 ): { readonly traceId: string; readonly parentId?: string } {
-  if (parent instanceof NoopSpan || parent instanceof NoopTrace) return { traceId: newTraceId() };
-  return parent instanceof Trace ? { traceId: parent.traceId } : { traceId: parent.traceId, parentId: parent.spanId };
+  if (parent.traceId === noopId) return { traceId: newTraceId() };
+  return { traceId: parent.traceId, ...('spanId' in parent && { parentId: parent.spanId }) };
+}
+
+/** Reports a span here too, which goes to the app's processors. */
+function watch<Data extends SpanData>(span: Span<Data>): Span<Data> {
+  const [start, end] = [span.start.bind(span), span.end.bind(span)];
+  return Object.defineProperties(span, {
+    start: { value: () => (beginRun(span), start()) },
+    end: { value: () => (endRun(span), end()) },
+  });
+}
+
+const hiddenKey: unique symbol = Symbol.for('agentlightning.openai-agents.hidden.v1');
+
+/** Marks what goes to no processor of the app, so that nothing below it does. */
+function hide<Hidden extends Span<SpanData> | Trace>(hidden: Hidden): Hidden {
+  const clone = hidden.clone.bind(hidden) as () => Hidden;
+  return Object.defineProperties(hidden, { [hiddenKey]: { value: true }, clone: { value: () => hide(clone()) } });
+}
+
+function isHidden(parent: Span<SpanData> | Trace): boolean {
+  return (parent as { readonly [hiddenKey]?: boolean })[hiddenKey] === true;
 }

@@ -67,10 +67,25 @@ describe('withLightning', () => {
     expect(policy.calls.map(agentNamesOf)).toEqual([['helper', 'boss/helper']]);
   });
 
+  it('wraps the clones of a wrapped agent, with the options of that moment', async () => {
+    const [own, policy] = [await startServer(), await startServer()];
+    const agent = withLightning(new Agent({ name: 'writer', model: modelAt(own) }), { agentMatch: /writer|editor/ });
+    const editor = agent.clone({ name: 'editor' }).clone({ instructions: 'Edit.' });
+    withLightning(agent, { agentMatch: /nobody/ });
+    for (const each of [editor, editor.clone({ name: 'other' }), agent])
+      await startTestRollout(policy.baseUrl).run(() => run(each, 'q'));
+    expect(policy.calls.map(agentNamesOf)).toEqual([['editor']]);
+    expect(own.calls).toHaveLength(2);
+    expect(editor).toBeInstanceOf(Agent);
+    expect(Object.keys(agent)).toEqual(Object.keys(new Agent({ name: 'bare' })));
+  });
+
   it('refuses what is not an agent, and a pattern that is not one', () => {
     const refuse = (work: () => unknown, code: string) => expect(work).toThrow(expect.objectContaining({ code }));
     refuse(() => withLightning({ name: 'writer' } as never), 'adapter-unsupported');
     refuse(() => withLightning(undefined as never), 'adapter-unsupported');
+    const foreign = { name: 'writer', on: () => undefined, clone: () => undefined };
+    refuse(() => withLightning(foreign as never), 'adapter-unsupported');
     refuse(() => withLightning(new Agent({ name: 'a' }), { agentMatch: 'a' as never }), 'option-invalid');
   });
 });
