@@ -8,9 +8,6 @@ const key: symbol = Symbol.for('agentlightning.openai-agents.wrapped.v1');
 const globals = globalThis as unknown as Record<symbol, WeakMap<object, AgentOptions> | undefined>;
 const wrapped: WeakMap<object, AgentOptions> = (globals[key] ??= new WeakMap());
 
-// On import, for an OpenAI client keeps the `fetch` that it finds when it is built; outside a rollout the redirect does nothing.
-installFetchRedirect();
-
 /** What the adapter needs of an agent. */
 export interface WrappableAgent {
   readonly name: string;
@@ -23,8 +20,6 @@ export interface WrappableAgent {
  * Makes an agent trainable: the same agent, which inside a rollout is traced and has the model calls of the agents that `agentMatch`
  * selects answered by the policy: itself, those it hands the conversation to, and those that it uses as tools; also where a run goes on
  * from a `RunState`. Its clones are wrapped too. Outside a rollout it does what it did before.
- *
- * Import this package before an OpenAI client is built, or start Node with `--import @agent-lightning/core/register`.
  * @throws {AdapterError} `adapter-unsupported` for something else than an `Agent`, or one of a copy of the SDK that cannot be reached
  * @throws {ConfigurationError} `option-invalid` when `agentMatch` is not a regular expression
  */

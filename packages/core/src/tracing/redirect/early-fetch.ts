@@ -1,0 +1,110 @@
+import type { ClaimedCall } from './fetch-redirect.ts';
+import { redirectCall } from './redirected-call.ts';
+
+// What Node's fetch and undici share: https://undici.nodejs.org/#/docs/api/Dispatcher
+interface DispatchOptions {
+  readonly origin?: string | URL;
+  readonly path: string;
+  readonly method: string;
+  readonly headers?: unknown;
+  readonly body?: unknown;
+}
+
+interface Handler {
+  onConnect?(abort: (reason?: unknown) => void, ...rest: unknown[]): unknown;
+  onRequestStart?(controller: { abort(reason?: unknown): void }, ...rest: unknown[]): unknown;
+  onError?(error: unknown): void;
+  onResponseError?(controller: unknown, error: unknown): void;
+}
+
+type Dispatch = (options: DispatchOptions, handler: Handler) => boolean;
+
+interface Dispatcher {
+  compose(interceptor: (dispatch: Dispatch) => Dispatch): Dispatcher;
+}
+
+const keys: readonly symbol[] = ['undici.globalDispatcher.1', 'undici.globalDispatcher.2'].map((key) =>
+  Symbol.for(key),
+);
+const globals = globalThis as unknown as Record<symbol, Dispatcher | undefined>;
+
+/**
+ * Redirects the calls of clients that kept Node's own `fetch` from before the redirect, in the dispatchers that this `fetch` sends
+ * through. What the redirect has seen already is left alone: it is not selected, or aimed at the endpoint by now. Returns what takes it away.
+ */
+export function interceptDispatchers(claim: (url: string, method: string) => ClaimedCall | undefined): () => void {
+  void globalThis.Headers; // makes Node load its fetch, and so its dispatchers
+  let isActive = true;
+  const intercept =
+    (dispatch: Dispatch): Dispatch =>
+    (options, handler) => {
+      const url = `${String(options.origin ?? '').replace(/\/$/, '')}${options.path}`;
+      const claimed = isActive ? claim(url, options.method) : undefined;
+      if (claimed === undefined || claimed.isAimed) return dispatch(options, handler);
+      redirectDispatch(url, options, claimed)
+        .then(([redirected, signal]) => dispatch(redirected, abortWith(handler, signal)))
+        .catch((error: unknown) => failCall(handler, error));
+      return true;
+    };
+  const restores = keys.map((key) => replaceDispatcher(key, intercept));
+  return () => {
+    isActive = false;
+    for (const restore of restores) restore();
+  };
+}
+
+function replaceDispatcher(key: symbol, intercept: (dispatch: Dispatch) => Dispatch): () => void {
+  const original = globals[key];
+  if (typeof original?.compose !== 'function') return () => undefined; // another runtime than Node
+  const composed = original.compose(intercept);
+  globals[key] = composed;
+  return () => {
+    if (globals[key] === composed) globals[key] = original;
+  };
+}
+
+async function redirectDispatch(
+  url: string,
+  options: DispatchOptions,
+  { path, llm, place }: ClaimedCall,
+): Promise<readonly [DispatchOptions, AbortSignal]> {
+  const headers = new Headers(options.headers as Record<string, string>);
+  const body = await readBody(options.body);
+  const [target, init] = await redirectCall([url, { method: 'POST', headers, body }], path, llm, place);
+  const { origin, pathname, search } = new URL(String(target));
+  const redirected = { origin, path: `${pathname}${search}`, body: init?.body };
+  return [{ ...options, ...redirected, headers: Object.fromEntries(new Headers(init?.headers)) }, place.signal];
+}
+
+/** The text of a request's body: fetch gives its pieces, undici also text or bytes. */
+async function readBody(body: unknown): Promise<string | null> {
+  if (body === null || body === undefined) return null;
+  return await new Response(body as ConstructorParameters<typeof Response>[0]).text();
+}
+
+/** The handler of a call that ends with the attempt, too. */
+function abortWith(handler: Handler, signal: AbortSignal): Handler {
+  const follow = (abort: (reason?: unknown) => void): void => {
+    if (signal.aborted) abort(signal.reason);
+    else signal.addEventListener('abort', () => abort(signal.reason), { once: true });
+  };
+  const members: Handler = {
+    onConnect: (abort, ...rest) => (follow(abort), handler.onConnect?.(abort, ...rest)),
+    onRequestStart: (controller, ...rest) => (
+      follow((reason) => controller.abort(reason)),
+      handler.onRequestStart?.(controller, ...rest)
+    ),
+  };
+  return new Proxy(handler, {
+    get(target, key) {
+      const value: unknown = Reflect.get(target, key, target);
+      if (typeof value !== 'function') return value;
+      return Object.hasOwn(members, key) ? Reflect.get(members, key) : (value.bind(target) as unknown);
+    },
+  });
+}
+
+function failCall(handler: Handler, error: unknown): void {
+  if (handler.onError === undefined) handler.onResponseError?.(undefined, error);
+  else handler.onError(error);
+}
