@@ -125,7 +125,7 @@ export {
 } from './tracing/reward-span.ts';
 export { wireHeaders } from './tracing/wire-headers.ts';
 export { currentRollout, requireRollout, runInRollout, type RolloutScope } from './tracing/rollout-scope.ts';
-export { refuseUntraceable } from './tracing/untraceable.ts';
+export { isLive, refuseUntraceable } from './tracing/untraceable.ts';
 export { activeSpan, runInSpan, type ActiveAgent, type ActiveSpan } from './tracing/active-span.ts';
 export { capText, describeValue, flattenAttributes, type NestedAttributes } from './tracing/attribute-values.ts';
 export {

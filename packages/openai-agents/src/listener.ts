@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { AdapterError, currentRollout, FrameworkRuns, type AgentOptions } from '@agent-lightning/core';
+import { AdapterError, currentRollout, FrameworkRuns, isLive, type AgentOptions } from '@agent-lightning/core';
 import {
   getCurrentSpan,
   getCurrentTrace,
@@ -87,7 +87,7 @@ export function listenInRollouts(): void {
   const createSpan = provider.createSpan.bind(provider);
   provider.createTrace = (options) => {
     const scope = currentRollout();
-    const own = scope === undefined || scope.isLive === true ? createTrace(options) : undefined;
+    const own = scope === undefined || isLive(scope) ? createTrace(options) : undefined;
     if (own !== undefined && (scope === undefined || own.traceId !== noopId)) return own;
     return hide(new Trace({ ...options, traceId: options.traceId ?? provider.generateTraceId() }, processor));
   };
@@ -95,7 +95,7 @@ export function listenInRollouts(): void {
     const scope = currentRollout();
     const parent = given ?? getCurrentSpan() ?? getCurrentTrace();
     if (scope === undefined || parent === null || options.disabled === true) return createSpan(options, given);
-    const own = scope.isLive === true && !isHidden(parent) ? createSpan(options, given) : undefined;
+    const own = isLive(scope) && !isHidden(parent) ? createSpan(options, given) : undefined;
     if (own !== undefined && own.traceId !== noopId) return watch(own);
     const place = placeUnder(parent, provider.generateTraceId.bind(provider));
     return hide(new Span({ ...options, ...place, spanId: options.spanId ?? provider.generateSpanId() }, processor));

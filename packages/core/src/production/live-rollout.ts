@@ -89,7 +89,6 @@ export class LiveRollout {
       ...this.#claim,
       resources: {},
       recorder: this.#recorder,
-      isLive: true,
       signal: this.#options.signal ?? new AbortController().signal,
       onUntraceable: this.#options.onUntraceable,
       ...(llm !== undefined && { llm }),

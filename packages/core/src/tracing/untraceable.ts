@@ -2,6 +2,11 @@ import { LightningError, TraceError } from '../errors.ts';
 import { describeValue } from './attribute-values.ts';
 import type { RolloutScope } from './rollout-scope.ts';
 
+/** Tells whether a rollout is a request of live traffic: then the request comes first, and the app's own tracing goes on. */
+export function isLive({ onUntraceable }: RolloutScope): boolean {
+  return onUntraceable !== undefined;
+}
+
 /**
  * Refuses what a rollout cannot trace or redirect: it throws the error in training. In production the request comes first: the
  * capture counts the reason, and the caller goes on without the adapter. A reason is one of a few fixed words, such as
@@ -22,9 +27,9 @@ export function writeTrace<Result>(scope: RolloutScope, write: () => Result): Re
   try {
     return write();
   } catch (thrown) {
-    if (scope.onUntraceable === undefined) throw thrown;
+    if (!isLive(scope)) throw thrown;
     const error = toTraceError(thrown);
-    scope.onUntraceable(error.code, error);
+    refuseUntraceable(scope, error.code, error);
     return undefined;
   }
 }
