@@ -151,11 +151,27 @@ export {
   type ModelCallStart,
   type ToolCallStart,
 } from './tracing/framework-spans.ts';
-export { matchesAgent } from './tracing/agent-match.ts';
+export {
+  describeAgentMatch,
+  everyAgent,
+  matchesAgent,
+  noAgent,
+  selectsNoAgent,
+  type AgentMatch,
+  type AgentRule,
+  type AgentSelection,
+} from './tracing/agent-match.ts';
 export { installFetchRedirect } from './tracing/redirect/fetch-redirect.ts';
 
 // transitions
-export type { Episode, StepSignal, TraceProblem, Transition, UntrainableCall } from './transitions/transition.ts';
+export type {
+  Episode,
+  SeenAgent,
+  StepSignal,
+  TraceProblem,
+  Transition,
+  UntrainableCall,
+} from './transitions/transition.ts';
 export { toEpisode, type ToEpisodeOptions } from './transitions/to-episode.ts';
 export {
   toMessages,

@@ -12,6 +12,7 @@ import { baseRelease } from './policies/create-policy.ts';
 import { isRouted } from './policies/policy-options.ts';
 import { RolloutCollector } from './rollouts/rollout-collector.ts';
 import { Session } from './session.ts';
+import { countUnselectedCalls, describeOutsideCalls, findUnmatchedPatterns } from './step/agents-seen.ts';
 import { withinLimits } from './step/trainable-calls.ts';
 import { diagnoseSignal } from './step/training-signal.ts';
 import type { ResolvedTrainerOptions } from './trainer-options.ts';
@@ -25,7 +26,7 @@ export interface DevOptions<Task> {
 
 /** What a dry run saw. */
 export interface DevReport {
-  /** Whether training would have something to learn from. */
+  /** Whether training would have something to learn from, and every `agentMatch` selects an agent that ran. */
   readonly ok: boolean;
   readonly rollouts: number;
   readonly succeeded: number;
@@ -40,6 +41,8 @@ export interface DevReport {
   readonly trainableCalls: Readonly<Record<string, number>>;
   /** Calls that cannot, by reason. */
   readonly untrainableCalls: Readonly<Record<string, number>>;
+  /** Calls of agents that `agentMatch` does not select, which keep their own model, by agent. */
+  readonly unselectedCalls: Readonly<Record<string, number>>;
   readonly tokensSampled: number;
   /** Rows that the trainable calls of groups with variance became; fewer than calls where calls continue each other. */
   readonly rows: number;
@@ -103,8 +106,12 @@ function examine<Task>(
   });
   const calls = episodes.flatMap((episode) => episode.transitions);
   const groups = new Set(rollouts.map((rollout) => rollout.groupId)).size;
+  const unusedMatches = [
+    ...findUnmatchedPatterns(episodes).map(({ message }) => message),
+    ...unusedPolicies(options, calls),
+  ];
   return {
-    ok: batch.rows.length > 0,
+    ok: batch.rows.length > 0 && unusedMatches.length === 0,
     rollouts: rollouts.length,
     succeeded: rollouts.filter((rollout) => rollout.status === 'succeeded').length,
     failures: countBy(
@@ -119,10 +126,11 @@ function examine<Task>(
       episodes.flatMap((episode) => episode.untrainable),
       (call) => call.reason,
     ),
+    unselectedCalls: countUnselectedCalls(episodes),
     tokensSampled: calls.reduce((sum, call) => sum + call.responseTokens.length, 0),
     rows: batch.rows.length,
     callsInRows: batch.rows.reduce((sum, row) => sum + row.segments.length, 0),
-    findings: [...findingsOf(rollouts, episodes, batch), ...unusedPolicies(options, calls)],
+    findings: findingsOf(rollouts, episodes, batch, unusedMatches),
   };
 }
 
@@ -130,10 +138,12 @@ function findingsOf(
   rollouts: readonly Rollout[],
   episodes: readonly Episode[],
   batch: LightningBatch,
+  unusedMatches: readonly string[],
 ): readonly string[] {
   const findings: string[] = [];
   const noSignal = diagnoseSignal(rollouts, episodes, batch);
   if (noSignal !== undefined) findings.push(noSignal.message);
+  if (noSignal?.cause !== 'no-calls') findings.push(...unusedMatches, ...describeOutsideCalls(episodes));
   const failed = rollouts.filter((rollout) => rollout.status !== 'succeeded');
   if (failed.length > 0 && noSignal?.cause !== 'all-failed' && noSignal?.cause !== 'outage') {
     findings.push(
@@ -172,9 +182,13 @@ function describeReport(report: DevReport): string {
     Object.entries(counts)
       .map(([name, count]) => `${name || '(no name)'} ${count}`)
       .join(', ') || 'none';
+  const unselected =
+    Object.keys(report.unselectedCalls).length === 0
+      ? ''
+      : ` · calls of agents that are not selected: ${list(report.unselectedCalls)}`;
   return [
     `dry run: ${report.succeeded} of ${report.rollouts} rollouts succeeded · mean reward ${mean} · ${report.groupsWithVariance} of ${report.groups} groups have different rewards`,
-    `calls that train: ${list(report.trainableCalls)} (${report.tokensSampled} tokens) · calls that do not: ${list(report.untrainableCalls)}`,
+    `calls that train: ${list(report.trainableCalls)} (${report.tokensSampled} tokens) · calls that do not: ${list(report.untrainableCalls)}${unselected}`,
     `${report.callsInRows} calls became ${report.rows} rows`,
     ...report.findings.map((finding) => `- ${finding}`),
     report.ok ? 'ready to train' : 'not ready to train',

@@ -146,7 +146,7 @@ describe('several policies', () => {
       },
     });
     const report = await trainer.dev({ tasks, samples: 4 });
-    expect(report).toMatchObject({ ok: true, trainableCalls: { write: 16 }, untrainableCalls: {} });
+    expect(report).toMatchObject({ ok: false, trainableCalls: { write: 16 }, untrainableCalls: {} });
     expect(report.findings).toEqual(['no call that can be trained on reached the policy "planner" (/plan|rewrite/)']);
     await trainer.fit({ train: tasks, steps: 1 });
     expect((await readMetrics(runDirectory))[0]).toMatchObject({ transitions: 32, failed: 0 });

@@ -1,6 +1,7 @@
 import { LightningError, StoreError, TimeoutError, TraceError, UserCodeError } from '../errors.ts';
 import { capText } from '../tracing/attribute-values.ts';
 import { errorOutcome, exceptionAttributes } from '../tracing/exception-attributes.ts';
+import { recordOutsideCalls, watchOutsideCalls } from '../tracing/redirect/outside-calls.ts';
 import { rewardAttributes } from '../tracing/reward-span.ts';
 import { runInRollout, type RolloutScope } from '../tracing/rollout-scope.ts';
 import { TraceRecorder } from '../tracing/trace-recorder.ts';
@@ -56,7 +57,9 @@ export class AttemptRun<Task> {
     }
     return await runInRollout(scope, async () => {
       await this.#hook('onRolloutStart', () => this.#options.hooks.onRolloutStart?.(this.#start()));
-      const outcome = await this.#storeSpans(await this.#runAgent(scope));
+      const ended = await this.#runAgent(scope);
+      recordOutsideCalls(scope);
+      const outcome = await this.#storeSpans(ended);
       if (this.#options.hooks.onRolloutEnd === undefined || outcome.status === 'lost') return outcome;
       await this.#hook('onRolloutEnd', () =>
         this.#options.hooks.onRolloutEnd?.({ ...this.#start(), outcome, spans: () => this.#readSpans() }),
@@ -69,6 +72,7 @@ export class AttemptRun<Task> {
     const { rollout, attempt, lease } = this.#claim;
     const resources = await this.#readResources();
     const llm = await this.#options.gateway?.openAttempt(this.#claim);
+    if (llm !== undefined) watchOutsideCalls();
     return {
       rollout,
       attempt,

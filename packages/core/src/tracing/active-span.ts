@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import type { AgentSelection } from './agent-match.ts';
 import type { RolloutScope } from './rollout-scope.ts';
 
 /** The span that the current code runs in, and which agent that code belongs to. */
@@ -14,7 +15,7 @@ export interface ActiveAgent {
   /** Every name that `agentMatch` is tested against, most specific first. */
   readonly names: readonly string[];
   /** Selects the agents whose model calls are redirected. @default every agent */
-  readonly agentMatch?: RegExp;
+  readonly agentMatch?: AgentSelection;
 }
 
 // One instance for all copies of this package in the process, as for the rollout scope.

@@ -1,7 +1,89 @@
+import { ConfigurationError } from '../errors.ts';
+import { capText, describeValue } from './attribute-values.ts';
+
+/** Names agents: by one whole name, by several whole names, or by a pattern that is tested against each name. */
+export type AgentMatch = string | readonly string[] | RegExp;
+
+/** Selects every agent, or no agent, whatever its names are. */
+export interface AgentRule {
+  readonly agents: 'every' | 'none';
+}
+
+/** Says which agents are selected. Where it is undefined, the agent around decides. */
+export type AgentSelection = AgentMatch | AgentRule;
+
+/** Selects every agent: what a wrapper without `agentMatch` says where no wrapped agent is around. */
+export const everyAgent: AgentRule = Object.freeze({ agents: 'every' });
+
+/** Selects no agent: for one that nobody wrapped and that no wrapped agent calls. It is traced, and keeps its model. */
+export const noAgent: AgentRule = Object.freeze({ agents: 'none' });
+
+/** Whether a selection is the rule that selects no agent, of whatever copy of this package. */
+export function selectsNoAgent(selection: AgentSelection | undefined): boolean {
+  return isRule(selection) && selection.agents === 'none';
+}
+
 /**
- * Whether `agentMatch` selects an agent that goes by any of these names. Without a pattern every agent is selected.
+ * Returns whether an agent that goes by any of these names is selected. Without a selection every agent is.
  * A global or sticky pattern is tested from the start each time, as `String.search` does.
  */
-export function matchesAgent(names: readonly string[], agentMatch: RegExp | undefined): boolean {
-  return agentMatch === undefined || names.some((name) => name.search(agentMatch) >= 0);
+export function matchesAgent(names: readonly string[], selection: AgentSelection | undefined): boolean {
+  if (selection === undefined) return true;
+  if (isRule(selection)) return selection.agents === 'every';
+  if (selection instanceof RegExp) return names.some((name) => name.search(selection) >= 0);
+  return listNames(selection).some((name) => names.includes(name));
+}
+
+/** Writes a selection as the user wrote it; undefined for a rule, which no user wrote. */
+export function describeAgentMatch(selection: AgentSelection | undefined): string | undefined {
+  if (selection === undefined || isRule(selection)) return undefined;
+  return capText(selection instanceof RegExp ? String(selection) : JSON.stringify(selection));
+}
+
+/** Checks an `agentMatch` that a user gave. @throws {ConfigurationError} `option-invalid` for what names no agent */
+export function checkAgentMatch(given: unknown): AgentMatch {
+  if (given instanceof RegExp) return given;
+  const names: readonly unknown[] = Array.isArray(given) ? given : [given];
+  if (names.length === 0 || !names.every((name) => typeof name === 'string' && name !== '')) {
+    throw invalid(
+      `agentMatch must be a regular expression such as /write|rewrite/, a whole name such as "write", or an array of whole names; got ${typeof given} ${describeValue(given)}`,
+    );
+  }
+  for (const name of names as readonly string[]) refusePattern(name);
+  return typeof given === 'string' ? given : Object.freeze([...(names as readonly string[])]);
+}
+
+/** Characters that patterns have and names of agents do not. */
+const patternCharacters = /[|*+?^$()[\]{}\\]/;
+
+/** Refuses a regular expression that was written as a text: as a whole name it would match no agent. */
+function refusePattern(name: string): void {
+  if (!patternCharacters.test(name)) return;
+  throw invalid(
+    `agentMatch ${JSON.stringify(name)} is a text, and a text is one whole name; write the regular expression ${String(asPattern(name))}, or, where an agent has this very name, ${String(exactly(name))}`,
+  );
+}
+
+function asPattern(text: string): RegExp {
+  try {
+    return new RegExp(text);
+  } catch {
+    return exactly(text); // no regular expression either, such as "write(": then the name itself is meant
+  }
+}
+
+function exactly(name: string): RegExp {
+  return new RegExp(`^${name.replaceAll(/[|*+?^$()[\]{}\\./]/g, '\\$&')}$`);
+}
+
+function invalid(message: string): ConfigurationError {
+  return new ConfigurationError(message, { code: 'option-invalid' });
+}
+
+function listNames(match: string | readonly string[]): readonly string[] {
+  return typeof match === 'string' ? [match] : match;
+}
+
+function isRule(selection: AgentSelection | undefined): selection is AgentRule {
+  return typeof selection === 'object' && 'agents' in selection;
 }

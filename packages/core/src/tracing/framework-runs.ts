@@ -6,8 +6,11 @@ import {
   type ActiveAgent,
   type ActiveSpan,
 } from './active-span.ts';
+import { describeAgentMatch, matchesAgent, type AgentSelection } from './agent-match.ts';
 import { errorOutcome } from './exception-attributes.ts';
 import { currentRollout, runInRollout, type RolloutScope } from './rollout-scope.ts';
+import { attributeNames } from '../vocabulary/attributes.ts';
+import type { Attributes } from '../vocabulary/span.ts';
 import type { OpenSpan, SpanOutcome, StartSpan } from './trace-recorder.ts';
 import { writeTrace } from './untraceable.ts';
 
@@ -28,7 +31,7 @@ export interface BeginRun<Detail> {
   /** The framework's id of the run around it. */
   readonly parentId?: string | undefined;
   /** Selects among the agents of this run and below. @default that of the parent */
-  readonly agentMatch?: RegExp | undefined;
+  readonly agentMatch?: AgentSelection | undefined;
   /** Called once, and only when the run is traced. */
   readonly describe: (parent: TracedRun<Detail> | undefined) => FrameworkRun<Detail>;
 }
@@ -109,7 +112,7 @@ export class FrameworkRuns<Detail> {
   }
 
   /** Gives a run another `agentMatch`; its children that begin later take it over. */
-  refine(id: string, agentMatch: RegExp | undefined): void {
+  refine(id: string, agentMatch: AgentSelection | undefined): void {
     const run = this.#runs.get(id);
     if (run !== undefined && agentMatch !== undefined) run.agent = { names: run.agent.names, agentMatch };
   }
@@ -122,7 +125,8 @@ export class FrameworkRuns<Detail> {
     const run = this.#runs.get(id);
     if (run === undefined) return;
     this.#runs.delete(id);
-    writeTrace(run.scope, () => run.span?.end(outcome));
+    const attributes = { ...selectionOf(run), ...outcome?.attributes };
+    writeTrace(run.scope, () => run.span?.end({ ...outcome, attributes }));
   }
 
   /** Ends a run with what it threw. */
@@ -158,6 +162,16 @@ export class FrameworkRuns<Detail> {
     }
     this.#runs.set(id, run);
   }
+}
+
+/** Says in a run's span whether its agent's calls go to the policy, and what decided it; nothing where there is no policy. */
+function selectionOf<Detail>({ scope, agent: { names, agentMatch } }: TracedRun<Detail>): Attributes {
+  if (scope.llm === undefined) return {};
+  const match = describeAgentMatch(agentMatch);
+  return {
+    [attributeNames.agentSelected]: matchesAgent(names, agentMatch),
+    ...(match !== undefined && { [attributeNames.agentMatch]: match }),
+  };
 }
 
 function activeSpanOf<Detail>({ scope, spanId, agent }: TracedRun<Detail>): ActiveSpan | undefined {

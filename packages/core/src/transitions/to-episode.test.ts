@@ -137,6 +137,64 @@ describe('toEpisode with agentMatch', () => {
   });
 });
 
+describe('toEpisode of a rollout whose spans say which agents are selected', () => {
+  const selected = (isSelected: boolean, match?: string) => ({
+    [attributeNames.agentSelected]: isSelected,
+    ...(match !== undefined && { [attributeNames.agentMatch]: match }),
+  });
+  const sent = (agentName: string, host: string, calls: number) => ({
+    attributes: {
+      [attributeNames.agentName]: agentName,
+      [attributeNames.outsideHost]: host,
+      [attributeNames.outsideCalls]: calls,
+    },
+  });
+
+  it('shows the selected calls that went past the gateway with the host, and of the others only whose they are', () => {
+    const trace = new TraceBuilder();
+    trace.agent('plan', ['plan'], { attributes: selected(true, '/plan/') });
+    trace.agent('check', ['check'], { attributes: selected(false, '/plan/') });
+    trace.reported('past', { responseId: 'r1', parentSpanId: 'plan', attributes: selected(true, '/plan/') });
+    trace.reported('kept', { responseId: 'r2', parentSpanId: 'check', attributes: selected(false, '/plan/') });
+    trace.add('requests', 'operation', sent('plan', 'api.anthropic.com', 3));
+    trace.add('plain', 'operation', sent('', 'judge.example', 2));
+    const { untrainable, agents, unwrappedCalls } = episodeOf(trace, { policies: ['main'] });
+    expect(untrainable).toEqual([
+      {
+        spanId: 'past',
+        agentName: 'plan',
+        reason: 'the call did not go through the gateway; it went to api.anthropic.com',
+        outside: { host: 'api.anthropic.com' },
+      },
+    ]);
+    expect(agents).toEqual([
+      { name: 'plan', selected: true, match: '/plan/', calls: 1 },
+      { name: 'check', selected: false, match: '/plan/', calls: 1 },
+    ]);
+    expect(unwrappedCalls).toEqual(['judge.example', 'judge.example']);
+  });
+
+  it('counts the requests of an agent whose calls no framework reports', () => {
+    const trace = new TraceBuilder();
+    trace.agent('plan', ['plan'], { attributes: selected(true) });
+    trace.add('requests', 'operation', sent('plan', 'api.anthropic.com', 2));
+    expect(episodeOf(trace).untrainable.map(({ outside }) => outside?.host)).toEqual(
+      Array(2).fill('api.anthropic.com'),
+    );
+  });
+
+  it('does not take for one that went past the gateway a call that failed, was cached, or may be one that the gateway has', () => {
+    const trace = new TraceBuilder();
+    trace.agent('plan', ['plan'], { attributes: selected(true) });
+    const at = { parentSpanId: 'plan', attributes: selected(true) };
+    trace.reported('failed', { ...at, status: brokenStatus });
+    trace.reported('cached', { ...at, attributes: { ...selected(true), [attributeNames.untrainable]: 'cached' } });
+    trace.call('captured', { responseId: 'r1', parentSpanId: 'plan' });
+    trace.reported('without id', at);
+    expect(episodeOf(trace)).toMatchObject({ transitions: [{ spanId: 'captured' }], untrainable: [] });
+  });
+});
+
 describe('toEpisode with retries and copies', () => {
   it('keeps parallel calls that are the same in everything but their response', () => {
     const trace = new TraceBuilder();

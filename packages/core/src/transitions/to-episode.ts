@@ -3,7 +3,9 @@ import { attributeNames } from '../vocabulary/attributes.ts';
 import type { Rollout } from '../vocabulary/rollout.ts';
 import type { Span } from '../vocabulary/span.ts';
 import { traceCalls, type ModelCall } from './model-calls.ts';
+import { asUntrainable, findOutsideCalls } from './outside-calls.ts';
 import { attributeRewards } from './reward-attribution.ts';
+import { listAgents } from './seen-agents.ts';
 import { stepSignals } from './step-signals.ts';
 import { tokenProblem } from './token-problem.ts';
 import type { Episode, StepSignal, Transition, UntrainableCall } from './transition.ts';
@@ -31,15 +33,23 @@ export function toEpisode(rollout: Rollout, spans: readonly Span[], options: ToE
   const trained = selected.filter((call) => reasons.get(call) === undefined);
   const rewards = attributeRewards(latest, trace, trained);
   const signals = stepSignals(trace);
+  const outside = findOutsideCalls(latest, trace);
+  const agents = listAgents(latest, trace);
   return {
     rollout,
     transitions: trained.map((call, index) =>
       transitionOf(call, index, rewards.calls.get(call), signals.get(call) ?? []),
     ),
-    untrainable: selected.flatMap((call) => untrainableCall(call, reasons.get(call))),
+    untrainable: [
+      ...selected.flatMap((call) => untrainableCall(call, reasons.get(call))),
+      // With a pattern of the reader's own, that pattern says whose calls count.
+      ...(options.agentMatch === undefined ? outside.selected.map(asUntrainable) : []),
+    ],
     reward: rewards.rollout?.dimensions[0]?.value,
     untrainedReward: rewards.untrained,
     rewards: Object.fromEntries((rewards.rollout?.dimensions ?? []).map(({ name, value }) => [name, value])),
+    ...(agents.length > 0 && { agents }),
+    ...(outside.unwrapped.length > 0 && { unwrappedCalls: outside.unwrapped }),
     problems: rewards.problems,
   };
 }

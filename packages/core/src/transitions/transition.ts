@@ -40,6 +40,20 @@ export interface UntrainableCall {
   readonly reason: string;
   /** True for a call that failed because what samples was away or broke. */
   readonly isOutage?: true;
+  /** Present when the call did not go through the gateway, with the host that it went to where one was seen. */
+  readonly outside?: { readonly host?: string };
+}
+
+/** An agent that a framework reported in a rollout with a policy. */
+export interface SeenAgent {
+  /** Its most specific name. */
+  readonly name: string;
+  /** Whether its model calls go to the policy. */
+  readonly selected: boolean;
+  /** The `agentMatch` that decided it, as it was written; undefined where none did. */
+  readonly match: string | undefined;
+  /** Its model calls that the framework reported. */
+  readonly calls: number;
 }
 
 /** A span that could not be read or attributed, and why: visible, and without effect. */
@@ -63,6 +77,10 @@ export interface Episode {
   readonly untrainedReward?: number | undefined;
   /** Every named dimension of the rollout's own reward, the primary one included. */
   readonly rewards: Readonly<Record<string, number>>;
+  /** The agents that frameworks reported; absent when there are none. */
+  readonly agents?: readonly SeenAgent[];
+  /** The hosts that model calls of code outside every wrapped agent went to instead of the gateway, each as often as it was called. */
+  readonly unwrappedCalls?: readonly string[];
   /** Malformed rewards, and rewards whose target made no call. */
   readonly problems?: readonly TraceProblem[];
 }

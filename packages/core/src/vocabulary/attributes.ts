@@ -39,6 +39,14 @@ export const attributeNames = {
   wire: 'agentlightning.wire',
   /** Every name that `agentMatch` is tested against, most specific first. */
   agentNames: 'agentlightning.agent.names',
+  /** Whether the agent's model calls go to the policy; on spans of frameworks, where the rollout has a policy. */
+  agentSelected: 'agentlightning.agent.selected',
+  /** The `agentMatch` that decided it, as it was written; absent where none did. */
+  agentMatch: 'agentlightning.agent.match',
+  /** The host that answered model calls instead of the gateway. */
+  outsideHost: 'agentlightning.outside.host',
+  /** How many model calls it answered. */
+  outsideCalls: 'agentlightning.outside.calls',
   policy: 'agentlightning.policy',
   policyVersion: 'agentlightning.policy.version',
   /** Why a captured call must not be trained on; absent when it may. */

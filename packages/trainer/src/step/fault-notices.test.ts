@@ -24,3 +24,22 @@ it('tells a kind of fault once in a run, whatever numbers are in it', () => {
     `step 2: 1 model calls are not trained on: ${other} (such as in rollout d)`,
   ]);
 });
+
+it('tells once of an agentMatch that has selected no agent so far', () => {
+  const notices = new FaultNotices();
+  const episode = (match: string, selected: boolean): Episode => ({
+    ...episodeOf('a', ''),
+    untrainable: [],
+    agents: [
+      { name: 'graph', selected: false, match, calls: 0 },
+      { name: 'write_query', selected, match, calls: 2 },
+      { name: 'check', selected: false, match, calls: 1 },
+    ],
+  });
+  expect(notices.of(1, [], [episode('/w/', true), episode('/none/', false)], [])).toEqual([
+    expect.stringMatching(
+      /^step 1: no agent trains under agentMatch \/none\/: agents seen: write_query, check; none matches \/none\//,
+    ),
+  ]);
+  expect(notices.of(2, [], [episode('/w/', false), episode('/none/', false)], [])).toEqual([]);
+});

@@ -1,8 +1,10 @@
 import type { Episode, Rollout } from '@agent-lightning/core';
+import { findUnmatchedPatterns, listMatchedPatterns } from './agents-seen.ts';
 
 /** Says what goes wrong beside the training, each kind of fault once in a run; how often is in the metrics. */
 export class FaultNotices {
   readonly #seen = new Set<string>();
+  readonly #matched = new Set<string>();
 
   /**
    * The notices that a step is the first to give.
@@ -16,6 +18,7 @@ export class FaultNotices {
   ): readonly string[] {
     return [
       ...this.#failures(step, rollouts),
+      ...this.#unmatched(step, episodes),
       ...this.#unused(step, episodes, policies),
       ...this.#once(
         episodes.flatMap(({ untrainable, rollout }) => untrainable.map(({ reason }) => ({ kind: reason, rollout }))),
@@ -38,6 +41,17 @@ export class FaultNotices {
       ({ kind, count, rollout }) =>
         `step ${step}: ${count} of ${rollouts.length} rollouts failed with ${kind}, such as ${rollout.rolloutId}: ${rollout.failure?.message ?? 'no message'}`,
     );
+  }
+
+  /** Tells of each `agentMatch` that has selected no agent so far. */
+  #unmatched(step: number, episodes: readonly Episode[]): readonly string[] {
+    for (const match of listMatchedPatterns(episodes)) this.#matched.add(match);
+    return findUnmatchedPatterns(episodes).flatMap(({ match, message }) => {
+      const kind = `unmatched ${match}`;
+      if (this.#matched.has(match) || this.#seen.has(kind)) return [];
+      this.#seen.add(kind);
+      return [`step ${step}: no agent trains under agentMatch ${match}: ${message}`];
+    });
   }
 
   /** Of several policies those that no call reached; a run without any call is told of otherwise. */

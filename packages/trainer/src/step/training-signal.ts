@@ -1,4 +1,5 @@
 import type { Episode, LightningBatch, Rollout } from '@agent-lightning/core';
+import { explainNoCalls } from './agents-seen.ts';
 import { countStaleCalls } from './trainable-calls.ts';
 
 /** Why a step taught nothing. All but `outage`, `zero-variance` and `stale` are faults that no further step would heal. */
@@ -50,11 +51,12 @@ function allFailed(rollouts: readonly Rollout[]): NoSignal | undefined {
 
 function noTrainableCalls(episodes: readonly Episode[]): NoSignal | undefined {
   if (episodes.some((episode) => episode.transitions.length > 0)) return undefined;
-  const reasons = episodes.flatMap((episode) => episode.untrainable.map((call) => call.reason));
-  if (reasons.length === 0) {
+  const calls = episodes.flatMap((episode) => episode.untrainable);
+  const reasons = calls.map((call) => call.reason);
+  if (calls.every(({ outside }) => outside !== undefined)) {
     return {
       cause: 'no-calls',
-      message: `the agents of ${episodes.length} rollouts made no model call that trains; wrap the agent by withLightning with an agentMatch that selects its nodes, or send its calls to context.llm. Where the run has policies, one of theirs must match as well`,
+      message: `the agents of ${episodes.length} rollouts made no model call that trains; ${explainNoCalls(episodes)}`,
     };
   }
   const [reason, count] = mostCommon(reasons);

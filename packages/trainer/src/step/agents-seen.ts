@@ -1,0 +1,79 @@
+import type { Episode, SeenAgent } from '@agent-lightning/core';
+
+/** An `agentMatch` that selected none of the agents that ran under it. */
+export interface UnmatchedPattern {
+  /** As the user wrote it. */
+  readonly match: string;
+  /** Which agents ran, and what to do. */
+  readonly message: string;
+}
+
+/** Finds each `agentMatch` that selected no agent in any of these rollouts. */
+export function findUnmatchedPatterns(episodes: readonly Episode[]): readonly UnmatchedPattern[] {
+  const byMatch = Map.groupBy(agentsOf(episodes), ({ match }) => match);
+  return [...byMatch].flatMap(([match, agents]) => {
+    if (match === undefined || agents.some(({ selected }) => selected)) return [];
+    const message = `agents seen: ${listNames(agents)}; none matches ${match}. An agentMatch is tested against an agent's names, which are its node, its path and its agent's name; correct it`;
+    return [{ match, message }];
+  });
+}
+
+/** Lists every agentMatch that selected an agent in one of these rollouts. */
+export function listMatchedPatterns(episodes: readonly Episode[]): readonly string[] {
+  return agentsOf(episodes).flatMap(({ match, selected }) => (selected && match !== undefined ? [match] : []));
+}
+
+/** Says where the calls of selected agents went that did not go through the gateway. */
+export function describeOutsideCalls(episodes: readonly Episode[]): readonly string[] {
+  const calls = episodes.flatMap(({ untrainable }) => untrainable.filter(({ outside }) => outside !== undefined));
+  const groups = Map.groupBy(calls, ({ agentName, outside }) => JSON.stringify([agentName, outside?.host]));
+  return [...groups.values()].map((group) => {
+    const { agentName, outside } = group[0]!;
+    const who = `${group.length} calls of agent ${agentName || '(no name)'}`;
+    return outside?.host === undefined
+      ? `${who} did not go through the gateway, and no HTTP request was seen; ${remedy}`
+      : `${who} went to ${outside.host}, not through the gateway; ${remedy}`;
+  });
+}
+
+/** Says why no call of these rollouts trains, as far as the agents and the hosts that were called tell. */
+export function explainNoCalls(episodes: readonly Episode[]): string {
+  const known = [
+    ...findUnmatchedPatterns(episodes).map(({ message }) => message),
+    ...describeOutsideCalls(episodes),
+    ...describeUnwrappedCalls(episodes),
+  ];
+  if (known.length > 0) return known.join('. ');
+  const agents = agentsOf(episodes);
+  const seen = agents.length === 0 ? '' : `agents seen: ${listNames(agents)}; `;
+  return `${seen}wrap the agent by withLightning with an agentMatch that selects its nodes, or send its calls to context.llm. Where the run has policies, one of theirs must match as well`;
+}
+
+/** Counts the reported calls of agents that are not selected, by agent. */
+export function countUnselectedCalls(episodes: readonly Episode[]): Readonly<Record<string, number>> {
+  const counts: Record<string, number> = {};
+  for (const { name, selected, calls } of agentsOf(episodes))
+    if (!selected && calls > 0) counts[name] = (counts[name] ?? 0) + calls;
+  return counts;
+}
+
+const remedy =
+  'aim its client at context.llm.baseUrl, or let it use the global fetch and a wire that the gateway serves';
+
+function describeUnwrappedCalls(episodes: readonly Episode[]): readonly string[] {
+  const hosts = episodes.flatMap(({ unwrappedCalls = [] }) => unwrappedCalls);
+  return [...Map.groupBy(hosts, (host) => host)].map(
+    ([host, { length }]) =>
+      `${length} model calls went to ${host} from code that no wrapped agent ran; run the agent that withLightning returned, or send its calls to context.llm`,
+  );
+}
+
+function agentsOf(episodes: readonly Episode[]): readonly SeenAgent[] {
+  return episodes.flatMap(({ agents = [] }) => agents);
+}
+
+/** The names of the agents that called a model; of all, where none did. */
+function listNames(agents: readonly SeenAgent[]): string {
+  const callers = agents.filter(({ calls }) => calls > 0);
+  return [...new Set((callers.length > 0 ? callers : agents).map(({ name }) => name))].join(', ');
+}
