@@ -3,6 +3,7 @@ import {
   errorOutcome,
   FrameworkRuns,
   toolSpan,
+  type AgentMatch,
   type AgentOptions,
   type FrameworkSpan,
 } from '@agent-lightning/core';
@@ -39,9 +40,9 @@ export class LightningCallbackHandler extends BaseCallbackHandler {
   override awaitHandlers = true;
   /** A trace that cannot be written must not pass for an agent that did nothing. */
   override raiseError = true;
-  readonly #agentMatch: RegExp | undefined;
+  readonly #agentMatch: AgentMatch | undefined;
 
-  /** @throws {ConfigurationError} `option-invalid` when `agentMatch` is not a regular expression */
+  /** @throws {ConfigurationError} `option-invalid` when `agentMatch` is not a regular expression or a name */
   constructor(options: AgentOptions = {}) {
     super();
     this.#agentMatch = agentOptions(options).agentMatch;

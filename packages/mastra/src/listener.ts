@@ -6,6 +6,7 @@ import {
   refuseUntraceable,
   requireRollout,
   runInRollout,
+  noAgent,
   type ActiveAgent,
   type AgentOptions,
 } from '@agent-lightning/core';
@@ -80,9 +81,6 @@ const otherEngine: Unfollowed = {
   reason: 'mastra-workflow-engine',
   instead: 'create it with createWorkflow of @mastra/core/workflows',
 };
-
-/** An agent that nobody wrapped, and that no wrapped agent calls: it is traced, and keeps its model. */
-const noAgent: RegExp = /(?!)/;
 
 // By agent and workflow, for all copies of this package; undefined for one that was not wrapped itself.
 const key: symbol = Symbol.for('agentlightning.mastra.agents.v1');

@@ -1,5 +1,14 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { AdapterError, currentRollout, FrameworkRuns, isLive, type AgentOptions } from '@agent-lightning/core';
+import {
+  AdapterError,
+  currentRollout,
+  everyAgent,
+  FrameworkRuns,
+  isLive,
+  noAgent,
+  selectsNoAgent,
+  type AgentOptions,
+} from '@agent-lightning/core';
 import {
   getCurrentSpan,
   getCurrentTrace,
@@ -14,10 +23,6 @@ import { describeEnd, describeSpan, type SpanDetail } from './spans.ts';
 
 /** The SDK's spans inside rollouts, by their ids. */
 export const runs: FrameworkRuns<SpanDetail> = FrameworkRuns.of('openai-agents');
-
-/** An agent that nobody wrapped, and that no wrapped agent calls: it is traced, and keeps its model. */
-const noAgent: RegExp = /(?!)/;
-const everyAgent: RegExp = /(?:)/;
 
 /** What a run of the SDK's `Runner` goes by until its spans are there to ask. */
 export interface RunSelection {
@@ -34,7 +39,7 @@ export const selections: AsyncLocalStorage<RunSelection> = (globals[selectionsKe
 
 /** Selects among the agents of a span and below, by the options of the wrapped agent that it belongs to. */
 export function selectWithin(id: string, { agentMatch }: AgentOptions): void {
-  const isUnselected = runs.get(id)?.agent.agentMatch === noAgent;
+  const isUnselected = selectsNoAgent(runs.get(id)?.agent.agentMatch);
   runs.refine(id, agentMatch ?? (isUnselected ? everyAgent : undefined));
 }
 
