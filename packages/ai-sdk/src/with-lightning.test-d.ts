@@ -36,8 +36,8 @@ test('a wrapped provider has the type of the provider, and an id becomes a model
 test('wrong inputs are still rejected', () => {
   // @ts-expect-error a number is no id
   void withLightning(7);
-  // @ts-expect-error agentMatch is a regular expression
-  void withLightning(model, { agentMatch: 'writer' });
+  // @ts-expect-error agentMatch is a regular expression, a name or names
+  void withLightning(model, { agentMatch: 7 });
   // @ts-expect-error an agent has no policyModel
   void withLightning(agent, { policyModel: () => model });
   // @ts-expect-error there is no such tool

@@ -224,9 +224,9 @@ describe('what is refused at the door', () => {
     ['nothing', () => withLightning(undefined as never), 'adapter-unsupported', 'ToolLoopAgent'],
     [
       'an agentMatch that is no pattern',
-      () => withLightning(foreignModel(), { agentMatch: 'a' as never }),
+      () => withLightning(foreignModel(), { agentMatch: 'a|b' }),
       'option-invalid',
-      '"a"',
+      '/a|b/',
     ],
     ['an empty name', () => withLightning(foreignModel(), { name: '' }), 'option-invalid', 'name'],
     [

@@ -33,8 +33,8 @@ test('wrong inputs are still rejected', () => {
   void wrapped.invoke({ question: 7 });
   // @ts-expect-error there is no such node
   void wrapped.nodes.read;
-  // @ts-expect-error agentMatch is a regular expression
-  withLightning(graph, { agentMatch: 'write' });
+  // @ts-expect-error agentMatch is a regular expression, a name or names
+  withLightning(graph, { agentMatch: 7 });
   // @ts-expect-error a builder has no withConfig: compile it first
   withLightning(new StateGraph(State));
 });

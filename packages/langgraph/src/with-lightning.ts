@@ -14,7 +14,7 @@ export interface Configurable {
  *
  * The graph that was given stays as it was: use the returned one. Call it before the graph's models are called for the first time.
  * @throws {AdapterError} `adapter-unsupported` for a graph that is not compiled, or a LangChain that cannot be followed
- * @throws {ConfigurationError} `option-invalid` when `agentMatch` is not a regular expression
+ * @throws {ConfigurationError} `option-invalid` when `agentMatch` is not a regular expression or a name
  */
 export function withLightning<const Graph extends Configurable>(graph: Graph, options: AgentOptions = {}): Graph {
   if (typeof graph?.withConfig !== 'function') {

@@ -122,7 +122,7 @@ describe('withLightning', () => {
       expect.objectContaining({ name: 'AdapterError', code: 'adapter-unsupported' }),
     );
     expect(() => withLightning(undefined as never)).toThrow(/compiled graph/);
-    expect(() => withLightning(builder.compile(), { agentMatch: 'write' as never })).toThrow(
+    expect(() => withLightning(builder.compile(), { agentMatch: 'write|rewrite' })).toThrow(
       expect.objectContaining({ name: 'ConfigurationError', code: 'option-invalid' }),
     );
     expect(() => new LightningCallbackHandler({ agentMatch: {} as never })).toThrow(

@@ -23,8 +23,8 @@ test('a workflow keeps its type', () => {
 test('wrong inputs are rejected', () => {
   // @ts-expect-error there is no such agent
   withLightning(mastra).getAgent('reader');
-  // @ts-expect-error agentMatch is a regular expression
-  withLightning(writer, { agentMatch: 'writer' });
+  // @ts-expect-error agentMatch is a regular expression, a name or names
+  withLightning(writer, { agentMatch: 7 });
   // @ts-expect-error not an agent
   withLightning({ id: 'writer' });
 });

@@ -30,7 +30,7 @@ export interface MastraLike {
  * has the model calls of the agents that `agentMatch` selects answered by the policy: their own, those of their sub-agents, and
  * those of a workflow's steps. Outside a rollout it does what it did before.
  * @throws {AdapterError} `adapter-unsupported` for something else, or a Mastra that cannot be followed
- * @throws {ConfigurationError} `option-invalid` when `agentMatch` is not a regular expression
+ * @throws {ConfigurationError} `option-invalid` when `agentMatch` is not a regular expression or a name
  */
 export function withLightning<const Wrapped extends AgentLike | WorkflowLike | MastraLike>(
   wrapped: Wrapped,

@@ -61,6 +61,7 @@ describe('withLightning of Mastra', () => {
   it('refuses what is neither an agent nor a Mastra instance, and a pattern that is none', async () => {
     const agent = agentOf('a', modelAt(await startServer('own')));
     expect(() => withLightning({ id: 'a' } as never)).toThrow(/takes an Agent, a Workflow or a Mastra instance/);
-    expect(() => withLightning(agent, { agentMatch: 'a' as never })).toThrow(/agentMatch must be/);
+    expect(() => withLightning(agent, { agentMatch: 'a|b' })).toThrow(/write the regular expression \/a\|b\//);
+    expect(() => withLightning(agent, { agentMatch: 7 as never })).toThrow(/agentMatch must be/);
   });
 });

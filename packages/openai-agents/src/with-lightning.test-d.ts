@@ -22,6 +22,6 @@ test('results are typed', async () => {
 test('what is not an agent is rejected', () => {
   // @ts-expect-error a name alone is not an agent
   withLightning({ name: 'writer' });
-  // @ts-expect-error agentMatch is a regular expression
-  withLightning(agent, { agentMatch: 'writer' });
+  // @ts-expect-error agentMatch is a regular expression, a name or names
+  withLightning(agent, { agentMatch: 7 });
 });

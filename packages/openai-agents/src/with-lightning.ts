@@ -21,7 +21,7 @@ export interface WrappableAgent {
  * selects answered by the policy: itself, those it hands the conversation to, and those that it uses as tools; also where a run goes on
  * from a `RunState`. Its clones are wrapped too. Outside a rollout it does what it did before.
  * @throws {AdapterError} `adapter-unsupported` for something else than an `Agent`, or one of a copy of the SDK that cannot be reached
- * @throws {ConfigurationError} `option-invalid` when `agentMatch` is not a regular expression
+ * @throws {ConfigurationError} `option-invalid` when `agentMatch` is not a regular expression or a name
  */
 export function withLightning<const Wrapped extends WrappableAgent>(
   agent: Wrapped,

@@ -86,7 +86,7 @@ describe('withLightning', () => {
     refuse(() => withLightning(undefined as never), 'adapter-unsupported');
     const foreign = { name: 'writer', on: () => undefined, clone: () => undefined };
     refuse(() => withLightning(foreign as never), 'adapter-unsupported');
-    refuse(() => withLightning(new Agent({ name: 'a' }), { agentMatch: 'a' as never }), 'option-invalid');
+    refuse(() => withLightning(new Agent({ name: 'a' }), { agentMatch: 'a|b' }), 'option-invalid');
   });
 });
 

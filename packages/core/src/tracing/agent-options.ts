@@ -1,24 +1,21 @@
-import { ConfigurationError } from '../errors.ts';
-import { describeValue } from './attribute-values.ts';
+import { checkAgentMatch, type AgentMatch } from './agent-match.ts';
 
 /** The options that every adapter's `withLightning` takes. */
 export interface AgentOptions {
   /**
-   * Selects the agents whose model calls go to the policy that is trained; tested against each of an agent's names. Of wrapped
-   * agents inside each other the innermost that has one decides.
+   * Selects the agents whose model calls go to the policy that is trained; tested against each of an agent's names. A text is one
+   * whole name, an array lists several. Of wrapped agents inside each other the innermost that has one decides.
    * @default that of the wrapped agent around this one, or every agent
    */
-  readonly agentMatch?: RegExp;
+  readonly agentMatch?: AgentMatch;
 }
 
-/** The options, checked. @throws {ConfigurationError} `option-invalid` when `agentMatch` is not a regular expression */
+/**
+ * Checks the options of a wrapper.
+ * @throws {ConfigurationError} `option-invalid` when `agentMatch` is no regular expression and no name, or a regular expression that was
+ * written as a text, such as `'write|rewrite'`
+ */
 export function agentOptions(options: AgentOptions = {}): AgentOptions {
   const { agentMatch } = options;
-  if (agentMatch !== undefined && !(agentMatch instanceof RegExp)) {
-    throw new ConfigurationError(
-      `agentMatch must be a regular expression such as /write|rewrite/; got ${typeof agentMatch} ${describeValue(agentMatch)}`,
-      { code: 'option-invalid' },
-    );
-  }
-  return Object.freeze({ ...(agentMatch !== undefined && { agentMatch }) });
+  return Object.freeze({ ...(agentMatch !== undefined && { agentMatch: checkAgentMatch(agentMatch) }) });
 }
