@@ -1,6 +1,3 @@
-import { ConfigurationError } from '../errors.ts';
-import { capText, describeValue } from './attribute-values.ts';
-
 /** Names agents: by one whole name, by several whole names, or by a pattern that is tested against each name. */
 export type AgentMatch = string | readonly string[] | RegExp;
 
@@ -18,7 +15,7 @@ export const everyAgent: AgentRule = Object.freeze({ agents: 'every' });
 /** Selects no agent: for one that nobody wrapped and that no wrapped agent calls. It is traced, and keeps its model. */
 export const noAgent: AgentRule = Object.freeze({ agents: 'none' });
 
-/** Whether a selection is the rule that selects no agent, of whatever copy of this package. */
+/** Tells whether a selection is the rule that selects no agent, of whatever copy of this package. */
 export function selectsNoAgent(selection: AgentSelection | undefined): boolean {
   return isRule(selection) && selection.agents === 'none';
 }
@@ -37,47 +34,7 @@ export function matchesAgent(names: readonly string[], selection: AgentSelection
 /** Writes a selection as the user wrote it; undefined for a rule, which no user wrote. */
 export function describeAgentMatch(selection: AgentSelection | undefined): string | undefined {
   if (selection === undefined || isRule(selection)) return undefined;
-  return capText(selection instanceof RegExp ? String(selection) : JSON.stringify(selection));
-}
-
-/** Checks an `agentMatch` that a user gave. @throws {ConfigurationError} `option-invalid` for what names no agent */
-export function checkAgentMatch(given: unknown): AgentMatch {
-  if (given instanceof RegExp) return given;
-  const names: readonly unknown[] = Array.isArray(given) ? given : [given];
-  if (names.length === 0 || !names.every((name) => typeof name === 'string' && name !== '')) {
-    throw invalid(
-      `agentMatch must be a regular expression such as /write|rewrite/, a whole name such as "write", or an array of whole names; got ${typeof given} ${describeValue(given)}`,
-    );
-  }
-  for (const name of names as readonly string[]) refusePattern(name);
-  return typeof given === 'string' ? given : Object.freeze([...(names as readonly string[])]);
-}
-
-/** Characters that patterns have and names of agents do not. */
-const patternCharacters = /[|*+?^$()[\]{}\\]/;
-
-/** Refuses a regular expression that was written as a text: as a whole name it would match no agent. */
-function refusePattern(name: string): void {
-  if (!patternCharacters.test(name)) return;
-  throw invalid(
-    `agentMatch ${JSON.stringify(name)} is a text, and a text is one whole name; write the regular expression ${String(asPattern(name))}, or, where an agent has this very name, ${String(exactly(name))}`,
-  );
-}
-
-function asPattern(text: string): RegExp {
-  try {
-    return new RegExp(text);
-  } catch {
-    return exactly(text); // no regular expression either, such as "write(": then the name itself is meant
-  }
-}
-
-function exactly(name: string): RegExp {
-  return new RegExp(`^${name.replaceAll(/[|*+?^$()[\]{}\\./]/g, '\\$&')}$`);
-}
-
-function invalid(message: string): ConfigurationError {
-  return new ConfigurationError(message, { code: 'option-invalid' });
+  return selection instanceof RegExp ? String(selection) : JSON.stringify(selection);
 }
 
 function listNames(match: string | readonly string[]): readonly string[] {

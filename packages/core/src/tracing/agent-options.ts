@@ -1,4 +1,5 @@
-import { checkAgentMatch, type AgentMatch } from './agent-match.ts';
+import type { AgentMatch } from './agent-match.ts';
+import { checkAgentMatch } from './check-agent-match.ts';
 
 /** The options that every adapter's `withLightning` takes. */
 export interface AgentOptions {

@@ -7,6 +7,7 @@ import {
   type ActiveSpan,
 } from './active-span.ts';
 import { describeAgentMatch, matchesAgent, type AgentSelection } from './agent-match.ts';
+import { capText } from './attribute-values.ts';
 import { errorOutcome } from './exception-attributes.ts';
 import { currentRollout, runInRollout, type RolloutScope } from './rollout-scope.ts';
 import { attributeNames } from '../vocabulary/attributes.ts';
@@ -170,7 +171,7 @@ function selectionOf<Detail>({ scope, agent: { names, agentMatch } }: TracedRun<
   const match = describeAgentMatch(agentMatch);
   return {
     [attributeNames.agentSelected]: matchesAgent(names, agentMatch),
-    ...(match !== undefined && { [attributeNames.agentMatch]: match }),
+    ...(match !== undefined && { [attributeNames.agentMatch]: capText(match) }),
   };
 }
 
