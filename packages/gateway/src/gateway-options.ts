@@ -19,6 +19,15 @@ export interface CallLimitOptions {
   readonly retryMaxMs?: number;
   /** Counted while reading, and again after decompression. @default 20 MiB */
   readonly maxBodyBytes?: number;
+  /**
+   * The most values in a request, counted before it is parsed: a number counts as 1; a text, a field, a list and an object as 4.
+   * A request at the default takes the event loop about a quarter of a second. @default 1_000_000
+   */
+  readonly maxBodyValues?: number;
+  /** What the bodies of all requests in flight may hold of memory: their bytes, and 24 for each value. @default 512 MiB */
+  readonly maxHeldBytes?: number;
+  /** How long a request that finds no room in these is not read, before it is told to come back. @default 60_000 */
+  readonly bodyWaitMs?: number;
   /** The longest reply of an HTTP upstream. @default 256 MiB */
   readonly maxReplyBytes?: number;
 }
@@ -57,6 +66,8 @@ export interface GatewayOptions extends CallLimitOptions, ModelOptions, Stalenes
   readonly announceAfterMs?: number;
   /** How long calls may go on when their attempt is closed. @default 0 */
   readonly closeGraceMs?: number;
+  /** What the bodies of one attempt's requests in flight may hold of `maxHeldBytes`. @default 64 MiB */
+  readonly maxAttemptHeldBytes?: number;
   /** Told what happens, one entry for each call. Must not block. @default nothing is logged */
   readonly log?: (entry: GatewayLogEntry) => void;
 }
@@ -99,6 +110,9 @@ export function resolveCallLimits(options: CallLimitOptions): CallLimits {
     retryBaseMs: integer('retryBaseMs', options.retryBaseMs ?? 500, 0, longestTimerMs),
     retryMaxMs: integer('retryMaxMs', options.retryMaxMs ?? 8_000, 0, longestTimerMs),
     maxBodyBytes: integer('maxBodyBytes', options.maxBodyBytes ?? 20 * 1024 * 1024, 1),
+    maxBodyValues: integer('maxBodyValues', options.maxBodyValues ?? 1_000_000, 1),
+    maxHeldBytes: integer('maxHeldBytes', options.maxHeldBytes ?? 512 * 1024 * 1024, 1),
+    bodyWaitMs: integer('bodyWaitMs', options.bodyWaitMs ?? 60_000, 0, longestTimerMs),
     maxReplyBytes: integer('maxReplyBytes', options.maxReplyBytes ?? 256 * 1024 * 1024, 1),
   });
 }
@@ -143,5 +157,6 @@ export function resolveGatewayOptions(options: GatewayOptions): ResolvedGatewayO
     announceAfterMs: integer('announceAfterMs', options.announceAfterMs ?? 1_000, 0, longestTimerMs),
     log: options.log,
     closeGraceMs: integer('closeGraceMs', options.closeGraceMs ?? 0, 0, longestTimerMs),
+    maxAttemptHeldBytes: integer('maxAttemptHeldBytes', options.maxAttemptHeldBytes ?? 64 * 1024 * 1024, 1),
   });
 }

@@ -9,6 +9,7 @@ import { WriteWindow } from './attempts/write-window.ts';
 import { resolveGatewayOptions, type GatewayOptions, type ResolvedGatewayOptions } from './gateway-options.ts';
 import { GatewayLog } from './gateway-log.ts';
 import { formatMetrics, StatisticsCounter, type GatewayStatistics } from './gateway-statistics.ts';
+import { BodyBudget } from './http/body-budget.ts';
 import { listen, type Listener } from './http/listen.ts';
 import { ReplyWriter } from './http/reply-writer.ts';
 import { checkHost, expectMethod, pathOf, respond, unknownPath } from './http/routes.ts';
@@ -56,6 +57,7 @@ export class Gateway implements ModelGateway {
       policies: this.#policies,
       pool: this.#pool,
       gate: this.#gate,
+      bodies: new BodyBudget({ ...options.limits, maxOwnerBytes: options.maxAttemptHeldBytes }),
       staleness: this.#staleness,
       statistics: this.#statistics,
       log: this.#log,
@@ -208,7 +210,7 @@ export class Gateway implements ModelGateway {
     const { adminKey, limits, serving } = this.#options;
     return {
       adminKey,
-      maxBodyBytes: limits.maxBodyBytes,
+      limits,
       upstreams: serving.upstreams,
       list: () => this.#policies.list(),
       openAttempts: () => this.#attempts.list(),

@@ -4,7 +4,8 @@ import { hashKey, isKey, mintKey, presentedKey } from './attempts/attempt-key.ts
 import { answerCall } from './chat/answer-call.ts';
 import { resolveCallLimits, type CallLimitOptions } from './gateway-options.ts';
 import { listen } from './http/listen.ts';
-import { readJsonBody } from './http/read-body.ts';
+import { BodyBudget } from './http/body-budget.ts';
+import type { JsonObject } from './http/read-body.ts';
 import { ReplyWriter } from './http/reply-writer.ts';
 import { checkHost, expectMethod, modelList, pathOf, respond, unknownPath } from './http/routes.ts';
 import { WireError } from './http/wire-error.ts';
@@ -53,8 +54,12 @@ export async function serve(options: ServeOptions): Promise<ModelEndpoint> {
   const calls = new Set<AbortController>();
   const pool = new EndpointPool({ healthIntervalMs: 5_000, probe: probeEndpoint });
 
-  async function answer(request: IncomingMessage, response: ServerResponse, wire: Wire): Promise<void> {
-    const asked = wire.parse(await readJsonBody(request, limits.maxBodyBytes));
+  // One key, and so one owner.
+  const bodies = new BodyBudget({ ...limits, maxOwnerBytes: limits.maxHeldBytes });
+  const owner = {};
+
+  async function answer(body: JsonObject, response: ServerResponse, wire: Wire): Promise<void> {
+    const asked = wire.parse(body);
     const { release, leave } = policies.admit(asked.request.model);
     const controller = new AbortController();
     calls.add(controller);
@@ -86,7 +91,7 @@ export async function serve(options: ServeOptions): Promise<ModelEndpoint> {
     const wire = path.startsWith('/v1/') ? wires.get(path.slice(3)) : undefined;
     if (wire === undefined) throw unknownPath(path, `${[...wires.keys()].join(', ')} and /models, all under /v1`);
     expectMethod(request, 'POST');
-    return answer(request, response, wire);
+    return bodies.withBody(owner, request, (body) => answer(body, response, wire));
   }
 
   const listener = await listen({

@@ -1,5 +1,5 @@
 /** A generation request, checked and turned into tokens. */
-import { BackendError, type GenerateRequest } from '@agent-lightning/core';
+import { BackendError, type ChatMessage, type GenerateRequest } from '@agent-lightning/core';
 
 import type { TokenRequest } from './chat-engine.ts';
 import type { ModelText } from './model-text.ts';
@@ -32,7 +32,7 @@ export function planGeneration(
     'a list of texts that are not empty',
   );
   requireField(seed === undefined || Number.isSafeInteger(seed), 'seed', seed, 'an integer');
-  const prompt = encodePrompt(request.input, text, limits.vocabularySize);
+  const prompt = encodePrompt(request.input, text, limits);
   const room = limits.contextLength - prompt.length;
   if (room < 1) {
     throw new BackendError(
@@ -51,21 +51,31 @@ export function planGeneration(
   };
 }
 
-function encodePrompt(input: GenerateRequest['input'], text: ModelText, vocabularySize: number): Int32Array {
+interface PromptLimits {
+  readonly contextLength: number;
+  readonly vocabularySize: number;
+}
+
+function encodePrompt(input: GenerateRequest['input'], text: ModelText, limits: PromptLimits): Int32Array {
   const tokens =
     'messages' in input
-      ? encodeChat(input, text)
+      ? encodeChat(input, text, limits)
       : typeof input.prompt === 'string'
-        ? text.tokenizer.encode(input.prompt, true)
+        ? encodeText(input.prompt, true, text, limits)
         : input.prompt;
   requireField(tokens.length > 0, 'input', [], 'a prompt of at least one token');
-  const bad = tokens.find((id) => id < 0 || id >= vocabularySize);
-  requireField(bad === undefined, 'input.prompt', bad, `token ids from 0 to ${vocabularySize - 1}`);
+  const bad = tokens.find((id) => id < 0 || id >= limits.vocabularySize);
+  requireField(bad === undefined, 'input.prompt', bad, `token ids from 0 to ${limits.vocabularySize - 1}`);
   return tokens;
 }
 
-function encodeChat(input: Extract<GenerateRequest['input'], { messages: unknown }>, text: ModelText): Int32Array {
-  requireField(input.messages.length > 0, 'input.messages', [], 'at least one message');
+function encodeChat(
+  input: Extract<GenerateRequest['input'], { messages: unknown }>,
+  text: ModelText,
+  limits: PromptLimits,
+): Int32Array {
+  const { messages, tools = [] } = input;
+  requireField(messages.length > 0, 'input.messages', [], 'at least one message');
   const { chatTemplate, tokenizer, directory } = text;
   if (chatTemplate === undefined) {
     throw new BackendError(
@@ -73,7 +83,41 @@ function encodeChat(input: Extract<GenerateRequest['input'], { messages: unknown
       { code: 'option-unsupported' },
     );
   }
-  return tokenizer.encode(chatTemplate.render(input.messages, input.tools), false); // the template writes its own special tokens
+  const { contextLength } = limits;
+  // A template is filled, and the arguments in it are parsed, on the event loop: not for what cannot fit in any case.
+  requireRoom(messages.length, 'messages', contextLength, contextLength);
+  requireRoom(tools.length, 'tools', contextLength, contextLength);
+  const argumentsLength = messages.reduce((sum, message) => sum + lengthOfArguments(message), 0);
+  requireRoom(argumentsLength, 'characters of tool arguments', contextLength * tokenizer.longestToken, contextLength);
+  return encodeText(chatTemplate.render(messages, tools), false, text, limits); // the template writes its own special tokens
+}
+
+/** Encodes what may fit in the context: the tokenizer holds the event loop for microseconds for each character. */
+function encodeText(
+  prompt: string,
+  addSpecialTokens: boolean,
+  { tokenizer }: ModelText,
+  { contextLength }: PromptLimits,
+): Int32Array {
+  requireRoom(prompt.length, 'characters', contextLength * tokenizer.longestToken, contextLength);
+  return tokenizer.encode(prompt, addSpecialTokens);
+}
+
+function requireRoom(count: number, unit: string, most: number, contextLength: number): void {
+  if (count <= most) return;
+  throw new BackendError(
+    `The prompt has ${count} ${unit} and the context is ${contextLength} tokens, in which at most ${most} can fit; send less.`,
+    { code: 'context-exceeded' },
+  );
+}
+
+function lengthOfArguments(message: ChatMessage): number {
+  const calls = message['tool_calls'];
+  if (!Array.isArray(calls)) return 0;
+  return (calls as readonly { readonly function?: { readonly arguments?: unknown } | null }[]).reduce((sum, call) => {
+    const text = call?.function?.arguments;
+    return sum + (typeof text === 'string' ? text.length : 0);
+  }, 0);
 }
 
 /** Callers may give any integer; a sampler's seeds are not negative. */

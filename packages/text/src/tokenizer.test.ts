@@ -20,6 +20,15 @@ describe('Tokenizer', () => {
     );
   });
 
+  it('knows the longest text that a token stands for', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), fc.constantFrom(byteLevel, metaspace), (text, tokenizer) => {
+        expect(text.length).toBeLessThanOrEqual(tokenizer.encode(text, false).length * tokenizer.longestToken);
+      }),
+    );
+    expect(metaspace.longestToken).toBe('<0xFF>'.length);
+  });
+
   it('turns written special tokens into their ids and leaves them out of decoded text', () => {
     const ids = byteLevel.encode('a<|end|>b', false);
     expect(ids[1]).toBe(byteLevel.idOf('<|end|>'));

@@ -15,6 +15,8 @@ const supportedDecoders = ['ByteLevel', 'Metaspace', 'ByteFallback', 'Fuse', 'Re
 export class Tokenizer {
   /** Ids are below this; the model's vocabulary may be larger (padding), never smaller. */
   readonly vocabularySize: number;
+  /** No token stands for more characters of a text than this. */
+  readonly longestToken: number;
   readonly #tokenizer: HuggingFaceTokenizer;
   readonly #known: ReadonlySet<number>;
 
@@ -29,9 +31,14 @@ export class Tokenizer {
     } catch (cause) {
       throw corrupt(source, `tokenizer.json cannot be used: ${String(cause)}`, cause);
     }
-    this.#known = new Set(this.#tokenizer.get_vocab().values());
-    let largest = -1;
-    for (const id of this.#known) largest = Math.max(largest, id);
+    const vocabulary = this.#tokenizer.get_vocab();
+    this.#known = new Set(vocabulary.values());
+    let [longest, largest] = [1, -1];
+    for (const [token, id] of vocabulary) {
+      longest = Math.max(longest, token.length);
+      largest = Math.max(largest, id);
+    }
+    this.longestToken = longest;
     this.vocabularySize = largest + 1;
   }
 

@@ -136,6 +136,50 @@ describe('createChatEngine', () => {
     });
   });
 
+  it('refuses what cannot fit in the context before it renders, parses or encodes it', async () => {
+    const contextLength = 200;
+    const most = contextLength * tokenizer.longestToken;
+    const long = '[],'.repeat(most);
+    const called = { function: { name: 'f', arguments: `[${'[],'.repeat(most)}[]]` } };
+    const cases: readonly [GenerateRequest['input'], string][] = [
+      [{ prompt: long }, `${long.length} characters`],
+      [{ messages: [{ role: 'user', content: long }] }, 'characters'],
+      [{ messages: Array.from({ length: contextLength + 1 }, () => messages[0]!) }, '201 messages'],
+      [{ messages, tools: Array.from({ length: contextLength + 1 }, () => []) }, '201 tools'],
+      [
+        { messages: [...messages, { role: 'assistant', content: null, tool_calls: [called] }] },
+        `${called.function.arguments.length} characters of tool arguments`,
+      ],
+    ];
+    const encoded: number[] = [];
+    const watched = Object.create(tokenizer, {
+      encode: { value: (encodedText: string) => encoded.push(encodedText.length) },
+      longestToken: { value: tokenizer.longestToken },
+    }) as typeof tokenizer;
+    const engine = createChatEngine({
+      text: { ...text, tokenizer: watched },
+      contextLength,
+      vocabularySize: 300,
+      sample: () => Promise.resolve([]),
+    });
+    for (const [input, message] of cases)
+      await expect(collectGeneration(engine, { input })).rejects.toMatchObject({
+        code: 'context-exceeded',
+        message: expect.stringContaining(message),
+      });
+    expect(encoded).toEqual([]);
+    const tight = 'ab'.repeat(most / 2);
+    await expect(
+      collectGeneration(
+        engineOf(async () => []),
+        { input: { prompt: tight } },
+      ),
+    ).rejects.toMatchObject({
+      code: 'context-exceeded',
+      message: expect.stringContaining('no token is left for an answer'),
+    });
+  });
+
   it('answers no chat without a template, and still a prompt', async () => {
     const engine = createChatEngine({
       text: { ...text, chatTemplate: undefined },

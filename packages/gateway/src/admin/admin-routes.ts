@@ -3,7 +3,7 @@ import type { PolicyRelease } from '@agent-lightning/core';
 import { hashKey, isKey, presentedKey } from '../attempts/attempt-key.ts';
 import type { OpenClaim } from '../attempts/attempt-session.ts';
 import { integerField, isObject, present } from '../chat/request-fields.ts';
-import { readJsonBody, type JsonObject } from '../http/read-body.ts';
+import { readJsonBody, type BodyLimits, type JsonObject } from '../http/read-body.ts';
 import { ReplyWriter } from '../http/reply-writer.ts';
 import { decodeSegment, expectMethod, unknownPath } from '../http/routes.ts';
 import { invalidField, WireError } from '../http/wire-error.ts';
@@ -25,7 +25,7 @@ import {
 /** What the operator's routes do. */
 export interface AdminSurface {
   readonly adminKey: string | undefined;
-  readonly maxBodyBytes: number;
+  readonly limits: BodyLimits;
   /** Where releases may be published to over HTTP. */
   readonly upstreams: Readonly<Record<string, UpstreamServers>>;
   list(): readonly ModelEntry[];
@@ -48,10 +48,10 @@ export function checkAdminKey(adminKey: string | undefined, request: IncomingMes
     throw new WireError('the admin key is missing or wrong', { code: 'unauthorized' });
 }
 
-async function bodyOf(request: IncomingMessage, limitBytes: number): Promise<JsonObject> {
+async function bodyOf(request: IncomingMessage, limits: BodyLimits): Promise<JsonObject> {
   const isEmpty =
     (request.headers['content-length'] ?? '0') === '0' && request.headers['transfer-encoding'] === undefined;
-  return isEmpty ? {} : readJsonBody(request, limitBytes);
+  return isEmpty ? {} : (await readJsonBody(request, limits)).body;
 }
 
 async function pause(surface: AdminSurface, body: JsonObject): Promise<JsonObject> {
@@ -119,7 +119,7 @@ export async function answerAdmin(
   const reply = (body: JsonObject): void => new ReplyWriter(response).json(body);
   if (route === 'pause' && rest.length === 0) {
     expectMethod(request, 'POST');
-    return reply(await pause(surface, await bodyOf(request, surface.maxBodyBytes)));
+    return reply(await pause(surface, await bodyOf(request, surface.limits)));
   }
   if (route === 'resume' && rest.length === 0) {
     expectMethod(request, 'POST');
@@ -128,7 +128,7 @@ export async function answerAdmin(
   }
   if (route === 'routes' && rest.length === 0) {
     expectMethod(request, 'POST');
-    return reply(sendCallers(surface, await bodyOf(request, surface.maxBodyBytes)));
+    return reply(sendCallers(surface, await bodyOf(request, surface.limits)));
   }
   if (route === 'policies' && rest.length === 0) {
     expectMethod(request, 'GET');
@@ -136,15 +136,15 @@ export async function answerAdmin(
   }
   if (route === 'policies' && rest.length === 1) {
     expectMethod(request, 'POST');
-    return reply(publish(surface, rest[0] ?? '', await bodyOf(request, surface.maxBodyBytes)));
+    return reply(publish(surface, rest[0] ?? '', await bodyOf(request, surface.limits)));
   }
   if (route === 'policies' && rest.length === 2 && rest[1] === 'drained') {
     expectMethod(request, 'POST');
-    return reply(await drained(surface, rest[0] ?? '', await bodyOf(request, surface.maxBodyBytes)));
+    return reply(await drained(surface, rest[0] ?? '', await bodyOf(request, surface.limits)));
   }
   if (route === 'staleness' && rest.length === 0) {
     expectMethod(request, 'POST');
-    const options = readStaleness(await bodyOf(request, surface.maxBodyBytes));
+    const options = readStaleness(await bodyOf(request, surface.limits));
     surface.setStaleness(options);
     return reply(stalenessToWire(options));
   }
@@ -159,7 +159,7 @@ export async function answerAdmin(
   }
   if (route === 'attempts' && rest.length === 0) {
     expectMethod(request, 'POST');
-    const claim = readClaim(await bodyOf(request, surface.maxBodyBytes));
+    const claim = readClaim(await bodyOf(request, surface.limits));
     return reply(endpointToWire(await surface.openAttempt(claim)));
   }
   if (route === 'attempts' && rest.length === 2) {

@@ -5,7 +5,8 @@ import { applySamplingRules, type RuledRequest } from '../chat/sampling-rules.ts
 import type { ResolvedGatewayOptions } from '../gateway-options.ts';
 import type { GatewayLog } from '../gateway-log.ts';
 import type { StatisticsCounter } from '../gateway-statistics.ts';
-import { readJsonBody } from '../http/read-body.ts';
+import type { BodyBudget } from '../http/body-budget.ts';
+import type { JsonObject } from '../http/read-body.ts';
 import { ReplyWriter } from '../http/reply-writer.ts';
 import { WireError } from '../http/wire-error.ts';
 import type { AdmissionGate } from '../policies/admission-gate.ts';
@@ -26,6 +27,7 @@ export interface AttemptCalls {
   readonly policies: PolicyRegistry;
   readonly pool: EndpointPool;
   readonly gate: AdmissionGate;
+  readonly bodies: BodyBudget;
   readonly staleness: StalenessRule;
   readonly statistics: StatisticsCounter;
   readonly log: GatewayLog;
@@ -42,7 +44,10 @@ export interface AttemptCall {
 /** Reads, admits, answers and captures one model call. @throws {WireError} when it is refused before it becomes one */
 export async function answerAttemptCall(calls: AttemptCalls, call: AttemptCall): Promise<void> {
   const caller = readCaller(call.request.headers);
-  const body = await readJsonBody(call.request, calls.options.limits.maxBodyBytes);
+  await calls.bodies.withBody(call.session, call.request, (body) => answerBody(calls, call, caller, body));
+}
+
+async function answerBody(calls: AttemptCalls, call: AttemptCall, caller: Caller, body: JsonObject): Promise<void> {
   const asked = call.wire.parse(body, call.session.kept);
   const controller = new AbortController();
   await call.session.follow(controller, async () => {
@@ -165,8 +170,15 @@ function serversFor(calls: AttemptCalls, session: AttemptSession): Servers {
 
 /** Answers `POST /v1/embeddings`. @throws {WireError} */
 export async function answerEmbeddings(calls: AttemptCalls, call: Omit<AttemptCall, 'wire'>): Promise<void> {
-  const { session, request, response } = call;
-  const body = await readJsonBody(request, calls.options.limits.maxBodyBytes);
+  const { session, request } = call;
+  await calls.bodies.withBody(session, request, (body) => answerEmbeddingsBody(calls, call, body));
+}
+
+async function answerEmbeddingsBody(
+  calls: AttemptCalls,
+  { session, response }: Omit<AttemptCall, 'wire'>,
+  body: JsonObject,
+): Promise<void> {
   const controller = new AbortController();
   const onClose = (): void =>
     controller.abort(new WireError('the agent closed the connection before it had its reply', { code: 'cancelled' }));

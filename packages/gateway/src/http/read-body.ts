@@ -1,31 +1,54 @@
 import type { IncomingMessage } from 'node:http';
-import { promisify } from 'node:util';
-import { brotliDecompress, gunzip, inflate, zstdDecompress } from 'node:zlib';
+import { maxDepth, measureJson } from './json-measure.ts';
+import { tooLarge, unpackBody, unpackedLimit } from './unpack-body.ts';
 import { WireError } from './wire-error.ts';
 
 /** A JSON object as it came over the wire. */
 export type JsonObject = { readonly [key: string]: unknown };
 
-const decoders: Readonly<Record<string, (bytes: Buffer, options: { maxOutputLength: number }) => Promise<Buffer>>> = {
-  gzip: promisify(gunzip) as never,
-  deflate: promisify(inflate) as never,
-  br: promisify(brotliDecompress) as never,
-  zstd: promisify(zstdDecompress) as never,
-};
+/** What bounds one body. */
+export interface BodyLimits {
+  /** Before and after decompression. */
+  readonly maxBodyBytes: number;
+  /** As `JsonMeasure.values` counts them. */
+  readonly maxBodyValues: number;
+}
 
-function tooLarge(limitBytes: number): WireError {
-  return new WireError(
-    `the request body is larger than ${limitBytes} bytes; send less, or raise the gateway's maxBodyBytes`,
-    {
-      code: 'request-too-large',
-      headers: { connection: 'close' },
-    },
-  );
+/** A body and what it is taken to hold of memory. */
+export interface ReadBody {
+  readonly body: JsonObject;
+  readonly heldBytes: number;
+}
+
+/** What a value takes on the heap beside its text, at most: measured over lists, objects, fields and short texts. */
+const bytesPerValue = 24;
+
+function heldBytes(bytes: number, values: number): number {
+  return bytes + bytesPerValue * values;
+}
+
+/** Returns the announced length; undefined where a body comes in chunks. */
+function announcedLength(request: IncomingMessage): number | undefined {
+  const length = request.headers['content-length'];
+  return length === undefined ? undefined : Number(length);
+}
+
+function encodingOf(request: IncomingMessage): string {
+  return (request.headers['content-encoding'] ?? 'identity').trim().toLowerCase();
+}
+
+/** Says what a body may hold of memory at most, before anything of it is read. @throws {WireError} `request-too-large` by its announced length */
+export function mostHeldBytes(request: IncomingMessage, { maxBodyBytes, maxBodyValues }: BodyLimits): number {
+  const length = announcedLength(request) ?? maxBodyBytes;
+  if (length > maxBodyBytes) throw tooLarge(maxBodyBytes);
+  const bytes = encodingOf(request) === 'identity' ? length : unpackedLimit(length, maxBodyBytes);
+  // `[]` counts for 4 and has two bytes: no JSON counts for more than twice its bytes.
+  return heldBytes(bytes, Math.min(maxBodyValues, 2 * bytes));
 }
 
 /** Counts while reading, and stops at the limit: what is over it is never kept. */
 function readBytes(request: IncomingMessage, limitBytes: number): Promise<Buffer> {
-  if (Number(request.headers['content-length'] ?? 0) > limitBytes) return Promise.reject(tooLarge(limitBytes));
+  if ((announcedLength(request) ?? 0) > limitBytes) return Promise.reject(tooLarge(limitBytes));
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;
@@ -45,31 +68,17 @@ function readBytes(request: IncomingMessage, limitBytes: number): Promise<Buffer
   });
 }
 
-async function decode(bytes: Buffer, encoding: string, limitBytes: number): Promise<Buffer> {
-  const decoder = decoders[encoding];
-  if (decoder === undefined) {
+/** Refuses what would take the parser, and every reader after it, long: bytes alone do not tell. Returns the count of values. */
+function checkMeasure(bytes: Buffer, maxValues: number): number {
+  const { values, depth } = measureJson(bytes, maxValues);
+  if (depth > maxDepth)
+    throw new WireError(`the request body is nested more than ${maxDepth} levels deep`, { code: 'request-invalid' });
+  if (values > maxValues)
     throw new WireError(
-      `the content encoding "${encoding.slice(0, 40)}" is not supported; send the body plain, or as gzip, deflate, br or zstd`,
-      { code: 'request-invalid', status: 415 },
+      `the request body has more than ${maxValues} values, of which a text, a field, a list and an object count for 4; send less, or raise the gateway's maxBodyValues`,
+      { code: 'request-too-large' },
     );
-  }
-  try {
-    return await decoder(bytes, { maxOutputLength: limitBytes });
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') throw tooLarge(limitBytes);
-    throw new WireError(`the request body is not valid ${encoding}`, { code: 'request-invalid', cause });
-  }
-}
-
-/** Deeper than any request means, and shallow enough for every recursive reader of it. */
-const maxDepth = 100;
-
-function isTooDeep(value: unknown, depth: number): boolean {
-  if (typeof value !== 'object' || value === null) return false;
-  if (depth > maxDepth) return true;
-  if (Array.isArray(value)) return value.some((item) => isTooDeep(item, depth + 1));
-  for (const key in value) if (isTooDeep((value as JsonObject)[key], depth + 1)) return true;
-  return false;
+  return values;
 }
 
 function parse(bytes: Buffer): JsonObject {
@@ -85,16 +94,14 @@ function parse(bytes: Buffer): JsonObject {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new WireError('the request body must be a JSON object', { code: 'request-invalid' });
   }
-  if (isTooDeep(value, 0))
-    throw new WireError(`the request body is nested more than ${maxDepth} levels deep`, { code: 'request-invalid' });
   return value as JsonObject;
 }
 
 /**
- * Reads a JSON object of at most `limitBytes`, before and after decompression.
+ * Reads a JSON object that is within `limits`, which are checked before it is parsed.
  * @throws {WireError} `request-too-large`; `request-invalid` for another content type, encoding or JSON
  */
-export async function readJsonBody(request: IncomingMessage, limitBytes: number): Promise<JsonObject> {
+export async function readJsonBody(request: IncomingMessage, limits: BodyLimits): Promise<ReadBody> {
   const type = request.headers['content-type'] ?? 'application/json';
   if (!/^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/iu.test(type)) {
     throw new WireError(`the content type must be application/json, not "${type.slice(0, 80)}"`, {
@@ -102,7 +109,9 @@ export async function readJsonBody(request: IncomingMessage, limitBytes: number)
       status: 415,
     });
   }
-  const bytes = await readBytes(request, limitBytes);
-  const encoding = (request.headers['content-encoding'] ?? 'identity').trim().toLowerCase();
-  return parse(encoding === 'identity' ? bytes : await decode(bytes, encoding, limitBytes));
+  const read = await readBytes(request, limits.maxBodyBytes);
+  const encoding = encodingOf(request);
+  const bytes = encoding === 'identity' ? read : await unpackBody(read, encoding, limits.maxBodyBytes);
+  const values = checkMeasure(bytes, limits.maxBodyValues);
+  return { body: parse(bytes), heldBytes: heldBytes(bytes.length, values) };
 }

@@ -1,0 +1,53 @@
+import { promisify } from 'node:util';
+import { brotliDecompress, gunzip, inflate, zstdDecompress } from 'node:zlib';
+import { WireError } from './wire-error.ts';
+
+type Decoder = (bytes: Buffer, options: { maxOutputLength: number }) => Promise<Buffer>;
+
+const decoders: Readonly<Record<string, Decoder>> = {
+  gzip: promisify(gunzip) as never,
+  deflate: promisify(inflate) as never,
+  br: promisify(brotliDecompress) as never,
+  zstd: promisify(zstdDecompress) as never,
+};
+
+/** Texts that people or models wrote shrink to a tenth; what shrinks to less than a hundredth was made to. */
+const maxRatio = 100;
+/** Anything may unpack to this much, so that short repetitive texts pass. */
+const freeBytes = 1_048_576;
+
+/** The most that a body of `packedBytes` may unpack to. */
+export function unpackedLimit(packedBytes: number, limitBytes: number): number {
+  return Math.min(limitBytes, Math.max(freeBytes, maxRatio * packedBytes));
+}
+
+/** Says that a body is over `maxBodyBytes`. */
+export function tooLarge(limitBytes: number): WireError {
+  return new WireError(
+    `the request body is larger than ${limitBytes} bytes; send less, or raise the gateway's maxBodyBytes`,
+    { code: 'request-too-large', headers: { connection: 'close' } },
+  );
+}
+
+/** Unpacks a body. @throws {WireError} `request-too-large` for one that unpacks to too much; `request-invalid` for an unknown encoding or broken bytes */
+export async function unpackBody(bytes: Buffer, encoding: string, limitBytes: number): Promise<Buffer> {
+  const decoder = Object.hasOwn(decoders, encoding) ? decoders[encoding] : undefined;
+  if (decoder === undefined) {
+    throw new WireError(
+      `the content encoding "${encoding.slice(0, 40)}" is not supported; send the body plain, or as gzip, deflate, br or zstd`,
+      { code: 'request-invalid', status: 415 },
+    );
+  }
+  const maxOutputLength = unpackedLimit(bytes.length, limitBytes);
+  try {
+    return await decoder(bytes, { maxOutputLength });
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'ERR_BUFFER_TOO_LARGE')
+      throw new WireError(`the request body is not valid ${encoding}`, { code: 'request-invalid', cause });
+    if (maxOutputLength === limitBytes) throw tooLarge(limitBytes);
+    throw new WireError(
+      `the request body of ${bytes.length} bytes of ${encoding} unpacks to more than ${maxOutputLength} bytes, over ${maxRatio} times as much; send it plain`,
+      { code: 'request-too-large' },
+    );
+  }
+}
