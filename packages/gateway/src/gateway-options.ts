@@ -21,7 +21,7 @@ export interface CallLimitOptions {
   readonly maxBodyBytes?: number;
   /**
    * The most values in a request, counted before it is parsed: a number counts as 1; a text, a field, a list and an object as 4.
-   * A request at the default takes the event loop about a quarter of a second. @default 1_000_000
+   * A request at the default holds the event loop for a third of a second at most, on a server's processor. @default 1_000_000
    */
   readonly maxBodyValues?: number;
   /** What the bodies of all requests in flight may hold of memory: their bytes, and 24 for each value. @default 512 MiB */

@@ -79,8 +79,18 @@ function labelled(label: string, counts: Readonly<Record<string, number>>): (rea
   );
 }
 
-/** The statistics in Prometheus text. */
-export function formatMetrics(statistics: GatewayStatistics, inFlight: number, openAttempts: number): string {
+/** What the gateway holds at this moment. */
+export interface GatewayLoad {
+  readonly callsInFlight: number;
+  readonly openAttempts: number;
+  /** Of memory, by the bodies of requests in flight. */
+  readonly heldBytes: number;
+  /** Requests that are not read yet, because others hold too much. */
+  readonly waitingRequests: number;
+}
+
+/** The statistics and the load in Prometheus text. */
+export function formatMetrics(statistics: GatewayStatistics, load: GatewayLoad): string {
   return [
     family(
       'agentlightning_gateway_calls_total',
@@ -109,13 +119,30 @@ export function formatMetrics(statistics: GatewayStatistics, inFlight: number, o
       ['{kind="prompt"}', statistics.promptTokens],
       ['{kind="response"}', statistics.responseTokens],
     ]),
-    family('agentlightning_gateway_calls_in_flight', 'Model calls that are being answered.', [['', inFlight]], 'gauge'),
+    family(
+      'agentlightning_gateway_calls_in_flight',
+      'Model calls that are being answered.',
+      [['', load.callsInFlight]],
+      'gauge',
+    ),
     family(
       'agentlightning_gateway_absent_servers',
       'Servers that fail and are out of the pool.',
       [['', statistics.absentServers]],
       'gauge',
     ),
-    family('agentlightning_gateway_open_attempts', 'Attempts whose key is valid.', [['', openAttempts]], 'gauge'),
+    family('agentlightning_gateway_open_attempts', 'Attempts whose key is valid.', [['', load.openAttempts]], 'gauge'),
+    family(
+      'agentlightning_gateway_held_bytes',
+      'Memory that the bodies of requests in flight are taken to hold.',
+      [['', load.heldBytes]],
+      'gauge',
+    ),
+    family(
+      'agentlightning_gateway_waiting_requests',
+      'Requests that are not read yet, because others hold too much.',
+      [['', load.waitingRequests]],
+      'gauge',
+    ),
   ].join('');
 }

@@ -228,7 +228,12 @@ export class Gateway implements ModelGateway {
   #answerMetrics(request: IncomingMessage, response: ServerResponse): void {
     expectMethod(request, 'GET');
     if (this.#options.adminKey !== undefined) checkAdminKey(this.#options.adminKey, request);
-    const text = formatMetrics(this.statistics, this.#gate.inFlight, this.#attempts.size);
+    const text = formatMetrics(this.statistics, {
+      callsInFlight: this.#gate.inFlight,
+      openAttempts: this.#attempts.size,
+      heldBytes: this.#calls.bodies.heldBytes,
+      waitingRequests: this.#calls.bodies.waiting,
+    });
     response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }).end(text);
   }
 }

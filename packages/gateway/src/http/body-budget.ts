@@ -14,7 +14,7 @@ export interface BodyBudgetOptions extends BodyLimits {
 interface Waiter {
   readonly owner: object;
   readonly bytes: number;
-  readonly admit: () => void;
+  readonly turn: PromiseWithResolvers<void>;
 }
 
 /**
@@ -69,35 +69,29 @@ export class BodyBudget {
   }
 
   #take(owner: object, bytes: number, request: IncomingMessage): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const leave = (error: WireError): void => {
-        this.#waiting = this.#waiting.filter((other) => other !== waiter);
-        stop();
-        reject(error);
-        this.#admitWaiting();
-      };
-      const onClose = (): void =>
-        leave(new WireError('the agent went away before its request was read', { code: 'cancelled' }));
-      const onTimeout = (): void => leave(this.#refusal(waiter));
-      const stop = (): void => {
-        clearTimeout(timer);
-        request.off('close', onClose);
-      };
-      const waiter: Waiter = {
-        owner,
-        bytes,
-        admit: () => {
-          stop();
-          resolve();
-        },
-      };
-      let timer: NodeJS.Timeout | undefined;
-      this.#waiting.push(waiter);
+    const waiter: Waiter = { owner, bytes, turn: Promise.withResolvers() };
+    this.#waiting.push(waiter);
+    this.#admitWaiting();
+    return this.#waiting.includes(waiter) ? this.#wait(waiter, request) : waiter.turn.promise;
+  }
+
+  /** Waits for a turn while the agent does, and no longer than `bodyWaitMs`. */
+  async #wait(waiter: Waiter, request: IncomingMessage): Promise<void> {
+    const leave = (error: WireError): void => {
+      this.#waiting = this.#waiting.filter((other) => other !== waiter);
+      waiter.turn.reject(error);
       this.#admitWaiting();
-      if (!this.#waiting.includes(waiter)) return;
-      timer = setTimeout(onTimeout, this.#options.bodyWaitMs);
-      request.once('close', onClose);
-    });
+    };
+    const onClose = (): void =>
+      leave(new WireError('the agent went away before its request was read', { code: 'cancelled' }));
+    const timer = setTimeout(() => leave(this.#refusal(waiter)), this.#options.bodyWaitMs);
+    request.once('close', onClose);
+    try {
+      await waiter.turn.promise;
+    } finally {
+      clearTimeout(timer);
+      request.off('close', onClose);
+    }
   }
 
   #give(owner: object, bytes: number): void {
@@ -121,7 +115,7 @@ export class BodyBudget {
       }
       this.#held.set(waiter.owner, (this.#held.get(waiter.owner) ?? 0) + waiter.bytes);
       this.#heldInAll += waiter.bytes;
-      waiter.admit();
+      waiter.turn.resolve();
     }
     this.#waiting = still;
   }
