@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { ConfigurationError, type JsonValue } from '@agent-lightning/core';
 import { exerciseBackend, startRecordingProxy, type ExchangeFixture } from '@agent-lightning/testing';
-import { tinker, type DialectName } from '@agent-lightning/trainer';
+import { tinker, type DialectName } from '@agent-lightning/tinker';
 
 const { values } = parseArgs({
   options: {

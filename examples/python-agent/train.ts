@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { runCommand } from '@agent-lightning/core';
+import { runCommand } from '@agent-lightning/runner';
 import { embedded } from '@agent-lightning/embedded';
 import { grpo, Trainer, type TrainerOptions, type TrainingResult } from '@agent-lightning/trainer';
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 
-import type { RolloutContext } from '@agent-lightning/core';
+import type { RolloutContext } from '@agent-lightning/runner';
 import { embedded } from '@agent-lightning/embedded';
 import { withLightning } from '@agent-lightning/langgraph';
 import { startModelServer, type ModelServer } from '@agent-lightning/testing';

@@ -1,6 +1,6 @@
 /** Trains the SQL agent in PyTorch, on a GPU or without: `npm run train:gpu -- --help`. */
 import { runExample } from '@agent-lightning/example-kit';
-import { gpu, type GpuOptions } from '@agent-lightning/trainer';
+import { gpu, type GpuOptions } from '@agent-lightning/gpu';
 
 import { startingModel, trainSqlAgent } from './train.ts';
 

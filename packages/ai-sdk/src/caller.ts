@@ -1,16 +1,14 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
+import { AdapterError, matchesAgent, type LlmEndpoint } from '@agent-lightning/core';
 import {
-  AdapterError,
   currentRollout,
   FrameworkRuns,
-  matchesAgent,
   refuseUntraceable,
   type AgentOptions,
-  type LlmEndpoint,
   type RolloutScope,
   type TracedRun,
-} from '@agent-lightning/core';
+} from '@agent-lightning/tracing';
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
 import type { LanguageModel } from 'ai';
 import { agentRun, modelOutcome, modelRun, speaksAnotherWire, type ModelAnswerEvent, type RunDetail } from './spans.ts';

@@ -1,5 +1,5 @@
 import { tracingChannel } from 'node:diagnostics_channel';
-import { currentRollout } from '@agent-lightning/core';
+import { currentRollout } from '@agent-lightning/tracing';
 import { registerTelemetry, type Telemetry } from 'ai';
 import {
   answerOf,

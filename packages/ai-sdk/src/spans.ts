@@ -1,14 +1,14 @@
 import {
   agentSpan,
   answerAttributes,
-  attributeNames,
   modelCallSpan,
-  storeLimits,
   toolOutcome,
   toolSpan,
   type FrameworkRun,
   type SpanOutcome,
-} from '@agent-lightning/core';
+} from '@agent-lightning/tracing';
+import { attributeNames } from '@agent-lightning/core';
+import { storeLimits } from '@agent-lightning/store';
 
 /** What a run is, to the runs that begin inside it. */
 export interface RunDetail {

@@ -1,10 +1,5 @@
-import {
-  AdapterError,
-  agentOptions,
-  ConfigurationError,
-  describeValue,
-  installFetchRedirect,
-} from '@agent-lightning/core';
+import { AdapterError, ConfigurationError } from '@agent-lightning/core';
+import { agentOptions, describeValue, installFetchRedirect } from '@agent-lightning/tracing';
 import { gateway, type LanguageModel } from 'ai';
 import {
   callAgent,

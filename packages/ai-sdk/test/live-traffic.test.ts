@@ -1,4 +1,6 @@
-import { captureRollouts, MemoryStore, type ModelGateway, type RolloutCapture } from '@agent-lightning/core';
+import { captureRollouts, type RolloutCapture } from '@agent-lightning/capture';
+import { MemoryStore } from '@agent-lightning/store';
+import type { ModelGateway } from '@agent-lightning/core';
 import type { ModelServer } from '@agent-lightning/testing';
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
 import { generateText, ToolLoopAgent } from 'ai';

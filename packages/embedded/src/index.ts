@@ -1,23 +1,21 @@
-// training in this process
-export { embedded, type EmbeddedBackend } from './backend/embedded.ts';
+// backend
+export { type EmbeddedBackend, embedded } from './backend/embedded.ts';
 export type { EmbeddedOptions } from './backend/options.ts';
 
-// models that start from nothing
-export { createCheckpoint, type CreateCheckpointOptions, type ModelShape } from './checkpoint/create-checkpoint.ts';
-export { trainBytePairTokenizer, type BytePairOptions } from '@agent-lightning/text';
+// checkpoint
+export { type Checkpoint, loadCheckpoint } from './checkpoint/checkpoint.ts';
+export { type CreateCheckpointOptions, type ModelShape, createCheckpoint } from './checkpoint/create-checkpoint.ts';
+export { type Tensor, type TensorFile, decodeSafetensors, encodeSafetensors } from './checkpoint/safetensors.ts';
 
-// checkpoints, for tools that work on model directories themselves
-export { loadCheckpoint, type Checkpoint } from './checkpoint/checkpoint.ts';
-export { decodeSafetensors, encodeSafetensors, type Tensor, type TensorFile } from './checkpoint/safetensors.ts';
-
-// the engine alone, for benchmarks and other trainers
+// model
 export { LlamaEngine, parameterShapes } from './model/llama-engine.ts';
 export type {
   LlamaConfig,
   LlamaEngineOptions,
   LlamaWeights,
   OptimizerState,
-  SampledPiece,
   SampleRequest,
+  SampledPiece,
   WeightsVersion,
 } from './model/llama-types.ts';
+export { trainBytePairTokenizer, type BytePairOptions } from '@agent-lightning/text';

@@ -1,11 +1,11 @@
 import {
   attributeNames as names,
-  MemoryStore,
   toEpisode,
   type GenerateEvent,
   type LightningStore,
   type Span,
 } from '@agent-lightning/core';
+import { MemoryStore } from '@agent-lightning/store';
 import { startModelServer, type ModelServer } from '@agent-lightning/testing';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Gateway, type GatewayOptions } from '../src/index.ts';

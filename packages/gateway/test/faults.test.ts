@@ -1,4 +1,5 @@
-import { attributeNames as names, MemoryStore, StoreError } from '@agent-lightning/core';
+import { attributeNames as names, StoreError } from '@agent-lightning/core';
+import { MemoryStore } from '@agent-lightning/store';
 import {
   startModelServer,
   type ModelServer,

@@ -1,4 +1,5 @@
-import { MemoryStore, type Claim, type LlmEndpoint, type RolloutMode, type Span } from '@agent-lightning/core';
+import { MemoryStore } from '@agent-lightning/store';
+import type { Claim, LlmEndpoint, RolloutMode, Span } from '@agent-lightning/core';
 import OpenAI from 'openai';
 import { Gateway, type GatewayOptions } from '../src/index.ts';
 

@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
 import { connect, type AddressInfo, type Socket } from 'node:net';
-import { attributeNames as names, storeLimits } from '@agent-lightning/core';
+import { attributeNames as names } from '@agent-lightning/core';
+import { storeLimits } from '@agent-lightning/store';
 import { startModelServer } from '@agent-lightning/testing';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { GatewayLogEntry } from '../src/index.ts';

@@ -1,4 +1,5 @@
-import { attributeNames as names, wireHeaders, type PolicyRelease } from '@agent-lightning/core';
+import { attributeNames as names, type PolicyRelease } from '@agent-lightning/core';
+import { wireHeaders } from '@agent-lightning/tracing';
 import { startModelServer } from '@agent-lightning/testing';
 import { afterEach, describe, expect, it } from 'vitest';
 import { connectGateway, type PolicyRoutes } from '../src/index.ts';

@@ -1,6 +1,7 @@
 import { AsyncResource, type AsyncLocalStorage } from 'node:async_hooks';
 import { createRequire } from 'node:module';
-import { AdapterError, currentRollout } from '@agent-lightning/core';
+import { AdapterError } from '@agent-lightning/core';
+import { currentRollout } from '@agent-lightning/tracing';
 import { AsyncCaller } from '@langchain/core/utils/async_caller';
 // LangGraph creates LangChain's async-local storage when it is loaded.
 import '@langchain/langgraph';

@@ -3,10 +3,10 @@ import {
   errorOutcome,
   FrameworkRuns,
   toolSpan,
-  type AgentMatch,
   type AgentOptions,
   type FrameworkSpan,
-} from '@agent-lightning/core';
+} from '@agent-lightning/tracing';
+import type { AgentMatch } from '@agent-lightning/core';
 import { BaseCallbackHandler } from '@langchain/core/callbacks/base';
 import type { Serialized } from '@langchain/core/load/serializable';
 import type { LLMResult } from '@langchain/core/outputs';

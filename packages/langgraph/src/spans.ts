@@ -1,14 +1,13 @@
 import {
   agentSpan,
   answerAttributes,
-  attributeNames,
   modelCallSpan,
   toolOutcome,
-  type Attributes,
   type FrameworkRun,
   type FrameworkSpan,
   type SpanOutcome,
-} from '@agent-lightning/core';
+} from '@agent-lightning/tracing';
+import { attributeNames, type Attributes } from '@agent-lightning/core';
 import type { LLMResult } from '@langchain/core/outputs';
 
 /** What LangGraph and LangChain's `createAgent` say in a run's metadata about where it belongs. */

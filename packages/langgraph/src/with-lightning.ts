@@ -1,4 +1,5 @@
-import { AdapterError, installFetchRedirect, type AgentOptions } from '@agent-lightning/core';
+import { AdapterError } from '@agent-lightning/core';
+import { installFetchRedirect, type AgentOptions } from '@agent-lightning/tracing';
 import type { BaseCallbackHandler } from '@langchain/core/callbacks/base';
 import { followLangChainContext, keepQueueContext } from './caller.ts';
 import { LightningCallbackHandler } from './listener.ts';

@@ -1,4 +1,5 @@
-import { attributeNames, emitReward, operation, type SpanInput } from '@agent-lightning/core';
+import { attributeNames, type SpanInput } from '@agent-lightning/core';
+import { emitReward, operation } from '@agent-lightning/tracing';
 import { agentNamesOf, parentSpanOf, startTestRollout as startRollout } from '@agent-lightning/testing';
 import { ToolMessage } from '@langchain/core/messages';
 import { RunnableLambda } from '@langchain/core/runnables';

@@ -5,12 +5,12 @@ import {
   currentRollout,
   errorOutcome,
   FrameworkRuns,
-  matchesAgent,
   toolOutcome,
   type ModelCallAnswer,
   type SpanOutcome,
   type TracedRun,
-} from '@agent-lightning/core';
+} from '@agent-lightning/tracing';
+import { matchesAgent } from '@agent-lightning/core';
 import { ModelRouterLanguageModel } from '@mastra/core/llm';
 import { modelRun, readPart, toolRun, type StreamPart } from './spans.ts';
 

@@ -1,15 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import {
   activeSpan,
-  AdapterError,
   currentRollout,
   refuseUntraceable,
   requireRollout,
   runInRollout,
-  noAgent,
   type ActiveAgent,
   type AgentOptions,
-} from '@agent-lightning/core';
+} from '@agent-lightning/tracing';
+import { AdapterError, noAgent } from '@agent-lightning/core';
 import {
   callAgent,
   chooseModel,

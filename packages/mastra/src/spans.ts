@@ -8,7 +8,7 @@ import {
   type FrameworkRun,
   type ModelCallAnswer,
   type SpanOutcome,
-} from '@agent-lightning/core';
+} from '@agent-lightning/tracing';
 
 export type Run = FrameworkRun<undefined>;
 

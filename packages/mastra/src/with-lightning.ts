@@ -1,10 +1,5 @@
-import {
-  AdapterError,
-  agentOptions,
-  describeValue,
-  installFetchRedirect,
-  type AgentOptions,
-} from '@agent-lightning/core';
+import { AdapterError } from '@agent-lightning/core';
+import { agentOptions, describeValue, installFetchRedirect, type AgentOptions } from '@agent-lightning/tracing';
 import { follow, isFollowableAgent, isFollowableWorkflow } from './listener.ts';
 
 /** Mastra's `Agent`. */

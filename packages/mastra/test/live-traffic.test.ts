@@ -1,4 +1,6 @@
-import { captureRollouts, MemoryStore, type ModelGateway, type RolloutCapture } from '@agent-lightning/core';
+import { captureRollouts, type RolloutCapture } from '@agent-lightning/capture';
+import { MemoryStore } from '@agent-lightning/store';
+import type { ModelGateway } from '@agent-lightning/core';
 import { startTestRollout, type ModelServer, type RecordedCall } from '@agent-lightning/testing';
 import type { Agent } from '@mastra/core/agent';
 import { createDurableAgent } from '@mastra/core/agent/durable';

@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module';
-import { AdapterError, currentRollout, type AgentOptions } from '@agent-lightning/core';
+import { AdapterError } from '@agent-lightning/core';
+import { currentRollout, type AgentOptions } from '@agent-lightning/tracing';
 import { Agent, getCurrentSpan, Runner } from '@openai/agents';
 import { runs, selections, selectWithin } from './listener.ts';
 

@@ -1,14 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import {
-  AdapterError,
-  currentRollout,
-  everyAgent,
-  FrameworkRuns,
-  isLive,
-  noAgent,
-  selectsNoAgent,
-  type AgentOptions,
-} from '@agent-lightning/core';
+import { AdapterError, everyAgent, noAgent, selectsNoAgent } from '@agent-lightning/core';
+import { currentRollout, FrameworkRuns, isLive, type AgentOptions } from '@agent-lightning/tracing';
 import {
   getCurrentSpan,
   getCurrentTrace,

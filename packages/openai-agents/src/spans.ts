@@ -1,7 +1,6 @@
 import {
   agentSpan,
   answerAttributes,
-  attributeNames,
   capText,
   describeValue,
   errorOutcome,
@@ -10,7 +9,8 @@ import {
   toolSpan,
   type FrameworkRun,
   type SpanOutcome,
-} from '@agent-lightning/core';
+} from '@agent-lightning/tracing';
+import { attributeNames } from '@agent-lightning/core';
 import type { Span, SpanData } from '@openai/agents';
 
 type SpanOf<Type extends SpanData['type']> = Extract<SpanData, { readonly type: Type }>;

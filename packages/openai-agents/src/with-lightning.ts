@@ -1,4 +1,5 @@
-import { AdapterError, agentOptions, installFetchRedirect, type AgentOptions } from '@agent-lightning/core';
+import { AdapterError } from '@agent-lightning/core';
+import { agentOptions, installFetchRedirect, type AgentOptions } from '@agent-lightning/tracing';
 import type { Agent } from '@openai/agents';
 import { followCurrentSpan, followResumedRuns, selectAgents } from './caller.ts';
 import { listenInRollouts } from './listener.ts';

@@ -1,4 +1,5 @@
-import { attributeNames, currentRollout, emitReward } from '@agent-lightning/core';
+import { attributeNames } from '@agent-lightning/core';
+import { currentRollout, emitReward } from '@agent-lightning/tracing';
 import {
   agentNamesOf,
   startModelServer,

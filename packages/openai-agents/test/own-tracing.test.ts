@@ -1,4 +1,6 @@
-import { captureRollouts, currentRollout, exportRun, MemoryStore, type RolloutCapture } from '@agent-lightning/core';
+import { captureRollouts, type RolloutCapture } from '@agent-lightning/capture';
+import { currentRollout } from '@agent-lightning/tracing';
+import { exportRun, MemoryStore } from '@agent-lightning/store';
 import { startModelServer, startTestRollout, type ModelServer } from '@agent-lightning/testing';
 import {
   addTraceProcessor,

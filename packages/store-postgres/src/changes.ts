@@ -6,8 +6,8 @@ import {
   type AttemptRow,
   type NewStoreEvent,
   type RolloutRow,
-  type Span,
-} from '@agent-lightning/core';
+} from '@agent-lightning/store';
+import type { Span } from '@agent-lightning/core';
 import type { Transaction } from './transaction.ts';
 
 /**

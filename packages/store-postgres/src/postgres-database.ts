@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Awaitable, RowDatabase, RowReader, RowWriter } from '@agent-lightning/core';
+import type { Awaitable, RowDatabase, RowReader, RowWriter } from '@agent-lightning/store';
 import { ChangeListener } from './change-listener.ts';
 import { Connections, type ConnectionsOptions } from './connections.ts';
 import { findContradictions } from './integrity.ts';

@@ -1,5 +1,18 @@
 import {
   attemptTransitions,
+  rolloutTransitions,
+  type AttemptStatus,
+  type Page,
+  type ResourcesVersion,
+  type Rollout,
+  type RolloutStatus,
+  type Span,
+  type SpanQuery,
+  type StoreEvent,
+  type StoreStatistics,
+  type WorkerRecord,
+} from '@agent-lightning/core';
+import {
   decodeAttempt,
   decodeEvent,
   decodeResources,
@@ -9,24 +22,13 @@ import {
   openBodyStart,
   readEventCursor,
   readPageCursor,
-  rolloutTransitions,
   type AttemptRow,
-  type AttemptStatus,
   type ClaimableFilter,
-  type Page,
   type ResolvedRolloutQuery,
-  type ResourcesVersion,
-  type Rollout,
   type RolloutRow,
-  type RolloutStatus,
   type RowReader,
-  type Span,
-  type SpanQuery,
   type StoredSpan,
-  type StoreEvent,
-  type StoreStatistics,
-  type WorkerRecord,
-} from '@agent-lightning/core';
+} from '@agent-lightning/store';
 import { queuedCondition } from './queued-condition.ts';
 import type { Transaction } from './transaction.ts';
 

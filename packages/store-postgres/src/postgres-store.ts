@@ -1,4 +1,5 @@
-import { ConfigurationError, RowStore, type RowStoreOptions } from '@agent-lightning/core';
+import { ConfigurationError } from '@agent-lightning/core';
+import { RowStore, type RowStoreOptions } from '@agent-lightning/store';
 import type { ClientConfig } from 'pg';
 import type { ConnectionsOptions } from './connections.ts';
 import { PostgresDatabase } from './postgres-database.ts';

@@ -1,4 +1,5 @@
-import { StoreError, type AttemptRow, type RolloutRow } from '@agent-lightning/core';
+import { StoreError } from '@agent-lightning/core';
+import type { AttemptRow, RolloutRow } from '@agent-lightning/store';
 import { startPostgres, type PostgresServer } from '@agent-lightning/testing';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { dropSchema, freshSchema, runSql } from '../test/schemas.ts';

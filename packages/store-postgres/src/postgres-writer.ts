@@ -6,13 +6,12 @@ import {
   type ClaimableFilter,
   type NewResources,
   type NewStoreEvent,
-  type ResourcesVersion,
   type RolloutRow,
   type RowWriter,
-  type Span,
   type SqlRow,
   type StoredSpan,
-} from '@agent-lightning/core';
+} from '@agent-lightning/store';
+import type { ResourcesVersion, Span } from '@agent-lightning/core';
 import { Changes, sendNewRollouts } from './changes.ts';
 import { PostgresReader, selectAttempts, selectRollouts } from './postgres-reader.ts';
 import { queuedCondition } from './queued-condition.ts';

@@ -1,4 +1,4 @@
-import type { ClaimableFilter } from '@agent-lightning/core';
+import type { ClaimableFilter } from '@agent-lightning/store';
 
 /** A WHERE condition with its values, for parameters from $1 on. */
 export interface Condition {

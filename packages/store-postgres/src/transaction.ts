@@ -1,4 +1,4 @@
-import type { SqlRow } from '@agent-lightning/core';
+import type { SqlRow } from '@agent-lightning/store';
 import type { ClientBase } from 'pg';
 
 /** Names for prepared statements: the same text has the same name on every connection of one database. */

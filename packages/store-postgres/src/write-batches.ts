@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { LightningError, StoreError, type Awaitable, type NewStoreEvent, type RowWriter } from '@agent-lightning/core';
+import { LightningError, StoreError } from '@agent-lightning/core';
+import type { Awaitable, NewStoreEvent, RowWriter } from '@agent-lightning/store';
 import { sendEvents, sendWorkers } from './changes.ts';
 import { retryDelayMs, type Connections } from './connections.ts';
 import { HeldElsewhere, HeldRollouts, type Holder } from './held-rollouts.ts';

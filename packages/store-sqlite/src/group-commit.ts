@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { DatabaseSync } from 'node:sqlite';
-import type { Awaitable, RowWriter } from '@agent-lightning/core';
+import type { Awaitable, RowWriter } from '@agent-lightning/store';
 import { isBusy } from './sqlite-errors.ts';
 import type { Statements } from './statements.ts';
 

@@ -1,4 +1,4 @@
-import { RowCalls, type RowStoreOptions, type StoreCalls } from '@agent-lightning/core';
+import { RowCalls, type RowStoreOptions, type StoreCalls } from '@agent-lightning/store';
 import { SqliteDatabase, type SqliteDatabaseOptions } from './sqlite-database.ts';
 
 /** The calls of this store: those of every store, and its own. */

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
-import type { Awaitable, RowDatabase, RowReader, RowWriter } from '@agent-lightning/core';
+import type { Awaitable, RowDatabase, RowReader, RowWriter } from '@agent-lightning/store';
 import { GroupCommit } from './group-commit.ts';
 import { migrate, pragma } from './schema.ts';
 import { connect } from './sqlite-driver.ts';

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
-import { CheckedStore, ConfigurationError, type RowStoreOptions } from '@agent-lightning/core';
+import { CheckedStore, type RowStoreOptions } from '@agent-lightning/store';
+import { ConfigurationError } from '@agent-lightning/core';
 import { openSqliteCalls, type SqliteCalls, type SqliteCallsOptions } from './sqlite-calls.ts';
 import { openSqliteCallsInThread } from './thread/store-thread.ts';
 

@@ -5,17 +5,15 @@ import {
   encodeSettings,
   encodeSpanBody,
   packTokens,
-  StoreError,
   type AttemptRow,
   type ClaimableFilter,
   type NewResources,
   type NewStoreEvent,
-  type ResourcesVersion,
   type RolloutRow,
   type RowWriter,
-  type Span,
   type SqlRow,
-} from '@agent-lightning/core';
+} from '@agent-lightning/store';
+import { StoreError, type ResourcesVersion, type Span } from '@agent-lightning/core';
 import { queuedCondition } from './queued-condition.ts';
 import { selectRollouts, spanKeyStep, SqliteReader } from './sqlite-reader.ts';
 

@@ -1,5 +1,5 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
-import type { SqlRow } from '@agent-lightning/core';
+import type { SqlRow } from '@agent-lightning/store';
 
 /** One connection's statements, each prepared once. */
 export class Statements {

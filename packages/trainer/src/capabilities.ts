@@ -1,4 +1,5 @@
-import { ConfigurationError, isTrainable, type BackendCapabilities } from '@agent-lightning/core';
+import { ConfigurationError, type BackendCapabilities } from '@agent-lightning/core';
+import { isTrainable } from './grpo/objective/objective.ts';
 import { objectiveOf } from './grpo-loss.ts';
 import type { ResolvedTrainerOptions } from './trainer-options.ts';
 

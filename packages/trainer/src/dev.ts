@@ -5,8 +5,9 @@ import {
   type LightningBatch,
   type Rollout,
   type Transition,
+  optionInvalid,
+  wholeNumber,
 } from '@agent-lightning/core';
-import { optionInvalid, wholeNumber } from './option-checks.ts';
 import { planTrainingStep } from './rollouts/planned-rollout.ts';
 import { baseRelease } from './policies/create-policy.ts';
 import { isRouted } from './policies/policy-options.ts';

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { JsonValue } from '@agent-lightning/core';
-import { optionInvalid, wholeNumber } from './option-checks.ts';
+import { type JsonValue, optionInvalid, wholeNumber } from '@agent-lightning/core';
 
 /** What to train on, and for how long. */
 export interface FitOptions<Task = JsonValue> {

@@ -1,5 +1,7 @@
-import { policyLosses, type Objective, type PolicyLoss, type RatioBounds } from '@agent-lightning/core';
-import { oneOf, optionInvalid, positive } from './option-checks.ts';
+import { policyLosses, type PolicyLoss } from './grpo/objective/policy-loss.ts';
+import type { Objective } from './grpo/objective/objective.ts';
+import type { RatioBounds } from './grpo/objective/sequence-ratio.ts';
+import { oneOf, optionInvalid, positive } from '@agent-lightning/core';
 
 /** What the gradient is of. */
 export interface GrpoLossOptions {

@@ -9,9 +9,13 @@ import {
   type Intermediate,
   type RowLayout,
   type TokenWeighting,
+  oneOf,
+  optionInvalid,
+  positive,
+  unitInterval,
+  wholeNumber,
 } from '@agent-lightning/core';
 import { resolveGrpoLoss, type GrpoLoss, type GrpoLossOptions } from './grpo-loss.ts';
-import { oneOf, optionInvalid, positive, unitInterval, wholeNumber } from './option-checks.ts';
 
 /** Options of {@link grpo}. */
 export interface GrpoOptions extends GrpoLossOptions {

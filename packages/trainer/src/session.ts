@@ -1,12 +1,6 @@
-import {
-  ConfigurationError,
-  LightningError,
-  MemoryStore,
-  Runner,
-  type LightningStore,
-  type PolicyRelease,
-  type RunnerHooks,
-} from '@agent-lightning/core';
+import { ConfigurationError, LightningError, type LightningStore, type PolicyRelease } from '@agent-lightning/core';
+import { MemoryStore } from '@agent-lightning/store';
+import { Runner, type RunnerHooks } from '@agent-lightning/runner';
 import { Gateway, type SamplingOptions } from '@agent-lightning/gateway';
 import { openSqliteStore } from '@agent-lightning/store-sqlite';
 import type { Grpo } from './grpo.ts';

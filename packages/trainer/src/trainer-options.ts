@@ -1,19 +1,21 @@
 import { join } from 'node:path';
-import type {
-  JsonValue,
-  LightningStore,
-  ModelGateway,
-  PolicyRelease,
-  RetryPolicy,
-  RolloutFunction,
-  RunnerHooks,
-  TrainingBackend,
+import {
+  type JsonValue,
+  type LightningStore,
+  type ModelGateway,
+  type PolicyRelease,
+  type RetryPolicy,
+  type TrainingBackend,
+  oneOf,
+  optionInvalid,
+  positive,
+  wholeNumber,
 } from '@agent-lightning/core';
+import type { RolloutFunction, RunnerHooks } from '@agent-lightning/runner';
 import type { PolicyRoutes } from '@agent-lightning/gateway';
 import type { Grpo } from './grpo.ts';
-import { oneOf, optionInvalid, positive, wholeNumber } from './option-checks.ts';
 import { resolvePolicies, type PolicyOptions, type ResolvedPolicy } from './policies/policy-options.ts';
-import { createConsoleLogger, type Logger } from './progress/logger.ts';
+import { createConsoleLogger, type Logger } from '@agent-lightning/platform';
 import type { ProgressMode } from './progress/progress.ts';
 import type { StepMetrics } from './metrics.ts';
 

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import type { BackendCapabilities, JsonValue, RunnerHooks } from '@agent-lightning/core';
+import { type BackendCapabilities, type JsonValue, optionInvalid } from '@agent-lightning/core';
+import type { RunnerHooks } from '@agent-lightning/runner';
 import { checkCapabilities } from './capabilities.ts';
 import { dryRun, type DevOptions, type DevReport } from './dev.ts';
 import { resolveFitOptions, type FitOptions, type ResolvedFitOptions } from './fit-options.ts';
 import { Interrupt } from './interrupt.ts';
-import { optionInvalid } from './option-checks.ts';
 import { PolicySet } from './policies/policy-set.ts';
 import { Progress } from './progress/progress.ts';
 import { writeReport } from './report/write-report.ts';

@@ -1,8 +1,7 @@
-import type { Rollout } from '@agent-lightning/core';
+import { type Rollout, randomOrder, seededRandom } from '@agent-lightning/core';
 import type { ValidationMetrics } from './metrics.ts';
 import { planValidation } from './rollouts/planned-rollout.ts';
 import { meanByKind } from './rollouts/reward-summary.ts';
-import { randomOrder, seededRandom } from './seeded-random.ts';
 import { kindReader, type RunContext } from './run-context.ts';
 
 /** Runs held-out tasks greedily; all of them, or the run's seeded subset. Undefined when there are none. */

@@ -15,8 +15,8 @@ import {
   type TrainablePolicy,
   type TrainingBackend,
   type TrainingRow,
+  seededRandom,
 } from '@agent-lightning/core';
-import { seededRandom } from '../src/seeded-random.ts';
 
 /** Tokens of the model: the letters a to z, and the rest as one. */
 const vocabularySize = 27;

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import type { RolloutFunction } from '@agent-lightning/core';
+import type { RolloutFunction } from '@agent-lightning/runner';
 import { describe, expect, it } from 'vitest';
 import type { DevReport } from '../src/index.ts';
 import { BigramBackend } from './bigram-backend.ts';

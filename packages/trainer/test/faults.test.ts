@@ -1,13 +1,9 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import {
-  emitReward,
-  MemoryStore,
-  StoreError,
-  type Lease,
-  type Rollout,
-  type RolloutFunction,
-} from '@agent-lightning/core';
+import { emitReward } from '@agent-lightning/tracing';
+import { MemoryStore } from '@agent-lightning/store';
+import { StoreError, type Lease, type Rollout } from '@agent-lightning/core';
+import type { RolloutFunction } from '@agent-lightning/runner';
 import { Gateway } from '@agent-lightning/gateway';
 import { openSqliteStore } from '@agent-lightning/store-sqlite';
 import { describe, expect, it } from 'vitest';

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { MemoryStore, type BatchRow, type Loss } from '@agent-lightning/core';
+import { MemoryStore } from '@agent-lightning/store';
+import type { BatchRow, Loss } from '@agent-lightning/core';
 import { describe, expect, it } from 'vitest';
 import { BigramBackend } from './bigram-backend.ts';
 import { askLetter, letterTasks } from './letter-task.ts';

@@ -1,6 +1,7 @@
 /** A training run on the worker as users write it, which closes nothing: `node gpu-run.ts <model> <folder> begin|resume`. */
 import { join } from 'node:path';
-import { gpu, grpo, Trainer } from '../src/index.ts';
+import { gpu } from '@agent-lightning/gpu';
+import { grpo, Trainer } from '../src/index.ts';
 import { askLetter, letterTasks, type LetterTask } from './letter-task.ts';
 
 const [model, folder, mode] = process.argv.slice(2);

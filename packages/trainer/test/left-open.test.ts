@@ -5,11 +5,11 @@ import type { TrainingBackend } from '@agent-lightning/core';
 import { embedded } from '@agent-lightning/embedded';
 import { startFakeTinker } from '@agent-lightning/testing';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { tinker } from '../src/index.ts';
+import { tinker } from '@agent-lightning/tinker';
 import { isAlive, runProgram, type ProcessEnd, type ProgramOptions } from './run-process.ts';
 import { readMetrics } from './run-folder.ts';
 import { createTinyModel } from './tiny-model.ts';
-import { findWorkerPython } from './tinker/worker-python.ts';
+import { findWorkerPython } from '../../gpu/test/worker-python.ts';
 
 const python = findWorkerPython();
 const vllmProgram = join(import.meta.dirname, 'vllm', 'vllm-command.ts');

@@ -1,5 +1,6 @@
 /** Publishes a version on a backend, whose options are given as JSON, and leaves it open: `node left-open.ts gpu|tinker <options>`. */
-import { gpu, tinker, type GpuOptions, type TinkerOptions } from '../src/index.ts';
+import { gpu, type GpuOptions } from '@agent-lightning/gpu';
+import { tinker, type TinkerOptions } from '@agent-lightning/tinker';
 
 const [kind, options] = process.argv.slice(2);
 const given: unknown = JSON.parse(options!);

@@ -1,4 +1,4 @@
-import type { RolloutContext } from '@agent-lightning/core';
+import type { RolloutContext } from '@agent-lightning/runner';
 
 /** "Which letter follows this one?", for the first letters of the alphabet. */
 export interface LetterTask {

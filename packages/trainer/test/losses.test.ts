@@ -7,12 +7,12 @@ import {
   type Episode,
   type LightningBatch,
   type TrainablePolicy,
+  seededRandom,
 } from '@agent-lightning/core';
 import { embedded, type EmbeddedBackend } from '@agent-lightning/embedded';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { grpo, type GrpoOptions } from '../src/index.ts';
 import { trainOnBatch } from '../src/step/train-on-batch.ts';
-import { seededRandom } from '../src/seeded-random.ts';
 import { BigramBackend } from './bigram-backend.ts';
 import { letterTasks } from './letter-task.ts';
 import { createTestTrainer } from './run-folder.ts';

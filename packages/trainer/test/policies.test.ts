@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { MemoryStore, type BatchRow } from '@agent-lightning/core';
+import { MemoryStore } from '@agent-lightning/store';
+import type { BatchRow } from '@agent-lightning/core';
 import { embedded } from '@agent-lightning/embedded';
 import { connectGateway } from '@agent-lightning/gateway';
 import { describe, expect, it } from 'vitest';

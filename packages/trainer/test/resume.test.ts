@@ -1,6 +1,7 @@
 import { readdir, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import { MemoryStore, StoreError, type Rollout } from '@agent-lightning/core';
+import { MemoryStore } from '@agent-lightning/store';
+import { StoreError, type Rollout } from '@agent-lightning/core';
 import { openSqliteStore } from '@agent-lightning/store-sqlite';
 import { describe, expect, it } from 'vitest';
 import type { StepMetrics, TrainingResult } from '../src/index.ts';

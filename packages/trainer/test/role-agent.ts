@@ -1,4 +1,4 @@
-import { installFetchRedirect, requireRollout, runInSpan } from '@agent-lightning/core';
+import { installFetchRedirect, requireRollout, runInSpan } from '@agent-lightning/tracing';
 
 installFetchRedirect();
 

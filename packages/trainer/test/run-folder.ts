@@ -2,7 +2,8 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach } from 'vitest';
-import { grpo, Trainer, type GrpoOptions, type Logger, type StepMetrics, type TrainerOptions } from '../src/index.ts';
+import { grpo, Trainer, type GrpoOptions, type StepMetrics, type TrainerOptions } from '../src/index.ts';
+import type { Logger } from '@agent-lightning/platform';
 import { BigramBackend } from './bigram-backend.ts';
 import { answerLetter, type LetterTask } from './letter-task.ts';
 

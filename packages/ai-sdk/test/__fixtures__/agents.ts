@@ -1,4 +1,4 @@
-import { emitMessage, wireHeaders } from '@agent-lightning/core';
+import { emitMessage, wireHeaders } from '@agent-lightning/tracing';
 import {
   startModelServer,
   type ModelServer,

@@ -1,4 +1,4 @@
-import type { TrainingRow } from '../backend.ts';
+import type { TrainingRow } from '../contracts/training-backend.ts';
 
 /** The response of one call inside a row: the only tokens of the row that are trained, together with its siblings'. */
 export interface RowSegment {

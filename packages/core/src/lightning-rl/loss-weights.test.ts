@@ -5,7 +5,7 @@ import type { Episode } from '../transitions/transition.ts';
 import { buildBatch, type LightningRLOptions } from './algorithm.ts';
 import type { BatchRow, TokenWeighting } from './batch.ts';
 import { weighRows } from './loss-weights.ts';
-import { objectiveAndDerivative, type Objective } from './objective.ts';
+import { objectiveAndDerivative, type Objective } from '@agent-lightning/trainer';
 import { buildRows } from './rows.ts';
 
 const tokens = (count: number): number[] => Array.from({ length: count }, (_, index) => index + 1);

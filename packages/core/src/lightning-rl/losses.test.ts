@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Loss, TrainingRow } from '../backend.ts';
+import type { Loss, TrainingRow } from '../contracts/training-backend.ts';
 import { lossAndDerivative, toSurrogateRow } from './losses.ts';
 
 const losses: Loss[] = [

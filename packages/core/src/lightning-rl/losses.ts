@@ -1,4 +1,4 @@
-import type { Loss, TrainingRow } from '../backend.ts';
+import type { Loss, TrainingRow } from '../contracts/training-backend.ts';
 import { BackendError, ConfigurationError } from '../errors.ts';
 
 /** A loss and what it becomes when one log-probability moves. */

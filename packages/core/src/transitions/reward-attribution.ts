@@ -1,5 +1,5 @@
 import { LightningError } from '../errors.ts';
-import { readReward, type Reward } from '../tracing/reward-span.ts';
+import { readReward, type Reward } from '../vocabulary/reward-span.ts';
 import type { Span } from '../vocabulary/span.ts';
 import type { CallTrace, ModelCall } from './model-calls.ts';
 import { causingCall, isInside } from './step-signals.ts';

@@ -1,4 +1,4 @@
-import { matchesAgent } from '../tracing/agent-match.ts';
+import { matchesAgent } from '../vocabulary/agent-match.ts';
 import { attributeNames } from '../vocabulary/attributes.ts';
 import type { Rollout } from '../vocabulary/rollout.ts';
 import type { Span } from '../vocabulary/span.ts';

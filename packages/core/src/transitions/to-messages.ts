@@ -1,5 +1,5 @@
-import type { ChatMessage } from '../backend.ts';
-import { matchesAgent } from '../tracing/agent-match.ts';
+import type { ChatMessage } from '../contracts/training-backend.ts';
+import { matchesAgent } from '../vocabulary/agent-match.ts';
 import { attributeNames } from '../vocabulary/attributes.ts';
 import type { JsonValue } from '../vocabulary/json.ts';
 import type { Span } from '../vocabulary/span.ts';

@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path';
 import { BackendError } from '@agent-lightning/core';
 import { corrupt, parseJson, type JsonObject } from '@agent-lightning/text';
 
-import { writeDirectoryAtomically } from '../checkpoint/atomic-directory.ts';
+import { writeDirectoryAtomically } from '@agent-lightning/platform';
 import { formatJson, takeParameters, withShapes } from '../checkpoint/checkpoint.ts';
 import { decodeSafetensors, encodeSafetensors } from '../checkpoint/safetensors.ts';
 import type { LlamaConfig, LlamaWeights, OptimizerState } from '../model/llama-types.ts';

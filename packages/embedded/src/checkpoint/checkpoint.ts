@@ -16,7 +16,7 @@ import {
 
 import { parameterShapes } from '../model/parameter-layout.ts';
 import type { LlamaConfig, LlamaWeights } from '../model/llama-types.ts';
-import { writeDirectoryAtomically } from './atomic-directory.ts';
+import { writeDirectoryAtomically } from '@agent-lightning/platform';
 import { readModelConfig } from './model-config.ts';
 import { decodeSafetensors, encodeSafetensors, type Tensor } from './safetensors.ts';
 

@@ -1,10 +1,10 @@
 /** The map of the shared memory that the engine's threads agree on. */
-import { EngineFault } from './engine-fault.ts';
-import type { Address } from './kernels.ts';
+import { EngineFault } from '../threads/engine-fault.ts';
+import type { Address } from '../kernels/kernels.ts';
 import type { LlamaConfig } from './llama-types.ts';
 import { layOutParameters, type ParameterLayout } from './parameter-layout.ts';
-import { SharedHeap } from './shared-heap.ts';
-import { webAssembly, type WasmMemory } from './web-assembly.ts';
+import { SharedHeap } from '../kernels/shared-heap.ts';
+import { webAssembly, type WasmMemory } from '../kernels/web-assembly.ts';
 
 const pageBytes = 65_536;
 /** What 32-bit addresses reach, less one page. */

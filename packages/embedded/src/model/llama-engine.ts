@@ -12,9 +12,9 @@ import {
 } from '@agent-lightning/core';
 import { checkConfig, checkThreads, checkWeights } from './engine-checks.ts';
 import { createEngineMemory, type EngineMemory } from './engine-memory.ts';
-import { EngineFault } from './engine-fault.ts';
-import { loadKernels } from './kernel-binary.ts';
-import { instantiateKernels, type Address, type Kernels } from './kernels.ts';
+import { EngineFault } from '../threads/engine-fault.ts';
+import { loadKernels } from '../kernels/kernel-binary.ts';
+import { instantiateKernels, type Address, type Kernels } from '../kernels/kernels.ts';
 import type {
   LlamaConfig,
   LlamaEngineOptions,
@@ -25,10 +25,10 @@ import type {
   WeightsVersion,
 } from './llama-types.ts';
 import type { Parameter } from './parameter-layout.ts';
-import { SampleDesk } from './sample-desk.ts';
-import { dealRows, flattenRows } from './training-rows.ts';
-import { WorkerPool } from './worker-pool.ts';
-import type { JobResults } from './worker-protocol.ts';
+import { SampleDesk } from '../sampling/sample-desk.ts';
+import { dealRows, flattenRows } from '../training/training-rows.ts';
+import { WorkerPool } from '../threads/worker-pool.ts';
+import type { JobResults } from '../threads/worker-protocol.ts';
 
 export { parameterShapes } from './parameter-layout.ts';
 

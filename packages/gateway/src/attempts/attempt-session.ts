@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
-import { TraceRecorder, type Claim, type RolloutMode } from '@agent-lightning/core';
+import { TraceRecorder } from '@agent-lightning/tracing';
+import type { Claim, RolloutMode } from '@agent-lightning/core';
 import { WireError } from '../http/wire-error.ts';
 import type { KeptItems } from '../wires/wire.ts';
 import { hashKey } from './attempt-key.ts';

@@ -1,14 +1,13 @@
 import {
   attributeNames as names,
-  storeLimits,
   type Attributes,
   type AttributeValue,
-  type OpenSpan,
   type PolicyRelease,
   type SpanStatus,
   type TokenBlob,
-  type TraceRecorder,
 } from '@agent-lightning/core';
+import { storeLimits } from '@agent-lightning/store';
+import type { OpenSpan, TraceRecorder } from '@agent-lightning/tracing';
 import type { CallOutcome } from '../chat/answer-call.ts';
 import { checkReply, type Untrainable } from '../chat/check-reply.ts';
 import type { ModelRequest } from '../chat/model-request.ts';

@@ -1,4 +1,4 @@
-import { storeLimits } from '@agent-lightning/core';
+import { storeLimits } from '@agent-lightning/store';
 import type { ModelReply } from './model-reply.ts';
 
 /** Why a call must not be trained on: a short kind to count by, and the whole reason. */

@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { attributeNames as names, MemoryStore, type Span } from '@agent-lightning/core';
+import { attributeNames as names, type Span } from '@agent-lightning/core';
+import { MemoryStore } from '@agent-lightning/store';
 import { Gateway } from '../../src/index.ts';
 import type { WireName } from '../../src/wires/wire.ts';
 

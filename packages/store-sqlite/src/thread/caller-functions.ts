@@ -1,6 +1,6 @@
 /** The functions among a store's options: they stay with the caller, and the store's thread asks for each answer and waits for it. */
 import { MessageChannel, receiveMessageOnPort, type MessagePort } from 'node:worker_threads';
-import type { RowStoreOptions } from '@agent-lightning/core';
+import type { RowStoreOptions } from '@agent-lightning/store';
 import { carryError, reviveError, type CarriedError } from './carried-errors.ts';
 
 export type CallerFunctions = Pick<RowStoreOptions, 'now' | 'generateId'>;

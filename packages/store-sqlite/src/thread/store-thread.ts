@@ -1,6 +1,7 @@
 /** The caller's side of the store's thread: calls with replies, and one end for all when the thread dies. */
 import { Worker } from 'node:worker_threads';
-import { StoreError, storeClosed } from '@agent-lightning/core';
+import { StoreError } from '@agent-lightning/core';
+import { storeClosed } from '@agent-lightning/store';
 import type { SqliteCalls, SqliteCallsOptions } from '../sqlite-calls.ts';
 import { lendFunctions } from './caller-functions.ts';
 import { reviveError, type CarriedError } from './carried-errors.ts';

@@ -1,10 +1,6 @@
-import {
-  captureRollouts,
-  exportRun,
-  MemoryStore,
-  type ExportedRollout,
-  type LightningStore,
-} from '@agent-lightning/core';
+import { captureRollouts } from '@agent-lightning/capture';
+import { exportRun, MemoryStore, type ExportedRollout } from '@agent-lightning/store';
+import type { LightningStore } from '@agent-lightning/core';
 import { expect } from 'vitest';
 import { buildAgent, expectSpans, requestsOf } from './contract-run.ts';
 import type { Scenario } from './describe-traces.ts';

@@ -1,4 +1,5 @@
-import { agentSpan, modelCallSpan, toolSpan, type SpanInput } from '@agent-lightning/core';
+import { agentSpan, modelCallSpan, toolSpan } from '@agent-lightning/tracing';
+import type { SpanInput } from '@agent-lightning/core';
 import { describe, expect, it } from 'vitest';
 import { agentAround, outlineTrace } from './outline-trace.ts';
 

@@ -1,4 +1,4 @@
-import { emitMessage } from '@agent-lightning/core';
+import { emitMessage } from '@agent-lightning/tracing';
 import type { AgentSpec, FunctionToolSpec } from './adapter-under-test.ts';
 import { instructionsOf, type AgentScript } from './scripted-agents.ts';
 

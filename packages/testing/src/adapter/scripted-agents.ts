@@ -1,4 +1,4 @@
-import { wireHeaders } from '@agent-lightning/core';
+import { wireHeaders } from '@agent-lightning/tracing';
 import type { RecordedCall, Responder } from '../model-server/model-server.ts';
 import type { ChatRequest, ScriptedReply } from '../model-server/scripted-reply.ts';
 

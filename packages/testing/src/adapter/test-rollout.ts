@@ -1,14 +1,5 @@
-import {
-  runInRollout,
-  TraceRecorder,
-  type Attempt,
-  type Lease,
-  type LlmEndpoint,
-  type Rollout,
-  type RolloutScope,
-  type SpanInput,
-  type SpanKind,
-} from '@agent-lightning/core';
+import { runInRollout, TraceRecorder, type RolloutScope } from '@agent-lightning/tracing';
+import type { Attempt, Lease, LlmEndpoint, Rollout, SpanInput, SpanKind } from '@agent-lightning/core';
 
 /** A rollout with its own endpoint, whose spans stay in memory. */
 export interface TestRollout {

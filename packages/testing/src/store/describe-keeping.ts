@@ -1,4 +1,5 @@
-import { exportRun, type ExportedRollout, type NamedResources } from '@agent-lightning/core';
+import { exportRun, type ExportedRollout } from '@agent-lightning/store';
+import type { NamedResources } from '@agent-lightning/core';
 import { describe, expect } from 'vitest';
 import { expectError } from './expect-error.ts';
 import { claimOne, sampleSpan, sampleTokens, start } from './sample-data.ts';

@@ -1,4 +1,4 @@
-import { optionInvalid, positive } from '../option-checks.ts';
+import { optionInvalid, positive } from '@agent-lightning/core';
 
 /** One of several policies that a run trains. */
 export interface PolicyOptions {

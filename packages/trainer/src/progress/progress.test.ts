@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { StepMetrics } from '../metrics.ts';
-import { createConsoleLogger } from './logger.ts';
+import { createConsoleLogger } from '@agent-lightning/platform';
 import { describeStep, Progress, type ProgressMode } from './progress.ts';
 
 const metrics = {

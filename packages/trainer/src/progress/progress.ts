@@ -1,5 +1,5 @@
 import type { StepMetrics, ValidationMetrics } from '../metrics.ts';
-import type { Logger } from './logger.ts';
+import type { Logger } from '@agent-lightning/platform';
 
 /** `live`: one line that is redrawn; `plain`: a line for each step; `none`: nothing. */
 export type ProgressMode = 'live' | 'plain' | 'none';

@@ -1,4 +1,4 @@
-import { MemoryStore } from '@agent-lightning/core';
+import { MemoryStore } from '@agent-lightning/store';
 import { expect, it } from 'vitest';
 import type { PlannedRollout } from './planned-rollout.ts';
 import { RolloutCollector } from './rollout-collector.ts';

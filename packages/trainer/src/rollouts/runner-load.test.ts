@@ -1,4 +1,4 @@
-import type { RolloutContext } from '@agent-lightning/core';
+import type { RolloutContext } from '@agent-lightning/runner';
 import { describe, expect, it } from 'vitest';
 import { RunnerLoad } from './runner-load.ts';
 

@@ -1,4 +1,4 @@
-import type { RolloutFunction } from '@agent-lightning/core';
+import type { RolloutFunction } from '@agent-lightning/runner';
 
 /** How busy the runners of this process are: how many of their places run an agent, over time. */
 export class RunnerLoad {

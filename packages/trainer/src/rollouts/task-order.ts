@@ -1,4 +1,4 @@
-import { randomOrder, seededRandom } from '../seeded-random.ts';
+import { randomOrder, seededRandom } from '@agent-lightning/core';
 
 /**
  * Which tasks a training step takes: the tasks in a seeded order without replacement, in a new order each epoch, cut into

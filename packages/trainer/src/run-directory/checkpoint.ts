@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { TrainerError } from '@agent-lightning/core';
 import type { PolicySet } from '../policies/policy-set.ts';
 import type { TrainerState } from '../trainer-state.ts';
-import { syncDirectory, writeAndSync } from './durable-files.ts';
+import { syncDirectory, writeAndSync } from '@agent-lightning/platform';
 
 const checkpointName = /^step-(\d{6,})$/;
 

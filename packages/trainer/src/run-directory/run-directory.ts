@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import { TrainerError } from '@agent-lightning/core';
 import type { StepMetrics } from '../metrics.ts';
 import { Checkpoints } from './checkpoint.ts';
-import { writeFileAtomically } from './durable-files.ts';
+import { writeFileAtomically } from '@agent-lightning/platform';
 import { withFileErrors } from './file-errors.ts';
 import { checkSameRun, type RunConfig, type RunRecord } from './run-config.ts';
 import { lockRun, type RunLock } from './run-lock.ts';

@@ -1,7 +1,6 @@
-import type { Episode, Rollout, Transition } from '@agent-lightning/core';
+import { type Episode, type Rollout, type Transition, seededRandom } from '@agent-lightning/core';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { seededRandom } from '../seeded-random.ts';
 import { shuffleRewards } from './shuffled-control.ts';
 
 function episodeOf(index: number, reward: number | undefined): Episode {

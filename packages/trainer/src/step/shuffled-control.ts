@@ -1,5 +1,4 @@
-import type { Episode } from '@agent-lightning/core';
-import { randomOrder } from '../seeded-random.ts';
+import { type Episode, randomOrder } from '@agent-lightning/core';
 
 /**
  * The control experiment: the same rewards, given to other rollouts of the same step. Whatever a run learns from these

@@ -1,16 +1,13 @@
+import { builtInLoss, objectiveAndDerivative, type Objective } from '../grpo/objective/objective.ts';
+import { policyDrift, type PolicyDrift } from '../grpo/objective/policy-drift.ts';
 import {
-  builtInLoss,
-  objectiveAndDerivative,
-  policyDrift,
   toSurrogateRow,
   TrainerError,
   type AdamParameters,
   type BatchRow,
   type ForwardBackwardResult,
   type Loss,
-  type Objective,
   type OptimStepResult,
-  type PolicyDrift,
   type TrainablePolicy,
 } from '@agent-lightning/core';
 

@@ -1,7 +1,6 @@
-import type { LightningBatch } from '@agent-lightning/core';
+import { type LightningBatch, seededRandom } from '@agent-lightning/core';
 import type { RunContext } from '../run-context.ts';
 import { onlyPolicyName } from '../policies/policy-options.ts';
-import { seededRandom } from '../seeded-random.ts';
 import { trainOnBatch, type PolicyPasses } from './train-on-batch.ts';
 
 /** Trains every policy on its own rows of a batch, all at once; ends when all have ended, with the first error if there is one. */

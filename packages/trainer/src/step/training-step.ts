@@ -1,9 +1,8 @@
-import { buildBatch, type Episode, type LightningBatch, type Rollout } from '@agent-lightning/core';
+import { buildBatch, type Episode, type LightningBatch, type Rollout, seededRandom } from '@agent-lightning/core';
 import type { PhaseClock } from '../phase-clock.ts';
 import type { PolicyVersions } from '../policies/policy-set.ts';
 import { summariseRewards } from '../rollouts/reward-summary.ts';
 import { kindReader, type RunContext } from '../run-context.ts';
-import { seededRandom } from '../seeded-random.ts';
 import { shuffleRewards } from './shuffled-control.ts';
 import type { StepRecord } from './step-metrics.ts';
 import { trainPolicies } from './train-policies.ts';

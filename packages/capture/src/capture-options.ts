@@ -1,0 +1,97 @@
+import { randomUUID } from 'node:crypto';
+import { ConfigurationError, type LightningError, type LightningStore } from '@agent-lightning/core';
+
+/** Where a text stands that is about to be written. */
+export interface RedactedText {
+  readonly part: 'input' | 'metadata' | 'span' | 'failure';
+  /** Of a span, the attribute, `name` or `status`. */
+  readonly field?: string;
+}
+
+/** Returns the text as it may be written. It sees the texts, keys and numbers inside JSON one by one. */
+export type Redact = (text: string, where: RedactedText) => string;
+
+/** Why a captured rollout is not in the store. */
+export type CaptureDropReason = 'buffer-full' | 'input-invalid' | 'redaction-failed' | 'store-refused' | 'closed';
+
+export interface CaptureOptions {
+  readonly store: LightningStore;
+  /** The share of runs that is written, 0 to 1; the rollout's id decides, alike in every process. @default 1 */
+  readonly sampleRate?: number;
+  /** Decides which share that is. @default 0 */
+  readonly seed?: number;
+  /**
+   * Called in the background for every text of a rollout before anything of it is written. A rollout for which it throws is
+   * dropped. Tokens spell the text that they stand for, so a model call keeps its own only if nothing of it was redacted.
+   * @default nothing is redacted
+   */
+  readonly redact?: Redact;
+  /** The run under which the store files captured rollouts. @default 'production' */
+  readonly runId?: string;
+  /** What may wait in memory, about; a rollout that does not fit any more is dropped, and counted. @default 64 MiB */
+  readonly maxBufferedBytes?: number;
+  /** How long one call of the store may take before it is tried again. @default 10_000 */
+  readonly writeTimeoutMs?: number;
+  /** How long a request waits for a gateway to open before it goes on without. @default 1_000 */
+  readonly gatewayTimeoutMs?: number;
+  /** Told of what goes wrong, while the request goes on. @default one `process.emitWarning` for each kind */
+  readonly onError?: (error: LightningError, where: { readonly rolloutId?: string }) => void;
+  /** 1 to 200 characters of `[A-Za-z0-9._:-]`. @default a random UUID */
+  readonly generateRolloutId?: () => string;
+}
+
+export type ResolvedCaptureOptions = Readonly<
+  Required<Omit<CaptureOptions, 'redact'>> & Pick<CaptureOptions, 'redact'>
+>;
+
+const longestTimerMs = 2 ** 31 - 1;
+
+/** @throws {ConfigurationError} `option-invalid` */
+export function resolveCaptureOptions(options: CaptureOptions): ResolvedCaptureOptions {
+  const { sampleRate = 1, seed = 0, redact, runId = 'production' } = options;
+  if (typeof options.store?.enqueue !== 'function') throw invalid('store', options.store, 'a store');
+  if (!(sampleRate >= 0 && sampleRate <= 1)) throw invalid('sampleRate', sampleRate, 'a number from 0 to 1');
+  if (!Number.isFinite(seed)) throw invalid('seed', seed, 'a finite number');
+  if (redact !== undefined && typeof redact !== 'function') throw invalid('redact', redact, 'a function');
+  if (!isRolloutId(runId)) throw invalid('runId', runId, '1 to 200 characters of [A-Za-z0-9._:-]');
+  return Object.freeze({
+    ...options,
+    sampleRate,
+    seed,
+    runId,
+    maxBufferedBytes: wholeNumber(
+      'maxBufferedBytes',
+      options.maxBufferedBytes ?? 64 * 1024 * 1024,
+      Number.MAX_SAFE_INTEGER,
+    ),
+    writeTimeoutMs: wholeNumber('writeTimeoutMs', options.writeTimeoutMs ?? 10_000, longestTimerMs),
+    gatewayTimeoutMs: wholeNumber('gatewayTimeoutMs', options.gatewayTimeoutMs ?? 1_000, longestTimerMs),
+    onError: options.onError ?? warnOnce(),
+    generateRolloutId: options.generateRolloutId ?? randomUUID,
+  });
+}
+
+/** Whether a store takes it as an id. */
+export function isRolloutId(value: unknown): value is string {
+  return typeof value === 'string' && /^[A-Za-z0-9._:-]{1,200}$/.test(value) && !value.includes('..');
+}
+
+function warnOnce(): (error: LightningError) => void {
+  const warned = new Set<string>();
+  return (error) => {
+    if (warned.has(error.code)) return;
+    warned.add(error.code);
+    process.emitWarning(`captureRollouts: ${error.message} (${error.code}; told once, see capture.statistics)`);
+  };
+}
+
+function wholeNumber(name: string, value: number, max: number): number {
+  if (Number.isInteger(value) && value >= 1 && value <= max) return value;
+  throw invalid(name, value, `a whole number from 1 to ${max}`);
+}
+
+function invalid(name: string, value: unknown, expected: string): ConfigurationError {
+  return new ConfigurationError(`captureRollouts: ${name} must be ${expected}; got ${String(value)}`, {
+    code: 'option-invalid',
+  });
+}

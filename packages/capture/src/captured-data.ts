@@ -1,0 +1,115 @@
+import {
+  type ChatMessage,
+  toEpisode,
+  toMessages,
+  type Conversation,
+  type TraceProblem,
+  type JsonValue,
+  type Span,
+} from '@agent-lightning/core';
+import type { ExportedRollout } from '@agent-lightning/store';
+
+/** One example for supervised fine-tuning, in the shape of OpenAI's files: JSON of `messages` and `tools` is a line of one. */
+export interface SftRow {
+  readonly rolloutId: string;
+  /** The most specific name of the agent that answered; empty when it has none. */
+  readonly agentName: string;
+  readonly messages: readonly ChatMessage[];
+  readonly tools: readonly JsonValue[] | null;
+  /** The rollout's own reward. */
+  readonly reward: number | undefined;
+}
+
+export interface ToSftRowsOptions {
+  /** Which agents' conversations count. @default all */
+  readonly agentMatch?: RegExp;
+  /** Rollouts with a lower primary reward, or none, are left out. @default every rollout that succeeded */
+  readonly minReward?: number;
+}
+
+export interface SftRows {
+  readonly rows: readonly SftRow[];
+  /** Rollouts that gave no row, by reason. */
+  readonly leftOut: Readonly<Record<'failed' | 'reward' | 'noConversation', number>>;
+  /** Model calls whose messages were not recorded or are not JSON. */
+  readonly problems: readonly TraceProblem[];
+}
+
+/**
+ * The conversations of captured rollouts that succeeded, each once: a call whose messages a later one of the same agent
+ * carries on is part of that row. Messages are recorded where model calls went through a gateway.
+ */
+export function toSftRows(captured: Iterable<ExportedRollout>, options: ToSftRowsOptions = {}): SftRows {
+  const rows: SftRow[] = [];
+  const problems: TraceProblem[] = [];
+  const leftOut = { failed: 0, reward: 0, noConversation: 0 };
+  for (const each of captured) {
+    const { rollout } = each;
+    const spans = latestSpans(each);
+    const { reward } = toEpisode(rollout, spans);
+    if (rollout.status !== 'succeeded') leftOut.failed++;
+    else if (options.minReward !== undefined && !(reward !== undefined && reward >= options.minReward))
+      leftOut.reward++;
+    else {
+      const found = toMessages(spans, options);
+      for (const problem of found.problems) problems.push(problem);
+      const whole = withoutBeginnings(found.conversations);
+      if (whole.length === 0) leftOut.noConversation++;
+      for (const { agentNames, messages, tools } of whole)
+        rows.push({ rolloutId: rollout.rolloutId, agentName: agentNames[0] ?? '', messages, tools, reward });
+    }
+  }
+  return { rows, leftOut, problems };
+}
+
+/** One thing that live traffic asked for. */
+export interface CapturedTask<Task = JsonValue> {
+  readonly task: Task;
+  /** The rollouts that asked for it, at least one. */
+  readonly rolloutIds: readonly string[];
+}
+
+/** What captured rollouts asked for, each input once, in order of its first rollout: tasks for training or validation. */
+export function toTasks<Task = JsonValue>(
+  captured: Iterable<Pick<ExportedRollout, 'rollout'>>,
+): readonly CapturedTask<Task>[] {
+  const rollouts = Array.from(captured, ({ rollout }) => rollout);
+  const byInput = Map.groupBy(rollouts, ({ input }) => canonicalJson(input));
+  return [...byInput.values()].map((same) => ({
+    task: same[0]!.input as Task,
+    rolloutIds: same.map(({ rolloutId }) => rolloutId),
+  }));
+}
+
+function latestSpans({ attempts, spans }: ExportedRollout): readonly Span[] {
+  const latest = attempts.at(-1)?.attemptId;
+  return spans.filter(({ attemptId }) => attemptId === latest);
+}
+
+/** Without the conversations that another one of the same agent begins with. */
+function withoutBeginnings(conversations: readonly Conversation[]): readonly Conversation[] {
+  const keys = conversations.map(({ agentNames, messages }) => ({
+    agent: agentNames[0],
+    messages: messages.map(canonicalJson),
+  }));
+  return conversations.filter((_, index) => {
+    const own = keys[index]!;
+    return !keys.some(
+      (other, position) =>
+        position !== index &&
+        other.agent === own.agent &&
+        (other.messages.length > own.messages.length ||
+          (other.messages.length === own.messages.length && position < index)) &&
+        own.messages.every((message, turn) => message === other.messages[turn]),
+    );
+  });
+}
+
+/** JSON that does not depend on the order of keys. */
+function canonicalJson(value: unknown): string {
+  return JSON.stringify(value, (_, each: unknown) =>
+    typeof each === 'object' && each !== null && !Array.isArray(each)
+      ? Object.fromEntries(Object.entries(each).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+      : each,
+  );
+}

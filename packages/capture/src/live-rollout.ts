@@ -1,0 +1,179 @@
+import { randomBytes } from 'node:crypto';
+import {
+  LightningError,
+  TimeoutError,
+  type ModelGateway,
+  type Claim,
+  type LightningStore,
+  type JsonValue,
+  type LlmEndpoint,
+  type Failure,
+} from '@agent-lightning/core';
+import {
+  capText,
+  errorOutcome,
+  exceptionAttributes,
+  runInRollout,
+  type RolloutScope,
+  TraceRecorder,
+} from '@agent-lightning/tracing';
+
+export interface LiveRolloutOptions {
+  readonly rolloutId: string;
+  readonly input: JsonValue;
+  readonly runId: string;
+  /** Where the spans of the run go, without waiting. */
+  readonly spans: Pick<LightningStore, 'appendSpans'>;
+  readonly gateway: ModelGateway | undefined;
+  readonly gatewayTimeoutMs: number;
+  readonly signal: AbortSignal | undefined;
+  readonly onError: (error: unknown) => void;
+  /** Counts what cannot be traced. */
+  readonly onUntraceable: NonNullable<RolloutScope['onUntraceable']>;
+  /** Called once, when everything of the run has arrived at `spans`. */
+  readonly onEnd: (failure: Failure | undefined) => void;
+}
+
+/** A run of live traffic, from its start to its end, without a store: its attempt exists in this process alone. */
+export class LiveRollout {
+  readonly #options: LiveRolloutOptions;
+  readonly #claim: Claim;
+  readonly #recorder: TraceRecorder;
+  #scope: Promise<RolloutScope> | undefined;
+  #ended = false;
+
+  constructor(options: LiveRolloutOptions) {
+    this.#options = options;
+    this.#claim = createClaim(options);
+    this.#recorder = new TraceRecorder({ store: options.spans, lease: this.#claim.lease });
+  }
+
+  get rolloutId(): string {
+    return this.#options.rolloutId;
+  }
+
+  /** Whether `end` was called. */
+  get isEnding(): boolean {
+    return this.#ended;
+  }
+
+  /**
+   * Runs `work` traced, as often as needed before `end`. It rejects with what `work` throws, and with nothing else.
+   * The first call waits for the gateway, when there is one.
+   */
+  async run<Result>(work: () => Result): Promise<Awaited<Result>> {
+    const scope = await (this.#scope ??= this.#openScope());
+    return await runInRollout(scope, work);
+  }
+
+  /** Ends the run, as failed when an error is given. What comes later is not traced; ending again does nothing. */
+  end(outcome: { readonly error?: unknown } = {}): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    void this.#finish(outcome);
+  }
+
+  async #finish(outcome: { readonly error?: unknown }): Promise<void> {
+    const failure = 'error' in outcome ? toFailure(outcome.error) : undefined;
+    try {
+      if (failure !== undefined) this.#recordException(outcome.error);
+      if (this.#scope !== undefined && (await this.#scope).llm !== undefined)
+        await this.#inTime('close', this.#options.gateway!.closeAttempt(this.#claim));
+    } catch (error) {
+      this.#options.onError(error);
+    }
+    await this.#recorder.close().catch(this.#options.onError);
+    this.#options.onEnd(failure);
+  }
+
+  #recordException(error: unknown): void {
+    const { status } = errorOutcome(error);
+    this.#recorder.record({ kind: 'exception', name: 'exception', status, attributes: exceptionAttributes(error) });
+  }
+
+  async #openScope(): Promise<RolloutScope> {
+    const llm = await this.#openGateway();
+    return {
+      ...this.#claim,
+      resources: {},
+      recorder: this.#recorder,
+      signal: this.#options.signal ?? new AbortController().signal,
+      onUntraceable: this.#options.onUntraceable,
+      ...(llm !== undefined && { llm }),
+    };
+  }
+
+  /** A gateway that fails is not the request's affair: its agent then calls its own model. */
+  async #openGateway(): Promise<LlmEndpoint | undefined> {
+    const { gateway, onError } = this.#options;
+    if (gateway === undefined) return undefined;
+    const opening = openAttempt(gateway, this.#claim);
+    try {
+      return await this.#inTime('open', opening);
+    } catch (error) {
+      onError(error);
+      opening.then(() => gateway.closeAttempt(this.#claim)).catch(() => undefined); // it was told that this failed
+      return undefined;
+    }
+  }
+
+  async #inTime<Reply>(what: string, reply: Promise<Reply>): Promise<Reply> {
+    const { gatewayTimeoutMs, rolloutId } = this.#options;
+    const { promise, reject } = Promise.withResolvers<never>();
+    const timer = setTimeout(() => {
+      const message = `the gateway did not ${what} rollout ${rolloutId} within ${gatewayTimeoutMs} ms`;
+      reject(new TimeoutError(message, { code: 'timed-out' }));
+    }, gatewayTimeoutMs);
+    try {
+      return await Promise.race([reply, promise]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
+
+/** Turns a synchronous throw into a rejection. */
+async function openAttempt(gateway: ModelGateway, claim: Claim): Promise<LlmEndpoint> {
+  return await gateway.openAttempt(claim);
+}
+
+/** What the store will be told later, as far as the run itself can see it. */
+function createClaim({ rolloutId, input, runId }: LiveRolloutOptions): Claim {
+  const now = Date.now();
+  const attemptId = `live-${randomBytes(12).toString('hex')}`;
+  return {
+    lease: { rolloutId, attemptId, fencingToken: 0 },
+    rollout: {
+      rolloutId,
+      input,
+      mode: 'test',
+      status: 'running',
+      runId,
+      queue: 'production',
+      priority: 0,
+      retry: { maxAttempts: 1, retryOn: [], backoffMs: 0, maxBackoffMs: 0 },
+      timeouts: {},
+      metadata: {},
+      attemptCount: 1,
+      createdAtMs: now,
+      availableAtMs: now,
+    },
+    attempt: {
+      attemptId,
+      rolloutId,
+      attemptNumber: 1,
+      status: 'running',
+      workerId: 'production',
+      startedAtMs: now,
+      lastProgressAtMs: now,
+      leaseExpiresAtMs: Number.MAX_SAFE_INTEGER,
+    },
+  };
+}
+
+function toFailure(error: unknown): Failure {
+  return {
+    code: LightningError.isInstance(error) ? error.code : 'agent-failed',
+    message: capText(error instanceof Error ? error.message : String(error)),
+  };
+}

@@ -1,0 +1,82 @@
+import { describe, expect, it } from 'vitest';
+import { attributeNames, type ChatMessage } from '@agent-lightning/core';
+import { emitReward, requireRollout } from '@agent-lightning/tracing';
+import { toSftRows, toTasks } from '../src/index.ts';
+import { captureInto } from './capture-harness.ts';
+
+const [system, question] = [
+  { role: 'system', content: 'Answer.' },
+  { role: 'user', content: 'How many?' },
+];
+const tools = [{ type: 'function', function: { name: 'sql' } }];
+
+function call(agent: string, input: readonly ChatMessage[], answer: ChatMessage | undefined): void {
+  requireRollout('the test').recorder.record({
+    kind: 'model_call',
+    name: 'chat',
+    attributes: {
+      [attributeNames.source]: 'gateway',
+      [attributeNames.agentNames]: [agent],
+      [attributeNames.inputMessages]: JSON.stringify(input),
+      [attributeNames.toolDefinitions]: JSON.stringify(tools),
+      ...(answer !== undefined && { [attributeNames.outputMessages]: JSON.stringify([answer]) }),
+    },
+  });
+}
+
+const first = { role: 'assistant', content: 'SELECT 1' };
+const feedback = { role: 'user', content: 'Rewrite it.' };
+const second = { role: 'assistant', content: 'SELECT 2' };
+const verdict = { role: 'assistant', content: 'ok' };
+
+async function captureTraffic() {
+  const { capture, exported } = captureInto();
+  const agent = (reward: number | undefined) => () => {
+    call('write', [system!, question!], first);
+    call('check', [question!], verdict);
+    call('write', [system!, question!, first, feedback], second);
+    if (reward !== undefined) emitReward(reward);
+  };
+  await capture.run({ a: 1, b: [2] }, agent(1), { rolloutId: 'good' });
+  await capture.run({ b: [2], a: 1 }, agent(0), { rolloutId: 'bad' });
+  await capture.run('other', agent(undefined), { rolloutId: 'unjudged' });
+  const broken = capture.run('broken', () => {
+    throw new RangeError('broken');
+  });
+  await broken.catch(() => undefined);
+  await capture.run('silent', () => call('write', [question!], undefined), { rolloutId: 'silent' });
+  return await exported();
+}
+
+describe('toSftRows', () => {
+  it('gives each conversation once, whole, with its tools and its rollout’s reward', async () => {
+    const { rows, leftOut, problems } = toSftRows(await captureTraffic());
+    expect(rows.filter(({ rolloutId }) => rolloutId === 'good')).toEqual([
+      { rolloutId: 'good', agentName: 'check', messages: [question, verdict], tools, reward: 1 },
+      {
+        rolloutId: 'good',
+        agentName: 'write',
+        messages: [system, question, first, feedback, second],
+        tools,
+        reward: 1,
+      },
+    ]);
+    expect(rows.map(({ rolloutId }) => rolloutId)).toEqual(['good', 'good', 'bad', 'bad', 'unjudged', 'unjudged']);
+    expect(leftOut).toEqual({ failed: 1, reward: 0, noConversation: 1 });
+    expect(problems).toMatchObject([{ reason: 'the call has no readable output messages' }]);
+  });
+
+  it('keeps what was judged well enough, and the agents that were asked for', async () => {
+    const { rows, leftOut } = toSftRows(await captureTraffic(), { minReward: 1, agentMatch: /check/ });
+    expect(rows.map(({ rolloutId, agentName }) => [rolloutId, agentName])).toEqual([['good', 'check']]);
+    expect(leftOut).toEqual({ failed: 1, reward: 3, noConversation: 0 });
+  });
+});
+
+describe('toTasks', () => {
+  it('gives every input once, however its keys are ordered', async () => {
+    const tasks = toTasks(await captureTraffic());
+    expect(tasks.map(({ task }) => task)).toEqual([{ a: 1, b: [2] }, 'other', 'broken', 'silent']);
+    expect(tasks[0]!.rolloutIds).toEqual(['good', 'bad']);
+  });
+});

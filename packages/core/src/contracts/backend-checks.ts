@@ -1,0 +1,111 @@
+/** What every training backend refuses at its door. */
+import type { AdamParameters, Loss, PolicySpec, TrainingRow } from './training-backend.ts';
+import { BackendError, ConfigurationError } from '../errors.ts';
+
+export interface RowLimits {
+  /** Token ids are below this. */
+  readonly vocabularySize: number;
+  /** The longest row, in tokens. */
+  readonly maxRowTokens: number;
+}
+
+/** @throws {BackendError} `rows-invalid` naming the row, the field and the value */
+export function checkRows(rows: readonly TrainingRow[], limits: RowLimits): void {
+  if (rows.length === 0)
+    throw new BackendError('A training batch needs at least one row; it has none.', { code: 'rows-invalid' });
+  for (const [i, row] of rows.entries()) checkRow(row, i, limits);
+}
+
+function checkRow(row: TrainingRow, index: number, { vocabularySize, maxRowTokens }: RowLimits): void {
+  const fail = (what: string): never => {
+    throw new BackendError(`Row ${index}: ${what}.`, { code: 'rows-invalid' });
+  };
+  const length = row.tokens.length;
+  if (length < 2) fail(`tokens has ${length} entries; a row needs at least 2`);
+  if (length > maxRowTokens)
+    fail(
+      `tokens has ${length} entries; this model takes at most ${maxRowTokens}. Cut the row or use a model with more positions`,
+    );
+  for (const field of ['lossMask', 'logprobs', 'advantages'] as const) {
+    if (row[field].length !== length)
+      fail(`${field} has ${row[field].length} entries, tokens has ${length}; they must be aligned`);
+  }
+  if (row.lossMask[0] !== 0)
+    fail(`lossMask[0] is ${row.lossMask[0]}; nothing predicts the first token, so it must be 0`);
+  for (let t = 0; t < length; t++) {
+    const token = row.tokens[t]!;
+    if (!(token >= 0 && token < vocabularySize))
+      fail(`tokens[${t}] is ${token}; ids of this model are 0 to ${vocabularySize - 1}`);
+    const mask = row.lossMask[t]!;
+    if (mask > 1) fail(`lossMask[${t}] is ${mask}; it must be 0 or 1`);
+    if (!Number.isFinite(row.logprobs[t])) fail(`logprobs[${t}] is ${row.logprobs[t]}; it must be finite`);
+    if (!Number.isFinite(row.advantages[t])) fail(`advantages[${t}] is ${row.advantages[t]}; it must be finite`);
+  }
+}
+
+/**
+ * @param losses what the backend computes
+ * @throws {BackendError} `loss-unsupported` for another loss, or clip bounds that are no interval
+ */
+export function checkLoss(loss: Loss, losses: readonly Loss['name'][]): void {
+  if (!losses.includes(loss.name)) {
+    throw new BackendError(`This backend does not compute the loss '${loss.name}'; it has ${losses.join(', ')}.`, {
+      code: 'loss-unsupported',
+    });
+  }
+  if (loss.name !== 'ppo' && loss.name !== 'cispo') return;
+  const { clipLow, clipHigh } = loss;
+  if (!(clipLow >= 0 && clipLow <= clipHigh && Number.isFinite(clipHigh))) {
+    throw new BackendError(
+      `The loss ${loss.name} clips ratios to ${clipLow} … ${clipHigh}; the bounds must be finite, ordered and not negative.`,
+      { code: 'loss-unsupported' },
+    );
+  }
+}
+
+/**
+ * @param policies those that the backend has, by name
+ * @throws {ConfigurationError} `option-invalid` for a seed that is no integer, and a name that is empty or taken
+ */
+export function checkPolicySpec({ name, seed }: PolicySpec, policies: { has(name: string): boolean }): void {
+  if (!Number.isSafeInteger(seed))
+    throw new ConfigurationError(`createPolicy(): seed is ${seed}; expected an integer.`, { code: 'option-invalid' });
+  if (name === '' || policies.has(name)) {
+    throw new ConfigurationError(
+      `createPolicy(): name is '${name}'; expected a name that no other policy of this backend has.`,
+      { code: 'option-invalid' },
+    );
+  }
+}
+
+/** What {@link AdamParameters} leaves out. */
+export const adamDefaults: Required<Omit<AdamParameters, 'learningRate'>> = Object.freeze({
+  beta1: 0.9,
+  beta2: 0.95,
+  epsilon: 1e-8,
+  weightDecay: 0,
+  maxGradientNorm: 0,
+});
+
+/** With defaults filled in. @throws {ConfigurationError} `option-invalid` naming the field and its value */
+export function resolveAdam(adam: AdamParameters): Required<AdamParameters> {
+  const filled = { ...adamDefaults, ...adam };
+  const limits = {
+    learningRate: Infinity,
+    beta1: 1,
+    beta2: 1,
+    epsilon: Infinity,
+    weightDecay: Infinity,
+    maxGradientNorm: Infinity,
+  } as const;
+  for (const [field, limit] of Object.entries(limits)) {
+    const value = filled[field as keyof typeof limits];
+    if (!(value >= 0 && value < limit)) {
+      throw new ConfigurationError(
+        `The optimizer's ${field} is ${value}; it must be a number from 0${limit === 1 ? ' to below 1' : ''}.`,
+        { code: 'option-invalid' },
+      );
+    }
+  }
+  return filled;
+}

@@ -1,0 +1,215 @@
+/**
+ * The training-backend contract, shaped like the Tinker API: losses are token sums of caller-given advantages, so that
+ * every algorithm stays in TypeScript. A backend that does not honour an option must reject it.
+ */
+import type { JsonValue } from '../vocabulary/json.ts';
+
+/** One row of a training batch; all arrays are aligned with `tokens`, and entry t is about predicting `tokens[t]` from `tokens[0..t)`. */
+export interface TrainingRow {
+  /** Shape (T,), T ≥ 2: token ids. */
+  readonly tokens: Int32Array;
+  /** Shape (T,): 1 where the token was sampled by the policy and is trained on, else 0. Entry 0 is always 0. */
+  readonly lossMask: Uint8Array;
+  /** Shape (T,), nats: log-probability at sampling time; 0 where `lossMask` is 0. Not read by `cross_entropy`. */
+  readonly logprobs: Float32Array;
+  /** Shape (T,): advantage × loss weight of each token, any sign; 0 where `lossMask` is 0. For `cross_entropy`: the token's weight. */
+  readonly advantages: Float32Array;
+}
+
+/**
+ * A loss, always a SUM over tokens with `lossMask` 1. With lp the policy's log-probability now, q the row's `logprobs`,
+ * A its `advantages` and r = exp(lp − q):
+ *
+ * - `importance_sampling`: −Σ r·A
+ * - `ppo`: −Σ min(r·A, clip(r, clipLow, clipHigh)·A)
+ * - `cispo`: −Σ stopGradient(clip(r, clipLow, clipHigh))·lp·A
+ * - `cross_entropy`: −Σ A·lp (any sign of A: supervised weights, or minus a derivative)
+ *
+ * Clip bounds are absolute ratios, such as 0.8 and 1.2.
+ */
+export type Loss =
+  | { readonly name: 'importance_sampling' }
+  | { readonly name: 'ppo'; readonly clipLow: number; readonly clipHigh: number }
+  | { readonly name: 'cispo'; readonly clipLow: number; readonly clipHigh: number }
+  | { readonly name: 'cross_entropy' };
+
+export interface AdamParameters {
+  readonly learningRate: number;
+  /** @default 0.9 */
+  readonly beta1?: number;
+  /** @default 0.95 */
+  readonly beta2?: number;
+  /** @default 1e-8 */
+  readonly epsilon?: number;
+  /** Decoupled. @default 0 */
+  readonly weightDecay?: number;
+  /** Clip the global L2 norm of the gradient; 0 for no clipping. @default 0 */
+  readonly maxGradientNorm?: number;
+}
+
+export interface ForwardBackwardResult {
+  /** Per row, shape (T,): the policy's log-probabilities before any update; 0 where `lossMask` is 0. */
+  readonly logprobs: readonly Float32Array[];
+  /** The loss: a sum over tokens. */
+  readonly loss: number;
+  /** Tokens with `lossMask` 1. */
+  readonly trainedTokens: number;
+  /** Mean entropy of the policy's distribution over trained tokens, in nats, where the backend computes it. */
+  readonly entropy?: number;
+}
+
+export interface OptimStepResult {
+  /** Global L2 norm of the accumulated gradient, before clipping; absent where a server does not report it. */
+  readonly gradientNorm?: number;
+  /** Optimizer steps taken by this policy, this one included. */
+  readonly step: number;
+}
+
+export interface BackendCapabilities {
+  readonly losses: readonly Loss['name'][];
+  /** The longest row, in tokens. */
+  readonly maxRowTokens: number;
+  readonly release: PolicyRelease['kind'];
+  /** Published versions of a policy that can be sampled at the same time; older ones refuse. @default 2 */
+  readonly liveReleases?: number;
+  /** Optimizer parameters that the backend's own configuration fixes; other values are refused. @default none */
+  readonly fixedAdam?: Readonly<Partial<Omit<AdamParameters, 'learningRate'>>>;
+  /** Text for people: what trains where. */
+  readonly description: string;
+}
+
+export interface PolicySpec {
+  /** The policy's name, as agents and spans see it. */
+  readonly name: string;
+  /** Seeds whatever the backend draws. */
+  readonly seed: number;
+}
+
+/** A place where policies train. */
+export interface TrainingBackend {
+  readonly name: string;
+  capabilities(): Promise<BackendCapabilities>;
+  /** A policy that starts from the backend's base model. */
+  createPolicy(spec: PolicySpec): Promise<TrainablePolicy>;
+  /** The frozen base model, for nodes that do not train and for KL; undefined where the backend cannot serve it. */
+  baseRelease(): Promise<PolicyRelease | undefined>;
+  /** The text of each token, for people; its joins need not be exact. Absent where the backend cannot tell. */
+  tokenTexts?(tokens: Int32Array): Promise<readonly string[]>;
+  close(): Promise<void>;
+}
+
+/**
+ * A model that training changes. Calls take effect in the order in which they are made, and the next may be made before the one
+ * before has answered: a trainer sends a pass and its optimizer step back to back.
+ *
+ * No step is taken on a part of its gradient without a word. A pass that is refused (`rows-invalid`, `loss-unsupported`) changes nothing.
+ * One that fails later (`numerics`) drops its own gradient and all that was accumulated before it, and may drop that of passes made
+ * before its failure was known; the calls after it take effect all the same, so that a step right behind it finds no gradient. A backend
+ * that learns too late of a failure to hold back the step behind it refuses every further call until a state is loaded.
+ */
+export interface TrainablePolicy {
+  readonly name: string;
+  /** Per row, shape (T,): log-probabilities, 0 where `lossMask` is 0. No gradient. */
+  forward(rows: readonly TrainingRow[]): Promise<readonly Float32Array[]>;
+  /** The same under the frozen base model; for KL to the reference. */
+  forwardBase(rows: readonly TrainingRow[]): Promise<readonly Float32Array[]>;
+  /** Adds the loss's gradient to what earlier calls accumulated; where it fails, there is none any more. @throws BackendError `rows-invalid` | `numerics` | `loss-unsupported` */
+  forwardBackward(rows: readonly TrainingRow[], loss: Loss): Promise<ForwardBackwardResult>;
+  /** One AdamW step on the accumulated gradient, which it clears. */
+  optimStep(adam: AdamParameters): Promise<OptimStepResult>;
+  /** Makes the weights as they are now samplable under `version`. Calls in flight finish on the version they began with. */
+  publish(version: number): Promise<PolicyRelease>;
+  /** Writes weights, optimizer and random state into a directory, atomically: it is whole or absent. */
+  saveState(directory: string): Promise<void>;
+  loadState(directory: string): Promise<void>;
+  /**
+   * Frees what a saved state holds outside its directory; called before the directory is deleted. Absent where a state is
+   * its directory. What cannot be freed is logged, and changes nothing for the caller.
+   */
+  discardState?(directory: string): Promise<void>;
+  /** Writes the weights alone as an ordinary Hugging Face model directory. */
+  exportModel(directory: string): Promise<void>;
+}
+
+/** Watches the servers of releases for whoever sends them calls, so that no call goes to one that restarts. */
+export interface ServerWatch {
+  /**
+   * Resolves with the base URLs of the servers that can answer: at once while there are any, otherwise when one is back.
+   * @throws {BackendError} `backend-failed`, retryable, when none came back in the time that the backend gives it
+   */
+  awaitServers(): Promise<readonly string[]>;
+  /** Has a server that failed a call looked at; until it is seen to be well, it is not among those that can answer. */
+  reportFailure(baseUrl: string): void;
+}
+
+/** A policy version that can be sampled: in this process, or behind an OpenAI-compatible URL. */
+export type PolicyRelease =
+  | { readonly kind: 'engine'; readonly version: number; readonly engine: SamplingEngine }
+  | {
+      readonly kind: 'openai';
+      readonly version: number;
+      readonly baseUrl: string;
+      /** Base URLs of further servers with the same model and key; a rollout's calls stay on one of them. */
+      readonly replicas?: readonly string[];
+      readonly model: string;
+      readonly apiKey?: string;
+      /** Tells which servers may be asked; works in this process only. @default every server may be asked at any time */
+      readonly watch?: ServerWatch;
+    };
+
+/** A chat message as the OpenAI wire has it. */
+export interface ChatMessage {
+  readonly role: string;
+  readonly content?: JsonValue;
+  readonly [key: string]: JsonValue | undefined;
+}
+
+/** What a sampling engine is asked for. */
+export interface GenerateRequest {
+  readonly input:
+    | { readonly messages: readonly ChatMessage[]; readonly tools?: readonly JsonValue[] }
+    | { readonly prompt: string | Int32Array };
+  /** Independent continuations of the one prompt. @default 1 */
+  readonly choices?: number;
+  /** 0 is greedy. @default 1 */
+  readonly temperature?: number;
+  readonly maxTokens?: number;
+  /** Texts that end a choice; cut from the text, kept in the tokens. */
+  readonly stop?: readonly string[];
+  /** The same seed, weights and request give the same tokens, whatever else runs beside it. */
+  readonly seed?: number;
+}
+
+/** What happens during a generation, in order: one `prompt`, then pieces, then one `finish` for each choice. */
+export type GenerateEvent =
+  | { readonly type: 'prompt'; readonly tokens: Int32Array }
+  | {
+      readonly type: 'piece';
+      readonly choice: number;
+      readonly text: string;
+      readonly tokens: Int32Array;
+      readonly logprobs: Float32Array;
+    }
+  | { readonly type: 'finish'; readonly choice: number; readonly reason: 'stop' | 'length' };
+
+/**
+ * How a model writes its tool calls:
+ *
+ * - `hermes`: `<tool_call>{"name": …, "arguments": {…}}</tool_call>` among text (Hermes, Qwen)
+ * - `llama-json`: `{"name": …, "parameters": {…}}` as the whole answer (Llama 3)
+ * - `function-tag`: `<function=name>{…}</function>` among text
+ */
+export type ToolCallFormat = 'hermes' | 'llama-json' | 'function-tag';
+
+/** A model in this process that answers chats. */
+export interface SamplingEngine {
+  /** The most tokens that prompt and response may have together. */
+  readonly contextLength: number;
+  /** How to read tool calls out of its text; requests with tools are refused where it is not known. */
+  readonly toolCallFormat?: ToolCallFormat | undefined;
+  /**
+   * Samples. Tokens and log-probabilities are those of the distribution that was sampled from.
+   * @throws BackendError `context-exceeded` when the prompt leaves no room for a token; `rows-invalid` for a bad field
+   */
+  generate(request: GenerateRequest, signal?: AbortSignal): AsyncIterable<GenerateEvent>;
+}

@@ -1,4 +1,0 @@
-/** Installs the redirect before anything else is loaded: `node --import @agent-lightning/core/register app.js`. */
-import { installFetchRedirect } from './tracing/redirect/fetch-redirect.ts';
-
-installFetchRedirect();

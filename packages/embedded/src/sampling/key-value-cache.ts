@@ -1,0 +1,54 @@
+/** Keys and values of one sequence, all layers, in one block of the shared memory. */
+import type { Model } from '../model/layer-forward.ts';
+import type { Address } from '../kernels/kernels.ts';
+import { roundUp } from '../model/parameter-layout.ts';
+import type { SharedHeap } from '../kernels/shared-heap.ts';
+
+/** Capacities are multiples of this many tokens, so that freed blocks fit later sequences. */
+const capacityStep = 32;
+
+export class KeyValueCache {
+  readonly capacity: number;
+  readonly bytes: number;
+  readonly #model: Model;
+  readonly #heap: SharedHeap;
+  readonly #address: Address;
+
+  /** Room for `tokens` tokens. @throws EngineFault when the memory is full */
+  constructor(model: Model, heap: SharedHeap, tokens: number) {
+    const { layers, keyValueHeads, headSize } = model.config;
+    this.capacity = roundUp(tokens, capacityStep);
+    this.bytes = layers * 2 * keyValueHeads * this.capacity * headSize * 4;
+    this.#model = model;
+    this.#heap = heap;
+    this.#address = heap.allocate(this.bytes);
+  }
+
+  /** Key panels of a layer, (heads, capacity / 8, headSize, 8). */
+  keys(layer: number): Address {
+    return this.#address + (this.bytes / this.#model.config.layers) * layer;
+  }
+
+  /** Values of a layer, (heads, capacity, headSize). */
+  values(layer: number): Address {
+    return this.keys(layer) + this.bytes / this.#model.config.layers / 2;
+  }
+
+  /** Copies the first `tokens` tokens of another sequence. */
+  copyFrom(other: KeyValueCache, tokens: number): void {
+    const { kernels, config } = this.#model;
+    const floats = roundUp(tokens, 8) * config.headSize; // panels hold 8 tokens
+    for (let layer = 0; layer < config.layers; layer++) {
+      for (let head = 0; head < config.keyValueHeads; head++) {
+        const from = head * other.capacity * config.headSize * 4;
+        const to = head * this.capacity * config.headSize * 4;
+        kernels.copyFloats(floats, other.keys(layer) + from, this.keys(layer) + to);
+        kernels.copyFloats(floats, other.values(layer) + from, this.values(layer) + to);
+      }
+    }
+  }
+
+  free(): void {
+    this.#heap.free(this.#address, this.bytes);
+  }
+}

@@ -1,0 +1,98 @@
+/** Prompts whose keys and values are kept: equal prompts are computed once, and a new one starts from its longest known prefix. */
+import { KeyValueCache } from './key-value-cache.ts';
+import type { Model } from '../model/layer-forward.ts';
+import type { Address } from '../kernels/kernels.ts';
+import type { SharedHeap } from '../kernels/shared-heap.ts';
+import { commonPrefix } from '../training/token-tree.ts';
+import type { SampleJob } from '../threads/worker-protocol.ts';
+
+/** Prompts kept after their last use, the least recently used going first. */
+const mostIdle = 64;
+const mostIdleBytes = 128 * 2 ** 20;
+
+export interface Prompt {
+  readonly version: number;
+  readonly tokens: Int32Array;
+  readonly cache: KeyValueCache;
+  /** After the last token, (vocabulary rounded up to 8,). */
+  readonly logits: Address;
+  /** Tokens computed so far. */
+  done: number;
+  /** Choices that wait for it. */
+  users: number;
+}
+
+export class PromptCache {
+  readonly #model: Model;
+  readonly #heap: SharedHeap;
+  /** Least recently used first. */
+  #prompts: Prompt[] = [];
+
+  constructor(model: Model, heap: SharedHeap) {
+    this.#model = model;
+    this.#heap = heap;
+  }
+
+  /** The prompt of a job, to be released as often as it is used. @throws EngineFault when the memory is full */
+  use(job: SampleJob): Prompt {
+    let best: Prompt | undefined;
+    let common = 0;
+    for (const prompt of this.#prompts) {
+      if (prompt.version !== job.version) continue;
+      const shared = Math.min(commonPrefix(prompt.tokens, job.prompt), prompt.done);
+      if (prompt.tokens.length === job.prompt.length && commonPrefix(prompt.tokens, job.prompt) === job.prompt.length) {
+        this.#touch(prompt);
+        prompt.users++;
+        return prompt;
+      }
+      if (shared > common) [best, common] = [prompt, shared];
+    }
+    return this.#create(job, best, Math.min(common, job.prompt.length - 1));
+  }
+
+  release(prompt: Prompt): void {
+    prompt.users--;
+    this.#evict();
+  }
+
+  forget(version: number): void {
+    for (const prompt of this.#prompts) if (prompt.version === version) this.#free(prompt);
+    this.#prompts = this.#prompts.filter((prompt) => prompt.version !== version);
+  }
+
+  #create(job: SampleJob, from: Prompt | undefined, common: number): Prompt {
+    const prompt: Prompt = {
+      version: job.version,
+      tokens: job.prompt,
+      cache: new KeyValueCache(this.#model, this.#heap, job.prompt.length),
+      logits: this.#heap.allocate(this.#model.widths.logits * 4),
+      done: common,
+      users: 1,
+    };
+    if (from !== undefined && common > 0) prompt.cache.copyFrom(from.cache, common);
+    this.#prompts.push(prompt);
+    return prompt;
+  }
+
+  #touch(prompt: Prompt): void {
+    this.#prompts = this.#prompts.filter((other) => other !== prompt);
+    this.#prompts.push(prompt);
+  }
+
+  #evict(): void {
+    let idle = this.#prompts.filter(({ users }) => users === 0);
+    let bytes = idle.reduce((sum, { cache }) => sum + cache.bytes, 0);
+    while (idle.length > mostIdle || bytes > mostIdleBytes) {
+      const [oldest, ...rest] = idle;
+      this.#free(oldest!);
+      this.#prompts = this.#prompts.filter((other) => other !== oldest);
+      bytes -= oldest!.cache.bytes;
+      idle = rest;
+    }
+  }
+
+  #free(prompt: Prompt): void {
+    prompt.cache.free();
+    this.#heap.free(prompt.logits, this.#model.widths.logits * 4);
+  }
+}

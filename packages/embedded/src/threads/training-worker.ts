@@ -1,0 +1,126 @@
+/** The training side of a worker: rows in chunks through the pass, and this thread's share of the optimizer. */
+import type { Loss } from '@agent-lightning/core';
+import type { Model } from '../model/layer-forward.ts';
+import type { Address } from '../kernels/kernels.ts';
+import { roundUp, type Block } from '../model/parameter-layout.ts';
+import type { SharedHeap } from '../kernels/shared-heap.ts';
+import { tokenLoss } from '../training/token-loss.ts';
+import { chunksOf } from '../training/token-tree.ts';
+import { TrainingPass } from '../training/training-pass.ts';
+import type { AdamNumbers, FlatRows, JobResults } from './worker-protocol.ts';
+
+export class TrainingWorker {
+  readonly #model: Model;
+  readonly #thread: number;
+  readonly #pass: TrainingPass;
+  /** Indices of the blocks that this thread reduces and updates. */
+  readonly #owned: readonly number[];
+
+  constructor(model: Model, heap: SharedHeap, thread: number, threads: number) {
+    this.#model = model;
+    this.#thread = thread;
+    this.#pass = new TrainingPass(model, heap);
+    this.#owned = dealBlocks(model.layout.blocks, threads)[thread]!;
+  }
+
+  /** Runs the rows chunk by chunk, yielding between chunks so that sampling goes on. */
+  *train(rows: FlatRows, forward: Address, loss: Loss | undefined): Generator<void, JobResults['train']> {
+    const logprobs = new Float32Array(rows.tokens.length);
+    const total = { loss: 0, entropy: 0, trainedTokens: 0 };
+    for (const chunk of chunksOf(rows)) {
+      const scores = this.#pass.forward(chunk, forward);
+      const slopes = new Float32Array(chunk.entries.length);
+      for (const [i, entry] of chunk.entries.entries()) {
+        const now = scores.logprobs[i]!;
+        logprobs[entry] = now;
+        total.entropy += scores.entropies[i]!;
+        if (loss === undefined) continue;
+        const { value, slope } = tokenLoss(loss, now, rows.logprobs[entry]!, rows.advantages[entry]!);
+        total.loss += value;
+        slopes[i] = slope;
+      }
+      total.trainedTokens += chunk.entries.length;
+      if (loss !== undefined) this.#pass.backward(slopes, this.#model.map.gradients[this.#thread]!);
+      yield;
+    }
+    return { logprobs, ...total };
+  }
+
+  /** Sums the threads' gradients, in their order, into the first; Σ g² per owned block. */
+  reduce(): JobResults['reduce'] {
+    const { kernels, layout, map } = this.#model;
+    const squares = new Map<number, number>();
+    for (const index of this.#owned) {
+      const block = layout.blocks[index]!;
+      const floats = roundUp(block.rows * block.columns, 8);
+      const [first, ...others] = map.gradients.map((region) => region + block.offset * 4);
+      for (const other of others) {
+        kernels.addInto(floats, other, first!);
+        kernels.clearFloats(floats, other);
+      }
+      squares.set(index, kernels.sumSquares(floats, first!));
+    }
+    return { squares };
+  }
+
+  step(numbers: AdamNumbers): void {
+    const { kernels, layout, map } = this.#model;
+    for (const index of this.#owned) {
+      const block = layout.blocks[index]!;
+      const at = block.offset * 4;
+      kernels.adamStep(
+        roundUp(block.rows * block.columns, 8),
+        map.weights + at,
+        map.gradients[0]! + at,
+        map.moments1 + at,
+        map.moments2 + at,
+        numbers.gradientScale,
+        numbers.decay,
+        numbers.beta1,
+        numbers.beta2,
+        numbers.stepSize,
+        numbers.rootCorrection,
+        numbers.epsilon,
+      );
+    }
+    this.pack();
+  }
+
+  clear(): void {
+    const { kernels, layout, map } = this.#model;
+    for (const index of this.#owned) {
+      const block = layout.blocks[index]!;
+      for (const region of map.gradients)
+        kernels.clearFloats(roundUp(block.rows * block.columns, 8), region + block.offset * 4);
+    }
+  }
+
+  /** Copies owned blocks from the plain arrangement into those of the forward and the backward pass. */
+  pack(): void {
+    const { kernels, layout, map } = this.#model;
+    for (const index of this.#owned) {
+      const block = layout.blocks[index]!;
+      const plain = map.weights + block.offset * 4;
+      const forward = map.forward + block.forward * 4;
+      if (block.kind === 'linear') kernels.packTransposed(block.rows, block.columns, plain, block.columns, forward);
+      else kernels.copyFloats(block.rows * block.columns, plain, forward);
+      if (block.forwardHead !== undefined)
+        kernels.packTransposed(block.rows, block.columns, plain, block.columns, map.forward + block.forwardHead * 4);
+      if (block.backward !== undefined)
+        kernels.packPanels(block.rows, block.columns, plain, block.columns, map.backward + block.backward * 4);
+    }
+  }
+}
+
+/** Deals blocks to threads, largest first to the least loaded; the same on every thread. */
+export function dealBlocks(blocks: readonly Block[], threads: number): number[][] {
+  const hands = Array.from({ length: threads }, () => ({ indices: [] as number[], floats: 0 }));
+  const size = (index: number): number => blocks[index]!.rows * blocks[index]!.columns;
+  const order = blocks.map((_, index) => index).sort((a, b) => size(b) - size(a) || a - b);
+  for (const index of order) {
+    const hand = hands.reduce((least, next) => (next.floats < least.floats ? next : least));
+    hand.indices.push(index);
+    hand.floats += size(index);
+  }
+  return hands.map((hand) => hand.indices);
+}

@@ -1,0 +1,72 @@
+/** Options → servers that are up, checked, and ready for adapters. */
+import { randomBytes } from 'node:crypto';
+import type { Logger } from '@agent-lightning/platform';
+import type { Clock } from '@agent-lightning/tinker';
+import { serveArguments, serveEnvironment, type ServedModel } from './serve-arguments.ts';
+import { VllmClient } from './vllm-client.ts';
+import { VllmFleet } from './vllm-fleet.ts';
+import type { ResolvedVllm } from './vllm-options.ts';
+import { freePort, VllmProcess } from './vllm-process.ts';
+import { VllmServer } from './vllm-server.ts';
+
+export interface OpenFleetParts {
+  readonly options: ResolvedVllm;
+  readonly model: ServedModel;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly fetch: typeof globalThis.fetch;
+  /** Ends every wait and every watch; its reason is the error. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Starts or attaches to the servers; on an error, none that was started is left running.
+ * @throws {ConfigurationError} `option-unsupported`, naming a flag that a server lacks; `command-unavailable`
+ * @throws {BackendError} `backend-failed` when one does not come up
+ */
+export async function openFleet(parts: OpenFleetParts): Promise<VllmFleet> {
+  const { options, clock, logger, fetch, signal } = parts;
+  const { awayTimeoutMs, maxLoras, liveReleases } = options;
+  const { urls, apiKey, process, startTimeoutMs } = await (options.kind === 'attach'
+    ? { urls: options.urls, apiKey: options.apiKey, process: undefined, startTimeoutMs: awayTimeoutMs }
+    : prepareProcess({ ...parts, options }));
+  try {
+    const servers = await Promise.all(
+      urls.map((url) =>
+        VllmServer.open({
+          client: new VllmClient({ url, apiKey, fetch }),
+          process,
+          clock,
+          logger,
+          startTimeoutMs,
+          awayTimeoutMs,
+          signal,
+        }),
+      ),
+    );
+    const drainTimeoutMs = awayTimeoutMs;
+    return new VllmFleet({ servers, apiKey, liveReleases, maxLoras, drainTimeoutMs, clock, logger, signal });
+  } catch (error) {
+    await process?.stop();
+    throw error;
+  }
+}
+
+async function prepareProcess({
+  options,
+  model,
+}: OpenFleetParts & { readonly options: Extract<ResolvedVllm, { kind: 'start' }> }): Promise<{
+  readonly urls: readonly string[];
+  readonly apiKey: string;
+  readonly process: VllmProcess;
+  readonly startTimeoutMs: number;
+}> {
+  const port = options.port ?? (await freePort());
+  const apiKey = randomBytes(24).toString('base64url');
+  const process = new VllmProcess({
+    command: options.command[0]!,
+    args: serveArguments(options, model, port),
+    env: serveEnvironment(options, apiKey),
+  });
+  return { urls: [`http://127.0.0.1:${port}`], apiKey, process, startTimeoutMs: options.startTimeoutMs };
+}

@@ -1,0 +1,186 @@
+/** What a trainer is told about vLLM, checked once. */
+import { ConfigurationError, oneOf, optionInvalid, wholeNumber } from '@agent-lightning/core';
+
+/** Options that started and attached servers share. */
+export interface VllmSharedOptions {
+  /** Adapters that one server holds at the same time; at least `liveReleases` of every policy and one more. @default 4 */
+  readonly maxLoras?: number;
+  /** Published versions of a policy that can be sampled at the same time. @default 2 */
+  readonly liveReleases?: number;
+  /** Puts the servers to sleep while the trainer works on the same GPU: nothing may be sampled meanwhile. @default false */
+  readonly sleep?: boolean;
+  /** How long a server that does not answer is waited for, before publishing fails. @default 300_000 */
+  readonly awayTimeoutMs?: number;
+}
+
+/** A `vllm serve` that the trainer starts, watches and ends. */
+export interface VllmStartOptions extends VllmSharedOptions {
+  /** The program and what stands before `serve`, such as `['uv', 'run', 'vllm']`. @default ['vllm'] */
+  readonly command?: readonly string[];
+  /** The share of the GPU's memory that vLLM takes; what is left is the worker's. @default 0.45 */
+  readonly gpuMemoryUtilization?: number;
+  /** @default a free one */
+  readonly port?: number;
+  /** vLLM's name of a tool-call parser, for agents with tools; null for none. @default the one of the model's chat template */
+  readonly toolCallParser?: string | null;
+  /** Further arguments of `vllm serve`, such as `['--tensor-parallel-size', '2']`. @default none */
+  readonly args?: readonly string[];
+  /** Further environment variables, such as CUDA_VISIBLE_DEVICES. @default none */
+  readonly env?: Readonly<Record<string, string>>;
+  /** From the start until it answers; a large model is read from disk meanwhile. @default 900_000 */
+  readonly startTimeoutMs?: number;
+}
+
+/** Servers that run already, all with the same model and flags. */
+export interface VllmAttachOptions extends VllmSharedOptions {
+  /** Of one server, or of every replica, without `/v1`; of the servers themselves, not of a balancer before them. */
+  readonly url: string | readonly string[];
+  /** @default the environment's VLLM_API_KEY, else none */
+  readonly apiKey?: string;
+}
+
+export type VllmOptions = VllmStartOptions | VllmAttachOptions;
+
+export interface ResolvedShared {
+  readonly maxLoras: number;
+  readonly liveReleases: number;
+  readonly sleep: boolean;
+  readonly awayTimeoutMs: number;
+}
+
+export interface ResolvedStart extends ResolvedShared {
+  readonly kind: 'start';
+  readonly command: readonly string[];
+  readonly gpuMemoryUtilization: number;
+  readonly port: number | undefined;
+  /** Undefined: the one of the chat template. */
+  readonly toolCallParser: string | null | undefined;
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly startTimeoutMs: number;
+}
+
+export interface ResolvedAttach extends ResolvedShared {
+  readonly kind: 'attach';
+  readonly urls: readonly string[];
+  readonly apiKey: string | undefined;
+}
+
+export type ResolvedVllm = ResolvedStart | ResolvedAttach;
+
+const sharedNames = ['maxLoras', 'liveReleases', 'sleep', 'awayTimeoutMs'] as const;
+const startNames = [
+  ...sharedNames,
+  'command',
+  'gpuMemoryUtilization',
+  'port',
+  'toolCallParser',
+  'args',
+  'env',
+  'startTimeoutMs',
+] as const;
+const attachNames = [...sharedNames, 'url', 'apiKey'] as const;
+
+/** Flags that options here decide. */
+export const ownFlags: readonly string[] = [
+  '--host',
+  '--port',
+  '--api-key',
+  '--enable-lora',
+  '--max-loras',
+  '--max-cpu-loras',
+  '--max-lora-rank',
+  '--logprobs-mode',
+  '--generation-config',
+  '--gpu-memory-utilization',
+  '--enable-sleep-mode',
+  '--tool-call-parser',
+  '--enable-auto-tool-choice',
+  '--disable-log-stats',
+];
+
+/** @throws {ConfigurationError} `option-invalid`, naming the option and its value */
+export function resolveVllm(options: VllmOptions, environment: NodeJS.ProcessEnv = process.env): ResolvedVllm {
+  const shared = resolveShared(options);
+  return 'url' in options ? resolveAttach(options, shared, environment) : resolveStart(options, shared);
+}
+
+function resolveShared(options: VllmSharedOptions): ResolvedShared {
+  const liveReleases = wholeNumber('vllm: liveReleases', options.liveReleases ?? 2);
+  const maxLoras = wholeNumber('vllm: maxLoras', options.maxLoras ?? Math.max(4, liveReleases + 1));
+  if (maxLoras <= liveReleases) {
+    throw optionInvalid(
+      'vllm: maxLoras',
+      maxLoras,
+      `above liveReleases, ${liveReleases}: a new version is loaded before an old one is unloaded`,
+    );
+  }
+  const { sleep = false } = options;
+  if (typeof sleep !== 'boolean') throw optionInvalid('vllm: sleep', sleep, 'true or false');
+  const awayTimeoutMs = wholeNumber('vllm: awayTimeoutMs', options.awayTimeoutMs ?? 300_000);
+  return { liveReleases, maxLoras, sleep, awayTimeoutMs };
+}
+
+function resolveAttach(
+  options: VllmAttachOptions,
+  shared: ResolvedShared,
+  environment: NodeJS.ProcessEnv,
+): ResolvedAttach {
+  for (const name of Object.keys(options)) oneOf('vllm: option of a server with a url', name as never, attachNames);
+  const given = typeof options.url === 'string' ? [options.url] : options.url;
+  const urls = given.map((url) => resolveUrl(url));
+  if (urls.length === 0 || new Set(urls).size < urls.length)
+    throw optionInvalid('vllm: url', JSON.stringify(options.url), 'a URL, or a list of different ones');
+  return Object.freeze({ kind: 'attach', ...shared, urls, apiKey: options.apiKey ?? environment['VLLM_API_KEY'] });
+}
+
+function resolveStart(options: VllmStartOptions, shared: ResolvedShared): ResolvedStart {
+  for (const name of Object.keys(options)) oneOf('vllm: option', name as never, startNames);
+  const { command = ['vllm'], gpuMemoryUtilization = 0.45, toolCallParser, args = [], env = {}, port } = options;
+  if (!isWords(command) || command.length === 0 || command.includes(''))
+    throw optionInvalid('vllm: command', JSON.stringify(command), "a list of words, such as ['vllm']");
+  if (!(gpuMemoryUtilization > 0 && gpuMemoryUtilization <= 1))
+    throw optionInvalid('vllm: gpuMemoryUtilization', gpuMemoryUtilization, 'a number above 0 and up to 1');
+  if (toolCallParser !== undefined && toolCallParser !== null && typeof toolCallParser !== 'string')
+    throw optionInvalid('vllm: toolCallParser', JSON.stringify(toolCallParser), "a parser's name, or null");
+  if (!isWords(args))
+    throw optionInvalid('vllm: args', JSON.stringify(args), "a list of words, such as ['--tensor-parallel-size', '2']");
+  checkEnvironment(env);
+  const own = args.map((word) => word.split('=')[0]!).find((word) => ownFlags.includes(word));
+  if (own !== undefined) {
+    throw new ConfigurationError(`vllm: args must not have ${own}, which the trainer sets; use the option for it.`, {
+      code: 'option-invalid',
+    });
+  }
+  return Object.freeze({
+    kind: 'start',
+    ...shared,
+    command: [...command],
+    gpuMemoryUtilization,
+    port: port === undefined ? undefined : wholeNumber('vllm: port', port, 1, 65_535),
+    toolCallParser,
+    args: [...args],
+    env: { ...env },
+    startTimeoutMs: wholeNumber('vllm: startTimeoutMs', options.startTimeoutMs ?? 900_000),
+  });
+}
+
+/** Says what is wrong without its values, of which one may be a secret. */
+function checkEnvironment(env: unknown): void {
+  if (typeof env !== 'object' || env === null || Array.isArray(env))
+    throw optionInvalid('vllm: env', typeof env, "texts by name, such as { CUDA_VISIBLE_DEVICES: '1' }");
+  for (const [name, value] of Object.entries(env))
+    if (typeof value !== 'string') throw optionInvalid(`vllm: env.${name}`, `a ${typeof value}`, 'a text');
+}
+
+function isWords(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((word) => typeof word === 'string');
+}
+
+/** Without a trailing slash and without `/v1`, which people copy along. */
+function resolveUrl(value: string): string {
+  const url = URL.canParse(value) ? new URL(value) : undefined;
+  if (url === undefined || !['http:', 'https:'].includes(url.protocol) || url.username !== '' || url.search !== '')
+    throw optionInvalid('vllm: url', JSON.stringify(value), 'an http or https URL without a user name and a query');
+  return url.href.replace(/\/+$/, '').replace(/\/v1$/, '');
+}

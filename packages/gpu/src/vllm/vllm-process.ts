@@ -1,0 +1,121 @@
+/** A `vllm serve` of our own: what it printed last, whether it runs, and its end. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
+import { BackendError, ConfigurationError } from '@agent-lightning/core';
+import { guardTree, hasProcessGroups, signalTree, unrefChild } from '@agent-lightning/platform';
+
+export interface VllmProcessOptions {
+  readonly command: string;
+  readonly args: readonly string[];
+  /** Beside the environment of this process. */
+  readonly env: Readonly<Record<string, string>>;
+  /** From asking it to end until it is ended. @default 30_000 */
+  readonly stopGraceMs?: number;
+}
+
+const keptLines = 20;
+
+export class VllmProcess {
+  readonly #options: VllmProcessOptions;
+  #child: ChildProcess | undefined;
+  #release: (() => void) | undefined;
+  #ended: Promise<void> = Promise.resolve();
+  #spawnError: ConfigurationError | undefined;
+  #lines: string[] = [];
+  /** Of a line that has not ended yet. */
+  #rest = '';
+
+  constructor(options: VllmProcessOptions) {
+    this.#options = options;
+  }
+
+  get isRunning(): boolean {
+    return this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
+  get wasStarted(): boolean {
+    return this.#child !== undefined || this.#spawnError !== undefined;
+  }
+
+  /** The last line that it printed, for progress. */
+  get lastLine(): string | undefined {
+    return this.#lines.at(-1);
+  }
+
+  /** Starts it, again after it ended. It does not outlive this process, and does not keep it alive. */
+  start(): void {
+    const { command, args, env } = this.#options;
+    this.#lines = [];
+    this.#spawnError = undefined;
+    const child = spawn(command, args, {
+      env: { ...process.env, ...env },
+      detached: hasProcessGroups,
+      windowsHide: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    this.#child = child;
+    this.#release = guardTree(child);
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding('utf8');
+      stream.on('data', (text: string) => this.#keep(text));
+    }
+    unrefChild(child);
+    this.#ended = new Promise((resolve) => {
+      child.once('error', (cause: NodeJS.ErrnoException) => {
+        this.#child = undefined;
+        this.#spawnError = unavailable(command, cause);
+        resolve();
+      });
+      child.once('exit', () => {
+        signalTree(child, 'SIGKILL'); // its engine processes
+        this.#release?.();
+        resolve();
+      });
+    });
+  }
+
+  /** Why it does not run, with what it printed last. */
+  failure(): BackendError | ConfigurationError {
+    if (this.#spawnError !== undefined) return this.#spawnError;
+    const { exitCode, signalCode } = this.#child ?? { exitCode: null, signalCode: null };
+    const printed = this.#lines.length === 0 ? 'It printed nothing.' : `It printed last:\n${this.#lines.join('\n')}`;
+    return new BackendError(
+      `vLLM ended ${signalCode === null ? `with exit code ${exitCode}` : `by ${signalCode}`}. ${printed}`,
+      { code: 'backend-failed' },
+    );
+  }
+
+  /** Asks it to end, then ends it. */
+  async stop(): Promise<void> {
+    const child = this.#child;
+    if (child === undefined || !this.isRunning) return;
+    signalTree(child, 'SIGTERM');
+    const timer = setTimeout(() => signalTree(child, 'SIGKILL'), this.#options.stopGraceMs ?? 30_000);
+    await this.#ended;
+    clearTimeout(timer);
+  }
+
+  #keep(text: string): void {
+    const lines = `${this.#rest}${text}`.split(/\r?\n/);
+    this.#rest = (lines.pop() ?? '').slice(-2_000);
+    this.#lines = [...this.#lines, ...lines.filter((line) => line.trim() !== '')].slice(-keptLines);
+  }
+}
+
+function unavailable(command: string, cause: NodeJS.ErrnoException): ConfigurationError {
+  return new ConfigurationError(
+    `vllm: the command '${command}' cannot be started (${cause.code ?? cause.message}). Install vLLM (pip install vllm), name its program by the option command, or give the url of a server that runs.`,
+    { code: 'command-unavailable', cause },
+  );
+}
+
+/** A port of the loopback interface that is free now. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}

@@ -1,0 +1,63 @@
+/** Releases that vLLM samples: each version is saved as an adapter by the training worker and loaded under a fresh name. */
+import { BackendError, ConfigurationError, type PolicyRelease } from '@agent-lightning/core';
+import {
+  type Publishable,
+  type Publisher,
+  deleteCheckpoint,
+  malformed,
+  type TinkerClient,
+} from '@agent-lightning/tinker';
+import type { VllmFleet } from './vllm-fleet.ts';
+
+export interface VllmPublisherState {
+  readonly fleet: VllmFleet;
+  readonly client: TinkerClient;
+  /** Whether vLLM sleeps while the policies train. */
+  readonly sleeps: boolean;
+  /** Ends the fleet's watches and waits. */
+  readonly closing: AbortController;
+}
+
+export class VllmPublisher implements Publisher {
+  readonly kind = 'openai';
+  readonly liveReleases: number;
+  readonly #state: VllmPublisherState;
+  #isAsleep = false;
+
+  constructor(state: VllmPublisherState) {
+    this.liveReleases = state.fleet.liveReleases;
+    this.#state = state;
+  }
+
+  async beforeTraining(): Promise<void> {
+    if (!this.#state.sleeps || this.#isAsleep) return;
+    await this.#state.fleet.sleep();
+    this.#isAsleep = true;
+  }
+
+  async publish({ policy, model, version }: Publishable): Promise<PolicyRelease> {
+    const what = 'save_weights_for_sampler';
+    const { path, adapter_directory: directory } = await model.save(what, (name) => ({ path: name, type: what }));
+    if (typeof path !== 'string') throw malformed(what, 'path');
+    if (typeof directory !== 'string') {
+      throw new ConfigurationError(
+        `Version ${version} of policy '${policy}' has no adapter that vLLM could load: train with lora, or without the option vllm.`,
+        { code: 'option-unsupported' },
+      );
+    }
+    // vLLM reads the files again when an adapter returns to its memory, so they stay as long as the version does.
+    this.#isAsleep = false;
+    const { fleet, client } = this.#state;
+    return await fleet.publish({ policy, version, directory, discard: () => deleteCheckpoint(client, path) });
+  }
+
+  async baseRelease(): Promise<PolicyRelease> {
+    return this.#state.fleet.baseRelease();
+  }
+
+  async close(): Promise<void> {
+    const { fleet, closing } = this.#state;
+    closing.abort(new BackendError('This training backend is closed.', { code: 'backend-closed' }));
+    await fleet.close();
+  }
+}

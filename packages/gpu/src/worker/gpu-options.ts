@@ -1,0 +1,158 @@
+/** What `gpu(…)` is told, checked once. */
+import { basename, resolve } from 'node:path';
+import { ConfigurationError, oneOf, wholeNumber } from '@agent-lightning/core';
+import { createConsoleLogger, type Logger } from '@agent-lightning/platform';
+import {
+  dialects,
+  resolveLora,
+  type LoraOptions,
+  requireText,
+  resolveUrl,
+  type LoraSpec,
+} from '@agent-lightning/tinker';
+import { resolveVllm, type ResolvedVllm, type VllmOptions } from '../vllm/vllm-options.ts';
+
+/** Options of `gpu`. */
+export interface GpuOptions {
+  /** A directory in the ordinary Hugging Face layout that holds a causal language model. */
+  readonly model: string;
+  /** Adapters, or 'full' for all weights. @default { rank: 32 } */
+  readonly lora?: LoraOptions | 'full';
+  /** @default 'auto': a GPU where PyTorch has one, else the CPU */
+  readonly device?: 'auto' | 'cpu' | 'cuda' | `cuda:${number}`;
+  /** Of weights that are not trained. @default 'auto': bfloat16 on a GPU, float32 on the CPU */
+  readonly dtype?: 'auto' | 'float32' | 'bfloat16';
+  /** The most tokens of prompt and response together. @default the model's */
+  readonly contextLength?: number;
+  /** Tokens of one forward pass; more is faster and takes more memory. @default 8192 */
+  readonly tokenBudget?: number;
+  /** Where saved states are kept between runs; a checkpoint points into it. @default 'agent-lightning-worker-state' */
+  readonly stateDirectory?: string;
+  /** The Python that runs the worker. @default AGENT_LIGHTNING_PYTHON, else what `npm run setup:python` makes */
+  readonly python?: string;
+  /** A worker that already runs, started by hand; then options of its start are refused. */
+  readonly url?: string;
+  /** Of the worker at `url`. @default the environment's AGENT_LIGHTNING_WORKER_KEY */
+  readonly apiKey?: string;
+  /**
+   * Samples by vLLM instead of the worker: true or options start a `vllm serve` beside it; a `url` among them attaches to
+   * servers that run. They must see the worker's files. @default the worker samples
+   */
+  readonly vllm?: VllmOptions | true;
+  /** From the worker's start to the moment that it listens. @default 600_000 */
+  readonly startTimeoutMs?: number;
+  /** From submitting an operation to giving up on its result. @default 1_800_000 */
+  readonly timeoutMs?: number;
+  /** @default lines on standard error */
+  readonly logger?: Logger;
+  /** Aborting it ends every call, and a start in progress. */
+  readonly signal?: AbortSignal;
+}
+
+export interface ResolvedGpuOptions {
+  readonly model: string;
+  readonly lora: LoraSpec;
+  readonly contextLength: number | undefined;
+  /** How to start a worker; or where one is. */
+  readonly worker:
+    | { readonly arguments: readonly string[]; readonly python: string | undefined; readonly startTimeoutMs: number }
+    | { readonly url: string; readonly apiKey: string; readonly modelName: string };
+  readonly vllm: ResolvedVllm | undefined;
+  readonly timeoutMs: number;
+  readonly logger: Logger;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Options that only a start reads. */
+const startOptions = ['device', 'dtype', 'tokenBudget', 'stateDirectory', 'python', 'startTimeoutMs'] as const;
+const names: readonly (keyof GpuOptions)[] = [
+  ...startOptions,
+  'model',
+  'lora',
+  'contextLength',
+  'url',
+  'apiKey',
+  'vllm',
+  'timeoutMs',
+  'logger',
+  'signal',
+];
+
+/** @throws {ConfigurationError} `option-invalid` | `option-unsupported`, naming the option */
+export function resolveGpuOptions(
+  options: GpuOptions,
+  environment: NodeJS.ProcessEnv = process.env,
+): ResolvedGpuOptions {
+  for (const name of Object.keys(options)) oneOf('gpu: option', name as keyof GpuOptions, names);
+  const model = resolve(requireText('gpu: model', options.model, "a model's directory"));
+  const contextLength =
+    options.contextLength === undefined ? undefined : wholeNumber('gpu: contextLength', options.contextLength, 2);
+  const lora = resolveLora(options.lora ?? {}, dialects.worker, 'gpu');
+  return Object.freeze({
+    model,
+    lora,
+    contextLength,
+    vllm: resolveSampling(options, lora, environment),
+    worker: options.url === undefined ? resolveStart(options, model) : resolveAttach(options, model, environment),
+    timeoutMs: wholeNumber('gpu: timeoutMs', options.timeoutMs ?? 1_800_000),
+    logger: options.logger ?? createConsoleLogger(),
+    signal: options.signal,
+  });
+}
+
+function resolveStart(options: GpuOptions, model: string): ResolvedGpuOptions['worker'] {
+  if (options.apiKey !== undefined) throw useless('apiKey', 'a worker that gpu() starts gets a key of its own');
+  const device = options.device ?? 'auto';
+  if (!/^(?:auto|cpu|cuda(?::\d+)?)$/.test(device)) oneOf('gpu: device', device, ['auto', 'cpu', 'cuda']);
+  const flags: Readonly<Record<string, string | number | undefined>> = {
+    '--model': model,
+    '--device': device,
+    '--dtype': oneOf('gpu: dtype', options.dtype ?? 'auto', ['auto', 'float32', 'bfloat16']),
+    '--state-dir': resolve(options.stateDirectory ?? 'agent-lightning-worker-state'),
+    '--token-budget': wholeNumber('gpu: tokenBudget', options.tokenBudget ?? 8_192),
+    '--max-context': options.contextLength,
+  };
+  return {
+    arguments: Object.entries(flags).flatMap(([flag, value]) => (value === undefined ? [] : [flag, String(value)])),
+    python: options.python,
+    startTimeoutMs: wholeNumber('gpu: startTimeoutMs', options.startTimeoutMs ?? 600_000),
+  };
+}
+
+function resolveAttach(
+  options: GpuOptions,
+  model: string,
+  environment: NodeJS.ProcessEnv,
+): ResolvedGpuOptions['worker'] {
+  for (const name of startOptions)
+    if (options[name] !== undefined) throw useless(name, 'the worker at url is already started');
+  const apiKey = options.apiKey ?? environment['AGENT_LIGHTNING_WORKER_KEY'];
+  if (apiKey === undefined || apiKey === '') {
+    throw new ConfigurationError(
+      'gpu: apiKey is missing; give the key of the worker at url, or set AGENT_LIGHTNING_WORKER_KEY in the environment.',
+      { code: 'option-invalid' },
+    );
+  }
+  return { url: resolveUrl('gpu: url', options.url ?? ''), apiKey, modelName: basename(model) };
+}
+
+function resolveSampling(
+  { vllm }: GpuOptions,
+  lora: LoraSpec,
+  environment: NodeJS.ProcessEnv,
+): ResolvedVllm | undefined {
+  if (vllm === undefined) return undefined;
+  if (lora.rank === 0) {
+    throw new ConfigurationError(
+      "gpu: vllm takes adapters only, and lora is 'full': give lora a rank, or leave vllm out, and the worker samples.",
+      { code: 'option-unsupported' },
+    );
+  }
+  return resolveVllm(vllm === true ? {} : vllm, environment);
+}
+
+function useless(name: string, reason: string): ConfigurationError {
+  return new ConfigurationError(`gpu: ${name} would be ignored: ${reason}; leave it out.`, {
+    code: 'option-unsupported',
+  });
+}

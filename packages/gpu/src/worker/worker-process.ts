@@ -1,0 +1,182 @@
+/** The Python worker as a child of this process. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { delimiter } from 'node:path';
+import { BackendError, ConfigurationError, TimeoutError, type LightningError } from '@agent-lightning/core';
+import { guardTree, hasProcessGroups, signalTree, unrefChild, type Logger } from '@agent-lightning/platform';
+import { pythonDirectory, setupAdvice } from './find-python.ts';
+
+export interface WorkerOptions {
+  readonly python: string;
+  /** After `-m agent_lightning_worker`. */
+  readonly arguments: readonly string[];
+  readonly logger: Logger;
+  /** From the start to the line that says where it listens: imports and the model's weights. */
+  readonly startTimeoutMs: number;
+  readonly signal: AbortSignal | undefined;
+  /** From asking it to end, at the end of the operation at hand, to making it. @default 15_000 */
+  readonly killAfterMs?: number;
+}
+
+/** A worker that listens. */
+export interface RunningWorker {
+  readonly url: string;
+  readonly apiKey: string;
+  /** Aborts, with the reason, when the worker ends by itself. */
+  readonly died: AbortSignal;
+  /** Asks it to end, and makes it when it does not. */
+  stop(): Promise<void>;
+}
+
+/** Lines of its log that an error shows. */
+const shownLines = 20;
+
+/**
+ * Starts a worker on a free port of this machine. It ends with this process, however that ends, and an idle one keeps this process
+ * from nothing: its start does, and a request to it. Ctrl+C in a terminal does not reach it, so that a run can still save.
+ * @throws {ConfigurationError} `command-unavailable` without Python or a module that it needs; `option-invalid` for what the worker refuses
+ * @throws {BackendError} `backend-failed` when it ends before it listens
+ * @throws {TimeoutError} `timed-out` | `cancelled`
+ */
+export async function startWorker(options: WorkerOptions): Promise<RunningWorker> {
+  const { logger, signal, killAfterMs = 15_000 } = options;
+  const apiKey = randomBytes(24).toString('hex');
+  const child = spawn(options.python, ['-m', 'agent_lightning_worker', ...options.arguments, '--exit-with-parent'], {
+    stdio: ['pipe', 'pipe', 'pipe'], // its standard input closes when this process is gone
+    detached: hasProcessGroups,
+    windowsHide: true,
+    env: {
+      ...process.env,
+      PYTHONPATH: [pythonDirectory, process.env['PYTHONPATH']].filter(Boolean).join(delimiter),
+      PYTHONUNBUFFERED: '1',
+      AGENT_LIGHTNING_WORKER_KEY: apiKey,
+    },
+  });
+  const release = guardTree(child);
+  child.once('exit', () => {
+    signalTree(child, 'SIGKILL'); // what it left in its group
+    release();
+  });
+  child.stdin.on('error', () => undefined); // it is never written to; a dead child would break it
+  const lines: string[] = [];
+  createInterface({ input: child.stderr }).on('line', (line) => {
+    lines.push(line);
+    if (lines.length > shownLines) lines.shift();
+    logger.info(`worker: ${line}`);
+  });
+  const ended = once(child, 'close').then(
+    ([code, by]) => endOf(code as number | null, by as NodeJS.Signals | null),
+    (error: NodeJS.ErrnoException) => `could not be started (${error.code ?? error.message})`,
+  );
+  try {
+    const url = await untilListening(child, ended, lines, options);
+    unrefChild(child);
+    logger.info(`worker: process ${child.pid} listens at ${url}`);
+    const died = new AbortController();
+    let stopping = false;
+    void ended.then((end) => {
+      if (!stopping) died.abort(diedError(end, lines));
+    });
+    return {
+      url,
+      apiKey,
+      died: died.signal,
+      async stop() {
+        stopping = true;
+        await end(child, ended, killAfterMs);
+      },
+    };
+  } catch (error) {
+    await end(child, ended, killAfterMs);
+    throw signal?.aborted === true ? cancelled(signal) : error;
+  }
+}
+
+async function untilListening(
+  child: ChildProcess,
+  ended: Promise<string>,
+  lines: readonly string[],
+  { python, startTimeoutMs, signal }: WorkerOptions,
+): Promise<string> {
+  const over = AbortSignal.any([AbortSignal.timeout(startTimeoutMs), ...(signal === undefined ? [] : [signal])]);
+  const listening = new Promise<string>((resolve, reject) => {
+    createInterface({ input: child.stdout! }).on('line', (line) => {
+      const url = readListening(line);
+      if (url !== undefined) resolve(url);
+    });
+    void ended.then((end) => reject(startError(python, end, lines)));
+    const onOver = (): void => reject(signal?.aborted === true ? cancelled(signal) : tooSlow(startTimeoutMs, lines));
+    if (over.aborted) onOver();
+    over.addEventListener('abort', onOver, { once: true });
+  });
+  return await listening;
+}
+
+/** `{"listening":"http://127.0.0.1:PORT","pid":…}`; undefined for another line. */
+function readListening(line: string): string | undefined {
+  try {
+    const { listening } = JSON.parse(line) as { readonly listening?: unknown };
+    return typeof listening === 'string' ? listening : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** SIGTERM, and SIGKILL when that does not end it. */
+async function end(child: ChildProcess, ended: Promise<string>, killAfterMs: number): Promise<void> {
+  if (child.exitCode === null && child.signalCode === null) signalTree(child, 'SIGTERM');
+  const timer = setTimeout(() => signalTree(child, 'SIGKILL'), killAfterMs); // keeps this process alive meanwhile
+  await ended;
+  clearTimeout(timer);
+}
+
+function endOf(code: number | null, signal: NodeJS.Signals | null): string {
+  if (signal === null) return `ended with code ${code}`;
+  return `was ended by ${signal}${signal === 'SIGKILL' ? ' (out of memory?)' : ''}`;
+}
+
+/** What is missing, where the log says so. */
+function startError(python: string, end: string, lines: readonly string[]): LightningError {
+  const log = lines.join('\n');
+  if (end.startsWith('could not be started')) {
+    return new ConfigurationError(`gpu: the Python of the worker, ${python}, ${end}. ${setupAdvice}.`, {
+      code: 'command-unavailable',
+    });
+  }
+  const missing = /No module named '?([\w.]+)'?/.exec(log)?.[1];
+  if (missing !== undefined) {
+    return new ConfigurationError(
+      `gpu: ${python} has no module ${missing}, which the worker needs. ${setupAdvice}.\n${log}`,
+      { code: 'command-unavailable' },
+    );
+  }
+  const refusal = /^agent-lightning-worker: (.*)$/m.exec(log)?.[1];
+  if (end === 'ended with code 2' && refusal !== undefined)
+    return new ConfigurationError(`gpu: the worker refuses to start: ${refusal}`, { code: 'option-invalid' });
+  return new BackendError(`gpu: the worker ${end} before it listened; its log ends with:\n${log}`, {
+    code: 'backend-failed',
+  });
+}
+
+function diedError(end: string, lines: readonly string[]): BackendError {
+  return new BackendError(
+    `The worker ${end}. Resume the run from its last checkpoint. The worker's log ends with:\n${lines.join('\n')}`,
+    { code: 'session-lost', retryable: true },
+  );
+}
+
+function tooSlow(startTimeoutMs: number, lines: readonly string[]): TimeoutError {
+  return new TimeoutError(
+    `gpu: the worker did not listen within ${startTimeoutMs} ms; give a large model more with startTimeoutMs. Its log ends with:\n${lines.join('\n')}`,
+    { code: 'timed-out' },
+  );
+}
+
+function cancelled(signal: AbortSignal): TimeoutError {
+  return new TimeoutError('gpu: starting the worker was cancelled by its signal.', {
+    code: 'cancelled',
+    cause: signal.reason,
+  });
+}

@@ -1,0 +1,142 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { ConfigurationError, TimeoutError } from '@agent-lightning/core';
+import { CapturedOutput, hide } from './captured-output.ts';
+import { guardTree, hasProcessGroups, signalTree } from '@agent-lightning/platform';
+
+export interface ChildRunOptions {
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly cwd: string | undefined;
+  /** Written to standard input, which then ends. */
+  readonly input: string;
+  readonly timeoutMs: number | undefined;
+  readonly killGraceMs: number;
+  readonly maxOutputBytes: number;
+  /** Kept out of the outputs. */
+  readonly secret: string | undefined;
+}
+
+/** What a child left so far. */
+export interface ChildOutput {
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly exitCode: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+/** After the exit, pipes that a process outside of the group still holds are closed this much later. */
+const pipeGraceMs = 500;
+
+/** One run of a command: its pipes, its clock, and the end of everything that it started. */
+export class ChildRun {
+  readonly #options: ChildRunOptions;
+  readonly #child: ChildProcess;
+  readonly #stdout: CapturedOutput;
+  readonly #stderr: CapturedOutput;
+  readonly #timers = new Set<NodeJS.Timeout>();
+  #stopReason: unknown;
+
+  constructor(options: ChildRunOptions) {
+    this.#options = options;
+    this.#stdout = new CapturedOutput(options.maxOutputBytes);
+    this.#stderr = new CapturedOutput(options.maxOutputBytes);
+    try {
+      this.#child = spawn(options.command, options.args, {
+        env: options.env,
+        cwd: options.cwd,
+        detached: hasProcessGroups,
+        windowsHide: true,
+        stdio: 'pipe',
+      });
+    } catch (error) {
+      throw this.#spawnError(error);
+    }
+    // Without file descriptors left there are no pipes; the error that says so comes later.
+    this.#child.stdout?.on('data', (chunk: Buffer) => this.#stdout.write(chunk));
+    this.#child.stderr?.on('data', (chunk: Buffer) => this.#stderr.write(chunk));
+    // A command may exit without reading its task: what it did is judged by its output.
+    this.#child.stdin?.on('error', () => undefined);
+    this.#child.stdin?.end(options.input);
+  }
+
+  /** What there is until now. */
+  get output(): ChildOutput {
+    const { secret } = this.#options;
+    const { exitCode, signalCode: signal } = this.#child;
+    return { stdout: this.#stdout.text(secret), stderr: this.#stderr.text(secret), exitCode, signal };
+  }
+
+  /**
+   * Resolves when the command has ended and whatever was left of its group has been killed.
+   * @throws {ConfigurationError} `command-unavailable` · {TimeoutError} `timed-out` · the reason that `stop` was given
+   */
+  async ended(): Promise<ChildOutput> {
+    const { timeoutMs } = this.#options;
+    if (timeoutMs !== undefined) this.#after(timeoutMs, () => this.stop(this.#timeOut()));
+    const release = guardTree(this.#child);
+    try {
+      await this.#closed();
+    } finally {
+      release();
+      for (const timer of this.#timers) clearTimeout(timer);
+    }
+    if (this.#stopReason !== undefined) throw this.#stopReason;
+    return this.output;
+  }
+
+  /** Asks the command to end, then ends it; `ended` rejects with `reason` once it has. */
+  stop(reason: unknown): void {
+    if (this.#stopReason !== undefined) return;
+    this.#stopReason = reason;
+    signalTree(this.#child, 'SIGTERM');
+    this.#after(this.#options.killGraceMs, () => signalTree(this.#child, 'SIGKILL'));
+  }
+
+  #closed(): Promise<void> {
+    const child = this.#child;
+    return new Promise((resolve, reject) => {
+      child.once('error', (error) => (child.pid === undefined ? reject(this.#spawnError(error)) : undefined));
+      child.once('close', () => resolve());
+      child.once('exit', () => {
+        signalTree(child, 'SIGKILL'); // what the command left behind in its group
+        this.#after(pipeGraceMs, () => {
+          child.stdout?.destroy();
+          child.stderr?.destroy();
+        });
+      });
+    });
+  }
+
+  #after(delayMs: number, work: () => void): void {
+    this.#timers.add(setTimeout(work, delayMs));
+  }
+
+  #timeOut(): TimeoutError {
+    const { command, timeoutMs } = this.#options;
+    return new TimeoutError(`runCommand: ${command} took longer than ${timeoutMs} ms, and was ended`, {
+      code: 'timed-out',
+    });
+  }
+
+  #spawnError(cause: unknown): ConfigurationError {
+    const { command, cwd, secret } = this.#options;
+    const { code, message } = cause as NodeJS.ErrnoException;
+    return new ConfigurationError(`runCommand: ${explain(code, command, cwd) ?? hide(message, secret)}`, {
+      code: 'command-unavailable',
+      cause: secret === undefined ? cause : undefined, // Node's error holds the arguments
+    });
+  }
+}
+
+function explain(code: string | undefined, command: string, cwd: string | undefined): string | undefined {
+  if (code === 'ENOENT' && cwd !== undefined && !existsSync(cwd))
+    return `the working directory ${JSON.stringify(cwd)} does not exist`;
+  if (code === 'ENOENT')
+    return `the command ${JSON.stringify(command)} was not found; give a path, or add it to the PATH`;
+  if (code === 'E2BIG')
+    return `the arguments and the environment of ${JSON.stringify(command)} are too long; give the task by taskIn: 'stdin'`;
+  if (code === 'EACCES') return `the command ${JSON.stringify(command)} may not be executed; check its permissions`;
+  return undefined;
+}

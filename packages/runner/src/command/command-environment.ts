@@ -1,0 +1,59 @@
+import { ConfigurationError, formatTraceParent } from '@agent-lightning/core';
+import type { RolloutScope } from '@agent-lightning/tracing';
+import type { RolloutContext } from '../rollout-function.ts';
+import type { ResolvedCommandOptions } from './command-options.ts';
+
+/** What one variable may hold on every system that we run on: 128 KiB with its name on Linux, 32 Ki characters on Windows. */
+const longestVariable = process.platform === 'win32' ? 32_000 : 130_000;
+
+/**
+ * The environment of a command: that of this process, then the attempt's endpoint and names, then the user's own.
+ * Without a policy no `OPENAI_…` variable is set, and the command talks to its own model.
+ * @throws {ConfigurationError} `option-invalid` for a task that is too long for a variable
+ */
+export function commandEnvironment<Task>(
+  options: ResolvedCommandOptions<Task>,
+  task: Task,
+  context: RolloutContext,
+  scope: RolloutScope,
+  spanId: string,
+): Record<string, string> {
+  const { rollout, attempt, llm } = scope;
+  const own = typeof options.env === 'function' ? options.env(task, context) : options.env;
+  const merged: Record<string, string | undefined> = {
+    ...(options.inheritEnv && process.env),
+    AGENT_LIGHTNING_ROLLOUT_ID: rollout.rolloutId,
+    AGENT_LIGHTNING_ATTEMPT_ID: attempt.attemptId,
+    AGENT_LIGHTNING_ATTEMPT_NUMBER: String(attempt.attemptNumber),
+    AGENT_LIGHTNING_MODE: rollout.mode,
+    // What OpenTelemetry reads in a child process; sent as a header it puts model calls below the command's span.
+    TRACEPARENT: formatTraceParent(scope.recorder.traceId, spanId),
+    ...(llm !== undefined && {
+      OPENAI_BASE_URL: llm.baseUrl,
+      OPENAI_API_KEY: llm.apiKey,
+      AGENT_LIGHTNING_MODEL: llm.model,
+      ...withoutProxy(new URL(llm.baseUrl).hostname),
+    }),
+    ...(options.taskIn === 'environment' && { AGENT_LIGHTNING_TASK: taskVariable(task) }),
+    ...own,
+  };
+  return Object.fromEntries(
+    Object.entries(merged).filter((entry): entry is [string, string] => entry[1] !== undefined),
+  );
+}
+
+/** A proxy of this machine does not lead to the endpoint; clients outside of Node, such as Python's, would ask it. */
+function withoutProxy(host: string): Record<string, string> {
+  const direct = (before: string | undefined): string => (before ? `${before},${host}` : host);
+  return { NO_PROXY: direct(process.env['NO_PROXY']), no_proxy: direct(process.env['no_proxy']) };
+}
+
+function taskVariable(task: unknown): string {
+  const json = JSON.stringify(task);
+  if (Buffer.byteLength(json) <= longestVariable) return json;
+  throw new ConfigurationError(
+    `runCommand: the task has ${Buffer.byteLength(json)} bytes as JSON, and a variable of the environment holds ` +
+      `${longestVariable}; use taskIn: 'stdin'`,
+    { code: 'option-invalid' },
+  );
+}

@@ -1,0 +1,95 @@
+import { ConfigurationError, type JsonValue } from '@agent-lightning/core';
+import type { RolloutContext, RolloutResult } from '../rollout-function.ts';
+
+/** What a command left behind. Both outputs are capped, with a visible mark, and hold no key of the attempt. */
+export interface CommandResult<Task = JsonValue> {
+  readonly task: Task;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** Null when a signal ended it. */
+  readonly exitCode: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+/** Judges a command that ended, whatever its exit code. */
+export type CommandReward<Task = JsonValue> = (
+  result: CommandResult<Task>,
+  context: RolloutContext,
+) => Promise<RolloutResult> | RolloutResult;
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+export interface RunCommandOptions<Task = JsonValue> {
+  /** A program on the `PATH` or a path to one; it is not given to a shell. */
+  readonly command: string;
+  /** @default none */
+  readonly args?: readonly string[] | ((task: Task, context: RolloutContext) => readonly string[]);
+  /** Added to the environment, over everything else; undefined takes a variable away. @default none */
+  readonly env?: Environment | ((task: Task, context: RolloutContext) => Environment);
+  /** Whether the command also sees the environment of this process, such as `PATH`. @default true */
+  readonly inheritEnv?: boolean;
+  /** @default that of this process */
+  readonly cwd?: string;
+  /** How the task arrives as JSON: on standard input, or in `AGENT_LIGHTNING_TASK`. @default 'stdin' */
+  readonly taskIn?: 'stdin' | 'environment';
+  /**
+   * `stdout`: the last line of standard output that is `{"reward": …}`, a number, named numbers, or null for none.
+   * `exit-code`: 1 for exit code 0, else 0. Or a function. Only `stdout` fails the attempt when the exit code is not 0.
+   * @default 'stdout'
+   */
+  readonly reward?: 'stdout' | 'exit-code' | CommandReward<Task>;
+  /** From start to exit; the attempt's own time limit holds besides. @default none */
+  readonly timeoutMs?: number;
+  /** Between the request to end (SIGTERM) and the end (SIGKILL) of the command and all that it started. @default 5_000 */
+  readonly killGraceMs?: number;
+  /** Of standard output and of standard error each, what is kept: the first half and the last half; 256 to 4_000_000. @default 65_536 */
+  readonly maxOutputBytes?: number;
+}
+
+export type ResolvedCommandOptions<Task> = Readonly<
+  Required<Omit<RunCommandOptions<Task>, 'cwd' | 'timeoutMs'>> & Pick<RunCommandOptions<Task>, 'cwd' | 'timeoutMs'>
+>;
+
+const longestTimerMs = 2 ** 31 - 1;
+
+/** @throws {ConfigurationError} `option-invalid` */
+export function resolveCommandOptions<Task>(options: RunCommandOptions<Task>): ResolvedCommandOptions<Task> {
+  const { command, args = [], env = {}, reward = 'stdout', taskIn = 'stdin', timeoutMs } = options;
+  if (typeof command !== 'string' || command === '' || command.includes('\0'))
+    throw invalid('command', command, 'the name or path of a program');
+  if (typeof args !== 'function') checkArguments(args);
+  if (typeof env !== 'function' && (typeof env !== 'object' || env === null))
+    throw invalid('env', env, 'an object of strings, or a function that returns one');
+  if (reward !== 'stdout' && reward !== 'exit-code' && typeof reward !== 'function')
+    throw invalid('reward', reward, "'stdout', 'exit-code' or a function");
+  if (taskIn !== 'stdin' && taskIn !== 'environment') throw invalid('taskIn', taskIn, "'stdin' or 'environment'");
+  return Object.freeze({
+    ...options,
+    args,
+    env,
+    reward,
+    taskIn,
+    inheritEnv: options.inheritEnv ?? true,
+    killGraceMs: wholeNumber('killGraceMs', options.killGraceMs ?? 5_000, 0, longestTimerMs),
+    maxOutputBytes: wholeNumber('maxOutputBytes', options.maxOutputBytes ?? 65_536, 256, 4_000_000),
+    ...(timeoutMs !== undefined && { timeoutMs: wholeNumber('timeoutMs', timeoutMs, 1, longestTimerMs) }),
+  });
+}
+
+/** @throws {ConfigurationError} `option-invalid` naming the argument */
+export function checkArguments(args: readonly string[]): readonly string[] {
+  if (!Array.isArray(args)) throw invalid('args', args, 'a list of strings');
+  const bad = args.findIndex((each) => typeof each !== 'string' || each.includes('\0'));
+  if (bad >= 0) throw invalid(`args[${bad}]`, args[bad], 'a string without NUL');
+  return args;
+}
+
+function wholeNumber(name: string, value: number, min: number, max: number): number {
+  if (Number.isInteger(value) && value >= min && value <= max) return value;
+  throw invalid(name, value, `a whole number from ${min} to ${max}`);
+}
+
+function invalid(name: string, value: unknown, expected: string): ConfigurationError {
+  const shown = typeof value === 'string' ? JSON.stringify(value) : String(value);
+  return new ConfigurationError(`runCommand: ${name} must be ${expected}; got ${shown}`, { code: 'option-invalid' });
+}

@@ -1,0 +1,9 @@
+// runner
+export type { RolloutContext, RolloutFunction, RolloutResult } from './rollout-function.ts';
+export type { AttemptOutcome, RolloutEnd, RolloutStart, RunnerHooks } from './runner-hooks.ts';
+export type { RunnerOptions } from './runner-options.ts';
+export { Runner, type RunnerSummary } from './runner.ts';
+
+// command
+export type { CommandResult, CommandReward, RunCommandOptions } from './command/command-options.ts';
+export { runCommand } from './command/run-command.ts';

@@ -1,0 +1,21 @@
+import type { JsonValue, LlmEndpoint, NamedResources, Attempt, Rollout, RolloutMode } from '@agent-lightning/core';
+
+/** What a rollout function is told besides its task. */
+export interface RolloutContext {
+  readonly rollout: Rollout;
+  readonly attempt: Attempt;
+  readonly mode: RolloutMode;
+  /** For agents built by hand, a subprocess or another language. @throws TraceError `no-rollout` when the run has no policy */
+  readonly llm: LlmEndpoint;
+  readonly resources: NamedResources;
+  /** Aborts on time-out and cancellation; hand it to whatever waits. */
+  readonly signal: AbortSignal;
+}
+
+/** Runs the agent on one task and returns the reward: a number, named numbers (the first is the primary one), or nothing when it was emitted. */
+export type RolloutFunction<Task = JsonValue> = (
+  task: Task,
+  context: RolloutContext,
+) => Promise<RolloutResult> | RolloutResult;
+
+export type RolloutResult = number | Readonly<Record<string, number>> | undefined | void;

@@ -1,0 +1,95 @@
+import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
+import {
+  ConfigurationError,
+  type LightningStore,
+  type Attempt,
+  type Rollout,
+  type RolloutMode,
+  type ModelGateway,
+} from '@agent-lightning/core';
+import type { RolloutFunction } from './rollout-function.ts';
+import type { RunnerHooks } from './runner-hooks.ts';
+
+export interface RunnerOptions<Task> {
+  readonly store: LightningStore;
+  readonly rollout: RolloutFunction<Task>;
+  /** Where trained model calls go. @default none: `context.llm` throws, agents are only traced */
+  readonly gateway?: ModelGateway;
+  /** Rollouts that run at once in this process. @default 1 */
+  readonly concurrency?: number;
+  /** @default host name, process id and a random suffix */
+  readonly workerId?: string;
+  /** From an attempt's claim to its time-out; the shorter of this and the rollout's own `startToFinishMs` holds. @default none */
+  readonly attemptTimeoutMs?: number;
+  /** How long the store waits for a sign of life; a heartbeat goes out three times as often. @default 30_000 */
+  readonly leaseMs?: number;
+  /** How long a hook may take. @default 30_000 */
+  readonly hookTimeoutMs?: number;
+  /** Claim only from these. @default ['default'] */
+  readonly queues?: readonly string[];
+  /** Claim only these. @default every mode */
+  readonly modes?: readonly RolloutMode[];
+  /** Claim only this run's rollouts. @default every run */
+  readonly runId?: string;
+  readonly hooks?: RunnerHooks;
+  /** Told of what goes wrong beside the agent: hooks, heartbeats, writes. @default `process.emitWarning` */
+  readonly onError?: (error: unknown, where: { readonly rollout?: Rollout; readonly attempt?: Attempt }) => void;
+}
+
+/** The options of a runner with every default filled in. */
+export type ResolvedRunnerOptions<Task> = Readonly<
+  Required<Omit<RunnerOptions<Task>, 'gateway' | 'attemptTimeoutMs' | 'modes' | 'runId'>> &
+    Pick<RunnerOptions<Task>, 'gateway' | 'attemptTimeoutMs' | 'modes' | 'runId'>
+>;
+
+/** The longest delay that a timer of Node takes. */
+const longestTimerMs = 2 ** 31 - 1;
+
+/** @throws {ConfigurationError} `option-invalid` */
+export function resolveRunnerOptions<Task>(options: RunnerOptions<Task>): ResolvedRunnerOptions<Task> {
+  if (typeof options.rollout !== 'function')
+    throw invalid('rollout', options.rollout, 'the function that runs the agent on one task');
+  return Object.freeze({
+    ...options,
+    concurrency: wholeNumber('concurrency', options.concurrency ?? 1, 100_000),
+    workerId: options.workerId ?? createWorkerId(),
+    leaseMs: wholeNumber('leaseMs', options.leaseMs ?? 30_000, longestTimerMs, 100),
+    hookTimeoutMs: wholeNumber('hookTimeoutMs', options.hookTimeoutMs ?? 30_000, longestTimerMs),
+    queues: options.queues ?? ['default'],
+    hooks: options.hooks ?? {},
+    onError: options.onError ?? warn,
+    ...(options.attemptTimeoutMs === undefined
+      ? {}
+      : { attemptTimeoutMs: wholeNumber('attemptTimeoutMs', options.attemptTimeoutMs, longestTimerMs) }),
+  });
+}
+
+/** The shorter of two optional limits, within what a timer can hold. */
+export function shorterTimeoutMs(one: number | undefined, other: number | undefined): number | undefined {
+  if (one === undefined && other === undefined) return undefined;
+  return Math.min(one ?? Infinity, other ?? Infinity, longestTimerMs);
+}
+
+function createWorkerId(): string {
+  const host = hostname()
+    .replaceAll(/[^A-Za-z0-9.-]/g, '-')
+    .slice(0, 64);
+  return `${host}-${process.pid}-${randomBytes(4).toString('hex')}`;
+}
+
+function wholeNumber(name: string, value: number, max: number, min = 1): number {
+  if (!Number.isInteger(value) || value < min || value > max)
+    throw invalid(name, value, `a whole number from ${min} to ${max}`);
+  return value;
+}
+
+function invalid(name: string, value: unknown, expected: string): ConfigurationError {
+  return new ConfigurationError(`Runner: ${name} must be ${expected}; got ${String(value)}`, {
+    code: 'option-invalid',
+  });
+}
+
+function warn(error: unknown): void {
+  process.emitWarning(error instanceof Error ? error : String(error));
+}

@@ -1,0 +1,127 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { ConfigurationError, LightningError, type Claim, type JsonValue } from '@agent-lightning/core';
+import { AttemptRun } from './attempt-run.ts';
+import type { AttemptOutcome } from './runner-hooks.ts';
+import { resolveRunnerOptions, type ResolvedRunnerOptions, type RunnerOptions } from './runner-options.ts';
+
+/** How many attempts ended how, since the runner was made. */
+export type RunnerSummary = Readonly<Record<AttemptOutcome['status'], number>>;
+
+/** The longest wait before a store that is unavailable is asked again. */
+const longestBackoffMs = 5_000;
+
+/**
+ * Runs a user's rollout function on whatever a store has queued, `concurrency` at a time in this process.
+ * It sleeps while the queue is empty, and a rollout that goes wrong is a result like any other.
+ */
+export class Runner<Task = JsonValue> {
+  readonly workerId: string;
+  readonly #options: ResolvedRunnerOptions<Task>;
+  readonly #active = new Set<Promise<void>>();
+  readonly #counts: Record<AttemptOutcome['status'], number> = {
+    succeeded: 0,
+    failed: 0,
+    timeout: 0,
+    cancelled: 0,
+    lost: 0,
+  };
+  readonly #drain = new AbortController();
+  readonly #abort = new AbortController();
+  #running: Promise<RunnerSummary> | undefined;
+  #slotFreed: (() => void) | undefined;
+
+  /** @throws {ConfigurationError} `option-invalid` */
+  constructor(options: RunnerOptions<Task>) {
+    this.#options = resolveRunnerOptions(options);
+    this.workerId = this.#options.workerId;
+  }
+
+  /** Rollouts that run now. */
+  get active(): number {
+    return this.#active.size;
+  }
+
+  /**
+   * Works until `stop` is called or `signal` aborts; aborting also aborts the agents that run. Once per runner.
+   * @throws what the store throws when it cannot be claimed from and a repetition would not help
+   */
+  run(signal?: AbortSignal): Promise<RunnerSummary> {
+    if (this.#running !== undefined) {
+      throw new ConfigurationError(`Runner ${this.workerId} was already started; make another Runner to run more`, {
+        code: 'option-invalid',
+      });
+    }
+    const onAbort = (): void => void this.stop({ abort: true });
+    signal?.addEventListener('abort', onAbort, { once: true });
+    if (signal?.aborted === true) onAbort();
+    this.#running = this.#work().finally(() => signal?.removeEventListener('abort', onAbort));
+    return this.#running;
+  }
+
+  /** Claims nothing more, and resolves when the rollouts that run have ended; with `abort`, their signals abort now. */
+  async stop(options: { readonly abort?: boolean } = {}): Promise<void> {
+    this.#drain.abort();
+    if (options.abort === true) this.#abort.abort();
+    this.#slotFreed?.();
+    await this.#running?.catch(() => undefined); // `run` itself reports it
+  }
+
+  async #work(): Promise<RunnerSummary> {
+    let backoffMs = 50;
+    try {
+      while (!this.#drain.signal.aborted) {
+        try {
+          await this.#claimOnce();
+          backoffMs = 50;
+        } catch (error) {
+          if (!LightningError.isInstance(error) || !error.retryable) throw error;
+          this.#options.onError(error, {});
+          await delay(backoffMs, undefined, { signal: this.#drain.signal }).catch(() => undefined);
+          backoffMs = Math.min(backoffMs * 2, longestBackoffMs);
+        }
+      }
+    } catch (error) {
+      this.#abort.abort();
+      throw error;
+    } finally {
+      this.#drain.abort();
+      await Promise.all(this.#active);
+    }
+    return { ...this.#counts };
+  }
+
+  /** Fills the free slots, or waits until there is a slot or something to fill it with. */
+  async #claimOnce(): Promise<void> {
+    const { store, concurrency } = this.#options;
+    const limit = concurrency - this.#active.size;
+    if (limit === 0) return await this.#waitForSlot();
+    const filter = this.#filter();
+    const claims = await store.claim({ workerId: this.workerId, leaseMs: this.#options.leaseMs, limit, ...filter });
+    for (const claim of claims) this.#start(claim);
+    if (claims.length > 0) return;
+    await store.waitForWork(filter, { signal: this.#drain.signal }).catch((error: unknown) => {
+      if (!this.#drain.signal.aborted) throw error;
+    });
+  }
+
+  #filter(): Pick<ResolvedRunnerOptions<Task>, 'queues' | 'modes' | 'runId'> {
+    const { queues, modes, runId } = this.#options;
+    return { queues, ...(modes === undefined ? {} : { modes }), ...(runId === undefined ? {} : { runId }) };
+  }
+
+  #start(claim: Claim): void {
+    const run = new AttemptRun(claim, this.#options, this.#abort.signal).run().then((outcome) => {
+      this.#counts[outcome.status]++;
+      this.#active.delete(run);
+      this.#slotFreed?.();
+    });
+    this.#active.add(run);
+  }
+
+  async #waitForSlot(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#slotFreed = resolve;
+    });
+    this.#slotFreed = undefined;
+  }
+}

@@ -1,0 +1,379 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { attributeNames, readReward, toEpisode, type ModelGateway } from '@agent-lightning/core';
+import { MemoryStore } from '@agent-lightning/store';
+import { runCommand, Runner } from '../src/index.ts';
+import { endpoint, isAlive, node, runOneCommand } from './command-run.ts';
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'run-command-'));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+const printEnvironment = 'console.log(JSON.stringify(process.env)); console.log(\'{"reward":1}\')';
+
+describe('what a command gets', () => {
+  it('is its task as JSON on standard input', async () => {
+    const script =
+      'process.stdin.once("data", (text) => console.log(JSON.stringify({ reward: JSON.parse(text).worth })))';
+    const { rollout, spans } = await runOneCommand(node(script), { worth: 0.25, text: 'ä\n"' });
+    expect(rollout.status).toBe('succeeded');
+    expect(toEpisode(rollout, spans).reward).toBe(0.25);
+  });
+
+  it('is its task in the environment, when asked for', async () => {
+    const script = 'console.log(JSON.stringify({ reward: JSON.parse(process.env.AGENT_LIGHTNING_TASK).worth }))';
+    const { rollout, spans } = await runOneCommand(node(script, { taskIn: 'environment' }), { worth: 0.5 });
+    expect(toEpisode(rollout, spans).reward).toBe(0.5);
+  });
+
+  it('says when a task is too long for the environment', async () => {
+    const { rollout } = await runOneCommand(node('', { taskIn: 'environment' }), 'x'.repeat(200_000));
+    expect(rollout.failure).toMatchObject({
+      code: 'option-invalid',
+      message: expect.stringContaining("taskIn: 'stdin'"),
+    });
+  });
+
+  it('is the endpoint of its attempt, its ids, and the user’s own variables over everything', async () => {
+    let seen: Record<string, string> = {};
+    const { rollout, spans } = await runOneCommand(
+      node(printEnvironment, {
+        env: (task) => ({ TASK: String(task), HOME: undefined, AGENT_LIGHTNING_MODE: 'mine' }),
+        reward: ({ stdout }) => {
+          seen = JSON.parse(stdout.split('\n')[0]!) as Record<string, string>;
+          return 1;
+        },
+      }),
+      'seven',
+    );
+    expect(rollout.status).toBe('succeeded');
+    expect(seen).toMatchObject({
+      OPENAI_BASE_URL: endpoint.baseUrl,
+      OPENAI_API_KEY: '[key of the attempt]',
+      AGENT_LIGHTNING_MODEL: 'policy',
+      AGENT_LIGHTNING_ROLLOUT_ID: rollout.rolloutId,
+      AGENT_LIGHTNING_ATTEMPT_ID: spans[0]!.attemptId,
+      AGENT_LIGHTNING_ATTEMPT_NUMBER: '1',
+      AGENT_LIGHTNING_MODE: 'mine',
+      TASK: 'seven',
+      PATH: process.env['PATH'],
+      NO_PROXY: expect.stringMatching(/(^|,)127\.0\.0\.1$/),
+      no_proxy: expect.stringMatching(/(^|,)127\.0\.0\.1$/),
+      TRACEPARENT: `00-${spans[0]!.traceId}-${spans[0]!.spanId}-01`,
+    });
+    expect(seen).not.toHaveProperty('HOME');
+  });
+
+  it('is nothing of this process, when so asked', async () => {
+    vi.stubEnv('OWN_SECRET', 'canary');
+    const { spans } = await runOneCommand(node(printEnvironment, { inheritEnv: false }));
+    vi.unstubAllEnvs();
+    expect(spans[0]!.attributes[attributeNames.commandStdout]).toContain('OPENAI_BASE_URL');
+    expect(JSON.stringify(spans)).not.toContain('OWN_SECRET');
+  });
+
+  it('is no endpoint in a run without a policy', async () => {
+    vi.stubEnv('OPENAI_BASE_URL', 'http://own/v1');
+    const { spans } = await runOneCommand(node(printEnvironment), null, { gateway: undefined as never });
+    vi.unstubAllEnvs();
+    const output = String(spans[0]!.attributes[attributeNames.commandStdout]);
+    expect(output).toContain('"OPENAI_BASE_URL":"http://own/v1"');
+    expect(output).not.toContain('AGENT_LIGHTNING_MODEL');
+  });
+
+  it('is arguments of its own for each task, and a working directory', async () => {
+    const { spans } = await runOneCommand(
+      {
+        command: process.execPath,
+        args: (task) => ['-e', 'console.log(process.cwd(), process.argv[1])', String(task)],
+        cwd: folder,
+        reward: 'exit-code',
+      },
+      'the task',
+    );
+    expect(spans[0]!.attributes[attributeNames.commandStdout]).toMatch(/run-command-.* the task\n$/);
+  });
+});
+
+describe('commands at once', () => {
+  it('each see their own attempt', async () => {
+    const store = new MemoryStore();
+    const own: ModelGateway = {
+      openAttempt: async ({ attempt }) => ({ ...endpoint, baseUrl: `http://127.0.0.1:9/${attempt.attemptId}/v1` }),
+      closeAttempt: async () => undefined,
+    };
+    const script =
+      'process.stdin.once("data", (task) => console.log(process.env.OPENAI_BASE_URL, process.env.AGENT_LIGHTNING_ROLLOUT_ID, String(task)))';
+    const rollout = runCommand(node(script, { reward: 'exit-code' }));
+    const runner = new Runner({ store, rollout, gateway: own, concurrency: 12 });
+    const queued = await store.enqueue(Array.from({ length: 24 }, (_, input) => ({ input })));
+    const running = runner.run();
+    await store.waitFor(queued.map(({ rolloutId }) => rolloutId));
+    await runner.stop();
+    await running;
+    for (const { rolloutId, input } of queued) {
+      const [span] = await store.querySpans({ rolloutIds: [rolloutId] });
+      const expected = `http://127.0.0.1:9/${span!.attemptId}/v1 ${rolloutId} ${String(input)}\n\n`;
+      expect(span!.attributes[attributeNames.commandStdout]).toBe(expected);
+    }
+    await store.close();
+  });
+});
+
+describe('what a command earns', () => {
+  it.each([
+    ['a number', 'log("thinking"); log({ reward: 0 }); log({ reward: 0.5 }); log("bye")', { primary: 0.5 }],
+    ['named numbers', 'log({ answer: 3, reward: { correct: 1, brevity: 0.5 } })', { correct: 1, brevity: 0.5 }],
+    ['nothing for null', 'log({ reward: null })', {}],
+  ])('is the last reward line of its output: %s', async (_, script, rewards) => {
+    const log = 'const log = (value) => console.log(typeof value === "string" ? value : JSON.stringify(value));';
+    const { rollout, spans } = await runOneCommand(node(log + script));
+    expect(rollout.failure).toBeUndefined();
+    expect(toEpisode(rollout, spans).rewards).toEqual(rewards);
+  });
+
+  it.each([
+    ['{"reward": "high"}', 'reward-invalid'],
+    ['{"reward": NaN}', 'reward-invalid'],
+    ['{"reward": {"a": true}}', 'reward-invalid'],
+    ['{"reward": 1', 'reward-invalid'],
+    ['42', 'reward-missing'],
+    ['', 'reward-missing'],
+  ])('is refused by name: %j', async (line, code) => {
+    const { rollout, spans } = await runOneCommand(node(`console.log(${JSON.stringify(line)})`));
+    expect(rollout).toMatchObject({ status: 'failed', failure: { code, message: expect.stringContaining(line) } });
+    expect(spans.filter((span) => readReward(span) !== undefined)).toEqual([]);
+  });
+
+  it.each([
+    [0, 1],
+    [3, 0],
+  ])('is its exit code, when so asked: %i is %i', async (exitCode, reward) => {
+    const { rollout, spans } = await runOneCommand(node(`process.exit(${exitCode})`, { reward: 'exit-code' }));
+    expect(toEpisode(rollout, spans).reward).toBe(reward);
+    expect(spans[0]!.attributes[attributeNames.commandExitCode]).toBe(exitCode);
+  });
+
+  it('is what a function makes of all that it left', async () => {
+    const script = 'console.log("out"); console.error("err"); process.exitCode = 7';
+    const seen: unknown[] = [];
+    const { rollout, spans } = await runOneCommand(
+      node(script, { reward: (result, { mode }) => (seen.push(result, mode), { judged: 0.75 }) }),
+      { question: 1 },
+    );
+    expect(seen).toEqual([
+      { task: { question: 1 }, stdout: 'out\n', stderr: 'err\n', exitCode: 7, signal: null },
+      'train',
+    ]);
+    expect(toEpisode(rollout, spans).rewards).toEqual({ judged: 0.75 });
+  });
+});
+
+describe('a command that goes wrong', () => {
+  it.each([
+    ['is not found', { command: 'no-such-agent' }, '"no-such-agent" was not found'],
+    ['may not be executed', { command: join(import.meta.dirname, 'run-command.test.ts') }, 'may not be executed'],
+    ['has no directory', { command: process.execPath, cwd: '/no/such/folder' }, '"/no/such/folder" does not exist'],
+  ])('%s', async (_, options, message) => {
+    const { rollout, spans } = await runOneCommand(options);
+    expect(rollout.failure).toMatchObject({ code: 'command-unavailable', message: expect.stringContaining(message) });
+    expect(spans[0]).toMatchObject({ kind: 'operation', status: { code: 'error' } });
+  });
+
+  it('says when its arguments are too long', async () => {
+    const { rollout } = await runOneCommand({ command: process.execPath, args: ['x'.repeat(4_000_000)] });
+    expect(rollout.failure).toMatchObject({
+      code: 'command-unavailable',
+      message: expect.stringContaining('too long'),
+    });
+  });
+
+  it('is an error of its attempt and not the end of this process when no file descriptors are left', async () => {
+    const script = `
+      import { openSync } from 'node:fs';
+      import { MemoryStore, runCommand, Runner } from ${JSON.stringify(join(import.meta.dirname, '../../src/index.ts'))};
+      const store = new MemoryStore();
+      const runner = new Runner({ store, rollout: runCommand({ command: '/bin/true', reward: 'exit-code' }) });
+      await store.enqueue([{ rolloutId: 'r', input: null }]);
+      try { for (;;) openSync('/dev/null'); } catch {}
+      const running = runner.run();
+      const [rollout] = await store.waitFor(['r']);
+      process.stdout.write(JSON.stringify(rollout.failure));
+      process.exit();`;
+    const child = spawn('/bin/sh', [
+      '-c',
+      'ulimit -n 64; exec "$0" "$@"',
+      process.execPath,
+      '--conditions=@agent-lightning/source',
+      '--input-type=module',
+      '-e',
+      script,
+    ]);
+    const output = await text(child.stdout);
+    expect(JSON.parse(output)).toMatchObject({
+      code: 'command-unavailable',
+      message: expect.stringContaining('EMFILE'),
+    });
+  });
+
+  it('fails the attempt by its exit code, with its last words', async () => {
+    const { rollout, spans } = await runOneCommand(
+      node('console.log("{\\"reward\\":1}"); throw new RangeError("no table")'),
+    );
+    expect(rollout.failure).toMatchObject({ code: 'command-failed', message: expect.stringContaining('no table') });
+    expect(rollout.failure!.message).toContain('exit code 1');
+    expect(toEpisode(rollout, spans).reward).toBeUndefined();
+  });
+
+  it('fails the attempt by the signal that ended it', async () => {
+    const { rollout } = await runOneCommand(node('process.kill(process.pid, "SIGKILL")'));
+    expect(rollout.failure).toMatchObject({ code: 'command-failed', message: expect.stringContaining('SIGKILL') });
+  });
+
+  it('may leave its task unread', async () => {
+    const { rollout } = await runOneCommand(node('console.log("{\\"reward\\":1}")'), 'x'.repeat(5_000_000));
+    expect(rollout.status).toBe('succeeded');
+  });
+
+  it.each([
+    [{ command: '' }, 'command must be'],
+    [{ command: 'a', args: [1] }, 'args[0] must be a string'],
+    [{ command: 'a', reward: 'stderr' }, 'reward must be'],
+    [{ command: 'a', taskIn: 'file' }, 'taskIn must be'],
+    [{ command: 'a', timeoutMs: 0 }, 'timeoutMs must be'],
+    [{ command: 'a', killGraceMs: -1 }, 'killGraceMs must be'],
+    [{ command: 'a', maxOutputBytes: 3 }, 'maxOutputBytes must be'],
+    [{ command: 'a', env: 'A=1' }, 'env must be'],
+  ])('is refused before it runs: %j', (options, message) => {
+    expect(() => runCommand(options as never)).toThrow(expect.objectContaining({ code: 'option-invalid' }));
+    expect(() => runCommand(options as never)).toThrow(message);
+  });
+});
+
+describe('what a command prints', () => {
+  it('is kept from both ends, with a mark that says how much is missing', async () => {
+    const script = `
+      const block = 'x'.repeat(1 << 20) + '\\n';
+      let left = 50;
+      const write = () => { while (left-- > 0) if (!process.stdout.write(block)) return process.stdout.once('drain', write); console.log('{"reward":1}'); };
+      console.log('first line'); write();`;
+    const { rollout, spans } = await runOneCommand(node(script, { maxOutputBytes: 10_000 }));
+    expect(rollout.status).toBe('succeeded');
+    const output = String(spans[0]!.attributes[attributeNames.commandStdout]);
+    expect(output.length).toBeLessThan(10_100);
+    expect(output.replaceAll(/x+/g, 'x')).toBe('first line\nx\n… [52418874 more bytes] …\nx\n{"reward":1}\n');
+  });
+
+  it('never holds the key of the attempt, not even a piece of it where the output was cut', async () => {
+    const script = `
+      const key = process.env.OPENAI_API_KEY;
+      process.stderr.write(('-'.repeat(90) + key).repeat(200));
+      process.stdout.write(key + process.argv[1] + 'x'.repeat(227) + key + 'y'.repeat(3000) + key + 'z'.repeat(240));`;
+    const { rollout, spans } = await runOneCommand({
+      command: process.execPath,
+      args: (_, { llm }) => ['-e', script, llm.apiKey],
+      maxOutputBytes: 600,
+    });
+    expect(rollout.failure).toMatchObject({ code: 'reward-missing' });
+    expect(spans[0]!.attributes[attributeNames.commandStdout]).toContain('[key of the attempt]');
+    const stored = JSON.stringify([rollout, spans]);
+    for (const piece of [endpoint.apiKey, endpoint.apiKey.slice(0, 9), endpoint.apiKey.slice(-9)])
+      expect(stored).not.toContain(piece);
+  });
+
+  it('may be binary', async () => {
+    const script = 'process.stdout.write(Buffer.from([0, 255, 65])); process.exit(0)';
+    const { rollout, spans } = await runOneCommand(node(script, { reward: 'exit-code' }));
+    expect(rollout.status).toBe('succeeded');
+    expect(spans[0]!.attributes[attributeNames.commandStdout]).toBe('\uFFFD\uFFFDA');
+  });
+});
+
+/** Says its process ids, ignores SIGTERM with all its children, and never ends. */
+const stubborn = 'trap "" TERM; sleep 1000 & echo $! $$; (sleep 1000; :) & wait; wait; sleep 1000';
+
+function pidsIn(output: unknown): number[] {
+  return String(output).split(/\s+/).filter(Boolean).map(Number);
+}
+
+describe.skipIf(process.platform === 'win32')('the end of a command', () => {
+  it('takes all of its processes along when its own time is over, also those that ignore SIGTERM', async () => {
+    const { rollout, spans } = await runOneCommand({
+      command: '/bin/sh',
+      args: ['-c', stubborn],
+      timeoutMs: 300,
+      killGraceMs: 50,
+    });
+    expect(rollout.failure).toMatchObject({ code: 'timed-out', message: expect.stringContaining('300 ms') });
+    const pids = pidsIn(spans[0]!.attributes[attributeNames.commandStdout]);
+    expect(pids).toHaveLength(2);
+    await vi.waitFor(() => expect(pids.filter(isAlive)).toEqual([]), { timeout: 10_000 });
+  });
+
+  it('comes when the attempt times out, and its output is kept', async () => {
+    const { rollout, spans } = await runOneCommand(
+      { command: '/bin/sh', args: ['-c', stubborn], killGraceMs: 50 },
+      null,
+      { attemptTimeoutMs: 300 },
+    );
+    expect(rollout).toMatchObject({ status: 'failed', failure: { code: 'timed-out' } });
+    const span = spans.find(({ kind }) => kind === 'operation')!;
+    expect(span.status).toMatchObject({ code: 'error', message: expect.stringContaining('300 ms') });
+    const pids = pidsIn(span.attributes[attributeNames.commandStdout]);
+    expect(pids).toHaveLength(2);
+    await vi.waitFor(() => expect(pids.filter(isAlive)).toEqual([]), { timeout: 10_000 });
+  });
+
+  it('lets a command that minds SIGTERM say goodbye', async () => {
+    const script =
+      'process.on("SIGTERM", () => { console.log("bye"); process.exit() }); setInterval(() => {}, 1000); console.log("hi")';
+    const { spans } = await runOneCommand(node(script, { timeoutMs: 500, killGraceMs: 60_000 }));
+    expect(spans[0]!.attributes[attributeNames.commandStdout]).toBe('hi\nbye\n');
+  });
+
+  it('takes along what a command left in the background', async () => {
+    const script = 'sleep 1000 & echo $!; echo \'{"reward": 1}\'';
+    const { rollout, spans } = await runOneCommand({ command: '/bin/sh', args: ['-c', script] });
+    expect(rollout.status).toBe('succeeded');
+    const [pid] = pidsIn(spans[0]!.attributes[attributeNames.commandStdout]);
+    await vi.waitFor(() => expect(isAlive(pid!)).toBe(false), { timeout: 10_000 });
+  });
+
+  it('does not wait for a process that left the group and holds the output', async () => {
+    const script = `
+      const { spawn } = require('node:child_process');
+      const child = spawn('sleep', ['1000'], { detached: true, stdio: 'inherit' });
+      console.log(String(child.pid)); console.log('{"reward":1}'); child.unref();`;
+    const { rollout, spans } = await runOneCommand(node(script));
+    expect(rollout.status).toBe('succeeded');
+    process.kill(pidsIn(String(spans[0]!.attributes[attributeNames.commandStdout]).split('\n')[0])[0]!, 'SIGKILL');
+  });
+
+  it('comes when this process is killed by SIGKILL', async () => {
+    const pidFile = join(folder, 'pid');
+    const parent = spawn(
+      process.execPath,
+      ['--conditions=@agent-lightning/source', join(import.meta.dirname, 'outliving-command.ts')],
+      { env: { ...process.env, PID_FILE: pidFile }, stdio: 'ignore' },
+    );
+    const pid = await vi.waitFor(
+      async () => {
+        const [read] = pidsIn(await readFile(pidFile, 'utf8'));
+        expect(read).toBeGreaterThan(0);
+        return read!;
+      },
+      { timeout: 20_000 },
+    );
+    expect(isAlive(pid)).toBe(true);
+    parent.kill('SIGKILL');
+    await once(parent, 'exit');
+    await vi.waitFor(() => expect(isAlive(pid)).toBe(false), { timeout: 10_000 });
+  });
+});

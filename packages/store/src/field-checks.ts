@@ -1,0 +1,142 @@
+import type { JsonValue } from '@agent-lightning/core';
+import { invalidField } from './store-errors.ts';
+
+/** What one field may hold at most; chosen so that one request cannot stall the event loop or exhaust memory. */
+export interface StoreLimits {
+  readonly idCharacters: number;
+  readonly nameCharacters: number;
+  readonly messageCharacters: number;
+  readonly jsonDepth: number;
+  /** Of one JSON document, as JSON text. */
+  readonly jsonCharacters: number;
+  /** Of one attribute value. */
+  readonly attributeCharacters: number;
+  readonly attributesPerSpan: number;
+  readonly tokensPerSpan: number;
+  readonly requestsPerCall: number;
+}
+
+export const storeLimits: StoreLimits = {
+  idCharacters: 200,
+  nameCharacters: 1_000,
+  messageCharacters: 65_536,
+  jsonDepth: 64,
+  jsonCharacters: 8_388_608,
+  attributeCharacters: 4_194_304,
+  attributesPerSpan: 1_024,
+  tokensPerSpan: 4_194_304,
+  requestsPerCall: 100_000,
+};
+
+const idPattern = /^[A-Za-z0-9._:-]+$/;
+
+/** 1 to 200 characters of `[A-Za-z0-9._:-]`, and no `..`: safe in a URL path, a file name and a log line. */
+export function checkId(field: string, value: unknown): string {
+  if (
+    typeof value !== 'string' ||
+    value.length === 0 ||
+    value.length > storeLimits.idCharacters ||
+    !idPattern.test(value) ||
+    value.includes('..')
+  ) {
+    throw invalidField(
+      field,
+      `must be 1 to ${storeLimits.idCharacters} characters of [A-Za-z0-9._:-] without ".."`,
+      value,
+    );
+  }
+  return value;
+}
+
+export function checkOptionalId(field: string, value: unknown): string | undefined {
+  return value === undefined ? undefined : checkId(field, value);
+}
+
+export function checkText(field: string, value: unknown, maxCharacters: number, minCharacters = 0): string {
+  if (typeof value !== 'string') throw invalidField(field, 'must be a string', value);
+  if (value.length < minCharacters || value.length > maxCharacters)
+    throw invalidField(field, `must have ${minCharacters} to ${maxCharacters} characters`, value);
+  if (value.includes('\0') || !value.isWellFormed())
+    throw invalidField(field, 'must be well-formed text without NUL', value);
+  return value;
+}
+
+export function checkNumber(field: string, value: unknown): number {
+  if (typeof value !== 'number' || !Number.isFinite(value)) throw invalidField(field, 'must be a finite number', value);
+  return value;
+}
+
+export function checkInteger(
+  field: string,
+  value: unknown,
+  min: number,
+  max: number = Number.MAX_SAFE_INTEGER,
+): number {
+  if (!Number.isSafeInteger(value) || (value as number) < min || (value as number) > max)
+    throw invalidField(field, `must be a whole number from ${min} to ${max}`, value);
+  return value as number;
+}
+
+export function checkOneOf<Value extends string>(field: string, value: unknown, allowed: readonly Value[]): Value {
+  if (!allowed.includes(value as Value)) throw invalidField(field, `must be one of ${allowed.join(', ')}`, value);
+  return value as Value;
+}
+
+export function checkArray(
+  field: string,
+  value: unknown,
+  maxLength: number = storeLimits.requestsPerCall,
+): readonly unknown[] {
+  if (!Array.isArray(value)) throw invalidField(field, 'must be an array', value);
+  if (value.length > maxLength) throw invalidField(field, `must have at most ${maxLength} items`, value);
+  return value;
+}
+
+export function checkListOf<Value extends string>(
+  field: string,
+  value: unknown,
+  allowed: readonly Value[],
+): readonly Value[] {
+  return checkArray(field, value, allowed.length * 2).map((item, index) =>
+    checkOneOf(`${field}[${index}]`, item, allowed),
+  );
+}
+
+export function checkObject(field: string, value: unknown): Readonly<Record<string, unknown>> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value) || ArrayBuffer.isView(value))
+    throw invalidField(field, 'must be an object', value);
+  return value as Readonly<Record<string, unknown>>;
+}
+
+/** A copy of a JSON document that the caller cannot change any more; what JSON cannot hold is refused by path. */
+export function checkJson(field: string, value: unknown): JsonValue {
+  walkJson(field, value, 0);
+  const text = JSON.stringify(value);
+  if (text.length > storeLimits.jsonCharacters)
+    throw invalidField(field, `must have at most ${storeLimits.jsonCharacters} characters as JSON; got ${text.length}`);
+  return JSON.parse(text) as JsonValue;
+}
+
+function walkJson(path: string, value: unknown, depth: number): void {
+  if (value === null || typeof value === 'boolean') return;
+  if (typeof value === 'string') {
+    if (value.length > storeLimits.jsonCharacters)
+      throw invalidField(path, `must have at most ${storeLimits.jsonCharacters} characters`, value);
+    return;
+  }
+  if (typeof value === 'number') {
+    checkNumber(path, value);
+    return;
+  }
+  if (typeof value !== 'object')
+    throw invalidField(path, 'must be JSON: a string, number, boolean, null, array or object', value);
+  if (depth >= storeLimits.jsonDepth) throw invalidField(path, `is nested deeper than ${storeLimits.jsonDepth} levels`);
+  if (Array.isArray(value)) {
+    for (let index = 0; index < value.length; index++) walkJson(`${path}[${index}]`, value[index], depth + 1);
+    return;
+  }
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype !== null && Object.getPrototypeOf(prototype) !== null)
+    throw invalidField(path, 'must be a plain object', value);
+  for (const [key, item] of Object.entries(value)) walkJson(`${path}.${key.slice(0, 60)}`, item, depth + 1);
+}

@@ -1,0 +1,38 @@
+// store
+export { CheckedStore } from './checked-store.ts';
+export { type ExportedRollout, exportRun } from './export-run.ts';
+export { storeLimits } from './field-checks.ts';
+export { MemoryStore } from './memory-store.ts';
+export { RowCalls } from './row-calls.ts';
+export type { RowStoreOptions } from './row-store-options.ts';
+export { RowStore } from './row-store.ts';
+export type {
+  AttemptRow,
+  Awaitable,
+  ClaimableFilter,
+  NewResources,
+  NewStoreEvent,
+  ResolvedRolloutQuery,
+  RolloutRow,
+  RowDatabase,
+  RowReader,
+  RowWriter,
+  StoredSpan,
+} from './rows.ts';
+export { checkSpan } from './span-checks.ts';
+export {
+  type SqlRow,
+  decodeAttempt,
+  decodeEvent,
+  decodeResources,
+  decodeRollout,
+  decodeSpan,
+  decodeStoredSpan,
+  encodeFailure,
+  encodeSettings,
+  encodeSpanBody,
+  openBodyStart,
+  packTokens,
+} from './sql-rows.ts';
+export type { StoreCalls } from './store-calls.ts';
+export { readEventCursor, readPageCursor, storeClosed } from './store-errors.ts';

@@ -1,0 +1,325 @@
+import {
+  type ResourcesVersion,
+  attemptTransitions,
+  isFinalAttemptStatus,
+  isFinalRolloutStatus,
+  rolloutTransitions,
+  type AttemptStatus,
+  type Rollout,
+  type RolloutStatus,
+  type Span,
+  type Page,
+  type SpanQuery,
+  type StoreEvent,
+  type StoreStatistics,
+  type WorkerRecord,
+} from '@agent-lightning/core';
+import { MemoryClaimQueue } from './memory-claim-queue.ts';
+import { MemoryEvents } from './memory-events.ts';
+import type {
+  AttemptRow,
+  ClaimableFilter,
+  NewResources,
+  NewStoreEvent,
+  ResolvedRolloutQuery,
+  RolloutRow,
+  RowWriter,
+  StoredSpan,
+} from './rows.ts';
+import { readPageCursor } from './store-errors.ts';
+
+/** One rollout with all that hangs on it. */
+interface Entry {
+  readonly ordinal: number;
+  row: RolloutRow;
+  readonly attempts: AttemptRow[];
+  readonly spans: Span[];
+}
+
+/** The rows of a `MemoryStore`: maps, a heap of queued rollouts, and lists. Every method answers at once. */
+export class MemoryRows implements RowWriter {
+  readonly #entries: Map<string, Entry> = new Map();
+  readonly #unfinished: Map<string, Entry> = new Map();
+  readonly #queue: MemoryClaimQueue = new MemoryClaimQueue();
+  readonly #resources: Map<string, ResourcesVersion[]> = new Map();
+  readonly #workers: Map<string, number> = new Map();
+  readonly #events: MemoryEvents = new MemoryEvents();
+  #latestResources: ResourcesVersion | undefined;
+  #lastOrdinal: number = 0;
+  #lastToken: number = 0;
+
+  readRollouts(rolloutIds: readonly string[]): readonly RolloutRow[] {
+    return this.#find(rolloutIds).map((entry) => entry.row);
+  }
+
+  queryRollouts(query: ResolvedRolloutQuery): Page<Rollout> {
+    const isAscending = query.order === 'asc';
+    const after = query.cursor === undefined ? undefined : readPageCursor('query.cursor', query.cursor);
+    const ids = query.rolloutIds === undefined ? undefined : new Set(query.rolloutIds);
+    const all = [...this.#entries.values()];
+    const items: Rollout[] = [];
+    let last = 0;
+    for (const entry of isAscending ? all : all.reverse()) {
+      if (after !== undefined && (isAscending ? entry.ordinal <= after : entry.ordinal >= after)) continue;
+      if (!matches(entry.row.rollout, query, ids)) continue;
+      if (items.length === query.limit) return { items, nextCursor: String(last) };
+      items.push(entry.row.rollout);
+      last = entry.ordinal;
+    }
+    return { items };
+  }
+
+  readAttempt(rolloutId: string, attemptId: string): AttemptRow | undefined {
+    return this.#entries.get(rolloutId)?.attempts.find((row) => row.attempt.attemptId === attemptId);
+  }
+
+  readAttempts(rolloutId: string): readonly AttemptRow[] {
+    return [...(this.#entries.get(rolloutId)?.attempts ?? [])];
+  }
+
+  readLatestAttempts(rolloutIds: readonly string[]): readonly AttemptRow[] {
+    return this.#find(rolloutIds).flatMap((entry) => entry.attempts.at(-1) ?? []);
+  }
+
+  findSpans(
+    rolloutId: string,
+    attemptId: string | undefined,
+    spanIds: readonly string[],
+  ): ReadonlyMap<string, StoredSpan> {
+    const wanted = new Set(spanIds);
+    const spans = this.#entries.get(rolloutId)?.spans ?? [];
+    return new Map(
+      spans
+        .filter((span) => wanted.has(span.spanId) && (attemptId === undefined || span.attemptId === attemptId))
+        .map((span) => [span.spanId, span]),
+    );
+  }
+
+  querySpans(query: SpanQuery): readonly Span[] {
+    return this.#find(query.rolloutIds).flatMap((entry) => {
+      const attemptId = query.attemptId === 'latest' ? entry.attempts.at(-1)?.attempt.attemptId : query.attemptId;
+      return entry.spans
+        .filter(
+          (span) =>
+            (attemptId === undefined || span.attemptId === attemptId) &&
+            (query.kinds === undefined || query.kinds.includes(span.kind)) &&
+            (query.name === undefined || span.name === query.name),
+        )
+        .map((span) => (query.includeTokens === true ? span : withoutTokens(span)));
+    });
+  }
+
+  readResources(resourcesId: string, version?: number): ResourcesVersion | undefined {
+    const versions = this.#resources.get(resourcesId);
+    return version === undefined ? versions?.at(-1) : versions?.[version - 1];
+  }
+
+  readLatestResources(): ResourcesVersion | undefined {
+    return this.#latestResources;
+  }
+
+  readWorkers(): readonly WorkerRecord[] {
+    const active = new Map<string, number>();
+    for (const { attempts } of this.#unfinished.values()) {
+      const attempt = attempts.at(-1)?.attempt;
+      if (attempt !== undefined && !isFinalAttemptStatus(attempt.status))
+        active.set(attempt.workerId, (active.get(attempt.workerId) ?? 0) + 1);
+    }
+    return [...this.#workers].map(([workerId, lastSeenAtMs]) => ({
+      workerId,
+      lastSeenAtMs,
+      activeAttempts: active.get(workerId) ?? 0,
+    }));
+  }
+
+  readEvents(cursor: string, limit: number): readonly StoreEvent[] {
+    return this.#events.read(cursor, limit);
+  }
+
+  readLastCursor(): string {
+    return String(this.#events.last);
+  }
+
+  readNextAvailableMs(filter: ClaimableFilter): number | undefined {
+    let earliest: number | undefined;
+    for (const queued of this.#queue.entries(filter)) {
+      const row = this.#current(queued.rollout.rolloutId, queued.ordinal)?.row;
+      if (row === undefined || !isQueued(row.rollout) || isOverdue(row, filter.nowMs)) continue;
+      const { rollout } = row;
+      if (!hasTags(rollout, filter)) continue;
+      if (earliest === undefined || rollout.availableAtMs < earliest) earliest = rollout.availableAtMs;
+      if (earliest <= filter.nowMs) return earliest;
+    }
+    return earliest;
+  }
+
+  readNextDeadlineMs(): number | undefined {
+    let earliest: number | undefined;
+    for (const {
+      row: { deadlineMs },
+    } of this.#unfinished.values()) {
+      if (deadlineMs !== undefined && (earliest === undefined || deadlineMs < earliest)) earliest = deadlineMs;
+    }
+    return earliest;
+  }
+
+  readStatistics(): StoreStatistics {
+    const rollouts = zeroes(Object.keys(rolloutTransitions) as RolloutStatus[]);
+    const attempts = zeroes(Object.keys(attemptTransitions) as AttemptStatus[]);
+    let spans = 0;
+    let tokens = 0;
+    let resources = 0;
+    for (const entry of this.#entries.values()) {
+      rollouts[entry.row.rollout.status]++;
+      for (const row of entry.attempts) attempts[row.attempt.status]++;
+      spans += entry.spans.length;
+      for (const span of entry.spans) tokens += (span.tokens?.prompt.length ?? 0) + (span.tokens?.response.length ?? 0);
+    }
+    for (const versions of this.#resources.values()) resources += versions.length;
+    return { rollouts, attempts, spans, tokens, resources };
+  }
+
+  lockClaimable(filter: ClaimableFilter, limit: number): readonly RolloutRow[] {
+    const ids = this.#queue.take(filter, limit, (rolloutId, ordinal) => {
+      const row = this.#current(rolloutId, ordinal)?.row;
+      if (row === undefined || !isQueued(row.rollout)) return 'stale';
+      const isAvailable = row.rollout.availableAtMs <= filter.nowMs && !isOverdue(row, filter.nowMs);
+      return !isAvailable || !hasTags(row.rollout, filter) ? 'later' : 'yes';
+    });
+    return this.readRollouts(ids);
+  }
+
+  lockOverdue(nowMs: number, limit: number): readonly RolloutRow[] {
+    return [...this.#unfinished.values()]
+      .map((entry) => entry.row)
+      .filter((row) => isOverdue(row, nowMs))
+      .sort((left, right) => (left.deadlineMs as number) - (right.deadlineMs as number))
+      .slice(0, limit);
+  }
+
+  takeFencingTokens(count: number): number {
+    const first = this.#lastToken + 1;
+    this.#lastToken += count;
+    return first;
+  }
+
+  insertRollouts(rows: readonly RolloutRow[]): void {
+    for (const row of rows) {
+      const entry: Entry = { ordinal: ++this.#lastOrdinal, row, attempts: [], spans: [] };
+      this.#entries.set(row.rollout.rolloutId, entry);
+      this.#unfinished.set(row.rollout.rolloutId, entry);
+      this.#queue.add(row.rollout, entry.ordinal);
+    }
+  }
+
+  saveRollouts(rows: readonly RolloutRow[]): void {
+    for (const row of rows) {
+      const { rolloutId } = row.rollout;
+      const entry = this.#entries.get(rolloutId) as Entry;
+      const wasQueued = isQueued(entry.row.rollout);
+      entry.row = row;
+      if (isFinalRolloutStatus(row.rollout.status)) this.#unfinished.delete(rolloutId);
+      if (isQueued(row.rollout) && !wasQueued) this.#queue.add(row.rollout, entry.ordinal);
+    }
+  }
+
+  insertAttempts(rows: readonly AttemptRow[]): void {
+    for (const row of rows) this.#entries.get(row.attempt.rolloutId)?.attempts.push(row);
+  }
+
+  saveAttempts(rows: readonly AttemptRow[]): void {
+    for (const row of rows) {
+      const attempts = this.#entries.get(row.attempt.rolloutId)?.attempts;
+      attempts?.splice(row.attempt.attemptNumber - 1, 1, row);
+    }
+  }
+
+  insertSpans(spans: readonly Span[]): void {
+    for (const span of spans) this.#entries.get(span.rolloutId)?.spans.push(span);
+  }
+
+  endSpans(spans: readonly Span[]): void {
+    // Sequence ids have no gaps, so that a span's place is its own.
+    for (const span of spans) this.#entries.get(span.rolloutId)?.spans.splice(span.sequenceId - 1, 1, span);
+  }
+
+  insertResources(given: NewResources): ResourcesVersion {
+    const versions = this.#resources.get(given.resourcesId) ?? [];
+    const added: ResourcesVersion = { ...given, version: versions.length + 1 };
+    this.#resources.set(given.resourcesId, [...versions, added]);
+    this.#latestResources = added;
+    return added;
+  }
+
+  touchWorker(workerId: string, nowMs: number): void {
+    this.#workers.set(workerId, nowMs);
+  }
+
+  appendEvents(events: readonly NewStoreEvent[]): void {
+    this.#events.append(events);
+  }
+
+  trimEvents(keep: number): void {
+    this.#events.trim(keep);
+  }
+
+  readUnfinished(runId: string, limit: number): readonly string[] {
+    return [...this.#unfinished]
+      .filter(([, entry]) => entry.row.rollout.runId === runId)
+      .slice(0, limit)
+      .map(([rolloutId]) => rolloutId);
+  }
+
+  deleteRun(runId: string): number {
+    const ids = [...this.#entries]
+      .filter(([, entry]) => entry.row.rollout.runId === runId)
+      .map(([rolloutId]) => rolloutId);
+    for (const rolloutId of ids) this.#entries.delete(rolloutId);
+    this.#events.removeRollouts(new Set(ids));
+    return ids.length;
+  }
+
+  takeWatchdog(): boolean {
+    return true;
+  }
+
+  /** The rollout of this ordinal; an id that was deleted and enqueued again has another. */
+  #current(rolloutId: string, ordinal: number): Entry | undefined {
+    const entry = this.#entries.get(rolloutId);
+    return entry?.ordinal === ordinal ? entry : undefined;
+  }
+
+  #find(rolloutIds: readonly string[]): Entry[] {
+    return rolloutIds.flatMap((rolloutId) => this.#entries.get(rolloutId) ?? []);
+  }
+}
+
+function isQueued(rollout: Rollout): boolean {
+  return rollout.status === 'queuing' || rollout.status === 'requeuing';
+}
+
+function isOverdue({ deadlineMs }: RolloutRow, nowMs: number): boolean {
+  return deadlineMs !== undefined && deadlineMs <= nowMs;
+}
+
+function hasTags({ workerTags = [] }: Rollout, filter: ClaimableFilter): boolean {
+  return workerTags.every((tag) => filter.workerTags.includes(tag));
+}
+
+function matches(rollout: Rollout, query: ResolvedRolloutQuery, ids: ReadonlySet<string> | undefined): boolean {
+  return (
+    (ids === undefined || ids.has(rollout.rolloutId)) &&
+    (query.statuses === undefined || query.statuses.includes(rollout.status)) &&
+    (query.modes === undefined || query.modes.includes(rollout.mode)) &&
+    (query.runId === undefined || query.runId === rollout.runId) &&
+    (query.groupId === undefined || query.groupId === rollout.groupId)
+  );
+}
+
+function withoutTokens({ tokens: _tokens, ...span }: Span): Span {
+  return span;
+}
+
+function zeroes<Key extends string>(keys: readonly Key[]): Record<Key, number> {
+  return Object.fromEntries(keys.map((key) => [key, 0])) as Record<Key, number>;
+}

@@ -1,0 +1,134 @@
+import type {
+  NamedResources,
+  ResourcesVersion,
+  Attempt,
+  Rollout,
+  RolloutMode,
+  Span,
+  Page,
+  RolloutQuery,
+  SpanQuery,
+  StoreEvent,
+  StoreStatistics,
+  WorkerRecord,
+} from '@agent-lightning/core';
+
+/** What a database that answers at once and one that answers later both return. */
+export type Awaitable<Value> = Value | Promise<Value>;
+
+/** A rollout as a database keeps it: what users see, and what the rules need beside it. */
+export interface RolloutRow {
+  readonly rollout: Rollout;
+  /** The highest sequence id issued to a span of this rollout; 0 before the first. */
+  readonly lastSequenceId: number;
+  /** When the watchdog has to look at this rollout next, on the store's clock; absent when never. */
+  readonly deadlineMs?: number;
+}
+
+/** An attempt as a database keeps it, with the lease that its writer holds. */
+export interface AttemptRow {
+  readonly attempt: Attempt;
+  readonly fencingToken: number;
+  readonly leaseMs: number;
+}
+
+/** Which rollouts a claim may take: queued, available at `nowMs`, and with no deadline before it. */
+export interface ClaimableFilter {
+  readonly nowMs: number;
+  readonly queues: readonly string[];
+  /** Empty: every mode. */
+  readonly modes: readonly RolloutMode[];
+  readonly runId?: string;
+  /** A rollout that asks for a tag which is not among these is not taken. */
+  readonly workerTags: readonly string[];
+}
+
+/** The same, before the moment of the claim is known. */
+export type ClaimFilter = Omit<ClaimableFilter, 'nowMs'>;
+
+/** What a write needs to know of a span that is stored. */
+export type StoredSpan = Pick<Span, 'sequenceId' | 'isOpen'>;
+
+export type NewStoreEvent = Omit<StoreEvent, 'cursor'>;
+/** A checked query: every default is filled in. */
+export type ResolvedRolloutQuery = RolloutQuery & Required<Pick<RolloutQuery, 'order' | 'limit'>>;
+export type NewResources = {
+  readonly resourcesId: string;
+  readonly resources: NamedResources;
+  readonly createdAtMs: number;
+};
+
+/** Reads rows that are committed. Inside a write it also sees that write's own changes. */
+export interface RowReader {
+  /** The rows that exist, in any order. Inside a write they stay locked until it ends. */
+  readRollouts(rolloutIds: readonly string[]): Awaitable<readonly RolloutRow[]>;
+  /** In order of enqueueing, or the reverse; the cursor is the database's own. */
+  queryRollouts(query: ResolvedRolloutQuery): Awaitable<Page<Rollout>>;
+  readAttempt(rolloutId: string, attemptId: string): Awaitable<AttemptRow | undefined>;
+  /** In order of attempt number. */
+  readAttempts(rolloutId: string): Awaitable<readonly AttemptRow[]>;
+  /** The newest attempt of each rollout that has one, in any order. */
+  readLatestAttempts(rolloutIds: readonly string[]): Awaitable<readonly AttemptRow[]>;
+  /** By span id, those of the spans that an attempt (or, without one, any attempt of the rollout) already has. */
+  findSpans(
+    rolloutId: string,
+    attemptId: string | undefined,
+    spanIds: readonly string[],
+  ): Awaitable<ReadonlyMap<string, StoredSpan>>;
+  /** Without `under`, which the store applies by itself. */
+  querySpans(query: Omit<SpanQuery, 'under'>): Awaitable<readonly Span[]>;
+  /** The given version, or the newest one of that id. */
+  readResources(resourcesId: string, version?: number): Awaitable<ResourcesVersion | undefined>;
+  readLatestResources(): Awaitable<ResourcesVersion | undefined>;
+  readWorkers(): Awaitable<readonly WorkerRecord[]>;
+  /** Events after the cursor, oldest first. @throws what `readEventCursor` throws: the cursor is not a store's, or too old */
+  readEvents(cursor: string, limit: number): Awaitable<readonly StoreEvent[]>;
+  readLastCursor(): Awaitable<string>;
+  /** The earliest moment at which a queued rollout of this filter is claimable, which may be over; overdue ones do not count. */
+  readNextAvailableMs(filter: ClaimableFilter): Awaitable<number | undefined>;
+  /** The earliest deadline of all rollouts. */
+  readNextDeadlineMs(): Awaitable<number | undefined>;
+  readStatistics(): Awaitable<StoreStatistics>;
+}
+
+/** Writes rows inside one transaction. It stores what it is given and decides nothing. */
+export interface RowWriter extends RowReader {
+  /** Locks and returns claimable rows: highest priority, then oldest. Rows that another writer holds are skipped. */
+  lockClaimable(filter: ClaimableFilter, limit: number): Awaitable<readonly RolloutRow[]>;
+  /** Locks and returns rows whose deadline is at or before `nowMs`, most overdue first. */
+  lockOverdue(nowMs: number, limit: number): Awaitable<readonly RolloutRow[]>;
+  /** Reserves `count` consecutive tokens, larger than every one before, and returns the first. */
+  takeFencingTokens(count: number): Awaitable<number>;
+  insertRollouts(rows: readonly RolloutRow[]): Awaitable<void>;
+  /** Saves status, attempt count, failure, times, last sequence id and deadline; the other fields never change. */
+  saveRollouts(rows: readonly RolloutRow[]): Awaitable<void>;
+  insertAttempts(rows: readonly AttemptRow[]): Awaitable<void>;
+  saveAttempts(rows: readonly AttemptRow[]): Awaitable<void>;
+  /** The spans are of one attempt. */
+  insertSpans(spans: readonly Span[]): Awaitable<void>;
+  /** Replaces open spans of one attempt, which have no tokens, by the ones with their sequence ids. */
+  endSpans(spans: readonly Span[]): Awaitable<void>;
+  insertResources(resources: NewResources): Awaitable<ResourcesVersion>;
+  touchWorker(workerId: string, nowMs: number): Awaitable<void>;
+  /** Cursors are in the order of commits: who reads an event later sees every event with a smaller cursor. */
+  appendEvents(events: readonly NewStoreEvent[]): Awaitable<void>;
+  /** Removes all but the newest `keep` cursors' events, and remembers up to which one. Costs next to nothing when there are no more. */
+  trimEvents(keep: number): Awaitable<void>;
+  /** Ids of a run's rollouts that are not final, at most `limit`. */
+  readUnfinished(runId: string, limit: number): Awaitable<readonly string[]>;
+  /** Removes a run's rollouts with their attempts, spans and events; returns how many rollouts there were. */
+  deleteRun(runId: string): Awaitable<number>;
+  /** True when `holder` has the watchdog until `untilMs`: it had it already, or nobody has it at `nowMs`. */
+  takeWatchdog(holder: string, nowMs: number, untilMs: number): Awaitable<boolean>;
+}
+
+/** A database of rows: what a store has to supply. The rules, the checks and the waiting come with `RowStore`. */
+export interface RowDatabase {
+  /** Runs `work` on a consistent view of what is committed. */
+  read<Reply>(work: (rows: RowReader) => Awaitable<Reply>): Promise<Reply>;
+  /** Runs `work` in one atomic, isolated write; resolves when it is durable, and leaves no trace when it rejects. */
+  write<Reply>(work: (rows: RowWriter) => Awaitable<Reply>): Promise<Reply>;
+  /** Calls `listener` after other processes may have committed; returns how to stop. Absent when there are no others. */
+  watch?(listener: () => void): () => void;
+  close(): Promise<void>;
+}

@@ -1,0 +1,66 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { isFinalAttemptStatus, isFinalRolloutStatus } from '@agent-lightning/core';
+import { resolveEnqueue } from './request-checks.ts';
+import { backoffMs, claimRollout, endAttempt, newRollout, recordProgress } from './rollout-rules.ts';
+import type { AttemptRow, RolloutRow } from './rows.ts';
+import { judge } from './watchdog.ts';
+
+const clock = fc.option(fc.integer({ min: 1, max: 200 }), { nil: undefined });
+const clocks = fc.record({ queueMs: clock, startToFinishMs: clock, noProgressMs: clock, totalMs: clock });
+
+/** A rollout at some stage of its life, and its attempt when one is live. */
+const stages = fc
+  .record({
+    clocks,
+    leaseMs: fc.integer({ min: 1, max: 200 }),
+    progressMs: clock,
+    stage: fc.constantFrom('queued' as const, 'live' as const, 'requeued' as const),
+  })
+  .map(({ clocks: given, leaseMs, progressMs, stage }): [RolloutRow, AttemptRow | undefined] => {
+    const timeouts = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+    const queued = newRollout(resolveEnqueue({ input: 1, timeouts, retry: { maxAttempts: 3 } }, 0), 'r', undefined, 0);
+    if (stage === 'queued') return [queued, undefined];
+    const claimed = claimRollout(queued, { workerId: 'w', limit: 1, leaseMs }, 'a', 1, 10);
+    const live =
+      progressMs === undefined ? claimed : recordProgress(claimed.rollout, claimed.attempt, 10 + progressMs, true);
+    if (stage === 'live') return [live.rollout, live.attempt];
+    return [endAttempt(live.rollout, live.attempt, 'failed', { code: 'x', message: 'y' }, 500).rollout, undefined];
+  });
+
+describe('judge', () => {
+  it('finds a rollout overdue exactly when its deadline has come, so that no sweep goes round in circles', () => {
+    fc.assert(
+      fc.property(stages, fc.integer({ min: 0, max: 1_000 }), ([row, live], nowMs) => {
+        const isOverdue = row.deadlineMs !== undefined && row.deadlineMs <= nowMs;
+        expect(judge(row, live, nowMs) !== undefined).toBe(isOverdue);
+      }),
+    );
+  });
+
+  it('leaves nothing overdue behind, and counts what it ended', () => {
+    fc.assert(
+      fc.property(stages, fc.integer({ min: 0, max: 1_000 }), ([row, live], nowMs) => {
+        const verdict = judge(row, live, nowMs);
+        if (verdict === undefined) return;
+        const { status } = verdict.rollout.rollout;
+        expect(isFinalRolloutStatus(status) || status === 'requeuing').toBe(true);
+        expect(verdict.attempt !== undefined && isFinalAttemptStatus(verdict.attempt.attempt.status)).toBe(
+          live !== undefined,
+        );
+        expect(verdict.ended).toBe((live === undefined ? 0 : 1) + (isFinalRolloutStatus(status) ? 1 : 0));
+        if (status !== 'requeuing') expect(verdict.rollout.deadlineMs).toBeUndefined();
+      }),
+    );
+  });
+});
+
+describe('backoffMs', () => {
+  it('doubles from attempt to attempt up to its limit', () => {
+    const retry = { maxAttempts: 9, retryOn: [], backoffMs: 250, maxBackoffMs: 1_500 };
+    expect([1, 2, 3, 4, 100].map((attemptNumber) => backoffMs(retry, attemptNumber))).toEqual([
+      250, 500, 1_000, 1_500, 1_500,
+    ]);
+    expect(backoffMs({ ...retry, backoffMs: 0 }, 100)).toBe(0);
+  });
+});

@@ -1,0 +1,153 @@
+/** A server that was asked what it has, with everything that policies on it share. */
+import { join } from 'node:path';
+import { ConfigurationError, type Loss, type RowLimits } from '@agent-lightning/core';
+import { loadText, parseJson, readIfPresent, type ModelText } from '@agent-lightning/text';
+import type { Logger } from '@agent-lightning/platform';
+import { BaseModel } from './base-model.ts';
+import type { Dialect } from './dialects.ts';
+import { EnginePublisher } from './engine-publisher.ts';
+import type { HttpOptions } from './http-exchange.ts';
+import { systemClock, type Clock } from './patience.ts';
+import type { Publisher } from './publisher.ts';
+import { malformed, TinkerClient } from './tinker-client.ts';
+import { isObject, type JsonObject } from './wire.ts';
+
+export interface ConnectOptions {
+  readonly http: HttpOptions;
+  readonly dialect: Dialect;
+  /** As the server names it; undefined for a server that has only one. */
+  readonly model: string | undefined;
+  /** A model directory of which only the text side is read. */
+  readonly tokenizer: string;
+  /** At most what the server says. */
+  readonly contextLength: number | undefined;
+  readonly timeoutMs: number;
+  readonly retryForMs: number;
+  readonly logger: Logger;
+  readonly signal: AbortSignal | undefined;
+  readonly clock?: Clock;
+  /** @default releases that the server samples itself */
+  readonly createPublisher?: (connection: Omit<Connection, 'publisher'>) => Promise<Publisher>;
+}
+
+export interface Connection {
+  readonly client: TinkerClient;
+  readonly dialect: Dialect;
+  /** As the server names it. */
+  readonly model: string;
+  readonly text: ModelText;
+  /** The most tokens that prompt and response may have together. */
+  readonly contextLength: number;
+  readonly limits: RowLimits;
+  readonly losses: readonly Loss['name'][];
+  readonly takesMask: boolean;
+  readonly loadsInPlace: boolean;
+  readonly base: BaseModel;
+  readonly publisher: Publisher;
+  readonly description: string;
+}
+
+/**
+ * Asks a server for its capabilities before anything else.
+ * @throws {ConfigurationError} `option-invalid` for a model that it does not have, or a length that is not known
+ * @throws {BackendError} when it does not answer as a Tinker-style server does
+ */
+export async function connect(options: ConnectOptions): Promise<Connection> {
+  const { http, dialect, logger, timeoutMs, retryForMs, signal } = options;
+  if (http.apiKey !== undefined && isReadable(http.url))
+    logger.warn(
+      `the key of the training server travels to ${http.url} as it is: put TLS in front of it, and give an https URL`,
+    );
+  const client = new TinkerClient({ http, clock: options.clock ?? systemClock, logger, timeoutMs, retryForMs, signal });
+  const what = 'get_server_capabilities';
+  const capabilities = await client.call('GET', `/api/v1/${what}`, undefined, { what, missing: 'backend-failed' });
+  const { supported_models: models, worker } = capabilities;
+  if (!Array.isArray(models)) throw malformed(what, 'supported_models');
+  const { name, maxContextLength } = chooseModel(models.filter(isObject), options.model, http.url);
+  const extensions = isObject(worker) ? worker : {};
+  const text = await loadText(options.tokenizer);
+  const config = await readConfig(text.directory);
+  const served = maxContextLength ?? positiveOf(config['max_position_embeddings']);
+  const contextLength = resolveContextLength(options.contextLength, served, dialect, text.directory);
+  const parts = {
+    client,
+    dialect,
+    model: name,
+    text,
+    contextLength,
+    limits: {
+      vocabularySize: positiveOf(config['vocab_size']) ?? text.tokenizer.vocabularySize,
+      maxRowTokens: Math.min((positiveOf(extensions['max_datum_tokens']) ?? contextLength - 1) + 1, contextLength + 1),
+    },
+    losses: lossesOf(extensions, dialect),
+    takesMask: extensions['mask'] === true,
+    loadsInPlace: extensions['load_in_place'] === true,
+    base: new BaseModel(client, dialect, name, served),
+    description: `${name} on ${dialect.title} at ${http.url}${describeWorker(extensions)}`,
+  };
+  const publisher = await (options.createPublisher?.(parts) ??
+    new EnginePublisher({ ...parts, vocabularySize: parts.limits.vocabularySize }));
+  return { ...parts, publisher };
+}
+
+/** Whether others on the way can read what is sent there. */
+function isReadable(url: string): boolean {
+  const { protocol, hostname } = new URL(url);
+  return protocol === 'http:' && !/^(?:localhost|127\.[\d.]+|\[::1\])$/.test(hostname);
+}
+
+function chooseModel(
+  models: readonly JsonObject[],
+  asked: string | undefined,
+  url: string,
+): { readonly name: string; readonly maxContextLength: number | undefined } {
+  const names = models.map(({ model_name: name }) => String(name));
+  const index = asked === undefined ? 0 : names.indexOf(asked);
+  if (index < 0 || names.length === 0) {
+    throw new ConfigurationError(
+      `The training server at ${url} does not have the model ${JSON.stringify(asked ?? null)}; it has ${names.join(', ') || 'none'}.`,
+      { code: 'option-invalid' },
+    );
+  }
+  return { name: names[index]!, maxContextLength: positiveOf(models[index]!['max_context_length']) };
+}
+
+function resolveContextLength(
+  asked: number | undefined,
+  served: number | undefined,
+  { servesBase }: Dialect,
+  directory: string,
+): number {
+  if (asked !== undefined && served !== undefined && asked > served) {
+    throw new ConfigurationError(`contextLength is ${asked}, and the model takes at most ${served} tokens.`, {
+      code: 'option-invalid',
+    });
+  }
+  if (asked !== undefined) return asked;
+  // Measuring a sequence under the base model samples one token after it, which must fit too.
+  if (served !== undefined) return servesBase ? served - 1 : served;
+  throw new ConfigurationError(
+    `Neither the server nor ${directory} says how many tokens the model takes; give contextLength.`,
+    { code: 'option-invalid' },
+  );
+}
+
+/** Of the worker: what it announces and we know; of others: what their dialect has. */
+function lossesOf({ losses }: JsonObject, dialect: Dialect): readonly Loss['name'][] {
+  return Array.isArray(losses) ? dialect.losses.filter((loss) => losses.includes(loss)) : dialect.losses;
+}
+
+function describeWorker({ device, dtype, description }: JsonObject): string {
+  if (typeof description === 'string') return `: ${description}`;
+  return typeof device === 'string' ? `: ${device}, ${String(dtype)}` : '';
+}
+
+async function readConfig(directory: string): Promise<JsonObject> {
+  const path = join(directory, 'config.json');
+  const bytes = await readIfPresent(path);
+  return bytes === undefined ? {} : parseJson(bytes.toString('utf8'), path);
+}
+
+function positiveOf(value: unknown): number | undefined {
+  return Number.isSafeInteger(value) && (value as number) > 0 ? (value as number) : undefined;
+}

@@ -1,0 +1,55 @@
+/** What of a model is trained, checked against what the server can be told. */
+import { ConfigurationError, oneOf, optionInvalid, positive, wholeNumber } from '@agent-lightning/core';
+import type { Dialect } from './dialects.ts';
+import type { LoraSpec } from './tinker-model.ts';
+
+/** Low-rank adapters on the linear layers. */
+export interface LoraOptions {
+  /** @default 32 */
+  readonly rank?: number;
+  /** The adapters' scale is alpha / rank. Only for the worker; other servers have 32. @default 32 */
+  readonly alpha?: number;
+  /** Not for SkyRL, which trains all linear layers. @default true */
+  readonly trainMlp?: boolean;
+  /** Not for SkyRL. @default true */
+  readonly trainAttention?: boolean;
+  /** The output layer too. Not for SkyRL. @default true on Tinker servers, false on the worker, as vLLM wants it */
+  readonly trainUnembed?: boolean;
+}
+
+const wireNames = {
+  rank: 'rank',
+  alpha: 'alpha',
+  trainMlp: 'train_mlp',
+  trainAttention: 'train_attn',
+  trainUnembed: 'train_unembed',
+} as const satisfies Record<keyof LoraOptions, string>;
+
+/** @throws {ConfigurationError} `option-invalid` | `option-unsupported` for one that the server would ignore */
+export function resolveLora(lora: LoraOptions | 'full', dialect: Dialect, factory: string): LoraSpec {
+  const prefix = `${factory}: lora`;
+  if (lora === 'full') {
+    if (!dialect.fullFineTune)
+      throw new ConfigurationError(`${prefix} is 'full', and ${dialect.title} trains adapters only; give a rank.`, {
+        code: 'option-unsupported',
+      });
+    return { rank: 0, alpha: undefined, trainMlp: true, trainAttention: true, trainUnembed: true };
+  }
+  if (typeof lora !== 'object' || lora === null)
+    throw optionInvalid(prefix, lora, "'full' or an object such as { rank: 32 }");
+  for (const [name, value] of Object.entries(lora)) {
+    const wireName =
+      wireNames[oneOf(`${prefix} option`, name as keyof LoraOptions, Object.keys(wireNames) as (keyof LoraOptions)[])];
+    if (value === undefined || (dialect.loraFields as readonly string[]).includes(wireName)) continue;
+    throw new ConfigurationError(`${prefix}.${name} would be ignored by ${dialect.title}; leave it out.`, {
+      code: 'option-unsupported',
+    });
+  }
+  return {
+    rank: wholeNumber(`${prefix}.rank`, lora.rank ?? 32, 1, 1_024),
+    alpha: lora.alpha === undefined ? undefined : positive(`${prefix}.alpha`, lora.alpha),
+    trainMlp: lora.trainMlp ?? true,
+    trainAttention: lora.trainAttention ?? true,
+    trainUnembed: lora.trainUnembed ?? dialect.name === 'tinker',
+  };
+}

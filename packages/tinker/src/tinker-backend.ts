@@ -1,0 +1,140 @@
+/** A training backend on a Tinker-style server. */
+import {
+  BackendError,
+  checkPolicySpec,
+  type BackendCapabilities,
+  type PolicyRelease,
+  type PolicySpec,
+  type TrainablePolicy,
+  type TrainingBackend,
+} from '@agent-lightning/core';
+import type { Logger } from '@agent-lightning/platform';
+import type { Connection } from './connection.ts';
+import type { AdamField } from './dialects.ts';
+import type { LoraSpec } from './tinker-model.ts';
+import { TinkerPolicy } from './tinker-policy.ts';
+
+export interface TinkerBackendParts {
+  readonly name: string;
+  /** Called by the first call that needs the server; again by a later one when it failed, having left nothing behind. */
+  readonly open: () => Promise<Connection>;
+  readonly lora: LoraSpec;
+  readonly serverAdam: Readonly<Partial<Record<AdamField, number>>>;
+  readonly logger: Logger;
+  /** After the connection is closed: ends a server that is this backend's own. Without it, models are unloaded, since others use the server. */
+  readonly closeServer?: () => Promise<void>;
+}
+
+/** A shared server is told to free our models, and not waited for longer than this. */
+const unloadTimeoutMs = 10_000;
+
+/** Opens its server with the first call that needs it. */
+export class TinkerBackend implements TrainingBackend, AsyncDisposable {
+  readonly name: string;
+  readonly #parts: TinkerBackendParts;
+  readonly #policies = new Map<string, Promise<TinkerPolicy>>();
+  #connection: Promise<Connection> | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(parts: TinkerBackendParts) {
+    this.name = parts.name;
+    this.#parts = parts;
+  }
+
+  async capabilities(): Promise<BackendCapabilities> {
+    const { limits, losses, publisher, description } = await this.#connect();
+    const { serverAdam } = this.#parts;
+    return {
+      losses,
+      maxRowTokens: limits.maxRowTokens,
+      release: publisher.kind,
+      liveReleases: publisher.liveReleases,
+      ...(Object.keys(serverAdam).length === 0 ? {} : { fixedAdam: serverAdam }),
+      description,
+    };
+  }
+
+  async createPolicy(spec: PolicySpec): Promise<TrainablePolicy> {
+    checkPolicySpec(spec, this.#policies);
+    const { name, seed } = spec;
+    this.#requireOpen();
+    const creating = this.#create(name, seed);
+    this.#policies.set(name, creating);
+    return await creating.catch((error: unknown) => {
+      this.#policies.delete(name); // another try may take the name
+      throw error;
+    });
+  }
+
+  async baseRelease(): Promise<PolicyRelease | undefined> {
+    return await (await this.#connect()).publisher.baseRelease();
+  }
+
+  async tokenTexts(tokens: Int32Array): Promise<readonly string[]> {
+    const { tokenizer } = (await this.#connect()).text;
+    return Array.from(tokens, (token) => tokenizer.textOf(token));
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #create(name: string, seed: number): Promise<TinkerPolicy> {
+    const connection = await this.#connect();
+    const { client, dialect, model, text, limits, losses, takesMask, loadsInPlace, base, publisher } = connection;
+    const { lora, serverAdam, logger } = this.#parts;
+    return await TinkerPolicy.create({
+      spec: { baseModel: model, lora, seed, policy: name },
+      client,
+      dialect,
+      serverAdam,
+      limits,
+      losses,
+      takesMask,
+      loadsInPlace,
+      base,
+      publisher,
+      textDirectory: text.directory,
+      logger,
+      requireOpen: () => this.#requireOpen(),
+    });
+  }
+
+  async #close(): Promise<void> {
+    const opened = await this.#connection?.catch(() => undefined);
+    if (opened !== undefined) {
+      if (this.#parts.closeServer === undefined) await this.#unloadPolicies();
+      await opened.publisher.close();
+      await opened.client.close(closed());
+    }
+    await this.#parts.closeServer?.();
+  }
+
+  async #unloadPolicies(): Promise<void> {
+    const signal = AbortSignal.timeout(unloadTimeoutMs);
+    // The server frees what is left when the session's heartbeats end.
+    await Promise.allSettled([...this.#policies.values()].map(async (policy) => (await policy).unload(signal)));
+  }
+
+  async #connect(): Promise<Connection> {
+    this.#requireOpen();
+    this.#connection ??= this.#parts.open().catch((error: unknown) => {
+      this.#connection = undefined; // a later call tries again
+      throw error;
+    });
+    return await this.#connection;
+  }
+
+  #requireOpen(): void {
+    if (this.#closing !== undefined) throw closed();
+  }
+}
+
+function closed(): BackendError {
+  return new BackendError('This training backend is closed.', { code: 'backend-closed' });
+}

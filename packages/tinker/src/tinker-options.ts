@@ -1,0 +1,141 @@
+/** What `tinker(…)` is told, checked once. */
+import { ConfigurationError, oneOf, optionInvalid, positive, wholeNumber } from '@agent-lightning/core';
+import { createConsoleLogger, type Logger } from '@agent-lightning/platform';
+import { adamFields, dialects, type AdamField, type Dialect, type DialectName } from './dialects.ts';
+import { resolveLora, type LoraOptions } from './lora-options.ts';
+import type { LoraSpec } from './tinker-model.ts';
+
+/** Options of `tinker`. */
+export interface TinkerOptions {
+  /** Where the server is, without `/api/v1`. @default the environment's TINKER_BASE_URL, else the Tinker cloud */
+  readonly url?: string;
+  /** The base model, as the server names it. */
+  readonly model: string;
+  /** A directory with the model's `tokenizer.json`, `tokenizer_config.json` (or `chat_template.jinja`) and `config.json`. */
+  readonly tokenizer: string;
+  /** @default the environment's TINKER_API_KEY */
+  readonly apiKey?: string;
+  /** What kind of server it is: `tinker` for the cloud and what follows it, `skyrl`, or `worker` for our own. @default 'tinker' */
+  readonly dialect?: DialectName;
+  /** Adapters, or 'full' for all weights (SkyRL and the worker). @default { rank: 32 } */
+  readonly lora?: LoraOptions | 'full';
+  /**
+   * Optimizer parameters that the server takes from its own configuration (SkyRL: all but the learning rate), where you
+   * changed them. Training with others is refused, since the server would ignore them. @default SkyRL's own defaults
+   */
+  readonly serverAdam?: Readonly<Partial<Record<AdamField, number>>>;
+  /** The most tokens of prompt and response together. @default what the server says, else the tokenizer directory's `config.json` */
+  readonly contextLength?: number;
+  /** From submitting an operation to giving up on its result. @default 1_800_000 */
+  readonly timeoutMs?: number;
+  /** How long a call survives a server that only fails. @default 300_000 */
+  readonly retryForMs?: number;
+  /** @default lines on standard error */
+  readonly logger?: Logger;
+  /** Aborting it ends every call. */
+  readonly signal?: AbortSignal;
+  /** @default the global one */
+  readonly fetch?: typeof globalThis.fetch;
+}
+
+const cloudUrl = 'https://tinker.thinkingmachines.dev/services/tinker-prod';
+const names: readonly (keyof TinkerOptions)[] = [
+  'url',
+  'model',
+  'tokenizer',
+  'apiKey',
+  'dialect',
+  'lora',
+  'serverAdam',
+  'contextLength',
+  'timeoutMs',
+  'retryForMs',
+  'logger',
+  'signal',
+  'fetch',
+];
+
+/** The options of a connection with every default filled in. */
+export interface ResolvedTinkerOptions {
+  readonly url: string;
+  readonly model: string;
+  readonly tokenizer: string;
+  readonly apiKey: string | undefined;
+  readonly dialect: Dialect;
+  readonly lora: LoraSpec;
+  readonly serverAdam: Readonly<Partial<Record<AdamField, number>>>;
+  readonly contextLength: number | undefined;
+  readonly timeoutMs: number;
+  readonly retryForMs: number;
+  readonly logger: Logger;
+  readonly signal: AbortSignal | undefined;
+  readonly fetch: typeof globalThis.fetch;
+}
+
+/** @throws {ConfigurationError} `option-invalid` | `option-unsupported` */
+export function resolveTinkerOptions(
+  options: TinkerOptions,
+  environment: NodeJS.ProcessEnv = process.env,
+): ResolvedTinkerOptions {
+  for (const name of Object.keys(options)) oneOf('tinker: option', name as keyof TinkerOptions, names);
+  const dialect = dialects[oneOf('tinker: dialect', options.dialect ?? 'tinker', ['tinker', 'skyrl', 'worker'])];
+  const keyVariable = dialect.name === 'worker' ? 'AGENT_LIGHTNING_WORKER_KEY' : 'TINKER_API_KEY';
+  const apiKey = options.apiKey ?? environment[keyVariable];
+  if (dialect.needsKey && (apiKey === undefined || apiKey === '')) {
+    throw new ConfigurationError(`tinker: apiKey is missing; give it, or set ${keyVariable} in the environment.`, {
+      code: 'option-invalid',
+    });
+  }
+  return Object.freeze({
+    url: resolveUrl('tinker: url', options.url ?? environment['TINKER_BASE_URL'] ?? cloudUrl),
+    model: requireText('tinker: model', options.model, 'the name of a model on the server'),
+    tokenizer: requireText(
+      'tinker: tokenizer',
+      options.tokenizer,
+      'a directory with tokenizer.json and tokenizer_config.json',
+    ),
+    apiKey,
+    dialect,
+    lora: resolveLora(options.lora ?? {}, dialect, 'tinker'),
+    serverAdam: resolveServerAdam(options.serverAdam ?? {}, dialect),
+    contextLength:
+      options.contextLength === undefined ? undefined : wholeNumber('tinker: contextLength', options.contextLength, 2),
+    timeoutMs: wholeNumber('tinker: timeoutMs', options.timeoutMs ?? 1_800_000),
+    retryForMs: wholeNumber('tinker: retryForMs', options.retryForMs ?? 300_000, 0),
+    logger: options.logger ?? createConsoleLogger(),
+    signal: options.signal,
+    fetch: options.fetch ?? globalThis.fetch,
+  });
+}
+
+/** Without a trailing slash. @throws {ConfigurationError} `option-invalid` */
+export function resolveUrl(name: string, value: string): string {
+  const url = URL.canParse(value) ? new URL(value) : undefined;
+  if (url === undefined || !['http:', 'https:'].includes(url.protocol) || url.username !== '' || url.search !== '')
+    throw optionInvalid(name, JSON.stringify(value), 'an http or https URL without a user name and a query');
+  return url.href.replace(/\/+$/, '');
+}
+
+/** @throws {ConfigurationError} `option-invalid` */
+export function requireText(name: string, value: string, expected: string): string {
+  if (typeof value === 'string' && value !== '') return value;
+  throw optionInvalid(name, JSON.stringify(value), expected);
+}
+
+function resolveServerAdam(
+  given: Readonly<Partial<Record<AdamField, number>>>,
+  dialect: Dialect,
+): Readonly<Partial<Record<AdamField, number>>> {
+  for (const [field, value] of Object.entries(given)) {
+    const name = `tinker: serverAdam.${field}`;
+    oneOf('tinker: serverAdam field', field as AdamField, adamFields);
+    positive(name, value, { orZero: true });
+    if (!(field in dialect.fixedAdam)) {
+      throw new ConfigurationError(
+        `${name} is given, but ${dialect.title} takes ${field} from each request; leave it out.`,
+        { code: 'option-unsupported' },
+      );
+    }
+  }
+  return Object.freeze({ ...dialect.fixedAdam, ...given });
+}

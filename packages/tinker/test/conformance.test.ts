@@ -1,0 +1,51 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { exerciseBackend, startReplayServer, type ExchangeFixture } from '@agent-lightning/testing';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { tinker } from '../src/index.ts';
+import { createTinyModel } from '../../trainer/test/tiny-model.ts';
+
+let root: string;
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), 'tinker-conformance-'));
+  await createTinyModel(join(root, 'model'));
+});
+afterAll(() => rm(root, { recursive: true }));
+
+export async function readFixture(name: string): Promise<ExchangeFixture> {
+  return JSON.parse(await readFile(new URL(`__fixtures__/${name}.json`, import.meta.url), 'utf8')) as ExchangeFixture;
+}
+
+/** How each fixture was recorded: see `tools/record-exchange.ts`. */
+const recordings = [
+  { dialect: 'worker', model: 'tiny' },
+  { dialect: 'skyrl', model: 'tiny-qwen3', contextLength: 96 },
+] as const;
+
+describe.each(recordings)('a recorded exchange with a $dialect server', ({ dialect, ...options }) => {
+  it('is sent again as it was, and understood as it was', async () => {
+    const fixture = await readFixture(dialect);
+    const replay = await startReplayServer(fixture);
+    const log: string[] = [];
+    const write = (line: string): void => void log.push(line);
+    try {
+      const backend = tinker({
+        ...options,
+        url: replay.url,
+        dialect,
+        tokenizer: join(root, 'model'),
+        apiKey: 'any',
+        lora: { rank: 8 },
+        logger: { info: write, warn: write, error: write },
+      });
+      const results = await exerciseBackend(backend, { directory: join(root, dialect) });
+      expect(replay.difference).toBeUndefined();
+      expect(results).toEqual(fixture.results);
+      expect(replay.left).toBe(0);
+      if (dialect === 'skyrl') expect(log.join('\n')).toContain('JAX backend');
+    } finally {
+      await replay.close();
+    }
+  });
+});

@@ -1,0 +1,42 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describeBackend, startFakeTinker, type FakeTinker } from '@agent-lightning/testing';
+import { afterAll, beforeAll, describe } from 'vitest';
+import { tinker } from '../src/index.ts';
+import { createTinyModel, tinyVocabularySize } from '../../trainer/test/tiny-model.ts';
+
+let root: string;
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), 'tinker-contract-'));
+  await createTinyModel(join(root, 'model'));
+});
+afterAll(() => rm(root, { recursive: true }));
+
+const adam = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0, maxGradientNorm: 0 };
+
+describe.each(['worker', 'skyrl', 'tinker'] as const)('%s', (dialect) => {
+  let server: FakeTinker;
+  beforeAll(async () => {
+    const modelDirectory = join(root, 'model');
+    const fixedAdam = dialect === 'skyrl' ? { fixedAdam: adam } : {};
+    server = await startFakeTinker({ dialect, modelDirectory, vocabularySize: tinyVocabularySize, ...fixedAdam });
+  });
+  afterAll(() => server.close());
+
+  describeBackend(`tinker({ dialect: '${dialect}' })`, async () => ({
+    backend: tinker({
+      url: server.url,
+      model: server.modelName,
+      tokenizer: join(root, 'model'),
+      apiKey: server.apiKey,
+      dialect,
+      lora: dialect === 'worker' ? 'full' : { rank: 8 },
+      logger: { info: () => undefined, warn: () => undefined, error: () => undefined },
+      ...(dialect === 'skyrl' ? { serverAdam: adam } : {}),
+    }),
+    vocabularySize: tinyVocabularySize,
+    messages: [{ role: 'user', content: 'How many students are there?' }],
+    exports: dialect === 'tinker' ? 'adapter' : 'model',
+  }));
+});

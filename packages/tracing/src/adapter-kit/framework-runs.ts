@@ -1,0 +1,184 @@
+import {
+  activeSpan,
+  enclosingSpan,
+  registerSpanFinder,
+  runInSpan,
+  type ActiveAgent,
+  type ActiveSpan,
+} from '../scope/active-span.ts';
+import {
+  describeAgentMatch,
+  matchesAgent,
+  type AgentSelection,
+  attributeNames,
+  type Attributes,
+} from '@agent-lightning/core';
+import { capText } from '../writing/attribute-values.ts';
+import { errorOutcome } from '../writing/exception-attributes.ts';
+import { currentRollout, runInRollout, type RolloutScope } from '../scope/rollout-scope.ts';
+import type { OpenSpan, SpanOutcome, StartSpan } from '../writing/trace-recorder.ts';
+import { writeTrace } from '../scope/untraceable.ts';
+
+/** What a framework's run becomes in the trace. */
+export interface FrameworkRun<Detail> {
+  /** The run's own span; absent for a layer that the trace leaves out, whose children move up. */
+  readonly span?: Omit<StartSpan, 'parentSpanId' | 'spanId'> | undefined;
+  /** The names of the agent that the run belongs to, most specific first. @default those of the parent */
+  readonly names?: readonly string[] | undefined;
+  /** Whatever the adapter wants to know again when a child begins. */
+  readonly detail: Detail;
+}
+
+/** How a run begins. */
+export interface BeginRun<Detail> {
+  /** The framework's id of the run. */
+  readonly id: string;
+  /** The framework's id of the run around it. */
+  readonly parentId?: string | undefined;
+  /** Selects among the agents of this run and below. @default that of the parent */
+  readonly agentMatch?: AgentSelection | undefined;
+  /** Called once, and only when the run is traced. */
+  readonly describe: (parent: TracedRun<Detail> | undefined) => FrameworkRun<Detail>;
+}
+
+/** A framework's run inside a rollout, from its start to its end. */
+export interface TracedRun<Detail> {
+  readonly scope: RolloutScope;
+  readonly detail: Detail;
+  agent: ActiveAgent;
+  /** The run's own span, or that of the nearest ancestor that has one. */
+  readonly spanId: string | undefined;
+  /** The run's own span. */
+  readonly span: OpenSpan | undefined;
+  /** What `runInSpan` had set when the run began: `follow` tells by it which of two is the inner one. */
+  readonly around: ActiveSpan | undefined;
+}
+
+const sweepSize = 4_096;
+
+const key: symbol = Symbol.for('agentlightning.framework-runs.v1');
+const globals = globalThis as unknown as Record<symbol, Map<string, FrameworkRuns<unknown>> | undefined>;
+
+/** The runs of one framework inside rollouts, by the framework's own ids: what an adapter's listener writes and its caller reads. */
+export class FrameworkRuns<Detail> {
+  readonly #runs = new Map<string, TracedRun<Detail>>();
+
+  /** The one registry of a framework in this process, so that each run is traced once however many copies and listeners report it. */
+  static of<Detail>(framework: string): FrameworkRuns<Detail> {
+    const registries = (globals[key] ??= new Map());
+    const known = registries.get(framework) ?? new FrameworkRuns<unknown>();
+    registries.set(framework, known);
+    return known as FrameworkRuns<Detail>;
+  }
+
+  /** How many runs have begun and not ended. */
+  get size(): number {
+    return this.#runs.size;
+  }
+
+  get(id: string): TracedRun<Detail> | undefined {
+    return this.#runs.get(id);
+  }
+
+  /**
+   * Begins a run inside the current rollout, or that of its parent; outside one it does nothing. A run that has begun already is
+   * not begun again, but takes the `agentMatch`: that of a wrapper further in, for frameworks report from the outside in.
+   * @throws {TraceError} `span-invalid` for a span that must not enter a trace; in production such a run is counted and not traced
+   */
+  begin(run: BeginRun<Detail>): void {
+    const { id, parentId, agentMatch } = run;
+    const above = parentId === undefined ? undefined : this.#runs.get(parentId);
+    const scope = currentRollout() ?? above?.scope;
+    if (scope === undefined) return;
+    if (this.#runs.has(id)) return this.refine(id, agentMatch);
+    writeTrace(scope, () => this.#begin(run, scope, above));
+  }
+
+  #begin(
+    { id, agentMatch, describe }: BeginRun<Detail>,
+    scope: RolloutScope,
+    above: TracedRun<Detail> | undefined,
+  ): void {
+    // A rollout that runs inside an agent of another one begins its own tree.
+    const parent = above?.scope === scope ? above : undefined;
+    const { span: start, names, detail } = describe(parent);
+    const around = parent?.agent ?? activeSpan(scope)?.agent;
+    const match = agentMatch ?? around?.agentMatch;
+    const parentSpanId = parent === undefined ? activeSpan(scope)?.spanId : parent.spanId;
+    const span = start && scope.recorder.start({ ...start, ...(parentSpanId !== undefined && { parentSpanId }) });
+    this.#keep(id, {
+      scope,
+      detail,
+      agent: { names: names ?? around?.names ?? [], ...(match !== undefined && { agentMatch: match }) },
+      spanId: span?.spanId ?? parentSpanId,
+      span,
+      around: enclosingSpan(),
+    });
+  }
+
+  /** Gives a run another `agentMatch`; its children that begin later take it over. */
+  refine(id: string, agentMatch: AgentSelection | undefined): void {
+    const run = this.#runs.get(id);
+    if (run !== undefined && agentMatch !== undefined) run.agent = { names: run.agent.names, agentMatch };
+  }
+
+  /**
+   * Ends a run; one that was not traced, or has ended already, is left alone.
+   * @throws {TraceError} `span-invalid` for an outcome that must not enter a trace; in production it is counted
+   */
+  end(id: string, outcome?: SpanOutcome): void {
+    const run = this.#runs.get(id);
+    if (run === undefined) return;
+    this.#runs.delete(id);
+    const attributes = { ...selectionOf(run), ...outcome?.attributes };
+    writeTrace(run.scope, () => run.span?.end({ ...outcome, attributes }));
+  }
+
+  /** Ends a run with what it threw. */
+  fail(id: string, thrown: unknown): void {
+    this.end(id, errorOutcome(thrown));
+  }
+
+  /** Runs `work` as the run: what it emits becomes the run's children, and its model calls are those of the run's agent. */
+  inside<Result>(id: string | undefined, work: () => Result): Result {
+    const run = id === undefined ? undefined : this.#runs.get(id);
+    const active = run && activeSpanOf(run);
+    if (run === undefined || active === undefined) return work();
+    const current = currentRollout();
+    if (current === run.scope) return runInSpan(active, work);
+    // A stream that is read outside the rollout that began it; but a rollout inside this run has its own spans.
+    return current === undefined ? runInRollout(run.scope, () => runInSpan(active, work)) : work();
+  }
+
+  /** For a framework that keeps the current run itself: code that `current` gives an id for runs as that run. Returns what stops it. */
+  follow(current: () => string | undefined): () => void {
+    return registerSpanFinder((scope) => {
+      const id = current();
+      const run = id === undefined ? undefined : this.#runs.get(id);
+      const span = run?.scope === scope ? activeSpanOf(run) : undefined;
+      return span && { span, around: run?.around };
+    });
+  }
+
+  /** Keeps a run until it ends; drops those whose attempt is over when many have gathered: an abandoned stream reports no end. */
+  #keep(id: string, run: TracedRun<Detail>): void {
+    if (this.#runs.size >= sweepSize && this.#runs.size % sweepSize === 0) {
+      for (const [key, { scope }] of this.#runs) if (scope.recorder.closed) this.#runs.delete(key);
+    }
+    this.#runs.set(id, run);
+  }
+}
+
+/** Says in a run's span whether its agent's calls go to the policy, and what decided it; nothing where there is no policy. */
+function selectionOf<Detail>({ scope, agent: { names, agentMatch } }: TracedRun<Detail>): Attributes {
+  if (scope.llm === undefined) return {};
+  const match = describeAgentMatch(agentMatch);
+  return {
+    [attributeNames.agentSelected]: matchesAgent(names, agentMatch),
+    ...(match !== undefined && { [attributeNames.agentMatch]: capText(match) }),
+  };
+}
+
+function activeSpanOf<Detail>({ scope, spanId, agent }: TracedRun<Detail>): ActiveSpan | undefined {
+  return spanId === undefined ? undefined : { attemptId: scope.attempt.attemptId, spanId, agent };
+}

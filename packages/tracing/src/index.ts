@@ -1,0 +1,45 @@
+// adapter-kit
+export { type AgentOptions, agentOptions } from './adapter-kit/agent-options.ts';
+export { type BeginRun, type FrameworkRun, FrameworkRuns, type TracedRun } from './adapter-kit/framework-runs.ts';
+export {
+  type FrameworkSpan,
+  type ModelCallAnswer,
+  type ModelCallStart,
+  type ToolCallStart,
+  agentSpan,
+  answerAttributes,
+  modelCallSpan,
+  toolOutcome,
+  toolSpan,
+} from './adapter-kit/framework-spans.ts';
+export { wireHeaders } from './adapter-kit/wire-headers.ts';
+
+// redirect
+export { installFetchRedirect } from './redirect/fetch-redirect.ts';
+export { recordOutsideCalls, watchOutsideCalls } from './redirect/outside-calls.ts';
+
+// scope
+export { type ActiveAgent, type ActiveSpan, activeSpan, runInSpan } from './scope/active-span.ts';
+export { type RolloutScope, currentRollout, requireRollout, runInRollout } from './scope/rollout-scope.ts';
+export { isLive, refuseUntraceable } from './scope/untraceable.ts';
+
+// writing
+export { type NestedAttributes, capText, describeValue, flattenAttributes } from './writing/attribute-values.ts';
+export {
+  type EmitOptions,
+  type EmitRewardOptions,
+  emitException,
+  emitMessage,
+  emitObject,
+  emitReward,
+} from './writing/emitters.ts';
+export { errorOutcome, exceptionAttributes } from './writing/exception-attributes.ts';
+export { operation, runOperation } from './writing/operation.ts';
+export {
+  type OpenSpan,
+  type SpanOutcome,
+  type StartSpan,
+  TraceRecorder,
+  type TraceRecorderOptions,
+} from './writing/trace-recorder.ts';
+export { validateSpan } from './writing/validate-span.ts';

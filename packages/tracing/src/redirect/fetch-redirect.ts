@@ -1,0 +1,94 @@
+import { matchesAgent, type LlmEndpoint, formatTraceParent } from '@agent-lightning/core';
+import { activeSpan, type ActiveSpan } from '../scope/active-span.ts';
+import { currentRollout, type RolloutScope } from '../scope/rollout-scope.ts';
+import { wireHeaders } from '../adapter-kit/wire-headers.ts';
+import { interceptDispatchers } from './early-fetch.ts';
+import { placeCall, redirectCall, type CallPlace } from './redirected-call.ts';
+
+type Fetch = typeof fetch;
+type FetchArguments = Parameters<Fetch>;
+
+/** The model calls of the OpenAI wire. */
+const modelPath = /\/(chat\/completions|completions|responses)\/?(?:[?#]|$)/;
+
+interface Installation {
+  readonly original: Fetch;
+  readonly redirected: Fetch;
+  readonly restoreDispatchers: () => void;
+}
+
+/** A model call that the rollout which the code runs in has a say in. */
+export interface ClaimedCall {
+  readonly path: string;
+  readonly llm: LlmEndpoint;
+  readonly place: CallPlace;
+  /** Whether the agent itself aims it at the endpoint: then it keeps its key and body, and gains its place in the trace. */
+  readonly isAimed: boolean;
+}
+
+// One redirect for all copies of this package in the process: two would rewrite each call twice.
+const key: symbol = Symbol.for('agentlightning.fetch-redirect.v1');
+const globals = globalThis as unknown as Record<symbol, Installation | undefined>;
+
+/**
+ * Puts the redirect in front of `globalThis.fetch`, once per process; returns the function that takes it away again.
+ *
+ * Inside a rollout that has an endpoint, a POST to `…/chat/completions`, `…/completions` or `…/responses` goes to that endpoint
+ * when an adapter says which agent is calling and the agent's `agentMatch` selects it. All else is left alone: calls outside a
+ * rollout, of agents that are not selected, and of plain code, which has `context.llm` to aim its client by hand.
+ *
+ * A client that copied Node's own `fetch` before this ran is reached through Node's dispatcher. One with a `fetch` of its own is not.
+ */
+export function installFetchRedirect(): () => void {
+  const installed = (globals[key] ??= install());
+  return () => {
+    if (globals[key] !== installed) return;
+    globals[key] = undefined;
+    installed.restoreDispatchers();
+    // Someone may have wrapped ours since: then it stays in their chain, where it does nothing any more.
+    if (globalThis.fetch === installed.redirected) globalThis.fetch = installed.original;
+  };
+}
+
+function install(): Installation {
+  const original = globalThis.fetch;
+  const installation: Installation = {
+    original,
+    redirected: (...call) => (globals[key] === installation ? redirect(original, call) : original(...call)),
+    restoreDispatchers: interceptDispatchers(claimCall),
+  };
+  globalThis.fetch = installation.redirected;
+  return installation;
+}
+
+function redirect(original: Fetch, call: FetchArguments): Promise<Response> {
+  const [input, init] = call;
+  const url = typeof input === 'string' ? input : input instanceof URL ? input.href : input.url;
+  const claimed = claimCall(url, init?.method ?? (input instanceof Request ? input.method : 'GET'));
+  if (claimed === undefined) return original(...call);
+  const { path, llm, place, isAimed } = claimed;
+  if (isAimed) return original(input, { ...init, ...placeCall(call, place) });
+  return redirectCall(call, path, llm, place).then((redirected) => original(...redirected));
+}
+
+/** What the current rollout has to do with a call; undefined for one that is left alone. */
+function claimCall(url: string, method: string): ClaimedCall | undefined {
+  const scope = currentRollout();
+  const path = scope?.llm === undefined ? undefined : modelPath.exec(url)?.[1];
+  if (scope?.llm === undefined || path === undefined || method.toUpperCase() !== 'POST') return undefined;
+  const { llm, signal } = scope;
+  const span = activeSpan(scope);
+  const isAimed = url.startsWith(`${llm.baseUrl}/`);
+  if (!isAimed && (span?.agent === undefined || !matchesAgent(span.agent.names, span.agent.agentMatch)))
+    return undefined;
+  return { path, llm, place: { headers: callHeaders(scope, span), signal }, isAimed };
+}
+
+function callHeaders({ recorder }: RolloutScope, span: ActiveSpan | undefined): Record<string, string> {
+  if (span === undefined) return {};
+  const names = span.agent && encodeURIComponent(JSON.stringify(span.agent.names));
+  return {
+    ...(names !== undefined && { [wireHeaders.agentNames]: names }),
+    [wireHeaders.traceParent]: formatTraceParent(recorder.traceId, span.spanId),
+  };
+}

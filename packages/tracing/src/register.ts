@@ -1,0 +1,4 @@
+/** Installs the redirect before anything else is loaded: `node --import @agent-lightning/core/register app.js`. */
+import { installFetchRedirect } from './redirect/fetch-redirect.ts';
+
+installFetchRedirect();

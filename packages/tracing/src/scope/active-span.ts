@@ -1,0 +1,60 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { AgentSelection } from '@agent-lightning/core';
+import type { RolloutScope } from './rollout-scope.ts';
+
+/** The span that the current code runs in, and which agent that code belongs to. */
+export interface ActiveSpan {
+  readonly attemptId: string;
+  readonly spanId: string;
+  /** The agent whose code this is; absent in plain code, such as a rollout function. */
+  readonly agent?: ActiveAgent;
+}
+
+/** An agent, as an adapter tells it. */
+export interface ActiveAgent {
+  /** Every name that `agentMatch` is tested against, most specific first. */
+  readonly names: readonly string[];
+  /** Selects the agents whose model calls are redirected. @default every agent */
+  readonly agentMatch?: AgentSelection;
+}
+
+// One instance for all copies of this package in the process, as for the rollout scope.
+const key: symbol = Symbol.for('agentlightning.active-span.v1');
+const globals = globalThis as unknown as Record<symbol, AsyncLocalStorage<ActiveSpan> | undefined>;
+const storage: AsyncLocalStorage<ActiveSpan> = (globals[key] ??= new AsyncLocalStorage<ActiveSpan>());
+
+/** Answers which span a framework says the code runs in; `around` is the one that `runInSpan` had set when that span began. */
+export type SpanFinder = (
+  scope: RolloutScope,
+) => { readonly span: ActiveSpan; readonly around: ActiveSpan | undefined } | undefined;
+
+const findersKey: symbol = Symbol.for('agentlightning.span-finders.v1');
+const finderGlobals = globalThis as unknown as Record<symbol, Set<SpanFinder> | undefined>;
+const finders: Set<SpanFinder> = (finderGlobals[findersKey] ??= new Set());
+
+/** Adds a framework that keeps the current span itself, whose code cannot be run by `runInSpan`. Returns what removes it. */
+export function registerSpanFinder(finder: SpanFinder): () => void {
+  finders.add(finder);
+  return () => void finders.delete(finder);
+}
+
+/** The span that the current code runs in, when it belongs to the attempt of `scope`: a rollout inside a rollout starts afresh. */
+export function activeSpan(scope: RolloutScope): ActiveSpan | undefined {
+  const set = enclosingSpan();
+  for (const find of finders) {
+    const found = find(scope);
+    // The framework's is the inner one, unless `runInSpan` was entered since it began.
+    if (found !== undefined && found.around === set) return found.span;
+  }
+  return set?.attemptId === scope.attempt.attemptId ? set : undefined;
+}
+
+/** The span of the innermost `runInSpan`, of whatever attempt. */
+export function enclosingSpan(): ActiveSpan | undefined {
+  return storage.getStore();
+}
+
+/** Runs `work` and everything that it awaits inside `span`: emitters, operations and model calls become its children. */
+export function runInSpan<Result>(span: ActiveSpan, work: () => Result): Result {
+  return storage.run(span, work);
+}

@@ -1,0 +1,53 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import {
+  TraceError,
+  type LightningError,
+  type LlmEndpoint,
+  type NamedResources,
+  type Attempt,
+  type Lease,
+  type Rollout,
+} from '@agent-lightning/core';
+import type { TraceRecorder } from '../writing/trace-recorder.ts';
+
+/** Everything that belongs to the attempt which the current code runs in. */
+export interface RolloutScope {
+  readonly rollout: Rollout;
+  readonly attempt: Attempt;
+  readonly lease: Lease;
+  /** Where trained model calls go; absent when the run has no policy (plain tracing). */
+  readonly llm?: LlmEndpoint;
+  readonly resources: NamedResources;
+  readonly recorder: TraceRecorder;
+  /** Aborts when the attempt times out or is cancelled. */
+  readonly signal: AbortSignal;
+  /** Counts what cannot be traced, of live traffic, which must go on; absent in training, which refuses it. Never throws. */
+  readonly onUntraceable?: (reason: string, error: LightningError) => void;
+}
+
+// One instance for all copies of this package in the process: ESM, CommonJS and duplicate installs.
+const key: symbol = Symbol.for('agentlightning.rollout-scope.v1');
+const globals = globalThis as unknown as Record<symbol, AsyncLocalStorage<RolloutScope> | undefined>;
+const storage: AsyncLocalStorage<RolloutScope> = (globals[key] ??= new AsyncLocalStorage<RolloutScope>());
+
+/** The rollout that the current code runs in, or undefined outside one. */
+export function currentRollout(): RolloutScope | undefined {
+  return storage.getStore();
+}
+
+/** The rollout that the current code runs in. @throws {TraceError} `no-rollout` outside one */
+export function requireRollout(caller: string): RolloutScope {
+  const scope = storage.getStore();
+  if (scope === undefined) {
+    throw new TraceError(
+      `${caller} was called outside a rollout; call it inside the function that the Trainer or Runner runs`,
+      { code: 'no-rollout' },
+    );
+  }
+  return scope;
+}
+
+/** Runs `work` and everything that it awaits inside `scope`. */
+export function runInRollout<Result>(scope: RolloutScope, work: () => Result): Result {
+  return storage.run(scope, work);
+}

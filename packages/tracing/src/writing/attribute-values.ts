@@ -1,0 +1,56 @@
+import { TraceError, type JsonValue, type AttributeValue } from '@agent-lightning/core';
+
+/** What users attach to spans: nested values become dotted names, list items by index. */
+export type NestedAttributes = { readonly [name: string]: JsonValue };
+
+/**
+ * Nested values as flat attributes: `{ a: { b: 1 } }` is `a.b`. A list of one primitive type stays a list; an empty object vanishes.
+ * @throws {TraceError} `span-invalid` for null and for whatever JSON cannot hold
+ */
+export function flattenAttributes(nested: NestedAttributes): Record<string, AttributeValue> {
+  const flat: Record<string, AttributeValue> = {};
+  for (const [name, value] of Object.entries(nested)) flattenInto(flat, name, value);
+  return flat;
+}
+
+function flattenInto(flat: Record<string, AttributeValue>, name: string, value: JsonValue): void {
+  if (isPrimitive(value)) flat[name] = value;
+  else if (Array.isArray(value) && isUniform(value)) flat[name] = value;
+  else if (typeof value === 'object' && value !== null) {
+    for (const [key, item] of Object.entries(value)) flattenInto(flat, `${name}.${key}`, item as JsonValue);
+  } else {
+    throw new TraceError(
+      `the attribute "${name}" is ${String(value)}; give a string, a finite number, a boolean, or objects and lists of them`,
+      { code: 'span-invalid' },
+    );
+  }
+}
+
+function isPrimitive(value: unknown): value is string | number | boolean {
+  return (
+    typeof value === 'string' || typeof value === 'boolean' || (typeof value === 'number' && Number.isFinite(value))
+  );
+}
+
+function isUniform(list: readonly JsonValue[]): list is readonly string[] {
+  const type = typeof list[0];
+  return list.every((item) => typeof item === type && isPrimitive(item));
+}
+
+/** The longest text that an operation or a framework span keeps of one value, in characters. */
+export const maxRecordedCharacters = 16_384;
+
+/** The text, or its beginning and how much is missing. */
+export function capText(text: string): string {
+  const missing = text.length - maxRecordedCharacters;
+  return missing <= 0 ? text : `${text.slice(0, maxRecordedCharacters)}… [${missing} more characters]`;
+}
+
+/** A value as JSON for people, capped; a value that JSON cannot hold says so instead of failing the code that is traced. */
+export function describeValue(value: unknown): string {
+  try {
+    return capText(JSON.stringify(value) ?? `[${typeof value}]`);
+  } catch (error) {
+    return `[not JSON: ${error instanceof Error ? error.message : String(error)}]`;
+  }
+}

@@ -1,0 +1,87 @@
+import { type Loss, BackendError, checkLogprobs } from '@agent-lightning/core';
+import { policyLossAndDerivative, type PolicyLoss, type PolicyLossValue } from './policy-loss.ts';
+import { maskSequences, type RatioBounds, type SequenceRow } from './sequence-ratio.ts';
+
+/** What a training step minimises, as data: a policy loss, with sequences left out and a pull to the reference where asked for. */
+export interface Objective {
+  readonly loss: PolicyLoss;
+  /**
+   * Leaves a call's response out, KL included, when the geometric mean of its ratios is outside these bounds: what the trainer
+   * hardly recognises teaches nothing. @source NeMo-RL's sequence mask; arXiv:2512.23075 on masking
+   */
+  readonly sequenceMask?: RatioBounds;
+  /**
+   * β of KL(policy ‖ reference) within the loss, by k3: + β·w·(e^d − d − 1) a token, d = ref − lp, w the token's loss weight.
+   * @source DeepSeekMath, arXiv:2402.03300 eq. 4
+   */
+  readonly referenceKl?: number;
+}
+
+/** A row as an objective reads it; every `BatchRow` is one. */
+export interface ObjectiveRow extends SequenceRow {
+  readonly tokenWeight: number;
+  /** Shape (T,), nats: the reference's log-probabilities; needed for `referenceKl`. */
+  readonly referenceLogprobs?: ArrayLike<number>;
+}
+
+/** The built-in loss that is the same as the objective, where the backend has one; else undefined: then the derivative is sent. */
+export function builtInLoss(objective: Objective, losses: readonly Loss['name'][]): Loss | undefined {
+  if (objective.sequenceMask !== undefined || (objective.referenceKl ?? 0) !== 0) return undefined;
+  const { loss } = objective;
+  if (loss.name === 'gspo' || loss.name === 'icepop') return undefined;
+  const same: Loss =
+    loss.name === 'truncated_importance_sampling' ? { name: 'cispo', clipLow: 0, clipHigh: loss.clipHigh } : loss;
+  return losses.includes(same.name) ? same : undefined;
+}
+
+/** Whether a backend with these losses can train the objective, by itself or by a weighted cross entropy. */
+export function isTrainable(objective: Objective, losses: readonly Loss['name'][]): boolean {
+  return losses.includes('cross_entropy') || builtInLoss(objective, losses) !== undefined;
+}
+
+/**
+ * The objective over one row and its analytic derivative, in float64. `toSurrogateRow` makes of the derivative a row that has
+ * the same gradient under `cross_entropy`, on every backend.
+ * @param logprobs shape (T,), nats: the policy's log-probabilities now
+ * @throws {BackendError} `rows-invalid` for another length or missing reference, `numerics` for a number that is not finite
+ */
+export function objectiveAndDerivative(
+  row: ObjectiveRow,
+  logprobs: ArrayLike<number>,
+  objective: Objective,
+): PolicyLossValue {
+  checkLogprobs(row, logprobs);
+  const kept = objective.sequenceMask === undefined ? row : maskSequences(row, logprobs, objective.sequenceMask);
+  const { loss, derivative, clippedTokens } = policyLossAndDerivative(kept, logprobs, objective.loss);
+  const masked = countTrained(row) - countTrained(kept);
+  const pull = referenceKl(kept, logprobs, objective.referenceKl ?? 0, derivative);
+  return { loss: loss + pull, derivative, clippedTokens: clippedTokens + masked };
+}
+
+/** β·w·Σ_t k3, of which the derivative β·w·(1 − e^d) is added to `derivative`. */
+function referenceKl(
+  row: ObjectiveRow,
+  logprobs: ArrayLike<number>,
+  coefficient: number,
+  derivative: Float64Array,
+): number {
+  if (coefficient === 0) return 0;
+  const reference = row.referenceLogprobs;
+  if (reference === undefined)
+    throw new BackendError('a row has no reference log-probabilities; ask the policy for them by forwardBase', {
+      code: 'rows-invalid',
+    });
+  checkLogprobs(row, reference);
+  let sum = 0;
+  for (let t = 0; t < row.tokens.length; t += 1) {
+    if (row.lossMask[t] === 0) continue;
+    const difference = reference[t]! - logprobs[t]!;
+    sum += coefficient * row.tokenWeight * (Math.exp(difference) - difference - 1);
+    derivative[t]! += coefficient * row.tokenWeight * (1 - Math.exp(difference));
+  }
+  return sum;
+}
+
+function countTrained(row: SequenceRow): number {
+  return row.segments.reduce((sum, { start, end }) => sum + end - start, 0);
+}

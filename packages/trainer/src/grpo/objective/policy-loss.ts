@@ -1,0 +1,121 @@
+import {
+  type Loss,
+  ConfigurationError,
+  checkLogprobs,
+  lossAndDerivative,
+  type LossAndDerivative,
+} from '@agent-lightning/core';
+import { sequenceRatio, type SequenceRow } from './sequence-ratio.ts';
+
+/**
+ * A policy-gradient loss: one of the backend contract's, or one of ours, which every backend that has a weighted cross entropy
+ * can train. A SUM like those, over tokens or over sequences; with lp, q, A and r as in `Loss`:
+ *
+ * - `truncated_importance_sampling`: −Σ stopGradient(min(r, clipHigh))·lp·A. @source Ionides 2008; token TIS in verl
+ * - `icepop`: −Σ r·A where clipLow ≤ r ≤ clipHigh, else 0: a token on which sampler and trainer disagree is left out.
+ *   @source "Every Step Evolves", arXiv:2510.18855 (IcePop)
+ * - `gspo`: −Σ_sequences min(s·a, clip(s, clipLow, clipHigh)·a), with s the sequence's ratio (the geometric mean of its r) and
+ *   a the sum of its A. A sequence is the response of one call. @source GSPO, arXiv:2507.18071
+ */
+export type PolicyLoss =
+  | Exclude<Loss, { readonly name: 'cross_entropy' }>
+  | { readonly name: 'truncated_importance_sampling'; readonly clipHigh: number }
+  | { readonly name: 'icepop'; readonly clipLow: number; readonly clipHigh: number }
+  | { readonly name: 'gspo'; readonly clipLow: number; readonly clipHigh: number };
+
+export const policyLosses: readonly PolicyLoss['name'][] = [
+  'importance_sampling',
+  'ppo',
+  'cispo',
+  'truncated_importance_sampling',
+  'icepop',
+  'gspo',
+];
+
+/** A policy loss, its derivative, and how much of it was clipped. */
+export interface PolicyLossValue extends LossAndDerivative {
+  /** Trained tokens that the loss clips: without gradient for `ppo`, `icepop` and `gspo`, with a bounded weight for the others. */
+  readonly clippedTokens: number;
+}
+
+/**
+ * The reference for every policy loss, with its analytic derivative.
+ * @param logprobs shape (T,), nats: the policy's log-probabilities now; read where `lossMask` is 1
+ * @throws {BackendError} `rows-invalid` for another length, `numerics` for a log-probability that is not finite
+ * @throws {ConfigurationError} `option-invalid` for clip bounds that are no interval
+ */
+export function policyLossAndDerivative(
+  row: SequenceRow,
+  logprobs: ArrayLike<number>,
+  loss: PolicyLoss,
+): PolicyLossValue {
+  if (loss.name === 'gspo') return sequenceLoss(row, logprobs, loss);
+  return { ...tokenLoss(row, logprobs, loss), clippedTokens: countClipped(row, logprobs, loss) };
+}
+
+type TokenLoss = Exclude<PolicyLoss, { readonly name: 'gspo' }>;
+type SequenceLoss = Extract<PolicyLoss, { readonly name: 'gspo' }>;
+
+function tokenLoss(row: SequenceRow, logprobs: ArrayLike<number>, loss: TokenLoss): LossAndDerivative {
+  if (loss.name === 'truncated_importance_sampling')
+    return lossAndDerivative(row, logprobs, { name: 'cispo', clipLow: 0, clipHigh: loss.clipHigh });
+  if (loss.name !== 'icepop') return lossAndDerivative(row, logprobs, loss);
+  checkClip(loss);
+  const { derivative } = lossAndDerivative(row, logprobs, { name: 'importance_sampling' });
+  let sum = 0;
+  derivative.forEach((slope, t) => {
+    if (row.lossMask[t] === 0) return;
+    if (isClipped(loss, Math.exp(logprobs[t]! - row.logprobs[t]!), row.advantages[t]!)) derivative[t] = 0;
+    else sum += slope; // −r·A, of which the derivative is −r·A
+  });
+  return { loss: sum, derivative };
+}
+
+function sequenceLoss(row: SequenceRow, logprobs: ArrayLike<number>, loss: SequenceLoss): PolicyLossValue {
+  checkLogprobs(row, logprobs);
+  checkClip(loss);
+  const derivative = new Float64Array(row.tokens.length);
+  let sum = 0;
+  let clippedTokens = 0;
+  for (const segment of row.segments) {
+    const { start, end } = segment;
+    const ratio = sequenceRatio(row, logprobs, segment);
+    let advantage = 0;
+    for (let t = start; t < end; t += 1) advantage += row.advantages[t]!;
+    const clipped = Math.min(Math.max(ratio, loss.clipLow), loss.clipHigh) * advantage;
+    const gain = ratio * advantage;
+    sum -= Math.min(gain, clipped);
+    if (clipped < gain) clippedTokens += end - start;
+    else derivative.fill(-gain / (end - start), start, end); // ds/d lp_t = s/T
+  }
+  return { loss: sum, derivative, clippedTokens };
+}
+
+function countClipped(row: SequenceRow, logprobs: ArrayLike<number>, loss: TokenLoss): number {
+  return row.lossMask.reduce((count, mask, t) => {
+    const isCounted = mask !== 0 && isClipped(loss, Math.exp(logprobs[t]! - row.logprobs[t]!), row.advantages[t]!);
+    return isCounted ? count + 1 : count;
+  }, 0);
+}
+
+function isClipped(loss: TokenLoss, ratio: number, advantage: number): boolean {
+  switch (loss.name) {
+    case 'importance_sampling':
+      return false;
+    case 'ppo':
+      return (advantage > 0 && ratio > loss.clipHigh) || (advantage < 0 && ratio < loss.clipLow);
+    case 'truncated_importance_sampling':
+      return ratio > loss.clipHigh;
+    case 'cispo':
+    case 'icepop':
+      return ratio < loss.clipLow || ratio > loss.clipHigh;
+  }
+}
+
+function checkClip({ name, clipLow, clipHigh }: Extract<PolicyLoss, { readonly clipLow: number }>): void {
+  if (clipLow >= 0 && clipHigh >= clipLow && clipHigh < Infinity) return;
+  throw new ConfigurationError(
+    `${name} has the clip bounds ${clipLow} and ${clipHigh}; give absolute ratios, the lower first`,
+    { code: 'option-invalid' },
+  );
+}
