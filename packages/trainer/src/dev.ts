@@ -8,14 +8,12 @@ import {
   optionInvalid,
   wholeNumber,
 } from '@agent-lightning/core';
-import { planTrainingStep } from './rollouts/planned-rollout.ts';
-import { baseRelease } from './policies/create-policy.ts';
-import { isRouted } from './policies/policy-options.ts';
-import { RolloutCollector } from './rollouts/rollout-collector.ts';
-import { Session } from './session.ts';
-import { countUnselectedCalls, describeOutsideCalls, findUnmatchedPatterns } from './step/agents-seen.ts';
-import { withinLimits } from './step/trainable-calls.ts';
-import { diagnoseSignal } from './step/training-signal.ts';
+import { planTrainingStep, RolloutCollector, Session } from '@agent-lightning/run';
+import { baseRelease } from './grpo/policies/create-policy.ts';
+import { isRouted } from './grpo/policies/policy-options.ts';
+import { countUnselectedCalls, describeOutsideCalls, findUnmatchedPatterns } from './grpo/step/agents-seen.ts';
+import { withinLimits } from './grpo/step/trainable-calls.ts';
+import { diagnoseSignal } from './grpo/step/training-signal.ts';
 import type { ResolvedTrainerOptions } from './trainer-options.ts';
 
 export interface DevOptions<Task> {

@@ -1,23 +1,14 @@
 // trainer
 export type { DevOptions, DevReport } from './dev.ts';
-export type { FitOptions } from './fit-options.ts';
-export type { GrpoLoss, GrpoLossOptions } from './grpo-loss.ts';
-export { type Grpo, type GrpoOptions, grpo } from './grpo.ts';
-export type {
-  CurvePoint,
-  IdleShare,
-  OffPolicyMetrics,
-  PhaseSeconds,
-  PolicyMetrics,
-  RewardSummary,
-  StalenessMetrics,
-  StepMetrics,
-  TrainedMetrics,
-  ValidationMetrics,
-} from './metrics.ts';
-export type { TrainerHooks, TrainerOptions, TrainingGateway } from './trainer-options.ts';
+export type { FitOptions, ResolvedFitOptions } from './fit-options.ts';
+export type { RunContext } from './run-context.ts';
+export type { ResolvedTrainerOptions, TrainerHooks, TrainerOptions, TrainingGateway } from './trainer-options.ts';
 export { Trainer } from './trainer.ts';
 export type { StopReason, TrainingResult } from './training-result.ts';
+
+// grpo
+export type { GrpoLoss, GrpoLossOptions } from './grpo/grpo-loss.ts';
+export { type Grpo, type GrpoOptions, grpo } from './grpo/grpo.ts';
 
 // grpo/objective
 export {
@@ -36,8 +27,10 @@ export {
 } from './grpo/objective/policy-loss.ts';
 export type { RatioBounds, SequenceRow } from './grpo/objective/sequence-ratio.ts';
 
-// policies
-export type { PolicyOptions } from './policies/policy-options.ts';
+// grpo/policies
+export { type PolicyOptions, baseModelName, isRouted, onlyPolicyName } from './grpo/policies/policy-options.ts';
+export { PolicySet, type PolicyVersions } from './grpo/policies/policy-set.ts';
 
-// progress
-export type { ProgressMode } from './progress/progress.ts';
+// grpo/step
+export { findUnmatchedPatterns, listMatchedPatterns } from './grpo/step/agents-seen.ts';
+export type { TrainingStepResult } from './grpo/step/training-step.ts';

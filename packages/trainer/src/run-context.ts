@@ -1,10 +1,7 @@
 import type { Episode, Loss } from '@agent-lightning/core';
 import type { ResolvedFitOptions } from './fit-options.ts';
-import type { PolicySet } from './policies/policy-set.ts';
-import type { Progress } from './progress/progress.ts';
-import type { RolloutCollector } from './rollouts/rollout-collector.ts';
-import type { RunDirectory } from './run-directory/run-directory.ts';
-import type { Session } from './session.ts';
+import type { PolicySet } from './grpo/policies/policy-set.ts';
+import type { Progress, RolloutCollector, RunDirectory, Session } from '@agent-lightning/run';
 import type { ResolvedTrainerOptions } from './trainer-options.ts';
 
 /** What the parts of one run share. */

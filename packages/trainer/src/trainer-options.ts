@@ -13,11 +13,10 @@ import {
 } from '@agent-lightning/core';
 import type { RolloutFunction, RunnerHooks } from '@agent-lightning/runner';
 import type { PolicyRoutes } from '@agent-lightning/gateway';
-import type { Grpo } from './grpo.ts';
-import { resolvePolicies, type PolicyOptions, type ResolvedPolicy } from './policies/policy-options.ts';
+import type { Grpo } from './grpo/grpo.ts';
+import { resolvePolicies, type PolicyOptions, type ResolvedPolicy } from './grpo/policies/policy-options.ts';
 import { createConsoleLogger, type Logger } from '@agent-lightning/platform';
-import type { ProgressMode } from './progress/progress.ts';
-import type { StepMetrics } from './metrics.ts';
+import type { ProgressMode, StepMetrics } from '@agent-lightning/run';
 
 /** A gateway that a trainer can publish policy versions to; `Gateway` of `@agent-lightning/gateway` is one. */
 export interface TrainingGateway extends ModelGateway {

@@ -1,4 +1,4 @@
-import type { CurvePoint } from './metrics.ts';
+import type { CurvePoint } from '@agent-lightning/run';
 
 /** Why a run ended. `converged`: nothing to learn any more, since every group's rewards are equal and better than at first. */
 export type StopReason = 'completed' | 'converged' | 'interrupted';

@@ -1,17 +1,22 @@
 import { LightningError } from '@agent-lightning/core';
-import type { StepMetrics, ValidationMetrics } from './metrics.ts';
-import { PhaseClock } from './phase-clock.ts';
-import { StepSamples } from './report/step-samples.ts';
-import { planTrainingStep } from './rollouts/planned-rollout.ts';
-import { RolloutWindow } from './rollouts/rollout-window.ts';
-import { TaskOrder } from './rollouts/task-order.ts';
-import { withFileErrors } from './run-directory/file-errors.ts';
+import {
+  type StepMetrics,
+  type ValidationMetrics,
+  PhaseClock,
+  planTrainingStep,
+  RolloutWindow,
+  TaskOrder,
+  withFileErrors,
+  FaultNotices,
+  advanceState,
+  initialState,
+  type TrainerState,
+} from '@agent-lightning/run';
+import { StepSamples } from '@agent-lightning/report';
 import type { RunContext } from './run-context.ts';
-import { FaultNotices } from './step/fault-notices.ts';
-import { judgeDivergence, judgeSilence, verdictOf } from './step/judge-step.ts';
-import { createStepMetrics, type StepLoad } from './step/step-metrics.ts';
-import { runTrainingStep, type TrainingStepResult } from './step/training-step.ts';
-import { advanceState, initialState, type TrainerState } from './trainer-state.ts';
+import { judgeDivergence, judgeSilence, verdictOf } from './grpo/step/judge-step.ts';
+import { createStepMetrics, type StepLoad } from './grpo/step/step-metrics.ts';
+import { runTrainingStep, type TrainingStepResult } from './grpo/step/training-step.ts';
 import type { StopReason } from './training-result.ts';
 import { validate } from './validation.ts';
 

@@ -1,7 +1,5 @@
 import { type Rollout, randomOrder, seededRandom } from '@agent-lightning/core';
-import type { ValidationMetrics } from './metrics.ts';
-import { planValidation } from './rollouts/planned-rollout.ts';
-import { meanByKind } from './rollouts/reward-summary.ts';
+import { type ValidationMetrics, planValidation, meanByKind } from '@agent-lightning/run';
 import { kindReader, type RunContext } from './run-context.ts';
 
 /** Runs held-out tasks greedily; all of them, or the run's seeded subset. Undefined when there are none. */

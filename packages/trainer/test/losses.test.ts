@@ -12,7 +12,7 @@ import {
 import { embedded, type EmbeddedBackend } from '@agent-lightning/embedded';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { grpo, type GrpoOptions } from '../src/index.ts';
-import { trainOnBatch } from '../src/step/train-on-batch.ts';
+import { trainOnBatch } from '../src/grpo/step/train-on-batch.ts';
 import { BigramBackend } from './bigram-backend.ts';
 import { letterTasks } from './letter-task.ts';
 import { createTestTrainer } from './run-folder.ts';

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { BigramBackend } from './bigram-backend.ts';
 import { createFolder } from './run-folder.ts';
-import { PolicySet } from '../src/policies/policy-set.ts';
-import { resolvePolicies } from '../src/policies/policy-options.ts';
+import { PolicySet } from '../src/grpo/policies/policy-set.ts';
+import { resolvePolicies } from '../src/grpo/policies/policy-options.ts';
 
 it.each([
   ['one policy', undefined, ['policy']],

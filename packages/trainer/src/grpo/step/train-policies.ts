@@ -1,5 +1,5 @@
 import { type LightningBatch, seededRandom } from '@agent-lightning/core';
-import type { RunContext } from '../run-context.ts';
+import type { RunContext } from '../../run-context.ts';
 import { onlyPolicyName } from '../policies/policy-options.ts';
 import { trainOnBatch, type PolicyPasses } from './train-on-batch.ts';
 

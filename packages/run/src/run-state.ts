@@ -1,4 +1,4 @@
-import type { PolicyVersions } from './policies/policy-set.ts';
+import type { PolicyVersions } from '@agent-lightning/trainer';
 import type { CurvePoint, StepMetrics, ValidationMetrics } from './metrics.ts';
 
 /** How often something happened in a run. */

@@ -1,4 +1,4 @@
-import type { PolicyMetrics, StepMetrics } from '../metrics.ts';
+import type { PolicyMetrics, StepMetrics } from '@agent-lightning/run';
 import { markup, type Markup } from './markup.ts';
 import { formatNumber, legend, lineChart, type Series } from './line-chart.ts';
 import type { ReportData } from './report-data.ts';

@@ -1,7 +1,5 @@
 import { TrainerError } from '@agent-lightning/core';
-import type { ResolvedFitOptions } from '../fit-options.ts';
-import { isRouted } from '../policies/policy-options.ts';
-import type { ResolvedTrainerOptions } from '../trainer-options.ts';
+import { type ResolvedFitOptions, isRouted, type ResolvedTrainerOptions } from '@agent-lightning/trainer';
 
 /** What must be the same when a run goes on; flat, so that a difference can be named. */
 export type RunConfig = Readonly<Record<string, string | number | boolean>>;

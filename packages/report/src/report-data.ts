@@ -1,6 +1,4 @@
-import type { StepMetrics, ValidationMetrics } from '../metrics.ts';
-import type { RunConfig } from '../run-directory/run-config.ts';
-import type { TrainerState } from '../trainer-state.ts';
+import type { StepMetrics, ValidationMetrics, RunConfig, TrainerState } from '@agent-lightning/run';
 import type { HeldOutComparison } from './held-out-comparison.ts';
 import type { StepSample } from './step-samples.ts';
 

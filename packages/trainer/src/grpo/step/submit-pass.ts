@@ -1,5 +1,5 @@
-import { builtInLoss, objectiveAndDerivative, type Objective } from '../grpo/objective/objective.ts';
-import { policyDrift, type PolicyDrift } from '../grpo/objective/policy-drift.ts';
+import { builtInLoss, objectiveAndDerivative, type Objective } from '../objective/objective.ts';
+import { policyDrift, type PolicyDrift } from '../objective/policy-drift.ts';
 import {
   toSurrogateRow,
   TrainerError,

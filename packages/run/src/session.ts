@@ -3,10 +3,15 @@ import { MemoryStore } from '@agent-lightning/store';
 import { Runner, type RunnerHooks } from '@agent-lightning/runner';
 import { Gateway, type SamplingOptions } from '@agent-lightning/gateway';
 import { openSqliteStore } from '@agent-lightning/store-sqlite';
-import type { Grpo } from './grpo.ts';
-import { baseModelName, isRouted, onlyPolicyName } from './policies/policy-options.ts';
+import {
+  type Grpo,
+  baseModelName,
+  isRouted,
+  onlyPolicyName,
+  type ResolvedTrainerOptions,
+  type TrainingGateway,
+} from '@agent-lightning/trainer';
 import { RunnerLoad } from './rollouts/runner-load.ts';
-import type { ResolvedTrainerOptions, TrainingGateway } from './trainer-options.ts';
 
 export interface SessionOptions<Task> {
   readonly trainer: ResolvedTrainerOptions<Task>;

@@ -1,6 +1,6 @@
-import { policyLosses, type PolicyLoss } from './grpo/objective/policy-loss.ts';
-import type { Objective } from './grpo/objective/objective.ts';
-import type { RatioBounds } from './grpo/objective/sequence-ratio.ts';
+import { policyLosses, type PolicyLoss } from './objective/policy-loss.ts';
+import type { Objective } from './objective/objective.ts';
+import type { RatioBounds } from './objective/sequence-ratio.ts';
 import { oneOf, optionInvalid, positive } from '@agent-lightning/core';
 
 /** What the gradient is of. */

@@ -1,7 +1,7 @@
 import { ConfigurationError, type BackendCapabilities } from '@agent-lightning/core';
-import { isTrainable } from './grpo/objective/objective.ts';
+import { isTrainable } from './objective/objective.ts';
 import { objectiveOf } from './grpo-loss.ts';
-import type { ResolvedTrainerOptions } from './trainer-options.ts';
+import type { ResolvedTrainerOptions } from '../trainer-options.ts';
 
 /**
  * What the backend can do, when it can do what the algorithm asks for: train what it minimises, built in or by a weighted cross

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { PolicyMetrics, StepMetrics } from '../metrics.ts';
-import { advanceState, initialState } from '../trainer-state.ts';
+import { type PolicyMetrics, type StepMetrics, advanceState, initialState } from '@agent-lightning/run';
 import { judgeDivergence, judgeSilence, verdictOf } from './judge-step.ts';
 
 const limits = { noSignalPatience: 2, maxDivergence: 1 };

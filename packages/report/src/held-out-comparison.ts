@@ -1,6 +1,6 @@
 import type { Episode, JsonValue } from '@agent-lightning/core';
-import { planValidation } from '../rollouts/planned-rollout.ts';
-import type { RunContext } from '../run-context.ts';
+import { planValidation } from '@agent-lightning/run';
+import type { RunContext } from '@agent-lightning/trainer';
 import type { ViewToken } from './token-view.ts';
 
 /** One held-out task as the agent did it before and after training. */

@@ -1,7 +1,6 @@
 import { BackendError, TrainerError } from '@agent-lightning/core';
-import type { StepMetrics, TrainedMetrics } from '../metrics.ts';
-import type { StepVerdict, TrainerState } from '../trainer-state.ts';
-import type { ResolvedTrainerOptions } from '../trainer-options.ts';
+import type { StepMetrics, TrainedMetrics, StepVerdict, TrainerState } from '@agent-lightning/run';
+import type { ResolvedTrainerOptions } from '../../trainer-options.ts';
 import type { NoSignal } from './training-signal.ts';
 
 type Limits = Pick<ResolvedTrainerOptions, 'noSignalPatience' | 'maxDivergence'>;

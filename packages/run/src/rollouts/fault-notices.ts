@@ -1,5 +1,5 @@
 import type { Episode, Rollout } from '@agent-lightning/core';
-import { findUnmatchedPatterns, listMatchedPatterns } from './agents-seen.ts';
+import { findUnmatchedPatterns, listMatchedPatterns } from '@agent-lightning/trainer';
 
 /** Says what goes wrong beside the training, each kind of fault once in a run; how often is in the metrics. */
 export class FaultNotices {

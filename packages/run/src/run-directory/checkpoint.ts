@@ -2,8 +2,8 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TrainerError } from '@agent-lightning/core';
-import type { PolicySet } from '../policies/policy-set.ts';
-import type { TrainerState } from '../trainer-state.ts';
+import type { PolicySet } from '@agent-lightning/trainer';
+import type { TrainerState } from '../run-state.ts';
 import { syncDirectory, writeAndSync } from '@agent-lightning/platform';
 
 const checkpointName = /^step-(\d{6,})$/;

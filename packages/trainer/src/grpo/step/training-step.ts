@@ -1,9 +1,7 @@
 import { buildBatch, type Episode, type LightningBatch, type Rollout, seededRandom } from '@agent-lightning/core';
-import type { PhaseClock } from '../phase-clock.ts';
+import { type PhaseClock, summariseRewards, shuffleRewards } from '@agent-lightning/run';
 import type { PolicyVersions } from '../policies/policy-set.ts';
-import { summariseRewards } from '../rollouts/reward-summary.ts';
-import { kindReader, type RunContext } from '../run-context.ts';
-import { shuffleRewards } from './shuffled-control.ts';
+import { kindReader, type RunContext } from '../../run-context.ts';
 import type { StepRecord } from './step-metrics.ts';
 import { trainPolicies } from './train-policies.ts';
 import { withinLimits } from './trainable-calls.ts';

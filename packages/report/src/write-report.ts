@@ -1,6 +1,5 @@
-import { describeRun } from '../run-directory/run-config.ts';
-import type { RunContext } from '../run-context.ts';
-import type { TrainerState } from '../trainer-state.ts';
+import { describeRun, type TrainerState } from '@agent-lightning/run';
+import type { RunContext } from '@agent-lightning/trainer';
 import { compareHeldOut } from './held-out-comparison.ts';
 import { renderReport } from './render-report.ts';
 import type { StepSamples } from './step-samples.ts';

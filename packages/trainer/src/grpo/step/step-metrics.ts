@@ -8,7 +8,7 @@ import type {
   StepMetrics,
   TrainedMetrics,
   ValidationMetrics,
-} from '../metrics.ts';
+} from '@agent-lightning/run';
 import type { PolicyVersions } from '../policies/policy-set.ts';
 import { summarisePasses } from './train-outcome.ts';
 import { countStaleCalls, stalenessOf } from './trainable-calls.ts';

@@ -1,9 +1,8 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import type { BatchRow, JsonValue } from '@agent-lightning/core';
-import type { RunContext } from '../run-context.ts';
-import type { RunDirectory } from '../run-directory/run-directory.ts';
-import type { TrainingStepResult } from '../step/training-step.ts';
+import type { RunContext, TrainingStepResult } from '@agent-lightning/trainer';
+import type { RunDirectory } from '@agent-lightning/run';
 
 /** A stretch of a row that was sampled and trained on. */
 export interface SampledSegment {

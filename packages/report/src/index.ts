@@ -1,0 +1,3 @@
+// report
+export { StepSamples } from './step-samples.ts';
+export { writeReport } from './write-report.ts';
