@@ -8,19 +8,57 @@ import { existsSync, globSync, readFileSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** For each layer, the layers that its sources may import. Nothing imports sideways; the trainer composes the defaults. */
+/** For each layer, the layers that its sources may import. Nothing imports sideways. */
 const allowedImports: Readonly<Record<string, readonly string[]>> = {
   core: [],
-  testing: ['core'],
-  store: ['core'],
+  platform: ['core'],
   text: ['core'],
-  service: ['core', 'text'],
-  adapter: ['core'],
-  engine: ['core', 'text'],
-  composer: ['core', 'text', 'store', 'service'],
-  kit: ['core', 'text', 'service', 'engine', 'composer'],
-  example: ['core', 'kit', 'testing', 'text', 'store', 'service', 'adapter', 'engine', 'composer'],
-  tool: ['core', 'testing', 'text', 'store', 'service', 'adapter', 'engine', 'composer'],
+  store: ['core'],
+  database: ['core', 'store'],
+  tracing: ['core', 'store'],
+  runner: ['core', 'platform', 'store', 'tracing'],
+  service: ['core', 'platform', 'text', 'store', 'tracing'],
+  adapter: ['core', 'tracing'],
+  backend: ['core', 'platform', 'text'],
+  run: ['core', 'platform', 'store', 'database', 'runner', 'service'],
+  report: ['core', 'run'],
+  trainer: ['core', 'platform', 'runner', 'backend', 'run', 'report'],
+  testing: ['core', 'store', 'tracing', 'runner'],
+  kit: ['core', 'platform', 'text', 'service', 'backend', 'run', 'trainer'],
+  example: [
+    'core',
+    'text',
+    'store',
+    'database',
+    'tracing',
+    'runner',
+    'service',
+    'adapter',
+    'backend',
+    'trainer',
+    'testing',
+    'kit',
+  ],
+  tool: [
+    'core',
+    'platform',
+    'text',
+    'store',
+    'database',
+    'tracing',
+    'runner',
+    'service',
+    'adapter',
+    'backend',
+    'run',
+    'trainer',
+    'testing',
+  ],
+};
+
+/** Imports within a layer that are allowed by name: the worker speaks the protocol that `tinker` is the client of. */
+const allowedSideways: Readonly<Record<string, readonly string[]>> = {
+  '@agent-lightning/gpu': ['@agent-lightning/tinker'],
 };
 
 interface Manifest {
@@ -87,7 +125,9 @@ function checkImport(
   }
   if (target === undefined) return undefined;
   if (specifier !== packageName) return `imports ${specifier}: only package roots may be imported`;
-  if (target !== from && !allowedImports[from.layer]?.includes(target.layer)) {
+  const isAllowed =
+    allowedImports[from.layer]?.includes(target.layer) || allowedSideways[from.name]?.includes(target.name);
+  if (target !== from && !isAllowed) {
     return `imports ${packageName}: layer "${from.layer}" may not import layer "${target.layer}"`;
   }
   return undefined;

@@ -1,5 +1,5 @@
 /**
- * Makes the Python environment of the GPU worker, packages/trainer/python/.venv: the pinned requirements and the worker itself.
+ * Makes the Python environment of the GPU worker, packages/gpu/python/.venv: the pinned requirements and the worker itself.
  * Does nothing when it is there and the pins have not changed.
  *
  *     npm run setup:python            PYTHON=/path/to/python3 chooses another interpreter
@@ -11,7 +11,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-const project = join(import.meta.dirname, '..', 'packages', 'trainer', 'python');
+const project = join(import.meta.dirname, '..', 'packages', 'gpu', 'python');
 const environment = join(project, '.venv');
 const stampFile = join(environment, 'requirements.sha256');
 const python =

@@ -6,9 +6,9 @@ import {
   toolSpan,
   type FrameworkRun,
   type SpanOutcome,
+  storeLimits,
 } from '@agent-lightning/tracing';
 import { attributeNames } from '@agent-lightning/core';
-import { storeLimits } from '@agent-lightning/store';
 
 /** What a run is, to the runs that begin inside it. */
 export interface RunDetail {

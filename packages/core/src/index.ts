@@ -171,3 +171,23 @@ export {
   endsOpenSpan,
 } from './vocabulary/span.ts';
 export type { TokenBlob } from './vocabulary/tokens.ts';
+
+// algorithms
+export type {
+  Algorithm,
+  AlgorithmHost,
+  AlgorithmRun,
+  AlgorithmUses,
+  Examination,
+  MetricChart,
+  PlannedRollout,
+  Rehearsal,
+  RolloutSample,
+  RoutedPolicy,
+  SampledRow,
+  SampledSegment,
+  StepOutcome,
+  StepRollouts,
+} from './contracts/algorithm.ts';
+export type { Logger } from './contracts/logger.ts';
+export type { PolicyRoutes, TrainingGateway } from './contracts/model-gateway.ts';

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Claim, LlmEndpoint, ModelGateway, PolicyRelease } from '@agent-lightning/core';
+import type { Claim, LlmEndpoint, ModelGateway, PolicyRelease, PolicyRoutes } from '@agent-lightning/core';
 import { answerAdmin, checkAdminKey, type AdminSurface } from './admin/admin-routes.ts';
 import { AttemptRegistry } from './attempts/attempt-registry.ts';
 import type { AttemptCalls } from './attempts/answer-attempt-call.ts';
@@ -17,7 +17,6 @@ import type { WireError } from './http/wire-error.ts';
 import { AdmissionGate, type PauseOptions } from './policies/admission-gate.ts';
 import { EndpointPool } from './policies/endpoint-pool.ts';
 import { PolicyRegistry } from './policies/policy-registry.ts';
-import type { PolicyRoutes } from './policies/policy-routes.ts';
 import { StalenessRule, type StalenessOptions } from './policies/staleness-rule.ts';
 import { shownUrl } from './upstream/http-exchange.ts';
 import { probeEndpoint } from './upstream/probe.ts';

@@ -5,7 +5,7 @@ export type { GatewayLogEntry } from './gateway-log.ts';
 export type { GatewayStatistics } from './gateway-statistics.ts';
 export type { ModeSampling, SamplingOptions } from './chat/sampling-rules.ts';
 export type { ModelOptions, PassthroughModel, UpstreamServers } from './policies/model-options.ts';
-export type { PolicyRoutes } from './policies/policy-routes.ts';
+export type { PolicyRoutes } from '@agent-lightning/core';
 export type { StaleCall, StalenessOptions, StaleVerdict } from './policies/staleness-rule.ts';
 export type { PauseOptions } from './policies/admission-gate.ts';
 export type { RemoteRoutes } from './remote-gateway.ts';

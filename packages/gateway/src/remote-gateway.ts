@@ -4,11 +4,11 @@ import {
   type Claim,
   type LlmEndpoint,
   type ModelGateway,
+  type PolicyRoutes,
 } from '@agent-lightning/core';
 import { claimToWire, endpointFromWire, stalenessToWire } from './admin/admin-wire.ts';
 import type { JsonObject } from './http/read-body.ts';
 import { patternsToWire } from './admin/routes-wire.ts';
-import type { PolicyRoutes } from './policies/policy-routes.ts';
 import type { PauseOptions } from './policies/admission-gate.ts';
 import { isHttpUrl } from './policies/model-options.ts';
 import { resolveStaleness, type StaleVerdict } from './policies/staleness-rule.ts';

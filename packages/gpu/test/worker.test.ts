@@ -10,7 +10,7 @@ import { grpo, Trainer, type TrainingResult } from '@agent-lightning/trainer';
 import type { LoraOptions } from '@agent-lightning/tinker';
 import { startWorker, type RunningWorker } from '../src/worker/worker-process.ts';
 import { askAs } from '../../trainer/test/role-agent.ts';
-import { createTinyModel, tinyVocabularySize } from '../../trainer/test/tiny-model.ts';
+import { createTinyCheckpoint, tinyVocabularySize } from '../../embedded/test/tiny-checkpoint.ts';
 import { findWorkerPython } from './worker-python.ts';
 
 const python = findWorkerPython();
@@ -23,7 +23,7 @@ describe.skipIf(python === undefined)(`the worker (needs Python: npm run setup:p
 
   beforeAll(async () => {
     root = await mkdtemp(join(tmpdir(), 'worker-'));
-    await createTinyModel(model());
+    await createTinyCheckpoint(model());
     const flags = ['--model', model(), '--device', 'cpu', '--state-dir', join(root, 'state'), '--threads', '1'];
     worker = await startWorker({
       python: python!,

@@ -5,7 +5,7 @@ import { startModelServer } from '@agent-lightning/testing';
 import { expect, it } from 'vitest';
 
 it.each([
-  ['with --import @agent-lightning/core/register', ['--import', '@agent-lightning/core/register']],
+  ['with --import @agent-lightning/tracing/register', ['--import', '@agent-lightning/tracing/register']],
   ['without it', []],
 ])('reaches a client that was built before us: %s', async (_how, flags) => {
   const [own, policy] = await Promise.all([

@@ -1,6 +1,6 @@
 import type { Episode, JsonValue } from '@agent-lightning/core';
 import { planValidation } from '@agent-lightning/run';
-import type { RunContext } from '@agent-lightning/trainer';
+import type { ReportContext } from './report-data.ts';
 import type { ViewToken } from './token-view.ts';
 
 /** One held-out task as the agent did it before and after training. */
@@ -19,13 +19,10 @@ export interface ComparedRollout {
 const shownTasks = 4;
 
 /** A few tasks of the first and the last validation: those whose reward rose first, then those where it fell. */
-export async function compareHeldOut<Task>(
-  context: RunContext<Task>,
-  lastStep: number,
-): Promise<readonly HeldOutComparison[]> {
-  const { fit, collector } = context;
-  if (lastStep === 0 || fit.validation.length === 0) return [];
-  const indexes = [...fit.validation.keys()];
+export async function compareHeldOut(context: ReportContext, lastStep: number): Promise<readonly HeldOutComparison[]> {
+  const { validation, collector } = context;
+  if (lastStep === 0 || validation.length === 0) return [];
+  const indexes = [...validation.keys()];
   const [before, after] = [await readRewards(context, 0, indexes), await readRewards(context, lastStep, indexes)];
   const both = indexes.filter((index) => before.has(index) && after.has(index));
   const change = (index: number): number => (after.get(index)!.reward ?? 0) - (before.get(index)!.reward ?? 0);
@@ -51,12 +48,12 @@ export async function compareHeldOut<Task>(
   return comparisons;
 }
 
-async function readRewards<Task>(
-  context: RunContext<Task>,
+async function readRewards(
+  context: ReportContext,
   step: number,
   indexes: readonly number[],
 ): Promise<ReadonlyMap<number, Episode>> {
-  const planned = planValidation(step, context.fit.validation, indexes);
+  const planned = planValidation(step, context.validation, indexes);
   const found = await context.collector.findFinished(planned);
   const rollouts = [...found.values()];
   const episodes = new Map(
@@ -73,11 +70,10 @@ async function readRewards<Task>(
   );
 }
 
-async function toCompared<Task>(context: RunContext<Task>, episode: Episode): Promise<ComparedRollout> {
-  const { backend } = context.options;
+async function toCompared(context: ReportContext, episode: Episode): Promise<ComparedRollout> {
   const calls: { readonly agentName: string; readonly tokens: readonly ViewToken[] }[] = [];
   for (const { agentName, responseTokens, logprobs } of episode.transitions) {
-    const texts = await backend.tokenTexts?.(responseTokens);
+    const texts = await context.tokenTexts?.(responseTokens);
     calls.push({
       agentName,
       tokens: Array.from(responseTokens, (token, t) => ({

@@ -1,3 +1,3 @@
-// report
-export { StepSamples } from './step-samples.ts';
-export { writeReport } from './write-report.ts';
+export { writeReport, type WriteReportOptions } from './write-report.ts';
+export { StepSamples, type StepSample } from './step-samples.ts';
+export type { ReportContext } from './report-data.ts';

@@ -1,10 +1,12 @@
 import { markup, type Markup } from './markup.ts';
 import { findExtent, formatNumber, legend, lineChart, type Series } from './line-chart.ts';
+import { readSeries } from './metric-series.ts';
 import type { ReportData } from './report-data.ts';
 
 /** The figures that say how a run went. */
 export function summaryTiles({ state, metrics, validationAfter }: ReportData): Markup {
   const rewards = metrics.flatMap(({ reward }) => reward.mean ?? []);
+  const trained = readSeries(metrics, 'tokensTrained').map(({ y }) => y);
   const seconds = state.wallSeconds;
   return markup`<section class="tiles">
 ${tile('held-out reward, greedy', fromTo(state.validationBefore?.reward, validationAfter?.complete === true ? validationAfter.reward : undefined), true)}
@@ -12,7 +14,7 @@ ${tile('training reward, first and last step', fromTo(rewards[0], rewards.at(-1)
 ${tile('steps', String(state.step))}
 ${tile('rollouts', formatNumber(state.totals.rollouts))}
 ${tile('model calls', formatNumber(state.totals.transitions))}
-${tile('tokens trained', formatNumber(state.totals.tokensTrained))}
+${trained.length === 0 ? undefined : tile('tokens trained', formatNumber(trained.reduce((sum, tokens) => sum + tokens, 0)))}
 ${tile('wall time', duration(seconds))}
 ${tile('rollouts per second', formatNumber(seconds > 0 ? state.totals.rollouts / seconds : 0))}
 </section>`;

@@ -1,6 +1,27 @@
-import type { StepMetrics, ValidationMetrics, RunConfig, TrainerState } from '@agent-lightning/run';
+import type { MetricChart } from '@agent-lightning/core';
+import type {
+  RolloutCollector,
+  RunConfig,
+  RunDirectory,
+  RunState,
+  StepMetrics,
+  ValidationMetrics,
+} from '@agent-lightning/run';
 import type { HeldOutComparison } from './held-out-comparison.ts';
 import type { StepSample } from './step-samples.ts';
+
+/** What of a run a report is made from. */
+export interface ReportContext {
+  readonly directory: RunDirectory;
+  readonly config: RunConfig;
+  readonly collector: RolloutCollector;
+  /** The held-out tasks. */
+  readonly validation: readonly unknown[];
+  /** Charts of the algorithm's own. */
+  readonly charts: readonly MetricChart[];
+  /** Tells the text of each token; undefined where the backend cannot. */
+  readonly tokenTexts: ((tokens: Int32Array) => Promise<readonly string[]>) | undefined;
+}
 
 /** Everything that the report shows. */
 export interface ReportData {
@@ -9,8 +30,9 @@ export interface ReportData {
   readonly outcome: string;
   readonly createdAt: Date;
   readonly config: RunConfig;
-  readonly state: TrainerState;
+  readonly state: RunState;
   readonly metrics: readonly StepMetrics[];
+  readonly charts: readonly MetricChart[];
   readonly validationAfter: ValidationMetrics | undefined;
   readonly comparisons: readonly HeldOutComparison[];
   readonly samples: readonly StepSample[];

@@ -1,8 +1,8 @@
-import type { JsonValue } from '@agent-lightning/core';
+import type { JsonValue, RolloutSample, SampledRow } from '@agent-lightning/core';
 import type { ComparedRollout, HeldOutComparison } from './held-out-comparison.ts';
 import { markup, type Markup } from './markup.ts';
 import type { ReportData } from './report-data.ts';
-import type { SampledRollout, SampledRow, StepSample } from './step-samples.ts';
+import type { StepSample } from './step-samples.ts';
 import { signed, tokenLegend, tokenText, type ViewToken } from './token-view.ts';
 
 /** The same held-out tasks before and after training. */
@@ -30,7 +30,7 @@ function oneStep({ step, rollouts }: StepSample): Markup {
   return markup`${groups.map((group) => markup`<div class="card" style="margin-top:10px"><h3>step ${step} · one group: the same task, compared</h3>${taskText(group[0]!.task)}${group.map(oneRollout)}</div>`)}`;
 }
 
-function oneRollout({ rolloutId, reward, rows }: SampledRollout): Markup {
+function oneRollout({ rolloutId, reward, rows }: RolloutSample): Markup {
   const calls = rows.reduce((sum, row) => sum + row.segments.length, 0);
   const tone = rows.flatMap((row) => row.segments).reduce((sum, segment) => sum + segment.advantage, 0);
   return markup`<div class="rollout"><div class="facts">${badge(reward, tone)}<span>${calls} ${calls === 1 ? 'call' : 'calls'} in ${rows.length} ${rows.length === 1 ? 'row' : 'rows'}</span><span class="path">${rolloutId}</span></div>${rows.map(oneRow)}</div>`;

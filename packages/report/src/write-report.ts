@@ -1,22 +1,22 @@
-import { describeRun, type TrainerState } from '@agent-lightning/run';
-import type { RunContext } from '@agent-lightning/trainer';
+import type { RunState } from '@agent-lightning/run';
 import { compareHeldOut } from './held-out-comparison.ts';
 import { renderReport } from './render-report.ts';
+import type { ReportContext } from './report-data.ts';
 import type { StepSamples } from './step-samples.ts';
 
 export interface WriteReportOptions {
-  readonly state: TrainerState;
+  readonly state: RunState;
   readonly samples: StepSamples;
   /** `completed`, `converged`, `interrupted`, or why it stopped. */
   readonly outcome: string;
 }
 
-/** Writes `report.markup`, one file that needs nothing else, and returns its path. */
-export async function writeReport<Task>(
-  context: RunContext<Task>,
+/** Writes `report.html`, one file that needs nothing else, and returns its path. */
+export async function writeReport(
+  context: ReportContext,
   { state, samples, outcome }: WriteReportOptions,
 ): Promise<string> {
-  const { directory, options, fit } = context;
+  const { directory, config, charts } = context;
   await samples.flush(context);
   const metrics = await directory.readMetrics();
   const last = metrics.at(-1);
@@ -24,9 +24,10 @@ export async function writeReport<Task>(
     runDirectory: directory.path,
     outcome,
     createdAt: new Date(),
-    config: describeRun(options, fit),
+    config,
     state,
     metrics,
+    charts,
     validationAfter: last?.validation,
     comparisons: last?.validation?.complete === true ? await compareHeldOut(context, last.step) : [],
     samples: await samples.read(),

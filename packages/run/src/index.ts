@@ -1,34 +1,33 @@
-// run
-export { Interrupt } from './interrupt.ts';
-export type {
-  CurvePoint,
-  IdleShare,
-  OffPolicyMetrics,
-  PhaseSeconds,
-  PolicyMetrics,
-  RewardSummary,
-  StalenessMetrics,
-  StepMetrics,
-  TrainedMetrics,
-  ValidationMetrics,
-} from './metrics.ts';
-export { PhaseClock } from './phase-clock.ts';
-export { type StepVerdict, type TrainerState, advanceState, initialState } from './run-state.ts';
-export { Session } from './session.ts';
+// what a run keeps open
+export { onlyPolicyName, Session, type SessionOptions } from './session.ts';
 
-// progress
-export { Progress, type ProgressMode } from './progress/progress.ts';
-
-// rollouts
-export { FaultNotices } from './rollouts/fault-notices.ts';
-export { planTrainingStep, planValidation } from './rollouts/planned-rollout.ts';
-export { meanByKind, summariseRewards } from './rollouts/reward-summary.ts';
-export { RolloutCollector } from './rollouts/rollout-collector.ts';
-export { RolloutWindow } from './rollouts/rollout-window.ts';
-export { shuffleRewards } from './rollouts/shuffled-control.ts';
-export { TaskOrder } from './rollouts/task-order.ts';
-
-// run-directory
+// what a run leaves behind
+export { RunDirectory, type OpenRunOptions } from './run-directory/run-directory.ts';
+export { describeConfig, type RunConfig } from './run-directory/run-config.ts';
+export type { Checkpoints, Resumable } from './run-directory/checkpoint.ts';
 export { withFileErrors } from './run-directory/file-errors.ts';
-export { type RunConfig, describeRun } from './run-directory/run-config.ts';
-export { RunDirectory } from './run-directory/run-directory.ts';
+export { advanceState, initialState, type RunState, type RunTotals } from './run-state.ts';
+
+// rollouts: planned, run, collected
+export { planGroups, planValidation } from './rollouts/planned-rollout.ts';
+export { TaskOrder } from './rollouts/task-order.ts';
+export { RolloutCollector, type RolloutCollectorOptions } from './rollouts/rollout-collector.ts';
+export { RolloutWindow, type RolloutWindowOptions } from './rollouts/rollout-window.ts';
+export { shuffleRewards } from './rollouts/shuffled-control.ts';
+
+// what a run shows
+export {
+  countUnselectedCalls,
+  describeOutsideCalls,
+  explainNoCalls,
+  findUnmatchedPatterns,
+} from './rollouts/agents-seen.ts';
+export { FaultNotices } from './rollouts/fault-notices.ts';
+export { Progress, type ProgressMode, type ProgressOptions } from './progress/progress.ts';
+export { PhaseClock } from './phase-clock.ts';
+export { meanByKind, summariseRewards } from './rollouts/reward-summary.ts';
+export { createStepMetrics, type StepLoad, type StepRecord } from './step-metrics.ts';
+export type { CurvePoint, IdleShare, PhaseSeconds, RewardSummary, StepMetrics, ValidationMetrics } from './metrics.ts';
+
+// how a run ends early
+export { Interrupt, type InterruptOptions } from './interrupt.ts';

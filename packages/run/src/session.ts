@@ -1,49 +1,65 @@
-import { ConfigurationError, LightningError, type LightningStore, type PolicyRelease } from '@agent-lightning/core';
-import { MemoryStore } from '@agent-lightning/store';
-import { Runner, type RunnerHooks } from '@agent-lightning/runner';
-import { Gateway, type SamplingOptions } from '@agent-lightning/gateway';
-import { openSqliteStore } from '@agent-lightning/store-sqlite';
 import {
-  type Grpo,
-  baseModelName,
-  isRouted,
-  onlyPolicyName,
-  type ResolvedTrainerOptions,
+  LightningError,
+  type Algorithm,
+  type LightningStore,
+  type Logger,
   type TrainingGateway,
-} from '@agent-lightning/trainer';
+} from '@agent-lightning/core';
+import { Gateway, type SamplingOptions } from '@agent-lightning/gateway';
+import { Runner, type RolloutFunction, type RunnerHooks } from '@agent-lightning/runner';
+import { MemoryStore } from '@agent-lightning/store';
+import { openSqliteStore } from '@agent-lightning/store-sqlite';
 import { RunnerLoad } from './rollouts/runner-load.ts';
 
+/** The name of a run's one policy, when it trains only one. */
+export const onlyPolicyName = 'policy';
+
 export interface SessionOptions<Task> {
-  readonly trainer: ResolvedTrainerOptions<Task>;
-  readonly runId: string;
-  /** Where the SQLite store goes; undefined for a store in memory. */
+  readonly rollout: RolloutFunction<Task>;
+  /** Stays open when the session is closed. @default a store of the session's own */
+  readonly store: LightningStore | undefined;
+  /** Where a SQLite store of the session's own goes; undefined for a store in memory. */
   readonly storePath: string | undefined;
+  /** Stays open when the session is closed. @default a gateway of the session's own, where the run has a policy */
+  readonly gateway: TrainingGateway | undefined;
+  /** Whether agents ask a policy; without one there is no gateway, and they ask their own models. */
+  readonly hasPolicy: boolean;
+  readonly sampling: Algorithm['sampling'];
+  readonly seed: number;
+  readonly runId: string;
+  /** Rollouts that run at once. */
+  readonly runners: number;
+  readonly attemptTimeoutMs: number;
   readonly hooks: RunnerHooks;
+  readonly logger: Logger;
+}
+
+interface SessionParts<Task> {
+  readonly store: LightningStore;
+  readonly gateway: TrainingGateway | undefined;
+  readonly runner: Runner<Task>;
+  readonly load: RunnerLoad;
+  readonly failure: AbortController;
+  readonly closers: readonly (() => Promise<void>)[];
 }
 
 /** Everything that a run keeps open: store, gateway, and the runner that works in the background. */
 export class Session<Task> {
   readonly store: LightningStore;
-  /** Of the runner of this process. */
+  /** Undefined where the run has no policy. */
+  readonly gateway: TrainingGateway | undefined;
+  /** The load of the runner of this process. */
   readonly load: RunnerLoad;
   /** Aborts, with the reason, when the runner cannot go on. */
   readonly failed: AbortSignal;
-  readonly #gateway: TrainingGateway;
   readonly #runner: Runner<Task>;
   readonly #failure: AbortController;
   #running: Promise<unknown> | undefined;
   readonly #closers: readonly (() => Promise<void>)[];
 
-  private constructor(parts: {
-    store: LightningStore;
-    gateway: TrainingGateway;
-    runner: Runner<Task>;
-    load: RunnerLoad;
-    failure: AbortController;
-    closers: readonly (() => Promise<void>)[];
-  }) {
+  private constructor(parts: SessionParts<Task>) {
     this.store = parts.store;
-    this.#gateway = parts.gateway;
+    this.gateway = parts.gateway;
     this.#runner = parts.runner;
     this.load = parts.load;
     this.#closers = parts.closers;
@@ -58,34 +74,25 @@ export class Session<Task> {
 
   /** Opens what the options do not already give; what was opened is closed again when something fails. */
   static async open<Task>(options: SessionOptions<Task>): Promise<Session<Task>> {
-    const { trainer } = options;
     const closers: (() => Promise<void>)[] = [];
     const failure = new AbortController();
     try {
-      const store = trainer.store ?? (await openStore(options.storePath));
-      if (trainer.store === undefined) closers.unshift(() => store.close());
-      const gateway =
-        trainer.gateway ??
-        (await Gateway.start({
-          store,
-          policy: onlyPolicyName,
-          seed: trainer.seed,
-          sampling: samplingOf(trainer.algorithm),
-        }));
-      if (trainer.gateway === undefined) closers.unshift(() => gateway.close());
-      await routePolicies(gateway, trainer);
-      const load = new RunnerLoad(trainer.runners);
+      const store = options.store ?? (await openStore(options.storePath));
+      if (options.store === undefined) closers.unshift(() => store.close());
+      const gateway = options.gateway ?? (options.hasPolicy ? await startGateway(store, options) : undefined);
+      if (gateway !== undefined && options.gateway === undefined) closers.unshift(() => gateway.close());
+      const load = new RunnerLoad(options.runners);
       const runner = new Runner({
         store,
-        gateway,
-        rollout: load.count(trainer.rollout),
-        concurrency: trainer.runners,
-        attemptTimeoutMs: trainer.attemptTimeoutMs,
+        ...(gateway === undefined ? {} : { gateway }),
+        rollout: load.count(options.rollout),
+        concurrency: options.runners,
+        attemptTimeoutMs: options.attemptTimeoutMs,
         runId: options.runId,
         hooks: options.hooks,
         onError: (error) => {
           if (isStoreLost(error)) failure.abort(error);
-          else trainer.logger.warn(describe(error));
+          else options.logger.warn(describe(error));
         },
       });
       return new Session({ store, gateway, runner, load, failure, closers });
@@ -93,11 +100,6 @@ export class Session<Task> {
       for (const close of closers) await close();
       throw error;
     }
-  }
-
-  /** Has new calls answered by the release; those in flight end where they began. */
-  async publish(policy: string, release: PolicyRelease): Promise<void> {
-    await this.#gateway.publish(policy, release);
   }
 
   /** Stops the runner, aborting the rollouts that still run. */
@@ -115,21 +117,12 @@ export class Session<Task> {
   }
 }
 
-/** Tells the gateway which policy answers whom, where there are several. */
-async function routePolicies<Task>(
-  gateway: TrainingGateway,
-  { policies, backend }: ResolvedTrainerOptions<Task>,
-): Promise<void> {
-  if (!isRouted(policies)) return;
-  if (gateway.route === undefined)
-    throw new ConfigurationError(
-      'Trainer: policies needs a gateway that routes calls by their callers, and the given one has no route(); leave gateway out, give a Gateway of this process, or hand on route() of connectGateway',
-      { code: 'option-unsupported' },
-    );
-  const base = await backend.baseRelease();
-  await gateway.route({
-    policies: policies.map(({ name, agentMatch }) => ({ policy: name, agentMatch: agentMatch! })),
-    ...(base === undefined ? {} : { otherwise: { name: baseModelName, release: base } }),
+async function startGateway<Task>(store: LightningStore, options: SessionOptions<Task>): Promise<Gateway> {
+  return await Gateway.start({
+    store,
+    policy: onlyPolicyName,
+    seed: options.seed,
+    sampling: toSamplingOptions(options.sampling),
   });
 }
 
@@ -137,13 +130,13 @@ async function openStore(path: string | undefined): Promise<LightningStore> {
   return path === undefined ? new MemoryStore() : await openSqliteStore({ path, durability: 'normal' });
 }
 
-/** Whether the store can take nothing more until somebody acts: then every further rollout would be lost, and the run ends. */
+/** Tells whether the store can take nothing more until somebody acts: then every further rollout would be lost, and the run ends. */
 function isStoreLost(error: unknown): boolean {
   const codes: readonly string[] = ['store-full', 'store-readonly', 'store-corrupt'];
   return LightningError.isInstance(error) && codes.includes(error.code);
 }
 
-function samplingOf({ temperature, maxTokens }: Grpo): SamplingOptions {
+function toSamplingOptions({ temperature = 1, maxTokens }: Algorithm['sampling']): SamplingOptions {
   const limit = maxTokens === undefined ? {} : { maxTokens, maxTokensLimit: maxTokens };
   return { train: { temperature, ...limit }, val: { temperature: 0, ...limit }, test: { temperature: 0, ...limit } };
 }

@@ -1,8 +1,7 @@
 /** A server that was asked what it has, with everything that policies on it share. */
 import { join } from 'node:path';
-import { ConfigurationError, type Loss, type RowLimits } from '@agent-lightning/core';
+import { ConfigurationError, type Loss, type RowLimits, type Logger } from '@agent-lightning/core';
 import { loadText, parseJson, readIfPresent, type ModelText } from '@agent-lightning/text';
-import type { Logger } from '@agent-lightning/platform';
 import { BaseModel } from './base-model.ts';
 import type { Dialect } from './dialects.ts';
 import { EnginePublisher } from './engine-publisher.ts';

@@ -1,5 +1,5 @@
 /** The weights of a policy on its server: saved there, loaded from there, and freed. */
-import type { Logger } from '@agent-lightning/platform';
+import type { Logger } from '@agent-lightning/core';
 import type { Dialect } from './dialects.ts';
 import { deleteCheckpoint } from './server-checkpoints.ts';
 import { malformed, type TinkerClient } from './tinker-client.ts';

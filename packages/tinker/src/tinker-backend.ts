@@ -7,8 +7,8 @@ import {
   type PolicySpec,
   type TrainablePolicy,
   type TrainingBackend,
+  type Logger,
 } from '@agent-lightning/core';
-import type { Logger } from '@agent-lightning/platform';
 import type { Connection } from './connection.ts';
 import type { AdamField } from './dialects.ts';
 import type { LoraSpec } from './tinker-model.ts';

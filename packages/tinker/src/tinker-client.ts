@@ -1,7 +1,6 @@
 /** A session with a Tinker-style server: heartbeats, capabilities, models, sampling. */
 import { randomUUID } from 'node:crypto';
-import { BackendError, LightningError, type LightningErrorCode } from '@agent-lightning/core';
-import type { Logger } from '@agent-lightning/platform';
+import { BackendError, LightningError, type LightningErrorCode, type Logger } from '@agent-lightning/core';
 import { awaitFuture } from './await-future.ts';
 import type { HttpOptions, HttpRequest } from './http-exchange.ts';
 import { Patience, type Clock } from './patience.ts';

@@ -1,6 +1,6 @@
 /** What `tinker(…)` is told, checked once. */
-import { ConfigurationError, oneOf, optionInvalid, positive, wholeNumber } from '@agent-lightning/core';
-import { createConsoleLogger, type Logger } from '@agent-lightning/platform';
+import { ConfigurationError, oneOf, optionInvalid, positive, wholeNumber, type Logger } from '@agent-lightning/core';
+import { createConsoleLogger } from '@agent-lightning/platform';
 import { adamFields, dialects, type AdamField, type Dialect, type DialectName } from './dialects.ts';
 import { resolveLora, type LoraOptions } from './lora-options.ts';
 import type { LoraSpec } from './tinker-model.ts';

@@ -4,12 +4,12 @@ import { join } from 'node:path';
 import { exerciseBackend, startReplayServer, type ExchangeFixture } from '@agent-lightning/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { tinker } from '../src/index.ts';
-import { createTinyModel } from '../../trainer/test/tiny-model.ts';
+import { createTinyCheckpoint } from '../../embedded/test/tiny-checkpoint.ts';
 
 let root: string;
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'tinker-conformance-'));
-  await createTinyModel(join(root, 'model'));
+  await createTinyCheckpoint(join(root, 'model'));
 });
 afterAll(() => rm(root, { recursive: true }));
 

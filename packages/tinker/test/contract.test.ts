@@ -4,12 +4,12 @@ import { join } from 'node:path';
 import { describeBackend, startFakeTinker, type FakeTinker } from '@agent-lightning/testing';
 import { afterAll, beforeAll, describe } from 'vitest';
 import { tinker } from '../src/index.ts';
-import { createTinyModel, tinyVocabularySize } from '../../trainer/test/tiny-model.ts';
+import { createTinyCheckpoint, tinyVocabularySize } from '../../embedded/test/tiny-checkpoint.ts';
 
 let root: string;
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'tinker-contract-'));
-  await createTinyModel(join(root, 'model'));
+  await createTinyCheckpoint(join(root, 'model'));
 });
 afterAll(() => rm(root, { recursive: true }));
 

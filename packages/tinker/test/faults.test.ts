@@ -5,12 +5,12 @@ import type { TrainablePolicy } from '@agent-lightning/core';
 import type { FakeDialect, TinkerCall, TinkerFault } from '@agent-lightning/testing';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { openFake, rowOf, someRows, type FakeSetup, type FakeSetupOptions } from './fake-backend.ts';
-import { createTinyModel } from '../../trainer/test/tiny-model.ts';
+import { createTinyCheckpoint } from '../../embedded/test/tiny-checkpoint.ts';
 
 let root: string;
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'tinker-faults-'));
-  await createTinyModel(join(root, 'model'));
+  await createTinyCheckpoint(join(root, 'model'));
 });
 afterAll(() => rm(root, { recursive: true }));
 

@@ -6,12 +6,12 @@ import type { FakeDialect, TinkerFault } from '@agent-lightning/testing';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openFake, rowOf } from './fake-backend.ts';
-import { createTinyModel } from '../../trainer/test/tiny-model.ts';
+import { createTinyCheckpoint } from '../../embedded/test/tiny-checkpoint.ts';
 
 let root: string;
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'tinker-once-'));
-  await createTinyModel(join(root, 'model'));
+  await createTinyCheckpoint(join(root, 'model'));
 });
 afterAll(() => rm(root, { recursive: true }));
 

@@ -5,7 +5,7 @@ import type { JsonValue, TrainingRow } from '@agent-lightning/core';
 import { collectGeneration, startFakeTinker, type ExchangeFixture, type FakeTinker } from '@agent-lightning/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { tinker } from '../src/index.ts';
-import { createTinyModel, tinyVocabularySize } from '../../trainer/test/tiny-model.ts';
+import { createTinyCheckpoint, tinyVocabularySize } from '../../embedded/test/tiny-checkpoint.ts';
 
 /** The rows of tools/reference/tinker_sdk_exchange.py, aligned with tokens instead of shifted. */
 const row: TrainingRow = {
@@ -19,7 +19,7 @@ let root: string;
 let server: FakeTinker;
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'tinker-sdk-'));
-  await createTinyModel(join(root, 'model'));
+  await createTinyCheckpoint(join(root, 'model'));
   server = await startFakeTinker({ dialect: 'tinker', vocabularySize: tinyVocabularySize });
 });
 afterAll(async () => {

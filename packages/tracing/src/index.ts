@@ -43,3 +43,6 @@ export {
   type TraceRecorderOptions,
 } from './writing/trace-recorder.ts';
 export { validateSpan } from './writing/validate-span.ts';
+
+// limits of what a span holds
+export { storeLimits } from '@agent-lightning/store';

@@ -1,4 +1,4 @@
-/** Installs the redirect before anything else is loaded: `node --import @agent-lightning/core/register app.js`. */
+/** Installs the redirect before anything else is loaded: `node --import @agent-lightning/tracing/register app.js`. */
 import { installFetchRedirect } from './redirect/fetch-redirect.ts';
 
 installFetchRedirect();

@@ -1,19 +1,6 @@
-import {
-  buildBatch,
-  type BackendCapabilities,
-  type Episode,
-  type LightningBatch,
-  type Rollout,
-  type Transition,
-  optionInvalid,
-  wholeNumber,
-} from '@agent-lightning/core';
-import { planTrainingStep, RolloutCollector, Session } from '@agent-lightning/run';
-import { baseRelease } from './grpo/policies/create-policy.ts';
-import { isRouted } from './grpo/policies/policy-options.ts';
-import { countUnselectedCalls, describeOutsideCalls, findUnmatchedPatterns } from './grpo/step/agents-seen.ts';
-import { withinLimits } from './grpo/step/trainable-calls.ts';
-import { diagnoseSignal } from './grpo/step/training-signal.ts';
+import { optionInvalid, wholeNumber, type Episode, type Examination, type Rollout } from '@agent-lightning/core';
+import { countUnselectedCalls, planGroups, RolloutCollector } from '@agent-lightning/run';
+import { openSession, toHost } from './open-run.ts';
 import type { ResolvedTrainerOptions } from './trainer-options.ts';
 
 export interface DevOptions<Task> {
@@ -51,24 +38,15 @@ export interface DevReport {
 }
 
 /** Runs tasks through gateway and store, in memory, and looks at what training would get. */
-export async function dryRun<Task>(
-  options: ResolvedTrainerOptions<Task>,
-  dev: DevOptions<Task>,
-  { maxRowTokens }: BackendCapabilities,
-): Promise<DevReport> {
+export async function dryRun<Task>(options: ResolvedTrainerOptions<Task>, dev: DevOptions<Task>): Promise<DevReport> {
   if (!Array.isArray(dev.tasks) || dev.tasks.length === 0)
     throw optionInvalid('dev: tasks', JSON.stringify(dev.tasks), 'an array of at least one task');
   const samples = wholeNumber('dev: samples', dev.samples ?? 4, 2);
   const runId = 'dev';
-  const session = await Session.open({
-    trainer: { ...options, store: undefined, gateway: undefined },
-    runId,
-    storePath: undefined,
-    hooks: options.hooks,
-  });
+  const trainer = { ...options, store: undefined, gateway: undefined };
+  const session = await openSession(trainer, { runId, storePath: undefined, hooks: options.hooks });
   try {
-    for (const { name } of options.policies)
-      await session.publish(name, await baseRelease(options.backend, name, options.seed));
+    const rehearsal = await options.algorithm.rehearse(toHost(trainer, session, dev.tasks));
     session.start();
     const collector = new RolloutCollector({
       store: session.store,
@@ -76,13 +54,13 @@ export async function dryRun<Task>(
       retry: options.retry,
       attemptTimeoutMs: options.attemptTimeoutMs,
       resumed: false,
-      policies: options.policies.map(({ name }) => name),
+      policies: rehearsal.policies,
     });
     const stopping = options.signal === undefined ? session.failed : AbortSignal.any([options.signal, session.failed]);
-    const rollouts = await collector.collect(planTrainingStep(0, dev.tasks, [...dev.tasks.keys()], samples), stopping);
-    const limits = { maxRowTokens, versions: {}, maxStaleness: Infinity };
-    const episodes = (await collector.readEpisodes(rollouts)).map((episode) => withinLimits(episode, limits));
-    const report = examine(options, rollouts, episodes);
+    const planned = planGroups(0, dev.tasks, [...dev.tasks.keys()], samples, rehearsal.resourcesId);
+    const rollouts = await collector.collect(planned, stopping);
+    const examination = rehearsal.examine(rollouts, await collector.readEpisodes(rollouts));
+    const report = toDevReport(rollouts, examination);
     options.logger.info(describeReport(report));
     return report;
   } finally {
@@ -90,36 +68,18 @@ export async function dryRun<Task>(
   }
 }
 
-function examine<Task>(
-  options: ResolvedTrainerOptions<Task>,
-  rollouts: readonly Rollout[],
-  episodes: readonly Episode[],
-): DevReport {
-  const { credit, estimator, rows, tokenWeighting, intermediate } = options.algorithm;
-  const batch = buildBatch(episodes, {
-    credit,
-    estimator,
-    rows,
-    tokenWeighting,
-    ...(intermediate === undefined ? {} : { intermediate }),
-  });
+function toDevReport(rollouts: readonly Rollout[], examination: Examination): DevReport {
+  const { episodes, ok, groupsWithVariance, rows, callsInRows, findings } = examination;
   const calls = episodes.flatMap((episode) => episode.transitions);
-  const groups = new Set(rollouts.map((rollout) => rollout.groupId)).size;
-  const unusedMatches = [
-    ...findUnmatchedPatterns(episodes).map(({ message }) => message),
-    ...unusedPolicies(options, calls),
-  ];
+  const failed = rollouts.filter((rollout) => rollout.status !== 'succeeded');
   return {
-    ok: batch.rows.length > 0 && unusedMatches.length === 0,
+    ok,
     rollouts: rollouts.length,
-    succeeded: rollouts.filter((rollout) => rollout.status === 'succeeded').length,
-    failures: countBy(
-      rollouts.filter((rollout) => rollout.status !== 'succeeded'),
-      (rollout) => rollout.failure?.code ?? rollout.status,
-    ),
-    rewards: episodes.map((episode) => episode.reward),
-    groups,
-    groupsWithVariance: batch.groupIds.length,
+    succeeded: rollouts.length - failed.length,
+    failures: countBy(failed, (rollout) => rollout.failure?.code ?? rollout.status),
+    rewards: episodes.map((episode: Episode) => episode.reward),
+    groups: new Set(rollouts.map((rollout) => rollout.groupId)).size,
+    groupsWithVariance,
     trainableCalls: countBy(calls, (call) => call.agentName),
     untrainableCalls: countBy(
       episodes.flatMap((episode) => episode.untrainable),
@@ -127,50 +87,10 @@ function examine<Task>(
     ),
     unselectedCalls: countUnselectedCalls(episodes),
     tokensSampled: calls.reduce((sum, call) => sum + call.responseTokens.length, 0),
-    rows: batch.rows.length,
-    callsInRows: batch.rows.reduce((sum, row) => sum + row.segments.length, 0),
-    findings: findingsOf(rollouts, episodes, batch, unusedMatches),
+    rows,
+    callsInRows,
+    findings,
   };
-}
-
-function findingsOf(
-  rollouts: readonly Rollout[],
-  episodes: readonly Episode[],
-  batch: LightningBatch,
-  unusedMatches: readonly string[],
-): readonly string[] {
-  const findings: string[] = [];
-  const noSignal = diagnoseSignal(rollouts, episodes, batch);
-  if (noSignal !== undefined) findings.push(noSignal.message);
-  if (noSignal?.cause !== 'no-calls') findings.push(...unusedMatches, ...describeOutsideCalls(episodes));
-  const failed = rollouts.filter((rollout) => rollout.status !== 'succeeded');
-  if (failed.length > 0 && noSignal?.cause !== 'all-failed' && noSignal?.cause !== 'outage') {
-    findings.push(
-      `${failed.length} of ${rollouts.length} rollouts failed, for example ${failed[0]!.failure?.code}: "${failed[0]!.failure?.message}"`,
-    );
-  }
-  const silent = episodes.filter((episode) => episode.transitions.length === 0 && episode.untrainable.length === 0);
-  if (silent.length > 0 && noSignal?.cause !== 'no-calls')
-    findings.push(`${silent.length} rollouts made no model call that trains`);
-  if (batch.dropped.missingReward.length > 0 && noSignal?.cause !== 'no-reward')
-    findings.push(`${batch.dropped.missingReward.length} rollouts have no reward and are left out`);
-  for (const episode of episodes)
-    for (const problem of episode.problems ?? [])
-      findings.push(`rollout ${episode.rollout.rolloutId}: ${problem.reason}`);
-  return findings;
-}
-
-/** Of several policies those that no call reached. */
-function unusedPolicies<Task>(
-  { policies }: ResolvedTrainerOptions<Task>,
-  calls: readonly Transition[],
-): readonly string[] {
-  if (!isRouted(policies) || calls.length === 0) return [];
-  return policies
-    .filter(({ name }) => calls.every((call) => call.policy !== name))
-    .map(
-      ({ name, agentMatch }) => `no call that can be trained on reached the policy "${name}" (${String(agentMatch)})`,
-    );
 }
 
 function describeReport(report: DevReport): string {

@@ -1,36 +1,39 @@
-// trainer
-export type { DevOptions, DevReport } from './dev.ts';
-export type { FitOptions, ResolvedFitOptions } from './fit-options.ts';
-export type { RunContext } from './run-context.ts';
-export type { ResolvedTrainerOptions, TrainerHooks, TrainerOptions, TrainingGateway } from './trainer-options.ts';
+// training
 export { Trainer } from './trainer.ts';
+export type { TrainerHooks, TrainerOptions } from './trainer-options.ts';
+export type { PolicyOptions } from './policy-options.ts';
+export type { FitOptions } from './fit-options.ts';
+export type { DevOptions, DevReport } from './dev.ts';
 export type { StopReason, TrainingResult } from './training-result.ts';
+export type { TrainingGateway } from '@agent-lightning/core';
 
-// grpo
+// algorithms
+export { grpo, type Grpo, type GrpoOptions, type GrpoSettings } from './grpo/grpo.ts';
 export type { GrpoLoss, GrpoLossOptions } from './grpo/grpo-loss.ts';
-export { type Grpo, type GrpoOptions, grpo } from './grpo/grpo.ts';
+export type { PolicyLoss } from './grpo/objective/policy-loss.ts';
+export type { RatioBounds } from './grpo/objective/sequence-ratio.ts';
 
-// grpo/objective
-export {
-  type Objective,
-  type ObjectiveRow,
-  builtInLoss,
-  isTrainable,
-  objectiveAndDerivative,
-} from './grpo/objective/objective.ts';
-export { type PolicyDrift, policyDrift } from './grpo/objective/policy-drift.ts';
-export {
-  type PolicyLoss,
-  type PolicyLossValue,
-  policyLossAndDerivative,
-  policyLosses,
-} from './grpo/objective/policy-loss.ts';
-export type { RatioBounds, SequenceRow } from './grpo/objective/sequence-ratio.ts';
+// what a run shows
+export type { Logger } from '@agent-lightning/core';
+export type {
+  CurvePoint,
+  IdleShare,
+  PhaseSeconds,
+  ProgressMode,
+  RewardSummary,
+  ValidationMetrics,
+} from '@agent-lightning/run';
+export type { StepMetrics } from './step-metrics.ts';
+export type {
+  GrpoMetrics,
+  OffPolicyMetrics,
+  PolicyMetrics,
+  StalenessMetrics,
+  TrainedMetrics,
+} from './grpo/grpo-metrics.ts';
 
-// grpo/policies
-export { type PolicyOptions, baseModelName, isRouted, onlyPolicyName } from './grpo/policies/policy-options.ts';
-export { PolicySet, type PolicyVersions } from './grpo/policies/policy-set.ts';
-
-// grpo/step
-export { findUnmatchedPatterns, listMatchedPatterns } from './grpo/step/agents-seen.ts';
-export type { TrainingStepResult } from './grpo/step/training-step.ts';
+// where policies train
+export { gpu, type GpuOptions } from '@agent-lightning/gpu';
+export type { VllmAttachOptions, VllmOptions, VllmSharedOptions, VllmStartOptions } from '@agent-lightning/gpu';
+export { tinker, type TinkerOptions } from '@agent-lightning/tinker';
+export type { AdamField, DialectName, LoraOptions } from '@agent-lightning/tinker';

@@ -1,30 +1,23 @@
 import { join } from 'node:path';
 import {
-  type JsonValue,
-  type LightningStore,
-  type ModelGateway,
-  type PolicyRelease,
-  type RetryPolicy,
-  type TrainingBackend,
   oneOf,
   optionInvalid,
   positive,
   wholeNumber,
+  type Algorithm,
+  type JsonValue,
+  type LightningStore,
+  type Logger,
+  type RetryPolicy,
+  type RoutedPolicy,
+  type TrainingBackend,
+  type TrainingGateway,
 } from '@agent-lightning/core';
+import { createConsoleLogger } from '@agent-lightning/platform';
+import type { ProgressMode } from '@agent-lightning/run';
 import type { RolloutFunction, RunnerHooks } from '@agent-lightning/runner';
-import type { PolicyRoutes } from '@agent-lightning/gateway';
-import type { Grpo } from './grpo/grpo.ts';
-import { resolvePolicies, type PolicyOptions, type ResolvedPolicy } from './grpo/policies/policy-options.ts';
-import { createConsoleLogger, type Logger } from '@agent-lightning/platform';
-import type { ProgressMode, StepMetrics } from '@agent-lightning/run';
-
-/** A gateway that a trainer can publish policy versions to; `Gateway` of `@agent-lightning/gateway` is one. */
-export interface TrainingGateway extends ModelGateway {
-  publish(policyName: string, release: PolicyRelease): Promise<void> | void;
-  /** Sends calls to policies by their callers; needed for `policies`. */
-  route?(routes: PolicyRoutes): Promise<void> | void;
-  close(): Promise<void>;
-}
+import { resolvePolicies, type PolicyOptions } from './policy-options.ts';
+import type { StepMetrics } from './step-metrics.ts';
 
 /** Code of the user's around a run: around each rollout, and after each step. What a hook throws is logged and changes nothing. */
 export interface TrainerHooks extends RunnerHooks {
@@ -34,9 +27,10 @@ export interface TrainerHooks extends RunnerHooks {
 export interface TrainerOptions<Task = JsonValue> {
   /** Runs the agent on one task and returns the reward. */
   readonly rollout: RolloutFunction<Task>;
-  readonly backend: TrainingBackend;
-  /** Made by `grpo(…)`. */
-  readonly algorithm: Grpo;
+  /** Where weights learn; required by algorithms that train weights, such as `grpo(…)`. */
+  readonly backend?: TrainingBackend;
+  /** How the agent improves, such as `grpo(…)`. */
+  readonly algorithm: Algorithm;
   /**
    * Several policies, trained in one run: each answers the callers that its `agentMatch` matches, the first in this order when
    * several do, and learns from their calls. Callers that none matches get the frozen base model, and are refused where the
@@ -100,9 +94,9 @@ export interface TrainerOptions<Task = JsonValue> {
 /** The options of a trainer with every default filled in. */
 export interface ResolvedTrainerOptions<Task = JsonValue> {
   readonly rollout: RolloutFunction<Task>;
-  readonly backend: TrainingBackend;
-  readonly algorithm: Grpo;
-  readonly policies: readonly ResolvedPolicy[];
+  readonly backend: TrainingBackend | undefined;
+  readonly algorithm: Algorithm;
+  readonly policies: readonly RoutedPolicy[];
   readonly runners: number;
   readonly seed: number;
   readonly runDirectory: string;
@@ -132,18 +126,14 @@ export function resolveTrainerOptions<Task>(
 ): ResolvedTrainerOptions<Task> {
   if (typeof options.rollout !== 'function')
     throw optionInvalid('Trainer: rollout', options.rollout, 'the function that runs the agent on one task');
-  if (options.algorithm?.name !== 'grpo')
-    throw optionInvalid('Trainer: algorithm', options.algorithm, 'what grpo(…) returns');
-  if (typeof options.backend?.createPolicy !== 'function')
-    throw optionInvalid('Trainer: backend', options.backend, 'a training backend, such as embedded({ model })');
+  checkAlgorithm(options);
   if (options.gateway !== undefined && options.store === undefined)
     throw optionInvalid('Trainer: store', undefined, 'the store that the given gateway writes to');
-  if (options.gateway !== undefined) refuseSampling(options.algorithm);
   return Object.freeze({
     rollout: options.rollout,
     backend: options.backend,
     algorithm: options.algorithm,
-    policies: resolvePolicies(options.policies, options.algorithm.adam.learningRate),
+    policies: options.algorithm.uses.backend ? resolvePolicies(options.policies) : [],
     runners: wholeNumber('Trainer: runners', options.runners ?? 8, 1, 100_000),
     seed: wholeNumber('Trainer: seed', options.seed ?? 0, 0, 2 ** 31 - 1),
     runDirectory: options.runDirectory ?? defaultRunDirectory(now),
@@ -171,11 +161,25 @@ export function resolveTrainerOptions<Task>(
   });
 }
 
-/** A gateway of the user's own was told how to sample when it was made. */
-function refuseSampling({ temperature, maxTokens }: Grpo): void {
+/** Refuses an algorithm that cannot do what the other options ask for, instead of ignoring one of them. */
+function checkAlgorithm<Task>({ algorithm, backend, policies, gateway, maxStaleness = 0 }: TrainerOptions<Task>): void {
+  if (typeof algorithm?.begin !== 'function')
+    throw optionInvalid('Trainer: algorithm', algorithm, 'an algorithm, such as what grpo(…) returns');
+  const { name, uses, sampling } = algorithm;
+  if (uses.backend && typeof backend?.createPolicy !== 'function')
+    throw optionInvalid('Trainer: backend', backend, `a training backend for ${name}, such as embedded({ model })`);
+  const unused = `left out: ${name} trains no weights`;
+  if (!uses.backend && backend !== undefined) throw optionInvalid('Trainer: backend', backend.name, unused);
+  if (!uses.backend && policies !== undefined)
+    throw optionInvalid('Trainer: policies', Object.keys(policies).join(', '), unused);
+  if (!uses.samplingAhead && maxStaleness > 0)
+    throw optionInvalid('Trainer: maxStaleness', maxStaleness, `0: ${name} plans each step by what it learned before`);
+  if (gateway === undefined) return;
+  // A gateway of the user's own was told how to sample when it was made.
   const elsewhere = 'left out where a gateway is given; that gateway samples by its own `sampling`';
-  if (temperature !== 1) throw optionInvalid('grpo.temperature', temperature, elsewhere);
-  if (maxTokens !== undefined) throw optionInvalid('grpo.maxTokens', maxTokens, elsewhere);
+  const { temperature = 1, maxTokens } = sampling;
+  if (temperature !== 1) throw optionInvalid(`${name}.temperature`, temperature, elsewhere);
+  if (maxTokens !== undefined) throw optionInvalid(`${name}.maxTokens`, maxTokens, elsewhere);
 }
 
 function divergenceLimit(limit: number): number {

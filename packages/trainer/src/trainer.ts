@@ -1,18 +1,17 @@
 import { randomBytes } from 'node:crypto';
-import { type BackendCapabilities, type JsonValue, optionInvalid } from '@agent-lightning/core';
+import { optionInvalid, type JsonValue } from '@agent-lightning/core';
+import { writeReport } from '@agent-lightning/report';
+import { Interrupt, Progress, RolloutCollector, RunDirectory, type RunConfig } from '@agent-lightning/run';
 import type { RunnerHooks } from '@agent-lightning/runner';
-import { checkCapabilities } from './grpo/check-backend.ts';
 import { dryRun, type DevOptions, type DevReport } from './dev.ts';
 import { resolveFitOptions, type FitOptions, type ResolvedFitOptions } from './fit-options.ts';
-import { Interrupt, Progress, RolloutCollector, describeRun, RunDirectory, Session } from '@agent-lightning/run';
-import { PolicySet } from './grpo/policies/policy-set.ts';
-import { writeReport } from '@agent-lightning/report';
-import type { RunContext } from './run-context.ts';
+import { describeRun, openSession, toHost } from './open-run.ts';
+import { toReportContext, type RunContext } from './run-context.ts';
 import { resolveTrainerOptions, type ResolvedTrainerOptions, type TrainerOptions } from './trainer-options.ts';
 import { TrainingRun } from './training-run.ts';
 import type { StopReason, TrainingResult } from './training-result.ts';
 
-/** Trains an agent that already exists: runs it on tasks, rewards it, and moves the model behind it towards what did better. */
+/** Improves an agent that already exists: runs it on tasks, rewards it, and carries out the algorithm that learns from it. */
 export class Trainer<Task = JsonValue> {
   readonly #options: ResolvedTrainerOptions<Task>;
 
@@ -21,7 +20,7 @@ export class Trainer<Task = JsonValue> {
     this.#options = resolveTrainerOptions(options);
   }
 
-  /** Where `fit` keeps its run. */
+  /** The directory in which `fit` keeps its run. */
   get runDirectory(): string {
     return this.#options.runDirectory;
   }
@@ -32,7 +31,8 @@ export class Trainer<Task = JsonValue> {
    * @throws {ConfigurationError} `option-invalid` | `option-unsupported`, as `fit` would
    */
   async dev(options: DevOptions<Task>): Promise<DevReport> {
-    return await dryRun(this.#options, options, await checkCapabilities(this.#options));
+    await this.#options.algorithm.check?.(this.#options);
+    return await dryRun(this.#options, options);
   }
 
   /**
@@ -44,9 +44,10 @@ export class Trainer<Task = JsonValue> {
   async fit(options: FitOptions<Task>): Promise<TrainingResult> {
     const fit = resolveFitOptions(options, this.#options.algorithm.tasksPerStep);
     checkTaskKinds(this.#options.taskKind, [...fit.train, ...fit.validation]);
-    const capabilities = await checkCapabilities(this.#options);
+    await this.#options.algorithm.check?.(this.#options);
+    const config = describeRun(this.#options, fit);
     const directory = await RunDirectory.open(this.#options.runDirectory, {
-      config: describeRun(this.#options, fit),
+      config,
       resume: fit.resume,
       keepCheckpoints: this.#options.keepCheckpoints,
       // Ids of a store of its own may repeat from run to run: the same seed then samples the same rollouts.
@@ -60,7 +61,7 @@ export class Trainer<Task = JsonValue> {
       onInterrupt: (reason) => progress.logger.info(`${reason}: saving and stopping; a second one stops at once`),
     });
     try {
-      return await this.#fitIn(directory, fit, capabilities, progress, interrupt);
+      return await this.#fitIn(directory, fit, config, progress, interrupt);
     } finally {
       interrupt.dispose();
       progress.end();
@@ -71,14 +72,12 @@ export class Trainer<Task = JsonValue> {
   async #fitIn(
     directory: RunDirectory,
     fit: ResolvedFitOptions<Task>,
-    capabilities: BackendCapabilities,
+    config: RunConfig,
     progress: Progress,
     interrupt: Interrupt,
   ): Promise<TrainingResult> {
-    const options = this.#options;
-    const policies = await PolicySet.create(options.backend, options.policies, options.seed);
-    const session = await Session.open({
-      trainer: { ...options, logger: progress.logger },
+    const options = { ...this.#options, logger: progress.logger };
+    const session = await openSession(options, {
       runId: directory.runId,
       storePath: directory.file('store.sqlite'),
       hooks: countRollouts(options.hooks, progress),
@@ -87,22 +86,22 @@ export class Trainer<Task = JsonValue> {
     try {
       const { store, failed } = session;
       const { retry, attemptTimeoutMs } = options;
+      const algorithm = await options.algorithm.begin(toHost(options, session, fit.train));
       const context: RunContext<Task> = {
         options,
         fit,
+        config,
+        algorithm,
         session,
-        policies,
         directory,
         progress,
-        maxRowTokens: capabilities.maxRowTokens,
-        losses: capabilities.losses,
         collector: new RolloutCollector({
           store,
           runId: directory.runId,
           retry,
           attemptTimeoutMs,
           resumed: fit.resume,
-          policies: policies.names,
+          policies: algorithm.policies,
         }),
         interrupted: interrupt.signal,
         stopping: AbortSignal.any([interrupt.signal, failed]),
@@ -125,19 +124,20 @@ export class Trainer<Task = JsonValue> {
 /** The report is written however the run ends. */
 async function trainAndReport<Task>(context: RunContext<Task>): Promise<TrainingResult> {
   const run = new TrainingRun(context);
+  const report = toReportContext(context);
   let stopReason: StopReason;
   try {
     stopReason = await run.run();
   } catch (error) {
     const problem = error instanceof Error ? error.message : String(error);
-    await writeReport(context, { state: run.state, samples: run.samples, outcome: `stopped: ${problem}` }).catch(
+    await writeReport(report, { state: run.state, samples: run.samples, outcome: `stopped: ${problem}` }).catch(
       (reporting: unknown) => context.progress.logger.warn(`no report could be written: ${String(reporting)}`),
     );
     throw error;
   }
   const modelDirectory = stopReason === 'interrupted' ? undefined : context.directory.file('model');
-  if (modelDirectory !== undefined) await context.policies.exportModel(modelDirectory);
-  const reportPath = await writeReport(context, { state: run.state, samples: run.samples, outcome: stopReason });
+  if (modelDirectory !== undefined) await context.algorithm.exportResult(modelDirectory);
+  const reportPath = await writeReport(report, { state: run.state, samples: run.samples, outcome: stopReason });
   if (stopReason === 'interrupted')
     context.progress.logger.info(
       `saved after step ${run.state.step}; ${context.options.resumeHint(context.directory.path)}`,

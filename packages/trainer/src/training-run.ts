@@ -1,62 +1,63 @@
-import { LightningError } from '@agent-lightning/core';
-import {
-  type StepMetrics,
-  type ValidationMetrics,
-  PhaseClock,
-  planTrainingStep,
-  RolloutWindow,
-  TaskOrder,
-  withFileErrors,
-  FaultNotices,
-  advanceState,
-  initialState,
-  type TrainerState,
-} from '@agent-lightning/run';
+import { LightningError, seededRandom, type Rollout, type StepOutcome } from '@agent-lightning/core';
 import { StepSamples } from '@agent-lightning/report';
-import type { RunContext } from './run-context.ts';
-import { judgeDivergence, judgeSilence, verdictOf } from './grpo/step/judge-step.ts';
-import { createStepMetrics, type StepLoad } from './grpo/step/step-metrics.ts';
-import { runTrainingStep, type TrainingStepResult } from './grpo/step/training-step.ts';
+import {
+  advanceState,
+  createStepMetrics,
+  FaultNotices,
+  initialState,
+  PhaseClock,
+  RolloutWindow,
+  shuffleRewards,
+  summariseRewards,
+  withFileErrors,
+  type RewardSummary,
+  type RunState,
+  type StepLoad,
+  type ValidationMetrics,
+} from '@agent-lightning/run';
+import { kindReader, toReportContext, type RunContext } from './run-context.ts';
+import type { StepMetrics } from './step-metrics.ts';
 import type { StopReason } from './training-result.ts';
 import { validate } from './validation.ts';
 
-/** The loop: validation, steps, checkpoints, until it is done, interrupted, solved or hopeless. */
+/** A step that is done, but for its validation and its line. */
+interface FinishedStep {
+  readonly step: number;
+  readonly rollouts: readonly Rollout[];
+  readonly reward: RewardSummary;
+  readonly outcome: StepOutcome;
+}
+
+/** Carries out an algorithm: validation, steps, checkpoints, until it is done, interrupted, solved or hopeless. */
 export class TrainingRun<Task> {
   readonly #context: RunContext<Task>;
-  readonly #order: TaskOrder;
   readonly #window: RolloutWindow;
   readonly samples: StepSamples;
   readonly #faults = new FaultNotices();
   readonly #startedAtMs: number = performance.now();
-  #state: TrainerState;
+  #state: RunState = initialState;
   #wallSecondsBefore = 0;
   /** The newest step that a checkpoint holds. */
   #savedStep = -1;
   /** Spent on checkpoints since the newest line of the metrics. */
   #checkpointSeconds = 0;
-  /** Whether the policy's weights are those after the state's step, or already beyond. */
-  #isPolicyAtState = true;
+  /** Tells whether what the algorithm holds is that after the state's step, or already beyond. */
+  #isAlgorithmAtState = true;
   #lastMetrics: StepMetrics | undefined;
 
   constructor(context: RunContext<Task>) {
-    const { fit, options, directory, collector, policies } = context;
+    const { fit, options, directory, collector, algorithm } = context;
     this.#context = context;
-    this.#state = initialState(policies.names);
     this.samples = new StepSamples(directory);
-    this.#order = new TaskOrder({
-      taskCount: fit.train.length,
-      tasksPerStep: options.algorithm.tasksPerStep,
-      seed: options.seed,
-    });
     this.#window = new RolloutWindow({
       collector,
       ahead: options.maxStaleness,
       lastStep: fit.steps,
-      plan: (step) => planTrainingStep(step, fit.train, this.#order.tasksOf(step), options.algorithm.groupSize),
+      plan: (step) => algorithm.plan(step),
     });
   }
 
-  get state(): TrainerState {
+  get state(): RunState {
     return this.#state;
   }
 
@@ -83,16 +84,18 @@ export class TrainingRun<Task> {
   }
 
   async #begin(): Promise<void> {
-    const { directory, policies, fit, collector, progress, session } = this.#context;
+    const { directory, algorithm, fit, collector, progress, session } = this.#context;
     // Before anything that takes long: the store's watchdog would end what a dead process left as timed out, which is data.
     const cancelled = fit.resume ? await collector.cancelUnfinished('its process ended') : 0;
     const checkpoint = fit.resume ? await directory.checkpoints.latest() : undefined;
     if (checkpoint !== undefined) {
-      this.#state = { ...checkpoint.state, outageStreak: 0 };
+      this.#state = checkpoint.state;
       this.#savedStep = checkpoint.state.step;
       this.#wallSecondsBefore = checkpoint.state.wallSeconds;
-      await policies.loadState(checkpoint.directory);
-      this.#lastMetrics = (await directory.readMetrics()).findLast((metrics) => metrics.step === checkpoint.state.step);
+      await algorithm.load(checkpoint.directory);
+      this.#lastMetrics = (await directory.readMetrics<StepMetrics>()).findLast(
+        (metrics) => metrics.step === checkpoint.state.step,
+      );
     }
     if (fit.resume) {
       await directory.truncateMetrics(this.#state.step);
@@ -100,7 +103,7 @@ export class TrainingRun<Task> {
         `resuming after step ${this.#state.step} of ${fit.steps}; ${cancelled} rollouts of the process before run again`,
       );
     }
-    await policies.publish(policies.names, this.#state.policyVersions, session);
+    await algorithm.publish();
     session.start();
     if (this.#state.step === 0) await this.#validateFirst();
     await this.#save();
@@ -116,41 +119,53 @@ export class TrainingRun<Task> {
     return 'completed';
   }
 
-  /** Collects, trains, publishes, validates, and writes down what came of it. */
+  /** Collects, learns, validates, and writes down what came of it. */
   async #step(step: number): Promise<'go-on' | 'converged'> {
-    const { options, progress, policies, session } = this.#context;
+    const { options, progress, session } = this.#context;
     const clock = new PhaseClock();
     session.load.begin();
-    progress.begin(step, 'rollout', this.#rolloutsToShow());
+    progress.begin(step, 'rollout', this.#rolloutsToShow(step));
     const rollouts = await clock.measure('rollout', () => this.#window.collect(step, this.#context.stopping));
     const queueDepth = await this.#window.queueDepth();
-    const versions = this.#state.policyVersions;
-    const result = await runTrainingStep(this.#context, {
-      step,
-      clock,
-      epoch: this.#order.epochOf(step),
-      rollouts,
-      versions,
-      beforeUpdate: () => {
-        this.#isPolicyAtState = false;
-      },
-    });
-    const { policyVersions } = result;
-    const updated = policies.names.filter((name) => policyVersions[name] !== versions[name]);
-    if (updated.length > 0) await clock.measure('publish', () => policies.publish(updated, policyVersions, session));
+    progress.begin(step, 'train');
+    const finished = await this.#learn(step, rollouts, clock);
     const validation = await clock.measure('validate', () => this.#validateOnTheWay(step));
-    const metrics = await this.#endStep(result, validation, clock, this.#loadOf(clock, queueDepth));
-    const warning = judgeDivergence(metrics, this.#state, options);
-    if (warning !== undefined) progress.logger.warn(warning);
-    if (result.noSignal === undefined) return 'go-on';
-    progress.logger.warn(`step ${step} taught nothing: ${result.noSignal.message}`);
-    return judgeSilence(result.noSignal, this.#state, options);
+    const metrics = await this.#endStep(finished, validation, clock, this.#loadOf(clock, queueDepth));
+    for (const warning of finished.outcome.warnings) progress.logger.warn(warning);
+    try {
+      await options.hooks.onStep?.(metrics);
+    } catch (error) {
+      progress.logger.warn(`onStep failed after step ${metrics.step}: ${String(error)}`);
+    }
+    const { end } = finished.outcome;
+    if (end instanceof Error) throw end;
+    return end ?? 'go-on';
   }
 
-  /** How many rollouts a step waits for; unknown while runners work on later steps too. */
-  #rolloutsToShow(): number {
-    const { maxStaleness, algorithm } = this.#context.options;
-    return maxStaleness === 0 ? algorithm.tasksPerStep * algorithm.groupSize : 0;
+  /** Hands the rollouts to the algorithm; in a control run with the rewards permuted among them. */
+  async #learn(step: number, rollouts: readonly Rollout[], clock: PhaseClock): Promise<FinishedStep> {
+    const { options, algorithm, collector } = this.#context;
+    const episodes = await clock.measure('convert', () => collector.readEpisodes(rollouts));
+    const judged =
+      options.control === 'shuffled'
+        ? shuffleRewards(episodes, seededRandom(options.seed, `shuffle/${step}`))
+        : episodes;
+    const outcome = await algorithm.learn({
+      step,
+      rollouts,
+      episodes: judged,
+      beforeUpdate: () => {
+        this.#isAlgorithmAtState = false;
+      },
+      measure: (phase, work) => clock.measure(phase, work),
+    });
+    this.#isAlgorithmAtState = false;
+    return { step, rollouts, reward: summariseRewards(episodes, kindReader(options)), outcome };
+  }
+
+  /** Returns how many rollouts a step waits for; 0, which shows none, while runners work on later steps too. */
+  #rolloutsToShow(step: number): number {
+    return this.#context.options.maxStaleness === 0 ? this.#context.algorithm.plan(step).length : 0;
   }
 
   #loadOf(clock: PhaseClock, queueDepth: number): StepLoad {
@@ -164,34 +179,34 @@ export class TrainingRun<Task> {
   }
 
   async #endStep(
-    result: TrainingStepResult,
+    { step, rollouts, reward, outcome }: FinishedStep,
     validation: ValidationMetrics | undefined,
     clock: PhaseClock,
     load: StepLoad,
   ): Promise<StepMetrics> {
-    const { directory, progress, options, policies } = this.#context;
-    const metrics = createStepMetrics({
-      ...result,
-      validation,
-      load,
-      seconds: { ...clock.seconds, checkpoint: this.#checkpointSeconds },
-      wallSeconds: this.#wallSeconds(),
-    });
-    const verdict = verdictOf(metrics, result.noSignal, options);
-    this.#state = advanceState(this.#state, metrics, { ...verdict, policyVersions: result.policyVersions });
-    this.#isPolicyAtState = true;
+    const { directory, progress } = this.#context;
+    const { episodes } = outcome;
+    const metrics: StepMetrics = {
+      ...createStepMetrics({
+        step,
+        rollouts,
+        episodes,
+        reward,
+        validation,
+        load,
+        seconds: { ...clock.seconds, checkpoint: this.#checkpointSeconds },
+        wallSeconds: this.#wallSeconds(),
+      }),
+      ...outcome.metrics,
+    };
+    this.#state = advanceState(this.#state, metrics);
+    this.#isAlgorithmAtState = true;
     this.#lastMetrics = metrics;
     this.#checkpointSeconds = 0;
     await directory.appendMetrics(metrics);
-    await this.samples.keep(result, this.#context);
-    progress.stepEnded(metrics);
-    const { step, rollouts, episodes } = result;
-    for (const notice of this.#faults.of(step, rollouts, episodes, policies.names)) progress.logger.warn(notice);
-    try {
-      await options.hooks.onStep?.(metrics);
-    } catch (error) {
-      progress.logger.warn(`onStep failed after step ${metrics.step}: ${String(error)}`);
-    }
+    await this.samples.keep({ step, rollouts: outcome.samples }, toReportContext(this.#context));
+    progress.stepEnded(metrics, outcome.summary);
+    for (const notice of this.#faults.collect(step, rollouts, episodes)) progress.logger.warn(notice);
     return metrics;
   }
 
@@ -248,16 +263,16 @@ export class TrainingRun<Task> {
 
   async #save(): Promise<void> {
     if (this.#savedStep === this.#state.step) return;
-    const { directory, policies } = this.#context;
+    const { directory, algorithm } = this.#context;
     const startedAtMs = performance.now();
-    await withFileErrors(directory.file('checkpoints'), () => directory.checkpoints.save(policies, this.#state));
+    await withFileErrors(directory.file('checkpoints'), () => directory.checkpoints.save(algorithm, this.#state));
     this.#checkpointSeconds += (performance.now() - startedAtMs) / 1_000;
     this.#savedStep = this.#state.step;
   }
 
   /** Saves the last step that is done, unless the weights are already beyond it: then the newest checkpoint is what is good. */
   async #saveIfGood(): Promise<void> {
-    if (this.#isPolicyAtState && this.#state.step > 0) await this.#save();
+    if (this.#isAlgorithmAtState && this.#state.step > 0) await this.#save();
   }
 
   #wallSeconds(): number {

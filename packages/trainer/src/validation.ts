@@ -1,5 +1,5 @@
-import { type Rollout, randomOrder, seededRandom } from '@agent-lightning/core';
-import { type ValidationMetrics, planValidation, meanByKind } from '@agent-lightning/run';
+import { randomOrder, seededRandom, type Rollout } from '@agent-lightning/core';
+import { meanByKind, planValidation, type ValidationMetrics } from '@agent-lightning/run';
 import { kindReader, type RunContext } from './run-context.ts';
 
 /** Runs held-out tasks greedily; all of them, or the run's seeded subset. Undefined when there are none. */
@@ -13,7 +13,10 @@ export async function validate<Task>(
   const order = randomOrder(fit.validation.length, seededRandom(options.seed, 'validation-subset'));
   const indexes = isComplete ? [...fit.validation.keys()] : order.slice(0, fit.validationSubset);
   progress.begin(step, 'validate', indexes.length);
-  const rollouts = await collector.collect(planValidation(step, fit.validation, indexes), context.stopping);
+  const rollouts = await collector.collect(
+    planValidation(step, fit.validation, indexes, context.algorithm.resourcesId),
+    context.stopping,
+  );
   const metrics = await summarise(context, rollouts);
   progress.validated(step, metrics);
   return metrics;

@@ -7,7 +7,7 @@ import { BigramBackend } from './bigram-backend.ts';
 import { answerLetter, askLetter, letterTasks, type LetterTask } from './letter-task.ts';
 import { createFolder, createTestTrainer, readMetrics, recordingLogger } from './run-folder.ts';
 import { runProcess, steps, succeededRollouts } from './run-process.ts';
-import { createTinyModel } from './tiny-model.ts';
+import { createTinyCheckpoint } from '../../embedded/test/tiny-checkpoint.ts';
 
 const rolloutsOfStep = 4 * 8;
 const stepOf = (rolloutId: string): number => Number(/\.s(\d+)\./.exec(rolloutId)?.[1]);
@@ -138,7 +138,7 @@ describe('sampling ahead', () => {
 
   it('samples and trains at once on the embedded backend, which is one engine', async () => {
     const folder = await createFolder();
-    await createTinyModel(join(folder, 'model'));
+    await createTinyCheckpoint(join(folder, 'model'));
     await using stack = new AsyncDisposableStack();
     const backend = embedded({ model: join(folder, 'model'), threads: 1 });
     stack.defer(() => backend.close());

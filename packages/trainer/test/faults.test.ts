@@ -7,10 +7,9 @@ import type { RolloutFunction } from '@agent-lightning/runner';
 import { Gateway } from '@agent-lightning/gateway';
 import { openSqliteStore } from '@agent-lightning/store-sqlite';
 import { describe, expect, it } from 'vitest';
-import type { StepMetrics } from '@agent-lightning/run';
+import { type GrpoLine as StepMetrics, createFolder, createTestTrainer, readMetrics } from './run-folder.ts';
 import { BigramBackend } from './bigram-backend.ts';
 import { answerLetter, askLetter, letterTasks, type LetterTask } from './letter-task.ts';
-import { createFolder, createTestTrainer, readMetrics } from './run-folder.ts';
 
 const tasks = letterTasks;
 

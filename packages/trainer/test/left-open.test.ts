@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { tinker } from '@agent-lightning/tinker';
 import { isAlive, runProgram, type ProcessEnd, type ProgramOptions } from './run-process.ts';
 import { readMetrics } from './run-folder.ts';
-import { createTinyModel } from './tiny-model.ts';
+import { createTinyCheckpoint } from '../../embedded/test/tiny-checkpoint.ts';
 import { findWorkerPython } from '../../gpu/test/worker-python.ts';
 
 const python = findWorkerPython();
@@ -18,7 +18,7 @@ let folder: string;
 const model = (): string => join(folder, 'model');
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'left-open-'));
-  await createTinyModel(model());
+  await createTinyCheckpoint(model());
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 

@@ -16,7 +16,7 @@ import { trainOnBatch } from '../src/grpo/step/train-on-batch.ts';
 import { BigramBackend } from './bigram-backend.ts';
 import { letterTasks } from './letter-task.ts';
 import { createTestTrainer } from './run-folder.ts';
-import { createTinyModel } from './tiny-model.ts';
+import { createTinyCheckpoint } from '../../embedded/test/tiny-checkpoint.ts';
 
 const allLosses = ['importance_sampling', 'ppo', 'cispo', 'cross_entropy'] as const;
 
@@ -28,7 +28,7 @@ describe('a loss that the backend does not build in', () => {
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'trainer-losses-'));
-    await createTinyModel(join(folder, 'model'));
+    await createTinyCheckpoint(join(folder, 'model'));
     backend = embedded({ model: join(folder, 'model'), threads: 1 });
     batch = await sampledBatch(await backend.createPolicy({ name: 'sampler', seed: 0 }));
   });
@@ -47,7 +47,7 @@ describe('a loss that the backend does not build in', () => {
     for (const step of [1, 2])
       await trainOnBatch(batch, {
         policy: { name: 'policy', agentMatch: undefined, learningRate: 0.02, policy },
-        algorithm: grpo({ maxGradientNorm: 0, minibatches: 2, ...options }),
+        settings: grpo({ maxGradientNorm: 0, minibatches: 2, ...options }).config,
         losses,
         step,
         random: seededRandom(0, `minibatches/${step}`),

@@ -11,7 +11,7 @@ import { BigramBackend } from './bigram-backend.ts';
 import { letterTasks, scoreLetter, type LetterTask } from './letter-task.ts';
 import { askAs } from './role-agent.ts';
 import { createFolder, createTestTrainer, readMetrics, recordingLogger } from './run-folder.ts';
-import { createTinyModel } from './tiny-model.ts';
+import { createTinyCheckpoint } from '../../embedded/test/tiny-checkpoint.ts';
 
 const policies = {
   writer: { agentMatch: /write/ },
@@ -133,7 +133,7 @@ describe('several policies', () => {
     const other = await createTestTrainer({ runDirectory, policies: { writer: { agentMatch: /other/ } } });
     await expect(other.trainer.fit({ train: tasks, steps: 5, resume: true })).rejects.toMatchObject({
       code: 'resume-mismatch',
-      message: expect.stringContaining('policies.writer = /write/ at learning rate 60'),
+      message: expect.stringContaining("policies.writer = /write/ at the algorithm's learning rate"),
     });
   });
 
@@ -211,7 +211,7 @@ describe('several policies', () => {
 describe('two policies of the embedded backend', () => {
   it('learn different things: one to answer in ASCII, the other not to', async () => {
     const folder = await createFolder();
-    await createTinyModel(join(folder, 'model'));
+    await createTinyCheckpoint(join(folder, 'model'));
     await using stack = new AsyncDisposableStack();
     const backend = embedded({ model: join(folder, 'model'), threads: 1 });
     stack.defer(() => backend.close());

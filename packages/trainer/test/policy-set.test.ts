@@ -4,13 +4,13 @@ import { expect, it } from 'vitest';
 import { BigramBackend } from './bigram-backend.ts';
 import { createFolder } from './run-folder.ts';
 import { PolicySet } from '../src/grpo/policies/policy-set.ts';
-import { resolvePolicies } from '../src/grpo/policies/policy-options.ts';
+import { resolvePolicies } from '../src/policy-options.ts';
 
 it.each([
   ['one policy', undefined, ['policy']],
   ['several policies', { writer: { agentMatch: /write/ }, planner: { agentMatch: /plan/ } }, ['policies']],
 ])('makes folders for what %s save, and none in order to discard', async (_, options, saved) => {
-  const set = await PolicySet.create(new BigramBackend(), resolvePolicies(options, 1), 0);
+  const set = await PolicySet.create(new BigramBackend(), resolvePolicies(options), 1, 0);
   const folder = await createFolder();
   await mkdir(join(folder, 'empty'));
   await set.discardState(join(folder, 'empty'));

@@ -4,12 +4,11 @@ import { MemoryStore } from '@agent-lightning/store';
 import { StoreError, type Rollout } from '@agent-lightning/core';
 import { openSqliteStore } from '@agent-lightning/store-sqlite';
 import { describe, expect, it } from 'vitest';
-import type { StepMetrics } from '@agent-lightning/run';
+import { type GrpoLine as StepMetrics, createFolder, createTestTrainer, readMetrics } from './run-folder.ts';
 import type { TrainingResult } from '../src/index.ts';
 import { BigramBackend } from './bigram-backend.ts';
 import { answerLetter, letterTasks } from './letter-task.ts';
 import { runProcess, steps, succeededRollouts } from './run-process.ts';
-import { createFolder, createTestTrainer, readMetrics } from './run-folder.ts';
 
 async function readSteps(runDirectory: string): Promise<readonly number[]> {
   return (await readFile(join(runDirectory, 'metrics.jsonl'), 'utf8'))

@@ -2,9 +2,9 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach } from 'vitest';
-import { grpo, Trainer, type GrpoOptions, type TrainerOptions } from '../src/index.ts';
-import type { StepMetrics } from '@agent-lightning/run';
-import type { Logger } from '@agent-lightning/platform';
+import { grpo, Trainer, type GrpoMetrics, type GrpoOptions, type TrainerOptions } from '../src/index.ts';
+import type { StepMetrics as RunMetrics } from '@agent-lightning/run';
+import type { Logger } from '@agent-lightning/core';
 import { BigramBackend } from './bigram-backend.ts';
 import { answerLetter, type LetterTask } from './letter-task.ts';
 
@@ -21,10 +21,13 @@ export async function createFolder(): Promise<string> {
   return folder;
 }
 
+/** A line of the metrics of a run of GRPO. */
+export type GrpoLine = RunMetrics & GrpoMetrics;
+
 /** The lines of a run's metrics. */
-export async function readMetrics(runDirectory: string): Promise<readonly StepMetrics[]> {
+export async function readMetrics(runDirectory: string): Promise<readonly GrpoLine[]> {
   const lines = (await readFile(join(runDirectory, 'metrics.jsonl'), 'utf8')).trim().split('\n');
-  return lines.map((line) => JSON.parse(line) as StepMetrics);
+  return lines.map((line) => JSON.parse(line) as GrpoLine);
 }
 
 /** A logger that keeps its lines. */

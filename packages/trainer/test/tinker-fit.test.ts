@@ -8,7 +8,7 @@ import { grpo, Trainer, type TrainerOptions } from '../src/index.ts';
 import { tinker } from '@agent-lightning/tinker';
 import { askLetter, letterTasks, type LetterTask } from './letter-task.ts';
 import { recordingLogger } from './run-folder.ts';
-import { createTinyModel, tinyVocabularySize } from './tiny-model.ts';
+import { createTinyCheckpoint, tinyVocabularySize } from '../../embedded/test/tiny-checkpoint.ts';
 
 const skyrlAdam = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0, maxGradientNorm: 1 };
 let root: string;
@@ -16,7 +16,7 @@ let server: FakeTinker;
 
 beforeEach(async () => {
   root = await mkdtemp(join(tmpdir(), 'tinker-fit-'));
-  await createTinyModel(join(root, 'model'));
+  await createTinyCheckpoint(join(root, 'model'));
 });
 afterEach(async () => {
   await server?.close();

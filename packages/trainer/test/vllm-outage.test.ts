@@ -9,7 +9,7 @@ import { gpu } from '@agent-lightning/gpu';
 import { grpo, Trainer, type TrainerOptions } from '../src/index.ts';
 import { askLetter, letterTasks, type LetterTask } from './letter-task.ts';
 import { readMetrics, recordingLogger, type RecordingLogger } from './run-folder.ts';
-import { createTinyModel, tinyVocabularySize } from './tiny-model.ts';
+import { createTinyCheckpoint, tinyVocabularySize } from '../../embedded/test/tiny-checkpoint.ts';
 import { until } from '../../gpu/test/vllm/fleet-harness.ts';
 
 let root: string;
@@ -19,7 +19,7 @@ let backend: TrainingBackend;
 let logger: RecordingLogger;
 beforeEach(async () => {
   root = await mkdtemp(join(tmpdir(), 'outage-'));
-  await createTinyModel(join(root, 'model'));
+  await createTinyCheckpoint(join(root, 'model'));
   worker = await startFakeTinker({
     dialect: 'worker',
     modelName: 'model',

@@ -1,5 +1,6 @@
 import type { Claim } from './lightning-store.ts';
 import type { LlmEndpoint } from '../vocabulary/resources.ts';
+import type { PolicyRelease } from './training-backend.ts';
 
 /** What a runner needs of a gateway: a URL and a key for each attempt, and all of its calls stored when it ends. */
 export interface ModelGateway {
@@ -7,4 +8,21 @@ export interface ModelGateway {
   openAttempt(claim: Claim): Promise<LlmEndpoint>;
   /** Resolves when every captured call of the attempt is in the store; the key is dead afterwards. */
   closeAttempt(claim: Claim): Promise<void>;
+}
+
+/** A gateway that a trainer publishes policy versions to. */
+export interface TrainingGateway extends ModelGateway {
+  /** Has new calls answered by the release; those in flight end where they began. */
+  publish(policyName: string, release: PolicyRelease): Promise<void> | void;
+  /** Sends calls to policies by their callers; needed for several policies. */
+  route?(routes: PolicyRoutes): Promise<void> | void;
+  close(): Promise<void>;
+}
+
+/** Which of several policies answers whose calls. */
+export interface PolicyRoutes {
+  /** Tested in this order against each of a caller's names, as its adapter hands them over; the first that matches answers. */
+  readonly policies: readonly { readonly policy: string; readonly agentMatch: RegExp }[];
+  /** Answers callers that no pattern matches: as it is, under its own sampling, never trained. @default such calls are refused */
+  readonly otherwise?: { readonly name: string; readonly release: PolicyRelease };
 }

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { PolicyRelease } from '@agent-lightning/core';
+import type { PolicyRelease, PolicyRoutes } from '@agent-lightning/core';
 import { hashKey, isKey, presentedKey } from '../attempts/attempt-key.ts';
 import type { OpenClaim } from '../attempts/attempt-session.ts';
 import { integerField, isObject, present } from '../chat/request-fields.ts';
@@ -7,7 +7,6 @@ import { readJsonBody, type BodyLimits, type JsonObject } from '../http/read-bod
 import { ReplyWriter } from '../http/reply-writer.ts';
 import { decodeSegment, expectMethod, unknownPath } from '../http/routes.ts';
 import { invalidField, WireError } from '../http/wire-error.ts';
-import type { PolicyRoutes } from '../policies/policy-routes.ts';
 import { readPatterns } from './routes-wire.ts';
 import type { PauseOptions } from '../policies/admission-gate.ts';
 import type { UpstreamServers } from '../policies/model-options.ts';

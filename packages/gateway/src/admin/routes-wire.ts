@@ -1,7 +1,7 @@
 import { isObject, present } from '../chat/request-fields.ts';
 import type { JsonObject } from '../http/read-body.ts';
 import { invalidField } from '../http/wire-error.ts';
-import type { PolicyRoutes } from '../policies/policy-routes.ts';
+import type { PolicyRoutes } from '@agent-lightning/core';
 
 type Routes = PolicyRoutes['policies'];
 

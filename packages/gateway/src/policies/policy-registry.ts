@@ -1,8 +1,7 @@
-import type { PolicyRelease } from '@agent-lightning/core';
-import { GatewayError } from '@agent-lightning/core';
+import { type PolicyRelease, GatewayError, type PolicyRoutes } from '@agent-lightning/core';
 import { WireError } from '../http/wire-error.ts';
 import { isHttpUrl } from './model-options.ts';
-import { checkRoutes, chooseModel, type PolicyRoutes } from './policy-routes.ts';
+import { checkRoutes, chooseModel } from './policy-routes.ts';
 
 /** A release that a call was admitted to; released when the call is over. */
 export interface Admission {

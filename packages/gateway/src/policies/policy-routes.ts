@@ -1,13 +1,5 @@
-import { GatewayError, matchesAgent, type PolicyRelease } from '@agent-lightning/core';
+import { GatewayError, matchesAgent, type PolicyRoutes } from '@agent-lightning/core';
 import { WireError } from '../http/wire-error.ts';
-
-/** Which of several policies answers whose calls. */
-export interface PolicyRoutes {
-  /** Tested in this order against each of a caller's names, as its adapter hands them over; the first that matches answers. */
-  readonly policies: readonly { readonly policy: string; readonly agentMatch: RegExp }[];
-  /** Answers callers that no pattern matches: as it is, under its own sampling, never trained. @default such calls are refused */
-  readonly otherwise?: { readonly name: string; readonly release: PolicyRelease };
-}
 
 /** @throws {GatewayError} `request-invalid` for no policy, one that is named twice, or a pattern that is none */
 export function checkRoutes({ policies, otherwise }: PolicyRoutes): void {

@@ -1,5 +1,5 @@
 /** vLLM as the place where a connection's versions are sampled. */
-import type { Logger } from '@agent-lightning/platform';
+import type { Logger } from '@agent-lightning/core';
 import { type Connection, systemClock, type Clock, type Publisher } from '@agent-lightning/tinker';
 import { openFleet } from './open-fleet.ts';
 import type { ResolvedVllm } from './vllm-options.ts';

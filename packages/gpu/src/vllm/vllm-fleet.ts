@@ -1,7 +1,12 @@
 /** Replicas of one model, and the adapters of published versions on all of them. */
 import { randomBytes } from 'node:crypto';
-import { BackendError, ConfigurationError, type PolicyRelease, type ServerWatch } from '@agent-lightning/core';
-import type { Logger } from '@agent-lightning/platform';
+import {
+  BackendError,
+  ConfigurationError,
+  type PolicyRelease,
+  type ServerWatch,
+  type Logger,
+} from '@agent-lightning/core';
 import type { Clock } from '@agent-lightning/tinker';
 import type { VllmServer } from './vllm-server.ts';
 import { baseUrlOf, watchServers } from './watch-servers.ts';

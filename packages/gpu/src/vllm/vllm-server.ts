@@ -1,6 +1,5 @@
 /** One vLLM server and the adapters that it should hold, through restarts. */
-import { BackendError, LightningError } from '@agent-lightning/core';
-import type { Logger } from '@agent-lightning/platform';
+import { BackendError, LightningError, type Logger } from '@agent-lightning/core';
 import { checkSampling, probeAdapter } from './check-sampling.ts';
 import type { Clock } from '@agent-lightning/tinker';
 import { VllmAway, type VllmClient } from './vllm-client.ts';

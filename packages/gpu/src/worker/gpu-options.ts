@@ -1,7 +1,7 @@
 /** What `gpu(…)` is told, checked once. */
 import { basename, resolve } from 'node:path';
-import { ConfigurationError, oneOf, wholeNumber } from '@agent-lightning/core';
-import { createConsoleLogger, type Logger } from '@agent-lightning/platform';
+import { ConfigurationError, oneOf, wholeNumber, type Logger } from '@agent-lightning/core';
+import { createConsoleLogger } from '@agent-lightning/platform';
 import {
   dialects,
   resolveLora,

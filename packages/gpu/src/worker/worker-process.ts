@@ -4,8 +4,14 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { delimiter } from 'node:path';
-import { BackendError, ConfigurationError, TimeoutError, type LightningError } from '@agent-lightning/core';
-import { guardTree, hasProcessGroups, signalTree, unrefChild, type Logger } from '@agent-lightning/platform';
+import {
+  BackendError,
+  ConfigurationError,
+  TimeoutError,
+  type LightningError,
+  type Logger,
+} from '@agent-lightning/core';
+import { guardTree, hasProcessGroups, signalTree, unrefChild } from '@agent-lightning/platform';
 import { pythonDirectory, setupAdvice } from './find-python.ts';
 
 export interface WorkerOptions {

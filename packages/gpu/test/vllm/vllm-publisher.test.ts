@@ -11,7 +11,7 @@ import {
 } from '@agent-lightning/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { gpu, type VllmOptions } from '../../src/index.ts';
-import { createTinyModel, tinyVocabularySize } from '../../../trainer/test/tiny-model.ts';
+import { createTinyCheckpoint, tinyVocabularySize } from '../../../embedded/test/tiny-checkpoint.ts';
 
 let root: string;
 let worker: FakeTinker;
@@ -19,7 +19,7 @@ let vllm: FakeVllm;
 let backend: TrainingBackend | undefined;
 beforeEach(async () => {
   root = await mkdtemp(join(tmpdir(), 'publisher-'));
-  await createTinyModel(join(root, 'model'));
+  await createTinyCheckpoint(join(root, 'model'));
   worker = await startFakeTinker({
     dialect: 'worker',
     modelName: 'model',

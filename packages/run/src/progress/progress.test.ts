@@ -6,12 +6,7 @@ import { describeStep, Progress, type ProgressMode } from './progress.ts';
 const metrics = {
   step: 2,
   reward: { mean: 0.5, deviation: 0.25, count: 8, byKind: {} },
-  groupsUsed: 3,
-  groupsZeroVariance: 1,
-  groupsSingleton: 0,
   failed: 1,
-  gradientNorm: 0.1234,
-  entropy: 0.5,
   seconds: { rollout: 1, convert: 0, train: 0.5, publish: 0, validate: 0, checkpoint: 0 },
 } as unknown as StepMetrics;
 
@@ -42,7 +37,7 @@ describe('Progress', () => {
     tick(65_000);
     progress.rolloutEnded();
     expect(written.at(-1)).toBe('\r\u001B[2Kstep 1/4 [###-------] · rollout 6/8 · 1:05');
-    progress.stepEnded(metrics);
+    progress.stepEnded(metrics, ['groups 3 of 4', 'entropy 0.50']);
     progress.validated(2, { reward: 0.75, rollouts: 4, failed: 0, byKind: {}, complete: true });
     progress.begin(3, 'train');
     expect(written.at(-1)).toContain('reward 0.50 · validation 0.75');
@@ -62,16 +57,16 @@ describe('Progress', () => {
     const { progress, written } = createProgress('plain');
     progress.begin(2, 'rollout', 8);
     progress.rolloutEnded();
-    progress.stepEnded(metrics);
+    progress.stepEnded(metrics, ['groups 3 of 4', 'entropy 0.50']);
     expect(written).toEqual([
-      'step 2/4 · reward 0.500 ± 0.250 · groups 3 of 4 · failed 1 · gradient 0.12 · entropy 0.50 · 1.5 s (rollout 1.0, train 0.5)\n',
+      'step 2/4 · reward 0.500 ± 0.250 · failed 1 · groups 3 of 4 · entropy 0.50 · 1.5 s (rollout 1.0, train 0.5)\n',
     ]);
   });
 
   it('says nothing when it is off', () => {
     const { progress, written } = createProgress('none');
     progress.begin(1, 'rollout', 8);
-    progress.stepEnded(metrics);
+    progress.stepEnded(metrics, ['groups 3 of 4', 'entropy 0.50']);
     progress.validated(1, { reward: 1, rollouts: 1, failed: 0, byKind: {}, complete: true });
     progress.end();
     expect(written).toEqual([]);
@@ -79,13 +74,7 @@ describe('Progress', () => {
 
   it('says so when a step had no reward', () => {
     expect(
-      describeStep({ ...metrics, reward: { mean: undefined, deviation: undefined, count: 0, byKind: {} } }, 4),
+      describeStep({ ...metrics, reward: { mean: undefined, deviation: undefined, count: 0, byKind: {} } }, [], 4),
     ).toContain('reward none');
-  });
-
-  it('says how late a step was whose calls are of older versions', () => {
-    const late = { ...metrics, stalenessMax: 2, stalenessMean: 0.75, klSamplerTrainer: 0.01234 };
-    expect(describeStep(late, 4)).toContain(' · 0.8 versions late · KL 0.012 · ');
-    expect(describeStep({ ...late, stalenessMax: 0 }, 4)).not.toContain('late');
   });
 });

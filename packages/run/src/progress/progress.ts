@@ -1,5 +1,5 @@
 import type { StepMetrics, ValidationMetrics } from '../metrics.ts';
-import type { Logger } from '@agent-lightning/platform';
+import type { Logger } from '@agent-lightning/core';
 
 /** `live`: one line that is redrawn; `plain`: a line for each step; `none`: nothing. */
 export type ProgressMode = 'live' | 'plain' | 'none';
@@ -71,9 +71,10 @@ export class Progress {
       );
   }
 
-  stepEnded(metrics: StepMetrics): void {
+  /** @param summary short figures of the algorithm's own */
+  stepEnded(metrics: StepMetrics, summary: readonly string[]): void {
     this.#last = metrics;
-    if (this.#options.mode === 'plain') this.logger.info(describeStep(metrics, this.#options.steps));
+    if (this.#options.mode === 'plain') this.logger.info(describeStep(metrics, summary, this.#options.steps));
     this.#draw(true);
   }
 
@@ -109,23 +110,15 @@ export class Progress {
   }
 }
 
-/** One line for a step that is done. */
-export function describeStep(metrics: StepMetrics, steps: number): string {
-  const { reward, groupsUsed, groupsZeroVariance, groupsSingleton, seconds } = metrics;
+/** Describes a step that is done in one line. */
+export function describeStep(metrics: StepMetrics, summary: readonly string[], steps: number): string {
+  const { reward, seconds } = metrics;
   const total = Object.values(seconds).reduce((sum, value) => sum + value, 0);
   return [
     `step ${metrics.step}/${steps}`,
     `reward ${reward.mean === undefined ? 'none' : `${reward.mean.toFixed(3)} ± ${reward.deviation!.toFixed(3)}`}`,
-    `groups ${groupsUsed} of ${groupsUsed + groupsZeroVariance + groupsSingleton}`,
     `failed ${metrics.failed}`,
-    ...(metrics.gradientNorm === undefined ? [] : [`gradient ${metrics.gradientNorm.toPrecision(2)}`]),
-    ...(metrics.entropy === undefined ? [] : [`entropy ${metrics.entropy.toFixed(2)}`]),
-    ...((metrics.stalenessMax ?? 0) > 0
-      ? [
-          `${metrics.stalenessMean!.toFixed(1)} versions late`,
-          `KL ${metrics.klSamplerTrainer?.toPrecision(2) ?? 'unknown'}`,
-        ]
-      : []),
+    ...summary,
     `${total.toFixed(1)} s (rollout ${seconds.rollout.toFixed(1)}, train ${seconds.train.toFixed(1)})`,
   ].join(' · ');
 }

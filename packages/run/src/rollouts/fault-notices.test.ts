@@ -17,10 +17,10 @@ it('tells a kind of fault once in a run, whatever numbers are in it', () => {
     'the call has 5123 tokens, and the backend trains rows of at most 4096',
     'the engine reported no tokens',
   ];
-  expect(notices.of(1, [], [episodeOf('a', long), episodeOf('b', longer)], [])).toEqual([
+  expect(notices.collect(1, [], [episodeOf('a', long), episodeOf('b', longer)])).toEqual([
     `step 1: 2 model calls are not trained on: ${long} (such as in rollout a)`,
   ]);
-  expect(notices.of(2, [], [episodeOf('c', longer), episodeOf('d', other)], [])).toEqual([
+  expect(notices.collect(2, [], [episodeOf('c', longer), episodeOf('d', other)])).toEqual([
     `step 2: 1 model calls are not trained on: ${other} (such as in rollout d)`,
   ]);
 });
@@ -36,10 +36,10 @@ it('tells once of an agentMatch that has selected no agent so far', () => {
       { name: 'check', selected: false, match, calls: 1 },
     ],
   });
-  expect(notices.of(1, [], [episode('/w/', true), episode('/none/', false)], [])).toEqual([
+  expect(notices.collect(1, [], [episode('/w/', true), episode('/none/', false)])).toEqual([
     expect.stringMatching(
       /^step 1: no agent trains under agentMatch \/none\/: agents seen: write_query, check; none matches \/none\//,
     ),
   ]);
-  expect(notices.of(2, [], [episode('/w/', false), episode('/none/', false)], [])).toEqual([]);
+  expect(notices.collect(2, [], [episode('/w/', false), episode('/none/', false)])).toEqual([]);
 });

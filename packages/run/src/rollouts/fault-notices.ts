@@ -1,25 +1,16 @@
 import type { Episode, Rollout } from '@agent-lightning/core';
-import { findUnmatchedPatterns, listMatchedPatterns } from '@agent-lightning/trainer';
+import { findUnmatchedPatterns, listMatchedPatterns } from './agents-seen.ts';
 
 /** Says what goes wrong beside the training, each kind of fault once in a run; how often is in the metrics. */
 export class FaultNotices {
   readonly #seen = new Set<string>();
   readonly #matched = new Set<string>();
 
-  /**
-   * The notices that a step is the first to give.
-   * @param policies names of the policies that train
-   */
-  of(
-    step: number,
-    rollouts: readonly Rollout[],
-    episodes: readonly Episode[],
-    policies: readonly string[],
-  ): readonly string[] {
+  /** Returns the notices that a step is the first to give. */
+  collect(step: number, rollouts: readonly Rollout[], episodes: readonly Episode[]): readonly string[] {
     return [
       ...this.#failures(step, rollouts),
       ...this.#unmatched(step, episodes),
-      ...this.#unused(step, episodes, policies),
       ...this.#once(
         episodes.flatMap(({ untrainable, rollout }) => untrainable.map(({ reason }) => ({ kind: reason, rollout }))),
       ).map(
@@ -51,20 +42,6 @@ export class FaultNotices {
       if (this.#matched.has(match) || this.#seen.has(kind)) return [];
       this.#seen.add(kind);
       return [`step ${step}: no agent trains under agentMatch ${match}: ${message}`];
-    });
-  }
-
-  /** Of several policies those that no call reached; a run without any call is told of otherwise. */
-  #unused(step: number, episodes: readonly Episode[], policies: readonly string[]): readonly string[] {
-    const used = new Set(episodes.flatMap(({ transitions }) => transitions.map((call) => call.policy)));
-    if (used.size === 0) return [];
-    return policies.flatMap((policy) => {
-      const kind = `unused ${policy}`;
-      if (used.has(policy) || this.#seen.has(kind)) return [];
-      this.#seen.add(kind);
-      return [
-        `step ${step}: no call that can be trained on reached the policy "${policy}"; its agentMatch may match no caller`,
-      ];
     });
   }
 

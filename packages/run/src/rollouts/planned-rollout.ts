@@ -1,20 +1,12 @@
-import type { EnqueueRequest, JsonValue, RolloutMode } from '@agent-lightning/core';
+import type { EnqueueRequest, JsonValue, PlannedRollout } from '@agent-lightning/core';
 
-/** A rollout that a run needs; its key names it within the run, the same whenever the run is repeated or resumed. */
-export interface PlannedRollout {
-  readonly key: string;
-  readonly input: JsonValue;
-  readonly mode: RolloutMode;
-  readonly groupKey?: string;
-  readonly metadata: { readonly [key: string]: JsonValue };
-}
-
-/** The rollouts of a training step: each task `groupSize` times, as one group. */
-export function planTrainingStep(
+/** Plans the rollouts of a training step: each task `groupSize` times, as one group. */
+export function planGroups(
   step: number,
   tasks: readonly unknown[],
   taskIndexes: readonly number[],
   groupSize: number,
+  resourcesId?: string,
 ): readonly PlannedRollout[] {
   return taskIndexes.flatMap((taskIndex, position) =>
     Array.from({ length: groupSize }, (_, sample): PlannedRollout => ({
@@ -22,26 +14,29 @@ export function planTrainingStep(
       input: tasks[taskIndex] as JsonValue,
       mode: 'train',
       groupKey: `s${step}.g${position}`,
+      ...(resourcesId === undefined ? {} : { resourcesId }),
       metadata: { step, task: taskIndex, sample },
     })),
   );
 }
 
-/** The rollouts of a validation after `step`: each task once. */
+/** Plans the rollouts of a validation after `step`: each task once. */
 export function planValidation(
   step: number,
   tasks: readonly unknown[],
   taskIndexes: readonly number[],
+  resourcesId?: string,
 ): readonly PlannedRollout[] {
   return taskIndexes.map((taskIndex) => ({
     key: `v${step}.t${taskIndex}`,
     input: tasks[taskIndex] as JsonValue,
     mode: 'val',
+    ...(resourcesId === undefined ? {} : { resourcesId }),
     metadata: { step, task: taskIndex },
   }));
 }
 
-/** The request for a planned rollout; generation 0 is the first try, later ones replace rollouts that a dead process left. */
+/** Returns the request for a planned rollout; generation 0 is the first try, later ones replace rollouts that a dead process left. */
 export function toEnqueueRequest(
   runId: string,
   planned: PlannedRollout,
@@ -55,6 +50,7 @@ export function toEnqueueRequest(
     // A validation is waited for while rollouts of later steps are queued.
     ...(planned.mode === 'train' ? {} : { priority: 1 }),
     metadata: planned.metadata,
+    ...(planned.resourcesId === undefined ? {} : { resourcesId: planned.resourcesId }),
     ...(planned.groupKey === undefined ? {} : { groupId: `${runId}.${planned.groupKey}` }),
   };
 }

@@ -1,6 +1,6 @@
 import { MemoryStore } from '@agent-lightning/store';
 import { expect, it } from 'vitest';
-import type { PlannedRollout } from './planned-rollout.ts';
+import type { PlannedRollout } from '@agent-lightning/core';
 import { RolloutCollector } from './rollout-collector.ts';
 
 const planned = ['done', 'left', 'cancelled', 'queued'].map((key): PlannedRollout => ({

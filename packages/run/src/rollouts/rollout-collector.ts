@@ -7,8 +7,9 @@ import {
   type RetryPolicy,
   type Rollout,
   type SpanQuery,
+  type PlannedRollout,
 } from '@agent-lightning/core';
-import { toEnqueueRequest, type PlannedRollout } from './planned-rollout.ts';
+import { toEnqueueRequest } from './planned-rollout.ts';
 
 export interface RolloutCollectorOptions {
   readonly store: LightningStore;

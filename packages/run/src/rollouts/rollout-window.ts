@@ -1,5 +1,4 @@
-import type { Rollout } from '@agent-lightning/core';
-import type { PlannedRollout } from './planned-rollout.ts';
+import type { Rollout, PlannedRollout } from '@agent-lightning/core';
 import type { RolloutCollector } from './rollout-collector.ts';
 
 export interface RolloutWindowOptions {

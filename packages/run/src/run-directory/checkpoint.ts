@@ -1,14 +1,16 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { TrainerError } from '@agent-lightning/core';
-import type { PolicySet } from '@agent-lightning/trainer';
-import type { TrainerState } from '../run-state.ts';
+import { TrainerError, type AlgorithmRun } from '@agent-lightning/core';
 import { syncDirectory, writeAndSync } from '@agent-lightning/platform';
+import type { RunState } from '../run-state.ts';
+
+/** What a checkpoint holds beside the run's own state. */
+export type Resumable = Pick<AlgorithmRun, 'save' | 'load' | 'discard'>;
 
 const checkpointName = /^step-(\d{6,})$/;
 
-/** A run's checkpoints: the states of all policies and of the trainer together, whole or absent. */
+/** Keeps a run's checkpoints: the states of the algorithm and of the run together, whole or absent. */
 export class Checkpoints {
   readonly #directory: string;
   readonly #keep: number;
@@ -18,33 +20,33 @@ export class Checkpoints {
     this.#keep = keep;
   }
 
-  /** Saves all states under the step, then removes checkpoints beyond those that are kept. */
-  async save(policies: PolicySet, state: TrainerState): Promise<void> {
+  /** Saves both states under the step, then removes checkpoints beyond those that are kept. */
+  async save(resumable: Resumable, state: RunState): Promise<void> {
     const name = `step-${String(state.step).padStart(6, '0')}`;
     const partial = join(this.#directory, `partial-${name}`);
     const replaced = join(this.#directory, `replaced-${name}`);
-    await remove(policies, partial);
-    await remove(policies, replaced);
+    await remove(resumable, partial);
+    await remove(resumable, replaced);
     await mkdir(partial, { recursive: true });
-    await policies.saveState(partial);
-    await writeAndSync(join(partial, 'trainer.json'), JSON.stringify(state));
+    await resumable.save(partial);
+    await writeAndSync(join(partial, 'run.json'), JSON.stringify(state));
     await syncDirectory(partial);
     if (existsSync(this.#pathOf(state.step))) await rename(this.#pathOf(state.step), replaced);
     await rename(partial, this.#pathOf(state.step));
     await syncDirectory(this.#directory);
-    await remove(policies, replaced);
-    for (const step of (await this.#steps()).slice(this.#keep)) await remove(policies, this.#pathOf(step));
+    await remove(resumable, replaced);
+    for (const step of (await this.#steps()).slice(this.#keep)) await remove(resumable, this.#pathOf(step));
   }
 
-  /** The trainer state of the newest checkpoint, and where the policies' states are. */
-  async latest(): Promise<{ readonly state: TrainerState; readonly directory: string } | undefined> {
+  /** Returns the run's state in the newest checkpoint, and where the algorithm's is. */
+  async latest(): Promise<{ readonly state: RunState; readonly directory: string } | undefined> {
     await this.#restoreReplaced();
     const [newest] = await this.#steps();
     if (newest === undefined) return undefined;
-    const path = join(this.#pathOf(newest), 'trainer.json');
-    const state = JSON.parse(await readFile(path, 'utf8')) as TrainerState;
-    if (state.format !== 2)
-      throw new TrainerError(`${path} has the format ${String(state.format)}; this version reads format 2`, {
+    const path = join(this.#pathOf(newest), 'run.json');
+    const state = JSON.parse(await readFile(path, 'utf8')) as RunState;
+    if (state.format !== 3)
+      throw new TrainerError(`${path} has the format ${String(state.format)}; this version reads format 3`, {
         code: 'resume-mismatch',
       });
     return { state, directory: this.#pathOf(newest) };
@@ -74,9 +76,9 @@ export class Checkpoints {
   }
 }
 
-/** Deletes a checkpoint, and what its states hold elsewhere. */
-async function remove(policies: PolicySet, checkpoint: string): Promise<void> {
+/** Deletes a checkpoint, and what its state holds elsewhere. */
+async function remove(resumable: Resumable, checkpoint: string): Promise<void> {
   if (!existsSync(checkpoint)) return;
-  await policies.discardState(checkpoint);
+  await resumable.discard?.(checkpoint);
   await rm(checkpoint, { recursive: true, force: true });
 }

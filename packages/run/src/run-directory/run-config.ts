@@ -1,5 +1,4 @@
 import { TrainerError } from '@agent-lightning/core';
-import { type ResolvedFitOptions, isRouted, type ResolvedTrainerOptions } from '@agent-lightning/trainer';
 
 /** What must be the same when a run goes on; flat, so that a difference can be named. */
 export type RunConfig = Readonly<Record<string, string | number | boolean>>;
@@ -12,19 +11,9 @@ export interface RunRecord {
   readonly config: RunConfig;
 }
 
-/** The options that decide what a run does. Steps, runners, staleness and what only watches may change. */
-export function describeRun<Task>(trainer: ResolvedTrainerOptions<Task>, fit: ResolvedFitOptions<Task>): RunConfig {
-  const config: Record<string, string | number | boolean> = {
-    seed: trainer.seed,
-    control: trainer.control,
-    backend: trainer.backend.name,
-    'train tasks': fit.trainDigest,
-    'validation tasks': fit.validationDigest,
-  };
-  for (const [name, value] of Object.entries(trainer.algorithm)) config[`algorithm.${name}`] = describeValue(value);
-  for (const { name, agentMatch, learningRate } of isRouted(trainer.policies) ? trainer.policies : [])
-    config[`policies.${name}`] = `${String(agentMatch)} at learning rate ${learningRate}`;
-  return config;
+/** Flattens options into a configuration; a value that is no string, number or boolean is written as JSON. */
+export function describeConfig(options: Readonly<Record<string, unknown>>, prefix: string = ''): RunConfig {
+  return Object.fromEntries(Object.entries(options).map(([name, value]) => [`${prefix}${name}`, describeValue(value)]));
 }
 
 /** @throws {TrainerError} `resume-mismatch` that names the first option that differs */

@@ -2,9 +2,9 @@ import { existsSync } from 'node:fs';
 import { access, appendFile, constants, mkdir, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { TrainerError } from '@agent-lightning/core';
+import { writeFileAtomically } from '@agent-lightning/platform';
 import type { StepMetrics } from '../metrics.ts';
 import { Checkpoints } from './checkpoint.ts';
-import { writeFileAtomically } from '@agent-lightning/platform';
 import { withFileErrors } from './file-errors.ts';
 import { checkSameRun, type RunConfig, type RunRecord } from './run-config.ts';
 import { lockRun, type RunLock } from './run-lock.ts';
@@ -27,7 +27,7 @@ export interface OpenRunOptions {
  *     checkpoints/    the newest ones, each whole
  *     metrics.jsonl   a line for each step
  *     samples/        a few rollouts of the first and the last step, for the report
- *     model/          the trained weights, as an ordinary checkpoint
+ *     model/          what the algorithm made: trained weights as an ordinary checkpoint, or prompts
  *     report.html
  */
 export class RunDirectory {
@@ -75,11 +75,11 @@ export class RunDirectory {
   }
 
   /** The lines of `metrics.jsonl`; a last line that a crash cut off is left out. */
-  async readMetrics(): Promise<readonly StepMetrics[]> {
+  async readMetrics<Metrics extends StepMetrics = StepMetrics>(): Promise<readonly Metrics[]> {
     const path = this.file('metrics.jsonl');
     if (!existsSync(path)) return [];
     const lines = (await readFile(path, 'utf8')).split('\n').slice(0, -1);
-    return lines.map((line) => JSON.parse(line) as StepMetrics);
+    return lines.map((line) => JSON.parse(line) as Metrics);
   }
 
   /** Removes the lines after a step, the ones that a resumed run writes again, and puts others in their place. */

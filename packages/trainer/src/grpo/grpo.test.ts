@@ -4,8 +4,8 @@ import { grpo, type GrpoOptions } from './grpo.ts';
 describe('grpo', () => {
   it('fills in defaults, and is frozen', () => {
     const algorithm = grpo();
-    expect(algorithm).toEqual({
-      name: 'grpo',
+    expect(algorithm.name).toBe('grpo');
+    expect(algorithm.config).toEqual({
       groupSize: 8,
       tasksPerStep: 32,
       estimator: 'grpo',
@@ -23,7 +23,9 @@ describe('grpo', () => {
       maxTokens: undefined,
       adam: { learningRate: 3e-4, beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0, maxGradientNorm: 1 },
     });
-    expect(Object.isFrozen(algorithm) && Object.isFrozen(algorithm.adam) && Object.isFrozen(algorithm.loss)).toBe(true);
+    expect(
+      Object.isFrozen(algorithm) && Object.isFrozen(algorithm.config.adam) && Object.isFrozen(algorithm.config.loss),
+    ).toBe(true);
   });
 
   it.each([
@@ -36,21 +38,21 @@ describe('grpo', () => {
       { name: 'gspo', clipLow: 0.9, clipHigh: 1.1 },
     ],
   ] as const)('gives %j the bounds that are usual for it', (options, loss) => {
-    expect(grpo(options).loss).toEqual(loss);
+    expect(grpo(options).config.loss).toEqual(loss);
   });
 
   it('is data: what a run keeps of it says everything', () => {
     const options = { sequenceMask: { low: 0.99, high: 1.01 }, klCoefficient: 0.1, klPlacement: 'loss' } as const;
-    expect(JSON.parse(JSON.stringify(grpo(options)))).toMatchObject(options);
+    expect(JSON.parse(JSON.stringify(grpo(options).config))).toMatchObject(options);
   });
 
   it('turns `intermediate: true` into the default rules', () => {
-    expect(grpo({ intermediate: true }).intermediate).toEqual({});
-    expect(grpo({ intermediate: { toolError: -1 } }).intermediate).toEqual({ toolError: -1 });
+    expect(grpo({ intermediate: true }).config.intermediate).toEqual({});
+    expect(grpo({ intermediate: { toolError: -1 } }).config.intermediate).toEqual({ toolError: -1 });
   });
 
   it('takes groups of one only where the estimator has no group baseline', () => {
-    expect(grpo({ groupSize: 1, estimator: 'reinforce++' }).groupSize).toBe(1);
+    expect(grpo({ groupSize: 1, estimator: 'reinforce++' }).config.groupSize).toBe(1);
     expect(() => grpo({ groupSize: 1 })).toThrow(/grpo\.groupSize must be a whole number from 2; got 1/);
   });
 

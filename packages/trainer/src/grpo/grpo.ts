@@ -3,19 +3,24 @@ import {
   checkTokenWeighting,
   ConfigurationError,
   estimators,
-  type AdamParameters,
-  type Credit,
-  type Estimator,
-  type Intermediate,
-  type RowLayout,
-  type TokenWeighting,
   oneOf,
   optionInvalid,
   positive,
   unitInterval,
   wholeNumber,
+  type AdamParameters,
+  type Algorithm,
+  type Credit,
+  type Estimator,
+  type Intermediate,
+  type RowLayout,
+  type TokenWeighting,
 } from '@agent-lightning/core';
+import { checkBackend } from './check-backend.ts';
+import { grpoCharts } from './grpo-charts.ts';
 import { resolveGrpoLoss, type GrpoLoss, type GrpoLossOptions } from './grpo-loss.ts';
+import type { GrpoMetrics } from './grpo-metrics.ts';
+import { GrpoRun } from './grpo-run.ts';
 
 /** Options of {@link grpo}. */
 export interface GrpoOptions extends GrpoLossOptions {
@@ -58,9 +63,8 @@ export interface GrpoOptions extends GrpoLossOptions {
   readonly maxTokens?: number;
 }
 
-/** A resolved algorithm: what to sample, and how rollouts become optimizer steps. Frozen. */
-export interface Grpo extends GrpoLoss {
-  readonly name: 'grpo';
+/** The options of {@link grpo} with every default filled in. */
+export interface GrpoSettings extends GrpoLoss {
   readonly groupSize: number;
   readonly tasksPerStep: number;
   readonly estimator: Estimator;
@@ -75,13 +79,35 @@ export interface Grpo extends GrpoLoss {
   readonly maxTokens: number | undefined;
 }
 
+/** Group-relative policy optimization, as the trainer carries it out. Frozen. */
+export interface Grpo extends Algorithm<GrpoMetrics> {
+  readonly name: 'grpo';
+  readonly config: GrpoSettings & Readonly<Record<string, unknown>>;
+}
+
 /**
- * Group-relative policy optimization and its kin: each task runs `groupSize` times, and what did better than its group
+ * Makes group-relative policy optimization or one of its kin: each task runs `groupSize` times, and what did better than its group
  * becomes likelier.
  * @throws {ConfigurationError} `option-invalid`
  */
 export function grpo(options: GrpoOptions = {}): Grpo {
   refuseUnknown(options);
+  const settings = resolveSettings(options);
+  const { tasksPerStep, temperature, maxTokens } = settings;
+  return Object.freeze<Grpo>({
+    name: 'grpo',
+    config: { ...settings },
+    tasksPerStep,
+    sampling: Object.freeze({ temperature, ...(maxTokens === undefined ? {} : { maxTokens }) }),
+    uses: Object.freeze({ backend: true, samplingAhead: true }),
+    charts: grpoCharts,
+    check: (host) => checkBackend(settings, host),
+    begin: (host) => GrpoRun.begin(settings, host),
+    rehearse: (host) => GrpoRun.rehearse(settings, host),
+  });
+}
+
+function resolveSettings(options: GrpoOptions): GrpoSettings {
   const estimator = oneOf('grpo.estimator', options.estimator ?? 'grpo', estimators);
   const credit = options.credit ?? 'identical';
   const tokenWeighting = options.tokenWeighting ?? 'rollout';
@@ -89,7 +115,6 @@ export function grpo(options: GrpoOptions = {}): Grpo {
   checkTokenWeighting(tokenWeighting);
   const smallestGroup = estimator === 'reinforce++' ? 1 : 2;
   return Object.freeze({
-    name: 'grpo',
     groupSize: wholeNumber('grpo.groupSize', options.groupSize ?? 8, smallestGroup),
     tasksPerStep: wholeNumber('grpo.tasksPerStep', options.tasksPerStep ?? 32),
     estimator,
@@ -145,7 +170,7 @@ function temperatureOf(temperature: number): number {
   throw optionInvalid('grpo.temperature', temperature, 'a number above 0, up to 2');
 }
 
-function resolveAdam(options: GrpoOptions): Grpo['adam'] {
+function resolveAdam(options: GrpoOptions): GrpoSettings['adam'] {
   return Object.freeze({
     learningRate: positive('grpo.learningRate', options.learningRate ?? 3e-4),
     beta1: unitInterval('grpo.beta1', options.beta1 ?? 0.9),

@@ -1,20 +1,16 @@
 import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { PolicyRelease, TrainablePolicy, TrainingBackend } from '@agent-lightning/core';
+import type { RoutedPolicy, TrainablePolicy, TrainingBackend, TrainingGateway } from '@agent-lightning/core';
 import { createPolicy } from './create-policy.ts';
-import { isRouted, type ResolvedPolicy } from './policy-options.ts';
+import { isRouted } from '../../policy-options.ts';
 
 /** A version of each policy, by name. */
 export type PolicyVersions = Readonly<Record<string, number>>;
 
 /** A policy that trains, under the name that agents and spans see. */
-export interface TrainedPolicy extends ResolvedPolicy {
+export interface TrainedPolicy extends RoutedPolicy {
+  readonly learningRate: number;
   readonly policy: TrainablePolicy;
-}
-
-/** Where releases are made known. */
-export interface Publisher {
-  publish(policy: string, release: PolicyRelease): Promise<void>;
 }
 
 /** The policies of a run: created, saved and loaded together, so that a checkpoint has all of them at one step or none. */
@@ -25,11 +21,20 @@ export class PolicySet {
     this.all = all;
   }
 
-  /** Policies that start from the base model, each with a seed of its own. */
-  static async create(backend: TrainingBackend, policies: readonly ResolvedPolicy[], seed: number): Promise<PolicySet> {
+  /** Creates policies that start from the base model, each with a seed of its own. */
+  static async create(
+    backend: TrainingBackend,
+    policies: readonly RoutedPolicy[],
+    learningRate: number,
+    seed: number,
+  ): Promise<PolicySet> {
     const all: TrainedPolicy[] = [];
     for (const [index, each] of policies.entries())
-      all.push({ ...each, policy: await createPolicy(backend, each.name, seed + index) });
+      all.push({
+        ...each,
+        learningRate: each.learningRate ?? learningRate,
+        policy: await createPolicy(backend, each.name, seed + index),
+      });
     return new PolicySet(all);
   }
 
@@ -38,10 +43,14 @@ export class PolicySet {
   }
 
   /** Makes the weights of these policies, as they are now, what new calls get; calls in flight end on the version that they began with. */
-  async publish(names: readonly string[], versions: PolicyVersions, to: Publisher): Promise<void> {
+  async publish(
+    names: readonly string[],
+    versions: PolicyVersions,
+    gateway: Pick<TrainingGateway, 'publish'>,
+  ): Promise<void> {
     const published = this.all.filter(({ name }) => names.includes(name));
     await Promise.all(
-      published.map(async ({ name, policy }) => to.publish(name, await policy.publish(versions[name] ?? 0))),
+      published.map(async ({ name, policy }) => gateway.publish(name, await policy.publish(versions[name] ?? 0))),
     );
   }
 

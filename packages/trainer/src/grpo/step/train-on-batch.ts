@@ -6,7 +6,7 @@ import {
   type Loss,
 } from '@agent-lightning/core';
 import { objectiveOf } from '../grpo-loss.ts';
-import type { Grpo } from '../grpo.ts';
+import type { GrpoSettings } from '../grpo.ts';
 import type { TrainedPolicy } from '../policies/policy-set.ts';
 import { finishPass, submitPass, type Pass, type SubmittedPass } from './submit-pass.ts';
 
@@ -21,7 +21,7 @@ export interface PolicyPasses {
 
 export interface TrainOnBatchOptions {
   readonly policy: TrainedPolicy;
-  readonly algorithm: Grpo;
+  readonly settings: GrpoSettings;
   /** What the backend builds in. */
   readonly losses: readonly Loss['name'][];
   /** From 1; for warm-up. */
@@ -39,11 +39,11 @@ export interface TrainOnBatchOptions {
  * step, and the caller restores them
  */
 export async function trainOnBatch(batch: LightningBatch, options: TrainOnBatchOptions): Promise<PolicyPasses> {
-  const { policy, algorithm, losses, step } = options;
+  const { policy, settings, losses, step } = options;
   const adam = warmedUp(options);
   const { klBase, rows } = await pullToBase(batch, options);
-  const minibatches = splitMinibatches({ ...batch, rows }, algorithm.minibatches, options.random);
-  const objective = objectiveOf(algorithm);
+  const minibatches = splitMinibatches({ ...batch, rows }, settings.minibatches, options.random);
+  const objective = objectiveOf(settings);
   if (minibatches.length > 0) options.beforeUpdate();
   const submitted: SubmittedPass[] = [];
   try {
@@ -65,9 +65,9 @@ export async function trainOnBatch(batch: LightningBatch, options: TrainOnBatchO
 /** The rows with what pulls them towards the base model, when the algorithm has such a pull. */
 async function pullToBase(
   batch: LightningBatch,
-  { algorithm, policy }: TrainOnBatchOptions,
+  { settings, policy }: TrainOnBatchOptions,
 ): Promise<{ readonly rows: LightningBatch['rows']; readonly klBase?: number }> {
-  const { klCoefficient, klPlacement } = algorithm;
+  const { klCoefficient, klPlacement } = settings;
   if (klCoefficient === 0 || batch.rows.length === 0) return { rows: batch.rows };
   const reference = await policy.policy.forwardBase(batch.rows);
   const inAdvantage = klPlacement === 'advantage' ? klCoefficient : 0;
@@ -80,11 +80,7 @@ async function pullToBase(
 }
 
 /** Linear warm-up: the learning rate reaches its value at step `warmupSteps` + 1. */
-function warmedUp({
-  policy,
-  algorithm,
-  step,
-}: TrainOnBatchOptions): AdamParameters & { readonly learningRate: number } {
-  const { adam, warmupSteps } = algorithm;
+function warmedUp({ policy, settings, step }: TrainOnBatchOptions): AdamParameters & { readonly learningRate: number } {
+  const { adam, warmupSteps } = settings;
   return { ...adam, learningRate: policy.learningRate * Math.min(1, step / (warmupSteps + 1)) };
 }

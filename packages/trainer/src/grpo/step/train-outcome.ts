@@ -1,4 +1,4 @@
-import type { OffPolicyMetrics } from '@agent-lightning/run';
+import type { OffPolicyMetrics } from '../grpo-metrics.ts';
 import type { Pass } from './submit-pass.ts';
 import type { PolicyPasses } from './train-on-batch.ts';
 

@@ -1,25 +1,25 @@
-import { type LightningBatch, seededRandom } from '@agent-lightning/core';
-import type { RunContext } from '../../run-context.ts';
-import { onlyPolicyName } from '../policies/policy-options.ts';
-import { trainOnBatch, type PolicyPasses } from './train-on-batch.ts';
+import { seededRandom, type LightningBatch } from '@agent-lightning/core';
+import { onlyPolicyName } from '@agent-lightning/run';
+import type { TrainedPolicy } from '../policies/policy-set.ts';
+import { trainOnBatch, type PolicyPasses, type TrainOnBatchOptions } from './train-on-batch.ts';
+
+/** How the policies of a run train on a batch. */
+export interface TrainPoliciesOptions extends Omit<TrainOnBatchOptions, 'policy' | 'random'> {
+  readonly seed: number;
+}
 
 /** Trains every policy on its own rows of a batch, all at once; ends when all have ended, with the first error if there is one. */
-export async function trainPolicies<Task>(
-  context: RunContext<Task>,
+export async function trainPolicies(
+  policies: readonly TrainedPolicy[],
   batch: LightningBatch,
-  step: number,
-  beforeUpdate: () => void,
+  { seed, ...options }: TrainPoliciesOptions,
 ): Promise<readonly PolicyPasses[]> {
-  const { options, policies, losses } = context;
   const results = await Promise.allSettled(
-    policies.all.map((policy) =>
-      trainOnBatch(rowsOf(batch, policy.name), {
+    policies.map((policy) =>
+      trainOnBatch(selectRows(batch, policy.name), {
+        ...options,
         policy,
-        algorithm: options.algorithm,
-        losses,
-        step,
-        random: seededRandom(options.seed, dealingOf(step, policy.name)),
-        beforeUpdate,
+        random: seededRandom(seed, nameDealing(options.step, policy.name)),
       }),
     ),
   );
@@ -29,11 +29,11 @@ export async function trainPolicies<Task>(
   });
 }
 
-function rowsOf(batch: LightningBatch, policy: string): LightningBatch {
+function selectRows(batch: LightningBatch, policy: string): LightningBatch {
   return { ...batch, rows: batch.rows.filter((row) => row.policy === policy) };
 }
 
 /** Names the stream that deals a policy's groups into minibatches. */
-function dealingOf(step: number, policy: string): string {
+function nameDealing(step: number, policy: string): string {
   return policy === onlyPolicyName ? `minibatches/${step}` : `minibatches/${step}/${policy}`;
 }

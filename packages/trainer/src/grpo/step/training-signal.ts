@@ -1,5 +1,5 @@
 import type { Episode, LightningBatch, Rollout } from '@agent-lightning/core';
-import { explainNoCalls } from './agents-seen.ts';
+import { explainNoCalls } from '@agent-lightning/run';
 import { countStaleCalls } from './trainable-calls.ts';
 
 /** Why a step taught nothing. All but `outage`, `zero-variance` and `stale` are faults that no further step would heal. */

@@ -1,47 +1,35 @@
-import { optionInvalid, positive } from '@agent-lightning/core';
+import { optionInvalid, positive, type RoutedPolicy } from '@agent-lightning/core';
+import { onlyPolicyName } from '@agent-lightning/run';
 
 /** One of several policies that a run trains. */
 export interface PolicyOptions {
-  /** Whose calls it answers; tested against each of a caller's names, as adapters hand them over. */
+  /** Selects the calls that it answers; tested against each of a caller's names, as adapters hand them over. */
   readonly agentMatch: RegExp;
   /** @default the algorithm's */
   readonly learningRate?: number;
 }
 
-/** A policy to train, with every default filled in. */
-export interface ResolvedPolicy {
-  /** As agents, spans, checkpoints and metrics have it. */
-  readonly name: string;
-  /** Undefined for the one policy that answers every call. */
-  readonly agentMatch: RegExp | undefined;
-  readonly learningRate: number;
-}
-
-/** The name of a run's one policy, when it has no `policies`. */
-export const onlyPolicyName = 'policy';
-/** Under this name the frozen base model answers callers that no policy is for. */
+/** The name under which the frozen base model answers callers that no policy is for. */
 export const baseModelName = 'base';
 
 const nameForm = /^[A-Za-z][A-Za-z0-9._-]{0,63}$/;
 
-/** The policies of a run, in the order in which their patterns are tried. @throws {ConfigurationError} `option-invalid` */
+/** Returns the policies of a run, in the order in which their patterns are tried. @throws {ConfigurationError} `option-invalid` */
 export function resolvePolicies(
   policies: Readonly<Record<string, PolicyOptions>> | undefined,
-  learningRate: number,
-): readonly ResolvedPolicy[] {
-  if (policies === undefined) return [Object.freeze({ name: onlyPolicyName, agentMatch: undefined, learningRate })];
+): readonly RoutedPolicy[] {
+  if (policies === undefined)
+    return [Object.freeze({ name: onlyPolicyName, agentMatch: undefined, learningRate: undefined })];
   if (typeof policies !== 'object' || policies === null || Object.keys(policies).length === 0)
     throw optionInvalid(
       'Trainer: policies',
       JSON.stringify(policies),
       'a map of at least one name to { agentMatch }, such as { writer: { agentMatch: /write/ } }',
     );
-  return Object.freeze(
-    Object.entries(policies).map(([name, given]) => Object.freeze(resolvePolicy(name, given, learningRate))),
-  );
+  return Object.freeze(Object.entries(policies).map(([name, given]) => Object.freeze(resolvePolicy(name, given))));
 }
 
-function resolvePolicy(name: string, given: PolicyOptions, learningRate: number): ResolvedPolicy {
+function resolvePolicy(name: string, given: PolicyOptions): RoutedPolicy {
   const path = `Trainer: policies.${name}`;
   if (!nameForm.test(name) || name === baseModelName)
     throw optionInvalid(
@@ -56,11 +44,11 @@ function resolvePolicy(name: string, given: PolicyOptions, learningRate: number)
   return {
     name,
     agentMatch: given.agentMatch,
-    learningRate: positive(`${path}.learningRate`, given.learningRate ?? learningRate),
+    learningRate: given.learningRate === undefined ? undefined : positive(`${path}.learningRate`, given.learningRate),
   };
 }
 
-/** Whether calls are told apart by their callers. */
-export function isRouted(policies: readonly ResolvedPolicy[]): boolean {
+/** Tells whether calls are told apart by their callers. */
+export function isRouted(policies: readonly RoutedPolicy[]): boolean {
   return policies.some(({ agentMatch }) => agentMatch !== undefined);
 }

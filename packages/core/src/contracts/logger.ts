@@ -1,0 +1,6 @@
+/** Receives what a run says; give your own to send it elsewhere. */
+export interface Logger {
+  info(message: string): void;
+  warn(message: string): void;
+  error(message: string): void;
+}

@@ -1,0 +1,77 @@
+import type { Episode, Examination, LightningBatch, Rollout, RoutedPolicy } from '@agent-lightning/core';
+import { describeOutsideCalls, findUnmatchedPatterns } from '@agent-lightning/run';
+import { isRouted } from '../policy-options.ts';
+import type { GrpoSettings } from './grpo.ts';
+import { findUnusedPolicies } from './policies/unused-policies.ts';
+import { diagnoseSignal } from './step/training-signal.ts';
+import { toBatch } from './to-batch.ts';
+
+/** What a dry run is examined by. */
+export interface ExaminationOptions {
+  readonly settings: GrpoSettings;
+  readonly policies: readonly RoutedPolicy[];
+  readonly maxRowTokens: number;
+}
+
+/** Says what training would get from the rollouts of a dry run, and what to mend. */
+export function examineRollouts(
+  { settings, policies, maxRowTokens }: ExaminationOptions,
+  rollouts: readonly Rollout[],
+  all: readonly Episode[],
+): Examination {
+  const { episodes, batch } = toBatch(all, settings, { maxRowTokens, versions: {}, maxStaleness: Infinity });
+  const unused = [
+    ...findUnmatchedPatterns(episodes).map(({ message }) => message),
+    ...describeUnused(policies, episodes),
+  ];
+  return {
+    ok: batch.rows.length > 0 && unused.length === 0,
+    groupsWithVariance: batch.groupIds.length,
+    episodes,
+    rows: batch.rows.length,
+    callsInRows: batch.rows.reduce((sum, row) => sum + row.segments.length, 0),
+    findings: listFindings(rollouts, episodes, batch, unused),
+  };
+}
+
+function listFindings(
+  rollouts: readonly Rollout[],
+  episodes: readonly Episode[],
+  batch: LightningBatch,
+  unused: readonly string[],
+): readonly string[] {
+  const findings: string[] = [];
+  const noSignal = diagnoseSignal(rollouts, episodes, batch);
+  if (noSignal !== undefined) findings.push(noSignal.message);
+  if (noSignal?.cause !== 'no-calls') findings.push(...unused, ...describeOutsideCalls(episodes));
+  const failed = rollouts.filter((rollout) => rollout.status !== 'succeeded');
+  if (failed.length > 0 && noSignal?.cause !== 'all-failed' && noSignal?.cause !== 'outage') {
+    findings.push(
+      `${failed.length} of ${rollouts.length} rollouts failed, for example ${failed[0]!.failure?.code}: "${failed[0]!.failure?.message}"`,
+    );
+  }
+  const silent = episodes.filter((episode) => episode.transitions.length === 0 && episode.untrainable.length === 0);
+  if (silent.length > 0 && noSignal?.cause !== 'no-calls')
+    findings.push(`${silent.length} rollouts made no model call that trains`);
+  if (batch.dropped.missingReward.length > 0 && noSignal?.cause !== 'no-reward')
+    findings.push(`${batch.dropped.missingReward.length} rollouts have no reward and are left out`);
+  for (const episode of episodes)
+    for (const problem of episode.problems ?? [])
+      findings.push(`rollout ${episode.rollout.rolloutId}: ${problem.reason}`);
+  return findings;
+}
+
+function describeUnused(policies: readonly RoutedPolicy[], episodes: readonly Episode[]): readonly string[] {
+  if (!isRouted(policies)) return [];
+  const unused = new Set(
+    findUnusedPolicies(
+      policies.map(({ name }) => name),
+      episodes,
+    ),
+  );
+  return policies
+    .filter(({ name }) => unused.has(name))
+    .map(
+      ({ name, agentMatch }) => `no call that can be trained on reached the policy "${name}" (${String(agentMatch)})`,
+    );
+}

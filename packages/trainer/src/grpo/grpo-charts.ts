@@ -1,0 +1,30 @@
+import type { MetricChart } from '@agent-lightning/core';
+
+/** The charts that GRPO adds to the report. */
+export const grpoCharts: readonly MetricChart[] = [
+  {
+    title: 'groups: used, and without variance',
+    lines: [
+      ['used', 'groupsUsed'],
+      ['without variance', 'groupsZeroVariance'],
+    ],
+  },
+  { title: 'loss', lines: [['loss', 'loss']] },
+  { title: 'gradient norm, before clipping', lines: [['gradient norm', 'gradientNorm']] },
+  { title: 'entropy of the policy (nats)', lines: [['entropy', 'entropy']] },
+  { title: 'KL sampler to trainer (nats)', lines: [['KL', 'klSamplerTrainer']] },
+  { title: 'effective sample size, share of tokens', lines: [['share', 'effectiveSampleShare']] },
+  {
+    title: 'versions between sampling and training',
+    lines: [
+      ['mean', 'stalenessMean'],
+      ['largest', 'stalenessMax'],
+    ],
+  },
+  { title: 'share of tokens clipped', lines: [['clipped', 'clipFraction']] },
+  { title: 'KL to the base model (nats)', lines: [['KL', 'klBase']] },
+  { title: 'calls, by policy', lines: [['calls', 'policies.*.transitions']] },
+  { title: 'gradient norm, by policy', lines: [['gradient norm', 'policies.*.gradientNorm']] },
+  { title: 'entropy (nats), by policy', lines: [['entropy', 'policies.*.entropy']] },
+  { title: 'KL sampler to trainer (nats), by policy', lines: [['KL', 'policies.*.klSamplerTrainer']] },
+];

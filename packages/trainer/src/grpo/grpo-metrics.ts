@@ -1,0 +1,170 @@
+import type { Episode, LightningBatch, Transition } from '@agent-lightning/core';
+import type { PolicyVersions } from './policies/policy-set.ts';
+import { countStaleCalls, stalenessOf } from './step/trainable-calls.ts';
+import type { PolicyPasses } from './step/train-on-batch.ts';
+import { summarisePasses } from './step/train-outcome.ts';
+import type { NoSignal } from './step/training-signal.ts';
+
+/** How far the policy that trains is from the one that sampled, over the tokens of a step. */
+export interface OffPolicyMetrics {
+  /** Mean of r = exp(lp − q). */
+  readonly ratioMean: number;
+  readonly ratioMax: number;
+  /** Share of the tokens that the loss clips: for `ppo` those without gradient. */
+  readonly clipFraction: number;
+  /** The effective sample size as a share of the tokens, (Σ r)² / (n · Σ r²). */
+  readonly effectiveSampleShare: number;
+  /** KL(sampler ‖ trainer) in nats, by k3, before the step's first update: what the two disagree by. */
+  readonly klSamplerTrainer: number;
+  /** The same by k1, which may be negative. */
+  readonly klSamplerTrainerK1: number;
+}
+
+/** What optimizer steps gave, of one policy or of all. */
+export interface TrainedMetrics extends Partial<OffPolicyMetrics> {
+  readonly tokensTrained: number;
+  readonly optimizerSteps: number;
+  readonly learningRate: number;
+  /** Mean over the step's minibatches. */
+  readonly loss?: number;
+  /** Nats. */
+  readonly entropy?: number;
+  /** Largest of the step's optimizer steps, before clipping. */
+  readonly gradientNorm?: number;
+  /** KL(policy ‖ base model) in nats, by k1; with a KL coefficient only. */
+  readonly klBase?: number;
+}
+
+/** How old the calls of a step were when they trained. */
+export interface StalenessMetrics {
+  /** Versions between sampling and training: mean and largest over the transitions. */
+  readonly stalenessMean?: number;
+  readonly stalenessMax?: number;
+  /** Transitions by how many versions old they were. */
+  readonly stalenessHistogram?: Readonly<Record<string, number>>;
+}
+
+/** One of several policies in a step. */
+export interface PolicyMetrics extends TrainedMetrics, StalenessMetrics {
+  /** After the step. */
+  readonly policyVersion: number;
+  readonly transitions: number;
+  readonly rows: number;
+}
+
+/** What GRPO adds to a step's line in `metrics.jsonl`. */
+export interface GrpoMetrics extends TrainedMetrics, StalenessMetrics {
+  readonly epoch: number;
+  /** The newest of all policies'. */
+  readonly policyVersion: number;
+  readonly groupsUsed: number;
+  readonly groupsZeroVariance: number;
+  readonly groupsSingleton: number;
+  /** Of the step's groups, the share without variance. */
+  readonly zeroVarianceShare: number;
+  readonly rows: number;
+  /** Prompt and response tokens of the rows: what went through the model to train. */
+  readonly tokensProcessed: number;
+  readonly trainedTokensPerSecond: number;
+  /** Calls that were too old to be trained on. */
+  readonly staleCalls: number;
+  /** By name; where a run has several policies. The step's own figures are over all of them. */
+  readonly policies?: Readonly<Record<string, PolicyMetrics>>;
+  /** Why there was nothing to learn from, when there was not. */
+  readonly noSignal?: string;
+}
+
+/** Everything that GRPO's part of a step's line is made of. */
+export interface GrpoRecord {
+  readonly epoch: number;
+  readonly episodes: readonly Episode[];
+  readonly batch: LightningBatch;
+  /** Of each policy. */
+  readonly trained: readonly PolicyPasses[];
+  /** The versions that were trained. */
+  readonly trainedVersions: PolicyVersions;
+  /** The versions after the step. */
+  readonly policyVersions: PolicyVersions;
+  readonly noSignal: NoSignal | undefined;
+  readonly trainSeconds: number;
+}
+
+/** Returns what GRPO adds to a step's line. */
+export function createGrpoMetrics(record: GrpoRecord): GrpoMetrics {
+  const { episodes, batch, trained, trainSeconds } = record;
+  const transitions = episodes.flatMap((episode) => episode.transitions);
+  const tokensProcessed = batch.rows.reduce((sum, row) => sum + row.tokens.length, 0);
+  const { zeroVarianceGroups, singletonGroups } = batch.dropped;
+  const groups = batch.groupIds.length + zeroVarianceGroups.length + singletonGroups.length;
+  return {
+    epoch: record.epoch,
+    policyVersion: Math.max(...Object.values(record.policyVersions)),
+    groupsUsed: batch.groupIds.length,
+    groupsZeroVariance: zeroVarianceGroups.length,
+    groupsSingleton: singletonGroups.length,
+    zeroVarianceShare: groups === 0 ? 0 : zeroVarianceGroups.length / groups,
+    staleCalls: countStaleCalls(episodes),
+    rows: batch.rows.length,
+    tokensProcessed,
+    ...toTrainedMetrics(trained),
+    ...toStalenessMetrics(transitions, record.trainedVersions),
+    ...(trained.length === 1 ? {} : { policies: toPolicyMetrics(record, transitions) }),
+    ...(record.noSignal === undefined ? {} : { noSignal: record.noSignal.cause }),
+    trainedTokensPerSecond: trainSeconds > 0 ? Math.round(tokensProcessed / trainSeconds) : 0,
+  };
+}
+
+/** Returns the figures of each policy, by name. */
+function toPolicyMetrics(
+  { trained, batch, trainedVersions, policyVersions }: GrpoRecord,
+  transitions: readonly Transition[],
+): Readonly<Record<string, PolicyMetrics>> {
+  return Object.fromEntries(
+    trained.map((each): [string, PolicyMetrics] => {
+      const own = transitions.filter((call) => call.policy === each.name);
+      return [
+        each.name,
+        {
+          policyVersion: policyVersions[each.name] ?? 0,
+          transitions: own.length,
+          rows: batch.rows.filter((row) => row.policy === each.name).length,
+          ...toTrainedMetrics([each]),
+          ...toStalenessMetrics(own, trainedVersions),
+        },
+      ];
+    }),
+  );
+}
+
+function toTrainedMetrics(trained: readonly PolicyPasses[]): TrainedMetrics {
+  const { offPolicy, ...outcome } = summarisePasses(trained);
+  return { ...outcome, ...offPolicy };
+}
+
+function toStalenessMetrics(transitions: readonly Transition[], versions: PolicyVersions): StalenessMetrics {
+  if (transitions.length === 0) return {};
+  const ages = transitions.map((call) => stalenessOf(call, versions));
+  const histogram: Record<string, number> = {};
+  for (const age of ages) histogram[age] = (histogram[age] ?? 0) + 1;
+  return {
+    stalenessMean: ages.reduce((sum, age) => sum + age, 0) / ages.length,
+    stalenessMax: ages.reduce((largest, age) => Math.max(largest, age)),
+    stalenessHistogram: histogram,
+  };
+}
+
+/** Returns GRPO's figures for the line of progress. */
+export function summariseStep(metrics: GrpoMetrics): readonly string[] {
+  const { groupsUsed, groupsZeroVariance, groupsSingleton, gradientNorm, entropy, stalenessMax = 0 } = metrics;
+  return [
+    `groups ${groupsUsed} of ${groupsUsed + groupsZeroVariance + groupsSingleton}`,
+    ...(gradientNorm === undefined ? [] : [`gradient ${gradientNorm.toPrecision(2)}`]),
+    ...(entropy === undefined ? [] : [`entropy ${entropy.toFixed(2)}`]),
+    ...(stalenessMax === 0
+      ? []
+      : [
+          `${metrics.stalenessMean!.toFixed(1)} versions late`,
+          `KL ${metrics.klSamplerTrainer?.toPrecision(2) ?? 'unknown'}`,
+        ]),
+  ];
+}

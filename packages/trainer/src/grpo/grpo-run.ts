@@ -1,0 +1,212 @@
+/**
+ * Group-relative policy optimization, one step after the other. Read this file from top to bottom to learn how the agent learns;
+ * each line that hides something names the file that shows it.
+ *
+ *     plan      each task runs `groupSize` times                                  (G tasks × K rollouts)
+ *     learn  1  calls that are too long or too old are left out                   step/trainable-calls.ts
+ *            2  rewards → credit → advantages → training samples                  core: lightning-rl/algorithm.ts
+ *            3  a forward-backward pass and an optimizer step for each minibatch  step/train-on-batch.ts
+ *            4  the new weights answer new calls, as the next version             policies/policy-set.ts
+ *            5  figures, and whether to go on                                     grpo-metrics.ts, step/judge-step.ts
+ */
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import {
+  TrainerError,
+  type AlgorithmHost,
+  type AlgorithmRun,
+  type BackendCapabilities,
+  type Episode,
+  type LightningBatch,
+  type PlannedRollout,
+  type Rehearsal,
+  type Rollout,
+  type StepOutcome,
+  type StepRollouts,
+} from '@agent-lightning/core';
+import { planGroups, TaskOrder } from '@agent-lightning/run';
+import { examineRollouts } from './examine-rollouts.ts';
+import { createGrpoMetrics, summariseStep, type GrpoMetrics } from './grpo-metrics.ts';
+import { advanceGrpoState, initialGrpoState, type GrpoState } from './grpo-state.ts';
+import type { GrpoSettings } from './grpo.ts';
+import { publishBase } from './policies/create-policy.ts';
+import { PolicySet, type PolicyVersions } from './policies/policy-set.ts';
+import { routePolicies } from './policies/route-policies.ts';
+import { findUnusedPolicies } from './policies/unused-policies.ts';
+import { chooseSamples } from './step/choose-samples.ts';
+import { isOffPolicy, judgeStep } from './step/judge-step.ts';
+import type { PolicyPasses } from './step/train-on-batch.ts';
+import { trainPolicies } from './step/train-policies.ts';
+import { diagnoseSignal } from './step/training-signal.ts';
+import { toBatch, type StepBatch } from './to-batch.ts';
+
+/** The file of a checkpoint that keeps the state beside the weights. */
+const stateFile = 'grpo.json';
+
+/** A run of {@link grpo}. */
+export class GrpoRun implements AlgorithmRun<GrpoMetrics> {
+  readonly #settings: GrpoSettings;
+  readonly #host: AlgorithmHost;
+  readonly #capabilities: BackendCapabilities;
+  readonly #policies: PolicySet;
+  readonly #order: TaskOrder;
+  /** The policies that were already said to be unused. */
+  readonly #unused = new Set<string>();
+  #state: GrpoState;
+
+  private constructor(
+    settings: GrpoSettings,
+    host: AlgorithmHost,
+    capabilities: BackendCapabilities,
+    policies: PolicySet,
+  ) {
+    this.#settings = settings;
+    this.#host = host;
+    this.#capabilities = capabilities;
+    this.#policies = policies;
+    this.#state = initialGrpoState(policies.names);
+    this.#order = new TaskOrder({
+      taskCount: host.tasks.length,
+      tasksPerStep: settings.tasksPerStep,
+      seed: host.seed,
+    });
+  }
+
+  /** Creates the policies from the base model, and tells the gateway which of them answers whom. */
+  static async begin(settings: GrpoSettings, host: AlgorithmHost): Promise<GrpoRun> {
+    const { adam } = settings;
+    const policies = await PolicySet.create(host.backend!, host.policies, adam.learningRate, host.seed);
+    await routePolicies(host);
+    return new GrpoRun(settings, host, await host.backend!.capabilities(), policies);
+  }
+
+  /** Lets the base model answer for every policy, and trains nothing. */
+  static async rehearse(settings: GrpoSettings, host: AlgorithmHost): Promise<Rehearsal> {
+    const { maxRowTokens } = await host.backend!.capabilities();
+    await routePolicies(host);
+    await publishBase(host);
+    return {
+      policies: host.policies.map(({ name }) => name),
+      examine: (rollouts, episodes) => examineRollouts({ settings, maxRowTokens, ...host }, rollouts, episodes),
+    };
+  }
+
+  get policies(): readonly string[] {
+    return this.#policies.names;
+  }
+
+  plan(step: number): readonly PlannedRollout[] {
+    return planGroups(step, this.#host.tasks, this.#order.tasksOf(step), this.#settings.groupSize);
+  }
+
+  async publish(): Promise<void> {
+    await this.#policies.publish(this.policies, this.#state.policyVersions, this.#host.gateway!);
+  }
+
+  async learn({ step, rollouts, ...input }: StepRollouts): Promise<StepOutcome<GrpoMetrics>> {
+    const versions = this.#state.policyVersions;
+    const { episodes, batch } = await input.measure('convert', async () => this.#toBatch(input.episodes));
+
+    const startedAtMs = performance.now();
+    const trained = await input.measure('train', () => this.#train(step, batch, input.beforeUpdate));
+    const trainSeconds = (performance.now() - startedAtMs) / 1_000;
+
+    const updated = trained.filter(({ passes }) => passes.length > 0).map(({ name }) => name);
+    const policyVersions = increase(versions, updated);
+    if (updated.length > 0)
+      await input.measure('publish', () => this.#policies.publish(updated, policyVersions, this.#host.gateway!));
+
+    const noSignal = diagnoseSignal(rollouts, episodes, batch);
+    const metrics = createGrpoMetrics({
+      epoch: this.#order.epochOf(step),
+      episodes,
+      batch,
+      trained,
+      trainedVersions: versions,
+      policyVersions,
+      noSignal,
+      trainSeconds,
+    });
+    this.#state = advanceGrpoState(this.#state, {
+      step,
+      policyVersions,
+      optimizerSteps: metrics.optimizerSteps,
+      rewards: episodes.flatMap(({ reward }) => reward ?? []),
+      noSignal,
+      isOffPolicy: isOffPolicy(metrics, this.#host),
+      hasCalls: hasCalls(rollouts, episodes),
+    });
+    const { warnings, end } = judgeStep(metrics, noSignal, this.#state, this.#host);
+    return {
+      metrics,
+      episodes,
+      summary: summariseStep(metrics),
+      warnings: [...this.#unusedNotices(step, episodes), ...warnings],
+      samples: chooseSamples(batch, episodes),
+      ...(end === undefined ? {} : { end }),
+    };
+  }
+
+  async save(directory: string): Promise<void> {
+    await this.#policies.saveState(directory);
+    await writeFile(join(directory, stateFile), JSON.stringify(this.#state), { flush: true });
+  }
+
+  async load(directory: string): Promise<void> {
+    const path = join(directory, stateFile);
+    const state = JSON.parse(await readFile(path, 'utf8')) as GrpoState;
+    if (state.format !== 1)
+      throw new TrainerError(`${path} has the format ${String(state.format)}; this version reads format 1`, {
+        code: 'resume-mismatch',
+      });
+    await this.#policies.loadState(directory);
+    this.#state = { ...state, outageStreak: 0 }; // whoever resumes a run has seen to its model
+  }
+
+  async discard(directory: string): Promise<void> {
+    await this.#policies.discardState(directory);
+  }
+
+  /** Writes the trained weights: as an ordinary checkpoint, or where there are several policies one in a folder for each. */
+  async exportResult(directory: string): Promise<void> {
+    await this.#policies.exportModel(directory);
+  }
+
+  #toBatch(episodes: readonly Episode[]): StepBatch {
+    const { maxRowTokens } = this.#capabilities;
+    const { maxStaleness } = this.#host;
+    return toBatch(episodes, this.#settings, { maxRowTokens, versions: this.#state.policyVersions, maxStaleness });
+  }
+
+  async #train(step: number, batch: LightningBatch, beforeUpdate: () => void): Promise<readonly PolicyPasses[]> {
+    const { losses } = this.#capabilities;
+    const { seed } = this.#host;
+    return await trainPolicies(this.#policies.all, batch, {
+      settings: this.#settings,
+      losses,
+      step,
+      seed,
+      beforeUpdate,
+    });
+  }
+
+  #unusedNotices(step: number, episodes: readonly Episode[]): readonly string[] {
+    const unused = findUnusedPolicies(this.policies, episodes).filter((name) => !this.#unused.has(name));
+    for (const name of unused) this.#unused.add(name);
+    return unused.map(
+      (name) =>
+        `step ${step}: no call that can be trained on reached the policy "${name}"; its agentMatch may match no caller`,
+    );
+  }
+}
+
+function increase(versions: PolicyVersions, names: readonly string[]): PolicyVersions {
+  return { ...versions, ...Object.fromEntries(names.map((name) => [name, (versions[name] ?? 0) + 1])) };
+}
+
+/** Tells whether any rollout succeeded, and any made a call that can be trained on. */
+function hasCalls(rollouts: readonly Rollout[], episodes: readonly Episode[]): boolean {
+  return (
+    rollouts.some(({ status }) => status === 'succeeded') && episodes.some(({ transitions }) => transitions.length > 0)
+  );
+}

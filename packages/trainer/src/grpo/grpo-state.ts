@@ -1,0 +1,74 @@
+import type { PolicyVersions } from './policies/policy-set.ts';
+import type { NoSignal } from './step/training-signal.ts';
+
+/** What a run of GRPO keeps beside the weights. Order and draws need no state: they follow from the seed and the step. */
+export interface GrpoState {
+  readonly format: 1;
+  /** The last step that was learned from; 0 before the first. */
+  readonly step: number;
+  readonly policyVersions: PolicyVersions;
+  readonly optimizerSteps: number;
+  /** Steps in a row without training signal, up to this one; those that an outage spoiled are left out. */
+  readonly noSignalStreak: number;
+  /** Steps in a row in which an outage let no rollout through, up to this one. */
+  readonly outageStreak: number;
+  /** Steps in a row in which sampler and trainer were too far apart, up to this one. */
+  readonly offPolicyStreak: number;
+  /** Mean reward of the first step, to tell a solved task from one that never taught anything. */
+  readonly firstReward: number | undefined;
+  /** Mean reward of the newest step. */
+  readonly lastReward: number | undefined;
+}
+
+/** Returns the state of a run that has learned nothing. */
+export function initialGrpoState(policies: readonly string[]): GrpoState {
+  return {
+    format: 1,
+    step: 0,
+    policyVersions: Object.fromEntries(policies.map((name) => [name, 0])),
+    optimizerSteps: 0,
+    noSignalStreak: 0,
+    outageStreak: 0,
+    offPolicyStreak: 0,
+    firstReward: undefined,
+    lastReward: undefined,
+  };
+}
+
+/** What of a step counts towards the end of the run. */
+export interface StepCounts {
+  readonly step: number;
+  /** The versions after the step. */
+  readonly policyVersions: PolicyVersions;
+  readonly optimizerSteps: number;
+  /** The rewards of its rollouts. */
+  readonly rewards: readonly number[];
+  readonly noSignal: NoSignal | undefined;
+  /** Tells whether sampler and trainer were too far apart. */
+  readonly isOffPolicy: boolean;
+  /** Tells whether any rollout succeeded and made a call that can be trained on. */
+  readonly hasCalls: boolean;
+}
+
+/** Returns the state after a step. */
+export function advanceGrpoState(state: GrpoState, counts: StepCounts): GrpoState {
+  const { step, policyVersions, rewards, noSignal } = counts;
+  const mean = rewards.length === 0 ? undefined : rewards.reduce((sum, reward) => sum + reward, 0) / rewards.length;
+  const isOutage = noSignal?.cause === 'outage';
+  return {
+    ...state,
+    step,
+    policyVersions,
+    optimizerSteps: state.optimizerSteps + counts.optimizerSteps,
+    noSignalStreak: isOutage ? state.noSignalStreak : isSilent(noSignal) ? state.noSignalStreak + 1 : 0,
+    outageStreak: isOutage && !counts.hasCalls ? state.outageStreak + 1 : 0,
+    offPolicyStreak: counts.isOffPolicy ? state.offPolicyStreak + 1 : 0,
+    firstReward: state.firstReward ?? mean,
+    lastReward: mean,
+  };
+}
+
+/** Tells whether a step without signal counts towards the end of the run: not when it only left out what was too old. */
+function isSilent(noSignal: NoSignal | undefined): boolean {
+  return noSignal !== undefined && noSignal.cause !== 'stale';
+}

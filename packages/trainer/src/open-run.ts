@@ -1,0 +1,53 @@
+import type { AlgorithmHost, JsonValue } from '@agent-lightning/core';
+import { describeConfig, Session, type RunConfig, type SessionOptions } from '@agent-lightning/run';
+import type { ResolvedFitOptions } from './fit-options.ts';
+import { isRouted } from './policy-options.ts';
+import type { ResolvedTrainerOptions } from './trainer-options.ts';
+
+/** Opens the session of a run: its store, its runner and, where the algorithm trains weights, its gateway. */
+export async function openSession<Task>(
+  trainer: ResolvedTrainerOptions<Task>,
+  options: Pick<SessionOptions<Task>, 'runId' | 'storePath' | 'hooks'>,
+): Promise<Session<Task>> {
+  const { sampling, uses } = trainer.algorithm;
+  return await Session.open({ ...trainer, ...options, sampling, hasPolicy: uses.backend });
+}
+
+/** Returns what an algorithm works with in a session. */
+export function toHost<Task>(
+  trainer: ResolvedTrainerOptions<Task>,
+  { gateway, store }: Session<Task>,
+  tasks: readonly Task[],
+): AlgorithmHost {
+  const { backend, policies, seed, maxStaleness, noSignalPatience, maxDivergence, logger } = trainer;
+  return {
+    backend,
+    gateway,
+    policies,
+    tasks: tasks as readonly JsonValue[],
+    seed,
+    maxStaleness,
+    noSignalPatience,
+    maxDivergence,
+    logger,
+    putResources: (resourcesId, resources) => store.putResources(resourcesId, resources),
+  };
+}
+
+/** Describes the options that decide what a run does. Steps, runners, staleness and what only watches may change. */
+export function describeRun<Task>(trainer: ResolvedTrainerOptions<Task>, fit: ResolvedFitOptions<Task>): RunConfig {
+  const { seed, control, backend, algorithm, policies } = trainer;
+  const routed = isRouted(policies) ? policies : [];
+  return {
+    ...describeConfig({ seed, control, backend: backend?.name }),
+    'train tasks': fit.trainDigest,
+    'validation tasks': fit.validationDigest,
+    ...describeConfig({ name: algorithm.name, ...algorithm.config }, 'algorithm.'),
+    ...Object.fromEntries(
+      routed.map(({ name, agentMatch, learningRate }) => [
+        `policies.${name}`,
+        `${String(agentMatch)} at ${learningRate === undefined ? "the algorithm's learning rate" : `learning rate ${learningRate}`}`,
+      ]),
+    ),
+  };
+}
