@@ -198,7 +198,8 @@ describe('a command that goes wrong', () => {
   it('is an error of its attempt and not the end of this process when no file descriptors are left', async () => {
     const script = `
       import { openSync } from 'node:fs';
-      import { MemoryStore, runCommand, Runner } from ${JSON.stringify(join(import.meta.dirname, '../../src/index.ts'))};
+      import { MemoryStore } from '@agent-lightning/store';
+      import { runCommand, Runner } from ${JSON.stringify(join(import.meta.dirname, '../src/index.ts'))};
       const store = new MemoryStore();
       const runner = new Runner({ store, rollout: runCommand({ command: '/bin/true', reward: 'exit-code' }) });
       await store.enqueue([{ rolloutId: 'r', input: null }]);
