@@ -4,8 +4,6 @@ import {
   StoreError,
   type ModelGateway,
   type LightningStore,
-  deriveTraceId,
-  randomSpanId,
   rewardAttributes,
   type RewardAttributesOptions,
   type RewardValue,
@@ -13,7 +11,7 @@ import {
   type Failure,
   type SpanInput,
 } from '@agent-lightning/core';
-import { describeValue, currentRollout } from '@agent-lightning/tracing';
+import { deriveTraceId, randomSpanId, describeValue, currentRollout } from '@agent-lightning/tracing';
 import { CaptureLedger, type CaptureStatistics } from './capture-ledger.ts';
 import {
   isRolloutId,

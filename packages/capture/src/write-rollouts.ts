@@ -5,10 +5,10 @@ import {
   TimeoutError,
   type Claim,
   type LightningStore,
-  deriveTraceId,
   isFinalRolloutStatus,
   type SpanInput,
 } from '@agent-lightning/core';
+import { deriveTraceId } from '@agent-lightning/tracing';
 import type { ResolvedCaptureOptions } from './capture-options.ts';
 import type { CapturedRollout } from './captured-rollout.ts';
 

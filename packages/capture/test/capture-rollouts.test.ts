@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
-import { attributeNames, deriveTraceId, StoreError, toEpisode } from '@agent-lightning/core';
+import { attributeNames, StoreError, toEpisode } from '@agent-lightning/core';
+import { deriveTraceId, currentRollout, emitMessage, emitReward, operation } from '@agent-lightning/tracing';
 import { captureRollouts } from '../src/index.ts';
-import { currentRollout, emitMessage, emitReward, operation } from '@agent-lightning/tracing';
 import { MemoryStore } from '@agent-lightning/store';
 import { startRollout } from '../../tracing/test/test-rollout.ts';
 import { brokenStore, captureInto, nothingDropped } from './capture-harness.ts';

@@ -121,14 +121,6 @@ export {
   selectsNoAgent,
 } from './vocabulary/agent-match.ts';
 export { attributeNames, rewardNameAttribute, rewardValueAttribute } from './vocabulary/attributes.ts';
-export {
-  deriveTraceId,
-  formatTraceParent,
-  isSpanId,
-  isTraceId,
-  parseTraceParent,
-  randomSpanId,
-} from './vocabulary/identifiers.ts';
 export type { JsonValue } from './vocabulary/json.ts';
 export type {
   LlmEndpoint,

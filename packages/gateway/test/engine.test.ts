@@ -1,5 +1,5 @@
-import { attributeNames as names, BackendError, deriveTraceId, formatTraceParent } from '@agent-lightning/core';
-import { wireHeaders } from '@agent-lightning/tracing';
+import { attributeNames as names, BackendError } from '@agent-lightning/core';
+import { deriveTraceId, formatTraceParent, wireHeaders } from '@agent-lightning/tracing';
 import { HumanMessage } from '@langchain/core/messages';
 import { ChatOpenAI } from '@langchain/openai';
 import { afterEach, describe, expect, it } from 'vitest';

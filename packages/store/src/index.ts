@@ -36,3 +36,4 @@ export {
 } from './sql-rows.ts';
 export type { StoreCalls } from './store-calls.ts';
 export { readEventCursor, readPageCursor, storeClosed } from './store-errors.ts';
+export { isSpanId, isTraceId } from './trace-ids.ts';

@@ -1,6 +1,5 @@
+import { isSpanId, isTraceId } from './trace-ids.ts';
 import {
-  isSpanId,
-  isTraceId,
   rewardNameAttribute,
   rewardValueAttribute,
   type Attributes,

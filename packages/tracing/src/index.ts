@@ -44,5 +44,8 @@ export {
 } from './writing/trace-recorder.ts';
 export { validateSpan } from './writing/validate-span.ts';
 
+// ids on the wire
+export { deriveTraceId, formatTraceParent, parseTraceParent, randomSpanId } from './writing/identifiers.ts';
+
 // limits of what a span holds
 export { storeLimits } from '@agent-lightning/store';

@@ -1,6 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { parseTraceParent } from '@agent-lightning/core';
-import { wireHeaders } from '@agent-lightning/tracing';
+import { parseTraceParent, wireHeaders } from '@agent-lightning/tracing';
 import { WireError } from '../http/wire-error.ts';
 
 /** Who made a call, as the adapter's headers tell. */

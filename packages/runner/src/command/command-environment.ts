@@ -1,5 +1,5 @@
-import { ConfigurationError, formatTraceParent } from '@agent-lightning/core';
-import type { RolloutScope } from '@agent-lightning/tracing';
+import { ConfigurationError } from '@agent-lightning/core';
+import { formatTraceParent, type RolloutScope } from '@agent-lightning/tracing';
 import type { RolloutContext } from '../rollout-function.ts';
 import type { ResolvedCommandOptions } from './command-options.ts';
 

@@ -5,8 +5,9 @@ import {
   requireRollout,
   type RolloutScope,
   type OpenSpan,
+  randomSpanId,
 } from '@agent-lightning/tracing';
-import { randomSpanId, attributeNames, type JsonValue, type Attributes } from '@agent-lightning/core';
+import { attributeNames, type JsonValue, type Attributes } from '@agent-lightning/core';
 import type { RolloutContext, RolloutFunction, RolloutResult } from '../rollout-function.ts';
 import { hide } from './captured-output.ts';
 import { ChildRun, type ChildOutput } from './child-run.ts';

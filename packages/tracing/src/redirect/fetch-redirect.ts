@@ -1,4 +1,5 @@
-import { matchesAgent, type LlmEndpoint, formatTraceParent } from '@agent-lightning/core';
+import { matchesAgent, type LlmEndpoint } from '@agent-lightning/core';
+import { formatTraceParent } from '../writing/identifiers.ts';
 import { activeSpan, type ActiveSpan } from '../scope/active-span.ts';
 import { currentRollout, type RolloutScope } from '../scope/rollout-scope.ts';
 import { wireHeaders } from '../adapter-kit/wire-headers.ts';

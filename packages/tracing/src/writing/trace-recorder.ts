@@ -7,9 +7,8 @@ import {
   type SpanInput,
   type SpanKind,
   type SpanStatus,
-  deriveTraceId,
-  randomSpanId,
 } from '@agent-lightning/core';
+import { deriveTraceId, randomSpanId } from './identifiers.ts';
 import { validateSpan } from './validate-span.ts';
 
 export interface TraceRecorderOptions {
