@@ -1,6 +1,6 @@
 """Drives a Tinker-style server with the official Python SDK (tinker 0.24.1), to record what it sends.
 
-    node --conditions=@agent-lightning/source tools/record-exchange.ts --proxy-only --url http://127.0.0.1:8000 --out FILE
+    node --conditions=@agent-lightning/source packages/tinker/test/exchange/record-exchange.ts --proxy-only --url http://127.0.0.1:8000 --out FILE
     python tools/reference/tinker_sdk_exchange.py PROXY_URL MODEL_NAME        (key in TINKER_API_KEY, beginning with tml-)
 
 The rows are those of packages/trainer/test/tinker/sdk-shapes.test.ts, whose requests must have the same bodies.

@@ -1,38 +1,25 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { PolicyRelease, Span } from '@agent-lightning/core';
-import { startFakeVllm, type FakeVllm } from '@agent-lightning/testing';
+import { startModelServer, type ModelServer, type Responder } from '@agent-lightning/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { onStop, startHarness, stopAll, type Harness } from './harness.ts';
 
 const messages = [{ role: 'user' as const, content: 'count to five' }];
 const model = 'agl-1234abcd-policy-v3';
-/** Whatever an agent asks for, a policy in training samples from its own distribution. */
-const distribution = ['top_p', 'top_k', 'min_p', 'presence_penalty', 'frequency_penalty', 'repetition_penalty'];
 
-let server: FakeVllm;
+/** Answers for one adapter, and as vLLM does for one that it does not have. */
+const respond: Responder = (request) => {
+  if (request.model === model) return { content: 'one two three four five', chunkTokens: [1, 2] };
+  const message = `The model \`${String(request.model)}\` does not exist.`;
+  const body = JSON.stringify({ error: { message, type: 'NotFoundError', param: null, code: 404 } });
+  return { fault: { type: 'status', status: 404, body } };
+};
+
+let server: ModelServer;
 let release: PolicyRelease;
 beforeEach(async () => {
-  server = await startFakeVllm({
-    apiKey: 'key',
-    refuse: [...distribution, 'logit_bias', 'temperature'],
-    respond: () => ({ content: 'one two three four five', chunkTokens: [1, 2] }),
-  });
-  const directory = await mkdtemp(join(tmpdir(), 'adapter-'));
-  await writeFile(join(directory, 'adapter_config.json'), '{"r": 8}');
-  await writeFile(join(directory, 'adapter_model.safetensors'), '');
-  const loaded = await fetch(`${server.baseUrl}/load_lora_adapter`, {
-    method: 'POST',
-    headers: { authorization: 'Bearer key' },
-    body: JSON.stringify({ lora_name: model, lora_path: directory }),
-  });
-  expect(loaded.status).toBe(200);
+  server = await startModelServer({ apiKey: 'key', respond });
+  onStop(() => server.close());
   release = { kind: 'openai', version: 3, baseUrl: server.baseUrl, model, apiKey: 'key' };
-  onStop(async () => {
-    await server.close();
-    await rm(directory, { recursive: true });
-  });
 });
 afterEach(stopAll);
 
@@ -84,6 +71,9 @@ describe('a policy on vLLM', () => {
       logprobs: true,
       return_token_ids: true,
     });
+    const { presence_penalty: presence, frequency_penalty: frequency, ...others } = body as Record<string, unknown>;
+    expect([presence ?? 0, frequency ?? 0]).toEqual([0, 0]);
+    expect(others).not.toHaveProperty('logit_bias');
     expect(await finish()).toHaveLength(1);
   });
 

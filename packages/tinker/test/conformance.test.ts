@@ -1,10 +1,12 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { exerciseBackend, startReplayServer, type ExchangeFixture } from '@agent-lightning/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { tinker } from '../src/index.ts';
 import { createTinyCheckpoint } from '../../embedded/test/tiny-checkpoint.ts';
+import type { ExchangeFixture } from './exchange/exchange-fixture.ts';
+import { exerciseBackend } from './exchange/exercise-backend.ts';
+import { startReplayServer } from './exchange/replay-server.ts';
 
 let root: string;
 beforeAll(async () => {
@@ -13,11 +15,11 @@ beforeAll(async () => {
 });
 afterAll(() => rm(root, { recursive: true }));
 
-export async function readFixture(name: string): Promise<ExchangeFixture> {
+async function readFixture(name: string): Promise<ExchangeFixture> {
   return JSON.parse(await readFile(new URL(`__fixtures__/${name}.json`, import.meta.url), 'utf8')) as ExchangeFixture;
 }
 
-/** How each fixture was recorded: see `tools/record-exchange.ts`. */
+/** How each fixture was recorded: see `exchange/record-exchange.ts`. */
 const recordings = [
   { dialect: 'worker', model: 'tiny' },
   { dialect: 'skyrl', model: 'tiny-qwen3', contextLength: 96 },

@@ -1,10 +1,11 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describeBackend, startFakeTinker, type FakeTinker } from '@agent-lightning/testing';
+import { describeBackend } from '@agent-lightning/testing';
 import { afterAll, beforeAll, describe } from 'vitest';
 import { tinker } from '../src/index.ts';
 import { createTinyCheckpoint, tinyVocabularySize } from '../../embedded/test/tiny-checkpoint.ts';
+import { startFakeTinker, type FakeTinker } from './fakes/fake-tinker.ts';
 
 let root: string;
 beforeAll(async () => {

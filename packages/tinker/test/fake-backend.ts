@@ -1,9 +1,10 @@
 import { adamDefaults, type TrainingBackend, type TrainingRow } from '@agent-lightning/core';
-import { startFakeTinker, type FakeDialect, type FakeTinker, type FakeTinkerOptions } from '@agent-lightning/testing';
 import { connect } from '../src/connection.ts';
 import { dialects } from '../src/dialects.ts';
 import { resolveLora } from '../src/lora-options.ts';
 import { TinkerBackend } from '../src/tinker-backend.ts';
+import type { FakeDialect } from './fakes/fake-shapes.ts';
+import { startFakeTinker, type FakeTinker, type FakeTinkerOptions } from './fakes/fake-tinker.ts';
 import { ManualClock } from './manual-clock.ts';
 
 export interface FakeSetup {

@@ -2,9 +2,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TrainablePolicy } from '@agent-lightning/core';
-import type { FakeDialect, TinkerCall, TinkerFault } from '@agent-lightning/testing';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { openFake, rowOf, someRows, type FakeSetup, type FakeSetupOptions } from './fake-backend.ts';
+import type { FakeDialect } from './fakes/fake-shapes.ts';
+import type { TinkerCall, TinkerFault } from './fakes/fake-tinker.ts';
 import { createTinyCheckpoint } from '../../embedded/test/tiny-checkpoint.ts';
 
 let root: string;

@@ -2,10 +2,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { LightningError, type TrainablePolicy } from '@agent-lightning/core';
-import type { FakeDialect, TinkerFault } from '@agent-lightning/testing';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openFake, rowOf } from './fake-backend.ts';
+import type { FakeDialect } from './fakes/fake-shapes.ts';
+import type { TinkerFault } from './fakes/fake-tinker.ts';
 import { createTinyCheckpoint } from '../../embedded/test/tiny-checkpoint.ts';
 
 let root: string;

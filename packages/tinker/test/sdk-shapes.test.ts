@@ -2,10 +2,12 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { JsonValue, TrainingRow } from '@agent-lightning/core';
-import { collectGeneration, startFakeTinker, type ExchangeFixture, type FakeTinker } from '@agent-lightning/testing';
+import { collectGeneration } from '@agent-lightning/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { tinker } from '../src/index.ts';
 import { createTinyCheckpoint, tinyVocabularySize } from '../../embedded/test/tiny-checkpoint.ts';
+import type { ExchangeFixture } from './exchange/exchange-fixture.ts';
+import { startFakeTinker, type FakeTinker } from './fakes/fake-tinker.ts';
 
 /** The rows of tools/reference/tinker_sdk_exchange.py, aligned with tokens instead of shifted. */
 const row: TrainingRow = {

@@ -3,16 +3,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TrainingBackend } from '@agent-lightning/core';
 import { embedded } from '@agent-lightning/embedded';
-import { startFakeTinker } from '@agent-lightning/testing';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { tinker } from '@agent-lightning/tinker';
-import { isAlive, runProgram, type ProcessEnd, type ProgramOptions } from './run-process.ts';
+import { runProgram, type ProcessEnd, type ProgramOptions } from './run-process.ts';
 import { readMetrics } from './run-folder.ts';
 import { createTinyCheckpoint } from '../../embedded/test/tiny-checkpoint.ts';
 import { findWorkerPython } from '../../gpu/test/worker-python.ts';
+import { isAlive } from '../../platform/test/is-alive.ts';
+import { startFakeTinker } from '../../tinker/test/fakes/fake-tinker.ts';
 
 const python = findWorkerPython();
-const vllmProgram = join(import.meta.dirname, 'vllm', 'vllm-command.ts');
+const vllmProgram = join(import.meta.dirname, '../../gpu/test/vllm/vllm-command.ts');
 
 let folder: string;
 const model = (): string => join(folder, 'model');

@@ -1,4 +1,4 @@
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -59,12 +59,6 @@ export async function runProcess(runDirectory: string, options: RunProcessOption
       if (step !== undefined) onStep?.(child, Number(step));
     },
   });
-}
-
-/** Whether a process runs; one that ended and was not yet collected does not. */
-export function isAlive(pid: number): boolean {
-  const { stdout } = spawnSync('ps', ['-o', 'stat=', '-p', String(pid)], { encoding: 'utf8' });
-  return !/^(?:Z|\s*$)/.test(stdout);
 }
 
 /** The rollouts of a run that came to a good end. */

@@ -2,13 +2,13 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TrainingBackend } from '@agent-lightning/core';
-import { startFakeTinker, type FakeTinker } from '@agent-lightning/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { grpo, Trainer, type TrainerOptions } from '../src/index.ts';
 import { tinker } from '@agent-lightning/tinker';
 import { askLetter, letterTasks, type LetterTask } from './letter-task.ts';
 import { recordingLogger } from './run-folder.ts';
 import { createTinyCheckpoint, tinyVocabularySize } from '../../embedded/test/tiny-checkpoint.ts';
+import { startFakeTinker, type FakeTinker } from '../../tinker/test/fakes/fake-tinker.ts';
 
 const skyrlAdam = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0, maxGradientNorm: 1 };
 let root: string;

@@ -3,14 +3,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { RolloutContext } from '@agent-lightning/runner';
 import type { TrainingBackend } from '@agent-lightning/core';
-import { startFakeTinker, startFakeVllm, type FakeTinker, type FakeVllm } from '@agent-lightning/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { gpu } from '@agent-lightning/gpu';
 import { grpo, Trainer, type TrainerOptions } from '../src/index.ts';
 import { askLetter, letterTasks, type LetterTask } from './letter-task.ts';
 import { readMetrics, recordingLogger, type RecordingLogger } from './run-folder.ts';
 import { createTinyCheckpoint, tinyVocabularySize } from '../../embedded/test/tiny-checkpoint.ts';
+import { startFakeVllm, type FakeVllm } from '../../gpu/test/fakes/fake-vllm.ts';
 import { until } from '../../gpu/test/vllm/fleet-harness.ts';
+import { startFakeTinker, type FakeTinker } from '../../tinker/test/fakes/fake-tinker.ts';
 
 let root: string;
 let worker: FakeTinker;

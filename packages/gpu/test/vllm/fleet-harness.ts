@@ -2,11 +2,11 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startFakeVllm, type FakeVllm, type FakeVllmOptions } from '@agent-lightning/testing';
 import type { Clock } from '@agent-lightning/tinker';
 import { openFleet } from '../../src/vllm/open-fleet.ts';
 import type { AdapterFiles, VllmFleet } from '../../src/vllm/vllm-fleet.ts';
 import { resolveVllm, type VllmOptions } from '../../src/vllm/vllm-options.ts';
+import { startFakeVllm, type FakeVllm, type FakeVllmOptions } from '../fakes/fake-vllm.ts';
 
 /** Waits pass at once; idle ones, of watchers, when the test says so. */
 export class TestClock implements Clock {

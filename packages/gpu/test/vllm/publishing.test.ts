@@ -1,5 +1,5 @@
 import type { PolicyRelease } from '@agent-lightning/core';
-import { startFakeVllm, type FakeVllm, type FakeVllmFlags } from '@agent-lightning/testing';
+import { startFakeVllm, type FakeVllm, type FakeVllmFlags } from '../fakes/fake-vllm.ts';
 import { afterEach, describe, expect, it } from 'vitest';
 import { startFleet, startServers, stopAll, until } from './fleet-harness.ts';
 

@@ -3,7 +3,7 @@
  * names, a line for each start.
  */
 import { appendFileSync } from 'node:fs';
-import { startFakeVllm } from '@agent-lightning/testing';
+import { startFakeVllm } from '../fakes/fake-vllm.ts';
 
 const args = process.argv.slice(2);
 const { STARTS_FILE, VLLM_API_KEY: apiKey, VLLM_ALLOW_RUNTIME_LORA_UPDATING: updating, FAILS } = process.env;

@@ -7,7 +7,7 @@ import { systemClock } from '@agent-lightning/tinker';
 import { openFleet } from '../../src/vllm/open-fleet.ts';
 import type { VllmFleet } from '../../src/vllm/vllm-fleet.ts';
 import { resolveVllm, type VllmStartOptions } from '../../src/vllm/vllm-options.ts';
-import { isAlive } from '../../../trainer/test/run-process.ts';
+import { isAlive } from '../../../platform/test/is-alive.ts';
 
 const program = fileURLToPath(new URL('vllm-command.ts', import.meta.url));
 const command = [process.execPath, '--conditions=@agent-lightning/source', program];

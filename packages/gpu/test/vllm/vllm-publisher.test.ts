@@ -2,16 +2,11 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { PolicyRelease, TrainablePolicy, TrainingBackend } from '@agent-lightning/core';
-import {
-  startFakeTinker,
-  startFakeVllm,
-  type FakeTinker,
-  type FakeVllm,
-  type FakeVllmOptions,
-} from '@agent-lightning/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { gpu, type VllmOptions } from '../../src/index.ts';
 import { createTinyCheckpoint, tinyVocabularySize } from '../../../embedded/test/tiny-checkpoint.ts';
+import { startFakeTinker, type FakeTinker } from '../../../tinker/test/fakes/fake-tinker.ts';
+import { startFakeVllm, type FakeVllm, type FakeVllmOptions } from '../fakes/fake-vllm.ts';
 
 let root: string;
 let worker: FakeTinker;

@@ -35,9 +35,16 @@ export interface ModelServerOptions {
   readonly apiKey?: string;
   /** What `GET /v1/models` lists. @default ['scripted'] */
   readonly models?: readonly string[];
+  /**
+   * Answers calls in the model server's place: routes that it does not have, such as `GET /health`, or calls that your server
+   * refuses. Returns false for a call that it leaves to the model server. @default none
+   */
+  readonly intercept?: (call: RecordedCall, response: ServerResponse) => boolean;
+  /** @default a free one */
+  readonly port?: number;
 }
 
-/** A scripted OpenAI-compatible server on a free port of the loopback interface. */
+/** A scripted OpenAI-compatible server on the loopback interface. */
 export interface ModelServer {
   /** Ends in `/v1`. */
   readonly baseUrl: string;
@@ -118,6 +125,7 @@ export async function startModelServer(options: ModelServerOptions = {}): Promis
       finished: finishedOf(response),
     };
     calls.push(call);
+    if (options.intercept?.(call, response) === true) return;
     if (options.apiKey !== undefined && request.headers.authorization !== `Bearer ${options.apiKey}`) {
       return writeReply(response, statusReply(401, 'wrong or missing API key'), undefined, undefined);
     }
@@ -156,7 +164,7 @@ export async function startModelServer(options: ModelServerOptions = {}): Promis
       else void writeReply(response, statusReply(500, `the script threw: ${String(error)}`), undefined, undefined);
     });
   });
-  server.listen(0, '127.0.0.1');
+  server.listen(options.port ?? 0, '127.0.0.1');
   await once(server, 'listening');
   const address = server.address() as AddressInfo | null;
   if (address === null) throw new ConfigurationError('the model server has no port', { code: 'port-unavailable' });

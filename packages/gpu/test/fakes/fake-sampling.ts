@@ -1,6 +1,11 @@
 /** What the fake samples: scripted words, with the log-probabilities of a distribution that temperature bends. */
-import type { ChatRequest, ScriptedReply } from '../model-server/scripted-reply.ts';
-import { endOfTurnToken, tokenizeScripted, type ScriptedToken } from '../model-server/scripted-tokens.ts';
+import {
+  endOfTurnToken,
+  tokenizeScripted,
+  type ChatRequest,
+  type ScriptedReply,
+  type ScriptedToken,
+} from '@agent-lightning/testing';
 
 export interface LogprobSettings {
   readonly logprobsMode: 'raw_logprobs' | 'processed_logprobs';

@@ -32,7 +32,7 @@ interface Adapter {
 }
 
 /** The adapters of one server. */
-export class AdapterShelf {
+export class FakeAdapters {
   readonly events: AdapterEvent[] = [];
   readonly #limits: AdapterLimits;
   /** Least recently used first. */

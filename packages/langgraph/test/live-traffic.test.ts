@@ -1,16 +1,16 @@
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { toSftRows, toTasks } from '@agent-lightning/capture';
 import { Gateway } from '@agent-lightning/gateway';
-import { withLightning } from '@agent-lightning/langgraph';
 import { openSqliteStore } from '@agent-lightning/store-sqlite';
 import { startModelServer } from '@agent-lightning/testing';
 import { Annotation, END, START, StateGraph } from '@langchain/langgraph';
 import { ChatOpenAI } from '@langchain/openai';
 import { afterEach, expect, it } from 'vitest';
 import { toEpisode, type ModelGateway } from '@agent-lightning/core';
-import { toSftRows, toTasks } from '../src/index.ts';
-import { captureInto } from './capture-harness.ts';
+import { withLightning } from '../src/index.ts';
+import { captureInto } from '../../capture/test/capture-harness.ts';
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {

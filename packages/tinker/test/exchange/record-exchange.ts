@@ -1,7 +1,7 @@
 /**
  * Records what our client and a Tinker-style server say to each other, as a fixture for the conformance tests.
  *
- *     node --conditions=@agent-lightning/source tools/record-exchange.ts --dialect skyrl --url http://127.0.0.1:8000 \
+ *     node --conditions=@agent-lightning/source packages/tinker/test/exchange/record-exchange.ts --dialect skyrl --url http://127.0.0.1:8000 \
  *       --model NAME --tokenizer DIR [--api-key KEY] [--context-length N] [--rank N] [--server 'SkyRL 0.3.0, JAX on CPU'] --out FILE
  *
  * With `--proxy-only` nothing is exercised: the proxy's URL is printed, and Ctrl+C writes what passed through it.
@@ -12,8 +12,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { ConfigurationError, type JsonValue } from '@agent-lightning/core';
-import { exerciseBackend, startRecordingProxy, type ExchangeFixture } from '@agent-lightning/testing';
-import { tinker, type DialectName } from '@agent-lightning/tinker';
+import { tinker, type DialectName } from '../../src/index.ts';
+import type { ExchangeFixture } from './exchange-fixture.ts';
+import { exerciseBackend } from './exercise-backend.ts';
+import { startRecordingProxy } from './recording-proxy.ts';
 
 const { values } = parseArgs({
   options: {
@@ -35,7 +37,7 @@ const out = required('out');
 const proxy = await startRecordingProxy(url);
 let results: JsonValue = {};
 if (values['proxy-only']) {
-  console.log(proxy.url);
+  process.stdout.write(`${proxy.url}\n`);
   await once(process, 'SIGINT');
 } else {
   const directory = await mkdtemp(join(tmpdir(), 'record-exchange-'));
@@ -64,7 +66,7 @@ const fixture: ExchangeFixture = {
   results,
 };
 await writeFile(out, `${JSON.stringify(fixture, undefined, 1)}\n`);
-console.log(`${proxy.exchanges.length} exchanges written to ${out}`);
+process.stdout.write(`${proxy.exchanges.length} exchanges written to ${out}\n`);
 
 function required(name: 'url' | 'model' | 'tokenizer' | 'out'): string {
   const value = values[name];

@@ -1,16 +1,16 @@
-/** A vLLM server without a model: adapters, token ids, log-probabilities and administration on vLLM's own wire. */
-import { once } from 'node:events';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+/** A vLLM server without a model: adapters, token ids, log-probabilities and administration as vLLM has them on its HTTP interface. */
+import type { ServerResponse } from 'node:http';
 import type { JsonValue } from '@agent-lightning/core';
-import { asChatRequest } from '../model-server/completion-wire.ts';
-import type { RecordedCall, Responder } from '../model-server/model-server.ts';
-import { readBody } from '../model-server/read-body.ts';
-import { chatRoute, completionRoute, partsOf, type Route } from '../model-server/reply-parts.ts';
-import type { ChatRequest } from '../model-server/scripted-reply.ts';
-import { writeReply } from '../model-server/write-reply.ts';
-import { AdapterShelf, type AdapterEvent, type AdapterLimits, type Refusal } from './adapters.ts';
-import { sampleReply, type LogprobSettings } from './sampling.ts';
+import {
+  startModelServer,
+  type ChatRequest,
+  type ModelServer,
+  type RecordedCall,
+  type Responder,
+  type ScriptedReply,
+} from '@agent-lightning/testing';
+import { FakeAdapters, type AdapterEvent, type AdapterLimits, type Refusal } from './fake-adapters.ts';
+import { sampleReply, type LogprobSettings } from './fake-sampling.ts';
 
 export interface FakeVllmOptions {
   /** @default every call is answered 'ok' */
@@ -49,9 +49,9 @@ export interface FakeVllm {
   readonly adapters: readonly string[];
   readonly adapterEvents: readonly AdapterEvent[];
   readonly isSleeping: boolean;
-  /** Completions and chats to come wait, as on a slow server, until what this returns is called. */
+  /** Makes completions and chats to come wait, as on a slow server, until the returned function is called. */
   hold(): () => void;
-  /** Health checks answer 503 from now on, or 200 again. */
+  /** Makes health checks answer 503 from now on, or 200 again. */
   setHealthy(isHealthy: boolean): void;
   /** Stops listening and breaks every connection, as a crash does; its adapters are forgotten. */
   lose(): Promise<void>;
@@ -73,7 +73,7 @@ const defaultFlags: FakeVllmFlags = {
   returnsTokenIds: true,
 };
 
-/** What changes nothing about sampling. */
+/** Values that change nothing about sampling. */
 const neutral: Readonly<Record<string, readonly unknown[]>> = {
   top_p: [1],
   top_k: [0, -1],
@@ -91,14 +91,15 @@ export async function startFakeVllm(options: FakeVllmOptions = {}): Promise<Fake
   return fake;
 }
 
+/** A scripted model server that vLLM's own routes and refusals are added to. */
 class FakeServer implements FakeVllm {
   readonly calls: RecordedCall[] = [];
   isSleeping = false;
   readonly #options: FakeVllmOptions;
   readonly #flags: FakeVllmFlags;
-  readonly #shelf: AdapterShelf;
-  #server: Server | undefined;
-  #port = 0;
+  readonly #adapters: FakeAdapters;
+  #server: ModelServer | undefined;
+  #url = '';
   #isHealthy = true;
   #held: Promise<void> | undefined;
   #running = 0;
@@ -106,23 +107,23 @@ class FakeServer implements FakeVllm {
   constructor(options: FakeVllmOptions) {
     this.#options = options;
     this.#flags = { ...defaultFlags, ...options.flags };
-    this.#shelf = new AdapterShelf(this.#flags);
+    this.#adapters = new FakeAdapters(this.#flags);
   }
 
   get url(): string {
-    return `http://127.0.0.1:${this.#port}`;
+    return this.#url;
   }
 
   get baseUrl(): string {
-    return `${this.url}/v1`;
+    return `${this.#url}/v1`;
   }
 
   get adapters(): readonly string[] {
-    return this.#shelf.names;
+    return this.#adapters.names;
   }
 
   get adapterEvents(): readonly AdapterEvent[] {
-    return this.#shelf.events;
+    return this.#adapters.events;
   }
 
   hold(): () => void {
@@ -139,62 +140,44 @@ class FakeServer implements FakeVllm {
   }
 
   async listen(port: number): Promise<void> {
-    const server = createServer((request, response) => {
-      response.on('error', () => response.destroy());
-      this.#handle(request, response).catch((error: unknown) => {
-        // A script that throws must fail the test that wrote it, through the client's error.
-        if (response.headersSent) response.destroy();
-        else sendError(response, { status: 500, type: 'InternalServerError', message: String(error) });
-      });
+    this.#server = await startModelServer({
+      port,
+      respond: (request, call) => this.#respond(request, call),
+      intercept: (call, response) => this.#intercept(call, response),
     });
-    this.#server = server;
-    server.listen(port, '127.0.0.1');
-    await once(server, 'listening');
-    this.#port = (server.address() as AddressInfo).port;
+    this.#url = new URL(this.#server.baseUrl).origin;
   }
 
   async lose(): Promise<void> {
     await this.close();
-    this.#shelf.forget();
+    this.#adapters.forget();
     this.isSleeping = false;
   }
 
   comeBack(): Promise<void> {
-    return this.listen(this.#port);
+    return this.listen(Number(new URL(this.#url).port));
   }
 
   async close(): Promise<void> {
     const server = this.#server;
     this.#server = undefined;
-    if (server === undefined) return;
-    const closed = once(server, 'close');
-    server.close();
-    server.closeAllConnections();
-    await closed;
+    await server?.close();
   }
 
-  async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const [path = '/', query = ''] = (request.url ?? '/').split('?');
-    const body = await readBody(request);
-    const call: RecordedCall = {
-      index: this.calls.length,
-      method: request.method ?? 'GET',
-      path,
-      headers: request.headers,
-      body,
-      finished: new Promise((resolve) => response.once('close', () => resolve(response.writableFinished))),
-    };
+  /** Answers everything but completions and chats with the right key. */
+  #intercept(received: RecordedCall, response: ServerResponse): boolean {
+    const call = { ...received, index: this.calls.length };
     this.calls.push(call);
     const { apiKey } = this.#options;
-    if (path.startsWith('/v1/') && apiKey !== undefined && request.headers.authorization !== `Bearer ${apiKey}`)
-      return sendJson(response, 401, { error: 'Unauthorized' });
-    const route = `${call.method} ${path}`;
-    if (route === 'POST /v1/chat/completions') return this.#answer(chatRoute, call, response);
-    if (route === 'POST /v1/completions') return this.#answer(completionRoute, call, response);
-    return this.#administer(route, new URLSearchParams(query), call, response);
+    const isAllowed = apiKey === undefined || call.headers.authorization === `Bearer ${apiKey}`;
+    if (call.path.startsWith('/v1/') && !isAllowed) sendJson(response, 401, { error: 'Unauthorized' });
+    else if (call.method === 'POST' && /^\/v1\/(?:chat\/)?completions$/.test(call.path)) return false;
+    else this.#administer(call, response);
+    return true;
   }
 
-  #administer(route: string, query: URLSearchParams, { body }: RecordedCall, response: ServerResponse): void {
+  #administer({ method, path, body }: RecordedCall, response: ServerResponse): void {
+    const route = `${method} ${path}`;
     const fields = (body ?? {}) as Readonly<Record<string, JsonValue>>;
     const { devMode, logsStatistics, runtimeLoraUpdating } = this.#flags;
     if (route === 'GET /health') return void response.writeHead(this.#isHealthy ? 200 : 503).end();
@@ -202,51 +185,42 @@ class FakeServer implements FakeVllm {
     if (route === 'GET /metrics' && logsStatistics)
       return void response.writeHead(200, { 'content-type': 'text/plain' }).end(this.#metrics());
     if (runtimeLoraUpdating && route === 'POST /v1/load_lora_adapter') {
-      const { lora_name: name, lora_path: path } = fields;
-      return sendDone(response, this.#shelf.load(name, path), `LoRA adapter '${String(name)}' added successfully.`);
+      const { lora_name: name, lora_path: directory } = fields;
+      const refusal = this.#adapters.load(name, directory);
+      return sendDone(response, refusal, `LoRA adapter '${String(name)}' added successfully.`);
     }
     if (runtimeLoraUpdating && route === 'POST /v1/unload_lora_adapter') {
       const { lora_name: name } = fields;
-      return sendDone(response, this.#shelf.unload(name), `LoRA adapter '${String(name)}' removed successfully.`);
+      return sendDone(response, this.#adapters.unload(name), `LoRA adapter '${String(name)}' removed successfully.`);
     }
-    if (devMode && route === 'POST /sleep') return this.#sleep(query.get('level') ?? '1', response);
-    if (devMode && route === 'POST /wake_up') {
-      this.isSleeping = false;
+    if (devMode && ['POST /sleep', 'POST /wake_up'].includes(route)) {
+      const level = new URL(response.req.url ?? '', this.#url).searchParams.get('level') ?? '1';
+      this.isSleeping = path === '/sleep' && ['1', '2'].includes(level);
       return void response.writeHead(200).end();
     }
     if (devMode && route === 'GET /is_sleeping') return sendJson(response, 200, { is_sleeping: this.isSleeping });
     return sendJson(response, 404, { detail: 'Not Found' });
   }
 
-  #sleep(level: string, response: ServerResponse): void {
-    this.isSleeping = level === '1' || level === '2';
-    response.writeHead(200).end();
-  }
-
-  async #answer(route: Route, call: RecordedCall, response: ServerResponse): Promise<void> {
-    const body = (call.body ?? {}) as Record<string, unknown>;
-    const request: ChatRequest = route === completionRoute ? asChatRequest(body) : (body as unknown as ChatRequest);
-    const refused = this.#options.refuse?.find((field) => !isNeutral(field, body[field]));
+  async #respond(request: ChatRequest, call: RecordedCall): Promise<ScriptedReply> {
+    const refused = this.#options.refuse?.find((field) => !isNeutral(field, request[field]));
     if (refused !== undefined) {
-      const message = `${refused} is ${JSON.stringify(body[refused])}, which this server was told to refuse`;
-      return sendError(response, { status: 400, type: 'BadRequestError', message });
+      const message = `${refused} is ${JSON.stringify(request[refused])}, which this server was told to refuse`;
+      return toReply({ status: 400, type: 'BadRequestError', message });
     }
-    if (this.isSleeping)
-      return sendError(response, { status: 500, type: 'InternalServerError', message: 'The engine is asleep.' });
+    if (this.isSleeping) return toReply({ status: 500, type: 'InternalServerError', message: 'The engine is asleep.' });
     const model = request.model ?? this.#baseModel;
-    const leave = model === this.#baseModel ? () => undefined : this.#shelf.use(model);
-    if (typeof leave !== 'function') return sendError(response, leave);
+    const release = model === this.#baseModel ? () => undefined : this.#adapters.use(model);
+    if (typeof release !== 'function') return toReply(release);
     this.#running += 1;
-    try {
-      await this.#held;
-      const scripted = (await this.#options.respond?.(request, call)) ?? 'ok';
-      const given = typeof scripted === 'string' ? { content: scripted } : scripted;
-      const reply = sampleReply(request, { reportsTokens: this.#flags.returnsTokenIds, ...given }, this.#flags);
-      await writeReply(response, partsOf(route, request, reply, call.index), reply.fault, reply.writeBytes);
-    } finally {
-      leave();
+    void call.finished.then(() => {
+      release();
       this.#running -= 1;
-    }
+    });
+    await this.#held;
+    const scripted = (await this.#options.respond?.(request, call)) ?? 'ok';
+    const given = typeof scripted === 'string' ? { content: scripted } : scripted;
+    return sampleReply(request, { reportsTokens: this.#flags.returnsTokenIds, ...given }, this.#flags);
   }
 
   get #baseModel(): string {
@@ -255,10 +229,10 @@ class FakeServer implements FakeVllm {
 
   #models(): object {
     const card = { object: 'model', created: 1_700_000_000, owned_by: 'vllm', max_model_len: null };
-    const adapters = this.#shelf.names.map((id) => ({
+    const adapters = this.#adapters.names.map((id) => ({
       ...card,
       id,
-      root: this.#shelf.pathOf(id),
+      root: this.#adapters.pathOf(id),
       parent: this.#baseModel,
     }));
     const base = { ...card, id: this.#baseModel, root: this.#baseModel, parent: null, max_model_len: 4096 };
@@ -266,7 +240,7 @@ class FakeServer implements FakeVllm {
   }
 
   #metrics(): string {
-    const running = this.#shelf.running.join(',');
+    const running = this.#adapters.running.join(',');
     return [
       `vllm:num_requests_running{engine="0",model_name="${this.#baseModel}"} ${this.#running}.0`,
       `vllm:num_requests_waiting{engine="0",model_name="${this.#baseModel}"} 0.0`,
@@ -282,16 +256,23 @@ function isNeutral(field: string, value: unknown): boolean {
   return value === undefined || value === null || (neutral[field] ?? []).includes(value);
 }
 
+/** The body of vLLM's errors. */
+function errorBody({ status, type, message }: Refusal): object {
+  return { error: { message, type, param: null, code: status } };
+}
+
+/** A refusal as a reply of the scripted model server. */
+function toReply(refusal: Refusal): ScriptedReply {
+  const body = JSON.stringify(errorBody(refusal));
+  return { fault: { type: 'status', status: refusal.status, body } };
+}
+
 function sendJson(response: ServerResponse, status: number, body: object): void {
   response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
 }
 
-function sendError(response: ServerResponse, { status, type, message }: Refusal): void {
-  sendJson(response, status, { error: { message, type, param: null, code: status } });
-}
-
-/** vLLM says success as plain text. */
+/** Answers a change of adapters: a refusal as JSON, success as plain text. */
 function sendDone(response: ServerResponse, refusal: Refusal | undefined, success: string): void {
-  if (refusal !== undefined) return sendError(response, refusal);
+  if (refusal !== undefined) return sendJson(response, refusal.status, errorBody(refusal));
   response.writeHead(200, { 'content-type': 'text/plain; charset=utf-8' }).end(`Success: ${success}`);
 }

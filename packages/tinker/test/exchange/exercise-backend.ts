@@ -1,4 +1,5 @@
 /** Every call of a training backend once, one after the other, for recording what it says to its server. */
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   LightningError,
@@ -6,13 +7,11 @@ import {
   type Loss,
   type PolicyRelease,
   type TrainingBackend,
+  type TrainingRow,
 } from '@agent-lightning/core';
-import { choosable, makeRows } from '../backend/backend-fixture.ts';
-import { collectGeneration } from '../backend/collect-generation.ts';
+import { collectGeneration } from '@agent-lightning/testing';
 
 export interface ExerciseOptions {
-  /** Token ids are below this. @default 256 */
-  readonly vocabularySize?: number;
   /** An empty directory, for a saved state. */
   readonly directory: string;
 }
@@ -29,19 +28,18 @@ export async function exerciseBackend(
   options: ExerciseOptions,
 ): Promise<Readonly<Record<string, Outcome>>> {
   const results: Record<string, Outcome> = {};
-  const rows = makeRows(options.vocabularySize ?? 256, 3, 1);
+  const rows = await readRows();
   const step = async (name: string, work: () => Promise<unknown>): Promise<void> => {
     results[name] = await work().then(toResult, codeOf);
   };
   const capabilities = await backend.capabilities();
-  const adam = choosable({ learningRate: 0.01, beta1: 0.8, weightDecay: 0.1, maxGradientNorm: 1 }, capabilities);
-  const adamOrFixed = { ...capabilities.fixedAdam, ...adam };
+  const adam = { learningRate: 0.01, beta1: 0.8, weightDecay: 0.1, maxGradientNorm: 1, ...capabilities.fixedAdam };
   const policy = await backend.createPolicy({ name: 'writer', seed: 1 });
   await step('forward', () => policy.forward(rows));
   for (const loss of everyLoss) {
     if (capabilities.losses.includes(loss.name)) await step(loss.name, () => policy.forwardBackward(rows, loss));
   }
-  await step('optimStep', () => policy.optimStep(adamOrFixed));
+  await step('optimStep', () => policy.optimStep(adam));
   await step('forwardBase', () => policy.forwardBase(rows));
   await step('publish', async () => sample(await policy.publish(1)));
   await step('baseRelease', async () => sample(await backend.baseRelease()));
@@ -52,6 +50,18 @@ export async function exerciseBackend(
     await step('discardState', () => policy.discardState!(join(options.directory, 'state')));
   await backend.close();
   return results;
+}
+
+/** Reads the batch of every recording: three rows of token ids below 256, with advantages of both signs. */
+async function readRows(): Promise<readonly TrainingRow[]> {
+  const text = await readFile(new URL('../__fixtures__/rows.json', import.meta.url), 'utf8');
+  const rows = JSON.parse(text) as readonly Readonly<Record<keyof TrainingRow, readonly number[]>>[];
+  return rows.map(({ tokens, lossMask, logprobs, advantages }) => ({
+    tokens: Int32Array.from(tokens),
+    lossMask: Uint8Array.from(lossMask),
+    logprobs: Float32Array.from(logprobs),
+    advantages: Float32Array.from(advantages),
+  }));
 }
 
 const everyLoss: readonly Loss[] = [
