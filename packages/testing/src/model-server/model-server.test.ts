@@ -28,6 +28,29 @@ describe('startModelServer', () => {
     await expect(server.calls[0]?.finished).resolves.toBe(true);
   });
 
+  it('leaves to `intercept` the calls that it takes, without asking for a key, and records them as all others', async () => {
+    const { server, client } = await start({
+      apiKey: 'key',
+      intercept: ({ method, path }, response) => {
+        if (`${method} ${path}` !== 'GET /health') return false;
+        response.writeHead(204).end();
+        return true;
+      },
+    });
+    expect((await fetch(new URL('/health', server.baseUrl))).status).toBe(204);
+    await expect(client.chat.completions.create({ model: 'm', messages })).rejects.toMatchObject({ status: 401 });
+    expect(server.calls.map(({ path }) => path)).toEqual(['/health', '/v1/chat/completions']);
+  });
+
+  it('listens at the port that it is given', async () => {
+    const { server: first } = await start();
+    const { baseUrl } = first;
+    await first.close();
+    servers.pop();
+    const { server: second } = await start({ port: Number(new URL(baseUrl).port) });
+    expect(second.baseUrl).toBe(baseUrl);
+  });
+
   it('streams content, tool calls and usage to the official client', async () => {
     const { client } = await start({
       respond: () => ({
