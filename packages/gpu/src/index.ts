@@ -1,6 +1,6 @@
-// vllm
-export type { VllmAttachOptions, VllmOptions, VllmSharedOptions, VllmStartOptions } from './vllm/vllm-options.ts';
-
-// worker
-export type { GpuOptions } from './worker/gpu-options.ts';
+// training in a PyTorch worker
 export { gpu } from './worker/gpu.ts';
+export type { GpuOptions } from './worker/gpu-options.ts';
+
+// sampling by vLLM: the option `vllm` of `gpu`
+export type { VllmAttachOptions, VllmOptions, VllmSharedOptions, VllmStartOptions } from './vllm/vllm-options.ts';

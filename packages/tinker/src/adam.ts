@@ -1,6 +1,6 @@
 /** Optimizer parameters on the wire; one that the server would ignore is refused by name. */
 import { ConfigurationError, resolveAdam, type AdamParameters } from '@agent-lightning/core';
-import { adamFields, adamNames, type AdamField, type Dialect } from './dialects.ts';
+import { adamFields, adamNames, type AdamField, type ServerTraits } from './server-kinds.ts';
 
 /**
  * `adam_params` of `optim_step`. Fields that the server fixes are left out; they must have the server's value already.
@@ -9,7 +9,7 @@ import { adamFields, adamNames, type AdamField, type Dialect } from './dialects.
  */
 export function toAdamParams(
   adam: AdamParameters,
-  dialect: Dialect,
+  traits: ServerTraits,
   serverAdam: Readonly<Partial<Record<AdamField, number>>>,
 ): Readonly<Record<string, number>> {
   const resolved = resolveAdam(adam);
@@ -17,14 +17,14 @@ export function toAdamParams(
   for (const field of adamFields) {
     const fixed = serverAdam[field];
     if (fixed === undefined) params[adamNames[field]] = resolved[field];
-    else if (fixed !== resolved[field]) throw ignored(field, resolved[field], fixed, dialect);
+    else if (fixed !== resolved[field]) throw ignored(field, resolved[field], fixed, traits);
   }
   return params;
 }
 
-function ignored(field: AdamField, asked: number, fixed: number, dialect: Dialect): ConfigurationError {
+function ignored(field: AdamField, asked: number, fixed: number, traits: ServerTraits): ConfigurationError {
   return new ConfigurationError(
-    `The optimizer's ${field} is ${asked}, and ${dialect.title} would ignore it: its own configuration says ${fixed}. ` +
+    `The optimizer's ${field} is ${asked}, and ${traits.title} would ignore it: its own configuration says ${fixed}. ` +
       `Train with ${field}: ${fixed}, or configure the server with ${asked} and say so by tinker({ serverAdam: { ${field}: ${asked} } }).`,
     { code: 'option-unsupported' },
   );

@@ -1,6 +1,6 @@
 /** The frozen base model on the server: what it samples, and how likely it finds a row. */
 import { BackendError, type TrainingRow } from '@agent-lightning/core';
-import type { Dialect } from './dialects.ts';
+import type { ServerTraits } from './server-kinds.ts';
 import { malformed, type TinkerClient } from './tinker-client.ts';
 import { SamplingSession } from './token-sampling.ts';
 
@@ -9,24 +9,24 @@ const rowsAtOnce = 32;
 
 export class BaseModel {
   readonly #client: TinkerClient;
-  readonly #dialect: Dialect;
+  readonly #traits: ServerTraits;
   readonly #name: string;
   readonly #contextLength: number | undefined;
   #session: Promise<SamplingSession> | undefined;
 
   /** @param contextLength the most tokens that the server takes, where that is known */
-  constructor(client: TinkerClient, dialect: Dialect, name: string, contextLength: number | undefined) {
+  constructor(client: TinkerClient, traits: ServerTraits, name: string, contextLength: number | undefined) {
     this.#client = client;
-    this.#dialect = dialect;
+    this.#traits = traits;
     this.#name = name;
     this.#contextLength = contextLength;
   }
 
   /** @throws {BackendError} `option-unsupported` where the server has no base model beside the policies */
   session(): Promise<SamplingSession> {
-    if (!this.#dialect.servesBase) {
+    if (!this.#traits.servesBase) {
       throw new BackendError(
-        `${this.#dialect.title} does not keep the base model beside what it trains, so nothing can be measured against it; set klCoefficient to 0.`,
+        `${this.#traits.title} does not keep the base model beside what it trains, so nothing can be measured against it; set klCoefficient to 0.`,
         { code: 'option-unsupported' },
       );
     }
@@ -67,7 +67,7 @@ export class BaseModel {
     };
     const { sampling_session_id: id } = await this.#client.call('POST', `/api/v1/${what}`, body, { what });
     if (typeof id !== 'string' || id === '') throw malformed(what, 'sampling_session_id');
-    return new SamplingSession(this.#client, this.#dialect, id);
+    return new SamplingSession(this.#client, this.#traits, id);
   }
 }
 

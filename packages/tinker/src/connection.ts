@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { ConfigurationError, type Loss, type RowLimits, type Logger } from '@agent-lightning/core';
 import { loadText, parseJson, readIfPresent, type ModelText } from '@agent-lightning/text';
 import { BaseModel } from './base-model.ts';
-import type { Dialect } from './dialects.ts';
+import { serverKinds, type ServerKind, type ServerTraits } from './server-kinds.ts';
 import { EnginePublisher } from './engine-publisher.ts';
 import type { HttpOptions } from './http-exchange.ts';
 import { systemClock, type Clock } from './patience.ts';
@@ -13,7 +13,7 @@ import { isObject, type JsonObject } from './wire.ts';
 
 export interface ConnectOptions {
   readonly http: HttpOptions;
-  readonly dialect: Dialect;
+  readonly serverKind: ServerKind;
   /** As the server names it; undefined for a server that has only one. */
   readonly model: string | undefined;
   /** A model directory of which only the text side is read. */
@@ -31,7 +31,7 @@ export interface ConnectOptions {
 
 export interface Connection {
   readonly client: TinkerClient;
-  readonly dialect: Dialect;
+  readonly traits: ServerTraits;
   /** As the server names it. */
   readonly model: string;
   readonly text: ModelText;
@@ -52,7 +52,8 @@ export interface Connection {
  * @throws {BackendError} when it does not answer as a Tinker-style server does
  */
 export async function connect(options: ConnectOptions): Promise<Connection> {
-  const { http, dialect, logger, timeoutMs, retryForMs, signal } = options;
+  const { http, serverKind, logger, timeoutMs, retryForMs, signal } = options;
+  const traits = serverKinds[serverKind];
   if (http.apiKey !== undefined && isReadable(http.url))
     logger.warn(
       `the key of the training server travels to ${http.url} as it is: put TLS in front of it, and give an https URL`,
@@ -67,10 +68,10 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
   const text = await loadText(options.tokenizer);
   const config = await readConfig(text.directory);
   const served = maxContextLength ?? positiveOf(config['max_position_embeddings']);
-  const contextLength = resolveContextLength(options.contextLength, served, dialect, text.directory);
+  const contextLength = resolveContextLength(options.contextLength, served, traits, text.directory);
   const parts = {
     client,
-    dialect,
+    traits,
     model: name,
     text,
     contextLength,
@@ -78,11 +79,11 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
       vocabularySize: positiveOf(config['vocab_size']) ?? text.tokenizer.vocabularySize,
       maxRowTokens: Math.min((positiveOf(extensions['max_datum_tokens']) ?? contextLength - 1) + 1, contextLength + 1),
     },
-    losses: lossesOf(extensions, dialect),
+    losses: lossesOf(extensions, traits),
     takesMask: extensions['mask'] === true,
     loadsInPlace: extensions['load_in_place'] === true,
-    base: new BaseModel(client, dialect, name, served),
-    description: `${name} on ${dialect.title} at ${http.url}${describeWorker(extensions)}`,
+    base: new BaseModel(client, traits, name, served),
+    description: `${name} on ${traits.title} at ${http.url}${describeWorker(extensions)}`,
   };
   const publisher = await (options.createPublisher?.(parts) ??
     new EnginePublisher({ ...parts, vocabularySize: parts.limits.vocabularySize }));
@@ -114,7 +115,7 @@ function chooseModel(
 function resolveContextLength(
   asked: number | undefined,
   served: number | undefined,
-  { servesBase }: Dialect,
+  { servesBase }: ServerTraits,
   directory: string,
 ): number {
   if (asked !== undefined && served !== undefined && asked > served) {
@@ -131,9 +132,9 @@ function resolveContextLength(
   );
 }
 
-/** Of the worker: what it announces and we know; of others: what their dialect has. */
-function lossesOf({ losses }: JsonObject, dialect: Dialect): readonly Loss['name'][] {
-  return Array.isArray(losses) ? dialect.losses.filter((loss) => losses.includes(loss)) : dialect.losses;
+/** Returns the losses of a server: of the worker, those that it announces and we know; of others, those of their kind. */
+function lossesOf({ losses }: JsonObject, traits: ServerTraits): readonly Loss['name'][] {
+  return Array.isArray(losses) ? traits.losses.filter((loss) => losses.includes(loss)) : traits.losses;
 }
 
 function describeWorker({ device, dtype, description }: JsonObject): string {

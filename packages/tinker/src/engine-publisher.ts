@@ -2,14 +2,14 @@
 import { BackendError, type PolicyRelease, type SamplingEngine } from '@agent-lightning/core';
 import { createChatEngine, type ModelText, type TokenRequest } from '@agent-lightning/text';
 import type { BaseModel } from './base-model.ts';
-import type { Dialect } from './dialects.ts';
+import type { ServerTraits } from './server-kinds.ts';
 import type { Publishable, Publisher } from './publisher.ts';
 import { malformed, type TinkerClient } from './tinker-client.ts';
 import { SamplingSession } from './token-sampling.ts';
 
 export interface EnginePublisherParts {
   readonly client: TinkerClient;
-  readonly dialect: Dialect;
+  readonly traits: ServerTraits;
   readonly base: BaseModel;
   readonly text: ModelText;
   readonly contextLength: number;
@@ -26,7 +26,7 @@ export class EnginePublisher implements Publisher {
 
   constructor(parts: EnginePublisherParts) {
     this.#parts = parts;
-    this.liveReleases = parts.dialect.liveReleases;
+    this.liveReleases = parts.traits.liveReleases;
   }
 
   async publish({ policy, model, version, nextSeed }: Publishable): Promise<PolicyRelease> {
@@ -47,7 +47,7 @@ export class EnginePublisher implements Publisher {
   }
 
   async baseRelease(): Promise<PolicyRelease | undefined> {
-    if (!this.#parts.dialect.servesBase) return undefined;
+    if (!this.#parts.traits.servesBase) return undefined;
     this.#base ??= this.#parts.base.session().then((session) => {
       const never = new LiveSession(session, 'The base model', async () => undefined);
       let requests = 0;
@@ -61,7 +61,7 @@ export class EnginePublisher implements Publisher {
   }
 
   #open(id: string): SamplingSession {
-    return new SamplingSession(this.#parts.client, this.#parts.dialect, id);
+    return new SamplingSession(this.#parts.client, this.#parts.traits, id);
   }
 
   #engine(live: LiveSession, nextSeed: () => number): SamplingEngine {
@@ -76,7 +76,7 @@ export class EnginePublisher implements Publisher {
   }
 
   async #free(id: string): Promise<void> {
-    if (!this.#parts.dialect.unloadsSamplers) return;
+    if (!this.#parts.traits.unloadsSamplers) return;
     const what = 'unload_sampler';
     // The server frees it at the session's end otherwise.
     await this.#parts.client

@@ -6,7 +6,7 @@ import { copyFile, mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { BackendError, ConfigurationError } from '@agent-lightning/core';
 import { replaceDirectory, syncDirectory } from '@agent-lightning/platform';
-import type { Dialect } from './dialects.ts';
+import type { ServerTraits } from './server-kinds.ts';
 import { download } from './download.ts';
 import { deleteCheckpoint, parseCheckpointPath } from './server-checkpoints.ts';
 import { malformed, type TinkerClient } from './tinker-client.ts';
@@ -15,7 +15,7 @@ import { isObject } from './wire.ts';
 
 export interface ExportRequest {
   readonly client: TinkerClient;
-  readonly dialect: Dialect;
+  readonly traits: ServerTraits;
   readonly model: TinkerModel;
   /** Holds the tokenizer, which an archive may leave out. */
   readonly textDirectory: string;
@@ -40,7 +40,7 @@ export async function exportModel(request: ExportRequest): Promise<void> {
   const staging = join(dirname(target), `.${basename(target)}.${randomUUID()}`);
   await mkdir(staging, { recursive: true });
   try {
-    await (request.dialect.exports === 'model' ? fetchModel(request, staging) : fetchArchive(request, staging));
+    await (request.traits.exports === 'model' ? fetchModel(request, staging) : fetchArchive(request, staging));
     await syncDirectory(staging);
     await replaceDirectory(staging, target);
   } catch (error) {

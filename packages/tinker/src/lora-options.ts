@@ -1,6 +1,6 @@
 /** What of a model is trained, checked against what the server can be told. */
 import { ConfigurationError, oneOf, optionInvalid, positive, wholeNumber } from '@agent-lightning/core';
-import type { Dialect } from './dialects.ts';
+import { serverKinds, type ServerKind } from './server-kinds.ts';
 import type { LoraSpec } from './tinker-model.ts';
 
 /** Low-rank adapters on the linear layers. */
@@ -26,11 +26,12 @@ const wireNames = {
 } as const satisfies Record<keyof LoraOptions, string>;
 
 /** @throws {ConfigurationError} `option-invalid` | `option-unsupported` for one that the server would ignore */
-export function resolveLora(lora: LoraOptions | 'full', dialect: Dialect, factory: string): LoraSpec {
+export function resolveLora(lora: LoraOptions | 'full', serverKind: ServerKind, factory: string): LoraSpec {
+  const traits = serverKinds[serverKind];
   const prefix = `${factory}: lora`;
   if (lora === 'full') {
-    if (!dialect.fullFineTune)
-      throw new ConfigurationError(`${prefix} is 'full', and ${dialect.title} trains adapters only; give a rank.`, {
+    if (!traits.fullFineTune)
+      throw new ConfigurationError(`${prefix} is 'full', and ${traits.title} trains adapters only; give a rank.`, {
         code: 'option-unsupported',
       });
     return { rank: 0, alpha: undefined, trainMlp: true, trainAttention: true, trainUnembed: true };
@@ -40,8 +41,8 @@ export function resolveLora(lora: LoraOptions | 'full', dialect: Dialect, factor
   for (const [name, value] of Object.entries(lora)) {
     const wireName =
       wireNames[oneOf(`${prefix} option`, name as keyof LoraOptions, Object.keys(wireNames) as (keyof LoraOptions)[])];
-    if (value === undefined || (dialect.loraFields as readonly string[]).includes(wireName)) continue;
-    throw new ConfigurationError(`${prefix}.${name} would be ignored by ${dialect.title}; leave it out.`, {
+    if (value === undefined || (traits.loraFields as readonly string[]).includes(wireName)) continue;
+    throw new ConfigurationError(`${prefix}.${name} would be ignored by ${traits.title}; leave it out.`, {
       code: 'option-unsupported',
     });
   }
@@ -50,6 +51,6 @@ export function resolveLora(lora: LoraOptions | 'full', dialect: Dialect, factor
     alpha: lora.alpha === undefined ? undefined : positive(`${prefix}.alpha`, lora.alpha),
     trainMlp: lora.trainMlp ?? true,
     trainAttention: lora.trainAttention ?? true,
-    trainUnembed: lora.trainUnembed ?? dialect.name === 'tinker',
+    trainUnembed: lora.trainUnembed ?? serverKind === 'tinker',
   };
 }

@@ -1,6 +1,6 @@
 /** The weights of a policy on its server: saved there, loaded from there, and freed. */
 import type { Logger } from '@agent-lightning/core';
-import type { Dialect } from './dialects.ts';
+import type { ServerTraits } from './server-kinds.ts';
 import { deleteCheckpoint } from './server-checkpoints.ts';
 import { malformed, type TinkerClient } from './tinker-client.ts';
 import { TinkerModel, type ModelSpec } from './tinker-model.ts';
@@ -9,7 +9,7 @@ import type { JsonObject } from './wire.ts';
 export interface PolicyWeightsParts {
   readonly spec: ModelSpec;
   readonly client: TinkerClient;
-  readonly dialect: Dialect;
+  readonly traits: ServerTraits;
   /** Whether the server loads a state into a model that is in use. */
   readonly loadsInPlace: boolean;
   readonly logger: Logger;
@@ -27,7 +27,7 @@ export class PolicyWeights {
   }
 
   static async create(parts: PolicyWeightsParts): Promise<PolicyWeights> {
-    return new PolicyWeights(parts, await TinkerModel.create(parts.client, parts.dialect, parts.spec));
+    return new PolicyWeights(parts, await TinkerModel.create(parts.client, parts.traits, parts.spec));
   }
 
   get model(): TinkerModel {
@@ -44,12 +44,12 @@ export class PolicyWeights {
 
   /** Loads what {@link save} saved, into this model or a new one; an accumulated gradient is gone. */
   async load(path: string): Promise<void> {
-    const { client, dialect, spec, loadsInPlace } = this.#parts;
+    const { client, traits, spec, loadsInPlace } = this.#parts;
     const fields = { path, optimizer: true, type: 'load_weights' };
     const old = this.#model;
     if (!old.isLost && (old.isFresh || loadsInPlace)) await old.run('load_weights', fields, 'checkpoint-corrupt');
-    else if (dialect.severalModels) {
-      const fresh = await TinkerModel.create(client, dialect, spec);
+    else if (traits.severalModels) {
+      const fresh = await TinkerModel.create(client, traits, spec);
       try {
         await fresh.run('load_weights', fields, 'checkpoint-corrupt');
       } catch (error) {
@@ -62,7 +62,7 @@ export class PolicyWeights {
       const what = `the state ${path}`;
       await client.call('POST', '/api/v1/weights_info', { tinker_path: path }, { what, missing: 'checkpoint-corrupt' });
       await old.unload();
-      this.#model = await TinkerModel.create(client, dialect, spec);
+      this.#model = await TinkerModel.create(client, traits, spec);
       await this.#model.run('load_weights', fields, 'checkpoint-corrupt');
     }
   }

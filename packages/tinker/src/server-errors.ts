@@ -34,7 +34,7 @@ export function serverError(what: string, body: unknown, fallback: LightningErro
   );
 }
 
-/** A request that was refused at the door: it changed nothing, and its sequence id is still free. */
+/** The error of a request that was refused before it was accepted: it changed nothing, and its sequence id is still free. */
 export function refusal(
   what: string,
   status: number,

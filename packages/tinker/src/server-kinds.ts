@@ -1,13 +1,14 @@
-/** What the servers that speak the Tinker wire do differently, as a table. */
+/** A table of what the servers that speak the Tinker protocol do differently. */
 import { adamDefaults, type AdamParameters, type Loss } from '@agent-lightning/core';
 
-export type DialectName = 'worker' | 'skyrl' | 'tinker';
+/** The servers that the client knows. */
+export type ServerKind = 'worker' | 'skyrl' | 'tinker';
 
 export type AdamField = Exclude<keyof AdamParameters, 'learningRate'>;
 
-/** One kind of server. */
-export interface Dialect {
-  readonly name: DialectName;
+/** What one kind of server can do, and how it does it. */
+export interface ServerTraits {
+  readonly kind: ServerKind;
   /** As a subject of a sentence. */
   readonly title: string;
   /** Losses that the server computes as core defines them. */
@@ -42,10 +43,10 @@ export interface Dialect {
   readonly needsKey: boolean;
 }
 
-export const dialects: Readonly<Record<DialectName, Dialect>> = {
-  /** The worker of this package. */
+export const serverKinds: Readonly<Record<ServerKind, ServerTraits>> = {
+  /** The worker of `@agent-lightning/gpu`. */
   worker: {
-    name: 'worker',
+    kind: 'worker',
     title: 'the worker',
     losses: ['importance_sampling', 'ppo', 'cispo', 'cross_entropy'],
     fixedAdam: {},
@@ -68,7 +69,7 @@ export const dialects: Readonly<Record<DialectName, Dialect>> = {
    * validated. Publishing overwrites the weights of its inference engines, base model included.
    */
   skyrl: {
-    name: 'skyrl',
+    kind: 'skyrl',
     title: 'a SkyRL server',
     losses: ['importance_sampling', 'cross_entropy'],
     fixedAdam: { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01, maxGradientNorm: 1 },
@@ -88,7 +89,7 @@ export const dialects: Readonly<Record<DialectName, Dialect>> = {
   },
   /** The Tinker cloud, and servers that follow it. */
   tinker: {
-    name: 'tinker',
+    kind: 'tinker',
     title: 'a Tinker server',
     losses: ['importance_sampling', 'ppo', 'cispo', 'cross_entropy'],
     fixedAdam: {},

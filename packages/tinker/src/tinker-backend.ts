@@ -10,7 +10,7 @@ import {
   type Logger,
 } from '@agent-lightning/core';
 import type { Connection } from './connection.ts';
-import type { AdamField } from './dialects.ts';
+import type { AdamField } from './server-kinds.ts';
 import type { LoraSpec } from './tinker-model.ts';
 import { TinkerPolicy } from './tinker-policy.ts';
 
@@ -86,12 +86,12 @@ export class TinkerBackend implements TrainingBackend, AsyncDisposable {
 
   async #create(name: string, seed: number): Promise<TinkerPolicy> {
     const connection = await this.#connect();
-    const { client, dialect, model, text, limits, losses, takesMask, loadsInPlace, base, publisher } = connection;
+    const { client, traits, model, text, limits, losses, takesMask, loadsInPlace, base, publisher } = connection;
     const { lora, serverAdam, logger } = this.#parts;
     return await TinkerPolicy.create({
       spec: { baseModel: model, lora, seed, policy: name },
       client,
-      dialect,
+      traits,
       serverAdam,
       limits,
       losses,

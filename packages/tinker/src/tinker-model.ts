@@ -1,7 +1,7 @@
 /** One model on the server: its operations, numbered in the order in which they take effect. */
 import { randomUUID } from 'node:crypto';
 import { BackendError, type LightningErrorCode } from '@agent-lightning/core';
-import type { Dialect } from './dialects.ts';
+import type { ServerTraits } from './server-kinds.ts';
 import { malformed, type AwaitOutcome, type CallOptions, type Submission, type TinkerClient } from './tinker-client.ts';
 import type { JsonObject } from './wire.ts';
 
@@ -31,30 +31,30 @@ export class TinkerModel {
   readonly id: string;
   readonly policy: string;
   readonly #client: TinkerClient;
-  readonly #dialect: Dialect;
+  readonly #traits: ServerTraits;
   /** The last number that the server has accepted. */
   #sequence = 0;
   #lost: BackendError | undefined;
 
-  private constructor(client: TinkerClient, dialect: Dialect, id: string, policy: string) {
+  private constructor(client: TinkerClient, traits: ServerTraits, id: string, policy: string) {
     this.#client = client;
-    this.#dialect = dialect;
+    this.#traits = traits;
     this.id = id;
     this.policy = policy;
   }
 
-  static async create(client: TinkerClient, dialect: Dialect, spec: ModelSpec): Promise<TinkerModel> {
+  static async create(client: TinkerClient, traits: ServerTraits, spec: ModelSpec): Promise<TinkerModel> {
     const what = `create_model for policy '${spec.policy}'`;
     const body = {
       session_id: await client.sessionId(),
       model_seq_id: client.nextModelSequenceId(),
       base_model: spec.baseModel,
-      lora_config: loraConfig(dialect, spec),
+      lora_config: loraConfig(traits, spec),
       type: 'create_model',
     };
     const { model_id: id } = await client.run('/api/v1/create_model', body, { what, invalid: 'option-unsupported' });
     if (typeof id !== 'string' || id === '') throw malformed(what, 'model_id');
-    return new TinkerModel(client, dialect, id, spec.policy);
+    return new TinkerModel(client, traits, id, spec.policy);
   }
 
   /** Whether nothing was done with it yet; every server loads a state into such a model. */
@@ -111,7 +111,7 @@ export class TinkerModel {
     for (let tries = 1; ; tries += 1) {
       const submission = await this.#submit(route, fieldsOf(this.#newName()), 'backend-failed');
       if (submission.ok) return await this.#resultOf(route, submission.awaitOutcome)();
-      if (submission.status !== 409 || this.#dialect.repeatsSaves || tries === 3) throw submission.error;
+      if (submission.status !== 409 || this.#traits.repeatsSaves || tries === 3) throw submission.error;
     }
   }
 
@@ -141,7 +141,7 @@ export class TinkerModel {
       what: this.describe(route),
       invalid,
       missing: invalid === 'checkpoint-corrupt' ? invalid : 'session-lost',
-      once: !this.#dialect.dedupes && (route === 'forward_backward' || route === 'optim_step'),
+      once: !this.#traits.dedupes && (route === 'forward_backward' || route === 'optim_step'),
     };
   }
 
@@ -170,7 +170,7 @@ export class TinkerModel {
   }
 }
 
-function loraConfig(dialect: Dialect, { lora, seed }: ModelSpec): JsonObject {
+function loraConfig(traits: ServerTraits, { lora, seed }: ModelSpec): JsonObject {
   const values = {
     rank: lora.rank,
     alpha: lora.alpha,
@@ -179,6 +179,6 @@ function loraConfig(dialect: Dialect, { lora, seed }: ModelSpec): JsonObject {
     train_mlp: lora.trainMlp,
     train_attn: lora.trainAttention,
   };
-  const given = dialect.loraFields.filter((field) => values[field] !== undefined);
+  const given = traits.loraFields.filter((field) => values[field] !== undefined);
   return Object.fromEntries(given.map((field) => [field, values[field]]));
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { toAdamParams } from './adam.ts';
-import { dialects } from './dialects.ts';
+import { serverKinds } from './server-kinds.ts';
 import { resolveTinkerOptions, type TinkerOptions } from './tinker-options.ts';
 
 const minimal = { url: 'https://example.org/tinker/', model: 'Qwen/Qwen3-4B', tokenizer: './qwen', apiKey: 'key' };
@@ -17,7 +17,7 @@ describe('resolveTinkerOptions', () => {
       serverAdam: {},
       lora: { rank: 32, trainUnembed: true },
     });
-    expect(options.dialect.name).toBe('tinker');
+    expect(options.serverKind).toBe('tinker');
     expect(Object.isFrozen(options)).toBe(true);
   });
 
@@ -28,11 +28,11 @@ describe('resolveTinkerOptions', () => {
   });
 
   it('asks no key of a server that has none', () => {
-    expect(resolve({ dialect: 'skyrl', apiKey: undefined }).apiKey).toBeUndefined();
+    expect(resolve({ serverKind: 'skyrl', apiKey: undefined }).apiKey).toBeUndefined();
   });
 
   it('gives the worker an output layer that is not trained, as vLLM wants it', () => {
-    expect(resolve({ dialect: 'worker' }).lora.trainUnembed).toBe(false);
+    expect(resolve({ serverKind: 'worker' }).lora.trainUnembed).toBe(false);
   });
 
   it.each<[RegExp, string, object]>([
@@ -42,15 +42,16 @@ describe('resolveTinkerOptions', () => {
     [/tinker: model/, 'option-invalid', { model: '' }],
     [/tokenizer/, 'option-invalid', { tokenizer: undefined }],
     [/apiKey is missing/, 'option-invalid', { apiKey: undefined }],
-    [/dialect/, 'option-invalid', { dialect: 'verl' }],
+    [/serverKind/, 'option-invalid', { serverKind: 'verl' }],
+    [/dialect is named serverKind; write serverKind: "skyrl"/, 'option-invalid', { dialect: 'skyrl' }],
     [/lora\.rank/, 'option-invalid', { lora: { rank: 0 } }],
     [/lora option/, 'option-invalid', { lora: { dropout: 0.1 } }],
     [/lora\.alpha would be ignored/, 'option-unsupported', { lora: { alpha: 16 } }],
-    [/lora\.trainMlp would be ignored/, 'option-unsupported', { dialect: 'skyrl', lora: { trainMlp: false } }],
+    [/lora\.trainMlp would be ignored/, 'option-unsupported', { serverKind: 'skyrl', lora: { trainMlp: false } }],
     [/trains adapters only/, 'option-unsupported', { lora: 'full' }],
     [/serverAdam\.beta1 is given/, 'option-unsupported', { serverAdam: { beta1: 0.5 } }],
-    [/serverAdam field/, 'option-invalid', { dialect: 'skyrl', serverAdam: { momentum: 1 } }],
-    [/serverAdam\.beta1/, 'option-invalid', { dialect: 'skyrl', serverAdam: { beta1: Number.NaN } }],
+    [/serverAdam field/, 'option-invalid', { serverKind: 'skyrl', serverAdam: { momentum: 1 } }],
+    [/serverAdam\.beta1/, 'option-invalid', { serverKind: 'skyrl', serverAdam: { beta1: Number.NaN } }],
     [/timeoutMs/, 'option-invalid', { timeoutMs: 0 }],
     [/retryForMs/, 'option-invalid', { retryForMs: 0.5 }],
     [/contextLength/, 'option-invalid', { contextLength: 1 }],
@@ -63,7 +64,7 @@ describe('toAdamParams', () => {
   const adam = { learningRate: 0.1, beta1: 0.8, epsilon: 1e-6, maxGradientNorm: 2 };
 
   it('sends everything that the server honours, defaults included', () => {
-    expect(toAdamParams(adam, dialects.worker, {})).toEqual({
+    expect(toAdamParams(adam, serverKinds.worker, {})).toEqual({
       learning_rate: 0.1,
       beta1: 0.8,
       beta2: 0.95,
@@ -74,8 +75,8 @@ describe('toAdamParams', () => {
   });
 
   it('refuses by name what the server would ignore, with both values and the remedy', () => {
-    const { serverAdam } = resolve({ dialect: 'skyrl', serverAdam: { beta1: 0.8, beta2: 0.95 } });
-    expect(() => toAdamParams(adam, dialects.skyrl, serverAdam)).toThrow(
+    const { serverAdam } = resolve({ serverKind: 'skyrl', serverAdam: { beta1: 0.8, beta2: 0.95 } });
+    expect(() => toAdamParams(adam, serverKinds.skyrl, serverAdam)).toThrow(
       expect.objectContaining({
         code: 'option-unsupported',
         message: expect.stringMatching(/epsilon is 0\.000001.*says 1e-8.*serverAdam: \{ epsilon: 0\.000001 \}/),
@@ -84,8 +85,8 @@ describe('toAdamParams', () => {
   });
 
   it('sends the learning rate alone when all else is as the server has it', () => {
-    const { serverAdam } = resolve({ dialect: 'skyrl' });
-    expect(toAdamParams({ learningRate: 0.1, ...serverAdam }, dialects.skyrl, serverAdam)).toEqual({
+    const { serverAdam } = resolve({ serverKind: 'skyrl' });
+    expect(toAdamParams({ learningRate: 0.1, ...serverAdam }, serverKinds.skyrl, serverAdam)).toEqual({
       learning_rate: 0.1,
     });
   });

@@ -1,7 +1,7 @@
 /** What `tinker(…)` is told, checked once. */
 import { ConfigurationError, oneOf, optionInvalid, positive, wholeNumber, type Logger } from '@agent-lightning/core';
 import { createConsoleLogger } from '@agent-lightning/platform';
-import { adamFields, dialects, type AdamField, type Dialect, type DialectName } from './dialects.ts';
+import { adamFields, serverKinds, type AdamField, type ServerTraits, type ServerKind } from './server-kinds.ts';
 import { resolveLora, type LoraOptions } from './lora-options.ts';
 import type { LoraSpec } from './tinker-model.ts';
 
@@ -16,7 +16,7 @@ export interface TinkerOptions {
   /** @default the environment's TINKER_API_KEY */
   readonly apiKey?: string;
   /** What kind of server it is: `tinker` for the cloud and what follows it, `skyrl`, or `worker` for our own. @default 'tinker' */
-  readonly dialect?: DialectName;
+  readonly serverKind?: ServerKind;
   /** Adapters, or 'full' for all weights (SkyRL and the worker). @default { rank: 32 } */
   readonly lora?: LoraOptions | 'full';
   /**
@@ -44,7 +44,7 @@ const names: readonly (keyof TinkerOptions)[] = [
   'model',
   'tokenizer',
   'apiKey',
-  'dialect',
+  'serverKind',
   'lora',
   'serverAdam',
   'contextLength',
@@ -61,7 +61,7 @@ export interface ResolvedTinkerOptions {
   readonly model: string;
   readonly tokenizer: string;
   readonly apiKey: string | undefined;
-  readonly dialect: Dialect;
+  readonly serverKind: ServerKind;
   readonly lora: LoraSpec;
   readonly serverAdam: Readonly<Partial<Record<AdamField, number>>>;
   readonly contextLength: number | undefined;
@@ -77,11 +77,16 @@ export function resolveTinkerOptions(
   options: TinkerOptions,
   environment: NodeJS.ProcessEnv = process.env,
 ): ResolvedTinkerOptions {
+  if ('dialect' in options)
+    throw new ConfigurationError(
+      `tinker: the option dialect is named serverKind; write serverKind: ${JSON.stringify(options.dialect)}.`,
+      { code: 'option-invalid' },
+    );
   for (const name of Object.keys(options)) oneOf('tinker: option', name as keyof TinkerOptions, names);
-  const dialect = dialects[oneOf('tinker: dialect', options.dialect ?? 'tinker', ['tinker', 'skyrl', 'worker'])];
-  const keyVariable = dialect.name === 'worker' ? 'AGENT_LIGHTNING_WORKER_KEY' : 'TINKER_API_KEY';
+  const serverKind = oneOf('tinker: serverKind', options.serverKind ?? 'tinker', ['tinker', 'skyrl', 'worker']);
+  const keyVariable = serverKind === 'worker' ? 'AGENT_LIGHTNING_WORKER_KEY' : 'TINKER_API_KEY';
   const apiKey = options.apiKey ?? environment[keyVariable];
-  if (dialect.needsKey && (apiKey === undefined || apiKey === '')) {
+  if (serverKinds[serverKind].needsKey && (apiKey === undefined || apiKey === '')) {
     throw new ConfigurationError(`tinker: apiKey is missing; give it, or set ${keyVariable} in the environment.`, {
       code: 'option-invalid',
     });
@@ -95,9 +100,9 @@ export function resolveTinkerOptions(
       'a directory with tokenizer.json and tokenizer_config.json',
     ),
     apiKey,
-    dialect,
-    lora: resolveLora(options.lora ?? {}, dialect, 'tinker'),
-    serverAdam: resolveServerAdam(options.serverAdam ?? {}, dialect),
+    serverKind,
+    lora: resolveLora(options.lora ?? {}, serverKind, 'tinker'),
+    serverAdam: resolveServerAdam(options.serverAdam ?? {}, serverKinds[serverKind]),
     contextLength:
       options.contextLength === undefined ? undefined : wholeNumber('tinker: contextLength', options.contextLength, 2),
     timeoutMs: wholeNumber('tinker: timeoutMs', options.timeoutMs ?? 1_800_000),
@@ -124,18 +129,18 @@ export function requireText(name: string, value: string, expected: string): stri
 
 function resolveServerAdam(
   given: Readonly<Partial<Record<AdamField, number>>>,
-  dialect: Dialect,
+  traits: ServerTraits,
 ): Readonly<Partial<Record<AdamField, number>>> {
   for (const [field, value] of Object.entries(given)) {
     const name = `tinker: serverAdam.${field}`;
     oneOf('tinker: serverAdam field', field as AdamField, adamFields);
     positive(name, value, { orZero: true });
-    if (!(field in dialect.fixedAdam)) {
+    if (!(field in traits.fixedAdam)) {
       throw new ConfigurationError(
-        `${name} is given, but ${dialect.title} takes ${field} from each request; leave it out.`,
+        `${name} is given, but ${traits.title} takes ${field} from each request; leave it out.`,
         { code: 'option-unsupported' },
       );
     }
   }
-  return Object.freeze({ ...dialect.fixedAdam, ...given });
+  return Object.freeze({ ...traits.fixedAdam, ...given });
 }

@@ -17,7 +17,7 @@ import { toAdamParams } from './adam.ts';
 import type { BaseModel } from './base-model.ts';
 import { chunkDatums, mergeOutputs } from './chunks.ts';
 import { toDatum, toForwardDatum } from './datum.ts';
-import type { AdamField } from './dialects.ts';
+import type { AdamField } from './server-kinds.ts';
 import { exportModel } from './export-model.ts';
 import { passResult, readPass, rowLogprobs } from './pass-result.ts';
 import { findPolicyState, readPolicyState, requireSameModel, writePolicyState } from './policy-state.ts';
@@ -56,7 +56,7 @@ export class TinkerPolicy implements TrainablePolicy {
     this.name = parts.spec.policy;
     this.#parts = parts;
     this.#weights = weights;
-    this.#gradient = new PendingGradient(parts.dialect.dropsFailedGradient);
+    this.#gradient = new PendingGradient(parts.traits.dropsFailedGradient);
   }
 
   static async create(parts: TinkerPolicyParts): Promise<TinkerPolicy> {
@@ -91,7 +91,7 @@ export class TinkerPolicy implements TrainablePolicy {
   }
 
   async optimStep(adam: AdamParameters): Promise<OptimStepResult> {
-    const params = toAdamParams(adam, this.#parts.dialect, this.#parts.serverAdam);
+    const params = toAdamParams(adam, this.#parts.traits, this.#parts.serverAdam);
     const fields = { adam_params: params, type: 'optim_step' };
     const { model, body } = await this.#submitted(async () => {
       await this.#gradient.untilWhole();
@@ -160,8 +160,8 @@ export class TinkerPolicy implements TrainablePolicy {
   }
 
   exportModel(directory: string): Promise<void> {
-    const { client, dialect, textDirectory } = this.#parts;
-    return this.#alone(() => exportModel({ client, dialect, textDirectory, model: this.#weights.model, directory }));
+    const { client, traits, textDirectory } = this.#parts;
+    return this.#alone(() => exportModel({ client, traits, textDirectory, model: this.#weights.model, directory }));
   }
 
   /** Frees the model on the server. */
@@ -223,7 +223,7 @@ export class TinkerPolicy implements TrainablePolicy {
 
   /** SkyRL's JAX backend, which alone reports no metrics, averages losses where every other server sums. */
   #warnOfMeans({ metrics }: PassOutput): void {
-    if (this.#toldOfMeans || this.#parts.dialect.name !== 'skyrl' || Object.keys(metrics).length > 0) return;
+    if (this.#toldOfMeans || this.#parts.traits.kind !== 'skyrl' || Object.keys(metrics).length > 0) return;
     this.#toldOfMeans = true;
     this.#parts.logger.warn(
       "this SkyRL server looks like its JAX backend, which divides each row's loss by the sum of its weights and averages rows: gradients are not those of the algorithm, and explode where weights of both signs cancel. Train with its FSDP or Megatron backend.",
@@ -248,7 +248,7 @@ export class TinkerPolicy implements TrainablePolicy {
 
   #gradientNormOf(model: TinkerModel, { metrics }: JsonObject): number | undefined {
     const reported = (metrics ?? {}) as Readonly<Record<string, unknown>>;
-    const name = this.#parts.dialect.gradientNormMetrics.find((candidate) => candidate in reported);
+    const name = this.#parts.traits.gradientNormMetrics.find((candidate) => candidate in reported);
     if (name === undefined) return undefined;
     const norm = reported[name];
     if (typeof norm === 'number' && Number.isFinite(norm)) return norm;

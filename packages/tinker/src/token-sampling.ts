@@ -1,7 +1,7 @@
 /** `asample`: tokens from a sampling session. */
 import { BackendError } from '@agent-lightning/core';
 import type { TokenPiece, TokenRequest } from '@agent-lightning/text';
-import type { Dialect } from './dialects.ts';
+import type { ServerTraits } from './server-kinds.ts';
 import { malformed, type TinkerClient } from './tinker-client.ts';
 import { isObject, toModelInput, type JsonObject } from './wire.ts';
 
@@ -12,13 +12,13 @@ const seedLimit = 2 ** 31;
 export class SamplingSession {
   readonly id: string;
   readonly #client: TinkerClient;
-  readonly #dialect: Dialect;
+  readonly #traits: ServerTraits;
   /** Numbers the requests; SkyRL routes by it. */
   #sequence = 0;
 
-  constructor(client: TinkerClient, dialect: Dialect, id: string) {
+  constructor(client: TinkerClient, traits: ServerTraits, id: string) {
     this.#client = client;
-    this.#dialect = dialect;
+    this.#traits = traits;
     this.id = id;
   }
 
@@ -52,7 +52,7 @@ export class SamplingSession {
     const { prompt_logprobs: values } = await this.#ask(prompt, fields, signal);
     if (!Array.isArray(values)) {
       throw new BackendError(
-        `${this.#dialect.title} reports no log-probabilities of a prompt, which measuring the divergence from the base model needs; set klCoefficient to 0.`,
+        `${this.#traits.title} reports no log-probabilities of a prompt, which measuring the divergence from the base model needs; set klCoefficient to 0.`,
         { code: 'option-unsupported' },
       );
     }
@@ -71,7 +71,7 @@ export class SamplingSession {
     return await this.#client.run('/api/v1/asample', body, {
       what: 'asample',
       invalid: 'rows-invalid',
-      headers: this.#dialect.samplingHeaders,
+      headers: this.#traits.samplingHeaders,
       signal,
     });
   }

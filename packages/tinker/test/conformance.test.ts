@@ -21,13 +21,13 @@ async function readFixture(name: string): Promise<ExchangeFixture> {
 
 /** How each fixture was recorded: see `exchange/record-exchange.ts`. */
 const recordings = [
-  { dialect: 'worker', model: 'tiny' },
-  { dialect: 'skyrl', model: 'tiny-qwen3', contextLength: 96 },
+  { serverKind: 'worker', model: 'tiny' },
+  { serverKind: 'skyrl', model: 'tiny-qwen3', contextLength: 96 },
 ] as const;
 
-describe.each(recordings)('a recorded exchange with a $dialect server', ({ dialect, ...options }) => {
+describe.each(recordings)('a recorded exchange with a $serverKind server', ({ serverKind, ...options }) => {
   it('is sent again as it was, and understood as it was', async () => {
-    const fixture = await readFixture(dialect);
+    const fixture = await readFixture(serverKind);
     const replay = await startReplayServer(fixture);
     const log: string[] = [];
     const write = (line: string): void => void log.push(line);
@@ -35,17 +35,17 @@ describe.each(recordings)('a recorded exchange with a $dialect server', ({ diale
       const backend = tinker({
         ...options,
         url: replay.url,
-        dialect,
+        serverKind,
         tokenizer: join(root, 'model'),
         apiKey: 'any',
         lora: { rank: 8 },
         logger: { info: write, warn: write, error: write },
       });
-      const results = await exerciseBackend(backend, { directory: join(root, dialect) });
+      const results = await exerciseBackend(backend, { directory: join(root, serverKind) });
       expect(replay.difference).toBeUndefined();
       expect(results).toEqual(fixture.results);
       expect(replay.left).toBe(0);
-      if (dialect === 'skyrl') expect(log.join('\n')).toContain('JAX backend');
+      if (serverKind === 'skyrl') expect(log.join('\n')).toContain('JAX backend');
     } finally {
       await replay.close();
     }

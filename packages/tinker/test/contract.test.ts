@@ -16,28 +16,28 @@ afterAll(() => rm(root, { recursive: true }));
 
 const adam = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0, maxGradientNorm: 0 };
 
-describe.each(['worker', 'skyrl', 'tinker'] as const)('%s', (dialect) => {
+describe.each(['worker', 'skyrl', 'tinker'] as const)('%s', (serverKind) => {
   let server: FakeTinker;
   beforeAll(async () => {
     const modelDirectory = join(root, 'model');
-    const fixedAdam = dialect === 'skyrl' ? { fixedAdam: adam } : {};
-    server = await startFakeTinker({ dialect, modelDirectory, vocabularySize: tinyVocabularySize, ...fixedAdam });
+    const fixedAdam = serverKind === 'skyrl' ? { fixedAdam: adam } : {};
+    server = await startFakeTinker({ serverKind, modelDirectory, vocabularySize: tinyVocabularySize, ...fixedAdam });
   });
   afterAll(() => server.close());
 
-  describeBackend(`tinker({ dialect: '${dialect}' })`, async () => ({
+  describeBackend(`tinker({ serverKind: '${serverKind}' })`, async () => ({
     backend: tinker({
       url: server.url,
       model: server.modelName,
       tokenizer: join(root, 'model'),
       apiKey: server.apiKey,
-      dialect,
-      lora: dialect === 'worker' ? 'full' : { rank: 8 },
+      serverKind,
+      lora: serverKind === 'worker' ? 'full' : { rank: 8 },
       logger: { info: () => undefined, warn: () => undefined, error: () => undefined },
-      ...(dialect === 'skyrl' ? { serverAdam: adam } : {}),
+      ...(serverKind === 'skyrl' ? { serverAdam: adam } : {}),
     }),
     vocabularySize: tinyVocabularySize,
     messages: [{ role: 'user', content: 'How many students are there?' }],
-    exports: dialect === 'tinker' ? 'adapter' : 'model',
+    exports: serverKind === 'tinker' ? 'adapter' : 'model',
   }));
 });

@@ -1,9 +1,8 @@
 import { adamDefaults, type TrainingBackend, type TrainingRow } from '@agent-lightning/core';
 import { connect } from '../src/connection.ts';
-import { dialects } from '../src/dialects.ts';
 import { resolveLora } from '../src/lora-options.ts';
 import { TinkerBackend } from '../src/tinker-backend.ts';
-import type { FakeDialect } from './fakes/fake-shapes.ts';
+import type { ServerKind } from '../src/server-kinds.ts';
 import { startFakeTinker, type FakeTinker, type FakeTinkerOptions } from './fakes/fake-tinker.ts';
 import { ManualClock } from './manual-clock.ts';
 
@@ -26,13 +25,13 @@ export interface FakeSetupOptions extends Partial<FakeTinkerOptions> {
 
 /** A backend on a fake server, whose waits take no time. */
 export async function openFake(
-  dialect: FakeDialect,
+  serverKind: ServerKind,
   tokenizer: string,
   options: FakeSetupOptions = {},
 ): Promise<FakeSetup> {
   const { retryForMs = 60_000, timeoutMs = 3_600_000, signal, server: given, ...rest } = options;
-  const fixedAdam = dialect === 'skyrl' ? adamDefaults : {};
-  const server = given ?? (await startFakeTinker({ dialect, fixedAdam, ...rest }));
+  const fixedAdam = serverKind === 'skyrl' ? adamDefaults : {};
+  const server = given ?? (await startFakeTinker({ serverKind, fixedAdam, ...rest }));
   const clock = new ManualClock();
   const log: string[] = [];
   const write = (line: string): void => void log.push(line);
@@ -42,17 +41,17 @@ export async function openFake(
     open: () =>
       connect({
         http: { url: server.url, apiKey: server.apiKey, fetch: globalThis.fetch },
-        dialect: dialects[dialect],
+        serverKind,
         model: server.modelName,
         tokenizer,
-        contextLength: dialect === 'skyrl' ? 96 : undefined,
+        contextLength: serverKind === 'skyrl' ? 96 : undefined,
         timeoutMs,
         retryForMs,
         logger,
         signal,
         clock,
       }),
-    lora: resolveLora({}, dialects[dialect], 'tinker'),
+    lora: resolveLora({}, serverKind, 'tinker'),
     serverAdam: fixedAdam,
     logger,
   });

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { TrainablePolicy } from '@agent-lightning/core';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { openFake, rowOf, someRows, type FakeSetup, type FakeSetupOptions } from './fake-backend.ts';
-import type { FakeDialect } from './fakes/fake-shapes.ts';
+import type { ServerKind } from '../src/server-kinds.ts';
 import type { TinkerCall, TinkerFault } from './fakes/fake-tinker.ts';
 import { createTinyCheckpoint } from '../../embedded/test/tiny-checkpoint.ts';
 
@@ -19,8 +19,8 @@ let setup: FakeSetup;
 let policy: TrainablePolicy;
 afterEach(() => setup.close());
 
-async function open(dialect: FakeDialect, options: FakeSetupOptions = {}): Promise<void> {
-  setup = await openFake(dialect, join(root, 'model'), options);
+async function open(serverKind: ServerKind, options: FakeSetupOptions = {}): Promise<void> {
+  setup = await openFake(serverKind, join(root, 'model'), options);
   policy = await setup.backend.createPolicy({ name: 'writer', seed: 1 });
 }
 
@@ -38,16 +38,16 @@ const applied = (): readonly string[] => setup.server.applied.map(({ route }) =>
 const callsOf = (route: string): readonly TinkerCall[] => setup.server.calls.filter((call) => call.route === route);
 const step = ['forward_backward', 'optim_step'];
 
-describe.each(['worker', 'skyrl', 'tinker'] as const)('a %s server', (dialect) => {
+describe.each(['worker', 'skyrl', 'tinker'] as const)('a %s server', (serverKind) => {
   it('may take its time', async () => {
-    await open(dialect);
+    await open(serverKind);
     failRoute('retrieve_future', { type: 'not-ready' }, 5);
     await trainOnce();
     expect(applied()).toEqual(step);
   });
 
   it('may be busy, and says for how long', async () => {
-    await open(dialect);
+    await open(serverKind);
     failRoute('optim_step', { type: 'status', status: 429, headers: { 'retry-after': '7' } }, 2);
     await trainOnce();
     expect(applied()).toEqual(step);
@@ -55,21 +55,21 @@ describe.each(['worker', 'skyrl', 'tinker'] as const)('a %s server', (dialect) =
   });
 
   it('may be down for a moment while it is polled', async () => {
-    await open(dialect);
+    await open(serverKind);
     failRoute('retrieve_future', { type: 'status', status: 502 }, 3);
     await trainOnce();
     expect(applied()).toEqual(step);
   });
 
   it('may lose the answer of a poll', async () => {
-    await open(dialect);
+    await open(serverKind);
     failRoute('retrieve_future', { type: 'lose-response' }, 3);
     await trainOnce();
     expect(applied()).toEqual(step);
   });
 
   it('may stand behind a proxy that answers a bare 400 or a page', async () => {
-    await open(dialect);
+    await open(serverKind);
     failRoute('retrieve_future', { type: 'status', status: 400 }, 3);
     await policy.forward(someRows);
     failRoute('retrieve_future', { type: 'page' }, 3);
@@ -78,7 +78,7 @@ describe.each(['worker', 'skyrl', 'tinker'] as const)('a %s server', (dialect) =
   });
 
   it('is asked again by a later call when the first found it down; calls at the same time share one try', async () => {
-    setup = await openFake(dialect, join(root, 'model'));
+    setup = await openFake(serverKind, join(root, 'model'));
     const asked = 'get_server_capabilities';
     failRoute(asked, { type: 'status', status: 401, body: { detail: 'not yet' } });
     const both = [setup.backend.capabilities(), setup.backend.createPolicy({ name: 'writer', seed: 1 })];
@@ -92,15 +92,15 @@ describe.each(['worker', 'skyrl', 'tinker'] as const)('a %s server', (dialect) =
   });
 
   it('may refuse the key', async () => {
-    await open(dialect);
+    await open(serverKind);
     failRoute('forward', { type: 'status', status: 401, body: { detail: 'who are you?' } });
     await expect(policy.forward(someRows)).rejects.toMatchObject({ code: 'unauthorized' });
     expect(callsOf('forward')).toHaveLength(1);
   });
 
   it('refuses a request in its own words, and the next takes its number', async () => {
-    await open(dialect);
-    const body = dialect === 'skyrl' ? { detail: 'advantages: too strange' } : { error: 'advantages: too strange' };
+    await open(serverKind);
+    const body = serverKind === 'skyrl' ? { detail: 'advantages: too strange' } : { error: 'advantages: too strange' };
     failRoute('forward_backward', { type: 'status', status: 422, body });
     const refused = policy.forwardBackward(someRows, { name: 'importance_sampling' });
     await expect(refused).rejects.toMatchObject({
@@ -112,7 +112,7 @@ describe.each(['worker', 'skyrl', 'tinker'] as const)('a %s server', (dialect) =
   });
 
   it('gives up after failing for too long, and says what it said last', async () => {
-    await open(dialect, { retryForMs: 20_000 });
+    await open(serverKind, { retryForMs: 20_000 });
     failRoute('retrieve_future', { type: 'status', status: 503, body: { detail: 'no GPU is free' } }, 1_000);
     await expect(policy.forward(someRows)).rejects.toMatchObject({
       code: 'backend-failed',
@@ -124,27 +124,27 @@ describe.each(['worker', 'skyrl', 'tinker'] as const)('a %s server', (dialect) =
   });
 
   it('gives up when an operation is not done in time', async () => {
-    await open(dialect, { timeoutMs: 30_000 });
+    await open(serverKind, { timeoutMs: 30_000 });
     failRoute('retrieve_future', { type: 'not-ready' }, 1_000_000);
     await expect(policy.forward(someRows)).rejects.toMatchObject({ code: 'timed-out' });
   });
 
   it('gives a policy whose step was lost its saved state back', async () => {
-    await open(dialect, { timeoutMs: 30_000 });
+    await open(serverKind, { timeoutMs: 30_000 });
     await trainOnce();
-    await policy.saveState(join(root, `state-${dialect}`));
+    await policy.saveState(join(root, `state-${serverKind}`));
     const saved = await policy.forward(someRows);
     await policy.forwardBackward(someRows, { name: 'cross_entropy' });
     failRoute('retrieve_future', { type: 'not-ready' }, 1_000_000);
     await expect(policy.optimStep({ learningRate: 0.1 })).rejects.toMatchObject({ code: 'timed-out' });
     setup.server.failWith(undefined);
     await expect(policy.forward(someRows)).rejects.toMatchObject({ code: 'session-lost' });
-    await policy.loadState(join(root, `state-${dialect}`));
+    await policy.loadState(join(root, `state-${serverKind}`));
     expect(await policy.forward(someRows)).toEqual(saved);
   });
 
   it('may be restarted: what was in its memory is gone, and the error says so', async () => {
-    await open(dialect);
+    await open(serverKind);
     await trainOnce();
     setup.server.engine.restart();
     await expect(policy.forward(someRows)).rejects.toMatchObject({
@@ -154,7 +154,7 @@ describe.each(['worker', 'skyrl', 'tinker'] as const)('a %s server', (dialect) =
   });
 
   it('ends a session whose heartbeats it does not know any more', async () => {
-    await open(dialect);
+    await open(serverKind);
     await policy.forward(someRows);
     setup.server.engine.loseSessions();
     const held = new Promise(() => undefined);
@@ -166,7 +166,7 @@ describe.each(['worker', 'skyrl', 'tinker'] as const)('a %s server', (dialect) =
   });
 
   it('is told that the session lives, every ten seconds until it is closed', async () => {
-    await open(dialect);
+    await open(serverKind);
     for (let beats = 1; beats <= 3; beats += 1) {
       setup.clock.pass(10_000);
       while (callsOf('session_heartbeat').length < beats) await policy.forward(someRows);
@@ -177,7 +177,7 @@ describe.each(['worker', 'skyrl', 'tinker'] as const)('a %s server', (dialect) =
   });
 
   it('answers the futures of a pipeline in any order', async () => {
-    await open(dialect);
+    await open(serverKind);
     const slow = Promise.withResolvers<void>();
     let firstFuture: string | undefined;
     setup.server.failWith(({ route, body }) => {
@@ -195,7 +195,7 @@ describe.each(['worker', 'skyrl', 'tinker'] as const)('a %s server', (dialect) =
 
   it('is left alone once the signal is aborted', async () => {
     const controller = new AbortController();
-    await open(dialect, { signal: controller.signal });
+    await open(serverKind, { signal: controller.signal });
     const held = new Promise(() => undefined);
     setup.server.failWith((call) => (call.route === 'forward' ? { type: 'hold', until: held } : undefined));
     const waiting = policy.forward(someRows);
@@ -204,7 +204,7 @@ describe.each(['worker', 'skyrl', 'tinker'] as const)('a %s server', (dialect) =
   });
 
   it('is never sent the key but in its header', async () => {
-    await open(dialect);
+    await open(serverKind);
     await trainOnce();
     for (const { headers, body } of setup.server.calls) {
       expect(headers['x-api-key']).toBe(setup.server.apiKey);
@@ -216,14 +216,14 @@ describe.each(['worker', 'skyrl', 'tinker'] as const)('a %s server', (dialect) =
 
 describe.each(['worker', 'tinker'] as const)(
   'a %s server, which knows a repeated request by its sequence id,',
-  (dialect) => {
+  (serverKind) => {
     it.each<[string, TinkerFault]>([
       ['the answer was lost', { type: 'lose-response' }],
       ['the connection was reset', { type: 'reset' }],
       ['it was down for a moment', { type: 'status', status: 502 }],
       ['a page came instead', { type: 'page' }],
     ])('gets it again with the same key when %s, and does it once', async (_, fault) => {
-      await open(dialect);
+      await open(serverKind);
       for (const route of step) {
         failRoute(route, fault, 3);
         if (route === 'forward_backward') await policy.forwardBackward(someRows, { name: 'cross_entropy' });
@@ -307,9 +307,9 @@ describe('a pass whose loss is not finite', () => {
 
   it.each(['skyrl', 'tinker'] as const)(
     'is found out after its step on a %s server: the policy is lost until a state is loaded',
-    async (dialect) => {
-      await open(dialect);
-      await policy.saveState(join(root, `good-${dialect}`));
+    async (serverKind) => {
+      await open(serverKind);
+      await policy.saveState(join(root, `good-${serverKind}`));
       const before = await policy.forward(someRows);
       await Promise.allSettled([explode(), policy.optimStep({ learningRate: 0.1 })]);
       await expect(policy.publish(1)).rejects.toMatchObject({
@@ -318,17 +318,17 @@ describe('a pass whose loss is not finite', () => {
           /(after a step on its gradient was sent|the gradient norm null), so .* load its last saved state/,
         ),
       });
-      await policy.loadState(join(root, `good-${dialect}`));
+      await policy.loadState(join(root, `good-${serverKind}`));
       expect(await policy.forward(someRows)).toEqual(before);
     },
   );
 });
 
-describe.each(['worker', 'skyrl', 'tinker'] as const)('a batch of two requests on a %s server', (dialect) => {
+describe.each(['worker', 'skyrl', 'tinker'] as const)('a batch of two requests on a %s server', (serverKind) => {
   const batch = Array.from({ length: 1_025 }, (_, index) => rowOf(1, 2 + (index % 5), 3));
 
   it('is followed by its step once both have ended', async () => {
-    await open(dialect);
+    await open(serverKind);
     const release = Promise.withResolvers<void>();
     let polls = 0;
     setup.server.failWith(({ route }) => {
@@ -349,7 +349,7 @@ describe.each(['worker', 'skyrl', 'tinker'] as const)('a batch of two requests o
     ['fails', 'result'],
     ['is refused', 'refusal'],
   ])('leaves nothing to its step when the second %s', async (_, how) => {
-    await open(dialect);
+    await open(serverKind);
     const before = await policy.forward(someRows);
     const bad = how === 'result' ? { ...rowOf(1, 2, 3), logprobs: Float32Array.of(0, -1e6, -1e6) } : rowOf(1, 2, 3);
     if (how === 'refusal') {

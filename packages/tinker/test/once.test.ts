@@ -5,7 +5,7 @@ import { LightningError, type TrainablePolicy } from '@agent-lightning/core';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openFake, rowOf } from './fake-backend.ts';
-import type { FakeDialect } from './fakes/fake-shapes.ts';
+import type { ServerKind } from '../src/server-kinds.ts';
 import type { TinkerFault } from './fakes/fake-tinker.ts';
 import { createTinyCheckpoint } from '../../embedded/test/tiny-checkpoint.ts';
 
@@ -41,12 +41,12 @@ const script = fc.array(fc.tuple(fc.constantFrom(...faults), fc.constantFrom(...
 
 /** Runs actions, all submitted at once or one after the other, against a server that fails as scripted. */
 async function run(
-  dialect: FakeDialect,
+  serverKind: ServerKind,
   plan: readonly Action[],
   pipelined: boolean,
   failures: readonly (readonly [TinkerFault | undefined, TinkerFault | undefined])[],
 ): Promise<{ readonly routes: readonly string[]; readonly logits: Float64Array; readonly errors: readonly unknown[] }> {
-  const setup = await openFake(dialect, join(root, 'model'), { vocabularySize: 20, retryForMs: 600_000 });
+  const setup = await openFake(serverKind, join(root, 'model'), { vocabularySize: 20, retryForMs: 600_000 });
   try {
     const policy = await setup.backend.createPolicy({ name: 'writer', seed: 1 });
     let next = 0;
@@ -70,12 +70,12 @@ async function run(
   }
 }
 
-describe.each(['worker', 'tinker'] as const)('a %s server that loses, repeats and delays answers', (dialect) => {
+describe.each(['worker', 'tinker'] as const)('a %s server that loses, repeats and delays answers', (serverKind) => {
   it('has done everything exactly once in the end, in order', async () => {
     await fc.assert(
       fc.asyncProperty(actions, fc.boolean(), script, async (plan, pipelined, failures) => {
-        const undisturbed = await run(dialect, plan, false, []);
-        const disturbed = await run(dialect, plan, pipelined, failures);
+        const undisturbed = await run(serverKind, plan, false, []);
+        const disturbed = await run(serverKind, plan, pipelined, failures);
         expect(disturbed.errors.filter((error) => !isSaveOverGradient(error))).toEqual([]);
         expect(disturbed.routes).toEqual(undisturbed.routes);
         expect(disturbed.logits).toEqual(undisturbed.logits);

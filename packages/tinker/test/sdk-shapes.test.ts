@@ -22,7 +22,7 @@ let server: FakeTinker;
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'tinker-sdk-'));
   await createTinyCheckpoint(join(root, 'model'));
-  server = await startFakeTinker({ dialect: 'tinker', vocabularySize: tinyVocabularySize });
+  server = await startFakeTinker({ serverKind: 'tinker', vocabularySize: tinyVocabularySize });
 });
 afterAll(async () => {
   await server.close();

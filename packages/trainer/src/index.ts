@@ -36,4 +36,4 @@ export type {
 export { gpu, type GpuOptions } from '@agent-lightning/gpu';
 export type { VllmAttachOptions, VllmOptions, VllmSharedOptions, VllmStartOptions } from '@agent-lightning/gpu';
 export { tinker, type TinkerOptions } from '@agent-lightning/tinker';
-export type { AdamField, DialectName, LoraOptions } from '@agent-lightning/tinker';
+export type { AdamField, LoraOptions, ServerKind } from '@agent-lightning/tinker';

@@ -86,7 +86,7 @@ describe('a script that leaves gpu() open (needs Python: npm run setup:python)',
 
 describe('a script that leaves tinker() open', () => {
   it('ends by itself, whatever its heartbeats', async () => {
-    const server = await startFakeTinker({ dialect: 'tinker' });
+    const server = await startFakeTinker({ serverKind: 'tinker' });
     try {
       const { url, apiKey, modelName } = server;
       const options = { url, apiKey, model: modelName, tokenizer: model() };
@@ -100,7 +100,7 @@ describe('a script that leaves tinker() open', () => {
 });
 
 it.each(['tinker', 'embedded'] as const)('%s() is closed at the end of its `await using` block', async (kind) => {
-  const server = await startFakeTinker({ dialect: 'tinker' });
+  const server = await startFakeTinker({ serverKind: 'tinker' });
   const { url, apiKey, modelName } = server;
   const open = (): TrainingBackend & AsyncDisposable =>
     kind === 'tinker'

@@ -23,24 +23,24 @@ afterEach(async () => {
   await rm(root, { recursive: true });
 });
 
-async function start(dialect: 'worker' | 'skyrl' | 'tinker'): Promise<void> {
+async function start(serverKind: 'worker' | 'skyrl' | 'tinker'): Promise<void> {
   server = await startFakeTinker({
-    dialect,
+    serverKind,
     vocabularySize: tinyVocabularySize,
     modelDirectory: join(root, 'model'),
-    ...(dialect === 'skyrl' ? { fixedAdam: skyrlAdam } : {}),
+    ...(serverKind === 'skyrl' ? { fixedAdam: skyrlAdam } : {}),
   });
 }
 
-function backendOn(dialect: 'worker' | 'skyrl' | 'tinker', serverAdam: object = skyrlAdam): TrainingBackend {
+function backendOn(serverKind: 'worker' | 'skyrl' | 'tinker', serverAdam: object = skyrlAdam): TrainingBackend {
   return tinker({
     url: server.url,
     model: server.modelName,
     tokenizer: join(root, 'model'),
     apiKey: server.apiKey,
-    dialect,
+    serverKind,
     logger: recordingLogger(),
-    ...(dialect === 'skyrl' ? { serverAdam } : {}),
+    ...(serverKind === 'skyrl' ? { serverAdam } : {}),
   });
 }
 
@@ -67,13 +67,13 @@ function trainerOn(backend: TrainingBackend, change: Partial<TrainerOptions<Lett
   });
 }
 
-describe.each(['worker', 'skyrl', 'tinker'] as const)('training on a %s server', (dialect) => {
+describe.each(['worker', 'skyrl', 'tinker'] as const)('training on a %s server', (serverKind) => {
   it('raises the reward, and resumes on the server where it was', async () => {
-    await start(dialect);
-    const first = backendOn(dialect);
+    await start(serverKind);
+    const first = backendOn(serverKind);
     await trainerOn(first).fit({ train: letterTasks, steps: 3 });
     await first.close();
-    const second = backendOn(dialect);
+    const second = backendOn(serverKind);
     const result = await trainerOn(second).fit({ train: letterTasks, steps: 8, resume: true });
     await second.close();
     expect(result.steps).toBe(8);
@@ -83,7 +83,7 @@ describe.each(['worker', 'skyrl', 'tinker'] as const)('training on a %s server',
     expect(await readdir(result.modelDirectory!)).toContain('tokenizer.json');
     // One saved state on the server for each checkpoint that is kept; SkyRL cannot delete any.
     const states = server.engine.keptPaths.filter((path) => path.includes('/weights/'));
-    if (dialect !== 'skyrl') expect(states).toHaveLength(2);
+    if (serverKind !== 'skyrl') expect(states).toHaveLength(2);
   });
 });
 

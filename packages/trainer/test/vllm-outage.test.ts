@@ -22,7 +22,7 @@ beforeEach(async () => {
   root = await mkdtemp(join(tmpdir(), 'outage-'));
   await createTinyCheckpoint(join(root, 'model'));
   worker = await startFakeTinker({
-    dialect: 'worker',
+    serverKind: 'worker',
     modelName: 'model',
     vocabularySize: tinyVocabularySize,
     adaptersDirectory: join(root, 'adapters'),

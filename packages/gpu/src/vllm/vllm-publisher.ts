@@ -1,17 +1,11 @@
 /** Releases that vLLM samples: each version is saved as an adapter by the training worker and loaded under a fresh name. */
 import { BackendError, ConfigurationError, type PolicyRelease } from '@agent-lightning/core';
-import {
-  type Publishable,
-  type Publisher,
-  deleteCheckpoint,
-  malformed,
-  type TinkerClient,
-} from '@agent-lightning/tinker';
+import { saveAdapter, type Connection, type Publishable, type Publisher } from '@agent-lightning/tinker';
 import type { VllmFleet } from './vllm-fleet.ts';
 
 export interface VllmPublisherState {
   readonly fleet: VllmFleet;
-  readonly client: TinkerClient;
+  readonly client: Connection['client'];
   /** Whether vLLM sleeps while the policies train. */
   readonly sleeps: boolean;
   /** Ends the fleet's watches and waits. */
@@ -36,10 +30,9 @@ export class VllmPublisher implements Publisher {
   }
 
   async publish({ policy, model, version }: Publishable): Promise<PolicyRelease> {
-    const what = 'save_weights_for_sampler';
-    const { path, adapter_directory: directory } = await model.save(what, (name) => ({ path: name, type: what }));
-    if (typeof path !== 'string') throw malformed(what, 'path');
-    if (typeof directory !== 'string') {
+    const { fleet, client } = this.#state;
+    const { directory, discard } = await saveAdapter(client, model);
+    if (directory === undefined) {
       throw new ConfigurationError(
         `Version ${version} of policy '${policy}' has no adapter that vLLM could load: train with lora, or without the option vllm.`,
         { code: 'option-unsupported' },
@@ -47,8 +40,7 @@ export class VllmPublisher implements Publisher {
     }
     // vLLM reads the files again when an adapter returns to its memory, so they stay as long as the version does.
     this.#isAsleep = false;
-    const { fleet, client } = this.#state;
-    return await fleet.publish({ policy, version, directory, discard: () => deleteCheckpoint(client, path) });
+    return await fleet.publish({ policy, version, directory, discard });
   }
 
   async baseRelease(): Promise<PolicyRelease> {

@@ -2,14 +2,7 @@
 import { basename, resolve } from 'node:path';
 import { ConfigurationError, oneOf, wholeNumber, type Logger } from '@agent-lightning/core';
 import { createConsoleLogger } from '@agent-lightning/platform';
-import {
-  dialects,
-  resolveLora,
-  type LoraOptions,
-  requireText,
-  resolveUrl,
-  type LoraSpec,
-} from '@agent-lightning/tinker';
+import { resolveLora, type LoraOptions, requireText, resolveUrl, type LoraSpec } from '@agent-lightning/tinker';
 import { resolveVllm, type ResolvedVllm, type VllmOptions } from '../vllm/vllm-options.ts';
 
 /** Options of `gpu`. */
@@ -87,7 +80,7 @@ export function resolveGpuOptions(
   const model = resolve(requireText('gpu: model', options.model, "a model's directory"));
   const contextLength =
     options.contextLength === undefined ? undefined : wholeNumber('gpu: contextLength', options.contextLength, 2);
-  const lora = resolveLora(options.lora ?? {}, dialects.worker, 'gpu');
+  const lora = resolveLora(options.lora ?? {}, 'worker', 'gpu');
   return Object.freeze({
     model,
     lora,

@@ -1,6 +1,6 @@
 /** `gpu({ model })`: policies on a GPU of this machine, trained by the worker that ships with this package, and sampled by it or by vLLM. */
 import type { TrainingBackend } from '@agent-lightning/core';
-import { connect, type Connection, dialects, TinkerBackend } from '@agent-lightning/tinker';
+import { connect, type Connection, TinkerBackend } from '@agent-lightning/tinker';
 import { createVllmPublisher } from '../vllm/create-vllm-publisher.ts';
 import { findPython } from './find-python.ts';
 import { resolveGpuOptions, type GpuOptions, type ResolvedGpuOptions } from './gpu-options.ts';
@@ -65,7 +65,7 @@ async function connectTo(
   const { fetch } = globalThis;
   return await connect({
     http: { url, apiKey, fetch },
-    dialect: dialects.worker,
+    serverKind: 'worker',
     model: modelName,
     tokenizer: model,
     contextLength,

@@ -16,7 +16,7 @@ beforeEach(async () => {
   root = await mkdtemp(join(tmpdir(), 'publisher-'));
   await createTinyCheckpoint(join(root, 'model'));
   worker = await startFakeTinker({
-    dialect: 'worker',
+    serverKind: 'worker',
     modelName: 'model',
     vocabularySize: tinyVocabularySize,
     adaptersDirectory: join(root, 'adapters'),
@@ -100,7 +100,7 @@ describe('a policy that vLLM samples', () => {
 
   it('needs a worker that says where its adapters are', async () => {
     await worker.close();
-    worker = await startFakeTinker({ dialect: 'worker', modelName: 'model', vocabularySize: tinyVocabularySize });
+    worker = await startFakeTinker({ serverKind: 'worker', modelName: 'model', vocabularySize: tinyVocabularySize });
     const policy = await createPolicy();
     await expect(policy.publish(1)).rejects.toMatchObject({
       code: 'option-unsupported',

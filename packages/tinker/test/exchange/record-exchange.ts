@@ -1,7 +1,7 @@
 /**
  * Records what our client and a Tinker-style server say to each other, as a fixture for the conformance tests.
  *
- *     node --conditions=@agent-lightning/source packages/tinker/test/exchange/record-exchange.ts --dialect skyrl --url http://127.0.0.1:8000 \
+ *     node --conditions=@agent-lightning/source packages/tinker/test/exchange/record-exchange.ts --server-kind skyrl --url http://127.0.0.1:8000 \
  *       --model NAME --tokenizer DIR [--api-key KEY] [--context-length N] [--rank N] [--server 'SkyRL 0.3.0, JAX on CPU'] --out FILE
  *
  * With `--proxy-only` nothing is exercised: the proxy's URL is printed, and Ctrl+C writes what passed through it.
@@ -12,14 +12,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { ConfigurationError, type JsonValue } from '@agent-lightning/core';
-import { tinker, type DialectName } from '../../src/index.ts';
+import { tinker, type ServerKind } from '../../src/index.ts';
 import type { ExchangeFixture } from './exchange-fixture.ts';
 import { exerciseBackend } from './exercise-backend.ts';
 import { startRecordingProxy } from './recording-proxy.ts';
 
 const { values } = parseArgs({
   options: {
-    dialect: { type: 'string', default: 'tinker' },
+    'server-kind': { type: 'string', default: 'tinker' },
     url: { type: 'string' },
     model: { type: 'string' },
     tokenizer: { type: 'string' },
@@ -48,7 +48,7 @@ if (values['proxy-only']) {
       url: proxy.url,
       model: required('model'),
       tokenizer: required('tokenizer'),
-      dialect: values.dialect as DialectName,
+      serverKind: values['server-kind'] as ServerKind,
       lora: { rank: Number(values.rank) },
       ...(apiKey === undefined ? {} : { apiKey }),
       ...(contextLength === undefined ? {} : { contextLength: Number(contextLength) }),
@@ -61,7 +61,7 @@ await proxy.close();
 const fixture: ExchangeFixture = {
   format: 'agent-lightning-exchange',
   formatVersion: 1,
-  server: values.server ?? `${values.dialect} at ${url}`,
+  server: values.server ?? `${values['server-kind']} at ${url}`,
   exchanges: proxy.exchanges,
   results,
 };

@@ -4,10 +4,11 @@ import { join } from 'node:path';
 import { adamDefaults, type AdamParameters } from '@agent-lightning/core';
 import { BigramModel, freshState, type BigramState } from './bigram-model.ts';
 import { checkTokens, lossOf, nameOf, rowOf, tokensOf, type Body, type WirePass } from './fake-requests.ts';
-import { FakeFault, fakeShapes, type FakeDialect, type FakeShapes } from './fake-shapes.ts';
+import type { ServerKind } from '../../src/server-kinds.ts';
+import { FakeFault, fakeShapes, type FakeShapes } from './fake-shapes.ts';
 
 export interface FakeEngineOptions {
-  readonly dialect: FakeDialect;
+  readonly serverKind: ServerKind;
   readonly modelName: string;
   readonly vocabularySize: number;
   readonly contextLength: number;
@@ -68,7 +69,7 @@ export class FakeEngine {
 
   constructor(options: FakeEngineOptions) {
     this.#options = options;
-    this.#shapes = fakeShapes[options.dialect];
+    this.#shapes = fakeShapes[options.serverKind];
     this.#base = freshState(options.vocabularySize, options.seed);
   }
 
@@ -133,7 +134,7 @@ export class FakeEngine {
     if (!Number.isInteger(lora?.rank)) throw new FakeFault(400, 'lora_config.rank is missing', 'lora_config.rank');
     const key = `${sessionId}/${sequence}`;
     const known = this.#created.get(key);
-    if (known !== undefined && this.#options.dialect !== 'skyrl') return known;
+    if (known !== undefined && this.#options.serverKind !== 'skyrl') return known;
     const id = this.#newId('model');
     const model = new BigramModel(this.#options.vocabularySize, this.#base);
     const rank = lora!.rank!;
@@ -178,7 +179,7 @@ export class FakeEngine {
     const sequences = Array.from({ length: body.num_samples ?? 1 }, (_, choice) =>
       model.sample(prompt, { seed: seed + 1_000_003 * choice, temperature, maxTokens, stop }),
     );
-    const reports = body.prompt_logprobs === true && this.#options.dialect !== 'skyrl';
+    const reports = body.prompt_logprobs === true && this.#options.serverKind !== 'skyrl';
     const promptLogprobs = reports ? { prompt_logprobs: [null, ...model.logprobs(prompt)] } : {};
     return this.#finish({ sequences, ...promptLogprobs });
   }
@@ -187,13 +188,13 @@ export class FakeEngine {
   operate(route: string, body: Body): string {
     const live = this.#requireModel(body.model_id);
     const sequence = body.seq_id ?? 0;
-    const isNumbered = this.#options.dialect !== 'skyrl'; // which does everything again that is sent again
+    const isNumbered = this.#options.serverKind !== 'skyrl'; // which does everything again that is sent again
     const text = JSON.stringify({ route, ...body });
     const seen = live.seen.get(sequence);
     if (seen !== undefined && isNumbered) {
       if (seen.body !== text) throw new FakeFault(409, `seq_id ${sequence} was another request`, 'seq_id');
       // The worker forgets a result for good; a Tinker server gives a new future for it.
-      if (this.#options.dialect === 'tinker' && !this.#futures.has(seen.requestId))
+      if (this.#options.serverKind === 'tinker' && !this.#futures.has(seen.requestId))
         seen.requestId = this.#finish(seen.result);
       return seen.requestId;
     }
@@ -222,7 +223,7 @@ export class FakeEngine {
       rmSync(join(adaptersDirectory, path.split('/').at(-1)!), { recursive: true, force: true });
   }
 
-  /** Throws for what is refused at the door; returns a fault for what fails later. */
+  /** Throws for what is refused before it is accepted; returns a fault for what fails later. */
   #apply(route: string, live: LiveModel, body: Body): object | FakeFault {
     const { model } = live;
     switch (route) {
@@ -240,7 +241,7 @@ export class FakeEngine {
       case 'save_weights_for_sampler':
         return this.#saveForSampler(live, body);
       case 'load_weights': {
-        const inPlace = this.#options.dialect === 'worker';
+        const inPlace = this.#options.serverKind === 'worker';
         if (!inPlace && live.sequence > 0) throw new FakeFault(400, 'LoadWeights is not permitted here', 'seq_id');
         const path = String(body.path);
         this.requireState(path);
@@ -267,7 +268,7 @@ export class FakeEngine {
     }
     const { sampling_session_seq_id: sequence } = body;
     if (!Number.isInteger(sequence)) throw new FakeFault(400, 'path or sampling_session_seq_id is missing', 'path');
-    const isOneLive = this.#options.dialect === 'skyrl';
+    const isOneLive = this.#options.serverKind === 'skyrl';
     const path = `tinker://${live.id}/sampler_weights/ss${sequence}_seq${body.seq_id}`;
     if (isOneLive) {
       this.#keep(path, state);
@@ -293,7 +294,7 @@ export class FakeEngine {
     if (input === undefined) throw new FakeFault(400, 'the input is missing', 'forward_backward_input');
     const loss = lossOf(input);
     const rows = input.data.map((datum) => rowOf(datum, loss.name, this.#options));
-    const isWorker = this.#options.dialect === 'worker';
+    const isWorker = this.#options.serverKind === 'worker';
     const sum = backward ? model.backwardAll(rows, loss, isWorker) : 0;
     if (isWorker && !Number.isFinite(sum)) return new FakeFault(500, `the loss is ${sum}`, '', 'numerics');
     return this.#shapes.pass({
@@ -314,7 +315,7 @@ export class FakeEngine {
   }
 
   #keep(path: string, state: BigramState): string {
-    if (this.#states.has(path) && this.#options.dialect === 'skyrl')
+    if (this.#states.has(path) && this.#options.serverKind === 'skyrl')
       throw new FakeFault(409, `Checkpoint '${path}' already exists`, 'path');
     this.#states.set(path, state);
     return path;

@@ -1,6 +1,7 @@
 /** The bodies that a fake training server reads, and what they mean to its model. */
 import type { Loss, TrainingRow } from '@agent-lightning/core';
-import { FakeFault, type FakeDialect } from './fake-shapes.ts';
+import type { ServerKind } from '../../src/server-kinds.ts';
+import { FakeFault } from './fake-shapes.ts';
 
 interface WireTensor {
   readonly data: readonly number[];
@@ -63,12 +64,12 @@ export function lossOf({ loss_fn: name, loss_fn_config: config }: WirePass): Los
 export function rowOf(
   datum: WireDatum,
   loss: Loss['name'],
-  { dialect, vocabularySize }: { readonly dialect: FakeDialect; readonly vocabularySize: number },
+  { serverKind, vocabularySize }: { readonly serverKind: ServerKind; readonly vocabularySize: number },
 ): TrainingRow {
   const input = tokensOf(datum.model_input);
   const { target_tokens: targets, weights, logprobs, advantages, mask } = datum.loss_fn_inputs;
   const count = input.length;
-  if (mask !== undefined && dialect !== 'worker')
+  if (mask !== undefined && serverKind !== 'worker')
     throw new FakeFault(400, 'unknown input mask', 'loss_fn_inputs', 'rows-invalid');
   for (const tensor of [
     targets,

@@ -1,7 +1,6 @@
 /** The shapes in which each kind of Tinker-style server answers, as read from the real ones. */
 import type { JsonValue } from '@agent-lightning/core';
-
-export type FakeDialect = 'worker' | 'skyrl' | 'tinker';
+import type { ServerKind } from '../../src/server-kinds.ts';
 
 export interface FakeAnswer {
   readonly status: number;
@@ -38,7 +37,7 @@ export interface FakeShapes {
   accepted(requestId: string, modelId: string): JsonValue;
   notReady(requestId: string, queueState: string): FakeAnswer;
   unknownFuture(): FakeAnswer;
-  /** A request that is refused at the door. */
+  /** Answers a request that is refused before it is accepted. */
   refused(fault: FakeFault): FakeAnswer;
   /** An operation that was accepted and failed. */
   failed(fault: FakeFault): FakeAnswer;
@@ -58,7 +57,7 @@ const tryAgain = (requestId: string, queueState: string): JsonValue => ({
   queue_state_reason: queueState === 'active' ? null : `the queue is ${queueState}`,
 });
 
-export const fakeShapes: Readonly<Record<FakeDialect, FakeShapes>> = {
+export const fakeShapes: Readonly<Record<ServerKind, FakeShapes>> = {
   worker: {
     capabilities: (name, length) => ({
       supported_models: [{ model_name: name, max_context_length: length }],

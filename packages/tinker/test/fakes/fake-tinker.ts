@@ -9,7 +9,8 @@ import { ConfigurationError, type AdamParameters, type JsonValue } from '@agent-
 import { encodeLogits, encodeTar } from './fake-files.ts';
 import { FakeEngine, type AppliedOperation } from './fake-engine.ts';
 import type { Body } from './fake-requests.ts';
-import { FakeFault, fakeShapes, type FakeAnswer, type FakeDialect } from './fake-shapes.ts';
+import type { ServerKind } from '../../src/server-kinds.ts';
+import { FakeFault, fakeShapes, type FakeAnswer } from './fake-shapes.ts';
 
 /** What goes wrong with one request. */
 export type TinkerFault =
@@ -44,7 +45,7 @@ export interface TinkerCall {
 }
 
 export interface FakeTinkerOptions {
-  readonly dialect: FakeDialect;
+  readonly serverKind: ServerKind;
   /** A model directory: its text files go into exports. */
   readonly modelDirectory?: string;
   /** @default 300 */
@@ -80,11 +81,18 @@ export interface FakeTinker {
 
 /** Starts a fake server on a free port of the loopback interface. */
 export async function startFakeTinker(options: FakeTinkerOptions): Promise<FakeTinker> {
-  const { dialect, modelName = 'tiny', vocabularySize = 300, contextLength = 96, seed = 1, fixedAdam = {} } = options;
+  const {
+    serverKind,
+    modelName = 'tiny',
+    vocabularySize = 300,
+    contextLength = 96,
+    seed = 1,
+    fixedAdam = {},
+  } = options;
   const apiKey = options.apiKey ?? randomBytes(12).toString('hex');
   const { adaptersDirectory } = options;
   const engine = new FakeEngine({
-    dialect,
+    serverKind,
     modelName,
     vocabularySize,
     contextLength,
@@ -94,9 +102,9 @@ export async function startFakeTinker(options: FakeTinkerOptions): Promise<FakeT
   });
   const calls: TinkerCall[] = [];
   let failure: ((call: TinkerCall) => TinkerFault | undefined) | undefined;
-  const shapes = fakeShapes[dialect];
+  const shapes = fakeShapes[serverKind];
 
-  /** Runs what may refuse; a refusal in the dialect's words. */
+  /** Runs what may refuse; a refusal in the serverKind's words. */
   function answer(call: TinkerCall): FakeAnswer | Buffer | Promise<FakeAnswer | Buffer> {
     const { method, route, body } = call;
     const accepted = (requestId: string): FakeAnswer => ({
@@ -117,7 +125,7 @@ export async function startFakeTinker(options: FakeTinkerOptions): Promise<FakeT
       case 'create_sampling_session':
         return ok(engine.createSampler(body));
       case 'unload_sampler':
-        if (dialect === 'worker') return ok(engine.unloadSampler(body));
+        if (serverKind === 'worker') return ok(engine.unloadSampler(body));
         break;
       case 'asample':
         return accepted(engine.sample(body));
@@ -126,7 +134,7 @@ export async function startFakeTinker(options: FakeTinkerOptions): Promise<FakeT
       case 'retrieve_future':
         return retrieve(String(body.request_id));
       case 'export_model':
-        if (dialect !== 'worker') break;
+        if (serverKind !== 'worker') break;
         return accepted(engine.operate(route, body));
       default:
         return accepted(engine.operate(route, body));
@@ -161,11 +169,11 @@ export async function startFakeTinker(options: FakeTinkerOptions): Promise<FakeT
     }
     if (parts[0] === 'training_runs' && parts[2] === 'checkpoints') {
       const [, modelId, , kind, name] = parts;
-      if (method === 'DELETE' && dialect !== 'skyrl') {
+      if (method === 'DELETE' && serverKind !== 'skyrl') {
         engine.deleteState(`tinker://${modelId}/${kind}/${name}`);
         return { status: 200, body: {} };
       }
-      if (name === 'archive' && dialect !== 'worker')
+      if (name === 'archive' && serverKind !== 'worker')
         return {
           status: 302,
           body: {},
@@ -173,7 +181,7 @@ export async function startFakeTinker(options: FakeTinkerOptions): Promise<FakeT
         };
       if (name === 'download') return encodeTar(await exportFiles(modelId!, kind!));
     }
-    throw new FakeFault(404, dialect === 'skyrl' ? 'Not Found' : `nothing at ${route}`);
+    throw new FakeFault(404, serverKind === 'skyrl' ? 'Not Found' : `nothing at ${route}`);
   }
 
   async function exportFiles(modelId: string, name: string): Promise<ReadonlyMap<string, Buffer>> {
@@ -181,7 +189,7 @@ export async function startFakeTinker(options: FakeTinkerOptions): Promise<FakeT
     if (state === undefined) throw new FakeFault(404, `no export ${name}`);
     const weights = encodeLogits(state.logits, vocabularySize);
     const config = { model_type: 'bigram', vocab_size: vocabularySize };
-    if (dialect === 'tinker')
+    if (serverKind === 'tinker')
       return new Map([
         ['adapter_config.json', Buffer.from(JSON.stringify({ r: 32 }))],
         ['adapter_model.safetensors', weights],
@@ -212,7 +220,7 @@ export async function startFakeTinker(options: FakeTinkerOptions): Promise<FakeT
       engine.forgetFuture(String(call.body.request_id));
       return send(response, shapes.unknownFuture());
     }
-    if (dialect !== 'skyrl' && call.headers['x-api-key'] !== apiKey)
+    if (serverKind !== 'skyrl' && call.headers['x-api-key'] !== apiKey)
       return send(response, shapes.refused(new FakeFault(401, 'wrong API key')));
     const answered = await Promise.resolve()
       .then(() => answer(call))
