@@ -162,7 +162,7 @@ export {
   type SpanStatus,
   endsOpenSpan,
 } from './vocabulary/span.ts';
-export type { TokenBlob } from './vocabulary/tokens.ts';
+export { type TokenBlob, isLogprob } from './vocabulary/tokens.ts';
 
 // algorithms
 export type {

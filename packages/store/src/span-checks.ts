@@ -1,5 +1,6 @@
 import { isSpanId, isTraceId } from './trace-ids.ts';
 import {
+  isLogprob,
   rewardNameAttribute,
   rewardValueAttribute,
   type Attributes,
@@ -33,9 +34,6 @@ const kinds: readonly SpanKind[] = [
   'exception',
   'operation',
 ];
-
-/** Above 0 by more than rounding, a log-probability cannot be one. */
-const logprobTolerance = 1e-3;
 
 /** Checked copies, which nobody else holds: they need neither a second check nor a second copy on their way into a store. */
 const checkedSpans = new WeakSet<SpanInput>();
@@ -178,7 +176,7 @@ function checkTokens(at: string, tokens: TokenBlob): TokenBlob {
   checkTokenIds(`${at}.response`, response);
   for (let index = 0; index < logprobs.length; index++) {
     const logprob = logprobs[index] as number;
-    if (!Number.isFinite(logprob) || logprob > logprobTolerance)
+    if (!isLogprob(logprob))
       throw invalidField(`${at}.logprobs[${index}]`, 'must be a finite number, at most 0', logprob);
   }
   return { prompt: prompt.slice(), response: response.slice(), logprobs: logprobs.slice() };

@@ -1,7 +1,4 @@
-import type { TokenBlob } from '../vocabulary/tokens.ts';
-
-/** How far above 0 an engine's rounding may put a log-probability. */
-const roundingSlack = 1e-3;
+import { isLogprob, type TokenBlob } from '../vocabulary/tokens.ts';
 
 /** Why a call's tokens cannot be trained on, or undefined when they can. */
 export function tokenProblem({ prompt, response, logprobs }: TokenBlob): string | undefined {
@@ -9,7 +6,7 @@ export function tokenProblem({ prompt, response, logprobs }: TokenBlob): string 
   if (response.length === 0) return 'the response has no tokens';
   if (logprobs.length !== response.length)
     return `${logprobs.length} log-probabilities for ${response.length} response tokens`;
-  const bad = logprobs.findIndex((value) => !(value > -Infinity && value <= roundingSlack));
+  const bad = logprobs.findIndex((value) => !isLogprob(value));
   if (bad >= 0) return `log-probability ${bad} is ${logprobs[bad]}`;
   const negative = prompt.some((id) => id < 0) || response.some((id) => id < 0);
   return negative ? 'a token id is negative' : undefined;

@@ -7,3 +7,11 @@ export interface TokenBlob {
   /** Shape (T,), nats, aligned with `response`: log-probability under the distribution that was sampled from. */
   readonly logprobs: Float32Array;
 }
+
+/** An engine's rounding may put a log-probability this far above 0. */
+const roundingTolerance = 1e-3;
+
+/** Tells whether a number can be a log-probability: it is finite and, apart from rounding, at most 0. */
+export function isLogprob(value: number): boolean {
+  return Number.isFinite(value) && value <= roundingTolerance;
+}

@@ -1,4 +1,4 @@
-import type { ChatMessage } from '@agent-lightning/core';
+import { isLogprob, type ChatMessage } from '@agent-lightning/core';
 import { GrowingArray } from './growing-array.ts';
 import { MessageDraft } from './reply-message.ts';
 
@@ -112,7 +112,7 @@ export class ReplyDraft {
     if (choice === undefined) return;
     for (let position = 0; position < logprobs.length; position += 1) {
       const value = logprobs[position];
-      if (typeof value !== 'number' || !Number.isFinite(value) || value > 1e-3)
+      if (typeof value !== 'number' || !isLogprob(value))
         this.markMalformed(
           `log-probability ${choice.logprobs.length + position} of choice ${index} is ${String(value)}`,
         );
