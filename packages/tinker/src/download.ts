@@ -1,6 +1,5 @@
 /** Files from a training server, streamed to the disk. */
 import { createWriteStream } from 'node:fs';
-import { open } from 'node:fs/promises';
 import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { ReadableStream } from 'node:stream/web';
@@ -35,11 +34,10 @@ export async function download(client: TinkerClient, { path, target, sizeBytes }
     await pipeline(
       Readable.fromWeb(response.body as ReadableStream),
       count,
-      createWriteStream(target, { flags: 'wx' }),
+      createWriteStream(target, { flags: 'wx', flush: true }),
     );
     if (sizeBytes !== undefined && received !== sizeBytes)
       throw failed(path, `${received} of ${sizeBytes} bytes arrived`);
-    await sync(target);
   } catch (error) {
     throwIfAborted(signal);
     if (error instanceof BackendError) throw error;
@@ -63,15 +61,6 @@ async function follow(http: HttpOptions, path: string, signal: AbortSignal): Pro
     url = new URL(location, url);
   }
   throw failed(path, `it is behind more than ${maxRedirects} redirects`);
-}
-
-async function sync(path: string): Promise<void> {
-  const file = await open(path, 'r+');
-  try {
-    await file.sync();
-  } finally {
-    await file.close();
-  }
 }
 
 function failed(path: string, problem: string, cause?: unknown): BackendError {

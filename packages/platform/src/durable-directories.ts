@@ -1,16 +1,14 @@
-/** Directories that appear whole or not at all. */
 import { randomUUID } from 'node:crypto';
-import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-
 import { BackendError, ConfigurationError } from '@agent-lightning/core';
+import { syncDirectory, writeAndSync } from './durable-files.ts';
 
-/** What a directory is to hold: file names (no subfolders) and their bytes. */
-export type DirectoryContent = ReadonlyMap<string, Uint8Array | string>;
+/** The files that a directory is to hold, by name (no subfolders). */
+type DirectoryContent = ReadonlyMap<string, Uint8Array | string>;
 
 /**
- * Writes a directory beside its target, syncs it, and renames it into place. A crash leaves the old content, the new one, or
- * (between two renames, when an old one is replaced) none; never a mixture.
+ * Writes a directory beside its target, syncs it, and puts it in place as `replaceDirectory` does, with what that promises for a crash.
  *
  * @param replaceable names that an existing directory may hold to be replaced; anything else in it is someone's and is kept
  * @throws {ConfigurationError} `option-invalid` when the target holds other files
@@ -34,43 +32,36 @@ export async function writeDirectoryAtomically(
   }
   try {
     await mkdir(staging, { recursive: true });
-    for (const [name, bytes] of content) await writeSynced(join(staging, name), bytes);
+    for (const [name, bytes] of content) await writeAndSync(join(staging, name), bytes);
     await syncDirectory(staging);
-    await moveInto(staging, target, existing !== undefined);
-    await syncDirectory(parent);
+    await replaceDirectory(staging, target);
   } catch (error) {
     await rm(staging, { recursive: true, force: true });
     throw fileSystemError(target, error);
   }
 }
 
-async function moveInto(staging: string, target: string, exists: boolean): Promise<void> {
-  if (!exists) return rename(staging, target);
-  const old = `${staging}.old`;
-  await rename(target, old);
-  await rename(staging, target);
-  await rm(old, { recursive: true, force: true });
-}
-
-async function writeSynced(path: string, bytes: Uint8Array | string): Promise<void> {
-  const file = await open(path, 'wx');
+/**
+ * Puts a finished directory where another one may be, on the same disk. A crash leaves the old one or the new one in place, or,
+ * between two renames, the old one beside it under `<finished>.old`: never a mixture, and never neither.
+ */
+export async function replaceDirectory(finished: string, target: string): Promise<void> {
+  const old = `${finished}.old`;
+  const existed = await rename(target, old).then(
+    () => true,
+    (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return false;
+      throw error;
+    },
+  );
   try {
-    await file.writeFile(bytes);
-    await file.sync();
-  } finally {
-    await file.close();
+    await rename(finished, target);
+  } catch (error) {
+    if (existed) await rename(old, target);
+    throw error;
   }
-}
-
-/** Makes renames durable; Windows has no such call and needs none. */
-async function syncDirectory(path: string): Promise<void> {
-  if (process.platform === 'win32') return;
-  const directory = await open(path, 'r');
-  try {
-    await directory.sync();
-  } finally {
-    await directory.close();
-  }
+  await syncDirectory(dirname(target));
+  if (existed) await rm(old, { recursive: true, force: true });
 }
 
 async function listDirectory(path: string): Promise<readonly string[] | undefined> {

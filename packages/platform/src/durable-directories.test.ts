@@ -4,12 +4,12 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-import { writeDirectoryAtomically } from './atomic-directory.ts';
+import { replaceDirectory, writeDirectoryAtomically } from './durable-directories.ts';
 
 describe('writeDirectoryAtomically', () => {
   let root: string;
   beforeEach(async () => {
-    root = await mkdtemp(join(tmpdir(), 'atomic-directory-'));
+    root = await mkdtemp(join(tmpdir(), 'durable-directories-'));
   });
   afterEach(() => rm(root, { recursive: true }));
 
@@ -73,5 +73,39 @@ describe('writeDirectoryAtomically', () => {
     ).rejects.toMatchObject({ code: 'backend-failed' });
     expect(await readFile(join(target, 'x'), 'utf8')).toBe('1');
     expect(await readdir(root)).toEqual(['state']);
+  });
+});
+
+describe('replaceDirectory', () => {
+  let root: string;
+  beforeEach(async () => {
+    root = await mkdtemp(join(tmpdir(), 'durable-directories-'));
+  });
+  afterEach(() => rm(root, { recursive: true }));
+
+  async function write(name: string, file: string): Promise<string> {
+    const directory = join(root, name);
+    await mkdir(directory);
+    await writeFile(join(directory, file), name);
+    return directory;
+  }
+
+  it('moves a directory to where none is', async () => {
+    await replaceDirectory(await write('new', 'a'), join(root, 'model'));
+    expect(await readdir(root)).toEqual(['model']);
+  });
+
+  it('replaces one as a whole, and leaves nothing beside it', async () => {
+    const target = await write('model', 'old');
+    await replaceDirectory(await write('new', 'a'), target);
+    expect(await readdir(root)).toEqual(['model']);
+    expect(await readdir(target)).toEqual(['a']);
+  });
+
+  it('keeps the old one when the new one cannot take its place', async () => {
+    const target = await write('model', 'old');
+    await expect(replaceDirectory(join(root, 'missing'), target)).rejects.toMatchObject({ code: 'ENOENT' });
+    expect(await readFile(join(target, 'old'), 'utf8')).toBe('model');
+    expect(await readdir(root)).toEqual(['model']);
   });
 });
