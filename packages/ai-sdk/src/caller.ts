@@ -4,6 +4,7 @@ import { AdapterError, matchesAgent, type LlmEndpoint } from '@agent-lightning/c
 import {
   currentRollout,
   FrameworkRuns,
+  processWide,
   refuseUntraceable,
   type AgentOptions,
   type RolloutScope,
@@ -30,10 +31,11 @@ export interface Place {
   readonly call?: { readonly callId: string; readonly functionId: string | undefined };
 }
 
-const key: symbol = Symbol.for('agentlightning.ai-sdk.place.v1');
-const globals = globalThis as unknown as Record<symbol, AsyncLocalStorage<Place> | undefined>;
 /** Where the code is, as this adapter and the AI SDK's tracing channel say. */
-export const places: AsyncLocalStorage<Place> = (globals[key] ??= new AsyncLocalStorage<Place>());
+export const places: AsyncLocalStorage<Place> = processWide(
+  'agentlightning.ai-sdk.place.v1',
+  () => new AsyncLocalStorage<Place>(),
+);
 
 /** Runs `work` as a run that has begun. */
 export function enter<Result>(runId: string, work: () => Result): Result {

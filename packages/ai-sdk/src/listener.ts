@@ -1,5 +1,5 @@
 import { tracingChannel } from 'node:diagnostics_channel';
-import { currentRollout } from '@agent-lightning/tracing';
+import { currentRollout, processWide } from '@agent-lightning/tracing';
 import { registerTelemetry, type Telemetry } from 'ai';
 import {
   answerOf,
@@ -30,28 +30,20 @@ interface CallEvent {
   readonly functionId?: string | undefined;
 }
 
-const key: symbol = Symbol.for('agentlightning.ai-sdk.listener.v1');
-const globals = globalThis as unknown as Record<symbol, Telemetry | undefined>;
-
 /**
  * Reports the operations of wrapped agents and models as spans. `withLightning` registers it for all operations; give it among the
  * `telemetry.integrations` of those that name their own, for they replace the registered ones.
  */
 export function lightningTelemetry(): Telemetry {
-  return (globals[key] ??= createListener());
+  return processWide('agentlightning.ai-sdk.listener.v1', createListener);
 }
-
-const channelKey: symbol = Symbol.for('agentlightning.ai-sdk.channel.v1');
 
 /**
  * Registers the listener and follows the AI SDK's tracing channel, once per process: the channel also tells of operations whose own
  * integrations replace the registered ones.
  */
 export function listen(): void {
-  if (globals[channelKey] === undefined) {
-    globals[channelKey] = lightningTelemetry();
-    followChannel();
-  }
+  processWide('agentlightning.ai-sdk.channel.v1', followChannel);
   const registered = (globalThis as { AI_SDK_TELEMETRY_INTEGRATIONS?: readonly Telemetry[] })
     .AI_SDK_TELEMETRY_INTEGRATIONS;
   if (registered?.includes(lightningTelemetry()) !== true) registerTelemetry(lightningTelemetry());
@@ -156,12 +148,13 @@ interface ChannelMessage {
   readonly error?: unknown;
 }
 
-function followChannel(): void {
+function followChannel(): object {
   const channel = tracingChannel<unknown, ChannelMessage>('ai:telemetry');
   channel.start.bindStore(places, (message) => placeOf(message) ?? places.getStore() ?? {});
   runs.follow(() => places.getStore()?.runId);
   const nothing = (): void => undefined;
   channel.subscribe({ start: nothing, end: nothing, asyncStart: nothing, error: nothing, asyncEnd: endPublished });
+  return channel;
 }
 
 /** Begins what the channel says begins, and where its code is then; undefined where that stays as it is. */

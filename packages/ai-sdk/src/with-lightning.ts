@@ -1,5 +1,5 @@
 import { AdapterError, ConfigurationError } from '@agent-lightning/core';
-import { agentOptions, describeValue, installFetchRedirect } from '@agent-lightning/tracing';
+import { agentOptions, describeValue, installFetchRedirect, processWide } from '@agent-lightning/tracing';
 import { gateway, type LanguageModel } from 'ai';
 import {
   callAgent,
@@ -172,29 +172,31 @@ function wrapProvider<Provider extends ProviderLike>(provider: Provider, options
 }
 
 const providerKey = 'AI_SDK_DEFAULT_PROVIDER';
-const followedKey: symbol = Symbol.for('agentlightning.ai-sdk.default-provider.v1');
-const globals = globalThis as unknown as {
-  [providerKey]?: unknown;
-  [followedKey]?: { given: unknown };
-};
+const appProvider = processWide(
+  'agentlightning.ai-sdk.default-provider.v1',
+  (): { isFollowed: boolean; given: unknown } => ({
+    isFollowed: false,
+    given: undefined,
+  }),
+);
 
 /** What the AI SDK makes models of ids with. */
 function globalProvider(): ProviderLike {
-  return (globals[followedKey]?.given ?? gateway) as ProviderLike;
+  return (appProvider.given ?? gateway) as ProviderLike;
 }
 
 /** Has ids inside wrapped agents make wrapped models, once per process; elsewhere the global provider is what the app has set. */
 function followModelIds(): void {
-  if (globals[followedKey] !== undefined) return;
-  const state = { given: globals[providerKey] };
-  globals[followedKey] = state;
+  if (appProvider.isFollowed) return;
+  appProvider.isFollowed = true;
+  appProvider.given = (globalThis as { [providerKey]?: unknown })[providerKey];
   const isLeftAlone = (): boolean => runAround() === undefined || wrappedProviders.has(globalProvider());
   Object.defineProperty(globalThis, providerKey, {
     configurable: true,
     enumerable: true,
-    get: () => (isLeftAlone() ? state.given : wrapProvider(globalProvider(), {})),
+    get: () => (isLeftAlone() ? appProvider.given : wrapProvider(globalProvider(), {})),
     set: (given: unknown) => {
-      state.given = given;
+      appProvider.given = given;
     },
   });
 }

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import {
   activeSpan,
   currentRollout,
+  processWide,
   refuseUntraceable,
   requireRollout,
   runInRollout,
@@ -81,10 +82,8 @@ const otherEngine: Unfollowed = {
   instead: 'create it with createWorkflow of @mastra/core/workflows',
 };
 
-// By agent and workflow, for all copies of this package; undefined for one that was not wrapped itself.
-const key: symbol = Symbol.for('agentlightning.mastra.agents.v1');
-const globals = globalThis as unknown as Record<symbol, WeakMap<object, AgentOptions | undefined> | undefined>;
-const followed: WeakMap<object, AgentOptions | undefined> = (globals[key] ??= new WeakMap());
+// By agent and workflow; undefined for one that was not wrapped itself.
+const followed = processWide('agentlightning.mastra.agents.v1', () => new WeakMap<object, AgentOptions | undefined>());
 
 export function isFollowableAgent(value: unknown): value is FollowedAgent {
   return hasMethods(value, agentMethods) && typeof (value as Partial<FollowedAgent>).id === 'string';

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { AdapterError, everyAgent, noAgent, selectsNoAgent } from '@agent-lightning/core';
-import { currentRollout, FrameworkRuns, isLive, type AgentOptions } from '@agent-lightning/tracing';
+import { currentRollout, FrameworkRuns, isLive, processWide, type AgentOptions } from '@agent-lightning/tracing';
 import {
   getCurrentSpan,
   getCurrentTrace,
@@ -23,11 +23,11 @@ export interface RunSelection {
   hasBegun: boolean;
 }
 
-const selectionsKey: symbol = Symbol.for('agentlightning.openai-agents.selections.v1');
-const globals = globalThis as unknown as Record<symbol, AsyncLocalStorage<RunSelection> | undefined>;
-
-/** The selection of the `Runner`'s run that the code is in; one instance for all copies of this package. */
-export const selections: AsyncLocalStorage<RunSelection> = (globals[selectionsKey] ??= new AsyncLocalStorage());
+/** The selection of the `Runner`'s run that the code is in. */
+export const selections: AsyncLocalStorage<RunSelection> = processWide(
+  'agentlightning.openai-agents.selections.v1',
+  () => new AsyncLocalStorage<RunSelection>(),
+);
 
 /** Selects among the agents of a span and below, by the options of the wrapped agent that it belongs to. */
 export function selectWithin(id: string, { agentMatch }: AgentOptions): void {

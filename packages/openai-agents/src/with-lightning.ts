@@ -1,13 +1,11 @@
 import { AdapterError } from '@agent-lightning/core';
-import { agentOptions, installFetchRedirect, type AgentOptions } from '@agent-lightning/tracing';
+import { agentOptions, installFetchRedirect, processWide, type AgentOptions } from '@agent-lightning/tracing';
 import type { Agent } from '@openai/agents';
 import { followCurrentSpan, followResumedRuns, selectAgents } from './caller.ts';
 import { listenInRollouts } from './listener.ts';
 
-// By agent, for all copies of this package: an agent that is wrapped again takes the new options.
-const key: symbol = Symbol.for('agentlightning.openai-agents.wrapped.v1');
-const globals = globalThis as unknown as Record<symbol, WeakMap<object, AgentOptions> | undefined>;
-const wrapped: WeakMap<object, AgentOptions> = (globals[key] ??= new WeakMap());
+// By agent: one that is wrapped again takes the new options.
+const wrapped = processWide('agentlightning.openai-agents.wrapped.v1', () => new WeakMap<object, AgentOptions>());
 
 /** What the adapter needs of an agent. */
 export interface WrappableAgent {

@@ -20,6 +20,7 @@ export { recordOutsideCalls, watchOutsideCalls } from './redirect/outside-calls.
 
 // scope
 export { type ActiveAgent, type ActiveSpan, activeSpan, runInSpan } from './scope/active-span.ts';
+export { processWide } from './scope/process-wide.ts';
 export { type RolloutScope, currentRollout, requireRollout, runInRollout } from './scope/rollout-scope.ts';
 export { isLive, refuseUntraceable } from './scope/untraceable.ts';
 

@@ -6,6 +6,7 @@ import {
   type ActiveAgent,
   type ActiveSpan,
 } from '../scope/active-span.ts';
+import { processWide } from '../scope/process-wide.ts';
 import {
   describeAgentMatch,
   matchesAgent,
@@ -56,16 +57,13 @@ export interface TracedRun<Detail> {
 
 const sweepSize = 4_096;
 
-const key: symbol = Symbol.for('agentlightning.framework-runs.v1');
-const globals = globalThis as unknown as Record<symbol, Map<string, FrameworkRuns<unknown>> | undefined>;
-
 /** The runs of one framework inside rollouts, by the framework's own ids: what an adapter's listener writes and its caller reads. */
 export class FrameworkRuns<Detail> {
   readonly #runs = new Map<string, TracedRun<Detail>>();
 
   /** The one registry of a framework in this process, so that each run is traced once however many copies and listeners report it. */
   static of<Detail>(framework: string): FrameworkRuns<Detail> {
-    const registries = (globals[key] ??= new Map());
+    const registries = processWide('agentlightning.framework-runs.v1', () => new Map<string, FrameworkRuns<unknown>>());
     const known = registries.get(framework) ?? new FrameworkRuns<unknown>();
     registries.set(framework, known);
     return known as FrameworkRuns<Detail>;

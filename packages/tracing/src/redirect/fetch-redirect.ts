@@ -1,6 +1,7 @@
 import { matchesAgent, type LlmEndpoint } from '@agent-lightning/core';
 import { formatTraceParent } from '../writing/identifiers.ts';
 import { activeSpan, type ActiveSpan } from '../scope/active-span.ts';
+import { processWide } from '../scope/process-wide.ts';
 import { currentRollout, type RolloutScope } from '../scope/rollout-scope.ts';
 import { wireHeaders } from '../adapter-kit/wire-headers.ts';
 import { interceptDispatchers } from './early-fetch.ts';
@@ -28,8 +29,7 @@ export interface ClaimedCall {
 }
 
 // One redirect for all copies of this package in the process: two would rewrite each call twice.
-const key: symbol = Symbol.for('agentlightning.fetch-redirect.v1');
-const globals = globalThis as unknown as Record<symbol, Installation | undefined>;
+const current = processWide('agentlightning.fetch-redirect.v1', (): { installation?: Installation } => ({}));
 
 /**
  * Puts the redirect in front of `globalThis.fetch`, once per process; returns the function that takes it away again.
@@ -41,10 +41,10 @@ const globals = globalThis as unknown as Record<symbol, Installation | undefined
  * A client that copied Node's own `fetch` before this ran is reached through Node's dispatcher. One with a `fetch` of its own is not.
  */
 export function installFetchRedirect(): () => void {
-  const installed = (globals[key] ??= install());
+  const installed = (current.installation ??= install());
   return () => {
-    if (globals[key] !== installed) return;
-    globals[key] = undefined;
+    if (current.installation !== installed) return;
+    delete current.installation;
     installed.restoreDispatchers();
     // Someone may have wrapped ours since: then it stays in their chain, where it does nothing any more.
     if (globalThis.fetch === installed.redirected) globalThis.fetch = installed.original;
@@ -55,7 +55,7 @@ function install(): Installation {
   const original = globalThis.fetch;
   const installation: Installation = {
     original,
-    redirected: (...call) => (globals[key] === installation ? redirect(original, call) : original(...call)),
+    redirected: (...call) => (current.installation === installation ? redirect(original, call) : original(...call)),
     restoreDispatchers: interceptDispatchers(claimCall),
   };
   globalThis.fetch = installation.redirected;

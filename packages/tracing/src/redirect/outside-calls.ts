@@ -1,6 +1,7 @@
 import { subscribe } from 'node:diagnostics_channel';
 import { attributeNames, matchesAgent } from '@agent-lightning/core';
 import { activeSpan } from '../scope/active-span.ts';
+import { processWide } from '../scope/process-wide.ts';
 import { currentRollout, type RolloutScope } from '../scope/rollout-scope.ts';
 
 /** Model calls that one agent of a rollout sent to one host that is not the gateway. */
@@ -22,16 +23,18 @@ interface OutgoingRequest {
 const modelPaths: RegExp =
   /\/(chat\/completions|completions|responses|messages|api\/chat|api\/generate|v2\/chat)\/?$|:(streamG|g)enerateContent$|:(streamR|r)awPredict$|\/model\/[^/]+\/(converse|converse-stream|invoke|invoke-with-response-stream)$/;
 
-const key: symbol = Symbol.for('agentlightning.outside-calls.v1');
-const globals = globalThis as unknown as Record<symbol, WeakMap<RolloutScope, Map<string, OutsideCalls>> | undefined>;
+const watch = processWide('agentlightning.outside-calls.v1', () => ({
+  hasBegun: false,
+  calls: new WeakMap<RolloutScope, Map<string, OutsideCalls>>(),
+}));
 
 /**
  * Watches the HTTP requests of this process, once, for model calls that a rollout sends elsewhere than to its endpoint: by a client with
  * a `fetch` of its own, on a wire that is not redirected, or outside every wrapped agent. It changes no request.
  */
 export function watchOutsideCalls(): void {
-  if (globals[key] !== undefined) return;
-  globals[key] = new WeakMap();
+  if (watch.hasBegun) return;
+  watch.hasBegun = true;
   // Node's own fetch, and undici where the app has installed it.
   subscribe('undici:request:create', (message) => notice(readUndiciRequest(message)));
   subscribe('http.client.request.start', (message) => notice(readHttpRequest(message)));
@@ -39,7 +42,7 @@ export function watchOutsideCalls(): void {
 
 /** Leaves in the trace, for each agent and host, one span that counts the calls. */
 export function recordOutsideCalls(scope: RolloutScope): void {
-  for (const { agentName, host, count } of globals[key]?.get(scope)?.values() ?? [])
+  for (const { agentName, host, count } of watch.calls.get(scope)?.values() ?? [])
     scope.recorder.record({
       kind: 'operation',
       name: 'model calls outside the gateway',
@@ -62,9 +65,8 @@ function notice({ method, host, path }: OutgoingRequest): void {
 }
 
 function count(scope: RolloutScope, agentName: string, host: string): void {
-  const seen = globals[key]!;
-  const calls = seen.get(scope) ?? new Map<string, OutsideCalls>();
-  seen.set(scope, calls);
+  const calls = watch.calls.get(scope) ?? new Map<string, OutsideCalls>();
+  watch.calls.set(scope, calls);
   const name = `${host} ${agentName}`;
   const known = calls.get(name) ?? { agentName, host, count: 0 };
   known.count++;

@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { AgentSelection } from '@agent-lightning/core';
+import { processWide } from './process-wide.ts';
 import type { RolloutScope } from './rollout-scope.ts';
 
 /** The span that the current code runs in, and which agent that code belongs to. */
@@ -18,19 +19,14 @@ export interface ActiveAgent {
   readonly agentMatch?: AgentSelection;
 }
 
-// One instance for all copies of this package in the process, as for the rollout scope.
-const key: symbol = Symbol.for('agentlightning.active-span.v1');
-const globals = globalThis as unknown as Record<symbol, AsyncLocalStorage<ActiveSpan> | undefined>;
-const storage: AsyncLocalStorage<ActiveSpan> = (globals[key] ??= new AsyncLocalStorage<ActiveSpan>());
+const storage = processWide('agentlightning.active-span.v1', () => new AsyncLocalStorage<ActiveSpan>());
 
 /** Answers which span a framework says the code runs in; `around` is the one that `runInSpan` had set when that span began. */
 export type SpanFinder = (
   scope: RolloutScope,
 ) => { readonly span: ActiveSpan; readonly around: ActiveSpan | undefined } | undefined;
 
-const findersKey: symbol = Symbol.for('agentlightning.span-finders.v1');
-const finderGlobals = globalThis as unknown as Record<symbol, Set<SpanFinder> | undefined>;
-const finders: Set<SpanFinder> = (finderGlobals[findersKey] ??= new Set());
+const finders = processWide('agentlightning.span-finders.v1', () => new Set<SpanFinder>());
 
 /** Adds a framework that keeps the current span itself, whose code cannot be run by `runInSpan`. Returns what removes it. */
 export function registerSpanFinder(finder: SpanFinder): () => void {

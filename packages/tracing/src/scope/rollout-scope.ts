@@ -8,6 +8,7 @@ import {
   type Lease,
   type Rollout,
 } from '@agent-lightning/core';
+import { processWide } from './process-wide.ts';
 import type { TraceRecorder } from '../writing/trace-recorder.ts';
 
 /** Everything that belongs to the attempt which the current code runs in. */
@@ -25,10 +26,7 @@ export interface RolloutScope {
   readonly onUntraceable?: (reason: string, error: LightningError) => void;
 }
 
-// One instance for all copies of this package in the process: ESM, CommonJS and duplicate installs.
-const key: symbol = Symbol.for('agentlightning.rollout-scope.v1');
-const globals = globalThis as unknown as Record<symbol, AsyncLocalStorage<RolloutScope> | undefined>;
-const storage: AsyncLocalStorage<RolloutScope> = (globals[key] ??= new AsyncLocalStorage<RolloutScope>());
+const storage = processWide('agentlightning.rollout-scope.v1', () => new AsyncLocalStorage<RolloutScope>());
 
 /** The rollout that the current code runs in, or undefined outside one. */
 export function currentRollout(): RolloutScope | undefined {
