@@ -1,6 +1,6 @@
-import { attributeNames, type JsonValue } from '@agent-lightning/core';
+import { attributeNames, type JsonValue, seededRandom } from '@agent-lightning/core';
 import { ChatTemplate } from '@agent-lightning/text';
-import { createRandom, toolChat } from '@agent-lightning/example-kit';
+import { toolChat } from '@agent-lightning/example-kit';
 import { withLightning } from '@agent-lightning/openai-agents';
 import { startModelServer, startTestRollout, type ChatRequest, type ModelServer } from '@agent-lightning/testing';
 import { afterEach, describe, expect, it, vi } from 'vitest';
@@ -94,7 +94,7 @@ describe('the agent', () => {
 });
 
 function exampleOf(role: Example['role']): Example {
-  const random = createRandom(3);
+  const random = seededRandom(3);
   for (;;) {
     const example = createExample(problem, random);
     if (example.role === role) return example;

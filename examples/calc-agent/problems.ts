@@ -1,5 +1,6 @@
 /** The problems that train and the problems that are held out. */
-import { createRandom, hashText, takeInTurns } from '@agent-lightning/example-kit';
+import { seededRandom } from '@agent-lightning/core';
+import { hashText, takeInTurns } from '@agent-lightning/example-kit';
 
 import { calculate } from './calculator.ts';
 import { kinds, tell, type ProblemKind } from './problem-kinds.ts';
@@ -16,7 +17,7 @@ const perKind = 1500;
 
 /** Every problem, in a fixed order; none twice. */
 export function allProblems(): readonly Problem[] {
-  const random = createRandom(0);
+  const random = seededRandom(0);
   return kinds.flatMap((kind) => {
     const problems = new Map<string, Problem>();
     while (problems.size < perKind) {

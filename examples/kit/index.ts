@@ -4,7 +4,7 @@ export type { ExampleOptions, ExampleProgram } from './command-line.ts';
 export { serveStartingModel } from './serve-starting-model.ts';
 
 // tasks that a seed decides
-export { createRandom, hashText, pick, pickerByKind, shuffled, type Random } from './random.ts';
+export { hashText, pick, pickerByKind, shuffled, type Random } from './random.ts';
 export { takeInTurns } from './take-in-turns.ts';
 
 // starting models

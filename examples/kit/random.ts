@@ -1,16 +1,7 @@
+import { randomOrder } from '@agent-lightning/core';
+
 /** Numbers in [0, 1) that a seed decides: the same seed gives the same sequence on every machine. */
 export type Random = () => number;
-
-/** @source mulberry32, public domain, Tommy Ettinger */
-export function createRandom(seed: number): Random {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
 
 /** One of the items. */
 export function pick<T>(items: readonly T[], random: Random): T {
@@ -23,14 +14,9 @@ export function pickerByKind<T extends { readonly kind: string }>(items: readonl
   return (random) => pick(pick(kinds, random), random);
 }
 
-/** A new array with the items in an order that `random` decides (Fisher–Yates). */
-export function shuffled<T>(items: readonly T[], random: Random): T[] {
-  const result = [...items];
-  for (let i = result.length - 1; i > 0; i--) {
-    const j = Math.floor(random() * (i + 1));
-    [result[i], result[j]] = [result[j] as T, result[i] as T];
-  }
-  return result;
+/** Returns a new array with the items in an order that `random` decides. */
+export function shuffled<T>(items: readonly T[], random: Random): readonly T[] {
+  return randomOrder(items.length, random).map((index) => items[index] as T);
 }
 
 /** FNV-1a over the UTF-16 units of a text: 32 bits, unsigned. */

@@ -1,12 +1,13 @@
 /** Makes the model that an example starts from: a tiny Llama, from nothing, on dialogues that the example supplies. */
 import { parseArgs } from 'node:util';
+import { seededRandom } from '@agent-lightning/core';
 
 import { createCheckpoint, embedded, loadCheckpoint, type ModelShape } from '@agent-lightning/embedded';
 import { ChatTemplate, trainBytePairTokenizer } from '@agent-lightning/text';
 
 import type { ChatFormat } from './chat-formats.ts';
 import { dialogueRows, type Dialogue } from './dialogue-rows.ts';
-import { createRandom, type Random } from './random.ts';
+import type { Random } from './random.ts';
 
 /** 0.39 M parameters with 640 tokens: a checkpoint of 1.6 MB. */
 export const tinyShape: Omit<ModelShape, 'maxPositions'> = {
@@ -67,7 +68,7 @@ export async function makeStartingModel({
   batchSize = 64,
   learningRate = 4e-3,
 }: StartingModelOptions): Promise<void> {
-  const random = createRandom(seed);
+  const random = seededRandom(seed);
   const nextDialogues = (count: number, progress: number): Dialogue[] =>
     Array.from({ length: count }, () => nextDialogue(random, progress));
   const texts = nextDialogues(tokenizerDialogues, 1).flatMap((dialogue) => textsOf(dialogue, chat));

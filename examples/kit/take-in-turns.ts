@@ -1,5 +1,6 @@
 /** Chooses tasks so that every kind of task is there about equally often. */
-import { createRandom, shuffled } from './random.ts';
+import { seededRandom } from '@agent-lightning/core';
+import { shuffled } from './random.ts';
 
 /**
  * One item of each kind, then another of each, in an order that the seed decides: `count` of them, or all.
@@ -17,7 +18,7 @@ export function takeInTurns<T extends { readonly kind: string }>(
   if (count > items.length) {
     throw new RangeError(`${count} ${what} were asked for, and there are ${items.length}.`);
   }
-  const random = createRandom(seed);
+  const random = seededRandom(seed);
   const queues = kinds.map((kind) =>
     shuffled(
       items.filter((item) => item.kind === kind),

@@ -1,4 +1,4 @@
-import { createRandom } from '@agent-lightning/example-kit';
+import { seededRandom } from '@agent-lightning/core';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
@@ -53,7 +53,7 @@ describe('the split', () => {
   });
 
   it('makes up no held-out name', () => {
-    const random = createRandom(3);
+    const random = seededRandom(3);
     const names = Array.from({ length: 5000 }, () => madeUpName(random));
     expect(names.filter((name) => sideOf(name) !== 'train')).toEqual([]);
     expect(new Set(heldOut.flatMap(namesIn).map(sideOf))).toEqual(new Set(['held out']));

@@ -1,5 +1,6 @@
 /** Questions that take two facts to answer: those that train, and those that are held out. */
-import { createRandom, takeInTurns } from '@agent-lightning/example-kit';
+import { seededRandom } from '@agent-lightning/core';
+import { takeInTurns } from '@agent-lightning/example-kit';
 
 import { createLibrary, rolesOfTown, rolesOfWork, type Library, type Person, type Work } from './library.ts';
 
@@ -31,8 +32,8 @@ export const kinds: readonly string[] = [...Object.keys(rolesOfWork), 'town'].fl
 
 /** The library that the agent reads: both sides of the split are in one index. No held-out question has a name of a training question. */
 export const library: { readonly train: Library; readonly heldOut: Library } = {
-  train: createLibrary('train', { worksOfType: 20, people: 45, towns: 24 }, createRandom(1)),
-  heldOut: createLibrary('held out', { worksOfType: 12, people: 30, towns: 16 }, createRandom(2)),
+  train: createLibrary('train', { worksOfType: 20, people: 45, towns: 24 }, seededRandom(1)),
+  heldOut: createLibrary('held out', { worksOfType: 12, people: 30, towns: 16 }, seededRandom(2)),
 };
 
 /** `count` training questions that the seed picks, as many of each kind. */

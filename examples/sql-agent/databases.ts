@@ -1,7 +1,8 @@
 /** Eight small SQLite databases of one table each: what the questions are about. */
 import { DatabaseSync } from 'node:sqlite';
+import { seededRandom } from '@agent-lightning/core';
 
-import { createRandom, hashText, shuffled } from '@agent-lightning/example-kit';
+import { hashText, shuffled } from '@agent-lightning/example-kit';
 
 /** A text column with a handful of values that repeat. */
 export interface CategoryColumn {
@@ -207,7 +208,7 @@ function createDatabase(table: Table): DatabaseSync {
 
 /** Every key once; categories at random; every number once, in random order. */
 function createRows(table: Table): (string | number)[][] {
-  const random = createRandom(hashText(table.name));
+  const random = seededRandom(hashText(table.name));
   const keys = shuffled(
     table.key.starts.flatMap((start) => table.key.ends.map((end) => start + end)),
     random,

@@ -4,9 +4,9 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { seededRandom } from '@agent-lightning/core';
 import { Auditor, type Acknowledged } from './auditor.ts';
 import { LedgerReader } from './ledger.ts';
-import { createRandom } from './random.ts';
 import { breakConnections, dropSchema } from './postgres-attacks.ts';
 import { openTarget, type StoreTarget, type TargetKind } from './store-target.ts';
 import type { WorkerConfiguration } from './worker.ts';
@@ -104,7 +104,7 @@ class Siege {
   constructor(options: ChaosOptions, round: number) {
     this.#options = options;
     this.#round = round;
-    this.#random = createRandom(options.seed * 1_000 + round);
+    this.#random = seededRandom(options.seed * 1_000 + round);
     this.#target =
       options.target.store === 'sqlite'
         ? { ...options.target, path: join(options.folder, `store-${round}.db`) }

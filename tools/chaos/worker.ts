@@ -10,9 +10,9 @@ import {
   type Lease,
   type LightningStore,
   type SpanInput,
+  seededRandom,
 } from '@agent-lightning/core';
 import { LedgerWriter } from './ledger.ts';
-import { createRandom } from './random.ts';
 import { openTarget, type StoreTarget } from './store-target.ts';
 
 export interface WorkerConfiguration {
@@ -26,7 +26,7 @@ export interface WorkerConfiguration {
 const lanes = 4;
 const configuration = JSON.parse(process.argv[2] ?? '{}') as WorkerConfiguration;
 const { worker, leaseMs } = configuration;
-const random = createRandom(configuration.seed);
+const random = seededRandom(configuration.seed);
 const ledger = new LedgerWriter(configuration.ledger);
 let isDraining = false;
 let enqueued = 0;

@@ -1,5 +1,6 @@
+import { seededRandom } from '@agent-lightning/core';
 import { loadCheckpoint } from '@agent-lightning/embedded';
-import { createRandom, pick } from '@agent-lightning/example-kit';
+import { pick } from '@agent-lightning/example-kit';
 import { describe, expect, it } from 'vitest';
 
 import { calculate } from '../calculator.ts';
@@ -11,7 +12,7 @@ import { createExample, toolCallText, type Example } from './corpus.ts';
 const problems = trainingProblems(0);
 
 function examples(count: number): readonly Example[] {
-  const random = createRandom(7);
+  const random = seededRandom(7);
   return Array.from({ length: count }, () => createExample(pick(problems, random), random));
 }
 

@@ -1,4 +1,5 @@
-import { createRandom, pick } from '@agent-lightning/example-kit';
+import { seededRandom } from '@agent-lightning/core';
+import { pick } from '@agent-lightning/example-kit';
 import { describe, expect, it } from 'vitest';
 
 import { documentsOf } from '../library.ts';
@@ -12,7 +13,7 @@ const index = new SearchIndex(documentsOf(library.train));
 const questions = trainingQuestions(0);
 
 function dialogues(count: number) {
-  const random = createRandom(7);
+  const random = seededRandom(7);
   return Array.from({ length: count }, () => {
     const question = pick(questions, random);
     return { question, dialogue: agentDialogue(question, index, random) };
@@ -35,7 +36,7 @@ describe('the dialogues', () => {
     );
     expect(names.length).toBeGreaterThan(10_000);
     expect(new Set(names.map(sideOf))).toEqual(new Set(['train']));
-    const random = createRandom(8);
+    const random = seededRandom(8);
     const words = String(copyingDialogue(random).prompt[0]?.content).split(' ').slice(1);
     const practised = words.flatMap((word, i) => (i % 2 === 0 ? [`${word} ${words[i + 1]}`] : []));
     expect(new Set(practised.map(sideOf))).toEqual(new Set(['train']));

@@ -6,8 +6,8 @@
  * The same seed gives the same checkpoint on machines that round alike. It learns from libraries of its own, which have no
  * held-out name and say other things than the library of the example; it learns to read, not what is written there.
  */
+import { seededRandom } from '@agent-lightning/core';
 import {
-  createRandom,
   makeStartingModel,
   pick,
   readScriptOptions,
@@ -22,7 +22,7 @@ import { SearchIndex } from '../search.ts';
 import { agentDialogue, copyingDialogue } from './dialogues.ts';
 
 const options = readScriptOptions(`${import.meta.dirname}/../model`);
-const random = createRandom(options.seed + 1000);
+const random = seededRandom(options.seed + 1000);
 const libraries = Array.from({ length: 100 }, () => {
   const library = createLibrary('train', { worksOfType: 20, people: 45, towns: 24 }, random);
   const questions = questionsOf(library);

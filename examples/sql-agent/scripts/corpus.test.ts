@@ -1,5 +1,5 @@
-import { createRandom } from '@agent-lightning/example-kit';
 import { describe, expect, it } from 'vitest';
+import { seededRandom } from '@agent-lightning/core';
 
 import { isHeldOut, trainingQuestions } from '../questions.ts';
 import { executionReward } from '../reward.ts';
@@ -7,7 +7,7 @@ import { createExample, type Example } from './corpus.ts';
 
 function examples(count: number): readonly Example[] {
   const questions = trainingQuestions(0);
-  const random = createRandom(7);
+  const random = seededRandom(7);
   return Array.from({ length: count }, () =>
     createExample(questions[Math.floor(random() * questions.length)]!, random),
   );

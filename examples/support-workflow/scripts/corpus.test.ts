@@ -1,4 +1,5 @@
-import { createRandom, pick } from '@agent-lightning/example-kit';
+import { seededRandom } from '@agent-lightning/core';
+import { pick } from '@agent-lightning/example-kit';
 import { describe, expect, it } from 'vitest';
 
 import { isHeldOut, trainingCases, type Case } from '../cases.ts';
@@ -7,7 +8,7 @@ import { rooms, findOrder, topics } from '../shop.ts';
 import { createExample, type Example } from './corpus.ts';
 
 function examples(count: number): readonly (Example & { readonly case: Case })[] {
-  const random = createRandom(7);
+  const random = seededRandom(7);
   const cases = trainingCases(0);
   return Array.from({ length: count }, () => {
     const each = pick(cases, random);

@@ -10,6 +10,13 @@ describe('seededRandom', () => {
     expect(draw(1, 'a')).not.toEqual(draw(1, 'b'));
   });
 
+  it('is mulberry32 from the seed where no purpose is given', () => {
+    expect(Array.from({ length: 3 }, seededRandom(42)).map((value) => value * 2 ** 32)).toEqual([
+      2_581_720_956, 1_925_393_290, 3_661_312_704,
+    ]);
+    expect(seededRandom(-1)()).toBe(seededRandom(2 ** 32 - 1)());
+  });
+
   it('is even over [0, 1)', () => {
     const random = seededRandom(7, 'even');
     const bins = Array.from({ length: 10 }, () => 0);

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { arbitraryEpisodes, episodeOf } from '../../test/__fixtures__/episodes.ts';
+import { seededRandom } from '../seeded-random.ts';
 import { buildBatch, type LightningRLOptions } from './algorithm.ts';
 import { splitMinibatches } from './minibatches.ts';
 
@@ -10,15 +11,6 @@ const options: LightningRLOptions = {
   rows: 'trajectory',
   tokenWeighting: 'rollout',
 };
-
-/** A small generator of its own, so that a case can be repeated. */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return state / 2 ** 32;
-  };
-}
 
 /** Groups of two rollouts each, of one call. */
 const groups = (count: number): ReturnType<typeof episodeOf>[] =>
@@ -31,7 +23,7 @@ describe('splitMinibatches', () => {
     fc.assert(
       fc.property(arbitraryEpisodes, fc.integer({ min: 1, max: 5 }), fc.nat(), (episodes, count, seed) => {
         const batch = buildBatch(episodes, options);
-        const minibatches = splitMinibatches(batch, count, seeded(seed));
+        const minibatches = splitMinibatches(batch, count, seededRandom(seed));
         expect(minibatches.flatMap(({ groupIds }) => groupIds).toSorted()).toEqual([...batch.groupIds].toSorted());
         expect(minibatches.reduce((sum, { rows }) => sum + rows.length, 0)).toBe(batch.rows.length);
         expect(minibatches.reduce((sum, { rolloutCount }) => sum + rolloutCount, 0)).toBe(batch.rolloutCount);
@@ -44,13 +36,13 @@ describe('splitMinibatches', () => {
   it('deals a group of more rows than a list of arguments may have', () => {
     const batch = buildBatch(groups(1), options);
     const rows = Array.from({ length: 200_000 }, () => batch.rows[0]!);
-    expect(splitMinibatches({ ...batch, rows }, 2, seeded(1)).map((each) => each.rows.length)).toEqual([200_000]);
+    expect(splitMinibatches({ ...batch, rows }, 2, seededRandom(1)).map((each) => each.rows.length)).toEqual([200_000]);
   });
 
   it('weighs each rollout 1 over the rollouts of its own minibatch, for each policy', () => {
     fc.assert(
       fc.property(arbitraryEpisodes, fc.integer({ min: 1, max: 5 }), fc.nat(), (episodes, count, seed) => {
-        for (const { rows } of splitMinibatches(buildBatch(episodes, options), count, seeded(seed))) {
+        for (const { rows } of splitMinibatches(buildBatch(episodes, options), count, seededRandom(seed))) {
           for (const own of Map.groupBy(rows, ({ policy }) => policy).values()) {
             const rollouts = Map.groupBy(own, ({ rolloutId }) => rolloutId);
             for (const parts of rollouts.values()) {
@@ -67,7 +59,7 @@ describe('splitMinibatches', () => {
   });
 
   it('deals groups as evenly as whole groups allow', () => {
-    const sizes = splitMinibatches(buildBatch(groups(7), options), 3, seeded(1)).map(
+    const sizes = splitMinibatches(buildBatch(groups(7), options), 3, seededRandom(1)).map(
       ({ rolloutCount }) => rolloutCount,
     );
     expect(sizes.toSorted()).toEqual([4, 4, 6]);
@@ -78,7 +70,7 @@ describe('splitMinibatches', () => {
       episodeOf(`large-${index}`, 'large', index % 2, [{ prompt: [1], response: [2] }]),
     );
     for (const seed of [1, 2, 3]) {
-      const minibatches = splitMinibatches(buildBatch([...groups(2), ...large], options), 2, seeded(seed));
+      const minibatches = splitMinibatches(buildBatch([...groups(2), ...large], options), 2, seededRandom(seed));
       expect(minibatches.map(({ rolloutCount }) => rolloutCount)).toEqual([4, 4]);
     }
   });
@@ -86,22 +78,24 @@ describe('splitMinibatches', () => {
   it('deals differently with other random numbers, and alike with the same', () => {
     const batch = buildBatch(groups(8), options);
     const dealt = (seed: number): string =>
-      JSON.stringify(splitMinibatches(batch, 2, seeded(seed)).map(({ groupIds }) => groupIds));
+      JSON.stringify(splitMinibatches(batch, 2, seededRandom(seed)).map(({ groupIds }) => groupIds));
     expect(dealt(1)).toBe(dealt(1));
     expect(new Set([1, 2, 3, 4].map(dealt)).size).toBeGreaterThan(1);
   });
 
   it('gives the batch itself back for a count of 1', () => {
     const batch = buildBatch(groups(1), options);
-    expect(splitMinibatches(batch, 1, seeded(1))).toEqual([{ rows: batch.rows, rolloutCount: 2, groupIds: ['g0'] }]);
+    expect(splitMinibatches(batch, 1, seededRandom(1))).toEqual([
+      { rows: batch.rows, rolloutCount: 2, groupIds: ['g0'] },
+    ]);
   });
 
   it('makes no more minibatches than there are groups', () => {
-    expect(splitMinibatches(buildBatch(groups(2), options), 5, seeded(1))).toHaveLength(2);
-    expect(splitMinibatches(buildBatch([], options), 5, seeded(1))).toEqual([]);
+    expect(splitMinibatches(buildBatch(groups(2), options), 5, seededRandom(1))).toHaveLength(2);
+    expect(splitMinibatches(buildBatch([], options), 5, seededRandom(1))).toEqual([]);
   });
 
   it.each([0, 1.5, -1, Number.NaN])('refuses a count of %d', (count) => {
-    expect(() => splitMinibatches(buildBatch([], options), count, seeded(1))).toThrow(/number of minibatches is/);
+    expect(() => splitMinibatches(buildBatch([], options), count, seededRandom(1))).toThrow(/number of minibatches is/);
   });
 });

@@ -1,5 +1,11 @@
 /** A real, tiny language model for a fake training server: logits for each next token after each token, and one row that all share. */
-import { lossAndDerivative, type AdamParameters, type Loss, type TrainingRow } from '@agent-lightning/core';
+import {
+  lossAndDerivative,
+  seededRandom,
+  type AdamParameters,
+  type Loss,
+  type TrainingRow,
+} from '@agent-lightning/core';
 
 /** What a saved state holds. */
 export interface BigramState {
@@ -123,7 +129,7 @@ export class BigramModel {
       readonly stop: readonly number[];
     },
   ): BigramSample {
-    const random = randomStream(options.seed);
+    const random = seededRandom(options.seed);
     const tokens: number[] = [];
     const logprobs: number[] = [];
     let previous = prompt.at(-1)!;
@@ -158,7 +164,7 @@ export class BigramModel {
 
 /** A fresh model: logits of a normal distribution, the same for the same seed. */
 export function freshState(vocabularySize: number, seed: number): BigramState {
-  const random = randomStream(seed);
+  const random = seededRandom(seed);
   const size = (vocabularySize + 1) * vocabularySize;
   return {
     logits: Float64Array.from(
@@ -182,15 +188,4 @@ function draw(distribution: Float64Array, uniform: number): number {
     if (rest < 0) return token;
   }
   return distribution.length - 1;
-}
-
-/** Numbers in [0, 1): mulberry32. */
-function randomStream(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let bits = Math.imul(state ^ (state >>> 15), state | 1);
-    bits ^= bits + Math.imul(bits ^ (bits >>> 7), bits | 61);
-    return ((bits ^ (bits >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
