@@ -1,14 +1,13 @@
 /** What a backend's own tests give the contract suite, and the batches that the suite feeds it. */
-import {
-  seededRandom,
-  type AdamParameters,
-  type BackendCapabilities,
-  type ChatMessage,
-  type PolicyRelease,
-  type SamplingEngine,
-  type TrainablePolicy,
-  type TrainingBackend,
-  type TrainingRow,
+import type {
+  AdamParameters,
+  BackendCapabilities,
+  ChatMessage,
+  PolicyRelease,
+  SamplingEngine,
+  TrainablePolicy,
+  TrainingBackend,
+  TrainingRow,
 } from '@agent-lightning/core';
 
 /** One backend on a small start model; every fixture of a suite has the same start weights. */
@@ -43,7 +42,7 @@ export interface SuiteContext {
 
 /** Rows of pseudo-random tokens, with a prompt, a trained stretch, and advantages of both signs. */
 export function makeRows(vocabularySize: number, count: number, seed: number): readonly TrainingRow[] {
-  const next = seededRandom(seed);
+  const next = pseudoRandom(seed);
   return Array.from({ length: count }, () => {
     const length = 5 + Math.floor(next() * 12);
     const promptLength = 1 + Math.floor(next() * 4);
@@ -97,4 +96,13 @@ export function largestGap(left: readonly Float32Array[], right: readonly Float3
     (largest, value, index) => Math.max(largest, Math.abs(value - (others[index] ?? Number.NaN))),
     0,
   );
+}
+
+/** Returns numbers in [0, 1) of the linear congruential generator that recorded exchanges with real servers hold the rows of. */
+function pseudoRandom(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return state / 2 ** 32;
+  };
 }
