@@ -14,7 +14,7 @@ const allowedImports: Readonly<Record<string, readonly string[]>> = {
   platform: ['core'],
   text: ['core'],
   store: ['core'],
-  database: ['core', 'store'],
+  database: ['core', 'platform', 'store'],
   tracing: ['core', 'store'],
   runner: ['core', 'platform', 'store', 'tracing'],
   service: ['core', 'platform', 'text', 'store', 'tracing'],

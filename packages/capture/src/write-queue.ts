@@ -1,5 +1,5 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { LightningError, StoreError, type SpanInput } from '@agent-lightning/core';
+import { backOffMs, systemClock, type BackOffLimits } from '@agent-lightning/platform';
 import { toLightningError, type CaptureLedger } from './capture-ledger.ts';
 import type { ResolvedCaptureOptions } from './capture-options.ts';
 import type { CapturedRollout } from './captured-rollout.ts';
@@ -17,7 +17,7 @@ interface WaitingReward {
 
 /** Few enough that a store which writes in this thread holds up no request for long. */
 const batchSize = 16;
-const longestBackoffMs = 10_000;
+const writeRetries: BackOffLimits = { firstMs: 100, longestMs: 10_000 };
 /** Rewards are small; these bound what a store that is down for days may cost. */
 const maxWaitingRewards = 100_000;
 
@@ -83,17 +83,17 @@ export class WriteQueue {
   async #writeAll(): Promise<void> {
     const { signal } = this.#stop;
     await nextTurn(); // the request goes first
-    let backoffMs = 100;
+    let failures = 0;
     while (!signal.aborted && (this.#rollouts.length > 0 || this.#rewards.length > 0)) {
       try {
         await this.#writeSome();
-        backoffMs = 100;
+        failures = 0;
       } catch (error) {
         if (signal.aborted) return;
         this.#ledger.retries++;
         this.#ledger.report(error);
-        await delay(backoffMs, undefined, { signal, ref: false }).catch(() => undefined);
-        backoffMs = Math.min(backoffMs * 2, longestBackoffMs);
+        failures += 1;
+        await systemClock.wait(backOffMs(failures, writeRetries), signal, true);
       }
     }
   }

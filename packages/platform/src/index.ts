@@ -1,4 +1,6 @@
 // platform
+export { type BackOffLimits, backOffMs } from './back-off.ts';
+export { type Clock, systemClock } from './clock.ts';
 export { replaceDirectory, writeDirectoryAtomically } from './durable-directories.ts';
 export { syncDirectory, writeAndSync, writeFileAtomically } from './durable-files.ts';
 export { createConsoleLogger } from './logger.ts';

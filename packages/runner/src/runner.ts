@@ -1,5 +1,5 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { ConfigurationError, LightningError, type Claim, type JsonValue } from '@agent-lightning/core';
+import { backOffMs, systemClock, type BackOffLimits } from '@agent-lightning/platform';
 import { AttemptRun } from './attempt-run.ts';
 import type { AttemptOutcome } from './runner-hooks.ts';
 import { resolveRunnerOptions, type ResolvedRunnerOptions, type RunnerOptions } from './runner-options.ts';
@@ -7,8 +7,8 @@ import { resolveRunnerOptions, type ResolvedRunnerOptions, type RunnerOptions } 
 /** How many attempts ended how, since the runner was made. */
 export type RunnerSummary = Readonly<Record<AttemptOutcome['status'], number>>;
 
-/** The longest wait before a store that is unavailable is asked again. */
-const longestBackoffMs = 5_000;
+/** Bounds the waits before a store that is unavailable is asked again. */
+const claimRetries: BackOffLimits = { firstMs: 50, longestMs: 5_000 };
 
 /**
  * Runs a user's rollout function on whatever a store has queued, `concurrency` at a time in this process.
@@ -67,17 +67,17 @@ export class Runner<Task = JsonValue> {
   }
 
   async #work(): Promise<RunnerSummary> {
-    let backoffMs = 50;
+    let failures = 0;
     try {
       while (!this.#drain.signal.aborted) {
         try {
           await this.#claimOnce();
-          backoffMs = 50;
+          failures = 0;
         } catch (error) {
           if (!LightningError.isInstance(error) || !error.retryable) throw error;
           this.#options.onError(error, {});
-          await delay(backoffMs, undefined, { signal: this.#drain.signal }).catch(() => undefined);
-          backoffMs = Math.min(backoffMs * 2, longestBackoffMs);
+          failures += 1;
+          await systemClock.wait(backOffMs(failures, claimRetries), this.#drain.signal);
         }
       }
     } catch (error) {

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { backOffMs } from '@agent-lightning/platform';
 import pg, { type ClientConfig, type Pool, type PoolClient } from 'pg';
 import { isLost, toStoreError } from './postgres-errors.ts';
 import type { ServerClock } from './server-clock.ts';
@@ -124,9 +125,9 @@ export class Connections {
   }
 }
 
-/** 20 ms at first, twice as long each time, at most half a second; spread, so that processes do not come back all at once. */
+/** Returns how long to wait for the server after the given number of failures in a row. */
 export function retryDelayMs(failures: number): number {
-  return Math.min(500, 10 * 2 ** Math.min(failures, 10)) * (0.5 + Math.random() / 2);
+  return backOffMs(failures, { firstMs: 20, longestMs: 500 });
 }
 
 async function rollBack(client: PoolClient): Promise<boolean> {

@@ -1,7 +1,7 @@
 /** The result of an operation that the server has accepted: a long poll until it is there. */
 import type { BackendError, LightningErrorCode } from '@agent-lightning/core';
 import { exchange, type HttpOptions } from './http-exchange.ts';
-import type { Patience } from './patience.ts';
+import type { RetryBudget } from './retry-budget.ts';
 import { describe, isTransient, retryAfterMs } from './send-request.ts';
 import { refusal, serverError, serverMessage } from './server-errors.ts';
 import { isObject, type JsonObject } from './wire.ts';
@@ -9,7 +9,7 @@ import { isObject, type JsonObject } from './wire.ts';
 export interface FutureOptions {
   readonly http: HttpOptions;
   readonly requestId: string;
-  readonly patience: Patience;
+  readonly budget: RetryBudget;
   readonly invalid: LightningErrorCode;
   /** One long poll; a server that holds it longer is asked again. */
   readonly pollMs: number;
@@ -30,44 +30,44 @@ const shortestPollGapMs = 50;
 
 /** @throws {BackendError} `backend-failed` | @throws {TimeoutError} `timed-out` | `cancelled`: what became of the operation is not known */
 export async function awaitFuture(options: FutureOptions): Promise<FutureResult> {
-  const { http, requestId, patience, invalid, pollMs } = options;
+  const { http, requestId, budget, invalid, pollMs } = options;
   let bareBadRequests = 0;
   let lastState = 'active';
   let gapMs = shortestPollGapMs;
   for (;;) {
-    const timeoutMs = patience.remaining(pollMs);
+    const timeoutMs = budget.remaining(pollMs);
     const reply = await exchange(
       http,
       { method: 'POST', path: '/api/v1/retrieve_future', body: { request_id: requestId }, timeoutMs },
-      patience.signal,
+      budget.signal,
     );
     if (!reply.arrived) {
-      if (!reply.timedOut) await patience.pause(`no answer (${reply.problem})`);
+      if (!reply.timedOut) await budget.pause(`no answer (${reply.problem})`);
       continue;
     }
     const { status, json } = reply;
     if (status === 408 || (status === 200 && isObject(json) && json['type'] === 'try_again')) {
-      patience.progressed();
+      budget.progressed();
       const state = isObject(json) ? String(json['queue_state'] ?? 'active') : 'active';
       if (state !== lastState && state !== 'active') {
         const reason = isObject(json) ? json['queue_state_reason'] : undefined;
         options.onQueueState(typeof reason === 'string' ? `${state}: ${reason}` : state);
       }
       lastState = state;
-      await patience.sleep(gapMs);
+      await budget.sleep(gapMs);
       gapMs = Math.min(gapMs * 2, 1_000);
       continue;
     }
     if (status === 410 || status === 404) return { kind: 'forgotten' };
-    if (status === 200 && isObject(json)) return resultOf(json, patience.what, invalid);
+    if (status === 200 && isObject(json)) return resultOf(json, budget.what, invalid);
     const isBare = status === 400 && serverMessage(json) === undefined && bareBadRequests < bareBadRequestTries;
     if (isBare) bareBadRequests += 1;
     if (isBare || status === 200 || isTransient(status)) {
-      await patience.pause(status === 200 ? 'an answer that is no JSON object' : describe(reply), retryAfterMs(reply));
+      await budget.pause(status === 200 ? 'an answer that is no JSON object' : describe(reply), retryAfterMs(reply));
       continue;
     }
     // SkyRL says with a 400 that the operation failed; the others use the body of a 200.
-    return { kind: 'failed', error: refusal(patience.what, status, json, { invalid, missing: invalid }) };
+    return { kind: 'failed', error: refusal(budget.what, status, json, { invalid, missing: invalid }) };
   }
 }
 

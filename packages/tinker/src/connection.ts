@@ -6,7 +6,7 @@ import { BaseModel } from './base-model.ts';
 import { serverKinds, type ServerKind, type ServerTraits } from './server-kinds.ts';
 import { EnginePublisher } from './engine-publisher.ts';
 import type { HttpOptions } from './http-exchange.ts';
-import { systemClock, type Clock } from './patience.ts';
+import { systemClock, type Clock } from '@agent-lightning/platform';
 import type { Publisher } from './publisher.ts';
 import { malformed, TinkerClient } from './tinker-client.ts';
 import { isObject, type JsonObject } from './wire.ts';

@@ -9,7 +9,6 @@ export { connect, type Connection } from './connection.ts';
 export { TinkerBackend } from './tinker-backend.ts';
 export type { Publishable, Publisher } from './publisher.ts';
 export { saveAdapter } from './saved-adapter.ts';
-export { type Clock, systemClock } from './patience.ts';
 
 // for backends that speak this protocol: checks of the options that they share with `tinker`
 export { resolveLora } from './lora-options.ts';

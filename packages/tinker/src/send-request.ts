@@ -1,7 +1,7 @@
 /** Requests that are tried again while that can help; a repetition carries the same idempotency key. */
 import { BackendError, type LightningErrorCode } from '@agent-lightning/core';
 import { exchange, type HttpOptions, type HttpReply, type HttpRequest } from './http-exchange.ts';
-import type { Patience } from './patience.ts';
+import type { RetryBudget } from './retry-budget.ts';
 import { refusal, serverMessage } from './server-errors.ts';
 import { isObject, type JsonObject } from './wire.ts';
 
@@ -11,7 +11,7 @@ const bareBadRequestTries = 3;
 export interface SendOptions {
   readonly http: HttpOptions;
   readonly request: HttpRequest;
-  readonly patience: Patience;
+  readonly budget: RetryBudget;
   /** The code of an error for a body that the server finds invalid. */
   readonly invalid: LightningErrorCode;
   /** The code of an error for what the server does not have. */
@@ -30,35 +30,31 @@ export type SendResult =
  * @throws {TimeoutError} `timed-out` | `cancelled`: not known either
  */
 export async function sendRepeatedly(options: SendOptions): Promise<SendResult> {
-  const { http, request, patience, invalid, missing, once = false } = options;
+  const { http, request, budget, invalid, missing, once = false } = options;
   let bareBadRequests = 0;
   for (;;) {
-    const reply = await exchange(
-      http,
-      { ...request, timeoutMs: patience.remaining(request.timeoutMs) },
-      patience.signal,
-    );
+    const reply = await exchange(http, { ...request, timeoutMs: budget.remaining(request.timeoutMs) }, budget.signal);
     if (!reply.arrived) {
-      if (once && !reply.unsent) throw mayHaveHappened(patience.what, reply.problem);
-      await patience.pause(`no answer (${reply.timedOut ? 'timed out' : reply.problem})`);
+      if (once && !reply.unsent) throw mayHaveHappened(budget.what, reply.problem);
+      await budget.pause(`no answer (${reply.timedOut ? 'timed out' : reply.problem})`);
       continue;
     }
     const { status, json } = reply;
     if (status >= 200 && status < 300) {
       if (isObject(json)) return { ok: true, body: json };
       if (status === 204 || json === null) return { ok: true, body: {} };
-      if (once) throw mayHaveHappened(patience.what, 'an answer that is no JSON object');
-      await patience.pause('an answer that is no JSON object'); // cut off, or a page of a proxy
+      if (once) throw mayHaveHappened(budget.what, 'an answer that is no JSON object');
+      await budget.pause('an answer that is no JSON object'); // cut off, or a page of a proxy
       continue;
     }
     const isBare = status === 400 && serverMessage(json) === undefined && bareBadRequests < bareBadRequestTries;
     if (isBare) bareBadRequests += 1;
     if (isBare || isTransient(status)) {
-      if (once && status >= 500 && status !== 503) throw mayHaveHappened(patience.what, describe(reply));
-      await patience.pause(describe(reply), retryAfterMs(reply));
+      if (once && status >= 500 && status !== 503) throw mayHaveHappened(budget.what, describe(reply));
+      await budget.pause(describe(reply), retryAfterMs(reply));
       continue;
     }
-    return { ok: false, status, error: refusal(patience.what, status, json, { invalid, missing }) };
+    return { ok: false, status, error: refusal(budget.what, status, json, { invalid, missing }) };
   }
 }
 

@@ -1,9 +1,10 @@
 /** A session with a Tinker-style server: heartbeats, capabilities, models, sampling. */
 import { randomUUID } from 'node:crypto';
 import { BackendError, LightningError, type LightningErrorCode, type Logger } from '@agent-lightning/core';
+import type { Clock } from '@agent-lightning/platform';
 import { awaitFuture } from './await-future.ts';
 import type { HttpOptions, HttpRequest } from './http-exchange.ts';
-import { Patience, type Clock } from './patience.ts';
+import { RetryBudget } from './retry-budget.ts';
 import { mayHaveHappened, sendRepeatedly, type SendResult } from './send-request.ts';
 import type { JsonObject } from './wire.ts';
 
@@ -136,13 +137,13 @@ export class TinkerClient {
   }
 
   async #awaitOutcome(path: string, body: object, options: CallOptions, accepted: JsonObject): Promise<Outcome> {
-    const patience = this.#patience(options, this.#options.timeoutMs);
+    const budget = this.#budgetFor(options, this.#options.timeoutMs);
     let reply = accepted;
     for (let tries = 0; ; tries += 1) {
       const outcome = await awaitFuture({
         http: this.http,
         requestId: requestIdOf(reply, options.what),
-        patience,
+        budget,
         pollMs,
         invalid: options.invalid ?? 'backend-failed',
         onQueueState: (state) => this.#options.logger.info(`${options.what} waits on the server: ${state}`),
@@ -156,7 +157,7 @@ export class TinkerClient {
           { code: 'session-lost', retryable: true },
         );
       }
-      await patience.pause('the server forgot the operation');
+      await budget.pause('the server forgot the operation');
       const again = await this.#send('POST', path, body, options);
       if (!again.ok) throw again.error;
       reply = again.body;
@@ -180,16 +181,16 @@ export class TinkerClient {
         ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
         ...(headers === undefined ? {} : { headers }),
       },
-      patience: this.#patience(options, this.#options.timeoutMs),
+      budget: this.#budgetFor(options, this.#options.timeoutMs),
       invalid,
       missing,
       once,
     });
   }
 
-  #patience({ what, signal }: CallOptions, timeoutMs: number): Patience {
+  #budgetFor({ what, signal }: CallOptions, timeoutMs: number): RetryBudget {
     const { clock, retryForMs } = this.#options;
-    return new Patience({ clock, signal: this.signalOf(signal), what, retryForMs, timeoutMs });
+    return new RetryBudget({ clock, signal: this.signalOf(signal), what, retryForMs, timeoutMs });
   }
 
   async #beginSession(): Promise<string> {
@@ -216,12 +217,12 @@ export class TinkerClient {
       await clock.wait(heartbeatMs, signal, true);
       if (signal.aborted) return;
       const body = { session_id: sessionId, type: what };
-      const patience = new Patience({ clock, signal, what, retryForMs: 0, timeoutMs: heartbeatMs });
+      const budget = new RetryBudget({ clock, signal, what, retryForMs: 0, timeoutMs: heartbeatMs });
       const request = { method: 'POST', path: '/api/v1/session_heartbeat', body, timeoutMs: heartbeatMs } as const;
       const result = await sendRepeatedly({
         http: this.http,
         request,
-        patience,
+        budget,
         invalid: 'backend-failed',
         missing: 'session-lost',
       }).catch(ignoreNoAnswer);

@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { Clock } from '../src/patience.ts';
+import type { Clock } from '@agent-lightning/platform';
 
 /** Time that passes at once when somebody waits for an answer, and stands still for whoever only keeps watch. */
 export class ManualClock implements Clock {

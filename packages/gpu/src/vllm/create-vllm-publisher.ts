@@ -1,6 +1,7 @@
 /** vLLM as the place where a connection's versions are sampled. */
 import type { Logger } from '@agent-lightning/core';
-import { type Connection, systemClock, type Clock, type Publisher } from '@agent-lightning/tinker';
+import { systemClock, type Clock } from '@agent-lightning/platform';
+import type { Connection, Publisher } from '@agent-lightning/tinker';
 import { openFleet } from './open-fleet.ts';
 import type { ResolvedVllm } from './vllm-options.ts';
 import { VllmPublisher } from './vllm-publisher.ts';

@@ -1,7 +1,7 @@
 /** Options → servers that are up, checked, and ready for adapters. */
 import { randomBytes } from 'node:crypto';
 import type { Logger } from '@agent-lightning/core';
-import type { Clock } from '@agent-lightning/tinker';
+import type { Clock } from '@agent-lightning/platform';
 import { serveArguments, serveEnvironment, type ServedModel } from './serve-arguments.ts';
 import { VllmClient } from './vllm-client.ts';
 import { VllmFleet } from './vllm-fleet.ts';

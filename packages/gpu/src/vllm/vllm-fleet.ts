@@ -7,7 +7,7 @@ import {
   type ServerWatch,
   type Logger,
 } from '@agent-lightning/core';
-import type { Clock } from '@agent-lightning/tinker';
+import type { Clock } from '@agent-lightning/platform';
 import type { VllmServer } from './vllm-server.ts';
 import { baseUrlOf, watchServers } from './watch-servers.ts';
 

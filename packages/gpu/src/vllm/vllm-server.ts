@@ -1,7 +1,7 @@
 /** One vLLM server and the adapters that it should hold, through restarts. */
 import { BackendError, LightningError, type Logger } from '@agent-lightning/core';
 import { checkSampling, probeAdapter } from './check-sampling.ts';
-import type { Clock } from '@agent-lightning/tinker';
+import type { Clock } from '@agent-lightning/platform';
 import { VllmAway, type VllmClient } from './vllm-client.ts';
 import type { VllmProcess } from './vllm-process.ts';
 

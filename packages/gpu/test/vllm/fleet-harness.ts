@@ -2,7 +2,7 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Clock } from '@agent-lightning/tinker';
+import type { Clock } from '@agent-lightning/platform';
 import { openFleet } from '../../src/vllm/open-fleet.ts';
 import type { AdapterFiles, VllmFleet } from '../../src/vllm/vllm-fleet.ts';
 import { resolveVllm, type VllmOptions } from '../../src/vllm/vllm-options.ts';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { systemClock } from '@agent-lightning/tinker';
+import { systemClock } from '@agent-lightning/platform';
 import { openFleet } from '../../src/vllm/open-fleet.ts';
 import type { VllmFleet } from '../../src/vllm/vllm-fleet.ts';
 import { resolveVllm, type VllmStartOptions } from '../../src/vllm/vllm-options.ts';

@@ -1,31 +1,9 @@
-/** How long a call goes on trying: pauses that grow, a limit on failures in a row, a deadline over all. */
+/** Bounds how long a call goes on trying: pauses that grow, a limit on failures in a row, a deadline over all. */
 import { BackendError, TimeoutError } from '@agent-lightning/core';
+import { backOffMs, type BackOffLimits, type Clock } from '@agent-lightning/platform';
 import { throwIfAborted } from './http-exchange.ts';
 
-/** Time, for tests to replace. */
-export interface Clock {
-  now(): number;
-  /** Resolves after `ms`, or at once when the signal aborts. With `idle`, waiting does not keep the process alive. */
-  wait(ms: number, signal: AbortSignal, idle?: boolean): Promise<void>;
-}
-
-export const systemClock: Clock = {
-  now: () => performance.now(),
-  wait: (ms, signal, idle = false) =>
-    new Promise((resolve) => {
-      if (signal.aborted) return resolve();
-      const done = (): void => {
-        clearTimeout(timer);
-        signal.removeEventListener('abort', done);
-        resolve();
-      };
-      const timer = setTimeout(done, ms);
-      if (idle) timer.unref();
-      signal.addEventListener('abort', done);
-    }),
-};
-
-export interface PatienceOptions {
+export interface RetryBudgetOptions {
   readonly clock: Clock;
   readonly signal: AbortSignal;
   /** What is being done, for errors: `forward_backward of policy 'writer'`. */
@@ -36,19 +14,18 @@ export interface PatienceOptions {
   readonly timeoutMs: number;
 }
 
-const firstPauseMs = 500;
-const longestPauseMs = 10_000;
+const pauses: BackOffLimits = { firstMs: 500, longestMs: 10_000 };
 
-/** One call's patience. */
-export class Patience {
+/** What one call may still spend on trying again. */
+export class RetryBudget {
   readonly signal: AbortSignal;
   readonly what: string;
-  readonly #options: PatienceOptions;
+  readonly #options: RetryBudgetOptions;
   readonly #deadlineMs: number;
   #failures = 0;
   #failingSinceMs: number | undefined;
 
-  constructor(options: PatienceOptions) {
+  constructor(options: RetryBudgetOptions) {
     this.#options = options;
     this.signal = options.signal;
     this.what = options.what;
@@ -74,7 +51,7 @@ export class Patience {
 
   /**
    * Waits before the next try.
-   * @param problem what went wrong, for the error when patience ends
+   * @param problem what went wrong, for the error when the budget is spent
    * @param retryAfterMs what the server asked for
    * @throws {BackendError} `backend-failed`, retryable, when there were only failures for too long
    */
@@ -88,9 +65,8 @@ export class Patience {
         { code: 'backend-failed', retryable: true },
       );
     }
-    const growing = Math.min(firstPauseMs * 2 ** this.#failures, longestPauseMs);
     this.#failures += 1;
-    await this.sleep(retryAfterMs ?? growing);
+    await this.sleep(retryAfterMs ?? backOffMs(this.#failures, pauses));
   }
 
   /** Waits without counting a failure. */
