@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { ConfigurationError, type LightningError, type LightningStore } from '@agent-lightning/core';
+import { check, type ConfigurationError, type LightningError, type LightningStore } from '@agent-lightning/core';
 
 /** Where a text stands that is about to be written. */
 export interface RedactedText {
@@ -44,8 +44,6 @@ export type ResolvedCaptureOptions = Readonly<
   Required<Omit<CaptureOptions, 'redact'>> & Pick<CaptureOptions, 'redact'>
 >;
 
-const longestTimerMs = 2 ** 31 - 1;
-
 /** @throws {ConfigurationError} `option-invalid` */
 export function resolveCaptureOptions(options: CaptureOptions): ResolvedCaptureOptions {
   const { sampleRate = 1, seed = 0, redact, runId = 'production' } = options;
@@ -59,13 +57,12 @@ export function resolveCaptureOptions(options: CaptureOptions): ResolvedCaptureO
     sampleRate,
     seed,
     runId,
-    maxBufferedBytes: wholeNumber(
-      'maxBufferedBytes',
+    maxBufferedBytes: check.wholeNumber(
+      'captureRollouts: maxBufferedBytes',
       options.maxBufferedBytes ?? 64 * 1024 * 1024,
-      Number.MAX_SAFE_INTEGER,
     ),
-    writeTimeoutMs: wholeNumber('writeTimeoutMs', options.writeTimeoutMs ?? 10_000, longestTimerMs),
-    gatewayTimeoutMs: wholeNumber('gatewayTimeoutMs', options.gatewayTimeoutMs ?? 1_000, longestTimerMs),
+    writeTimeoutMs: check.timerMs('captureRollouts: writeTimeoutMs', options.writeTimeoutMs ?? 10_000),
+    gatewayTimeoutMs: check.timerMs('captureRollouts: gatewayTimeoutMs', options.gatewayTimeoutMs ?? 1_000),
     onError: options.onError ?? warnOnce(),
     generateRolloutId: options.generateRolloutId ?? randomUUID,
   });
@@ -85,13 +82,6 @@ function warnOnce(): (error: LightningError) => void {
   };
 }
 
-function wholeNumber(name: string, value: number, max: number): number {
-  if (Number.isInteger(value) && value >= 1 && value <= max) return value;
-  throw invalid(name, value, `a whole number from 1 to ${max}`);
-}
-
 function invalid(name: string, value: unknown, expected: string): ConfigurationError {
-  return new ConfigurationError(`captureRollouts: ${name} must be ${expected}; got ${String(value)}`, {
-    code: 'option-invalid',
-  });
+  return check.optionInvalid(`captureRollouts: ${name}`, value, expected);
 }

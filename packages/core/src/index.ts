@@ -16,7 +16,7 @@ export {
 export { randomOrder, seededRandom } from './seeded-random.ts';
 
 // checks
-export { oneOf, optionInvalid, positive, unitInterval, wholeNumber } from './checks/option-checks.ts';
+export { check } from './checks/option-checks.ts';
 
 // contracts
 export {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import {
-  ConfigurationError,
+  check,
   type LightningStore,
   type Attempt,
   type Rollout,
@@ -49,19 +49,19 @@ const longestTimerMs = 2 ** 31 - 1;
 /** @throws {ConfigurationError} `option-invalid` */
 export function resolveRunnerOptions<Task>(options: RunnerOptions<Task>): ResolvedRunnerOptions<Task> {
   if (typeof options.rollout !== 'function')
-    throw invalid('rollout', options.rollout, 'the function that runs the agent on one task');
+    throw check.optionInvalid('Runner: rollout', options.rollout, 'the function that runs the agent on one task');
   return Object.freeze({
     ...options,
-    concurrency: wholeNumber('concurrency', options.concurrency ?? 1, 100_000),
+    concurrency: check.wholeNumber('Runner: concurrency', options.concurrency ?? 1, 1, 100_000),
     workerId: options.workerId ?? createWorkerId(),
-    leaseMs: wholeNumber('leaseMs', options.leaseMs ?? 30_000, longestTimerMs, 100),
-    hookTimeoutMs: wholeNumber('hookTimeoutMs', options.hookTimeoutMs ?? 30_000, longestTimerMs),
+    leaseMs: check.timerMs('Runner: leaseMs', options.leaseMs ?? 30_000, 100),
+    hookTimeoutMs: check.timerMs('Runner: hookTimeoutMs', options.hookTimeoutMs ?? 30_000),
     queues: options.queues ?? ['default'],
     hooks: options.hooks ?? {},
     onError: options.onError ?? warn,
     ...(options.attemptTimeoutMs === undefined
       ? {}
-      : { attemptTimeoutMs: wholeNumber('attemptTimeoutMs', options.attemptTimeoutMs, longestTimerMs) }),
+      : { attemptTimeoutMs: check.timerMs('Runner: attemptTimeoutMs', options.attemptTimeoutMs) }),
   });
 }
 
@@ -76,18 +76,6 @@ function createWorkerId(): string {
     .replaceAll(/[^A-Za-z0-9.-]/g, '-')
     .slice(0, 64);
   return `${host}-${process.pid}-${randomBytes(4).toString('hex')}`;
-}
-
-function wholeNumber(name: string, value: number, max: number, min = 1): number {
-  if (!Number.isInteger(value) || value < min || value > max)
-    throw invalid(name, value, `a whole number from ${min} to ${max}`);
-  return value;
-}
-
-function invalid(name: string, value: unknown, expected: string): ConfigurationError {
-  return new ConfigurationError(`Runner: ${name} must be ${expected}; got ${String(value)}`, {
-    code: 'option-invalid',
-  });
 }
 
 function warn(error: unknown): void {

@@ -1,4 +1,4 @@
-import { ConfigurationError } from '@agent-lightning/core';
+import { check, ConfigurationError } from '@agent-lightning/core';
 import { RowStore, type RowStoreOptions } from '@agent-lightning/store';
 import type { ClientConfig } from 'pg';
 import type { ConnectionsOptions } from './connections.ts';
@@ -64,10 +64,8 @@ function resolveOptions({
     throw invalid(
       `schema must be 1 to 41 characters of [a-z0-9_] that do not begin with a digit or pg_; got ${JSON.stringify(schema)}`,
     );
-  if (!Number.isSafeInteger(maxConnections) || maxConnections < 3 || maxConnections > 1_000)
-    throw invalid(`maxConnections must be a whole number from 3 to 1000; got ${maxConnections}`);
-  if (!Number.isSafeInteger(reconnectMs) || reconnectMs < 0 || reconnectMs > 600_000)
-    throw invalid(`reconnectMs must be a whole number from 0 to 600000; got ${reconnectMs}`);
+  check.wholeNumber('maxConnections', maxConnections, 3, 1_000);
+  check.wholeNumber('reconnectMs', reconnectMs, 0, 600_000);
   return {
     connection: typeof connection === 'string' ? { connectionString: connection } : connection,
     schema,

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { CheckedStore, type RowStoreOptions } from '@agent-lightning/store';
-import { ConfigurationError } from '@agent-lightning/core';
+import { check, ConfigurationError } from '@agent-lightning/core';
 import { openSqliteCalls, type SqliteCalls, type SqliteCallsOptions } from './sqlite-calls.ts';
 import { openSqliteCallsInThread } from './thread/store-thread.ts';
 
@@ -69,12 +69,9 @@ function resolveOptions({
     throw invalid(`path must be the name of a file; got ${JSON.stringify(path)}`);
   if (path === ':memory:' || path.startsWith('file:'))
     throw invalid(`path must be the name of a file, and ${path} is none; use MemoryStore for a store in memory`);
-  if (durability !== 'full' && durability !== 'normal')
-    throw invalid(`durability must be full or normal; got ${String(durability)}`);
-  if (!Number.isSafeInteger(busyTimeoutMs) || busyTimeoutMs < 0 || busyTimeoutMs >= 2 ** 31)
-    throw invalid(`busyTimeoutMs must be a whole number from 0; got ${busyTimeoutMs}`);
-  if (maxSizeBytes !== undefined && (!Number.isSafeInteger(maxSizeBytes) || maxSizeBytes < 1))
-    throw invalid(`maxSizeBytes must be a whole number from 1; got ${maxSizeBytes}`);
+  check.oneOf('durability', durability, ['full', 'normal']);
+  check.timerMs('busyTimeoutMs', busyTimeoutMs, 0);
+  if (maxSizeBytes !== undefined) check.wholeNumber('maxSizeBytes', maxSizeBytes);
   if (typeof thread !== 'boolean') throw invalid(`thread must be true or false; got ${String(thread)}`);
   return {
     thread,

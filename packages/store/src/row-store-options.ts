@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { ConfigurationError } from '@agent-lightning/core';
+import { check } from '@agent-lightning/core';
 import { checkNumber } from './field-checks.ts';
 
 /** What every store lets its user choose. */
@@ -27,21 +27,9 @@ export function resolveRowStoreOptions({
   return {
     now: wholeMilliseconds(now) ?? monotonicNow(),
     generateId,
-    watchdogIntervalMs: checkInterval(watchdogIntervalMs),
-    keepEvents: checkKeepEvents(keepEvents),
+    watchdogIntervalMs: check.timerMs('watchdogIntervalMs', watchdogIntervalMs, 0),
+    keepEvents: check.wholeNumber('keepEvents', keepEvents, 1_000),
   };
-}
-
-function checkInterval(intervalMs: number): number {
-  if (Number.isSafeInteger(intervalMs) && intervalMs >= 0 && intervalMs < 2 ** 31) return intervalMs;
-  throw new ConfigurationError(`watchdogIntervalMs must be a whole number of milliseconds from 0; got ${intervalMs}`, {
-    code: 'option-invalid',
-  });
-}
-
-function checkKeepEvents(count: number): number {
-  if (Number.isSafeInteger(count) && count >= 1_000) return count;
-  throw new ConfigurationError(`keepEvents must be a whole number from 1000; got ${count}`, { code: 'option-invalid' });
 }
 
 /** Wall-clock time at the start, then the process's own monotonic clock: a clock that is set does not expire leases. */

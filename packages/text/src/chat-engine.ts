@@ -1,7 +1,7 @@
 /** Any sampler of tokens → an engine that answers chats. */
 import {
   BackendError,
-  ConfigurationError,
+  check,
   TimeoutError,
   type GenerateEvent,
   type GenerateRequest,
@@ -71,10 +71,7 @@ export interface ChatEngineOptions {
 export function createChatEngine(options: ChatEngineOptions): SamplingEngine {
   for (const name of ['contextLength', 'vocabularySize'] as const) {
     const value = options[name];
-    if (value !== undefined && !(Number.isSafeInteger(value) && value >= 1))
-      throw new ConfigurationError(`createChatEngine(): ${name} is ${value}; expected an integer of at least 1.`, {
-        code: 'option-invalid',
-      });
+    if (value !== undefined) check.wholeNumber(`createChatEngine: ${name}`, value);
   }
   return new ChatEngine(options);
 }

@@ -1,5 +1,5 @@
 /** What of a model is trained, checked against what the server can be told. */
-import { ConfigurationError, oneOf, optionInvalid, positive, wholeNumber } from '@agent-lightning/core';
+import { check, ConfigurationError } from '@agent-lightning/core';
 import { serverKinds, type ServerKind } from './server-kinds.ts';
 import type { LoraSpec } from './tinker-model.ts';
 
@@ -37,18 +37,18 @@ export function resolveLora(lora: LoraOptions | 'full', serverKind: ServerKind, 
     return { rank: 0, alpha: undefined, trainMlp: true, trainAttention: true, trainUnembed: true };
   }
   if (typeof lora !== 'object' || lora === null)
-    throw optionInvalid(prefix, lora, "'full' or an object such as { rank: 32 }");
+    throw check.optionInvalid(prefix, lora, "'full' or an object such as { rank: 32 }");
+  check.knownOptions(prefix, lora, Object.keys(wireNames));
   for (const [name, value] of Object.entries(lora)) {
-    const wireName =
-      wireNames[oneOf(`${prefix} option`, name as keyof LoraOptions, Object.keys(wireNames) as (keyof LoraOptions)[])];
+    const wireName = wireNames[name as keyof LoraOptions];
     if (value === undefined || (traits.loraFields as readonly string[]).includes(wireName)) continue;
     throw new ConfigurationError(`${prefix}.${name} would be ignored by ${traits.title}; leave it out.`, {
       code: 'option-unsupported',
     });
   }
   return {
-    rank: wholeNumber(`${prefix}.rank`, lora.rank ?? 32, 1, 1_024),
-    alpha: lora.alpha === undefined ? undefined : positive(`${prefix}.alpha`, lora.alpha),
+    rank: check.wholeNumber(`${prefix}.rank`, lora.rank ?? 32, 1, 1_024),
+    alpha: lora.alpha === undefined ? undefined : check.positive(`${prefix}.alpha`, lora.alpha),
     trainMlp: lora.trainMlp ?? true,
     trainAttention: lora.trainAttention ?? true,
     trainUnembed: lora.trainUnembed ?? serverKind === 'tinker',

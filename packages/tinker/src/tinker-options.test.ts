@@ -36,7 +36,7 @@ describe('resolveTinkerOptions', () => {
   });
 
   it.each<[RegExp, string, object]>([
-    [/option must be one of/, 'option-invalid', { modle: 'm' }],
+    [/tinker has no option "modle"; did you mean "model"\?/, 'option-invalid', { modle: 'm' }],
     [/url/, 'option-invalid', { url: 'ftp://example.org' }],
     [/url/, 'option-invalid', { url: 'https://me:secret@example.org' }],
     [/tinker: model/, 'option-invalid', { model: '' }],
@@ -45,12 +45,12 @@ describe('resolveTinkerOptions', () => {
     [/serverKind/, 'option-invalid', { serverKind: 'verl' }],
     [/dialect is named serverKind; write serverKind: "skyrl"/, 'option-invalid', { dialect: 'skyrl' }],
     [/lora\.rank/, 'option-invalid', { lora: { rank: 0 } }],
-    [/lora option/, 'option-invalid', { lora: { dropout: 0.1 } }],
+    [/lora has no option "dropout"; it has/, 'option-invalid', { lora: { dropout: 0.1 } }],
     [/lora\.alpha would be ignored/, 'option-unsupported', { lora: { alpha: 16 } }],
     [/lora\.trainMlp would be ignored/, 'option-unsupported', { serverKind: 'skyrl', lora: { trainMlp: false } }],
     [/trains adapters only/, 'option-unsupported', { lora: 'full' }],
     [/serverAdam\.beta1 is given/, 'option-unsupported', { serverAdam: { beta1: 0.5 } }],
-    [/serverAdam field/, 'option-invalid', { serverKind: 'skyrl', serverAdam: { momentum: 1 } }],
+    [/serverAdam has no option "momentum"/, 'option-invalid', { serverKind: 'skyrl', serverAdam: { momentum: 1 } }],
     [/serverAdam\.beta1/, 'option-invalid', { serverKind: 'skyrl', serverAdam: { beta1: Number.NaN } }],
     [/timeoutMs/, 'option-invalid', { timeoutMs: 0 }],
     [/retryForMs/, 'option-invalid', { retryForMs: 0.5 }],

@@ -1,5 +1,5 @@
 /** What `tinker(…)` is told, checked once. */
-import { ConfigurationError, oneOf, optionInvalid, positive, wholeNumber, type Logger } from '@agent-lightning/core';
+import { check, ConfigurationError, type Logger } from '@agent-lightning/core';
 import { createConsoleLogger } from '@agent-lightning/platform';
 import { adamFields, serverKinds, type AdamField, type ServerTraits, type ServerKind } from './server-kinds.ts';
 import { resolveLora, type LoraOptions } from './lora-options.ts';
@@ -82,8 +82,8 @@ export function resolveTinkerOptions(
       `tinker: the option dialect is named serverKind; write serverKind: ${JSON.stringify(options.dialect)}.`,
       { code: 'option-invalid' },
     );
-  for (const name of Object.keys(options)) oneOf('tinker: option', name as keyof TinkerOptions, names);
-  const serverKind = oneOf('tinker: serverKind', options.serverKind ?? 'tinker', ['tinker', 'skyrl', 'worker']);
+  check.knownOptions('tinker', options, names);
+  const serverKind = check.oneOf('tinker: serverKind', options.serverKind ?? 'tinker', ['tinker', 'skyrl', 'worker']);
   const keyVariable = serverKind === 'worker' ? 'AGENT_LIGHTNING_WORKER_KEY' : 'TINKER_API_KEY';
   const apiKey = options.apiKey ?? environment[keyVariable];
   if (serverKinds[serverKind].needsKey && (apiKey === undefined || apiKey === '')) {
@@ -104,9 +104,11 @@ export function resolveTinkerOptions(
     lora: resolveLora(options.lora ?? {}, serverKind, 'tinker'),
     serverAdam: resolveServerAdam(options.serverAdam ?? {}, serverKinds[serverKind]),
     contextLength:
-      options.contextLength === undefined ? undefined : wholeNumber('tinker: contextLength', options.contextLength, 2),
-    timeoutMs: wholeNumber('tinker: timeoutMs', options.timeoutMs ?? 1_800_000),
-    retryForMs: wholeNumber('tinker: retryForMs', options.retryForMs ?? 300_000, 0),
+      options.contextLength === undefined
+        ? undefined
+        : check.wholeNumber('tinker: contextLength', options.contextLength, 2),
+    timeoutMs: check.timerMs('tinker: timeoutMs', options.timeoutMs ?? 1_800_000),
+    retryForMs: check.timerMs('tinker: retryForMs', options.retryForMs ?? 300_000, 0),
     logger: options.logger ?? createConsoleLogger(),
     signal: options.signal,
     fetch: options.fetch ?? globalThis.fetch,
@@ -117,24 +119,24 @@ export function resolveTinkerOptions(
 export function resolveUrl(name: string, value: string): string {
   const url = URL.canParse(value) ? new URL(value) : undefined;
   if (url === undefined || !['http:', 'https:'].includes(url.protocol) || url.username !== '' || url.search !== '')
-    throw optionInvalid(name, JSON.stringify(value), 'an http or https URL without a user name and a query');
+    throw check.optionInvalid(name, JSON.stringify(value), 'an http or https URL without a user name and a query');
   return url.href.replace(/\/+$/, '');
 }
 
 /** @throws {ConfigurationError} `option-invalid` */
 export function requireText(name: string, value: string, expected: string): string {
   if (typeof value === 'string' && value !== '') return value;
-  throw optionInvalid(name, JSON.stringify(value), expected);
+  throw check.optionInvalid(name, JSON.stringify(value), expected);
 }
 
 function resolveServerAdam(
   given: Readonly<Partial<Record<AdamField, number>>>,
   traits: ServerTraits,
 ): Readonly<Partial<Record<AdamField, number>>> {
+  check.knownOptions('tinker: serverAdam', given, adamFields);
   for (const [field, value] of Object.entries(given)) {
     const name = `tinker: serverAdam.${field}`;
-    oneOf('tinker: serverAdam field', field as AdamField, adamFields);
-    positive(name, value, { orZero: true });
+    check.positive(name, value, { orZero: true });
     if (!(field in traits.fixedAdam)) {
       throw new ConfigurationError(
         `${name} is given, but ${traits.title} takes ${field} from each request; leave it out.`,

@@ -1,4 +1,4 @@
-import { optionInvalid, wholeNumber, type Episode, type Examination, type Rollout } from '@agent-lightning/core';
+import { check, type Episode, type Examination, type Rollout } from '@agent-lightning/core';
 import { countUnselectedCalls, planGroups, RolloutCollector } from '@agent-lightning/run';
 import { openSession, toHost } from './open-run.ts';
 import type { ResolvedTrainerOptions } from './trainer-options.ts';
@@ -40,8 +40,8 @@ export interface DevReport {
 /** Runs tasks through gateway and store, in memory, and looks at what training would get. */
 export async function dryRun<Task>(options: ResolvedTrainerOptions<Task>, dev: DevOptions<Task>): Promise<DevReport> {
   if (!Array.isArray(dev.tasks) || dev.tasks.length === 0)
-    throw optionInvalid('dev: tasks', JSON.stringify(dev.tasks), 'an array of at least one task');
-  const samples = wholeNumber('dev: samples', dev.samples ?? 4, 2);
+    throw check.optionInvalid('dev: tasks', JSON.stringify(dev.tasks), 'an array of at least one task');
+  const samples = check.wholeNumber('dev: samples', dev.samples ?? 4, 2);
   const runId = 'dev';
   const trainer = { ...options, store: undefined, gateway: undefined };
   const session = await openSession(trainer, { runId, storePath: undefined, hooks: options.hooks });

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { type JsonValue, optionInvalid, wholeNumber } from '@agent-lightning/core';
+import { check, type JsonValue } from '@agent-lightning/core';
 
 /** What to train on, and for how long. */
 export interface FitOptions<Task = JsonValue> {
@@ -35,11 +35,11 @@ export interface ResolvedFitOptions<Task = JsonValue> {
 export function resolveFitOptions<Task>(options: FitOptions<Task>, tasksPerStep: number): ResolvedFitOptions<Task> {
   const { train, validation = [] } = options;
   if (!Array.isArray(train) || train.length === 0)
-    throw optionInvalid('fit: train', JSON.stringify(train), 'an array of at least one task');
-  if (!Array.isArray(validation)) throw optionInvalid('fit: validation', typeof validation, 'an array of tasks');
+    throw check.optionInvalid('fit: train', JSON.stringify(train), 'an array of at least one task');
+  if (!Array.isArray(validation)) throw check.optionInvalid('fit: validation', typeof validation, 'an array of tasks');
   if (options.steps !== undefined && options.epochs !== undefined)
-    throw optionInvalid('fit: steps and epochs', `${options.steps} and ${options.epochs}`, 'given one at a time');
-  const epochs = wholeNumber('fit: epochs', options.epochs ?? 1);
+    throw check.optionInvalid('fit: steps and epochs', `${options.steps} and ${options.epochs}`, 'given one at a time');
+  const epochs = check.wholeNumber('fit: epochs', options.epochs ?? 1);
   const subset = options.validationSubset ?? validation.length;
   return Object.freeze({
     train,
@@ -47,9 +47,10 @@ export function resolveFitOptions<Task>(options: FitOptions<Task>, tasksPerStep:
     steps:
       options.steps === undefined
         ? Math.ceil((train.length * epochs) / tasksPerStep)
-        : wholeNumber('fit: steps', options.steps),
-    validationEvery: wholeNumber('fit: validationEvery', options.validationEvery ?? 0, 0),
-    validationSubset: validation.length === 0 ? 0 : wholeNumber('fit: validationSubset', subset, 1, validation.length),
+        : check.wholeNumber('fit: steps', options.steps),
+    validationEvery: check.wholeNumber('fit: validationEvery', options.validationEvery ?? 0, 0),
+    validationSubset:
+      validation.length === 0 ? 0 : check.wholeNumber('fit: validationSubset', subset, 1, validation.length),
     resume: options.resume ?? false,
     trainDigest: digestTasks('train', train),
     validationDigest: digestTasks('validation', validation),
@@ -60,7 +61,7 @@ function digestTasks(name: string, tasks: readonly unknown[]): string {
   const hash = createHash('sha256');
   for (const [index, task] of tasks.entries()) {
     const json: string | undefined = JSON.stringify(task);
-    if (json === undefined) throw optionInvalid(`fit: ${name}[${index}]`, task, 'JSON');
+    if (json === undefined) throw check.optionInvalid(`fit: ${name}[${index}]`, task, 'JSON');
     hash.update(json).update('\n');
   }
   return hash.digest('hex').slice(0, 16);

@@ -1,4 +1,4 @@
-import { optionInvalid, positive, type RoutedPolicy } from '@agent-lightning/core';
+import { check, type RoutedPolicy } from '@agent-lightning/core';
 import { onlyPolicyName } from '@agent-lightning/run';
 
 /** One of several policies that a run trains. */
@@ -21,7 +21,7 @@ export function resolvePolicies(
   if (policies === undefined)
     return [Object.freeze({ name: onlyPolicyName, agentMatch: undefined, learningRate: undefined })];
   if (typeof policies !== 'object' || policies === null || Object.keys(policies).length === 0)
-    throw optionInvalid(
+    throw check.optionInvalid(
       'Trainer: policies',
       JSON.stringify(policies),
       'a map of at least one name to { agentMatch }, such as { writer: { agentMatch: /write/ } }',
@@ -32,19 +32,19 @@ export function resolvePolicies(
 function resolvePolicy(name: string, given: PolicyOptions): RoutedPolicy {
   const path = `Trainer: policies.${name}`;
   if (!nameForm.test(name) || name === baseModelName)
-    throw optionInvalid(
+    throw check.optionInvalid(
       'Trainer: a name in policies',
       JSON.stringify(name),
       `up to 64 letters, digits, ".", "_" and "-", the first a letter, and not "${baseModelName}"`,
     );
   if (typeof given !== 'object' || given === null || !(given.agentMatch instanceof RegExp))
-    throw optionInvalid(`${path}.agentMatch`, given?.agentMatch, 'a regular expression such as /write|rewrite/');
-  const unknown = Object.keys(given).find((option) => option !== 'agentMatch' && option !== 'learningRate');
-  if (unknown !== undefined) throw optionInvalid(path, `the option "${unknown}"`, '{ agentMatch, learningRate? }');
+    throw check.optionInvalid(`${path}.agentMatch`, given?.agentMatch, 'a regular expression such as /write|rewrite/');
+  check.knownOptions(path, given, ['agentMatch', 'learningRate']);
   return {
     name,
     agentMatch: given.agentMatch,
-    learningRate: given.learningRate === undefined ? undefined : positive(`${path}.learningRate`, given.learningRate),
+    learningRate:
+      given.learningRate === undefined ? undefined : check.positive(`${path}.learningRate`, given.learningRate),
   };
 }
 

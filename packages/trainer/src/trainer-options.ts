@@ -1,9 +1,6 @@
 import { join } from 'node:path';
 import {
-  oneOf,
-  optionInvalid,
-  positive,
-  wholeNumber,
+  check,
   type Algorithm,
   type JsonValue,
   type LightningStore,
@@ -125,32 +122,32 @@ export function resolveTrainerOptions<Task>(
   now: Date = new Date(),
 ): ResolvedTrainerOptions<Task> {
   if (typeof options.rollout !== 'function')
-    throw optionInvalid('Trainer: rollout', options.rollout, 'the function that runs the agent on one task');
+    throw check.optionInvalid('Trainer: rollout', options.rollout, 'the function that runs the agent on one task');
   checkAlgorithm(options);
   if (options.gateway !== undefined && options.store === undefined)
-    throw optionInvalid('Trainer: store', undefined, 'the store that the given gateway writes to');
+    throw check.optionInvalid('Trainer: store', undefined, 'the store that the given gateway writes to');
   return Object.freeze({
     rollout: options.rollout,
     backend: options.backend,
     algorithm: options.algorithm,
     policies: options.algorithm.uses.backend ? resolvePolicies(options.policies) : [],
-    runners: wholeNumber('Trainer: runners', options.runners ?? 8, 1, 100_000),
-    seed: wholeNumber('Trainer: seed', options.seed ?? 0, 0, 2 ** 31 - 1),
+    runners: check.wholeNumber('Trainer: runners', options.runners ?? 8, 1, 100_000),
+    seed: check.wholeNumber('Trainer: seed', options.seed ?? 0, 0, 2 ** 31 - 1),
     runDirectory: options.runDirectory ?? defaultRunDirectory(now),
     store: options.store,
     gateway: options.gateway,
-    attemptTimeoutMs: wholeNumber('Trainer: attemptTimeoutMs', options.attemptTimeoutMs ?? 600_000, 1, 2 ** 31 - 1),
+    attemptTimeoutMs: check.timerMs('Trainer: attemptTimeoutMs', options.attemptTimeoutMs ?? 600_000),
     retry: options.retry ?? {},
     taskKind: options.taskKind,
-    control: oneOf('Trainer: control', options.control ?? 'none', ['none', 'shuffled']),
-    noSignalPatience: wholeNumber('Trainer: noSignalPatience', options.noSignalPatience ?? 3),
-    maxStaleness: wholeNumber('Trainer: maxStaleness', options.maxStaleness ?? 0, 0),
+    control: check.oneOf('Trainer: control', options.control ?? 'none', ['none', 'shuffled']),
+    noSignalPatience: check.wholeNumber('Trainer: noSignalPatience', options.noSignalPatience ?? 3),
+    maxStaleness: check.wholeNumber('Trainer: maxStaleness', options.maxStaleness ?? 0, 0),
     maxDivergence: divergenceLimit(options.maxDivergence ?? 1),
-    checkpointEvery: wholeNumber('Trainer: checkpointEvery', options.checkpointEvery ?? 1),
-    keepCheckpoints: wholeNumber('Trainer: keepCheckpoints', options.keepCheckpoints ?? 2),
+    checkpointEvery: check.wholeNumber('Trainer: checkpointEvery', options.checkpointEvery ?? 1),
+    keepCheckpoints: check.wholeNumber('Trainer: keepCheckpoints', options.keepCheckpoints ?? 2),
     hooks: options.hooks ?? {},
     logger: options.logger ?? createConsoleLogger(),
-    progress: oneOf('Trainer: progress', options.progress ?? (process.stderr.isTTY ? 'live' : 'plain'), [
+    progress: check.oneOf('Trainer: progress', options.progress ?? (process.stderr.isTTY ? 'live' : 'plain'), [
       'live',
       'plain',
       'none',
@@ -164,26 +161,34 @@ export function resolveTrainerOptions<Task>(
 /** Refuses an algorithm that cannot do what the other options ask for, instead of ignoring one of them. */
 function checkAlgorithm<Task>({ algorithm, backend, policies, gateway, maxStaleness = 0 }: TrainerOptions<Task>): void {
   if (typeof algorithm?.begin !== 'function')
-    throw optionInvalid('Trainer: algorithm', algorithm, 'an algorithm, such as what grpo(…) returns');
+    throw check.optionInvalid('Trainer: algorithm', algorithm, 'an algorithm, such as what grpo(…) returns');
   const { name, uses, sampling } = algorithm;
   if (uses.backend && typeof backend?.createPolicy !== 'function')
-    throw optionInvalid('Trainer: backend', backend, `a training backend for ${name}, such as embedded({ model })`);
+    throw check.optionInvalid(
+      'Trainer: backend',
+      backend,
+      `a training backend for ${name}, such as embedded({ model })`,
+    );
   const unused = `left out: ${name} trains no weights`;
-  if (!uses.backend && backend !== undefined) throw optionInvalid('Trainer: backend', backend.name, unused);
+  if (!uses.backend && backend !== undefined) throw check.optionInvalid('Trainer: backend', backend.name, unused);
   if (!uses.backend && policies !== undefined)
-    throw optionInvalid('Trainer: policies', Object.keys(policies).join(', '), unused);
+    throw check.optionInvalid('Trainer: policies', Object.keys(policies).join(', '), unused);
   if (!uses.samplingAhead && maxStaleness > 0)
-    throw optionInvalid('Trainer: maxStaleness', maxStaleness, `0: ${name} plans each step by what it learned before`);
+    throw check.optionInvalid(
+      'Trainer: maxStaleness',
+      maxStaleness,
+      `0: ${name} plans each step by what it learned before`,
+    );
   if (gateway === undefined) return;
   // A gateway of the user's own was told how to sample when it was made.
   const elsewhere = 'left out where a gateway is given; that gateway samples by its own `sampling`';
   const { temperature = 1, maxTokens } = sampling;
-  if (temperature !== 1) throw optionInvalid(`${name}.temperature`, temperature, elsewhere);
-  if (maxTokens !== undefined) throw optionInvalid(`${name}.maxTokens`, maxTokens, elsewhere);
+  if (temperature !== 1) throw check.optionInvalid(`${name}.temperature`, temperature, elsewhere);
+  if (maxTokens !== undefined) throw check.optionInvalid(`${name}.maxTokens`, maxTokens, elsewhere);
 }
 
 function divergenceLimit(limit: number): number {
-  return limit === Infinity ? limit : positive('Trainer: maxDivergence', limit);
+  return limit === Infinity ? limit : check.positive('Trainer: maxDivergence', limit);
 }
 
 /** `runs/2026-01-31T12-00-00` */

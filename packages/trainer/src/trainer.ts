@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { optionInvalid, type JsonValue } from '@agent-lightning/core';
+import { check, type JsonValue } from '@agent-lightning/core';
 import { writeReport } from '@agent-lightning/report';
 import { Interrupt, Progress, RolloutCollector, RunDirectory, type RunConfig } from '@agent-lightning/run';
 import type { RunnerHooks } from '@agent-lightning/runner';
@@ -182,7 +182,8 @@ function checkTaskKinds<Task>(taskKind: ((task: Task) => string) | undefined, ta
     } catch (error) {
       kind = error;
     }
-    if (typeof kind !== 'string') throw optionInvalid(`Trainer: taskKind of ${JSON.stringify(task)}`, kind, 'a string');
+    if (typeof kind !== 'string')
+      throw check.optionInvalid(`Trainer: taskKind of ${JSON.stringify(task)}`, kind, 'a string');
   }
 }
 

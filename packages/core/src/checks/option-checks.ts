@@ -1,7 +1,9 @@
 import { ConfigurationError } from '../errors.ts';
 
-/** The value, when it is a whole number from `min` to `max`. @throws {ConfigurationError} `option-invalid` */
-export function wholeNumber(name: string, value: number, min = 1, max: number = Number.MAX_SAFE_INTEGER): number {
+/** The longest delay that a timer of Node takes; beyond it, timers fire at once. */
+const longestTimerMs = 2 ** 31 - 1;
+
+function wholeNumber(name: string, value: number, min = 1, max: number = Number.MAX_SAFE_INTEGER): number {
   if (Number.isInteger(value) && value >= min && value <= max) return value;
   throw optionInvalid(
     name,
@@ -10,8 +12,11 @@ export function wholeNumber(name: string, value: number, min = 1, max: number = 
   );
 }
 
-/** The value, when it is finite and above 0 (or 0, where that is allowed). @throws {ConfigurationError} `option-invalid` */
-export function positive(name: string, value: number, options: { readonly orZero?: boolean } = {}): number {
+function timerMs(name: string, value: number, min = 1): number {
+  return wholeNumber(name, value, min, longestTimerMs);
+}
+
+function positive(name: string, value: number, options: { readonly orZero?: boolean } = {}): number {
   const isLargeEnough = options.orZero === true ? value >= 0 : value > 0;
   if (Number.isFinite(value) && isLargeEnough) return value;
   throw optionInvalid(
@@ -21,19 +26,76 @@ export function positive(name: string, value: number, options: { readonly orZero
   );
 }
 
-/** The value, when it is in [0, 1). @throws {ConfigurationError} `option-invalid` */
-export function unitInterval(name: string, value: number): number {
+function unitInterval(name: string, value: number): number {
   if (value >= 0 && value < 1) return value;
   throw optionInvalid(name, value, 'a number from 0 to below 1');
 }
 
-/** The value, when it is one of `allowed`. @throws {ConfigurationError} `option-invalid` */
-export function oneOf<const Value extends string>(name: string, value: Value, allowed: readonly Value[]): Value {
+function oneOf<const Value extends string>(name: string, value: Value, allowed: readonly Value[]): Value {
   if (allowed.includes(value)) return value;
   throw optionInvalid(name, JSON.stringify(value), `one of ${allowed.join(', ')}`);
 }
 
-/** The error for an option that is not as `expected` says. */
-export function optionInvalid(name: string, value: unknown, expected: string): ConfigurationError {
+function knownOptions(owner: string, options: object, names: readonly string[]): void {
+  const unknown = Object.keys(options).find((name) => !names.includes(name));
+  if (unknown === undefined) return;
+  const near = findNearest(unknown, names);
+  const hint = near === undefined ? '' : `did you mean "${near}"? `;
+  throw new ConfigurationError(`${owner} has no option "${unknown}"; ${hint}it has ${names.join(', ')}`, {
+    code: 'option-invalid',
+  });
+}
+
+function optionInvalid(name: string, value: unknown, expected: string): ConfigurationError {
   return new ConfigurationError(`${name} must be ${expected}; got ${String(value)}`, { code: 'option-invalid' });
 }
+
+/** Returns the name that was likely meant: the nearest one, when it differs in no more than case and two letters. */
+function findNearest(given: string, names: readonly string[]): string | undefined {
+  const distances = names.map((name) => editDistance(given.toLowerCase(), name.toLowerCase()));
+  const least = Math.min(...distances);
+  const nearest = names[distances.indexOf(least)];
+  return nearest !== undefined && least <= Math.min(2, Math.ceil(nearest.length / 3)) ? nearest : undefined;
+}
+
+/** Returns how many letters have to be added, removed or replaced to make one text the other. */
+function editDistance(one: string, other: string): number {
+  let previous = Array.from({ length: other.length + 1 }, (_, column) => column);
+  for (const [row, letter] of [...one].entries()) {
+    const current = [row + 1];
+    for (let column = 0; column < other.length; column += 1) {
+      const replaced = previous[column]! + (letter === other[column] ? 0 : 1);
+      current.push(Math.min(replaced, previous[column + 1]! + 1, current[column]! + 1));
+    }
+    previous = current;
+  }
+  return previous.at(-1)!;
+}
+
+interface OptionChecks {
+  /** Returns the value when it is a whole number from `min` (1 where none is given) to `max`. */
+  readonly wholeNumber: typeof wholeNumber;
+  /** Returns the value when it is a whole number of milliseconds from `min` (1 where none is given) that a timer takes. */
+  readonly timerMs: typeof timerMs;
+  /** Returns the value when it is finite and above 0, or 0 where that is allowed. */
+  readonly positive: typeof positive;
+  /** Returns the value when it is in [0, 1). */
+  readonly unitInterval: typeof unitInterval;
+  /** Returns the value when it is one of `allowed`. */
+  readonly oneOf: typeof oneOf;
+  /** Rejects options that are not among `names`, and says which of them was likely meant. */
+  readonly knownOptions: typeof knownOptions;
+  /** Returns the error for an option that is not as `expected` says. */
+  readonly optionInvalid: typeof optionInvalid;
+}
+
+/** Checks of what a caller gives. Each names the option, its value and what is expected. @throws {ConfigurationError} `option-invalid` */
+export const check: OptionChecks = Object.freeze({
+  wholeNumber,
+  timerMs,
+  positive,
+  unitInterval,
+  oneOf,
+  knownOptions,
+  optionInvalid,
+});

@@ -11,12 +11,12 @@ describe('resolveOptions', () => {
   });
 
   it.each<[string, object]>([
-    ['model is ""', { model: '' }],
-    ['threads is 0', { threads: 0 }],
-    ['threads is 17', { threads: 17 }],
-    ['contextLength is 1', { contextLength: 1 }],
-    ['simd is "avx"', { simd: 'avx' }],
-    ["no option 'thread'", { thread: 2 }],
+    ['model must be the path of a model directory; got ""', { model: '' }],
+    ['threads must be a whole number from 1 to 16; got 0', { threads: 0 }],
+    ['threads must be a whole number from 1 to 16; got 17', { threads: 17 }],
+    ['contextLength must be a whole number from 2; got 1', { contextLength: 1 }],
+    ['simd must be one of auto, relaxed, plain; got "avx"', { simd: 'avx' }],
+    ['no option "thread"; did you mean "threads"?', { thread: 2 }],
   ])('names what is not usable: %s', (message, change) => {
     const resolve = (): unknown => resolveOptions({ model: './model', ...change } as EmbeddedOptions);
     expect(resolve).toThrow(message);

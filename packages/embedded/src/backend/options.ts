@@ -1,7 +1,7 @@
 /** What the embedded backend is told, checked once. */
 import { availableParallelism } from 'node:os';
 
-import { ConfigurationError } from '@agent-lightning/core';
+import { check } from '@agent-lightning/core';
 
 export interface EmbeddedOptions {
   /** A directory in the ordinary Hugging Face layout that holds a Llama model. Read when the first policy or release is asked for. */
@@ -19,34 +19,26 @@ export type ResolvedOptions = Readonly<
 >;
 
 const names = ['model', 'threads', 'contextLength', 'simd'];
-const kernels = ['auto', 'relaxed', 'plain'];
 
 /** @throws {ConfigurationError} `option-invalid` naming the option and its value */
 export function resolveOptions(options: EmbeddedOptions): ResolvedOptions {
   const { model, threads = Math.min(availableParallelism(), 8), contextLength, simd = 'auto' } = options;
-  const unknown = Object.keys(options).find((name) => !names.includes(name));
-  if (unknown !== undefined)
-    throw new ConfigurationError(`embedded() has no option '${unknown}'; it has ${names.join(', ')}.`, {
-      code: 'option-invalid',
-    });
-  if (typeof model !== 'string' || model === '') throw invalid('model', model, 'the path of a model directory');
-  if (!Number.isInteger(threads) || threads < 1 || threads > 16)
-    throw invalid('threads', threads, 'an integer from 1 to 16');
-  if (contextLength !== undefined && (!Number.isInteger(contextLength) || contextLength < 2))
-    throw invalid('contextLength', contextLength, 'an integer of at least 2');
-  if (!kernels.includes(simd)) throw invalid('simd', simd, kernels.join(', '));
+  check.knownOptions('embedded', options, names);
+  if (typeof model !== 'string' || model === '')
+    throw check.optionInvalid('embedded: model', JSON.stringify(model), 'the path of a model directory');
+  check.wholeNumber('embedded: threads', threads, 1, 16);
+  if (contextLength !== undefined) check.wholeNumber('embedded: contextLength', contextLength, 2);
+  check.oneOf('embedded: simd', simd, ['auto', 'relaxed', 'plain']);
   return Object.freeze({ model, threads, contextLength, simd });
 }
 
 /** The checkpoint's own limit, or the smaller one that was asked for. */
 export function resolveContextLength(asked: number | undefined, maxPositions: number): number {
   if (asked !== undefined && asked > maxPositions)
-    throw invalid('contextLength', asked, `at most the model's max_position_embeddings, ${maxPositions}`);
+    throw check.optionInvalid(
+      'embedded: contextLength',
+      asked,
+      `at most the model's max_position_embeddings, ${maxPositions}`,
+    );
   return asked ?? maxPositions;
-}
-
-function invalid(name: string, value: unknown, expected: string): ConfigurationError {
-  return new ConfigurationError(`embedded(): ${name} is ${JSON.stringify(value)}; expected ${expected}.`, {
-    code: 'option-invalid',
-  });
 }

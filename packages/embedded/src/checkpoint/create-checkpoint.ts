@@ -1,7 +1,7 @@
 /** A new model directory with random weights, for scripts that train a model from nothing. */
 import { resolve } from 'node:path';
 
-import { ConfigurationError } from '@agent-lightning/core';
+import { check, ConfigurationError } from '@agent-lightning/core';
 import { ChatTemplate, Tokenizer, type TokenizerJson } from '@agent-lightning/text';
 
 import { checkConfig } from '../model/engine-checks.ts';
@@ -59,8 +59,7 @@ export interface CreateCheckpointOptions {
  */
 export async function createCheckpoint(options: CreateCheckpointOptions): Promise<void> {
   const { directory, seed, endTokens, beginToken, padToken = endTokens[0] } = options;
-  if (!Number.isSafeInteger(seed))
-    throw new ConfigurationError(`seed is ${seed}; an integer was expected.`, { code: 'option-invalid' });
+  if (!Number.isSafeInteger(seed)) throw check.optionInvalid('createCheckpoint: seed', seed, 'a whole number');
   if (endTokens.length === 0)
     throw new ConfigurationError('endTokens is empty; name at least one token that ends an answer.', {
       code: 'option-invalid',

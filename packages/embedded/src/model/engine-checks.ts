@@ -1,5 +1,5 @@
 /** What the engine refuses at its door. */
-import { BackendError, ConfigurationError } from '@agent-lightning/core';
+import { BackendError, check } from '@agent-lightning/core';
 import type { LlamaConfig, LlamaWeights } from './llama-types.ts';
 import { parameterShapes } from './parameter-layout.ts';
 
@@ -34,11 +34,7 @@ export function checkConfig(config: LlamaConfig): void {
 
 /** @throws ConfigurationError `option-invalid` */
 export function checkThreads(threads: number): void {
-  if (!Number.isSafeInteger(threads) || threads < 1 || threads > 16) {
-    throw new ConfigurationError(`The option threads is ${threads}; it must be an integer from 1 to 16.`, {
-      code: 'option-invalid',
-    });
-  }
+  check.wholeNumber('threads', threads, 1, 16);
 }
 
 /** Names and sizes, as `parameterShapes` has them. @throws BackendError `checkpoint-unsupported` */

@@ -28,8 +28,8 @@ describe('resolveVllm', () => {
   });
 
   it.each<[object, string]>([
-    [{ gpu: 1 }, 'vllm: option must be one of'],
-    [{ url: 'http://a', command: ['vllm'] }, 'vllm: option of a server with a url must be one of'],
+    [{ gpu: 1 }, 'vllm has no option "gpu"; it has'],
+    [{ url: 'http://a', command: ['vllm'] }, 'vllm with a url has no option "command"; it has'],
     [{ url: 'ftp://a' }, 'vllm: url'],
     [{ url: [] }, 'vllm: url'],
     [{ url: ['http://a', 'http://a/v1'] }, 'a list of different ones'],

@@ -1,5 +1,5 @@
 /** What a trainer is told about vLLM, checked once. */
-import { ConfigurationError, oneOf, optionInvalid, wholeNumber } from '@agent-lightning/core';
+import { check, ConfigurationError } from '@agent-lightning/core';
 
 /** Options that started and attached servers share. */
 export interface VllmSharedOptions {
@@ -106,18 +106,18 @@ export function resolveVllm(options: VllmOptions, environment: NodeJS.ProcessEnv
 }
 
 function resolveShared(options: VllmSharedOptions): ResolvedShared {
-  const liveReleases = wholeNumber('vllm: liveReleases', options.liveReleases ?? 2);
-  const maxLoras = wholeNumber('vllm: maxLoras', options.maxLoras ?? Math.max(4, liveReleases + 1));
+  const liveReleases = check.wholeNumber('vllm: liveReleases', options.liveReleases ?? 2);
+  const maxLoras = check.wholeNumber('vllm: maxLoras', options.maxLoras ?? Math.max(4, liveReleases + 1));
   if (maxLoras <= liveReleases) {
-    throw optionInvalid(
+    throw check.optionInvalid(
       'vllm: maxLoras',
       maxLoras,
       `above liveReleases, ${liveReleases}: a new version is loaded before an old one is unloaded`,
     );
   }
   const { sleep = false } = options;
-  if (typeof sleep !== 'boolean') throw optionInvalid('vllm: sleep', sleep, 'true or false');
-  const awayTimeoutMs = wholeNumber('vllm: awayTimeoutMs', options.awayTimeoutMs ?? 300_000);
+  if (typeof sleep !== 'boolean') throw check.optionInvalid('vllm: sleep', sleep, 'true or false');
+  const awayTimeoutMs = check.timerMs('vllm: awayTimeoutMs', options.awayTimeoutMs ?? 300_000);
   return { liveReleases, maxLoras, sleep, awayTimeoutMs };
 }
 
@@ -126,25 +126,29 @@ function resolveAttach(
   shared: ResolvedShared,
   environment: NodeJS.ProcessEnv,
 ): ResolvedAttach {
-  for (const name of Object.keys(options)) oneOf('vllm: option of a server with a url', name as never, attachNames);
+  check.knownOptions('vllm with a url', options, attachNames);
   const given = typeof options.url === 'string' ? [options.url] : options.url;
   const urls = given.map((url) => resolveUrl(url));
   if (urls.length === 0 || new Set(urls).size < urls.length)
-    throw optionInvalid('vllm: url', JSON.stringify(options.url), 'a URL, or a list of different ones');
+    throw check.optionInvalid('vllm: url', JSON.stringify(options.url), 'a URL, or a list of different ones');
   return Object.freeze({ kind: 'attach', ...shared, urls, apiKey: options.apiKey ?? environment['VLLM_API_KEY'] });
 }
 
 function resolveStart(options: VllmStartOptions, shared: ResolvedShared): ResolvedStart {
-  for (const name of Object.keys(options)) oneOf('vllm: option', name as never, startNames);
+  check.knownOptions('vllm', options, startNames);
   const { command = ['vllm'], gpuMemoryUtilization = 0.45, toolCallParser, args = [], env = {}, port } = options;
   if (!isWords(command) || command.length === 0 || command.includes(''))
-    throw optionInvalid('vllm: command', JSON.stringify(command), "a list of words, such as ['vllm']");
+    throw check.optionInvalid('vllm: command', JSON.stringify(command), "a list of words, such as ['vllm']");
   if (!(gpuMemoryUtilization > 0 && gpuMemoryUtilization <= 1))
-    throw optionInvalid('vllm: gpuMemoryUtilization', gpuMemoryUtilization, 'a number above 0 and up to 1');
+    throw check.optionInvalid('vllm: gpuMemoryUtilization', gpuMemoryUtilization, 'a number above 0 and up to 1');
   if (toolCallParser !== undefined && toolCallParser !== null && typeof toolCallParser !== 'string')
-    throw optionInvalid('vllm: toolCallParser', JSON.stringify(toolCallParser), "a parser's name, or null");
+    throw check.optionInvalid('vllm: toolCallParser', JSON.stringify(toolCallParser), "a parser's name, or null");
   if (!isWords(args))
-    throw optionInvalid('vllm: args', JSON.stringify(args), "a list of words, such as ['--tensor-parallel-size', '2']");
+    throw check.optionInvalid(
+      'vllm: args',
+      JSON.stringify(args),
+      "a list of words, such as ['--tensor-parallel-size', '2']",
+    );
   checkEnvironment(env);
   const own = args.map((word) => word.split('=')[0]!).find((word) => ownFlags.includes(word));
   if (own !== undefined) {
@@ -157,20 +161,20 @@ function resolveStart(options: VllmStartOptions, shared: ResolvedShared): Resolv
     ...shared,
     command: [...command],
     gpuMemoryUtilization,
-    port: port === undefined ? undefined : wholeNumber('vllm: port', port, 1, 65_535),
+    port: port === undefined ? undefined : check.wholeNumber('vllm: port', port, 1, 65_535),
     toolCallParser,
     args: [...args],
     env: { ...env },
-    startTimeoutMs: wholeNumber('vllm: startTimeoutMs', options.startTimeoutMs ?? 900_000),
+    startTimeoutMs: check.timerMs('vllm: startTimeoutMs', options.startTimeoutMs ?? 900_000),
   });
 }
 
 /** Says what is wrong without its values, of which one may be a secret. */
 function checkEnvironment(env: unknown): void {
   if (typeof env !== 'object' || env === null || Array.isArray(env))
-    throw optionInvalid('vllm: env', typeof env, "texts by name, such as { CUDA_VISIBLE_DEVICES: '1' }");
+    throw check.optionInvalid('vllm: env', typeof env, "texts by name, such as { CUDA_VISIBLE_DEVICES: '1' }");
   for (const [name, value] of Object.entries(env))
-    if (typeof value !== 'string') throw optionInvalid(`vllm: env.${name}`, `a ${typeof value}`, 'a text');
+    if (typeof value !== 'string') throw check.optionInvalid(`vllm: env.${name}`, `a ${typeof value}`, 'a text');
 }
 
 function isWords(value: unknown): value is readonly string[] {
@@ -181,6 +185,10 @@ function isWords(value: unknown): value is readonly string[] {
 function resolveUrl(value: string): string {
   const url = URL.canParse(value) ? new URL(value) : undefined;
   if (url === undefined || !['http:', 'https:'].includes(url.protocol) || url.username !== '' || url.search !== '')
-    throw optionInvalid('vllm: url', JSON.stringify(value), 'an http or https URL without a user name and a query');
+    throw check.optionInvalid(
+      'vllm: url',
+      JSON.stringify(value),
+      'an http or https URL without a user name and a query',
+    );
   return url.href.replace(/\/+$/, '').replace(/\/v1$/, '');
 }

@@ -30,7 +30,7 @@ describe('resolveGpuOptions', () => {
   });
 
   it.each<[RegExp, string, object]>([
-    [/gpu: option/, 'option-invalid', { modell: 'x' }],
+    [/gpu has no option "modell"; did you mean "model"\?/, 'option-invalid', { modell: 'x' }],
     [/gpu: model/, 'option-invalid', { model: '' }],
     [/gpu: device/, 'option-invalid', { device: 'tpu' }],
     [/gpu: dtype/, 'option-invalid', { dtype: 'float16' }],

@@ -1,6 +1,6 @@
 /** What `gpu(…)` is told, checked once. */
 import { basename, resolve } from 'node:path';
-import { ConfigurationError, oneOf, wholeNumber, type Logger } from '@agent-lightning/core';
+import { check, ConfigurationError, type Logger } from '@agent-lightning/core';
 import { createConsoleLogger } from '@agent-lightning/platform';
 import { resolveLora, type LoraOptions, requireText, resolveUrl, type LoraSpec } from '@agent-lightning/tinker';
 import { resolveVllm, type ResolvedVllm, type VllmOptions } from '../vllm/vllm-options.ts';
@@ -76,10 +76,10 @@ export function resolveGpuOptions(
   options: GpuOptions,
   environment: NodeJS.ProcessEnv = process.env,
 ): ResolvedGpuOptions {
-  for (const name of Object.keys(options)) oneOf('gpu: option', name as keyof GpuOptions, names);
+  check.knownOptions('gpu', options, names);
   const model = resolve(requireText('gpu: model', options.model, "a model's directory"));
   const contextLength =
-    options.contextLength === undefined ? undefined : wholeNumber('gpu: contextLength', options.contextLength, 2);
+    options.contextLength === undefined ? undefined : check.wholeNumber('gpu: contextLength', options.contextLength, 2);
   const lora = resolveLora(options.lora ?? {}, 'worker', 'gpu');
   return Object.freeze({
     model,
@@ -87,7 +87,7 @@ export function resolveGpuOptions(
     contextLength,
     vllm: resolveSampling(options, lora, environment),
     worker: options.url === undefined ? resolveStart(options, model) : resolveAttach(options, model, environment),
-    timeoutMs: wholeNumber('gpu: timeoutMs', options.timeoutMs ?? 1_800_000),
+    timeoutMs: check.timerMs('gpu: timeoutMs', options.timeoutMs ?? 1_800_000),
     logger: options.logger ?? createConsoleLogger(),
     signal: options.signal,
   });
@@ -96,19 +96,19 @@ export function resolveGpuOptions(
 function resolveStart(options: GpuOptions, model: string): ResolvedGpuOptions['worker'] {
   if (options.apiKey !== undefined) throw useless('apiKey', 'a worker that gpu() starts gets a key of its own');
   const device = options.device ?? 'auto';
-  if (!/^(?:auto|cpu|cuda(?::\d+)?)$/.test(device)) oneOf('gpu: device', device, ['auto', 'cpu', 'cuda']);
+  if (!/^(?:auto|cpu|cuda(?::\d+)?)$/.test(device)) check.oneOf('gpu: device', device, ['auto', 'cpu', 'cuda']);
   const flags: Readonly<Record<string, string | number | undefined>> = {
     '--model': model,
     '--device': device,
-    '--dtype': oneOf('gpu: dtype', options.dtype ?? 'auto', ['auto', 'float32', 'bfloat16']),
+    '--dtype': check.oneOf('gpu: dtype', options.dtype ?? 'auto', ['auto', 'float32', 'bfloat16']),
     '--state-dir': resolve(options.stateDirectory ?? 'agent-lightning-worker-state'),
-    '--token-budget': wholeNumber('gpu: tokenBudget', options.tokenBudget ?? 8_192),
+    '--token-budget': check.wholeNumber('gpu: tokenBudget', options.tokenBudget ?? 8_192),
     '--max-context': options.contextLength,
   };
   return {
     arguments: Object.entries(flags).flatMap(([flag, value]) => (value === undefined ? [] : [flag, String(value)])),
     python: options.python,
-    startTimeoutMs: wholeNumber('gpu: startTimeoutMs', options.startTimeoutMs ?? 600_000),
+    startTimeoutMs: check.timerMs('gpu: startTimeoutMs', options.startTimeoutMs ?? 600_000),
   };
 }
 

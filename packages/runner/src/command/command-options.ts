@@ -1,4 +1,4 @@
-import { ConfigurationError, type JsonValue } from '@agent-lightning/core';
+import { check, type ConfigurationError, type JsonValue } from '@agent-lightning/core';
 import type { RolloutContext, RolloutResult } from '../rollout-function.ts';
 
 /** What a command left behind. Both outputs are capped, with a visible mark, and hold no key of the attempt. */
@@ -50,8 +50,6 @@ export type ResolvedCommandOptions<Task> = Readonly<
   Required<Omit<RunCommandOptions<Task>, 'cwd' | 'timeoutMs'>> & Pick<RunCommandOptions<Task>, 'cwd' | 'timeoutMs'>
 >;
 
-const longestTimerMs = 2 ** 31 - 1;
-
 /** @throws {ConfigurationError} `option-invalid` */
 export function resolveCommandOptions<Task>(options: RunCommandOptions<Task>): ResolvedCommandOptions<Task> {
   const { command, args = [], env = {}, reward = 'stdout', taskIn = 'stdin', timeoutMs } = options;
@@ -70,9 +68,9 @@ export function resolveCommandOptions<Task>(options: RunCommandOptions<Task>): R
     reward,
     taskIn,
     inheritEnv: options.inheritEnv ?? true,
-    killGraceMs: wholeNumber('killGraceMs', options.killGraceMs ?? 5_000, 0, longestTimerMs),
-    maxOutputBytes: wholeNumber('maxOutputBytes', options.maxOutputBytes ?? 65_536, 256, 4_000_000),
-    ...(timeoutMs !== undefined && { timeoutMs: wholeNumber('timeoutMs', timeoutMs, 1, longestTimerMs) }),
+    killGraceMs: check.timerMs('runCommand: killGraceMs', options.killGraceMs ?? 5_000, 0),
+    maxOutputBytes: check.wholeNumber('runCommand: maxOutputBytes', options.maxOutputBytes ?? 65_536, 256, 4_000_000),
+    ...(timeoutMs !== undefined && { timeoutMs: check.timerMs('runCommand: timeoutMs', timeoutMs) }),
   });
 }
 
@@ -84,12 +82,7 @@ export function checkArguments(args: readonly string[]): readonly string[] {
   return args;
 }
 
-function wholeNumber(name: string, value: number, min: number, max: number): number {
-  if (Number.isInteger(value) && value >= min && value <= max) return value;
-  throw invalid(name, value, `a whole number from ${min} to ${max}`);
-}
-
 function invalid(name: string, value: unknown, expected: string): ConfigurationError {
   const shown = typeof value === 'string' ? JSON.stringify(value) : String(value);
-  return new ConfigurationError(`runCommand: ${name} must be ${expected}; got ${shown}`, { code: 'option-invalid' });
+  return check.optionInvalid(`runCommand: ${name}`, shown, expected);
 }

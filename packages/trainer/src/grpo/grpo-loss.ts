@@ -1,7 +1,7 @@
 import { policyLosses, type PolicyLoss } from './objective/policy-loss.ts';
 import type { Objective } from './objective/objective.ts';
 import type { RatioBounds } from './objective/sequence-ratio.ts';
-import { oneOf, optionInvalid, positive } from '@agent-lightning/core';
+import { check } from '@agent-lightning/core';
 
 /** What the gradient is of. */
 export interface GrpoLossOptions {
@@ -54,12 +54,12 @@ const defaultBounds = {
 /** @throws {ConfigurationError} `option-invalid` */
 export function resolveGrpoLoss(options: GrpoLossOptions): GrpoLoss {
   if (options.klPlacement !== undefined && (options.klCoefficient ?? 0) === 0)
-    throw optionInvalid('grpo.klCoefficient', options.klCoefficient, 'above 0 where klPlacement is given');
+    throw check.optionInvalid('grpo.klCoefficient', options.klCoefficient, 'above 0 where klPlacement is given');
   return {
     loss: Object.freeze(resolveLoss(options)),
     sequenceMask: resolveMask(options.sequenceMask),
-    klCoefficient: positive('grpo.klCoefficient', options.klCoefficient ?? 0, { orZero: true }),
-    klPlacement: oneOf('grpo.klPlacement', options.klPlacement ?? 'advantage', ['advantage', 'loss']),
+    klCoefficient: check.positive('grpo.klCoefficient', options.klCoefficient ?? 0, { orZero: true }),
+    klPlacement: check.oneOf('grpo.klPlacement', options.klPlacement ?? 'advantage', ['advantage', 'loss']),
   };
 }
 
@@ -73,7 +73,7 @@ export function objectiveOf({ loss, sequenceMask, klCoefficient, klPlacement }: 
 }
 
 function resolveLoss(options: GrpoLossOptions): PolicyLoss {
-  const name = oneOf('grpo.loss', options.loss ?? 'ppo', policyLosses);
+  const name = check.oneOf('grpo.loss', options.loss ?? 'ppo', policyLosses);
   if (name === 'importance_sampling') {
     refuse(name, 'grpo.clipLow', options.clipLow);
     refuse(name, 'grpo.clipHigh', options.clipHigh);
@@ -89,22 +89,26 @@ function resolveLoss(options: GrpoLossOptions): PolicyLoss {
 
 function refuse(loss: PolicyLoss['name'], option: string, value: number | undefined): void {
   if (value !== undefined)
-    throw optionInvalid(option, value, `left out with the loss '${loss}', which has no such bound`);
+    throw check.optionInvalid(option, value, `left out with the loss '${loss}', which has no such bound`);
 }
 
 function lowest(clipLow: number): number {
-  if (positive('grpo.clipLow', clipLow, { orZero: true }) <= 1) return clipLow;
-  throw optionInvalid('grpo.clipLow', clipLow, 'a ratio from 0 to 1, such as 0.8');
+  if (check.positive('grpo.clipLow', clipLow, { orZero: true }) <= 1) return clipLow;
+  throw check.optionInvalid('grpo.clipLow', clipLow, 'a ratio from 0 to 1, such as 0.8');
 }
 
 function highest(clipHigh: number): number {
-  if (positive('grpo.clipHigh', clipHigh) >= 1) return clipHigh;
-  throw optionInvalid('grpo.clipHigh', clipHigh, 'a ratio of at least 1, such as 1.2');
+  if (check.positive('grpo.clipHigh', clipHigh) >= 1) return clipHigh;
+  throw check.optionInvalid('grpo.clipHigh', clipHigh, 'a ratio of at least 1, such as 1.2');
 }
 
 function resolveMask(mask: RatioBounds | undefined): RatioBounds | undefined {
   if (mask === undefined) return undefined;
   const { low, high } = mask;
   if (low >= 0 && low <= 1 && high >= 1 && high < Infinity) return Object.freeze({ low, high });
-  throw optionInvalid('grpo.sequenceMask', JSON.stringify(mask), '{ low, high } with low from 0 to 1 and high from 1');
+  throw check.optionInvalid(
+    'grpo.sequenceMask',
+    JSON.stringify(mask),
+    '{ low, high } with low from 0 to 1 and high from 1',
+  );
 }

@@ -1,13 +1,8 @@
 import {
+  check,
   checkCredit,
   checkTokenWeighting,
-  ConfigurationError,
   estimators,
-  oneOf,
-  optionInvalid,
-  positive,
-  unitInterval,
-  wholeNumber,
   type AdamParameters,
   type Algorithm,
   type Credit,
@@ -91,7 +86,7 @@ export interface Grpo extends Algorithm<GrpoMetrics> {
  * @throws {ConfigurationError} `option-invalid`
  */
 export function grpo(options: GrpoOptions = {}): Grpo {
-  refuseUnknown(options);
+  check.knownOptions('grpo', options, Object.keys(optionNames));
   const settings = resolveSettings(options);
   const { tasksPerStep, temperature, maxTokens } = settings;
   return Object.freeze<Grpo>({
@@ -108,26 +103,26 @@ export function grpo(options: GrpoOptions = {}): Grpo {
 }
 
 function resolveSettings(options: GrpoOptions): GrpoSettings {
-  const estimator = oneOf('grpo.estimator', options.estimator ?? 'grpo', estimators);
+  const estimator = check.oneOf('grpo.estimator', options.estimator ?? 'grpo', estimators);
   const credit = options.credit ?? 'identical';
   const tokenWeighting = options.tokenWeighting ?? 'rollout';
   checkCredit(credit);
   checkTokenWeighting(tokenWeighting);
   const smallestGroup = estimator === 'reinforce++' ? 1 : 2;
   return Object.freeze({
-    groupSize: wholeNumber('grpo.groupSize', options.groupSize ?? 8, smallestGroup),
-    tasksPerStep: wholeNumber('grpo.tasksPerStep', options.tasksPerStep ?? 32),
+    groupSize: check.wholeNumber('grpo.groupSize', options.groupSize ?? 8, smallestGroup),
+    tasksPerStep: check.wholeNumber('grpo.tasksPerStep', options.tasksPerStep ?? 32),
     estimator,
     credit,
     intermediate: resolveIntermediate(options.intermediate ?? false),
-    rows: oneOf('grpo.rows', options.rows ?? 'trajectory', ['transition', 'trajectory']),
+    rows: check.oneOf('grpo.rows', options.rows ?? 'trajectory', ['transition', 'trajectory']),
     tokenWeighting,
     ...resolveGrpoLoss(options),
-    minibatches: wholeNumber('grpo.minibatches', options.minibatches ?? 1),
+    minibatches: check.wholeNumber('grpo.minibatches', options.minibatches ?? 1),
     adam: resolveAdam(options),
-    warmupSteps: wholeNumber('grpo.warmupSteps', options.warmupSteps ?? 0, 0),
+    warmupSteps: check.wholeNumber('grpo.warmupSteps', options.warmupSteps ?? 0, 0),
     temperature: temperatureOf(options.temperature ?? 1),
-    maxTokens: options.maxTokens === undefined ? undefined : wholeNumber('grpo.maxTokens', options.maxTokens),
+    maxTokens: options.maxTokens === undefined ? undefined : check.wholeNumber('grpo.maxTokens', options.maxTokens),
   });
 }
 
@@ -157,27 +152,19 @@ const optionNames: Readonly<Record<keyof GrpoOptions, true>> = {
   maxTokens: true,
 };
 
-function refuseUnknown(options: GrpoOptions): void {
-  const unknown = Object.keys(options).find((name) => !(name in optionNames));
-  if (unknown === undefined) return;
-  throw new ConfigurationError(`grpo has no option "${unknown}"; it has ${Object.keys(optionNames).join(', ')}`, {
-    code: 'option-invalid',
-  });
-}
-
 function temperatureOf(temperature: number): number {
   if (temperature > 0 && temperature <= 2) return temperature;
-  throw optionInvalid('grpo.temperature', temperature, 'a number above 0, up to 2');
+  throw check.optionInvalid('grpo.temperature', temperature, 'a number above 0, up to 2');
 }
 
 function resolveAdam(options: GrpoOptions): GrpoSettings['adam'] {
   return Object.freeze({
-    learningRate: positive('grpo.learningRate', options.learningRate ?? 3e-4),
-    beta1: unitInterval('grpo.beta1', options.beta1 ?? 0.9),
-    beta2: unitInterval('grpo.beta2', options.beta2 ?? 0.95),
-    epsilon: positive('grpo.epsilon', options.epsilon ?? 1e-8),
-    weightDecay: positive('grpo.weightDecay', options.weightDecay ?? 0, { orZero: true }),
-    maxGradientNorm: positive('grpo.maxGradientNorm', options.maxGradientNorm ?? 1, { orZero: true }),
+    learningRate: check.positive('grpo.learningRate', options.learningRate ?? 3e-4),
+    beta1: check.unitInterval('grpo.beta1', options.beta1 ?? 0.9),
+    beta2: check.unitInterval('grpo.beta2', options.beta2 ?? 0.95),
+    epsilon: check.positive('grpo.epsilon', options.epsilon ?? 1e-8),
+    weightDecay: check.positive('grpo.weightDecay', options.weightDecay ?? 0, { orZero: true }),
+    maxGradientNorm: check.positive('grpo.maxGradientNorm', options.maxGradientNorm ?? 1, { orZero: true }),
   });
 }
 
