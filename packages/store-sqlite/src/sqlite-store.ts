@@ -1,8 +1,8 @@
 import { resolve } from 'node:path';
-import { CheckedStore, type RowStoreOptions } from '@agent-lightning/store';
+import { CheckedStore, type Operations, type RowStoreOptions } from '@agent-lightning/store';
 import { check, ConfigurationError } from '@agent-lightning/core';
-import { openSqliteCalls, type SqliteCalls, type SqliteCallsOptions } from './sqlite-calls.ts';
-import { openSqliteCallsInThread } from './thread/store-thread.ts';
+import { openSqliteOperations, type SqliteOperationsOptions } from './sqlite-operations.ts';
+import { StoreThread } from './thread/store-thread.ts';
 
 export interface SqliteStoreOptions extends RowStoreOptions {
   /** The database file; created when it does not exist. Its folder must exist, on a local disk. */
@@ -29,18 +29,18 @@ export interface SqliteStoreOptions extends RowStoreOptions {
 export class SqliteStore extends CheckedStore {
   /** Absolute. */
   readonly path: string;
-  readonly #calls: SqliteCalls;
+  readonly #operations: Operations;
 
   /** @internal */
-  constructor(calls: SqliteCalls, options: SqliteCallsOptions) {
-    super(calls, options);
+  constructor(operations: Operations, options: SqliteOperationsOptions) {
+    super(operations, options);
     this.path = options.path;
-    this.#calls = calls;
+    this.#operations = operations;
   }
 
   /** Reads the whole file and returns the problems that SQLite finds; none for a sound file. @throws StoreError `store-corrupt` when it cannot be read at all */
   checkIntegrity(): Promise<readonly string[]> {
-    return this.#calls.checkIntegrity();
+    return this.#operations.call('checkIntegrity', []);
   }
 }
 
@@ -50,8 +50,8 @@ export class SqliteStore extends CheckedStore {
  */
 export async function openSqliteStore(options: SqliteStoreOptions): Promise<SqliteStore> {
   const { thread, ...resolved } = resolveOptions(options);
-  const calls = thread ? await openSqliteCallsInThread(resolved) : await openSqliteCalls(resolved);
-  return new SqliteStore(calls, resolved);
+  const operations = thread ? await StoreThread.open(resolved) : await openSqliteOperations(resolved);
+  return new SqliteStore(operations, resolved);
 }
 
 function resolveOptions({
@@ -64,7 +64,7 @@ function resolveOptions({
   generateId,
   watchdogIntervalMs,
   keepEvents,
-}: SqliteStoreOptions): SqliteCallsOptions & { readonly thread: boolean } {
+}: SqliteStoreOptions): SqliteOperationsOptions & { readonly thread: boolean } {
   if (typeof path !== 'string' || path === '' || path.includes('\0'))
     throw invalid(`path must be the name of a file; got ${JSON.stringify(path)}`);
   if (path === ':memory:' || path.startsWith('file:'))

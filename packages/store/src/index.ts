@@ -3,7 +3,9 @@ export { CheckedStore } from './checked-store.ts';
 export { type ExportedRollout, exportRun } from './export-run.ts';
 export { storeLimits } from './field-checks.ts';
 export { MemoryStore } from './memory-store.ts';
-export { RowCalls } from './row-calls.ts';
+export type { OperationName, OperationReply } from './operation.ts';
+export { operationTable, type Operations } from './operations.ts';
+export { RecordOperations } from './record-operations.ts';
 export type { RowStoreOptions } from './row-store-options.ts';
 export { RowStore } from './row-store.ts';
 export type {
@@ -34,6 +36,5 @@ export {
   openBodyStart,
   packTokens,
 } from './sql-rows.ts';
-export type { StoreCalls } from './store-calls.ts';
 export { readEventCursor, readPageCursor, storeClosed } from './store-errors.ts';
 export { isSpanId, isTraceId } from './trace-ids.ts';

@@ -130,5 +130,7 @@ export interface RowDatabase {
   write<Reply>(work: (rows: RowWriter) => Awaitable<Reply>): Promise<Reply>;
   /** Calls `listener` after other processes may have committed; returns how to stop. Absent when there are no others. */
   watch?(listener: () => void): () => void;
+  /** Reads all that is stored and returns what is wrong with it; nothing for sound data. Absent when nothing can damage it. */
+  checkIntegrity?(): Promise<readonly string[]>;
   close(): Promise<void>;
 }

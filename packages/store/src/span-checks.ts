@@ -57,7 +57,7 @@ export function checkSpan(at: string, span: SpanInput): SpanInput {
     throw invalidField(`${at}.tokens`, `belong to a model_call, and this is a ${kind}`);
   const isOpen = checkOpen(at, span, kind);
   const attributes = checkAttributes(`${at}.attributes`, span.attributes);
-  if (kind === 'reward') checkReward(`${at}.attributes`, attributes);
+  if (kind === 'reward') checkRewardAttributes(`${at}.attributes`, attributes);
   const checked = Object.freeze({
     spanId: checkSpanId(`${at}.spanId`, span.spanId),
     traceId: checkTraceId(`${at}.traceId`, span.traceId),
@@ -72,6 +72,12 @@ export function checkSpan(at: string, span: SpanInput): SpanInput {
     ...(span.tokens === undefined ? {} : { tokens: checkTokens(`${at}.tokens`, span.tokens) }),
   });
   checkedSpans.add(checked);
+  return checked;
+}
+
+export function checkReward(at: string, span: SpanInput): SpanInput {
+  const checked = checkSpan(at, span);
+  if (checked.kind !== 'reward') throw invalidField(`${at}.kind`, 'must be reward', checked.kind);
   return checked;
 }
 
@@ -142,7 +148,7 @@ function checkPrimitive(field: string, value: unknown): string | number | boolea
 }
 
 /** A reward span has dimensions from index 0 on, each with a name and a finite value. */
-function checkReward(at: string, attributes: Attributes): void {
+function checkRewardAttributes(at: string, attributes: Attributes): void {
   for (
     let index = 0;
     index === 0 ||

@@ -1,12 +1,13 @@
 import type { Span, SpanQuery } from '@agent-lightning/core';
 import type { RowReader } from './rows.ts';
 
-/** Spans below one span, found by the parents of their attempts' spans; read without tokens first, so that only what is asked for is read whole. */
-export async function querySubtree(rows: RowReader, query: SpanQuery, under: string): Promise<readonly Span[]> {
-  const { rolloutIds, attemptId } = query;
+/** Reads spans; those below one span are found by the parents of all, read without tokens first, so that only what is asked for is read whole. */
+export async function querySpans(rows: RowReader, query: SpanQuery): Promise<readonly Span[]> {
+  const { under, ...filter } = query;
+  if (under === undefined) return rows.querySpans(filter);
+  const { rolloutIds, attemptId } = filter;
   const all = await rows.querySpans({ rolloutIds, ...(attemptId === undefined ? {} : { attemptId }) });
   const below = findBelow(all, under);
-  const { under: _under, ...filter } = query;
   return (await rows.querySpans(filter)).filter((span) => below.has(keyOf(span)));
 }
 

@@ -3,6 +3,8 @@ import {
   isFinalAttemptStatus,
   isFinalRolloutStatus,
   type Lease,
+  type NamedResources,
+  type ResourcesVersion,
   type Rollout,
   endsOpenSpan,
   type Span,
@@ -20,17 +22,10 @@ import {
   succeed,
   type Decision,
 } from './rollout-rules.ts';
-import type { AttemptRow, ClaimableFilter, NewStoreEvent, RolloutRow, RowWriter } from './rows.ts';
+import type { Write } from './record-access.ts';
+import type { AttemptRow, ClaimFilter, RolloutRow, RowWriter } from './rows.ts';
 import { conflict, fenced, notFound } from './store-errors.ts';
-import { judge } from './watchdog.ts';
-
-/** One write under way: the rows, the moment, and the events that it will leave. */
-export interface Write {
-  readonly rows: RowWriter;
-  readonly nowMs: number;
-  readonly events: NewStoreEvent[];
-  readonly generateId: (prefix: 'ro' | 'at') => string;
-}
+import { judge } from './overdue-rules.ts';
 
 export async function enqueueRollouts(write: Write, requests: readonly ResolvedEnqueue[]): Promise<readonly Rollout[]> {
   const { rows, nowMs } = write;
@@ -79,12 +74,12 @@ function sameTask(stored: Rollout, request: ResolvedEnqueue): Rollout {
 
 export async function claimRollouts(
   write: Write,
-  filter: ClaimableFilter,
   claim: ResolvedClaim,
+  filter: ClaimFilter,
 ): Promise<readonly Claim[]> {
   const { rows, nowMs } = write;
   await rows.touchWorker(claim.workerId, nowMs);
-  const candidates = await rows.lockClaimable(filter, claim.limit);
+  const candidates = await rows.lockClaimable({ ...filter, nowMs }, claim.limit);
   if (candidates.length === 0) return [];
   const firstToken = await rows.takeFencingTokens(candidates.length);
   const decisions = candidates.map((row, index) =>
@@ -129,7 +124,7 @@ function refuseFinal(lease: Lease, { held }: Held): void {
   if (isFinalAttemptStatus(held.attempt.status)) throw fenced(lease, `the attempt is over (${held.attempt.status})`);
 }
 
-export async function beat(write: Write, lease: Lease): Promise<HeartbeatReply> {
+export async function extendLease(write: Write, lease: Lease): Promise<HeartbeatReply> {
   const found = await readHeld(write.rows, lease);
   const { row, held } = found;
   if (held.attempt.status === 'cancelled')
@@ -217,6 +212,15 @@ export async function addReward(write: Write, rolloutId: string, span: SpanInput
   await rows.insertSpans([{ ...span, rolloutId, attemptId: latest.attempt.attemptId, sequenceId }]);
   await rows.saveRollouts([{ ...row, lastSequenceId: sequenceId }]);
   return sequenceId;
+}
+
+export async function putResources(
+  { rows, nowMs, events }: Write,
+  resourcesId: string,
+  resources: NamedResources,
+): Promise<ResourcesVersion> {
+  events.push({ type: 'resources', id: resourcesId });
+  return rows.insertResources({ resourcesId, resources, createdAtMs: nowMs });
 }
 
 /** Ends at most `limit` overdue rollouts and attempts; returns how many rows were overdue and how many ends that made. */

@@ -5,20 +5,11 @@ import {
   type Rollout,
   type StoreEvent,
 } from '@agent-lightning/core';
-import type { ChangeBell } from './change-bell.ts';
-import type { Awaitable, ClaimFilter, RowReader } from './rows.ts';
-import type { StoreCalls } from './store-calls.ts';
+import type { RecordAccess } from './record-access.ts';
+import type { ClaimFilter } from './rows.ts';
 import { notFound } from './store-errors.ts';
 
 const eventsPerRead = 1_000;
-
-/** What waiting needs of a store. */
-export interface WaitingStore {
-  readonly bell: ChangeBell;
-  /** Rejects once the store is closed, which ends every wait. */
-  read<Reply>(work: (rows: RowReader) => Awaitable<Reply>): Promise<Reply>;
-  now(): number;
-}
 
 /** How long a wait may still take: its own limit, on a clock that no one can set back. */
 class Deadline {
@@ -35,7 +26,7 @@ class Deadline {
 
 /** Resolves with the rollouts, in the order given, once all are final. */
 export async function waitForFinal(
-  store: WaitingStore,
+  store: RecordAccess,
   rolloutIds: readonly string[],
   timeoutMs: number | undefined,
   signal: AbortSignal | undefined,
@@ -69,7 +60,7 @@ export async function waitForFinal(
 
 /** The rollouts that are not final, and the cursor from which on their events tell. */
 async function readPending(
-  store: WaitingStore,
+  store: RecordAccess,
   rolloutIds: readonly string[],
 ): Promise<{ readonly cursor: string; readonly pending: Set<string> }> {
   return store.read(async (rows) => {
@@ -97,7 +88,7 @@ export function inOrder(rolloutIds: readonly string[], rollouts: readonly Rollou
   });
 }
 
-async function readAllEvents(store: WaitingStore, from: string): Promise<readonly StoreEvent[] | 'removed'> {
+async function readAllEvents(store: RecordAccess, from: string): Promise<readonly StoreEvent[] | 'removed'> {
   const all: StoreEvent[] = [];
   for (let cursor = from; ;) {
     let page: readonly StoreEvent[];
@@ -129,7 +120,7 @@ function throwWhenOver(
 
 /** Resolves when a rollout of the filter is claimable, when the time is over, or when the signal aborts. */
 export async function waitForClaimable(
-  store: WaitingStore,
+  store: RecordAccess,
   filter: ClaimFilter,
   timeoutMs: number | undefined,
   signal: AbortSignal | undefined,
@@ -158,13 +149,13 @@ function smallest(left: number | undefined, right: number | undefined): number |
 
 /** Yields every event after the cursor, then each new one, until the signal aborts. */
 export async function* followEvents(
-  calls: Pick<StoreCalls, 'nextEvents'>,
+  readNext: (cursor: string) => Promise<readonly StoreEvent[]>,
   from: Promise<string>,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<StoreEvent, void, undefined> {
   let cursor = await from;
   while (!isAborted(signal)) {
-    for (const event of await calls.nextEvents(cursor, signal)) {
+    for (const event of await readNext(cursor)) {
       cursor = event.cursor;
       yield event;
       if (isAborted(signal)) return;
@@ -174,15 +165,16 @@ export async function* followEvents(
 
 /** The events after the cursor; when there are none, waits for a change first, and may return none again. */
 export async function nextEvents(
-  store: WaitingStore,
+  store: RecordAccess,
   cursor: string,
+  timeoutMs: number | undefined,
   signal: AbortSignal | undefined,
 ): Promise<readonly StoreEvent[]> {
   const watch = store.bell.watch();
   try {
     const events = await store.read((rows) => rows.readEvents(cursor, eventsPerRead));
     if (events.length > 0) return events;
-    await watch.next(undefined, signal);
+    await watch.next(timeoutMs, signal);
     return isAborted(signal) ? [] : await store.read((rows) => rows.readEvents(cursor, eventsPerRead));
   } finally {
     // Not held while the reader handles what it got: a subscription that is left standing costs nothing.

@@ -1,11 +1,11 @@
-/** The caller's side of the store's thread: calls with replies, and one end for all when the thread dies. */
+/** The caller's side of the store's thread: operations with replies, and one end for all when the thread dies. */
 import { Worker } from 'node:worker_threads';
 import { StoreError } from '@agent-lightning/core';
-import { storeClosed } from '@agent-lightning/store';
-import type { SqliteCalls, SqliteCallsOptions } from '../sqlite-calls.ts';
+import { storeClosed, type OperationName, type OperationReply, type Operations } from '@agent-lightning/store';
+import type { SqliteOperationsOptions } from '../sqlite-operations.ts';
 import { lendFunctions } from './caller-functions.ts';
 import { reviveError, type CarriedError } from './carried-errors.ts';
-import { openingId, type FromThread, type ThreadStart, type ToThread } from './thread-protocol.ts';
+import { openingId, type CallMessage, type FromThread, type ThreadStart, type ToThread } from './thread-protocol.ts';
 
 interface Pending {
   readonly signal: AbortSignal | undefined;
@@ -18,48 +18,9 @@ const entry: URL = new URL(isSource ? './thread-entry.ts' : './thread-entry.js',
 // No flags of the process: the thread needs none, and some of them (--input-type, --import) would break it or slow its start.
 const execArgv: string[] = isSource ? ['--conditions=@agent-lightning/source'] : [];
 
-/** Every call, and whether it waits: the last argument of a wait is a signal, which stays on this side. */
-const waits: Readonly<Record<Exclude<keyof SqliteCalls, 'close'>, boolean>> = {
-  enqueue: false,
-  getRollout: false,
-  queryRollouts: false,
-  cancel: false,
-  claim: false,
-  waitForWork: true,
-  heartbeat: false,
-  complete: false,
-  fail: false,
-  queryAttempts: false,
-  appendSpans: false,
-  querySpans: false,
-  addReward: false,
-  putResources: false,
-  getResources: false,
-  latestResources: false,
-  queryWorkers: false,
-  waitFor: true,
-  readLastCursor: false,
-  nextEvents: true,
-  runWatchdog: false,
-  takeWatchdogTurn: false,
-  statistics: false,
-  deleteRun: false,
-  checkIntegrity: false,
-};
-
-/** Opens the file in a thread of its own, where its disk waits hold up nobody. @throws as `openSqliteCalls`, and `store-unavailable` when the thread does not start */
-export async function openSqliteCallsInThread(options: SqliteCallsOptions): Promise<SqliteCalls> {
-  const thread = new StoreThread(options);
-  await thread.opened;
-  const calls = Object.entries(waits).map(([name, isWait]) => [
-    name,
-    (...args: readonly unknown[]) => thread.call(name as keyof typeof waits, args, isWait),
-  ]);
-  return { ...(Object.fromEntries(calls) as Omit<SqliteCalls, 'close'>), close: () => thread.close() };
-}
-
-class StoreThread {
-  readonly opened: Promise<void>;
+/** Carries out operations in a thread of their own, where its waits for the disk hold up nobody. */
+export class StoreThread implements Operations {
+  readonly #opened: Promise<unknown>;
   readonly #worker: Worker;
   readonly #path: string;
   readonly #pending: Map<number, Pending> = new Map();
@@ -68,7 +29,14 @@ class StoreThread {
   #end: StoreError | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(given: SqliteCallsOptions) {
+  /** Starts the thread, which opens the file. @throws as `openSqliteOperations`, and `store-unavailable` when the thread does not start */
+  static async open(options: SqliteOperationsOptions): Promise<StoreThread> {
+    const thread = new StoreThread(options);
+    await thread.#opened;
+    return thread;
+  }
+
+  private constructor(given: SqliteOperationsOptions) {
     const { now: _now, generateId: _generateId, ...options } = given;
     const functions = lendFunctions(given);
     this.#path = options.path;
@@ -82,16 +50,16 @@ class StoreThread {
     this.#worker.on('messageerror', (cause) => this.#die(cause.message, cause));
     this.#worker.on('error', (cause: Error) => this.#die(cause.message, cause));
     this.#worker.on('exit', (code) => this.#die(`it exited with code ${code}`));
-    this.opened = this.#wait(openingId, undefined) as Promise<void>;
+    this.#opened = this.#wait(openingId, undefined);
   }
 
-  /** The arguments are cloned, and on their way, before this returns its promise. */
-  async call(name: keyof SqliteCalls, given: readonly unknown[], isWait: boolean): Promise<unknown> {
-    if (this.#end !== undefined) throw this.#end;
-    const id = this.#nextId++;
-    const args = isWait ? given.slice(0, -1) : given;
-    this.#post({ kind: 'call', id, name, args, isWait });
-    return this.#wait(id, isWait ? (given.at(-1) as AbortSignal | undefined) : undefined);
+  /** The arguments are cloned, and on their way, before this returns its promise. The signal stays on this side. */
+  async call<Name extends OperationName>(
+    name: Name,
+    checked: readonly unknown[],
+    signal?: AbortSignal,
+  ): Promise<OperationReply<Name>> {
+    return (await this.#send(name, checked, signal)) as OperationReply<Name>;
   }
 
   close(): Promise<void> {
@@ -101,13 +69,20 @@ class StoreThread {
 
   async #close(): Promise<void> {
     const isDead = this.#end !== undefined;
-    const closed = isDead ? undefined : this.call('close', [], false);
+    const closed = isDead ? undefined : this.#send('close', [], undefined);
     this.#end = storeClosed();
     try {
       await closed;
     } finally {
       await this.#worker.terminate();
     }
+  }
+
+  async #send(name: CallMessage['name'], args: readonly unknown[], signal: AbortSignal | undefined): Promise<unknown> {
+    if (this.#end !== undefined) throw this.#end;
+    const id = this.#nextId++;
+    this.#post({ kind: 'call', id, name, args });
+    return this.#wait(id, signal);
   }
 
   async #wait(id: number, signal: AbortSignal | undefined): Promise<unknown> {

@@ -1,7 +1,8 @@
-/** The store's thread: opens the file, then runs each call as it comes, and sends its reply. */
+/** The store's thread: opens the file, then carries out each operation as it comes, and sends its reply. */
 import { parentPort, workerData, type Transferable } from 'node:worker_threads';
 import type { Span } from '@agent-lightning/core';
-import { openSqliteCalls, type SqliteCalls } from '../sqlite-calls.ts';
+import { operationTable, type Operations } from '@agent-lightning/store';
+import { openSqliteOperations } from '../sqlite-operations.ts';
 import { borrowFunctions } from './caller-functions.ts';
 import { carryError } from './carried-errors.ts';
 import { openingId, type CallMessage, type FromThread, type ThreadStart, type ToThread } from './thread-protocol.ts';
@@ -11,13 +12,13 @@ const port = parentPort!;
 const running = new Set<Promise<void>>();
 const waits = new Map<number, AbortController>();
 
-let calls: SqliteCalls | undefined;
+let operations: Operations | undefined;
 await answer(openingId, async () => {
-  calls = await openSqliteCalls({ ...start.options, ...borrowFunctions(start.functions) });
+  operations = await openSqliteOperations({ ...start.options, ...borrowFunctions(start.functions) });
 });
-if (calls !== undefined) listen(calls);
+if (operations !== undefined) listen(operations);
 
-function listen(opened: SqliteCalls): void {
+function listen(opened: Operations): void {
   port.on('message', (message: ToThread) => {
     if (message.kind === 'abort') return waits.get(message.id)?.abort();
     const answered = answer(message.id, () => run(opened, message), message.name === 'querySpans').then(() => {
@@ -27,21 +28,20 @@ function listen(opened: SqliteCalls): void {
   });
 }
 
-async function run(opened: SqliteCalls, { id, name, args, isWait }: CallMessage): Promise<unknown> {
+async function run(opened: Operations, { id, name, args }: CallMessage): Promise<unknown> {
   if (name === 'close') return close(opened);
-  const call = opened[name] as (...given: readonly unknown[]) => Promise<unknown>;
-  if (!isWait) return call.apply(opened, [...args]);
+  if (operationTable[name].kind !== 'wait') return opened.call(name, args);
   const abort = new AbortController();
   waits.set(id, abort);
   try {
-    return await call.apply(opened, [...args, abort.signal]);
+    return await opened.call(name, args, abort.signal);
   } finally {
     waits.delete(id);
   }
 }
 
 /** Its reply is the last one: whatever was under way has been answered before. */
-async function close(opened: SqliteCalls): Promise<void> {
+async function close(opened: Operations): Promise<void> {
   const before = [...running];
   await opened.close();
   await Promise.all(before);

@@ -1,11 +1,12 @@
 /** What the caller's thread and the store's thread say to each other. */
-import type { SqliteCalls, SqliteCallsOptions } from '../sqlite-calls.ts';
+import type { OperationName } from '@agent-lightning/store';
+import type { SqliteOperationsOptions } from '../sqlite-operations.ts';
 import type { FunctionLine } from './caller-functions.ts';
 import type { CarriedError } from './carried-errors.ts';
 
 /** How the store's thread is started. It opens the file at once, and answers that under `openingId`. */
 export interface ThreadStart {
-  readonly options: Omit<SqliteCallsOptions, 'now' | 'generateId'>;
+  readonly options: Omit<SqliteOperationsOptions, 'now' | 'generateId'>;
   readonly functions: FunctionLine | undefined;
 }
 
@@ -14,12 +15,11 @@ export const openingId = 0;
 export interface CallMessage {
   readonly kind: 'call';
   readonly id: number;
-  readonly name: keyof SqliteCalls;
+  readonly name: OperationName | 'close';
   readonly args: readonly unknown[];
-  /** The call takes a signal after its arguments, which an abort of the same id aborts. */
-  readonly isWait: boolean;
 }
 
+/** An abort ends the wait of the same id. */
 export type ToThread = CallMessage | { readonly kind: 'abort'; readonly id: number };
 
 export type FromThread =

@@ -4,7 +4,7 @@ import { isFinalAttemptStatus, isFinalRolloutStatus } from '@agent-lightning/cor
 import { resolveEnqueue } from './request-checks.ts';
 import { backoffMs, claimRollout, endAttempt, newRollout, recordProgress } from './rollout-rules.ts';
 import type { AttemptRow, RolloutRow } from './rows.ts';
-import { judge } from './watchdog.ts';
+import { judge } from './overdue-rules.ts';
 
 const clock = fc.option(fc.integer({ min: 1, max: 200 }), { nil: undefined });
 const clocks = fc.record({ queueMs: clock, startToFinishMs: clock, noProgressMs: clock, totalMs: clock });

@@ -1,0 +1,116 @@
+import type { LightningStore, StoreEvent, WaitOptions } from '@agent-lightning/core';
+import { checkInteger } from './field-checks.ts';
+import type { RecordAccess, Write } from './record-access.ts';
+import type { Awaitable, RowReader } from './rows.ts';
+import type { Watchdog } from './watchdog.ts';
+
+/** Every method of a store but `subscribe`, which asks for the next events again and again, and `close`. */
+export type StoreMethods = Omit<LightningStore, 'subscribe' | 'close'>;
+
+/** Operations that are no method of `LightningStore`. */
+export interface InnerOperations {
+  /** Returns the cursor of the newest event, from which a subscription goes on. */
+  readLastCursor(): Promise<string>;
+  /** Returns the next events after the cursor. When there are none yet, it waits, and may still return none: ask again. */
+  nextEvents(cursor: string, options?: WaitOptions): Promise<readonly StoreEvent[]>;
+  /** Takes one turn of this process's watchdog: does what is due, unless another process has the watchdog. */
+  takeWatchdogTurn(): Promise<void>;
+  /** Reads all that is stored and returns what is wrong with it; nothing for sound data. */
+  checkIntegrity(): Promise<readonly string[]>;
+}
+
+type Signatures = StoreMethods & InnerOperations;
+export type OperationName = keyof Signatures;
+export type OperationArguments<Name extends OperationName> = Parameters<Signatures[Name]>;
+export type OperationReply<Name extends OperationName> = Awaited<ReturnType<Signatures[Name]>>;
+
+/** Everything that an operation may work with. */
+export interface OperationContext extends RecordAccess {
+  readonly watchdog: Watchdog;
+  readonly checkIntegrity: () => Promise<readonly string[]>;
+}
+
+/**
+ * Says what an operation does: `read` and `write` are one transaction each, `wait` is a long poll that its signal and its
+ * `timeoutMs` end, `upkeep` looks after the whole store.
+ */
+export type OperationKind = 'read' | 'write' | 'wait' | 'upkeep';
+
+/** One operation of a store. What `check` returns is data that can cross to another thread or machine, where `perform` takes it. */
+export interface Operation<Given extends readonly unknown[], Reply, Kind extends OperationKind = OperationKind> {
+  readonly kind: Kind;
+  /** Returns checked copies of the arguments, with every default filled in. @throws `store-invalid` naming the field */
+  check(...given: Given): readonly unknown[];
+  /** Returns true when a second delivery of these arguments changes nothing and answers the same, so that a lost answer may be asked for again. */
+  mayRepeat(checked: readonly unknown[]): boolean;
+  perform(context: OperationContext, checked: readonly unknown[], signal?: AbortSignal): Promise<Reply>;
+}
+
+/** A method waits exactly when its second argument is `WaitOptions`. */
+type KindOf<Given extends readonly unknown[]> = WaitOptions extends Given[1] ? 'wait' : Exclude<OperationKind, 'wait'>;
+
+/** One declaration for each name: a missing, misspelt or wrongly typed operation does not compile. */
+export type TableOf<Methods extends Partial<Signatures>> = {
+  readonly [Name in keyof Methods & OperationName]: Operation<
+    OperationArguments<Name>,
+    OperationReply<Name>,
+    KindOf<OperationArguments<Name>>
+  >;
+};
+
+type Checked = readonly unknown[] | readonly [];
+
+export function read<Given extends readonly unknown[], Taken extends Checked, Reply>(
+  check: (...given: Given) => Taken,
+  work: (rows: RowReader, ...taken: Taken) => Awaitable<Reply>,
+): Operation<Given, Reply, 'read'> {
+  return {
+    kind: 'read',
+    check,
+    mayRepeat: () => true,
+    perform: (context, checked) => context.read((rows) => work(rows, ...(checked as Taken))),
+  };
+}
+
+export function write<Given extends readonly unknown[], Taken extends Checked, Reply>(
+  check: (...given: Given) => Taken,
+  work: (write: Write, ...taken: Taken) => Awaitable<Reply>,
+  mayRepeat: boolean | ((...taken: Taken) => boolean),
+): Operation<Given, Reply, 'write'> {
+  return {
+    kind: 'write',
+    check,
+    mayRepeat: (checked) => (typeof mayRepeat === 'boolean' ? mayRepeat : mayRepeat(...(checked as Taken))),
+    perform: (context, checked) => context.write((under) => work(under, ...(checked as Taken))),
+  };
+}
+
+export function wait<Subject, Taken, Reply>(
+  check: (subject: Subject) => Taken,
+  work: (
+    access: RecordAccess,
+    subject: Taken,
+    timeoutMs: number | undefined,
+    signal: AbortSignal | undefined,
+  ) => Promise<Reply>,
+): Operation<[subject: Subject, options?: WaitOptions], Reply, 'wait'> {
+  return {
+    kind: 'wait',
+    check: (subject, { timeoutMs } = {}) => [check(subject), checkTimeout(timeoutMs)],
+    mayRepeat: () => true,
+    perform: (context, [subject, timeoutMs], signal) =>
+      work(context, subject as Taken, timeoutMs as number | undefined, signal),
+  };
+}
+
+export function upkeep<Reply>(
+  work: (context: OperationContext) => Promise<Reply>,
+  mayRepeat: boolean,
+): Operation<[], Reply, 'upkeep'> {
+  return { kind: 'upkeep', check: () => [], mayRepeat: () => mayRepeat, perform: work };
+}
+
+function checkTimeout(timeoutMs: number | undefined): number | undefined {
+  if (timeoutMs !== undefined && timeoutMs !== Infinity) checkInteger('options.timeoutMs', Math.ceil(timeoutMs), 0);
+  return timeoutMs;
+}

@@ -1,0 +1,119 @@
+import type { EnqueueRequest } from '@agent-lightning/core';
+import { checkArray, checkId, checkInteger, checkText } from './field-checks.ts';
+import {
+  read,
+  upkeep,
+  wait,
+  write,
+  type InnerOperations,
+  type OperationName,
+  type OperationReply,
+  type StoreMethods,
+  type TableOf,
+} from './operation.ts';
+import {
+  checkIds,
+  checkLease,
+  checkMessage,
+  checkResources,
+  resolveClaim,
+  resolveEnqueue,
+  resolveFailure,
+  resolveFilter,
+  resolveQuery,
+} from './request-checks.ts';
+import { checkReward, checkSpans, resolveSpanQuery } from './span-checks.ts';
+import { querySpans } from './span-tree.ts';
+import {
+  addReward,
+  appendSpans,
+  cancelRollout,
+  claimRollouts,
+  completeAttempt,
+  enqueueRollouts,
+  extendLease,
+  failAttempt,
+  putResources,
+  removeRun,
+} from './store-writes.ts';
+import { nextEvents, waitForClaimable, waitForFinal } from './waiting.ts';
+
+const nothing = (): [] => [];
+
+/** The operations behind the methods of a store: arguments and their checks, what is done, and whether a write may be repeated. */
+export const methodTable: TableOf<StoreMethods> = {
+  enqueue: write(
+    (requests) => [
+      checkArray('requests', requests).map((request, index) => resolveEnqueue(request as EnqueueRequest, index)),
+    ],
+    enqueueRollouts,
+    (requests) => requests.every(({ rolloutId }) => rolloutId !== undefined),
+  ),
+  getRollout: read(
+    (rolloutId) => [checkId('rolloutId', rolloutId)],
+    async (rows, rolloutId) => (await rows.readRollouts([rolloutId]))[0]?.rollout,
+  ),
+  queryRollouts: read(
+    (query = {}) => [resolveQuery(query)],
+    (rows, query) => rows.queryRollouts(query),
+  ),
+  cancel: write(
+    (rolloutId, reason = 'cancelled') => [checkId('rolloutId', rolloutId), checkMessage('reason', reason)],
+    cancelRollout,
+    true,
+  ),
+  claim: write((request) => [resolveClaim(request), resolveFilter(request)], claimRollouts, false),
+  waitForWork: wait(resolveFilter, waitForClaimable),
+  heartbeat: write((lease) => [checkLease(lease)], extendLease, true),
+  complete: write((lease) => [checkLease(lease)], completeAttempt, true),
+  fail: write((lease, failure) => [checkLease(lease), resolveFailure(failure)], failAttempt, true),
+  queryAttempts: read(
+    (rolloutId) => [checkId('rolloutId', rolloutId)],
+    async (rows, rolloutId) => (await rows.readAttempts(rolloutId)).map((row) => row.attempt),
+  ),
+  appendSpans: write((lease, spans) => [checkLease(lease), checkSpans(spans)], appendSpans, true),
+  querySpans: read((query) => [resolveSpanQuery(query)], querySpans),
+  addReward: write((rolloutId, span) => [checkId('rolloutId', rolloutId), checkReward('span', span)], addReward, true),
+  putResources: write(
+    (resourcesId, resources) => [checkId('resourcesId', resourcesId), checkResources(resources)],
+    putResources,
+    false,
+  ),
+  getResources: read(
+    (resourcesId, version) => [
+      checkId('resourcesId', resourcesId),
+      version === undefined ? undefined : checkInteger('version', version, 1),
+    ],
+    (rows, resourcesId, version) => rows.readResources(resourcesId, version),
+  ),
+  latestResources: read(nothing, (rows) => rows.readLatestResources()),
+  queryWorkers: read(nothing, (rows) => rows.readWorkers()),
+  waitFor: wait((rolloutIds) => checkIds('rolloutIds', rolloutIds), waitForFinal),
+  runWatchdog: upkeep(({ watchdog }) => watchdog.run(), false),
+  statistics: read(nothing, (rows) => rows.readStatistics()),
+  deleteRun: write((runId) => [checkId('runId', runId)], removeRun, false),
+};
+
+/**
+ * Every operation of a store, declared once. The methods of `CheckedStore`, what carries them out, and what crosses to another
+ * thread or machine are derived from this table.
+ */
+export const operationTable: TableOf<StoreMethods & InnerOperations> = {
+  ...methodTable,
+  readLastCursor: read(nothing, (rows) => rows.readLastCursor()),
+  nextEvents: wait((cursor) => checkText('cursor', cursor, 200, 1), nextEvents),
+  takeWatchdogTurn: upkeep(({ watchdog }) => watchdog.takeTurn(), true),
+  checkIntegrity: upkeep(({ checkIntegrity }) => checkIntegrity(), true),
+};
+
+/** Carries out the operations of a store: in this thread, in another one, or on another machine. */
+export interface Operations {
+  /** @param checked what the operation's `check` returned; it has been copied, or is on its way, when this returns its promise */
+  call<Name extends OperationName>(
+    name: Name,
+    checked: readonly unknown[],
+    signal?: AbortSignal,
+  ): Promise<OperationReply<Name>>;
+  /** Finishes what is under way; waits and later calls reject with `store-closed`. Closing again does nothing. */
+  close(): Promise<void>;
+}
