@@ -3,39 +3,39 @@ import {
   encodeSettings,
   encodeSpanBody,
   packTokens,
-  type AttemptRow,
+  type AttemptRecord,
   type NewStoreEvent,
-  type RolloutRow,
+  type RolloutRecord,
 } from '@agent-lightning/store';
 import type { Span } from '@agent-lightning/core';
 import type { Transaction } from './transaction.ts';
 
 /**
- * What one write changes, gathered so that it travels in few statements, each with its rows as one JSON document. Nothing is sent
+ * Gathers what one write changes, so that it travels in few statements, each with its records as one JSON document. Nothing is sent
  * before the write has decided everything: one that rejects leaves no trace in the transaction that it shares with others.
  */
 export class Changes {
-  readonly newRollouts: RolloutRow[] = [];
+  readonly newRollouts: RolloutRecord[] = [];
   readonly events: NewStoreEvent[] = [];
-  readonly #rollouts: Map<string, RolloutRow> = new Map();
-  readonly #newAttempts: AttemptRow[] = [];
-  readonly #attempts: Map<string, AttemptRow> = new Map();
+  readonly #rollouts: Map<string, RolloutRecord> = new Map();
+  readonly #newAttempts: AttemptRecord[] = [];
+  readonly #attempts: Map<string, AttemptRecord> = new Map();
   readonly #spans: { readonly statement: string; readonly spans: readonly Span[] }[] = [];
 
-  insertRollouts(rows: readonly RolloutRow[]): void {
-    for (const row of rows) this.newRollouts.push(row);
+  insertRollouts(records: readonly RolloutRecord[]): void {
+    for (const record of records) this.newRollouts.push(record);
   }
 
-  saveRollouts(rows: readonly RolloutRow[]): void {
-    for (const row of rows) this.#rollouts.set(row.rollout.rolloutId, row);
+  saveRollouts(records: readonly RolloutRecord[]): void {
+    for (const record of records) this.#rollouts.set(record.rollout.rolloutId, record);
   }
 
-  insertAttempts(rows: readonly AttemptRow[]): void {
-    for (const row of rows) this.#newAttempts.push(row);
+  insertAttempts(records: readonly AttemptRecord[]): void {
+    for (const record of records) this.#newAttempts.push(record);
   }
 
-  saveAttempts(rows: readonly AttemptRow[]): void {
-    for (const row of rows) this.#attempts.set(row.attempt.attemptId, row);
+  saveAttempts(records: readonly AttemptRecord[]): void {
+    for (const record of records) this.#attempts.set(record.attempt.attemptId, record);
   }
 
   /** @param spans of one attempt */
@@ -49,7 +49,7 @@ export class Changes {
   }
 
   /** Sends everything but new rollouts. */
-  sendRows(transaction: Transaction): void {
+  sendRecords(transaction: Transaction): void {
     if (this.#newAttempts.length > 0)
       transaction.send(insertAttempts, [JSON.stringify(this.#newAttempts.map(attemptColumns))]);
     if (this.#attempts.size > 0)
@@ -60,9 +60,9 @@ export class Changes {
       tokens.set(rolloutId, (tokens.get(rolloutId) ?? 0) + sendSpans(transaction, statement, spans));
     }
     if (this.#rollouts.size > 0) {
-      const columns = Array.from(this.#rollouts.values(), (row) => ({
-        ...rolloutColumns(row),
-        added_tokens: tokens.get(row.rollout.rolloutId) ?? 0,
+      const columns = Array.from(this.#rollouts.values(), (record) => ({
+        ...rolloutColumns(record),
+        added_tokens: tokens.get(record.rollout.rolloutId) ?? 0,
       }));
       transaction.send(updateRollouts, [JSON.stringify(columns)]);
     }
@@ -79,9 +79,9 @@ export function sendWorkers(transaction: Transaction, workers: ReadonlyMap<strin
 }
 
 /** New rollouts take their places in the queue at the end of the transaction: until its commit nobody else can take one. */
-export function sendNewRollouts(transaction: Transaction, rows: readonly RolloutRow[]): void {
-  const columns = rows.map(({ rollout, ...row }, index) => ({
-    ...rolloutColumns({ rollout, ...row }),
+export function sendNewRollouts(transaction: Transaction, records: readonly RolloutRecord[]): void {
+  const columns = records.map(({ rollout, ...record }, index) => ({
+    ...rolloutColumns({ rollout, ...record }),
     place: index + 1,
     mode: rollout.mode,
     queue: rollout.queue,
@@ -93,7 +93,7 @@ export function sendNewRollouts(transaction: Transaction, rows: readonly Rollout
     input: JSON.stringify(rollout.input),
     settings: encodeSettings(rollout),
   }));
-  transaction.send(insertRollouts, [JSON.stringify(columns), rows.length]);
+  transaction.send(insertRollouts, [JSON.stringify(columns), records.length]);
 }
 
 /** Events take their cursors at the end of the transaction, in the order of commits. */
@@ -113,7 +113,7 @@ export function sendEvents(
   ]);
 }
 
-function rolloutColumns({ rollout, lastSequenceId, deadlineMs }: RolloutRow): Readonly<Record<string, unknown>> {
+function rolloutColumns({ rollout, lastSequenceId, deadlineMs }: RolloutRecord): Readonly<Record<string, unknown>> {
   return {
     rollout_id: rollout.rolloutId,
     status: rollout.status,
@@ -126,7 +126,7 @@ function rolloutColumns({ rollout, lastSequenceId, deadlineMs }: RolloutRow): Re
   };
 }
 
-function attemptColumns({ attempt, fencingToken, leaseMs }: AttemptRow): Readonly<Record<string, unknown>> {
+function attemptColumns({ attempt, fencingToken, leaseMs }: AttemptRecord): Readonly<Record<string, unknown>> {
   return {
     rollout_id: attempt.rolloutId,
     attempt_number: attempt.attemptNumber,

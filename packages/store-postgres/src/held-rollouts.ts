@@ -14,8 +14,8 @@ export class HeldElsewhere {
 }
 
 /**
- * Which transaction of this process holds which rollout. Two transactions of many writes each could otherwise wait for each other's
- * rows; a write that would have to wait steps back instead, since it has changed nothing yet.
+ * Knows which transaction of this process holds which rollout. Two transactions of many writes each could otherwise wait for each other's
+ * records; a write that would have to wait steps back instead, since it has changed nothing yet.
  */
 export class HeldRollouts {
   readonly #holders: Map<string, Holder> = new Map();
@@ -24,7 +24,7 @@ export class HeldRollouts {
     return { waiting: [], isOver: false };
   }
 
-  /** @throws HeldElsewhere */
+  /** Holds the rollouts for the transaction. @throws HeldElsewhere */
   hold(rolloutIds: readonly string[], holder: Holder): void {
     for (const rolloutId of rolloutIds) {
       const other = this.#holders.get(rolloutId);

@@ -1,6 +1,6 @@
 import type { Transaction } from './transaction.ts';
 
-/** Each statement counts the rows that contradict others. PostgreSQL checks its own pages; this checks what the store keeps in them. */
+/** Each statement counts the records that contradict others. PostgreSQL checks its own pages; this checks what the store keeps in them. */
 const contradictions: Readonly<Record<string, string>> = {
   'rollouts without a task': 'SELECT FROM rollouts r LEFT JOIN tasks t USING (ordinal) WHERE t.ordinal IS NULL',
   'tasks without a rollout': 'SELECT FROM tasks t LEFT JOIN rollouts r USING (ordinal) WHERE r.ordinal IS NULL',

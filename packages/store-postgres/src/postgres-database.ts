@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Awaitable, RowDatabase, RowReader, RowWriter } from '@agent-lightning/store';
+import type { Awaitable, RecordDatabase, RecordReader, RecordWriter } from '@agent-lightning/store';
 import { ChangeListener } from './change-listener.ts';
 import { Connections, type ConnectionsOptions } from './connections.ts';
 import { findContradictions } from './integrity.ts';
@@ -10,8 +10,8 @@ import { WriteBatches } from './write-batches.ts';
 
 const writesPerCommit = 256;
 
-/** One schema on a server: a transaction that writes at a time from this process, several that read, and a listener. */
-export class PostgresDatabase implements RowDatabase {
+/** Uses one schema on a server: a transaction that writes at a time from this process, several that read, and a listener. */
+export class PostgresDatabase implements RecordDatabase {
   readonly clock: ServerClock = new ServerClock();
   readonly #connections: Connections;
   readonly #listener: ChangeListener;
@@ -52,7 +52,7 @@ export class PostgresDatabase implements RowDatabase {
     return database;
   }
 
-  read<Reply>(work: (rows: RowReader) => Awaitable<Reply>): Promise<Reply> {
+  read<Reply>(work: (records: RecordReader) => Awaitable<Reply>): Promise<Reply> {
     return this.#connections.retry(() =>
       this.#connections.use(async (transaction) => {
         transaction.send('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
@@ -64,7 +64,7 @@ export class PostgresDatabase implements RowDatabase {
     );
   }
 
-  write<Reply>(work: (rows: RowWriter) => Awaitable<Reply>): Promise<Reply> {
+  write<Reply>(work: (records: RecordWriter) => Awaitable<Reply>): Promise<Reply> {
     return this.#writes.write(work);
   }
 
@@ -72,7 +72,7 @@ export class PostgresDatabase implements RowDatabase {
     return this.#listener.add(listener);
   }
 
-  /** What rows say against each other; nothing for sound data. */
+  /** Returns what records say against each other; nothing for sound data. */
   checkIntegrity(): Promise<readonly string[]> {
     return this.#connections.retry(() => this.#connections.use((transaction) => findContradictions(transaction)));
   }

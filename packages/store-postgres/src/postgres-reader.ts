@@ -18,16 +18,16 @@ import {
   decodeResources,
   decodeRollout,
   decodeSpan,
-  decodeStoredSpan,
+  decodeSpanRecord,
   openBodyStart,
   readEventCursor,
   readPageCursor,
-  type AttemptRow,
+  type AttemptRecord,
   type ClaimableFilter,
   type ResolvedRolloutQuery,
-  type RolloutRow,
-  type RowReader,
-  type StoredSpan,
+  type RolloutRecord,
+  type RecordReader,
+  type SpanRecord,
 } from '@agent-lightning/store';
 import { queuedCondition } from './queued-condition.ts';
 import type { Transaction } from './transaction.ts';
@@ -41,15 +41,15 @@ export const selectRollouts: string = `SELECT r.ordinal, r.rollout_id, r.status,
 export const selectAttempts: string = `SELECT r.rollout_id, a.attempt_number, a.attempt_id, a.status, a.worker_id, a.fencing_token, a.lease_ms,
   a.started_at_ms, a.last_progress_at_ms, a.lease_expires_at_ms, a.ended_at_ms, a.failure FROM rollouts r JOIN attempts a ON a.ordinal = r.ordinal`;
 
-/** Reads rows inside one transaction. */
-export class PostgresReader implements RowReader {
+/** Reads records inside one transaction. */
+export class PostgresReader implements RecordReader {
   protected readonly transaction: Transaction;
 
   constructor(transaction: Transaction) {
     this.transaction = transaction;
   }
 
-  async readRollouts(rolloutIds: readonly string[]): Promise<readonly RolloutRow[]> {
+  async readRollouts(rolloutIds: readonly string[]): Promise<readonly RolloutRecord[]> {
     const rows = await this.transaction.query(`${selectRollouts} WHERE r.rollout_id = ANY($1)`, [rolloutIds]);
     return rows.map(decodeRollout);
   }
@@ -83,7 +83,7 @@ export class PostgresReader implements RowReader {
     return rows.length <= query.limit ? { items } : { items, nextCursor: String(rows[query.limit - 1]?.['ordinal']) };
   }
 
-  async readAttempt(rolloutId: string, attemptId: string): Promise<AttemptRow | undefined> {
+  async readAttempt(rolloutId: string, attemptId: string): Promise<AttemptRecord | undefined> {
     const [row] = await this.transaction.query(`${selectAttempts} WHERE r.rollout_id = $1 AND a.attempt_id = $2`, [
       rolloutId,
       attemptId,
@@ -91,14 +91,14 @@ export class PostgresReader implements RowReader {
     return row === undefined ? undefined : decodeAttempt(row);
   }
 
-  async readAttempts(rolloutId: string): Promise<readonly AttemptRow[]> {
+  async readAttempts(rolloutId: string): Promise<readonly AttemptRecord[]> {
     const rows = await this.transaction.query(`${selectAttempts} WHERE r.rollout_id = $1 ORDER BY a.attempt_number`, [
       rolloutId,
     ]);
     return rows.map(decodeAttempt);
   }
 
-  async readLatestAttempts(rolloutIds: readonly string[]): Promise<readonly AttemptRow[]> {
+  async readLatestAttempts(rolloutIds: readonly string[]): Promise<readonly AttemptRecord[]> {
     const rows = await this.transaction.query(
       `${selectAttempts} AND a.attempt_number = r.attempt_count WHERE r.rollout_id = ANY($1)`,
       [rolloutIds],
@@ -110,14 +110,14 @@ export class PostgresReader implements RowReader {
     rolloutId: string,
     attemptId: string | undefined,
     spanIds: readonly string[],
-  ): Promise<ReadonlyMap<string, StoredSpan>> {
+  ): Promise<ReadonlyMap<string, SpanRecord>> {
     const rows = await this.transaction.query(
       `SELECT s.span_id, s.sequence_id, left(s.body, ${openBodyStart.length}) = '${openBodyStart}' AS is_open FROM rollouts r JOIN spans s ON s.ordinal = r.ordinal
        WHERE r.rollout_id = $1 AND s.span_id = ANY($2) AND ($3::text IS NULL OR s.attempt_number =
          (SELECT a.attempt_number FROM attempts a WHERE a.ordinal = r.ordinal AND a.attempt_id = $3))`,
       [rolloutId, spanIds, attemptId ?? null],
     );
-    return new Map(rows.map((row) => [row['span_id'] as string, decodeStoredSpan(row)]));
+    return new Map(rows.map((row) => [row['span_id'] as string, decodeSpanRecord(row)]));
   }
 
   async querySpans({ rolloutIds, attemptId, kinds, name, includeTokens }: SpanQuery): Promise<readonly Span[]> {

@@ -1,10 +1,10 @@
 import { check, ConfigurationError } from '@agent-lightning/core';
-import { RowStore, type RowStoreOptions } from '@agent-lightning/store';
+import { RecordStore, type StoreOptions } from '@agent-lightning/store';
 import type { ClientConfig } from 'pg';
 import type { ConnectionsOptions } from './connections.ts';
 import { PostgresDatabase } from './postgres-database.ts';
 
-export interface PostgresStoreOptions extends RowStoreOptions {
+export interface PostgresStoreOptions extends StoreOptions {
   /** A URL such as `postgres://user:password@host:5432/database`, or pg's own options of one client. */
   readonly connection: string | ClientConfig;
   /** The schema that holds this store's tables; created when it does not exist. @default 'agent_lightning' */
@@ -15,19 +15,19 @@ export interface PostgresStoreOptions extends RowStoreOptions {
   readonly reconnectMs?: number;
 }
 
-/** A store in one schema of a PostgreSQL database, for processes on many machines. Make it with `openPostgresStore`. */
-export class PostgresStore extends RowStore {
+/** Keeps a store in one schema of a PostgreSQL database, for processes on many machines. Make it with `openPostgresStore`. */
+export class PostgresStore extends RecordStore {
   readonly schema: string;
   readonly #database: PostgresDatabase;
 
   /** @internal */
-  constructor(database: PostgresDatabase, schema: string, options: RowStoreOptions) {
+  constructor(database: PostgresDatabase, schema: string, options: StoreOptions) {
     super(database, { ...options, now: options.now ?? (() => database.clock.now()) });
     this.schema = schema;
     this.#database = database;
   }
 
-  /** Reads every table and returns what rows say against each other; nothing for sound data. */
+  /** Reads every table and returns what records say against each other; nothing for sound data. */
   checkIntegrity(): Promise<readonly string[]> {
     return this.#database.checkIntegrity();
   }

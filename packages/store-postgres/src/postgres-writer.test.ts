@@ -1,5 +1,5 @@
 import { StoreError } from '@agent-lightning/core';
-import type { AttemptRow, RolloutRow } from '@agent-lightning/store';
+import type { AttemptRecord, RolloutRecord } from '@agent-lightning/store';
 import { startPostgres, type PostgresServer } from '@agent-lightning/testing';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { dropSchema, freshSchema, runSql } from '../test/schemas.ts';
@@ -24,24 +24,24 @@ afterAll(async () => {
 
 it('writes more events than a list of arguments may have', async () => {
   const events = Array.from({ length: count }, (_, index) => ({ type: 'resources' as const, id: `r${index}` }));
-  await database.write((rows) => rows.appendEvents(events));
+  await database.write((records) => records.appendEvents(events));
   expect(await runSql(server.url, `SELECT count(*)::int FROM "${schema}".events`)).toEqual([{ count }]);
 });
 
-it('gathers more rows than a list of arguments may have, and sends none of them when the write is refused', async () => {
-  const rollouts = Array.from({ length: count }, (_, index) => rolloutRow(`r${index}`));
+it('gathers more records than a list of arguments may have, and sends none of them when the write is refused', async () => {
+  const rollouts = Array.from({ length: count }, (_, index) => rolloutRecord(`r${index}`));
   const refusal = new StoreError('refused', { code: 'store-conflict' });
-  const write = database.write(async (rows) => {
-    await rows.insertRollouts(rollouts);
-    await rows.insertAttempts(rollouts.map(({ rollout }) => attemptRow(rollout.rolloutId)));
+  const write = database.write(async (records) => {
+    await records.insertRollouts(rollouts);
+    await records.insertAttempts(rollouts.map(({ rollout }) => attemptRecord(rollout.rolloutId)));
     throw refusal;
   });
   await expect(write).rejects.toBe(refusal);
   expect(await runSql(server.url, `SELECT count(*)::int FROM "${schema}".rollouts`)).toEqual([{ count: 0 }]);
 });
 
-function rolloutRow(rolloutId: string): RolloutRow {
-  const rollout: RolloutRow['rollout'] = {
+function rolloutRecord(rolloutId: string): RolloutRecord {
+  const rollout: RolloutRecord['rollout'] = {
     rolloutId,
     input: null,
     mode: 'train',
@@ -58,8 +58,8 @@ function rolloutRow(rolloutId: string): RolloutRow {
   return { rollout, lastSequenceId: 0 };
 }
 
-function attemptRow(rolloutId: string): AttemptRow {
-  const attempt: AttemptRow['attempt'] = {
+function attemptRecord(rolloutId: string): AttemptRecord {
+  const attempt: AttemptRecord['attempt'] = {
     attemptId: `${rolloutId}-1`,
     rolloutId,
     attemptNumber: 1,

@@ -2,14 +2,14 @@ import {
   decodeAttempt,
   decodeResources,
   decodeRollout,
-  type AttemptRow,
+  type AttemptRecord,
   type ClaimableFilter,
   type NewResources,
   type NewStoreEvent,
-  type RolloutRow,
-  type RowWriter,
+  type RolloutRecord,
+  type RecordWriter,
   type SqlRow,
-  type StoredSpan,
+  type SpanRecord,
 } from '@agent-lightning/store';
 import type { ResourcesVersion, Span } from '@agent-lightning/core';
 import { Changes, sendNewRollouts } from './changes.ts';
@@ -19,14 +19,14 @@ import { fencingTokensPerBlock } from './schema.ts';
 import type { Transaction } from './transaction.ts';
 
 /**
- * The rows of one write. Rows are locked when they are read and cannot change under the write; its own changes are gathered and sent
+ * Gathers one write. Records are locked when they are read and cannot change under the write; its own changes are gathered and sent
  * at its end. A read that could miss one of them sends them first.
  */
-export class PostgresWriter extends PostgresReader implements RowWriter {
-  /** Attempts that came with their locked rollouts, by attempt id. */
-  readonly #attempts: Map<string, AttemptRow> = new Map();
-  /** The newest attempt of each locked rollout, where it has one. */
-  readonly #latest: Map<string, AttemptRow | undefined> = new Map();
+export class PostgresWriter extends PostgresReader implements RecordWriter {
+  /** Holds attempts that came with their locked rollouts, by attempt id. */
+  readonly #attempts: Map<string, AttemptRecord> = new Map();
+  /** Holds the newest attempt of each locked rollout, where it has one. */
+  readonly #latest: Map<string, AttemptRecord | undefined> = new Map();
   #changes: Changes = new Changes();
   #hasChanges: boolean = false;
   #hasSent: boolean = false;
@@ -41,12 +41,12 @@ export class PostgresWriter extends PostgresReader implements RowWriter {
     this.#hold = hold;
   }
 
-  /** Whether something of this write is in the transaction already, so that it cannot be left out any more. */
+  /** Tells whether something of this write is in the transaction already, so that it cannot be left out any more. */
   get hasSent(): boolean {
     return this.#hasSent;
   }
 
-  /** Whether it holds `positions`: the transaction should end with this write, since others wait for it. */
+  /** Tells whether it holds `positions`: the transaction should end with this write, since others wait for it. */
   get holdsPositions(): boolean {
     return this.#holdsPositions;
   }
@@ -59,10 +59,10 @@ export class PostgresWriter extends PostgresReader implements RowWriter {
     this.#changes = new Changes();
     this.#hasChanges = false;
     if (changes.newRollouts.length > 0) sendNewRollouts(this.transaction, changes.newRollouts);
-    changes.sendRows(this.transaction);
+    changes.sendRecords(this.transaction);
   }
 
-  override async readRollouts(rolloutIds: readonly string[]): Promise<readonly RolloutRow[]> {
+  override async readRollouts(rolloutIds: readonly string[]): Promise<readonly RolloutRecord[]> {
     if (rolloutIds.length === 0) return [];
     this.#hold(rolloutIds);
     this.send();
@@ -75,19 +75,19 @@ export class PostgresWriter extends PostgresReader implements RowWriter {
     return rows.map(decodeRollout);
   }
 
-  override async readAttempt(rolloutId: string, attemptId: string): Promise<AttemptRow | undefined> {
+  override async readAttempt(rolloutId: string, attemptId: string): Promise<AttemptRecord | undefined> {
     const known = this.#hasChanges ? undefined : this.#attempts.get(attemptId);
     if (known?.attempt.rolloutId === rolloutId) return known;
     this.send();
     return super.readAttempt(rolloutId, attemptId);
   }
 
-  override async readAttempts(rolloutId: string): Promise<readonly AttemptRow[]> {
+  override async readAttempts(rolloutId: string): Promise<readonly AttemptRecord[]> {
     this.send();
     return super.readAttempts(rolloutId);
   }
 
-  override async readLatestAttempts(rolloutIds: readonly string[]): Promise<readonly AttemptRow[]> {
+  override async readLatestAttempts(rolloutIds: readonly string[]): Promise<readonly AttemptRecord[]> {
     if (!rolloutIds.every((rolloutId) => this.#latest.has(rolloutId))) {
       this.send();
       await this.#readLatest(rolloutIds);
@@ -101,24 +101,24 @@ export class PostgresWriter extends PostgresReader implements RowWriter {
       [rolloutIds],
     );
     for (const rolloutId of rolloutIds) this.#latest.set(rolloutId, undefined);
-    for (const row of rows.map(decodeAttempt)) this.#remember(row);
+    for (const record of rows.map(decodeAttempt)) this.#remember(record);
   }
 
-  #remember(row: AttemptRow): void {
-    this.#attempts.set(row.attempt.attemptId, row);
-    this.#latest.set(row.attempt.rolloutId, row);
+  #remember(record: AttemptRecord): void {
+    this.#attempts.set(record.attempt.attemptId, record);
+    this.#latest.set(record.attempt.rolloutId, record);
   }
 
   override async findSpans(
     rolloutId: string,
     attemptId: string | undefined,
     spanIds: readonly string[],
-  ): Promise<ReadonlyMap<string, StoredSpan>> {
+  ): Promise<ReadonlyMap<string, SpanRecord>> {
     this.send();
     return super.findSpans(rolloutId, attemptId, spanIds);
   }
 
-  async lockClaimable(filter: ClaimableFilter, limit: number): Promise<readonly RolloutRow[]> {
+  async lockClaimable(filter: ClaimableFilter, limit: number): Promise<readonly RolloutRecord[]> {
     this.send();
     const { sql, values } = queuedCondition(filter);
     const rows = await this.transaction.query(
@@ -129,43 +129,44 @@ export class PostgresWriter extends PostgresReader implements RowWriter {
     return rows.map(decodeRollout);
   }
 
-  async lockOverdue(nowMs: number, limit: number): Promise<readonly RolloutRow[]> {
+  async lockOverdue(nowMs: number, limit: number): Promise<readonly RolloutRecord[]> {
     this.send();
     const rows = await this.transaction.query(
       `${selectRollouts} WHERE r.deadline_ms IS NOT NULL AND r.deadline_ms <= $1 ORDER BY r.deadline_ms LIMIT $2 FOR UPDATE OF r SKIP LOCKED`,
       [nowMs, limit],
     );
     const rollouts = rows.map(decodeRollout);
-    if (rollouts.length > 0) await this.#readLatest(rollouts.map((row) => row.rollout.rolloutId));
+    if (rollouts.length > 0) await this.#readLatest(rollouts.map((record) => record.rollout.rolloutId));
     return rollouts;
   }
 
   async takeFencingTokens(count: number): Promise<number> {
-    // The rows are locked by now, so that a later claim of one of them takes a later block.
+    // The records are locked by now, so that a later claim of one of them takes a later block.
     if (count > fencingTokensPerBlock) throw new RangeError(`${count} fencing tokens are more than a block`);
     const [row] = await this.transaction.query(`SELECT nextval('fencing_tokens') AS first`);
     return row?.['first'] as number;
   }
 
-  insertRollouts(rows: readonly RolloutRow[]): void {
-    this.#changing().insertRollouts(rows);
+  insertRollouts(records: readonly RolloutRecord[]): void {
+    this.#changing().insertRollouts(records);
     this.#holdsPositions = true;
   }
 
-  saveRollouts(rows: readonly RolloutRow[]): void {
-    this.#changing().saveRollouts(rows);
+  saveRollouts(records: readonly RolloutRecord[]): void {
+    this.#changing().saveRollouts(records);
   }
 
-  insertAttempts(rows: readonly AttemptRow[]): void {
-    for (const row of rows) this.#remember(row);
-    this.#changing().insertAttempts(rows);
+  insertAttempts(records: readonly AttemptRecord[]): void {
+    for (const record of records) this.#remember(record);
+    this.#changing().insertAttempts(records);
   }
 
-  saveAttempts(rows: readonly AttemptRow[]): void {
-    this.#changing().saveAttempts(rows);
-    for (const row of rows) {
-      this.#attempts.set(row.attempt.attemptId, row);
-      if (this.#latest.get(row.attempt.rolloutId)?.attempt.attemptId === row.attempt.attemptId) this.#remember(row);
+  saveAttempts(records: readonly AttemptRecord[]): void {
+    this.#changing().saveAttempts(records);
+    for (const record of records) {
+      this.#attempts.set(record.attempt.attemptId, record);
+      if (this.#latest.get(record.attempt.rolloutId)?.attempt.attemptId === record.attempt.attemptId)
+        this.#remember(record);
     }
   }
 

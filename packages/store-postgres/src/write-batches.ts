@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { LightningError, StoreError } from '@agent-lightning/core';
-import type { Awaitable, NewStoreEvent, RowWriter } from '@agent-lightning/store';
+import type { Awaitable, NewStoreEvent, RecordWriter } from '@agent-lightning/store';
 import { sendEvents, sendWorkers } from './changes.ts';
 import { retryDelayMs, type Connections } from './connections.ts';
 import { HeldElsewhere, HeldRollouts, type Holder } from './held-rollouts.ts';
@@ -11,7 +11,7 @@ import type { Transaction } from './transaction.ts';
 
 interface Job {
   readonly askedMs: number;
-  readonly work: (rows: RowWriter) => Awaitable<unknown>;
+  readonly work: (records: RecordWriter) => Awaitable<unknown>;
   readonly resolve: (reply: unknown) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -65,7 +65,7 @@ export class WriteBatches {
     this.#options = options;
   }
 
-  write<Reply>(work: (rows: RowWriter) => Awaitable<Reply>): Promise<Reply> {
+  write<Reply>(work: (records: RecordWriter) => Awaitable<Reply>): Promise<Reply> {
     return new Promise<Reply>((resolve, reject) => {
       this.#queue.push({ askedMs: performance.now(), work, resolve: resolve as Job['resolve'], reject });
       this.#drain();
@@ -188,20 +188,20 @@ export class WriteBatches {
     const events: NewStoreEvent[] = [];
     const workers = new Map<string, number>();
     for (const [index, job] of jobs.entries()) {
-      const rows = new PostgresWriter(transaction, (rolloutIds) => this.#held.hold(rolloutIds, holder));
+      const records = new PostgresWriter(transaction, (rolloutIds) => this.#held.hold(rolloutIds, holder));
       try {
-        const reply = await job.work(rows);
-        rows.send();
-        for (const event of rows.events) events.push(event);
-        for (const [workerId, nowMs] of rows.workers) workers.set(workerId, nowMs);
+        const reply = await job.work(records);
+        records.send();
+        for (const event of records.events) events.push(event);
+        for (const [workerId, nowMs] of records.workers) workers.set(workerId, nowMs);
         answers.push(() => job.resolve(reply));
       } catch (error) {
-        if (error instanceof HeldElsewhere && !rows.hasSent) answers.push(() => this.#park(job, error.holder));
+        if (error instanceof HeldElsewhere && !records.hasSent) answers.push(() => this.#park(job, error.holder));
         // The rules refused, not the database: the others go on, unless this write has left something behind.
-        else if (LightningError.isInstance(error) && !rows.hasSent) answers.push(() => job.reject(error));
+        else if (LightningError.isInstance(error) && !records.hasSent) answers.push(() => job.reject(error));
         else throw await rootCause(transaction, error);
       }
-      if (rows.holdsPositions) {
+      if (records.holdsPositions) {
         answers.push(() => this.#putBack(jobs.slice(index + 1)));
         break;
       }

@@ -1,11 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { DatabaseSync } from 'node:sqlite';
-import type { Awaitable, RowWriter } from '@agent-lightning/store';
+import type { Awaitable, RecordWriter } from '@agent-lightning/store';
 import { isBusy } from './sqlite-errors.ts';
 import type { Statements } from './statements.ts';
 
 interface Job {
-  readonly work: (rows: RowWriter) => Awaitable<unknown>;
+  readonly work: (records: RecordWriter) => Awaitable<unknown>;
   readonly resolve: (reply: unknown) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -25,19 +25,19 @@ export interface GroupCommitOptions {
 export class GroupCommit {
   readonly #database: DatabaseSync;
   readonly #statements: Statements;
-  readonly #rows: RowWriter;
+  readonly #records: RecordWriter;
   readonly #options: GroupCommitOptions;
   #queue: Job[] = [];
   #running: Promise<void> | undefined;
 
-  constructor(database: DatabaseSync, statements: Statements, rows: RowWriter, options: GroupCommitOptions) {
+  constructor(database: DatabaseSync, statements: Statements, records: RecordWriter, options: GroupCommitOptions) {
     this.#database = database;
     this.#statements = statements;
-    this.#rows = rows;
+    this.#records = records;
     this.#options = options;
   }
 
-  write<Reply>(work: (rows: RowWriter) => Awaitable<Reply>): Promise<Reply> {
+  write<Reply>(work: (records: RecordWriter) => Awaitable<Reply>): Promise<Reply> {
     return new Promise<Reply>((resolve, reject) => {
       this.#queue.push({ work, resolve: resolve as Job['resolve'], reject });
       this.#running ??= this.#drain();
@@ -85,7 +85,7 @@ export class GroupCommit {
     for (const [index, job] of jobs.entries()) {
       this.#statements.run('SAVEPOINT job');
       try {
-        const reply = await job.work(this.#rows);
+        const reply = await job.work(this.#records);
         settle.push(() => job.resolve(reply));
       } catch (error) {
         job.reject(error);

@@ -1,12 +1,12 @@
 import type { ClaimableFilter } from '@agent-lightning/store';
 
-/** A WHERE condition with its values, in order. */
+/** Holds a WHERE condition with its values, in order. */
 export interface Condition {
   readonly sql: string;
   readonly values: readonly (string | number)[];
 }
 
-/** The queued rollouts of one queue that a filter lets through, whether or not they are available yet; written for the index `rollouts_queued`. */
+/** Selects the queued rollouts of one queue that a filter lets through, whether or not they are available yet; written for the index `rollouts_queued`. */
 export function queuedCondition({ nowMs, modes, runId, workerTags }: ClaimableFilter, queue: string): Condition {
   const parts = [`status IN ('queuing', 'requeuing') AND queue = ?`, '(deadline_ms IS NULL OR deadline_ms > ?)'];
   const values: (string | number)[] = [queue, nowMs];

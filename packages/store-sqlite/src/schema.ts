@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { StoreError } from '@agent-lightning/core';
 
-/** Written into `PRAGMA application_id`: "AgLt". A file with another one belongs to another program. */
+/** Is written into `PRAGMA application_id`: "AgLt". A file with another one belongs to another program. */
 const applicationId: number = 0x41674c74;
 
 /**
@@ -119,7 +119,7 @@ function readVersion(database: DatabaseSync, path: string): number {
   return version;
 }
 
-/** The integer that a pragma answers with. */
+/** Returns the integer that a pragma answers with. */
 export function pragma(database: DatabaseSync, name: string): number {
   return Number(Object.values(database.prepare(`PRAGMA ${name}`).get() ?? {})[0]);
 }

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
-import type { Awaitable, RowDatabase, RowReader, RowWriter } from '@agent-lightning/store';
+import type { Awaitable, RecordDatabase, RecordReader, RecordWriter } from '@agent-lightning/store';
 import { GroupCommit } from './group-commit.ts';
 import { migrate, pragma } from './schema.ts';
 import { connect } from './sqlite-driver.ts';
@@ -21,13 +21,13 @@ export interface SqliteDatabaseOptions {
 
 const pageSizeBytes = 8_192;
 const writesPerCommit = 512;
-/** How often other processes' commits are looked for, while somebody waits: a read of shared memory, no disk. */
+/** Sets how often other processes' commits are looked for, while somebody waits: a read of shared memory, no disk. */
 const watchIntervalMs = 20;
-/** How long one attempt to lock may block this thread; the rest of `busyTimeoutMs` is waited for asynchronously. */
+/** Limits how long one attempt to lock may block this thread; the rest of `busyTimeoutMs` is waited for asynchronously. */
 const blockingMs = 50;
 
-/** Two connections to one file: one that writes, one that reads what is committed while a write is under way. */
-export class SqliteDatabase implements RowDatabase {
+/** Holds two connections to one file: one that writes, one that reads what is committed while a write is under way. */
+export class SqliteDatabase implements RecordDatabase {
   readonly path: string;
   readonly clock: StoreClock = new StoreClock();
   readonly #writing: DatabaseSync;
@@ -57,13 +57,13 @@ export class SqliteDatabase implements RowDatabase {
     }
   }
 
-  read<Reply>(work: (rows: RowReader) => Awaitable<Reply>): Promise<Reply> {
+  read<Reply>(work: (records: RecordReader) => Awaitable<Reply>): Promise<Reply> {
     const reply = this.#lastRead.then(() => this.#snapshot(work));
     this.#lastRead = reply.catch(() => undefined);
     return reply;
   }
 
-  async #snapshot<Reply>(work: (rows: RowReader) => Awaitable<Reply>): Promise<Reply> {
+  async #snapshot<Reply>(work: (records: RecordReader) => Awaitable<Reply>): Promise<Reply> {
     try {
       this.#reading.exec('BEGIN');
       try {
@@ -76,7 +76,7 @@ export class SqliteDatabase implements RowDatabase {
     }
   }
 
-  async write<Reply>(work: (rows: RowWriter) => Awaitable<Reply>): Promise<Reply> {
+  async write<Reply>(work: (records: RecordWriter) => Awaitable<Reply>): Promise<Reply> {
     try {
       return await this.#commits.write(work);
     } catch (error) {
@@ -96,7 +96,7 @@ export class SqliteDatabase implements RowDatabase {
     return () => clearInterval(timer);
   }
 
-  /** The problems that SQLite's own check of the whole file finds; none for a sound file. */
+  /** Returns the problems that SQLite's own check of the whole file finds; none for a sound file. */
   async checkIntegrity(): Promise<readonly string[]> {
     return this.read(() =>
       this.#reading
@@ -115,7 +115,7 @@ export class SqliteDatabase implements RowDatabase {
   }
 }
 
-/** The connection that writes; it is put into `opened` first, for the caller to close when this throws. */
+/** Opens the connection that writes; it is put into `opened` first, for the caller to close when this throws. */
 export function openWritingConnection(
   { path, durability, busyTimeoutMs, maxSizeBytes }: SqliteDatabaseOptions,
   opened: DatabaseSync[],
@@ -142,7 +142,7 @@ function openReading(path: string, busyTimeoutMs: number, opened: DatabaseSync[]
   return database;
 }
 
-/** Another process that writes just now keeps its anchor, and this one follows it at its first write. */
+/** Anchors the clock; another process that writes just now keeps its anchor, and this one follows it at its first write. */
 function anchorClock(database: DatabaseSync, statements: Statements, clock: StoreClock): void {
   try {
     allowReadOnly(() => {
@@ -158,7 +158,7 @@ function anchorClock(database: DatabaseSync, statements: Statements, clock: Stor
   }
 }
 
-/** A store whose file may not be written can still be read; each write then says so. */
+/** Runs work that a read-only file may reject: it can still be read, and each write then says so. */
 function allowReadOnly(work: () => void): void {
   try {
     work();

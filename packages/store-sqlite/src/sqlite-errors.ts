@@ -6,7 +6,7 @@ interface Meaning {
   readonly problem: string;
 }
 
-/** SQLite's primary result codes, as a user of the store should read them. @source sqlite.org/rescode.html */
+/** Maps SQLite's primary result codes, as a user of the store should read them. @source sqlite.org/rescode.html */
 const meanings: Readonly<Record<number, Meaning>> = {
   3: {
     code: 'store-readonly',
@@ -51,12 +51,12 @@ export function toStoreError(error: unknown, path: string): LightningError {
   });
 }
 
-/** True when another connection holds the lock that was asked for. */
+/** Returns true when another connection holds the lock that was asked for. */
 export function isBusy(error: unknown): boolean {
   return ((resultCode(error) ?? 0) & 0xff) === 5;
 }
 
-/** True when the file, or its folder, may not be written. */
+/** Returns true when the file, or its folder, may not be written. */
 export function isReadOnly(error: unknown): boolean {
   return ((resultCode(error) ?? 0) & 0xff) === 8;
 }

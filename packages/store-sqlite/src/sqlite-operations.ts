@@ -1,7 +1,7 @@
-import { RecordOperations, type Operations, type RowStoreOptions } from '@agent-lightning/store';
+import { RecordOperations, type Operations, type StoreOptions } from '@agent-lightning/store';
 import { SqliteDatabase, type SqliteDatabaseOptions } from './sqlite-database.ts';
 
-export type SqliteOperationsOptions = SqliteDatabaseOptions & RowStoreOptions;
+export type SqliteOperationsOptions = SqliteDatabaseOptions & StoreOptions;
 
 /** Opens the file in this thread. @throws StoreError, ConfigurationError as `openSqliteStore` */
 export async function openSqliteOperations(options: SqliteOperationsOptions): Promise<Operations> {

@@ -18,35 +18,35 @@ import {
   decodeResources,
   decodeRollout,
   decodeSpan,
-  decodeStoredSpan,
+  decodeSpanRecord,
   openBodyStart,
   readEventCursor,
   readPageCursor,
-  type AttemptRow,
+  type AttemptRecord,
   type ClaimableFilter,
   type ResolvedRolloutQuery,
-  type RolloutRow,
-  type RowReader,
-  type StoredSpan,
+  type RolloutRecord,
+  type RecordReader,
+  type SpanRecord,
 } from '@agent-lightning/store';
 import { queuedCondition } from './queued-condition.ts';
 import type { Statements } from './statements.ts';
 
-/** `span_key = ordinal * spanKeyStep + sequence_id`. */
+/** Makes a span's key: `span_key = ordinal * spanKeyStep + sequence_id`. */
 export const spanKeyStep: number = 2 ** 22;
 
-/** Rollouts with their tasks, for `decodeRollout`. */
+/** Selects rollouts with their tasks, for `decodeRollout`. */
 export const selectRollouts: string = 'SELECT * FROM rollouts JOIN tasks USING (ordinal)';
 
-/** Reads rows through one connection. Lists of ids travel as one JSON parameter, so that every statement is prepared once. */
-export class SqliteReader implements RowReader {
+/** Reads records through one connection. Lists of ids travel as one JSON parameter, so that every statement is prepared once. */
+export class SqliteReader implements RecordReader {
   protected readonly statements: Statements;
 
   constructor(statements: Statements) {
     this.statements = statements;
   }
 
-  readRollouts(rolloutIds: readonly string[]): readonly RolloutRow[] {
+  readRollouts(rolloutIds: readonly string[]): readonly RolloutRecord[] {
     const rows =
       rolloutIds.length === 1
         ? this.statements.all(`${selectRollouts} WHERE rollout_id = ?`, rolloutIds[0] as string)
@@ -84,7 +84,7 @@ export class SqliteReader implements RowReader {
     return rows.length <= query.limit ? { items } : { items, nextCursor: String(rows[query.limit - 1]?.['ordinal']) };
   }
 
-  readAttempt(rolloutId: string, attemptId: string): AttemptRow | undefined {
+  readAttempt(rolloutId: string, attemptId: string): AttemptRecord | undefined {
     const row = this.statements.get(
       'SELECT a.*, r.rollout_id FROM rollouts r JOIN attempts a ON a.ordinal = r.ordinal WHERE r.rollout_id = ? AND a.attempt_id = ?',
       rolloutId,
@@ -93,7 +93,7 @@ export class SqliteReader implements RowReader {
     return row === undefined ? undefined : decodeAttempt(row);
   }
 
-  readAttempts(rolloutId: string): readonly AttemptRow[] {
+  readAttempts(rolloutId: string): readonly AttemptRecord[] {
     return this.statements
       .all(
         'SELECT a.*, r.rollout_id FROM rollouts r JOIN attempts a ON a.ordinal = r.ordinal WHERE r.rollout_id = ? ORDER BY a.attempt_number',
@@ -102,7 +102,7 @@ export class SqliteReader implements RowReader {
       .map(decodeAttempt);
   }
 
-  readLatestAttempts(rolloutIds: readonly string[]): readonly AttemptRow[] {
+  readLatestAttempts(rolloutIds: readonly string[]): readonly AttemptRecord[] {
     return this.statements
       .all(
         `SELECT a.*, r.rollout_id FROM rollouts r JOIN attempts a ON a.ordinal = r.ordinal AND a.attempt_number = r.attempt_count
@@ -116,7 +116,7 @@ export class SqliteReader implements RowReader {
     rolloutId: string,
     attemptId: string | undefined,
     spanIds: readonly string[],
-  ): ReadonlyMap<string, StoredSpan> {
+  ): ReadonlyMap<string, SpanRecord> {
     const place = this.statements.get(
       `SELECT ordinal, (SELECT a.attempt_number FROM attempts a WHERE a.ordinal = r.ordinal AND a.attempt_id = ?2) AS attempt_number
        FROM rollouts r WHERE rollout_id = ?1`,
@@ -131,7 +131,7 @@ export class SqliteReader implements RowReader {
       JSON.stringify(spanIds),
       place['attempt_number'] as number | null,
     );
-    return new Map(rows.map((row) => [row['span_id'] as string, decodeStoredSpan(row)]));
+    return new Map(rows.map((row) => [row['span_id'] as string, decodeSpanRecord(row)]));
   }
 
   querySpans(query: SpanQuery): readonly Span[] {
@@ -208,7 +208,7 @@ export class SqliteReader implements RowReader {
     return earliest.length === 0 ? undefined : Math.min(...earliest);
   }
 
-  /** The first claimable one found, when there is one; only else are all of them looked at. */
+  /** Returns the first claimable one found, when there is one; only else are all of them looked at. */
   #nextAvailableMs(filter: ClaimableFilter, queue: string): number | null {
     const { sql, values } = queuedCondition(filter, queue);
     const from = `FROM rollouts INDEXED BY rollouts_queued WHERE ${sql}`;

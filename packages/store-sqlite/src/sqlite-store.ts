@@ -1,31 +1,31 @@
 import { resolve } from 'node:path';
-import { CheckedStore, type Operations, type RowStoreOptions } from '@agent-lightning/store';
+import { CheckedStore, type Operations, type StoreOptions } from '@agent-lightning/store';
 import { check, ConfigurationError } from '@agent-lightning/core';
 import { openSqliteOperations, type SqliteOperationsOptions } from './sqlite-operations.ts';
 import { StoreThread } from './thread/store-thread.ts';
 
-export interface SqliteStoreOptions extends RowStoreOptions {
-  /** The database file; created when it does not exist. Its folder must exist, on a local disk. */
+export interface SqliteStoreOptions extends StoreOptions {
+  /** Names the database file; it is created when it does not exist. Its folder must exist, on a local disk. */
   readonly path: string;
   /**
-   * What an acknowledged write survives. `full`: the loss of power. `normal`: the end of every process, but the last
+   * Sets what an acknowledged write survives. `full`: the loss of power. `normal`: the end of every process, but the last
    * moments before a loss of power may be gone (the file stays sound); commits do not wait for the disk.
    * @default 'full'
    */
   readonly durability?: 'full' | 'normal';
-  /** How long a write waits while another process writes; then it rejects with `store-unavailable`, retryable. @default 5_000 */
+  /** Sets how long a write waits while another process writes; then it rejects with `store-unavailable`, retryable. @default 5_000 */
   readonly busyTimeoutMs?: number;
-  /** How large the file may grow; a write beyond rejects with `store-full` and leaves no trace. Holds for this opening. @default no limit */
+  /** Limits how large the file may grow; a write beyond rejects with `store-full` and leaves no trace. Holds for this opening. @default no limit */
   readonly maxSizeBytes?: number;
   /**
-   * Whether the store works in a thread of its own, so that its rows and its waits for the disk hold up nobody else. `now` and
+   * Sets whether the store works in a thread of its own, so that its work and its waits for the disk hold up nobody else. `now` and
    * `generateId` are then called on the caller's thread, and the store waits for their answers.
    * @default true
    */
   readonly thread?: boolean;
 }
 
-/** A store in one SQLite file; several processes on one machine may have it open. Make it with `openSqliteStore`. */
+/** Keeps a store in one SQLite file; several processes on one machine may have it open. Make it with `openSqliteStore`. */
 export class SqliteStore extends CheckedStore {
   /** Absolute. */
   readonly path: string;

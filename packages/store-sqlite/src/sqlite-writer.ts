@@ -5,21 +5,21 @@ import {
   encodeSettings,
   encodeSpanBody,
   packTokens,
-  type AttemptRow,
+  type AttemptRecord,
   type ClaimableFilter,
   type NewResources,
   type NewStoreEvent,
-  type RolloutRow,
-  type RowWriter,
+  type RolloutRecord,
+  type RecordWriter,
   type SqlRow,
 } from '@agent-lightning/store';
 import { StoreError, type ResourcesVersion, type Span } from '@agent-lightning/core';
 import { queuedCondition } from './queued-condition.ts';
 import { selectRollouts, spanKeyStep, SqliteReader } from './sqlite-reader.ts';
 
-/** Writes rows inside the transaction that the connection has open. SQLite has one writer at a time, so that rows need no locks of their own. */
-export class SqliteWriter extends SqliteReader implements RowWriter {
-  lockClaimable(filter: ClaimableFilter, limit: number): readonly RolloutRow[] {
+/** Writes records inside the transaction that the connection has open. SQLite has one writer at a time, so that records need no locks of their own. */
+export class SqliteWriter extends SqliteReader implements RecordWriter {
+  lockClaimable(filter: ClaimableFilter, limit: number): readonly RolloutRecord[] {
     // One indexed walk per queue, merged here: the index gives the order, and no queue is sorted.
     const rows = filter.queues.flatMap((queue) => {
       const { sql, values } = queuedCondition(filter, queue);
@@ -34,7 +34,7 @@ export class SqliteWriter extends SqliteReader implements RowWriter {
     return (filter.queues.length === 1 ? rows : rows.sort(byClaimOrder)).slice(0, limit).map(decodeRollout);
   }
 
-  lockOverdue(nowMs: number, limit: number): readonly RolloutRow[] {
+  lockOverdue(nowMs: number, limit: number): readonly RolloutRecord[] {
     return this.statements
       .all(
         `${selectRollouts} WHERE deadline_ms IS NOT NULL AND deadline_ms <= ? ORDER BY deadline_ms LIMIT ?`,
@@ -48,8 +48,8 @@ export class SqliteWriter extends SqliteReader implements RowWriter {
     return this.#count('fencing_token', count) - count + 1;
   }
 
-  insertRollouts(rows: readonly RolloutRow[]): void {
-    for (const { rollout, lastSequenceId, deadlineMs } of rows) {
+  insertRollouts(records: readonly RolloutRecord[]): void {
+    for (const { rollout, lastSequenceId, deadlineMs } of records) {
       const { ordinal } = this.statements.get(
         `INSERT INTO rollouts (rollout_id, status, mode, queue, priority, run_id, group_id, worker_tags, attempt_count, last_sequence_id, created_at_ms, available_at_ms, deadline_ms)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING ordinal`,
@@ -76,8 +76,8 @@ export class SqliteWriter extends SqliteReader implements RowWriter {
     }
   }
 
-  saveRollouts(rows: readonly RolloutRow[]): void {
-    for (const { rollout, lastSequenceId, deadlineMs } of rows) {
+  saveRollouts(records: readonly RolloutRecord[]): void {
+    for (const { rollout, lastSequenceId, deadlineMs } of records) {
       this.statements.run(
         `UPDATE rollouts SET status = ?, attempt_count = ?, last_sequence_id = ?, available_at_ms = ?, ended_at_ms = ?, deadline_ms = ?, failure = ?
          WHERE rollout_id = ?`,
@@ -93,8 +93,8 @@ export class SqliteWriter extends SqliteReader implements RowWriter {
     }
   }
 
-  insertAttempts(rows: readonly AttemptRow[]): void {
-    for (const { attempt, fencingToken, leaseMs } of rows) {
+  insertAttempts(records: readonly AttemptRecord[]): void {
+    for (const { attempt, fencingToken, leaseMs } of records) {
       this.statements.run(
         `INSERT INTO attempts (ordinal, attempt_number, attempt_id, status, worker_id, fencing_token, lease_ms, started_at_ms, last_progress_at_ms, lease_expires_at_ms)
          VALUES ((SELECT ordinal FROM rollouts WHERE rollout_id = ?), ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
@@ -112,8 +112,8 @@ export class SqliteWriter extends SqliteReader implements RowWriter {
     }
   }
 
-  saveAttempts(rows: readonly AttemptRow[]): void {
-    for (const { attempt } of rows) {
+  saveAttempts(records: readonly AttemptRecord[]): void {
+    for (const { attempt } of records) {
       this.statements.run(
         `UPDATE attempts SET status = ?, last_progress_at_ms = ?, lease_expires_at_ms = ?, ended_at_ms = ?, failure = ?
          WHERE ordinal = (SELECT ordinal FROM rollouts WHERE rollout_id = ?) AND attempt_number = ?`,

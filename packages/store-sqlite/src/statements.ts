@@ -1,7 +1,7 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import type { SqlRow } from '@agent-lightning/store';
 
-/** One connection's statements, each prepared once. */
+/** Runs one connection's statements, each prepared once. */
 export class Statements {
   readonly #database: DatabaseSync;
   readonly #prepared: Map<string, StatementSync> = new Map();

@@ -2,11 +2,11 @@ import { readFileSync } from 'node:fs';
 import { hrtime } from 'node:process';
 import type { Statements } from './statements.ts';
 
-/** What the clock reads; injected by its test. */
+/** Names what the clock reads; injected by its test. */
 export interface ClockSources {
-  /** Milliseconds since the epoch, as the machine is set. */
+  /** Returns milliseconds since the epoch, as the machine is set. */
   readonly wallMs: () => number;
-  /** Milliseconds on a clock that all processes of this boot share and nobody can set. */
+  /** Returns milliseconds on a clock that all processes of this boot share and nobody can set. */
   readonly monotonicMs: () => number;
   /** Names this boot of the machine; undefined where the system does not tell. */
   readonly bootId: () => string | undefined;
@@ -19,7 +19,7 @@ const systemSources: ClockSources = {
 };
 
 /**
- * The store's clock: monotonic time plus an offset that the file holds for all its processes, so that a machine whose
+ * Keeps the store's clock: monotonic time plus an offset that the file holds for all its processes, so that a machine whose
  * clock is set does not expire leases, and processes from before and after agree. The offset is taken afresh from the
  * wall clock by a process that opens the file when no attempt is live, and after a reboot.
  */
@@ -32,7 +32,7 @@ export class StoreClock {
     this.#offsetMs = sources.wallMs() - sources.monotonicMs();
   }
 
-  /** Milliseconds since the epoch, whole. */
+  /** Returns whole milliseconds since the epoch. */
   now(): number {
     return Math.floor(this.#sources.monotonicMs() + this.#offsetMs);
   }
@@ -70,7 +70,7 @@ function readAnchor(statements: Statements): Anchor | undefined {
 
 let knownBootId: string | null | undefined;
 
-/** Linux tells; elsewhere each process keeps the offset that it started with. */
+/** Reads this boot's id. Linux tells it; elsewhere each process keeps the offset that it started with. */
 function readBootId(): string | undefined {
   if (knownBootId === undefined) {
     try {

@@ -1,7 +1,7 @@
 import { LightningError, type LightningStore, type StoreEvent, type WaitOptions } from '@agent-lightning/core';
 import type { Operation } from './operation.ts';
 import { methodTable, operationTable, type Operations } from './operations.ts';
-import { resolveRowStoreOptions, type RowStoreOptions } from './row-store-options.ts';
+import { resolveStoreOptions, type StoreOptions } from './store-options.ts';
 import { followEvents } from './waiting.ts';
 import { WatchdogTimer } from './watchdog-timer.ts';
 
@@ -11,7 +11,7 @@ const StoreShape: abstract new () => LightningStore = class {} as never;
 /** Checks and copies what callers give, and hands it on to the operations, which are carried out in this thread or elsewhere. */
 export class CheckedStore extends StoreShape {
   readonly #operations: Operations;
-  /** On this side, where heartbeats are sent: a thread that stood still must not find its leases taken before it could send one. */
+  /** Runs on this side, where heartbeats are sent: a thread that stood still must not find its leases taken before it could send one. */
   readonly #watchdog: WatchdogTimer;
 
   static {
@@ -26,10 +26,10 @@ export class CheckedStore extends StoreShape {
     }
   }
 
-  constructor(operations: Operations, options: Pick<RowStoreOptions, 'watchdogIntervalMs'> = {}) {
+  constructor(operations: Operations, options: Pick<StoreOptions, 'watchdogIntervalMs'> = {}) {
     super();
     this.#operations = operations;
-    this.#watchdog = new WatchdogTimer(resolveRowStoreOptions(options).watchdogIntervalMs, () => this.#watch());
+    this.#watchdog = new WatchdogTimer(resolveStoreOptions(options).watchdogIntervalMs, () => this.#watch());
   }
 
   override subscribe(

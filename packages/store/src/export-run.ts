@@ -1,6 +1,6 @@
 import type { Attempt, Rollout, Span, LightningStore, Page, RolloutQuery } from '@agent-lightning/core';
 
-/** A rollout with all that the store keeps of it. */
+/** Holds a rollout with all that the store keeps of it. */
 export interface ExportedRollout {
   readonly rollout: Rollout;
   /** In order of attempt number. */

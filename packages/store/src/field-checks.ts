@@ -1,7 +1,7 @@
 import type { JsonValue } from '@agent-lightning/core';
 import { invalidField } from './store-errors.ts';
 
-/** What one field may hold at most; chosen so that one request cannot stall the event loop or exhaust memory. */
+/** Limits what one field may hold; chosen so that one request cannot stall the event loop or exhaust memory. */
 export interface StoreLimits {
   readonly idCharacters: number;
   readonly nameCharacters: number;
@@ -30,7 +30,7 @@ export const storeLimits: StoreLimits = {
 
 const idPattern = /^[A-Za-z0-9._:-]+$/;
 
-/** 1 to 200 characters of `[A-Za-z0-9._:-]`, and no `..`: safe in a URL path, a file name and a log line. */
+/** Returns an id of 1 to 200 characters of `[A-Za-z0-9._:-]` without `..`: safe in a URL path, a file name and a log line. */
 export function checkId(field: string, value: unknown): string {
   if (
     typeof value !== 'string' ||
@@ -108,7 +108,7 @@ export function checkObject(field: string, value: unknown): Readonly<Record<stri
   return value as Readonly<Record<string, unknown>>;
 }
 
-/** A copy of a JSON document that the caller cannot change any more; what JSON cannot hold is refused by path. */
+/** Returns a copy of a JSON document that the caller cannot change any more; what JSON cannot hold is rejected by path. */
 export function checkJson(field: string, value: unknown): JsonValue {
   walkJson(field, value, 0);
   const text = JSON.stringify(value);

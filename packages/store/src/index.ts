@@ -1,40 +1,51 @@
-// store
-export { CheckedStore } from './checked-store.ts';
+// for users: the store in memory, and a run's data to archive
 export { type ExportedRollout, exportRun } from './export-run.ts';
-export { storeLimits } from './field-checks.ts';
 export { MemoryStore } from './memory-store.ts';
-export type { OperationName, OperationReply } from './operation.ts';
-export { operationTable, type Operations } from './operations.ts';
-export { RecordOperations } from './record-operations.ts';
-export type { RowStoreOptions } from './row-store-options.ts';
-export { RowStore } from './row-store.ts';
+
+// for those who write spans: the rules that every store applies to them
+export { storeLimits } from './field-checks.ts';
+export { checkSpan } from './span-checks.ts';
+
+// for authors of stores: a whole store over a database
+export { RecordStore } from './record-store.ts';
+export type { StoreOptions } from './store-options.ts';
 export type {
-  AttemptRow,
+  AttemptRecord,
   Awaitable,
   ClaimableFilter,
   NewResources,
   NewStoreEvent,
+  RecordDatabase,
+  RecordReader,
+  RecordWriter,
   ResolvedRolloutQuery,
-  RolloutRow,
-  RowDatabase,
-  RowReader,
-  RowWriter,
-  StoredSpan,
-} from './rows.ts';
-export { checkSpan } from './span-checks.ts';
+  RolloutRecord,
+  SpanRecord,
+} from './records.ts';
+export { readEventCursor, readPageCursor } from './store-errors.ts';
+
+// for authors of stores on SQL: records in rows
 export {
-  type SqlRow,
   decodeAttempt,
   decodeEvent,
   decodeResources,
   decodeRollout,
   decodeSpan,
-  decodeStoredSpan,
+  decodeSpanRecord,
   encodeFailure,
   encodeSettings,
   encodeSpanBody,
   openBodyStart,
   packTokens,
-} from './sql-rows.ts';
-export { readEventCursor, readPageCursor, storeClosed } from './store-errors.ts';
+  type SqlRow,
+} from './sql-records.ts';
+
+// for stores whose operations are carried out elsewhere: in another thread, or on another machine
+export { CheckedStore } from './checked-store.ts';
+export type { OperationName, OperationReply } from './operation.ts';
+export { type Operations, operationTable } from './operations.ts';
+export { RecordOperations } from './record-operations.ts';
+export { storeClosed } from './store-errors.ts';
+
+// ids of traces and spans
 export { isSpanId, isTraceId } from './trace-ids.ts';

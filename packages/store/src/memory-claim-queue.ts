@@ -1,13 +1,13 @@
 import type { Rollout } from '@agent-lightning/core';
-import type { ClaimableFilter } from './rows.ts';
+import type { ClaimableFilter } from './records.ts';
 
-/** `rollout` as it was when it was queued. */
+/** Holds a `rollout` as it was when it was queued. */
 interface Entry {
   readonly rollout: Rollout;
   readonly ordinal: number;
 }
 
-/** Queued rollouts in claiming order: a binary heap for each queue, mode and run, merged at the claim. */
+/** Keeps queued rollouts in claiming order: a binary heap for each queue, mode and run, merged at the claim. */
 export class MemoryClaimQueue {
   readonly #heaps: Map<string, Entry[]> = new Map();
 
@@ -43,7 +43,7 @@ export class MemoryClaimQueue {
     return taken;
   }
 
-  /** The queued rollouts of a filter, in no order; stale ones included. */
+  /** Yields the queued rollouts of a filter, in no order; stale ones included. */
   *entries(filter: ClaimableFilter): Generator<Entry, void, undefined> {
     for (const heap of this.#matching(filter)) for (const entry of heap) yield entry;
   }

@@ -1,8 +1,8 @@
 import type { StoreEvent } from '@agent-lightning/core';
-import type { NewStoreEvent } from './rows.ts';
+import type { NewStoreEvent } from './records.ts';
 import { readEventCursor } from './store-errors.ts';
 
-/** The events of a `MemoryStore`, numbered from 1. */
+/** Keeps the events of a `MemoryStore`, numbered from 1. */
 export class MemoryEvents {
   #events: StoreEvent[] = [];
   #last: number = 0;

@@ -1,13 +1,13 @@
 import type { LightningStore, StoreEvent, WaitOptions } from '@agent-lightning/core';
 import { checkInteger } from './field-checks.ts';
 import type { RecordAccess, Write } from './record-access.ts';
-import type { Awaitable, RowReader } from './rows.ts';
+import type { Awaitable, RecordReader } from './records.ts';
 import type { Watchdog } from './watchdog.ts';
 
-/** Every method of a store but `subscribe`, which asks for the next events again and again, and `close`. */
+/** Names every method of a store but `subscribe`, which asks for the next events again and again, and `close`. */
 export type StoreMethods = Omit<LightningStore, 'subscribe' | 'close'>;
 
-/** Operations that are no method of `LightningStore`. */
+/** Names the operations that are no method of `LightningStore`. */
 export interface InnerOperations {
   /** Returns the cursor of the newest event, from which a subscription goes on. */
   readLastCursor(): Promise<string>;
@@ -24,7 +24,7 @@ export type OperationName = keyof Signatures;
 export type OperationArguments<Name extends OperationName> = Parameters<Signatures[Name]>;
 export type OperationReply<Name extends OperationName> = Awaited<ReturnType<Signatures[Name]>>;
 
-/** Everything that an operation may work with. */
+/** Gives an operation everything that it may work with. */
 export interface OperationContext extends RecordAccess {
   readonly watchdog: Watchdog;
   readonly checkIntegrity: () => Promise<readonly string[]>;
@@ -36,7 +36,7 @@ export interface OperationContext extends RecordAccess {
  */
 export type OperationKind = 'read' | 'write' | 'wait' | 'upkeep';
 
-/** One operation of a store. What `check` returns is data that can cross to another thread or machine, where `perform` takes it. */
+/** Declares one operation of a store. What `check` returns is data that can cross to another thread or machine, where `perform` takes it. */
 export interface Operation<Given extends readonly unknown[], Reply, Kind extends OperationKind = OperationKind> {
   readonly kind: Kind;
   /** Returns checked copies of the arguments, with every default filled in. @throws `store-invalid` naming the field */
@@ -46,10 +46,10 @@ export interface Operation<Given extends readonly unknown[], Reply, Kind extends
   perform(context: OperationContext, checked: readonly unknown[], signal?: AbortSignal): Promise<Reply>;
 }
 
-/** A method waits exactly when its second argument is `WaitOptions`. */
+/** Is `wait` exactly when the second argument is `WaitOptions`. */
 type KindOf<Given extends readonly unknown[]> = WaitOptions extends Given[1] ? 'wait' : Exclude<OperationKind, 'wait'>;
 
-/** One declaration for each name: a missing, misspelt or wrongly typed operation does not compile. */
+/** Asks for one declaration for each name: a missing, misspelt or wrongly typed operation does not compile. */
 export type TableOf<Methods extends Partial<Signatures>> = {
   readonly [Name in keyof Methods & OperationName]: Operation<
     OperationArguments<Name>,
@@ -62,13 +62,13 @@ type Checked = readonly unknown[] | readonly [];
 
 export function read<Given extends readonly unknown[], Taken extends Checked, Reply>(
   check: (...given: Given) => Taken,
-  work: (rows: RowReader, ...taken: Taken) => Awaitable<Reply>,
+  work: (records: RecordReader, ...taken: Taken) => Awaitable<Reply>,
 ): Operation<Given, Reply, 'read'> {
   return {
     kind: 'read',
     check,
     mayRepeat: () => true,
-    perform: (context, checked) => context.read((rows) => work(rows, ...(checked as Taken))),
+    perform: (context, checked) => context.read((records) => work(records, ...(checked as Taken))),
   };
 }
 

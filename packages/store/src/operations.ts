@@ -40,7 +40,7 @@ import { nextEvents, waitForClaimable, waitForFinal } from './waiting.ts';
 
 const nothing = (): [] => [];
 
-/** The operations behind the methods of a store: arguments and their checks, what is done, and whether a write may be repeated. */
+/** Declares the operations behind the methods of a store: how arguments are checked, what is done, and whether a write may be repeated. */
 export const methodTable: TableOf<StoreMethods> = {
   enqueue: write(
     (requests) => [
@@ -51,11 +51,11 @@ export const methodTable: TableOf<StoreMethods> = {
   ),
   getRollout: read(
     (rolloutId) => [checkId('rolloutId', rolloutId)],
-    async (rows, rolloutId) => (await rows.readRollouts([rolloutId]))[0]?.rollout,
+    async (records, rolloutId) => (await records.readRollouts([rolloutId]))[0]?.rollout,
   ),
   queryRollouts: read(
     (query = {}) => [resolveQuery(query)],
-    (rows, query) => rows.queryRollouts(query),
+    (records, query) => records.queryRollouts(query),
   ),
   cancel: write(
     (rolloutId, reason = 'cancelled') => [checkId('rolloutId', rolloutId), checkMessage('reason', reason)],
@@ -69,7 +69,7 @@ export const methodTable: TableOf<StoreMethods> = {
   fail: write((lease, failure) => [checkLease(lease), resolveFailure(failure)], failAttempt, true),
   queryAttempts: read(
     (rolloutId) => [checkId('rolloutId', rolloutId)],
-    async (rows, rolloutId) => (await rows.readAttempts(rolloutId)).map((row) => row.attempt),
+    async (records, rolloutId) => (await records.readAttempts(rolloutId)).map((record) => record.attempt),
   ),
   appendSpans: write((lease, spans) => [checkLease(lease), checkSpans(spans)], appendSpans, true),
   querySpans: read((query) => [resolveSpanQuery(query)], querySpans),
@@ -84,23 +84,23 @@ export const methodTable: TableOf<StoreMethods> = {
       checkId('resourcesId', resourcesId),
       version === undefined ? undefined : checkInteger('version', version, 1),
     ],
-    (rows, resourcesId, version) => rows.readResources(resourcesId, version),
+    (records, resourcesId, version) => records.readResources(resourcesId, version),
   ),
-  latestResources: read(nothing, (rows) => rows.readLatestResources()),
-  queryWorkers: read(nothing, (rows) => rows.readWorkers()),
+  latestResources: read(nothing, (records) => records.readLatestResources()),
+  queryWorkers: read(nothing, (records) => records.readWorkers()),
   waitFor: wait((rolloutIds) => checkIds('rolloutIds', rolloutIds), waitForFinal),
   runWatchdog: upkeep(({ watchdog }) => watchdog.run(), false),
-  statistics: read(nothing, (rows) => rows.readStatistics()),
+  statistics: read(nothing, (records) => records.readStatistics()),
   deleteRun: write((runId) => [checkId('runId', runId)], removeRun, false),
 };
 
 /**
- * Every operation of a store, declared once. The methods of `CheckedStore`, what carries them out, and what crosses to another
+ * Declares every operation of a store, once. The methods of `CheckedStore`, what carries them out, and what crosses to another
  * thread or machine are derived from this table.
  */
 export const operationTable: TableOf<StoreMethods & InnerOperations> = {
   ...methodTable,
-  readLastCursor: read(nothing, (rows) => rows.readLastCursor()),
+  readLastCursor: read(nothing, (records) => records.readLastCursor()),
   nextEvents: wait((cursor) => checkText('cursor', cursor, 200, 1), nextEvents),
   takeWatchdogTurn: upkeep(({ watchdog }) => watchdog.takeTurn(), true),
   checkIntegrity: upkeep(({ checkIntegrity }) => checkIntegrity(), true),
@@ -108,7 +108,7 @@ export const operationTable: TableOf<StoreMethods & InnerOperations> = {
 
 /** Carries out the operations of a store: in this thread, in another one, or on another machine. */
 export interface Operations {
-  /** @param checked what the operation's `check` returned; it has been copied, or is on its way, when this returns its promise */
+  /** Carries out one operation. @param checked what its `check` returned; it is on its way when this returns its promise */
   call<Name extends OperationName>(
     name: Name,
     checked: readonly unknown[],

@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { isFinalAttemptStatus, isFinalRolloutStatus } from '@agent-lightning/core';
 import { resolveEnqueue } from './request-checks.ts';
 import { backoffMs, claimRollout, endAttempt, newRollout, recordProgress } from './rollout-rules.ts';
-import type { AttemptRow, RolloutRow } from './rows.ts';
-import { judge } from './overdue-rules.ts';
+import type { AttemptRecord, RolloutRecord } from './records.ts';
+import { endOverdue } from './overdue-rules.ts';
 
 const clock = fc.option(fc.integer({ min: 1, max: 200 }), { nil: undefined });
 const clocks = fc.record({ queueMs: clock, startToFinishMs: clock, noProgressMs: clock, totalMs: clock });
@@ -17,7 +17,7 @@ const stages = fc
     progressMs: clock,
     stage: fc.constantFrom('queued' as const, 'live' as const, 'requeued' as const),
   })
-  .map(({ clocks: given, leaseMs, progressMs, stage }): [RolloutRow, AttemptRow | undefined] => {
+  .map(({ clocks: given, leaseMs, progressMs, stage }): [RolloutRecord, AttemptRecord | undefined] => {
     const timeouts = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
     const queued = newRollout(resolveEnqueue({ input: 1, timeouts, retry: { maxAttempts: 3 } }, 0), 'r', undefined, 0);
     if (stage === 'queued') return [queued, undefined];
@@ -28,28 +28,28 @@ const stages = fc
     return [endAttempt(live.rollout, live.attempt, 'failed', { code: 'x', message: 'y' }, 500).rollout, undefined];
   });
 
-describe('judge', () => {
+describe('endOverdue', () => {
   it('finds a rollout overdue exactly when its deadline has come, so that no sweep goes round in circles', () => {
     fc.assert(
-      fc.property(stages, fc.integer({ min: 0, max: 1_000 }), ([row, live], nowMs) => {
-        const isOverdue = row.deadlineMs !== undefined && row.deadlineMs <= nowMs;
-        expect(judge(row, live, nowMs) !== undefined).toBe(isOverdue);
+      fc.property(stages, fc.integer({ min: 0, max: 1_000 }), ([record, live], nowMs) => {
+        const isOverdue = record.deadlineMs !== undefined && record.deadlineMs <= nowMs;
+        expect(endOverdue(record, live, nowMs) !== undefined).toBe(isOverdue);
       }),
     );
   });
 
   it('leaves nothing overdue behind, and counts what it ended', () => {
     fc.assert(
-      fc.property(stages, fc.integer({ min: 0, max: 1_000 }), ([row, live], nowMs) => {
-        const verdict = judge(row, live, nowMs);
-        if (verdict === undefined) return;
-        const { status } = verdict.rollout.rollout;
+      fc.property(stages, fc.integer({ min: 0, max: 1_000 }), ([record, live], nowMs) => {
+        const overdueEnd = endOverdue(record, live, nowMs);
+        if (overdueEnd === undefined) return;
+        const { status } = overdueEnd.rollout.rollout;
         expect(isFinalRolloutStatus(status) || status === 'requeuing').toBe(true);
-        expect(verdict.attempt !== undefined && isFinalAttemptStatus(verdict.attempt.attempt.status)).toBe(
+        expect(overdueEnd.attempt !== undefined && isFinalAttemptStatus(overdueEnd.attempt.attempt.status)).toBe(
           live !== undefined,
         );
-        expect(verdict.ended).toBe((live === undefined ? 0 : 1) + (isFinalRolloutStatus(status) ? 1 : 0));
-        if (status !== 'requeuing') expect(verdict.rollout.deadlineMs).toBeUndefined();
+        expect(overdueEnd.ended).toBe((live === undefined ? 0 : 1) + (isFinalRolloutStatus(status) ? 1 : 0));
+        if (status !== 'requeuing') expect(overdueEnd.rollout.deadlineMs).toBeUndefined();
       }),
     );
   });

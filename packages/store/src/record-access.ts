@@ -1,19 +1,19 @@
-import type { ChangeBell } from './change-bell.ts';
-import type { Awaitable, NewStoreEvent, RowReader, RowWriter } from './rows.ts';
+import type { ChangeNotifier } from './change-notifier.ts';
+import type { Awaitable, NewStoreEvent, RecordReader, RecordWriter } from './records.ts';
 
-/** One write under way: the rows, the moment, and the events that it will leave. */
+/** Gives one write its records, its moment, and the list of events that it will leave. */
 export interface Write {
-  readonly rows: RowWriter;
+  readonly records: RecordWriter;
   readonly nowMs: number;
   readonly events: NewStoreEvent[];
   readonly generateId: (prefix: 'ro' | 'at') => string;
 }
 
-/** Gives operations the rows of an open store, its clock, and word of its changes. */
+/** Gives operations the records of an open store, its clock, and a notifier of its changes. */
 export interface RecordAccess {
-  readonly bell: ChangeBell;
+  readonly notifier: ChangeNotifier;
   /** Rejects once the store is closed, which ends every wait. */
-  read<Reply>(work: (rows: RowReader) => Awaitable<Reply>): Promise<Reply>;
+  read<Reply>(work: (records: RecordReader) => Awaitable<Reply>): Promise<Reply>;
   write<Reply>(work: (write: Write) => Awaitable<Reply>): Promise<Reply>;
   now(): number;
 }

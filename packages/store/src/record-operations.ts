@@ -1,31 +1,31 @@
-import { ChangeBell } from './change-bell.ts';
+import { ChangeNotifier } from './change-notifier.ts';
 import type { OperationContext, OperationName, OperationReply } from './operation.ts';
 import { operationTable, type Operations } from './operations.ts';
 import type { RecordAccess, Write } from './record-access.ts';
-import { resolveRowStoreOptions, type ResolvedRowStoreOptions, type RowStoreOptions } from './row-store-options.ts';
-import type { Awaitable, NewStoreEvent, RowDatabase, RowReader } from './rows.ts';
+import { resolveStoreOptions, type ResolvedStoreOptions, type StoreOptions } from './store-options.ts';
+import type { Awaitable, NewStoreEvent, RecordDatabase, RecordReader } from './records.ts';
 import { storeClosed } from './store-errors.ts';
 import { Watchdog } from './watchdog.ts';
 
 const watchNothing = (): void => undefined;
 
-/** Carries out the operations of a store over a database of rows: rules, waiting and the watchdog are the same for every database. */
+/** Carries out the operations of a store over a database of records: rules, waiting and the watchdog are the same for every database. */
 export class RecordOperations implements Operations {
-  readonly #database: RowDatabase;
-  readonly #options: ResolvedRowStoreOptions;
-  readonly #bell: ChangeBell;
+  readonly #database: RecordDatabase;
+  readonly #options: ResolvedStoreOptions;
+  readonly #notifier: ChangeNotifier;
   readonly #context: OperationContext;
   #closing: Promise<void> | undefined;
 
-  constructor(database: RowDatabase, options: RowStoreOptions = {}) {
+  constructor(database: RecordDatabase, options: StoreOptions = {}) {
     this.#database = database;
-    this.#options = resolveRowStoreOptions(options);
+    this.#options = resolveStoreOptions(options);
     // A closed store has nothing to watch; the wait ends at its next look.
-    this.#bell = new ChangeBell((listener) =>
+    this.#notifier = new ChangeNotifier((listener) =>
       this.#closing === undefined ? (database.watch?.(listener) ?? watchNothing) : watchNothing,
     );
     const access: RecordAccess = {
-      bell: this.#bell,
+      notifier: this.#notifier,
       read: (work) => this.#read(work),
       write: (work) => this.#write(work),
       now: this.#options.now,
@@ -52,11 +52,11 @@ export class RecordOperations implements Operations {
   }
 
   async #close(): Promise<void> {
-    this.#bell.ring();
+    this.#notifier.notify();
     await this.#database.close();
   }
 
-  async #read<Reply>(work: (rows: RowReader) => Awaitable<Reply>): Promise<Reply> {
+  async #read<Reply>(work: (records: RecordReader) => Awaitable<Reply>): Promise<Reply> {
     if (this.#closing !== undefined) throw storeClosed();
     return this.#database.read(work);
   }
@@ -64,14 +64,14 @@ export class RecordOperations implements Operations {
   async #write<Reply>(work: (write: Write) => Awaitable<Reply>): Promise<Reply> {
     if (this.#closing !== undefined) throw storeClosed();
     let events: NewStoreEvent[] = [];
-    const reply = await this.#database.write(async (rows) => {
+    const reply = await this.#database.write(async (records) => {
       // A database may run the work again, after a conflict with another process.
       events = [];
-      const result = await work({ rows, nowMs: this.#options.now(), events, generateId: this.#options.generateId });
-      if (events.length > 0) await rows.appendEvents(events);
+      const result = await work({ records, nowMs: this.#options.now(), events, generateId: this.#options.generateId });
+      if (events.length > 0) await records.appendEvents(events);
       return result;
     });
-    if (events.length > 0) this.#bell.ring();
+    if (events.length > 0) this.#notifier.notify();
     return reply;
   }
 }

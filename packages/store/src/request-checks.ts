@@ -29,7 +29,7 @@ import {
   checkText,
   storeLimits,
 } from './field-checks.ts';
-import type { ClaimFilter, ResolvedRolloutQuery } from './rows.ts';
+import type { ClaimFilter, ResolvedRolloutQuery } from './records.ts';
 import { invalidField } from './store-errors.ts';
 
 const modes: readonly RolloutMode[] = ['train', 'val', 'test'];
@@ -38,7 +38,7 @@ const defaultRetryOn: readonly AttemptStatus[] = ['failed', 'timeout', 'unrespon
 /** 30 days: longer clocks are mistakes of unit. */
 const maxDurationMs: number = 30 * 24 * 3_600_000;
 
-/** An enqueue request with every default filled in, but for those that the store knows: id, resources, time. */
+/** Holds an enqueue request with every default filled in, but for those that the store knows: id, resources, time. */
 export interface ResolvedEnqueue {
   readonly rolloutId: string | undefined;
   readonly input: JsonValue;
@@ -151,7 +151,7 @@ export function resolveFailure(failure: Failure & { readonly status?: ResolvedFa
   };
 }
 
-/** A message may come from anywhere, so that what a database cannot hold is replaced rather than refused. */
+/** Returns a message that a database can hold: it may come from anywhere, so that what does not fit is replaced rather than rejected. */
 export function checkMessage(field: string, value: unknown): string {
   if (typeof value !== 'string') throw invalidField(field, 'must be a string', value);
   const clean = value.replaceAll('\0', '\uFFFD').toWellFormed();

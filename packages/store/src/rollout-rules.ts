@@ -10,13 +10,13 @@ import {
   type RolloutStatus,
 } from '@agent-lightning/core';
 import type { ResolvedClaim, ResolvedEnqueue } from './request-checks.ts';
-import type { AttemptRow, RolloutRow } from './rows.ts';
+import type { AttemptRecord, RolloutRecord } from './records.ts';
 import { conflict } from './store-errors.ts';
 
-/** What a decision leaves behind: the rows as they are to be saved. */
+/** Holds the records that a decision leaves, as they are to be saved. */
 export interface Decision {
-  readonly rollout: RolloutRow;
-  readonly attempt: AttemptRow;
+  readonly rollout: RolloutRecord;
+  readonly attempt: AttemptRecord;
 }
 
 export function newRollout(
@@ -24,7 +24,7 @@ export function newRollout(
   rolloutId: string,
   resourcesId: string | undefined,
   nowMs: number,
-): RolloutRow {
+): RolloutRecord {
   const { groupId, runId, workerTags } = request;
   return withDeadline(
     {
@@ -50,18 +50,18 @@ export function newRollout(
   );
 }
 
-/** A claim: a new attempt in `preparing`, with a lease from now. */
+/** Starts a new attempt in `preparing`, with a lease from now. */
 export function claimRollout(
-  row: RolloutRow,
+  record: RolloutRecord,
   claim: ResolvedClaim,
   attemptId: string,
   fencingToken: number,
   nowMs: number,
 ): Decision {
-  const attemptNumber = row.rollout.attemptCount + 1;
+  const attemptNumber = record.rollout.attemptCount + 1;
   const attempt: Attempt = {
     attemptId,
-    rolloutId: row.rollout.rolloutId,
+    rolloutId: record.rollout.rolloutId,
     attemptNumber,
     status: 'preparing',
     workerId: claim.workerId,
@@ -69,20 +69,20 @@ export function claimRollout(
     lastProgressAtMs: nowMs,
     leaseExpiresAtMs: nowMs + claim.leaseMs,
   };
-  const { failure: _earlier, ...rollout } = moveRollout(row.rollout, 'preparing');
+  const { failure: _earlier, ...rollout } = moveRollout(record.rollout, 'preparing');
   return {
-    rollout: withDeadline({ ...rollout, attemptCount: attemptNumber }, row.lastSequenceId, attempt),
+    rollout: withDeadline({ ...rollout, attemptCount: attemptNumber }, record.lastSequenceId, attempt),
     attempt: { attempt, fencingToken, leaseMs: claim.leaseMs },
   };
 }
 
-/** A sign of life: the first one makes attempt and rollout `running`. `extendLease` is for heartbeats only. */
+/** Takes a sign of life: the first one makes attempt and rollout `running`. `extendLease` is for heartbeats only. */
 export function recordProgress(
-  row: RolloutRow,
-  live: AttemptRow,
+  record: RolloutRecord,
+  live: AttemptRecord,
   nowMs: number,
   extendLease: boolean,
-  lastSequenceId: number = row.lastSequenceId,
+  lastSequenceId: number = record.lastSequenceId,
 ): Decision {
   const running = live.attempt.status === 'running' ? live.attempt : moveAttempt(live.attempt, 'running');
   const attempt: Attempt = {
@@ -90,61 +90,61 @@ export function recordProgress(
     lastProgressAtMs: Math.max(nowMs, running.lastProgressAtMs),
     leaseExpiresAtMs: extendLease ? Math.max(nowMs + live.leaseMs, running.leaseExpiresAtMs) : running.leaseExpiresAtMs,
   };
-  const rollout = row.rollout.status === 'running' ? row.rollout : moveRollout(row.rollout, 'running');
+  const rollout = record.rollout.status === 'running' ? record.rollout : moveRollout(record.rollout, 'running');
   return { rollout: withDeadline(rollout, lastSequenceId, attempt), attempt: { ...live, attempt } };
 }
 
-export function succeed(row: RolloutRow, live: AttemptRow, nowMs: number): Decision {
+export function succeed(record: RolloutRecord, live: AttemptRecord, nowMs: number): Decision {
   const attempt: Attempt = { ...moveAttempt(live.attempt, 'succeeded'), endedAtMs: nowMs };
-  const { failure: _earlier, ...rollout } = moveRollout(row.rollout, 'succeeded');
+  const { failure: _earlier, ...rollout } = moveRollout(record.rollout, 'succeeded');
   return {
-    rollout: withDeadline({ ...rollout, endedAtMs: nowMs }, row.lastSequenceId, attempt),
+    rollout: withDeadline({ ...rollout, endedAtMs: nowMs }, record.lastSequenceId, attempt),
     attempt: { ...live, attempt },
   };
 }
 
 /** Ends an attempt without success; the retry policy decides whether its rollout is queued again. */
 export function endAttempt(
-  row: RolloutRow,
-  live: AttemptRow,
+  record: RolloutRecord,
+  live: AttemptRecord,
   status: AttemptStatus,
   failure: Failure,
   nowMs: number,
   mayRetry: boolean = true,
 ): Decision {
   const attempt: Attempt = { ...moveAttempt(live.attempt, status), failure, endedAtMs: nowMs };
-  const { retry } = row.rollout;
+  const { retry } = record.rollout;
   const isRetried = mayRetry && live.attempt.attemptNumber < retry.maxAttempts && retry.retryOn.includes(status);
   const rollout: Rollout = isRetried
     ? {
-        ...moveRollout(row.rollout, 'requeuing'),
+        ...moveRollout(record.rollout, 'requeuing'),
         failure,
         availableAtMs: nowMs + backoffMs(retry, live.attempt.attemptNumber),
       }
-    : { ...moveRollout(row.rollout, status === 'cancelled' ? 'cancelled' : 'failed'), failure, endedAtMs: nowMs };
-  return { rollout: withDeadline(rollout, row.lastSequenceId, attempt), attempt: { ...live, attempt } };
+    : { ...moveRollout(record.rollout, status === 'cancelled' ? 'cancelled' : 'failed'), failure, endedAtMs: nowMs };
+  return { rollout: withDeadline(rollout, record.lastSequenceId, attempt), attempt: { ...live, attempt } };
 }
 
 /** Ends a rollout that has no live attempt: it is queued, or waits for a retry. */
 export function endQueued(
-  row: RolloutRow,
+  record: RolloutRecord,
   status: 'failed' | 'cancelled',
   failure: Failure,
   nowMs: number,
-): RolloutRow {
+): RolloutRecord {
   return withDeadline(
-    { ...moveRollout(row.rollout, status), failure, endedAtMs: nowMs },
-    row.lastSequenceId,
+    { ...moveRollout(record.rollout, status), failure, endedAtMs: nowMs },
+    record.lastSequenceId,
     undefined,
   );
 }
 
-/** The wait after attempt `attemptNumber`: `backoffMs`, doubled for each attempt after the first, at most `maxBackoffMs`. */
+/** Returns the wait after attempt `attemptNumber`: `backoffMs`, doubled for each attempt after the first, at most `maxBackoffMs`. */
 export function backoffMs(retry: RetryPolicy, attemptNumber: number): number {
   return Math.min(retry.backoffMs * 2 ** (attemptNumber - 1), retry.maxBackoffMs);
 }
 
-/** The next moment at which one of the rollout's clocks, or its attempt's lease, runs out. */
+/** Returns the next moment at which one of the rollout's clocks, or its attempt's lease, runs out. */
 export function nextDeadlineMs(rollout: Rollout, attempt: Attempt | undefined): number | undefined {
   if (isFinalRolloutStatus(rollout.status)) return undefined;
   const { queueMs, startToFinishMs, noProgressMs, totalMs } = rollout.timeouts;
@@ -159,7 +159,7 @@ export function nextDeadlineMs(rollout: Rollout, attempt: Attempt | undefined): 
   return deadlines.length === 0 ? undefined : Math.min(...deadlines);
 }
 
-function withDeadline(rollout: Rollout, lastSequenceId: number, attempt: Attempt | undefined): RolloutRow {
+function withDeadline(rollout: Rollout, lastSequenceId: number, attempt: Attempt | undefined): RolloutRecord {
   const deadlineMs = nextDeadlineMs(rollout, attempt);
   return { rollout, lastSequenceId, ...(deadlineMs === undefined ? {} : { deadlineMs }) };
 }

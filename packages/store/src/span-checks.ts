@@ -35,15 +35,15 @@ const kinds: readonly SpanKind[] = [
   'operation',
 ];
 
-/** Checked copies, which nobody else holds: they need neither a second check nor a second copy on their way into a store. */
+/** Remembers checked copies, which nobody else holds: they need neither a second check nor a second copy on their way into a store. */
 const checkedSpans = new WeakSet<SpanInput>();
 
-/** Checked copies of the spans: the caller may reuse its objects and arrays. The only copy of the tokens on the way in. */
+/** Returns checked copies of the spans: the caller may reuse its objects and arrays. It is the only copy of the tokens on the way in. */
 export function checkSpans(spans: readonly SpanInput[]): readonly SpanInput[] {
   return checkArray('spans', spans).map((span, index) => checkSpan(`spans[${index}]`, span as SpanInput));
 }
 
-/** A checked copy of one span: the one set of rules, for the recorder and for every store. @throws `store-invalid` naming the field */
+/** Returns a checked copy of one span by the one set of rules, for the recorder and for every store. @throws `store-invalid` naming the field */
 export function checkSpan(at: string, span: SpanInput): SpanInput {
   checkObject(at, span);
   if (checkedSpans.has(span)) return span;

@@ -1,14 +1,14 @@
 import type { Span, SpanQuery } from '@agent-lightning/core';
-import type { RowReader } from './rows.ts';
+import type { RecordReader } from './records.ts';
 
 /** Reads spans; those below one span are found by the parents of all, read without tokens first, so that only what is asked for is read whole. */
-export async function querySpans(rows: RowReader, query: SpanQuery): Promise<readonly Span[]> {
+export async function querySpans(records: RecordReader, query: SpanQuery): Promise<readonly Span[]> {
   const { under, ...filter } = query;
-  if (under === undefined) return rows.querySpans(filter);
+  if (under === undefined) return records.querySpans(filter);
   const { rolloutIds, attemptId } = filter;
-  const all = await rows.querySpans({ rolloutIds, ...(attemptId === undefined ? {} : { attemptId }) });
+  const all = await records.querySpans({ rolloutIds, ...(attemptId === undefined ? {} : { attemptId }) });
   const below = findBelow(all, under);
-  return (await rows.querySpans(filter)).filter((span) => below.has(keyOf(span)));
+  return (await records.querySpans(filter)).filter((span) => below.has(keyOf(span)));
 }
 
 function findBelow(spans: readonly Span[], under: string): ReadonlySet<string> {

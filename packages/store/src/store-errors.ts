@@ -1,6 +1,6 @@
 import { StoreError, type Lease } from '@agent-lightning/core';
 
-/** A request field that no store accepts. `value` is shown shortened. */
+/** Returns the error for a request field that no store accepts. `value` is shown shortened. */
 export function invalidField(field: string, problem: string, value?: unknown): StoreError {
   const shown = value === undefined ? '' : `; got ${describeValue(value)}`;
   return new StoreError(`${field} ${problem}${shown}`, { code: 'store-invalid' });
@@ -14,7 +14,7 @@ export function conflict(message: string): StoreError {
   return new StoreError(message, { code: 'store-conflict' });
 }
 
-/** The writer's lease is over: it must stop and must not retry. */
+/** Returns the error for a writer whose lease is over: it must stop and must not retry. */
 export function fenced(lease: Lease, reason: string): StoreError {
   return new StoreError(
     `attempt ${lease.attemptId} of rollout ${lease.rolloutId} can no longer be written with fencing token ${lease.fencingToken}: ${reason}`,
@@ -26,7 +26,7 @@ export function storeClosed(): StoreError {
   return new StoreError('the store is closed; open it again to go on', { code: 'store-closed' });
 }
 
-/** A value as an error message shows it: at most 80 characters, never a whole payload. */
+/** Describes a value for an error message: at most 80 characters, never a whole payload. */
 export function describeValue(value: unknown): string {
   if (typeof value === 'string')
     return value.length > 60
@@ -39,14 +39,14 @@ export function describeValue(value: unknown): string {
   return String(value);
 }
 
-/** The number in a cursor of `queryRollouts`, or of `subscribe`. @throws `store-invalid` when no store returned it */
+/** Returns the number in a cursor of `queryRollouts`, or of `subscribe`. @throws `store-invalid` when no store returned it */
 export function readPageCursor(field: string, cursor: string): number {
   if (!/^\d{1,15}$/.test(cursor)) throw invalidField(field, 'must be a cursor that this store returned', cursor);
   return Number(cursor);
 }
 
 /**
- * The number in a cursor of `subscribe`.
+ * Returns the number in a cursor of `subscribe`.
  * @param removed the highest number of an event that was removed by age
  * @throws `store-not-found` when events after it are gone
  */

@@ -6,12 +6,12 @@ import {
   type StoreEvent,
 } from '@agent-lightning/core';
 import type { RecordAccess } from './record-access.ts';
-import type { ClaimFilter } from './rows.ts';
+import type { ClaimFilter } from './records.ts';
 import { notFound } from './store-errors.ts';
 
 const eventsPerRead = 1_000;
 
-/** How long a wait may still take: its own limit, on a clock that no one can set back. */
+/** Tells how long a wait may still take: its own limit, on a clock that no one can set back. */
 class Deadline {
   readonly #endMs: number | undefined;
 
@@ -32,7 +32,7 @@ export async function waitForFinal(
   signal: AbortSignal | undefined,
 ): Promise<readonly Rollout[]> {
   const deadline = new Deadline(timeoutMs);
-  const watch = store.bell.watch();
+  const watch = store.notifier.watch();
   try {
     let { cursor, pending } = await readPending(store, rolloutIds);
     while (pending.size > 0) {
@@ -50,23 +50,23 @@ export async function waitForFinal(
   } finally {
     watch.end();
   }
-  return store.read(async (rows) =>
+  return store.read(async (records) =>
     inOrder(
       rolloutIds,
-      (await rows.readRollouts(rolloutIds)).map((row) => row.rollout),
+      (await records.readRollouts(rolloutIds)).map((record) => record.rollout),
     ),
   );
 }
 
-/** The rollouts that are not final, and the cursor from which on their events tell. */
+/** Reads which rollouts are not final, and the cursor after which their next events come. */
 async function readPending(
   store: RecordAccess,
   rolloutIds: readonly string[],
 ): Promise<{ readonly cursor: string; readonly pending: Set<string> }> {
-  return store.read(async (rows) => {
-    const cursor = await rows.readLastCursor();
+  return store.read(async (records) => {
+    const cursor = await records.readLastCursor();
     const found = new Map(
-      (await rows.readRollouts(rolloutIds)).map((row) => [row.rollout.rolloutId, row.rollout.status]),
+      (await records.readRollouts(rolloutIds)).map((record) => [record.rollout.rolloutId, record.rollout.status]),
     );
     const pending = new Set<string>();
     for (const rolloutId of rolloutIds) {
@@ -93,7 +93,7 @@ async function readAllEvents(store: RecordAccess, from: string): Promise<readonl
   for (let cursor = from; ;) {
     let page: readonly StoreEvent[];
     try {
-      page = await store.read((rows) => rows.readEvents(cursor, eventsPerRead));
+      page = await store.read((records) => records.readEvents(cursor, eventsPerRead));
     } catch (error) {
       if (LightningError.isInstance(error) && error.code === 'store-not-found') return 'removed';
       throw error;
@@ -126,11 +126,11 @@ export async function waitForClaimable(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const deadline = new Deadline(timeoutMs);
-  const watch = store.bell.watch();
+  const watch = store.notifier.watch();
   try {
     while (!isAborted(signal)) {
       const nowMs = store.now();
-      const availableMs = await store.read((rows) => rows.readNextAvailableMs({ ...filter, nowMs }));
+      const availableMs = await store.read((records) => records.readNextAvailableMs({ ...filter, nowMs }));
       const waitMs = availableMs === undefined ? undefined : availableMs - nowMs;
       if (waitMs !== undefined && waitMs <= 0) return;
       const { leftMs } = deadline;
@@ -163,19 +163,19 @@ export async function* followEvents(
   }
 }
 
-/** The events after the cursor; when there are none, waits for a change first, and may return none again. */
+/** Returns the events after the cursor; when there are none, it waits for a change first, and may return none again. */
 export async function nextEvents(
   store: RecordAccess,
   cursor: string,
   timeoutMs: number | undefined,
   signal: AbortSignal | undefined,
 ): Promise<readonly StoreEvent[]> {
-  const watch = store.bell.watch();
+  const watch = store.notifier.watch();
   try {
-    const events = await store.read((rows) => rows.readEvents(cursor, eventsPerRead));
+    const events = await store.read((records) => records.readEvents(cursor, eventsPerRead));
     if (events.length > 0) return events;
     await watch.next(timeoutMs, signal);
-    return isAborted(signal) ? [] : await store.read((rows) => rows.readEvents(cursor, eventsPerRead));
+    return isAborted(signal) ? [] : await store.read((records) => records.readEvents(cursor, eventsPerRead));
   } finally {
     // Not held while the reader handles what it got: a subscription that is left standing costs nothing.
     watch.end();

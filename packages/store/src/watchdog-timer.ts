@@ -6,7 +6,7 @@ export class WatchdogTimer {
   #isRunning: boolean = false;
   #hasSkipped: boolean = false;
 
-  /** @param intervalMs 0: never */
+  /** Starts at once. @param intervalMs 0: never */
   constructor(intervalMs: number, tick: () => Promise<void>, monotonicMs: () => number = () => performance.now()) {
     this.#monotonicMs = monotonicMs;
     this.#lastMs = monotonicMs();
@@ -22,7 +22,7 @@ export class WatchdogTimer {
     const elapsedMs = this.#monotonicMs() - this.#lastMs;
     this.#lastMs += elapsedMs;
     // A laptop that slept, or a blocked event loop: heartbeats of this process are late too and get a turn first.
-    // Never two turns in a row: on a machine that is always late, somebody still has to look.
+    // Never two turns in a record: on a machine that is always late, somebody still has to look.
     const isLate = elapsedMs > 3 * intervalMs && !this.#hasSkipped;
     if (this.#isRunning || isLate) {
       this.#hasSkipped ||= isLate;

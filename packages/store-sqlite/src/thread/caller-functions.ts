@@ -1,15 +1,15 @@
-/** The functions among a store's options: they stay with the caller, and the store's thread asks for each answer and waits for it. */
+/** Keeps the functions among a store's options with the caller: the store's thread asks for each answer and waits for it. */
 import { MessageChannel, receiveMessageOnPort, type MessagePort } from 'node:worker_threads';
-import type { RowStoreOptions } from '@agent-lightning/store';
+import type { StoreOptions } from '@agent-lightning/store';
 import { carryError, reviveError, type CarriedError } from './carried-errors.ts';
 
-export type CallerFunctions = Pick<RowStoreOptions, 'now' | 'generateId'>;
+export type CallerFunctions = Pick<StoreOptions, 'now' | 'generateId'>;
 
-/** The thread's end of the line. */
+/** Holds the thread's end of the line. */
 export interface FunctionLine {
   readonly names: readonly (keyof CallerFunctions)[];
   readonly port: MessagePort;
-  /** One word: 0 while a question is open, 1 once its answer is in the port. */
+  /** Holds one word: 0 while a question is open, 1 once its answer is in the port. */
   readonly answered: Int32Array<SharedArrayBuffer>;
 }
 
@@ -20,7 +20,7 @@ interface Question {
 
 type Answer = { readonly value: unknown } | { readonly error: CarriedError };
 
-/** Answers on the caller's thread; undefined when there is nothing to ask for. Keeps no process alive. */
+/** Answers on the caller's thread; returns undefined when there is nothing to ask for. Keeps no process alive. */
 export function lendFunctions(functions: CallerFunctions): FunctionLine | undefined {
   const names = (['now', 'generateId'] as const).filter((name) => functions[name] !== undefined);
   if (names.length === 0) return undefined;
@@ -40,7 +40,7 @@ export function lendFunctions(functions: CallerFunctions): FunctionLine | undefi
   return { names, port, answered };
 }
 
-/** The functions as the store's thread calls them. */
+/** Returns the functions as the store's thread calls them. */
 export function borrowFunctions(line: FunctionLine | undefined): CallerFunctions {
   if (line === undefined) return {};
   const { names, port, answered } = line;

@@ -7,7 +7,7 @@ import {
   type LightningErrorOptions,
 } from '@agent-lightning/core';
 
-/** An error on its way to another thread: a plain clone would lose its class, its code and its marker. */
+/** Holds an error on its way to another thread: a plain clone would lose its class, its code and its marker. */
 export type CarriedError =
   | (Pick<LightningErrorOptions, 'code' | 'retryable'> & {
       readonly type: string;
@@ -17,7 +17,7 @@ export type CarriedError =
     })
   | { readonly foreign: unknown };
 
-/** What a store throws. */
+/** Lists what a store throws. */
 const classes: Readonly<Record<string, new (message: string, options: LightningErrorOptions) => LightningError>> = {
   StoreError,
   TimeoutError,
@@ -37,7 +37,7 @@ export function carryError(error: unknown): CarriedError {
   };
 }
 
-/** The error again, of its own class. */
+/** Makes the error again, of its own class. */
 export function reviveError(carried: CarriedError): unknown {
   if ('foreign' in carried) return carried.foreign;
   const { type, message, code, retryable = false, stack, cause } = carried;

@@ -1,4 +1,4 @@
-/** The caller's side of the store's thread: operations with replies, and one end for all when the thread dies. */
+/** Is the caller's side of the store's thread: operations with replies, and one end for all when the thread dies. */
 import { Worker } from 'node:worker_threads';
 import { StoreError } from '@agent-lightning/core';
 import { storeClosed, type OperationName, type OperationReply, type Operations } from '@agent-lightning/store';
@@ -18,14 +18,14 @@ const entry: URL = new URL(isSource ? './thread-entry.ts' : './thread-entry.js',
 // No flags of the process: the thread needs none, and some of them (--input-type, --import) would break it or slow its start.
 const execArgv: string[] = isSource ? ['--conditions=@agent-lightning/source'] : [];
 
-/** Carries out operations in a thread of their own, where its waits for the disk hold up nobody. */
+/** Carries out operations in a thread of their own, where waits for the disk hold up nobody. */
 export class StoreThread implements Operations {
   readonly #opened: Promise<unknown>;
   readonly #worker: Worker;
   readonly #path: string;
   readonly #pending: Map<number, Pending> = new Map();
   #nextId: number = openingId + 1;
-  /** Why there are no more calls. */
+  /** Says why there are no more calls. */
   #end: StoreError | undefined;
   #closing: Promise<void> | undefined;
 
@@ -131,7 +131,7 @@ export class StoreThread implements Operations {
   }
 }
 
-/** A wait that was cancelled says why; the reason need not be data, and has not left this side. */
+/** Gives a wait that was cancelled its reason; the reason need not be data, and has not left this side. */
 function withReason(error: CarriedError, signal: AbortSignal | undefined): CarriedError {
   if ('foreign' in error || error.code !== 'cancelled' || signal?.aborted !== true) return error;
   return { ...error, cause: { foreign: signal.reason as unknown } };

@@ -1,4 +1,4 @@
-/** The store's thread: opens the file, then carries out each operation as it comes, and sends its reply. */
+/** Runs in the store's thread: opens the file, then carries out each operation as it comes, and sends its reply. */
 import { parentPort, workerData, type Transferable } from 'node:worker_threads';
 import type { Span } from '@agent-lightning/core';
 import { operationTable, type Operations } from '@agent-lightning/store';
@@ -40,7 +40,7 @@ async function run(opened: Operations, { id, name, args }: CallMessage): Promise
   }
 }
 
-/** Its reply is the last one: whatever was under way has been answered before. */
+/** Closes the store; its reply is the last one: whatever was under way has been answered before. */
 async function close(opened: Operations): Promise<void> {
   const before = [...running];
   await opened.close();
@@ -60,7 +60,7 @@ function send(message: FromThread, transferred: readonly Transferable[] = []): v
   port.postMessage(message, transferred);
 }
 
-/** Tokens were read for this reply alone: they move to the caller's thread instead of being copied there. */
+/** Returns the buffers of tokens, which were read for this reply alone: they move to the caller's thread instead of being copied there. */
 function tokenBuffers(spans: readonly Span[]): readonly Transferable[] {
   const buffers = new Set<Transferable>();
   for (const { tokens } of spans)

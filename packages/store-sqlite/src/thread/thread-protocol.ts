@@ -1,10 +1,10 @@
-/** What the caller's thread and the store's thread say to each other. */
+/** Defines what the caller's thread and the store's thread say to each other. */
 import type { OperationName } from '@agent-lightning/store';
 import type { SqliteOperationsOptions } from '../sqlite-operations.ts';
 import type { FunctionLine } from './caller-functions.ts';
 import type { CarriedError } from './carried-errors.ts';
 
-/** How the store's thread is started. It opens the file at once, and answers that under `openingId`. */
+/** Starts the store's thread. It opens the file at once, and answers that under `openingId`. */
 export interface ThreadStart {
   readonly options: Omit<SqliteOperationsOptions, 'now' | 'generateId'>;
   readonly functions: FunctionLine | undefined;

@@ -1,18 +1,18 @@
 import type { JsonValue, ResourcesVersion, Attempt, Rollout, Span, TokenBlob, StoreEvent } from '@agent-lightning/core';
-import type { AttemptRow, RolloutRow, StoredSpan } from './rows.ts';
+import type { AttemptRecord, RolloutRecord, SpanRecord } from './records.ts';
 
-/** A row of an SQL database by column name. The stores on SQL share the names of their columns, and these codecs. */
+/** Holds a row of an SQL database by column name. The stores on SQL share the names of their columns, and these codecs. */
 export type SqlRow = Readonly<Record<string, unknown>>;
 
-/** The parts of a rollout that never change, besides its input, as `tasks` holds them. */
+/** Holds the parts of a rollout that never change, besides its input, as `tasks` holds them. */
 type Settings = Pick<Rollout, 'workerTags' | 'resourcesId' | 'retry' | 'timeouts' | 'metadata'>;
 
 export function encodeSettings({ workerTags, resourcesId, retry, timeouts, metadata }: Rollout): string {
   return JSON.stringify({ workerTags, resourcesId, retry, timeouts, metadata });
 }
 
-/** From a row of `rollouts` with the row of `tasks` that belongs to it. */
-export function decodeRollout(row: SqlRow): RolloutRow {
+/** Reads a rollout from a row of `rollouts` with the row of `tasks` that belongs to it. */
+export function decodeRollout(row: SqlRow): RolloutRecord {
   const { workerTags, resourcesId, retry, timeouts, metadata } = JSON.parse(row['settings'] as string) as Settings;
   const rollout: Rollout = {
     rolloutId: row['rollout_id'] as string,
@@ -41,7 +41,7 @@ export function decodeRollout(row: SqlRow): RolloutRow {
   };
 }
 
-export function decodeAttempt(row: SqlRow): AttemptRow {
+export function decodeAttempt(row: SqlRow): AttemptRecord {
   const attempt: Attempt = {
     attemptId: row['attempt_id'] as string,
     rolloutId: row['rollout_id'] as string,
@@ -71,7 +71,7 @@ type SpanBody = Pick<
   'isOpen' | 'traceId' | 'parentSpanId' | 'status' | 'startTimeMs' | 'endTimeMs' | 'attributes'
 >;
 
-/** How the body of an open span begins, and no other: a database sees it without parsing a body of megabytes. */
+/** Begins the body of every open span, and no other: a database sees it without parsing a body of megabytes. */
 export const openBodyStart: string = '{"isOpen":true';
 
 export function encodeSpanBody(span: Span): string {
@@ -79,8 +79,8 @@ export function encodeSpanBody(span: Span): string {
   return JSON.stringify({ isOpen, traceId, parentSpanId, status, startTimeMs, endTimeMs, attributes });
 }
 
-/** From a row with `is_open`, which SQLite answers with a number. */
-export function decodeStoredSpan(row: SqlRow): StoredSpan {
+/** Reads what is needed of a stored span from a row with `is_open`, which SQLite answers with a number. */
+export function decodeSpanRecord(row: SqlRow): SpanRecord {
   return { sequenceId: row['sequence_id'] as number, isOpen: Boolean(row['is_open']) };
 }
 
@@ -98,7 +98,7 @@ export function decodeSpan(row: SqlRow, rolloutId: string): Span {
   };
 }
 
-/** Two counts, then prompt, response and logprobs: little-endian 32-bit words, as typed arrays lie in memory on every machine that Node runs on. */
+/** Packs two counts, then prompt, response and logprobs: little-endian 32-bit words, as typed arrays lie in memory on every machine that Node runs on. */
 export function packTokens({ prompt, response, logprobs }: TokenBlob): Uint8Array {
   const words = new Int32Array(2 + prompt.length + 2 * response.length);
   words[0] = prompt.length;

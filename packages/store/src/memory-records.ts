@@ -17,27 +17,27 @@ import {
 import { MemoryClaimQueue } from './memory-claim-queue.ts';
 import { MemoryEvents } from './memory-events.ts';
 import type {
-  AttemptRow,
+  AttemptRecord,
   ClaimableFilter,
   NewResources,
   NewStoreEvent,
   ResolvedRolloutQuery,
-  RolloutRow,
-  RowWriter,
-  StoredSpan,
-} from './rows.ts';
+  RolloutRecord,
+  RecordWriter,
+  SpanRecord,
+} from './records.ts';
 import { readPageCursor } from './store-errors.ts';
 
-/** One rollout with all that hangs on it. */
+/** Holds one rollout with all that hangs on it. */
 interface Entry {
   readonly ordinal: number;
-  row: RolloutRow;
-  readonly attempts: AttemptRow[];
+  record: RolloutRecord;
+  readonly attempts: AttemptRecord[];
   readonly spans: Span[];
 }
 
-/** The rows of a `MemoryStore`: maps, a heap of queued rollouts, and lists. Every method answers at once. */
-export class MemoryRows implements RowWriter {
+/** Keeps the records of a `MemoryStore`: maps, a heap of queued rollouts, and lists. Every method answers at once. */
+export class MemoryRecords implements RecordWriter {
   readonly #entries: Map<string, Entry> = new Map();
   readonly #unfinished: Map<string, Entry> = new Map();
   readonly #queue: MemoryClaimQueue = new MemoryClaimQueue();
@@ -48,8 +48,8 @@ export class MemoryRows implements RowWriter {
   #lastOrdinal: number = 0;
   #lastToken: number = 0;
 
-  readRollouts(rolloutIds: readonly string[]): readonly RolloutRow[] {
-    return this.#find(rolloutIds).map((entry) => entry.row);
+  readRollouts(rolloutIds: readonly string[]): readonly RolloutRecord[] {
+    return this.#find(rolloutIds).map((entry) => entry.record);
   }
 
   queryRollouts(query: ResolvedRolloutQuery): Page<Rollout> {
@@ -61,23 +61,23 @@ export class MemoryRows implements RowWriter {
     let last = 0;
     for (const entry of isAscending ? all : all.reverse()) {
       if (after !== undefined && (isAscending ? entry.ordinal <= after : entry.ordinal >= after)) continue;
-      if (!matches(entry.row.rollout, query, ids)) continue;
+      if (!matches(entry.record.rollout, query, ids)) continue;
       if (items.length === query.limit) return { items, nextCursor: String(last) };
-      items.push(entry.row.rollout);
+      items.push(entry.record.rollout);
       last = entry.ordinal;
     }
     return { items };
   }
 
-  readAttempt(rolloutId: string, attemptId: string): AttemptRow | undefined {
-    return this.#entries.get(rolloutId)?.attempts.find((row) => row.attempt.attemptId === attemptId);
+  readAttempt(rolloutId: string, attemptId: string): AttemptRecord | undefined {
+    return this.#entries.get(rolloutId)?.attempts.find((record) => record.attempt.attemptId === attemptId);
   }
 
-  readAttempts(rolloutId: string): readonly AttemptRow[] {
+  readAttempts(rolloutId: string): readonly AttemptRecord[] {
     return [...(this.#entries.get(rolloutId)?.attempts ?? [])];
   }
 
-  readLatestAttempts(rolloutIds: readonly string[]): readonly AttemptRow[] {
+  readLatestAttempts(rolloutIds: readonly string[]): readonly AttemptRecord[] {
     return this.#find(rolloutIds).flatMap((entry) => entry.attempts.at(-1) ?? []);
   }
 
@@ -85,7 +85,7 @@ export class MemoryRows implements RowWriter {
     rolloutId: string,
     attemptId: string | undefined,
     spanIds: readonly string[],
-  ): ReadonlyMap<string, StoredSpan> {
+  ): ReadonlyMap<string, SpanRecord> {
     const wanted = new Set(spanIds);
     const spans = this.#entries.get(rolloutId)?.spans ?? [];
     return new Map(
@@ -143,9 +143,9 @@ export class MemoryRows implements RowWriter {
   readNextAvailableMs(filter: ClaimableFilter): number | undefined {
     let earliest: number | undefined;
     for (const queued of this.#queue.entries(filter)) {
-      const row = this.#current(queued.rollout.rolloutId, queued.ordinal)?.row;
-      if (row === undefined || !isQueued(row.rollout) || isOverdue(row, filter.nowMs)) continue;
-      const { rollout } = row;
+      const record = this.#current(queued.rollout.rolloutId, queued.ordinal)?.record;
+      if (record === undefined || !isQueued(record.rollout) || isOverdue(record, filter.nowMs)) continue;
+      const { rollout } = record;
       if (!hasTags(rollout, filter)) continue;
       if (earliest === undefined || rollout.availableAtMs < earliest) earliest = rollout.availableAtMs;
       if (earliest <= filter.nowMs) return earliest;
@@ -156,7 +156,7 @@ export class MemoryRows implements RowWriter {
   readNextDeadlineMs(): number | undefined {
     let earliest: number | undefined;
     for (const {
-      row: { deadlineMs },
+      record: { deadlineMs },
     } of this.#unfinished.values()) {
       if (deadlineMs !== undefined && (earliest === undefined || deadlineMs < earliest)) earliest = deadlineMs;
     }
@@ -170,8 +170,8 @@ export class MemoryRows implements RowWriter {
     let tokens = 0;
     let resources = 0;
     for (const entry of this.#entries.values()) {
-      rollouts[entry.row.rollout.status]++;
-      for (const row of entry.attempts) attempts[row.attempt.status]++;
+      rollouts[entry.record.rollout.status]++;
+      for (const record of entry.attempts) attempts[record.attempt.status]++;
       spans += entry.spans.length;
       for (const span of entry.spans) tokens += (span.tokens?.prompt.length ?? 0) + (span.tokens?.response.length ?? 0);
     }
@@ -179,20 +179,20 @@ export class MemoryRows implements RowWriter {
     return { rollouts, attempts, spans, tokens, resources };
   }
 
-  lockClaimable(filter: ClaimableFilter, limit: number): readonly RolloutRow[] {
+  lockClaimable(filter: ClaimableFilter, limit: number): readonly RolloutRecord[] {
     const ids = this.#queue.take(filter, limit, (rolloutId, ordinal) => {
-      const row = this.#current(rolloutId, ordinal)?.row;
-      if (row === undefined || !isQueued(row.rollout)) return 'stale';
-      const isAvailable = row.rollout.availableAtMs <= filter.nowMs && !isOverdue(row, filter.nowMs);
-      return !isAvailable || !hasTags(row.rollout, filter) ? 'later' : 'yes';
+      const record = this.#current(rolloutId, ordinal)?.record;
+      if (record === undefined || !isQueued(record.rollout)) return 'stale';
+      const isAvailable = record.rollout.availableAtMs <= filter.nowMs && !isOverdue(record, filter.nowMs);
+      return !isAvailable || !hasTags(record.rollout, filter) ? 'later' : 'yes';
     });
     return this.readRollouts(ids);
   }
 
-  lockOverdue(nowMs: number, limit: number): readonly RolloutRow[] {
+  lockOverdue(nowMs: number, limit: number): readonly RolloutRecord[] {
     return [...this.#unfinished.values()]
-      .map((entry) => entry.row)
-      .filter((row) => isOverdue(row, nowMs))
+      .map((entry) => entry.record)
+      .filter((record) => isOverdue(record, nowMs))
       .sort((left, right) => (left.deadlineMs as number) - (right.deadlineMs as number))
       .slice(0, limit);
   }
@@ -203,34 +203,34 @@ export class MemoryRows implements RowWriter {
     return first;
   }
 
-  insertRollouts(rows: readonly RolloutRow[]): void {
-    for (const row of rows) {
-      const entry: Entry = { ordinal: ++this.#lastOrdinal, row, attempts: [], spans: [] };
-      this.#entries.set(row.rollout.rolloutId, entry);
-      this.#unfinished.set(row.rollout.rolloutId, entry);
-      this.#queue.add(row.rollout, entry.ordinal);
+  insertRollouts(records: readonly RolloutRecord[]): void {
+    for (const record of records) {
+      const entry: Entry = { ordinal: ++this.#lastOrdinal, record, attempts: [], spans: [] };
+      this.#entries.set(record.rollout.rolloutId, entry);
+      this.#unfinished.set(record.rollout.rolloutId, entry);
+      this.#queue.add(record.rollout, entry.ordinal);
     }
   }
 
-  saveRollouts(rows: readonly RolloutRow[]): void {
-    for (const row of rows) {
-      const { rolloutId } = row.rollout;
+  saveRollouts(records: readonly RolloutRecord[]): void {
+    for (const record of records) {
+      const { rolloutId } = record.rollout;
       const entry = this.#entries.get(rolloutId) as Entry;
-      const wasQueued = isQueued(entry.row.rollout);
-      entry.row = row;
-      if (isFinalRolloutStatus(row.rollout.status)) this.#unfinished.delete(rolloutId);
-      if (isQueued(row.rollout) && !wasQueued) this.#queue.add(row.rollout, entry.ordinal);
+      const wasQueued = isQueued(entry.record.rollout);
+      entry.record = record;
+      if (isFinalRolloutStatus(record.rollout.status)) this.#unfinished.delete(rolloutId);
+      if (isQueued(record.rollout) && !wasQueued) this.#queue.add(record.rollout, entry.ordinal);
     }
   }
 
-  insertAttempts(rows: readonly AttemptRow[]): void {
-    for (const row of rows) this.#entries.get(row.attempt.rolloutId)?.attempts.push(row);
+  insertAttempts(records: readonly AttemptRecord[]): void {
+    for (const record of records) this.#entries.get(record.attempt.rolloutId)?.attempts.push(record);
   }
 
-  saveAttempts(rows: readonly AttemptRow[]): void {
-    for (const row of rows) {
-      const attempts = this.#entries.get(row.attempt.rolloutId)?.attempts;
-      attempts?.splice(row.attempt.attemptNumber - 1, 1, row);
+  saveAttempts(records: readonly AttemptRecord[]): void {
+    for (const record of records) {
+      const attempts = this.#entries.get(record.attempt.rolloutId)?.attempts;
+      attempts?.splice(record.attempt.attemptNumber - 1, 1, record);
     }
   }
 
@@ -265,14 +265,14 @@ export class MemoryRows implements RowWriter {
 
   readUnfinished(runId: string, limit: number): readonly string[] {
     return [...this.#unfinished]
-      .filter(([, entry]) => entry.row.rollout.runId === runId)
+      .filter(([, entry]) => entry.record.rollout.runId === runId)
       .slice(0, limit)
       .map(([rolloutId]) => rolloutId);
   }
 
   deleteRun(runId: string): number {
     const ids = [...this.#entries]
-      .filter(([, entry]) => entry.row.rollout.runId === runId)
+      .filter(([, entry]) => entry.record.rollout.runId === runId)
       .map(([rolloutId]) => rolloutId);
     for (const rolloutId of ids) this.#entries.delete(rolloutId);
     this.#events.removeRollouts(new Set(ids));
@@ -283,7 +283,7 @@ export class MemoryRows implements RowWriter {
     return true;
   }
 
-  /** The rollout of this ordinal; an id that was deleted and enqueued again has another. */
+  /** Returns the rollout of this ordinal; an id that was deleted and enqueued again has another. */
   #current(rolloutId: string, ordinal: number): Entry | undefined {
     const entry = this.#entries.get(rolloutId);
     return entry?.ordinal === ordinal ? entry : undefined;
@@ -298,7 +298,7 @@ function isQueued(rollout: Rollout): boolean {
   return rollout.status === 'queuing' || rollout.status === 'requeuing';
 }
 
-function isOverdue({ deadlineMs }: RolloutRow, nowMs: number): boolean {
+function isOverdue({ deadlineMs }: RolloutRecord, nowMs: number): boolean {
   return deadlineMs !== undefined && deadlineMs <= nowMs;
 }
 

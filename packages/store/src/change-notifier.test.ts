@@ -1,20 +1,20 @@
 import { expect, it } from 'vitest';
-import { ChangeBell } from './change-bell.ts';
+import { ChangeNotifier } from './change-notifier.ts';
 
-it('does not miss a ring between the look and the wait', async () => {
-  const bell = new ChangeBell();
-  const watch = bell.watch();
-  bell.ring();
+it('does not miss a notification between the look and the wait', async () => {
+  const notifier = new ChangeNotifier();
+  const watch = notifier.watch();
+  notifier.notify();
   await watch.next(undefined, undefined);
 });
 
 it('does not miss what another process did between the look and the wait', async () => {
   let tell: () => void = () => undefined;
-  const bell = new ChangeBell((listener) => {
+  const notifier = new ChangeNotifier((listener) => {
     tell = listener;
     return () => undefined;
   });
-  const watch = bell.watch();
+  const watch = notifier.watch();
   tell();
   await watch.next(undefined, undefined);
 });
@@ -22,12 +22,12 @@ it('does not miss what another process did between the look and the wait', async
 it('wakes all who wait, and looks out for others only while somebody watches', async () => {
   let watchers = 0;
   let tell: () => void = () => undefined;
-  const bell = new ChangeBell((listener) => {
+  const notifier = new ChangeNotifier((listener) => {
     watchers++;
     tell = listener;
     return () => void watchers--;
   });
-  const [first, second] = [bell.watch(), bell.watch()];
+  const [first, second] = [notifier.watch(), notifier.watch()];
   const waiting = [first.next(undefined, undefined), second.next(60_000, undefined)];
   expect(watchers).toBe(1);
   tell();
@@ -39,7 +39,7 @@ it('wakes all who wait, and looks out for others only while somebody watches', a
 });
 
 it('returns at its limit and at its signal', async () => {
-  const watch = new ChangeBell().watch();
+  const watch = new ChangeNotifier().watch();
   await watch.next(0, undefined);
   await watch.next(1, undefined);
   await watch.next(undefined, AbortSignal.abort());

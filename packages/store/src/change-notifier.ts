@@ -1,13 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** The longest delay that a timer can hold. */
+/** Is the longest delay that a timer can hold. */
 const maxTimerMs: number = 2 ** 31 - 1;
 
-/** Somebody who waits for the store to change. */
+/** Tells one reader of the store's changes. */
 export interface ChangeWatch {
   /** Resolves at the first change since the last call, or since the watch began; after `timeoutMs`, or when the signal aborts. Never rejects. */
   next(timeoutMs: number | undefined, signal: AbortSignal | undefined): Promise<void>;
-  /** Call it in `finally`. */
+  /** Ends the watch; call it in `finally`. */
   end(): void;
 }
 
@@ -15,7 +15,7 @@ export interface ChangeWatch {
  * Wakes what waits for the store to change. Begin to `watch`, then look at the store, then wait for `next`: a change between the
  * look and the wait is not missed, whether this process made it or another. Looks out for other processes only while somebody watches.
  */
-export class ChangeBell {
+export class ChangeNotifier {
   #count: number = 0;
   #watchers: number = 0;
   readonly #waiting: Set<() => void> = new Set();
@@ -26,7 +26,7 @@ export class ChangeBell {
     this.#watch = watch;
   }
 
-  ring(): void {
+  notify(): void {
     this.#count++;
     for (const wake of this.#waiting) wake();
   }
@@ -34,7 +34,7 @@ export class ChangeBell {
   watch(): ChangeWatch {
     let seen = this.#count;
     this.#watchers++;
-    this.#unwatch ??= this.#watch?.(() => this.ring());
+    this.#unwatch ??= this.#watch?.(() => this.notify());
     return {
       next: async (timeoutMs, signal) => {
         if (this.#count === seen) await this.#sleep(timeoutMs, signal);
