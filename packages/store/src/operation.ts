@@ -60,6 +60,7 @@ export type TableOf<Methods extends Partial<Signatures>> = {
 
 type Checked = readonly unknown[] | readonly [];
 
+/** Declares an operation that reads records in one consistent view. */
 export function read<Given extends readonly unknown[], Taken extends Checked, Reply>(
   check: (...given: Given) => Taken,
   work: (records: RecordReader, ...taken: Taken) => Awaitable<Reply>,
@@ -72,6 +73,7 @@ export function read<Given extends readonly unknown[], Taken extends Checked, Re
   };
 }
 
+/** Declares an operation that writes records in one transaction. */
 export function write<Given extends readonly unknown[], Taken extends Checked, Reply>(
   check: (...given: Given) => Taken,
   work: (write: Write, ...taken: Taken) => Awaitable<Reply>,
@@ -85,6 +87,7 @@ export function write<Given extends readonly unknown[], Taken extends Checked, R
   };
 }
 
+/** Declares an operation that waits for a change, until its `timeoutMs` is over or its signal aborts. */
 export function wait<Subject, Taken, Reply>(
   check: (subject: Subject) => Taken,
   work: (
@@ -103,6 +106,7 @@ export function wait<Subject, Taken, Reply>(
   };
 }
 
+/** Declares an operation without arguments that looks after the whole store. */
 export function upkeep<Reply>(
   work: (context: OperationContext) => Promise<Reply>,
   mayRepeat: boolean,
