@@ -202,7 +202,7 @@ describe('a connection that breaks', () => {
 
   it('lives through a crash of the server', async (context) => {
     if (server.crash === undefined) return context.skip('the server of POSTGRES_URL is not ours to crash');
-    const store = await open();
+    const store = await open({ reconnectMs: 60_000 }); // however long this machine takes to start it again
     await store.enqueue([{ rolloutId: 'before', input: 1 }]);
     const waiting = store.waitFor(['before']);
     const crashing = server.crash();
