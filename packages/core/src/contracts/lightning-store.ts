@@ -136,11 +136,12 @@ export interface WaitOptions {
  * Every method rejects with a {@link StoreError}: `store-invalid` names a bad field, `store-not-found` a missing id,
  * `store-conflict` a call that does not fit what is stored, `store-fenced` a writer whose lease is over, `store-closed` a
  * closed store, and `store-unavailable`, `-full`, `-readonly`, `-corrupt` what the database met. A call that rejects has
- * changed nothing. An acknowledged write is never lost, and every later read sees it. Every write may be delivered twice:
- * the second time changes nothing and answers the same.
+ * changed nothing. An acknowledged write is never lost, and every later read sees it. A write may be delivered twice:
+ * the second time changes nothing and answers the same, but for `claim`, `putResources`, `deleteRun`, `runWatchdog`, and an
+ * `enqueue` without ids.
  *
  * Attempts run at least once: a worker that is cut off may still be running while its rollout is claimed again, but it can
- * no longer write. Final statuses are final. Statuses are decided by the rules in `rollout-rules.ts` and `watchdog.ts`,
+ * no longer write. Final statuses are final. Statuses are decided by the rules in `rollout-rules.ts` and `overdue-rules.ts`,
  * never by a store; all moments are the store's clock, never a caller's.
  */
 export interface LightningStore {
