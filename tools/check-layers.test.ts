@@ -66,6 +66,15 @@ describe('checkLayers', () => {
       { 'packages/store/src/index.ts': "import { a } from '../../core/src/index.ts';\n" },
       'outside its package',
     ],
+    [
+      'folders that import each other',
+      {
+        'packages/core/src/a/one.ts': "import type { Two } from '../b/two.ts';\n",
+        'packages/core/src/b/two.ts': "import { three } from '../three.ts';\n",
+        'packages/core/src/three.ts': "import { one } from './a/one.ts';\n",
+      },
+      'in a circle: a/one.ts imports b, b/two.ts imports three.ts, three.ts imports a',
+    ],
     ['an export star', { 'packages/core/src/index.ts': "export * from './a.ts';\n" }, 'export *'],
     ['a bare error', { 'packages/core/src/index.ts': "throw new Error('no');\n" }, 'bare "new Error"'],
     [

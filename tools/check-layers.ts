@@ -1,6 +1,6 @@
 /**
- * Checks the rules of the house that a compiler does not: which layer may import which, package roots only, no
- * `export *`, no bare `Error`. Fails closed: an unknown layer, an undeclared dependency or an empty workspace is a failure.
+ * Checks the rules of the house that a compiler does not: which layer may import which, package roots only, folders of a
+ * package in one direction, no `export *`, no bare `Error`. Fails closed: an unknown layer, an undeclared dependency or an empty workspace is a failure.
  *
  *     node tools/check-layers.ts [workspace root]
  */
@@ -59,6 +59,12 @@ const allowedImports: Readonly<Record<string, readonly string[]>> = {
 /** Imports within a layer that are allowed by name: the worker speaks the protocol that `tinker` is the client of. */
 const allowedSideways: Readonly<Record<string, readonly string[]>> = {
   '@agent-lightning/gpu': ['@agent-lightning/tinker'],
+};
+
+/** Folders that count as one, because they import each other. */
+const allowedCircles: Readonly<Record<string, readonly string[]>> = {
+  // Its worker threads run the code of the model, and the model's code calls the threads.
+  '@agent-lightning/embedded': ['kernels', 'model', 'sampling', 'threads', 'training'],
 };
 
 interface Manifest {
@@ -144,6 +150,50 @@ function checkFile(file: string, root: string, from: Workspace, byName: Readonly
   return problems.map((problem) => `${file}: ${problem}`);
 }
 
+/** For each folder of a package's `src`, and each file beside them, what it imports of the others and where. */
+type FolderGraph = ReadonlyMap<string, ReadonlyMap<string, string>>;
+
+function readFolders(sources: readonly string[], root: string, { directory, name }: Workspace): FolderGraph {
+  const base = join(root, directory, 'src');
+  const folderOf = (path: string): string => {
+    const folder = relative(base, path).split('/')[0]!;
+    return allowedCircles[name]?.includes(folder) === true ? allowedCircles[name].join(' and ') : folder;
+  };
+  const graph = new Map<string, Map<string, string>>();
+  for (const file of [...sources].sort()) {
+    const path = join(root, file);
+    const folder = folderOf(path);
+    const imports = graph.get(folder) ?? new Map<string, string>();
+    graph.set(folder, imports);
+    for (const [, specifier] of readFileSync(path, 'utf8').matchAll(importPattern)) {
+      const target = specifier!.startsWith('.') ? folderOf(join(path, '..', specifier!)) : folder;
+      if (target !== folder) imports.set(target, relative(base, path));
+    }
+  }
+  return graph;
+}
+
+/** Returns the way along imports from the end of `way` to its start, or undefined when there is none. */
+function findWayBack(graph: FolderGraph, way: readonly string[], seen: Set<string> = new Set()): string[] | undefined {
+  for (const folder of graph.get(way.at(-1)!)?.keys() ?? []) {
+    if (folder === way[0]) return [...way, folder];
+    if (seen.has(folder)) continue;
+    seen.add(folder);
+    const wayBack = findWayBack(graph, [...way, folder], seen);
+    if (wayBack !== undefined) return wayBack;
+  }
+  return undefined;
+}
+
+function checkFolders(sources: readonly string[], root: string, from: Workspace): string[] {
+  const graph = readFolders(sources, root, from);
+  const folders = [...graph.keys()].filter((folder) => !folder.endsWith('.ts'));
+  const circle = folders.map((folder) => findWayBack(graph, [folder])).find((way) => way !== undefined);
+  if (circle === undefined) return [];
+  const steps = circle.slice(1).map((folder, index) => `${graph.get(circle[index]!)?.get(folder)} imports ${folder}`);
+  return [`${from.directory}: its folders import each other in a circle: ${steps.join(', ')}`];
+}
+
 /** Every broken rule in the workspace at `root`, one sentence each. */
 export function checkLayers(root: string): string[] {
   const problems: string[] = [];
@@ -157,6 +207,7 @@ export function checkLayers(root: string): string[] {
     const sources = files.filter((file) => !/\.test(-d)?\.ts$/.test(file));
     if (isLibrary && sources.length === 0) problems.push(`${workspace.directory}: has no sources to check`);
     for (const file of sources) problems.push(...checkFile(file, root, workspace, byName));
+    if (isLibrary) problems.push(...checkFolders(sources, root, workspace));
   }
   return problems;
 }

@@ -46,7 +46,6 @@ export type { ModelGateway } from './contracts/model-gateway.ts';
 export type {
   AdamParameters,
   BackendCapabilities,
-  ChatMessage,
   ForwardBackwardResult,
   GenerateEvent,
   GenerateRequest,
@@ -121,6 +120,7 @@ export {
   selectsNoAgent,
 } from './vocabulary/agent-match.ts';
 export { attributeNames, rewardNameAttribute, rewardValueAttribute } from './vocabulary/attributes.ts';
+export type { ChatMessage } from './vocabulary/chat-message.ts';
 export type { JsonValue } from './vocabulary/json.ts';
 export type {
   LlmEndpoint,

@@ -1,42 +1,17 @@
-import { ConfigurationError, type LightningStore, type RolloutMode } from '@agent-lightning/core';
-import { resolveSampling, type ResolvedModeSampling, type SamplingOptions } from './chat/sampling-rules.ts';
+import type { LightningStore, RolloutMode } from '@agent-lightning/core';
+import {
+  integerOption,
+  invalidOption,
+  longestTimerMs,
+  resolveCallLimits,
+  type CallLimitOptions,
+  type CallLimits,
+} from './calls/call-limits.ts';
+import { resolveSampling, type ResolvedModeSampling, type SamplingOptions } from './capture/sampling-rules.ts';
 import type { GatewayLogEntry } from './gateway-log.ts';
 import { isLoopback } from './http/listen.ts';
 import { resolveModels, type ModelOptions, type ResolvedModelOptions } from './policies/model-options.ts';
 import { resolveStaleness, type StalenessOptions } from './policies/staleness-rule.ts';
-
-/** What bounds model calls; shared by the gateway and `serve`. */
-export interface CallLimitOptions {
-  /** From admission to the last byte of a call, retries included. @default 600_000 */
-  readonly callTimeoutMs?: number;
-  /** The longest silence of an HTTP upstream. @default 120_000 */
-  readonly stallTimeoutMs?: number;
-  /** Tries after the first, before the first byte. @default 5 */
-  readonly maxRetries?: number;
-  /** The first wait between tries is drawn from 0 to this, and doubles. @default 500 */
-  readonly retryBaseMs?: number;
-  /** @default 8_000 */
-  readonly retryMaxMs?: number;
-  /** Counted while reading, and again after decompression. @default 20 MiB */
-  readonly maxBodyBytes?: number;
-  /**
-   * The most values in a request, counted before it is parsed: a number counts as 1; a text, a field, a list and an object as 4.
-   * A request at the default holds the event loop for a third of a second at most, on a server's processor. @default 1_000_000
-   */
-  readonly maxBodyValues?: number;
-  /** What the bodies of all requests in flight may hold of memory: their bytes, and 24 for each value. @default 512 MiB */
-  readonly maxHeldBytes?: number;
-  /** How long a request that finds no room in these is not read, before it is told to come back. @default 60_000 */
-  readonly bodyWaitMs?: number;
-  /** The longest reply of an HTTP upstream. @default 256 MiB */
-  readonly maxReplyBytes?: number;
-}
-
-/** What bounds every call, resolved. */
-export interface CallLimits extends Required<CallLimitOptions> {
-  /** In [0, 1). */
-  readonly random: () => number;
-}
 
 export interface GatewayOptions extends CallLimitOptions, ModelOptions, StalenessOptions {
   /** Where captured calls go. */
@@ -87,51 +62,23 @@ export interface ResolvedGatewayOptions extends Required<
   readonly sampling: Readonly<Record<RolloutMode, ResolvedModeSampling>>;
 }
 
-function invalid(message: string): ConfigurationError {
-  return new ConfigurationError(`gateway: ${message}`, { code: 'option-invalid' });
-}
-
-function integer(name: string, value: number, low: number, high: number = Number.MAX_SAFE_INTEGER): number {
-  if (!Number.isInteger(value) || value < low || value > high)
-    throw invalid(`${name} must be an integer from ${low} to ${high}, not ${value}`);
-  return value;
-}
-
-// setTimeout fires at once beyond this.
-const longestTimerMs = 2_147_483_647;
-
-/** @throws {ConfigurationError} `option-invalid` */
-export function resolveCallLimits(options: CallLimitOptions): CallLimits {
-  return Object.freeze({
-    random: Math.random,
-    callTimeoutMs: integer('callTimeoutMs', options.callTimeoutMs ?? 600_000, 1, longestTimerMs),
-    stallTimeoutMs: integer('stallTimeoutMs', options.stallTimeoutMs ?? 120_000, 1, longestTimerMs),
-    maxRetries: integer('maxRetries', options.maxRetries ?? 5, 0, 100),
-    retryBaseMs: integer('retryBaseMs', options.retryBaseMs ?? 500, 0, longestTimerMs),
-    retryMaxMs: integer('retryMaxMs', options.retryMaxMs ?? 8_000, 0, longestTimerMs),
-    maxBodyBytes: integer('maxBodyBytes', options.maxBodyBytes ?? 20 * 1024 * 1024, 1),
-    maxBodyValues: integer('maxBodyValues', options.maxBodyValues ?? 1_000_000, 1),
-    maxHeldBytes: integer('maxHeldBytes', options.maxHeldBytes ?? 512 * 1024 * 1024, 1),
-    bodyWaitMs: integer('bodyWaitMs', options.bodyWaitMs ?? 60_000, 0, longestTimerMs),
-    maxReplyBytes: integer('maxReplyBytes', options.maxReplyBytes ?? 256 * 1024 * 1024, 1),
-  });
-}
-
 function resolvePublicUrl(publicUrl: string | undefined): URL | undefined {
   if (publicUrl === undefined) return undefined;
   const url = URL.parse(publicUrl);
   if (url === null || !/^https?:$/u.test(url.protocol))
-    throw invalid(`publicUrl must be an http or https address, not "${publicUrl.slice(0, 80)}"`);
+    throw invalidOption(`publicUrl must be an http or https address, not "${publicUrl.slice(0, 80)}"`);
   return url;
 }
 
 function resolveAdminKey(adminKey: string | undefined, host: string): string | undefined {
   if (adminKey !== undefined && adminKey.length < 32)
-    throw invalid(
+    throw invalidOption(
       `adminKey must have at least 32 characters, not ${adminKey.length}; make one with: openssl rand -base64 32`,
     );
   if (adminKey === undefined && !isLoopback(host))
-    throw invalid(`listening on ${host} opens the gateway to the network; give an adminKey, or listen on 127.0.0.1`);
+    throw invalidOption(
+      `listening on ${host} opens the gateway to the network; give an adminKey, or listen on 127.0.0.1`,
+    );
   return adminKey;
 }
 
@@ -144,7 +91,7 @@ export function resolveGatewayOptions(options: GatewayOptions): ResolvedGatewayO
     limits: resolveCallLimits(options),
     store: options.store,
     host,
-    port: integer('port', options.port ?? 0, 0, 65_535),
+    port: integerOption('port', options.port ?? 0, 0, 65_535),
     publicUrl,
     allowedHosts: [...(options.allowedHosts ?? []), ...(publicUrl === undefined ? [] : [publicUrl.hostname])],
     adminKey: resolveAdminKey(options.adminKey, host),
@@ -152,11 +99,11 @@ export function resolveGatewayOptions(options: GatewayOptions): ResolvedGatewayO
     serving: resolveModels(options, policy),
     staleness: resolveStaleness(options),
     sampling: resolveSampling(options.sampling),
-    seed: integer('seed', options.seed ?? 0, -Number.MAX_SAFE_INTEGER),
-    writeDelayMs: integer('writeDelayMs', options.writeDelayMs ?? 50, 0, longestTimerMs),
-    announceAfterMs: integer('announceAfterMs', options.announceAfterMs ?? 1_000, 0, longestTimerMs),
+    seed: integerOption('seed', options.seed ?? 0, -Number.MAX_SAFE_INTEGER),
+    writeDelayMs: integerOption('writeDelayMs', options.writeDelayMs ?? 50, 0, longestTimerMs),
+    announceAfterMs: integerOption('announceAfterMs', options.announceAfterMs ?? 1_000, 0, longestTimerMs),
     log: options.log,
-    closeGraceMs: integer('closeGraceMs', options.closeGraceMs ?? 0, 0, longestTimerMs),
-    maxAttemptHeldBytes: integer('maxAttemptHeldBytes', options.maxAttemptHeldBytes ?? 64 * 1024 * 1024, 1),
+    closeGraceMs: integerOption('closeGraceMs', options.closeGraceMs ?? 0, 0, longestTimerMs),
+    maxAttemptHeldBytes: integerOption('maxAttemptHeldBytes', options.maxAttemptHeldBytes ?? 64 * 1024 * 1024, 1),
   });
 }

@@ -1,5 +1,5 @@
-import type { CallOutcome } from './chat/answer-call.ts';
-import type { Untrainable } from './chat/check-reply.ts';
+import type { CallOutcome } from './calls/answer-call.ts';
+import type { Untrainable } from './capture/check-reply.ts';
 import type { WireError } from './http/wire-error.ts';
 
 /** What a gateway did since it started. */

@@ -18,7 +18,7 @@ import { AdmissionGate, type PauseOptions } from './policies/admission-gate.ts';
 import { EndpointPool } from './policies/endpoint-pool.ts';
 import { PolicyRegistry } from './policies/policy-registry.ts';
 import { StalenessRule, type StalenessOptions } from './policies/staleness-rule.ts';
-import { shownUrl } from './upstream/http-exchange.ts';
+import { shownUrl } from './http/shown-url.ts';
 import { probeEndpoint } from './upstream/probe.ts';
 import { wireOf } from './wires/wires.ts';
 

@@ -1,9 +1,10 @@
 // the gateway
 export { Gateway } from './gateway.ts';
-export type { CallLimitOptions, GatewayOptions } from './gateway-options.ts';
+export type { CallLimitOptions } from './calls/call-limits.ts';
+export type { GatewayOptions } from './gateway-options.ts';
 export type { GatewayLogEntry } from './gateway-log.ts';
 export type { GatewayStatistics } from './gateway-statistics.ts';
-export type { ModeSampling, SamplingOptions } from './chat/sampling-rules.ts';
+export type { ModeSampling, SamplingOptions } from './capture/sampling-rules.ts';
 export type { ModelOptions, PassthroughModel, UpstreamServers } from './policies/model-options.ts';
 export type { PolicyRoutes } from '@agent-lightning/core';
 export type { StaleCall, StalenessOptions, StaleVerdict } from './policies/staleness-rule.ts';

@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ConfigurationError, type PolicyRelease } from '@agent-lightning/core';
 import { hashKey, isKey, mintKey, presentedKey } from './attempts/attempt-key.ts';
-import { answerCall } from './chat/answer-call.ts';
-import { resolveCallLimits, type CallLimitOptions } from './gateway-options.ts';
+import { answerCall } from './calls/answer-call.ts';
+import { resolveCallLimits, type CallLimitOptions } from './calls/call-limits.ts';
 import { listen } from './http/listen.ts';
 import { BodyBudget } from './http/body-budget.ts';
 import type { JsonObject } from './http/read-body.ts';

@@ -14,6 +14,17 @@ export {
 } from './adapter-kit/framework-spans.ts';
 export { wireHeaders } from './adapter-kit/wire-headers.ts';
 
+// emit
+export {
+  type EmitOptions,
+  type EmitRewardOptions,
+  emitException,
+  emitMessage,
+  emitObject,
+  emitReward,
+} from './emit/emitters.ts';
+export { operation, runOperation } from './emit/operation.ts';
+
 // redirect
 export { installFetchRedirect } from './redirect/fetch-redirect.ts';
 export { recordOutsideCalls, watchOutsideCalls } from './redirect/outside-calls.ts';
@@ -26,16 +37,7 @@ export { isLive, refuseUntraceable } from './scope/untraceable.ts';
 
 // writing
 export { type NestedAttributes, capText, describeValue, flattenAttributes } from './writing/attribute-values.ts';
-export {
-  type EmitOptions,
-  type EmitRewardOptions,
-  emitException,
-  emitMessage,
-  emitObject,
-  emitReward,
-} from './writing/emitters.ts';
 export { errorOutcome, exceptionAttributes } from './writing/exception-attributes.ts';
-export { operation, runOperation } from './writing/operation.ts';
 export {
   type OpenSpan,
   type SpanOutcome,

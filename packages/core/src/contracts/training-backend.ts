@@ -2,6 +2,7 @@
  * The training-backend contract, shaped like the Tinker API: losses are token sums of caller-given advantages, so that
  * every algorithm stays in TypeScript. A backend that does not honour an option must reject it.
  */
+import type { ChatMessage } from '../vocabulary/chat-message.ts';
 import type { JsonValue } from '../vocabulary/json.ts';
 
 /** One row of a training batch; all arrays are aligned with `tokens`, and entry t is about predicting `tokens[t]` from `tokens[0..t)`. */
@@ -156,13 +157,6 @@ export type PolicyRelease =
       /** Tells which servers may be asked; works in this process only. @default every server may be asked at any time */
       readonly watch?: ServerWatch;
     };
-
-/** A chat message as the OpenAI wire has it. */
-export interface ChatMessage {
-  readonly role: string;
-  readonly content?: JsonValue;
-  readonly [key: string]: JsonValue | undefined;
-}
 
 /** What a sampling engine is asked for. */
 export interface GenerateRequest {

@@ -1,6 +1,6 @@
-import type { ChatMessage } from '../contracts/training-backend.ts';
 import { matchesAgent } from '../vocabulary/agent-match.ts';
 import { attributeNames } from '../vocabulary/attributes.ts';
+import type { ChatMessage } from '../vocabulary/chat-message.ts';
 import type { JsonValue } from '../vocabulary/json.ts';
 import type { Span } from '../vocabulary/span.ts';
 import { traceCalls, type ModelCall } from './model-calls.ts';

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { PolicyRelease, PolicyRoutes } from '@agent-lightning/core';
 import { hashKey, isKey, presentedKey } from '../attempts/attempt-key.ts';
 import type { OpenClaim } from '../attempts/attempt-session.ts';
-import { integerField, isObject, present } from '../chat/request-fields.ts';
+import { integerField, isObject, present } from '../request/request-fields.ts';
 import { readJsonBody, type BodyLimits, type JsonObject } from '../http/read-body.ts';
 import { ReplyWriter } from '../http/reply-writer.ts';
 import { decodeSegment, expectMethod, unknownPath } from '../http/routes.ts';

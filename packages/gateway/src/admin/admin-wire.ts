@@ -1,9 +1,9 @@
 import type { LlmEndpoint, PolicyRelease, RolloutMode } from '@agent-lightning/core';
 import type { OpenClaim } from '../attempts/attempt-session.ts';
-import { integerField, present } from '../chat/request-fields.ts';
+import { integerField, present } from '../request/request-fields.ts';
 import type { JsonObject } from '../http/read-body.ts';
 import { invalidField } from '../http/wire-error.ts';
-import { shownUrl } from '../upstream/http-exchange.ts';
+import { shownUrl } from '../http/shown-url.ts';
 import type { StalenessOptions, StaleVerdict } from '../policies/staleness-rule.ts';
 
 /** A model that the gateway serves. */

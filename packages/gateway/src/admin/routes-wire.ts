@@ -1,4 +1,4 @@
-import { isObject, present } from '../chat/request-fields.ts';
+import { isObject, present } from '../request/request-fields.ts';
 import type { JsonObject } from '../http/read-body.ts';
 import { invalidField } from '../http/wire-error.ts';
 import type { PolicyRoutes } from '@agent-lightning/core';

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { answerCall, type CallOutcome } from '../chat/answer-call.ts';
-import type { Untrainable } from '../chat/check-reply.ts';
-import { applySamplingRules, type RuledRequest } from '../chat/sampling-rules.ts';
+import { answerCall, type CallOutcome } from '../calls/answer-call.ts';
+import type { Untrainable } from '../capture/check-reply.ts';
+import { applySamplingRules, type RuledRequest } from '../capture/sampling-rules.ts';
 import type { ResolvedGatewayOptions } from '../gateway-options.ts';
 import type { GatewayLog } from '../gateway-log.ts';
 import type { StatisticsCounter } from '../gateway-statistics.ts';
@@ -17,9 +17,9 @@ import type { Servers } from '../upstream/ask-upstream.ts';
 import { sinkFor } from '../wires/translating-sink.ts';
 import type { Wire, WireCall } from '../wires/wire.ts';
 import type { AttemptSession } from './attempt-session.ts';
-import { readCaller, type Caller } from './caller.ts';
-import { captureCall } from './capture-call.ts';
-import { passEmbeddings } from './pass-embeddings.ts';
+import { readCaller, type Caller } from '../capture/caller.ts';
+import { captureCall } from '../capture/capture-call.ts';
+import { passEmbeddings } from '../calls/pass-embeddings.ts';
 
 /** What every call of an attempt needs of the gateway. */
 export interface AttemptCalls {

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { ConfigurationError } from '@agent-lightning/core';
-import { isObject } from '../chat/request-fields.ts';
+import { isObject } from '../request/request-fields.ts';
 import type { GatewayOptions } from '../gateway-options.ts';
 import type { JsonObject } from '../http/read-body.ts';
 import type { UpstreamServers } from '../policies/model-options.ts';

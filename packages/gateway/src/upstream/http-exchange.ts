@@ -1,4 +1,5 @@
 import { Agent, errors, type Dispatcher } from 'undici';
+import { shownUrl } from '../http/shown-url.ts';
 import { WireError } from '../http/wire-error.ts';
 
 export interface ExchangeOptions {
@@ -23,12 +24,6 @@ const agent = new Agent({ headersTimeout: 0, bodyTimeout: 0, pipelining: 1 });
 
 /** How long what follows a reply that was enough is waited for, so that its connection can be used again. */
 const lingerMs = 1_000;
-
-/** An upstream's address as errors, spans and logs may show it: without credentials and query. */
-export function shownUrl(address: URL | string): string {
-  const url = new URL(address);
-  return `${url.protocol}//${url.host}${url.pathname}`;
-}
 
 function stallError(url: URL, stallTimeoutMs: number, isAgentSlow: boolean): WireError {
   return isAgentSlow

@@ -1,7 +1,8 @@
 import type { LightningErrorCode } from '@agent-lightning/core';
 import { WireError } from '../http/wire-error.ts';
 import { isRetryableStatus } from './retry.ts';
-import { shownUrl, type HttpReply } from './http-exchange.ts';
+import { shownUrl } from '../http/shown-url.ts';
+import type { HttpReply } from './http-exchange.ts';
 
 interface UpstreamComplaint {
   readonly message: string | undefined;

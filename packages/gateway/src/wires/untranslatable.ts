@@ -1,4 +1,4 @@
-import { isObject, shown } from '../chat/request-fields.ts';
+import { isObject, shown } from '../request/request-fields.ts';
 import type { JsonObject } from '../http/read-body.ts';
 import { invalidField, type WireError } from '../http/wire-error.ts';
 

@@ -1,4 +1,4 @@
-import type { ModelRequest } from '../chat/model-request.ts';
+import type { ModelRequest } from '../request/model-request.ts';
 import type { JsonObject } from '../http/read-body.ts';
 import type { WireError } from '../http/wire-error.ts';
 

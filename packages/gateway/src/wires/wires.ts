@@ -1,4 +1,4 @@
-import { parseChatRequest } from '../chat/chat-request.ts';
+import { parseChatRequest } from './chat/chat-request.ts';
 import { parseCompletionRequest } from './completions/completion-request.ts';
 import { messagesWire } from './messages/messages-wire.ts';
 import { responsesWire } from './responses/responses-wire.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { LlmEndpoint, SpanInput } from '@agent-lightning/core';
 import { activeSpan, runInSpan } from '../scope/active-span.ts';
-import { emitMessage } from '../writing/emitters.ts';
+import { emitMessage } from '../emit/emitters.ts';
 import { FrameworkRuns } from './framework-runs.ts';
 import { currentRollout, runInRollout, type RolloutScope } from '../scope/rollout-scope.ts';
 import { TraceRecorder } from '../writing/trace-recorder.ts';

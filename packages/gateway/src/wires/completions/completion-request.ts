@@ -1,4 +1,4 @@
-import type { ModelRequest } from '../../chat/model-request.ts';
+import type { ModelRequest } from '../../request/model-request.ts';
 import {
   booleanField,
   integerField,
@@ -7,7 +7,7 @@ import {
   present,
   stopField,
   usageField,
-} from '../../chat/request-fields.ts';
+} from '../../request/request-fields.ts';
 import type { JsonObject } from '../../http/read-body.ts';
 import { invalidField } from '../../http/wire-error.ts';
 

@@ -1,5 +1,5 @@
 import type { JsonObject } from '../../http/read-body.ts';
-import { untellable, type ChatSaid, type ChatUsage } from '../chat-reply.ts';
+import { untellable, type ChatSaid, type ChatUsage } from '../chat/chat-reply.ts';
 import { inputOf } from './tool-input.ts';
 
 const stopReasons: Readonly<Record<string, string>> = {

@@ -1,6 +1,6 @@
-import { parseChatRequest } from '../../chat/chat-request.ts';
-import type { ModelRequest } from '../../chat/model-request.ts';
-import { booleanField, integerField, present } from '../../chat/request-fields.ts';
+import { parseChatRequest } from '../chat/chat-request.ts';
+import type { ModelRequest } from '../../request/model-request.ts';
+import { booleanField, integerField, present } from '../../request/request-fields.ts';
 import type { JsonObject } from '../../http/read-body.ts';
 import { invalidField } from '../../http/wire-error.ts';
 import { listAt, objectAt, refuseUnknown, untranslatable } from '../untranslatable.ts';

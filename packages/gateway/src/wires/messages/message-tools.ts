@@ -1,4 +1,4 @@
-import { booleanField } from '../../chat/request-fields.ts';
+import { booleanField } from '../../request/request-fields.ts';
 import type { JsonObject } from '../../http/read-body.ts';
 import { listAt, objectAt, refuseUnknown, textAt, untranslatable } from '../untranslatable.ts';
 

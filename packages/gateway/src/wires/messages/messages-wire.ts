@@ -1,4 +1,4 @@
-import { readSaid, readUsage, untellable } from '../chat-reply.ts';
+import { readSaid, readUsage, untellable } from '../chat/chat-reply.ts';
 import type { Wire } from '../wire.ts';
 import { messageError } from './message-error.ts';
 import { contentBlocks, messageHead, stopOf, usageOf } from './message-object.ts';

@@ -1,4 +1,4 @@
-import { isObject } from '../../chat/request-fields.ts';
+import { isObject } from '../../request/request-fields.ts';
 import type { JsonObject } from '../../http/read-body.ts';
 
 const invalidField = 'invalid_json';

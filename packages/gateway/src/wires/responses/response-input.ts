@@ -1,7 +1,7 @@
 import type { ChatMessage, JsonValue } from '@agent-lightning/core';
 import type { JsonObject } from '../../http/read-body.ts';
 import { invalidField } from '../../http/wire-error.ts';
-import { ChatTurns, contentOf, type ChatPart } from '../chat-turns.ts';
+import { ChatTurns, contentOf, type ChatPart } from '../chat/chat-turns.ts';
 import type { KeptItems } from '../wire.ts';
 import { listAt, objectAt, refuseUnknown, textAt, untranslatable } from '../untranslatable.ts';
 

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { JsonObject } from '../../http/read-body.ts';
-import { untellable, type ChatSaid, type ChatUsage } from '../chat-reply.ts';
+import { untellable, type ChatSaid, type ChatUsage } from '../chat/chat-reply.ts';
 
 /** A Responses item. */
 export type OutputItem = JsonObject & { readonly id: string; readonly type: string };

@@ -1,6 +1,6 @@
 import type { JsonObject } from '../../http/read-body.ts';
 import type { WireError } from '../../http/wire-error.ts';
-import { readSaid, readUsage, untellable, type ChatCall, type ChatUsage } from '../chat-reply.ts';
+import { readSaid, readUsage, untellable, type ChatCall, type ChatUsage } from '../chat/chat-reply.ts';
 import type { WireEvent } from '../wire.ts';
 import {
   callItem,

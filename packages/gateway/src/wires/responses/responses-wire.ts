@@ -1,4 +1,4 @@
-import { untellable, readSaid, readUsage } from '../chat-reply.ts';
+import { untellable, readSaid, readUsage } from '../chat/chat-reply.ts';
 import type { KeptItems, Wire } from '../wire.ts';
 import { outputOf, responseHead, statusOf, usageOf, type OutputItem } from './response-object.ts';
 import { mapResponseRequest } from './response-request.ts';

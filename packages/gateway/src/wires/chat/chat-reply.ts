@@ -1,6 +1,6 @@
-import { isObject } from '../chat/request-fields.ts';
-import type { JsonObject } from '../http/read-body.ts';
-import { WireError } from '../http/wire-error.ts';
+import { isObject } from '../../request/request-fields.ts';
+import type { JsonObject } from '../../http/read-body.ts';
+import { WireError } from '../../http/wire-error.ts';
 
 /** What a chat reply, or one chunk of it, says. */
 export interface ChatSaid {

@@ -1,5 +1,5 @@
-import { modelField } from '../chat/request-fields.ts';
-import type { CallLimits } from '../gateway-options.ts';
+import { modelField } from '../request/request-fields.ts';
+import type { CallLimits } from './call-limits.ts';
 import type { JsonObject } from '../http/read-body.ts';
 import type { ReplyWriter } from '../http/reply-writer.ts';
 import { WireError } from '../http/wire-error.ts';

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { WireError } from '../http/wire-error.ts';
+import { WireError } from '../../http/wire-error.ts';
 import { parseChatRequest } from './chat-request.ts';
-import { mapEngineRequest } from './engine-request.ts';
-import { applySamplingRules, resolveSampling } from './sampling-rules.ts';
+import { mapEngineRequest } from '../../engine/engine-request.ts';
+import { applySamplingRules, resolveSampling } from '../../capture/sampling-rules.ts';
 
 const known = ['model', 'messages', 'n', 'temperature', 'top_p', 'max_tokens', 'max_completion_tokens', 'stop', 'seed'];
 const more = [

@@ -1,5 +1,5 @@
 import { WireError } from '../http/wire-error.ts';
-import { shownUrl } from './http-exchange.ts';
+import { shownUrl } from '../http/shown-url.ts';
 
 function badJson(url: URL, problem: string, cause?: unknown): WireError {
   return new WireError(`the upstream ${shownUrl(url)} sent JSON that is ${problem}`, {

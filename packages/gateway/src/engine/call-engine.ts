@@ -8,11 +8,11 @@ import {
 } from '@agent-lightning/core';
 import type { JsonObject } from '../http/read-body.ts';
 import { WireError } from '../http/wire-error.ts';
-import { engineCompletionReply } from '../wires/completions/engine-completion-reply.ts';
+import { engineCompletionReply } from './engine-completion-reply.ts';
 import { engineChatReply } from './engine-chat-reply.ts';
 import type { EngineReplyForm, Piece, ReplyHead } from './engine-reply-form.ts';
 import { mapEngineRequest } from './engine-request.ts';
-import type { ModelCall } from './model-call.ts';
+import type { ModelCall } from '../reply/model-call.ts';
 import { ToolCallText } from './tool-call-text.ts';
 
 type EngineCall = ModelCall<Extract<PolicyRelease, { kind: 'engine' }>>;

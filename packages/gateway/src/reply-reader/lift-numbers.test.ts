@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ReplyDraft } from '../chat/model-reply.ts';
+import { ReplyDraft } from '../reply/model-reply.ts';
 import { readPayload, stripPayload } from './reply-format.ts';
 import { chatFormat } from './chat-format.ts';
 import { parseLifted } from './lift-numbers.ts';

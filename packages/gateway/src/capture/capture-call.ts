@@ -8,12 +8,12 @@ import {
 } from '@agent-lightning/core';
 import { storeLimits } from '@agent-lightning/store';
 import type { OpenSpan, TraceRecorder } from '@agent-lightning/tracing';
-import type { CallOutcome } from '../chat/answer-call.ts';
-import { checkReply, type Untrainable } from '../chat/check-reply.ts';
-import type { ModelRequest } from '../chat/model-request.ts';
-import type { ReplyChoice } from '../chat/model-reply.ts';
-import type { RuledRequest } from '../chat/sampling-rules.ts';
-import { shownUrl } from '../upstream/http-exchange.ts';
+import type { CallOutcome } from '../calls/answer-call.ts';
+import { checkReply, type Untrainable } from './check-reply.ts';
+import type { ModelRequest } from '../request/model-request.ts';
+import type { ReplyChoice } from '../reply/model-reply.ts';
+import type { RuledRequest } from './sampling-rules.ts';
+import { shownUrl } from '../http/shown-url.ts';
 import { isOutage } from '../upstream/upstream-error.ts';
 import type { WireName } from '../wires/wire.ts';
 import type { Caller } from './caller.ts';

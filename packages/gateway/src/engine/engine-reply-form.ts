@@ -1,6 +1,6 @@
 import type { GenerateEvent } from '@agent-lightning/core';
-import type { ReplyView } from './model-request.ts';
-import type { ModelReply, ReplyUsage } from './model-reply.ts';
+import type { ReplyView } from '../request/model-request.ts';
+import type { ModelReply, ReplyUsage } from '../reply/model-reply.ts';
 import type { TextDelta } from './tool-call-text.ts';
 
 export type Piece = Extract<GenerateEvent, { type: 'piece' }>;

@@ -1,5 +1,5 @@
 import { storeLimits } from '@agent-lightning/store';
-import type { ModelReply } from './model-reply.ts';
+import type { ModelReply } from '../reply/model-reply.ts';
 
 /** Why a call must not be trained on: a short kind to count by, and the whole reason. */
 export interface Untrainable {

@@ -1,6 +1,6 @@
 import type { PolicyRelease } from '@agent-lightning/core';
 import type { ReplySink } from '../http/reply-sink.ts';
-import type { ModelRequest } from './model-request.ts';
+import type { ModelRequest } from '../request/model-request.ts';
 import type { ReplyDraft } from './model-reply.ts';
 
 /** One model call on its way: what is asked, of which release, and where the reply goes. */

@@ -5,7 +5,7 @@ import {
   type Payload,
   type Piece,
   type ReplyHead,
-} from '../../chat/engine-reply-form.ts';
+} from './engine-reply-form.ts';
 
 function logprobLists(pieces: readonly Piece[]): Payload {
   const tokens = pieces.flatMap((piece) => Array.from(piece.tokens, (_, position) => tokenText(piece, position)));

@@ -1,5 +1,5 @@
-import type { ReplyDraft } from '../chat/model-reply.ts';
-import type { ReplyView } from '../chat/model-request.ts';
+import type { ReplyDraft } from '../reply/model-reply.ts';
+import type { ReplyView } from '../request/model-request.ts';
 import type { ReplySink } from '../http/reply-sink.ts';
 import { WireError } from '../http/wire-error.ts';
 import { chunkAt, learnFrame, type EventFrame } from './event-frame.ts';

@@ -1,6 +1,6 @@
 import type { ChatMessage, GenerateRequest, JsonValue } from '@agent-lightning/core';
 import { invalidField } from '../http/wire-error.ts';
-import type { ModelRequest } from './model-request.ts';
+import type { ModelRequest } from '../request/model-request.ts';
 
 /** Fields that an engine in this process honours, or that change nothing about the reply. */
 const honoured: ReadonlySet<string> = new Set([

@@ -1,7 +1,7 @@
 import type { ChatMessage } from '@agent-lightning/core';
-import type { JsonObject } from '../http/read-body.ts';
-import { invalidField } from '../http/wire-error.ts';
-import type { ModelRequest } from './model-request.ts';
+import type { JsonObject } from '../../http/read-body.ts';
+import { invalidField } from '../../http/wire-error.ts';
+import type { ModelRequest } from '../../request/model-request.ts';
 import {
   booleanField,
   integerField,
@@ -12,7 +12,7 @@ import {
   shown,
   stopField,
   usageField,
-} from './request-fields.ts';
+} from '../../request/request-fields.ts';
 
 function messagesField(body: JsonObject): readonly ChatMessage[] {
   const value = present(body, 'messages');

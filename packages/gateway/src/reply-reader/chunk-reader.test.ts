@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ReplyDraft } from '../chat/model-reply.ts';
+import { ReplyDraft } from '../reply/model-reply.ts';
 import { EventBytes } from '../http/event-bytes.ts';
 import type { ReplyEvent } from '../http/reply-sink.ts';
 import { chatFormat } from './chat-format.ts';

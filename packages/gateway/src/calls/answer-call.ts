@@ -3,12 +3,12 @@ import type { PolicyRelease } from '@agent-lightning/core';
 import type { ReplySink } from '../http/reply-sink.ts';
 import type { Servers } from '../upstream/ask-upstream.ts';
 import { toWireError, WireError } from '../http/wire-error.ts';
-import type { CallLimits } from '../gateway-options.ts';
-import { callEngine } from './call-engine.ts';
-import { callUpstream } from './call-upstream.ts';
-import type { ModelRequest } from './model-request.ts';
-import type { CallProgress } from './model-call.ts';
-import { ReplyDraft, type ModelReply } from './model-reply.ts';
+import type { CallLimits } from './call-limits.ts';
+import { callEngine } from '../engine/call-engine.ts';
+import { callUpstream } from '../upstream/call-upstream.ts';
+import type { ModelRequest } from '../request/model-request.ts';
+import type { CallProgress } from '../reply/model-call.ts';
+import { ReplyDraft, type ModelReply } from '../reply/model-reply.ts';
 
 /** How a call ended. */
 export interface CallOutcome {

@@ -1,4 +1,4 @@
-import { GrowingArray } from '../chat/growing-array.ts';
+import { GrowingArray } from '../reply/growing-array.ts';
 import { bytesWithout, findLists, idsOpening, logprobsOpening } from './event-lists.ts';
 import { longestFrameBytes, numberScanner, type FrameParts, type ScannedEvents } from './number-scan.ts';
 import { isPayload, onlyChoice, type Payload } from './reply-format.ts';

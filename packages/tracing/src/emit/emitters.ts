@@ -8,8 +8,8 @@ import {
   type RewardValue,
 } from '@agent-lightning/core';
 import { activeSpan } from '../scope/active-span.ts';
-import { flattenAttributes, type NestedAttributes } from './attribute-values.ts';
-import { exceptionAttributes } from './exception-attributes.ts';
+import { flattenAttributes, type NestedAttributes } from '../writing/attribute-values.ts';
+import { exceptionAttributes } from '../writing/exception-attributes.ts';
 import { currentRollout } from '../scope/rollout-scope.ts';
 import { writeTrace } from '../scope/untraceable.ts';
 

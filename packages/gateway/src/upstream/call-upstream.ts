@@ -1,16 +1,17 @@
 import type { PolicyRelease } from '@agent-lightning/core';
 import type { JsonObject } from '../http/read-body.ts';
 import { WireError } from '../http/wire-error.ts';
-import { askUpstream, reportFailure, type AskLimits, type Question, type Servers } from '../upstream/ask-upstream.ts';
-import { chatFormat } from '../upstream/chat-format.ts';
-import { ChunkReader } from '../upstream/chunk-reader.ts';
-import { completionFormat } from '../upstream/completion-format.ts';
-import { EventStreamParser } from '../upstream/event-stream.ts';
-import { readBody, readWhole, shownUrl, type HttpReply } from '../upstream/http-exchange.ts';
-import { parseLifted } from '../upstream/lift-numbers.ts';
-import { parseReply } from '../upstream/parse-reply.ts';
-import { readPayload, stripPayload, type ReplyFormat } from '../upstream/reply-format.ts';
-import type { ModelCall } from './model-call.ts';
+import { askUpstream, reportFailure, type AskLimits, type Question, type Servers } from './ask-upstream.ts';
+import { chatFormat } from '../reply-reader/chat-format.ts';
+import { ChunkReader } from '../reply-reader/chunk-reader.ts';
+import { completionFormat } from '../reply-reader/completion-format.ts';
+import { EventStreamParser } from '../reply-reader/event-stream.ts';
+import { shownUrl } from '../http/shown-url.ts';
+import { readBody, readWhole, type HttpReply } from './http-exchange.ts';
+import { parseLifted } from '../reply-reader/lift-numbers.ts';
+import { parseReply } from '../reply-reader/parse-reply.ts';
+import { readPayload, stripPayload, type ReplyFormat } from '../reply-reader/reply-format.ts';
+import type { ModelCall } from '../reply/model-call.ts';
 
 /** A call to an OpenAI-compatible server. */
 export interface UpstreamCall extends ModelCall<Extract<PolicyRelease, { kind: 'openai' }>> {

@@ -1,7 +1,7 @@
 import { ConfigurationError, type RolloutMode } from '@agent-lightning/core';
 import type { JsonObject } from '../http/read-body.ts';
 import type { Untrainable } from './check-reply.ts';
-import type { ModelRequest } from './model-request.ts';
+import type { ModelRequest } from '../request/model-request.ts';
 
 /** What the gateway enforces over what the agent asks, in one mode. */
 export interface ModeSampling {

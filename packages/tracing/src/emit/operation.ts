@@ -1,9 +1,9 @@
 import { attributeNames } from '@agent-lightning/core';
 import { activeSpan, runInSpan } from '../scope/active-span.ts';
-import { capText, describeValue } from './attribute-values.ts';
-import { errorOutcome } from './exception-attributes.ts';
+import { capText, describeValue } from '../writing/attribute-values.ts';
+import { errorOutcome } from '../writing/exception-attributes.ts';
 import { currentRollout, type RolloutScope } from '../scope/rollout-scope.ts';
-import type { SpanOutcome } from './trace-recorder.ts';
+import type { SpanOutcome } from '../writing/trace-recorder.ts';
 import { writeTrace } from '../scope/untraceable.ts';
 
 /**

@@ -1,6 +1,6 @@
 import type { JsonObject } from '../http/read-body.ts';
-import type { ModelRequest, ReplyView } from '../chat/model-request.ts';
-import type { ReplyDraft } from '../chat/model-reply.ts';
+import type { ModelRequest, ReplyView } from '../request/model-request.ts';
+import type { ReplyDraft } from '../reply/model-reply.ts';
 
 /** An object that may be changed: payloads are stripped in place, for they are ours alone once parsed. */
 export type Payload = Record<string, unknown>;

@@ -1,5 +1,5 @@
 import type { JsonObject } from '../http/read-body.ts';
-import type { ReplyDraft } from '../chat/model-reply.ts';
+import type { ReplyDraft } from '../reply/model-reply.ts';
 import { isPayload, type Payload, type ReplyFormat } from './reply-format.ts';
 
 function readLogprobs(choice: JsonObject, index: number, draft: ReplyDraft): void {
