@@ -1,5 +1,5 @@
 /**
- * Compiles `assembly/scan.ts` into `src/reply-reader/scan-binary.ts`, which is kept with the sources: whoever runs the gateway from
+ * Compiles `assembly/scan.ts` into `src/fast-path/scan-binary.ts`, which is kept with the sources: whoever runs the gateway from
  * them needs no build first. With `--check` it only says whether that file is what the sources give.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import asc from 'assemblyscript/asc';
 
 const root: string = fileURLToPath(new URL('.', import.meta.url));
-const target = `${root}src/reply-reader/scan-binary.ts`;
+const target = `${root}src/fast-path/scan-binary.ts`;
 const options: readonly string[] = ['--runtime', 'stub', '--noAssert', '-O3', '--enable', 'simd'];
 
 let binary: Uint8Array = new Uint8Array();

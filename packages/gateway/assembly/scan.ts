@@ -434,10 +434,17 @@ function readEvent(start: usize, end: usize): usize {
   return 0;
 }
 
+let count: i32 = 0;
+
+/** Returns how many events `readEvents` read. */
+export function eventsRead(): i32 {
+  return count;
+}
+
 /** Reads events for as long as they are the frame's, `limit` of them at most; returns where the next one begins. */
 export function readEvents(start: usize, end: usize, limit: i32): usize {
   let at = start;
-  for (; limit > 0; limit -= 1) {
+  for (count = 0; count < limit; count += 1) {
     const next = readEvent(at, end);
     if (next === 0) break;
     at = next;

@@ -43,6 +43,11 @@ export interface GatewayOptions extends CallLimitOptions, ModelOptions, Stalenes
   readonly closeGraceMs?: number;
   /** What the bodies of one attempt's requests in flight may hold of `maxHeldBytes`. @default 64 MiB */
   readonly maxAttemptHeldBytes?: number;
+  /**
+   * Captured replies of upstreams are read with WebAssembly where that is faster and runs; `false` reads all of them with the JSON
+   * parser, to the same result. @default true
+   */
+  readonly fastPath?: boolean;
   /** Told what happens, one entry for each call. Must not block. @default nothing is logged */
   readonly log?: (entry: GatewayLogEntry) => void;
 }
@@ -60,6 +65,11 @@ export interface ResolvedGatewayOptions extends Required<
   readonly publicUrl: URL | undefined;
   readonly adminKey: string | undefined;
   readonly sampling: Readonly<Record<RolloutMode, ResolvedModeSampling>>;
+}
+
+function booleanOption(name: string, value: boolean): boolean {
+  if (typeof value !== 'boolean') throw invalidOption(`${name} must be true or false, not ${String(value)}`);
+  return value;
 }
 
 function resolvePublicUrl(publicUrl: string | undefined): URL | undefined {
@@ -102,6 +112,7 @@ export function resolveGatewayOptions(options: GatewayOptions): ResolvedGatewayO
     seed: integerOption('seed', options.seed ?? 0, -Number.MAX_SAFE_INTEGER),
     writeDelayMs: integerOption('writeDelayMs', options.writeDelayMs ?? 50, 0, longestTimerMs),
     announceAfterMs: integerOption('announceAfterMs', options.announceAfterMs ?? 1_000, 0, longestTimerMs),
+    fastPath: booleanOption('fastPath', options.fastPath ?? true),
     log: options.log,
     closeGraceMs: integerOption('closeGraceMs', options.closeGraceMs ?? 0, 0, longestTimerMs),
     maxAttemptHeldBytes: integerOption('maxAttemptHeldBytes', options.maxAttemptHeldBytes ?? 64 * 1024 * 1024, 1),

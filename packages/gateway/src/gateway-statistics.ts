@@ -1,6 +1,7 @@
 import type { CallOutcome } from './calls/answer-call.ts';
 import type { Untrainable } from './capture/check-reply.ts';
 import type { WireError } from './http/wire-error.ts';
+import type { FastPathCounts } from './reply-reader/reply-reader.ts';
 
 /** What a gateway did since it started. */
 export interface GatewayStatistics {
@@ -15,6 +16,8 @@ export interface GatewayStatistics {
   readonly retries: number;
   readonly promptTokens: number;
   readonly responseTokens: number;
+  /** Captured replies and chunks of streams from servers, by whether the fast path read them or the JSON parser did. */
+  readonly fastPath: Readonly<FastPathCounts>;
   /** Servers that fail and are out of the pool now. */
   readonly absentServers: number;
 }
@@ -42,7 +45,7 @@ export class StatisticsCounter {
     increment(this.#rejected, error.wireCode);
   }
 
-  toStatistics(absentServers: number): GatewayStatistics {
+  toStatistics(absentServers: number, fastPath: FastPathCounts): GatewayStatistics {
     return {
       calls: { ...this.#calls },
       untrainable: Object.fromEntries(this.#untrainable),
@@ -51,6 +54,7 @@ export class StatisticsCounter {
       retries: this.#retries,
       promptTokens: this.#promptTokens,
       responseTokens: this.#responseTokens,
+      fastPath: { ...fastPath },
       absentServers,
     };
   }
@@ -119,6 +123,14 @@ export function formatMetrics(statistics: GatewayStatistics, load: GatewayLoad):
       ['{kind="prompt"}', statistics.promptTokens],
       ['{kind="response"}', statistics.responseTokens],
     ]),
+    family(
+      'agentlightning_gateway_fast_path_total',
+      'Captured replies and chunks of streams by whether the fast path read them.',
+      [
+        ['{result="hit"}', statistics.fastPath.hits],
+        ['{result="miss"}', statistics.fastPath.misses],
+      ],
+    ),
     family(
       'agentlightning_gateway_calls_in_flight',
       'Model calls that are being answered.',

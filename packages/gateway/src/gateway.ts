@@ -6,6 +6,7 @@ import type { AttemptCalls } from './attempts/answer-attempt-call.ts';
 import { answerAttempt, parseAttemptPath } from './attempts/attempt-routes.ts';
 import type { OpenClaim } from './attempts/attempt-session.ts';
 import { WriteWindow } from './attempts/write-window.ts';
+import { createReplyReader } from './fast-path/fast-reader.ts';
 import { resolveGatewayOptions, type GatewayOptions, type ResolvedGatewayOptions } from './gateway-options.ts';
 import { GatewayLog } from './gateway-log.ts';
 import { formatMetrics, StatisticsCounter, type GatewayStatistics } from './gateway-statistics.ts';
@@ -55,6 +56,7 @@ export class Gateway implements ModelGateway {
       options,
       policies: this.#policies,
       pool: this.#pool,
+      reader: createReplyReader(options.fastPath),
       gate: this.#gate,
       bodies: new BodyBudget({ ...options.limits, maxOwnerBytes: options.maxAttemptHeldBytes }),
       staleness: this.#staleness,
@@ -83,7 +85,7 @@ export class Gateway implements ModelGateway {
   }
 
   get statistics(): GatewayStatistics {
-    return this.#statistics.toStatistics(this.#pool.absent.length);
+    return this.#statistics.toStatistics(this.#pool.absent.length, this.#calls.reader.counts);
   }
 
   /** Whether new calls are held or sent away. */

@@ -11,6 +11,7 @@ import { checkHost, expectMethod, modelList, pathOf, respond, unknownPath } from
 import { WireError } from './http/wire-error.ts';
 import { EndpointPool } from './policies/endpoint-pool.ts';
 import { PolicyRegistry } from './policies/policy-registry.ts';
+import { JsonReplyReader } from './reply-reader/json-reader.ts';
 import { probeEndpoint } from './upstream/probe.ts';
 import { sinkFor } from './wires/translating-sink.ts';
 import type { Wire } from './wires/wire.ts';
@@ -54,6 +55,8 @@ export async function serve(options: ServeOptions): Promise<ModelEndpoint> {
   const calls = new Set<AbortController>();
   const pool = new EndpointPool({ healthIntervalMs: 5_000, probe: probeEndpoint });
 
+  // Nothing is captured, so there are no numbers to read fast.
+  const reader = new JsonReplyReader();
   // One key, and so one owner.
   const bodies = new BodyBudget({ ...limits, maxOwnerBytes: limits.maxHeldBytes });
   const owner = {};
@@ -69,6 +72,7 @@ export async function serve(options: ServeOptions): Promise<ModelEndpoint> {
       request: asked.request,
       release,
       servers,
+      reader,
       response,
       sink,
       limits,

@@ -173,5 +173,7 @@ describe('the metrics', () => {
     expect(text).toMatch(/^agentlightning_gateway_\w*untrainable\w*\{reason="length-mismatch"\} 1$/mu);
     expect(text).toMatch(/^agentlightning_gateway_calls_total\{status="ok"\} 1$/mu);
     expect(text).toMatch(/^agentlightning_gateway_tokens_total\{kind="response"\} 3$/mu);
+    expect(text).toMatch(/^agentlightning_gateway_fast_path_total\{result="hit"\} 1$/mu);
+    expect(text).toMatch(/^agentlightning_gateway_fast_path_total\{result="miss"\} 0$/mu);
   });
 });

@@ -24,10 +24,10 @@ export interface Usage {
   readonly untrainable: number;
 }
 
-const upstream = process.argv[2] ?? '';
+const [upstream = '', fastPath] = process.argv.slice(2);
 const directory = await mkdtemp(join(tmpdir(), 'bench-gateway-'));
 const store = await openSqliteStore({ path: join(directory, 'bench.db') });
-const gateway = await Gateway.start({ store });
+const gateway = await Gateway.start({ store, fastPath: fastPath !== 'false' });
 for (const size of Object.keys(replySizes))
   gateway.publish(size, { kind: 'openai', version: 1, baseUrl: upstream, model: size });
 

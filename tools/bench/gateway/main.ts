@@ -3,7 +3,7 @@
  * Mock, gateway and load generator are three processes, so on 2 cores they compete; the mock is measured alone first, and what
  * each of them took of the processor is printed, so that one can see which of them a figure is of.
  *
- *     npm run bench:gateway -- [12KB 12KB/stream 203KB 203KB/stream engine engine/stream]
+ *     npm run bench:gateway -- [--no-fast-path] [12KB 12KB/stream 203KB 203KB/stream engine engine/stream]
  */
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -135,12 +135,13 @@ function round(value: number): number {
   return Math.round(value * 100) / 100;
 }
 
-print({ bench: 'gateway', node: process.version, cpus: cpus().length, cpu: cpus()[0]?.model });
+const fastPath = !process.argv.includes('--no-fast-path');
+print({ bench: 'gateway', fastPath, node: process.version, cpus: cpus().length, cpu: cpus()[0]?.model });
 const upstream = start('upstream-process.ts', []);
 const { baseUrl } = (await nextMessage(upstream)) as { baseUrl: string };
-const gateway = start('gateway-process.ts', [baseUrl], gatewayFlags);
+const gateway = start('gateway-process.ts', [baseUrl, String(fastPath)], gatewayFlags);
 await nextMessage(gateway);
-const only = new Set(process.argv.slice(2));
+const only = new Set(process.argv.slice(2).filter((argument) => argument !== '--no-fast-path'));
 const cases = [...Object.keys(replySizes), 'engine'].flatMap((name) => [name, `${name}/stream`]);
 for (const name of only)
   if (!cases.includes(name)) throw new Error(`there is no case "${name}"; there are ${cases.join(', ')}`);

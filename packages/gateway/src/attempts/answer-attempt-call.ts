@@ -13,6 +13,7 @@ import type { AdmissionGate } from '../policies/admission-gate.ts';
 import type { EndpointPool } from '../policies/endpoint-pool.ts';
 import type { Admission, PolicyRegistry } from '../policies/policy-registry.ts';
 import type { StalenessRule } from '../policies/staleness-rule.ts';
+import type { ReplyReader } from '../reply-reader/reply-reader.ts';
 import type { Servers } from '../upstream/ask-upstream.ts';
 import { sinkFor } from '../wires/translating-sink.ts';
 import type { Wire, WireCall } from '../wires/wire.ts';
@@ -26,6 +27,7 @@ export interface AttemptCalls {
   readonly options: ResolvedGatewayOptions;
   readonly policies: PolicyRegistry;
   readonly pool: EndpointPool;
+  readonly reader: ReplyReader;
   readonly gate: AdmissionGate;
   readonly bodies: BodyBudget;
   readonly staleness: StalenessRule;
@@ -123,6 +125,7 @@ async function answerCaptured(calls: AttemptCalls, call: AttemptCall, read: Read
       request: ruled.request,
       release,
       servers: serversFor(calls, session),
+      reader: calls.reader,
       response,
       sink: sinkFor(wire, read.asked, new ReplyWriter(response)),
       controller: read.controller,

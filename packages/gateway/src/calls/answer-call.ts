@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import type { PolicyRelease } from '@agent-lightning/core';
 import type { ReplySink } from '../http/reply-sink.ts';
+import type { ReplyReader } from '../reply-reader/reply-reader.ts';
 import type { Servers } from '../upstream/ask-upstream.ts';
 import { toWireError, WireError } from '../http/wire-error.ts';
 import type { CallLimits } from './call-limits.ts';
@@ -28,6 +29,8 @@ export interface CallExchange {
   readonly request: ModelRequest;
   readonly release: PolicyRelease;
   readonly servers: Servers;
+  /** Reads what servers send. */
+  readonly reader: ReplyReader;
   /** Closes when the agent goes away. */
   readonly response: ServerResponse;
   readonly sink: ReplySink;
@@ -46,7 +49,7 @@ function route(exchange: CallExchange, draft: ReplyDraft, progress: CallProgress
   const call = { request, sink: exchange.sink, draft, isCaptured, progress, signal: exchange.controller.signal };
   return release.kind === 'engine'
     ? callEngine({ ...call, release })
-    : callUpstream({ ...call, release, servers: exchange.servers }, { ...limits, deadlineMs });
+    : callUpstream({ ...call, release, servers: exchange.servers, reader: exchange.reader }, { ...limits, deadlineMs });
 }
 
 /** Answers one request from a release, and says how that ended; never rejects. */

@@ -1,23 +1,22 @@
-/** May read whole events by itself, as they stand from `start` on; returns where the first one begins that it has not read. */
-export type Skim = (bytes: Buffer, start: number) => number;
+import type { StreamReader } from './reply-reader.ts';
 
 const lineFeed = 10;
 const carriageReturn = 13;
 const space = 32;
 const dataField = Buffer.from('data:');
 
-/** Where pieces are put together; what is read there is kept by nobody. */
-const bench = Buffer.allocUnsafeSlow(524_288);
+/** Pieces are put together here; what is read here is kept by nobody. */
+const joinBuffer = Buffer.allocUnsafeSlow(524_288);
 
 function join(pieces: readonly Buffer[]): Buffer {
   if (pieces.length === 1) return pieces[0] as Buffer;
-  if (pieces.reduce((sum, piece) => sum + piece.length, 0) > bench.length) return Buffer.concat(pieces);
+  if (pieces.reduce((sum, piece) => sum + piece.length, 0) > joinBuffer.length) return Buffer.concat(pieces);
   let length = 0;
   for (const piece of pieces) {
-    bench.set(piece, length);
+    joinBuffer.set(piece, length);
     length += piece.length;
   }
-  return bench.subarray(0, length);
+  return joinBuffer.subarray(0, length);
 }
 
 function hasLineEnd(piece: Buffer): boolean {
@@ -27,16 +26,16 @@ function hasLineEnd(piece: Buffer): boolean {
 /** Cuts a stream of bytes into the data of its server-sent events, wherever the bytes were cut. */
 export class EventStreamParser {
   readonly #onEvent: (data: Buffer) => void;
-  readonly #skim: Skim | undefined;
+  readonly #readEvents: StreamReader['readEvents'] | undefined;
   /** Pieces of a line whose end has not come. */
   #rest: Buffer[] = [];
   /** Lines of data of an event that has not ended. */
   #data: Buffer[] = [];
 
-  /** @param onEvent told the data of each event that `skim` has not read; neither may keep the bytes */
-  constructor(onEvent: (data: Buffer) => void, skim?: Skim) {
+  /** @param onEvent told the data of each event that `readEvents` has not read; neither may keep the bytes */
+  constructor(onEvent: (data: Buffer) => void, readEvents?: StreamReader['readEvents']) {
     this.#onEvent = onEvent;
-    this.#skim = skim;
+    this.#readEvents = readEvents;
   }
 
   /** Tells every event that these bytes complete. Lines end in LF, CRLF or CR. */
@@ -53,7 +52,7 @@ export class EventStreamParser {
   #lines(bytes: Buffer): void {
     let start = 0;
     for (;;) {
-      if (this.#data.length === 0) start = this.#skim?.(bytes, start) ?? start;
+      if (this.#data.length === 0) start = this.#readEvents?.(bytes, start) ?? start;
       const end = bytes.indexOf(lineFeed, start);
       if (end < 0) break;
       this.#line(bytes.subarray(start, end));
@@ -72,7 +71,7 @@ export class EventStreamParser {
       const data = line.subarray(line[dataField.length] === space ? dataField.length + 1 : dataField.length);
       this.#data.push(...(this.#data.length > 0 ? [Buffer.of(lineFeed)] : []), data);
     }
-    // `event:`, `id:`, `retry:` and comments mean nothing on this wire.
+    // `event:`, `id:`, `retry:` and comments mean nothing here.
   }
 }
 

@@ -62,6 +62,7 @@ const passedOn = [
   'healthIntervalMs',
   'maxStaleness',
   'onStale',
+  'fastPath',
 ] as const;
 
 const known: ReadonlySet<string> = new Set([

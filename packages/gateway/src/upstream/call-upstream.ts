@@ -3,19 +3,18 @@ import type { JsonObject } from '../http/read-body.ts';
 import { WireError } from '../http/wire-error.ts';
 import { askUpstream, reportFailure, type AskLimits, type Question, type Servers } from './ask-upstream.ts';
 import { chatFormat } from '../reply-reader/chat-format.ts';
-import { ChunkReader } from '../reply-reader/chunk-reader.ts';
 import { completionFormat } from '../reply-reader/completion-format.ts';
 import { EventStreamParser } from '../reply-reader/event-stream.ts';
 import { shownUrl } from '../http/shown-url.ts';
 import { readBody, readWhole, type HttpReply } from './http-exchange.ts';
-import { parseLifted } from '../reply-reader/lift-numbers.ts';
-import { parseReply } from '../reply-reader/parse-reply.ts';
-import { readPayload, stripPayload, type ReplyFormat } from '../reply-reader/reply-format.ts';
+import type { ReplyFormat } from '../reply-reader/reply-format.ts';
+import type { ReplyReader, ReplyTarget } from '../reply-reader/reply-reader.ts';
 import type { ModelCall } from '../reply/model-call.ts';
 
 /** A call to an OpenAI-compatible server. */
 export interface UpstreamCall extends ModelCall<Extract<PolicyRelease, { kind: 'openai' }>> {
   readonly servers: Servers;
+  readonly reader: ReplyReader;
 }
 
 /** What bounds a call to an upstream. */
@@ -53,18 +52,19 @@ function expectType(reply: HttpReply, wanted: string, url: URL): void {
   );
 }
 
+function targetOf(call: UpstreamCall, url: URL): ReplyTarget {
+  const { draft, isCaptured, request, sink } = call;
+  return { format: formatOf(call), view: request.view, draft, isCaptured, url, sink };
+}
+
 async function answerWhole(call: UpstreamCall, reply: HttpReply, url: URL, limits: UpstreamLimits): Promise<void> {
   expectType(reply, 'application/json', url);
   const bytes = await readWhole(reply, { url, limitBytes: limits.maxReplyBytes, signal: call.signal });
-  const { view } = call.request;
-  const canLift = call.isCaptured && !view.tokenIds && !view.logprobs;
-  const payload = (canLift ? parseLifted(bytes) : undefined) ?? parseReply(bytes.toString('utf8'), url);
-  readPayload(payload, call.draft, formatOf(call), false);
+  const payload = call.reader.readWhole(bytes, targetOf(call, url));
   if (!Array.isArray(payload['choices']) || !call.draft.isFinished)
     throw new WireError(`the upstream ${shownUrl(url)} sent a reply without all of its choices`, {
       code: 'upstream-malformed',
     });
-  if (call.isCaptured) stripPayload(payload, call.request.view);
   call.sink.json(payload);
 }
 
@@ -72,16 +72,16 @@ const done = Buffer.from('[DONE]');
 
 async function answerStream(call: UpstreamCall, reply: HttpReply, url: URL, limits: UpstreamLimits): Promise<void> {
   expectType(reply, 'text/event-stream', url);
-  const { draft, isCaptured, request, sink, signal } = call;
-  const reader = new ChunkReader({ format: formatOf(call), view: request.view, draft, isCaptured, url, sink });
+  const { sink, signal } = call;
+  const reader = call.reader.openStream(targetOf(call, url));
   let isDone = false;
   const parser = new EventStreamParser(
     (data) => {
       // `[DONE]` is ours to send, once all is known to be well.
       isDone ||= data.equals(done);
-      if (!isDone) reader.read(data);
+      if (!isDone) reader.readEvent(data);
     },
-    (bytes, start) => (isDone ? start : reader.skim(bytes, start)),
+    (bytes, start) => (isDone ? start : reader.readEvents(bytes, start)),
   );
   try {
     await readBody(reply, { url, limitBytes: limits.maxReplyBytes, signal }, (pieces, isLast) => {
@@ -91,7 +91,7 @@ async function answerStream(call: UpstreamCall, reply: HttpReply, url: URL, limi
       return isDone ? 'enough' : drained;
     });
   } finally {
-    reader.endRun();
+    reader.end();
   }
   if (!call.draft.isFinished)
     throw new WireError(`the upstream ${shownUrl(url)} ended its stream before the reply was complete`, {

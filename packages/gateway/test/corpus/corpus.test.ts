@@ -27,7 +27,10 @@ describe('the corpus', () => {
   });
 });
 
-describe('replayed through the gateway', () => {
+describe.each([
+  ['with the fast path', true],
+  ['without it', false],
+])('replayed through the gateway %s', (_label, fastPath) => {
   let exchanger: Exchanger;
   let upstream: RecordedReply;
   let asked: unknown;
@@ -35,7 +38,7 @@ describe('replayed through the gateway', () => {
     exchanger = await Exchanger.start((_request, body, response) => {
       asked = JSON.parse(body);
       response.writeHead(upstream.status, { 'content-type': upstream.type }).end(upstream.text);
-    });
+    }, fastPath);
   });
   afterAll(() => exchanger.close());
 
@@ -45,6 +48,12 @@ describe('replayed through the gateway', () => {
     expect(asked).toEqual(exchange.asked);
     expect(agent).toEqual(exchange.agent);
     expect(spans).toEqual(exchange.spans);
+  });
+
+  it('counts what the fast path read', () => {
+    const { hits, misses } = exchanger.fastPath;
+    expect(hits > 0).toBe(fastPath);
+    expect(misses).toBeGreaterThan(0);
   });
 });
 

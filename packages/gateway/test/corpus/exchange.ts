@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { attributeNames as names, type Span } from '@agent-lightning/core';
 import { MemoryStore } from '@agent-lightning/store';
-import { Gateway } from '../../src/index.ts';
+import { Gateway, type GatewayStatistics } from '../../src/index.ts';
 import type { WireName } from '../../src/wires/wire.ts';
 
 /** What went over one side of the gateway, as text. */
@@ -79,7 +79,7 @@ export class Exchanger {
     this.#close = close;
   }
 
-  static async start(upstream: Upstream): Promise<Exchanger> {
+  static async start(upstream: Upstream, fastPath = true): Promise<Exchanger> {
     const server = createServer((request, response) => {
       let body = '';
       request.setEncoding('utf8').on('data', (chunk: string) => {
@@ -91,7 +91,7 @@ export class Exchanger {
     await once(server, 'listening');
     const baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`;
     const store = new MemoryStore();
-    const gateway = await Gateway.start({ store, maxRetries: 0 });
+    const gateway = await Gateway.start({ store, maxRetries: 0, fastPath });
     gateway.publish('policy', { kind: 'openai', version: 5, baseUrl, model: 'agl-run-v5' });
     return new Exchanger(gateway, store, async () => {
       await gateway.close();
@@ -99,6 +99,10 @@ export class Exchanger {
       server.closeAllConnections();
       server.close();
     });
+  }
+
+  get fastPath(): GatewayStatistics['fastPath'] {
+    return this.#gateway.statistics.fastPath;
   }
 
   close(): Promise<void> {

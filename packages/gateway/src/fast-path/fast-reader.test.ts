@@ -1,24 +1,26 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { ReplyDraft } from '../reply/model-reply.ts';
 import { EventBytes } from '../http/event-bytes.ts';
 import type { ReplyEvent } from '../http/reply-sink.ts';
-import { chatFormat } from './chat-format.ts';
-import { ChunkReader } from './chunk-reader.ts';
-import { EventStreamParser } from './event-stream.ts';
-import { isForAgent, readPayload, stripPayload } from './reply-format.ts';
+import { chatFormat } from '../reply-reader/chat-format.ts';
+import { EventStreamParser } from '../reply-reader/event-stream.ts';
+import { JsonReplyReader } from '../reply-reader/json-reader.ts';
+import { isForAgent, readPayload, stripPayload } from '../reply-reader/reply-format.ts';
+import type { ReplyReader, StreamReader } from '../reply-reader/reply-reader.ts';
+import { createReplyReader, FastReplyReader } from './fast-reader.ts';
 
 const view = { stream: true, usage: false, logprobs: false, tokenIds: false };
 const url = new URL('http://upstream.test/v1');
 const choices = 2;
 
-/** What an agent is told, and a sink for it: bytes where its wire is the gateway's own, else payloads. */
+/** What an agent is told, and a sink for it: bytes where its dialect is the gateway's own, else payloads. */
 class Told {
   readonly output: EventBytes | undefined;
   readonly #payloads: string[] = [];
 
-  constructor(isOwnWire: boolean) {
-    this.output = isOwnWire ? new EventBytes() : undefined;
+  constructor(isOwnDialect: boolean) {
+    this.output = isOwnDialect ? new EventBytes() : undefined;
   }
 
   event({ text, payload }: ReplyEvent): void {
@@ -34,8 +36,8 @@ class Told {
   }
 }
 
-function readerOf(draft: ReplyDraft, sink: Told): ChunkReader {
-  return new ChunkReader({ format: chatFormat, view, draft, isCaptured: true, url, sink });
+function openStream(reader: ReplyReader, draft: ReplyDraft, sink: Pick<Told, 'event'>): StreamReader {
+  return reader.openStream({ format: chatFormat, view, draft, isCaptured: true, url, sink });
 }
 
 /** What is captured of a stream, and what the agent is shown. */
@@ -45,21 +47,21 @@ interface Outcome {
   readonly error: boolean;
 }
 
-function parserOf(reader: ChunkReader): EventStreamParser {
+function parserOf(reader: StreamReader): EventStreamParser {
   return new EventStreamParser(
-    (data) => reader.read(data),
-    (bytes, start) => reader.skim(bytes, start),
+    (data) => reader.readEvent(data),
+    (bytes, start) => reader.readEvents(bytes, start),
   );
 }
 
-/** Through the reader, some events at once. */
-function fast(texts: readonly string[], isOwnWire: boolean, eventsAtOnce = 1): Outcome {
+/** Through a reader, some events at once. */
+function through(reader: ReplyReader, texts: readonly string[], isOwnDialect: boolean, eventsAtOnce = 1): Outcome {
   const draft = new ReplyDraft(choices);
-  const told = new Told(isOwnWire);
-  const reader = readerOf(draft, told);
+  const told = new Told(isOwnDialect);
+  const stream = openStream(reader, draft, told);
   let error = false;
   try {
-    const parser = parserOf(reader);
+    const parser = parserOf(stream);
     for (let at = 0; at < texts.length; at += eventsAtOnce)
       parser.push(
         texts.slice(at, at + eventsAtOnce).map((text) => Buffer.from(`data: ${text.replaceAll('\n', '\ndata: ')}\n\n`)),
@@ -67,12 +69,12 @@ function fast(texts: readonly string[], isOwnWire: boolean, eventsAtOnce = 1): O
   } catch {
     error = true;
   }
-  reader.endRun();
+  stream.end();
   return { captured: draft.toReply(), shown: told.shown, error };
 }
 
-/** The same, plainly: each chunk through the JSON parser. */
-function plain(texts: readonly string[]): Outcome {
+/** The same, one chunk at a time. */
+function expected(texts: readonly string[]): Outcome {
   const draft = new ReplyDraft(choices);
   const shown: unknown[] = [];
   let error = false;
@@ -127,14 +129,25 @@ const chunk = fc
     return JSON.stringify({ id: 'chatcmpl-1', model: 'm', choices: [choice], ...rest }, undefined, spaces);
   });
 
-describe('ChunkReader', () => {
-  it('captures and shows of a stream what the ordinary parser would', () => {
+const readers = [
+  ['fast', (): ReplyReader => createReplyReader(true), true],
+  ['JSON', (): ReplyReader => createReplyReader(false), false],
+] as const;
+
+describe.each(readers)('the %s reader', (_name, create, isFast) => {
+  it('captures and shows of a stream what its chunks say', () => {
+    let hits = 0;
     fc.assert(
       fc.property(fc.array(chunk, { maxLength: 24 }), fc.boolean(), fc.integer({ min: 1, max: 9 }), (texts, ...how) => {
-        expect(fast(texts, ...how)).toEqual(plain(texts));
+        const reader = create();
+        expect(through(reader, texts, ...how)).toEqual(expected(texts));
+        expect(reader.counts.hits + reader.counts.misses).toBe(texts.length);
+        hits += reader.counts.hits;
       }),
       { numRuns: 500 },
     );
+    if (isFast) expect(hits).toBeGreaterThan(500);
+    else expect(hits).toBe(0);
   });
 
   it('does so however a chunk of it is damaged', () => {
@@ -144,38 +157,39 @@ describe('ChunkReader', () => {
       put: fc.constantFrom('', '"', '\\', '}', ']', '0', ',', ' '),
     });
     fc.assert(
-      fc.property(fc.array(chunk, { minLength: 2, maxLength: 8 }), damage, fc.boolean(), (texts, change, isOwnWire) => {
-        const { at, length, put } = change;
-        const last = texts.at(-1) ?? '';
-        const damaged = (last.slice(0, at) + put + last.slice(at + length)).toWellFormed();
-        const [got, wanted] = [fast([...texts, damaged], isOwnWire), plain([...texts, damaged])];
-        // What stands in the lists is not read twice: broken JSON may pass in there, and nowhere else.
-        if (wanted.error && !got.error) expect(damaged).toMatch(/"logprobs"|token_ids/u);
-        else expect(got).toEqual(wanted);
-      }),
+      fc.property(
+        fc.array(chunk, { minLength: 2, maxLength: 8 }),
+        damage,
+        fc.boolean(),
+        (texts, change, isOwnDialect) => {
+          const { at, length, put } = change;
+          const last = texts.at(-1) ?? '';
+          const damaged = (last.slice(0, at) + put + last.slice(at + length)).toWellFormed();
+          const all = [...texts, damaged];
+          const [got, wanted] = [through(create(), all, isOwnDialect), expected(all)];
+          // What stands in the lists is not read twice: broken JSON may pass in there, and nowhere else.
+          if (isFast && wanted.error && !got.error) expect(damaged).toMatch(/"logprobs"|token_ids/u);
+          else expect(got).toEqual(wanted);
+        },
+      ),
       { numRuns: 500 },
     );
   });
+});
 
-  it('learns the form of what is said after a long time of other things', () => {
-    const draft = new ReplyDraft(choices);
-    const told = new Told(true);
-    const reader = readerOf(draft, told);
-    const parser = parserOf(reader);
+describe('FastReplyReader', () => {
+  it('learns the frame of what is said after a long time of other things', () => {
+    const reader = createReplyReader(true);
+    const parser = parserOf(openStream(reader, new ReplyDraft(choices), new Told(true)));
     const event = (delta: object): Buffer => {
       const logprobs = { content: [{ token: 'a', logprob: -1, bytes: null, top_logprobs: [] }] };
       const choice = { index: 0, delta, logprobs, token_ids: [5] };
       return Buffer.from(`data: ${JSON.stringify({ id: 'c', choices: [choice] })}\n\n`);
     };
     const push = (bytes: Buffer): boolean => {
-      let isParsed = false;
-      const read = reader.read.bind(reader);
-      reader.read = (chunk) => {
-        isParsed = true;
-        read(chunk);
-      };
+      const { misses } = reader.counts;
       parser.push([bytes]);
-      return isParsed;
+      return reader.counts.misses > misses;
     };
     for (let index = 0; index < 200; index += 1) {
       push(event({ reasoning: 'so' }));
@@ -184,18 +198,10 @@ describe('ChunkReader', () => {
     expect(push(event({ content: 'well' }))).toBe(false);
   });
 
-  it('tells every chunk of a form by one payload', () => {
+  it('tells every chunk of a frame by one payload', () => {
     const payloads: unknown[] = [];
     const sink = { event: ({ payload }: ReplyEvent) => payloads.push(payload) };
-    const reader = new ChunkReader({
-      format: chatFormat,
-      view,
-      draft: new ReplyDraft(choices),
-      isCaptured: true,
-      url,
-      sink,
-    });
-    const parser = parserOf(reader);
+    const parser = parserOf(openStream(createReplyReader(true), new ReplyDraft(choices), sink));
     const payloadOf = (index: number, content: string): unknown => {
       const logprobs = { content: [{ token: content, logprob: -1, bytes: null, top_logprobs: [] }] };
       const bytes = Buffer.from(
@@ -209,5 +215,18 @@ describe('ChunkReader', () => {
     expect(payloadOf(1, 'e')).not.toBe(first);
     expect(payloadOf(0, 'f')).toBe(first);
     expect(first).toMatchObject({ choices: [{ delta: { content: 'f' }, logprobs: null }] });
+  });
+});
+
+describe('createReplyReader', () => {
+  afterEach(() => vi.unstubAllGlobals());
+
+  it('reads fast where WebAssembly runs, and plainly where it does not or where that is asked for', () => {
+    expect(createReplyReader(true)).toBeInstanceOf(FastReplyReader);
+    expect(createReplyReader(false)).toBeInstanceOf(JsonReplyReader);
+    vi.stubGlobal('WebAssembly', undefined);
+    expect(createReplyReader(true)).toBeInstanceOf(JsonReplyReader);
+    vi.stubGlobal('WebAssembly', { validate: () => false });
+    expect(createReplyReader(true)).toBeInstanceOf(JsonReplyReader);
   });
 });

@@ -14,12 +14,25 @@ interface ScanExports {
   readLogprobs(start: number, end: number): number;
   useFrame(at: number, ...lengths: FrameLengths): void;
   readEvents(start: number, end: number, limit: number): number;
+  eventsRead(): number;
 }
 
 /** The part of the WebAssembly API in use; Node's types leave it to the DOM's. */
 interface WebAssemblyApi {
   readonly Module: new (bytes: Uint8Array) => object;
   readonly Instance: new (module: object) => { readonly exports: object };
+  validate(bytes: Uint8Array): boolean;
+}
+
+const binary: Uint8Array = Buffer.from(scanBinary, 'base64');
+
+function findWebAssembly(): WebAssemblyApi | undefined {
+  return (globalThis as { readonly WebAssembly?: WebAssemblyApi }).WebAssembly;
+}
+
+/** Tells whether this process runs WebAssembly, and this processor what the scanner needs of it. */
+export function isSupported(): boolean {
+  return findWebAssembly()?.validate(binary) === true;
 }
 
 /** Of a frame's head, middle, between, tail, shown head and shown tail. */
@@ -45,6 +58,7 @@ export interface ScannedList<List> {
 export interface ScannedEvents {
   /** The byte after the last event. */
   readonly end: number;
+  readonly count: number;
   readonly ids: Int32Array;
   readonly logprobs: Float32Array;
   /** The differing texts, joined, as they stand in JSON. */
@@ -60,7 +74,7 @@ const longestScanBytes = 8 * 1_048_576;
 const pageBytes = 65_536;
 
 /** Reads token ids, log-probabilities and events of a known form out of JSON, without making text or JavaScript values of them. */
-class NumberScanner {
+export class NumberScanner {
   readonly #wasm: ScanExports;
   readonly #input: number;
   #memory: Buffer;
@@ -69,8 +83,8 @@ class NumberScanner {
   #output = 0;
 
   constructor() {
-    const { Module, Instance } = (globalThis as unknown as { WebAssembly: WebAssemblyApi }).WebAssembly;
-    this.#wasm = new Instance(new Module(Buffer.from(scanBinary, 'base64'))).exports as ScanExports;
+    const { Module, Instance } = findWebAssembly() as WebAssemblyApi;
+    this.#wasm = new Instance(new Module(binary)).exports as ScanExports;
     this.#input = this.#wasm.base() + longestFrameBytes;
     this.#memory = Buffer.from(this.#wasm.memory.buffer);
   }
@@ -104,6 +118,7 @@ class NumberScanner {
     const isEscaped = wasm.saidIsPlain() === 0;
     return {
       end,
+      count: wasm.eventsRead(),
       ids: this.#ids(this.#output),
       logprobs: this.#logprobs(logprobsAt),
       said: this.#memory.toString(isEscaped ? 'utf8' : 'latin1', saidAt, wasm.saidEnd()),
@@ -144,5 +159,3 @@ class NumberScanner {
     this.#memory = Buffer.from(this.#wasm.memory.buffer);
   }
 }
-
-export const numberScanner: NumberScanner = new NumberScanner();

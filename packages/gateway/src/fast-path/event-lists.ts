@@ -1,4 +1,4 @@
-import { numberScanner } from './number-scan.ts';
+import type { NumberScanner } from './number-scanner.ts';
 
 /** What begins the lists of an entry's log-probabilities, after `"logprobs":`. */
 export const logprobsOpening = '{"content":[';
@@ -23,12 +23,12 @@ const promptIdsKey = Buffer.from('"prompt_token_ids"');
  * Finds the ids and log-probabilities of its one choice in a chunk; undefined where there are others too, such as a prompt's or
  * another choice's, or what the scanner leaves to the ordinary parser.
  */
-export function findLists(bytes: Buffer): EventLists | undefined {
+export function findLists(scanner: NumberScanner, bytes: Buffer): EventLists | undefined {
   const keyAt = bytes.indexOf(logprobsList);
   const idsAt = bytes.indexOf(idsOpening, keyAt < 0 ? 0 : keyAt);
   if (keyAt < 0 || idsAt < 0 || bytes.includes(promptIdsKey)) return undefined;
-  const logprobs = numberScanner.logprobs(bytes, keyAt + logprobsList.length);
-  const ids = numberScanner.ids(bytes, idsAt + idsOpening.length);
+  const logprobs = scanner.logprobs(bytes, keyAt + logprobsList.length);
+  const ids = scanner.ids(bytes, idsAt + idsOpening.length);
   if (logprobs === undefined || ids === undefined || logprobs.end > idsAt) return undefined;
   if (bytes.includes(idsOpening, ids.end) || bytes.includes(logprobsList, logprobs.end)) return undefined;
   return {

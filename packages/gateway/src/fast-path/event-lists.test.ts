@@ -1,6 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { bytesWithout, findLists } from './event-lists.ts';
+import { NumberScanner } from './number-scanner.ts';
+
+const scanner = new NumberScanner();
 
 const nasty = fc.oneof(
   fc.string({ unit: 'binary' }),
@@ -44,7 +47,7 @@ describe('findLists', () => {
     fc.assert(
       fc.property(chunk, (payload) => {
         const bytes = Buffer.from(JSON.stringify(payload));
-        const lists = findLists(bytes);
+        const lists = findLists(scanner, bytes);
         if (lists === undefined) throw new Error('nothing was found');
         const [choice] = payload.choices;
         expect(bytes.toString('utf8', lists.idsAt, lists.idsEnd)).toBe(
@@ -73,6 +76,6 @@ describe('findLists', () => {
     '{"choices":[{"logprobs":{"content":[null]},"token_ids":[1]}]}',
     '{"choices":[{"logprobs":{"content":["a"]},"token_ids":[1]}]}',
   ])('leaves %s to the parser', (text) => {
-    expect(findLists(Buffer.from(text))).toBeUndefined();
+    expect(findLists(scanner, Buffer.from(text))).toBeUndefined();
   });
 });

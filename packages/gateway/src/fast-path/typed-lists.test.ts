@@ -1,10 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { JsonReplyReader } from '../reply-reader/json-reader.ts';
+import { chatFormat } from '../reply-reader/chat-format.ts';
+import type { ReplyReader } from '../reply-reader/reply-reader.ts';
 import { ReplyDraft } from '../reply/model-reply.ts';
-import { readPayload, stripPayload } from './reply-format.ts';
-import { chatFormat } from './chat-format.ts';
-import { parseLifted } from './lift-numbers.ts';
+import { FastReplyReader } from './fast-reader.ts';
+import { NumberScanner } from './number-scanner.ts';
+import { parseTypedLists } from './typed-lists.ts';
 
+const scanner = new NumberScanner();
+const url = new URL('http://upstream.test/v1');
+const sink = { event: () => undefined };
 const view = { stream: false, usage: false, logprobs: false, tokenIds: false };
 const nasty = fc.oneof(
   fc.string({ unit: 'binary' }),
@@ -45,28 +51,25 @@ const reply = fc.record({
   usage: fc.constant({ prompt_tokens: 3, completion_tokens: 4 }),
 });
 
-/** What is captured of a payload, and what the agent is shown. */
-function outcome(payload: Record<string, unknown>): unknown {
+/** What is captured of a reply, and what the agent is shown. */
+function outcome(reader: ReplyReader, bytes: Buffer): unknown {
   const draft = new ReplyDraft(3);
-  readPayload(payload, draft, chatFormat, false);
-  stripPayload(payload, view);
+  const payload = reader.readWhole(bytes, { format: chatFormat, view, draft, isCaptured: true, url, sink });
   return { captured: draft.toReply(), shown: JSON.parse(JSON.stringify(payload)) as unknown };
 }
 
-describe('parseLifted', () => {
-  it('captures and shows the same as the ordinary parser, whatever the texts hold', () => {
-    let lifted = 0;
+describe('parseTypedLists', () => {
+  it('captures and shows the same as the JSON parser, whatever the texts hold', () => {
+    const [fast, json] = [new FastReplyReader(scanner), new JsonReplyReader()];
     fc.assert(
       fc.property(reply, (value) => {
-        const text = JSON.stringify(value);
-        const payload = parseLifted(Buffer.from(text));
-        if (payload === undefined) return;
-        lifted += 1;
-        expect(outcome(payload)).toEqual(outcome(JSON.parse(text) as Record<string, unknown>));
+        const bytes = Buffer.from(JSON.stringify(value));
+        expect(outcome(fast, bytes)).toEqual(outcome(json, bytes));
       }),
       { numRuns: 500 },
     );
-    expect(lifted).toBeGreaterThan(400);
+    expect(fast.counts.hits).toBeGreaterThan(400);
+    expect(json.counts).toEqual({ hits: 0, misses: fast.counts.hits + fast.counts.misses });
   });
 
   it.each([
@@ -88,7 +91,7 @@ describe('parseLifted', () => {
     '{"choices":[{"logprobs":{"content":["a"]}}]}',
     '{"prompt_token_ids":[1,2',
     '{"prompt_token_ids":[1]',
-  ])('leaves to the ordinary parser what is not as expected: %s', (text) => {
-    expect(parseLifted(Buffer.from(text))).toBeUndefined();
+  ])('leaves to the JSON parser what is not as expected: %s', (text) => {
+    expect(parseTypedLists(scanner, Buffer.from(text))).toBeUndefined();
   });
 });

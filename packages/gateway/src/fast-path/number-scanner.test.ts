@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { numberScanner } from './number-scan.ts';
+import { NumberScanner } from './number-scanner.ts';
+
+const scanner = new NumberScanner();
 
 /** What stands before the list, so that it begins at any position, and what comes after it. */
 const before = fc.string({ unit: 'grapheme-ascii', maxLength: 20 });
@@ -37,13 +39,13 @@ const entries = fc.array(
   { minLength: 1, maxLength: 8 },
 );
 
-describe('numberScanner', () => {
+describe('NumberScanner', () => {
   it('reads ids as the JSON parser does', () => {
     fc.assert(
       fc.property(fc.array(id, { minLength: 1 }), before, after, (ids, head, tail) => {
         const at = Buffer.byteLength(head);
         const list = `${ids.join(',')}]`;
-        const read = numberScanner.ids(Buffer.from(head + list + tail), at);
+        const read = scanner.ids(Buffer.from(head + list + tail), at);
         expect([...(read?.list ?? [])]).toEqual(ids);
         expect(read?.end).toBe(at + list.length);
       }),
@@ -67,8 +69,8 @@ describe('numberScanner', () => {
     'a]',
   ])('reads no ids in %j', (text) => {
     // Digits of a longer text that was read before must not be taken for the rest of this one.
-    numberScanner.ids(Buffer.from('7'.repeat(40)), 0);
-    expect(numberScanner.ids(Buffer.from(text), 0)).toBeUndefined();
+    scanner.ids(Buffer.from('7'.repeat(40)), 0);
+    expect(scanner.ids(Buffer.from(text), 0)).toBeUndefined();
   });
 
   it('reads log-probabilities as float32, each the one nearest to what is written', () => {
@@ -80,7 +82,7 @@ describe('numberScanner', () => {
             ? `{"token":${token},"logprob":${logprob},"bytes":${bytes},"top_logprobs":${alternatives}}`
             : `{"bytes":${bytes},"top_logprobs":${alternatives},"logprob":${logprob},"token":${token}}`,
         );
-        const got = numberScanner.logprobs(Buffer.from(`${head}${text.join(',')}]}`), Buffer.byteLength(head));
+        const got = scanner.logprobs(Buffer.from(`${head}${text.join(',')}]}`), Buffer.byteLength(head));
         if (got === undefined) return;
         read += 1;
         expect([...got.list]).toEqual(list.map(({ logprob }) => Math.fround(Number(logprob))));
@@ -94,7 +96,7 @@ describe('numberScanner', () => {
   it.each(['1', '-', '-.5', '0.5', 'null', '-1.', '-1e', '-1e+', '-Infinity', '-1e999', '-1x', ''])(
     'reads no log-probability in %j',
     (text) => {
-      expect(numberScanner.logprobs(Buffer.from(`{"logprob":${text}}]}`), 0)).toBeUndefined();
+      expect(scanner.logprobs(Buffer.from(`{"logprob":${text}}]}`), 0)).toBeUndefined();
     },
   );
 
@@ -103,19 +105,19 @@ describe('numberScanner', () => {
     '{"token":"x"},{"logprob":-1,"logprob":-2}]}',
     '{"token":"x"}]}',
   ])('leaves %s to the parser, whose entries have not a number each', (text) => {
-    expect(numberScanner.logprobs(Buffer.from(text), 0)).toBeUndefined();
+    expect(scanner.logprobs(Buffer.from(text), 0)).toBeUndefined();
   });
 
   it('reads no log-probabilities of a list that is cut off, wherever', () => {
     const text = '{"token":"a","logprob":-1.25,"bytes":[97],"top_logprobs":[]},{"logprob":-2}]}';
-    numberScanner.logprobs(Buffer.from(text), 0);
+    scanner.logprobs(Buffer.from(text), 0);
     for (let length = 0; length < text.length; length += 1)
-      expect(numberScanner.logprobs(Buffer.from(text.slice(0, length)), 0)).toBeUndefined();
-    expect(numberScanner.logprobs(Buffer.from(text), 0)?.list).toEqual(Float32Array.of(-1.25, -2));
+      expect(scanner.logprobs(Buffer.from(text.slice(0, length)), 0)).toBeUndefined();
+    expect(scanner.logprobs(Buffer.from(text), 0)?.list).toEqual(Float32Array.of(-1.25, -2));
   });
 
   it('leaves bytes of more than 8 MiB to the parser', () => {
-    expect(numberScanner.ids(Buffer.from(`1]${' '.repeat(8 * 1_048_576)}`), 0)).toBeUndefined();
-    expect(numberScanner.ids(Buffer.from('1]'), 0)?.list).toEqual(Int32Array.of(1));
+    expect(scanner.ids(Buffer.from(`1]${' '.repeat(8 * 1_048_576)}`), 0)).toBeUndefined();
+    expect(scanner.ids(Buffer.from('1]'), 0)?.list).toEqual(Int32Array.of(1));
   });
 });

@@ -1,30 +1,33 @@
 import { logprobsOpening } from './event-lists.ts';
-import { numberScanner, type ScannedList } from './number-scan.ts';
+import type { NumberScanner, ScannedList } from './number-scanner.ts';
 
 /**
  * A reply's JSON whose long lists of numbers were read straight from the bytes: as JSON they would cost more than all
  * the rest of a call. Where a list was, the text has its position in `lists`.
  */
-interface LiftedJson {
+interface ListlessJson {
   readonly text: string;
   readonly lists: readonly (Int32Array | Float32Array)[];
 }
 
-type Lift = ScannedList<Int32Array | Float32Array>;
+/** A list, and where its value begins in the bytes. */
+interface FoundList extends ScannedList<Int32Array | Float32Array> {
+  readonly from: number;
+}
 
 // A quote inside a JSON string is escaped, so that these bytes can only be a key and the beginning of its value.
 const promptIdsKey = Buffer.from('"prompt_token_ids":[');
 const idsKey = Buffer.from('"token_ids":[');
 const logprobsKey = Buffer.from(`"logprobs":${logprobsOpening}`);
 
-/** Every list to lift, in order: where its value begins in the bytes, and what it holds. */
-function findLifts(bytes: Buffer): { readonly from: number; readonly lift: Lift }[] {
-  const found: { from: number; lift: Lift }[] = [];
+/** Returns every list that the scanner reads, in order. */
+function findLists(scanner: NumberScanner, bytes: Buffer): FoundList[] {
+  const found: FoundList[] = [];
   const collect = (key: Buffer, keyLength: number, read: 'ids' | 'logprobs'): void => {
     for (let at = bytes.indexOf(key); at >= 0;) {
-      const lift = numberScanner[read](bytes, at + key.length);
-      if (lift !== undefined) found.push({ from: at + keyLength, lift });
-      at = bytes.indexOf(key, lift?.end ?? at + key.length);
+      const list = scanner[read](bytes, at + key.length);
+      if (list !== undefined) found.push({ from: at + keyLength, ...list });
+      at = bytes.indexOf(key, list?.end ?? at + key.length);
     }
   };
   collect(promptIdsKey, promptIdsKey.length - 1, 'ids');
@@ -33,21 +36,21 @@ function findLifts(bytes: Buffer): { readonly from: number; readonly lift: Lift 
   return found.toSorted((a, b) => a.from - b.from);
 }
 
-function lift(bytes: Buffer): LiftedJson {
+function takeOut(scanner: NumberScanner, bytes: Buffer): ListlessJson {
   const lists: (Int32Array | Float32Array)[] = [];
   let text = '';
   let from = 0;
-  for (const { from: at, lift: lifted } of findLifts(bytes)) {
+  for (const { from: at, list, end } of findLists(scanner, bytes)) {
     if (at < from) continue;
     text += `${bytes.toString('utf8', from, at)}${lists.length}`;
-    lists.push(lifted.list);
-    from = lifted.end;
+    lists.push(list);
+    from = end;
   }
   return { text: text + bytes.toString('utf8', from), lists };
 }
 
 /** Puts the lists in place of their positions; returns how many found one. */
-function putBack(object: Record<string, unknown>, fields: readonly string[], lists: LiftedJson['lists']): number {
+function putBack(object: Record<string, unknown>, fields: readonly string[], lists: ListlessJson['lists']): number {
   let count = 0;
   for (const field of fields) {
     const list = typeof object[field] === 'number' ? lists[object[field]] : undefined;
@@ -62,8 +65,8 @@ function putBack(object: Record<string, unknown>, fields: readonly string[], lis
  * Parses a chat completion, with `prompt_token_ids`, `token_ids` and the choices' `logprobs` as typed arrays; undefined
  * where that needs the ordinary parser: lists in other places, other spacing, numbers that are no ids, broken JSON.
  */
-export function parseLifted(bytes: Buffer): Record<string, unknown> | undefined {
-  const { text, lists } = lift(bytes);
+export function parseTypedLists(scanner: NumberScanner, bytes: Buffer): Record<string, unknown> | undefined {
+  const { text, lists } = takeOut(scanner, bytes);
   let payload: Record<string, unknown> & { readonly choices?: unknown };
   try {
     payload = JSON.parse(text) as Record<string, unknown>;

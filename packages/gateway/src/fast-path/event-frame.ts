@@ -1,7 +1,7 @@
 import { GrowingArray } from '../reply/growing-array.ts';
 import { bytesWithout, findLists, idsOpening, logprobsOpening } from './event-lists.ts';
-import { longestFrameBytes, numberScanner, type FrameParts, type ScannedEvents } from './number-scan.ts';
-import { isPayload, onlyChoice, type Payload } from './reply-format.ts';
+import { longestFrameBytes, type FrameParts, type NumberScanner, type ScannedEvents } from './number-scanner.ts';
+import { isPayload, onlyChoice, type Payload } from '../reply-reader/reply-format.ts';
 
 /** Where the text that chunks differ in stands in the frame's payload. */
 interface Slot {
@@ -22,6 +22,7 @@ const marker = 'agent-lightning differs here';
  * parsed. Gathers the chunks that it read, which together mean one chunk with all of their texts and lists.
  */
 export class EventFrame {
+  readonly #scanner: NumberScanner;
   readonly #parts: FrameParts;
   readonly #payload: Payload;
   readonly #slot: Slot;
@@ -29,15 +30,16 @@ export class EventFrame {
   readonly logprobs: GrowingArray<Float32Array> = new GrowingArray((length) => new Float32Array(length));
   #said = '';
 
-  constructor(parts: FrameParts, payload: Payload, slot: Slot) {
+  constructor(scanner: NumberScanner, parts: FrameParts, payload: Payload, slot: Slot) {
+    this.#scanner = scanner;
     this.#parts = parts;
     this.#payload = payload;
     this.#slot = slot;
   }
 
   /** Reads the events from `start` on for as long as they are the frame's, `limit` of them at most; undefined when none is. */
-  read(bytes: Buffer, start: number, limit: number): Pick<ScannedEvents, 'end' | 'shown'> | undefined {
-    const events = numberScanner.events(bytes, start, this.#parts, limit);
+  read(bytes: Buffer, start: number, limit: number): Pick<ScannedEvents, 'end' | 'count' | 'shown'> | undefined {
+    const events = this.#scanner.events(bytes, start, this.#parts, limit);
     if (events === undefined) return undefined;
     this.ids.append(events.ids);
     this.logprobs.append(events.logprobs);
@@ -110,8 +112,8 @@ export function chunkAt(bytes: Buffer, start: number): Buffer | undefined {
 }
 
 /** Learns a frame from a chunk; undefined when it is none that others can be read through. */
-export function learnFrame(chunk: Buffer): EventFrame | undefined {
-  const lists = findLists(chunk);
+export function learnFrame(scanner: NumberScanner, chunk: Buffer): EventFrame | undefined {
+  const lists = findLists(scanner, chunk);
   const differing = lists === undefined ? undefined : lastText(chunk, lists.logprobsAt);
   if (lists === undefined || differing === undefined || chunk.includes(marker)) return undefined;
   const [head, shownTail] = [chunk.subarray(0, differing.from), bytesWithout(chunk, lists).subarray(differing.to)];
@@ -127,7 +129,7 @@ export function learnFrame(chunk: Buffer): EventFrame | undefined {
     shownHead,
     Buffer.concat([shownTail, ending]),
   );
-  return parts.bytes.length > longestFrameBytes ? undefined : new EventFrame(parts, payload, slot);
+  return parts.bytes.length > longestFrameBytes ? undefined : new EventFrame(scanner, parts, payload, slot);
 }
 
 /** Undefined for what the ordinary parser is to complain of. */

@@ -1,0 +1,40 @@
+import type { ReplySink } from '../http/reply-sink.ts';
+import type { ReplyDraft } from '../reply/model-reply.ts';
+import type { ReplyView } from '../request/model-request.ts';
+import type { Payload, ReplyFormat } from './reply-format.ts';
+
+/** What a reply is read into. */
+export interface ReplyTarget {
+  readonly format: ReplyFormat;
+  readonly view: ReplyView;
+  readonly draft: ReplyDraft;
+  /** Whether the reply holds what the agent did not ask for. */
+  readonly isCaptured: boolean;
+  readonly url: URL;
+  /** Told what the agent is to have of a stream. */
+  readonly sink: Pick<ReplySink, 'event' | 'output'>;
+}
+
+/** Captured replies and chunks of streams, by whether the fast path read them or the JSON parser did. */
+export interface FastPathCounts {
+  hits: number;
+  misses: number;
+}
+
+/** Reads what upstreams send: feeds the draft, and gives the agent what it asked for. Every reader gives the same. */
+export interface ReplyReader {
+  readonly counts: FastPathCounts;
+  /** Returns what the agent is to have of a whole reply. @throws {WireError} */
+  readWhole(bytes: Buffer, target: ReplyTarget): Payload;
+  openStream(target: ReplyTarget): StreamReader;
+}
+
+/** Reads the events of one stream. */
+export interface StreamReader {
+  /** Reads those events from `start` on that need no parser, if any; returns where the first other one begins. */
+  readEvents(bytes: Buffer, start: number): number;
+  /** Reads the data of an event that `readEvents` left. @throws {WireError} */
+  readEvent(data: Buffer): void;
+  /** Feeds the draft what was read and not handed to it yet. */
+  end(): void;
+}
