@@ -1,6 +1,6 @@
 import type { CallOutcome } from './calls/answer-call.ts';
 import type { Untrainable } from './capture/check-reply.ts';
-import type { WireError } from './http/wire-error.ts';
+import type { ReplyError } from './http/reply-error.ts';
 import type { FastPathCounts } from './reply-reader/reply-reader.ts';
 
 /** What a gateway did since it started. */
@@ -9,9 +9,9 @@ export interface GatewayStatistics {
   readonly calls: Readonly<Record<CallOutcome['status'], number>>;
   /** Calls that must not be trained on, by kind of reason. */
   readonly untrainable: Readonly<Partial<Record<Untrainable['kind'], number>>>;
-  /** Failed and incomplete calls, by the error's code on the wire. */
+  /** Failed and incomplete calls, by the code that the caller was told. */
   readonly errors: Readonly<Record<string, number>>;
-  /** Requests that were refused before they became calls, by the error's code on the wire. */
+  /** Requests that were refused before they became calls, by the code that the caller was told. */
   readonly rejected: Readonly<Record<string, number>>;
   readonly retries: number;
   readonly promptTokens: number;
@@ -38,11 +38,11 @@ export class StatisticsCounter {
     this.#promptTokens += outcome.reply.promptTokens?.length ?? 0;
     for (const choice of outcome.reply.choices) this.#responseTokens += choice.tokens?.length ?? 0;
     if (untrainable !== undefined) increment(this.#untrainable, untrainable.kind);
-    if (outcome.error !== undefined) increment(this.#errors, outcome.error.wireCode);
+    if (outcome.error !== undefined) increment(this.#errors, outcome.error.replyCode);
   }
 
-  countRejected(error: WireError): void {
-    increment(this.#rejected, error.wireCode);
+  countRejected(error: ReplyError): void {
+    increment(this.#rejected, error.replyCode);
   }
 
   toStatistics(absentServers: number, fastPath: FastPathCounts): GatewayStatistics {

@@ -14,14 +14,14 @@ import { BodyBudget } from './http/body-budget.ts';
 import { listen, type Listener } from './http/listen.ts';
 import { ReplyWriter } from './http/reply-writer.ts';
 import { checkHost, expectMethod, pathOf, respond, unknownPath } from './http/routes.ts';
-import type { WireError } from './http/wire-error.ts';
+import type { ReplyError } from './http/reply-error.ts';
 import { AdmissionGate, type PauseOptions } from './policies/admission-gate.ts';
 import { EndpointPool } from './policies/endpoint-pool.ts';
 import { PolicyRegistry } from './policies/policy-registry.ts';
 import { StalenessRule, type StalenessOptions } from './policies/staleness-rule.ts';
 import { shownUrl } from './http/shown-url.ts';
 import { probeEndpoint } from './upstream/probe.ts';
-import { wireOf } from './wires/wires.ts';
+import { findDialect } from './dialects/dialects.ts';
 
 /**
  * Where agents' model calls meet the policy: one URL and key per attempt, and every call captured token by token under
@@ -72,7 +72,7 @@ export class Gateway implements ModelGateway {
     const { host, port, allowedHosts } = gateway.#options;
     const handle = (request: IncomingMessage, response: ServerResponse): void =>
       respond(response, gateway.#handle(request, response), {
-        errorBody: wireOf(request.url)?.errorBody,
+        errorBody: findDialect(request.url)?.errorBody,
         onError: (error) => gateway.#onRejected(request, error),
       });
     gateway.#listener = await listen({ host, port, allowedHosts, handle });
@@ -181,11 +181,11 @@ export class Gateway implements ModelGateway {
     }
   }
 
-  #onRejected(request: IncomingMessage, error: WireError): void {
+  #onRejected(request: IncomingMessage, error: ReplyError): void {
     this.#statistics.countRejected(error);
     // Without the message, which may repeat a part of the request, and the query, in which some clients put keys.
     const path = request.url?.replace(/\?.*$/su, '').slice(0, 200);
-    const { status, wireCode: code, param } = error;
+    const { status, replyCode: code, param } = error;
     this.#log.warn('rejected', { method: request.method, path, status, code, param });
   }
 

@@ -6,9 +6,9 @@ import {
   type ModelGateway,
   type PolicyRoutes,
 } from '@agent-lightning/core';
-import { claimToWire, endpointFromWire, stalenessToWire } from './admin/admin-wire.ts';
+import { claimToJson, endpointFromJson, stalenessToJson } from './admin/admin-json.ts';
 import type { JsonObject } from './http/read-body.ts';
-import { patternsToWire } from './admin/routes-wire.ts';
+import { patternsToJson } from './admin/routes-json.ts';
 import type { PauseOptions } from './policies/admission-gate.ts';
 import { isHttpUrl } from './policies/model-options.ts';
 import { resolveStaleness, type StaleVerdict } from './policies/staleness-rule.ts';
@@ -101,7 +101,7 @@ export function connectGateway(options: RemoteGatewayOptions): RemoteGateway {
   }
   return {
     async openAttempt(claim: Claim): Promise<LlmEndpoint> {
-      return endpointFromWire(await ask('POST', 'attempts', 'open the attempt', claimToWire(claim)));
+      return endpointFromJson(await ask('POST', 'attempts', 'open the attempt', claimToJson(claim)));
     },
     async closeAttempt({ attempt }: Claim): Promise<void> {
       const ids = `${encodeURIComponent(attempt.rolloutId)}/${encodeURIComponent(attempt.attemptId)}`;
@@ -112,7 +112,7 @@ export function connectGateway(options: RemoteGatewayOptions): RemoteGateway {
     },
     async route({ policies, otherwise }): Promise<void> {
       const other = otherwise === undefined ? {} : { otherwise: { name: otherwise.name, ...otherwise.release } };
-      await ask('POST', 'routes', 'route the policies', { ...patternsToWire(policies), ...other });
+      await ask('POST', 'routes', 'route the policies', { ...patternsToJson(policies), ...other });
     },
     async pause({ drainMs, retryAfterSeconds } = {}): Promise<number> {
       const body = { drain_ms: drainMs ?? null, retry_after_seconds: retryAfterSeconds ?? null };
@@ -128,7 +128,7 @@ export function connectGateway(options: RemoteGatewayOptions): RemoteGateway {
     },
     async setStaleness(options): Promise<void> {
       resolveStaleness(options);
-      await ask('POST', 'staleness', 'set the staleness', stalenessToWire(options));
+      await ask('POST', 'staleness', 'set the staleness', stalenessToJson(options));
     },
   };
 }

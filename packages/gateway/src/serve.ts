@@ -8,14 +8,14 @@ import { BodyBudget } from './http/body-budget.ts';
 import type { JsonObject } from './http/read-body.ts';
 import { ReplyWriter } from './http/reply-writer.ts';
 import { checkHost, expectMethod, modelList, pathOf, respond, unknownPath } from './http/routes.ts';
-import { WireError } from './http/wire-error.ts';
+import { ReplyError } from './http/reply-error.ts';
 import { EndpointPool } from './policies/endpoint-pool.ts';
 import { PolicyRegistry } from './policies/policy-registry.ts';
 import { JsonReplyReader } from './reply-reader/json-reader.ts';
 import { probeEndpoint } from './upstream/probe.ts';
-import { sinkFor } from './wires/translating-sink.ts';
-import type { Wire } from './wires/wire.ts';
-import { wires, wireOf } from './wires/wires.ts';
+import { sinkFor } from './dialects/translating-sink.ts';
+import type { Dialect } from './dialects/dialect.ts';
+import { dialects, findDialect } from './dialects/dialects.ts';
 
 export interface ServeOptions extends CallLimitOptions {
   readonly release: PolicyRelease;
@@ -61,12 +61,12 @@ export async function serve(options: ServeOptions): Promise<ModelEndpoint> {
   const bodies = new BodyBudget({ ...limits, maxOwnerBytes: limits.maxHeldBytes });
   const owner = {};
 
-  async function answer(body: JsonObject, response: ServerResponse, wire: Wire): Promise<void> {
-    const asked = wire.parse(body);
+  async function answer(body: JsonObject, response: ServerResponse, dialect: Dialect): Promise<void> {
+    const asked = dialect.parse(body);
     const { release, leave } = policies.admit(asked.request.model);
     const controller = new AbortController();
     calls.add(controller);
-    const sink = sinkFor(wire, asked, new ReplyWriter(response));
+    const sink = sinkFor(dialect, asked, new ReplyWriter(response));
     const servers = { pool, affinity: '' };
     await answerCall({
       request: asked.request,
@@ -87,15 +87,15 @@ export async function serve(options: ServeOptions): Promise<ModelEndpoint> {
     checkHost(request, listener.isKnownHost);
     const path = pathOf(request);
     if (!isKey(presentedKey(request.headers), keyHash))
-      throw new WireError('the API key is missing or wrong', { code: 'unauthorized' });
+      throw new ReplyError('the API key is missing or wrong', { code: 'unauthorized' });
     if (path === '/v1/models') {
       expectMethod(request, 'GET');
       return new ReplyWriter(response).json(modelList(policies.names));
     }
-    const wire = path.startsWith('/v1/') ? wires.get(path.slice(3)) : undefined;
-    if (wire === undefined) throw unknownPath(path, `${[...wires.keys()].join(', ')} and /models, all under /v1`);
+    const dialect = path.startsWith('/v1/') ? dialects.get(path.slice(3)) : undefined;
+    if (dialect === undefined) throw unknownPath(path, `${[...dialects.keys()].join(', ')} and /models, all under /v1`);
     expectMethod(request, 'POST');
-    return bodies.withBody(owner, request, (body) => answer(body, response, wire));
+    return bodies.withBody(owner, request, (body) => answer(body, response, dialect));
   }
 
   const listener = await listen({
@@ -103,7 +103,7 @@ export async function serve(options: ServeOptions): Promise<ModelEndpoint> {
     port: options.port ?? 0,
     allowedHosts: options.allowedHosts ?? [],
     handle: (request, response) =>
-      respond(response, handle(request, response), { errorBody: wireOf(request.url)?.errorBody }),
+      respond(response, handle(request, response), { errorBody: findDialect(request.url)?.errorBody }),
   });
   return {
     baseUrl: `${listener.url}/v1`,
@@ -113,7 +113,7 @@ export async function serve(options: ServeOptions): Promise<ModelEndpoint> {
       const closed = listener.close();
       pool.close();
       for (const controller of calls)
-        controller.abort(new WireError('the server is closing', { code: 'cancelled', status: 503 }));
+        controller.abort(new ReplyError('the server is closing', { code: 'cancelled', status: 503 }));
       listener.server.closeAllConnections();
       await closed;
     },

@@ -231,7 +231,7 @@ describe('the log', () => {
       model: 'policy',
       policy_version: 4,
       status: 'ok',
-      wire: 'chat',
+      dialect: 'chat',
       output_tokens: 2,
     });
     expect(entries[5]).toMatchObject({ method: 'POST', status: 400, code: 'request-invalid', param: 'temperature' });

@@ -106,7 +106,7 @@ describe('the count of values and the depth', () => {
   const tooMany = JSON.stringify({ ...body, junk: Array.from({ length: 1_000 }, () => 0) });
   const tooDeep = `{"model":"policy","junk":${'['.repeat(101)}${']'.repeat(101)}}`;
 
-  it.each(paths)('are bounded on every wire, in the words of its errors: %s', async (path) => {
+  it.each(paths)('are bounded in every dialect, in the words of its errors: %s', async (path) => {
     const { post } = await start({ maxBodyValues: 1_000 });
     const many = await failureOf(await post(tooMany, { path }));
     expect(many).toMatchObject([
@@ -241,7 +241,7 @@ describe('an attempt whose requests hold their share', () => {
     await untilMetric(gateway.url, 'held_bytes', 0);
   });
 
-  it('is told to come back when none is over in time, in each wire’s words', async () => {
+  it('is told to come back when none is over in time, in each dialect’s words', async () => {
     const { engine, goOn } = heldEngine();
     const { gateway, endpoint, post } = await startHarness({ maxAttemptHeldBytes: 100_000, bodyWaitMs: 1 });
     gateway.publish('policy', { kind: 'engine', version: 1, engine });

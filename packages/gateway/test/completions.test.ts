@@ -30,7 +30,7 @@ describe('POST /v1/completions', () => {
     ]);
     expect(first?.attributes).toMatchObject({
       [names.operationName]: 'text_completion',
-      [names.wire]: 'completions',
+      [names.dialect]: 'completions',
       [names.inputMessages]: '[{"role":"user","content":"How many singers?"}]',
       [names.policyVersion]: 5,
     });

@@ -1,5 +1,5 @@
 import { attributeNames as names, BackendError } from '@agent-lightning/core';
-import { deriveTraceId, formatTraceParent, wireHeaders } from '@agent-lightning/tracing';
+import { deriveTraceId, formatTraceParent, gatewayHeaders } from '@agent-lightning/tracing';
 import { HumanMessage } from '@langchain/core/messages';
 import { ChatOpenAI } from '@langchain/openai';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -21,8 +21,8 @@ describe('a policy served by an in-process engine', () => {
       { model: 'policy', messages },
       {
         headers: {
-          [wireHeaders.agentNames]: encodeURIComponent(JSON.stringify(['write_query', 'sql/write_query'])),
-          [wireHeaders.traceParent]: formatTraceParent(traceId, parent),
+          [gatewayHeaders.agentNames]: encodeURIComponent(JSON.stringify(['write_query', 'sql/write_query'])),
+          [gatewayHeaders.traceParent]: formatTraceParent(traceId, parent),
         },
       },
     );

@@ -2,7 +2,7 @@ import { Agent, request as httpRequest } from 'node:http';
 import { startModelServer } from '@agent-lightning/testing';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { WireName } from '../src/wires/wire.ts';
+import type { DialectName } from '../src/dialects/dialect.ts';
 import { paths } from './corpus/exchange.ts';
 import { scenarios } from './corpus/scenarios.ts';
 import { FakeEngine } from './fake-engine.ts';
@@ -129,12 +129,12 @@ function mutate(body: Json, { kind, at, name, value }: Mutation): void {
   else delete container[key];
 }
 
-/** The bytes of a case: a recorded request of this wire, changed. */
+/** The bytes of a case: a recorded request of this dialect, changed. */
 function bytesOf(
-  wire: WireName,
+  dialect: DialectName,
   { base, policy, mutations }: { base: number; policy: string; mutations: Mutation[] },
 ): Buffer {
-  const known = scenarios.filter((scenario) => scenario.wire === wire);
+  const known = scenarios.filter((scenario) => scenario.dialect === dialect);
   const body = structuredClone(known[base % known.length]?.request) as { [key: string]: Json };
   body['model'] = policy;
   const isText = ({ kind }: Mutation): boolean => kind === 'cut' || kind === 'garble';
@@ -168,7 +168,7 @@ function post(agent: Agent, url: string, apiKey: string, body: Buffer): Promise<
 
 describe(`${bodies} fuzzed bodies over HTTP`, () => {
   it.each([true, false])(
-    'crash nothing and get no 5xx, on every dialect, in front of an engine and of a server, with fastPath %s',
+    'crash nothing and get no 5xx, in every dialect, in front of an engine and of a server, with fastPath %s',
     { timeout: 300_000 },
     async (fastPath) => {
       const server = await startModelServer({ respond: () => ({ content: 'a b', toolCalls: [] }) });
@@ -178,23 +178,23 @@ describe(`${bodies} fuzzed bodies over HTTP`, () => {
       gateway.publish('server', { kind: 'openai', version: 1, baseUrl: server.baseUrl, model: 'm' });
       const agent = new Agent({ keepAlive: true, maxSockets: inFlight });
       onStop(() => Promise.resolve(agent.destroy()));
-      const wires = Object.keys(paths) as WireName[];
-      const seen = Object.fromEntries(wires.map((wire) => [wire, { good: 0, refused: 0 }])) as Record<
-        WireName,
+      const dialects = Object.keys(paths) as DialectName[];
+      const seen = Object.fromEntries(dialects.map((dialect) => [dialect, { good: 0, refused: 0 }])) as Record<
+        DialectName,
         { good: number; refused: number }
       >;
       const cases = fc.sample(case_, { numRuns: bodies, seed }).entries();
       const work = async (): Promise<void> => {
         for (const [index, fuzzed] of cases) {
-          const wire = wires[index % wires.length] as WireName;
-          const body = bytesOf(wire, fuzzed);
-          const { status, text } = await post(agent, `${endpoint.baseUrl}${paths[wire]}`, endpoint.apiKey, body);
-          const shown = `${wire} ${index}: ${body.toString('utf8').slice(0, 2_000)}\n→ ${status} ${text.slice(0, 500)}`;
-          if (status === 200) seen[wire].good += 1;
+          const dialect = dialects[index % dialects.length] as DialectName;
+          const body = bytesOf(dialect, fuzzed);
+          const { status, text } = await post(agent, `${endpoint.baseUrl}${paths[dialect]}`, endpoint.apiKey, body);
+          const shown = `${dialect} ${index}: ${body.toString('utf8').slice(0, 2_000)}\n→ ${status} ${text.slice(0, 500)}`;
+          if (status === 200) seen[dialect].good += 1;
           else {
             expect(status, shown).toSatisfy((code: number) => code >= 400 && code < 500);
             expect(JSON.parse(text), shown).toMatchObject({ error: { message: expect.stringMatching(/./u) } });
-            seen[wire].refused += 1;
+            seen[dialect].refused += 1;
           }
         }
       };

@@ -70,7 +70,7 @@ describe('POST /v1/messages', () => {
       input_tokens: span?.tokens?.prompt.length,
       output_tokens: span?.tokens?.response.length,
     });
-    expect(span?.attributes).toMatchObject({ [names.wire]: 'messages', [names.responseId]: 'chatcmpl-7' });
+    expect(span?.attributes).toMatchObject({ [names.dialect]: 'messages', [names.responseId]: 'chatcmpl-7' });
     expect(span?.attributes).not.toHaveProperty(names.untrainable);
     expect(JSON.stringify(span)).not.toContain(endpoint.apiKey);
   });

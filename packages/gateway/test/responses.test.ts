@@ -60,7 +60,7 @@ describe('POST /v1/responses', () => {
     });
     const [span] = await finish();
     expect(response.usage).toMatchObject({ output_tokens: span?.tokens?.response.length });
-    expect(span?.attributes).toMatchObject({ [names.wire]: 'responses', [names.responseId]: 'chatcmpl-7' });
+    expect(span?.attributes).toMatchObject({ [names.dialect]: 'responses', [names.responseId]: 'chatcmpl-7' });
     expect(span?.attributes).not.toHaveProperty(names.untrainable);
   });
 

@@ -1,5 +1,5 @@
 import { attributeNames as names, type PolicyRelease } from '@agent-lightning/core';
-import { wireHeaders } from '@agent-lightning/tracing';
+import { gatewayHeaders } from '@agent-lightning/tracing';
 import { startModelServer } from '@agent-lightning/testing';
 import { afterEach, describe, expect, it } from 'vitest';
 import { connectGateway, type PolicyRoutes } from '../src/index.ts';
@@ -28,7 +28,7 @@ async function startRouted(
     ...harness,
     async ask(model, agents) {
       const headers =
-        agents === undefined ? {} : { [wireHeaders.agentNames]: encodeURIComponent(JSON.stringify(agents)) };
+        agents === undefined ? {} : { [gatewayHeaders.agentNames]: encodeURIComponent(JSON.stringify(agents)) };
       const reply = await harness.client.chat.completions.create(
         { model, messages: [{ role: 'user', content: 'hi' }], temperature: 0.3 },
         { headers },
@@ -112,7 +112,7 @@ describe('several policies of a gateway in another process', () => {
     for (const name of ['writer', 'planner']) gateway.publish(name, answering(name).release);
     const remote = connectGateway({ url: gateway.url, adminKey });
     const ask = async (agent: string): Promise<string | null | undefined> => {
-      const headers = { [wireHeaders.agentNames]: encodeURIComponent(JSON.stringify([agent])) };
+      const headers = { [gatewayHeaders.agentNames]: encodeURIComponent(JSON.stringify([agent])) };
       const messages = [{ role: 'user' as const, content: 'hi' }];
       return (await client.chat.completions.create({ model: 'policy', messages }, { headers })).choices[0]?.message
         .content;

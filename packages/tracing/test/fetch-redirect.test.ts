@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { installFetchRedirect, runInSpan, wireHeaders, type ActiveAgent } from '../src/index.ts';
+import { installFetchRedirect, runInSpan, gatewayHeaders, type ActiveAgent } from '../src/index.ts';
 import { startRollout, type TestRollout } from './test-rollout.ts';
 
 interface Received {
@@ -70,7 +70,7 @@ describe('the redirect', () => {
       traceparent: `00-${rollout.scope.recorder.traceId}-${spanId}-01`,
     });
     expect(call?.headers).not.toHaveProperty('openai-organization');
-    expect(JSON.parse(decodeURIComponent(String(call?.headers[wireHeaders.agentNames])))).toEqual([
+    expect(JSON.parse(decodeURIComponent(String(call?.headers[gatewayHeaders.agentNames])))).toEqual([
       'write',
       'a/write é',
     ]);
@@ -142,7 +142,7 @@ describe('the redirect', () => {
       authorization: 'Bearer own',
       traceparent: expect.stringContaining(spanId),
     });
-    expect(gateway.received[0]?.headers).not.toHaveProperty(wireHeaders.agentNames);
+    expect(gateway.received[0]?.headers).not.toHaveProperty(gatewayHeaders.agentNames);
   });
 
   it.each(['the attempt’s end', 'the caller'])('is aborted by %s', async (who) => {

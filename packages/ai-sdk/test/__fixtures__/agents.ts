@@ -1,4 +1,4 @@
-import { emitMessage, wireHeaders } from '@agent-lightning/tracing';
+import { emitMessage, gatewayHeaders } from '@agent-lightning/tracing';
 import {
   startModelServer,
   type ModelServer,
@@ -61,7 +61,7 @@ export function hasToolResult(messages: readonly { readonly role: string }[]): b
 
 /** The names that were sent with a call, most specific first. */
 export function agentNamesOf(call: RecordedCall | undefined): unknown {
-  return JSON.parse(decodeURIComponent(String(call?.headers[wireHeaders.agentNames])));
+  return JSON.parse(decodeURIComponent(String(call?.headers[gatewayHeaders.agentNames])));
 }
 
 export function modelOf(call: RecordedCall | undefined): unknown {

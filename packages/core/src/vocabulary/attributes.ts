@@ -33,10 +33,10 @@ export const attributeNames = {
   toolResult: 'gen_ai.tool.call.result',
   agentName: 'gen_ai.agent.name',
   // ours
-  /** `gateway` when the span was captured on the wire, `framework` when an adapter reported it. */
+  /** `gateway` when the span was captured by the gateway, `framework` when an adapter reported it. */
   source: 'agentlightning.source',
   /** How the agent asked: `chat`, `completions`, `responses` or `messages`. */
-  wire: 'agentlightning.wire',
+  dialect: 'agentlightning.dialect',
   /** Every name that `agentMatch` is tested against, most specific first. */
   agentNames: 'agentlightning.agent.names',
   /** Whether the agent's model calls go to the policy; on spans of frameworks, where the rollout has a policy. */

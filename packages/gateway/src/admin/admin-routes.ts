@@ -6,20 +6,20 @@ import { integerField, isObject, present } from '../request/request-fields.ts';
 import { readJsonBody, type BodyLimits, type JsonObject } from '../http/read-body.ts';
 import { ReplyWriter } from '../http/reply-writer.ts';
 import { decodeSegment, expectMethod, unknownPath } from '../http/routes.ts';
-import { invalidField, WireError } from '../http/wire-error.ts';
-import { readPatterns } from './routes-wire.ts';
+import { invalidField, ReplyError } from '../http/reply-error.ts';
+import { readPatterns } from './routes-json.ts';
 import type { PauseOptions } from '../policies/admission-gate.ts';
 import type { UpstreamServers } from '../policies/model-options.ts';
 import type { StalenessOptions } from '../policies/staleness-rule.ts';
 import {
   countField,
-  endpointToWire,
-  modelsToWire,
+  endpointToJson,
+  modelsToJson,
   readClaim,
   readStaleness,
-  stalenessToWire,
+  stalenessToJson,
   type ModelEntry,
-} from './admin-wire.ts';
+} from './admin-json.ts';
 
 /** What the operator's routes do. */
 export interface AdminSurface {
@@ -35,16 +35,16 @@ export interface AdminSurface {
   setStaleness(options: StalenessOptions): void;
   pause(options: PauseOptions): Promise<number>;
   resume(): void;
-  openAttempt(claim: OpenClaim): Promise<Parameters<typeof endpointToWire>[0]>;
+  openAttempt(claim: OpenClaim): Promise<Parameters<typeof endpointToJson>[0]>;
   closeAttempt(rolloutId: string, attemptId: string): Promise<void>;
 }
 
-/** @throws {WireError} `unauthorized` without the admin key; `forbidden` when none is configured */
+/** @throws {ReplyError} `unauthorized` without the admin key; `forbidden` when none is configured */
 export function checkAdminKey(adminKey: string | undefined, request: IncomingMessage): void {
   if (adminKey === undefined)
-    throw new WireError('no adminKey is configured, and without one these routes are closed', { code: 'forbidden' });
+    throw new ReplyError('no adminKey is configured, and without one these routes are closed', { code: 'forbidden' });
   if (!isKey(presentedKey(request.headers), hashKey(adminKey)))
-    throw new WireError('the admin key is missing or wrong', { code: 'unauthorized' });
+    throw new ReplyError('the admin key is missing or wrong', { code: 'unauthorized' });
 }
 
 async function bodyOf(request: IncomingMessage, limits: BodyLimits): Promise<JsonObject> {
@@ -105,7 +105,7 @@ async function drained(surface: AdminSurface, policy: string, body: JsonObject):
   return { policy, version, drained: isDrained };
 }
 
-/** Answers the operator's requests under `/admin`. @throws {WireError} */
+/** Answers the operator's requests under `/admin`. @throws {ReplyError} */
 export async function answerAdmin(
   surface: AdminSurface,
   path: string,
@@ -131,7 +131,7 @@ export async function answerAdmin(
   }
   if (route === 'policies' && rest.length === 0) {
     expectMethod(request, 'GET');
-    return reply({ models: modelsToWire(surface.list()) });
+    return reply({ models: modelsToJson(surface.list()) });
   }
   if (route === 'policies' && rest.length === 1) {
     expectMethod(request, 'POST');
@@ -145,7 +145,7 @@ export async function answerAdmin(
     expectMethod(request, 'POST');
     const options = readStaleness(await bodyOf(request, surface.limits));
     surface.setStaleness(options);
-    return reply(stalenessToWire(options));
+    return reply(stalenessToJson(options));
   }
   if (route === 'attempts' && rest.length === 0 && method === 'GET') {
     return reply({
@@ -159,7 +159,7 @@ export async function answerAdmin(
   if (route === 'attempts' && rest.length === 0) {
     expectMethod(request, 'POST');
     const claim = readClaim(await bodyOf(request, surface.limits));
-    return reply(endpointToWire(await surface.openAttempt(claim)));
+    return reply(endpointToJson(await surface.openAttempt(claim)));
   }
   if (route === 'attempts' && rest.length === 2) {
     expectMethod(request, 'DELETE');

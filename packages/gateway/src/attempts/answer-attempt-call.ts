@@ -8,15 +8,15 @@ import type { StatisticsCounter } from '../gateway-statistics.ts';
 import type { BodyBudget } from '../http/body-budget.ts';
 import type { JsonObject } from '../http/read-body.ts';
 import { ReplyWriter } from '../http/reply-writer.ts';
-import { WireError } from '../http/wire-error.ts';
+import { ReplyError } from '../http/reply-error.ts';
 import type { AdmissionGate } from '../policies/admission-gate.ts';
 import type { EndpointPool } from '../policies/endpoint-pool.ts';
 import type { Admission, PolicyRegistry } from '../policies/policy-registry.ts';
 import type { StalenessRule } from '../policies/staleness-rule.ts';
 import type { ReplyReader } from '../reply-reader/reply-reader.ts';
 import type { Servers } from '../upstream/ask-upstream.ts';
-import { sinkFor } from '../wires/translating-sink.ts';
-import type { Wire, WireCall } from '../wires/wire.ts';
+import { sinkFor } from '../dialects/translating-sink.ts';
+import type { Dialect, DialectCall } from '../dialects/dialect.ts';
 import type { AttemptSession } from './attempt-session.ts';
 import { readCaller, type Caller } from '../capture/caller.ts';
 import { captureCall } from '../capture/capture-call.ts';
@@ -38,19 +38,19 @@ export interface AttemptCalls {
 /** One call on one attempt's URL. */
 export interface AttemptCall {
   readonly session: AttemptSession;
-  readonly wire: Wire;
+  readonly dialect: Dialect;
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
 }
 
-/** Reads, admits, answers and captures one model call. @throws {WireError} when it is refused before it becomes one */
+/** Reads, admits, answers and captures one model call. @throws {ReplyError} when it is refused before it becomes one */
 export async function answerAttemptCall(calls: AttemptCalls, call: AttemptCall): Promise<void> {
   const caller = readCaller(call.request.headers);
   await calls.bodies.withBody(call.session, call.request, (body) => answerBody(calls, call, caller, body));
 }
 
 async function answerBody(calls: AttemptCalls, call: AttemptCall, caller: Caller, body: JsonObject): Promise<void> {
-  const asked = call.wire.parse(body, call.session.kept);
+  const asked = call.dialect.parse(body, call.session.kept);
   const controller = new AbortController();
   await call.session.follow(controller, async () => {
     await enter(calls.gate, call.response, controller.signal);
@@ -67,7 +67,7 @@ async function enter(gate: AdmissionGate, response: ServerResponse, signal: Abor
   if (!gate.isPaused) return gate.enter(signal);
   const gone = new AbortController();
   const onClose = (): void =>
-    gone.abort(new WireError('the agent went away while the gateway was paused', { code: 'cancelled' }));
+    gone.abort(new ReplyError('the agent went away while the gateway was paused', { code: 'cancelled' }));
   response.on('close', onClose);
   try {
     await gate.enter(AbortSignal.any([signal, gone.signal]));
@@ -77,12 +77,12 @@ async function enter(gate: AdmissionGate, response: ServerResponse, signal: Abor
 }
 
 interface ReadCall {
-  readonly asked: WireCall;
+  readonly asked: DialectCall;
   readonly caller: Caller;
   readonly controller: AbortController;
 }
 
-/** What the gateway asks for in the agent's place, and why that must not be trained on, if so. @throws {WireError} for a stale call that is refused */
+/** What the gateway asks for in the agent's place, and why that must not be trained on, if so. @throws {ReplyError} for a stale call that is refused */
 function ruledRequest(
   calls: AttemptCalls,
   session: AttemptSession,
@@ -107,7 +107,7 @@ function ruledRequest(
 
 async function answerCaptured(calls: AttemptCalls, call: AttemptCall, read: ReadCall): Promise<void> {
   const { options, policies, statistics } = calls;
-  const { session, wire, response } = call;
+  const { session, dialect, response } = call;
   const admission = policies.admit(read.asked.request.model, read.caller.agentNames);
   const { release, isPolicy } = admission;
   try {
@@ -115,7 +115,7 @@ async function answerCaptured(calls: AttemptCalls, call: AttemptCall, read: Read
     const end = captureCall({
       recorder: session.recorder,
       caller: read.caller,
-      wire: wire.name,
+      dialect: dialect.name,
       policy: isPolicy ? admission.policy : undefined,
       release,
       ruled,
@@ -127,7 +127,7 @@ async function answerCaptured(calls: AttemptCalls, call: AttemptCall, read: Read
       servers: serversFor(calls, session),
       reader: calls.reader,
       response,
-      sink: sinkFor(wire, read.asked, new ReplyWriter(response)),
+      sink: sinkFor(dialect, read.asked, new ReplyWriter(response)),
       controller: read.controller,
       limits: options.limits,
       isCaptured: isPolicy,
@@ -142,7 +142,7 @@ async function answerCaptured(calls: AttemptCalls, call: AttemptCall, read: Read
 
 function logCall(
   log: GatewayLog,
-  { session, wire }: AttemptCall,
+  { session, dialect }: AttemptCall,
   { policy, isPolicy, release }: Admission,
   outcome: CallOutcome,
   untrainable: Untrainable | undefined,
@@ -151,7 +151,7 @@ function logCall(
   const fields = {
     rollout_id: session.claim.attempt.rolloutId,
     attempt_id: session.claim.attempt.attemptId,
-    wire: wire.name,
+    dialect: dialect.name,
     model: policy,
     policy_version: isPolicy ? release.version : undefined,
     status: outcome.status,
@@ -159,7 +159,7 @@ function logCall(
     input_tokens: usage?.inputTokens,
     output_tokens: usage?.outputTokens,
     retries: outcome.retries,
-    error: outcome.error?.wireCode,
+    error: outcome.error?.replyCode,
     untrainable: untrainable?.kind,
   };
   if (outcome.status === 'ok') log.info('call', fields);
@@ -171,20 +171,20 @@ function serversFor(calls: AttemptCalls, session: AttemptSession): Servers {
   return { pool: calls.pool, affinity: session.claim.rollout.rolloutId };
 }
 
-/** Answers `POST /v1/embeddings`. @throws {WireError} */
-export async function answerEmbeddings(calls: AttemptCalls, call: Omit<AttemptCall, 'wire'>): Promise<void> {
+/** Answers `POST /v1/embeddings`. @throws {ReplyError} */
+export async function answerEmbeddings(calls: AttemptCalls, call: Omit<AttemptCall, 'dialect'>): Promise<void> {
   const { session, request } = call;
   await calls.bodies.withBody(session, request, (body) => answerEmbeddingsBody(calls, call, body));
 }
 
 async function answerEmbeddingsBody(
   calls: AttemptCalls,
-  { session, response }: Omit<AttemptCall, 'wire'>,
+  { session, response }: Omit<AttemptCall, 'dialect'>,
   body: JsonObject,
 ): Promise<void> {
   const controller = new AbortController();
   const onClose = (): void =>
-    controller.abort(new WireError('the agent closed the connection before it had its reply', { code: 'cancelled' }));
+    controller.abort(new ReplyError('the agent closed the connection before it had its reply', { code: 'cancelled' }));
   response.on('close', onClose);
   await session.follow(controller, async () => {
     await enter(calls.gate, response, controller.signal);

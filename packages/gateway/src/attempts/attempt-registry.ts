@@ -1,5 +1,5 @@
 import { GatewayError } from '@agent-lightning/core';
-import { WireError } from '../http/wire-error.ts';
+import { ReplyError } from '../http/reply-error.ts';
 import { hashKey, isKey, mintKey } from './attempt-key.ts';
 import { AttemptSession, type OpenClaim } from './attempt-session.ts';
 import type { SpanStore, WriteWindow } from './write-window.ts';
@@ -52,23 +52,23 @@ export class AttemptRegistry {
     return key;
   }
 
-  /** The attempt that a URL names, for the holder of its key. @throws {WireError} `unauthorized` | `forbidden` */
+  /** The attempt that a URL names, for the holder of its key. @throws {ReplyError} `unauthorized` | `forbidden` */
   authorize(rolloutId: string, attemptId: string, key: string | undefined): AttemptSession {
     const id = sessionId(rolloutId, attemptId);
     const session = this.#open.get(id);
     if (session !== undefined && isKey(key, session.keyHash)) return session;
     if (key === undefined)
-      throw new WireError('no API key; send the attempt’s key in `Authorization: Bearer …` or `x-api-key`', {
+      throw new ReplyError('no API key; send the attempt’s key in `Authorization: Bearer …` or `x-api-key`', {
         code: 'unauthorized',
       });
     const digest = hashKey(key).toString('base64');
     if (this.#attemptOfKey.has(digest))
-      throw new WireError('this key is another attempt’s; a key is good for the URL that it came with', {
+      throw new ReplyError('this key is another attempt’s; a key is good for the URL that it came with', {
         code: 'forbidden',
       });
     if (this.#deadKeys.has(digest))
-      throw new WireError('the attempt of this key has ended, and the key with it', { code: 'forbidden' });
-    throw new WireError('the API key is not valid here', { code: 'unauthorized' });
+      throw new ReplyError('the attempt of this key has ended, and the key with it', { code: 'forbidden' });
+    throw new ReplyError('the API key is not valid here', { code: 'unauthorized' });
   }
 
   /** Ends the key at once, then resolves when every call of the attempt is stored. Repeating it stores what failed before. @throws what the store threw */

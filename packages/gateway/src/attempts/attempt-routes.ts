@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ReplyWriter } from '../http/reply-writer.ts';
 import { decodeSegment, expectMethod, modelList, unknownPath } from '../http/routes.ts';
-import { wires } from '../wires/wires.ts';
+import { dialects } from '../dialects/dialects.ts';
 import { answerAttemptCall, answerEmbeddings, type AttemptCalls } from './answer-attempt-call.ts';
 import { presentedKey } from './attempt-key.ts';
 import type { AttemptRegistry } from './attempt-registry.ts';
@@ -27,7 +27,7 @@ export function parseAttemptPath(path: string): AttemptPath | undefined {
   };
 }
 
-/** Answers what an attempt's agent asks. @throws {WireError} */
+/** Answers what an attempt's agent asks. @throws {ReplyError} */
 export async function answerAttempt(
   calls: AttemptCalls,
   attempts: AttemptRegistry,
@@ -40,11 +40,11 @@ export async function answerAttempt(
     expectMethod(request, 'GET');
     return new ReplyWriter(response).json(modelList(calls.policies.names));
   }
-  const wire = wires.get(at.path);
-  if (wire === undefined && at.path !== '/embeddings')
-    throw unknownPath(at.path, `${[...wires.keys()].join(', ')}, /embeddings and /models`);
+  const dialect = dialects.get(at.path);
+  if (dialect === undefined && at.path !== '/embeddings')
+    throw unknownPath(at.path, `${[...dialects.keys()].join(', ')}, /embeddings and /models`);
   expectMethod(request, 'POST');
-  return wire === undefined
+  return dialect === undefined
     ? answerEmbeddings(calls, { session, request, response })
-    : answerAttemptCall(calls, { session, wire, request, response });
+    : answerAttemptCall(calls, { session, dialect, request, response });
 }

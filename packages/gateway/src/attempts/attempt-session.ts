@@ -1,8 +1,8 @@
 import { hash } from 'node:crypto';
 import { TraceRecorder } from '@agent-lightning/tracing';
 import type { Claim, RolloutMode } from '@agent-lightning/core';
-import { WireError } from '../http/wire-error.ts';
-import type { KeptItems } from '../wires/wire.ts';
+import { ReplyError } from '../http/reply-error.ts';
+import type { KeptItems } from '../dialects/dialect.ts';
 import { hashKey } from './attempt-key.ts';
 import type { SpanStore, WriteWindow } from './write-window.ts';
 
@@ -68,7 +68,7 @@ export class AttemptSession {
     return first;
   }
 
-  /** Follows a call until it is over, so that the attempt can wait for it or end it. @throws {WireError} `cancelled` when the attempt has ended */
+  /** Follows a call until it is over, so that the attempt can wait for it or end it. @throws {ReplyError} `cancelled` when the attempt has ended */
   async follow(controller: AbortController, work: () => Promise<void>): Promise<void> {
     if (this.#isClosed) throw attemptEnded();
     const running = work();
@@ -96,6 +96,6 @@ export class AttemptSession {
   }
 }
 
-function attemptEnded(): WireError {
-  return new WireError('the attempt ended before the call did', { code: 'cancelled' });
+function attemptEnded(): ReplyError {
+  return new ReplyError('the attempt ended before the call did', { code: 'cancelled' });
 }

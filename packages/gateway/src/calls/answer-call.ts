@@ -3,7 +3,7 @@ import type { PolicyRelease } from '@agent-lightning/core';
 import type { ReplySink } from '../http/reply-sink.ts';
 import type { ReplyReader } from '../reply-reader/reply-reader.ts';
 import type { Servers } from '../upstream/ask-upstream.ts';
-import { toWireError, WireError } from '../http/wire-error.ts';
+import { toReplyError, ReplyError } from '../http/reply-error.ts';
 import type { CallLimits } from './call-limits.ts';
 import { callEngine } from '../engine/call-engine.ts';
 import { callUpstream } from '../upstream/call-upstream.ts';
@@ -16,7 +16,7 @@ export interface CallOutcome {
   /** `incomplete`: the agent did not get the whole reply, though some of it was there. */
   readonly status: 'ok' | 'incomplete' | 'failed';
   readonly reply: ModelReply;
-  readonly error: WireError | undefined;
+  readonly error: ReplyError | undefined;
   readonly timeToFirstTokenMs: number | undefined;
   /** From admission to the last byte. */
   readonly durationMs: number;
@@ -41,8 +41,8 @@ export interface CallExchange {
   readonly controller: AbortController;
 }
 
-const agentLeft = (): WireError =>
-  new WireError('the agent closed the connection before it had its reply', { code: 'cancelled' });
+const agentLeft = (): ReplyError =>
+  new ReplyError('the agent closed the connection before it had its reply', { code: 'cancelled' });
 
 function route(exchange: CallExchange, draft: ReplyDraft, progress: CallProgress, deadlineMs: number): Promise<void> {
   const { request, release, isCaptured, limits } = exchange;
@@ -65,18 +65,18 @@ export async function answerCall(exchange: CallExchange): Promise<CallOutcome> {
   if (response.destroyed) onClose();
   const timer = setTimeout(() => {
     controller.abort(
-      new WireError(`the call took longer than ${limits.callTimeoutMs} ms`, {
+      new ReplyError(`the call took longer than ${limits.callTimeoutMs} ms`, {
         code: 'upstream-timeout',
-        wireCode: 'call-timeout',
+        replyCode: 'call-timeout',
       }),
     );
   }, limits.callTimeoutMs);
-  let error: WireError | undefined;
+  let error: ReplyError | undefined;
   try {
     await route(exchange, draft, progress, startedAtMs + limits.callTimeoutMs);
     if (!(await sink.delivered())) error = agentLeft();
   } catch (caught) {
-    error = toWireError(caught);
+    error = toReplyError(caught);
     sink.fail(error);
   } finally {
     clearTimeout(timer);

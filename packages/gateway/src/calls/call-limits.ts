@@ -1,6 +1,6 @@
 import { ConfigurationError } from '@agent-lightning/core';
 
-/** What bounds model calls; shared by the gateway and `serve`. */
+/** Bounds model calls; the gateway and `serve` share these options. */
 export interface CallLimitOptions {
   /** From admission to the last byte of a call, retries included. @default 600_000 */
   readonly callTimeoutMs?: number;
@@ -53,7 +53,7 @@ export function integerOption(
 /** The longest time that setTimeout takes; it fires at once beyond this. */
 export const longestTimerMs = 2_147_483_647;
 
-/** @throws {ConfigurationError} `option-invalid` */
+/** Returns the limits with their defaults. @throws {ConfigurationError} `option-invalid` */
 export function resolveCallLimits(options: CallLimitOptions): CallLimits {
   return Object.freeze({
     random: Math.random,

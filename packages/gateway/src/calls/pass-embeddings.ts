@@ -2,7 +2,7 @@ import { modelField } from '../request/request-fields.ts';
 import type { CallLimits } from './call-limits.ts';
 import type { JsonObject } from '../http/read-body.ts';
 import type { ReplyWriter } from '../http/reply-writer.ts';
-import { WireError } from '../http/wire-error.ts';
+import { ReplyError } from '../http/reply-error.ts';
 import type { PolicyRegistry } from '../policies/policy-registry.ts';
 import { askUpstream, type Servers } from '../upstream/ask-upstream.ts';
 import { readWhole } from '../upstream/http-exchange.ts';
@@ -16,21 +16,21 @@ export interface EmbeddingsCall {
   readonly controller: AbortController;
 }
 
-/** Passes an embeddings request to the model's server and its reply back, byte for byte. Nothing is sampled, so nothing is captured. @throws {WireError} */
+/** Passes an embeddings request to the model's server and its reply back, byte for byte. Nothing is sampled, so nothing is captured. @throws {ReplyError} */
 export async function passEmbeddings(call: EmbeddingsCall): Promise<void> {
   const { limits, controller, servers } = call;
   const { release, leave } = call.policies.admit(modelField(call.body));
   const timer = setTimeout(() => {
     controller.abort(
-      new WireError(`the call took longer than ${limits.callTimeoutMs} ms`, {
+      new ReplyError(`the call took longer than ${limits.callTimeoutMs} ms`, {
         code: 'upstream-timeout',
-        wireCode: 'call-timeout',
+        replyCode: 'call-timeout',
       }),
     );
   }, limits.callTimeoutMs);
   try {
     if (release.kind === 'engine')
-      throw new WireError('the engine that serves this model makes no embeddings', {
+      throw new ReplyError('the engine that serves this model makes no embeddings', {
         code: 'request-invalid',
         param: 'model',
       });

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { parseTraceParent, wireHeaders } from '@agent-lightning/tracing';
-import { WireError } from '../http/wire-error.ts';
+import { parseTraceParent, gatewayHeaders } from '@agent-lightning/tracing';
+import { ReplyError } from '../http/reply-error.ts';
 
 /** Who made a call, as the adapter's headers tell. */
 export interface Caller {
@@ -27,19 +27,19 @@ function namesOf(value: string | undefined): readonly string[] {
     names.length > 32 ||
     !names.every((name) => typeof name === 'string' && name.length <= 200)
   ) {
-    throw new WireError(
-      `the header ${wireHeaders.agentNames} must be encodeURIComponent of a JSON list of at most 32 names`,
-      { code: 'request-invalid', param: wireHeaders.agentNames },
+    throw new ReplyError(
+      `the header ${gatewayHeaders.agentNames} must be encodeURIComponent of a JSON list of at most 32 names`,
+      { code: 'request-invalid', param: gatewayHeaders.agentNames },
     );
   }
   return names as string[];
 }
 
-/** @throws {WireError} `request-invalid` for an agent header that no adapter of ours writes */
+/** @throws {ReplyError} `request-invalid` for an agent header that no adapter of ours writes */
 export function readCaller(headers: IncomingHttpHeaders): Caller {
   // A foreign or malformed trace context is no reason to refuse a call.
   return {
-    agentNames: namesOf(header(headers, wireHeaders.agentNames)),
-    trace: parseTraceParent(header(headers, wireHeaders.traceParent) ?? ''),
+    agentNames: namesOf(header(headers, gatewayHeaders.agentNames)),
+    trace: parseTraceParent(header(headers, gatewayHeaders.traceParent) ?? ''),
   };
 }

@@ -15,14 +15,14 @@ import type { ReplyChoice } from '../reply/model-reply.ts';
 import type { RuledRequest } from './sampling-rules.ts';
 import { shownUrl } from '../http/shown-url.ts';
 import { isOutage } from '../upstream/upstream-error.ts';
-import type { WireName } from '../wires/wire.ts';
+import type { DialectName } from '../dialects/dialect.ts';
 import type { Caller } from './caller.ts';
 
 /** A call of an attempt that is being captured. */
 export interface CapturedCall {
   readonly recorder: TraceRecorder;
   readonly caller: Caller;
-  readonly wire: WireName;
+  readonly dialect: DialectName;
   /** Undefined for a model of the user's own. */
   readonly policy: string | undefined;
   readonly release: PolicyRelease;
@@ -74,12 +74,15 @@ function inputMessages({ input }: ModelRequest): readonly unknown[] {
   ];
 }
 
-function requestAttributes({ caller, wire, policy, release, ruled }: CapturedCall, request: ModelRequest): Attributes {
+function requestAttributes(
+  { caller, dialect, policy, release, ruled }: CapturedCall,
+  request: ModelRequest,
+): Attributes {
   const attributes: Draft = {
     [names.source]: 'gateway',
     [names.operationName]: operationOf(request),
     [names.providerName]: 'agentlightning',
-    [names.wire]: wire,
+    [names.dialect]: dialect,
     [names.requestModel]: request.model,
     [names.requestStream]: request.view.stream,
     ...(policy === undefined ? {} : { [names.policy]: policy, [names.policyVersion]: release.version }),
@@ -132,7 +135,7 @@ function choiceAttributes(
   addWhen(attributes, names.timeToFirstTokenMs, outcome.timeToFirstTokenMs);
   addWhen(attributes, names.retries, outcome.retries > 0 ? outcome.retries : undefined);
   addWhen(attributes, names.incomplete, outcome.status === 'incomplete' ? true : undefined);
-  addWhen(attributes, names.errorType, error?.wireCode);
+  addWhen(attributes, names.errorType, error?.replyCode);
   addWhen(attributes, names.outage, isOutage(error) ? true : undefined);
   addWhen(attributes, names.untrainable, untrainable?.reason);
   return attributes;

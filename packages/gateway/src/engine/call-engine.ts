@@ -7,7 +7,7 @@ import {
   type ToolCallFormat,
 } from '@agent-lightning/core';
 import type { JsonObject } from '../http/read-body.ts';
-import { WireError } from '../http/wire-error.ts';
+import { ReplyError } from '../http/reply-error.ts';
 import { engineCompletionReply } from './engine-completion-reply.ts';
 import { engineChatReply } from './engine-chat-reply.ts';
 import type { EngineReplyForm, Piece, ReplyHead } from './engine-reply-form.ts';
@@ -24,25 +24,25 @@ const inputErrors: ReadonlySet<LightningErrorCode> = new Set([
   'option-unsupported',
 ]);
 
-function engineError(error: unknown, inputField: string): WireError {
-  if (error instanceof WireError) return error;
+function engineError(error: unknown, inputField: string): ReplyError {
+  if (error instanceof ReplyError) return error;
   if (LightningError.isInstance(error)) {
     const param = error.code === 'context-exceeded' ? { param: inputField } : {};
-    return new WireError(error.message, {
+    return new ReplyError(error.message, {
       code: error.code,
       cause: error,
       ...param,
       ...(inputErrors.has(error.code) ? {} : { status: 502 }),
     });
   }
-  return new WireError(`the engine failed: ${error instanceof Error ? error.message : String(error)}`, {
+  return new ReplyError(`the engine failed: ${error instanceof Error ? error.message : String(error)}`, {
     code: 'upstream-failed',
     cause: error,
   });
 }
 
-function toolsUnreadable(model: string): WireError {
-  return new WireError(
+function toolsUnreadable(model: string): ReplyError {
+  return new ReplyError(
     `the engine that serves ${model} does not say how its model writes tool calls (toolCallFormat), so they could not be told from text; leave the tools out, or use a model whose chat template teaches a known format`,
     { code: 'option-unsupported', param: 'tools' },
   );
@@ -141,7 +141,7 @@ function readEvent(reading: Reading, event: GenerateEvent): readonly JsonObject[
   return request.view.stream ? form.piece(head, event, delta, request.view) : [];
 }
 
-/** Answers a call from an engine in this process. @throws {WireError} */
+/** Answers a call from an engine in this process. @throws {ReplyError} */
 export async function callEngine(call: EngineCall): Promise<void> {
   const { draft, sink, release } = call;
   const { view } = call.request;
@@ -158,7 +158,7 @@ export async function callEngine(call: EngineCall): Promise<void> {
     return sink.flush();
   });
   if (!draft.isFinished)
-    throw new WireError('the engine stopped before every choice had ended', { code: 'upstream-malformed' });
+    throw new ReplyError('the engine stopped before every choice had ended', { code: 'upstream-malformed' });
   draft.usage = { inputTokens: draft.promptLength, outputTokens: draft.sampledTokens };
   if (!view.stream) return sink.json(reading.form.whole(reading.head, draft.toReply(), view, reading.pieces ?? []));
   if (view.usage) sink.event({ payload: reading.form.usage(reading.head, draft.usage) });

@@ -16,7 +16,7 @@ export interface ReplyHead {
   readonly system_fingerprint: string;
 }
 
-/** How a wire shows what an engine does. */
+/** How a dialect shows what an engine does. */
 export interface EngineReplyForm {
   readonly idPrefix: string;
   /** The unstreamed reply; `pieces` holds each choice's, and is read only for log-probabilities. */

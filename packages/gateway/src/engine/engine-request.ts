@@ -1,5 +1,5 @@
 import type { ChatMessage, GenerateRequest, JsonValue } from '@agent-lightning/core';
-import { invalidField } from '../http/wire-error.ts';
+import { invalidField } from '../http/reply-error.ts';
 import type { ModelRequest } from '../request/model-request.ts';
 
 /** Fields that an engine in this process honours, or that change nothing about the reply. */
@@ -95,7 +95,7 @@ function engineInput(request: ModelRequest): GenerateRequest['input'] {
   return { messages: request.input.messages.map(engineMessage), ...(tools === undefined ? {} : { tools }) };
 }
 
-/** Maps a request onto an engine. @throws {WireError} `request-invalid`, naming a field that the engine cannot honour */
+/** Maps a request onto an engine. @throws {ReplyError} `request-invalid`, naming a field that the engine cannot honour */
 export function mapEngineRequest(request: ModelRequest): GenerateRequest {
   refuseUnsupported(request.body);
   return {

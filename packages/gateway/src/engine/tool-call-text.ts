@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { ToolCallFormat } from '@agent-lightning/core';
 import { createToolCallReader, type ReadText, type ToolCallReader } from '@agent-lightning/text';
 
-/** Part of an assistant message, as a delta of the wire has it. */
+/** Part of an assistant message, as a delta has it. */
 export interface TextDelta {
   readonly content?: string;
   readonly tool_calls?: readonly ToolCallDelta[];
@@ -15,7 +15,7 @@ export interface ToolCallDelta {
   readonly function: { readonly name: string; readonly arguments: string };
 }
 
-/** Reads tool calls out of sampled text, piece by piece, and gives them the indices and ids of the wire. */
+/** Reads tool calls out of sampled text, piece by piece, and gives them indices and ids. */
 export class ToolCallText {
   readonly #reader: ToolCallReader;
   #calls = 0;

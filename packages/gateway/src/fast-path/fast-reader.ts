@@ -35,7 +35,7 @@ function hidesNumbers({ isCaptured, view }: ReplyTarget): boolean {
   return isCaptured && !view.tokenIds && !view.logprobs;
 }
 
-/** The scanner of this process, for its memory never shrinks. */
+/** One scanner serves the process, for its memory never shrinks. */
 let shared: NumberScanner | undefined;
 
 /** Returns a reader with the fast path, where that is wanted and WebAssembly runs, else the plain one. */

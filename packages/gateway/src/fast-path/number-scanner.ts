@@ -1,6 +1,6 @@
 import { scanBinary } from './scan-binary.ts';
 
-/** What `assembly/scan.ts` exports. Positions are bytes of its memory; 0 is what it leaves to the JSON parser. */
+/** The exports of `assembly/scan.ts`. Positions are bytes of its memory; 0 is what it leaves to the JSON parser. */
 interface ScanExports {
   readonly memory: { readonly buffer: ArrayBuffer; grow(pages: number): number };
   base(): number;
@@ -35,7 +35,7 @@ export function isSupported(): boolean {
   return findWebAssembly()?.validate(binary) === true;
 }
 
-/** Of a frame's head, middle, between, tail, shown head and shown tail. */
+/** The lengths of a frame's head, middle, between, tail, shown head and shown tail. */
 type FrameLengths = readonly [number, number, number, number, number, number];
 
 /**
@@ -54,7 +54,7 @@ export interface ScannedList<List> {
   readonly end: number;
 }
 
-/** What events said; the lists and `shown` are the scanner's own memory, good until it is used again. */
+/** The content of events; the lists and `shown` are the scanner's own memory, good until it is used again. */
 export interface ScannedEvents {
   /** The byte after the last event. */
   readonly end: number;

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { mostHeldBytes, readJsonBody, type BodyLimits, type JsonObject } from './read-body.ts';
-import { WireError } from './wire-error.ts';
+import { ReplyError } from './reply-error.ts';
 
 export interface BodyBudgetOptions extends BodyLimits {
   /** What the bodies of all requests in flight may hold of memory. */
@@ -43,7 +43,7 @@ export class BodyBudget {
 
   /**
    * Reads the body of an owner's request when there is room for it, and holds that room until `work` is over.
-   * @throws {WireError} `paused` with Retry-After, as 429 for a full owner and 503 for a full gateway, when none comes in time; what `readJsonBody` throws
+   * @throws {ReplyError} `paused` with Retry-After, as 429 for a full owner and 503 for a full gateway, when none comes in time; what `readJsonBody` throws
    */
   async withBody(owner: object, request: IncomingMessage, work: (body: JsonObject) => Promise<void>): Promise<void> {
     let held = mostHeldBytes(request, this.#options);
@@ -77,13 +77,13 @@ export class BodyBudget {
 
   /** Waits for a turn while the agent does, and no longer than `bodyWaitMs`. */
   async #wait(waiter: Waiter, request: IncomingMessage): Promise<void> {
-    const leave = (error: WireError): void => {
+    const leave = (error: ReplyError): void => {
       this.#waiting = this.#waiting.filter((other) => other !== waiter);
       waiter.turn.reject(error);
       this.#admitWaiting();
     };
     const onClose = (): void =>
-      leave(new WireError('the agent went away before its request was read', { code: 'cancelled' }));
+      leave(new ReplyError('the agent went away before its request was read', { code: 'cancelled' }));
     const timer = setTimeout(() => leave(this.#refusal(waiter)), this.#options.bodyWaitMs);
     request.once('close', onClose);
     try {
@@ -120,17 +120,17 @@ export class BodyBudget {
     this.#waiting = still;
   }
 
-  #refusal(waiter: Waiter): WireError {
+  #refusal(waiter: Waiter): ReplyError {
     const { bodyWaitMs, maxOwnerBytes, maxHeldBytes } = this.#options;
     const isOwn = this.#isOwnerFull(waiter);
-    return new WireError(
+    return new ReplyError(
       isOwn
         ? `the requests in flight of this key hold the ${maxOwnerBytes} bytes that they may, for ${bodyWaitMs} ms now; ask for less at once, or raise the gateway's maxAttemptHeldBytes`
         : `the requests in flight hold the ${maxHeldBytes} bytes that they may, for ${bodyWaitMs} ms now; try again, or raise the gateway's maxHeldBytes`,
       {
         code: 'paused',
         status: isOwn ? 429 : 503,
-        wireCode: isOwn ? 'attempt-busy' : 'gateway-busy',
+        replyCode: isOwn ? 'attempt-busy' : 'gateway-busy',
         retryable: true,
         headers: { 'retry-after': '5' },
       },

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { EventBytes } from './event-bytes.ts';
 
-/** Texts and bytes from nothing to more than a slab holds, also beyond ASCII. */
+/** Texts and bytes from nothing to more than a buffer holds, also beyond ASCII. */
 const size = fc.oneof(fc.nat(50), fc.nat(30_000), fc.nat(200_000));
 const part = fc
   .tuple(size, fc.constantFrom('a', 'é', '🙂', '"'), fc.constantFrom('text', 'bytes'))

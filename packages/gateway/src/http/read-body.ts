@@ -1,9 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 import { maxDepth, measureJson } from './json-measure.ts';
 import { tooLarge, unpackBody, unpackedLimit } from './unpack-body.ts';
-import { WireError } from './wire-error.ts';
+import { ReplyError } from './reply-error.ts';
 
-/** A JSON object as it came over the wire. */
+/** A JSON object as it came. */
 export type JsonObject = { readonly [key: string]: unknown };
 
 /** What bounds one body. */
@@ -37,7 +37,7 @@ function encodingOf(request: IncomingMessage): string {
   return (request.headers['content-encoding'] ?? 'identity').trim().toLowerCase();
 }
 
-/** Says what a body may hold of memory at most, before anything of it is read. @throws {WireError} `request-too-large` by its announced length */
+/** Says what a body may hold of memory at most, before anything of it is read. @throws {ReplyError} `request-too-large` by its announced length */
 export function mostHeldBytes(request: IncomingMessage, { maxBodyBytes, maxBodyValues }: BodyLimits): number {
   const length = announcedLength(request) ?? maxBodyBytes;
   if (length > maxBodyBytes) throw tooLarge(maxBodyBytes);
@@ -63,7 +63,7 @@ function readBytes(request: IncomingMessage, limitBytes: number): Promise<Buffer
       resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)),
     );
     request.on('error', (cause) =>
-      reject(new WireError('the request ended before its body did', { code: 'request-invalid', cause })),
+      reject(new ReplyError('the request ended before its body did', { code: 'request-invalid', cause })),
     );
   });
 }
@@ -72,9 +72,9 @@ function readBytes(request: IncomingMessage, limitBytes: number): Promise<Buffer
 function checkMeasure(bytes: Buffer, maxValues: number): number {
   const { values, depth } = measureJson(bytes, maxValues);
   if (depth > maxDepth)
-    throw new WireError(`the request body is nested more than ${maxDepth} levels deep`, { code: 'request-invalid' });
+    throw new ReplyError(`the request body is nested more than ${maxDepth} levels deep`, { code: 'request-invalid' });
   if (values > maxValues)
-    throw new WireError(
+    throw new ReplyError(
       `the request body has more than ${maxValues} values, of which a text, a field, a list and an object count for 4; send less, or raise the gateway's maxBodyValues`,
       { code: 'request-too-large' },
     );
@@ -86,25 +86,25 @@ function parse(bytes: Buffer): JsonObject {
   try {
     value = JSON.parse(bytes.toString('utf8'));
   } catch (cause) {
-    throw new WireError(`the request body is not valid JSON: ${(cause as Error).message.slice(0, 200)}`, {
+    throw new ReplyError(`the request body is not valid JSON: ${(cause as Error).message.slice(0, 200)}`, {
       code: 'request-invalid',
       cause,
     });
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new WireError('the request body must be a JSON object', { code: 'request-invalid' });
+    throw new ReplyError('the request body must be a JSON object', { code: 'request-invalid' });
   }
   return value as JsonObject;
 }
 
 /**
  * Reads a JSON object that is within `limits`, which are checked before it is parsed.
- * @throws {WireError} `request-too-large`; `request-invalid` for another content type, encoding or JSON
+ * @throws {ReplyError} `request-too-large`; `request-invalid` for another content type, encoding or JSON
  */
 export async function readJsonBody(request: IncomingMessage, limits: BodyLimits): Promise<ReadBody> {
   const type = request.headers['content-type'] ?? 'application/json';
   if (!/^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/iu.test(type)) {
-    throw new WireError(`the content type must be application/json, not "${type.slice(0, 80)}"`, {
+    throw new ReplyError(`the content type must be application/json, not "${type.slice(0, 80)}"`, {
       code: 'request-invalid',
       status: 415,
     });

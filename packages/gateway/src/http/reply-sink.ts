@@ -1,17 +1,17 @@
 import type { EventBytes } from './event-bytes.ts';
 import type { JsonObject } from './read-body.ts';
-import type { WireError } from './wire-error.ts';
+import type { ReplyError } from './reply-error.ts';
 
-/** One event of a streamed reply in the gateway's own form, which is a chunk of the OpenAI wire. */
+/** One event of a streamed reply in the gateway's own form, which is a chunk of OpenAI Chat. */
 export interface ReplyEvent {
   readonly payload: JsonObject;
   /** The payload as JSON, where it is known already. */
   readonly text?: string;
 }
 
-/** Where the reply to one agent goes, in the form of the agent's wire. */
+/** Where the reply to one agent goes, in the form of the agent's dialect. */
 export interface ReplySink {
-  /** Takes events that are bytes of the OpenAI wire already; absent where the agent's wire is another. */
+  /** Takes events that are bytes of OpenAI Chat already; absent where the agent's dialect is another. */
   readonly output?: EventBytes | undefined;
   json(payload: JsonObject): void;
   /** Adds an event to the next write; what it holds is not kept. */
@@ -20,7 +20,7 @@ export interface ReplySink {
   flush(): Promise<void> | undefined;
   endEvents(): void;
   /** An error status before the first byte, an error event after it: never a reply that only looks complete. */
-  fail(error: WireError): void;
+  fail(error: ReplyError): void;
   /** Resolves to whether everything was handed to the agent's connection; false when that closed first. */
   delivered(): Promise<boolean>;
 }

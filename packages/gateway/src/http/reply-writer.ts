@@ -2,9 +2,9 @@ import type { ServerResponse } from 'node:http';
 import { EventBytes, type TakenBytes } from './event-bytes.ts';
 import type { JsonObject } from './read-body.ts';
 import type { ReplyEvent, ReplySink } from './reply-sink.ts';
-import type { WireError } from './wire-error.ts';
+import type { ReplyError } from './reply-error.ts';
 
-/** Writes one reply to an agent, as the OpenAI wire has it: a JSON document, or server-sent events as they come. */
+/** Writes one reply to an agent, as OpenAI has it: a JSON document, or server-sent events as they come. */
 export class ReplyWriter implements ReplySink {
   readonly #response: ServerResponse;
   #streaming = false;
@@ -64,13 +64,13 @@ export class ReplyWriter implements ReplySink {
     this.#response.end();
   }
 
-  fail(error: WireError): void {
-    const body = error.toWire();
+  fail(error: ReplyError): void {
+    const body = error.toBody();
     this.failWith(error, body, `data: ${JSON.stringify(body)}\n\n`);
   }
 
-  /** Fails in the words of another wire. */
-  failWith(error: WireError, body: JsonObject, event: string): void {
+  /** Fails in the words of another dialect. */
+  failWith(error: ReplyError, body: JsonObject, event: string): void {
     if (this.#response.destroyed || this.#response.writableEnded) return;
     if (this.#streaming) this.endText(event);
     else if (this.#response.headersSent) this.#response.destroy();

@@ -1,54 +1,54 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { JsonObject } from './read-body.ts';
 import { ReplyWriter } from './reply-writer.ts';
-import { toWireError, WireError } from './wire-error.ts';
+import { toReplyError, ReplyError } from './reply-error.ts';
 
-/** The path of a request, decided on the request line alone. @throws {WireError} `request-invalid` for an absolute URI */
+/** The path of a request, decided on the request line alone. @throws {ReplyError} `request-invalid` for an absolute URI */
 export function pathOf(request: IncomingMessage): string {
   const target = request.url ?? '';
-  if (!target.startsWith('/')) throw new WireError('the request line must name a path', { code: 'request-invalid' });
+  if (!target.startsWith('/')) throw new ReplyError('the request line must name a path', { code: 'request-invalid' });
   const end = target.indexOf('?');
   return end < 0 ? target : target.slice(0, end);
 }
 
-/** @throws {WireError} 405 naming the method that the path takes */
+/** @throws {ReplyError} 405 naming the method that the path takes */
 export function expectMethod(request: IncomingMessage, method: 'GET' | 'POST' | 'DELETE'): void {
   if (request.method !== method)
-    throw new WireError(`use ${method} here, not ${request.method}`, {
+    throw new ReplyError(`use ${method} here, not ${request.method}`, {
       code: 'not-found',
       status: 405,
-      wireCode: 'method-not-allowed',
+      replyCode: 'method-not-allowed',
       headers: { allow: method },
     });
 }
 
 /** @param served what there is beside it, for people */
-export function unknownPath(path: string, served: string): WireError {
-  return new WireError(`nothing is served at ${path.slice(0, 200)}; there are ${served}`, { code: 'not-found' });
+export function unknownPath(path: string, served: string): ReplyError {
+  return new ReplyError(`nothing is served at ${path.slice(0, 200)}; there are ${served}`, { code: 'not-found' });
 }
 
 export function checkHost(request: IncomingMessage, isKnownHost: (host: string | undefined) => boolean): void {
   if (!isKnownHost(request.headers.host)) {
-    throw new WireError(
+    throw new ReplyError(
       `this server is not known as "${(request.headers.host ?? '').slice(0, 200)}"; add that name to allowedHosts if it should be`,
-      { code: 'request-invalid', status: 421, wireCode: 'misdirected-request' },
+      { code: 'request-invalid', status: 421, replyCode: 'misdirected-request' },
     );
   }
 }
 
 export interface RespondOptions {
-  /** How the caller's wire tells errors. @default as OpenAI does */
-  readonly errorBody?: ((error: WireError) => JsonObject) | undefined;
-  readonly onError?: (error: WireError) => void;
+  /** How the caller's dialect tells errors. @default as OpenAI does */
+  readonly errorBody?: ((error: ReplyError) => JsonObject) | undefined;
+  readonly onError?: (error: ReplyError) => void;
 }
 
-/** Runs a handler; what it throws becomes an error on the wire. */
+/** Runs a handler; what it throws is told to the caller. */
 export function respond(response: ServerResponse, work: Promise<void>, options: RespondOptions = {}): void {
   response.on('error', () => response.destroy());
   work.catch((caught: unknown) => {
-    const error = toWireError(caught);
+    const error = toReplyError(caught);
     options.onError?.(error);
-    new ReplyWriter(response).failWith(error, options.errorBody?.(error) ?? error.toWire(), '');
+    new ReplyWriter(response).failWith(error, options.errorBody?.(error) ?? error.toBody(), '');
   });
 }
 

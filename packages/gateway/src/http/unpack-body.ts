@@ -1,6 +1,6 @@
 import { promisify } from 'node:util';
 import { brotliDecompress, gunzip, inflate, zstdDecompress } from 'node:zlib';
-import { WireError } from './wire-error.ts';
+import { ReplyError } from './reply-error.ts';
 
 type Decoder = (bytes: Buffer, options: { maxOutputLength: number }) => Promise<Buffer>;
 
@@ -22,18 +22,18 @@ export function unpackedLimit(packedBytes: number, limitBytes: number): number {
 }
 
 /** Says that a body is over `maxBodyBytes`. */
-export function tooLarge(limitBytes: number): WireError {
-  return new WireError(
+export function tooLarge(limitBytes: number): ReplyError {
+  return new ReplyError(
     `the request body is larger than ${limitBytes} bytes; send less, or raise the gateway's maxBodyBytes`,
     { code: 'request-too-large', headers: { connection: 'close' } },
   );
 }
 
-/** Unpacks a body. @throws {WireError} `request-too-large` for one that unpacks to too much; `request-invalid` for an unknown encoding or broken bytes */
+/** Unpacks a body. @throws {ReplyError} `request-too-large` for one that unpacks to too much; `request-invalid` for an unknown encoding or broken bytes */
 export async function unpackBody(bytes: Buffer, encoding: string, limitBytes: number): Promise<Buffer> {
   const decoder = Object.hasOwn(decoders, encoding) ? decoders[encoding] : undefined;
   if (decoder === undefined) {
-    throw new WireError(
+    throw new ReplyError(
       `the content encoding "${encoding.slice(0, 40)}" is not supported; send the body plain, or as gzip, deflate, br or zstd`,
       { code: 'request-invalid', status: 415 },
     );
@@ -43,9 +43,9 @@ export async function unpackBody(bytes: Buffer, encoding: string, limitBytes: nu
     return await decoder(bytes, { maxOutputLength });
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== 'ERR_BUFFER_TOO_LARGE')
-      throw new WireError(`the request body is not valid ${encoding}`, { code: 'request-invalid', cause });
+      throw new ReplyError(`the request body is not valid ${encoding}`, { code: 'request-invalid', cause });
     if (maxOutputLength === limitBytes) throw tooLarge(limitBytes);
-    throw new WireError(
+    throw new ReplyError(
       `the request body of ${bytes.length} bytes of ${encoding} unpacks to more than ${maxOutputLength} bytes, over ${maxRatio} times as much; send it plain`,
       { code: 'request-too-large' },
     );

@@ -1,4 +1,4 @@
-import { WireError } from '../http/wire-error.ts';
+import { ReplyError } from '../http/reply-error.ts';
 
 export interface PauseOptions {
   /** How long calls in flight may go on, and new calls are held; afterwards new calls are told to come back. @default 30_000 */
@@ -23,7 +23,7 @@ export class AdmissionGate {
     return this.#paused !== undefined;
   }
 
-  /** Admits a call, at once or after a pause. @throws {WireError} `paused` with Retry-After when the pause goes on too long */
+  /** Admits a call, at once or after a pause. @throws {ReplyError} `paused` with Retry-After when the pause goes on too long */
   async enter(signal: AbortSignal): Promise<void> {
     for (;;) {
       if (this.#isShut) throw closing();
@@ -31,7 +31,7 @@ export class AdmissionGate {
       const { holdUntilMs, retryAfterSeconds } = this.#paused;
       const waitMs = holdUntilMs - performance.now();
       if (waitMs <= 0) {
-        throw new WireError(`the gateway is paused; try again in ${retryAfterSeconds} s`, {
+        throw new ReplyError(`the gateway is paused; try again in ${retryAfterSeconds} s`, {
           code: 'paused',
           retryable: true,
           headers: { 'retry-after': String(retryAfterSeconds) },
@@ -94,8 +94,8 @@ export class AdmissionGate {
   }
 }
 
-function closing(): WireError {
-  return new WireError('the gateway is closing', {
+function closing(): ReplyError {
+  return new ReplyError('the gateway is closing', {
     code: 'backend-closed',
     retryable: true,
     headers: { 'retry-after': '1', connection: 'close' },

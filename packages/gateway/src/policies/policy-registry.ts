@@ -1,5 +1,5 @@
 import { type PolicyRelease, GatewayError, type PolicyRoutes } from '@agent-lightning/core';
-import { WireError } from '../http/wire-error.ts';
+import { ReplyError } from '../http/reply-error.ts';
 import { isHttpUrl } from './model-options.ts';
 import { checkRoutes, chooseModel } from './policy-routes.ts';
 
@@ -84,16 +84,16 @@ export class PolicyRegistry {
   /**
    * Stamps a call with the release of this moment.
    * @param callerNames most specific first; they choose where the model is routed
-   * @throws {WireError} `not-found` for an unknown model, or a caller that no policy answers
+   * @throws {ReplyError} `not-found` for an unknown model, or a caller that no policy answers
    */
   admit(model: string, callerNames: readonly string[] = []): Admission {
     const policy = model === this.#routed?.model ? chooseModel(this.#routed.routes, callerNames) : model;
     const entry = this.#current.get(policy);
     if (entry === undefined) {
       const known = this.names.map((name) => `"${name}"`).join(', ');
-      throw new WireError(
+      throw new ReplyError(
         `the model "${policy.slice(0, 100)}" does not exist; ${known === '' ? 'no policy is published yet' : `there are ${known}`}`,
-        { code: 'not-found', param: 'model', wireCode: 'model_not_found' },
+        { code: 'not-found', param: 'model', replyCode: 'model_not_found' },
       );
     }
     entry.calls += 1;

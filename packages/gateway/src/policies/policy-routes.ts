@@ -1,5 +1,5 @@
 import { GatewayError, matchesAgent, type PolicyRoutes } from '@agent-lightning/core';
-import { WireError } from '../http/wire-error.ts';
+import { ReplyError } from '../http/reply-error.ts';
 
 /** @throws {GatewayError} `request-invalid` for no policy, one that is named twice, or a pattern that is none */
 export function checkRoutes({ policies, otherwise }: PolicyRoutes): void {
@@ -12,15 +12,15 @@ export function checkRoutes({ policies, otherwise }: PolicyRoutes): void {
   if (unmatched !== undefined) throw invalid(`the route to "${unmatched.policy}" needs a regular expression`);
 }
 
-/** The name of the model that answers a caller. @throws {WireError} `not-found` for a caller that nothing answers */
+/** The name of the model that answers a caller. @throws {ReplyError} `not-found` for a caller that nothing answers */
 export function chooseModel({ policies, otherwise }: PolicyRoutes, callerNames: readonly string[]): string {
   const match = policies.find(({ agentMatch }) => matchesAgent(callerNames, agentMatch));
   const model = match?.policy ?? otherwise?.name;
   if (model !== undefined) return model;
   const caller = callerNames.length === 0 ? 'a caller without a name' : JSON.stringify(callerNames).slice(0, 200);
   const known = policies.map(({ policy, agentMatch }) => `"${policy}" ${String(agentMatch)}`).join(', ');
-  throw new WireError(
+  throw new ReplyError(
     `no policy answers ${caller}; there are ${known}. Widen an agentMatch, or ask for a policy by its name`,
-    { code: 'not-found', param: 'model', wireCode: 'model_not_found' },
+    { code: 'not-found', param: 'model', replyCode: 'model_not_found' },
   );
 }

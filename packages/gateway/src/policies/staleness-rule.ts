@@ -1,5 +1,5 @@
 import { ConfigurationError } from '@agent-lightning/core';
-import { WireError } from '../http/wire-error.ts';
+import { ReplyError } from '../http/reply-error.ts';
 
 /** A call of an attempt that began on a much older version of the policy. */
 export interface StaleCall {
@@ -52,7 +52,7 @@ export class StalenessRule {
     this.#options = resolveStaleness({ ...this.#options, ...options });
   }
 
-  /** Why a call is stale and must not be trained on; undefined when it is not stale. @throws {WireError} 409 `policy-moved-on` for one that is refused */
+  /** Why a call is stale and must not be trained on; undefined when it is not stale. @throws {ReplyError} 409 `policy-moved-on` for one that is refused */
   judge(call: StaleCall): string | undefined {
     const { maxStaleness, onStale } = this.#options;
     const { policy, firstVersion, version } = call;
@@ -60,10 +60,10 @@ export class StalenessRule {
     const what = `policy "${policy}" went from version ${firstVersion} to ${version} during this attempt, more than ${maxStaleness}`;
     const verdict = typeof onStale === 'function' ? onStale(call) : onStale;
     if (verdict === 'refuse')
-      throw new WireError(`${what}; begin a new attempt`, {
+      throw new ReplyError(`${what}; begin a new attempt`, {
         code: 'request-invalid',
         status: 409,
-        wireCode: 'policy-moved-on',
+        replyCode: 'policy-moved-on',
       });
     return `stale: ${what}`;
   }

@@ -1,4 +1,4 @@
-import { WireError } from '../http/wire-error.ts';
+import { ReplyError } from '../http/reply-error.ts';
 import { parseReply } from './parse-reply.ts';
 import { isForAgent, readPayload, stripPayload, type Payload } from './reply-format.ts';
 import type { FastPathCounts, ReplyReader, ReplyTarget, StreamReader } from './reply-reader.ts';
@@ -32,7 +32,7 @@ export function takeReply(payload: Payload, { draft, format, isCaptured, view }:
   return payload;
 }
 
-/** Feeds the draft from a chunk, and tells the sink what the agent is to have of it. @throws {WireError} for an upstream's error */
+/** Feeds the draft from a chunk, and tells the sink what the agent is to have of it. @throws {ReplyError} for an upstream's error */
 export function takeChunk(payload: Payload, target: ReplyTarget, text?: string): void {
   const { draft, format, isCaptured, sink, view } = target;
   refuseError(payload);
@@ -46,7 +46,7 @@ export function takeChunk(payload: Payload, target: ReplyTarget, text?: string):
 function refuseError({ error }: Payload): void {
   if (error === undefined || error === null) return;
   const message = (error as { message?: unknown }).message;
-  throw new WireError(
+  throw new ReplyError(
     `the upstream failed while it answered: ${typeof message === 'string' ? message.slice(0, 2_000) : 'no reason given'}`,
     { code: 'upstream-failed' },
   );

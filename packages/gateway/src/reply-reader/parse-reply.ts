@@ -1,15 +1,15 @@
-import { WireError } from '../http/wire-error.ts';
+import { ReplyError } from '../http/reply-error.ts';
 import { shownUrl } from '../http/shown-url.ts';
 
-function badJson(url: URL, problem: string, cause?: unknown): WireError {
-  return new WireError(`the upstream ${shownUrl(url)} sent JSON that is ${problem}`, {
+function badJson(url: URL, problem: string, cause?: unknown): ReplyError {
+  return new ReplyError(`the upstream ${shownUrl(url)} sent JSON that is ${problem}`, {
     code: 'upstream-malformed',
-    wireCode: 'upstream-bad-json',
+    replyCode: 'upstream-bad-json',
     cause,
   });
 }
 
-/** Parses what an upstream sent. @throws {WireError} `upstream-malformed` for what is no JSON object */
+/** Parses what an upstream sent. @throws {ReplyError} `upstream-malformed` for what is no JSON object */
 export function parseReply(text: string, url: URL): Record<string, unknown> {
   let value: unknown;
   try {

@@ -3,7 +3,7 @@ import type { ReplyDraft } from '../reply/model-reply.ts';
 import type { ReplyView } from '../request/model-request.ts';
 import type { Payload, ReplyFormat } from './reply-format.ts';
 
-/** What a reply is read into. */
+/** One reply to read: its form, and who is told what it says. */
 export interface ReplyTarget {
   readonly format: ReplyFormat;
   readonly view: ReplyView;
@@ -15,7 +15,7 @@ export interface ReplyTarget {
   readonly sink: Pick<ReplySink, 'event' | 'output'>;
 }
 
-/** Captured replies and chunks of streams, by whether the fast path read them or the JSON parser did. */
+/** Counts captured replies and chunks of streams: hits were read by the fast path, misses by the JSON parser. */
 export interface FastPathCounts {
   hits: number;
   misses: number;
@@ -24,7 +24,7 @@ export interface FastPathCounts {
 /** Reads what upstreams send: feeds the draft, and gives the agent what it asked for. Every reader gives the same. */
 export interface ReplyReader {
   readonly counts: FastPathCounts;
-  /** Returns what the agent is to have of a whole reply. @throws {WireError} */
+  /** Returns what the agent is to have of a whole reply. @throws {ReplyError} */
   readWhole(bytes: Buffer, target: ReplyTarget): Payload;
   openStream(target: ReplyTarget): StreamReader;
 }
@@ -33,7 +33,7 @@ export interface ReplyReader {
 export interface StreamReader {
   /** Reads those events from `start` on that need no parser, if any; returns where the first other one begins. */
   readEvents(bytes: Buffer, start: number): number;
-  /** Reads the data of an event that `readEvents` left. @throws {WireError} */
+  /** Reads the data of an event that `readEvents` left. @throws {ReplyError} */
   readEvent(data: Buffer): void;
   /** Feeds the draft what was read and not handed to it yet. */
   end(): void;

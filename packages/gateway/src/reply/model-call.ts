@@ -10,7 +10,7 @@ export interface ModelCall<Release extends PolicyRelease = PolicyRelease> {
   readonly sink: ReplySink;
   /** Gathers the reply while it goes to the agent. */
   readonly draft: ReplyDraft;
-  /** Aborts when the agent went away, the attempt ended or the deadline passed; its reason is a `WireError`. */
+  /** Aborts when the agent went away, the attempt ended or the deadline passed; its reason is a `ReplyError`. */
   readonly signal: AbortSignal;
   /** Ask the upstream for ids, log-probabilities and usage, and for the policy's own distribution. */
   readonly isCaptured: boolean;

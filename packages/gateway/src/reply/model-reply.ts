@@ -2,7 +2,7 @@ import { isLogprob, type ChatMessage } from '@agent-lightning/core';
 import { GrowingArray } from './growing-array.ts';
 import { MessageDraft } from './reply-message.ts';
 
-/** What one model call brought back, in one form for every wire, streamed or not. */
+/** What one model call brought back, in one form for every dialect, streamed or not. */
 export interface ModelReply {
   readonly id: string | undefined;
   /** The model's name as the upstream gave it. */

@@ -1,5 +1,5 @@
 import type { JsonObject } from '../http/read-body.ts';
-import { invalidField } from '../http/wire-error.ts';
+import { invalidField } from '../http/reply-error.ts';
 
 /** A field's value; null is how some clients write an absent one. */
 export function present(body: JsonObject, field: string): unknown {

@@ -1,5 +1,5 @@
 import type { PolicyRelease } from '@agent-lightning/core';
-import { WireError } from '../http/wire-error.ts';
+import { ReplyError } from '../http/reply-error.ts';
 import type { EndpointPool } from '../policies/endpoint-pool.ts';
 import { exchange, readWhole, type HttpReply } from './http-exchange.ts';
 import { retryAfterMs, retryWaitMs, waitToRetry, type RetryLimits } from './retry.ts';
@@ -39,7 +39,7 @@ export interface UpstreamReply {
 }
 
 interface Failure {
-  readonly error: WireError;
+  readonly error: ReplyError;
   readonly askedMs: number | undefined;
 }
 
@@ -47,7 +47,7 @@ function urlOf(baseUrl: string, path: string): URL {
   return new URL(`${baseUrl.replace(/\/+$/u, '')}${path}`);
 }
 
-/** Asks one server once. @throws {WireError} for what another try cannot mend */
+/** Asks one server once. @throws {ReplyError} for what another try cannot mend */
 async function askOnce(question: Question, baseUrl: string, limits: AskLimits): Promise<UpstreamReply | Failure> {
   const { body, accept, signal, release } = question;
   const { apiKey, model, watch } = release;
@@ -61,7 +61,7 @@ async function askOnce(question: Question, baseUrl: string, limits: AskLimits): 
     if (!error.retryable) throw error;
     return { error, askedMs: retryAfterMs(reply.header('retry-after'), Date.now()) };
   } catch (error) {
-    if (!(error instanceof WireError) || !error.retryable || signal.aborted) throw error;
+    if (!(error instanceof ReplyError) || !error.retryable || signal.aborted) throw error;
     return { error, askedMs: undefined };
   }
 }
@@ -76,7 +76,7 @@ export function reportFailure({ release, servers, signal }: Question, baseUrl: s
 /**
  * Asks until a server answers with a 200, or may not be asked again; a server that fails is left for another. While no server
  * of a watched release is well, the call waits for one.
- * @throws {WireError}
+ * @throws {ReplyError}
  */
 export async function askUpstream(question: Question, limits: AskLimits): Promise<UpstreamReply> {
   const { release, signal } = question;

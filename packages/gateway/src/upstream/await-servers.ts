@@ -1,11 +1,11 @@
 import { LightningError, type PolicyRelease } from '@agent-lightning/core';
-import { WireError } from '../http/wire-error.ts';
+import { ReplyError } from '../http/reply-error.ts';
 
 type UpstreamRelease = Extract<PolicyRelease, { kind: 'openai' }>;
 
 /**
  * Returns the base URLs of a release's servers that may be asked. While whoever watches them says that none is well, the call is held.
- * @throws {WireError} `upstream-away` when none came back in time, or when the call ended while it was held
+ * @throws {ReplyError} `upstream-away` when none came back in time, or when the call ended while it was held
  */
 export async function awaitServers(release: UpstreamRelease, signal: AbortSignal): Promise<readonly string[]> {
   const { watch } = release;
@@ -18,9 +18,9 @@ export async function awaitServers(release: UpstreamRelease, signal: AbortSignal
     return await Promise.race([watch.awaitServers(), ended]);
   } catch (cause) {
     const problem = signal.aborted ? `the call was held until it ended: ${describe(cause)}` : describe(cause);
-    throw new WireError(`no server of the model is well; ${problem}`, {
+    throw new ReplyError(`no server of the model is well; ${problem}`, {
       code: 'upstream-failed',
-      wireCode: 'upstream-away',
+      replyCode: 'upstream-away',
       status: 503,
       retryable: true,
       headers: { 'retry-after': '5' },

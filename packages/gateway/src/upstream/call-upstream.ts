@@ -1,6 +1,6 @@
 import type { PolicyRelease } from '@agent-lightning/core';
 import type { JsonObject } from '../http/read-body.ts';
-import { WireError } from '../http/wire-error.ts';
+import { ReplyError } from '../http/reply-error.ts';
 import { askUpstream, reportFailure, type AskLimits, type Question, type Servers } from './ask-upstream.ts';
 import { chatFormat } from '../reply-reader/chat-format.ts';
 import { completionFormat } from '../reply-reader/completion-format.ts';
@@ -46,9 +46,9 @@ function upstreamBody(call: UpstreamCall): Buffer {
 function expectType(reply: HttpReply, wanted: string, url: URL): void {
   const type = reply.header('content-type') ?? '';
   if (type.toLowerCase().startsWith(wanted)) return;
-  throw new WireError(
+  throw new ReplyError(
     `the upstream ${shownUrl(url)} answered with the content type "${type.slice(0, 80)}", not ${wanted}`,
-    { code: 'upstream-malformed', wireCode: 'upstream-content-type' },
+    { code: 'upstream-malformed', replyCode: 'upstream-content-type' },
   );
 }
 
@@ -62,7 +62,7 @@ async function answerWhole(call: UpstreamCall, reply: HttpReply, url: URL, limit
   const bytes = await readWhole(reply, { url, limitBytes: limits.maxReplyBytes, signal: call.signal });
   const payload = call.reader.readWhole(bytes, targetOf(call, url));
   if (!Array.isArray(payload['choices']) || !call.draft.isFinished)
-    throw new WireError(`the upstream ${shownUrl(url)} sent a reply without all of its choices`, {
+    throw new ReplyError(`the upstream ${shownUrl(url)} sent a reply without all of its choices`, {
       code: 'upstream-malformed',
     });
   call.sink.json(payload);
@@ -94,14 +94,14 @@ async function answerStream(call: UpstreamCall, reply: HttpReply, url: URL, limi
     reader.end();
   }
   if (!call.draft.isFinished)
-    throw new WireError(`the upstream ${shownUrl(url)} ended its stream before the reply was complete`, {
+    throw new ReplyError(`the upstream ${shownUrl(url)} ended its stream before the reply was complete`, {
       code: 'upstream-malformed',
-      wireCode: 'upstream-truncated',
+      replyCode: 'upstream-truncated',
     });
   call.sink.endEvents();
 }
 
-/** Answers a call from an OpenAI-compatible server; chunks reach the agent as they come. @throws {WireError} */
+/** Answers a call from an OpenAI-compatible server; chunks reach the agent as they come. @throws {ReplyError} */
 export async function callUpstream(call: UpstreamCall, limits: UpstreamLimits): Promise<void> {
   const { release, servers, signal, progress } = call;
   const question: Question = {

@@ -1,6 +1,6 @@
 import { Agent, errors, type Dispatcher } from 'undici';
 import { shownUrl } from '../http/shown-url.ts';
-import { WireError } from '../http/wire-error.ts';
+import { ReplyError } from '../http/reply-error.ts';
 
 export interface ExchangeOptions {
   readonly url: URL;
@@ -25,12 +25,12 @@ const agent = new Agent({ headersTimeout: 0, bodyTimeout: 0, pipelining: 1 });
 /** How long what follows a reply that was enough is waited for, so that its connection can be used again. */
 const lingerMs = 1_000;
 
-function stallError(url: URL, stallTimeoutMs: number, isAgentSlow: boolean): WireError {
+function stallError(url: URL, stallTimeoutMs: number, isAgentSlow: boolean): ReplyError {
   return isAgentSlow
-    ? new WireError(`the agent read nothing of its reply for ${stallTimeoutMs} ms`, { code: 'cancelled' })
-    : new WireError(`the upstream ${shownUrl(url)} sent nothing for ${stallTimeoutMs} ms`, {
+    ? new ReplyError(`the agent read nothing of its reply for ${stallTimeoutMs} ms`, { code: 'cancelled' })
+    : new ReplyError(`the upstream ${shownUrl(url)} sent nothing for ${stallTimeoutMs} ms`, {
         code: 'upstream-timeout',
-        wireCode: 'upstream-stalled',
+        replyCode: 'upstream-stalled',
       });
 }
 
@@ -82,7 +82,7 @@ export class HttpReply {
 
   /** Gives up the rest of the body, and the connection with it; nothing happens when it is all there. */
   destroy(): void {
-    this.#controller.abort(new WireError('the rest of the reply is not wanted', { code: 'cancelled' }));
+    this.#controller.abort(new ReplyError('the rest of the reply is not wanted', { code: 'cancelled' }));
   }
 }
 
@@ -155,11 +155,11 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 }
 
-/** Posts a body once and resolves with the reply's head. @throws {WireError} `upstream-failed` | `upstream-timeout`, or the signal's reason */
+/** Posts a body once and resolves with the reply's head. @throws {ReplyError} `upstream-failed` | `upstream-timeout`, or the signal's reason */
 export function exchange(options: ExchangeOptions): Promise<HttpReply> {
   const { url, signal, body } = options;
   return new Promise((resolve, reject) => {
-    if (signal.aborted) return reject(signal.reason as WireError);
+    if (signal.aborted) return reject(signal.reason as ReplyError);
     const { origin, pathname, search } = url;
     agent.dispatch(
       { origin, path: pathname + search, method: 'POST', headers: headersOf(options), body },
@@ -170,11 +170,11 @@ export function exchange(options: ExchangeOptions): Promise<HttpReply> {
 }
 
 /** A failed connection, named. Safe to ask again: not even the head of a reply was whole. */
-export function transportError(cause: unknown, url: URL): WireError {
-  if (cause instanceof WireError) return cause;
+export function transportError(cause: unknown, url: URL): ReplyError {
+  if (cause instanceof ReplyError) return cause;
   const isOfSystem = !(cause instanceof errors.UndiciError) && cause instanceof Error && 'code' in cause;
   const reason = isOfSystem ? String(cause.code) : cause instanceof Error ? cause.message : String(cause);
-  return new WireError(`the connection to the upstream ${shownUrl(url)} failed: ${reason}`, {
+  return new ReplyError(`the connection to the upstream ${shownUrl(url)} failed: ${reason}`, {
     code: 'upstream-failed',
     retryable: true,
     cause,
@@ -190,17 +190,17 @@ export interface BodyOptions {
 /** What may be done about pieces of a body: wait before the next ones come, or want no more. */
 export type PieceVerdict = Promise<void> | 'enough' | undefined;
 
-function endlessError({ url, limitBytes }: BodyOptions): WireError {
-  return new WireError(`the upstream ${shownUrl(url)} sent more than ${limitBytes} bytes and had not finished`, {
+function endlessError({ url, limitBytes }: BodyOptions): ReplyError {
+  return new ReplyError(`the upstream ${shownUrl(url)} sent more than ${limitBytes} bytes and had not finished`, {
     code: 'upstream-malformed',
-    wireCode: 'upstream-endless',
+    replyCode: 'upstream-endless',
   });
 }
 
 /**
  * Hands on a reply's body as it comes, the pieces of one turn of the event loop together. What is said about the last ones, also
  * of a body that breaks off, changes nothing.
- * @throws {WireError} when it breaks off, stalls or grows over the limit; what `onPieces` throws. The rest of it is given up then.
+ * @throws {ReplyError} when it breaks off, stalls or grows over the limit; what `onPieces` throws. The rest of it is given up then.
  */
 export function readBody(
   reply: HttpReply,
@@ -264,11 +264,11 @@ export function readBody(
         guard(() => {
           handOn(true);
           const { url, signal } = options;
-          const broken = new WireError(`the upstream ${shownUrl(url)} broke off its reply after ${size} bytes`, {
+          const broken = new ReplyError(`the upstream ${shownUrl(url)} broke off its reply after ${size} bytes`, {
             code: 'upstream-failed',
             cause: error,
           });
-          fail(signal.aborted ? signal.reason : error instanceof WireError ? error : broken);
+          fail(signal.aborted ? signal.reason : error instanceof ReplyError ? error : broken);
         }),
     });
   });

@@ -1,5 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import type { WireError } from '../http/wire-error.ts';
+import type { ReplyError } from '../http/reply-error.ts';
 
 /** How often, and after how long, an upstream is asked again before its first byte. */
 export interface RetryLimits {
@@ -33,7 +33,12 @@ export function retryWaitMs(index: number, askedMs: number | undefined, limits: 
 }
 
 /** Waits, unless the call's deadline comes first: then its answer is already known. */
-export async function waitToRetry(ms: number, deadlineMs: number, signal: AbortSignal, last: WireError): Promise<void> {
+export async function waitToRetry(
+  ms: number,
+  deadlineMs: number,
+  signal: AbortSignal,
+  last: ReplyError,
+): Promise<void> {
   if (performance.now() + ms >= deadlineMs) throw last;
   try {
     await wait(ms, undefined, { signal });

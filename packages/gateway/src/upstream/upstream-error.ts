@@ -1,5 +1,5 @@
 import type { LightningErrorCode } from '@agent-lightning/core';
-import { WireError } from '../http/wire-error.ts';
+import { ReplyError } from '../http/reply-error.ts';
 import { isRetryableStatus } from './retry.ts';
 import { shownUrl } from '../http/shown-url.ts';
 import type { HttpReply } from './http-exchange.ts';
@@ -55,36 +55,36 @@ export function statusError(
   reply: HttpReply,
   body: Buffer,
   { url, apiKey, watchedModel: model }: AskedServer,
-): WireError {
+): ReplyError {
   const status = reply.statusCode;
   const { message, param, code } = complaintOf(withoutKey(body.toString('utf8'), apiKey));
   const said = message === undefined ? '' : `: ${message}`;
   if (status >= 300 && status < 400) {
-    return new WireError(
+    return new ReplyError(
       `the upstream ${shownUrl(url)} redirects, which is not followed; configure its final address`,
       { code: 'upstream-rejected' },
     );
   }
   if (isMissingModel(status, message, model)) {
-    return new WireError(`the upstream ${shownUrl(url)} has lost its model${said}`, {
+    return new ReplyError(`the upstream ${shownUrl(url)} has lost its model${said}`, {
       code: 'upstream-failed',
       retryable: true,
     });
   }
   if (status === 401 || status === 403 || status === 404 || status === 405) {
-    return new WireError(
+    return new ReplyError(
       `the upstream ${shownUrl(url)} refused the gateway with status ${status}${said}; check its address, model and key`,
       { code: 'upstream-rejected' },
     );
   }
   const retryAfter = reply.header('retry-after');
   const isFailure = status >= 500 || status < 200;
-  return new WireError(`the upstream ${isFailure ? 'failed' : 'refused the call'} with status ${status}${said}`, {
+  return new ReplyError(`the upstream ${isFailure ? 'failed' : 'refused the call'} with status ${status}${said}`, {
     code: isFailure ? 'upstream-failed' : 'upstream-rejected',
     status: isFailure ? 502 : status,
     retryable: isRetryableStatus(status),
     ...(param === undefined ? {} : { param }),
-    ...(code === undefined ? {} : { wireCode: code }),
+    ...(code === undefined ? {} : { replyCode: code }),
     ...(retryAfter === undefined ? {} : { headers: { 'retry-after': retryAfter } }),
   });
 }
@@ -94,10 +94,10 @@ const outageCodes: ReadonlySet<LightningErrorCode> = new Set(['backend-failed', 
 
 /** Returns whether an error says that a server is not well, rather than that it is busy or the request is wrong. */
 export function isServerFault(error: unknown): boolean {
-  return error instanceof WireError && (error.code === 'upstream-failed' || error.code === 'upstream-timeout');
+  return error instanceof ReplyError && (error.code === 'upstream-failed' || error.code === 'upstream-timeout');
 }
 
 /** Returns whether a call failed because what samples was away or broke, be it a server or an engine of this process. */
-export function isOutage(error: WireError | undefined): boolean {
+export function isOutage(error: ReplyError | undefined): boolean {
   return error !== undefined && (isServerFault(error) || outageCodes.has(error.code));
 }

@@ -5,23 +5,25 @@ import { Exchanger, paths, type Exchange, type RecordedReply } from './exchange.
 import { payloadsOf, saidToAgent, saidUpstream, tokenIdsOf } from './said.ts';
 import { scenarios } from './scenarios.ts';
 
-const corpus: readonly Exchange[] = Object.keys(paths).flatMap((wire) =>
-  readFileSync(new URL(`../__fixtures__/corpus/${wire}.jsonl`, import.meta.url), 'utf8')
+const corpus: readonly Exchange[] = Object.keys(paths).flatMap((dialect) =>
+  readFileSync(new URL(`../__fixtures__/corpus/${dialect}.jsonl`, import.meta.url), 'utf8')
     .trimEnd()
     .split('\n')
     .map((line) => JSON.parse(line) as Exchange),
 );
 
 const isOk = ({ upstream }: Exchange): boolean => upstream.status === 200;
-const isTranslated = ({ wire }: Exchange): boolean => wire === 'responses' || wire === 'messages';
+const isTranslated = ({ dialect }: Exchange): boolean => dialect === 'responses' || dialect === 'messages';
 const cases = (chosen: readonly Exchange[]): [string, Exchange][] =>
-  chosen.map((exchange) => [`${exchange.wire}: ${exchange.name}`, exchange]);
+  chosen.map((exchange) => [`${exchange.dialect}: ${exchange.name}`, exchange]);
 
 describe('the corpus', () => {
-  it('holds every scenario of every wire', () => {
-    const label = ({ wire, name }: { wire: string; name: string }): string => `${wire}: ${name}`;
+  it('holds every scenario of every dialect', () => {
+    const label = ({ dialect, name }: { dialect: string; name: string }): string => `${dialect}: ${name}`;
     expect(corpus.map(label)).toEqual(
-      scenarios.toSorted((a, b) => Object.keys(paths).indexOf(a.wire) - Object.keys(paths).indexOf(b.wire)).map(label),
+      scenarios
+        .toSorted((a, b) => Object.keys(paths).indexOf(a.dialect) - Object.keys(paths).indexOf(b.dialect))
+        .map(label),
     );
     expect(corpus.length).toBeGreaterThanOrEqual(60);
   });
@@ -44,7 +46,7 @@ describe.each([
 
   it.each(cases(corpus))('%s: asks, answers and captures as recorded', async (_label, exchange) => {
     ({ upstream } = exchange);
-    const { agent, spans } = await exchanger.run(exchange.wire, exchange.request);
+    const { agent, spans } = await exchanger.run(exchange.dialect, exchange.request);
     expect(asked).toEqual(exchange.asked);
     expect(agent).toEqual(exchange.agent);
     expect(spans).toEqual(exchange.spans);
@@ -104,7 +106,9 @@ describe('what is recorded', () => {
 
   it('is captured alike, streamed and not', () => {
     for (const exchange of corpus.filter((one) => isOk(one) && !one.name.endsWith(', streamed'))) {
-      const streamed = corpus.find((one) => one.wire === exchange.wire && one.name === `${exchange.name}, streamed`);
+      const streamed = corpus.find(
+        (one) => one.dialect === exchange.dialect && one.name === `${exchange.name}, streamed`,
+      );
       const comparable = (one: Exchange | undefined): unknown =>
         one?.spans.map((span) => ({ ...span, attributes: { ...span.attributes, [names.requestStream]: undefined } }));
       expect(comparable(streamed)).toEqual(comparable(exchange));

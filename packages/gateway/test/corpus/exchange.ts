@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { attributeNames as names, type Span } from '@agent-lightning/core';
 import { MemoryStore } from '@agent-lightning/store';
 import { Gateway, type GatewayStatistics } from '../../src/index.ts';
-import type { WireName } from '../../src/wires/wire.ts';
+import type { DialectName } from '../../src/dialects/dialect.ts';
 
 /** What went over one side of the gateway, as text. */
 export interface RecordedReply {
@@ -23,7 +23,7 @@ export interface GoldenSpan {
 
 /** One recorded exchange: both sides of the gateway, and what it captured. */
 export interface Exchange {
-  readonly wire: WireName;
+  readonly dialect: DialectName;
   readonly name: string;
   readonly request: Readonly<Record<string, unknown>>;
   /** What the upstream was asked. */
@@ -33,7 +33,7 @@ export interface Exchange {
   readonly spans: readonly GoldenSpan[];
 }
 
-export const paths: Readonly<Record<WireName, string>> = {
+export const paths: Readonly<Record<DialectName, string>> = {
   chat: '/chat/completions',
   completions: '/completions',
   responses: '/responses',
@@ -110,14 +110,14 @@ export class Exchanger {
   }
 
   async run(
-    wire: WireName,
+    dialect: DialectName,
     request: Readonly<Record<string, unknown>>,
   ): Promise<{ agent: RecordedReply; spans: readonly GoldenSpan[] }> {
     await this.#store.enqueue([{ input: null }]);
     const [claim] = await this.#store.claim({ workerId: 'corpus' });
     if (claim === undefined) throw new Error('nothing to claim');
     const { baseUrl, apiKey } = await this.#gateway.openAttempt(claim);
-    const reply = await fetch(`${baseUrl}${paths[wire]}`, {
+    const reply = await fetch(`${baseUrl}${paths[dialect]}`, {
       method: 'POST',
       headers: { 'content-type': 'application/json', 'x-api-key': apiKey },
       body: JSON.stringify(request),

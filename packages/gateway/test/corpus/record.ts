@@ -6,7 +6,7 @@
  */
 import { writeFile } from 'node:fs/promises';
 import { startModelServer } from '@agent-lightning/testing';
-import type { WireName } from '../../src/wires/wire.ts';
+import type { DialectName } from '../../src/dialects/dialect.ts';
 import { Exchanger, paths, type Exchange, type RecordedReply } from './exchange.ts';
 import { scenarios, type Scenario } from './scenarios.ts';
 
@@ -26,17 +26,17 @@ const exchanger = await Exchanger.start((request, body, response) => {
 });
 
 async function record(scenario: Scenario): Promise<Exchange> {
-  const { wire, name, request } = scenario;
-  server.respondWith(() => ({ id: `cmpl-${wire}`, chunkTokens: [2, 1], ...scenario.reply }));
-  const { agent, spans } = await exchanger.run(wire, request);
-  return { wire, name, request, asked, upstream, agent, spans };
+  const { dialect, name, request } = scenario;
+  server.respondWith(() => ({ id: `cmpl-${dialect}`, chunkTokens: [2, 1], ...scenario.reply }));
+  const { agent, spans } = await exchanger.run(dialect, request);
+  return { dialect, name, request, asked, upstream, agent, spans };
 }
 
 const recorded: Exchange[] = [];
 for (const scenario of scenarios) recorded.push(await record(scenario));
-for (const wire of Object.keys(paths) as WireName[]) {
-  const lines = recorded.filter((exchange) => exchange.wire === wire).map((exchange) => JSON.stringify(exchange));
-  await writeFile(new URL(`../__fixtures__/corpus/${wire}.jsonl`, import.meta.url), `${lines.join('\n')}\n`);
+for (const dialect of Object.keys(paths) as DialectName[]) {
+  const lines = recorded.filter((exchange) => exchange.dialect === dialect).map((exchange) => JSON.stringify(exchange));
+  await writeFile(new URL(`../__fixtures__/corpus/${dialect}.jsonl`, import.meta.url), `${lines.join('\n')}\n`);
 }
 await exchanger.close();
 await server.close();

@@ -2,7 +2,7 @@ import Anthropic from '@anthropic-ai/sdk';
 import OpenAI from 'openai';
 import type { Exchange, RecordedReply } from './exchange.ts';
 
-/** What a reply says, whatever its wire; read without the gateway's code. */
+/** What a reply says, whatever its dialect; read without the gateway's code. */
 export interface Said {
   readonly reasoning: string;
   readonly text: string;
@@ -118,5 +118,5 @@ async function saidInMessage({ request, agent }: Exchange): Promise<Said> {
 
 /** What an agent's official client makes of a translated reply. @throws the client's error for a reply that says one */
 export function saidToAgent(exchange: Exchange): Promise<Said> {
-  return exchange.wire === 'responses' ? saidInResponse(exchange) : saidInMessage(exchange);
+  return exchange.dialect === 'responses' ? saidInResponse(exchange) : saidInMessage(exchange);
 }

@@ -1,9 +1,9 @@
 import type { ScriptedChoice, ScriptedReply } from '@agent-lightning/testing';
-import type { WireName } from '../../src/wires/wire.ts';
+import type { DialectName } from '../../src/dialects/dialect.ts';
 
-/** One exchange before it is recorded: what an agent asks on its wire, and what the model says. */
+/** One exchange before it is recorded: what an agent asks in its dialect, and what the model says. */
 export interface Scenario {
-  readonly wire: WireName;
+  readonly dialect: DialectName;
   readonly name: string;
   readonly request: Readonly<Record<string, unknown>>;
   readonly reply: ScriptedReply;
@@ -17,7 +17,7 @@ const call = (query: string): NonNullable<ScriptedChoice['toolCalls']>[number] =
   arguments: { query },
 });
 
-/** What the model says, whatever the wire. */
+/** What the model says, whatever the dialect. */
 const replies = {
   plain: { content: 'There are six singers.' },
   unicode: { content: 'Sängerinnen: 六 🎤\n"quoted" \\ \u2028 done' },
@@ -180,7 +180,7 @@ function messageRequests(): Requests {
   };
 }
 
-const requests: Readonly<Record<WireName, Requests>> = {
+const requests: Readonly<Record<DialectName, Requests>> = {
   chat: chatRequests(),
   completions: completionRequests(),
   responses: responseRequests(),
@@ -188,10 +188,10 @@ const requests: Readonly<Record<WireName, Requests>> = {
 };
 
 /** Every exchange of the corpus, streamed and not. */
-export const scenarios: readonly Scenario[] = Object.entries(requests).flatMap(([wire, byName]) =>
+export const scenarios: readonly Scenario[] = Object.entries(requests).flatMap(([dialect, byName]) =>
   Object.entries(byName).flatMap(([name, request]) =>
     [false, true].map((stream) => ({
-      wire: wire as WireName,
+      dialect: dialect as DialectName,
       name: `${name}${stream ? ', streamed' : ''}`,
       request: { model: 'policy', ...request, ...(stream ? { stream } : {}) },
       reply: replies[name as Name],

@@ -1,4 +1,4 @@
-import { wireHeaders } from '@agent-lightning/tracing';
+import { gatewayHeaders } from '@agent-lightning/tracing';
 import type { RecordedCall, Responder } from '../model-server/model-server.ts';
 import type { ChatRequest, ScriptedReply } from '../model-server/scripted-reply.ts';
 
@@ -41,12 +41,12 @@ function questionOf(request: ChatRequest): string {
 
 /** The names that the adapter sent with a call, most specific first; none when it sent none. */
 export function agentNamesOf(call: RecordedCall): readonly string[] {
-  const header = call.headers[wireHeaders.agentNames];
+  const header = call.headers[gatewayHeaders.agentNames];
   return typeof header === 'string' ? (JSON.parse(decodeURIComponent(header)) as string[]) : [];
 }
 
 /** The span that the adapter placed a call under. */
 export function parentSpanOf(call: RecordedCall): string | undefined {
-  const header = call.headers[wireHeaders.traceParent];
+  const header = call.headers[gatewayHeaders.traceParent];
   return typeof header === 'string' ? header.split('-')[2] : undefined;
 }

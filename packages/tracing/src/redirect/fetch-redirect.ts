@@ -3,7 +3,7 @@ import { formatTraceParent } from '../writing/identifiers.ts';
 import { activeSpan, type ActiveSpan } from '../scope/active-span.ts';
 import { processWide } from '../scope/process-wide.ts';
 import { currentRollout, type RolloutScope } from '../scope/rollout-scope.ts';
-import { wireHeaders } from '../adapter-kit/wire-headers.ts';
+import { gatewayHeaders } from '../adapter-kit/gateway-headers.ts';
 import { interceptDispatchers } from './early-fetch.ts';
 import { placeCall, redirectCall, type CallPlace } from './redirected-call.ts';
 
@@ -89,7 +89,7 @@ function callHeaders({ recorder }: RolloutScope, span: ActiveSpan | undefined): 
   if (span === undefined) return {};
   const names = span.agent && encodeURIComponent(JSON.stringify(span.agent.names));
   return {
-    ...(names !== undefined && { [wireHeaders.agentNames]: names }),
-    [wireHeaders.traceParent]: formatTraceParent(recorder.traceId, span.spanId),
+    ...(names !== undefined && { [gatewayHeaders.agentNames]: names }),
+    [gatewayHeaders.traceParent]: formatTraceParent(recorder.traceId, span.spanId),
   };
 }

@@ -9,7 +9,7 @@ const stopReasons: Readonly<Record<string, string>> = {
   content_filter: 'refusal',
 };
 
-/** Why a message ended, as this wire names it. @throws {WireError} for a reason with no name here */
+/** Why a message ended, as this dialect names it. @throws {ReplyError} for a reason with no name here */
 export function stopOf(finishReason: string | undefined, stopText: string | undefined, isRefusal: boolean): JsonObject {
   if (isRefusal) return { stop_reason: 'refusal', stop_sequence: null };
   if (finishReason === 'stop' && stopText !== undefined)

@@ -1,6 +1,6 @@
 import type { ChatMessage } from '@agent-lightning/core';
 import type { JsonObject } from '../../http/read-body.ts';
-import { invalidField } from '../../http/wire-error.ts';
+import { invalidField } from '../../http/reply-error.ts';
 import type { ModelRequest } from '../../request/model-request.ts';
 import {
   booleanField,
@@ -26,7 +26,7 @@ function messagesField(body: JsonObject): readonly ChatMessage[] {
   return value as ChatMessage[];
 }
 
-/** Checks the fields of a chat that the gateway itself reads. @throws {WireError} `request-invalid`, naming the field */
+/** Checks the fields of a chat that the gateway itself reads. @throws {ReplyError} `request-invalid`, naming the field */
 export function parseChatRequest(body: JsonObject): ModelRequest {
   const limit = Number.MAX_SAFE_INTEGER;
   return {

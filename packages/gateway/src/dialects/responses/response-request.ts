@@ -2,13 +2,13 @@ import { parseChatRequest } from '../chat/chat-request.ts';
 import type { ModelRequest } from '../../request/model-request.ts';
 import { booleanField, integerField, present } from '../../request/request-fields.ts';
 import type { JsonObject } from '../../http/read-body.ts';
-import { invalidField } from '../../http/wire-error.ts';
-import type { KeptItems } from '../wire.ts';
+import { invalidField } from '../../http/reply-error.ts';
+import type { KeptItems } from '../dialect.ts';
 import { listAt, objectAt, refuseUnknown, untranslatable } from '../untranslatable.ts';
 import { mapInput } from './response-input.ts';
 import { mapToolChoice, mapTools } from './response-tools.ts';
 
-/** Fields that mean the same on both wires, and those that servers take beside the standard ones. */
+/** Fields that mean the same in both dialects, and those that servers take beside the standard ones. */
 const shared = [
   'model',
   'temperature',
@@ -106,7 +106,7 @@ function refuseServices(body: JsonObject): void {
   booleanField(body, 'store');
 }
 
-/** Maps a Responses request onto chat completions. @throws {WireError} `request-invalid`, naming the field */
+/** Maps a Responses request onto chat completions. @throws {ReplyError} `request-invalid`, naming the field */
 export function mapResponseRequest(body: JsonObject, kept: KeptItems): ModelRequest {
   refuseUnknown(body, known, '');
   refuseServices(body);

@@ -1,9 +1,9 @@
 import { isObject, shown } from '../request/request-fields.ts';
 import type { JsonObject } from '../http/read-body.ts';
-import { invalidField, type WireError } from '../http/wire-error.ts';
+import { invalidField, type ReplyError } from '../http/reply-error.ts';
 
 /** For what chat completions, in which the policy is asked, cannot say. */
-export function untranslatable(path: string, why = 'leave it out'): WireError {
+export function untranslatable(path: string, why = 'leave it out'): ReplyError {
   return invalidField(path, `cannot be translated to chat completions, in which this model is asked; ${why}`);
 }
 

@@ -1,6 +1,6 @@
 import { isObject } from '../../request/request-fields.ts';
 import type { JsonObject } from '../../http/read-body.ts';
-import { WireError } from '../../http/wire-error.ts';
+import { ReplyError } from '../../http/reply-error.ts';
 
 /** What a chat reply, or one chunk of it, says. */
 export interface ChatSaid {
@@ -79,7 +79,7 @@ export function readUsage(payload: JsonObject): ChatUsage | undefined {
   };
 }
 
-/** For a reply that has no form on the agent's wire. */
-export function untellable(what: string): WireError {
-  return new WireError(`the upstream's reply cannot be told on this wire: ${what}`, { code: 'upstream-malformed' });
+/** For a reply that has no form in the agent's dialect. */
+export function untellable(what: string): ReplyError {
+  return new ReplyError(`the upstream's reply cannot be told in this dialect: ${what}`, { code: 'upstream-malformed' });
 }

@@ -1,5 +1,5 @@
 import type { JsonObject } from '../../http/read-body.ts';
-import type { WireError } from '../../http/wire-error.ts';
+import type { ReplyError } from '../../http/reply-error.ts';
 
 const types: Readonly<Record<number, string>> = {
   401: 'authentication_error',
@@ -15,11 +15,11 @@ const types: Readonly<Record<number, string>> = {
 const noThreads: JsonObject = { error_code: 'thread_unsupported_request', unsupported: ['thread'] };
 
 /** An error as Anthropic's API sends it, with the gateway's own code and field beside. */
-export function messageError(error: WireError): JsonObject {
+export function messageError(error: ReplyError): JsonObject {
   const type = types[error.status] ?? (error.status < 500 ? 'invalid_request_error' : 'api_error');
   const details = error.param === 'thread' ? { details: noThreads } : {};
   return {
     type: 'error',
-    error: { type, message: error.message, code: error.wireCode, param: error.param ?? null, ...details },
+    error: { type, message: error.message, code: error.replyCode, param: error.param ?? null, ...details },
   };
 }

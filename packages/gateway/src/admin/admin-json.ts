@@ -2,7 +2,7 @@ import type { LlmEndpoint, PolicyRelease, RolloutMode } from '@agent-lightning/c
 import type { OpenClaim } from '../attempts/attempt-session.ts';
 import { integerField, present } from '../request/request-fields.ts';
 import type { JsonObject } from '../http/read-body.ts';
-import { invalidField } from '../http/wire-error.ts';
+import { invalidField } from '../http/reply-error.ts';
 import { shownUrl } from '../http/shown-url.ts';
 import type { StalenessOptions, StaleVerdict } from '../policies/staleness-rule.ts';
 
@@ -16,7 +16,7 @@ export interface ModelEntry {
 }
 
 /** Models as the operator sees them; no keys. */
-export function modelsToWire(models: readonly ModelEntry[]): readonly JsonObject[] {
+export function modelsToJson(models: readonly ModelEntry[]): readonly JsonObject[] {
   return models.map(({ name, isPolicy, release, calls }) => ({
     name,
     kind: isPolicy ? 'policy' : 'passthrough',
@@ -40,15 +40,15 @@ function idField(body: JsonObject, field: string): string {
   return value;
 }
 
-/** @throws {WireError} `request-invalid` for what is no integer of at least 0 */
+/** @throws {ReplyError} `request-invalid` for what is no integer of at least 0 */
 export function countField(body: JsonObject, field: string): number {
   const value = integerField(body, field, 0, Number.MAX_SAFE_INTEGER);
   if (value === undefined) throw invalidField(field, 'must be an integer of at least 0');
   return value;
 }
 
-/** What of a claim a gateway needs, on the wire. */
-export function claimToWire({ rollout, attempt, lease }: OpenClaim): JsonObject {
+/** Returns what a gateway needs of a claim, as JSON. */
+export function claimToJson({ rollout, attempt, lease }: OpenClaim): JsonObject {
   return {
     rollout_id: attempt.rolloutId,
     attempt_id: attempt.attemptId,
@@ -58,7 +58,7 @@ export function claimToWire({ rollout, attempt, lease }: OpenClaim): JsonObject 
   };
 }
 
-/** @throws {WireError} `request-invalid`, naming the field */
+/** @throws {ReplyError} `request-invalid`, naming the field */
 export function readClaim(body: JsonObject): OpenClaim {
   const rolloutId = idField(body, 'rollout_id');
   const attemptId = idField(body, 'attempt_id');
@@ -72,14 +72,14 @@ export function readClaim(body: JsonObject): OpenClaim {
 }
 
 /** Infinity, which JSON does not have, is null: no bound. */
-export function stalenessToWire({ maxStaleness, onStale }: StalenessOptions): JsonObject {
+export function stalenessToJson({ maxStaleness, onStale }: StalenessOptions): JsonObject {
   return {
     ...(maxStaleness === undefined ? {} : { max_staleness: Number.isFinite(maxStaleness) ? maxStaleness : null }),
     ...(onStale === undefined ? {} : { on_stale: onStale }),
   };
 }
 
-/** @throws {WireError} `request-invalid`, naming the field */
+/** @throws {ReplyError} `request-invalid`, naming the field */
 export function readStaleness(
   body: JsonObject,
 ): Omit<StalenessOptions, 'onStale'> & { readonly onStale?: StaleVerdict } {
@@ -93,11 +93,11 @@ export function readStaleness(
   return { ...(isGiven ? { maxStaleness } : {}), ...(onStale === undefined ? {} : { onStale }) };
 }
 
-export function endpointToWire({ apiKey, baseUrl, model, sampling }: LlmEndpoint): JsonObject {
+export function endpointToJson({ apiKey, baseUrl, model, sampling }: LlmEndpoint): JsonObject {
   return { api_key: apiKey, base_url: baseUrl, model, sampling };
 }
 
-export function endpointFromWire(body: JsonObject): LlmEndpoint {
+export function endpointFromJson(body: JsonObject): LlmEndpoint {
   return {
     apiKey: idField(body, 'api_key'),
     baseUrl: String(body['base_url']),

@@ -1,7 +1,7 @@
 import type { JsonObject } from '../../http/read-body.ts';
-import type { WireError } from '../../http/wire-error.ts';
+import type { ReplyError } from '../../http/reply-error.ts';
 import { readSaid, readUsage, untellable, type ChatCall, type ChatUsage } from '../chat/chat-reply.ts';
-import type { WireEvent } from '../wire.ts';
+import type { DialectEvent } from '../dialect.ts';
 import { messageError } from './message-error.ts';
 import { messageHead, stopOf, usageOf } from './message-object.ts';
 import { inputOf } from './tool-input.ts';
@@ -19,7 +19,7 @@ const openings = {
 
 /** Tells chunks of a chat reply as the events of a streamed message. */
 export class MessageStream {
-  #events: WireEvent[] = [];
+  #events: DialectEvent[] = [];
   #isBegun = false;
   #isRefusal = false;
   #blocks = 0;
@@ -28,7 +28,7 @@ export class MessageStream {
   #stopText: string | undefined;
   #usage: ChatUsage | undefined;
 
-  chunk(payload: JsonObject): readonly WireEvent[] {
+  chunk(payload: JsonObject): readonly DialectEvent[] {
     if (!this.#isBegun) this.#begin(payload);
     this.#usage = readUsage(payload) ?? this.#usage;
     const said = readSaid(payload);
@@ -46,7 +46,7 @@ export class MessageStream {
     return this.#take();
   }
 
-  end(): readonly WireEvent[] {
+  end(): readonly DialectEvent[] {
     const stop = stopOf(this.#finishReason, this.#stopText, this.#isRefusal);
     this.#close();
     this.#events.push(
@@ -56,11 +56,11 @@ export class MessageStream {
     return this.#take();
   }
 
-  failure(error: WireError): WireEvent {
+  failure(error: ReplyError): DialectEvent {
     return { ...messageError(error), type: 'error' };
   }
 
-  #take(): readonly WireEvent[] {
+  #take(): readonly DialectEvent[] {
     const events = this.#events;
     this.#events = [];
     return events;

@@ -1,12 +1,12 @@
 import { isObject, present } from '../request/request-fields.ts';
 import type { JsonObject } from '../http/read-body.ts';
-import { invalidField } from '../http/wire-error.ts';
+import { invalidField } from '../http/reply-error.ts';
 import type { PolicyRoutes } from '@agent-lightning/core';
 
 type Routes = PolicyRoutes['policies'];
 
-/** Patterns on the wire, as sources and flags. */
-export function patternsToWire(policies: Routes): JsonObject {
+/** Returns patterns as JSON: their sources and flags. */
+export function patternsToJson(policies: Routes): JsonObject {
   return {
     policies: policies.map(({ policy, agentMatch: { source, flags } }) => ({
       policy,
@@ -15,7 +15,7 @@ export function patternsToWire(policies: Routes): JsonObject {
   };
 }
 
-/** @throws {WireError} `request-invalid`, naming the field */
+/** @throws {ReplyError} `request-invalid`, naming the field */
 export function readPatterns(body: JsonObject): Routes {
   const list = present(body, 'policies');
   if (!Array.isArray(list)) throw invalidField('policies', 'must be a list of { policy, agent_match }');

@@ -1,5 +1,5 @@
 import { untellable, readSaid, readUsage } from '../chat/chat-reply.ts';
-import type { KeptItems, Wire } from '../wire.ts';
+import type { KeptItems, Dialect } from '../dialect.ts';
 import { outputOf, responseHead, statusOf, usageOf, type OutputItem } from './response-object.ts';
 import { mapResponseRequest } from './response-request.ts';
 import { ResponseStream } from './response-stream.ts';
@@ -19,9 +19,9 @@ function keep(kept: KeptItems, items: readonly OutputItem[]): void {
  * OpenAI's Responses, without what a server would have to keep: every request brings its whole input, or
  * refers to items that its attempt got before.
  */
-export const responsesWire: Wire = {
+export const responsesDialect: Dialect = {
   name: 'responses',
-  errorBody: (error) => error.toWire(),
+  errorBody: (error) => error.toBody(),
   parse(body, kept = new Map()) {
     const onOutput = (items: readonly OutputItem[]): void => {
       if (body['store'] !== false) keep(kept, items);

@@ -1,7 +1,7 @@
 import type { JsonObject } from '../../http/read-body.ts';
-import type { WireError } from '../../http/wire-error.ts';
+import type { ReplyError } from '../../http/reply-error.ts';
 import { readSaid, readUsage, untellable, type ChatCall, type ChatUsage } from '../chat/chat-reply.ts';
-import type { WireEvent } from '../wire.ts';
+import type { DialectEvent } from '../dialect.ts';
 import {
   callItem,
   messageItem,
@@ -51,7 +51,7 @@ export class ResponseStream {
   readonly #request: JsonObject;
   readonly #onOutput: (items: readonly OutputItem[]) => void;
   readonly #done: OutputItem[] = [];
-  #events: WireEvent[] = [];
+  #events: DialectEvent[] = [];
   #sequence = 0;
   #head: JsonObject | undefined;
   #open: OpenItem | undefined;
@@ -66,7 +66,7 @@ export class ResponseStream {
     this.#onOutput = onOutput;
   }
 
-  chunk(payload: JsonObject): readonly WireEvent[] {
+  chunk(payload: JsonObject): readonly DialectEvent[] {
     if (this.#head === undefined) this.#begin(payload);
     this.#usage = readUsage(payload) ?? this.#usage;
     const said = readSaid(payload);
@@ -80,7 +80,7 @@ export class ResponseStream {
     return this.#take();
   }
 
-  end(): readonly WireEvent[] {
+  end(): readonly DialectEvent[] {
     const status = statusOf(this.#finishReason);
     if (!this.#isAnswered) this.#openItem('text', undefined);
     this.#close(String(status['status']));
@@ -92,10 +92,10 @@ export class ResponseStream {
     return this.#take();
   }
 
-  failure(error: WireError): WireEvent {
+  failure(error: ReplyError): DialectEvent {
     return {
       type: 'error',
-      code: error.wireCode,
+      code: error.replyCode,
       message: error.message,
       param: error.param ?? null,
       sequence_number: this.#sequence,
@@ -106,7 +106,7 @@ export class ResponseStream {
     this.#events.push({ type, sequence_number: this.#sequence++, ...fields });
   }
 
-  #take(): readonly WireEvent[] {
+  #take(): readonly DialectEvent[] {
     const events = this.#events;
     this.#events = [];
     return events;

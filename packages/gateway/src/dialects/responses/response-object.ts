@@ -41,7 +41,7 @@ export function callItem(
   return { id, type: 'function_call', call_id: call.id, name: call.name, arguments: call.arguments, status };
 }
 
-/** Status of a response by the reason for which the choice ended. @throws {WireError} for a reason with no form here */
+/** Status of a response by the reason for which the choice ended. @throws {ReplyError} for a reason with no form here */
 export function statusOf(finishReason: string | undefined): JsonObject {
   if (finishReason === 'length') return { status: 'incomplete', incomplete_details: { reason: 'max_output_tokens' } };
   if (finishReason === 'content_filter')

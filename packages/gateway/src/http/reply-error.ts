@@ -5,13 +5,13 @@ import {
   type LightningErrorOptions,
 } from '@agent-lightning/core';
 
-export interface WireErrorOptions extends LightningErrorOptions {
+export interface ReplyErrorOptions extends LightningErrorOptions {
   /** @default by code */
   readonly status?: number;
   /** The request field that is at fault, as a path such as `messages[0].content`. */
   readonly param?: string;
-  /** The `code` on the wire, where clients know another name. @default the error's code */
-  readonly wireCode?: string;
+  /** The `code` in the reply, where clients know another name. @default the error's code */
+  readonly replyCode?: string;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
@@ -34,28 +34,28 @@ const statuses: Partial<Record<LightningErrorCode, number>> = {
 };
 
 /** Error codes that clients of the OpenAI API look for. */
-const wireCodes: Partial<Record<LightningErrorCode, string>> = {
+const replyCodes: Partial<Record<LightningErrorCode, string>> = {
   'context-exceeded': 'context_length_exceeded',
   unauthorized: 'invalid_api_key',
 };
 
-/** An error that knows how it looks on the OpenAI wire. */
-export class WireError extends GatewayError {
+/** An error that knows how it is told to a client of OpenAI. */
+export class ReplyError extends GatewayError {
   readonly status: number;
   readonly param: string | undefined;
-  readonly wireCode: string;
+  readonly replyCode: string;
   readonly headers: Readonly<Record<string, string>>;
 
-  constructor(message: string, options: WireErrorOptions) {
+  constructor(message: string, options: ReplyErrorOptions) {
     super(message, options);
     this.status = options.status ?? statuses[options.code] ?? 500;
     this.param = options.param;
-    this.wireCode = options.wireCode ?? wireCodes[options.code] ?? options.code;
+    this.replyCode = options.replyCode ?? replyCodes[options.code] ?? options.code;
     this.headers = options.headers ?? {};
   }
 
   /** The body as OpenAI sends it. */
-  toWire(): {
+  toBody(): {
     readonly error: {
       readonly message: string;
       readonly type: string;
@@ -64,7 +64,7 @@ export class WireError extends GatewayError {
     };
   } {
     return {
-      error: { message: this.message, type: errorType(this.status), param: this.param ?? null, code: this.wireCode },
+      error: { message: this.message, type: errorType(this.status), param: this.param ?? null, code: this.replyCode },
     };
   }
 }
@@ -77,19 +77,19 @@ function errorType(status: number): string {
 }
 
 /** A 400 that names the field. */
-export function invalidField(param: string, problem: string): WireError {
-  return new WireError(`\`${param}\` ${problem}`, { code: 'request-invalid', param });
+export function invalidField(param: string, problem: string): ReplyError {
+  return new ReplyError(`\`${param}\` ${problem}`, { code: 'request-invalid', param });
 }
 
 /** Any failure as the agent may see it; what is not ours is not shown in detail. */
-export function toWireError(error: unknown): WireError {
-  if (error instanceof WireError) return error;
+export function toReplyError(error: unknown): ReplyError {
+  if (error instanceof ReplyError) return error;
   if (LightningError.isInstance(error))
-    return new WireError(error.message, { code: error.code, retryable: error.retryable, cause: error });
-  return new WireError('the gateway failed; its operator can read why in the call’s span', {
+    return new ReplyError(error.message, { code: error.code, retryable: error.retryable, cause: error });
+  return new ReplyError('the gateway failed; its operator can read why in the call’s span', {
     code: 'upstream-failed',
     status: 500,
-    wireCode: 'internal_error',
+    replyCode: 'internal_error',
     cause: error,
   });
 }

@@ -1,6 +1,6 @@
 import type { ChatMessage } from '@agent-lightning/core';
 import type { JsonObject } from '../../http/read-body.ts';
-import { invalidField } from '../../http/wire-error.ts';
+import { invalidField } from '../../http/reply-error.ts';
 import { ChatTurns, contentOf, type ChatPart } from '../chat/chat-turns.ts';
 import { listAt, objectAt, refuseUnknown, textAt, untranslatable } from '../untranslatable.ts';
 import { argumentsOf } from './tool-input.ts';
@@ -99,7 +99,7 @@ export function mapSystem(system: unknown): readonly ChatMessage[] {
   return system === undefined ? [] : [{ role: 'system', content: contentOf(mapParts(system, 'system')) }];
 }
 
-/** The chat messages that a conversation means. @throws {WireError} `request-invalid`, naming the block */
+/** The chat messages that a conversation means. @throws {ReplyError} `request-invalid`, naming the block */
 export function mapMessages(messages: unknown): readonly ChatMessage[] {
   const turns = new ChatTurns();
   const list = listAt(messages, 'messages');

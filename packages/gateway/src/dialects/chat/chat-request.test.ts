@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { WireError } from '../../http/wire-error.ts';
+import { ReplyError } from '../../http/reply-error.ts';
 import { parseChatRequest } from './chat-request.ts';
 import { mapEngineRequest } from '../../engine/engine-request.ts';
 import { applySamplingRules, resolveSampling } from '../../capture/sampling-rules.ts';
@@ -37,9 +37,9 @@ describe('a chat request', () => {
           expect(mapped.temperature).toBe(1);
           accepted += 1;
         } catch (error) {
-          expect(error).toBeInstanceOf(WireError);
-          expect((error as WireError).status).toBe(400);
-          expect((error as WireError).param).toBeTypeOf('string');
+          expect(error).toBeInstanceOf(ReplyError);
+          expect((error as ReplyError).status).toBe(400);
+          expect((error as ReplyError).param).toBeTypeOf('string');
         }
       }),
       { numRuns: 10_000 },

@@ -1,24 +1,24 @@
 import type { JsonObject } from '../http/read-body.ts';
 import type { ReplyEvent, ReplySink } from '../http/reply-sink.ts';
 import type { ReplyWriter } from '../http/reply-writer.ts';
-import type { WireError } from '../http/wire-error.ts';
-import type { ReplyTranslation, Wire, WireCall, WireEvent } from './wire.ts';
+import type { ReplyError } from '../http/reply-error.ts';
+import type { ReplyTranslation, Dialect, DialectCall, DialectEvent } from './dialect.ts';
 
-function eventText(events: readonly WireEvent[]): string {
+function eventText(events: readonly DialectEvent[]): string {
   let text = '';
   for (const event of events) text += `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
   return text;
 }
 
-/** Tells a chat reply to an agent that speaks another wire. */
+/** Tells a chat reply to an agent that speaks another dialect. */
 export class TranslatingSink implements ReplySink {
   readonly #writer: ReplyWriter;
-  readonly #wire: Wire;
+  readonly #dialect: Dialect;
   readonly #translation: ReplyTranslation;
 
-  constructor(writer: ReplyWriter, wire: Wire, translation: ReplyTranslation) {
+  constructor(writer: ReplyWriter, dialect: Dialect, translation: ReplyTranslation) {
     this.#writer = writer;
-    this.#wire = wire;
+    this.#dialect = dialect;
     this.#translation = translation;
   }
 
@@ -38,9 +38,9 @@ export class TranslatingSink implements ReplySink {
     this.#writer.endText(eventText(this.#translation.end()));
   }
 
-  fail(error: WireError): void {
+  fail(error: ReplyError): void {
     const event = this.#writer.isStreaming ? eventText([this.#translation.failure(error)]) : '';
-    this.#writer.failWith(error, this.#wire.errorBody(error), event);
+    this.#writer.failWith(error, this.#dialect.errorBody(error), event);
   }
 
   delivered(): Promise<boolean> {
@@ -48,7 +48,7 @@ export class TranslatingSink implements ReplySink {
   }
 }
 
-/** Where a call's reply goes, in the form of its wire. */
-export function sinkFor(wire: Wire, call: WireCall, writer: ReplyWriter): ReplySink {
-  return call.translation === undefined ? writer : new TranslatingSink(writer, wire, call.translation);
+/** Where a call's reply goes, in the form of its dialect. */
+export function sinkFor(dialect: Dialect, call: DialectCall, writer: ReplyWriter): ReplySink {
+  return call.translation === undefined ? writer : new TranslatingSink(writer, dialect, call.translation);
 }

@@ -2,12 +2,12 @@ import { parseChatRequest } from '../chat/chat-request.ts';
 import type { ModelRequest } from '../../request/model-request.ts';
 import { booleanField, integerField, present } from '../../request/request-fields.ts';
 import type { JsonObject } from '../../http/read-body.ts';
-import { invalidField } from '../../http/wire-error.ts';
+import { invalidField } from '../../http/reply-error.ts';
 import { listAt, objectAt, refuseUnknown, untranslatable } from '../untranslatable.ts';
 import { mapMessages, mapSystem } from './message-input.ts';
 import { mapToolChoice, mapTools } from './message-tools.ts';
 
-/** Fields that mean the same on both wires, and those that servers take beside the standard ones. */
+/** Fields that mean the same in both dialects, and those that servers take beside the standard ones. */
 const shared = [
   'model',
   'temperature',
@@ -89,7 +89,7 @@ function mapMetadata(body: JsonObject): JsonObject {
   return typeof metadata['user_id'] === 'string' ? { user: metadata['user_id'] } : {};
 }
 
-/** Maps a Messages request onto chat completions. @throws {WireError} `request-invalid`, naming the field */
+/** Maps a Messages request onto chat completions. @throws {ReplyError} `request-invalid`, naming the field */
 export function mapMessageRequest(body: JsonObject): ModelRequest {
   refuseUnknown(body, known, '');
   mapThinking(body);

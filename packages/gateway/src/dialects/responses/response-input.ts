@@ -1,8 +1,8 @@
 import type { ChatMessage, JsonValue } from '@agent-lightning/core';
 import type { JsonObject } from '../../http/read-body.ts';
-import { invalidField } from '../../http/wire-error.ts';
+import { invalidField } from '../../http/reply-error.ts';
 import { ChatTurns, contentOf, type ChatPart } from '../chat/chat-turns.ts';
-import type { KeptItems } from '../wire.ts';
+import type { KeptItems } from '../dialect.ts';
 import { listAt, objectAt, refuseUnknown, textAt, untranslatable } from '../untranslatable.ts';
 
 const callFields: ReadonlySet<string> = new Set(['type', 'id', 'call_id', 'name', 'arguments', 'status']);
@@ -103,7 +103,7 @@ function resolve(item: JsonObject, kept: KeptItems, path: string): JsonObject {
   return found;
 }
 
-/** The chat messages that a Responses input means. @throws {WireError} `request-invalid`, naming the item */
+/** The chat messages that a Responses input means. @throws {ReplyError} `request-invalid`, naming the item */
 export function mapInput(input: unknown, kept: KeptItems): readonly ChatMessage[] {
   if (typeof input === 'string') return [{ role: 'user', content: input }];
   const turns = new ChatTurns();

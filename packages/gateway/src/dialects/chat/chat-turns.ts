@@ -15,7 +15,7 @@ export function contentOf(parts: readonly ChatPart[]): JsonValue {
 }
 
 /**
- * Gathers messages from wires that tell an assistant's turn in pieces: reasoning, text and tool calls become the one
+ * Gathers messages from dialects that tell an assistant's turn in pieces: reasoning, text and tool calls become the one
  * chat message that they were sampled as, so that the next prompt extends the last one token for token.
  */
 export class ChatTurns {

@@ -4,7 +4,7 @@ import type { JsonObject } from '../../http/read-body.ts';
 const invalidField = 'invalid_json';
 
 /**
- * A tool call's arguments as the object that this wire wants. A policy may sample what is no JSON object: the agent then
+ * A tool call's arguments as the object that this dialect wants. A policy may sample what is no JSON object: the agent then
  * gets `{ "invalid_json": "…" }`, which its tool can refuse, and which turns back into the same text in the next prompt.
  */
 export function inputOf(argumentsText: string): JsonObject {

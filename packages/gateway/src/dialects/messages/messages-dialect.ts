@@ -1,12 +1,12 @@
 import { readSaid, readUsage, untellable } from '../chat/chat-reply.ts';
-import type { Wire } from '../wire.ts';
+import type { Dialect } from '../dialect.ts';
 import { messageError } from './message-error.ts';
 import { contentBlocks, messageHead, stopOf, usageOf } from './message-object.ts';
 import { mapMessageRequest } from './message-request.ts';
 import { MessageStream } from './message-stream.ts';
 
 /** Anthropic's Messages. */
-export const messagesWire: Wire = {
+export const messagesDialect: Dialect = {
   name: 'messages',
   errorBody: messageError,
   parse(body) {

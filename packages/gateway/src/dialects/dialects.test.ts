@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { JsonObject } from '../http/read-body.ts';
-import { WireError } from '../http/wire-error.ts';
-import type { WireEvent } from './wire.ts';
-import { wires } from './wires.ts';
+import { ReplyError } from '../http/reply-error.ts';
+import type { DialectEvent } from './dialect.ts';
+import { dialects } from './dialects.ts';
 
 const types = [
   'message',
@@ -76,19 +76,19 @@ const whole: Readonly<Record<string, JsonObject>> = {
   '/messages': { messages: [{ role: 'user', content: 'hi' }], max_tokens: 5 },
 };
 
-describe.each([...wires])('a body on %s', (path, wire) => {
+describe.each([...dialects])('a body on %s', (path, dialect) => {
   it('is understood or refused with its field, never anything else', () => {
     const name = fc.constantFrom(...(fields[path] ?? []), 'stream', 'temperature', 'model');
     let accepted = 0;
     fc.assert(
       fc.property(fc.dictionary(name, value, { maxKeys: 3 }), (fuzzed) => {
         try {
-          wire.parse({ model: 'policy', ...whole[path], ...fuzzed });
+          dialect.parse({ model: 'policy', ...whole[path], ...fuzzed });
           accepted += 1;
         } catch (error) {
-          expect(error).toBeInstanceOf(WireError);
-          expect((error as WireError).status).toBe(400);
-          expect((error as WireError).param).toBeTypeOf('string');
+          expect(error).toBeInstanceOf(ReplyError);
+          expect((error as ReplyError).status).toBe(400);
+          expect((error as ReplyError).param).toBeTypeOf('string');
         }
       }),
       { numRuns: 2_500 },
@@ -146,10 +146,10 @@ describe('a stream of responses', () => {
   it('ends in the response that the whole reply gives, numbered without a gap', () => {
     fc.assert(
       fc.property(said, (reply) => {
-        const parse = (): ReturnType<NonNullable<ReturnType<typeof wires.get>>['parse']> | undefined =>
-          wires.get('/responses')?.parse({ model: 'm', input: 'hi' });
+        const parse = (): ReturnType<NonNullable<ReturnType<typeof dialects.get>>['parse']> | undefined =>
+          dialects.get('/responses')?.parse({ model: 'm', input: 'hi' });
         const translation = parse()?.translation;
-        const events: WireEvent[] = chunksOf(reply).flatMap((chunk) => translation?.chunk(chunk) ?? []);
+        const events: DialectEvent[] = chunksOf(reply).flatMap((chunk) => translation?.chunk(chunk) ?? []);
         events.push(...(translation?.end() ?? []));
         expect(events.map((event) => event['sequence_number'])).toEqual(events.map((_, index) => index));
         const wholeReply = parse()?.translation?.whole(wholeOf(reply)) as JsonObject;
@@ -168,8 +168,8 @@ describe('a stream of messages', () => {
   it('adds up to the message that the whole reply gives', () => {
     fc.assert(
       fc.property(said, (reply) => {
-        const translation = wires.get('/messages')?.parse({ model: 'm', ...whole['/messages'] }).translation;
-        const events: WireEvent[] = chunksOf(reply).flatMap((chunk) => translation?.chunk(chunk) ?? []);
+        const translation = dialects.get('/messages')?.parse({ model: 'm', ...whole['/messages'] }).translation;
+        const events: DialectEvent[] = chunksOf(reply).flatMap((chunk) => translation?.chunk(chunk) ?? []);
         events.push(...(translation?.end() ?? []));
         const blocks: Record<string, unknown>[] = [];
         for (const event of events) {

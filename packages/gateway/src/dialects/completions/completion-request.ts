@@ -9,7 +9,7 @@ import {
   usageField,
 } from '../../request/request-fields.ts';
 import type { JsonObject } from '../../http/read-body.ts';
-import { invalidField } from '../../http/wire-error.ts';
+import { invalidField } from '../../http/reply-error.ts';
 
 const largestTokenId = 2_147_483_647;
 
@@ -34,7 +34,7 @@ function promptField(body: JsonObject): string | Int32Array {
   throw invalidField('prompt', 'must be a text, or the token ids of one, and not empty');
 }
 
-/** Checks the fields of a text completion that the gateway itself reads. @throws {WireError} `request-invalid`, naming the field */
+/** Checks the fields of a text completion that the gateway itself reads. @throws {ReplyError} `request-invalid`, naming the field */
 export function parseCompletionRequest(body: JsonObject): ModelRequest {
   const limit = Number.MAX_SAFE_INTEGER;
   if (booleanField(body, 'echo'))
