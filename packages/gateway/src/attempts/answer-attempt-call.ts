@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { answerCall, type CallOutcome } from '../calls/answer-call.ts';
+import { agentLeft, answerCall, type CallOutcome } from '../calls/answer-call.ts';
 import type { Untrainable } from '../capture/check-reply.ts';
 import { applySamplingRules, type RuledRequest } from '../capture/sampling-rules.ts';
 import type { ResolvedGatewayOptions } from '../gateway-options.ts';
@@ -183,8 +183,7 @@ async function answerEmbeddingsBody(
   body: JsonObject,
 ): Promise<void> {
   const controller = new AbortController();
-  const onClose = (): void =>
-    controller.abort(new ReplyError('the agent closed the connection before it had its reply', { code: 'cancelled' }));
+  const onClose = (): void => controller.abort(agentLeft());
   response.on('close', onClose);
   await session.follow(controller, async () => {
     await enter(calls.gate, response, controller.signal);

@@ -41,8 +41,20 @@ export interface CallExchange {
   readonly controller: AbortController;
 }
 
-const agentLeft = (): ReplyError =>
-  new ReplyError('the agent closed the connection before it had its reply', { code: 'cancelled' });
+/** Returns the error of a call whose agent went away. */
+export function agentLeft(): ReplyError {
+  return new ReplyError('the agent closed the connection before it had its reply', { code: 'cancelled' });
+}
+
+/** Aborts a call that takes too long; returns the timer to clear when it ends. */
+export function abortWhenLate(controller: AbortController, { callTimeoutMs }: CallLimits): NodeJS.Timeout {
+  const error = (): ReplyError =>
+    new ReplyError(`the call took longer than ${callTimeoutMs} ms`, {
+      code: 'upstream-timeout',
+      replyCode: 'call-timeout',
+    });
+  return setTimeout(() => controller.abort(error()), callTimeoutMs);
+}
 
 function route(exchange: CallExchange, draft: ReplyDraft, progress: CallProgress, deadlineMs: number): Promise<void> {
   const { request, release, isCaptured, limits } = exchange;
@@ -63,14 +75,7 @@ export async function answerCall(exchange: CallExchange): Promise<CallOutcome> {
   };
   response.on('close', onClose);
   if (response.destroyed) onClose();
-  const timer = setTimeout(() => {
-    controller.abort(
-      new ReplyError(`the call took longer than ${limits.callTimeoutMs} ms`, {
-        code: 'upstream-timeout',
-        replyCode: 'call-timeout',
-      }),
-    );
-  }, limits.callTimeoutMs);
+  const timer = abortWhenLate(controller, limits);
   let error: ReplyError | undefined;
   try {
     await route(exchange, draft, progress, startedAtMs + limits.callTimeoutMs);

@@ -1,4 +1,5 @@
 import { modelField } from '../request/request-fields.ts';
+import { abortWhenLate } from './answer-call.ts';
 import type { CallLimits } from './call-limits.ts';
 import type { JsonObject } from '../http/read-body.ts';
 import type { ReplyWriter } from '../http/reply-writer.ts';
@@ -20,14 +21,7 @@ export interface EmbeddingsCall {
 export async function passEmbeddings(call: EmbeddingsCall): Promise<void> {
   const { limits, controller, servers } = call;
   const { release, leave } = call.policies.admit(modelField(call.body));
-  const timer = setTimeout(() => {
-    controller.abort(
-      new ReplyError(`the call took longer than ${limits.callTimeoutMs} ms`, {
-        code: 'upstream-timeout',
-        replyCode: 'call-timeout',
-      }),
-    );
-  }, limits.callTimeoutMs);
+  const timer = abortWhenLate(controller, limits);
   try {
     if (release.kind === 'engine')
       throw new ReplyError('the engine that serves this model makes no embeddings', {
