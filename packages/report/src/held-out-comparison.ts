@@ -1,4 +1,4 @@
-import type { Episode, JsonValue } from '@agent-lightning/core';
+import type { Episode, JsonValue, PlannedRollout } from '@agent-lightning/core';
 import { planValidation } from '@agent-lightning/run';
 import type { ReportContext } from './report-data.ts';
 import type { ViewToken } from './token-view.ts';
@@ -20,10 +20,11 @@ const shownTasks = 4;
 
 /** A few tasks of the first and the last validation: those whose reward rose first, then those where it fell. */
 export async function compareHeldOut(context: ReportContext, lastStep: number): Promise<readonly HeldOutComparison[]> {
-  const { validation, collector } = context;
+  const { validation, collector, resourcesId } = context;
   if (lastStep === 0 || validation.length === 0) return [];
   const indexes = [...validation.keys()];
-  const [before, after] = [await readRewards(context, 0, indexes), await readRewards(context, lastStep, indexes)];
+  const before = await readRewards(context, planValidation(0, validation, indexes), indexes);
+  const after = await readRewards(context, planValidation(lastStep, validation, indexes, resourcesId), indexes);
   const both = indexes.filter((index) => before.has(index) && after.has(index));
   const change = (index: number): number => (after.get(index)!.reward ?? 0) - (before.get(index)!.reward ?? 0);
   const rose = both.filter((index) => change(index) > 0);
@@ -50,10 +51,9 @@ export async function compareHeldOut(context: ReportContext, lastStep: number): 
 
 async function readRewards(
   context: ReportContext,
-  step: number,
+  planned: readonly PlannedRollout[],
   indexes: readonly number[],
 ): Promise<ReadonlyMap<number, Episode>> {
-  const planned = planValidation(step, context.validation, indexes);
   const found = await context.collector.findFinished(planned);
   const rollouts = [...found.values()];
   const episodes = new Map(

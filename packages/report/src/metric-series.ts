@@ -17,14 +17,16 @@ export function readNumber(metrics: StepMetrics, path: string): number | undefin
   return typeof value === 'number' ? value : undefined;
 }
 
-/** Replaces `*` in a path by each key that the metrics have in its place; a path without one is returned as it is. */
+/** Replaces `*` in a path by each key that the metrics of any step have in its place; a path without one is returned as it is. */
 export function expandPath(metrics: readonly StepMetrics[], path: string): readonly { key: string; path: string }[] {
   const names = path.split('.');
   const star = names.indexOf('*');
   if (star < 0) return [{ key: '', path }];
-  const parent = readPath(metrics[0], names.slice(0, star));
-  const keys = typeof parent === 'object' && parent !== null ? Object.keys(parent) : [];
-  return keys.map((key) => ({ key, path: names.with(star, key).join('.') }));
+  const keys = metrics.flatMap((each) => {
+    const parent = readPath(each, names.slice(0, star));
+    return typeof parent === 'object' && parent !== null ? Object.keys(parent) : [];
+  });
+  return [...new Set(keys)].map((key) => ({ key, path: names.with(star, key).join('.') }));
 }
 
 function readPath(value: unknown, names: readonly string[]): unknown {

@@ -4,16 +4,16 @@ import { readSeries } from './metric-series.ts';
 import type { ReportData } from './report-data.ts';
 
 /** The figures that say how a run went. */
-export function summaryTiles({ state, metrics, validationAfter }: ReportData): Markup {
+export function summaryTiles({ state, metrics, validationAfter, hasPolicy }: ReportData): Markup {
   const rewards = metrics.flatMap(({ reward }) => reward.mean ?? []);
   const trained = readSeries(metrics, 'tokensTrained').map(({ y }) => y);
   const seconds = state.wallSeconds;
   return markup`<section class="tiles">
-${tile('held-out reward, greedy', fromTo(state.validationBefore?.reward, validationAfter?.complete === true ? validationAfter.reward : undefined), true)}
+${tile(`held-out reward${hasPolicy ? ', greedy' : ''}`, fromTo(state.validationBefore?.reward, validationAfter?.complete === true ? validationAfter.reward : undefined), true)}
 ${tile('training reward, first and last step', fromTo(rewards[0], rewards.at(-1)), true)}
 ${tile('steps', String(state.step))}
 ${tile('rollouts', formatNumber(state.totals.rollouts))}
-${tile('model calls', formatNumber(state.totals.transitions))}
+${hasPolicy ? tile('model calls', formatNumber(state.totals.transitions)) : undefined}
 ${trained.length === 0 ? undefined : tile('tokens trained', formatNumber(trained.reduce((sum, tokens) => sum + tokens, 0)))}
 ${tile('wall time', duration(seconds))}
 ${tile('rollouts per second', formatNumber(seconds > 0 ? state.totals.rollouts / seconds : 0))}
@@ -21,14 +21,14 @@ ${tile('rollouts per second', formatNumber(seconds > 0 ? state.totals.rollouts /
 }
 
 /** Training and validation reward by step. */
-export function learningCurve({ state }: ReportData): Markup {
+export function learningCurve({ state, hasPolicy }: ReportData): Markup {
   const training = state.curve.flatMap(({ step, reward }) => (reward === undefined ? [] : [{ x: step, y: reward }]));
   const validation = state.curve.flatMap(({ step, validation: value }) =>
     value === undefined ? [] : [{ x: step, y: value }],
   );
   const series: readonly Series[] = [
-    { name: 'training reward (sampled)', color: 1, points: training },
-    { name: 'held-out reward (greedy)', color: 2, points: validation, hasMarkers: true },
+    { name: `training reward${hasPolicy ? ' (sampled)' : ''}`, color: 1, points: training },
+    { name: `held-out reward${hasPolicy ? ' (greedy)' : ''}`, color: 2, points: validation, hasMarkers: true },
   ].filter(({ points }) => points.length > 0);
   if (series.length === 0) return markup`<h2>Learning curve</h2><p class="hint">No step was finished.</p>`;
   return markup`<h2>Learning curve</h2><div class="card">${legend(series)}<div class="plot">${lineChart({
@@ -41,7 +41,7 @@ export function learningCurve({ state }: ReportData): Markup {
 }
 
 /** Reward by kind of question, before and after. */
-export function rewardByKind({ state, metrics, validationAfter }: ReportData): Markup | undefined {
+export function rewardByKind({ state, metrics, validationAfter, hasPolicy }: ReportData): Markup | undefined {
   const isHeldOut = Object.keys(validationAfter?.byKind ?? {}).length > 0 && state.validationBefore !== undefined;
   const before = isHeldOut ? state.validationBefore!.byKind : (metrics[0]?.reward.byKind ?? {});
   const after = isHeldOut ? validationAfter!.byKind : (metrics.at(-1)?.reward.byKind ?? {});
@@ -49,7 +49,7 @@ export function rewardByKind({ state, metrics, validationAfter }: ReportData): M
   if (kinds.length === 0) return undefined;
   const [low, high] = findExtent([0, 1, ...Object.values(before), ...Object.values(after)]);
   const place = (value: number): number => ((value - low) / (high - low)) * 100;
-  return markup`<h2>Reward by kind of question</h2><div class="card scroll"><p class="hint">${isHeldOut ? 'Held-out tasks, greedy' : 'Training tasks, sampled'}: before (ring) and after (dot).</p>
+  return markup`<h2>Reward by kind of question</h2><div class="card scroll"><p class="hint">${isHeldOut ? 'Held-out tasks' : 'Training tasks'}${hasPolicy ? (isHeldOut ? ', greedy' : ', sampled') : ''}: before (ring) and after (dot).</p>
 <table><thead><tr><th>kind</th><th class="n">before</th><th class="n">after</th><th class="n">change</th><th></th></tr></thead><tbody>${kinds.map(
     (kind) => {
       const [from, to] = [before[kind], after[kind]];

@@ -17,6 +17,10 @@ export interface ReportContext {
   readonly collector: RolloutCollector;
   /** The held-out tasks. */
   readonly validation: readonly unknown[];
+  /** The resources of the last validation, by name; undefined for the newest of the store. */
+  readonly resourcesId: string | undefined;
+  /** Whether a policy answered model calls; without one no call was captured, and the report says nothing of calls and tokens. */
+  readonly hasPolicy: boolean;
   /** Charts of the algorithm's own. */
   readonly charts: readonly MetricChart[];
   /** Tells the text of each token; undefined where the backend cannot. */
@@ -30,6 +34,8 @@ export interface ReportData {
   readonly outcome: string;
   readonly createdAt: Date;
   readonly config: RunConfig;
+  /** Whether a policy answered model calls. */
+  readonly hasPolicy: boolean;
   readonly state: RunState;
   readonly metrics: readonly StepMetrics[];
   readonly charts: readonly MetricChart[];

@@ -6,9 +6,9 @@ import type { StepSample } from './step-samples.ts';
 import { signed, tokenLegend, tokenText, type ViewToken } from './token-view.ts';
 
 /** The same held-out tasks before and after training. */
-export function heldOutComparisons({ comparisons }: ReportData): Markup | undefined {
+export function heldOutComparisons({ comparisons, hasPolicy }: ReportData): Markup | undefined {
   if (comparisons.length === 0) return undefined;
-  return markup`<h2>The same held-out tasks, before and after</h2>${tokenLegend(false)}${comparisons.map(compare)}`;
+  return markup`<h2>The same held-out tasks, before and after</h2>${hasPolicy ? tokenLegend(false) : undefined}${comparisons.map(compare)}`;
 }
 
 /** Training rollouts token by token, of the first and the last step. */

@@ -5,29 +5,15 @@ import { formatNumber, legend, lineChart, type Series } from './line-chart.ts';
 import { expandPath, readNumber, readSeries } from './metric-series.ts';
 import type { ReportData } from './report-data.ts';
 
-/** The charts of every run; the algorithm's own come after them. */
+/** The charts of every run; those of model calls come after them where a policy answers, and the algorithm's own come last. */
 const commonCharts: readonly MetricChart[] = [
   { title: 'standard deviation of the reward', lines: [['deviation', 'reward.deviation']] },
-  {
-    title: 'failed rollouts, and calls not trained on',
-    lines: [
-      ['failed rollouts', 'failed'],
-      ['calls not trained on', 'untrainableCalls'],
-    ],
-  },
-  { title: 'share of calls that the token limit cut off', lines: [['cut off', 'truncatedShare']] },
+  { title: 'failed rollouts', lines: [['failed rollouts', 'failed']] },
   {
     title: 'share of the time spent waiting',
     lines: [
       ['trainer, for rollouts', 'idleShare.trainer'],
       ['runners, for work', 'idleShare.samplers'],
-    ],
-  },
-  {
-    title: 'tokens a second',
-    lines: [
-      ['sampled', 'sampledTokensPerSecond'],
-      ['trained', 'trainedTokensPerSecond'],
     ],
   },
   {
@@ -40,13 +26,26 @@ const commonCharts: readonly MetricChart[] = [
       ['checkpoint', 'seconds.checkpoint'],
     ],
   },
+];
+
+const callCharts: readonly MetricChart[] = [
+  { title: 'calls not trained on', lines: [['calls not trained on', 'untrainableCalls']] },
+  { title: 'share of calls that the token limit cut off', lines: [['cut off', 'truncatedShare']] },
+  {
+    title: 'tokens a second',
+    lines: [
+      ['sampled', 'sampledTokensPerSecond'],
+      ['trained', 'trainedTokensPerSecond'],
+    ],
+  },
   { title: 'tokens sampled in a step', lines: [['tokens', 'tokensSampled']] },
 ];
 
 /** A small chart for each metric, and all of them as a table. */
-export function stepCharts({ metrics, charts }: ReportData): Markup | undefined {
+export function stepCharts({ metrics, charts, hasPolicy }: ReportData): Markup | undefined {
   if (metrics.length === 0) return undefined;
-  return markup`<h2>Step by step</h2><div class="grid3">${[...commonCharts, ...charts].map((chart) => drawChart(chart, metrics))}</div>${metricsTable(metrics)}`;
+  const all = [...commonCharts, ...(hasPolicy ? callCharts : []), ...charts];
+  return markup`<h2>Step by step</h2><div class="grid3">${all.map((chart) => drawChart(chart, metrics))}</div>${metricsTable(metrics, hasPolicy ? [...columns, ...callColumns] : columns, charts)}`;
 }
 
 /** What failed, by code, over the whole run. */
@@ -57,7 +56,7 @@ export function failureTable({ metrics }: ReportData): Markup | undefined {
   if (counts.size === 0) return undefined;
   const rollouts = metrics.reduce((sum, each) => sum + each.rollouts, 0);
   const rows = [...counts].toSorted((a, b) => b[1] - a[1]);
-  return markup`<h2>Failed training rollouts</h2><div class="card scroll"><p class="hint">They are left out of the gradient, and are in the store with their spans.</p><table><thead><tr><th>code</th><th class="n">rollouts</th><th class="n">share</th></tr></thead>
+  return markup`<h2>Failed training rollouts</h2><div class="card scroll"><p class="hint">Nothing is learned from them. They are in the store with their spans.</p><table><thead><tr><th>code</th><th class="n">rollouts</th><th class="n">share</th></tr></thead>
 <tbody>${rows.map(([code, count]) => markup`<tr><td>${code}</td><td class="n">${count}</td><td class="n">${((count / rollouts) * 100).toFixed(1)} %</td></tr>`)}</tbody></table></div>`;
 }
 
@@ -81,19 +80,23 @@ const columns: readonly (readonly [name: string, path: string])[] = [
   ['held-out', 'validation.reward'],
   ['succeeded', 'succeeded'],
   ['failed', 'failed'],
-  ['groups', 'groupsUsed'],
-  ['calls', 'transitions'],
-  ['rows', 'rows'],
-  ['tokens trained', 'tokensTrained'],
-  ['loss', 'loss'],
-  ['gradient', 'gradientNorm'],
-  ['entropy', 'entropy'],
-  ['clipped', 'clipFraction'],
   ['seconds', 'wallSeconds'],
 ];
 
-function metricsTable(metrics: readonly StepMetrics[]): Markup {
-  const shown = columns.filter(([, path]) => metrics.some((each) => readNumber(each, path) !== undefined));
+const callColumns: readonly (readonly [name: string, path: string])[] = [
+  ['calls', 'transitions'],
+  ['rows', 'rows'],
+  ['tokens trained', 'tokensTrained'],
+];
+
+/** Writes the columns that are given, and one for each figure that a chart of the algorithm shows. */
+function metricsTable(
+  metrics: readonly StepMetrics[],
+  given: readonly (readonly [name: string, path: string])[],
+  charts: readonly MetricChart[],
+): Markup {
+  const own = charts.flatMap(({ lines }) => lines.map(([, path]) => [path, path] as const));
+  const shown = [...given, ...own].filter(([, path]) => metrics.some((each) => readNumber(each, path) !== undefined));
   return markup`<details><summary>All steps as a table</summary><div class="card scroll"><table><thead><tr>${shown.map(([name]) => markup`<th class="n">${name}</th>`)}</tr></thead>
 <tbody>${metrics.map((each) => markup`<tr>${shown.map(([, path]) => markup`<td class="n">${toCell(readNumber(each, path))}</td>`)}</tr>`)}</tbody></table></div></details>`;
 }

@@ -16,7 +16,7 @@ export async function writeReport(
   context: ReportContext,
   { state, samples, outcome }: WriteReportOptions,
 ): Promise<string> {
-  const { directory, config, charts } = context;
+  const { directory, config, charts, hasPolicy } = context;
   await samples.flush(context);
   const metrics = await directory.readMetrics();
   const last = metrics.at(-1);
@@ -25,6 +25,7 @@ export async function writeReport(
     outcome,
     createdAt: new Date(),
     config,
+    hasPolicy,
     state,
     metrics,
     charts,

@@ -3,12 +3,14 @@ import {
   type Algorithm,
   type LightningStore,
   type Logger,
+  type NamedResources,
   type TrainingGateway,
 } from '@agent-lightning/core';
 import { Gateway, type SamplingOptions } from '@agent-lightning/gateway';
 import { Runner, type RolloutFunction, type RunnerHooks } from '@agent-lightning/runner';
 import { MemoryStore } from '@agent-lightning/store';
 import { openSqliteStore } from '@agent-lightning/store-sqlite';
+import { nameInRun } from './rollouts/planned-rollout.ts';
 import { RunnerLoad } from './rollouts/runner-load.ts';
 
 /** The name of a run's one policy, when it trains only one. */
@@ -35,6 +37,7 @@ export interface SessionOptions<Task> {
 }
 
 interface SessionParts<Task> {
+  readonly runId: string;
   readonly store: LightningStore;
   readonly gateway: TrainingGateway | undefined;
   readonly runner: Runner<Task>;
@@ -45,6 +48,7 @@ interface SessionParts<Task> {
 
 /** Everything that a run keeps open: store, gateway, and the runner that works in the background. */
 export class Session<Task> {
+  readonly #runId: string;
   readonly store: LightningStore;
   /** Undefined where the run has no policy. */
   readonly gateway: TrainingGateway | undefined;
@@ -58,6 +62,7 @@ export class Session<Task> {
   readonly #closers: readonly (() => Promise<void>)[];
 
   private constructor(parts: SessionParts<Task>) {
+    this.#runId = parts.runId;
     this.store = parts.store;
     this.gateway = parts.gateway;
     this.#runner = parts.runner;
@@ -95,11 +100,16 @@ export class Session<Task> {
           else options.logger.warn(describe(error));
         },
       });
-      return new Session({ store, gateway, runner, load, failure, closers });
+      return new Session({ runId: options.runId, store, gateway, runner, load, failure, closers });
     } catch (error) {
       for (const close of closers) await close();
       throw error;
     }
+  }
+
+  /** Keeps resources under a name within the run, as planned rollouts name them: another run that shares the store has its own. */
+  async putResources(resourcesId: string, resources: NamedResources): Promise<void> {
+    await this.store.putResources(nameInRun(this.#runId, resourcesId), resources);
   }
 
   /** Stops the runner, aborting the rollouts that still run. */
@@ -136,7 +146,7 @@ function isStoreLost(error: unknown): boolean {
   return LightningError.isInstance(error) && codes.includes(error.code);
 }
 
-function toSamplingOptions({ temperature = 1, maxTokens }: Algorithm['sampling']): SamplingOptions {
+function toSamplingOptions({ temperature = 1, maxTokens }: Algorithm['sampling'] = {}): SamplingOptions {
   const limit = maxTokens === undefined ? {} : { maxTokens, maxTokensLimit: maxTokens };
   return { train: { temperature, ...limit }, val: { temperature: 0, ...limit }, test: { temperature: 0, ...limit } };
 }

@@ -224,9 +224,12 @@ function createContext(scope: RolloutScope): RolloutContext {
     signal: scope.signal,
     get llm(): LlmEndpoint {
       if (scope.llm !== undefined) return scope.llm;
-      throw new TraceError('context.llm was read, and this run has no policy; give the Runner a gateway', {
-        code: 'no-rollout',
-      });
+      throw new TraceError(
+        'context.llm was read, and this run has no policy; let the agent ask its own model, or give the Runner a gateway',
+        {
+          code: 'no-rollout',
+        },
+      );
     },
   };
 }

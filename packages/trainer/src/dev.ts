@@ -12,7 +12,7 @@ export interface DevOptions<Task> {
 
 /** What a dry run saw. */
 export interface DevReport {
-  /** Whether training would have something to learn from, and every `agentMatch` selects an agent that ran. */
+  /** Whether the algorithm would have something to learn from, and every `agentMatch` selects an agent that ran. */
   readonly ok: boolean;
   readonly rollouts: number;
   readonly succeeded: number;
@@ -37,7 +37,7 @@ export interface DevReport {
   readonly findings: readonly string[];
 }
 
-/** Runs tasks through gateway and store, in memory, and looks at what training would get. */
+/** Runs tasks through gateway and store, in memory, and looks at what the algorithm could learn from. */
 export async function dryRun<Task>(options: ResolvedTrainerOptions<Task>, dev: DevOptions<Task>): Promise<DevReport> {
   if (!Array.isArray(dev.tasks) || dev.tasks.length === 0)
     throw check.optionInvalid('dev: tasks', JSON.stringify(dev.tasks), 'an array of at least one task');
@@ -54,22 +54,26 @@ export async function dryRun<Task>(options: ResolvedTrainerOptions<Task>, dev: D
       retry: options.retry,
       attemptTimeoutMs: options.attemptTimeoutMs,
       resumed: false,
-      policies: rehearsal.policies,
+      policies: rehearsal.policies ?? [],
     });
     const stopping = options.signal === undefined ? session.failed : AbortSignal.any([options.signal, session.failed]);
     const planned = planGroups(0, dev.tasks, [...dev.tasks.keys()], samples, rehearsal.resourcesId);
     const rollouts = await collector.collect(planned, stopping);
-    const examination = rehearsal.examine(rollouts, await collector.readEpisodes(rollouts));
-    const report = toDevReport(rollouts, examination);
-    options.logger.info(describeReport(report));
+    const read = await collector.readEpisodes(rollouts);
+    const report = toDevReport(rollouts, { episodes: read, ...rehearsal.examine(rollouts, read) });
+    options.logger.info(describeReport(report, session.gateway !== undefined));
     return report;
   } finally {
     await session.close();
   }
 }
 
-function toDevReport(rollouts: readonly Rollout[], examination: Examination): DevReport {
-  const { episodes, ok, groupsWithVariance, rows, callsInRows, findings } = examination;
+function toDevReport(
+  rollouts: readonly Rollout[],
+  examination: Examination & Required<Pick<Examination, 'episodes'>>,
+): DevReport {
+  const { episodes, ok, findings, rows = 0, callsInRows = 0 } = examination;
+  const { groupsWithVariance = countGroupsWithVariance(episodes) } = examination;
   const calls = episodes.flatMap((episode) => episode.transitions);
   const failed = rollouts.filter((rollout) => rollout.status !== 'succeeded');
   return {
@@ -93,7 +97,13 @@ function toDevReport(rollouts: readonly Rollout[], examination: Examination): De
   };
 }
 
-function describeReport(report: DevReport): string {
+function countGroupsWithVariance(episodes: readonly Episode[]): number {
+  const groups = Map.groupBy(episodes, ({ rollout }) => rollout.groupId);
+  const rewardsOf = (group: readonly Episode[]): readonly number[] => group.flatMap(({ reward }) => reward ?? []);
+  return [...groups.values()].filter((group) => new Set(rewardsOf(group)).size > 1).length;
+}
+
+function describeReport(report: DevReport, hasPolicy: boolean): string {
   const rewards = report.rewards.filter((reward) => reward !== undefined);
   const mean =
     rewards.length === 0 ? 'none' : (rewards.reduce((sum, reward) => sum + reward, 0) / rewards.length).toFixed(3);
@@ -107,8 +117,12 @@ function describeReport(report: DevReport): string {
       : ` · calls of agents that are not selected: ${list(report.unselectedCalls)}`;
   return [
     `dry run: ${report.succeeded} of ${report.rollouts} rollouts succeeded · mean reward ${mean} · ${report.groupsWithVariance} of ${report.groups} groups have different rewards`,
-    `calls that train: ${list(report.trainableCalls)} (${report.tokensSampled} tokens) · calls that do not: ${list(report.untrainableCalls)}${unselected}`,
-    `${report.callsInRows} calls became ${report.rows} rows`,
+    ...(hasPolicy
+      ? [
+          `calls that train: ${list(report.trainableCalls)} (${report.tokensSampled} tokens) · calls that do not: ${list(report.untrainableCalls)}${unselected}`,
+          `${report.callsInRows} calls became ${report.rows} rows`,
+        ]
+      : []),
     ...report.findings.map((finding) => `- ${finding}`),
     report.ok ? 'ready to train' : 'not ready to train',
   ].join('\n');

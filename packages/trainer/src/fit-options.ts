@@ -5,7 +5,7 @@ import { check, type JsonValue } from '@agent-lightning/core';
 export interface FitOptions<Task = JsonValue> {
   /** At least one; every task must be JSON. */
   readonly train: readonly Task[];
-  /** Held-out tasks, run greedily. @default none */
+  /** Held-out tasks, run greedily where a policy answers. @default none */
   readonly validation?: readonly Task[];
   /** Training steps. Give this or `epochs`. @default one epoch */
   readonly steps?: number;

@@ -9,20 +9,20 @@ export async function openSession<Task>(
   trainer: ResolvedTrainerOptions<Task>,
   options: Pick<SessionOptions<Task>, 'runId' | 'storePath' | 'hooks'>,
 ): Promise<Session<Task>> {
-  const { sampling, uses } = trainer.algorithm;
+  const { sampling = {}, uses } = trainer.algorithm;
   return await Session.open({ ...trainer, ...options, sampling, hasPolicy: uses.backend });
 }
 
 /** Returns what an algorithm works with in a session. */
 export function toHost<Task>(
   trainer: ResolvedTrainerOptions<Task>,
-  { gateway, store }: Session<Task>,
+  session: Session<Task>,
   tasks: readonly Task[],
 ): AlgorithmHost {
   const { backend, policies, seed, maxStaleness, noSignalPatience, maxDivergence, logger } = trainer;
   return {
     backend,
-    gateway,
+    gateway: session.gateway,
     policies,
     tasks: tasks as readonly JsonValue[],
     seed,
@@ -30,7 +30,7 @@ export function toHost<Task>(
     noSignalPatience,
     maxDivergence,
     logger,
-    putResources: (resourcesId, resources) => store.putResources(resourcesId, resources),
+    putResources: (resourcesId, resources) => session.putResources(resourcesId, resources),
   };
 }
 

@@ -29,13 +29,16 @@ export function kindReader<Task>({
 }
 
 /** Returns what of a run its report is made from. */
-export function toReportContext<Task>({ options, fit, config, collector, directory }: RunContext<Task>): ReportContext {
+export function toReportContext<Task>(context: RunContext<Task>): ReportContext {
+  const { options, fit, config, collector, directory, session } = context;
   const { backend, algorithm } = options;
   return {
     directory,
     config,
     collector,
     validation: fit.validation,
+    resourcesId: context.algorithm.resourcesId,
+    hasPolicy: session.gateway !== undefined,
     charts: algorithm.charts ?? [],
     tokenTexts: backend?.tokenTexts?.bind(backend),
   };

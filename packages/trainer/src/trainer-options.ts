@@ -17,17 +17,18 @@ import { resolvePolicies, type PolicyOptions } from './policy-options.ts';
 import type { StepMetrics } from './step-metrics.ts';
 
 /** Code of the user's around a run: around each rollout, and after each step. What a hook throws is logged and changes nothing. */
-export interface TrainerHooks extends RunnerHooks {
-  readonly onStep?: (metrics: StepMetrics) => Promise<void> | void;
+export interface TrainerHooks<Metrics extends object = object> extends RunnerHooks {
+  /** Gets the step's line of metrics, with the algorithm's own among them. */
+  readonly onStep?: (metrics: StepMetrics<Metrics>) => Promise<void> | void;
 }
 
-export interface TrainerOptions<Task = JsonValue> {
+export interface TrainerOptions<Task = JsonValue, Metrics extends object = object> {
   /** Runs the agent on one task and returns the reward. */
   readonly rollout: RolloutFunction<Task>;
-  /** Where weights learn; required by algorithms that train weights, such as `grpo(…)`. */
+  /** Where weights learn; required by algorithms that train weights, such as `grpo(…)`, and refused by those that train none. */
   readonly backend?: TrainingBackend;
   /** How the agent improves, such as `grpo(…)`. */
-  readonly algorithm: Algorithm;
+  readonly algorithm: Algorithm<Metrics>;
   /**
    * Several policies, trained in one run: each answers the callers that its `agentMatch` matches, the first in this order when
    * several do, and learns from their calls. Callers that none matches get the frozen base model, and are refused where the
@@ -44,7 +45,8 @@ export interface TrainerOptions<Task = JsonValue> {
   readonly store?: LightningStore;
   /**
    * Stays open when the run ends; give the store that it writes to as well. It samples by its own options: a temperature or a
-   * limit of tokens belongs there, and is refused in the algorithm. @default a gateway on a free port of this machine
+   * limit of tokens belongs there, and is refused in the algorithm.
+   * @default a gateway on a free port of this machine; none where the algorithm trains no weights, and agents ask their own models
    */
   readonly gateway?: TrainingGateway;
   /** From an attempt's start to its time-out. @default 600_000 */
@@ -58,7 +60,7 @@ export interface TrainerOptions<Task = JsonValue> {
    * learned from the reward. Rewards and signals of single calls are left out. @default 'none'
    */
   readonly control?: 'none' | 'shuffled';
-  /** Steps in a row without any training signal after which a run stops; as many in which the model was away for every rollout stop it too. @default 3 */
+  /** Steps in a row with nothing to learn from after which a run stops; as many in which the model was away for every rollout stop it too. @default 3 */
   readonly noSignalPatience?: number;
   /**
    * So many steps may be sampled ahead: while step s trains, the rollouts of steps up to s + maxStaleness run, on weights that are
@@ -68,14 +70,14 @@ export interface TrainerOptions<Task = JsonValue> {
   readonly maxStaleness?: number;
   /**
    * KL(sampler ‖ trainer), in nats a token by k3, above which a step is off-policy; `noSignalPatience` such steps in a row stop
-   * the run. Infinity never does. @default 1
+   * the run. Infinity never does. Refused by an algorithm that trains no weights. @default 1
    */
   readonly maxDivergence?: number;
   /** Save a checkpoint every so many steps; a killed run redoes at most so many. @default 1 */
   readonly checkpointEvery?: number;
   /** Checkpoints that are kept. @default 2 */
   readonly keepCheckpoints?: number;
-  readonly hooks?: TrainerHooks;
+  readonly hooks?: TrainerHooks<Metrics>;
   /** @default lines on standard error */
   readonly logger?: Logger;
   /** `live`: one line that is redrawn; `plain`: a line for each step. @default `live` on a terminal, else `plain` */
@@ -117,8 +119,8 @@ export interface ResolvedTrainerOptions<Task = JsonValue> {
 }
 
 /** @throws {ConfigurationError} `option-invalid` */
-export function resolveTrainerOptions<Task>(
-  options: TrainerOptions<Task>,
+export function resolveTrainerOptions<Task, Metrics extends object>(
+  options: TrainerOptions<Task, Metrics>,
   now: Date = new Date(),
 ): ResolvedTrainerOptions<Task> {
   if (typeof options.rollout !== 'function')
@@ -145,7 +147,8 @@ export function resolveTrainerOptions<Task>(
     maxDivergence: divergenceLimit(options.maxDivergence ?? 1),
     checkpointEvery: check.wholeNumber('Trainer: checkpointEvery', options.checkpointEvery ?? 1),
     keepCheckpoints: check.wholeNumber('Trainer: keepCheckpoints', options.keepCheckpoints ?? 2),
-    hooks: options.hooks ?? {},
+    // The metrics of a run are those of its algorithm, which is what the hooks were written for.
+    hooks: (options.hooks ?? {}) as TrainerHooks,
     logger: options.logger ?? createConsoleLogger(),
     progress: check.oneOf('Trainer: progress', options.progress ?? (process.stderr.isTTY ? 'live' : 'plain'), [
       'live',
@@ -159,20 +162,18 @@ export function resolveTrainerOptions<Task>(
 }
 
 /** Refuses an algorithm that cannot do what the other options ask for, instead of ignoring one of them. */
-function checkAlgorithm<Task>({ algorithm, backend, policies, gateway, maxStaleness = 0 }: TrainerOptions<Task>): void {
+function checkAlgorithm<Task>(options: Omit<TrainerOptions<Task>, 'hooks'>): void {
+  const { algorithm, backend, gateway, maxStaleness = 0 } = options;
   if (typeof algorithm?.begin !== 'function')
     throw check.optionInvalid('Trainer: algorithm', algorithm, 'an algorithm, such as what grpo(…) returns');
-  const { name, uses, sampling } = algorithm;
+  const { name, uses, sampling = {} } = algorithm;
   if (uses.backend && typeof backend?.createPolicy !== 'function')
     throw check.optionInvalid(
       'Trainer: backend',
       backend,
       `a training backend for ${name}, such as embedded({ model })`,
     );
-  const unused = `left out: ${name} trains no weights`;
-  if (!uses.backend && backend !== undefined) throw check.optionInvalid('Trainer: backend', backend.name, unused);
-  if (!uses.backend && policies !== undefined)
-    throw check.optionInvalid('Trainer: policies', Object.keys(policies).join(', '), unused);
+  if (!uses.backend) refuseWeights(name, options);
   if (!uses.samplingAhead && maxStaleness > 0)
     throw check.optionInvalid(
       'Trainer: maxStaleness',
@@ -185,6 +186,15 @@ function checkAlgorithm<Task>({ algorithm, backend, policies, gateway, maxStalen
   const { temperature = 1, maxTokens } = sampling;
   if (temperature !== 1) throw check.optionInvalid(`${name}.temperature`, temperature, elsewhere);
   if (maxTokens !== undefined) throw check.optionInvalid(`${name}.maxTokens`, maxTokens, elsewhere);
+}
+
+type WeightOptions = Pick<TrainerOptions, 'backend' | 'policies' | 'maxDivergence'>;
+
+function refuseWeights(name: string, { backend, policies, maxDivergence }: WeightOptions): void {
+  const unused = `left out: ${name} trains no weights`;
+  if (backend !== undefined) throw check.optionInvalid('Trainer: backend', backend.name, unused);
+  if (policies !== undefined) throw check.optionInvalid('Trainer: policies', Object.keys(policies).join(', '), unused);
+  if (maxDivergence !== undefined) throw check.optionInvalid('Trainer: maxDivergence', maxDivergence, unused);
 }
 
 function divergenceLimit(limit: number): number {

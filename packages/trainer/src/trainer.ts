@@ -1,7 +1,15 @@
 import { randomBytes } from 'node:crypto';
-import { check, type JsonValue } from '@agent-lightning/core';
+import { mkdir } from 'node:fs/promises';
+import { check, type AlgorithmRun, type JsonValue } from '@agent-lightning/core';
 import { writeReport } from '@agent-lightning/report';
-import { Interrupt, Progress, RolloutCollector, RunDirectory, type RunConfig } from '@agent-lightning/run';
+import {
+  Interrupt,
+  Progress,
+  RolloutCollector,
+  RunDirectory,
+  withFileErrors,
+  type RunConfig,
+} from '@agent-lightning/run';
 import type { RunnerHooks } from '@agent-lightning/runner';
 import { dryRun, type DevOptions, type DevReport } from './dev.ts';
 import { resolveFitOptions, type FitOptions, type ResolvedFitOptions } from './fit-options.ts';
@@ -12,11 +20,11 @@ import { TrainingRun } from './training-run.ts';
 import type { StopReason, TrainingResult } from './training-result.ts';
 
 /** Improves an agent that already exists: runs it on tasks, rewards it, and carries out the algorithm that learns from it. */
-export class Trainer<Task = JsonValue> {
+export class Trainer<Task = JsonValue, Metrics extends object = object> {
   readonly #options: ResolvedTrainerOptions<Task>;
 
   /** @throws {ConfigurationError} `option-invalid` */
-  constructor(options: TrainerOptions<Task>) {
+  constructor(options: TrainerOptions<Task, Metrics>) {
     this.#options = resolveTrainerOptions(options);
   }
 
@@ -26,8 +34,8 @@ export class Trainer<Task = JsonValue> {
   }
 
   /**
-   * Runs a few rollouts through gateway and store and says whether they could train: tokens arrive, rewards vary within
-   * groups, calls merge into rows that the backend takes. Trains nothing and leaves nothing behind.
+   * Runs a few rollouts through store and gateway and says whether the algorithm could learn from them. For weights: tokens arrive,
+   * rewards vary within groups, calls merge into rows that the backend takes. Trains nothing and leaves nothing behind.
    * @throws {ConfigurationError} `option-invalid` | `option-unsupported`, as `fit` would
    */
   async dev(options: DevOptions<Task>): Promise<DevReport> {
@@ -101,7 +109,7 @@ export class Trainer<Task = JsonValue> {
           retry,
           attemptTimeoutMs,
           resumed: fit.resume,
-          policies: algorithm.policies,
+          policies: algorithm.policies ?? [],
         }),
         interrupted: interrupt.signal,
         stopping: AbortSignal.any([interrupt.signal, failed]),
@@ -124,20 +132,25 @@ export class Trainer<Task = JsonValue> {
 /** The report is written however the run ends. */
 async function trainAndReport<Task>(context: RunContext<Task>): Promise<TrainingResult> {
   const run = new TrainingRun(context);
-  const report = toReportContext(context);
   let stopReason: StopReason;
   try {
     stopReason = await run.run();
   } catch (error) {
     const problem = error instanceof Error ? error.message : String(error);
-    await writeReport(report, { state: run.state, samples: run.samples, outcome: `stopped: ${problem}` }).catch(
-      (reporting: unknown) => context.progress.logger.warn(`no report could be written: ${String(reporting)}`),
-    );
+    await writeReport(toReportContext(context), {
+      state: run.state,
+      samples: run.samples,
+      outcome: `stopped: ${problem}`,
+    }).catch((reporting: unknown) => context.progress.logger.warn(`no report could be written: ${String(reporting)}`));
     throw error;
   }
   const modelDirectory = stopReason === 'interrupted' ? undefined : context.directory.file('model');
-  if (modelDirectory !== undefined) await context.algorithm.exportResult(modelDirectory);
-  const reportPath = await writeReport(report, { state: run.state, samples: run.samples, outcome: stopReason });
+  if (modelDirectory !== undefined) await exportResult(context.algorithm, modelDirectory);
+  const reportPath = await writeReport(toReportContext(context), {
+    state: run.state,
+    samples: run.samples,
+    outcome: stopReason,
+  });
   if (stopReason === 'interrupted')
     context.progress.logger.info(
       `saved after step ${run.state.step}; ${context.options.resumeHint(context.directory.path)}`,
@@ -157,6 +170,13 @@ async function trainAndReport<Task>(context: RunContext<Task>): Promise<Training
     modelDirectory,
     reportPath,
   };
+}
+
+async function exportResult(algorithm: AlgorithmRun, directory: string): Promise<void> {
+  await withFileErrors(directory, async () => {
+    await mkdir(directory, { recursive: true });
+    await algorithm.exportResult(directory);
+  });
 }
 
 /**

@@ -1,6 +1,6 @@
 import type { CurvePoint } from '@agent-lightning/run';
 
-/** Why a run ended. `converged`: nothing to learn any more, since every group's rewards are equal and better than at first. */
+/** Why a run ended. `converged`: the algorithm found nothing more to learn; for `grpo`, every group's rewards are equal and better than at first. */
 export type StopReason = 'completed' | 'converged' | 'interrupted';
 
 /** What `fit` returns. */
@@ -14,14 +14,17 @@ export interface TrainingResult {
   readonly rollouts: number;
   /** Model calls that could be trained on. */
   readonly transitions: number;
-  /** Greedy reward on all held-out tasks before training; undefined without validation tasks. */
+  /** Reward on all held-out tasks before training, greedy where a policy answers; undefined without validation tasks. */
   readonly validationBefore: number | undefined;
   /** The same after the last step; undefined when the run was interrupted. */
   readonly validationAfter: number | undefined;
   readonly curve: readonly CurvePoint[];
   /** Interruptions left out. */
   readonly wallSeconds: number;
-  /** The trained weights, as an ordinary checkpoint, or with `policies` a folder that has one by each name; undefined when the run was interrupted. */
+  /**
+   * What the algorithm made: trained weights as an ordinary checkpoint, or with `policies` a folder that has one by each name; or prompts.
+   * Undefined when the run was interrupted.
+   */
   readonly modelDirectory: string | undefined;
   readonly reportPath: string;
 }

@@ -1,4 +1,12 @@
-import { LightningError, seededRandom, type Rollout, type StepOutcome } from '@agent-lightning/core';
+import {
+  LightningError,
+  optionInvalid,
+  seededRandom,
+  type Episode,
+  type PlannedRollout,
+  type Rollout,
+  type StepOutcome,
+} from '@agent-lightning/core';
 import { StepSamples } from '@agent-lightning/report';
 import {
   advanceState,
@@ -26,6 +34,8 @@ interface FinishedStep {
   readonly rollouts: readonly Rollout[];
   readonly reward: RewardSummary;
   readonly outcome: StepOutcome;
+  /** The episodes as they were learned from. */
+  readonly episodes: readonly Episode[];
 }
 
 /** Carries out an algorithm: validation, steps, checkpoints, until it is done, interrupted, solved or hopeless. */
@@ -46,14 +56,14 @@ export class TrainingRun<Task> {
   #lastMetrics: StepMetrics | undefined;
 
   constructor(context: RunContext<Task>) {
-    const { fit, options, directory, collector, algorithm } = context;
+    const { fit, options, directory, collector } = context;
     this.#context = context;
     this.samples = new StepSamples(directory);
     this.#window = new RolloutWindow({
       collector,
       ahead: options.maxStaleness,
       lastStep: fit.steps,
-      plan: (step) => algorithm.plan(step),
+      plan: (step) => this.#plan(step),
     });
   }
 
@@ -124,14 +134,14 @@ export class TrainingRun<Task> {
     const { options, progress, session } = this.#context;
     const clock = new PhaseClock();
     session.load.begin();
-    progress.begin(step, 'rollout', this.#rolloutsToShow(step));
+    progress.begin(step, 'rollout');
     const rollouts = await clock.measure('rollout', () => this.#window.collect(step, this.#context.stopping));
     const queueDepth = await this.#window.queueDepth();
     progress.begin(step, 'train');
     const finished = await this.#learn(step, rollouts, clock);
     const validation = await clock.measure('validate', () => this.#validateOnTheWay(step));
     const metrics = await this.#endStep(finished, validation, clock, this.#loadOf(clock, queueDepth));
-    for (const warning of finished.outcome.warnings) progress.logger.warn(warning);
+    for (const warning of finished.outcome.warnings ?? []) progress.logger.warn(warning);
     try {
       await options.hooks.onStep?.(metrics);
     } catch (error) {
@@ -160,12 +170,16 @@ export class TrainingRun<Task> {
       measure: (phase, work) => clock.measure(phase, work),
     });
     this.#isAlgorithmAtState = false;
-    return { step, rollouts, reward: summariseRewards(episodes, kindReader(options)), outcome };
+    const reward = summariseRewards(episodes, kindReader(options));
+    return { step, rollouts, reward, outcome, episodes: outcome.episodes ?? judged };
   }
 
-  /** Returns how many rollouts a step waits for; 0, which shows none, while runners work on later steps too. */
-  #rolloutsToShow(step: number): number {
-    return this.#context.options.maxStaleness === 0 ? this.#context.algorithm.plan(step).length : 0;
+  /** Plans a step, and shows how many rollouts it waits for; not while runners work on later steps too. */
+  async #plan(step: number): Promise<readonly PlannedRollout[]> {
+    const { algorithm, options, progress } = this.#context;
+    const planned = await algorithm.plan(step);
+    if (options.maxStaleness === 0) progress.begin(step, 'rollout', planned.length);
+    return planned;
   }
 
   #loadOf(clock: PhaseClock, queueDepth: number): StepLoad {
@@ -179,33 +193,31 @@ export class TrainingRun<Task> {
   }
 
   async #endStep(
-    { step, rollouts, reward, outcome }: FinishedStep,
+    { step, rollouts, reward, outcome, episodes }: FinishedStep,
     validation: ValidationMetrics | undefined,
     clock: PhaseClock,
     load: StepLoad,
   ): Promise<StepMetrics> {
-    const { directory, progress } = this.#context;
-    const { episodes } = outcome;
-    const metrics: StepMetrics = {
-      ...createStepMetrics({
-        step,
-        rollouts,
-        episodes,
-        reward,
-        validation,
-        load,
-        seconds: { ...clock.seconds, checkpoint: this.#checkpointSeconds },
-        wallSeconds: this.#wallSeconds(),
-      }),
-      ...outcome.metrics,
-    };
+    const { directory, progress, options } = this.#context;
+    const common = createStepMetrics({
+      step,
+      rollouts,
+      episodes,
+      reward,
+      validation,
+      load,
+      seconds: { ...clock.seconds, checkpoint: this.#checkpointSeconds },
+      wallSeconds: this.#wallSeconds(),
+    });
+    checkOwnNames(options.algorithm.name, outcome.metrics, common);
+    const metrics: StepMetrics = { ...common, ...outcome.metrics };
     this.#state = advanceState(this.#state, metrics);
     this.#isAlgorithmAtState = true;
     this.#lastMetrics = metrics;
     this.#checkpointSeconds = 0;
     await directory.appendMetrics(metrics);
-    await this.samples.keep({ step, rollouts: outcome.samples }, toReportContext(this.#context));
-    progress.stepEnded(metrics, outcome.summary);
+    await this.samples.keep({ step, rollouts: outcome.samples ?? [] }, toReportContext(this.#context));
+    progress.stepEnded(metrics, outcome.summary ?? []);
     for (const notice of this.#faults.collect(step, rollouts, episodes)) progress.logger.warn(notice);
     return metrics;
   }
@@ -278,6 +290,13 @@ export class TrainingRun<Task> {
   #wallSeconds(): number {
     return this.#wallSecondsBefore + (performance.now() - this.#startedAtMs) / 1_000;
   }
+}
+
+/** Refuses metrics of an algorithm that would replace those of every run. */
+function checkOwnNames(algorithm: string, own: object, common: object): void {
+  const taken = Object.keys(own).find((name) => name === 'validation' || name in common);
+  if (taken !== undefined)
+    throw optionInvalid(`${algorithm}: a metric`, taken, 'named otherwise; the line of every run has that name');
 }
 
 /** Whether an error is only the user's interruption, come back from what was waiting. */

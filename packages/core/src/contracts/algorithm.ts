@@ -1,6 +1,6 @@
 import type { Episode } from '../transitions/transition.ts';
 import type { JsonValue } from '../vocabulary/json.ts';
-import type { NamedResources, ResourcesVersion } from '../vocabulary/resources.ts';
+import type { NamedResources } from '../vocabulary/resources.ts';
 import type { Rollout, RolloutMode } from '../vocabulary/rollout.ts';
 import type { Logger } from './logger.ts';
 import type { TrainingGateway } from './model-gateway.ts';
@@ -8,13 +8,16 @@ import type { TrainingBackend } from './training-backend.ts';
 
 /** A rollout that a run needs. */
 export interface PlannedRollout {
-  /** Names the rollout within the run; the same whenever the run is repeated or resumed. */
+  /**
+   * Names the rollout within the run, and no other rollout of it; the same whenever the run is repeated or resumed. A resumed run
+   * takes a finished rollout of this key as it is, unless it ran with other resources.
+   */
   readonly key: string;
   readonly input: JsonValue;
   readonly mode: RolloutMode;
   /** Names the rollouts that are compared with each other. */
   readonly groupKey?: string;
-  /** The resources that the rollout runs with. @default the newest of the store */
+  /** The resources that the rollout runs with, by the name that `putResources` was given. @default the newest of the store */
   readonly resourcesId?: string;
   readonly metadata: { readonly [key: string]: JsonValue };
 }
@@ -30,8 +33,11 @@ export interface Algorithm<Metrics extends object = object> {
   readonly config: Readonly<Record<string, unknown>>;
   /** Tasks of one step; with the number of tasks it says how many steps an epoch has. */
   readonly tasksPerStep: number;
-  /** How calls of training rollouts are sampled; validation is greedy, with the same limit of tokens. */
-  readonly sampling: { readonly temperature?: number; readonly maxTokens?: number };
+  /**
+   * How a policy samples the calls of training rollouts; validation is greedy, with the same limit of tokens. Left out by an algorithm
+   * that trains no weights: agents then sample from their own models as they always do.
+   */
+  readonly sampling?: { readonly temperature?: number; readonly maxTokens?: number };
   /** What it takes of the trainer's options; the trainer refuses by name what it would ignore. */
   readonly uses: AlgorithmUses;
   /** Charts that the report draws beside those of every run. */
@@ -72,8 +78,11 @@ export interface AlgorithmHost {
   /** Nats a token between sampler and trainer above which a step is off-policy. */
   readonly maxDivergence: number;
   readonly logger: Logger;
-  /** Keeps a version of the prompts and settings that rollouts run with. */
-  putResources(resourcesId: string, resources: NamedResources): Promise<ResourcesVersion>;
+  /**
+   * Keeps the prompts and settings that rollouts run with, under a name within the run. A rollout reads the newest that were put under
+   * its `resourcesId`, so other prompts need another name.
+   */
+  putResources(resourcesId: string, resources: NamedResources): Promise<void>;
 }
 
 /** A policy to train, and whose calls it answers. */
@@ -88,23 +97,26 @@ export interface RoutedPolicy {
 
 /** An algorithm at work in one run. Steps count from 1, and are learned from in order. */
 export interface AlgorithmRun<Metrics extends object = object> {
-  /** The policies whose calls train, by name; none for an algorithm that trains no weights. */
-  readonly policies: readonly string[];
-  /** The resources that a validation runs with. @default the newest of the store */
+  /** The policies whose calls train, by name. @default none */
+  readonly policies?: readonly string[];
+  /** The resources that the next validation runs with, by name. @default the newest of the store */
   readonly resourcesId?: string;
-  /** Returns the rollouts of a step. With `samplingAhead` a function of the step alone. */
-  plan(step: number): readonly PlannedRollout[];
+  /**
+   * Returns the rollouts of a step; a process asks once for each. With `samplingAhead` a function of the step alone, else of what the
+   * state after the step before says.
+   */
+  plan(step: number): readonly PlannedRollout[] | Promise<readonly PlannedRollout[]>;
   /** Makes what was learned so far what new rollouts get: called at the beginning, after `load` where a run goes on. */
   publish(): Promise<void>;
   /** Learns from the rollouts of a step, and makes what it learned what new rollouts get. */
   learn(step: StepRollouts): Promise<StepOutcome<Metrics>>;
-  /** Writes all that it needs to go on after the newest step into an empty directory. */
+  /** Writes all that it needs to go on after the newest step into an empty directory, and flushes it to the disk. */
   save(directory: string): Promise<void>;
   /** Goes on from what `save` wrote. */
   load(directory: string): Promise<void>;
   /** Frees what a state holds elsewhere; called before its directory is deleted. */
   discard?(directory: string): Promise<void>;
-  /** Writes what the run is for: trained weights, or prompts. */
+  /** Writes what the run is for into a directory, which may hold an earlier export: trained weights, or prompts. */
   exportResult(directory: string): Promise<void>;
 }
 
@@ -122,37 +134,37 @@ export interface StepRollouts {
 
 /** What came of a step. */
 export interface StepOutcome<Metrics extends object = object> {
-  /** Added to the step's line of metrics; values are JSON. */
+  /** Added to the step's line of metrics, under names that the line of every run does not have; values are JSON. */
   readonly metrics: Metrics;
-  /** The episodes as they were learned from: calls that were left out are among the untrainable ones. */
-  readonly episodes: readonly Episode[];
-  /** Short figures for the line of progress, such as `entropy 0.52`. */
-  readonly summary: readonly string[];
-  /** Sentences for whoever watches, said before the run goes on or ends. */
-  readonly warnings: readonly string[];
-  /** A few rollouts as they were trained on, for the report. */
-  readonly samples: readonly RolloutSample[];
+  /** The episodes as they were learned from: calls that were left out are among the untrainable ones. @default as they were given */
+  readonly episodes?: readonly Episode[];
+  /** Short figures for the line of progress, such as `entropy 0.52`. @default none */
+  readonly summary?: readonly string[];
+  /** Sentences for whoever watches, said before the run goes on or ends. @default none */
+  readonly warnings?: readonly string[];
+  /** A few rollouts as they were trained on, token by token, for the report. @default none */
+  readonly samples?: readonly RolloutSample[];
   /** The run ends after this step: there is nothing more to learn, or it cannot go on. */
   readonly end?: 'converged' | Error;
 }
 
 /** An algorithm in a dry run. */
 export interface Rehearsal extends Pick<AlgorithmRun, 'policies' | 'resourcesId'> {
-  /** Says what training would get from these rollouts. */
+  /** Says what the algorithm could learn from these rollouts. */
   examine(rollouts: readonly Rollout[], episodes: readonly Episode[]): Examination;
 }
 
-/** What training would get from the rollouts of a dry run. */
+/** What an algorithm could learn from the rollouts of a dry run. */
 export interface Examination {
-  /** Whether there is something to learn from. */
+  /** Tells whether there is something to learn from. */
   readonly ok: boolean;
-  /** Groups whose rollouts have different rewards. */
-  readonly groupsWithVariance: number;
-  /** The episodes as they would be learned from. */
-  readonly episodes: readonly Episode[];
-  /** Training samples that the trainable calls became; fewer than calls where calls continue each other. */
-  readonly rows: number;
-  readonly callsInRows: number;
+  /** Groups whose rollouts have different rewards, of those that would be learned from. @default counted over all rollouts */
+  readonly groupsWithVariance?: number;
+  /** The episodes as they would be learned from. @default as they were given */
+  readonly episodes?: readonly Episode[];
+  /** Training samples that the trainable calls became; fewer than calls where calls continue each other. @default none */
+  readonly rows?: number;
+  readonly callsInRows?: number;
   /** What to mend or to know, in plain words. */
   readonly findings: readonly string[];
 }

@@ -36,21 +36,26 @@ export function planValidation(
   }));
 }
 
-/** Returns the request for a planned rollout; generation 0 is the first try, later ones replace rollouts that a dead process left. */
+/** Returns the name that the store has for something that is named within a run. */
+export function nameInRun(runId: string, name: string): string {
+  return `${runId}.${name}`;
+}
+
+/** Returns the request for a planned rollout; generation 0 is the first try, later ones replace what a dead process left. */
 export function toEnqueueRequest(
   runId: string,
   planned: PlannedRollout,
   generation: number,
 ): EnqueueRequest & { readonly rolloutId: string } {
   return {
-    rolloutId: `${runId}.${planned.key}${generation === 0 ? '' : `.r${generation}`}`,
+    rolloutId: nameInRun(runId, `${planned.key}${generation === 0 ? '' : `.r${generation}`}`),
     runId,
     input: planned.input,
     mode: planned.mode,
     // A validation is waited for while rollouts of later steps are queued.
     ...(planned.mode === 'train' ? {} : { priority: 1 }),
     metadata: planned.metadata,
-    ...(planned.resourcesId === undefined ? {} : { resourcesId: planned.resourcesId }),
-    ...(planned.groupKey === undefined ? {} : { groupId: `${runId}.${planned.groupKey}` }),
+    ...(planned.resourcesId === undefined ? {} : { resourcesId: nameInRun(runId, planned.resourcesId) }),
+    ...(planned.groupKey === undefined ? {} : { groupId: nameInRun(runId, planned.groupKey) }),
   };
 }

@@ -116,7 +116,7 @@ export class RolloutCollector {
     return episodes;
   }
 
-  /** Gives each planned rollout its id: a new generation where a dead process left one that never came to its end. */
+  /** Gives each planned rollout its id: a new generation where a dead process left one that says nothing about it. */
   async #nameRequests(
     planned: readonly PlannedRollout[],
   ): Promise<readonly (EnqueueRequest & { readonly rolloutId: string })[]> {
@@ -125,9 +125,9 @@ export class RolloutCollector {
     if (!resumed) return named;
     const open = new Set(named.keys());
     for (let generation = 0; open.size > 0; generation++) {
-      const interrupted = await this.#interruptedOf([...open].map((index) => named[index]!.rolloutId));
+      const unusable = await this.#findUnusable([...open].map((index) => named[index]!));
       for (const index of open) {
-        if (interrupted.has(named[index]!.rolloutId))
+        if (unusable.has(named[index]!.rolloutId))
           named[index] = toEnqueueRequest(runId, planned[index]!, generation + 1);
         else open.delete(index);
       }
@@ -135,11 +135,18 @@ export class RolloutCollector {
     return named;
   }
 
-  async #interruptedOf(rolloutIds: readonly string[]): Promise<ReadonlySet<string>> {
-    const interrupted = new Set<string>();
-    for await (const rollout of this.#query(rolloutIds))
-      if (wasInterrupted(rollout)) interrupted.add(rollout.rolloutId);
-    return interrupted;
+  /** Finds the rollouts that never came to their end, and those that ran with other resources than these requests name. */
+  async #findUnusable(
+    requests: readonly (EnqueueRequest & { readonly rolloutId: string })[],
+  ): Promise<ReadonlySet<string>> {
+    const wanted = new Map(requests.map(({ rolloutId, resourcesId }) => [rolloutId, resourcesId]));
+    const unusable = new Set<string>();
+    for await (const rollout of this.#query([...wanted.keys()])) {
+      const resourcesId = wanted.get(rollout.rolloutId);
+      const isOfAnotherPlan = resourcesId !== undefined && resourcesId !== rollout.resourcesId;
+      if (isOfAnotherPlan || wasInterrupted(rollout)) unusable.add(rollout.rolloutId);
+    }
+    return unusable;
   }
 
   async *#query(rolloutIds: readonly string[]): AsyncGenerator<Rollout> {

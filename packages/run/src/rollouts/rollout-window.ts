@@ -1,10 +1,10 @@
-import type { Rollout, PlannedRollout } from '@agent-lightning/core';
+import { optionInvalid, type PlannedRollout, type Rollout } from '@agent-lightning/core';
 import type { RolloutCollector } from './rollout-collector.ts';
 
 export interface RolloutWindowOptions {
   readonly collector: RolloutCollector;
-  /** The rollouts of a step; the same whenever it is asked. */
-  readonly plan: (step: number) => readonly PlannedRollout[];
+  /** Returns the rollouts of a step; asked once for each. */
+  readonly plan: (step: number) => readonly PlannedRollout[] | Promise<readonly PlannedRollout[]>;
   /** Steps beyond the one that is collected that may be sampled already. */
   readonly ahead: number;
   readonly lastStep: number;
@@ -19,6 +19,7 @@ export class RolloutWindow {
   readonly #options: RolloutWindowOptions;
   /** Ids by step, for steps that are enqueued and not yet collected. */
   readonly #inFlight = new Map<number, readonly string[]>();
+  readonly #keys = new Set<string>();
 
   constructor(options: RolloutWindowOptions) {
     this.#options = options;
@@ -26,12 +27,22 @@ export class RolloutWindow {
 
   /** The rollouts of a step, once all of them are final; those of the next steps begin meanwhile. */
   async collect(step: number, signal: AbortSignal): Promise<readonly Rollout[]> {
-    const { collector, plan, ahead, lastStep } = this.#options;
+    const { collector, ahead, lastStep } = this.#options;
     for (let next = step; next <= Math.min(step + ahead, lastStep); next += 1)
-      if (!this.#inFlight.has(next)) this.#inFlight.set(next, await collector.enqueue(plan(next)));
+      if (!this.#inFlight.has(next)) this.#inFlight.set(next, await collector.enqueue(await this.#plan(next)));
     const rollouts = await collector.waitFor(this.#inFlight.get(step)!, signal);
     this.#inFlight.delete(step);
     return rollouts;
+  }
+
+  /** @throws {ConfigurationError} `option-invalid` when a key is used again: its rollout would be taken for another one */
+  async #plan(step: number): Promise<readonly PlannedRollout[]> {
+    const planned = await this.#options.plan(step);
+    for (const { key } of planned) {
+      if (this.#keys.has(key)) throw optionInvalid(`plan(${step}): the key of a rollout`, key, 'used once in a run');
+      this.#keys.add(key);
+    }
+    return planned;
   }
 
   /** Rollouts that are enqueued and that nobody has begun. */

@@ -11,7 +11,7 @@ export interface RunRecord {
   readonly config: RunConfig;
 }
 
-/** Flattens options into a configuration; a value that is no string, number or boolean is written as JSON. */
+/** Flattens options into a configuration; a value that JSON has no number, text or truth value for becomes a text. */
 export function describeConfig(options: Readonly<Record<string, unknown>>, prefix: string = ''): RunConfig {
   return Object.fromEntries(Object.entries(options).map(([name, value]) => [`${prefix}${name}`, describeValue(value)]));
 }
@@ -28,9 +28,14 @@ export function checkSameRun(directory: string, stored: RunConfig, given: RunCon
 }
 
 function describeValue(value: unknown): string | number | boolean {
-  if (typeof value === 'number' || typeof value === 'boolean' || typeof value === 'string') return value;
+  if (typeof value === 'boolean' || typeof value === 'string') return value;
+  if (typeof value === 'number') return Number.isFinite(value) ? value : String(value);
   if (typeof value === 'function') return `a function: ${value.toString()}`;
-  return (
-    JSON.stringify(value, (_, inner: unknown) => (typeof inner === 'function' ? inner.toString() : inner)) ?? 'none'
-  );
+  return JSON.stringify(value, (_, inner: unknown) => toJson(inner)) ?? 'none';
+}
+
+/** Keeps what JSON would drop or write as null: functions, and numbers that are not finite. */
+function toJson(value: unknown): unknown {
+  if (typeof value === 'function') return value.toString();
+  return typeof value === 'number' && !Number.isFinite(value) ? String(value) : value;
 }
