@@ -32,3 +32,18 @@ it('runs again, under another id, what ended because its process did; what is fi
     ]);
   await store.close();
 });
+
+it('runs again what ran with other resources than it is now to have', async () => {
+  const store = new MemoryStore();
+  for (const name of ['a', 'b']) await store.putResources(`run.${name}`, { value: { type: 'json', value: name } });
+  const options = { store, runId: 'run', retry: {}, attemptTimeoutMs: 600_000, policies: [] };
+  const withResources = (resourcesId: string): readonly PlannedRollout[] => [{ ...planned[0]!, resourcesId }];
+  await new RolloutCollector({ ...options, resumed: false }).enqueue(withResources('a'));
+  for (const { lease } of await store.claim({ workerId: 'dead' })) await store.complete(lease);
+  const resumed = new RolloutCollector({ ...options, resumed: true });
+  expect(await resumed.enqueue(withResources('a'))).toEqual(['run.done']);
+  expect(await resumed.enqueue(withResources('b'))).toEqual(['run.done.r1']);
+  expect(await store.getRollout('run.done.r1')).toMatchObject({ resourcesId: 'run.b' });
+  expect(await resumed.enqueue(planned.slice(0, 1))).toEqual(['run.done']);
+  await store.close();
+});

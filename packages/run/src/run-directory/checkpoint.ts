@@ -25,8 +25,7 @@ export class Checkpoints {
     const name = `step-${String(state.step).padStart(6, '0')}`;
     const partial = join(this.#directory, `partial-${name}`);
     const replaced = join(this.#directory, `replaced-${name}`);
-    await remove(resumable, partial);
-    await remove(resumable, replaced);
+    await this.#removeLeftovers(resumable);
     await mkdir(partial, { recursive: true });
     await resumable.save(partial);
     await writeAndSync(join(partial, 'run.json'), JSON.stringify(state));
@@ -50,6 +49,13 @@ export class Checkpoints {
         code: 'resume-mismatch',
       });
     return { state, directory: this.#pathOf(newest) };
+  }
+
+  /** Removes what a process left that was killed, or failed, while it saved a checkpoint of whatever step. */
+  async #removeLeftovers(resumable: Resumable): Promise<void> {
+    await this.#restoreReplaced();
+    for (const name of await readdir(this.#directory))
+      if (/^(partial|replaced)-/.test(name)) await remove(resumable, join(this.#directory, name));
   }
 
   /** Puts back a checkpoint that a process was killed while replacing, when it had nothing to show in its place. */
