@@ -347,7 +347,7 @@ describe('the types of a trainer', () => {
     const training = new Trainer({
       algorithm: grpo(),
       backend: new BigramBackend(),
-      rollout: (_: CapitalTask) => 1,
+      rollout: ({ city }: CapitalTask) => city.length,
       hooks: {
         onStep: ({ loss, step }) => {
           expectTypeOf(loss).toEqualTypeOf<GrpoMetrics['loss']>();
