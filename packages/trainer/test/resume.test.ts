@@ -1,7 +1,9 @@
+import { once } from 'node:events';
 import { readdir, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MemoryStore } from '@agent-lightning/store';
 import { StoreError, type Rollout } from '@agent-lightning/core';
+import type { RolloutContext } from '@agent-lightning/runner';
 import { openSqliteStore } from '@agent-lightning/store-sqlite';
 import { describe, expect, it } from 'vitest';
 import { type GrpoLine as StepMetrics, createFolder, createTestTrainer, readMetrics } from './run-folder.ts';
@@ -15,6 +17,13 @@ async function readSteps(runDirectory: string): Promise<readonly number[]> {
     .trim()
     .split('\n')
     .map((line) => (JSON.parse(line) as StepMetrics).step);
+}
+
+/** Interrupts the run from inside a rollout, which goes on until the run ends it: so what is queued behind it stays queued. */
+async function interrupt(abort: AbortController, { signal }: RolloutContext): Promise<void> {
+  abort.abort();
+  if (!signal.aborted) await once(signal, 'abort');
+  throw signal.reason;
 }
 
 /** The run that nobody interrupts, to compare with. */
@@ -60,7 +69,7 @@ describe('an interrupted run', () => {
       signal: abort.signal,
       runners: 1,
       rollout: async (task, context) => {
-        if (context.rollout.rolloutId === 'run.s2.g1.k0') abort.abort();
+        if (context.rollout.rolloutId === 'run.s2.g1.k0') await interrupt(abort, context);
         return await answerLetter(task, context);
       },
     });
@@ -91,7 +100,7 @@ describe('an interrupted run', () => {
       signal: abort.signal,
       runners: 1,
       rollout: async (task, context) => {
-        if (context.rollout.rolloutId.endsWith('.s2.g1.k0')) abort.abort();
+        if (context.rollout.rolloutId.endsWith('.s2.g1.k0')) await interrupt(abort, context);
         return await answerLetter(task, context);
       },
     });
@@ -130,7 +139,7 @@ describe('an interrupted run', () => {
       signal: abort.signal,
       runners: 1,
       rollout: async (task, context) => {
-        if (context.rollout.rolloutId.endsWith('.s2.g1.k0')) abort.abort();
+        if (context.rollout.rolloutId.endsWith('.s2.g1.k0')) await interrupt(abort, context);
         return await answerLetter(task, context);
       },
     });
