@@ -1,6 +1,6 @@
 import {
   LightningError,
-  optionInvalid,
+  check,
   seededRandom,
   type Episode,
   type PlannedRollout,
@@ -296,7 +296,7 @@ export class TrainingRun<Task> {
 function checkOwnNames(algorithm: string, own: object, common: object): void {
   const taken = Object.keys(own).find((name) => name === 'validation' || name in common);
   if (taken !== undefined)
-    throw optionInvalid(`${algorithm}: a metric`, taken, 'named otherwise; the line of every run has that name');
+    throw check.optionInvalid(`${algorithm}: a metric`, taken, 'named otherwise; the line of every run has that name');
 }
 
 /** Whether an error is only the user's interruption, come back from what was waiting. */

@@ -1,4 +1,4 @@
-import { optionInvalid, type PlannedRollout, type Rollout } from '@agent-lightning/core';
+import { check, type PlannedRollout, type Rollout } from '@agent-lightning/core';
 import type { RolloutCollector } from './rollout-collector.ts';
 
 export interface RolloutWindowOptions {
@@ -39,7 +39,8 @@ export class RolloutWindow {
   async #plan(step: number): Promise<readonly PlannedRollout[]> {
     const planned = await this.#options.plan(step);
     for (const { key } of planned) {
-      if (this.#keys.has(key)) throw optionInvalid(`plan(${step}): the key of a rollout`, key, 'used once in a run');
+      if (this.#keys.has(key))
+        throw check.optionInvalid(`plan(${step}): the key of a rollout`, key, 'used once in a run');
       this.#keys.add(key);
     }
     return planned;

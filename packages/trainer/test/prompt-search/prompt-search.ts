@@ -2,10 +2,9 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
-  optionInvalid,
+  check,
   seededRandom,
   TrainerError,
-  wholeNumber,
   type Algorithm,
   type AlgorithmHost,
   type AlgorithmRun,
@@ -68,12 +67,12 @@ export function promptSearch(options: PromptSearchOptions): Algorithm<PromptSear
   const settings: Settings = {
     prompt: options.prompt,
     sentences: options.sentences,
-    candidates: wholeNumber('promptSearch.candidates', options.candidates ?? 4, 2),
-    tasksPerStep: wholeNumber('promptSearch.tasksPerStep', options.tasksPerStep ?? 4),
+    candidates: check.wholeNumber('promptSearch.candidates', options.candidates ?? 4, 2),
+    tasksPerStep: check.wholeNumber('promptSearch.tasksPerStep', options.tasksPerStep ?? 4),
     enough: options.enough ?? Infinity,
   };
   if (settings.sentences.length === 0)
-    throw optionInvalid('promptSearch.sentences', settings.sentences, 'at least one sentence');
+    throw check.optionInvalid('promptSearch.sentences', settings.sentences, 'at least one sentence');
   return Object.freeze<Algorithm<PromptSearchMetrics>>({
     name: 'prompt-search',
     config: { ...settings },
