@@ -4,16 +4,21 @@ import type { ModelGateway } from '@agent-lightning/core';
 import type { ModelServer } from '@agent-lightning/testing';
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
 import { generateText, ToolLoopAgent } from 'ai';
-import { describe, expect, it } from 'vitest';
+import { Agent } from 'undici';
+import { afterAll, describe, expect, it } from 'vitest';
 import { withLightning, type PolicyModel } from '../src/index.ts';
 import { chatModel, modelOf, startServer } from './__fixtures__/agents.ts';
 import { startRollout } from './__fixtures__/rollout.ts';
 
-// As it was before a wrapper stood in front of it: a provider that reaches its own server, as one with another wire does.
+// As it was before a wrapper stood in front of it, and with a dispatcher of its own: a provider that reaches its own server, as one
+// with another wire does.
 const originalFetch = globalThis.fetch;
+const dispatcher = new Agent();
+const ownFetch: typeof fetch = (input, init) => originalFetch(input, { ...init, dispatcher: dispatcher as never });
+afterAll(() => dispatcher.close());
 
 function foreignModel({ baseUrl }: ModelServer) {
-  return createOpenAICompatible({ name: 'anthropic', baseURL: baseUrl, apiKey: 'own-key', fetch: originalFetch })(
+  return createOpenAICompatible({ name: 'anthropic', baseURL: baseUrl, apiKey: 'own-key', fetch: ownFetch })(
     'own-model',
   );
 }
