@@ -1,12 +1,13 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
-import { AdapterError, matchesAgent, type LlmEndpoint } from '@agent-lightning/core';
+import { AdapterError, type LlmEndpoint } from '@agent-lightning/core';
 import {
   currentRollout,
   FrameworkRuns,
   processWide,
   refuseUntraceable,
   type AgentOptions,
+  type FrameworkRun,
   type RolloutScope,
   type TracedRun,
 } from '@agent-lightning/tracing';
@@ -58,22 +59,37 @@ export function modelRunId(callId: string): string {
   return `${callId}:model`;
 }
 
-/** Whether the model calls of a run go to the rollout's endpoint. */
-function isSelected(run: TracedRun<RunDetail>): boolean {
-  return run.scope.llm !== undefined && matchesAgent(run.agent.names, run.agent.agentMatch);
+/** How an agent or a model is wrapped, by all of its wrappers. */
+export interface Wrapping {
+  /** The options of its wrappers, innermost first. */
+  readonly wrappers: readonly AgentOptions[];
+  /** The names that the wrappers give it, innermost first. */
+  readonly names: readonly string[];
+  /** Of a model: that of the innermost wrapper that has one. */
+  readonly policyModel?: PolicyModel | undefined;
+}
+
+/** The run of an agent by the name that its outermost wrapper gives it; it goes by those of the others, too. */
+function namedRun(
+  { names }: Wrapping,
+  otherwise: string,
+  parent: RunDetail | undefined,
+  more: readonly string[] = [],
+): FrameworkRun<RunDetail> {
+  return agentRun(names.at(-1) ?? otherwise, parent, [...names.slice(0, -1), ...more]);
 }
 
 /** Runs an agent's `generate` or `stream` as a run; a stream's run is ended by the events of its operation. */
 export async function callAgent<Result>(
-  name: string,
-  options: LightningOptions,
+  wrapping: Wrapping,
+  agentId: string,
   work: () => PromiseLike<Result>,
   endsWith: 'result' | 'operation',
 ): Promise<Result> {
   if (currentRollout() === undefined) return work();
   const id = randomUUID();
   const parent = runAround()?.detail;
-  runs.begin({ id, agentMatch: options.agentMatch, describe: () => agentRun(name, parent) });
+  runs.begin({ id, wrappers: wrapping.wrappers, describe: () => namedRun(wrapping, agentId, parent) });
   try {
     const result = await enter(id, work);
     if (endsWith === 'result') runs.end(id);
@@ -96,24 +112,24 @@ export interface ModelCall {
   readonly model: CalledModel;
   readonly method: 'doGenerate' | 'doStream';
   readonly callOptions: unknown;
-  readonly options: LightningOptions & { readonly policyModel?: PolicyModel };
+  readonly wrapping: Wrapping;
 }
 
 /** Calls a wrapped model as the agent that it belongs to. */
 export async function callModel(call: ModelCall): Promise<unknown> {
-  const { model, method, callOptions, options } = call;
+  const { model, method, callOptions, wrapping } = call;
   if (currentRollout() === undefined) return model[method](callOptions);
   const around = runAround();
   if (around?.detail.kind === 'model') {
-    placeModelCall(around.id, options);
+    placeModelCall(around.id, wrapping);
     return callReported(around.id, call);
   }
   const reported = around === undefined ? places.getStore()?.call : undefined;
   if (reported === undefined) return callUnreported(call);
   runs.begin({
     id: reported.callId,
-    agentMatch: options.agentMatch,
-    describe: () => agentRun(options.name ?? reported.functionId ?? 'agent', undefined, list(reported.functionId)),
+    wrappers: wrapping.wrappers,
+    describe: () => namedRun(wrapping, reported.functionId ?? 'agent', undefined, list(reported.functionId)),
   });
   const id = modelRunId(reported.callId);
   beginModel(id, reported.callId, call);
@@ -131,13 +147,13 @@ async function callReported(id: string, call: ModelCall): Promise<unknown> {
 
 /** A call that the AI SDK does not report: `generateObject`, telemetry that is off, a model that is called by hand. */
 async function callUnreported(call: ModelCall): Promise<unknown> {
-  const { options } = call;
+  const { wrapping } = call;
   const around = runAround();
   const id = randomUUID();
-  const agentId = around === undefined || options.name !== undefined ? `${id}:agent` : undefined;
+  const agentId = around === undefined || wrapping.names.length > 0 ? `${id}:agent` : undefined;
   if (agentId !== undefined) {
-    const describe = () => agentRun(options.name ?? 'agent', around?.detail);
-    runs.begin({ id: agentId, agentMatch: options.agentMatch, describe });
+    const describe = () => namedRun(wrapping, 'agent', around?.detail);
+    runs.begin({ id: agentId, wrappers: wrapping.wrappers, describe });
   }
   beginModel(id, agentId ?? around?.id, call);
   const end = (event: ModelAnswerEvent): void => {
@@ -168,12 +184,12 @@ export function endModel(id: string, answer: ModelAnswerEvent): void {
   runs.end(id, modelOutcome(answer, runs.get(id)?.agent.names ?? []));
 }
 
-function beginModel(id: string, parentId: string | undefined, { model, options, callOptions }: ModelCall): void {
+function beginModel(id: string, parentId: string | undefined, { model, wrapping, callOptions }: ModelCall): void {
   const { temperature } = callOptions as { readonly temperature?: unknown };
   runs.begin({
     id,
     parentId,
-    agentMatch: options.agentMatch,
+    wrappers: wrapping.wrappers,
     describe: (parent) =>
       modelRun(parent?.agent.names ?? [], parent?.detail.path ?? '', { modelId: model.modelId, temperature }),
   });
@@ -181,24 +197,24 @@ function beginModel(id: string, parentId: string | undefined, { model, options, 
   if (run !== undefined) run.detail.isPlaced = true;
 }
 
-/** Gives a model call that has begun the name and the `agentMatch` of the wrapped model. */
-function placeModelCall(id: string, { name, agentMatch }: LightningOptions): void {
+/** Gives a model call that has begun the names and the wrappers of the wrapped model. */
+function placeModelCall(id: string, { names, wrappers }: Wrapping): void {
   const run = runs.get(id);
   if (run === undefined) return;
-  runs.refine(id, agentMatch);
-  if (name !== undefined) run.agent = { ...run.agent, names: [...new Set([name, ...run.agent.names])] };
+  runs.refine(id, wrappers);
+  run.agent = { ...run.agent, names: [...new Set([...names, ...run.agent.names])] };
   run.detail.isPlaced = true;
 }
 
 async function askModel(id: string, call: ModelCall): Promise<unknown> {
   const run = runs.get(id);
-  const policy = run !== undefined && isSelected(run) ? policyOf(run.scope, call) : undefined;
+  const policy = run !== undefined && runs.isSelected(run) ? policyOf(run.scope, call) : undefined;
   return (policy ?? call.model)[call.method](call.callOptions);
 }
 
 /** The model that answers in the place of a selected one; undefined where that one answers itself. */
-function policyOf(scope: RolloutScope, { model, options }: ModelCall): CalledModel | undefined {
-  const policyModel = options.policyModel ?? (speaksAnotherWire(model.provider) ? chatModel : undefined);
+function policyOf(scope: RolloutScope, { model, wrapping }: ModelCall): CalledModel | undefined {
+  const policyModel = wrapping.policyModel ?? (speaksAnotherWire(model.provider) ? chatModel : undefined);
   if (scope.llm === undefined || policyModel === undefined) return undefined;
   const policy = policyModel(scope.llm) as unknown as CalledModel & { specificationVersion: string };
   const version = (model as Partial<typeof policy>).specificationVersion;
@@ -231,7 +247,7 @@ export async function checkPlaced<Result>(
     return await work();
   } finally {
     const run = runs.get(id);
-    if (run !== undefined && run.detail.isPlaced !== true && isSelected(run)) refuseOtherWire(run.scope, provider);
+    if (run !== undefined && run.detail.isPlaced !== true && runs.isSelected(run)) refuseOtherWire(run.scope, provider);
   }
 }
 

@@ -8,6 +8,7 @@ import {
   type CalledModel,
   type LightningOptions,
   type PolicyModel,
+  type Wrapping,
 } from './caller.ts';
 import { listen } from './listener.ts';
 
@@ -41,7 +42,7 @@ export interface LanguageModelOptions extends LightningOptions {
  * rollout is traced and has the model calls that `agentMatch` selects answered by the policy. Outside a rollout it does what the
  * original does. For the id of a model it gives the model that the AI SDK would make of it at the moment of a call.
  *
- * The agent, model or provider that was given stays as it was: use the returned one.
+ * The agent, model or provider that was given stays as it was, inside a rollout too: use the returned one.
  * @throws {AdapterError} `adapter-unsupported` for what is none of these
  * @throws {ConfigurationError} `option-invalid` | `option-unsupported` for an option that cannot be honoured
  */
@@ -117,55 +118,90 @@ function isProvider(target: unknown): target is ProviderLike {
 
 type Call = (options: never) => PromiseLike<unknown>;
 
-function wrapAgent(agent: AgentLike, options: LightningOptions): AgentLike {
-  const name = options.name ?? agent.id ?? 'agent';
-  return replaceMembers(agent, {
-    generate: (request) => callAgent(name, options, () => agent.generate(request), 'result'),
-    stream: (request) => callAgent(name, options, () => agent.stream(request), 'operation'),
+/** What a wrapped agent or model is under all of its wrappers, and how it is wrapped. */
+interface Wrapped {
+  /** The one that was given first; of the id of a model, the model of the moment. */
+  readonly original: () => object;
+  readonly wrapping: Wrapping;
+}
+
+const wrappedKey: symbol = Symbol.for('agentlightning.ai-sdk.wrapped.v1');
+const wrappedGlobals = globalThis as unknown as Record<symbol, WeakMap<object, Wrapped> | undefined>;
+/** The wrapped agents and models, for all copies of this package: one that is wrapped again is one agent with two wrappers. */
+const wrapped: WeakMap<object, Wrapped> = (wrappedGlobals[wrappedKey] ??= new WeakMap());
+
+/** Puts one more wrapper around an agent or a model. */
+function addOptions(
+  target: object,
+  { name, policyModel, ...options }: LanguageModelOptions,
+  original: () => object = () => target,
+): Wrapped {
+  const inner = wrapped.get(target) ?? { original, wrapping: { wrappers: [], names: [] } };
+  const wrapping: Wrapping = {
+    wrappers: [...inner.wrapping.wrappers, options],
+    names: [...inner.wrapping.names, ...(name === undefined ? [] : [name])],
+    policyModel: inner.wrapping.policyModel ?? policyModel,
+  };
+  return { original: inner.original, wrapping };
+}
+
+function remember<Proxied extends object>(proxy: Proxied, how: Wrapped): Proxied {
+  wrapped.set(proxy, how);
+  return proxy;
+}
+
+function wrapAgent(target: AgentLike, options: LightningOptions): AgentLike {
+  const how = addOptions(target, options);
+  const agent = how.original() as AgentLike;
+  const id = agent.id ?? 'agent';
+  const proxy = replaceMembers(agent, {
+    generate: (request) => callAgent(how.wrapping, id, () => agent.generate(request), 'result'),
+    stream: (request) => callAgent(how.wrapping, id, () => agent.stream(request), 'operation'),
   });
+  return remember(proxy, how);
 }
 
 function wrapModel(target: LanguageModelLike, options: LanguageModelOptions): LanguageModelLike {
-  return replaceMembers(
-    target,
-    callsOf(() => target as unknown as CalledModel, options),
-  );
+  const how = addOptions(target, options);
+  return remember(replaceMembers(target, callsOf(how)), how);
 }
 
-function callsOf(modelOf: () => CalledModel, options: LanguageModelOptions) {
+function callsOf({ original, wrapping }: Wrapped) {
   const callWith =
     (method: 'doGenerate' | 'doStream'): Call =>
     (callOptions) =>
-      callModel({ model: modelOf(), method, callOptions, options });
+      callModel({ model: original() as CalledModel, method, callOptions, wrapping });
   return { doGenerate: callWith('doGenerate'), doStream: callWith('doStream') };
 }
 
 /** A model that asks the global provider of the moment, as the AI SDK does for an id. */
 function wrapModelId(id: string, options: LanguageModelOptions): LanguageModelLike {
   const modelOf = (): LanguageModelLike => globalProvider().languageModel(id as never);
-  const calls = callsOf(() => modelOf() as unknown as CalledModel, options);
-  return new Proxy({} as LanguageModelLike, {
+  const how = addOptions({}, options, modelOf);
+  const calls = callsOf(how);
+  const proxy = new Proxy({} as LanguageModelLike, {
     get(_target, key) {
       if (key === 'doGenerate' || key === 'doStream') return calls[key];
       return Reflect.get(modelOf(), key) as unknown;
     },
     has: (_target, key) => key in modelOf(),
   });
+  return remember(proxy, how);
 }
 
 const wrappedProviders = new WeakSet<object>();
 
 /** A provider whose methods give wrapped models; it may be a function itself. */
 function wrapProvider<Provider extends ProviderLike>(provider: Provider, options: LanguageModelOptions): Provider {
-  const wrapped = (made: unknown): unknown => (isModel(made) ? wrapModel(made, options) : made);
+  const wrapMade = (made: unknown): unknown => (isModel(made) ? wrapModel(made, options) : made);
   const proxy = new Proxy(provider, {
     get(original, key) {
       const value: unknown = Reflect.get(original, key, original);
       if (typeof value !== 'function' || key === 'constructor') return value;
-      return (...args: unknown[]) => wrapped(Reflect.apply(value, original, args));
+      return (...args: unknown[]) => wrapMade(Reflect.apply(value, original, args));
     },
     apply: (original, _this, args: unknown[]) =>
-      wrapped(Reflect.apply(original as unknown as (...args: unknown[]) => unknown, undefined, args)),
+      wrapMade(Reflect.apply(original as unknown as (...args: unknown[]) => unknown, undefined, args)),
   });
   wrappedProviders.add(proxy);
   return proxy;

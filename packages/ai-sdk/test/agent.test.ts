@@ -134,6 +134,15 @@ describe('a wrapped agent', () => {
     expect(through?.headers).toEqual(plain?.headers);
   });
 
+  it('is one agent when it is wrapped twice, by the names of both wrappers', async () => {
+    const [own, policy] = [await startServer('own'), await startServer('policy')];
+    const once = withLightning(new ToolLoopAgent({ model: chatModel(own) }), { name: 'draft', agentMatch: /^draft$/ });
+    const rollout = startRollout(policy.baseUrl);
+    await rollout.run(() => withLightning(once, { name: 'writer', agentMatch: /nobody/ }).generate({ prompt: 'q' }));
+    expect(policy.calls.map(agentNamesOf)).toEqual([['writer', 'draft']]);
+    expect(await rollout.outline()).toEqual(['agent writer', '  model_call policy/1']);
+  });
+
   it('is only traced in a rollout without a policy', async () => {
     const own = await startServer('own');
     const agent = withLightning(new ToolLoopAgent({ model: chatModel(own) }), { name: 'writer' });

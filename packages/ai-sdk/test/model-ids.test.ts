@@ -117,14 +117,16 @@ describe('a wrapped provider', () => {
     expect(provider.embeddingModel('e').modelId).toBe('e');
   });
 
-  it('decides for itself inside a wrapped agent', async () => {
+  it.each([
+    ['what it matches', /assistant/, /nobody/, 1],
+    ['and leaves the rest to the agent', /nobody/, /assistant/, 1],
+    ['and nothing is selected where neither matches', /nobody/, /nothing/, 0],
+  ])('decides inside a wrapped agent for %s', async (_what, inner, outer, calls) => {
     const [own, policy] = [await startServer('own'), await startServer('policy')];
-    globalThis.AI_SDK_DEFAULT_PROVIDER = withLightning(providerAt(own, 'gateway'), { agentMatch: /nobody/ }) as never;
-    const agent = withLightning(new ToolLoopAgent({ id: 'assistant', model: 'own-model' }), {
-      agentMatch: /assistant/,
-    });
+    globalThis.AI_SDK_DEFAULT_PROVIDER = withLightning(providerAt(own, 'gateway'), { agentMatch: inner }) as never;
+    const agent = withLightning(new ToolLoopAgent({ id: 'assistant', model: 'own-model' }), { agentMatch: outer });
     await startRollout(policy.baseUrl).run(() => agent.generate({ prompt: 'q' }));
-    expect([own.calls.length, policy.calls.length]).toEqual([1, 0]);
+    expect([own.calls.length, policy.calls.length]).toEqual([1 - calls, calls]);
   });
 });
 

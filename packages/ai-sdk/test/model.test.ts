@@ -150,6 +150,24 @@ describe('a wrapped model', () => {
     expect(await rollout.outline()).toEqual(['agent assistant', '  model_call policy/1']);
   });
 
+  it('is one model when it is wrapped twice, with the policyModel of the inner wrapper', async () => {
+    const [own, policy] = [await startServer('own'), await startServer('policy')];
+    const policyModelOf =
+      (id: string): PolicyModel =>
+      ({ baseUrl, apiKey }) =>
+        createOpenAICompatible({ name: 'policy', baseURL: baseUrl, apiKey })(id);
+    const inner = withLightning(chatModel(own), {
+      name: 'draft',
+      agentMatch: /^nobody$/,
+      policyModel: policyModelOf('inner'),
+    });
+    const outer = { name: 'writer', agentMatch: /^draft$/, policyModel: policyModelOf('outer') };
+    const rollout = startRollout(policy.baseUrl);
+    await rollout.run(() => generateText({ model: withLightning(inner, outer), prompt: 'q' }));
+    expect([own.calls, policy.calls.map(modelOf)]).toEqual([[], ['inner']]);
+    expect(await rollout.outline()).toEqual(['agent writer', '  model_call policy/1']);
+  });
+
   it('passes every other member of the model on', async () => {
     const own = await startServer('own');
     const model = chatModel(own);

@@ -109,16 +109,7 @@ export type {
 } from './transitions/transition.ts';
 
 // vocabulary
-export {
-  type AgentMatch,
-  type AgentRule,
-  type AgentSelection,
-  describeAgentMatch,
-  everyAgent,
-  matchesAgent,
-  noAgent,
-  selectsNoAgent,
-} from './vocabulary/agent-match.ts';
+export { type AgentMatch, describeAgentMatch, matchesAgent } from './vocabulary/agent-match.ts';
 export { attributeNames, rewardNameAttribute, rewardValueAttribute } from './vocabulary/attributes.ts';
 export type { ChatMessage } from './vocabulary/chat-message.ts';
 export type { JsonValue } from './vocabulary/json.ts';

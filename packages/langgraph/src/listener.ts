@@ -6,7 +6,6 @@ import {
   type AgentOptions,
   type FrameworkSpan,
 } from '@agent-lightning/tracing';
-import type { AgentMatch } from '@agent-lightning/core';
 import { BaseCallbackHandler } from '@langchain/core/callbacks/base';
 import type { Serialized } from '@langchain/core/load/serializable';
 import type { LLMResult } from '@langchain/core/outputs';
@@ -40,12 +39,15 @@ export class LightningCallbackHandler extends BaseCallbackHandler {
   override awaitHandlers = true;
   /** A trace that cannot be written must not pass for an agent that did nothing. */
   override raiseError = true;
-  readonly #agentMatch: AgentMatch | undefined;
+  readonly #wrappers: readonly AgentOptions[];
 
-  /** @throws {ConfigurationError} `option-invalid` when `agentMatch` is not a regular expression or a name */
-  constructor(options: AgentOptions = {}) {
+  /**
+   * Makes a handler that selects by its own options, and inside them by those of the wrappers that are there already, innermost first.
+   * @throws {ConfigurationError} `option-invalid` when `agentMatch` is not a regular expression or a name
+   */
+  constructor(options: AgentOptions = {}, inner: readonly AgentOptions[] = []) {
     super();
-    this.#agentMatch = agentOptions(options).agentMatch;
+    this.#wrappers = [...inner, agentOptions(options)];
   }
 
   // One handler for one wrapped graph: copies would each report.
@@ -143,7 +145,7 @@ export class LightningCallbackHandler extends BaseCallbackHandler {
     runs.begin({
       id: runId,
       parentId: parentRunId,
-      agentMatch: this.#agentMatch,
+      wrappers: this.#wrappers,
       describe: (parent) => {
         const place = readPlace(metadata);
         return placeRun(place, parent?.detail, describe(place, parent?.detail));

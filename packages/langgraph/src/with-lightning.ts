@@ -1,8 +1,8 @@
 import { AdapterError } from '@agent-lightning/core';
-import { installFetchRedirect, type AgentOptions } from '@agent-lightning/tracing';
+import { agentOptions, installFetchRedirect, type AgentOptions } from '@agent-lightning/tracing';
 import type { BaseCallbackHandler } from '@langchain/core/callbacks/base';
 import { followLangChainContext, keepQueueContext } from './caller.ts';
-import { LightningCallbackHandler } from './listener.ts';
+import { LightningCallbackHandler, runs } from './listener.ts';
 
 /** A compiled graph, a `createAgent` agent, or an `entrypoint` workflow. */
 export interface Configurable {
@@ -13,7 +13,7 @@ export interface Configurable {
  * Makes a graph trainable: the same graph, of the same type, which inside a rollout is traced and has the model calls of the nodes
  * that `agentMatch` selects answered by the policy. Outside a rollout it does what the graph does.
  *
- * The graph that was given stays as it was: use the returned one. Call it before the graph's models are called for the first time.
+ * The graph that was given stays as it was, inside a rollout too: use the returned one. Call it before the graph's models are called for the first time.
  * @throws {AdapterError} `adapter-unsupported` for a graph that is not compiled, or a LangChain that cannot be followed
  * @throws {ConfigurationError} `option-invalid` when `agentMatch` is not a regular expression or a name
  */
@@ -24,9 +24,12 @@ export function withLightning<const Graph extends Configurable>(graph: Graph, op
       { code: 'adapter-unsupported' },
     );
   }
-  const handler = new LightningCallbackHandler(options);
+  const checked = agentOptions(options);
+  const handler = new LightningCallbackHandler(checked, runs.wrappersOf(graph));
   followLangChainContext();
   keepQueueContext();
   installFetchRedirect();
-  return graph.withConfig({ callbacks: [handler] }) as Graph;
+  const wrapped = graph.withConfig({ callbacks: [handler] }) as Graph & object;
+  runs.wrap(wrapped, checked, graph);
+  return wrapped;
 }

@@ -89,14 +89,17 @@ describe('withLightning', () => {
     });
   });
 
-  it('traces each call once when a graph is wrapped twice', async () => {
+  it.each([
+    ['the inner matches', { agentMatch: /write/ }, { agentMatch: /nothing/ }, 1],
+    ['the outer matches', { agentMatch: /nothing/ }, { agentMatch: /write/ }, 1],
+    ['the outer selects every node', { agentMatch: /nothing/ }, {}, 1],
+    ['the inner leaves it to the outer', {}, { agentMatch: /nothing/ }, 0],
+  ])('traces each call once when a graph is wrapped twice: %s', async (_how, inner, outer, calls) => {
     const [own, policy] = [await startServer(), await startServer()];
-    const graph = withLightning(withLightning(graphOf(chatModel(own)), { agentMatch: /nothing/ }), {
-      agentMatch: /write/,
-    });
+    const graph = withLightning(withLightning(graphOf(chatModel(own)), inner), outer);
     const rollout = startRollout(policy.baseUrl);
     await rollout.run(() => graph.invoke(input));
-    expect(policy.calls).toHaveLength(1);
+    expect([own.calls.length, policy.calls.length]).toEqual([1 - calls, calls]);
     expect(await rollout.spans()).toHaveLength(3);
   });
 

@@ -10,7 +10,6 @@ import {
   type SpanOutcome,
   type TracedRun,
 } from '@agent-lightning/tracing';
-import { matchesAgent } from '@agent-lightning/core';
 import { ModelRouterLanguageModel } from '@mastra/core/llm';
 import { modelRun, readPart, toolRun, type StreamPart } from './spans.ts';
 
@@ -166,8 +165,9 @@ export async function chooseModel(call: AgentCall, resolve: () => PromiseLike<un
   return typeof own?.doGenerate === 'function' && typeof own.doStream === 'function' ? traced(own, call) : own;
 }
 
-function policyModel({ scope: { llm }, agent }: TracedRun<undefined>): ModelRouterLanguageModel | undefined {
-  if (llm === undefined || !matchesAgent(agent.names, agent.agentMatch)) return undefined;
+function policyModel(run: TracedRun<undefined>): ModelRouterLanguageModel | undefined {
+  const { llm } = run.scope;
+  if (llm === undefined || !runs.isSelected(run)) return undefined;
   return new ModelRouterLanguageModel({
     id: `agent-lightning/${llm.model}`,
     url: llm.baseUrl,

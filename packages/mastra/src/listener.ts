@@ -9,7 +9,7 @@ import {
   type ActiveAgent,
   type AgentOptions,
 } from '@agent-lightning/tracing';
-import { AdapterError, noAgent } from '@agent-lightning/core';
+import { AdapterError } from '@agent-lightning/core';
 import {
   callAgent,
   chooseModel,
@@ -82,8 +82,8 @@ const otherEngine: Unfollowed = {
   instead: 'create it with createWorkflow of @mastra/core/workflows',
 };
 
-// By agent and workflow; undefined for one that was not wrapped itself.
-const followed = processWide('agentlightning.mastra.agents.v1', () => new WeakMap<object, AgentOptions | undefined>());
+// Agents and workflows, wrapped themselves or found in wrapped ones.
+const followed = processWide('agentlightning.mastra.followed.v2', () => new WeakSet<object>());
 
 export function isFollowableAgent(value: unknown): value is FollowedAgent {
   return hasMethods(value, agentMethods) && typeof (value as Partial<FollowedAgent>).id === 'string';
@@ -99,25 +99,24 @@ function hasMethods(value: unknown, names: readonly string[]): boolean {
   return names.every((name) => typeof (value as Record<string, unknown> | undefined)?.[name] === 'function');
 }
 
-/** Follows agents and workflows, each once; a wrapped one takes the new options. What is neither is left alone. */
+/** Follows agents and workflows, each once. What is neither is left alone. */
 function followAll(members: unknown): unknown {
-  for (const member of Object.values((members ?? {}) as Record<string, unknown>)) follow(member, undefined);
+  for (const member of Object.values((members ?? {}) as Record<string, unknown>)) follow(member);
   return members;
 }
 
-export function follow(member: unknown, options: AgentOptions | undefined): void {
-  if (isFollowableAgent(member)) followOnce(member, options, followAgent);
-  else if (isFollowableWorkflow(member)) followOnce(member, options, followWorkflow);
+/** Follows an agent or a workflow, once, and puts a wrapper around it where options are given. */
+export function follow(member: unknown, options?: AgentOptions): void {
+  if (isFollowableAgent(member)) followOnce(member, followAgent);
+  else if (isFollowableWorkflow(member)) followOnce(member, followWorkflow);
+  else return;
+  if (options !== undefined) runs.wrap(member, options);
 }
 
-function followOnce<Member extends object>(
-  member: Member,
-  options: AgentOptions | undefined,
-  begin: (member: Member) => void,
-): void {
-  const isNew = !followed.has(member);
-  if (isNew || options !== undefined) followed.set(member, options);
-  if (isNew) begin(member);
+function followOnce<Member extends object>(member: Member, begin: (member: Member) => void): void {
+  if (followed.has(member)) return;
+  followed.add(member);
+  begin(member);
 }
 
 function followAgent(agent: FollowedAgent): void {
@@ -164,10 +163,28 @@ function replace<Name extends string>(
   name: Name,
   work: (original: Original, args: never[]) => unknown,
 ): void {
-  const original: Method = target[name];
-  const call: Original = (args) => original.apply(target, args);
-  const replaced: Method = (...args) => (currentRollout() === undefined ? call(args) : work(call, args));
-  Object.defineProperty(target, name, { value: replaced, configurable: true, writable: true, enumerable: false });
+  const own = Object.getOwnPropertyDescriptor(target, name);
+  const layer = own === undefined ? layerOf(target) : target;
+  const original = (): Method =>
+    (own === undefined ? Reflect.get(Object.getPrototypeOf(layer) as object, name, target) : own.value) as Method;
+  const call: Original = (args) => original().apply(target, args);
+  const value: Method = (...args) => (currentRollout() === undefined ? call(args) : work(call, args));
+  Object.defineProperty(layer, name, { configurable: true, writable: true, enumerable: false, ...own, value });
+}
+
+const layers = new WeakMap<object, object>();
+
+/**
+ * Returns an object between an agent or a workflow and its class, which holds the methods that are replaced: so nothing of the object
+ * itself is changed, and the class's methods are found at each call, also where the app replaces them later.
+ */
+function layerOf(target: object): object {
+  const known = layers.get(target);
+  if (known !== undefined) return known;
+  const layer = Object.create(Object.getPrototypeOf(target) as object) as object;
+  Object.setPrototypeOf(target, layer);
+  layers.set(target, layer);
+  return layer;
 }
 
 /**
@@ -186,13 +203,8 @@ async function runUnfollowed({ reason, instead }: Unfollowed, what: string, call
 function begin(member: object | undefined, describe: (around: ActiveAgent | undefined) => Run): string {
   const scope = currentRollout();
   const around = scope && activeSpan(scope)?.agent;
-  const options = member && followed.get(member);
   const id = randomUUID();
-  runs.begin({
-    id,
-    agentMatch: options === undefined && around === undefined ? noAgent : options?.agentMatch,
-    describe: () => describe(around),
-  });
+  runs.begin({ id, wrappers: member && runs.wrappersOf(member), describe: () => describe(around) });
   return id;
 }
 
@@ -218,7 +230,7 @@ function followWorkflow(workflow: FollowedWorkflow): void {
   replace(engine, 'executeStep', (execute, args) => {
     const { step, prevOutput } = args[0] as unknown as { readonly step: Step; readonly prevOutput: unknown };
     const agent = step.__agentRef;
-    for (const member of [step, agent]) follow(member, undefined);
+    for (const member of [step, agent]) follow(member);
     // A workflow that is a step, and an agent, is a run of its own.
     if (isFollowableWorkflow(step) || (agent !== undefined && agent.id === step.id)) return execute(args);
     const isTool = step.component === 'TOOL';

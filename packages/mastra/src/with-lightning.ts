@@ -24,6 +24,9 @@ export interface MastraLike {
  * Makes an agent, a workflow, or all of both of a Mastra instance trainable: the same object, which inside a rollout is traced and
  * has the model calls of the agents that `agentMatch` selects answered by the policy: their own, those of their sub-agents, and
  * those of a workflow's steps. Outside a rollout it does what it did before.
+ *
+ * A Mastra instance finds its agents and workflows by identity, so the same object is returned, and no property of it is changed: its
+ * methods are replaced between the object and its class, and do what they did outside rollouts.
  * @throws {AdapterError} `adapter-unsupported` for something else, or a Mastra that cannot be followed
  * @throws {ConfigurationError} `option-invalid` when `agentMatch` is not a regular expression or a name
  */

@@ -7,11 +7,43 @@ import { withLightning } from '../src/index.ts';
 import { agentOf, modelAt, startServer } from './__fixtures__/agents.ts';
 
 describe('withLightning of Mastra', () => {
-  it('gives back the same object', async () => {
+  it('gives back the same object, and changes no property of it', async () => {
     const writer = agentOf('writer', modelAt(await startServer('own')));
     const mastra = new Mastra({ agents: { writer }, logger: false });
+    const shapeOf = () => [Object.getOwnPropertyDescriptors(writer), Object.getOwnPropertyDescriptors(mastra)];
+    const before = shapeOf();
     expect(withLightning(mastra)).toBe(mastra);
     expect(withLightning(writer)).toBe(writer);
+    expect(writer).toBeInstanceOf(Agent);
+    expect(shapeOf()).toEqual(before);
+  });
+
+  it('leaves a method to what the app makes of it later, on the agent or on its class', async () => {
+    const [own, policy] = [await startServer('own'), await startServer('policy')];
+    class Writer extends Agent {}
+    const writer = withLightning(
+      new Writer({ id: 'writer', name: 'writer', instructions: 'Write.', model: modelAt(own) as never }),
+    );
+    const seen: string[] = [];
+    const { generate } = Agent.prototype;
+    Writer.prototype.generate = function (this: Agent, ...args: never[]) {
+      seen.push('class');
+      return Reflect.apply(generate, this, args) as never;
+    } as never;
+    expect((await writer.generate('q')).text).toBe('own says');
+    expect((await startTestRollout(policy.baseUrl).run(() => writer.generate('q'))).text).toBe('policy says');
+    expect(seen).toEqual(['class', 'class']);
+    writer.generate = (() => Promise.resolve({ text: 'replaced' })) as never;
+    expect((await writer.generate('q')).text).toBe('replaced');
+  });
+
+  it('adds each wrapper of an agent that is wrapped again, also by its instance', async () => {
+    const [own, policy] = [await startServer('own'), await startServer('policy')];
+    const writer = withLightning(agentOf('writer', modelAt(own)), { agentMatch: 'nobody' });
+    const answer = async () => (await startTestRollout(policy.baseUrl).run(() => writer.generate('q'))).text;
+    expect(await answer()).toBe('own says');
+    withLightning(new Mastra({ agents: { writer }, logger: false }), { agentMatch: 'writer' });
+    expect(await answer()).toBe('policy says');
   });
 
   it.each([

@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { AdapterError, everyAgent, noAgent, selectsNoAgent } from '@agent-lightning/core';
+import { AdapterError } from '@agent-lightning/core';
 import { currentRollout, FrameworkRuns, isLive, processWide, type AgentOptions } from '@agent-lightning/tracing';
 import {
   getCurrentSpan,
@@ -18,8 +18,8 @@ export const runs: FrameworkRuns<SpanDetail> = FrameworkRuns.of('openai-agents')
 
 /** What a run of the SDK's `Runner` goes by until its spans are there to ask. */
 export interface RunSelection {
-  /** The options of the wrapped agent that the run goes on with, or that began last in it. */
-  options: AgentOptions | undefined;
+  /** The wrappers of the agents that have begun in the run, or that it goes on with, innermost first. */
+  wrappers: readonly AgentOptions[];
   hasBegun: boolean;
 }
 
@@ -29,22 +29,15 @@ export const selections: AsyncLocalStorage<RunSelection> = processWide(
   () => new AsyncLocalStorage<RunSelection>(),
 );
 
-/** Selects among the agents of a span and below, by the options of the wrapped agent that it belongs to. */
-export function selectWithin(id: string, { agentMatch }: AgentOptions): void {
-  const isUnselected = selectsNoAgent(runs.get(id)?.agent.agentMatch);
-  runs.refine(id, agentMatch ?? (isUnselected ? everyAgent : undefined));
-}
-
 function beginRun({ spanId: id, parentId: parent, spanData }: Span<SpanData>): void {
   const parentId = parent ?? undefined;
   runs.begin({ id, parentId, describe: (above) => describeSpan(spanData, parentId, above?.detail) });
   const run = runs.get(id);
   if (run === undefined) return;
-  const isRoot = parentId === undefined || runs.get(parentId) === undefined;
-  if (isRoot && run.agent.agentMatch === undefined) runs.refine(id, noAgent);
   const selection = selections.getStore();
   if (selection === undefined) return;
-  if (selection.options !== undefined && (isRoot || !selection.hasBegun)) selectWithin(id, selection.options);
+  const isRoot = parentId === undefined || runs.get(parentId) === undefined;
+  if (isRoot || !selection.hasBegun) runs.refine(id, selection.wrappers);
   if (spanData.type === 'task' || spanData.type === 'agent') selection.hasBegun = true;
 }
 

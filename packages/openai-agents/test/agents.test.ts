@@ -28,14 +28,32 @@ const modelAt = ({ baseUrl }: ModelServer) =>
   chatModel({ baseUrl, apiKey: 'own-key', model: 'own-model', maxRetries: 0 });
 
 describe('withLightning', () => {
-  it('returns the agent itself, and takes the options of the last call', async () => {
-    const [own, policy] = [await startServer(), await startServer()];
+  it('returns the agent itself, and changes nothing of it', async () => {
+    const own = await startServer();
     const agent = new Agent({ name: 'writer', model: modelAt(own) });
-    expect(withLightning(agent, { agentMatch: /nobody/ })).toBe(agent);
+    const shapeOf = (): unknown => [
+      Object.getOwnPropertyDescriptors(agent),
+      Object.getPrototypeOf(agent),
+      (agent as unknown as { eventEmitter: { listenerCount?(type: string): number } }).eventEmitter.listenerCount?.(
+        'agent_start',
+      ),
+    ];
+    const before = shapeOf();
+    expect(withLightning(agent, { agentMatch: /writer/ })).toBe(agent);
+    expect(shapeOf()).toEqual(before);
+    await startTestRollout(own.baseUrl).run(() => run(agent, 'q'));
+    expect(shapeOf()).toEqual(before);
+  });
+
+  it('adds each wrapper of an agent that is wrapped again', async () => {
+    const [own, policy] = [await startServer(), await startServer()];
+    const agent = withLightning(new Agent({ name: 'writer', model: modelAt(own) }), { agentMatch: /nobody/ });
+    await startTestRollout(policy.baseUrl).run(() => run(agent, 'q'));
+    expect([own.calls.length, policy.calls.length]).toEqual([1, 0]);
     withLightning(agent, { agentMatch: /writer/ });
-    const rollout = startTestRollout(policy.baseUrl);
-    await rollout.run(() => run(agent, 'q'));
-    expect([own.calls.length, policy.calls.length]).toEqual([0, 1]);
+    withLightning(agent, { agentMatch: /somebody/ });
+    await startTestRollout(policy.baseUrl).run(() => run(agent, 'q'));
+    expect([own.calls.length, policy.calls.length]).toEqual([1, 1]);
   });
 
   it('keeps a Runner, its hooks and its model provider as they are', async () => {
@@ -68,17 +86,28 @@ describe('withLightning', () => {
     expect(policy.calls.map(agentNamesOf)).toEqual([['helper', 'boss/helper']]);
   });
 
-  it('wraps the clones of a wrapped agent, with the options of that moment', async () => {
+  it('wraps the clones of a wrapped agent, with its wrappers of that moment', async () => {
     const [own, policy] = [await startServer(), await startServer()];
     const agent = withLightning(new Agent({ name: 'writer', model: modelAt(own) }), { agentMatch: /writer|editor/ });
     const editor = agent.clone({ name: 'editor' }).clone({ instructions: 'Edit.' });
-    withLightning(agent, { agentMatch: /nobody/ });
-    for (const each of [editor, editor.clone({ name: 'other' }), agent])
+    withLightning(agent, { agentMatch: /other/ });
+    for (const each of [editor, editor.clone({ name: 'other' }), agent.clone({ name: 'another' })])
       await startTestRollout(policy.baseUrl).run(() => run(each, 'q'));
-    expect(policy.calls.map(agentNamesOf)).toEqual([['editor']]);
-    expect(own.calls).toHaveLength(2);
+    expect(policy.calls.map(agentNamesOf)).toEqual([['editor'], ['another']]);
+    expect(own.calls).toHaveLength(1);
     expect(editor).toBeInstanceOf(Agent);
-    expect(Object.keys(agent)).toEqual(Object.keys(new Agent({ name: 'bare' })));
+  });
+
+  it('follows an agent of a class whose clone is its own', async () => {
+    class Writer extends Agent {
+      override clone(config: Parameters<Agent['clone']>[0]): Agent {
+        return new Writer({ name: this.name, model: this.model, ...config } as never) as never;
+      }
+    }
+    const [own, policy] = [await startServer(), await startServer()];
+    const agent = withLightning(new Writer({ name: 'writer', model: modelAt(own) }));
+    await startTestRollout(policy.baseUrl).run(() => run(agent.clone({ name: 'editor' }), 'q'));
+    expect(policy.calls.map(agentNamesOf)).toEqual([['editor']]);
   });
 
   it('refuses what is not an agent, and a pattern that is not one', () => {

@@ -41,7 +41,7 @@ async function startServer(name: string, isSilent = false) {
 
 const inAgent = <Result>(rollout: TestRollout, agentMatch: RegExp, work: () => Result): Result => {
   const { attemptId } = rollout.scope.attempt;
-  const span = { attemptId, spanId: '00000000000000aa', agent: { names: ['write'], agentMatch } };
+  const span = { attemptId, spanId: '00000000000000aa', agent: { names: ['write'], wrappers: [{ agentMatch }] } };
   return rollout.run(() => runInSpan(span, work));
 };
 

@@ -59,7 +59,9 @@ describe('the redirect', () => {
   ])('rewrites a POST to %s', async (path, route) => {
     const [own, gateway] = [await startServer('own'), await startServer('gateway')];
     const rollout = await startRollout(gateway);
-    const response = await inAgent(rollout, { names: ['write', 'a/write é'] }, () => fetch(own.origin + path, post));
+    const response = await inAgent(rollout, { names: ['write', 'a/write é'], wrappers: [{}] }, () =>
+      fetch(own.origin + path, post),
+    );
     expect(await response.text()).toBe('gateway');
     const [call] = gateway.received;
     expect(call?.path).toBe(`/rollout/r/attempt/a/v1/${route}`);
@@ -96,7 +98,7 @@ describe('the redirect', () => {
   ])('takes %s', async (_, call) => {
     const [own, gateway] = [await startServer('own'), await startServer('gateway')];
     const rollout = await startRollout(gateway);
-    await inAgent(rollout, { names: ['write'] }, () => fetch(...call(own.origin)));
+    await inAgent(rollout, { names: ['write'], wrappers: [{}] }, () => fetch(...call(own.origin)));
     expect(JSON.parse(gateway.received[0]?.body ?? '')).toEqual({ model: 'policy', messages: [], seed: 7 });
     expect(gateway.received[0]?.headers).toMatchObject({ authorization: 'Bearer attempt-key', 'x-kept': 'yes' });
   });
@@ -104,21 +106,23 @@ describe('the redirect', () => {
   it('leaves a body that is not a JSON object for the gateway to refuse', async () => {
     const [own, gateway] = [await startServer('own'), await startServer('gateway')];
     const rollout = await startRollout(gateway);
-    await inAgent(rollout, { names: ['write'] }, () => fetch(url(own.origin), { ...post, body: '{"mod' }));
+    await inAgent(rollout, { names: ['write'], wrappers: [{}] }, () =>
+      fetch(url(own.origin), { ...post, body: '{"mod' }),
+    );
     expect(gateway.received[0]?.body).toBe('{"mod');
   });
 
   it('leaves all else alone', async () => {
     const [own, gateway] = [await startServer('own'), await startServer('gateway')];
     const [rollout, untrained] = [await startRollout(gateway), await startRollout()];
-    const write = { names: ['write', 'a/write'], agentMatch: /^check$/ };
+    const write = { names: ['write', 'a/write'], wrappers: [{ agentMatch: /^check$/ }] };
     const call = () => fetch(url(own.origin), post);
     await call();
     await rollout.run(call);
     await inAgent(rollout, write, call);
-    await inAgent(untrained, { names: ['write'] }, call);
-    await inAgent(rollout, { names: ['write'] }, () => fetch(`${own.origin}/v1/embeddings`, post));
-    await inAgent(rollout, { names: ['write'] }, () => fetch(url(own.origin)));
+    await inAgent(untrained, { names: ['write'], wrappers: [{}] }, call);
+    await inAgent(rollout, { names: ['write'], wrappers: [{}] }, () => fetch(`${own.origin}/v1/embeddings`, post));
+    await inAgent(rollout, { names: ['write'], wrappers: [{}] }, () => fetch(url(own.origin)));
     expect(gateway.received).toEqual([]);
     expect(own.received.filter(({ body }) => body === post.body)).toHaveLength(5);
     expect(own.received.every(({ headers }) => headers.traceparent === undefined)).toBe(true);
@@ -127,7 +131,7 @@ describe('the redirect', () => {
   it('tests a global pattern from the start for each call', async () => {
     const [own, gateway] = [await startServer('own'), await startServer('gateway')];
     const rollout = await startRollout(gateway);
-    const agent = { names: ['write'], agentMatch: /write/g };
+    const agent = { names: ['write'], wrappers: [{ agentMatch: /write/g }] };
     for (let call = 0; call < 3; call++) await inAgent(rollout, agent, () => fetch(url(own.origin), post));
     expect(gateway.received).toHaveLength(3);
   });
@@ -151,7 +155,9 @@ describe('the redirect', () => {
     const controller = new AbortController();
     const arrived = gateway.arrival();
     const failed = expect(
-      inAgent(rollout, { names: ['write'] }, () => fetch(url(own.origin), { ...post, signal: controller.signal })),
+      inAgent(rollout, { names: ['write'], wrappers: [{}] }, () =>
+        fetch(url(own.origin), { ...post, signal: controller.signal }),
+      ),
     ).rejects.toThrow('over');
     await arrived;
     (who === 'the caller' ? controller : rollout).abort(new Error('over'));
@@ -180,7 +186,9 @@ describe('installFetchRedirect', () => {
     globalThis.fetch = (...call) => installed(...call);
     remove();
     const rollout = await startRollout(gateway);
-    await inAgent(rollout, { names: ['write'] }, () => fetch(`${own.origin}/v1/chat/completions`, post));
+    await inAgent(rollout, { names: ['write'], wrappers: [{}] }, () =>
+      fetch(`${own.origin}/v1/chat/completions`, post),
+    );
     expect([own.received.length, gateway.received.length]).toEqual([1, 0]);
   });
 

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, request as sendRequest } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, expect, it } from 'vitest';
-import { attributeNames, noAgent } from '@agent-lightning/core';
+import { attributeNames } from '@agent-lightning/core';
 import { runInSpan, type ActiveAgent } from '../src/index.ts';
 import { recordOutsideCalls, watchOutsideCalls } from '../src/redirect/outside-calls.ts';
 import { startRollout, type TestRollout } from './test-rollout.ts';
@@ -57,7 +57,7 @@ it.each([
   watchOutsideCalls();
   const [provider, gateway] = [await startServer(), await startServer()];
   const rollout = await startRollout(gateway);
-  await inAgent(rollout, { names: ['plan', 'desk/plan'] }, async () => {
+  await inAgent(rollout, { names: ['plan', 'desk/plan'], wrappers: [{}] }, async () => {
     await post(provider.origin + path);
     await postByHttp(provider.origin + path);
   });
@@ -72,15 +72,15 @@ it('counts nothing else', async () => {
   watchOutsideCalls();
   const [other, gateway] = [await startServer(), await startServer()];
   const [rollout, untrained] = [await startRollout(gateway), await startRollout()];
-  const agent = { names: ['plan'] };
+  const agent = { names: ['plan'], wrappers: [{}] };
   await inAgent(rollout, agent, async () => {
     await fetch(`${other.origin}/v1/messages`);
     await post(`${other.origin}/v1/search`);
     await post(`${other.origin}/v1/messages/batches/count`);
     await post(`${gateway.baseUrl}/chat/completions`);
   });
-  await inAgent(rollout, { ...agent, agentMatch: /check/ }, () => post(`${other.origin}/v1/messages`));
-  await inAgent(rollout, { ...agent, agentMatch: noAgent }, () => post(`${other.origin}/v1/messages`));
+  await inAgent(rollout, { ...agent, wrappers: [{ agentMatch: /check/ }] }, () => post(`${other.origin}/v1/messages`));
+  await inAgent(rollout, { ...agent, wrappers: [] }, () => post(`${other.origin}/v1/messages`));
   await inAgent(untrained, agent, () => post(`${other.origin}/v1/messages`));
   await post(`${other.origin}/v1/messages`);
   expect([await countsOf(rollout), await countsOf(untrained)]).toEqual([[], []]);

@@ -6,7 +6,7 @@ installFetchRedirect();
 export async function askAs(role: string, content: string): Promise<string> {
   const { recorder, attempt } = requireRollout('askAs');
   const span = recorder.start({ kind: 'agent', name: role, attributes: { 'gen_ai.agent.name': role } });
-  const active = { attemptId: attempt.attemptId, spanId: span.spanId, agent: { names: [role] } };
+  const active = { attemptId: attempt.attemptId, spanId: span.spanId, agent: { wrappers: [{}], names: [role] } };
   try {
     return await runInSpan(active, async () => {
       const response = await fetch('https://provider.invalid/v1/chat/completions', {

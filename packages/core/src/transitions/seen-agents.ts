@@ -12,13 +12,18 @@ export function listAgents(spans: readonly Span[], trace: CallTrace): readonly S
     if (typeof selected !== 'boolean' || name === '') return;
     const given = span.attributes[attributeNames.agentMatch];
     const match = typeof given === 'string' ? given : undefined;
-    const key = JSON.stringify([name, selected, match]);
+    const unmatched = readTexts(span.attributes[attributeNames.agentUnmatched]);
+    const key = JSON.stringify([name, selected, match, unmatched]);
     const known = agents.get(key);
-    agents.set(key, { name, selected, match, calls: (known?.calls ?? 0) + calls });
+    agents.set(key, { name, selected, match, unmatched, calls: (known?.calls ?? 0) + calls });
   };
   for (const span of spans.toSorted((a, b) => a.sequenceId - b.sequenceId))
     if (span.kind === 'agent') add(span, ownAgentNames(span)[0] ?? '', 0);
   for (const { framework, agentNames, replaced } of trace.calls)
     if (framework !== undefined && !replaced) add(framework, agentNames[0] ?? '', 1);
   return [...agents.values()];
+}
+
+function readTexts(value: unknown): readonly string[] {
+  return Array.isArray(value) ? value.filter((text): text is string => typeof text === 'string') : [];
 }

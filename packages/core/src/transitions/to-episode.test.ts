@@ -140,7 +140,8 @@ describe('toEpisode with agentMatch', () => {
 describe('toEpisode of a rollout whose spans say which agents are selected', () => {
   const selected = (isSelected: boolean, match?: string) => ({
     [attributeNames.agentSelected]: isSelected,
-    ...(match !== undefined && { [attributeNames.agentMatch]: match }),
+    ...(match !== undefined &&
+      (isSelected ? { [attributeNames.agentMatch]: match } : { [attributeNames.agentUnmatched]: [match] })),
   });
   const sent = (agentName: string, host: string, calls: number) => ({
     attributes: {
@@ -168,8 +169,8 @@ describe('toEpisode of a rollout whose spans say which agents are selected', () 
       },
     ]);
     expect(agents).toEqual([
-      { name: 'plan', selected: true, match: '/plan/', calls: 1 },
-      { name: 'check', selected: false, match: '/plan/', calls: 1 },
+      { name: 'plan', selected: true, match: '/plan/', unmatched: [], calls: 1 },
+      { name: 'check', selected: false, match: undefined, unmatched: ['/plan/'], calls: 1 },
     ]);
     expect(unwrappedCalls).toEqual(['judge.example', 'judge.example']);
   });

@@ -50,8 +50,10 @@ export interface SeenAgent {
   readonly name: string;
   /** Whether its model calls go to the policy. */
   readonly selected: boolean;
-  /** The `agentMatch` that decided it, as it was written; undefined where none did. */
+  /** The `agentMatch` that selected it, as it was written; undefined where none did. */
   readonly match: string | undefined;
+  /** Every `agentMatch` that was asked before and does not match it, innermost first. */
+  readonly unmatched: readonly string[];
   /** Its model calls that the framework reported. */
   readonly calls: number;
 }

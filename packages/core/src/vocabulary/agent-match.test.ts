@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { describeAgentMatch, everyAgent, matchesAgent, noAgent, selectsNoAgent } from './agent-match.ts';
+import { describeAgentMatch, matchesAgent } from './agent-match.ts';
 
 describe('matchesAgent', () => {
   it.each([
@@ -10,20 +10,13 @@ describe('matchesAgent', () => {
     [['write', 'check'], ['rewrite'], false],
     [/write/g, ['rewrite'], true],
     [/^write$/, ['rewrite'], false],
-    [everyAgent, [], true],
-    [noAgent, ['write'], false],
     [undefined, ['write'], true],
-  ])('tests %o against %o: %o', (selection, names, expected) => {
-    expect(matchesAgent(names, selection)).toBe(expected);
-  });
-
-  it('knows the rules of another copy of this package', () => {
-    expect(selectsNoAgent({ agents: 'none' })).toBe(true);
-    expect([everyAgent, 'none', /none/, undefined].map(selectsNoAgent)).toEqual([false, false, false, false]);
+  ])('tests %o against %o: %o', (match, names, expected) => {
+    expect(matchesAgent(names, match)).toBe(expected);
   });
 });
 
-it('writes a selection as the user wrote it', () => {
-  const given = [/write/gi, 'write', ['write', 'check'], everyAgent, undefined];
-  expect(given.map(describeAgentMatch)).toEqual(['/write/gi', '"write"', '["write","check"]', undefined, undefined]);
+it('writes a match as the user wrote it', () => {
+  const given = [/write/gi, 'write', ['write', 'check']];
+  expect(given.map(describeAgentMatch)).toEqual(['/write/gi', '"write"', '["write","check"]']);
 });

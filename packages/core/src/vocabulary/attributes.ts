@@ -41,8 +41,10 @@ export const attributeNames = {
   agentNames: 'agentlightning.agent.names',
   /** Whether the agent's model calls go to the policy; on spans of frameworks, where the rollout has a policy. */
   agentSelected: 'agentlightning.agent.selected',
-  /** The `agentMatch` that decided it, as it was written; absent where none did. */
+  /** The `agentMatch` that selected the agent, as it was written; absent where none did. */
   agentMatch: 'agentlightning.agent.match',
+  /** Every `agentMatch` that was asked before and does not match the agent, as they were written, innermost first. */
+  agentUnmatched: 'agentlightning.agent.unmatched',
   /** The host that answered model calls instead of the gateway. */
   outsideHost: 'agentlightning.outside.host',
   /** How many model calls it answered. */

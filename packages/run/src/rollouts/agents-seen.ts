@@ -10,9 +10,11 @@ export interface UnmatchedPattern {
 
 /** Finds each `agentMatch` that selected no agent in any of these rollouts. */
 export function findUnmatchedPatterns(episodes: readonly Episode[]): readonly UnmatchedPattern[] {
-  const byMatch = Map.groupBy(agentsOf(episodes), ({ match }) => match);
-  return [...byMatch].flatMap(([match, agents]) => {
-    if (match === undefined || agents.some(({ selected }) => selected)) return [];
+  const seen = agentsOf(episodes);
+  const asked = new Set(seen.flatMap(({ unmatched }) => unmatched));
+  return [...asked].flatMap((match) => {
+    if (seen.some((agent) => agent.match === match)) return [];
+    const agents = seen.filter(({ unmatched }) => unmatched.includes(match));
     const message = `agents seen: ${listNames(agents)}; none matches ${match}. An agentMatch is tested against an agent's names, which are its node, its path and its agent's name; correct it`;
     return [{ match, message }];
   });
@@ -20,7 +22,7 @@ export function findUnmatchedPatterns(episodes: readonly Episode[]): readonly Un
 
 /** Lists every agentMatch that selected an agent in one of these rollouts. */
 export function listMatchedPatterns(episodes: readonly Episode[]): readonly string[] {
-  return agentsOf(episodes).flatMap(({ match, selected }) => (selected && match !== undefined ? [match] : []));
+  return agentsOf(episodes).flatMap(({ match }) => (match === undefined ? [] : [match]));
 }
 
 /** Says where the calls of selected agents went that did not go through the gateway. */

@@ -31,9 +31,11 @@ it('tells once of an agentMatch that has selected no agent so far', () => {
     ...episodeOf('a', ''),
     untrainable: [],
     agents: [
-      { name: 'graph', selected: false, match, calls: 0 },
-      { name: 'write_query', selected, match, calls: 2 },
-      { name: 'check', selected: false, match, calls: 1 },
+      { name: 'graph', selected: false, match: undefined, unmatched: [match], calls: 0 },
+      selected
+        ? { name: 'write_query', selected, match, unmatched: [], calls: 2 }
+        : { name: 'write_query', selected, match: undefined, unmatched: [match], calls: 2 },
+      { name: 'check', selected: false, match: undefined, unmatched: [match], calls: 1 },
     ],
   });
   expect(notices.collect(1, [], [episode('/w/', true), episode('/none/', false)])).toEqual([
@@ -42,4 +44,11 @@ it('tells once of an agentMatch that has selected no agent so far', () => {
     ),
   ]);
   expect(notices.collect(2, [], [episode('/w/', false), episode('/none/', false)])).toEqual([]);
+});
+
+it('tells of an inner agentMatch that matches no agent, where an outer one selects them', () => {
+  const agents = [{ name: 'write', selected: true, match: '/write/', unmatched: ['/wirte/'], calls: 1 }];
+  expect(new FaultNotices().collect(1, [], [{ ...episodeOf('a', ''), untrainable: [], agents }])).toEqual([
+    expect.stringMatching(/^step 1: no agent trains under agentMatch \/wirte\/: agents seen: write; none matches/),
+  ]);
 });

@@ -5,8 +5,9 @@ import { checkAgentMatch } from './check-agent-match.ts';
 export interface AgentOptions {
   /**
    * Selects the agents whose model calls go to the policy that is trained; tested against each of an agent's names. A text is one
-   * whole name, an array lists several. Of wrapped agents inside each other the innermost that has one decides.
-   * @default that of the wrapped agent around this one, or every agent
+   * whole name, an array lists several. Of wrappers inside each other the innermost one that matches an agent selects it; one further
+   * out decides about the agents that those inside it do not match.
+   * @default what the wrappers further out select; every agent, where none of them has an `agentMatch`
    */
   readonly agentMatch?: AgentMatch;
 }

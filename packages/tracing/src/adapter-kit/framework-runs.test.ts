@@ -43,14 +43,17 @@ describe('FrameworkRuns', () => {
     expect(runs.inside('a', () => 'done')).toBe('done');
   });
 
-  it('begins each run once, takes over the later agentMatch, and ends it once', async () => {
+  it('begins each run once, takes the later wrappers inside the others, and ends it once', async () => {
     const runs = new FrameworkRuns<string>();
     const { scope, spans } = startRollout();
     runInRollout(scope, () => {
-      runs.begin({ id: 'a', agentMatch: /outer/, describe: () => agent('writer') });
-      runs.begin({ id: 'a', agentMatch: /inner/, describe: () => agent('twice') });
+      runs.begin({ id: 'a', wrappers: [{ agentMatch: /outer/ }], describe: () => agent('writer') });
+      runs.begin({ id: 'a', wrappers: [{ agentMatch: /inner/ }], describe: () => agent('twice') });
       runs.begin({ id: 'a', describe: () => agent('thrice') });
-      expect(runs.get('a')?.agent).toEqual({ names: ['writer'], agentMatch: /inner/ });
+      expect(runs.get('a')?.agent).toEqual({
+        names: ['writer'],
+        wrappers: [{ agentMatch: /inner/ }, { agentMatch: /outer/ }],
+      });
       runs.end('a');
       runs.end('a');
     });
@@ -58,18 +61,18 @@ describe('FrameworkRuns', () => {
     expect(spans.map(({ name }) => name)).toEqual(['writer']);
   });
 
-  it('lifts the children of a run without a span, and hands down names and agentMatch', async () => {
+  it('lifts the children of a run without a span, and hands down names and wrappers', async () => {
     const runs = new FrameworkRuns<string>();
     const { scope, spans } = startRollout();
     runInRollout(scope, () => {
-      runs.begin({ id: 'a', agentMatch: /w/, describe: () => agent('writer', 'one') });
+      runs.begin({ id: 'a', wrappers: [{ agentMatch: /w/ }], describe: () => agent('writer', 'one') });
       runs.begin({ id: 'b', parentId: 'a', describe: (parent) => ({ detail: `${parent?.detail} two` }) });
       runs.begin({
         id: 'c',
         parentId: 'b',
         describe: (parent) => ({ span: { kind: 'tool_call', name: `${parent?.detail} three` }, detail: '' }),
       });
-      expect(runs.get('c')?.agent).toEqual({ names: ['writer'], agentMatch: /w/ });
+      expect(runs.get('c')?.agent).toEqual({ names: ['writer'], wrappers: [{ agentMatch: /w/ }] });
       runs.fail('c', new RangeError('no'));
       for (const id of ['b', 'a']) runs.end(id);
     });
@@ -125,15 +128,15 @@ describe('FrameworkRuns', () => {
     expect(runInRollout(scope, () => activeSpan(scope))).toBeUndefined();
   });
 
-  it('hangs a root under the span that is active, and takes that agent’s agentMatch', () => {
+  it('hangs a root under the span that is active, and takes that agent’s wrappers', () => {
     const runs = new FrameworkRuns<string>();
     const other = new FrameworkRuns<string>();
     const { scope } = startRollout();
     runInRollout(scope, () => {
-      runs.begin({ id: 'a', agentMatch: /w/, describe: () => agent('writer') });
+      runs.begin({ id: 'a', wrappers: [{ agentMatch: /w/ }], describe: () => agent('writer') });
       runs.inside('a', () => other.begin({ id: 'a', describe: () => agent('helper') }));
     });
-    expect(other.get('a')?.agent).toEqual({ names: ['helper'], agentMatch: /w/ });
+    expect(other.get('a')?.agent).toEqual({ names: ['helper'], wrappers: [{ agentMatch: /w/ }] });
   });
 
   it('forgets the runs of attempts that are over when many have gathered', async () => {

@@ -7,13 +7,9 @@ import {
   type ActiveSpan,
 } from '../scope/active-span.ts';
 import { processWide } from '../scope/process-wide.ts';
-import {
-  describeAgentMatch,
-  matchesAgent,
-  type AgentSelection,
-  attributeNames,
-  type Attributes,
-} from '@agent-lightning/core';
+import { describeAgentMatch, attributeNames, type AgentMatch, type Attributes } from '@agent-lightning/core';
+import type { AgentOptions } from './agent-options.ts';
+import { addWrapper, joinWrappers, selectAgent } from './select-agent.ts';
 import { capText } from '../writing/attribute-values.ts';
 import { errorOutcome } from '../writing/exception-attributes.ts';
 import { currentRollout, runInRollout, type RolloutScope } from '../scope/rollout-scope.ts';
@@ -36,8 +32,8 @@ export interface BeginRun<Detail> {
   readonly id: string;
   /** The framework's id of the run around it. */
   readonly parentId?: string | undefined;
-  /** Selects among the agents of this run and below. @default that of the parent */
-  readonly agentMatch?: AgentSelection | undefined;
+  /** The options of the wrappers that begin with this run, innermost first; those of the parent are around them. @default none */
+  readonly wrappers?: readonly AgentOptions[] | undefined;
   /** Called once, and only when the run is traced. */
   readonly describe: (parent: TracedRun<Detail> | undefined) => FrameworkRun<Detail>;
 }
@@ -60,10 +56,11 @@ const sweepSize = 4_096;
 /** The runs of one framework inside rollouts, by the framework's own ids: what an adapter's listener writes and its caller reads. */
 export class FrameworkRuns<Detail> {
   readonly #runs = new Map<string, TracedRun<Detail>>();
+  readonly #wrapped = new WeakMap<object, readonly AgentOptions[]>();
 
   /** The one registry of a framework in this process, so that each run is traced once however many copies and listeners report it. */
   static of<Detail>(framework: string): FrameworkRuns<Detail> {
-    const registries = processWide('agentlightning.framework-runs.v1', () => new Map<string, FrameworkRuns<unknown>>());
+    const registries = processWide('agentlightning.framework-runs.v2', () => new Map<string, FrameworkRuns<unknown>>());
     const known = registries.get(framework) ?? new FrameworkRuns<unknown>();
     registries.set(framework, known);
     return known as FrameworkRuns<Detail>;
@@ -79,21 +76,42 @@ export class FrameworkRuns<Detail> {
   }
 
   /**
+   * Remembers that `wrapped` is `inner` with one more wrapper around it, for all copies of the adapter. Without options it is `inner` as
+   * it is, such as a clone. Returns the options of all wrappers, innermost first.
+   */
+  wrap(wrapped: object, options: AgentOptions | undefined, inner: object = wrapped): readonly AgentOptions[] {
+    const known = this.wrappersOf(inner);
+    const wrappers = options === undefined ? known : addWrapper(options, known);
+    this.#wrapped.set(wrapped, wrappers);
+    return wrappers;
+  }
+
+  /** Returns the options of the wrappers of an object, innermost first; none for an object that nobody wrapped. */
+  wrappersOf(object: object): readonly AgentOptions[] {
+    return this.#wrapped.get(object) ?? [];
+  }
+
+  /** Tells whether the model calls of a run go to the policy of its rollout. */
+  isSelected({ scope, agent }: TracedRun<Detail>): boolean {
+    return scope.llm !== undefined && selectAgent(agent.names, agent.wrappers).isSelected;
+  }
+
+  /**
    * Begins a run inside the current rollout, or that of its parent; outside one it does nothing. A run that has begun already is
-   * not begun again, but takes the `agentMatch`: that of a wrapper further in, for frameworks report from the outside in.
+   * not begun again, but takes the wrappers: those of a wrapper further in, for frameworks report from the outside in.
    * @throws {TraceError} `span-invalid` for a span that must not enter a trace; in production such a run is counted and not traced
    */
   begin(run: BeginRun<Detail>): void {
-    const { id, parentId, agentMatch } = run;
+    const { id, parentId, wrappers } = run;
     const above = parentId === undefined ? undefined : this.#runs.get(parentId);
     const scope = currentRollout() ?? above?.scope;
     if (scope === undefined) return;
-    if (this.#runs.has(id)) return this.refine(id, agentMatch);
+    if (this.#runs.has(id)) return this.refine(id, wrappers);
     writeTrace(scope, () => this.#begin(run, scope, above));
   }
 
   #begin(
-    { id, agentMatch, describe }: BeginRun<Detail>,
+    { id, wrappers = [], describe }: BeginRun<Detail>,
     scope: RolloutScope,
     above: TracedRun<Detail> | undefined,
   ): void {
@@ -101,23 +119,22 @@ export class FrameworkRuns<Detail> {
     const parent = above?.scope === scope ? above : undefined;
     const { span: start, names, detail } = describe(parent);
     const around = parent?.agent ?? activeSpan(scope)?.agent;
-    const match = agentMatch ?? around?.agentMatch;
     const parentSpanId = parent === undefined ? activeSpan(scope)?.spanId : parent.spanId;
     const span = start && scope.recorder.start({ ...start, ...(parentSpanId !== undefined && { parentSpanId }) });
     this.#keep(id, {
       scope,
       detail,
-      agent: { names: names ?? around?.names ?? [], ...(match !== undefined && { agentMatch: match }) },
+      agent: { names: names ?? around?.names ?? [], wrappers: joinWrappers(wrappers, around?.wrappers ?? []) },
       spanId: span?.spanId ?? parentSpanId,
       span,
       around: enclosingSpan(),
     });
   }
 
-  /** Gives a run another `agentMatch`; its children that begin later take it over. */
-  refine(id: string, agentMatch: AgentSelection | undefined): void {
+  /** Puts wrappers, innermost first, inside those that a run has; its children that begin later take them over. */
+  refine(id: string, wrappers: readonly AgentOptions[] = []): void {
     const run = this.#runs.get(id);
-    if (run !== undefined && agentMatch !== undefined) run.agent = { names: run.agent.names, agentMatch };
+    if (run !== undefined) run.agent = { names: run.agent.names, wrappers: joinWrappers(wrappers, run.agent.wrappers) };
   }
 
   /**
@@ -168,12 +185,14 @@ export class FrameworkRuns<Detail> {
 }
 
 /** Says in a run's span whether its agent's calls go to the policy, and what decided it; nothing where there is no policy. */
-function selectionOf<Detail>({ scope, agent: { names, agentMatch } }: TracedRun<Detail>): Attributes {
+function selectionOf<Detail>({ scope, agent: { names, wrappers } }: TracedRun<Detail>): Attributes {
   if (scope.llm === undefined) return {};
-  const match = describeAgentMatch(agentMatch);
+  const { isSelected, match, unmatched } = selectAgent(names, wrappers);
+  const writeMatch = (given: AgentMatch): string => capText(describeAgentMatch(given));
   return {
-    [attributeNames.agentSelected]: matchesAgent(names, agentMatch),
-    ...(match !== undefined && { [attributeNames.agentMatch]: capText(match) }),
+    [attributeNames.agentSelected]: isSelected,
+    ...(match !== undefined && { [attributeNames.agentMatch]: writeMatch(match) }),
+    ...(unmatched.length > 0 && { [attributeNames.agentUnmatched]: unmatched.map(writeMatch) }),
   };
 }
 

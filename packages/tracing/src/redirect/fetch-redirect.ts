@@ -1,4 +1,5 @@
-import { matchesAgent, type LlmEndpoint } from '@agent-lightning/core';
+import type { LlmEndpoint } from '@agent-lightning/core';
+import { selectAgent } from '../adapter-kit/select-agent.ts';
 import { formatTraceParent } from '../writing/identifiers.ts';
 import { activeSpan, type ActiveSpan } from '../scope/active-span.ts';
 import { processWide } from '../scope/process-wide.ts';
@@ -80,7 +81,7 @@ function claimCall(url: string, method: string): ClaimedCall | undefined {
   const { llm, signal } = scope;
   const span = activeSpan(scope);
   const isAimed = url.startsWith(`${llm.baseUrl}/`);
-  if (!isAimed && (span?.agent === undefined || !matchesAgent(span.agent.names, span.agent.agentMatch)))
+  if (!isAimed && (span?.agent === undefined || !selectAgent(span.agent.names, span.agent.wrappers).isSelected))
     return undefined;
   return { path, llm, place: { headers: callHeaders(scope, span), signal }, isAimed };
 }

@@ -1,5 +1,6 @@
 import { subscribe } from 'node:diagnostics_channel';
-import { attributeNames, matchesAgent } from '@agent-lightning/core';
+import { attributeNames } from '@agent-lightning/core';
+import { selectAgent } from '../adapter-kit/select-agent.ts';
 import { activeSpan } from '../scope/active-span.ts';
 import { processWide } from '../scope/process-wide.ts';
 import { currentRollout, type RolloutScope } from '../scope/rollout-scope.ts';
@@ -60,7 +61,7 @@ function notice({ method, host, path }: OutgoingRequest): void {
   if (host === hostOf(scope.llm.baseUrl)) return;
   const agent = activeSpan(scope)?.agent;
   // An agent that is not selected keeps its model: that is what the user asked for.
-  if (agent !== undefined && !matchesAgent(agent.names, agent.agentMatch)) return;
+  if (agent !== undefined && !selectAgent(agent.names, agent.wrappers).isSelected) return;
   count(scope, agent?.names[0] ?? '', host);
 }
 

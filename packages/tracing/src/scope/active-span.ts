@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { AgentSelection } from '@agent-lightning/core';
+import type { AgentOptions } from '../adapter-kit/agent-options.ts';
 import { processWide } from './process-wide.ts';
 import type { RolloutScope } from './rollout-scope.ts';
 
@@ -15,18 +15,18 @@ export interface ActiveSpan {
 export interface ActiveAgent {
   /** Every name that `agentMatch` is tested against, most specific first. */
   readonly names: readonly string[];
-  /** Selects the agents whose model calls are redirected. @default every agent */
-  readonly agentMatch?: AgentSelection;
+  /** The options of the wrappers around the agent, innermost first; empty for an agent that nobody wrapped, which keeps its model. */
+  readonly wrappers: readonly AgentOptions[];
 }
 
-const storage = processWide('agentlightning.active-span.v1', () => new AsyncLocalStorage<ActiveSpan>());
+const storage = processWide('agentlightning.active-span.v2', () => new AsyncLocalStorage<ActiveSpan>());
 
 /** Answers which span a framework says the code runs in; `around` is the one that `runInSpan` had set when that span began. */
 export type SpanFinder = (
   scope: RolloutScope,
 ) => { readonly span: ActiveSpan; readonly around: ActiveSpan | undefined } | undefined;
 
-const finders = processWide('agentlightning.span-finders.v1', () => new Set<SpanFinder>());
+const finders = processWide('agentlightning.span-finders.v2', () => new Set<SpanFinder>());
 
 /** Adds a framework that keeps the current span itself, whose code cannot be run by `runInSpan`. Returns what removes it. */
 export function registerSpanFinder(finder: SpanFinder): () => void {
