@@ -22,7 +22,7 @@ beforeAll(() => {
   root = mkdtempSync(join(tmpdir(), 'new-adapter-'));
   mkdirSync(join(root, 'packages'));
   symlinkSync(join(repository, 'node_modules'), join(root, 'node_modules'));
-  symlinkSync(join(repository, 'packages/core'), join(root, 'packages/core'));
+  for (const name of ['core', 'tracing']) symlinkSync(join(repository, 'packages', name), join(root, 'packages', name));
   for (const file of ['tsconfig.base.json', '.oxlintrc.json', '.oxfmtrc.json', 'vitest.config.ts'])
     copyFileSync(join(repository, file), join(root, file));
   writeFileSync(join(root, 'package.json'), '{ "type": "module", "workspaces": ["packages/*"] }\n');

@@ -43,7 +43,6 @@ export {
   type AgentSpec,
   type AgentToolSpec,
   type BuildRequest,
-  type BuiltAgent,
   type FunctionToolSpec,
   type OwnModel,
 } from './adapter/adapter-under-test.ts';

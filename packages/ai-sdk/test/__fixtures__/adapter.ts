@@ -1,28 +1,32 @@
-import type { AdapterUnderTest, AgentSpec, BuildRequest } from '@agent-lightning/testing';
+import { join } from 'node:path';
+import type { AdapterUnderTest, AgentSpec, AgentToolSpec, BuildRequest } from '@agent-lightning/testing';
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
 import { jsonSchema, tool, ToolLoopAgent, type LanguageModel, type ToolSet } from 'ai';
 import { withLightning } from '../../src/index.ts';
 
 /** The AI SDK as the contract suite drives it: a `ToolLoopAgent` for each agent. */
-export const aiSdkAdapter: AdapterUnderTest = {
+export const aiSdkAdapter: AdapterUnderTest<Agent> = {
   unsupported: { handoff: 'the AI SDK has no handoffs between agents' },
+  returns: 'a new agent',
+  earlyApp: {
+    file: join(import.meta.dirname, 'early-client.ts'),
+    nodeArguments: ['--conditions=@agent-lightning/source'],
+  },
   build: (request) => {
     const { baseUrl, apiKey, model } = request.model;
-    const built = buildAgent(request, request.agent, createOpenAICompatible({ name: 'own', baseURL: baseUrl, apiKey })(model));
-    const agent = request.wrap === undefined ? built : withLightning(built, request.wrap);
-    return {
-      run: async (prompt) => (await agent.generate({ prompt })).text,
-      stream: async (prompt) => {
-        let text = '';
-        const result = await agent.stream({ prompt });
-        for await (const part of result.fullStream) {
-          if (part.type === 'text-delta') text += part.text;
-          if (part.type === 'start-step') text = '';
-          if (part.type === 'error') throw part.error;
-        }
-        return text;
-      },
-    };
+    return buildAgent(request, request.agent, createOpenAICompatible({ name: 'own', baseURL: baseUrl, apiKey })(model));
+  },
+  wrap: withLightning,
+  run: async (agent, prompt) => (await agent.generate({ prompt })).text,
+  stream: async (agent, prompt) => {
+    let text = '';
+    const result = await agent.stream({ prompt });
+    for await (const part of result.fullStream) {
+      if (part.type === 'text-delta') text += part.text;
+      if (part.type === 'start-step') text = '';
+      if (part.type === 'error') throw part.error;
+    }
+    return text;
   },
 };
 
@@ -34,7 +38,7 @@ function buildAgent(request: BuildRequest, spec: AgentSpec, model: LanguageModel
   for (const given of spec.tools ?? []) {
     tools[given.name] =
       'agent' in given
-        ? agentTool(request, given.description, buildAgent(request, given.agent, model))
+        ? agentTool(request, given, buildAgent(request, given.agent, model))
         : tool({
             description: given.description,
             inputSchema: stringsSchema(given.parameters),
@@ -45,8 +49,8 @@ function buildAgent(request: BuildRequest, spec: AgentSpec, model: LanguageModel
   return new ToolLoopAgent({ id: spec.name, instructions: spec.instructions, model, tools, maxRetries, onError: () => undefined });
 }
 
-function agentTool({ wrap }: BuildRequest, description: string, built: Agent): ToolSet[string] {
-  const agent = wrap === undefined ? built : withLightning(built);
+function agentTool({ isWrapped }: BuildRequest, { description, agent: spec }: AgentToolSpec, built: Agent): ToolSet[string] {
+  const agent = isWrapped ? withLightning(built, spec.wrap) : built;
   return tool({
     description,
     inputSchema: stringsSchema(['input']),

@@ -1,4 +1,5 @@
-import type { AdapterUnderTest, AgentSpec, BuildRequest, BuiltAgent } from '@agent-lightning/testing';
+import { join } from 'node:path';
+import type { AdapterUnderTest, AgentSpec, BuildRequest } from '@agent-lightning/testing';
 import type { BaseMessage } from '@langchain/core/messages';
 import { tool, type StructuredToolInterface } from '@langchain/core/tools';
 import { Command, END, MessagesAnnotation, START, StateGraph } from '@langchain/langgraph';
@@ -8,19 +9,21 @@ import { z } from 'zod';
 import { withLightning } from '../../src/index.ts';
 
 /** LangGraph, as the contract of adapters needs it: each agent of a scenario is a node of that name. */
-export const adapter: AdapterUnderTest = {
+export const adapter: AdapterUnderTest<ReturnType<typeof buildGraph>> = {
   layers: ['LangGraph', 'agent', 'tools'],
-  build({ agent, model, wrap }): BuiltAgent {
-    const graph = wrap === undefined ? buildGraph(agent, model) : withLightning(buildGraph(agent, model), wrap);
-    return {
-      run: async (input) => lastText((await graph.invoke(question(input))).messages),
-      async stream(input) {
-        let text = '';
-        for await (const { messages } of await graph.stream(question(input), { streamMode: 'values' }))
-          text = lastText(messages as BaseMessage[]);
-        return text;
-      },
-    };
+  returns: 'a new agent',
+  earlyApp: {
+    file: join(import.meta.dirname, 'early-client.ts'),
+    nodeArguments: ['--conditions=@agent-lightning/source'],
+  },
+  build: ({ agent, model }) => buildGraph(agent, model),
+  wrap: withLightning,
+  run: async (graph, input) => lastText((await graph.invoke(question(input))).messages),
+  async stream(graph, input) {
+    let text = '';
+    for await (const { messages } of await graph.stream(question(input), { streamMode: 'values' }))
+      text = lastText(messages as BaseMessage[]);
+    return text;
   },
 };
 
@@ -76,7 +79,8 @@ function buildTools(agent: AgentSpec, model: Model): StructuredToolInterface[] {
   return (agent.tools ?? []).map((spec) => {
     const { name, description } = spec;
     if ('agent' in spec) {
-      const graph = buildGraph(spec.agent, model);
+      const bare = buildGraph(spec.agent, model);
+      const graph = spec.agent.wrap === undefined ? bare : withLightning(bare, spec.agent.wrap);
       const ask = async ({ input }: { input: string }): Promise<string> =>
         lastText((await graph.invoke(question(input))).messages);
       return tool(ask, { name, description, schema: z.object({ input: z.string() }) });

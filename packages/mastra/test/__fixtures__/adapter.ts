@@ -1,5 +1,6 @@
+import { join } from 'node:path';
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
-import type { AdapterUnderTest, AgentSpec, BuildRequest, BuiltAgent } from '@agent-lightning/testing';
+import type { AdapterUnderTest, AgentSpec, BuildRequest } from '@agent-lightning/testing';
 import { Agent } from '@mastra/core/agent';
 import { noopLogger } from '@mastra/core/logger';
 import { createTool } from '@mastra/core/tools';
@@ -7,45 +8,44 @@ import { z } from 'zod';
 import { withLightning } from '../../src/index.ts';
 
 /** Mastra, as the contract of adapters needs it. */
-export const adapter: AdapterUnderTest = {
+export const adapter: AdapterUnderTest<Agent> = {
   unsupported: { handoff: 'an agent of Mastra calls sub-agents as tools and stays in charge' },
-  build({ agent, model, wrap }): BuiltAgent {
-    const built = buildAgent(agent, model, wrap);
-    return {
-      run: async (input) => (await built.generate(input)).text,
-      async stream(input) {
-        const output = await built.stream(input);
-        let text = '';
-        for await (const part of output.textStream) text += part;
-        return text;
-      },
-    };
+  returns: 'the same agent',
+  earlyApp: {
+    file: join(import.meta.dirname, 'early-client.ts'),
+    nodeArguments: ['--conditions=@agent-lightning/source'],
+  },
+  build: (request) => buildAgent(request, request.agent),
+  wrap: withLightning,
+  run: async (agent, input) => (await agent.generate(input)).text,
+  async stream(agent, input) {
+    const output = await agent.stream(input);
+    let text = '';
+    for await (const part of output.textStream) text += part;
+    return text;
   },
 };
 
-function buildAgent(spec: AgentSpec, model: BuildRequest['model'], wrap: BuildRequest['wrap']): Agent {
-  const { name, instructions, tools = [] } = spec;
-  const provider = createOpenAICompatible({ name: 'own', baseURL: model.baseUrl, apiKey: model.apiKey });
-  const built = new Agent({
+function buildAgent(request: BuildRequest, { name, instructions, tools = [] }: AgentSpec): Agent {
+  const { baseUrl, apiKey, model, maxRetries } = request.model;
+  const agent = new Agent({
     id: name,
     name,
     instructions,
-    model: provider(model.model) as never,
-    maxRetries: model.maxRetries,
-    tools: Object.fromEntries(tools.map((tool) => [tool.name, buildTool(tool, model, wrap && {})])),
+    model: createOpenAICompatible({ name: 'own', baseURL: baseUrl, apiKey })(model) as never,
+    maxRetries,
+    tools: Object.fromEntries(tools.map((tool) => [tool.name, buildTool(request, tool)])),
   });
-  built.__setLogger(noopLogger);
-  return wrap === undefined ? built : withLightning(built, wrap);
+  agent.__setLogger(noopLogger);
+  return agent;
 }
 
-function buildTool(
-  spec: NonNullable<AgentSpec['tools']>[number],
-  model: BuildRequest['model'],
-  wrap: BuildRequest['wrap'],
-) {
+/** The agents that tools call are wrapped on their own, as agents that a user already has would be. */
+function buildTool(request: BuildRequest, spec: NonNullable<AgentSpec['tools']>[number]) {
   const { name: id, description } = spec;
   if ('agent' in spec) {
-    const agent = buildAgent(spec.agent, model, wrap);
+    const built = buildAgent(request, spec.agent);
+    const agent = request.isWrapped ? withLightning(built, spec.agent.wrap) : built;
     const inputSchema = z.object({ input: z.string() });
     return createTool({ id, description, inputSchema, execute: async ({ input }) => (await agent.generate(input)).text });
   }

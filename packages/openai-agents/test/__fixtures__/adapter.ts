@@ -1,23 +1,25 @@
-import type { AdapterUnderTest, AgentSpec, BuildRequest, BuiltAgent } from '@agent-lightning/testing';
+import { join } from 'node:path';
+import type { AdapterUnderTest, AgentSpec, BuildRequest } from '@agent-lightning/testing';
 import { Agent, OpenAIChatCompletionsModel, run, tool, type Tool } from '@openai/agents';
 import OpenAI from 'openai';
 import { z } from 'zod';
 import { withLightning } from '../../src/index.ts';
 
 /** The OpenAI Agents SDK, as the contract of adapters needs it. */
-export const adapter: AdapterUnderTest = {
-  build({ agent, model, wrap }): BuiltAgent {
-    const built = buildAgent(agent, chatModel(model));
-    const started = wrap === undefined ? built : withLightning(built, wrap);
-    return {
-      run: async (input) => (await run(started, input)).finalOutput ?? '',
-      async stream(input) {
-        const result = await run(started, input, { stream: true });
-        for await (const _event of result);
-        await result.completed;
-        return result.finalOutput ?? '';
-      },
-    };
+export const adapter: AdapterUnderTest<Agent> = {
+  returns: 'the same agent',
+  earlyApp: {
+    file: join(import.meta.dirname, 'early-client.ts'),
+    nodeArguments: ['--conditions=@agent-lightning/source'],
+  },
+  build: ({ agent, model }) => buildAgent(agent, chatModel(model)),
+  wrap: withLightning,
+  run: async (agent, input) => (await run(agent, input)).finalOutput ?? '',
+  async stream(agent, input) {
+    const result = await run(agent, input, { stream: true });
+    for await (const _event of result);
+    await result.completed;
+    return result.finalOutput ?? '';
   },
 };
 
@@ -27,8 +29,9 @@ export function chatModel({ baseUrl, apiKey, model, maxRetries }: BuildRequest['
   return new OpenAIChatCompletionsModel(client as never, model);
 }
 
-function buildAgent({ name, instructions, tools = [], handoffs = [] }: AgentSpec, model: OpenAIChatCompletionsModel): Agent {
-  return new Agent({
+function buildAgent(spec: AgentSpec, model: OpenAIChatCompletionsModel): Agent {
+  const { name, instructions, tools = [], handoffs = [], wrap } = spec;
+  const agent = new Agent({
     name,
     instructions,
     model,
@@ -40,4 +43,5 @@ function buildAgent({ name, instructions, tools = [], handoffs = [] }: AgentSpec
     }),
     handoffs: handoffs.map((next) => buildAgent(next, model)),
   });
+  return wrap === undefined ? agent : withLightning(agent, wrap);
 }

@@ -1,3 +1,5 @@
+import type { AgentOptions } from '@agent-lightning/tracing';
+
 /** An agent as a scenario describes it; an adapter's fixture builds it in its framework. */
 export interface AgentSpec {
   /** Also the agent's name in the framework: node, agent or id. */
@@ -7,6 +9,8 @@ export interface AgentSpec {
   readonly tools?: readonly (FunctionToolSpec | AgentToolSpec)[];
   /** Agents that this one can give the conversation to, by the tool `transfer_to_{name}` without arguments. */
   readonly handoffs?: readonly AgentSpec[];
+  /** The options of `withLightning`, for the agent of a tool that is wrapped on its own. */
+  readonly wrap?: AgentOptions;
 }
 
 /** A tool that is a function. Its parameters are strings, all required. */
@@ -37,16 +41,11 @@ export interface BuildRequest {
   readonly agent: AgentSpec;
   /** The model of every agent. */
   readonly model: OwnModel;
-  /** The options of `withLightning`; undefined for the agent as it is without the adapter. */
-  readonly wrap: { readonly agentMatch?: RegExp } | undefined;
-}
-
-/** The agent in its framework. */
-export interface BuiltAgent {
-  /** Runs the agent on a user message; resolves with its last text, rejects when the run fails. */
-  run(input: string): Promise<string>;
-  /** The same with the framework's streaming, read to the end. */
-  stream(input: string): Promise<string>;
+  /**
+   * Says whether the agent is going to be wrapped. An adapter that knows the agent of a tool by its name only where that one is wrapped
+   * on its own wraps it then, without options where its `wrap` has none.
+   */
+  readonly isWrapped: boolean;
 }
 
 /** The scenarios of the contract, in the order of the table. */
@@ -65,17 +64,41 @@ export const adapterScenarios = [
   'tracing only',
   'two runs interleaved',
   '20 concurrent runs',
+  'wrapped twice',
   'outside a rollout',
+  'original unchanged',
+  'client built before',
   'production mode',
 ] as const;
 
 export type AdapterScenario = (typeof adapterScenarios)[number];
 
-/** An adapter and its framework, as `describeAdapter` needs them. */
-export interface AdapterUnderTest {
+/** An app of its own process, which shows that a client is reached that was built before the adapter was loaded. */
+export interface EarlyApp {
+  /**
+   * A module that builds an agent whose client keeps `globalThis.fetch`, and only then imports the adapter, wraps the agent, and runs it
+   * in a rollout of `startTestRollout`. It is given the URLs of the agent's own model and of the policy, and prints the agent's answer.
+   */
+  readonly file: string;
+  /** Arguments of Node before the file. @default none */
+  readonly nodeArguments?: readonly string[];
+}
+
+/** An adapter and its framework, as `describeAdapter` needs them; `Agent` is what `withLightning` takes. */
+export interface AdapterUnderTest<Agent extends object = object> {
   /** Names of the agent spans that the framework puts around or between a scenario's agents, such as a graph; any other is a mistake. */
   readonly layers?: readonly string[];
   /** The scenarios that the framework cannot do, each with the reason. */
   readonly unsupported?: Readonly<Partial<Record<AdapterScenario, string>>>;
-  build(request: BuildRequest): BuiltAgent | Promise<BuiltAgent>;
+  /** Says what `withLightning` returns: the agent that it was given, or a new one beside an original that stays as it was. */
+  readonly returns: 'the same agent' | 'a new agent';
+  readonly earlyApp: EarlyApp;
+  /** Builds the agent without a wrapper. */
+  build(request: BuildRequest): Agent | Promise<Agent>;
+  /** Calls `withLightning`. */
+  wrap(agent: Agent, options: AgentOptions): Agent;
+  /** Runs the agent on a user message; resolves with its last text, rejects when the run fails. */
+  run(agent: Agent, input: string): Promise<string>;
+  /** The same with the framework's streaming, read to the end. */
+  stream(agent: Agent, input: string): Promise<string>;
 }

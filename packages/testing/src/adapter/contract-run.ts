@@ -1,7 +1,8 @@
 import { matchesAgent, attributeNames, type SpanInput } from '@agent-lightning/core';
+import type { AgentOptions } from '@agent-lightning/tracing';
 import { expect } from 'vitest';
 import { startModelServer, type ModelServer } from '../model-server/model-server.ts';
-import type { AdapterUnderTest, BuildRequest, BuiltAgent } from './adapter-under-test.ts';
+import type { AdapterUnderTest } from './adapter-under-test.ts';
 import { agentAround, outlineTrace } from './outline-trace.ts';
 import type { ScenarioAgent } from './scenario-agents.ts';
 import { agentNamesOf, parentSpanOf, scriptAgents, type AgentScript } from './scripted-agents.ts';
@@ -25,15 +26,38 @@ export class ContractServers {
   }
 }
 
+/** An agent in its framework. */
+export interface BuiltAgent {
+  readonly agent: object;
+  run(input: string): Promise<string>;
+  stream(input: string): Promise<string>;
+}
+
+/** How an agent is built. */
+interface BuildOptions {
+  /** The options of each `withLightning` around the agent, innermost first; none for the agent as it is. @default [{}] */
+  readonly wrappers?: readonly AgentOptions[];
+  /** @default 0 */
+  readonly maxRetries?: number;
+}
+
 /** Builds an agent on its own model at `own`. */
 export async function buildAgent(
   adapter: AdapterUnderTest,
   { spec }: ScenarioAgent,
   own: ModelServer,
-  { wrap = {}, maxRetries = 0 }: { readonly wrap?: BuildRequest['wrap'] | null; readonly maxRetries?: number } = {},
+  { wrappers = [{}], maxRetries = 0 }: BuildOptions = {},
 ): Promise<BuiltAgent> {
   const model = { baseUrl: own.baseUrl, apiKey: 'own-key', model: 'own-model', maxRetries };
-  return adapter.build({ agent: spec, model, wrap: wrap ?? undefined });
+  const bare = await adapter.build({ agent: spec, model, isWrapped: wrappers.length > 0 });
+  return builtAgent(
+    adapter,
+    wrappers.reduce((agent, options) => adapter.wrap(agent, options), bare),
+  );
+}
+
+export function builtAgent(adapter: AdapterUnderTest, agent: object): BuiltAgent {
+  return { agent, run: (input) => adapter.run(agent, input), stream: (input) => adapter.stream(agent, input) };
 }
 
 /** A rollout and the server of its policy. */

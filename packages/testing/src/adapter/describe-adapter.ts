@@ -3,11 +3,16 @@ import { adapterScenarios, type AdapterScenario, type AdapterUnderTest } from '.
 import { ContractServers } from './contract-run.ts';
 import { isolationScenarios } from './describe-isolation.ts';
 import { traceScenarios, type Scenario } from './describe-traces.ts';
+import { wrappingScenarios } from './describe-wrapping.ts';
 
-const scenarios: Readonly<Record<AdapterScenario, Scenario>> = { ...traceScenarios, ...isolationScenarios };
+const scenarios: Readonly<Record<AdapterScenario, Scenario>> = {
+  ...traceScenarios,
+  ...isolationScenarios,
+  ...wrappingScenarios,
+};
 
 /** The whole contract of an adapter as tests, with its real framework; call it in a test file of your adapter's package. */
-export function describeAdapter(name: string, adapter: AdapterUnderTest): void {
+export function describeAdapter<Agent extends object>(name: string, adapter: AdapterUnderTest<Agent>): void {
   describe(`${name} is an adapter`, () => {
     const servers = new ContractServers();
     afterEach(() => servers.close());

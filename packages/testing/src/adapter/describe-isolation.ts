@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import type { AdapterScenario, AdapterUnderTest } from './adapter-under-test.ts';
+import type { AdapterUnderTest } from './adapter-under-test.ts';
 import { buildAgent, expectTrace, requestsOf, startPolicyRollout, type ContractServers } from './contract-run.ts';
 import type { Scenario } from './describe-traces.ts';
 import { goldenTraces } from './golden-traces.ts';
@@ -37,7 +37,7 @@ const interleaved: Scenario = async (adapter, servers) => {
 const concurrent: Scenario = async (adapter, servers) => {
   const agent = nestedAgent();
   const own = await servers.start('own', atAnyTime(agent));
-  const built = await buildAgent(adapter, agent, own, { wrap: { agentMatch: /helper/ } });
+  const built = await buildAgent(adapter, agent, own, { wrappers: [{ agentMatch: /helper/ }] });
   const runs = await Promise.all(Array.from({ length: 20 }, () => startPolicyRollout(servers, atAnyTime(agent))));
   const answers = await Promise.all(
     runs.map(({ rollout }, index) => rollout.run(() => built[index % 2 === 0 ? 'run' : 'stream'](`question ${index}`))),
@@ -65,7 +65,7 @@ const outside: Scenario = async (adapter, servers) => {
     await servers.start('own', agent.script),
     await servers.start('own', agent.script),
   ];
-  const bare = await buildAgent(adapter, agent, bareServer, { wrap: null });
+  const bare = await buildAgent(adapter, agent, bareServer, { wrappers: [] });
   const wrapped = await buildAgent(adapter, agent, wrappedServer);
   for (const [how, question] of [
     ['run', 'one'],
@@ -92,7 +92,7 @@ async function expectUntouchedAfterRollout(
   expect([own.calls.length, policy.calls.length, (await rollout.spans()).length]).toEqual([2, 2, traced]);
 }
 
-type IsolationScenario = Exclude<AdapterScenario, keyof typeof goldenTraces>;
+type IsolationScenario = 'two runs interleaved' | '20 concurrent runs' | 'outside a rollout';
 
 /** The scenarios of several runs. */
 export const isolationScenarios: Readonly<Record<IsolationScenario, Scenario>> = {

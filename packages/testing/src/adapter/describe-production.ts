@@ -15,7 +15,7 @@ export const productionMode: Scenario = async (adapter, servers) => {
   const agent = lookupAgent();
   const bareServer = await servers.start('own', agent.script);
   const server = await servers.start('own', agent.script);
-  const bare = await buildAgent(adapter, agent, bareServer, { wrap: null });
+  const bare = await buildAgent(adapter, agent, bareServer, { wrappers: [] });
   const wrapped = await buildAgent(adapter, agent, server);
   const [store, broken] = [new MemoryStore(), new MemoryStore()];
   const errors: unknown[] = [];

@@ -38,7 +38,7 @@ const agentMatchSubset: Scenario = async (adapter, servers) => {
   const agent = nestedAgent();
   const own = await servers.start('own', agent.script);
   const started = await startPolicyRollout(servers, agent.script);
-  const built = await buildAgent(adapter, agent, own, { wrap: { agentMatch: /helper/ } });
+  const built = await buildAgent(adapter, agent, own, { wrappers: [{ agentMatch: /helper/ }] });
   expect(await started.rollout.run(() => built.run('q'))).toBe(agent.answer);
   expect(own.calls.map(({ headers }) => headers.authorization)).toEqual(['Bearer own-key', 'Bearer own-key']);
   expect(own.calls.map(({ body }) => (body as { model?: unknown }).model)).toEqual(['own-model', 'own-model']);

@@ -3,8 +3,27 @@ import type { AdapterScenario } from './adapter-under-test.ts';
 /** The scenarios of one run. */
 export type TraceScenario = Exclude<
   AdapterScenario,
-  'two runs interleaved' | '20 concurrent runs' | 'outside a rollout'
+  | 'two runs interleaved'
+  | '20 concurrent runs'
+  | 'wrapped twice'
+  | 'outside a rollout'
+  | 'original unchanged'
+  | 'client built before'
 >;
+
+type Server = 'own' | 'policy';
+
+/** The trace of `boss`, which asks `helper` by a tool, where each is answered by one of two servers. */
+export function nestedTrace(boss: Server, helper: Server): readonly string[] {
+  return [
+    'agent boss',
+    `  model_call ${boss}/boss/1`,
+    '  tool_call ask_helper {"input":"help with q"} → answer of helper',
+    '    agent helper',
+    `      model_call ${helper}/helper/1`,
+    `  model_call ${boss}/boss/2`,
+  ];
+}
 
 /** The trace of each scenario, the same for every framework: see `outlineTrace` for how to read it. */
 export const goldenTraces: Readonly<Record<TraceScenario, readonly string[]>> = {
@@ -34,14 +53,7 @@ export const goldenTraces: Readonly<Record<TraceScenario, readonly string[]>> = 
     'agent billing',
     '  model_call policy/billing/1',
   ],
-  'nested run': [
-    'agent boss',
-    '  model_call policy/boss/1',
-    '  tool_call ask_helper {"input":"help with q"} → answer of helper',
-    '    agent helper',
-    '      model_call policy/helper/1',
-    '  model_call policy/boss/2',
-  ],
+  'nested run': nestedTrace('policy', 'policy'),
   streaming: [
     'agent assistant',
     '  model_call policy/assistant/1',
@@ -68,14 +80,7 @@ export const goldenTraces: Readonly<Record<TraceScenario, readonly string[]>> = 
     '    message looking up k1',
     '  model_call policy/assistant/2',
   ],
-  'agentMatch subset': [
-    'agent boss',
-    '  model_call own/boss/1',
-    '  tool_call ask_helper {"input":"help with q"} → answer of helper',
-    '    agent helper',
-    '      model_call policy/helper/1',
-    '  model_call own/boss/2',
-  ],
+  'agentMatch subset': nestedTrace('own', 'policy'),
   'tracing only': [
     'agent assistant',
     '  model_call own/assistant/1',

@@ -1,4 +1,4 @@
-import { emitMessage } from '@agent-lightning/tracing';
+import { emitMessage, type AgentOptions } from '@agent-lightning/tracing';
 import type { AgentSpec, FunctionToolSpec } from './adapter-under-test.ts';
 import { instructionsOf, type AgentScript } from './scripted-agents.ts';
 
@@ -72,9 +72,9 @@ export function handoffAgent(): ScenarioAgent {
   };
 }
 
-/** `boss` asks `helper`, an agent of its own, by a tool. */
-export function nestedAgent(): ScenarioAgent {
-  const helper: AgentSpec = { name: 'helper', instructions: instructionsOf('helper') };
+/** `boss` asks `helper`, an agent of its own, by a tool; `wrap` is the options of the helper's own wrapper, where it has one. */
+export function nestedAgent(wrap?: AgentOptions): ScenarioAgent {
+  const helper: AgentSpec = { name: 'helper', instructions: instructionsOf('helper'), ...(wrap && { wrap }) };
   return {
     spec: {
       name: 'boss',
