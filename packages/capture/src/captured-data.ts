@@ -1,4 +1,5 @@
 import {
+  type AgentMatch,
   type ChatMessage,
   toEpisode,
   toMessages,
@@ -22,7 +23,7 @@ export interface SftRow {
 
 export interface ToSftRowsOptions {
   /** Which agents' conversations count. @default all */
-  readonly agentMatch?: RegExp;
+  readonly agentMatch?: AgentMatch;
   /** Rollouts with a lower primary reward, or none, are left out. @default every rollout that succeeded */
   readonly minReward?: number;
 }

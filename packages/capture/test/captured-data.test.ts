@@ -67,7 +67,9 @@ describe('toSftRows', () => {
   });
 
   it('keeps what was judged well enough, and the agents that were asked for', async () => {
-    const { rows, leftOut } = toSftRows(await captureTraffic(), { minReward: 1, agentMatch: /check/ });
+    const captured = await captureTraffic();
+    const { rows, leftOut } = toSftRows(captured, { minReward: 1, agentMatch: /check/ });
+    expect(toSftRows(captured, { minReward: 1, agentMatch: ['nobody', 'check'] }).rows).toEqual(rows);
     expect(rows.map(({ rolloutId, agentName }) => [rolloutId, agentName])).toEqual([['good', 'check']]);
     expect(leftOut).toEqual({ failed: 1, reward: 3, noConversation: 0 });
   });

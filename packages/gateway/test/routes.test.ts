@@ -88,7 +88,9 @@ describe('several policies', () => {
         gateway.route({ policies } as PolicyRoutes);
     expect(route([])).toThrow(/at least one policy/u);
     expect(route([patterns[0], patterns[0]])).toThrow(/name "writer" twice/u);
-    expect(route([{ policy: 'writer', agentMatch: 'write' }])).toThrow(/regular expression/u);
+    expect(route([{ policy: 'writer', agentMatch: 'write|plan' }])).toThrow(
+      /route to "writer" "write\|plan" is a text/u,
+    );
   });
 
   it('do not take the name of a model that is served already, but may be routed again', async () => {
@@ -109,7 +111,7 @@ describe('several policies of a gateway in another process', () => {
     const server = await startModelServer({ respond: () => 'based' });
     onStop(() => server.close());
     const { gateway, client } = await startHarness({ adminKey, upstreams: { vllm: { baseUrl: server.baseUrl } } });
-    for (const name of ['writer', 'planner']) gateway.publish(name, answering(name).release);
+    for (const name of ['writer', 'planner', 'critic']) gateway.publish(name, answering(name).release);
     const remote = connectGateway({ url: gateway.url, adminKey });
     const ask = async (agent: string): Promise<string | null | undefined> => {
       const headers = { [gatewayHeaders.agentNames]: encodeURIComponent(JSON.stringify([agent])) };
@@ -119,10 +121,12 @@ describe('several policies of a gateway in another process', () => {
     };
     const policies = [
       { policy: 'writer', agentMatch: /WRITE\/d+/iu },
-      { policy: 'planner', agentMatch: /plan/ },
+      { policy: 'planner', agentMatch: 'plan' },
+      { policy: 'critic', agentMatch: ['check', 'review'] },
     ];
     await remote.route({ policies });
-    expect([await ask('write/d'), await ask('plan')]).toEqual(['writer', 'planner']);
+    expect([await ask('write/d'), await ask('plan'), await ask('review')]).toEqual(['writer', 'planner', 'critic']);
+    await expect(ask('plan/b')).rejects.toThrow(/"planner" "plan", "critic" \["check","review"\]/u);
     await expect(ask('judge')).rejects.toThrow(/no policy answers \["judge"\]/u);
     const release = { version: 0, upstream: 'vllm', model: 'base' };
     await remote.route({ policies, otherwise: { name: 'base', release } });
@@ -137,7 +141,9 @@ describe('several policies of a gateway in another process', () => {
     [{}, 'policies'],
     [{ policies: [1] }, 'policies[0].policy'],
     [{ policies: [{ policy: 'a' }] }, 'policies[0].agent_match'],
-    [{ policies: [{ policy: 'a', agent_match: 'x' }] }, 'policies[0].agent_match'],
+    [{ policies: [{ policy: 'a', agent_match: 7 }] }, 'policies[0].agent_match'],
+    [{ policies: [{ policy: 'a', agent_match: 'a|b' }] }, 'policies[0].agent_match'],
+    [{ policies: [{ policy: 'a', agent_match: [] }] }, 'policies[0].agent_match'],
     [{ policies: [{ policy: 'a', agent_match: { source: '(' } }] }, 'policies[0].agent_match'],
     [{ policies: [{ policy: 'a', agent_match: { source: 'a', flags: 'q' } }] }, 'policies[0].agent_match'],
     [{ policies: [{ policy: 'a', agent_match: { source: 'a' } }], otherwise: 'base' }, 'otherwise.name'],

@@ -1,5 +1,5 @@
 import { AdapterError } from '@agent-lightning/core';
-import { agentOptions, installFetchRedirect, processWide, type AgentOptions } from '@agent-lightning/tracing';
+import { agentOptions, installFetchRedirect, type AgentOptions } from '@agent-lightning/tracing';
 import type { Agent } from '@openai/agents';
 import { followAgent, followCurrentSpan, followResumedRuns } from './caller.ts';
 import { listenInRollouts, runs } from './listener.ts';

@@ -1,4 +1,4 @@
-import type { AlgorithmHost, JsonValue } from '@agent-lightning/core';
+import { describeAgentMatch, type AlgorithmHost, type JsonValue } from '@agent-lightning/core';
 import { describeConfig, Session, type RunConfig, type SessionOptions } from '@agent-lightning/run';
 import type { ResolvedFitOptions } from './fit-options.ts';
 import { isRouted } from './policy-options.ts';
@@ -46,7 +46,7 @@ export function describeRun<Task>(trainer: ResolvedTrainerOptions<Task>, fit: Re
     ...Object.fromEntries(
       routed.map(({ name, agentMatch, learningRate }) => [
         `policies.${name}`,
-        `${String(agentMatch)} at ${learningRate === undefined ? "the algorithm's learning rate" : `learning rate ${learningRate}`}`,
+        `${describeAgentMatch(agentMatch!)} at ${learningRate === undefined ? "the algorithm's learning rate" : `learning rate ${learningRate}`}`,
       ]),
     ),
   };

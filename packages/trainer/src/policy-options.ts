@@ -1,10 +1,13 @@
-import { check, type RoutedPolicy } from '@agent-lightning/core';
+import { check, checkAgentMatch, type AgentMatch, type RoutedPolicy } from '@agent-lightning/core';
 import { onlyPolicyName } from '@agent-lightning/run';
 
 /** One of several policies that a run trains. */
 export interface PolicyOptions {
-  /** Selects the calls that it answers; tested against each of a caller's names, as adapters hand them over. */
-  readonly agentMatch: RegExp;
+  /**
+   * Selects the calls that it answers; tested against each of a caller's names, as adapters hand them over. A text is one whole name, an
+   * array lists several.
+   */
+  readonly agentMatch: AgentMatch;
   /** @default the algorithm's */
   readonly learningRate?: number;
 }
@@ -37,12 +40,11 @@ function resolvePolicy(name: string, given: PolicyOptions): RoutedPolicy {
       JSON.stringify(name),
       `up to 64 letters, digits, ".", "_" and "-", the first a letter, and not "${baseModelName}"`,
     );
-  if (typeof given !== 'object' || given === null || !(given.agentMatch instanceof RegExp))
-    throw check.optionInvalid(`${path}.agentMatch`, given?.agentMatch, 'a regular expression such as /write|rewrite/');
+  const agentMatch = checkAgentMatch(`${path}.agentMatch`, given?.agentMatch);
   check.knownOptions(path, given, ['agentMatch', 'learningRate']);
   return {
     name,
-    agentMatch: given.agentMatch,
+    agentMatch,
     learningRate:
       given.learningRate === undefined ? undefined : check.positive(`${path}.learningRate`, given.learningRate),
   };

@@ -15,7 +15,7 @@ import { createTinyCheckpoint } from '../../embedded/test/tiny-checkpoint.ts';
 
 const policies = {
   writer: { agentMatch: /write/ },
-  planner: { agentMatch: /plan|rewrite/ },
+  planner: { agentMatch: ['plan', 'rewrite'] },
 } satisfies Record<string, PolicyOptions>;
 const learns = { learningRate: 60, estimator: 'dr_grpo', groupSize: 16 } as const;
 
@@ -148,7 +148,9 @@ describe('several policies', () => {
     });
     const report = await trainer.dev({ tasks, samples: 4 });
     expect(report).toMatchObject({ ok: false, trainableCalls: { write: 16 }, untrainableCalls: {} });
-    expect(report.findings).toEqual(['no call that can be trained on reached the policy "planner" (/plan|rewrite/)']);
+    expect(report.findings).toEqual([
+      'no call that can be trained on reached the policy "planner" (["plan","rewrite"])',
+    ]);
     await trainer.fit({ train: tasks, steps: 1 });
     expect((await readMetrics(runDirectory))[0]).toMatchObject({ transitions: 32, failed: 0 });
     expect(logger.lines.filter((line) => line.startsWith('warning'))).toEqual([
@@ -193,7 +195,11 @@ describe('several policies', () => {
     [{ base: { agentMatch: /a/ } }, /a name in policies must be .* not "base"; got "base"/],
     [{ '1st': { agentMatch: /a/ } }, /a name in policies must be .*got "1st"/],
     [{ 'a/b': { agentMatch: /a/ } }, /a name in policies must be .*got "a\/b"/],
-    [{ writer: { agentMatch: 'write' } }, /policies\.writer\.agentMatch must be a regular expression .*; got write/],
+    [
+      { writer: { agentMatch: 'a|b' } },
+      /policies\.writer\.agentMatch "a\|b" is a text.*write the regular expression \/a\|b\//,
+    ],
+    [{ writer: { agentMatch: 7 } }, /policies\.writer\.agentMatch must be a regular expression .*; got 7/],
     [{ writer: {} }, /policies\.writer\.agentMatch must be a regular expression .*; got undefined/],
     [
       { writer: { agentMatch: /a/, learningRate: 0 } },

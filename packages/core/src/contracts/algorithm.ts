@@ -1,3 +1,4 @@
+import type { AgentMatch } from '../vocabulary/agent-match.ts';
 import type { Episode } from '../transitions/transition.ts';
 import type { JsonValue } from '../vocabulary/json.ts';
 import type { NamedResources } from '../vocabulary/resources.ts';
@@ -90,7 +91,7 @@ export interface RoutedPolicy {
   /** As agents, spans, checkpoints and metrics have it. */
   readonly name: string;
   /** Tested against each of a caller's names. Undefined for the one policy that answers every call. */
-  readonly agentMatch: RegExp | undefined;
+  readonly agentMatch: AgentMatch | undefined;
   /** Undefined for the algorithm's own. */
   readonly learningRate: number | undefined;
 }

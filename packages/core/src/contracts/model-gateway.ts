@@ -1,3 +1,4 @@
+import type { AgentMatch } from '../vocabulary/agent-match.ts';
 import type { Claim } from './lightning-store.ts';
 import type { LlmEndpoint } from '../vocabulary/resources.ts';
 import type { PolicyRelease } from './training-backend.ts';
@@ -22,7 +23,7 @@ export interface TrainingGateway extends ModelGateway {
 /** Which of several policies answers whose calls. */
 export interface PolicyRoutes {
   /** Tested in this order against each of a caller's names, as its adapter hands them over; the first that matches answers. */
-  readonly policies: readonly { readonly policy: string; readonly agentMatch: RegExp }[];
+  readonly policies: readonly { readonly policy: string; readonly agentMatch: AgentMatch }[];
   /** Answers callers that no pattern matches: as it is, under its own sampling, never trained. @default such calls are refused */
   readonly otherwise?: { readonly name: string; readonly release: PolicyRelease };
 }

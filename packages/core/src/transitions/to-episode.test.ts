@@ -92,6 +92,9 @@ describe('toEpisode with agentMatch', () => {
     trace.call('b', names('check'));
     expect(called(episodeOf(trace, { agentMatch: /^helper$/ }))).toEqual(['a']);
     expect(called(episodeOf(trace, { agentMatch: /request|check/g }))).toEqual(['a', 'b']);
+    expect(called(episodeOf(trace, { agentMatch: 'helper' }))).toEqual(['a']);
+    expect(called(episodeOf(trace, { agentMatch: ['nobody', 'help'] }))).toEqual([]);
+    expect(() => episodeOf(trace, { agentMatch: 'request|check' })).toThrow(/write the regular expression/);
   });
 
   it('lets a matching ancestor switch a subtree on, a named one that does not match off, and unnamed ones inherit', () => {

@@ -1,4 +1,5 @@
-import { matchesAgent } from '../vocabulary/agent-match.ts';
+import { checkAgentMatch } from '../checks/check-agent-match.ts';
+import { matchesAgent, type AgentMatch } from '../vocabulary/agent-match.ts';
 import { attributeNames } from '../vocabulary/attributes.ts';
 import type { Rollout } from '../vocabulary/rollout.ts';
 import type { Span } from '../vocabulary/span.ts';
@@ -12,7 +13,7 @@ import type { Episode, StepSignal, Transition, UntrainableCall } from './transit
 
 export interface ToEpisodeOptions {
   /** Which agents' calls count, tested against each of a call's names; the nearest named ancestor decides. @default all */
-  readonly agentMatch?: RegExp;
+  readonly agentMatch?: AgentMatch;
   /** Which policies' calls count. @default all */
   readonly policies?: readonly string[];
 }
@@ -24,8 +25,10 @@ export interface ToEpisodeOptions {
  * reason. Only the newest attempt's spans count: the attempt of the highest sequence id. Order is by sequence id; clocks
  * are never compared.
  * @param spans of this rollout, in any order; read them with their tokens, and of the newest attempt, which may have written none
+ * @throws {ConfigurationError} `option-invalid` for an `agentMatch` that names no agent
  */
 export function toEpisode(rollout: Rollout, spans: readonly Span[], options: ToEpisodeOptions = {}): Episode {
+  if (options.agentMatch !== undefined) checkAgentMatch('agentMatch', options.agentMatch);
   const latest = latestAttempt(rollout, spans);
   const trace = traceCalls(latest);
   const selected = trace.calls.filter((call) => isSelected(call, options));

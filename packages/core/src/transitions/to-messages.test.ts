@@ -83,6 +83,7 @@ describe('toMessages', () => {
     trace.call('a', { attributes: { ...spoken, [attributeNames.agentNames]: ['write'] } });
     trace.call('b', { attributes: { ...spoken, [attributeNames.agentNames]: ['check'] } });
     expect(toMessages(trace.spans, { agentMatch: /check/ }).conversations.map(({ spanId }) => spanId)).toEqual(['b']);
+    expect(() => toMessages(trace.spans, { agentMatch: 'a|b' })).toThrow(/write the regular expression/);
   });
 
   it('leaves out a response that the agent never used', () => {

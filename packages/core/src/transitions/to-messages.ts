@@ -1,4 +1,5 @@
-import { matchesAgent } from '../vocabulary/agent-match.ts';
+import { checkAgentMatch } from '../checks/check-agent-match.ts';
+import { matchesAgent, type AgentMatch } from '../vocabulary/agent-match.ts';
 import { attributeNames } from '../vocabulary/attributes.ts';
 import type { ChatMessage } from '../vocabulary/chat-message.ts';
 import type { JsonValue } from '../vocabulary/json.ts';
@@ -29,14 +30,16 @@ export interface Conversations {
 
 export interface ToMessagesOptions {
   /** Which agents' calls count. @default all */
-  readonly agentMatch?: RegExp;
+  readonly agentMatch?: AgentMatch;
 }
 
 /**
  * The conversations of any number of attempts, whoever answered them: a policy, another model, captured or only reported.
  * Failed calls and responses that the agent never used are left out.
+ * @throws {ConfigurationError} `option-invalid` for an `agentMatch` that names no agent
  */
 export function toMessages(spans: readonly Span[], options: ToMessagesOptions = {}): Conversations {
+  if (options.agentMatch !== undefined) checkAgentMatch('agentMatch', options.agentMatch);
   const conversations: Conversation[] = [];
   const problems: TraceProblem[] = [];
   const attempts = Map.groupBy(spans, (span) => JSON.stringify([span.rolloutId, span.attemptId]));

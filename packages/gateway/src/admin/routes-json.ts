@@ -1,17 +1,20 @@
 import { isObject, present } from '../request/request-fields.ts';
 import type { JsonObject } from '../http/read-body.ts';
 import { invalidField } from '../http/reply-error.ts';
-import type { PolicyRoutes } from '@agent-lightning/core';
+import {
+  checkAgentMatch,
+  LightningError,
+  type AgentMatch,
+  type JsonValue,
+  type PolicyRoutes,
+} from '@agent-lightning/core';
 
 type Routes = PolicyRoutes['policies'];
 
-/** Returns patterns as JSON: their sources and flags. */
+/** Returns policies as JSON: names as they are, patterns as sources and flags. */
 export function patternsToJson(policies: Routes): JsonObject {
   return {
-    policies: policies.map(({ policy, agentMatch: { source, flags } }) => ({
-      policy,
-      agent_match: { source, flags },
-    })),
+    policies: policies.map(({ policy, agentMatch }) => ({ policy, agent_match: matchToWire(agentMatch) })),
   };
 }
 
@@ -23,12 +26,29 @@ export function readPatterns(body: JsonObject): Routes {
     const policy = isObject(route) ? present(route, 'policy') : undefined;
     if (typeof policy !== 'string' || policy === '')
       throw invalidField(`policies[${index}].policy`, 'must be the name of a policy');
-    return { policy, agentMatch: readPattern(present(route as JsonObject, 'agent_match'), index) };
+    return { policy, agentMatch: readMatch(present(route as JsonObject, 'agent_match'), index) };
   });
 }
 
-function readPattern(value: unknown, index: number): RegExp {
+function matchToWire(match: AgentMatch): JsonValue {
+  return match instanceof RegExp ? { source: match.source, flags: match.flags } : match;
+}
+
+function readMatch(value: unknown, index: number): AgentMatch {
   const field = `policies[${index}].agent_match`;
+  if (isObject(value)) return readPattern(value, field);
+  try {
+    return checkAgentMatch(field, value);
+  } catch (error) {
+    if (!LightningError.isInstance(error)) throw error;
+    throw invalidField(
+      field,
+      `must be { source, flags } of a regular expression, a whole name, or a list of names: ${error.message}`,
+    );
+  }
+}
+
+function readPattern(value: unknown, field: string): RegExp {
   const source = isObject(value) ? present(value, 'source') : undefined;
   const flags = isObject(value) ? (present(value, 'flags') ?? '') : '';
   if (typeof source !== 'string' || typeof flags !== 'string')

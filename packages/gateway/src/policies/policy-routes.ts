@@ -1,15 +1,25 @@
-import { GatewayError, matchesAgent, type PolicyRoutes } from '@agent-lightning/core';
+import {
+  checkAgentMatch,
+  describeAgentMatch,
+  GatewayError,
+  matchesAgent,
+  type PolicyRoutes,
+} from '@agent-lightning/core';
 import { ReplyError } from '../http/reply-error.ts';
 
-/** @throws {GatewayError} `request-invalid` for no policy, one that is named twice, or a pattern that is none */
+/**
+ * Checks routes.
+ * @throws {GatewayError} `request-invalid` for no policy, or one that is named twice
+ * @throws {ConfigurationError} `option-invalid` for an `agentMatch` that names no agent
+ */
 export function checkRoutes({ policies, otherwise }: PolicyRoutes): void {
   const invalid = (problem: string): GatewayError => new GatewayError(problem, { code: 'request-invalid' });
   if (policies.length === 0) throw invalid('routes must name at least one policy');
   const names = [...policies.map(({ policy }) => policy), ...(otherwise === undefined ? [] : [otherwise.name])];
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice !== undefined) throw invalid(`the routes name "${twice}" twice`);
-  const unmatched = policies.find(({ agentMatch }) => !(agentMatch instanceof RegExp));
-  if (unmatched !== undefined) throw invalid(`the route to "${unmatched.policy}" needs a regular expression`);
+  for (const { policy, agentMatch } of policies)
+    checkAgentMatch(`the agentMatch of the route to "${policy}"`, agentMatch);
 }
 
 /** The name of the model that answers a caller. @throws {ReplyError} `not-found` for a caller that nothing answers */
@@ -18,7 +28,7 @@ export function chooseModel({ policies, otherwise }: PolicyRoutes, callerNames: 
   const model = match?.policy ?? otherwise?.name;
   if (model !== undefined) return model;
   const caller = callerNames.length === 0 ? 'a caller without a name' : JSON.stringify(callerNames).slice(0, 200);
-  const known = policies.map(({ policy, agentMatch }) => `"${policy}" ${String(agentMatch)}`).join(', ');
+  const known = policies.map(({ policy, agentMatch }) => `"${policy}" ${describeAgentMatch(agentMatch)}`).join(', ');
   throw new ReplyError(
     `no policy answers ${caller}; there are ${known}. Widen an agentMatch, or ask for a policy by its name`,
     { code: 'not-found', param: 'model', replyCode: 'model_not_found' },

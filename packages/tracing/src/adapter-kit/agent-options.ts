@@ -1,5 +1,4 @@
-import type { AgentMatch } from '@agent-lightning/core';
-import { checkAgentMatch } from './check-agent-match.ts';
+import { checkAgentMatch, type AgentMatch } from '@agent-lightning/core';
 
 /** The options that every adapter's `withLightning` takes. */
 export interface AgentOptions {
@@ -19,5 +18,5 @@ export interface AgentOptions {
  */
 export function agentOptions(options: AgentOptions = {}): AgentOptions {
   const { agentMatch } = options;
-  return Object.freeze({ ...(agentMatch !== undefined && { agentMatch: checkAgentMatch(agentMatch) }) });
+  return Object.freeze({ ...(agentMatch !== undefined && { agentMatch: checkAgentMatch('agentMatch', agentMatch) }) });
 }

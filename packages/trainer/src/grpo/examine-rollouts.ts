@@ -1,4 +1,11 @@
-import type { Episode, Examination, LightningBatch, Rollout, RoutedPolicy } from '@agent-lightning/core';
+import {
+  describeAgentMatch,
+  type Episode,
+  type Examination,
+  type LightningBatch,
+  type Rollout,
+  type RoutedPolicy,
+} from '@agent-lightning/core';
 import { describeOutsideCalls, findUnmatchedPatterns } from '@agent-lightning/run';
 import { isRouted } from '../policy-options.ts';
 import type { GrpoSettings } from './grpo.ts';
@@ -72,6 +79,7 @@ function describeUnused(policies: readonly RoutedPolicy[], episodes: readonly Ep
   return policies
     .filter(({ name }) => unused.has(name))
     .map(
-      ({ name, agentMatch }) => `no call that can be trained on reached the policy "${name}" (${String(agentMatch)})`,
+      ({ name, agentMatch }) =>
+        `no call that can be trained on reached the policy "${name}" (${describeAgentMatch(agentMatch!)})`,
     );
 }

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { matchesAgent } from '@agent-lightning/core';
-import { agentOptions } from './agent-options.ts';
+import { matchesAgent } from '../vocabulary/agent-match.ts';
 import { checkAgentMatch } from './check-agent-match.ts';
 
 describe('checkAgentMatch', () => {
@@ -14,8 +13,8 @@ describe('checkAgentMatch', () => {
     'Schreiber für Größe',
     '客服',
   ])('takes the name %o as it is', (name) => {
-    expect(checkAgentMatch(name)).toBe(name);
-    expect(agentOptions({ agentMatch: [name] })).toEqual({ agentMatch: [name] });
+    expect(checkAgentMatch('agentMatch', name)).toBe(name);
+    expect(checkAgentMatch('agentMatch', [name])).toEqual([name]);
   });
 
   it.each([
@@ -27,18 +26,18 @@ describe('checkAgentMatch', () => {
     ['\\w', '/\\w/', '/^\\\\w$/'],
   ])('refuses the pattern %o that is a text, and writes it as a regular expression', (text, pattern, name) => {
     const refusal = { name: 'ConfigurationError', code: 'option-invalid', message: expect.any(String) };
-    const error = thrownBy(() => checkAgentMatch(text));
+    const error = thrownBy(() => checkAgentMatch('agentMatch', text));
     expect(error).toMatchObject(refusal);
     expect(error.message).toContain(`${JSON.stringify(text)} is a text`);
     expect(error.message).toContain(`write the regular expression ${pattern}, or, where`);
     expect(error.message.endsWith(name)).toBe(true);
-    expect(() => checkAgentMatch(['write', text])).toThrow(error.message);
+    expect(() => checkAgentMatch('agentMatch', ['write', text])).toThrow(error.message);
   });
 
   it.each([[7], [''], [[]], [['write', '']], [['write', /check/]], [{ agents: 'none' }], [null]])(
     'refuses %o',
     (given) => {
-      expect(() => agentOptions({ agentMatch: given as never })).toThrow(
+      expect(() => checkAgentMatch('agentMatch', given)).toThrow(
         /agentMatch must be a regular expression such as \/write\|rewrite\/, a whole name such as "write", or an array/,
       );
     },
@@ -46,7 +45,7 @@ describe('checkAgentMatch', () => {
 
   it('is not changed by what the caller changes later', () => {
     const names = ['write'];
-    const checked = checkAgentMatch(names);
+    const checked = checkAgentMatch('agentMatch', names);
     names.push('check');
     expect(matchesAgent(['check'], checked)).toBe(false);
   });
