@@ -11,14 +11,18 @@ import { startModelServer, type ModelServer } from '@agent-lightning/testing';
 import { grpo, Trainer, type DevReport, type TrainerOptions } from '@agent-lightning/trainer';
 import { Annotation, END, START, StateGraph } from '@langchain/langgraph';
 import { ChatOpenAI } from '@langchain/openai';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { Agent } from 'undici';
+import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { createSqlAgent } from './agent.ts';
 import { allQuestions, type Question } from './questions.ts';
 import { startingModel } from './train.ts';
 
-/** The fetch of a client that kept it from before any redirect. */
-const ownFetch = vi.hoisted(() => globalThis.fetch);
+/** The fetch of a client that kept it from before any redirect, and sends it through a dispatcher of its own. */
+const earlyFetch = vi.hoisted(() => globalThis.fetch);
+const dispatcher = new Agent();
+const ownFetch: typeof fetch = (input, init) => earlyFetch(input, { ...init, dispatcher: dispatcher as never });
+afterAll(() => dispatcher.close());
 
 const tasks = allQuestions().slice(0, 2);
 let own: ModelServer;
