@@ -16,7 +16,6 @@ export {
 export { randomOrder, seededRandom } from './seeded-random.ts';
 
 // checks
-export { checkAgentMatch } from './checks/check-agent-match.ts';
 export { check } from './checks/option-checks.ts';
 
 // contracts

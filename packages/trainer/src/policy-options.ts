@@ -1,4 +1,4 @@
-import { check, checkAgentMatch, type AgentMatch, type RoutedPolicy } from '@agent-lightning/core';
+import { check, type AgentMatch, type RoutedPolicy } from '@agent-lightning/core';
 import { onlyPolicyName } from '@agent-lightning/run';
 
 /** One of several policies that a run trains. */
@@ -40,7 +40,7 @@ function resolvePolicy(name: string, given: PolicyOptions): RoutedPolicy {
       JSON.stringify(name),
       `up to 64 letters, digits, ".", "_" and "-", the first a letter, and not "${baseModelName}"`,
     );
-  const agentMatch = checkAgentMatch(`${path}.agentMatch`, given?.agentMatch);
+  const agentMatch = check.agentMatch(`${path}.agentMatch`, given?.agentMatch);
   check.knownOptions(path, given, ['agentMatch', 'learningRate']);
   return {
     name,

@@ -1,6 +1,6 @@
 import { ConfigurationError } from '../errors.ts';
 import type { AgentMatch } from '../vocabulary/agent-match.ts';
-import { optionInvalid } from './option-checks.ts';
+import { optionInvalid } from './option-invalid.ts';
 
 /**
  * Checks an `agentMatch` that a user gave as the option `name`.

@@ -1,4 +1,6 @@
 import { ConfigurationError } from '../errors.ts';
+import { checkAgentMatch } from './check-agent-match.ts';
+import { optionInvalid } from './option-invalid.ts';
 
 /** The longest delay that a timer of Node takes; beyond it, timers fire at once. */
 const longestTimerMs = 2 ** 31 - 1;
@@ -46,10 +48,6 @@ function knownOptions(owner: string, options: object, names: readonly string[]):
   });
 }
 
-function optionInvalid(name: string, value: unknown, expected: string): ConfigurationError {
-  return new ConfigurationError(`${name} must be ${expected}; got ${String(value)}`, { code: 'option-invalid' });
-}
-
 /** Returns the name that was likely meant: the nearest one, when it differs in no more than case and two letters. */
 function findNearest(given: string, names: readonly string[]): string | undefined {
   const distances = names.map((name) => editDistance(given.toLowerCase(), name.toLowerCase()));
@@ -83,6 +81,8 @@ interface OptionChecks {
   readonly unitInterval: typeof unitInterval;
   /** Returns the value when it is one of `allowed`. */
   readonly oneOf: typeof oneOf;
+  /** Returns the value when it is a whole name, several of them, or a regular expression. */
+  readonly agentMatch: typeof checkAgentMatch;
   /** Rejects options that are not among `names`, and says which of them was likely meant. */
   readonly knownOptions: typeof knownOptions;
   /** Returns the error for an option that is not as `expected` says. */
@@ -96,6 +96,7 @@ export const check: OptionChecks = Object.freeze({
   positive,
   unitInterval,
   oneOf,
+  agentMatch: checkAgentMatch,
   knownOptions,
   optionInvalid,
 });

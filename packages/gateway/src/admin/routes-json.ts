@@ -1,20 +1,14 @@
 import { isObject, present } from '../request/request-fields.ts';
 import type { JsonObject } from '../http/read-body.ts';
 import { invalidField } from '../http/reply-error.ts';
-import {
-  checkAgentMatch,
-  LightningError,
-  type AgentMatch,
-  type JsonValue,
-  type PolicyRoutes,
-} from '@agent-lightning/core';
+import { check, LightningError, type AgentMatch, type JsonValue, type PolicyRoutes } from '@agent-lightning/core';
 
 type Routes = PolicyRoutes['policies'];
 
 /** Returns policies as JSON: names as they are, patterns as sources and flags. */
 export function patternsToJson(policies: Routes): JsonObject {
   return {
-    policies: policies.map(({ policy, agentMatch }) => ({ policy, agent_match: matchToWire(agentMatch) })),
+    policies: policies.map(({ policy, agentMatch }) => ({ policy, agent_match: matchToJson(agentMatch) })),
   };
 }
 
@@ -30,7 +24,7 @@ export function readPatterns(body: JsonObject): Routes {
   });
 }
 
-function matchToWire(match: AgentMatch): JsonValue {
+function matchToJson(match: AgentMatch): JsonValue {
   return match instanceof RegExp ? { source: match.source, flags: match.flags } : match;
 }
 
@@ -38,7 +32,7 @@ function readMatch(value: unknown, index: number): AgentMatch {
   const field = `policies[${index}].agent_match`;
   if (isObject(value)) return readPattern(value, field);
   try {
-    return checkAgentMatch(field, value);
+    return check.agentMatch(field, value);
   } catch (error) {
     if (!LightningError.isInstance(error)) throw error;
     throw invalidField(

@@ -1,10 +1,4 @@
-import {
-  checkAgentMatch,
-  describeAgentMatch,
-  GatewayError,
-  matchesAgent,
-  type PolicyRoutes,
-} from '@agent-lightning/core';
+import { check, describeAgentMatch, GatewayError, matchesAgent, type PolicyRoutes } from '@agent-lightning/core';
 import { ReplyError } from '../http/reply-error.ts';
 
 /**
@@ -19,7 +13,7 @@ export function checkRoutes({ policies, otherwise }: PolicyRoutes): void {
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice !== undefined) throw invalid(`the routes name "${twice}" twice`);
   for (const { policy, agentMatch } of policies)
-    checkAgentMatch(`the agentMatch of the route to "${policy}"`, agentMatch);
+    check.agentMatch(`the agentMatch of the route to "${policy}"`, agentMatch);
 }
 
 /** The name of the model that answers a caller. @throws {ReplyError} `not-found` for a caller that nothing answers */

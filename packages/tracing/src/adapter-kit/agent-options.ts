@@ -1,4 +1,4 @@
-import { checkAgentMatch, type AgentMatch } from '@agent-lightning/core';
+import { check, type AgentMatch } from '@agent-lightning/core';
 
 /** The options that every adapter's `withLightning` takes. */
 export interface AgentOptions {
@@ -18,5 +18,5 @@ export interface AgentOptions {
  */
 export function agentOptions(options: AgentOptions = {}): AgentOptions {
   const { agentMatch } = options;
-  return Object.freeze({ ...(agentMatch !== undefined && { agentMatch: checkAgentMatch('agentMatch', agentMatch) }) });
+  return Object.freeze({ ...(agentMatch !== undefined && { agentMatch: check.agentMatch('agentMatch', agentMatch) }) });
 }

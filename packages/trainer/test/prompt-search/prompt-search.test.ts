@@ -255,7 +255,7 @@ describe('an algorithm that trains no weights', () => {
         const names = ['writer'];
         runs.begin({
           id,
-          agentMatch: 'writer',
+          wrappers: [{ agentMatch: 'writer' }],
           describe: () => ({ span: modelCallSpan({ names, model: 'own' }), names, detail: undefined }),
         });
         runs.end(id);
