@@ -20,7 +20,7 @@ export interface TrainOptions {
 
 export async function train({ air, trainerOptions, fitOptions }: TrainOptions): Promise<TrainingResult> {
   await using resources = new AsyncDisposableStack();
-  const backend = embedded({ model: `${import.meta.dirname}/model` });
+  const backend = embedded({ model: `${import.meta.dirname}/model`, wideKernels: true });
   resources.defer(() => backend.close());
   resources.use(await serveStartingModel(backend, 'tiny-calc')); // what the agent's own model is
 

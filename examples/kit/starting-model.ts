@@ -84,7 +84,7 @@ export async function makeStartingModel({
   const allSteps = cycles.reduce((sum, steps) => sum + steps, 0);
   let stepsDone = 0;
   for (const steps of cycles) {
-    const backend = embedded({ model: directory });
+    const backend = embedded({ model: directory, wideKernels: true });
     const policy = await backend.createPolicy({ name: 'starting-model', seed });
     for (let step = 1; step <= steps; step++) {
       const rows = dialogueRows(checkpoint, nextDialogues(batchSize, stepsDone++ / allSteps));

@@ -19,7 +19,7 @@ const program = {
 
 await runExample(program, async ({ options, trainerOptions, fitOptions }) => {
   await using resources = new AsyncDisposableStack();
-  const backend = embedded({ model: `${import.meta.dirname}/model` });
+  const backend = embedded({ model: `${import.meta.dirname}/model`, wideKernels: true });
   resources.defer(() => backend.close());
   resources.use(await serveStartingModel(backend, 'tiny-rag')); // what the agent's own model is
   const index = new SearchIndex([...documentsOf(library.train), ...documentsOf(library.heldOut)]);

@@ -1,6 +1,6 @@
 /** Trains the SQL agent in this process: `npm run quickstart -- --help`. */
 import { embedded } from '@agent-lightning/embedded';
-import { runExample } from '@agent-lightning/example-kit';
+import { describeKernels, runExample } from '@agent-lightning/example-kit';
 
 import { startingModel, trainSqlAgent } from './train.ts';
 
@@ -11,6 +11,8 @@ const program = {
   outcome: 'Held-out questions that the agent answers right',
 };
 
-await runExample(program, (run) =>
-  trainSqlAgent(run, { backend: embedded({ model: startingModel }), learningRate: 1.5e-4 }),
-);
+await runExample(program, async (run) => {
+  const backend = embedded({ model: startingModel, wideKernels: true });
+  console.log(describeKernels(await backend.kernels()));
+  return await trainSqlAgent(run, { backend, learningRate: 1.5e-4 });
+});

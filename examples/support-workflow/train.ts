@@ -16,7 +16,7 @@ export interface TrainOptions {
 
 export async function trainWriter({ tasksPerStep, trainerOptions, fitOptions }: TrainOptions): Promise<TrainingResult> {
   await using resources = new AsyncDisposableStack();
-  const backend = embedded({ model: `${import.meta.dirname}/model` });
+  const backend = embedded({ model: `${import.meta.dirname}/model`, wideKernels: true });
   resources.defer(() => backend.close());
   resources.use(await serveStartingModel(backend, 'tiny-support')); // what the desk's own models are
 

@@ -5,17 +5,20 @@ export type { EmbeddedOptions } from './backend/options.ts';
 // checkpoint
 export { type Checkpoint, loadCheckpoint } from './checkpoint/checkpoint.ts';
 export { type CreateCheckpointOptions, type ModelShape, createCheckpoint } from './checkpoint/create-checkpoint.ts';
-export { type Tensor, type TensorFile, decodeSafetensors, encodeSafetensors } from './checkpoint/safetensors.ts';
+export { type Tensor, type TensorFile, decodeSafetensors } from './checkpoint/safetensors.ts';
 
-// model
-export { LlamaEngine, parameterShapes } from './model/llama-engine.ts';
+// engine
+export { LlamaEngine } from './engine/llama-engine.ts';
 export type {
-  LlamaConfig,
   LlamaEngineOptions,
-  LlamaWeights,
   OptimizerState,
   SampleRequest,
   SampledPiece,
   WeightsVersion,
-} from './model/llama-types.ts';
+} from './engine/engine-types.ts';
+export type { LlamaConfig, LlamaWeights } from './model/llama-config.ts';
+export { parameterShapes } from './model/parameter-layout.ts';
+export type { KernelChoice, KernelKind } from './kernels/kernel-binary.ts';
+
+// making a model
 export { trainBytePairTokenizer, type BytePairOptions } from '@agent-lightning/text';

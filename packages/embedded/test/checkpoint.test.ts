@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 
 import { saveCheckpoint } from '../src/checkpoint/checkpoint.ts';
-import { createCheckpoint, decodeSafetensors, encodeSafetensors, loadCheckpoint, type Tensor } from '../src/index.ts';
+import { encodeSafetensors } from '../src/checkpoint/safetensors.ts';
+import { createCheckpoint, decodeSafetensors, loadCheckpoint, type Tensor } from '../src/index.ts';
 import { createTinyCheckpoint, tinyCheckpointOptions } from './tiny-checkpoint.ts';
 
 let root: string;

@@ -6,7 +6,7 @@ import type { GenerateRequest, TrainingBackend } from '@agent-lightning/core';
 import { collectGeneration, type CollectedGeneration } from '@agent-lightning/testing';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 
-import { embedded, loadCheckpoint, type EmbeddedOptions } from '../src/index.ts';
+import { embedded, loadCheckpoint, type EmbeddedBackend, type EmbeddedOptions } from '../src/index.ts';
 import { createTinyCheckpoint } from './tiny-checkpoint.ts';
 
 const messages = [{ role: 'user', content: 'Which student is the oldest?' }];
@@ -19,8 +19,9 @@ beforeAll(async () => {
 afterAll(() => rm(root, { recursive: true }));
 afterEach(() => backend?.close());
 
-const open = (options: Partial<EmbeddedOptions> = {}): TrainingBackend =>
-  (backend = embedded({ model: join(root, 'model'), threads: 2, ...options }));
+const openEmbedded = (options: Partial<EmbeddedOptions> = {}): EmbeddedBackend =>
+  embedded({ model: join(root, 'model'), threads: 2, ...options });
+const open = (options: Partial<EmbeddedOptions> = {}): TrainingBackend => (backend = openEmbedded(options));
 const askBase = async (request: Partial<GenerateRequest> = {}): Promise<CollectedGeneration> => {
   const release = await backend?.baseRelease();
   if (release?.kind !== 'engine') throw new TypeError('no engine');
@@ -35,6 +36,29 @@ describe('embedded', () => {
       code: 'option-invalid',
       message: expect.stringContaining('Expected there: config.json, tokenizer.json'),
     });
+  });
+
+  it('fails a call on a bad model in the caller alone, and works once the model is there', async () => {
+    const unhandled: unknown[] = [];
+    const record = (reason: unknown): number => unhandled.push(reason);
+    process.on('unhandledRejection', record);
+    const model = join(root, 'later');
+    open({ model });
+    const spec = { name: 'policy', seed: 0 };
+    await expect(backend?.createPolicy(spec)).rejects.toMatchObject({ code: 'option-invalid' });
+    await expect(backend?.baseRelease?.()).rejects.toMatchObject({ code: 'option-invalid' });
+    await new Promise((resolve) => setImmediate(resolve)); // Node reports rejections before it runs this
+    process.off('unhandledRejection', record);
+    expect(unhandled).toEqual([]);
+    await createTinyCheckpoint(model);
+    expect((await backend?.createPolicy(spec))?.name).toBe('policy');
+    expect(await backend?.baseRelease?.()).toMatchObject({ kind: 'engine', version: 0 });
+  });
+
+  it('runs wide kernels only when they are asked for', async () => {
+    const kinds = [await openEmbedded().kernels(), await openEmbedded({ simd: 'plain' }).kernels()];
+    expect(kinds).toEqual([expect.stringMatching(/^(relaxed|plain)$/), 'plain']);
+    expect(['plain', 'relaxed', 'wide']).toContain(await openEmbedded({ wideKernels: true }).kernels());
   });
 
   it('limits rows and prompts to the context length that was asked for', async () => {

@@ -1,7 +1,6 @@
 /** A Llama in plain float64 loops, written to be obviously right: the second implementation that the engine must agree with. */
 import type { TrainingRow } from '@agent-lightning/core';
-import type { LlamaConfig } from '../src/model/llama-types.ts';
-import { parameterShapes } from '../src/model/llama-engine.ts';
+import { parameterShapes, type LlamaConfig } from '../src/index.ts';
 
 export type NaiveWeights = Map<string, Float64Array>;
 

@@ -1,6 +1,6 @@
 /**
- * `npm run bench:embedded [-- --model <directory>|default --rounds 7 --threads 2]`: training and sampling speed of the
- * embedded engine, round by round in turns with PyTorch on the same model shape and machine. The last line is JSON.
+ * `npm run bench:embedded [-- --model <directory>|default --rounds 7 --threads 2 --wide-kernels]`: measures training and
+ * sampling speed of the embedded engine, with wide kernels or without, round by round in turns with PyTorch on the same model shape and machine. The last line is JSON.
  */
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
@@ -14,6 +14,7 @@ const { values } = parseArgs({
     model: { type: 'string' },
     rounds: { type: 'string', default: '7' },
     threads: { type: 'string', default: String(Math.min(availableParallelism(), 16)) },
+    'wide-kernels': { type: 'boolean', default: false },
   },
 });
 const model = await loadModel(values.model);
@@ -34,7 +35,15 @@ console.log(
   `Training: ${workload.rows} rows of ${workload.rowTokens} tokens, PPO loss, clipping, AdamW. Sampling: ${workload.concurrent} requests at once, ${workload.promptTokens} + ${workload.newTokens} tokens.`,
 );
 
-const engine = await LlamaEngine.create({ config: model.config, weights: model.weights, threads: workload.threads });
+const engine = await LlamaEngine.create({
+  config: model.config,
+  weights: model.weights,
+  threads: workload.threads,
+  wideKernels: values['wide-kernels'],
+});
+console.log(
+  `Kernels: ${engine.kernels}${values['wide-kernels'] && engine.kernels !== 'wide' ? ', for wide ones do not fit here' : ''}.`,
+);
 const torch = await startTorch(workload);
 if (!torch) console.log('PyTorch: not found in python3; name a python that has torch in PYTHON to compare.');
 
@@ -62,6 +71,7 @@ await engine.close();
 const result = {
   parameters,
   threads: workload.threads,
+  kernels: engine.kernels,
   rounds: Number(values.rounds),
   torch: torch?.description ?? null,
   training: compare('Training', rates.trainEngine, rates.trainTorch),

@@ -12,9 +12,9 @@ import {
 } from '@agent-lightning/core';
 
 import { saveCheckpoint, type Checkpoint } from '../checkpoint/checkpoint.ts';
-import type { LlamaEngine } from '../model/llama-engine.ts';
-import type { WeightsVersion } from '../model/llama-types.ts';
-import { RandomStream } from '../random-stream.ts';
+import type { WeightsVersion } from '../engine/engine-types.ts';
+import type { LlamaEngine } from '../engine/llama-engine.ts';
+import { RandomStream } from '../random/random-stream.ts';
 import { EmbeddedSampling } from './embedded-sampling.ts';
 import { readPolicyState, writePolicyState } from './policy-state.ts';
 import { PublishedWeights } from './published-weights.ts';

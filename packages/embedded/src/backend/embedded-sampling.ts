@@ -3,7 +3,7 @@ import type { GenerateEvent, GenerateRequest, SamplingEngine, ToolCallFormat } f
 import { createChatEngine } from '@agent-lightning/text';
 
 import type { Checkpoint } from '../checkpoint/checkpoint.ts';
-import type { RandomStream } from '../random-stream.ts';
+import type { RandomStream } from '../random/random-stream.ts';
 import type { PublishedWeights } from './published-weights.ts';
 
 /** A published version as core's sampling engine. */

@@ -1,4 +1,4 @@
-/** Training in this process, on the CPU: tiny Llama models on worker threads, no native code. */
+/** Trains tiny Llama models in this process, on worker threads of the CPU, without native code. */
 import {
   BackendError,
   checkPolicySpec,
@@ -9,23 +9,25 @@ import {
   type TrainingBackend,
 } from '@agent-lightning/core';
 
+import { loadKernels, type KernelKind } from '../kernels/kernel-binary.ts';
 import { loadCheckpoint, type Checkpoint } from '../checkpoint/checkpoint.ts';
-import { everyLoss, LlamaEngine } from '../model/llama-engine.ts';
-import type { WeightsVersion } from '../model/llama-types.ts';
-import { RandomStream } from '../random-stream.ts';
+import type { WeightsVersion } from '../engine/engine-types.ts';
+import { everyLoss, LlamaEngine } from '../engine/llama-engine.ts';
+import { RandomStream } from '../random/random-stream.ts';
 import { EmbeddedPolicy } from './embedded-policy.ts';
 import { EmbeddedSampling } from './embedded-sampling.ts';
 import { resolveContextLength, resolveOptions, type EmbeddedOptions, type ResolvedOptions } from './options.ts';
 import { PublishedWeights } from './published-weights.ts';
 
-/** An engine that has the base model both as its training weights and, frozen, as a version. */
+/** An engine that starts from the base model and holds it, frozen, as a version. */
 interface EngineOnBase {
+  readonly checkpoint: Checkpoint;
   readonly engine: LlamaEngine;
   readonly base: WeightsVersion;
 }
 
 /**
- * A training backend in this process.
+ * Creates a training backend that computes in this process.
  *
  * @throws {ConfigurationError} `option-invalid` naming the option; a missing or unusable model is named by the first call
  *   that needs it
@@ -37,13 +39,18 @@ export function embedded(options: EmbeddedOptions): EmbeddedBackend {
 /** A training backend that always serves its base model, and that `await using` closes. */
 export interface EmbeddedBackend extends TrainingBackend, AsyncDisposable {
   baseRelease(): Promise<PolicyRelease>;
+  /**
+   * Returns which kernels this backend runs on this machine.
+   * @throws {ConfigurationError} `option-invalid` when the runtime does not have those that the options ask for
+   */
+  kernels(): Promise<KernelKind>;
 }
 
 class EmbeddedTraining implements EmbeddedBackend {
   readonly name = 'embedded';
   readonly #options: ResolvedOptions;
   readonly #policies = new Set<string>();
-  readonly #engines: Promise<EngineOnBase>[] = [];
+  readonly #engines = new Set<Promise<EngineOnBase>>();
   #checkpoint: Promise<Checkpoint> | undefined;
   /** The first engine: serves the base model, and trains the first policy. */
   #first: Promise<EngineOnBase> | undefined;
@@ -71,14 +78,27 @@ class EmbeddedTraining implements EmbeddedBackend {
     const { name, seed } = spec;
     this.#requireOpen();
     this.#policies.add(name);
-    const engine = this.#firstTaken ? this.#startEngine() : this.#firstEngine();
+    const takesFirst = !this.#firstTaken;
     this.#firstTaken = true;
-    const checkpoint = await this.#load();
-    return new EmbeddedPolicy({ name, seed, checkpoint, ...(await engine), requireOpen: () => this.#requireOpen() });
+    try {
+      const { checkpoint, engine, base } = await (takesFirst ? this.#firstEngine() : this.#startEngine());
+      return new EmbeddedPolicy({ name, seed, checkpoint, engine, base, requireOpen: () => this.#requireOpen() });
+    } catch (error) {
+      this.#policies.delete(name);
+      if (takesFirst) this.#firstTaken = false;
+      throw error;
+    }
+  }
+
+  async kernels(): Promise<KernelKind> {
+    return (await loadKernels(this.#options)).kind;
   }
 
   baseRelease(): Promise<PolicyRelease> {
-    this.#base ??= this.#publishBase();
+    this.#base ??= this.#publishBase().catch((error: unknown) => {
+      this.#base = undefined;
+      throw error;
+    });
     return this.#base;
   }
 
@@ -100,9 +120,8 @@ class EmbeddedTraining implements EmbeddedBackend {
   }
 
   async #publishBase(): Promise<PolicyRelease> {
-    const { engine, base } = await this.#firstEngine();
+    const { checkpoint, engine, base } = await this.#firstEngine();
     const published = new PublishedWeights(engine, base, 'The base model');
-    const checkpoint = await this.#load();
     return {
       kind: 'engine',
       version: 0,
@@ -111,32 +130,53 @@ class EmbeddedTraining implements EmbeddedBackend {
   }
 
   #firstEngine(): Promise<EngineOnBase> {
-    this.#first ??= this.#startEngine();
+    this.#first ??= this.#startEngine().catch((error: unknown) => {
+      this.#first = undefined;
+      throw error;
+    });
     return this.#first;
   }
 
-  #startEngine(): Promise<EngineOnBase> {
-    const started = this.#load().then(async ({ config, weights }) => {
-      this.#requireOpen();
-      const { threads, simd } = this.#options;
-      const engine = await LlamaEngine.create({ config, weights, threads, simd });
-      return { engine, base: engine.snapshot() };
-    });
-    this.#engines.push(started);
-    return started;
+  /** Starts an engine and remembers it until it fails, so that `close` ends it. */
+  async #startEngine(): Promise<EngineOnBase> {
+    const starting = this.#createEngine();
+    this.#engines.add(starting);
+    try {
+      return await starting;
+    } catch (error) {
+      this.#engines.delete(starting);
+      throw error;
+    }
   }
 
-  /** The checkpoint, read once, with the context length that was asked for. */
+  async #createEngine(): Promise<EngineOnBase> {
+    const checkpoint = await this.#load();
+    this.#requireOpen();
+    const { config, weights } = checkpoint;
+    const { threads, simd, wideKernels } = this.#options;
+    const engine = await LlamaEngine.create({ config, weights, threads, simd, wideKernels });
+    try {
+      return { checkpoint, engine, base: engine.snapshot() };
+    } catch (error) {
+      await engine.close();
+      throw error;
+    }
+  }
+
+  /** Returns the checkpoint with the context length that was asked for. It is read once; one that cannot be used is read again. */
   async #load(): Promise<Checkpoint> {
     this.#requireOpen();
-    this.#checkpoint ??= loadCheckpoint(this.#options.model).then((checkpoint) => ({
-      ...checkpoint,
-      config: {
-        ...checkpoint.config,
-        maxPositions: resolveContextLength(this.#options.contextLength, checkpoint.config.maxPositions),
-      },
-    }));
-    return this.#checkpoint;
+    this.#checkpoint ??= this.#readCheckpoint().catch((error: unknown) => {
+      this.#checkpoint = undefined;
+      throw error;
+    });
+    return await this.#checkpoint;
+  }
+
+  async #readCheckpoint(): Promise<Checkpoint> {
+    const checkpoint = await loadCheckpoint(this.#options.model);
+    const maxPositions = resolveContextLength(this.#options.contextLength, checkpoint.config.maxPositions);
+    return { ...checkpoint, config: { ...checkpoint.config, maxPositions } };
   }
 
   #requireOpen(): void {

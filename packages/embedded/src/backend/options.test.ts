@@ -5,7 +5,7 @@ import { resolveContextLength, resolveOptions, type EmbeddedOptions } from './op
 describe('resolveOptions', () => {
   it('fills defaults and freezes', () => {
     const options = resolveOptions({ model: './model' });
-    expect(options).toMatchObject({ model: './model', contextLength: undefined, simd: 'auto' });
+    expect(options).toMatchObject({ model: './model', contextLength: undefined, simd: 'auto', wideKernels: false });
     expect(options.threads).toBeGreaterThanOrEqual(1);
     expect(Object.isFrozen(options)).toBe(true);
   });
@@ -16,6 +16,8 @@ describe('resolveOptions', () => {
     ['threads must be a whole number from 1 to 16; got 17', { threads: 17 }],
     ['contextLength must be a whole number from 2; got 1', { contextLength: 1 }],
     ['simd must be one of auto, relaxed, plain; got "avx"', { simd: 'avx' }],
+    ['wideKernels must be true or false; got yes', { wideKernels: 'yes' }],
+    ["simd must be 'auto' or nothing beside wideKernels: true; got plain", { simd: 'plain', wideKernels: true }],
     ['no option "thread"; did you mean "threads"?', { thread: 2 }],
   ])('names what is not usable: %s', (message, change) => {
     const resolve = (): unknown => resolveOptions({ model: './model', ...change } as EmbeddedOptions);

@@ -1,4 +1,4 @@
-/** What the embedded backend is told, checked once. */
+/** Checks the options of the embedded backend and fills in their defaults. */
 import { availableParallelism } from 'node:os';
 
 import { check } from '@agent-lightning/core';
@@ -10,29 +10,48 @@ export interface EmbeddedOptions {
   readonly threads?: number;
   /** The most tokens that a prompt and its answer, or a training row, may have. @default the model's `max_position_embeddings` */
   readonly contextLength?: number;
-  /** Which kernels: fused multiply-add where this runtime has it, or plain SIMD. @default 'auto' */
+  /** The kernels: `'relaxed'` has fused multiply-add, `'plain'` has not; `'auto'` takes the first where this runtime has it. @default 'auto' */
   readonly simd?: 'auto' | 'relaxed' | 'plain';
+  /**
+   * Allows kernels that use 256-bit registers, which about doubles the speed of matrix products and changes no result.
+   *
+   * V8 makes them only behind the experimental flag `--experimental-wasm-revectorize`, and V8's flags belong to the whole
+   * process: the flag, and three that turn off V8's lazy and baseline compilers for WebAssembly, are set once, while the kernels
+   * compile, for less than a second. Code that another thread compiles in that time is compiled with them too.
+   *
+   * They are used only on x64 with the V8 of Node 24 (13.6), in a process that was started without these flags, and only if
+   * their products equal those of the 128-bit kernels bit for bit and take less time; else the 128-bit kernels run.
+   * {@link EmbeddedBackend.kernels} tells which ones do. Needs `simd: 'auto'`.
+   *
+   * @default false
+   */
+  readonly wideKernels?: boolean;
 }
 
 export type ResolvedOptions = Readonly<
   Required<Omit<EmbeddedOptions, 'contextLength'>> & { contextLength: number | undefined }
 >;
 
-const names = ['model', 'threads', 'contextLength', 'simd'];
+const names = ['model', 'threads', 'contextLength', 'simd', 'wideKernels'];
 
-/** @throws {ConfigurationError} `option-invalid` naming the option and its value */
+/** Returns the options with their defaults. @throws {ConfigurationError} `option-invalid` naming the option and its value */
 export function resolveOptions(options: EmbeddedOptions): ResolvedOptions {
-  const { model, threads = Math.min(availableParallelism(), 8), contextLength, simd = 'auto' } = options;
+  const { model, threads = Math.min(availableParallelism(), 8), contextLength } = options;
+  const { simd = 'auto', wideKernels = false } = options;
   check.knownOptions('embedded', options, names);
   if (typeof model !== 'string' || model === '')
     throw check.optionInvalid('embedded: model', JSON.stringify(model), 'the path of a model directory');
   check.wholeNumber('embedded: threads', threads, 1, 16);
   if (contextLength !== undefined) check.wholeNumber('embedded: contextLength', contextLength, 2);
   check.oneOf('embedded: simd', simd, ['auto', 'relaxed', 'plain']);
-  return Object.freeze({ model, threads, contextLength, simd });
+  if (typeof wideKernels !== 'boolean')
+    throw check.optionInvalid('embedded: wideKernels', wideKernels, 'true or false');
+  if (wideKernels && simd !== 'auto')
+    throw check.optionInvalid('embedded: simd', simd, "'auto' or nothing beside wideKernels: true");
+  return Object.freeze({ model, threads, contextLength, simd, wideKernels });
 }
 
-/** The checkpoint's own limit, or the smaller one that was asked for. */
+/** Returns the checkpoint's own limit, or the smaller one that was asked for. */
 export function resolveContextLength(asked: number | undefined, maxPositions: number): number {
   if (asked !== undefined && asked > maxPositions)
     throw check.optionInvalid(

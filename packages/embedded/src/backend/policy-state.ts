@@ -8,7 +8,8 @@ import { corrupt, parseJson, type JsonObject } from '@agent-lightning/text';
 import { writeDirectoryAtomically } from '@agent-lightning/platform';
 import { formatJson, takeParameters, withShapes } from '../checkpoint/checkpoint.ts';
 import { decodeSafetensors, encodeSafetensors } from '../checkpoint/safetensors.ts';
-import type { LlamaConfig, LlamaWeights, OptimizerState } from '../model/llama-types.ts';
+import type { OptimizerState } from '../engine/engine-types.ts';
+import type { LlamaConfig, LlamaWeights } from '../model/llama-config.ts';
 
 /** Everything that training continues from. */
 export interface PolicyState {

@@ -1,8 +1,8 @@
 /** A frozen version of the weights that is kept as long as someone samples from it. */
 import { BackendError } from '@agent-lightning/core';
 
-import type { LlamaEngine } from '../model/llama-engine.ts';
-import type { WeightsVersion } from '../model/llama-types.ts';
+import type { WeightsVersion } from '../engine/engine-types.ts';
+import type { LlamaEngine } from '../engine/llama-engine.ts';
 
 /** Counts the calls that use a snapshot, and frees it when it is retired and the last of them has ended. */
 export class PublishedWeights {

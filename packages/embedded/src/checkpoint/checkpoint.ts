@@ -14,11 +14,11 @@ import {
   type ModelText,
 } from '@agent-lightning/text';
 
+import type { LlamaConfig, LlamaWeights } from '../model/llama-config.ts';
 import { parameterShapes } from '../model/parameter-layout.ts';
-import type { LlamaConfig, LlamaWeights } from '../model/llama-types.ts';
-import { writeDirectoryAtomically } from '@agent-lightning/platform';
 import { readModelConfig } from './model-config.ts';
 import { decodeSafetensors, encodeSafetensors, type Tensor } from './safetensors.ts';
+import { writeDirectoryAtomically } from '@agent-lightning/platform';
 
 /** Everything that a model directory says. */
 export interface Checkpoint extends ModelText {

@@ -4,8 +4,8 @@ import { resolve } from 'node:path';
 import { check, ConfigurationError } from '@agent-lightning/core';
 import { ChatTemplate, Tokenizer, type TokenizerJson } from '@agent-lightning/text';
 
-import { checkConfig } from '../model/engine-checks.ts';
-import type { LlamaConfig } from '../model/llama-types.ts';
+import type { LlamaConfig } from '../model/llama-config.ts';
+import { checkConfig } from '../model/model-checks.ts';
 import { formatJson, saveCheckpoint } from './checkpoint.ts';
 import { readModelConfig, writeModelConfig } from './model-config.ts';
 import { randomWeights } from './random-weights.ts';

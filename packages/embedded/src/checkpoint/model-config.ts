@@ -2,7 +2,7 @@
 import type { BackendError, JsonValue } from '@agent-lightning/core';
 import { corrupt, unsupported, type JsonObject } from '@agent-lightning/text';
 
-import type { LlamaConfig } from '../model/llama-types.ts';
+import type { LlamaConfig } from '../model/llama-config.ts';
 
 /** Fields that change what a Llama model computes, with the one value that the engine computes; absent or null is that value too. */
 const onlyValues: Readonly<Record<string, JsonValue>> = {

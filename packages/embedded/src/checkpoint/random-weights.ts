@@ -1,7 +1,7 @@
 /** Weights for a model that starts from nothing. */
+import type { LlamaConfig, LlamaWeights } from '../model/llama-config.ts';
 import { parameterShapes } from '../model/parameter-layout.ts';
-import type { LlamaConfig, LlamaWeights } from '../model/llama-types.ts';
-import { RandomStream } from '../random-stream.ts';
+import { RandomStream } from '../random/random-stream.ts';
 
 /** Standard deviation of every matrix, as Llama's `initializer_range`. */
 const standardDeviation = 0.02;

@@ -1,17 +1,32 @@
-/** Which binary of the kernels this machine gets. */
+/** Chooses and compiles the WebAssembly binary of the kernels that this machine runs. */
 import { readFile } from 'node:fs/promises';
 import { ConfigurationError } from '@agent-lightning/core';
-import { compileWide, isWideSound, mayBeWide } from './wide-kernels.ts';
 import { webAssembly, type WasmModule } from './web-assembly.ts';
+import { compileWide, isWideSound, mayBeWide } from './wide-kernels.ts';
 
 /**
+ * The kinds of kernels:
  * - `plain`: 128-bit SIMD
  * - `relaxed`: the same with fused multiply-add
  * - `wide`: fused, and joined by V8 into 256-bit registers; the same results as `relaxed`, bit for bit
  */
-export type SimdLevel = 'plain' | 'relaxed' | 'wide';
+export type KernelKind = 'plain' | 'relaxed' | 'wide';
 
-/** A function that multiplies and adds three vectors in one instruction: valid only where relaxed SIMD is on. */
+/** What callers may say about the kernels. */
+export interface KernelChoice {
+  /** 'auto' takes fused multiply-add where the runtime has it, else plain SIMD. @default 'auto' */
+  readonly simd: 'auto' | 'relaxed' | 'plain';
+  /** Allows `wide` kernels where they are sound and faster, which sets V8 flags of the process while they compile. @default false */
+  readonly wideKernels: boolean;
+}
+
+/** The kernels that were chosen. */
+export interface LoadedKernels {
+  readonly kind: KernelKind;
+  readonly module: WasmModule;
+}
+
+/** A module whose one function multiplies and adds three vectors in one instruction: valid only where relaxed SIMD is on. */
 const relaxedProbe = Uint8Array.of(
   0,
   97,
@@ -55,41 +70,45 @@ const relaxedProbe = Uint8Array.of(
   11,
 );
 
-const compiled = new Map<SimdLevel, Promise<WasmModule>>();
+const compiled = new Map<KernelKind, Promise<WasmModule>>();
 
-/** The fastest kernels that this runtime has, or those that were asked for. @throws ConfigurationError `option-invalid` where they are missing */
-export async function loadKernels(wanted: 'auto' | SimdLevel): Promise<WasmModule> {
+/** Compiles the fastest kernels that this runtime has and the choice allows. @throws ConfigurationError `option-invalid` where they are missing */
+export async function loadKernels({
+  simd = 'auto',
+  wideKernels = false,
+}: Partial<KernelChoice>): Promise<LoadedKernels> {
   const hasRelaxed = webAssembly.validate(relaxedProbe);
-  if (wanted === 'auto') {
-    if (!hasRelaxed) return await compile('plain');
-    return (await isWideFit()) ? await compile('wide') : await compile('relaxed');
-  }
-  if (wanted !== 'plain' && !hasRelaxed) {
+  if (simd === 'relaxed' && !hasRelaxed) {
     throw new ConfigurationError(
-      `The option simd is '${wanted}', but this runtime has no relaxed SIMD: use 'auto' or 'plain'.`,
+      "The option simd is 'relaxed', but this runtime has no relaxed SIMD: use 'auto' or 'plain'.",
       { code: 'option-invalid' },
     );
   }
-  if (wanted === 'wide' && !(await isWideFit())) {
+  if (wideKernels && simd !== 'auto') {
     throw new ConfigurationError(
-      "The option simd is 'wide', but this runtime does not join registers soundly or gains nothing from it: use 'auto'.",
+      `The option wideKernels is true, but simd is '${simd}': leave one of them out, because wide kernels need simd 'auto'.`,
       { code: 'option-invalid' },
     );
   }
-  return await compile(wanted);
+  if (simd === 'plain' || !hasRelaxed) return await load('plain');
+  return await load(wideKernels && (await isWideFit()) ? 'wide' : 'relaxed');
+}
+
+async function load(kind: KernelKind): Promise<LoadedKernels> {
+  return { kind, module: await compile(kind) };
 }
 
 async function isWideFit(): Promise<boolean> {
-  return mayBeWide() && isWideSound(await compile('relaxed'), await compile('wide'));
+  return mayBeWide(process) && isWideSound(await compile('relaxed'), await compile('wide'));
 }
 
-async function compile(level: SimdLevel): Promise<WasmModule> {
-  let module = compiled.get(level);
+async function compile(kind: KernelKind): Promise<WasmModule> {
+  let module = compiled.get(kind);
   if (!module) {
-    module = readFile(new URL(`../../wasm/llama-${level}.wasm`, import.meta.url)).then((bytes) =>
-      level === 'wide' ? compileWide(bytes) : webAssembly.compile(bytes),
+    module = readFile(new URL(`../../wasm/llama-${kind}.wasm`, import.meta.url)).then((bytes) =>
+      kind === 'wide' ? compileWide(bytes) : webAssembly.compile(bytes),
     );
-    compiled.set(level, module);
+    compiled.set(kind, module);
   }
   return await module;
 }

@@ -1,5 +1,5 @@
 /** Allocation in the one shared memory: every thread bumps the same break and keeps its own freed blocks. */
-import { EngineFault } from '../threads/engine-fault.ts';
+import { EngineFault } from './engine-fault.ts';
 import type { Address } from './kernels.ts';
 import type { WasmMemory } from './web-assembly.ts';
 

@@ -1,7 +1,8 @@
 /**
- * 256-bit registers for WebAssembly: V8 can join neighbouring 128-bit operations when it compiles, behind a flag. That doubles
- * the matrix products. The flag is experimental, so it is used only on the V8 that the tests ran on, only while our own module
- * compiles, and only if its products then equal those of the 128-bit build bit for bit, in less time.
+ * Compiles kernels for 256-bit registers. V8 can join neighbouring 128-bit operations when it compiles, behind an experimental
+ * flag; that about doubles the speed of matrix products. V8 flags belong to the whole process, so this happens only on request,
+ * only on the V8 that the tests ran on, and only while our own module compiles. The result is used only if its products equal
+ * those of the 128-bit build bit for bit and take less time.
  */
 import { setFlagsFromString } from 'node:v8';
 import { instantiateKernels, type Kernels } from './kernels.ts';
@@ -10,13 +11,27 @@ import { webAssembly, type WasmModule } from './web-assembly.ts';
 /** The V8 of Node 24. */
 const testedV8 = '13.6.';
 
-export function mayBeWide(): boolean {
-  return process.arch === 'x64' && (process.versions.v8?.startsWith(testedV8) ?? false);
+/** The first flag joins the registers. The others compile the module at once and with the optimizing compiler alone, so that no code is made after the flags are back. */
+const flags = ['experimental-wasm-revectorize', 'no-liftoff', 'no-wasm-lazy-compilation', 'no-wasm-dynamic-tiering'];
+
+/**
+ * Tells whether this process may compile wide kernels: x64, the tested V8, and none of the flags given at its start, because V8
+ * does not tell what a flag is, so that such a flag could not be put back.
+ */
+export function mayBeWide({
+  arch,
+  versions,
+  execArgv,
+  env,
+}: Pick<NodeJS.Process, 'arch' | 'versions' | 'execArgv' | 'env'>): boolean {
+  const given = [...execArgv, ...(env['NODE_OPTIONS'] ?? '').split(/\s+/)].map((flag) => flag.replaceAll('_', '-'));
+  const names = flags.map((flag) => flag.replace(/^no-/, ''));
+  const isFlagGiven = given.some((flag) => names.some((name) => flag.replace(/^--(no-?)?/, '') === name));
+  return arch === 'x64' && versions.v8.startsWith(testedV8) && !isFlagGiven;
 }
 
-/** Compiles at once and with the optimizing compiler alone, so that no code is made after the flags are back. */
+/** Compiles the module with the flags set, and puts V8's defaults back. It is synchronous: nothing else compiles meanwhile. */
 export function compileWide(bytes: Uint8Array): WasmModule {
-  const flags = ['experimental-wasm-revectorize', 'no-liftoff', 'no-wasm-lazy-compilation', 'no-wasm-dynamic-tiering'];
   for (const flag of flags) setFlagsFromString(`--${flag}`);
   try {
     return new webAssembly.Module(bytes);
@@ -27,7 +42,7 @@ export function compileWide(bytes: Uint8Array): WasmModule {
 
 let verdict: boolean | undefined;
 
-/** Whether the wide products equal the narrow ones and take less time; measured once in a process, in about a millisecond. */
+/** Tells whether the wide products equal the narrow ones and take less time. It is measured once in a process, in about a millisecond. */
 export function isWideSound(narrow: WasmModule, wide: WasmModule): boolean {
   verdict ??= compare(narrow, wide);
   return verdict;
@@ -45,7 +60,7 @@ function compare(narrow: WasmModule, wide: WasmModule): boolean {
   return areEqual && leastTime(second!, floats) < 0.85 * leastTime(first!, floats);
 }
 
-/** A (rows, 37) · B (37, 72) and Aᵀ · B of the same numbers, one after the other. */
+/** Returns A (rows, 37) · B (37, 72), then Aᵀ · B of the same numbers. */
 function product(kernels: Kernels, rows: number, floats: Float32Array): Float32Array {
   const [a, b, c] = [16_384, 20_480, 24_576];
   floats.fill(0.25, c, c + 2 * rows * 72);
@@ -54,7 +69,7 @@ function product(kernels: Kernels, rows: number, floats: Float32Array): Float32A
   return floats.slice(c, c + 2 * rows * 72);
 }
 
-/** The best of several runs, in milliseconds: what else the machine does only makes runs longer. */
+/** Returns the time of the fastest of several runs, in milliseconds: other work of the machine only makes runs longer. */
 function leastTime(kernels: Kernels, floats: Float32Array): number {
   let least = Infinity;
   for (let run = 0; run < 30; run++) {

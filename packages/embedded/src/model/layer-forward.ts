@@ -1,9 +1,9 @@
 /** One transformer layer, forward, over M tokens of any sequences; attention is the caller's, for it knows where the keys are. */
-import type { EngineMap } from './engine-memory.ts';
 import type { Address, Kernels } from '../kernels/kernels.ts';
-import type { LlamaConfig } from './llama-types.ts';
-import { roundUp, type Block, type LayerBlocks, type ParameterLayout } from './parameter-layout.ts';
 import type { WasmMemory } from '../kernels/web-assembly.ts';
+import type { LlamaConfig } from './llama-config.ts';
+import type { ModelMap } from './model-memory.ts';
+import { roundUp, type Block, type LayerBlocks, type ParameterLayout } from './parameter-layout.ts';
 
 /** What every pass over the model needs. */
 export interface Model {
@@ -11,7 +11,7 @@ export interface Model {
   readonly memory: WasmMemory;
   readonly config: LlamaConfig;
   readonly layout: ParameterLayout;
-  readonly map: EngineMap;
+  readonly map: ModelMap;
   readonly widths: Widths;
 }
 

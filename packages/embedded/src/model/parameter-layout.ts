@@ -1,5 +1,5 @@
 /** Where each parameter lies. Three arrangements of the same weights: plain (Hugging Face order), forward panels, backward panels. */
-import type { LlamaConfig } from './llama-types.ts';
+import type { LlamaConfig } from './llama-config.ts';
 
 /** A named parameter inside the plain region. */
 export interface Parameter {

@@ -1,8 +1,8 @@
 /** Keys and values of one sequence, all layers, in one block of the shared memory. */
-import type { Model } from '../model/layer-forward.ts';
 import type { Address } from '../kernels/kernels.ts';
-import { roundUp } from '../model/parameter-layout.ts';
 import type { SharedHeap } from '../kernels/shared-heap.ts';
+import type { Model } from '../model/layer-forward.ts';
+import { roundUp } from '../model/parameter-layout.ts';
 
 /** Capacities are multiples of this many tokens, so that freed blocks fit later sequences. */
 const capacityStep = 32;

@@ -1,10 +1,10 @@
 /** Prompts whose keys and values are kept: equal prompts are computed once, and a new one starts from its longest known prefix. */
-import { KeyValueCache } from './key-value-cache.ts';
-import type { Model } from '../model/layer-forward.ts';
 import type { Address } from '../kernels/kernels.ts';
 import type { SharedHeap } from '../kernels/shared-heap.ts';
-import { commonPrefix } from '../training/token-tree.ts';
-import type { SampleJob } from '../threads/worker-protocol.ts';
+import type { Model } from '../model/layer-forward.ts';
+import { commonPrefix } from '../model/token-order.ts';
+import { KeyValueCache } from './key-value-cache.ts';
+import type { SampleJob } from './sample-job.ts';
 
 /** Prompts kept after their last use, the least recently used going first. */
 const mostIdle = 64;

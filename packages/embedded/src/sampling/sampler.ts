@@ -1,13 +1,13 @@
 /** Continuous batching: every step advances all sequences by one token and prompts by what room is left in the pass. */
-import { EngineFault } from '../threads/engine-fault.ts';
-import { KeyValueCache } from './key-value-cache.ts';
-import { uniformAt } from './counter-random.ts';
-import type { Model } from '../model/layer-forward.ts';
+import { describeFailure, EngineFault, type Failure } from '../kernels/engine-fault.ts';
 import type { Address } from '../kernels/kernels.ts';
-import { PromptCache, type Prompt } from './prompt-cache.ts';
-import { passTokens, SamplingPass, type Span } from './sampling-pass.ts';
 import type { SharedHeap } from '../kernels/shared-heap.ts';
-import type { Failure, SampleJob, WirePiece } from '../threads/worker-protocol.ts';
+import type { Model } from '../model/layer-forward.ts';
+import { uniformAt } from '../random/counter-random.ts';
+import { KeyValueCache } from './key-value-cache.ts';
+import { PromptCache, type Prompt } from './prompt-cache.ts';
+import type { JobPiece, SampleJob } from './sample-job.ts';
+import { passTokens, SamplingPass, type Span } from './sampling-pass.ts';
 
 /** Sequences that advance together: enough to fill the register tiles, few enough that their keys and values stay in the cache. More wait. */
 const mostSequences = 32;
@@ -38,7 +38,7 @@ interface Waiting {
 }
 
 export interface SamplerEvents {
-  pieces(pieces: readonly WirePiece[]): void;
+  pieces(pieces: readonly JobPiece[]): void;
   failed(sample: number, failure: Failure): void;
 }
 
@@ -215,8 +215,7 @@ export class Sampler {
 
   #fail(job: SampleJob, error: unknown): void {
     this.abort(job.sample);
-    const code = error instanceof EngineFault ? error.code : 'backend-failed';
-    this.#events.failed(job.sample, { code, message: error instanceof Error ? error.message : String(error) });
+    this.#events.failed(job.sample, describeFailure(error));
   }
 
   #remove(matches: (job: SampleJob) => boolean): void {
@@ -232,7 +231,7 @@ export class Sampler {
   }
 }
 
-function takePiece(sequence: Sequence): WirePiece {
+function takePiece(sequence: Sequence): JobPiece {
   const piece = {
     sample: sequence.job.sample,
     choice: sequence.choice,

@@ -1,9 +1,9 @@
 /** Forward over new tokens of many cached sequences at once: prompts and single steps alike. */
-import type { KeyValueCache } from './key-value-cache.ts';
-import { layerForward, linear, type LayerActivations, type Model } from '../model/layer-forward.ts';
 import type { Address } from '../kernels/kernels.ts';
-import { roundUp } from '../model/parameter-layout.ts';
 import type { SharedHeap } from '../kernels/shared-heap.ts';
+import { layerForward, linear, type LayerActivations, type Model } from '../model/layer-forward.ts';
+import { roundUp } from '../model/parameter-layout.ts';
+import type { KeyValueCache } from './key-value-cache.ts';
 
 /** The most tokens that one pass takes. */
 export const passTokens = 256;

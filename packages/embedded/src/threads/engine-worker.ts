@@ -1,12 +1,12 @@
 /** A worker thread of the engine: takes jobs one after the other, a chunk at a time, and samples between the chunks. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { EngineFault } from './engine-fault.ts';
+import { describeFailure } from '../kernels/engine-fault.ts';
 import { instantiateKernels } from '../kernels/kernels.ts';
+import { SharedHeap } from '../kernels/shared-heap.ts';
 import { rowStrides, type Model } from '../model/layer-forward.ts';
 import { layOutParameters } from '../model/parameter-layout.ts';
 import { Sampler } from '../sampling/sampler.ts';
-import { SharedHeap } from '../kernels/shared-heap.ts';
-import { TrainingWorker } from './training-worker.ts';
+import { TrainingWorker } from '../training/training-worker.ts';
 import type { FromWorker, Job, JobResults, ToWorker, WorkerStart } from './worker-protocol.ts';
 
 const start = workerData as WorkerStart;
@@ -68,12 +68,7 @@ function runJob({ id, steps }: Running): void {
     if (!step.done) return;
     send({ kind: 'done', id, result: step.value });
   } catch (error) {
-    const code = error instanceof EngineFault ? error.code : 'backend-failed';
-    send({
-      kind: 'failed',
-      id,
-      failure: { code, message: error instanceof Error ? (error.stack ?? error.message) : String(error) },
-    });
+    send({ kind: 'failed', id, failure: describeFailure(error) });
   }
   jobs.shift();
 }

@@ -1,16 +1,9 @@
 /** The engine's worker threads: jobs with answers, samples with pieces, and one end for all when a worker dies. */
 import { Worker } from 'node:worker_threads';
 import { BackendError } from '@agent-lightning/core';
-import type {
-  Failure,
-  FromWorker,
-  Job,
-  JobResults,
-  SampleJob,
-  ToWorker,
-  WirePiece,
-  WorkerStart,
-} from './worker-protocol.ts';
+import type { Failure } from '../kernels/engine-fault.ts';
+import type { JobPiece, SampleJob } from '../sampling/sample-job.ts';
+import type { FromWorker, Job, JobResults, ToWorker, WorkerStart } from './worker-protocol.ts';
 
 interface PendingJob {
   resolve(result: JobResults[Job['kind']]): void;
@@ -19,7 +12,7 @@ interface PendingJob {
 
 /** Receives what becomes of one request's samples. */
 export interface SampleListener {
-  pieces(piece: WirePiece): void;
+  pieces(piece: JobPiece): void;
   failed(error: BackendError): void;
 }
 

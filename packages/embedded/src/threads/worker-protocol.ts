@@ -1,38 +1,22 @@
-/** What the engine and its workers tell each other. */
+/** Defines the messages between the engine and its workers. */
 import type { Loss } from '@agent-lightning/core';
-import type { EngineMap } from '../model/engine-memory.ts';
+import type { Failure } from '../kernels/engine-fault.ts';
 import type { Address } from '../kernels/kernels.ts';
-import type { LlamaConfig } from '../model/llama-types.ts';
 import type { WasmMemory, WasmModule } from '../kernels/web-assembly.ts';
+import type { LlamaConfig } from '../model/llama-config.ts';
+import type { ModelMap } from '../model/model-memory.ts';
+import type { JobPiece, SampleJob } from '../sampling/sample-job.ts';
+import type { FlatRows } from '../training/flat-rows.ts';
+import type { AdamNumbers, ReducedGradient, TrainedRows } from '../training/training-worker.ts';
 
-/** Given to a worker at its birth. */
+/** The data that a worker starts with. */
 export interface WorkerStart {
   readonly config: LlamaConfig;
   readonly module: WasmModule;
   readonly memory: WasmMemory;
-  readonly map: EngineMap;
+  readonly map: ModelMap;
   readonly thread: number;
   readonly threads: number;
-}
-
-/** Training rows end to end: row i has `lengths[i]` entries of each other array. */
-export interface FlatRows {
-  readonly lengths: Int32Array;
-  readonly tokens: Int32Array;
-  readonly lossMask: Uint8Array;
-  readonly logprobs: Float32Array;
-  readonly advantages: Float32Array;
-}
-
-/** AdamW's numbers for one step, as the kernel takes them. */
-export interface AdamNumbers {
-  readonly gradientScale: number;
-  readonly decay: number;
-  readonly beta1: number;
-  readonly beta2: number;
-  readonly stepSize: number;
-  readonly rootCorrection: number;
-  readonly epsilon: number;
 }
 
 /** A job with an answer. */
@@ -49,33 +33,11 @@ export type Job =
   | { readonly kind: 'pack' };
 
 export interface JobResults {
-  /** `logprobs` as `rows.tokens`, the rest summed over trained tokens. */
-  readonly train: {
-    readonly logprobs: Float32Array;
-    readonly loss: number;
-    readonly entropy: number;
-    readonly trainedTokens: number;
-  };
-  /** Σ g² by index of the block. */
-  readonly reduce: { readonly squares: ReadonlyMap<number, number> };
+  readonly train: TrainedRows;
+  readonly reduce: ReducedGradient;
   readonly step: Record<string, never>;
   readonly clear: Record<string, never>;
   readonly pack: Record<string, never>;
-}
-
-/** Some choices of one request, to be sampled by one worker. */
-export interface SampleJob {
-  readonly kind: 'sample';
-  readonly sample: number;
-  /** Names the weights at `forward`: caches of one version serve no other. */
-  readonly version: number;
-  readonly forward: Address;
-  readonly prompt: Int32Array;
-  readonly choices: readonly number[];
-  readonly temperature: number;
-  readonly maxTokens: number;
-  readonly stopTokens: readonly number[];
-  readonly seed: number;
 }
 
 export type ToWorker =
@@ -85,21 +47,8 @@ export type ToWorker =
   /** The version's memory is about to be reused. */
   | { readonly kind: 'forget'; readonly version: number };
 
-export interface WirePiece {
-  readonly sample: number;
-  readonly choice: number;
-  readonly tokens: Int32Array;
-  readonly logprobs: Float32Array;
-  readonly finish?: 'stop' | 'length';
-}
-
-export interface Failure {
-  readonly code: 'backend-failed' | 'numerics';
-  readonly message: string;
-}
-
 export type FromWorker =
   | { readonly kind: 'done'; readonly id: number; readonly result: JobResults[Job['kind']] }
   | { readonly kind: 'failed'; readonly id: number; readonly failure: Failure }
-  | { readonly kind: 'pieces'; readonly pieces: readonly WirePiece[] }
+  | { readonly kind: 'pieces'; readonly pieces: readonly JobPiece[] }
   | { readonly kind: 'sample-failed'; readonly sample: number; readonly failure: Failure };

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { chunksOf, compareTokens, type Chunk } from './token-tree.ts';
-import type { FlatRows } from '../threads/worker-protocol.ts';
+import { compareTokens } from '../model/token-order.ts';
+import type { FlatRows } from './flat-rows.ts';
+import { chunksOf, type Chunk } from './token-tree.ts';
 
 /** Rows of few different tokens, so that many begin alike; sorted, as the engine sorts them. */
 const someRows = fc

@@ -2,7 +2,8 @@
  * Training rows packed into chunks. Rows that begin alike share their beginning, as the samples of one prompt do: the chunk is
  * a forest of tokens, each computed once, and a token attends to the path from its root.
  */
-import type { FlatRows } from '../threads/worker-protocol.ts';
+import { commonPrefix } from '../model/token-order.ts';
+import type { FlatRows } from './flat-rows.ts';
 
 /** Tokens that one pass takes at once, unless one row is longer: enough to fill the register tiles, few enough for the cache. */
 const chunkTokens = 384;
@@ -31,20 +32,6 @@ export interface Chunk {
   readonly predictors: Int32Array;
   readonly targets: Int32Array;
   readonly entries: Int32Array;
-}
-
-/** Tokens that `a` and `b` begin with in common. */
-export function commonPrefix(a: Int32Array, b: Int32Array): number {
-  const length = Math.min(a.length, b.length);
-  let i = 0;
-  while (i < length && a[i] === b[i]) i++;
-  return i;
-}
-
-/** Ascending, token by token; a prefix comes first. */
-export function compareTokens(a: Int32Array, b: Int32Array): number {
-  const shared = commonPrefix(a, b);
-  return (a[shared] ?? -1) - (b[shared] ?? -1);
 }
 
 /**

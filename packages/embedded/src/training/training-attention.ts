@@ -1,6 +1,6 @@
 /** Attention over the forest of a chunk: each segment's queries against the keys along its path, one head at a time. */
-import type { LayerActivations, Model } from '../model/layer-forward.ts';
 import type { Address } from '../kernels/kernels.ts';
+import type { LayerActivations, Model } from '../model/layer-forward.ts';
 import type { Chunk, Segment } from './token-tree.ts';
 import { queryBlock, type TrainingSpace } from './training-space.ts';
 

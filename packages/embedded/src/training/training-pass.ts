@@ -2,10 +2,10 @@
  * Forward and backward over a chunk: M tokens, of which U predict trained ones, S times in all. Only those U go through the
  * last layer's MLP, and only the S predictions through the head.
  */
-import { layerForward, linear, type Model } from '../model/layer-forward.ts';
 import type { Address } from '../kernels/kernels.ts';
-import { roundUp, type Block } from '../model/parameter-layout.ts';
 import type { SharedHeap } from '../kernels/shared-heap.ts';
+import { layerForward, linear, type Model } from '../model/layer-forward.ts';
+import { roundUp, type Block } from '../model/parameter-layout.ts';
 import type { Chunk } from './token-tree.ts';
 import { attentionBackward, attentionForward, planAll, planPredicting, type QueryPlan } from './training-attention.ts';
 import { reserveSpace, type TrainingSpace } from './training-space.ts';

@@ -1,8 +1,8 @@
 /** The scratch of a training pass: every activation that the backward pass needs, and the gradients on the way. */
-import type { LayerActivations, Model } from '../model/layer-forward.ts';
 import type { Address } from '../kernels/kernels.ts';
-import { roundUp } from '../model/parameter-layout.ts';
 import type { SharedHeap } from '../kernels/shared-heap.ts';
+import type { LayerActivations, Model } from '../model/layer-forward.ts';
+import { roundUp } from '../model/parameter-layout.ts';
 import type { Chunk } from './token-tree.ts';
 
 /** Queries that attention handles at once; its scratch is this many rows of scores. */

@@ -1,10 +1,10 @@
 /** The map of the shared memory that the engine's threads agree on. */
-import { EngineFault } from '../threads/engine-fault.ts';
+import { EngineFault } from '../kernels/engine-fault.ts';
 import type { Address } from '../kernels/kernels.ts';
-import type { LlamaConfig } from './llama-types.ts';
-import { layOutParameters, type ParameterLayout } from './parameter-layout.ts';
 import { SharedHeap } from '../kernels/shared-heap.ts';
 import { webAssembly, type WasmMemory } from '../kernels/web-assembly.ts';
+import type { LlamaConfig } from './llama-config.ts';
+import { layOutParameters, type ParameterLayout } from './parameter-layout.ts';
 
 const pageBytes = 65_536;
 /** What 32-bit addresses reach, less one page. */
@@ -13,7 +13,7 @@ const mostBytes = 2 ** 32 - pageBytes;
 const spareBytes = 2 ** 30;
 
 /** Addresses of what all threads share; plain data, so that it can be posted. */
-export interface EngineMap {
+export interface ModelMap {
   readonly weights: Address;
   readonly forward: Address;
   readonly backward: Address;
@@ -26,15 +26,15 @@ export interface EngineMap {
   readonly sines: Address;
 }
 
-export interface EngineMemory {
+export interface ModelMemory {
   readonly memory: WasmMemory;
   readonly layout: ParameterLayout;
   readonly heap: SharedHeap;
-  readonly map: EngineMap;
+  readonly map: ModelMap;
 }
 
 /** Reserves the shared memory and places the training state in it, all zero but the rotary tables. */
-export function createEngineMemory(config: LlamaConfig, threads: number): EngineMemory {
+export function createModelMemory(config: LlamaConfig, threads: number): ModelMemory {
   const layout = layOutParameters(config);
   const tableFloats = config.maxPositions * (config.headSize / 2);
   const stateFloats =
@@ -50,7 +50,7 @@ export function createEngineMemory(config: LlamaConfig, threads: number): Engine
   const memory = new webAssembly.Memory({ initial: pages, maximum: pages, shared: true });
   const heap = new SharedHeap(memory);
   const floats = (count: number): Address => heap.allocate(count * 4);
-  const map: EngineMap = {
+  const map: ModelMap = {
     weights: floats(layout.plainFloats),
     forward: floats(layout.forwardFloats),
     backward: floats(layout.backwardFloats),

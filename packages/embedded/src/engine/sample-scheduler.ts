@@ -1,15 +1,16 @@
 /** Takes sample requests on the main thread: checks them, deals their choices to workers, and hands the pieces out in order. */
 import { BackendError } from '@agent-lightning/core';
 import type { Address } from '../kernels/kernels.ts';
-import type { LlamaConfig, SampledPiece, SampleRequest } from '../model/llama-types.ts';
+import type { LlamaConfig } from '../model/llama-config.ts';
 import type { WorkerPool } from '../threads/worker-pool.ts';
+import type { SampledPiece, SampleRequest } from './engine-types.ts';
 
 /** A prompt goes where it went before unless that worker has this many sequences more than the least loaded. */
 const affinitySlack = 4;
 /** Prompts remembered for that. */
 const rememberedPrompts = 256;
 
-export class SampleDesk {
+export class SampleScheduler {
   readonly #config: LlamaConfig;
   readonly #pool: WorkerPool;
   /** Sequences in flight by worker. */

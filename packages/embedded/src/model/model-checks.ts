@@ -1,6 +1,6 @@
 /** What the engine refuses at its door. */
 import { BackendError, check } from '@agent-lightning/core';
-import type { LlamaConfig, LlamaWeights } from './llama-types.ts';
+import type { LlamaConfig, LlamaWeights } from './llama-config.ts';
 import { parameterShapes } from './parameter-layout.ts';
 
 /** @throws BackendError `checkpoint-unsupported` */

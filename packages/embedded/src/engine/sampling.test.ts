@@ -3,10 +3,10 @@ import { fileURLToPath } from 'node:url';
 import type { TrainingRow } from '@agent-lightning/core';
 import { afterEach, describe, expect, it } from 'vitest';
 import { naiveLogprobs, naiveModel, naiveRows, randomStream, toFloat32 } from '../../test/naive-llama.ts';
-import { LlamaEngine } from '../model/llama-engine.ts';
-import type { LlamaEngineOptions, SampleRequest } from '../model/llama-types.ts';
 import { WorkerPool } from '../threads/worker-pool.ts';
 import type { WorkerStart } from '../threads/worker-protocol.ts';
+import type { LlamaEngineOptions, SampleRequest } from './engine-types.ts';
+import { LlamaEngine } from './llama-engine.ts';
 
 const model = naiveModel({
   seed: 2,
@@ -291,7 +291,7 @@ describe('versions of the weights', () => {
   });
 });
 
-describe('the door', () => {
+describe('a sample request', () => {
   it.each<[string, Partial<SampleRequest>]>([
     ['prompt is empty', { prompt: new Int32Array() }],
     ['prompt[1] is 29', { prompt: Int32Array.of(0, 29) }],
@@ -309,8 +309,8 @@ describe('the door', () => {
 });
 
 describe('threads', () => {
-  it('that die fail what is pending with backend-failed instead of hanging', async () => {
-    const pool = new WorkerPool([{ thread: 0, threads: 1 } as WorkerStart]); // a worker without a model throws at birth
+  it('that die fail what is pending with backend-failed', async () => {
+    const pool = new WorkerPool([{ thread: 0, threads: 1 } as WorkerStart]); // a worker without a model throws as it starts
     await expect(pool.runAll({ kind: 'pack' })).rejects.toMatchObject({ code: 'backend-failed' });
     await expect(pool.runAll({ kind: 'pack' })).rejects.toMatchObject({ code: 'backend-failed' });
   });
@@ -329,7 +329,7 @@ describe('threads', () => {
 
   it.each(['closed', 'left open'])('of an engine that is %s let the process end', (how) => {
     const script = `
-      const { LlamaEngine, parameterShapes } = await import(${JSON.stringify(new URL('../model/llama-engine.ts', import.meta.url).href)});
+      const { LlamaEngine, parameterShapes } = await import(${JSON.stringify(new URL('../index.ts', import.meta.url).href)});
       const config = ${JSON.stringify(model.config)};
       const weights = new Map([...parameterShapes(config)].map(([name, shape]) => [name, new Float32Array(shape.reduce((a, b) => a * b, 1)).fill(0.1)]));
       const engine = await LlamaEngine.create({ config, weights, threads: 2 });

@@ -1,30 +1,39 @@
-/** Training rows, dealt to threads. */
+/** Distributes training rows over threads, in the arrangement that is posted to them. */
 import type { TrainingRow } from '@agent-lightning/core';
-import { commonPrefix, compareTokens } from './token-tree.ts';
-import type { FlatRows } from '../threads/worker-protocol.ts';
+import { commonPrefix, compareTokens } from '../model/token-order.ts';
+
+/** Training rows end to end: row i has `lengths[i]` entries of each other array. */
+export interface FlatRows {
+  readonly lengths: Int32Array;
+  readonly tokens: Int32Array;
+  readonly lossMask: Uint8Array;
+  readonly logprobs: Float32Array;
+  readonly advantages: Float32Array;
+}
 
 /**
- * Deals rows to threads, in the order of their tokens so that rows that begin alike stay together: row indices by thread.
- * The threads' tokens, counting a shared beginning once, come out about equal.
+ * Returns the indices of the rows that each thread gets. Rows are sorted by their tokens, so that rows with the same beginning
+ * stay together. Every thread gets about the same number of tokens, where a shared beginning counts once.
  */
-export function dealRows(rows: readonly TrainingRow[], threads: number): number[][] {
+export function distributeRows(rows: readonly TrainingRow[], threads: number): number[][] {
   const order = rows.map((_, index) => index).sort((a, b) => compareTokens(rows[a]!.tokens, rows[b]!.tokens) || a - b);
   const costs = order.map((index, i) => {
     const { tokens } = rows[index]!;
     return i === 0 ? tokens.length : tokens.length - commonPrefix(tokens, rows[order[i - 1]!]!.tokens);
   });
   const total = costs.reduce((sum, cost) => sum + cost, 0);
-  const hands = Array.from({ length: threads }, (): number[] => []);
+  const shares = Array.from({ length: threads }, (): number[] => []);
   let before = 0;
   for (const [i, index] of order.entries()) {
     // A row goes to the thread in whose share of the total its middle lies.
-    const share = total === 0 ? 0 : Math.floor(((before + costs[i]! / 2) / total) * threads);
-    hands[Math.min(share, threads - 1)]!.push(index);
+    const thread = total === 0 ? 0 : Math.floor(((before + costs[i]! / 2) / total) * threads);
+    shares[Math.min(thread, threads - 1)]!.push(index);
     before += costs[i]!;
   }
-  return hands;
+  return shares;
 }
 
+/** Puts the rows end to end. */
 export function flattenRows(rows: readonly TrainingRow[]): FlatRows {
   const total = rows.reduce((sum, row) => sum + row.tokens.length, 0);
   const flat: FlatRows = {

@@ -10,85 +10,79 @@ import {
   type RowLimits,
   type TrainingRow,
 } from '@agent-lightning/core';
-import { checkConfig, checkThreads, checkWeights } from './engine-checks.ts';
-import { createEngineMemory, type EngineMemory } from './engine-memory.ts';
-import { EngineFault } from '../threads/engine-fault.ts';
-import { loadKernels } from '../kernels/kernel-binary.ts';
-import { instantiateKernels, type Address, type Kernels } from '../kernels/kernels.ts';
+import { loadKernels, type KernelKind, type LoadedKernels } from '../kernels/kernel-binary.ts';
+import { instantiateKernels, type Address } from '../kernels/kernels.ts';
+import type { LlamaConfig, LlamaWeights } from '../model/llama-config.ts';
+import { checkConfig, checkThreads, checkWeights } from '../model/model-checks.ts';
+import { createModelMemory, type ModelMemory } from '../model/model-memory.ts';
+import { readTensors, writeTensors } from '../model/stored-tensors.ts';
+import { WorkerPool } from '../threads/worker-pool.ts';
+import type { TrainedRows } from '../training/training-worker.ts';
+import { distributeRows, flattenRows } from '../training/flat-rows.ts';
 import type {
-  LlamaConfig,
   LlamaEngineOptions,
-  LlamaWeights,
   OptimizerState,
   SampledPiece,
   SampleRequest,
   WeightsVersion,
-} from './llama-types.ts';
-import type { Parameter } from './parameter-layout.ts';
-import { SampleDesk } from '../sampling/sample-desk.ts';
-import { dealRows, flattenRows } from '../training/training-rows.ts';
-import { WorkerPool } from '../threads/worker-pool.ts';
-import type { JobResults } from '../threads/worker-protocol.ts';
-
-export { parameterShapes } from './parameter-layout.ts';
+} from './engine-types.ts';
+import { withMemoryErrors } from './memory-errors.ts';
+import { SampleScheduler } from './sample-scheduler.ts';
+import { Snapshots } from './snapshots.ts';
 
 /** The losses that the kernels compute. */
 export const everyLoss: readonly Loss['name'][] = ['importance_sampling', 'ppo', 'cispo', 'cross_entropy'];
 
-/** A frozen copy of the forward weights, and who still reads it. */
-interface Snapshot {
-  readonly address: Address;
-  readers: number;
-  isDiscarded: boolean;
-}
-
 /**
- * A Llama model that samples and trains on worker threads of this process, in single precision. All weights lie in one shared
+ * Runs a Llama model that samples and trains on worker threads of this process, in single precision. All weights lie in one shared
  * WebAssembly memory. Training splits rows over the threads, each with its own gradient; sampling splits sequences.
  * Training calls take effect in the order in which they are made.
  */
 export class LlamaEngine {
   readonly config: LlamaConfig;
+  /** The kernels that were chosen. */
+  readonly kernels: KernelKind;
   readonly #rowLimits: RowLimits;
-  readonly #memory: EngineMemory;
-  readonly #kernels: Kernels;
+  readonly #memory: ModelMemory;
   readonly #pool: WorkerPool;
-  readonly #desk: SampleDesk;
-  readonly #snapshots = new Map<number, Snapshot>();
-  #nextVersion = 1;
+  readonly #scheduler: SampleScheduler;
+  readonly #snapshots: Snapshots;
   #step = 0;
   /** The training call in progress or the last one; never rejects. */
   #queue: Promise<unknown> = Promise.resolve();
   #queued = 0;
 
-  private constructor(config: LlamaConfig, memory: EngineMemory, kernels: Kernels, pool: WorkerPool) {
+  private constructor(config: LlamaConfig, { kind, module }: LoadedKernels, memory: ModelMemory, pool: WorkerPool) {
     this.config = config;
+    this.kernels = kind;
     // The last token of a row is predicted, but never read.
     this.#rowLimits = { vocabularySize: config.vocabSize, maxRowTokens: config.maxPositions + 1 };
     this.#memory = memory;
-    this.#kernels = kernels;
     this.#pool = pool;
-    this.#desk = new SampleDesk(config, pool);
+    this.#scheduler = new SampleScheduler(config, pool);
+    this.#snapshots = new Snapshots(memory, instantiateKernels(module, memory.memory), (version) =>
+      pool.broadcast({ kind: 'forget', version }),
+    );
   }
 
-  /** @throws BackendError `checkpoint-unsupported` | `backend-failed`; ConfigurationError `option-invalid` */
+  /** Starts the worker threads on the given weights. @throws BackendError `checkpoint-unsupported` | `backend-failed`; ConfigurationError `option-invalid` */
   static async create(options: LlamaEngineOptions): Promise<LlamaEngine> {
     const { config, threads } = options;
     checkConfig(config);
     checkThreads(threads);
     checkWeights(options.weights, config);
-    const module = await loadKernels(options.simd ?? 'auto');
-    const memory = inMemory(() => createEngineMemory(config, threads));
+    const kernels = await loadKernels(options);
+    const memory = withMemoryErrors(() => createModelMemory(config, threads));
     const starts = Array.from({ length: threads }, (_, thread) => ({
       config,
-      module,
+      module: kernels.module,
       memory: memory.memory,
       map: memory.map,
       thread,
       threads,
     }));
-    const engine = new LlamaEngine(config, memory, instantiateKernels(module, memory.memory), new WorkerPool(starts));
-    engine.#write(memory.map.weights, options.weights);
+    const engine = new LlamaEngine(config, kernels, memory, new WorkerPool(starts));
+    writeTensors(memory, memory.map.weights, options.weights);
     try {
       await engine.#pool.runAll({ kind: 'pack' });
     } catch (error) {
@@ -101,15 +95,15 @@ export class LlamaEngine {
   /** Per row, shape (T,), nats: log-probabilities under the training weights or a snapshot; 0 where `lossMask` is 0. */
   async forward(rows: readonly TrainingRow[], weights?: WeightsVersion): Promise<readonly Float32Array[]> {
     checkRows(rows, this.#rowLimits);
-    const snapshot = weights && this.#hold(weights);
+    const address = weights ? this.#snapshots.acquire(weights) : this.#memory.map.forward;
     try {
       return await this.#enqueue(async () => {
-        const { logprobs } = await this.#train(rows, snapshot?.address ?? this.#memory.map.forward);
+        const { logprobs } = await this.#train(rows, address);
         if (!logprobs.every((row) => row.every(Number.isFinite))) throw diverged('A log-probability is not finite');
         return logprobs;
       });
     } finally {
-      if (weights) this.#release(weights);
+      if (weights) this.#snapshots.release(weights);
     }
   }
 
@@ -165,30 +159,24 @@ export class LlamaEngine {
   /** A frozen copy of the training weights, for sampling and reference. @throws BackendError while a training call is in flight */
   snapshot(): WeightsVersion {
     this.#assertIdle('snapshot');
-    const { heap, layout, map } = this.#memory;
-    const address = inMemory(() => heap.allocate(layout.forwardFloats * 4));
-    this.#kernels.copyFloats(layout.forwardFloats, map.forward, address);
-    const version = { id: this.#nextVersion++ };
-    this.#snapshots.set(version.id, { address, readers: 0, isDiscarded: false });
-    return version;
+    return this.#snapshots.take();
   }
 
   /** Lets go of a snapshot; its memory is reused when no sample in flight reads it. */
   discard(version: WeightsVersion): void {
-    this.#snapshotOf(version).isDiscarded = true;
-    this.#freeIfUnread(version.id);
+    this.#snapshots.discard(version);
   }
 
   exportWeights(): Map<string, Float32Array> {
     this.#assertIdle('exportWeights');
-    return this.#read(this.#memory.map.weights);
+    return readTensors(this.#memory, this.#memory.map.weights);
   }
 
   /** Replaces the training weights and drops the accumulated gradient; snapshots and the optimizer stay. @throws BackendError `checkpoint-unsupported` */
   async loadWeights(weights: LlamaWeights): Promise<void> {
     this.#assertIdle('loadWeights');
     checkWeights(weights, this.config);
-    this.#write(this.#memory.map.weights, weights);
+    writeTensors(this.#memory, this.#memory.map.weights, weights);
     await this.#enqueue(async () => {
       await this.#pool.runAll({ kind: 'clear' });
       await this.#pool.runAll({ kind: 'pack' });
@@ -199,8 +187,8 @@ export class LlamaEngine {
     this.#assertIdle('exportOptimizer');
     return {
       step: this.#step,
-      moments1: this.#read(this.#memory.map.moments1),
-      moments2: this.#read(this.#memory.map.moments2),
+      moments1: readTensors(this.#memory, this.#memory.map.moments1),
+      moments2: readTensors(this.#memory, this.#memory.map.moments2),
     };
   }
 
@@ -213,8 +201,8 @@ export class LlamaEngine {
         code: 'checkpoint-corrupt',
       });
     }
-    this.#write(this.#memory.map.moments1, state.moments1);
-    this.#write(this.#memory.map.moments2, state.moments2);
+    writeTensors(this.#memory, this.#memory.map.moments1, state.moments1);
+    writeTensors(this.#memory, this.#memory.map.moments2, state.moments2);
     this.#step = state.step;
   }
 
@@ -223,11 +211,11 @@ export class LlamaEngine {
    * @throws BackendError `rows-invalid` | `context-exceeded` | `numerics`; the signal's reason when it aborts
    */
   async *sample(request: SampleRequest): AsyncGenerator<SampledPiece, void> {
-    const snapshot = this.#hold(request.weights);
+    const address = this.#snapshots.acquire(request.weights);
     try {
-      yield* this.#desk.sample(request, snapshot.address);
+      yield* this.#scheduler.sample(request, address);
     } finally {
-      this.#release(request.weights);
+      this.#snapshots.release(request.weights);
     }
   }
 
@@ -236,19 +224,19 @@ export class LlamaEngine {
     await this.#pool.close();
   }
 
-  async #train(rows: readonly TrainingRow[], forward: Address, loss?: Loss): Promise<JobTotal> {
-    const hands = dealRows(rows, this.#pool.threads);
-    const jobs = hands.map((hand) => ({
+  async #train(rows: readonly TrainingRow[], forward: Address, loss?: Loss): Promise<TrainedTotal> {
+    const shares = distributeRows(rows, this.#pool.threads);
+    const jobs = shares.map((share) => ({
       kind: 'train' as const,
-      rows: flattenRows(hand.map((index) => rows[index]!)),
+      rows: flattenRows(share.map((index) => rows[index]!)),
       forward,
       ...(loss && { loss }),
     }));
     const parts = await this.#pool.run<'train'>(jobs);
     const logprobs: Float32Array[] = Array.from({ length: rows.length });
-    for (const [thread, hand] of hands.entries()) {
+    for (const [thread, share] of shares.entries()) {
       let offset = 0;
-      for (const index of hand) {
+      for (const index of share) {
         const length = rows[index]!.tokens.length;
         logprobs[index] = parts[thread]!.logprobs.slice(offset, offset + length);
         offset += length;
@@ -280,69 +268,10 @@ export class LlamaEngine {
         code: 'backend-failed',
       });
   }
-
-  #hold(version: WeightsVersion): Snapshot {
-    const snapshot = this.#snapshotOf(version);
-    snapshot.readers++;
-    return snapshot;
-  }
-
-  #release(version: WeightsVersion): void {
-    const snapshot = this.#snapshots.get(version.id);
-    if (!snapshot) return;
-    snapshot.readers--;
-    this.#freeIfUnread(version.id);
-  }
-
-  #snapshotOf(version: WeightsVersion): Snapshot {
-    const snapshot = this.#snapshots.get(version.id);
-    if (!snapshot || snapshot.isDiscarded)
-      throw new BackendError(`Weights version ${version.id} was discarded or is of another engine.`, {
-        code: 'backend-failed',
-      });
-    return snapshot;
-  }
-
-  #freeIfUnread(id: number): void {
-    const snapshot = this.#snapshots.get(id)!;
-    if (!snapshot.isDiscarded || snapshot.readers > 0) return;
-    this.#snapshots.delete(id);
-    this.#pool.broadcast({ kind: 'forget', version: id });
-    this.#memory.heap.free(snapshot.address, this.#memory.layout.forwardFloats * 4);
-  }
-
-  /** Copies named tensors into a region arranged as the weights; padding stays 0. */
-  #write(region: Address, tensors: LlamaWeights): void {
-    for (const parameter of this.#memory.layout.parameters) {
-      const view = this.#view(region, parameter);
-      const tensor = tensors.get(parameter.name)!;
-      for (let row = 0; row < parameter.rows; row++)
-        view.set(tensor.subarray(row * parameter.columns, (row + 1) * parameter.columns), row * parameter.stride);
-    }
-  }
-
-  #read(region: Address): Map<string, Float32Array> {
-    return new Map(
-      this.#memory.layout.parameters.map((parameter) => {
-        const view = this.#view(region, parameter);
-        const tensor = new Float32Array(parameter.rows * parameter.columns);
-        for (let row = 0; row < parameter.rows; row++)
-          tensor.set(
-            view.subarray(row * parameter.stride, row * parameter.stride + parameter.columns),
-            row * parameter.columns,
-          );
-        return [parameter.name, tensor];
-      }),
-    );
-  }
-
-  #view(region: Address, { offset, rows, stride }: Parameter): Float32Array {
-    return new Float32Array(this.#memory.memory.buffer, region + offset * 4, rows * stride);
-  }
 }
 
 /** The threads' results together; `logprobs` by row. */
-interface JobTotal extends Omit<JobResults['train'], 'logprobs'> {
+interface TrainedTotal extends Omit<TrainedRows, 'logprobs'> {
   readonly logprobs: readonly Float32Array[];
 }
 
@@ -351,15 +280,4 @@ function diverged(what: string): BackendError {
     `${what}: the policy has diverged from the rows' log-probabilities, or the advantages or the learning rate are too large. The weights are unchanged.`,
     { code: 'numerics' },
   );
-}
-
-/** Raises a full memory as the contract's error. */
-function inMemory<Result>(work: () => Result): Result {
-  try {
-    return work();
-  } catch (cause) {
-    if (cause instanceof EngineFault || cause instanceof RangeError)
-      throw new BackendError(cause.message, { code: 'backend-failed', cause });
-    throw cause;
-  }
 }

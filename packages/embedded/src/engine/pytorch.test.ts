@@ -2,8 +2,9 @@ import { readFileSync } from 'node:fs';
 import type { AdamParameters, Loss, TrainingRow } from '@agent-lightning/core';
 import { describe, expect, it } from 'vitest';
 import { randomStream } from '../../test/naive-llama.ts';
-import { LlamaEngine, parameterShapes } from '../model/llama-engine.ts';
-import type { LlamaConfig } from '../model/llama-types.ts';
+import type { LlamaConfig } from '../model/llama-config.ts';
+import { parameterShapes } from '../model/parameter-layout.ts';
+import { LlamaEngine } from './llama-engine.ts';
 
 /** Two steps of PyTorch, by tools/reference/make_llama_fixture.py. Tensors are base64 of little-endian float32. */
 interface Case {

@@ -1,27 +1,6 @@
-/** The shapes and values that cross the boundary of the Llama engine. */
-
-/** A Llama-architecture model: RMSNorm, rotary positions, grouped-query attention, SwiGLU, no biases. All sizes are counts. */
-export interface LlamaConfig {
-  readonly vocabSize: number;
-  readonly hiddenSize: number;
-  readonly intermediateSize: number;
-  readonly layers: number;
-  /** Query heads. */
-  readonly heads: number;
-  /** Key and value heads; divides `heads`. */
-  readonly keyValueHeads: number;
-  /** Channels of one head; even. */
-  readonly headSize: number;
-  /** The longest sequence, in tokens. */
-  readonly maxPositions: number;
-  readonly ropeTheta: number;
-  readonly rmsNormEpsilon: number;
-  /** Whether `lm_head` is the embedding matrix. */
-  readonly tieWordEmbeddings: boolean;
-}
-
-/** Weights by their Hugging Face parameter names, each row-major in the shape that `parameterShapes` gives. */
-export type LlamaWeights = ReadonlyMap<string, Float32Array>;
+/** Defines what callers give to the Llama engine and get from it. */
+import type { KernelChoice } from '../kernels/kernel-binary.ts';
+import type { LlamaConfig, LlamaWeights } from '../model/llama-config.ts';
 
 /** A frozen copy of the training weights, held by the engine until it is discarded. */
 export interface WeightsVersion {
@@ -36,13 +15,11 @@ export interface OptimizerState {
   readonly moments2: Map<string, Float32Array>;
 }
 
-export interface LlamaEngineOptions {
+export interface LlamaEngineOptions extends Partial<KernelChoice> {
   readonly config: LlamaConfig;
   readonly weights: LlamaWeights;
   /** Worker threads, 1 to 16. */
   readonly threads: number;
-  /** Which kernels: plain 128-bit SIMD, with fused multiply-add, or that in 256-bit registers; 'auto' takes the fastest. @default 'auto' */
-  readonly simd?: 'auto' | 'wide' | 'relaxed' | 'plain';
 }
 
 export interface SampleRequest {

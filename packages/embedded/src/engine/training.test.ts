@@ -1,8 +1,9 @@
 import type { Loss, TrainingRow } from '@agent-lightning/core';
 import { afterEach, describe, expect, it } from 'vitest';
 import { naiveLogprobs, naiveModel, naiveRows, toFloat32, type NaiveWeights } from '../../test/naive-llama.ts';
-import { LlamaEngine } from '../model/llama-engine.ts';
-import type { LlamaConfig, LlamaEngineOptions } from '../model/llama-types.ts';
+import type { LlamaConfig } from '../model/llama-config.ts';
+import type { LlamaEngineOptions } from './engine-types.ts';
+import { LlamaEngine } from './llama-engine.ts';
 
 const engines: LlamaEngine[] = [];
 afterEach(async () => {
@@ -220,8 +221,8 @@ describe('kernels', () => {
     config: { hiddenSize: 48, intermediateSize: 100, vocabSize: 61, heads: 3, keyValueHeads: 1, headSize: 16 },
   });
   const rows = naiveRows(model.config, model.weights, [60, 71, 18], 4);
-  const train = async (simd: NonNullable<LlamaEngineOptions['simd']>): Promise<Map<string, Float32Array>> => {
-    const engine = await engineOf(model, { simd });
+  const train = async (kernels: Partial<LlamaEngineOptions>): Promise<Map<string, Float32Array>> => {
+    const engine = await engineOf(model, kernels);
     for (let step = 0; step < 2; step++) {
       await engine.forwardBackward(rows, { name: 'ppo', clipLow: 0.8, clipHigh: 1.2 });
       await engine.optimStep({ learningRate: 1e-3, maxGradientNorm: 1 });
@@ -229,17 +230,18 @@ describe('kernels', () => {
     return engine.exportWeights();
   };
 
-  it('of the fastest kind train exactly as the relaxed ones, and as the plain ones within rounding', async () => {
-    const relaxed = await train('relaxed');
-    expect(await train('auto')).toEqual(relaxed);
-    for (const [name, values] of await train('plain')) {
+  it('train the same bit for bit with wide kernels as without, and with plain ones within rounding', async () => {
+    const relaxed = await train({ simd: 'relaxed' });
+    expect(await train({ simd: 'auto' })).toEqual(relaxed);
+    expect(await train({ wideKernels: true })).toEqual(relaxed);
+    for (const [name, values] of await train({ simd: 'plain' })) {
       for (const [i, value] of values.entries())
         expect(Math.abs(value - relaxed.get(name)![i]!), name).toBeLessThan(2e-5);
     }
   });
 });
 
-describe('the door', () => {
+describe('a training call', () => {
   const model = naiveModel({ seed: 5, tied: true, config: { maxPositions: 16 } });
   const good = naiveRows(model.config, model.weights, [6], 1)[0]!;
   const bad: readonly [string, TrainingRow][] = [

@@ -1,14 +1,39 @@
-/** The training side of a worker: rows in chunks through the pass, and this thread's share of the optimizer. */
+/** Trains on a worker thread: runs rows in chunks, and does this thread's share of the optimizer. */
 import type { Loss } from '@agent-lightning/core';
-import type { Model } from '../model/layer-forward.ts';
 import type { Address } from '../kernels/kernels.ts';
-import { roundUp, type Block } from '../model/parameter-layout.ts';
 import type { SharedHeap } from '../kernels/shared-heap.ts';
-import { tokenLoss } from '../training/token-loss.ts';
-import { chunksOf } from '../training/token-tree.ts';
-import { TrainingPass } from '../training/training-pass.ts';
-import type { AdamNumbers, FlatRows, JobResults } from './worker-protocol.ts';
+import type { Model } from '../model/layer-forward.ts';
+import { roundUp, type Block } from '../model/parameter-layout.ts';
+import type { FlatRows } from './flat-rows.ts';
+import { tokenLoss } from './token-loss.ts';
+import { chunksOf } from './token-tree.ts';
+import { TrainingPass } from './training-pass.ts';
 
+/** AdamW's numbers for one step, as the kernel takes them. */
+export interface AdamNumbers {
+  readonly gradientScale: number;
+  readonly decay: number;
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly stepSize: number;
+  readonly rootCorrection: number;
+  readonly epsilon: number;
+}
+
+/** The result of a job that trains: `logprobs` as the rows' tokens, the rest summed over trained tokens. */
+export interface TrainedRows {
+  readonly logprobs: Float32Array;
+  readonly loss: number;
+  readonly entropy: number;
+  readonly trainedTokens: number;
+}
+
+/** Σ g² of the gradient of each block that a thread summed, by the block's index. */
+export interface ReducedGradient {
+  readonly squares: ReadonlyMap<number, number>;
+}
+
+/** Trains on one worker thread: computes gradients of rows, and updates this thread's share of the parameters. */
 export class TrainingWorker {
   readonly #model: Model;
   readonly #thread: number;
@@ -20,11 +45,11 @@ export class TrainingWorker {
     this.#model = model;
     this.#thread = thread;
     this.#pass = new TrainingPass(model, heap);
-    this.#owned = dealBlocks(model.layout.blocks, threads)[thread]!;
+    this.#owned = distributeBlocks(model.layout.blocks, threads)[thread]!;
   }
 
   /** Runs the rows chunk by chunk, yielding between chunks so that sampling goes on. */
-  *train(rows: FlatRows, forward: Address, loss: Loss | undefined): Generator<void, JobResults['train']> {
+  *train(rows: FlatRows, forward: Address, loss: Loss | undefined): Generator<void, TrainedRows> {
     const logprobs = new Float32Array(rows.tokens.length);
     const total = { loss: 0, entropy: 0, trainedTokens: 0 };
     for (const chunk of chunksOf(rows)) {
@@ -47,7 +72,7 @@ export class TrainingWorker {
   }
 
   /** Sums the threads' gradients, in their order, into the first; Σ g² per owned block. */
-  reduce(): JobResults['reduce'] {
+  reduce(): ReducedGradient {
     const { kernels, layout, map } = this.#model;
     const squares = new Map<number, number>();
     for (const index of this.#owned) {
@@ -112,15 +137,15 @@ export class TrainingWorker {
   }
 }
 
-/** Deals blocks to threads, largest first to the least loaded; the same on every thread. */
-export function dealBlocks(blocks: readonly Block[], threads: number): number[][] {
-  const hands = Array.from({ length: threads }, () => ({ indices: [] as number[], floats: 0 }));
+/** Returns the indices of the blocks that each thread owns. The largest block goes first, to the thread with the least; every thread computes the same. */
+export function distributeBlocks(blocks: readonly Block[], threads: number): number[][] {
+  const shares = Array.from({ length: threads }, () => ({ indices: [] as number[], floats: 0 }));
   const size = (index: number): number => blocks[index]!.rows * blocks[index]!.columns;
   const order = blocks.map((_, index) => index).sort((a, b) => size(b) - size(a) || a - b);
   for (const index of order) {
-    const hand = hands.reduce((least, next) => (next.floats < least.floats ? next : least));
-    hand.indices.push(index);
-    hand.floats += size(index);
+    const share = shares.reduce((least, next) => (next.floats < least.floats ? next : least));
+    share.indices.push(index);
+    share.floats += size(index);
   }
-  return hands.map((hand) => hand.indices);
+  return shares.map((share) => share.indices);
 }
