@@ -22,7 +22,7 @@ interface Word {
 
 const wordPattern = /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+/gu;
 
-/** The content of a `tokenizer.json`: deterministic, ties by the pair's text. */
+/** Learns a vocabulary and returns the content of a `tokenizer.json`. It is deterministic: the text of a pair decides ties. */
 export function trainBytePairTokenizer(options: BytePairOptions): TokenizerJson {
   const alphabet = byteAlphabet();
   const base = options.specialTokens.length + alphabet.length;
@@ -46,7 +46,7 @@ export function trainBytePairTokenizer(options: BytePairOptions): TokenizerJson 
   return describeTokenizer(tokens, merges, options.specialTokens);
 }
 
-/** A printable character for each byte, by byte value: itself where it prints, else the next above 255. */
+/** Returns a printable character for each byte, by byte value: itself where it prints, else the next above 255. */
 function byteAlphabet(): readonly string[] {
   const prints = (byte: number): boolean => (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
   let next = 256;

@@ -1,4 +1,4 @@
-/** Any sampler of tokens → an engine that answers chats. */
+/** Turns any sampler of tokens into an engine that answers chats. */
 import {
   BackendError,
   check,
@@ -13,7 +13,7 @@ import { ChoiceText } from './choice-text.ts';
 import { planGeneration } from './generation-plan.ts';
 import type { ModelText } from './model-text.ts';
 
-/** What a sampler of tokens is asked for: a checked request, with nothing left to default but the seed. */
+/** A checked request for a sampler of tokens; only the seed may be absent. */
 export interface TokenRequest {
   /** Shape (P,), P ≥ 1: token ids. */
   readonly prompt: Int32Array;
@@ -25,7 +25,7 @@ export interface TokenRequest {
   readonly maxTokens: number;
   /** A choice ends after sampling one of these; it is the last of its tokens. */
   readonly stopTokens: readonly number[];
-  /** Texts at which a choice will be cut, whatever the sampler does about them: one that can end there saves work. */
+  /** Texts at which a choice is cut, even if the sampler ignores them; a sampler that ends there saves work. */
   readonly stop: readonly string[];
   /** At least 0; absent when the sampler is to draw one. */
   readonly seed: number | undefined;
@@ -33,20 +33,20 @@ export interface TokenRequest {
 
 /** Some tokens of one choice. */
 export interface TokenPiece {
-  /** From 0. */
+  /** Index of the choice, from 0. */
   readonly choice: number;
   /** Shape (n,): token ids. */
   readonly tokens: Int32Array;
   /** Shape (n,), nats, of the distribution that was sampled from. */
   readonly logprobs: Float32Array;
-  /** On the last piece of a choice. */
+  /** Present on the last piece of a choice. */
   readonly finish?: 'stop' | 'length';
 }
 
 /**
  * Samples tokens, piece by piece or all at once.
  *
- * `signal` aborts when the call is over, for whatever reason: the caller left, or every choice has met a stop text.
+ * The `signal` aborts when the call is over: the caller left, or every choice has met a stop text.
  */
 export type TokenSampler = (
   request: TokenRequest,
@@ -115,15 +115,15 @@ class ChatEngine implements SamplingEngine {
       const choice = choices[piece.choice];
       requirePiece(piece, plan.choices);
       if (choice === undefined || choice.ended) continue; // a stop text ended it while the sampler went on
-      yield* showPiece(piece, choice);
+      yield* eventsOfPiece(piece, choice);
       if (choice.ended) open -= 1;
       if (open === 0) return;
     }
-    if (open > 0 && !signal.aborted) throw badSample(`ended with ${open} of ${plan.choices} choices unfinished`);
+    if (open > 0 && !signal.aborted) throw samplerError(`ended with ${open} of ${plan.choices} choices unfinished`);
   }
 }
 
-function* showPiece(piece: TokenPiece, choice: ChoiceText): Generator<GenerateEvent, void, undefined> {
+function* eventsOfPiece(piece: TokenPiece, choice: ChoiceText): Generator<GenerateEvent, void, undefined> {
   const { text, tokens, stopped } = choice.push(piece.tokens, piece.finish !== undefined);
   yield {
     type: 'piece',
@@ -137,12 +137,12 @@ function* showPiece(piece: TokenPiece, choice: ChoiceText): Generator<GenerateEv
 
 function requirePiece(piece: TokenPiece, choices: number): void {
   if (!(Number.isInteger(piece.choice) && piece.choice >= 0 && piece.choice < choices))
-    throw badSample(`answered choice ${piece.choice} of ${choices}`);
+    throw samplerError(`answered choice ${piece.choice} of ${choices}`);
   if (piece.tokens.length !== piece.logprobs.length)
-    throw badSample(`gave ${piece.tokens.length} tokens with ${piece.logprobs.length} log-probabilities`);
+    throw samplerError(`gave ${piece.tokens.length} tokens with ${piece.logprobs.length} log-probabilities`);
 }
 
-function badSample(problem: string): BackendError {
+function samplerError(problem: string): BackendError {
   return new BackendError(`The token sampler ${problem}.`, { code: 'backend-failed' });
 }
 

@@ -1,4 +1,4 @@
-/** Chats → the text that the model was trained on, by the checkpoint's own Jinja template. */
+/** Renders chats as the text that the model was trained on, with the checkpoint's own Jinja template. */
 import { join } from 'node:path';
 
 import { BackendError, type ChatMessage, type JsonValue, type ToolCallFormat } from '@agent-lightning/core';
@@ -10,17 +10,17 @@ import { detectToolCallFormat } from './tool-calls/detect-format.ts';
 /** The Jinja sources of a model's chat template. */
 export interface ChatTemplateSource {
   readonly template: string;
-  /** Used in its place for chats with tools, where the model has two. */
+  /** The template for chats with tools, where the model has one of its own for them. */
   readonly toolTemplate?: string | undefined;
   /** Names the template in errors, such as by its file. */
   readonly name: string;
-  /** What `strftime_now` shows. @default the clock */
+  /** The time that `strftime_now` shows. @default the clock */
   readonly now?: () => Date;
 }
 
 /** A model's chat template, parsed. */
 export class ChatTemplate {
-  /** How the template writes tool calls; undefined where it writes none, or in a way that is not known here. */
+  /** The format in which the template writes tool calls; undefined where it writes none, or in a format that is not known here. */
   readonly toolCallFormat: ToolCallFormat | undefined;
   readonly #name: string;
   readonly #template: JinjaTemplate;
@@ -43,7 +43,7 @@ export class ChatTemplate {
   }
 
   /**
-   * The prompt, up to where the assistant's answer begins.
+   * Returns the prompt, up to where the assistant's answer begins.
    *
    * @throws {BackendError} `option-unsupported` for tools that the template would drop, or whose calls could not be read;
    *   `rows-invalid` for messages that it refuses or that hold anything but text; `checkpoint-unsupported` where it needs Jinja
@@ -59,7 +59,7 @@ export class ChatTemplate {
       this.#toolTemplate === undefined
         ? 'it never mentions `tools`: they would be dropped'
         : this.toolCallFormat === undefined
-          ? 'how it writes tool calls is not known here, so they could not be told from text'
+          ? 'it writes tool calls in a format that is not known here, so they could not be read'
           : undefined;
     if (problem === undefined) return;
     throw new BackendError(
@@ -104,7 +104,7 @@ export function findChatTemplate(
   return template === undefined ? undefined : { template, toolTemplate: named('tool_use'), name };
 }
 
-/** As inference servers hand messages to templates: text parts joined by newlines, a call's arguments parsed. */
+/** Prepares a message for a template as inference servers do: text parts joined by newlines, a call's arguments parsed. */
 function toTemplateMessage(message: ChatMessage, index: number): Record<string, JsonValue | undefined> {
   const toolCalls = message['tool_calls'];
   return {
@@ -149,7 +149,7 @@ function parseArguments(call: JsonValue): JsonValue {
   return { ...rest, function: { ...called, arguments: parsed } };
 }
 
-/** The special tokens that `tokenizer_config.json` names, such as `bos_token`, by their field. */
+/** Returns the special tokens that `tokenizer_config.json` names, such as `bos_token`, by their field. */
 export function readSpecialTokens(tokenizerConfig: TokenizerJson): Record<string, string> {
   const tokens: Record<string, string> = {};
   for (const name of ['bos_token', 'eos_token', 'unk_token', 'pad_token', 'sep_token', 'cls_token', 'mask_token']) {

@@ -1,19 +1,19 @@
-/** The text of one choice while its tokens arrive: special tokens out, characters whole, cut at stop texts. */
+/** Builds the text of one choice while its tokens arrive: without special tokens, in whole characters, cut at stop texts. */
 import { IncrementalDecoder } from './incremental-decoder.ts';
 import { StopMatcher } from './stop-matcher.ts';
 import type { Tokenizer } from './tokenizer.ts';
 
-/** What some tokens made. */
+/** The text that some tokens completed. */
 export interface ChoicePiece {
   readonly text: string;
-  /** How many of the tokens belong to the choice: all, or up to the one that completed a stop text. */
+  /** The number of the tokens that belong to the choice: all, or those up to the one that completed a stop text. */
   readonly tokens: number;
   readonly stopped: boolean;
 }
 
 /** One choice of a generation. */
 export class ChoiceText {
-  /** Whether the choice is finished and takes no more tokens. */
+  /** True when the choice is finished and takes no more tokens. */
   ended = false;
   readonly #decoder: IncrementalDecoder;
   readonly #stops: StopMatcher;
@@ -25,7 +25,7 @@ export class ChoiceText {
     this.#eosTokenIds = eosTokenIds;
   }
 
-  /** @param last whether no token follows, so that whatever was held back comes out */
+  /** Adds tokens. @param last true when no token follows, so that all text that was held back is returned */
   push(tokens: Int32Array, last: boolean): ChoicePiece {
     let shown = '';
     for (const [index, token] of tokens.entries()) {

@@ -1,13 +1,15 @@
-/** A generation request, checked and turned into tokens. */
+/** Checks a generation request and turns it into tokens. */
 import { BackendError, type ChatMessage, type GenerateRequest } from '@agent-lightning/core';
 
 import type { TokenRequest } from './chat-engine.ts';
 import type { ModelText } from './model-text.ts';
 
-/** As in the OpenAI API. */
+/** The limit of the OpenAI API. */
 const maxChoices = 128;
 
 /**
+ * Returns the request for the sampler of tokens.
+ *
  * @throws {BackendError} `rows-invalid` naming the field and value; `context-exceeded` when the prompt leaves no room for a
  *   token; `option-unsupported` for a chat or tools that the model has no template for
  */
@@ -92,7 +94,7 @@ function encodeChat(
   return encodeText(chatTemplate.render(messages, tools), false, text, limits); // the template writes its own special tokens
 }
 
-/** Encodes what may fit in the context: the tokenizer holds the event loop for microseconds for each character. */
+/** Encodes a text, unless it cannot fit in the context: the tokenizer holds the event loop for microseconds for each character. */
 function encodeText(
   prompt: string,
   addSpecialTokens: boolean,
@@ -120,7 +122,7 @@ function lengthOfArguments(message: ChatMessage): number {
   }, 0);
 }
 
-/** Callers may give any integer; a sampler's seeds are not negative. */
+/** Maps any integer to a seed that is not negative, as samplers need. */
 function toNatural(seed: number | undefined): number | undefined {
   return seed === undefined || seed >= 0 ? seed : seed + Number.MAX_SAFE_INTEGER + 1;
 }

@@ -1,7 +1,7 @@
-/** Text that appears as its tokens do, for streaming. */
+/** Decodes tokens as they arrive, for streaming. */
 import type { Tokenizer } from './tokenizer.ts';
 
-/** What a decoder shows for bytes that are no character, and so for a character that is not complete yet. */
+/** The character that a decoder shows for bytes that are no character, and so for one that is not complete yet. */
 const replacement = '\uFFFD';
 
 /**
@@ -22,7 +22,7 @@ export class IncrementalDecoder {
     this.#tokenizer = tokenizer;
   }
 
-  /** The text that `token` completes; empty while a character is open. */
+  /** Returns the text that `token` completes; it is empty while a character is incomplete. */
   push(token: number): string {
     this.#window.push(token);
     const text = this.#tokenizer.decode(this.#window);
@@ -32,7 +32,7 @@ export class IncrementalDecoder {
     return piece;
   }
 
-  /** What is left when no token follows: the replacement characters of an unfinished one. */
+  /** Returns the rest when no token follows: the replacement characters of an incomplete one. */
   flush(): string {
     const piece = this.#tokenizer.decode(this.#window).slice(this.#emittedText.length);
     this.#window = [];

@@ -1,13 +1,13 @@
-/** Jinja as transformers runs it for chats: its globals, its treatment of blanks, one error code for each cause. */
+/** Runs Jinja as transformers does for chats, with its globals and its treatment of blanks, and one error code for each cause. */
 import { BackendError } from '@agent-lightning/core';
 import { Environment, Interpreter, parse, tokenize } from '@huggingface/jinja';
 
-/** What the template itself refuses, by `raise_exception`. */
+/** A refusal by the template itself, with `raise_exception`. */
 class TemplateRaised extends TypeError {}
-/** What this renderer lacks. */
-class NotKnownHere extends TypeError {}
+/** A use of Jinja that this renderer does not have. */
+class UnsupportedJinja extends TypeError {}
 
-/** How the interpreter's errors begin when it lacks a filter, a test, an operator or a statement. */
+/** Matches the interpreter's errors about a filter, a test, an operator or a statement that it does not have. */
 const lacking = /\bUnknown\b|not currently supported|^Cannot apply filter/;
 
 /** A parsed template. */
@@ -17,8 +17,10 @@ export class JinjaTemplate {
   readonly #now: () => Date;
 
   /**
+   * Parses a template.
+   *
    * @param name names the template in errors
-   * @param now what `strftime_now` shows, in local time
+   * @param now the time that `strftime_now` shows, in local time
    * @throws {BackendError} `checkpoint-corrupt` when it does not parse, `checkpoint-unsupported` for an unknown statement
    */
   constructor(source: string, name: string, now: () => Date) {
@@ -36,6 +38,8 @@ export class JinjaTemplate {
   }
 
   /**
+   * Returns the text that the template makes of the variables.
+   *
    * @throws {BackendError} `rows-invalid` for variables that the template refuses or cannot be filled with;
    *   `checkpoint-unsupported` where it needs what this renderer lacks
    */
@@ -46,7 +50,7 @@ export class JinjaTemplate {
       return String(new Interpreter(environment).run(this.#program).value);
     } catch (cause) {
       const message = messageOf(cause);
-      if (cause instanceof NotKnownHere || (!(cause instanceof TemplateRaised) && lacking.test(message)))
+      if (cause instanceof UnsupportedJinja || (!(cause instanceof TemplateRaised) && lacking.test(message)))
         throw this.#unsupported(cause);
       const verb = cause instanceof TemplateRaised ? 'refused' : 'cannot be filled with';
       throw new BackendError(`${this.#name} ${verb} the messages: ${message}`, { code: 'rows-invalid', cause });
@@ -86,7 +90,7 @@ function range(start: number, stop?: number, step = 1): number[] {
   return Array.from({ length: Math.max(0, Math.ceil((to - from) / step)) }, (_, index) => from + index * step);
 }
 
-/** As Python formats dates in its default locale, for the codes that templates use. */
+/** Formats a date as Python does in its default locale, for the codes that templates use. */
 function formatDate(date: Date, format: string): string {
   const named = (options: Intl.DateTimeFormatOptions): string => new Intl.DateTimeFormat('en-US', options).format(date);
   const padded = (value: number): string => String(value).padStart(2, '0');
@@ -115,7 +119,7 @@ function formatDate(date: Date, format: string): string {
       case '%':
         return '%';
       default:
-        throw new NotKnownHere(`strftime_now with ${code}`);
+        throw new UnsupportedJinja(`strftime_now with ${code}`);
     }
   });
 }

@@ -1,4 +1,4 @@
-/** The text files of a model directory in the ordinary Hugging Face layout. */
+/** Reads the text files of a model directory in the ordinary Hugging Face layout. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -7,11 +7,11 @@ import { BackendError, ConfigurationError, type JsonValue } from '@agent-lightni
 /** A JSON file of a model. */
 export type JsonObject = Readonly<Record<string, JsonValue>>;
 
-/** Which files to read. */
+/** The files to read. */
 export interface ModelFileNames {
   readonly required: readonly string[];
   readonly optional: readonly string[];
-  /** For people: everything that such a directory should hold. */
+  /** A sentence part for errors: everything that such a directory should hold. */
   readonly expected: string;
 }
 
@@ -35,7 +35,7 @@ export async function readModelFiles(directory: string, names: ModelFileNames): 
   return files;
 }
 
-/** The bytes of a file; undefined when there is none. @throws {BackendError} `backend-failed` when it cannot be read */
+/** Returns the bytes of a file, or undefined when there is none. @throws {BackendError} `backend-failed` when it cannot be read */
 export async function readIfPresent(path: string): Promise<Buffer | undefined> {
   try {
     return await readFile(path);
@@ -49,7 +49,7 @@ export async function readIfPresent(path: string): Promise<Buffer | undefined> {
   }
 }
 
-/** @throws {BackendError} `checkpoint-corrupt` when the text is not a JSON object */
+/** Parses a JSON object. @throws {BackendError} `checkpoint-corrupt` when the text is none */
 export function parseJson(text: string | undefined, source: string): JsonObject {
   let value: unknown;
   try {
@@ -62,12 +62,12 @@ export function parseJson(text: string | undefined, source: string): JsonObject 
   return value as JsonObject;
 }
 
-/** An error for a file that is not whole, or contradicts itself. */
+/** Returns the error for a file that is not whole or contradicts itself. */
 export function corrupt(source: string, problem: string, cause?: unknown): BackendError {
   return new BackendError(`${source}: ${problem}.`, { code: 'checkpoint-corrupt', cause });
 }
 
-/** An error for a file that is right, and says something that this code would not honour. */
+/** Returns the error for a file that is right, with a value that this code would not honour. */
 export function unsupported(source: string, problem: string): BackendError {
   return new BackendError(`${source}: ${problem}.`, { code: 'checkpoint-unsupported' });
 }

@@ -1,4 +1,4 @@
-/** What a model directory says about text: tokenizer, chat template, the tokens that end an answer. */
+/** Reads the parts of a model directory that concern text: tokenizer, chat template, the tokens that end an answer. */
 import { join, resolve } from 'node:path';
 
 import type { JsonValue } from '@agent-lightning/core';
@@ -8,7 +8,7 @@ import { corrupt, parseJson, readModelFiles, type JsonObject } from './model-fil
 import { Tokenizer } from './tokenizer.ts';
 
 export interface ModelText {
-  /** Absolute path of where it was read; names the model in errors. */
+  /** Absolute path of the directory; it names the model in errors. */
   readonly directory: string;
   readonly tokenizer: Tokenizer;
   /** Absent when the model has none and answers bare prompts only. */
@@ -38,9 +38,9 @@ export async function loadText(path: string): Promise<ModelText> {
 }
 
 /**
- * The same from the contents of files, by name.
+ * Builds the text side from the contents of files, by name.
  *
- * @param directory where they come from, for errors
+ * @param directory the directory that they come from, for errors
  */
 export function readText(files: ReadonlyMap<string, string>, directory: string): ModelText {
   const json = (name: string): JsonObject => parseJson(files.get(name), join(directory, name));
@@ -56,8 +56,8 @@ export function readText(files: ReadonlyMap<string, string>, directory: string):
 }
 
 /**
- * `generation_config.json` decides where it has ids, then `config.json`, as in transformers; where neither does, the
- * tokenizer's `eos_token`. Sampling defaults of `generation_config.json` are not read: a request says what it wants.
+ * Returns the end tokens of `generation_config.json`, else of `config.json`, as in transformers, else the tokenizer's
+ * `eos_token`. Sampling defaults of `generation_config.json` are not read: a request says what it wants.
  */
 function readEosTokenIds(
   files: ReadonlyMap<string, string>,
@@ -75,7 +75,7 @@ function readEosTokenIds(
   return id === undefined ? [] : [id];
 }
 
-/** The ids of `eos_token_id`: a number, a list, or nothing. */
+/** Reads the ids of `eos_token_id`: a number, a list, or nothing. */
 function readTokenIds(value: JsonValue | undefined, source: string): readonly number[] {
   const ids =
     value === undefined || value === null ? [] : Array.isArray(value) ? (value as readonly JsonValue[]) : [value];

@@ -1,8 +1,8 @@
-/** Stop texts in a stream of pieces. */
+/** Finds stop texts in a stream of pieces. */
 
-/** What may be shown after a piece. */
+/** The text that may be shown after a piece. */
 export interface StopResult {
-  /** Text that no stop text can claim any more. */
+  /** Text that cannot be part of a stop text any more. */
   readonly text: string;
   readonly stopped: boolean;
 }
@@ -13,7 +13,7 @@ export class StopMatcher {
   /** Text that may be the beginning of a stop text. */
   #held = '';
 
-  /** @param stops none empty */
+  /** @param stops the stop texts, none of them empty */
   constructor(stops: readonly string[]) {
     this.#stops = stops;
   }
@@ -36,7 +36,7 @@ export class StopMatcher {
     return { text: text.slice(0, text.length - held), stopped: false };
   }
 
-  /** The held text, when nothing follows. */
+  /** Returns the text that was held back, when nothing follows. */
   flush(): string {
     const text = this.#held;
     this.#held = '';
@@ -44,7 +44,7 @@ export class StopMatcher {
   }
 }
 
-/** Characters at the end of `text` that begin `stop`; less than all of it. */
+/** Returns the number of characters at the end of `text` that begin `stop`, less than all of it. */
 function overlap(text: string, stop: string): number {
   for (let length = Math.min(text.length, stop.length - 1); length > 0; length -= 1) {
     if (text.endsWith(stop.slice(0, length))) return length;

@@ -1,4 +1,4 @@
-/** Text ↔ token ids, as the checkpoint's `tokenizer.json` defines them. */
+/** Converts between text and token ids, as the checkpoint's `tokenizer.json` defines them. */
 import type { JsonValue } from '@agent-lightning/core';
 import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
 
@@ -7,7 +7,7 @@ import { corrupt, unsupported, type JsonObject } from './model-files.ts';
 /** The content of `tokenizer.json` or `tokenizer_config.json`. */
 export type TokenizerJson = JsonObject;
 
-/** What `tokenizer.json` must be made of: a byte-pair model whose decoding is tested here. */
+/** The kind of model that `tokenizer.json` must have: byte pairs, whose decoding is tested here. */
 const supportedModel = 'BPE';
 const supportedDecoders = ['ByteLevel', 'Metaspace', 'ByteFallback', 'Fuse', 'Replace', 'Strip', 'Sequence'] as const;
 
@@ -43,7 +43,7 @@ export class Tokenizer {
   }
 
   /**
-   * Shape (T,). Special tokens written out in the text, such as `<|im_end|>`, become their ids.
+   * Returns the ids of a text, shape (T,). Special tokens written out in the text, such as `<|im_end|>`, become their ids.
    *
    * @param addSpecialTokens whether the tokenizer's own frame (such as a leading `<s>`) is put around the text: yes for a
    *   bare prompt, no for a rendered chat, whose template writes the frame itself
@@ -52,18 +52,18 @@ export class Tokenizer {
     return Int32Array.from(this.#tokenizer.encode(text, { add_special_tokens: addSpecialTokens }).ids);
   }
 
-  /** The text of tokens, without special tokens; an id that has no text (vocabulary padding) gives none. */
+  /** Returns the text of tokens, without special tokens; an id that has no text (vocabulary padding) gives none. */
   decode(tokens: ArrayLike<number>): string {
     const known = Array.from(tokens).filter((id) => this.#known.has(id));
     return known.length === 0 ? '' : this.#tokenizer.decode(known, { skip_special_tokens: true });
   }
 
-  /** The text of one token for people: special tokens are spelt out, a part of a character is a replacement character. */
+  /** Returns the text of one token for people: special tokens are spelt out, a part of a character is a replacement character. */
   textOf(token: number): string {
     return this.#known.has(token) ? this.#tokenizer.decode([token], { skip_special_tokens: false }) : '';
   }
 
-  /** The id of one token as the vocabulary spells it, such as `<|im_end|>`. */
+  /** Returns the id of one token as the vocabulary spells it, such as `<|im_end|>`. */
   idOf(token: string): number | undefined {
     return this.#tokenizer.token_to_id(token);
   }

@@ -1,4 +1,4 @@
-/** One trainable model on its own engine. */
+/** Implements a trainable policy on an engine of its own. */
 import {
   BackendError,
   LightningError,
@@ -44,7 +44,7 @@ export class EmbeddedPolicy implements TrainablePolicy {
   readonly #requireOpen: () => void;
   readonly #live: PublishedWeights[] = [];
   #lastCall: Promise<unknown> = Promise.resolve();
-  /** Whether a gradient waits for `optimStep`. */
+  /** True while a gradient waits for `optimStep`. */
   #hasGradient = false;
 
   constructor(parts: EmbeddedPolicyParts) {
@@ -134,7 +134,7 @@ export class EmbeddedPolicy implements TrainablePolicy {
     );
   }
 
-  /** A number that is not finite makes the engine drop the gradient that it had. */
+  /** Runs a call that changes the gradient. After a number that is not finite the engine has none. */
   async #changeGradient<Result>(call: () => Promise<Result>): Promise<Result> {
     try {
       return await call();

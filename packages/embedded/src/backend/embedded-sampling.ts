@@ -1,4 +1,4 @@
-/** Chats and prompts → events, from one version of the weights. */
+/** Answers chats and prompts from one version of the weights. */
 import type { GenerateEvent, GenerateRequest, SamplingEngine, ToolCallFormat } from '@agent-lightning/core';
 import { createChatEngine } from '@agent-lightning/text';
 

@@ -1,4 +1,4 @@
-/** A policy's training state as a directory: weights, AdamW's moments, step and random state. */
+/** Saves a policy's training state in a directory, and reads it: weights, AdamW's moments, step and random state. */
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 
@@ -63,10 +63,10 @@ export async function readPolicyState(path: string, config: LlamaConfig): Promis
     throw corrupt(source, `randomState is ${JSON.stringify(randomState ?? null)}`);
   const tensorSource = join(directory, tensorFile);
   const { tensors } = decodeSafetensors(await read(tensorSource), tensorSource);
-  const stranger = [...tensors.keys()].find(
+  const unknown = [...tensors.keys()].find(
     (name) => !Object.values(prefixes).some((prefix) => name.startsWith(prefix)),
   );
-  if (stranger !== undefined) throw corrupt(tensorSource, `the tensor '${stranger}' belongs to no part of a state`);
+  if (unknown !== undefined) throw corrupt(tensorSource, `the tensor '${unknown}' belongs to no part of a state`);
   const take = (part: keyof typeof prefixes): Map<string, Float32Array> =>
     takeParameters(config, tensors, tensorSource, prefixes[part]);
   const moments2 = take('moments2');

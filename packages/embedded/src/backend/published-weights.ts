@@ -1,4 +1,4 @@
-/** A frozen version of the weights that is kept as long as someone samples from it. */
+/** Keeps a frozen version of the weights as long as someone samples from it. */
 import { BackendError } from '@agent-lightning/core';
 
 import type { WeightsVersion } from '../engine/engine-types.ts';
@@ -19,7 +19,7 @@ export class PublishedWeights {
     this.#label = label;
   }
 
-  /** A call begins; pair with {@link release}. @throws {BackendError} `backend-closed` after {@link retire} */
+  /** Notes that a call begins; pair with {@link release}. @throws {BackendError} `backend-closed` after {@link retire} */
   acquire(): void {
     if (this.#retired) {
       throw new BackendError(
@@ -35,7 +35,7 @@ export class PublishedWeights {
     this.#discardIfUnused();
   }
 
-  /** No call may begin any more; those in flight finish. */
+  /** Ends the version for new calls; those in flight finish. */
   retire(): void {
     this.#retired = true;
     this.#discardIfUnused();

@@ -1,4 +1,4 @@
-/** A model directory in the ordinary Hugging Face layout, in memory. */
+/** Reads and writes model directories in the ordinary Hugging Face layout. */
 import { join, resolve } from 'node:path';
 
 import { BackendError, ConfigurationError } from '@agent-lightning/core';
@@ -20,7 +20,7 @@ import { readModelConfig } from './model-config.ts';
 import { decodeSafetensors, encodeSafetensors, type Tensor } from './safetensors.ts';
 import { writeDirectoryAtomically } from '@agent-lightning/platform';
 
-/** Everything that a model directory says. */
+/** The content of a model directory. */
 export interface Checkpoint extends ModelText {
   readonly config: LlamaConfig;
   readonly weights: LlamaWeights;
@@ -80,7 +80,7 @@ export async function saveCheckpoint(
   await writeDirectoryAtomically(directory, content, checkpointFiles);
 }
 
-/** The weights as tensors, in the order of the model's parameters. */
+/** Returns the weights as tensors, in the order of the model's parameters. */
 export function withShapes(config: LlamaConfig, weights: LlamaWeights, prefix = ''): Map<string, Tensor> {
   const tensors = new Map<string, Tensor>();
   for (const [name, shape] of parameterShapes(config)) {
@@ -123,7 +123,7 @@ export function takeParameters(
   return weights;
 }
 
-/** JSON for people: two spaces, a final newline. */
+/** Formats JSON for people: two spaces, a final newline. */
 export function formatJson(value: JsonObject): string {
   return `${JSON.stringify(value, null, 2)}\n`;
 }

@@ -1,4 +1,4 @@
-/** A new model directory with random weights, for scripts that train a model from nothing. */
+/** Creates a model directory with random weights, for scripts that train a model from nothing. */
 import { resolve } from 'node:path';
 
 import { check, ConfigurationError } from '@agent-lightning/core';
@@ -34,7 +34,7 @@ export interface ModelShape {
 }
 
 export interface CreateCheckpointOptions {
-  /** New, empty, or holding an earlier checkpoint, which is replaced. */
+  /** A directory that is new, empty, or holds an earlier checkpoint, which is replaced. */
   readonly directory: string;
   readonly config: ModelShape;
   /** The content of `tokenizer.json`, such as `trainBytePairTokenizer` gives. */

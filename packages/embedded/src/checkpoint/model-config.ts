@@ -1,4 +1,4 @@
-/** `config.json` ↔ the engine's configuration. What the engine would not honour is refused, never ignored. */
+/** Converts between `config.json` and the engine's configuration. Values that the engine would not honour are refused, never ignored. */
 import type { BackendError, JsonValue } from '@agent-lightning/core';
 import { corrupt, unsupported, type JsonObject } from '@agent-lightning/text';
 
@@ -60,7 +60,7 @@ export function readModelConfig(config: JsonObject, source: string): LlamaConfig
   };
 }
 
-/** The `config.json` of a model that starts here; both spellings of the rotary base, for older and newer transformers. */
+/** Returns the `config.json` of a new model, with both spellings of the rotary base, for older and newer transformers. */
 export function writeModelConfig(
   config: LlamaConfig,
   tokens: { readonly bos?: number; readonly eos: readonly number[]; readonly pad?: number },
@@ -97,17 +97,17 @@ export function writeModelConfig(
 function requireLlama(config: JsonObject, source: string): void {
   const architectures = config['architectures'];
   if (JSON.stringify(architectures) !== '["LlamaForCausalLM"]')
-    throw dishonoured(source, 'architectures', architectures, '["LlamaForCausalLM"]');
+    throw unsupportedValue(source, 'architectures', architectures, '["LlamaForCausalLM"]');
   for (const [name, only] of Object.entries(onlyValues)) {
     const value = config[name] ?? only;
-    if (value !== only) throw dishonoured(source, name, value, JSON.stringify(only));
+    if (value !== only) throw unsupportedValue(source, name, value, JSON.stringify(only));
   }
   for (const name of refusedFields) {
-    if (!isAbsent(config[name])) throw dishonoured(source, name, config[name], 'none');
+    if (!isAbsent(config[name])) throw unsupportedValue(source, name, config[name], 'none');
   }
 }
 
-/** `rope_theta`, or the newer `rope_parameters`; any scaling of positions is refused. */
+/** Reads `rope_theta`, or the newer `rope_parameters`; any scaling of positions is refused. */
 function readRopeTheta(config: JsonObject, source: string): number {
   let theta = config['rope_theta'];
   for (const name of ['rope_scaling', 'rope_parameters']) {
@@ -121,7 +121,7 @@ function readRopeTheta(config: JsonObject, source: string): number {
       kind !== 'default' ||
       Object.values(rest).some((value) => value !== null && value !== 1)
     ) {
-      throw dishonoured(source, name, rope, 'rope_type "default" and no scaling');
+      throw unsupportedValue(source, name, rope, 'rope_type "default" and no scaling');
     }
     if (!isAbsent(inner) && !isAbsent(theta) && inner !== theta)
       throw corrupt(
@@ -153,7 +153,7 @@ function readBoolean(config: JsonObject, name: string, source: string): boolean 
   return value;
 }
 
-/** JSON writers leave a field out or write null, with one meaning. */
+/** Tells whether a field has no value: JSON writers leave it out or write null, with one meaning. */
 function isAbsent(value: JsonValue | undefined): value is null | undefined {
   return value === undefined || value === null;
 }
@@ -162,6 +162,6 @@ function isSize(value: JsonValue | undefined): value is number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value > 0;
 }
 
-function dishonoured(source: string, name: string, value: JsonValue | undefined, supported: string): BackendError {
+function unsupportedValue(source: string, name: string, value: JsonValue | undefined, supported: string): BackendError {
   return unsupported(source, `${name} is ${JSON.stringify(value ?? null)}; this engine supports only ${supported}`);
 }

@@ -1,4 +1,4 @@
-/** Weights for a model that starts from nothing. */
+/** Draws the weights of a model that starts from nothing. */
 import type { LlamaConfig, LlamaWeights } from '../model/llama-config.ts';
 import { parameterShapes } from '../model/parameter-layout.ts';
 import { RandomStream } from '../random/random-stream.ts';
@@ -7,8 +7,8 @@ import { RandomStream } from '../random/random-stream.ts';
 const standardDeviation = 0.02;
 
 /**
- * Normal(0, 0.02) matrices, with the projections back into the residual stream divided by √(2·layers) so that its variance
- * does not grow with depth; norms are 1. The same seed gives the same weights on every machine.
+ * Returns Normal(0, 0.02) matrices, with the projections back into the residual stream divided by √(2·layers) so that its
+ * variance does not grow with depth; norms are 1. The same seed gives the same weights on every machine.
  *
  * @source GPT-2 report §2.3 (residual scaling)
  */

@@ -1,6 +1,6 @@
 /**
- * The safetensors format: 8 bytes of little-endian header length, a JSON header that names each tensor's type, shape and
- * byte range, then the data. Read into float32, written as float32.
+ * Reads and writes the safetensors format: 8 bytes of little-endian header length, a JSON header that names each tensor's type, shape and
+ * byte range, then the data. Tensors are read into float32 and written as float32.
  *
  * @source https://huggingface.co/docs/safetensors (format description)
  */
@@ -14,7 +14,7 @@ export interface Tensor {
   readonly data: Float32Array;
 }
 
-/** What a safetensors file holds. */
+/** The content of a safetensors file. */
 export interface TensorFile {
   readonly tensors: ReadonlyMap<string, Tensor>;
   /** Free text that travels with the tensors. */
@@ -119,7 +119,7 @@ function readEntry(name: string, value: unknown, source: string): HeaderEntry {
   return { name, dtype, shape, begin, end };
 }
 
-/** No hole, no overlap, nothing beyond the end: so that no tensor can be shadowed by a duplicate key. */
+/** Checks that there is no hole, no overlap and nothing beyond the end, so that no duplicate key can hide a tensor. */
 function requireFullCover(entries: readonly HeaderEntry[], dataBytes: number, source: string): void {
   let covered = 0;
   for (const { name, begin, end } of entries.toSorted((a, b) => a.begin - b.begin || a.end - b.end)) {
@@ -156,7 +156,7 @@ function toFloat32(bytes: Uint8Array<ArrayBuffer>, dtype: HeaderEntry['dtype']):
   return new Float32Array(bits.buffer);
 }
 
-/** IEEE 754 binary16 → binary32, exact, subnormals and infinities included. */
+/** Converts IEEE 754 binary16 to binary32, exactly, subnormals and infinities included. */
 function float16ToFloat32Bits(half: number): number {
   const sign = (half & 0x8000) << 16;
   const exponent = (half >> 10) & 0x1f;

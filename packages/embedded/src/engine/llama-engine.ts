@@ -92,14 +92,15 @@ export class LlamaEngine {
     return engine;
   }
 
-  /** Per row, shape (T,), nats: log-probabilities under the training weights or a snapshot; 0 where `lossMask` is 0. */
+  /** Returns the log-probabilities of each row under the training weights or a snapshot: shape (T,), nats, 0 where `lossMask` is 0. */
   async forward(rows: readonly TrainingRow[], weights?: WeightsVersion): Promise<readonly Float32Array[]> {
     checkRows(rows, this.#rowLimits);
     const address = weights ? this.#snapshots.acquire(weights) : this.#memory.map.forward;
     try {
       return await this.#enqueue(async () => {
         const { logprobs } = await this.#train(rows, address);
-        if (!logprobs.every((row) => row.every(Number.isFinite))) throw diverged('A log-probability is not finite');
+        if (!logprobs.every((row) => row.every(Number.isFinite)))
+          throw describeDivergence('A log-probability is not finite');
         return logprobs;
       });
     } finally {
@@ -118,7 +119,7 @@ export class LlamaEngine {
       const total = await this.#train(rows, this.#memory.map.forward, loss);
       if (!Number.isFinite(total.loss)) {
         await this.#pool.runAll({ kind: 'clear' });
-        throw diverged(`The ${loss.name} loss is ${total.loss}`);
+        throw describeDivergence(`The ${loss.name} loss is ${total.loss}`);
       }
       const entropy = total.trainedTokens > 0 ? { entropy: total.entropy / total.trainedTokens } : {};
       return { logprobs: total.logprobs, loss: total.loss, trainedTokens: total.trainedTokens, ...entropy };
@@ -126,7 +127,7 @@ export class LlamaEngine {
   }
 
   /**
-   * One AdamW step over all parameters on the accumulated gradient, which it clears.
+   * Takes one AdamW step over all parameters on the accumulated gradient, and clears the gradient.
    * @throws BackendError `numerics` when the gradient is not finite: the weights stay and the gradient is cleared
    */
   async optimStep(adam: AdamParameters): Promise<Required<OptimStepResult>> {
@@ -137,7 +138,7 @@ export class LlamaEngine {
       const gradientNorm = Math.sqrt(blocks.reduce((sum, _, index) => sum + squares.get(index)!, 0));
       if (!Number.isFinite(gradientNorm)) {
         await this.#pool.runAll({ kind: 'clear' });
-        throw diverged(`The gradient's norm is ${gradientNorm}`);
+        throw describeDivergence(`The gradient's norm is ${gradientNorm}`);
       }
       const step = this.#step + 1;
       const numbers = {
@@ -156,13 +157,13 @@ export class LlamaEngine {
     });
   }
 
-  /** A frozen copy of the training weights, for sampling and reference. @throws BackendError while a training call is in flight */
+  /** Copies the training weights, frozen, for sampling and reference. @throws BackendError while a training call is in flight */
   snapshot(): WeightsVersion {
     this.#assertIdle('snapshot');
     return this.#snapshots.take();
   }
 
-  /** Lets go of a snapshot; its memory is reused when no sample in flight reads it. */
+  /** Discards a snapshot; its memory is reused when no sample in flight reads it. */
   discard(version: WeightsVersion): void {
     this.#snapshots.discard(version);
   }
@@ -275,9 +276,9 @@ interface TrainedTotal extends Omit<TrainedRows, 'logprobs'> {
   readonly logprobs: readonly Float32Array[];
 }
 
-function diverged(what: string): BackendError {
+function describeDivergence(what: string): BackendError {
   return new BackendError(
-    `${what}: the policy has diverged from the rows' log-probabilities, or the advantages or the learning rate are too large. The weights are unchanged.`,
+    `${what}: the policy has describeDivergence from the rows' log-probabilities, or the advantages or the learning rate are too large. The weights are unchanged.`,
     { code: 'numerics' },
   );
 }

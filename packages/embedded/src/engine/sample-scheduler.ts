@@ -1,22 +1,23 @@
-/** Takes sample requests on the main thread: checks them, deals their choices to workers, and hands the pieces out in order. */
+/** Schedules sample requests on the main thread: checks them, distributes their choices over workers, and yields the pieces in order. */
 import { BackendError } from '@agent-lightning/core';
 import type { Address } from '../kernels/kernels.ts';
 import type { LlamaConfig } from '../model/llama-config.ts';
 import type { WorkerPool } from '../threads/worker-pool.ts';
 import type { SampledPiece, SampleRequest } from './engine-types.ts';
 
-/** A prompt goes where it went before unless that worker has this many sequences more than the least loaded. */
+/** A prompt goes to the worker that had it before, unless that one has this many sequences more than the least loaded. */
 const affinitySlack = 4;
-/** Prompts remembered for that. */
+/** The number of prompts whose worker is remembered. */
 const rememberedPrompts = 256;
 
+/** Distributes the choices of sample requests over the workers. */
 export class SampleScheduler {
   readonly #config: LlamaConfig;
   readonly #pool: WorkerPool;
   /** Sequences in flight by worker. */
   readonly #load: number[];
-  /** Where prompts went last, oldest first. */
-  readonly #homes = new Map<string, number>();
+  /** The worker that each prompt went to last, oldest first. */
+  readonly #workerOfPrompt = new Map<string, number>();
   #nextSample = 0;
 
   constructor(config: LlamaConfig, pool: WorkerPool) {
@@ -29,24 +30,24 @@ export class SampleScheduler {
     checkRequest(request, this.#config);
     request.signal?.throwIfAborted();
     const sample = this.#nextSample++;
-    const inbox = new Inbox<SampledPiece>();
-    const homes = this.#deal(request);
+    const queue = new PieceQueue<SampledPiece>();
+    const assigned = this.#assign(request);
     const open = new Set(Array.from({ length: request.choices }, (_, choice) => choice));
     const close = (choice: number): void => {
-      if (open.delete(choice)) this.#load[homes[choice]!]!--;
+      if (open.delete(choice)) this.#load[assigned[choice]!]!--;
     };
-    const onAbort = (): void => inbox.fail(request.signal!.reason);
+    const onAbort = (): void => queue.fail(request.signal!.reason);
 
     this.#pool.listen(sample, {
       pieces: ({ choice, tokens, logprobs, finish }) => {
         if (finish) close(choice);
-        inbox.put({ choice, tokens, logprobs, ...(finish && { finish }) });
+        queue.put({ choice, tokens, logprobs, ...(finish && { finish }) });
       },
-      failed: (error) => inbox.fail(error),
+      failed: (error) => queue.fail(error),
     });
     request.signal?.addEventListener('abort', onAbort, { once: true });
     try {
-      for (const [thread, choices] of groupByHome(homes, this.#load.length)) {
+      for (const [thread, choices] of groupByWorker(assigned, this.#load.length)) {
         this.#pool.sample(thread, {
           kind: 'sample',
           sample,
@@ -62,7 +63,7 @@ export class SampleScheduler {
       }
       let finished = 0;
       while (finished < request.choices) {
-        const piece = await inbox.take();
+        const piece = await queue.take();
         if (piece.finish) finished++;
         yield piece;
       }
@@ -74,30 +75,32 @@ export class SampleScheduler {
     }
   }
 
-  /** The worker of each choice: together where the prompt already is, unless that would leave others idle. */
-  #deal(request: SampleRequest): number[] {
+  /** Returns the worker of each choice: the one that has the prompt, unless that would leave others idle. */
+  #assign(request: SampleRequest): number[] {
     const key = request.weights.id + ':' + request.prompt.join();
     return Array.from({ length: request.choices }, () => {
       const least = this.#load.indexOf(Math.min(...this.#load));
-      const home = this.#homes.get(key);
-      const thread = home !== undefined && this.#load[home]! <= this.#load[least]! + affinitySlack ? home : least;
-      this.#homes.delete(key);
-      this.#homes.set(key, thread);
-      if (this.#homes.size > rememberedPrompts) this.#homes.delete(this.#homes.keys().next().value!);
+      const previous = this.#workerOfPrompt.get(key);
+      const thread =
+        previous !== undefined && this.#load[previous]! <= this.#load[least]! + affinitySlack ? previous : least;
+      this.#workerOfPrompt.delete(key);
+      this.#workerOfPrompt.set(key, thread);
+      if (this.#workerOfPrompt.size > rememberedPrompts)
+        this.#workerOfPrompt.delete(this.#workerOfPrompt.keys().next().value!);
       this.#load[thread]!++;
       return thread;
     });
   }
 }
 
-function groupByHome(homes: readonly number[], threads: number): [thread: number, choices: number[]][] {
+function groupByWorker(assigned: readonly number[], threads: number): [thread: number, choices: number[]][] {
   const groups = Array.from({ length: threads }, (_, thread): [number, number[]] => [thread, []]);
-  for (const [choice, thread] of homes.entries()) groups[thread]![1].push(choice);
+  for (const [choice, thread] of assigned.entries()) groups[thread]![1].push(choice);
   return groups.filter(([, choices]) => choices.length > 0);
 }
 
 /** A queue with one reader. */
-class Inbox<Item> {
+class PieceQueue<Item> {
   readonly #items: Item[] = [];
   #failure: { readonly reason: unknown } | undefined;
   #wake: (() => void) | undefined;
@@ -112,7 +115,7 @@ class Inbox<Item> {
     this.#wake?.();
   }
 
-  /** The next item. @throws the reason of `fail`, at once */
+  /** Returns the next item, and waits for it when there is none. @throws the reason of `fail`, at once */
   async take(): Promise<Item> {
     for (;;) {
       if (this.#failure) throw this.#failure.reason;

@@ -12,7 +12,7 @@ import { compileWide, isWideSound, mayBeWide } from './wide-kernels.ts';
  */
 export type KernelKind = 'plain' | 'relaxed' | 'wide';
 
-/** What callers may say about the kernels. */
+/** The kernels that a caller asks for. */
 export interface KernelChoice {
   /** 'auto' takes fused multiply-add where the runtime has it, else plain SIMD. @default 'auto' */
   readonly simd: 'auto' | 'relaxed' | 'plain';
@@ -98,6 +98,7 @@ async function load(kind: KernelKind): Promise<LoadedKernels> {
   return { kind, module: await compile(kind) };
 }
 
+/** Tells whether wide kernels are allowed in this process, sound and faster. */
 async function isWideFit(): Promise<boolean> {
   return mayBeWide(process) && isWideSound(await compile('relaxed'), await compile('wide'));
 }

@@ -1,4 +1,4 @@
-/** The WebAssembly kernels' signatures. Addresses are bytes, sizes and strides floats. */
+/** Declares the WebAssembly kernels. Addresses are bytes, sizes and strides floats. */
 import { webAssembly, type WasmMemory, type WasmModule } from './web-assembly.ts';
 
 export type Address = number;
@@ -197,6 +197,7 @@ export interface Kernels {
   ): void;
 }
 
+/** Instantiates the kernels on a memory. */
 export function instantiateKernels(module: WasmModule, memory: WasmMemory): Kernels {
   const instance = new webAssembly.Instance(module, { env: { memory } });
   return instance.exports as unknown as Kernels;

@@ -1,32 +1,33 @@
-/** Allocation in the one shared memory: every thread bumps the same break and keeps its own freed blocks. */
+/** Allocates blocks in the shared memory: all threads advance one common end of the used part, and each keeps the blocks that it freed. */
 import { EngineFault } from './engine-fault.ts';
 import type { Address } from './kernels.ts';
 import type { WasmMemory } from './web-assembly.ts';
 
-/** The first page holds the break and the kernels' constant tables. */
+/** Allocation starts here: the first page holds the end of the used part and the kernels' constant tables. */
 const firstFree = 65_536;
-/** Blocks start on cache lines; the break counts these units. */
+/** Blocks start on cache lines; the end of the used part is counted in these units. */
 const unit = 64;
 
+/** The allocator of one thread. */
 export class SharedHeap {
   readonly #memory: WasmMemory;
-  readonly #break: Int32Array;
+  readonly #end: Int32Array;
   readonly #free = new Map<number, Address[]>();
 
   constructor(memory: WasmMemory) {
     this.#memory = memory;
-    this.#break = new Int32Array(memory.buffer, 0, 1);
-    Atomics.compareExchange(this.#break, 0, 0, firstFree / unit);
+    this.#end = new Int32Array(memory.buffer, 0, 1);
+    Atomics.compareExchange(this.#end, 0, 0, firstFree / unit);
   }
 
-  /** A block of at least `bytes`, on a cache line, with old contents. @throws EngineFault when the memory is full */
+  /** Returns a block of at least `bytes`, on a cache line, with old contents. @throws EngineFault when the memory is full */
   allocate(bytes: number): Address {
     const units = Math.max(1, Math.ceil(bytes / unit));
     const reused = this.#free.get(units)?.pop();
     if (reused !== undefined) return reused;
-    const start = Atomics.add(this.#break, 0, units);
+    const start = Atomics.add(this.#end, 0, units);
     if ((start + units) * unit > this.#memory.buffer.byteLength) {
-      Atomics.sub(this.#break, 0, units);
+      Atomics.sub(this.#end, 0, units);
       throw new EngineFault(
         'backend-failed',
         `The model's memory of ${this.#memory.buffer.byteLength / 2 ** 20} MiB has no ${bytes} bytes left: use shorter rows, fewer samples at once, or a smaller model.`,
@@ -35,7 +36,7 @@ export class SharedHeap {
     return start * unit;
   }
 
-  /** Gives a block back to later calls of this thread for the same size. */
+  /** Frees a block for later calls of this thread for the same size. */
   free(address: Address, bytes: number): void {
     const units = Math.max(1, Math.ceil(bytes / unit));
     const list = this.#free.get(units);

@@ -1,4 +1,4 @@
-/** The part of the WebAssembly API in use; Node's types leave it to the DOM's. */
+/** Declares the part of the WebAssembly API that is used here; Node's types do not have it. */
 
 export interface WasmMemory {
   readonly buffer: SharedArrayBuffer;

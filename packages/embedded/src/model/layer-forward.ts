@@ -1,11 +1,11 @@
-/** One transformer layer, forward, over M tokens of any sequences; attention is the caller's, for it knows where the keys are. */
+/** Computes one transformer layer, forward, over M tokens of any sequences. The caller computes attention, because it knows where the keys are. */
 import type { Address, Kernels } from '../kernels/kernels.ts';
 import type { WasmMemory } from '../kernels/web-assembly.ts';
 import type { LlamaConfig } from './llama-config.ts';
 import type { ModelMap } from './model-memory.ts';
 import { roundUp, type Block, type LayerBlocks, type ParameterLayout } from './parameter-layout.ts';
 
-/** What every pass over the model needs. */
+/** The data that every pass over the model needs. */
 export interface Model {
   readonly kernels: Kernels;
   readonly memory: WasmMemory;
@@ -27,6 +27,7 @@ export interface Widths {
   readonly logits: number;
 }
 
+/** Returns the row strides of a model's activations. */
 export function rowStrides(config: LlamaConfig, layout: ParameterLayout): Widths {
   const stride = (width: number): number => (width % 64 === 0 ? width + 16 : roundUp(width, 16));
   const mlp = roundUp(config.intermediateSize, 8);
@@ -58,7 +59,7 @@ export interface LayerActivations {
   readonly mlp: Address;
 }
 
-/** C (M, outputs) = A · Wᵀ by the forward panels of `block`. */
+/** Computes C (M, outputs) = A · Wᵀ with the forward panels of `block`. */
 export function linear(
   model: Model,
   forward: Address,
@@ -93,7 +94,7 @@ export interface WantedRows {
 }
 
 /**
- * Computes layer `blocks` from `act.input` (M, hidden) to `output` (U, hidden) with the weights at `forward`. `attention` fills
+ * Computes layer `blocks` from `act.input` (M, hidden) to `output` (U, hidden) with the weights at `forward`. The callback `attention` fills
  * `act.attended` (U, ·) from `act.queryKeyValue` (M, ·); what follows it runs on the wanted rows alone.
  */
 export function layerForward(

@@ -1,9 +1,9 @@
-/** What the engine refuses at its door. */
+/** Checks configurations, weights and thread counts before an engine is built from them. */
 import { BackendError, check } from '@agent-lightning/core';
 import type { LlamaConfig, LlamaWeights } from './llama-config.ts';
 import { parameterShapes } from './parameter-layout.ts';
 
-/** @throws BackendError `checkpoint-unsupported` */
+/** Checks that the kernels can run the model. @throws BackendError `checkpoint-unsupported` naming the field */
 export function checkConfig(config: LlamaConfig): void {
   const fail = (what: string): never => {
     throw new BackendError(`The embedded engine cannot run this model: ${what}.`, { code: 'checkpoint-unsupported' });
@@ -32,12 +32,12 @@ export function checkConfig(config: LlamaConfig): void {
     fail(`${config.heads} heads cannot share ${config.keyValueHeads} key and value heads evenly`);
 }
 
-/** @throws ConfigurationError `option-invalid` */
+/** Checks the number of threads. @throws ConfigurationError `option-invalid` */
 export function checkThreads(threads: number): void {
   check.wholeNumber('threads', threads, 1, 16);
 }
 
-/** Names and sizes, as `parameterShapes` has them. @throws BackendError `checkpoint-unsupported` */
+/** Checks names and sizes against `parameterShapes`. @throws BackendError `checkpoint-unsupported` */
 export function checkWeights(weights: LlamaWeights, config: LlamaConfig): void {
   const shapes = parameterShapes(config);
   for (const [name, shape] of shapes) {

@@ -1,4 +1,4 @@
-/** The map of the shared memory that the engine's threads agree on. */
+/** Reserves the memory that the engine's threads share, and says where everything in it is. */
 import { EngineFault } from '../kernels/engine-fault.ts';
 import type { Address } from '../kernels/kernels.ts';
 import { SharedHeap } from '../kernels/shared-heap.ts';
@@ -7,7 +7,7 @@ import type { LlamaConfig } from './llama-config.ts';
 import { layOutParameters, type ParameterLayout } from './parameter-layout.ts';
 
 const pageBytes = 65_536;
-/** What 32-bit addresses reach, less one page. */
+/** The largest memory that 32-bit addresses reach, less one page. */
 const mostBytes = 2 ** 32 - pageBytes;
 /** Room beside the training state for snapshots, activations and caches. It is address space: only what is touched is used. */
 const spareBytes = 2 ** 30;
@@ -68,7 +68,7 @@ export function createModelMemory(config: LlamaConfig, threads: number): ModelMe
   return { memory, layout, heap, map };
 }
 
-/** Angle of channel pair j at position p: p · θ^(−2j / headSize). @source arXiv:2104.09864 §3.2.2 */
+/** Fills the tables of rotary positions: the angle of channel pair j at position p is p · θ^(−2j / headSize). @source arXiv:2104.09864 §3.2.2 */
 function fillRotaryTables(config: LlamaConfig, cosines: Float32Array, sines: Float32Array): void {
   const half = config.headSize / 2;
   for (let position = 0; position < config.maxPositions; position++) {

@@ -1,4 +1,4 @@
-/** Where each parameter lies. Three arrangements of the same weights: plain (Hugging Face order), forward panels, backward panels. */
+/** Places each parameter in memory, in three arrangements of the same weights: plain (Hugging Face order), forward panels, backward panels. */
 import type { LlamaConfig } from './llama-config.ts';
 
 /** A named parameter inside the plain region. */
@@ -20,13 +20,13 @@ export interface Block {
   /** Outputs × inputs of the stacked matrix, rounded up to 8; a vector is (1, n). */
   readonly rows: number;
   readonly columns: number;
-  /** In the plain region. */
+  /** Index of the first float in the plain region. */
   readonly offset: number;
-  /** In the forward region: panels of a linear block, a copy of a vector or of the embedding. */
+  /** Index in the forward region: panels of a linear block, a copy of a vector or of the embedding. */
   readonly forward: number;
-  /** In the forward region: the panels of an embedding that is the output head as well. */
+  /** Index in the forward region of the panels of an embedding that is the output head as well. */
   readonly forwardHead: number | undefined;
-  /** In the backward region; for blocks that gradients flow through. */
+  /** Index in the backward region; only blocks that gradients flow through have one. */
   readonly backward: number | undefined;
 }
 
@@ -55,11 +55,12 @@ export interface ParameterLayout {
   readonly backwardFloats: number;
 }
 
+/** Returns the smallest multiple that is not below the value. */
 export function roundUp(value: number, multiple: number): number {
   return Math.ceil(value / multiple) * multiple;
 }
 
-/** The shape of every parameter, by Hugging Face name, in the order in which checkpoints list them. */
+/** Returns the shape of every parameter, by Hugging Face name, in the order in which checkpoints list them. */
 export function parameterShapes(
   config: LlamaConfig,
 ): ReadonlyMap<string, readonly [number, number] | readonly [number]> {
@@ -86,7 +87,7 @@ export function parameterShapes(
   return shapes;
 }
 
-/** Lays the parameters out; the same on every thread. */
+/** Computes the place of every parameter. Every thread computes the same. */
 export function layOutParameters(config: LlamaConfig): ParameterLayout {
   const shapes = parameterShapes(config);
   const parameters: Parameter[] = [];

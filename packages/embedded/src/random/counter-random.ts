@@ -1,7 +1,7 @@
-/** Random numbers that depend on nothing but their address: (seed, stream, index). */
+/** Computes random numbers that depend on nothing but (seed, stream, index). */
 
 /**
- * Uniform in [0, 1), 53 bits, from Philox4x32-10 with key = seed and counter = (index, stream).
+ * Returns a number in [0, 1) with 53 random bits, from Philox4x32-10 with key = seed and counter = (index, stream).
  * @source Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011
  */
 export function uniformAt(seed: number, stream: number, index: number): number {
@@ -11,7 +11,7 @@ export function uniformAt(seed: number, stream: number, index: number): number {
 
 type Words4 = readonly [number, number, number, number];
 
-/** Ten rounds of Philox4x32; words are unsigned 32-bit. */
+/** Computes ten rounds of Philox4x32; words are unsigned 32-bit. */
 export function philox(counter: Words4, key: readonly [number, number]): Words4 {
   let [c0, c1, c2, c3] = counter;
   let [k0, k1] = key;
@@ -27,7 +27,7 @@ export function philox(counter: Words4, key: readonly [number, number]): Words4 
   return [c0, c1, c2, c3];
 }
 
-/** The high 32 bits of a 64-bit product. */
+/** Returns the high 32 bits of a 64-bit product. */
 function multiplyHigh(a: number, b: number): number {
   const aLow = a & 0xffff;
   const aHigh = a >>> 16;

@@ -1,4 +1,4 @@
-/** Keys and values of one sequence, all layers, in one block of the shared memory. */
+/** Keeps the keys and values of one sequence, for all layers, in one block of the shared memory. */
 import type { Address } from '../kernels/kernels.ts';
 import type { SharedHeap } from '../kernels/shared-heap.ts';
 import type { Model } from '../model/layer-forward.ts';
@@ -7,6 +7,7 @@ import { roundUp } from '../model/parameter-layout.ts';
 /** Capacities are multiples of this many tokens, so that freed blocks fit later sequences. */
 const capacityStep = 32;
 
+/** The cache of one sequence. */
 export class KeyValueCache {
   readonly capacity: number;
   readonly bytes: number;
@@ -14,7 +15,7 @@ export class KeyValueCache {
   readonly #heap: SharedHeap;
   readonly #address: Address;
 
-  /** Room for `tokens` tokens. @throws EngineFault when the memory is full */
+  /** Reserves room for `tokens` tokens. @throws EngineFault when the memory is full */
   constructor(model: Model, heap: SharedHeap, tokens: number) {
     const { layers, keyValueHeads, headSize } = model.config;
     this.capacity = roundUp(tokens, capacityStep);
@@ -24,12 +25,12 @@ export class KeyValueCache {
     this.#address = heap.allocate(this.bytes);
   }
 
-  /** Key panels of a layer, (heads, capacity / 8, headSize, 8). */
+  /** Returns the key panels of a layer, (heads, capacity / 8, headSize, 8). */
   keys(layer: number): Address {
     return this.#address + (this.bytes / this.#model.config.layers) * layer;
   }
 
-  /** Values of a layer, (heads, capacity, headSize). */
+  /** Returns the values of a layer, (heads, capacity, headSize). */
   values(layer: number): Address {
     return this.keys(layer) + this.bytes / this.#model.config.layers / 2;
   }

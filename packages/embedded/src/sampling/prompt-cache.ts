@@ -1,4 +1,4 @@
-/** Prompts whose keys and values are kept: equal prompts are computed once, and a new one starts from its longest known prefix. */
+/** Keeps the keys and values of prompts: equal prompts are computed once, and a new one starts from its longest known prefix. */
 import type { Address } from '../kernels/kernels.ts';
 import type { SharedHeap } from '../kernels/shared-heap.ts';
 import type { Model } from '../model/layer-forward.ts';
@@ -6,7 +6,7 @@ import { commonPrefix } from '../model/token-order.ts';
 import { KeyValueCache } from './key-value-cache.ts';
 import type { SampleJob } from './sample-job.ts';
 
-/** Prompts kept after their last use, the least recently used going first. */
+/** The number of unused prompts that are kept; the least recently used is dropped first. */
 const mostIdle = 64;
 const mostIdleBytes = 128 * 2 ** 20;
 
@@ -14,7 +14,7 @@ export interface Prompt {
   readonly version: number;
   readonly tokens: Int32Array;
   readonly cache: KeyValueCache;
-  /** After the last token, (vocabulary rounded up to 8,). */
+  /** Address of the logits after the last token, (vocabulary rounded up to 8,). */
   readonly logits: Address;
   /** Tokens computed so far. */
   done: number;
@@ -22,6 +22,7 @@ export interface Prompt {
   users: number;
 }
 
+/** The prompts of one thread. */
 export class PromptCache {
   readonly #model: Model;
   readonly #heap: SharedHeap;
@@ -33,7 +34,7 @@ export class PromptCache {
     this.#heap = heap;
   }
 
-  /** The prompt of a job, to be released as often as it is used. @throws EngineFault when the memory is full */
+  /** Returns the prompt of a job; release it as often as it is used. @throws EngineFault when the memory is full */
   use(job: SampleJob): Prompt {
     let best: Prompt | undefined;
     let common = 0;

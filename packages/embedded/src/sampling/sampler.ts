@@ -1,4 +1,4 @@
-/** Continuous batching: every step advances all sequences by one token and prompts by what room is left in the pass. */
+/** Samples by continuous batching: every step advances all sequences by one token, and prompts by the room that is left in the pass. */
 import { describeFailure, EngineFault, type Failure } from '../kernels/engine-fault.ts';
 import type { Address } from '../kernels/kernels.ts';
 import type { SharedHeap } from '../kernels/shared-heap.ts';
@@ -11,7 +11,7 @@ import { passTokens, SamplingPass, type Span } from './sampling-pass.ts';
 
 /** Sequences that advance together: enough to fill the register tiles, few enough that their keys and values stay in the cache. More wait. */
 const mostSequences = 32;
-/** Tokens of unfinished sequences are told at least this often. */
+/** Tokens of unfinished sequences are sent at least this often. */
 const flushMs = 10;
 
 /** One choice of one request, from its first token on. */
@@ -42,6 +42,7 @@ export interface SamplerEvents {
   failed(sample: number, failure: Failure): void;
 }
 
+/** Samples the choices that this thread was given. */
 export class Sampler {
   readonly #model: Model;
   readonly #heap: SharedHeap;
@@ -78,13 +79,13 @@ export class Sampler {
     this.#remove((job) => job.sample === sample);
   }
 
-  /** Drops all that was computed with the weights of `version`. */
+  /** Discards everything that was computed with the weights of `version`. */
   forget(version: number): void {
     this.#remove((job) => job.version === version);
     this.#prompts.forget(version);
   }
 
-  /** One pass for each version in use, then one token for every sequence that got logits. */
+  /** Runs one pass for each version in use, and samples one token for every sequence that got logits. */
   step(): void {
     this.#admit();
     for (const version of new Set([...this.#active, ...this.#waiting].map(({ job }) => job.version)))
@@ -102,7 +103,7 @@ export class Sampler {
     this.#waiting = still;
   }
 
-  /** False when memory is short and sequences in flight will give some back. */
+  /** Starts a choice. Returns false when memory is short and sequences in flight will free some. */
   #start({ job, choice, prompt }: Waiting): boolean {
     const room = job.prompt.length + job.maxTokens;
     const logitBytes = this.#model.widths.logits * 4;

@@ -1,4 +1,4 @@
-/** Forward over new tokens of many cached sequences at once: prompts and single steps alike. */
+/** Runs the model over new tokens of many cached sequences at once, of prompts and of single steps. */
 import type { Address } from '../kernels/kernels.ts';
 import type { SharedHeap } from '../kernels/shared-heap.ts';
 import { layerForward, linear, type LayerActivations, type Model } from '../model/layer-forward.ts';
@@ -16,10 +16,11 @@ export interface Span {
   readonly from: number;
   readonly count: number;
   readonly position: number;
-  /** Where the logits after the last token go, (vocabulary rounded up to 8,); undefined where nobody reads them. */
+  /** Address of the logits after the last token, (vocabulary rounded up to 8,); undefined where nobody reads them. */
   readonly logits: Address | undefined;
 }
 
+/** The pass of one thread, with its buffers. */
 export class SamplingPass {
   readonly #model: Model;
   readonly #ids: Int32Array;

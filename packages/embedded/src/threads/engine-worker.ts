@@ -1,4 +1,4 @@
-/** A worker thread of the engine: takes jobs one after the other, a chunk at a time, and samples between the chunks. */
+/** Runs as a worker thread of the engine: takes jobs one after the other, a chunk at a time, and samples between the chunks. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { describeFailure } from '../kernels/engine-fault.ts';
 import { instantiateKernels } from '../kernels/kernels.ts';
@@ -53,8 +53,8 @@ function* stepsOf(job: Job): Generator<void, JobResults[Job['kind']]> {
   }
 }
 
-/** One chunk of the oldest job, then one step of all samples. Messages are read between turns. */
-function turn(): void {
+/** Runs one chunk of the oldest job, then one step of all samples. Messages are read between turns. */
+function runTurn(): void {
   isScheduled = false;
   const [job] = jobs;
   if (job) runJob(job);
@@ -76,7 +76,7 @@ function runJob({ id, steps }: Running): void {
 function schedule(): void {
   if (isScheduled || (jobs.length === 0 && !sampler.busy)) return;
   isScheduled = true;
-  setImmediate(turn);
+  setImmediate(runTurn);
 }
 
 port.on('message', (message: ToWorker) => {

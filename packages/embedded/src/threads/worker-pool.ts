@@ -1,4 +1,4 @@
-/** The engine's worker threads: jobs with answers, samples with pieces, and one end for all when a worker dies. */
+/** Runs the engine's worker threads: posts jobs and samples to them, passes on their answers, and fails everything when a worker dies. */
 import { Worker } from 'node:worker_threads';
 import { BackendError } from '@agent-lightning/core';
 import type { Failure } from '../kernels/engine-fault.ts';
@@ -10,7 +10,7 @@ interface PendingJob {
   reject(error: BackendError): void;
 }
 
-/** Receives what becomes of one request's samples. */
+/** Receives the pieces of one request, or its failure. */
 export interface SampleListener {
   pieces(piece: JobPiece): void;
   failed(error: BackendError): void;
@@ -21,6 +21,7 @@ const entry: URL = new URL(
   import.meta.url,
 );
 
+/** The worker threads of one engine. */
 export class WorkerPool {
   readonly #workers: Worker[];
   readonly #jobs = new Map<number, PendingJob>();
@@ -44,12 +45,12 @@ export class WorkerPool {
     return this.#workers.length;
   }
 
-  /** Does `jobs[i]` on worker i. */
+  /** Runs `jobs[i]` on worker i. */
   async run<Kind extends Job['kind']>(jobs: readonly Extract<Job, { kind: Kind }>[]): Promise<JobResults[Kind][]> {
     return (await Promise.all(jobs.map((job, thread) => this.#post(thread, job)))) as JobResults[Kind][];
   }
 
-  /** Does one job on every worker. */
+  /** Runs one job on every worker. */
   async runAll<Kind extends Job['kind']>(job: Extract<Job, { kind: Kind }>): Promise<JobResults[Kind][]> {
     return await this.run<Kind>(this.#workers.map(() => job));
   }
@@ -57,22 +58,22 @@ export class WorkerPool {
   listen(sample: number, listener: SampleListener): void {
     this.#assertAlive();
     this.#samples.set(sample, listener);
-    this.#hold();
+    this.#updateReferences();
   }
 
   unlisten(sample: number): void {
     this.#samples.delete(sample);
-    this.#hold();
+    this.#updateReferences();
   }
 
   sample(thread: number, job: SampleJob): void {
-    this.#tell(thread, job);
+    this.#send(thread, job);
   }
 
-  /** Tells every worker. */
+  /** Posts a message to every worker. */
   broadcast(message: Extract<ToWorker, { kind: 'abort' | 'forget' }>): void {
     if (this.#end) return;
-    for (const thread of this.#workers.keys()) this.#tell(thread, message);
+    for (const thread of this.#workers.keys()) this.#send(thread, message);
   }
 
   async close(): Promise<void> {
@@ -85,12 +86,12 @@ export class WorkerPool {
     const id = this.#nextJob++;
     return new Promise((resolve, reject) => {
       this.#jobs.set(id, { resolve, reject });
-      this.#hold();
-      this.#tell(thread, { kind: 'job', id, job });
+      this.#updateReferences();
+      this.#send(thread, { kind: 'job', id, job });
     });
   }
 
-  #tell(thread: number, message: ToWorker): void {
+  #send(thread: number, message: ToWorker): void {
     this.#workers[thread]!.postMessage(message);
   }
 
@@ -106,15 +107,15 @@ export class WorkerPool {
       case 'failed': {
         const pending = this.#jobs.get(message.id);
         this.#jobs.delete(message.id);
-        this.#hold();
+        this.#updateReferences();
         if (message.kind === 'done') pending?.resolve(message.result);
         else pending?.reject(toError(message.failure));
       }
     }
   }
 
-  /** Keeps the process alive exactly while someone waits for an answer. */
-  #hold(): void {
+  /** Keeps the process alive while a caller waits for an answer, and only then. */
+  #updateReferences(): void {
     const isWaiting = this.#jobs.size + this.#samples.size > 0;
     for (const worker of this.#workers) {
       if (isWaiting) worker.ref();

@@ -1,4 +1,4 @@
-/** The losses of the contract for one token, and their derivatives. @source packages/core/src/backend.ts */
+/** Computes the losses of the contract for one token, and their derivatives. The contract is core's `TrainingBackend`. */
 import type { Loss } from '@agent-lightning/core';
 
 export interface TokenLoss {
@@ -8,7 +8,7 @@ export interface TokenLoss {
   readonly slope: number;
 }
 
-/** The loss of a token with log-probability `now` in nats, `sampled` when it was sampled, and its `advantage`. */
+/** Returns the loss of a token whose log-probability is `now` and was `sampled`, both in nats, with its `advantage`. */
 export function tokenLoss(loss: Loss, now: number, sampled: number, advantage: number): TokenLoss {
   if (loss.name === 'cross_entropy') return { value: -advantage * now, slope: -advantage };
   const ratio = Math.exp(now - sampled);

@@ -1,6 +1,6 @@
 /**
- * Training rows packed into chunks. Rows that begin alike share their beginning, as the samples of one prompt do: the chunk is
- * a forest of tokens, each computed once, and a token attends to the path from its root.
+ * Packs training rows into chunks. Rows with the same beginning, such as the samples of one prompt, share it: a chunk is a
+ * forest of tokens, each computed once, and a token attends to the path from its root.
  */
 import { commonPrefix } from '../model/token-order.ts';
 import type { FlatRows } from './flat-rows.ts';
@@ -15,13 +15,13 @@ export interface Segment {
   readonly length: number;
   /** Position of its first token in its row. */
   readonly position: number;
-  /** From the root to this segment. */
+  /** The segments from the root to this one. */
   readonly path: readonly Segment[];
 }
 
-/** M tokens, of which U predict something, S times in all: rows that part at a token predict different ones from it. */
+/** M tokens, of which U predict something, S times in all: rows that differ after a token predict different tokens from it. */
 export interface Chunk {
-  /** Each after those on its path. */
+  /** A segment comes after those on its path. */
   readonly segments: readonly Segment[];
   /** Shape (M,). */
   readonly ids: Int32Array;
@@ -35,7 +35,7 @@ export interface Chunk {
 }
 
 /**
- * Cuts rows, sorted by `compareTokens`, into chunks. A row ends at its last trained token, for what follows changes nothing;
+ * Cuts rows, sorted by `compareTokens`, into chunks. A row ends at its last trained token, because later tokens change nothing;
  * a row without any is left out.
  */
 export function* chunksOf(rows: FlatRows): Generator<Chunk> {
@@ -59,9 +59,9 @@ class ChunkBuilder {
   readonly #rows: FlatRows;
   readonly #ids: number[] = [];
   readonly #positions: number[] = [];
-  /** For each token, the index of the one before it in its row; −1 at a root. */
+  /** The index of the token before, in its row, for each token; −1 at a root. */
   readonly #previous: number[] = [];
-  /** For each prediction: the token that makes it, and its entry. */
+  /** The token that makes each prediction, and the prediction's entry. */
   readonly #predictions: { readonly token: number; readonly entry: number }[] = [];
   /** The row added last, and the index of each of its tokens. */
   #last: Int32Array = new Int32Array();
@@ -75,7 +75,7 @@ class ChunkBuilder {
     return this.#ids.length;
   }
 
-  /** Tokens that the row would add. */
+  /** Returns the number of tokens that the row would add. */
   costOf(offset: number, inputs: number): number {
     return inputs - commonPrefix(this.#last, this.#rows.tokens.subarray(offset, offset + inputs));
   }
@@ -109,7 +109,7 @@ class ChunkBuilder {
     };
   }
 
-  /** A segment begins at a root, after a fork, and where the token before stands elsewhere. */
+  /** Cuts the tokens into segments: one begins at a root, after a fork, and where its predecessor is not the token before it in the chunk. */
   #segments(): Segment[] {
     const successors = new Int32Array(this.size);
     for (const previous of this.#previous) if (previous >= 0) successors[previous]!++;

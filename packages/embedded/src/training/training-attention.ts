@@ -1,4 +1,4 @@
-/** Attention over the forest of a chunk: each segment's queries against the keys along its path, one head at a time. */
+/** Computes attention over the forest of a chunk: each segment's queries against the keys along its path, one head at a time. */
 import type { Address } from '../kernels/kernels.ts';
 import type { LayerActivations, Model } from '../model/layer-forward.ts';
 import type { Chunk, Segment } from './token-tree.ts';
@@ -15,15 +15,15 @@ interface QueryRun {
   readonly count: number;
 }
 
-/** For each segment, the queries whose attention is wanted, in runs of at most `queryBlock`: all, or those of predicting tokens. */
+/** The queries of each segment whose attention is wanted, in runs of at most `queryBlock`: all, or those of predicting tokens. */
 export type QueryPlan = ReadonlyMap<Segment, readonly QueryRun[]>;
 
-/** Every token is a query, and its own row. */
+/** Plans the attention of every token; each one is its own row. */
 export function planAll(chunk: Chunk): QueryPlan {
   return planRuns(chunk, Int32Array.from(chunk.ids.keys()));
 }
 
-/** The predicting tokens are queries, and `predicting[i]` has row i. */
+/** Plans the attention of the predicting tokens; `predicting[i]` has row i. */
 export function planPredicting(chunk: Chunk): QueryPlan {
   return planRuns(chunk, chunk.predicting);
 }
@@ -87,7 +87,7 @@ export function attentionForward(
   });
 }
 
-/** Adds to `space.dQueryKeyValue` what `space.dAttended` makes of it. */
+/** Adds the gradient of queries, keys and values to `space.dQueryKeyValue`, from `space.dAttended`. */
 export function attentionBackward(
   model: Model,
   plan: QueryPlan,
@@ -144,7 +144,7 @@ function eachKeyHead(
   }
 }
 
-/** The query heads that share a key head. */
+/** Returns the query heads that share a key head. */
 function queryHeads({ config }: Model, keyHead: number): number[] {
   const shared = config.heads / config.keyValueHeads;
   return Array.from({ length: shared }, (_, i) => keyHead * shared + i);
@@ -197,7 +197,7 @@ function scatterPath(
   }
 }
 
-/** Log-sum-exps are kept as (layers, heads, capacity). */
+/** Returns the address of a row's log-sum-exp; they are kept as (layers, heads, capacity). */
 function logSumsAt({ config }: Model, space: TrainingSpace, layer: number, head: number, row: number): Address {
   return space.attentionLogSums + ((layer * config.heads + head) * space.capacity.tokens + row) * 4;
 }

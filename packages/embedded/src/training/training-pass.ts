@@ -1,5 +1,5 @@
 /**
- * Forward and backward over a chunk: M tokens, of which U predict trained ones, S times in all. Only those U go through the
+ * Runs the forward and the backward pass over a chunk: M tokens, of which U predict trained ones, S times in all. Only those U go through the
  * last layer's MLP, and only the S predictions through the head.
  */
 import type { Address } from '../kernels/kernels.ts';
@@ -10,13 +10,13 @@ import type { Chunk } from './token-tree.ts';
 import { attentionBackward, attentionForward, planAll, planPredicting, type QueryPlan } from './training-attention.ts';
 import { reserveSpace, type TrainingSpace } from './training-space.ts';
 
-/** What the head says about the S predictions, each (S,), in nats. */
+/** The head's results for the S predictions, each (S,), in nats. */
 export interface ChunkScores {
   readonly logprobs: Float32Array;
   readonly entropies: Float32Array;
 }
 
-/** The chunk that `forward` ran last, and what it left. */
+/** The chunk that `forward` ran last, with its activations and plans. */
 interface PassState {
   readonly chunk: Chunk;
   readonly space: TrainingSpace;
@@ -34,7 +34,7 @@ export class TrainingPass {
     this.#heap = heap;
   }
 
-  /** Runs the chunk with the weights at `forward`; keeps what `backward` needs. Views are valid until the next call. */
+  /** Runs the chunk with the weights at `forward`; keeps the activations that `backward` needs. Views are valid until the next call. */
   forward(chunk: Chunk, forward: Address): ChunkScores {
     const model = this.#model;
     const { kernels, config, layout, widths } = model;
@@ -171,7 +171,7 @@ export class TrainingPass {
     );
   }
 
-  /** From the gradient of a layer's output to that of its input, (M, hidden), whose address it returns. */
+  /** Turns the gradient of a layer's output into that of its input, (M, hidden), and returns its address. */
   #layerBackward(index: number, dOutput: Address, gradients: Address): Address {
     const { kernels, config, widths, map, layout } = this.#model;
     const { chunk, space } = this.#state!;
@@ -240,7 +240,7 @@ export class TrainingPass {
     return layer === this.#model.config.layers - 1 ? this.#state!.predicting : this.#state!.all;
   }
 
-  /** For C = A · Wᵀ: dA (rows, inputs) = dC · W, and dW (outputs, inputs) += dCᵀ · A. */
+  /** Computes the gradients of C = A · Wᵀ: dA (rows, inputs) = dC · W, and dW (outputs, inputs) += dCᵀ · A. */
   #linearBackward(
     block: Block,
     rows: number,
@@ -279,7 +279,7 @@ export class TrainingPass {
     );
   }
 
-  /** dX (rows, hidden) += and dWeight += for a norm of X. */
+  /** Adds to dX (rows, hidden) and dWeight the gradients of a norm of X. */
   #normBackward(
     block: Block,
     rows: number,

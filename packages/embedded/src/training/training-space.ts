@@ -1,14 +1,14 @@
-/** The scratch of a training pass: every activation that the backward pass needs, and the gradients on the way. */
+/** Reserves the working memory of a training pass: every activation that the backward pass needs, and the intermediate gradients. */
 import type { Address } from '../kernels/kernels.ts';
 import type { SharedHeap } from '../kernels/shared-heap.ts';
 import type { LayerActivations, Model } from '../model/layer-forward.ts';
 import { roundUp } from '../model/parameter-layout.ts';
 import type { Chunk } from './token-tree.ts';
 
-/** Queries that attention handles at once; its scratch is this many rows of scores. */
+/** Queries that attention handles at once; its working memory is this many rows of scores. */
 export const queryBlock = 48;
 
-/** How much a space holds: M tokens, S predictions, and paths of up to T keys. */
+/** The size of a space: M tokens, S predictions, and paths of up to T keys. */
 interface Capacity {
   readonly tokens: number;
   readonly predictions: number;
@@ -18,7 +18,7 @@ interface Capacity {
 export interface TrainingSpace {
   readonly capacity: Capacity;
   readonly address: Address;
-  /** As in the chunk. */
+  /** The same as in the chunk. */
   readonly ids: Int32Array;
   readonly positions: Int32Array;
   readonly predicting: Int32Array;
@@ -27,7 +27,7 @@ export interface TrainingSpace {
   readonly layers: readonly LayerActivations[];
   /** Log-sum-exps of the attention rows, (layers, heads, M). */
   readonly attentionLogSums: Address;
-  /** Of the last layer, (U, hidden). */
+  /** The last layer's output, (U, hidden). */
   readonly output: Address;
   /** The output that makes each prediction and its norm, (S, hidden), with the reciprocal roots (S,). */
   readonly last: Address;
@@ -60,7 +60,7 @@ export interface TrainingSpace {
   readonly dScores: Address;
 }
 
-/** A space that holds the chunk: the old one, or a larger one in its place. Sizes grow in coarse steps. */
+/** Returns a space that holds the chunk: the old one, or a larger one in its place. Sizes grow in coarse steps. */
 export function reserveSpace(
   model: Model,
   heap: SharedHeap,
@@ -83,7 +83,7 @@ export function reserveSpace(
   return arrange(model, heap.allocate(arrange(model, 0, capacity).end), capacity).space;
 }
 
-/** Places everything one after the other from `address`; from 0, to learn where it ends. */
+/** Places all buffers one after the other from `address`. With address 0 it only measures where they end. */
 function arrange(model: Model, address: Address, capacity: Capacity): { space: TrainingSpace; end: Address } {
   const { config, widths, memory } = model;
   const { tokens, predictions, keys } = capacity;

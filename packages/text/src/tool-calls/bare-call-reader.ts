@@ -1,12 +1,12 @@
-/** A tool call that is the whole answer: `{"name": …, "parameters": {…}}`, as Llama 3 templates teach it. */
+/** Reads a tool call that is the whole answer: `{"name": …, "parameters": {…}}`, the format of Llama 3 templates. */
 import { parseObject, type ReadText, type ToolCall, type ToolCallReader } from './tool-call.ts';
 
-/** May stand before the call; usually a special token, which is no text. */
+/** A mark that may stand before the call; usually it is a special token, which is no text. */
 const pythonTag = '<|python_tag|>';
 
 /** Holds an answer that begins like a call until its end, and lets any other text pass. */
 export class BareCallReader implements ToolCallReader {
-  /** What may still be a call; undefined once it cannot be one. */
+  /** Text that may still be a call; undefined once it cannot be one. */
   #held: string | undefined = '';
 
   push(text: string): ReadText {

@@ -1,4 +1,4 @@
-/** Which tool-call format a chat template teaches: the one in which it writes a call itself. */
+/** Finds the tool-call format of a chat template: the one in which it writes a call itself. */
 import type { ChatMessage, JsonValue, ToolCallFormat } from '@agent-lightning/core';
 
 import { createToolCallReader } from './tool-call-reader.ts';
@@ -35,7 +35,7 @@ export function detectToolCallFormat(render: RenderChat): ToolCallFormat | undef
   try {
     answer = answerWithCall(render);
   } catch {
-    return undefined; // it raises at calls or tools: it teaches none
+    return undefined; // it raises at calls or tools, so it has no format for them
   }
   return formats.find((format) => {
     const reader = createToolCallReader(format);
@@ -44,7 +44,7 @@ export function detectToolCallFormat(render: RenderChat): ToolCallFormat | undef
   });
 }
 
-/** What the template writes for the call, between the generation prompt and the end of a turn. */
+/** Returns the text that the template writes for the call, between the generation prompt and the end of a turn. */
 function answerWithCall(render: RenderChat): string {
   const assistant = (fields: Omit<ChatMessage, 'role'>): ChatMessage => ({ role: 'assistant', ...fields });
   const plain = render([user, assistant({ content: 'Answer.' })], tools, false);

@@ -1,10 +1,10 @@
-/** Tool calls that stand between an opening and a closing mark, among text. */
+/** Reads tool calls that stand between an opening and a closing mark, among text. */
 import type { ReadText, ToolCall, ToolCallReader } from './tool-call.ts';
 
 export interface CallMarks {
   readonly open: string;
   readonly close: string;
-  /** The call that the text between the marks is; undefined when it is none. */
+  /** Parses the text between the marks; returns undefined when it is no call. */
   readonly parse: (text: string) => ToolCall | undefined;
 }
 
@@ -53,7 +53,7 @@ export class MarkedCallReader implements ToolCallReader {
     return { content: content + blanks, calls: [] };
   }
 
-  /** The text before a tail that may be the beginning of a mark. */
+  /** Returns the text before an end that may be the beginning of a mark. */
   #takeSafe(): string {
     const { open } = this.#marks;
     let held = Math.min(this.#rest.length, open.length - 1);

@@ -1,11 +1,11 @@
-/** Sampled text → content and tool calls, in the format that the model's chat template teaches. */
+/** Splits sampled text into content and tool calls, in the format of the model's chat template. */
 import type { ToolCallFormat } from '@agent-lightning/core';
 
 import { BareCallReader } from './bare-call-reader.ts';
 import { MarkedCallReader } from './marked-call-reader.ts';
 import { parseObject, type ToolCall, type ToolCallReader } from './tool-call.ts';
 
-/** A reader of one answer. Text that is no call, broken JSON included, stays content. */
+/** Creates the reader of one answer. Text that is no call, broken JSON included, stays content. */
 export function createToolCallReader(format: ToolCallFormat): ToolCallReader {
   switch (format) {
     case 'hermes':
@@ -17,14 +17,14 @@ export function createToolCallReader(format: ToolCallFormat): ToolCallReader {
   }
 }
 
-/** `{"name": …, "arguments": {…}}`; a call without arguments may leave them out. */
+/** Parses `{"name": …, "arguments": {…}}`; a call without arguments may leave them out. */
 function parseHermes(text: string): ToolCall | undefined {
   const { name, arguments: given } = parseObject(text) ?? {};
   if (typeof name !== 'string') return undefined;
   return { name, arguments: typeof given === 'string' ? given : JSON.stringify(given ?? {}) };
 }
 
-/** `name>{…}`: what stands between `<function=` and `</function>`. */
+/** Parses `name>{…}`, the text between `<function=` and `</function>`. */
 function parseFunctionTag(text: string): ToolCall | undefined {
   const at = text.indexOf('>');
   const name = text.slice(0, Math.max(0, at)).trim();

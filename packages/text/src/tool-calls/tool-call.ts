@@ -1,4 +1,4 @@
-/** What reading tool calls gives, whatever the format. */
+/** Defines the results of reading tool calls, for every format. */
 
 /** A tool call that was read. */
 export interface ToolCall {
@@ -7,7 +7,7 @@ export interface ToolCall {
   readonly arguments: string;
 }
 
-/** What some text completed; both may be empty while a mark or a call may still be coming. */
+/** The content and calls that some text completed; both may be empty while a mark or a call may still follow. */
 export interface ReadText {
   readonly content: string;
   readonly calls: readonly ToolCall[];
@@ -16,11 +16,11 @@ export interface ReadText {
 /** Reads one answer, piece by piece; what it reads does not depend on where the pieces are cut. */
 export interface ToolCallReader {
   push(text: string): ReadText;
-  /** What was held back and turned out to be mere text, or a call that only the end of the answer completed. */
+  /** Returns the text that was held back, or a call that only the end of the answer completed. */
   end(): ReadText;
 }
 
-/** The JSON object that the text is; undefined when it is none. */
+/** Parses a JSON object; returns undefined when the text is none. */
 export function parseObject(text: string): Readonly<Record<string, unknown>> | undefined {
   try {
     const value = JSON.parse(text) as unknown;
