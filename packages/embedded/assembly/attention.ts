@@ -72,7 +72,7 @@ export function attendBackward(
   multiplyTransposed(keys, headSize, queries, dScores, width, q, qStride, dk, headSize);
 }
 
-/** One row: raw scores → P, and dP → dS, both 0 from `seen` on. */
+/** Turns raw scores into P and dP into dS for one row, both 0 from `seen` on. */
 function scoreGradient(seen: i32, width: i32, scale: f32, row: usize, dRow: usize, logSum: f32): void {
   const end = row + (<usize>width << 2);
   const rounded = <usize>((seen + 3) & ~3) << 2;

@@ -25,7 +25,7 @@ function sumExponentials(n: i32, x: usize, scale: f32, top: f32): f64 {
 }
 
 /**
- * For each row of logits (rows, vocabulary): the log-probability of its target (rows,), the log of its normaliser, and the
+ * Computes for each row of logits (rows, vocabulary) the log-probability of its target (rows,), the log of its normaliser, and the
  * entropy of its distribution, all in nats.
  */
 export function tokenLogprobs(

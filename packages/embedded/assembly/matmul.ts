@@ -24,7 +24,7 @@ function storeRow(vectors: i32, c: usize, v0: v128, v1: v128, v2: v128, v3: v128
 }
 
 /**
- * One tile of C, (rows, 4 · vectors), with its sums held in registers. `rows` ≤ 6, `vectors` 2 or 4 and `transposed`
+ * Computes one tile of C, (rows, 4 · vectors), with its sums held in registers. `rows` ≤ 6, `vectors` 2 or 4 and `transposed`
  * are literals at every call, so that each call becomes its own straight loop. A is (rows, k), or (k, rows) when transposed.
  */
 // @ts-ignore: decorator
@@ -230,7 +230,7 @@ function strip16(t: bool, m: i32, k: i32, a: usize, ab: usize, aRow: usize, b: u
   }
 }
 
-/** One panel of C, (m, 8). */
+/** Computes one panel of C, (m, 8). */
 function strip8(t: bool, m: i32, k: i32, a: usize, ab: usize, aRow: usize, b: usize, bb: usize, c: usize, cb: usize, acc: bool): void {
   for (let left = m; left > 0; ) {
     let rows: i32;

@@ -16,7 +16,7 @@ export function sumSquares(n: i32, x: usize): f64 {
 }
 
 /**
- * One AdamW step (Loshchilov & Hutter, arXiv:1711.05101, as PyTorch computes it) on n weights, with g = gradientScale · gradient:
+ * Takes one AdamW step (Loshchilov & Hutter, arXiv:1711.05101, as PyTorch computes it) on n weights, with g = gradientScale · gradient:
  * w ← w · decay; m ← β1·m + (1 − β1)·g; v ← β2·v + (1 − β2)·g²; w ← w − stepSize · m / (√v / rootCorrection + ε).
  * `decay` is 1 − lr · weightDecay, `stepSize` lr / (1 − β1ᵗ), `rootCorrection` √(1 − β2ᵗ). Clears the gradient.
  */

@@ -21,13 +21,13 @@ export interface TokenRequest {
   readonly choices: number;
   /** 0 is greedy. */
   readonly temperature: number;
-  /** At least 1; prompt and answer fit the context. */
+  /** The most tokens of an answer, at least 1; prompt and answer fit the context. */
   readonly maxTokens: number;
   /** A choice ends after sampling one of these; it is the last of its tokens. */
   readonly stopTokens: readonly number[];
   /** Texts at which a choice is cut, even if the sampler ignores them; a sampler that ends there saves work. */
   readonly stop: readonly string[];
-  /** At least 0; absent when the sampler is to draw one. */
+  /** An integer of at least 0; absent when the sampler is to draw one. */
   readonly seed: number | undefined;
 }
 

@@ -15,7 +15,7 @@ const supportedDecoders = ['ByteLevel', 'Metaspace', 'ByteFallback', 'Fuse', 'Re
 export class Tokenizer {
   /** Ids are below this; the model's vocabulary may be larger (padding), never smaller. */
   readonly vocabularySize: number;
-  /** No token stands for more characters of a text than this. */
+  /** The most characters of a text that one token stands for. */
   readonly longestToken: number;
   readonly #tokenizer: HuggingFaceTokenizer;
   readonly #known: ReadonlySet<number>;

@@ -19,7 +19,7 @@ interface Fixture {
     readonly tools?: readonly JsonValue[];
     readonly rendered?: string;
     readonly ids?: readonly number[];
-    /** What the template said as it refused the chat. */
+    /** The template's message when it refused the chat. */
     readonly refused?: string;
   }[];
   readonly texts: readonly {

@@ -140,7 +140,7 @@ function requireInVocabulary({ directory, tokenizer, eosTokenIds }: ModelText, {
     throw corrupt(directory, `eos_token_id ${outside} is outside the vocabulary of ${vocabSize}`);
 }
 
-/** One file, or the shards that an index lists. */
+/** Reads the weights from one file, or from the shards that an index lists. */
 async function readWeights(directory: string, config: LlamaConfig): Promise<LlamaWeights> {
   const single = await readIfPresent(join(directory, weightsFile));
   if (single !== undefined)

@@ -175,10 +175,10 @@ describe('accumulation', () => {
 
 describe('rows that begin alike', () => {
   const model = naiveModel({ seed: 14, tied: true });
-  /** Tails of a trunk: samples of one prompt, a row twice, a row inside another, forks inside answers; answers train, some of the prompt too. */
-  const [trunk, ...tails] = naiveRows(model.config, model.weights, [70, 9, 14, 3, 30, 11], 6);
-  const graft = (length: number, tail: TrainingRow): TrainingRow => {
-    const join = (field: keyof TrainingRow): number[] => [...trunk![field].subarray(0, length), ...tail[field]];
+  /** Rows that continue a common beginning: samples of one prompt, a row twice, a row inside another, forks inside answers. Answers are trained, and some of the prompt too. */
+  const [beginning, ...endings] = naiveRows(model.config, model.weights, [70, 9, 14, 3, 30, 11], 6);
+  const continueWith = (length: number, ending: TrainingRow): TrainingRow => {
+    const join = (field: keyof TrainingRow): number[] => [...beginning![field].subarray(0, length), ...ending[field]];
     return {
       tokens: Int32Array.from(join('tokens')),
       lossMask: Uint8Array.from(join('lossMask')),
@@ -187,15 +187,15 @@ describe('rows that begin alike', () => {
     };
   };
   const rows = [
-    trunk!,
-    graft(40, tails[0]!),
-    graft(40, tails[1]!),
-    graft(40, tails[1]!),
-    graft(1, tails[2]!),
-    graft(55, tails[3]!),
-    graft(62, tails[4]!),
-    tails[3]!,
-    trunk!,
+    beginning!,
+    continueWith(40, endings[0]!),
+    continueWith(40, endings[1]!),
+    continueWith(40, endings[1]!),
+    continueWith(1, endings[2]!),
+    continueWith(55, endings[3]!),
+    continueWith(62, endings[4]!),
+    endings[3]!,
+    beginning!,
   ];
 
   it('get the log-probabilities that they get alone, and together the sum of their gradients', async () => {

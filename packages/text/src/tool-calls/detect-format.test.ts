@@ -30,7 +30,7 @@ describe('the tool-call format of a template', () => {
   });
 
   it.each([
-    ['function-xml', /function-xml.jinja cannot take them: how it writes tool calls is not known/],
+    ['function-xml', /function-xml.jinja cannot take them: it writes tool calls in a format that is not known/],
     ['chatml', /chatml.jinja cannot take them: it never mentions `tools`/],
   ])('is not guessed: %s refuses tools, and takes chats without', (name, message) => {
     const template = load(name);
