@@ -42,7 +42,7 @@ const engine = await LlamaEngine.create({
   wideKernels: values['wide-kernels'],
 });
 console.log(
-  `Kernels: ${engine.kernels}${values['wide-kernels'] && engine.kernels !== 'wide' ? ', for wide ones do not fit here' : ''}.`,
+  `Kernels: ${engine.kernels}${values['wide-kernels'] && engine.kernels !== 'wide' ? '; wide ones are not available here or did not measure faster' : ''}.`,
 );
 const torch = await startTorch(workload);
 if (!torch) console.log('PyTorch: not found in python3; name a python that has torch in PYTHON to compare.');
