@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { LightningError, type Claim, type LightningStore } from '@agent-lightning/core';
 import { startPostgres, type PostgresServer } from '@agent-lightning/testing';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { dropSchema, freshSchema, runSql } from '../test/schemas.ts';
 import { openPostgresStore, type PostgresStore, type PostgresStoreOptions } from './index.ts';
 
@@ -44,6 +44,14 @@ async function errorOf(
   return LightningError.isInstance(error)
     ? { code: error.code, retryable: error.retryable, message: error.message }
     : { message: String(error) };
+}
+
+/** Moves this process's clock on by ten seconds at each look, so that a time in which to try is over after a few tries. */
+function hurryClock(): Disposable {
+  const now = performance.now.bind(performance);
+  let aheadMs = 0;
+  const spy = vi.spyOn(performance, 'now').mockImplementation(() => now() + (aheadMs += 10_000));
+  return { [Symbol.dispose]: () => spy.mockRestore() };
 }
 
 const ofThisSchema = (condition: string = 'true'): string =>
@@ -94,7 +102,8 @@ describe('opening', () => {
       message: expect.stringContaining('"absent"'),
     });
     wrong.port = '1';
-    expect(await errorOf(open({ connection: wrong.href, reconnectMs: 50 }))).toMatchObject({
+    using _clock = hurryClock();
+    expect(await errorOf(open({ connection: wrong.href, reconnectMs: 60_000 }))).toMatchObject({
       code: 'store-unavailable',
       retryable: true,
       message: expect.stringContaining('is the server running'),
@@ -218,11 +227,17 @@ describe('a connection that breaks', () => {
   it('gives up after reconnectMs with a retryable error', async () => {
     const store = await open();
     await runSql(server.url, `CREATE ROLE ${schema} LOGIN SUPERUSER PASSWORD 'x'`);
-    const limited = await open({ reconnectMs: 100, connection: limitedConnection() });
-    await runSql(server.url, `ALTER ROLE ${schema} NOLOGIN; ${ofThisSchema(`usename = '${schema}'`)}`);
-    expect(await errorOf(limited.enqueue([{ input: 1 }]))).toMatchObject({ code: 'store-unavailable' });
-    expect(await errorOf(limited.statistics())).toMatchObject({ code: 'store-unavailable' });
-    await runSql(server.url, `ALTER ROLE ${schema} LOGIN`);
+    const limited = await open({ reconnectMs: 60_000, connection: limitedConnection() });
+    // No room for its connections, which may pass, as far as it knows.
+    const shut = `ALTER ROLE ${schema} NOSUPERUSER CONNECTION LIMIT 0`;
+    await runSql(server.url, `${shut}; ${ofThisSchema(`usename = '${schema}'`)}`);
+    {
+      using _clock = hurryClock();
+      const gone = { code: 'store-unavailable', retryable: true };
+      expect(await errorOf(limited.enqueue([{ input: 1 }]))).toMatchObject(gone);
+      expect(await errorOf(limited.statistics())).toMatchObject(gone);
+    }
+    await runSql(server.url, `ALTER ROLE ${schema} SUPERUSER CONNECTION LIMIT -1`);
     expect(await limited.enqueue([{ rolloutId: 'later', input: 1 }])).toHaveLength(1);
     expect(await store.getRollout('later')).toBeDefined();
     await limited.close();
