@@ -182,7 +182,7 @@ describe('the operator’s routes', () => {
     });
     await until(() => engine.requests.length === 1_000);
     const remote = connectGateway({ url: gateway.url, adminKey });
-    const paused = remote.pause({ drainMs: 20_000 });
+    const paused = remote.pause({ drainMs: 600_000 });
     await until(() => gateway.isPaused);
     const later = post(body).then((response) => response.status);
     finishAll();
@@ -274,7 +274,7 @@ describe('a gateway that closes', () => {
     const kept = client.models.list();
     await kept;
     await until(() => asked === 1);
-    const closed = gateway.close({ drainMs: 10_000 });
+    const closed = gateway.close({ drainMs: 600_000 });
     await expect(client.chat.completions.create(body)).rejects.toThrow();
     finishCall();
     expect((await running).choices[0]?.message.content).toBe('hello world');

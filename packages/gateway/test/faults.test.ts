@@ -11,14 +11,14 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { Gateway, type GatewayOptions } from '../src/index.ts';
 import { FakeEngine } from './fake-engine.ts';
 import { onStop, startHarness, stopAll, until, type Harness } from './harness.ts';
+import { holdTimers } from './held-timers.ts';
 
 afterEach(stopAll);
 const messages = [{ role: 'user' as const, content: 'hi' }];
 const request = { model: 'policy', messages };
 
-/** A limit that only silence exceeds: on a starved machine, the events before it take their time. */
-const silenceMs = 600;
-const limitFor = ({ type }: ScriptedFault): number => (type === 'stall' ? silenceMs : 60_000);
+/** A limit that is over when the test says so. */
+const heldMs = 54_321;
 
 async function start(
   respond: ModelServerOptions['respond'],
@@ -31,10 +31,12 @@ async function start(
   return { ...harness, server };
 }
 
-async function drain(client: OpenAI): Promise<string> {
+async function drain(client: OpenAI, onText: () => void = () => undefined): Promise<string> {
   let text = '';
-  for await (const chunk of await client.chat.completions.create({ ...request, stream: true }))
+  for await (const chunk of await client.chat.completions.create({ ...request, stream: true })) {
     text += chunk.choices[0]?.delta.content ?? '';
+    if (text !== '') onText();
+  }
   return text;
 }
 
@@ -126,10 +128,11 @@ describe('an upstream whose reply breaks', () => {
     ['silence', { type: 'stall', afterEvents: 0 }, 504, 'upstream-stalled'],
     ['silence in mid-body', { type: 'stall', afterEvents: 2 }, 504, 'upstream-stalled'],
   ])('gives the agent a distinct error for %s', async (_name, fault, status, code) => {
-    const { client, server, finish } = await start(() => ({ content: 'a b c d', fault }), {
-      stallTimeoutMs: limitFor(fault),
-    });
-    await expect(client.chat.completions.create(request)).rejects.toMatchObject({ status, code });
+    using silence = holdTimers(heldMs);
+    const { client, server, finish } = await start(() => ({ content: 'a b c d', fault }), { stallTimeoutMs: heldMs });
+    const call = client.chat.completions.create(request);
+    if (fault.type === 'stall') void until(() => server.calls.length === 1).then(() => silence.end());
+    await expect(call).rejects.toMatchObject({ status, code });
     expect(server.calls).toHaveLength(1);
     expect((await finish())[0]).toMatchObject({ status: { code: 'error' }, attributes: { [names.errorType]: code } });
   });
@@ -140,11 +143,13 @@ describe('an upstream whose reply breaks', () => {
     ['stalled', { type: 'stall', afterEvents: 3 }, 'upstream-stalled'],
     ['endless', { type: 'endless' }, 'upstream-endless'],
   ])('ends a %s stream with an error event, and keeps what was there as incomplete', async (_name, fault, code) => {
+    using silence = holdTimers(heldMs);
     const { client, server, finish } = await start(() => ({ content: 'a b c d', fault }), {
-      stallTimeoutMs: limitFor(fault),
+      stallTimeoutMs: heldMs,
       maxReplyBytes: 20_000,
     });
-    await expect(drain(client)).rejects.toMatchObject({ code });
+    const onText = (): void => (fault.type === 'stall' ? silence.end() : undefined);
+    await expect(drain(client, onText)).rejects.toMatchObject({ code });
     expect(server.calls).toHaveLength(1);
     const [span] = await finish();
     expect(span?.attributes).toMatchObject({ [names.errorType]: code, [names.incomplete]: true });
@@ -153,10 +158,11 @@ describe('an upstream whose reply breaks', () => {
   });
 
   it('takes a deadline for what it is, however lively the stream', async () => {
+    using time = holdTimers(heldMs);
     const { client, finish } = await start(() => ({ content: 'a b', fault: { type: 'endless' } }), {
-      callTimeoutMs: silenceMs,
+      callTimeoutMs: heldMs,
     });
-    await expect(drain(client)).rejects.toMatchObject({ code: 'call-timeout' });
+    await expect(drain(client, () => time.end())).rejects.toMatchObject({ code: 'call-timeout' });
     expect((await finish())[0]?.attributes).toMatchObject({
       [names.errorType]: 'call-timeout',
       [names.incomplete]: true,

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,7 +9,8 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { attributeNames, readReward, toEpisode, type ModelGateway } from '@agent-lightning/core';
 import { MemoryStore } from '@agent-lightning/store';
 import { runCommand, Runner } from '../src/index.ts';
-import { endpoint, isAlive, node, runOneCommand } from './command-run.ts';
+import { holdTimers } from '../../gateway/test/held-timers.ts';
+import { endpoint, isAlive, node, runOneCommand, type CommandRun } from './command-run.ts';
 
 let folder: string;
 beforeAll(async () => {
@@ -298,7 +300,19 @@ describe('what a command prints', () => {
 });
 
 /** Says its process ids, ignores SIGTERM with all its children, and never ends. */
-const stubborn = 'trap "" TERM; sleep 1000 & echo $! $$; (sleep 1000; :) & wait; wait; sleep 1000';
+const stubborn =
+  'trap "" TERM; sleep 1000 & echo $! $$; (sleep 1000; :) & echo > "$READY_FILE"; wait; wait; sleep 1000';
+const limitMs = 54_321;
+
+/** Runs a command whose time of `limitMs` is over once it has written the file READY_FILE. */
+async function runUntilReady(run: (env: () => NodeJS.ProcessEnv) => Promise<CommandRun>): Promise<CommandRun> {
+  using time = holdTimers(limitMs);
+  const readyFile = join(await mkdtemp(join(folder, 'ready-')), 'ready');
+  const running = run(() => ({ READY_FILE: readyFile }));
+  await vi.waitUntil(() => existsSync(readyFile), { timeout: 60_000 });
+  time.end();
+  return await running;
+}
 
 function pidsIn(output: unknown): number[] {
   return String(output).split(/\s+/).filter(Boolean).map(Number);
@@ -306,36 +320,33 @@ function pidsIn(output: unknown): number[] {
 
 describe.skipIf(process.platform === 'win32')('the end of a command', () => {
   it('takes all of its processes along when its own time is over, also those that ignore SIGTERM', async () => {
-    const { rollout, spans } = await runOneCommand({
-      command: '/bin/sh',
-      args: ['-c', stubborn],
-      timeoutMs: 300,
-      killGraceMs: 50,
-    });
-    expect(rollout.failure).toMatchObject({ code: 'timed-out', message: expect.stringContaining('300 ms') });
+    const command = { command: '/bin/sh', args: ['-c', stubborn], timeoutMs: limitMs, killGraceMs: 50 };
+    const { rollout, spans } = await runUntilReady((env) => runOneCommand({ ...command, env }));
+    expect(rollout.failure).toMatchObject({ code: 'timed-out', message: expect.stringContaining(`${limitMs} ms`) });
     const pids = pidsIn(spans[0]!.attributes[attributeNames.commandStdout]);
     expect(pids).toHaveLength(2);
-    await vi.waitFor(() => expect(pids.filter(isAlive)).toEqual([]), { timeout: 10_000 });
+    await vi.waitFor(() => expect(pids.filter(isAlive)).toEqual([]), { timeout: 60_000 });
   });
 
   it('comes when the attempt times out, and its output is kept', async () => {
-    const { rollout, spans } = await runOneCommand(
-      { command: '/bin/sh', args: ['-c', stubborn], killGraceMs: 50 },
-      null,
-      { attemptTimeoutMs: 300 },
+    const command = { command: '/bin/sh', args: ['-c', stubborn], killGraceMs: 50 };
+    const { rollout, spans } = await runUntilReady((env) =>
+      runOneCommand({ ...command, env }, null, { attemptTimeoutMs: limitMs }),
     );
     expect(rollout).toMatchObject({ status: 'failed', failure: { code: 'timed-out' } });
     const span = spans.find(({ kind }) => kind === 'operation')!;
-    expect(span.status).toMatchObject({ code: 'error', message: expect.stringContaining('300 ms') });
+    expect(span.status).toMatchObject({ code: 'error', message: expect.stringContaining(`${limitMs} ms`) });
     const pids = pidsIn(span.attributes[attributeNames.commandStdout]);
     expect(pids).toHaveLength(2);
-    await vi.waitFor(() => expect(pids.filter(isAlive)).toEqual([]), { timeout: 10_000 });
+    await vi.waitFor(() => expect(pids.filter(isAlive)).toEqual([]), { timeout: 60_000 });
   });
 
   it('lets a command that minds SIGTERM say goodbye', async () => {
     const script =
-      'process.on("SIGTERM", () => { console.log("bye"); process.exit() }); setInterval(() => {}, 1000); console.log("hi")';
-    const { spans } = await runOneCommand(node(script, { timeoutMs: 500, killGraceMs: 60_000 }));
+      'process.on("SIGTERM", () => { console.log("bye"); process.exit() }); setInterval(() => {}, 1000); console.log("hi"); require("fs").writeFileSync(process.env.READY_FILE, "")';
+    const { spans } = await runUntilReady((env) =>
+      runOneCommand(node(script, { timeoutMs: limitMs, killGraceMs: 60_000, env })),
+    );
     expect(spans[0]!.attributes[attributeNames.commandStdout]).toBe('hi\nbye\n');
   });
 
@@ -344,7 +355,7 @@ describe.skipIf(process.platform === 'win32')('the end of a command', () => {
     const { rollout, spans } = await runOneCommand({ command: '/bin/sh', args: ['-c', script] });
     expect(rollout.status).toBe('succeeded');
     const [pid] = pidsIn(spans[0]!.attributes[attributeNames.commandStdout]);
-    await vi.waitFor(() => expect(isAlive(pid!)).toBe(false), { timeout: 10_000 });
+    await vi.waitFor(() => expect(isAlive(pid!)).toBe(false), { timeout: 60_000 });
   });
 
   it('does not wait for a process that left the group and holds the output', async () => {
@@ -370,11 +381,11 @@ describe.skipIf(process.platform === 'win32')('the end of a command', () => {
         expect(read).toBeGreaterThan(0);
         return read!;
       },
-      { timeout: 20_000 },
+      { timeout: 60_000 },
     );
     expect(isAlive(pid)).toBe(true);
     parent.kill('SIGKILL');
     await once(parent, 'exit');
-    await vi.waitFor(() => expect(isAlive(pid)).toBe(false), { timeout: 10_000 });
+    await vi.waitFor(() => expect(isAlive(pid)).toBe(false), { timeout: 60_000 });
   });
 });
