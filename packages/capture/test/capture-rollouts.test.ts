@@ -231,7 +231,8 @@ describe('a store that is not well', () => {
     const { rolloutId, result } = await capture.run('x', () => answer('fine'));
     expect(result).toBe('fine!');
     void capture.reward(rolloutId, 1);
-    const statistics = await capture.close({ timeoutMs: 300 });
+    await vi.waitUntil(() => capture.statistics.retries > 0, { timeout: 60_000 });
+    const statistics = await capture.close({ timeoutMs: 1 });
     expect(statistics).toMatchObject({ stored: 0, waiting: 0, dropped: { ...nothingDropped, closed: 1 } });
     expect(statistics).toMatchObject({ bufferedBytes: 0, rewardsDropped: 1 });
     expect(statistics.retries).toBeGreaterThan(0);
@@ -262,7 +263,7 @@ describe('a store that is not well', () => {
     let isFirst = true;
     const claim: MemoryStore['claim'] = async (request) => {
       const claims = await healthy.claim(request);
-      if (isFirst) await new Promise((resolve) => setTimeout(resolve, 60));
+      if (isFirst) await vi.waitUntil(() => capture.statistics.retries > 0, { timeout: 60_000 });
       isFirst = false;
       return claims;
     };

@@ -108,7 +108,7 @@ it('answers every request while the store and the gateway do not', async () => {
     const { result } = await capture.run('q', () => agent.invoke({ question: 'q' }), { gateway });
     expect(result.answer).toBe('SELECT 1');
   }
-  const { dropped, stored } = await capture.close({ timeoutMs: 500 });
+  const { dropped, stored } = await capture.close({ timeoutMs: 60_000 });
   expect({ stored, refused: dropped['store-refused'] }).toEqual({ stored: 0, refused: 2 });
   expect(errors.map(({ code }) => code)).toEqual(expect.arrayContaining(['timed-out', 'store-closed']));
 });
