@@ -7,7 +7,10 @@ export default defineConfig({
   resolve: { conditions: ['@agent-lightning/source', 'node', 'import', 'module', 'default'] },
   test: {
     include: ['**/*.test.ts'],
-    exclude: ['**/node_modules/**', '**/dist/**'],
+    // What is too heavy for every change; vitest.full.config.ts runs it.
+    exclude: ['**/node_modules/**', '**/dist/**', '**/*.full.test.ts'],
+    // The file is what tools/test.ts counts.
+    reporters: ['default', ['json', { outputFile: '.vitest/results.json' }]],
     testTimeout: 120_000,
     hookTimeout: 120_000,
     pool: 'forks',

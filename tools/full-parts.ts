@@ -1,0 +1,62 @@
+import { globSync } from 'node:fs';
+import { basename, join, sep } from 'node:path';
+
+/** One part of `npm run test:full`. */
+export interface FullPart {
+  readonly name: string;
+  readonly title: string;
+  /** Are run one after the other, each a program and its arguments. */
+  readonly commands: readonly (readonly [string, ...string[]])[];
+  /** The workspace whose tests these are; absent for a part that is no run of Vitest. */
+  readonly directory?: string;
+}
+
+/** Lists the parts: the `*.full.test.ts` files of each workspace, the packed packages, and stores under kills. */
+export function listFullParts(root: string): readonly FullPart[] {
+  return [...listTestParts(root), packed, ...(['sqlite', 'postgres'] as const).map(chaosOf)];
+}
+
+function listTestParts(root: string): readonly FullPart[] {
+  const files = globSync(
+    ['packages/*/{src,test}/**/*.full.test.ts', 'examples/*/**/*.full.test.ts', 'tools/**/*.full.test.ts'],
+    {
+      cwd: root,
+      exclude: ['**/node_modules/**', '**/dist/**'],
+    },
+  );
+  const workspaces = new Set(
+    files.map((file) =>
+      file
+        .split(sep)
+        .slice(0, file.startsWith('tools') ? 1 : 2)
+        .join(sep),
+    ),
+  );
+  const config = join(root, 'vitest.full.config.ts');
+  return [...workspaces].toSorted().map((workspace) => ({
+    name: `tests-${basename(workspace)}`,
+    title: `the heavy tests (*.full.test.ts) of ${workspace}`,
+    commands: [
+      ['npm', 'run', 'build:wasm', '--silent', '-w', '@agent-lightning/embedded'],
+      ['npx', 'vitest', 'run', '--config', config, '--root', '.'],
+    ],
+    directory: join(root, workspace),
+  }));
+}
+
+const packed: FullPart = {
+  name: 'packages',
+  title: 'builds, packs and loads every package',
+  commands: [
+    ['npm', 'run', 'build'],
+    ['npm', 'run', 'check:packages'],
+  ],
+};
+
+function chaosOf(store: 'sqlite' | 'postgres'): FullPart {
+  return {
+    name: `chaos-${store}`,
+    title: `200 kills of processes that write to ${store === 'sqlite' ? 'a SQLite' : 'a PostgreSQL'} store`,
+    commands: [['npm', 'run', 'chaos:store', '--silent', '--', '--kills', '200', '--store', store]],
+  };
+}
