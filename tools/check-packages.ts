@@ -58,15 +58,39 @@ function checkFiles(directory: string): void {
   }
 }
 
-function checkImport(name: string): void {
-  const program = `import * as all from '${scope}/${name}'; console.log(Object.keys(all).length)`;
+/** Loads every entry that the manifest exports, and looks for its types. */
+function checkEntries(manifest: Manifest): void {
+  const entries = Object.entries(manifest.exports ?? {});
+  if (entries.length === 0) problems.push(`${manifest.name}: package.json exports nothing`);
+  for (const [path, entry] of entries) {
+    const name = `${manifest.name}${path.slice(1)}`;
+    if (typeof entry !== 'object' || entry.types === undefined || entry.default === undefined) {
+      problems.push(`${name}: its entry in "exports" must have "types" and "default"; got ${JSON.stringify(entry)}`);
+      continue;
+    }
+    const target = join(sandbox, 'node_modules', manifest.name);
+    if (!existsSync(join(target, entry.types))) problems.push(`${name}: the package lacks its types ${entry.types}`);
+    checkImport(name, path === '.');
+  }
+}
+
+/** Imports one entry in plain Node; the root of a package must export something, while others may be run for what they do. */
+function checkImport(name: string, mustExport: boolean): void {
+  const program = `import * as all from '${name}'; console.log(Object.keys(all).length)`;
   try {
     const count = Number(run('node', ['--input-type=module', '--eval', program], sandbox));
-    if (!(count > 0)) problems.push(`${name}: exports nothing`);
-    else console.log(`${scope}/${name}: ${count} exports`);
+    if (mustExport && !(count > 0)) problems.push(`${name}: exports nothing`);
+    else console.log(`${name}: ${count} exports`);
   } catch (error) {
     problems.push(`${name}: does not load from its tarball: ${(error as { stderr?: string }).stderr ?? String(error)}`);
   }
+}
+
+/** The part of a package.json that is read here. */
+interface Manifest {
+  readonly name: string;
+  readonly exports?: Readonly<Record<string, { readonly types?: string; readonly default?: string }>>;
+  readonly peerDependencies?: Readonly<Record<string, string>>;
 }
 
 try {
@@ -78,9 +102,9 @@ try {
   linkThirdParty();
   cpSync(join(root, 'package.json'), join(sandbox, 'package.json'));
   for (const directory of directories) {
-    const manifest = JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8')) as { peerDependencies?: object };
+    const manifest = JSON.parse(readFileSync(join(root, directory, 'package.json'), 'utf8')) as Manifest;
     // A suite of tests loads only inside its test runner.
-    if (!('vitest' in (manifest.peerDependencies ?? {}))) checkImport(basename(directory));
+    if (manifest.peerDependencies?.['vitest'] === undefined) checkEntries(manifest);
   }
 } finally {
   rmSync(sandbox, { recursive: true, force: true });
