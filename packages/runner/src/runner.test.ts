@@ -8,11 +8,15 @@ import {
   type Rollout,
   type ModelGateway,
 } from '@agent-lightning/core';
-import { MemoryStore } from '@agent-lightning/store';
+import { MemoryStore, type RowStoreOptions } from '@agent-lightning/store';
 import { requireRollout } from '@agent-lightning/tracing';
 import type { RolloutFunction } from './rollout-function.ts';
 import { Runner } from './runner.ts';
 import type { RunnerOptions } from './runner-options.ts';
+import { holdTimers } from '../../gateway/test/held-timers.ts';
+
+/** Ends a wait in vain. */
+const hangGuard = { timeout: 60_000 };
 
 const stores: MemoryStore[] = [];
 
@@ -20,8 +24,8 @@ afterEach(async () => {
   for (const store of stores.splice(0)) await store.close();
 });
 
-function createStore(): MemoryStore {
-  const store = new MemoryStore();
+function createStore(options: RowStoreOptions = {}): MemoryStore {
+  const store = new MemoryStore(options);
   stores.push(store);
   return store;
 }
@@ -34,8 +38,11 @@ interface Harness {
   run(requests: readonly EnqueueRequest[]): Promise<readonly Rollout[]>;
 }
 
-function harness(rollout: RolloutFunction, options: Partial<RunnerOptions<JsonValue>> = {}): Harness {
-  const store = createStore();
+function harness(
+  rollout: RolloutFunction,
+  options: Partial<RunnerOptions<JsonValue>> = {},
+  store: MemoryStore = createStore(),
+): Harness {
   const errors: unknown[] = [];
   const runner = new Runner({ store, rollout, onError: (error) => errors.push(error), ...options });
   return {
@@ -127,6 +134,7 @@ describe('agents that go wrong', () => {
   });
 
   it('times out an agent that ignores its signal, goes on with the next, and refuses its late writes', async () => {
+    using time = holdTimers(54_321);
     let lateWrite: Promise<unknown> | undefined;
     let aborted: unknown;
     const { run, store, runner } = harness(
@@ -136,16 +144,17 @@ describe('agents that go wrong', () => {
         signal.addEventListener('abort', () => {
           aborted = signal.reason;
           lateWrite = (async () => {
-            await vi.waitUntil(async () => (await store.getRollout(lease.rolloutId))!.status === 'failed');
+            await vi.waitUntil(async () => (await store.getRollout(lease.rolloutId))!.status === 'failed', hangGuard);
             recorder.record({ kind: 'message', name: 'late' });
             await store.appendSpans(lease, []);
             throw new Error('nobody listens to this');
           })();
           lateWrite.catch(() => undefined);
         });
+        time.end();
         return await new Promise<number>(() => undefined);
       },
-      { attemptTimeoutMs: 20 },
+      { attemptTimeoutMs: 54_321 },
     );
     const [hung, quick] = await run([{ input: 'hang' }, { input: 'quick' }]);
     expect(hung).toMatchObject({ status: 'failed', failure: { code: 'timed-out' } });
@@ -226,7 +235,7 @@ describe('cancellation and stopping', () => {
     const running = runner.run();
     await started.promise;
     await store.cancel(queued!.rolloutId, 'not needed');
-    await vi.waitUntil(() => runner.active === 0);
+    await vi.waitUntil(() => runner.active === 0, hangGuard);
     await runner.stop();
     expect(await running).toMatchObject({ cancelled: 1, failed: 0 });
     expect(reason).toMatchObject({ code: 'cancelled' });
@@ -234,15 +243,29 @@ describe('cancellation and stopping', () => {
   });
 
   it('keeps the lease of a long rollout alive', async () => {
+    let nowMs = 1_000;
+    const store = createStore({ now: () => nowMs, watchdogIntervalMs: 0 });
+    const heartbeat = store.heartbeat.bind(store);
+    const beaten = Promise.withResolvers<void>();
+    let beats = 0;
+    vi.spyOn(store, 'heartbeat').mockImplementation(async (lease) => {
+      nowMs += 40;
+      await store.runWatchdog(); // ends every attempt whose lease is over
+      const reply = await heartbeat(lease);
+      if (++beats === 4) beaten.resolve();
+      return reply;
+    });
     const { run } = harness(
       async () => {
-        await new Promise((resolve) => setTimeout(resolve, 350));
+        await beaten.promise;
         return 1;
       },
       { leaseMs: 100 },
+      store,
     );
     const [rollout] = await run([{ input: null }]);
-    expect(rollout!.status).toBe('succeeded');
+    expect(rollout).toMatchObject({ status: 'succeeded', attemptCount: 1 });
+    expect(nowMs).toBeGreaterThan(1_000 + 100); // longer than one lease
   });
 
   it('finishes what runs when it is stopped, and claims nothing more', async () => {
