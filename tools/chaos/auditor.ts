@@ -79,12 +79,12 @@ export class Auditor {
     }
   }
 
-  /** Every live attempt must have a lease that ended less than one lease ago: whoever lives has had time to take it. */
-  async checkNoneIsStuck(store: LightningStore, nowMs: number, leaseMs: number): Promise<void> {
+  /** Every live attempt must have a lease that ended at most `stuckMs` ago: whoever lives has had time to take it. */
+  async checkNoneIsStuck(store: LightningStore, nowMs: number, stuckMs: number): Promise<void> {
     const { items } = await store.queryRollouts({ statuses: ['preparing', 'running'], limit: 10_000 });
     for (const { rolloutId } of items) {
       const attempt = (await store.queryAttempts(rolloutId)).at(-1);
-      if (attempt === undefined || isFinalAttemptStatus(attempt.status) || nowMs - attempt.leaseExpiresAtMs <= leaseMs)
+      if (attempt === undefined || isFinalAttemptStatus(attempt.status) || nowMs - attempt.leaseExpiresAtMs <= stuckMs)
         continue;
       this.violations.push(
         `rollout ${rolloutId} is stuck: its lease ended ${nowMs - attempt.leaseExpiresAtMs} ms ago and nobody took it`,

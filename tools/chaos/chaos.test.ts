@@ -22,7 +22,7 @@ async function expectNoLoss(target: TargetKind): Promise<void> {
 
 it('loses no acknowledged write in ten kills at random moments, in a file', async () => {
   await expectNoLoss({ store: 'sqlite', durability: 'normal' });
-}, 120_000);
+}, 600_000);
 
 it('loses no acknowledged write in ten kills at random moments, on a server', async () => {
   const server = await startPostgres();
@@ -31,4 +31,4 @@ it('loses no acknowledged write in ten kills at random moments, on a server', as
   } finally {
     await server.stop();
   }
-}, 120_000);
+}, 600_000);
