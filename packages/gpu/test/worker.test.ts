@@ -25,7 +25,7 @@ describe.skipIf(python === undefined)(`the worker (needs Python: npm run setup:p
     root = await mkdtemp(join(tmpdir(), 'worker-'));
     await createTinyCheckpoint(model());
     worker = await startTestWorker(python!, model(), join(root, 'state'));
-  }, 300_000);
+  }, 600_000);
   afterAll(async () => {
     await worker?.stop();
     await rm(root, { recursive: true, force: true });
@@ -108,7 +108,7 @@ describe.skipIf(python === undefined)(`the worker (needs Python: npm run setup:p
     } finally {
       await own.close();
     }
-  }, 300_000);
+  }, 600_000);
 });
 
 const everyLoss: readonly Loss[] = [

@@ -140,7 +140,7 @@ describe('opening', () => {
     expect((await runSql(server.url, count))[0]?.['held']).toBeLessThanOrEqual(3);
     await store.close();
     // The server takes a moment to notice a farewell.
-    await expect.poll(() => runSql(server.url, count), { timeout: 20_000 }).toEqual([{ held: 0 }]);
+    await expect.poll(() => runSql(server.url, count), { timeout: 120_000 }).toEqual([{ held: 0 }]);
   });
 });
 

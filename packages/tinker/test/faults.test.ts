@@ -337,7 +337,7 @@ describe.each(['worker', 'skyrl', 'tinker'] as const)('a batch of two requests o
     });
     const pass = policy.forwardBackward(batch, { name: 'cross_entropy' });
     const taken = policy.optimStep({ learningRate: 0.1 });
-    await vi.waitFor(() => expect(polls).toBeGreaterThan(0));
+    await vi.waitUntil(() => polls > 0, { timeout: 60_000 });
     expect(callsOf('optim_step')).toEqual([]);
     release.resolve();
     expect((await pass).trainedTokens).toBe(2_050);

@@ -340,7 +340,7 @@ describe('threads', () => {
     const { stdout, status } = spawnSync(
       process.execPath,
       ['--conditions=@agent-lightning/source', '--input-type=module', '--eval', script],
-      { cwd, encoding: 'utf8', timeout: 20_000 },
+      { cwd, encoding: 'utf8', timeout: 120_000 },
     );
     expect([stdout.trim(), status]).toEqual(['done', 0]);
   });
