@@ -162,7 +162,7 @@ describe('several openings of one file', () => {
     const other = new DatabaseSync(store.path);
     other.exec('BEGIN IMMEDIATE');
     expect(await errorOf(store.enqueue([{ input: 1 }]))).toMatchObject({ code: 'store-unavailable', retryable: true });
-    const patient = await open({ busyTimeoutMs: 10_000 });
+    const patient = await open({ busyTimeoutMs: 120_000 });
     const writing = patient.enqueue([{ rolloutId: 'late', input: 1 }]);
     expect(await store.getRollout('late')).toBeUndefined();
     other.exec('COMMIT');
