@@ -3,11 +3,13 @@ import { join } from 'node:path';
 import { emitReward } from '@agent-lightning/tracing';
 import { MemoryStore } from '@agent-lightning/store';
 import { StoreError, type Lease, type Rollout } from '@agent-lightning/core';
-import type { RolloutFunction } from '@agent-lightning/runner';
+import type { RolloutFunction, RunnerHooks } from '@agent-lightning/runner';
 import { Gateway } from '@agent-lightning/gateway';
 import { openSqliteStore } from '@agent-lightning/store-sqlite';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { type GrpoLine as StepMetrics, createFolder, createTestTrainer, readMetrics } from './run-folder.ts';
+import type { TrainerOptions } from '../src/index.ts';
+import { holdTimers } from '../../gateway/test/held-timers.ts';
 import { BigramBackend } from './bigram-backend.ts';
 import { answerLetter, askLetter, letterTasks, type LetterTask } from './letter-task.ts';
 
@@ -16,10 +18,10 @@ const tasks = letterTasks;
 async function fitWith(
   rollout: RolloutFunction<LetterTask>,
   steps = 6,
-  attemptTimeoutMs = 30_000,
+  options: Partial<TrainerOptions<LetterTask>> = {},
 ): Promise<{ readonly metrics: readonly StepMetrics[]; readonly error: unknown; readonly runDirectory: string }> {
   const { trainer, runDirectory } = await createTestTrainer(
-    { rollout, attemptTimeoutMs, noSignalPatience: 2 },
+    { rollout, noSignalPatience: 2, ...options },
     { tasksPerStep: 2, groupSize: 4 },
   );
   let error: unknown;
@@ -44,15 +46,34 @@ describe('rollouts that go wrong are data', () => {
       },
       'agent-failed',
     ],
-    ['hangs', () => new Promise<number>(() => undefined), 'timed-out'],
     ['returns NaN', () => Number.NaN, 'reward-invalid'],
     ['returns Infinity', () => Infinity, 'reward-invalid'],
     ['returns a string', () => '1' as unknown as number, 'reward-invalid'],
   ] as const)('an agent that %s', async (_, other, code) => {
-    const { metrics, error } = await fitWith(sometimes(other), 2, code === 'timed-out' ? 2_000 : 30_000);
+    const { metrics, error } = await fitWith(sometimes(other), 2);
     expect(error).toBeUndefined();
     expect(metrics.map(({ failed, failures, withoutReward }) => ({ failed, failures, withoutReward }))).toEqual(
       Array.from({ length: 2 }, () => ({ failed: 2, failures: { [code]: 2 }, withoutReward: 2 })),
+    );
+  });
+
+  it('an agent that hangs', async () => {
+    const attemptTimeoutMs = 54_321;
+    using time = holdTimers(attemptTimeoutMs);
+    let [hanging, answered] = [0, 0];
+    const hang = async (): Promise<number> => {
+      hanging += 1;
+      // Its time, and that of the other one in its step, is over once the six others have answered.
+      await vi.waitUntil(() => hanging % 2 === 0 && answered === 3 * hanging, { timeout: 240_000 });
+      time.end();
+      return await new Promise(() => undefined);
+    };
+    const onRolloutEnd: RunnerHooks['onRolloutEnd'] = ({ outcome }) => {
+      if (outcome.status === 'succeeded') answered += 1;
+    };
+    const { metrics } = await fitWith(sometimes(hang), 2, { attemptTimeoutMs, hooks: { onRolloutEnd } });
+    expect(metrics.map(({ failed, failures }) => ({ failed, failures }))).toEqual(
+      Array.from({ length: 2 }, () => ({ failed: 2, failures: { 'timed-out': 2 } })),
     );
   });
 
