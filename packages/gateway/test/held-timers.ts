@@ -29,7 +29,8 @@ export function holdTimers(durationMs: number): HeldTimers {
   });
   return {
     end() {
-      for (const [timer, work] of [...held]) {
+      const due = [...held]; // without those that are set meanwhile
+      for (const [timer, work] of due) {
         clearTimeout(timer);
         work();
       }
