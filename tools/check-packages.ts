@@ -86,7 +86,7 @@ function checkImport(name: string, mustExport: boolean): void {
   }
 }
 
-/** The part of a package.json that is read here. */
+/** Describes the part of a package.json that is read here. */
 interface Manifest {
   readonly name: string;
   readonly exports?: Readonly<Record<string, { readonly types?: string; readonly default?: string }>>;

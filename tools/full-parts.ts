@@ -1,13 +1,13 @@
 import { globSync } from 'node:fs';
 import { basename, join, sep } from 'node:path';
 
-/** One part of `npm run test:full`. */
+/** Describes one part of `npm run test:full`. */
 export interface FullPart {
   readonly name: string;
   readonly title: string;
-  /** Are run one after the other, each a program and its arguments. */
+  /** Names the programs with their arguments that run one after the other. */
   readonly commands: readonly (readonly [string, ...string[]])[];
-  /** The workspace whose tests these are; absent for a part that is no run of Vitest. */
+  /** Names the workspace whose tests these are; absent for a part that is no run of Vitest. */
   readonly directory?: string;
 }
 

@@ -2,26 +2,26 @@
 import { existsSync, globSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Where every workspace's run leaves its results; see vitest.config.ts. */
+/** Names the file in which a workspace's run leaves its results; vitest.config.ts says so to Vitest. */
 export const resultsFile = '.vitest/results.json';
-/** Where every workspace's run of its heavy tests does; see vitest.full.config.ts. */
+/** Names the file of the heavy tests' results; vitest.full.config.ts says so to Vitest. */
 export const fullResultsFile = '.vitest/full-results.json';
 
-/** Tests by how they ended. A file that does not load counts as one failed test. */
+/** Counts tests by how they ended. A file that does not load counts as one failed test. */
 export interface TestTotals {
   readonly passed: number;
   readonly failed: number;
   readonly skipped: number;
 }
 
-/** What one workspace's run came to. */
+/** Holds what the run of one workspace's tests came to. */
 export interface TestResults extends TestTotals {
   readonly seconds: number;
   /** Tells whether the results are those of an earlier run on the same files. */
   readonly isCached: boolean;
 }
 
-/** A workspace with tests. */
+/** Names a workspace with tests. */
 export interface TestedWorkspace {
   readonly name: string;
   readonly directory: string;
@@ -63,7 +63,7 @@ export function readResults({ directory }: TestedWorkspace, startedAtMs: number)
   };
 }
 
-/** What the heavy tests of one workspace came to. */
+/** Holds what the heavy tests of one workspace came to. */
 export interface FullResults extends TestTotals {
   /** Names the groups of the skipped tests, whose titles say what they lack. */
   readonly skippedGroups: readonly string[];
@@ -108,7 +108,7 @@ interface Manifest {
   readonly scripts?: Readonly<Record<string, string>>;
 }
 
-/** The part of Vitest's JSON report that is read here. */
+/** Describes the part of Vitest's JSON report that is read here. */
 interface VitestReport {
   readonly startTime: number;
   readonly numPassedTests: number;

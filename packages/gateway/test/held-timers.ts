@@ -1,6 +1,6 @@
 import { vi } from 'vitest';
 
-/** The timers of one duration, whose time is over when the test says so. */
+/** Controls the timers of one duration, whose time is over when the test says so. */
 export interface HeldTimers extends Disposable {
   /** Ends the time of every such timer that was set and not cleared. */
   end(): void;
