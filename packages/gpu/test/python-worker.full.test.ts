@@ -1,4 +1,4 @@
-/** The worker's own tests are pytest's; this runs them with all others, and says so where Python is not set up. */
+/** The worker's own tests are pytest's; `.ci/run` and `npm run test:full` run them by this, and it says so where Python is not set up. */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -24,7 +24,7 @@ function run(args: readonly string[]): Promise<{ readonly code: number; readonly
 const reason = isMissing ? ` (skipped: there is no ${python}; run "npm run setup:python")` : '';
 
 describe.skipIf(isMissing && !isRequired)(`the Python worker${reason}`, () => {
-  it('passes its tests', { timeout: 900_000 }, async () => {
+  it('passes its tests', { timeout: 1_800_000 }, async () => {
     const { code, output } = await run(['-m', 'pytest']);
     expect(code, output).toBe(0);
     expect(output).toMatch(/\d+ passed/);
