@@ -8,7 +8,7 @@ import {
   type Rollout,
   type ModelGateway,
 } from '@agent-lightning/core';
-import { MemoryStore, type RowStoreOptions } from '@agent-lightning/store';
+import { MemoryStore, type StoreOptions } from '@agent-lightning/store';
 import { requireRollout } from '@agent-lightning/tracing';
 import type { RolloutFunction } from './rollout-function.ts';
 import { Runner } from './runner.ts';
@@ -24,7 +24,7 @@ afterEach(async () => {
   for (const store of stores.splice(0)) await store.close();
 });
 
-function createStore(options: RowStoreOptions = {}): MemoryStore {
+function createStore(options: StoreOptions = {}): MemoryStore {
   const store = new MemoryStore(options);
   stores.push(store);
   return store;
