@@ -1,5 +1,5 @@
 // adapter-kit
-export { type AgentOptions, agentOptions } from './adapter-kit/agent-options.ts';
+export { type AgentOptions, agentOptions } from './selection/agent-options.ts';
 export { type BeginRun, type FrameworkRun, FrameworkRuns, type TracedRun } from './adapter-kit/framework-runs.ts';
 export {
   type FrameworkSpan,

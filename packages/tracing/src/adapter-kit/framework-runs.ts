@@ -8,8 +8,8 @@ import {
 } from '../scope/active-span.ts';
 import { processWide } from '../scope/process-wide.ts';
 import { describeAgentMatch, attributeNames, type AgentMatch, type Attributes } from '@agent-lightning/core';
-import type { AgentOptions } from './agent-options.ts';
-import { addWrapper, joinWrappers, selectAgent } from './select-agent.ts';
+import type { AgentOptions } from '../selection/agent-options.ts';
+import { addWrapper, joinWrappers, selectAgent } from '../selection/select-agent.ts';
 import { capText } from '../writing/attribute-values.ts';
 import { errorOutcome } from '../writing/exception-attributes.ts';
 import { currentRollout, runInRollout, type RolloutScope } from '../scope/rollout-scope.ts';

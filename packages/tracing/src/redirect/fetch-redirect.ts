@@ -1,5 +1,5 @@
 import type { LlmEndpoint } from '@agent-lightning/core';
-import { selectAgent } from '../adapter-kit/select-agent.ts';
+import { selectAgent } from '../selection/select-agent.ts';
 import { formatTraceParent } from '../writing/identifiers.ts';
 import { activeSpan, type ActiveSpan } from '../scope/active-span.ts';
 import { processWide } from '../scope/process-wide.ts';

@@ -1,6 +1,6 @@
 import { subscribe } from 'node:diagnostics_channel';
 import { attributeNames } from '@agent-lightning/core';
-import { selectAgent } from '../adapter-kit/select-agent.ts';
+import { selectAgent } from '../selection/select-agent.ts';
 import { activeSpan } from '../scope/active-span.ts';
 import { processWide } from '../scope/process-wide.ts';
 import { currentRollout, type RolloutScope } from '../scope/rollout-scope.ts';

@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { AgentOptions } from '../adapter-kit/agent-options.ts';
+import type { AgentOptions } from '../selection/agent-options.ts';
 import { processWide } from './process-wide.ts';
 import type { RolloutScope } from './rollout-scope.ts';
 
