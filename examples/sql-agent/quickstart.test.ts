@@ -3,7 +3,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { isFinalAttemptStatus, type LightningStore, type Rollout, type Span } from '@agent-lightning/core';
+import type { LightningStore, Rollout, Span } from '@agent-lightning/core';
+import { isFinalAttemptStatus } from '@agent-lightning/store';
 import { openSqliteStore } from '@agent-lightning/store-sqlite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 

@@ -1,10 +1,5 @@
-import {
-  isFinalAttemptStatus,
-  type Attempt,
-  type LightningStore,
-  type Rollout,
-  type Span,
-} from '@agent-lightning/core';
+import type { Attempt, LightningStore, Rollout, Span } from '@agent-lightning/core';
+import { isFinalAttemptStatus } from '@agent-lightning/store';
 import type { Entry } from './ledger.ts';
 
 /** What the workers were promised about one rollout. */

@@ -2,7 +2,6 @@
 // Arguments: the configuration as JSON. SIGTERM: enqueue nothing more, and leave when every rollout is final.
 import { setTimeout as delay } from 'node:timers/promises';
 import {
-  isFinalRolloutStatus,
   LightningError,
   rewardNameAttribute,
   rewardValueAttribute,
@@ -12,6 +11,7 @@ import {
   type SpanInput,
   seededRandom,
 } from '@agent-lightning/core';
+import { isFinalRolloutStatus } from '@agent-lightning/store';
 import { LedgerWriter } from './ledger.ts';
 import { openTarget, type StoreTarget } from './store-target.ts';
 

@@ -4,9 +4,9 @@ import {
   toEpisode,
   toMessages,
   type Conversation,
-  type TraceProblem,
   type JsonValue,
   type Span,
+  type Episode,
 } from '@agent-lightning/core';
 import type { ExportedRollout } from '@agent-lightning/store';
 
@@ -33,7 +33,7 @@ export interface SftRows {
   /** Rollouts that gave no row, by reason. */
   readonly leftOut: Readonly<Record<'failed' | 'reward' | 'noConversation', number>>;
   /** Model calls whose messages were not recorded or are not JSON. */
-  readonly problems: readonly TraceProblem[];
+  readonly problems: readonly NonNullable<Episode['problems']>[number][];
 }
 
 /**
@@ -42,7 +42,7 @@ export interface SftRows {
  */
 export function toSftRows(captured: Iterable<ExportedRollout>, options: ToSftRowsOptions = {}): SftRows {
   const rows: SftRow[] = [];
-  const problems: TraceProblem[] = [];
+  const problems: NonNullable<Episode['problems']>[number][] = [];
   const leftOut = { failed: 0, reward: 0, noConversation: 0 };
   for (const each of captured) {
     const { rollout } = each;

@@ -1,4 +1,5 @@
-import { StoreError, type JsonValue, type Failure, endsOpenSpan, type SpanInput } from '@agent-lightning/core';
+import { StoreError, type JsonValue, type Failure, type SpanInput } from '@agent-lightning/core';
+import { endsOpenSpan } from '@agent-lightning/store';
 import type { CaptureLedger } from './capture-ledger.ts';
 import { spanBytes, type CapturedRollout } from './captured-rollout.ts';
 

@@ -5,9 +5,9 @@ import {
   TimeoutError,
   type Claim,
   type LightningStore,
-  isFinalRolloutStatus,
   type SpanInput,
 } from '@agent-lightning/core';
+import { isFinalRolloutStatus } from '@agent-lightning/store';
 import { deriveTraceId } from '@agent-lightning/tracing';
 import type { ResolvedCaptureOptions } from './capture-options.ts';
 import type { CapturedRollout } from './captured-rollout.ts';

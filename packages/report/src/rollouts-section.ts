@@ -1,4 +1,4 @@
-import type { JsonValue, RolloutSample, SampledRow } from '@agent-lightning/core';
+import type { JsonValue, RolloutSample } from '@agent-lightning/core';
 import type { ComparedRollout, HeldOutComparison } from './held-out-comparison.ts';
 import { markup, type Markup } from './markup.ts';
 import type { ReportData } from './report-data.ts';
@@ -36,7 +36,7 @@ function oneRollout({ rolloutId, reward, rows }: RolloutSample): Markup {
   return markup`<div class="rollout"><div class="facts">${badge(reward, tone)}<span>${calls} ${calls === 1 ? 'call' : 'calls'} in ${rows.length} ${rows.length === 1 ? 'row' : 'rows'}</span><span class="path">${rolloutId}</span></div>${rows.map(oneRow)}</div>`;
 }
 
-function oneRow(row: SampledRow): Markup {
+function oneRow(row: RolloutSample['rows'][number]): Markup {
   const advantageAt = new Map(
     row.segments.flatMap(({ start, end, advantage }) =>
       Array.from({ length: end - start }, (_, offset) => [start + offset, advantage] as const),

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import type { RolloutSample, SampledRow } from '@agent-lightning/core';
+import type { RolloutSample } from '@agent-lightning/core';
 import type { RunDirectory } from '@agent-lightning/run';
 import type { ReportContext } from './report-data.ts';
 
@@ -60,7 +60,7 @@ async function withTexts(sample: StepSample, tokenTexts: TokenTexts): Promise<St
   if (tokenTexts === undefined) return sample;
   const rollouts: RolloutSample[] = [];
   for (const rollout of sample.rollouts) {
-    const rows: SampledRow[] = [];
+    const rows: RolloutSample['rows'][number][] = [];
     for (const row of rollout.rows) rows.push({ ...row, texts: await tokenTexts(Int32Array.from(row.tokens)) });
     rollouts.push({ ...rollout, rows });
   }

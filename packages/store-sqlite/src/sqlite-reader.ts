@@ -1,18 +1,12 @@
+import type { ResourcesVersion, Rollout, Span, SpanQuery, StoreEvent } from '@agent-lightning/core';
 import {
   attemptTransitions,
   rolloutTransitions,
   type AttemptStatus,
   type Page,
-  type ResourcesVersion,
-  type Rollout,
   type RolloutStatus,
-  type Span,
-  type SpanQuery,
-  type StoreEvent,
   type StoreStatistics,
   type WorkerRecord,
-} from '@agent-lightning/core';
-import {
   decodeAttempt,
   decodeEvent,
   decodeResources,

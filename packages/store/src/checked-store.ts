@@ -1,4 +1,5 @@
-import { LightningError, type LightningStore, type StoreEvent, type WaitOptions } from '@agent-lightning/core';
+import { LightningError, type LightningStore, type StoreEvent } from '@agent-lightning/core';
+import type { WaitOptions } from './contract-types.ts';
 import type { Operation } from './operation.ts';
 import { methodTable, operationTable, type Operations } from './operations.ts';
 import { resolveStoreOptions, type StoreOptions } from './store-options.ts';

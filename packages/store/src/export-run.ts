@@ -1,4 +1,5 @@
-import type { Attempt, Rollout, Span, LightningStore, Page, RolloutQuery } from '@agent-lightning/core';
+import type { Attempt, Rollout, Span, LightningStore } from '@agent-lightning/core';
+import type { Page, RolloutQuery } from './contract-types.ts';
 
 /** Holds a rollout with all that the store keeps of it. */
 export interface ExportedRollout {

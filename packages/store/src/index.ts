@@ -2,6 +2,10 @@
 export { type ExportedRollout, exportRun } from './export-run.ts';
 export { MemoryStore } from './memory-store.ts';
 
+// for those who follow rollouts: what comes last
+export { isFinalAttemptStatus, isFinalRolloutStatus } from './status-graph.ts';
+export { endsOpenSpan } from './open-spans.ts';
+
 // for those who write spans: the rules that every store applies to them
 export { storeLimits } from './field-checks.ts';
 export { checkSpan } from './span-checks.ts';
@@ -23,6 +27,17 @@ export type {
   SpanRecord,
 } from './records.ts';
 export { readEventCursor, readPageCursor } from './store-errors.ts';
+
+export { attemptTransitions, rolloutTransitions } from './status-graph.ts';
+export type {
+  AttemptStatus,
+  Page,
+  RolloutStatus,
+  SpanKind,
+  SpanStatus,
+  StoreStatistics,
+  WorkerRecord,
+} from './contract-types.ts';
 
 // for authors of stores on SQL: records in rows
 export {

@@ -1,19 +1,6 @@
-import {
-  type ResourcesVersion,
-  attemptTransitions,
-  isFinalAttemptStatus,
-  isFinalRolloutStatus,
-  rolloutTransitions,
-  type AttemptStatus,
-  type Rollout,
-  type RolloutStatus,
-  type Span,
-  type Page,
-  type SpanQuery,
-  type StoreEvent,
-  type StoreStatistics,
-  type WorkerRecord,
-} from '@agent-lightning/core';
+import type { ResourcesVersion, Rollout, Span, SpanQuery, StoreEvent } from '@agent-lightning/core';
+import { attemptTransitions, isFinalAttemptStatus, isFinalRolloutStatus, rolloutTransitions } from './status-graph.ts';
+import type { AttemptStatus, RolloutStatus, Page, StoreStatistics, WorkerRecord } from './contract-types.ts';
 import { MemoryClaimQueue } from './memory-claim-queue.ts';
 import { MemoryEvents } from './memory-events.ts';
 import type {

@@ -1,4 +1,5 @@
-import type { LightningStore, StoreEvent, WaitOptions } from '@agent-lightning/core';
+import type { LightningStore, StoreEvent } from '@agent-lightning/core';
+import type { WaitOptions } from './contract-types.ts';
 import { checkInteger } from './field-checks.ts';
 import type { RecordAccess, Write } from './record-access.ts';
 import type { Awaitable, RecordReader } from './records.ts';

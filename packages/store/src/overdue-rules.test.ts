@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { isFinalAttemptStatus, isFinalRolloutStatus } from '@agent-lightning/core';
+import { isFinalAttemptStatus, isFinalRolloutStatus } from './status-graph.ts';
 import { resolveEnqueue } from './request-checks.ts';
 import { backoffMs, claimRollout, endAttempt, newRollout, recordProgress } from './rollout-rules.ts';
 import type { AttemptRecord, RolloutRecord } from './records.ts';

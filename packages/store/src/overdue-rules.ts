@@ -1,4 +1,5 @@
-import type { AttemptStatus, Failure } from '@agent-lightning/core';
+import type { Failure } from '@agent-lightning/core';
+import type { AttemptStatus } from './contract-types.ts';
 import { endAttempt, endQueued } from './rollout-rules.ts';
 import type { AttemptRecord, RolloutRecord } from './records.ts';
 

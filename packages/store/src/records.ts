@@ -5,13 +5,10 @@ import type {
   Rollout,
   RolloutMode,
   Span,
-  Page,
-  RolloutQuery,
   SpanQuery,
   StoreEvent,
-  StoreStatistics,
-  WorkerRecord,
 } from '@agent-lightning/core';
+import type { Page, RolloutQuery, StoreStatistics, WorkerRecord } from './contract-types.ts';
 
 /** Lets a database answer at once or later. */
 export type Awaitable<Value> = Value | Promise<Value>;

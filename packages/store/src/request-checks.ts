@@ -1,21 +1,23 @@
-import {
-  type JsonValue,
-  type NamedResources,
-  type Resource,
-  type SamplingParameters,
-  rolloutTransitions,
-  type Failure,
-  type Lease,
-  type RetryPolicy,
-  type RolloutMode,
-  type RolloutStatus,
-  type RolloutTimeouts,
-  type AttemptStatus,
-  type ClaimRequest,
-  type EnqueueRequest,
-  type RolloutQuery,
-  type WorkFilter,
+import type {
+  JsonValue,
+  NamedResources,
+  Failure,
+  Lease,
+  RetryPolicy,
+  RolloutMode,
+  EnqueueRequest,
 } from '@agent-lightning/core';
+import type {
+  Resource,
+  SamplingParameters,
+  RolloutStatus,
+  RolloutTimeouts,
+  AttemptStatus,
+  ClaimRequest,
+  RolloutQuery,
+  WorkFilter,
+} from './contract-types.ts';
+import { rolloutTransitions } from './status-graph.ts';
 import {
   checkArray,
   checkId,

@@ -1,14 +1,6 @@
-import {
-  attemptTransitions,
-  isFinalRolloutStatus,
-  rolloutTransitions,
-  type Attempt,
-  type AttemptStatus,
-  type Failure,
-  type RetryPolicy,
-  type Rollout,
-  type RolloutStatus,
-} from '@agent-lightning/core';
+import type { Attempt, Failure, RetryPolicy, Rollout } from '@agent-lightning/core';
+import { attemptTransitions, isFinalRolloutStatus, rolloutTransitions } from './status-graph.ts';
+import type { AttemptStatus, RolloutStatus } from './contract-types.ts';
 import type { ResolvedClaim, ResolvedEnqueue } from './request-checks.ts';
 import type { AttemptRecord, RolloutRecord } from './records.ts';
 import { conflict } from './store-errors.ts';

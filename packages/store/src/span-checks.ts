@@ -6,11 +6,10 @@ import {
   type Attributes,
   type AttributeValue,
   type SpanInput,
-  type SpanKind,
-  type SpanStatus,
   type TokenBlob,
   type SpanQuery,
 } from '@agent-lightning/core';
+import type { SpanKind, SpanStatus } from './contract-types.ts';
 import {
   checkArray,
   checkId,

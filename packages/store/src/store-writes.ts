@@ -1,17 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
-import {
-  isFinalAttemptStatus,
-  isFinalRolloutStatus,
-  type Lease,
-  type NamedResources,
-  type ResourcesVersion,
-  type Rollout,
-  endsOpenSpan,
-  type Span,
-  type SpanInput,
-  type Claim,
-  type HeartbeatReply,
-} from '@agent-lightning/core';
+import type { Lease, NamedResources, ResourcesVersion, Rollout, Span, SpanInput, Claim } from '@agent-lightning/core';
+import { isFinalAttemptStatus, isFinalRolloutStatus } from './status-graph.ts';
+import { endsOpenSpan } from './open-spans.ts';
+import type { HeartbeatReply } from './contract-types.ts';
 import type { ResolvedClaim, ResolvedEnqueue, ResolvedFailure } from './request-checks.ts';
 import {
   claimRollout,

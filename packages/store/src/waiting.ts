@@ -1,10 +1,5 @@
-import {
-  LightningError,
-  TimeoutError,
-  isFinalRolloutStatus,
-  type Rollout,
-  type StoreEvent,
-} from '@agent-lightning/core';
+import { LightningError, TimeoutError, type Rollout, type StoreEvent } from '@agent-lightning/core';
+import { isFinalRolloutStatus } from './status-graph.ts';
 import type { RecordAccess } from './record-access.ts';
 import type { ClaimFilter } from './records.ts';
 import { notFound } from './store-errors.ts';

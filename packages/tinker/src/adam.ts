@@ -1,5 +1,5 @@
 /** Optimizer parameters on the wire; one that the server would ignore is refused by name. */
-import { ConfigurationError, resolveAdam, type AdamParameters } from '@agent-lightning/core';
+import { ConfigurationError, type AdamParameters, backendChecks } from '@agent-lightning/core';
 import { adamFields, adamNames, type AdamField, type ServerTraits } from './server-kinds.ts';
 
 /**
@@ -12,7 +12,7 @@ export function toAdamParams(
   traits: ServerTraits,
   serverAdam: Readonly<Partial<Record<AdamField, number>>>,
 ): Readonly<Record<string, number>> {
-  const resolved = resolveAdam(adam);
+  const resolved = backendChecks.adam(adam);
   const params: Record<string, number> = { [adamNames.learningRate]: resolved.learningRate };
   for (const field of adamFields) {
     const fixed = serverAdam[field];

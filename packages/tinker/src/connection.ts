@@ -1,6 +1,6 @@
 /** A server that was asked what it has, with everything that policies on it share. */
 import { join } from 'node:path';
-import { ConfigurationError, type Loss, type RowLimits, type Logger } from '@agent-lightning/core';
+import { ConfigurationError, type Loss, type Logger, backendChecks } from '@agent-lightning/core';
 import { loadText, parseJson, readIfPresent, type ModelText } from '@agent-lightning/text';
 import { BaseModel } from './base-model.ts';
 import { serverKinds, type ServerKind, type ServerTraits } from './server-kinds.ts';
@@ -37,7 +37,7 @@ export interface Connection {
   readonly text: ModelText;
   /** The most tokens that prompt and response may have together. */
   readonly contextLength: number;
-  readonly limits: RowLimits;
+  readonly limits: Parameters<typeof backendChecks.rows>[1];
   readonly losses: readonly Loss['name'][];
   readonly takesMask: boolean;
   readonly loadsInPlace: boolean;

@@ -2,9 +2,9 @@
 import {
   BackendError,
   lossAndDerivative,
-  type ForwardBackwardResult,
   type Loss,
   type TrainingRow,
+  type TrainablePolicy,
 } from '@agent-lightning/core';
 import { toRowLogprobs } from './datum.ts';
 import { malformed } from './tinker-client.ts';
@@ -44,7 +44,7 @@ export function passResult(
   loss: Loss,
   pass: PassOutput,
   what: string,
-): ForwardBackwardResult {
+): Awaited<ReturnType<TrainablePolicy['forwardBackward']>> {
   const logprobs = rowLogprobs(rows, pass, what);
   const trainedTokens = rows.reduce((sum, row) => sum + row.lossMask.reduce((ones, mask) => ones + mask, 0), 0);
   const value =

@@ -1,5 +1,5 @@
 /** A table of what the servers that speak the Tinker protocol do differently. */
-import { adamDefaults, type AdamParameters, type Loss } from '@agent-lightning/core';
+import { type AdamParameters, type Loss, backendChecks } from '@agent-lightning/core';
 
 /** The servers that the client knows. */
 export type ServerKind = 'worker' | 'skyrl' | 'tinker';
@@ -119,4 +119,4 @@ export const adamNames: Readonly<Record<keyof AdamParameters, string>> = {
   maxGradientNorm: 'grad_clip_norm',
 };
 
-export const adamFields: readonly AdamField[] = Object.keys(adamDefaults) as AdamField[];
+export const adamFields: readonly AdamField[] = Object.keys(backendChecks.adamDefaults) as AdamField[];

@@ -1,13 +1,12 @@
 /** A training backend on a Tinker-style server. */
 import {
   BackendError,
-  checkPolicySpec,
   type BackendCapabilities,
   type PolicyRelease,
-  type PolicySpec,
   type TrainablePolicy,
   type TrainingBackend,
   type Logger,
+  backendChecks,
 } from '@agent-lightning/core';
 import type { Connection } from './connection.ts';
 import type { AdamField } from './server-kinds.ts';
@@ -54,8 +53,8 @@ export class TinkerBackend implements TrainingBackend, AsyncDisposable {
     };
   }
 
-  async createPolicy(spec: PolicySpec): Promise<TrainablePolicy> {
-    checkPolicySpec(spec, this.#policies);
+  async createPolicy(spec: Parameters<TrainingBackend['createPolicy']>[0]): Promise<TrainablePolicy> {
+    backendChecks.policySpec(spec, this.#policies);
     const { name, seed } = spec;
     this.#requireOpen();
     const creating = this.#create(name, seed);

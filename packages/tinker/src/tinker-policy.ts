@@ -1,17 +1,13 @@
 /** One trainable model on a Tinker-style server. */
 import {
   BackendError,
-  checkLoss,
-  checkRows,
   type AdamParameters,
-  type ForwardBackwardResult,
   type Loss,
-  type OptimStepResult,
   type PolicyRelease,
-  type RowLimits,
   type TrainablePolicy,
   type TrainingRow,
   seededRandom,
+  backendChecks,
 } from '@agent-lightning/core';
 import { toAdamParams } from './adam.ts';
 import type { BaseModel } from './base-model.ts';
@@ -29,7 +25,7 @@ import type { Datum, JsonObject, PassOutput } from './wire.ts';
 
 export interface TinkerPolicyParts extends PolicyWeightsParts {
   readonly serverAdam: Readonly<Partial<Record<AdamField, number>>>;
-  readonly limits: RowLimits;
+  readonly limits: Parameters<typeof backendChecks.rows>[1];
   readonly losses: readonly Loss['name'][];
   /** Whether the server takes a mask beside a loss's inputs. */
   readonly takesMask: boolean;
@@ -64,7 +60,7 @@ export class TinkerPolicy implements TrainablePolicy {
   }
 
   async forward(rows: readonly TrainingRow[]): Promise<readonly Float32Array[]> {
-    checkRows(rows, this.#parts.limits);
+    backendChecks.rows(rows, this.#parts.limits);
     const what = this.#weights.model.describe('forward');
     const chunks = chunkDatums(rows.map((row) => toForwardDatum(row, this.#parts.takesMask)));
     const pass = await this.#submitted(() => this.#beginPass('forward', chunks, { name: 'cross_entropy' }));
@@ -72,15 +68,18 @@ export class TinkerPolicy implements TrainablePolicy {
   }
 
   async forwardBase(rows: readonly TrainingRow[]): Promise<readonly Float32Array[]> {
-    checkRows(rows, this.#parts.limits);
+    backendChecks.rows(rows, this.#parts.limits);
     this.#parts.requireOpen();
     return await this.#parts.base.logprobs(rows);
   }
 
-  async forwardBackward(rows: readonly TrainingRow[], loss: Loss): Promise<ForwardBackwardResult> {
+  async forwardBackward(
+    rows: readonly TrainingRow[],
+    loss: Loss,
+  ): Promise<Awaited<ReturnType<TrainablePolicy['forwardBackward']>>> {
     const { limits, losses, takesMask } = this.#parts;
-    checkLoss(loss, losses);
-    checkRows(rows, limits);
+    backendChecks.loss(loss, losses);
+    backendChecks.rows(rows, limits);
     const chunks = chunkDatums(rows.map((row) => toDatum(row, loss.name, takesMask)));
     const { promise: ended, resolve: end } = Promise.withResolvers<void>();
     try {
@@ -90,7 +89,7 @@ export class TinkerPolicy implements TrainablePolicy {
     }
   }
 
-  async optimStep(adam: AdamParameters): Promise<OptimStepResult> {
+  async optimStep(adam: AdamParameters): Promise<Awaited<ReturnType<TrainablePolicy['optimStep']>>> {
     const params = toAdamParams(adam, this.#parts.traits, this.#parts.serverAdam);
     const fields = { adam_params: params, type: 'optim_step' };
     const { model, body } = await this.#submitted(async () => {
@@ -175,7 +174,7 @@ export class TinkerPolicy implements TrainablePolicy {
     rows: readonly TrainingRow[],
     chunks: readonly (readonly Datum[])[],
     loss: Loss,
-  ): Promise<ForwardBackwardResult> {
+  ): Promise<Awaited<ReturnType<TrainablePolicy['forwardBackward']>>> {
     let { model } = this.#weights;
     const what = model.describe('forward_backward');
     const onAccepted = (): void => {

@@ -1,4 +1,4 @@
-import { adamDefaults, type TrainingBackend, type TrainingRow } from '@agent-lightning/core';
+import { type TrainingBackend, type TrainingRow, backendChecks } from '@agent-lightning/core';
 import { connect } from '../src/connection.ts';
 import { resolveLora } from '../src/lora-options.ts';
 import { TinkerBackend } from '../src/tinker-backend.ts';
@@ -30,7 +30,7 @@ export async function openFake(
   options: FakeSetupOptions = {},
 ): Promise<FakeSetup> {
   const { retryForMs = 60_000, timeoutMs = 3_600_000, signal, server: given, ...rest } = options;
-  const fixedAdam = serverKind === 'skyrl' ? adamDefaults : {};
+  const fixedAdam = serverKind === 'skyrl' ? backendChecks.adamDefaults : {};
   const server = given ?? (await startFakeTinker({ serverKind, fixedAdam, ...rest }));
   const clock = new ManualClock();
   const log: string[] = [];

@@ -1,6 +1,6 @@
-import { MemoryStore } from '@agent-lightning/store';
+import { MemoryStore, type SpanKind } from '@agent-lightning/store';
 import { runInRollout, TraceRecorder, type RolloutScope } from '../src/index.ts';
-import type { LlmEndpoint, Span, SpanKind } from '@agent-lightning/core';
+import type { LlmEndpoint, Span } from '@agent-lightning/core';
 
 /** A claimed rollout on a real store. */
 export interface TestRollout {

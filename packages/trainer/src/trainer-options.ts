@@ -6,9 +6,9 @@ import {
   type LightningStore,
   type Logger,
   type RetryPolicy,
-  type RoutedPolicy,
   type TrainingBackend,
   type TrainingGateway,
+  type RoutedPolicy,
 } from '@agent-lightning/core';
 import { createConsoleLogger } from '@agent-lightning/platform';
 import type { ProgressMode } from '@agent-lightning/run';

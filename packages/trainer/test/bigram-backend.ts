@@ -4,13 +4,10 @@ import {
   BackendError,
   type AdamParameters,
   type BackendCapabilities,
-  type ForwardBackwardResult,
   type GenerateEvent,
   type GenerateRequest,
   type Loss,
-  type OptimStepResult,
   type PolicyRelease,
-  type PolicySpec,
   type SamplingEngine,
   type TrainablePolicy,
   type TrainingBackend,
@@ -53,7 +50,7 @@ export class BigramBackend implements TrainingBackend {
   readonly name: string = 'bigram';
   readonly passes: RecordedPass[] = [];
   readonly adamSteps: AdamParameters[] = [];
-  readonly specs: PolicySpec[] = [];
+  readonly specs: Parameters<TrainingBackend['createPolicy']>[0][] = [];
   readonly published: number[] = [];
   readonly options: BigramBackendOptions;
   basePasses = 0;
@@ -75,7 +72,7 @@ export class BigramBackend implements TrainingBackend {
     };
   }
 
-  async createPolicy(spec: PolicySpec): Promise<TrainablePolicy> {
+  async createPolicy(spec: Parameters<TrainingBackend['createPolicy']>[0]): Promise<TrainablePolicy> {
     this.specs.push(spec);
     this.policy = new BigramPolicy(this, spec.name);
     this.policies.set(spec.name, this.policy);
@@ -116,7 +113,10 @@ export class BigramPolicy implements TrainablePolicy {
     return rows.map((row) => logprobsOf(new Float64Array(this.logits.length), row));
   }
 
-  async forwardBackward(rows: readonly TrainingRow[], loss: Loss): Promise<ForwardBackwardResult> {
+  async forwardBackward(
+    rows: readonly TrainingRow[],
+    loss: Loss,
+  ): Promise<Awaited<ReturnType<TrainablePolicy['forwardBackward']>>> {
     this.#backend.passes.push({ rows, loss });
     const answer = this.#backend.options.onCall?.('forwardBackward');
     const logprobs = rows.map((row) => logprobsOf(this.logits, row));
@@ -137,7 +137,7 @@ export class BigramPolicy implements TrainablePolicy {
     return { logprobs, loss: shown, trainedTokens, entropy: 1 };
   }
 
-  async optimStep(adam: AdamParameters): Promise<OptimStepResult> {
+  async optimStep(adam: AdamParameters): Promise<Awaited<ReturnType<TrainablePolicy['optimStep']>>> {
     this.#backend.adamSteps.push(adam);
     this.#backend.options.onCall?.('optimStep');
     this.#steps += 1;

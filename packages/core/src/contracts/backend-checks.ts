@@ -2,7 +2,7 @@
 import type { AdamParameters, Loss, PolicySpec, TrainingRow } from './training-backend.ts';
 import { BackendError, ConfigurationError } from '../errors.ts';
 
-export interface RowLimits {
+interface RowLimits {
   /** Token ids are below this. */
   readonly vocabularySize: number;
   /** The longest row, in tokens. */
@@ -10,7 +10,7 @@ export interface RowLimits {
 }
 
 /** @throws {BackendError} `rows-invalid` naming the row, the field and the value */
-export function checkRows(rows: readonly TrainingRow[], limits: RowLimits): void {
+function checkRows(rows: readonly TrainingRow[], limits: RowLimits): void {
   if (rows.length === 0)
     throw new BackendError('A training batch needs at least one row; it has none.', { code: 'rows-invalid' });
   for (const [i, row] of rows.entries()) checkRow(row, i, limits);
@@ -47,7 +47,7 @@ function checkRow(row: TrainingRow, index: number, { vocabularySize, maxRowToken
  * @param losses what the backend computes
  * @throws {BackendError} `loss-unsupported` for another loss, or clip bounds that are no interval
  */
-export function checkLoss(loss: Loss, losses: readonly Loss['name'][]): void {
+function checkLoss(loss: Loss, losses: readonly Loss['name'][]): void {
   if (!losses.includes(loss.name)) {
     throw new BackendError(`This backend does not compute the loss '${loss.name}'; it has ${losses.join(', ')}.`, {
       code: 'loss-unsupported',
@@ -67,7 +67,7 @@ export function checkLoss(loss: Loss, losses: readonly Loss['name'][]): void {
  * @param policies those that the backend has, by name
  * @throws {ConfigurationError} `option-invalid` for a seed that is no integer, and a name that is empty or taken
  */
-export function checkPolicySpec({ name, seed }: PolicySpec, policies: { has(name: string): boolean }): void {
+function checkPolicySpec({ name, seed }: PolicySpec, policies: { has(name: string): boolean }): void {
   if (!Number.isSafeInteger(seed))
     throw new ConfigurationError(`createPolicy(): seed is ${seed}; expected an integer.`, { code: 'option-invalid' });
   if (name === '' || policies.has(name)) {
@@ -79,7 +79,7 @@ export function checkPolicySpec({ name, seed }: PolicySpec, policies: { has(name
 }
 
 /** What {@link AdamParameters} leaves out. */
-export const adamDefaults: Required<Omit<AdamParameters, 'learningRate'>> = Object.freeze({
+const adamDefaults: Required<Omit<AdamParameters, 'learningRate'>> = Object.freeze({
   beta1: 0.9,
   beta2: 0.95,
   epsilon: 1e-8,
@@ -88,7 +88,7 @@ export const adamDefaults: Required<Omit<AdamParameters, 'learningRate'>> = Obje
 });
 
 /** With defaults filled in. @throws {ConfigurationError} `option-invalid` naming the field and its value */
-export function resolveAdam(adam: AdamParameters): Required<AdamParameters> {
+function resolveAdam(adam: AdamParameters): Required<AdamParameters> {
   const filled = { ...adamDefaults, ...adam };
   const limits = {
     learningRate: Infinity,
@@ -109,3 +109,22 @@ export function resolveAdam(adam: AdamParameters): Required<AdamParameters> {
   }
   return filled;
 }
+
+/** Checks of what a training backend is given, for authors of backends. */
+export const backendChecks: {
+  /** Rejects rows that are not aligned, are too long, or hold what no model has. @throws {BackendError} `rows-invalid` */
+  readonly rows: typeof checkRows;
+  /** Rejects a loss that is not among `losses`. @throws {BackendError} `loss-unsupported` */
+  readonly loss: typeof checkLoss;
+  /** Rejects names and seeds that no backend takes. @throws {ConfigurationError} `option-invalid` */
+  readonly policySpec: typeof checkPolicySpec;
+  /** Fills in the optimizer's defaults. @throws {ConfigurationError} `option-invalid` */
+  readonly adam: typeof resolveAdam;
+  readonly adamDefaults: typeof adamDefaults;
+} = Object.freeze({
+  rows: checkRows,
+  loss: checkLoss,
+  policySpec: checkPolicySpec,
+  adam: resolveAdam,
+  adamDefaults,
+});

@@ -49,7 +49,7 @@ export interface LightningRLOptions {
  * @throws {TraceError} `reward-invalid` | `tokens-invalid` for an episode that must not exist
  */
 export function buildBatch(episodes: readonly Episode[], options: LightningRLOptions): LightningBatch {
-  checkOptions(options);
+  checkLightningRLOptions(options);
   checkEpisodes(episodes);
   const missingReward = episodes.filter((episode) => !hasReturn(episode, options.credit));
   const rewarded = episodes.filter((episode) => hasReturn(episode, options.credit));
@@ -104,7 +104,8 @@ function groupOf(episode: Episode): string {
   return episode.rollout.groupId ?? episode.rollout.rolloutId;
 }
 
-function checkOptions(options: LightningRLOptions): void {
+/** Checks the options of LightningRL. @throws {ConfigurationError} `option-invalid` */
+export function checkLightningRLOptions(options: LightningRLOptions): void {
   checkCredit(options.credit);
   checkTokenWeighting(options.tokenWeighting);
   if (!estimators.includes(options.estimator)) {

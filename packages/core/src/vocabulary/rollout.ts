@@ -6,36 +6,6 @@ export type RolloutMode = 'train' | 'val' | 'test';
 export type RolloutStatus = 'queuing' | 'preparing' | 'running' | 'requeuing' | 'succeeded' | 'failed' | 'cancelled';
 export type AttemptStatus = 'preparing' | 'running' | 'succeeded' | 'failed' | 'timeout' | 'unresponsive' | 'cancelled';
 
-/** The statuses that each rollout status may be followed by; a final status has none. */
-export const rolloutTransitions: Readonly<Record<RolloutStatus, readonly RolloutStatus[]>> = {
-  queuing: ['preparing', 'cancelled', 'failed'],
-  preparing: ['running', 'requeuing', 'succeeded', 'failed', 'cancelled'],
-  running: ['requeuing', 'succeeded', 'failed', 'cancelled'],
-  requeuing: ['preparing', 'failed', 'cancelled'],
-  succeeded: [],
-  failed: [],
-  cancelled: [],
-};
-
-/** The statuses that each attempt status may be followed by; a final status has none. */
-export const attemptTransitions: Readonly<Record<AttemptStatus, readonly AttemptStatus[]>> = {
-  preparing: ['running', 'succeeded', 'failed', 'timeout', 'unresponsive', 'cancelled'],
-  running: ['succeeded', 'failed', 'timeout', 'unresponsive', 'cancelled'],
-  succeeded: [],
-  failed: [],
-  timeout: [],
-  unresponsive: [],
-  cancelled: [],
-};
-
-export function isFinalRolloutStatus(status: RolloutStatus): boolean {
-  return rolloutTransitions[status].length === 0;
-}
-
-export function isFinalAttemptStatus(status: AttemptStatus): boolean {
-  return attemptTransitions[status].length === 0;
-}
-
 /** Which ends of an attempt are tried again, how often, and after how long. */
 export interface RetryPolicy {
   /** Attempts in all, the first included; 1 to 100. @default 1 */

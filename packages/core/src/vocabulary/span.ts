@@ -51,8 +51,3 @@ export interface Span extends SpanInput {
   /** Issued by the store, from 1, strictly increasing within the rollout: the order that does not trust clocks. */
   readonly sequenceId: number;
 }
-
-/** Whether `span` replaces the one that its id has: the first end of an open one does, so that nothing that comes twice changes anything. */
-export function endsOpenSpan(span: Pick<SpanInput, 'isOpen'>, known: Pick<SpanInput, 'isOpen'>): boolean {
-  return known.isOpen === true && span.isOpen !== true;
-}

@@ -1,8 +1,8 @@
-import { attributeNames, rewardNameAttribute, rewardValueAttribute, type Attributes, type Span, type SpanStatus } from '../../src/index.ts';
+import { attributeNames, rewardNameAttribute, rewardValueAttribute, type Attributes, type Span } from '../../src/index.ts';
 
 export type SpanShape = Partial<Omit<Span, 'attributes' | 'spanId'>> & { readonly attributes?: Attributes };
 
-const error: SpanStatus = { code: 'error', message: 'it broke' };
+const error: Span['status'] = { code: 'error', message: 'it broke' };
 
 /**
  * The spans of one attempt, in the order in which they are stored: each gets the next sequence id. Every method returns the

@@ -3,9 +3,7 @@ import {
   BackendError,
   LightningError,
   type AdamParameters,
-  type ForwardBackwardResult,
   type Loss,
-  type OptimStepResult,
   type PolicyRelease,
   type TrainablePolicy,
   type TrainingRow,
@@ -64,7 +62,10 @@ export class EmbeddedPolicy implements TrainablePolicy {
     return this.#inOrder(() => this.#engine.forward(rows, this.#base));
   }
 
-  forwardBackward(rows: readonly TrainingRow[], loss: Loss): Promise<ForwardBackwardResult> {
+  forwardBackward(
+    rows: readonly TrainingRow[],
+    loss: Loss,
+  ): Promise<Awaited<ReturnType<TrainablePolicy['forwardBackward']>>> {
     return this.#inOrder(async () => {
       const result = await this.#changeGradient(() => this.#engine.forwardBackward(rows, loss));
       this.#hasGradient = true;
@@ -72,7 +73,7 @@ export class EmbeddedPolicy implements TrainablePolicy {
     });
   }
 
-  optimStep(adam: AdamParameters): Promise<OptimStepResult> {
+  optimStep(adam: AdamParameters): Promise<Awaited<ReturnType<TrainablePolicy['optimStep']>>> {
     return this.#inOrder(async () => {
       const result = await this.#changeGradient(() => this.#engine.optimStep(adam));
       this.#hasGradient = false;

@@ -1,12 +1,11 @@
 /** Trains tiny Llama models in this process, on worker threads of the CPU, without native code. */
 import {
   BackendError,
-  checkPolicySpec,
   type BackendCapabilities,
   type PolicyRelease,
-  type PolicySpec,
   type TrainablePolicy,
   type TrainingBackend,
+  backendChecks,
 } from '@agent-lightning/core';
 
 import { loadKernels, type KernelKind } from '../kernels/kernel-binary.ts';
@@ -73,8 +72,8 @@ class EmbeddedTraining implements EmbeddedBackend {
     };
   }
 
-  async createPolicy(spec: PolicySpec): Promise<TrainablePolicy> {
-    checkPolicySpec(spec, this.#policies);
+  async createPolicy(spec: Parameters<TrainingBackend['createPolicy']>[0]): Promise<TrainablePolicy> {
+    backendChecks.policySpec(spec, this.#policies);
     const { name, seed } = spec;
     this.#requireOpen();
     this.#policies.add(name);

@@ -1,14 +1,10 @@
 import {
   BackendError,
-  checkLoss,
-  checkRows,
-  resolveAdam,
   type AdamParameters,
-  type ForwardBackwardResult,
   type Loss,
-  type OptimStepResult,
-  type RowLimits,
   type TrainingRow,
+  type TrainablePolicy,
+  backendChecks,
 } from '@agent-lightning/core';
 import { loadKernels, type KernelKind, type LoadedKernels } from '../kernels/kernel-binary.ts';
 import { instantiateKernels, type Address } from '../kernels/kernels.ts';
@@ -42,7 +38,7 @@ export class LlamaEngine {
   readonly config: LlamaConfig;
   /** The kernels that were chosen. */
   readonly kernels: KernelKind;
-  readonly #rowLimits: RowLimits;
+  readonly #rowLimits: Parameters<typeof backendChecks.rows>[1];
   readonly #memory: ModelMemory;
   readonly #pool: WorkerPool;
   readonly #scheduler: SampleScheduler;
@@ -94,7 +90,7 @@ export class LlamaEngine {
 
   /** Returns the log-probabilities of each row under the training weights or a snapshot: shape (T,), nats, 0 where `lossMask` is 0. */
   async forward(rows: readonly TrainingRow[], weights?: WeightsVersion): Promise<readonly Float32Array[]> {
-    checkRows(rows, this.#rowLimits);
+    backendChecks.rows(rows, this.#rowLimits);
     const address = weights ? this.#snapshots.acquire(weights) : this.#memory.map.forward;
     try {
       return await this.#enqueue(async () => {
@@ -112,9 +108,12 @@ export class LlamaEngine {
    * Adds the gradient of the loss to what earlier calls accumulated.
    * @throws BackendError `rows-invalid`; `loss-unsupported`; `numerics` when the loss is not finite: the accumulated gradient is then cleared
    */
-  async forwardBackward(rows: readonly TrainingRow[], loss: Loss): Promise<ForwardBackwardResult> {
-    checkRows(rows, this.#rowLimits);
-    checkLoss(loss, everyLoss);
+  async forwardBackward(
+    rows: readonly TrainingRow[],
+    loss: Loss,
+  ): Promise<Awaited<ReturnType<TrainablePolicy['forwardBackward']>>> {
+    backendChecks.rows(rows, this.#rowLimits);
+    backendChecks.loss(loss, everyLoss);
     return await this.#enqueue(async () => {
       const total = await this.#train(rows, this.#memory.map.forward, loss);
       if (!Number.isFinite(total.loss)) {
@@ -130,8 +129,8 @@ export class LlamaEngine {
    * Takes one AdamW step over all parameters on the accumulated gradient, and clears the gradient.
    * @throws BackendError `numerics` when the gradient is not finite: the weights stay and the gradient is cleared
    */
-  async optimStep(adam: AdamParameters): Promise<Required<OptimStepResult>> {
-    const { learningRate, beta1, beta2, epsilon, weightDecay, maxGradientNorm } = resolveAdam(adam);
+  async optimStep(adam: AdamParameters): Promise<Required<Awaited<ReturnType<TrainablePolicy['optimStep']>>>> {
+    const { learningRate, beta1, beta2, epsilon, weightDecay, maxGradientNorm } = backendChecks.adam(adam);
     return await this.#enqueue(async () => {
       const squares = new Map((await this.#pool.runAll({ kind: 'reduce' })).flatMap((part) => [...part.squares]));
       const blocks = this.#memory.layout.blocks;

@@ -3,10 +3,9 @@ import {
   type Attributes,
   type AttributeValue,
   type PolicyRelease,
-  type SpanStatus,
   type TokenBlob,
 } from '@agent-lightning/core';
-import { storeLimits } from '@agent-lightning/store';
+import { type SpanStatus, storeLimits } from '@agent-lightning/store';
 import type { OpenSpan, TraceRecorder } from '@agent-lightning/tracing';
 import type { CallOutcome } from '../calls/answer-call.ts';
 import { checkReply, type Untrainable } from './check-reply.ts';

@@ -1,4 +1,4 @@
-import type { Episode, SeenAgent } from '@agent-lightning/core';
+import type { Episode } from '@agent-lightning/core';
 
 /** An `agentMatch` that selected none of the agents that ran under it. */
 export interface UnmatchedPattern {
@@ -70,12 +70,12 @@ function describeUnwrappedCalls(episodes: readonly Episode[]): readonly string[]
   );
 }
 
-function agentsOf(episodes: readonly Episode[]): readonly SeenAgent[] {
+function agentsOf(episodes: readonly Episode[]): readonly NonNullable<Episode['agents']>[number][] {
   return episodes.flatMap(({ agents = [] }) => agents);
 }
 
 /** The names of the agents that called a model; of all, where none did. */
-function listNames(agents: readonly SeenAgent[]): string {
+function listNames(agents: readonly NonNullable<Episode['agents']>[number][]): string {
   const callers = agents.filter(({ calls }) => calls > 0);
   return [...new Set((callers.length > 0 ? callers : agents).map(({ name }) => name))].join(', ');
 }

@@ -1,5 +1,4 @@
 import {
-  isFinalRolloutStatus,
   toEpisode,
   type EnqueueRequest,
   type Episode,
@@ -9,6 +8,7 @@ import {
   type SpanQuery,
   type PlannedRollout,
 } from '@agent-lightning/core';
+import { isFinalRolloutStatus } from '@agent-lightning/store';
 import { toEnqueueRequest } from './planned-rollout.ts';
 
 export interface RolloutCollectorOptions {

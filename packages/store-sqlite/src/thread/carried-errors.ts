@@ -2,9 +2,9 @@ import { inspect } from 'node:util';
 import {
   ConfigurationError,
   LightningError,
+  type LightningErrorOptions,
   StoreError,
   TimeoutError,
-  type LightningErrorOptions,
 } from '@agent-lightning/core';
 
 /** Holds an error on its way to another thread: a plain clone would lose its class, its code and its marker. */

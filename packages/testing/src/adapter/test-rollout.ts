@@ -1,5 +1,6 @@
 import { runInRollout, TraceRecorder, type RolloutScope } from '@agent-lightning/tracing';
-import type { Attempt, Lease, LlmEndpoint, Rollout, SpanInput, SpanKind } from '@agent-lightning/core';
+import type { Attempt, Lease, LlmEndpoint, Rollout, SpanInput } from '@agent-lightning/core';
+import type { SpanKind } from '@agent-lightning/store';
 
 /** A rollout with its own endpoint, whose spans stay in memory. */
 export interface TestRollout {

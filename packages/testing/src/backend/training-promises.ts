@@ -4,7 +4,6 @@ import {
   lossAndDerivative,
   toSurrogateRow,
   type Loss,
-  type OptimStepResult,
   type TrainablePolicy,
   type TrainingBackend,
   type TrainingRow,
@@ -322,14 +321,18 @@ async function expectNumerics(policy: TrainablePolicy, rows: readonly TrainingRo
 }
 
 /** Both norms to some digits, where the backend reports them. */
-function expectSameNorm(left: OptimStepResult | undefined, right: OptimStepResult | undefined, digits: number): void {
+function expectSameNorm(
+  left: Awaited<ReturnType<TrainablePolicy['optimStep']>> | undefined,
+  right: Awaited<ReturnType<TrainablePolicy['optimStep']>> | undefined,
+  digits: number,
+): void {
   if (left?.gradientNorm === undefined || right?.gradientNorm === undefined) return;
   expect(left.gradientNorm).toBeGreaterThan(0);
   expect(left.gradientNorm / right.gradientNorm).toBeCloseTo(1, digits);
 }
 
 /** A step that has nothing to go by: no norm, where the backend reports one. */
-async function expectNoGradient(policy: TrainablePolicy): Promise<OptimStepResult> {
+async function expectNoGradient(policy: TrainablePolicy): Promise<Awaited<ReturnType<TrainablePolicy['optimStep']>>> {
   const result = await policy.optimStep({ learningRate: 0 });
   expect(result.gradientNorm ?? 0).toBe(0);
   return result;

@@ -3,7 +3,7 @@ import {
   isFinalRolloutStatus,
   type AttemptStatus,
   type RolloutStatus,
-} from '@agent-lightning/core';
+} from '@agent-lightning/store';
 
 /** One operation of a random sequence. Numbers that pick something (`claim`, `rollout`) count modulo what there is. */
 export type Operation =

@@ -1,7 +1,7 @@
 /** The training half of a fake server: sessions, models, saved states, and operations applied once, in order. */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { adamDefaults, type AdamParameters } from '@agent-lightning/core';
+import { type AdamParameters, backendChecks } from '@agent-lightning/core';
 import { BigramModel, freshState, type BigramState } from './bigram-model.ts';
 import { checkTokens, lossOf, nameOf, rowOf, tokensOf, type Body, type WirePass } from './fake-requests.ts';
 import type { ServerKind } from '../../src/server-kinds.ts';
@@ -310,7 +310,7 @@ export class FakeEngine {
     if (given.some(([name]) => name === undefined)) throw new FakeFault(400, 'unknown field', 'adam_params');
     const asked = Object.fromEntries(given) as Partial<AdamParameters> & { learningRate: number };
     // The SDK's default; a client that relies on another must say so.
-    const defaults = { ...adamDefaults, epsilon: 1e-12 };
+    const defaults = { ...backendChecks.adamDefaults, epsilon: 1e-12 };
     return { ...defaults, ...asked, ...this.#options.fixedAdam };
   }
 

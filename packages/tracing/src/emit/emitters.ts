@@ -2,11 +2,11 @@ import {
   TraceError,
   attributeNames,
   type Attributes,
-  type SpanKind,
   rewardAttributes,
   type RewardAttributesOptions,
   type RewardValue,
 } from '@agent-lightning/core';
+import type { SpanKind } from '@agent-lightning/store';
 import { activeSpan } from '../scope/active-span.ts';
 import { flattenAttributes, type NestedAttributes } from '../writing/attribute-values.ts';
 import { exceptionAttributes } from '../writing/exception-attributes.ts';

@@ -1,4 +1,5 @@
-import { attributeNames, type AttributeValue, type SpanStatus } from '@agent-lightning/core';
+import { attributeNames, type AttributeValue } from '@agent-lightning/core';
+import type { SpanStatus } from '@agent-lightning/store';
 import { capText } from './attribute-values.ts';
 
 /** The OpenTelemetry attributes of something that was thrown, an Error or not. */

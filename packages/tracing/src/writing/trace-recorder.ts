@@ -5,9 +5,8 @@ import {
   type Lease,
   type Attributes,
   type SpanInput,
-  type SpanKind,
-  type SpanStatus,
 } from '@agent-lightning/core';
+import type { SpanKind, SpanStatus } from '@agent-lightning/store';
 import { deriveTraceId, randomSpanId } from './identifiers.ts';
 import { validateSpan } from './validate-span.ts';
 

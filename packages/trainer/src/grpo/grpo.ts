@@ -1,15 +1,9 @@
 import {
   check,
-  checkCredit,
-  checkTokenWeighting,
-  estimators,
+  checkLightningRLOptions,
   type AdamParameters,
   type Algorithm,
-  type Credit,
-  type Estimator,
-  type Intermediate,
-  type RowLayout,
-  type TokenWeighting,
+  type LightningRLOptions,
 } from '@agent-lightning/core';
 import { checkBackend } from './check-backend.ts';
 import { grpoCharts } from './grpo-charts.ts';
@@ -26,15 +20,15 @@ export interface GrpoOptions extends GrpoLossOptions {
   /** @default 3e-4, which suits small models and adapters */
   readonly learningRate?: number;
   /** How returns become advantages. @default 'grpo' */
-  readonly estimator?: Estimator;
+  readonly estimator?: LightningRLOptions['estimator'];
   /** How the reward of a rollout reaches its calls. @default 'identical' */
-  readonly credit?: Credit;
+  readonly credit?: LightningRLOptions['credit'];
   /** Automatic intermediate rewarding from tool status, exceptions and parse failures; true for the default rules. @default false */
-  readonly intermediate?: Intermediate | boolean;
+  readonly intermediate?: NonNullable<LightningRLOptions['intermediate']> | boolean;
   /** A row per call, or calls that continue each other merged into one row. @default 'trajectory' */
-  readonly rows?: RowLayout;
+  readonly rows?: LightningRLOptions['rows'];
   /** How much each token weighs. @default 'rollout' */
-  readonly tokenWeighting?: TokenWeighting;
+  readonly tokenWeighting?: LightningRLOptions['tokenWeighting'];
   /** Optimizer steps that a training step's batch is split into, groups whole. @default 1 */
   readonly minibatches?: number;
   /** Clips the global L2 norm of the gradient; 0 for no clipping. @default 1 */
@@ -62,11 +56,11 @@ export interface GrpoOptions extends GrpoLossOptions {
 export interface GrpoSettings extends GrpoLoss {
   readonly groupSize: number;
   readonly tasksPerStep: number;
-  readonly estimator: Estimator;
-  readonly credit: Credit;
-  readonly intermediate: Intermediate | undefined;
-  readonly rows: RowLayout;
-  readonly tokenWeighting: TokenWeighting;
+  readonly estimator: LightningRLOptions['estimator'];
+  readonly credit: LightningRLOptions['credit'];
+  readonly intermediate: NonNullable<LightningRLOptions['intermediate']> | undefined;
+  readonly rows: LightningRLOptions['rows'];
+  readonly tokenWeighting: LightningRLOptions['tokenWeighting'];
   readonly minibatches: number;
   readonly adam: Required<AdamParameters>;
   readonly warmupSteps: number;
@@ -103,11 +97,8 @@ export function grpo(options: GrpoOptions = {}): Grpo {
 }
 
 function resolveSettings(options: GrpoOptions): GrpoSettings {
-  const estimator = check.oneOf('grpo.estimator', options.estimator ?? 'grpo', estimators);
-  const credit = options.credit ?? 'identical';
-  const tokenWeighting = options.tokenWeighting ?? 'rollout';
-  checkCredit(credit);
-  checkTokenWeighting(tokenWeighting);
+  const { estimator = 'grpo', credit = 'identical', rows = 'trajectory', tokenWeighting = 'rollout' } = options;
+  checkLightningRLOptions({ estimator, credit, rows, tokenWeighting });
   const smallestGroup = estimator === 'reinforce++' ? 1 : 2;
   return Object.freeze({
     groupSize: check.wholeNumber('grpo.groupSize', options.groupSize ?? 8, smallestGroup),
@@ -115,7 +106,7 @@ function resolveSettings(options: GrpoOptions): GrpoSettings {
     estimator,
     credit,
     intermediate: resolveIntermediate(options.intermediate ?? false),
-    rows: check.oneOf('grpo.rows', options.rows ?? 'trajectory', ['transition', 'trajectory']),
+    rows,
     tokenWeighting,
     ...resolveGrpoLoss(options),
     minibatches: check.wholeNumber('grpo.minibatches', options.minibatches ?? 1),
@@ -168,7 +159,9 @@ function resolveAdam(options: GrpoOptions): GrpoSettings['adam'] {
   });
 }
 
-function resolveIntermediate(intermediate: Intermediate | boolean): Intermediate | undefined {
+function resolveIntermediate(
+  intermediate: NonNullable<LightningRLOptions['intermediate']> | boolean,
+): NonNullable<LightningRLOptions['intermediate']> | undefined {
   if (intermediate === true) return {};
   return intermediate === false ? undefined : intermediate;
 }

@@ -1,4 +1,4 @@
-import { buildBatch, type BatchRow, type LightningRLOptions, type TokenWeighting } from '@agent-lightning/core';
+import { buildBatch, type BatchRow, type LightningRLOptions } from '@agent-lightning/core';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { arbitraryEpisodes } from '../../../../core/test/__fixtures__/episodes.ts';
@@ -13,7 +13,7 @@ describe('the loss of a batch', () => {
     { loss: { name: 'icepop', clipLow: 0.8, clipHigh: 1.2 }, sequenceMask: { low: 0.9, high: 1.1 } },
     { loss: { name: 'importance_sampling' }, referenceKl: 0.1 },
   ];
-  const weightings: TokenWeighting[] = ['rollout', 'token', { constant: 10 }];
+  const weightings: LightningRLOptions['tokenWeighting'][] = ['rollout', 'token', { constant: 10 }];
 
   it('and its gradient are the same however the rollouts are split into rows', () => {
     fc.assert(

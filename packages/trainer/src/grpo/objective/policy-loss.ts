@@ -1,10 +1,4 @@
-import {
-  type Loss,
-  ConfigurationError,
-  checkLogprobs,
-  lossAndDerivative,
-  type LossAndDerivative,
-} from '@agent-lightning/core';
+import { type Loss, ConfigurationError, checkLogprobs, lossAndDerivative } from '@agent-lightning/core';
 import { sequenceRatio, type SequenceRow } from './sequence-ratio.ts';
 
 /**
@@ -33,7 +27,7 @@ export const policyLosses: readonly PolicyLoss['name'][] = [
 ];
 
 /** A policy loss, its derivative, and how much of it was clipped. */
-export interface PolicyLossValue extends LossAndDerivative {
+export interface PolicyLossValue extends ReturnType<typeof lossAndDerivative> {
   /** Trained tokens that the loss clips: without gradient for `ppo`, `icepop` and `gspo`, with a bounded weight for the others. */
   readonly clippedTokens: number;
 }
@@ -56,7 +50,11 @@ export function policyLossAndDerivative(
 type TokenLoss = Exclude<PolicyLoss, { readonly name: 'gspo' }>;
 type SequenceLoss = Extract<PolicyLoss, { readonly name: 'gspo' }>;
 
-function tokenLoss(row: SequenceRow, logprobs: ArrayLike<number>, loss: TokenLoss): LossAndDerivative {
+function tokenLoss(
+  row: SequenceRow,
+  logprobs: ArrayLike<number>,
+  loss: TokenLoss,
+): ReturnType<typeof lossAndDerivative> {
   if (loss.name === 'truncated_importance_sampling')
     return lossAndDerivative(row, logprobs, { name: 'cispo', clipLow: 0, clipHigh: loss.clipHigh });
   if (loss.name !== 'icepop') return lossAndDerivative(row, logprobs, loss);

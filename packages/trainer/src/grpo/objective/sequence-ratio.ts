@@ -1,8 +1,8 @@
-import type { TrainingRow, RowSegment } from '@agent-lightning/core';
+import type { TrainingRow, BatchRow } from '@agent-lightning/core';
 
 /** A row whose sequences are known. A sequence is the response of one call: a row may hold several, and each stands alone. */
 export interface SequenceRow extends TrainingRow {
-  readonly segments: readonly Pick<RowSegment, 'start' | 'end'>[];
+  readonly segments: readonly Pick<BatchRow['segments'][number], 'start' | 'end'>[];
 }
 
 /** Absolute importance ratios, such as 0.999 and 1.002. */
@@ -18,7 +18,7 @@ export interface RatioBounds {
 export function sequenceRatio(
   row: TrainingRow,
   logprobs: ArrayLike<number>,
-  { start, end }: Pick<RowSegment, 'start' | 'end'>,
+  { start, end }: Pick<BatchRow['segments'][number], 'start' | 'end'>,
 ): number {
   let sum = 0;
   for (let t = start; t < end; t += 1) sum += logprobs[t]! - row.logprobs[t]!;
@@ -34,7 +34,7 @@ export function maskSequences<Row extends SequenceRow>(
   logprobs: ArrayLike<number>,
   { low, high }: RatioBounds,
 ): Row {
-  const isKept = (segment: Pick<RowSegment, 'start' | 'end'>): boolean => {
+  const isKept = (segment: Pick<BatchRow['segments'][number], 'start' | 'end'>): boolean => {
     const ratio = sequenceRatio(row, logprobs, segment);
     return ratio >= low && ratio <= high;
   };

@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { RoutedPolicy, TrainablePolicy, TrainingBackend, TrainingGateway } from '@agent-lightning/core';
+import type { TrainablePolicy, TrainingBackend, TrainingGateway, RoutedPolicy } from '@agent-lightning/core';
 import { createPolicy } from './create-policy.ts';
 import { isRouted } from '../../policy-options.ts';
 

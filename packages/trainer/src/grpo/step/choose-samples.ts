@@ -1,4 +1,4 @@
-import type { BatchRow, Episode, LightningBatch, RolloutSample, SampledRow } from '@agent-lightning/core';
+import type { BatchRow, Episode, LightningBatch, RolloutSample } from '@agent-lightning/core';
 
 /** The groups of a step that are shown, and the rollouts of each. */
 const keptGroups = 2;
@@ -25,7 +25,7 @@ export function chooseSamples(batch: LightningBatch, episodes: readonly Episode[
   });
 }
 
-function toSampledRow(row: BatchRow, agentNameOf: (callIndex: number) => string): SampledRow {
+function toSampledRow(row: BatchRow, agentNameOf: (callIndex: number) => string): RolloutSample['rows'][number] {
   return {
     tokens: [...row.tokens],
     lossMask: [...row.lossMask],

@@ -5,9 +5,7 @@ import {
   TrainerError,
   type AdamParameters,
   type BatchRow,
-  type ForwardBackwardResult,
   type Loss,
-  type OptimStepResult,
   type TrainablePolicy,
 } from '@agent-lightning/core';
 
@@ -29,7 +27,10 @@ export interface SubmittedPass {
   /** Of the objective, where it was computed here and the backend was sent its derivative. */
   readonly computed: { readonly loss: number; readonly clippedTokens: number } | undefined;
   readonly settled: Promise<
-    readonly [PromiseSettledResult<ForwardBackwardResult>, PromiseSettledResult<OptimStepResult>]
+    readonly [
+      PromiseSettledResult<Awaited<ReturnType<TrainablePolicy['forwardBackward']>>>,
+      PromiseSettledResult<Awaited<ReturnType<TrainablePolicy['optimStep']>>>,
+    ]
   >;
 }
 

@@ -1,12 +1,26 @@
-import type { Episode, LightningBatch, Rollout, RolloutStatus, UntrainableCall } from '@agent-lightning/core';
+import type { Episode, LightningBatch, Rollout } from '@agent-lightning/core';
+import type { RolloutStatus } from '@agent-lightning/store';
 import { expect, it } from 'vitest';
 import { diagnoseSignal } from './training-signal.ts';
 
 const nothing = { rows: [], dropped: { zeroVarianceGroups: [], singletonGroups: [] } } as unknown as LightningBatch;
-const away: UntrainableCall = { spanId: 's', agentName: '', reason: 'failed: no server is well', isOutage: true };
-const tooLong: UntrainableCall = { spanId: 's', agentName: '', reason: 'failed: the prompt is too long' };
+const away: Episode['untrainable'][number] = {
+  spanId: 's',
+  agentName: '',
+  reason: 'failed: no server is well',
+  isOutage: true,
+};
+const tooLong: Episode['untrainable'][number] = {
+  spanId: 's',
+  agentName: '',
+  reason: 'failed: the prompt is too long',
+};
 
-function episodeOf(rolloutId: string, status: RolloutStatus, ...untrainable: UntrainableCall[]): Episode {
+function episodeOf(
+  rolloutId: string,
+  status: RolloutStatus,
+  ...untrainable: Episode['untrainable'][number][]
+): Episode {
   const rollout = { rolloutId, status, failure: { code: 'agent-failed', message: 'status 503' } } as Rollout;
   return { rollout, transitions: [], untrainable, reward: undefined, untrainedReward: undefined, rewards: {} };
 }
