@@ -1,6 +1,6 @@
 /** A server that was asked what it has, with everything that policies on it share. */
 import { join } from 'node:path';
-import { ConfigurationError, type Loss, type Logger, backendChecks } from '@agent-lightning/core';
+import { ConfigurationError, type backendChecks, type Logger, type Loss } from '@agent-lightning/core';
 import { loadText, parseJson, readIfPresent, type ModelText } from '@agent-lightning/text';
 import { BaseModel } from './base-model.ts';
 import { serverKinds, type ServerKind, type ServerTraits } from './server-kinds.ts';
