@@ -7,14 +7,14 @@ import { serve } from '@agent-lightning/gateway';
  * @throws {ConfigurationError} `option-unsupported` when the backend does not serve its base model
  */
 export async function serveStartingModel(backend: TrainingBackend, model: string): Promise<AsyncDisposable> {
-  const release = await backend.baseRelease();
-  if (release === undefined) {
+  const snapshot = await backend.baseSnapshot();
+  if (snapshot === undefined) {
     throw new ConfigurationError(
       `the backend ${backend.name} does not serve its base model, which the agent's own calls need; take one that does`,
       { code: 'option-unsupported' },
     );
   }
-  const server = await serve({ release, model });
+  const server = await serve({ snapshot, model });
   process.env['OPENAI_BASE_URL'] = server.baseUrl;
   process.env['OPENAI_API_KEY'] = server.apiKey;
   return { [Symbol.asyncDispose]: () => server.close() };

@@ -38,14 +38,14 @@ async function writeCheck(out: string, model: string): Promise<void> {
       await policy.optimStep({ learningRate: 0.003 });
     }
     await policy.exportModel(join(out, 'model'));
-    const release = await policy.publish(1);
-    if (release.kind !== 'engine') throw new TypeError(`expected an engine release, got ${release.kind}`);
+    const snapshot = await policy.publish(1);
+    if (snapshot.kind !== 'engine') throw new TypeError(`expected an engine snapshot, got ${snapshot.kind}`);
     const answers = [];
     for (const messages of chats) {
       answers.push({
         messages,
         rendered: chatTemplate?.render(messages),
-        ...(await greedy(release.engine, messages, config.maxPositions)),
+        ...(await greedy(snapshot.engine, messages, config.maxPositions)),
       });
     }
     const texts = [...corpus, '', ' ', '<|im_end|>', 'a<|im_start|>b'].map((text) => {

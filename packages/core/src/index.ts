@@ -43,7 +43,7 @@ export type {
   GenerateEvent,
   GenerateRequest,
   Loss,
-  PolicyRelease,
+  PolicySnapshot,
   SamplingEngine,
   ServerWatch,
   ToolCallFormat,

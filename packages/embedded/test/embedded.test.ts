@@ -23,7 +23,7 @@ const openEmbedded = (options: Partial<EmbeddedOptions> = {}): EmbeddedBackend =
   embedded({ model: join(root, 'model'), threads: 2, ...options });
 const open = (options: Partial<EmbeddedOptions> = {}): TrainingBackend => (backend = openEmbedded(options));
 const askBase = async (request: Partial<GenerateRequest> = {}): Promise<CollectedGeneration> => {
-  const release = await backend?.baseRelease();
+  const release = await backend?.baseSnapshot();
   if (release?.kind !== 'engine') throw new TypeError('no engine');
   return collectGeneration(release.engine, { input: { messages }, seed: 1, maxTokens: 20, ...request });
 };
@@ -46,13 +46,13 @@ describe('embedded', () => {
     open({ model });
     const spec = { name: 'policy', seed: 0 };
     await expect(backend?.createPolicy(spec)).rejects.toMatchObject({ code: 'option-invalid' });
-    await expect(backend?.baseRelease?.()).rejects.toMatchObject({ code: 'option-invalid' });
+    await expect(backend?.baseSnapshot?.()).rejects.toMatchObject({ code: 'option-invalid' });
     await new Promise((resolve) => setImmediate(resolve)); // Node reports rejections before it runs this
     process.off('unhandledRejection', record);
     expect(unhandled).toEqual([]);
     await createTinyCheckpoint(model);
     expect((await backend?.createPolicy(spec))?.name).toBe('policy');
-    expect(await backend?.baseRelease?.()).toMatchObject({ kind: 'engine', version: 0 });
+    expect(await backend?.baseSnapshot?.()).toMatchObject({ kind: 'engine', version: 0 });
   });
 
   it('runs wide kernels only when they are asked for', async () => {

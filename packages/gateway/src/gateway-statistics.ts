@@ -14,8 +14,8 @@ export interface GatewayStatistics {
   /** Requests that were refused before they became calls, by the code that the caller was told. */
   readonly rejected: Readonly<Record<string, number>>;
   readonly retries: number;
-  readonly promptTokens: number;
-  readonly responseTokens: number;
+  readonly promptIds: number;
+  readonly responseIds: number;
   /** Captured replies and chunks of streams from servers, by whether the fast path read them or the JSON parser did. */
   readonly fastPath: Readonly<FastPathCounts>;
   /** Servers that fail and are out of the pool now. */
@@ -29,14 +29,14 @@ export class StatisticsCounter {
   readonly #errors = new Map<string, number>();
   readonly #rejected = new Map<string, number>();
   #retries = 0;
-  #promptTokens = 0;
-  #responseTokens = 0;
+  #promptIds = 0;
+  #responseIds = 0;
 
   count(outcome: CallOutcome, untrainable: Untrainable | undefined): void {
     this.#calls[outcome.status] += 1;
     this.#retries += outcome.retries;
-    this.#promptTokens += outcome.reply.promptTokens?.length ?? 0;
-    for (const choice of outcome.reply.choices) this.#responseTokens += choice.tokens?.length ?? 0;
+    this.#promptIds += outcome.reply.promptIds?.length ?? 0;
+    for (const choice of outcome.reply.choices) this.#responseIds += choice.tokens?.length ?? 0;
     if (untrainable !== undefined) increment(this.#untrainable, untrainable.kind);
     if (outcome.error !== undefined) increment(this.#errors, outcome.error.replyCode);
   }
@@ -52,8 +52,8 @@ export class StatisticsCounter {
       errors: Object.fromEntries(this.#errors),
       rejected: Object.fromEntries(this.#rejected),
       retries: this.#retries,
-      promptTokens: this.#promptTokens,
-      responseTokens: this.#responseTokens,
+      promptIds: this.#promptIds,
+      responseIds: this.#responseIds,
       fastPath: { ...fastPath },
       absentServers,
     };
@@ -120,8 +120,8 @@ export function formatMetrics(statistics: GatewayStatistics, load: GatewayLoad):
       ['', statistics.retries],
     ]),
     family('agentlightning_gateway_tokens_total', 'Captured tokens.', [
-      ['{kind="prompt"}', statistics.promptTokens],
-      ['{kind="response"}', statistics.responseTokens],
+      ['{kind="prompt"}', statistics.promptIds],
+      ['{kind="response"}', statistics.responseIds],
     ]),
     family(
       'agentlightning_gateway_fast_path_total',

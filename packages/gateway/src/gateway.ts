@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Claim, LlmEndpoint, ModelGateway, PolicyRelease, PolicyRoutes } from '@agent-lightning/core';
+import type { Claim, LlmEndpoint, ModelGateway, PolicySnapshot, PolicyRoutes } from '@agent-lightning/core';
 import { answerAdmin, checkAdminKey, type AdminSurface } from './admin/admin-routes.ts';
 import { AttemptRegistry } from './attempts/attempt-registry.ts';
 import type { AttemptCalls } from './attempts/answer-attempt-call.ts';
@@ -93,10 +93,10 @@ export class Gateway implements ModelGateway {
     return this.#gate.isPaused;
   }
 
-  /** New calls of this policy go to `release` from now on; calls in flight finish on the version that they began with. @throws {GatewayError} `request-invalid` */
-  publish(policy: string, release: PolicyRelease): void {
-    this.#policies.publish(policy, release);
-    this.#log.info('published', { policy, version: release.version });
+  /** New calls of this policy go to `snapshot` from now on; calls in flight finish on the version that they began with. @throws {GatewayError} `request-invalid` */
+  publish(policy: string, snapshot: PolicySnapshot): void {
+    this.#policies.publish(policy, snapshot);
+    this.#log.info('published', { policy, version: snapshot.version });
   }
 
   /**
@@ -216,7 +216,7 @@ export class Gateway implements ModelGateway {
       list: () => this.#policies.list(),
       openAttempts: () => this.#attempts.list(),
       route: (routes) => this.route(routes),
-      publish: (policy, release) => this.publish(policy, release),
+      publish: (policy, snapshot) => this.publish(policy, snapshot),
       drained: (policy, version) => this.drained(policy, version),
       setStaleness: (options) => this.setStaleness(options),
       pause: (options) => this.pause(options),

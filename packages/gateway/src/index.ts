@@ -19,6 +19,6 @@ export {
   connectGateway,
   type RemoteGateway,
   type RemoteGatewayOptions,
-  type RemoteRelease,
+  type RemoteSnapshot,
   type RemoteStaleness,
 } from './remote-gateway.ts';

@@ -21,13 +21,13 @@ export interface RemoteGatewayOptions {
   readonly timeoutMs?: number;
 }
 
-/** As {@link PolicyRoutes}, with a release for a gateway in another process. */
+/** As {@link PolicyRoutes}, with a snapshot for a gateway in another process. */
 export interface RemoteRoutes extends Pick<PolicyRoutes, 'policies'> {
-  readonly otherwise?: { readonly name: string; readonly release: RemoteRelease };
+  readonly otherwise?: { readonly name: string; readonly snapshot: RemoteSnapshot };
 }
 
-/** A release for a gateway in another process: which of its configured upstreams, and the model's name there. */
-export interface RemoteRelease {
+/** A snapshot for a gateway in another process: which of its configured upstreams, and the model's name there. */
+export interface RemoteSnapshot {
   readonly version: number;
   readonly upstream: string;
   readonly model: string;
@@ -42,7 +42,7 @@ export interface RemoteStaleness {
 
 /** A gateway in another process, over the same store as this one. */
 export interface RemoteGateway extends ModelGateway {
-  publish(policy: string, release: RemoteRelease): Promise<void>;
+  publish(policy: string, snapshot: RemoteSnapshot): Promise<void>;
   /** Sends calls to policies by their callers. @throws {GatewayError} `request-invalid` */
   route(routes: RemoteRoutes): Promise<void>;
   /** Resolves with the calls that were still in flight when the drain was over. */
@@ -111,7 +111,7 @@ export function connectGateway(options: RemoteGatewayOptions): RemoteGateway {
       await ask('POST', `policies/${encodeURIComponent(policy)}`, `publish "${policy}"`, { version, upstream, model });
     },
     async route({ policies, otherwise }): Promise<void> {
-      const other = otherwise === undefined ? {} : { otherwise: { name: otherwise.name, ...otherwise.release } };
+      const other = otherwise === undefined ? {} : { otherwise: { name: otherwise.name, ...otherwise.snapshot } };
       await ask('POST', 'routes', 'route the policies', { ...patternsToJson(policies), ...other });
     },
     async pause({ drainMs, retryAfterSeconds } = {}): Promise<number> {

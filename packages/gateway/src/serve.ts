@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { ConfigurationError, type PolicyRelease } from '@agent-lightning/core';
+import { ConfigurationError, type PolicySnapshot } from '@agent-lightning/core';
 import { hashKey, isKey, mintKey, presentedKey } from './attempts/attempt-key.ts';
 import { answerCall } from './calls/answer-call.ts';
 import { resolveCallLimits, type CallLimitOptions } from './calls/call-limits.ts';
@@ -18,7 +18,7 @@ import type { Dialect } from './dialects/dialect.ts';
 import { dialects, findDialect } from './dialects/dialects.ts';
 
 export interface ServeOptions extends CallLimitOptions {
-  readonly release: PolicyRelease;
+  readonly snapshot: PolicySnapshot;
   /** The name that clients ask for. */
   readonly model: string;
   /** @default '127.0.0.1' */
@@ -41,7 +41,7 @@ export interface ModelEndpoint {
   close(): Promise<void>;
 }
 
-/** Serves a release as a plain OpenAI-compatible endpoint: nothing is captured and the caller's sampling is its own. @throws {GatewayError} `port-unavailable` */
+/** Serves a snapshot as a plain OpenAI-compatible endpoint: nothing is captured and the caller's sampling is its own. @throws {GatewayError} `port-unavailable` */
 export async function serve(options: ServeOptions): Promise<ModelEndpoint> {
   const limits = resolveCallLimits(options);
   const apiKey = options.apiKey ?? mintKey();
@@ -51,7 +51,7 @@ export async function serve(options: ServeOptions): Promise<ModelEndpoint> {
     });
   const keyHash = hashKey(apiKey);
   const policies = new PolicyRegistry();
-  policies.publish(options.model, options.release);
+  policies.publish(options.model, options.snapshot);
   const calls = new Set<AbortController>();
   const pool = new EndpointPool({ healthIntervalMs: 5_000, probe: probeEndpoint });
 
@@ -63,14 +63,14 @@ export async function serve(options: ServeOptions): Promise<ModelEndpoint> {
 
   async function answer(body: JsonObject, response: ServerResponse, dialect: Dialect): Promise<void> {
     const asked = dialect.parse(body);
-    const { release, leave } = policies.admit(asked.request.model);
+    const { snapshot, leave } = policies.admit(asked.request.model);
     const controller = new AbortController();
     calls.add(controller);
     const sink = sinkFor(dialect, asked, new ReplyWriter(response));
     const servers = { pool, affinity: '' };
     await answerCall({
       request: asked.request,
-      release,
+      snapshot,
       servers,
       reader,
       response,

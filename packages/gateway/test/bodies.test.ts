@@ -135,8 +135,8 @@ describe('the count of values and the depth', () => {
       headers: { authorization: `Bearer ${adminKey}`, 'content-type': 'application/json' },
     });
     expect(asOperator.status).toBe(413);
-    const release = { kind: 'engine', version: 1, engine: new FakeEngine() } as const;
-    const served = await serve({ release, model: 'policy', maxBodyValues: 1_000 });
+    const snapshot = { kind: 'engine', version: 1, engine: new FakeEngine() } as const;
+    const served = await serve({ snapshot, model: 'policy', maxBodyValues: 1_000 });
     onStop(() => served.close());
     expect((await ask({ ...served, sampling: {} }, tooMany)).status).toBe(413);
     expect((await ask({ ...served, sampling: {} }, JSON.stringify(body))).status).toBe(200);

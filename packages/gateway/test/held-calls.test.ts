@@ -1,4 +1,4 @@
-import { attributeNames as names, BackendError, type PolicyRelease, type ServerWatch } from '@agent-lightning/core';
+import { attributeNames as names, BackendError, type PolicySnapshot, type ServerWatch } from '@agent-lightning/core';
 import { startModelServer, type ModelServer, type ModelServerOptions } from '@agent-lightning/testing';
 import { afterEach, describe, expect, it } from 'vitest';
 import { onStop, startHarness, stopAll, until, type Harness } from './harness.ts';
@@ -54,7 +54,7 @@ async function start(...responders: readonly ModelServerOptions['respond'][]): P
   const urls = servers.map(({ baseUrl }) => baseUrl);
   const watch = new TestWatch();
   const harness = await startHarness();
-  const release: PolicyRelease = {
+  const snapshot: PolicySnapshot = {
     kind: 'openai',
     version: 3,
     baseUrl: urls[0]!,
@@ -62,7 +62,7 @@ async function start(...responders: readonly ModelServerOptions['respond'][]): P
     model,
     watch,
   };
-  harness.gateway.publish('policy', release);
+  harness.gateway.publish('policy', snapshot);
   return { ...harness, watch, servers, urls };
 }
 

@@ -91,8 +91,8 @@ describe('a model of the user’s own', () => {
   it('cannot be published over, nor have the policy’s name', async () => {
     const models = { own: { baseUrl: 'http://127.0.0.1:9/v1' } };
     const { gateway, store } = await startHarness({ models });
-    const release = { kind: 'engine' as const, version: 1, engine: new FakeEngine() };
-    expect(() => gateway.publish('own', release)).toThrow(/user's own/u);
+    const snapshot = { kind: 'engine' as const, version: 1, engine: new FakeEngine() };
+    expect(() => gateway.publish('own', snapshot)).toThrow(/user's own/u);
     const taken = startHarness({ models: { policy: { baseUrl: 'http://127.0.0.1:9/v1' } } });
     await expect(taken).rejects.toMatchObject({ code: 'option-invalid' });
     await expect(startHarness({ models: { a: { baseUrl: 'file:///etc' } } })).rejects.toMatchObject({

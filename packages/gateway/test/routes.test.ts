@@ -1,4 +1,4 @@
-import { attributeNames as names, type PolicyRelease } from '@agent-lightning/core';
+import { attributeNames as names, type PolicySnapshot } from '@agent-lightning/core';
 import { gatewayHeaders } from '@agent-lightning/tracing';
 import { startModelServer } from '@agent-lightning/testing';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -12,17 +12,17 @@ const patterns = [
   { policy: 'writer', agentMatch: /write/ },
   { policy: 'planner', agentMatch: /plan|writeup/ },
 ];
-const answering = (text: string): { readonly engine: FakeEngine; readonly release: PolicyRelease } => {
+const answering = (text: string): { readonly engine: FakeEngine; readonly snapshot: PolicySnapshot } => {
   const engine = new FakeEngine({ answer: () => [{ pieces: [[text, 1]] }] });
-  return { engine, release: { kind: 'engine', version: 3, engine } };
+  return { engine, snapshot: { kind: 'engine', version: 3, engine } };
 };
 
 async function startRouted(
   otherwise?: PolicyRoutes['otherwise'],
 ): Promise<Harness & { ask(model: string, agents?: readonly string[]): Promise<string | null | undefined> }> {
   const harness = await startHarness();
-  harness.gateway.publish('writer', answering('written').release);
-  harness.gateway.publish('planner', answering('planned').release);
+  harness.gateway.publish('writer', answering('written').snapshot);
+  harness.gateway.publish('planner', answering('planned').snapshot);
   harness.gateway.route({ policies: patterns, ...(otherwise === undefined ? {} : { otherwise }) });
   return {
     ...harness,
@@ -60,7 +60,7 @@ describe('several policies', () => {
 
   it('leave everybody else to the model that is given for them: under its own sampling, seeded, not trained', async () => {
     const base = answering('based');
-    const { ask, finish } = await startRouted({ name: 'base', release: base.release });
+    const { ask, finish } = await startRouted({ name: 'base', snapshot: base.snapshot });
     expect(await ask('policy', ['judge'])).toBe('based');
     expect(await ask('policy')).toBe('based');
     expect(base.engine.requests.map(({ temperature }) => temperature)).toEqual([0.3, 0.3]);
@@ -95,12 +95,12 @@ describe('several policies', () => {
 
   it('do not take the name of a model that is served already, but may be routed again', async () => {
     const { gateway } = await startHarness({ models: { own: { baseUrl: 'http://127.0.0.1:9/v1' } } });
-    const { release } = answering('based');
-    gateway.publish('critic', release);
+    const { snapshot } = answering('based');
+    gateway.publish('critic', snapshot);
     for (const name of ['own', 'critic'])
-      expect(() => gateway.route({ policies: patterns, otherwise: { name, release } })).toThrow(/is served already/u);
+      expect(() => gateway.route({ policies: patterns, otherwise: { name, snapshot } })).toThrow(/is served already/u);
     for (const version of [0, 1])
-      gateway.route({ policies: patterns, otherwise: { name: 'base', release: { ...release, version } } });
+      gateway.route({ policies: patterns, otherwise: { name: 'base', snapshot: { ...snapshot, version } } });
   });
 });
 
@@ -111,7 +111,7 @@ describe('several policies of a gateway in another process', () => {
     const server = await startModelServer({ respond: () => 'based' });
     onStop(() => server.close());
     const { gateway, client } = await startHarness({ adminKey, upstreams: { vllm: { baseUrl: server.baseUrl } } });
-    for (const name of ['writer', 'planner', 'critic']) gateway.publish(name, answering(name).release);
+    for (const name of ['writer', 'planner', 'critic']) gateway.publish(name, answering(name).snapshot);
     const remote = connectGateway({ url: gateway.url, adminKey });
     const ask = async (agent: string): Promise<string | null | undefined> => {
       const headers = { [gatewayHeaders.agentNames]: encodeURIComponent(JSON.stringify([agent])) };
@@ -128,12 +128,12 @@ describe('several policies of a gateway in another process', () => {
     expect([await ask('write/d'), await ask('plan'), await ask('review')]).toEqual(['writer', 'planner', 'critic']);
     await expect(ask('plan/b')).rejects.toThrow(/"planner" "plan", "critic" \["check","review"\]/u);
     await expect(ask('judge')).rejects.toThrow(/no policy answers \["judge"\]/u);
-    const release = { version: 0, upstream: 'vllm', model: 'base' };
-    await remote.route({ policies, otherwise: { name: 'base', release } });
+    const snapshot = { version: 0, upstream: 'vllm', model: 'base' };
+    await remote.route({ policies, otherwise: { name: 'base', snapshot } });
     expect([await ask('write/d'), await ask('judge')]).toEqual(['writer', 'based']);
     await expect(remote.route({ policies: [] })).rejects.toThrow(/at least one policy/u);
     await expect(
-      remote.route({ policies, otherwise: { name: 'base', release: { ...release, upstream: 'elsewhere' } } }),
+      remote.route({ policies, otherwise: { name: 'base', snapshot: { ...snapshot, upstream: 'elsewhere' } } }),
     ).rejects.toThrow(/`upstream` must be a configured upstream; there are: vllm/u);
   });
 

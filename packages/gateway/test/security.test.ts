@@ -366,9 +366,9 @@ describe('sampling rules', () => {
 });
 
 describe('serve', () => {
-  it('serves a release to any client, with the client’s own sampling', async () => {
+  it('serves a snapshot to any client, with the client’s own sampling', async () => {
     const engine = new FakeEngine();
-    const endpoint = await serve({ release: { kind: 'engine', version: 0, engine }, model: 'base' });
+    const endpoint = await serve({ snapshot: { kind: 'engine', version: 0, engine }, model: 'base' });
     onStop(() => endpoint.close());
     const client = new OpenAI({ baseURL: endpoint.baseUrl, apiKey: endpoint.apiKey, maxRetries: 0 });
     const reply = await client.chat.completions.create({

@@ -1,4 +1,4 @@
-import type { PolicyRelease, Span } from '@agent-lightning/core';
+import type { PolicySnapshot, Span } from '@agent-lightning/core';
 import { startModelServer, type ModelServer, type Responder } from '@agent-lightning/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { onStop, startHarness, stopAll, type Harness } from './harness.ts';
@@ -15,17 +15,17 @@ const respond: Responder = (request) => {
 };
 
 let server: ModelServer;
-let release: PolicyRelease;
+let snapshot: PolicySnapshot;
 beforeEach(async () => {
   server = await startModelServer({ apiKey: 'key', respond });
   onStop(() => server.close());
-  release = { kind: 'openai', version: 3, baseUrl: server.baseUrl, model, apiKey: 'key' };
+  snapshot = { kind: 'openai', version: 3, baseUrl: server.baseUrl, model, apiKey: 'key' };
 });
 afterEach(stopAll);
 
 const start = async (): Promise<Harness> => {
   const harness = await startHarness();
-  harness.gateway.publish('policy', release);
+  harness.gateway.publish('policy', snapshot);
   return harness;
 };
 const capturedOf = ({ tokens, attributes }: Span): object => ({
@@ -79,7 +79,7 @@ describe('a policy on vLLM', () => {
 
   it('names the adapter that is gone, and trains on no such call', async () => {
     const { client, gateway, finish } = await start();
-    gateway.publish('policy', { ...release, version: 4, model: 'agl-1234abcd-policy-v4' } as PolicyRelease);
+    gateway.publish('policy', { ...snapshot, version: 4, model: 'agl-1234abcd-policy-v4' } as PolicySnapshot);
     await expect(client.chat.completions.create({ model: 'policy', messages })).rejects.toThrow(
       /agl-1234abcd-policy-v4/,
     );

@@ -75,7 +75,7 @@ it('keeps messages and tokens of calls through a gateway, and gives them to trai
   ]);
   const episode = toEpisode(captured!.rollout, captured!.spans);
   expect(episode.transitions).toMatchObject([{ agentName: 'write', policy: 'policy', policyVersion: 3 }]);
-  expect(episode.transitions[0]!.responseTokens.length).toBeGreaterThan(0);
+  expect(episode.transitions[0]!.responseIds.length).toBeGreaterThan(0);
   expect(errors).toEqual([]);
 });
 

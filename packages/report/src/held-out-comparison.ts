@@ -72,11 +72,11 @@ async function readRewards(
 
 async function toCompared(context: ReportContext, episode: Episode): Promise<ComparedRollout> {
   const calls: { readonly agentName: string; readonly tokens: readonly ViewToken[] }[] = [];
-  for (const { agentName, responseTokens, logprobs } of episode.transitions) {
-    const texts = await context.tokenTexts?.(responseTokens);
+  for (const { agentName, responseIds, logprobs } of episode.transitions) {
+    const texts = await context.tokenTexts?.(responseIds);
     calls.push({
       agentName,
-      tokens: Array.from(responseTokens, (token, t) => ({
+      tokens: Array.from(responseIds, (token, t) => ({
         text: texts?.[t] ?? `${token} `,
         logprob: logprobs[t]!,
         advantage: undefined,

@@ -27,7 +27,7 @@ export interface StepLoad {
 export function createStepMetrics(record: StepRecord): StepMetrics {
   const { rollouts, episodes, seconds, load } = record;
   const transitions = episodes.flatMap((episode) => episode.transitions);
-  const tokensSampled = transitions.reduce((sum, transition) => sum + transition.responseTokens.length, 0);
+  const tokensSampled = transitions.reduce((sum, transition) => sum + transition.responseIds.length, 0);
   const succeeded = rollouts.filter((rollout) => rollout.status === 'succeeded').length;
   const truncated = transitions.filter((call) => call.finishReason === 'length').length;
   return {

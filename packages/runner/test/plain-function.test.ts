@@ -48,7 +48,7 @@ it.each([
     const { reward, transitions } = toEpisode(ended!, spans);
     expect([ended!.status, reward]).toEqual(['succeeded', 1]);
     expect(transitions).toMatchObject([{ policy: 'policy', policyVersion: 4 }]);
-    expect(transitions[0]!.responseTokens.length).toBeGreaterThan(0);
+    expect(transitions[0]!.responseIds.length).toBeGreaterThan(0);
     expect(server.calls.map(({ body }) => (body as { readonly model?: unknown }).model)).toEqual(['served-model']);
   } finally {
     await Promise.all([gateway.close(), store.close(), server.close()]);

@@ -25,7 +25,7 @@ export interface ConnectOptions {
   readonly logger: Logger;
   readonly signal: AbortSignal | undefined;
   readonly clock?: Clock;
-  /** @default releases that the server samples itself */
+  /** @default snapshots that the server samples itself */
   readonly createPublisher?: (connection: Omit<Connection, 'publisher'>) => Promise<Publisher>;
 }
 

@@ -1,5 +1,5 @@
-/** Releases that the training server samples itself. */
-import { BackendError, type PolicyRelease, type SamplingEngine } from '@agent-lightning/core';
+/** Snapshots that the training server samples itself. */
+import { BackendError, type PolicySnapshot, type SamplingEngine } from '@agent-lightning/core';
 import { createChatEngine, type ModelText, type TokenRequest } from '@agent-lightning/text';
 import type { BaseModel } from './base-model.ts';
 import type { ServerTraits } from './server-kinds.ts';
@@ -16,25 +16,25 @@ export interface EnginePublisherParts {
   readonly vocabularySize: number;
 }
 
-/** Publishes by `save_weights_for_sampler`; what a release samples goes through `asample`. */
+/** Publishes by `save_weights_for_sampler`; what a snapshot samples goes through `asample`. */
 export class EnginePublisher implements Publisher {
   readonly kind = 'engine';
-  readonly liveReleases: number;
+  readonly liveSnapshots: number;
   readonly #parts: EnginePublisherParts;
   readonly #live = new Map<string, LiveSession[]>();
-  #base: Promise<PolicyRelease> | undefined;
+  #base: Promise<PolicySnapshot> | undefined;
 
   constructor(parts: EnginePublisherParts) {
     this.#parts = parts;
-    this.liveReleases = parts.traits.liveReleases;
+    this.liveSnapshots = parts.traits.liveSnapshots;
   }
 
-  async publish({ policy, model, version, nextSeed }: Publishable): Promise<PolicyRelease> {
+  async publish({ policy, model, version, nextSeed }: Publishable): Promise<PolicySnapshot> {
     const { client } = this.#parts;
     const live = this.#live.get(policy) ?? [];
     this.#live.set(policy, live);
     // A server with one version at a time overwrites it: nobody may sample from it meanwhile, or believe to later.
-    if (this.liveReleases === 1) await Promise.all(live.splice(0).map((session) => session.retire()));
+    if (this.liveSnapshots === 1) await Promise.all(live.splice(0).map((session) => session.retire()));
     const { sampling_session_id: id } = await model.save('save_weights_for_sampler', () => ({
       sampling_session_seq_id: client.nextSamplerSequenceId(),
       type: 'save_weights_for_sampler',
@@ -42,11 +42,11 @@ export class EnginePublisher implements Publisher {
     if (typeof id !== 'string' || id === '') throw malformed('save_weights_for_sampler', 'sampling_session_id');
     const session = new LiveSession(this.#open(id), `Version ${version} of policy '${policy}'`, () => this.#free(id));
     live.push(session);
-    while (live.length > this.liveReleases) void live.shift()?.retire();
+    while (live.length > this.liveSnapshots) void live.shift()?.retire();
     return { kind: 'engine', version, engine: this.#engine(session, nextSeed) };
   }
 
-  async baseRelease(): Promise<PolicyRelease | undefined> {
+  async baseSnapshot(): Promise<PolicySnapshot | undefined> {
     if (!this.#parts.traits.servesBase) return undefined;
     this.#base ??= this.#parts.base.session().then((session) => {
       const never = new LiveSession(session, 'The base model', async () => undefined);
@@ -103,7 +103,7 @@ class LiveSession {
   async use<Result>(call: (session: SamplingSession) => Promise<Result>): Promise<Result> {
     if (this.#retired) {
       throw new BackendError(
-        `${this.#label} was replaced by newer versions and its weights are gone; sample from the newest release.`,
+        `${this.#label} was replaced by newer versions and its weights are gone; sample from the newest snapshot.`,
         { code: 'backend-closed' },
       );
     }

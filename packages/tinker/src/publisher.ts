@@ -1,5 +1,5 @@
 /** How a policy's weights become samplable. */
-import type { PolicyRelease } from '@agent-lightning/core';
+import type { PolicySnapshot } from '@agent-lightning/core';
 import type { TinkerModel } from './tinker-model.ts';
 
 /** What publishing needs of a policy. */
@@ -13,17 +13,17 @@ export interface Publishable {
 }
 
 /**
- * Turns weights on the training server into releases: sampled by the server itself ({@link EnginePublisher}), or loaded into
+ * Turns weights on the training server into snapshots: sampled by the server itself ({@link EnginePublisher}), or loaded into
  * an inference server beside it.
  */
 export interface Publisher {
-  readonly kind: PolicyRelease['kind'];
+  readonly kind: PolicySnapshot['kind'];
   /** Published versions of a policy that can be sampled at the same time. */
-  readonly liveReleases: number;
+  readonly liveSnapshots: number;
   /** Called before each pass that makes gradients: memory that sampling holds may be given up until the next `publish`. */
   beforeTraining?(): Promise<void>;
-  publish(publishable: Publishable): Promise<PolicyRelease>;
+  publish(publishable: Publishable): Promise<PolicySnapshot>;
   /** The base model; undefined where it cannot be served. */
-  baseRelease(): Promise<PolicyRelease | undefined>;
+  baseSnapshot(): Promise<PolicySnapshot | undefined>;
   close(): Promise<void>;
 }

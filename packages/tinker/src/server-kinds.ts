@@ -26,7 +26,7 @@ export interface ServerTraits {
   /** Whether the base model is served beside the policies, with `prompt_logprobs`. */
   readonly servesBase: boolean;
   /** Published versions of a policy that can be sampled at the same time. */
-  readonly liveReleases: number;
+  readonly liveSnapshots: number;
   /** Sent with `asample`. */
   readonly samplingHeaders: Readonly<Record<string, string>>;
   /** Whether a sampling session that is no longer used can be freed by `unload_sampler`. */
@@ -55,7 +55,7 @@ export const serverKinds: Readonly<Record<ServerKind, ServerTraits>> = {
     loraFields: ['rank', 'alpha', 'seed', 'train_unembed', 'train_mlp', 'train_attn'],
     fullFineTune: true,
     servesBase: true,
-    liveReleases: 2,
+    liveSnapshots: 2,
     samplingHeaders: {},
     unloadsSamplers: true,
     severalModels: true,
@@ -78,7 +78,7 @@ export const serverKinds: Readonly<Record<ServerKind, ServerTraits>> = {
     loraFields: ['rank', 'seed'],
     fullFineTune: true,
     servesBase: false,
-    liveReleases: 1,
+    liveSnapshots: 1,
     samplingHeaders: {},
     unloadsSamplers: false,
     severalModels: false,
@@ -98,7 +98,7 @@ export const serverKinds: Readonly<Record<ServerKind, ServerTraits>> = {
     loraFields: ['rank', 'seed', 'train_unembed', 'train_mlp', 'train_attn'],
     fullFineTune: false,
     servesBase: true,
-    liveReleases: 2,
+    liveSnapshots: 2,
     samplingHeaders: { 'X-Tinker-Sampling-Backpressure': '1' },
     unloadsSamplers: false,
     severalModels: true,

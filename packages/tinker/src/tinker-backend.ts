@@ -2,7 +2,7 @@
 import {
   BackendError,
   type BackendCapabilities,
-  type PolicyRelease,
+  type PolicySnapshot,
   type TrainablePolicy,
   type TrainingBackend,
   type Logger,
@@ -46,8 +46,8 @@ export class TinkerBackend implements TrainingBackend, AsyncDisposable {
     return {
       losses,
       maxRowTokens: limits.maxRowTokens,
-      release: publisher.kind,
-      liveReleases: publisher.liveReleases,
+      snapshot: publisher.kind,
+      liveSnapshots: publisher.liveSnapshots,
       ...(Object.keys(serverAdam).length === 0 ? {} : { fixedAdam: serverAdam }),
       description,
     };
@@ -65,8 +65,8 @@ export class TinkerBackend implements TrainingBackend, AsyncDisposable {
     });
   }
 
-  async baseRelease(): Promise<PolicyRelease | undefined> {
-    return await (await this.#connect()).publisher.baseRelease();
+  async baseSnapshot(): Promise<PolicySnapshot | undefined> {
+    return await (await this.#connect()).publisher.baseSnapshot();
   }
 
   async tokenTexts(tokens: Int32Array): Promise<readonly string[]> {

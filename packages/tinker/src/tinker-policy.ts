@@ -3,7 +3,7 @@ import {
   BackendError,
   type AdamParameters,
   type Loss,
-  type PolicyRelease,
+  type PolicySnapshot,
   type TrainablePolicy,
   type TrainingRow,
   seededRandom,
@@ -104,7 +104,7 @@ export class TinkerPolicy implements TrainablePolicy {
     return { step: this.#step, ...(gradientNorm === undefined ? {} : { gradientNorm }) };
   }
 
-  publish(version: number): Promise<PolicyRelease> {
+  publish(version: number): Promise<PolicySnapshot> {
     return this.#alone(async () => {
       if (!Number.isSafeInteger(version) || version < 0) {
         throw new BackendError(`publish(): version is ${version}; expected an integer of at least 0.`, {

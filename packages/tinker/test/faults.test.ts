@@ -329,17 +329,17 @@ describe.each(['worker', 'skyrl', 'tinker'] as const)('a batch of two requests o
 
   it('is followed by its step once both have ended', async () => {
     await open(serverKind);
-    const release = Promise.withResolvers<void>();
+    const snapshot = Promise.withResolvers<void>();
     let polls = 0;
     setup.server.failWith(({ route }) => {
       if (route !== 'retrieve_future' || callsOf('forward_backward').length < 2 || polls++ > 0) return undefined;
-      return { type: 'hold', until: release.promise };
+      return { type: 'hold', until: snapshot.promise };
     });
     const pass = policy.forwardBackward(batch, { name: 'cross_entropy' });
     const taken = policy.optimStep({ learningRate: 0.1 });
     await vi.waitUntil(() => polls > 0, { timeout: 60_000 });
     expect(callsOf('optim_step')).toEqual([]);
-    release.resolve();
+    snapshot.resolve();
     expect((await pass).trainedTokens).toBe(2_050);
     await taken;
     expect(applied()).toEqual(['forward_backward', ...step]);

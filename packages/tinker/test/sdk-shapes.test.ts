@@ -47,10 +47,10 @@ async function driveClient(): Promise<void> {
   for (const name of ['ppo', 'cispo'] as const)
     await policy.forwardBackward([row], { name, clipLow: 0.8, clipHigh: 1.2 });
   await policy.optimStep({ learningRate: 0.01, beta1: 0.8, epsilon: 1e-8, weightDecay: 0.1, maxGradientNorm: 1 });
-  const release = await policy.publish(1);
-  if (release.kind !== 'engine') throw new TypeError('expected an engine');
+  const snapshot = await policy.publish(1);
+  if (snapshot.kind !== 'engine') throw new TypeError('expected an engine');
   const request = { input: { prompt: row.tokens }, choices: 2, maxTokens: 4, seed: 3, temperature: 0.7 };
-  await collectGeneration(release.engine, request);
+  await collectGeneration(snapshot.engine, request);
   await policy.forwardBase([row]);
   await policy.saveState(join(root, 'state'));
   await policy.loadState(join(root, 'state'));

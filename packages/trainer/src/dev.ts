@@ -90,7 +90,7 @@ function toDevReport(
       (call) => call.reason,
     ),
     unselectedCalls: countUnselectedCalls(episodes),
-    tokensSampled: calls.reduce((sum, call) => sum + call.responseTokens.length, 0),
+    tokensSampled: calls.reduce((sum, call) => sum + call.responseIds.length, 0),
     rows,
     callsInRows,
     findings,

@@ -7,7 +7,7 @@ import {
   type GenerateEvent,
   type GenerateRequest,
   type Loss,
-  type PolicyRelease,
+  type PolicySnapshot,
   type SamplingEngine,
   type TrainablePolicy,
   type TrainingBackend,
@@ -66,7 +66,7 @@ export class BigramBackend implements TrainingBackend {
     return {
       losses: this.options.losses ?? ['importance_sampling', 'ppo', 'cispo'],
       maxRowTokens: this.options.maxRowTokens ?? 4_096,
-      release: 'engine',
+      snapshot: 'engine',
       ...(this.options.fixedAdam === undefined ? {} : { fixedAdam: this.options.fixedAdam }),
       description: 'a table of letter pairs',
     };
@@ -79,7 +79,7 @@ export class BigramBackend implements TrainingBackend {
     return this.policy;
   }
 
-  async baseRelease(): Promise<PolicyRelease | undefined> {
+  async baseSnapshot(): Promise<PolicySnapshot | undefined> {
     if (this.options.hasBase !== true) return undefined;
     return { kind: 'engine', version: 0, engine: new BigramEngine(new BigramPolicy(this, 'base').logits) };
   }
@@ -151,7 +151,7 @@ export class BigramPolicy implements TrainablePolicy {
     return { gradientNorm: this.#backend.options.gradientNormOf?.(this.#steps, norm) ?? norm, step: this.#steps };
   }
 
-  async publish(version: number): Promise<PolicyRelease> {
+  async publish(version: number): Promise<PolicySnapshot> {
     this.#backend.published.push(version);
     this.#backend.options.onCall?.('publish');
     return {

@@ -127,12 +127,12 @@ describe('a run with a loss of ours', () => {
 describe('the calls of a training step', () => {
   it('are all made before the first one answers, each optimizer step after its pass', async () => {
     const calls: string[] = [];
-    const release = Promise.withResolvers<void>();
+    const snapshot = Promise.withResolvers<void>();
     const backend = new BigramBackend({
       onCall: (name) => {
         calls.push(name);
-        if (calls.filter((call) => call === 'optimStep').length === 2) release.resolve();
-        return name === 'forwardBackward' ? release.promise : undefined;
+        if (calls.filter((call) => call === 'optimStep').length === 2) snapshot.resolve();
+        return name === 'forwardBackward' ? snapshot.promise : undefined;
       },
     });
     const { trainer } = await createTestTrainer({ backend }, { minibatches: 2, groupSize: 16 });
@@ -167,12 +167,12 @@ async function sampledBatch(policy: TrainablePolicy): Promise<LightningBatch> {
   const token = (): number => Math.floor(random() * 250);
   const episodes = Array.from({ length: 6 }, (_, rollout) => {
     const first = {
-      promptTokens: Int32Array.from({ length: 3 }, token),
-      responseTokens: Int32Array.from({ length: 4 }, token),
+      promptIds: Int32Array.from({ length: 3 }, token),
+      responseIds: Int32Array.from({ length: 4 }, token),
     };
     const second = {
-      promptTokens: Int32Array.of(...first.promptTokens, ...first.responseTokens, token()),
-      responseTokens: Int32Array.from({ length: 5 }, token),
+      promptIds: Int32Array.of(...first.promptIds, ...first.responseIds, token()),
+      responseIds: Int32Array.from({ length: 5 }, token),
     };
     return {
       rollout: { rolloutId: `r${rollout}`, groupId: `g${rollout % 2}`, mode: 'train' },
@@ -186,7 +186,7 @@ async function sampledBatch(policy: TrainablePolicy): Promise<LightningBatch> {
         spanId: `${rollout}.${callIndex}`,
         policy: 'policy',
         policyVersion: 0,
-        logprobs: new Float32Array(call.responseTokens.length).fill(-5),
+        logprobs: new Float32Array(call.responseIds.length).fill(-5),
         reward: undefined,
         signals: [],
       })),

@@ -24,7 +24,7 @@ const workload: Workload = {
   rows: 32,
   rowTokens: Math.min(128, model.config.maxPositions),
   concurrent: 16,
-  promptTokens: 64,
+  promptIds: 64,
   newTokens: 32,
 };
 const parameters = [...model.weights.values()].reduce((sum, tensor) => sum + tensor.length, 0);
@@ -32,7 +32,7 @@ console.log(
   `Model: ${model.name}, ${(parameters / 1e6).toFixed(2)} M parameters; ${workload.threads} threads; Node ${process.versions.node}`,
 );
 console.log(
-  `Training: ${workload.rows} rows of ${workload.rowTokens} tokens, PPO loss, clipping, AdamW. Sampling: ${workload.concurrent} requests at once, ${workload.promptTokens} + ${workload.newTokens} tokens.`,
+  `Training: ${workload.rows} rows of ${workload.rowTokens} tokens, PPO loss, clipping, AdamW. Sampling: ${workload.concurrent} requests at once, ${workload.promptIds} + ${workload.newTokens} tokens.`,
 );
 
 const engine = await LlamaEngine.create({
@@ -106,7 +106,7 @@ async function sampleRound(seed: number): Promise<number> {
     Array.from({ length: workload.concurrent }, async (_, i) => {
       const pieces = engine.sample({
         weights,
-        prompt: randomTokens(workload.promptTokens),
+        prompt: randomTokens(workload.promptIds),
         choices: 1,
         temperature: 1,
         maxTokens: workload.newTokens,

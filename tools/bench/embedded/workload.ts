@@ -11,7 +11,7 @@ export interface Workload {
   readonly rowTokens: number;
   /** Sampling: requests at once, each of a prompt of its own and so many new tokens. */
   readonly concurrent: number;
-  readonly promptTokens: number;
+  readonly promptIds: number;
   readonly newTokens: number;
 }
 

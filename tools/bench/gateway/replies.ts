@@ -1,7 +1,7 @@
 /** The two sizes of reply that are measured: a short chat, and a long context with a thousand sampled tokens. */
 export const replySizes = {
-  '12KB': { promptTokens: 700, sampledTokens: 72 },
-  '203KB': { promptTokens: 20_000, sampledTokens: 1_000 },
+  '12KB': { promptIds: 700, sampledTokens: 72 },
+  '203KB': { promptIds: 20_000, sampledTokens: 1_000 },
 } as const;
 
 export type ReplySize = keyof typeof replySizes;
@@ -22,15 +22,15 @@ function entryOf(position: number): { token: string; logprob: number; bytes: num
 
 /** Canned, so that the mock costs as little as a mock can. */
 export function cannedReply(size: ReplySize): CannedReply {
-  const { promptTokens, sampledTokens } = replySizes[size];
-  const prompt = Array.from({ length: promptTokens }, (_, index) => (index * 7_919) % 32_000);
+  const { promptIds, sampledTokens } = replySizes[size];
+  const prompt = Array.from({ length: promptIds }, (_, index) => (index * 7_919) % 32_000);
   const ids = Array.from({ length: sampledTokens }, (_, index) => (index * 104_729) % 32_000);
   const entries = ids.map((_, index) => entryOf(index));
   const content = entries.map((entry) => entry.token).join('');
   const usage = {
-    prompt_tokens: promptTokens,
+    prompt_tokens: promptIds,
     completion_tokens: sampledTokens,
-    total_tokens: promptTokens + sampledTokens,
+    total_tokens: promptIds + sampledTokens,
   };
   const whole = {
     ...head,

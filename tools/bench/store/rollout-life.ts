@@ -7,8 +7,8 @@ import {
 } from '@agent-lightning/core';
 
 const spansPerRollout: number = 10;
-const promptTokens: number = 800;
-const responseTokens: number = 200;
+const promptIds: number = 800;
+const responseIds: number = 200;
 /** About as much text as a chat of a few turns. */
 const messageText: string = JSON.stringify([
   { role: 'user', content: 'How many singers are older than the average singer? '.repeat(20) },
@@ -44,7 +44,7 @@ export async function measureRolloutLife(
     }),
   );
   const seconds = (performance.now() - startMs) / 1_000;
-  const bytesPerRollout = spansPerRollout * (messageText.length + 4 * (promptTokens + 2 * responseTokens));
+  const bytesPerRollout = spansPerRollout * (messageText.length + 4 * (promptIds + 2 * responseIds));
   return {
     rolloutsPerSecond: round(rollouts / seconds),
     spansPerSecond: round((rollouts * (spansPerRollout + 1)) / seconds),
@@ -72,7 +72,7 @@ async function liveOnce(store: LightningStore, workerId: string, spansPerCall: n
     (total, span) => total + (span.tokens?.prompt.length ?? 0) + (span.tokens?.response.length ?? 0),
     0,
   );
-  if (tokens !== spansPerRollout * (promptTokens + responseTokens))
+  if (tokens !== spansPerRollout * (promptIds + responseIds))
     throw new RangeError(`rollout ${rolloutId} came back with ${tokens} tokens`);
 }
 
@@ -83,9 +83,9 @@ function modelCall(number: number): SpanInput {
     name: 'chat',
     attributes: { 'gen_ai.request.model': 'policy', 'gen_ai.input.messages': messageText },
     tokens: {
-      prompt: new Int32Array(promptTokens).fill(number),
-      response: new Int32Array(responseTokens).fill(number),
-      logprobs: new Float32Array(responseTokens).fill(-0.5),
+      prompt: new Int32Array(promptIds).fill(number),
+      response: new Int32Array(responseIds).fill(number),
+      logprobs: new Float32Array(responseIds).fill(-0.5),
     },
   };
 }

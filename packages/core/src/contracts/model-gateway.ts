@@ -1,7 +1,7 @@
 import type { AgentMatch } from '../vocabulary/agent-match.ts';
 import type { Claim } from './lightning-store.ts';
 import type { LlmEndpoint } from '../vocabulary/resources.ts';
-import type { PolicyRelease } from './training-backend.ts';
+import type { PolicySnapshot } from './training-backend.ts';
 
 /** What a runner needs of a gateway: a URL and a key for each attempt, and all of its calls stored when it ends. */
 export interface ModelGateway {
@@ -13,8 +13,8 @@ export interface ModelGateway {
 
 /** A gateway that a trainer publishes policy versions to. */
 export interface TrainingGateway extends ModelGateway {
-  /** Has new calls answered by the release; those in flight end where they began. */
-  publish(policyName: string, release: PolicyRelease): Promise<void> | void;
+  /** Has new calls answered by the snapshot; those in flight end where they began. */
+  publish(policyName: string, snapshot: PolicySnapshot): Promise<void> | void;
   /** Sends calls to policies by their callers; needed for several policies. */
   route?(routes: PolicyRoutes): Promise<void> | void;
   close(): Promise<void>;
@@ -25,5 +25,5 @@ export interface PolicyRoutes {
   /** Tested in this order against each of a caller's names, as its adapter hands them over; the first that matches answers. */
   readonly policies: readonly { readonly policy: string; readonly agentMatch: AgentMatch }[];
   /** Answers callers that no pattern matches: as it is, under its own sampling, never trained. @default such calls are refused */
-  readonly otherwise?: { readonly name: string; readonly release: PolicyRelease };
+  readonly otherwise?: { readonly name: string; readonly snapshot: PolicySnapshot };
 }

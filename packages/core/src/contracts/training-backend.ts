@@ -70,9 +70,9 @@ export interface BackendCapabilities {
   readonly losses: readonly Loss['name'][];
   /** The longest row, in tokens. */
   readonly maxRowTokens: number;
-  readonly release: PolicyRelease['kind'];
+  readonly snapshot: PolicySnapshot['kind'];
   /** Published versions of a policy that can be sampled at the same time; older ones refuse. @default 2 */
-  readonly liveReleases?: number;
+  readonly liveSnapshots?: number;
   /** Optimizer parameters that the backend's own configuration fixes; other values are refused. @default none */
   readonly fixedAdam?: Readonly<Partial<Omit<AdamParameters, 'learningRate'>>>;
   /** Text for people: what trains where. */
@@ -93,7 +93,7 @@ export interface TrainingBackend {
   /** A policy that starts from the backend's base model. */
   createPolicy(spec: PolicySpec): Promise<TrainablePolicy>;
   /** The frozen base model, for nodes that do not train and for KL; undefined where the backend cannot serve it. */
-  baseRelease(): Promise<PolicyRelease | undefined>;
+  baseSnapshot(): Promise<PolicySnapshot | undefined>;
   /** The text of each token, for people; its joins need not be exact. Absent where the backend cannot tell. */
   tokenTexts?(tokens: Int32Array): Promise<readonly string[]>;
   close(): Promise<void>;
@@ -119,7 +119,7 @@ export interface TrainablePolicy {
   /** One AdamW step on the accumulated gradient, which it clears. */
   optimStep(adam: AdamParameters): Promise<OptimStepResult>;
   /** Makes the weights as they are now samplable under `version`. Calls in flight finish on the version they began with. */
-  publish(version: number): Promise<PolicyRelease>;
+  publish(version: number): Promise<PolicySnapshot>;
   /** Writes weights, optimizer and random state into a directory, atomically: it is whole or absent. */
   saveState(directory: string): Promise<void>;
   loadState(directory: string): Promise<void>;
@@ -132,7 +132,7 @@ export interface TrainablePolicy {
   exportModel(directory: string): Promise<void>;
 }
 
-/** Watches the servers of releases for whoever sends them calls, so that no call goes to one that restarts. */
+/** Watches the servers of snapshots for whoever sends them calls, so that no call goes to one that restarts. */
 export interface ServerWatch {
   /**
    * Resolves with the base URLs of the servers that can answer: at once while there are any, otherwise when one is back.
@@ -144,7 +144,7 @@ export interface ServerWatch {
 }
 
 /** A policy version that can be sampled: in this process, or behind an OpenAI-compatible URL. */
-export type PolicyRelease =
+export type PolicySnapshot =
   | { readonly kind: 'engine'; readonly version: number; readonly engine: SamplingEngine }
   | {
       readonly kind: 'openai';

@@ -8,9 +8,9 @@ export interface CallTokens {
   /** Calls of different policies never share a branch: each policy trains on its own rows. */
   readonly policy: string;
   /** Shape (P,). */
-  readonly promptTokens: Int32Array;
+  readonly promptIds: Int32Array;
   /** Shape (T,). */
-  readonly responseTokens: Int32Array;
+  readonly responseIds: Int32Array;
 }
 
 /** A way from a root of the tree to a leaf: the indexes of its calls, in order. The last call's prompt contains all of the others' tokens. */
@@ -33,8 +33,8 @@ function parentOf(calls: readonly CallTokens[], index: number): number | undefin
   let longest = 0;
   for (let earlier = index - 1; earlier >= 0; earlier -= 1) {
     const candidate = calls[earlier]!;
-    const length = candidate.promptTokens.length + candidate.responseTokens.length;
-    if (length > longest && candidate.policy === call.policy && begins(candidate, call.promptTokens)) {
+    const length = candidate.promptIds.length + candidate.responseIds.length;
+    if (length > longest && candidate.policy === call.policy && begins(candidate, call.promptIds)) {
       parent = earlier;
       longest = length;
     }
@@ -43,14 +43,14 @@ function parentOf(calls: readonly CallTokens[], index: number): number | undefin
 }
 
 function begins(earlier: CallTokens, prompt: Int32Array): boolean {
-  const { promptTokens, responseTokens } = earlier;
-  if (promptTokens.length + responseTokens.length > prompt.length) return false;
+  const { promptIds, responseIds } = earlier;
+  if (promptIds.length + responseIds.length > prompt.length) return false;
   // From the end: conversations that differ mostly share their beginning, such as a system prompt.
-  for (let t = responseTokens.length - 1, at = promptTokens.length + t; t >= 0; t -= 1, at -= 1) {
-    if (prompt[at] !== responseTokens[t]) return false;
+  for (let t = responseIds.length - 1, at = promptIds.length + t; t >= 0; t -= 1, at -= 1) {
+    if (prompt[at] !== responseIds[t]) return false;
   }
-  for (let t = promptTokens.length - 1; t >= 0; t -= 1) {
-    if (prompt[t] !== promptTokens[t]) return false;
+  for (let t = promptIds.length - 1; t >= 0; t -= 1) {
+    if (prompt[t] !== promptIds[t]) return false;
   }
   return true;
 }

@@ -36,9 +36,9 @@ function rowOf(
 ): BatchRow {
   const calls = path.map((index) => episode.transitions[index]!);
   const leaf = calls.at(-1)!;
-  const tokens = new Int32Array(leaf.promptTokens.length + leaf.responseTokens.length); // (P) + (T) → (P+T)
-  tokens.set(leaf.promptTokens);
-  tokens.set(leaf.responseTokens, leaf.promptTokens.length);
+  const tokens = new Int32Array(leaf.promptIds.length + leaf.responseIds.length); // (P) + (T) → (P+T)
+  tokens.set(leaf.promptIds);
+  tokens.set(leaf.responseIds, leaf.promptIds.length);
   const lossMask = new Uint8Array(tokens.length);
   const logprobs = new Float32Array(tokens.length);
   const tokenAdvantages = new Float64Array(tokens.length);
@@ -71,12 +71,12 @@ function rowOf(
 }
 
 function segmentOf(call: Transition, callIndex: number, advantage: number): RowSegment {
-  const start = call.promptTokens.length;
-  return { callIndex, policyVersion: call.policyVersion, start, end: start + call.responseTokens.length, advantage };
+  const start = call.promptIds.length;
+  return { callIndex, policyVersion: call.policyVersion, start, end: start + call.responseIds.length, advantage };
 }
 
 function checkTokens(call: Transition): void {
-  const problem = tokenProblem({ prompt: call.promptTokens, response: call.responseTokens, logprobs: call.logprobs });
+  const problem = tokenProblem({ prompt: call.promptIds, response: call.responseIds, logprobs: call.logprobs });
   if (problem !== undefined) {
     throw new TraceError(
       `call ${call.callIndex} (span ${call.spanId}) of rollout ${call.rolloutId} cannot be trained on: ${problem}; such a call belongs in the episode's untrainable list`,

@@ -22,9 +22,9 @@ export interface Transition {
   readonly policy: string;
   readonly policyVersion: number;
   /** Shape (P,). */
-  readonly promptTokens: Int32Array;
+  readonly promptIds: Int32Array;
   /** Shape (T,), T ≥ 1. */
-  readonly responseTokens: Int32Array;
+  readonly responseIds: Int32Array;
   /** Shape (T,), nats. */
   readonly logprobs: Float32Array;
   readonly finishReason: string;

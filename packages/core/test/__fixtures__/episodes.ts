@@ -31,7 +31,7 @@ function transitionOf(rolloutId: string, callIndex: number, call: CallShape): Tr
   return {
     rolloutId, attemptId: `${rolloutId}-1`, spanId: `${callIndex}`, sequenceId: callIndex + 1, callIndex, agentName: 'agent',
     policy: call.policy ?? 'main', policyVersion: call.policyVersion ?? 1,
-    promptTokens: Int32Array.from(call.prompt), responseTokens: Int32Array.from(call.response),
+    promptIds: Int32Array.from(call.prompt), responseIds: Int32Array.from(call.response),
     logprobs: Float32Array.from(call.logprobs ?? call.response.map(() => -1)),
     finishReason: 'stop', reward: call.reward, signals: call.signals ?? [],
   };

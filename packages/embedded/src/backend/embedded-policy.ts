@@ -4,7 +4,7 @@ import {
   LightningError,
   type AdamParameters,
   type Loss,
-  type PolicyRelease,
+  type PolicySnapshot,
   type TrainablePolicy,
   type TrainingRow,
 } from '@agent-lightning/core';
@@ -17,8 +17,8 @@ import { EmbeddedSampling } from './embedded-sampling.ts';
 import { readPolicyState, writePolicyState } from './policy-state.ts';
 import { PublishedWeights } from './published-weights.ts';
 
-/** Releases that can begin calls: the newest, and the one before it, which its users still hold while they switch. */
-const liveReleases = 2;
+/** Snapshots that can begin calls: the newest, and the one before it, which its users still hold while they switch. */
+const liveSnapshots = 2;
 
 export interface EmbeddedPolicyParts {
   readonly name: string;
@@ -81,7 +81,7 @@ export class EmbeddedPolicy implements TrainablePolicy {
     });
   }
 
-  publish(version: number): Promise<PolicyRelease> {
+  publish(version: number): Promise<PolicySnapshot> {
     return this.#inOrder(() => {
       if (!Number.isSafeInteger(version) || version < 0) {
         throw new BackendError(`publish(): version is ${version}; expected an integer of at least 0.`, {
@@ -94,7 +94,7 @@ export class EmbeddedPolicy implements TrainablePolicy {
         `Version ${version} of policy '${this.name}'`,
       );
       this.#live.push(published);
-      while (this.#live.length > liveReleases) this.#live.shift()?.retire();
+      while (this.#live.length > liveSnapshots) this.#live.shift()?.retire();
       return {
         kind: 'engine',
         version,

@@ -2,7 +2,7 @@
 import {
   BackendError,
   type BackendCapabilities,
-  type PolicyRelease,
+  type PolicySnapshot,
   type TrainablePolicy,
   type TrainingBackend,
   backendChecks,
@@ -37,7 +37,7 @@ export function embedded(options: EmbeddedOptions): EmbeddedBackend {
 
 /** A training backend that always serves its base model, and that `await using` closes. */
 export interface EmbeddedBackend extends TrainingBackend, AsyncDisposable {
-  baseRelease(): Promise<PolicyRelease>;
+  baseSnapshot(): Promise<PolicySnapshot>;
   /**
    * Returns which kernels this backend runs on this machine.
    * @throws {ConfigurationError} `option-invalid` when the runtime does not have those that the options ask for
@@ -54,7 +54,7 @@ class EmbeddedTraining implements EmbeddedBackend {
   /** The first engine: serves the base model, and trains the first policy. */
   #first: Promise<EngineOnBase> | undefined;
   #firstTaken = false;
-  #base: Promise<PolicyRelease> | undefined;
+  #base: Promise<PolicySnapshot> | undefined;
   #closed = false;
 
   constructor(options: ResolvedOptions) {
@@ -67,7 +67,7 @@ class EmbeddedTraining implements EmbeddedBackend {
     return {
       losses: everyLoss,
       maxRowTokens: config.maxPositions + 1, // the last token of a row is predicted, but never read
-      release: 'engine',
+      snapshot: 'engine',
       description: `Llama with ${config.layers} layers of ${config.hiddenSize}, all weights in float32, on ${threads} CPU threads of this process`,
     };
   }
@@ -93,7 +93,7 @@ class EmbeddedTraining implements EmbeddedBackend {
     return (await loadKernels(this.#options)).kind;
   }
 
-  baseRelease(): Promise<PolicyRelease> {
+  baseSnapshot(): Promise<PolicySnapshot> {
     this.#base ??= this.#publishBase().catch((error: unknown) => {
       this.#base = undefined;
       throw error;
@@ -118,7 +118,7 @@ class EmbeddedTraining implements EmbeddedBackend {
     return this.close();
   }
 
-  async #publishBase(): Promise<PolicyRelease> {
+  async #publishBase(): Promise<PolicySnapshot> {
     const { checkpoint, engine, base } = await this.#firstEngine();
     const published = new PublishedWeights(engine, base, 'The base model');
     return {

@@ -1,4 +1,4 @@
-import type { LlmEndpoint, PolicyRelease, RolloutMode } from '@agent-lightning/core';
+import type { LlmEndpoint, PolicySnapshot, RolloutMode } from '@agent-lightning/core';
 import type { OpenClaim } from '../attempts/attempt-session.ts';
 import { integerField, present } from '../request/request-fields.ts';
 import type { JsonObject } from '../http/read-body.ts';
@@ -10,23 +10,23 @@ import type { StalenessOptions, StaleVerdict } from '../policies/staleness-rule.
 export interface ModelEntry {
   readonly name: string;
   readonly isPolicy: boolean;
-  readonly release: PolicyRelease;
-  /** On its current release. */
+  readonly snapshot: PolicySnapshot;
+  /** On its current snapshot. */
   readonly calls: number;
 }
 
 /** Models as the operator sees them; no keys. */
 export function modelsToJson(models: readonly ModelEntry[]): readonly JsonObject[] {
-  return models.map(({ name, isPolicy, release, calls }) => ({
+  return models.map(({ name, isPolicy, snapshot, calls }) => ({
     name,
     kind: isPolicy ? 'policy' : 'passthrough',
     calls,
-    ...(isPolicy ? { version: release.version } : {}),
-    ...(release.kind === 'engine'
+    ...(isPolicy ? { version: snapshot.version } : {}),
+    ...(snapshot.kind === 'engine'
       ? { upstream: 'embedded' }
       : {
-          model: release.model,
-          servers: [release.baseUrl, ...(release.replicas ?? [])].map((address) => shownUrl(address)),
+          model: snapshot.model,
+          servers: [snapshot.baseUrl, ...(snapshot.replicas ?? [])].map((address) => shownUrl(address)),
         }),
   }));
 }

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { PolicyRelease, PolicyRoutes } from '@agent-lightning/core';
+import type { PolicySnapshot, PolicyRoutes } from '@agent-lightning/core';
 import { hashKey, isKey, presentedKey } from '../attempts/attempt-key.ts';
 import type { OpenClaim } from '../attempts/attempt-session.ts';
 import { integerField, isObject, present } from '../request/request-fields.ts';
@@ -25,12 +25,12 @@ import {
 export interface AdminSurface {
   readonly adminKey: string | undefined;
   readonly limits: BodyLimits;
-  /** Where releases may be published to over HTTP. */
+  /** Where snapshots may be published to over HTTP. */
   readonly upstreams: Readonly<Record<string, UpstreamServers>>;
   list(): readonly ModelEntry[];
   openAttempts(): readonly { readonly rolloutId: string; readonly attemptId: string; readonly inFlight: number }[];
   route(routes: PolicyRoutes): void;
-  publish(policy: string, release: PolicyRelease): void;
+  publish(policy: string, snapshot: PolicySnapshot): void;
   drained(policy: string, version: number): Promise<void>;
   setStaleness(options: StalenessOptions): void;
   pause(options: PauseOptions): Promise<number>;
@@ -73,7 +73,8 @@ function sendCallers(surface: AdminSurface, body: JsonObject): JsonObject {
   }
   const name = isObject(otherwise) ? present(otherwise, 'name') : undefined;
   if (typeof name !== 'string') throw invalidField('otherwise.name', 'must be the name of a model');
-  const accept = (_: string, release: PolicyRelease): void => surface.route({ policies, otherwise: { name, release } });
+  const accept = (_: string, snapshot: PolicySnapshot): void =>
+    surface.route({ policies, otherwise: { name, snapshot } });
   publish({ upstreams: surface.upstreams, publish: accept }, name, otherwise as JsonObject);
   return { routed: policies.length };
 }

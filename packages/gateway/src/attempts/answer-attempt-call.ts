@@ -90,8 +90,8 @@ function ruledRequest(
   admission: Admission,
 ): RuledRequest {
   const { request } = read.asked;
-  const { release, policy, isPolicy } = admission;
-  const needsSeed = release.kind === 'engine' && request.seed === undefined;
+  const { snapshot, policy, isPolicy } = admission;
+  const needsSeed = snapshot.kind === 'engine' && request.seed === undefined;
   const seed = needsSeed ? session.nextSeed(calls.options.seed, read.caller.agentNames) : undefined;
   if (!isPolicy) {
     const reason = `passthrough: "${policy}" is not a policy that trains`;
@@ -99,8 +99,8 @@ function ruledRequest(
     return { request: seeded, rules: [], untrainable: { kind: 'passthrough', reason } };
   }
   const { rolloutId, attemptId } = session.claim.attempt;
-  const firstVersion = session.firstVersion(policy, release.version);
-  const stale = calls.staleness.judge({ rolloutId, attemptId, policy, firstVersion, version: release.version });
+  const firstVersion = session.firstVersion(policy, snapshot.version);
+  const stale = calls.staleness.judge({ rolloutId, attemptId, policy, firstVersion, version: snapshot.version });
   const ruled = applySamplingRules(request, calls.options.sampling[session.mode], seed);
   return stale === undefined ? ruled : { ...ruled, untrainable: { kind: 'stale', reason: stale } };
 }
@@ -109,7 +109,7 @@ async function answerCaptured(calls: AttemptCalls, call: AttemptCall, read: Read
   const { options, policies, statistics } = calls;
   const { session, dialect, response } = call;
   const admission = policies.admit(read.asked.request.model, read.caller.agentNames);
-  const { release, isPolicy } = admission;
+  const { snapshot, isPolicy } = admission;
   try {
     const ruled = ruledRequest(calls, session, read, admission);
     const end = captureCall({
@@ -117,13 +117,13 @@ async function answerCaptured(calls: AttemptCalls, call: AttemptCall, read: Read
       caller: read.caller,
       dialect: dialect.name,
       policy: isPolicy ? admission.policy : undefined,
-      release,
+      snapshot,
       ruled,
       announceAfterMs: options.announceAfterMs,
     });
     const outcome = await answerCall({
       request: ruled.request,
-      release,
+      snapshot,
       servers: serversFor(calls, session),
       reader: calls.reader,
       response,
@@ -143,7 +143,7 @@ async function answerCaptured(calls: AttemptCalls, call: AttemptCall, read: Read
 function logCall(
   log: GatewayLog,
   { session, dialect }: AttemptCall,
-  { policy, isPolicy, release }: Admission,
+  { policy, isPolicy, snapshot }: Admission,
   outcome: CallOutcome,
   untrainable: Untrainable | undefined,
 ): void {
@@ -153,7 +153,7 @@ function logCall(
     attempt_id: session.claim.attempt.attemptId,
     dialect: dialect.name,
     model: policy,
-    policy_version: isPolicy ? release.version : undefined,
+    policy_version: isPolicy ? snapshot.version : undefined,
     status: outcome.status,
     duration_ms: Math.round(outcome.durationMs),
     input_tokens: usage?.inputTokens,

@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import type { PolicyRelease } from '@agent-lightning/core';
+import type { PolicySnapshot } from '@agent-lightning/core';
 import type { ReplySink } from '../http/reply-sink.ts';
 import type { ReplyReader } from '../reply-reader/reply-reader.ts';
 import type { Servers } from '../upstream/ask-upstream.ts';
@@ -27,7 +27,7 @@ export interface CallOutcome {
 
 export interface CallExchange {
   readonly request: ModelRequest;
-  readonly release: PolicyRelease;
+  readonly snapshot: PolicySnapshot;
   readonly servers: Servers;
   /** Reads what servers send. */
   readonly reader: ReplyReader;
@@ -57,14 +57,17 @@ export function abortWhenLate(controller: AbortController, { callTimeoutMs }: Ca
 }
 
 function route(exchange: CallExchange, draft: ReplyDraft, progress: CallProgress, deadlineMs: number): Promise<void> {
-  const { request, release, isCaptured, limits } = exchange;
+  const { request, snapshot, isCaptured, limits } = exchange;
   const call = { request, sink: exchange.sink, draft, isCaptured, progress, signal: exchange.controller.signal };
-  return release.kind === 'engine'
-    ? callEngine({ ...call, release })
-    : callUpstream({ ...call, release, servers: exchange.servers, reader: exchange.reader }, { ...limits, deadlineMs });
+  return snapshot.kind === 'engine'
+    ? callEngine({ ...call, snapshot })
+    : callUpstream(
+        { ...call, snapshot, servers: exchange.servers, reader: exchange.reader },
+        { ...limits, deadlineMs },
+      );
 }
 
-/** Answers one request from a release, and says how that ended; never rejects. */
+/** Answers one request from a snapshot, and says how that ended; never rejects. */
 export async function answerCall(exchange: CallExchange): Promise<CallOutcome> {
   const { response, sink, controller, limits } = exchange;
   const startedAtMs = performance.now();

@@ -20,20 +20,20 @@ export interface EmbeddingsCall {
 /** Passes an embeddings request to the model's server and its reply back, byte for byte. Nothing is sampled, so nothing is captured. @throws {ReplyError} */
 export async function passEmbeddings(call: EmbeddingsCall): Promise<void> {
   const { limits, controller, servers } = call;
-  const { release, leave } = call.policies.admit(modelField(call.body));
+  const { snapshot, leave } = call.policies.admit(modelField(call.body));
   const timer = abortWhenLate(controller, limits);
   try {
-    if (release.kind === 'engine')
+    if (snapshot.kind === 'engine')
       throw new ReplyError('the engine that serves this model makes no embeddings', {
         code: 'request-invalid',
         param: 'model',
       });
     const { reply, url } = await askUpstream(
       {
-        release,
+        snapshot,
         servers,
         path: '/embeddings',
-        body: Buffer.from(JSON.stringify({ ...call.body, model: release.model })),
+        body: Buffer.from(JSON.stringify({ ...call.body, model: snapshot.model })),
         accept: 'application/json',
         signal: controller.signal,
         onRetry: () => undefined,

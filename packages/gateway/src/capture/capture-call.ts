@@ -2,7 +2,7 @@ import {
   attributeNames as names,
   type Attributes,
   type AttributeValue,
-  type PolicyRelease,
+  type PolicySnapshot,
   type TokenBlob,
 } from '@agent-lightning/core';
 import { type SpanStatus, storeLimits } from '@agent-lightning/store';
@@ -24,7 +24,7 @@ export interface CapturedCall {
   readonly dialect: DialectName;
   /** Undefined for a model of the user's own. */
   readonly policy: string | undefined;
-  readonly release: PolicyRelease;
+  readonly snapshot: PolicySnapshot;
   readonly ruled: RuledRequest;
   /** A call that goes on longer is stored before it ends. */
   readonly announceAfterMs: number;
@@ -56,9 +56,9 @@ function fitting(attributes: Draft, before: Attributes = {}): Attributes {
 }
 
 /** The server that answered, or the first that was to be asked. */
-function upstreamOf(release: PolicyRelease, answered: URL | undefined): string {
-  if (release.kind === 'engine') return 'embedded';
-  return shownUrl(answered ?? release.baseUrl).replace(/\/(?:chat\/)?completions$/u, '');
+function upstreamOf(snapshot: PolicySnapshot, answered: URL | undefined): string {
+  if (snapshot.kind === 'engine') return 'embedded';
+  return shownUrl(answered ?? snapshot.baseUrl).replace(/\/(?:chat\/)?completions$/u, '');
 }
 
 function operationOf({ input }: ModelRequest): string {
@@ -74,7 +74,7 @@ function inputMessages({ input }: ModelRequest): readonly unknown[] {
 }
 
 function requestAttributes(
-  { caller, dialect, policy, release, ruled }: CapturedCall,
+  { caller, dialect, policy, snapshot, ruled }: CapturedCall,
   request: ModelRequest,
 ): Attributes {
   const attributes: Draft = {
@@ -84,7 +84,7 @@ function requestAttributes(
     [names.dialect]: dialect,
     [names.requestModel]: request.model,
     [names.requestStream]: request.view.stream,
-    ...(policy === undefined ? {} : { [names.policy]: policy, [names.policyVersion]: release.version }),
+    ...(policy === undefined ? {} : { [names.policy]: policy, [names.policyVersion]: snapshot.version }),
     [names.inputMessages]: JSON.stringify(inputMessages(request)),
   };
   addWhen(attributes, names.agentNames, caller.agentNames);
@@ -112,19 +112,19 @@ function untrainableOf(outcome: CallOutcome, ruled: RuledRequest): Untrainable |
 }
 
 function choiceAttributes(
-  release: PolicyRelease,
+  snapshot: PolicySnapshot,
   outcome: CallOutcome,
   choice: ReplyChoice,
   index: number,
   untrainable: Untrainable | undefined,
 ): Draft {
   const { reply, error } = outcome;
-  const attributes: Draft = { [names.upstream]: upstreamOf(release, outcome.upstream) };
+  const attributes: Draft = { [names.upstream]: upstreamOf(snapshot, outcome.upstream) };
   addWhen(attributes, names.responseId, reply.id);
   addWhen(attributes, names.responseModel, reply.model);
   addWhen(attributes, names.choiceIndex, reply.choices.length > 1 ? index : undefined);
   addWhen(attributes, names.finishReasons, choice.finishReason === undefined ? undefined : [choice.finishReason]);
-  addWhen(attributes, names.inputTokens, reply.usage?.inputTokens ?? reply.promptTokens?.length);
+  addWhen(attributes, names.inputTokens, reply.usage?.inputTokens ?? reply.promptIds?.length);
   addWhen(
     attributes,
     names.outputTokens,
@@ -142,16 +142,16 @@ function choiceAttributes(
 
 /** Tokens are stored whenever they are consistent in themselves, trainable or not. */
 function blobOf(outcome: CallOutcome, choice: ReplyChoice): TokenBlob | undefined {
-  const { promptTokens, malformed } = outcome.reply;
+  const { promptIds, malformed } = outcome.reply;
   if (
     malformed !== undefined ||
-    promptTokens === undefined ||
+    promptIds === undefined ||
     choice.tokens === undefined ||
-    promptTokens.length + choice.tokens.length > storeLimits.tokensPerSpan ||
+    promptIds.length + choice.tokens.length > storeLimits.tokensPerSpan ||
     choice.tokens.length !== choice.logprobs?.length
   )
     return undefined;
-  return { prompt: promptTokens, response: choice.tokens, logprobs: choice.logprobs };
+  return { prompt: promptIds, response: choice.tokens, logprobs: choice.logprobs };
 }
 
 /** What a call counts as while nothing tells of its end. */
@@ -192,7 +192,7 @@ export function captureCall(call: CapturedCall): EndCapture {
       const tokens = blobOf(outcome, choice);
       span.end({
         status,
-        attributes: fitting(choiceAttributes(call.release, outcome, choice, index, untrainable), attributes),
+        attributes: fitting(choiceAttributes(call.snapshot, outcome, choice, index, untrainable), attributes),
         ...(tokens === undefined ? {} : { tokens }),
       });
     }

@@ -19,7 +19,7 @@ export interface Untrainable {
 
 function missing(reply: ModelReply): Untrainable | undefined {
   if (reply.malformed !== undefined) return { kind: 'malformed', reason: reply.malformed };
-  if (reply.promptTokens === undefined || reply.promptTokens.length === 0) {
+  if (reply.promptIds === undefined || reply.promptIds.length === 0) {
     return {
       kind: 'no-tokens',
       reason:
@@ -46,13 +46,13 @@ function mismatch(reply: ModelReply): string | undefined {
     const logprobs = choice.logprobs?.length ?? 0;
     if (ids !== logprobs) return `choice ${index} has ${ids} token ids but ${logprobs} log-probabilities`;
     sampled += ids;
-    const length = (reply.promptTokens?.length ?? 0) + ids;
+    const length = (reply.promptIds?.length ?? 0) + ids;
     if (length > storeLimits.tokensPerSpan)
       return `choice ${index} and its prompt have ${length} tokens, more than the ${storeLimits.tokensPerSpan} that a span can hold`;
   }
   if (reply.usage?.outputTokens !== sampled)
     return `usage counts ${reply.usage?.outputTokens} completion tokens but there are ${sampled} token ids`;
-  const prompt = reply.promptTokens?.length ?? 0;
+  const prompt = reply.promptIds?.length ?? 0;
   return reply.usage.inputTokens === prompt
     ? undefined
     : `usage counts ${reply.usage.inputTokens} prompt tokens but there are ${prompt} token ids`;

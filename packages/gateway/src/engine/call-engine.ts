@@ -3,7 +3,7 @@ import {
   LightningError,
   type GenerateEvent,
   type LightningErrorCode,
-  type PolicyRelease,
+  type PolicySnapshot,
   type ToolCallFormat,
 } from '@agent-lightning/core';
 import type { JsonObject } from '../http/read-body.ts';
@@ -15,7 +15,7 @@ import { mapEngineRequest } from './engine-request.ts';
 import type { ModelCall } from '../reply/model-call.ts';
 import { ToolCallText } from './tool-call-text.ts';
 
-type EngineCall = ModelCall<Extract<PolicyRelease, { kind: 'engine' }>>;
+type EngineCall = ModelCall<Extract<PolicySnapshot, { kind: 'engine' }>>;
 
 /** The engine's refusals of its input, which are the agent's to mend. */
 const inputErrors: ReadonlySet<LightningErrorCode> = new Set([
@@ -91,13 +91,13 @@ interface Reading {
 }
 
 function beginReading(call: EngineCall, toolCallFormat: ToolCallFormat | undefined): Reading {
-  const { request, draft, release } = call;
+  const { request, draft, snapshot } = call;
   const form = request.input.kind === 'chat' ? engineChatReply : engineCompletionReply;
   const head: ReplyHead = {
     id: `${form.idPrefix}${randomUUID()}`,
     created: Math.floor(Date.now() / 1000),
     model: request.model,
-    system_fingerprint: `version-${release.version}`,
+    system_fingerprint: `version-${snapshot.version}`,
   };
   draft.id = head.id;
   draft.model = request.model;
@@ -143,13 +143,13 @@ function readEvent(reading: Reading, event: GenerateEvent): readonly JsonObject[
 
 /** Answers a call from an engine in this process. @throws {ReplyError} */
 export async function callEngine(call: EngineCall): Promise<void> {
-  const { draft, sink, release } = call;
+  const { draft, sink, snapshot } = call;
   const { view } = call.request;
   const generateRequest = mapEngineRequest(call.request);
   const hasTools = 'tools' in generateRequest.input;
-  const { toolCallFormat } = release.engine;
+  const { toolCallFormat } = snapshot.engine;
   const reading = beginReading(call, hasTools ? toolCallFormat : undefined);
-  const events = release.engine.generate(generateRequest, call.signal)[Symbol.asyncIterator]();
+  const events = snapshot.engine.generate(generateRequest, call.signal)[Symbol.asyncIterator]();
   const inputField = call.request.input.kind === 'chat' ? 'messages' : 'prompt';
   await forEachEvent(events, call.signal, inputField, (event) => {
     // The engine comes first: it may say better than this why it cannot take tools.

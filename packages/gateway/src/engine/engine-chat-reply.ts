@@ -38,7 +38,7 @@ export const engineChatReply: EngineReplyForm = {
       ...(view.tokenIds ? { token_ids: [...(choice.tokens ?? [])] } : {}),
     })),
     ...(reply.usage === undefined ? {} : { usage: usagePayload(reply.usage) }),
-    ...(view.tokenIds ? { prompt_token_ids: [...(reply.promptTokens ?? [])] } : {}),
+    ...(view.tokenIds ? { prompt_token_ids: [...(reply.promptIds ?? [])] } : {}),
   }),
   // The very first chunk carries the prompt's ids when they were asked for.
   opening: (head, choices, view, prompt) =>

@@ -43,7 +43,7 @@ export const engineCompletionReply: EngineReplyForm = {
       logprobs: view.logprobs ? logprobLists(pieces[index] ?? []) : null,
       finish_reason: choice.finishReason,
       ...(view.tokenIds
-        ? { token_ids: [...(choice.tokens ?? [])], prompt_token_ids: [...(reply.promptTokens ?? [])] }
+        ? { token_ids: [...(choice.tokens ?? [])], prompt_token_ids: [...(reply.promptIds ?? [])] }
         : {}),
     })),
     ...(reply.usage === undefined ? {} : { usage: usagePayload(reply.usage) }),

@@ -1,4 +1,4 @@
-import { ConfigurationError, type PolicyRelease } from '@agent-lightning/core';
+import { ConfigurationError, type PolicySnapshot } from '@agent-lightning/core';
 
 /** Servers of one kind, without a model. */
 export interface UpstreamServers {
@@ -18,14 +18,14 @@ export interface PassthroughModel extends UpstreamServers {
 export interface ModelOptions {
   /** The user's own models by name. @default none */
   readonly models?: Readonly<Record<string, PassthroughModel>>;
-  /** Where releases may be published to over HTTP, by name. @default none */
+  /** Where snapshots may be published to over HTTP, by name. @default none */
   readonly upstreams?: Readonly<Record<string, UpstreamServers>>;
   /** How often a server that left the pool is asked whether it is back. @default 5_000 */
   readonly healthIntervalMs?: number;
 }
 
 export interface ResolvedModelOptions extends Required<Omit<ModelOptions, 'models'>> {
-  readonly models: ReadonlyMap<string, Extract<PolicyRelease, { kind: 'openai' }>>;
+  readonly models: ReadonlyMap<string, Extract<PolicySnapshot, { kind: 'openai' }>>;
 }
 
 function invalid(message: string): ConfigurationError {
@@ -42,7 +42,7 @@ function checkServers(path: string, given: UpstreamServers): void {
     if (!isHttpUrl(url)) throw invalid(`${path}: "${String(url).slice(0, 80)}" is not an http or https address`);
 }
 
-function resolveModel(name: string, given: PassthroughModel): Extract<PolicyRelease, { kind: 'openai' }> {
+function resolveModel(name: string, given: PassthroughModel): Extract<PolicySnapshot, { kind: 'openai' }> {
   checkServers(`models.${name}`, given);
   return { kind: 'openai', version: 0, ...given, model: given.model ?? name };
 }

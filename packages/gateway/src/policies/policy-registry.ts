@@ -1,34 +1,35 @@
-import { type PolicyRelease, GatewayError, type PolicyRoutes } from '@agent-lightning/core';
+import { type PolicySnapshot, GatewayError, type PolicyRoutes } from '@agent-lightning/core';
 import { ReplyError } from '../http/reply-error.ts';
 import { isHttpUrl } from './model-options.ts';
 import { checkRoutes, chooseModel } from './policy-routes.ts';
 
-/** A release that a call was admitted to; released when the call is over. */
+/** A snapshot that a call was admitted to; released when the call is over. */
 export interface Admission {
   readonly policy: string;
   /** False for a model of the user's own, which is passed through. */
   readonly isPolicy: boolean;
-  readonly release: PolicyRelease;
+  readonly snapshot: PolicySnapshot;
   leave(): void;
 }
 
 interface Entry {
-  readonly release: PolicyRelease;
+  readonly snapshot: PolicySnapshot;
   readonly isPolicy: boolean;
   calls: number;
   readonly waiting: (() => void)[];
 }
 
-/** Named models and the release that each is served by now. */
+/** Named models and the snapshot that each is served by now. */
 export class PolicyRegistry {
   readonly #current = new Map<string, Entry>();
-  /** Replaced releases that still have calls. */
+  /** Replaced snapshots that still have calls. */
   readonly #leaving = new Map<string, Set<Entry>>();
   #routed: { readonly model: string; readonly routes: PolicyRoutes } | undefined;
 
-  /** @param models the user's own, which no release replaces */
-  constructor(models: ReadonlyMap<string, PolicyRelease> = new Map()) {
-    for (const [name, release] of models) this.#current.set(name, { release, isPolicy: false, calls: 0, waiting: [] });
+  /** @param models the user's own, which no snapshot replaces */
+  constructor(models: ReadonlyMap<string, PolicySnapshot> = new Map()) {
+    for (const [name, snapshot] of models)
+      this.#current.set(name, { snapshot, isPolicy: false, calls: 0, waiting: [] });
   }
 
   get names(): readonly string[] {
@@ -36,9 +37,9 @@ export class PolicyRegistry {
     return [...new Set([...routed, ...this.#current.keys()])];
   }
 
-  /** New calls go to `release` from now on; calls in flight finish where they are. @throws {GatewayError} `request-invalid` */
-  publish(policy: string, release: PolicyRelease): void {
-    checkRelease(policy, release);
+  /** New calls go to `snapshot` from now on; calls in flight finish where they are. @throws {GatewayError} `request-invalid` */
+  publish(policy: string, snapshot: PolicySnapshot): void {
+    checkSnapshot(policy, snapshot);
     const replaced = this.#current.get(policy);
     if (replaced?.isPolicy === false)
       throw new GatewayError(`"${policy}" is a model of the user's own; publish the policy under another name`, {
@@ -48,7 +49,7 @@ export class PolicyRegistry {
       const leaving = this.#leaving.get(policy) ?? new Set();
       this.#leaving.set(policy, leaving.add(replaced));
     } else replaced?.waiting.forEach((resolve) => resolve());
-    this.#current.set(policy, { release, isPolicy: true, calls: 0, waiting: [] });
+    this.#current.set(policy, { snapshot, isPolicy: true, calls: 0, waiting: [] });
   }
 
   /** Calls for `model` go to a policy by their caller's names from now on. @throws {GatewayError} `request-invalid` */
@@ -56,33 +57,33 @@ export class PolicyRegistry {
     checkRoutes(routes);
     const { otherwise } = routes;
     if (otherwise !== undefined) {
-      checkRelease(otherwise.name, otherwise.release);
+      checkSnapshot(otherwise.name, otherwise.snapshot);
       if (this.#current.has(otherwise.name) && this.#routed?.routes.otherwise?.name !== otherwise.name)
         throw new GatewayError(
           `"${otherwise.name}" is served already; give the model for callers that no policy matches another name`,
           { code: 'request-invalid' },
         );
-      this.#current.set(otherwise.name, { release: otherwise.release, isPolicy: false, calls: 0, waiting: [] });
+      this.#current.set(otherwise.name, { snapshot: otherwise.snapshot, isPolicy: false, calls: 0, waiting: [] });
     }
     this.#routed = { model, routes };
   }
 
-  /** Every model, what serves it and the calls that run on its current release. */
+  /** Every model, what serves it and the calls that run on its current snapshot. */
   list(): readonly {
     readonly name: string;
     readonly isPolicy: boolean;
-    readonly release: PolicyRelease;
+    readonly snapshot: PolicySnapshot;
     readonly calls: number;
   }[] {
-    return [...this.#current].map(([name, { isPolicy, release, calls }]) => ({ name, isPolicy, release, calls }));
+    return [...this.#current].map(([name, { isPolicy, snapshot, calls }]) => ({ name, isPolicy, snapshot, calls }));
   }
 
-  current(policy: string): PolicyRelease | undefined {
-    return this.#current.get(policy)?.release;
+  current(policy: string): PolicySnapshot | undefined {
+    return this.#current.get(policy)?.snapshot;
   }
 
   /**
-   * Stamps a call with the release of this moment.
+   * Stamps a call with the snapshot of this moment.
    * @param callerNames most specific first; they choose where the model is routed
    * @throws {ReplyError} `not-found` for an unknown model, or a caller that no policy answers
    */
@@ -97,14 +98,14 @@ export class PolicyRegistry {
       );
     }
     entry.calls += 1;
-    return { policy, isPolicy: entry.isPolicy, release: entry.release, leave: () => this.#leave(policy, entry) };
+    return { policy, isPolicy: entry.isPolicy, snapshot: entry.snapshot, leave: () => this.#leave(policy, entry) };
   }
 
   /** Resolves when no call runs on this or an older version of the policy, and it is no longer the current one. */
   async drained(policy: string, version: number): Promise<void> {
     const current = this.#current.get(policy);
     const entries = [...(this.#leaving.get(policy) ?? []), ...(current === undefined ? [] : [current])].filter(
-      (entry) => entry.release.version <= version,
+      (entry) => entry.snapshot.version <= version,
     );
     await Promise.all(entries.map((entry) => new Promise<void>((resolve) => entry.waiting.push(resolve))));
   }
@@ -117,14 +118,14 @@ export class PolicyRegistry {
   }
 }
 
-function checkRelease(policy: string, release: PolicyRelease): void {
+function checkSnapshot(policy: string, snapshot: PolicySnapshot): void {
   const invalid = (problem: string): GatewayError => new GatewayError(problem, { code: 'request-invalid' });
   if (policy === '' || policy.length > 200)
     throw invalid(`a policy's name must have 1 to 200 characters, not ${policy.length}`);
-  if (!Number.isInteger(release.version) || release.version < 0)
-    throw invalid(`version ${release.version} of policy "${policy}" must be an integer of at least 0`);
-  if (release.kind === 'engine') return;
-  for (const url of [release.baseUrl, ...(release.replicas ?? [])])
+  if (!Number.isInteger(snapshot.version) || snapshot.version < 0)
+    throw invalid(`version ${snapshot.version} of policy "${policy}" must be an integer of at least 0`);
+  if (snapshot.kind === 'engine') return;
+  for (const url of [snapshot.baseUrl, ...(snapshot.replicas ?? [])])
     if (!isHttpUrl(url))
       throw invalid(
         `the base URL of policy "${policy}" must be an http or https address, not "${String(url).slice(0, 80)}"`,

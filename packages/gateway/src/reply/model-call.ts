@@ -1,12 +1,12 @@
-import type { PolicyRelease } from '@agent-lightning/core';
+import type { PolicySnapshot } from '@agent-lightning/core';
 import type { ReplySink } from '../http/reply-sink.ts';
 import type { ModelRequest } from '../request/model-request.ts';
 import type { ReplyDraft } from './model-reply.ts';
 
-/** One model call on its way: what is asked, of which release, and where the reply goes. */
-export interface ModelCall<Release extends PolicyRelease = PolicyRelease> {
+/** One model call on its way: what is asked, of which snapshot, and where the reply goes. */
+export interface ModelCall<Snapshot extends PolicySnapshot = PolicySnapshot> {
   readonly request: ModelRequest;
-  readonly release: Release;
+  readonly snapshot: Snapshot;
   readonly sink: ReplySink;
   /** Gathers the reply while it goes to the agent. */
   readonly draft: ReplyDraft;

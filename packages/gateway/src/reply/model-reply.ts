@@ -8,7 +8,7 @@ export interface ModelReply {
   /** The model's name as the upstream gave it. */
   readonly model: string | undefined;
   /** Shape (P,). */
-  readonly promptTokens: Int32Array | undefined;
+  readonly promptIds: Int32Array | undefined;
   /** In order of their index; as many as were asked for. */
   readonly choices: readonly ReplyChoice[];
   readonly usage: ReplyUsage | undefined;
@@ -55,7 +55,7 @@ const largestTokenId = 2_147_483_647;
 /** Gathers a reply while it comes, so that what was there is known when it breaks. */
 export class ReplyDraft {
   readonly #choices: ChoiceDraft[];
-  #promptTokens: Int32Array | undefined;
+  #promptIds: Int32Array | undefined;
   #malformed: string | undefined;
   #firstTokenAtMs: number | undefined;
   id: string | undefined;
@@ -90,7 +90,7 @@ export class ReplyDraft {
   }
 
   get promptLength(): number {
-    return this.#promptTokens?.length ?? 0;
+    return this.#promptIds?.length ?? 0;
   }
 
   markFirstToken(): void {
@@ -98,7 +98,7 @@ export class ReplyDraft {
   }
 
   setPrompt(tokens: ArrayLike<number>): void {
-    this.#promptTokens = tokens instanceof Int32Array ? tokens : Int32Array.from(this.#checkedIds(tokens, 'prompt', 0));
+    this.#promptIds = tokens instanceof Int32Array ? tokens : Int32Array.from(this.#checkedIds(tokens, 'prompt', 0));
   }
 
   addTokens(index: number, ids: ArrayLike<number>): void {
@@ -128,7 +128,7 @@ export class ReplyDraft {
     return {
       id: this.id,
       model: this.model,
-      promptTokens: this.#promptTokens,
+      promptIds: this.#promptIds,
       choices: this.#choices.map((choice) => choice.toChoice()),
       usage: this.usage,
       malformed: this.#malformed,

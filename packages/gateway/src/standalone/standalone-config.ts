@@ -6,7 +6,7 @@ import { isObject } from '../request/request-fields.ts';
 import type { GatewayOptions } from '../gateway-options.ts';
 import type { JsonObject } from '../http/read-body.ts';
 import type { UpstreamServers } from '../policies/model-options.ts';
-import type { RemoteRelease } from '../remote-gateway.ts';
+import type { RemoteSnapshot } from '../remote-gateway.ts';
 
 /** Which package opens the store, and with what. */
 export interface StoreConfig {
@@ -21,7 +21,7 @@ export interface StandaloneConfig {
   readonly options: Omit<GatewayOptions, 'store' | 'log'>;
   readonly store: StoreConfig;
   /** Published at the start. */
-  readonly policies: Readonly<Record<string, RemoteRelease>>;
+  readonly policies: Readonly<Record<string, RemoteSnapshot>>;
   /** How long calls in flight may go on after SIGTERM. */
   readonly drainMs: number;
   /** What relative paths and modules are relative to. */
@@ -118,7 +118,7 @@ function serversOf<Servers extends UpstreamServers>(
   return Object.fromEntries(entries) as unknown as Record<string, Servers>;
 }
 
-function policiesOf(value: unknown, upstreams: object): Record<string, RemoteRelease> {
+function policiesOf(value: unknown, upstreams: object): Record<string, RemoteSnapshot> {
   const entries = Object.entries(objectAt(value, 'policies')).map(([name, given]) => {
     const path = `policies.${name}`;
     const { upstream, model, version = 0, ...rest } = objectAt(given, path);

@@ -1,4 +1,4 @@
-import type { PolicyRelease } from '@agent-lightning/core';
+import type { PolicySnapshot } from '@agent-lightning/core';
 import { ReplyError } from '../http/reply-error.ts';
 import type { EndpointPool } from '../policies/endpoint-pool.ts';
 import { exchange, readWhole, type HttpReply } from './http-exchange.ts';
@@ -6,7 +6,7 @@ import { retryAfterMs, retryWaitMs, waitToRetry, type RetryLimits } from './retr
 import { isServerFault, statusError } from './upstream-error.ts';
 import { awaitServers } from './await-servers.ts';
 
-/** Servers that answer for a release, and which of them a call is for. */
+/** Servers that answer for a snapshot, and which of them a call is for. */
 export interface Servers {
   readonly pool: EndpointPool;
   /** Calls with the same affinity stay on one server. */
@@ -14,7 +14,7 @@ export interface Servers {
 }
 
 export interface Question {
-  readonly release: Extract<PolicyRelease, { kind: 'openai' }>;
+  readonly snapshot: Extract<PolicySnapshot, { kind: 'openai' }>;
   readonly servers: Servers;
   /** Under the base URL. */
   readonly path: string;
@@ -49,8 +49,8 @@ function urlOf(baseUrl: string, path: string): URL {
 
 /** Asks one server once. @throws {ReplyError} for what another try cannot mend */
 async function askOnce(question: Question, baseUrl: string, limits: AskLimits): Promise<UpstreamReply | Failure> {
-  const { body, accept, signal, release } = question;
-  const { apiKey, model, watch } = release;
+  const { body, accept, signal, snapshot } = question;
+  const { apiKey, model, watch } = snapshot;
   const url = urlOf(baseUrl, question.path);
   try {
     const { stallTimeoutMs } = limits;
@@ -67,23 +67,23 @@ async function askOnce(question: Question, baseUrl: string, limits: AskLimits): 
 }
 
 /** Says that a server failed a call: it may leave the pool, and who watches it looks at it. */
-export function reportFailure({ release, servers, signal }: Question, baseUrl: string, error: unknown): void {
+export function reportFailure({ snapshot, servers, signal }: Question, baseUrl: string, error: unknown): void {
   if (!isServerFault(error) || signal.aborted) return;
-  servers.pool.failed(baseUrl, release.apiKey);
-  release.watch?.reportFailure(baseUrl);
+  servers.pool.failed(baseUrl, snapshot.apiKey);
+  snapshot.watch?.reportFailure(baseUrl);
 }
 
 /**
  * Asks until a server answers with a 200, or may not be asked again; a server that fails is left for another. While no server
- * of a watched release is well, the call waits for one.
+ * of a watched snapshot is well, the call waits for one.
  * @throws {ReplyError}
  */
 export async function askUpstream(question: Question, limits: AskLimits): Promise<UpstreamReply> {
-  const { release, signal } = question;
+  const { snapshot, signal } = question;
   const { pool, affinity } = question.servers;
   const tried = new Set<string>();
   for (let retry = 0; ; retry += 1) {
-    const baseUrls = await awaitServers(release, signal);
+    const baseUrls = await awaitServers(snapshot, signal);
     const baseUrl = pool.choose(baseUrls, affinity, tried);
     let result: UpstreamReply | Failure;
     try {

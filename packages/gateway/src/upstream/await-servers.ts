@@ -1,15 +1,15 @@
-import { LightningError, type PolicyRelease } from '@agent-lightning/core';
+import { LightningError, type PolicySnapshot } from '@agent-lightning/core';
 import { ReplyError } from '../http/reply-error.ts';
 
-type UpstreamRelease = Extract<PolicyRelease, { kind: 'openai' }>;
+type UpstreamSnapshot = Extract<PolicySnapshot, { kind: 'openai' }>;
 
 /**
- * Returns the base URLs of a release's servers that may be asked. While whoever watches them says that none is well, the call is held.
+ * Returns the base URLs of a snapshot's servers that may be asked. While whoever watches them says that none is well, the call is held.
  * @throws {ReplyError} `upstream-away` when none came back in time, or when the call ended while it was held
  */
-export async function awaitServers(release: UpstreamRelease, signal: AbortSignal): Promise<readonly string[]> {
-  const { watch } = release;
-  if (watch === undefined) return [release.baseUrl, ...(release.replicas ?? [])];
+export async function awaitServers(snapshot: UpstreamSnapshot, signal: AbortSignal): Promise<readonly string[]> {
+  const { watch } = snapshot;
+  if (watch === undefined) return [snapshot.baseUrl, ...(snapshot.replicas ?? [])];
   signal.throwIfAborted();
   const { promise: ended, reject } = Promise.withResolvers<never>();
   const onAbort = (): void => reject(signal.reason);

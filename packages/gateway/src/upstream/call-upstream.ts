@@ -1,4 +1,4 @@
-import type { PolicyRelease } from '@agent-lightning/core';
+import type { PolicySnapshot } from '@agent-lightning/core';
 import type { JsonObject } from '../http/read-body.ts';
 import { ReplyError } from '../http/reply-error.ts';
 import { askUpstream, reportFailure, type AskLimits, type Question, type Servers } from './ask-upstream.ts';
@@ -12,7 +12,7 @@ import type { ReplyReader, ReplyTarget } from '../reply-reader/reply-reader.ts';
 import type { ModelCall } from '../reply/model-call.ts';
 
 /** A call to an OpenAI-compatible server. */
-export interface UpstreamCall extends ModelCall<Extract<PolicyRelease, { kind: 'openai' }>> {
+export interface UpstreamCall extends ModelCall<Extract<PolicySnapshot, { kind: 'openai' }>> {
   readonly servers: Servers;
   readonly reader: ReplyReader;
 }
@@ -30,7 +30,7 @@ function formatOf({ request }: UpstreamCall): ReplyFormat {
 }
 
 function upstreamBody(call: UpstreamCall): Buffer {
-  const { request, release } = call;
+  const { request, snapshot } = call;
   const captured = call.isCaptured
     ? {
         ...policyDistribution,
@@ -40,7 +40,7 @@ function upstreamBody(call: UpstreamCall): Buffer {
           : {}),
       }
     : {};
-  return Buffer.from(JSON.stringify({ ...request.body, ...captured, model: release.model }));
+  return Buffer.from(JSON.stringify({ ...request.body, ...captured, model: snapshot.model }));
 }
 
 function expectType(reply: HttpReply, wanted: string, url: URL): void {
@@ -103,9 +103,9 @@ async function answerStream(call: UpstreamCall, reply: HttpReply, url: URL, limi
 
 /** Answers a call from an OpenAI-compatible server; chunks reach the agent as they come. @throws {ReplyError} */
 export async function callUpstream(call: UpstreamCall, limits: UpstreamLimits): Promise<void> {
-  const { release, servers, signal, progress } = call;
+  const { snapshot, servers, signal, progress } = call;
   const question: Question = {
-    release,
+    snapshot,
     servers,
     signal,
     path: formatOf(call).path,

@@ -26,7 +26,7 @@ export interface OpenFleetParts {
  */
 export async function openFleet(parts: OpenFleetParts): Promise<VllmFleet> {
   const { options, clock, logger, fetch, signal } = parts;
-  const { awayTimeoutMs, maxLoras, liveReleases } = options;
+  const { awayTimeoutMs, maxLoras, liveSnapshots } = options;
   const { urls, apiKey, process, startTimeoutMs } = await (options.kind === 'attach'
     ? { urls: options.urls, apiKey: options.apiKey, process: undefined, startTimeoutMs: awayTimeoutMs }
     : prepareProcess({ ...parts, options }));
@@ -45,7 +45,7 @@ export async function openFleet(parts: OpenFleetParts): Promise<VllmFleet> {
       ),
     );
     const drainTimeoutMs = awayTimeoutMs;
-    return new VllmFleet({ servers, apiKey, liveReleases, maxLoras, drainTimeoutMs, clock, logger, signal });
+    return new VllmFleet({ servers, apiKey, liveSnapshots, maxLoras, drainTimeoutMs, clock, logger, signal });
   } catch (error) {
     await process?.stop();
     throw error;

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import {
   BackendError,
   ConfigurationError,
-  type PolicyRelease,
+  type PolicySnapshot,
   type ServerWatch,
   type Logger,
 } from '@agent-lightning/core';
@@ -15,7 +15,7 @@ export interface VllmFleetParts {
   readonly servers: readonly VllmServer[];
   readonly apiKey: string | undefined;
   /** Of a policy. */
-  readonly liveReleases: number;
+  readonly liveSnapshots: number;
   /** Of one server. */
   readonly maxLoras: number;
   /** How long a publish waits for calls on old versions to end, where it needs their place. */
@@ -56,7 +56,7 @@ export class VllmFleet {
   /** Replaced, and not yet unloaded everywhere: calls may still run on them. */
   readonly #leaving = new Set<Adapter>();
   readonly #names = new Set<string>();
-  /** Goes into every release, so that calls wait while no server is well. */
+  /** Goes into every snapshot, so that calls wait while no server is well. */
   readonly #watch: ServerWatch;
   #lastCall: Promise<unknown> = Promise.resolve();
   #sweeping = false;
@@ -66,17 +66,17 @@ export class VllmFleet {
     this.#watch = watchServers(parts.servers);
   }
 
-  get liveReleases(): number {
-    return this.#parts.liveReleases;
+  get liveSnapshots(): number {
+    return this.#parts.liveSnapshots;
   }
 
   /** The base model, without an adapter. */
-  baseRelease(): PolicyRelease {
+  baseSnapshot(): PolicySnapshot {
     return this.#release(0, this.#parts.servers[0]!.base);
   }
 
   /** Resolves when every server answers under the version's name. Calls take effect in the order in which they are made. */
-  publish(files: AdapterFiles): Promise<PolicyRelease> {
+  publish(files: AdapterFiles): Promise<PolicySnapshot> {
     return this.#inOrder(async () => {
       await this.#wake();
       await this.#makeRoom(files.policy);
@@ -122,12 +122,12 @@ export class VllmFleet {
 
   /** A place for one more adapter, on every server. */
   async #makeRoom(policy: string): Promise<void> {
-    const { maxLoras, liveReleases } = this.#parts;
+    const { maxLoras, liveSnapshots } = this.#parts;
     const count = (): number => [...this.#live.values()].reduce((sum, live) => sum + live.length, this.#leaving.size);
     if (count() >= maxLoras && this.#leaving.size === 0) {
       const policies = new Set([...this.#live.keys(), policy]).size;
       throw new ConfigurationError(
-        `vllm: maxLoras is ${maxLoras}, which is too few for ${liveReleases} live versions of ${policies} policies and a new one; give at least ${policies * liveReleases + 1}.`,
+        `vllm: maxLoras is ${maxLoras}, which is too few for ${liveSnapshots} live versions of ${policies} policies and a new one; give at least ${policies * liveSnapshots + 1}.`,
         { code: 'option-invalid' },
       );
     }
@@ -164,7 +164,7 @@ export class VllmFleet {
 
   #retireOld(policy: string): void {
     const live = this.#live.get(policy)!;
-    while (live.length > this.#parts.liveReleases) this.#leaving.add(live.shift()!);
+    while (live.length > this.#parts.liveSnapshots) this.#leaving.add(live.shift()!);
   }
 
   /** Unloads what was replaced, wherever no call runs on it. */
@@ -221,7 +221,7 @@ export class VllmFleet {
     return fresh;
   }
 
-  #release(version: number, model: string): PolicyRelease {
+  #release(version: number, model: string): PolicySnapshot {
     const [baseUrl, ...replicas] = this.#parts.servers.map(baseUrlOf);
     const { apiKey } = this.#parts;
     return {

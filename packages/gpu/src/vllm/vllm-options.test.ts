@@ -8,7 +8,7 @@ describe('resolveVllm', () => {
       command: ['vllm'],
       gpuMemoryUtilization: 0.45,
       maxLoras: 4,
-      liveReleases: 2,
+      liveSnapshots: 2,
       sleep: false,
     });
   });
@@ -24,7 +24,7 @@ describe('resolveVllm', () => {
   });
 
   it('has room for one more version than are live', () => {
-    expect(resolveVllm({ liveReleases: 6 })).toMatchObject({ maxLoras: 7 });
+    expect(resolveVllm({ liveSnapshots: 6 })).toMatchObject({ maxLoras: 7 });
   });
 
   it.each<[object, string]>([
@@ -33,7 +33,7 @@ describe('resolveVllm', () => {
     [{ url: 'ftp://a' }, 'vllm: url'],
     [{ url: [] }, 'vllm: url'],
     [{ url: ['http://a', 'http://a/v1'] }, 'a list of different ones'],
-    [{ maxLoras: 2, liveReleases: 2 }, 'vllm: maxLoras must be above liveReleases, 2'],
+    [{ maxLoras: 2, liveSnapshots: 2 }, 'vllm: maxLoras must be above liveSnapshots, 2'],
     [{ gpuMemoryUtilization: Number.NaN }, 'vllm: gpuMemoryUtilization'],
     [{ gpuMemoryUtilization: 1.1 }, 'vllm: gpuMemoryUtilization'],
     [{ command: 'vllm' }, 'vllm: command'],

@@ -3,10 +3,10 @@ import { check, ConfigurationError } from '@agent-lightning/core';
 
 /** Options that started and attached servers share. */
 export interface VllmSharedOptions {
-  /** Adapters that one server holds at the same time; at least `liveReleases` of every policy and one more. @default 4 */
+  /** Adapters that one server holds at the same time; at least `liveSnapshots` of every policy and one more. @default 4 */
   readonly maxLoras?: number;
   /** Published versions of a policy that can be sampled at the same time. @default 2 */
-  readonly liveReleases?: number;
+  readonly liveSnapshots?: number;
   /** Puts the servers to sleep while the trainer works on the same GPU: nothing may be sampled meanwhile. @default false */
   readonly sleep?: boolean;
   /** How long a server that does not answer is waited for, before publishing fails. @default 300_000 */
@@ -43,7 +43,7 @@ export type VllmOptions = VllmStartOptions | VllmAttachOptions;
 
 export interface ResolvedShared {
   readonly maxLoras: number;
-  readonly liveReleases: number;
+  readonly liveSnapshots: number;
   readonly sleep: boolean;
   readonly awayTimeoutMs: number;
 }
@@ -68,7 +68,7 @@ export interface ResolvedAttach extends ResolvedShared {
 
 export type ResolvedVllm = ResolvedStart | ResolvedAttach;
 
-const sharedNames = ['maxLoras', 'liveReleases', 'sleep', 'awayTimeoutMs'] as const;
+const sharedNames = ['maxLoras', 'liveSnapshots', 'sleep', 'awayTimeoutMs'] as const;
 const startNames = [
   ...sharedNames,
   'command',
@@ -106,19 +106,19 @@ export function resolveVllm(options: VllmOptions, environment: NodeJS.ProcessEnv
 }
 
 function resolveShared(options: VllmSharedOptions): ResolvedShared {
-  const liveReleases = check.wholeNumber('vllm: liveReleases', options.liveReleases ?? 2);
-  const maxLoras = check.wholeNumber('vllm: maxLoras', options.maxLoras ?? Math.max(4, liveReleases + 1));
-  if (maxLoras <= liveReleases) {
+  const liveSnapshots = check.wholeNumber('vllm: liveSnapshots', options.liveSnapshots ?? 2);
+  const maxLoras = check.wholeNumber('vllm: maxLoras', options.maxLoras ?? Math.max(4, liveSnapshots + 1));
+  if (maxLoras <= liveSnapshots) {
     throw check.optionInvalid(
       'vllm: maxLoras',
       maxLoras,
-      `above liveReleases, ${liveReleases}: a new version is loaded before an old one is unloaded`,
+      `above liveSnapshots, ${liveSnapshots}: a new version is loaded before an old one is unloaded`,
     );
   }
   const { sleep = false } = options;
   if (typeof sleep !== 'boolean') throw check.optionInvalid('vllm: sleep', sleep, 'true or false');
   const awayTimeoutMs = check.timerMs('vllm: awayTimeoutMs', options.awayTimeoutMs ?? 300_000);
-  return { liveReleases, maxLoras, sleep, awayTimeoutMs };
+  return { liveSnapshots, maxLoras, sleep, awayTimeoutMs };
 }
 
 function resolveAttach(

@@ -1,5 +1,5 @@
-/** Releases that vLLM samples: each version is saved as an adapter by the training worker and loaded under a fresh name. */
-import { BackendError, ConfigurationError, type PolicyRelease } from '@agent-lightning/core';
+/** Snapshots that vLLM samples: each version is saved as an adapter by the training worker and loaded under a fresh name. */
+import { BackendError, ConfigurationError, type PolicySnapshot } from '@agent-lightning/core';
 import { saveAdapter, type Connection, type Publishable, type Publisher } from '@agent-lightning/tinker';
 import type { VllmFleet } from './vllm-fleet.ts';
 
@@ -14,12 +14,12 @@ export interface VllmPublisherState {
 
 export class VllmPublisher implements Publisher {
   readonly kind = 'openai';
-  readonly liveReleases: number;
+  readonly liveSnapshots: number;
   readonly #state: VllmPublisherState;
   #isAsleep = false;
 
   constructor(state: VllmPublisherState) {
-    this.liveReleases = state.fleet.liveReleases;
+    this.liveSnapshots = state.fleet.liveSnapshots;
     this.#state = state;
   }
 
@@ -29,7 +29,7 @@ export class VllmPublisher implements Publisher {
     this.#isAsleep = true;
   }
 
-  async publish({ policy, model, version }: Publishable): Promise<PolicyRelease> {
+  async publish({ policy, model, version }: Publishable): Promise<PolicySnapshot> {
     const { fleet, client } = this.#state;
     const { directory, discard } = await saveAdapter(client, model);
     if (directory === undefined) {
@@ -43,8 +43,8 @@ export class VllmPublisher implements Publisher {
     return await fleet.publish({ policy, version, directory, discard });
   }
 
-  async baseRelease(): Promise<PolicyRelease> {
-    return this.#state.fleet.baseRelease();
+  async baseSnapshot(): Promise<PolicySnapshot> {
+    return this.#state.fleet.baseSnapshot();
   }
 
   async close(): Promise<void> {

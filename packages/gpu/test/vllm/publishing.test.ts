@@ -1,16 +1,16 @@
-import type { PolicyRelease } from '@agent-lightning/core';
+import type { PolicySnapshot } from '@agent-lightning/core';
 import { startFakeVllm, type FakeVllm, type FakeVllmFlags } from '../fakes/fake-vllm.ts';
 import { afterEach, describe, expect, it } from 'vitest';
 import { startFleet, startServers, stopAll, until } from './fleet-harness.ts';
 
 afterEach(stopAll);
 
-type OpenAiRelease = Extract<PolicyRelease, { kind: 'openai' }>;
+type OpenAiSnapshot = Extract<PolicySnapshot, { kind: 'openai' }>;
 
-const ask = (server: FakeVllm, release: PolicyRelease): Promise<Response> =>
+const ask = (server: FakeVllm, snapshot: PolicySnapshot): Promise<Response> =>
   fetch(`${server.baseUrl}/chat/completions`, {
     method: 'POST',
-    body: JSON.stringify({ model: (release as OpenAiRelease).model, messages: [{ role: 'user', content: 'hi' }] }),
+    body: JSON.stringify({ model: (snapshot as OpenAiSnapshot).model, messages: [{ role: 'user', content: 'hi' }] }),
   });
 const eventsOf = (server: FakeVllm): string[] =>
   server.adapterEvents.map(({ type, name }) => `${type} ${name.replace(/^agl-[0-9a-f]{8}-/, '')}`);
@@ -19,8 +19,8 @@ describe('publishing to vLLM', () => {
   it('gives every version a name of its own, on every replica, before it is released', async () => {
     const servers = await startServers(2, { apiKey: 'secret' });
     const { fleet, files } = await startFleet(servers, { apiKey: 'secret' });
-    const first = (await fleet.publish(await files('writer', 1))) as OpenAiRelease;
-    const second = (await fleet.publish(await files('writer', 2))) as OpenAiRelease;
+    const first = (await fleet.publish(await files('writer', 1))) as OpenAiSnapshot;
+    const second = (await fleet.publish(await files('writer', 2))) as OpenAiSnapshot;
     expect(first).toEqual({
       kind: 'openai',
       version: 1,
@@ -38,14 +38,14 @@ describe('publishing to vLLM', () => {
       );
       expect(probes.map(({ body }) => (body as { model: string }).model)).toEqual([first.model, second.model]);
     }
-    expect(fleet.baseRelease()).toMatchObject({ kind: 'openai', version: 0, model: 'base-model', apiKey: 'secret' });
+    expect(fleet.baseSnapshot()).toMatchObject({ kind: 'openai', version: 0, model: 'base-model', apiKey: 'secret' });
   });
 
   it('never uses a name twice, not even for the same version', async () => {
     const { fleet, files, servers } = await startFleet(await startServers(1));
     const names: string[] = [];
     for (const version of [1, 1, 1])
-      names.push(((await fleet.publish(await files('a', version))) as OpenAiRelease).model);
+      names.push(((await fleet.publish(await files('a', version))) as OpenAiSnapshot).model);
     expect(new Set(names).size).toBe(3);
     expect(new Set(servers[0]?.adapterEvents.map(({ name }) => name)).size).toBe(3);
   });
@@ -55,7 +55,7 @@ describe('publishing to vLLM', () => {
       await startServers(1, { flags: { maxCpuLoras: 5 } }),
       {
         maxLoras: 5,
-        liveReleases: 2,
+        liveSnapshots: 2,
       },
     );
     for (const version of [1, 2, 3, 4])
@@ -66,7 +66,7 @@ describe('publishing to vLLM', () => {
   });
 
   it('says how many places the policies need when there are too few', async () => {
-    const { fleet, files } = await startFleet(await startServers(1), { maxLoras: 3, liveReleases: 2 });
+    const { fleet, files } = await startFleet(await startServers(1), { maxLoras: 3, liveSnapshots: 2 });
     for (const version of [1, 2]) await fleet.publish(await files('a', version));
     await fleet.publish(await files('b', 1));
     await expect(fleet.publish(await files('b', 2))).rejects.toMatchObject({
@@ -76,7 +76,7 @@ describe('publishing to vLLM', () => {
   });
 
   it('unloads a version only when no call runs on it any more', async () => {
-    const { fleet, files, servers, clock } = await startFleet(await startServers(1), { maxLoras: 3, liveReleases: 1 });
+    const { fleet, files, servers, clock } = await startFleet(await startServers(1), { maxLoras: 3, liveSnapshots: 1 });
     const server = servers[0]!;
     const first = await fleet.publish(await files('a', 1));
     const letGo = server.hold();
@@ -99,7 +99,7 @@ describe('publishing to vLLM', () => {
       await startServers(1, {
         respond: async ({ messages }) => (JSON.stringify(messages).includes('hi') ? await slow : 'ok'),
       }),
-      { maxLoras: 3, liveReleases: 1 },
+      { maxLoras: 3, liveSnapshots: 1 },
     );
     const server = servers[0]!;
     const first = await fleet.publish(await files('a', 1));
@@ -120,7 +120,7 @@ describe('publishing to vLLM', () => {
       await startServers(1, {
         respond: async ({ messages }) => (JSON.stringify(messages).includes('hi') ? await slow : 'ok'),
       }),
-      { maxLoras: 2, liveReleases: 1, awayTimeoutMs: 60_000 },
+      { maxLoras: 2, liveSnapshots: 1, awayTimeoutMs: 60_000 },
     );
     const server = servers[0]!;
     const first = await fleet.publish(await files('a', 1));
@@ -139,7 +139,7 @@ describe('publishing to vLLM', () => {
     expect(eventsOf(server).at(-1)).toBe('unload a-v2');
   });
 
-  it('releases nothing when one replica cannot load it', async () => {
+  it('publishes nothing when one replica cannot load it', async () => {
     const good = await startServers(1);
     const bad = await startServers(1, { flags: { maxLoraRank: 4 } });
     const { fleet, files, discarded } = await startFleet([...good, ...bad]);
@@ -189,7 +189,7 @@ describe('a server that lacks what training needs', () => {
     ['VLLM_ALLOW_RUNTIME_LORA_UPDATING=True', { runtimeLoraUpdating: false }],
     ['without --disable-log-stats', { logsStatistics: false }],
   ])('is named when a version needs it: %s', async (flag, flags) => {
-    const { fleet, files } = await startFleet(await startServers(1, { flags }), { liveReleases: 1 });
+    const { fleet, files } = await startFleet(await startServers(1, { flags }), { liveSnapshots: 1 });
     const publishing = async (): Promise<void> => {
       for (const version of [1, 2]) await fleet.publish(await files('a', version));
     };
@@ -235,8 +235,8 @@ describe('a server that goes away', () => {
 
   it('gets no calls until it has its adapters again, which other replicas answer meanwhile', async () => {
     const { fleet, files, servers, clock, log } = await startFleet(await startServers(2), { awayTimeoutMs: 1e9 });
-    const { watch, model, ...release } = (await fleet.publish(await files('a', 1))) as OpenAiRelease;
-    const [first, second] = [release.baseUrl, release.replicas![0]!];
+    const { watch, model, ...snapshot } = (await fleet.publish(await files('a', 1))) as OpenAiSnapshot;
+    const [first, second] = [snapshot.baseUrl, snapshot.replicas![0]!];
     expect(await watch!.awaitServers()).toEqual([first, second]);
     await servers[0]!.lose();
     watch!.reportFailure(first);
@@ -260,7 +260,7 @@ describe('a server that goes away', () => {
 
   it('keeps its calls when a look shows that nothing is amiss', async () => {
     const { fleet, files, servers, log } = await startFleet(await startServers(1));
-    const { watch, baseUrl } = (await fleet.publish(await files('a', 1))) as OpenAiRelease;
+    const { watch, baseUrl } = (await fleet.publish(await files('a', 1))) as OpenAiSnapshot;
     watch!.reportFailure(baseUrl);
     expect(await watch!.awaitServers()).toEqual([baseUrl]);
     servers[0]!.setHealthy(false); // such as when its engine died under it
@@ -272,7 +272,7 @@ describe('a server that goes away', () => {
 
   it('fails the calls that wait for it when it stays away, and holds later ones anew', async () => {
     const { fleet, files, servers } = await startFleet(await startServers(1), { awayTimeoutMs: 20_000 });
-    const { watch, baseUrl } = (await fleet.publish(await files('a', 1))) as OpenAiRelease;
+    const { watch, baseUrl } = (await fleet.publish(await files('a', 1))) as OpenAiSnapshot;
     await servers[0]!.lose();
     watch!.reportFailure(baseUrl);
     const failed = {

@@ -1,7 +1,7 @@
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { PolicyRelease, TrainablePolicy, TrainingBackend } from '@agent-lightning/core';
+import type { PolicySnapshot, TrainablePolicy, TrainingBackend } from '@agent-lightning/core';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { gpu, type VllmOptions } from '../../src/index.ts';
 import { createTinyCheckpoint, tinyVocabularySize } from '../../../embedded/test/tiny-checkpoint.ts';
@@ -60,17 +60,17 @@ async function trainStep(policy: TrainablePolicy): Promise<void> {
 describe('a policy that vLLM samples', () => {
   it('is released under an adapter for each version, whose files go when it is replaced', async () => {
     const policy = await createPolicy();
-    const releases: PolicyRelease[] = [];
+    const snapshots: PolicySnapshot[] = [];
     for (const version of [1, 2, 3]) {
-      releases.push(await policy.publish(version));
+      snapshots.push(await policy.publish(version));
       await trainStep(policy);
     }
-    expect(await backend?.capabilities()).toMatchObject({ release: 'openai', liveReleases: 2 });
-    const models = releases.map((release) => (release as { model: string }).model);
+    expect(await backend?.capabilities()).toMatchObject({ snapshot: 'openai', liveSnapshots: 2 });
+    const models = snapshots.map((snapshot) => (snapshot as { model: string }).model);
     expect(models.map((model) => model.replace(/^agl-\w+-/, ''))).toEqual(['writer-v1', 'writer-v2', 'writer-v3']);
     expect(vllm.adapters).toEqual(models.slice(1));
     expect(await readdir(join(root, 'adapters'))).toHaveLength(2);
-    expect(await backend?.baseRelease()).toMatchObject({ kind: 'openai', model: 'base-model' });
+    expect(await backend?.baseSnapshot()).toMatchObject({ kind: 'openai', model: 'base-model' });
   });
 
   it('leaves nothing behind, neither on a server that it was attached to nor on the disk', async () => {

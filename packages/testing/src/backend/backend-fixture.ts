@@ -3,7 +3,7 @@ import type {
   AdamParameters,
   BackendCapabilities,
   ChatMessage,
-  PolicyRelease,
+  PolicySnapshot,
   SamplingEngine,
   TrainablePolicy,
   TrainingBackend,
@@ -57,10 +57,10 @@ export function makeRows(vocabularySize: number, count: number, seed: number): r
   });
 }
 
-/** The sampling engine of a release, for suites that have checked its kind. */
-export function engineOf(release: PolicyRelease | undefined): SamplingEngine {
-  if (release?.kind !== 'engine') throw new TypeError(`expected an engine release, got ${release?.kind ?? 'none'}`);
-  return release.engine;
+/** The sampling engine of a snapshot, for suites that have checked its kind. */
+export function engineOf(snapshot: PolicySnapshot | undefined): SamplingEngine {
+  if (snapshot?.kind !== 'engine') throw new TypeError(`expected an engine snapshot, got ${snapshot?.kind ?? 'none'}`);
+  return snapshot.engine;
 }
 
 /** Some steps that move the weights far enough to see. */

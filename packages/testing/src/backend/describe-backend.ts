@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import type { BackendFixture, BackendSuiteOptions, OpenBackend, SuiteContext } from './backend-fixture.ts';
-import { describeReleases } from './release-promises.ts';
+import { describeSnapshots } from './release-promises.ts';
 import { describeSampling } from './sampling-promises.ts';
 import { describeState } from './state-promises.ts';
 import { describeTraining } from './training-promises.ts';
@@ -18,7 +18,7 @@ export function describeBackend(name: string, open: OpenBackend, options: Backen
     describe('backend', () => describeLifecycle(context));
     describe('training', () => describeTraining(context));
     describe('state', () => describeState(context));
-    describe('releases', () => describeReleases(context));
+    describe('snapshots', () => describeSnapshots(context));
     describe('sampling', () => describeSampling(context));
   });
 }

@@ -6,13 +6,13 @@ import { engineOf, makeRows, train, type BackendFixture, type SuiteContext } fro
 import { collectGeneration, expectSameGeneration, type CollectedGeneration } from './collect-generation.ts';
 import { openPolicyPair, type PolicyPair } from './policy-pair.ts';
 
-/** Tests of `publish` and `baseRelease`. */
-export function describeReleases({ open, tolerance }: SuiteContext): void {
+/** Tests of `publish` and `baseSnapshot`. */
+export function describeSnapshots({ open, tolerance }: SuiteContext): void {
   let pair: PolicyPair;
   let fixture: BackendFixture;
   let policy: TrainablePolicy;
   let rows: readonly TrainingRow[];
-  let liveReleases: number;
+  let liveSnapshots: number;
 
   beforeAll(async () => {
     pair = await openPolicyPair(open);
@@ -20,9 +20,9 @@ export function describeReleases({ open, tolerance }: SuiteContext): void {
     rows = makeRows(fixture.vocabularySize, 3, 7);
   });
   beforeEach(async (context) => {
-    const { release, liveReleases: live = 2 } = await fixture.backend.capabilities();
-    liveReleases = live;
-    if (release !== 'engine') context.skip(`releases of kind '${release}' are sampled over HTTP`);
+    const { snapshot, liveSnapshots: live = 2 } = await fixture.backend.capabilities();
+    liveSnapshots = live;
+    if (snapshot !== 'engine') context.skip(`snapshots of kind '${snapshot}' are sampled over HTTP`);
     await pair.reset();
   });
   afterAll(() => pair?.close());
@@ -33,11 +33,11 @@ export function describeReleases({ open, tolerance }: SuiteContext): void {
     maxTokens: 24,
   });
 
-  it('releases the kind that it announces, under the version that was asked for', async () => {
+  it('publishes the kind that it announces, under the version that was asked for', async () => {
     expect(await policy.publish(7)).toMatchObject({ kind: 'engine', version: 7 });
   });
 
-  it('keeps a release as it is while training goes on', async () => {
+  it('keeps a snapshot as it is while training goes on', async () => {
     const first = engineOf(await policy.publish(1));
     const before = await collectGeneration(first, request());
     await train(policy, rows);
@@ -45,7 +45,7 @@ export function describeReleases({ open, tolerance }: SuiteContext): void {
     const second = engineOf(await policy.publish(2));
     expect((await collectGeneration(second, request())).choices).not.toEqual(before.choices);
     // Where one version lives at a time, the older one must say so instead of sampling from the newer.
-    if (liveReleases === 1) {
+    if (liveSnapshots === 1) {
       await expect(collectGeneration(first, request())).rejects.toMatchObject({ code: 'backend-closed' });
     } else expectSameGeneration(await collectGeneration(first, request()), before, tolerance);
   });
@@ -67,13 +67,13 @@ export function describeReleases({ open, tolerance }: SuiteContext): void {
   });
 
   it('serves the frozen base model beside the policy', async (context: TestContext) => {
-    const base = await fixture.backend.baseRelease();
+    const base = await fixture.backend.baseSnapshot();
     if (base === undefined) return context.skip('this backend serves no base model');
     const before = await collectGeneration(engineOf(base), request());
     expectSameGeneration(await collectGeneration(engineOf(await policy.publish(1)), request()), before, tolerance);
     await train(policy, rows);
     await policy.publish(2);
-    const after = await collectGeneration(engineOf(await fixture.backend.baseRelease()), request());
+    const after = await collectGeneration(engineOf(await fixture.backend.baseSnapshot()), request());
     expectSameGeneration(after, before, tolerance);
   });
 }

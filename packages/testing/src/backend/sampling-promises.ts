@@ -1,7 +1,7 @@
 /** Promises about generation. */
 import type {
   GenerateRequest,
-  PolicyRelease,
+  PolicySnapshot,
   SamplingEngine,
   TrainablePolicy,
   TrainingRow,
@@ -20,17 +20,17 @@ import {
 export function describeSampling({ open, tolerance }: SuiteContext): void {
   let fixture: BackendFixture;
   let policy: TrainablePolicy;
-  let release: PolicyRelease;
+  let snapshot: PolicySnapshot;
   let engine: SamplingEngine;
 
   beforeAll(async () => {
     fixture = await open();
     policy = await fixture.backend.createPolicy({ name: 'policy', seed: 1 });
-    release = await policy.publish(1);
+    snapshot = await policy.publish(1);
   });
   beforeEach((context) => {
-    if (release.kind !== 'engine') context.skip(`releases of kind '${release.kind}' are sampled over HTTP`);
-    else engine = release.engine;
+    if (snapshot.kind !== 'engine') context.skip(`snapshots of kind '${snapshot.kind}' are sampled over HTTP`);
+    else engine = snapshot.engine;
   });
   afterAll(() => fixture?.backend.close());
 

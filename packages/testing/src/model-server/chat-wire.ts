@@ -21,7 +21,7 @@ export interface ChatWire {
   readonly id: string;
   readonly model: string;
   readonly choices: readonly Choice[];
-  readonly promptTokens: readonly number[];
+  readonly promptIds: readonly number[];
   readonly usage: Payload;
 }
 
@@ -97,18 +97,18 @@ function choiceOf(scripted: ScriptedChoice, index: number): Choice {
 export function buildChatWire(request: ChatRequest, reply: ScriptedReply, callIndex: number): ChatWire {
   const scripted = reply.choices ?? Array.from({ length: request.n ?? 1 }, () => reply);
   const choices = scripted.map(choiceOf);
-  const promptTokens = reply.promptTokenIds ?? promptTokensOf(request);
+  const promptIds = reply.promptTokenIds ?? promptTokensOf(request);
   const completion = choices.reduce((sum, choice) => sum + tokensOf(choice).length, 0);
   const counted = {
-    prompt_tokens: promptTokens.length,
+    prompt_tokens: promptIds.length,
     completion_tokens: completion,
-    total_tokens: promptTokens.length + completion,
+    total_tokens: promptIds.length + completion,
   };
   return {
     id: reply.id ?? `chatcmpl-${callIndex}`,
     model: reply.model ?? request.model ?? 'scripted',
     choices,
-    promptTokens,
+    promptIds,
     usage: { ...counted, ...reply.usage },
   };
 }
@@ -152,7 +152,7 @@ export function chatCompletion(request: ChatRequest, reply: ScriptedReply, wire:
       ...(view.ids ? { token_ids: tokensOf(choice).map((token) => token.id) } : {}),
     })),
     ...(reply.reportsUsage === false ? {} : { usage: wire.usage }),
-    ...(view.ids ? { prompt_token_ids: wire.promptTokens } : {}),
+    ...(view.ids ? { prompt_token_ids: wire.promptIds } : {}),
   };
 }
 
@@ -200,7 +200,7 @@ export function chatCompletionChunks(request: ChatRequest, reply: ScriptedReply,
     ],
   });
   const opening = wire.choices.map((_, index) => chunk(index, { role: 'assistant', content: '' }, [], null));
-  if (view.ids && opening[0] !== undefined) opening[0]['prompt_token_ids'] = wire.promptTokens;
+  if (view.ids && opening[0] !== undefined) opening[0]['prompt_token_ids'] = wire.promptIds;
   const bodies = wire.choices.map((choice, index) => [
     ...chunksOf(choice, reply.chunkTokens ?? [1]).map((piece) => chunk(index, piece.delta, piece.tokens, null)),
     chunk(index, {}, choice.endTokens, choice.finishReason),

@@ -48,9 +48,7 @@ export function textCompletion(request: ChatRequest, reply: ScriptedReply, wire:
       text: choice.message['content'] ?? '',
       logprobs: view.logprobs ? logprobsOf(tokensOf(choice)) : null,
       finish_reason: choice.finishReason,
-      ...(view.ids
-        ? { token_ids: tokensOf(choice).map((token) => token.id), prompt_token_ids: wire.promptTokens }
-        : {}),
+      ...(view.ids ? { token_ids: tokensOf(choice).map((token) => token.id), prompt_token_ids: wire.promptIds } : {}),
     })),
     ...(reply.reportsUsage === false ? {} : { usage: wire.usage }),
   };
@@ -73,7 +71,7 @@ export function textCompletionChunks(request: ChatRequest, reply: ScriptedReply,
           logprobs: view.logprobs ? logprobsOf(tokens) : null,
           finish_reason: end,
           ...(view.ids ? { token_ids: tokens.map((token) => token.id) } : {}),
-          ...(view.ids && position === 0 ? { prompt_token_ids: wire.promptTokens } : {}),
+          ...(view.ids && position === 0 ? { prompt_token_ids: wire.promptIds } : {}),
         },
       ],
     }));

@@ -5,7 +5,7 @@ import {
   LightningError,
   type JsonValue,
   type Loss,
-  type PolicyRelease,
+  type PolicySnapshot,
   type TrainingBackend,
   type TrainingRow,
 } from '@agent-lightning/core';
@@ -42,7 +42,7 @@ export async function exerciseBackend(
   await step('optimStep', () => policy.optimStep(adam));
   await step('forwardBase', () => policy.forwardBase(rows));
   await step('publish', async () => sample(await policy.publish(1)));
-  await step('baseRelease', async () => sample(await backend.baseRelease()));
+  await step('baseSnapshot', async () => sample(await backend.baseSnapshot()));
   await step('saveState', () => policy.saveState(join(options.directory, 'state')));
   await step('loadState', () => policy.loadState(join(options.directory, 'state')));
   await step('forward again', () => policy.forward(rows));
@@ -71,11 +71,11 @@ const everyLoss: readonly Loss[] = [
   { name: 'cispo', clipLow: 0.8, clipHigh: 1.2 },
 ];
 
-async function sample(release: PolicyRelease | undefined): Promise<unknown> {
-  if (release?.kind !== 'engine') return release?.kind ?? 'none';
+async function sample(snapshot: PolicySnapshot | undefined): Promise<unknown> {
+  if (snapshot?.kind !== 'engine') return snapshot?.kind ?? 'none';
   const prompt = Int32Array.of(1, 2, 3, 4);
   const request = { input: { prompt }, maxTokens: 4, temperature: 0.7, seed: 3, choices: 2 };
-  const { choices } = await collectGeneration(release.engine, request);
+  const { choices } = await collectGeneration(snapshot.engine, request);
   return choices.map(({ tokens, logprobs, reason }) => ({ tokens, logprobs, reason }));
 }
 

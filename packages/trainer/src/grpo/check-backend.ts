@@ -27,7 +27,7 @@ export async function checkBackend(
       { code: 'option-unsupported' },
     );
   }
-  if (maxStaleness > 0 && capabilities.liveReleases === 1) {
+  if (maxStaleness > 0 && capabilities.liveSnapshots === 1) {
     throw new ConfigurationError(
       `the backend ${backend!.name} samples from one version of a policy at a time, so rollouts cannot outlive a step: leave maxStaleness ${maxStaleness} out`,
       { code: 'option-unsupported' },

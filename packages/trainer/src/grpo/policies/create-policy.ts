@@ -1,4 +1,4 @@
-import type { AlgorithmHost, PolicyRelease, TrainablePolicy, TrainingBackend } from '@agent-lightning/core';
+import type { AlgorithmHost, PolicySnapshot, TrainablePolicy, TrainingBackend } from '@agent-lightning/core';
 
 const policiesOf = new WeakMap<TrainingBackend, Map<string, number>>();
 
@@ -12,13 +12,13 @@ export async function createPolicy(backend: TrainingBackend, name: string, seed:
 
 /** Lets the base model, as it is, answer for every policy of a run. */
 export async function publishBase({ backend, gateway, policies, seed }: AlgorithmHost): Promise<void> {
-  for (const { name } of policies) await gateway!.publish(name, await toBaseRelease(backend!, name, seed));
+  for (const { name } of policies) await gateway!.publish(name, await toBaseSnapshot(backend!, name, seed));
 }
 
 /** Returns the base model as it is; a policy that nobody trains where the backend cannot serve it otherwise. */
-async function toBaseRelease(backend: TrainingBackend, name: string, seed: number): Promise<PolicyRelease> {
-  const release = await backend.baseRelease();
-  return release === undefined
+async function toBaseSnapshot(backend: TrainingBackend, name: string, seed: number): Promise<PolicySnapshot> {
+  const snapshot = await backend.baseSnapshot();
+  return snapshot === undefined
     ? await (await createPolicy(backend, name, seed)).publish(0)
-    : { ...release, version: 0 };
+    : { ...snapshot, version: 0 };
 }

@@ -12,9 +12,9 @@ export async function routePolicies({ gateway, policies, backend }: AlgorithmHos
       'Trainer: policies needs a gateway that routes calls by their callers, and the given one has no route(); leave gateway out, give a Gateway of this process, or hand on route() of connectGateway',
       { code: 'option-unsupported' },
     );
-  const base = await backend!.baseRelease();
+  const base = await backend!.baseSnapshot();
   await gateway.route({
     policies: policies.map(({ name, agentMatch }) => ({ policy: name, agentMatch: agentMatch! })),
-    ...(base === undefined ? {} : { otherwise: { name: baseModelName, release: base } }),
+    ...(base === undefined ? {} : { otherwise: { name: baseModelName, snapshot: base } }),
   });
 }

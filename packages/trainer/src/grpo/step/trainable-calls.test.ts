@@ -9,8 +9,8 @@ const callOf = (callIndex: number, tokens: number, policyVersion: number, reward
     agentName: 'writer',
     policy: 'policy',
     policyVersion,
-    promptTokens: new Int32Array(tokens - 1),
-    responseTokens: new Int32Array(1),
+    promptIds: new Int32Array(tokens - 1),
+    responseIds: new Int32Array(1),
     reward,
   }) as unknown as Transition;
 const episodeOf = (...transitions: readonly Transition[]): Episode => ({

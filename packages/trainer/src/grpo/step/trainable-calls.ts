@@ -49,7 +49,7 @@ export function countStaleCalls(episodes: readonly Episode[]): number {
 const staleReason = 'too old: ';
 
 function problemOf(call: Transition, { maxRowTokens, versions, maxStaleness }: CallLimits): string | undefined {
-  const tokens = call.promptTokens.length + call.responseTokens.length;
+  const tokens = call.promptIds.length + call.responseIds.length;
   if (tokens > maxRowTokens)
     return `the call has ${tokens} tokens, and the backend trains rows of at most ${maxRowTokens}`;
   if (stalenessOf(call, versions) > maxStaleness)
