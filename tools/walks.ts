@@ -153,7 +153,7 @@ async function carryTokens(store: LightningStore, tokens: number): Promise<void>
     const episode = { ...toEpisode(rollout, spans), reward: 1 };
     const other = { ...episode, rollout: { ...rollout, rolloutId: 's' }, reward: 0 };
     const options = { credit: 'identical', estimator: 'dr_grpo', tokenWeighting: 'rollout' } as const;
-    buildBatch([episode, other], { ...options, rows: 'trajectory' });
+    buildBatch([episode, other], { ...options, samples: 'trajectory' });
   });
   print(copies, tokens);
   await gateway.close();

@@ -1,5 +1,5 @@
 /** Dialogues that a starting model learns from, as rows of tokens. */
-import type { ChatMessage, JsonValue, TrainingRow } from '@agent-lightning/core';
+import type { ChatMessage, JsonValue, TrainingSample } from '@agent-lightning/core';
 import type { Checkpoint } from '@agent-lightning/embedded';
 
 /** A prompt and the answer that is learned; the prompt is not. */
@@ -13,7 +13,7 @@ export interface Dialogue {
 }
 
 /** A row of each dialogue; every learned token of the batch weighs the same, all of them together 1: the loss is then a mean. */
-export function dialogueRows(checkpoint: Checkpoint, dialogues: readonly Dialogue[]): TrainingRow[] {
+export function dialogueRows(checkpoint: Checkpoint, dialogues: readonly Dialogue[]): TrainingSample[] {
   const rows = dialogues.map((dialogue) => toRow(checkpoint, dialogue));
   const count = rows.reduce((sum, { lossMask }) => sum + lossMask.reduce((a, b) => a + b, 0), 0);
   return rows.map((row) => ({ ...row, advantages: row.advantages.map((weight) => weight / count) }));
@@ -23,7 +23,7 @@ export function dialogueRows(checkpoint: Checkpoint, dialogues: readonly Dialogu
 function toRow(
   { tokenizer, chatTemplate, eosTokenIds }: Checkpoint,
   { prompt, tools, response, learnsEveryTurn = false }: Dialogue,
-): TrainingRow {
+): TrainingSample {
   if (chatTemplate === undefined) throw new TypeError('The checkpoint has no chat template.');
   const head = tokenizer.encode(chatTemplate.render(prompt, tools), false);
   const tokens = Int32Array.from([...head, ...tokenizer.encode(response, false), ...eosTokenIds]);

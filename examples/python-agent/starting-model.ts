@@ -1,5 +1,5 @@
 /** Makes the starting model, in seconds: it has learned the bad habit of repeating the day that it is asked about. */
-import type { TrainingRow } from '@agent-lightning/core';
+import type { TrainingSample } from '@agent-lightning/core';
 import { createCheckpoint, embedded, loadCheckpoint, trainBytePairTokenizer } from '@agent-lightning/embedded';
 
 import { days, questions, rightAnswer, type Question } from './questions.ts';
@@ -35,7 +35,7 @@ export async function makeStartingModel(directory: string): Promise<void> {
 }
 
 /** Every question with every day as its answer, as often as the habit says; all answer tokens together weigh about 1. */
-async function habitRows(directory: string): Promise<readonly TrainingRow[]> {
+async function habitRows(directory: string): Promise<readonly TrainingSample[]> {
   const { tokenizer, chatTemplate, eosTokenIds } = await loadCheckpoint(directory);
   return questions.flatMap((question) =>
     days.map((answer) => {

@@ -134,7 +134,7 @@ describe('a dry run', () => {
       await second.invoke(inputOf(task)),
     ]);
     expect(report.trainableCalls).toEqual({ write_query: 8 });
-    expect(report.rows).toBeGreaterThan(0);
+    expect(report.samples).toBeGreaterThan(0);
     expect(report).toMatchObject({
       ok: false,
       findings: [expect.stringMatching(/^agents seen: write_query, check_query; none matches \/planner\//)],

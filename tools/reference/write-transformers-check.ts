@@ -10,7 +10,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import type { ChatMessage, SamplingEngine, TrainingRow } from '@agent-lightning/core';
+import type { ChatMessage, SamplingEngine, TrainingSample } from '@agent-lightning/core';
 import { createCheckpoint, embedded, loadCheckpoint, trainBytePairTokenizer } from '@agent-lightning/embedded';
 
 const corpus = [
@@ -78,7 +78,7 @@ async function greedy(
   return answer;
 }
 
-function toRow(tokens: Int32Array): TrainingRow {
+function toRow(tokens: Int32Array): TrainingSample {
   const lossMask = Uint8Array.from(tokens, (_, t) => (t === 0 ? 0 : 1));
   return { tokens, lossMask, logprobs: new Float32Array(tokens.length), advantages: Float32Array.from(lossMask) };
 }

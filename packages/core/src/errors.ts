@@ -40,7 +40,7 @@ export type LightningErrorCode =
   | 'checkpoint-corrupt'
   | 'context-exceeded'
   | 'loss-unsupported'
-  | 'rows-invalid'
+  | 'samples-invalid'
   | 'numerics'
   | 'backend-closed'
   | 'session-lost'

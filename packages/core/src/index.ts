@@ -49,7 +49,7 @@ export type {
   ToolCallFormat,
   TrainablePolicy,
   TrainingBackend,
-  TrainingRow,
+  TrainingSample,
 } from './contracts/training-backend.ts';
 export { backendChecks } from './contracts/backend-checks.ts';
 
@@ -62,7 +62,7 @@ export type {
   MetricChart,
   PlannedRollout,
   Rehearsal,
-  RolloutSample,
+  RolloutExcerpt,
   RoutedPolicy,
   StepOutcome,
   StepRollouts,
@@ -76,8 +76,8 @@ export type { Episode, Transition } from './transitions/transition.ts';
 
 // LightningRL: from transitions to training samples
 export { buildBatch, checkLightningRLOptions, type LightningRLOptions } from './lightning-rl/algorithm.ts';
-export type { BatchRow, LightningBatch } from './lightning-rl/batch.ts';
-export { checkLogprobs, lossAndDerivative, toSurrogateRow } from './lightning-rl/losses.ts';
+export type { BatchSample, LightningBatch } from './lightning-rl/batch.ts';
+export { checkLogprobs, lossAndDerivative, toSurrogateSample } from './lightning-rl/losses.ts';
 export { splitMinibatches } from './lightning-rl/minibatches.ts';
 export { penalizeDivergence } from './lightning-rl/reference-penalty.ts';
 

@@ -63,7 +63,7 @@ describe('embedded', () => {
 
   it('limits rows and prompts to the context length that was asked for', async () => {
     const capabilities = await open({ contextLength: 16 }).capabilities();
-    expect(capabilities.maxRowTokens).toBe(17);
+    expect(capabilities.maxSampleTokens).toBe(17);
     await expect(askBase({ input: { prompt: new Int32Array(16) } })).rejects.toThrow(
       'The prompt has 16 tokens and the context is 16',
     );

@@ -1,5 +1,5 @@
 /** A Llama in plain float64 loops, written to be obviously right: the second implementation that the engine must agree with. */
-import type { TrainingRow } from '@agent-lightning/core';
+import type { TrainingSample } from '@agent-lightning/core';
 import { parameterShapes, type LlamaConfig } from '../src/index.ts';
 
 export type NaiveWeights = Map<string, Float64Array>;
@@ -78,7 +78,7 @@ export function naiveRows(
   weights: NaiveWeights,
   lengths: readonly number[],
   seed: number,
-): TrainingRow[] {
+): TrainingSample[] {
   const random = randomStream(seed);
   return lengths.map((length) => {
     const tokens = Int32Array.from({ length }, () => Math.floor(random() * config.vocabSize));

@@ -1,8 +1,8 @@
 /** What tests of the worker train on, and how they compare what comes out. */
-import type { TrainingRow } from '@agent-lightning/core';
+import type { TrainingSample } from '@agent-lightning/core';
 
 /** Rows that share beginnings, with prompts, and advantages of both signs. */
-export const mixedRows: readonly TrainingRow[] = [
+export const mixedRows: readonly TrainingSample[] = [
   [5, 17, 250, 31, 8, 99],
   [5, 17, 250, 77],
   [5, 17, 12, 4, 4, 200, 201, 202, 203],

@@ -1,3 +1,3 @@
 export { writeReport, type WriteReportOptions } from './write-report.ts';
-export { StepSamples, type StepSample } from './step-samples.ts';
+export { StepExcerpts, type StepExcerpt } from './step-excerpts.ts';
 export type { ReportContext } from './report-data.ts';

@@ -8,7 +8,7 @@ import type {
   ValidationMetrics,
 } from '@agent-lightning/run';
 import type { HeldOutComparison } from './held-out-comparison.ts';
-import type { StepSample } from './step-samples.ts';
+import type { StepExcerpt } from './step-excerpts.ts';
 
 /** What of a run a report is made from. */
 export interface ReportContext {
@@ -41,5 +41,5 @@ export interface ReportData {
   readonly charts: readonly MetricChart[];
   readonly validationAfter: ValidationMetrics | undefined;
   readonly comparisons: readonly HeldOutComparison[];
-  readonly samples: readonly StepSample[];
+  readonly excerpts: readonly StepExcerpt[];
 }

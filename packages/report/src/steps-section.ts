@@ -85,7 +85,7 @@ const columns: readonly (readonly [name: string, path: string])[] = [
 
 const callColumns: readonly (readonly [name: string, path: string])[] = [
   ['calls', 'transitions'],
-  ['rows', 'rows'],
+  ['samples', 'samples'],
   ['tokens trained', 'tokensTrained'],
 ];
 

@@ -2,11 +2,11 @@ import type { RunState } from '@agent-lightning/run';
 import { compareHeldOut } from './held-out-comparison.ts';
 import { renderReport } from './render-report.ts';
 import type { ReportContext } from './report-data.ts';
-import type { StepSamples } from './step-samples.ts';
+import type { StepExcerpts } from './step-excerpts.ts';
 
 export interface WriteReportOptions {
   readonly state: RunState;
-  readonly samples: StepSamples;
+  readonly excerpts: StepExcerpts;
   /** `completed`, `converged`, `interrupted`, or why it stopped. */
   readonly outcome: string;
 }
@@ -14,10 +14,10 @@ export interface WriteReportOptions {
 /** Writes `report.html`, one file that needs nothing else, and returns its path. */
 export async function writeReport(
   context: ReportContext,
-  { state, samples, outcome }: WriteReportOptions,
+  { state, excerpts, outcome }: WriteReportOptions,
 ): Promise<string> {
   const { directory, config, charts, hasPolicy } = context;
-  await samples.flush(context);
+  await excerpts.flush(context);
   const metrics = await directory.readMetrics();
   const last = metrics.at(-1);
   const page = renderReport({
@@ -31,7 +31,7 @@ export async function writeReport(
     charts,
     validationAfter: last?.validation,
     comparisons: last?.validation?.complete === true ? await compareHeldOut(context, last.step) : [],
-    samples: await samples.read(),
+    excerpts: await excerpts.read(),
   });
   return await directory.writeFile(page, 'report.html');
 }

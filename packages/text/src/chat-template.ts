@@ -46,7 +46,7 @@ export class ChatTemplate {
    * Returns the prompt, up to where the assistant's answer begins.
    *
    * @throws {BackendError} `option-unsupported` for tools that the template would drop, or whose calls could not be read;
-   *   `rows-invalid` for messages that it refuses or that hold anything but text; `checkpoint-unsupported` where it needs Jinja
+   *   `samples-invalid` for messages that it refuses or that hold anything but text; `checkpoint-unsupported` where it needs Jinja
    *   that is not supported here
    */
   render(messages: readonly ChatMessage[], tools: readonly JsonValue[] = []): string {
@@ -130,7 +130,7 @@ function textOf(part: JsonValue, index: number): string {
   if (type === 'text' && typeof text === 'string') return text;
   throw new BackendError(
     `messages[${index}].content has a part of type ${JSON.stringify(type ?? null)}; this engine reads text only.`,
-    { code: 'rows-invalid' },
+    { code: 'samples-invalid' },
   );
 }
 

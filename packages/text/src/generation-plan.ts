@@ -10,7 +10,7 @@ const maxChoices = 128;
 /**
  * Returns the request for the sampler of tokens.
  *
- * @throws {BackendError} `rows-invalid` naming the field and value; `context-exceeded` when the prompt leaves no room for a
+ * @throws {BackendError} `samples-invalid` naming the field and value; `context-exceeded` when the prompt leaves no room for a
  *   token; `option-unsupported` for a chat or tools that the model has no template for
  */
 export function planGeneration(
@@ -134,6 +134,6 @@ function isCount(value: number): boolean {
 function requireField(ok: boolean, name: string, value: unknown, expected: string): void {
   if (!ok)
     throw new BackendError(`generate(): ${name} is ${JSON.stringify(value) ?? String(value)}; expected ${expected}.`, {
-      code: 'rows-invalid',
+      code: 'samples-invalid',
     });
 }

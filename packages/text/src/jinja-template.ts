@@ -40,7 +40,7 @@ export class JinjaTemplate {
   /**
    * Returns the text that the template makes of the variables.
    *
-   * @throws {BackendError} `rows-invalid` for variables that the template refuses or cannot be filled with;
+   * @throws {BackendError} `samples-invalid` for variables that the template refuses or cannot be filled with;
    *   `checkpoint-unsupported` where it needs what this renderer lacks
    */
   render(variables: Readonly<Record<string, unknown>>): string {
@@ -53,7 +53,7 @@ export class JinjaTemplate {
       if (cause instanceof UnsupportedJinja || (!(cause instanceof TemplateRaised) && lacking.test(message)))
         throw this.#unsupported(cause);
       const verb = cause instanceof TemplateRaised ? 'refused' : 'cannot be filled with';
-      throw new BackendError(`${this.#name} ${verb} the messages: ${message}`, { code: 'rows-invalid', cause });
+      throw new BackendError(`${this.#name} ${verb} the messages: ${message}`, { code: 'samples-invalid', cause });
     }
   }
 

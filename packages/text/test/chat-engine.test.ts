@@ -117,13 +117,13 @@ describe('createChatEngine', () => {
   });
 
   it.each<[Partial<GenerateRequest>, string, string]>([
-    [{ temperature: Number.NaN }, 'rows-invalid', 'temperature'],
-    [{ choices: 0 }, 'rows-invalid', 'choices'],
-    [{ maxTokens: 1.5 }, 'rows-invalid', 'maxTokens'],
-    [{ stop: [''] }, 'rows-invalid', 'stop'],
-    [{ seed: 0.5 }, 'rows-invalid', 'seed'],
-    [{ input: { messages: [] } }, 'rows-invalid', 'messages'],
-    [{ input: { prompt: Int32Array.of(3, 300) } }, 'rows-invalid', 'token ids from 0 to 299'],
+    [{ temperature: Number.NaN }, 'samples-invalid', 'temperature'],
+    [{ choices: 0 }, 'samples-invalid', 'choices'],
+    [{ maxTokens: 1.5 }, 'samples-invalid', 'maxTokens'],
+    [{ stop: [''] }, 'samples-invalid', 'stop'],
+    [{ seed: 0.5 }, 'samples-invalid', 'seed'],
+    [{ input: { messages: [] } }, 'samples-invalid', 'messages'],
+    [{ input: { prompt: Int32Array.of(3, 300) } }, 'samples-invalid', 'token ids from 0 to 299'],
     [{ input: { prompt: new Int32Array(200) } }, 'context-exceeded', '200 tokens and the context is 200'],
     [{ input: { messages, tools: [{ type: 'function' }] } }, 'option-unsupported', 'tools'],
   ])('refuses %o before it samples', async (change, code, message) => {

@@ -62,7 +62,7 @@ describe.each(Object.keys(fixture.families))('chats in the shape of %s', (family
       const render = (): string => templates.get(family)?.render(messages, tools) ?? '';
       if (refused !== undefined) {
         expect(render).toThrow(refused);
-        expect(render).toThrow(expect.objectContaining({ code: 'rows-invalid' }));
+        expect(render).toThrow(expect.objectContaining({ code: 'samples-invalid' }));
         return;
       }
       expect(render()).toBe(rendered);

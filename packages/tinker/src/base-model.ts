@@ -1,5 +1,5 @@
 /** The frozen base model on the server: what it samples, and how likely it finds a row. */
-import { BackendError, type TrainingRow } from '@agent-lightning/core';
+import { BackendError, type TrainingSample } from '@agent-lightning/core';
 import type { ServerTraits } from './server-kinds.ts';
 import { malformed, type TinkerClient } from './tinker-client.ts';
 import { SamplingSession } from './token-sampling.ts';
@@ -35,7 +35,7 @@ export class BaseModel {
   }
 
   /** Per row, shape (T,): log-probabilities under the base model, 0 where `lossMask` is 0. */
-  async logprobs(rows: readonly TrainingRow[]): Promise<readonly Float32Array[]> {
+  async logprobs(rows: readonly TrainingSample[]): Promise<readonly Float32Array[]> {
     const session = await this.session();
     const longest = rows.reduce((most, row) => Math.max(most, row.tokens.length), 0);
     if (this.#contextLength !== undefined && longest >= this.#contextLength) {
@@ -71,7 +71,7 @@ export class BaseModel {
   }
 }
 
-function trainedOnly(row: TrainingRow, logprobs: Float32Array): Float32Array {
+function trainedOnly(row: TrainingSample, logprobs: Float32Array): Float32Array {
   const values = logprobs.map((value, t) => (row.lossMask[t] === 0 ? 0 : value));
   if (values.every(Number.isFinite)) return values;
   throw new BackendError('The base model gave a log-probability that is not finite.', { code: 'numerics' });

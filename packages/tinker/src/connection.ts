@@ -37,7 +37,7 @@ export interface Connection {
   readonly text: ModelText;
   /** The most tokens that prompt and response may have together. */
   readonly contextLength: number;
-  readonly limits: Parameters<typeof backendChecks.rows>[1];
+  readonly limits: Parameters<typeof backendChecks.samples>[1];
   readonly losses: readonly Loss['name'][];
   readonly takesMask: boolean;
   readonly loadsInPlace: boolean;
@@ -77,7 +77,10 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
     contextLength,
     limits: {
       vocabularySize: positiveOf(config['vocab_size']) ?? text.tokenizer.vocabularySize,
-      maxRowTokens: Math.min((positiveOf(extensions['max_datum_tokens']) ?? contextLength - 1) + 1, contextLength + 1),
+      maxSampleTokens: Math.min(
+        (positiveOf(extensions['max_datum_tokens']) ?? contextLength - 1) + 1,
+        contextLength + 1,
+      ),
     },
     losses: lossesOf(extensions, traits),
     takesMask: extensions['mask'] === true,

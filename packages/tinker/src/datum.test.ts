@@ -1,4 +1,4 @@
-import type { TrainingRow } from '@agent-lightning/core';
+import type { TrainingSample } from '@agent-lightning/core';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { toDatum, toForwardDatum, toRowLogprobs } from './datum.ts';
@@ -13,7 +13,7 @@ const rows = fc
     }),
     { minLength: 2, maxLength: 20 },
   )
-  .map((entries): TrainingRow => {
+  .map((entries): TrainingSample => {
     const masked = entries.map((entry, t) => (t === 0 ? { ...entry, mask: 0 } : entry));
     return {
       tokens: Int32Array.from(masked, ({ token }) => token),
@@ -25,7 +25,7 @@ const rows = fc
 
 describe('toDatum', () => {
   it('shifts by one: position i of a datum is about predicting token i + 1', () => {
-    const row: TrainingRow = {
+    const row: TrainingSample = {
       tokens: Int32Array.of(7, 8, 9),
       lossMask: Uint8Array.of(0, 0, 1),
       logprobs: Float32Array.of(0, 0, -0.5),

@@ -3,7 +3,7 @@ import {
   BackendError,
   lossAndDerivative,
   type Loss,
-  type TrainingRow,
+  type TrainingSample,
   type TrainablePolicy,
 } from '@agent-lightning/core';
 import { toRowLogprobs } from './datum.ts';
@@ -25,7 +25,7 @@ export function readPass(body: JsonObject, what: string, datums: number): PassOu
 }
 
 /** Per row, shape (T,). @throws {BackendError} `numerics` for one that is not finite */
-export function rowLogprobs(rows: readonly TrainingRow[], pass: PassOutput, what: string): readonly Float32Array[] {
+export function rowLogprobs(rows: readonly TrainingSample[], pass: PassOutput, what: string): readonly Float32Array[] {
   return rows.map((row, index) => {
     const logprobs = toRowLogprobs(row, pass.logprobs[index] ?? []);
     if (logprobs === undefined)
@@ -40,7 +40,7 @@ export function rowLogprobs(rows: readonly TrainingRow[], pass: PassOutput, what
  * @throws {BackendError} `numerics` when the loss is not finite
  */
 export function passResult(
-  rows: readonly TrainingRow[],
+  rows: readonly TrainingSample[],
   loss: Loss,
   pass: PassOutput,
   what: string,

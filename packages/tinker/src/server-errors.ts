@@ -6,7 +6,7 @@ import { isObject } from './wire.ts';
 const sharedCodes: readonly string[] = [
   'numerics',
   'context-exceeded',
-  'rows-invalid',
+  'samples-invalid',
   'loss-unsupported',
   'checkpoint-corrupt',
   'option-invalid',

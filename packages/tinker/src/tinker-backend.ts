@@ -45,7 +45,7 @@ export class TinkerBackend implements TrainingBackend, AsyncDisposable {
     const { serverAdam } = this.#parts;
     return {
       losses,
-      maxRowTokens: limits.maxRowTokens,
+      maxSampleTokens: limits.maxSampleTokens,
       snapshot: publisher.kind,
       liveSnapshots: publisher.liveSnapshots,
       ...(Object.keys(serverAdam).length === 0 ? {} : { fixedAdam: serverAdam }),

@@ -5,7 +5,7 @@ import {
   type Loss,
   type PolicySnapshot,
   type TrainablePolicy,
-  type TrainingRow,
+  type TrainingSample,
   seededRandom,
   backendChecks,
 } from '@agent-lightning/core';
@@ -25,7 +25,7 @@ import type { Datum, JsonObject, PassOutput } from './wire.ts';
 
 export interface TinkerPolicyParts extends PolicyWeightsParts {
   readonly serverAdam: Readonly<Partial<Record<AdamField, number>>>;
-  readonly limits: Parameters<typeof backendChecks.rows>[1];
+  readonly limits: Parameters<typeof backendChecks.samples>[1];
   readonly losses: readonly Loss['name'][];
   /** Whether the server takes a mask beside a loss's inputs. */
   readonly takesMask: boolean;
@@ -59,27 +59,27 @@ export class TinkerPolicy implements TrainablePolicy {
     return new TinkerPolicy(parts, await PolicyWeights.create(parts));
   }
 
-  async forward(rows: readonly TrainingRow[]): Promise<readonly Float32Array[]> {
-    backendChecks.rows(rows, this.#parts.limits);
+  async forward(rows: readonly TrainingSample[]): Promise<readonly Float32Array[]> {
+    backendChecks.samples(rows, this.#parts.limits);
     const what = this.#weights.model.describe('forward');
     const chunks = chunkDatums(rows.map((row) => toForwardDatum(row, this.#parts.takesMask)));
     const pass = await this.#submitted(() => this.#beginPass('forward', chunks, { name: 'cross_entropy' }));
     return rowLogprobs(rows, pass, what);
   }
 
-  async forwardBase(rows: readonly TrainingRow[]): Promise<readonly Float32Array[]> {
-    backendChecks.rows(rows, this.#parts.limits);
+  async forwardBase(rows: readonly TrainingSample[]): Promise<readonly Float32Array[]> {
+    backendChecks.samples(rows, this.#parts.limits);
     this.#parts.requireOpen();
     return await this.#parts.base.logprobs(rows);
   }
 
   async forwardBackward(
-    rows: readonly TrainingRow[],
+    rows: readonly TrainingSample[],
     loss: Loss,
   ): Promise<Awaited<ReturnType<TrainablePolicy['forwardBackward']>>> {
     const { limits, losses, takesMask } = this.#parts;
     backendChecks.loss(loss, losses);
-    backendChecks.rows(rows, limits);
+    backendChecks.samples(rows, limits);
     const chunks = chunkDatums(rows.map((row) => toDatum(row, loss.name, takesMask)));
     const { promise: ended, resolve: end } = Promise.withResolvers<void>();
     try {
@@ -171,7 +171,7 @@ export class TinkerPolicy implements TrainablePolicy {
   /** A pass of `forwardBackward`, and what has to be done where it fails. */
   async #runPass(
     pass: PendingPass,
-    rows: readonly TrainingRow[],
+    rows: readonly TrainingSample[],
     chunks: readonly (readonly Datum[])[],
     loss: Loss,
   ): Promise<Awaited<ReturnType<TrainablePolicy['forwardBackward']>>> {
@@ -206,7 +206,7 @@ export class TinkerPolicy implements TrainablePolicy {
     const waiting: { readonly await: AwaitResult; readonly size: number }[] = [];
     for (const chunk of chunks) {
       const input = { data: chunk, loss_fn: loss.name, ...lossConfig(loss) };
-      waiting.push({ await: await model.begin(route, { [field]: input }, 'rows-invalid'), size: chunk.length });
+      waiting.push({ await: await model.begin(route, { [field]: input }, 'samples-invalid'), size: chunk.length });
       onAccepted();
     }
     return async () => {

@@ -70,7 +70,7 @@ export class SamplingSession {
     };
     return await this.#client.run('/api/v1/asample', body, {
       what: 'asample',
-      invalid: 'rows-invalid',
+      invalid: 'samples-invalid',
       headers: this.#traits.samplingHeaders,
       signal,
     });

@@ -1,4 +1,4 @@
-import { type TrainingBackend, type TrainingRow, backendChecks } from '@agent-lightning/core';
+import { type TrainingBackend, type TrainingSample, backendChecks } from '@agent-lightning/core';
 import { connect } from '../src/connection.ts';
 import { resolveLora } from '../src/lora-options.ts';
 import { TinkerBackend } from '../src/tinker-backend.ts';
@@ -69,7 +69,7 @@ export async function openFake(
 }
 
 /** A row whose every token but the first is trained. */
-export function rowOf(...tokens: readonly number[]): TrainingRow {
+export function rowOf(...tokens: readonly number[]): TrainingSample {
   return {
     tokens: Int32Array.from(tokens),
     lossMask: Uint8Array.from(tokens, (_, t) => (t === 0 ? 0 : 1)),
@@ -79,4 +79,4 @@ export function rowOf(...tokens: readonly number[]): TrainingRow {
 }
 
 /** The same for tests that only look at the server's weights. */
-export const someRows: readonly TrainingRow[] = [rowOf(1, 2, 3, 4), rowOf(5, 6, 7)];
+export const someRows: readonly TrainingSample[] = [rowOf(1, 2, 3, 4), rowOf(5, 6, 7)];

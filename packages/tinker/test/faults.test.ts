@@ -104,7 +104,7 @@ describe.each(['worker', 'skyrl', 'tinker'] as const)('a %s server', (serverKind
     failRoute('forward_backward', { type: 'status', status: 422, body });
     const refused = policy.forwardBackward(someRows, { name: 'importance_sampling' });
     await expect(refused).rejects.toMatchObject({
-      code: 'rows-invalid',
+      code: 'samples-invalid',
       message: expect.stringContaining('advantages: too strange'),
     });
     await trainOnce();
@@ -364,7 +364,7 @@ describe.each(['worker', 'skyrl', 'tinker'] as const)('a batch of two requests o
     ]);
     expect(pass).toMatchObject({
       status: 'rejected',
-      reason: { code: how === 'result' ? 'numerics' : 'rows-invalid' },
+      reason: { code: how === 'result' ? 'numerics' : 'samples-invalid' },
     });
     expect(taken).toMatchObject({ status: 'fulfilled' });
     expect(setup.log.join()).toContain('drops the gradient of a batch that failed');

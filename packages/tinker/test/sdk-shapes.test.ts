@@ -1,7 +1,7 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { JsonValue, TrainingRow } from '@agent-lightning/core';
+import type { JsonValue, TrainingSample } from '@agent-lightning/core';
 import { collectGeneration } from '@agent-lightning/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { tinker } from '../src/index.ts';
@@ -10,7 +10,7 @@ import type { ExchangeFixture } from './exchange/exchange-fixture.ts';
 import { startFakeTinker, type FakeTinker } from './fakes/fake-tinker.ts';
 
 /** The rows of tools/reference/tinker_sdk_exchange.py, aligned with tokens instead of shifted. */
-const row: TrainingRow = {
+const row: TrainingSample = {
   tokens: Int32Array.of(11, 22, 33, 44, 55),
   lossMask: Uint8Array.of(0, 0, 1, 1, 1),
   logprobs: Float32Array.of(0, 0, -0.5, -1.25, -2),

@@ -13,7 +13,7 @@ import { MemoryStore } from '@agent-lightning/store';
 const options: LightningRLOptions = {
   credit: 'identical',
   estimator: 'rloo',
-  rows: 'trajectory',
+  samples: 'trajectory',
   tokenWeighting: 'rollout',
 };
 const stores: MemoryStore[] = [];
@@ -138,7 +138,7 @@ describe('the unified trace interface, from recorders and a store to a batch', (
       ),
     );
     const batch = buildBatch(episodes, { ...options, intermediate: {} });
-    expect(batch.rows.map(({ rolloutId, tokens, lossMask }) => [rolloutId, [...tokens], lossMask.join('')])).toEqual(
+    expect(batch.samples.map(({ rolloutId, tokens, lossMask }) => [rolloutId, [...tokens], lossMask.join('')])).toEqual(
       [0, 1, 2, 3].map((index) => [`r${index}`, [1, 2, 3, index, 5, 6], '001101']),
     );
     expect([...batch.advantages.values()].map(([first]) => first!.toFixed(3))).toEqual([

@@ -30,9 +30,9 @@ export interface DevReport {
   /** Calls of agents that `agentMatch` does not select, which keep their own model, by agent. */
   readonly unselectedCalls: Readonly<Record<string, number>>;
   readonly tokensSampled: number;
-  /** Rows that the trainable calls of groups with variance became; fewer than calls where calls continue each other. */
-  readonly rows: number;
-  readonly callsInRows: number;
+  /** Samples that the trainable calls of groups with variance became; fewer than calls where calls continue each other. */
+  readonly samples: number;
+  readonly callsInSamples: number;
   /** What to mend or to know, in plain words. */
   readonly findings: readonly string[];
 }
@@ -72,7 +72,7 @@ function toDevReport(
   rollouts: readonly Rollout[],
   examination: Examination & Required<Pick<Examination, 'episodes'>>,
 ): DevReport {
-  const { episodes, ok, findings, rows = 0, callsInRows = 0 } = examination;
+  const { episodes, ok, findings, samples = 0, callsInSamples = 0 } = examination;
   const { groupsWithVariance = countGroupsWithVariance(episodes) } = examination;
   const calls = episodes.flatMap((episode) => episode.transitions);
   const failed = rollouts.filter((rollout) => rollout.status !== 'succeeded');
@@ -91,8 +91,8 @@ function toDevReport(
     ),
     unselectedCalls: countUnselectedCalls(episodes),
     tokensSampled: calls.reduce((sum, call) => sum + call.responseIds.length, 0),
-    rows,
-    callsInRows,
+    samples,
+    callsInSamples,
     findings,
   };
 }
@@ -120,7 +120,7 @@ function describeReport(report: DevReport, hasPolicy: boolean): string {
     ...(hasPolicy
       ? [
           `calls that train: ${list(report.trainableCalls)} (${report.tokensSampled} tokens) · calls that do not: ${list(report.untrainableCalls)}${unselected}`,
-          `${report.callsInRows} calls became ${report.rows} rows`,
+          `${report.callsInSamples} calls became ${report.samples} samples`,
         ]
       : []),
     ...report.findings.map((finding) => `- ${finding}`),

@@ -139,7 +139,7 @@ async function trainAndReport<Task>(context: RunContext<Task>): Promise<Training
     const problem = error instanceof Error ? error.message : String(error);
     await writeReport(toReportContext(context), {
       state: run.state,
-      samples: run.samples,
+      excerpts: run.excerpts,
       outcome: `stopped: ${problem}`,
     }).catch((reporting: unknown) => context.progress.logger.warn(`no report could be written: ${String(reporting)}`));
     throw error;
@@ -148,7 +148,7 @@ async function trainAndReport<Task>(context: RunContext<Task>): Promise<Training
   if (modelDirectory !== undefined) await exportResult(context.algorithm, modelDirectory);
   const reportPath = await writeReport(toReportContext(context), {
     state: run.state,
-    samples: run.samples,
+    excerpts: run.excerpts,
     outcome: stopReason,
   });
   if (stopReason === 'interrupted')

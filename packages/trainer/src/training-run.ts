@@ -7,7 +7,7 @@ import {
   type Rollout,
   type StepOutcome,
 } from '@agent-lightning/core';
-import { StepSamples } from '@agent-lightning/report';
+import { StepExcerpts } from '@agent-lightning/report';
 import {
   advanceState,
   createStepMetrics,
@@ -42,7 +42,7 @@ interface FinishedStep {
 export class TrainingRun<Task> {
   readonly #context: RunContext<Task>;
   readonly #window: RolloutWindow;
-  readonly samples: StepSamples;
+  readonly excerpts: StepExcerpts;
   readonly #faults = new FaultNotices();
   readonly #startedAtMs: number = performance.now();
   #state: RunState = initialState;
@@ -58,7 +58,7 @@ export class TrainingRun<Task> {
   constructor(context: RunContext<Task>) {
     const { fit, options, directory, collector } = context;
     this.#context = context;
-    this.samples = new StepSamples(directory);
+    this.excerpts = new StepExcerpts(directory);
     this.#window = new RolloutWindow({
       collector,
       ahead: options.maxStaleness,
@@ -216,7 +216,7 @@ export class TrainingRun<Task> {
     this.#lastMetrics = metrics;
     this.#checkpointSeconds = 0;
     await directory.appendMetrics(metrics);
-    await this.samples.keep({ step, rollouts: outcome.samples ?? [] }, toReportContext(this.#context));
+    await this.excerpts.keep({ step, rollouts: outcome.excerpts ?? [] }, toReportContext(this.#context));
     progress.stepEnded(metrics, outcome.summary ?? []);
     for (const notice of this.#faults.collect(step, rollouts, episodes)) progress.logger.warn(notice);
     return metrics;

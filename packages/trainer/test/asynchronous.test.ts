@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { attributeNames, type BatchRow } from '@agent-lightning/core';
+import { attributeNames, type BatchSample } from '@agent-lightning/core';
 import { embedded } from '@agent-lightning/embedded';
 import { describe, expect, it } from 'vitest';
 import { grpo, Trainer, type TrainerOptions, type TrainingResult } from '../src/index.ts';
@@ -14,7 +14,7 @@ const stepOf = (rolloutId: string): number => Number(/\.s(\d+)\./.exec(rolloutId
 
 /** The rollouts that each pass of a backend was given. */
 function trainedRollouts(backend: BigramBackend): readonly (readonly string[])[] {
-  return backend.passes.map(({ rows }) => [...new Set(rows.map((row) => (row as BatchRow).rolloutId))]);
+  return backend.passes.map(({ rows }) => [...new Set(rows.map((row) => (row as BatchSample).rolloutId))]);
 }
 
 /** A backend that does not finish the first step's pass before half a step's rollouts of the second one have ended, and the hook for that. */

@@ -11,7 +11,7 @@ import {
   type SamplingEngine,
   type TrainablePolicy,
   type TrainingBackend,
-  type TrainingRow,
+  type TrainingSample,
   seededRandom,
 } from '@agent-lightning/core';
 
@@ -22,7 +22,7 @@ const learningRateScale = 1;
 /** What a test may look at or break. */
 export interface BigramBackendOptions {
   readonly losses?: readonly Loss['name'][];
-  readonly maxRowTokens?: number;
+  readonly maxSampleTokens?: number;
   readonly fixedAdam?: BackendCapabilities['fixedAdam'];
   /** False for an engine whose replies have no tokens: a plain upstream. */
   readonly lossOf?: (step: number, loss: number) => number;
@@ -38,7 +38,7 @@ export interface BigramBackendOptions {
 }
 
 export interface RecordedPass {
-  readonly rows: readonly TrainingRow[];
+  readonly rows: readonly TrainingSample[];
   readonly loss: Loss;
 }
 
@@ -65,7 +65,7 @@ export class BigramBackend implements TrainingBackend {
   async capabilities(): Promise<BackendCapabilities> {
     return {
       losses: this.options.losses ?? ['importance_sampling', 'ppo', 'cispo'],
-      maxRowTokens: this.options.maxRowTokens ?? 4_096,
+      maxSampleTokens: this.options.maxSampleTokens ?? 4_096,
       snapshot: 'engine',
       ...(this.options.fixedAdam === undefined ? {} : { fixedAdam: this.options.fixedAdam }),
       description: 'a table of letter pairs',
@@ -103,18 +103,18 @@ export class BigramPolicy implements TrainablePolicy {
     this.name = name;
   }
 
-  async forward(rows: readonly TrainingRow[]): Promise<readonly Float32Array[]> {
+  async forward(rows: readonly TrainingSample[]): Promise<readonly Float32Array[]> {
     this.#backend.options.onCall?.('forward');
     return rows.map((row) => logprobsOf(this.logits, row));
   }
 
-  async forwardBase(rows: readonly TrainingRow[]): Promise<readonly Float32Array[]> {
+  async forwardBase(rows: readonly TrainingSample[]): Promise<readonly Float32Array[]> {
     this.#backend.basePasses += 1;
     return rows.map((row) => logprobsOf(new Float64Array(this.logits.length), row));
   }
 
   async forwardBackward(
-    rows: readonly TrainingRow[],
+    rows: readonly TrainingSample[],
     loss: Loss,
   ): Promise<Awaited<ReturnType<TrainablePolicy['forwardBackward']>>> {
     this.#backend.passes.push({ rows, loss });
@@ -228,7 +228,7 @@ function promptOf({ input }: GenerateRequest): Int32Array {
     return Int32Array.from(text, (character) => tokenOf(character));
   }
   if (typeof input.prompt === 'string') return Int32Array.from(input.prompt, (character) => tokenOf(character));
-  if (input.prompt.length === 0) throw new BackendError('an empty prompt', { code: 'rows-invalid' });
+  if (input.prompt.length === 0) throw new BackendError('an empty prompt', { code: 'samples-invalid' });
   return input.prompt;
 }
 
@@ -241,7 +241,7 @@ function letterOf(token: number): string {
   return token < 26 ? String.fromCharCode(97 + token) : '_';
 }
 
-function logprobsOf(logits: Float64Array, row: TrainingRow): Float32Array {
+function logprobsOf(logits: Float64Array, row: TrainingSample): Float32Array {
   return Float32Array.from(row.tokens, (token, t) =>
     row.lossMask[t] === 0 || t === 0 ? 0 : Math.log(softmax(logits, row.tokens[t - 1]!, 1)[token]!),
   );

@@ -33,7 +33,7 @@ describe('Trainer.dev', () => {
     expect(Object.values(report.trainableCalls)).toEqual([24]);
     expect(report.rewards).toHaveLength(24);
     expect(report.groupsWithVariance).toBeGreaterThan(0);
-    expect(report.callsInRows).toBe(report.rows);
+    expect(report.callsInSamples).toBe(report.samples);
     expect(logger.lines.join('\n')).toMatch(/24 of 24 rollouts succeeded(.|\n)*ready to train/);
     expect(existsSync(runDirectory)).toBe(false);
     expect(backend.passes).toEqual([]);
@@ -41,7 +41,7 @@ describe('Trainer.dev', () => {
   });
 
   it('holds calls against the longest row that the backend takes, and the loss against what it can train', async () => {
-    const { trainer } = await createTestTrainer({ backend: new BigramBackend({ maxRowTokens: 1 }) });
+    const { trainer } = await createTestTrainer({ backend: new BigramBackend({ maxSampleTokens: 1 }) });
     expect(await trainer.dev({ tasks })).toMatchObject({
       ok: false,
       trainableCalls: {},
@@ -58,7 +58,7 @@ describe('Trainer.dev', () => {
       await askLetter({ ...task, letter: task.letter + answer }, context);
       return context.rollout.metadata['sample'] as number;
     });
-    expect(report).toMatchObject({ ok: true, callsInRows: 24, rows: 12 });
+    expect(report).toMatchObject({ ok: true, callsInSamples: 24, samples: 12 });
   });
 
   it.each([

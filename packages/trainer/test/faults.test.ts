@@ -170,7 +170,7 @@ describe('a run without signal stops, and says why', () => {
   });
 
   it('calls that are all too long for the backend', async () => {
-    const { trainer } = await createTestTrainer({ backend: new BigramBackend({ maxRowTokens: 1 }) });
+    const { trainer } = await createTestTrainer({ backend: new BigramBackend({ maxSampleTokens: 1 }) });
     await expect(trainer.fit({ train: tasks, steps: 2 })).rejects.toMatchObject({
       code: 'no-signal',
       message: expect.stringMatching(/32 model calls arrived and none can be trained on.*at most 1/),

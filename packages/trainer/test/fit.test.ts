@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MemoryStore } from '@agent-lightning/store';
-import type { BatchRow, Loss } from '@agent-lightning/core';
+import type { BatchSample, Loss } from '@agent-lightning/core';
 import { describe, expect, it } from 'vitest';
 import { BigramBackend } from './bigram-backend.ts';
 import { askLetter, letterTasks } from './letter-task.ts';
@@ -50,7 +50,7 @@ describe('Trainer.fit', () => {
     const praised = backend.passes.map(({ rows }) =>
       rows
         .filter(({ advantages }) => Math.max(...advantages) > 0)
-        .map((row) => (row as BatchRow).rolloutId.replace(/^.*\.(g\d+\.k\d+)$/, '$1'))
+        .map((row) => (row as BatchSample).rolloutId.replace(/^.*\.(g\d+\.k\d+)$/, '$1'))
         .sort()
         .join(' '),
     );
@@ -99,7 +99,7 @@ describe('Trainer.fit', () => {
       learningRate: 60,
     });
     expect(first!.groupsUsed + first!.groupsZeroVariance).toBe(4);
-    expect(first!.rows).toBe(first!.tokensTrained);
+    expect(first!.samples).toBe(first!.tokensTrained);
     expect(first!.tokensProcessed).toBe(2 * first!.tokensTrained);
     expect(first!.gradientNorm).toBeGreaterThan(0);
     expect(Number.isFinite(first!.loss)).toBe(true);

@@ -44,7 +44,7 @@ it.each(['tinker', 'embedded'] as const)('%s() is closed at the end of its `awai
     {
       await using backend = open();
       used = backend;
-      expect((await backend.capabilities()).maxRowTokens).toBeGreaterThan(0);
+      expect((await backend.capabilities()).maxSampleTokens).toBeGreaterThan(0);
     }
     await expect(used.capabilities()).rejects.toMatchObject({ code: 'backend-closed' });
   } finally {

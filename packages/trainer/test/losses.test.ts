@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
   buildBatch,
-  type BatchRow,
+  type BatchSample,
   type Episode,
   type LightningBatch,
   type TrainablePolicy,
@@ -53,7 +53,7 @@ describe('a loss that the backend does not build in', () => {
         random: seededRandom(0, `minibatches/${step}`),
         beforeUpdate: () => undefined,
       });
-    return await policy.forward(batch.rows);
+    return await policy.forward(batch.samples);
   }
 
   it.each(['importance_sampling', 'ppo', 'cispo'] as const)(
@@ -82,7 +82,7 @@ describe('a loss that the backend does not build in', () => {
 
   async function policyAtRest(): Promise<readonly Float32Array[]> {
     policies += 1;
-    return await (await backend.createPolicy({ name: `policy-${policies}`, seed: 0 })).forward(batch.rows);
+    return await (await backend.createPolicy({ name: `policy-${policies}`, seed: 0 })).forward(batch.samples);
   }
 });
 
@@ -107,7 +107,7 @@ describe('a run with a loss of ours', () => {
       const { trainer } = await createTestTrainer({ backend }, { ...learns, ...options });
       await trainer.fit({ train: letterTasks, steps: 3 });
       norms.push(Math.hypot(...backend.policy!.logits));
-      for (const row of backend.passes.flatMap(({ rows }) => rows as readonly BatchRow[]))
+      for (const row of backend.passes.flatMap(({ rows }) => rows as readonly BatchSample[]))
         for (const { start, end, advantage } of row.segments)
           // the pull is in the loss alone
           expect(row.tokenAdvantages.subarray(start, end)).toEqual(new Float64Array(end - start).fill(advantage));
@@ -195,15 +195,15 @@ async function sampledBatch(policy: TrainablePolicy): Promise<LightningBatch> {
   const batch = buildBatch(episodes, {
     credit: 'identical',
     estimator: 'grpo',
-    rows: 'trajectory',
+    samples: 'trajectory',
     tokenWeighting: 'rollout',
   });
-  const now = await policy.forward(batch.rows);
-  const rows = batch.rows.map((row, index) => ({
+  const now = await policy.forward(batch.samples);
+  const rows = batch.samples.map((row, index) => ({
     ...row,
     logprobs: now[index]!.map((value, t) => (row.lossMask[t] === 0 ? 0 : value + 0.6 * (random() - 0.5))),
   }));
-  return { ...batch, rows };
+  return { ...batch, samples: rows };
 }
 
 function largestGap(a: readonly Float32Array[], b: readonly Float32Array[]): number {

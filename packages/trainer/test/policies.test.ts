@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MemoryStore } from '@agent-lightning/store';
-import type { BatchRow } from '@agent-lightning/core';
+import type { BatchSample } from '@agent-lightning/core';
 import { embedded } from '@agent-lightning/embedded';
 import { connectGateway } from '@agent-lightning/gateway';
 import { describe, expect, it } from 'vitest';
@@ -66,7 +66,7 @@ describe('several policies', () => {
     await trainer.fit({ train: tasks, steps: 2 });
     expect(backend.adamSteps.map(({ learningRate }) => learningRate)).toEqual([1, 0.25, 2, 0.5]);
     for (const { rows } of backend.passes) {
-      const batchRows = rows as readonly BatchRow[];
+      const batchRows = rows as readonly BatchSample[];
       expect(new Set(batchRows.map(({ policy }) => policy)).size).toBe(1);
       const rollouts = new Set(batchRows.map(({ rolloutId }) => rolloutId)).size;
       for (const { tokenWeight } of batchRows) expect(tokenWeight).toBeCloseTo(1 / rollouts, 12);

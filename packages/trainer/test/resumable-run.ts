@@ -1,5 +1,5 @@
 /** A training run as a program, to be killed: `node resumable-run.ts <runDirectory> <steps> begin|resume [maxStaleness]`. */
-import type { BatchRow } from '@agent-lightning/core';
+import type { BatchSample } from '@agent-lightning/core';
 import { grpo, Trainer } from '../src/index.ts';
 import { BigramBackend } from './bigram-backend.ts';
 import { answerLetter, letterTasks, type LetterTask } from './letter-task.ts';
@@ -21,5 +21,5 @@ const result = await trainer.fit({
   steps: Number(steps),
   resume: mode === 'resume',
 });
-const trained = backend.passes.flatMap(({ rows }) => rows.map((row) => (row as BatchRow).rolloutId));
+const trained = backend.passes.flatMap(({ rows }) => rows.map((row) => (row as BatchSample).rolloutId));
 process.stdout.write(`${JSON.stringify({ ...result, trained })}\n`);

@@ -4,7 +4,7 @@
  */
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
-import type { TrainingRow } from '@agent-lightning/core';
+import type { TrainingSample } from '@agent-lightning/core';
 import { LlamaEngine } from '@agent-lightning/embedded';
 import { startTorch } from './torch-process.ts';
 import { loadModel, type Workload } from './workload.ts';
@@ -87,7 +87,7 @@ async function trainRound(): Promise<number> {
   return (workload.rows * workload.rowTokens * 1000) / (performance.now() - start);
 }
 
-function randomRow(): TrainingRow {
+function randomRow(): TrainingSample {
   const length = workload.rowTokens + 1;
   const trained = (_: unknown, t: number): number => (t > 0 ? 1 : 0);
   return {

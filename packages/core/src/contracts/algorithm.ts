@@ -74,7 +74,7 @@ export interface AlgorithmHost {
   readonly seed: number;
   /** So many steps may be sampled ahead. */
   readonly maxStaleness: number;
-  /** Steps in a row without anything to learn from after which the algorithm should stop. */
+  /** Steps in a sample without anything to learn from after which the algorithm should stop. */
   readonly noSignalPatience: number;
   /** Nats a token between sampler and trainer above which a step is off-policy. */
   readonly maxDivergence: number;
@@ -144,7 +144,7 @@ export interface StepOutcome<Metrics extends object = object> {
   /** Sentences for whoever watches, said before the run goes on or ends. @default none */
   readonly warnings?: readonly string[];
   /** A few rollouts as they were trained on, token by token, for the report. @default none */
-  readonly samples?: readonly RolloutSample[];
+  readonly excerpts?: readonly RolloutExcerpt[];
   /** The run ends after this step: there is nothing more to learn, or it cannot go on. */
   readonly end?: 'converged' | Error;
 }
@@ -164,8 +164,8 @@ export interface Examination {
   /** The episodes as they would be learned from. @default as they were given */
   readonly episodes?: readonly Episode[];
   /** Training samples that the trainable calls became; fewer than calls where calls continue each other. @default none */
-  readonly rows?: number;
-  readonly callsInRows?: number;
+  readonly samples?: number;
+  readonly callsInSamples?: number;
   /** What to mend or to know, in plain words. */
   readonly findings: readonly string[];
 }
@@ -178,16 +178,16 @@ export interface MetricChart {
 }
 
 /** One rollout as it was trained on. */
-export interface RolloutSample {
+export interface RolloutExcerpt {
   readonly rolloutId: string;
   readonly groupId: string;
   readonly task: JsonValue;
   readonly reward: number | undefined;
-  readonly rows: readonly SampledRow[];
+  readonly samples: readonly ShownSample[];
 }
 
 /** A training sample as it went to the backend; arrays have the shape (T,). */
-export interface SampledRow {
+export interface ShownSample {
   readonly tokens: readonly number[];
   /** The text of each token, where the backend can tell. */
   readonly texts?: readonly string[];

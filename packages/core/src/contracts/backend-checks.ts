@@ -1,45 +1,45 @@
 /** What every training backend refuses at its door. */
-import type { AdamParameters, Loss, PolicySpec, TrainingRow } from './training-backend.ts';
+import type { AdamParameters, Loss, PolicySpec, TrainingSample } from './training-backend.ts';
 import { BackendError, ConfigurationError } from '../errors.ts';
 
-interface RowLimits {
+interface SampleLimits {
   /** Token ids are below this. */
   readonly vocabularySize: number;
-  /** The longest row, in tokens. */
-  readonly maxRowTokens: number;
+  /** The longest sample, in tokens. */
+  readonly maxSampleTokens: number;
 }
 
-/** @throws {BackendError} `rows-invalid` naming the row, the field and the value */
-function checkRows(rows: readonly TrainingRow[], limits: RowLimits): void {
-  if (rows.length === 0)
-    throw new BackendError('A training batch needs at least one row; it has none.', { code: 'rows-invalid' });
-  for (const [i, row] of rows.entries()) checkRow(row, i, limits);
+/** @throws {BackendError} `samples-invalid` naming the sample, the field and the value */
+function checkSamples(samples: readonly TrainingSample[], limits: SampleLimits): void {
+  if (samples.length === 0)
+    throw new BackendError('A training batch needs at least one sample; it has none.', { code: 'samples-invalid' });
+  for (const [i, sample] of samples.entries()) checkSample(sample, i, limits);
 }
 
-function checkRow(row: TrainingRow, index: number, { vocabularySize, maxRowTokens }: RowLimits): void {
+function checkSample(sample: TrainingSample, index: number, { vocabularySize, maxSampleTokens }: SampleLimits): void {
   const fail = (what: string): never => {
-    throw new BackendError(`Row ${index}: ${what}.`, { code: 'rows-invalid' });
+    throw new BackendError(`Sample ${index}: ${what}.`, { code: 'samples-invalid' });
   };
-  const length = row.tokens.length;
-  if (length < 2) fail(`tokens has ${length} entries; a row needs at least 2`);
-  if (length > maxRowTokens)
+  const length = sample.tokens.length;
+  if (length < 2) fail(`tokens has ${length} entries; a sample needs at least 2`);
+  if (length > maxSampleTokens)
     fail(
-      `tokens has ${length} entries; this model takes at most ${maxRowTokens}. Cut the row or use a model with more positions`,
+      `tokens has ${length} entries; this model takes at most ${maxSampleTokens}. Cut the sample or use a model with more positions`,
     );
   for (const field of ['lossMask', 'logprobs', 'advantages'] as const) {
-    if (row[field].length !== length)
-      fail(`${field} has ${row[field].length} entries, tokens has ${length}; they must be aligned`);
+    if (sample[field].length !== length)
+      fail(`${field} has ${sample[field].length} entries, tokens has ${length}; they must be aligned`);
   }
-  if (row.lossMask[0] !== 0)
-    fail(`lossMask[0] is ${row.lossMask[0]}; nothing predicts the first token, so it must be 0`);
+  if (sample.lossMask[0] !== 0)
+    fail(`lossMask[0] is ${sample.lossMask[0]}; nothing predicts the first token, so it must be 0`);
   for (let t = 0; t < length; t++) {
-    const token = row.tokens[t]!;
+    const token = sample.tokens[t]!;
     if (!(token >= 0 && token < vocabularySize))
       fail(`tokens[${t}] is ${token}; ids of this model are 0 to ${vocabularySize - 1}`);
-    const mask = row.lossMask[t]!;
+    const mask = sample.lossMask[t]!;
     if (mask > 1) fail(`lossMask[${t}] is ${mask}; it must be 0 or 1`);
-    if (!Number.isFinite(row.logprobs[t])) fail(`logprobs[${t}] is ${row.logprobs[t]}; it must be finite`);
-    if (!Number.isFinite(row.advantages[t])) fail(`advantages[${t}] is ${row.advantages[t]}; it must be finite`);
+    if (!Number.isFinite(sample.logprobs[t])) fail(`logprobs[${t}] is ${sample.logprobs[t]}; it must be finite`);
+    if (!Number.isFinite(sample.advantages[t])) fail(`advantages[${t}] is ${sample.advantages[t]}; it must be finite`);
   }
 }
 
@@ -112,8 +112,8 @@ function resolveAdam(adam: AdamParameters): Required<AdamParameters> {
 
 /** Checks of what a training backend is given, for authors of backends. */
 export const backendChecks: {
-  /** Rejects rows that are not aligned, are too long, or hold what no model has. @throws {BackendError} `rows-invalid` */
-  readonly rows: typeof checkRows;
+  /** Rejects samples that are not aligned, are too long, or hold what no model has. @throws {BackendError} `samples-invalid` */
+  readonly samples: typeof checkSamples;
   /** Rejects a loss that is not among `losses`. @throws {BackendError} `loss-unsupported` */
   readonly loss: typeof checkLoss;
   /** Rejects names and seeds that no backend takes. @throws {ConfigurationError} `option-invalid` */
@@ -122,7 +122,7 @@ export const backendChecks: {
   readonly adam: typeof resolveAdam;
   readonly adamDefaults: typeof adamDefaults;
 } = Object.freeze({
-  rows: checkRows,
+  samples: checkSamples,
   loss: checkLoss,
   policySpec: checkPolicySpec,
   adam: resolveAdam,

@@ -5,8 +5,8 @@
 import type { ChatMessage } from '../vocabulary/chat-message.ts';
 import type { JsonValue } from '../vocabulary/json.ts';
 
-/** One row of a training batch; all arrays are aligned with `tokens`, and entry t is about predicting `tokens[t]` from `tokens[0..t)`. */
-export interface TrainingRow {
+/** One sample of a training batch; all arrays are aligned with `tokens`, and entry t is about predicting `tokens[t]` from `tokens[0..t)`. */
+export interface TrainingSample {
   /** Shape (T,), T ≥ 2: token ids. */
   readonly tokens: Int32Array;
   /** Shape (T,): 1 where the token was sampled by the policy and is trained on, else 0. Entry 0 is always 0. */
@@ -18,7 +18,7 @@ export interface TrainingRow {
 }
 
 /**
- * A loss, always a SUM over tokens with `lossMask` 1. With lp the policy's log-probability now, q the row's `logprobs`,
+ * A loss, always a SUM over tokens with `lossMask` 1. With lp the policy's log-probability now, q the sample's `logprobs`,
  * A its `advantages` and r = exp(lp − q):
  *
  * - `importance_sampling`: −Σ r·A
@@ -49,7 +49,7 @@ export interface AdamParameters {
 }
 
 export interface ForwardBackwardResult {
-  /** Per row, shape (T,): the policy's log-probabilities before any update; 0 where `lossMask` is 0. */
+  /** Per sample, shape (T,): the policy's log-probabilities before any update; 0 where `lossMask` is 0. */
   readonly logprobs: readonly Float32Array[];
   /** The loss: a sum over tokens. */
   readonly loss: number;
@@ -68,8 +68,8 @@ export interface OptimStepResult {
 
 export interface BackendCapabilities {
   readonly losses: readonly Loss['name'][];
-  /** The longest row, in tokens. */
-  readonly maxRowTokens: number;
+  /** The longest sample, in tokens. */
+  readonly maxSampleTokens: number;
   readonly snapshot: PolicySnapshot['kind'];
   /** Published versions of a policy that can be sampled at the same time; older ones refuse. @default 2 */
   readonly liveSnapshots?: number;
@@ -103,19 +103,19 @@ export interface TrainingBackend {
  * A model that training changes. Calls take effect in the order in which they are made, and the next may be made before the one
  * before has answered: a trainer sends a pass and its optimizer step back to back.
  *
- * No step is taken on a part of its gradient without a word. A pass that is refused (`rows-invalid`, `loss-unsupported`) changes nothing.
+ * No step is taken on a part of its gradient without a word. A pass that is refused (`samples-invalid`, `loss-unsupported`) changes nothing.
  * One that fails later (`numerics`) drops its own gradient and all that was accumulated before it, and may drop that of passes made
  * before its failure was known; the calls after it take effect all the same, so that a step right behind it finds no gradient. A backend
  * that learns too late of a failure to hold back the step behind it refuses every further call until a state is loaded.
  */
 export interface TrainablePolicy {
   readonly name: string;
-  /** Per row, shape (T,): log-probabilities, 0 where `lossMask` is 0. No gradient. */
-  forward(rows: readonly TrainingRow[]): Promise<readonly Float32Array[]>;
+  /** Per sample, shape (T,): log-probabilities, 0 where `lossMask` is 0. No gradient. */
+  forward(samples: readonly TrainingSample[]): Promise<readonly Float32Array[]>;
   /** The same under the frozen base model; for KL to the reference. */
-  forwardBase(rows: readonly TrainingRow[]): Promise<readonly Float32Array[]>;
-  /** Adds the loss's gradient to what earlier calls accumulated; where it fails, there is none any more. @throws BackendError `rows-invalid` | `numerics` | `loss-unsupported` */
-  forwardBackward(rows: readonly TrainingRow[], loss: Loss): Promise<ForwardBackwardResult>;
+  forwardBase(samples: readonly TrainingSample[]): Promise<readonly Float32Array[]>;
+  /** Adds the loss's gradient to what earlier calls accumulated; where it fails, there is none any more. @throws BackendError `samples-invalid` | `numerics` | `loss-unsupported` */
+  forwardBackward(samples: readonly TrainingSample[], loss: Loss): Promise<ForwardBackwardResult>;
   /** One AdamW step on the accumulated gradient, which it clears. */
   optimStep(adam: AdamParameters): Promise<OptimStepResult>;
   /** Makes the weights as they are now samplable under `version`. Calls in flight finish on the version they began with. */
@@ -203,7 +203,7 @@ export interface SamplingEngine {
   readonly toolCallFormat?: ToolCallFormat | undefined;
   /**
    * Samples. Tokens and log-probabilities are those of the distribution that was sampled from.
-   * @throws BackendError `context-exceeded` when the prompt leaves no room for a token; `rows-invalid` for a bad field
+   * @throws BackendError `context-exceeded` when the prompt leaves no room for a token; `samples-invalid` for a bad field
    */
   generate(request: GenerateRequest, signal?: AbortSignal): AsyncIterable<GenerateEvent>;
 }

@@ -6,7 +6,7 @@ import { buildBatch, type LightningRLOptions } from './algorithm.ts';
 const options: LightningRLOptions = {
   credit: 'identical',
   estimator: 'grpo',
-  rows: 'trajectory',
+  samples: 'trajectory',
   tokenWeighting: 'rollout',
 };
 const call = { prompt: [1], response: [2] };
@@ -34,9 +34,14 @@ describe('buildBatch', () => {
       ['-0.866024'],
     ]);
     // R = 4; N(ρ) = 3, 5, 6, 3
-    expect(batch.rows.map((row) => row.tokenWeight)).toEqual([1 / 12, 1 / 20, 1 / 24, 1 / 12]);
-    expect(batch.rows.map((row) => row.lossMask.join(''))).toEqual(['000111', '0001110011', '0001110011001', '000111']);
-    expect(batch.rows.map((row) => row.advantages.find((value) => value !== 0)!.toFixed(6))).toEqual([
+    expect(batch.samples.map((sample) => sample.tokenWeight)).toEqual([1 / 12, 1 / 20, 1 / 24, 1 / 12]);
+    expect(batch.samples.map((sample) => sample.lossMask.join(''))).toEqual([
+      '000111',
+      '0001110011',
+      '0001110011001',
+      '000111',
+    ]);
+    expect(batch.samples.map((sample) => sample.advantages.find((value) => value !== 0)!.toFixed(6))).toEqual([
       '0.072169',
       '0.043301',
       '-0.036084',
@@ -45,8 +50,8 @@ describe('buildBatch', () => {
   });
 
   it('reads 35 tokens when calls are merged, and 57 when they are not', () => {
-    const count = (rows: LightningRLOptions['rows']): number =>
-      buildBatch(example, { ...options, rows }).rows.reduce((sum, row) => sum + row.tokens.length, 0);
+    const count = (samples: LightningRLOptions['samples']): number =>
+      buildBatch(example, { ...options, samples }).samples.reduce((sum, sample) => sum + sample.tokens.length, 0);
     expect([count('trajectory'), count('transition')]).toEqual([35, 57]);
   });
 
@@ -107,7 +112,7 @@ describe('buildBatch', () => {
   });
 
   it('makes an empty batch of nothing', () => {
-    expect(buildBatch([], options)).toMatchObject({ rows: [], rolloutCount: 0, groupIds: [] });
+    expect(buildBatch([], options)).toMatchObject({ samples: [], rolloutCount: 0, groupIds: [] });
   });
 
   it('does not depend on the order of the episodes', () => {
@@ -115,7 +120,7 @@ describe('buildBatch', () => {
       fc.property(arbitraryEpisodes, (episodes) => {
         const batch = buildBatch(episodes, options);
         const reversed = buildBatch(episodes.toReversed(), options);
-        expect(reversed.rows.length).toBe(batch.rows.length);
+        expect(reversed.samples.length).toBe(batch.samples.length);
         for (const [rolloutId, values] of batch.advantages) {
           values.forEach((value, k) => expect(reversed.advantages.get(rolloutId)![k]).toBeCloseTo(value, 9));
         }
@@ -127,10 +132,10 @@ describe('buildBatch', () => {
     fc.assert(
       fc.property(arbitraryEpisodes, (episodes) => {
         const batch = buildBatch(episodes, options);
-        expect(new Set(batch.rows.map(({ rolloutId }) => rolloutId))).toEqual(new Set(batch.advantages.keys()));
-        for (const own of Map.groupBy(batch.rows, ({ policy }) => policy).values()) {
+        expect(new Set(batch.samples.map(({ rolloutId }) => rolloutId))).toEqual(new Set(batch.advantages.keys()));
+        for (const own of Map.groupBy(batch.samples, ({ policy }) => policy).values()) {
           const total = own.reduce(
-            (sum, row) => sum + row.tokenWeight * row.lossMask.reduce((count, bit) => count + bit, 0),
+            (sum, sample) => sum + sample.tokenWeight * sample.lossMask.reduce((count, bit) => count + bit, 0),
             0,
           );
           expect(total).toBeCloseTo(1, 10);
@@ -150,7 +155,7 @@ describe('buildBatch', () => {
 
   it.each([
     [{ estimator: 'gae' }, /estimator is "gae"; give one of/],
-    [{ rows: 'both' }, /rows is "both"/],
+    [{ samples: 'both' }, /rows is "both"/],
     [{ tokenWeighting: { constant: 0 } }, /tokenWeighting is {"constant":0}/],
     [{ tokenWeighting: 'call' }, /tokenWeighting is "call"/],
     [{ credit: { discounted: 2 } }, /credit is/],

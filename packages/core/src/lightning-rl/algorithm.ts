@@ -11,8 +11,8 @@
  *
  *   1. Statistics are over rollouts, not over calls: else one success in three calls and one failure in one call have
  *      the mean 3/4, and long episodes weigh more.
- *   2. Each rollout weighs 1/R in the loss however it was split into rows; the loss does not depend on the splitting.
- *   3. Calls that continue each other become one row by a prefix tree over exact token ids: 10 turns of equal length
+ *   2. Each rollout weighs 1/R in the loss however it was split into samples; the loss does not depend on the splitting.
+ *   3. Calls that continue each other become one sample by a prefix tree over exact token ids: 10 turns of equal length
  *      cost 10 turns and not 55. Nothing is re-tokenised, and every response token is trained once.
  *   4. Credit is an option (discounted, per step, a function); `identical` is the paper's.
  *   5. A rollout without a reward is left out, not counted as 0; a group without variance is dropped and named.
@@ -27,23 +27,23 @@
 import { ConfigurationError } from '../errors.ts';
 import type { Episode } from '../transitions/transition.ts';
 import { estimateAdvantages, estimators, type Estimator, type RolloutReturns } from './advantages.ts';
-import type { BatchRow, LightningBatch, TokenWeighting } from './batch.ts';
+import type { BatchSample, LightningBatch, TokenWeighting } from './batch.ts';
 import { assignCredit, checkCredit, hasReturn, type Credit } from './credit-assignment.ts';
 import { intermediateRewards, type Intermediate } from './intermediate-rewards.ts';
-import { checkTokenWeighting, weighRows } from './loss-weights.ts';
-import { buildRows, type RowLayout } from './rows.ts';
+import { checkTokenWeighting, weighSamples } from './loss-weights.ts';
+import { buildSamples, type SampleLayout } from './samples.ts';
 
 export interface LightningRLOptions {
   readonly credit: Credit;
   /** Automatic intermediate rewarding; `{}` for the default rules. @default none */
   readonly intermediate?: Intermediate;
   readonly estimator: Estimator;
-  readonly rows: RowLayout;
+  readonly samples: SampleLayout;
   readonly tokenWeighting: TokenWeighting;
 }
 
 /**
- * LightningRL from finished rollouts to weighted training rows. Pure; the episodes are not changed. Rollouts of one
+ * LightningRL from finished rollouts to weighted training samples. Pure; the episodes are not changed. Rollouts of one
  * `groupId` (else each rollout by itself) are compared with each other.
  * @throws {ConfigurationError} `option-invalid` for a bad option, for a rollout given twice or one that is not for training
  * @throws {TraceError} `reward-invalid` | `tokens-invalid` for an episode that must not exist
@@ -56,14 +56,14 @@ export function buildBatch(episodes: readonly Episode[], options: LightningRLOpt
   const usable = rewarded.filter((episode) => episode.transitions.length > 0);
   const credited = usable.map((episode) => creditOf(episode, options)); // (ρ) → (ρ, K)
   const { advantages, zeroVarianceGroups, singletonGroups } = estimateAdvantages(credited, options.estimator);
-  const rows = weighRows(
-    usable.flatMap((episode) => rowsOf(episode, advantages, options.rows)),
+  const samples = weighSamples(
+    usable.flatMap((episode) => samplesOf(episode, advantages, options.samples)),
     options.tokenWeighting,
   );
   return {
-    rows,
+    samples,
     rolloutCount: advantages.size,
-    groupIds: [...new Set(rows.map((row) => row.groupId))],
+    groupIds: [...new Set(samples.map((sample) => sample.groupId))],
     tokenWeighting: options.tokenWeighting,
     advantages,
     returns: new Map(credited.map((rollout) => [rollout.rolloutId, rollout.returns])),
@@ -87,13 +87,13 @@ function creditOf(episode: Episode, options: LightningRLOptions): RolloutReturns
   };
 }
 
-function rowsOf(
+function samplesOf(
   episode: Episode,
   advantages: ReadonlyMap<string, Float64Array>,
-  layout: RowLayout,
-): readonly BatchRow[] {
+  layout: SampleLayout,
+): readonly BatchSample[] {
   const own = advantages.get(idOf(episode));
-  return own === undefined ? [] : buildRows(episode, groupOf(episode), own, layout);
+  return own === undefined ? [] : buildSamples(episode, groupOf(episode), own, layout);
 }
 
 function idOf(episode: Episode): string {
@@ -114,8 +114,8 @@ export function checkLightningRLOptions(options: LightningRLOptions): void {
       { code: 'option-invalid' },
     );
   }
-  if (options.rows !== 'transition' && options.rows !== 'trajectory') {
-    throw new ConfigurationError(`rows is ${JSON.stringify(options.rows)}; give 'transition' or 'trajectory'`, {
+  if (options.samples !== 'transition' && options.samples !== 'trajectory') {
+    throw new ConfigurationError(`samples is ${JSON.stringify(options.samples)}; give 'transition' or 'trajectory'`, {
       code: 'option-invalid',
     });
   }

@@ -1,30 +1,30 @@
-import type { TrainingRow } from '../contracts/training-backend.ts';
+import type { TrainingSample } from '../contracts/training-backend.ts';
 
-/** The response of one call inside a row: the only tokens of the row that are trained, together with its siblings'. */
-export interface RowSegment {
+/** The response of one call inside a sample: the only tokens of the sample that are trained, together with its siblings'. */
+export interface SampleSegment {
   readonly callIndex: number;
   readonly policyVersion: number;
-  /** First token of the response in the row; the segment is `tokens[start..end)`. */
+  /** First token of the response in the sample; the segment is `tokens[start..end)`. */
   readonly start: number;
   readonly end: number;
   /** The call's advantage, not yet weighted. */
   readonly advantage: number;
 }
 
-/** A training row that knows where it came from. */
-export interface BatchRow extends TrainingRow {
+/** A training sample that knows where it came from. */
+export interface BatchSample extends TrainingSample {
   readonly rolloutId: string;
   readonly groupId: string;
   readonly policy: string;
-  /** The calls whose tokens this row contains, in order, those trained in another row included. */
+  /** The calls whose tokens this sample contains, in order, those trained in another sample included. */
   readonly callIndexes: readonly number[];
-  /** Versions of the policy that sampled the row's trained tokens, ascending, each once. More than one is allowed: log-probabilities are per token. */
+  /** Versions of the policy that sampled the sample's trained tokens, ascending, each once. More than one is allowed: log-probabilities are per token. */
   readonly policyVersions: readonly number[];
   /** The trained stretches, in order; they cover exactly the tokens with `lossMask` 1. */
-  readonly segments: readonly RowSegment[];
+  readonly segments: readonly SampleSegment[];
   /** Shape (T,): each token's advantage before its weight; 0 where `lossMask` is 0. */
   readonly tokenAdvantages: Float64Array;
-  /** What each of the row's tokens weighs in the loss: `advantages = tokenAdvantages · tokenWeight`. */
+  /** What each of the sample's tokens weighs in the loss: `advantages = tokenAdvantages · tokenWeight`. */
   readonly tokenWeight: number;
   /** Shape (T,), nats: the reference's log-probabilities; only while an objective has its KL to the reference in the loss. */
   readonly referenceLogprobs?: Float32Array;
@@ -53,10 +53,10 @@ export interface DroppedFromBatch {
   readonly untrainable: number;
 }
 
-/** Rows whose loss weights are those of their own rollouts; what one optimizer step sees. */
+/** Samples whose loss weights are those of their own rollouts; what one optimizer step sees. */
 export interface Minibatch {
-  readonly rows: readonly BatchRow[];
-  /** R: the rollouts that have rows here. */
+  readonly samples: readonly BatchSample[];
+  /** R: the rollouts that have samples here. */
   readonly rolloutCount: number;
   readonly groupIds: readonly string[];
 }

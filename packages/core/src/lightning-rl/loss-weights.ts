@@ -1,5 +1,5 @@
 import { ConfigurationError } from '../errors.ts';
-import type { BatchRow, TokenWeighting } from './batch.ts';
+import type { BatchSample, TokenWeighting } from './batch.ts';
 
 /** Throws what is wrong with a token weighting. @throws {ConfigurationError} `option-invalid` */
 export function checkTokenWeighting(weighting: TokenWeighting): void {
@@ -17,20 +17,22 @@ export function checkTokenWeighting(weighting: TokenWeighting): void {
 }
 
 /**
- * The rows with their loss weights folded into `advantages`, as losses that are sums need it. Weights depend on the
- * rollouts and on their trained tokens only, so the loss is the same however a rollout is split into rows. Policies are
- * weighed apart: R and N count what the row's own policy did. The rows that are given are not changed.
+ * The samples with their loss weights folded into `advantages`, as losses that are sums need it. Weights depend on the
+ * rollouts and on their trained tokens only, so the loss is the same however a rollout is split into samples. Policies are
+ * weighed apart: R and N count what the sample's own policy did. The samples that are given are not changed.
  */
-export function weighRows(rows: readonly BatchRow[], weighting: TokenWeighting): readonly BatchRow[] {
+export function weighSamples(samples: readonly BatchSample[], weighting: TokenWeighting): readonly BatchSample[] {
   const weightOf = new Map<string, (rolloutId: string) => number>();
-  for (const [policy, own] of Map.groupBy(rows, (row) => row.policy)) weightOf.set(policy, tokenWeight(own, weighting));
-  return rows.map((row) => weighed(row, weightOf.get(row.policy)!(row.rolloutId)));
+  for (const [policy, own] of Map.groupBy(samples, (sample) => sample.policy))
+    weightOf.set(policy, tokenWeight(own, weighting));
+  return samples.map((sample) => weighed(sample, weightOf.get(sample.policy)!(sample.rolloutId)));
 }
 
-/** The weight of one token by rollout, for the rows of one policy. */
-function tokenWeight(rows: readonly BatchRow[], weighting: TokenWeighting): (rolloutId: string) => number {
+/** The weight of one token by rollout, for the samples of one policy. */
+function tokenWeight(samples: readonly BatchSample[], weighting: TokenWeighting): (rolloutId: string) => number {
   const tokensOf = new Map<string, number>(); // N(ρ)
-  for (const row of rows) tokensOf.set(row.rolloutId, (tokensOf.get(row.rolloutId) ?? 0) + trainedTokens(row));
+  for (const sample of samples)
+    tokensOf.set(sample.rolloutId, (tokensOf.get(sample.rolloutId) ?? 0) + trainedTokens(sample));
   const rolloutCount = tokensOf.size; // R
   if (weighting === 'rollout') return (rolloutId) => 1 / (rolloutCount * tokensOf.get(rolloutId)!);
   const all =
@@ -40,14 +42,14 @@ function tokenWeight(rows: readonly BatchRow[], weighting: TokenWeighting): (rol
   return () => 1 / all;
 }
 
-function weighed(row: BatchRow, weight: number): BatchRow {
+function weighed(sample: BatchSample, weight: number): BatchSample {
   return {
-    ...row,
-    advantages: Float32Array.from(row.tokenAdvantages, (advantage) => advantage * weight),
+    ...sample,
+    advantages: Float32Array.from(sample.tokenAdvantages, (advantage) => advantage * weight),
     tokenWeight: weight,
   };
 }
 
-function trainedTokens(row: BatchRow): number {
-  return row.segments.reduce((sum, segment) => sum + segment.end - segment.start, 0);
+function trainedTokens(sample: BatchSample): number {
+  return sample.segments.reduce((sum, segment) => sum + segment.end - segment.start, 0);
 }

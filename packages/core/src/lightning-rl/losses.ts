@@ -1,4 +1,4 @@
-import type { Loss, TrainingRow } from '../contracts/training-backend.ts';
+import type { Loss, TrainingSample } from '../contracts/training-backend.ts';
 import { BackendError, ConfigurationError } from '../errors.ts';
 
 /** A loss and what it becomes when one log-probability moves. */
@@ -11,19 +11,19 @@ export interface LossAndDerivative {
 
 /**
  * The reference for every loss of the backend contract, with its analytic derivative. Each backend must agree with it, and
- * a backend without a loss can be given the derivative instead: {@link toSurrogateRow}.
+ * a backend without a loss can be given the derivative instead: {@link toSurrogateSample}.
  * @param logprobs shape (T,), nats: the policy's log-probabilities now; read where `lossMask` is 1
- * @throws {BackendError} `rows-invalid` for another length, `numerics` for a log-probability that is not finite
+ * @throws {BackendError} `samples-invalid` for another length, `numerics` for a log-probability that is not finite
  * @throws {ConfigurationError} `option-invalid` for clip bounds that are no interval
  */
-export function lossAndDerivative(row: TrainingRow, logprobs: ArrayLike<number>, loss: Loss): LossAndDerivative {
-  checkLogprobs(row, logprobs);
+export function lossAndDerivative(sample: TrainingSample, logprobs: ArrayLike<number>, loss: Loss): LossAndDerivative {
+  checkLogprobs(sample, logprobs);
   const term = termOf(loss);
-  const derivative = new Float64Array(row.tokens.length);
+  const derivative = new Float64Array(sample.tokens.length);
   let sum = 0;
-  for (let t = 0; t < row.tokens.length; t += 1) {
-    if (row.lossMask[t] === 0) continue;
-    const { value, slope } = term(logprobs[t]!, row.logprobs[t]!, row.advantages[t]!);
+  for (let t = 0; t < sample.tokens.length; t += 1) {
+    if (sample.lossMask[t] === 0) continue;
+    const { value, slope } = term(logprobs[t]!, sample.logprobs[t]!, sample.advantages[t]!);
     sum += value;
     derivative[t] = slope;
   }
@@ -31,13 +31,19 @@ export function lossAndDerivative(row: TrainingRow, logprobs: ArrayLike<number>,
 }
 
 /**
- * A row that under `cross_entropy` has the gradient of any loss: cross entropy is −Σ w·lp, so w = −∂loss/∂lp. Exact as long as
+ * A sample that under `cross_entropy` has the gradient of any loss: cross entropy is −Σ w·lp, so w = −∂loss/∂lp. Exact as long as
  * nothing random separates the forward pass that gave the derivative from the backward pass.
  * @param derivative shape (T,)
  */
-export function toSurrogateRow<Row extends TrainingRow>(row: Row, derivative: ArrayLike<number>): Row {
-  checkLogprobs(row, derivative);
-  return { ...row, advantages: Float32Array.from(row.tokens, (_, t) => (row.lossMask[t] === 0 ? 0 : -derivative[t]!)) };
+export function toSurrogateSample<Sample extends TrainingSample>(
+  sample: Sample,
+  derivative: ArrayLike<number>,
+): Sample {
+  checkLogprobs(sample, derivative);
+  return {
+    ...sample,
+    advantages: Float32Array.from(sample.tokens, (_, t) => (sample.lossMask[t] === 0 ? 0 : -derivative[t]!)),
+  };
 }
 
 /** One token's part of a loss and its derivative with respect to lp. */
@@ -85,17 +91,17 @@ function clipOf(loss: {
   return (ratio) => Math.min(Math.max(ratio, clipLow), clipHigh);
 }
 
-/** @throws {BackendError} `rows-invalid` for another length than the row's, `numerics` for a trained token without a finite number */
-export function checkLogprobs(row: TrainingRow, values: ArrayLike<number>): void {
-  if (values.length !== row.tokens.length) {
+/** @throws {BackendError} `samples-invalid` for another length than the sample's, `numerics` for a trained token without a finite number */
+export function checkLogprobs(sample: TrainingSample, values: ArrayLike<number>): void {
+  if (values.length !== sample.tokens.length) {
     throw new BackendError(
-      `a row of ${row.tokens.length} tokens was given ${values.length} values; give one for each token`,
-      { code: 'rows-invalid' },
+      `a sample of ${sample.tokens.length} tokens was given ${values.length} values; give one for each token`,
+      { code: 'samples-invalid' },
     );
   }
   for (let t = 0; t < values.length; t += 1) {
-    if (row.lossMask[t] !== 0 && !Number.isFinite(values[t])) {
-      throw new BackendError(`value ${t} of a row is ${values[t]}; trained tokens need finite numbers`, {
+    if (sample.lossMask[t] !== 0 && !Number.isFinite(values[t])) {
+      throw new BackendError(`value ${t} of a sample is ${values[t]}; trained tokens need finite numbers`, {
         code: 'numerics',
       });
     }

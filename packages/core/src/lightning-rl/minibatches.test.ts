@@ -8,7 +8,7 @@ import { splitMinibatches } from './minibatches.ts';
 const options: LightningRLOptions = {
   credit: 'identical',
   estimator: 'grpo',
-  rows: 'trajectory',
+  samples: 'trajectory',
   tokenWeighting: 'rollout',
 };
 
@@ -19,35 +19,37 @@ const groups = (count: number): ReturnType<typeof episodeOf>[] =>
   ).flat();
 
 describe('splitMinibatches', () => {
-  it('keeps groups whole and loses no row', () => {
+  it('keeps groups whole and loses no sample', () => {
     fc.assert(
       fc.property(arbitraryEpisodes, fc.integer({ min: 1, max: 5 }), fc.nat(), (episodes, count, seed) => {
         const batch = buildBatch(episodes, options);
         const minibatches = splitMinibatches(batch, count, seededRandom(seed));
         expect(minibatches.flatMap(({ groupIds }) => groupIds).toSorted()).toEqual([...batch.groupIds].toSorted());
-        expect(minibatches.reduce((sum, { rows }) => sum + rows.length, 0)).toBe(batch.rows.length);
+        expect(minibatches.reduce((sum, { samples }) => sum + samples.length, 0)).toBe(batch.samples.length);
         expect(minibatches.reduce((sum, { rolloutCount }) => sum + rolloutCount, 0)).toBe(batch.rolloutCount);
-        for (const { rows, groupIds } of minibatches)
-          expect(new Set(rows.map(({ groupId }) => groupId))).toEqual(new Set(groupIds));
+        for (const { samples, groupIds } of minibatches)
+          expect(new Set(samples.map(({ groupId }) => groupId))).toEqual(new Set(groupIds));
       }),
     );
   });
 
-  it('deals a group of more rows than a list of arguments may have', () => {
+  it('deals a group of more samples than a list of arguments may have', () => {
     const batch = buildBatch(groups(1), options);
-    const rows = Array.from({ length: 200_000 }, () => batch.rows[0]!);
-    expect(splitMinibatches({ ...batch, rows }, 2, seededRandom(1)).map((each) => each.rows.length)).toEqual([200_000]);
+    const samples = Array.from({ length: 200_000 }, () => batch.samples[0]!);
+    expect(splitMinibatches({ ...batch, samples }, 2, seededRandom(1)).map((each) => each.samples.length)).toEqual([
+      200_000,
+    ]);
   });
 
   it('weighs each rollout 1 over the rollouts of its own minibatch, for each policy', () => {
     fc.assert(
       fc.property(arbitraryEpisodes, fc.integer({ min: 1, max: 5 }), fc.nat(), (episodes, count, seed) => {
-        for (const { rows } of splitMinibatches(buildBatch(episodes, options), count, seededRandom(seed))) {
-          for (const own of Map.groupBy(rows, ({ policy }) => policy).values()) {
+        for (const { samples } of splitMinibatches(buildBatch(episodes, options), count, seededRandom(seed))) {
+          for (const own of Map.groupBy(samples, ({ policy }) => policy).values()) {
             const rollouts = Map.groupBy(own, ({ rolloutId }) => rolloutId);
             for (const parts of rollouts.values()) {
               const weight = parts.reduce(
-                (sum, row) => sum + row.tokenWeight * row.lossMask.reduce((trained, bit) => trained + bit, 0),
+                (sum, sample) => sum + sample.tokenWeight * sample.lossMask.reduce((trained, bit) => trained + bit, 0),
                 0,
               );
               expect(weight).toBeCloseTo(1 / rollouts.size, 10);
@@ -86,7 +88,7 @@ describe('splitMinibatches', () => {
   it('gives the batch itself back for a count of 1', () => {
     const batch = buildBatch(groups(1), options);
     expect(splitMinibatches(batch, 1, seededRandom(1))).toEqual([
-      { rows: batch.rows, rolloutCount: 2, groupIds: ['g0'] },
+      { samples: batch.samples, rolloutCount: 2, groupIds: ['g0'] },
     ]);
   });
 

@@ -1,6 +1,6 @@
 import { ConfigurationError } from '../errors.ts';
-import type { BatchRow, LightningBatch, Minibatch } from './batch.ts';
-import { weighRows } from './loss-weights.ts';
+import type { BatchSample, LightningBatch, Minibatch } from './batch.ts';
+import { weighSamples } from './loss-weights.ts';
 
 /**
  * Splits a batch for several optimizer steps. Groups stay whole and are dealt at random, as evenly by rollouts as whole
@@ -15,22 +15,22 @@ export function splitMinibatches(batch: LightningBatch, count: number, random: (
       code: 'option-invalid',
     });
   }
-  const groups = shuffled([...Map.groupBy(batch.rows, (row) => row.groupId).values()], random)
-    .map((rows) => ({ rows, rolloutCount: countRollouts(rows) }))
+  const groups = shuffled([...Map.groupBy(batch.samples, (sample) => sample.groupId).values()], random)
+    .map((samples) => ({ samples, rolloutCount: countRollouts(samples) }))
     .toSorted((a, b) => b.rolloutCount - a.rolloutCount);
   const bins = Array.from({ length: Math.min(count, groups.length) }, () => ({
-    rows: [] as BatchRow[],
+    samples: [] as BatchSample[],
     rolloutCount: 0,
   }));
   for (const group of groups) {
     const emptiest = bins.reduce((best, bin) => (bin.rolloutCount < best.rolloutCount ? bin : best));
-    for (const row of group.rows) emptiest.rows.push(row);
+    for (const sample of group.samples) emptiest.samples.push(sample);
     emptiest.rolloutCount += group.rolloutCount;
   }
-  return bins.map(({ rows, rolloutCount }) => ({
-    rows: weighRows(rows, batch.tokenWeighting),
+  return bins.map(({ samples, rolloutCount }) => ({
+    samples: weighSamples(samples, batch.tokenWeighting),
     rolloutCount,
-    groupIds: [...new Set(rows.map((row) => row.groupId))],
+    groupIds: [...new Set(samples.map((sample) => sample.groupId))],
   }));
 }
 
@@ -44,6 +44,6 @@ function shuffled<Item>(items: readonly Item[], random: () => number): Item[] {
   return copy;
 }
 
-function countRollouts(rows: readonly BatchRow[]): number {
-  return new Set(rows.map((row) => row.rolloutId)).size;
+function countRollouts(samples: readonly BatchSample[]): number {
+  return new Set(samples.map((sample) => sample.rolloutId)).size;
 }

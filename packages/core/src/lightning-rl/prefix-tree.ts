@@ -5,7 +5,7 @@
 
 /** The tokens of one call, as the tree compares them. */
 export interface CallTokens {
-  /** Calls of different policies never share a branch: each policy trains on its own rows. */
+  /** Calls of different policies never share a branch: each policy trains on its own samples. */
   readonly policy: string;
   /** Shape (P,). */
   readonly promptIds: Int32Array;

@@ -8,12 +8,12 @@ import { penalizeDivergence } from './reference-penalty.ts';
 const options: LightningRLOptions = {
   credit: 'identical',
   estimator: 'dr_grpo',
-  rows: 'trajectory',
+  samples: 'trajectory',
   tokenWeighting: 'rollout',
 };
 
 describe('penalizeDivergence', () => {
-  const { rows } = buildBatch(
+  const { samples } = buildBatch(
     [
       episodeOf('a', 'g', 1, [{ prompt: [1], response: [2, 3], logprobs: [-1, -1] }]),
       episodeOf('b', 'g', 0, [{ prompt: [1], response: [4, 5], logprobs: [-2, -2] }]),
@@ -23,8 +23,8 @@ describe('penalizeDivergence', () => {
 
   it('adds the distance from the mean divergence, weighted like the advantage, as by hand', () => {
     // d = 1, 0 | 0, −1: mean 0. A = ±1/2, each token weighs 1/4, β = 0.1.
-    const { rows: penalized, meanDivergence } = penalizeDivergence(
-      rows,
+    const { samples: penalized, meanDivergence } = penalizeDivergence(
+      samples,
       [
         [7, -2, -1],
         [7, -2, -1],
@@ -36,14 +36,14 @@ describe('penalizeDivergence', () => {
       [0, 0.4 / 4, 0.5 / 4],
       [0, -0.5 / 4, -0.4 / 4],
     ];
-    penalized.forEach((row, index) =>
-      row.advantages.forEach((value, t) => expect(value).toBeCloseTo(expected[index]![t]!, 7)),
+    penalized.forEach((sample, index) =>
+      sample.advantages.forEach((value, t) => expect(value).toBeCloseTo(expected[index]![t]!, 7)),
     );
   });
 
   it('changes nothing with coefficient 0, and reports the divergence all the same', () => {
-    const { rows: same, meanDivergence } = penalizeDivergence(
-      rows,
+    const { samples: same, meanDivergence } = penalizeDivergence(
+      samples,
       [
         [0, -2, -2],
         [0, -2, -2],
@@ -51,20 +51,20 @@ describe('penalizeDivergence', () => {
       0,
     );
     expect(meanDivergence).toBe(0.5);
-    expect(same).toEqual(rows);
+    expect(same).toEqual(samples);
   });
 
   it('sums to zero over the trained tokens, and leaves masked ones alone', () => {
     fc.assert(
       fc.property(arbitraryEpisodes, (episodes) => {
         const batch = buildBatch(episodes, options);
-        const reference = batch.rows.map((row) => row.logprobs.map((q, t) => q - Math.cos(t)));
-        const { rows: penalized } = penalizeDivergence(batch.rows, reference, 0.5);
+        const reference = batch.samples.map((sample) => sample.logprobs.map((q, t) => q - Math.cos(t)));
+        const { samples: penalized } = penalizeDivergence(batch.samples, reference, 0.5);
         let sum = 0;
-        penalized.forEach((row, index) =>
-          row.tokenAdvantages.forEach((value, t) => {
-            if (row.lossMask[t] === 0) expect(value).toBe(0);
-            sum += value - batch.rows[index]!.tokenAdvantages[t]!;
+        penalized.forEach((sample, index) =>
+          sample.tokenAdvantages.forEach((value, t) => {
+            if (sample.lossMask[t] === 0) expect(value).toBe(0);
+            sum += value - batch.samples[index]!.tokenAdvantages[t]!;
           }),
         );
         expect(sum).toBeCloseTo(0, 6);
@@ -81,21 +81,21 @@ describe('penalizeDivergence', () => {
       options,
     );
     const penalized = penalizeDivergence(
-      batch.rows,
+      batch.samples,
       [
         [0, -3],
         [0, -1],
       ],
       0.25,
-    ).rows;
-    const [only] = splitMinibatches({ ...batch, rows: penalized }, 1, () => 0);
-    expect(only!.rows).toEqual(penalized);
+    ).samples;
+    const [only] = splitMinibatches({ ...batch, samples: penalized }, 1, () => 0);
+    expect(only!.samples).toEqual(penalized);
   });
 
-  it('refuses a bad coefficient and log-probabilities that are not the rows’', () => {
+  it('refuses a bad coefficient and log-probabilities that are not the samples’', () => {
     expect(() =>
       penalizeDivergence(
-        rows,
+        samples,
         [
           [0, 0, 0],
           [0, 0, 0],
@@ -103,16 +103,16 @@ describe('penalizeDivergence', () => {
         -1,
       ),
     ).toThrow(/coefficient .* is -1/);
-    expect(() => penalizeDivergence(rows, [[0, 0, 0]], 0.1)).toThrow(/row 1 of 3 tokens has no reference/);
+    expect(() => penalizeDivergence(samples, [[0, 0, 0]], 0.1)).toThrow(/row 1 of 3 tokens has no reference/);
     expect(() =>
       penalizeDivergence(
-        rows,
+        samples,
         [
           [0, Number.NaN, 0],
           [0, 0, 0],
         ],
         0.1,
       ),
-    ).toThrow(/reference log-probability 1 of row 0 is NaN/);
+    ).toThrow(/reference log-probability 1 of sample 0 is NaN/);
   });
 });

@@ -6,7 +6,7 @@ import {
   type Loss,
   type PolicySnapshot,
   type TrainablePolicy,
-  type TrainingRow,
+  type TrainingSample,
 } from '@agent-lightning/core';
 
 import { saveCheckpoint, type Checkpoint } from '../checkpoint/checkpoint.ts';
@@ -54,16 +54,16 @@ export class EmbeddedPolicy implements TrainablePolicy {
     this.#requireOpen = parts.requireOpen;
   }
 
-  forward(rows: readonly TrainingRow[]): Promise<readonly Float32Array[]> {
+  forward(rows: readonly TrainingSample[]): Promise<readonly Float32Array[]> {
     return this.#inOrder(() => this.#engine.forward(rows));
   }
 
-  forwardBase(rows: readonly TrainingRow[]): Promise<readonly Float32Array[]> {
+  forwardBase(rows: readonly TrainingSample[]): Promise<readonly Float32Array[]> {
     return this.#inOrder(() => this.#engine.forward(rows, this.#base));
   }
 
   forwardBackward(
-    rows: readonly TrainingRow[],
+    rows: readonly TrainingSample[],
     loss: Loss,
   ): Promise<Awaited<ReturnType<TrainablePolicy['forwardBackward']>>> {
     return this.#inOrder(async () => {

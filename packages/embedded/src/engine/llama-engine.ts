@@ -2,7 +2,7 @@ import {
   BackendError,
   type AdamParameters,
   type Loss,
-  type TrainingRow,
+  type TrainingSample,
   type TrainablePolicy,
   backendChecks,
 } from '@agent-lightning/core';
@@ -38,7 +38,7 @@ export class LlamaEngine {
   readonly config: LlamaConfig;
   /** The kernels that were chosen. */
   readonly kernels: KernelKind;
-  readonly #rowLimits: Parameters<typeof backendChecks.rows>[1];
+  readonly #rowLimits: Parameters<typeof backendChecks.samples>[1];
   readonly #memory: ModelMemory;
   readonly #pool: WorkerPool;
   readonly #scheduler: SampleScheduler;
@@ -52,7 +52,7 @@ export class LlamaEngine {
     this.config = config;
     this.kernels = kind;
     // The last token of a row is predicted, but never read.
-    this.#rowLimits = { vocabularySize: config.vocabSize, maxRowTokens: config.maxPositions + 1 };
+    this.#rowLimits = { vocabularySize: config.vocabSize, maxSampleTokens: config.maxPositions + 1 };
     this.#memory = memory;
     this.#pool = pool;
     this.#scheduler = new SampleScheduler(config, pool);
@@ -89,8 +89,8 @@ export class LlamaEngine {
   }
 
   /** Returns the log-probabilities of each row under the training weights or a snapshot: shape (T,), nats, 0 where `lossMask` is 0. */
-  async forward(rows: readonly TrainingRow[], weights?: WeightsVersion): Promise<readonly Float32Array[]> {
-    backendChecks.rows(rows, this.#rowLimits);
+  async forward(rows: readonly TrainingSample[], weights?: WeightsVersion): Promise<readonly Float32Array[]> {
+    backendChecks.samples(rows, this.#rowLimits);
     const address = weights ? this.#snapshots.acquire(weights) : this.#memory.map.forward;
     try {
       return await this.#enqueue(async () => {
@@ -106,13 +106,13 @@ export class LlamaEngine {
 
   /**
    * Adds the gradient of the loss to what earlier calls accumulated.
-   * @throws BackendError `rows-invalid`; `loss-unsupported`; `numerics` when the loss is not finite: the accumulated gradient is then cleared
+   * @throws BackendError `samples-invalid`; `loss-unsupported`; `numerics` when the loss is not finite: the accumulated gradient is then cleared
    */
   async forwardBackward(
-    rows: readonly TrainingRow[],
+    rows: readonly TrainingSample[],
     loss: Loss,
   ): Promise<Awaited<ReturnType<TrainablePolicy['forwardBackward']>>> {
-    backendChecks.rows(rows, this.#rowLimits);
+    backendChecks.samples(rows, this.#rowLimits);
     backendChecks.loss(loss, everyLoss);
     return await this.#enqueue(async () => {
       const total = await this.#train(rows, this.#memory.map.forward, loss);
@@ -208,7 +208,7 @@ export class LlamaEngine {
 
   /**
    * Samples `choices` continuations; pieces of different choices interleave.
-   * @throws BackendError `rows-invalid` | `context-exceeded` | `numerics`; the signal's reason when it aborts
+   * @throws BackendError `samples-invalid` | `context-exceeded` | `numerics`; the signal's reason when it aborts
    */
   async *sample(request: SampleRequest): AsyncGenerator<SampledPiece, void> {
     const address = this.#snapshots.acquire(request.weights);
@@ -224,7 +224,7 @@ export class LlamaEngine {
     await this.#pool.close();
   }
 
-  async #train(rows: readonly TrainingRow[], forward: Address, loss?: Loss): Promise<TrainedTotal> {
+  async #train(rows: readonly TrainingSample[], forward: Address, loss?: Loss): Promise<TrainedTotal> {
     const shares = distributeRows(rows, this.#pool.threads);
     const jobs = shares.map((share) => ({
       kind: 'train' as const,

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import type { AdamParameters, Loss, TrainingRow } from '@agent-lightning/core';
+import type { AdamParameters, Loss, TrainingSample } from '@agent-lightning/core';
 import { describe, expect, it } from 'vitest';
 import { randomStream } from '../../test/naive-llama.ts';
 import type { LlamaConfig } from '../model/llama-config.ts';
@@ -13,7 +13,7 @@ interface Case {
   readonly weightSeed: number;
   readonly loss: Loss;
   readonly adam: AdamParameters;
-  readonly rows: readonly Record<keyof TrainingRow, readonly number[]>[];
+  readonly rows: readonly Record<keyof TrainingSample, readonly number[]>[];
   readonly steps: readonly {
     readonly loss: number;
     readonly gradientNorm: number;
@@ -48,7 +48,7 @@ function relativeError(actual: Float32Array, expected: Float32Array): number {
 }
 
 describe.each(cases)('two steps of AdamW on $name', (fixture) => {
-  const rows: TrainingRow[] = fixture.rows.map((row) => ({
+  const rows: TrainingSample[] = fixture.rows.map((row) => ({
     tokens: Int32Array.from(row.tokens),
     lossMask: Uint8Array.from(row.lossMask),
     logprobs: Float32Array.from(row.logprobs),

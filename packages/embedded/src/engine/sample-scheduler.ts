@@ -128,7 +128,7 @@ class PieceQueue<Item> {
 
 function checkRequest(request: SampleRequest, config: LlamaConfig): void {
   const fail = (what: string): never => {
-    throw new BackendError(`A sample request: ${what}.`, { code: 'rows-invalid' });
+    throw new BackendError(`A sample request: ${what}.`, { code: 'samples-invalid' });
   };
   const { prompt, choices, temperature, maxTokens, seed } = request;
   if (prompt.length === 0) fail('prompt is empty; it needs at least one token');

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import type { TrainingRow } from '@agent-lightning/core';
+import type { TrainingSample } from '@agent-lightning/core';
 import { afterEach, describe, expect, it } from 'vitest';
 import { naiveLogprobs, naiveModel, naiveRows, randomStream, toFloat32 } from '../../test/naive-llama.ts';
 import { WorkerPool } from '../threads/worker-pool.ts';
@@ -67,7 +67,7 @@ async function collect(
 }
 
 /** A row that trains on the response. */
-function rowOf(prompt: Int32Array, response: readonly number[]): TrainingRow {
+function rowOf(prompt: Int32Array, response: readonly number[]): TrainingSample {
   const length = prompt.length + response.length;
   return {
     tokens: Int32Array.of(...prompt, ...response),
@@ -302,7 +302,7 @@ describe('a sample request', () => {
   ])('refuses "%s"', async (message, request) => {
     const engine = await createEngine({ threads: 1 });
     await expect(collect(engine, { weights: engine.snapshot(), ...request })).rejects.toMatchObject({
-      code: 'rows-invalid',
+      code: 'samples-invalid',
       message: expect.stringContaining(message),
     });
   });

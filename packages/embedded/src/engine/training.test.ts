@@ -1,4 +1,4 @@
-import type { Loss, TrainingRow } from '@agent-lightning/core';
+import type { Loss, TrainingSample } from '@agent-lightning/core';
 import { afterEach, describe, expect, it } from 'vitest';
 import { naiveLogprobs, naiveModel, naiveRows, toFloat32, type NaiveWeights } from '../../test/naive-llama.ts';
 import type { LlamaConfig } from '../model/llama-config.ts';
@@ -38,7 +38,7 @@ const losses: readonly Loss[] = [
 ];
 
 /** The loss as backend.ts defines it; `frozen` log-probabilities stand under stopGradient. */
-function naiveLoss(loss: Loss, row: TrainingRow, now: readonly number[], frozen: readonly number[]): number {
+function naiveLoss(loss: Loss, row: TrainingSample, now: readonly number[], frozen: readonly number[]): number {
   let total = 0;
   for (const [t, lp] of now.entries()) {
     if (row.lossMask[t] !== 1) continue;
@@ -177,8 +177,11 @@ describe('rows that begin alike', () => {
   const model = naiveModel({ seed: 14, tied: true });
   /** Rows that continue a common beginning: samples of one prompt, a row twice, a row inside another, forks inside answers. Answers are trained, and some of the prompt too. */
   const [beginning, ...endings] = naiveRows(model.config, model.weights, [70, 9, 14, 3, 30, 11], 6);
-  const continueWith = (length: number, ending: TrainingRow): TrainingRow => {
-    const join = (field: keyof TrainingRow): number[] => [...beginning![field].subarray(0, length), ...ending[field]];
+  const continueWith = (length: number, ending: TrainingSample): TrainingSample => {
+    const join = (field: keyof TrainingSample): number[] => [
+      ...beginning![field].subarray(0, length),
+      ...ending[field],
+    ];
     return {
       tokens: Int32Array.from(join('tokens')),
       lossMask: Uint8Array.from(join('lossMask')),
@@ -244,7 +247,7 @@ describe('kernels', () => {
 describe('a training call', () => {
   const model = naiveModel({ seed: 5, tied: true, config: { maxPositions: 16 } });
   const good = naiveRows(model.config, model.weights, [6], 1)[0]!;
-  const bad: readonly [string, TrainingRow][] = [
+  const bad: readonly [string, TrainingSample][] = [
     [
       'Row 1: tokens has 1 entries',
       {
@@ -275,14 +278,14 @@ describe('a training call', () => {
 
   it.each(bad)('refuses "%s"', async (message, row) => {
     const engine = await engineOf(model, { threads: 1 });
-    const expected = expect.objectContaining({ code: 'rows-invalid', message: expect.stringContaining(message) });
+    const expected = expect.objectContaining({ code: 'samples-invalid', message: expect.stringContaining(message) });
     await expect(engine.forwardBackward([good, row], { name: 'importance_sampling' })).rejects.toEqual(expected);
     await expect(engine.forward([good, row])).rejects.toEqual(expected);
   });
 
   it('refuses an empty batch, bounds that are not ordered, and hyperparameters that are no numbers', async () => {
     const engine = await engineOf(model, { threads: 1 });
-    await expect(engine.forward([])).rejects.toMatchObject({ code: 'rows-invalid' });
+    await expect(engine.forward([])).rejects.toMatchObject({ code: 'samples-invalid' });
     await expect(engine.forwardBackward([good], { name: 'ppo', clipLow: 1.2, clipHigh: 0.8 })).rejects.toMatchObject({
       code: 'loss-unsupported',
     });
@@ -306,7 +309,7 @@ describe('a training call', () => {
   it('reports a loss that is not finite, keeps the weights and clears the gradient', async () => {
     const engine = await engineOf(model);
     const before = engine.exportWeights();
-    const far: TrainingRow = {
+    const far: TrainingSample = {
       ...good,
       logprobs: good.logprobs.map((_, t) => (good.lossMask[t] ? -2000 : 0)),
       advantages: good.advantages.map((value) => -Math.abs(value)),
@@ -322,7 +325,7 @@ describe('a training call', () => {
   it('reports a gradient that is not finite at the step, keeps the weights and clears the gradient', async () => {
     const engine = await engineOf(model);
     const before = engine.exportWeights();
-    const steep: TrainingRow = { ...good, advantages: good.advantages.map((value) => Math.fround(value * 3e37)) };
+    const steep: TrainingSample = { ...good, advantages: good.advantages.map((value) => Math.fround(value * 3e37)) };
     await engine.forwardBackward([steep], { name: 'cross_entropy' });
     await engine.forwardBackward([steep], { name: 'cross_entropy' });
     for (let i = 0; i < 20; i++) await engine.forwardBackward([steep], { name: 'cross_entropy' });

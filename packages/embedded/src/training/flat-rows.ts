@@ -1,5 +1,5 @@
 /** Distributes training rows over threads, in the arrangement that is posted to them. */
-import type { TrainingRow } from '@agent-lightning/core';
+import type { TrainingSample } from '@agent-lightning/core';
 import { commonPrefix, compareTokens } from '../model/token-order.ts';
 
 /** Training rows end to end: row i has `lengths[i]` entries of each other array. */
@@ -15,7 +15,7 @@ export interface FlatRows {
  * Returns the indices of the rows that each thread gets. Rows are sorted by their tokens, so that rows with the same beginning
  * stay together. Every thread gets about the same number of tokens, where a shared beginning counts once.
  */
-export function distributeRows(rows: readonly TrainingRow[], threads: number): number[][] {
+export function distributeRows(rows: readonly TrainingSample[], threads: number): number[][] {
   const order = rows.map((_, index) => index).sort((a, b) => compareTokens(rows[a]!.tokens, rows[b]!.tokens) || a - b);
   const costs = order.map((index, i) => {
     const { tokens } = rows[index]!;
@@ -34,7 +34,7 @@ export function distributeRows(rows: readonly TrainingRow[], threads: number): n
 }
 
 /** Puts the rows end to end. */
-export function flattenRows(rows: readonly TrainingRow[]): FlatRows {
+export function flattenRows(rows: readonly TrainingSample[]): FlatRows {
   const total = rows.reduce((sum, row) => sum + row.tokens.length, 0);
   const flat: FlatRows = {
     lengths: Int32Array.from(rows, (row) => row.tokens.length),

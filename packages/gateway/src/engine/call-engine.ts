@@ -20,7 +20,7 @@ type EngineCall = ModelCall<Extract<PolicySnapshot, { kind: 'engine' }>>;
 /** The engine's refusals of its input, which are the agent's to mend. */
 const inputErrors: ReadonlySet<LightningErrorCode> = new Set([
   'context-exceeded',
-  'rows-invalid',
+  'samples-invalid',
   'option-unsupported',
 ]);
 

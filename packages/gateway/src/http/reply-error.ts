@@ -18,7 +18,7 @@ export interface ReplyErrorOptions extends LightningErrorOptions {
 const statuses: Partial<Record<LightningErrorCode, number>> = {
   'request-invalid': 400,
   'context-exceeded': 400,
-  'rows-invalid': 400,
+  'samples-invalid': 400,
   'option-unsupported': 400,
   unauthorized: 401,
   forbidden: 403,

@@ -74,14 +74,14 @@ def read_pass(fields: Fields, limits: ModelLimits, *, forward_only: bool) -> Pas
     config.done()
     items = fields.array("data")
     if not items:
-        raise fields.wrong("data", "at least one datum", items, "rows-invalid")
+        raise fields.wrong("data", "at least one datum", items, "samples-invalid")
     try:
         data = [
             _read_datum(Fields(item, fields.name(f"data[{index}]")), loss_name, limits, forward_only)
             for index, item in enumerate(items)
         ]
     except WorkerError as error:
-        error.code = "rows-invalid"
+        error.code = "samples-invalid"
         raise
     fields.done()
     return PassRequest(data, loss_name, clip)

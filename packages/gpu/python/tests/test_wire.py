@@ -70,7 +70,7 @@ def test_a_bad_datum_is_refused_by_the_name_of_its_field(client, path, value, fi
 
 BAD_PASSES = [
     ({"loss_fn": "dpo"}, "loss_fn", "loss-unsupported"),
-    ({"data": []}, "data", "rows-invalid"),
+    ({"data": []}, "data", "samples-invalid"),
     ({"loss_fn_config": {"clip_low_threshold": 0.8}}, "loss_fn_config.clip_low_threshold", None),
     ({"loss_fn": "ppo", "loss_fn_config": {"clip_low_threshold": -1}}, "loss_fn_config.clip_low_threshold", None),
     (

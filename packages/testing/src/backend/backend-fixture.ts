@@ -7,7 +7,7 @@ import type {
   SamplingEngine,
   TrainablePolicy,
   TrainingBackend,
-  TrainingRow,
+  TrainingSample,
 } from '@agent-lightning/core';
 
 /** One backend on a small start model; every fixture of a suite has the same start weights. */
@@ -41,7 +41,7 @@ export interface SuiteContext {
 }
 
 /** Rows of pseudo-random tokens, with a prompt, a trained stretch, and advantages of both signs. */
-export function makeRows(vocabularySize: number, count: number, seed: number): readonly TrainingRow[] {
+export function makeRows(vocabularySize: number, count: number, seed: number): readonly TrainingSample[] {
   const next = pseudoRandom(seed);
   return Array.from({ length: count }, () => {
     const length = 5 + Math.floor(next() * 12);
@@ -66,7 +66,7 @@ export function engineOf(snapshot: PolicySnapshot | undefined): SamplingEngine {
 /** Some steps that move the weights far enough to see. */
 export async function train(
   policy: TrainablePolicy,
-  rows: readonly TrainingRow[],
+  rows: readonly TrainingSample[],
   steps = 2,
   learningRate = 0.02,
 ): Promise<void> {

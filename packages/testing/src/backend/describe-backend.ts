@@ -33,7 +33,7 @@ function describeLifecycle({ open }: SuiteContext): void {
   it('says what it can do', async () => {
     const capabilities = await fixture.backend.capabilities();
     expect(capabilities.losses.length).toBeGreaterThan(0);
-    expect(capabilities.maxRowTokens).toBeGreaterThan(1);
+    expect(capabilities.maxSampleTokens).toBeGreaterThan(1);
     expect(capabilities.description).not.toBe('');
     expect(fixture.backend.name).not.toBe('');
   });

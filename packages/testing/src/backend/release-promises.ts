@@ -1,5 +1,5 @@
 /** Promises about published versions. */
-import type { TrainablePolicy, TrainingRow } from '@agent-lightning/core';
+import type { TrainablePolicy, TrainingSample } from '@agent-lightning/core';
 import { afterAll, beforeAll, beforeEach, expect, it, type TestContext } from 'vitest';
 
 import { engineOf, makeRows, train, type BackendFixture, type SuiteContext } from './backend-fixture.ts';
@@ -11,7 +11,7 @@ export function describeSnapshots({ open, tolerance }: SuiteContext): void {
   let pair: PolicyPair;
   let fixture: BackendFixture;
   let policy: TrainablePolicy;
-  let rows: readonly TrainingRow[];
+  let rows: readonly TrainingSample[];
   let liveSnapshots: number;
 
   beforeAll(async () => {

@@ -4,7 +4,7 @@ import type {
   PolicySnapshot,
   SamplingEngine,
   TrainablePolicy,
-  TrainingRow,
+  TrainingSample,
 } from '@agent-lightning/core';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 
@@ -152,11 +152,11 @@ export function describeSampling({ open, tolerance }: SuiteContext): void {
     ['no messages', { input: { messages: [] } }],
     ['a fractional seed', { seed: 0.5 }],
   ])('refuses %s', async (_, request) => {
-    await expect(ask(request)).rejects.toMatchObject({ code: 'rows-invalid' });
+    await expect(ask(request)).rejects.toMatchObject({ code: 'samples-invalid' });
   });
 }
 
-function toRow(prompt: Int32Array, choice: CollectedChoice): TrainingRow {
+function toRow(prompt: Int32Array, choice: CollectedChoice): TrainingSample {
   const tokens = Int32Array.from([...prompt, ...choice.tokens]);
   const logprobs = new Float32Array(tokens.length);
   logprobs.set(choice.logprobs, prompt.length);

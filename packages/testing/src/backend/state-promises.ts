@@ -3,7 +3,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import type { TrainablePolicy, TrainingRow } from '@agent-lightning/core';
+import type { TrainablePolicy, TrainingSample } from '@agent-lightning/core';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, type TestContext } from 'vitest';
 
 import { choosable, largestGap, makeRows, train, type BackendFixture, type SuiteContext } from './backend-fixture.ts';
@@ -15,7 +15,7 @@ export function describeState({ open, tolerance }: SuiteContext): void {
   let pair: PolicyPair;
   let fixture: BackendFixture;
   let policy: TrainablePolicy;
-  let rows: readonly TrainingRow[];
+  let rows: readonly TrainingSample[];
 
   beforeAll(async () => {
     pair = await openPolicyPair(open);

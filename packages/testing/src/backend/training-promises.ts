@@ -2,11 +2,11 @@
 import {
   LightningError,
   lossAndDerivative,
-  toSurrogateRow,
+  toSurrogateSample,
   type Loss,
   type TrainablePolicy,
   type TrainingBackend,
-  type TrainingRow,
+  type TrainingSample,
 } from '@agent-lightning/core';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, type TestContext } from 'vitest';
 
@@ -27,7 +27,7 @@ export function describeTraining({ open, tolerance }: SuiteContext): void {
   let backend: TrainingBackend;
   let policy: TrainablePolicy;
   let twin: TrainablePolicy;
-  let rows: readonly TrainingRow[];
+  let rows: readonly TrainingSample[];
   let vocabularySize: number;
 
   beforeAll(async () => {
@@ -96,7 +96,7 @@ export function describeTraining({ open, tolerance }: SuiteContext): void {
       if (!losses.includes(loss.name) || !losses.includes('cross_entropy')) return;
       const now = await policy.forward(rows);
       const surrogate = rows.map((row, index) =>
-        toSurrogateRow(row, lossAndDerivative(row, now[index] ?? [], loss).derivative),
+        toSurrogateSample(row, lossAndDerivative(row, now[index] ?? [], loss).derivative),
       );
       await policy.forwardBackward(rows, loss);
       await twin.forwardBackward(surrogate, crossEntropy);
@@ -185,8 +185,8 @@ export function describeTraining({ open, tolerance }: SuiteContext): void {
   });
 
   describe('rows that are not right', () => {
-    const first = (): TrainingRow => makeRows(vocabularySize, 1, 2)[0] as TrainingRow;
-    const cases: Readonly<Record<string, () => Promise<TrainingRow> | TrainingRow>> = {
+    const first = (): TrainingSample => makeRows(vocabularySize, 1, 2)[0] as TrainingSample;
+    const cases: Readonly<Record<string, () => Promise<TrainingSample> | TrainingSample>> = {
       'a single token': () => ({
         tokens: Int32Array.of(1),
         lossMask: Uint8Array.of(0),
@@ -201,7 +201,7 @@ export function describeTraining({ open, tolerance }: SuiteContext): void {
       'an advantage that is not a number': () => ({ ...first(), advantages: first().advantages.with(-1, Number.NaN) }),
       'an infinite log-probability': () => ({ ...first(), logprobs: first().logprobs.with(-1, -Infinity) }),
       'more tokens than a row may have': async () => {
-        const length = (await backend.capabilities()).maxRowTokens + 1;
+        const length = (await backend.capabilities()).maxSampleTokens + 1;
         return {
           tokens: new Int32Array(length),
           lossMask: new Uint8Array(length),
@@ -211,9 +211,9 @@ export function describeTraining({ open, tolerance }: SuiteContext): void {
       },
     };
     it.each(Object.keys(cases))('refuses %s and goes on working', async (name) => {
-      const bad = (await cases[name]?.()) as TrainingRow;
+      const bad = (await cases[name]?.()) as TrainingSample;
       await expect(policy.forwardBackward([...rows, bad], { name: 'importance_sampling' })).rejects.toMatchObject({
-        code: 'rows-invalid',
+        code: 'samples-invalid',
       });
       await expectNoGradient(policy);
       expect(await policy.forward(rows)).toHaveLength(rows.length);
@@ -314,7 +314,7 @@ export function describeTraining({ open, tolerance }: SuiteContext): void {
 }
 
 /** A pass whose loss is beyond all numbers. */
-async function expectNumerics(policy: TrainablePolicy, rows: readonly TrainingRow[]): Promise<void> {
+async function expectNumerics(policy: TrainablePolicy, rows: readonly TrainingSample[]): Promise<void> {
   const exploding = rows.map((row) => ({ ...row, logprobs: row.logprobs.map((value) => value * 1e5) }));
   const failing = policy.forwardBackward(exploding, { name: 'importance_sampling' });
   await expect(failing).rejects.toMatchObject({ code: 'numerics' });

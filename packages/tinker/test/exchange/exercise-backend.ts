@@ -7,7 +7,7 @@ import {
   type Loss,
   type PolicySnapshot,
   type TrainingBackend,
-  type TrainingRow,
+  type TrainingSample,
 } from '@agent-lightning/core';
 import { collectGeneration } from '@agent-lightning/testing';
 
@@ -53,9 +53,9 @@ export async function exerciseBackend(
 }
 
 /** Reads the batch of every recording: three rows of token ids below 256, with advantages of both signs. */
-async function readRows(): Promise<readonly TrainingRow[]> {
+async function readRows(): Promise<readonly TrainingSample[]> {
   const text = await readFile(new URL('../__fixtures__/rows.json', import.meta.url), 'utf8');
-  const rows = JSON.parse(text) as readonly Readonly<Record<keyof TrainingRow, readonly number[]>>[];
+  const rows = JSON.parse(text) as readonly Readonly<Record<keyof TrainingSample, readonly number[]>>[];
   return rows.map(({ tokens, lossMask, logprobs, advantages }) => ({
     tokens: Int32Array.from(tokens),
     lossMask: Uint8Array.from(lossMask),

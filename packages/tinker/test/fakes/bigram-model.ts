@@ -4,7 +4,7 @@ import {
   seededRandom,
   type AdamParameters,
   type Loss,
-  type TrainingRow,
+  type TrainingSample,
 } from '@agent-lightning/core';
 
 /** What a saved state holds. */
@@ -54,7 +54,7 @@ export class BigramModel {
   }
 
   /** Mean entropy × tokens, in nats, over the trained tokens of a row. */
-  entropy(row: TrainingRow): number {
+  entropy(row: TrainingSample): number {
     let sum = 0;
     for (let t = 1; t < row.tokens.length; t += 1) {
       if (row.lossMask[t] === 0) continue;
@@ -64,7 +64,7 @@ export class BigramModel {
   }
 
   /** Adds the gradient of rows to what was accumulated; their loss. With `drops`, a loss that is not finite leaves none. */
-  backwardAll(rows: readonly TrainingRow[], loss: Loss, drops: boolean): number {
+  backwardAll(rows: readonly TrainingSample[], loss: Loss, drops: boolean): number {
     let sum = 0;
     for (const row of rows) sum += this.#backward(row, loss);
     if (drops && !Number.isFinite(sum)) this.dropGradient();
@@ -72,7 +72,7 @@ export class BigramModel {
   }
 
   /** Adds a row's gradient to what was accumulated; its loss. */
-  #backward(row: TrainingRow, loss: Loss): number {
+  #backward(row: TrainingSample, loss: Loss): number {
     const logprobs = [0, ...this.logprobs(row.tokens)];
     const { loss: value, derivative } = lossAndDerivative(row, logprobs, loss);
     for (let t = 1; t < row.tokens.length; t += 1) {

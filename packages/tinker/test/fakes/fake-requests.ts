@@ -1,5 +1,5 @@
 /** The bodies that a fake training server reads, and what they mean to its model. */
-import type { Loss, TrainingRow } from '@agent-lightning/core';
+import type { Loss, TrainingSample } from '@agent-lightning/core';
 import type { ServerKind } from '../../src/server-kinds.ts';
 import { FakeFault } from './fake-shapes.ts';
 
@@ -65,23 +65,23 @@ export function rowOf(
   datum: WireDatum,
   loss: Loss['name'],
   { serverKind, vocabularySize }: { readonly serverKind: ServerKind; readonly vocabularySize: number },
-): TrainingRow {
+): TrainingSample {
   const input = tokensOf(datum.model_input);
   const { target_tokens: targets, weights, logprobs, advantages, mask } = datum.loss_fn_inputs;
   const count = input.length;
   if (mask !== undefined && serverKind !== 'worker')
-    throw new FakeFault(400, 'unknown input mask', 'loss_fn_inputs', 'rows-invalid');
+    throw new FakeFault(400, 'unknown input mask', 'loss_fn_inputs', 'samples-invalid');
   for (const tensor of [
     targets,
     ...(mask === undefined ? [] : [mask]),
     ...(loss === 'cross_entropy' ? [weights] : [logprobs, advantages]),
   ]) {
     if (tensor?.data?.length !== count || tensor.shape?.[0] !== count)
-      throw new FakeFault(400, `every tensor must have ${count} entries`, 'loss_fn_inputs', 'rows-invalid');
+      throw new FakeFault(400, `every tensor must have ${count} entries`, 'loss_fn_inputs', 'samples-invalid');
   }
   const tokens = Int32Array.from([...input, targets!.data.at(-1)!]);
   if (targets!.data.some((token, i) => i + 1 < count && token !== input[i + 1]))
-    throw new FakeFault(400, 'targets must be the input shifted by one', 'target_tokens', 'rows-invalid');
+    throw new FakeFault(400, 'targets must be the input shifted by one', 'target_tokens', 'samples-invalid');
   checkTokens([...tokens], vocabularySize, 'model_input');
   const values = (loss === 'cross_entropy' ? weights : advantages)!.data;
   return {
@@ -95,7 +95,7 @@ export function rowOf(
 /** Refuses ids that the model does not have. */
 export function checkTokens(tokens: readonly number[], vocabularySize: number, field: string): void {
   const bad = tokens.find((token) => !(Number.isInteger(token) && token >= 0 && token < vocabularySize));
-  if (bad !== undefined) throw new FakeFault(400, `token ${bad} does not exist`, field, 'rows-invalid');
+  if (bad !== undefined) throw new FakeFault(400, `token ${bad} does not exist`, field, 'samples-invalid');
 }
 
 export function tokensOf(input: WireInput | undefined): number[] {

@@ -17,26 +17,26 @@ import { toBatch } from './to-batch.ts';
 export interface ExaminationOptions {
   readonly settings: GrpoSettings;
   readonly policies: readonly RoutedPolicy[];
-  readonly maxRowTokens: number;
+  readonly maxSampleTokens: number;
 }
 
 /** Says what training would get from the rollouts of a dry run, and what to mend. */
 export function examineRollouts(
-  { settings, policies, maxRowTokens }: ExaminationOptions,
+  { settings, policies, maxSampleTokens }: ExaminationOptions,
   rollouts: readonly Rollout[],
   all: readonly Episode[],
 ): Examination {
-  const { episodes, batch } = toBatch(all, settings, { maxRowTokens, versions: {}, maxStaleness: Infinity });
+  const { episodes, batch } = toBatch(all, settings, { maxSampleTokens, versions: {}, maxStaleness: Infinity });
   const unused = [
     ...findUnmatchedPatterns(episodes).map(({ message }) => message),
     ...describeUnused(policies, episodes),
   ];
   return {
-    ok: batch.rows.length > 0 && unused.length === 0,
+    ok: batch.samples.length > 0 && unused.length === 0,
     groupsWithVariance: batch.groupIds.length,
     episodes,
-    rows: batch.rows.length,
-    callsInRows: batch.rows.reduce((sum, row) => sum + row.segments.length, 0),
+    samples: batch.samples.length,
+    callsInSamples: batch.samples.reduce((sum, sample) => sum + sample.segments.length, 0),
     findings: listFindings(rollouts, episodes, batch, unused),
   };
 }

@@ -49,7 +49,7 @@ export interface PolicyMetrics extends TrainedMetrics, StalenessMetrics {
   /** After the step. */
   readonly policyVersion: number;
   readonly transitions: number;
-  readonly rows: number;
+  readonly samples: number;
 }
 
 /** What GRPO adds to a step's line in `metrics.jsonl`. */
@@ -62,8 +62,8 @@ export interface GrpoMetrics extends TrainedMetrics, StalenessMetrics {
   readonly groupsSingleton: number;
   /** Of the step's groups, the share without variance. */
   readonly zeroVarianceShare: number;
-  readonly rows: number;
-  /** Prompt and response tokens of the rows: what went through the model to train. */
+  readonly samples: number;
+  /** Prompt and response tokens of the samples: what went through the model to train. */
   readonly tokensProcessed: number;
   readonly trainedTokensPerSecond: number;
   /** Calls that were too old to be trained on. */
@@ -93,7 +93,7 @@ export interface GrpoRecord {
 export function createGrpoMetrics(record: GrpoRecord): GrpoMetrics {
   const { episodes, batch, trained, trainSeconds } = record;
   const transitions = episodes.flatMap((episode) => episode.transitions);
-  const tokensProcessed = batch.rows.reduce((sum, row) => sum + row.tokens.length, 0);
+  const tokensProcessed = batch.samples.reduce((sum, sample) => sum + sample.tokens.length, 0);
   const { zeroVarianceGroups, singletonGroups } = batch.dropped;
   const groups = batch.groupIds.length + zeroVarianceGroups.length + singletonGroups.length;
   return {
@@ -104,7 +104,7 @@ export function createGrpoMetrics(record: GrpoRecord): GrpoMetrics {
     groupsSingleton: singletonGroups.length,
     zeroVarianceShare: groups === 0 ? 0 : zeroVarianceGroups.length / groups,
     staleCalls: countStaleCalls(episodes),
-    rows: batch.rows.length,
+    samples: batch.samples.length,
     tokensProcessed,
     ...toTrainedMetrics(trained),
     ...toStalenessMetrics(transitions, record.trainedVersions),
@@ -127,7 +127,7 @@ function toPolicyMetrics(
         {
           policyVersion: policyVersions[each.name] ?? 0,
           transitions: own.length,
-          rows: batch.rows.filter((row) => row.policy === each.name).length,
+          samples: batch.samples.filter((sample) => sample.policy === each.name).length,
           ...toTrainedMetrics([each]),
           ...toStalenessMetrics(own, trainedVersions),
         },

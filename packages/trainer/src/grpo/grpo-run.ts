@@ -33,7 +33,7 @@ import { publishBase } from './policies/create-policy.ts';
 import { PolicySet, type PolicyVersions } from './policies/policy-set.ts';
 import { routePolicies } from './policies/route-policies.ts';
 import { findUnusedPolicies } from './policies/unused-policies.ts';
-import { chooseSamples } from './step/choose-samples.ts';
+import { chooseExcerpts } from './step/choose-excerpts.ts';
 import { isOffPolicy, judgeStep } from './step/judge-step.ts';
 import type { PolicyPasses } from './step/train-on-batch.ts';
 import { trainPolicies } from './step/train-policies.ts';
@@ -82,12 +82,12 @@ export class GrpoRun implements AlgorithmRun<GrpoMetrics> {
 
   /** Lets the base model answer for every policy, and trains nothing. */
   static async rehearse(settings: GrpoSettings, host: AlgorithmHost): Promise<Rehearsal> {
-    const { maxRowTokens } = await host.backend!.capabilities();
+    const { maxSampleTokens } = await host.backend!.capabilities();
     await routePolicies(host);
     await publishBase(host);
     return {
       policies: host.policies.map(({ name }) => name),
-      examine: (rollouts, episodes) => examineRollouts({ settings, maxRowTokens, ...host }, rollouts, episodes),
+      examine: (rollouts, episodes) => examineRollouts({ settings, maxSampleTokens, ...host }, rollouts, episodes),
     };
   }
 
@@ -142,7 +142,7 @@ export class GrpoRun implements AlgorithmRun<GrpoMetrics> {
       episodes,
       summary: summariseStep(metrics),
       warnings: [...this.#unusedNotices(step, episodes), ...warnings],
-      samples: chooseSamples(batch, episodes),
+      excerpts: chooseExcerpts(batch, episodes),
       ...(end === undefined ? {} : { end }),
     };
   }
@@ -173,9 +173,9 @@ export class GrpoRun implements AlgorithmRun<GrpoMetrics> {
   }
 
   #toBatch(episodes: readonly Episode[]): StepBatch {
-    const { maxRowTokens } = this.#capabilities;
+    const { maxSampleTokens } = this.#capabilities;
     const { maxStaleness } = this.#host;
-    return toBatch(episodes, this.#settings, { maxRowTokens, versions: this.#state.policyVersions, maxStaleness });
+    return toBatch(episodes, this.#settings, { maxSampleTokens, versions: this.#state.policyVersions, maxStaleness });
   }
 
   async #train(step: number, batch: LightningBatch, beforeUpdate: () => void): Promise<readonly PolicyPasses[]> {

@@ -8,11 +8,11 @@ export interface GrpoState {
   readonly step: number;
   readonly policyVersions: PolicyVersions;
   readonly optimizerSteps: number;
-  /** Steps in a row without training signal, up to this one; those that an outage spoiled are left out. */
+  /** Steps in a sample without training signal, up to this one; those that an outage spoiled are left out. */
   readonly noSignalStreak: number;
-  /** Steps in a row in which an outage let no rollout through, up to this one. */
+  /** Steps in a sample in which an outage let no rollout through, up to this one. */
   readonly outageStreak: number;
-  /** Steps in a row in which sampler and trainer were too far apart, up to this one. */
+  /** Steps in a sample in which sampler and trainer were too far apart, up to this one. */
   readonly offPolicyStreak: number;
   /** Mean reward of the first step, to tell a solved task from one that never taught anything. */
   readonly firstReward: number | undefined;

@@ -25,8 +25,8 @@ export interface GrpoOptions extends GrpoLossOptions {
   readonly credit?: LightningRLOptions['credit'];
   /** Automatic intermediate rewarding from tool status, exceptions and parse failures; true for the default rules. @default false */
   readonly intermediate?: NonNullable<LightningRLOptions['intermediate']> | boolean;
-  /** A row per call, or calls that continue each other merged into one row. @default 'trajectory' */
-  readonly rows?: LightningRLOptions['rows'];
+  /** A sample per call, or calls that continue each other merged into one sample. @default 'trajectory' */
+  readonly samples?: LightningRLOptions['samples'];
   /** How much each token weighs. @default 'rollout' */
   readonly tokenWeighting?: LightningRLOptions['tokenWeighting'];
   /** Optimizer steps that a training step's batch is split into, groups whole. @default 1 */
@@ -59,7 +59,7 @@ export interface GrpoSettings extends GrpoLoss {
   readonly estimator: LightningRLOptions['estimator'];
   readonly credit: LightningRLOptions['credit'];
   readonly intermediate: NonNullable<LightningRLOptions['intermediate']> | undefined;
-  readonly rows: LightningRLOptions['rows'];
+  readonly samples: LightningRLOptions['samples'];
   readonly tokenWeighting: LightningRLOptions['tokenWeighting'];
   readonly minibatches: number;
   readonly adam: Required<AdamParameters>;
@@ -97,8 +97,8 @@ export function grpo(options: GrpoOptions = {}): Grpo {
 }
 
 function resolveSettings(options: GrpoOptions): GrpoSettings {
-  const { estimator = 'grpo', credit = 'identical', rows = 'trajectory', tokenWeighting = 'rollout' } = options;
-  checkLightningRLOptions({ estimator, credit, rows, tokenWeighting });
+  const { estimator = 'grpo', credit = 'identical', samples = 'trajectory', tokenWeighting = 'rollout' } = options;
+  checkLightningRLOptions({ estimator, credit, samples, tokenWeighting });
   const smallestGroup = estimator === 'reinforce++' ? 1 : 2;
   return Object.freeze({
     groupSize: check.wholeNumber('grpo.groupSize', options.groupSize ?? 8, smallestGroup),
@@ -106,7 +106,7 @@ function resolveSettings(options: GrpoOptions): GrpoSettings {
     estimator,
     credit,
     intermediate: resolveIntermediate(options.intermediate ?? false),
-    rows,
+    samples,
     tokenWeighting,
     ...resolveGrpoLoss(options),
     minibatches: check.wholeNumber('grpo.minibatches', options.minibatches ?? 1),
@@ -124,7 +124,7 @@ const optionNames: Readonly<Record<keyof GrpoOptions, true>> = {
   estimator: true,
   credit: true,
   intermediate: true,
-  rows: true,
+  samples: true,
   tokenWeighting: true,
   loss: true,
   clipLow: true,

@@ -10,12 +10,12 @@ export interface StepBatch {
 
 /** Turns episodes into training samples: calls within the limits → rewards → credit → advantages → samples. */
 export function toBatch(all: readonly Episode[], settings: GrpoSettings, limits: CallLimits): StepBatch {
-  const { credit, estimator, rows, tokenWeighting, intermediate } = settings;
+  const { credit, estimator, samples, tokenWeighting, intermediate } = settings;
   const episodes = all.map((episode) => withinLimits(episode, limits));
   const batch = buildBatch(episodes, {
     credit,
     estimator,
-    rows,
+    samples,
     tokenWeighting,
     ...(intermediate === undefined ? {} : { intermediate }),
   });

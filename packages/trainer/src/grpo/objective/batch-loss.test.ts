@@ -1,4 +1,4 @@
-import { buildBatch, type BatchRow, type LightningRLOptions } from '@agent-lightning/core';
+import { buildBatch, type BatchSample, type LightningRLOptions } from '@agent-lightning/core';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { arbitraryEpisodes } from '../../../../core/test/__fixtures__/episodes.ts';
@@ -15,7 +15,7 @@ describe('the loss of a batch', () => {
   ];
   const weightings: LightningRLOptions['tokenWeighting'][] = ['rollout', 'token', { constant: 10 }];
 
-  it('and its gradient are the same however the rollouts are split into rows', () => {
+  it('and its gradient are the same however the rollouts are split into samples', () => {
     fc.assert(
       fc.property(
         arbitraryEpisodes,
@@ -25,11 +25,11 @@ describe('the loss of a batch', () => {
           const options: LightningRLOptions = {
             credit: { perStep: 0.5 },
             estimator: 'grpo',
-            rows: 'transition',
+            samples: 'transition',
             tokenWeighting,
           };
-          const split = evaluate(buildBatch(episodes, options).rows, objective);
-          const merged = evaluate(buildBatch(episodes, { ...options, rows: 'trajectory' }).rows, objective);
+          const split = evaluate(buildBatch(episodes, options).samples, objective);
+          const merged = evaluate(buildBatch(episodes, { ...options, samples: 'trajectory' }).samples, objective);
           expect(merged.loss).toBeCloseTo(split.loss, 5);
           expect(merged.derivative).toEqual(split.derivative);
         },
@@ -39,18 +39,22 @@ describe('the loss of a batch', () => {
 });
 
 /** The batch's loss under log-probabilities that depend on the call and the token only, and its derivative by call and token. */
-function evaluate(rows: readonly BatchRow[], objective: Objective): { loss: number; derivative: Map<string, number> } {
+function evaluate(
+  samples: readonly BatchSample[],
+  objective: Objective,
+): { loss: number; derivative: Map<string, number> } {
   let sum = 0;
   const derivative = new Map<string, number>();
-  for (const row of rows) {
-    const logprobs = new Float64Array(row.tokens.length);
-    for (const { callIndex, start, end } of row.segments)
-      for (let t = start; t < end; t += 1) logprobs[t] = row.logprobs[t]! + Math.sin(callIndex + 2 * (t - start)) / 2;
-    const evaluated = objectiveAndDerivative({ ...row, referenceLogprobs: row.logprobs }, logprobs, objective);
+  for (const sample of samples) {
+    const logprobs = new Float64Array(sample.tokens.length);
+    for (const { callIndex, start, end } of sample.segments)
+      for (let t = start; t < end; t += 1)
+        logprobs[t] = sample.logprobs[t]! + Math.sin(callIndex + 2 * (t - start)) / 2;
+    const evaluated = objectiveAndDerivative({ ...sample, referenceLogprobs: sample.logprobs }, logprobs, objective);
     sum += evaluated.loss;
-    for (const { callIndex, start, end } of row.segments) {
+    for (const { callIndex, start, end } of sample.segments) {
       for (let t = start; t < end; t += 1) {
-        const key = `${row.rolloutId}:${callIndex}:${t - start}`;
+        const key = `${sample.rolloutId}:${callIndex}:${t - start}`;
         derivative.set(key, (derivative.get(key) ?? 0) + evaluated.derivative[t]!);
       }
     }

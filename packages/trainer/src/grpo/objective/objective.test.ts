@@ -1,15 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Loss, lossAndDerivative, toSurrogateRow } from '@agent-lightning/core';
-import { builtInLoss, isTrainable, objectiveAndDerivative, type Objective, type ObjectiveRow } from './objective.ts';
+import { type Loss, lossAndDerivative, toSurrogateSample } from '@agent-lightning/core';
+import { builtInLoss, isTrainable, objectiveAndDerivative, type Objective, type ObjectiveSample } from './objective.ts';
 
 /** A prompt's token, then sequences of the given lengths that follow each other without a gap. */
-function rowOf(
+function sampleOf(
   lengths: readonly number[],
   logprobs: readonly number[],
   advantages: readonly number[],
   reference?: readonly number[],
-): ObjectiveRow {
+): ObjectiveSample {
   const count = 1 + logprobs.length;
   let start = 1;
   return {
@@ -53,50 +53,54 @@ const arbitraryCase = fc
   .array(fc.array(arbitraryToken, { minLength: 1, maxLength: 4 }), { minLength: 1, maxLength: 3 })
   .map((sequences) => {
     const tokens = sequences.flat();
-    const row = rowOf(
+    const sample = sampleOf(
       sequences.map(({ length }) => length),
       tokens.map(({ q }) => q),
       tokens.map(({ advantage }) => advantage),
       tokens.map(({ q, away }) => q + away),
     );
-    return { row, logprobs: Float64Array.from([0, ...tokens.map(({ move }, t) => row.logprobs[t + 1]! + move)]) };
+    return { sample, logprobs: Float64Array.from([0, ...tokens.map(({ move }, t) => sample.logprobs[t + 1]! + move)]) };
   });
 
 /** A second implementation: sequence by sequence, each term as it is written in the documents. */
-function naive(row: ObjectiveRow, logprobs: Float64Array, { loss, sequenceMask, referenceKl = 0 }: Objective): number {
+function naive(
+  sample: ObjectiveSample,
+  logprobs: Float64Array,
+  { loss, sequenceMask, referenceKl = 0 }: Objective,
+): number {
   let total = 0;
-  for (const { start, end } of row.segments) {
+  for (const { start, end } of sample.segments) {
     const at = Array.from({ length: end - start }, (_, index) => start + index);
-    const ratios = at.map((t) => Math.exp(logprobs[t]!) / Math.exp(row.logprobs[t]!));
+    const ratios = at.map((t) => Math.exp(logprobs[t]!) / Math.exp(sample.logprobs[t]!));
     const geometric = ratios.reduce((product, ratio) => product * ratio, 1) ** (1 / ratios.length);
     if (sequenceMask !== undefined && (geometric < sequenceMask.low || geometric > sequenceMask.high)) continue;
     if (loss.name === 'gspo') {
-      const advantage = at.reduce((sum, t) => sum + row.advantages[t]!, 0);
+      const advantage = at.reduce((sum, t) => sum + sample.advantages[t]!, 0);
       const clipped = geometric < loss.clipLow ? loss.clipLow : geometric > loss.clipHigh ? loss.clipHigh : geometric;
       total -= Math.min(geometric * advantage, clipped * advantage);
     }
     at.forEach((t, index) => {
-      const [r, lp, advantage] = [ratios[index]!, logprobs[t]!, row.advantages[t]!];
+      const [r, lp, advantage] = [ratios[index]!, logprobs[t]!, sample.advantages[t]!];
       const clip = (low: number, high: number): number => (r < low ? low : r > high ? high : r);
       if (loss.name === 'importance_sampling') total -= r * advantage;
       if (loss.name === 'ppo') total -= Math.min(r * advantage, clip(loss.clipLow, loss.clipHigh) * advantage);
       if (loss.name === 'cispo') total -= clip(loss.clipLow, loss.clipHigh) * lp * advantage;
       if (loss.name === 'truncated_importance_sampling') total -= Math.min(r, loss.clipHigh) * lp * advantage;
       if (loss.name === 'icepop') total -= r < loss.clipLow || r > loss.clipHigh ? 0 : r * advantage;
-      const k = Math.exp(row.referenceLogprobs![t]!) / Math.exp(lp);
-      total += referenceKl * row.tokenWeight * (k - Math.log(k) - 1);
+      const k = Math.exp(sample.referenceLogprobs![t]!) / Math.exp(lp);
+      total += referenceKl * sample.tokenWeight * (k - Math.log(k) - 1);
     });
   }
   return total;
 }
 
 describe('objectiveAndDerivative', () => {
-  // Two calls in one row: ratios 2 and 1/2 (geometric mean 1), then 4 (alone).
-  const row = rowOf([2, 1], [-2, -2, -2], [3, 1, -2], [-2 + log2, -2 - log2, -2]);
+  // Two calls in one sample: ratios 2 and 1/2 (geometric mean 1), then 4 (alone).
+  const sample = sampleOf([2, 1], [-2, -2, -2], [3, 1, -2], [-2 + log2, -2 - log2, -2]);
   const logprobs = [0, -2 + log2, -2 - log2, -2 + 2 * log2];
 
   it('computes gspo as by hand: one ratio for each call, shared by its tokens', () => {
-    const { loss, derivative, clippedTokens } = objectiveAndDerivative(row, logprobs, {
+    const { loss, derivative, clippedTokens } = objectiveAndDerivative(sample, logprobs, {
       loss: { name: 'gspo', clipLow: 0.5, clipHigh: 1.5 },
     });
     // −min(1·4, 4) − min(4·(−2), 1.5·(−2)) = −4 + 8; the second is the unclipped one, which is the pessimistic.
@@ -106,7 +110,7 @@ describe('objectiveAndDerivative', () => {
   });
 
   it('gives a call that gspo clips no gradient, and counts all of its tokens', () => {
-    const up = rowOf([2, 1], [-2, -2, -2], [3, 1, 1]);
+    const up = sampleOf([2, 1], [-2, -2, -2], [3, 1, 1]);
     const { loss, derivative, clippedTokens } = objectiveAndDerivative(up, [0, -2 + log2, -2 + log2, -2], {
       loss: { name: 'gspo', clipLow: 0.5, clipHigh: 1.5 },
     });
@@ -116,7 +120,7 @@ describe('objectiveAndDerivative', () => {
   });
 
   it('computes truncated importance sampling as by hand: the weight is capped, the gradient stays', () => {
-    const { loss, derivative, clippedTokens } = objectiveAndDerivative(row, logprobs, {
+    const { loss, derivative, clippedTokens } = objectiveAndDerivative(sample, logprobs, {
       loss: { name: 'truncated_importance_sampling', clipHigh: 2 },
     });
     expect(loss).toBeCloseTo(-(2 * (-2 + log2) * 3 + 0.5 * (-2 - log2) - 2 * 2 * (-2 + 2 * log2)), 6);
@@ -126,7 +130,7 @@ describe('objectiveAndDerivative', () => {
 
   it('truncates importance sampling above only: a ratio near 0 keeps its weight', () => {
     const { loss, derivative, clippedTokens } = objectiveAndDerivative(
-      rowOf([1], [-1], [8], [-1 - 3 * log2]),
+      sampleOf([1], [-1], [8], [-1 - 3 * log2]),
       [0, -1 - 3 * log2], // ratio 1/8
       { loss: { name: 'truncated_importance_sampling', clipHigh: 2 } },
     );
@@ -136,7 +140,7 @@ describe('objectiveAndDerivative', () => {
   });
 
   it('computes icepop as by hand: outside its bounds a token is left out', () => {
-    const { loss, derivative, clippedTokens } = objectiveAndDerivative(row, logprobs, {
+    const { loss, derivative, clippedTokens } = objectiveAndDerivative(sample, logprobs, {
       loss: { name: 'icepop', clipLow: 0.4, clipHigh: 3 },
     });
     expect(loss).toBeCloseTo(-6.5, 6);
@@ -145,7 +149,7 @@ describe('objectiveAndDerivative', () => {
   });
 
   it('leaves a call out whose geometric-mean ratio is outside the mask’s bounds, and no other', () => {
-    const { loss, derivative, clippedTokens } = objectiveAndDerivative(row, logprobs, {
+    const { loss, derivative, clippedTokens } = objectiveAndDerivative(sample, logprobs, {
       loss: { name: 'importance_sampling' },
       sequenceMask: { low: 0.9, high: 1.1 },
     });
@@ -155,7 +159,7 @@ describe('objectiveAndDerivative', () => {
   });
 
   it('adds the KL to the reference as by hand: k3, and nothing where policy and reference agree', () => {
-    const { loss, derivative } = objectiveAndDerivative(row, logprobs, {
+    const { loss, derivative } = objectiveAndDerivative(sample, logprobs, {
       loss: { name: 'icepop', clipLow: 0.999, clipHigh: 1.001 }, // leaves nothing but the KL
       referenceKl: 0.5,
     });
@@ -166,7 +170,7 @@ describe('objectiveAndDerivative', () => {
 
   it.each(objectives)('agrees with a second implementation: $title', (objective) => {
     fc.assert(
-      fc.property(arbitraryCase, ({ row: given, logprobs: now }) => {
+      fc.property(arbitraryCase, ({ sample: given, logprobs: now }) => {
         expect(objectiveAndDerivative(given, now, objective).loss).toBeCloseTo(naive(given, now, objective), 6);
       }),
     );
@@ -176,7 +180,7 @@ describe('objectiveAndDerivative', () => {
     'has the derivative that finite differences find: $title',
     (objective) => {
       fc.assert(
-        fc.property(arbitraryCase, ({ row: given, logprobs: now }) => {
+        fc.property(arbitraryCase, ({ sample: given, logprobs: now }) => {
           const { derivative } = objectiveAndDerivative(given, now, objective);
           const step = 1e-6;
           for (let t = 1; t < now.length; t += 1) {
@@ -191,7 +195,7 @@ describe('objectiveAndDerivative', () => {
 
   it('weighs truncated importance sampling by constants: its derivative is that of a cross entropy', () => {
     fc.assert(
-      fc.property(arbitraryCase, ({ row: given, logprobs: now }) => {
+      fc.property(arbitraryCase, ({ sample: given, logprobs: now }) => {
         const weights = given.advantages.map(
           (advantage, t) => advantage * Math.min(Math.exp(now[t]! - given.logprobs[t]!), 1.2),
         );
@@ -203,9 +207,9 @@ describe('objectiveAndDerivative', () => {
 
   it.each(objectives)('has the same gradient by way of a weighted cross entropy: $title', (objective) => {
     fc.assert(
-      fc.property(arbitraryCase, ({ row: given, logprobs: now }) => {
+      fc.property(arbitraryCase, ({ sample: given, logprobs: now }) => {
         const { derivative } = objectiveAndDerivative(given, now, objective);
-        const surrogate = lossAndDerivative(toSurrogateRow(given, derivative), now, { name: 'cross_entropy' });
+        const surrogate = lossAndDerivative(toSurrogateSample(given, derivative), now, { name: 'cross_entropy' });
         surrogate.derivative.forEach((value, t) => expect(value).toBeCloseTo(derivative[t]!, 5));
       }),
     );
@@ -215,7 +219,7 @@ describe('objectiveAndDerivative', () => {
     'does not depend on the splitting: $title',
     (objective) => {
       fc.assert(
-        fc.property(arbitraryCase, ({ row: given, logprobs: now }) => {
+        fc.property(arbitraryCase, ({ sample: given, logprobs: now }) => {
           const parts = given.segments.map(({ start, end }) =>
             objectiveAndDerivative(cut(given, start, end), [0, ...now.slice(start, end)], objective),
           );
@@ -228,9 +232,9 @@ describe('objectiveAndDerivative', () => {
     },
   );
 
-  it('treats the calls of a row apart under gspo: each alone gives what both give together', () => {
+  it('treats the calls of a sample apart under gspo: each alone gives what both give together', () => {
     fc.assert(
-      fc.property(arbitraryCase, ({ row: given, logprobs: now }) => {
+      fc.property(arbitraryCase, ({ sample: given, logprobs: now }) => {
         const whole = objectiveAndDerivative(given, now, objectives[5]!);
         for (const { start, end } of given.segments) {
           const own = objectiveAndDerivative(cut(given, start, end), [0, ...now.slice(start, end)], objectives[5]!);
@@ -244,11 +248,13 @@ describe('objectiveAndDerivative', () => {
 
   it('refuses what it cannot compute with', () => {
     const kl: Objective = { loss: { name: 'importance_sampling' }, referenceKl: 1 };
-    expect(() => objectiveAndDerivative(rowOf([1], [-1], [1]), [0, -1], kl)).toThrow(/no reference log-probabilities/);
-    expect(() => objectiveAndDerivative(rowOf([1], [-1], [1], [-Infinity]), [0, -1], kl)).toThrow(/is -Infinity/);
-    expect(() => objectiveAndDerivative(row, [0, 1], objectives[5]!)).toThrow(/4 tokens was given 2 values/);
+    expect(() => objectiveAndDerivative(sampleOf([1], [-1], [1]), [0, -1], kl)).toThrow(
+      /no reference log-probabilities/,
+    );
+    expect(() => objectiveAndDerivative(sampleOf([1], [-1], [1], [-Infinity]), [0, -1], kl)).toThrow(/is -Infinity/);
+    expect(() => objectiveAndDerivative(sample, [0, 1], objectives[5]!)).toThrow(/4 tokens was given 2 values/);
     for (const name of ['gspo', 'icepop'] as const)
-      expect(() => objectiveAndDerivative(row, logprobs, { loss: { name, clipLow: 2, clipHigh: 1 } })).toThrow(
+      expect(() => objectiveAndDerivative(sample, logprobs, { loss: { name, clipLow: 2, clipHigh: 1 } })).toThrow(
         /has the clip bounds 2 and 1/,
       );
   });
@@ -275,18 +281,23 @@ describe('builtInLoss', () => {
   });
 });
 
-/** One sequence of a row by itself. */
-function cut(row: ObjectiveRow, start: number, end: number): ObjectiveRow {
+/** One sequence of a sample by itself. */
+function cut(sample: ObjectiveSample, start: number, end: number): ObjectiveSample {
   const part = (values: Float32Array): number[] => Array.from(values.slice(start, end));
-  return rowOf([end - start], part(row.logprobs), part(row.advantages), part(row.referenceLogprobs as Float32Array));
+  return sampleOf(
+    [end - start],
+    part(sample.logprobs),
+    part(sample.advantages),
+    part(sample.referenceLogprobs as Float32Array),
+  );
 }
 
 /** Whether a loss or a mask changes its form within a step: a token's or its sequence's ratio is at a bound. */
-function isNearKink(row: ObjectiveRow, logprobs: Float64Array, t: number): boolean {
-  const { start, end } = row.segments.find((segment) => t >= segment.start && t < segment.end)!;
+function isNearKink(sample: ObjectiveSample, logprobs: Float64Array, t: number): boolean {
+  const { start, end } = sample.segments.find((segment) => t >= segment.start && t < segment.end)!;
   const moves = Array.from(
     { length: end - start },
-    (_, index) => logprobs[start + index]! - row.logprobs[start + index]!,
+    (_, index) => logprobs[start + index]! - sample.logprobs[start + index]!,
   );
   const mean = moves.reduce((sum, move) => sum + move, 0) / moves.length;
   return [0.8, 0.85, 0.9, 1.1, 1.15, 1.2].some(

@@ -1,6 +1,6 @@
 import { type Loss, BackendError, checkLogprobs } from '@agent-lightning/core';
 import { policyLossAndDerivative, type PolicyLoss, type PolicyLossValue } from './policy-loss.ts';
-import { maskSequences, type RatioBounds, type SequenceRow } from './sequence-ratio.ts';
+import { maskSequences, type RatioBounds, type SequenceSample } from './sequence-ratio.ts';
 
 /** What a training step minimises, as data: a policy loss, with sequences left out and a pull to the reference where asked for. */
 export interface Objective {
@@ -17,8 +17,8 @@ export interface Objective {
   readonly referenceKl?: number;
 }
 
-/** A row as an objective reads it; every `BatchRow` is one. */
-export interface ObjectiveRow extends SequenceRow {
+/** A sample as an objective reads it; every `BatchSample` is one. */
+export interface ObjectiveSample extends SequenceSample {
   readonly tokenWeight: number;
   /** Shape (T,), nats: the reference's log-probabilities; needed for `referenceKl`. */
   readonly referenceLogprobs?: ArrayLike<number>;
@@ -40,48 +40,48 @@ export function isTrainable(objective: Objective, losses: readonly Loss['name'][
 }
 
 /**
- * The objective over one row and its analytic derivative, in float64. `toSurrogateRow` makes of the derivative a row that has
+ * The objective over one sample and its analytic derivative, in float64. `toSurrogateSample` makes of the derivative a sample that has
  * the same gradient under `cross_entropy`, on every backend.
  * @param logprobs shape (T,), nats: the policy's log-probabilities now
- * @throws {BackendError} `rows-invalid` for another length or missing reference, `numerics` for a number that is not finite
+ * @throws {BackendError} `samples-invalid` for another length or missing reference, `numerics` for a number that is not finite
  */
 export function objectiveAndDerivative(
-  row: ObjectiveRow,
+  sample: ObjectiveSample,
   logprobs: ArrayLike<number>,
   objective: Objective,
 ): PolicyLossValue {
-  checkLogprobs(row, logprobs);
-  const kept = objective.sequenceMask === undefined ? row : maskSequences(row, logprobs, objective.sequenceMask);
+  checkLogprobs(sample, logprobs);
+  const kept = objective.sequenceMask === undefined ? sample : maskSequences(sample, logprobs, objective.sequenceMask);
   const { loss, derivative, clippedTokens } = policyLossAndDerivative(kept, logprobs, objective.loss);
-  const masked = countTrained(row) - countTrained(kept);
+  const masked = countTrained(sample) - countTrained(kept);
   const pull = referenceKl(kept, logprobs, objective.referenceKl ?? 0, derivative);
   return { loss: loss + pull, derivative, clippedTokens: clippedTokens + masked };
 }
 
 /** β·w·Σ_t k3, of which the derivative β·w·(1 − e^d) is added to `derivative`. */
 function referenceKl(
-  row: ObjectiveRow,
+  sample: ObjectiveSample,
   logprobs: ArrayLike<number>,
   coefficient: number,
   derivative: Float64Array,
 ): number {
   if (coefficient === 0) return 0;
-  const reference = row.referenceLogprobs;
+  const reference = sample.referenceLogprobs;
   if (reference === undefined)
-    throw new BackendError('a row has no reference log-probabilities; ask the policy for them by forwardBase', {
-      code: 'rows-invalid',
+    throw new BackendError('a sample has no reference log-probabilities; ask the policy for them by forwardBase', {
+      code: 'samples-invalid',
     });
-  checkLogprobs(row, reference);
+  checkLogprobs(sample, reference);
   let sum = 0;
-  for (let t = 0; t < row.tokens.length; t += 1) {
-    if (row.lossMask[t] === 0) continue;
+  for (let t = 0; t < sample.tokens.length; t += 1) {
+    if (sample.lossMask[t] === 0) continue;
     const difference = reference[t]! - logprobs[t]!;
-    sum += coefficient * row.tokenWeight * (Math.exp(difference) - difference - 1);
-    derivative[t]! += coefficient * row.tokenWeight * (1 - Math.exp(difference));
+    sum += coefficient * sample.tokenWeight * (Math.exp(difference) - difference - 1);
+    derivative[t]! += coefficient * sample.tokenWeight * (1 - Math.exp(difference));
   }
   return sum;
 }
 
-function countTrained(row: SequenceRow): number {
-  return row.segments.reduce((sum, { start, end }) => sum + end - start, 0);
+function countTrained(sample: SequenceSample): number {
+  return sample.segments.reduce((sum, { start, end }) => sum + end - start, 0);
 }

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { TrainingRow } from '@agent-lightning/core';
+import type { TrainingSample } from '@agent-lightning/core';
 import { policyDrift } from './policy-drift.ts';
 
-const rowOf = (q: readonly number[], advantages: readonly number[]): TrainingRow => ({
+const sampleOf = (q: readonly number[], advantages: readonly number[]): TrainingSample => ({
   tokens: Int32Array.from([0, ...q], (_, t) => t),
   lossMask: Uint8Array.from([0, ...q], (_, t) => (t === 0 ? 0 : 1)),
   logprobs: Float32Array.from([0, ...q]),
@@ -11,15 +11,15 @@ const rowOf = (q: readonly number[], advantages: readonly number[]): TrainingRow
 });
 
 describe('policyDrift', () => {
-  // Ratios 1, 2, 1/2 and 4 over two rows; the prompt's token is not counted, whatever stands there.
-  const rows = [rowOf([-1, -1], [1, 1]), rowOf([-2, -2], [-1, -1])];
+  // Ratios 1, 2, 1/2 and 4 over two samples; the prompt's token is not counted, whatever stands there.
+  const samples = [sampleOf([-1, -1], [1, 1]), sampleOf([-2, -2], [-1, -1])];
   const logprobs = [
     [-50, -1, -1 + Math.log(2)],
     [Number.NaN, -2 - Math.log(2), -2 + Math.log(4)],
   ];
 
   it('computes ratios and divergence as by hand', () => {
-    const drift = policyDrift(rows, logprobs);
+    const drift = policyDrift(samples, logprobs);
     expect(drift.trainedTokens).toBe(4);
     expect(drift.meanRatio).toBeCloseTo(7.5 / 4, 12);
     expect(drift.maxRatio).toBeCloseTo(4, 12);
@@ -29,8 +29,8 @@ describe('policyDrift', () => {
   });
 
   it('is at rest when trainer and sampler agree', () => {
-    const rest = rows.map((row) => row.logprobs);
-    expect(policyDrift(rows, rest)).toEqual({
+    const rest = samples.map((sample) => sample.logprobs);
+    expect(policyDrift(samples, rest)).toEqual({
       trainedTokens: 4,
       meanRatio: 1,
       maxRatio: 1,
@@ -55,11 +55,11 @@ describe('policyDrift', () => {
     );
     fc.assert(
       fc.property(moves, (moved) => {
-        const row = rowOf(
+        const sample = sampleOf(
           moved.map(() => -3),
           moved.map(() => 1),
         );
-        const drift = policyDrift([row], [[0, ...moved.map((move) => move - 3)]]);
+        const drift = policyDrift([sample], [[0, ...moved.map((move) => move - 3)]]);
         expect(drift.klK3).toBeGreaterThanOrEqual(-1e-12);
         expect(drift.effectiveSampleShare).toBeGreaterThan(0);
         expect(drift.effectiveSampleShare).toBeLessThanOrEqual(1 + 1e-12);
@@ -67,16 +67,16 @@ describe('policyDrift', () => {
     );
   });
 
-  it('refuses log-probabilities that are not the rows’', () => {
-    expect(() => policyDrift(rows, [[0, 0, 0]])).toThrow(/row 1 of 3 tokens has no log-probabilities/);
+  it('refuses log-probabilities that are not the samples’', () => {
+    expect(() => policyDrift(samples, [[0, 0, 0]])).toThrow(/row 1 of 3 tokens has no log-probabilities/);
     expect(() =>
-      policyDrift(rows, [
+      policyDrift(samples, [
         [0, 0],
         [0, 0, 0],
       ]),
     ).toThrow(/row 0 of 3 tokens has 2/);
-    expect(() => policyDrift(rows.slice(0, 1), [[0, -Infinity, 0]])).toThrow(
-      /token 1 of row 0 has the log-probability -Infinity/,
+    expect(() => policyDrift(samples.slice(0, 1), [[0, -Infinity, 0]])).toThrow(
+      /token 1 of sample 0 has the log-probability -Infinity/,
     );
   });
 });

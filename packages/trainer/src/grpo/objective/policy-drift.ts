@@ -1,4 +1,4 @@
-import { type TrainingRow, BackendError } from '@agent-lightning/core';
+import { type TrainingSample, BackendError } from '@agent-lightning/core';
 
 /** How far the policy is from the one that sampled; over trained tokens, each token alike. */
 export interface PolicyDrift {
@@ -17,29 +17,29 @@ export interface PolicyDrift {
 /**
  * Compares the policy's log-probabilities with those at sampling time. Before any update it measures how well sampler and
  * trainer agree; during updates, how far the policy has moved.
- * @param logprobs per row, shape (T,), nats
- * @throws {BackendError} `rows-invalid` when the log-probabilities are not those of the rows, `numerics` when one is not finite
+ * @param logprobs per sample, shape (T,), nats
+ * @throws {BackendError} `samples-invalid` when the log-probabilities are not those of the samples, `numerics` when one is not finite
  */
-export function policyDrift(rows: readonly TrainingRow[], logprobs: readonly ArrayLike<number>[]): PolicyDrift {
+export function policyDrift(samples: readonly TrainingSample[], logprobs: readonly ArrayLike<number>[]): PolicyDrift {
   let count = 0;
   let ratios = 0;
   let squares = 0;
   let maxRatio = 0;
   let k1 = 0;
-  rows.forEach((row, index) => {
+  samples.forEach((sample, index) => {
     const now = logprobs[index];
-    if (now?.length !== row.tokens.length) {
+    if (now?.length !== sample.tokens.length) {
       throw new BackendError(
-        `row ${index} of ${row.tokens.length} tokens has ${now?.length ?? 'no'} log-probabilities`,
-        { code: 'rows-invalid' },
+        `sample ${index} of ${sample.tokens.length} tokens has ${now?.length ?? 'no'} log-probabilities`,
+        { code: 'samples-invalid' },
       );
     }
-    for (let t = 0; t < row.tokens.length; t += 1) {
-      if (row.lossMask[t] === 0) continue;
-      const logRatio = now[t]! - row.logprobs[t]!;
+    for (let t = 0; t < sample.tokens.length; t += 1) {
+      if (sample.lossMask[t] === 0) continue;
+      const logRatio = now[t]! - sample.logprobs[t]!;
       if (!Number.isFinite(logRatio)) {
         throw new BackendError(
-          `token ${t} of row ${index} has the log-probability ${now[t]}, and had ${row.logprobs[t]} when sampled`,
+          `token ${t} of sample ${index} has the log-probability ${now[t]}, and had ${sample.logprobs[t]} when sampled`,
           { code: 'numerics' },
         );
       }

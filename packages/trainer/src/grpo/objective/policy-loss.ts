@@ -1,5 +1,5 @@
 import { type Loss, ConfigurationError, checkLogprobs, lossAndDerivative } from '@agent-lightning/core';
-import { sequenceRatio, type SequenceRow } from './sequence-ratio.ts';
+import { sequenceRatio, type SequenceSample } from './sequence-ratio.ts';
 
 /**
  * A policy-gradient loss: one of the backend contract's, or one of ours, which every backend that has a weighted cross entropy
@@ -35,51 +35,51 @@ export interface PolicyLossValue extends ReturnType<typeof lossAndDerivative> {
 /**
  * The reference for every policy loss, with its analytic derivative.
  * @param logprobs shape (T,), nats: the policy's log-probabilities now; read where `lossMask` is 1
- * @throws {BackendError} `rows-invalid` for another length, `numerics` for a log-probability that is not finite
+ * @throws {BackendError} `samples-invalid` for another length, `numerics` for a log-probability that is not finite
  * @throws {ConfigurationError} `option-invalid` for clip bounds that are no interval
  */
 export function policyLossAndDerivative(
-  row: SequenceRow,
+  sample: SequenceSample,
   logprobs: ArrayLike<number>,
   loss: PolicyLoss,
 ): PolicyLossValue {
-  if (loss.name === 'gspo') return sequenceLoss(row, logprobs, loss);
-  return { ...tokenLoss(row, logprobs, loss), clippedTokens: countClipped(row, logprobs, loss) };
+  if (loss.name === 'gspo') return sequenceLoss(sample, logprobs, loss);
+  return { ...tokenLoss(sample, logprobs, loss), clippedTokens: countClipped(sample, logprobs, loss) };
 }
 
 type TokenLoss = Exclude<PolicyLoss, { readonly name: 'gspo' }>;
 type SequenceLoss = Extract<PolicyLoss, { readonly name: 'gspo' }>;
 
 function tokenLoss(
-  row: SequenceRow,
+  sample: SequenceSample,
   logprobs: ArrayLike<number>,
   loss: TokenLoss,
 ): ReturnType<typeof lossAndDerivative> {
   if (loss.name === 'truncated_importance_sampling')
-    return lossAndDerivative(row, logprobs, { name: 'cispo', clipLow: 0, clipHigh: loss.clipHigh });
-  if (loss.name !== 'icepop') return lossAndDerivative(row, logprobs, loss);
+    return lossAndDerivative(sample, logprobs, { name: 'cispo', clipLow: 0, clipHigh: loss.clipHigh });
+  if (loss.name !== 'icepop') return lossAndDerivative(sample, logprobs, loss);
   checkClip(loss);
-  const { derivative } = lossAndDerivative(row, logprobs, { name: 'importance_sampling' });
+  const { derivative } = lossAndDerivative(sample, logprobs, { name: 'importance_sampling' });
   let sum = 0;
   derivative.forEach((slope, t) => {
-    if (row.lossMask[t] === 0) return;
-    if (isClipped(loss, Math.exp(logprobs[t]! - row.logprobs[t]!), row.advantages[t]!)) derivative[t] = 0;
+    if (sample.lossMask[t] === 0) return;
+    if (isClipped(loss, Math.exp(logprobs[t]! - sample.logprobs[t]!), sample.advantages[t]!)) derivative[t] = 0;
     else sum += slope; // −r·A, of which the derivative is −r·A
   });
   return { loss: sum, derivative };
 }
 
-function sequenceLoss(row: SequenceRow, logprobs: ArrayLike<number>, loss: SequenceLoss): PolicyLossValue {
-  checkLogprobs(row, logprobs);
+function sequenceLoss(sample: SequenceSample, logprobs: ArrayLike<number>, loss: SequenceLoss): PolicyLossValue {
+  checkLogprobs(sample, logprobs);
   checkClip(loss);
-  const derivative = new Float64Array(row.tokens.length);
+  const derivative = new Float64Array(sample.tokens.length);
   let sum = 0;
   let clippedTokens = 0;
-  for (const segment of row.segments) {
+  for (const segment of sample.segments) {
     const { start, end } = segment;
-    const ratio = sequenceRatio(row, logprobs, segment);
+    const ratio = sequenceRatio(sample, logprobs, segment);
     let advantage = 0;
-    for (let t = start; t < end; t += 1) advantage += row.advantages[t]!;
+    for (let t = start; t < end; t += 1) advantage += sample.advantages[t]!;
     const clipped = Math.min(Math.max(ratio, loss.clipLow), loss.clipHigh) * advantage;
     const gain = ratio * advantage;
     sum -= Math.min(gain, clipped);
@@ -89,9 +89,10 @@ function sequenceLoss(row: SequenceRow, logprobs: ArrayLike<number>, loss: Seque
   return { loss: sum, derivative, clippedTokens };
 }
 
-function countClipped(row: SequenceRow, logprobs: ArrayLike<number>, loss: TokenLoss): number {
-  return row.lossMask.reduce((count, mask, t) => {
-    const isCounted = mask !== 0 && isClipped(loss, Math.exp(logprobs[t]! - row.logprobs[t]!), row.advantages[t]!);
+function countClipped(sample: SequenceSample, logprobs: ArrayLike<number>, loss: TokenLoss): number {
+  return sample.lossMask.reduce((count, mask, t) => {
+    const isCounted =
+      mask !== 0 && isClipped(loss, Math.exp(logprobs[t]! - sample.logprobs[t]!), sample.advantages[t]!);
     return isCounted ? count + 1 : count;
   }, 0);
 }

@@ -1,8 +1,8 @@
-import type { TrainingRow, BatchRow } from '@agent-lightning/core';
+import type { TrainingSample, BatchSample } from '@agent-lightning/core';
 
-/** A row whose sequences are known. A sequence is the response of one call: a row may hold several, and each stands alone. */
-export interface SequenceRow extends TrainingRow {
-  readonly segments: readonly Pick<BatchRow['segments'][number], 'start' | 'end'>[];
+/** A sample whose sequences are known. A sequence is the response of one call: a sample may hold several, and each stands alone. */
+export interface SequenceSample extends TrainingSample {
+  readonly segments: readonly Pick<BatchSample['segments'][number], 'start' | 'end'>[];
 }
 
 /** Absolute importance ratios, such as 0.999 and 1.002. */
@@ -16,36 +16,36 @@ export interface RatioBounds {
  * @source GSPO, arXiv:2507.18071
  */
 export function sequenceRatio(
-  row: TrainingRow,
+  sample: TrainingSample,
   logprobs: ArrayLike<number>,
-  { start, end }: Pick<BatchRow['segments'][number], 'start' | 'end'>,
+  { start, end }: Pick<BatchSample['segments'][number], 'start' | 'end'>,
 ): number {
   let sum = 0;
-  for (let t = start; t < end; t += 1) sum += logprobs[t]! - row.logprobs[t]!;
+  for (let t = start; t < end; t += 1) sum += logprobs[t]! - sample.logprobs[t]!;
   return Math.exp(sum / (end - start));
 }
 
 /**
- * The row without the sequences whose ratio is outside the bounds: they lose mask and advantages, so that they add nothing to
- * a loss or its gradient. The row that is given is not changed.
+ * The sample without the sequences whose ratio is outside the bounds: they lose mask and advantages, so that they add nothing to
+ * a loss or its gradient. The sample that is given is not changed.
  */
-export function maskSequences<Row extends SequenceRow>(
-  row: Row,
+export function maskSequences<Sample extends SequenceSample>(
+  sample: Sample,
   logprobs: ArrayLike<number>,
   { low, high }: RatioBounds,
-): Row {
-  const isKept = (segment: Pick<BatchRow['segments'][number], 'start' | 'end'>): boolean => {
-    const ratio = sequenceRatio(row, logprobs, segment);
+): Sample {
+  const isKept = (segment: Pick<BatchSample['segments'][number], 'start' | 'end'>): boolean => {
+    const ratio = sequenceRatio(sample, logprobs, segment);
     return ratio >= low && ratio <= high;
   };
-  const segments = row.segments.filter(isKept);
-  if (segments.length === row.segments.length) return row;
-  const lossMask = new Uint8Array(row.tokens.length);
+  const segments = sample.segments.filter(isKept);
+  if (segments.length === sample.segments.length) return sample;
+  const lossMask = new Uint8Array(sample.tokens.length);
   for (const { start, end } of segments) lossMask.fill(1, start, end);
   return {
-    ...row,
+    ...sample,
     segments,
     lossMask,
-    advantages: row.advantages.map((advantage, t) => (lossMask[t] === 0 ? 0 : advantage)),
+    advantages: sample.advantages.map((advantage, t) => (lossMask[t] === 0 ? 0 : advantage)),
   };
 }

@@ -44,13 +44,13 @@ describe('a step that an outage spoiled', () => {
     });
   const fresh = initialGrpoState(['policy']);
 
-  it('neither counts as one without signal, nor breaks the row of those that do', () => {
+  it('neither counts as one without signal, nor breaks the sample of those that do', () => {
     const after = spoil({ ...fresh, noSignalStreak: 1 }, true);
     expect(after).toMatchObject({ noSignalStreak: 1, outageStreak: 0 });
     expect(judgeStep({}, outage, after, limits).end).toBeUndefined();
   });
 
-  it('ends the run only after some in a row that no rollout came through', () => {
+  it('ends the run only after some in a sample that no rollout came through', () => {
     const once = spoil(fresh, false);
     expect(once).toMatchObject({ noSignalStreak: 0, outageStreak: 1 });
     expect(judgeStep({}, outage, once, limits).end).toBeUndefined();

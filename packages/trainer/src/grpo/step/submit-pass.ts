@@ -1,10 +1,10 @@
 import { builtInLoss, objectiveAndDerivative, type Objective } from '../objective/objective.ts';
 import { policyDrift, type PolicyDrift } from '../objective/policy-drift.ts';
 import {
-  toSurrogateRow,
+  toSurrogateSample,
   TrainerError,
   type AdamParameters,
-  type BatchRow,
+  type BatchSample,
   type Loss,
   type TrainablePolicy,
 } from '@agent-lightning/core';
@@ -22,7 +22,7 @@ export interface Pass {
 
 /** A pass whose calls have all been made. `settled` never rejects; it is read by {@link finishPass}. */
 export interface SubmittedPass {
-  readonly rows: readonly BatchRow[];
+  readonly samples: readonly BatchSample[];
   readonly objective: Objective;
   /** Of the objective, where it was computed here and the backend was sent its derivative. */
   readonly computed: { readonly loss: number; readonly clippedTokens: number } | undefined;
@@ -47,42 +47,45 @@ export interface SubmitPassOptions {
  * the second need not wait for the first. Resolves when they are made; only a loss that the backend lacks asks for
  * log-probabilities first.
  */
-export async function submitPass(rows: readonly BatchRow[], options: SubmitPassOptions): Promise<SubmittedPass> {
+export async function submitPass(samples: readonly BatchSample[], options: SubmitPassOptions): Promise<SubmittedPass> {
   const { policy, objective, adam } = options;
   const loss = builtInLoss(objective, options.losses);
-  const surrogate = loss === undefined ? toSurrogate(rows, await policy.forward(rows), objective) : undefined;
-  const pass = policy.forwardBackward(surrogate?.rows ?? rows, loss ?? { name: 'cross_entropy' });
+  const surrogate = loss === undefined ? toSurrogate(samples, await policy.forward(samples), objective) : undefined;
+  const pass = policy.forwardBackward(surrogate?.samples ?? samples, loss ?? { name: 'cross_entropy' });
   const step = policy.optimStep(adam);
-  return { rows, objective, computed: surrogate, settled: Promise.allSettled([pass, step]) };
+  return { samples, objective, computed: surrogate, settled: Promise.allSettled([pass, step]) };
 }
 
 /**
  * Waits for a pass and checks its numbers.
  * @throws {TrainerError} `numerics` when loss or gradient norm is not finite; whatever the backend threw
  */
-export async function finishPass({ rows, objective, computed, settled }: SubmittedPass, step: number): Promise<Pass> {
+export async function finishPass(
+  { samples, objective, computed, settled }: SubmittedPass,
+  step: number,
+): Promise<Pass> {
   const [pass, update] = await settled;
   const { loss, logprobs, entropy } = valueOf(pass);
   requireFinite('the loss', computed?.loss ?? loss, step);
-  const drift = policyDrift(rows, logprobs);
+  const drift = policyDrift(samples, logprobs);
   const { gradientNorm } = valueOf(update);
   if (gradientNorm !== undefined) requireFinite('the gradient norm', gradientNorm, step);
   const { loss: value, clippedTokens } = computed ?? {
     loss,
-    clippedTokens: toSurrogate(rows, logprobs, objective).clippedTokens,
+    clippedTokens: toSurrogate(samples, logprobs, objective).clippedTokens,
   };
   return { drift, clippedTokens, loss: value, entropy, gradientNorm };
 }
 
-/** The rows that have under `cross_entropy` the objective's gradient, and what the objective is. */
+/** The samples that have under `cross_entropy` the objective's gradient, and what the objective is. */
 function toSurrogate(
-  rows: readonly BatchRow[],
+  samples: readonly BatchSample[],
   logprobs: readonly Float32Array[],
   objective: Objective,
-): { readonly rows: readonly BatchRow[]; readonly loss: number; readonly clippedTokens: number } {
-  const values = rows.map((row, index) => objectiveAndDerivative(row, logprobs[index]!, objective));
+): { readonly samples: readonly BatchSample[]; readonly loss: number; readonly clippedTokens: number } {
+  const values = samples.map((sample, index) => objectiveAndDerivative(sample, logprobs[index]!, objective));
   return {
-    rows: rows.map((row, index) => toSurrogateRow(row, values[index]!.derivative)),
+    samples: samples.map((sample, index) => toSurrogateSample(sample, values[index]!.derivative)),
     loss: values.reduce((sum, { loss }) => sum + loss, 0),
     clippedTokens: values.reduce((sum, value) => sum + value.clippedTokens, 0),
   };

@@ -41,14 +41,14 @@ export interface TrainOnBatchOptions {
 export async function trainOnBatch(batch: LightningBatch, options: TrainOnBatchOptions): Promise<PolicyPasses> {
   const { policy, settings, losses, step } = options;
   const adam = warmedUp(options);
-  const { klBase, rows } = await pullToBase(batch, options);
-  const minibatches = splitMinibatches({ ...batch, rows }, settings.minibatches, options.random);
+  const { klBase, samples } = await pullToBase(batch, options);
+  const minibatches = splitMinibatches({ ...batch, samples }, settings.minibatches, options.random);
   const objective = objectiveOf(settings);
   if (minibatches.length > 0) options.beforeUpdate();
   const submitted: SubmittedPass[] = [];
   try {
     for (const minibatch of minibatches)
-      submitted.push(await submitPass(minibatch.rows, { policy: policy.policy, objective, losses, adam }));
+      submitted.push(await submitPass(minibatch.samples, { policy: policy.policy, objective, losses, adam }));
   } finally {
     await Promise.all(submitted.map(({ settled }) => settled)); // whatever comes, nothing is left running
   }
@@ -62,20 +62,22 @@ export async function trainOnBatch(batch: LightningBatch, options: TrainOnBatchO
   };
 }
 
-/** The rows with what pulls them towards the base model, when the algorithm has such a pull. */
+/** The samples with what pulls them towards the base model, when the algorithm has such a pull. */
 async function pullToBase(
   batch: LightningBatch,
   { settings, policy }: TrainOnBatchOptions,
-): Promise<{ readonly rows: LightningBatch['rows']; readonly klBase?: number }> {
+): Promise<{ readonly samples: LightningBatch['samples']; readonly klBase?: number }> {
   const { klCoefficient, klPlacement } = settings;
-  if (klCoefficient === 0 || batch.rows.length === 0) return { rows: batch.rows };
-  const reference = await policy.policy.forwardBase(batch.rows);
+  if (klCoefficient === 0 || batch.samples.length === 0) return { samples: batch.samples };
+  const reference = await policy.policy.forwardBase(batch.samples);
   const inAdvantage = klPlacement === 'advantage' ? klCoefficient : 0;
-  const { rows, meanDivergence } = penalizeDivergence(batch.rows, reference, inAdvantage);
+  const { samples, meanDivergence } = penalizeDivergence(batch.samples, reference, inAdvantage);
   return {
     klBase: meanDivergence,
-    rows:
-      klPlacement === 'advantage' ? rows : rows.map((row, index) => ({ ...row, referenceLogprobs: reference[index]! })),
+    samples:
+      klPlacement === 'advantage'
+        ? samples
+        : samples.map((sample, index) => ({ ...sample, referenceLogprobs: reference[index]! })),
   };
 }
 

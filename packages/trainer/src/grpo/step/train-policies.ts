@@ -8,7 +8,7 @@ export interface TrainPoliciesOptions extends Omit<TrainOnBatchOptions, 'policy'
   readonly seed: number;
 }
 
-/** Trains every policy on its own rows of a batch, all at once; ends when all have ended, with the first error if there is one. */
+/** Trains every policy on its own samples of a batch, all at once; ends when all have ended, with the first error if there is one. */
 export async function trainPolicies(
   policies: readonly TrainedPolicy[],
   batch: LightningBatch,
@@ -16,7 +16,7 @@ export async function trainPolicies(
 ): Promise<readonly PolicyPasses[]> {
   const results = await Promise.allSettled(
     policies.map((policy) =>
-      trainOnBatch(selectRows(batch, policy.name), {
+      trainOnBatch(selectSamples(batch, policy.name), {
         ...options,
         policy,
         random: seededRandom(seed, nameDealing(options.step, policy.name)),
@@ -29,8 +29,8 @@ export async function trainPolicies(
   });
 }
 
-function selectRows(batch: LightningBatch, policy: string): LightningBatch {
-  return { ...batch, rows: batch.rows.filter((row) => row.policy === policy) };
+function selectSamples(batch: LightningBatch, policy: string): LightningBatch {
+  return { ...batch, samples: batch.samples.filter((sample) => sample.policy === policy) };
 }
 
 /** Names the stream that deals a policy's groups into minibatches. */

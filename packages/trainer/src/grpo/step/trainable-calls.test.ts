@@ -20,7 +20,7 @@ const episodeOf = (...transitions: readonly Transition[]): Episode => ({
   reward: 1,
   rewards: {},
 });
-const limits = { maxRowTokens: 10, versions: { policy: 5 }, maxStaleness: 2 };
+const limits = { maxSampleTokens: 10, versions: { policy: 5 }, maxStaleness: 2 };
 
 describe('withinLimits', () => {
   it('keeps calls up to the limits, those at them included', () => {
@@ -32,7 +32,7 @@ describe('withinLimits', () => {
     const judged = withinLimits(episodeOf(callOf(0, 11, 5), callOf(1, 2, 2), callOf(2, 2, 4)), limits);
     expect(judged.transitions.map(({ spanId, callIndex }) => [spanId, callIndex])).toEqual([['span-2', 0]]);
     expect(judged.untrainable.map(({ spanId, reason }) => [spanId, reason])).toEqual([
-      ['span-0', 'the call has 11 tokens, and the backend trains rows of at most 10'],
+      ['span-0', 'the call has 11 tokens, and the backend trains samples of at most 10'],
       ['span-1', expect.stringMatching(/^too old: version 2 of "policy" answered, and version 5 is trained/)],
     ]);
     expect(countStaleCalls([judged])).toBe(1);

@@ -2,8 +2,8 @@ import type { Episode, Transition } from '@agent-lightning/core';
 import type { PolicyVersions } from '../policies/policy-set.ts';
 
 export interface CallLimits {
-  /** The longest row that the backend trains, in tokens; no row is longer than its longest call. */
-  readonly maxRowTokens: number;
+  /** The longest sample that the backend trains, in tokens; no sample is longer than its longest call. */
+  readonly maxSampleTokens: number;
   /** The version of each policy that is about to be trained. */
   readonly versions: PolicyVersions;
   /** So many versions may lie between a call and its training. */
@@ -48,10 +48,10 @@ export function countStaleCalls(episodes: readonly Episode[]): number {
 
 const staleReason = 'too old: ';
 
-function problemOf(call: Transition, { maxRowTokens, versions, maxStaleness }: CallLimits): string | undefined {
+function problemOf(call: Transition, { maxSampleTokens, versions, maxStaleness }: CallLimits): string | undefined {
   const tokens = call.promptIds.length + call.responseIds.length;
-  if (tokens > maxRowTokens)
-    return `the call has ${tokens} tokens, and the backend trains rows of at most ${maxRowTokens}`;
+  if (tokens > maxSampleTokens)
+    return `the call has ${tokens} tokens, and the backend trains samples of at most ${maxSampleTokens}`;
   if (stalenessOf(call, versions) > maxStaleness)
     return `${staleReason}version ${call.policyVersion} of "${call.policy}" answered, and version ${versions[call.policy]} is trained, more than maxStaleness = ${maxStaleness} later`;
   return undefined;

@@ -3,7 +3,7 @@ import type { RolloutStatus } from '@agent-lightning/store';
 import { expect, it } from 'vitest';
 import { diagnoseSignal } from './training-signal.ts';
 
-const nothing = { rows: [], dropped: { zeroVarianceGroups: [], singletonGroups: [] } } as unknown as LightningBatch;
+const nothing = { samples: [], dropped: { zeroVarianceGroups: [], singletonGroups: [] } } as unknown as LightningBatch;
 const away: Episode['untrainable'][number] = {
   spanId: 's',
   agentName: '',

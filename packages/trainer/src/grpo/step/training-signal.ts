@@ -15,7 +15,7 @@ export function diagnoseSignal(
   episodes: readonly Episode[],
   batch: LightningBatch,
 ): NoSignal | undefined {
-  if (batch.rows.length > 0) return undefined;
+  if (batch.samples.length > 0) return undefined;
   return (
     outage(episodes) ??
     allFailed(rollouts) ??

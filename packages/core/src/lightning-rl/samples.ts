@@ -1,39 +1,39 @@
 import { TraceError } from '../errors.ts';
 import { tokenProblem } from '../transitions/token-problem.ts';
 import type { Episode, Transition } from '../transitions/transition.ts';
-import type { BatchRow, RowSegment } from './batch.ts';
+import type { BatchSample, SampleSegment } from './batch.ts';
 import { prefixPaths, type PrefixPath } from './prefix-tree.ts';
 
-/** A row for each call, or the calls that continue each other merged into one row. */
-export type RowLayout = 'transition' | 'trajectory';
+/** A sample for each call, or the calls that continue each other merged into one sample. */
+export type SampleLayout = 'transition' | 'trajectory';
 
 /**
- * The rows of one rollout, unweighted: each token weighs 1. Every call's response is trained in exactly one row,
- * the first that contains it; rows that contain it again have it as context, with mask 0. No row is longer than the
+ * The samples of one rollout, unweighted: each token weighs 1. Every call's response is trained in exactly one sample,
+ * the first that contains it; samples that contain it again have it as context, with mask 0. No sample is longer than the
  * longest call.
  * @param advantages shape (K,)
- * @throws {TraceError} `tokens-invalid` for a call that no row can hold
+ * @throws {TraceError} `tokens-invalid` for a call that no sample can hold
  */
-export function buildRows(
+export function buildSamples(
   episode: Episode,
   groupId: string,
   advantages: Float64Array,
-  layout: RowLayout,
-): readonly BatchRow[] {
+  layout: SampleLayout,
+): readonly BatchSample[] {
   const calls = episode.transitions;
   calls.forEach(checkTokens);
   const paths = layout === 'transition' ? calls.map((_, index) => [index]) : prefixPaths(calls);
   const trained = new Set<number>();
-  return paths.map((path) => rowOf(episode, groupId, advantages, path, trained));
+  return paths.map((path) => sampleOf(episode, groupId, advantages, path, trained));
 }
 
-function rowOf(
+function sampleOf(
   episode: Episode,
   groupId: string,
   advantages: Float64Array,
   path: PrefixPath,
   trained: Set<number>,
-): BatchRow {
+): BatchSample {
   const calls = path.map((index) => episode.transitions[index]!);
   const leaf = calls.at(-1)!;
   const tokens = new Int32Array(leaf.promptIds.length + leaf.responseIds.length); // (P) + (T) → (P+T)
@@ -42,7 +42,7 @@ function rowOf(
   const lossMask = new Uint8Array(tokens.length);
   const logprobs = new Float32Array(tokens.length);
   const tokenAdvantages = new Float64Array(tokens.length);
-  const segments: RowSegment[] = [];
+  const segments: SampleSegment[] = [];
   path.forEach((callIndex, position) => {
     if (trained.has(callIndex)) return;
     trained.add(callIndex);
@@ -70,7 +70,7 @@ function rowOf(
   };
 }
 
-function segmentOf(call: Transition, callIndex: number, advantage: number): RowSegment {
+function segmentOf(call: Transition, callIndex: number, advantage: number): SampleSegment {
   const start = call.promptIds.length;
   return { callIndex, policyVersion: call.policyVersion, start, end: start + call.responseIds.length, advantage };
 }

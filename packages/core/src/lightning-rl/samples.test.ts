@@ -1,13 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { arbitraryCalls, episodeOf, type CallShape } from '../../test/__fixtures__/episodes.ts';
-import type { BatchRow } from './batch.ts';
+import type { BatchSample } from './batch.ts';
 import { prefixPaths } from './prefix-tree.ts';
-import { buildRows, type RowLayout } from './rows.ts';
+import { buildSamples, type SampleLayout } from './samples.ts';
 
-/** Rows of the calls, with the advantage k + 1 for call k. */
-function rowsOf(calls: readonly CallShape[], layout: RowLayout): readonly BatchRow[] {
-  return buildRows(
+/** Samples of the calls, with the advantage k + 1 for call k. */
+function samplesOf(calls: readonly CallShape[], layout: SampleLayout): readonly BatchSample[] {
+  return buildSamples(
     episodeOf('a', 'g', 1, calls),
     'g',
     Float64Array.from(calls, (_, index) => index + 1),
@@ -15,8 +15,12 @@ function rowsOf(calls: readonly CallShape[], layout: RowLayout): readonly BatchR
   );
 }
 
-const shown = (rows: readonly BatchRow[]): unknown[] =>
-  rows.map((row) => ({ calls: row.callIndexes, tokens: [...row.tokens].join(' '), mask: row.lossMask.join('') }));
+const shown = (samples: readonly BatchSample[]): unknown[] =>
+  samples.map((sample) => ({
+    calls: sample.callIndexes,
+    tokens: [...sample.tokens].join(' '),
+    mask: sample.lossMask.join(''),
+  }));
 
 /** A second implementation of the tree: token ids as text, and the longest earlier text of the policy that begins the prompt. */
 function naivePaths(calls: readonly CallShape[]): number[][] {
@@ -44,13 +48,13 @@ describe('prefixPaths', () => {
   });
 });
 
-describe('buildRows', () => {
-  it('makes a row for each call under transition', () => {
+describe('buildSamples', () => {
+  it('makes a sample for each call under transition', () => {
     const calls = [
       { prompt: [1, 2], response: [3] },
       { prompt: [1, 2, 3, 4], response: [5, 6] },
     ];
-    expect(shown(rowsOf(calls, 'transition'))).toEqual([
+    expect(shown(samplesOf(calls, 'transition'))).toEqual([
       { calls: [0], tokens: '1 2 3', mask: '001' },
       { calls: [1], tokens: '1 2 3 4 5 6', mask: '000011' },
     ]);
@@ -62,12 +66,12 @@ describe('buildRows', () => {
       { prompt: [1, 2, 3, 4], response: [5, 6] },
       { prompt: [1, 2, 3, 4, 5, 6, 7], response: [8] },
     ];
-    const [row, ...others] = rowsOf(calls, 'trajectory');
+    const [sample, ...others] = samplesOf(calls, 'trajectory');
     expect(others).toEqual([]);
-    expect(shown([row!])).toEqual([{ calls: [0, 1, 2], tokens: '1 2 3 4 5 6 7 8', mask: '00101101' }]);
-    expect([...row!.tokenAdvantages]).toEqual([0, 0, 1, 0, 2, 2, 0, 3]);
-    expect([...row!.logprobs]).toEqual([0, 0, -1, 0, -1, -1, 0, -1]);
-    expect(row!.segments.map(({ start, end }) => [start, end])).toEqual([
+    expect(shown([sample!])).toEqual([{ calls: [0, 1, 2], tokens: '1 2 3 4 5 6 7 8', mask: '00101101' }]);
+    expect([...sample!.tokenAdvantages]).toEqual([0, 0, 1, 0, 2, 2, 0, 3]);
+    expect([...sample!.logprobs]).toEqual([0, 0, -1, 0, -1, -1, 0, -1]);
+    expect(sample!.segments.map(({ start, end }) => [start, end])).toEqual([
       [2, 3],
       [4, 6],
       [7, 8],
@@ -79,7 +83,7 @@ describe('buildRows', () => {
       { prompt: [1], response: [2] },
       { prompt: [1, 2], response: [3] },
     ];
-    expect(shown(rowsOf(calls, 'trajectory'))).toEqual([{ calls: [0, 1], tokens: '1 2 3', mask: '011' }]);
+    expect(shown(samplesOf(calls, 'trajectory'))).toEqual([{ calls: [0, 1], tokens: '1 2 3', mask: '011' }]);
   });
 
   it('keeps the branch of each of two interleaved agents', () => {
@@ -91,7 +95,7 @@ describe('buildRows', () => {
       { prompt: [9], response: [8] },
       { prompt: [9, 8, 7], response: [6] },
     ];
-    expect(shown(rowsOf([planner[0]!, worker[0]!, planner[1]!, worker[1]!], 'trajectory'))).toEqual([
+    expect(shown(samplesOf([planner[0]!, worker[0]!, planner[1]!, worker[1]!], 'trajectory'))).toEqual([
       { calls: [0, 2], tokens: '1 2 3 4', mask: '0101' },
       { calls: [1, 3], tokens: '9 8 7 6', mask: '0101' },
     ]);
@@ -103,7 +107,7 @@ describe('buildRows', () => {
       { prompt: [1, 2, 3], response: [4] },
       { prompt: [1, 2, 5], response: [6] },
     ];
-    expect(shown(rowsOf(calls, 'trajectory'))).toEqual([
+    expect(shown(samplesOf(calls, 'trajectory'))).toEqual([
       { calls: [0, 1], tokens: '1 2 3 4', mask: '0101' },
       { calls: [0, 2], tokens: '1 2 5 6', mask: '0001' },
     ]);
@@ -114,7 +118,7 @@ describe('buildRows', () => {
       { prompt: [1], response: [2] },
       { prompt: [1], response: [2] },
     ];
-    expect(shown(rowsOf(calls, 'trajectory'))).toEqual([
+    expect(shown(samplesOf(calls, 'trajectory'))).toEqual([
       { calls: [0], tokens: '1 2', mask: '01' },
       { calls: [1], tokens: '1 2', mask: '01' },
     ]);
@@ -126,7 +130,7 @@ describe('buildRows', () => {
       { prompt: [1], response: [2] },
       { prompt: [1, 2], response: [3] },
     ];
-    expect(rowsOf(calls, 'trajectory').map(({ callIndexes }) => callIndexes)).toEqual([[0], [1, 2]]);
+    expect(samplesOf(calls, 'trajectory').map(({ callIndexes }) => callIndexes)).toEqual([[0], [1, 2]]);
   });
 
   it('never merges calls of different policies', () => {
@@ -134,7 +138,7 @@ describe('buildRows', () => {
       { prompt: [1], response: [2], policy: 'writer' },
       { prompt: [1, 2], response: [3], policy: 'judge' },
     ];
-    expect(rowsOf(calls, 'trajectory').map(({ policy, callIndexes }) => [policy, callIndexes])).toEqual([
+    expect(samplesOf(calls, 'trajectory').map(({ policy, callIndexes }) => [policy, callIndexes])).toEqual([
       ['writer', [0]],
       ['judge', [1]],
     ]);
@@ -146,7 +150,7 @@ describe('buildRows', () => {
       { prompt: [1, 2], response: [3], policyVersion: 3 },
       { prompt: [1, 2, 3], response: [3], policyVersion: 4 },
     ];
-    expect(rowsOf(calls, 'trajectory')[0]!.policyVersions).toEqual([3, 4]);
+    expect(samplesOf(calls, 'trajectory')[0]!.policyVersions).toEqual([3, 4]);
   });
 
   it.each(['transition', 'trajectory'] as const)(
@@ -154,20 +158,20 @@ describe('buildRows', () => {
     (layout) => {
       fc.assert(
         fc.property(arbitraryCalls, (calls) => {
-          const rows = rowsOf(calls, layout);
-          const trained = rows.flatMap((row) => row.segments.map((segment) => ({ row, segment })));
+          const samples = samplesOf(calls, layout);
+          const trained = samples.flatMap((sample) => sample.segments.map((segment) => ({ sample, segment })));
           expect(trained.map(({ segment }) => segment.callIndex).toSorted((a, b) => a - b)).toEqual(
             calls.map((_, index) => index),
           );
           for (const {
-            row,
+            sample,
             segment: { callIndex, start, end },
           } of trained) {
             const call = calls[callIndex]!;
-            expect([...row.tokens.subarray(0, start)]).toEqual(call.prompt);
-            expect([...row.tokens.subarray(start, end)]).toEqual(call.response);
-            expect(row.logprobs.subarray(start, end)).toEqual(Float32Array.from(call.logprobs!));
-            expect(row.tokenAdvantages.subarray(start, end).every((advantage) => advantage === callIndex + 1)).toBe(
+            expect([...sample.tokens.subarray(0, start)]).toEqual(call.prompt);
+            expect([...sample.tokens.subarray(start, end)]).toEqual(call.response);
+            expect(sample.logprobs.subarray(start, end)).toEqual(Float32Array.from(call.logprobs!));
+            expect(sample.tokenAdvantages.subarray(start, end).every((advantage) => advantage === callIndex + 1)).toBe(
               true,
             );
           }
@@ -177,17 +181,18 @@ describe('buildRows', () => {
   );
 
   it.each(['transition', 'trajectory'] as const)(
-    'gives masked tokens nothing, and never the first token of a row: %s',
+    'gives masked tokens nothing, and never the first token of a sample: %s',
     (layout) => {
       fc.assert(
         fc.property(arbitraryCalls, (calls) => {
-          for (const row of rowsOf(calls, layout)) {
-            const masked = new Uint8Array(row.tokens.length);
-            for (const { start, end } of row.segments) masked.fill(1, start, end);
-            expect(row.lossMask).toEqual(masked);
-            expect(row.lossMask[0]).toBe(0);
-            row.lossMask.forEach((bit, t) => {
-              if (bit === 0) expect([row.logprobs[t], row.advantages[t], row.tokenAdvantages[t]]).toEqual([0, 0, 0]);
+          for (const sample of samplesOf(calls, layout)) {
+            const masked = new Uint8Array(sample.tokens.length);
+            for (const { start, end } of sample.segments) masked.fill(1, start, end);
+            expect(sample.lossMask).toEqual(masked);
+            expect(sample.lossMask[0]).toBe(0);
+            sample.lossMask.forEach((bit, t) => {
+              if (bit === 0)
+                expect([sample.logprobs[t], sample.advantages[t], sample.tokenAdvantages[t]]).toEqual([0, 0, 0]);
             });
           }
         }),
@@ -195,15 +200,15 @@ describe('buildRows', () => {
     },
   );
 
-  it('makes no row longer than the longest call, no row that trains nothing, and no more rows than calls', () => {
+  it('makes no sample longer than the longest call, no sample that trains nothing, and no more samples than calls', () => {
     fc.assert(
       fc.property(arbitraryCalls, (calls) => {
-        const rows = rowsOf(calls, 'trajectory');
-        expect(rows.length).toBeLessThanOrEqual(calls.length);
-        expect(Math.max(...rows.map(({ tokens }) => tokens.length))).toBe(
+        const samples = samplesOf(calls, 'trajectory');
+        expect(samples.length).toBeLessThanOrEqual(calls.length);
+        expect(Math.max(...samples.map(({ tokens }) => tokens.length))).toBe(
           Math.max(...calls.map(({ prompt, response }) => prompt.length + response.length)),
         );
-        for (const row of rows) expect(row.segments.length).toBeGreaterThan(0);
+        for (const sample of samples) expect(sample.segments.length).toBeGreaterThan(0);
       }),
     );
   });
@@ -217,7 +222,7 @@ describe('buildRows', () => {
     [{ prompt: [1], response: [1], logprobs: [0.5] }, /log-probability 0 is 0.5/],
     [{ prompt: [-1], response: [1] }, /token id is negative/],
   ])('refuses %j, naming the call', (call, message) => {
-    expect(() => rowsOf([call], 'transition')).toThrow(message);
-    expect(() => rowsOf([call], 'transition')).toThrow(/call 0 \(span 0\) of rollout a/);
+    expect(() => samplesOf([call], 'transition')).toThrow(message);
+    expect(() => samplesOf([call], 'transition')).toThrow(/call 0 \(span 0\) of rollout a/);
   });
 });

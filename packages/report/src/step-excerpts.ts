@@ -1,28 +1,28 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import type { RolloutSample } from '@agent-lightning/core';
+import type { RolloutExcerpt } from '@agent-lightning/core';
 import type { RunDirectory } from '@agent-lightning/run';
 import type { ReportContext } from './report-data.ts';
 
 /** A few rollouts of one step. */
-export interface StepSample {
+export interface StepExcerpt {
   readonly step: number;
-  readonly rollouts: readonly RolloutSample[];
+  readonly rollouts: readonly RolloutExcerpt[];
 }
 
 type TokenTexts = ReportContext['tokenTexts'];
 
 /** Keeps a few rollouts of the first and of the newest step for the report. */
-export class StepSamples {
+export class StepExcerpts {
   readonly #directory: RunDirectory;
-  #last: StepSample | undefined;
+  #last: StepExcerpt | undefined;
 
   constructor(directory: RunDirectory) {
     this.#directory = directory;
   }
 
   /** Takes the sample of a step that is done; the first step's goes to its file at once, the newest one's by `flush`. */
-  async keep(sample: StepSample, { tokenTexts }: Pick<ReportContext, 'tokenTexts'>): Promise<void> {
+  async keep(sample: StepExcerpt, { tokenTexts }: Pick<ReportContext, 'tokenTexts'>): Promise<void> {
     if (sample.rollouts.length === 0) return;
     if (existsSync(this.#pathOf('first')) && sample.step > 1) {
       this.#last = sample;
@@ -38,11 +38,11 @@ export class StepSamples {
   }
 
   /** Reads what was kept, first step first. */
-  async read(): Promise<readonly StepSample[]> {
-    const samples: StepSample[] = [];
+  async read(): Promise<readonly StepExcerpt[]> {
+    const samples: StepExcerpt[] = [];
     for (const name of ['first', 'last'] as const) {
       if (existsSync(this.#pathOf(name)))
-        samples.push(JSON.parse(await readFile(this.#pathOf(name), 'utf8')) as StepSample);
+        samples.push(JSON.parse(await readFile(this.#pathOf(name), 'utf8')) as StepExcerpt);
     }
     return samples;
   }
@@ -51,18 +51,19 @@ export class StepSamples {
     return this.#directory.file('samples', `${name}.json`);
   }
 
-  async #write(name: 'first' | 'last', sample: StepSample): Promise<void> {
+  async #write(name: 'first' | 'last', sample: StepExcerpt): Promise<void> {
     await this.#directory.writeFile(JSON.stringify(sample), 'samples', `${name}.json`);
   }
 }
 
-async function withTexts(sample: StepSample, tokenTexts: TokenTexts): Promise<StepSample> {
+async function withTexts(sample: StepExcerpt, tokenTexts: TokenTexts): Promise<StepExcerpt> {
   if (tokenTexts === undefined) return sample;
-  const rollouts: RolloutSample[] = [];
+  const rollouts: RolloutExcerpt[] = [];
   for (const rollout of sample.rollouts) {
-    const rows: RolloutSample['rows'][number][] = [];
-    for (const row of rollout.rows) rows.push({ ...row, texts: await tokenTexts(Int32Array.from(row.tokens)) });
-    rollouts.push({ ...rollout, rows });
+    const samples: RolloutExcerpt['samples'][number][] = [];
+    for (const sample of rollout.samples)
+      samples.push({ ...sample, texts: await tokenTexts(Int32Array.from(sample.tokens)) });
+    rollouts.push({ ...rollout, samples });
   }
   return { ...sample, rollouts };
 }
