@@ -30,7 +30,7 @@ function dataOf(own: readonly object[], charts: readonly MetricChart[] = [], has
     charts,
     validationAfter: undefined,
     comparisons: [],
-    samples: [],
+    excerpts: [],
   };
 }
 
