@@ -40,19 +40,19 @@ describe('Trainer.dev', () => {
     await trainer.fit({ train: letterTasks, steps: 1 });
   });
 
-  it('holds calls against the longest row that the backend takes, and the loss against what it can train', async () => {
+  it('holds calls against the longest training sample that the backend takes, and the loss against what it can train', async () => {
     const { trainer } = await createTestTrainer({ backend: new BigramBackend({ maxSampleTokens: 1 }) });
     expect(await trainer.dev({ tasks })).toMatchObject({
       ok: false,
       trainableCalls: {},
-      untrainableCalls: { 'the call has 2 tokens, and the backend trains rows of at most 1': 12 },
+      untrainableCalls: { 'the call has 2 tokens, and the backend trains samples of at most 1': 12 },
       findings: [expect.stringContaining('none can be trained on')],
     });
     const { trainer: other } = await createTestTrainer({ backend: new BigramBackend({ losses: ['cispo'] }) });
     await expect(other.dev({ tasks })).rejects.toMatchObject({ code: 'option-unsupported' });
   });
 
-  it('sees calls that continue each other become one row', async () => {
+  it('sees calls that continue each other become one training sample', async () => {
     const { report } = await devWith(async (task, context) => {
       const answer = await askLetter(task, context);
       await askLetter({ ...task, letter: task.letter + answer }, context);

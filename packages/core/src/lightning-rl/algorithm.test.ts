@@ -155,7 +155,7 @@ describe('buildBatch', () => {
 
   it.each([
     [{ estimator: 'gae' }, /estimator is "gae"; give one of/],
-    [{ samples: 'both' }, /rows is "both"/],
+    [{ samples: 'both' }, /samples is "both"/],
     [{ tokenWeighting: { constant: 0 } }, /tokenWeighting is {"constant":0}/],
     [{ tokenWeighting: 'call' }, /tokenWeighting is "call"/],
     [{ credit: { discounted: 2 } }, /credit is/],

@@ -103,7 +103,7 @@ describe('penalizeDivergence', () => {
         -1,
       ),
     ).toThrow(/coefficient .* is -1/);
-    expect(() => penalizeDivergence(samples, [[0, 0, 0]], 0.1)).toThrow(/row 1 of 3 tokens has no reference/);
+    expect(() => penalizeDivergence(samples, [[0, 0, 0]], 0.1)).toThrow(/sample 1 of 3 tokens has no reference/);
     expect(() =>
       penalizeDivergence(
         samples,

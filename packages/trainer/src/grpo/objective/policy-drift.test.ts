@@ -68,13 +68,13 @@ describe('policyDrift', () => {
   });
 
   it('refuses log-probabilities that are not the samples’', () => {
-    expect(() => policyDrift(samples, [[0, 0, 0]])).toThrow(/row 1 of 3 tokens has no log-probabilities/);
+    expect(() => policyDrift(samples, [[0, 0, 0]])).toThrow(/sample 1 of 3 tokens has no log-probabilities/);
     expect(() =>
       policyDrift(samples, [
         [0, 0],
         [0, 0, 0],
       ]),
-    ).toThrow(/row 0 of 3 tokens has 2/);
+    ).toThrow(/sample 0 of 3 tokens has 2/);
     expect(() => policyDrift(samples.slice(0, 1), [[0, -Infinity, 0]])).toThrow(
       /token 1 of sample 0 has the log-probability -Infinity/,
     );
