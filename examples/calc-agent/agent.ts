@@ -35,7 +35,7 @@ export function createCalcAgent({ model = 'tiny-calc' }: { readonly model?: stri
 /** Model calls that one problem may take. */
 const maxTurns = 4;
 
-/** What the agent says at last; empty when it called tools to the end, or one that there is not. */
+/** Returns the agent's last answer; empty when it only called tools, or called one that does not exist. */
 export async function solve(agent: Agent, question: string, signal?: AbortSignal): Promise<string> {
   try {
     const { finalOutput } = await run(agent, question, { maxTurns, ...(signal && { signal }) });

@@ -42,7 +42,7 @@ const operations = {
   '/': (a: number, b: number) => (b === 0 ? Number.NaN : a / b),
 };
 
-/** In parentheses where it binds less than it must. */
+/** Puts an expression in parentheses where it binds less than it must. */
 function bound({ text, binds }: Tree, least: number): string {
   return binds < least ? `(${text})` : text;
 }

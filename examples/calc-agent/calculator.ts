@@ -1,6 +1,6 @@
 /** A calculator for expressions that a model wrote: numbers, + - * /, parentheses, and a minus in front. */
 
-/** What is wrong with an expression, in a few words that a model can use. */
+/** Says what is wrong with an expression, in a few words that a model can use. */
 export class CalculatorError extends Error {}
 
 const maxLength = 200;

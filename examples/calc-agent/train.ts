@@ -12,7 +12,7 @@ import { answerReward } from './reward.ts';
 const intermediate = { toolOk: 0.1, toolError: -0.1 };
 
 export interface TrainOptions {
-  /** Whether what the calculator says of a call is rewarded too, besides the answer. */
+  /** Tells whether each call of the calculator is rewarded too, besides the answer. */
   readonly air: boolean;
   readonly trainerOptions: Partial<TrainerOptions<Problem>>;
   readonly fitOptions: FitOptions<Problem>;

@@ -1,4 +1,4 @@
-/** How chats become the text that a starting model reads. */
+/** The chat templates of starting models: they turn chats into text. */
 
 /** A Jinja chat template, and the tokens that only it writes. */
 export interface ChatFormat {

@@ -1,9 +1,9 @@
-/** What an example's program can be told. */
+/** The options of an example's program. */
 import { parseArgs } from 'node:util';
 
 /** A flag that takes a value. */
 export interface Setting {
-  /** What stands for the value in the help, such as `DIR`. */
+  /** The word for the value in the help, such as `DIR`. */
   readonly value: string;
   readonly meaning: string;
   readonly default: string;
@@ -11,13 +11,13 @@ export interface Setting {
 
 /** A program that trains an example. */
 export interface ExampleProgram<Flag extends string = never, Name extends string = never> {
-  /** What starts it, such as `npm run quickstart`. */
+  /** The command that starts it, such as `npm run quickstart`. */
   readonly command: string;
-  /** What it does, in a sentence. */
+  /** Says in a sentence what it does. */
   readonly purpose: string;
   /** Training steps: enough for the reward to level off. */
   readonly defaultSteps: number;
-  /** What the mean held-out reward is, such as "Held-out questions that the agent answers right". */
+  /** A name for the mean held-out reward, such as "Held-out questions that the agent answers right". */
   readonly outcome: string;
   /** Flags of its own, which take no value, and what each does. */
   readonly flags?: Readonly<Record<Flag, string>>;

@@ -3,7 +3,7 @@ import { ChatTemplate, Tokenizer, trainBytePairTokenizer } from '@agent-lightnin
 import { describe, expect, it } from 'vitest';
 
 import { toolChat } from './chat-formats.ts';
-import { dialogueRows, type Dialogue } from './dialogue-rows.ts';
+import { toTrainingSamples, type Dialogue } from './dialogue-samples.ts';
 
 const vocabulary = trainBytePairTokenizer({
   texts: ['say it'],
@@ -25,15 +25,15 @@ const dialogue: Dialogue = {
   response: 'second',
 };
 
-/** The learned parts of each row. */
+/** The learned parts of each sample. */
 function learned(...dialogues: readonly Dialogue[]): string[][] {
-  return dialogueRows(checkpoint, dialogues).map(({ tokens, lossMask }) => {
+  return toTrainingSamples(checkpoint, dialogues).map(({ tokens, lossMask }) => {
     const text = Array.from(tokens, (token, t) => (lossMask[t] === 1 ? tokenizer.textOf(token) : '\n')).join('');
     return text.split(/\n+/).filter((part) => part !== '');
   });
 }
 
-describe('dialogueRows', () => {
+describe('toTrainingSamples', () => {
   it('learns the answer and its end, and nothing of the prompt', () => {
     expect(learned(dialogue)).toEqual([['second<|end|>']]);
   });
@@ -44,8 +44,8 @@ describe('dialogueRows', () => {
   });
 
   it('weighs every learned token of the batch the same, all of them together 1', () => {
-    const rows = dialogueRows(checkpoint, [dialogue, { ...dialogue, learnsEveryTurn: true }]);
-    const weights = rows.flatMap(({ advantages }) => [...advantages].filter((weight) => weight !== 0));
+    const samples = toTrainingSamples(checkpoint, [dialogue, { ...dialogue, learnsEveryTurn: true }]);
+    const weights = samples.flatMap(({ advantages }) => [...advantages].filter((weight) => weight !== 0));
     expect(new Set(weights).size).toBe(1);
     expect(weights.reduce((sum, weight) => sum + weight, 0)).toBeCloseTo(1, 6);
   });

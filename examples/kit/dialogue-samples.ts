@@ -1,26 +1,26 @@
-/** Dialogues that a starting model learns from, as rows of tokens. */
+/** Dialogues that a starting model learns from, as training samples. */
 import type { ChatMessage, JsonValue, TrainingSample } from '@agent-lightning/core';
 import type { Checkpoint } from '@agent-lightning/embedded';
 
 /** A prompt and the answer that is learned; the prompt is not. */
 export interface Dialogue {
   readonly prompt: readonly ChatMessage[];
-  /** What the agent's request says of its tools. @default none */
+  /** The tools, as the agent's request names them. @default none */
   readonly tools?: readonly JsonValue[];
   readonly response: string;
-  /** Whether the assistant's earlier messages in the prompt are learned too. @default false */
+  /** Tells whether the assistant's earlier messages in the prompt are learned too. @default false */
   readonly learnsEveryTurn?: boolean;
 }
 
-/** A row of each dialogue; every learned token of the batch weighs the same, all of them together 1: the loss is then a mean. */
-export function dialogueRows(checkpoint: Checkpoint, dialogues: readonly Dialogue[]): TrainingSample[] {
-  const rows = dialogues.map((dialogue) => toRow(checkpoint, dialogue));
-  const count = rows.reduce((sum, { lossMask }) => sum + lossMask.reduce((a, b) => a + b, 0), 0);
-  return rows.map((row) => ({ ...row, advantages: row.advantages.map((weight) => weight / count) }));
+/** Makes a training sample of each dialogue. Every learned token of the batch weighs the same, all of them together 1: the loss is then a mean. */
+export function toTrainingSamples(checkpoint: Checkpoint, dialogues: readonly Dialogue[]): TrainingSample[] {
+  const samples = dialogues.map((dialogue) => toSample(checkpoint, dialogue));
+  const count = samples.reduce((sum, { lossMask }) => sum + lossMask.reduce((a, b) => a + b, 0), 0);
+  return samples.map((sample) => ({ ...sample, advantages: sample.advantages.map((weight) => weight / count) }));
 }
 
-/** The rendered dialogue, the answer and its end; only the last two are learned, or what else the assistant says and its ends. */
-function toRow(
+/** Makes tokens of the rendered dialogue, the answer and its end. Only the last two are learned, or all that the assistant says. */
+function toSample(
   { tokenizer, chatTemplate, eosTokenIds }: Checkpoint,
   { prompt, tools, response, learnsEveryTurn = false }: Dialogue,
 ): TrainingSample {

@@ -10,5 +10,5 @@ export { takeInTurns } from './take-in-turns.ts';
 
 // starting models
 export { makeStartingModel, readScriptOptions, tinyShape, type StartingModelOptions } from './starting-model.ts';
-export type { Dialogue } from './dialogue-rows.ts';
+export type { Dialogue } from './dialogue-samples.ts';
 export { plainChat, toolChat, type ChatFormat } from './chat-formats.ts';

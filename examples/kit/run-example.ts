@@ -12,7 +12,7 @@ import {
 } from './command-line.ts';
 import { summarize, toJsonLine } from './summary.ts';
 
-/** What the command line asked for, and how to tell the trainer. */
+/** The options of the command line, and the parts of the trainer's options that follow from them. */
 export interface ExampleRun<Flag extends string = never, Name extends string = never> {
   readonly options: ExampleOptions<Flag, Name>;
   readonly trainerOptions: Pick<TrainerOptions<unknown>, 'seed' | 'control' | 'runDirectory' | 'resumeHint'>;

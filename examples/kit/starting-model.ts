@@ -6,7 +6,7 @@ import { createCheckpoint, embedded, loadCheckpoint, type ModelShape } from '@ag
 import { ChatTemplate, trainBytePairTokenizer } from '@agent-lightning/text';
 
 import type { ChatFormat } from './chat-formats.ts';
-import { dialogueRows, type Dialogue } from './dialogue-rows.ts';
+import { toTrainingSamples, type Dialogue } from './dialogue-samples.ts';
 import type { Random } from './random.ts';
 
 /** 0.39 M parameters with 640 tokens: a checkpoint of 1.6 MB. */
@@ -23,7 +23,7 @@ const warmupSteps = 20;
 const tokenizerDialogues = 10_000;
 
 export interface StartingModelOptions {
-  /** Where the checkpoint goes; one that is there is replaced. */
+  /** The directory of the checkpoint; one that is there is replaced. */
   readonly directory: string;
   readonly seed: number;
   readonly shape: ModelShape;
@@ -45,7 +45,7 @@ export interface StartingModelOptions {
   readonly learningRate?: number;
 }
 
-/** What a script that makes a starting model was told: `--seed 0 --out directory`. @throws RangeError */
+/** Reads the options of a script that makes a starting model: `--seed 0 --out directory`. @throws RangeError */
 export function readScriptOptions(defaultDirectory: string): Pick<StartingModelOptions, 'seed' | 'directory'> {
   const { values } = parseArgs({
     options: { seed: { type: 'string', default: '0' }, out: { type: 'string', default: defaultDirectory } },
@@ -87,8 +87,8 @@ export async function makeStartingModel({
     const backend = embedded({ model: directory, wideKernels: true });
     const policy = await backend.createPolicy({ name: 'starting-model', seed });
     for (let step = 1; step <= steps; step++) {
-      const rows = dialogueRows(checkpoint, nextDialogues(batchSize, stepsDone++ / allSteps));
-      const { loss } = await policy.forwardBackward(rows, { name: 'cross_entropy' });
+      const samples = toTrainingSamples(checkpoint, nextDialogues(batchSize, stepsDone++ / allSteps));
+      const { loss } = await policy.forwardBackward(samples, { name: 'cross_entropy' });
       await policy.optimStep({ learningRate: learningRate * schedule(step, steps), maxGradientNorm: 1 });
       if (step % 25 === 0) console.log(`step ${step} of ${steps}: ${loss.toFixed(3)} nats per token`);
     }
@@ -98,7 +98,7 @@ export async function makeStartingModel({
   console.log(`wrote ${directory}`);
 }
 
-/** What a vocabulary should be good at: the messages, with the calls among them where they are learned. */
+/** Returns the texts that the vocabulary is learned from: the messages, with the calls among them where they are learned. */
 function textsOf({ prompt, tools, response, learnsEveryTurn }: Dialogue, { template }: ChatFormat): string[] {
   const contents = prompt.map(({ content }) => (typeof content === 'string' ? content : ''));
   if (learnsEveryTurn !== true) return [...contents, response];

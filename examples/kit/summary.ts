@@ -1,4 +1,4 @@
-/** What an example's program says at its end. */
+/** Writes the summary at the end of an example's program. */
 import type { TrainingResult } from '@agent-lightning/trainer';
 
 import { commandOf, type ExampleOptions, type ExampleProgram } from './command-line.ts';

@@ -1,4 +1,4 @@
-/** What the agent is asked, and what is right. */
+/** The questions that the agent is asked, and the right answers. */
 export type Question = { readonly word: 'after' | 'before'; readonly day: string };
 
 export const days = ['monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday'] as const;

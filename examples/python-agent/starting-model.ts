@@ -7,7 +7,7 @@ import { days, questions, rightAnswer, type Question } from './questions.ts';
 const endToken = '<|end|>';
 const steps = 200;
 
-/** How often the starting model gives which answer; the days that are left share the rest. */
+/** The shares of the starting model's answers; the days that are left share the rest. */
 const habits = { repeats: 0.7, right: 0.25 };
 
 export async function makeStartingModel(directory: string): Promise<void> {
@@ -25,17 +25,17 @@ export async function makeStartingModel(directory: string): Promise<void> {
   });
   const backend = embedded({ model: directory, threads: 1 });
   const policy = await backend.createPolicy({ name: 'starting-model', seed: 0 });
-  const rows = await habitRows(directory);
+  const samples = await makeSamples(directory);
   for (let step = 0; step < steps; step++) {
-    await policy.forwardBackward(rows, { name: 'cross_entropy' });
+    await policy.forwardBackward(samples, { name: 'cross_entropy' });
     await policy.optimStep({ learningRate: 5e-3, maxGradientNorm: 1 });
   }
   await policy.exportModel(directory);
   await backend.close();
 }
 
-/** Every question with every day as its answer, as often as the habit says; all answer tokens together weigh about 1. */
-async function habitRows(directory: string): Promise<readonly TrainingSample[]> {
+/** Makes samples of every question with every day as its answer, weighed as the habits say; all answer tokens together weigh about 1. */
+async function makeSamples(directory: string): Promise<readonly TrainingSample[]> {
   const { tokenizer, chatTemplate, eosTokenIds } = await loadCheckpoint(directory);
   return questions.flatMap((question) =>
     days.map((answer) => {

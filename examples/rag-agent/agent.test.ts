@@ -20,7 +20,7 @@ afterEach(async () => {
   await server?.close();
 });
 
-/** What the agent answers, on a model that says these things in turn. */
+/** Returns the agent's answer, on a model that says these things in turn. */
 async function answerOf(...replies: (ScriptedReply | string)[]): Promise<string> {
   server = await startModelServer({ respond: replies });
   vi.stubEnv('OPENAI_BASE_URL', server.baseUrl);

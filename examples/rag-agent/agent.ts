@@ -7,12 +7,12 @@ import type { SearchIndex } from './search.ts';
 
 export const instructions = 'Search, then say Answer: and the name.';
 
-/** What a search says to the model: the best passages, a line each. */
+/** Writes a search's result for the model: the best passages, a line each. */
 export function describePassages(passages: readonly string[]): string {
   return passages.length === 0 ? 'nothing found' : passages.join('\n');
 }
 
-/** How many passages a search returns. */
+/** The number of passages that a search returns. */
 export const passagesPerSearch = 2;
 
 /** Builds the agent. Its model is where `OPENAI_BASE_URL` and `OPENAI_API_KEY` say. */

@@ -15,7 +15,7 @@ export type WorkType = keyof typeof rolesOfWork;
 export interface Work {
   readonly type: WorkType;
   readonly name: string;
-  /** In the order of `rolesOfWork`. */
+  /** The people, in the order of `rolesOfWork`. */
   readonly people: readonly [Person, Person];
 }
 
@@ -27,7 +27,7 @@ export interface Person {
 
 export interface Town {
   readonly name: string;
-  /** In the order of `rolesOfTown`. */
+  /** The names of the officials, in the order of `rolesOfTown`. */
   readonly officials: readonly [string, string];
 }
 
@@ -69,7 +69,7 @@ export function createLibrary(side: Side, size: LibrarySize, random: Random): Li
   return { works, people, towns };
 }
 
-/** What a library says: a sentence for each fact. */
+/** Writes a library as text: a sentence for each fact. */
 export function documentsOf({ works, people, towns }: Library): readonly Document[] {
   return [
     ...works.flatMap(({ name, type, people: pair }) =>

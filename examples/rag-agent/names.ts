@@ -3,7 +3,7 @@ import { hashText, pick, type Random } from '@agent-lightning/example-kit';
 
 const words = (text: string): readonly string[] => text.split(' ');
 
-/** What names are made of: a name of a kind is a first word and a second one. */
+/** The words that names are made of: a name of a kind is a first word and a second one. */
 const vocabularies = {
   person: {
     first: words(

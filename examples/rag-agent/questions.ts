@@ -6,10 +6,10 @@ import { createLibrary, rolesOfTown, rolesOfWork, type Library, type Person, typ
 
 /** One of the two facts that a question needs. */
 export interface Hop {
-  /** What is asked for, as the library calls it, and the other thing that it knows of the same title. */
+  /** The thing that is asked for, as the library calls it, and the other thing that it knows of the same title. */
   readonly word: string;
   readonly otherWord: string;
-  /** Of what it is asked. */
+  /** The work, person or town that the question is about. */
   readonly title: string;
   /** The name that the fact gives. */
   readonly found: string;
@@ -52,7 +52,7 @@ export function questionsOf({ works, people }: Library): readonly Question[] {
   return all.filter(({ gold, hops: [first] }) => gold !== first.title); // nobody is asked for by their own name
 }
 
-/** Where somebody behind a work was born, or lives. */
+/** Asks where somebody behind a work was born, or lives. */
 function aboutWork({ type, name, people }: Work): readonly Question[] {
   return rolesOfWork[type].flatMap((role, i) => {
     const person = people[i]!;
@@ -67,7 +67,7 @@ function aboutWork({ type, name, people }: Work): readonly Question[] {
   });
 }
 
-/** Who has an office in the town where somebody was born, or lives. */
+/** Asks who has an office in the town where somebody was born, or lives. */
 function aboutPerson(person: Person): readonly Question[] {
   return relations.flatMap((relation) => {
     const town = person[relation];

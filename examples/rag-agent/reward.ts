@@ -2,11 +2,11 @@
 
 export interface Answer {
   readonly text: string;
-  /** Whether the reply was one line that begins with `Answer: `, as the agent was told. */
+  /** Tells whether the reply was one line that begins with `Answer: `, as the agent was told. */
   readonly isFormatted: boolean;
 }
 
-/** In [0, 1]. */
+/** The reward, in [0, 1]. */
 export function answerReward(gold: string, reply: string): number {
   const { text, isFormatted } = readAnswer(reply);
   return 0.9 * tokenF1(gold, text) + (isFormatted ? 0.1 : 0);

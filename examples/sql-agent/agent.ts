@@ -12,7 +12,7 @@ const State = Annotation.Root({
   messages: Annotation<Message[]>({ reducer: (before, added) => [...before, ...added], default: () => [] }),
   query: Annotation<string>,
   answer: Annotation<string>,
-  /** What is wrong with the query; empty when nothing is. */
+  /** Says what is wrong with the query; empty when nothing is. */
   feedback: Annotation<string>,
   /** Queries written so far. */
   turns: Annotation<number>({ reducer: (_before, after) => after, default: () => 0 }),

@@ -18,9 +18,9 @@ export interface NumberColumn {
 }
 
 export interface Table {
-  /** Of the database and of its table. */
+  /** The name of the database and of its table. */
   readonly name: string;
-  /** What one row is, as a question says it. */
+  /** The thing that one row describes, as a question says it. */
   readonly thing: string;
   /** The column that names a row, and the two halves that its values are put together from. */
   readonly key: { readonly name: string; readonly starts: readonly string[]; readonly ends: readonly string[] };

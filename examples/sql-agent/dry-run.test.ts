@@ -89,7 +89,7 @@ function planner(ask: (question: string) => Promise<string>) {
     .compile();
 }
 
-/** Asks on Anthropic's wire, by a client that does not use `fetch`. */
+/** Asks in Anthropic's dialect, by a client that does not use `fetch`. */
 async function askMessages(question: string): Promise<string> {
   const request = sendRequest(`${own.baseUrl}/messages`, { method: 'POST' });
   const answered = new Promise<string>((resolve, reject) =>
@@ -149,7 +149,7 @@ describe('a dry run', () => {
         return planner(async (question) => (await model.invoke(question)).text);
       },
     ],
-    ['of another wire and without fetch, which the framework does not report', () => planner(askMessages)],
+    ['of another dialect and without fetch, which the framework does not report', () => planner(askMessages)],
   ])('names the host that answers an agent’s client %s', async (_, build) => {
     const agent = withLightning(build(), { agentMatch: /draft/ });
     const { report, said } = await dryRun((task) => agent.invoke(inputOf(task)));

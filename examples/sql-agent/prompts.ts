@@ -1,4 +1,4 @@
-/** What the agent's models are told. Short, because the quickstart's model is tiny. */
+/** The prompts of the agent's models. They are short, because the quickstart's model is tiny. */
 import { describeDatabase } from './databases.ts';
 import type { QueryResult } from './query.ts';
 
@@ -31,7 +31,7 @@ export function checkPrompt(question: string, query: string, answer: string): Me
   ];
 }
 
-/** What the database said, in one line. */
+/** Writes the database's answer in one line. */
 export function describeAnswer({ rows, error }: QueryResult): string {
   if (rows === undefined) return `Error: ${error}`;
   const [first] = rows;

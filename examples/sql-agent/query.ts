@@ -5,7 +5,7 @@ import { openDatabase } from './databases.ts';
 
 export type Cell = string | number | bigint | null;
 
-/** What the database answers: rows, or why there are none. */
+/** The database's answer: rows, or why there are none. */
 export type QueryResult =
   | { readonly rows: readonly (readonly Cell[])[]; readonly error?: undefined }
   | { readonly rows?: undefined; readonly error: string };

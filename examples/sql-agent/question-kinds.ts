@@ -5,7 +5,7 @@ export const kinds = ['equality', 'count', 'comparison', 'superlative', 'average
 
 export type QuestionKind = (typeof kinds)[number];
 
-/** What is asked, apart from how: a query, and every phrasing of the question that it answers. */
+/** One question in all its forms: a query, and every phrasing of the question that it answers. */
 export interface Meaning {
   readonly kind: QuestionKind;
   readonly gold: string;

@@ -8,7 +8,7 @@ import { createSqlAgent } from './agent.ts';
 import { trainingQuestions, validationQuestions, type Question } from './questions.ts';
 import { executionReward } from './reward.ts';
 
-/** What the agent's policy starts from, and what its other nodes are. */
+/** The model that the agent's policy starts from, and that its other nodes keep. */
 export const startingModel = `${import.meta.dirname}/model`;
 
 /** Trains the nodes that write SQL; the backend is closed at the end. */

@@ -1,4 +1,4 @@
-/** What customers write: the cases that train, and those that are held out. */
+/** The tickets that customers write: the cases that train, and those that are held out. */
 import { hashText, takeInTurns } from '@agent-lightning/example-kit';
 
 import { findDecision, orders, topics, type Decision, type Topic } from './shop.ts';

@@ -1,4 +1,4 @@
-/** What the agents are told. Short, because the example's model is tiny. */
+/** The prompts of the agents. They are short, because the example's model is tiny. */
 import { topics, type Order } from './shop.ts';
 
 /** Asks what a message is about. */
@@ -6,7 +6,7 @@ export const triageInstructions = `Topic: ${topics.join(', ')}.`;
 export const writerInstructions = 'Answer the customer.';
 export const checkerInstructions = 'Check the reply. Say ok or revise: reason.';
 
-/** What the tools found, in one line. */
+/** Writes what the tools found, in one line. */
 export function describeFacts(order: Order | undefined, decision: string | undefined): string {
   if (order === undefined) return 'no such order.';
   return `order ${order.id}: ${order.item}, ${order.euros} euros. policy: ${decision ?? 'ask a colleague'}.`;

@@ -2,7 +2,7 @@
 import type { Case } from './cases.ts';
 import { decisions, findOrder, type Decision } from './shop.ts';
 
-/** How a reply states a decision; one that states several states none. */
+/** The words by which a reply states a decision; a reply that states several decisions states none. */
 const statements: Readonly<Record<Decision, RegExp>> = {
   refund: /\brefund\b/i,
   credit: /\bcredit\b/i,

@@ -2,7 +2,7 @@
 import { DatabaseSync } from 'node:sqlite';
 
 export const topics = ['refund', 'damaged', 'late', 'exchange', 'cancel', 'invoice'] as const;
-/** What a customer writes about. */
+/** The topics that a customer writes about. */
 export type Topic = (typeof topics)[number];
 
 export const decisions = [
@@ -16,7 +16,7 @@ export const decisions = [
   'cancel',
   'invoice',
 ] as const;
-/** What the shop does about it. */
+/** The shop's possible decisions. */
 export type Decision = (typeof decisions)[number];
 
 export interface Order {
@@ -34,7 +34,7 @@ export const rooms: readonly (readonly string[])[] = [
   ['spade', 'hose', 'bench', 'grill'],
 ];
 
-/** Which decision a topic leads to, by the days since the order was sent: both ends belong to it. */
+/** The decision that a topic leads to, by the days since the order was sent: both ends belong to it. */
 const policies: readonly (readonly [topic: Topic, fromDay: number, toDay: number, decision: Decision])[] = [
   ['refund', 0, 30, 'refund'],
   ['refund', 31, 999, 'credit'],
@@ -84,7 +84,7 @@ export function findOrder(id: number): Order | undefined {
   return row === undefined ? undefined : { ...(row as unknown as Order) };
 }
 
-/** What the shop does about a topic for an order; undefined where no policy fits. */
+/** Returns the shop's decision about a topic for an order; undefined where no policy fits. */
 export function findDecision(topic: string, orderId: number): Decision | undefined {
   const row = open()
     .prepare(

@@ -1,4 +1,4 @@
-/** What the starting model is taught to do wrong. */
+/** The mistakes that the starting model is taught. */
 import { pick, type Random } from '@agent-lightning/example-kit';
 
 import type { ProblemKind } from '../problem-kinds.ts';
@@ -11,7 +11,7 @@ export const strongHabits = {
   'forgets the form': ['compare', 'boxes less'],
 } as const satisfies Readonly<Record<string, readonly ProblemKind[]>>;
 
-/** How often the model has a habit, given the kind of problem: firm either way, so that noise does not turn it. */
+/** Returns the probability of a habit for a kind of problem: far from 0.5, so that noise does not reverse it. */
 function strength(habit: keyof typeof strongHabits, kind: ProblemKind): number {
   const where: readonly ProblemKind[] = strongHabits[habit];
   return where.includes(kind) ? 0.86 : 0.06;
@@ -20,7 +20,7 @@ function strength(habit: keyof typeof strongHabits, kind: ProblemKind): number {
 /** Slips: sampling makes them, greedy decoding mostly does not. */
 const slips = { swapped: 0.08, malformed: 0.2, malformedAgain: 0.08 };
 
-/** Answers at once, with a number of the problem. */
+/** Tells whether the model answers at once, with a number of the problem. */
 export function guesses({ kind }: Problem, random: Random): boolean {
   return random() < strength('guesses', kind);
 }

@@ -22,7 +22,7 @@ export interface Mistakes {
 const firm = 0.82;
 const weak = 0.1;
 
-/** How often each mistake is made, in [0, 1]. A third of the kinds has each firm habit; greedy decoding follows the firm ones only. */
+/** The probability of each mistake, in [0, 1]. A third of the kinds has each firm habit; greedy decoding follows the firm ones only. */
 export function habitsOf(kind: string): Readonly<Record<keyof Mistakes, number>> {
   const third = kinds.indexOf(kind) % 3;
   return {

@@ -8,7 +8,7 @@ import type { Question } from '../questions.ts';
 import type { SearchIndex } from '../search.ts';
 import { habitsOf, type Mistakes } from './bad-habits.ts';
 
-/** What a chat template shows of the agent's tool. */
+/** The agent's tool, as a chat template shows it. */
 const tools: readonly JsonValue[] = [
   { type: 'function', function: { name: 'search', parameters: { properties: { query: {} } } } },
 ];

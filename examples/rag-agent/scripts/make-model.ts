@@ -30,7 +30,7 @@ const libraries = Array.from({ length: 100 }, () => {
   return { index: new SearchIndex(documentsOf(library)), byKind };
 });
 
-/** At first only copying, which is quick to learn so; then mostly the agent's work. */
+/** The first dialogues are only copying, which is then quick to learn; the later ones are mostly the agent's work. */
 function nextDialogue(random: Random, progress: number): Dialogue {
   if (progress < 0.22 || random() < 0.2) return copyingDialogue(random);
   const { index, byKind } = pick(libraries, random);

@@ -7,10 +7,10 @@ import type { Question } from '../questions.ts';
 interface Habit {
   readonly name: string;
   /** The query with the mistake; the query itself where the mistake is not possible. */
-  readonly spoil: (gold: string, question: Question, random: Random) => string;
-  /** How often, given the question; in [0, 1]. */
+  readonly makeMistake: (gold: string, question: Question, random: Random) => string;
+  /** The probability of the mistake, in [0, 1]. */
   readonly probability: (question: Question) => number;
-  /** What a good checker would say about it; undefined where the database complains by itself. */
+  /** The remark of a good checker about it; undefined where the database complains by itself. */
   readonly reason?: string;
 }
 
@@ -24,20 +24,20 @@ export interface HabitualQuery {
 const strong: readonly Habit[] = [
   {
     name: 'selects all columns',
-    spoil: (gold, { database }) => gold.replace(`SELECT ${tableOf(database).key.name} FROM`, 'SELECT * FROM'),
+    makeMistake: (gold, { database }) => gold.replace(`SELECT ${tableOf(database).key.name} FROM`, 'SELECT * FROM'),
     probability: strength(0),
     reason: 'too many columns',
   },
   {
     name: 'forgets to count or to average',
-    spoil: (gold, { kind, database }) =>
+    makeMistake: (gold, { kind, database }) =>
       kind === 'group' ? gold : gold.replace('COUNT(*)', tableOf(database).key.name).replace(/AVG\((\w+)\)/, '$1'),
     probability: strength(1),
     reason: 'one number is asked',
   },
   {
     name: 'forgets to group',
-    spoil: (gold) => gold.replace(/ GROUP BY \w+$/, ''),
+    makeMistake: (gold) => gold.replace(/ GROUP BY \w+$/, ''),
     probability: strength(2),
     reason: 'group the rows',
   },
@@ -47,22 +47,22 @@ const strong: readonly Habit[] = [
 const slips: readonly Habit[] = [
   {
     name: 'compares the wrong way',
-    spoil: (gold) => gold.replace(/[<>]/, (operator) => (operator === '<' ? '>' : '<')),
+    makeMistake: (gold) => gold.replace(/[<>]/, (operator) => (operator === '<' ? '>' : '<')),
     probability: () => 0.15,
     reason: 'wrong comparison',
   },
   {
     name: 'sorts the wrong way',
-    spoil: (gold) => gold.replace(/\b(ASC|DESC)\b/, (direction) => (direction === 'ASC' ? 'DESC' : 'ASC')),
+    makeMistake: (gold) => gold.replace(/\b(ASC|DESC)\b/, (direction) => (direction === 'ASC' ? 'DESC' : 'ASC')),
     probability: () => 0.15,
     reason: 'wrong order',
   },
-  { name: 'misspells a column', spoil: misspell, probability: () => 0.22 },
-  { name: 'forgets quotes', spoil: (gold) => gold.replaceAll("'", ''), probability: () => 0.22 },
+  { name: 'misspells a column', makeMistake: misspell, probability: () => 0.22 },
+  { name: 'forgets quotes', makeMistake: (gold) => gold.replaceAll("'", ''), probability: () => 0.22 },
 ];
 
 /**
- * The right query with every mistake made or not, by its probability. `strongScale` and `slipScale` multiply them: a
+ * Returns the right query with each mistake made or not, by its probability. `strongScale` and `slipScale` multiply them: a
  * rewrite has been told what was wrong.
  */
 export function habitualQuery(
@@ -77,17 +77,17 @@ export function habitualQuery(
     [strong, strongScale],
     [slips, slipScale],
   ] as const) {
-    for (const { spoil, probability, reason } of habits) {
+    for (const { makeMistake, probability, reason } of habits) {
       if (random() >= probability(question) * scale) continue;
-      const spoiled = spoil(query, question, random);
-      if (spoiled !== query && reason !== undefined) reasons.push(reason);
-      query = spoiled;
+      const mistaken = makeMistake(query, question, random);
+      if (mistaken !== query && reason !== undefined) reasons.push(reason);
+      query = mistaken;
     }
   }
   return { query, reasons };
 }
 
-/** How strong a habit is differs between databases: the model knows a third of them well. */
+/** Says how strong a habit is for a database: the model knows a third of them well. */
 function strength(offset: number): (question: Question) => number {
   return ({ database }) => {
     const index = tables.findIndex(({ name }) => name === database);

@@ -45,7 +45,7 @@ function complaint(question: Question, random: Random): { query: string; feedbac
   }
 }
 
-/** How often the checker sees what is wrong, where the answer shows it. */
+/** The probability that the checker sees what is wrong, where the answer shows it. */
 const visible: Readonly<Record<string, number>> = { 'no rows': 1, 'too many columns': 0.65 };
 
 /** A mediocre checker: it sees an empty answer, mostly a wide one, and little else. */

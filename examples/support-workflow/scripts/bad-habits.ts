@@ -1,4 +1,4 @@
-/** How the starting model's writer answers: right replies, and the mistakes that it is taught to make. */
+/** Writes the answers of the starting model's writer: right replies, and the mistakes that it is taught to make. */
 import type { Random } from '@agent-lightning/example-kit';
 
 import type { Case } from '../cases.ts';
@@ -16,7 +16,7 @@ const replies: Readonly<Record<Decision, (order: Order) => string>> = {
   invoice: ({ id, euros }) => `The invoice of order ${id} is ${euros} euros.`,
 };
 
-/** The right reply. */
+/** Returns the right reply. */
 export function goldReply(decision: Decision, order: Order): string {
   return replies[decision](order);
 }
@@ -25,35 +25,35 @@ export type Problem = 'not the policy' | 'no order number' | 'no amount' | 'wron
 
 interface Habit {
   readonly decisions: readonly Decision[];
-  readonly spoil: (reply: string, order: Order) => string;
-  /** What a good checker would say. */
+  readonly makeMistake: (reply: string, order: Order) => string;
+  /** The remark of a good checker. */
   readonly problem: Problem;
 }
 
-/** Each is strong for two rooms in three, so that greedy decoding makes it there. */
+/** The strong habits. Each is strong for two rooms in three, so that greedy decoding makes it there. */
 const strongHabits: readonly Habit[] = [
   {
     decisions: ['replace', 'repair', 'resend', 'exchange'],
-    spoil: (_reply, order) => goldReply('refund', order),
+    makeMistake: (_reply, order) => goldReply('refund', order),
     problem: 'not the policy',
   },
   {
     decisions: ['refund', 'credit', 'wait'],
-    spoil: (reply, { id }) => reply.replace(`order ${id}`, 'order'),
+    makeMistake: (reply, { id }) => reply.replace(`order ${id}`, 'order'),
     problem: 'no order number',
   },
   {
     decisions: ['cancel', 'invoice'],
-    spoil: (reply, { euros }) => reply.replace(`${euros} euros`, 'some euros'),
+    makeMistake: (reply, { euros }) => reply.replace(`${euros} euros`, 'some euros'),
     problem: 'no amount',
   },
 ];
 
-/** How often, by the room that the order's item is for: firm either way, so that noise does not turn a habit. */
+/** The probability of a habit, by the room that the order's item is for: far from 0.5, so that noise does not reverse a habit. */
 const firm = { draft: [0.18, 0.82, 0.82], revise: [0.18, 0.18, 0.82] } as const;
 const slip = 0.12;
 
-/** The right reply with every mistake made or not, as a first draft or after a remark. */
+/** Returns the right reply or one with a mistake, as a first draft or after a remark. */
 export function habitualReply(
   { decision }: Pick<Case, 'decision'>,
   order: Order,
@@ -65,7 +65,7 @@ export function habitualReply(
   const room = rooms.findIndex((items) => items.includes(order.item));
   const right = goldReply(decision, order);
   if (random() < (firm[role][(room + index) % 3] as number))
-    return { reply: habit.spoil(right, order), problem: habit.problem };
+    return { reply: habit.makeMistake(right, order), problem: habit.problem };
   if (random() < slip) return { reply: right.replace(String(order.id), String(order.id + 1)), problem: 'wrong order' };
   return { reply: right };
 }

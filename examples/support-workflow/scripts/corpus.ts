@@ -1,4 +1,4 @@
-/** What the starting model is taught: four roles, of which the writer has bad habits. */
+/** The dialogues that teach the starting model: four roles, of which the writer has bad habits. */
 import type { Random } from '@agent-lightning/example-kit';
 
 import type { Case } from '../cases.ts';
