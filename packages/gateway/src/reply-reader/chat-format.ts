@@ -4,7 +4,7 @@ import { isPayload, type Payload, type ReplyFormat } from './reply-format.ts';
 
 function readLogprobs(choice: JsonObject, index: number, draft: ReplyDraft): void {
   const logprobs = choice['logprobs'];
-  if (logprobs instanceof Float32Array) return draft.addLogprobs(index, logprobs);
+  if (logprobs instanceof Float32Array) return draft.adoptLogprobs(index, logprobs);
   if (!isPayload(logprobs)) return undefined;
   // Sampled refusals are tokens too; engines that fill both lists fill them one after the other.
   for (const list of [logprobs['content'], logprobs['refusal']]) {

@@ -44,8 +44,10 @@ function readChoice(choice: JsonObject, draft: ReplyDraft, format: ReplyFormat, 
     return draft.markMalformed(`the upstream answered choice ${index}, which was not asked for`);
   if (isList(choice['prompt_token_ids'])) draft.setPrompt(choice['prompt_token_ids']);
   format.readChoice(choice, index, draft, isStream);
-  if (isList(choice['token_ids'])) {
-    draft.addTokens(index, choice['token_ids']);
+  const ids = choice['token_ids'];
+  if (isList(ids)) {
+    if (ids instanceof Int32Array) draft.adoptTokens(index, ids);
+    else draft.addTokens(index, ids);
     draft.markFirstToken();
   }
   if (typeof choice['finish_reason'] === 'string') target.finishReason = choice['finish_reason'];

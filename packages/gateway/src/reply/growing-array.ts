@@ -3,6 +3,7 @@ export class GrowingArray<Values extends Int32Array | Float32Array> {
   readonly #make: (length: number) => Values;
   #values: Values;
   #length = 0;
+  #adopted: Values | undefined;
 
   constructor(make: (length: number) => Values) {
     this.#make = make;
@@ -20,18 +21,32 @@ export class GrowingArray<Values extends Int32Array | Float32Array> {
     this.#length = length;
   }
 
+  /** Takes over a first piece without copying it; the caller must not change it afterwards. Later pieces are appended. */
+  adopt(values: Values): void {
+    if (this.#length > 0) return this.append(values);
+    this.#values = values;
+    this.#adopted = values;
+    this.#length = values.length;
+    return undefined;
+  }
+
   clear(): void {
+    if (this.#isAdopted()) this.#values = this.#make(0);
     this.#length = 0;
   }
 
-  /** What was appended, without a copy: good until more is appended. */
+  /** Returns what was appended, without a copy; it is valid until more is appended. */
   view(): Values {
     return this.#values.subarray(0, this.#length) as Values;
   }
 
-  /** A copy of what was appended. */
+  /** Returns a copy of what was appended, or the adopted piece itself when nothing was added to it. */
   toArray(): Values {
-    return this.#values.slice(0, this.#length) as Values;
+    return this.#isAdopted() ? this.#values : (this.#values.slice(0, this.#length) as Values);
+  }
+
+  #isAdopted(): boolean {
+    return this.#values === this.#adopted;
   }
 
   #grow(length: number): void {

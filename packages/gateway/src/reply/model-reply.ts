@@ -107,9 +107,23 @@ export class ReplyDraft {
     choice.tokens.append(ids instanceof Int32Array ? ids : this.#checkedIds(ids, 'response', choice.tokens.length));
   }
 
+  /** Adds token ids as `addTokens` does, and keeps an array that is the first without copying it. */
+  adoptTokens(index: number, ids: Int32Array): void {
+    this.#choices[index]?.tokens.adopt(ids);
+  }
+
   addLogprobs(index: number, logprobs: ArrayLike<number>): void {
+    this.#checkLogprobs(index, logprobs)?.logprobs.append(logprobs);
+  }
+
+  /** Adds log-probabilities as `addLogprobs` does, and keeps an array that is the first without copying it. */
+  adoptLogprobs(index: number, logprobs: Float32Array): void {
+    this.#checkLogprobs(index, logprobs)?.logprobs.adopt(logprobs);
+  }
+
+  #checkLogprobs(index: number, logprobs: ArrayLike<number>): ChoiceDraft | undefined {
     const choice = this.#choices[index];
-    if (choice === undefined) return;
+    if (choice === undefined) return undefined;
     for (let position = 0; position < logprobs.length; position += 1) {
       const value = logprobs[position];
       if (typeof value !== 'number' || !isLogprob(value))
@@ -117,7 +131,7 @@ export class ReplyDraft {
           `log-probability ${choice.logprobs.length + position} of choice ${index} is ${String(value)}`,
         );
     }
-    choice.logprobs.append(logprobs);
+    return choice;
   }
 
   markMalformed(reason: string): void {
