@@ -1,6 +1,6 @@
 /**
  * Reads the numbers that captured replies are full of, straight from their bytes. Every function takes positions in memory,
- * `end` being the one after the last byte, and returns the position after what it read, or 0 for what the JSON parser must judge.
+ * `end` being the one after the last byte, and returns the position after what it read, or 0 for what is left to the JSON parser.
  */
 
 const zero: u8 = 48;
@@ -18,9 +18,9 @@ const lowestNonAscii: u8 = 128;
 
 const largestTokenId: u64 = 2147483647;
 
-/** More than the relative error of a double made of digits and a power of ten. */
+/** This is more than the relative error of a double made of digits and a power of ten. */
 const slack: f64 = 1.0 / 281474976710656.0;
-/** Digits that give more than this do not fit 64 bits. */
+/** Digits whose number is larger than this do not fit 64 bits. */
 const largestSum: f64 = 1e19;
 /** A number of so many digits with more decimals than this is nearest to 0. */
 const mostDecimals: i32 = 68;
@@ -44,20 +44,20 @@ const bytesOpeningLength: usize = 10;
 const bytesEnding = memory.data<u8>([93, 44, 34, 116, 111, 112, 95, 108, 111, 103, 112, 114, 111, 98, 115, 34, 58, 91, 93, 125]); // ],"top_logprobs":[]}
 const bytesEndingLength: usize = 20;
 
-/** Where the next id, log-probability, byte of text and byte of output goes. */
+/** These are the positions that the next id, log-probability, byte of text and byte of output go to. */
 let ids: usize = 0;
 let logprobs: usize = 0;
 let said: usize = 0;
 let shown: usize = 0;
-/** Whether a text that was read has escapes or other letters than ASCII's. */
+/** Tells whether every text that was read is plain ASCII, without escapes. */
 let isPlain: bool = true;
 
-/** The first position that is free. */
+/** Returns the first position that is free. */
 export function base(): usize {
   return (__heap_base + 15) & ~15;
 }
 
-/** Says where results go. */
+/** Sets the positions that results are written to. */
 export function writeTo(idsAt: usize, logprobsAt: usize, saidAt: usize, shownAt: usize): void {
   ids = idsAt;
   logprobs = logprobsAt;
@@ -88,7 +88,7 @@ function isDigit(byte: u8): bool {
   return byte - zero < 10;
 }
 
-/** Whether the bytes from `at` are those from `expected`. */
+/** Tells whether the bytes from `at` are those from `expected`. */
 function standsAt(at: usize, end: usize, expected: usize, length: usize): bool {
   if (at + length > end) return false;
   if (length < 16) {
@@ -116,7 +116,7 @@ function copy(to: usize, from: usize, length: usize): usize {
   return to + length;
 }
 
-/** The first quote, backslash, control character or part of a letter beyond ASCII, from `at` on, or a position after `end`. */
+/** Returns the position of the first quote, backslash, control character or part of a letter beyond ASCII, from `at` on, or a position after `end`. */
 function endOfPlain(start: usize, end: usize): usize {
   let at = start;
   for (; at < end; at += 16) {
@@ -131,14 +131,14 @@ function endOfPlain(start: usize, end: usize): usize {
   return at;
 }
 
-/** The byte after a string whose first quote is at `start`. */
+/** Returns the byte after a string whose first quote is at `start`. */
 function skipString(start: usize, end: usize): usize {
   let at = endOfPlain(start + 1, end);
   while (at < end && load<u8>(at) !== quote) at = endOfPlain(at + (load<u8>(at) === backslash ? 2 : 1), end);
   return at + 1;
 }
 
-/** The number that eight digits are, the first one in the lowest byte. */
+/** Returns the number that eight digits stand for, the first one in the lowest byte. */
 // @ts-ignore: decorator
 @inline
 function join(digits: u64): u64 {
@@ -150,7 +150,7 @@ function join(digits: u64): u64 {
 
 let afterDigits: usize = 0;
 
-/** The number of up to eight digits that stand at `at`, and in `afterDigits` the position after them. */
+/** Returns the number of up to eight digits that stand at `at`, and sets `afterDigits` to the position after them. */
 // @ts-ignore: decorator
 @inline
 function readDigits(at: usize): u64 {
@@ -170,7 +170,7 @@ function otherThanDigits(at: usize): u64 {
   return <u64>i8x16.bitmask(i8x16.gt_u(values, i8x16.splat(9)));
 }
 
-/** The number whose digits end before `end`: at most eight of them. */
+/** Returns the number whose digits, at most eight, end before `end`. */
 // @ts-ignore: decorator
 @inline
 function numberBefore(end: usize, length: usize): u64 {
@@ -178,7 +178,7 @@ function numberBefore(end: usize, length: usize): u64 {
 }
 
 /**
- * Token ids, from the first one to the end of their list. What stands between them is found for 64 bytes at once: the processor
+ * Reads token ids, from the first one to the end of their list. What stands between them is found for 64 bytes at once: the processor
  * could not guess, id by id, how many digits come.
  */
 export function readIds(start: usize, end: usize): usize {
@@ -213,7 +213,7 @@ export function readIds(start: usize, end: usize): usize {
 
 let number: f32 = 0;
 
-/** Which float32 is nearest to the number that stands at `start`: where all doubles so close to what its digits give are the same one. */
+/** Reads the float32 that is nearest to the number at `start`, if every double within the error of its digits rounds to that one float32. */
 function readFloat32(start: usize, end: usize): usize {
   let at = start;
   const isNegative = load<u8>(at) === minus;
@@ -256,12 +256,12 @@ function readFloat32(start: usize, end: usize): usize {
   return at;
 }
 
-/** What a log-probability can be; what is none is for the parser to name. */
+/** Tells whether a value can be a log-probability; the parser names one that cannot. */
 function isLogprob(value: f32): bool {
   return value <= 0 && value > <f32>-Infinity;
 }
 
-/** The first byte from `at` on that no list of whole numbers holds, or a position after `end`. */
+/** Returns the first byte from `start` on that no list of whole numbers holds, or a position after `end`. */
 function endOfDigits(start: usize, end: usize): usize {
   let at = start;
   for (; at < end; at += 16) {
@@ -272,7 +272,7 @@ function endOfDigits(start: usize, end: usize): usize {
   return at;
 }
 
-/** An entry as engines write it when no alternatives are asked for; its number is left in `number`. */
+/** Reads an entry as engines write it when no alternatives are asked for, and leaves its number in `number`. */
 function readPlainEntry(start: usize, end: usize): usize {
   if (!standsAt(start, end, tokenOpening, tokenOpeningLength)) return 0;
   let at = skipString(start + tokenOpeningLength - 1, end) - 1;
@@ -285,7 +285,7 @@ function readPlainEntry(start: usize, end: usize): usize {
 }
 
 /**
- * The `logprob` of each entry of a `content` list, from the first entry to the end of the object that the list is in, and not
+ * Reads the `logprob` of each entry of a `content` list, from the first entry to the end of the object that the list is in, and not
  * those of the alternatives inside an entry.
  */
 export function readLogprobs(start: usize, end: usize): usize {
@@ -321,7 +321,7 @@ export function readLogprobs(start: usize, end: usize): usize {
         depth += 1;
       } else if (byte === closingBracket || byte === closingBrace) {
         depth -= 1;
-        // An entry without a number, or with two, is for the parser to judge.
+        // An entry without a number, or with two, is left to the parser.
         if (depth === 1 && entries !== (out - logprobs) >> 2) return 0;
       } else if (depth === 1 && byte !== comma) return 0;
       at += 1;
@@ -335,7 +335,7 @@ export function readLogprobs(start: usize, end: usize): usize {
   return at;
 }
 
-/** The parts of the chunks of one frame, as `useFrame` found them in memory. */
+/** These are the parts of the chunks of one frame, as `useFrame` found them in memory. */
 let head: usize = 0;
 let headLength: usize = 0;
 let middle: usize = 0;
@@ -349,7 +349,7 @@ let shownHeadLength: usize = 0;
 let shownTail: usize = 0;
 let shownTailLength: usize = 0;
 
-/** A frame's six parts stand from `at` on, one after the other. */
+/** Uses the frame whose six parts stand from `at` on, one after the other. */
 export function useFrame(at: usize, a: usize, b: usize, c: usize, d: usize, e: usize, f: usize): void {
   head = at;
   headLength = a;
@@ -369,7 +369,7 @@ function isHex(byte: u8): bool {
   return isDigit(byte) || (byte | 32) - 97 < 6;
 }
 
-/** The byte after an escape in a string. */
+/** Returns the byte after an escape in a string. */
 function skipEscape(at: usize, end: usize): usize {
   if (at + 6 > end) return 0;
   const escaped = load<u8>(at + 1);
@@ -390,9 +390,9 @@ function skipEscape(at: usize, end: usize): usize {
   return isKnown ? at + 2 : 0;
 }
 
-/** The quote that ends a JSON string. */
+/** Returns the position of the quote that ends a JSON string. */
 function endOfText(start: usize, end: usize): usize {
-  // A letter that was cut in two is for the parser to judge.
+  // A letter that was cut in two is left to the parser.
   if (start < end && (load<u8>(start) & 0xc0) === lowestNonAscii) return 0;
   let at = endOfPlain(start, end);
   while (at < end) {
@@ -410,7 +410,7 @@ function endOfText(start: usize, end: usize): usize {
   return 0;
 }
 
-/** One event that is the frame, byte by byte; nothing is kept of one that is not. */
+/** Reads one event that equals the frame byte by byte, and keeps nothing of one that does not. */
 function readEvent(start: usize, end: usize): usize {
   if (!standsAt(start, end, head, headLength)) return 0;
   const text = start + headLength;

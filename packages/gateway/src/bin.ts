@@ -11,7 +11,7 @@ function note(event: string, fields: Record<string, string>): void {
   log({ time: new Date().toISOString(), level: 'info', event, ...fields });
 }
 
-/** Starts, and stops at SIGTERM or SIGINT; a second signal does not wait for calls in flight. */
+/** Starts a gateway and stops it at SIGTERM or SIGINT; a second signal does not wait for calls in flight. */
 async function main(): Promise<void> {
   const config = await readStandaloneConfig(process.argv.slice(2), process.env);
   if (config === undefined) return void process.stdout.write(usage);

@@ -1,16 +1,16 @@
 /** One thing that happened, for whoever operates the gateway. Holds no key, header, prompt or reply. */
 export interface GatewayLogEntry {
-  /** ISO 8601. */
+  /** The time, in ISO 8601. */
   readonly time: string;
   readonly level: 'info' | 'warn';
-  /** `call`, `rejected`, `published`, `routed`, `staleness-set`, `paused`, `resumed`, `attempt-opened`, `attempt-closed`, `server-left`, `server-joined`. */
+  /** The kind of event: `call`, `rejected`, `published`, `routed`, `staleness-set`, `paused`, `resumed`, `attempt-opened`, `attempt-closed`, `server-left`, `server-joined`. */
   readonly event: string;
   readonly [field: string]: string | number | boolean | undefined;
 }
 
 export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
 
-/** Tells the operator's log what happens; a log that throws harms no call. */
+/** Writes entries to the operator's log; a log that throws fails no call. */
 export class GatewayLog {
   readonly #log: ((entry: GatewayLogEntry) => void) | undefined;
 
@@ -31,7 +31,7 @@ export class GatewayLog {
     try {
       this.#log({ ...fields, time: new Date().toISOString(), level, event });
     } catch {
-      // The log is the operator's; agents must not feel that it is broken.
+      // The log is the operator's: a broken one must not affect agents.
     }
   }
 }

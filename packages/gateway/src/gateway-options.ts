@@ -14,13 +14,13 @@ import { resolveModels, type ModelOptions, type ResolvedModelOptions } from './p
 import { resolveStaleness, type StalenessOptions } from './policies/staleness-rule.ts';
 
 export interface GatewayOptions extends CallLimitOptions, ModelOptions, StalenessOptions {
-  /** Where captured calls go. */
+  /** The store that captured calls go to. */
   readonly store: Pick<LightningStore, 'appendSpans'>;
-  /** @default '127.0.0.1' */
+  /** The address to listen on. @default '127.0.0.1' */
   readonly host?: string;
-  /** 0 for any free one. @default 0 */
+  /** The port to listen on; 0 takes any free one. @default 0 */
   readonly port?: number;
-  /** Where agents reach the gateway, when that is not where it listens. @default the address that it listens on */
+  /** The URL at which agents reach the gateway, when it differs from the address that it listens on. @default the address that it listens on */
   readonly publicUrl?: string;
   /** Further values of the `Host` header to answer. @default none */
   readonly allowedHosts?: readonly string[];
@@ -28,27 +28,27 @@ export interface GatewayOptions extends CallLimitOptions, ModelOptions, Stalenes
   readonly adminKey?: string;
   /** The model name that attempts are given. @default 'policy' */
   readonly policy?: string;
-  /** What is enforced over what agents ask. @default temperature 1 for train, 0 for val and test */
+  /** The sampling that is enforced whatever agents ask for. @default temperature 1 for train, 0 for val and test */
   readonly sampling?: SamplingOptions;
-  /** Calls to an in-process engine that give no seed get one from this, their rollout, caller and position. @default 0 */
+  /** The number from which calls to an in-process engine that give no seed get one, with their rollout, caller and position. @default 0 */
   readonly seed?: number;
-  /** Captured calls wait so long for others to be stored with; closing an attempt stores them at once. @default 50 */
+  /** The time that captured calls wait for others to be stored with; closing an attempt stores them at once. @default 50 */
   readonly writeDelayMs?: number;
   /**
    * A call that goes on longer is stored as `incomplete` until it ends, so that a gateway that is killed leaves it behind. A shorter
    * one is written once, when it ends: announcing it would cost a second write. 0: every call, as it begins. @default 1_000
    */
   readonly announceAfterMs?: number;
-  /** How long calls may go on when their attempt is closed. @default 0 */
+  /** The time that calls may still take when their attempt is closed. @default 0 */
   readonly closeGraceMs?: number;
-  /** What the bodies of one attempt's requests in flight may hold of `maxHeldBytes`. @default 64 MiB */
+  /** The most memory that the bodies of one attempt's requests in flight may hold, within `maxHeldBytes`. @default 64 MiB */
   readonly maxAttemptHeldBytes?: number;
   /**
    * Captured replies of upstreams are read with WebAssembly where that is faster and runs; `false` reads all of them with the JSON
    * parser, to the same result. @default true
    */
   readonly fastPath?: boolean;
-  /** Told what happens, one entry for each call. Must not block. @default nothing is logged */
+  /** Called with each event, such as a call. It must not block. @default nothing is logged */
   readonly log?: (entry: GatewayLogEntry) => void;
 }
 
@@ -92,7 +92,7 @@ function resolveAdminKey(adminKey: string | undefined, host: string): string | u
   return adminKey;
 }
 
-/** @throws {ConfigurationError} `option-invalid` */
+/** Returns the options with their defaults. @throws {ConfigurationError} `option-invalid` */
 export function resolveGatewayOptions(options: GatewayOptions): ResolvedGatewayOptions {
   const host = options.host ?? '127.0.0.1';
   const publicUrl = resolvePublicUrl(options.publicUrl);

@@ -3,7 +3,7 @@ import type { Untrainable } from './capture/check-reply.ts';
 import type { ReplyError } from './http/reply-error.ts';
 import type { FastPathCounts } from './reply-reader/reply-reader.ts';
 
-/** What a gateway did since it started. */
+/** The counts of what a gateway did since it started. */
 export interface GatewayStatistics {
   /** Calls by how they ended. */
   readonly calls: Readonly<Record<CallOutcome['status'], number>>;
@@ -60,7 +60,7 @@ export class StatisticsCounter {
   }
 }
 
-/** Upstreams name errors as they like: what they say is bounded, in number as in length. */
+/** The most error names that are counted: upstreams choose them freely, so their number and length are bounded. */
 const mostNames = 100;
 
 function increment(counts: Map<string, number>, name: string): void {
@@ -83,17 +83,17 @@ function labelled(label: string, counts: Readonly<Record<string, number>>): (rea
   );
 }
 
-/** What the gateway holds at this moment. */
+/** The work that the gateway holds at this moment. */
 export interface GatewayLoad {
   readonly callsInFlight: number;
   readonly openAttempts: number;
-  /** Of memory, by the bodies of requests in flight. */
+  /** The memory that the bodies of requests in flight hold. */
   readonly heldBytes: number;
   /** Requests that are not read yet, because others hold too much. */
   readonly waitingRequests: number;
 }
 
-/** The statistics and the load in Prometheus text. */
+/** Returns the statistics and the load as Prometheus text. */
 export function formatMetrics(statistics: GatewayStatistics, load: GatewayLoad): string {
   return [
     family(

@@ -24,8 +24,8 @@ import { probeEndpoint } from './upstream/probe.ts';
 import { findDialect } from './dialects/dialects.ts';
 
 /**
- * Where agents' model calls meet the policy: one URL and key per attempt, and every call captured token by token under
- * the policy version that answered it.
+ * Serves agents' model calls from the policy: each attempt has its own URL and key, and every call is captured token by token
+ * under the policy version that answered it.
  */
 export class Gateway implements ModelGateway {
   readonly #options: ResolvedGatewayOptions;
@@ -79,7 +79,7 @@ export class Gateway implements ModelGateway {
     return gateway;
   }
 
-  /** Such as `http://127.0.0.1:4321`, without a slash at the end. */
+  /** Returns the gateway's own address, such as `http://127.0.0.1:4321`, without a slash at the end. */
   get url(): string {
     return (this.#options.publicUrl?.href ?? this.#listener?.url ?? '').replace(/\/+$/u, '');
   }
@@ -88,19 +88,19 @@ export class Gateway implements ModelGateway {
     return this.#statistics.toStatistics(this.#pool.absent.length, this.#calls.reader.counts);
   }
 
-  /** Whether new calls are held or sent away. */
+  /** Tells whether new calls are held or sent away. */
   get isPaused(): boolean {
     return this.#gate.isPaused;
   }
 
-  /** New calls of this policy go to `snapshot` from now on; calls in flight finish on the version that they began with. @throws {GatewayError} `request-invalid` */
+  /** Sends new calls of this policy to `snapshot` from now on; calls in flight finish on the version that they began with. @throws {GatewayError} `request-invalid` */
   publish(policy: string, snapshot: PolicySnapshot): void {
     this.#policies.publish(policy, snapshot);
     this.#log.info('published', { policy, version: snapshot.version });
   }
 
   /**
-   * Has several policies answer: a call for the model that attempts are given goes to the first whose pattern matches one of its
+   * Lets several policies answer: a call for the model that attempts are given goes to the first whose pattern matches one of its
    * caller's names. A call that asks for a policy by the policy's own name goes there. @throws {GatewayError} `request-invalid`
    */
   route(routes: PolicyRoutes): void {
@@ -124,7 +124,7 @@ export class Gateway implements ModelGateway {
     this.#gate.resume();
   }
 
-  /** How many versions a policy may move on during an attempt; holds for calls from now on, and what is not given stays. @throws {ConfigurationError} `option-invalid` */
+  /** Sets how many versions a policy may move on during an attempt, for calls from now on; what is not given stays as it is. @throws {ConfigurationError} `option-invalid` */
   setStaleness(options: StalenessOptions): void {
     this.#staleness.set(options);
     this.#log.info('staleness-set', { max_staleness: this.#staleness.maxStaleness });

@@ -14,14 +14,14 @@ import { isHttpUrl } from './policies/model-options.ts';
 import { resolveStaleness, type StaleVerdict } from './policies/staleness-rule.ts';
 
 export interface RemoteGatewayOptions {
-  /** Such as `http://127.0.0.1:4100`. */
+  /** The gateway's address, such as `http://127.0.0.1:4100`. */
   readonly url: string;
   readonly adminKey: string;
-  /** How long the gateway may take to answer. @default 120_000 */
+  /** The longest time that the gateway may take to answer. @default 120_000 */
   readonly timeoutMs?: number;
 }
 
-/** As {@link PolicyRoutes}, with a snapshot for a gateway in another process. */
+/** The routes of {@link PolicyRoutes}, with a snapshot for a gateway in another process. */
 export interface RemoteRoutes extends Pick<PolicyRoutes, 'policies'> {
   readonly otherwise?: { readonly name: string; readonly snapshot: RemoteSnapshot };
 }
@@ -33,9 +33,9 @@ export interface RemoteSnapshot {
   readonly model: string;
 }
 
-/** As in the gateway's own options; a hook cannot be sent. What is not given stays as it is. */
+/** The staleness options of a gateway in another process; a hook cannot be sent. What is not given stays as it is. */
 export interface RemoteStaleness {
-  /** Infinity for no bound. */
+  /** The most versions that a policy may move on; Infinity sets no bound. */
   readonly maxStaleness?: number;
   readonly onStale?: StaleVerdict;
 }
@@ -50,7 +50,7 @@ export interface RemoteGateway extends ModelGateway {
   resume(): Promise<void>;
   /** Resolves with whether this version of the policy was replaced and has no call any more; false when the time is up first. @default timeoutMs 30_000 */
   drained(policy: string, version: number, timeoutMs?: number): Promise<boolean>;
-  /** Holds for calls from now on. @throws {ConfigurationError} `option-invalid` */
+  /** Sets the staleness rule for calls from now on. @throws {ConfigurationError} `option-invalid` */
   setStaleness(options: RemoteStaleness): Promise<void>;
 }
 
@@ -73,7 +73,7 @@ export function connectGateway(options: RemoteGatewayOptions): RemoteGateway {
       { code: 'option-invalid' },
     );
   const base = options.url.replace(/\/+$/u, '');
-  /** @param waitMs how long the gateway may wait of its own accord before it answers */
+  /** Sends a request to the gateway and returns its reply. @param waitMs the time that the gateway itself may wait before it answers */
   async function ask(
     method: 'POST' | 'DELETE',
     path: string,

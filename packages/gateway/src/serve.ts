@@ -21,19 +21,19 @@ export interface ServeOptions extends CallLimitOptions {
   readonly snapshot: PolicySnapshot;
   /** The name that clients ask for. */
   readonly model: string;
-  /** @default '127.0.0.1' */
+  /** The address to listen on. @default '127.0.0.1' */
   readonly host?: string;
-  /** 0 for any free one. @default 0 */
+  /** The port to listen on; 0 takes any free one. @default 0 */
   readonly port?: number;
   /** Further values of the `Host` header to answer. @default none */
   readonly allowedHosts?: readonly string[];
-  /** What clients must send. @default a new 256-bit key */
+  /** The key that clients must send. @default a new 256-bit key */
   readonly apiKey?: string;
 }
 
 /** A model behind an ordinary OpenAI-compatible address. */
 export interface ModelEndpoint {
-  /** Ends in `/v1`. */
+  /** The base URL, which ends in `/v1`. */
   readonly baseUrl: string;
   readonly apiKey: string;
   readonly model: string;

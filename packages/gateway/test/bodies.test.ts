@@ -36,13 +36,13 @@ function ask(
   });
 }
 
-interface WireFailure {
+interface FailureBody {
   readonly type?: string;
   readonly error: { readonly type: string; readonly code: string; readonly message: string };
 }
 
-async function failureOf(response: Response): Promise<[number, WireFailure]> {
-  return [response.status, (await response.json()) as WireFailure];
+async function failureOf(response: Response): Promise<[number, FailureBody]> {
+  return [response.status, (await response.json()) as FailureBody];
 }
 
 /** A chat with as many empty lists as fill so many bytes. */

@@ -11,11 +11,11 @@ export interface ModelEntry {
   readonly name: string;
   readonly isPolicy: boolean;
   readonly snapshot: PolicySnapshot;
-  /** On its current snapshot. */
+  /** Calls in flight on its current snapshot. */
   readonly calls: number;
 }
 
-/** Models as the operator sees them; no keys. */
+/** Returns models as the operator sees them, without keys. */
 export function modelsToJson(models: readonly ModelEntry[]): readonly JsonObject[] {
   return models.map(({ name, isPolicy, snapshot, calls }) => ({
     name,
@@ -40,7 +40,7 @@ function idField(body: JsonObject, field: string): string {
   return value;
 }
 
-/** @throws {ReplyError} `request-invalid` for what is no integer of at least 0 */
+/** Returns a field that must be an integer of at least 0. @throws {ReplyError} `request-invalid` for another value */
 export function countField(body: JsonObject, field: string): number {
   const value = integerField(body, field, 0, Number.MAX_SAFE_INTEGER);
   if (value === undefined) throw invalidField(field, 'must be an integer of at least 0');
@@ -58,7 +58,7 @@ export function claimToJson({ rollout, attempt, lease }: OpenClaim): JsonObject 
   };
 }
 
-/** @throws {ReplyError} `request-invalid`, naming the field */
+/** Reads a claim out of a request. @throws {ReplyError} `request-invalid`, naming the field */
 export function readClaim(body: JsonObject): OpenClaim {
   const rolloutId = idField(body, 'rollout_id');
   const attemptId = idField(body, 'attempt_id');
@@ -71,7 +71,7 @@ export function readClaim(body: JsonObject): OpenClaim {
   };
 }
 
-/** Infinity, which JSON does not have, is null: no bound. */
+/** Returns a staleness rule as JSON; Infinity, which JSON does not have, is null. */
 export function stalenessToJson({ maxStaleness, onStale }: StalenessOptions): JsonObject {
   return {
     ...(maxStaleness === undefined ? {} : { max_staleness: Number.isFinite(maxStaleness) ? maxStaleness : null }),
@@ -79,7 +79,7 @@ export function stalenessToJson({ maxStaleness, onStale }: StalenessOptions): Js
   };
 }
 
-/** @throws {ReplyError} `request-invalid`, naming the field */
+/** Reads a staleness rule out of a request. @throws {ReplyError} `request-invalid`, naming the field */
 export function readStaleness(
   body: JsonObject,
 ): Omit<StalenessOptions, 'onStale'> & { readonly onStale?: StaleVerdict } {

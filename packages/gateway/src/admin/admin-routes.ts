@@ -21,11 +21,11 @@ import {
   type ModelEntry,
 } from './admin-json.ts';
 
-/** What the operator's routes do. */
+/** The operations that the operator's routes call. */
 export interface AdminSurface {
   readonly adminKey: string | undefined;
   readonly limits: BodyLimits;
-  /** Where snapshots may be published to over HTTP. */
+  /** The servers that snapshots may be published to over HTTP, by name. */
   readonly upstreams: Readonly<Record<string, UpstreamServers>>;
   list(): readonly ModelEntry[];
   openAttempts(): readonly { readonly rolloutId: string; readonly attemptId: string; readonly inFlight: number }[];
@@ -39,7 +39,7 @@ export interface AdminSurface {
   closeAttempt(rolloutId: string, attemptId: string): Promise<void>;
 }
 
-/** @throws {ReplyError} `unauthorized` without the admin key; `forbidden` when none is configured */
+/** Checks that a request has the admin key. @throws {ReplyError} `unauthorized` without the admin key; `forbidden` when none is configured */
 export function checkAdminKey(adminKey: string | undefined, request: IncomingMessage): void {
   if (adminKey === undefined)
     throw new ReplyError('no adminKey is configured, and without one these routes are closed', { code: 'forbidden' });
@@ -63,7 +63,7 @@ async function pause(surface: AdminSurface, body: JsonObject): Promise<JsonObjec
   return { paused: true, in_flight: inFlight };
 }
 
-/** Sends callers to policies; who matches none gets a model of a configured upstream, where one is given. */
+/** Sends callers to policies; a caller that matches none gets a model of a configured upstream, where one is given. */
 function sendCallers(surface: AdminSurface, body: JsonObject): JsonObject {
   const policies = readPatterns(body);
   const otherwise = present(body, 'otherwise');
@@ -92,7 +92,7 @@ function publish(surface: Pick<AdminSurface, 'upstreams' | 'publish'>, policy: s
   return { policy, version };
 }
 
-/** Says whether a version was drained before the time was up. */
+/** Waits for a version to be drained, and tells whether it was before the time was up. */
 async function drained(surface: AdminSurface, policy: string, body: JsonObject): Promise<JsonObject> {
   const version = countField(body, 'version');
   const timeoutMs = integerField(body, 'timeout_ms', 0, 600_000) ?? 30_000;

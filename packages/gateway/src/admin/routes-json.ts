@@ -12,7 +12,7 @@ export function patternsToJson(policies: Routes): JsonObject {
   };
 }
 
-/** @throws {ReplyError} `request-invalid`, naming the field */
+/** Reads policies with their patterns out of a request. @throws {ReplyError} `request-invalid`, naming the field */
 export function readPatterns(body: JsonObject): Routes {
   const list = present(body, 'policies');
   if (!Array.isArray(list)) throw invalidField('policies', 'must be a list of { policy, agent_match }');

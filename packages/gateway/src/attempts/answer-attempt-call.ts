@@ -22,7 +22,7 @@ import { readCaller, type Caller } from '../capture/caller.ts';
 import { captureCall } from '../capture/capture-call.ts';
 import { passEmbeddings } from '../calls/pass-embeddings.ts';
 
-/** What every call of an attempt needs of the gateway. */
+/** The parts of the gateway that every call of an attempt needs. */
 export interface AttemptCalls {
   readonly options: ResolvedGatewayOptions;
   readonly policies: PolicyRegistry;
@@ -62,7 +62,7 @@ async function answerBody(calls: AttemptCalls, call: AttemptCall, caller: Caller
   });
 }
 
-/** Waits at the gate while the agent does. */
+/** Waits at the gate for as long as the agent keeps its connection. */
 async function enter(gate: AdmissionGate, response: ServerResponse, signal: AbortSignal): Promise<void> {
   if (!gate.isPaused) return gate.enter(signal);
   const gone = new AbortController();
@@ -82,7 +82,7 @@ interface ReadCall {
   readonly controller: AbortController;
 }
 
-/** What the gateway asks for in the agent's place, and why that must not be trained on, if so. @throws {ReplyError} for a stale call that is refused */
+/** Returns the request that the gateway makes in the agent's place, and why its reply must not be trained on, if so. @throws {ReplyError} for a stale call that is refused */
 function ruledRequest(
   calls: AttemptCalls,
   session: AttemptSession,
@@ -100,7 +100,7 @@ function ruledRequest(
   }
   const { rolloutId, attemptId } = session.claim.attempt;
   const firstVersion = session.firstVersion(policy, snapshot.version);
-  const stale = calls.staleness.judge({ rolloutId, attemptId, policy, firstVersion, version: snapshot.version });
+  const stale = calls.staleness.check({ rolloutId, attemptId, policy, firstVersion, version: snapshot.version });
   const ruled = applySamplingRules(request, calls.options.sampling[session.mode], seed);
   return stale === undefined ? ruled : { ...ruled, untrainable: { kind: 'stale', reason: stale } };
 }
@@ -166,7 +166,7 @@ function logCall(
   else log.warn('call', fields);
 }
 
-/** A rollout's calls stay on one server, for its prefix cache. */
+/** Returns the servers of a call; the calls of one rollout stay on one server, for its prefix cache. */
 function serversFor(calls: AttemptCalls, session: AttemptSession): Servers {
   return { pool: calls.pool, affinity: session.claim.rollout.rolloutId };
 }

@@ -1,21 +1,21 @@
 import { hash, randomBytes, timingSafeEqual } from 'node:crypto';
 
-/** A new 256-bit key. */
+/** Returns a new 256-bit key. */
 export function mintKey(): string {
   return `agl-${randomBytes(32).toString('base64url')}`;
 }
 
-/** What is kept of a key: its SHA-256. A fast hash is enough, for the key is random. */
+/** Returns the SHA-256 of a key, which is all that is kept of it. A fast hash is enough, for the key is random. */
 export function hashKey(key: string): Buffer {
   return hash('sha256', key, 'buffer');
 }
 
-/** Compares in constant time. */
+/** Tells in constant time whether a presented key has the expected hash. */
 export function isKey(presented: string | undefined, expectedHash: Buffer): boolean {
   return presented !== undefined && timingSafeEqual(hashKey(presented), expectedHash);
 }
 
-/** The key that a request carries, in `Authorization: Bearer` or `x-api-key`. */
+/** Returns the key that a request carries, in `Authorization: Bearer` or `x-api-key`. */
 export function presentedKey(headers: Readonly<Record<string, string | string[] | undefined>>): string | undefined {
   const authorization = headers['authorization'];
   if (typeof authorization === 'string') {

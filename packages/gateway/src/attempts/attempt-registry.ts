@@ -14,7 +14,7 @@ export class AttemptRegistry {
   readonly #window: WriteWindow;
   readonly #open = new Map<string, AttemptSession>();
   readonly #attemptOfKey = new Map<string, string>();
-  /** Keys of attempts that ended, oldest first: their holders are told so. */
+  /** Keys of attempts that ended, oldest first: a caller that still uses one is told that its attempt ended. */
   readonly #deadKeys = new Set<string>();
   /** Attempts whose key is dead and whose spans are not all stored yet. */
   readonly #closing = new Map<string, AttemptSession>();
@@ -28,7 +28,7 @@ export class AttemptRegistry {
     return this.#open.size;
   }
 
-  /** The attempts that are open now. */
+  /** Returns the attempts that are open now. */
   list(): readonly (AttemptIds & { readonly inFlight: number })[] {
     return [...this.#open.values()].map(({ claim, inFlight }) => ({
       rolloutId: claim.attempt.rolloutId,
@@ -52,7 +52,7 @@ export class AttemptRegistry {
     return key;
   }
 
-  /** The attempt that a URL names, for the holder of its key. @throws {ReplyError} `unauthorized` | `forbidden` */
+  /** Returns the attempt that a URL names, to a caller that has its key. @throws {ReplyError} `unauthorized` | `forbidden` */
   authorize(rolloutId: string, attemptId: string, key: string | undefined): AttemptSession {
     const id = sessionId(rolloutId, attemptId);
     const session = this.#open.get(id);

@@ -6,17 +6,17 @@ import { answerAttemptCall, answerEmbeddings, type AttemptCalls } from './answer
 import { presentedKey } from './attempt-key.ts';
 import type { AttemptRegistry } from './attempt-registry.ts';
 
-/** Where on which attempt's URL a request goes. */
+/** The attempt that a request's path names, and the rest of the path. */
 export interface AttemptPath {
   readonly rolloutId: string;
   readonly attemptId: string;
-  /** After `/v1`. */
+  /** The rest of the path, after `/v1`. */
   readonly path: string;
 }
 
 const pattern = /^\/rollout\/([^/]+)\/attempt\/([^/]+)\/v1(\/.+)$/u;
 
-/** Undefined for a path that is no attempt's. */
+/** Parses the path of an attempt's URL; returns undefined for any other path. */
 export function parseAttemptPath(path: string): AttemptPath | undefined {
   const match = pattern.exec(path);
   if (match === null) return undefined;
@@ -27,7 +27,7 @@ export function parseAttemptPath(path: string): AttemptPath | undefined {
   };
 }
 
-/** Answers what an attempt's agent asks. @throws {ReplyError} */
+/** Answers a request of an attempt's agent. @throws {ReplyError} */
 export async function answerAttempt(
   calls: AttemptCalls,
   attempts: AttemptRegistry,

@@ -6,7 +6,7 @@ import type { KeptItems } from '../dialects/dialect.ts';
 import { hashKey } from './attempt-key.ts';
 import type { SpanStore, WriteWindow } from './write-window.ts';
 
-/** What of a claim a gateway needs. */
+/** The part of a claim that a gateway needs. */
 export interface OpenClaim {
   readonly rollout: Pick<Claim['rollout'], 'rolloutId' | 'mode'>;
   readonly attempt: Pick<Claim['attempt'], 'rolloutId' | 'attemptId' | 'attemptNumber'>;
@@ -19,7 +19,7 @@ export class AttemptSession {
   readonly mode: RolloutMode;
   readonly recorder: TraceRecorder;
   readonly keyHash: Buffer;
-  /** What the attempt's replies said, where requests may refer to it. */
+  /** Items of the attempt's earlier replies, for dialects whose requests may refer to them. */
   readonly kept: KeptItems = new Map();
   readonly #window: WriteWindow;
   #isClosed = false;
@@ -44,7 +44,7 @@ export class AttemptSession {
   }
 
   /**
-   * A seed for the caller's next call: the same for the same rollout, attempt number, caller and position, so that a
+   * Returns a seed for the caller's next call: the same for the same rollout, attempt number, caller and position, so that a
    * run can be repeated whatever else runs beside it.
    */
   nextSeed(seed: number, caller: readonly string[]): number {
@@ -61,7 +61,7 @@ export class AttemptSession {
     );
   }
 
-  /** The version of a policy that answered the attempt's first call to it; the one given when this is that call. */
+  /** Returns the version of a policy that answered the attempt's first call to it, or the given one when this is the first. */
   firstVersion(policy: string, version: number): number {
     const first = this.#firstVersions.get(policy) ?? version;
     this.#firstVersions.set(policy, first);

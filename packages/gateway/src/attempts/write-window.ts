@@ -19,7 +19,7 @@ export class WriteWindow {
     return this.#current.closed;
   }
 
-  /** Lets what waits go on at once. */
+  /** Ends the current wait at once. */
   close(): void {
     this.#current?.close();
   }

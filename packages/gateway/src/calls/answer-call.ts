@@ -11,14 +11,14 @@ import type { ModelRequest } from '../request/model-request.ts';
 import type { CallProgress } from '../reply/model-call.ts';
 import { ReplyDraft, type ModelReply } from '../reply/model-reply.ts';
 
-/** How a call ended. */
+/** The result of a call. */
 export interface CallOutcome {
   /** `incomplete`: the agent did not get the whole reply, though some of it was there. */
   readonly status: 'ok' | 'incomplete' | 'failed';
   readonly reply: ModelReply;
   readonly error: ReplyError | undefined;
   readonly timeToFirstTokenMs: number | undefined;
-  /** From admission to the last byte. */
+  /** The time from admission to the last byte. */
   readonly durationMs: number;
   readonly retries: number;
   /** The server that answered, if one did. */
@@ -29,13 +29,13 @@ export interface CallExchange {
   readonly request: ModelRequest;
   readonly snapshot: PolicySnapshot;
   readonly servers: Servers;
-  /** Reads what servers send. */
+  /** Reads the replies of servers. */
   readonly reader: ReplyReader;
   /** Closes when the agent goes away. */
   readonly response: ServerResponse;
   readonly sink: ReplySink;
   readonly limits: CallLimits;
-  /** Whether ids, log-probabilities and usage are captured. */
+  /** Tells whether ids, log-probabilities and usage are captured. */
   readonly isCaptured: boolean;
   /** Ends the call from outside, such as when its attempt ends. */
   readonly controller: AbortController;
@@ -67,7 +67,7 @@ function route(exchange: CallExchange, draft: ReplyDraft, progress: CallProgress
       );
 }
 
-/** Answers one request from a snapshot, and says how that ended; never rejects. */
+/** Answers one request from a snapshot and resolves with the result; never rejects. */
 export async function answerCall(exchange: CallExchange): Promise<CallOutcome> {
   const { response, sink, controller, limits } = exchange;
   const startedAtMs = performance.now();

@@ -2,34 +2,34 @@ import { ConfigurationError } from '@agent-lightning/core';
 
 /** Bounds model calls; the gateway and `serve` share these options. */
 export interface CallLimitOptions {
-  /** From admission to the last byte of a call, retries included. @default 600_000 */
+  /** The longest time from admission to the last byte of a call, retries included. @default 600_000 */
   readonly callTimeoutMs?: number;
   /** The longest silence of an HTTP upstream. @default 120_000 */
   readonly stallTimeoutMs?: number;
-  /** Tries after the first, before the first byte. @default 5 */
+  /** The most tries after the first; a call is tried again only before its first byte. @default 5 */
   readonly maxRetries?: number;
   /** The first wait between tries is drawn from 0 to this, and doubles. @default 500 */
   readonly retryBaseMs?: number;
-  /** @default 8_000 */
+  /** The longest wait between tries. @default 8_000 */
   readonly retryMaxMs?: number;
-  /** Counted while reading, and again after decompression. @default 20 MiB */
+  /** The longest body of a request, counted while it is read and again after decompression. @default 20 MiB */
   readonly maxBodyBytes?: number;
   /**
    * The most values in a request, counted before it is parsed: a number counts as 1; a text, a field, a list and an object as 4.
    * A request at the default holds the event loop for a third of a second at most, on a server's processor. @default 1_000_000
    */
   readonly maxBodyValues?: number;
-  /** What the bodies of all requests in flight may hold of memory: their bytes, and 24 for each value. @default 512 MiB */
+  /** The most memory that the bodies of all requests in flight may hold: their bytes, and 24 for each value. @default 512 MiB */
   readonly maxHeldBytes?: number;
-  /** How long a request that finds no room in these is not read, before it is told to come back. @default 60_000 */
+  /** The longest time that a request waits for room in `maxHeldBytes` before it is told to come back. @default 60_000 */
   readonly bodyWaitMs?: number;
   /** The longest reply of an HTTP upstream. @default 256 MiB */
   readonly maxReplyBytes?: number;
 }
 
-/** What bounds every call, resolved. */
+/** The limits of every call, with their defaults. */
 export interface CallLimits extends Required<CallLimitOptions> {
-  /** In [0, 1). */
+  /** Returns a random number in [0, 1). */
   readonly random: () => number;
 }
 
@@ -38,7 +38,7 @@ export function invalidOption(message: string): ConfigurationError {
   return new ConfigurationError(`gateway: ${message}`, { code: 'option-invalid' });
 }
 
-/** Returns the value. @throws {ConfigurationError} `option-invalid` when it is no integer in the range */
+/** Returns the value of an option that must be an integer. @throws {ConfigurationError} `option-invalid` when it is no integer in the range */
 export function integerOption(
   name: string,
   value: number,

@@ -2,9 +2,9 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { parseTraceParent, gatewayHeaders } from '@agent-lightning/tracing';
 import { ReplyError } from '../http/reply-error.ts';
 
-/** Who made a call, as the adapter's headers tell. */
+/** The agent and span that made a call, as the adapter's headers tell. */
 export interface Caller {
-  /** Node and agent names, most specific first; empty when no adapter spoke. */
+  /** Node and agent names, most specific first; empty when no adapter sent any. */
   readonly agentNames: readonly string[];
   readonly trace: ReturnType<typeof parseTraceParent>;
 }
@@ -35,7 +35,7 @@ function namesOf(value: string | undefined): readonly string[] {
   return names as string[];
 }
 
-/** @throws {ReplyError} `request-invalid` for an agent header that no adapter of ours writes */
+/** Reads the caller out of a request's headers. @throws {ReplyError} `request-invalid` for an agent header that no adapter of ours writes */
 export function readCaller(headers: IncomingHttpHeaders): Caller {
   // A foreign or malformed trace context is no reason to refuse a call.
   return {

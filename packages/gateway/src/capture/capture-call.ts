@@ -22,15 +22,15 @@ export interface CapturedCall {
   readonly recorder: TraceRecorder;
   readonly caller: Caller;
   readonly dialect: DialectName;
-  /** Undefined for a model of the user's own. */
+  /** The policy's name; undefined for a model of the user's own. */
   readonly policy: string | undefined;
   readonly snapshot: PolicySnapshot;
   readonly ruled: RuledRequest;
-  /** A call that goes on longer is stored before it ends. */
+  /** The time after which a call that goes on is stored before it ends. */
   readonly announceAfterMs: number;
 }
 
-/** Ends the spans of a call; says why it must not be trained on, when it must not. */
+/** Ends the spans of a call, and returns why it must not be trained on, if so. */
 export type EndCapture = (outcome: CallOutcome) => Untrainable | undefined;
 
 type Draft = Record<string, AttributeValue>;
@@ -44,7 +44,7 @@ function charactersOf(value: AttributeValue): number {
   return Array.isArray(value) ? value.reduce<number>((sum, item) => sum + String(item).length, 0) : 8;
 }
 
-/** What no store takes, such as a prompt with images of many megabytes, is left out by name: its call goes on, and so does its training. */
+/** Leaves out, by name, attributes that are too large for a store, such as a prompt with many megabytes of images: the call and its training go on. */
 function fitting(attributes: Draft, before: Attributes = {}): Attributes {
   const isTooLong = ([, value]: [string, AttributeValue]): boolean =>
     charactersOf(value) > storeLimits.attributeCharacters;
@@ -55,7 +55,7 @@ function fitting(attributes: Draft, before: Attributes = {}): Attributes {
   return { ...Object.fromEntries(kept), [names.omitted]: omitted };
 }
 
-/** The server that answered, or the first that was to be asked. */
+/** Returns the server that answered, or the first that was to be asked. */
 function upstreamOf(snapshot: PolicySnapshot, answered: URL | undefined): string {
   if (snapshot.kind === 'engine') return 'embedded';
   return shownUrl(answered ?? snapshot.baseUrl).replace(/\/(?:chat\/)?completions$/u, '');
@@ -65,7 +65,7 @@ function operationOf({ input }: ModelRequest): string {
   return input.kind === 'chat' ? 'chat' : 'text_completion';
 }
 
-/** A prompt to continue is shown as what a user said; token ids as they are. */
+/** Returns a request's input as messages: a prompt to continue becomes a user's message, token ids stay as they are. */
 function inputMessages({ input }: ModelRequest): readonly unknown[] {
   if (input.kind === 'chat') return input.messages;
   return [
@@ -140,7 +140,7 @@ function choiceAttributes(
   return attributes;
 }
 
-/** Tokens are stored whenever they are consistent in themselves, trainable or not. */
+/** Returns the tokens to store: whenever they are consistent in themselves, trainable or not. */
 function blobOf(outcome: CallOutcome, choice: ReplyChoice): TokenBlob | undefined {
   const { promptIds, malformed } = outcome.reply;
   if (
@@ -154,7 +154,7 @@ function blobOf(outcome: CallOutcome, choice: ReplyChoice): TokenBlob | undefine
   return { prompt: promptIds, response: choice.tokens, logprobs: choice.logprobs };
 }
 
-/** What a call counts as while nothing tells of its end. */
+/** The reason that a call carries until its end is stored. */
 const noEnd = 'the call did not end: it still goes on, or its gateway was killed';
 
 /** Stores the spans as they stand, so that a gateway that is killed leaves the call behind. */

@@ -1,7 +1,7 @@
 import { storeLimits } from '@agent-lightning/store';
 import type { ModelReply } from '../reply/model-reply.ts';
 
-/** Why a call must not be trained on: a short kind to count by, and the whole reason. */
+/** The reason why a call must not be trained on: a short kind to count by, and the whole text. */
 export interface Untrainable {
   readonly kind:
     | 'incomplete'
@@ -58,7 +58,7 @@ function mismatch(reply: ModelReply): string | undefined {
     : `usage counts ${reply.usage.inputTokens} prompt tokens but there are ${prompt} token ids`;
 }
 
-/** Checks ids, log-probabilities and usage against each other; undefined when the reply may be trained on. */
+/** Checks ids, log-probabilities and usage against each other; returns undefined when the reply may be trained on. */
 export function checkReply(reply: ModelReply): Untrainable | undefined {
   const absent = missing(reply);
   if (absent !== undefined) return absent;

@@ -3,13 +3,13 @@ import type { JsonObject } from '../http/read-body.ts';
 import type { Untrainable } from './check-reply.ts';
 import type { ModelRequest } from '../request/model-request.ts';
 
-/** What the gateway enforces over what the agent asks, in one mode. */
+/** The sampling that the gateway enforces in one mode, whatever the agent asks for. */
 export interface ModeSampling {
-  /** `agent` keeps the agent's own; not for train. @default 1 for train, 0 for val and test */
+  /** The temperature; `agent` keeps the agent's own, which train does not allow. @default 1 for train, 0 for val and test */
   readonly temperature?: number | 'agent';
-  /** For calls that ask for no limit. @default the engine's */
+  /** The limit of calls that ask for none. @default the engine's */
   readonly maxTokens?: number;
-  /** Calls that ask for more get this. @default no limit */
+  /** The highest limit; calls that ask for more get this one. @default no limit */
   readonly maxTokensLimit?: number;
 }
 
@@ -23,9 +23,9 @@ export interface ResolvedModeSampling extends ModeSampling {
 /** A request under the rules, and what they changed. */
 export interface RuledRequest {
   readonly request: ModelRequest;
-  /** Named, such as `temperature:0.2→1` or `top_p:dropped`. */
+  /** The names of the changes, such as `temperature:0.2→1` or `top_p:dropped`. */
   readonly rules: readonly string[];
-  /** Why the reply cannot be trained on however it turns out; undefined when it can. */
+  /** The reason why the reply cannot be trained on whatever it is; undefined when it can. */
   readonly untrainable: Untrainable | undefined;
 }
 
@@ -131,7 +131,7 @@ function resolveMode(mode: RolloutMode, given: ModeSampling | undefined): Resolv
   return Object.freeze({ ...given, temperature });
 }
 
-/** @throws {ConfigurationError} `option-invalid` */
+/** Returns the rules of every mode, with their defaults. @throws {ConfigurationError} `option-invalid` */
 export function resolveSampling(options: SamplingOptions = {}): Readonly<Record<RolloutMode, ResolvedModeSampling>> {
   return Object.freeze({
     train: resolveMode('train', options.train),

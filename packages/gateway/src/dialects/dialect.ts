@@ -8,7 +8,7 @@ export type DialectName = 'chat' | 'completions' | 'responses' | 'messages';
 /** Items of earlier replies by their id, oldest first. */
 export type KeptItems = Map<string, JsonObject>;
 
-/** One way of asking a model over HTTP. */
+/** A form of model calls over HTTP. */
 export interface Dialect {
   readonly name: DialectName;
   /**
@@ -19,10 +19,10 @@ export interface Dialect {
   errorBody(error: ReplyError): JsonObject;
 }
 
-/** A request in the gateway's own form, and how its reply is told in the agent's dialect. */
+/** A request in the gateway's own form, and the translation of its reply into the agent's dialect. */
 export interface DialectCall {
   readonly request: ModelRequest;
-  /** Absent where the agent's dialect is the gateway's own. */
+  /** Translates the reply; absent where the agent's dialect is the gateway's own. */
   readonly translation?: ReplyTranslation;
 }
 
@@ -32,12 +32,12 @@ export interface DialectEvent {
   readonly [field: string]: unknown;
 }
 
-/** Tells one chat-completions reply in another dialect, whole or chunk by chunk. */
+/** Translates one chat-completions reply into another dialect, whole or chunk by chunk. */
 export interface ReplyTranslation {
-  /** @throws {ReplyError} `upstream-malformed` for what the dialect cannot say */
+  /** Translates a whole reply. @throws {ReplyError} `upstream-malformed` for content that the dialect has no form for */
   whole(reply: JsonObject): JsonObject;
   chunk(chunk: JsonObject): readonly DialectEvent[];
-  /** What closes the stream. */
+  /** Returns the events that close the stream. */
   end(): readonly DialectEvent[];
   failure(error: ReplyError): DialectEvent;
 }

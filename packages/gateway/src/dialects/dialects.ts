@@ -24,7 +24,7 @@ export const dialects: ReadonlyMap<string, Dialect> = new Map([
   ['/messages', messagesDialect],
 ]);
 
-/** The dialect whose errors a URL's caller understands. */
+/** Returns the dialect whose errors the caller of a URL understands. */
 export function findDialect(url: string | undefined): Dialect | undefined {
   const path = /\/v1(\/[^?]+)/u.exec(url ?? '')?.[1];
   return path === undefined ? undefined : dialects.get(path);

@@ -10,7 +10,7 @@ function eventText(events: readonly DialectEvent[]): string {
   return text;
 }
 
-/** Tells a chat reply to an agent that speaks another dialect. */
+/** Sends a chat reply to an agent that speaks another dialect. */
 export class TranslatingSink implements ReplySink {
   readonly #writer: ReplyWriter;
   readonly #dialect: Dialect;
@@ -48,7 +48,7 @@ export class TranslatingSink implements ReplySink {
   }
 }
 
-/** Where a call's reply goes, in the form of its dialect. */
+/** Returns the sink that a call's reply goes to, in the form of its dialect. */
 export function sinkFor(dialect: Dialect, call: DialectCall, writer: ReplyWriter): ReplySink {
   return call.translation === undefined ? writer : new TranslatingSink(writer, dialect, call.translation);
 }

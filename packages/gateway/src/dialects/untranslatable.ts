@@ -2,13 +2,13 @@ import { isObject, shown } from '../request/request-fields.ts';
 import type { JsonObject } from '../http/read-body.ts';
 import { invalidField, type ReplyError } from '../http/reply-error.ts';
 
-/** For what chat completions, in which the policy is asked, cannot say. */
+/** Returns the error for a field that has no form in chat completions, in which the policy is asked. */
 export function untranslatable(path: string, why = 'leave it out'): ReplyError {
   return invalidField(path, `cannot be translated to chat completions, in which this model is asked; ${why}`);
 }
 
-/** Refuses every field that is not known: nothing is dropped in silence. */
-export function refuseUnknown(object: JsonObject, known: ReadonlySet<string>, path: string): void {
+/** Rejects every field that is not known, so that none is dropped in silence. */
+export function rejectUnknown(object: JsonObject, known: ReadonlySet<string>, path: string): void {
   for (const field of Object.keys(object)) {
     const value = object[field];
     if (!known.has(field) && value !== null && value !== undefined)

@@ -17,7 +17,7 @@ import { ToolCallText } from './tool-call-text.ts';
 
 type EngineCall = ModelCall<Extract<PolicySnapshot, { kind: 'engine' }>>;
 
-/** The engine's refusals of its input, which are the agent's to mend. */
+/** The errors with which an engine rejects its input; the agent can correct them. */
 const inputErrors: ReadonlySet<LightningErrorCode> = new Set([
   'context-exceeded',
   'samples-invalid',
@@ -79,7 +79,7 @@ async function forEachEvent(
   }
 }
 
-/** What a call keeps while its events come in. */
+/** The state of a call while its events come in. */
 interface Reading {
   readonly call: EngineCall;
   readonly form: EngineReplyForm;

@@ -24,7 +24,7 @@ function chunkPayload(head: ReplyHead, index: number, delta: Payload, finishReas
   };
 }
 
-/** Chat completions. */
+/** The form of chat completions. */
 export const engineChatReply: EngineReplyForm = {
   idPrefix: 'chatcmpl-',
   whole: (head, reply, view, pieces) => ({

@@ -31,7 +31,7 @@ function chunk(head: ReplyHead, index: number, text: string, rest: Payload): Pay
   };
 }
 
-/** Text completions. */
+/** The form of text completions. */
 export const engineCompletionReply: EngineReplyForm = {
   idPrefix: 'cmpl-',
   whole: (head, reply, view, pieces) => ({

@@ -6,7 +6,7 @@ import type { TextDelta } from './tool-call-text.ts';
 export type Piece = Extract<GenerateEvent, { type: 'piece' }>;
 export type Payload = Record<string, unknown>;
 
-/** What every payload of one reply begins with. */
+/** The fields that every payload of one reply begins with. */
 export interface ReplyHead {
   readonly id: string;
   /** Seconds since the epoch. */
@@ -16,21 +16,21 @@ export interface ReplyHead {
   readonly system_fingerprint: string;
 }
 
-/** How a dialect shows what an engine does. */
+/** The form that an engine's reply has in a dialect. */
 export interface EngineReplyForm {
   readonly idPrefix: string;
-  /** The unstreamed reply; `pieces` holds each choice's, and is read only for log-probabilities. */
+  /** Returns the unstreamed reply; `pieces` holds each choice's, and is read only for log-probabilities. */
   whole(head: ReplyHead, reply: ModelReply, view: ReplyView, pieces: readonly (readonly Piece[])[]): Payload;
-  /** What comes before the first piece. */
+  /** Returns the chunks before the first piece. */
   opening(head: ReplyHead, choices: number, view: ReplyView, prompt: Int32Array): Payload[];
-  /** The chunk of a piece; none when it would show the agent nothing. */
+  /** Returns the chunk of a piece, or none when it would show the agent nothing. */
   piece(head: ReplyHead, piece: Piece, delta: TextDelta, view: ReplyView): Payload[];
-  /** How a choice ends, after what was held back of its text. */
+  /** Returns the chunks that end a choice, with the text that was held back. */
   finish(head: ReplyHead, index: number, rest: TextDelta, reason: string): Payload[];
   usage(head: ReplyHead, usage: ReplyUsage): Payload;
 }
 
-/** A piece of one token spells it; of several, the engine does not say which token spells what. */
+/** Returns the text of a token. A piece of one token spells it; of several, the engine does not say which token spells what. */
 export function tokenText(piece: Piece, position: number): string {
   return piece.tokens.length === 1 ? piece.text : `token_id:${piece.tokens[position]}`;
 }

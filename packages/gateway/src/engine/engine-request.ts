@@ -27,7 +27,7 @@ const honoured: ReadonlySet<string> = new Set([
   'parallel_tool_calls',
 ]);
 
-/** Fields that are fine with these values, which ask for what happens anyway. */
+/** Fields that may have these values, which change nothing. */
 const neutral: Readonly<Record<string, (value: unknown) => boolean>> = {
   // A chat asks for log-probabilities, a completion for so many alternatives beside them.
   logprobs: (value) => typeof value === 'boolean' || value === 0,
@@ -47,7 +47,7 @@ const neutral: Readonly<Record<string, (value: unknown) => boolean>> = {
   modalities: (value) => Array.isArray(value) && value.every((item) => item === 'text'),
 };
 
-function refuseUnsupported(body: ModelRequest['body']): void {
+function rejectUnsupported(body: ModelRequest['body']): void {
   for (const field of Object.keys(body)) {
     const value = body[field];
     if (honoured.has(field) || value === null || value === undefined) continue;
@@ -57,7 +57,7 @@ function refuseUnsupported(body: ModelRequest['body']): void {
   }
 }
 
-/** Text parts are joined, as servers of text-only chat templates do; any other part is refused. */
+/** Joins text parts, as servers of text-only chat templates do, and rejects any other part. */
 function textOf(content: JsonValue | undefined, path: string): JsonValue | undefined {
   if (!Array.isArray(content)) {
     if (content === undefined || content === null || typeof content === 'string') return content;
@@ -97,7 +97,7 @@ function engineInput(request: ModelRequest): GenerateRequest['input'] {
 
 /** Maps a request onto an engine. @throws {ReplyError} `request-invalid`, naming a field that the engine cannot honour */
 export function mapEngineRequest(request: ModelRequest): GenerateRequest {
-  refuseUnsupported(request.body);
+  rejectUnsupported(request.body);
   return {
     input: engineInput(request),
     choices: request.choices,

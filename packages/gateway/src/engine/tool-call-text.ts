@@ -28,12 +28,12 @@ export class ToolCallText {
     return this.#calls;
   }
 
-  /** What these characters complete; an empty delta while a mark or a call may still be coming. */
+  /** Returns the delta that these characters complete; it is empty while a mark or a call may still be coming. */
   push(text: string): TextDelta {
     return this.#delta(this.#reader.push(text));
   }
 
-  /** What was held back until it was clear what it is. */
+  /** Returns the text that was held back because it could have become a tool call. */
   end(): TextDelta {
     return this.#delta(this.#reader.end());
   }

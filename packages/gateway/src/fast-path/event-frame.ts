@@ -3,7 +3,7 @@ import { bytesWithout, findLists, idsOpening, logprobsOpening } from './event-li
 import { longestFrameBytes, type FrameParts, type NumberScanner, type ScannedEvents } from './number-scanner.ts';
 import { isPayload, onlyChoice, type Payload } from '../reply-reader/reply-format.ts';
 
-/** Where the text that chunks differ in stands in the frame's payload. */
+/** The place in the frame's payload of the text that chunks differ in. */
 interface Slot {
   readonly parent: Payload;
   readonly field: string;
@@ -17,7 +17,7 @@ const backslash = 92;
 const marker = 'agent-lightning differs here';
 
 /**
- * What the chunks of one stream have in common: everything but one text, the log-probabilities and the token ids. A chunk
+ * Holds what the chunks of one stream have in common: everything but one text, the log-probabilities and the token ids. A chunk
  * that is the frame, byte by byte, means what the chunk that it was learned from means with another text: it need not be
  * parsed. Gathers the chunks that it read, which together mean one chunk with all of their texts and lists.
  */
@@ -37,7 +37,7 @@ export class EventFrame {
     this.#slot = slot;
   }
 
-  /** Reads the events from `start` on for as long as they are the frame's, `limit` of them at most; undefined when none is. */
+  /** Reads the events from `start` on for as long as they are the frame's, `limit` of them at most; returns undefined when none is. */
   read(bytes: Buffer, start: number, limit: number): Pick<ScannedEvents, 'end' | 'count' | 'shown'> | undefined {
     const events = this.#scanner.events(bytes, start, this.#parts, limit);
     if (events === undefined) return undefined;
@@ -47,7 +47,7 @@ export class EventFrame {
     return events;
   }
 
-  /** The payload of all chunks that were read since `clear`, without ids, and with log-probabilities null. */
+  /** Returns the payload of all chunks that were read since `clear`, without ids, and with log-probabilities null. */
   payload(): Payload {
     this.#slot.parent[this.#slot.field] = this.#said;
     return this.#payload;
@@ -60,14 +60,14 @@ export class EventFrame {
   }
 }
 
-/** The byte after a JSON string that begins at `start`, its first quote included. */
+/** Returns the byte after a JSON string that begins at `start`, its first quote included. */
 function skipString(bytes: Buffer, start: number): number {
   let at = start + 1;
   while (at < bytes.length && bytes[at] !== quote) at += bytes[at] === backslash ? 2 : 1;
   return at + 1;
 }
 
-/** The last string value before `end`, between its quotes. */
+/** Returns the last string value before `end`, between its quotes. */
 function lastText(bytes: Buffer, end: number): { readonly from: number; readonly to: number } | undefined {
   let found: { from: number; to: number } | undefined;
   for (let at = bytes.indexOf(quote); at >= 0 && at < end;) {
@@ -78,7 +78,7 @@ function lastText(bytes: Buffer, end: number): { readonly from: number; readonly
   return found !== undefined && found.to < end ? found : undefined;
 }
 
-/** The text of a good payload's delta, or the arguments of its one tool call. */
+/** Returns the place of the text of a good payload's delta, or the arguments of its one tool call. */
 function slotOf(payload: Payload): Slot | undefined {
   const delta = onlyChoice(payload)?.['delta'];
   if (!isPayload(delta) || (payload['error'] ?? null) !== null) return undefined;
@@ -91,7 +91,7 @@ function slotOf(payload: Payload): Slot | undefined {
   return saysOnly(called, 'arguments') ? { parent: called, field: 'arguments' } : undefined;
 }
 
-/** Whether all else that is said is empty: what every chunk said again could not be told once for all of them. */
+/** Tells whether all other fields are empty: a value that every chunk repeats cannot stand once for all of them. */
 function saysOnly(said: Payload, field: string): boolean {
   return Object.entries(said).every(
     ([name, value]) => name === field || name === 'role' || value === null || value === '',
@@ -100,10 +100,10 @@ function saysOnly(said: Payload, field: string): boolean {
 
 const opening = Buffer.from('data: ');
 const ending = Buffer.from('\n\n');
-/** Above this a chunk is none that others are like. */
+/** The length above which a chunk is not expected to resemble others. */
 const longestChunk = 8_192;
 
-/** The chunk of the event that begins at `start`; undefined when there is none, not all of it, or it is a long one. */
+/** Returns the chunk of the event that begins at `start`; undefined when there is none, not all of it, or it is a long one. */
 export function chunkAt(bytes: Buffer, start: number): Buffer | undefined {
   const from = start + opening.length;
   if (!bytes.subarray(start, from).equals(opening)) return undefined;
@@ -111,7 +111,7 @@ export function chunkAt(bytes: Buffer, start: number): Buffer | undefined {
   return end < 0 || end - from > longestChunk ? undefined : bytes.subarray(from, end);
 }
 
-/** Learns a frame from a chunk; undefined when it is none that others can be read through. */
+/** Learns a frame from a chunk; returns undefined when others cannot be read through it. */
 export function learnFrame(scanner: NumberScanner, chunk: Buffer): EventFrame | undefined {
   const lists = findLists(scanner, chunk);
   const differing = lists === undefined ? undefined : lastText(chunk, lists.logprobsAt);
@@ -132,7 +132,7 @@ export function learnFrame(scanner: NumberScanner, chunk: Buffer): EventFrame | 
   return parts.bytes.length > longestFrameBytes ? undefined : new EventFrame(scanner, parts, payload, slot);
 }
 
-/** Undefined for what the ordinary parser is to complain of. */
+/** Parses a payload; returns undefined for one that the ordinary parser is to reject. */
 function parsed(text: string): Payload | undefined {
   try {
     const value: unknown = JSON.parse(text);

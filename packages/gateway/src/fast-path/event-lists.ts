@@ -1,14 +1,14 @@
 import type { NumberScanner } from './number-scanner.ts';
 
-/** What begins the lists of an entry's log-probabilities, after `"logprobs":`. */
+/** The bytes that begin the lists of an entry's log-probabilities, after `"logprobs":`. */
 export const logprobsOpening = '{"content":[';
 
-/** Where the ids and log-probabilities of its one choice stand in a chunk's bytes. */
+/** The positions of the ids and log-probabilities of its one choice in a chunk's bytes. */
 export interface EventLists {
-  /** From the first byte of the value of `logprobs` to the one after it. */
+  /** The first byte of the value of `logprobs`; `logprobsEnd` is the one after it. */
   readonly logprobsAt: number;
   readonly logprobsEnd: number;
-  /** From the comma before `token_ids` to the byte after its list. */
+  /** The comma before `token_ids`; `idsEnd` is the byte after its list. */
   readonly idsAt: number;
   readonly idsEnd: number;
 }
@@ -20,7 +20,7 @@ const logprobsList = Buffer.from(logprobsKey + logprobsOpening);
 const promptIdsKey = Buffer.from('"prompt_token_ids"');
 
 /**
- * Finds the ids and log-probabilities of its one choice in a chunk; undefined where there are others too, such as a prompt's or
+ * Finds the ids and log-probabilities of its one choice in a chunk; returns undefined where there are others too, such as a prompt's or
  * another choice's, or what the scanner leaves to the ordinary parser.
  */
 export function findLists(scanner: NumberScanner, bytes: Buffer): EventLists | undefined {
@@ -39,7 +39,7 @@ export function findLists(scanner: NumberScanner, bytes: Buffer): EventLists | u
   };
 }
 
-/** The chunk without its ids, and with log-probabilities null: the rest is what the agent gets, byte for byte. */
+/** Returns the chunk without its ids, and with log-probabilities null: the rest is what the agent gets, byte for byte. */
 export function bytesWithout(bytes: Buffer, { logprobsAt, logprobsEnd, idsAt, idsEnd }: EventLists): Buffer {
   return Buffer.concat([
     bytes.subarray(0, logprobsAt),

@@ -14,7 +14,7 @@ const view = { stream: true, usage: false, logprobs: false, tokenIds: false };
 const url = new URL('http://upstream.test/v1');
 const choices = 2;
 
-/** What an agent is told, and a sink for it: bytes where its dialect is the gateway's own, else payloads. */
+/** A sink that keeps what an agent gets: bytes where its dialect is the gateway's own, else payloads. */
 class Told {
   readonly output: EventBytes | undefined;
   readonly #payloads: string[] = [];
@@ -40,7 +40,7 @@ function openStream(reader: ReplyReader, draft: ReplyDraft, sink: Pick<Told, 'ev
   return reader.openStream({ format: chatFormat, view, draft, isCaptured: true, url, sink });
 }
 
-/** What is captured of a stream, and what the agent is shown. */
+/** Returns what is captured of a stream, and what the agent is shown. */
 interface Outcome {
   readonly captured: unknown;
   readonly shown: readonly unknown[];

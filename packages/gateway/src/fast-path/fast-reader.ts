@@ -35,7 +35,7 @@ function hidesNumbers({ isCaptured, view }: ReplyTarget): boolean {
   return isCaptured && !view.tokenIds && !view.logprobs;
 }
 
-/** One scanner serves the process, for its memory never shrinks. */
+/** The one scanner of the process: a scanner's memory never shrinks, so there should not be several. */
 let shared: NumberScanner | undefined;
 
 /** Returns a reader with the fast path, where that is wanted and WebAssembly runs, else the plain one. */

@@ -5,13 +5,13 @@ import { chunkAt, learnFrame, type EventFrame } from './event-frame.ts';
 import type { NumberScanner } from './number-scanner.ts';
 import { parseTypedLists } from './typed-lists.ts';
 
-/** Above this a chunk may hold a long list, which is read straight from the bytes. */
+/** The length above which a chunk may hold a long list, which is then read straight from the bytes. */
 const longListLength = 1_024;
 
-/** No limit, as the scanner can be told it. */
+/** The limit that the scanner is given where there is none. */
 const mostEvents = 2_147_483_647;
 
-/** A stream has a frame for each of its choices and each kind of what is said; more than so many are not looked for. */
+/** The most frames of a stream, which has one for each of its choices and each kind of content. */
 const mostFrames = 8;
 const mostTries = 64;
 
@@ -50,7 +50,7 @@ export class FastStreamReader implements StreamReader {
     return takeChunk(payload, this.#target);
   }
 
-  /** Feeds the draft what events of one frame said, as one chunk. */
+  /** Feeds the draft the events of one frame, as one chunk. */
   end(): void {
     if (this.#last === undefined) return;
     const { draft, format } = this.#target;
@@ -63,7 +63,7 @@ export class FastStreamReader implements StreamReader {
     this.#last = undefined;
   }
 
-  /** Reads events of one frame; returns the byte after the last one, undefined when the first is of none. */
+  /** Reads events of one frame; returns the byte after the last one, or undefined when no frame reads the first. */
   #readFrame(bytes: Buffer, start: number): number | undefined {
     const { draft, sink } = this.#target;
     const { output } = sink;
@@ -81,13 +81,13 @@ export class FastStreamReader implements StreamReader {
     return undefined;
   }
 
-  /** In another dialect each chunk is told by its payload. */
+  /** Hands a chunk's payload to the sink of another dialect. */
   #tell(payload: Payload): void {
     this.end();
     this.#target.sink.event({ payload });
   }
 
-  /** Returns whether the event at `start` has a frame that was not known; it is known then. */
+  /** Learns the frame of the event at `start`, and tells whether there is a new one. */
   #learn(bytes: Buffer, start: number): boolean {
     if (this.#frames.length === mostFrames || this.#tries === mostTries) return false;
     const chunk = chunkAt(bytes, start);

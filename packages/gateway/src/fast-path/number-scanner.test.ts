@@ -4,7 +4,7 @@ import { NumberScanner } from './number-scanner.ts';
 
 const scanner = new NumberScanner();
 
-/** What stands before the list, so that it begins at any position, and what comes after it. */
+/** Bytes before the list, so that it begins at any position, and bytes after it. */
 const before = fc.string({ unit: 'grapheme-ascii', maxLength: 20 });
 const after = fc.constantFrom('', ',"x":1}', '999', '}');
 

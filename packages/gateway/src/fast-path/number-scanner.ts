@@ -54,7 +54,7 @@ export interface ScannedList<List> {
   readonly end: number;
 }
 
-/** The content of events; the lists and `shown` are the scanner's own memory, good until it is used again. */
+/** The content of events that were read; the lists and `shown` are the scanner's own memory, good until it is used again. */
 export interface ScannedEvents {
   /** The byte after the last event. */
   readonly end: number;
@@ -63,13 +63,13 @@ export interface ScannedEvents {
   readonly logprobs: Float32Array;
   /** The differing texts, joined, as they stand in JSON. */
   readonly said: string;
-  /** Whether `said` has escapes to be read. */
+  /** Tells whether `said` has escapes to be read. */
   readonly isEscaped: boolean;
   readonly shown: Buffer;
 }
 
 export const longestFrameBytes = 32_768;
-/** Longer replies are left to the JSON parser, so that the scanner's memory, which never shrinks, stays small. */
+/** The longest reply that is scanned; longer ones are left to the JSON parser, so that the scanner's memory, which never shrinks, stays small. */
 const longestScanBytes = 8 * 1_048_576;
 const pageBytes = 65_536;
 
@@ -79,7 +79,7 @@ export class NumberScanner {
   readonly #input: number;
   #memory: Buffer;
   #loaded: Buffer | undefined;
-  /** Where results begin. */
+  /** The position where results begin. */
   #output = 0;
 
   constructor() {
@@ -89,21 +89,21 @@ export class NumberScanner {
     this.#memory = Buffer.from(this.#wasm.memory.buffer);
   }
 
-  /** The ids of a list, from its first one; undefined for what is none. */
+  /** Reads the ids of a list, from its first one; returns undefined for anything else. */
   ids(bytes: Buffer, at: number): ScannedList<Int32Array> | undefined {
     if (!this.#load(bytes)) return undefined;
     const end = this.#wasm.readIds(this.#input + at, this.#input + bytes.length);
     return end === 0 ? undefined : { list: this.#ids(this.#output).slice(), end: end - this.#input };
   }
 
-  /** The log-probabilities of a choice, from the first entry of `content`; undefined for other values, numbers or forms. */
+  /** Reads the log-probabilities of a choice, from the first entry of `content`; returns undefined for other values, numbers or forms. */
   logprobs(bytes: Buffer, at: number): ScannedList<Float32Array> | undefined {
     if (!this.#load(bytes)) return undefined;
     const end = this.#wasm.readLogprobs(this.#input + at, this.#input + bytes.length);
     return end === 0 ? undefined : { list: this.#logprobs(this.#output).slice(), end: end - this.#input };
   }
 
-  /** The events from `at` on that are the frame's, `limit` at most; undefined when the first is not. */
+  /** Reads the events from `at` on that are the frame's, `limit` at most; returns undefined when the first is not. */
   events(bytes: Buffer, at: number, frame: FrameParts, limit: number): ScannedEvents | undefined {
     const wasm = this.#wasm;
     if (!this.#load(bytes)) return undefined;
@@ -135,7 +135,7 @@ export class NumberScanner {
     return new Float32Array(this.#memory.buffer, at, (this.#wasm.logprobsEnd() - at) / 4);
   }
 
-  /** As many bytes as these, and some that a copy of sixteen at a time may run over. */
+  /** Returns room for as many bytes as these, and for those that a copy of sixteen at a time may write after them. */
   #roomFor(bytes: Buffer): number {
     return (bytes.length + 47) & ~15;
   }

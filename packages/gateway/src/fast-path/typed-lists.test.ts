@@ -51,7 +51,7 @@ const reply = fc.record({
   usage: fc.constant({ prompt_tokens: 3, completion_tokens: 4 }),
 });
 
-/** What is captured of a reply, and what the agent is shown. */
+/** Returns what is captured of a reply, and what the agent is shown. */
 function outcome(reader: ReplyReader, bytes: Buffer): unknown {
   const draft = new ReplyDraft(3);
   const payload = reader.readWhole(bytes, { format: chatFormat, view, draft, isCaptured: true, url, sink });

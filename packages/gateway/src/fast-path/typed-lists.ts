@@ -62,7 +62,7 @@ function putBack(object: Record<string, unknown>, fields: readonly string[], lis
 }
 
 /**
- * Parses a chat completion, with `prompt_token_ids`, `token_ids` and the choices' `logprobs` as typed arrays; undefined
+ * Parses a chat completion, with `prompt_token_ids`, `token_ids` and the choices' `logprobs` as typed arrays; returns undefined
  * where that needs the ordinary parser: lists in other places, other spacing, numbers that are no ids, broken JSON.
  */
 export function parseTypedLists(scanner: NumberScanner, bytes: Buffer): Record<string, unknown> | undefined {

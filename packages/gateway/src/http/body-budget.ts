@@ -3,11 +3,11 @@ import { mostHeldBytes, readJsonBody, type BodyLimits, type JsonObject } from '.
 import { ReplyError } from './reply-error.ts';
 
 export interface BodyBudgetOptions extends BodyLimits {
-  /** What the bodies of all requests in flight may hold of memory. */
+  /** The most memory that the bodies of all requests in flight may hold. */
   readonly maxHeldBytes: number;
-  /** What those of one owner may. */
+  /** The most memory that those of one owner may hold. */
   readonly maxOwnerBytes: number;
-  /** How long a request waits for room. */
+  /** The longest time that a request waits for room. */
   readonly bodyWaitMs: number;
 }
 
@@ -18,7 +18,7 @@ interface Waiter {
 }
 
 /**
- * Bounds what the bodies of requests hold of memory while they are read and answered, for each owner and in all. A request
+ * Bounds the memory that the bodies of requests hold while they are read and answered, for each owner and in all. A request
  * that finds no room is not read until there is some, in the order of arrival; one owner's never wait for another owner's share.
  */
 export class BodyBudget {
@@ -31,12 +31,12 @@ export class BodyBudget {
     this.#options = options;
   }
 
-  /** What the bodies of requests in flight hold now. */
+  /** Returns the memory that the bodies of requests in flight hold now. */
   get heldBytes(): number {
     return this.#heldInAll;
   }
 
-  /** How many requests wait for room. */
+  /** Returns the number of requests that wait for room. */
   get waiting(): number {
     return this.#waiting.length;
   }
@@ -75,7 +75,7 @@ export class BodyBudget {
     return this.#waiting.includes(waiter) ? this.#wait(waiter, request) : waiter.turn.promise;
   }
 
-  /** Waits for a turn while the agent does, and no longer than `bodyWaitMs`. */
+  /** Waits for a turn for as long as the agent keeps its connection, and no longer than `bodyWaitMs`. */
   async #wait(waiter: Waiter, request: IncomingMessage): Promise<void> {
     const leave = (error: ReplyError): void => {
       this.#waiting = this.#waiting.filter((other) => other !== waiter);

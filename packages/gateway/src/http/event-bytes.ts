@@ -1,7 +1,7 @@
 const bufferBytes = 65_536;
 const mostFreeBuffers = 256;
 
-/** Buffers that were sent. Memory made anew for each reply would bring on a collection every few long ones. */
+/** Buffers that were sent and can be used again. New memory for each reply would cause a garbage collection every few long replies. */
 const free: Buffer[] = [];
 
 /** Bytes to send, in order, and what to call once they are sent: the memory is then used again. */
@@ -47,7 +47,7 @@ export class EventBytes {
     return { pieces, release: () => giveBack(buffers) };
   }
 
-  /** A buffer with room for so many bytes after `#end`. */
+  /** Returns a buffer with room for so many bytes after `#end`. */
   #bufferFor(room: number): Buffer {
     const last = this.#buffers.at(-1);
     if (last !== undefined && this.#end + room <= bufferBytes) return last;

@@ -1,7 +1,7 @@
-/** Deeper than any request means, and shallow enough for every recursive reader of it. */
+/** The greatest depth: deeper than any sensible request, and shallow enough for every recursive reader of it. */
 export const maxDepth = 100;
 
-/** What a text, a name, a list or an object counts for: its parser makes an object of the heap, where a number is a word. */
+/** The count of a text, a name, a list or an object: its parser makes an object of the heap, where a number is a word. */
 const heavy = 4;
 
 const quote = 34;
@@ -12,19 +12,19 @@ const closingBracket = 93;
 const openingBrace = 123;
 const closingBrace = 125;
 
-/** What parsing some JSON will cost, as far as it was counted. */
+/** The cost of parsing some JSON, as far as it was counted. */
 export interface JsonMeasure {
   /** Each comma counts as 1; each text, name of a field, list and object as 4. */
   readonly values: number;
-  /** Of lists and objects in each other. */
+  /** The depth of lists and objects in each other. */
   readonly depth: number;
 }
 
-/** What each byte counts for, outside texts: one look instead of six comparisons, for most bytes count for nothing. */
+/** The count of each byte outside texts: one look-up instead of six comparisons, as most bytes count for nothing. */
 const counts: Uint8Array = new Uint8Array(256);
 for (const byte of [quote, openingBracket, openingBrace]) counts[byte] = heavy;
 counts[comma] = 1;
-/** How much deeper each byte leads. */
+/** The change of depth at each byte. */
 const steps: Int8Array = new Int8Array(256);
 for (const byte of [openingBracket, openingBrace]) steps[byte] = 1;
 for (const byte of [closingBracket, closingBrace]) steps[byte] = -1;
@@ -51,7 +51,7 @@ export function measureJson(bytes: Buffer, maxValues: number): JsonMeasure {
   return { values, depth: deepest };
 }
 
-/** Texts of so many bytes are looked through here; in longer ones, finding the next quote is left to the runtime. */
+/** The length of texts that are searched here; in longer ones, the runtime finds the next quote faster. */
 const shortText = 48;
 
 /** Returns where the string ends that begins at `start`: its closing quote, or a position after the end where it is not closed. */

@@ -12,10 +12,10 @@ export interface ListenOptions {
 
 /** A listening server. */
 export interface Listener {
-  /** Such as `http://127.0.0.1:4321`. */
+  /** The address, such as `http://127.0.0.1:4321`. */
   readonly url: string;
   readonly server: Server;
-  /** Whether a `Host` header names this server; others are refused, against DNS rebinding. */
+  /** Tells whether a `Host` header names this server; others are rejected, against DNS rebinding. */
   isKnownHost(host: string | undefined): boolean;
   /** Stops listening; resolves when every connection is closed. Idle ones are closed at once, the others after their reply. */
   close(): Promise<void>;
@@ -27,7 +27,7 @@ export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^127(?:\.\d{1,3}){3}$/u.test(host);
 }
 
-/** What a client is told whose request could not even be read. */
+/** The status lines for clients whose request could not even be read. */
 const unreadable: Readonly<Record<string, string>> = {
   HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
   ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',

@@ -6,11 +6,11 @@ import { ReplyError } from './reply-error.ts';
 /** A JSON object as it came. */
 export type JsonObject = { readonly [key: string]: unknown };
 
-/** What bounds one body. */
+/** The limits of one body. */
 export interface BodyLimits {
-  /** Before and after decompression. */
+  /** The most bytes, before and after decompression. */
   readonly maxBodyBytes: number;
-  /** As `JsonMeasure.values` counts them. */
+  /** The most values, as `JsonMeasure.values` counts them. */
   readonly maxBodyValues: number;
 }
 
@@ -20,7 +20,7 @@ export interface ReadBody {
   readonly heldBytes: number;
 }
 
-/** What a value takes on the heap beside its text, at most: measured over lists, objects, fields and short texts. */
+/** The most that a value takes on the heap beside its text: measured over lists, objects, fields and short texts. */
 const bytesPerValue = 24;
 
 function heldBytes(bytes: number, values: number): number {
@@ -37,7 +37,7 @@ function encodingOf(request: IncomingMessage): string {
   return (request.headers['content-encoding'] ?? 'identity').trim().toLowerCase();
 }
 
-/** Says what a body may hold of memory at most, before anything of it is read. @throws {ReplyError} `request-too-large` by its announced length */
+/** Returns the most memory that a body may hold, before anything of it is read. @throws {ReplyError} `request-too-large` by its announced length */
 export function mostHeldBytes(request: IncomingMessage, { maxBodyBytes, maxBodyValues }: BodyLimits): number {
   const length = announcedLength(request) ?? maxBodyBytes;
   if (length > maxBodyBytes) throw tooLarge(maxBodyBytes);
@@ -46,7 +46,7 @@ export function mostHeldBytes(request: IncomingMessage, { maxBodyBytes, maxBodyV
   return heldBytes(bytes, Math.min(maxBodyValues, 2 * bytes));
 }
 
-/** Counts while reading, and stops at the limit: what is over it is never kept. */
+/** Reads a body and counts its bytes; it stops at the limit, and what is over it is never kept. */
 function readBytes(request: IncomingMessage, limitBytes: number): Promise<Buffer> {
   if ((announcedLength(request) ?? 0) > limitBytes) return Promise.reject(tooLarge(limitBytes));
   return new Promise((resolve, reject) => {
@@ -68,7 +68,7 @@ function readBytes(request: IncomingMessage, limitBytes: number): Promise<Buffer
   });
 }
 
-/** Refuses what would take the parser, and every reader after it, long: bytes alone do not tell. Returns the count of values. */
+/** Returns the count of values, and rejects a body that would take the parser and every reader after it long, which its bytes alone do not tell. */
 function checkMeasure(bytes: Buffer, maxValues: number): number {
   const { values, depth } = measureJson(bytes, maxValues);
   if (depth > maxDepth)

@@ -6,7 +6,7 @@ import {
 } from '@agent-lightning/core';
 
 export interface ReplyErrorOptions extends LightningErrorOptions {
-  /** @default by code */
+  /** The HTTP status. @default by code */
   readonly status?: number;
   /** The request field that is at fault, as a path such as `messages[0].content`. */
   readonly param?: string;
@@ -39,7 +39,7 @@ const replyCodes: Partial<Record<LightningErrorCode, string>> = {
   unauthorized: 'invalid_api_key',
 };
 
-/** An error that knows how it is told to a client of OpenAI. */
+/** An error with the status and body that a client of OpenAI gets. */
 export class ReplyError extends GatewayError {
   readonly status: number;
   readonly param: string | undefined;
@@ -54,7 +54,7 @@ export class ReplyError extends GatewayError {
     this.headers = options.headers ?? {};
   }
 
-  /** The body as OpenAI sends it. */
+  /** Returns the body as OpenAI sends it. */
   toBody(): {
     readonly error: {
       readonly message: string;
@@ -76,12 +76,12 @@ function errorType(status: number): string {
   return status < 500 ? 'invalid_request_error' : 'server_error';
 }
 
-/** A 400 that names the field. */
+/** Returns a 400 that names the field. */
 export function invalidField(param: string, problem: string): ReplyError {
   return new ReplyError(`\`${param}\` ${problem}`, { code: 'request-invalid', param });
 }
 
-/** Any failure as the agent may see it; what is not ours is not shown in detail. */
+/** Returns any failure as the agent may see it; details of errors that are not the gateway's own are not shown. */
 export function toReplyError(error: unknown): ReplyError {
   if (error instanceof ReplyError) return error;
   if (LightningError.isInstance(error))

@@ -9,7 +9,7 @@ export interface ReplyEvent {
   readonly text?: string;
 }
 
-/** Where the reply to one agent goes, in the form of the agent's dialect. */
+/** Takes the reply to one agent, and sends it in the form of the agent's dialect. */
 export interface ReplySink {
   /** Takes events that are bytes of OpenAI Chat already; absent where the agent's dialect is another. */
   readonly output?: EventBytes | undefined;
@@ -19,7 +19,7 @@ export interface ReplySink {
   /** Sends the events that were added, in one write; a promise is returned when the agent reads slower than they come. */
   flush(): Promise<void> | undefined;
   endEvents(): void;
-  /** An error status before the first byte, an error event after it: never a reply that only looks complete. */
+  /** Sends an error status before the first byte, and an error event after it, so that no broken reply looks complete. */
   fail(error: ReplyError): void;
   /** Resolves to whether everything was handed to the agent's connection; false when that closed first. */
   delivered(): Promise<boolean>;

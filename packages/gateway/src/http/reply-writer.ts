@@ -86,7 +86,7 @@ export class ReplyWriter implements ReplySink {
     });
   }
 
-  /** Whether the connection takes more at once. Writes of one turn are sent together. */
+  /** Sends bytes, and tells whether the connection takes more at once. Writes of one turn are sent together. */
   #write({ pieces, release }: TakenBytes): boolean {
     let hasRoom = true;
     for (const [index, piece] of pieces.entries())

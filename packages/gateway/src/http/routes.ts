@@ -3,7 +3,7 @@ import type { JsonObject } from './read-body.ts';
 import { ReplyWriter } from './reply-writer.ts';
 import { toReplyError, ReplyError } from './reply-error.ts';
 
-/** The path of a request, decided on the request line alone. @throws {ReplyError} `request-invalid` for an absolute URI */
+/** Returns the path of a request, from the request line alone. @throws {ReplyError} `request-invalid` for an absolute URI */
 export function pathOf(request: IncomingMessage): string {
   const target = request.url ?? '';
   if (!target.startsWith('/')) throw new ReplyError('the request line must name a path', { code: 'request-invalid' });
@@ -11,7 +11,7 @@ export function pathOf(request: IncomingMessage): string {
   return end < 0 ? target : target.slice(0, end);
 }
 
-/** @throws {ReplyError} 405 naming the method that the path takes */
+/** Checks a request's method. @throws {ReplyError} 405 naming the method that the path takes */
 export function expectMethod(request: IncomingMessage, method: 'GET' | 'POST' | 'DELETE'): void {
   if (request.method !== method)
     throw new ReplyError(`use ${method} here, not ${request.method}`, {
@@ -22,7 +22,7 @@ export function expectMethod(request: IncomingMessage, method: 'GET' | 'POST' | 
     });
 }
 
-/** @param served what there is beside it, for people */
+/** Returns the error for a path that is not served. @param served the paths that are, for people to read */
 export function unknownPath(path: string, served: string): ReplyError {
   return new ReplyError(`nothing is served at ${path.slice(0, 200)}; there are ${served}`, { code: 'not-found' });
 }
@@ -37,12 +37,12 @@ export function checkHost(request: IncomingMessage, isKnownHost: (host: string |
 }
 
 export interface RespondOptions {
-  /** How the caller's dialect tells errors. @default as OpenAI does */
+  /** Returns the body of an error in the caller's dialect. @default as OpenAI does */
   readonly errorBody?: ((error: ReplyError) => JsonObject) | undefined;
   readonly onError?: (error: ReplyError) => void;
 }
 
-/** Runs a handler; what it throws is told to the caller. */
+/** Runs a handler; the caller gets what it throws as an error reply. */
 export function respond(response: ServerResponse, work: Promise<void>, options: RespondOptions = {}): void {
   response.on('error', () => response.destroy());
   work.catch((caught: unknown) => {
@@ -52,7 +52,7 @@ export function respond(response: ServerResponse, work: Promise<void>, options: 
   });
 }
 
-/** `GET /v1/models`. */
+/** Returns the reply to `GET /v1/models`. */
 export function modelList(names: readonly string[]): unknown {
   return {
     object: 'list',
@@ -60,7 +60,7 @@ export function modelList(names: readonly string[]): unknown {
   };
 }
 
-/** A percent-encoded part of a path; one that is not valid is taken as it is, and names nothing. */
+/** Decodes a percent-encoded part of a path; an invalid one is returned as it is, and names nothing. */
 export function decodeSegment(segment: string): string {
   try {
     return decodeURIComponent(segment);

@@ -11,17 +11,17 @@ const decoders: Readonly<Record<string, Decoder>> = {
   zstd: promisify(zstdDecompress) as never,
 };
 
-/** Texts that people or models wrote shrink to a tenth; what shrinks to less than a hundredth was made to. */
+/** The highest ratio of decompression. Texts of people or models shrink to a tenth; only a crafted body shrinks to less than a hundredth. */
 const maxRatio = 100;
-/** Anything may unpack to this much, so that short repetitive texts pass. */
+/** The size that any body may unpack to, so that short repetitive texts pass. */
 const freeBytes = 1_048_576;
 
-/** The most that a body of `packedBytes` may unpack to. */
+/** Returns the most bytes that a body of `packedBytes` may unpack to. */
 export function unpackedLimit(packedBytes: number, limitBytes: number): number {
   return Math.min(limitBytes, Math.max(freeBytes, maxRatio * packedBytes));
 }
 
-/** Says that a body is over `maxBodyBytes`. */
+/** Returns the error for a body over `maxBodyBytes`. */
 export function tooLarge(limitBytes: number): ReplyError {
   return new ReplyError(
     `the request body is larger than ${limitBytes} bytes; send less, or raise the gateway's maxBodyBytes`,

@@ -1,9 +1,9 @@
 import { ReplyError } from '../http/reply-error.ts';
 
 export interface PauseOptions {
-  /** How long calls in flight may go on, and new calls are held; afterwards new calls are told to come back. @default 30_000 */
+  /** The time that calls in flight may still take and that new calls are held; afterwards new calls are told to come back. @default 30_000 */
   readonly drainMs?: number;
-  /** What those are told. @default 5 */
+  /** The `Retry-After` that those calls get. @default 5 */
   readonly retryAfterSeconds?: number;
 }
 

@@ -1,23 +1,23 @@
 import { hash } from 'node:crypto';
 
 export interface EndpointPoolOptions {
-  /** How often an endpoint that left is asked whether it is back. */
+  /** The time between checks whether an endpoint that left is back. */
   readonly healthIntervalMs: number;
-  /** Whether a server answers at its base URL; never rejects. */
+  /** Resolves to whether a server answers at its base URL; never rejects. */
   readonly probe: (baseUrl: string, apiKey: string | undefined) => Promise<boolean>;
   readonly onChange?: (baseUrl: string, isIn: boolean) => void;
 }
 
 interface Endpoint {
   failures: number;
-  /** Set while the endpoint is out of the pool. */
+  /** The timer of the next check; set while the endpoint is out of the pool. */
   timer: NodeJS.Timeout | undefined;
 }
 
-/** So many failures in a row, and an endpoint leaves. */
+/** The number of failures in a row after which an endpoint leaves the pool. */
 const failuresToLeave = 3;
 
-/** Which of several equal servers a call goes to: a rollout stays on one, for its prefix cache, as long as that is well. */
+/** Chooses which of several equal servers a call goes to: a rollout stays on one, for its prefix cache, as long as that is healthy. */
 export class EndpointPool {
   readonly #options: EndpointPoolOptions;
   readonly #endpoints = new Map<string, Endpoint>();
@@ -27,8 +27,8 @@ export class EndpointPool {
   }
 
   /**
-   * Rendezvous hashing: when an endpoint leaves or joins, only its own rollouts move.
-   * @param affinity what stays together, such as a rollout's id
+   * Chooses a server by rendezvous hashing: when an endpoint leaves or joins, only its own rollouts move.
+   * @param affinity the name of what stays on one server, such as a rollout's id
    * @param tried endpoints that failed this call already; asked again only when there is no other
    */
   choose(baseUrls: readonly string[], affinity: string, tried: ReadonlySet<string>): string {
@@ -57,7 +57,7 @@ export class EndpointPool {
     this.#options.onChange?.(baseUrl, false);
   }
 
-  /** Endpoints that are out of the pool. */
+  /** Returns the endpoints that are out of the pool. */
   get absent(): readonly string[] {
     return [...this.#endpoints].filter(([, { timer }]) => timer !== undefined).map(([url]) => url);
   }

@@ -2,7 +2,7 @@ import { ConfigurationError, type PolicySnapshot } from '@agent-lightning/core';
 
 /** Servers of one kind, without a model. */
 export interface UpstreamServers {
-  /** Of an OpenAI-compatible server; ends in `/v1` with most. */
+  /** The base URL of an OpenAI-compatible server; it ends in `/v1` with most. */
   readonly baseUrl: string;
   /** Further servers of the same models. @default none */
   readonly replicas?: readonly string[];
@@ -11,16 +11,16 @@ export interface UpstreamServers {
 
 /** A model of the user's own that agents may call here: as it is, under its own sampling, never trained. */
 export interface PassthroughModel extends UpstreamServers {
-  /** What the server calls it. @default the name that it has here */
+  /** The model's name on the server. @default the name that it has here */
   readonly model?: string;
 }
 
 export interface ModelOptions {
   /** The user's own models by name. @default none */
   readonly models?: Readonly<Record<string, PassthroughModel>>;
-  /** Where snapshots may be published to over HTTP, by name. @default none */
+  /** The servers that snapshots may be published to over HTTP, by name. @default none */
   readonly upstreams?: Readonly<Record<string, UpstreamServers>>;
-  /** How often a server that left the pool is asked whether it is back. @default 5_000 */
+  /** The time between checks whether a server that left the pool is back. @default 5_000 */
   readonly healthIntervalMs?: number;
 }
 
@@ -32,7 +32,7 @@ function invalid(message: string): ConfigurationError {
   return new ConfigurationError(`gateway: ${message}`, { code: 'option-invalid' });
 }
 
-/** Whether a text is an address that an upstream can have. */
+/** Tells whether a text is an address that an upstream can have. */
 export function isHttpUrl(text: unknown): boolean {
   return typeof text === 'string' && /^https?:$/u.test(URL.parse(text)?.protocol ?? '');
 }
@@ -47,7 +47,7 @@ function resolveModel(name: string, given: PassthroughModel): Extract<PolicySnap
   return { kind: 'openai', version: 0, ...given, model: given.model ?? name };
 }
 
-/** @throws {ConfigurationError} `option-invalid` */
+/** Returns the user's own models as snapshots. @throws {ConfigurationError} `option-invalid` */
 export function resolveModels(options: ModelOptions, policy: string): ResolvedModelOptions {
   const { healthIntervalMs = 5_000 } = options;
   if (!Number.isInteger(healthIntervalMs) || healthIntervalMs < 1 || healthIntervalMs > 2_147_483_647)

@@ -3,7 +3,7 @@ import { ReplyError } from '../http/reply-error.ts';
 import { isHttpUrl } from './model-options.ts';
 import { checkRoutes, chooseModel } from './policy-routes.ts';
 
-/** A snapshot that a call was admitted to; released when the call is over. */
+/** A snapshot that a call was admitted to, and holds until the call is over. */
 export interface Admission {
   readonly policy: string;
   /** False for a model of the user's own, which is passed through. */
@@ -26,7 +26,7 @@ export class PolicyRegistry {
   readonly #leaving = new Map<string, Set<Entry>>();
   #routed: { readonly model: string; readonly routes: PolicyRoutes } | undefined;
 
-  /** @param models the user's own, which no snapshot replaces */
+  /** Creates a registry. @param models the user's own, which no snapshot replaces */
   constructor(models: ReadonlyMap<string, PolicySnapshot> = new Map()) {
     for (const [name, snapshot] of models)
       this.#current.set(name, { snapshot, isPolicy: false, calls: 0, waiting: [] });
@@ -37,7 +37,7 @@ export class PolicyRegistry {
     return [...new Set([...routed, ...this.#current.keys()])];
   }
 
-  /** New calls go to `snapshot` from now on; calls in flight finish where they are. @throws {GatewayError} `request-invalid` */
+  /** Sends new calls to `snapshot` from now on; calls in flight finish where they are. @throws {GatewayError} `request-invalid` */
   publish(policy: string, snapshot: PolicySnapshot): void {
     checkSnapshot(policy, snapshot);
     const replaced = this.#current.get(policy);
@@ -52,7 +52,7 @@ export class PolicyRegistry {
     this.#current.set(policy, { snapshot, isPolicy: true, calls: 0, waiting: [] });
   }
 
-  /** Calls for `model` go to a policy by their caller's names from now on. @throws {GatewayError} `request-invalid` */
+  /** Sends calls for `model` to a policy by their caller's names from now on. @throws {GatewayError} `request-invalid` */
   route(model: string, routes: PolicyRoutes): void {
     checkRoutes(routes);
     const { otherwise } = routes;
@@ -68,7 +68,7 @@ export class PolicyRegistry {
     this.#routed = { model, routes };
   }
 
-  /** Every model, what serves it and the calls that run on its current snapshot. */
+  /** Returns every model, the snapshot that serves it and the calls that run on it. */
   list(): readonly {
     readonly name: string;
     readonly isPolicy: boolean;

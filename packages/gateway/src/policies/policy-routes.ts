@@ -16,7 +16,7 @@ export function checkRoutes({ policies, otherwise }: PolicyRoutes): void {
     check.agentMatch(`the agentMatch of the route to "${policy}"`, agentMatch);
 }
 
-/** The name of the model that answers a caller. @throws {ReplyError} `not-found` for a caller that nothing answers */
+/** Returns the name of the model that answers a caller. @throws {ReplyError} `not-found` for a caller that nothing answers */
 export function chooseModel({ policies, otherwise }: PolicyRoutes, callerNames: readonly string[]): string {
   const match = policies.find(({ agentMatch }) => matchesAgent(callerNames, agentMatch));
   const model = match?.policy ?? otherwise?.name;

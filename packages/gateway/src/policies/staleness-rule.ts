@@ -15,15 +15,15 @@ export interface StaleCall {
 export type StaleVerdict = 'mark' | 'refuse';
 
 export interface StalenessOptions {
-  /** So many versions may be published during an attempt before its calls are stale. @default Infinity */
+  /** The number of versions that may be published during an attempt before its calls are stale. @default Infinity */
   readonly maxStaleness?: number;
-  /** What becomes of a stale call, always or call by call. @default 'mark' */
+  /** The verdict on stale calls, the same for all or call by call. @default 'mark' */
   readonly onStale?: StaleVerdict | ((call: StaleCall) => StaleVerdict);
 }
 
 const verdicts: ReadonlySet<unknown> = new Set<StaleVerdict>(['mark', 'refuse']);
 
-/** @throws {ConfigurationError} `option-invalid` */
+/** Returns the options with their defaults. @throws {ConfigurationError} `option-invalid` */
 export function resolveStaleness(options: StalenessOptions): Required<StalenessOptions> {
   const { maxStaleness = Number.POSITIVE_INFINITY, onStale = 'mark' } = options;
   const invalid = (problem: string): ConfigurationError =>
@@ -35,7 +35,7 @@ export function resolveStaleness(options: StalenessOptions): Required<StalenessO
   return { maxStaleness, onStale };
 }
 
-/** How far a policy may move on while an attempt runs; can be set while calls come in. */
+/** Checks how far a policy moved on while an attempt runs; the bound can be set while calls come in. */
 export class StalenessRule {
   #options: Required<StalenessOptions>;
 
@@ -47,13 +47,13 @@ export class StalenessRule {
     return this.#options.maxStaleness;
   }
 
-  /** Holds for calls from now on; what is not given stays. @throws {ConfigurationError} `option-invalid` */
+  /** Sets the rule for calls from now on; what is not given stays as it is. @throws {ConfigurationError} `option-invalid` */
   set(options: StalenessOptions): void {
     this.#options = resolveStaleness({ ...this.#options, ...options });
   }
 
-  /** Why a call is stale and must not be trained on; undefined when it is not stale. @throws {ReplyError} 409 `policy-moved-on` for one that is refused */
-  judge(call: StaleCall): string | undefined {
+  /** Returns why a call is stale and must not be trained on, or undefined when it is not stale. @throws {ReplyError} 409 `policy-moved-on` for one that is refused */
+  check(call: StaleCall): string | undefined {
     const { maxStaleness, onStale } = this.#options;
     const { policy, firstVersion, version } = call;
     if (version - firstVersion <= maxStaleness) return undefined;

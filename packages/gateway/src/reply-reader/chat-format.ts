@@ -21,7 +21,7 @@ function hasText(said: Payload): boolean {
   return (typeof said['content'] === 'string' && said['content'] !== '') || Array.isArray(said['tool_calls']);
 }
 
-/** `POST /chat/completions`. */
+/** The format of `POST /chat/completions`. */
 export const chatFormat: ReplyFormat = {
   path: '/chat/completions',
   captureFields: () => ({ logprobs: true, return_token_ids: true }),

@@ -1,6 +1,6 @@
 import { isPayload, type ReplyFormat } from './reply-format.ts';
 
-/** `POST /completions`. */
+/** The format of `POST /completions`. */
 export const completionFormat: ReplyFormat = {
   path: '/completions',
   captureFields: (request) => ({ logprobs: request.body['logprobs'] ?? 1, return_token_ids: true }),

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { EventStreamParser } from './event-stream.ts';
 
-/** What a parser tells of these pieces. */
+/** Returns the events that a parser reports of these pieces. */
 function read(pieces: readonly Buffer[]): string[] {
   const events: string[] = [];
   const parser = new EventStreamParser((data) => events.push(data.toString()));

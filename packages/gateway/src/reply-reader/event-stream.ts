@@ -5,7 +5,7 @@ const carriageReturn = 13;
 const space = 32;
 const dataField = Buffer.from('data:');
 
-/** Pieces are put together here; what is read here is kept by nobody. */
+/** The buffer in which pieces are put together; its contents must not be kept. */
 const joinBuffer = Buffer.allocUnsafeSlow(524_288);
 
 function join(pieces: readonly Buffer[]): Buffer {
@@ -32,13 +32,13 @@ export class EventStreamParser {
   /** Lines of data of an event that has not ended. */
   #data: Buffer[] = [];
 
-  /** @param onEvent told the data of each event that `readEvents` has not read; neither may keep the bytes */
+  /** Creates a parser of one stream. @param onEvent called with the data of each event that `readEvents` has not read; neither may keep the bytes */
   constructor(onEvent: (data: Buffer) => void, readEvents?: StreamReader['readEvents']) {
     this.#onEvent = onEvent;
     this.#readEvents = readEvents;
   }
 
-  /** Tells every event that these bytes complete. Lines end in LF, CRLF or CR. */
+  /** Reports every event that these bytes complete. Lines end in LF, CRLF or CR. */
   push(pieces: readonly Buffer[]): void {
     const isLineOver = pieces.some(hasLineEnd) || this.#rest.at(-1)?.at(-1) === carriageReturn;
     for (const piece of pieces) if (piece.length > 0) this.#rest.push(piece);
@@ -75,7 +75,7 @@ export class EventStreamParser {
   }
 }
 
-/** A CR at the very end may be half of a CRLF: it waits. */
+/** Replaces CRLF and CR by LF, but for a CR at the very end, which may be half of a CRLF. */
 function withLineFeeds(bytes: Buffer): Buffer {
   // As Latin-1 a byte is a character, whatever the text is in.
   return Buffer.from(bytes.toString('latin1').replaceAll(/\r\n|\r(?!$)/gu, '\n'), 'latin1');

@@ -32,10 +32,10 @@ export function takeReply(payload: Payload, { draft, format, isCaptured, view }:
   return payload;
 }
 
-/** Feeds the draft from a chunk, and tells the sink what the agent is to have of it. @throws {ReplyError} for an upstream's error */
+/** Feeds the draft from a chunk, and hands the sink what the agent is to have of it. @throws {ReplyError} for an upstream's error */
 export function takeChunk(payload: Payload, target: ReplyTarget, text?: string): void {
   const { draft, format, isCaptured, sink, view } = target;
-  refuseError(payload);
+  rejectError(payload);
   readPayload(payload, draft, format, true);
   if (!isCaptured) return sink.event(text === undefined ? { payload } : { payload, text });
   if (!isForAgent(payload, view)) return undefined;
@@ -43,7 +43,7 @@ export function takeChunk(payload: Payload, target: ReplyTarget, text?: string):
   return sink.event({ payload });
 }
 
-function refuseError({ error }: Payload): void {
+function rejectError({ error }: Payload): void {
   if (error === undefined || error === null) return;
   const message = (error as { message?: unknown }).message;
   throw new ReplyError(

@@ -5,11 +5,11 @@ import type { ReplyDraft } from '../reply/model-reply.ts';
 /** An object that may be changed: payloads are stripped in place, for they are ours alone once parsed. */
 export type Payload = Record<string, unknown>;
 
-/** How an upstream's route takes requests and gives replies. */
+/** The format of requests and replies on an upstream's route. */
 export interface ReplyFormat {
-  /** Under the upstream's base URL. */
+  /** The path under the upstream's base URL. */
   readonly path: '/chat/completions' | '/completions';
-  /** What makes the upstream report ids and log-probabilities. */
+  /** Returns the fields that make the upstream report ids and log-probabilities. */
   captureFields(request: ModelRequest): JsonObject;
   /** Feeds the draft from one choice of a whole reply, or of one chunk of a stream. */
   readChoice(choice: JsonObject, index: number, draft: ReplyDraft, isStream: boolean): void;
@@ -19,7 +19,7 @@ export function isPayload(value: unknown): value is Payload {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** A list as JSON has it, or as it was read straight from the bytes. */
+/** Tells whether a value is a list, from JSON or read straight from the bytes. */
 function isList(value: unknown): value is ArrayLike<number> {
   return Array.isArray(value) || value instanceof Int32Array;
 }
@@ -32,7 +32,7 @@ function readUsage(payload: JsonObject, draft: ReplyDraft): void {
     draft.usage = { inputTokens: input, outputTokens: output };
 }
 
-/** Which of the choices that were asked for this is. */
+/** Returns the index of a choice among those that were asked for. */
 export function indexOf(choice: JsonObject): number {
   return typeof choice['index'] === 'number' ? choice['index'] : 0;
 }
@@ -65,7 +65,7 @@ export function readPayload(payload: JsonObject, draft: ReplyDraft, format: Repl
     for (const choice of choices) if (isPayload(choice)) readChoice(choice, draft, format, isStream);
 }
 
-/** The choice of a payload that has just one. */
+/** Returns the choice of a payload that has just one. */
 export function onlyChoice(payload: JsonObject): Payload | undefined {
   const choices = payload['choices'];
   const choice: unknown = Array.isArray(choices) && choices.length === 1 ? choices[0] : undefined;
@@ -87,7 +87,7 @@ export function stripPayload(payload: Payload, view: ReplyView): void {
   }
 }
 
-/** Whether a chunk says anything to the agent: the usage chunk is only for who asked. */
+/** Tells whether a chunk is for the agent: the usage chunk is, only if the agent asked for it. */
 export function isForAgent(payload: JsonObject, view: ReplyView): boolean {
   const choices = payload['choices'];
   return !Array.isArray(choices) || choices.length > 0 || view.usage;

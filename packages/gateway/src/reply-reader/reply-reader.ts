@@ -3,15 +3,15 @@ import type { ReplyDraft } from '../reply/model-reply.ts';
 import type { ReplyView } from '../request/model-request.ts';
 import type { Payload, ReplyFormat } from './reply-format.ts';
 
-/** One reply to read: its form, and who is told what it says. */
+/** One reply to read: its format, and the draft and sink that it goes to. */
 export interface ReplyTarget {
   readonly format: ReplyFormat;
   readonly view: ReplyView;
   readonly draft: ReplyDraft;
-  /** Whether the reply holds what the agent did not ask for. */
+  /** Tells whether the reply holds fields that the agent did not ask for. */
   readonly isCaptured: boolean;
   readonly url: URL;
-  /** Told what the agent is to have of a stream. */
+  /** Takes what the agent is to have of a stream. */
   readonly sink: Pick<ReplySink, 'event' | 'output'>;
 }
 

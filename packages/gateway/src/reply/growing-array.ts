@@ -1,4 +1,4 @@
-/** A typed array that grows by doubling: numbers are kept packed while a reply comes in. */
+/** A typed array that grows by doubling, and keeps numbers packed while a reply comes in. */
 export class GrowingArray<Values extends Int32Array | Float32Array> {
   readonly #make: (length: number) => Values;
   #values: Values;

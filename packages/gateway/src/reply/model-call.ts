@@ -12,7 +12,7 @@ export interface ModelCall<Snapshot extends PolicySnapshot = PolicySnapshot> {
   readonly draft: ReplyDraft;
   /** Aborts when the agent went away, the attempt ended or the deadline passed; its reason is a `ReplyError`. */
   readonly signal: AbortSignal;
-  /** Ask the upstream for ids, log-probabilities and usage, and for the policy's own distribution. */
+  /** Tells whether the upstream is asked for ids, log-probabilities and usage, and for the policy's own distribution. */
   readonly isCaptured: boolean;
   /** Filled in while the call goes on. */
   readonly progress: CallProgress;

@@ -2,27 +2,27 @@ import { isLogprob, type ChatMessage } from '@agent-lightning/core';
 import { GrowingArray } from './growing-array.ts';
 import { MessageDraft } from './reply-message.ts';
 
-/** What one model call brought back, in one form for every dialect, streamed or not. */
+/** The reply to one model call, in one form for every dialect, streamed or not. */
 export interface ModelReply {
   readonly id: string | undefined;
   /** The model's name as the upstream gave it. */
   readonly model: string | undefined;
-  /** Shape (P,). */
+  /** The prompt's token ids, of shape (P,). */
   readonly promptIds: Int32Array | undefined;
-  /** In order of their index; as many as were asked for. */
+  /** The choices in order of their index, as many as were asked for. */
   readonly choices: readonly ReplyChoice[];
   readonly usage: ReplyUsage | undefined;
-  /** Why ids or log-probabilities are not what they should be by themselves; undefined when they are. */
+  /** The reason why ids or log-probabilities are invalid in themselves; undefined when they are valid. */
   readonly malformed: string | undefined;
 }
 
 export interface ReplyChoice {
   readonly message: ChatMessage;
-  /** Undefined when the choice never ended. */
+  /** The reason why the choice ended; undefined when it never did. */
   readonly finishReason: string | undefined;
-  /** Shape (T,); undefined when the upstream sent none. */
+  /** The sampled token ids, of shape (T,); undefined when the upstream sent none. */
   readonly tokens: Int32Array | undefined;
-  /** Shape (T,), nats; undefined when the upstream sent none. */
+  /** Their log-probabilities in nats, of shape (T,); undefined when the upstream sent none. */
   readonly logprobs: Float32Array | undefined;
 }
 
@@ -66,25 +66,25 @@ export class ReplyDraft {
     this.#choices = Array.from({ length: choices }, () => new ChoiceDraft());
   }
 
-  /** `performance.now()` when the first piece of any choice came. */
+  /** Returns `performance.now()` of when the first piece of any choice came. */
   get firstTokenAtMs(): number | undefined {
     return this.#firstTokenAtMs;
   }
 
-  /** Whether every choice that began has ended, and one did. */
+  /** Tells whether at least one choice began and every one that began has ended. */
   get isFinished(): boolean {
     const begun = this.#choices.filter((choice) => choice.isBegun);
     return begun.length > 0 && begun.every((choice) => choice.finishReason !== undefined);
   }
 
-  /** The draft of a choice; undefined for an index that was not asked for. */
+  /** Returns the draft of a choice, or undefined for an index that was not asked for. */
   choice(index: number): ChoiceDraft | undefined {
     const choice = this.#choices[index];
     if (choice !== undefined) choice.isBegun = true;
     return choice;
   }
 
-  /** Token ids so far, over all choices. */
+  /** Returns the number of token ids so far, over all choices. */
   get sampledTokens(): number {
     return this.#choices.reduce((sum, choice) => sum + choice.tokens.length, 0);
   }

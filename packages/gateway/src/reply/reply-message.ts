@@ -37,7 +37,7 @@ export class MessageDraft {
     this.#toolCalls.set(index, draft);
   }
 
-  /** Fields in a fixed order; empty ones are left out, and content is null beside tool calls or a refusal. */
+  /** Returns the message with its fields in a fixed order; empty ones are left out, and content is null beside tool calls or a refusal. */
   toMessage(): ChatMessage {
     const texts = [...this.#texts]
       .filter(([field, text]) => field !== 'content' && text !== '')

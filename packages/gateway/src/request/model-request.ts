@@ -13,7 +13,7 @@ export interface ModelRequest {
   readonly maxTokens: number | undefined;
   readonly seed: number | undefined;
   readonly stop: readonly string[];
-  /** What the agent asked to see. */
+  /** The form of the reply that the agent asked for. */
   readonly view: ReplyView;
 }
 
@@ -21,7 +21,7 @@ export type ModelInput =
   | { readonly kind: 'chat'; readonly messages: readonly ChatMessage[] }
   | { readonly kind: 'completion'; readonly prompt: string | Int32Array };
 
-/** Which form of the reply the agent asked for, and which extras. */
+/** The form of the reply that an agent asked for, and the extras. */
 export interface ReplyView {
   readonly stream: boolean;
   readonly usage: boolean;

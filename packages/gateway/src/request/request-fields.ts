@@ -1,12 +1,12 @@
 import type { JsonObject } from '../http/read-body.ts';
 import { invalidField } from '../http/reply-error.ts';
 
-/** A field's value; null is how some clients write an absent one. */
+/** Returns a field's value; null is how some clients write an absent one. */
 export function present(body: JsonObject, field: string): unknown {
   return Object.hasOwn(body, field) ? (body[field] ?? undefined) : undefined;
 }
 
-/** A value as an error may show it. */
+/** Returns a value as an error may show it. */
 export function shown(value: unknown): string {
   if (typeof value === 'number') return String(value);
   const text = Array.isArray(value)
@@ -39,7 +39,7 @@ export function integerField(body: JsonObject, field: string, low: number, high:
   return value as number;
 }
 
-/** Texts that end a reply, given as one or as a list. */
+/** Returns the texts that end a reply, given as one or as a list. */
 export function stopField(body: JsonObject): readonly string[] {
   const value = present(body, 'stop') ?? [];
   const list: unknown[] = Array.isArray(value) ? value : [value];
@@ -58,7 +58,7 @@ export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Whether the agent wants usage with a stream. */
+/** Tells whether the agent wants usage with a stream. */
 export function usageField(body: JsonObject): boolean {
   const options = present(body, 'stream_options') ?? {};
   if (!isObject(options)) throw invalidField('stream_options', 'must be an object');

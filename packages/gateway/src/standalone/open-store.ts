@@ -6,7 +6,7 @@ import type { StoreConfig } from './standalone-config.ts';
 
 type Opened = Pick<LightningStore, 'appendSpans'> & { readonly close?: () => Promise<void> };
 
-/** Packages as the configuration's own folder sees them, files relative to it. */
+/** Returns the location of a module: packages as the configuration's own folder resolves them, files relative to it. */
 function locate(module: string, directory: string): string {
   if (module.startsWith('.')) return pathToFileURL(resolve(directory, module)).href;
   try {

@@ -7,7 +7,7 @@ import type { StandaloneConfig } from './standalone-config.ts';
 /** A gateway that runs on its own. */
 export interface Standalone {
   readonly url: string;
-  /** Lets calls in flight finish, stores what was captured and closes the store; a second time it is the same stop. */
+  /** Lets calls in flight finish, stores what was captured and closes the store; a second call returns the same promise. */
   stop(): Promise<void>;
 }
 

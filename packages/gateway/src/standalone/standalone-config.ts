@@ -8,7 +8,7 @@ import type { JsonObject } from '../http/read-body.ts';
 import type { UpstreamServers } from '../policies/model-options.ts';
 import type { RemoteSnapshot } from '../remote-gateway.ts';
 
-/** Which package opens the store, and with what. */
+/** The package that opens the store, and its options. */
 export interface StoreConfig {
   readonly module: string;
   /** The name of the function that opens it. */
@@ -20,11 +20,11 @@ export interface StoreConfig {
 export interface StandaloneConfig {
   readonly options: Omit<GatewayOptions, 'store' | 'log'>;
   readonly store: StoreConfig;
-  /** Published at the start. */
+  /** The policies that are published at the start. */
   readonly policies: Readonly<Record<string, RemoteSnapshot>>;
-  /** How long calls in flight may go on after SIGTERM. */
+  /** The time that calls in flight may still take after SIGTERM. */
   readonly drainMs: number;
-  /** What relative paths and modules are relative to. */
+  /** The folder that relative paths and modules start from. */
   readonly directory: string;
 }
 
@@ -80,7 +80,7 @@ function invalid(message: string): ConfigurationError {
   return new ConfigurationError(`agent-lightning-gateway: ${message}`, { code: 'option-invalid' });
 }
 
-function refuseUnknown(object: JsonObject, fields: ReadonlySet<string>, path: string): void {
+function rejectUnknown(object: JsonObject, fields: ReadonlySet<string>, path: string): void {
   for (const field of Object.keys(object))
     if (!fields.has(field)) throw invalid(`${path}${field} is not an option; there are ${[...fields].join(', ')}`);
 }
@@ -91,7 +91,7 @@ function objectAt(value: unknown, path: string): JsonObject {
   return value;
 }
 
-/** A secret, written out or as the name of an environment variable. */
+/** Returns a secret, written out or as the name of an environment variable. */
 function secretOf(object: JsonObject, field: string, path: string, environment: NodeJS.ProcessEnv): string | undefined {
   const variable = object[`${field}Env`];
   if (variable === undefined) return object[field] as string | undefined;
@@ -111,7 +111,7 @@ function serversOf<Servers extends UpstreamServers>(
   const entries = Object.entries(objectAt(value, name)).map(([key, given]) => {
     const path = `${name}.${key}`;
     const { apiKeyEnv: _env, ...servers } = objectAt(given, path);
-    refuseUnknown(servers, serverFields, `${path}.`);
+    rejectUnknown(servers, serverFields, `${path}.`);
     const apiKey = secretOf(objectAt(given, path), 'apiKey', `${path}.`, environment);
     return [key, { ...servers, ...(apiKey === undefined ? {} : { apiKey }) }] as const;
   });
@@ -122,7 +122,7 @@ function policiesOf(value: unknown, upstreams: object): Record<string, RemoteSna
   const entries = Object.entries(objectAt(value, 'policies')).map(([name, given]) => {
     const path = `policies.${name}`;
     const { upstream, model, version = 0, ...rest } = objectAt(given, path);
-    refuseUnknown(rest, new Set(['upstream', 'model', 'version']), `${path}.`);
+    rejectUnknown(rest, new Set(['upstream', 'model', 'version']), `${path}.`);
     if (typeof upstream !== 'string' || !(upstream in upstreams))
       throw invalid(`${path}.upstream must name one of upstreams: ${Object.keys(upstreams).join(', ') || 'none'}`);
     if (typeof model !== 'string') throw invalid(`${path}.model must be what the upstream calls the model`);
@@ -136,7 +136,7 @@ function storeOf(value: unknown, file: string | undefined): StoreConfig {
   if (file !== undefined)
     return { module: '@agent-lightning/store-sqlite', open: 'openSqliteStore', options: { path: resolve(file) } };
   const store = objectAt(value, 'store');
-  refuseUnknown(store, new Set(['module', 'open', 'options']), 'store.');
+  rejectUnknown(store, new Set(['module', 'open', 'options']), 'store.');
   const { module, open } = store;
   if (typeof module !== 'string' || typeof open !== 'string')
     throw invalid('no store: give --store FILE, or `store` with a `module` and the name of its function in `open`');
@@ -175,7 +175,7 @@ const flags = {
   help: { type: 'boolean' },
 } as const;
 
-/** Reads flags and the file that they name; undefined when help was asked for. @throws {ConfigurationError} `option-invalid` */
+/** Reads flags and the file that they name; returns undefined when help was asked for. @throws {ConfigurationError} `option-invalid` */
 export async function readStandaloneConfig(
   argv: readonly string[],
   environment: NodeJS.ProcessEnv,
@@ -191,7 +191,7 @@ export async function readStandaloneConfig(
   }
   if (values.help === true) return undefined;
   const file = values.config === undefined ? {} : await readConfigFile(values.config);
-  refuseUnknown(file, known, '');
+  rejectUnknown(file, known, '');
   const adminKey = secretOf(file, 'adminKey', '', environment);
   const upstreams = serversOf<UpstreamServers>(file['upstreams'], 'upstreams', environment);
   const port = numberFlag('port', values.port);

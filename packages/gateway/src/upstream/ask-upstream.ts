@@ -6,28 +6,28 @@ import { retryAfterMs, retryWaitMs, waitToRetry, type RetryLimits } from './retr
 import { isServerFault, statusError } from './upstream-error.ts';
 import { awaitServers } from './await-servers.ts';
 
-/** Servers that answer for a snapshot, and which of them a call is for. */
+/** The servers that answer for a snapshot, and the choice of one for a call. */
 export interface Servers {
   readonly pool: EndpointPool;
-  /** Calls with the same affinity stay on one server. */
+  /** The name by which calls stay on one server. */
   readonly affinity: string;
 }
 
 export interface Question {
   readonly snapshot: Extract<PolicySnapshot, { kind: 'openai' }>;
   readonly servers: Servers;
-  /** Under the base URL. */
+  /** The path under the base URL. */
   readonly path: string;
   readonly body: Buffer;
   readonly accept: string;
   readonly signal: AbortSignal;
-  /** Told before each try after the first. */
+  /** Called before each try after the first. */
   readonly onRetry: () => void;
 }
 
 export interface AskLimits extends RetryLimits {
   readonly stallTimeoutMs: number;
-  /** `performance.now()` at which the call must be over. */
+  /** The time by `performance.now()` at which the call must be over. */
   readonly deadlineMs: number;
 }
 
@@ -47,7 +47,7 @@ function urlOf(baseUrl: string, path: string): URL {
   return new URL(`${baseUrl.replace(/\/+$/u, '')}${path}`);
 }
 
-/** Asks one server once. @throws {ReplyError} for what another try cannot mend */
+/** Asks one server once. @throws {ReplyError} for a failure that another try cannot correct */
 async function askOnce(question: Question, baseUrl: string, limits: AskLimits): Promise<UpstreamReply | Failure> {
   const { body, accept, signal, snapshot } = question;
   const { apiKey, model, watch } = snapshot;
@@ -66,7 +66,7 @@ async function askOnce(question: Question, baseUrl: string, limits: AskLimits): 
   }
 }
 
-/** Says that a server failed a call: it may leave the pool, and who watches it looks at it. */
+/** Reports that a server failed a call: it may leave the pool, and the `watch` of its snapshot is told. */
 export function reportFailure({ snapshot, servers, signal }: Question, baseUrl: string, error: unknown): void {
   if (!isServerFault(error) || signal.aborted) return;
   servers.pool.failed(baseUrl, snapshot.apiKey);

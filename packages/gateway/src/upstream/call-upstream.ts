@@ -17,12 +17,12 @@ export interface UpstreamCall extends ModelCall<Extract<PolicySnapshot, { kind: 
   readonly reader: ReplyReader;
 }
 
-/** What bounds a call to an upstream. */
+/** The limits of a call to an upstream. */
 export interface UpstreamLimits extends AskLimits {
   readonly maxReplyBytes: number;
 }
 
-/** Sampling from the policy's own distribution, said outright: a model's own generation config may differ from it. */
+/** The fields that ask for the policy's own distribution explicitly: a model's own generation config may differ from it. */
 const policyDistribution: JsonObject = { top_p: 1, top_k: -1, min_p: 0, repetition_penalty: 1 };
 
 function formatOf({ request }: UpstreamCall): ReplyFormat {

@@ -12,7 +12,7 @@ export interface ExchangeOptions {
   readonly stallTimeoutMs: number;
 }
 
-/** Told of a body as it comes, and once of how it ended. */
+/** Gets a body as it comes, and once how it ended. */
 interface BodyListener {
   onPiece(piece: Buffer): void;
   onEnd(): void;
@@ -22,7 +22,7 @@ interface BodyListener {
 // Redirects are not followed, and only configured upstreams are ever asked. Silence is watched here: `stallTimeoutMs` is a call's own.
 const agent = new Agent({ headersTimeout: 0, bodyTimeout: 0, pipelining: 1 });
 
-/** How long what follows a reply that was enough is waited for, so that its connection can be used again. */
+/** The time that the rest of a reply may take once enough of it was read, so that its connection can be used again. */
 const lingerMs = 1_000;
 
 function stallError(url: URL, stallTimeoutMs: number, isAgentSlow: boolean): ReplyError {
@@ -169,7 +169,7 @@ export function exchange(options: ExchangeOptions): Promise<HttpReply> {
   });
 }
 
-/** A failed connection, named. Safe to ask again: not even the head of a reply was whole. */
+/** Returns the error of a failed connection. It is safe to ask again: not even the head of a reply was whole. */
 export function transportError(cause: unknown, url: URL): ReplyError {
   if (cause instanceof ReplyError) return cause;
   const isOfSystem = !(cause instanceof errors.UndiciError) && cause instanceof Error && 'code' in cause;
@@ -187,7 +187,7 @@ export interface BodyOptions {
   readonly signal: AbortSignal;
 }
 
-/** What may be done about pieces of a body: wait before the next ones come, or want no more. */
+/** The reader's answer to pieces of a body: a promise to wait for before the next ones, or that it wants no more. */
 export type PieceVerdict = Promise<void> | 'enough' | undefined;
 
 function endlessError({ url, limitBytes }: BodyOptions): ReplyError {
@@ -274,7 +274,7 @@ export function readBody(
   });
 }
 
-/** Reads and forgets the rest of a body; one that does not end soon is given up with its connection. */
+/** Reads and discards the rest of a body; one that does not end soon is given up with its connection. */
 function linger(reply: HttpReply): void {
   const timer = setTimeout(() => reply.destroy(), lingerMs);
   const stop = (): void => clearTimeout(timer);

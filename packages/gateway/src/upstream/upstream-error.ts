@@ -10,7 +10,7 @@ interface UpstreamComplaint {
   readonly code: string | undefined;
 }
 
-/** What an upstream says in its error body; vLLM and OpenAI nest it, older servers do not. */
+/** Reads the complaint in an upstream's error body; vLLM and OpenAI nest it, older servers do not. */
 function complaintOf(body: string): UpstreamComplaint {
   try {
     const parsed = JSON.parse(body) as { error?: unknown };
@@ -32,12 +32,12 @@ function complaintOf(body: string): UpstreamComplaint {
   }
 }
 
-/** Some servers repeat the key that they refuse. */
+/** Removes the key from a text: some servers repeat a key that they reject. */
 function withoutKey(text: string, apiKey: string | undefined): string {
   return apiKey === undefined || apiKey === '' ? text : text.replaceAll(apiKey, '[key]');
 }
 
-/** Returns whether a server that is watched does not know the model that was loaded into it: it restarted, and loads it again. */
+/** Tells whether a server that is watched does not know the model that was loaded into it: it restarted, and loads it again. */
 function isMissingModel(status: number, message: string | undefined, model: string | undefined): boolean {
   return status === 404 && model !== undefined && message?.includes(model) === true;
 }
@@ -50,7 +50,7 @@ export interface AskedServer {
   readonly watchedModel: string | undefined;
 }
 
-/** An upstream's error status, as the agent gets it: its mistakes keep their status, the gateway's own key and address do not. */
+/** Returns an upstream's error status as the agent gets it: the agent's mistakes keep their status, the gateway's own key and address do not. */
 export function statusError(
   reply: HttpReply,
   body: Buffer,
@@ -89,15 +89,15 @@ export function statusError(
   });
 }
 
-/** The codes of failures that are not the agent's: what samples did not answer, or broke while it did. */
+/** The codes of failures that are not the agent's: the server or engine did not answer, or broke while it did. */
 const outageCodes: ReadonlySet<LightningErrorCode> = new Set(['backend-failed', 'session-lost']);
 
-/** Returns whether an error says that a server is not well, rather than that it is busy or the request is wrong. */
+/** Tells whether an error says that a server is not well, rather than that it is busy or the request is wrong. */
 export function isServerFault(error: unknown): boolean {
   return error instanceof ReplyError && (error.code === 'upstream-failed' || error.code === 'upstream-timeout');
 }
 
-/** Returns whether a call failed because what samples was away or broke, be it a server or an engine of this process. */
+/** Tells whether a call failed because the server or engine that samples was away or broke. */
 export function isOutage(error: ReplyError | undefined): boolean {
   return error !== undefined && (isServerFault(error) || outageCodes.has(error.code));
 }

@@ -2,7 +2,7 @@ import { isObject } from '../../request/request-fields.ts';
 import type { JsonObject } from '../../http/read-body.ts';
 import { ReplyError } from '../../http/reply-error.ts';
 
-/** What a chat reply, or one chunk of it, says. */
+/** The content of a chat reply, or of one chunk of it. */
 export interface ChatSaid {
   readonly reasoning: string;
   readonly text: string;
@@ -44,7 +44,7 @@ function callOf(value: unknown, position: number): ChatCall {
   };
 }
 
-/** The first choice of a payload; undefined for a chunk without one. */
+/** Reads the first choice of a payload; returns undefined for a chunk without one. */
 export function readSaid(payload: JsonObject): ChatSaid | undefined {
   const choices = payload['choices'];
   const choice: unknown = Array.isArray(choices) ? choices[0] : undefined;
@@ -79,7 +79,7 @@ export function readUsage(payload: JsonObject): ChatUsage | undefined {
   };
 }
 
-/** For a reply that has no form in the agent's dialect. */
+/** Returns the error for a reply that has no form in the agent's dialect. */
 export function untellable(what: string): ReplyError {
   return new ReplyError(`the upstream's reply cannot be told in this dialect: ${what}`, { code: 'upstream-malformed' });
 }

@@ -7,7 +7,7 @@ export type ChatPart =
   | { readonly type: 'file'; readonly file: { readonly [field: string]: JsonValue } }
   | { readonly type: 'input_audio'; readonly input_audio: { readonly [field: string]: JsonValue } };
 
-/** The content of a chat message: one text as itself, anything else as its parts. */
+/** Returns the content of a chat message: one text as itself, anything else as its parts. */
 export function contentOf(parts: readonly ChatPart[]): JsonValue {
   const [only] = parts;
   if (only === undefined) return '';
@@ -37,7 +37,7 @@ export class ChatTurns {
     this.#reasoning += text;
   }
 
-  /** The text of the assistant's turn; what follows tool calls is another turn. */
+  /** Adds text to the assistant's turn; text that follows tool calls begins another turn. */
   addText(parts: readonly ChatPart[], refusal = ''): void {
     if (this.#calls.length > 0 || this.#texts.length > 0) this.#close();
     this.#isOpen = true;

@@ -21,7 +21,7 @@ function isTokenIds(value: unknown): value is number[] {
   );
 }
 
-/** One prompt: a call's tokens and its rewards belong to one. */
+/** Returns the one prompt of a request. Several are rejected, because a call's tokens and rewards belong to one prompt. */
 function promptField(body: JsonObject): string | Int32Array {
   const value = present(body, 'prompt');
   if (typeof value === 'string' && value !== '') return value;

@@ -11,10 +11,10 @@ const types: Readonly<Record<number, string>> = {
   504: 'timeout_error',
 };
 
-/** Clients that would rather have their conversation kept for them send it whole when they read this. */
+/** This error detail makes clients that ask the server to keep a conversation send the whole conversation instead. */
 const noThreads: JsonObject = { error_code: 'thread_unsupported_request', unsupported: ['thread'] };
 
-/** An error as Anthropic's API sends it, with the gateway's own code and field beside. */
+/** Returns an error as Anthropic's API sends it, with the gateway's own code and field beside. */
 export function messageError(error: ReplyError): JsonObject {
   const type = types[error.status] ?? (error.status < 500 ? 'invalid_request_error' : 'api_error');
   const details = error.param === 'thread' ? { details: noThreads } : {};

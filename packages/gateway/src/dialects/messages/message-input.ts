@@ -2,7 +2,7 @@ import type { ChatMessage } from '@agent-lightning/core';
 import type { JsonObject } from '../../http/read-body.ts';
 import { invalidField } from '../../http/reply-error.ts';
 import { ChatTurns, contentOf, type ChatPart } from '../chat/chat-turns.ts';
-import { listAt, objectAt, refuseUnknown, textAt, untranslatable } from '../untranslatable.ts';
+import { listAt, objectAt, rejectUnknown, textAt, untranslatable } from '../untranslatable.ts';
 import { argumentsOf } from './tool-input.ts';
 
 const textFields: ReadonlySet<string> = new Set(['type', 'text', 'cache_control', 'citations']);
@@ -20,12 +20,12 @@ function imageUrl(block: JsonObject, path: string): string {
 function mapPart(value: unknown, path: string): ChatPart {
   const block = objectAt(value, path);
   if (block['type'] === 'text') {
-    refuseUnknown(block, textFields, path);
+    rejectUnknown(block, textFields, path);
     if (Array.isArray(block['citations']) && block['citations'].length > 0) throw untranslatable(`${path}.citations`);
     return { type: 'text', text: textAt(block, 'text', path) };
   }
   if (block['type'] === 'image') {
-    refuseUnknown(block, imageFields, path);
+    rejectUnknown(block, imageFields, path);
     return { type: 'image_url', image_url: { url: imageUrl(block, path) } };
   }
   throw untranslatable(`${path}.type`, 'text and images can be given here');
@@ -37,9 +37,9 @@ function mapParts(content: unknown, path: string): readonly ChatPart[] {
   return listAt(content, path).map((part, index) => mapPart(part, `${path}[${index}]`));
 }
 
-/** The chat has no mark for a tool's failure, so its result says so in words. */
+/** Returns the parts of a tool's result. Chat completions have no mark for a tool's failure, so the text of a failed result says it. */
 function resultParts(block: JsonObject, path: string): readonly ChatPart[] {
-  refuseUnknown(block, resultFields, path);
+  rejectUnknown(block, resultFields, path);
   const parts = mapParts(block['content'], `${path}.content`);
   if (block['is_error'] !== true) return parts;
   const [first, ...rest] = parts;
@@ -85,7 +85,7 @@ function addAssistant(turns: ChatTurns, content: unknown, path: string): void {
       const next = blocks[index + 1];
       if (next === undefined || !isSaid(next)) turns.addText(texts);
     } else {
-      refuseUnknown(block, callFields, at);
+      rejectUnknown(block, callFields, at);
       const input = objectAt(block['input'], `${at}.input`);
       turns.addCall(textAt(block, 'id', at), textAt(block, 'name', at), argumentsOf(input));
       calls += 1;
@@ -94,19 +94,19 @@ function addAssistant(turns: ChatTurns, content: unknown, path: string): void {
   return undefined;
 }
 
-/** The chat message of a system prompt; none when there is none. */
+/** Returns the chat message of a system prompt, or none when there is no prompt. */
 export function mapSystem(system: unknown): readonly ChatMessage[] {
   return system === undefined ? [] : [{ role: 'system', content: contentOf(mapParts(system, 'system')) }];
 }
 
-/** The chat messages that a conversation means. @throws {ReplyError} `request-invalid`, naming the block */
+/** Maps a conversation onto chat messages. @throws {ReplyError} `request-invalid`, naming the block */
 export function mapMessages(messages: unknown): readonly ChatMessage[] {
   const turns = new ChatTurns();
   const list = listAt(messages, 'messages');
   for (const [index, value] of list.entries()) {
     const path = `messages[${index}]`;
     const message = objectAt(value, path);
-    refuseUnknown(message, new Set(['role', 'content']), path);
+    rejectUnknown(message, new Set(['role', 'content']), path);
     const { role, content } = message;
     if (role === 'user') addUser(turns, content, `${path}.content`);
     else if (role === 'assistant') addAssistant(turns, content, `${path}.content`);

@@ -9,7 +9,7 @@ const stopReasons: Readonly<Record<string, string>> = {
   content_filter: 'refusal',
 };
 
-/** Why a message ended, as this dialect names it. @throws {ReplyError} for a reason with no name here */
+/** Returns why a message ended, as this dialect names it. @throws {ReplyError} for a reason with no name here */
 export function stopOf(finishReason: string | undefined, stopText: string | undefined, isRefusal: boolean): JsonObject {
   if (isRefusal) return { stop_reason: 'refusal', stop_sequence: null };
   if (finishReason === 'stop' && stopText !== undefined)
@@ -29,7 +29,7 @@ export function usageOf(usage: ChatUsage | undefined): JsonObject {
   };
 }
 
-/** The blocks that a whole reply is made of. */
+/** Returns the blocks of a whole reply. */
 export function contentBlocks(said: ChatSaid): readonly JsonObject[] {
   const text = said.text + said.refusal;
   return [
@@ -39,7 +39,7 @@ export function contentBlocks(said: ChatSaid): readonly JsonObject[] {
   ];
 }
 
-/** A message but for its content, end and usage. */
+/** Returns a message without its content, end and usage. */
 export function messageHead(reply: JsonObject): JsonObject {
   return { id: reply['id'], type: 'message', role: 'assistant', model: reply['model'], container: null };
 }

@@ -3,7 +3,7 @@ import type { ModelRequest } from '../../request/model-request.ts';
 import { booleanField, integerField, present } from '../../request/request-fields.ts';
 import type { JsonObject } from '../../http/read-body.ts';
 import { invalidField } from '../../http/reply-error.ts';
-import { listAt, objectAt, refuseUnknown, untranslatable } from '../untranslatable.ts';
+import { listAt, objectAt, rejectUnknown, untranslatable } from '../untranslatable.ts';
 import { mapMessages, mapSystem } from './message-input.ts';
 import { mapToolChoice, mapTools } from './message-tools.ts';
 
@@ -22,7 +22,7 @@ const shared = [
   'chat_template_kwargs',
 ] as const;
 
-/** `cache_control` asks for cheaper prompts, not for other replies. */
+/** The fields that a request may have. `cache_control` is among them because it changes the price of a prompt, and not the reply. */
 const known: ReadonlySet<string> = new Set([
   ...shared,
   'max_tokens',
@@ -54,7 +54,7 @@ function mapThinking(body: JsonObject): void {
 
 function mapFormat(value: unknown, path: string): JsonObject {
   const format = objectAt(value, path);
-  refuseUnknown(format, new Set(['type', 'schema', 'name']), path);
+  rejectUnknown(format, new Set(['type', 'schema', 'name']), path);
   if (format['type'] !== 'json_schema') throw untranslatable(`${path}.type`);
   return {
     response_format: {
@@ -70,7 +70,7 @@ function mapOutput(body: JsonObject): JsonObject {
   const value = present(body, 'output_config');
   if (value === undefined) return mapped;
   const config = objectAt(value, 'output_config');
-  refuseUnknown(config, new Set(['format', 'effort']), 'output_config');
+  rejectUnknown(config, new Set(['format', 'effort']), 'output_config');
   const effort = config['effort'] ?? undefined;
   if (effort !== undefined && !efforts.has(effort)) throw untranslatable('output_config.effort');
   const format = config['format'] ?? undefined;
@@ -85,13 +85,13 @@ function mapMetadata(body: JsonObject): JsonObject {
   const value = present(body, 'metadata');
   if (value === undefined) return {};
   const metadata = objectAt(value, 'metadata');
-  refuseUnknown(metadata, new Set(['user_id']), 'metadata');
+  rejectUnknown(metadata, new Set(['user_id']), 'metadata');
   return typeof metadata['user_id'] === 'string' ? { user: metadata['user_id'] } : {};
 }
 
 /** Maps a Messages request onto chat completions. @throws {ReplyError} `request-invalid`, naming the field */
 export function mapMessageRequest(body: JsonObject): ModelRequest {
-  refuseUnknown(body, known, '');
+  rejectUnknown(body, known, '');
   mapThinking(body);
   const limit = integerField(body, 'max_tokens', 1, Number.MAX_SAFE_INTEGER);
   if (limit === undefined) throw invalidField('max_tokens', 'must be an integer of at least 1');

@@ -17,7 +17,7 @@ const openings = {
   text: { type: 'text', text: '', citations: null },
 } as const;
 
-/** Tells chunks of a chat reply as the events of a streamed message. */
+/** Translates chunks of a chat reply into the events of a streamed message. */
 export class MessageStream {
   #events: DialectEvent[] = [];
   #isBegun = false;
@@ -66,7 +66,7 @@ export class MessageStream {
     return events;
   }
 
-  /** What the prompt took is known only at the end, and told there. */
+  /** Begins the message. The size of the prompt is known only at the end of the stream, and sent there. */
   #begin(payload: JsonObject): void {
     this.#isBegun = true;
     const message = { ...messageHead(payload), content: [], stop_reason: null, stop_sequence: null };
@@ -102,7 +102,7 @@ export class MessageStream {
     this.#start({ type: 'tool_use', id: call.id, name: call.name, input: {} });
   }
 
-  /** Arguments are told when they are whole: only then is it known whether they are an object. */
+  /** Closes the open block. A tool call's arguments are sent here, whole: only now is it known whether they are an object. */
   #close(): void {
     const open = this.#open;
     if (open === undefined) return;

@@ -1,6 +1,6 @@
 import { booleanField } from '../../request/request-fields.ts';
 import type { JsonObject } from '../../http/read-body.ts';
-import { listAt, objectAt, refuseUnknown, textAt, untranslatable } from '../untranslatable.ts';
+import { listAt, objectAt, rejectUnknown, textAt, untranslatable } from '../untranslatable.ts';
 
 const toolFields: ReadonlySet<string> = new Set([
   'type',
@@ -16,7 +16,7 @@ function mapTool(value: unknown, path: string): JsonObject {
   const tool = objectAt(value, path);
   if ((tool['type'] ?? 'custom') !== 'custom')
     throw untranslatable(`${path}.type`, 'only tools that the agent runs itself are possible');
-  refuseUnknown(tool, toolFields, path);
+  rejectUnknown(tool, toolFields, path);
   const { description, input_schema: parameters, strict } = tool;
   return {
     type: 'function',
@@ -33,11 +33,11 @@ export function mapTools(tools: unknown): readonly JsonObject[] {
   return tools === undefined ? [] : listAt(tools, 'tools').map((tool, index) => mapTool(tool, `tools[${index}]`));
 }
 
-/** The chat fields that a tool choice means. */
+/** Maps a tool choice onto the fields of a chat. */
 export function mapToolChoice(value: unknown): JsonObject {
   if (value === undefined) return {};
   const choice = objectAt(value, 'tool_choice');
-  refuseUnknown(choice, new Set(['type', 'name', 'disable_parallel_tool_use']), 'tool_choice');
+  rejectUnknown(choice, new Set(['type', 'name', 'disable_parallel_tool_use']), 'tool_choice');
   const parallel = booleanField(choice, 'disable_parallel_tool_use') ? { parallel_tool_calls: false } : {};
   const { type } = choice;
   if (type === 'auto' || type === 'none') return { tool_choice: type, ...parallel };

@@ -5,7 +5,7 @@ import { contentBlocks, messageHead, stopOf, usageOf } from './message-object.ts
 import { mapMessageRequest } from './message-request.ts';
 import { MessageStream } from './message-stream.ts';
 
-/** Anthropic's Messages. */
+/** The dialect of Anthropic's Messages. */
 export const messagesDialect: Dialect = {
   name: 'messages',
   errorBody: messageError,

@@ -4,8 +4,8 @@ import type { JsonObject } from '../../http/read-body.ts';
 const invalidField = 'invalid_json';
 
 /**
- * A tool call's arguments as the object that this dialect wants. A policy may sample what is no JSON object: the agent then
- * gets `{ "invalid_json": "…" }`, which its tool can refuse, and which turns back into the same text in the next prompt.
+ * Returns a tool call's arguments as the object that this dialect wants. A policy may sample arguments that are no JSON object: the agent
+ * then gets `{ "invalid_json": "…" }`, which its tool can reject, and which turns back into the same text in the next prompt.
  */
 export function inputOf(argumentsText: string): JsonObject {
   if (argumentsText.trim() === '') return {};
@@ -18,7 +18,7 @@ export function inputOf(argumentsText: string): JsonObject {
   return { [invalidField]: argumentsText };
 }
 
-/** The arguments that an input stands for. */
+/** Returns the arguments that an input stands for. */
 export function argumentsOf(input: JsonObject): string {
   const invalid = input[invalidField];
   return typeof invalid === 'string' && Object.keys(input).length === 1 ? invalid : JSON.stringify(input);

@@ -3,7 +3,7 @@ import type { JsonObject } from '../../http/read-body.ts';
 import { invalidField } from '../../http/reply-error.ts';
 import { ChatTurns, contentOf, type ChatPart } from '../chat/chat-turns.ts';
 import type { KeptItems } from '../dialect.ts';
-import { listAt, objectAt, refuseUnknown, textAt, untranslatable } from '../untranslatable.ts';
+import { listAt, objectAt, rejectUnknown, textAt, untranslatable } from '../untranslatable.ts';
 
 const callFields: ReadonlySet<string> = new Set(['type', 'id', 'call_id', 'name', 'arguments', 'status']);
 const outputFields: ReadonlySet<string> = new Set(['type', 'id', 'call_id', 'output', 'status']);
@@ -12,14 +12,14 @@ const reasoningFields: ReadonlySet<string> = new Set(['type', 'id', 'summary', '
 
 function imagePart(part: JsonObject, path: string): ChatPart {
   if (typeof part['image_url'] !== 'string') throw untranslatable(path, 'give the image as `image_url`');
-  refuseUnknown(part, new Set(['type', 'image_url', 'detail']), path);
+  rejectUnknown(part, new Set(['type', 'image_url', 'detail']), path);
   const detail = typeof part['detail'] === 'string' ? { detail: part['detail'] } : {};
   return { type: 'image_url', image_url: { url: part['image_url'], ...detail } };
 }
 
 function filePart(part: JsonObject, path: string): ChatPart {
   const { type: _type, ...file } = part;
-  refuseUnknown(file, new Set(['file_id', 'file_data', 'filename']), path);
+  rejectUnknown(file, new Set(['file_id', 'file_data', 'filename']), path);
   return { type: 'file', file: file as { readonly [field: string]: JsonValue } };
 }
 
@@ -43,7 +43,7 @@ function mapParts(content: unknown, path: string): readonly ChatPart[] {
 }
 
 function addMessage(turns: ChatTurns, item: JsonObject, path: string): void {
-  refuseUnknown(item, messageFields, path);
+  rejectUnknown(item, messageFields, path);
   const role = item['role'];
   const { content } = item;
   if (role === 'assistant') {
@@ -65,7 +65,7 @@ function addMessage(turns: ChatTurns, item: JsonObject, path: string): void {
 
 function reasoningText(item: JsonObject, path: string): string {
   const { encrypted_content: encrypted, ...rest } = item;
-  refuseUnknown(rest, reasoningFields, path);
+  rejectUnknown(rest, reasoningFields, path);
   const parts = [...listAt(item['content'] ?? [], `${path}.content`)];
   const shownParts = parts.length > 0 ? parts : listAt(item['summary'] ?? [], `${path}.summary`);
   const text = shownParts
@@ -81,11 +81,11 @@ function addItem(turns: ChatTurns, item: JsonObject, path: string): void {
   if (type === 'message') return addMessage(turns, item, path);
   if (type === 'reasoning') return turns.addReasoning(reasoningText(item, path));
   if (type === 'function_call') {
-    refuseUnknown(item, callFields, path);
+    rejectUnknown(item, callFields, path);
     return turns.addCall(textAt(item, 'call_id', path), textAt(item, 'name', path), textAt(item, 'arguments', path));
   }
   if (type === 'function_call_output') {
-    refuseUnknown(item, outputFields, path);
+    rejectUnknown(item, outputFields, path);
     return turns.add({
       role: 'tool',
       tool_call_id: textAt(item, 'call_id', path),
@@ -95,7 +95,7 @@ function addItem(turns: ChatTurns, item: JsonObject, path: string): void {
   throw untranslatable(`${path}.type`, 'the gateway keeps no items and runs no tools');
 }
 
-/** The item itself, or the one of an earlier reply that it refers to. */
+/** Returns the item itself, or the one of an earlier reply that it refers to. */
 function resolve(item: JsonObject, kept: KeptItems, path: string): JsonObject {
   if (item['type'] !== 'item_reference') return item;
   const found = kept.get(textAt(item, 'id', path));
@@ -103,7 +103,7 @@ function resolve(item: JsonObject, kept: KeptItems, path: string): JsonObject {
   return found;
 }
 
-/** The chat messages that a Responses input means. @throws {ReplyError} `request-invalid`, naming the item */
+/** Maps the input of a Responses request onto chat messages. @throws {ReplyError} `request-invalid`, naming the item */
 export function mapInput(input: unknown, kept: KeptItems): readonly ChatMessage[] {
   if (typeof input === 'string') return [{ role: 'user', content: input }];
   const turns = new ChatTurns();

@@ -2,10 +2,10 @@ import { randomUUID } from 'node:crypto';
 import type { JsonObject } from '../../http/read-body.ts';
 import { untellable, type ChatSaid, type ChatUsage } from '../chat/chat-reply.ts';
 
-/** A Responses item. */
+/** An item of a response's output. */
 export type OutputItem = JsonObject & { readonly id: string; readonly type: string };
 
-/** An id in the style of the API, such as `msg_…`. */
+/** Returns a new id in the style of the API, such as `msg_…`. */
 export function newId(prefix: string): string {
   return `${prefix}_${randomUUID().replaceAll('-', '')}`;
 }
@@ -41,7 +41,7 @@ export function callItem(
   return { id, type: 'function_call', call_id: call.id, name: call.name, arguments: call.arguments, status };
 }
 
-/** Status of a response by the reason for which the choice ended. @throws {ReplyError} for a reason with no form here */
+/** Returns the status of a response by the reason for which the choice ended. @throws {ReplyError} for a reason with no form here */
 export function statusOf(finishReason: string | undefined): JsonObject {
   if (finishReason === 'length') return { status: 'incomplete', incomplete_details: { reason: 'max_output_tokens' } };
   if (finishReason === 'content_filter')
@@ -62,7 +62,7 @@ export function usageOf(usage: ChatUsage | undefined): JsonObject | null {
   };
 }
 
-/** The items that a whole reply is made of, in the order in which a model says them. */
+/** Returns the items of a whole reply, in the order in which a model generates them. */
 export function outputOf(said: ChatSaid): readonly OutputItem[] {
   const items: OutputItem[] = said.reasoning === '' ? [] : [reasoningItem(said.reasoning)];
   const isCut = said.finishReason === 'length' || said.finishReason === 'content_filter';
@@ -76,7 +76,7 @@ export function outputOf(said: ChatSaid): readonly OutputItem[] {
   return items;
 }
 
-/** The fields of a response that repeat its request. */
+/** Returns the fields of a response that repeat its request. */
 function echoOf(request: JsonObject): JsonObject {
   const echo = (field: string, otherwise: unknown): unknown => request[field] ?? otherwise;
   const reasoning = (request['reasoning'] ?? {}) as JsonObject;
@@ -99,7 +99,7 @@ function echoOf(request: JsonObject): JsonObject {
   };
 }
 
-/** The head of a response: all but its output, status and usage. */
+/** Returns the head of a response: all but its output, status and usage. */
 export function responseHead(reply: JsonObject, request: JsonObject): JsonObject {
   return {
     id: reply['id'],

@@ -4,7 +4,7 @@ import { booleanField, integerField, present } from '../../request/request-field
 import type { JsonObject } from '../../http/read-body.ts';
 import { invalidField } from '../../http/reply-error.ts';
 import type { KeptItems } from '../dialect.ts';
-import { listAt, objectAt, refuseUnknown, untranslatable } from '../untranslatable.ts';
+import { listAt, objectAt, rejectUnknown, untranslatable } from '../untranslatable.ts';
 import { mapInput } from './response-input.ts';
 import { mapToolChoice, mapTools } from './response-tools.ts';
 
@@ -53,13 +53,13 @@ function mapText(body: JsonObject): JsonObject {
   const text = present(body, 'text');
   if (text === undefined) return {};
   const options = objectAt(text, 'text');
-  refuseUnknown(options, new Set(['format', 'verbosity']), 'text');
+  rejectUnknown(options, new Set(['format', 'verbosity']), 'text');
   const verbosity = options['verbosity'] ?? undefined;
   const format = objectAt(options['format'] ?? { type: 'text' }, 'text.format');
   const { type, ...schema } = format;
   if (type !== 'text' && type !== 'json_object' && type !== 'json_schema') throw untranslatable('text.format.type');
   if (type === 'json_schema')
-    refuseUnknown(schema, new Set(['name', 'schema', 'strict', 'description']), 'text.format');
+    rejectUnknown(schema, new Set(['name', 'schema', 'strict', 'description']), 'text.format');
   return {
     ...(type === 'text' ? {} : { response_format: type === 'json_schema' ? { type, json_schema: schema } : { type } }),
     ...(verbosity === undefined ? {} : { verbosity }),
@@ -70,7 +70,7 @@ function mapReasoning(body: JsonObject): JsonObject {
   const value = present(body, 'reasoning');
   if (value === undefined) return {};
   const reasoning = objectAt(value, 'reasoning');
-  refuseUnknown(reasoning, new Set(['effort', 'summary', 'generate_summary']), 'reasoning');
+  rejectUnknown(reasoning, new Set(['effort', 'summary', 'generate_summary']), 'reasoning');
   for (const field of ['summary', 'generate_summary']) {
     const summary = reasoning[field] ?? 'auto';
     if (summary !== 'auto')
@@ -80,7 +80,7 @@ function mapReasoning(body: JsonObject): JsonObject {
   return effort === undefined ? {} : { reasoning_effort: effort };
 }
 
-/** What may be included is either there anyway, as reasoning is, or log-probabilities. */
+/** Maps `include` onto chat fields: reasoning is there anyway, and only log-probabilities must be asked for. */
 function mapInclude(body: JsonObject): JsonObject {
   const include = present(body, 'include');
   const top = integerField(body, 'top_logprobs', 0, 20);
@@ -93,13 +93,13 @@ function mapInclude(body: JsonObject): JsonObject {
   return wantsLogprobs ? { logprobs: true, ...(top === undefined || top === 0 ? {} : { top_logprobs: top }) } : {};
 }
 
-function refuseServices(body: JsonObject): void {
+function rejectServices(body: JsonObject): void {
   if (booleanField(body, 'background')) throw untranslatable('background', 'ask for the reply or its stream');
   if ((present(body, 'truncation') ?? 'disabled') !== 'disabled')
     throw untranslatable('truncation', 'only "disabled" is possible');
   const options = present(body, 'stream_options');
   if (options !== undefined) {
-    refuseUnknown(objectAt(options, 'stream_options'), new Set(['include_obfuscation']), 'stream_options');
+    rejectUnknown(objectAt(options, 'stream_options'), new Set(['include_obfuscation']), 'stream_options');
     if (booleanField(objectAt(options, 'stream_options'), 'include_obfuscation'))
       throw untranslatable('stream_options.include_obfuscation');
   }
@@ -108,8 +108,8 @@ function refuseServices(body: JsonObject): void {
 
 /** Maps a Responses request onto chat completions. @throws {ReplyError} `request-invalid`, naming the field */
 export function mapResponseRequest(body: JsonObject, kept: KeptItems): ModelRequest {
-  refuseUnknown(body, known, '');
-  refuseServices(body);
+  rejectUnknown(body, known, '');
+  rejectServices(body);
   const instructions = present(body, 'instructions');
   if (instructions !== undefined && typeof instructions !== 'string')
     throw invalidField('instructions', 'must be a text');

@@ -16,14 +16,14 @@ import {
 
 type Kind = 'reasoning' | 'text' | 'refusal' | 'call';
 
-/** An item that is being said. */
+/** An item that is not complete yet. */
 interface OpenItem {
   readonly kind: Kind;
   readonly id: string;
   readonly outputIndex: number;
   text: string;
   readonly logprobs: JsonObject[];
-  /** Of a tool call. */
+  /** The tool call of the item; undefined for other items. */
   readonly call: ChatCall | undefined;
 }
 
@@ -46,7 +46,7 @@ function itemOf(item: OpenItem, status: string): OutputItem {
   return messageItem(status === 'in_progress' ? [] : [partOf(item)], status, item.id);
 }
 
-/** Tells chunks of a chat reply as the events of a streamed response. */
+/** Translates chunks of a chat reply into the events of a streamed response. */
 export class ResponseStream {
   readonly #request: JsonObject;
   readonly #onOutput: (items: readonly OutputItem[]) => void;
@@ -55,12 +55,12 @@ export class ResponseStream {
   #sequence = 0;
   #head: JsonObject | undefined;
   #open: OpenItem | undefined;
-  /** Whether anything but reasoning was said. */
+  /** Tells whether the reply holds anything but reasoning. */
   #isAnswered = false;
   #finishReason: string | undefined;
   #usage: ChatUsage | undefined;
 
-  /** @param onOutput told all items once they are whole */
+  /** Creates the translation of one stream. @param onOutput called with all items once they are whole */
   constructor(request: JsonObject, onOutput: (items: readonly OutputItem[]) => void) {
     this.#request = request;
     this.#onOutput = onOutput;
@@ -163,7 +163,7 @@ export class ResponseStream {
     });
   }
 
-  /** Ends the item that is being said; only the last one can be cut short. */
+  /** Ends the open item; only the last one can be cut short. */
   #close(status: string): void {
     const item = this.#open;
     if (item === undefined) return;

@@ -4,7 +4,7 @@ import { outputOf, responseHead, statusOf, usageOf, type OutputItem } from './re
 import { mapResponseRequest } from './response-request.ts';
 import { ResponseStream } from './response-stream.ts';
 
-/** More than any attempt refers back to. */
+/** The most items that are kept for an attempt: more than any refers back to. */
 const mostKeptItems = 1_000;
 
 function keep(kept: KeptItems, items: readonly OutputItem[]): void {
@@ -16,7 +16,7 @@ function keep(kept: KeptItems, items: readonly OutputItem[]): void {
 }
 
 /**
- * OpenAI's Responses, without what a server would have to keep: every request brings its whole input, or
+ * The dialect of OpenAI's Responses, without what a server would have to keep: every request brings its whole input, or
  * refers to items that its attempt got before.
  */
 export const responsesDialect: Dialect = {
