@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** Is the longest delay that a timer can hold. */
+/** The longest delay that a timer can hold. */
 const maxTimerMs: number = 2 ** 31 - 1;
 
 /** Tells one reader of the store's changes. */

@@ -4,9 +4,9 @@ import type { Page, RolloutQuery } from './contract-types.ts';
 /** Holds a rollout with all that the store keeps of it. */
 export interface ExportedRollout {
   readonly rollout: Rollout;
-  /** In order of attempt number. */
+  /** The attempts, in order of attempt number. */
   readonly attempts: readonly Attempt[];
-  /** Of every attempt, with tokens, in order of sequence id. */
+  /** The spans of every attempt, with tokens, in order of sequence id. */
   readonly spans: readonly Span[];
 }
 

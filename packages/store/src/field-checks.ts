@@ -7,9 +7,9 @@ export interface StoreLimits {
   readonly nameCharacters: number;
   readonly messageCharacters: number;
   readonly jsonDepth: number;
-  /** Of one JSON document, as JSON text. */
+  /** The most characters of one JSON document, as JSON text. */
   readonly jsonCharacters: number;
-  /** Of one attribute value. */
+  /** The most characters of one attribute value. */
   readonly attributeCharacters: number;
   readonly attributesPerSpan: number;
   readonly tokensPerSpan: number;

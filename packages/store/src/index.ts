@@ -39,7 +39,7 @@ export type {
   WorkerRecord,
 } from './contract-types.ts';
 
-// for authors of stores on SQL: records in rows
+// for authors of stores on SQL: what a record is as a row of SQL
 export {
   decodeAttempt,
   decodeEvent,

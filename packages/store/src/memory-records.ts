@@ -15,7 +15,7 @@ import type {
 } from './records.ts';
 import { readPageCursor } from './store-errors.ts';
 
-/** Holds one rollout with all that hangs on it. */
+/** Holds one rollout with all that belongs to it. */
 interface Entry {
   readonly ordinal: number;
   record: RolloutRecord;

@@ -18,7 +18,7 @@ export interface RolloutRecord {
   readonly rollout: Rollout;
   /** The highest sequence id issued to a span of this rollout; 0 before the first. */
   readonly lastSequenceId: number;
-  /** When the watchdog has to look at this rollout next, on the store's clock; absent when never. */
+  /** The time on the store's clock at which the watchdog has to look at this rollout next; absent when never. */
   readonly deadlineMs?: number;
 }
 
@@ -33,7 +33,7 @@ export interface AttemptRecord {
 export interface ClaimableFilter {
   readonly nowMs: number;
   readonly queues: readonly string[];
-  /** Empty: every mode. */
+  /** The modes to claim; every mode when it is empty. */
   readonly modes: readonly RolloutMode[];
   readonly runId?: string;
   /** A rollout that asks for a tag which is not among these is not taken. */

@@ -37,7 +37,7 @@ import { invalidField } from './store-errors.ts';
 const modes: readonly RolloutMode[] = ['train', 'val', 'test'];
 const endedBadly: readonly AttemptStatus[] = ['failed', 'timeout', 'unresponsive', 'cancelled'];
 const defaultRetryOn: readonly AttemptStatus[] = ['failed', 'timeout', 'unresponsive'];
-/** 30 days: longer clocks are mistakes of unit. */
+/** The longest duration, 30 days: a longer one is a mistake of unit. */
 const maxDurationMs: number = 30 * 24 * 3_600_000;
 
 /** Holds an enqueue request with every default filled in, but for those that the store knows: id, resources, time. */

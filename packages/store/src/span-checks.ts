@@ -90,7 +90,7 @@ function checkTraceId(field: string, value: unknown): string {
   return value;
 }
 
-/** Training reads rewards and tokens, which must not change once they are written. */
+/** Rejects an open span that holds a reward or tokens: training reads them, so they must not change once they are written. */
 function checkOpen(at: string, { isOpen = false, tokens }: SpanInput, kind: SpanKind): boolean {
   if (typeof isOpen !== 'boolean') throw invalidField(`${at}.isOpen`, 'must be true or false', isOpen);
   if (isOpen && kind === 'reward') throw invalidField(`${at}.isOpen`, 'must not be true for a reward', isOpen);
@@ -146,7 +146,7 @@ function checkPrimitive(field: string, value: unknown): string | number | boolea
   return value;
 }
 
-/** A reward span has dimensions from index 0 on, each with a name and a finite value. */
+/** Checks that a reward span has dimensions from index 0 on, each with a name and a finite value. */
 function checkRewardAttributes(at: string, attributes: Attributes): void {
   for (
     let index = 0;

@@ -35,7 +35,7 @@ function keyOf(span: Span): string {
   return placeOf(span, span.spanId);
 }
 
-/** Span ids are unique within an attempt. */
+/** Returns the key of a span in the tree. It names the attempt too, because span ids are unique within an attempt only. */
 function placeOf(span: Span, spanId: string): string {
   return `${span.rolloutId} ${span.attemptId} ${spanId}`;
 }
