@@ -11,7 +11,7 @@ interface Job {
 }
 
 export interface GroupCommitOptions {
-  /** At most this many writes share a transaction, so that one commit does not hold the event loop for long. */
+  /** The most writes that share a transaction, so that one commit does not hold the event loop for long. */
   readonly maxJobs: number;
   readonly busyTimeoutMs: number;
   /** Called once the write lock is held. */
@@ -98,7 +98,7 @@ export class GroupCommit {
     for (const answer of settle) answer();
   }
 
-  /** A full disk can undo the whole transaction: the writes that are not to blame start over. */
+  /** Starts the given writes over: a full disk can undo the whole transaction, also those writes that did not cause it. */
   #again(jobs: readonly Job[]): void {
     this.#queue.unshift(...jobs);
   }

@@ -1,13 +1,13 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { StoreError } from '@agent-lightning/core';
 
-/** Is written into `PRAGMA application_id`: "AgLt". A file with another one belongs to another program. */
+/** The number in `PRAGMA application_id`, "AgLt". A file with another one belongs to another program. */
 const applicationId: number = 0x41674c74;
 
 /**
  * Each entry brings the file from the version of its index to the next. Never edit one that was released: add another.
  *
- * - Immutable, possibly large parts of a rollout live in `tasks`, so that a change of status rewrites a small row.
+ * - Immutable, possibly large parts of a rollout live in `tasks`, so that a change of status rewrites a small record.
  * - `span_key` is `ordinal * 2^22 + sequence_id`: the spans of a rollout lie together, in order, in one B-tree.
  */
 export const migrations: readonly string[] = [

@@ -11,11 +11,11 @@ import { Statements } from './statements.ts';
 import { StoreClock } from './store-clock.ts';
 
 export interface SqliteDatabaseOptions {
-  /** Absolute. */
+  /** The absolute path of the file. */
   readonly path: string;
   readonly durability: 'full' | 'normal';
   readonly busyTimeoutMs: number;
-  /** 0: no limit. */
+  /** The largest size of the file; 0 is no limit. */
   readonly maxSizeBytes: number;
 }
 

@@ -22,7 +22,7 @@ function loadSqlite(): Sqlite {
   return loaded;
 }
 
-/** Node before 24.15 announces once, at loading, that node:sqlite is experimental. That line is no news to a user of this store; all others pass. */
+/** Loads node:sqlite without the warning of Node before 24.15, which says once, at loading, that it is experimental. This function hides that line and lets all other warnings pass. */
 function withoutSqliteWarning<Result>(load: () => Result): Result {
   const { emitWarning } = process;
   process.emitWarning = ((warning: string | Error, ...rest: unknown[]): void => {

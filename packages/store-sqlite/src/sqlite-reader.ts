@@ -189,7 +189,7 @@ export class SqliteReader implements RecordReader {
   }
 
   readLastCursor(): string {
-    // The sequence, not the newest row: a deleted run takes its events along, and the cursor must not go back.
+    // The sequence, not the newest record: a deleted run takes its events along, and the cursor must not go back.
     return String(
       this.statements.get(`SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0) AS cursor`)?.[
         'cursor'

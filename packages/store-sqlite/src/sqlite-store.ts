@@ -27,7 +27,7 @@ export interface SqliteStoreOptions extends StoreOptions {
 
 /** Keeps a store in one SQLite file; several processes on one machine may have it open. Make it with `openSqliteStore`. */
 export class SqliteStore extends CheckedStore {
-  /** Absolute. */
+  /** The absolute path of the file. */
   readonly path: string;
   readonly #operations: Operations;
 

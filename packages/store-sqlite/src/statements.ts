@@ -18,7 +18,7 @@ export class Statements {
     return this.#prepare(sql).get(...values);
   }
 
-  /** Returns how many rows changed. */
+  /** Runs a statement. Returns how many records changed. */
   run(sql: string, ...values: SQLInputValue[]): number {
     return Number(this.#prepare(sql).run(...values).changes);
   }

@@ -1,4 +1,4 @@
-/** Is the caller's side of the store's thread: operations with replies, and one end for all when the thread dies. */
+/** The caller's side of the store's thread: operations with replies, and one end for all when the thread dies. */
 import { Worker } from 'node:worker_threads';
 import { StoreError } from '@agent-lightning/core';
 import { storeClosed, type OperationName, type OperationReply, type Operations } from '@agent-lightning/store';
@@ -53,7 +53,7 @@ export class StoreThread implements Operations {
     this.#opened = this.#wait(openingId, undefined);
   }
 
-  /** The arguments are cloned, and on their way, before this returns its promise. The signal stays on this side. */
+  /** Runs an operation in the thread. The arguments are cloned and sent before this returns its promise. The signal stays on this side. */
   async call<Name extends OperationName>(
     name: Name,
     checked: readonly unknown[],
