@@ -3,16 +3,16 @@ import type { Client } from 'pg';
 import { retryDelayMs, type Connections } from './connections.ts';
 import { selectServerMs } from './server-clock.ts';
 
-/** What the types of pg leave out. */
+/** Adds to the type of a client what the types of pg leave out. */
 type RefClient = Client & { ref(): void; unref(): void };
 
-/** How often the position of events is read while somebody waits, in case a notification was lost. */
+/** The interval at which the position of events is read while somebody waits, in case a notification was lost. */
 const checkIntervalMs = 1_000;
-/** How often the server's clock is read when nothing else happens. */
+/** The interval at which the server's clock is read when nothing else happens. */
 const clockIntervalMs = 30_000;
 
 /**
- * Hears of other processes' commits through LISTEN. Looks for what it may have missed after each reconnection, and once a second
+ * Learns of other processes' commits through LISTEN. Looks for what it may have missed after each reconnection, and once a second
  * while somebody waits; the same answer keeps the clock.
  */
 export class ChangeListener {

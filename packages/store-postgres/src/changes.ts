@@ -78,7 +78,7 @@ export function sendWorkers(transaction: Transaction, workers: ReadonlyMap<strin
   transaction.send(upsertWorkers, [sorted.map(([workerId]) => workerId), sorted.map(([, nowMs]) => nowMs)]);
 }
 
-/** New rollouts take their places in the queue at the end of the transaction: until its commit nobody else can take one. */
+/** Gives new rollouts their places in the queue, at the end of the transaction: until its commit nobody else can take one. */
 export function sendNewRollouts(transaction: Transaction, records: readonly RolloutRecord[]): void {
   const columns = records.map(({ rollout, ...record }, index) => ({
     ...rolloutColumns({ rollout, ...record }),

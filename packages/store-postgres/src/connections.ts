@@ -9,13 +9,13 @@ export interface ConnectionsOptions {
   readonly connection: ClientConfig;
   readonly schema: string;
   readonly maxConnections: number;
-  /** How long a call tries to reach the server again. */
+  /** The time for which a call tries to reach the server again. */
   readonly reconnectMs: number;
 }
 
 const { Client, Pool: ClientPool, types } = pg;
 
-/** bigint columns hold counts and milliseconds, all of them safe integers. */
+/** Reads bigint as a number: such columns hold counts and milliseconds, all of them safe integers. */
 const numericTypes = {
   getTypeParser: (oid: number, format?: 'text' | 'binary'): unknown =>
     oid === types.builtins.INT8 && format !== 'binary' ? Number : types.getTypeParser(oid, format as 'text'),
@@ -58,7 +58,7 @@ export class Connections {
     this.place = `"${schema}" in ${database ?? ''} on ${host}:${port}`;
   }
 
-  /** A connection outside the pool, for what lasts. */
+  /** Opens a connection outside the pool, for work that lasts, such as listening. */
   async connect(): Promise<pg.Client> {
     const client = new Client(this.#configuration);
     client.on('error', () => undefined);

@@ -12,7 +12,7 @@ const unavailable = (problem: string, retryable: boolean = true): Meaning => ({
   problem,
 });
 
-/** SQLSTATE codes, or the two characters of their class, as a user of the store should read them. @source postgresql.org/docs/current/errcodes-appendix.html */
+/** Explains SQLSTATE codes, or the two characters of their class, as a user of the store should read them. @source postgresql.org/docs/current/errcodes-appendix.html */
 const meanings: Readonly<Record<string, Meaning>> = {
   '25006': { code: 'store-readonly', retryable: false, problem: 'the server, or this session, is read-only' },
   '42501': {
@@ -68,7 +68,7 @@ export function toStoreError(error: unknown, place: string): LightningError {
   });
 }
 
-/** The connection is gone, or could not be made, for a reason that may pass: a restart, a network, no free slot. */
+/** Tells whether the connection is gone, or could not be made, for a reason that may pass: a restart, a network, no free slot. */
 export function isLost(error: unknown): boolean {
   const state = sqlState(error);
   if (state !== undefined) return /^08|^57P0[1-5]$|^25P0[34]$|^53300$/.test(state);
@@ -88,11 +88,11 @@ const lostCodes: ReadonlySet<string> = new Set([
   'EAI_AGAIN',
 ]);
 
-/** pg reports these without a code. */
+/** Matches the lost connections that pg reports without a code. */
 const lostMessages: RegExp =
   /^Connection terminated|^Client has encountered a connection error|^timeout exceeded when trying to connect|^timeout expired|^Query read timeout|^Client was closed/;
 
-/** Two writers met, and running the loser again settles it. */
+/** Tells whether two writers were in conflict, so that running the rejected one again helps. */
 export function isConflict(error: unknown): boolean {
   return /^(40001|40P01|23505|55P03)$/.test(sqlState(error) ?? '');
 }

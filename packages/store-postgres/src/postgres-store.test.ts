@@ -258,7 +258,7 @@ describe('a server that refuses', () => {
 
   it('names a full disk, keeps nothing of that write, and leaves the others alone', async () => {
     const store = await open();
-    // As the server says it, from where it would say it: a disk that is full when this row arrives.
+    // As the server says it, from where it would say it: a disk that is full when this record arrives.
     await runSql(
       server.url,
       `SET search_path TO "${schema}"; CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS

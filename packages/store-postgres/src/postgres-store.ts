@@ -9,9 +9,9 @@ export interface PostgresStoreOptions extends StoreOptions {
   readonly connection: string | ClientConfig;
   /** The schema that holds this store's tables; created when it does not exist. @default 'agent_lightning' */
   readonly schema?: string;
-  /** How many connections this process may hold, at least 3: one listens, the others write and read. @default 8 */
+  /** The most connections that this process holds, at least 3: one listens, the others write and read. @default 8 */
   readonly maxConnections?: number;
-  /** How long a call goes on trying when the server cannot be reached; then it rejects with `store-unavailable`, retryable. @default 5_000 */
+  /** The time for which a call goes on trying when the server cannot be reached; then it rejects with `store-unavailable`, retryable. @default 5_000 */
   readonly reconnectMs?: number;
 }
 

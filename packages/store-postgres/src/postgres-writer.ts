@@ -66,7 +66,7 @@ export class PostgresWriter extends PostgresReader implements RecordWriter {
     if (rolloutIds.length === 0) return [];
     this.#hold(rolloutIds);
     this.send();
-    // Two statements in one round trip: the second sees what the row was locked with, not what it was before the wait for the lock.
+    // Two statements in one round trip: the second sees the record as it was locked, not as it was before the wait for the lock.
     const locked = this.transaction.query(
       `${selectRollouts} WHERE r.rollout_id = ANY($1) ORDER BY r.ordinal FOR UPDATE OF r`,
       [rolloutIds],

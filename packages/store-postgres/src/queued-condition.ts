@@ -6,7 +6,7 @@ export interface Condition {
   readonly values: readonly unknown[];
 }
 
-/** The queued rollouts that a filter lets through, whether or not they are available yet; written for the index `rollouts_queued`. */
+/** Returns the SQL condition for the queued rollouts that a filter lets through, whether or not they are available yet; written for the index `rollouts_queued`. */
 export function queuedCondition({ nowMs, queues, modes, runId, workerTags }: ClaimableFilter): Condition {
   const parts = [`status IN ('queuing', 'requeuing')`];
   const values: unknown[] = [];

@@ -5,10 +5,10 @@ import type { ClientBase } from 'pg';
 /**
  * Each entry brings the schema from the version of its index to the next. Never edit one that was released: add another.
  *
- * - Immutable, possibly large parts of a rollout live in `tasks`, so that a change of status rewrites a small row.
- * - `positions` has one row. Whoever raises it holds it until its commit, so that positions are in the order of commits: a
+ * - Immutable, possibly large parts of a rollout live in `tasks`, so that a change of status rewrites a small record.
+ * - `positions` has one record. Whoever raises it holds it until its commit, so that positions are in the order of commits: a
  *   reader that has seen position n has seen all before it. It is taken last, together with the commit.
- * - Tokens are bytes that do not compress, kept in the row when they fit a page.
+ * - Tokens are bytes that do not compress, kept in the record when they fit a page.
  */
 export const migrations: readonly string[] = [
   `
@@ -132,7 +132,7 @@ export async function migrate(
   }
 }
 
-/** -1: the schema does not exist; 0: it is empty. */
+/** Reads the version of the schema: -1 when it does not exist, 0 when it is empty. */
 async function readVersion(client: ClientBase, schema: string, known: number): Promise<number> {
   const { rows } = await client.query<{ tables: number; is_ours: boolean }>(
     `SELECT (SELECT count(*)::int FROM pg_class c WHERE c.relnamespace = n.oid AND c.relkind IN ('r', 'p', 'v', 'm')) AS tables,

@@ -15,7 +15,7 @@ export class ServerClock {
     return Math.floor(this.#monotonicMs() + (this.#offsetMs ?? 0));
   }
 
-  /** Take this moment before the server is asked. */
+  /** Returns the moment to remember before the server is asked. */
   mark(): number {
     return this.#monotonicMs();
   }

@@ -17,16 +17,16 @@ interface Job {
 }
 
 export interface WriteBatchesOptions {
-  /** At most this many writes share a transaction. */
+  /** The most writes that share a transaction. */
   readonly maxJobs: number;
-  /** At most this many transactions run at once. */
+  /** The most transactions that run at once. */
   readonly maxTransactions: number;
-  /** Where events are announced, and who announces. */
+  /** The channel on which events are announced; `sender` names this process on it. */
   readonly channel: string;
   readonly sender: string;
 }
 
-/** What the writes of one transaction leave for its end. */
+/** Holds what the writes of one transaction leave to be done at its end. */
 interface Batch {
   readonly events: readonly NewStoreEvent[];
   readonly workers: ReadonlyMap<string, number>;
@@ -215,7 +215,7 @@ export class WriteBatches {
   }
 }
 
-/** In a failed transaction every statement fails; the first one tells why. */
+/** Finds the error that made a transaction fail: every later statement fails too, and only the first one tells why. */
 async function rootCause(transaction: Transaction, error: unknown): Promise<unknown> {
   try {
     await transaction.settle();
