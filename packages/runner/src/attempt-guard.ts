@@ -4,14 +4,14 @@ export interface AttemptGuardOptions {
   readonly store: Pick<LightningStore, 'heartbeat'>;
   readonly lease: Lease;
   readonly heartbeatMs: number;
-  /** From now to the time-out; undefined for none. */
+  /** The time from now to the time-out; undefined for none. */
   readonly timeoutMs: number | undefined;
   /** Aborts the attempt when the runner is told to stop at once. */
   readonly stop: AbortSignal;
   readonly onError: (error: unknown) => void;
 }
 
-/** Why an attempt must end before its agent does. `lost`: the lease is another's or over, so nothing may be written. */
+/** The reason for which an attempt must end before its agent does. `lost`: the lease is another's or over, so nothing may be written. */
 export type Interruption = 'timeout' | 'cancelled' | 'lost';
 
 /** Keeps an attempt's lease alive, and aborts its signal on time-out, cancellation, a lost lease or a stopped runner. */
@@ -40,7 +40,7 @@ export class AttemptGuard {
     if (options.stop.aborted) this.#onStop();
   }
 
-  /** Why the signal was aborted, or undefined. */
+  /** Returns the reason for which the signal was aborted, or undefined. */
   get interruption(): Interruption | undefined {
     return this.#interruption;
   }
@@ -90,7 +90,7 @@ export class AttemptGuard {
   }
 }
 
-/** True when the store says that this attempt may no longer be written to. */
+/** Tells whether the store says that this attempt may no longer be written to. */
 export function isLostLease(error: unknown): boolean {
   return LightningError.isInstance(error) && (error.code === 'store-fenced' || error.code === 'store-not-found');
 }

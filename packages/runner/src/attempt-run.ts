@@ -46,7 +46,7 @@ export class AttemptRun<Task> {
     });
   }
 
-  /** Never rejects: whatever goes wrong is an outcome, and is written to the store where it still may be. */
+  /** Runs the attempt. It never rejects: whatever goes wrong is an outcome, and is written to the store where it still may be. */
   async run(): Promise<AttemptOutcome> {
     try {
       const outcome = await this.#attempt();
@@ -106,7 +106,7 @@ export class AttemptRun<Task> {
     });
   }
 
-  /** The agent against the clock. An agent that ignores its signal is left behind: its late writes are fenced. */
+  /** Runs the agent within its time limit. An agent that ignores its signal is left behind: its late writes are fenced. */
   async #runAgent(scope: RolloutScope): Promise<AttemptOutcome> {
     try {
       this.#guard.signal.throwIfAborted();
@@ -131,7 +131,7 @@ export class AttemptRun<Task> {
     this.#recorder.record({ kind: 'reward', name: 'reward', attributes: rewardAttributes(result) });
   }
 
-  /** What the attempt ends as when `error` ended it; an error of its own leaves an exception span. */
+  /** Returns the outcome of an attempt that `error` ended. An error of the agent itself leaves an exception span. */
   #explain(error: unknown): AttemptOutcome {
     const { interruption } = this.#guard;
     if (interruption !== undefined) return { status: interruption, failure: toFailure(this.#guard.signal.reason) };
@@ -144,7 +144,7 @@ export class AttemptRun<Task> {
   async #storeSpans(outcome: AttemptOutcome): Promise<AttemptOutcome> {
     const writes = await Promise.allSettled([this.#options.gateway?.closeAttempt(this.#claim), this.#recorder.flush()]);
     return writes.reduce(
-      (before, write) => (write.status === 'rejected' ? this.#spoil(before, write.reason) : before),
+      (before, write) => (write.status === 'rejected' ? this.#failWrite(before, write.reason) : before),
       outcome,
     );
   }
@@ -154,12 +154,12 @@ export class AttemptRun<Task> {
       await write();
       return outcome;
     } catch (error) {
-      return this.#spoil(outcome, error);
+      return this.#failWrite(outcome, error);
     }
   }
 
-  /** What an outcome becomes when a write of its attempt failed. */
-  #spoil(outcome: AttemptOutcome, error: unknown): AttemptOutcome {
+  /** Returns the outcome of an attempt when one of its writes failed. */
+  #failWrite(outcome: AttemptOutcome, error: unknown): AttemptOutcome {
     if (isLostLease(error))
       return outcome.status === 'cancelled' ? outcome : { status: 'lost', failure: toFailure(error) };
     if (outcome.status === 'succeeded') return failureOutcome(error);

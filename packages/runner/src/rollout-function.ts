@@ -1,11 +1,11 @@
 import type { JsonValue, LlmEndpoint, NamedResources, Attempt, Rollout, RolloutMode } from '@agent-lightning/core';
 
-/** What a rollout function is told besides its task. */
+/** Holds what a rollout function is given besides its task. */
 export interface RolloutContext {
   readonly rollout: Rollout;
   readonly attempt: Attempt;
   readonly mode: RolloutMode;
-  /** For agents built by hand, a subprocess or another language. @throws TraceError `no-rollout` when the run has no policy */
+  /** The endpoint to call the policy at, for agents built by hand, a subprocess or another language. @throws TraceError `no-rollout` when the run has no policy */
   readonly llm: LlmEndpoint;
   readonly resources: NamedResources;
   /** Aborts on time-out and cancellation; hand it to whatever waits. */

@@ -14,26 +14,26 @@ import type { RunnerHooks } from './runner-hooks.ts';
 export interface RunnerOptions<Task> {
   readonly store: LightningStore;
   readonly rollout: RolloutFunction<Task>;
-  /** Where trained model calls go. @default none: `context.llm` throws, agents are only traced */
+  /** The gateway to which trained model calls go. @default none: `context.llm` throws, agents are only traced */
   readonly gateway?: ModelGateway;
   /** Rollouts that run at once in this process. @default 1 */
   readonly concurrency?: number;
   /** @default host name, process id and a random suffix */
   readonly workerId?: string;
-  /** From an attempt's claim to its time-out; the shorter of this and the rollout's own `startToFinishMs` holds. @default none */
+  /** The time from an attempt's claim to its time-out; the shorter of this and the rollout's own `startToFinishMs` holds. @default none */
   readonly attemptTimeoutMs?: number;
-  /** How long the store waits for a sign of life; a heartbeat goes out three times as often. @default 30_000 */
+  /** The time for which the store waits for a sign of life; a heartbeat goes out three times as often. @default 30_000 */
   readonly leaseMs?: number;
-  /** How long a hook may take. @default 30_000 */
+  /** The longest time that a hook may take. @default 30_000 */
   readonly hookTimeoutMs?: number;
-  /** Claim only from these. @default ['default'] */
+  /** The queues to claim from. @default ['default'] */
   readonly queues?: readonly string[];
-  /** Claim only these. @default every mode */
+  /** The modes of rollouts to claim. @default every mode */
   readonly modes?: readonly RolloutMode[];
-  /** Claim only this run's rollouts. @default every run */
+  /** The run whose rollouts to claim. @default every run */
   readonly runId?: string;
   readonly hooks?: RunnerHooks;
-  /** Told of what goes wrong beside the agent: hooks, heartbeats, writes. @default `process.emitWarning` */
+  /** Called with what goes wrong beside the agent: hooks, heartbeats, writes. @default `process.emitWarning` */
   readonly onError?: (error: unknown, where: { readonly rollout?: Rollout; readonly attempt?: Attempt }) => void;
 }
 
@@ -65,7 +65,7 @@ export function resolveRunnerOptions<Task>(options: RunnerOptions<Task>): Resolv
   });
 }
 
-/** The shorter of two optional limits, within what a timer can hold. */
+/** Returns the shorter of two optional limits, within what a timer can hold. */
 export function shorterTimeoutMs(one: number | undefined, other: number | undefined): number | undefined {
   if (one === undefined && other === undefined) return undefined;
   return Math.min(one ?? Infinity, other ?? Infinity, longestTimerMs);

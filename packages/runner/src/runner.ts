@@ -4,7 +4,7 @@ import { AttemptRun } from './attempt-run.ts';
 import type { AttemptOutcome } from './runner-hooks.ts';
 import { resolveRunnerOptions, type ResolvedRunnerOptions, type RunnerOptions } from './runner-options.ts';
 
-/** How many attempts ended how, since the runner was made. */
+/** Counts the attempts by how they ended, since the runner was made. */
 export type RunnerSummary = Readonly<Record<AttemptOutcome['status'], number>>;
 
 /** Bounds the waits before a store that is unavailable is asked again. */

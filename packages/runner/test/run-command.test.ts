@@ -167,14 +167,14 @@ describe('what a command earns', () => {
     const script = 'console.log("out"); console.error("err"); process.exitCode = 7';
     const seen: unknown[] = [];
     const { rollout, spans } = await runOneCommand(
-      node(script, { reward: (result, { mode }) => (seen.push(result, mode), { judged: 0.75 }) }),
+      node(script, { reward: (result, { mode }) => (seen.push(result, mode), { scored: 0.75 }) }),
       { question: 1 },
     );
     expect(seen).toEqual([
       { task: { question: 1 }, stdout: 'out\n', stderr: 'err\n', exitCode: 7, signal: null },
       'train',
     ]);
-    expect(toEpisode(rollout, spans).rewards).toEqual({ judged: 0.75 });
+    expect(toEpisode(rollout, spans).rewards).toEqual({ scored: 0.75 });
   });
 });
 

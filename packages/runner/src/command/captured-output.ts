@@ -31,7 +31,7 @@ export class CapturedOutput {
     while (this.#tailBytes - this.#tail[0]!.length >= this.#half) this.#tailBytes -= this.#tail.shift()!.length;
   }
 
-  /** What was kept as UTF-8, a mark where something is missing, and nowhere `secret` or, at the mark, a piece of it. */
+  /** Returns what was kept as text, with a mark where something is missing. `secret` is in it nowhere, nor a piece of it at the mark. */
   text(secret: string | undefined): string {
     const head = Buffer.concat(this.#head);
     const tail = Buffer.concat(this.#tail).subarray(-this.#half);
@@ -43,17 +43,17 @@ export class CapturedOutput {
   }
 }
 
-/** The text with every `secret` replaced. */
+/** Returns the text with every `secret` replaced. */
 export function hide(text: string, secret: string | undefined): string {
   return secret === undefined || secret === '' ? text : text.replaceAll(secret, '[key of the attempt]');
 }
 
-/** UTF-8, and a replacement character for what is none and for NUL, which stores refuse. */
+/** Decodes UTF-8. What is not UTF-8, and NUL, which stores reject, becomes a replacement character. */
 function toText(bytes: Buffer): string {
   return bytes.toString().replaceAll('\0', '\uFFFD');
 }
 
-/** The text without the halves of characters that a cut left at either end. */
+/** Returns the text without the halves of characters that a cut left at either end. */
 function wholeCharacters(bytes: Buffer): string {
   return toText(bytes).replace(/^\uFFFD+|\uFFFD+$/g, '');
 }

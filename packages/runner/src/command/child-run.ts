@@ -9,16 +9,16 @@ export interface ChildRunOptions {
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly cwd: string | undefined;
-  /** Written to standard input, which then ends. */
+  /** The text that is written to standard input, which then ends. */
   readonly input: string;
   readonly timeoutMs: number | undefined;
   readonly killGraceMs: number;
   readonly maxOutputBytes: number;
-  /** Kept out of the outputs. */
+  /** The text that is kept out of the outputs. */
   readonly secret: string | undefined;
 }
 
-/** What a child left so far. */
+/** Holds what a child has left so far. */
 export interface ChildOutput {
   readonly stdout: string;
   readonly stderr: string;
@@ -26,7 +26,7 @@ export interface ChildOutput {
   readonly signal: NodeJS.Signals | null;
 }
 
-/** After the exit, pipes that a process outside of the group still holds are closed this much later. */
+/** The time after the exit at which pipes are closed that a process outside of the group still holds. */
 const pipeGraceMs = 500;
 
 /** One run of a command: its pipes, its clock, and the end of everything that it started. */
@@ -56,12 +56,12 @@ export class ChildRun {
     // Without file descriptors left there are no pipes; the error that says so comes later.
     this.#child.stdout?.on('data', (chunk: Buffer) => this.#stdout.write(chunk));
     this.#child.stderr?.on('data', (chunk: Buffer) => this.#stderr.write(chunk));
-    // A command may exit without reading its task: what it did is judged by its output.
+    // A command may exit without reading its task: its output says what it did.
     this.#child.stdin?.on('error', () => undefined);
     this.#child.stdin?.end(options.input);
   }
 
-  /** What there is until now. */
+  /** Returns what the child has left until now. */
   get output(): ChildOutput {
     const { secret } = this.#options;
     const { exitCode, signalCode: signal } = this.#child;

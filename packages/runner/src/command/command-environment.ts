@@ -3,11 +3,11 @@ import { formatTraceParent, type RolloutScope } from '@agent-lightning/tracing';
 import type { RolloutContext } from '../rollout-function.ts';
 import type { ResolvedCommandOptions } from './command-options.ts';
 
-/** What one variable may hold on every system that we run on: 128 KiB with its name on Linux, 32 Ki characters on Windows. */
+/** The most bytes or characters that one variable may hold on every system that we run on: 128 KiB with its name on Linux, 32 Ki characters on Windows. */
 const longestVariable = process.platform === 'win32' ? 32_000 : 130_000;
 
 /**
- * The environment of a command: that of this process, then the attempt's endpoint and names, then the user's own.
+ * Returns the environment of a command: that of this process, then the attempt's endpoint and names, then the user's own.
  * Without a policy no `OPENAI_…` variable is set, and the command talks to its own model.
  * @throws {ConfigurationError} `option-invalid` for a task that is too long for a variable
  */
@@ -42,7 +42,7 @@ export function commandEnvironment<Task>(
   );
 }
 
-/** A proxy of this machine does not lead to the endpoint; clients outside of Node, such as Python's, would ask it. */
+/** Excludes the endpoint from the proxy of this machine, which does not lead to it; clients outside of Node, such as Python's, would ask it. */
 function withoutProxy(host: string): Record<string, string> {
   const direct = (before: string | undefined): string => (before ? `${before},${host}` : host);
   return { NO_PROXY: direct(process.env['NO_PROXY']), no_proxy: direct(process.env['no_proxy']) };

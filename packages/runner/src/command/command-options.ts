@@ -1,17 +1,17 @@
 import { check, type ConfigurationError, type JsonValue } from '@agent-lightning/core';
 import type { RolloutContext, RolloutResult } from '../rollout-function.ts';
 
-/** What a command left behind. Both outputs are capped, with a visible mark, and hold no key of the attempt. */
+/** Holds what a command left behind. Both outputs are capped, with a visible mark, and hold no key of the attempt. */
 export interface CommandResult<Task = JsonValue> {
   readonly task: Task;
   readonly stdout: string;
   readonly stderr: string;
-  /** Null when a signal ended it. */
+  /** The exit code; null when a signal ended it. */
   readonly exitCode: number | null;
   readonly signal: NodeJS.Signals | null;
 }
 
-/** Judges a command that ended, whatever its exit code. */
+/** Gives the reward of a command that ended, whatever its exit code. */
 export type CommandReward<Task = JsonValue> = (
   result: CommandResult<Task>,
   context: RolloutContext,
@@ -24,13 +24,13 @@ export interface RunCommandOptions<Task = JsonValue> {
   readonly command: string;
   /** @default none */
   readonly args?: readonly string[] | ((task: Task, context: RolloutContext) => readonly string[]);
-  /** Added to the environment, over everything else; undefined takes a variable away. @default none */
+  /** Variables that are added to the environment and win over everything else; undefined takes a variable away. @default none */
   readonly env?: Environment | ((task: Task, context: RolloutContext) => Environment);
-  /** Whether the command also sees the environment of this process, such as `PATH`. @default true */
+  /** Tells whether the command also sees the environment of this process, such as `PATH`. @default true */
   readonly inheritEnv?: boolean;
   /** @default that of this process */
   readonly cwd?: string;
-  /** How the task arrives as JSON: on standard input, or in `AGENT_LIGHTNING_TASK`. @default 'stdin' */
+  /** The way in which the task arrives as JSON: on standard input, or in `AGENT_LIGHTNING_TASK`. @default 'stdin' */
   readonly taskIn?: 'stdin' | 'environment';
   /**
    * `stdout`: the last line of standard output that is `{"reward": …}`, a number, named numbers, or null for none.
@@ -38,11 +38,11 @@ export interface RunCommandOptions<Task = JsonValue> {
    * @default 'stdout'
    */
   readonly reward?: 'stdout' | 'exit-code' | CommandReward<Task>;
-  /** From start to exit; the attempt's own time limit holds besides. @default none */
+  /** The time limit from start to exit; the attempt's own time limit holds besides. @default none */
   readonly timeoutMs?: number;
-  /** Between the request to end (SIGTERM) and the end (SIGKILL) of the command and all that it started. @default 5_000 */
+  /** The time between the request to end (SIGTERM) and the end (SIGKILL) of the command and all that it started. @default 5_000 */
   readonly killGraceMs?: number;
-  /** Of standard output and of standard error each, what is kept: the first half and the last half; 256 to 4_000_000. @default 65_536 */
+  /** The bytes that are kept of standard output and of standard error each: the first half and the last half; 256 to 4_000_000. @default 65_536 */
   readonly maxOutputBytes?: number;
 }
 

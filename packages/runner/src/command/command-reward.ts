@@ -2,11 +2,11 @@ import { TraceError, UserCodeError, rewardAttributes, type RewardValue } from '@
 import type { RolloutContext, RolloutResult } from '../rollout-function.ts';
 import type { CommandResult, ResolvedCommandOptions } from './command-options.ts';
 
-/** How much of a command's last words an error repeats, in characters. */
+/** The number of characters at the end of a command's output that an error repeats. */
 const quotedCharacters = 1_000;
 
-/** What a command that ended has earned. @throws {UserCodeError} `command-failed` · {TraceError} `reward-missing` | `reward-invalid` */
-export function judgeCommand<Task>(
+/** Returns the reward of a command that ended. @throws {UserCodeError} `command-failed` · {TraceError} `reward-missing` | `reward-invalid` */
+export function rewardCommand<Task>(
   { command, reward }: Pick<ResolvedCommandOptions<Task>, 'command' | 'reward'>,
   result: CommandResult<Task>,
   context: RolloutContext,
@@ -17,7 +17,7 @@ export function judgeCommand<Task>(
   return readRewardLine(command, result.stdout);
 }
 
-/** The reward in the last `{"reward": …}` line. @throws {TraceError} `reward-missing` | `reward-invalid` */
+/** Returns the reward in the last `{"reward": …}` line. @throws {TraceError} `reward-missing` | `reward-invalid` */
 export function readRewardLine(command: string, stdout: string): RolloutResult {
   const line = stdout.split('\n').findLast((each) => /^\s*\{.*"reward"\s*:/.test(each));
   if (line === undefined) {

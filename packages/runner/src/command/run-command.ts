@@ -18,10 +18,10 @@ import {
   type ResolvedCommandOptions,
   type RunCommandOptions,
 } from './command-options.ts';
-import { judgeCommand } from './command-reward.ts';
+import { rewardCommand } from './command-reward.ts';
 
 /**
- * A rollout function that runs an agent as a command, in any language.
+ * Returns a rollout function that runs an agent as a command, in any language.
  *
  * The command gets its task as JSON, the attempt's endpoint as `OPENAI_BASE_URL` and `OPENAI_API_KEY`, and `AGENT_LIGHTNING_MODEL`,
  * `_ROLLOUT_ID`, `_ATTEMPT_ID`, `_ATTEMPT_NUMBER`, `_MODE` (`train` | `val` | `test`) and `TRACEPARENT`. What it prints becomes a span. When the
@@ -53,7 +53,7 @@ async function runOnce<Task>(
   const output = await supervise(span, context.signal, () => {
     return new ChildRun({ command, args, env, cwd, input, timeoutMs, killGraceMs, maxOutputBytes, secret });
   });
-  return await judgeCommand(options, { task, ...output }, context);
+  return await rewardCommand(options, { task, ...output }, context);
 }
 
 function startSpan(scope: RolloutScope, spanId: string, command: string, args: string): OpenSpan {
