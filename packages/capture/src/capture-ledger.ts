@@ -1,7 +1,7 @@
 import { LightningError, StoreError } from '@agent-lightning/core';
 import type { CaptureDropReason, ResolvedCaptureOptions } from './capture-options.ts';
 
-/** What a capture did so far. `started = unsampled + live + waiting + stored + dropped`. */
+/** Counts what a capture did so far. `started = unsampled + live + waiting + stored + dropped`. */
 export interface CaptureStatistics {
   /** Runs that began, sampled or not. */
   readonly started: number;
@@ -18,7 +18,7 @@ export interface CaptureStatistics {
    * `reward-invalid`; of all runs, sampled or not.
    */
   readonly untraceable: Readonly<Record<string, number>>;
-  /** About what waits in memory. */
+  /** The bytes that wait in memory, about. */
   readonly bufferedBytes: number;
   /** Writes that failed and were tried again. */
   readonly retries: number;
@@ -52,7 +52,7 @@ export class CaptureLedger {
     this.#options = options;
   }
 
-  /** False when it does not fit. */
+  /** Reserves memory. Returns false when it does not fit. */
   takeBytes(bytes: number): boolean {
     if (this.#bufferedBytes + bytes > this.#options.maxBufferedBytes) return false;
     this.#bufferedBytes += bytes;
@@ -90,7 +90,7 @@ export class CaptureLedger {
   }
 }
 
-/** The error itself, or, of a store that throws something else, what it threw as an outage. */
+/** Returns the error itself; what else a store throws is returned as an outage. */
 export function toLightningError(error: unknown): LightningError {
   if (LightningError.isInstance(error)) return error;
   return new StoreError(`the store failed: ${error instanceof Error ? error.message : String(error)}`, {

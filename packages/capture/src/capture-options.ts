@@ -1,17 +1,17 @@
 import { randomUUID } from 'node:crypto';
 import { check, type ConfigurationError, type LightningError, type LightningStore } from '@agent-lightning/core';
 
-/** Where a text stands that is about to be written. */
+/** Names the place of a text that is about to be written. */
 export interface RedactedText {
   readonly part: 'input' | 'metadata' | 'span' | 'failure';
-  /** Of a span, the attribute, `name` or `status`. */
+  /** The attribute of a span, `name` or `status`. */
   readonly field?: string;
 }
 
 /** Returns the text as it may be written. It sees the texts, keys and numbers inside JSON one by one. */
 export type Redact = (text: string, where: RedactedText) => string;
 
-/** Why a captured rollout is not in the store. */
+/** The reason for which a captured rollout is not in the store. */
 export type CaptureDropReason = 'buffer-full' | 'input-invalid' | 'redaction-failed' | 'store-refused' | 'closed';
 
 export interface CaptureOptions {
@@ -28,15 +28,15 @@ export interface CaptureOptions {
   readonly redact?: Redact;
   /** The run under which the store files captured rollouts. @default 'production' */
   readonly runId?: string;
-  /** What may wait in memory, about; a rollout that does not fit any more is dropped, and counted. @default 64 MiB */
+  /** The bytes that may wait in memory, about; a rollout that does not fit any more is dropped, and counted. @default 64 MiB */
   readonly maxBufferedBytes?: number;
-  /** How long one call of the store may take before it is tried again. @default 10_000 */
+  /** The longest time that one call of the store may take before it is tried again. @default 10_000 */
   readonly writeTimeoutMs?: number;
-  /** How long a request waits for a gateway to open before it goes on without. @default 1_000 */
+  /** The longest time that a request waits for a gateway to open; then it goes on without one. @default 1_000 */
   readonly gatewayTimeoutMs?: number;
-  /** Told of what goes wrong, while the request goes on. @default one `process.emitWarning` for each kind */
+  /** Called with what goes wrong, while the request goes on. @default one `process.emitWarning` for each kind */
   readonly onError?: (error: LightningError, where: { readonly rolloutId?: string }) => void;
-  /** 1 to 200 characters of `[A-Za-z0-9._:-]`. @default a random UUID */
+  /** Makes the id of a rollout: 1 to 200 characters of `[A-Za-z0-9._:-]`. @default a random UUID */
   readonly generateRolloutId?: () => string;
 }
 
@@ -68,7 +68,7 @@ export function resolveCaptureOptions(options: CaptureOptions): ResolvedCaptureO
   });
 }
 
-/** Whether a store takes it as an id. */
+/** Tells whether a store takes the value as an id. */
 export function isRolloutId(value: unknown): value is string {
   return typeof value === 'string' && /^[A-Za-z0-9._:-]{1,200}$/.test(value) && !value.includes('..');
 }

@@ -22,7 +22,7 @@ export interface SftRow {
 }
 
 export interface ToSftRowsOptions {
-  /** Which agents' conversations count. @default all */
+  /** Selects the agents whose conversations count. @default all */
   readonly agentMatch?: AgentMatch;
   /** Rollouts with a lower primary reward, or none, are left out. @default every rollout that succeeded */
   readonly minReward?: number;
@@ -30,15 +30,15 @@ export interface ToSftRowsOptions {
 
 export interface SftRows {
   readonly rows: readonly SftRow[];
-  /** Rollouts that gave no row, by reason. */
+  /** Rollouts that gave no conversation, by reason. */
   readonly leftOut: Readonly<Record<'failed' | 'reward' | 'noConversation', number>>;
   /** Model calls whose messages were not recorded or are not JSON. */
   readonly problems: readonly NonNullable<Episode['problems']>[number][];
 }
 
 /**
- * The conversations of captured rollouts that succeeded, each once: a call whose messages a later one of the same agent
- * carries on is part of that row. Messages are recorded where model calls went through a gateway.
+ * Returns the conversations of captured rollouts that succeeded, each once: a call whose messages a later one of the same agent
+ * carries on is part of that one. Messages are recorded where model calls went through a gateway.
  */
 export function toSftRows(captured: Iterable<ExportedRollout>, options: ToSftRowsOptions = {}): SftRows {
   const rows: SftRow[] = [];
@@ -70,7 +70,7 @@ export interface CapturedTask<Task = JsonValue> {
   readonly rolloutIds: readonly string[];
 }
 
-/** What captured rollouts asked for, each input once, in order of its first rollout: tasks for training or validation. */
+/** Returns the inputs of captured rollouts, each once, in order of its first rollout: tasks for training or validation. */
 export function toTasks<Task = JsonValue>(
   captured: Iterable<Pick<ExportedRollout, 'rollout'>>,
 ): readonly CapturedTask<Task>[] {
@@ -87,7 +87,7 @@ function latestSpans({ attempts, spans }: ExportedRollout): readonly Span[] {
   return spans.filter(({ attemptId }) => attemptId === latest);
 }
 
-/** Without the conversations that another one of the same agent begins with. */
+/** Leaves out the conversations that another one of the same agent begins with. */
 function withoutBeginnings(conversations: readonly Conversation[]): readonly Conversation[] {
   const keys = conversations.map(({ agentNames, messages }) => ({
     agent: agentNames[0],
@@ -106,7 +106,7 @@ function withoutBeginnings(conversations: readonly Conversation[]): readonly Con
   });
 }
 
-/** JSON that does not depend on the order of keys. */
+/** Writes JSON that does not depend on the order of keys. */
 function canonicalJson(value: unknown): string {
   return JSON.stringify(value, (_, each: unknown) =>
     typeof each === 'object' && each !== null && !Array.isArray(each)

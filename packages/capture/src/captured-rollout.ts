@@ -6,16 +6,16 @@ export interface CapturedRollout {
   readonly input: JsonValue;
   readonly metadata: { readonly [key: string]: JsonValue };
   readonly spans: readonly SpanInput[];
-  /** Absent when the agent succeeded. */
+  /** The failure; absent when the agent succeeded. */
   readonly failure?: Failure;
-  /** About what it takes in memory. */
+  /** The memory that it takes, about. */
   readonly bytes: number;
 }
 
-/** What an object costs besides its texts, in bytes; about. */
+/** The bytes that an object takes besides its texts, about. */
 const overheadBytes = 512;
 
-/** About what a span takes in memory. */
+/** Estimates how many bytes a span takes in memory. */
 export function spanBytes({ name, attributes, status, tokens }: SpanInput): number {
   let characters = name.length + (status.message?.length ?? 0);
   for (const [key, value] of Object.entries(attributes)) {

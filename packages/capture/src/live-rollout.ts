@@ -22,7 +22,7 @@ export interface LiveRolloutOptions {
   readonly rolloutId: string;
   readonly input: JsonValue;
   readonly runId: string;
-  /** Where the spans of the run go, without waiting. */
+  /** Takes the spans of the run, without waiting. */
   readonly spans: Pick<LightningStore, 'appendSpans'>;
   readonly gateway: ModelGateway | undefined;
   readonly gatewayTimeoutMs: number;
@@ -52,7 +52,7 @@ export class LiveRollout {
     return this.#options.rolloutId;
   }
 
-  /** Whether `end` was called. */
+  /** Tells whether `end` was called. */
   get isEnding(): boolean {
     return this.#ended;
   }
@@ -103,7 +103,7 @@ export class LiveRollout {
     };
   }
 
-  /** A gateway that fails is not the request's affair: its agent then calls its own model. */
+  /** Opens the attempt at the gateway. When the gateway fails, the request goes on, and its agent calls its own model. */
   async #openGateway(): Promise<LlmEndpoint | undefined> {
     const { gateway, onError } = this.#options;
     if (gateway === undefined) return undefined;
@@ -137,7 +137,7 @@ async function openAttempt(gateway: ModelGateway, claim: Claim): Promise<LlmEndp
   return await gateway.openAttempt(claim);
 }
 
-/** What the store will be told later, as far as the run itself can see it. */
+/** Makes the claim that the run itself sees; the store is told of the run later. */
 function createClaim({ rolloutId, input, runId }: LiveRolloutOptions): Claim {
   const now = Date.now();
   const attemptId = `live-${randomBytes(12).toString('hex')}`;

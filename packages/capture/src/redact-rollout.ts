@@ -21,7 +21,7 @@ const structural: ReadonlySet<string> = new Set<string>([
 /** Names that this project and OpenTelemetry gave; others came from the user, as keys of nested attributes. */
 const knownName = /^(agentlightning|gen_ai|exception|error|process)\./;
 
-/** The rollout as it may be written. @throws what `redact` throws; ConfigurationError `option-invalid` when it returns no text */
+/** Returns the rollout as it may be written. @throws what `redact` throws; ConfigurationError `option-invalid` when it returns no text */
 export function redactRollout(rollout: CapturedRollout, redact: Redact): CapturedRollout {
   const redactor = new Redactor(redact);
   const { failure } = rollout;
@@ -82,7 +82,7 @@ class Redactor {
     this.#redact = redact;
   }
 
-  /** A text; of one that holds JSON, as messages and tool arguments do, the texts inside, where nothing is escaped. */
+  /** Redacts a text. Where it holds JSON, as messages and tool arguments do, the texts inside are redacted, which have no escapes. */
   text(text: string, where: RedactedText): string {
     const json = parseJson(text);
     if (json === undefined) return this.#apply(text, where);
@@ -111,7 +111,7 @@ class Redactor {
     ) as AttributeValue;
   }
 
-  /** A number, such as that of a card, stays one unless its digits are redacted. */
+  /** Redacts a number, such as that of a card. It stays a number unless its digits are redacted. */
   #number(value: number, where: RedactedText): number | string {
     const digits = String(value);
     const redacted = this.#apply(digits, where);
@@ -129,7 +129,7 @@ class Redactor {
   }
 }
 
-/** The object or list that a text holds; undefined for any other text. */
+/** Returns the object or list that a text holds; undefined for any other text. */
 function parseJson(text: string): JsonValue | undefined {
   const first = text.trimStart()[0];
   if (first !== '{' && first !== '[') return undefined;

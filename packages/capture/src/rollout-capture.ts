@@ -25,9 +25,9 @@ import { SpanBuffer } from './span-buffer.ts';
 import { WriteQueue, type RewardReceipt } from './write-queue.ts';
 
 export interface CaptureRunOptions {
-  /** Such as the request's id; 1 to 200 characters of `[A-Za-z0-9._:-]`, and not used before. @default generated */
+  /** The id of the rollout, such as that of the request; 1 to 200 characters of `[A-Za-z0-9._:-]`, and not used before. @default generated */
   readonly rolloutId?: string;
-  /** Kept with the rollout, redacted like everything else. @default none */
+  /** Metadata that is kept with the rollout, redacted like everything else. @default none */
   readonly metadata?: { readonly [key: string]: JsonValue };
   /** Serves the agents that `agentMatch` selects and keeps messages and tokens; made with `capture.spanStore` as its store. @default none */
   readonly gateway?: ModelGateway;
@@ -54,7 +54,7 @@ export interface CapturedRun {
  * ended; the request never waits for the store and never sees it fail.
  */
 export class RolloutCapture {
-  /** Give it to a gateway as its store, so that what the gateway captures is sampled, redacted and written with the run. */
+  /** The store to give to a gateway, so that what the gateway captures is sampled, redacted and written with the run. */
   readonly spanStore: Pick<LightningStore, 'appendSpans'>;
   readonly #options: ResolvedCaptureOptions;
   readonly #ledger: CaptureLedger;
@@ -145,7 +145,7 @@ export class RolloutCapture {
     return this.statistics;
   }
 
-  /** What has ended reaches the queue a little later: first its spans arrive. */
+  /** Waits until the runs that have ended are in the queue: their spans arrive first. */
   async #settle(): Promise<void> {
     const ending = [...this.#live.values()].filter(({ run }) => run.isEnding);
     await Promise.all(ending.map(({ ended }) => ended));
@@ -180,7 +180,7 @@ export class RolloutCapture {
     return { run, ended };
   }
 
-  /** Where a sampled run's spans wait; undefined for a run that is not kept. */
+  /** Makes the buffer in which a sampled run's spans wait; returns undefined for a run that is not kept. */
   #open(rolloutId: string, input: unknown, { metadata = {} }: CaptureRunOptions): SpanBuffer | undefined {
     const { sampleRate, seed } = this.#options;
     if (!isSampled(rolloutId, sampleRate, seed)) {
@@ -251,7 +251,7 @@ export function captureRollouts(options: CaptureOptions): RolloutCapture {
   return new RolloutCapture(options);
 }
 
-/** Inside a rollout that a trainer runs, the same code is traced by that one. */
+/** Returns a run that records nothing: inside a rollout that a trainer runs, that one traces the code. */
 function passThrough(rolloutId: string): CapturedRun {
   return {
     rolloutId,

@@ -5,17 +5,17 @@ import { spanBytes, type CapturedRollout } from './captured-rollout.ts';
 
 type Metadata = CapturedRollout['metadata'];
 
-/** What a live run left so far, within what may wait in memory. A run that does not fit is dropped whole: half a trace misleads. */
+/** Holds what a live run has left so far, within what may wait in memory. A run that does not fit is dropped whole: half a trace misleads. */
 export class SpanBuffer {
   readonly rolloutId: string;
   readonly #ledger: CaptureLedger;
   readonly #json: string;
-  /** By span id, in order of writing. */
+  /** The spans by span id, in order of writing. */
   readonly #spans: Map<string, SpanInput> = new Map();
   #bytes = 0;
   #isDropped = false;
 
-  /** `json` holds `input` and `metadata`. */
+  /** Makes an empty buffer. `json` holds `input` and `metadata`. */
   constructor(rolloutId: string, json: string, ledger: CaptureLedger) {
     this.rolloutId = rolloutId;
     this.#json = json;
@@ -34,7 +34,7 @@ export class SpanBuffer {
     return spans.map(() => 0);
   }
 
-  /** The run as it is to be written; undefined when it was dropped. */
+  /** Returns the run as it is to be written, or undefined when it was dropped. */
   close(origin: Metadata, failure: Failure | undefined): CapturedRollout | undefined {
     if (this.#isDropped) {
       const message = `rollout ${this.rolloutId} is not captured: too much waits to be written; see maxBufferedBytes`;

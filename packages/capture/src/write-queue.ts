@@ -6,7 +6,7 @@ import type { CapturedRollout } from './captured-rollout.ts';
 import { redactRollout } from './redact-rollout.ts';
 import { RolloutWriter } from './write-rollouts.ts';
 
-/** What became of a reward. */
+/** Says what became of a reward. */
 export type RewardReceipt = 'stored' | 'not-sampled' | 'dropped' | 'unknown-rollout';
 
 interface WaitingReward {
@@ -15,7 +15,7 @@ interface WaitingReward {
   readonly settle: (receipt: RewardReceipt) => void;
 }
 
-/** Few enough that a store which writes in this thread holds up no request for long. */
+/** The rollouts that are written together: few enough that a store which writes in this thread delays no request for long. */
 const batchSize = 16;
 const writeRetries: BackOffLimits = { firstMs: 100, longestMs: 10_000 };
 /** Rewards are small; these bound what a store that is down for days may cost. */
@@ -38,7 +38,7 @@ export class WriteQueue {
     this.#writer = new RolloutWriter(options);
   }
 
-  /** Its bytes are the ledger's already. */
+  /** Adds a rollout, whose bytes the ledger has counted already. */
   addRollout(rollout: CapturedRollout): void {
     if (this.#stop.signal.aborted) return this.#drop(rollout, 'closed', closedError());
     this.#ledger.waiting++;
@@ -98,7 +98,7 @@ export class WriteQueue {
     }
   }
 
-  /** The oldest rollouts, then the rewards of rollouts that do not wait. @throws what may succeed later */
+  /** Writes the oldest rollouts, then the rewards of rollouts that do not wait. @throws what may succeed later */
   async #writeSome(): Promise<void> {
     const batch = this.#rollouts.slice(0, batchSize);
     const ready: { readonly rollout: CapturedRollout; readonly redacted: CapturedRollout }[] = [];
@@ -137,7 +137,7 @@ export class WriteQueue {
     }
   }
 
-  /** Once for each rollout: a repetition must write the same. */
+  /** Redacts a rollout, once: a repetition must write the same. */
   #redact(rollout: CapturedRollout): CapturedRollout | undefined {
     const { redact } = this.#options;
     if (redact === undefined) return rollout;
@@ -157,7 +157,7 @@ export class WriteQueue {
     }
   }
 
-  /** True, or the error with which the store refuses for good. @throws what may succeed later */
+  /** Returns true, or the error with which the store rejects the write for good. @throws what may succeed later */
   async #attempt(work: () => Promise<void>): Promise<true | LightningError> {
     try {
       await work();

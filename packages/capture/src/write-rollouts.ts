@@ -12,9 +12,9 @@ import { deriveTraceId } from '@agent-lightning/tracing';
 import type { ResolvedCaptureOptions } from './capture-options.ts';
 import type { CapturedRollout } from './captured-rollout.ts';
 
-/** How long an enqueued rollout of this process may stay unfinished, such as when the process ends in between. */
+/** The longest time that an enqueued rollout of this process may stay unfinished, such as when the process ends in between. */
 const abandonedAfterMs = 3_600_000;
-/** Longer than a store that answers at all needs for one batch. */
+/** The lease of a rollout that is written: longer than a store that answers at all needs for one batch. */
 const leaseMs = 120_000;
 
 /**
@@ -25,7 +25,7 @@ export class RolloutWriter {
   readonly #options: ResolvedCaptureOptions;
   readonly #store: LightningStore;
   readonly #queue: string = `production:${randomUUID()}`;
-  /** Also those of a claim that answered after its time: without them the rollouts would wait for the lease to end. */
+  /** The claims of rollouts, also those that came too late: without them the rollouts would wait for the lease to end. */
   readonly #claims = new Map<string, Claim>();
 
   constructor(options: ResolvedCaptureOptions) {
@@ -68,7 +68,7 @@ export class RolloutWriter {
     await this.#call('addReward', () => this.#store.addReward(rolloutId, span));
   }
 
-  /** No claim, although it is enqueued: its id was used before, or its attempt is held until a lease ends. */
+  /** Throws the reason for which an enqueued rollout was not claimed: its id was used before, or its attempt is held until a lease ends. */
   async #explainMissing(rolloutId: string): Promise<never> {
     const stored = await this.#call('getRollout', () => this.#store.getRollout(rolloutId));
     const isTaken = stored !== undefined && isFinalRolloutStatus(stored.status);

@@ -39,7 +39,7 @@ async function captureTraffic() {
   };
   await capture.run({ a: 1, b: [2] }, agent(1), { rolloutId: 'good' });
   await capture.run({ b: [2], a: 1 }, agent(0), { rolloutId: 'bad' });
-  await capture.run('other', agent(undefined), { rolloutId: 'unjudged' });
+  await capture.run('other', agent(undefined), { rolloutId: 'unrated' });
   const broken = capture.run('broken', () => {
     throw new RangeError('broken');
   });
@@ -61,12 +61,12 @@ describe('toSftRows', () => {
         reward: 1,
       },
     ]);
-    expect(rows.map(({ rolloutId }) => rolloutId)).toEqual(['good', 'good', 'bad', 'bad', 'unjudged', 'unjudged']);
+    expect(rows.map(({ rolloutId }) => rolloutId)).toEqual(['good', 'good', 'bad', 'bad', 'unrated', 'unrated']);
     expect(leftOut).toEqual({ failed: 1, reward: 0, noConversation: 1 });
     expect(problems).toMatchObject([{ reason: 'the call has no readable output messages' }]);
   });
 
-  it('keeps what was judged well enough, and the agents that were asked for', async () => {
+  it('keeps what was rated well enough, and the agents that were asked for', async () => {
     const captured = await captureTraffic();
     const { rows, leftOut } = toSftRows(captured, { minReward: 1, agentMatch: /check/ });
     expect(toSftRows(captured, { minReward: 1, agentMatch: ['nobody', 'check'] }).rows).toEqual(rows);
