@@ -47,7 +47,7 @@ export {
 } from './writing/trace-recorder.ts';
 export { validateSpan } from './writing/validate-span.ts';
 
-// ids on the wire
+// ids in requests
 export { deriveTraceId, formatTraceParent, parseTraceParent, randomSpanId } from './writing/identifiers.ts';
 
 // limits of what a span holds

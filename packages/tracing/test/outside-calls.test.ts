@@ -57,7 +57,7 @@ it.each([
   watchOutsideCalls();
   const [provider, gateway] = [await startServer(), await startServer()];
   const rollout = await startRollout(gateway);
-  await inAgent(rollout, { names: ['plan', 'desk/plan'], wrappers: [{}] }, async () => {
+  await inAgent(rollout, { names: ['plan', 'team/plan'], wrappers: [{}] }, async () => {
     await post(provider.origin + path);
     await postByHttp(provider.origin + path);
   });

@@ -128,7 +128,7 @@ describe('FrameworkRuns', () => {
     expect(runInRollout(scope, () => activeSpan(scope))).toBeUndefined();
   });
 
-  it('hangs a root under the span that is active, and takes that agent’s wrappers', () => {
+  it('puts a root under the span that is active, and takes that agent’s wrappers', () => {
     const runs = new FrameworkRuns<string>();
     const other = new FrameworkRuns<string>();
     const { scope } = startRollout();

@@ -16,17 +16,17 @@ import { currentRollout, runInRollout, type RolloutScope } from '../scope/rollou
 import type { OpenSpan, SpanOutcome, StartSpan } from '../writing/trace-recorder.ts';
 import { writeTrace } from '../scope/untraceable.ts';
 
-/** What a framework's run becomes in the trace. */
+/** Describes what a framework's run becomes in the trace. */
 export interface FrameworkRun<Detail> {
   /** The run's own span; absent for a layer that the trace leaves out, whose children move up. */
   readonly span?: Omit<StartSpan, 'parentSpanId' | 'spanId'> | undefined;
   /** The names of the agent that the run belongs to, most specific first. @default those of the parent */
   readonly names?: readonly string[] | undefined;
-  /** Whatever the adapter wants to know again when a child begins. */
+  /** The data that the adapter wants to know again when a child begins. */
   readonly detail: Detail;
 }
 
-/** How a run begins. */
+/** Describes the beginning of a run. */
 export interface BeginRun<Detail> {
   /** The framework's id of the run. */
   readonly id: string;
@@ -47,7 +47,7 @@ export interface TracedRun<Detail> {
   readonly spanId: string | undefined;
   /** The run's own span. */
   readonly span: OpenSpan | undefined;
-  /** What `runInSpan` had set when the run began: `follow` tells by it which of two is the inner one. */
+  /** The span that `runInSpan` had set when the run began: `follow` tells by it which of two is the inner one. */
   readonly around: ActiveSpan | undefined;
 }
 
@@ -58,7 +58,7 @@ export class FrameworkRuns<Detail> {
   readonly #runs = new Map<string, TracedRun<Detail>>();
   readonly #wrapped = new WeakMap<object, readonly AgentOptions[]>();
 
-  /** The one registry of a framework in this process, so that each run is traced once however many copies and listeners report it. */
+  /** Returns the one registry of a framework in this process, so that each run is traced once however many copies and listeners report it. */
   static of<Detail>(framework: string): FrameworkRuns<Detail> {
     const registries = processWide('agentlightning.framework-runs.v2', () => new Map<string, FrameworkRuns<unknown>>());
     const known = registries.get(framework) ?? new FrameworkRuns<unknown>();
@@ -66,7 +66,7 @@ export class FrameworkRuns<Detail> {
     return known as FrameworkRuns<Detail>;
   }
 
-  /** How many runs have begun and not ended. */
+  /** Counts the runs that have begun and not ended. */
   get size(): number {
     return this.#runs.size;
   }
@@ -165,7 +165,7 @@ export class FrameworkRuns<Detail> {
     return current === undefined ? runInRollout(run.scope, () => runInSpan(active, work)) : work();
   }
 
-  /** For a framework that keeps the current run itself: code that `current` gives an id for runs as that run. Returns what stops it. */
+  /** Follows a framework that keeps the current run itself: code for which `current` gives an id runs as that run. Returns what stops it. */
   follow(current: () => string | undefined): () => void {
     return registerSpanFinder((scope) => {
       const id = current();

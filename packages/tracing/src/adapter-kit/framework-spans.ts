@@ -5,7 +5,7 @@ import type { SpanOutcome, StartSpan } from '../writing/trace-recorder.ts';
 /** A span as a framework reports it; its place in the trace is found when it begins. */
 export type FrameworkSpan = Omit<StartSpan, 'parentSpanId' | 'spanId'>;
 
-/** An agent, a node or a workflow step that runs. `names` are all that `agentMatch` is tested against, most specific first. */
+/** Returns the span of an agent, a node or a workflow step that runs. `names` are all that `agentMatch` is tested against, most specific first. */
 export function agentSpan(name: string, names: readonly string[]): FrameworkSpan {
   return {
     kind: 'agent',
@@ -18,10 +18,10 @@ export function agentSpan(name: string, names: readonly string[]): FrameworkSpan
   };
 }
 
-/** What a framework knows of a tool call when it begins. */
+/** Holds what a framework knows of a tool call when it begins. */
 export interface ToolCallStart {
   readonly name: string;
-  /** Text as it is, anything else as JSON; left out when the framework tells them at the end. */
+  /** The arguments, text as it is, anything else as JSON; left out when the framework tells them at the end. */
   readonly arguments?: unknown;
   readonly callId?: string | undefined;
 }
@@ -39,7 +39,7 @@ export function toolSpan({ name, arguments: args, callId }: ToolCallStart): Fram
   };
 }
 
-/** How a tool call ends that gave a result; `isError` when the result says that the tool failed. */
+/** Returns the outcome of a tool call that gave a result; `isError` is for a result that says that the tool failed. */
 export function toolOutcome(result: unknown, isError = false): SpanOutcome {
   const text = asText(result);
   return {
@@ -48,7 +48,7 @@ export function toolOutcome(result: unknown, isError = false): SpanOutcome {
   };
 }
 
-/** What a framework knows of a model call when it begins; what is not of the right type is left out. */
+/** Holds what a framework knows of a model call when it begins; what is not of the right type is left out. */
 export interface ModelCallStart {
   /** @default 'chat' */
   readonly operation?: 'chat' | 'text_completion';
@@ -58,7 +58,7 @@ export interface ModelCallStart {
   readonly temperature?: unknown;
 }
 
-/** A model call. Messages are left out: the gateway keeps them as they went over the wire. */
+/** Returns the span of a model call. It has no messages: the gateway keeps them as they were sent and answered. */
 export function modelCallSpan({ operation = 'chat', names, model, temperature }: ModelCallStart): FrameworkSpan {
   const attributes: Record<string, AttributeValue> = {
     [attributeNames.source]: 'framework',
@@ -70,7 +70,7 @@ export function modelCallSpan({ operation = 'chat', names, model, temperature }:
   return { kind: 'model_call', name: operation, attributes };
 }
 
-/** What a framework knows of the answer; what is not of the right type is left out. */
+/** Holds what a framework knows of the answer; what is not of the right type is left out. */
 export interface ModelCallAnswer {
   /** The id that the server gave, by which the span is joined with the gateway's; never one that the framework made up. */
   readonly responseId?: unknown;
@@ -80,7 +80,7 @@ export interface ModelCallAnswer {
   readonly outputTokens?: unknown;
 }
 
-/** The attributes of a model call that was answered. */
+/** Returns the attributes of a model call that was answered. */
 export function answerAttributes(answer: ModelCallAnswer): Record<string, AttributeValue> {
   const attributes: Record<string, AttributeValue> = {};
   addText(attributes, attributeNames.responseId, answer.responseId);

@@ -14,7 +14,7 @@ import { currentRollout } from '../scope/rollout-scope.ts';
 import { writeTrace } from '../scope/untraceable.ts';
 
 export interface EmitOptions {
-  /** Kept with the span; nested values become dotted names. */
+  /** Attributes that are kept with the span; nested values become dotted names. */
   readonly attributes?: NestedAttributes;
 }
 

@@ -54,7 +54,7 @@ function trace<Result>(scope: RolloutScope, name: string, args: readonly unknown
 
 type EndSpan = (outcome: SpanOutcome) => void;
 
-/** One by one, so that an argument that JSON cannot hold, such as a config with handlers, does not hide the others. */
+/** Describes arguments one by one, so that an argument that JSON cannot hold, such as a config with handlers, does not hide the others. */
 function describeArguments(args: readonly unknown[]): string {
   return args.length === 1 ? describeValue(args[0]) : capText(`[${args.map(describeValue).join(',')}]`);
 }

@@ -76,13 +76,13 @@ async function redirectDispatch(
   return [{ ...options, ...redirected, headers: Object.fromEntries(new Headers(init?.headers)) }, place.signal];
 }
 
-/** The text of a request's body: fetch gives its pieces, undici also text or bytes. */
+/** Reads the text of a request's body: fetch gives its pieces, undici also text or bytes. */
 async function readBody(body: unknown): Promise<string | null> {
   if (body === null || body === undefined) return null;
   return await new Response(body as ConstructorParameters<typeof Response>[0]).text();
 }
 
-/** The handler of a call that ends with the attempt, too. */
+/** Returns the handler of a call that ends with the attempt, too. */
 function abortWith(handler: Handler, signal: AbortSignal): Handler {
   const follow = (abort: (reason?: unknown) => void): void => {
     if (signal.aborted) abort(signal.reason);

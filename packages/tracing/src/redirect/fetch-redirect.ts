@@ -11,7 +11,7 @@ import { placeCall, redirectCall, type CallPlace } from './redirected-call.ts';
 type Fetch = typeof fetch;
 type FetchArguments = Parameters<Fetch>;
 
-/** The model calls of the OpenAI wire. */
+/** Matches the URLs of model calls in OpenAI's dialects. */
 const modelPath = /\/(chat\/completions|completions|responses)\/?(?:[?#]|$)/;
 
 interface Installation {
@@ -25,7 +25,7 @@ export interface ClaimedCall {
   readonly path: string;
   readonly llm: LlmEndpoint;
   readonly place: CallPlace;
-  /** Whether the agent itself aims it at the endpoint: then it keeps its key and body, and gains its place in the trace. */
+  /** Tells whether the agent itself aims the call at the endpoint: then it keeps its key and body, and gains its place in the trace. */
   readonly isAimed: boolean;
 }
 
@@ -73,7 +73,7 @@ function redirect(original: Fetch, call: FetchArguments): Promise<Response> {
   return redirectCall(call, path, llm, place).then((redirected) => original(...redirected));
 }
 
-/** What the current rollout has to do with a call; undefined for one that is left alone. */
+/** Returns what the current rollout does with a call, or undefined for a call that is left alone. */
 function claimCall(url: string, method: string): ClaimedCall | undefined {
   const scope = currentRollout();
   const path = scope?.llm === undefined ? undefined : modelPath.exec(url)?.[1];

@@ -5,7 +5,7 @@ import { activeSpan } from '../scope/active-span.ts';
 import { processWide } from '../scope/process-wide.ts';
 import { currentRollout, type RolloutScope } from '../scope/rollout-scope.ts';
 
-/** Model calls that one agent of a rollout sent to one host that is not the gateway. */
+/** Counts the model calls that one agent of a rollout sent to one host that is not the gateway. */
 interface OutsideCalls {
   /** The agent's most specific name; empty for code that no adapter follows. */
   readonly agentName: string;
@@ -31,7 +31,7 @@ const watch = processWide('agentlightning.outside-calls.v1', () => ({
 
 /**
  * Watches the HTTP requests of this process, once, for model calls that a rollout sends elsewhere than to its endpoint: by a client with
- * a `fetch` of its own, on a wire that is not redirected, or outside every wrapped agent. It changes no request.
+ * a `fetch` of its own, in a dialect that is not redirected, or outside every wrapped agent. It changes no request.
  */
 export function watchOutsideCalls(): void {
   if (watch.hasBegun) return;
@@ -93,7 +93,7 @@ function readHttpRequest(message: unknown): OutgoingRequest {
   return { method: request.method, path: request.path, host: String(request.getHeader('host') ?? request.host) };
 }
 
-/** The host of a URL. A watcher must not throw: what is no URL is shown as it is. */
+/** Returns the host of a URL. A watcher must not throw: what is no URL is shown as it is. */
 function hostOf(url: string): string {
   return URL.canParse(url) ? new URL(url).host : url;
 }

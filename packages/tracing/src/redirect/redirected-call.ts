@@ -1,8 +1,8 @@
 import type { LlmEndpoint } from '@agent-lightning/core';
 
-/** Where a call belongs in its rollout. */
+/** The place of a call in its rollout. */
 export interface CallPlace {
-  /** Added to the request's own headers. */
+  /** Headers that are added to the request's own. */
   readonly headers: Readonly<Record<string, string>>;
   /** Aborts when the attempt is over. */
   readonly signal: AbortSignal;
@@ -23,7 +23,7 @@ const providerHeaders = [
   'host',
 ];
 
-/** The same call to the rollout's endpoint: its path, key and model; the rest of the body is left as it was. */
+/** Returns the same call to the rollout's endpoint: its path, key and model; the rest of the body is left as it was. */
 export async function redirectCall(
   call: FetchArguments,
   path: string,
@@ -47,7 +47,7 @@ export async function redirectCall(
   ];
 }
 
-/** The call's own headers and more, and its own signal joined with the attempt's. */
+/** Returns the call's own headers and more, and its own signal joined with the attempt's. */
 export function placeCall(
   [input, init]: FetchArguments,
   place: CallPlace,
@@ -58,7 +58,7 @@ export function placeCall(
   return { headers, signal: joinSignals(place.signal, init?.signal ?? request?.signal) };
 }
 
-/** Text where the body is text; a form or a blob as it is: the gateway answers for what it cannot read. */
+/** Reads a body as text where it is text. A form or a blob is returned as it is; the gateway rejects what it cannot read. */
 async function readBody(
   body: RequestInit['body'] | null,
 ): Promise<string | NonNullable<RequestInit['body']> | undefined> {
@@ -71,7 +71,7 @@ async function readBody(
 // How OpenAI's clients begin a body; then the model is replaced without reading the rest.
 const leadingModel = /^\{"model":"[^"\\]*"/;
 
-/** The same JSON object with another `model`; a text that is not a JSON object is left as it is. */
+/** Returns the same JSON object with another `model`; a text that is not a JSON object is left as it is. */
 export function replaceModel(body: string, model: string): string {
   if (leadingModel.test(body)) return body.replace(leadingModel, () => `{"model":${JSON.stringify(model)}`);
   const parsed = parseObject(body);

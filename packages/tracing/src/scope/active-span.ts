@@ -34,7 +34,7 @@ export function registerSpanFinder(finder: SpanFinder): () => void {
   return () => void finders.delete(finder);
 }
 
-/** The span that the current code runs in, when it belongs to the attempt of `scope`: a rollout inside a rollout starts afresh. */
+/** Returns the span that the current code runs in, when it belongs to the attempt of `scope`: a rollout inside a rollout starts afresh. */
 export function activeSpan(scope: RolloutScope): ActiveSpan | undefined {
   const set = enclosingSpan();
   for (const find of finders) {
@@ -45,7 +45,7 @@ export function activeSpan(scope: RolloutScope): ActiveSpan | undefined {
   return set?.attemptId === scope.attempt.attemptId ? set : undefined;
 }
 
-/** The span of the innermost `runInSpan`, of whatever attempt. */
+/** Returns the span of the innermost `runInSpan`, of whatever attempt. */
 export function enclosingSpan(): ActiveSpan | undefined {
   return storage.getStore();
 }

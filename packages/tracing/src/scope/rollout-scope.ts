@@ -11,12 +11,12 @@ import {
 import { processWide } from './process-wide.ts';
 import type { TraceRecorder } from '../writing/trace-recorder.ts';
 
-/** Everything that belongs to the attempt which the current code runs in. */
+/** Holds everything that belongs to the attempt which the current code runs in. */
 export interface RolloutScope {
   readonly rollout: Rollout;
   readonly attempt: Attempt;
   readonly lease: Lease;
-  /** Where trained model calls go; absent when the run has no policy (plain tracing). */
+  /** The endpoint to which trained model calls go; absent when the run has no policy (plain tracing). */
   readonly llm?: LlmEndpoint;
   readonly resources: NamedResources;
   readonly recorder: TraceRecorder;
@@ -28,12 +28,12 @@ export interface RolloutScope {
 
 const storage = processWide('agentlightning.rollout-scope.v1', () => new AsyncLocalStorage<RolloutScope>());
 
-/** The rollout that the current code runs in, or undefined outside one. */
+/** Returns the rollout that the current code runs in, or undefined outside one. */
 export function currentRollout(): RolloutScope | undefined {
   return storage.getStore();
 }
 
-/** The rollout that the current code runs in. @throws {TraceError} `no-rollout` outside one */
+/** Returns the rollout that the current code runs in. @throws {TraceError} `no-rollout` outside one */
 export function requireRollout(caller: string): RolloutScope {
   const scope = storage.getStore();
   if (scope === undefined) {

@@ -1,9 +1,9 @@
 import { describeAgentMatch, matchesAgent, type AgentMatch } from '@agent-lightning/core';
 import type { AgentOptions } from './agent-options.ts';
 
-/** What the wrappers around an agent decide about it. */
+/** Holds what the wrappers around an agent decide about it. */
 export interface AgentSelection {
-  /** Whether the agent's model calls go to the policy. */
+  /** Tells whether the agent's model calls go to the policy. */
   readonly isSelected: boolean;
   /** The `agentMatch` that selected the agent; undefined where none did. */
   readonly match: AgentMatch | undefined;

@@ -1,10 +1,10 @@
 import { TraceError, type JsonValue, type AttributeValue } from '@agent-lightning/core';
 
-/** What users attach to spans: nested values become dotted names, list items by index. */
+/** Holds what users attach to spans: nested values become dotted names, list items by index. */
 export type NestedAttributes = { readonly [name: string]: JsonValue };
 
 /**
- * Nested values as flat attributes: `{ a: { b: 1 } }` is `a.b`. A list of one primitive type stays a list; an empty object vanishes.
+ * Turns nested values into flat attributes: `{ a: { b: 1 } }` is `a.b`. A list of one primitive type stays a list; an empty object vanishes.
  * @throws {TraceError} `span-invalid` for null and for whatever JSON cannot hold
  */
 export function flattenAttributes(nested: NestedAttributes): Record<string, AttributeValue> {
@@ -40,13 +40,13 @@ function isUniform(list: readonly JsonValue[]): list is readonly string[] {
 /** The longest text that an operation or a framework span keeps of one value, in characters. */
 export const maxRecordedCharacters = 16_384;
 
-/** The text, or its beginning and how much is missing. */
+/** Returns the text, or its beginning and how much is missing. */
 export function capText(text: string): string {
   const missing = text.length - maxRecordedCharacters;
   return missing <= 0 ? text : `${text.slice(0, maxRecordedCharacters)}… [${missing} more characters]`;
 }
 
-/** A value as JSON for people, capped; a value that JSON cannot hold says so instead of failing the code that is traced. */
+/** Writes a value as JSON for people, capped; a value that JSON cannot hold says so instead of failing the code that is traced. */
 export function describeValue(value: unknown): string {
   try {
     return capText(JSON.stringify(value) ?? `[${typeof value}]`);

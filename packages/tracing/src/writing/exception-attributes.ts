@@ -2,7 +2,7 @@ import { attributeNames, type AttributeValue } from '@agent-lightning/core';
 import type { SpanStatus } from '@agent-lightning/store';
 import { capText } from './attribute-values.ts';
 
-/** The OpenTelemetry attributes of something that was thrown, an Error or not. */
+/** Returns the OpenTelemetry attributes of something that was thrown, an Error or not. */
 export function exceptionAttributes(thrown: unknown): Record<string, AttributeValue> {
   const { type, message } = describeThrown(thrown);
   const stack = thrown instanceof Error ? thrown.stack : undefined;
@@ -13,7 +13,7 @@ export function exceptionAttributes(thrown: unknown): Record<string, AttributeVa
   };
 }
 
-/** How a span ends that failed with `thrown`. */
+/** Returns the outcome of a span that failed with `thrown`. */
 export function errorOutcome(thrown: unknown): {
   readonly status: SpanStatus;
   readonly attributes: Record<string, AttributeValue>;

@@ -13,11 +13,11 @@ import { validateSpan } from './validate-span.ts';
 export interface TraceRecorderOptions {
   readonly store: Pick<LightningStore, 'appendSpans'>;
   readonly lease: Lease;
-  /** 32 lower-case hex digits. @default derived from the attempt id, so that gateway and adapters agree without talking */
+  /** The trace id, 32 lower-case hex digits. @default derived from the attempt id, so that gateway and adapters agree without talking */
   readonly traceId?: string;
   /** Milliseconds since the epoch. @default Date.now with sub-millisecond precision */
   readonly now?: () => number;
-  /** 16 hex digits. @default random */
+  /** Makes a span id, 16 hex digits. @default random */
   readonly generateSpanId?: () => string;
 }
 
@@ -29,11 +29,11 @@ export interface StartSpan {
   readonly spanId?: string;
 }
 
-/** How a span ended. */
+/** The outcome of a span. */
 export interface SpanOutcome {
   /** @default { code: 'ok' } */
   readonly status?: SpanStatus;
-  /** Added to the attributes that the span began with. */
+  /** Attributes that are added to those that the span began with. */
   readonly attributes?: Attributes;
   readonly tokens?: SpanInput['tokens'];
 }
@@ -74,7 +74,7 @@ export class TraceRecorder {
     this.traceId = this.#options.traceId;
   }
 
-  /** Whether `close` was called. */
+  /** Tells whether `close` was called. */
   get closed(): boolean {
     return this.#closed;
   }
@@ -114,7 +114,7 @@ export class TraceRecorder {
     return open;
   }
 
-  /** A span without duration, such as a reward or a message. Returns its id. @throws {TraceError} `span-invalid` | `tokens-invalid` */
+  /** Writes a span without duration, such as a reward or a message. Returns its id. @throws {TraceError} `span-invalid` | `tokens-invalid` */
   record(span: StartSpan & Pick<SpanOutcome, 'status' | 'tokens'>): string {
     const spanId = span.spanId ?? this.#options.generateSpanId();
     if (this.#closed) this.#lateSpans++;
@@ -162,7 +162,7 @@ export class TraceRecorder {
     };
   }
 
-  /** A store that refused for good, such as one that fences this writer, is not asked again. */
+  /** Tells whether the store has rejected this writer for good, such as by its fencing token; then it is not asked again. */
   #isBroken(): boolean {
     return (
       this.#failure !== undefined && !(LightningError.isInstance(this.#failure.error) && this.#failure.error.retryable)

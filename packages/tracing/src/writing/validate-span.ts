@@ -2,7 +2,7 @@ import { LightningError, TraceError, type SpanInput } from '@agent-lightning/cor
 import { checkSpan } from '@agent-lightning/store';
 
 /**
- * A checked copy of a span, by the rules and limits of every store, before it enters a trace: one bad span must not spoil the batch
+ * Returns a checked copy of a span, by the rules and limits of every store, before it enters a trace: one bad span must not make the batch fail
  * that it would be written with, and what the caller changes later does not change the trace.
  * @throws {TraceError} `span-invalid` | `tokens-invalid`, naming the field and its value
  */
