@@ -14,7 +14,7 @@ const followedKey: symbol = Symbol.for('agentlightning.langgraph.followed.v1');
 type Run = AsyncLocalStorage<unknown>['run'];
 type LangChainStorage = { run: Run } & Record<symbol, unknown>;
 
-/** What LangChain stores for the code of a run: a run tree that carries the config of the runs below. */
+/** The object that LangChain stores for the code of a run: a run tree that carries the config of the runs below. */
 interface RunTree {
   readonly extra?: { readonly [key: symbol]: { readonly callbacks?: unknown } | undefined };
 }
@@ -99,7 +99,7 @@ function bound(callable: Callable): Callable {
   return currentRollout() === undefined ? callable : AsyncResource.bind(callable);
 }
 
-/** The class of this module graph, and that of CommonJS code in the same app, where it has loaded one. */
+/** Returns the class of this module graph, and that of CommonJS code in the same app, where it has loaded one. */
 function callerPrototypes(): readonly CallerPrototype[] {
   const require = createRequire(import.meta.url);
   const loaded = require.cache[require.resolve('@langchain/core/utils/async_caller')]?.exports as

@@ -20,12 +20,12 @@ import {
   type NodePlace,
 } from './spans.ts';
 
-/** LangChain's runs inside rollouts, by their run ids. */
+/** Holds LangChain's runs inside rollouts, by their run ids. */
 export const runs: FrameworkRuns<NodePlace> = FrameworkRuns.of('langgraph');
 
 type Metadata = Record<string, unknown>;
 
-/** Something that begins, before it is known whether it becomes a span. */
+/** A run that begins, before it is known whether it becomes a span. */
 interface Beginning {
   readonly runId: string;
   readonly parentRunId: string | undefined;
@@ -35,7 +35,7 @@ interface Beginning {
 /** Reports the runs of LangChain and LangGraph inside a rollout as spans; outside one it does nothing. `withLightning` attaches it. */
 export class LightningCallbackHandler extends BaseCallbackHandler {
   override name = 'lightning_callback_handler';
-  /** LangChain's background queue runs handlers in the async context of another rollout. */
+  /** Waits for handlers, because LangChain's background queue runs handlers in the async context of another rollout. */
   override awaitHandlers = true;
   /** A trace that cannot be written must not pass for an agent that did nothing. */
   override raiseError = true;

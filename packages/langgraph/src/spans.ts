@@ -10,7 +10,7 @@ import {
 import { attributeNames, type Attributes } from '@agent-lightning/core';
 import type { LLMResult } from '@langchain/core/outputs';
 
-/** What LangGraph and LangChain's `createAgent` say in a run's metadata about where it belongs. */
+/** Holds what LangGraph and LangChain's `createAgent` say in a run's metadata about where it belongs. */
 export interface NodeMetadata {
   readonly langgraph_node?: unknown;
   readonly langgraph_checkpoint_ns?: unknown;
@@ -35,13 +35,13 @@ export function readPlace(metadata: NodeMetadata | undefined): NodePlace {
   };
 }
 
-/** The names that `agentMatch` is tested against, most specific first: the node, its path from the outermost graph, the agent. */
+/** Returns the names that `agentMatch` is tested against, most specific first: the node, its path from the outermost graph, the agent. */
 export function placeNames({ node, execution, agent }: NodePlace): readonly string[] {
   const names = [node, execution === undefined ? undefined : nodePath(execution), agent];
   return names.filter((name, index): name is string => name !== undefined && names.indexOf(name) === index);
 }
 
-/** `reviewer:<task id>|critic:<task id>` → `reviewer/critic`. */
+/** Returns the path of an execution: `reviewer/critic` for `reviewer:<task id>|critic:<task id>`. */
 export function nodePath(execution: string): string {
   return execution
     .split('|')
@@ -55,7 +55,7 @@ function text(value: unknown): string | undefined {
 
 const hiddenTag = 'langsmith:hidden';
 
-/** The spans of chains: the outermost run, each execution of a node, and each agent that `createAgent` names. */
+/** Describes the spans of chains: the outermost run, each execution of a node, and each agent that `createAgent` names. */
 export function describeChain(
   runName: string | undefined,
   tags: readonly string[] | undefined,
@@ -70,7 +70,7 @@ export function describeChain(
   return undefined;
 }
 
-/** What LangChain says of a model call when it begins. */
+/** Describes a model call by what LangChain says when it begins. */
 export function describeModelCall(
   operation: 'chat' | 'text_completion',
   place: NodePlace,
@@ -83,7 +83,7 @@ export function describeModelCall(
   return modelCallSpan({ operation, names: placeNames(place), model, temperature });
 }
 
-/** A run at its place: what happens in the same execution of a node belongs to the same agent. */
+/** Puts a run at its place: what happens in the same execution of a node belongs to the same agent. */
 export function placeRun(
   place: NodePlace,
   parent: NodePlace | undefined,
@@ -101,7 +101,7 @@ interface ResponseMessage {
   readonly usage_metadata?: { readonly input_tokens?: unknown; readonly output_tokens?: unknown };
 }
 
-/** What LangChain says of the answer: above all the response id, by which this span is joined with the gateway's. */
+/** Reads what LangChain says of the answer: above all the response id, by which this span is joined with the gateway's. */
 export function answerOf(output: LLMResult, extraParams: Record<string, unknown> | undefined): SpanOutcome {
   const generation = output.generations[0]?.[0] as
     | { readonly message?: ResponseMessage; readonly generationInfo?: Record<string, unknown> }
@@ -120,7 +120,7 @@ export function answerOf(output: LLMResult, extraParams: Record<string, unknown>
   return { attributes: { ...attributes, [attributeNames.untrainable]: untrainable } };
 }
 
-/** The id that the server gave; LangChain makes up `run-…` where it gave none. The responses API has its own beside the message's. */
+/** Reads the id that the server gave; LangChain makes up `run-…` where it gave none. The responses API has its own beside the message's. */
 function readResponseId(message: ResponseMessage | undefined): string | undefined {
   const candidates = [message?.response_metadata?.['id'], message?.id];
   return candidates.find(
@@ -128,7 +128,7 @@ function readResponseId(message: ResponseMessage | undefined): string | undefine
   );
 }
 
-/** A tool may fail by throwing, or by returning a message that says so. */
+/** Returns the outcome of a tool that did not throw; it may have failed all the same, and return a message that says so. */
 export function toolAnswer(output: unknown): SpanOutcome {
   const { status, content } = (typeof output === 'object' && output !== null ? output : {}) as {
     readonly status?: unknown;

@@ -100,7 +100,7 @@ describe('the trace of a rollout', () => {
     expect(lineages(await rollout.spans())).toEqual([
       'reward < writer < LangGraph < episode',
       'reward < check < writer < LangGraph < episode',
-      // LangChain sees the call below the node; the wire headers place it below the operation.
+      // LangChain sees the call below the node; the HTTP headers place it below the operation.
       'chat < writer < LangGraph < episode',
       'check < writer < LangGraph < episode',
       'writer < LangGraph < episode',

@@ -77,7 +77,7 @@ describe('withLightning', () => {
     expect(await rollout.spans('model_call')).toHaveLength(1);
   });
 
-  it('surfaces a wire that the endpoint does not serve', async () => {
+  it('surfaces a dialect that the endpoint does not serve', async () => {
     const [own, policy] = [await startServer(), await startServer()];
     const graph = withLightning(graphOf(chatModel(own, { useResponsesApi: true })));
     const rollout = startRollout(policy.baseUrl);
