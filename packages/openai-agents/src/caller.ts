@@ -13,7 +13,7 @@ export function followCurrentSpan(): void {
   runs.follow(currentCaller);
 }
 
-/** The current span's id; of a model call, that of the turn that makes it. */
+/** Returns the current span's id; of a model call, that of the turn that makes it. */
 function currentCaller(): string | undefined {
   const span = getCurrentSpan();
   const type = (span?.spanData as { readonly type?: unknown } | undefined)?.type;
@@ -106,7 +106,7 @@ export function followResumedRuns(agent: unknown): void {
   };
 }
 
-/** The wrappers of the agent whose turn goes on, inside those of the agent that is given; none for a run that begins. */
+/** Returns the wrappers of the agent whose turn goes on, inside those of the agent that is given; none for a run that begins. */
 function wrappersOfResumed(given: object, input: unknown): readonly AgentOptions[] {
   const resumed = resumedAgent(input);
   if (resumed === undefined) return [];
@@ -114,7 +114,7 @@ function wrappersOfResumed(given: object, input: unknown): readonly AgentOptions
   return resumed === given ? inner : [...inner, ...runs.wrappersOf(given)];
 }
 
-/** The agent whose turn goes on; undefined for a run that begins. */
+/** Returns the agent whose turn goes on; undefined for a run that begins. */
 function resumedAgent(input: unknown): object | undefined {
   return (input as { readonly currentAgent?: object } | undefined)?.currentAgent;
 }
@@ -122,7 +122,7 @@ function resumedAgent(input: unknown): object | undefined {
 type Sdk = { readonly Agent: typeof Agent; readonly Runner: typeof Runner };
 
 /**
- * The `Runner` of the agent's copy of the SDK: an app that requires it has another one than this module, which imports it.
+ * Returns the `Runner` of the agent's copy of the SDK: an app that requires it has another one than this module, which imports it.
  * @throws {AdapterError} `adapter-unsupported` for an agent of a third copy, or of none
  */
 function runnerOf(agent: unknown): typeof Runner {

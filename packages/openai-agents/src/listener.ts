@@ -16,7 +16,7 @@ import { describeEnd, describeSpan, type SpanDetail } from './spans.ts';
 /** The SDK's spans inside rollouts, by their ids. */
 export const runs: FrameworkRuns<SpanDetail> = FrameworkRuns.of('openai-agents');
 
-/** What a run of the SDK's `Runner` goes by until its spans are there to ask. */
+/** Holds the wrappers that select the agents of a run of the SDK's `Runner`, until the run's spans tell them. */
 export interface RunSelection {
   /** The wrappers of the agents that have begun in the run, or that it goes on with, innermost first. */
   wrappers: readonly AgentOptions[];
@@ -95,7 +95,7 @@ export function listenInRollouts(): void {
 /** The trace id of everything that is created while tracing is off. */
 const noopId: string = new NoopTrace().traceId;
 
-/** The trace and the parent of a span; an agent that turned its tracing off is traced in a rollout all the same. */
+/** Finds the trace and the parent of a span; an agent that turned its tracing off is traced in a rollout all the same. */
 function placeUnder(
   parent: Span<SpanData> | Trace,
   newTraceId: () => string,

@@ -15,7 +15,7 @@ import type { Span, SpanData } from '@openai/agents';
 
 type SpanOf<Type extends SpanData['type']> = Extract<SpanData, { readonly type: Type }>;
 
-/** What a child needs to know of the span around it. */
+/** Holds what a child needs to know of the span around it. */
 export interface SpanDetail {
   readonly type: string;
   readonly parentId: string | undefined;
@@ -24,7 +24,7 @@ export interface SpanDetail {
   readonly names: readonly string[];
 }
 
-/** What a span of the SDK is in the trace. Tasks, turns, handoffs and the like are left out, and their children move up. */
+/** Describes what a span of the SDK is in the trace. Tasks, turns, handoffs and the like are left out, and their children move up. */
 export function describeSpan(
   data: SpanData,
   parentId: string | undefined,
@@ -57,7 +57,7 @@ function describeAgent({ name }: SpanOf<'agent'>, around: SpanDetail): Framework
   return { span: agentSpan(name, names), names, detail: { ...around, path, names } };
 }
 
-/** How a span of the SDK ended. */
+/** Returns the outcome of a span of the SDK. */
 export function describeEnd({ spanData, error }: Pick<Span<SpanData>, 'spanData' | 'error'>): SpanOutcome {
   const { attributes, ...rest } = outcomeOf(spanData);
   if (error === null) return { attributes: attributes ?? {}, ...rest };
@@ -82,7 +82,7 @@ function outcomeOf(data: SpanData): SpanOutcome {
   }
 }
 
-/** Chat Completions: the reply as the server gave it, or as the SDK put it together from a stream. */
+/** Reads the reply of Chat Completions, as the server gave it, or as the SDK put it together from a stream. */
 function generationAttributes({ output, model, usage }: SpanOf<'generation'>): ReturnType<typeof answerAttributes> {
   const reply = output?.[0];
   const choice = (reply?.['choices'] as readonly { readonly finish_reason?: unknown }[] | undefined)?.[0];

@@ -4,7 +4,7 @@ import type { Agent } from '@openai/agents';
 import { followAgent, followCurrentSpan, followResumedRuns } from './caller.ts';
 import { listenInRollouts, runs } from './listener.ts';
 
-/** What the adapter needs of an agent. */
+/** Declares what the adapter needs of an agent. */
 export interface WrappableAgent {
   readonly name: string;
   // oxlint-disable-next-line typescript/no-explicit-any -- an agent of any context and output

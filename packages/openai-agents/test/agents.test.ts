@@ -210,7 +210,7 @@ describe('the trace', () => {
     provider.setDisabled(true);
   });
 
-  it('has the response id of the Responses wire', async () => {
+  it('has the response id of the Responses dialect', async () => {
     const policy = await startServer();
     const reply = { id: 'resp_7', object: 'response', status: 'completed', model: 'm', output: [message('hi')], usage };
     const original = globalThis.fetch;

@@ -12,7 +12,7 @@ export interface ResponsesServer {
   readonly calls: { readonly path: string; readonly model: unknown; readonly authorization: string | undefined }[];
 }
 
-/** A server that answers every call of the Responses wire with `text`, whole or as a stream. */
+/** A server that answers every call of the Responses dialect with `text`, whole or as a stream. */
 export async function startResponsesServer(text: string, id: string): Promise<ResponsesServer> {
   const calls: ResponsesServer['calls'] = [];
   const server = createServer(async (request, reply) => {
