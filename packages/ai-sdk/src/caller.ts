@@ -13,7 +13,14 @@ import {
 } from '@agent-lightning/tracing';
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
 import type { LanguageModel } from 'ai';
-import { agentRun, modelOutcome, modelRun, speaksAnotherWire, type ModelAnswerEvent, type RunDetail } from './spans.ts';
+import {
+  agentRun,
+  modelOutcome,
+  modelRun,
+  speaksOtherDialect,
+  type ModelAnswerEvent,
+  type RunDetail,
+} from './spans.ts';
 
 /** The options of a wrapped agent. */
 export interface LightningOptions extends AgentOptions {
@@ -26,13 +33,13 @@ export type PolicyModel = (endpoint: LlmEndpoint) => Exclude<LanguageModel, stri
 
 export const runs: FrameworkRuns<RunDetail> = FrameworkRuns.of<RunDetail>('ai-sdk');
 
-/** Which run the code belongs to, or the AI SDK's call when nothing has made it a run yet. */
+/** The run that the code belongs to, or the AI SDK's call when nothing has made it a run yet. */
 export interface Place {
   readonly runId?: string;
   readonly call?: { readonly callId: string; readonly functionId: string | undefined };
 }
 
-/** Where the code is, as this adapter and the AI SDK's tracing channel say. */
+/** Keeps the place of the code, as this adapter and the AI SDK's tracing channel say. */
 export const places: AsyncLocalStorage<Place> = processWide(
   'agentlightning.ai-sdk.place.v1',
   () => new AsyncLocalStorage<Place>(),
@@ -48,7 +55,7 @@ export function enterCall<Result>(callId: string, functionId: string | undefined
   return places.run({ call: { callId, functionId } }, work);
 }
 
-/** The innermost run around the code, when it belongs to the current rollout. */
+/** Returns the innermost run around the code, when it belongs to the current rollout. */
 export function runAround(): (TracedRun<RunDetail> & { readonly id: string }) | undefined {
   const id = places.getStore()?.runId;
   const run = id === undefined ? undefined : runs.get(id);
@@ -59,17 +66,17 @@ export function modelRunId(callId: string): string {
   return `${callId}:model`;
 }
 
-/** How an agent or a model is wrapped, by all of its wrappers. */
+/** Holds how an agent or a model is wrapped, by all of its wrappers. */
 export interface Wrapping {
   /** The options of its wrappers, innermost first. */
   readonly wrappers: readonly AgentOptions[];
   /** The names that the wrappers give it, innermost first. */
   readonly names: readonly string[];
-  /** Of a model: that of the innermost wrapper that has one. */
+  /** The `policyModel` of a model's innermost wrapper that has one. */
   readonly policyModel?: PolicyModel | undefined;
 }
 
-/** The run of an agent by the name that its outermost wrapper gives it; it goes by those of the others, too. */
+/** Returns the run of an agent by the name that its outermost wrapper gives it; it goes by those of the others, too. */
 function namedRun(
   { names }: Wrapping,
   otherwise: string,
@@ -136,7 +143,7 @@ export async function callModel(call: ModelCall): Promise<unknown> {
   return callReported(id, call);
 }
 
-/** A call that the AI SDK reports, which may not say what was answered; a try that fails is not its end. */
+/** Makes a call that the AI SDK reports, which may not say what was answered; a try that fails is not its end. */
 async function callReported(id: string, call: ModelCall): Promise<unknown> {
   const result = await enter(id, () => askModel(id, call));
   const end = (event: ModelAnswerEvent): void => endModel(id, event);
@@ -145,7 +152,7 @@ async function callReported(id: string, call: ModelCall): Promise<unknown> {
   return result;
 }
 
-/** A call that the AI SDK does not report: `generateObject`, telemetry that is off, a model that is called by hand. */
+/** Makes and traces a call that the AI SDK does not report: `generateObject`, telemetry that is off, a model that is called by hand. */
 async function callUnreported(call: ModelCall): Promise<unknown> {
   const { wrapping } = call;
   const around = runAround();
@@ -212,9 +219,9 @@ async function askModel(id: string, call: ModelCall): Promise<unknown> {
   return (policy ?? call.model)[call.method](call.callOptions);
 }
 
-/** The model that answers in the place of a selected one; undefined where that one answers itself. */
+/** Returns the model that answers in the place of a selected one; undefined where that one answers itself. */
 function policyOf(scope: RolloutScope, { model, wrapping }: ModelCall): CalledModel | undefined {
-  const policyModel = wrapping.policyModel ?? (speaksAnotherWire(model.provider) ? chatModel : undefined);
+  const policyModel = wrapping.policyModel ?? (speaksOtherDialect(model.provider) ? chatModel : undefined);
   if (scope.llm === undefined || policyModel === undefined) return undefined;
   const policy = policyModel(scope.llm) as unknown as CalledModel & { specificationVersion: string };
   const version = (model as Partial<typeof policy>).specificationVersion;
@@ -227,7 +234,7 @@ function policyOf(scope: RolloutScope, { model, wrapping }: ModelCall): CalledMo
   return undefined;
 }
 
-/** Calls the endpoint for a provider that does not speak OpenAI's wire. */
+/** Calls the endpoint for a provider that does not speak a dialect of OpenAI. */
 const chatModel: PolicyModel = ({ baseUrl, apiKey, model }) =>
   createOpenAICompatible({
     name: 'agent-lightning',
@@ -247,17 +254,18 @@ export async function checkPlaced<Result>(
     return await work();
   } finally {
     const run = runs.get(id);
-    if (run !== undefined && run.detail.isPlaced !== true && runs.isSelected(run)) refuseOtherWire(run.scope, provider);
+    if (run !== undefined && run.detail.isPlaced !== true && runs.isSelected(run))
+      refuseOtherDialect(run.scope, provider);
   }
 }
 
-function refuseOtherWire(scope: RolloutScope, provider: unknown): void {
-  if (!speaksAnotherWire(provider)) return;
+function refuseOtherDialect(scope: RolloutScope, provider: unknown): void {
+  if (!speaksOtherDialect(provider)) return;
   const error = new AdapterError(
-    `the provider "${String(provider)}" does not speak OpenAI's wire, so its call cannot go to the policy; give the agent withLightning(model), or leave it out with agentMatch`,
+    `the provider "${String(provider)}" does not speak a dialect of OpenAI, so its call cannot go to the policy; give the agent withLightning(model), or leave it out with agentMatch`,
     { code: 'adapter-unsupported' },
   );
-  refuseUntraceable(scope, 'ai-sdk-other-wire', error);
+  refuseUntraceable(scope, 'ai-sdk-other-dialect', error);
 }
 
 interface ResponseMetadata {

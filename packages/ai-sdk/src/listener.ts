@@ -24,7 +24,7 @@ import {
   type ToolCallEvent,
 } from './spans.ts';
 
-/** What every event says: which operation it belongs to, and how that is named. */
+/** Holds what every event says: the operation that it belongs to, and its name. */
 interface CallEvent {
   readonly callId: string;
   readonly functionId?: string | undefined;
@@ -111,7 +111,7 @@ function endTool(callId: string, toolCallId: string | undefined, output: ToolOut
   else runs.end(id, toolResult(output.output));
 }
 
-/** An operation inside a wrapped agent: the agent's own, or one in its tools, which is an agent when it has a name. */
+/** Begins an operation inside a wrapped agent: the agent's own, or one in its tools, which is an agent when it has a name. */
 function beginOperation({ callId, functionId: named }: CallEvent): void {
   const functionId = spanName(named);
   const around = runAround();
@@ -140,7 +140,7 @@ function endOperation(callId: string, end: (id: string) => void): void {
   if (agentId !== undefined) end(agentId);
 }
 
-/** What the AI SDK publishes on its tracing channel; result and error come at the end, where they may be recorded. */
+/** A message that the AI SDK publishes on its tracing channel; result and error come at the end, where they may be recorded. */
 interface ChannelMessage {
   readonly type: string;
   readonly event: CallEvent & ModelCallEvent & { readonly toolCall?: ToolCallEvent };
@@ -182,7 +182,7 @@ function placeOf({ type, event }: ChannelMessage): Place | undefined {
   }
 }
 
-/** The integration has mostly told of it already, and then nothing is left to end. */
+/** Ends a call that the channel reports. Mostly the integration has ended it already, and then nothing is left to do. */
 function endPublished({ type, event, result, error }: ChannelMessage): void {
   if (type === 'generateText' || type === 'streamText')
     return endOperation(event.callId, (id) => (error === undefined ? runs.end(id) : runs.fail(id, error)));

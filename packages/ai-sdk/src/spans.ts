@@ -10,25 +10,25 @@ import {
 } from '@agent-lightning/tracing';
 import { attributeNames } from '@agent-lightning/core';
 
-/** What a run is, to the runs that begin inside it. */
+/** Tells the runs that begin inside a run what it is. */
 export interface RunDetail {
   readonly kind: 'agent' | 'operation' | 'model' | 'tool';
   /** The names of the agents around and of this one, outermost first, with slashes between. */
   readonly path: string;
-  /** Of an agent: the operation that it runs on, by its call id. */
+  /** The call id of the operation that an agent runs on. */
   operation?: string;
-  /** Of an operation that an agent runs on: the id of the agent's run. */
+  /** The id of the agent's run, for an operation that an agent runs on. */
   readonly agentId?: string;
-  /** Of a model call: whether a wrapped model has taken care of where it goes. */
+  /** Tells whether a wrapped model has decided where a model call goes. */
   isPlaced?: boolean;
 }
 
-/** A name that a span can have, of what an event says: undefined for none, and cut where it is too long. */
+/** Returns the name of a span for a text of an event: undefined when there is none, and cut where it is too long. */
 export function spanName(text: string | undefined): string | undefined {
   return text === undefined || text === '' ? undefined : text.slice(0, storeLimits.nameCharacters);
 }
 
-/** An agent called `name`; `more` are further names that it goes by. */
+/** Describes the run of an agent called `name`; `more` are further names that it goes by. */
 export function agentRun(
   name: string,
   parent: RunDetail | undefined,
@@ -39,7 +39,7 @@ export function agentRun(
   return { span: agentSpan(name, names), names, detail: { kind: 'agent', path } };
 }
 
-/** What the AI SDK says when a model is called. */
+/** Holds what the AI SDK says when a model is called. */
 export interface ModelCallEvent {
   readonly modelId?: unknown;
   readonly temperature?: unknown;
@@ -50,7 +50,7 @@ export function modelRun(names: readonly string[], path: string, event: ModelCal
   return { span, detail: { kind: 'model', path } };
 }
 
-/** What the AI SDK says when a model has answered. */
+/** Holds what the AI SDK says when a model has answered. */
 export interface ModelAnswerEvent {
   readonly responseId?: unknown;
   readonly modelId?: unknown;
@@ -61,7 +61,7 @@ export interface ModelAnswerEvent {
 /** The id that the AI SDK makes up for an answer that has none. */
 const inventedId = /^aitxt-/;
 
-/** `names` are the caller's as they are at the end: a wrapped model adds its own after the call has begun. */
+/** Returns the outcome of a model call. `names` are the caller's as they are at the end: a wrapped model adds its own after the call has begun. */
 export function modelOutcome(event: ModelAnswerEvent, names: readonly string[]): SpanOutcome {
   const { responseId, modelId, finishReason, usage } = event;
   return {
@@ -98,15 +98,15 @@ export function toolRun(call: ToolCallEvent, path: string): FrameworkRun<RunDeta
   };
 }
 
-/** The result of a tool that did not throw. */
+/** Returns the outcome of a tool that did not throw. */
 export function toolResult(output: unknown): SpanOutcome {
   return toolOutcome(output);
 }
 
-// Providers that speak their own wire, by how their models name them.
-const otherWires = /^(?:gateway|anthropic|google|vertex|amazon-bedrock|bedrock|cohere)(?:\.|$)|\.anthropic\./;
+// Providers that speak a dialect of their own, by how their models name them.
+const otherDialects = /^(?:gateway|anthropic|google|vertex|amazon-bedrock|bedrock|cohere)(?:\.|$)|\.anthropic\./;
 
-/** Whether the provider's calls are known not to be OpenAI's: they cannot be sent elsewhere as they are. */
-export function speaksAnotherWire(provider: unknown): boolean {
-  return typeof provider === 'string' && otherWires.test(provider);
+/** Tells whether the provider's calls are known not to be in a dialect of OpenAI: they cannot be sent elsewhere as they are. */
+export function speaksOtherDialect(provider: unknown): boolean {
+  return typeof provider === 'string' && otherDialects.test(provider);
 }

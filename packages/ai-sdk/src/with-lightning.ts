@@ -32,7 +32,7 @@ export interface ProviderLike {
 export interface LanguageModelOptions extends LightningOptions {
   /**
    * Makes the model that answers the selected calls inside a rollout.
-   * @default the model itself, whose HTTP calls go to the rollout's endpoint; a chat model for a provider that does not speak OpenAI's wire
+   * @default the model itself, whose HTTP calls go to the rollout's endpoint; a chat model for a provider that does not speak a dialect of OpenAI
    */
   readonly policyModel?: PolicyModel;
 }
@@ -118,7 +118,7 @@ function isProvider(target: unknown): target is ProviderLike {
 
 type Call = (options: never) => PromiseLike<unknown>;
 
-/** What a wrapped agent or model is under all of its wrappers, and how it is wrapped. */
+/** Holds what a wrapped agent or model is under all of its wrappers, and how it is wrapped. */
 interface Wrapped {
   /** The one that was given first; of the id of a model, the model of the moment. */
   readonly original: () => object;
@@ -174,7 +174,7 @@ function callsOf({ original, wrapping }: Wrapped) {
   return { doGenerate: callWith('doGenerate'), doStream: callWith('doStream') };
 }
 
-/** A model that asks the global provider of the moment, as the AI SDK does for an id. */
+/** Returns a model that asks the global provider of the moment, as the AI SDK does for an id. */
 function wrapModelId(id: string, options: LanguageModelOptions): LanguageModelLike {
   const modelOf = (): LanguageModelLike => globalProvider().languageModel(id as never);
   const how = addOptions({}, options, modelOf);
@@ -191,7 +191,7 @@ function wrapModelId(id: string, options: LanguageModelOptions): LanguageModelLi
 
 const wrappedProviders = new WeakSet<object>();
 
-/** A provider whose methods give wrapped models; it may be a function itself. */
+/** Returns a provider whose methods give wrapped models; it may be a function itself. */
 function wrapProvider<Provider extends ProviderLike>(provider: Provider, options: LanguageModelOptions): Provider {
   const wrapMade = (made: unknown): unknown => (isModel(made) ? wrapModel(made, options) : made);
   const proxy = new Proxy(provider, {
@@ -216,7 +216,7 @@ const appProvider = processWide(
   }),
 );
 
-/** What the AI SDK makes models of ids with. */
+/** Returns the provider with which the AI SDK makes models of ids. */
 function globalProvider(): ProviderLike {
   return (appProvider.given ?? gateway) as ProviderLike;
 }
@@ -237,7 +237,7 @@ function followModelIds(): void {
   });
 }
 
-/** The same object with other methods; what the object keeps private stays reachable to its own methods. */
+/** Returns the same object with other methods; what the object keeps private stays reachable to its own methods. */
 function replaceMembers<Target extends object>(target: Target, members: Readonly<Record<string, Call>>): Target {
   return new Proxy(target, {
     get(original, key) {

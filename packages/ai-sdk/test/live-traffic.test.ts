@@ -11,7 +11,7 @@ import { chatModel, modelOf, startServer } from './__fixtures__/agents.ts';
 import { startRollout } from './__fixtures__/rollout.ts';
 
 // As it was before a wrapper stood in front of it, and with a dispatcher of its own: a provider that reaches its own server, as one
-// with another wire does.
+// with another dialect does.
 const originalFetch = globalThis.fetch;
 const dispatcher = new Agent();
 const ownFetch: typeof fetch = (input, init) => originalFetch(input, { ...init, dispatcher: dispatcher as never });
@@ -59,8 +59,8 @@ async function generateWithOldPolicy(own: ModelServer): Promise<string> {
 }
 
 const unfollowed = [
-  ['ai-sdk-other-wire', 'generate', generateUnwrapped],
-  ['ai-sdk-other-wire', 'stream', streamUnwrapped],
+  ['ai-sdk-other-dialect', 'generate', generateUnwrapped],
+  ['ai-sdk-other-dialect', 'stream', streamUnwrapped],
   ['ai-sdk-model-version', 'generate', generateWithOldPolicy],
 ] as const;
 

@@ -78,7 +78,7 @@ describe('the id of a model', () => {
 
   it('of 20 concurrent rollouts reaches each its own endpoint', async () => {
     const own = await startServer('own');
-    globalThis.AI_SDK_DEFAULT_PROVIDER = providerAt(own, 'gateway') as never; // a name whose wire is not OpenAI’s
+    globalThis.AI_SDK_DEFAULT_PROVIDER = providerAt(own, 'gateway') as never; // a name whose dialect is not OpenAI’s
     const agent = withLightning(new ToolLoopAgent({ id: 'assistant', model: 'openai/gpt-5', tools: { lookup } }));
     const runs = await Promise.all(
       Array.from({ length: 20 }, async (_, index) => {

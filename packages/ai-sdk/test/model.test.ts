@@ -21,7 +21,7 @@ const schema = z.object({ n: z.number() });
 const json = () => '{"n":1}';
 const stopWhen = isStepCount(5);
 
-/** A model of a provider whose wire is not OpenAI's, which answers by itself. */
+/** A model of a provider whose dialect is not OpenAI's, which answers by itself. */
 function foreignModel(provider = 'anthropic.messages') {
   return new MockLanguageModelV4({
     provider,
@@ -182,7 +182,7 @@ describe('a wrapped model', () => {
   });
 });
 
-describe('a provider with another wire', () => {
+describe('a provider with another dialect', () => {
   it('is answered by the policyModel where it is selected, and by itself elsewhere', async () => {
     const policy = await startServer('policy');
     const model = withLightning(foreignModel(), { policyModel, agentMatch: /writer/ });
@@ -236,7 +236,7 @@ describe('a provider with another wire', () => {
   });
 });
 
-describe('what is refused at the door', () => {
+describe('what is rejected', () => {
   it.each([
     ['an empty id', () => withLightning(''), 'adapter-unsupported', '""'],
     ['nothing', () => withLightning(undefined as never), 'adapter-unsupported', 'ToolLoopAgent'],
