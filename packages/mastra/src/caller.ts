@@ -13,7 +13,7 @@ import {
 import { ModelRouterLanguageModel } from '@mastra/core/llm';
 import { modelRun, readPart, toolRun, type StreamPart } from './spans.ts';
 
-/** Mastra's runs inside rollouts. */
+/** Holds Mastra's runs inside rollouts. */
 export const runs: FrameworkRuns<undefined> = FrameworkRuns.of('mastra');
 
 /** A model as Mastra resolves it: both of its methods answer with a stream. */
@@ -31,13 +31,13 @@ interface Answer {
 export interface AgentCall {
   readonly id: string;
   readonly agent: object;
-  /** Its model call that failed last: Mastra may ask again, and that is the same call. */
+  /** The model call of the run that failed last: Mastra may ask again, and that is the same call. */
   failed?: { readonly id: string; readonly outcome: SpanOutcome };
 }
 
 const calls = new AsyncLocalStorage<AgentCall>();
 
-/** The agent's run that the code belongs to. */
+/** Returns the agent's run that the code belongs to. */
 export function currentCall(): AgentCall | undefined {
   return calls.getStore();
 }
@@ -67,7 +67,7 @@ interface StreamCallbacks {
   readonly onAbort?: Listener;
 }
 
-/** What Mastra's stream says beside its callbacks: of one that waits for an approval they are not told. */
+/** Declares what Mastra's stream says beside its callbacks, which are not called for one that waits for an approval. */
 interface StreamOutput {
   readonly status?: string;
   _waitUntilFinished?(): Promise<void>;
@@ -137,7 +137,7 @@ export async function runStep(
 type Execute = (args: unknown, options?: { readonly toolCallId?: string }) => unknown;
 export type Tools = Record<string, { execute?: Execute }>;
 
-/** The tools of one run, whose executions are runs. */
+/** Returns the tools of one run, whose executions are runs. */
 export function followTools(tools: Tools): Tools {
   return Object.fromEntries(
     Object.entries(tools).map(([name, tool]) => {
@@ -155,7 +155,7 @@ export function followTools(tools: Tools): Tools {
   );
 }
 
-/** The model that an agent's run calls: the policy's for a selected agent, else its own, traced. */
+/** Returns the model that an agent's run calls: the policy's for a selected agent, else its own, traced. */
 export async function chooseModel(call: AgentCall, resolve: () => PromiseLike<unknown>): Promise<unknown> {
   const run = runs.get(call.id);
   if (run === undefined || run.scope !== currentRollout()) return resolve();
@@ -175,7 +175,7 @@ function policyModel(run: TracedRun<undefined>): ModelRouterLanguageModel | unde
   });
 }
 
-/** The same model, whose calls are reported; what it keeps private stays reachable to its own methods. */
+/** Returns the same model, whose calls are reported; what it keeps private stays reachable to its own methods. */
 function traced(model: ResolvedModel, call: AgentCall): ResolvedModel {
   return new Proxy(model, {
     get(target, key) {

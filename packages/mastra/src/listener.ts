@@ -30,7 +30,7 @@ type Methods<Name extends string> = Record<Name, Method>;
 /** The members of Mastra's agent that are followed. */
 export interface FollowedAgent extends Methods<(typeof agentMethods)[number]> {
   readonly id: string;
-  /** Of a durable agent, the agent that it runs. */
+  /** The agent that a durable agent runs. */
   readonly agent?: unknown;
 }
 
@@ -58,7 +58,7 @@ const engineMethods = ['execute', 'executeStep'] as const;
 interface Unfollowed {
   /** The word under which live traffic counts it. */
   readonly reason: string;
-  /** What to do in its place. */
+  /** Says what to do in its place. */
   readonly instead: string;
 }
 
@@ -157,7 +157,7 @@ function replaceCall(
   );
 }
 
-/** Outside a rollout the method does what it did. */
+/** Replaces a method of an object. Outside a rollout the method does what it did before. */
 function replace<Name extends string>(
   target: Methods<Name>,
   name: Name,
@@ -212,7 +212,7 @@ function beginAgent(agent: FollowedAgent): AgentCall {
   return { id: begin(agent, (around) => agentRun(agent.id, around)), agent };
 }
 
-/** The workflow, each of its steps, and the agents, tools and workflows that are steps. */
+/** Follows the workflow, each of its steps, and the agents, tools and workflows that are steps. */
 function followWorkflow(workflow: FollowedWorkflow): void {
   const { id, engineType, executionEngine: engine } = workflow;
   if (engineType !== 'default') {

@@ -12,38 +12,38 @@ import {
 
 export type Run = FrameworkRun<undefined>;
 
-/** The run of an agent, a workflow or a step: its id, and its path from the outermost one. */
+/** Describes the run of an agent, a workflow or a step: its id, and its path from the outermost one. */
 export function agentRun(id: string, around: ActiveAgent | undefined): Run {
   const outer = around?.names[1] ?? around?.names[0];
   const names = outer === undefined ? [id] : [id, `${outer}/${id}`];
   return { span: agentSpan(id, names), names, detail: undefined };
 }
 
-/** A tool's execution; also that of an agent or a workflow that is used as a tool. */
+/** Describes a tool's execution; also that of an agent or a workflow that is used as a tool. */
 export function toolRun(name: string, args: unknown, callId: string | undefined): Run {
   return { span: toolSpan({ name, arguments: args, callId }), detail: undefined };
 }
 
-/** What Mastra says of a workflow or a step that has ended. */
+/** Holds what Mastra says of a workflow or a step that has ended. */
 export interface StepResult {
   readonly status: string;
   readonly output?: unknown;
   readonly error?: unknown;
 }
 
-/** A workflow or a step that is suspended waits: that is control flow. */
+/** Returns the outcome of a workflow or a step. One that is suspended waits, which is not an error. */
 export function stepOutcome({ status, error }: StepResult): SpanOutcome {
   if (status === 'failed') return errorOutcome(error);
   if (status === 'canceled' || status === 'tripwire') return errorOutcome(`the workflow ended as ${status}`);
   return status === 'success' ? {} : { status: { code: 'unset' } };
 }
 
-/** A tool that is a step. */
+/** Returns the outcome of a tool that is a step. */
 export function toolStepOutcome(result: StepResult): SpanOutcome {
   return result.status === 'success' ? toolOutcome(result.output) : stepOutcome(result);
 }
 
-/** A model call of an agent. */
+/** Describes a model call of an agent. */
 export function modelRun(names: readonly string[], model: unknown, callOptions: unknown): Run {
   const { temperature } = (callOptions ?? {}) as { readonly temperature?: unknown };
   return { span: modelCallSpan({ names, model, temperature }), detail: undefined };
@@ -59,7 +59,7 @@ export interface StreamPart {
   readonly error?: unknown;
 }
 
-/** What a part of the stream says of the answer. */
+/** Reads what a part of the stream says of the answer. */
 export function readPart(part: StreamPart): ModelCallAnswer {
   if (part.type === 'response-metadata') return { responseId: part.id, model: part.modelId };
   if (part.type !== 'finish') return {};

@@ -2,14 +2,14 @@ import { AdapterError } from '@agent-lightning/core';
 import { agentOptions, describeValue, installFetchRedirect, type AgentOptions } from '@agent-lightning/tracing';
 import { follow, isFollowableAgent, isFollowableWorkflow } from './listener.ts';
 
-/** Mastra's `Agent`. */
+/** An `Agent` of Mastra. */
 export interface AgentLike {
   readonly id: string;
   generate: (...args: never[]) => unknown;
   stream: (...args: never[]) => unknown;
 }
 
-/** Mastra's `Workflow`. */
+/** A `Workflow` of Mastra. */
 export interface WorkflowLike {
   readonly id: string;
   createRun: (...args: never[]) => unknown;
