@@ -38,10 +38,7 @@ export function selectAgent(names: readonly string[], wrappers: readonly AgentOp
 export function joinWrappers(inner: readonly AgentOptions[], outer: readonly AgentOptions[]): readonly AgentOptions[] {
   if (inner.every((wrapper) => outer.some((known) => saysTheSame(known, wrapper)))) return outer;
   const known = inner.findIndex((wrapper, index) => outer[index] === undefined || !saysTheSame(outer[index], wrapper));
-  const rest = outer.slice(known);
-  // The outermost wrapper decides about what no other matches, so it stays outermost even where it is known.
-  const isLost = rest.length === 0 && outer.length > 0 && !saysTheSame(outer.at(-1)!, inner.at(-1)!);
-  return [...inner, ...(isLost ? outer.slice(-1) : rest)];
+  return [...inner, ...outer.slice(known)];
 }
 
 /** Puts one more wrapper around others. It takes the place of one that says the same, so that wrapping in a loop gathers nothing. */
