@@ -62,7 +62,7 @@ export type LightningErrorCode =
 
 export interface LightningErrorOptions {
   readonly code: LightningErrorCode;
-  /** Whether the same call may succeed later, unchanged. @default false */
+  /** True when the same call, unchanged, may succeed later. @default false */
   readonly retryable?: boolean;
   readonly cause?: unknown;
 }
@@ -82,7 +82,7 @@ export class LightningError extends Error {
     Object.defineProperty(this, marker, { value: true });
   }
 
-  /** True for an error of any copy of this package in the process; `instanceof` is not. */
+  /** Tells whether a value is an error of any copy of this package in the process; `instanceof` knows only those of one copy. */
   static isInstance(error: unknown): error is LightningError {
     return typeof error === 'object' && error !== null && (error as Record<symbol, unknown>)[marker] === true;
   }

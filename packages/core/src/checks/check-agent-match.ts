@@ -16,15 +16,15 @@ export function checkAgentMatch(name: string, given: unknown): AgentMatch {
       'a regular expression such as /write|rewrite/, a whole name such as "write", or an array of whole names',
     );
   }
-  for (const text of names as readonly string[]) refusePattern(name, text);
+  for (const text of names as readonly string[]) rejectPattern(name, text);
   return typeof given === 'string' ? given : Object.freeze([...(names as readonly string[])]);
 }
 
 /** Characters that patterns have and names of agents do not. */
 const patternCharacters = /[|*+?^$()[\]{}\\]/;
 
-/** Refuses a regular expression that was written as a text: as a whole name it would match no agent. */
-function refusePattern(name: string, text: string): void {
+/** Rejects a regular expression that was written as a text: as a whole name it would match no agent. */
+function rejectPattern(name: string, text: string): void {
   if (!patternCharacters.test(text)) return;
   throw new ConfigurationError(
     `${name} ${JSON.stringify(text)} is a text, and a text is one whole name; write the regular expression ${String(asPattern(text))}, or, where an agent has this very name, ${String(exactly(text))}`,

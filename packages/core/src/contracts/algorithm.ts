@@ -24,8 +24,8 @@ export interface PlannedRollout {
 }
 
 /**
- * A way to improve an agent: it says what runs next, learns from what ran, and says when to stop. The trainer carries it out:
- * it runs the rollouts, validates, reports, saves and resumes.
+ * A way to improve an agent: it says what runs next, learns from what ran, and says when to stop. The trainer
+ * runs the rollouts, validates, reports, saves and resumes.
  */
 export interface Algorithm<Metrics extends object = object> {
   /** Names it in messages and in the run's record. */
@@ -35,34 +35,34 @@ export interface Algorithm<Metrics extends object = object> {
   /** Tasks of one step; with the number of tasks it says how many steps an epoch has. */
   readonly tasksPerStep: number;
   /**
-   * How a policy samples the calls of training rollouts; validation is greedy, with the same limit of tokens. Left out by an algorithm
+   * Says how a policy samples the calls of training rollouts; validation is greedy, with the same limit of tokens. Left out by an algorithm
    * that trains no weights: agents then sample from their own models as they always do.
    */
   readonly sampling?: { readonly temperature?: number; readonly maxTokens?: number };
-  /** What it takes of the trainer's options; the trainer refuses by name what it would ignore. */
+  /** Says which of the trainer's options it uses; the trainer rejects by name those that it would ignore. */
   readonly uses: AlgorithmUses;
   /** Charts that the report draws beside those of every run. */
   readonly charts?: readonly MetricChart[];
   /**
-   * Finds out, before a run leaves anything behind, whether the backend can do what the algorithm asks for.
+   * Checks, before a run writes anything, that the backend can do what the algorithm asks for.
    * @throws {ConfigurationError} `option-unsupported`
    */
   check?(options: Pick<AlgorithmHost, 'backend' | 'maxStaleness'>): Promise<void>;
   /** Begins a run: prepares what is trained. */
   begin(host: AlgorithmHost): Promise<AlgorithmRun<Metrics>>;
-  /** Begins a dry run: makes the agent as it is what rollouts get. Nothing is trained. */
+  /** Begins a dry run, in which rollouts get the agent as it is. Nothing is trained. */
   rehearse(host: AlgorithmHost): Promise<Rehearsal>;
 }
 
 /** The trainer's options that an algorithm can do something with. */
 export interface AlgorithmUses {
-  /** Weights: it trains policies of a backend, which is then required. */
+  /** True when it trains policies of a backend, which is then required. */
   readonly backend: boolean;
-  /** Whether the plan of a step needs nothing of the steps before, so that `maxStaleness` steps can be sampled ahead. */
+  /** True when the plan of a step needs nothing of the steps before, so that `maxStaleness` steps can be sampled ahead. */
   readonly samplingAhead: boolean;
 }
 
-/** What the trainer gives to an algorithm for one run. */
+/** The things that the trainer gives to an algorithm for one run. */
 export interface AlgorithmHost {
   /** Undefined for an algorithm that uses none. */
   readonly backend: TrainingBackend | undefined;
@@ -72,11 +72,11 @@ export interface AlgorithmHost {
   readonly policies: readonly RoutedPolicy[];
   readonly tasks: readonly JsonValue[];
   readonly seed: number;
-  /** So many steps may be sampled ahead. */
+  /** The number of steps that may be sampled ahead. */
   readonly maxStaleness: number;
-  /** Steps in a sample without anything to learn from after which the algorithm should stop. */
+  /** The number of steps in a row without anything to learn from after which the algorithm should stop. */
   readonly noSignalPatience: number;
-  /** Nats a token between sampler and trainer above which a step is off-policy. */
+  /** The divergence in nats a token between sampler and trainer above which a step is off-policy. */
   readonly maxDivergence: number;
   readonly logger: Logger;
   /**
@@ -88,28 +88,28 @@ export interface AlgorithmHost {
 
 /** A policy to train, and whose calls it answers. */
 export interface RoutedPolicy {
-  /** As agents, spans, checkpoints and metrics have it. */
+  /** The name, as agents, spans, checkpoints and metrics have it. */
   readonly name: string;
-  /** Tested against each of a caller's names. Undefined for the one policy that answers every call. */
+  /** The pattern that is tested against each of a caller's names. Undefined for the one policy that answers every call. */
   readonly agentMatch: AgentMatch | undefined;
   /** Undefined for the algorithm's own. */
   readonly learningRate: number | undefined;
 }
 
-/** An algorithm at work in one run. Steps count from 1, and are learned from in order. */
+/** An algorithm in one run. Steps count from 1, and are learned from in order. */
 export interface AlgorithmRun<Metrics extends object = object> {
   /** The policies whose calls train, by name. @default none */
   readonly policies?: readonly string[];
   /** The resources that the next validation runs with, by name. @default the newest of the store */
   readonly resourcesId?: string;
   /**
-   * Returns the rollouts of a step; a process asks once for each. With `samplingAhead` a function of the step alone, else of what the
-   * state after the step before says.
+   * Returns the rollouts of a step; a process asks once for each. With `samplingAhead` they depend on the step alone; otherwise also
+   * on the state after the step before.
    */
   plan(step: number): readonly PlannedRollout[] | Promise<readonly PlannedRollout[]>;
-  /** Makes what was learned so far what new rollouts get: called at the beginning, after `load` where a run goes on. */
+  /** Publishes what was learned so far for new rollouts. Called at the beginning, after `load` where a run goes on. */
   publish(): Promise<void>;
-  /** Learns from the rollouts of a step, and makes what it learned what new rollouts get. */
+  /** Learns from the rollouts of a step, and publishes what it learned for new rollouts. */
   learn(step: StepRollouts): Promise<StepOutcome<Metrics>>;
   /** Writes all that it needs to go on after the newest step into an empty directory, and flushes it to the disk. */
   save(directory: string): Promise<void>;
@@ -117,7 +117,7 @@ export interface AlgorithmRun<Metrics extends object = object> {
   load(directory: string): Promise<void>;
   /** Frees what a state holds elsewhere; called before its directory is deleted. */
   discard?(directory: string): Promise<void>;
-  /** Writes what the run is for into a directory, which may hold an earlier export: trained weights, or prompts. */
+  /** Writes the result of the run into a directory, which may hold an earlier export: trained weights, or prompts. */
   exportResult(directory: string): Promise<void>;
 }
 
@@ -125,7 +125,7 @@ export interface AlgorithmRun<Metrics extends object = object> {
 export interface StepRollouts {
   readonly step: number;
   readonly rollouts: readonly Rollout[];
-  /** What is known of each rollout, tokens included. In a control run rewards are permuted among them. */
+  /** The episode of each rollout, tokens included. In a control run rewards are permuted among them. */
   readonly episodes: readonly Episode[];
   /** Called right before what is trained changes for the first time: a run that ends later cannot save the step before. */
   readonly beforeUpdate: () => void;
@@ -133,7 +133,7 @@ export interface StepRollouts {
   measure<Result>(phase: 'convert' | 'train' | 'publish', work: () => Promise<Result>): Promise<Result>;
 }
 
-/** What came of a step. */
+/** The result of a step. */
 export interface StepOutcome<Metrics extends object = object> {
   /** Added to the step's line of metrics, under names that the line of every run does not have; values are JSON. */
   readonly metrics: Metrics;
@@ -141,11 +141,11 @@ export interface StepOutcome<Metrics extends object = object> {
   readonly episodes?: readonly Episode[];
   /** Short figures for the line of progress, such as `entropy 0.52`. @default none */
   readonly summary?: readonly string[];
-  /** Sentences for whoever watches, said before the run goes on or ends. @default none */
+  /** Sentences for the user, logged before the run goes on or ends. @default none */
   readonly warnings?: readonly string[];
   /** A few rollouts as they were trained on, token by token, for the report. @default none */
   readonly excerpts?: readonly RolloutExcerpt[];
-  /** The run ends after this step: there is nothing more to learn, or it cannot go on. */
+  /** Ends the run after this step: there is nothing more to learn, or it cannot go on. */
   readonly end?: 'converged' | Error;
 }
 
@@ -155,7 +155,7 @@ export interface Rehearsal extends Pick<AlgorithmRun, 'policies' | 'resourcesId'
   examine(rollouts: readonly Rollout[], episodes: readonly Episode[]): Examination;
 }
 
-/** What an algorithm could learn from the rollouts of a dry run. */
+/** A report on what an algorithm could learn from the rollouts of a dry run. */
 export interface Examination {
   /** Tells whether there is something to learn from. */
   readonly ok: boolean;
@@ -166,7 +166,7 @@ export interface Examination {
   /** Training samples that the trainable calls became; fewer than calls where calls continue each other. @default none */
   readonly samples?: number;
   readonly callsInSamples?: number;
-  /** What to mend or to know, in plain words. */
+  /** Sentences that say what to correct or to know. */
   readonly findings: readonly string[];
 }
 

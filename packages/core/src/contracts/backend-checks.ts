@@ -1,4 +1,4 @@
-/** What every training backend refuses at its door. */
+/** Checks that every training backend makes of its input before it uses it. */
 import type { AdamParameters, Loss, PolicySpec, TrainingSample } from './training-backend.ts';
 import { BackendError, ConfigurationError } from '../errors.ts';
 
@@ -9,7 +9,7 @@ interface SampleLimits {
   readonly maxSampleTokens: number;
 }
 
-/** @throws {BackendError} `samples-invalid` naming the sample, the field and the value */
+/** Checks the samples of a batch. @throws {BackendError} `samples-invalid` naming the sample, the field and the value */
 function checkSamples(samples: readonly TrainingSample[], limits: SampleLimits): void {
   if (samples.length === 0)
     throw new BackendError('A training batch needs at least one sample; it has none.', { code: 'samples-invalid' });
@@ -44,7 +44,8 @@ function checkSample(sample: TrainingSample, index: number, { vocabularySize, ma
 }
 
 /**
- * @param losses what the backend computes
+ * Checks that a backend computes a loss, and the loss's clip bounds.
+ * @param losses the losses that the backend computes
  * @throws {BackendError} `loss-unsupported` for another loss, or clip bounds that are no interval
  */
 function checkLoss(loss: Loss, losses: readonly Loss['name'][]): void {
@@ -64,6 +65,7 @@ function checkLoss(loss: Loss, losses: readonly Loss['name'][]): void {
 }
 
 /**
+ * Checks the name and the seed of a new policy.
  * @param policies those that the backend has, by name
  * @throws {ConfigurationError} `option-invalid` for a seed that is no integer, and a name that is empty or taken
  */
@@ -78,7 +80,7 @@ function checkPolicySpec({ name, seed }: PolicySpec, policies: { has(name: strin
   }
 }
 
-/** What {@link AdamParameters} leaves out. */
+/** The values of the fields that {@link AdamParameters} may leave out. */
 const adamDefaults: Required<Omit<AdamParameters, 'learningRate'>> = Object.freeze({
   beta1: 0.9,
   beta2: 0.95,
@@ -87,7 +89,7 @@ const adamDefaults: Required<Omit<AdamParameters, 'learningRate'>> = Object.free
   maxGradientNorm: 0,
 });
 
-/** With defaults filled in. @throws {ConfigurationError} `option-invalid` naming the field and its value */
+/** Fills in the defaults. @throws {ConfigurationError} `option-invalid` naming the field and its value */
 function resolveAdam(adam: AdamParameters): Required<AdamParameters> {
   const filled = { ...adamDefaults, ...adam };
   const limits = {

@@ -17,7 +17,7 @@ import type { Span, SpanInput, SpanKind } from '../vocabulary/span.ts';
 export interface EnqueueRequest {
   /** @default made by the store */
   readonly rolloutId?: string;
-  /** At most 64 levels deep and 8 Mi characters as JSON; no `undefined`, no NaN. */
+  /** The task: at most 64 levels deep and 8 Mi characters as JSON; no `undefined`, no NaN. */
   readonly input: JsonValue;
   /** @default 'train' */
   readonly mode?: RolloutMode;
@@ -27,7 +27,7 @@ export interface EnqueueRequest {
   readonly queue?: string;
   /** @default 0 */
   readonly priority?: number;
-  /** What a worker must have to claim it, such as `gpu` or `docker`; at most 32. @default none */
+  /** Tags that a worker must have to claim it, such as `gpu` or `docker`; at most 32. @default none */
   readonly workerTags?: readonly string[];
   /** @default the latest resources, when there are any */
   readonly resourcesId?: string;
@@ -38,9 +38,9 @@ export interface EnqueueRequest {
 
 export interface ClaimRequest {
   readonly workerId: string;
-  /** At most this many, 1 to 10_000. @default 1 */
+  /** The most rollouts to claim, 1 to 10_000. @default 1 */
   readonly limit?: number;
-  /** How long the lease lasts without a heartbeat. @default 30_000 */
+  /** The time that the lease lasts without a heartbeat. @default 30_000 */
   readonly leaseMs?: number;
   /** @default ['default'] */
   readonly queues?: readonly string[];
@@ -48,14 +48,14 @@ export interface ClaimRequest {
   readonly modes?: readonly RolloutMode[];
   /** @default every run */
   readonly runId?: string;
-  /** What this worker has; rollouts that ask for more are left to others. @default none */
+  /** Tags that this worker has; rollouts that ask for more are left to others. @default none */
   readonly workerTags?: readonly string[];
 }
 
-/** Which work a worker can do. */
+/** Describes the work that a worker can do. */
 export type WorkFilter = Pick<ClaimRequest, 'queues' | 'modes' | 'runId' | 'workerTags'>;
 
-/** What a claim gives, all in one atomic step: a rollout, a new attempt and the lease on it. */
+/** The result of a claim, made in one atomic step: a rollout, a new attempt and the lease on it. */
 export interface Claim {
   readonly rollout: Rollout;
   readonly attempt: Attempt;
@@ -80,7 +80,7 @@ export interface RolloutQuery {
   readonly modes?: readonly RolloutMode[];
   readonly runId?: string;
   readonly groupId?: string;
-  /** In order of enqueueing. @default 'asc' */
+  /** The order by time of enqueueing. @default 'asc' */
   readonly order?: 'asc' | 'desc';
   /** 1 to 10_000. @default 1_000 */
   readonly limit?: number;
@@ -93,7 +93,7 @@ export interface SpanQuery {
   readonly attemptId?: string | 'latest';
   readonly kinds?: readonly SpanKind[];
   readonly name?: string;
-  /** A span id: only what hangs below this span, at any depth, of the same attempt. The other filters apply to what is found. */
+  /** A span id: only spans below this span, at any depth, of the same attempt. The other filters apply to what is found. */
   readonly under?: string;
   /** Read token blobs too. @default false */
   readonly includeTokens?: boolean;
@@ -131,7 +131,7 @@ export interface WaitOptions {
 }
 
 /**
- * Where rollouts live, and the only place where the training side and the running side meet.
+ * Keeps rollouts. It is the only place where the training side and the running side meet.
  *
  * Every method rejects with a {@link StoreError}: `store-invalid` names a bad field, `store-not-found` a missing id,
  * `store-conflict` a call that does not fit what is stored, `store-fenced` a writer whose lease is over, `store-closed` a
@@ -141,8 +141,8 @@ export interface WaitOptions {
  * `enqueue` without ids.
  *
  * Attempts run at least once: a worker that is cut off may still be running while its rollout is claimed again, but it can
- * no longer write. Final statuses are final. Statuses are decided by the rules in `rollout-rules.ts` and `overdue-rules.ts`,
- * never by a store; all moments are the store's clock, never a caller's.
+ * no longer write. Final statuses are final. Statuses follow from the rules in `rollout-rules.ts` and `overdue-rules.ts`,
+ * which are the same for every store; all moments are the store's clock, never a caller's.
  */
 export interface LightningStore {
   /**
@@ -151,7 +151,7 @@ export interface LightningStore {
    */
   enqueue(requests: readonly EnqueueRequest[]): Promise<readonly Rollout[]>;
   getRollout(rolloutId: string): Promise<Rollout | undefined>;
-  /** An empty list in the query matches nothing. A page is a moment's view; what is enqueued meanwhile comes on the last page. */
+  /** Returns a page of rollouts. An empty list in the query matches nothing. A page is a moment's view; what is enqueued meanwhile comes on the last page. */
   queryRollouts(query?: RolloutQuery): Promise<Page<Rollout>>;
   /** Ends a rollout that is not final, and its attempt; the runner learns of it at its next heartbeat. A final rollout is returned as it is. */
   cancel(rolloutId: string, reason?: string): Promise<Rollout>;
@@ -185,7 +185,7 @@ export interface LightningStore {
    * the attempt's end
    */
   appendSpans(lease: Lease, spans: readonly SpanInput[]): Promise<readonly number[]>;
-  /** In order of rollout (as given), then sequence id. */
+  /** Returns spans in order of rollout (as given), then of sequence id. */
   querySpans(query: SpanQuery): Promise<readonly Span[]>;
   /**
    * Adds a reward to a rollout's newest attempt from outside (late feedback, a human); idempotent by `span.spanId` within the
@@ -195,7 +195,7 @@ export interface LightningStore {
 
   /** Keeps a new version under `resourcesId`; it becomes the latest of all. Versions are never changed or removed. */
   putResources(resourcesId: string, resources: NamedResources): Promise<ResourcesVersion>;
-  /** The given version, or the newest one of this id. */
+  /** Returns the given version, or the newest one of this id. */
   getResources(resourcesId: string, version?: number): Promise<ResourcesVersion | undefined>;
   latestResources(): Promise<ResourcesVersion | undefined>;
 

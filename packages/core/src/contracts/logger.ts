@@ -1,4 +1,4 @@
-/** Receives what a run says; give your own to send it elsewhere. */
+/** Receives the messages of a run; give your own to send it elsewhere. */
 export interface Logger {
   info(message: string): void;
   warn(message: string): void;

@@ -3,27 +3,27 @@ import type { Claim } from './lightning-store.ts';
 import type { LlmEndpoint } from '../vocabulary/resources.ts';
 import type { PolicySnapshot } from './training-backend.ts';
 
-/** What a runner needs of a gateway: a URL and a key for each attempt, and all of its calls stored when it ends. */
+/** The part of a gateway that a runner needs: a URL and a key for each attempt, and all of its calls stored when it ends. */
 export interface ModelGateway {
   /** Opens the attempt's URL and mints its key. */
   openAttempt(claim: Claim): Promise<LlmEndpoint>;
-  /** Resolves when every captured call of the attempt is in the store; the key is dead afterwards. */
+  /** Resolves when every captured call of the attempt is in the store; the key is not valid afterwards. */
   closeAttempt(claim: Claim): Promise<void>;
 }
 
 /** A gateway that a trainer publishes policy versions to. */
 export interface TrainingGateway extends ModelGateway {
-  /** Has new calls answered by the snapshot; those in flight end where they began. */
+  /** Makes the snapshot answer new calls; calls in flight end on the snapshot that they began with. */
   publish(policyName: string, snapshot: PolicySnapshot): Promise<void> | void;
   /** Sends calls to policies by their callers; needed for several policies. */
   route?(routes: PolicyRoutes): Promise<void> | void;
   close(): Promise<void>;
 }
 
-/** Which of several policies answers whose calls. */
+/** Says which of several policies answers whose calls. */
 export interface PolicyRoutes {
-  /** Tested in this order against each of a caller's names, as its adapter hands them over; the first that matches answers. */
+  /** The policies with their patterns, tested in this order against each of a caller's names, as its adapter hands them over; the first that matches answers. */
   readonly policies: readonly { readonly policy: string; readonly agentMatch: AgentMatch }[];
-  /** Answers callers that no pattern matches: as it is, under its own sampling, never trained. @default such calls are refused */
+  /** The model that answers callers that no pattern matches, under its own sampling; it is never trained. @default such calls are refused */
   readonly otherwise?: { readonly name: string; readonly snapshot: PolicySnapshot };
 }

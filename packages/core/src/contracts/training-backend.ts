@@ -49,9 +49,9 @@ export interface AdamParameters {
 }
 
 export interface ForwardBackwardResult {
-  /** Per sample, shape (T,): the policy's log-probabilities before any update; 0 where `lossMask` is 0. */
+  /** The policy's log-probabilities before any update, for each sample, shape (T,); 0 where `lossMask` is 0. */
   readonly logprobs: readonly Float32Array[];
-  /** The loss: a sum over tokens. */
+  /** The loss, as a sum over tokens. */
   readonly loss: number;
   /** Tokens with `lossMask` 1. */
   readonly trainedTokens: number;
@@ -71,7 +71,7 @@ export interface BackendCapabilities {
   /** The longest sample, in tokens. */
   readonly maxSampleTokens: number;
   readonly snapshot: PolicySnapshot['kind'];
-  /** Published versions of a policy that can be sampled at the same time; older ones refuse. @default 2 */
+  /** Published versions of a policy that can be sampled at the same time; calls to older ones are refused. @default 2 */
   readonly liveSnapshots?: number;
   /** Optimizer parameters that the backend's own configuration fixes; other values are refused. @default none */
   readonly fixedAdam?: Readonly<Partial<Omit<AdamParameters, 'learningRate'>>>;
@@ -82,7 +82,7 @@ export interface BackendCapabilities {
 export interface PolicySpec {
   /** The policy's name, as agents and spans see it. */
   readonly name: string;
-  /** Seeds whatever the backend draws. */
+  /** Seeds all random numbers that the backend draws for this policy. */
   readonly seed: number;
 }
 
@@ -90,11 +90,11 @@ export interface PolicySpec {
 export interface TrainingBackend {
   readonly name: string;
   capabilities(): Promise<BackendCapabilities>;
-  /** A policy that starts from the backend's base model. */
+  /** Creates a policy that starts from the backend's base model. */
   createPolicy(spec: PolicySpec): Promise<TrainablePolicy>;
-  /** The frozen base model, for nodes that do not train and for KL; undefined where the backend cannot serve it. */
+  /** Returns the frozen base model, for nodes that do not train and for KL, or undefined where the backend cannot serve it. */
   baseSnapshot(): Promise<PolicySnapshot | undefined>;
-  /** The text of each token, for people; its joins need not be exact. Absent where the backend cannot tell. */
+  /** Returns the text of each token, for people; joined, the texts need not be exact. Absent where the backend cannot tell. */
   tokenTexts?(tokens: Int32Array): Promise<readonly string[]>;
   close(): Promise<void>;
 }
@@ -103,20 +103,20 @@ export interface TrainingBackend {
  * A model that training changes. Calls take effect in the order in which they are made, and the next may be made before the one
  * before has answered: a trainer sends a pass and its optimizer step back to back.
  *
- * No step is taken on a part of its gradient without a word. A pass that is refused (`samples-invalid`, `loss-unsupported`) changes nothing.
+ * An optimizer step on only a part of its gradient never happens silently. A pass that is refused (`samples-invalid`, `loss-unsupported`) changes nothing.
  * One that fails later (`numerics`) drops its own gradient and all that was accumulated before it, and may drop that of passes made
- * before its failure was known; the calls after it take effect all the same, so that a step right behind it finds no gradient. A backend
- * that learns too late of a failure to hold back the step behind it refuses every further call until a state is loaded.
+ * before its failure was known; the calls after it take effect all the same, so that a step right after it finds no gradient. A backend
+ * that learns of a failure too late to hold back the next step refuses every further call until a state is loaded.
  */
 export interface TrainablePolicy {
   readonly name: string;
-  /** Per sample, shape (T,): log-probabilities, 0 where `lossMask` is 0. No gradient. */
+  /** Returns the log-probabilities of each sample, shape (T,), 0 where `lossMask` is 0. Computes no gradient. */
   forward(samples: readonly TrainingSample[]): Promise<readonly Float32Array[]>;
-  /** The same under the frozen base model; for KL to the reference. */
+  /** Returns the log-probabilities under the frozen base model, in the same form; for KL to the reference. */
   forwardBase(samples: readonly TrainingSample[]): Promise<readonly Float32Array[]>;
   /** Adds the loss's gradient to what earlier calls accumulated; where it fails, there is none any more. @throws BackendError `samples-invalid` | `numerics` | `loss-unsupported` */
   forwardBackward(samples: readonly TrainingSample[], loss: Loss): Promise<ForwardBackwardResult>;
-  /** One AdamW step on the accumulated gradient, which it clears. */
+  /** Takes one AdamW step on the accumulated gradient, and clears it. */
   optimStep(adam: AdamParameters): Promise<OptimStepResult>;
   /** Makes the weights as they are now samplable under `version`. Calls in flight finish on the version they began with. */
   publish(version: number): Promise<PolicySnapshot>;
@@ -139,7 +139,7 @@ export interface ServerWatch {
    * @throws {BackendError} `backend-failed`, retryable, when none came back in the time that the backend gives it
    */
   awaitServers(): Promise<readonly string[]>;
-  /** Has a server that failed a call looked at; until it is seen to be well, it is not among those that can answer. */
+  /** Asks for a check of a server that failed a call; until the check succeeds, it is not among those that can answer. */
   reportFailure(baseUrl: string): void;
 }
 
@@ -158,7 +158,7 @@ export type PolicySnapshot =
       readonly watch?: ServerWatch;
     };
 
-/** What a sampling engine is asked for. */
+/** A request to a sampling engine. */
 export interface GenerateRequest {
   readonly input:
     | { readonly messages: readonly ChatMessage[]; readonly tools?: readonly JsonValue[] }
@@ -174,7 +174,7 @@ export interface GenerateRequest {
   readonly seed?: number;
 }
 
-/** What happens during a generation, in order: one `prompt`, then pieces, then one `finish` for each choice. */
+/** An event of a generation. Events come in order: one `prompt`, then pieces, then one `finish` for each choice. */
 export type GenerateEvent =
   | { readonly type: 'prompt'; readonly tokens: Int32Array }
   | {
@@ -187,7 +187,7 @@ export type GenerateEvent =
   | { readonly type: 'finish'; readonly choice: number; readonly reason: 'stop' | 'length' };
 
 /**
- * How a model writes its tool calls:
+ * The form in which a model writes its tool calls:
  *
  * - `hermes`: `<tool_call>{"name": …, "arguments": {…}}</tool_call>` among text (Hermes, Qwen)
  * - `llama-json`: `{"name": …, "parameters": {…}}` as the whole answer (Llama 3)
@@ -199,7 +199,7 @@ export type ToolCallFormat = 'hermes' | 'llama-json' | 'function-tag';
 export interface SamplingEngine {
   /** The most tokens that prompt and response may have together. */
   readonly contextLength: number;
-  /** How to read tool calls out of its text; requests with tools are refused where it is not known. */
+  /** The form in which the model writes tool calls; requests with tools are refused where it is not known. */
   readonly toolCallFormat?: ToolCallFormat | undefined;
   /**
    * Samples. Tokens and log-probabilities are those of the distribution that was sampled from.

@@ -160,9 +160,9 @@ describe('estimateAdvantages', () => {
               ...shapes.map(({ reward, calls }) => Array.from({ length: calls }, () => reward)),
             );
             const single = returnsOf('g', ...shapes.map(({ reward }) => [reward]));
-            const judged = estimateAdvantages(single, estimator).advantages;
+            const estimated = estimateAdvantages(single, estimator).advantages;
             for (const [rolloutId, values] of estimateAdvantages(many, estimator).advantages) {
-              for (const value of values) expect(value).toBeCloseTo(judged.get(rolloutId)![0]!, 10);
+              for (const value of values) expect(value).toBeCloseTo(estimated.get(rolloutId)![0]!, 10);
             }
           },
         ),
@@ -185,7 +185,7 @@ describe('estimateAdvantages', () => {
     );
   });
 
-  it.each(['grpo', 'dr_grpo', 'rloo'] as const)('judges a group by itself: %s', (estimator) => {
+  it.each(['grpo', 'dr_grpo', 'rloo'] as const)('estimates a group by itself: %s', (estimator) => {
     const alone = estimateAdvantages(group, estimator).advantages;
     const among = estimateAdvantages([...returnsOf('other', [5], [-3]), ...group], estimator).advantages;
     for (const [rolloutId, values] of alone) expect(among.get(rolloutId)).toEqual(values);

@@ -4,7 +4,7 @@
  */
 
 /**
- * With G_ρk the return of call k of rollout ρ, S_ρ its mean over the rollout's calls, a group of n rollouts,
+ * Names the formula that turns returns into advantages. With G_ρk the return of call k of rollout ρ, S_ρ its mean over the rollout's calls, a group of n rollouts,
  * m = mean_ρ S_ρ and s² = 1/(n−1) · Σ_ρ mean_k (G_ρk − m)², all over the group, and m_B, s_B the same over the batch:
  *
  * - `grpo`: (G − m) / (s + ε). @source DeepSeekMath, arXiv:2402.03300 §4.1.2; sample deviation and ε as verl has them
@@ -31,13 +31,13 @@ export interface RolloutReturns {
 }
 
 export interface AdvantageEstimate {
-  /** Per judged rollout, shape (K,). Rollouts of dropped groups are absent. */
+  /** The advantages of the calls of each rollout, shape (K,). Rollouts of dropped groups are absent. */
   readonly advantages: ReadonlyMap<string, Float64Array>;
   readonly zeroVarianceGroups: readonly string[];
   readonly singletonGroups: readonly string[];
 }
 
-/** Advantages of every call of a batch; groups that carry no signal are left out and named. */
+/** Estimates the advantage of every call of a batch; groups that carry no signal are left out and named. */
 export function estimateAdvantages(rollouts: readonly RolloutReturns[], estimator: Estimator): AdvantageEstimate {
   return estimator === 'reinforce++' ? acrossBatch(rollouts) : withinGroups(rollouts, estimator);
 }
@@ -76,7 +76,7 @@ function withinGroups(
   };
 }
 
-/** Per rollout of one group, shape (K,). */
+/** Returns the advantages of each rollout of one group, shape (K,). */
 function groupAdvantages(
   returns: readonly Float64Array[],
   estimator: Exclude<Estimator, 'reinforce++'>,
@@ -101,7 +101,7 @@ function scaledByBatch(differences: ReadonlyMap<string, Float64Array>): Readonly
 }
 
 /**
- * Whether a group says that one rollout was better than another: not when all returns are equal, and not when every
+ * Tells whether the returns of a group show that one rollout was better than another: not when all returns are equal, and not when every
  * rollout has the same sequence of returns (which `discounted` gives to equal rewards: what would remain is noise).
  */
 function hasSignal(returns: readonly Float64Array[]): boolean {
@@ -113,7 +113,7 @@ function hasSignal(returns: readonly Float64Array[]): boolean {
   return !allEqual && !sameSequence;
 }
 
-/** Equal but for the rounding of sums: the same rewards added in another order are no signal. */
+/** Tells whether two returns are equal but for the rounding of sums: the same rewards added in another order are no signal. */
 function isSame(a: number, b: number): boolean {
   return Math.abs(a - b) <= 1e-9 * Math.max(1, Math.abs(a), Math.abs(b));
 }
@@ -128,7 +128,7 @@ function mean(values: ArrayLike<number>): number {
   return sum / values.length;
 }
 
-/** √( 1/(n−1) · Σ_ρ mean_k (G_ρk − center)² ), n ≥ 2. */
+/** Returns √( 1/(n−1) · Σ_ρ mean_k (G_ρk − center)² ), n ≥ 2. */
 function sampleDeviation(returns: readonly Float64Array[], center: number): number {
   const squares = returns.map((own) => mean(own.map((value) => (value - center) ** 2)));
   return Math.sqrt((mean(squares) * squares.length) / (squares.length - 1));

@@ -7,7 +7,7 @@
  *   4. Advantage: any single-turn method over the calls of one task, such as GRPO: (G − mean) / deviation.
  *   5. Loss: −E[ Σ_t log π(y_t | x, y_<t) · A ], a policy-gradient step on the calls as independent samples.
  *
- * What we changed, and why:
+ * We changed the following, for these reasons:
  *
  *   1. Statistics are over rollouts, not over calls: else one success in three calls and one failure in one call have
  *      the mean 3/4, and long episodes weigh more.
@@ -43,7 +43,7 @@ export interface LightningRLOptions {
 }
 
 /**
- * LightningRL from finished rollouts to weighted training samples. Pure; the episodes are not changed. Rollouts of one
+ * Turns finished rollouts into weighted training samples. It is a pure function; the episodes are not changed. Rollouts of one
  * `groupId` (else each rollout by itself) are compared with each other.
  * @throws {ConfigurationError} `option-invalid` for a bad option, for a rollout given twice or one that is not for training
  * @throws {TraceError} `reward-invalid` | `tokens-invalid` for an episode that must not exist

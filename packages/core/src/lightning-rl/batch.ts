@@ -24,13 +24,13 @@ export interface BatchSample extends TrainingSample {
   readonly segments: readonly SampleSegment[];
   /** Shape (T,): each token's advantage before its weight; 0 where `lossMask` is 0. */
   readonly tokenAdvantages: Float64Array;
-  /** What each of the sample's tokens weighs in the loss: `advantages = tokenAdvantages · tokenWeight`. */
+  /** The weight of each of the sample's tokens in the loss: `advantages = tokenAdvantages · tokenWeight`. */
   readonly tokenWeight: number;
   /** Shape (T,), nats: the reference's log-probabilities; only while an objective has its KL to the reference in the loss. */
   readonly referenceLogprobs?: Float32Array;
 }
 
-/** How much each token of a rollout weighs in the loss; R rollouts, N(ρ) trained tokens in rollout ρ, N in all. */
+/** The weight of each token of a rollout in the loss; R rollouts, N(ρ) trained tokens in rollout ρ, N in all. */
 export type TokenWeighting =
   /** 1 / (R·N(ρ)): each rollout weighs 1/R. */
   | 'rollout'
@@ -39,13 +39,13 @@ export type TokenWeighting =
   /** 1 / (R·L) for a constant L, such as the sampling limit. @source Dr. GRPO, arXiv:2503.20783 §3.2 */
   | { readonly constant: number };
 
-/** What did not enter a batch, by reason. */
+/** The groups, rollouts and calls that did not enter a batch, by reason. */
 export interface DroppedFromBatch {
   /** Groups in which nothing distinguishes one rollout from another. */
   readonly zeroVarianceGroups: readonly string[];
-  /** Groups of one rollout, which an estimator with a group baseline cannot judge. */
+  /** Groups of one rollout, for which an estimator with a group baseline has no advantage. */
   readonly singletonGroups: readonly string[];
-  /** Rollouts that nobody rewarded. */
+  /** Rollouts without a reward. */
   readonly missingReward: readonly string[];
   /** Rollouts with a reward and without a trainable call. */
   readonly noTransitions: readonly string[];
@@ -53,7 +53,7 @@ export interface DroppedFromBatch {
   readonly untrainable: number;
 }
 
-/** Samples whose loss weights are those of their own rollouts; what one optimizer step sees. */
+/** The samples of one optimizer step; their loss weights are those of their own rollouts. */
 export interface Minibatch {
   readonly samples: readonly BatchSample[];
   /** R: the rollouts that have samples here. */
@@ -61,12 +61,12 @@ export interface Minibatch {
   readonly groupIds: readonly string[];
 }
 
-/** What LightningRL makes of a set of episodes. */
+/** The weighted training samples that LightningRL makes of a set of episodes. */
 export interface LightningBatch extends Minibatch {
   readonly tokenWeighting: TokenWeighting;
-  /** Per rollout of the batch, shape (K,): the advantage of each call. */
+  /** The advantage of each call, shape (K,), by rollout. */
   readonly advantages: ReadonlyMap<string, Float64Array>;
-  /** Per rollout with a reward and calls, shape (K,): the return that credit assignment gave each call. */
+  /** The return that credit assignment gave each call, shape (K,), by rollout; of every rollout with a reward and calls. */
   readonly returns: ReadonlyMap<string, Float64Array>;
   readonly dropped: DroppedFromBatch;
 }

@@ -52,11 +52,11 @@ describe('assignCredit', () => {
   });
 
   it('counts what calls earned that are not trained on as the rollout’s own', () => {
-    const judged = { ...episode, untrainedReward: -0.25 };
-    expect([...assignCredit(judged, 'identical')]).toEqual([1.25, 1.25, 1.25]);
-    expect([...assignCredit(judged, { discounted: 0.5 })]).toEqual([0.3125, 0.625, 1.25]);
-    expect([...assignCredit(judged, 'perStep')]).toEqual([0, 0.5, 0.75]);
-    expect([...assignCredit(judged, { perStep: 1 })]).toEqual([1.25, 1.25, 0.75]);
+    const rewarded = { ...episode, untrainedReward: -0.25 };
+    expect([...assignCredit(rewarded, 'identical')]).toEqual([1.25, 1.25, 1.25]);
+    expect([...assignCredit(rewarded, { discounted: 0.5 })]).toEqual([0.3125, 0.625, 1.25]);
+    expect([...assignCredit(rewarded, 'perStep')]).toEqual([0, 0.5, 0.75]);
+    expect([...assignCredit(rewarded, { perStep: 1 })]).toEqual([1.25, 1.25, 0.75]);
   });
 
   it('adds intermediate rewards to the calls’ own', () => {

@@ -2,7 +2,7 @@ import { TraceError, ConfigurationError } from '../errors.ts';
 import type { Episode } from '../transitions/transition.ts';
 
 /**
- * How an episode's return reaches its calls. With K calls, r_k the own reward of call k (rewards scoped to it plus
+ * The rule by which an episode's return reaches its calls. With K calls, r_k the own reward of call k (rewards scoped to it plus
  * intermediate rewards, 0 when none), r_T the rollout's reward with those of calls that are not trained on, and G = r_T + Σ r_k
  * the episode's return:
  *
@@ -19,7 +19,7 @@ export type Credit =
   | { readonly perStep: number }
   | ((episode: Episode, ownRewards: Float64Array) => ArrayLike<number>);
 
-/** Throws what is wrong with a credit option. @throws {ConfigurationError} `option-invalid` */
+/** Checks a credit option. @throws {ConfigurationError} `option-invalid` */
 export function checkCredit(credit: Credit): void {
   if (credit === 'identical' || credit === 'perStep' || typeof credit === 'function') return;
   const gamma = discountOf(credit);
@@ -32,7 +32,7 @@ export function checkCredit(credit: Credit): void {
 }
 
 /**
- * Whether the episode has the return that `credit` needs. A rollout without a reward is left out, never counted as 0:
+ * Tells whether the episode has the return that `credit` needs. A rollout without a reward is left out, never counted as 0:
  * only credit that keeps per-call rewards can do without the rollout's own, and only when the rollout succeeded.
  */
 export function hasReturn(episode: Episode, credit: Credit): boolean {
@@ -47,7 +47,7 @@ export function hasReturn(episode: Episode, credit: Credit): boolean {
 }
 
 /**
- * The return of each call, shape (K,): the outer level of LightningRL.
+ * Returns the return of each call, shape (K,): the outer level of LightningRL.
  * @param intermediate intermediate rewards, shape (K,), added to the calls' own
  * @throws {TraceError} `reward-invalid` for a reward or a function's result that is not finite or has another length
  */

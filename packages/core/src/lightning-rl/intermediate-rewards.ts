@@ -1,7 +1,7 @@
 import { ConfigurationError } from '../errors.ts';
 import type { Episode, StepSignal } from '../transitions/transition.ts';
 
-/** What each kind of system signal is worth to the call that caused it. */
+/** The reward that each kind of system signal gives to the call that caused it. */
 export interface IntermediateRules {
   /** A tool that the call asked for returned. @default 0 */
   readonly toolOk?: number;
@@ -15,11 +15,11 @@ export interface IntermediateRules {
   readonly lengthStop?: number;
 }
 
-/** Rules, or the worth of each signal; return 0 for a signal that means nothing. */
+/** Rules, or a function that gives the reward of each signal; return 0 for a signal that means nothing. */
 export type Intermediate = IntermediateRules | ((signal: StepSignal) => number);
 
 /**
- * What the rules are worth when they are not given: small against a reward of 1, and nothing for a tool that merely
+ * The rewards of the rules that are not given: small against a reward of 1, and nothing for a tool that merely
  * worked, since an agent could call it for the reward alone. The paper names the mechanism and gives no values.
  */
 export const defaultIntermediateRules: Readonly<Required<IntermediateRules>> = {
@@ -39,7 +39,7 @@ const ruleOfSignal = {
 } as const satisfies Record<StepSignal['type'], keyof IntermediateRules>;
 
 /**
- * Automatic intermediate rewarding: the sum of each call's signals under the rules, shape (K,).
+ * Returns the sum of each call's signals under the rules, shape (K,): automatic intermediate rewarding.
  * @throws {ConfigurationError} `option-invalid` for a rule that is not a finite number
  * @source arXiv:2508.03680, "Automatic Intermediate Rewarding"
  */

@@ -1,7 +1,7 @@
 import { ConfigurationError } from '../errors.ts';
 import type { BatchSample, TokenWeighting } from './batch.ts';
 
-/** Throws what is wrong with a token weighting. @throws {ConfigurationError} `option-invalid` */
+/** Checks a token weighting. @throws {ConfigurationError} `option-invalid` */
 export function checkTokenWeighting(weighting: TokenWeighting): void {
   if (weighting === 'rollout' || weighting === 'token') return;
   if (
@@ -17,7 +17,7 @@ export function checkTokenWeighting(weighting: TokenWeighting): void {
 }
 
 /**
- * The samples with their loss weights folded into `advantages`, as losses that are sums need it. Weights depend on the
+ * Folds the loss weights of samples into their `advantages`, as losses that are sums need it. Weights depend on the
  * rollouts and on their trained tokens only, so the loss is the same however a rollout is split into samples. Policies are
  * weighed apart: R and N count what the sample's own policy did. The samples that are given are not changed.
  */
@@ -28,7 +28,7 @@ export function weighSamples(samples: readonly BatchSample[], weighting: TokenWe
   return samples.map((sample) => weighed(sample, weightOf.get(sample.policy)!(sample.rolloutId)));
 }
 
-/** The weight of one token by rollout, for the samples of one policy. */
+/** Returns the function that gives the weight of a token by its rollout, for the samples of one policy. */
 function tokenWeight(samples: readonly BatchSample[], weighting: TokenWeighting): (rolloutId: string) => number {
   const tokensOf = new Map<string, number>(); // N(ρ)
   for (const sample of samples)

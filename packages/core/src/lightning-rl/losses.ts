@@ -1,16 +1,16 @@
 import type { Loss, TrainingSample } from '../contracts/training-backend.ts';
 import { BackendError, ConfigurationError } from '../errors.ts';
 
-/** A loss and what it becomes when one log-probability moves. */
+/** A loss and its derivative by each log-probability. */
 export interface LossAndDerivative {
-  /** Summed over tokens with `lossMask` 1, in float64. */
+  /** The sum over tokens with `lossMask` 1, in float64. */
   readonly loss: number;
   /** Shape (T,): ∂loss/∂logprobs[t]; 0 where `lossMask` is 0. */
   readonly derivative: Float64Array;
 }
 
 /**
- * The reference for every loss of the backend contract, with its analytic derivative. Each backend must agree with it, and
+ * Computes a loss of the backend contract and its analytic derivative; this is the reference for every backend. Each backend must agree with it, and
  * a backend without a loss can be given the derivative instead: {@link toSurrogateSample}.
  * @param logprobs shape (T,), nats: the policy's log-probabilities now; read where `lossMask` is 1
  * @throws {BackendError} `samples-invalid` for another length, `numerics` for a log-probability that is not finite
@@ -31,7 +31,7 @@ export function lossAndDerivative(sample: TrainingSample, logprobs: ArrayLike<nu
 }
 
 /**
- * A sample that under `cross_entropy` has the gradient of any loss: cross entropy is −Σ w·lp, so w = −∂loss/∂lp. Exact as long as
+ * Makes a sample that under `cross_entropy` has the gradient of any loss: cross entropy is −Σ w·lp, so w = −∂loss/∂lp. Exact as long as
  * nothing random separates the forward pass that gave the derivative from the backward pass.
  * @param derivative shape (T,)
  */
@@ -52,7 +52,7 @@ interface Term {
   readonly slope: number;
 }
 
-/** From lp now, q at sampling time and A, as {@link Loss} defines each loss. */
+/** Returns the function from lp now, q at sampling time and A to one token's term, as {@link Loss} defines each loss. */
 function termOf(loss: Loss): (lp: number, q: number, advantage: number) => Term {
   if (loss.name === 'cross_entropy') return (lp, _q, advantage) => ({ value: -advantage * lp, slope: -advantage });
   if (loss.name === 'importance_sampling') {
@@ -91,7 +91,7 @@ function clipOf(loss: {
   return (ratio) => Math.min(Math.max(ratio, clipLow), clipHigh);
 }
 
-/** @throws {BackendError} `samples-invalid` for another length than the sample's, `numerics` for a trained token without a finite number */
+/** Checks that a sample has one finite value for each trained token. @throws {BackendError} `samples-invalid` for another length than the sample's, `numerics` for a trained token without a finite number */
 export function checkLogprobs(sample: TrainingSample, values: ArrayLike<number>): void {
   if (values.length !== sample.tokens.length) {
     throw new BackendError(

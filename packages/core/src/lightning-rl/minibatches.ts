@@ -34,7 +34,7 @@ export function splitMinibatches(batch: LightningBatch, count: number, random: (
   }));
 }
 
-/** A Fisher–Yates shuffle of a copy. */
+/** Returns a shuffled copy (Fisher–Yates). */
 function shuffled<Item>(items: readonly Item[], random: () => number): Item[] {
   const copy = [...items];
   for (let last = copy.length - 1; last > 0; last -= 1) {

@@ -1,5 +1,5 @@
 /**
- * The calls of one rollout as a tree of token prefixes: a call hangs under the call whose prompt and response are, token
+ * The calls of one rollout as a tree of token prefixes: a call is placed below the call whose prompt and response are, token
  * for token, the beginning of its own prompt. Interleaved sub-agents each keep their own branch.
  */
 
@@ -13,11 +13,11 @@ export interface CallTokens {
   readonly responseIds: Int32Array;
 }
 
-/** A way from a root of the tree to a leaf: the indexes of its calls, in order. The last call's prompt contains all of the others' tokens. */
+/** A path from a root of the tree to a leaf: the indexes of its calls, in order. The last call's prompt contains all of the others' tokens. */
 export type PrefixPath = readonly number[];
 
 /**
- * The tree's ways from root to leaf, in the order of their leaves. Every call is on at least one way; a call that several
+ * Returns the tree's paths from root to leaf, in the order of their leaves. Every call is on at least one path; a call that several
  * calls continue is on each of theirs. Costs O(K²·P) comparisons at worst, O(K·P) for one growing conversation.
  */
 export function prefixPaths(calls: readonly CallTokens[]): readonly PrefixPath[] {
@@ -26,7 +26,7 @@ export function prefixPaths(calls: readonly CallTokens[]): readonly PrefixPath[]
   return calls.flatMap((_, index) => (continued.has(index) ? [] : [pathTo(index, parents)]));
 }
 
-/** The earlier call of the same policy with the longest prompt + response that begins this call's prompt; of equal ones the latest. */
+/** Finds the earlier call of the same policy with the longest prompt + response that begins this call's prompt; of equal ones the latest. */
 function parentOf(calls: readonly CallTokens[], index: number): number | undefined {
   const call = calls[index]!;
   let parent: number | undefined;

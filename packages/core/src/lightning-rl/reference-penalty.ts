@@ -2,7 +2,7 @@ import { BackendError, ConfigurationError } from '../errors.ts';
 import type { BatchSample } from './batch.ts';
 
 /**
- * Samples whose advantages also pull the policy towards a reference: A_t + β·(mean_u d_u − d_t), weighted like A_t, with
+ * Returns samples whose advantages also pull the policy towards a reference: A_t + β·(mean_u d_u − d_t), weighted like A_t, with
  * d_t = q_t − ref_t the log-ratio at sampling time, so that the penalty is a reward like any other and every loss keeps its
  * form. The mean over all trained tokens of the samples is the penalty's baseline.
  * @param referenceLogprobs per sample, shape (T,), nats: the reference's log-probabilities, as `forwardBase` gives them
@@ -25,7 +25,7 @@ export function penalizeDivergence(
   }
   const divergences = samples.map((sample, index) => divergenceOf(sample, referenceLogprobs[index], index)); // (samples) → (samples, T)
   const trained = samples.reduce((sum, sample) => sum + sample.lossMask.reduce((count, bit) => count + bit, 0), 0);
-  const total = divergences.reduce((sum, sample) => sum + sample.reduce((rowSum, value) => rowSum + value, 0), 0);
+  const total = divergences.reduce((sum, sample) => sum + sample.reduce((sampleSum, value) => sampleSum + value, 0), 0);
   const meanDivergence = trained === 0 ? 0 : total / trained;
   return {
     meanDivergence,

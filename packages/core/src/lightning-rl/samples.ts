@@ -4,11 +4,11 @@ import type { Episode, Transition } from '../transitions/transition.ts';
 import type { BatchSample, SampleSegment } from './batch.ts';
 import { prefixPaths, type PrefixPath } from './prefix-tree.ts';
 
-/** A sample for each call, or the calls that continue each other merged into one sample. */
+/** The layout of samples: one for each call, or one for all calls that continue each other. */
 export type SampleLayout = 'transition' | 'trajectory';
 
 /**
- * The samples of one rollout, unweighted: each token weighs 1. Every call's response is trained in exactly one sample,
+ * Builds the samples of one rollout, unweighted: each token weighs 1. Every call's response is trained in exactly one sample,
  * the first that contains it; samples that contain it again have it as context, with mask 0. No sample is longer than the
  * longest call.
  * @param advantages shape (K,)

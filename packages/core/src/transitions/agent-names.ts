@@ -2,7 +2,7 @@ import { attributeNames } from '../vocabulary/attributes.ts';
 import type { Span } from '../vocabulary/span.ts';
 import { ancestorsOf, type TraceNode } from './trace-tree.ts';
 
-/** The names that a span itself gives to whoever acts in it, most specific first; empty for a span that names nobody. */
+/** Returns the names that a span itself gives to whoever acts in it, most specific first; empty for a span that names nobody. */
 export function ownAgentNames(span: Span): readonly string[] {
   const listed = span.attributes[attributeNames.agentNames];
   const names = Array.isArray(listed) ? listed.filter((name) => typeof name === 'string') : [];
@@ -11,7 +11,7 @@ export function ownAgentNames(span: Span): readonly string[] {
   return names.filter((name) => name !== '');
 }
 
-/** The names that hold at a node: its own, else those of the nearest ancestor that has some. Unnamed nodes inherit. */
+/** Returns the names that hold at a node: its own, or else those of the nearest ancestor that has some. */
 export function agentNamesAt(node: TraceNode): readonly string[] {
   for (const at of [node, ...ancestorsOf(node)]) {
     const names = at.span === undefined ? [] : ownAgentNames(at.span);

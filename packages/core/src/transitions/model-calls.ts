@@ -6,14 +6,14 @@ import { buildTraceTree, type TraceTree } from './trace-tree.ts';
 
 /** One model call, as the gateway captured it, as the framework reported it, or both joined by their response id. */
 export interface ModelCall {
-  /** The gateway's span where there is one, since it holds the tokens; else the framework's. */
+  /** The gateway's span where there is one, since it holds the tokens; otherwise the framework's. */
   readonly span: Span;
   /** Absent when the gateway did not see the call. */
   readonly gateway: Span | undefined;
   readonly framework: Span | undefined;
-  /** Most specific first. */
+  /** The names of the agent that called, most specific first. */
   readonly agentNames: readonly string[];
-  /** Where the call stands among the spans that the agent's side writes: the framework's sequence id where there is one. */
+  /** The call's place among the spans that the agent's side writes: the framework's sequence id where there is one. */
   readonly order: number;
   /** True when the gateway answered and the agent went on with another answer, as after an SDK's retry. */
   readonly replaced: boolean;
@@ -22,13 +22,13 @@ export interface ModelCall {
 /** The calls of one attempt with the tree that they stand in. */
 export interface CallTrace {
   readonly tree: TraceTree;
-  /** In order of the sequence id of `span`. */
+  /** The calls in order of the sequence id of `span`. */
   readonly calls: readonly ModelCall[];
-  /** By span id, the gateway's and the framework's. */
+  /** Maps the span ids of the gateway and of the framework to their call. */
   readonly callOf: ReadonlyMap<string, ModelCall>;
 }
 
-/** Finds an attempt's model calls. A gateway span hangs below the framework span of the same call, and inherits its names. */
+/** Finds an attempt's model calls. A gateway span is placed below the framework span of the same call, and inherits its names. */
 export function traceCalls(spans: readonly Span[]): CallTrace {
   const modelSpans = spans.filter((span) => span.kind === 'model_call').toSorted((a, b) => a.sequenceId - b.sequenceId);
   const captured = withoutCopies(modelSpans.filter(isGateway));
@@ -55,7 +55,7 @@ function isGateway(span: Span): boolean {
   return span.kind === 'model_call' && span.attributes[attributeNames.source] === 'gateway';
 }
 
-/** Drops spans that say the same again: same response id, same choice, same tokens. */
+/** Drops spans that repeat an earlier one: same response id, same choice, same tokens. */
 function withoutCopies(captured: readonly Span[]): readonly Span[] {
   const seen = new Map<string, Span[]>();
   return captured.filter((span) => {
@@ -73,7 +73,7 @@ function choiceOf(span: Span): unknown {
   return span.attributes[attributeNames.choiceIndex] ?? 0;
 }
 
-/** Every captured span with the framework's span of the same call: the first with its response id, else a parent that reported none. */
+/** Maps every captured span to the framework's span of the same call: the first with its response id, else a parent that reported none. */
 function joinToFramework(captured: readonly Span[], modelSpans: readonly Span[]): ReadonlyMap<Span, Span | undefined> {
   const byResponse = new Map<string, Span>();
   const withoutResponse = new Map<string, Span>();
@@ -92,9 +92,9 @@ function joinToFramework(captured: readonly Span[], modelSpans: readonly Span[])
 }
 
 /**
- * An SDK that retries makes several requests for one answer, and the framework reports only the answer that it used. So a
+ * Tells whether the agent went on with another response. An SDK that retries makes several requests for one answer, and the framework reports only the answer that it used. So a
  * response was replaced when its reported call failed, or when another response to the same prompt is reported: by the
- * call that it hangs below, or later below the same parent. Where no framework reports, every call stays.
+ * call that it is below, or later below the same parent. Where no framework reports, every call stays.
  */
 function isReplaced(span: Span, frameworkOf: ReadonlyMap<Span, Span | undefined>, tree: TraceTree): boolean {
   const framework = frameworkOf.get(span);

@@ -49,7 +49,7 @@ export function findOutsideCalls(spans: readonly Span[], trace: CallTrace): Outs
   };
 }
 
-/** The entry of such a call among those that cannot be trained on. */
+/** Returns the entry of such a call among those that cannot be trained on. */
 export function asUntrainable({ spanId, agentName, host }: OutsideCall): UntrainableCall {
   const reason = host === undefined ? '' : `; it went to ${host}`;
   return {
@@ -69,7 +69,7 @@ function isReportedOutside(call: ModelCall, trace: CallTrace, counted: readonly 
   return responseIdOf(framework) !== undefined || !hasUnreportedSibling(framework, trace);
 }
 
-/** Whether the gateway answered a call at the same place that no framework span names: then it may be this one. */
+/** Tells whether the gateway answered a call at the same place that no framework span names: that call may be this one. */
 function hasUnreportedSibling(framework: Span, trace: CallTrace): boolean {
   return trace.calls.some(
     ({ gateway, framework: joined }) =>

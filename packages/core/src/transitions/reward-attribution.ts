@@ -5,13 +5,13 @@ import type { CallTrace, ModelCall } from './model-calls.ts';
 import { causingCall, isInside } from './step-signals.ts';
 import type { TraceProblem } from './transition.ts';
 
-/** Where the rewards of one attempt went. */
+/** The rewards of one attempt, given to the rollout and to its calls. */
 export interface AttributedRewards {
   /** The last reward of scope `rollout`: a later one replaces an earlier one, as late feedback must. */
   readonly rollout: Reward | undefined;
-  /** Primary dimensions by call: one target's later reward replaces its earlier one on the same call, different targets add up. */
+  /** The rewards by call, as sums of primary dimensions: one target's later reward replaces its earlier one on the same call, different targets add up. */
   readonly calls: ReadonlyMap<ModelCall, number>;
-  /** The same, of all calls that may not be rewarded, summed; undefined when there is none. */
+  /** The sum of the rewards of all calls that may not be rewarded; undefined when there is none. */
   readonly untrained: number | undefined;
   readonly problems: readonly TraceProblem[];
 }
@@ -22,7 +22,7 @@ export interface AttributedRewards {
  * - `rollout`: the rollout.
  * - `agent`: of the agent's calls that may be rewarded, the last one before the reward, or the first one when none came before; of
  *   all its calls when none may be.
- * - `span`: the call with that span id; else the last call inside that span; else the call that the span hangs below or followed.
+ * - `span`: the call with that span id; else the last call inside that span; else the call that the span is below or followed.
  *
  * A reward goes to one call, never to several, so that the sum of all rewards is the episode's return. One for a
  * call that is not trained on is the rollout's: it is not moved to another call, and not lost.
@@ -72,7 +72,7 @@ export function attributeRewards(
   };
 }
 
-/** A malformed reward must cost no more than itself. */
+/** Reads the reward of a span; a malformed reward becomes a problem and changes nothing else. */
 function read(span: Span, problems: TraceProblem[]): Reward | undefined {
   try {
     return readReward(span);

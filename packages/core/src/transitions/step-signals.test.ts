@@ -4,7 +4,7 @@ import { brokenStatus, TraceBuilder } from '../../test/__fixtures__/spans.ts';
 import { attributeNames } from '../vocabulary/attributes.ts';
 import { toEpisode } from './to-episode.ts';
 
-/** Per call: what was said of it, as `type name`. */
+/** Lists the signals of each call, as `type name`. */
 function signalsOf(trace: TraceBuilder): Record<string, string[]> {
   const { transitions } = toEpisode(rolloutOf('rollout'), trace.spans);
   return Object.fromEntries(

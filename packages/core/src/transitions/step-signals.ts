@@ -4,7 +4,7 @@ import type { CallTrace, ModelCall } from './model-calls.ts';
 import { ancestorsOf, type TraceNode } from './trace-tree.ts';
 import type { StepSignal } from './transition.ts';
 
-/** What the system said about each call: tool outcomes, exceptions and parse failures that followed it, and its own length stop. */
+/** Collects the signals of each call: tool outcomes, exceptions and parse failures that followed it, and its own length stop. */
 export function stepSignals(trace: CallTrace): ReadonlyMap<ModelCall, readonly StepSignal[]> {
   const signals = new Map<ModelCall, StepSignal[]>(trace.calls.map((call) => [call, lengthStop(call)]));
   const askedBy = callsByToolCallId(trace.calls);
@@ -21,7 +21,7 @@ export function stepSignals(trace: CallTrace): ReadonlyMap<ModelCall, readonly S
   return signals;
 }
 
-/** Whether the call was charged with this error before, as when an operation failed of it and the agent then emitted it. */
+/** Tells whether the call was charged with this error before, as when an operation failed of it and the agent then emitted it. */
 function isErrorAgain(span: Span, call: ModelCall, errors: Map<ModelCall, Set<string>>): boolean {
   if (!isTrouble(span)) return false;
   const type = span.attributes[attributeNames.exceptionType] ?? span.attributes[attributeNames.errorType];
@@ -35,8 +35,8 @@ function isErrorAgain(span: Span, call: ModelCall, errors: Map<ModelCall, Set<st
 }
 
 /**
- * The call that a span followed: the model call that it hangs below, else the last call before it by sequence id inside the
- * nearest ancestor that has one. So what a sub-agent did is charged to that sub-agent's calls first.
+ * Finds the call that a span followed: the model call that the span is below, or else the last call before it by sequence id inside
+ * the nearest ancestor that has one. So what a sub-agent did is charged to that sub-agent's calls first.
  */
 export function causingCall(node: TraceNode, trace: CallTrace): ModelCall | undefined {
   const before = trace.calls.filter((call) => call.order < node.span!.sequenceId && !call.replaced);
@@ -49,7 +49,7 @@ export function causingCall(node: TraceNode, trace: CallTrace): ModelCall | unde
   return undefined;
 }
 
-/** Whether the call's span hangs somewhere below `node`. */
+/** Tells whether the call's span is somewhere below `node`. */
 export function isInside(call: ModelCall, node: TraceNode, trace: CallTrace): boolean {
   for (const ancestor of ancestorsOf(trace.tree.nodes.get(call.span.spanId)!)) if (ancestor === node) return true;
   return false;
@@ -61,7 +61,7 @@ function lengthStop(call: ModelCall): StepSignal[] {
   return stopped ? [{ type: 'length_stop', name: call.agentNames[0] ?? call.span.name, spanId: call.span.spanId }] : [];
 }
 
-/** A tool call always speaks; of other errors only the innermost, and not one that already made its tool fail. */
+/** Returns the signal of a span: every tool call gives one; of other errors only the innermost does, unless it already made its tool fail. */
 function signalOf(node: TraceNode, troubled: ReadonlySet<TraceNode>): StepSignal | undefined {
   const span = node.span!;
   if (span.kind === 'tool_call') return toolSignal(span);
@@ -74,7 +74,7 @@ function signalOf(node: TraceNode, troubled: ReadonlySet<TraceNode>): StepSignal
   return { type: isParseFailure(span, name) ? 'parse_failure' : 'exception', name, spanId: span.spanId };
 }
 
-/** An unset status says nothing: an interrupted tool neither worked nor failed. */
+/** Returns the signal of a tool call; none for an unset status, since an interrupted tool neither worked nor failed. */
 function toolSignal(span: Span): StepSignal | undefined {
   if (span.status.code === 'unset') return undefined;
   const name = span.attributes[attributeNames.toolName];
@@ -85,7 +85,7 @@ function toolSignal(span: Span): StepSignal | undefined {
   };
 }
 
-/** Nodes that are in trouble or have trouble below them. A failed model call counts: what it broke above it is not the agent's doing. */
+/** Finds the nodes that failed or have a failed node below them. A failed model call counts: what it broke above it is not the agent's doing. */
 function troubledNodes(trace: CallTrace): ReadonlySet<TraceNode> {
   const troubled = new Set<TraceNode>();
   for (const node of trace.tree.nodes.values()) {
@@ -107,7 +107,7 @@ function nameOfTrouble(span: Span): string {
   return typeof name === 'string' ? name : span.name;
 }
 
-/** Parsers of the frameworks in use: OutputParserException, SyntaxError of JSON.parse, ZodError, JSONParseError, an operation named parse…. */
+/** Matches the names of parse errors of the frameworks in use: OutputParserException, SyntaxError of JSON.parse, ZodError, JSONParseError, an operation named parse…. */
 const parserNames = /(?:^|[^A-Za-z])pars(?:e|ing)|Pars(?:e|ing)|SyntaxError|ZodError|TypeValidation/;
 
 function isParseFailure(span: Span, name: string): boolean {
@@ -117,7 +117,7 @@ function isParseFailure(span: Span, name: string): boolean {
   );
 }
 
-/** The call that asked for each tool, by the tool calls of its answer. */
+/** Maps each tool-call id to the call whose answer asked for it. */
 function callsByToolCallId(calls: readonly ModelCall[]): ReadonlyMap<string, ModelCall> {
   const askedBy = new Map<string, ModelCall>();
   for (const call of calls) {

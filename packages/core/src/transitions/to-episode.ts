@@ -12,14 +12,14 @@ import { tokenProblem } from './token-problem.ts';
 import type { Episode, StepSignal, Transition, UntrainableCall } from './transition.ts';
 
 export interface ToEpisodeOptions {
-  /** Which agents' calls count, tested against each of a call's names; the nearest named ancestor decides. @default all */
+  /** Selects the agents whose calls count; it is tested against each of a call's names, and the nearest named ancestor decides. @default all */
   readonly agentMatch?: AgentMatch;
-  /** Which policies' calls count. @default all */
+  /** Names the policies whose calls count. @default all */
   readonly policies?: readonly string[];
 }
 
 /**
- * What training knows of one rollout, from its spans: the unified trace interface. @source arXiv:2508.03680 §3.1
+ * Builds the episode of one rollout from its spans: the unified trace interface. @source arXiv:2508.03680 §3.1
  *
  * A call is a transition when the gateway captured it for a policy. Calls that must not be trained on are listed with the
  * reason. Only the newest attempt's spans count: the attempt of the highest sequence id. Order is by sequence id; clocks
@@ -57,7 +57,7 @@ export function toEpisode(rollout: Rollout, spans: readonly Span[], options: ToE
   };
 }
 
-/** The spans of the newest attempt, each span id once. */
+/** Returns the spans of the newest attempt, each span id once. */
 function latestAttempt(rollout: Rollout, spans: readonly Span[]): readonly Span[] {
   const own = spans.filter((span) => span.rolloutId === rollout.rolloutId);
   const newest = own.reduce<Span | undefined>(
@@ -83,10 +83,10 @@ function policyOf(call: ModelCall): string | undefined {
   return typeof policy === 'string' && policy !== '' ? policy : undefined;
 }
 
-/** Finish reasons after which a response is whole: the policy ended it, or a limit that it knows did. */
+/** The finish reasons of a whole response: the policy ended it, or a limit that it knows did. */
 const wholeFinishes: ReadonlySet<string> = new Set(['stop', 'length', 'tool_calls', 'function_call']);
 
-/** Why a call must not be trained on; undefined when it may. */
+/** Says why a call must not be trained on, or returns undefined when it may. */
 function untrainableReason(call: ModelCall): string | undefined {
   const { gateway, framework } = call;
   const marked = gateway?.attributes[attributeNames.untrainable] ?? framework?.attributes[attributeNames.untrainable];

@@ -15,7 +15,7 @@ const spoken = {
 };
 
 describe('toMessages', () => {
-  it('gives what went over the wire and the answer, unchanged', () => {
+  it('gives the messages of the request and the answer, unchanged', () => {
     const tools = [{ type: 'function', function: { name: 'sql' } }];
     const trace = new TraceBuilder();
     trace.call('a', {

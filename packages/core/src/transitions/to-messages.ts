@@ -13,28 +13,28 @@ export interface Conversation {
   readonly attemptId: string;
   readonly spanId: string;
   readonly sequenceId: number;
-  /** Most specific first. */
+  /** The names of the agent that called, most specific first. */
   readonly agentNames: readonly string[];
-  /** What went over the wire, then the assistant's answer; nothing of it is rewritten. */
+  /** The messages of the request, then the assistant's answer; none of them is rewritten. */
   readonly messages: readonly ChatMessage[];
   /** The tools that were on offer; null when there were none. */
   readonly tools: readonly JsonValue[] | null;
 }
 
 export interface Conversations {
-  /** By attempt in the order given, within one by sequence id; a call with several choices gives one conversation for each. */
+  /** The conversations, by attempt in the order given, and within an attempt by sequence id; a call with several choices gives one for each. */
   readonly conversations: readonly Conversation[];
   /** Calls whose messages were not recorded or are not JSON. */
   readonly problems: readonly TraceProblem[];
 }
 
 export interface ToMessagesOptions {
-  /** Which agents' calls count. @default all */
+  /** Selects the agents whose calls count. @default all */
   readonly agentMatch?: AgentMatch;
 }
 
 /**
- * The conversations of any number of attempts, whoever answered them: a policy, another model, captured or only reported.
+ * Returns the conversations of any number of attempts, whoever answered them: a policy, another model, captured or only reported.
  * Failed calls and responses that the agent never used are left out.
  * @throws {ConfigurationError} `option-invalid` for an `agentMatch` that names no agent
  */
@@ -72,7 +72,7 @@ function readConversations(call: ModelCall): readonly Conversation[] | string {
   }));
 }
 
-/** A JSON list in an attribute of the gateway's span, else of the framework's. */
+/** Reads a JSON list from an attribute of the gateway's span, or else of the framework's. */
 function readList(call: ModelCall, attribute: string): readonly JsonValue[] | undefined {
   const text = call.gateway?.attributes[attribute] ?? call.framework?.attributes[attribute];
   if (typeof text !== 'string') return undefined;

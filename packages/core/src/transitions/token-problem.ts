@@ -1,6 +1,6 @@
 import { isLogprob, type TokenBlob } from '../vocabulary/tokens.ts';
 
-/** Why a call's tokens cannot be trained on, or undefined when they can. */
+/** Says why a call's tokens cannot be trained on, or returns undefined when they can. */
 export function tokenProblem({ prompt, response, logprobs }: TokenBlob): string | undefined {
   if (prompt.length === 0) return 'the prompt has no tokens';
   if (response.length === 0) return 'the response has no tokens';

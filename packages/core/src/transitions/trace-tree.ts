@@ -5,12 +5,12 @@ export interface TraceNode {
   /** Undefined for a virtual node: the root over several roots, or a parent that no span has. */
   readonly span: Span | undefined;
   readonly parent: TraceNode | undefined;
-  /** In order of sequence id; virtual ones where their first child stands. */
+  /** The children in order of sequence id; a virtual node stands where its first child would. */
   readonly children: readonly TraceNode[];
 }
 
 export interface TraceTree {
-  /** Always virtual: whatever the trace looks like, there is one root. */
+  /** The one root; it is always virtual. */
   readonly root: TraceNode;
   readonly nodes: ReadonlyMap<string, TraceNode>;
 }
@@ -21,8 +21,8 @@ interface OpenNode extends TraceNode {
 }
 
 /**
- * The spans of one attempt as a tree. Spans without a parent hang under the root; spans whose parent was never written
- * hang together under a virtual node for it; a circle of parents is cut above its last span.
+ * Builds the tree of the spans of one attempt. Spans without a parent are children of the root; spans whose parent was never written
+ * are children of one virtual node that stands for it; a circle of parents is cut above its last span.
  * @param parentOf overrides a span's own parent
  */
 export function buildTraceTree(
@@ -39,12 +39,12 @@ export function buildTraceTree(
       parentId === undefined
         ? root
         : (nodes.get(parentId) ?? missing.get(parentId) ?? virtualNode(parentId, root, missing));
-    hang(node, isBelow(parent, node) ? root : parent);
+    attach(node, isBelow(parent, node) ? root : parent);
   }
   return { root, nodes };
 }
 
-/** The node's ancestors, nearest first, the root last. */
+/** Yields the node's ancestors, nearest first, the root last. */
 export function* ancestorsOf(node: TraceNode): Generator<TraceNode> {
   for (let at = node.parent; at !== undefined; at = at.parent) yield at;
 }
@@ -56,16 +56,16 @@ function openNode(span: Span | undefined): OpenNode {
 function virtualNode(parentId: string, root: OpenNode, missing: Map<string, OpenNode>): OpenNode {
   const node = openNode(undefined);
   missing.set(parentId, node);
-  hang(node, root);
+  attach(node, root);
   return node;
 }
 
-function hang(node: OpenNode, parent: OpenNode): void {
+function attach(node: OpenNode, parent: OpenNode): void {
   node.parent = parent;
   parent.children.push(node);
 }
 
-/** Whether `node` is `ancestor` or hangs below it, as far as the tree is built. */
+/** Tells whether `node` is `ancestor` or is below it, as far as the tree is built. */
 function isBelow(node: OpenNode, ancestor: OpenNode): boolean {
   for (let at: OpenNode | undefined = node; at !== undefined; at = at.parent) if (at === ancestor) return true;
   return false;

@@ -1,6 +1,6 @@
 import type { Rollout } from '../vocabulary/rollout.ts';
 
-/** Something that the system itself said about a step, for automatic intermediate rewarding. */
+/** An event that the system itself observed after a call, such as a failed tool; for automatic intermediate rewarding. */
 export interface StepSignal {
   readonly type: 'tool_ok' | 'tool_error' | 'exception' | 'parse_failure' | 'length_stop';
   /** The tool's, exception's or parser's name. */
@@ -28,7 +28,7 @@ export interface Transition {
   /** Shape (T,), nats. */
   readonly logprobs: Float32Array;
   readonly finishReason: string;
-  /** What the call itself earned by rewards scoped to its span or agent; undefined when none was given. */
+  /** The reward that the call itself earned by rewards scoped to its span or agent; undefined when none was given. */
   readonly reward: number | undefined;
   readonly signals: readonly StepSignal[];
 }
@@ -48,7 +48,7 @@ export interface UntrainableCall {
 export interface SeenAgent {
   /** Its most specific name. */
   readonly name: string;
-  /** Whether its model calls go to the policy. */
+  /** True when its model calls go to the policy. */
   readonly selected: boolean;
   /** The `agentMatch` that selected it, as it was written; undefined where none did. */
   readonly match: string | undefined;
@@ -64,10 +64,10 @@ export interface TraceProblem {
   readonly reason: string;
 }
 
-/** What training knows of one finished rollout. */
+/** One finished rollout as training sees it: its transitions, its rewards, and the calls that cannot be trained on. */
 export interface Episode {
   readonly rollout: Rollout;
-  /** In the order of the calls. */
+  /** The transitions in the order of the calls. */
   readonly transitions: readonly Transition[];
   readonly untrainable: readonly UntrainableCall[];
   /** The primary dimension of the rollout's own reward; undefined when none arrived: then the rollout is left out, never counted as 0. */

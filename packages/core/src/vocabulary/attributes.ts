@@ -19,11 +19,11 @@ export const attributeNames = {
   finishReasons: 'gen_ai.response.finish_reasons',
   inputTokens: 'gen_ai.usage.input_tokens',
   outputTokens: 'gen_ai.usage.output_tokens',
-  /** JSON: the chat messages as they went over the wire. */
+  /** JSON: the chat messages as the request had them. */
   inputMessages: 'gen_ai.input.messages',
-  /** JSON: the assistant messages as they came back. */
+  /** JSON: the assistant messages as the reply had them. */
   outputMessages: 'gen_ai.output.messages',
-  /** JSON: the tools as they went over the wire. */
+  /** JSON: the tools as the request had them. */
   toolDefinitions: 'gen_ai.tool.definitions',
   errorType: 'error.type',
   // tools and agents
@@ -35,11 +35,11 @@ export const attributeNames = {
   // ours
   /** `gateway` when the span was captured by the gateway, `framework` when an adapter reported it. */
   source: 'agentlightning.source',
-  /** How the agent asked: `chat`, `completions`, `responses` or `messages`. */
+  /** The dialect of the call: `chat`, `completions`, `responses` or `messages`. */
   dialect: 'agentlightning.dialect',
   /** Every name that `agentMatch` is tested against, most specific first. */
   agentNames: 'agentlightning.agent.names',
-  /** Whether the agent's model calls go to the policy; on spans of frameworks, where the rollout has a policy. */
+  /** True when the agent's model calls go to the policy; on spans of frameworks, where the rollout has a policy. */
   agentSelected: 'agentlightning.agent.selected',
   /** The `agentMatch` that selected the agent, as it was written; absent where none did. */
   agentMatch: 'agentlightning.agent.match',
@@ -47,13 +47,13 @@ export const attributeNames = {
   agentUnmatched: 'agentlightning.agent.unmatched',
   /** The host that answered model calls instead of the gateway. */
   outsideHost: 'agentlightning.outside.host',
-  /** How many model calls it answered. */
+  /** The number of model calls that this host answered. */
   outsideCalls: 'agentlightning.outside.calls',
   policy: 'agentlightning.policy',
   policyVersion: 'agentlightning.policy.version',
-  /** Why a captured call must not be trained on; absent when it may. */
+  /** The reason why a captured call must not be trained on; absent when it may. */
   untrainable: 'agentlightning.untrainable',
-  /** Which of a reply's choices the span holds, from 0; a call with n > 1 has one span for each, sharing the response id. */
+  /** The index of the reply's choice that the span holds, from 0; a call with n > 1 has one span for each, sharing the response id. */
   choiceIndex: 'agentlightning.response.choice',
   /** Named rules that changed what the agent asked for, such as `temperature:0.2→1` or `top_p:dropped`. */
   samplingRules: 'agentlightning.sampling.rules',
@@ -61,9 +61,9 @@ export const attributeNames = {
   incomplete: 'agentlightning.incomplete',
   /** Names of the span's attributes that were longer than a store takes, and left out; tokens are not among them. */
   omitted: 'agentlightning.omitted',
-  /** How often the upstream was asked again before it answered. */
+  /** The number of times that the upstream was asked again before it answered. */
   retries: 'agentlightning.upstream.retries',
-  /** `embedded` for an engine in this process, else the upstream's URL without credentials. */
+  /** The sampler: `embedded` for an engine in this process, else the upstream's URL without credentials. */
   upstream: 'agentlightning.upstream.url',
   /** True when the call failed because what samples was away or broke, whatever the agent asked. */
   outage: 'agentlightning.upstream.outage',
@@ -74,12 +74,12 @@ export const attributeNames = {
   operationLabel: 'agentlightning.operation.name',
   operationInput: 'agentlightning.operation.input',
   operationOutput: 'agentlightning.operation.output',
-  /** What a command printed, capped. */
+  /** The text that a command printed, capped. */
   commandStdout: 'agentlightning.command.stdout',
   commandStderr: 'agentlightning.command.stderr',
   commandExitCode: 'process.exit.code',
   commandSignal: 'agentlightning.command.signal',
-  /** `rollout`, `agent` or `span`: what a reward is for. */
+  /** The scope of a reward: `rollout`, `agent` or `span`. */
   rewardScope: 'agentlightning.reward.scope',
   /** The agent name or span id that a scoped reward is for. */
   rewardTarget: 'agentlightning.reward.target',
@@ -88,12 +88,12 @@ export const attributeNames = {
   exceptionStacktrace: 'exception.stacktrace',
 } as const;
 
-/** `agentlightning.reward.{index}.name`; index 0 is the primary dimension. */
+/** Returns `agentlightning.reward.{index}.name`; index 0 is the primary dimension. */
 export function rewardNameAttribute(index: number): string {
   return `agentlightning.reward.${index}.name`;
 }
 
-/** `agentlightning.reward.{index}.value`. */
+/** Returns `agentlightning.reward.{index}.value`. */
 export function rewardValueAttribute(index: number): string {
   return `agentlightning.reward.${index}.value`;
 }

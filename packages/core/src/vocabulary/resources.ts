@@ -1,6 +1,6 @@
 import type { JsonValue } from './json.ts';
 
-/** How to sample; an absent field is the engine's default. */
+/** Settings of sampling; an absent field means the engine's default. */
 export interface SamplingParameters {
   readonly temperature?: number;
   readonly topP?: number;
@@ -8,11 +8,11 @@ export interface SamplingParameters {
   readonly seed?: number;
 }
 
-/** Where an agent's model calls go during one attempt. */
+/** The endpoint that an agent's model calls go to during one attempt. */
 export interface LlmEndpoint {
   /** Ends in `/v1`; give it to any OpenAI client as its base URL. */
   readonly baseUrl: string;
-  /** Valid for this attempt only. */
+  /** The key; it is valid for this attempt only. */
   readonly apiKey: string;
   readonly model: string;
   readonly sampling: SamplingParameters;

@@ -2,7 +2,7 @@ import { TraceError } from '../errors.ts';
 import { attributeNames, rewardNameAttribute, rewardValueAttribute } from './attributes.ts';
 import type { AttributeValue, Attributes, SpanInput } from './span.ts';
 
-/** What a reward is for: the whole rollout, an agent (its last call before the reward, by any of its names), or one span. */
+/** The part of a rollout that a reward is for: the whole rollout, an agent (its last call before the reward, by any of its names), or one span. */
 export type RewardScope = 'rollout' | { readonly agent: string } | { readonly span: string };
 
 /** A number, which is the dimension `primary`, or several named ones. */
@@ -18,7 +18,7 @@ export interface RewardAttributesOptions {
 /** One named component of a reward. */
 export interface RewardDimension {
   readonly name: string;
-  /** Finite. */
+  /** A finite number. */
   readonly value: number;
 }
 
@@ -27,7 +27,7 @@ export interface Reward {
   readonly scope: 'rollout' | 'agent' | 'span';
   /** The agent name or span id; absent for the scope `rollout`. */
   readonly target?: string;
-  /** At least one; the first is the primary one. */
+  /** The dimensions, at least one; the first is the primary one. */
   readonly dimensions: readonly RewardDimension[];
 }
 
@@ -35,7 +35,7 @@ export interface Reward {
 const plainDimension = 'primary';
 
 /**
- * The attributes of a reward span.
+ * Returns the attributes of a reward span.
  * @throws {TraceError} `reward-invalid` when a dimension is not a finite number, there is none, or `primary` names none
  */
 export function rewardAttributes(value: RewardValue, options: RewardAttributesOptions = {}): Attributes {
@@ -48,7 +48,7 @@ export function rewardAttributes(value: RewardValue, options: RewardAttributesOp
 }
 
 /**
- * The reward that a span holds; undefined when it is not a reward span. Accepts rewards of any writer, so check for the throw.
+ * Returns the reward that a span holds, or undefined when it is not a reward span. Any writer may have written the span, so expect the error.
  * @throws {TraceError} `reward-invalid` when it is a reward span whose scope or dimensions are malformed
  */
 export function readReward(span: Pick<SpanInput, 'kind' | 'attributes' | 'spanId'>): Reward | undefined {

@@ -1,12 +1,12 @@
 import type { JsonValue } from './json.ts';
 
-/** What a rollout is for; only `train` rollouts become gradients. */
+/** The purpose of a rollout; only `train` rollouts become gradients. */
 export type RolloutMode = 'train' | 'val' | 'test';
 
 export type RolloutStatus = 'queuing' | 'preparing' | 'running' | 'requeuing' | 'succeeded' | 'failed' | 'cancelled';
 export type AttemptStatus = 'preparing' | 'running' | 'succeeded' | 'failed' | 'timeout' | 'unresponsive' | 'cancelled';
 
-/** Which ends of an attempt are tried again, how often, and after how long. */
+/** Says which ends of an attempt are tried again, how often, and after how long. */
 export interface RetryPolicy {
   /** Attempts in all, the first included; 1 to 100. @default 1 */
   readonly maxAttempts: number;
@@ -20,17 +20,17 @@ export interface RetryPolicy {
 
 /** The four clocks of a rollout, in milliseconds; an absent one never fires. Read on the store's clock. */
 export interface RolloutTimeouts {
-  /** From enqueue to the first claim. */
+  /** Limits the time from enqueueing to the first claim. */
   readonly queueMs?: number;
-  /** From an attempt's claim to its end. */
+  /** Limits the time from an attempt's claim to its end. */
   readonly startToFinishMs?: number;
-  /** Without a span or heartbeat from the attempt. */
+  /** Limits the time in which the attempt sends neither a span nor a heartbeat. */
   readonly noProgressMs?: number;
-  /** From enqueue to the rollout's final status, retries included. */
+  /** Limits the time from enqueueing to the rollout's final status, retries included. */
   readonly totalMs?: number;
 }
 
-/** Why an attempt or a rollout ended without success. */
+/** The reason why an attempt or a rollout ended without success. */
 export interface Failure {
   /** A `LightningErrorCode`, or a name of the user's own. */
   readonly code: string;
@@ -39,7 +39,7 @@ export interface Failure {
 
 /** One run of the agent on one task. */
 export interface Rollout {
-  /** Given by the client or made by the store; 1 to 200 characters of `[A-Za-z0-9._:-]`. */
+  /** The id, given by the client or made by the store; 1 to 200 characters of `[A-Za-z0-9._:-]`. */
   readonly rolloutId: string;
   /** The task: what the agent is asked to do. */
   readonly input: JsonValue;
@@ -59,12 +59,12 @@ export interface Rollout {
   readonly retry: RetryPolicy;
   readonly timeouts: RolloutTimeouts;
   readonly metadata: { readonly [key: string]: JsonValue };
-  /** How many attempts were started. */
+  /** The number of attempts that were started. */
   readonly attemptCount: number;
   readonly failure?: Failure;
   /** Milliseconds since the epoch, on the store's clock; likewise below. */
   readonly createdAtMs: number;
-  /** Not claimable before this moment: a retry's back-off. */
+  /** The rollout cannot be claimed before this moment: a retry waits for its back-off. */
   readonly availableAtMs: number;
   readonly endedAtMs?: number;
 }

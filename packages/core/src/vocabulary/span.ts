@@ -12,7 +12,7 @@ export type SpanKind =
   | 'operation';
 
 export type AttributeValue = string | number | boolean | readonly string[] | readonly number[] | readonly boolean[];
-/** Flat, as OpenTelemetry has them; nested values are flattened or stored as a JSON string by the writer. */
+/** Attributes are flat, as OpenTelemetry has them; nested values are flattened or stored as a JSON string by the writer. */
 export type Attributes = Readonly<Record<string, AttributeValue>>;
 
 export interface SpanStatus {
@@ -20,7 +20,7 @@ export interface SpanStatus {
   readonly message?: string;
 }
 
-/** What a writer hands to the store: a piece of work within one attempt, finished unless `isOpen` says otherwise. */
+/** A span as a writer hands it to the store: a piece of work within one attempt, finished unless `isOpen` says otherwise. */
 export interface SpanInput {
   /** 16 lower-case hex digits, unique within the attempt; writing the same id again changes nothing, unless it ends an open span. */
   readonly spanId: string;
@@ -32,15 +32,15 @@ export interface SpanInput {
   readonly status: SpanStatus;
   /** Milliseconds since the epoch, fractions allowed. */
   readonly startTimeMs: number;
-  /** Of an open span: when it was written. */
+  /** The end; for an open span, the moment when it was written. */
   readonly endTimeMs: number;
   /**
-   * True while the work goes on: the span is written as what it counts as if its writer dies now, and the same id, not open, replaces
-   * it once. No reward is open, and an open span has no tokens. @default false, and then absent
+   * True while the work goes on. Write an open span with the status that it should keep if its writer dies now; a span of the same id
+   * that is not open replaces it once. No reward is open, and an open span has no tokens. @default false, and then absent
    */
   readonly isOpen?: boolean;
   readonly attributes: Attributes;
-  /** Model calls only, and only when the engine reported them. */
+  /** The tokens of a model call, when the engine reported them. */
   readonly tokens?: TokenBlob;
 }
 
@@ -48,6 +48,6 @@ export interface SpanInput {
 export interface Span extends SpanInput {
   readonly rolloutId: string;
   readonly attemptId: string;
-  /** Issued by the store, from 1, strictly increasing within the rollout: the order that does not trust clocks. */
+  /** The store issues it, from 1 and strictly increasing within the rollout: an order that depends on no clock. */
   readonly sequenceId: number;
 }

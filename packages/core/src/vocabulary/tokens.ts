@@ -1,4 +1,4 @@
-/** What one model call put in and took out of the engine, token by token. Ids come from the engine that sampled them. */
+/** The token ids that one model call gave to the engine and got from it, with their log-probabilities. Ids come from the engine that sampled them. */
 export interface TokenBlob {
   /** Shape (P,): the rendered prompt. */
   readonly prompt: Int32Array;
