@@ -4,15 +4,15 @@ import { openSession, toHost } from './open-run.ts';
 import type { ResolvedTrainerOptions } from './trainer-options.ts';
 
 export interface DevOptions<Task> {
-  /** A few; each runs `samples` times. */
+  /** A few tasks; each runs `samples` times. */
   readonly tasks: readonly Task[];
   /** Rollouts of each task, at least 2. @default 4 */
   readonly samples?: number;
 }
 
-/** What a dry run saw. */
+/** The result of a dry run. */
 export interface DevReport {
-  /** Whether the algorithm would have something to learn from, and every `agentMatch` selects an agent that ran. */
+  /** True when the algorithm would have something to learn from, and every `agentMatch` selects an agent that ran. */
   readonly ok: boolean;
   readonly rollouts: number;
   readonly succeeded: number;
@@ -25,7 +25,7 @@ export interface DevReport {
   readonly groupsWithVariance: number;
   /** Calls that can be trained on, by agent. */
   readonly trainableCalls: Readonly<Record<string, number>>;
-  /** Calls that cannot, by reason. */
+  /** Calls that cannot be trained on, by reason. */
   readonly untrainableCalls: Readonly<Record<string, number>>;
   /** Calls of agents that `agentMatch` does not select, which keep their own model, by agent. */
   readonly unselectedCalls: Readonly<Record<string, number>>;
@@ -33,11 +33,11 @@ export interface DevReport {
   /** Samples that the trainable calls of groups with variance became; fewer than calls where calls continue each other. */
   readonly samples: number;
   readonly callsInSamples: number;
-  /** What to mend or to know, in plain words. */
+  /** Sentences that say what to correct or to know. */
   readonly findings: readonly string[];
 }
 
-/** Runs tasks through gateway and store, in memory, and looks at what the algorithm could learn from. */
+/** Runs tasks through a gateway and a store in memory, and reports whether the algorithm could learn from them. */
 export async function dryRun<Task>(options: ResolvedTrainerOptions<Task>, dev: DevOptions<Task>): Promise<DevReport> {
   if (!Array.isArray(dev.tasks) || dev.tasks.length === 0)
     throw check.optionInvalid('dev: tasks', JSON.stringify(dev.tasks), 'an array of at least one task');

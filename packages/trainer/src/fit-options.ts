@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { check, type JsonValue } from '@agent-lightning/core';
 
-/** What to train on, and for how long. */
+/** The tasks to train on, and the length of the training. */
 export interface FitOptions<Task = JsonValue> {
-  /** At least one; every task must be JSON. */
+  /** The tasks to train on, at least one; every task must be JSON. */
   readonly train: readonly Task[];
   /** Held-out tasks, run greedily where a policy answers. @default none */
   readonly validation?: readonly Task[];
@@ -11,9 +11,9 @@ export interface FitOptions<Task = JsonValue> {
   readonly steps?: number;
   /** Passes over `train`. */
   readonly epochs?: number;
-  /** Validate after every so many steps too, besides before training and at the end; 0 for only those. @default 0 */
+  /** The number of steps between validations during training; 0 validates only before training and at the end. @default 0 */
   readonly validationEvery?: number;
-  /** Of the validation tasks, how many to run on the way; the first and the last validation run all. @default all */
+  /** The number of validation tasks to run during training; the first and the last validation run all. @default all */
   readonly validationSubset?: number;
   /** Go on with the run in the run directory. @default false */
   readonly resume?: boolean;
@@ -26,12 +26,12 @@ export interface ResolvedFitOptions<Task = JsonValue> {
   readonly validationEvery: number;
   readonly validationSubset: number;
   readonly resume: boolean;
-  /** Tells one data set from another: the first 16 hex digits of a SHA-256. */
+  /** A digest that tells one data set from another: the first 16 hex digits of a SHA-256. */
   readonly trainDigest: string;
   readonly validationDigest: string;
 }
 
-/** @throws {ConfigurationError} `option-invalid` */
+/** Checks the options of `fit` and fills in the defaults. @throws {ConfigurationError} `option-invalid` */
 export function resolveFitOptions<Task>(options: FitOptions<Task>, tasksPerStep: number): ResolvedFitOptions<Task> {
   const { train, validation = [] } = options;
   if (!Array.isArray(train) || train.length === 0)

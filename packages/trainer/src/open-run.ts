@@ -13,7 +13,7 @@ export async function openSession<Task>(
   return await Session.open({ ...trainer, ...options, sampling, hasPolicy: uses.backend });
 }
 
-/** Returns what an algorithm works with in a session. */
+/** Returns the things that an algorithm works with in a session. */
 export function toHost<Task>(
   trainer: ResolvedTrainerOptions<Task>,
   session: Session<Task>,
@@ -34,7 +34,7 @@ export function toHost<Task>(
   };
 }
 
-/** Describes the options that decide what a run does. Steps, runners, staleness and what only watches may change. */
+/** Describes the options that decide what a run does. Steps, runners, staleness and options that only observe may change. */
 export function describeRun<Task>(trainer: ResolvedTrainerOptions<Task>, fit: ResolvedFitOptions<Task>): RunConfig {
   const { seed, control, backend, algorithm, policies } = trainer;
   const routed = isRouted(policies) ? policies : [];

@@ -4,11 +4,11 @@ import type { Progress, RolloutCollector, RunConfig, RunDirectory, Session } fro
 import type { ResolvedFitOptions } from './fit-options.ts';
 import type { ResolvedTrainerOptions } from './trainer-options.ts';
 
-/** What the parts of one run share. */
+/** The things that the parts of one run share. */
 export interface RunContext<Task> {
   readonly options: ResolvedTrainerOptions<Task>;
   readonly fit: ResolvedFitOptions<Task>;
-  /** What a resumed run must have in common with this one. */
+  /** The options that a resumed run must have in common with this one. */
   readonly config: RunConfig;
   readonly algorithm: AlgorithmRun;
   readonly session: Session<Task>;
@@ -21,14 +21,14 @@ export interface RunContext<Task> {
   readonly stopping: AbortSignal;
 }
 
-/** Reads the kind of an episode's task, when the run sorts tasks by kind. */
+/** Returns a function that reads the kind of an episode's task, or undefined when the run does not sort tasks by kind. */
 export function kindReader<Task>({
   taskKind,
 }: ResolvedTrainerOptions<Task>): ((episode: Episode) => string) | undefined {
   return taskKind === undefined ? undefined : (episode) => taskKind(episode.rollout.input as Task);
 }
 
-/** Returns what of a run its report is made from. */
+/** Returns the parts of a run from which its report is made. */
 export function toReportContext<Task>(context: RunContext<Task>): ReportContext {
   const { options, fit, config, collector, directory, session } = context;
   const { backend, algorithm } = options;

@@ -16,7 +16,7 @@ import type { RolloutFunction, RunnerHooks } from '@agent-lightning/runner';
 import { resolvePolicies, type PolicyOptions } from './policy-options.ts';
 import type { StepMetrics } from './step-metrics.ts';
 
-/** Code of the user's around a run: around each rollout, and after each step. What a hook throws is logged and changes nothing. */
+/** Functions of the user that are called around each rollout and after each step. An error that a hook throws is logged and changes nothing. */
 export interface TrainerHooks<Metrics extends object = object> extends RunnerHooks {
   /** Gets the step's line of metrics, with the algorithm's own among them. */
   readonly onStep?: (metrics: StepMetrics<Metrics>) => Promise<void> | void;
@@ -25,9 +25,9 @@ export interface TrainerHooks<Metrics extends object = object> extends RunnerHoo
 export interface TrainerOptions<Task = JsonValue, Metrics extends object = object> {
   /** Runs the agent on one task and returns the reward. */
   readonly rollout: RolloutFunction<Task>;
-  /** Where weights learn; required by algorithms that train weights, such as `grpo(…)`, and refused by those that train none. */
+  /** The backend in which weights learn; required by algorithms that train weights, such as `grpo(…)`, and rejected by those that train none. */
   readonly backend?: TrainingBackend;
-  /** How the agent improves, such as `grpo(…)`. */
+  /** The way to improve the agent, such as `grpo(…)`. */
   readonly algorithm: Algorithm<Metrics>;
   /**
    * Several policies, trained in one run: each answers the callers that its `agentMatch` matches, the first in this order when
@@ -37,43 +37,43 @@ export interface TrainerOptions<Task = JsonValue, Metrics extends object = objec
   readonly policies?: Readonly<Record<string, PolicyOptions>>;
   /** Rollouts that run at once. @default 8 */
   readonly runners?: number;
-  /** Seeds the order of the tasks and whatever the backend draws. @default 0 */
+  /** Seeds the order of the tasks and all random numbers that the backend draws. @default 0 */
   readonly seed?: number;
-  /** Everything that a run leaves: store, checkpoints, metrics, report. @default `runs/` and the time */
+  /** The directory for everything that a run leaves: store, checkpoints, metrics, report. @default `runs/` and the time */
   readonly runDirectory?: string;
-  /** Stays open when the run ends. @default a SQLite file in the run directory */
+  /** A store of your own; it stays open when the run ends. @default a SQLite file in the run directory */
   readonly store?: LightningStore;
   /**
-   * Stays open when the run ends; give the store that it writes to as well. It samples by its own options: a temperature or a
-   * limit of tokens belongs there, and is refused in the algorithm.
+   * A gateway of your own; it stays open when the run ends. Give the store that it writes to as well. It samples by its own options:
+   * a temperature or a limit of tokens belongs there, and is rejected in the algorithm.
    * @default a gateway on a free port of this machine; none where the algorithm trains no weights, and agents ask their own models
    */
   readonly gateway?: TrainingGateway;
-  /** From an attempt's start to its time-out. @default 600_000 */
+  /** The longest time from an attempt's start to its end, in milliseconds. @default 600_000 */
   readonly attemptTimeoutMs?: number;
-  /** Which failed attempts are tried again. @default one attempt for each rollout */
+  /** Says which failed attempts are tried again. @default one attempt for each rollout */
   readonly retry?: Partial<RetryPolicy>;
-  /** What kind of question a task is; metrics and report then show the reward by kind. */
+  /** Returns the kind of a task; metrics and report then show the reward by kind. */
   readonly taskKind?: (task: Task) => string;
   /**
    * `shuffled` permutes the rewards among a step's rollouts before credit assignment: what still rises then is not
    * learned from the reward. Rewards and signals of single calls are left out. @default 'none'
    */
   readonly control?: 'none' | 'shuffled';
-  /** Steps in a row with nothing to learn from after which a run stops; as many in which the model was away for every rollout stop it too. @default 3 */
+  /** The number of steps in a row with nothing to learn from after which a run stops; as many in which the model was away for every rollout stop it too. @default 3 */
   readonly noSignalPatience?: number;
   /**
-   * So many steps may be sampled ahead: while step s trains, the rollouts of steps up to s + maxStaleness run, on weights that are
+   * The number of steps that may be sampled ahead: while step s trains, the rollouts of steps up to s + maxStaleness run, on weights that are
    * at most so many versions old when their calls train. Older calls are left out and counted. 0 trains on fresh rollouts only,
    * and repeats exactly. May change when a run resumes. @default 0
    */
   readonly maxStaleness?: number;
   /**
    * KL(sampler ‖ trainer), in nats a token by k3, above which a step is off-policy; `noSignalPatience` such steps in a row stop
-   * the run. Infinity never does. Refused by an algorithm that trains no weights. @default 1
+   * the run. Infinity never does. Rejected by an algorithm that trains no weights. @default 1
    */
   readonly maxDivergence?: number;
-  /** Save a checkpoint every so many steps; a killed run redoes at most so many. @default 1 */
+  /** The number of steps from one checkpoint to the next; a killed run redoes at most so many. @default 1 */
   readonly checkpointEvery?: number;
   /** Checkpoints that are kept. @default 2 */
   readonly keepCheckpoints?: number;
@@ -82,11 +82,11 @@ export interface TrainerOptions<Task = JsonValue, Metrics extends object = objec
   readonly logger?: Logger;
   /** `live`: one line that is redrawn; `plain`: a line for each step. @default `live` on a terminal, else `plain` */
   readonly progress?: ProgressMode;
-  /** Aborting it ends the run like Ctrl+C: saved, and ready to resume. */
+  /** Aborting it ends the run like Ctrl+C: the run is saved, and can be resumed. */
   readonly signal?: AbortSignal;
-  /** Save on SIGINT and SIGTERM while a run lasts; a second one stops at once. @default true */
+  /** Saves on SIGINT and SIGTERM while a run lasts; a second one stops at once. @default true */
   readonly handleSignals?: boolean;
-  /** Shown when a run is interrupted: how to go on. @default what to give to `fit` */
+  /** Returns the sentence that tells how to go on, shown when a run is interrupted. @default what to give to `fit` */
   readonly resumeHint?: (runDirectory: string) => string;
 }
 
@@ -118,7 +118,7 @@ export interface ResolvedTrainerOptions<Task = JsonValue> {
   readonly resumeHint: (runDirectory: string) => string;
 }
 
-/** @throws {ConfigurationError} `option-invalid` */
+/** Checks the options of a trainer and fills in the defaults. @throws {ConfigurationError} `option-invalid` */
 export function resolveTrainerOptions<Task, Metrics extends object>(
   options: TrainerOptions<Task, Metrics>,
   now: Date = new Date(),
@@ -161,7 +161,7 @@ export function resolveTrainerOptions<Task, Metrics extends object>(
   });
 }
 
-/** Refuses an algorithm that cannot do what the other options ask for, instead of ignoring one of them. */
+/** Rejects an algorithm that cannot do what the other options ask for, instead of ignoring one of them. */
 function checkAlgorithm<Task>(options: Omit<TrainerOptions<Task>, 'hooks'>): void {
   const { algorithm, backend, gateway, maxStaleness = 0 } = options;
   if (typeof algorithm?.begin !== 'function')
@@ -173,7 +173,7 @@ function checkAlgorithm<Task>(options: Omit<TrainerOptions<Task>, 'hooks'>): voi
       backend,
       `a training backend for ${name}, such as embedded({ model })`,
     );
-  if (!uses.backend) refuseWeights(name, options);
+  if (!uses.backend) rejectWeightOptions(name, options);
   if (!uses.samplingAhead && maxStaleness > 0)
     throw check.optionInvalid(
       'Trainer: maxStaleness',
@@ -190,7 +190,7 @@ function checkAlgorithm<Task>(options: Omit<TrainerOptions<Task>, 'hooks'>): voi
 
 type WeightOptions = Pick<TrainerOptions, 'backend' | 'policies' | 'maxDivergence'>;
 
-function refuseWeights(name: string, { backend, policies, maxDivergence }: WeightOptions): void {
+function rejectWeightOptions(name: string, { backend, policies, maxDivergence }: WeightOptions): void {
   const unused = `left out: ${name} trains no weights`;
   if (backend !== undefined) throw check.optionInvalid('Trainer: backend', backend.name, unused);
   if (policies !== undefined) throw check.optionInvalid('Trainer: policies', Object.keys(policies).join(', '), unused);
@@ -201,7 +201,7 @@ function divergenceLimit(limit: number): number {
   return limit === Infinity ? limit : check.positive('Trainer: maxDivergence', limit);
 }
 
-/** `runs/2026-01-31T12-00-00` */
+/** Returns the default directory of a run, such as `runs/2026-01-31T12-00-00`. */
 function defaultRunDirectory(now: Date): string {
   return join('runs', now.toISOString().slice(0, 19).replaceAll(':', '-'));
 }

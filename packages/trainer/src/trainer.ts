@@ -23,7 +23,7 @@ import type { StopReason, TrainingResult } from './training-result.ts';
 export class Trainer<Task = JsonValue, Metrics extends object = object> {
   readonly #options: ResolvedTrainerOptions<Task>;
 
-  /** @throws {ConfigurationError} `option-invalid` */
+  /** Checks the options. @throws {ConfigurationError} `option-invalid` */
   constructor(options: TrainerOptions<Task, Metrics>) {
     this.#options = resolveTrainerOptions(options);
   }
@@ -35,7 +35,7 @@ export class Trainer<Task = JsonValue, Metrics extends object = object> {
 
   /**
    * Runs a few rollouts through store and gateway and says whether the algorithm could learn from them. For weights: tokens arrive,
-   * rewards vary within groups, calls merge into rows that the backend takes. Trains nothing and leaves nothing behind.
+   * rewards vary within groups, calls become training samples that the backend takes. Trains nothing and leaves nothing behind.
    * @throws {ConfigurationError} `option-invalid` | `option-unsupported`, as `fit` would
    */
   async dev(options: DevOptions<Task>): Promise<DevReport> {
@@ -58,7 +58,7 @@ export class Trainer<Task = JsonValue, Metrics extends object = object> {
       config,
       resume: fit.resume,
       keepCheckpoints: this.#options.keepCheckpoints,
-      // Ids of a store of its own may repeat from run to run: the same seed then samples the same rollouts.
+      // In a store of its own, ids may repeat from run to run: the same seed then samples the same rollouts.
       runId: this.#options.store === undefined ? 'run' : `run-${randomBytes(4).toString('hex')}`,
       now: new Date(),
     });
@@ -120,7 +120,7 @@ export class Trainer<Task = JsonValue, Metrics extends object = object> {
         await cancelRest(context);
       }
     } catch (error) {
-      // Why the run ended is the news, not what then could not be written either.
+      // The first error says why the run ended; a later one, from closing, is only logged.
       await session.close().catch((closing: unknown) => progress.logger.warn(`closing the run: ${String(closing)}`));
       throw error;
     }
@@ -129,7 +129,7 @@ export class Trainer<Task = JsonValue, Metrics extends object = object> {
   }
 }
 
-/** The report is written however the run ends. */
+/** Trains, and writes the report however the run ends. */
 async function trainAndReport<Task>(context: RunContext<Task>): Promise<TrainingResult> {
   const run = new TrainingRun(context);
   let stopReason: StopReason;
@@ -180,9 +180,9 @@ async function exportResult(algorithm: AlgorithmRun, directory: string): Promise
 }
 
 /**
- * Leaves nothing of a run in its store's queue once the run ends, whichever way it does: a store may be shared, and a worker
- * elsewhere would run what nobody trains on, against a gateway that may be gone. A resumed run plans its rollouts anew: it takes
- * those that came to their end as they are, and queues those that were cancelled again under other ids.
+ * Cancels the rollouts of a run that are still queued or running when the run ends. A store may be shared, and a worker elsewhere would
+ * run rollouts that nobody trains on, against a gateway that may be closed. A resumed run takes finished rollouts as they are, and
+ * queues cancelled ones again under other ids.
  */
 async function cancelRest<Task>({ session, collector, progress }: RunContext<Task>): Promise<void> {
   await session.stop();
@@ -193,7 +193,7 @@ async function cancelRest<Task>({ session, collector, progress }: RunContext<Tas
   }
 }
 
-/** Finds out before the first rollout that a task has no kind. */
+/** Checks, before the first rollout, that every task has a kind. */
 function checkTaskKinds<Task>(taskKind: ((task: Task) => string) | undefined, tasks: readonly Task[]): void {
   for (const task of taskKind === undefined ? [] : tasks) {
     let kind: unknown;

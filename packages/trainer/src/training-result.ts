@@ -1,9 +1,9 @@
 import type { CurvePoint } from '@agent-lightning/run';
 
-/** Why a run ended. `converged`: the algorithm found nothing more to learn; for `grpo`, every group's rewards are equal and better than at first. */
+/** The reason why a run ended. `converged`: the algorithm found nothing more to learn; for `grpo`, every group's rewards are equal and better than at first. */
 export type StopReason = 'completed' | 'converged' | 'interrupted';
 
-/** What `fit` returns. */
+/** The result of `fit`. */
 export interface TrainingResult {
   readonly runId: string;
   readonly runDirectory: string;
@@ -16,13 +16,13 @@ export interface TrainingResult {
   readonly transitions: number;
   /** Reward on all held-out tasks before training, greedy where a policy answers; undefined without validation tasks. */
   readonly validationBefore: number | undefined;
-  /** The same after the last step; undefined when the run was interrupted. */
+  /** Reward on all held-out tasks after the last step; undefined when the run was interrupted, and without validation tasks. */
   readonly validationAfter: number | undefined;
   readonly curve: readonly CurvePoint[];
   /** Interruptions left out. */
   readonly wallSeconds: number;
   /**
-   * What the algorithm made: trained weights as an ordinary checkpoint, or with `policies` a folder that has one by each name; or prompts.
+   * The directory with the result of the algorithm: trained weights as an ordinary checkpoint, or with `policies` a folder that has one by each name; or prompts.
    * Undefined when the run was interrupted.
    */
   readonly modelDirectory: string | undefined;

@@ -28,7 +28,7 @@ import type { StepMetrics } from './step-metrics.ts';
 import type { StopReason } from './training-result.ts';
 import { validate } from './validation.ts';
 
-/** A step that is done, but for its validation and its line. */
+/** A step that is learned from, before its validation and its line in the metrics. */
 interface FinishedStep {
   readonly step: number;
   readonly rollouts: readonly Rollout[];
@@ -38,7 +38,7 @@ interface FinishedStep {
   readonly episodes: readonly Episode[];
 }
 
-/** Carries out an algorithm: validation, steps, checkpoints, until it is done, interrupted, solved or hopeless. */
+/** Carries out an algorithm: validation, steps and checkpoints, until the run is done, has converged, is interrupted or cannot go on. */
 export class TrainingRun<Task> {
   readonly #context: RunContext<Task>;
   readonly #window: RolloutWindow;
@@ -49,9 +49,9 @@ export class TrainingRun<Task> {
   #wallSecondsBefore = 0;
   /** The newest step that a checkpoint holds. */
   #savedStep = -1;
-  /** Spent on checkpoints since the newest line of the metrics. */
+  /** Seconds spent on checkpoints since the newest line of the metrics. */
   #checkpointSeconds = 0;
-  /** Tells whether what the algorithm holds is that after the state's step, or already beyond. */
+  /** True while the algorithm is where it was after the state's step; false once it has changed further. */
   #isAlgorithmAtState = true;
   #lastMetrics: StepMetrics | undefined;
 
@@ -71,7 +71,7 @@ export class TrainingRun<Task> {
     return this.#state;
   }
 
-  /** Trains from where the run is. An interruption is an end like another; what cannot go on is thrown, after saving what is good. */
+  /** Trains from where the run is, and returns why it ended. An error that ends the run is thrown after the last good step was saved. */
   async run(): Promise<StopReason> {
     try {
       await this.#begin();
@@ -95,7 +95,7 @@ export class TrainingRun<Task> {
 
   async #begin(): Promise<void> {
     const { directory, algorithm, fit, collector, progress, session } = this.#context;
-    // Before anything that takes long: the store's watchdog would end what a dead process left as timed out, which is data.
+    // First of all, before anything slow: otherwise the store's watchdog ends the rollouts of a dead process as timed out, and they would count.
     const cancelled = fit.resume ? await collector.cancelUnfinished('its process ended') : 0;
     const checkpoint = fit.resume ? await directory.checkpoints.latest() : undefined;
     if (checkpoint !== undefined) {
@@ -129,7 +129,7 @@ export class TrainingRun<Task> {
     return 'completed';
   }
 
-  /** Collects, learns, validates, and writes down what came of it. */
+  /** Runs one step: collects its rollouts, learns, validates, and writes the metrics. */
   async #step(step: number): Promise<'go-on' | 'converged'> {
     const { options, progress, session } = this.#context;
     const clock = new PhaseClock();
@@ -152,18 +152,18 @@ export class TrainingRun<Task> {
     return end ?? 'go-on';
   }
 
-  /** Hands the rollouts to the algorithm; in a control run with the rewards permuted among them. */
+  /** Gives the rollouts to the algorithm; in a control run with the rewards permuted among them. */
   async #learn(step: number, rollouts: readonly Rollout[], clock: PhaseClock): Promise<FinishedStep> {
     const { options, algorithm, collector } = this.#context;
     const episodes = await clock.measure('convert', () => collector.readEpisodes(rollouts));
-    const judged =
+    const given =
       options.control === 'shuffled'
         ? shuffleRewards(episodes, seededRandom(options.seed, `shuffle/${step}`))
         : episodes;
     const outcome = await algorithm.learn({
       step,
       rollouts,
-      episodes: judged,
+      episodes: given,
       beforeUpdate: () => {
         this.#isAlgorithmAtState = false;
       },
@@ -171,7 +171,7 @@ export class TrainingRun<Task> {
     });
     this.#isAlgorithmAtState = false;
     const reward = summariseRewards(episodes, kindReader(options));
-    return { step, rollouts, reward, outcome, episodes: outcome.episodes ?? judged };
+    return { step, rollouts, reward, outcome, episodes: outcome.episodes ?? given };
   }
 
   /** Plans a step, and shows how many rollouts it waits for; not while runners work on later steps too. */
@@ -235,7 +235,7 @@ export class TrainingRun<Task> {
     };
   }
 
-  /** Between the first and the last validation; an interruption leaves it out, since the step itself is done. */
+  /** Validates between the first and the last validation; an interruption leaves it out, since the step itself is done. */
   async #validateOnTheWay(step: number): Promise<ValidationMetrics | undefined> {
     const { fit, interrupted } = this.#context;
     if (fit.validationEvery === 0 || step % fit.validationEvery !== 0 || step >= fit.steps) return undefined;
@@ -282,7 +282,7 @@ export class TrainingRun<Task> {
     this.#savedStep = this.#state.step;
   }
 
-  /** Saves the last step that is done, unless the weights are already beyond it: then the newest checkpoint is what is good. */
+  /** Saves the last step that is done, unless the algorithm has changed since: then the newest checkpoint stays the last good one. */
   async #saveIfGood(): Promise<void> {
     if (this.#isAlgorithmAtState && this.#state.step > 0) await this.#save();
   }
@@ -292,14 +292,14 @@ export class TrainingRun<Task> {
   }
 }
 
-/** Refuses metrics of an algorithm that would replace those of every run. */
+/** Rejects metrics of an algorithm that would replace those of every run. */
 function checkOwnNames(algorithm: string, own: object, common: object): void {
   const taken = Object.keys(own).find((name) => name === 'validation' || name in common);
   if (taken !== undefined)
     throw check.optionInvalid(`${algorithm}: a metric`, taken, 'named otherwise; the line of every run has that name');
 }
 
-/** Whether an error is only the user's interruption, come back from what was waiting. */
+/** Tells whether an error only reports the user's interruption. */
 function isInterruption(error: unknown, interrupted: AbortSignal): boolean {
   return interrupted.aborted && LightningError.isInstance(error) && error.code === 'cancelled';
 }

@@ -13,14 +13,14 @@ import { findUnusedPolicies } from './policies/unused-policies.ts';
 import { diagnoseSignal } from './step/training-signal.ts';
 import { toBatch } from './to-batch.ts';
 
-/** What a dry run is examined by. */
+/** The settings and limits by which a dry run is examined. */
 export interface ExaminationOptions {
   readonly settings: GrpoSettings;
   readonly policies: readonly RoutedPolicy[];
   readonly maxSampleTokens: number;
 }
 
-/** Says what training would get from the rollouts of a dry run, and what to mend. */
+/** Says what training would get from the rollouts of a dry run, and what to correct. */
 export function examineRollouts(
   { settings, policies, maxSampleTokens }: ExaminationOptions,
   rollouts: readonly Rollout[],

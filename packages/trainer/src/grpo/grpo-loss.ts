@@ -3,7 +3,7 @@ import type { Objective } from './objective/objective.ts';
 import type { RatioBounds } from './objective/sequence-ratio.ts';
 import { check } from '@agent-lightning/core';
 
-/** What the gradient is of. */
+/** The options of the loss, whose gradient the training follows. */
 export interface GrpoLossOptions {
   /**
    * The policy-gradient loss. One that the backend does not build in is trained by its derivative, as a weighted cross entropy,
@@ -26,7 +26,7 @@ export interface GrpoLossOptions {
    */
   readonly sequenceMask?: RatioBounds;
   /**
-   * β of a pull towards the base model, 0 for none. `klPlacement` says where it acts. @default 0
+   * The weight β of the KL to the base model, 0 for none. `klPlacement` says where it acts. @default 0
    */
   readonly klCoefficient?: number;
   /**
@@ -51,7 +51,7 @@ const defaultBounds = {
   gspo: { low: 0.9997, high: 1.0004 },
 } as const;
 
-/** @throws {ConfigurationError} `option-invalid` */
+/** Checks the options of the loss and fills in the defaults. @throws {ConfigurationError} `option-invalid` */
 export function resolveGrpoLoss(options: GrpoLossOptions): GrpoLoss {
   if (options.klPlacement !== undefined && (options.klCoefficient ?? 0) === 0)
     throw check.optionInvalid('grpo.klCoefficient', options.klCoefficient, 'above 0 where klPlacement is given');
@@ -63,7 +63,7 @@ export function resolveGrpoLoss(options: GrpoLossOptions): GrpoLoss {
   };
 }
 
-/** What an algorithm minimises. */
+/** Returns the objective that an algorithm minimises. */
 export function objectiveOf({ loss, sequenceMask, klCoefficient, klPlacement }: GrpoLoss): Objective {
   return {
     loss,
@@ -75,19 +75,19 @@ export function objectiveOf({ loss, sequenceMask, klCoefficient, klPlacement }: 
 function resolveLoss(options: GrpoLossOptions): PolicyLoss {
   const name = check.oneOf('grpo.loss', options.loss ?? 'ppo', policyLosses);
   if (name === 'importance_sampling') {
-    refuse(name, 'grpo.clipLow', options.clipLow);
-    refuse(name, 'grpo.clipHigh', options.clipHigh);
+    rejectBound(name, 'grpo.clipLow', options.clipLow);
+    rejectBound(name, 'grpo.clipHigh', options.clipHigh);
     return { name };
   }
   if (name === 'truncated_importance_sampling') {
-    refuse(name, 'grpo.clipLow', options.clipLow);
+    rejectBound(name, 'grpo.clipLow', options.clipLow);
     return { name, clipHigh: highest(options.clipHigh ?? 2) };
   }
   const bounds = defaultBounds[name];
   return { name, clipLow: lowest(options.clipLow ?? bounds.low), clipHigh: highest(options.clipHigh ?? bounds.high) };
 }
 
-function refuse(loss: PolicyLoss['name'], option: string, value: number | undefined): void {
+function rejectBound(loss: PolicyLoss['name'], option: string, value: number | undefined): void {
   if (value !== undefined)
     throw check.optionInvalid(option, value, `left out with the loss '${loss}', which has no such bound`);
 }

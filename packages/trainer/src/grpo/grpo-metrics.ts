@@ -5,7 +5,7 @@ import type { PolicyPasses } from './step/train-on-batch.ts';
 import { summarisePasses } from './step/train-outcome.ts';
 import type { NoSignal } from './step/training-signal.ts';
 
-/** How far the policy that trains is from the one that sampled, over the tokens of a step. */
+/** Measures of how far the policy that trains is from the one that sampled, over the tokens of a step. */
 export interface OffPolicyMetrics {
   /** Mean of r = exp(lp − q). */
   readonly ratioMean: number;
@@ -14,13 +14,13 @@ export interface OffPolicyMetrics {
   readonly clipFraction: number;
   /** The effective sample size as a share of the tokens, (Σ r)² / (n · Σ r²). */
   readonly effectiveSampleShare: number;
-  /** KL(sampler ‖ trainer) in nats, by k3, before the step's first update: what the two disagree by. */
+  /** KL(sampler ‖ trainer) in nats, by k3, before the step's first update. */
   readonly klSamplerTrainer: number;
-  /** The same by k1, which may be negative. */
+  /** KL(sampler ‖ trainer) in nats by k1, which may be negative. */
   readonly klSamplerTrainerK1: number;
 }
 
-/** What optimizer steps gave, of one policy or of all. */
+/** Figures of optimizer steps, of one policy or of all. */
 export interface TrainedMetrics extends Partial<OffPolicyMetrics> {
   readonly tokensTrained: number;
   readonly optimizerSteps: number;
@@ -35,7 +35,7 @@ export interface TrainedMetrics extends Partial<OffPolicyMetrics> {
   readonly klBase?: number;
 }
 
-/** How old the calls of a step were when they trained. */
+/** The age of the calls of a step when they trained, in versions. */
 export interface StalenessMetrics {
   /** Versions between sampling and training: mean and largest over the transitions. */
   readonly stalenessMean?: number;
@@ -46,40 +46,40 @@ export interface StalenessMetrics {
 
 /** One of several policies in a step. */
 export interface PolicyMetrics extends TrainedMetrics, StalenessMetrics {
-  /** After the step. */
+  /** The version after the step. */
   readonly policyVersion: number;
   readonly transitions: number;
   readonly samples: number;
 }
 
-/** What GRPO adds to a step's line in `metrics.jsonl`. */
+/** The figures that GRPO adds to a step's line in `metrics.jsonl`. */
 export interface GrpoMetrics extends TrainedMetrics, StalenessMetrics {
   readonly epoch: number;
-  /** The newest of all policies'. */
+  /** The newest version of all policies. */
   readonly policyVersion: number;
   readonly groupsUsed: number;
   readonly groupsZeroVariance: number;
   readonly groupsSingleton: number;
-  /** Of the step's groups, the share without variance. */
+  /** The share of the step's groups that has no variance. */
   readonly zeroVarianceShare: number;
   readonly samples: number;
-  /** Prompt and response tokens of the samples: what went through the model to train. */
+  /** Prompt and response tokens of the samples, all of which went through the model to train. */
   readonly tokensProcessed: number;
   readonly trainedTokensPerSecond: number;
   /** Calls that were too old to be trained on. */
   readonly staleCalls: number;
-  /** By name; where a run has several policies. The step's own figures are over all of them. */
+  /** The figures of each policy by name, where a run has several. The step's own figures are over all of them. */
   readonly policies?: Readonly<Record<string, PolicyMetrics>>;
-  /** Why there was nothing to learn from, when there was not. */
+  /** The reason why there was nothing to learn from; absent when there was something. */
   readonly noSignal?: string;
 }
 
-/** Everything that GRPO's part of a step's line is made of. */
+/** The input of {@link createGrpoMetrics}. */
 export interface GrpoRecord {
   readonly epoch: number;
   readonly episodes: readonly Episode[];
   readonly batch: LightningBatch;
-  /** Of each policy. */
+  /** The passes of each policy. */
   readonly trained: readonly PolicyPasses[];
   /** The versions that were trained. */
   readonly trainedVersions: PolicyVersions;
@@ -89,7 +89,7 @@ export interface GrpoRecord {
   readonly trainSeconds: number;
 }
 
-/** Returns what GRPO adds to a step's line. */
+/** Returns the figures that GRPO adds to a step's line. */
 export function createGrpoMetrics(record: GrpoRecord): GrpoMetrics {
   const { episodes, batch, trained, trainSeconds } = record;
   const transitions = episodes.flatMap((episode) => episode.transitions);

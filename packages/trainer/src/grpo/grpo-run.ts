@@ -1,13 +1,13 @@
 /**
- * Group-relative policy optimization, one step after the other. Read this file from top to bottom to learn how the agent learns;
- * each line that hides something names the file that shows it.
+ * Group-relative policy optimization, one step after the other. Read this file from top to bottom to see how the agent learns;
+ * each step below names the file that has its details.
  *
  *     plan      each task runs `groupSize` times                                  (G tasks × K rollouts)
  *     learn  1  calls that are too long or too old are left out                   step/trainable-calls.ts
  *            2  rewards → credit → advantages → training samples                  core: lightning-rl/algorithm.ts
  *            3  a forward-backward pass and an optimizer step for each minibatch  step/train-on-batch.ts
  *            4  the new weights answer new calls, as the next version             policies/policy-set.ts
- *            5  figures, and whether to go on                                     grpo-metrics.ts, step/judge-step.ts
+ *            5  figures, and whether to go on                                     grpo-metrics.ts, step/check-step.ts
  */
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -34,7 +34,7 @@ import { PolicySet, type PolicyVersions } from './policies/policy-set.ts';
 import { routePolicies } from './policies/route-policies.ts';
 import { findUnusedPolicies } from './policies/unused-policies.ts';
 import { chooseExcerpts } from './step/choose-excerpts.ts';
-import { isOffPolicy, judgeStep } from './step/judge-step.ts';
+import { checkStep, isOffPolicy } from './step/check-step.ts';
 import type { PolicyPasses } from './step/train-on-batch.ts';
 import { trainPolicies } from './step/train-policies.ts';
 import { diagnoseSignal } from './step/training-signal.ts';
@@ -50,7 +50,7 @@ export class GrpoRun implements AlgorithmRun<GrpoMetrics> {
   readonly #capabilities: BackendCapabilities;
   readonly #policies: PolicySet;
   readonly #order: TaskOrder;
-  /** The policies that were already said to be unused. */
+  /** The unused policies that the user was already told of. */
   readonly #unused = new Set<string>();
   #state: GrpoState;
 
@@ -80,7 +80,7 @@ export class GrpoRun implements AlgorithmRun<GrpoMetrics> {
     return new GrpoRun(settings, host, await host.backend!.capabilities(), policies);
   }
 
-  /** Lets the base model answer for every policy, and trains nothing. */
+  /** Publishes the base model for every policy, and trains nothing. */
   static async rehearse(settings: GrpoSettings, host: AlgorithmHost): Promise<Rehearsal> {
     const { maxSampleTokens } = await host.backend!.capabilities();
     await routePolicies(host);
@@ -136,7 +136,7 @@ export class GrpoRun implements AlgorithmRun<GrpoMetrics> {
       isOffPolicy: isOffPolicy(metrics, this.#host),
       hasCalls: hasCalls(rollouts, episodes),
     });
-    const { warnings, end } = judgeStep(metrics, noSignal, this.#state, this.#host);
+    const { warnings, end } = checkStep(metrics, noSignal, this.#state, this.#host);
     return {
       metrics,
       episodes,
@@ -160,7 +160,7 @@ export class GrpoRun implements AlgorithmRun<GrpoMetrics> {
         code: 'resume-mismatch',
       });
     await this.#policies.loadState(directory);
-    this.#state = { ...state, outageStreak: 0 }; // whoever resumes a run has seen to its model
+    this.#state = { ...state, outageStreak: 0 }; // a user who resumes a run has repaired its model
   }
 
   async discard(directory: string): Promise<void> {
@@ -204,7 +204,7 @@ function increase(versions: PolicyVersions, names: readonly string[]): PolicyVer
   return { ...versions, ...Object.fromEntries(names.map((name) => [name, (versions[name] ?? 0) + 1])) };
 }
 
-/** Tells whether any rollout succeeded, and any made a call that can be trained on. */
+/** Tells whether a rollout succeeded, and whether a call can be trained on. */
 function hasCalls(rollouts: readonly Rollout[], episodes: readonly Episode[]): boolean {
   return (
     rollouts.some(({ status }) => status === 'succeeded') && episodes.some(({ transitions }) => transitions.length > 0)

@@ -1,20 +1,20 @@
 import type { PolicyVersions } from './policies/policy-set.ts';
 import type { NoSignal } from './step/training-signal.ts';
 
-/** What a run of GRPO keeps beside the weights. Order and draws need no state: they follow from the seed and the step. */
+/** The state that a run of GRPO keeps beside the weights. Order and draws need no state: they follow from the seed and the step. */
 export interface GrpoState {
   readonly format: 1;
   /** The last step that was learned from; 0 before the first. */
   readonly step: number;
   readonly policyVersions: PolicyVersions;
   readonly optimizerSteps: number;
-  /** Steps in a sample without training signal, up to this one; those that an outage spoiled are left out. */
+  /** Steps in a row without training signal, up to this one; steps without signal because of an outage are left out. */
   readonly noSignalStreak: number;
-  /** Steps in a sample in which an outage let no rollout through, up to this one. */
+  /** Steps in a row in which no rollout succeeded because of an outage, up to this one. */
   readonly outageStreak: number;
-  /** Steps in a sample in which sampler and trainer were too far apart, up to this one. */
+  /** Steps in a row in which sampler and trainer were too far apart, up to this one. */
   readonly offPolicyStreak: number;
-  /** Mean reward of the first step, to tell a solved task from one that never taught anything. */
+  /** Mean reward of the first step, to tell tasks that were learned from tasks that never gave a signal. */
   readonly firstReward: number | undefined;
   /** Mean reward of the newest step. */
   readonly lastReward: number | undefined;
@@ -35,7 +35,7 @@ export function initialGrpoState(policies: readonly string[]): GrpoState {
   };
 }
 
-/** What of a step counts towards the end of the run. */
+/** The figures of a step that decide when the run ends. */
 export interface StepCounts {
   readonly step: number;
   /** The versions after the step. */
@@ -44,9 +44,9 @@ export interface StepCounts {
   /** The rewards of its rollouts. */
   readonly rewards: readonly number[];
   readonly noSignal: NoSignal | undefined;
-  /** Tells whether sampler and trainer were too far apart. */
+  /** True when sampler and trainer were too far apart. */
   readonly isOffPolicy: boolean;
-  /** Tells whether any rollout succeeded and made a call that can be trained on. */
+  /** True when a rollout succeeded, and a call can be trained on. */
   readonly hasCalls: boolean;
 }
 

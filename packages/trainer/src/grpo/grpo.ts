@@ -19,17 +19,17 @@ export interface GrpoOptions extends GrpoLossOptions {
   readonly tasksPerStep?: number;
   /** @default 3e-4, which suits small models and adapters */
   readonly learningRate?: number;
-  /** How returns become advantages. @default 'grpo' */
+  /** The formula by which returns become advantages. @default 'grpo' */
   readonly estimator?: LightningRLOptions['estimator'];
-  /** How the reward of a rollout reaches its calls. @default 'identical' */
+  /** The rule by which the reward of a rollout reaches its calls. @default 'identical' */
   readonly credit?: LightningRLOptions['credit'];
   /** Automatic intermediate rewarding from tool status, exceptions and parse failures; true for the default rules. @default false */
   readonly intermediate?: NonNullable<LightningRLOptions['intermediate']> | boolean;
-  /** A sample per call, or calls that continue each other merged into one sample. @default 'trajectory' */
+  /** The layout of training samples: one per call, or one for all calls that continue each other. @default 'trajectory' */
   readonly samples?: LightningRLOptions['samples'];
-  /** How much each token weighs. @default 'rollout' */
+  /** The weight of each token in the loss. @default 'rollout' */
   readonly tokenWeighting?: LightningRLOptions['tokenWeighting'];
-  /** Optimizer steps that a training step's batch is split into, groups whole. @default 1 */
+  /** The number of optimizer steps that a training step's batch is split into, groups whole. @default 1 */
   readonly minibatches?: number;
   /** Clips the global L2 norm of the gradient; 0 for no clipping. @default 1 */
   readonly maxGradientNorm?: number;
@@ -75,8 +75,8 @@ export interface Grpo extends Algorithm<GrpoMetrics> {
 }
 
 /**
- * Makes group-relative policy optimization or one of its kin: each task runs `groupSize` times, and what did better than its group
- * becomes likelier.
+ * Makes group-relative policy optimization or one of its kin: each task runs `groupSize` times, and responses of rollouts that were
+ * better than their group become likelier.
  * @throws {ConfigurationError} `option-invalid`
  */
 export function grpo(options: GrpoOptions = {}): Grpo {

@@ -134,7 +134,7 @@ class PromptSearchRun implements AlgorithmRun<PromptSearchMetrics> {
       history: [...this.#state.history, { step, reward, prompt: toPrompt(this.#settings, winner.sentences) }],
       silentSteps: isSilent ? this.#state.silentSteps + 1 : 0,
     };
-    const end = this.#judge(reward);
+    const end = this.#checkReward(reward);
     return {
       metrics: {
         bestReward: reward,
@@ -162,7 +162,7 @@ class PromptSearchRun implements AlgorithmRun<PromptSearchMetrics> {
     await writeFile(join(directory, 'history.json'), JSON.stringify(history, undefined, 2));
   }
 
-  #judge(reward: number): 'converged' | Error | undefined {
+  #checkReward(reward: number): 'converged' | Error | undefined {
     if (this.#state.silentSteps >= this.#host.noSignalPatience)
       return new TrainerError(
         `no rollout of the last ${this.#state.silentSteps} steps has a reward; return one from the rollout function`,

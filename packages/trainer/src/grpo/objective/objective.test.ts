@@ -292,7 +292,7 @@ function cut(sample: ObjectiveSample, start: number, end: number): ObjectiveSamp
   );
 }
 
-/** Whether a loss or a mask changes its form within a step: a token's or its sequence's ratio is at a bound. */
+/** Tells whether a loss or a mask changes its form within a step: a token's or its sequence's ratio is at a bound. */
 function isNearKink(sample: ObjectiveSample, logprobs: Float64Array, t: number): boolean {
   const { start, end } = sample.segments.find((segment) => t >= segment.start && t < segment.end)!;
   const moves = Array.from(

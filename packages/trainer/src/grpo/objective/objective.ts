@@ -2,12 +2,12 @@ import { type Loss, BackendError, checkLogprobs } from '@agent-lightning/core';
 import { policyLossAndDerivative, type PolicyLoss, type PolicyLossValue } from './policy-loss.ts';
 import { maskSequences, type RatioBounds, type SequenceSample } from './sequence-ratio.ts';
 
-/** What a training step minimises, as data: a policy loss, with sequences left out and a pull to the reference where asked for. */
+/** The objective that a training step minimises, as data: a policy loss, with sequences left out and a pull to the reference where asked for. */
 export interface Objective {
   readonly loss: PolicyLoss;
   /**
-   * Leaves a call's response out, KL included, when the geometric mean of its ratios is outside these bounds: what the trainer
-   * hardly recognises teaches nothing. @source NeMo-RL's sequence mask; arXiv:2512.23075 on masking
+   * Leaves a call's response out, KL included, when the geometric mean of its ratios is outside these bounds, since
+   * such a response is too far from the trained policy. @source NeMo-RL's sequence mask; arXiv:2512.23075 on masking
    */
   readonly sequenceMask?: RatioBounds;
   /**
@@ -24,7 +24,7 @@ export interface ObjectiveSample extends SequenceSample {
   readonly referenceLogprobs?: ArrayLike<number>;
 }
 
-/** The built-in loss that is the same as the objective, where the backend has one; else undefined: then the derivative is sent. */
+/** Returns the built-in loss that equals the objective, or undefined where the backend has none: then the derivative is sent. */
 export function builtInLoss(objective: Objective, losses: readonly Loss['name'][]): Loss | undefined {
   if (objective.sequenceMask !== undefined || (objective.referenceKl ?? 0) !== 0) return undefined;
   const { loss } = objective;
@@ -34,13 +34,13 @@ export function builtInLoss(objective: Objective, losses: readonly Loss['name'][
   return losses.includes(same.name) ? same : undefined;
 }
 
-/** Whether a backend with these losses can train the objective, by itself or by a weighted cross entropy. */
+/** Tells whether a backend with these losses can train the objective, by itself or by a weighted cross entropy. */
 export function isTrainable(objective: Objective, losses: readonly Loss['name'][]): boolean {
   return losses.includes('cross_entropy') || builtInLoss(objective, losses) !== undefined;
 }
 
 /**
- * The objective over one sample and its analytic derivative, in float64. `toSurrogateSample` makes of the derivative a sample that has
+ * Computes the objective over one sample and its analytic derivative, in float64. `toSurrogateSample` makes of the derivative a sample that has
  * the same gradient under `cross_entropy`, on every backend.
  * @param logprobs shape (T,), nats: the policy's log-probabilities now
  * @throws {BackendError} `samples-invalid` for another length or missing reference, `numerics` for a number that is not finite
@@ -58,7 +58,7 @@ export function objectiveAndDerivative(
   return { loss: loss + pull, derivative, clippedTokens: clippedTokens + masked };
 }
 
-/** β·w·Σ_t k3, of which the derivative β·w·(1 − e^d) is added to `derivative`. */
+/** Returns β·w·Σ_t k3, and adds its derivative β·w·(1 − e^d) to `derivative`. */
 function referenceKl(
   sample: ObjectiveSample,
   logprobs: ArrayLike<number>,

@@ -1,6 +1,6 @@
 import { type TrainingSample, BackendError } from '@agent-lightning/core';
 
-/** How far the policy is from the one that sampled; over trained tokens, each token alike. */
+/** Measures of how far the policy is from the one that sampled, over trained tokens; each token weighs the same. */
 export interface PolicyDrift {
   readonly trainedTokens: number;
   /** Mean and maximum of r = exp(lp − q); 1 when trainer and sampler agree. */
@@ -10,7 +10,7 @@ export interface PolicyDrift {
   readonly effectiveSampleShare: number;
   /** KL(sampler ‖ policy) in nats, estimated by −log r: unbiased, and negative at times. @source Schulman, "Approximating KL divergence", k1 */
   readonly klK1: number;
-  /** The same by r − 1 − log r: unbiased, and never negative. @source ibid., k3 */
+  /** KL(sampler ‖ policy) in nats, estimated by r − 1 − log r: unbiased, and never negative. @source ibid., k3 */
   readonly klK3: number;
 }
 

@@ -2,7 +2,7 @@ import { type Loss, ConfigurationError, checkLogprobs, lossAndDerivative } from 
 import { sequenceRatio, type SequenceSample } from './sequence-ratio.ts';
 
 /**
- * A policy-gradient loss: one of the backend contract's, or one of ours, which every backend that has a weighted cross entropy
+ * A policy-gradient loss: one of the backend contract's, or one that is defined here, which every backend that has a weighted cross entropy
  * can train. A SUM like those, over tokens or over sequences; with lp, q, A and r as in `Loss`:
  *
  * - `truncated_importance_sampling`: −Σ stopGradient(min(r, clipHigh))·lp·A. @source Ionides 2008; token TIS in verl
@@ -33,7 +33,7 @@ export interface PolicyLossValue extends ReturnType<typeof lossAndDerivative> {
 }
 
 /**
- * The reference for every policy loss, with its analytic derivative.
+ * Computes a policy loss and its analytic derivative; this is the reference for every policy loss.
  * @param logprobs shape (T,), nats: the policy's log-probabilities now; read where `lossMask` is 1
  * @throws {BackendError} `samples-invalid` for another length, `numerics` for a log-probability that is not finite
  * @throws {ConfigurationError} `option-invalid` for clip bounds that are no interval

@@ -12,7 +12,7 @@ export interface RatioBounds {
 }
 
 /**
- * The importance ratio of one call's response as a whole: the geometric mean of its tokens' ratios, exp(1/T · Σ_t (lp_t − q_t)).
+ * Returns the importance ratio of one call's response as a whole: the geometric mean of its tokens' ratios, exp(1/T · Σ_t (lp_t − q_t)).
  * @source GSPO, arXiv:2507.18071
  */
 export function sequenceRatio(
@@ -26,7 +26,7 @@ export function sequenceRatio(
 }
 
 /**
- * The sample without the sequences whose ratio is outside the bounds: they lose mask and advantages, so that they add nothing to
+ * Returns the sample without the sequences whose ratio is outside the bounds: they lose mask and advantages, so that they add nothing to
  * a loss or its gradient. The sample that is given is not changed.
  */
 export function maskSequences<Sample extends SequenceSample>(

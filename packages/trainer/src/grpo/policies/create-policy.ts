@@ -10,12 +10,12 @@ export async function createPolicy(backend: TrainingBackend, name: string, seed:
   return await backend.createPolicy({ name: count === 1 ? name : `${name}-${count}`, seed });
 }
 
-/** Lets the base model, as it is, answer for every policy of a run. */
+/** Publishes the base model, untrained, for every policy of a run. */
 export async function publishBase({ backend, gateway, policies, seed }: AlgorithmHost): Promise<void> {
   for (const { name } of policies) await gateway!.publish(name, await toBaseSnapshot(backend!, name, seed));
 }
 
-/** Returns the base model as it is; a policy that nobody trains where the backend cannot serve it otherwise. */
+/** Returns a snapshot of the base model; where the backend cannot serve it, that of a policy which is never trained. */
 async function toBaseSnapshot(backend: TrainingBackend, name: string, seed: number): Promise<PolicySnapshot> {
   const snapshot = await backend.baseSnapshot();
   return snapshot === undefined

@@ -42,7 +42,7 @@ export class PolicySet {
     return this.all.map(({ name }) => name);
   }
 
-  /** Makes the weights of these policies, as they are now, what new calls get; calls in flight end on the version that they began with. */
+  /** Publishes the present weights of these policies for new calls; calls in flight end on the version that they began with. */
   async publish(
     names: readonly string[],
     versions: PolicyVersions,
@@ -79,7 +79,7 @@ export class PolicySet {
     });
   }
 
-  /** One policy after the other, with its folder below `directory`: `only`, or where there are several its own below `several`. */
+  /** Calls `work` for one policy after the other, with its folder: `only` below `directory`, or with several policies each its own below `several`. */
   async #each(
     directory: string,
     only: string,

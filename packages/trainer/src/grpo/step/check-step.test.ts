@@ -1,20 +1,20 @@
 import { describe, expect, it } from 'vitest';
 import { advanceGrpoState, initialGrpoState, type GrpoState } from '../grpo-state.ts';
-import { isOffPolicy, judgeStep, type JudgedFigures } from './judge-step.ts';
+import { checkStep, isOffPolicy, type StepFigures } from './check-step.ts';
 
 const limits = { noSignalPatience: 2, maxDivergence: 1 };
-const policy = (klSamplerTrainer?: number): JudgedFigures =>
+const policy = (klSamplerTrainer?: number): StepFigures =>
   klSamplerTrainer === undefined ? {} : { klSamplerTrainer, ratioMean: 3 };
-const step = (kl: number | undefined, policies?: JudgedFigures['policies']): JudgedFigures => ({
+const step = (kl: number | undefined, policies?: StepFigures['policies']): StepFigures => ({
   ...policy(kl),
   ...(policies === undefined ? {} : { policies }),
 });
 
-it('judges each policy by itself: one that is off is not hidden by another with more tokens', () => {
+it('checks each policy by itself: one that is off is not hidden by another with more tokens', () => {
   const figures = step(0.1, { writer: policy(0.01), planner: policy(5), idle: policy() });
   expect(isOffPolicy(figures, limits)).toBe(true);
   const state = { ...initialGrpoState(['writer', 'planner', 'idle']), offPolicyStreak: 1 };
-  expect(judgeStep(figures, undefined, state, limits).warnings).toEqual([
+  expect(checkStep(figures, undefined, state, limits).warnings).toEqual([
     expect.stringMatching(
       /sampler and trainer of "planner" disagree by 5\.00 nats a token \(limit 1\), mean ratio 3\.00/,
     ),
@@ -30,9 +30,9 @@ it.each([
   expect(isOffPolicy(figures, limits)).toBe(isOff);
 });
 
-describe('a step that an outage spoiled', () => {
+describe('a step with an outage', () => {
   const outage = { cause: 'outage', message: 'the model did not answer' } as const;
-  const spoil = (state: GrpoState, hasCalls: boolean): GrpoState =>
+  const advance = (state: GrpoState, hasCalls: boolean): GrpoState =>
     advanceGrpoState(state, {
       step: state.step + 1,
       policyVersions: {},
@@ -44,18 +44,18 @@ describe('a step that an outage spoiled', () => {
     });
   const fresh = initialGrpoState(['policy']);
 
-  it('neither counts as one without signal, nor breaks the sample of those that do', () => {
-    const after = spoil({ ...fresh, noSignalStreak: 1 }, true);
+  it('neither counts as one without signal, nor breaks the row of those that do', () => {
+    const after = advance({ ...fresh, noSignalStreak: 1 }, true);
     expect(after).toMatchObject({ noSignalStreak: 1, outageStreak: 0 });
-    expect(judgeStep({}, outage, after, limits).end).toBeUndefined();
+    expect(checkStep({}, outage, after, limits).end).toBeUndefined();
   });
 
-  it('ends the run only after some in a sample that no rollout came through', () => {
-    const once = spoil(fresh, false);
+  it('ends the run only after some in a row that no rollout came through', () => {
+    const once = advance(fresh, false);
     expect(once).toMatchObject({ noSignalStreak: 0, outageStreak: 1 });
-    expect(judgeStep({}, outage, once, limits).end).toBeUndefined();
-    const twice = spoil(once, false);
-    expect(judgeStep({}, outage, twice, limits).end).toMatchObject({ code: 'backend-failed', retryable: true });
-    expect(spoil(twice, true).outageStreak).toBe(0);
+    expect(checkStep({}, outage, once, limits).end).toBeUndefined();
+    const twice = advance(once, false);
+    expect(checkStep({}, outage, twice, limits).end).toMatchObject({ code: 'backend-failed', retryable: true });
+    expect(advance(twice, true).outageStreak).toBe(0);
   });
 });

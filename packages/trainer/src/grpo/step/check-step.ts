@@ -5,46 +5,47 @@ import type { NoSignal } from './training-signal.ts';
 
 type Limits = Pick<AlgorithmHost, 'noSignalPatience' | 'maxDivergence'>;
 
-/** What the judgement of a step looks at. */
-export interface JudgedFigures extends Pick<TrainedMetrics, 'klSamplerTrainer' | 'ratioMean' | 'ratioMax'> {
+/** The figures that the check of a step reads. */
+export interface StepFigures extends Pick<TrainedMetrics, 'klSamplerTrainer' | 'ratioMean' | 'ratioMax'> {
   readonly policies?: Readonly<Record<string, Pick<TrainedMetrics, 'klSamplerTrainer' | 'ratioMean' | 'ratioMax'>>>;
 }
 
-/** What a step means for the run. */
-export interface StepJudgement {
+/** The result of the check of a step: warnings, and whether the run ends. */
+export interface StepCheck {
   readonly warnings: readonly string[];
   readonly end?: 'converged' | LightningError;
 }
 
 /**
  * Decides whether a run goes on after a step: it ends when sampler and trainer are too far apart for too long, when nothing is
- * left to learn, or when nothing teaches anything.
+ * left to learn, or when no step gives a training signal.
  * @param state after the step
  */
-export function judgeStep(
-  figures: JudgedFigures,
+export function checkStep(
+  figures: StepFigures,
   noSignal: NoSignal | undefined,
   state: GrpoState,
   limits: Limits,
-): StepJudgement {
-  const divergence = judgeDivergence(figures, state, limits);
+): StepCheck {
+  const divergence = checkDivergence(figures, state, limits);
   if (divergence.end !== undefined || noSignal === undefined) return divergence;
   const silence = `step ${state.step} taught nothing: ${noSignal.message}`;
-  const end = judgeSilence(noSignal, state, limits);
+  const end = checkSilence(noSignal, state, limits);
   return { warnings: [...divergence.warnings, silence], ...(end === undefined ? {} : { end }) };
 }
 
 /** Tells whether sampler and trainer of any policy are further apart than the limit. */
-export function isOffPolicy(figures: JudgedFigures, { maxDivergence }: Pick<Limits, 'maxDivergence'>): boolean {
+export function isOffPolicy(figures: StepFigures, { maxDivergence }: Pick<Limits, 'maxDivergence'>): boolean {
   return (findFurthestOff(figures).figures.klSamplerTrainer ?? 0) > maxDivergence;
 }
 
-function judgeSilence(noSignal: NoSignal, state: GrpoState, { noSignalPatience }: Limits): StepJudgement['end'] {
+/** Ends a run without a training signal: as converged, when rewards have risen, or with an error. */
+function checkSilence(noSignal: NoSignal, state: GrpoState, { noSignalPatience }: Limits): StepCheck['end'] {
   const { noSignalStreak, step, optimizerSteps, firstReward, lastReward } = state;
   if (noSignal.cause === 'stale') return undefined;
-  if (noSignal.cause === 'outage') return judgeOutage(noSignal, state, noSignalPatience);
-  const isHopeless = noSignal.cause !== 'zero-variance' && optimizerSteps === 0;
-  if (!isHopeless && noSignalStreak < noSignalPatience) return undefined;
+  if (noSignal.cause === 'outage') return checkOutage(noSignal, state, noSignalPatience);
+  const cannotRecover = noSignal.cause !== 'zero-variance' && optimizerSteps === 0;
+  if (!cannotRecover && noSignalStreak < noSignalPatience) return undefined;
   const hasRisen = lastReward !== undefined && firstReward !== undefined && lastReward > firstReward;
   if (noSignal.cause === 'zero-variance' && optimizerSteps > 0 && hasRisen) return 'converged';
   return new TrainerError(
@@ -53,20 +54,20 @@ function judgeSilence(noSignal: NoSignal, state: GrpoState, { noSignalPatience }
   );
 }
 
-/** Ends a run whose steps would all pass without a single rollout; it can go on once its model answers again. */
-function judgeOutage(
+/** Ends a run after too many steps without a successful rollout; it can be resumed once its model answers again. */
+function checkOutage(
   { message }: NoSignal,
   { step, outageStreak }: GrpoState,
-  patience: number,
+  mostSteps: number,
 ): BackendError | undefined {
-  if (outageStreak < patience) return undefined;
+  if (outageStreak < mostSteps) return undefined;
   return new BackendError(
     `training stopped after step ${step}: for ${outageStreak} ${outageStreak === 1 ? 'step' : 'steps'} no rollout came through. ${message}, then resume the run`,
     { code: 'backend-failed', retryable: true },
   );
 }
 
-function judgeDivergence(figures: JudgedFigures, { step, offPolicyStreak }: GrpoState, limits: Limits): StepJudgement {
+function checkDivergence(figures: StepFigures, { step, offPolicyStreak }: GrpoState, limits: Limits): StepCheck {
   if (offPolicyStreak === 0) return { warnings: [] };
   const furthest = findFurthestOff(figures);
   const { klSamplerTrainer, ratioMean, ratioMax } = furthest.figures;
@@ -82,9 +83,9 @@ function judgeDivergence(figures: JudgedFigures, { step, offPolicyStreak }: Grpo
 }
 
 /** Finds the policy whose sampler and trainer are furthest apart: the step's mean would hide one with few tokens. */
-function findFurthestOff(all: JudgedFigures): { readonly figures: JudgedFigures; readonly owner: string } {
+function findFurthestOff(all: StepFigures): { readonly figures: StepFigures; readonly owner: string } {
   const each = Object.entries(all.policies ?? {}).map(([name, figures]) => ({ figures, owner: ` of "${name}"` }));
-  const klOf = ({ figures }: { readonly figures: JudgedFigures }): number => figures.klSamplerTrainer ?? 0;
+  const klOf = ({ figures }: { readonly figures: StepFigures }): number => figures.klSamplerTrainer ?? 0;
   return each.reduce((worst, other) => (klOf(other) > klOf(worst) ? other : worst), { figures: all, owner: '' });
 }
 

@@ -9,14 +9,14 @@ import {
   type TrainablePolicy,
 } from '@agent-lightning/core';
 
-/** What one forward-backward pass and its optimizer step gave. */
+/** The result of one forward-backward pass and its optimizer step. */
 export interface Pass {
   readonly drift: PolicyDrift;
   readonly clippedTokens: number;
   readonly loss: number;
-  /** Nats; where the backend computes it. */
+  /** The entropy in nats, where the backend computes it. */
   readonly entropy: number | undefined;
-  /** Before clipping; where the backend reports it. */
+  /** The norm before clipping, where the backend reports it. */
   readonly gradientNorm: number | undefined;
 }
 
@@ -24,7 +24,7 @@ export interface Pass {
 export interface SubmittedPass {
   readonly samples: readonly BatchSample[];
   readonly objective: Objective;
-  /** Of the objective, where it was computed here and the backend was sent its derivative. */
+  /** The value of the objective, where it was computed here and its derivative was sent to the backend. */
   readonly computed: { readonly loss: number; readonly clippedTokens: number } | undefined;
   readonly settled: Promise<
     readonly [
@@ -37,7 +37,7 @@ export interface SubmittedPass {
 export interface SubmitPassOptions {
   readonly policy: TrainablePolicy;
   readonly objective: Objective;
-  /** What the backend builds in. */
+  /** The losses that the backend builds in. */
   readonly losses: readonly Loss['name'][];
   readonly adam: AdamParameters;
 }
@@ -77,7 +77,7 @@ export async function finishPass(
   return { drift, clippedTokens, loss: value, entropy, gradientNorm };
 }
 
-/** The samples that have under `cross_entropy` the objective's gradient, and what the objective is. */
+/** Returns samples that have the objective's gradient under `cross_entropy`, and the value of the objective. */
 function toSurrogate(
   samples: readonly BatchSample[],
   logprobs: readonly Float32Array[],

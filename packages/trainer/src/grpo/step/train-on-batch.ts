@@ -10,7 +10,7 @@ import type { GrpoSettings } from '../grpo.ts';
 import type { TrainedPolicy } from '../policies/policy-set.ts';
 import { finishPass, submitPass, type Pass, type SubmittedPass } from './submit-pass.ts';
 
-/** What training one policy on one batch gave: a pass for each optimizer step. */
+/** The result of training one policy on one batch: a pass for each optimizer step. */
 export interface PolicyPasses {
   readonly name: string;
   readonly passes: readonly Pass[];
@@ -22,18 +22,18 @@ export interface PolicyPasses {
 export interface TrainOnBatchOptions {
   readonly policy: TrainedPolicy;
   readonly settings: GrpoSettings;
-  /** What the backend builds in. */
+  /** The losses that the backend builds in. */
   readonly losses: readonly Loss['name'][];
-  /** From 1; for warm-up. */
+  /** The number of the step, from 1; for warm-up. */
   readonly step: number;
-  /** Uniform in [0, 1): deals groups into minibatches. */
+  /** Returns uniform numbers in [0, 1), by which groups are dealt into minibatches. */
   readonly random: () => number;
   /** Called before anything that changes the weights is asked for. */
   readonly beforeUpdate: () => void;
 }
 
 /**
- * One optimizer step of one policy for each minibatch of its batch. All calls are made before the first result is awaited, so
+ * Takes one optimizer step of one policy for each minibatch of its batch. All calls are made before the first result is awaited, so
  * that the backend never waits for this process; numbers are checked when the results come.
  * @throws {LightningError} `numerics` when loss or gradient is not a finite number: the weights are then beyond the last good
  * step, and the caller restores them
@@ -62,7 +62,7 @@ export async function trainOnBatch(batch: LightningBatch, options: TrainOnBatchO
   };
 }
 
-/** The samples with what pulls them towards the base model, when the algorithm has such a pull. */
+/** Adds the KL to the base model to the samples, when the algorithm has one. */
 async function pullToBase(
   batch: LightningBatch,
   { settings, policy }: TrainOnBatchOptions,
@@ -81,7 +81,7 @@ async function pullToBase(
   };
 }
 
-/** Linear warm-up: the learning rate reaches its value at step `warmupSteps` + 1. */
+/** Returns the optimizer parameters of a step. Warm-up is linear: the learning rate reaches its value at step `warmupSteps` + 1. */
 function warmedUp({ policy, settings, step }: TrainOnBatchOptions): AdamParameters & { readonly learningRate: number } {
   const { adam, warmupSteps } = settings;
   return { ...adam, learningRate: policy.learningRate * Math.min(1, step / (warmupSteps + 1)) };

@@ -2,7 +2,7 @@ import type { OffPolicyMetrics } from '../grpo-metrics.ts';
 import type { Pass } from './submit-pass.ts';
 import type { PolicyPasses } from './train-on-batch.ts';
 
-/** What a step's optimizer steps come to, over one policy or over all. */
+/** The summary of a step's optimizer steps, over one policy or over all. */
 export interface TrainOutcome {
   readonly optimizerSteps: number;
   readonly tokensTrained: number;

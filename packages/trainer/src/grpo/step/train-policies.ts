@@ -3,7 +3,7 @@ import { onlyPolicyName } from '@agent-lightning/run';
 import type { TrainedPolicy } from '../policies/policy-set.ts';
 import { trainOnBatch, type PolicyPasses, type TrainOnBatchOptions } from './train-on-batch.ts';
 
-/** How the policies of a run train on a batch. */
+/** Options for training the policies of a run on a batch. */
 export interface TrainPoliciesOptions extends Omit<TrainOnBatchOptions, 'policy' | 'random'> {
   readonly seed: number;
 }

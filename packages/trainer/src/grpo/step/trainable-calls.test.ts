@@ -29,14 +29,14 @@ describe('withinLimits', () => {
   });
 
   it('sets calls beyond them aside, by name, and counts the rest anew', () => {
-    const judged = withinLimits(episodeOf(callOf(0, 11, 5), callOf(1, 2, 2), callOf(2, 2, 4)), limits);
-    expect(judged.transitions.map(({ spanId, callIndex }) => [spanId, callIndex])).toEqual([['span-2', 0]]);
-    expect(judged.untrainable.map(({ spanId, reason }) => [spanId, reason])).toEqual([
+    const checked = withinLimits(episodeOf(callOf(0, 11, 5), callOf(1, 2, 2), callOf(2, 2, 4)), limits);
+    expect(checked.transitions.map(({ spanId, callIndex }) => [spanId, callIndex])).toEqual([['span-2', 0]]);
+    expect(checked.untrainable.map(({ spanId, reason }) => [spanId, reason])).toEqual([
       ['span-0', 'the call has 11 tokens, and the backend trains samples of at most 10'],
       ['span-1', expect.stringMatching(/^too old: version 2 of "policy" answered, and version 5 is trained/)],
     ]);
-    expect(countStaleCalls([judged])).toBe(1);
-    expect(judged.untrainedReward).toBeUndefined();
+    expect(countStaleCalls([checked])).toBe(1);
+    expect(checked.untrainedReward).toBeUndefined();
   });
 
   it('leaves the rollout what such a call earned, so that no limit makes a bad call cheaper', () => {

@@ -6,26 +6,26 @@ export interface CallLimits {
   readonly maxSampleTokens: number;
   /** The version of each policy that is about to be trained. */
   readonly versions: PolicyVersions;
-  /** So many versions may lie between a call and its training. */
+  /** The most versions that may lie between a call and its training. */
   readonly maxStaleness: number;
 }
 
-/** The episode with the calls that must not be trained on, because they are too long or too old, among the untrainable ones. */
+/** Returns the episode with its calls that are too long or too old moved to the untrainable ones. */
 export function withinLimits(episode: Episode, limits: CallLimits): Episode {
-  const judged = episode.transitions.map((call) => ({ call, problem: problemOf(call, limits) }));
-  if (judged.every(({ problem }) => problem === undefined)) return episode;
+  const checked = episode.transitions.map((call) => ({ call, problem: problemOf(call, limits) }));
+  if (checked.every(({ problem }) => problem === undefined)) return episode;
   return {
     ...episode,
-    transitions: judged
+    transitions: checked
       .filter(({ problem }) => problem === undefined)
       .map(({ call }, callIndex) => ({ ...call, callIndex })),
     untrainable: [
       ...episode.untrainable,
-      ...judged.flatMap(({ call: { spanId, agentName }, problem }) =>
+      ...checked.flatMap(({ call: { spanId, agentName }, problem }) =>
         problem === undefined ? [] : [{ spanId, agentName, reason: problem }],
       ),
     ],
-    untrainedReward: judged.reduce(
+    untrainedReward: checked.reduce(
       (sum, { call: { reward }, problem }) =>
         problem === undefined || reward === undefined ? sum : (sum ?? 0) + reward,
       episode.untrainedReward,
@@ -33,12 +33,12 @@ export function withinLimits(episode: Episode, limits: CallLimits): Episode {
   };
 }
 
-/** Versions between a call and the policy that is about to be trained. */
+/** Returns the number of versions between a call and the policy that is about to be trained. */
 export function stalenessOf(call: Transition, versions: PolicyVersions): number {
   return (versions[call.policy] ?? call.policyVersion) - call.policyVersion;
 }
 
-/** Calls of these episodes that are too old to be trained on. */
+/** Counts the calls of these episodes that are too old to be trained on. */
 export function countStaleCalls(episodes: readonly Episode[]): number {
   return episodes.reduce(
     (sum, { untrainable }) => sum + untrainable.filter(({ reason }) => reason.startsWith(staleReason)).length,

@@ -2,10 +2,10 @@ import type { Episode, LightningBatch, Rollout } from '@agent-lightning/core';
 import { explainNoCalls } from '@agent-lightning/run';
 import { countStaleCalls } from './trainable-calls.ts';
 
-/** Why a step taught nothing. All but `outage`, `zero-variance` and `stale` are faults that no further step would heal. */
+/** The reason why a step had no training signal. All but `outage`, `zero-variance` and `stale` are faults that further steps do not correct. */
 export interface NoSignal {
   readonly cause: 'outage' | 'all-failed' | 'no-calls' | 'no-tokens' | 'no-reward' | 'zero-variance' | 'stale';
-  /** What happened and what to do. */
+  /** Says what happened and what to do. */
   readonly message: string;
 }
 
@@ -25,17 +25,17 @@ export function diagnoseSignal(
   );
 }
 
-/** Finds that every rollout which came to nothing did so because its model was away: that says nothing about agent or rewards. */
+/** Finds out whether all rollouts without a usable call lost it because the model was away: that says nothing about agent or rewards. */
 function outage(episodes: readonly Episode[]): NoSignal | undefined {
-  const spoiled = episodes.filter(
+  const lost = episodes.filter(
     ({ rollout, transitions, untrainable }) =>
       rollout.status !== 'succeeded' || (transitions.length === 0 && untrainable.length > 0),
   );
-  const calls = spoiled.map(({ untrainable }) => untrainable.find(({ isOutage }) => isOutage));
+  const calls = lost.map(({ untrainable }) => untrainable.find(({ isOutage }) => isOutage));
   if (calls.length === 0 || calls.includes(undefined)) return undefined;
   return {
     cause: 'outage',
-    message: `${calls.length} of ${episodes.length} rollouts came to nothing because the model did not answer: "${calls[0]!.reason}" (rollout ${spoiled[0]!.rollout.rolloutId}); look at the server that samples`,
+    message: `${calls.length} of ${episodes.length} rollouts came to nothing because the model did not answer: "${calls[0]!.reason}" (rollout ${lost[0]!.rollout.rolloutId}); look at the server that samples`,
   };
 }
 
