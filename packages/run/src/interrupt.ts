@@ -9,10 +9,10 @@ export interface InterruptOptions {
 
 const signals = ['SIGINT', 'SIGTERM'] as const;
 
-/** `npm run` passes Ctrl+C on to a child that already got it from the terminal; what comes this soon is the same press. */
+/** `npm run` passes Ctrl+C on to a child that already got it from the terminal; a signal that follows this soon is the same press. */
 const samePressMs = 500;
 
-/** Turns the first Ctrl+C (SIGINT, SIGTERM) into an abort; the second one ends the process as if nobody listened. */
+/** Turns the first Ctrl+C (SIGINT, SIGTERM) into an abort; the second one ends the process as it would by default. */
 export class Interrupt {
   readonly signal: AbortSignal;
   readonly #controller = new AbortController();

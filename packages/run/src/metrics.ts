@@ -1,19 +1,19 @@
 /** Seconds of a training step by phase. */
 export interface PhaseSeconds {
-  /** Waiting for rollouts: until the step's last one was final. */
+  /** The wait for rollouts, until the step's last one was final. */
   readonly rollout: number;
   /** Spans → transitions → credit → advantages → training samples. */
   readonly convert: number;
   readonly train: number;
   readonly publish: number;
   readonly validate: number;
-  /** Writing checkpoints since the line before. */
+  /** The writing of checkpoints since the line before. */
   readonly checkpoint: number;
 }
 
 /** The reward of a set of rollouts. */
 export interface RewardSummary {
-  /** NaN is never written: undefined when no rollout had a reward. */
+  /** The mean; undefined when no rollout had a reward. */
   readonly mean: number | undefined;
   /** Population standard deviation. */
   readonly deviation: number | undefined;
@@ -23,22 +23,22 @@ export interface RewardSummary {
   readonly byKind: Readonly<Record<string, number>>;
 }
 
-/** A validation: held-out tasks, greedy. */
+/** The result of a validation, which runs held-out tasks greedily. */
 export interface ValidationMetrics {
   /** Mean reward of the tasks; a rollout that failed or has no reward counts as 0 here. */
   readonly reward: number;
   readonly rollouts: number;
   readonly failed: number;
   readonly byKind: Readonly<Record<string, number>>;
-  /** Whether all validation tasks ran, or the subset. */
+  /** True when all validation tasks ran, false when only the subset did. */
   readonly complete: boolean;
 }
 
-/** How much of a step's time was spent waiting, each from 0 to 1. */
+/** The share of a step's time that was spent waiting, from 0 to 1. */
 export interface IdleShare {
-  /** The training side: for the step's rollouts. */
+  /** The share in which the training side waited for the step's rollouts. */
   readonly trainer: number;
-  /** The runners of this process: the mean share of their places in which no agent ran. */
+  /** The mean share of the places of this process's runners in which no agent ran. */
   readonly samplers: number;
 }
 
@@ -61,15 +61,15 @@ export interface StepMetrics {
   /** Spans that could not be used, such as a malformed reward of another writer. */
   readonly traceProblems: number;
   readonly tokensSampled: number;
-  /** Of the transitions, the share that the token limit cut off. */
+  /** The share of the transitions that the token limit cut off. */
   readonly truncatedShare: number;
-  /** Rollouts that waited to be begun when the step began to train; above 0 where later steps are sampled ahead. */
+  /** Rollouts that waited for a runner when the step began to train; above 0 where later steps are sampled ahead. */
   readonly queueDepth: number;
   readonly idleShare: IdleShare;
   readonly seconds: PhaseSeconds;
-  /** Over the time in which the step waited for rollouts; where later steps are sampled ahead, over the whole step without its validation. */
+  /** The tokens by the time in which the step waited for rollouts; where later steps are sampled ahead, over the whole step without its validation. */
   readonly sampledTokensPerSecond: number;
-  /** Since the run began, interruptions left out. */
+  /** Seconds since the run began, interruptions left out. */
   readonly wallSeconds: number;
 }
 

@@ -1,6 +1,6 @@
 import type { PhaseSeconds } from './metrics.ts';
 
-/** Checkpoints are written after a step's line, so no step can measure its own. */
+/** A phase that a step measures. Checkpoints are written after a step's line, so a step cannot measure its own. */
 type Phase = Exclude<keyof PhaseSeconds, 'checkpoint'>;
 
 /** Measures the phases of a step. */
@@ -24,7 +24,7 @@ export class PhaseClock {
     }
   }
 
-  /** Since the step began. */
+  /** Seconds since the step began. */
   get wallSeconds(): number {
     return (performance.now() - this.#startedAtMs) / 1_000;
   }

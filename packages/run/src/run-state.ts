@@ -1,12 +1,12 @@
 import type { CurvePoint, StepMetrics, ValidationMetrics } from './metrics.ts';
 
-/** How often something happened in a run. */
+/** Counts over a whole run. */
 export interface RunTotals {
   readonly rollouts: number;
   readonly transitions: number;
 }
 
-/** What a checkpoint keeps of a run, beside the algorithm's own state. Order and draws need none: they follow from the seed and the step. */
+/** The state of a run that a checkpoint keeps, beside the algorithm's own state. Order and draws need none: they follow from the seed and the step. */
 export interface RunState {
   readonly format: 3;
   /** The last step that is done; 0 before the first. */

@@ -18,13 +18,13 @@ export const onlyPolicyName = 'policy';
 
 export interface SessionOptions<Task> {
   readonly rollout: RolloutFunction<Task>;
-  /** Stays open when the session is closed. @default a store of the session's own */
+  /** A store that stays open when the session is closed. @default a store of the session's own */
   readonly store: LightningStore | undefined;
-  /** Where a SQLite store of the session's own goes; undefined for a store in memory. */
+  /** The path of a SQLite store of the session's own; undefined for a store in memory. */
   readonly storePath: string | undefined;
-  /** Stays open when the session is closed. @default a gateway of the session's own, where the run has a policy */
+  /** A gateway that stays open when the session is closed. @default a gateway of the session's own, where the run has a policy */
   readonly gateway: TrainingGateway | undefined;
-  /** Whether agents ask a policy; without one there is no gateway, and they ask their own models. */
+  /** True when agents ask a policy; without one there is no gateway, and they ask their own models. */
   readonly hasPolicy: boolean;
   readonly sampling: Algorithm['sampling'];
   readonly seed: number;
@@ -72,12 +72,12 @@ export class Session<Task> {
     this.failed = parts.failure.signal;
   }
 
-  /** Lets the runner claim; not before a version is published, and what a dead process left is cleared away. */
+  /** Starts the runner. Call it after a version is published and the rollouts of an earlier process are cancelled. */
   start(): void {
     this.#running = this.#runner.run().catch((error: unknown) => this.#failure.abort(error));
   }
 
-  /** Opens what the options do not already give; what was opened is closed again when something fails. */
+  /** Opens the store and the gateway that the options do not give; closes them again when something fails. */
   static async open<Task>(options: SessionOptions<Task>): Promise<Session<Task>> {
     const closers: (() => Promise<void>)[] = [];
     const failure = new AbortController();
@@ -118,7 +118,7 @@ export class Session<Task> {
     await this.#running;
   }
 
-  /** Stops, and closes what this session opened. */
+  /** Stops the runner, and closes what this session opened. */
   async close(): Promise<void> {
     await this.stop();
     const failures: unknown[] = [];
@@ -140,7 +140,7 @@ async function openStore(path: string | undefined): Promise<LightningStore> {
   return path === undefined ? new MemoryStore() : await openSqliteStore({ path, durability: 'normal' });
 }
 
-/** Tells whether the store can take nothing more until somebody acts: then every further rollout would be lost, and the run ends. */
+/** Tells whether the store takes no more writes until a person acts: then every further rollout would be lost, and the run ends. */
 function isStoreLost(error: unknown): boolean {
   const codes: readonly string[] = ['store-full', 'store-readonly', 'store-corrupt'];
   return LightningError.isInstance(error) && codes.includes(error.code);

@@ -1,13 +1,13 @@
 import type { Episode, Rollout } from '@agent-lightning/core';
 import type { IdleShare, PhaseSeconds, RewardSummary, StepMetrics, ValidationMetrics } from './metrics.ts';
 
-/** Everything that the common part of a step's line is made of. */
+/** The input of {@link createStepMetrics}. */
 export interface StepRecord {
   readonly step: number;
   readonly rollouts: readonly Rollout[];
   /** The episodes as they were learned from. */
   readonly episodes: readonly Episode[];
-  /** Before any shuffling. */
+  /** The rewards before any shuffling. */
   readonly reward: RewardSummary;
   readonly validation: ValidationMetrics | undefined;
   readonly load: StepLoad;
@@ -15,7 +15,7 @@ export interface StepRecord {
   readonly wallSeconds: number;
 }
 
-/** How much of the machine a step used. */
+/** The load of the machine during a step. */
 export interface StepLoad {
   readonly queueDepth: number;
   readonly idleShare: IdleShare;

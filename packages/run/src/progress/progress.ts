@@ -8,7 +8,7 @@ export interface ProgressOptions {
   readonly mode: ProgressMode;
   readonly logger: Logger;
   readonly steps: number;
-  /** What the live line is drawn on. @default standard error */
+  /** The stream on which the live line is drawn. @default standard error */
   readonly stream?: { write(text: string): unknown; readonly columns?: number };
   /** Milliseconds on a clock that only grows. @default performance.now */
   readonly now?: () => number;
@@ -49,7 +49,7 @@ export class Progress {
     };
   }
 
-  /** A phase of a step begins; with `total`, rollouts are counted. */
+  /** Shows that a phase of a step begins; with `total`, rollouts are counted. */
   begin(step: number, phase: string, total: number = 0): void {
     this.#step = step;
     this.#phase = phase;
@@ -71,7 +71,7 @@ export class Progress {
       );
   }
 
-  /** @param summary short figures of the algorithm's own */
+  /** Shows a step that is done. @param summary short figures of the algorithm's own */
   stepEnded(metrics: StepMetrics, summary: readonly string[]): void {
     this.#last = metrics;
     if (this.#options.mode === 'plain') this.logger.info(describeStep(metrics, summary, this.#options.steps));

@@ -2,9 +2,9 @@ import type { Episode } from '@agent-lightning/core';
 
 /** An `agentMatch` that selected none of the agents that ran under it. */
 export interface UnmatchedPattern {
-  /** As the user wrote it. */
+  /** The `agentMatch` as the user wrote it. */
   readonly match: string;
-  /** Which agents ran, and what to do. */
+  /** Says which agents ran, and what to do. */
   readonly message: string;
 }
 
@@ -25,7 +25,7 @@ export function listMatchedPatterns(episodes: readonly Episode[]): readonly stri
   return agentsOf(episodes).flatMap(({ match }) => (match === undefined ? [] : [match]));
 }
 
-/** Says where the calls of selected agents went that did not go through the gateway. */
+/** Says where those calls of selected agents went that did not go through the gateway. */
 export function describeOutsideCalls(episodes: readonly Episode[]): readonly string[] {
   const calls = episodes.flatMap(({ untrainable }) => untrainable.filter(({ outside }) => outside !== undefined));
   const groups = Map.groupBy(calls, ({ agentName, outside }) => JSON.stringify([agentName, outside?.host]));
@@ -60,7 +60,7 @@ export function countUnselectedCalls(episodes: readonly Episode[]): Readonly<Rec
 }
 
 const remedy =
-  'aim its client at context.llm.baseUrl, or let it use the global fetch and a wire that the gateway serves';
+  'aim its client at context.llm.baseUrl, or let it use the global fetch and a dialect that the gateway serves';
 
 function describeUnwrappedCalls(episodes: readonly Episode[]): readonly string[] {
   const hosts = episodes.flatMap(({ unwrappedCalls = [] }) => unwrappedCalls);
@@ -74,7 +74,7 @@ function agentsOf(episodes: readonly Episode[]): readonly NonNullable<Episode['a
   return episodes.flatMap(({ agents = [] }) => agents);
 }
 
-/** The names of the agents that called a model; of all, where none did. */
+/** Lists the names of the agents that called a model, or of all agents where none did. */
 function listNames(agents: readonly NonNullable<Episode['agents']>[number][]): string {
   const callers = agents.filter(({ calls }) => calls > 0);
   return [...new Set((callers.length > 0 ? callers : agents).map(({ name }) => name))].join(', ');

@@ -13,8 +13,8 @@ const episodeOf = (rolloutId: string, reason: string): Episode => ({
 it('tells a kind of fault once in a run, whatever numbers are in it', () => {
   const notices = new FaultNotices();
   const [long, longer, other] = [
-    'the call has 5000 tokens, and the backend trains rows of at most 4096',
-    'the call has 5123 tokens, and the backend trains rows of at most 4096',
+    'the call has 5000 tokens, and the backend trains samples of at most 4096',
+    'the call has 5123 tokens, and the backend trains samples of at most 4096',
     'the engine reported no tokens',
   ];
   expect(notices.collect(1, [], [episodeOf('a', long), episodeOf('b', longer)])).toEqual([

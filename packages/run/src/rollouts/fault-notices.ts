@@ -1,12 +1,12 @@
 import type { Episode, Rollout } from '@agent-lightning/core';
 import { findUnmatchedPatterns, listMatchedPatterns } from './agents-seen.ts';
 
-/** Says what goes wrong beside the training, each kind of fault once in a run; how often is in the metrics. */
+/** Reports faults that do not stop the training, each kind once in a run; the metrics count them. */
 export class FaultNotices {
   readonly #seen = new Set<string>();
   readonly #matched = new Set<string>();
 
-  /** Returns the notices that a step is the first to give. */
+  /** Returns the notices of the kinds of fault that this step is the first to have. */
   collect(step: number, rollouts: readonly Rollout[], episodes: readonly Episode[]): readonly string[] {
     return [
       ...this.#failures(step, rollouts),
@@ -34,7 +34,7 @@ export class FaultNotices {
     );
   }
 
-  /** Tells of each `agentMatch` that has selected no agent so far. */
+  /** Reports each `agentMatch` that has selected no agent so far. */
   #unmatched(step: number, episodes: readonly Episode[]): readonly string[] {
     for (const match of listMatchedPatterns(episodes)) this.#matched.add(match);
     return findUnmatchedPatterns(episodes).flatMap(({ match, message }) => {
@@ -45,7 +45,7 @@ export class FaultNotices {
     });
   }
 
-  /** The kinds that were not seen before, each with its count and its first rollout. Numbers in them make no difference. */
+  /** Returns the kinds that were not seen before, each with its count and its first rollout. Numbers in them make no difference. */
   #once(
     faults: readonly { readonly kind: string; readonly rollout: Rollout }[],
   ): readonly { readonly kind: string; readonly count: number; readonly rollout: Rollout }[] {

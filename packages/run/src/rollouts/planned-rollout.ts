@@ -36,12 +36,12 @@ export function planValidation(
   }));
 }
 
-/** Returns the name that the store has for something that is named within a run. */
+/** Returns the store's name for something that has a name within a run. */
 export function nameInRun(runId: string, name: string): string {
   return `${runId}.${name}`;
 }
 
-/** Returns the request for a planned rollout; generation 0 is the first try, later ones replace what a dead process left. */
+/** Returns the request for a planned rollout; generation 0 is the first request, later ones replace rollouts that an earlier process did not finish. */
 export function toEnqueueRequest(
   runId: string,
   planned: PlannedRollout,

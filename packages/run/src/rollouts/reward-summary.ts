@@ -1,7 +1,7 @@
 import type { Episode } from '@agent-lightning/core';
 import type { RewardSummary } from '../metrics.ts';
 
-/** Mean and spread of the rewards that there are; a rollout without one is left out. */
+/** Returns mean and deviation of the rewards that there are; a rollout without one is left out. */
 export function summariseRewards(
   episodes: readonly Episode[],
   kindOf: ((episode: Episode) => string) | undefined,
@@ -15,7 +15,7 @@ export function summariseRewards(
   return { mean, deviation, count: rewards.length, byKind: meanByKind(rewarded) };
 }
 
-/** Mean by kind, kinds in alphabetical order; items without a kind are left out. */
+/** Returns the mean reward by kind, kinds in alphabetical order; items without a kind are left out. */
 export function meanByKind(
   items: readonly { readonly reward: number; readonly kind: string | undefined }[],
 ): Readonly<Record<string, number>> {

@@ -16,16 +16,16 @@ export interface RolloutCollectorOptions {
   readonly runId: string;
   readonly retry: Partial<RetryPolicy>;
   readonly attemptTimeoutMs: number;
-  /** Whether an earlier process may have left rollouts of this run. */
+  /** True when an earlier process may have left rollouts of this run. */
   readonly resumed: boolean;
   /** The policies whose calls train. */
   readonly policies: readonly string[];
 }
 
-/** Rollouts of one store query; a query names its rollouts one by one. */
+/** The most rollouts of one store query, which lists their ids. */
 const queryChunk = 1_000;
 
-/** Has planned rollouts run by whoever claims them, and reads what became of them. */
+/** Queues planned rollouts for the runners, waits for them, and reads their episodes. */
 export class RolloutCollector {
   readonly #options: RolloutCollectorOptions;
 
@@ -33,12 +33,12 @@ export class RolloutCollector {
     this.#options = options;
   }
 
-  /** The planned rollouts, in their order, once all are final. */
+  /** Queues the planned rollouts, and returns them in their order once all are final. */
   async collect(planned: readonly PlannedRollout[], signal: AbortSignal): Promise<readonly Rollout[]> {
     return await this.waitFor(await this.enqueue(planned), signal);
   }
 
-  /** Queues the planned rollouts and gives their ids. A finished one of an earlier process is taken as it is. */
+  /** Queues the planned rollouts and returns their ids. A finished one of an earlier process is taken as it is. */
   async enqueue(planned: readonly PlannedRollout[]): Promise<readonly string[]> {
     const { store, retry, attemptTimeoutMs } = this.#options;
     const requests = (await this.#nameRequests(planned)).map(
@@ -52,12 +52,12 @@ export class RolloutCollector {
     return requests.map((request) => request.rolloutId);
   }
 
-  /** These rollouts, in this order, once all are final. */
+  /** Returns these rollouts, in this order, once all are final. */
   async waitFor(rolloutIds: readonly string[], signal: AbortSignal): Promise<readonly Rollout[]> {
     return await this.#options.store.waitFor(rolloutIds, { signal });
   }
 
-  /** How many of these rollouts nobody has begun. */
+  /** Counts those of these rollouts that no runner has begun. */
   async countQueued(rolloutIds: readonly string[]): Promise<number> {
     let queued = 0;
     for await (const { status } of this.#query(rolloutIds))
@@ -65,7 +65,7 @@ export class RolloutCollector {
     return queued;
   }
 
-  /** Those of the planned rollouts that are final, by key; nothing is run. */
+  /** Returns those of the planned rollouts that are final, by key; nothing is run. */
   async findFinished(planned: readonly PlannedRollout[]): Promise<ReadonlyMap<string, Rollout>> {
     const keys = new Map(
       (await this.#nameRequests(planned)).map((request, index) => [request.rolloutId, planned[index]!.key]),
@@ -77,7 +77,7 @@ export class RolloutCollector {
     return found;
   }
 
-  /** Ends what this run has queued or running, so that nobody works for a step that is given up. */
+  /** Cancels the queued and running rollouts of this run, and returns how many there were. */
   async cancelUnfinished(reason: string): Promise<number> {
     const { store, runId } = this.#options;
     let cancelled = 0;
@@ -93,8 +93,8 @@ export class RolloutCollector {
   }
 
   /**
-   * What training knows of each rollout, tokens included; one read for all. A rollout that failed has no reward, whatever its
-   * agent emitted before: nobody judged its end.
+   * Reads the episode of each rollout, tokens included, in few queries. A rollout that failed has no reward, whatever its
+   * agent emitted before: its end was not scored.
    */
   async readEpisodes(
     rollouts: readonly Rollout[],
@@ -111,12 +111,12 @@ export class RolloutCollector {
       });
       const byRollout = Map.groupBy(spans, (span) => span.rolloutId);
       for (const rollout of chunk)
-        episodes.push(asJudged(toEpisode(rollout, byRollout.get(rollout.rolloutId) ?? [], { policies })));
+        episodes.push(dropFailedReward(toEpisode(rollout, byRollout.get(rollout.rolloutId) ?? [], { policies })));
     }
     return episodes;
   }
 
-  /** Gives each planned rollout its id: a new generation where a dead process left one that says nothing about it. */
+  /** Gives each planned rollout its id: that of a new generation where an earlier process left a rollout that cannot be used. */
   async #nameRequests(
     planned: readonly PlannedRollout[],
   ): Promise<readonly (EnqueueRequest & { readonly rolloutId: string })[]> {
@@ -161,11 +161,11 @@ export class RolloutCollector {
   }
 }
 
-function asJudged(episode: Episode): Episode {
+function dropFailedReward(episode: Episode): Episode {
   return episode.rollout.status === 'succeeded' ? episode : { ...episode, reward: undefined, rewards: {} };
 }
 
-/** Whether a rollout ended because its process did: that says nothing about the agent. */
+/** Tells whether a rollout ended because its process did, which says nothing about the agent. */
 function wasInterrupted(rollout: Rollout): boolean {
   if (!isFinalRolloutStatus(rollout.status)) return false;
   return rollout.status === 'cancelled' || rollout.failure?.code === 'lease-expired';

@@ -5,13 +5,13 @@ export interface RolloutWindowOptions {
   readonly collector: RolloutCollector;
   /** Returns the rollouts of a step; asked once for each. */
   readonly plan: (step: number) => readonly PlannedRollout[] | Promise<readonly PlannedRollout[]>;
-  /** Steps beyond the one that is collected that may be sampled already. */
+  /** The number of later steps that may be sampled while a step is collected. */
   readonly ahead: number;
   readonly lastStep: number;
 }
 
 /**
- * The training rollouts in flight: those of the step that is collected, and of so many steps after it. Steps are collected in
+ * Keeps the training rollouts in flight: those of the step that is collected, and of `ahead` steps after it. Steps are collected in
  * order and whole, so that no group is cut, no rollout trains twice, and none is older than `ahead` versions when it trains: the
  * rollouts of step s + k are not enqueued before step s − 1 is published, and train the version of step s + k − 1.
  */
@@ -25,7 +25,7 @@ export class RolloutWindow {
     this.#options = options;
   }
 
-  /** The rollouts of a step, once all of them are final; those of the next steps begin meanwhile. */
+  /** Returns the rollouts of a step once all of them are final; those of the next steps begin meanwhile. */
   async collect(step: number, signal: AbortSignal): Promise<readonly Rollout[]> {
     const { collector, ahead, lastStep } = this.#options;
     for (let next = step; next <= Math.min(step + ahead, lastStep); next += 1)
@@ -35,7 +35,7 @@ export class RolloutWindow {
     return rollouts;
   }
 
-  /** @throws {ConfigurationError} `option-invalid` when a key is used again: its rollout would be taken for another one */
+  /** Plans a step. @throws {ConfigurationError} `option-invalid` when a key is used again: its rollout would be taken for another one */
   async #plan(step: number): Promise<readonly PlannedRollout[]> {
     const planned = await this.#options.plan(step);
     for (const { key } of planned) {
@@ -46,7 +46,7 @@ export class RolloutWindow {
     return planned;
   }
 
-  /** Rollouts that are enqueued and that nobody has begun. */
+  /** Counts the rollouts that are enqueued and that no runner has begun. */
   async queueDepth(): Promise<number> {
     return this.#inFlight.size === 0
       ? 0

@@ -1,6 +1,6 @@
 import type { RolloutFunction } from '@agent-lightning/runner';
 
-/** How busy the runners of this process are: how many of their places run an agent, over time. */
+/** Measures how busy the runners of this process are: how many of their places run an agent, over time. */
 export class RunnerLoad {
   readonly #places: number;
   readonly #now: () => number;
@@ -16,7 +16,7 @@ export class RunnerLoad {
     this.#countedAtMs = this.#sinceMs = now();
   }
 
-  /** The same function, counted while it runs. */
+  /** Returns the same function, counted while it runs. */
   count<Task>(rollout: RolloutFunction<Task>): RolloutFunction<Task> {
     return async (task, context) => {
       this.#change(1);
@@ -35,7 +35,7 @@ export class RunnerLoad {
     this.#sinceMs = this.#countedAtMs;
   }
 
-  /** The mean share of the places in which no agent ran since the beginning, from 0 to 1. */
+  /** Returns the mean share of the places in which no agent ran since the beginning, from 0 to 1. */
   idleShare(): number {
     this.#change(0);
     const possibleMs = (this.#countedAtMs - this.#sinceMs) * this.#places;

@@ -1,9 +1,9 @@
 import { type Episode, randomOrder } from '@agent-lightning/core';
 
 /**
- * The control experiment: the same rewards, given to other rollouts of the same step. Whatever a run learns from these
- * it did not learn from the reward. Rollouts without a reward keep having none; rewards and signals of single calls are
- * removed, since they would still tell the truth.
+ * Permutes the rewards among the rollouts of a step, for the control experiment: whatever a run learns from these it did not learn
+ * from the reward. Rollouts without a reward still have none; rewards and signals of single calls are removed, since they would
+ * still belong to their rollout.
  */
 export function shuffleRewards(episodes: readonly Episode[], random: () => number): readonly Episode[] {
   const rewarded = episodes.filter((episode) => episode.reward !== undefined);

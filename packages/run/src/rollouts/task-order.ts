@@ -1,8 +1,8 @@
 import { randomOrder, seededRandom } from '@agent-lightning/core';
 
 /**
- * Which tasks a training step takes: the tasks in a seeded order without replacement, in a new order each epoch, cut into
- * steps of equal size that may reach over the end of an epoch. A function of the seed and the step alone.
+ * Says which tasks a training step takes: the tasks in a seeded order without replacement, in a new order each epoch, cut into
+ * steps of equal size that may reach over the end of an epoch. It depends on the seed and the step alone.
  */
 export class TaskOrder {
   readonly #taskCount: number;
@@ -17,13 +17,13 @@ export class TaskOrder {
     this.#seed = options.seed;
   }
 
-  /** The indexes of the tasks of a step; steps count from 1. */
+  /** Returns the indexes of the tasks of a step; steps count from 1. */
   tasksOf(step: number): readonly number[] {
     const first = (step - 1) * this.#tasksPerStep;
     return Array.from({ length: this.#tasksPerStep }, (_, offset) => this.#taskAt(first + offset));
   }
 
-  /** The epoch that a step begins in, from 0. */
+  /** Returns the epoch in which a step begins, from 0. */
   epochOf(step: number): number {
     return Math.floor(((step - 1) * this.#tasksPerStep) / this.#taskCount);
   }

@@ -5,7 +5,7 @@ import { TrainerError, type AlgorithmRun } from '@agent-lightning/core';
 import { syncDirectory, writeAndSync } from '@agent-lightning/platform';
 import type { RunState } from '../run-state.ts';
 
-/** What a checkpoint holds beside the run's own state. */
+/** The part of an algorithm that a checkpoint saves, beside the run's own state. */
 export type Resumable = Pick<AlgorithmRun, 'save' | 'load' | 'discard'>;
 
 const checkpointName = /^step-(\d{6,})$/;
@@ -37,7 +37,7 @@ export class Checkpoints {
     for (const step of (await this.#steps()).slice(this.#keep)) await remove(resumable, this.#pathOf(step));
   }
 
-  /** Returns the run's state in the newest checkpoint, and where the algorithm's is. */
+  /** Returns the run's state in the newest checkpoint and the directory of the algorithm's state, or undefined when the run has none. */
   async latest(): Promise<{ readonly state: RunState; readonly directory: string } | undefined> {
     await this.#restoreReplaced();
     const [newest] = await this.#steps();
@@ -51,14 +51,14 @@ export class Checkpoints {
     return { state, directory: this.#pathOf(newest) };
   }
 
-  /** Removes what a process left that was killed, or failed, while it saved a checkpoint of whatever step. */
+  /** Removes the remains of a save that was killed or that failed, of any step. */
   async #removeLeftovers(resumable: Resumable): Promise<void> {
     await this.#restoreReplaced();
     for (const name of await readdir(this.#directory))
       if (/^(partial|replaced)-/.test(name)) await remove(resumable, join(this.#directory, name));
   }
 
-  /** Puts back a checkpoint that a process was killed while replacing, when it had nothing to show in its place. */
+  /** Restores a checkpoint whose replacement was not finished because the process was killed. */
   async #restoreReplaced(): Promise<void> {
     await mkdir(this.#directory, { recursive: true });
     for (const name of await readdir(this.#directory)) {
@@ -67,7 +67,7 @@ export class Checkpoints {
     }
   }
 
-  /** Steps with a checkpoint, newest first. */
+  /** Lists the steps with a checkpoint, newest first. */
   async #steps(): Promise<readonly number[]> {
     await mkdir(this.#directory, { recursive: true });
     const names = await readdir(this.#directory);
@@ -82,7 +82,7 @@ export class Checkpoints {
   }
 }
 
-/** Deletes a checkpoint, and what its state holds elsewhere. */
+/** Deletes a checkpoint, and frees what its state holds elsewhere. */
 async function remove(resumable: Resumable, checkpoint: string): Promise<void> {
   if (!existsSync(checkpoint)) return;
   await resumable.discard?.(checkpoint);

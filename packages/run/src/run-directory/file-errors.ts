@@ -11,7 +11,7 @@ const notWritableCodes: ReadonlySet<string> = new Set([
   'EISDIR',
 ]);
 
-/** A file system's error as one that says what to do; other errors stay as they are. */
+/** Turns a file system's error into one that says what to do; returns other errors as they are. */
 export function explainFileError(error: unknown, path: string): unknown {
   if (LightningError.isInstance(error)) return error;
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';

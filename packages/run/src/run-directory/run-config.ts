@@ -1,9 +1,9 @@
 import { TrainerError } from '@agent-lightning/core';
 
-/** What must be the same when a run goes on; flat, so that a difference can be named. */
+/** The options that must be the same when a run goes on; flat, so that a difference can be named. */
 export type RunConfig = Readonly<Record<string, string | number | boolean>>;
 
-/** What is kept of a run from its first moment on. */
+/** The record of a run, `run.json`, which is written when the run begins. */
 export interface RunRecord {
   readonly format: 1;
   readonly runId: string;
@@ -11,12 +11,12 @@ export interface RunRecord {
   readonly config: RunConfig;
 }
 
-/** Flattens options into a configuration; a value that JSON has no number, text or truth value for becomes a text. */
+/** Flattens options into a configuration; a value that is no number, text or boolean becomes a text. */
 export function describeConfig(options: Readonly<Record<string, unknown>>, prefix: string = ''): RunConfig {
   return Object.fromEntries(Object.entries(options).map(([name, value]) => [`${prefix}${name}`, describeValue(value)]));
 }
 
-/** @throws {TrainerError} `resume-mismatch` that names the first option that differs */
+/** Checks that a resumed run has the options it was started with. @throws {TrainerError} `resume-mismatch` that names the first option that differs */
 export function checkSameRun(directory: string, stored: RunConfig, given: RunConfig): void {
   for (const name of new Set([...Object.keys(stored), ...Object.keys(given)])) {
     if (stored[name] === given[name]) continue;

@@ -19,15 +19,15 @@ export interface OpenRunOptions {
 }
 
 /**
- * Where a run keeps what it leaves:
+ * Keeps the files of a run:
  *
- *     run.json        what the run is, to refuse a resume with other options
+ *     run.json        id and options of the run, so that a resume with other options is rejected
  *     run.lock        held while a process trains here
  *     store.sqlite    rollouts and spans, where the trainer opens the store
  *     checkpoints/    the newest ones, each whole
  *     metrics.jsonl   a line for each step
  *     samples/        a few rollouts of the first and the last step, for the report
- *     model/          what the algorithm made: trained weights as an ordinary checkpoint, or prompts
+ *     model/          the result of the algorithm: trained weights as an ordinary checkpoint, or prompts
  *     report.html
  */
 export class RunDirectory {
@@ -64,7 +64,7 @@ export class RunDirectory {
     });
   }
 
-  /** A path inside the directory. */
+  /** Returns a path inside the directory. */
   file(...names: readonly string[]): string {
     return join(this.path, ...names);
   }
@@ -74,7 +74,7 @@ export class RunDirectory {
     await withFileErrors(path, () => appendFile(path, `${JSON.stringify(metrics)}\n`));
   }
 
-  /** The lines of `metrics.jsonl`; a last line that a crash cut off is left out. */
+  /** Reads the lines of `metrics.jsonl`; a last line that a crash cut off is left out. */
   async readMetrics<Metrics extends StepMetrics = StepMetrics>(): Promise<readonly Metrics[]> {
     const path = this.file('metrics.jsonl');
     if (!existsSync(path)) return [];

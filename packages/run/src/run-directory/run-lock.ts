@@ -1,12 +1,12 @@
 import { join } from 'node:path';
 import { TrainerError } from '@agent-lightning/core';
 
-/** Keeps a second process out of a run directory; the operating system lets go of it when this process dies, however it dies. */
+/** Keeps a second process out of a run directory. The operating system frees the lock when this process ends, however it ends. */
 export interface RunLock {
   release(): void;
 }
 
-/** @throws {TrainerError} `run-locked` when another run, here or in another process, has the directory */
+/** Locks a run directory. @throws {TrainerError} `run-locked` when another run, here or in another process, has the directory */
 export async function lockRun(directory: string): Promise<RunLock> {
   const { DatabaseSync } = await import('node:sqlite');
   const database = new DatabaseSync(join(directory, 'run.lock'));
