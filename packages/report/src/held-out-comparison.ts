@@ -18,7 +18,7 @@ export interface ComparedRollout {
 
 const shownTasks = 4;
 
-/** A few tasks of the first and the last validation: those whose reward rose first, then those where it fell. */
+/** Compares a few tasks of the first and the last validation: first those whose reward rose, then those where it fell. */
 export async function compareHeldOut(context: ReportContext, lastStep: number): Promise<readonly HeldOutComparison[]> {
   const { validation, collector, resourcesId } = context;
   if (lastStep === 0 || validation.length === 0) return [];

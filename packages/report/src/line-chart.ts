@@ -10,7 +10,7 @@ export interface Series {
 }
 
 export interface LineChartOptions {
-  /** Read aloud in place of the picture. */
+  /** A text that screen readers read in place of the picture. */
   readonly label: string;
   readonly series: readonly Series[];
   readonly width: number;
@@ -22,7 +22,7 @@ export interface LineChartOptions {
 
 const margin = { top: 12, right: 14, bottom: 30, left: 46 };
 
-/** A line chart as inline SVG; the page's script adds the values under the pointer. */
+/** Draws a line chart as inline SVG; the page's script adds the values under the pointer. */
 export function lineChart({ label, series, width, height, includeY = [], xLabel = 'step' }: LineChartOptions): Markup {
   const xs = series.flatMap(({ points }) => points.map(({ x }) => x));
   const [left, right] = findExtent(xs);
@@ -51,7 +51,7 @@ ${series.map((each) => drawSeries(each, xScale, yScale))}
 </svg>`;
 }
 
-/** The names of a chart's series with their colours; needed from the second one on. */
+/** Draws the names of a chart's series with their colours; a chart of one series needs no legend. */
 export function legend(series: readonly Series[]): Markup {
   return markup`<ul class="legend">${series.map(({ name, color, hasMarkers }) => markup`<li><i class="swatch c${color}${hasMarkers === true ? ' dot' : ''}"></i>${name}</li>`)}</ul>`;
 }
@@ -96,7 +96,7 @@ function scale(from: number, to: number, low: number, high: number): (value: num
   return (value) => low + ((value - from) / span) * (high - low);
 }
 
-/** Round numbers from at most `low` to at least `high`; for x, those within. */
+/** Returns round numbers from at most `low` to at least `high`; for x, those within. */
 function niceTicks(low: number, high: number, count: number, isWithin: boolean): readonly number[] {
   if (low === high) return isWithin ? [low] : [Math.min(low, 0), Math.max(high, 0) || 1];
   const raw = (high - low) / count;
@@ -114,7 +114,7 @@ function round(value: number): number {
   return Math.round(value * 10) / 10;
 }
 
-/** A number for people: three significant digits, thousands as k. */
+/** Formats a number for people: three significant digits, thousands as k. */
 export function formatNumber(value: number): string {
   const size = Math.abs(value);
   if (size >= 10_000) return `${Number((value / 1_000).toPrecision(3))}k`;

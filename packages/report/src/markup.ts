@@ -1,4 +1,4 @@
-/** Markup that is safe to put into a page as it is. Everything else is escaped by {@link markup}. */
+/** Holds markup that is safe to put into a page as it is. Everything else is escaped by {@link markup}. */
 export class Markup {
   readonly text: string;
 
@@ -14,8 +14,8 @@ export class Markup {
 export type MarkupValue = Markup | string | number | undefined | readonly MarkupValue[];
 
 /**
- * A template of HTML whose values are escaped, unless they are markup themselves; arrays are joined, undefined is nothing.
- * Not named `html`, since formatters then indent the template, and space between tokens is text that must stay.
+ * Builds HTML from a template whose values are escaped, unless they are markup themselves; arrays are joined, undefined is left out.
+ * It is not named `html`, since formatters would then indent the template, and space between tokens is text that must stay.
  */
 export function markup(parts: TemplateStringsArray, ...values: readonly MarkupValue[]): Markup {
   return new Markup(parts.map((part, index) => part + (index < values.length ? toText(values[index]) : '')).join(''));

@@ -1,6 +1,6 @@
 import type { StepMetrics } from '@agent-lightning/run';
 
-/** A number of each step, in the order of the steps; steps without it are left out. */
+/** One number for each step, in the order of the steps; steps without it are left out. */
 export type MetricSeries = readonly { readonly x: number; readonly y: number }[];
 
 /** Reads a number of each step by its path in the metrics, such as `seconds.train`. */

@@ -3,7 +3,7 @@ import { findExtent, formatNumber, legend, lineChart, type Series } from './line
 import { readSeries } from './metric-series.ts';
 import type { ReportData } from './report-data.ts';
 
-/** The figures that say how a run went. */
+/** Draws the main figures of a run. */
 export function summaryTiles({ state, metrics, validationAfter, hasPolicy }: ReportData): Markup {
   const rewards = metrics.flatMap(({ reward }) => reward.mean ?? []);
   const trained = readSeries(metrics, 'tokensTrained').map(({ y }) => y);
@@ -20,7 +20,7 @@ ${tile('rollouts per second', formatNumber(seconds > 0 ? state.totals.rollouts /
 </section>`;
 }
 
-/** Training and validation reward by step. */
+/** Draws training and validation reward by step. */
 export function learningCurve({ state, hasPolicy }: ReportData): Markup {
   const training = state.curve.flatMap(({ step, reward }) => (reward === undefined ? [] : [{ x: step, y: reward }]));
   const validation = state.curve.flatMap(({ step, validation: value }) =>
@@ -40,7 +40,7 @@ export function learningCurve({ state, hasPolicy }: ReportData): Markup {
   })}</div></div>`;
 }
 
-/** Reward by kind of question, before and after. */
+/** Draws the reward by kind of task, before and after. */
 export function rewardByKind({ state, metrics, validationAfter, hasPolicy }: ReportData): Markup | undefined {
   const isHeldOut = Object.keys(validationAfter?.byKind ?? {}).length > 0 && state.validationBefore !== undefined;
   const before = isHeldOut ? state.validationBefore!.byKind : (metrics[0]?.reward.byKind ?? {});

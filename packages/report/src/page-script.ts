@@ -1,4 +1,4 @@
-/** The report's script: the values under the pointer, and the button for light and dark. Needs nothing from outside. */
+/** The report's script: the values under the pointer, and the button for light and dark. It loads nothing. */
 export const pageScript: string = `
 document.getElementById('theme').addEventListener('click',()=>{
   const root=document.documentElement;

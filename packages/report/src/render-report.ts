@@ -8,7 +8,7 @@ import { failureTable, stepCharts } from './steps-section.ts';
 
 const goodOutcomes: ReadonlySet<string> = new Set(['completed', 'converged', 'interrupted']);
 
-/** The report as one page that needs no network; whatever comes from the run is escaped. */
+/** Renders the report as one page that needs no network; all values from the run are escaped. */
 export function renderReport(data: ReportData): string {
   const { outcome, state, createdAt, runDirectory, config } = data;
   return markup`<!doctype html>

@@ -10,7 +10,7 @@ import type {
 import type { HeldOutComparison } from './held-out-comparison.ts';
 import type { StepExcerpt } from './step-excerpts.ts';
 
-/** What of a run a report is made from. */
+/** The parts of a run from which a report is made. */
 export interface ReportContext {
   readonly directory: RunDirectory;
   readonly config: RunConfig;
@@ -19,11 +19,11 @@ export interface ReportContext {
   readonly validation: readonly unknown[];
   /** The resources of the last validation, by name; undefined for the newest of the store. */
   readonly resourcesId: string | undefined;
-  /** Whether a policy answered model calls; without one no call was captured, and the report says nothing of calls and tokens. */
+  /** True when a policy answered model calls; without one no call was captured, and the report leaves out calls and tokens. */
   readonly hasPolicy: boolean;
   /** Charts of the algorithm's own. */
   readonly charts: readonly MetricChart[];
-  /** Tells the text of each token; undefined where the backend cannot. */
+  /** Returns the text of each token; undefined where the backend cannot. */
   readonly tokenTexts: ((tokens: Int32Array) => Promise<readonly string[]>) | undefined;
 }
 
@@ -34,7 +34,7 @@ export interface ReportData {
   readonly outcome: string;
   readonly createdAt: Date;
   readonly config: RunConfig;
-  /** Whether a policy answered model calls. */
+  /** True when a policy answered model calls. */
   readonly hasPolicy: boolean;
   readonly state: RunState;
   readonly metrics: readonly StepMetrics[];

@@ -5,13 +5,13 @@ import type { ReportData } from './report-data.ts';
 import type { StepExcerpt } from './step-excerpts.ts';
 import { signed, tokenLegend, tokenText, type ViewToken } from './token-view.ts';
 
-/** The same held-out tasks before and after training. */
+/** Shows held-out tasks as they were done before and after training. */
 export function heldOutComparisons({ comparisons, hasPolicy }: ReportData): Markup | undefined {
   if (comparisons.length === 0) return undefined;
   return markup`<h2>The same held-out tasks, before and after</h2>${hasPolicy ? tokenLegend(false) : undefined}${comparisons.map(compare)}`;
 }
 
-/** Training rollouts token by token, of the first and the last step. */
+/** Shows training rollouts of the first and the last step, token by token. */
 export function trainingRollouts({ excerpts }: ReportData): Markup | undefined {
   if (excerpts.length === 0) return undefined;
   return markup`<h2>Training rollouts, token by token</h2>${tokenLegend(true)}${excerpts.map(oneStep)}`;
@@ -33,10 +33,10 @@ function oneStep({ step, rollouts }: StepExcerpt): Markup {
 function oneRollout({ rolloutId, reward, samples }: RolloutExcerpt): Markup {
   const calls = samples.reduce((sum, sample) => sum + sample.segments.length, 0);
   const tone = samples.flatMap((sample) => sample.segments).reduce((sum, segment) => sum + segment.advantage, 0);
-  return markup`<div class="rollout"><div class="facts">${badge(reward, tone)}<span>${calls} ${calls === 1 ? 'call' : 'calls'} in ${samples.length} ${samples.length === 1 ? 'sample' : 'samples'}</span><span class="path">${rolloutId}</span></div>${samples.map(oneRow)}</div>`;
+  return markup`<div class="rollout"><div class="facts">${badge(reward, tone)}<span>${calls} ${calls === 1 ? 'call' : 'calls'} in ${samples.length} ${samples.length === 1 ? 'sample' : 'samples'}</span><span class="path">${rolloutId}</span></div>${samples.map(oneSample)}</div>`;
 }
 
-function oneRow(sample: RolloutExcerpt['samples'][number]): Markup {
+function oneSample(sample: RolloutExcerpt['samples'][number]): Markup {
   const advantageAt = new Map(
     sample.segments.flatMap(({ start, end, advantage }) =>
       Array.from({ length: end - start }, (_, offset) => [start + offset, advantage] as const),

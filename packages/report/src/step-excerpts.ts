@@ -21,49 +21,49 @@ export class StepExcerpts {
     this.#directory = directory;
   }
 
-  /** Takes the sample of a step that is done; the first step's goes to its file at once, the newest one's by `flush`. */
-  async keep(sample: StepExcerpt, { tokenTexts }: Pick<ReportContext, 'tokenTexts'>): Promise<void> {
-    if (sample.rollouts.length === 0) return;
-    if (existsSync(this.#pathOf('first')) && sample.step > 1) {
-      this.#last = sample;
+  /** Takes the excerpt of a step that is done; the first step's is written to its file at once, the newest one's by `flush`. */
+  async keep(excerpt: StepExcerpt, { tokenTexts }: Pick<ReportContext, 'tokenTexts'>): Promise<void> {
+    if (excerpt.rollouts.length === 0) return;
+    if (existsSync(this.#pathOf('first')) && excerpt.step > 1) {
+      this.#last = excerpt;
       return;
     }
-    await this.#write('first', await withTexts(sample, tokenTexts));
+    await this.#write('first', await withTexts(excerpt, tokenTexts));
   }
 
-  /** Writes the newest step's sample, with the texts of its tokens. */
+  /** Writes the newest step's excerpt, with the texts of its tokens. */
   async flush({ tokenTexts }: Pick<ReportContext, 'tokenTexts'>): Promise<void> {
     if (this.#last === undefined) return;
     await this.#write('last', await withTexts(this.#last, tokenTexts));
   }
 
-  /** Reads what was kept, first step first. */
+  /** Reads the excerpts that were kept, the first step's first. */
   async read(): Promise<readonly StepExcerpt[]> {
-    const samples: StepExcerpt[] = [];
+    const excerpts: StepExcerpt[] = [];
     for (const name of ['first', 'last'] as const) {
       if (existsSync(this.#pathOf(name)))
-        samples.push(JSON.parse(await readFile(this.#pathOf(name), 'utf8')) as StepExcerpt);
+        excerpts.push(JSON.parse(await readFile(this.#pathOf(name), 'utf8')) as StepExcerpt);
     }
-    return samples;
+    return excerpts;
   }
 
   #pathOf(name: 'first' | 'last'): string {
     return this.#directory.file('samples', `${name}.json`);
   }
 
-  async #write(name: 'first' | 'last', sample: StepExcerpt): Promise<void> {
-    await this.#directory.writeFile(JSON.stringify(sample), 'samples', `${name}.json`);
+  async #write(name: 'first' | 'last', excerpt: StepExcerpt): Promise<void> {
+    await this.#directory.writeFile(JSON.stringify(excerpt), 'samples', `${name}.json`);
   }
 }
 
-async function withTexts(sample: StepExcerpt, tokenTexts: TokenTexts): Promise<StepExcerpt> {
-  if (tokenTexts === undefined) return sample;
+async function withTexts(excerpt: StepExcerpt, tokenTexts: TokenTexts): Promise<StepExcerpt> {
+  if (tokenTexts === undefined) return excerpt;
   const rollouts: RolloutExcerpt[] = [];
-  for (const rollout of sample.rollouts) {
+  for (const rollout of excerpt.rollouts) {
     const samples: RolloutExcerpt['samples'][number][] = [];
     for (const sample of rollout.samples)
       samples.push({ ...sample, texts: await tokenTexts(Int32Array.from(sample.tokens)) });
     rollouts.push({ ...rollout, samples });
   }
-  return { ...sample, rollouts };
+  return { ...excerpt, rollouts };
 }

@@ -41,14 +41,14 @@ const callCharts: readonly MetricChart[] = [
   { title: 'tokens sampled in a step', lines: [['tokens', 'tokensSampled']] },
 ];
 
-/** A small chart for each metric, and all of them as a table. */
+/** Draws a small chart for each metric, and all metrics as a table. */
 export function stepCharts({ metrics, charts, hasPolicy }: ReportData): Markup | undefined {
   if (metrics.length === 0) return undefined;
   const all = [...commonCharts, ...(hasPolicy ? callCharts : []), ...charts];
   return markup`<h2>Step by step</h2><div class="grid3">${all.map((chart) => drawChart(chart, metrics))}</div>${metricsTable(metrics, hasPolicy ? [...columns, ...callColumns] : columns, charts)}`;
 }
 
-/** What failed, by code, over the whole run. */
+/** Draws the table of failed rollouts, by code, over the whole run. */
 export function failureTable({ metrics }: ReportData): Markup | undefined {
   const counts = new Map<string, number>();
   for (const { failures } of metrics)

@@ -12,8 +12,8 @@ export interface ViewToken {
 }
 
 /**
- * Tokens as text. What was sampled has a background that is the stronger the less likely it was; what is trained on has a
- * line below: solid for a positive advantage, dashed for a negative one. What was not sampled (the mask is 0) is pale.
+ * Draws tokens as text. A sampled token has a background that is the stronger the less likely it was; a token that is trained on
+ * has a line below it: solid for a positive advantage, dashed for a negative one. A token that was not sampled (the mask is 0) is pale.
  */
 export function tokenText(tokens: readonly ViewToken[]): Markup {
   return markup`<span class="tokens">${groupMasked(tokens).map((part) => (Array.isArray(part) ? markup`<span class="masked" title="${part.length} tokens with mask 0: read, not trained on">${part.map(({ text }) => visible(text)).join('')}</span>` : oneToken(part as ViewToken)))}</span>`;
@@ -36,7 +36,7 @@ function oneToken({ text, logprob, advantage }: ViewToken): Markup {
   return markup`<span class="token s${surprise}${direction}" title="${numbers}">${visible(text)}</span>`;
 }
 
-/** Neighbouring tokens that were not sampled become one piece: pages of prompts stay small. */
+/** Joins neighbouring tokens that were not sampled into one piece, so that long prompts keep the page small. */
 function groupMasked(tokens: readonly ViewToken[]): readonly (ViewToken | ViewToken[])[] {
   const parts: (ViewToken | ViewToken[])[] = [];
   for (const token of tokens) {
@@ -48,7 +48,7 @@ function groupMasked(tokens: readonly ViewToken[]): readonly (ViewToken | ViewTo
   return parts;
 }
 
-/** `+1.23` or `−1.23`. */
+/** Formats a number with its sign, such as `+1.23` or `−1.23`. */
 export function signed(value: number): string {
   return `${value < 0 ? '−' : '+'}${formatNumber(Math.abs(value))}`;
 }
