@@ -1,9 +1,9 @@
-/** Optimizer parameters on the wire; one that the server would ignore is refused by name. */
+/** Translates optimizer parameters into the protocol's, and rejects one that the server would ignore. */
 import { ConfigurationError, type AdamParameters, backendChecks } from '@agent-lightning/core';
 import { adamFields, adamNames, type AdamField, type ServerTraits } from './server-kinds.ts';
 
 /**
- * `adam_params` of `optim_step`. Fields that the server fixes are left out; they must have the server's value already.
+ * Returns the `adam_params` of `optim_step`. Fields that the server fixes are left out; they must have the server's value already.
  * @param serverAdam what the server's configuration fixes
  * @throws {ConfigurationError} `option-invalid` | `option-unsupported`, naming the field and both values
  */

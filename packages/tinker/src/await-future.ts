@@ -1,10 +1,10 @@
-/** The result of an operation that the server has accepted: a long poll until it is there. */
+/** Waits for the result of an operation that the server has accepted, by long polls. */
 import type { BackendError, LightningErrorCode } from '@agent-lightning/core';
 import { exchange, type HttpOptions } from './http-exchange.ts';
 import type { RetryBudget } from './retry-budget.ts';
 import { describe, isTransient, retryAfterMs } from './send-request.ts';
-import { refusal, serverError, serverMessage } from './server-errors.ts';
-import { isObject, type JsonObject } from './wire.ts';
+import { rejection, serverError, serverMessage } from './server-errors.ts';
+import { isObject, type JsonObject } from './protocol.ts';
 
 export interface FutureOptions {
   readonly http: HttpOptions;
@@ -13,7 +13,7 @@ export interface FutureOptions {
   readonly invalid: LightningErrorCode;
   /** One long poll; a server that holds it longer is asked again. */
   readonly pollMs: number;
-  /** Told when the server says why an operation waits, such as `paused_capacity`; once for each reason. */
+  /** Called when the server says why an operation waits, such as `paused_capacity`; once for each reason. */
   readonly onQueueState: (state: string) => void;
 }
 
@@ -25,10 +25,14 @@ export type FutureResult =
 
 /** A proxy may answer a bare 400 by mistake. */
 const bareBadRequestTries = 3;
-/** Between answers that are not ready, from servers that do not hold the poll. */
+/** The shortest wait between two polls, for servers that answer at once that the result is not ready. */
 const shortestPollGapMs = 50;
 
-/** @throws {BackendError} `backend-failed` | @throws {TimeoutError} `timed-out` | `cancelled`: what became of the operation is not known */
+/**
+ * Polls until the operation has ended. An error that is thrown leaves open what became of the operation.
+ * @throws {BackendError} `backend-failed`
+ * @throws {TimeoutError} `timed-out` | `cancelled`
+ */
 export async function awaitFuture(options: FutureOptions): Promise<FutureResult> {
   const { http, requestId, budget, invalid, pollMs } = options;
   let bareBadRequests = 0;
@@ -67,7 +71,7 @@ export async function awaitFuture(options: FutureOptions): Promise<FutureResult>
       continue;
     }
     // SkyRL says with a 400 that the operation failed; the others use the body of a 200.
-    return { kind: 'failed', error: refusal(budget.what, status, json, { invalid, missing: invalid }) };
+    return { kind: 'failed', error: rejection(budget.what, status, json, { invalid, missing: invalid }) };
   }
 }
 

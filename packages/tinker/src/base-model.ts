@@ -1,11 +1,11 @@
-/** The frozen base model on the server: what it samples, and how likely it finds a row. */
+/** Samples from the frozen base model on the server, and measures how likely it finds a training sample. */
 import { BackendError, type TrainingSample } from '@agent-lightning/core';
 import type { ServerTraits } from './server-kinds.ts';
 import { malformed, type TinkerClient } from './tinker-client.ts';
 import { SamplingSession } from './token-sampling.ts';
 
-/** Rows that are measured at once; each is a request of its own. */
-const rowsAtOnce = 32;
+/** Training samples that are measured at once; each is a request of its own. */
+const samplesAtOnce = 32;
 
 export class BaseModel {
   readonly #client: TinkerClient;
@@ -22,7 +22,7 @@ export class BaseModel {
     this.#contextLength = contextLength;
   }
 
-  /** @throws {BackendError} `option-unsupported` where the server has no base model beside the policies */
+  /** Opens the base model's sampling session with the first call. @throws {BackendError} `option-unsupported` where the server has no base model beside the policies */
   session(): Promise<SamplingSession> {
     if (!this.#traits.servesBase) {
       throw new BackendError(
@@ -34,26 +34,26 @@ export class BaseModel {
     return this.#session;
   }
 
-  /** Per row, shape (T,): log-probabilities under the base model, 0 where `lossMask` is 0. */
-  async logprobs(rows: readonly TrainingSample[]): Promise<readonly Float32Array[]> {
+  /** Computes the log-probabilities of each sample under the base model: shape (T,), 0 where `lossMask` is 0. */
+  async logprobs(samples: readonly TrainingSample[]): Promise<readonly Float32Array[]> {
     const session = await this.session();
-    const longest = rows.reduce((most, row) => Math.max(most, row.tokens.length), 0);
+    const longest = samples.reduce((most, sample) => Math.max(most, sample.tokens.length), 0);
     if (this.#contextLength !== undefined && longest >= this.#contextLength) {
       throw new BackendError(
-        `A row of ${longest} tokens cannot be measured under the base model: the server samples one token after it, and takes ${this.#contextLength} in all. Give a contextLength below ${this.#contextLength}.`,
+        `A training sample of ${longest} tokens cannot be measured under the base model: the server samples one token after it, and takes ${this.#contextLength} in all. Give a contextLength below ${this.#contextLength}.`,
         { code: 'context-exceeded' },
       );
     }
     const results: Float32Array[] = [];
     let next = 0;
     const work = async (): Promise<void> => {
-      while (next < rows.length) {
+      while (next < samples.length) {
         const index = next++;
-        const row = rows[index]!;
-        results[index] = trainedOnly(row, await session.promptLogprobs(row.tokens));
+        const sample = samples[index]!;
+        results[index] = trainedOnly(sample, await session.promptLogprobs(sample.tokens));
       }
     };
-    await Promise.all(Array.from({ length: Math.min(rowsAtOnce, rows.length) }, work));
+    await Promise.all(Array.from({ length: Math.min(samplesAtOnce, samples.length) }, work));
     return results;
   }
 
@@ -71,8 +71,8 @@ export class BaseModel {
   }
 }
 
-function trainedOnly(row: TrainingSample, logprobs: Float32Array): Float32Array {
-  const values = logprobs.map((value, t) => (row.lossMask[t] === 0 ? 0 : value));
+function trainedOnly(sample: TrainingSample, logprobs: Float32Array): Float32Array {
+  const values = logprobs.map((value, t) => (sample.lossMask[t] === 0 ? 0 : value));
   if (values.every(Number.isFinite)) return values;
   throw new BackendError('The base model gave a log-probability that is not finite.', { code: 'numerics' });
 }

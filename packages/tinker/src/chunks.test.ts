@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { chunkDatums, chunkLimits, mergeOutputs } from './chunks.ts';
-import { toModelInput, type Datum, type PassOutput } from './wire.ts';
+import { toModelInput, type Datum, type PassOutput } from './protocol.ts';
 
 const datumOf = (length: number): Datum => ({ model_input: toModelInput(new Int32Array(length)), loss_fn_inputs: {} });
 

@@ -1,15 +1,16 @@
-/** Batches that are larger than one request may be, and their results put together again. */
-import type { Datum, PassOutput } from './wire.ts';
+/** Splits batches that are larger than one request may be, and puts their results together again. */
+import type { Datum, PassOutput } from './protocol.ts';
 
-/** What one request may hold; the Tinker API's own limits. */
+/** The limits of one request. */
 export interface ChunkLimits {
   readonly maxDatums: number;
   readonly maxBytes: number;
 }
 
+/** The Tinker API's own limits. */
 export const chunkLimits: ChunkLimits = { maxDatums: 1_024, maxBytes: 5_000_000 };
 
-/** The datums in order, cut where a request would be too large. A datum that is too large by itself goes alone. */
+/** Cuts the datums, in order, where a request would be too large. A datum that is too large by itself goes alone. */
 export function chunkDatums(
   datums: readonly Datum[],
   limits: ChunkLimits = chunkLimits,
@@ -30,7 +31,7 @@ export function chunkDatums(
   return chunks;
 }
 
-/** The results of a batch's chunks, in order, as one: log-probabilities joined, metrics merged as their suffixes say. */
+/** Joins the results of a batch's chunks, in order: log-probabilities one after another, metrics merged as their suffixes say. */
 export function mergeOutputs(outputs: readonly PassOutput[]): PassOutput {
   if (outputs.length === 1) return outputs[0]!;
   const metrics: Record<string, number> = {};
@@ -44,7 +45,7 @@ export function mergeOutputs(outputs: readonly PassOutput[]): PassOutput {
   return { logprobs: outputs.flatMap((output) => output.logprobs), metrics };
 }
 
-/** Undefined for a metric whose suffix does not say how to merge it, and that differs between the chunks. */
+/** Merges one metric; returns undefined where its suffix does not say how and it differs between the chunks. */
 function mergeMetric(name: string, values: readonly number[], datums: readonly number[]): number | undefined {
   switch (name.split(':').at(-1)) {
     case 'sum':

@@ -1,4 +1,4 @@
-/** A server that was asked what it has, with everything that policies on it share. */
+/** Connects to a server: asks what it has, and builds everything that policies on it share. */
 import { join } from 'node:path';
 import { ConfigurationError, type backendChecks, type Logger, type Loss } from '@agent-lightning/core';
 import { loadText, parseJson, readIfPresent, type ModelText } from '@agent-lightning/text';
@@ -9,16 +9,16 @@ import type { HttpOptions } from './http-exchange.ts';
 import { systemClock, type Clock } from '@agent-lightning/platform';
 import type { Publisher } from './publisher.ts';
 import { malformed, TinkerClient } from './tinker-client.ts';
-import { isObject, type JsonObject } from './wire.ts';
+import { isObject, type JsonObject } from './protocol.ts';
 
 export interface ConnectOptions {
   readonly http: HttpOptions;
   readonly serverKind: ServerKind;
-  /** As the server names it; undefined for a server that has only one. */
+  /** The server's name of the base model; undefined for a server that has only one. */
   readonly model: string | undefined;
   /** A model directory of which only the text side is read. */
   readonly tokenizer: string;
-  /** At most what the server says. */
+  /** The most tokens of prompt and response together; not above what the server says. */
   readonly contextLength: number | undefined;
   readonly timeoutMs: number;
   readonly retryForMs: number;
@@ -32,7 +32,7 @@ export interface ConnectOptions {
 export interface Connection {
   readonly client: TinkerClient;
   readonly traits: ServerTraits;
-  /** As the server names it. */
+  /** The server's name of the base model. */
   readonly model: string;
   readonly text: ModelText;
   /** The most tokens that prompt and response may have together. */
@@ -93,7 +93,7 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
   return { ...parts, publisher };
 }
 
-/** Whether others on the way can read what is sent there. */
+/** Tells whether others on the way can read what is sent to this address. */
 function isReadable(url: string): boolean {
   const { protocol, hostname } = new URL(url);
   return protocol === 'http:' && !/^(?:localhost|127\.[\d.]+|\[::1\])$/.test(hostname);
@@ -135,7 +135,7 @@ function resolveContextLength(
   );
 }
 
-/** Returns the losses of a server: of the worker, those that it announces and we know; of others, those of their kind. */
+/** Returns the losses of a server: those that a worker announces and this client knows, or those of the server's kind. */
 function lossesOf({ losses }: JsonObject, traits: ServerTraits): readonly Loss['name'][] {
   return Array.isArray(losses) ? traits.losses.filter((loss) => losses.includes(loss)) : traits.losses;
 }

@@ -1,9 +1,9 @@
 import type { TrainingSample } from '@agent-lightning/core';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { toDatum, toForwardDatum, toRowLogprobs } from './datum.ts';
+import { toDatum, toForwardDatum, toSampleLogprobs } from './datum.ts';
 
-const rows = fc
+const samples = fc
   .array(
     fc.record({
       token: fc.nat(150_000),
@@ -25,14 +25,14 @@ const rows = fc
 
 describe('toDatum', () => {
   it('shifts by one: position i of a datum is about predicting token i + 1', () => {
-    const row: TrainingSample = {
+    const sample: TrainingSample = {
       tokens: Int32Array.of(7, 8, 9),
       lossMask: Uint8Array.of(0, 0, 1),
       logprobs: Float32Array.of(0, 0, -0.5),
       advantages: Float32Array.of(0, 0, 2),
     };
     const floats = (...data: number[]): object => ({ data, dtype: 'float32', shape: [2] });
-    expect(toDatum(row, 'ppo')).toEqual({
+    expect(toDatum(sample, 'ppo')).toEqual({
       model_input: { chunks: [{ type: 'encoded_text', tokens: [7, 8] }] },
       loss_fn_inputs: {
         target_tokens: { data: [8, 9], dtype: 'int64', shape: [2] },
@@ -40,47 +40,50 @@ describe('toDatum', () => {
         advantages: floats(0, 2),
       },
     });
-    expect(toDatum(row, 'cross_entropy', true).loss_fn_inputs).toEqual({
+    expect(toDatum(sample, 'cross_entropy', true).loss_fn_inputs).toEqual({
       target_tokens: { data: [8, 9], dtype: 'int64', shape: [2] },
       weights: floats(0, 2),
       mask: floats(0, 1),
     });
-    expect(toForwardDatum(row).loss_fn_inputs['weights']).toEqual(floats(0, 1));
-    expect(toRowLogprobs(row, [-9, -3])).toEqual(Float32Array.of(0, 0, -3));
-    expect(toRowLogprobs(row, [null, null])).toEqual(Float32Array.of(0, 0, Number.NaN));
+    expect(toForwardDatum(sample).loss_fn_inputs['weights']).toEqual(floats(0, 1));
+    expect(toSampleLogprobs(sample, [-9, -3])).toEqual(Float32Array.of(0, 0, -3));
+    expect(toSampleLogprobs(sample, [null, null])).toEqual(Float32Array.of(0, 0, Number.NaN));
   });
 
   it('keeps every token and every number to the last bit', () => {
     fc.assert(
-      fc.property(rows, (row) => {
-        const datum = JSON.parse(JSON.stringify(toDatum(row, 'importance_sampling'))) as ReturnType<typeof toDatum>;
+      fc.property(samples, (sample) => {
+        const datum = JSON.parse(JSON.stringify(toDatum(sample, 'importance_sampling'))) as ReturnType<typeof toDatum>;
         const { target_tokens: targets, logprobs, advantages } = datum.loss_fn_inputs;
         const input = datum.model_input.chunks[0]!.tokens;
-        expect([input[0], ...targets!.data]).toEqual([...row.tokens]);
-        expect([...input, targets!.data.at(-1)]).toEqual([...row.tokens]);
+        expect([input[0], ...targets!.data]).toEqual([...sample.tokens]);
+        expect([...input, targets!.data.at(-1)]).toEqual([...sample.tokens]);
         const bits = (values: Iterable<number>): number[] => [...new Float32Array(values)].map((value) => value + 0);
-        expect(bits([0, ...advantages!.data])).toEqual(bits(row.advantages));
-        expect(bits([0, ...logprobs!.data])).toEqual(bits(row.logprobs));
+        expect(bits([0, ...advantages!.data])).toEqual(bits(sample.advantages));
+        expect(bits([0, ...logprobs!.data])).toEqual(bits(sample.logprobs));
       }),
     );
   });
 
   it('shows nothing of what the mask hides', () => {
     fc.assert(
-      fc.property(rows, fc.float({ noNaN: true, noDefaultInfinity: true }), (row, noise) => {
-        const noisy = { ...row, advantages: row.advantages.map((value, t) => (row.lossMask[t] === 0 ? noise : value)) };
-        expect(toDatum(noisy, 'ppo')).toEqual(toDatum(row, 'ppo'));
+      fc.property(samples, fc.float({ noNaN: true, noDefaultInfinity: true }), (sample, noise) => {
+        const noisy = {
+          ...sample,
+          advantages: sample.advantages.map((value, t) => (sample.lossMask[t] === 0 ? noise : value)),
+        };
+        expect(toDatum(noisy, 'ppo')).toEqual(toDatum(sample, 'ppo'));
       }),
     );
   });
 
   it('gets back what the server says of trained tokens, and 0 elsewhere', () => {
     fc.assert(
-      fc.property(rows, (row) => {
-        const answer = Array.from({ length: row.tokens.length - 1 }, (_, i) => -1 - i);
-        const logprobs = toRowLogprobs(row, answer)!;
-        logprobs.forEach((value, t) => expect(value).toBe(row.lossMask[t] === 0 ? 0 : -t));
-        expect(toRowLogprobs(row, answer.slice(1))).toBeUndefined();
+      fc.property(samples, (sample) => {
+        const answer = Array.from({ length: sample.tokens.length - 1 }, (_, i) => -1 - i);
+        const logprobs = toSampleLogprobs(sample, answer)!;
+        logprobs.forEach((value, t) => expect(value).toBe(sample.lossMask[t] === 0 ? 0 : -t));
+        expect(toSampleLogprobs(sample, answer.slice(1))).toBeUndefined();
       }),
     );
   });

@@ -1,4 +1,4 @@
-/** Files from a training server, streamed to the disk. */
+/** Downloads files from a training server, streamed to the disk. */
 import { createWriteStream } from 'node:fs';
 import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -8,18 +8,18 @@ import { sendRequest, throwIfAborted, type HttpOptions } from './http-exchange.t
 import type { TinkerClient } from './tinker-client.ts';
 
 export interface Download {
-  /** Below the server's URL. */
+  /** The path below the server's URL. */
   readonly path: string;
-  /** A new file. */
+  /** The file to write; it must not exist yet. */
   readonly target: string;
-  /** Refused when another number of bytes arrives. */
+  /** The expected number of bytes; another number that arrives is an error. */
   readonly sizeBytes?: number;
 }
 
-/** A server may send us on to its storage; not further than this. */
+/** Redirects that are followed: a server may answer with the address of its storage. */
 const maxRedirects = 3;
 
-/** @throws {BackendError} `backend-failed` when the server refuses or the file arrives incomplete */
+/** Downloads one file. @throws {BackendError} `backend-failed` when the server refuses or the file arrives incomplete */
 export async function download(client: TinkerClient, { path, target, sizeBytes }: Download): Promise<void> {
   const signal = client.signalOf(undefined);
   try {
@@ -45,7 +45,7 @@ export async function download(client: TinkerClient, { path, target, sizeBytes }
   }
 }
 
-/** The answer behind any redirects. The key stays with the server that it is for. */
+/** Returns the answer behind any redirects. The key is sent only to the server that it is for. */
 async function follow(http: HttpOptions, path: string, signal: AbortSignal): Promise<Response> {
   let url = new URL(`${http.url}${path}`);
   for (let redirects = 0; redirects <= maxRedirects; redirects += 1) {

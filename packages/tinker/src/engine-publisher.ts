@@ -1,4 +1,4 @@
-/** Snapshots that the training server samples itself. */
+/** Publishes snapshots that the training server samples itself. */
 import { BackendError, type PolicySnapshot, type SamplingEngine } from '@agent-lightning/core';
 import { createChatEngine, type ModelText, type TokenRequest } from '@agent-lightning/text';
 import type { BaseModel } from './base-model.ts';
@@ -120,7 +120,7 @@ class LiveSession {
     }
   }
 
-  /** No call may begin any more; resolves when those in flight have ended. */
+  /** Lets no call begin any more; resolves when those in flight have ended. */
   async retire(): Promise<void> {
     this.#retired = true;
     await Promise.all(this.#calls);

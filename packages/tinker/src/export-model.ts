@@ -1,4 +1,4 @@
-/** Trained weights as an ordinary directory: the whole model where the server merges it, else what its archive holds. */
+/** Exports trained weights as an ordinary directory: the whole model where the server merges it, else what its archive holds. */
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
@@ -11,22 +11,22 @@ import { download } from './download.ts';
 import { deleteCheckpoint, parseCheckpointPath } from './server-checkpoints.ts';
 import { malformed, type TinkerClient } from './tinker-client.ts';
 import type { TinkerModel } from './tinker-model.ts';
-import { isObject } from './wire.ts';
+import { isObject } from './protocol.ts';
 
 export interface ExportRequest {
   readonly client: TinkerClient;
   readonly traits: ServerTraits;
   readonly model: TinkerModel;
-  /** Holds the tokenizer, which an archive may leave out. */
+  /** The directory with the tokenizer, which an archive may leave out. */
   readonly textDirectory: string;
-  /** New, empty, or an earlier export. */
+  /** The target: new, empty, or an earlier export. */
   readonly directory: string;
 }
 
-/** What an export is made of. */
+/** Names of files that an export may hold. */
 const exportedFile = /\.(?:json|safetensors|jinja|txt|model)$/;
 
-/** Copied beside weights that came without them, so that the directory can be used as it is. */
+/** Files that are copied beside weights that came without them, so that the directory can be used as it is. */
 const textFiles = ['tokenizer.json', 'tokenizer_config.json', 'chat_template.jinja', 'special_tokens_map.json'];
 
 /**
@@ -49,7 +49,7 @@ export async function exportModel(request: ExportRequest): Promise<void> {
   }
 }
 
-/** The worker merges adapters into the model and offers its files. */
+/** Downloads the whole model, into which the worker has merged the adapters. */
 async function fetchModel({ client, model }: ExportRequest, staging: string): Promise<void> {
   const { path, files } = await model.save('export_model', (name) => ({ path: name, type: 'export_model' }));
   if (typeof path !== 'string' || !Array.isArray(files)) throw malformed('export_model', 'path');
@@ -65,7 +65,7 @@ async function fetchModel({ client, model }: ExportRequest, staging: string): Pr
   await deleteCheckpoint(client, path).catch(() => undefined); // what stays is a copy that nobody needs
 }
 
-/** The archive of a sampler checkpoint: adapters or a whole model, as the server has it. */
+/** Downloads and unpacks the archive of a sampler checkpoint: adapters or a whole model, as the server has it. */
 async function fetchArchive({ client, model, textDirectory }: ExportRequest, staging: string): Promise<void> {
   const { path } = await model.save('save_weights_for_sampler', (name) => ({
     path: name,
@@ -90,7 +90,7 @@ async function fetchArchive({ client, model, textDirectory }: ExportRequest, sta
   }
 }
 
-/** With the system's tar, which knows compressed archives and keeps to its directory. */
+/** Unpacks an archive with the system's tar, which knows compressed archives and writes only into its directory. */
 async function extract(archive: string, directory: string): Promise<void> {
   const child = spawn('tar', ['-xf', archive, '-C', directory], { stdio: ['ignore', 'ignore', 'pipe'] });
   let problem = '';
@@ -110,7 +110,7 @@ async function extract(archive: string, directory: string): Promise<void> {
     });
 }
 
-/** An earlier export may be replaced; files of anybody else may not. */
+/** Checks that the target holds nothing but an earlier export, which may be replaced. */
 async function requireReplaceable(target: string): Promise<void> {
   const names = await readdir(target).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return [];

@@ -1,21 +1,21 @@
-/** One HTTP request to a Tinker-style server, and its answer. */
+/** Sends one HTTP request to a Tinker-style server and reads its answer. */
 import { LightningError, TimeoutError } from '@agent-lightning/core';
 
 export interface HttpRequest {
   readonly method: 'GET' | 'POST' | 'DELETE';
-  /** Below the base URL, such as `/api/v1/forward`. */
+  /** The path below the base URL, such as `/api/v1/forward`. */
   readonly path: string;
   readonly body?: object;
   readonly headers?: Readonly<Record<string, string>>;
-  /** The same for every try of one operation, so that a server can tell a repetition. */
+  /** A key that is the same for every try of one operation, so that a server can tell a repetition. */
   readonly idempotencyKey?: string;
-  /** Until the whole answer is here. */
+  /** The longest time until the whole answer is here. */
   readonly timeoutMs: number;
   /** @default redirects are followed */
   readonly redirect?: 'manual';
 }
 
-/** What a server answered, whatever its status. */
+/** A server's answer, whatever its status. */
 export interface HttpReply {
   readonly arrived: true;
   readonly status: number;
@@ -24,7 +24,7 @@ export interface HttpReply {
   readonly json: unknown;
 }
 
-/** No answer came: refused, reset, cut off, or nothing in time. Whether the server did the work is not known. */
+/** A request without an answer: refused, reset, cut off, or nothing in time. It is not known whether the server did the work. */
 export interface NoReply {
   readonly arrived: false;
   readonly problem: string;
@@ -34,15 +34,15 @@ export interface NoReply {
 }
 
 export interface HttpOptions {
-  /** Without a trailing slash. */
+  /** The server's address, without a trailing slash. */
   readonly url: string;
   readonly apiKey: string | undefined;
   readonly fetch: typeof globalThis.fetch;
 }
 
 /**
- * Sends one request; an answer of any status is an answer.
- * @throws {TimeoutError} `cancelled`, or the reason of `signal` when that is an error of ours
+ * Sends one request and returns the answer, whatever its status, or why none came.
+ * @throws {TimeoutError} `cancelled`, or the reason of `signal` when that is an error of this project
  */
 export async function exchange(
   options: HttpOptions,
@@ -61,7 +61,7 @@ export async function exchange(
   }
 }
 
-/** The response itself, for bodies that are streamed. The key goes into a header and nowhere else. */
+/** Sends a request and returns the response itself, for bodies that are streamed. The key goes into a header and nowhere else. */
 export async function sendRequest(
   { url, apiKey, fetch }: HttpOptions,
   { method, path, body, headers, idempotencyKey, redirect }: Omit<HttpRequest, 'timeoutMs'>,
@@ -82,7 +82,7 @@ export async function sendRequest(
   });
 }
 
-/** @throws {TimeoutError} `cancelled`, or the signal's reason when that is an error of ours */
+/** Throws when the signal has aborted. @throws {TimeoutError} `cancelled`, or the signal's reason when that is an error of this project */
 export function throwIfAborted(signal: AbortSignal): void {
   if (!signal.aborted) return;
   if (LightningError.isInstance(signal.reason)) throw signal.reason;
@@ -101,14 +101,14 @@ const unsentCodes: ReadonlySet<string> = new Set([
   'UND_ERR_CONNECT_TIMEOUT',
 ]);
 
-/** `fetch failed` says nothing; its cause does. */
+/** Names a failure by the cause of `fetch`'s error, whose own message says only that it failed. */
 function describeFailure(error: unknown): string {
   const { cause, message } = error as Error;
   const { code, message: detail } = (cause ?? {}) as NodeJS.ErrnoException;
   return code ?? (detail === undefined || detail === '' ? String(message) : detail);
 }
 
-/** Python writes numbers that are not finite as words that JSON does not have; they become null. */
+/** Parses JSON, with null for `NaN` and `Infinity`, which Python writes and JSON does not have; returns undefined for other text. */
 function parse(text: string): unknown {
   try {
     return JSON.parse(text) as unknown;

@@ -1,4 +1,4 @@
-/** What of a model is trained, checked against what the server can be told. */
+/** Resolves which part of a model is trained, and checks that the server can be told so. */
 import { check, ConfigurationError } from '@agent-lightning/core';
 import { serverKinds, type ServerKind } from './server-kinds.ts';
 import type { LoraSpec } from './tinker-model.ts';
@@ -9,15 +9,15 @@ export interface LoraOptions {
   readonly rank?: number;
   /** The adapters' scale is alpha / rank. Only for the worker; other servers have 32. @default 32 */
   readonly alpha?: number;
-  /** Not for SkyRL, which trains all linear layers. @default true */
+  /** Trains the MLP layers. Not for SkyRL, which trains all linear layers. @default true */
   readonly trainMlp?: boolean;
-  /** Not for SkyRL. @default true */
+  /** Trains the attention layers. Not for SkyRL. @default true */
   readonly trainAttention?: boolean;
-  /** The output layer too. Not for SkyRL. @default true on Tinker servers, false on the worker, as vLLM wants it */
+  /** Trains the output layer too. Not for SkyRL. @default true on Tinker servers, false on the worker, as vLLM wants it */
   readonly trainUnembed?: boolean;
 }
 
-const wireNames = {
+const protocolNames = {
   rank: 'rank',
   alpha: 'alpha',
   trainMlp: 'train_mlp',
@@ -25,7 +25,7 @@ const wireNames = {
   trainUnembed: 'train_unembed',
 } as const satisfies Record<keyof LoraOptions, string>;
 
-/** @throws {ConfigurationError} `option-invalid` | `option-unsupported` for one that the server would ignore */
+/** Fills in the defaults of `lora`. @throws {ConfigurationError} `option-invalid` | `option-unsupported` for one that the server would ignore */
 export function resolveLora(lora: LoraOptions | 'full', serverKind: ServerKind, factory: string): LoraSpec {
   const traits = serverKinds[serverKind];
   const prefix = `${factory}: lora`;
@@ -38,10 +38,10 @@ export function resolveLora(lora: LoraOptions | 'full', serverKind: ServerKind, 
   }
   if (typeof lora !== 'object' || lora === null)
     throw check.optionInvalid(prefix, lora, "'full' or an object such as { rank: 32 }");
-  check.knownOptions(prefix, lora, Object.keys(wireNames));
+  check.knownOptions(prefix, lora, Object.keys(protocolNames));
   for (const [name, value] of Object.entries(lora)) {
-    const wireName = wireNames[name as keyof LoraOptions];
-    if (value === undefined || (traits.loraFields as readonly string[]).includes(wireName)) continue;
+    const protocolName = protocolNames[name as keyof LoraOptions];
+    if (value === undefined || (traits.loraFields as readonly string[]).includes(protocolName)) continue;
     throw new ConfigurationError(`${prefix}.${name} would be ignored by ${traits.title}; leave it out.`, {
       code: 'option-unsupported',
     });

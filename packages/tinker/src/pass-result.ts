@@ -1,4 +1,4 @@
-/** What `forward` and `forward_backward` answered, checked against the rows that were sent. */
+/** Reads the answers to `forward` and `forward_backward`, and checks them against the samples that were sent. */
 import {
   BackendError,
   lossAndDerivative,
@@ -6,11 +6,11 @@ import {
   type TrainingSample,
   type TrainablePolicy,
 } from '@agent-lightning/core';
-import { toRowLogprobs } from './datum.ts';
+import { toSampleLogprobs } from './datum.ts';
 import { malformed } from './tinker-client.ts';
-import { isObject, type JsonObject, type PassOutput } from './wire.ts';
+import { isObject, type JsonObject, type PassOutput } from './protocol.ts';
 
-/** @throws {BackendError} `backend-failed` when a log-probability is missing */
+/** Reads the answer to one request. @throws {BackendError} `backend-failed` when a log-probability is missing */
 export function readPass(body: JsonObject, what: string, datums: number): PassOutput {
   const { loss_fn_outputs: outputs, metrics } = body;
   if (!Array.isArray(outputs) || outputs.length !== datums) throw malformed(what, 'loss_fn_outputs');
@@ -24,32 +24,39 @@ export function readPass(body: JsonObject, what: string, datums: number): PassOu
   return { logprobs, metrics: Object.fromEntries(numbers) as Record<string, number> };
 }
 
-/** Per row, shape (T,). @throws {BackendError} `numerics` for one that is not finite */
-export function rowLogprobs(rows: readonly TrainingSample[], pass: PassOutput, what: string): readonly Float32Array[] {
-  return rows.map((row, index) => {
-    const logprobs = toRowLogprobs(row, pass.logprobs[index] ?? []);
+/** Returns the log-probabilities of each sample, shape (T,). @throws {BackendError} `numerics` for one that is not finite */
+export function sampleLogprobs(
+  samples: readonly TrainingSample[],
+  pass: PassOutput,
+  what: string,
+): readonly Float32Array[] {
+  return samples.map((sample, index) => {
+    const logprobs = toSampleLogprobs(sample, pass.logprobs[index] ?? []);
     if (logprobs === undefined)
-      throw malformed(what, `loss_fn_outputs[${index}].logprobs: another length than its row`);
+      throw malformed(what, `loss_fn_outputs[${index}].logprobs: another length than its sample`);
     if (logprobs.every((value) => Number.isFinite(value))) return logprobs;
-    throw new BackendError(`${what}: a log-probability of row ${index} is not finite.`, { code: 'numerics' });
+    throw new BackendError(`${what}: a log-probability of sample ${index} is not finite.`, { code: 'numerics' });
   });
 }
 
 /**
- * The result of a pass. Servers that report no loss have it computed from their log-probabilities, by core's definition.
+ * Returns the result of a pass. Where a server reports no loss, it is computed from the log-probabilities, by core's definition.
  * @throws {BackendError} `numerics` when the loss is not finite
  */
 export function passResult(
-  rows: readonly TrainingSample[],
+  samples: readonly TrainingSample[],
   loss: Loss,
   pass: PassOutput,
   what: string,
 ): Awaited<ReturnType<TrainablePolicy['forwardBackward']>> {
-  const logprobs = rowLogprobs(rows, pass, what);
-  const trainedTokens = rows.reduce((sum, row) => sum + row.lossMask.reduce((ones, mask) => ones + mask, 0), 0);
+  const logprobs = sampleLogprobs(samples, pass, what);
+  const trainedTokens = samples.reduce(
+    (sum, sample) => sum + sample.lossMask.reduce((ones, mask) => ones + mask, 0),
+    0,
+  );
   const value =
     pass.metrics['loss:sum'] ??
-    rows.reduce((sum, row, index) => sum + lossAndDerivative(row, logprobs[index]!, loss).loss, 0);
+    samples.reduce((sum, sample, index) => sum + lossAndDerivative(sample, logprobs[index]!, loss).loss, 0);
   if (!Number.isFinite(value))
     throw new BackendError(`${what}: the ${loss.name} loss is ${value}.`, { code: 'numerics' });
   const entropy = pass.metrics['entropy:sum'];

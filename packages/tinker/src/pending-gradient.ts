@@ -1,17 +1,17 @@
-/** The gradient that a server holds for a policy: which passes made it, and whether a step may be taken on it. */
+/** Tracks the gradient that a server holds for a policy: which passes made it, and whether a step may be taken on it. */
 
 /** A pass that was made, and whose gradient may wait for a step. */
 export interface PendingPass {
-  /** Of how many requests it is made. */
+  /** The number of requests that it is made of. */
   readonly requests: number;
-  /** Never rejects. */
+  /** Resolves when the pass has ended; never rejects. */
   readonly ended: Promise<unknown>;
 }
 
 export class PendingGradient {
-  /** In the order in which the server took them. */
+  /** The passes in the order in which the server took them. */
   readonly #passes = new Set<PendingPass>();
-  /** Passes with whose gradient a step is being sent, or was. */
+  /** The passes on whose gradient a step is being sent, or was. */
   readonly #stepped = new WeakSet<PendingPass>();
   readonly #dropsFailed: boolean;
   #isBad = false;
@@ -25,17 +25,17 @@ export class PendingGradient {
     return this.#passes.size === 0;
   }
 
-  /** Whether the server holds what it should not: of a pass of which a part failed, or that is not finite. */
+  /** Tells whether the server holds a gradient that no step may take: of a pass of which a part failed, or that is not finite. */
   get isBad(): boolean {
     return this.#isBad;
   }
 
-  /** The server took a request of a pass. */
+  /** Notes that the server took a request of a pass. */
   add(pass: PendingPass): void {
     this.#passes.add(pass);
   }
 
-  /** A pass failed. @returns whether a step on what it left was sent already */
+  /** Notes that a pass failed. @returns whether a step on what it left was sent already */
   fail(pass: PendingPass): boolean {
     // A request that failed left nothing where the server undoes it; beside it, others of the pass took effect.
     const isClean = pass.requests === 1 && this.#dropsFailed;
@@ -45,8 +45,8 @@ export class PendingGradient {
   }
 
   /**
-   * Before a step: of a gradient that came in several requests some may fail, and the step would be taken on the rest. So their
-   * ends are awaited. A gradient of one request is there or not; its step is sent right behind it.
+   * Waits, before a step, until the gradient is whole: of several requests some may fail, and the step would be taken on the rest.
+   * A gradient of one request is there or not, so its step is sent right behind it.
    */
   async untilWhole(): Promise<void> {
     const passes = [...this.#passes];
@@ -68,13 +68,13 @@ export class PendingGradient {
     }
   }
 
-  /** The server holds none any more. */
+  /** Notes that the server holds no gradient any more. */
   clear(): void {
     this.#passes.clear();
     this.#isBad = false;
   }
 
-  /** A pass that the server dropped, with those before it. */
+  /** Forgets a pass that the server dropped, and those before it. */
   #forgetUpTo(pass: PendingPass): void {
     if (!this.#passes.has(pass)) return;
     for (const each of this.#passes) {

@@ -1,16 +1,16 @@
-/** A saved state: a small file that points at what the server keeps. */
+/** Writes and reads a saved state: a small file that points at what the server keeps. */
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BackendError } from '@agent-lightning/core';
 import { writeFileAtomically } from '@agent-lightning/platform';
 import type { LoraSpec } from './tinker-model.ts';
-import { isObject } from './wire.ts';
+import { isObject } from './protocol.ts';
 
-/** Everything that training continues from, but the weights and moments that `path` names on the server. */
+/** Holds everything that training continues from, except the weights and moments, which the server keeps under `path`. */
 export interface PolicyState {
-  /** `tinker://…`, with the optimizer. */
+  /** The path of weights and optimizer on the server, `tinker://…`. */
   readonly path: string;
-  /** Where the path means something, for people: a worker has another port each time. */
+  /** The server that the path is on, for people: a worker has another port each time. */
   readonly server: string;
   readonly baseModel: string;
   readonly lora: LoraSpec;
@@ -23,7 +23,7 @@ export interface PolicyState {
 const format = 'agent-lightning-tinker-state';
 const formatVersion = 1;
 
-/** Where in a directory the state is. */
+/** Returns the path of the state's file in a directory. */
 export function stateFile(directory: string): string {
   return join(directory, 'state.json');
 }
@@ -37,7 +37,7 @@ export async function writePolicyState(directory: string, state: PolicyState): P
   );
 }
 
-/** @throws {BackendError} `checkpoint-corrupt` */
+/** Reads and checks the state in a directory. @throws {BackendError} `checkpoint-corrupt` */
 export async function readPolicyState(directory: string): Promise<PolicyState> {
   const source = stateFile(directory);
   const json = await readJson(source);
@@ -53,12 +53,12 @@ export async function readPolicyState(directory: string): Promise<PolicyState> {
   return { path, server, baseModel, lora: lora as unknown as LoraSpec, step, draws };
 }
 
-/** The same, where nothing readable means that there is nothing. */
+/** Reads the state in a directory; returns undefined where there is none that can be read. */
 export async function findPolicyState(directory: string): Promise<PolicyState | undefined> {
   return await readPolicyState(directory).catch(() => undefined);
 }
 
-/** @throws {BackendError} `resume-mismatch` naming what differs, when the state belongs to another model */
+/** Checks that a state belongs to this model. @throws {BackendError} `resume-mismatch`, naming what differs */
 export function requireSameModel(
   state: PolicyState,
   own: Pick<PolicyState, 'baseModel' | 'lora'>,

@@ -1,16 +1,16 @@
-/** The weights of a policy on its server: saved there, loaded from there, and freed. */
+/** Saves, loads and frees the weights of a policy on its server. */
 import type { Logger } from '@agent-lightning/core';
 import type { ServerTraits } from './server-kinds.ts';
 import { deleteCheckpoint } from './server-checkpoints.ts';
 import { malformed, type TinkerClient } from './tinker-client.ts';
 import { TinkerModel, type ModelSpec } from './tinker-model.ts';
-import type { JsonObject } from './wire.ts';
+import type { JsonObject } from './protocol.ts';
 
 export interface PolicyWeightsParts {
   readonly spec: ModelSpec;
   readonly client: TinkerClient;
   readonly traits: ServerTraits;
-  /** Whether the server loads a state into a model that is in use. */
+  /** True when the server loads a state into a model that is in use. */
   readonly loadsInPlace: boolean;
   readonly logger: Logger;
 }
@@ -34,7 +34,7 @@ export class PolicyWeights {
     return this.#model;
   }
 
-  /** Saves weights and moments under a new name; their path on the server. */
+  /** Saves weights and moments under a new name and returns their path on the server. */
   async save(): Promise<string> {
     const fields = (name: string): JsonObject => ({ path: name, type: 'save_weights' });
     const { path } = await this.#model.save('save_weights', fields);
@@ -67,7 +67,7 @@ export class PolicyWeights {
     }
   }
 
-  /** Housekeeping that must not end a run; told once where a server cannot do it. */
+  /** Deletes a saved state. A failure is logged once and thrown never, since it must not end a run. */
   async delete(path: string): Promise<void> {
     try {
       await deleteCheckpoint(this.#parts.client, path);

@@ -1,14 +1,14 @@
-/** How a policy's weights become samplable. */
+/** Defines how a policy's weights become a snapshot. */
 import type { PolicySnapshot } from '@agent-lightning/core';
 import type { TinkerModel } from './tinker-model.ts';
 
-/** What publishing needs of a policy. */
+/** A policy as publishing needs it. */
 export interface Publishable {
   readonly policy: string;
-  /** Its weights as they are now; operations on it follow all of the policy's earlier ones, and none overlaps. */
+  /** The policy's weights as they are now; operations on the model follow all of the policy's earlier ones, and none overlaps. */
   readonly model: TinkerModel;
   readonly version: number;
-  /** A seed for a request that brings none. */
+  /** Returns a seed for a request that brings none. */
   readonly nextSeed: () => number;
 }
 
@@ -23,7 +23,7 @@ export interface Publisher {
   /** Called before each pass that makes gradients: memory that sampling holds may be given up until the next `publish`. */
   beforeTraining?(): Promise<void>;
   publish(publishable: Publishable): Promise<PolicySnapshot>;
-  /** The base model; undefined where it cannot be served. */
+  /** Returns a snapshot of the base model; undefined where it cannot be served. */
   baseSnapshot(): Promise<PolicySnapshot | undefined>;
   close(): Promise<void>;
 }

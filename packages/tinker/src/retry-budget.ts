@@ -1,4 +1,4 @@
-/** Bounds how long a call goes on trying: pauses that grow, a limit on failures in a row, a deadline over all. */
+/** Bounds how long a call goes on trying: pauses that grow, a limit on the time in which it only fails, a deadline over all. */
 import { BackendError, TimeoutError } from '@agent-lightning/core';
 import { backOffMs, type BackOffLimits, type Clock } from '@agent-lightning/platform';
 import { throwIfAborted } from './http-exchange.ts';
@@ -6,17 +6,17 @@ import { throwIfAborted } from './http-exchange.ts';
 export interface RetryBudgetOptions {
   readonly clock: Clock;
   readonly signal: AbortSignal;
-  /** What is being done, for errors: `forward_backward of policy 'writer'`. */
+  /** The name of the operation, for errors: `forward_backward of policy 'writer'`. */
   readonly what: string;
-  /** From the first failure to giving up, when nothing but failures follow. */
+  /** The time from the first failure to giving up, when nothing but failures follow. */
   readonly retryForMs: number;
-  /** From now to giving up, whatever happens. */
+  /** The time from now to giving up, whatever happens. */
   readonly timeoutMs: number;
 }
 
 const pauses: BackOffLimits = { firstMs: 500, longestMs: 10_000 };
 
-/** What one call may still spend on trying again. */
+/** A retry budget: the time that one call may still spend on trying again. */
 export class RetryBudget {
   readonly signal: AbortSignal;
   readonly what: string;
@@ -32,7 +32,7 @@ export class RetryBudget {
     this.#deadlineMs = options.clock.now() + options.timeoutMs;
   }
 
-  /** What is left until the deadline, at most `ms`, in whole milliseconds. @throws {TimeoutError} `timed-out` when nothing is left; `cancelled` */
+  /** Returns the time left until the deadline, at most `ms`, in whole milliseconds. @throws {TimeoutError} `timed-out` when nothing is left; `cancelled` */
   remaining(ms: number): number {
     throwIfAborted(this.signal);
     const left = this.#deadlineMs - this.#options.clock.now();
@@ -43,7 +43,7 @@ export class RetryBudget {
     );
   }
 
-  /** The server answered as it should: failures are forgotten. */
+  /** Forgets the failures so far, since the server answered as it should. */
   progressed(): void {
     this.#failures = 0;
     this.#failingSinceMs = undefined;

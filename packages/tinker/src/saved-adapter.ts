@@ -1,10 +1,10 @@
-/** An adapter that the training server keeps in files, for an inference server beside it. */
+/** Saves an adapter as files of the training server, for an inference server beside it. */
 import { deleteCheckpoint } from './server-checkpoints.ts';
 import { malformed, type TinkerClient } from './tinker-client.ts';
 import type { TinkerModel } from './tinker-model.ts';
 
 export interface SavedAdapter {
-  /** Where the server wrote the files; undefined where it writes none, or every weight trains. */
+  /** The directory that the server wrote; undefined where it writes none, or every weight trains. */
   readonly directory: string | undefined;
   /** Deletes the files on the server. */
   discard(): Promise<void>;

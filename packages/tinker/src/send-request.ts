@@ -1,9 +1,9 @@
-/** Requests that are tried again while that can help; a repetition carries the same idempotency key. */
+/** Sends requests again while that can help; a repetition carries the same idempotency key. */
 import { BackendError, type LightningErrorCode } from '@agent-lightning/core';
 import { exchange, type HttpOptions, type HttpReply, type HttpRequest } from './http-exchange.ts';
 import type { RetryBudget } from './retry-budget.ts';
-import { refusal, serverMessage } from './server-errors.ts';
-import { isObject, type JsonObject } from './wire.ts';
+import { rejection, serverMessage } from './server-errors.ts';
+import { isObject, type JsonObject } from './protocol.ts';
 
 /** A proxy may answer a bare 400 by mistake; a server that means it gives a reason. */
 const bareBadRequestTries = 3;
@@ -16,17 +16,18 @@ export interface SendOptions {
   readonly invalid: LightningErrorCode;
   /** The code of an error for what the server does not have. */
   readonly missing: LightningErrorCode;
-  /** For what the server would do twice: never sent again once it may have arrived. @default false */
+  /** True for a request that the server would apply twice: it is never sent again once it may have arrived. @default false */
   readonly once?: boolean;
 }
 
-/** A refusal is data: it tells the caller that nothing happened, where a thrown error does not. */
+/** The answer to a request. A rejection is returned as data, since it tells that nothing happened; a thrown error does not. */
 export type SendResult =
   | { readonly ok: true; readonly body: JsonObject }
   | { readonly ok: false; readonly status: number; readonly error: BackendError };
 
 /**
- * @throws {BackendError} `backend-failed` when no answer came for too long: whether the server did the work is not known
+ * Sends a request until it is answered or the budget is spent.
+ * @throws {BackendError} `backend-failed` when no answer came for too long: it is not known whether the server did the work
  * @throws {TimeoutError} `timed-out` | `cancelled`: not known either
  */
 export async function sendRepeatedly(options: SendOptions): Promise<SendResult> {
@@ -54,16 +55,16 @@ export async function sendRepeatedly(options: SendOptions): Promise<SendResult> 
       await budget.pause(describe(reply), retryAfterMs(reply));
       continue;
     }
-    return { ok: false, status, error: refusal(budget.what, status, json, { invalid, missing }) };
+    return { ok: false, status, error: rejection(budget.what, status, json, { invalid, missing }) };
   }
 }
 
-/** Too busy, too slow, too early, down for a moment, or paused until a bill is paid. */
+/** Tells whether a status may pass: too busy, too slow, too early, down for a moment, or paused until a bill is paid. */
 export function isTransient(status: number): boolean {
   return [402, 408, 425, 429].includes(status) || status >= 500;
 }
 
-/** `Retry-After` in seconds or as a date; undefined without one. */
+/** Reads `Retry-After`, which is in seconds or a date, as milliseconds; returns undefined without one. */
 export function retryAfterMs({ headers }: HttpReply, now: number = Date.now()): number | undefined {
   const value = headers.get('retry-after');
   if (value === null) return undefined;
@@ -76,7 +77,7 @@ export function describe({ status, json }: HttpReply): string {
   return `status ${status}: ${serverMessage(json) ?? 'no reason given'}`;
 }
 
-/** The error for a request that must not be sent again, and may have been done. */
+/** Returns the error for a request that must not be sent again, and may have taken effect. */
 export function mayHaveHappened(what: string, problem: string): BackendError {
   return new BackendError(
     `It is not known whether ${what} took effect (${problem}), and this server would do it twice if it were sent again. Resume the run from its last checkpoint.`,

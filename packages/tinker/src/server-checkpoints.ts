@@ -1,4 +1,4 @@
-/** What a server keeps under a `tinker://` path. */
+/** Names and deletes the checkpoints that a server keeps under `tinker://` paths. */
 import { BackendError, LightningError } from '@agent-lightning/core';
 import type { TinkerClient } from './tinker-client.ts';
 
@@ -19,7 +19,7 @@ export function parseCheckpointPath(path: string): CheckpointPath {
   });
 }
 
-/** The route of a checkpoint. */
+/** Returns the route of a checkpoint. */
 export function checkpointRoute({ modelId, kind, name }: CheckpointPath): string {
   return `/api/v1/training_runs/${encodeURIComponent(modelId)}/checkpoints/${kind}/${encodeURIComponent(name)}`;
 }

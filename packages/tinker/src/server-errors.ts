@@ -1,6 +1,6 @@
-/** What a server said went wrong, as our typed errors. */
+/** Translates a server's errors into this project's typed errors. */
 import { BackendError, type LightningErrorCode } from '@agent-lightning/core';
-import { isObject } from './wire.ts';
+import { isObject } from './protocol.ts';
 
 /** Codes that a server may send beside its message and that mean the same here. */
 const sharedCodes: readonly string[] = [
@@ -13,7 +13,7 @@ const sharedCodes: readonly string[] = [
   'option-unsupported',
 ] satisfies LightningErrorCode[];
 
-/** The server's own words: `{"error"}` (Tinker), `{"detail"}` (SkyRL: a text, or FastAPI's list of fields). */
+/** Reads the reason that a server gives: `{"error"}` (Tinker), `{"detail"}` (SkyRL: a text, or FastAPI's list of fields). */
 export function serverMessage(body: unknown): string | undefined {
   if (!isObject(body)) return undefined;
   const { error, detail, message } = body;
@@ -23,7 +23,7 @@ export function serverMessage(body: unknown): string | undefined {
   return text.length > 2_000 ? `${text.slice(0, 2_000)}…` : text;
 }
 
-/** A server's own reason, with its code or the one that its category suggests. */
+/** Returns an error with the server's own reason, and its code or the given one. */
 export function serverError(what: string, body: unknown, fallback: LightningErrorCode, status?: number): BackendError {
   const { code, category } = isObject(body) ? body : {};
   const shared = typeof code === 'string' && sharedCodes.includes(code) ? (code as LightningErrorCode) : undefined;
@@ -34,8 +34,8 @@ export function serverError(what: string, body: unknown, fallback: LightningErro
   );
 }
 
-/** The error of a request that was refused before it was accepted: it changed nothing, and its sequence id is still free. */
-export function refusal(
+/** Returns the error of a request that the server rejected: it changed nothing, and its sequence id is still free. */
+export function rejection(
   what: string,
   status: number,
   body: unknown,

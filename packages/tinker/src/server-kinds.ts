@@ -1,4 +1,4 @@
-/** A table of what the servers that speak the Tinker protocol do differently. */
+/** Lists what the servers that speak the Tinker protocol do differently. */
 import { type AdamParameters, type Loss, backendChecks } from '@agent-lightning/core';
 
 /** The servers that the client knows. */
@@ -6,40 +6,40 @@ export type ServerKind = 'worker' | 'skyrl' | 'tinker';
 
 export type AdamField = Exclude<keyof AdamParameters, 'learningRate'>;
 
-/** What one kind of server can do, and how it does it. */
+/** The abilities of one kind of server. */
 export interface ServerTraits {
   readonly kind: ServerKind;
-  /** As a subject of a sentence. */
+  /** The server's name in error messages, as the subject of a sentence. */
   readonly title: string;
   /** Losses that the server computes as core defines them. */
   readonly losses: readonly Loss['name'][];
   /** Optimizer parameters that the server takes from its own configuration, with its defaults; a request's are ignored. */
   readonly fixedAdam: Readonly<Partial<Record<AdamField, number>>>;
-  /** Where `optim_step` reports the norm of the gradient, if anywhere. */
+  /** Names of the metric in which `optim_step` may report the norm of the gradient. */
   readonly gradientNormMetrics: readonly string[];
-  /** Whether a request that is sent again with its sequence id is known as the same; else it would be applied twice. */
+  /** True when a request that is sent again with its sequence id is known as the same; else it would be applied twice. */
   readonly dedupes: boolean;
   /** Fields of `create_model`'s `lora_config`. */
   readonly loraFields: readonly ('rank' | 'alpha' | 'seed' | 'train_unembed' | 'train_mlp' | 'train_attn')[];
-  /** Whether `rank: 0` trains all weights. */
+  /** True when `rank: 0` trains all weights. */
   readonly fullFineTune: boolean;
-  /** Whether the base model is served beside the policies, with `prompt_logprobs`. */
+  /** True when the base model is served beside the policies, with `prompt_logprobs`. */
   readonly servesBase: boolean;
   /** Published versions of a policy that can be sampled at the same time. */
   readonly liveSnapshots: number;
-  /** Sent with `asample`. */
+  /** Headers that are sent with `asample`. */
   readonly samplingHeaders: Readonly<Record<string, string>>;
-  /** Whether a sampling session that is no longer used can be freed by `unload_sampler`. */
+  /** True when a sampling session that is no longer used can be freed by `unload_sampler`. */
   readonly unloadsSamplers: boolean;
-  /** Whether a second model may exist while a state is loaded into it; else the old one is unloaded first. */
+  /** True when a second model may exist while a state is loaded into it; else the old one is unloaded first. */
   readonly severalModels: boolean;
-  /** Whether a failed `forward_backward` leaves no gradient behind. */
+  /** True when a failed `forward_backward` leaves no gradient behind. */
   readonly dropsFailedGradient: boolean;
-  /** Whether a save that is sent again is known by its `seq_id`; else it needs a new name. */
+  /** True when a save that is sent again is known by its `seq_id`; else it needs a new name. */
   readonly repeatsSaves: boolean;
-  /** Where trained weights come from: a whole model, file by file, or the archive of a sampler checkpoint. */
+  /** The form in which trained weights are exported: a whole model, file by file, or the archive of a sampler checkpoint. */
   readonly exports: 'model' | 'archive';
-  /** Whether a key must be given. */
+  /** True when a key must be given. */
   readonly needsKey: boolean;
 }
 
@@ -109,7 +109,7 @@ export const serverKinds: Readonly<Record<ServerKind, ServerTraits>> = {
   },
 };
 
-/** The wire's names of optimizer parameters. */
+/** The protocol's names of optimizer parameters. */
 export const adamNames: Readonly<Record<keyof AdamParameters, string>> = {
   learningRate: 'learning_rate',
   beta1: 'beta1',

@@ -1,4 +1,4 @@
-/** A training backend on a Tinker-style server. */
+/** Implements a training backend on a Tinker-style server. */
 import {
   BackendError,
   type BackendCapabilities,
@@ -15,19 +15,19 @@ import { TinkerPolicy } from './tinker-policy.ts';
 
 export interface TinkerBackendParts {
   readonly name: string;
-  /** Called by the first call that needs the server; again by a later one when it failed, having left nothing behind. */
+  /** Opens the connection with the first call that needs the server; called again after a failure, which must leave nothing behind. */
   readonly open: () => Promise<Connection>;
   readonly lora: LoraSpec;
   readonly serverAdam: Readonly<Partial<Record<AdamField, number>>>;
   readonly logger: Logger;
-  /** After the connection is closed: ends a server that is this backend's own. Without it, models are unloaded, since others use the server. */
+  /** Ends a server that is this backend's own, after the connection is closed. Without it, models are unloaded, since others use the server. */
   readonly closeServer?: () => Promise<void>;
 }
 
-/** A shared server is told to free our models, and not waited for longer than this. */
+/** The longest wait for a shared server to free this backend's models. */
 const unloadTimeoutMs = 10_000;
 
-/** Opens its server with the first call that needs it. */
+/** A training backend that opens its server with the first call that needs it. */
 export class TinkerBackend implements TrainingBackend, AsyncDisposable {
   readonly name: string;
   readonly #parts: TinkerBackendParts;

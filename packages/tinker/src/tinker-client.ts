@@ -1,4 +1,4 @@
-/** A session with a Tinker-style server: heartbeats, capabilities, models, sampling. */
+/** Keeps a session with a Tinker-style server, and sends operations on it. */
 import { randomUUID } from 'node:crypto';
 import { BackendError, LightningError, type LightningErrorCode, type Logger } from '@agent-lightning/core';
 import type { Clock } from '@agent-lightning/platform';
@@ -6,46 +6,46 @@ import { awaitFuture } from './await-future.ts';
 import type { HttpOptions, HttpRequest } from './http-exchange.ts';
 import { RetryBudget } from './retry-budget.ts';
 import { mayHaveHappened, sendRepeatedly, type SendResult } from './send-request.ts';
-import type { JsonObject } from './wire.ts';
+import type { JsonObject } from './protocol.ts';
 
 export interface TinkerClientOptions {
   readonly http: HttpOptions;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** From submitting an operation to giving up on its result. */
+  /** The time from submitting an operation to giving up on its result. */
   readonly timeoutMs: number;
-  /** Nothing but failures for this long ends a call. */
+  /** The time after which a call ends when nothing but failures came. */
   readonly retryForMs: number;
-  /** Ends every call, and the heartbeats. */
+  /** A signal that ends every call, and the heartbeats. */
   readonly signal: AbortSignal | undefined;
 }
 
-/** Told to the server, which warns old clients. */
+/** The version that is told to the server, which warns old clients. */
 const clientVersion = 'agent-lightning-js/0.1.0';
 const requestTimeoutMs = 60_000;
 const pollMs = 45_000;
 const heartbeatMs = 10_000;
-/** After this long without a heartbeat that came through, people are told. */
+/** The time without a successful heartbeat after which a warning is logged. */
 const heartbeatWarningMs = 120_000;
-/** How often a forgotten operation is submitted again before giving up. */
+/** The number of times that a forgotten operation is submitted again before giving up. */
 const resubmissions = 3;
 
-/** What a call is about. */
+/** The name of a call, and the codes of its errors. */
 export interface CallOptions {
-  /** For errors: `forward_backward of policy 'writer'`. */
+  /** The name of the operation, for errors: `forward_backward of policy 'writer'`. */
   readonly what: string;
   readonly signal?: AbortSignal | undefined;
   readonly idempotencyKey?: string;
   /** The code of an error for input that the server finds invalid. @default 'backend-failed' */
   readonly invalid?: LightningErrorCode;
-  /** For what the server would do twice: an error instead of a second try once it may have arrived. @default false */
+  /** True for a request that the server would apply twice: an error instead of a second try once it may have arrived. @default false */
   readonly once?: boolean;
   /** The code of an error for what the server does not have. @default 'session-lost' */
   readonly missing?: LightningErrorCode;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** How an operation ended, in the server's words. */
+/** The result of an operation that has ended, or the server's error. */
 export type Outcome =
   | { readonly ok: true; readonly body: JsonObject }
   | { readonly ok: false; readonly error: BackendError };
@@ -75,23 +75,23 @@ export class TinkerClient {
     this.#everySignal = AbortSignal.any(signals);
   }
 
-  /** A number that no other model of this session has. */
+  /** Returns a number that no other model of this session has. */
   nextModelSequenceId(): number {
     return this.#nextModel++;
   }
 
-  /** A number that no other sampling session of this session has. */
+  /** Returns a number that no other sampling session of this session has. */
   nextSamplerSequenceId(): number {
     return this.#nextSampler++;
   }
 
-  /** The session's id; the first call begins the session and its heartbeats. @throws {BackendError} `session-lost` */
+  /** Returns the session's id; the first call begins the session and its heartbeats. @throws {BackendError} `session-lost` */
   sessionId(): Promise<string> {
     this.#session ??= this.#beginSession();
     return this.#session;
   }
 
-  /** A call whose answer is its result. @throws {BackendError} @throws {TimeoutError} */
+  /** Sends a call whose answer is its result. @throws {BackendError} @throws {TimeoutError} */
   async call(
     method: HttpRequest['method'],
     path: string,
@@ -105,7 +105,7 @@ export class TinkerClient {
 
   /**
    * Submits an operation; its result is asked for later, so that others can be submitted meanwhile.
-   * @returns a refusal as data: nothing happened on the server
+   * @returns a rejection as data: nothing happened on the server
    * @throws {BackendError} when it is not known whether the server accepted
    */
   async submit(path: string, body: object, options: CallOptions): Promise<Submission> {
@@ -116,7 +116,7 @@ export class TinkerClient {
     return { ok: true, awaitOutcome: () => this.#awaitOutcome(path, body, repeatable, result.body) };
   }
 
-  /** {@link submit}, and its result. */
+  /** Submits an operation as {@link submit} does, and awaits its result. */
   async run(path: string, body: object, options: CallOptions): Promise<JsonObject> {
     const submission = await this.submit(path, body, options);
     if (!submission.ok) throw submission.error;
@@ -131,7 +131,7 @@ export class TinkerClient {
     await this.#heartbeat;
   }
 
-  /** The signal of a call: its own, the user's, and the end of this client. */
+  /** Returns the signal of a call: its own, the user's, and the end of this client. */
   signalOf(signal: AbortSignal | undefined): AbortSignal {
     return signal === undefined ? this.#everySignal : AbortSignal.any([this.#everySignal, signal]);
   }
@@ -206,7 +206,7 @@ export class TinkerClient {
     return sessionId;
   }
 
-  /** Until the client is closed or the server says that the session is gone. */
+  /** Sends heartbeats until the client is closed or the server says that the session is gone. */
   async #beat(sessionId: string): Promise<void> {
     const { clock, logger } = this.#options;
     const signal = this.#everySignal;
@@ -243,7 +243,7 @@ export class TinkerClient {
   }
 }
 
-/** The next heartbeat may get one. */
+/** Ignores a heartbeat without an answer, since the next one may get one. */
 function ignoreNoAnswer(error: unknown): undefined {
   if (!LightningError.isInstance(error)) throw error;
 }
@@ -254,7 +254,7 @@ function requestIdOf(reply: JsonObject, what: string): string {
   return requestId;
 }
 
-/** An answer without a field that it must have. */
+/** Returns the error of an answer without a field that it must have. */
 export function malformed(what: string, field: string): BackendError {
   return new BackendError(
     `The training server's answer to ${what} has no usable ${field}; is this URL a Tinker-style server?`,

@@ -1,11 +1,11 @@
-/** One model on the server: its operations, numbered in the order in which they take effect. */
+/** Submits the operations of one model on the server, numbered in the order in which they take effect. */
 import { randomUUID } from 'node:crypto';
 import { BackendError, type LightningErrorCode } from '@agent-lightning/core';
 import type { ServerTraits } from './server-kinds.ts';
 import { malformed, type AwaitOutcome, type CallOptions, type Submission, type TinkerClient } from './tinker-client.ts';
-import type { JsonObject } from './wire.ts';
+import type { JsonObject } from './protocol.ts';
 
-/** What a model trains: adapters on all its linear layers, or every weight. */
+/** The weights that a model trains: adapters on its linear layers, or all weights. */
 export interface LoraSpec {
   /** 0 trains all weights. */
   readonly rank: number;
@@ -57,17 +57,17 @@ export class TinkerModel {
     return new TinkerModel(client, traits, id, spec.policy);
   }
 
-  /** Whether nothing was done with it yet; every server loads a state into such a model. */
+  /** Tells whether nothing was done with the model yet; every server loads a state into such a model. */
   get isFresh(): boolean {
     return this.#sequence === 0;
   }
 
-  /** Whether it is not known any more what its weights are; a saved state goes into another model then. */
+  /** Tells whether it is not known any more what its weights are; a saved state goes into another model then. */
   get isLost(): boolean {
     return this.#lost !== undefined;
   }
 
-  /** Refuses every further operation, since something has damaged its weights. @param what a sentence's beginning */
+  /** Rejects every further operation, since something has damaged the weights. @param what a sentence's beginning */
   lose(what: string, cause: unknown): void {
     this.#lost ??= new BackendError(`${what}, so its weights may be damaged; load its last saved state.`, {
       code: 'session-lost',
@@ -76,7 +76,7 @@ export class TinkerModel {
     });
   }
 
-  /** For errors. */
+  /** Names an operation for errors. */
   describe(route: string): string {
     return `${route} of policy '${this.policy}'`;
   }
@@ -84,8 +84,8 @@ export class TinkerModel {
   /**
    * Submits an operation, which takes effect after those before it.
    * @param fields of the body, beside the model's id and the sequence id
-   * @throws {BackendError} when the server refused it: nothing happened, and the next operation takes its number; or when
-   *   it is not known whether the server accepted it: then every further operation is refused
+   * @throws {BackendError} when the server rejected it: nothing happened, and the next operation takes its number; or when
+   *   it is not known whether the server accepted it: then every further operation is rejected
    */
   async begin(route: string, fields: JsonObject, invalid: LightningErrorCode = 'backend-failed'): Promise<AwaitResult> {
     if (this.#lost !== undefined) throw this.#lost;
@@ -94,7 +94,7 @@ export class TinkerModel {
     return this.#resultOf(route, submission.awaitOutcome);
   }
 
-  /** {@link begin}, and its result. */
+  /** Submits an operation as {@link begin} does, and awaits its result. */
   async run(route: string, fields: JsonObject, invalid?: LightningErrorCode): Promise<JsonObject> {
     return await (
       await this.begin(route, fields, invalid)
@@ -102,8 +102,8 @@ export class TinkerModel {
   }
 
   /**
-   * Saves under a name that nobody has; its result. A server that does not know a repeated save by its sequence id calls
-   * the name taken when only its first answer was lost: then another name does the same.
+   * Saves under a new name and returns the result. A server that does not know a repeated save by its sequence id calls the name
+   * taken when only its first answer was lost; then the save is tried with another name.
    * @param fieldsOf the fields of the body for a name
    */
   async save(route: string, fieldsOf: (name: string) => JsonObject): Promise<JsonObject> {
@@ -145,7 +145,7 @@ export class TinkerModel {
     };
   }
 
-  /** Letters, digits, `-` and `_`: what every server takes. */
+  /** Returns a new name of letters, digits, `-` and `_`, which every server takes. */
   #newName(): string {
     return `${this.policy.replaceAll(/[^A-Za-z0-9_-]/g, '-').slice(0, 64)}-${randomUUID()}`;
   }
@@ -156,7 +156,7 @@ export class TinkerModel {
     await this.#client.run('/api/v1/unload_model', body, { what: this.describe('unload_model'), signal });
   }
 
-  /** What throws, unlike what the server refuses or fails, leaves open what the weights are. */
+  /** Makes a call, and marks the model as lost when it throws: the state of the weights is not known then. */
   async #knowing<Result>(route: string, call: () => Promise<Result>): Promise<Result> {
     try {
       return await call();

@@ -1,4 +1,4 @@
-/** What `tinker(…)` is told, checked once. */
+/** Defines the options of `tinker`, and checks them once. */
 import { check, ConfigurationError, type Logger } from '@agent-lightning/core';
 import { createConsoleLogger } from '@agent-lightning/platform';
 import { adamFields, serverKinds, type AdamField, type ServerTraits, type ServerKind } from './server-kinds.ts';
@@ -7,28 +7,28 @@ import type { LoraSpec } from './tinker-model.ts';
 
 /** Options of `tinker`. */
 export interface TinkerOptions {
-  /** Where the server is, without `/api/v1`. @default the environment's TINKER_BASE_URL, else the Tinker cloud */
+  /** The server's address, without `/api/v1`. @default the environment's TINKER_BASE_URL, else the Tinker cloud */
   readonly url?: string;
   /** The base model, as the server names it. */
   readonly model: string;
   /** A directory with the model's `tokenizer.json`, `tokenizer_config.json` (or `chat_template.jinja`) and `config.json`. */
   readonly tokenizer: string;
-  /** @default the environment's TINKER_API_KEY */
+  /** The server's key. @default the environment's TINKER_API_KEY, or AGENT_LIGHTNING_WORKER_KEY for a worker */
   readonly apiKey?: string;
-  /** What kind of server it is: `tinker` for the cloud and what follows it, `skyrl`, or `worker` for our own. @default 'tinker' */
+  /** The kind of server: `tinker` for the cloud and what follows it, `skyrl`, or `worker` for the one of `@agent-lightning/gpu`. @default 'tinker' */
   readonly serverKind?: ServerKind;
   /** Adapters, or 'full' for all weights (SkyRL and the worker). @default { rank: 32 } */
   readonly lora?: LoraOptions | 'full';
   /**
    * Optimizer parameters that the server takes from its own configuration (SkyRL: all but the learning rate), where you
-   * changed them. Training with others is refused, since the server would ignore them. @default SkyRL's own defaults
+   * changed them. Training with others is rejected, since the server would ignore them. @default SkyRL's own defaults
    */
   readonly serverAdam?: Readonly<Partial<Record<AdamField, number>>>;
   /** The most tokens of prompt and response together. @default what the server says, else the tokenizer directory's `config.json` */
   readonly contextLength?: number;
-  /** From submitting an operation to giving up on its result. @default 1_800_000 */
+  /** The time from submitting an operation to giving up on its result. @default 1_800_000 */
   readonly timeoutMs?: number;
-  /** How long a call survives a server that only fails. @default 300_000 */
+  /** The time for which a call is tried again at a server that only fails. @default 300_000 */
   readonly retryForMs?: number;
   /** @default lines on standard error */
   readonly logger?: Logger;
@@ -72,7 +72,7 @@ export interface ResolvedTinkerOptions {
   readonly fetch: typeof globalThis.fetch;
 }
 
-/** @throws {ConfigurationError} `option-invalid` | `option-unsupported` */
+/** Checks the options and fills in their defaults. @throws {ConfigurationError} `option-invalid` | `option-unsupported` */
 export function resolveTinkerOptions(
   options: TinkerOptions,
   environment: NodeJS.ProcessEnv = process.env,
@@ -115,7 +115,7 @@ export function resolveTinkerOptions(
   });
 }
 
-/** Without a trailing slash. @throws {ConfigurationError} `option-invalid` */
+/** Checks an address and returns it without a trailing slash. @throws {ConfigurationError} `option-invalid` */
 export function resolveUrl(name: string, value: string): string {
   const url = URL.canParse(value) ? new URL(value) : undefined;
   if (url === undefined || !['http:', 'https:'].includes(url.protocol) || url.username !== '' || url.search !== '')
@@ -123,7 +123,7 @@ export function resolveUrl(name: string, value: string): string {
   return url.href.replace(/\/+$/, '');
 }
 
-/** @throws {ConfigurationError} `option-invalid` */
+/** Checks that an option is a text that is not empty. @throws {ConfigurationError} `option-invalid` */
 export function requireText(name: string, value: string, expected: string): string {
   if (typeof value === 'string' && value !== '') return value;
   throw check.optionInvalid(name, JSON.stringify(value), expected);

@@ -1,4 +1,4 @@
-/** One trainable model on a Tinker-style server. */
+/** Implements a trainable policy on a Tinker-style server. */
 import {
   BackendError,
   type AdamParameters,
@@ -15,25 +15,25 @@ import { chunkDatums, mergeOutputs } from './chunks.ts';
 import { toDatum, toForwardDatum } from './datum.ts';
 import type { AdamField } from './server-kinds.ts';
 import { exportModel } from './export-model.ts';
-import { passResult, readPass, rowLogprobs } from './pass-result.ts';
+import { passResult, readPass, sampleLogprobs } from './pass-result.ts';
 import { findPolicyState, readPolicyState, requireSameModel, writePolicyState } from './policy-state.ts';
 import { PolicyWeights, type PolicyWeightsParts } from './policy-weights.ts';
 import { PendingGradient, type PendingPass } from './pending-gradient.ts';
 import type { Publisher } from './publisher.ts';
 import type { AwaitResult, TinkerModel } from './tinker-model.ts';
-import type { Datum, JsonObject, PassOutput } from './wire.ts';
+import type { Datum, JsonObject, PassOutput } from './protocol.ts';
 
 export interface TinkerPolicyParts extends PolicyWeightsParts {
   readonly serverAdam: Readonly<Partial<Record<AdamField, number>>>;
   readonly limits: Parameters<typeof backendChecks.samples>[1];
   readonly losses: readonly Loss['name'][];
-  /** Whether the server takes a mask beside a loss's inputs. */
+  /** True when the server takes a mask beside a loss's inputs. */
   readonly takesMask: boolean;
   readonly base: BaseModel;
   readonly publisher: Publisher;
-  /** Where the files come from that an export needs beside weights. */
+  /** The directory of the files that an export needs beside weights. */
   readonly textDirectory: string;
-  /** @throws {BackendError} `backend-closed` once the backend is closed */
+  /** Throws once the backend is closed. @throws {BackendError} `backend-closed` */
   readonly requireOpen: () => void;
 }
 
@@ -59,31 +59,31 @@ export class TinkerPolicy implements TrainablePolicy {
     return new TinkerPolicy(parts, await PolicyWeights.create(parts));
   }
 
-  async forward(rows: readonly TrainingSample[]): Promise<readonly Float32Array[]> {
-    backendChecks.samples(rows, this.#parts.limits);
+  async forward(samples: readonly TrainingSample[]): Promise<readonly Float32Array[]> {
+    backendChecks.samples(samples, this.#parts.limits);
     const what = this.#weights.model.describe('forward');
-    const chunks = chunkDatums(rows.map((row) => toForwardDatum(row, this.#parts.takesMask)));
+    const chunks = chunkDatums(samples.map((sample) => toForwardDatum(sample, this.#parts.takesMask)));
     const pass = await this.#submitted(() => this.#beginPass('forward', chunks, { name: 'cross_entropy' }));
-    return rowLogprobs(rows, pass, what);
+    return sampleLogprobs(samples, pass, what);
   }
 
-  async forwardBase(rows: readonly TrainingSample[]): Promise<readonly Float32Array[]> {
-    backendChecks.samples(rows, this.#parts.limits);
+  async forwardBase(samples: readonly TrainingSample[]): Promise<readonly Float32Array[]> {
+    backendChecks.samples(samples, this.#parts.limits);
     this.#parts.requireOpen();
-    return await this.#parts.base.logprobs(rows);
+    return await this.#parts.base.logprobs(samples);
   }
 
   async forwardBackward(
-    rows: readonly TrainingSample[],
+    samples: readonly TrainingSample[],
     loss: Loss,
   ): Promise<Awaited<ReturnType<TrainablePolicy['forwardBackward']>>> {
     const { limits, losses, takesMask } = this.#parts;
     backendChecks.loss(loss, losses);
-    backendChecks.samples(rows, limits);
-    const chunks = chunkDatums(rows.map((row) => toDatum(row, loss.name, takesMask)));
+    backendChecks.samples(samples, limits);
+    const chunks = chunkDatums(samples.map((sample) => toDatum(sample, loss.name, takesMask)));
     const { promise: ended, resolve: end } = Promise.withResolvers<void>();
     try {
-      return await this.#runPass({ requests: chunks.length, ended }, rows, chunks, loss);
+      return await this.#runPass({ requests: chunks.length, ended }, samples, chunks, loss);
     } finally {
       end();
     }
@@ -168,10 +168,10 @@ export class TinkerPolicy implements TrainablePolicy {
     await this.#weights.model.unload(signal);
   }
 
-  /** A pass of `forwardBackward`, and what has to be done where it fails. */
+  /** Runs a pass of `forwardBackward`, and does what has to be done where it fails. */
   async #runPass(
     pass: PendingPass,
-    rows: readonly TrainingSample[],
+    samples: readonly TrainingSample[],
     chunks: readonly (readonly Datum[])[],
     loss: Loss,
   ): Promise<Awaited<ReturnType<TrainablePolicy['forwardBackward']>>> {
@@ -187,7 +187,7 @@ export class TinkerPolicy implements TrainablePolicy {
         return await this.#beginPass('forward_backward', chunks, loss, onAccepted);
       });
       this.#warnOfMeans(output);
-      return passResult(rows, loss, output, what);
+      return passResult(samples, loss, output, what);
     } catch (error) {
       if (this.#gradient.fail(pass)) model.lose(`${what} failed after a step on its gradient was sent`, error);
       throw error;
@@ -220,16 +220,16 @@ export class TinkerPolicy implements TrainablePolicy {
     };
   }
 
-  /** SkyRL's JAX backend, which alone reports no metrics, averages losses where every other server sums. */
+  /** Warns once about SkyRL's JAX backend, which alone reports no metrics, and averages losses where every other server sums. */
   #warnOfMeans({ metrics }: PassOutput): void {
     if (this.#toldOfMeans || this.#parts.traits.kind !== 'skyrl' || Object.keys(metrics).length > 0) return;
     this.#toldOfMeans = true;
     this.#parts.logger.warn(
-      "this SkyRL server looks like its JAX backend, which divides each row's loss by the sum of its weights and averages rows: gradients are not those of the algorithm, and explode where weights of both signs cancel. Train with its FSDP or Megatron backend.",
+      "this SkyRL server looks like its JAX backend, which divides each training sample's loss by the sum of its weights and averages them: gradients are not those of the algorithm, and explode where weights of both signs cancel. Train with its FSDP or Megatron backend.",
     );
   }
 
-  /** A server forgets a gradient when the weights are loaded anew. */
+  /** Drops a bad gradient by loading the weights anew, with which a server forgets it. */
   async #dropBadGradient(): Promise<void> {
     if (!this.#gradient.isBad || this.#weights.model.isLost) return; // a lost model's weights come from a saved state
     this.#parts.logger.warn(
@@ -272,7 +272,7 @@ export class TinkerPolicy implements TrainablePolicy {
     return submission.then((awaitResult) => awaitResult());
   }
 
-  /** Does something of several operations, that no other call may come between. */
+  /** Does work of several operations that no other call may interrupt. */
   #alone<Result>(work: () => Promise<Result>): Promise<Result> {
     return this.#submitted(async () => {
       const result = await work();

@@ -1,11 +1,11 @@
-/** `asample`: tokens from a sampling session. */
+/** Samples tokens from a sampling session, by `asample`. */
 import { BackendError } from '@agent-lightning/core';
 import type { TokenPiece, TokenRequest } from '@agent-lightning/text';
 import type { ServerTraits } from './server-kinds.ts';
 import { malformed, type TinkerClient } from './tinker-client.ts';
-import { isObject, toModelInput, type JsonObject } from './wire.ts';
+import { isObject, toModelInput, type JsonObject } from './protocol.ts';
 
-/** Seeds that every server takes are below this. */
+/** The limit of seeds that every server takes: they are below this. */
 const seedLimit = 2 ** 31;
 
 /** A sampling session: one version of the weights, or the base model. */
@@ -22,7 +22,7 @@ export class SamplingSession {
     this.id = id;
   }
 
-  /** Every choice as one piece: the wire does not stream. @throws {BackendError} @throws {TimeoutError} */
+  /** Samples every choice as one piece, since the protocol does not stream. @throws {BackendError} @throws {TimeoutError} */
   async sample(request: TokenRequest & { readonly seed: number }, signal: AbortSignal): Promise<readonly TokenPiece[]> {
     const { prompt, choices, temperature, maxTokens, stopTokens, seed } = request;
     const parameters = {
@@ -40,7 +40,7 @@ export class SamplingSession {
   }
 
   /**
-   * Shape (T,): the log-probability of each token of a prompt after those before it; 0 for the first.
+   * Returns the log-probability of each token of a prompt after those before it, shape (T,); 0 for the first.
    * @throws {BackendError} `option-unsupported` when the server does not report them
    */
   async promptLogprobs(prompt: Int32Array, signal?: AbortSignal): Promise<Float32Array> {

@@ -68,8 +68,8 @@ export async function openFake(
   };
 }
 
-/** A row whose every token but the first is trained. */
-export function rowOf(...tokens: readonly number[]): TrainingSample {
+/** A sample whose every token but the first is trained. */
+export function sampleOf(...tokens: readonly number[]): TrainingSample {
   return {
     tokens: Int32Array.from(tokens),
     lossMask: Uint8Array.from(tokens, (_, t) => (t === 0 ? 0 : 1)),
@@ -79,4 +79,4 @@ export function rowOf(...tokens: readonly number[]): TrainingSample {
 }
 
 /** The same for tests that only look at the server's weights. */
-export const someRows: readonly TrainingSample[] = [rowOf(1, 2, 3, 4), rowOf(5, 6, 7)];
+export const someSamples: readonly TrainingSample[] = [sampleOf(1, 2, 3, 4), sampleOf(5, 6, 7)];

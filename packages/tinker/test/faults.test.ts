@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TrainablePolicy } from '@agent-lightning/core';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { openFake, rowOf, someRows, type FakeSetup, type FakeSetupOptions } from './fake-backend.ts';
+import { openFake, sampleOf, someSamples, type FakeSetup, type FakeSetupOptions } from './fake-backend.ts';
 import type { ServerKind } from '../src/server-kinds.ts';
 import type { TinkerCall, TinkerFault } from './fakes/fake-tinker.ts';
 import { createTinyCheckpoint } from '../../embedded/test/tiny-checkpoint.ts';
@@ -31,7 +31,7 @@ function failRoute(route: string, fault: TinkerFault, times = 1): void {
 }
 
 const trainOnce = async (): Promise<unknown> => {
-  await policy.forwardBackward(someRows, { name: 'cross_entropy' });
+  await policy.forwardBackward(someSamples, { name: 'cross_entropy' });
   return await policy.optimStep({ learningRate: 0.1 });
 };
 const applied = (): readonly string[] => setup.server.applied.map(({ route }) => route);
@@ -71,9 +71,9 @@ describe.each(['worker', 'skyrl', 'tinker'] as const)('a %s server', (serverKind
   it('may stand behind a proxy that answers a bare 400 or a page', async () => {
     await open(serverKind);
     failRoute('retrieve_future', { type: 'status', status: 400 }, 3);
-    await policy.forward(someRows);
+    await policy.forward(someSamples);
     failRoute('retrieve_future', { type: 'page' }, 3);
-    await policy.forward(someRows);
+    await policy.forward(someSamples);
     expect(applied()).toEqual(['forward', 'forward']);
   });
 
@@ -94,7 +94,7 @@ describe.each(['worker', 'skyrl', 'tinker'] as const)('a %s server', (serverKind
   it('may refuse the key', async () => {
     await open(serverKind);
     failRoute('forward', { type: 'status', status: 401, body: { detail: 'who are you?' } });
-    await expect(policy.forward(someRows)).rejects.toMatchObject({ code: 'unauthorized' });
+    await expect(policy.forward(someSamples)).rejects.toMatchObject({ code: 'unauthorized' });
     expect(callsOf('forward')).toHaveLength(1);
   });
 
@@ -102,7 +102,7 @@ describe.each(['worker', 'skyrl', 'tinker'] as const)('a %s server', (serverKind
     await open(serverKind);
     const body = serverKind === 'skyrl' ? { detail: 'advantages: too strange' } : { error: 'advantages: too strange' };
     failRoute('forward_backward', { type: 'status', status: 422, body });
-    const refused = policy.forwardBackward(someRows, { name: 'importance_sampling' });
+    const refused = policy.forwardBackward(someSamples, { name: 'importance_sampling' });
     await expect(refused).rejects.toMatchObject({
       code: 'samples-invalid',
       message: expect.stringContaining('advantages: too strange'),
@@ -114,40 +114,40 @@ describe.each(['worker', 'skyrl', 'tinker'] as const)('a %s server', (serverKind
   it('gives up after failing for too long, and says what it said last', async () => {
     await open(serverKind, { retryForMs: 20_000 });
     failRoute('retrieve_future', { type: 'status', status: 503, body: { detail: 'no GPU is free' } }, 1_000);
-    await expect(policy.forward(someRows)).rejects.toMatchObject({
+    await expect(policy.forward(someSamples)).rejects.toMatchObject({
       code: 'backend-failed',
       retryable: true,
       message: expect.stringMatching(/forward of policy 'writer'.*status 503: no GPU is free/),
     });
     // Whether it took effect is not known, so nothing may follow it.
-    await expect(policy.forward(someRows)).rejects.toMatchObject({ code: 'session-lost' });
+    await expect(policy.forward(someSamples)).rejects.toMatchObject({ code: 'session-lost' });
   });
 
   it('gives up when an operation is not done in time', async () => {
     await open(serverKind, { timeoutMs: 30_000 });
     failRoute('retrieve_future', { type: 'not-ready' }, 1_000_000);
-    await expect(policy.forward(someRows)).rejects.toMatchObject({ code: 'timed-out' });
+    await expect(policy.forward(someSamples)).rejects.toMatchObject({ code: 'timed-out' });
   });
 
   it('gives a policy whose step was lost its saved state back', async () => {
     await open(serverKind, { timeoutMs: 30_000 });
     await trainOnce();
     await policy.saveState(join(root, `state-${serverKind}`));
-    const saved = await policy.forward(someRows);
-    await policy.forwardBackward(someRows, { name: 'cross_entropy' });
+    const saved = await policy.forward(someSamples);
+    await policy.forwardBackward(someSamples, { name: 'cross_entropy' });
     failRoute('retrieve_future', { type: 'not-ready' }, 1_000_000);
     await expect(policy.optimStep({ learningRate: 0.1 })).rejects.toMatchObject({ code: 'timed-out' });
     setup.server.failWith(undefined);
-    await expect(policy.forward(someRows)).rejects.toMatchObject({ code: 'session-lost' });
+    await expect(policy.forward(someSamples)).rejects.toMatchObject({ code: 'session-lost' });
     await policy.loadState(join(root, `state-${serverKind}`));
-    expect(await policy.forward(someRows)).toEqual(saved);
+    expect(await policy.forward(someSamples)).toEqual(saved);
   });
 
   it('may be restarted: what was in its memory is gone, and the error says so', async () => {
     await open(serverKind);
     await trainOnce();
     setup.server.engine.restart();
-    await expect(policy.forward(someRows)).rejects.toMatchObject({
+    await expect(policy.forward(someSamples)).rejects.toMatchObject({
       code: 'session-lost',
       message: expect.stringContaining('resume the run from its last checkpoint'),
     });
@@ -155,11 +155,11 @@ describe.each(['worker', 'skyrl', 'tinker'] as const)('a %s server', (serverKind
 
   it('ends a session whose heartbeats it does not know any more', async () => {
     await open(serverKind);
-    await policy.forward(someRows);
+    await policy.forward(someSamples);
     setup.server.engine.loseSessions();
     const held = new Promise(() => undefined);
     setup.server.failWith((call) => (call.route === 'forward' ? { type: 'hold', until: held } : undefined));
-    const waiting = policy.forward(someRows);
+    const waiting = policy.forward(someSamples);
     setup.clock.pass(10_000);
     await expect(waiting).rejects.toMatchObject({ code: 'session-lost' });
     await expect(policy.publish(1)).rejects.toMatchObject({ code: 'session-lost' });
@@ -169,7 +169,7 @@ describe.each(['worker', 'skyrl', 'tinker'] as const)('a %s server', (serverKind
     await open(serverKind);
     for (let beats = 1; beats <= 3; beats += 1) {
       setup.clock.pass(10_000);
-      while (callsOf('session_heartbeat').length < beats) await policy.forward(someRows);
+      while (callsOf('session_heartbeat').length < beats) await policy.forward(someSamples);
     }
     await setup.backend.close();
     setup.clock.pass(10_000);
@@ -185,7 +185,7 @@ describe.each(['worker', 'skyrl', 'tinker'] as const)('a %s server', (serverKind
       firstFuture ??= body.request_id;
       return body.request_id === firstFuture ? { type: 'hold', until: slow.promise } : undefined;
     });
-    const pass = policy.forwardBackward(someRows, { name: 'cross_entropy' });
+    const pass = policy.forwardBackward(someSamples, { name: 'cross_entropy' });
     const taken = await policy.optimStep({ learningRate: 0.1 });
     expect(taken.step).toBe(1);
     slow.resolve();
@@ -198,7 +198,7 @@ describe.each(['worker', 'skyrl', 'tinker'] as const)('a %s server', (serverKind
     await open(serverKind, { signal: controller.signal });
     const held = new Promise(() => undefined);
     setup.server.failWith((call) => (call.route === 'forward' ? { type: 'hold', until: held } : undefined));
-    const waiting = policy.forward(someRows);
+    const waiting = policy.forward(someSamples);
     controller.abort();
     await expect(waiting).rejects.toMatchObject({ code: 'cancelled' });
   });
@@ -226,7 +226,7 @@ describe.each(['worker', 'tinker'] as const)(
       await open(serverKind);
       for (const route of step) {
         failRoute(route, fault, 3);
-        if (route === 'forward_backward') await policy.forwardBackward(someRows, { name: 'cross_entropy' });
+        if (route === 'forward_backward') await policy.forwardBackward(someSamples, { name: 'cross_entropy' });
         else await policy.optimStep({ learningRate: 0.1 });
       }
       expect(applied()).toEqual(step);
@@ -272,14 +272,14 @@ describe('a SkyRL server, which would do a repeated request twice,', () => {
     ['a proxy failed', { type: 'status', status: 502 }],
   ])('never gets one when %s: the error says that its outcome is not known', async (_, fault) => {
     await open('skyrl');
-    await policy.forwardBackward(someRows, { name: 'cross_entropy' });
+    await policy.forwardBackward(someSamples, { name: 'cross_entropy' });
     failRoute('optim_step', fault);
     await expect(policy.optimStep({ learningRate: 0.1 })).rejects.toMatchObject({
       code: 'session-lost',
       message: expect.stringContaining('do it twice'),
     });
     expect(callsOf('optim_step')).toHaveLength(1);
-    await expect(policy.forward(someRows)).rejects.toMatchObject({ code: 'session-lost' });
+    await expect(policy.forward(someSamples)).rejects.toMatchObject({ code: 'session-lost' });
   });
 
   it('takes a save under another name when only the answer was lost', async () => {
@@ -291,7 +291,7 @@ describe('a SkyRL server, which would do a repeated request twice,', () => {
 });
 
 describe('a pass whose loss is not finite', () => {
-  const exploding = someRows.map((row) => ({ ...row, logprobs: row.logprobs.map((value) => value * 1e5) }));
+  const exploding = someSamples.map((sample) => ({ ...sample, logprobs: sample.logprobs.map((value) => value * 1e5) }));
   const explode = async (): Promise<void> => {
     const failing = policy.forwardBackward(exploding, { name: 'importance_sampling' });
     await expect(failing).rejects.toMatchObject({ code: 'numerics' });
@@ -299,7 +299,7 @@ describe('a pass whose loss is not finite', () => {
 
   it('leaves nothing that a saved state would lose', async () => {
     await open('worker');
-    await policy.forwardBackward(someRows, { name: 'cross_entropy' });
+    await policy.forwardBackward(someSamples, { name: 'cross_entropy' });
     await expect(policy.saveState(join(root, 'early'))).rejects.toMatchObject({ code: 'option-unsupported' });
     await explode();
     await policy.saveState(join(root, 'late'));
@@ -310,7 +310,7 @@ describe('a pass whose loss is not finite', () => {
     async (serverKind) => {
       await open(serverKind);
       await policy.saveState(join(root, `good-${serverKind}`));
-      const before = await policy.forward(someRows);
+      const before = await policy.forward(someSamples);
       await Promise.allSettled([explode(), policy.optimStep({ learningRate: 0.1 })]);
       await expect(policy.publish(1)).rejects.toMatchObject({
         code: 'session-lost',
@@ -319,13 +319,13 @@ describe('a pass whose loss is not finite', () => {
         ),
       });
       await policy.loadState(join(root, `good-${serverKind}`));
-      expect(await policy.forward(someRows)).toEqual(before);
+      expect(await policy.forward(someSamples)).toEqual(before);
     },
   );
 });
 
 describe.each(['worker', 'skyrl', 'tinker'] as const)('a batch of two requests on a %s server', (serverKind) => {
-  const batch = Array.from({ length: 1_025 }, (_, index) => rowOf(1, 2 + (index % 5), 3));
+  const batch = Array.from({ length: 1_025 }, (_, index) => sampleOf(1, 2 + (index % 5), 3));
 
   it('is followed by its step once both have ended', async () => {
     await open(serverKind);
@@ -350,8 +350,9 @@ describe.each(['worker', 'skyrl', 'tinker'] as const)('a batch of two requests o
     ['is refused', 'refusal'],
   ])('leaves nothing to its step when the second %s', async (_, how) => {
     await open(serverKind);
-    const before = await policy.forward(someRows);
-    const bad = how === 'result' ? { ...rowOf(1, 2, 3), logprobs: Float32Array.of(0, -1e6, -1e6) } : rowOf(1, 2, 3);
+    const before = await policy.forward(someSamples);
+    const bad =
+      how === 'result' ? { ...sampleOf(1, 2, 3), logprobs: Float32Array.of(0, -1e6, -1e6) } : sampleOf(1, 2, 3);
     if (how === 'refusal') {
       const body = { error: 'too strange', detail: 'too strange' };
       setup.server.failWith(({ route }) =>
@@ -368,9 +369,9 @@ describe.each(['worker', 'skyrl', 'tinker'] as const)('a batch of two requests o
     });
     expect(taken).toMatchObject({ status: 'fulfilled' });
     expect(setup.log.join()).toContain('drops the gradient of a batch that failed');
-    expect(await policy.forward(someRows)).toEqual(before);
+    expect(await policy.forward(someSamples)).toEqual(before);
     await trainOnce();
-    expect(await policy.forward(someRows)).not.toEqual(before);
+    expect(await policy.forward(someSamples)).not.toEqual(before);
   });
 });
 
@@ -378,26 +379,26 @@ describe('a queue', () => {
   it('that is paused says why, once', async () => {
     await open('worker');
     failRoute('retrieve_future', { type: 'not-ready', queueState: 'paused_capacity' }, 4);
-    await policy.forward(someRows);
+    await policy.forward(someSamples);
     expect(setup.log.filter((line) => line.includes('paused_capacity'))).toHaveLength(1);
   });
 });
 
 describe('the base model', () => {
-  it('names a row that leaves no room for the token that measuring it samples', async () => {
+  it('names a sample that leaves no room for the token that measuring it samples', async () => {
     await open('worker');
-    await policy.forwardBase([rowOf(...Array.from({ length: 95 }, () => 1))]);
-    const tooLong = policy.forwardBase([rowOf(...Array.from({ length: 96 }, () => 1))]);
+    await policy.forwardBase([sampleOf(...Array.from({ length: 95 }, () => 1))]);
+    const tooLong = policy.forwardBase([sampleOf(...Array.from({ length: 96 }, () => 1))]);
     await expect(tooLong).rejects.toMatchObject({
       code: 'context-exceeded',
       message: expect.stringContaining('contextLength below 96'),
     });
   });
 
-  it('finds that row among more rows than a list of arguments may have', async () => {
+  it('finds that sample among more samples than a list of arguments may have', async () => {
     await open('worker');
-    const rows = Array.from({ length: 200_000 }, () => rowOf(1, 1));
-    const tooLong = policy.forwardBase([...rows, rowOf(...Array.from({ length: 96 }, () => 1))]);
+    const samples = Array.from({ length: 200_000 }, () => sampleOf(1, 1));
+    const tooLong = policy.forwardBase([...samples, sampleOf(...Array.from({ length: 96 }, () => 1))]);
     await expect(tooLong).rejects.toMatchObject({ code: 'context-exceeded' });
   });
 });

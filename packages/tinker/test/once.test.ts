@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { LightningError, type TrainablePolicy } from '@agent-lightning/core';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openFake, rowOf } from './fake-backend.ts';
+import { openFake, sampleOf } from './fake-backend.ts';
 import type { ServerKind } from '../src/server-kinds.ts';
 import type { TinkerFault } from './fakes/fake-tinker.ts';
 import { createTinyCheckpoint } from '../../embedded/test/tiny-checkpoint.ts';
@@ -19,9 +19,9 @@ afterAll(() => rm(root, { recursive: true }));
 type Action = 'pass' | 'step' | 'forward' | 'save' | 'publish';
 
 const act: Readonly<Record<Action, (policy: TrainablePolicy, index: number) => Promise<unknown>>> = {
-  pass: (policy, index) => policy.forwardBackward([rowOf(1, 2 + index, 3)], { name: 'cross_entropy' }),
+  pass: (policy, index) => policy.forwardBackward([sampleOf(1, 2 + index, 3)], { name: 'cross_entropy' }),
   step: (policy, index) => policy.optimStep({ learningRate: 0.01 * (1 + index) }),
-  forward: (policy) => policy.forward([rowOf(1, 2, 3)]),
+  forward: (policy) => policy.forward([sampleOf(1, 2, 3)]),
   save: (policy) => policy.saveState(join(root, 'state')),
   publish: (policy, index) => policy.publish(index),
 };

@@ -9,8 +9,8 @@ import { createTinyCheckpoint, tinyVocabularySize } from '../../embedded/test/ti
 import type { ExchangeFixture } from './exchange/exchange-fixture.ts';
 import { startFakeTinker, type FakeTinker } from './fakes/fake-tinker.ts';
 
-/** The rows of tools/reference/tinker_sdk_exchange.py, aligned with tokens instead of shifted. */
-const row: TrainingSample = {
+/** The samples of tools/reference/tinker_sdk_exchange.py, aligned with tokens instead of shifted. */
+const sample: TrainingSample = {
   tokens: Int32Array.of(11, 22, 33, 44, 55),
   lossMask: Uint8Array.of(0, 0, 1, 1, 1),
   logprobs: Float32Array.of(0, 0, -0.5, -1.25, -2),
@@ -29,7 +29,7 @@ afterAll(async () => {
   await rm(root, { recursive: true });
 });
 
-/** Everything that {@link row} can be used for, in the order in which the SDK was driven. */
+/** Everything that {@link sample} can be used for, in the order in which the SDK was driven. */
 async function driveClient(): Promise<void> {
   const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
   const backend = tinker({
@@ -41,17 +41,17 @@ async function driveClient(): Promise<void> {
     logger: silent,
   });
   const policy = await backend.createPolicy({ name: 'policy', seed: 1 });
-  await policy.forward([row]);
-  await policy.forwardBackward([row], { name: 'cross_entropy' });
-  await policy.forwardBackward([row], { name: 'importance_sampling' });
+  await policy.forward([sample]);
+  await policy.forwardBackward([sample], { name: 'cross_entropy' });
+  await policy.forwardBackward([sample], { name: 'importance_sampling' });
   for (const name of ['ppo', 'cispo'] as const)
-    await policy.forwardBackward([row], { name, clipLow: 0.8, clipHigh: 1.2 });
+    await policy.forwardBackward([sample], { name, clipLow: 0.8, clipHigh: 1.2 });
   await policy.optimStep({ learningRate: 0.01, beta1: 0.8, epsilon: 1e-8, weightDecay: 0.1, maxGradientNorm: 1 });
   const snapshot = await policy.publish(1);
   if (snapshot.kind !== 'engine') throw new TypeError('expected an engine');
-  const request = { input: { prompt: row.tokens }, choices: 2, maxTokens: 4, seed: 3, temperature: 0.7 };
+  const request = { input: { prompt: sample.tokens }, choices: 2, maxTokens: 4, seed: 3, temperature: 0.7 };
   await collectGeneration(snapshot.engine, request);
-  await policy.forwardBase([row]);
+  await policy.forwardBase([sample]);
   await policy.saveState(join(root, 'state'));
   await policy.loadState(join(root, 'state'));
   await backend.close();
@@ -85,7 +85,7 @@ function essence(request: JsonValue): JsonValue {
 }
 
 describe('the requests of our client', () => {
-  it('have the bodies that the official Python SDK sends for the same rows', async () => {
+  it('have the bodies that the official Python SDK sends for the same samples', async () => {
     const text = await readFile(new URL('__fixtures__/tinker-sdk.json', import.meta.url), 'utf8');
     const { exchanges } = JSON.parse(text) as ExchangeFixture;
     const isOperation = (route: string): boolean =>

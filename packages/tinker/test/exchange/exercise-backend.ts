@@ -28,35 +28,35 @@ export async function exerciseBackend(
   options: ExerciseOptions,
 ): Promise<Readonly<Record<string, Outcome>>> {
   const results: Record<string, Outcome> = {};
-  const rows = await readRows();
+  const samples = await readSamples();
   const step = async (name: string, work: () => Promise<unknown>): Promise<void> => {
     results[name] = await work().then(toResult, codeOf);
   };
   const capabilities = await backend.capabilities();
   const adam = { learningRate: 0.01, beta1: 0.8, weightDecay: 0.1, maxGradientNorm: 1, ...capabilities.fixedAdam };
   const policy = await backend.createPolicy({ name: 'writer', seed: 1 });
-  await step('forward', () => policy.forward(rows));
+  await step('forward', () => policy.forward(samples));
   for (const loss of everyLoss) {
-    if (capabilities.losses.includes(loss.name)) await step(loss.name, () => policy.forwardBackward(rows, loss));
+    if (capabilities.losses.includes(loss.name)) await step(loss.name, () => policy.forwardBackward(samples, loss));
   }
   await step('optimStep', () => policy.optimStep(adam));
-  await step('forwardBase', () => policy.forwardBase(rows));
+  await step('forwardBase', () => policy.forwardBase(samples));
   await step('publish', async () => sample(await policy.publish(1)));
   await step('baseSnapshot', async () => sample(await backend.baseSnapshot()));
   await step('saveState', () => policy.saveState(join(options.directory, 'state')));
   await step('loadState', () => policy.loadState(join(options.directory, 'state')));
-  await step('forward again', () => policy.forward(rows));
+  await step('forward again', () => policy.forward(samples));
   if (policy.discardState !== undefined)
     await step('discardState', () => policy.discardState!(join(options.directory, 'state')));
   await backend.close();
   return results;
 }
 
-/** Reads the batch of every recording: three rows of token ids below 256, with advantages of both signs. */
-async function readRows(): Promise<readonly TrainingSample[]> {
-  const text = await readFile(new URL('../__fixtures__/rows.json', import.meta.url), 'utf8');
-  const rows = JSON.parse(text) as readonly Readonly<Record<keyof TrainingSample, readonly number[]>>[];
-  return rows.map(({ tokens, lossMask, logprobs, advantages }) => ({
+/** Reads the batch of every recording: three samples of token ids below 256, with advantages of both signs. */
+async function readSamples(): Promise<readonly TrainingSample[]> {
+  const text = await readFile(new URL('../__fixtures__/samples.json', import.meta.url), 'utf8');
+  const samples = JSON.parse(text) as readonly Readonly<Record<keyof TrainingSample, readonly number[]>>[];
+  return samples.map(({ tokens, lossMask, logprobs, advantages }) => ({
     tokens: Int32Array.from(tokens),
     lossMask: Uint8Array.from(lossMask),
     logprobs: Float32Array.from(logprobs),

@@ -53,36 +53,36 @@ export class BigramModel {
     return Array.from({ length: tokens.length - 1 }, (_, i) => this.#distribution(tokens[i]!)[tokens[i + 1]!]!);
   }
 
-  /** Mean entropy × tokens, in nats, over the trained tokens of a row. */
-  entropy(row: TrainingSample): number {
+  /** Mean entropy × tokens, in nats, over the trained tokens of a sample. */
+  entropy(sample: TrainingSample): number {
     let sum = 0;
-    for (let t = 1; t < row.tokens.length; t += 1) {
-      if (row.lossMask[t] === 0) continue;
-      for (const logprob of this.#distribution(row.tokens[t - 1]!)) sum -= Math.exp(logprob) * logprob;
+    for (let t = 1; t < sample.tokens.length; t += 1) {
+      if (sample.lossMask[t] === 0) continue;
+      for (const logprob of this.#distribution(sample.tokens[t - 1]!)) sum -= Math.exp(logprob) * logprob;
     }
     return sum;
   }
 
-  /** Adds the gradient of rows to what was accumulated; their loss. With `drops`, a loss that is not finite leaves none. */
-  backwardAll(rows: readonly TrainingSample[], loss: Loss, drops: boolean): number {
+  /** Adds the gradient of samples to what was accumulated; their loss. With `drops`, a loss that is not finite leaves none. */
+  backwardAll(samples: readonly TrainingSample[], loss: Loss, drops: boolean): number {
     let sum = 0;
-    for (const row of rows) sum += this.#backward(row, loss);
+    for (const sample of samples) sum += this.#backward(sample, loss);
     if (drops && !Number.isFinite(sum)) this.dropGradient();
     return sum;
   }
 
-  /** Adds a row's gradient to what was accumulated; its loss. */
-  #backward(row: TrainingSample, loss: Loss): number {
-    const logprobs = [0, ...this.logprobs(row.tokens)];
-    const { loss: value, derivative } = lossAndDerivative(row, logprobs, loss);
-    for (let t = 1; t < row.tokens.length; t += 1) {
+  /** Adds a sample's gradient to what was accumulated; its loss. */
+  #backward(sample: TrainingSample, loss: Loss): number {
+    const logprobs = [0, ...this.logprobs(sample.tokens)];
+    const { loss: value, derivative } = lossAndDerivative(sample, logprobs, loss);
+    for (let t = 1; t < sample.tokens.length; t += 1) {
       const slope = derivative[t]!;
       if (slope === 0) continue;
-      const offset = row.tokens[t - 1]! * this.vocabularySize;
-      const distribution = this.#distribution(row.tokens[t - 1]!);
+      const offset = sample.tokens[t - 1]! * this.vocabularySize;
+      const distribution = this.#distribution(sample.tokens[t - 1]!);
       const shared = this.vocabularySize ** 2;
       for (let next = 0; next < this.vocabularySize; next += 1) {
-        const gradient = slope * ((next === row.tokens[t] ? 1 : 0) - Math.exp(distribution[next]!));
+        const gradient = slope * ((next === sample.tokens[t] ? 1 : 0) - Math.exp(distribution[next]!));
         this.#gradient[offset + next]! += gradient;
         this.#gradient[shared + next]! += gradient;
       }

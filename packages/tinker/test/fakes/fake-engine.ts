@@ -3,7 +3,7 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type AdamParameters, backendChecks } from '@agent-lightning/core';
 import { BigramModel, freshState, type BigramState } from './bigram-model.ts';
-import { checkTokens, lossOf, nameOf, rowOf, tokensOf, type Body, type WirePass } from './fake-requests.ts';
+import { checkTokens, lossOf, nameOf, sampleOf, tokensOf, type Body, type RequestPass } from './fake-requests.ts';
 import type { ServerKind } from '../../src/server-kinds.ts';
 import { FakeFault, fakeShapes, type FakeShapes } from './fake-shapes.ts';
 
@@ -43,7 +43,7 @@ interface Sampler {
   readonly state: BigramState | { readonly liveModelId: string };
 }
 
-const wireAdam = {
+const adamFields = {
   learning_rate: 'learningRate',
   beta1: 'beta1',
   beta2: 'beta2',
@@ -290,23 +290,26 @@ export class FakeEngine {
     return { adapter_directory: directory };
   }
 
-  #pass({ model }: LiveModel, input: WirePass | undefined, backward: boolean): object | FakeFault {
+  #pass({ model }: LiveModel, input: RequestPass | undefined, backward: boolean): object | FakeFault {
     if (input === undefined) throw new FakeFault(400, 'the input is missing', 'forward_backward_input');
     const loss = lossOf(input);
-    const rows = input.data.map((datum) => rowOf(datum, loss.name, this.#options));
+    const samples = input.data.map((datum) => sampleOf(datum, loss.name, this.#options));
     const isWorker = this.#options.serverKind === 'worker';
-    const sum = backward ? model.backwardAll(rows, loss, isWorker) : 0;
+    const sum = backward ? model.backwardAll(samples, loss, isWorker) : 0;
     if (isWorker && !Number.isFinite(sum)) return new FakeFault(500, `the loss is ${sum}`, '', 'numerics');
     return this.#shapes.pass({
-      logprobs: rows.map((row) => model.logprobs(row.tokens)),
+      logprobs: samples.map((sample) => model.logprobs(sample.tokens)),
       loss: backward ? sum : undefined,
-      entropy: rows.reduce((total, row) => total + model.entropy(row), 0),
-      trainedTokens: rows.reduce((total, row) => total + row.lossMask.reduce((ones, mask) => ones + mask, 0), 0),
+      entropy: samples.reduce((total, sample) => total + model.entropy(sample), 0),
+      trainedTokens: samples.reduce(
+        (total, sample) => total + sample.lossMask.reduce((ones, mask) => ones + mask, 0),
+        0,
+      ),
     }) as object;
   }
 
   #adamOf(params: Readonly<Record<string, number>>): Required<AdamParameters> {
-    const given = Object.entries(params).map(([name, value]) => [wireAdam[name as keyof typeof wireAdam], value]);
+    const given = Object.entries(params).map(([name, value]) => [adamFields[name as keyof typeof adamFields], value]);
     if (given.some(([name]) => name === undefined)) throw new FakeFault(400, 'unknown field', 'adam_params');
     const asked = Object.fromEntries(given) as Partial<AdamParameters> & { learningRate: number };
     // The SDK's default; a client that relies on another must say so.

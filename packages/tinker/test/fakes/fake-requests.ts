@@ -3,22 +3,22 @@ import type { Loss, TrainingSample } from '@agent-lightning/core';
 import type { ServerKind } from '../../src/server-kinds.ts';
 import { FakeFault } from './fake-shapes.ts';
 
-interface WireTensor {
+interface Tensor {
   readonly data: readonly number[];
   readonly shape?: readonly number[];
 }
 
-export interface WireInput {
+export interface RequestInput {
   readonly chunks: readonly { readonly tokens: readonly number[] }[];
 }
 
-export interface WireDatum {
-  readonly model_input: WireInput;
-  readonly loss_fn_inputs: Readonly<Record<string, WireTensor | undefined>>;
+export interface RequestDatum {
+  readonly model_input: RequestInput;
+  readonly loss_fn_inputs: Readonly<Record<string, Tensor | undefined>>;
 }
 
-export interface WirePass {
-  readonly data: readonly WireDatum[];
+export interface RequestPass {
+  readonly data: readonly RequestDatum[];
   readonly loss_fn: string;
   readonly loss_fn_config?: Readonly<Record<string, number>>;
 }
@@ -39,10 +39,10 @@ export interface Body {
   readonly tinker_path?: string;
   readonly optimizer?: boolean;
   readonly adam_params?: Readonly<Record<string, number>>;
-  readonly forward_input?: WirePass;
-  readonly forward_backward_input?: WirePass;
+  readonly forward_input?: RequestPass;
+  readonly forward_backward_input?: RequestPass;
   readonly num_samples?: number;
-  readonly prompt?: WireInput;
+  readonly prompt?: RequestInput;
   readonly prompt_logprobs?: boolean;
   readonly sampling_params?: {
     readonly max_tokens?: number;
@@ -53,7 +53,7 @@ export interface Body {
 }
 
 /** A loss, as core has it. */
-export function lossOf({ loss_fn: name, loss_fn_config: config }: WirePass): Loss {
+export function lossOf({ loss_fn: name, loss_fn_config: config }: RequestPass): Loss {
   if (name === 'importance_sampling' || name === 'cross_entropy') return { name };
   if (name === 'ppo' || name === 'cispo')
     return { name, clipLow: config?.['clip_low_threshold'] ?? 0.8, clipHigh: config?.['clip_high_threshold'] ?? 1.2 };
@@ -61,8 +61,8 @@ export function lossOf({ loss_fn: name, loss_fn_config: config }: WirePass): Los
 }
 
 /** Shifted back, as core has it: every weight that is not 0 is trained. */
-export function rowOf(
-  datum: WireDatum,
+export function sampleOf(
+  datum: RequestDatum,
   loss: Loss['name'],
   { serverKind, vocabularySize }: { readonly serverKind: ServerKind; readonly vocabularySize: number },
 ): TrainingSample {
@@ -98,7 +98,7 @@ export function checkTokens(tokens: readonly number[], vocabularySize: number, f
   if (bad !== undefined) throw new FakeFault(400, `token ${bad} does not exist`, field, 'samples-invalid');
 }
 
-export function tokensOf(input: WireInput | undefined): number[] {
+export function tokensOf(input: RequestInput | undefined): number[] {
   return (input?.chunks ?? []).flatMap((chunk) => [...chunk.tokens]);
 }
 

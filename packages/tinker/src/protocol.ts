@@ -1,10 +1,10 @@
-/** The parts of the Tinker JSON wire that this client reads and writes; all routes are under `/api/v1`. */
+/** Defines the parts of the Tinker protocol's JSON that this client reads and writes; all routes are under `/api/v1`. */
 
 /** An object of JSON as it arrived: nothing about it is known yet. */
 export type JsonObject = Readonly<Record<string, unknown>>;
 
 /** A tensor; `shape` is (N,) for everything that this client sends. */
-export interface WireTensor {
+export interface Tensor {
   readonly data: readonly number[];
   readonly dtype: 'int64' | 'float32';
   readonly shape: readonly number[];
@@ -17,14 +17,14 @@ export interface ModelInput {
 /** One sequence to train on: `model_input` is s[:-1], every tensor has its length N, and entry i is about predicting s[i+1]. */
 export interface Datum {
   readonly model_input: ModelInput;
-  readonly loss_fn_inputs: Readonly<Record<string, WireTensor>>;
+  readonly loss_fn_inputs: Readonly<Record<string, Tensor>>;
 }
 
-/** What `forward` and `forward_backward` answer. */
+/** The answer to `forward` and `forward_backward`. */
 export interface PassOutput {
-  /** Per datum, shape (N,): log-probabilities of the targets, in nats; null for one that is not finite. */
+  /** Log-probabilities of the targets in nats, shape (N,) for each datum; null for one that is not finite. */
   readonly logprobs: readonly (readonly (number | null)[])[];
-  /** By name; the part after a colon says how the values of several requests are merged. */
+  /** Metrics by name; the part after a colon says how the values of several requests are merged. */
   readonly metrics: Readonly<Record<string, number>>;
 }
 
@@ -35,7 +35,7 @@ export interface SampledSequence {
   readonly reason: 'stop' | 'length';
 }
 
-/** Tokens as the wire has them. */
+/** Returns tokens in the protocol's form. */
 export function toModelInput(tokens: ArrayLike<number>): ModelInput {
   return { chunks: [{ type: 'encoded_text', tokens: Array.from(tokens) }] };
 }
