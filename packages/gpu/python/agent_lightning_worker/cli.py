@@ -26,7 +26,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--model", type=Path, required=True, metavar="DIR", help="a Hugging Face causal language model's directory"
     )
-    p.add_argument("--model-name", metavar="NAME", help="its name on the wire (default: the directory's)")
+    p.add_argument("--model-name", metavar="NAME", help="its name in the protocol (default: the directory's)")
     p.add_argument("--host", default="127.0.0.1", help="address to listen on")
     p.add_argument("--port", type=int, default=0, help="0 is a free one")
     p.add_argument(

@@ -1,4 +1,4 @@
-"""The one error that crosses the wire."""
+"""The one error that is sent to clients."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The wire's routes by name."""
+"""The protocol's routes by name."""
 
 from collections.abc import Callable, Mapping
 

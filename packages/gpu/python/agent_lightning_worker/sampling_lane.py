@@ -32,7 +32,7 @@ class SamplingLimits:
 
 @dataclass(eq=False)
 class SampleRequest:
-    """Continuations of one prompt. `done` gets the answer in the wire's form, `failed` what went wrong; one of them, once."""
+    """Continuations of one prompt. `done` gets the answer in the protocol's form, `failed` what went wrong; one of them, once."""
 
     weights: Weights
     prompt: list[int]

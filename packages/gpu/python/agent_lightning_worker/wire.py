@@ -1,4 +1,4 @@
-"""The request bodies of the wire, checked and turned into this worker's own types."""
+"""Checks the protocol's request bodies and turns them into this worker's own types."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -262,7 +262,7 @@ def test_the_mask_says_which_log_probabilities_come_back(client):
 
 @pytest.mark.parametrize("rank", [0, 4])
 def test_a_life(worker, rank):
-    """Train, save, publish, sample, export, resume: over the wire, for LoRA and for all weights."""
+    """Train, save, publish, sample, export, resume: over HTTP, for LoRA and for all weights."""
     client = Client(worker, rank, alpha=8)
     info = worker.post("get_info", model_id=client.model, type="get_info")
     assert (info["is_lora"], info["lora_rank"]) == (rank > 0, rank)

@@ -1,4 +1,4 @@
-"""A worker in a process of its own, as users start it, and a small client for its wire."""
+"""A worker in a process of its own, as users start it, and a small client for its protocol."""
 
 import json
 import os

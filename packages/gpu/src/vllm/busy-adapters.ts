@@ -1,7 +1,7 @@
-/** A vLLM server's `/metrics` → the adapters that calls run on. */
+/** Reads from a vLLM server's `/metrics` which adapters calls run on. */
 
 /**
- * Adapters that calls run on or wait for; 'unknown' when calls run and nothing says on which.
+ * Returns the adapters that calls run on or wait for; 'unknown' when calls run and nothing says on which.
  *
  * @returns undefined for a text without the counts of calls
  */
@@ -11,13 +11,13 @@ export function readBusyAdapters(metrics: string): ReadonlySet<string> | 'unknow
   return calls === 0 ? new Set() : listedAdapters(metrics); // an idle server leaves its last list standing
 }
 
-/** Over all engines; NaN where the metric is not there. */
+/** Sums a metric over all engines; returns NaN where it is not there. */
 function sumOf(metrics: string, name: string): number {
   const values = seriesOf(metrics, name).map(({ value }) => value);
   return values.length === 0 ? Number.NaN : values.reduce((sum, value) => sum + value, 0);
 }
 
-/** Of each engine, the newest series is the truth: its value is the time at which it was written. */
+/** Reads the adapters from the newest series of each engine: the value of a series is the time at which it was written. */
 function listedAdapters(metrics: string): ReadonlySet<string> | 'unknown' {
   const newest = new Map<string, { readonly labels: string; readonly value: number }>();
   for (const series of seriesOf(metrics, 'vllm:lora_requests_info')) {

@@ -1,8 +1,8 @@
-/** Whether a vLLM server reports what training needs: the sampled tokens, with the log-probabilities that they were drawn with. */
+/** Checks that a vLLM server reports what training needs: the sampled tokens, with the log-probabilities that they were drawn with. */
 import { BackendError } from '@agent-lightning/core';
 import type { OneToken, VllmClient } from './vllm-client.ts';
 
-/** The policy's own distribution, at a temperature. */
+/** Returns the sampling fields of the policy's own distribution, at a temperature. */
 const ownDistribution = (temperature: number): object => ({
   temperature,
   top_p: 1,
@@ -11,13 +11,13 @@ const ownDistribution = (temperature: number): object => ({
   repetition_penalty: 1,
 });
 
-/** After these, some next tokens are far likelier than others. */
+/** Prompts after which some next tokens are far likelier than others. */
 const prompts = ['The capital of France is', '1 2 3 4', 'The'];
-/** Below this, in nats, rounding in half precision could be mistaken for a temperature. */
+/** The smallest difference, in nats, that rounding in half precision cannot blur into that of another temperature. */
 const smallestGap = 0.1;
 
 /**
- * Samples one token from an adapter, to see that it is live.
+ * Samples one token from an adapter, to check that the server serves it.
  * @throws {ConfigurationError} `option-unsupported` when tokens or log-probabilities are missing
  * @throws {BackendError} `backend-failed` when another model answered
  */
@@ -71,7 +71,7 @@ function requireTokens(client: VllmClient, { tokenIds, logprobs }: OneToken): vo
 
 type Pair = readonly [string, string];
 
-/** The two tokens, listed in both, whose log-probabilities differ most in the first. */
+/** Returns the two tokens, listed in both, whose log-probabilities differ most in the first. */
 function widestPair(plain: OneToken, hot: OneToken): Pair | undefined {
   const common = [...plain.alternatives.keys()].filter((text) => hot.alternatives.has(text));
   const sorted = common.toSorted((a, b) => plain.alternatives.get(b)! - plain.alternatives.get(a)!);
@@ -79,7 +79,7 @@ function widestPair(plain: OneToken, hot: OneToken): Pair | undefined {
   return gapOf(plain, pair) >= smallestGap ? pair : undefined;
 }
 
-/** log p(a)/p(b), in nats; infinite where sampling leaves b out. */
+/** Returns log p(a)/p(b), in nats; infinite where sampling leaves b out. */
 function gapOf({ alternatives }: OneToken, [a, b]: Pair): number {
   return (alternatives.get(a) ?? Number.NEGATIVE_INFINITY) - (alternatives.get(b) ?? Number.NEGATIVE_INFINITY);
 }

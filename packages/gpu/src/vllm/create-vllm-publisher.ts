@@ -1,4 +1,4 @@
-/** vLLM as the place where a connection's versions are sampled. */
+/** Makes vLLM sample the versions of a connection's policies. */
 import type { Logger } from '@agent-lightning/core';
 import { systemClock, type Clock } from '@agent-lightning/platform';
 import type { Connection, Publisher } from '@agent-lightning/tinker';
@@ -8,10 +8,10 @@ import { VllmPublisher } from './vllm-publisher.ts';
 
 export interface VllmPublisherParts {
   readonly options: ResolvedVllm;
-  /** Of the adapters that will be published. */
+  /** The rank of the adapters that will be published. */
   readonly loraRank: number;
   readonly logger: Logger;
-  /** Ends every wait. */
+  /** A signal that ends every wait. */
   readonly signal: AbortSignal | undefined;
   readonly fetch: typeof globalThis.fetch;
   readonly clock?: Clock;

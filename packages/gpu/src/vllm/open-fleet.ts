@@ -1,4 +1,4 @@
-/** Options → servers that are up, checked, and ready for adapters. */
+/** Opens the servers that the options describe: they are up, checked, and ready for adapters. */
 import { randomBytes } from 'node:crypto';
 import type { Logger } from '@agent-lightning/core';
 import type { Clock } from '@agent-lightning/platform';
@@ -15,7 +15,7 @@ export interface OpenFleetParts {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly fetch: typeof globalThis.fetch;
-  /** Ends every wait and every watch; its reason is the error. */
+  /** A signal that ends every wait and every watch; its reason is the error. */
   readonly signal: AbortSignal;
 }
 

@@ -1,16 +1,16 @@
-/** `vllm serve` as a policy in training needs it. */
+/** Builds the command line and the environment of `vllm serve` for a policy in training. */
 import type { ToolCallFormat } from '@agent-lightning/core';
 import type { ResolvedStart } from './vllm-options.ts';
 
-/** What a server serves, beyond its options. */
+/** The model of a server. */
 export interface ServedModel {
   /** A Hugging Face model directory. */
   readonly directory: string;
-  /** Of the adapters. */
+  /** The rank of the adapters. */
   readonly loraRank: number;
-  /** The most tokens of prompt and answer together. */
+  /** The most tokens of prompt and response together. */
   readonly contextLength: number;
-  /** What the chat template teaches; undefined where it is not known. */
+  /** The form of tool calls that the chat template asks for; undefined where it is not known. */
   readonly toolCallFormat: ToolCallFormat | undefined;
 }
 
@@ -18,7 +18,7 @@ export interface ServedModel {
 const ranks = [8, 16, 32, 64, 128, 256, 320, 512];
 const parsers: Readonly<Partial<Record<ToolCallFormat, string>>> = { hermes: 'hermes', 'llama-json': 'llama3_json' };
 
-/** The words after the program: nothing secret, since others on the machine can read them. */
+/** Returns the words after the program. None is secret, since others on the machine can read them. */
 export function serveArguments(options: ResolvedStart, model: ServedModel, port: number): readonly string[] {
   const { maxLoras, toolCallParser, sleep } = options;
   const parser =

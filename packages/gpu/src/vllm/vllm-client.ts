@@ -1,15 +1,15 @@
-/** One vLLM server's administrative wire: health, models, adapters, what is running, one-token completions. */
+/** Calls one vLLM server's administrative routes: health, models, adapters, running calls, one-token completions. */
 import { BackendError, ConfigurationError } from '@agent-lightning/core';
 import { readBusyAdapters } from './busy-adapters.ts';
 
 export interface VllmClientOptions {
-  /** Without `/v1` and without a trailing slash. */
+  /** The server's address, without `/v1` and without a trailing slash. */
   readonly url: string;
   readonly apiKey: string | undefined;
   readonly fetch: typeof globalThis.fetch;
 }
 
-/** What a completion of one token says, as far as it says it. */
+/** A completion of one token; a field that the reply leaves out is undefined. */
 export interface OneToken {
   readonly model: unknown;
   readonly tokenIds: readonly number[] | undefined;
@@ -18,11 +18,11 @@ export interface OneToken {
   readonly alternatives: ReadonlyMap<string, number>;
 }
 
-/** A server that does not answer, or answers that it cannot serve now. */
+/** The error of a server that does not answer. */
 export class VllmAway extends BackendError {}
 
 const quickMs = 10_000;
-/** Reading an adapter from a slow disk takes a while; a first completion may compile kernels. */
+/** The time limit of slow calls: an adapter may come from a slow disk, and a first completion may compile kernels. */
 const slowMs = 300_000;
 
 export class VllmClient {
@@ -43,7 +43,7 @@ export class VllmClient {
     }
   }
 
-  /** The served base model, and the adapters that are loaded. */
+  /** Returns the served base model, and the adapters that are loaded. */
   async models(): Promise<{ readonly base: string; readonly adapters: ReadonlySet<string> }> {
     const reply = await this.#expect('GET', '/v1/models', undefined, quickMs);
     const cards = ((reply.json as { data?: unknown })?.data ?? []) as readonly { id?: unknown; parent?: unknown }[];
@@ -55,22 +55,22 @@ export class VllmClient {
     };
   }
 
-  /** A name that is loaded already is fine: names are never used for two adapters. */
+  /** Loads an adapter. A name that is loaded already is no error, since no two adapters have the same name. */
   async loadAdapter(name: string, path: string): Promise<void> {
     const route = '/v1/load_lora_adapter';
     const reply = await this.#send('POST', route, { lora_name: name, lora_path: path }, slowMs);
     if (reply.status === 200 || (reply.status === 400 && /already been loaded/.test(reply.message))) return;
-    throw this.#loadError(reply, path) ?? this.#refused(route, reply);
+    throw this.#loadError(reply, path) ?? this.#rejected(route, reply);
   }
 
-  /** A name that is not loaded is fine. */
+  /** Unloads an adapter. A name that is not loaded is no error. */
   async unloadAdapter(name: string): Promise<void> {
     const route = '/v1/unload_lora_adapter';
     const reply = await this.#send('POST', route, { lora_name: name }, slowMs);
-    if (reply.status !== 200 && reply.status !== 404) throw this.#refused(route, reply);
+    if (reply.status !== 200 && reply.status !== 404) throw this.#rejected(route, reply);
   }
 
-  /** Adapters that calls run on or wait for; 'unknown' when calls run and the server does not say on which. */
+  /** Returns the adapters that calls run on or wait for; 'unknown' when calls run and the server does not say on which. */
   async busyAdapters(): Promise<ReadonlySet<string> | 'unknown'> {
     const reply = await this.#send('GET', '/metrics', undefined, quickMs);
     const busy = reply.status === 200 ? readBusyAdapters(reply.text) : undefined;
@@ -94,7 +94,7 @@ export class VllmClient {
     };
   }
 
-  /** Frees the GPU memory of weights (they wait in CPU memory) and of the key-value cache. */
+  /** Frees the GPU memory of the weights, which are kept in CPU memory, and of the key-value cache. */
   async sleep(): Promise<void> {
     await this.#develop('/sleep?level=1');
   }
@@ -103,7 +103,7 @@ export class VllmClient {
     await this.#develop('/wake_up');
   }
 
-  /** @throws {ConfigurationError} `option-unsupported`, naming the flag that the server needs */
+  /** Returns an error `option-unsupported` that names the flag that the server needs. */
   needs(problem: string, flag: string): ConfigurationError {
     return new ConfigurationError(
       `vLLM at ${this.url} cannot serve a policy in training: ${problem}. Start it ${flag}.`,
@@ -121,7 +121,7 @@ export class VllmClient {
         'with --enable-sleep-mode and the environment variable VLLM_SERVER_DEV_MODE=1',
       );
     }
-    if (reply.status !== 200) throw this.#refused(path, reply);
+    if (reply.status !== 200) throw this.#rejected(path, reply);
   }
 
   #loadError({ status, message, json }: Reply, path: string): ConfigurationError | undefined {
@@ -142,10 +142,10 @@ export class VllmClient {
   async #expect(method: 'GET' | 'POST', path: string, body: object | undefined, timeoutMs: number): Promise<Reply> {
     const reply = await this.#send(method, path, body, timeoutMs);
     if (reply.status === 200) return reply;
-    throw this.#refused(path, reply);
+    throw this.#rejected(path, reply);
   }
 
-  #refused(path: string, { status, message }: Reply): BackendError {
+  #rejected(path: string, { status, message }: Reply): BackendError {
     if (status === 401) {
       return new BackendError(`vLLM at ${this.url} refuses the API key; give the one that it was started with.`, {
         code: 'unauthorized',
@@ -197,7 +197,7 @@ interface Reply {
   readonly status: number;
   readonly text: string;
   readonly json: unknown;
-  /** Of an error, as the server says it; of anything else its text. */
+  /** The server's message of an error; the text of any other reply. */
   readonly message: string;
 }
 

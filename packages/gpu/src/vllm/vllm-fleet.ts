@@ -1,4 +1,4 @@
-/** Replicas of one model, and the adapters of published versions on all of them. */
+/** Keeps replicas of one model, and the adapters of published versions on all of them. */
 import { randomBytes } from 'node:crypto';
 import {
   BackendError,
@@ -14,11 +14,11 @@ import { baseUrlOf, watchServers } from './watch-servers.ts';
 export interface VllmFleetParts {
   readonly servers: readonly VllmServer[];
   readonly apiKey: string | undefined;
-  /** Of a policy. */
+  /** Published versions of one policy that can be sampled at the same time. */
   readonly liveSnapshots: number;
-  /** Of one server. */
+  /** Adapters that one server holds at the same time. */
   readonly maxLoras: number;
-  /** How long a publish waits for calls on old versions to end, where it needs their place. */
+  /** The longest time that a publish waits for calls on old versions to end, where it needs their place. */
   readonly drainTimeoutMs: number;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -37,7 +37,7 @@ export interface AdapterFiles {
 
 interface Adapter extends AdapterFiles {
   readonly name: string;
-  /** Where it is loaded. */
+  /** The servers that it is loaded on. */
   readonly servers: Set<VllmServer>;
 }
 
@@ -49,14 +49,14 @@ const sweepMs = 1_000;
  */
 export class VllmFleet {
   readonly #parts: VllmFleetParts;
-  /** In the names of this run's adapters, so that two runs on one server do not meet. */
+  /** A random part in the names of this run's adapters, so that two runs on one server do not use the same names. */
   readonly #run = randomBytes(4).toString('hex');
-  /** Oldest first, by policy. */
+  /** The live versions of each policy, oldest first. */
   readonly #live = new Map<string, Adapter[]>();
-  /** Replaced, and not yet unloaded everywhere: calls may still run on them. */
+  /** Versions that were replaced and are not yet unloaded everywhere: calls may still run on them. */
   readonly #leaving = new Set<Adapter>();
   readonly #names = new Set<string>();
-  /** Goes into every snapshot, so that calls wait while no server is well. */
+  /** The watch that goes into every snapshot, so that calls wait while no server is well. */
   readonly #watch: ServerWatch;
   #lastCall: Promise<unknown> = Promise.resolve();
   #sweeping = false;
@@ -70,9 +70,9 @@ export class VllmFleet {
     return this.#parts.liveSnapshots;
   }
 
-  /** The base model, without an adapter. */
+  /** Returns a snapshot of the base model, without an adapter. */
   baseSnapshot(): PolicySnapshot {
-    return this.#release(0, this.#parts.servers[0]!.base);
+    return this.#toSnapshot(0, this.#parts.servers[0]!.base);
   }
 
   /** Resolves when every server answers under the version's name. Calls take effect in the order in which they are made. */
@@ -87,7 +87,7 @@ export class VllmFleet {
       this.#retireOld(files.policy);
       await this.#sweep();
       void this.#sweepLater();
-      return this.#release(files.version, adapter.name);
+      return this.#toSnapshot(files.version, adapter.name);
     });
   }
 
@@ -102,7 +102,7 @@ export class VllmFleet {
     });
   }
 
-  /** Ends servers of our own; on others, unloads what is ours. Nothing can be sampled any more, so that the files go too. */
+  /** Ends servers that this fleet started, and unloads its adapters from others. The files are discarded, since nothing can be sampled any more. */
   async close(): Promise<void> {
     await this.#lastCall;
     const adapters = [...[...this.#live.values()].flat(), ...this.#leaving];
@@ -120,7 +120,7 @@ export class VllmFleet {
     await Promise.all(this.#parts.servers.map((server) => server.wake()));
   }
 
-  /** A place for one more adapter, on every server. */
+  /** Makes a place for one more adapter on every server. */
   async #makeRoom(policy: string): Promise<void> {
     const { maxLoras, liveSnapshots } = this.#parts;
     const count = (): number => [...this.#live.values()].reduce((sum, live) => sum + live.length, this.#leaving.size);
@@ -142,7 +142,7 @@ export class VllmFleet {
     );
   }
 
-  /** On all or on none. */
+  /** Loads an adapter on all servers, or on none. */
   async #loadEverywhere(adapter: Adapter): Promise<void> {
     const { servers, logger } = this.#parts;
     const loaded = await Promise.allSettled(
@@ -167,7 +167,7 @@ export class VllmFleet {
     while (live.length > this.#parts.liveSnapshots) this.#leaving.add(live.shift()!);
   }
 
-  /** Unloads what was replaced, wherever no call runs on it. */
+  /** Unloads replaced versions wherever no call runs on them. */
   async #sweep(): Promise<void> {
     for (const adapter of this.#leaving) {
       for (const server of adapter.servers) {
@@ -179,7 +179,7 @@ export class VllmFleet {
     }
   }
 
-  /** A busy adapter is unloaded when its calls have ended, not at the next publish only. */
+  /** Unloads busy adapters when their calls have ended, without waiting for the next publish. */
   async #sweepLater(): Promise<void> {
     const { clock, signal, logger } = this.#parts;
     if (this.#sweeping) return;
@@ -221,7 +221,7 @@ export class VllmFleet {
     return fresh;
   }
 
-  #release(version: number, model: string): PolicySnapshot {
+  #toSnapshot(version: number, model: string): PolicySnapshot {
     const [baseUrl, ...replicas] = this.#parts.servers.map(baseUrlOf);
     const { apiKey } = this.#parts;
     return {

@@ -1,4 +1,4 @@
-/** What a trainer is told about vLLM, checked once. */
+/** Defines the option `vllm` of `gpu`, and checks it once. */
 import { check, ConfigurationError } from '@agent-lightning/core';
 
 /** Options that started and attached servers share. */
@@ -9,7 +9,7 @@ export interface VllmSharedOptions {
   readonly liveSnapshots?: number;
   /** Puts the servers to sleep while the trainer works on the same GPU: nothing may be sampled meanwhile. @default false */
   readonly sleep?: boolean;
-  /** How long a server that does not answer is waited for, before publishing fails. @default 300_000 */
+  /** The longest wait for a server that does not answer, before publishing fails. @default 300_000 */
   readonly awayTimeoutMs?: number;
 }
 
@@ -19,7 +19,7 @@ export interface VllmStartOptions extends VllmSharedOptions {
   readonly command?: readonly string[];
   /** The share of the GPU's memory that vLLM takes; what is left is the worker's. @default 0.45 */
   readonly gpuMemoryUtilization?: number;
-  /** @default a free one */
+  /** The port that the server listens on. @default a free one */
   readonly port?: number;
   /** vLLM's name of a tool-call parser, for agents with tools; null for none. @default the one of the model's chat template */
   readonly toolCallParser?: string | null;
@@ -27,15 +27,15 @@ export interface VllmStartOptions extends VllmSharedOptions {
   readonly args?: readonly string[];
   /** Further environment variables, such as CUDA_VISIBLE_DEVICES. @default none */
   readonly env?: Readonly<Record<string, string>>;
-  /** From the start until it answers; a large model is read from disk meanwhile. @default 900_000 */
+  /** The longest time from the start until it answers; a large model is read from disk meanwhile. @default 900_000 */
   readonly startTimeoutMs?: number;
 }
 
 /** Servers that run already, all with the same model and flags. */
 export interface VllmAttachOptions extends VllmSharedOptions {
-  /** Of one server, or of every replica, without `/v1`; of the servers themselves, not of a balancer before them. */
+  /** The address of one server, or of every replica, without `/v1`. Give the servers themselves, not a load balancer before them. */
   readonly url: string | readonly string[];
-  /** @default the environment's VLLM_API_KEY, else none */
+  /** The key of the servers. @default the environment's VLLM_API_KEY, else none */
   readonly apiKey?: string;
 }
 
@@ -81,7 +81,7 @@ const startNames = [
 ] as const;
 const attachNames = [...sharedNames, 'url', 'apiKey'] as const;
 
-/** Flags that options here decide. */
+/** Flags of `vllm serve` that the trainer sets itself. */
 export const ownFlags: readonly string[] = [
   '--host',
   '--port',
@@ -99,7 +99,7 @@ export const ownFlags: readonly string[] = [
   '--disable-log-stats',
 ];
 
-/** @throws {ConfigurationError} `option-invalid`, naming the option and its value */
+/** Checks the options and fills in their defaults. @throws {ConfigurationError} `option-invalid`, naming the option and its value */
 export function resolveVllm(options: VllmOptions, environment: NodeJS.ProcessEnv = process.env): ResolvedVllm {
   const shared = resolveShared(options);
   return 'url' in options ? resolveAttach(options, shared, environment) : resolveStart(options, shared);
@@ -169,7 +169,7 @@ function resolveStart(options: VllmStartOptions, shared: ResolvedShared): Resolv
   });
 }
 
-/** Says what is wrong without its values, of which one may be a secret. */
+/** Checks environment variables. Its errors leave out the values, since one may be a secret. */
 function checkEnvironment(env: unknown): void {
   if (typeof env !== 'object' || env === null || Array.isArray(env))
     throw check.optionInvalid('vllm: env', typeof env, "texts by name, such as { CUDA_VISIBLE_DEVICES: '1' }");
@@ -181,7 +181,7 @@ function isWords(value: unknown): value is readonly string[] {
   return Array.isArray(value) && value.every((word) => typeof word === 'string');
 }
 
-/** Without a trailing slash and without `/v1`, which people copy along. */
+/** Checks an address and returns it without a trailing slash and without `/v1`, which people copy along. */
 function resolveUrl(value: string): string {
   const url = URL.canParse(value) ? new URL(value) : undefined;
   if (url === undefined || !['http:', 'https:'].includes(url.protocol) || url.username !== '' || url.search !== '')

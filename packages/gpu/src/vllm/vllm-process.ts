@@ -1,4 +1,4 @@
-/** A `vllm serve` of our own: what it printed last, whether it runs, and its end. */
+/** Runs a `vllm serve` as a child of this process, and keeps the last lines that it printed. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
@@ -8,9 +8,9 @@ import { guardTree, hasProcessGroups, signalTree, unrefChild } from '@agent-ligh
 export interface VllmProcessOptions {
   readonly command: string;
   readonly args: readonly string[];
-  /** Beside the environment of this process. */
+  /** Environment variables beside those of this process. */
   readonly env: Readonly<Record<string, string>>;
-  /** From asking it to end until it is ended. @default 30_000 */
+  /** The time from SIGTERM to SIGKILL. @default 30_000 */
   readonly stopGraceMs?: number;
 }
 
@@ -23,7 +23,7 @@ export class VllmProcess {
   #ended: Promise<void> = Promise.resolve();
   #spawnError: ConfigurationError | undefined;
   #lines: string[] = [];
-  /** Of a line that has not ended yet. */
+  /** The beginning of a line that has not ended yet. */
   #rest = '';
 
   constructor(options: VllmProcessOptions) {
@@ -38,12 +38,12 @@ export class VllmProcess {
     return this.#child !== undefined || this.#spawnError !== undefined;
   }
 
-  /** The last line that it printed, for progress. */
+  /** Returns the last line that it printed, for progress. */
   get lastLine(): string | undefined {
     return this.#lines.at(-1);
   }
 
-  /** Starts it, again after it ended. It does not outlive this process, and does not keep it alive. */
+  /** Starts it, also again after it ended. It does not outlive this process, and does not keep it alive. */
   start(): void {
     const { command, args, env } = this.#options;
     this.#lines = [];
@@ -75,7 +75,7 @@ export class VllmProcess {
     });
   }
 
-  /** Why it does not run, with what it printed last. */
+  /** Returns an error that says why it does not run, with the last lines that it printed. */
   failure(): BackendError | ConfigurationError {
     if (this.#spawnError !== undefined) return this.#spawnError;
     const { exitCode, signalCode } = this.#child ?? { exitCode: null, signalCode: null };
@@ -86,7 +86,7 @@ export class VllmProcess {
     );
   }
 
-  /** Asks it to end, then ends it. */
+  /** Asks it to end, and kills it when it does not. */
   async stop(): Promise<void> {
     const child = this.#child;
     if (child === undefined || !this.isRunning) return;
@@ -110,7 +110,7 @@ function unavailable(command: string, cause: NodeJS.ErrnoException): Configurati
   );
 }
 
-/** A port of the loopback interface that is free now. */
+/** Returns a port of the loopback interface that is free now. */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');

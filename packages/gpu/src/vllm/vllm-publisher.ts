@@ -1,4 +1,4 @@
-/** Snapshots that vLLM samples: each version is saved as an adapter by the training worker and loaded under a fresh name. */
+/** Publishes snapshots that vLLM samples: the training worker saves each version as an adapter, and vLLM loads it under a fresh name. */
 import { BackendError, ConfigurationError, type PolicySnapshot } from '@agent-lightning/core';
 import { saveAdapter, type Connection, type Publishable, type Publisher } from '@agent-lightning/tinker';
 import type { VllmFleet } from './vllm-fleet.ts';
@@ -6,7 +6,7 @@ import type { VllmFleet } from './vllm-fleet.ts';
 export interface VllmPublisherState {
   readonly fleet: VllmFleet;
   readonly client: Connection['client'];
-  /** Whether vLLM sleeps while the policies train. */
+  /** True when vLLM sleeps while the policies train. */
   readonly sleeps: boolean;
   /** Ends the fleet's watches and waits. */
   readonly closing: AbortController;

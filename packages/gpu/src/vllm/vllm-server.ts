@@ -1,4 +1,4 @@
-/** One vLLM server and the adapters that it should hold, through restarts. */
+/** Watches one vLLM server, and brings back the server and its adapters after it went away. */
 import { BackendError, LightningError, type Logger } from '@agent-lightning/core';
 import { checkSampling, probeAdapter } from './check-sampling.ts';
 import type { Clock } from '@agent-lightning/platform';
@@ -11,33 +11,33 @@ export interface VllmServerParts {
   readonly process: VllmProcess | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Until it answers for the first time. */
+  /** The longest time until it answers for the first time. */
   readonly startTimeoutMs: number;
-  /** Until it answers again. */
+  /** The longest time until it answers again. */
   readonly awayTimeoutMs: number;
-  /** Ends every wait; its reason is the error. */
+  /** A signal that ends every wait; its reason is the error. */
   readonly signal: AbortSignal;
 }
 
 const pollMs = 250;
 const progressMs = 15_000;
 const watchMs = 5_000;
-/** A server that ran well is started again so often in a row, without an answer between. */
+/** The most restarts in a row of a server that ran well, without an answer between them. */
 const maxRestarts = 3;
 
 export class VllmServer {
   readonly #parts: VllmServerParts;
-  /** Adapters that are to be loaded, and where their files are. */
+  /** The directories of the adapters that are to be loaded, by name. */
   readonly #wanted = new Map<string, string>();
   #base = '';
   #isWell = false;
   /** True when a call on the server failed since it was last looked at. */
   #isDoubted = false;
   #isAsleep = false;
-  /** Undefined until it ran well once. */
+  /** Restarts in a row; undefined until the server ran well once. */
   #restarts: number | undefined;
   #recovering: Promise<void> | undefined;
-  /** How many calls wait for the server to come up. */
+  /** The number of calls that wait for the server to come up. */
   #waiting = 0;
   #inspecting: Promise<void> | undefined;
 
@@ -46,7 +46,7 @@ export class VllmServer {
   }
 
   /**
-   * Starts the server where it is ours, waits until it answers, and checks how it samples.
+   * Starts the server where it has a process of this fleet, waits until it answers, and checks how it samples.
    * @throws {ConfigurationError} `option-unsupported` naming a flag that it lacks; `command-unavailable`
    * @throws {BackendError} `backend-failed` when it does not come up, with what it printed last
    */
@@ -61,12 +61,12 @@ export class VllmServer {
     return this.#parts.client.url;
   }
 
-  /** The name of the base model. */
+  /** Returns the name of the base model. */
   get base(): string {
     return this.#base;
   }
 
-  /** Says whether the server answers and holds all of its adapters, as far as is known. */
+  /** Tells whether the server answers and holds all of its adapters, as far as is known. */
   get isWell(): boolean {
     return this.#isWell && !this.#isDoubted;
   }
@@ -76,13 +76,13 @@ export class VllmServer {
     await this.#hold(this.#inspect());
   }
 
-  /** Looks at the server because a call on it failed; until the look is over, it does not count as well. */
+  /** Inspects the server because a call on it failed; until that is done, the server does not count as well. */
   doubt(): void {
     this.#isDoubted = true;
     this.#inspect().catch(() => undefined); // the log has it
   }
 
-  /** Loads an adapter and sees it answer. */
+  /** Loads an adapter and checks that it answers. */
   async load(name: string, directory: string): Promise<void> {
     await this.#whenWell(async (client) => {
       await client.loadAdapter(name, directory);
@@ -106,7 +106,7 @@ export class VllmServer {
     }
   }
 
-  /** Whether calls run or wait on any adapter. */
+  /** Tells whether calls run or wait on any adapter. */
   async isBusy(): Promise<boolean> {
     const busy = await this.#parts.client.busyAdapters();
     return busy === 'unknown' || busy.size > 0;
@@ -124,7 +124,7 @@ export class VllmServer {
     this.#isAsleep = false;
   }
 
-  /** Ends a server of our own, and leaves another as it was. */
+  /** Ends a server that this fleet started, and leaves another as it was. */
   async close(): Promise<void> {
     const { client, process } = this.#parts;
     if (process !== undefined) return await process.stop();
@@ -132,7 +132,7 @@ export class VllmServer {
     for (const name of this.#wanted.keys()) await client.unloadAdapter(name);
   }
 
-  /** Does something that may find the server away; then it is brought back, and the call made once more. */
+  /** Makes a call; where the server is away, brings it back and makes the call once more. */
   async #whenWell<Result>(call: (client: VllmClient) => Promise<Result>): Promise<Result> {
     const { client } = this.#parts;
     if (!this.#isWell || !(await this.#holdsAll())) await this.#hold(this.#recover());
@@ -146,7 +146,7 @@ export class VllmServer {
     }
   }
 
-  /** Keeps the process alive while a call waits for the server; what the watch alone waits for does not. */
+  /** Keeps the process alive while a call waits for the server; the watch alone does not keep it alive. */
   async #hold(comingUp: Promise<void>): Promise<void> {
     const alive = setInterval(() => undefined, 2 ** 31 - 1);
     this.#waiting += 1;
@@ -158,7 +158,7 @@ export class VllmServer {
     }
   }
 
-  /** Looks at the server now and then, so that a restart is seen while no call is made. */
+  /** Inspects the server now and then, so that a restart is noticed while no call is made. */
   async #watch(): Promise<void> {
     const { clock, signal } = this.#parts;
     for (;;) {
@@ -168,7 +168,7 @@ export class VllmServer {
     }
   }
 
-  /** Looks whether the server is well, and brings it back when it is not; callers share one look. */
+  /** Checks whether the server is well, and brings it back when it is not; callers share one inspection. */
   #inspect(): Promise<void> {
     this.#inspecting ??= this.#look()
       .catch((error: unknown) => {
@@ -235,7 +235,7 @@ export class VllmServer {
     }
   }
 
-  /** Checks how the server samples, and loads what it forgot. */
+  /** Checks how the server samples, and loads the adapters that it lost. */
   async #restore(): Promise<void> {
     const { client, logger } = this.#parts;
     const { base, adapters } = await client.models();
@@ -258,7 +258,7 @@ export class VllmServer {
     this.#isWell = true;
   }
 
-  /** @param began when the wait did, by the clock */
+  /** Waits until the server answers, and starts its process again where that has ended. @param began the start of the wait, by the clock */
   async #answer(began: number, timeoutMs: number): Promise<void> {
     const { client, process, clock, logger, signal } = this.#parts;
     let toldAt = clock.now();
@@ -277,7 +277,7 @@ export class VllmServer {
     }
   }
 
-  /** A server that never ran well has a reason for its end that another start does not mend. */
+  /** Starts the process again. One that never ran well is not started a second time: its reason to end would be the same. */
   #startAgain(process: VllmProcess): void {
     const failure = process.failure();
     if (failure.code === 'command-unavailable' || this.#hasEnded(process)) throw failure;

@@ -1,10 +1,10 @@
-/** Tells which replicas calls may go to: those that are well, and while there is none, those that come back first. */
+/** Tells which replicas calls may go to: those that are well. While there is none, calls wait for the first that comes back. */
 import { BackendError, type ServerWatch } from '@agent-lightning/core';
 import type { VllmServer } from './vllm-server.ts';
 
 type Watched = Pick<VllmServer, 'url' | 'isWell' | 'becomeWell' | 'doubt'>;
 
-/** Returns a server's address as the OpenAI wire has it. */
+/** Returns the base URL of a server's OpenAI routes. */
 export function baseUrlOf({ url }: Pick<VllmServer, 'url'>): string {
   return `${url}/v1`;
 }

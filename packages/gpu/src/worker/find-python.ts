@@ -1,18 +1,18 @@
-/** Which Python runs the worker. */
+/** Finds the Python that runs the worker. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ConfigurationError } from '@agent-lightning/core';
 
-/** Where this package keeps the worker's sources. */
+/** The directory of the worker's sources. */
 export const pythonDirectory: string = fileURLToPath(new URL('../../python/', import.meta.url));
 
-/** How to get a Python that has what the worker needs. */
+/** Advice for error messages: it says how to get a Python that has what the worker needs. */
 export const setupAdvice: string =
   'Make one with `python3 -m venv .venv && .venv/bin/pip install torch transformers peft safetensors` (the versions are in the pyproject.toml of this package\'s python folder), and give it by gpu({ python: ".venv/bin/python" }) or AGENT_LIGHTNING_PYTHON';
 
 /**
- * The option, else AGENT_LIGHTNING_PYTHON, else the environment that `npm run setup:python` makes in this package.
+ * Returns the option, else AGENT_LIGHTNING_PYTHON, else the environment that `npm run setup:python` makes in this package.
  * @throws {ConfigurationError} `command-unavailable` when there is none
  */
 export function findPython(

@@ -1,4 +1,4 @@
-/** What `gpu(…)` is told, checked once. */
+/** Defines the options of `gpu`, and checks them once. */
 import { basename, resolve } from 'node:path';
 import { check, ConfigurationError, type Logger } from '@agent-lightning/core';
 import { createConsoleLogger } from '@agent-lightning/platform';
@@ -11,32 +11,32 @@ export interface GpuOptions {
   readonly model: string;
   /** Adapters, or 'full' for all weights. @default { rank: 32 } */
   readonly lora?: LoraOptions | 'full';
-  /** @default 'auto': a GPU where PyTorch has one, else the CPU */
+  /** The device that the worker uses. @default 'auto': a GPU where PyTorch has one, else the CPU */
   readonly device?: 'auto' | 'cpu' | 'cuda' | `cuda:${number}`;
-  /** Of weights that are not trained. @default 'auto': bfloat16 on a GPU, float32 on the CPU */
+  /** The precision of weights that are not trained. @default 'auto': bfloat16 on a GPU, float32 on the CPU */
   readonly dtype?: 'auto' | 'float32' | 'bfloat16';
   /** The most tokens of prompt and response together. @default the model's */
   readonly contextLength?: number;
   /** Tokens of one forward pass; more is faster and takes more memory. @default 8192 */
   readonly tokenBudget?: number;
-  /** Where saved states are kept between runs; a checkpoint points into it. @default 'agent-lightning-worker-state' */
+  /** The directory of saved states, which must outlive the run: a checkpoint points into it. @default 'agent-lightning-worker-state' */
   readonly stateDirectory?: string;
   /** The Python that runs the worker. @default AGENT_LIGHTNING_PYTHON, else what `npm run setup:python` makes */
   readonly python?: string;
-  /** A worker that already runs, started by hand; then options of its start are refused. */
+  /** The address of a worker that was started by hand; options of a start are rejected then. */
   readonly url?: string;
-  /** Of the worker at `url`. @default the environment's AGENT_LIGHTNING_WORKER_KEY */
+  /** The key of the worker at `url`. @default the environment's AGENT_LIGHTNING_WORKER_KEY */
   readonly apiKey?: string;
   /**
    * Samples by vLLM instead of the worker: true or options start a `vllm serve` beside it; a `url` among them attaches to
    * servers that run. They must see the worker's files. @default the worker samples
    */
   readonly vllm?: VllmOptions | true;
-  /** From the worker's start to the moment that it listens. @default 600_000 */
+  /** The time from the worker's start until it listens. @default 600_000 */
   readonly startTimeoutMs?: number;
-  /** From submitting an operation to giving up on its result. @default 1_800_000 */
+  /** The time from submitting an operation to giving up on its result. @default 1_800_000 */
   readonly timeoutMs?: number;
-  /** @default lines on standard error */
+  /** Takes log messages. @default lines on standard error */
   readonly logger?: Logger;
   /** Aborting it ends every call, and a start in progress. */
   readonly signal?: AbortSignal;
@@ -46,7 +46,7 @@ export interface ResolvedGpuOptions {
   readonly model: string;
   readonly lora: LoraSpec;
   readonly contextLength: number | undefined;
-  /** How to start a worker; or where one is. */
+  /** The arguments of a worker to start, or the address of one that runs. */
   readonly worker:
     | { readonly arguments: readonly string[]; readonly python: string | undefined; readonly startTimeoutMs: number }
     | { readonly url: string; readonly apiKey: string; readonly modelName: string };
@@ -71,7 +71,7 @@ const names: readonly (keyof GpuOptions)[] = [
   'signal',
 ];
 
-/** @throws {ConfigurationError} `option-invalid` | `option-unsupported`, naming the option */
+/** Checks the options and fills in their defaults. @throws {ConfigurationError} `option-invalid` | `option-unsupported`, naming the option */
 export function resolveGpuOptions(
   options: GpuOptions,
   environment: NodeJS.ProcessEnv = process.env,

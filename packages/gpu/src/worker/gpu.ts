@@ -1,4 +1,4 @@
-/** `gpu({ model })`: policies on a GPU of this machine, trained by the worker that ships with this package, and sampled by it or by vLLM. */
+/** Defines `gpu({ model })`: the worker that ships with this package trains policies on a GPU of this machine, and it or vLLM samples. */
 import type { TrainingBackend } from '@agent-lightning/core';
 import { connect, type Connection, TinkerBackend } from '@agent-lightning/tinker';
 import { createVllmPublisher } from '../vllm/create-vllm-publisher.ts';
@@ -6,14 +6,14 @@ import { findPython } from './find-python.ts';
 import { resolveGpuOptions, type GpuOptions, type ResolvedGpuOptions } from './gpu-options.ts';
 import { startWorker, type RunningWorker } from './worker-process.ts';
 
-/** A worker of ours on this machine is up or gone; there is nothing to wait for. */
+/** The time for which calls to a worker of this process are tried again: it is up or gone, so that there is little to wait for. */
 const ownWorkerRetryMs = 30_000;
 const remoteRetryMs = 300_000;
 
 /**
- * A training backend on one GPU, or on the CPU: PyTorch in a process of its own, started with the first call that needs it. `close`,
- * the end of an `await using` block, or the end of this process ends it; an idle worker keeps no process alive. With `url`, a worker
- * that already runs.
+ * Makes a training backend on one GPU, or on the CPU: PyTorch in a process of its own, started with the first call that needs it.
+ * `close`, the end of an `await using` block, or the end of this process ends it; an idle worker keeps no process alive. With `url`,
+ * the backend attaches to a worker that already runs.
  * @throws {ConfigurationError} `option-invalid` | `option-unsupported`, naming the option; a missing Python or model is named
  *   by the first call that needs it
  */

@@ -1,4 +1,4 @@
-/** The Python worker as a child of this process. */
+/** Runs the Python worker as a child of this process. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
@@ -16,13 +16,13 @@ import { pythonDirectory, setupAdvice } from './find-python.ts';
 
 export interface WorkerOptions {
   readonly python: string;
-  /** After `-m agent_lightning_worker`. */
+  /** Arguments after `-m agent_lightning_worker`. */
   readonly arguments: readonly string[];
   readonly logger: Logger;
-  /** From the start to the line that says where it listens: imports and the model's weights. */
+  /** The time from the start to the line that says where the worker listens; it imports PyTorch and loads the model meanwhile. */
   readonly startTimeoutMs: number;
   readonly signal: AbortSignal | undefined;
-  /** From asking it to end, at the end of the operation at hand, to making it. @default 15_000 */
+  /** The time from SIGTERM, after which the worker finishes its current operation, to SIGKILL. @default 15_000 */
   readonly killAfterMs?: number;
 }
 
@@ -32,16 +32,16 @@ export interface RunningWorker {
   readonly apiKey: string;
   /** Aborts, with the reason, when the worker ends by itself. */
   readonly died: AbortSignal;
-  /** Asks it to end, and makes it when it does not. */
+  /** Asks the worker to end, and kills it when it does not. */
   stop(): Promise<void>;
 }
 
-/** Lines of its log that an error shows. */
+/** The number of lines of the worker's log that an error shows. */
 const shownLines = 20;
 
 /**
- * Starts a worker on a free port of this machine. It ends with this process, however that ends, and an idle one keeps this process
- * from nothing: its start does, and a request to it. Ctrl+C in a terminal does not reach it, so that a run can still save.
+ * Starts a worker on a free port of this machine. It ends with this process, however that ends. Its start and a request to it keep this
+ * process alive; an idle worker does not. Ctrl+C in a terminal does not reach it, so that a run can still save.
  * @throws {ConfigurationError} `command-unavailable` without Python or a module that it needs; `option-invalid` for what the worker refuses
  * @throws {BackendError} `backend-failed` when it ends before it listens
  * @throws {TimeoutError} `timed-out` | `cancelled`
@@ -120,7 +120,7 @@ async function untilListening(
   return await listening;
 }
 
-/** `{"listening":"http://127.0.0.1:PORT","pid":…}`; undefined for another line. */
+/** Reads the address from the line `{"listening":"http://127.0.0.1:PORT","pid":…}`; returns undefined for another line. */
 function readListening(line: string): string | undefined {
   try {
     const { listening } = JSON.parse(line) as { readonly listening?: unknown };
@@ -130,7 +130,7 @@ function readListening(line: string): string | undefined {
   }
 }
 
-/** SIGTERM, and SIGKILL when that does not end it. */
+/** Ends the worker by SIGTERM, and by SIGKILL when that does not end it in time. */
 async function end(child: ChildProcess, ended: Promise<string>, killAfterMs: number): Promise<void> {
   if (child.exitCode === null && child.signalCode === null) signalTree(child, 'SIGTERM');
   const timer = setTimeout(() => signalTree(child, 'SIGKILL'), killAfterMs); // keeps this process alive meanwhile
@@ -143,7 +143,7 @@ function endOf(code: number | null, signal: NodeJS.Signals | null): string {
   return `was ended by ${signal}${signal === 'SIGKILL' ? ' (out of memory?)' : ''}`;
 }
 
-/** What is missing, where the log says so. */
+/** Returns the error of a worker that did not start; it names what is missing where the log says so. */
 function startError(python: string, end: string, lines: readonly string[]): LightningError {
   const log = lines.join('\n');
   if (end.startsWith('could not be started')) {
@@ -158,9 +158,9 @@ function startError(python: string, end: string, lines: readonly string[]): Ligh
       { code: 'command-unavailable' },
     );
   }
-  const refusal = /^agent-lightning-worker: (.*)$/m.exec(log)?.[1];
-  if (end === 'ended with code 2' && refusal !== undefined)
-    return new ConfigurationError(`gpu: the worker refuses to start: ${refusal}`, { code: 'option-invalid' });
+  const rejection = /^agent-lightning-worker: (.*)$/m.exec(log)?.[1];
+  if (end === 'ended with code 2' && rejection !== undefined)
+    return new ConfigurationError(`gpu: the worker refuses to start: ${rejection}`, { code: 'option-invalid' });
   return new BackendError(`gpu: the worker ${end} before it listened; its log ends with:\n${log}`, {
     code: 'backend-failed',
   });
