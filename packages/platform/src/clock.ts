@@ -1,4 +1,4 @@
-/** Time that passes, for tests to replace. */
+/** A clock that tests can replace. */
 export interface Clock {
   /** Returns milliseconds that only grow. */
   now(): number;

@@ -10,7 +10,7 @@ type DirectoryContent = ReadonlyMap<string, Uint8Array | string>;
 /**
  * Writes a directory beside its target, syncs it, and puts it in place as `replaceDirectory` does, with what that promises for a crash.
  *
- * @param replaceable names that an existing directory may hold to be replaced; anything else in it is someone's and is kept
+ * @param replaceable names that an existing directory may hold to be replaced; anything else in it is kept, and is an error
  * @throws {ConfigurationError} `option-invalid` when the target holds other files
  * @throws {BackendError} `disk-full` | `backend-failed` when the file system refuses
  */

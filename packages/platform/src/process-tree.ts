@@ -1,6 +1,6 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 
-/** Whether children get a process group of their own, which one signal reaches as a whole. */
+/** True where children get a process group of their own, which one signal reaches as a whole. */
 export const hasProcessGroups: boolean = process.platform !== 'win32';
 
 /** Asks a command and all that it started to end, or, with SIGKILL, ends them. A tree that is gone is no error. */
@@ -36,7 +36,7 @@ for group in $groups; do kill -9 "-$group"; done 2>/dev/null
 let guard: ChildProcess | undefined;
 const guarded = new Set<number>();
 
-/** Lets no command outlive this process. Returns what ends the watch. */
+/** Lets no command outlive this process. Returns a function that ends the watch. */
 export function guardTree(child: ChildProcess): () => void {
   const { pid } = child;
   if (pid === undefined) return () => undefined;
