@@ -2,7 +2,7 @@ import type { AgentOptions } from '@agent-lightning/tracing';
 
 /** An agent as a scenario describes it; an adapter's fixture builds it in its framework. */
 export interface AgentSpec {
-  /** Also the agent's name in the framework: node, agent or id. */
+  /** The agent's name, also in the framework: as a node, an agent or an id. */
   readonly name: string;
   /** The system prompt, word for word: the scripted model knows the agent by it. */
   readonly instructions: string;
@@ -28,12 +28,12 @@ export interface AgentToolSpec {
   readonly agent: AgentSpec;
 }
 
-/** What the agent's own model is. */
+/** The agent's own model. */
 export interface OwnModel {
   readonly baseUrl: string;
   readonly apiKey: string;
   readonly model: string;
-  /** How often the framework or its client may ask again after an error that may pass. */
+  /** The most times that the framework or its client asks again after an error that may pass. */
   readonly maxRetries: number;
 }
 
@@ -42,7 +42,7 @@ export interface BuildRequest {
   /** The model of every agent. */
   readonly model: OwnModel;
   /**
-   * Says whether the agent is going to be wrapped. An adapter that knows the agent of a tool by its name only where that one is wrapped
+   * Tells whether the agent is going to be wrapped. An adapter that knows the agent of a tool by its name only where that one is wrapped
    * on its own wraps it then, without options where its `wrap` has none.
    */
   readonly isWrapped: boolean;
@@ -90,7 +90,7 @@ export interface AdapterUnderTest<Agent extends object = object> {
   readonly layers?: readonly string[];
   /** The scenarios that the framework cannot do, each with the reason. */
   readonly unsupported?: Readonly<Partial<Record<AdapterScenario, string>>>;
-  /** Says what `withLightning` returns: the agent that it was given, or a new one beside an original that stays as it was. */
+  /** The object that `withLightning` returns: the agent that it was given, or a new one beside an original that stays as it was. */
   readonly returns: 'the same agent' | 'a new agent';
   readonly earlyApp: EarlyApp;
   /** Builds the agent without a wrapper. */
@@ -99,6 +99,6 @@ export interface AdapterUnderTest<Agent extends object = object> {
   wrap(agent: Agent, options: AgentOptions): Agent;
   /** Runs the agent on a user message; resolves with its last text, rejects when the run fails. */
   run(agent: Agent, input: string): Promise<string>;
-  /** The same with the framework's streaming, read to the end. */
+  /** Does the same as `run` with the framework's streaming, read to the end. */
   stream(agent: Agent, input: string): Promise<string>;
 }

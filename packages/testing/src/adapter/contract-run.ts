@@ -10,11 +10,11 @@ import { startTestRollout, type TestRollout } from './test-rollout.ts';
 
 const scenarioAgents = ['assistant', 'triage', 'billing', 'boss', 'helper'];
 
-/** The servers of one test: `close` them all after it. */
+/** Starts the servers of one test; `close` them all after it. */
 export class ContractServers {
   readonly #open: ModelServer[] = [];
 
-  /** A server whose response ids begin with `name`. */
+  /** Starts a server whose response ids begin with `name`. */
   async start(name: string, script: AgentScript): Promise<ModelServer> {
     const server = await startModelServer({ respond: scriptAgents(name, script) });
     this.#open.push(server);
@@ -33,11 +33,11 @@ export interface BuiltAgent {
   stream(input: string): Promise<string>;
 }
 
-/** How an agent is built. */
+/** Options of {@link buildAgent}. */
 interface BuildOptions {
   /** The options of each `withLightning` around the agent, innermost first; none for the agent as it is. @default [{}] */
   readonly wrappers?: readonly AgentOptions[];
-  /** @default 0 */
+  /** The most times that the agent's client asks again after an error that may pass. @default 0 */
   readonly maxRetries?: number;
 }
 
@@ -71,7 +71,7 @@ export async function startPolicyRollout(servers: ContractServers, script: Agent
   return { policy, rollout: startTestRollout(policy.baseUrl) };
 }
 
-/** The rollout's trace is the golden one; every call on the wire has its key, its model, and its place in the trace. */
+/** Expects the golden trace of a rollout, and that every call that its server got has its key, its model, and its place in the trace. */
 export async function expectTrace(
   adapter: AdapterUnderTest,
   { rollout, policy }: { readonly rollout: TestRollout; readonly policy?: ModelServer },
@@ -82,13 +82,13 @@ export async function expectTrace(
   if (policy !== undefined) expectPlacedCalls(spans, rollout, policy);
 }
 
-/** Spans, wherever they were kept, are the golden trace. */
+/** Expects that spans, wherever they were kept, are the golden trace. */
 export function expectSpans(adapter: AdapterUnderTest, spans: readonly SpanInput[], golden: readonly string[]): void {
   expect(outlineTrace(spans, { agents: scenarioAgents, layers: adapter.layers ?? [] })).toEqual(golden);
   expectNames(spans);
 }
 
-/** The requests that a server got, without what differs from one connection to the next. */
+/** Returns the requests that a server got, without the headers that differ from one connection to the next. */
 export function requestsOf(server: ModelServer): readonly unknown[] {
   return server.calls.map(({ method, path, headers, body }) => {
     const { host: _host, connection: _connection, 'content-length': _length, ...rest } = headers;
@@ -96,7 +96,7 @@ export function requestsOf(server: ModelServer): readonly unknown[] {
   });
 }
 
-/** A model call goes by the name of the agent around it. */
+/** Expects that each model call has the name of the agent around it. */
 function expectNames(spans: readonly SpanInput[]): void {
   for (const { kind, attributes, parentSpanId } of spans) {
     if (kind !== 'model_call') continue;

@@ -11,7 +11,7 @@ const scenarios: Readonly<Record<AdapterScenario, Scenario>> = {
   ...wrappingScenarios,
 };
 
-/** The whole contract of an adapter as tests, with its real framework; call it in a test file of your adapter's package. */
+/** Declares the whole contract of an adapter as tests, with its real framework; call it in a test file of your adapter's package. */
 export function describeAdapter<Agent extends object>(name: string, adapter: AdapterUnderTest<Agent>): void {
   describe(`${name} is an adapter`, () => {
     const servers = new ContractServers();

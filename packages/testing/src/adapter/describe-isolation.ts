@@ -6,7 +6,7 @@ import { goldenTraces } from './golden-traces.ts';
 import { lookupAgent, nestedAgent, type ScenarioAgent } from './scenario-agents.ts';
 import type { AgentScript } from './scripted-agents.ts';
 
-/** A run begins, waits for its model, and goes on only when another has come and gone. */
+/** Tests that a run begins, waits for its model, and goes on only when another has begun and ended. */
 const interleaved: Scenario = async (adapter, servers) => {
   const agent = lookupAgent();
   const own = await servers.start('own', agent.script);
@@ -33,7 +33,7 @@ const interleaved: Scenario = async (adapter, servers) => {
   }
 };
 
-/** 20 rollouts of one agent, half of them streamed; one of its two agents stays on the model that all share. */
+/** Tests 20 rollouts of one agent, half of them streamed; one of its two agents stays on the model that all share. */
 const concurrent: Scenario = async (adapter, servers) => {
   const agent = nestedAgent();
   const own = await servers.start('own', atAnyTime(agent));
@@ -50,7 +50,7 @@ const concurrent: Scenario = async (adapter, servers) => {
   }
 };
 
-/** The same replies after a random wait, so that runs overtake each other. */
+/** Returns a script with the same replies after a random wait, so that runs overtake each other. */
 function atAnyTime({ script }: ScenarioAgent): AgentScript {
   return async (turn) => {
     const reply = await script(turn);
@@ -58,7 +58,7 @@ function atAnyTime({ script }: ScenarioAgent): AgentScript {
   };
 }
 
-/** The wrapped agent is the agent: the same answers, the same requests, nothing traced, before and after rollouts. */
+/** Tests that a wrapped agent outside rollouts acts as the agent itself: the same answers, the same requests, nothing traced. */
 const outside: Scenario = async (adapter, servers) => {
   const agent = lookupAgent();
   const [bareServer, wrappedServer] = [
@@ -94,7 +94,7 @@ async function expectUntouchedAfterRollout(
 
 type IsolationScenario = 'two runs interleaved' | '20 concurrent runs' | 'outside a rollout';
 
-/** The scenarios of several runs. */
+/** Tests of the scenarios with several runs. */
 export const isolationScenarios: Readonly<Record<IsolationScenario, Scenario>> = {
   'two runs interleaved': interleaved,
   '20 concurrent runs': concurrent,

@@ -8,8 +8,8 @@ import { goldenTraces } from './golden-traces.ts';
 import { lookupAgent } from './scenario-agents.ts';
 
 /**
- * Live traffic, without a trainer: the wrapped agent sends what the bare one sends and answers what it answers, each run becomes a
- * rollout that takes feedback later, and a store that never answers is not noticed.
+ * Tests live traffic without a trainer: the wrapped agent sends what the bare one sends and answers what it answers, each run becomes a
+ * rollout that takes feedback later, and a store that never answers does not disturb the agent.
  */
 export const productionMode: Scenario = async (adapter, servers) => {
   const agent = lookupAgent();
@@ -45,7 +45,7 @@ export const productionMode: Scenario = async (adapter, servers) => {
   await Promise.all([capture.close(), store.close(), broken.close()]);
 };
 
-/** The store, but that what is enqueued is never acknowledged. */
+/** Returns the store, except that it never acknowledges what is enqueued. */
 function unanswering(store: LightningStore): LightningStore {
   return new Proxy(store, {
     get(target, name) {

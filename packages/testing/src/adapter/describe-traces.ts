@@ -14,10 +14,10 @@ import {
 } from './scenario-agents.ts';
 import { startTestRollout } from './test-rollout.ts';
 
-/** A scenario as a test. */
+/** The test of a scenario. */
 export type Scenario = (adapter: AdapterUnderTest, servers: ContractServers) => Promise<void>;
 
-/** A run that succeeds with the trace of that name, every call on the policy. */
+/** Returns the test of a run that succeeds with the trace of that name and makes every call to the policy. */
 function golden(
   name: keyof typeof goldenTraces,
   agentOf: () => ScenarioAgent,
@@ -102,7 +102,7 @@ const abort: Scenario = async (adapter, servers) => {
   await expectTrace(adapter, started, goldenTraces.abort);
 };
 
-/** The scenarios of one run, each with its golden trace. */
+/** Tests of the scenarios with one run, each with its golden trace. */
 export const traceScenarios: Readonly<Record<keyof typeof goldenTraces, Scenario>> = {
   'single turn': golden('single turn', plainAgent),
   'tool call': golden('tool call', lookupAgent),

@@ -43,7 +43,7 @@ const wrappings: readonly Wrapping[] = [
   { wrappers: [nobody, boss], helper: {}, selects: ['boss'] },
 ];
 
-/** The inner wrapper decides about the agents that it matches, the outer one about the rest; each run and call is traced once. */
+/** Tests that the inner wrapper decides about the agents that it matches and the outer one about the rest, and that each run and call is traced once. */
 const wrappedTwice: Scenario = async (adapter, servers) => {
   for (const wrapping of wrappings) await expectSelection(adapter, servers, wrapping);
 };
@@ -63,8 +63,8 @@ async function expectSelection(
 }
 
 /**
- * The agent as it was before `withLightning` keeps its properties, and does outside a rollout what it did. Inside one it is the wrapped
- * agent where that is the same object, and else an agent that nobody wrapped.
+ * Tests that the agent that was given to `withLightning` keeps its properties, and does outside a rollout what it did. Inside one it is
+ * the wrapped agent where that is the same object, and else an agent that nobody wrapped.
  */
 const originalUnchanged: Scenario = async (adapter, servers) => {
   const agent = lookupAgent();
@@ -92,7 +92,7 @@ const originalUnchanged: Scenario = async (adapter, servers) => {
   else expect([inside.policy.calls, await inside.rollout.spans('model_call')]).toEqual([[], []]);
 };
 
-/** A client that was built before the adapter was imported, and kept the `fetch` of that moment, reaches the policy. */
+/** Tests that a client reaches the policy that was built before the adapter was imported, and kept the `fetch` of that moment. */
 const clientBuiltBefore: Scenario = async ({ earlyApp: { file, nodeArguments = [] } }, servers) => {
   const agent = plainAgent();
   const own = await servers.start('own', agent.script);
@@ -102,7 +102,7 @@ const clientBuiltBefore: Scenario = async ({ earlyApp: { file, nodeArguments = [
   expect([own.calls.length, policy.calls.length]).toEqual([0, 1]);
 };
 
-/** The scenarios of what a wrapper does to the agent that it is given, and to others around it. */
+/** Tests of a wrapper's effect on the agent that it is given, and on others around it. */
 export const wrappingScenarios: Readonly<
   Record<'wrapped twice' | 'original unchanged' | 'client built before', Scenario>
 > = {

@@ -1,6 +1,6 @@
 import { attributeNames, type SpanInput } from '@agent-lightning/core';
 
-/** How a trace is compared between frameworks. */
+/** Options that make the traces of different frameworks comparable. */
 export interface OutlineOptions {
   /** The agents that the scenario names. */
   readonly agents: readonly string[];
@@ -9,10 +9,10 @@ export interface OutlineOptions {
 }
 
 /**
- * What training reads of a trace, one line a span, children indented: `agent writer`, `model_call policy/writer/1`,
+ * Writes the parts of a trace that training reads, one line for each span, children indented: `agent writer`, `model_call policy/writer/1`,
  * `tool_call lookup {"key":"k1"} → found`, `message …`, each with ` ! error` when it failed.
  *
- * Children are in the order in which they began; tool calls of one reply, which begin in any order, by their arguments.
+ * Children are in the order in which they began; tool calls of one reply, which begin in any order, are sorted by their arguments.
  */
 export function outlineTrace(spans: readonly SpanInput[], options: OutlineOptions): string[] {
   const children = Map.groupBy(spans, (span) => parentIn(spans, span));
@@ -25,7 +25,7 @@ export function outlineTrace(spans: readonly SpanInput[], options: OutlineOption
   return [...linesOf(undefined, 0), ...linesOf(orphan, 0)];
 }
 
-/** The nearest of the scenario's agents around a span, or the span itself when it is one. */
+/** Returns the nearest of the scenario's agents around a span, or the span itself when it is one. */
 export function agentAround(
   spans: readonly SpanInput[],
   spanId: string | undefined,
@@ -40,7 +40,7 @@ export function agentAround(
 
 const orphan = 'a parent that is not in the trace';
 
-/** Spans whose parent never ended stand at the end, where no golden trace has them. */
+/** Returns a span's parent. Spans whose parent never ended are put at the end, where no golden trace has them. */
 function parentIn(spans: readonly SpanInput[], { parentSpanId }: SpanInput): string | undefined {
   return parentSpanId === undefined || spans.some(({ spanId }) => spanId === parentSpanId) ? parentSpanId : orphan;
 }
@@ -53,7 +53,7 @@ function orderSiblings(siblings: readonly SpanInput[]): SpanInput[] {
     .map(({ span }) => span);
 }
 
-/** The index at which the unbroken run of tool calls around this one begins; its own index for any other span. */
+/** Returns the index at which the unbroken run of tool calls around this one begins; its own index for any other span. */
 function runOf(ordered: readonly SpanInput[], index: number): number {
   let first = index;
   while (ordered[first]?.kind === 'tool_call' && ordered[first - 1]?.kind === 'tool_call') first -= 1;
@@ -85,7 +85,7 @@ function partsOf(span: SpanInput, isFailed: boolean): string[] {
   }
 }
 
-/** The same JSON without the writer's blanks. */
+/** Returns the same JSON without the writer's blanks. */
 function canonicalJson(text: string): string {
   try {
     return JSON.stringify(JSON.parse(text));

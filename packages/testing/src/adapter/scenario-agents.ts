@@ -2,15 +2,15 @@ import { emitMessage, type AgentOptions } from '@agent-lightning/tracing';
 import type { AgentSpec, FunctionToolSpec } from './adapter-under-test.ts';
 import { instructionsOf, type AgentScript } from './scripted-agents.ts';
 
-/** An agent of a scenario, and what its models say. */
+/** An agent of a scenario, and the replies of its models. */
 export interface ScenarioAgent {
   readonly spec: AgentSpec;
   readonly script: AgentScript;
-  /** What the run resolves with. */
+  /** The text that the run resolves with. */
   readonly answer: string;
 }
 
-/** A tool that says what it does, so that the trace shows which call it ran as. */
+/** Returns a tool that emits a message about its key, so that the trace shows which call it ran as. */
 function lookupTool(execute: (key: string) => Promise<string>): FunctionToolSpec {
   return {
     name: 'lookup',
@@ -31,12 +31,12 @@ function assistant(tools: readonly FunctionToolSpec[], script: AgentScript): Sce
   };
 }
 
-/** One call, no tools. */
+/** Returns an agent that makes one call and has no tools. */
 export function plainAgent(): ScenarioAgent {
   return assistant([], () => 'answer of assistant');
 }
 
-/** Calls `lookup` for each key in its first reply, then answers. */
+/** Returns an agent that calls `lookup` for each key in its first reply, then answers. */
 export function lookupAgent(
   keys: readonly string[] = ['k1'],
   execute: (key: string) => Promise<string> = (key) => Promise.resolve(`value of ${key}`),
@@ -45,7 +45,7 @@ export function lookupAgent(
   return assistant([lookupTool(execute)], ({ turn }) => (turn === 1 ? { toolCalls } : 'answer of assistant'));
 }
 
-/** Calls `lookup` for two keys, neither of which is found before both are looked for. */
+/** Returns an agent that calls `lookup` for two keys, neither of which is found before both are looked for. */
 export function parallelAgent(): ScenarioAgent {
   const { promise: areBothBegun, resolve } = Promise.withResolvers<void>();
   let begun = 0;
@@ -56,12 +56,12 @@ export function parallelAgent(): ScenarioAgent {
   });
 }
 
-/** Its tool throws; the model answers all the same. */
+/** Returns an agent whose tool throws; the model answers all the same. */
 export function failingToolAgent(): ScenarioAgent {
   return lookupAgent(['k1'], () => Promise.reject(new RangeError('no such key')));
 }
 
-/** `triage` gives the conversation to `billing`, which answers. */
+/** Returns the agent `triage`, which gives the conversation to `billing`, which answers. */
 export function handoffAgent(): ScenarioAgent {
   const billing: AgentSpec = { name: 'billing', instructions: instructionsOf('billing') };
   return {
@@ -72,7 +72,7 @@ export function handoffAgent(): ScenarioAgent {
   };
 }
 
-/** `boss` asks `helper`, an agent of its own, by a tool; `wrap` is the options of the helper's own wrapper, where it has one. */
+/** Returns the agent `boss`, which asks the agent `helper` by a tool; `wrap` holds the options of the helper's own wrapper, where it has one. */
 export function nestedAgent(wrap?: AgentOptions): ScenarioAgent {
   const helper: AgentSpec = { name: 'helper', instructions: instructionsOf('helper'), ...(wrap && { wrap }) };
   return {

@@ -8,7 +8,7 @@ export interface TestRollout {
   run<Result>(work: () => Result): Result;
   /** Aborts the attempt, as a time limit does. */
   abort(): void;
-  /** What was traced, once all of it is written. */
+  /** Returns the spans that were traced, once all of them are written. */
   spans(kind?: SpanKind): Promise<readonly SpanInput[]>;
 }
 

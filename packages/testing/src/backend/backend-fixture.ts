@@ -1,4 +1,4 @@
-/** What a backend's own tests give the contract suite, and the batches that the suite feeds it. */
+/** Defines the fixture that a backend's own tests give the contract suite, and the batches that the suite trains on. */
 import type {
   AdamParameters,
   BackendCapabilities,
@@ -13,19 +13,19 @@ import type {
 /** One backend on a small start model; every fixture of a suite has the same start weights. */
 export interface BackendFixture {
   readonly backend: TrainingBackend;
-  /** Token ids that rows may hold are below this. */
+  /** The number of token ids; samples hold only ids below it. */
   readonly vocabularySize: number;
   /** A chat that leaves the start model at least 40 tokens of context. */
   readonly messages: readonly ChatMessage[];
-  /** What `exportModel` writes: a whole model, or adapters. @default 'model' */
+  /** The content of what `exportModel` writes: a whole model, or adapters. @default 'model' */
   readonly exports?: 'model' | 'adapter';
-  /** A backend on a directory that `exportModel` wrote; without it, that the export loads is not checked. */
+  /** Opens a backend on a directory that `exportModel` wrote; without it, the suite does not check that the export loads. */
   readonly openExport?: (directory: string) => TrainingBackend;
 }
 
 export interface BackendSuiteOptions {
   /**
-   * How far two computations of one log-probability may be apart, in nats: sampler and trainer, two orders of summation.
+   * The largest allowed difference, in nats, between two computations of one log-probability: sampler and trainer, two orders of summation.
    * @default 1e-4
    */
   readonly logprobTolerance?: number;
@@ -34,14 +34,14 @@ export interface BackendSuiteOptions {
 /** Opens a fixture; the suite closes its backend. */
 export type OpenBackend = () => Promise<BackendFixture>;
 
-/** What each part of the suite gets. */
+/** The fixture and the options, as each part of the suite gets them. */
 export interface SuiteContext {
   readonly open: OpenBackend;
   readonly tolerance: number;
 }
 
-/** Rows of pseudo-random tokens, with a prompt, a trained stretch, and advantages of both signs. */
-export function makeRows(vocabularySize: number, count: number, seed: number): readonly TrainingSample[] {
+/** Returns training samples of pseudo-random tokens, with a prompt, a trained stretch, and advantages of both signs. */
+export function makeSamples(vocabularySize: number, count: number, seed: number): readonly TrainingSample[] {
   const next = pseudoRandom(seed);
   return Array.from({ length: count }, () => {
     const length = 5 + Math.floor(next() * 12);
@@ -57,26 +57,26 @@ export function makeRows(vocabularySize: number, count: number, seed: number): r
   });
 }
 
-/** The sampling engine of a snapshot, for suites that have checked its kind. */
+/** Returns the sampling engine of a snapshot, for suites that have checked its kind. */
 export function engineOf(snapshot: PolicySnapshot | undefined): SamplingEngine {
   if (snapshot?.kind !== 'engine') throw new TypeError(`expected an engine snapshot, got ${snapshot?.kind ?? 'none'}`);
   return snapshot.engine;
 }
 
-/** Some steps that move the weights far enough to see. */
+/** Takes some steps that move the weights far enough to see. */
 export async function train(
   policy: TrainablePolicy,
-  rows: readonly TrainingSample[],
+  samples: readonly TrainingSample[],
   steps = 2,
   learningRate = 0.02,
 ): Promise<void> {
   for (let step = 0; step < steps; step += 1) {
-    await policy.forwardBackward(rows, { name: 'cross_entropy' });
+    await policy.forwardBackward(samples, { name: 'cross_entropy' });
     await policy.optimStep({ learningRate });
   }
 }
 
-/** Optimizer parameters without those that the backend's own configuration fixes. */
+/** Returns optimizer parameters without those that the backend's own configuration fixes. */
 export function choosable<Adam extends Partial<AdamParameters>>(
   adam: Adam,
   { fixedAdam = {} }: BackendCapabilities,
@@ -84,12 +84,12 @@ export function choosable<Adam extends Partial<AdamParameters>>(
   return Object.fromEntries(Object.entries(adam).filter(([field]) => !(field in fixedAdam))) as Adam;
 }
 
-/** All numbers of the rows in one list. */
-export function flatten(rows: readonly Float32Array[]): readonly number[] {
-  return rows.flatMap((row) => [...row]);
+/** Returns all numbers of the lists in one list. */
+export function flatten(lists: readonly Float32Array[]): readonly number[] {
+  return lists.flatMap((list) => [...list]);
 }
 
-/** The largest difference between two lists of equal shape. */
+/** Returns the largest difference between two lists of equal shape. */
 export function largestGap(left: readonly Float32Array[], right: readonly Float32Array[]): number {
   const others = flatten(right);
   return flatten(left).reduce(
@@ -98,7 +98,7 @@ export function largestGap(left: readonly Float32Array[], right: readonly Float3
   );
 }
 
-/** Returns numbers in [0, 1) of the linear congruential generator that recorded exchanges with real servers hold the rows of. */
+/** Returns numbers in [0, 1) of the linear congruential generator that recorded exchanges with real servers hold the samples of. */
 function pseudoRandom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {

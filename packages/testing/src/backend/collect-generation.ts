@@ -1,4 +1,4 @@
-/** A generation as a whole, for tests that do not care how it arrived. */
+/** Collects a generation as a whole, for tests that do not care how it arrived. */
 import type { GenerateRequest, SamplingEngine } from '@agent-lightning/core';
 import { expect } from 'vitest';
 

@@ -1,8 +1,8 @@
-/** The contract suite of training backends: every promise of core's `TrainingBackend`, as tests. */
+/** Declares the contract suite of training backends: every promise of core's `TrainingBackend`, as tests. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import type { BackendFixture, BackendSuiteOptions, OpenBackend, SuiteContext } from './backend-fixture.ts';
-import { describeSnapshots } from './release-promises.ts';
+import { describeSnapshots } from './snapshot-promises.ts';
 import { describeSampling } from './sampling-promises.ts';
 import { describeState } from './state-promises.ts';
 import { describeTraining } from './training-promises.ts';

@@ -1,4 +1,4 @@
-/** Two policies that start alike, and go back to their start between tests instead of being created again. */
+/** Opens two policies that start alike, and go back to their start between tests instead of being created again. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,7 +12,7 @@ export interface PolicyPair {
   readonly fixture: BackendFixture;
   readonly policy: TrainablePolicy;
   readonly twin: TrainablePolicy;
-  /** Both policies as they began: weights, optimizer, no gradient. */
+  /** Puts both policies back to their start: weights, optimizer, no gradient. */
   reset(): Promise<void>;
   close(): Promise<void>;
 }

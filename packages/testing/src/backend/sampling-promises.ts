@@ -40,8 +40,8 @@ export function describeSampling({ open, tolerance }: SuiteContext): void {
 
   it('reports the log-probabilities that training computes for the same tokens', async () => {
     const { prompt, choices } = await ask({ choices: 3 });
-    const rows = choices.map((choice) => toRow(prompt, choice));
-    for (const [index, logprobs] of (await policy.forward(rows)).entries()) {
+    const samples = choices.map((choice) => toSample(prompt, choice));
+    for (const [index, logprobs] of (await policy.forward(samples)).entries()) {
       const sampled = choices[index]?.logprobs ?? [];
       sampled.forEach((value, t) =>
         expect(Math.abs(value - (logprobs[prompt.length + t] ?? Number.NaN))).toBeLessThan(tolerance),
@@ -156,7 +156,7 @@ export function describeSampling({ open, tolerance }: SuiteContext): void {
   });
 }
 
-function toRow(prompt: Int32Array, choice: CollectedChoice): TrainingSample {
+function toSample(prompt: Int32Array, choice: CollectedChoice): TrainingSample {
   const tokens = Int32Array.from([...prompt, ...choice.tokens]);
   const logprobs = new Float32Array(tokens.length);
   logprobs.set(choice.logprobs, prompt.length);

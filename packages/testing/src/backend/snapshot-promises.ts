@@ -2,7 +2,7 @@
 import type { TrainablePolicy, TrainingSample } from '@agent-lightning/core';
 import { afterAll, beforeAll, beforeEach, expect, it, type TestContext } from 'vitest';
 
-import { engineOf, makeRows, train, type BackendFixture, type SuiteContext } from './backend-fixture.ts';
+import { engineOf, makeSamples, train, type BackendFixture, type SuiteContext } from './backend-fixture.ts';
 import { collectGeneration, expectSameGeneration, type CollectedGeneration } from './collect-generation.ts';
 import { openPolicyPair, type PolicyPair } from './policy-pair.ts';
 
@@ -11,13 +11,13 @@ export function describeSnapshots({ open, tolerance }: SuiteContext): void {
   let pair: PolicyPair;
   let fixture: BackendFixture;
   let policy: TrainablePolicy;
-  let rows: readonly TrainingSample[];
+  let samples: readonly TrainingSample[];
   let liveSnapshots: number;
 
   beforeAll(async () => {
     pair = await openPolicyPair(open);
     ({ fixture, policy } = pair);
-    rows = makeRows(fixture.vocabularySize, 3, 7);
+    samples = makeSamples(fixture.vocabularySize, 3, 7);
   });
   beforeEach(async (context) => {
     const { snapshot, liveSnapshots: live = 2 } = await fixture.backend.capabilities();
@@ -40,7 +40,7 @@ export function describeSnapshots({ open, tolerance }: SuiteContext): void {
   it('keeps a snapshot as it is while training goes on', async () => {
     const first = engineOf(await policy.publish(1));
     const before = await collectGeneration(first, request());
-    await train(policy, rows);
+    await train(policy, samples);
     expectSameGeneration(await collectGeneration(first, request()), before, tolerance);
     const second = engineOf(await policy.publish(2));
     expect((await collectGeneration(second, request())).choices).not.toEqual(before.choices);
@@ -58,7 +58,7 @@ export function describeSnapshots({ open, tolerance }: SuiteContext): void {
     const undisturbed = await askAll();
     const disturbed = askAll();
     for (const version of [2, 3, 4]) {
-      void policy.forwardBackward(rows, { name: 'cross_entropy' });
+      void policy.forwardBackward(samples, { name: 'cross_entropy' });
       void policy.optimStep({ learningRate: 0.02 });
       await policy.publish(version);
     }
@@ -71,7 +71,7 @@ export function describeSnapshots({ open, tolerance }: SuiteContext): void {
     if (base === undefined) return context.skip('this backend serves no base model');
     const before = await collectGeneration(engineOf(base), request());
     expectSameGeneration(await collectGeneration(engineOf(await policy.publish(1)), request()), before, tolerance);
-    await train(policy, rows);
+    await train(policy, samples);
     await policy.publish(2);
     const after = await collectGeneration(engineOf(await fixture.backend.baseSnapshot()), request());
     expectSameGeneration(after, before, tolerance);

@@ -6,7 +6,14 @@ import { join } from 'node:path';
 import type { TrainablePolicy, TrainingSample } from '@agent-lightning/core';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, type TestContext } from 'vitest';
 
-import { choosable, largestGap, makeRows, train, type BackendFixture, type SuiteContext } from './backend-fixture.ts';
+import {
+  choosable,
+  largestGap,
+  makeSamples,
+  train,
+  type BackendFixture,
+  type SuiteContext,
+} from './backend-fixture.ts';
 import { openPolicyPair, type PolicyPair } from './policy-pair.ts';
 
 /** Tests of `saveState`, `loadState` and `exportModel`. */
@@ -15,17 +22,17 @@ export function describeState({ open, tolerance }: SuiteContext): void {
   let pair: PolicyPair;
   let fixture: BackendFixture;
   let policy: TrainablePolicy;
-  let rows: readonly TrainingSample[];
+  let samples: readonly TrainingSample[];
 
   beforeAll(async () => {
     pair = await openPolicyPair(open);
     ({ fixture, policy } = pair);
-    rows = makeRows(fixture.vocabularySize, 3, 5);
+    samples = makeSamples(fixture.vocabularySize, 3, 5);
   });
   beforeEach(async () => {
     root = await mkdtemp(join(tmpdir(), 'backend-state-'));
     await pair.reset();
-    await train(policy, rows);
+    await train(policy, samples);
   });
   afterEach(() => rm(root, { recursive: true }));
   afterAll(() => pair?.close());
@@ -36,12 +43,12 @@ export function describeState({ open, tolerance }: SuiteContext): void {
     try {
       const twin = await resumed.backend.createPolicy({ name: 'policy', seed: 99 });
       await twin.loadState(join(root, 'state'));
-      expect(await twin.forward(rows)).toEqual(await policy.forward(rows));
-      for (const one of [policy, twin]) await one.forwardBackward(rows, { name: 'cross_entropy' });
+      expect(await twin.forward(samples)).toEqual(await policy.forward(samples));
+      for (const one of [policy, twin]) await one.forwardBackward(samples, { name: 'cross_entropy' });
       const whole = { learningRate: 0.01, weightDecay: 0.1, maxGradientNorm: 1 };
       const adam = choosable(whole, await fixture.backend.capabilities());
       expect(await twin.optimStep(adam)).toEqual(await policy.optimStep(adam));
-      expect(await twin.forward(rows)).toEqual(await policy.forward(rows));
+      expect(await twin.forward(samples)).toEqual(await policy.forward(samples));
     } finally {
       await resumed.backend.close();
     }
@@ -49,36 +56,36 @@ export function describeState({ open, tolerance }: SuiteContext): void {
 
   it('goes back to a saved state, and replaces it by a newer one', async () => {
     await policy.saveState(join(root, 'state'));
-    const saved = await policy.forward(rows);
-    await train(policy, rows);
-    const newer = await policy.forward(rows);
+    const saved = await policy.forward(samples);
+    await train(policy, samples);
+    const newer = await policy.forward(samples);
     await policy.loadState(join(root, 'state'));
-    expect(await policy.forward(rows)).toEqual(saved);
-    await train(policy, rows);
-    expect(await policy.forward(rows)).toEqual(newer);
+    expect(await policy.forward(samples)).toEqual(saved);
+    await train(policy, samples);
+    expect(await policy.forward(samples)).toEqual(newer);
     await policy.saveState(join(root, 'state'));
     await policy.loadState(join(root, 'state'));
-    expect(await policy.forward(rows)).toEqual(newer);
+    expect(await policy.forward(samples)).toEqual(newer);
     expect(await readdir(root)).toEqual(['state']);
   });
 
   it('forgets an accumulated gradient when it loads a state', async () => {
     await policy.saveState(join(root, 'state'));
-    await policy.forwardBackward(rows, { name: 'cross_entropy' });
+    await policy.forwardBackward(samples, { name: 'cross_entropy' });
     await policy.loadState(join(root, 'state'));
     expect((await policy.optimStep({ learningRate: 0 })).gradientNorm ?? 0).toBe(0);
   });
 
   it('refuses a state that is not there, and stays as it is', async () => {
-    const before = await policy.forward(rows);
+    const before = await policy.forward(samples);
     await expect(policy.loadState(join(root, 'nothing'))).rejects.toMatchObject({ code: 'checkpoint-corrupt' });
-    expect(await policy.forward(rows)).toEqual(before);
+    expect(await policy.forward(samples)).toEqual(before);
   });
 
   it('refuses a state of which any file is cut off, and stays as it is', async () => {
     await policy.saveState(join(root, 'state'));
-    await train(policy, rows);
-    const before = await policy.forward(rows);
+    await train(policy, samples);
+    const before = await policy.forward(samples);
     for (const name of await readdir(join(root, 'state'))) {
       const path = join(root, 'state', name);
       const whole = await readFile(path);
@@ -86,7 +93,7 @@ export function describeState({ open, tolerance }: SuiteContext): void {
       await expect(policy.loadState(join(root, 'state'))).rejects.toMatchObject({ code: 'checkpoint-corrupt' });
       await writeFile(path, whole);
     }
-    expect(await policy.forward(rows)).toEqual(before);
+    expect(await policy.forward(samples)).toEqual(before);
   });
 
   it('exports an ordinary model directory', async () => {
@@ -108,7 +115,7 @@ export function describeState({ open, tolerance }: SuiteContext): void {
     const reopened = fixture.openExport(join(root, 'model'));
     try {
       const twin = await reopened.createPolicy({ name: 'policy', seed: 1 });
-      expect(largestGap(await twin.forward(rows), await policy.forward(rows))).toBeLessThan(tolerance);
+      expect(largestGap(await twin.forward(samples), await policy.forward(samples))).toBeLessThan(tolerance);
     } finally {
       await reopened.close();
     }

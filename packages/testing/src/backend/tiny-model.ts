@@ -1,6 +1,6 @@
-/** What the tests of backends train: a random model of a few thousand weights, on which a whole contract suite takes seconds. */
+/** Describes the model that the tests of backends train: a random one of a few thousand weights, on which a whole contract suite takes seconds. */
 
-/** Everything that a checkpoint is made from; whoever has a tokenizer and a format makes it. The same seed gives the same weights. */
+/** The data that a checkpoint of a tiny model is made from, in any format. The same seed gives the same weights. */
 export const tinyModel = {
   config: {
     hiddenSize: 16,
@@ -11,7 +11,7 @@ export const tinyModel = {
     headSize: 8,
     maxPositions: 96,
   },
-  /** What a byte-pair tokenizer is trained on. */
+  /** The texts that a byte-pair tokenizer is trained on. */
   tokenizer: {
     texts: [
       'How many products cost more than 10?',
@@ -20,7 +20,7 @@ export const tinyModel = {
       'SELECT name FROM students ORDER BY age DESC LIMIT 1;',
       'naïve café 日本 🙂',
     ],
-    /** Ids are below this. */
+    /** The number of token ids. */
     vocabularySize: 300,
     specialTokens: ['<|end|>', '<|user|>', '<|assistant|>'],
   },

@@ -10,7 +10,7 @@ import {
 } from '@agent-lightning/core';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, type TestContext } from 'vitest';
 
-import { choosable, largestGap, makeRows, train, type SuiteContext } from './backend-fixture.ts';
+import { choosable, largestGap, makeSamples, train, type SuiteContext } from './backend-fixture.ts';
 import { openPolicyPair, type PolicyPair } from './policy-pair.ts';
 
 const everyLoss: readonly Loss[] = [
@@ -27,50 +27,53 @@ export function describeTraining({ open, tolerance }: SuiteContext): void {
   let backend: TrainingBackend;
   let policy: TrainablePolicy;
   let twin: TrainablePolicy;
-  let rows: readonly TrainingSample[];
+  let samples: readonly TrainingSample[];
   let vocabularySize: number;
 
   beforeAll(async () => {
     pair = await openPolicyPair(open);
     ({ policy, twin } = pair);
     ({ backend, vocabularySize } = pair.fixture);
-    rows = makeRows(vocabularySize, 4, 1);
+    samples = makeSamples(vocabularySize, 4, 1);
   });
   beforeEach(() => pair.reset());
   afterAll(() => pair?.close());
 
   describe('forward', () => {
     it('gives log-probabilities where the mask is 1, and 0 elsewhere', async () => {
-      const logprobs = await policy.forward(rows);
-      expect(logprobs.map((row) => row.length)).toEqual(rows.map((row) => row.tokens.length));
-      logprobs.forEach((row, index) =>
-        row.forEach((value, t) => {
-          if (rows[index]?.lossMask[t] === 1) expect(value).toBeLessThan(0);
+      const logprobs = await policy.forward(samples);
+      expect(logprobs.map((values) => values.length)).toEqual(samples.map((sample) => sample.tokens.length));
+      logprobs.forEach((values, index) =>
+        values.forEach((value, t) => {
+          if (samples[index]?.lossMask[t] === 1) expect(value).toBeLessThan(0);
           else expect(value).toBe(0);
         }),
       );
     });
 
     it('predicts a token from the tokens before it only', async () => {
-      const changed = rows.map((row) => ({
-        ...row,
-        tokens: row.tokens.with(-1, ((row.tokens.at(-1) ?? 0) + 1) % vocabularySize),
+      const changed = samples.map((sample) => ({
+        ...sample,
+        tokens: sample.tokens.with(-1, ((sample.tokens.at(-1) ?? 0) + 1) % vocabularySize),
       }));
-      const withoutLast = (values: readonly Float32Array[]): Float32Array[] => values.map((row) => row.subarray(0, -1));
+      const withoutLast = (lists: readonly Float32Array[]): Float32Array[] =>
+        lists.map((values) => values.subarray(0, -1));
       expect(
-        largestGap(withoutLast(await policy.forward(rows)), withoutLast(await policy.forward(changed))),
+        largestGap(withoutLast(await policy.forward(samples)), withoutLast(await policy.forward(changed))),
       ).toBeLessThan(tolerance);
     });
 
-    it('gives a row the same values whatever rows stand beside it', async () => {
-      const alone = await Promise.all(rows.map(async (row) => (await policy.forward([row]))[0] ?? new Float32Array()));
-      expect(largestGap(await policy.forward(rows), alone)).toBeLessThan(tolerance);
+    it('gives a sample the same values whatever samples stand beside it', async () => {
+      const alone = await Promise.all(
+        samples.map(async (sample) => (await policy.forward([sample]))[0] ?? new Float32Array()),
+      );
+      expect(largestGap(await policy.forward(samples), alone)).toBeLessThan(tolerance);
     });
 
     it('leaves its input as it was', async () => {
-      const before = structuredClone(rows);
-      await policy.forwardBackward(rows, { name: 'importance_sampling' });
-      expect(rows).toEqual(before);
+      const before = structuredClone(samples);
+      await policy.forwardBackward(samples, { name: 'importance_sampling' });
+      expect(samples).toEqual(before);
     });
   });
 
@@ -78,15 +81,18 @@ export function describeTraining({ open, tolerance }: SuiteContext): void {
     it('is the documented sum over tokens, or is rejected as unsupported', async () => {
       const { losses } = await backend.capabilities();
       if (!losses.includes(loss.name)) {
-        await expect(policy.forwardBackward(rows, loss)).rejects.toMatchObject({ code: 'loss-unsupported' });
+        await expect(policy.forwardBackward(samples, loss)).rejects.toMatchObject({ code: 'loss-unsupported' });
         return;
       }
-      const now = await policy.forward(rows);
-      const result = await policy.forwardBackward(rows, loss);
-      const expected = rows.reduce((sum, row, index) => sum + lossAndDerivative(row, now[index] ?? [], loss).loss, 0);
+      const now = await policy.forward(samples);
+      const result = await policy.forwardBackward(samples, loss);
+      const expected = samples.reduce(
+        (sum, sample, index) => sum + lossAndDerivative(sample, now[index] ?? [], loss).loss,
+        0,
+      );
       expect(result.loss).toBeCloseTo(expected, 3);
       expect(result.trainedTokens).toBe(
-        rows.reduce((sum, row) => sum + row.lossMask.reduce((ones, mask) => ones + mask, 0), 0),
+        samples.reduce((sum, sample) => sum + sample.lossMask.reduce((ones, mask) => ones + mask, 0), 0),
       );
       expect(largestGap(result.logprobs, now)).toBeLessThan(tolerance);
     });
@@ -94,37 +100,37 @@ export function describeTraining({ open, tolerance }: SuiteContext): void {
     it('has the gradient of its derivative', async () => {
       const { losses } = await backend.capabilities();
       if (!losses.includes(loss.name) || !losses.includes('cross_entropy')) return;
-      const now = await policy.forward(rows);
-      const surrogate = rows.map((row, index) =>
-        toSurrogateSample(row, lossAndDerivative(row, now[index] ?? [], loss).derivative),
+      const now = await policy.forward(samples);
+      const surrogate = samples.map((sample, index) =>
+        toSurrogateSample(sample, lossAndDerivative(sample, now[index] ?? [], loss).derivative),
       );
-      await policy.forwardBackward(rows, loss);
+      await policy.forwardBackward(samples, loss);
       await twin.forwardBackward(surrogate, crossEntropy);
       // A large epsilon keeps Adam's update proportional to the gradient, so that its length is compared too.
       const adam = choosable({ learningRate: 0.1, epsilon: 1 }, await backend.capabilities());
       const [step, referenceStep] = await Promise.all([policy, twin].map((one) => one.optimStep(adam)));
       expectSameNorm(step, referenceStep, 3);
-      expect(largestGap(await policy.forward(rows), await twin.forward(rows))).toBeLessThan(10 * tolerance);
+      expect(largestGap(await policy.forward(samples), await twin.forward(samples))).toBeLessThan(10 * tolerance);
     });
   });
 
   describe('forwardBackward', () => {
-    it('accumulates: several calls are one call with all rows', async () => {
-      await policy.forwardBackward(rows.slice(0, 1), crossEntropy);
-      await policy.forwardBackward(rows.slice(1), crossEntropy);
-      await twin.forwardBackward(rows, crossEntropy);
+    it('accumulates: several calls are one call with all samples', async () => {
+      await policy.forwardBackward(samples.slice(0, 1), crossEntropy);
+      await policy.forwardBackward(samples.slice(1), crossEntropy);
+      await twin.forwardBackward(samples, crossEntropy);
       const adam = choosable({ learningRate: 0.1, epsilon: 1 }, await backend.capabilities());
       const [split, once] = await Promise.all([policy, twin].map((one) => one.optimStep(adam)));
       expectSameNorm(split, once, 4);
-      expect(largestGap(await policy.forward(rows), await twin.forward(rows))).toBeLessThan(10 * tolerance);
+      expect(largestGap(await policy.forward(samples), await twin.forward(samples))).toBeLessThan(10 * tolerance);
     });
 
-    it('takes a row in which nothing is trained', async () => {
-      const silent = rows.map((row) => ({
-        ...row,
-        lossMask: new Uint8Array(row.tokens.length),
-        logprobs: row.logprobs.map(() => 0),
-        advantages: row.advantages.map(() => 0),
+    it('takes a sample in which nothing is trained', async () => {
+      const silent = samples.map((sample) => ({
+        ...sample,
+        lossMask: new Uint8Array(sample.tokens.length),
+        logprobs: sample.logprobs.map(() => 0),
+        advantages: sample.advantages.map(() => 0),
       }));
       expect(await policy.forwardBackward(silent, crossEntropy)).toMatchObject({ loss: 0, trainedTokens: 0 });
       expect(await policy.optimStep({ learningRate: 0.1 })).toMatchObject({ step: 1 });
@@ -132,7 +138,7 @@ export function describeTraining({ open, tolerance }: SuiteContext): void {
     });
 
     it('makes weighted tokens more likely', async () => {
-      const positive = rows.map((row) => ({ ...row, advantages: Float32Array.from(row.lossMask) }));
+      const positive = samples.map((sample) => ({ ...sample, advantages: Float32Array.from(sample.lossMask) }));
       const { loss } = await policy.forwardBackward(positive, crossEntropy);
       await policy.optimStep({ learningRate: 0.005 });
       await train(policy, positive, 4, 0.005);
@@ -140,52 +146,52 @@ export function describeTraining({ open, tolerance }: SuiteContext): void {
     });
 
     it('names a loss that it does not know', async () => {
-      await expect(policy.forwardBackward(rows, { name: 'hinge' } as unknown as Loss)).rejects.toMatchObject({
+      await expect(policy.forwardBackward(samples, { name: 'hinge' } as unknown as Loss)).rejects.toMatchObject({
         code: 'loss-unsupported',
       });
     });
 
     it('names a loss that is not finite, and keeps neither it nor its gradient', async () => {
-      const before = await policy.forward(rows);
-      await expectNumerics(policy, rows);
+      const before = await policy.forward(samples);
+      await expectNumerics(policy, samples);
       await expectNoGradient(policy);
-      expect(await policy.forward(rows)).toEqual(before);
+      expect(await policy.forward(samples)).toEqual(before);
     });
 
     it('drops with such a pass what earlier ones accumulated, and no pass that comes after', async () => {
-      await policy.forwardBackward(makeRows(vocabularySize, 2, 3), crossEntropy);
-      await expectNumerics(policy, rows);
-      for (const one of [policy, twin]) await one.forwardBackward(rows, crossEntropy);
+      await policy.forwardBackward(makeSamples(vocabularySize, 2, 3), crossEntropy);
+      await expectNumerics(policy, samples);
+      for (const one of [policy, twin]) await one.forwardBackward(samples, crossEntropy);
       const adam = choosable({ learningRate: 0.1, epsilon: 1 }, await backend.capabilities());
       const [step, referenceStep] = await Promise.all([policy, twin].map((one) => one.optimStep(adam)));
       expectSameNorm(step, referenceStep, 5);
-      expect(largestGap(await policy.forward(rows), await twin.forward(rows))).toBeLessThan(tolerance);
+      expect(largestGap(await policy.forward(samples), await twin.forward(samples))).toBeLessThan(tolerance);
     });
 
     it('takes no step on the part that is left when one of several passes fails, also when the step is already asked for', async () => {
-      const before = await policy.forward(rows);
+      const before = await policy.forward(samples);
       const [, , step] = await Promise.all([
-        policy.forwardBackward(rows, crossEntropy),
-        expectNumerics(policy, rows),
+        policy.forwardBackward(samples, crossEntropy),
+        expectNumerics(policy, samples),
         policy.optimStep({ learningRate: 0.1 }),
       ]);
       expect(step.gradientNorm ?? 0).toBe(0);
-      expect(await policy.forward(rows)).toEqual(before);
+      expect(await policy.forward(samples)).toEqual(before);
     });
 
     it('takes no step on what a failed pass left, or refuses to go on until a state is loaded', async () => {
-      const before = await policy.forward(rows);
-      await Promise.allSettled([expectNumerics(policy, rows), policy.optimStep({ learningRate: 0.1 })]);
-      const after = await policy.forward(rows).catch((error: unknown) => error);
+      const before = await policy.forward(samples);
+      await Promise.allSettled([expectNumerics(policy, samples), policy.optimStep({ learningRate: 0.1 })]);
+      const after = await policy.forward(samples).catch((error: unknown) => error);
       if (!LightningError.isInstance(after)) return expect(after).toEqual(before);
       expect(after.code).toBe('session-lost');
       await pair.reset();
-      expect(await policy.forward(rows)).toEqual(before);
+      expect(await policy.forward(samples)).toEqual(before);
     });
   });
 
-  describe('rows that are not right', () => {
-    const first = (): TrainingSample => makeRows(vocabularySize, 1, 2)[0] as TrainingSample;
+  describe('samples that are not right', () => {
+    const first = (): TrainingSample => makeSamples(vocabularySize, 1, 2)[0] as TrainingSample;
     const cases: Readonly<Record<string, () => Promise<TrainingSample> | TrainingSample>> = {
       'a single token': () => ({
         tokens: Int32Array.of(1),
@@ -200,7 +206,7 @@ export function describeTraining({ open, tolerance }: SuiteContext): void {
       'a mask that trains the first token': () => ({ ...first(), lossMask: first().lossMask.with(0, 1) }),
       'an advantage that is not a number': () => ({ ...first(), advantages: first().advantages.with(-1, Number.NaN) }),
       'an infinite log-probability': () => ({ ...first(), logprobs: first().logprobs.with(-1, -Infinity) }),
-      'more tokens than a row may have': async () => {
+      'more tokens than a sample may have': async () => {
         const length = (await backend.capabilities()).maxSampleTokens + 1;
         return {
           tokens: new Int32Array(length),
@@ -212,26 +218,26 @@ export function describeTraining({ open, tolerance }: SuiteContext): void {
     };
     it.each(Object.keys(cases))('refuses %s and goes on working', async (name) => {
       const bad = (await cases[name]?.()) as TrainingSample;
-      await expect(policy.forwardBackward([...rows, bad], { name: 'importance_sampling' })).rejects.toMatchObject({
+      await expect(policy.forwardBackward([...samples, bad], { name: 'importance_sampling' })).rejects.toMatchObject({
         code: 'samples-invalid',
       });
       await expectNoGradient(policy);
-      expect(await policy.forward(rows)).toHaveLength(rows.length);
+      expect(await policy.forward(samples)).toHaveLength(samples.length);
     });
   });
 
   describe('optimStep', () => {
     it('clears the gradient and counts its steps', async () => {
-      await policy.forwardBackward(rows, crossEntropy);
+      await policy.forwardBackward(samples, crossEntropy);
       expect(await policy.optimStep({ learningRate: 0.001 })).toMatchObject({ step: 1 });
       expect(await expectNoGradient(policy)).toMatchObject({ step: 2 });
     });
 
     it('changes nothing at a learning rate of 0', async () => {
-      const before = await policy.forward(rows);
-      await policy.forwardBackward(rows, crossEntropy);
+      const before = await policy.forward(samples);
+      await policy.forwardBackward(samples, crossEntropy);
       await policy.optimStep({ learningRate: 0 });
-      expect(await policy.forward(rows)).toEqual(before);
+      expect(await policy.forward(samples)).toEqual(before);
     });
 
     it.each([
@@ -243,10 +249,10 @@ export function describeTraining({ open, tolerance }: SuiteContext): void {
     ])('honours %o or rejects it', async (change) => {
       const steps = async (one: TrainablePolicy, adam: object): Promise<readonly Float32Array[]> => {
         for (const seed of [3, 4]) {
-          await one.forwardBackward(makeRows(vocabularySize, 2, seed), crossEntropy);
+          await one.forwardBackward(makeSamples(vocabularySize, 2, seed), crossEntropy);
           await one.optimStep({ learningRate: 0.01, ...adam });
         }
-        return one.forward(rows);
+        return one.forward(samples);
       };
       // The first field is the one under test.
       const without = await steps(
@@ -265,14 +271,14 @@ export function describeTraining({ open, tolerance }: SuiteContext): void {
       { learningRate: 0.1, epsilon: -1 },
       { learningRate: 0.1, maxGradientNorm: Number.NaN },
     ])('refuses %o and changes nothing', async (adam) => {
-      const before = await policy.forward(rows);
-      await policy.forwardBackward(rows, crossEntropy);
+      const before = await policy.forward(samples);
+      await policy.forwardBackward(samples, crossEntropy);
       await expect(policy.optimStep(adam)).rejects.toMatchObject({ code: 'option-invalid' });
-      expect(await policy.forward(rows)).toEqual(before);
+      expect(await policy.forward(samples)).toEqual(before);
     });
 
     it('reports the gradient before clipping', async (context: TestContext) => {
-      for (const one of [policy, twin]) await one.forwardBackward(rows, crossEntropy);
+      for (const one of [policy, twin]) await one.forwardBackward(samples, crossEntropy);
       const { gradientNorm } = await policy.optimStep({ learningRate: 0 });
       if (gradientNorm === undefined) return context.skip('this backend reports no gradient norm');
       const clipped = { learningRate: 0, maxGradientNorm: gradientNorm / 10 };
@@ -283,44 +289,44 @@ export function describeTraining({ open, tolerance }: SuiteContext): void {
   });
 
   it('keeps the order of calls that are made without waiting', async () => {
-    const before = await twin.forward(rows);
-    await train(twin, rows, 1);
-    const after = await twin.forward(rows);
+    const before = await twin.forward(samples);
+    await train(twin, samples, 1);
+    const after = await twin.forward(samples);
     const calls = await Promise.all([
-      policy.forward(rows),
-      policy.forwardBackward(rows, crossEntropy),
+      policy.forward(samples),
+      policy.forwardBackward(samples, crossEntropy),
       policy.optimStep({ learningRate: 0.02 }),
-      policy.forward(rows),
+      policy.forward(samples),
     ]);
     expect(largestGap(calls[0], before)).toBe(0);
     expect(largestGap(calls[3], after)).toBeLessThan(tolerance);
   });
 
   it('keeps the base model frozen, or says that it has none', async () => {
-    const before = await policy.forward(rows);
-    const base = await policy.forwardBase(rows).catch((error: unknown) => error);
+    const before = await policy.forward(samples);
+    const base = await policy.forwardBase(samples).catch((error: unknown) => error);
     if (LightningError.isInstance(base)) return expect(base.code).toBe('option-unsupported');
     expect(largestGap(base as readonly Float32Array[], before)).toBeLessThan(tolerance);
-    await train(policy, rows);
-    expect(largestGap(await policy.forwardBase(rows), before)).toBeLessThan(tolerance);
+    await train(policy, samples);
+    expect(largestGap(await policy.forwardBase(samples), before)).toBeLessThan(tolerance);
   });
 
   it('keeps policies apart', async () => {
-    const before = await policy.forward(rows);
-    await train(policy, rows);
-    expect(largestGap(await policy.forward(rows), before)).toBeGreaterThan(10 * tolerance);
-    expect(largestGap(await twin.forward(rows), before)).toBeLessThan(tolerance);
+    const before = await policy.forward(samples);
+    await train(policy, samples);
+    expect(largestGap(await policy.forward(samples), before)).toBeGreaterThan(10 * tolerance);
+    expect(largestGap(await twin.forward(samples), before)).toBeLessThan(tolerance);
   });
 }
 
-/** A pass whose loss is beyond all numbers. */
-async function expectNumerics(policy: TrainablePolicy, rows: readonly TrainingSample[]): Promise<void> {
-  const exploding = rows.map((row) => ({ ...row, logprobs: row.logprobs.map((value) => value * 1e5) }));
+/** Runs a pass whose loss is too large for a number, and expects `numerics`. */
+async function expectNumerics(policy: TrainablePolicy, samples: readonly TrainingSample[]): Promise<void> {
+  const exploding = samples.map((sample) => ({ ...sample, logprobs: sample.logprobs.map((value) => value * 1e5) }));
   const failing = policy.forwardBackward(exploding, { name: 'importance_sampling' });
   await expect(failing).rejects.toMatchObject({ code: 'numerics' });
 }
 
-/** Both norms to some digits, where the backend reports them. */
+/** Expects equal gradient norms to some digits, where the backend reports them. */
 function expectSameNorm(
   left: Awaited<ReturnType<TrainablePolicy['optimStep']>> | undefined,
   right: Awaited<ReturnType<TrainablePolicy['optimStep']>> | undefined,
@@ -331,7 +337,7 @@ function expectSameNorm(
   expect(left.gradientNorm / right.gradientNorm).toBeCloseTo(1, digits);
 }
 
-/** A step that has nothing to go by: no norm, where the backend reports one. */
+/** Expects that a step finds no gradient: its norm is 0, where the backend reports one. */
 async function expectNoGradient(policy: TrainablePolicy): Promise<Awaited<ReturnType<TrainablePolicy['optimStep']>>> {
   const result = await policy.optimStep({ learningRate: 0 });
   expect(result.gradientNorm ?? 0).toBe(0);

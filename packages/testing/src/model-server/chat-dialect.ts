@@ -3,7 +3,7 @@ import { endOfTurnToken, promptTokensOf, tokenizeScripted, type ScriptedToken } 
 
 type Payload = Record<string, unknown>;
 
-/** Part of a choice: what a delta says, and the tokens that it took. */
+/** A part of a choice: the content of a delta, and the tokens that it took. */
 export interface Piece {
   readonly delta: Payload;
   readonly tokens: readonly ScriptedToken[];
@@ -16,8 +16,8 @@ export interface Choice {
   readonly endTokens: readonly ScriptedToken[];
 }
 
-/** A reply ready for either form of the wire. */
-export interface ChatWire {
+/** A reply with all its tokens, ready to be written as a whole or as a stream, in either dialect. */
+export interface BuiltReply {
   readonly id: string;
   readonly model: string;
   readonly choices: readonly Choice[];
@@ -94,7 +94,7 @@ function choiceOf(scripted: ScriptedChoice, index: number): Choice {
 }
 
 /** Resolves a script's answer against its request. */
-export function buildChatWire(request: ChatRequest, reply: ScriptedReply, callIndex: number): ChatWire {
+export function buildReply(request: ChatRequest, reply: ScriptedReply, callIndex: number): BuiltReply {
   const scripted = reply.choices ?? Array.from({ length: request.n ?? 1 }, () => reply);
   const choices = scripted.map(choiceOf);
   const promptIds = reply.promptTokenIds ?? promptTokensOf(request);
@@ -113,7 +113,7 @@ export function buildChatWire(request: ChatRequest, reply: ScriptedReply, callIn
   };
 }
 
-/** Every token of a choice, its end included. */
+/** Returns every token of a choice, its end included. */
 export function tokensOf(choice: Choice): readonly ScriptedToken[] {
   return [...choice.pieces.flatMap((piece) => piece.tokens), ...choice.endTokens];
 }
@@ -127,7 +127,7 @@ function logprobsOf(tokens: readonly ScriptedToken[], top: number): Payload {
   };
 }
 
-/** What a request asked to see besides the text. */
+/** Returns what the reply shows besides the text: what the request asks for and the script allows. */
 function viewOf(request: ChatRequest, reply: ScriptedReply): { ids: boolean; logprobs: boolean; top: number } {
   return {
     ids: request['return_token_ids'] === true && reply.reportsTokens !== false,
@@ -136,23 +136,23 @@ function viewOf(request: ChatRequest, reply: ScriptedReply): { ids: boolean; log
   };
 }
 
-/** The unstreamed reply, as OpenAI and vLLM send it. */
-export function chatCompletion(request: ChatRequest, reply: ScriptedReply, wire: ChatWire): Payload {
+/** Returns the unstreamed reply, as OpenAI and vLLM send it. */
+export function chatCompletion(request: ChatRequest, reply: ScriptedReply, built: BuiltReply): Payload {
   const view = viewOf(request, reply);
   return {
-    id: wire.id,
+    id: built.id,
     object: 'chat.completion',
     created: 1_700_000_000,
-    model: wire.model,
-    choices: wire.choices.map((choice, index) => ({
+    model: built.model,
+    choices: built.choices.map((choice, index) => ({
       index,
       message: choice.message,
       logprobs: view.logprobs ? logprobsOf(tokensOf(choice), view.top) : null,
       finish_reason: choice.finishReason,
       ...(view.ids ? { token_ids: tokensOf(choice).map((token) => token.id) } : {}),
     })),
-    ...(reply.reportsUsage === false ? {} : { usage: wire.usage }),
-    ...(view.ids ? { prompt_token_ids: wire.promptIds } : {}),
+    ...(reply.reportsUsage === false ? {} : { usage: built.usage }),
+    ...(view.ids ? { prompt_token_ids: built.promptIds } : {}),
   };
 }
 
@@ -178,10 +178,10 @@ function chunksOf(choice: Choice, sizes: readonly number[]): Piece[] {
   return chunks;
 }
 
-/** The streamed reply, chunk by chunk, in vLLM's order: role and prompt ids, deltas of each choice, finish, then usage when asked for. */
-export function chatCompletionChunks(request: ChatRequest, reply: ScriptedReply, wire: ChatWire): Payload[] {
+/** Returns the streamed reply, chunk by chunk, in vLLM's order: role and prompt ids, deltas of each choice, finish, then usage when asked for. */
+export function chatCompletionChunks(request: ChatRequest, reply: ScriptedReply, built: BuiltReply): Payload[] {
   const view = viewOf(request, reply);
-  const head = { id: wire.id, object: 'chat.completion.chunk', created: 1_700_000_000, model: wire.model };
+  const head = { id: built.id, object: 'chat.completion.chunk', created: 1_700_000_000, model: built.model };
   const chunk = (
     index: number,
     delta: Payload,
@@ -199,9 +199,9 @@ export function chatCompletionChunks(request: ChatRequest, reply: ScriptedReply,
       },
     ],
   });
-  const opening = wire.choices.map((_, index) => chunk(index, { role: 'assistant', content: '' }, [], null));
-  if (view.ids && opening[0] !== undefined) opening[0]['prompt_token_ids'] = wire.promptIds;
-  const bodies = wire.choices.map((choice, index) => [
+  const opening = built.choices.map((_, index) => chunk(index, { role: 'assistant', content: '' }, [], null));
+  if (view.ids && opening[0] !== undefined) opening[0]['prompt_token_ids'] = built.promptIds;
+  const bodies = built.choices.map((choice, index) => [
     ...chunksOf(choice, reply.chunkTokens ?? [1]).map((piece) => chunk(index, piece.delta, piece.tokens, null)),
     chunk(index, {}, choice.endTokens, choice.finishReason),
   ]);
@@ -212,7 +212,7 @@ export function chatCompletionChunks(request: ChatRequest, reply: ScriptedReply,
   const options = request['stream_options'] as { include_usage?: boolean } | undefined;
   const usage =
     options?.include_usage === true && reply.reportsUsage !== false
-      ? [{ ...head, choices: [], usage: wire.usage }]
+      ? [{ ...head, choices: [], usage: built.usage }]
       : [];
   return [...opening, ...interleaved, ...usage];
 }

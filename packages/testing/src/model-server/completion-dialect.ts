@@ -1,10 +1,10 @@
 import type { ChatRequest, ScriptedReply } from './scripted-reply.ts';
 import type { ScriptedToken } from './scripted-tokens.ts';
-import { tokensOf, type ChatWire } from './chat-wire.ts';
+import { tokensOf, type BuiltReply } from './chat-dialect.ts';
 
 type Payload = Record<string, unknown>;
 
-/** A completion's prompt as the one message of a chat, so that a script need not tell them apart. */
+/** Returns a completion's prompt as the one message of a chat, so that a script need not tell them apart. */
 export function asChatRequest(request: Payload): ChatRequest {
   return { ...request, messages: [{ role: 'user', content: (request['prompt'] ?? '') as string }] };
 }
@@ -23,7 +23,7 @@ function logprobsOf(tokens: readonly ScriptedToken[]): Payload {
   };
 }
 
-/** What a request asked to see besides the text. */
+/** Returns what the reply shows besides the text: what the request asks for and the script allows. */
 function viewOf(request: ChatRequest, reply: ScriptedReply): { ids: boolean; logprobs: boolean } {
   return {
     ids: request['return_token_ids'] === true && reply.reportsTokens !== false,
@@ -31,39 +31,39 @@ function viewOf(request: ChatRequest, reply: ScriptedReply): { ids: boolean; log
   };
 }
 
-const head = (wire: ChatWire): Payload => ({
-  id: wire.id,
+const head = (built: BuiltReply): Payload => ({
+  id: built.id,
   object: 'text_completion',
   created: 1_700_000_000,
-  model: wire.model,
+  model: built.model,
 });
 
-/** The unstreamed completion, as vLLM sends it. */
-export function textCompletion(request: ChatRequest, reply: ScriptedReply, wire: ChatWire): Payload {
+/** Returns the unstreamed completion, as vLLM sends it. */
+export function textCompletion(request: ChatRequest, reply: ScriptedReply, built: BuiltReply): Payload {
   const view = viewOf(request, reply);
   return {
-    ...head(wire),
-    choices: wire.choices.map((choice, index) => ({
+    ...head(built),
+    choices: built.choices.map((choice, index) => ({
       index,
       text: choice.message['content'] ?? '',
       logprobs: view.logprobs ? logprobsOf(tokensOf(choice)) : null,
       finish_reason: choice.finishReason,
-      ...(view.ids ? { token_ids: tokensOf(choice).map((token) => token.id), prompt_token_ids: wire.promptIds } : {}),
+      ...(view.ids ? { token_ids: tokensOf(choice).map((token) => token.id), prompt_token_ids: built.promptIds } : {}),
     })),
-    ...(reply.reportsUsage === false ? {} : { usage: wire.usage }),
+    ...(reply.reportsUsage === false ? {} : { usage: built.usage }),
   };
 }
 
-/** The streamed completion, a token in each chunk; the prompt's ids come with the first. */
-export function textCompletionChunks(request: ChatRequest, reply: ScriptedReply, wire: ChatWire): Payload[] {
+/** Returns the streamed completion, a token in each chunk; the prompt's ids come with the first. */
+export function textCompletionChunks(request: ChatRequest, reply: ScriptedReply, built: BuiltReply): Payload[] {
   const view = viewOf(request, reply);
-  const chunks = wire.choices.flatMap((choice, index) => {
+  const chunks = built.choices.flatMap((choice, index) => {
     const pieces = [
       ...choice.pieces.map(({ tokens }) => ({ tokens, text: tokens.map((token) => token.text).join(''), end: null })),
       { tokens: choice.endTokens, text: '', end: choice.finishReason },
     ];
     return pieces.map(({ tokens, text, end }, position) => ({
-      ...head(wire),
+      ...head(built),
       choices: [
         {
           index,
@@ -71,12 +71,12 @@ export function textCompletionChunks(request: ChatRequest, reply: ScriptedReply,
           logprobs: view.logprobs ? logprobsOf(tokens) : null,
           finish_reason: end,
           ...(view.ids ? { token_ids: tokens.map((token) => token.id) } : {}),
-          ...(view.ids && position === 0 ? { prompt_token_ids: wire.promptIds } : {}),
+          ...(view.ids && position === 0 ? { prompt_token_ids: built.promptIds } : {}),
         },
       ],
     }));
   });
   const options = request['stream_options'] as { include_usage?: boolean } | undefined;
   const hasUsage = options?.include_usage === true && reply.reportsUsage !== false;
-  return hasUsage ? [...chunks, { ...head(wire), choices: [], usage: wire.usage }] : chunks;
+  return hasUsage ? [...chunks, { ...head(built), choices: [], usage: built.usage }] : chunks;
 }

@@ -85,13 +85,13 @@ describe('startModelServer', () => {
     const logprobs: number[] = [];
     let prompt: number[] = [];
     for await (const chunk of await client.chat.completions.create({ ...request, stream: true })) {
-      const wire = chunk as unknown as {
+      const parsed = chunk as unknown as {
         prompt_token_ids?: number[];
         choices: { token_ids?: number[]; logprobs?: { content: { logprob: number }[] } | null }[];
       };
-      prompt = wire.prompt_token_ids ?? prompt;
-      ids.push(...(wire.choices[0]?.token_ids ?? []));
-      logprobs.push(...(wire.choices[0]?.logprobs?.content.map((entry) => entry.logprob) ?? []));
+      prompt = parsed.prompt_token_ids ?? prompt;
+      ids.push(...(parsed.choices[0]?.token_ids ?? []));
+      logprobs.push(...(parsed.choices[0]?.logprobs?.content.map((entry) => entry.logprob) ?? []));
     }
     expect(prompt).toEqual(scriptedPromptTokens(request));
     expect(whole.prompt_token_ids).toEqual(prompt);

@@ -3,7 +3,7 @@ import { createServer, type IncomingHttpHeaders, type IncomingMessage, type Serv
 import type { AddressInfo } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 import { ConfigurationError, type JsonValue } from '@agent-lightning/core';
-import { asChatRequest } from './completion-wire.ts';
+import { asChatRequest } from './completion-dialect.ts';
 import { readBody } from './read-body.ts';
 import { chatRoute, completionRoute, partsOf, statusReply, type Route } from './reply-parts.ts';
 import type { ChatRequest, ScriptedFault, ScriptedReply } from './scripted-reply.ts';
@@ -11,7 +11,7 @@ import { writeReply, type ReplyParts } from './write-reply.ts';
 
 /** A request that the server got, kept for assertions. */
 export interface RecordedCall {
-  /** From 0, in order of arrival. */
+  /** The call's number, from 0, in order of arrival. */
   readonly index: number;
   readonly method: string;
   readonly path: string;
@@ -22,7 +22,7 @@ export interface RecordedCall {
   readonly finished: Promise<boolean>;
 }
 
-/** Decides what a call is answered. */
+/** Returns the reply to a call. */
 export type Responder = (
   request: ChatRequest,
   call: RecordedCall,
@@ -33,20 +33,20 @@ export interface ModelServerOptions {
   readonly respond?: Responder | readonly (ScriptedReply | string)[];
   /** Calls without `Authorization: Bearer {apiKey}` are answered 401. @default no key is asked for */
   readonly apiKey?: string;
-  /** What `GET /v1/models` lists. @default ['scripted'] */
+  /** The models that `GET /v1/models` lists. @default ['scripted'] */
   readonly models?: readonly string[];
   /**
    * Answers calls in the model server's place: routes that it does not have, such as `GET /health`, or calls that your server
    * refuses. Returns false for a call that it leaves to the model server. @default none
    */
   readonly intercept?: (call: RecordedCall, response: ServerResponse) => boolean;
-  /** @default a free one */
+  /** The port that the server listens on. @default a free one */
   readonly port?: number;
 }
 
 /** A scripted OpenAI-compatible server on the loopback interface. */
 export interface ModelServer {
-  /** Ends in `/v1`. */
+  /** The server's address, which ends in `/v1`. */
   readonly baseUrl: string;
   /** Every request so far, answered or not. */
   readonly calls: readonly RecordedCall[];
@@ -64,7 +64,7 @@ function withContentType(parts: ReplyParts, fault: ScriptedFault | undefined): R
   };
 }
 
-/** An embedding of two dimensions for each input, made from its length. */
+/** Returns an embedding of two dimensions for each input, made from its length. */
 function embeddingReply(request: Record<string, unknown>): ReplyParts {
   const inputs: unknown[] = Array.isArray(request['input']) ? request['input'] : [request['input']];
   const data = inputs.map((input, index) => ({

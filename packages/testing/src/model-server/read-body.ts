@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { JsonValue } from '@agent-lightning/core';
 
-/** The parsed body; undefined when there is none. */
+/** Reads and parses a body; returns undefined when there is none. */
 export async function readBody(request: IncomingMessage): Promise<JsonValue | undefined> {
   const chunks: Buffer[] = [];
   for await (const chunk of request) chunks.push(chunk as Buffer);

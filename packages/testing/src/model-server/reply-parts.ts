@@ -1,25 +1,25 @@
-import { buildChatWire, chatCompletion, chatCompletionChunks } from './chat-wire.ts';
-import { textCompletion, textCompletionChunks } from './completion-wire.ts';
+import { buildReply, chatCompletion, chatCompletionChunks } from './chat-dialect.ts';
+import { textCompletion, textCompletionChunks } from './completion-dialect.ts';
 import type { ChatRequest, ScriptedFault, ScriptedReply } from './scripted-reply.ts';
 import type { ReplyParts } from './write-reply.ts';
 
 export const chatRoute: Route = { path: '/v1/chat/completions', whole: chatCompletion, chunks: chatCompletionChunks };
 export const completionRoute: Route = { path: '/v1/completions', whole: textCompletion, chunks: textCompletionChunks };
 
-/** How one route of the server replies. */
+/** One route of the server, and the functions that write its replies. */
 export interface Route {
   readonly path: string;
   readonly whole: typeof chatCompletion;
   readonly chunks: typeof chatCompletionChunks;
 }
 
-/** A scripted reply as the bytes of its route, streamed or not. */
+/** Returns a scripted reply as the bytes of its route, streamed or not. */
 export function partsOf(route: Route, request: ChatRequest, reply: ScriptedReply, callIndex: number): ReplyParts {
-  const wire = buildChatWire(request, reply, callIndex);
+  const built = buildReply(request, reply, callIndex);
   const rewrite = reply.rewrite ?? ((payload): Record<string, unknown> => payload);
   if (request.stream === true) {
     const events = route
-      .chunks(request, reply, wire)
+      .chunks(request, reply, built)
       .map((chunk, index) => Buffer.from(`data: ${JSON.stringify(rewrite(chunk, index))}\n\n`));
     return {
       status: 200,
@@ -27,7 +27,7 @@ export function partsOf(route: Route, request: ChatRequest, reply: ScriptedReply
       parts: [...events, Buffer.from('data: [DONE]\n\n')],
     };
   }
-  const body = JSON.stringify(rewrite(route.whole(request, reply, wire), 0));
+  const body = JSON.stringify(rewrite(route.whole(request, reply, built), 0));
   return { status: 200, headers: { 'content-type': 'application/json', ...reply.headers }, parts: quarters(body) };
 }
 
@@ -36,7 +36,7 @@ function errorBody(status: number, message: string): string {
   return JSON.stringify({ error: { message, type, param: null, code: status } });
 }
 
-/** An error as OpenAI shapes it, or as the fault says. */
+/** Returns an error as OpenAI shapes it, or as the fault says. */
 export function statusReply(
   status: number,
   message: string,

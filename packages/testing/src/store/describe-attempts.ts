@@ -5,7 +5,7 @@ import { testStore, type OpenStore } from './store-fixture.ts';
 
 const failure = { code: 'agent-failed', message: 'boom' };
 
-/** Leases, ends, retries and cancellation. */
+/** Tests of leases, ends, retries and cancellation. */
 export function describeAttempts(open: OpenStore): void {
   describe('attempts', () => {
     testStore(

@@ -6,7 +6,7 @@ import { testStore, type OpenStore } from './store-fixture.ts';
 
 const badIds = ['', '../up', 'a..b', 'a/b', 'nul\0', 'x'.repeat(201), 'pаypal', 'a b', '%2e%2e', 5, null];
 
-/** Values that must never enter a store: each is refused by name, and leaves nothing behind. */
+/** Tests of values that must never enter a store: each is rejected by name, and leaves nothing behind. */
 export function describeBadInput(open: OpenStore): void {
   describe('bad input', () => {
     testStore('refuses ids that are not safe in a path, a log line or a key', open, async ({ store }) => {

@@ -5,7 +5,7 @@ import { testStore, type OpenStore } from './store-fixture.ts';
 
 const workers: number = 64;
 
-/** Many writers at once: a recorded history of claims must be one that a single queue could have given. */
+/** Tests of many writers at once: a recorded history of claims must be one that a single queue could have given. */
 export function describeConcurrency(open: OpenStore): void {
   describe('concurrency', () => {
     testStore('hands each attempt to one of 64 workers and loses no rollout', open, async ({ store, openPeer }) => {
@@ -71,7 +71,7 @@ export function describeConcurrency(open: OpenStore): void {
   });
 }
 
-/** One worker: claims a few at a time until nothing is left; every seventh first attempt fails and comes back. */
+/** Runs one worker, which claims a few at a time until nothing is left; every seventh first attempt fails and is queued again. */
 async function work(store: LightningStore, index: number, history: Claim[]): Promise<void> {
   for (;;) {
     const claims = await store.claim({ workerId: `worker-${index}`, limit: 1 + (index % 3) });
@@ -88,7 +88,7 @@ async function work(store: LightningStore, index: number, history: Claim[]): Pro
   }
 }
 
-/** No attempt and no token twice, and the attempts of a rollout numbered without a gap. */
+/** Expects that no attempt and no token occurs twice, and that the attempts of a rollout are numbered without a gap. */
 function checkHistory(history: readonly Claim[]): void {
   const attempts = history.map(({ rollout, attempt }) => `${rollout.rolloutId} ${attempt.attemptNumber}`);
   expect(new Set(attempts).size).toBe(history.length);

@@ -2,7 +2,7 @@ import { describe, expect } from 'vitest';
 import { claimOne, rewardSpan, sampleSpan, sampleTokens, start } from './sample-data.ts';
 import { testStore, type OpenStore } from './store-fixture.ts';
 
-/** What a durable store still has after it was closed and opened again; skipped by stores that cannot be reopened. */
+/** Tests that a durable store keeps its data when it is closed and opened again; skipped for stores that cannot be reopened. */
 export function describeDurability(open: OpenStore): void {
   describe('durability', () => {
     testStore('has everything after it is opened again, and leases go on', open, async ({ store, reopen, advance }) => {

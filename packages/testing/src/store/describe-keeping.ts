@@ -5,7 +5,7 @@ import { expectError } from './expect-error.ts';
 import { claimOne, sampleSpan, sampleTokens, start } from './sample-data.ts';
 import { testStore, type OpenStore } from './store-fixture.ts';
 
-/** Resources, statistics, deletion and closing. */
+/** Tests of resources, statistics, deletion and closing. */
 export function describeKeeping(open: OpenStore): void {
   describe('keeping', () => {
     testStore(
@@ -51,7 +51,7 @@ export function describeKeeping(open: OpenStore): void {
       });
     });
 
-    testStore('deletes a run with all that hangs on it, once it is final', open, async ({ store }) => {
+    testStore('deletes a run with all that belongs to it, once it is final', open, async ({ store }) => {
       await store.enqueue([
         { rolloutId: 'a', input: 1, runId: 'run' },
         { rolloutId: 'b', input: 1, runId: 'run' },
@@ -87,7 +87,7 @@ export function describeKeeping(open: OpenStore): void {
       ).toEqual([2]);
     });
 
-    testStore('exports a run with all that hangs on it', open, async ({ store }) => {
+    testStore('exports a run with all that belongs to it', open, async ({ store }) => {
       const ids = Array.from({ length: 101 }, (_, index) => `r${index}`);
       await store.enqueue([
         ...ids.map((rolloutId) => ({ rolloutId, input: 1, runId: 'run' })),

@@ -67,11 +67,11 @@ const operations: fc.Arbitrary<Operation> = fc.oneof(
 );
 
 export interface ModelSuiteOptions {
-  /** How many random sequences. @default 40 */
+  /** The number of random sequences. @default 40 */
   readonly runs?: number;
 }
 
-/** Random operation sequences, answered by the store as by a model of a few lines; each call may be delivered twice. */
+/** Tests that the store answers random sequences of operations as a model of a few lines does; each call may be delivered twice. */
 export function describeModel(open: OpenStore, options: ModelSuiteOptions = {}): void {
   describe('against a model', () => {
     it('answers every random sequence of calls as the model does, single or repeated', async () => {
@@ -119,7 +119,7 @@ class SequencePlayer {
     expect(`${operation.type}: ${outcome === 'ok' ? answer : outcome}`).toBe(`${operation.type}: ${expected}`);
   }
 
-  /** The model's answer, and the call that must give the same. */
+  /** Returns the model's answer, and the call that must give the same. */
   #prepare(operation: Operation): [string, () => Promise<string>] {
     const { model, store } = this;
     switch (operation.type) {
@@ -203,7 +203,7 @@ function name(rollout: number): string {
   return `r${rollout}`;
 }
 
-/** The store's state in the words of `StoreModel.describe`. */
+/** Returns the store's state in the words of `StoreModel.describe`. */
 async function describeStored(store: LightningStore, model: StoreModel): Promise<readonly string[]> {
   const { items } = await store.queryRollouts();
   const lines = await Promise.all(

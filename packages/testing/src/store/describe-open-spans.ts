@@ -4,7 +4,7 @@ import { expectError } from './expect-error.ts';
 import { claimOne, rewardSpan, sampleSpan, sampleTokens, start } from './sample-data.ts';
 import { testStore, type OpenStore } from './store-fixture.ts';
 
-/** A model call while it goes on. */
+/** Returns the span of a model call that goes on. */
 function openSpan(number: number, changes: Partial<SpanInput> = {}): SpanInput {
   return sampleSpan(number, {
     kind: 'model_call',
@@ -15,7 +15,7 @@ function openSpan(number: number, changes: Partial<SpanInput> = {}): SpanInput {
   });
 }
 
-/** The same call when it has ended, with 3 + 2 tokens. */
+/** Returns the span of the same call when it has ended, with 3 + 2 tokens. */
 function endedSpan(number: number, changes: Partial<SpanInput> = {}): SpanInput {
   return sampleSpan(number, {
     kind: 'model_call',
@@ -36,7 +36,7 @@ async function countsOf(store: LightningStore): Promise<readonly number[]> {
   return [spans, tokens];
 }
 
-/** Spans that are written before they end, and once more when they do. */
+/** Tests of spans that are written before they end, and once more when they do. */
 export function describeOpenSpans(open: OpenStore): void {
   describe('open spans', () => {
     testStore('are replaced by their end, at the place where they were written', open, async ({ store }) => {

@@ -4,7 +4,7 @@ import { expectError } from './expect-error.ts';
 import { claimOne, start } from './sample-data.ts';
 import { testStore, type OpenStore } from './store-fixture.ts';
 
-/** Enqueueing, querying and claiming. */
+/** Tests of enqueueing, querying and claiming. */
 export function describeQueue(open: OpenStore): void {
   describe('queue', () => {
     testStore('fills in every default and returns what it stored', open, async ({ store, now }) => {

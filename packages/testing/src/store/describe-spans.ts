@@ -4,7 +4,7 @@ import { expectError } from './expect-error.ts';
 import { claimOne, rewardSpan, sampleSpan, sampleTokens, spanId, start } from './sample-data.ts';
 import { testStore, type OpenStore } from './store-fixture.ts';
 
-/** Spans, tokens and rewards. */
+/** Tests of spans, tokens and rewards. */
 export function describeSpans(open: OpenStore): void {
   describe('spans', () => {
     testStore('issues sequence ids from 1, growing through the attempts of a rollout', open, async ({ store }) => {

@@ -12,7 +12,7 @@ import { describeWaiting } from './describe-waiting.ts';
 import { describeWatchdog } from './describe-watchdog.ts';
 import type { OpenStore } from './store-fixture.ts';
 
-/** The whole contract of a `LightningStore` as tests; call it in a test file of your store's package. */
+/** Declares the whole contract of a `LightningStore` as tests; call it in a test file of your store's package. */
 export function describeStore(name: string, open: OpenStore, options: ModelSuiteOptions = {}): void {
   describe(`${name} is a LightningStore`, () => {
     describeQueue(open);

@@ -4,7 +4,7 @@ import { expectError } from './expect-error.ts';
 import { claimOne, start } from './sample-data.ts';
 import { testStore, type OpenStore } from './store-fixture.ts';
 
-/** Waiting for work, for ends, and for events. Nothing here sleeps: each wait ends because of what the test does. */
+/** Tests of waiting for work, for ends, and for events. Nothing here sleeps: each wait ends because of what the test does. */
 export function describeWaiting(open: OpenStore): void {
   describe('waiting', () => {
     testStore('wakes a worker when work of its kind arrives', open, async ({ store }) => {

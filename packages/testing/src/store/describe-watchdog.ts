@@ -3,7 +3,7 @@ import { expectError } from './expect-error.ts';
 import { claimOne, sampleSpan } from './sample-data.ts';
 import { testStore, type OpenStore } from './store-fixture.ts';
 
-/** Leases that run out and the four clocks, at the exact millisecond. */
+/** Tests of leases that run out and of the four clocks, at the exact millisecond. */
 export function describeWatchdog(open: OpenStore): void {
   describe('watchdog', () => {
     testStore(

@@ -16,7 +16,7 @@ export async function expectError(
   if (message !== undefined) expect(error.message).toMatch(message);
 }
 
-/** How a call ended: `ok`, or the code of its error. */
+/** Returns how a call ended: `ok`, or the code of its error. */
 export async function outcomeOf(call: Promise<unknown>): Promise<string> {
   try {
     await call;

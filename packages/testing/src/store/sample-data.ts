@@ -8,7 +8,7 @@ import {
 } from '@agent-lightning/core';
 import { expect } from 'vitest';
 
-/** 16 hex digits made of a number: readable in a failing test. */
+/** Returns 16 hex digits made of a number, readable in a failing test. */
 export function spanId(number: number): string {
   return number.toString(16).padStart(16, '0');
 }
@@ -35,7 +35,7 @@ export function rewardSpan(number: number, value: number): SpanInput {
   });
 }
 
-/** A blob whose every value tells where it belongs. */
+/** Returns a blob whose every value tells where it belongs. */
 export function sampleTokens(prompts: number, responses: number): TokenBlob {
   return {
     prompt: Int32Array.from({ length: prompts }, (_, index) => index),

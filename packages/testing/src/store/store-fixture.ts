@@ -1,22 +1,22 @@
 import type { LightningStore } from '@agent-lightning/core';
 import { it } from 'vitest';
 
-/** What the suite asks of the store that it opens. */
+/** Options that the store must be opened with. */
 export interface StoreSuiteOptions {
   /** The clock that the store must use; the suite sets it forward. */
   readonly now: () => number;
-  /** 0: the suite runs the watchdog itself. */
+  /** The watchdog's interval: 0, since the suite runs the watchdog itself. */
   readonly watchdogIntervalMs: number;
-  /** Events that the store must keep. */
+  /** The number of events that the store must keep. */
   readonly keepEvents: number;
 }
 
 /** A fresh, empty store, and what else can be tried on its kind. */
 export interface StoreUnderTest {
   readonly store: LightningStore;
-  /** Durable stores: closes the store and opens the same data again. */
+  /** Closes the store and opens the same data again, for durable stores. */
   readonly reopen?: () => Promise<LightningStore>;
-  /** Stores that several processes share: opens the same data a second time. */
+  /** Opens the same data a second time, for stores that several processes share. */
   readonly openPeer?: () => Promise<LightningStore>;
   /** Removes what the test left, after the stores were closed. */
   readonly dispose?: () => Promise<void>;
@@ -24,7 +24,7 @@ export interface StoreUnderTest {
 
 export type OpenStore = (options: StoreSuiteOptions) => Promise<StoreUnderTest>;
 
-/** What one test of the suite works with. */
+/** The store and the clock of one test. */
 export interface StoreTest {
   readonly store: LightningStore;
   readonly now: () => number;

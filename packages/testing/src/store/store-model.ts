@@ -41,7 +41,7 @@ interface ModelRollout {
   readonly maxAttempts: number;
   status: RolloutStatus;
   readonly attempts: ModelAttempt[];
-  /** By attempt number and span number, in order of sequence id from 1; whether each is open. */
+  /** The spans by attempt number and span number, in order of sequence id from 1; each tells whether it is open. */
   readonly spans: Map<string, boolean>;
 }
 
@@ -54,7 +54,7 @@ export interface ModelClaim {
 const retried: readonly AttemptStatus[] = ['failed', 'timeout', 'unresponsive'];
 
 /**
- * What a store must answer, in the fewest words: no ids, no tables, no waiting. Each method returns the answer as text,
+ * A small model of what a store must answer, without ids, tables and waiting. Each method returns the answer as text,
  * or the code of the error. Written from the contract, not from the rules in core, so that the two check each other.
  */
 export class StoreModel {
@@ -151,7 +151,7 @@ export class StoreModel {
     return String(ended);
   }
 
-  /** Everything that a store must agree with in the end, as text. */
+  /** Returns everything that a store must agree with in the end, as text. */
   describe(): readonly string[] {
     return [...this.rollouts].map(([rollout, state]) => {
       const attempts = state.attempts.map((attempt) => attempt.status).join(',');
@@ -174,7 +174,7 @@ export class StoreModel {
   }
 }
 
-/** A Map keeps the order of insertion, and an end takes the place of its open span. */
+/** Returns a span's sequence id: a Map keeps the order of insertion, and an end takes the place of its open span. */
 function sequenceIdOf({ spans }: ModelRollout, key: string): string {
   return String([...spans.keys()].indexOf(key) + 1);
 }
