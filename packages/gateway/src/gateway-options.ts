@@ -1,12 +1,5 @@
-import type { LightningStore, RolloutMode } from '@agent-lightning/core';
-import {
-  integerOption,
-  invalidOption,
-  longestTimerMs,
-  resolveCallLimits,
-  type CallLimitOptions,
-  type CallLimits,
-} from './calls/call-limits.ts';
+import { check, type LightningStore, type RolloutMode } from '@agent-lightning/core';
+import { invalidOption, resolveCallLimits, type CallLimitOptions, type CallLimits } from './calls/call-limits.ts';
 import { resolveSampling, type ResolvedModeSampling, type SamplingOptions } from './capture/sampling-rules.ts';
 import type { GatewayLogEntry } from './gateway-log.ts';
 import { isLoopback } from './http/listen.ts';
@@ -101,7 +94,7 @@ export function resolveGatewayOptions(options: GatewayOptions): ResolvedGatewayO
     limits: resolveCallLimits(options),
     store: options.store,
     host,
-    port: integerOption('port', options.port ?? 0, 0, 65_535),
+    port: check.wholeNumber('gateway: port', options.port ?? 0, 0, 65_535),
     publicUrl,
     allowedHosts: [...(options.allowedHosts ?? []), ...(publicUrl === undefined ? [] : [publicUrl.hostname])],
     adminKey: resolveAdminKey(options.adminKey, host),
@@ -109,12 +102,16 @@ export function resolveGatewayOptions(options: GatewayOptions): ResolvedGatewayO
     serving: resolveModels(options, policy),
     staleness: resolveStaleness(options),
     sampling: resolveSampling(options.sampling),
-    seed: integerOption('seed', options.seed ?? 0, -Number.MAX_SAFE_INTEGER),
-    writeDelayMs: integerOption('writeDelayMs', options.writeDelayMs ?? 50, 0, longestTimerMs),
-    announceAfterMs: integerOption('announceAfterMs', options.announceAfterMs ?? 1_000, 0, longestTimerMs),
+    seed: check.wholeNumber('gateway: seed', options.seed ?? 0, -Number.MAX_SAFE_INTEGER),
+    writeDelayMs: check.timerMs('gateway: writeDelayMs', options.writeDelayMs ?? 50, 0),
+    announceAfterMs: check.timerMs('gateway: announceAfterMs', options.announceAfterMs ?? 1_000, 0),
     fastPath: booleanOption('fastPath', options.fastPath ?? true),
     log: options.log,
-    closeGraceMs: integerOption('closeGraceMs', options.closeGraceMs ?? 0, 0, longestTimerMs),
-    maxAttemptHeldBytes: integerOption('maxAttemptHeldBytes', options.maxAttemptHeldBytes ?? 64 * 1024 * 1024, 1),
+    closeGraceMs: check.timerMs('gateway: closeGraceMs', options.closeGraceMs ?? 0, 0),
+    maxAttemptHeldBytes: check.wholeNumber(
+      'gateway: maxAttemptHeldBytes',
+      options.maxAttemptHeldBytes ?? 64 * 1024 * 1024,
+      1,
+    ),
   });
 }

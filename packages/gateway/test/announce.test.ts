@@ -204,6 +204,6 @@ it.each([-1, 0.5, NaN, 2 ** 31])('refuses to announce calls after %s ms', async 
   onStop(() => store.close());
   await expect(Gateway.start({ store, announceAfterMs })).rejects.toMatchObject({
     code: 'option-invalid',
-    message: expect.stringContaining('announceAfterMs must be an integer from 0'),
+    message: expect.stringContaining('announceAfterMs must be a whole number from 0'),
   });
 });

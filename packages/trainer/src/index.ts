@@ -8,7 +8,8 @@ export type { StopReason, TrainingResult } from './training-result.ts';
 export type { TrainingGateway } from '@agent-lightning/core';
 
 // algorithms
-export { grpo, type Grpo, type GrpoOptions, type GrpoSettings } from './grpo/grpo.ts';
+export { grpo, type Grpo } from './grpo/grpo.ts';
+export type { GrpoOptions, GrpoSettings } from './grpo/grpo-options.ts';
 export type { GrpoLoss, GrpoLossOptions } from './grpo/grpo-loss.ts';
 export type { PolicyLoss } from './grpo/objective/policy-loss.ts';
 export type { RatioBounds } from './grpo/objective/sequence-ratio.ts';

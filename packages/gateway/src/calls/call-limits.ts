@@ -1,4 +1,4 @@
-import { ConfigurationError } from '@agent-lightning/core';
+import { check, ConfigurationError } from '@agent-lightning/core';
 
 /** Bounds model calls; the gateway and `serve` share these options. */
 export interface CallLimitOptions {
@@ -8,7 +8,7 @@ export interface CallLimitOptions {
   readonly stallTimeoutMs?: number;
   /** The most tries after the first; a call is tried again only before its first byte. @default 5 */
   readonly maxRetries?: number;
-  /** The first wait between tries is drawn from 0 to this, and doubles. @default 500 */
+  /** The longest first wait between tries; up to half of it is left off at random, and it doubles. @default 500 */
   readonly retryBaseMs?: number;
   /** The longest wait between tries. @default 8_000 */
   readonly retryMaxMs?: number;
@@ -38,34 +38,19 @@ export function invalidOption(message: string): ConfigurationError {
   return new ConfigurationError(`gateway: ${message}`, { code: 'option-invalid' });
 }
 
-/** Returns the value of an option that must be an integer. @throws {ConfigurationError} `option-invalid` when it is no integer in the range */
-export function integerOption(
-  name: string,
-  value: number,
-  low: number,
-  high: number = Number.MAX_SAFE_INTEGER,
-): number {
-  if (!Number.isInteger(value) || value < low || value > high)
-    throw invalidOption(`${name} must be an integer from ${low} to ${high}, not ${value}`);
-  return value;
-}
-
-/** The longest time that setTimeout takes; it fires at once beyond this. */
-export const longestTimerMs = 2_147_483_647;
-
 /** Returns the limits with their defaults. @throws {ConfigurationError} `option-invalid` */
 export function resolveCallLimits(options: CallLimitOptions): CallLimits {
   return Object.freeze({
     random: Math.random,
-    callTimeoutMs: integerOption('callTimeoutMs', options.callTimeoutMs ?? 600_000, 1, longestTimerMs),
-    stallTimeoutMs: integerOption('stallTimeoutMs', options.stallTimeoutMs ?? 120_000, 1, longestTimerMs),
-    maxRetries: integerOption('maxRetries', options.maxRetries ?? 5, 0, 100),
-    retryBaseMs: integerOption('retryBaseMs', options.retryBaseMs ?? 500, 0, longestTimerMs),
-    retryMaxMs: integerOption('retryMaxMs', options.retryMaxMs ?? 8_000, 0, longestTimerMs),
-    maxBodyBytes: integerOption('maxBodyBytes', options.maxBodyBytes ?? 20 * 1024 * 1024, 1),
-    maxBodyValues: integerOption('maxBodyValues', options.maxBodyValues ?? 1_000_000, 1),
-    maxHeldBytes: integerOption('maxHeldBytes', options.maxHeldBytes ?? 512 * 1024 * 1024, 1),
-    bodyWaitMs: integerOption('bodyWaitMs', options.bodyWaitMs ?? 60_000, 0, longestTimerMs),
-    maxReplyBytes: integerOption('maxReplyBytes', options.maxReplyBytes ?? 256 * 1024 * 1024, 1),
+    callTimeoutMs: check.timerMs('gateway: callTimeoutMs', options.callTimeoutMs ?? 600_000, 1),
+    stallTimeoutMs: check.timerMs('gateway: stallTimeoutMs', options.stallTimeoutMs ?? 120_000, 1),
+    maxRetries: check.wholeNumber('gateway: maxRetries', options.maxRetries ?? 5, 0, 100),
+    retryBaseMs: check.timerMs('gateway: retryBaseMs', options.retryBaseMs ?? 500, 0),
+    retryMaxMs: check.timerMs('gateway: retryMaxMs', options.retryMaxMs ?? 8_000, 0),
+    maxBodyBytes: check.wholeNumber('gateway: maxBodyBytes', options.maxBodyBytes ?? 20 * 1024 * 1024, 1),
+    maxBodyValues: check.wholeNumber('gateway: maxBodyValues', options.maxBodyValues ?? 1_000_000, 1),
+    maxHeldBytes: check.wholeNumber('gateway: maxHeldBytes', options.maxHeldBytes ?? 512 * 1024 * 1024, 1),
+    bodyWaitMs: check.timerMs('gateway: bodyWaitMs', options.bodyWaitMs ?? 60_000, 0),
+    maxReplyBytes: check.wholeNumber('gateway: maxReplyBytes', options.maxReplyBytes ?? 256 * 1024 * 1024, 1),
   });
 }

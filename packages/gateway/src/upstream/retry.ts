@@ -1,11 +1,12 @@
 import { setTimeout as wait } from 'node:timers/promises';
+import { backOffMs } from '@agent-lightning/platform';
 import type { ReplyError } from '../http/reply-error.ts';
 
 /** The number of retries of an upstream before its first byte, and the waits between them. */
 export interface RetryLimits {
   /** The most tries after the first. */
   readonly maxRetries: number;
-  /** The first wait is drawn from 0 to this; it doubles each time, up to `retryMaxMs`. */
+  /** The longest first wait; it doubles each time, up to `retryMaxMs`. */
   readonly retryBaseMs: number;
   readonly retryMaxMs: number;
   /** Returns a random number in [0, 1). */
@@ -26,10 +27,10 @@ export function retryAfterMs(header: string | undefined, now: number): number | 
   return Number.isNaN(date) ? undefined : Math.max(0, date - now);
 }
 
-/** Returns the wait before retry `index` (from 0): full jitter, and never less than what the upstream asked for. */
+/** Returns the wait before retry `index` (from 0): a back-off, and never less than what the upstream asked for. */
 export function retryWaitMs(index: number, askedMs: number | undefined, limits: RetryLimits): number {
-  const jitter = limits.random() * Math.min(limits.retryMaxMs, limits.retryBaseMs * 2 ** index);
-  return Math.max(askedMs ?? 0, jitter);
+  const { retryBaseMs, retryMaxMs, random } = limits;
+  return Math.max(askedMs ?? 0, backOffMs(index + 1, { firstMs: retryBaseMs, longestMs: retryMaxMs }, random()));
 }
 
 /** Waits for the next try, unless the call's deadline would come first: then its error is thrown at once. */

@@ -1,6 +1,6 @@
 import { ConfigurationError, type AlgorithmHost } from '@agent-lightning/core';
 import { objectiveOf } from './grpo-loss.ts';
-import type { GrpoSettings } from './grpo.ts';
+import type { GrpoSettings } from './grpo-options.ts';
 import { isTrainable } from './objective/objective.ts';
 
 /**

@@ -8,7 +8,7 @@ import {
 } from '@agent-lightning/core';
 import { describeOutsideCalls, findUnmatchedPatterns } from '@agent-lightning/run';
 import { isRouted } from '../policy-options.ts';
-import type { GrpoSettings } from './grpo.ts';
+import type { GrpoSettings } from './grpo-options.ts';
 import { findUnusedPolicies } from './policies/unused-policies.ts';
 import { diagnoseSignal } from './step/training-signal.ts';
 import { toBatch } from './to-batch.ts';

@@ -28,7 +28,7 @@ import { planGroups, TaskOrder } from '@agent-lightning/run';
 import { examineRollouts } from './examine-rollouts.ts';
 import { createGrpoMetrics, summariseStep, type GrpoMetrics } from './grpo-metrics.ts';
 import { advanceGrpoState, initialGrpoState, type GrpoState } from './grpo-state.ts';
-import type { GrpoSettings } from './grpo.ts';
+import type { GrpoSettings } from './grpo-options.ts';
 import { publishBase } from './policies/create-policy.ts';
 import { PolicySet, type PolicyVersions } from './policies/policy-set.ts';
 import { routePolicies } from './policies/route-policies.ts';

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { grpo, type GrpoOptions } from './grpo.ts';
+import type { GrpoOptions } from './grpo-options.ts';
+import { grpo } from './grpo.ts';
 
 describe('grpo', () => {
   it('fills in defaults, and is frozen', () => {

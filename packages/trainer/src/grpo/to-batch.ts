@@ -1,5 +1,5 @@
 import { buildBatch, type Episode, type LightningBatch } from '@agent-lightning/core';
-import type { GrpoSettings } from './grpo.ts';
+import type { GrpoSettings } from './grpo-options.ts';
 import { withinLimits, type CallLimits } from './step/trainable-calls.ts';
 
 /** The episodes of a step as they are learned from, and the training samples that they became. */

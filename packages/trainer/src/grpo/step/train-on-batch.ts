@@ -6,7 +6,7 @@ import {
   type Loss,
 } from '@agent-lightning/core';
 import { objectiveOf } from '../grpo-loss.ts';
-import type { GrpoSettings } from '../grpo.ts';
+import type { GrpoSettings } from '../grpo-options.ts';
 import type { TrainedPolicy } from '../policies/policy-set.ts';
 import { finishPass, submitPass, type Pass, type SubmittedPass } from './submit-pass.ts';
 
