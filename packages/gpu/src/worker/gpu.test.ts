@@ -6,7 +6,7 @@ import { gpu } from './gpu.ts';
 
 const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
-/** In the place of a worker: it listens, writes its process down, and refuses whatever it is asked. */
+/** Stands in for a worker: it listens, writes its process id down, and rejects every request. */
 const refusingWorker = `
 const { createServer } = require('node:http');
 const { appendFileSync } = require('node:fs');
