@@ -24,7 +24,7 @@ export class ChatTemplate {
   readonly toolCallFormat: ToolCallFormat | undefined;
   readonly #name: string;
   readonly #template: JinjaTemplate;
-  /** Undefined when the template would drop tools. */
+  /** The template for chats with tools; undefined when the template would drop them. */
   readonly #toolTemplate: JinjaTemplate | undefined;
   readonly #specialTokens: Readonly<Record<string, string>>;
 

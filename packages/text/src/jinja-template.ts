@@ -2,7 +2,7 @@
 import { BackendError } from '@agent-lightning/core';
 import { Environment, Interpreter, parse, tokenize } from '@huggingface/jinja';
 
-/** A refusal by the template itself, with `raise_exception`. */
+/** The error that a template raises itself, by `raise_exception`. */
 class TemplateRaised extends TypeError {}
 /** A use of Jinja that this renderer does not have. */
 class UnsupportedJinja extends TypeError {}

@@ -63,7 +63,7 @@ export class MarkedCallReader implements ToolCallReader {
     return safe;
   }
 
-  /** Blanks wait until something other than a call follows them. */
+  /** Holds back blanks until something other than a call follows them. */
   #content(text: string): string {
     const trimmed = text.trimEnd();
     const blanks = this.#blanks;
