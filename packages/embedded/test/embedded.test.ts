@@ -23,9 +23,9 @@ const openEmbedded = (options: Partial<EmbeddedOptions> = {}): EmbeddedBackend =
   embedded({ model: join(root, 'model'), threads: 2, ...options });
 const open = (options: Partial<EmbeddedOptions> = {}): TrainingBackend => (backend = openEmbedded(options));
 const askBase = async (request: Partial<GenerateRequest> = {}): Promise<CollectedGeneration> => {
-  const release = await backend?.baseSnapshot();
-  if (release?.kind !== 'engine') throw new TypeError('no engine');
-  return collectGeneration(release.engine, { input: { messages }, seed: 1, maxTokens: 20, ...request });
+  const snapshot = await backend?.baseSnapshot();
+  if (snapshot?.kind !== 'engine') throw new TypeError('no engine');
+  return collectGeneration(snapshot.engine, { input: { messages }, seed: 1, maxTokens: 20, ...request });
 };
 
 describe('embedded', () => {
@@ -61,7 +61,7 @@ describe('embedded', () => {
     expect(['plain', 'relaxed', 'wide']).toContain(await openEmbedded({ wideKernels: true }).kernels());
   });
 
-  it('limits rows and prompts to the context length that was asked for', async () => {
+  it('limits training samples and prompts to the context length that was asked for', async () => {
     const capabilities = await open({ contextLength: 16 }).capabilities();
     expect(capabilities.maxSampleTokens).toBe(17);
     await expect(askBase({ input: { prompt: new Int32Array(16) } })).rejects.toThrow(
@@ -74,7 +74,7 @@ describe('embedded', () => {
 
   it.each([1, 2, 3])('samples and trains the same on %i threads as on two', async (threads) => {
     const tokens = Int32Array.from({ length: 30 }, (_, t) => (t * 37) % 300);
-    const row = {
+    const sample = {
       tokens,
       lossMask: new Uint8Array(30).fill(1, 1),
       logprobs: new Float32Array(30),
@@ -83,9 +83,9 @@ describe('embedded', () => {
     const runs: { sampled: CollectedGeneration; logprobs: readonly Float32Array[] }[] = [];
     for (const count of [threads, 2]) {
       const policy = await open({ threads: count }).createPolicy({ name: 'policy', seed: 0 });
-      await policy.forwardBackward([row, row, row], { name: 'cross_entropy' });
+      await policy.forwardBackward([sample, sample, sample], { name: 'cross_entropy' });
       await policy.optimStep({ learningRate: 0.01 });
-      runs.push({ sampled: await askBase(), logprobs: await policy.forward([row]) });
+      runs.push({ sampled: await askBase(), logprobs: await policy.forward([sample]) });
       await backend?.close();
     }
     expect(runs[0]?.sampled.choices[0]?.tokens).toEqual(runs[1]?.sampled.choices[0]?.tokens);
@@ -107,7 +107,7 @@ describe('embedded', () => {
     });
   });
 
-  it('refuses new calls to a release that two newer ones replaced', async () => {
+  it('refuses new calls to a snapshot that two newer ones replaced', async () => {
     const policy = await open().createPolicy({ name: 'policy', seed: 0 });
     const [first, second] = [await policy.publish(1), await policy.publish(2), await policy.publish(3)];
     if (first.kind !== 'engine' || second.kind !== 'engine') throw new TypeError('no engine');
@@ -119,14 +119,14 @@ describe('embedded', () => {
 
   it('ends calls in flight when it closes, and takes no more', async () => {
     const policy = await open().createPolicy({ name: 'policy', seed: 0 });
-    const release = await policy.publish(1);
-    if (release.kind !== 'engine') throw new TypeError('no engine');
-    const events = release.engine.generate({ input: { messages } })[Symbol.asyncIterator]();
+    const snapshot = await policy.publish(1);
+    if (snapshot.kind !== 'engine') throw new TypeError('no engine');
+    const events = snapshot.engine.generate({ input: { messages } })[Symbol.asyncIterator]();
     await events.next(); // the prompt; the next event would be sampled
     const cut = expect(events.next()).rejects.toMatchObject({ code: 'backend-closed' });
     await backend?.close();
     await cut;
-    await expect(collectGeneration(release.engine, { input: { messages } })).rejects.toMatchObject({
+    await expect(collectGeneration(snapshot.engine, { input: { messages } })).rejects.toMatchObject({
       code: 'backend-closed',
     });
     await expect(policy.optimStep({ learningRate: 0.1 })).rejects.toMatchObject({ code: 'backend-closed' });
@@ -134,13 +134,13 @@ describe('embedded', () => {
 
   it('refuses to save while a gradient waits, and to replace a directory that is not its own', async () => {
     const policy = await open().createPolicy({ name: 'policy', seed: 0 });
-    const row = {
+    const sample = {
       tokens: Int32Array.of(1, 2),
       lossMask: Uint8Array.of(0, 1),
       logprobs: new Float32Array(2),
       advantages: Float32Array.of(0, 1),
     };
-    await policy.forwardBackward([row], { name: 'cross_entropy' });
+    await policy.forwardBackward([sample], { name: 'cross_entropy' });
     await expect(policy.saveState(join(root, 'state'))).rejects.toThrow(/call optimStep before saveState/);
     await policy.optimStep({ learningRate: 0.01 });
     await expect(policy.saveState(join(root, 'model'))).rejects.toMatchObject({ code: 'option-invalid' });

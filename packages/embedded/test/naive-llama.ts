@@ -72,8 +72,8 @@ export function toFloat32(weights: NaiveWeights): Map<string, Float32Array> {
   return new Map([...weights].map(([name, values]) => [name, Float32Array.from(values)]));
 }
 
-/** Random rows of the given lengths: half of the tokens trained on, ratios near and far from 1, advantages of both signs. */
-export function naiveRows(
+/** Random training samples of the given lengths: half of the tokens trained on, ratios near and far from 1, advantages of both signs. */
+export function naiveSamples(
   config: LlamaConfig,
   weights: NaiveWeights,
   lengths: readonly number[],

@@ -54,20 +54,20 @@ export class EmbeddedPolicy implements TrainablePolicy {
     this.#requireOpen = parts.requireOpen;
   }
 
-  forward(rows: readonly TrainingSample[]): Promise<readonly Float32Array[]> {
-    return this.#inOrder(() => this.#engine.forward(rows));
+  forward(samples: readonly TrainingSample[]): Promise<readonly Float32Array[]> {
+    return this.#inOrder(() => this.#engine.forward(samples));
   }
 
-  forwardBase(rows: readonly TrainingSample[]): Promise<readonly Float32Array[]> {
-    return this.#inOrder(() => this.#engine.forward(rows, this.#base));
+  forwardBase(samples: readonly TrainingSample[]): Promise<readonly Float32Array[]> {
+    return this.#inOrder(() => this.#engine.forward(samples, this.#base));
   }
 
   forwardBackward(
-    rows: readonly TrainingSample[],
+    samples: readonly TrainingSample[],
     loss: Loss,
   ): Promise<Awaited<ReturnType<TrainablePolicy['forwardBackward']>>> {
     return this.#inOrder(async () => {
-      const result = await this.#changeGradient(() => this.#engine.forwardBackward(rows, loss));
+      const result = await this.#changeGradient(() => this.#engine.forwardBackward(samples, loss));
       this.#hasGradient = true;
       return result;
     });

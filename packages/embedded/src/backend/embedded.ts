@@ -66,7 +66,7 @@ class EmbeddedTraining implements EmbeddedBackend {
     const { threads } = this.#options;
     return {
       losses: everyLoss,
-      maxSampleTokens: config.maxPositions + 1, // the last token of a row is predicted, but never read
+      maxSampleTokens: config.maxPositions + 1, // the last token of a sample is predicted, but never read
       snapshot: 'engine',
       description: `Llama with ${config.layers} layers of ${config.hiddenSize}, all weights in float32, on ${threads} CPU threads of this process`,
     };

@@ -4,11 +4,11 @@ import { availableParallelism } from 'node:os';
 import { check } from '@agent-lightning/core';
 
 export interface EmbeddedOptions {
-  /** A directory in the ordinary Hugging Face layout that holds a Llama model. Read when the first policy or release is asked for. */
+  /** A directory in the ordinary Hugging Face layout that holds a Llama model. Read when the first policy or snapshot is asked for. */
   readonly model: string;
   /** Worker threads of each policy, 1 to 16. @default the processors that this process may use, at most 8 */
   readonly threads?: number;
-  /** The most tokens that a prompt and its answer, or a training row, may have. @default the model's `max_position_embeddings` */
+  /** The most tokens that a prompt and its answer, or a training sample, may have. @default the model's `max_position_embeddings` */
   readonly contextLength?: number;
   /** The kernels: `'relaxed'` has fused multiply-add, `'plain'` has not; `'auto'` takes the first where this runtime has it. @default 'auto' */
   readonly simd?: 'auto' | 'relaxed' | 'plain';

@@ -1,4 +1,4 @@
-/** Keeps a frozen version of the weights as long as someone samples from it. */
+/** Keeps a frozen version of the weights as long as calls sample from it. */
 import { BackendError } from '@agent-lightning/core';
 
 import type { WeightsVersion } from '../engine/engine-types.ts';
@@ -12,7 +12,7 @@ export class PublishedWeights {
   #calls = 0;
   #retired = false;
 
-  /** @param label what to call the version in an error */
+  /** @param label the name of the version in an error */
   constructor(engine: LlamaEngine, weights: WeightsVersion, label: string) {
     this.engine = engine;
     this.weights = weights;

@@ -1,4 +1,4 @@
-/** Converts between `config.json` and the engine's configuration. Values that the engine would not honour are refused, never ignored. */
+/** Converts between `config.json` and the engine's configuration. Values that the engine would not honour are rejected, never ignored. */
 import type { BackendError, JsonValue } from '@agent-lightning/core';
 import { corrupt, unsupported, type JsonObject } from '@agent-lightning/text';
 

@@ -13,8 +13,8 @@ import { checkConfig, checkThreads, checkWeights } from '../model/model-checks.t
 import { createModelMemory, type ModelMemory } from '../model/model-memory.ts';
 import { readTensors, writeTensors } from '../model/stored-tensors.ts';
 import { WorkerPool } from '../threads/worker-pool.ts';
-import type { TrainedRows } from '../training/training-worker.ts';
-import { distributeRows, flattenRows } from '../training/flat-rows.ts';
+import type { TrainedSamples } from '../training/training-worker.ts';
+import { distributeSamples, flattenSamples } from '../training/flat-samples.ts';
 import type {
   LlamaEngineOptions,
   OptimizerState,
@@ -31,14 +31,14 @@ export const everyLoss: readonly Loss['name'][] = ['importance_sampling', 'ppo',
 
 /**
  * Runs a Llama model that samples and trains on worker threads of this process, in single precision. All weights lie in one shared
- * WebAssembly memory. Training splits rows over the threads, each with its own gradient; sampling splits sequences.
+ * WebAssembly memory. Training splits samples over the threads, each with its own gradient; sampling splits sequences.
  * Training calls take effect in the order in which they are made.
  */
 export class LlamaEngine {
   readonly config: LlamaConfig;
   /** The kernels that were chosen. */
   readonly kernels: KernelKind;
-  readonly #rowLimits: Parameters<typeof backendChecks.samples>[1];
+  readonly #sampleLimits: Parameters<typeof backendChecks.samples>[1];
   readonly #memory: ModelMemory;
   readonly #pool: WorkerPool;
   readonly #scheduler: SampleScheduler;
@@ -51,8 +51,8 @@ export class LlamaEngine {
   private constructor(config: LlamaConfig, { kind, module }: LoadedKernels, memory: ModelMemory, pool: WorkerPool) {
     this.config = config;
     this.kernels = kind;
-    // The last token of a row is predicted, but never read.
-    this.#rowLimits = { vocabularySize: config.vocabSize, maxSampleTokens: config.maxPositions + 1 };
+    // The last token of a sample is predicted, but never read.
+    this.#sampleLimits = { vocabularySize: config.vocabSize, maxSampleTokens: config.maxPositions + 1 };
     this.#memory = memory;
     this.#pool = pool;
     this.#scheduler = new SampleScheduler(config, pool);
@@ -88,14 +88,14 @@ export class LlamaEngine {
     return engine;
   }
 
-  /** Returns the log-probabilities of each row under the training weights or a snapshot: shape (T,), nats, 0 where `lossMask` is 0. */
-  async forward(rows: readonly TrainingSample[], weights?: WeightsVersion): Promise<readonly Float32Array[]> {
-    backendChecks.samples(rows, this.#rowLimits);
+  /** Returns the log-probabilities of each sample under the training weights or a snapshot: shape (T,), nats, 0 where `lossMask` is 0. */
+  async forward(samples: readonly TrainingSample[], weights?: WeightsVersion): Promise<readonly Float32Array[]> {
+    backendChecks.samples(samples, this.#sampleLimits);
     const address = weights ? this.#snapshots.acquire(weights) : this.#memory.map.forward;
     try {
       return await this.#enqueue(async () => {
-        const { logprobs } = await this.#train(rows, address);
-        if (!logprobs.every((row) => row.every(Number.isFinite)))
+        const { logprobs } = await this.#train(samples, address);
+        if (!logprobs.every((values) => values.every(Number.isFinite)))
           throw describeDivergence('A log-probability is not finite');
         return logprobs;
       });
@@ -109,13 +109,13 @@ export class LlamaEngine {
    * @throws BackendError `samples-invalid`; `loss-unsupported`; `numerics` when the loss is not finite: the accumulated gradient is then cleared
    */
   async forwardBackward(
-    rows: readonly TrainingSample[],
+    samples: readonly TrainingSample[],
     loss: Loss,
   ): Promise<Awaited<ReturnType<TrainablePolicy['forwardBackward']>>> {
-    backendChecks.samples(rows, this.#rowLimits);
+    backendChecks.samples(samples, this.#sampleLimits);
     backendChecks.loss(loss, everyLoss);
     return await this.#enqueue(async () => {
-      const total = await this.#train(rows, this.#memory.map.forward, loss);
+      const total = await this.#train(samples, this.#memory.map.forward, loss);
       if (!Number.isFinite(total.loss)) {
         await this.#pool.runAll({ kind: 'clear' });
         throw describeDivergence(`The ${loss.name} loss is ${total.loss}`);
@@ -224,20 +224,20 @@ export class LlamaEngine {
     await this.#pool.close();
   }
 
-  async #train(rows: readonly TrainingSample[], forward: Address, loss?: Loss): Promise<TrainedTotal> {
-    const shares = distributeRows(rows, this.#pool.threads);
+  async #train(samples: readonly TrainingSample[], forward: Address, loss?: Loss): Promise<TrainedTotal> {
+    const shares = distributeSamples(samples, this.#pool.threads);
     const jobs = shares.map((share) => ({
       kind: 'train' as const,
-      rows: flattenRows(share.map((index) => rows[index]!)),
+      samples: flattenSamples(share.map((index) => samples[index]!)),
       forward,
       ...(loss && { loss }),
     }));
     const parts = await this.#pool.run<'train'>(jobs);
-    const logprobs: Float32Array[] = Array.from({ length: rows.length });
+    const logprobs: Float32Array[] = Array.from({ length: samples.length });
     for (const [thread, share] of shares.entries()) {
       let offset = 0;
       for (const index of share) {
-        const length = rows[index]!.tokens.length;
+        const length = samples[index]!.tokens.length;
         logprobs[index] = parts[thread]!.logprobs.slice(offset, offset + length);
         offset += length;
       }
@@ -270,14 +270,14 @@ export class LlamaEngine {
   }
 }
 
-/** The threads' results together; `logprobs` by row. */
-interface TrainedTotal extends Omit<TrainedRows, 'logprobs'> {
+/** The results of all threads together; `logprobs` by sample. */
+interface TrainedTotal extends Omit<TrainedSamples, 'logprobs'> {
   readonly logprobs: readonly Float32Array[];
 }
 
 function describeDivergence(what: string): BackendError {
   return new BackendError(
-    `${what}: the policy has describeDivergence from the rows' log-probabilities, or the advantages or the learning rate are too large. The weights are unchanged.`,
+    `${what}: the policy has diverged from the samples' log-probabilities, or the advantages or the learning rate are too large. The weights are unchanged.`,
     { code: 'numerics' },
   );
 }

@@ -5,7 +5,7 @@ import type { LlamaConfig } from '../model/llama-config.ts';
 import type { WorkerPool } from '../threads/worker-pool.ts';
 import type { SampledPiece, SampleRequest } from './engine-types.ts';
 
-/** A prompt goes to the worker that had it before, unless that one has this many sequences more than the least loaded. */
+/** The number of sequences that a prompt's last worker may have more than the least loaded one and still get the prompt again. */
 const affinitySlack = 4;
 /** The number of prompts whose worker is remembered. */
 const rememberedPrompts = 256;

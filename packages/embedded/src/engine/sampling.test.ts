@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { TrainingSample } from '@agent-lightning/core';
 import { afterEach, describe, expect, it } from 'vitest';
-import { naiveLogprobs, naiveModel, naiveRows, randomStream, toFloat32 } from '../../test/naive-llama.ts';
+import { naiveLogprobs, naiveModel, naiveSamples, randomStream, toFloat32 } from '../../test/naive-llama.ts';
 import { WorkerPool } from '../threads/worker-pool.ts';
 import type { WorkerStart } from '../threads/worker-protocol.ts';
 import type { LlamaEngineOptions, SampleRequest } from './engine-types.ts';
@@ -66,7 +66,7 @@ async function collect(
   return choices;
 }
 
-/** A row that trains on the response. */
+/** A sample that trains on the response. */
 function rowOf(prompt: Int32Array, response: readonly number[]): TrainingSample {
   const length = prompt.length + response.length;
   return {
@@ -252,21 +252,21 @@ describe('an abort', () => {
 describe('versions of the weights', () => {
   it('stay what they were while training goes on and others come and go', async () => {
     const engine = await createEngine();
-    const rows = naiveRows(model.config, model.weights, [30, 12], 3);
+    const samples = naiveSamples(model.config, model.weights, [30, 12], 3);
     const first = engine.snapshot();
     const before = await collect(engine, { weights: first, choices: 3 });
-    const logprobs = await engine.forward(rows);
+    const logprobs = await engine.forward(samples);
     for (let step = 0; step < 4; step++) {
       const inFlight = collect(engine, { weights: first, choices: 3, maxTokens: 12 });
-      await engine.forwardBackward(rows, { name: 'cross_entropy' });
+      await engine.forwardBackward(samples, { name: 'cross_entropy' });
       await engine.optimStep({ learningRate: 0.05 });
       const version = engine.snapshot();
       expect(await collect(engine, { weights: version, choices: 3 })).not.toEqual(before);
       engine.discard(version);
       expect(await inFlight).toEqual(before);
     }
-    expect(await engine.forward(rows, first)).toEqual(logprobs);
-    expect(await engine.forward(rows)).not.toEqual(logprobs);
+    expect(await engine.forward(samples, first)).toEqual(logprobs);
+    expect(await engine.forward(samples)).not.toEqual(logprobs);
   });
 
   it('are finished by requests in flight after they are discarded, and refused to new ones', async () => {
@@ -284,7 +284,7 @@ describe('versions of the weights', () => {
   it('with weights that are not finite fail the request with a numerics error', async () => {
     const engine = await createEngine();
     engine.loadWeights(new Map([...toFloat32(model.weights)].map(([name, values]) => [name, values.fill(NaN)])));
-    await expect(engine.forward(naiveRows(model.config, model.weights, [5], 1))).rejects.toMatchObject({
+    await expect(engine.forward(naiveSamples(model.config, model.weights, [5], 1))).rejects.toMatchObject({
       code: 'numerics',
     });
     await expect(collect(engine, { weights: engine.snapshot() })).rejects.toMatchObject({ code: 'numerics' });
@@ -322,7 +322,7 @@ describe('threads', () => {
     const closed = engine.close();
     await expect(pending).rejects.toMatchObject({ code: 'backend-closed' });
     await closed;
-    await expect(engine.forward(naiveRows(model.config, model.weights, [5], 1))).rejects.toMatchObject({
+    await expect(engine.forward(naiveSamples(model.config, model.weights, [5], 1))).rejects.toMatchObject({
       code: 'backend-closed',
     });
   });

@@ -11,7 +11,7 @@ interface Snapshot {
   isDiscarded: boolean;
 }
 
-/** Holds snapshots by version, and frees each one when it is discarded and nobody reads it any more. */
+/** Holds snapshots by version, and frees each one when it is discarded and no call reads it any more. */
 export class Snapshots {
   readonly #memory: ModelMemory;
   readonly #kernels: Kernels;

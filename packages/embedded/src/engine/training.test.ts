@@ -1,6 +1,6 @@
 import type { Loss, TrainingSample } from '@agent-lightning/core';
 import { afterEach, describe, expect, it } from 'vitest';
-import { naiveLogprobs, naiveModel, naiveRows, toFloat32, type NaiveWeights } from '../../test/naive-llama.ts';
+import { naiveLogprobs, naiveModel, naiveSamples, toFloat32, type NaiveWeights } from '../../test/naive-llama.ts';
 import type { LlamaConfig } from '../model/llama-config.ts';
 import type { LlamaEngineOptions } from './engine-types.ts';
 import { LlamaEngine } from './llama-engine.ts';
@@ -38,16 +38,16 @@ const losses: readonly Loss[] = [
 ];
 
 /** The loss as backend.ts defines it; `frozen` log-probabilities stand under stopGradient. */
-function naiveLoss(loss: Loss, row: TrainingSample, now: readonly number[], frozen: readonly number[]): number {
+function naiveLoss(loss: Loss, sample: TrainingSample, now: readonly number[], frozen: readonly number[]): number {
   let total = 0;
   for (const [t, lp] of now.entries()) {
-    if (row.lossMask[t] !== 1) continue;
-    const a = row.advantages[t]!;
+    if (sample.lossMask[t] !== 1) continue;
+    const a = sample.advantages[t]!;
     const clip = (r: number): number => ('clipLow' in loss ? Math.min(Math.max(r, loss.clipLow), loss.clipHigh) : r);
-    const ratio = Math.exp(lp - row.logprobs[t]!);
+    const ratio = Math.exp(lp - sample.logprobs[t]!);
     if (loss.name === 'importance_sampling') total -= ratio * a;
     if (loss.name === 'ppo') total -= Math.min(ratio * a, clip(ratio) * a);
-    if (loss.name === 'cispo') total -= clip(Math.exp(frozen[t]! - row.logprobs[t]!)) * lp * a;
+    if (loss.name === 'cispo') total -= clip(Math.exp(frozen[t]! - sample.logprobs[t]!)) * lp * a;
     if (loss.name === 'cross_entropy') total -= a * lp;
   }
   return total;
@@ -55,12 +55,13 @@ function naiveLoss(loss: Loss, row: TrainingSample, now: readonly number[], froz
 
 describe.each([true, false])('the gradient with tied embeddings %s', (tied) => {
   const model = naiveModel({ seed: 7, tied });
-  const rows = naiveRows(model.config, model.weights, [5, 14, 2, 9], 11);
+  const samples = naiveSamples(model.config, model.weights, [5, 14, 2, 9], 11);
 
-  const logprobsNow = (): number[][] => rows.map((row) => naiveLogprobs(model.config, model.weights, row.tokens));
+  const logprobsNow = (): number[][] =>
+    samples.map((sample) => naiveLogprobs(model.config, model.weights, sample.tokens));
   const frozen = logprobsNow();
   const lossOf = (loss: Loss, now: readonly number[][]): number =>
-    rows.reduce((total, row, i) => total + naiveLoss(loss, row, now[i]!, frozen[i]!), 0);
+    samples.reduce((total, sample, i) => total + naiveLoss(loss, sample, now[i]!, frozen[i]!), 0);
 
   /** d loss / d parameter by central differences in float64, which err by about 1e-10 here; for a few entries of every tensor and all losses at once. */
   const slopes = [...model.weights].flatMap(([name, values]) =>
@@ -78,7 +79,7 @@ describe.each([true, false])('the gradient with tied embeddings %s', (tied) => {
 
   it.each(losses)('of $name agrees with finite differences in float64', async (loss) => {
     const engine = await engineOf(model);
-    const result = await engine.forwardBackward(rows, loss);
+    const result = await engine.forwardBackward(samples, loss);
     expect(result.loss).toBeCloseTo(lossOf(loss, frozen), 4);
     const gradient = await takeGradient(engine);
     for (const { name, index, of } of slopes) {
@@ -90,36 +91,37 @@ describe.each([true, false])('the gradient with tied embeddings %s', (tied) => {
 
 describe('forward', () => {
   const model = naiveModel({ seed: 3, tied: false });
-  const rows = naiveRows(model.config, model.weights, [100, 3, 49, 50, 97, 8, 130], 5);
+  const samples = naiveSamples(model.config, model.weights, [100, 3, 49, 50, 97, 8, 130], 5);
 
   it('gives the log-probabilities of a naive float64 implementation where the mask is 1, else 0', async () => {
     const engine = await engineOf(model);
-    const logprobs = await engine.forward(rows);
-    for (const [i, row] of rows.entries()) {
-      const expected = naiveLogprobs(model.config, model.weights, row.tokens);
-      for (const t of row.tokens.keys()) expect(logprobs[i]![t]).toBeCloseTo(row.lossMask[t] ? expected[t]! : 0, 5);
+    const logprobs = await engine.forward(samples);
+    for (const [i, sample] of samples.entries()) {
+      const expected = naiveLogprobs(model.config, model.weights, sample.tokens);
+      for (const t of sample.tokens.keys())
+        expect(logprobs[i]![t]).toBeCloseTo(sample.lossMask[t] ? expected[t]! : 0, 5);
     }
   });
 
-  it('gives each row of a packed batch exactly what it gives the row alone', async () => {
+  it('gives each sample of a packed batch exactly what it gives the sample alone', async () => {
     const engine = await engineOf(model);
-    const packed = await engine.forward(rows);
-    for (const [i, row] of rows.entries()) expect((await engine.forward([row]))[0]).toEqual(packed[i]);
+    const packed = await engine.forward(samples);
+    for (const [i, sample] of samples.entries()) expect((await engine.forward([sample]))[0]).toEqual(packed[i]);
   });
 });
 
 describe('accumulation', () => {
   const model = naiveModel({ seed: 9, tied: true });
-  const rows = naiveRows(model.config, model.weights, [20, 31, 7, 44, 12], 2);
+  const samples = naiveSamples(model.config, model.weights, [20, 31, 7, 44, 12], 2);
   const loss: Loss = { name: 'ppo', clipLow: 0.8, clipHigh: 1.2 };
 
-  it('over several calls gives the gradient of one call with all rows, on one thread and on two', async () => {
+  it('over several calls gives the gradient of one call with all samples, on one thread and on two', async () => {
     const gradients: Map<string, Float32Array>[] = [];
     for (const [threads, parts] of [
-      [1, [rows]],
-      [2, [rows]],
-      [2, [rows.slice(0, 2), rows.slice(2, 3), rows.slice(3)]],
-      [3, [rows.slice(0, 1), rows.slice(1)]],
+      [1, [samples]],
+      [2, [samples]],
+      [2, [samples.slice(0, 2), samples.slice(2, 3), samples.slice(3)]],
+      [3, [samples.slice(0, 1), samples.slice(1)]],
     ] as const) {
       const engine = await engineOf(model, { threads });
       for (const part of parts) await engine.forwardBackward(part, loss);
@@ -139,7 +141,7 @@ describe('accumulation', () => {
     const train = async (): Promise<Map<string, Float32Array>> => {
       const engine = await engineOf(model);
       for (let step = 0; step < 3; step++) {
-        await engine.forwardBackward(rows, loss);
+        await engine.forwardBackward(samples, loss);
         await engine.optimStep({ learningRate: 1e-2, maxGradientNorm: 1, weightDecay: 0.1 });
       }
       return engine.exportWeights();
@@ -149,22 +151,22 @@ describe('accumulation', () => {
 
   it('starts from zero after a step', async () => {
     const engine = await engineOf(model);
-    await engine.forwardBackward(rows, loss);
+    await engine.forwardBackward(samples, loss);
     const first = await takeGradient(engine);
-    await engine.forwardBackward(rows, loss);
+    await engine.forwardBackward(samples, loss);
     expect(await takeGradient(engine)).toEqual(first);
   });
 
   it('continues bit for bit in another engine that took over weights and optimizer', async () => {
     const step = async (engine: LlamaEngine): Promise<void> => {
-      await engine.forwardBackward(rows, loss);
+      await engine.forwardBackward(samples, loss);
       await engine.optimStep({ learningRate: 1e-2 });
     };
     const first = await engineOf(model);
     await step(first);
     const second = await engineOf(naiveModel({ seed: 1, tied: true }));
     second.loadWeights(first.exportWeights());
-    await second.forward(rows);
+    await second.forward(samples);
     second.loadOptimizer(first.exportOptimizer());
     await step(first);
     await step(second);
@@ -173,10 +175,10 @@ describe('accumulation', () => {
   });
 });
 
-describe('rows that begin alike', () => {
+describe('samples that begin alike', () => {
   const model = naiveModel({ seed: 14, tied: true });
-  /** Rows that continue a common beginning: samples of one prompt, a row twice, a row inside another, forks inside answers. Answers are trained, and some of the prompt too. */
-  const [beginning, ...endings] = naiveRows(model.config, model.weights, [70, 9, 14, 3, 30, 11], 6);
+  /** Samples that continue a common beginning: several of one prompt, one twice, one inside another, forks inside answers. Answers are trained, and some of the prompt too. */
+  const [beginning, ...endings] = naiveSamples(model.config, model.weights, [70, 9, 14, 3, 30, 11], 6);
   const continueWith = (length: number, ending: TrainingSample): TrainingSample => {
     const join = (field: keyof TrainingSample): number[] => [
       ...beginning![field].subarray(0, length),
@@ -189,7 +191,7 @@ describe('rows that begin alike', () => {
       advantages: Float32Array.from(join('advantages')),
     };
   };
-  const rows = [
+  const samples = [
     beginning!,
     continueWith(40, endings[0]!),
     continueWith(40, endings[1]!),
@@ -205,9 +207,9 @@ describe('rows that begin alike', () => {
     const together = await engineOf(model, { threads: 1 });
     const apart = await engineOf(model, { threads: 1 });
     const loss: Loss = { name: 'cross_entropy' };
-    const { logprobs } = await together.forwardBackward(rows, loss);
-    for (const [i, row] of rows.entries())
-      expect((await apart.forwardBackward([row], loss)).logprobs[0]).toEqual(logprobs[i]);
+    const { logprobs } = await together.forwardBackward(samples, loss);
+    for (const [i, sample] of samples.entries())
+      expect((await apart.forwardBackward([sample], loss)).logprobs[0]).toEqual(logprobs[i]);
     const expected = await takeGradient(apart);
     for (const [name, values] of await takeGradient(together)) {
       const largest = Math.max(...values.map(Math.abs));
@@ -223,11 +225,11 @@ describe('kernels', () => {
     tied: false,
     config: { hiddenSize: 48, intermediateSize: 100, vocabSize: 61, heads: 3, keyValueHeads: 1, headSize: 16 },
   });
-  const rows = naiveRows(model.config, model.weights, [60, 71, 18], 4);
+  const samples = naiveSamples(model.config, model.weights, [60, 71, 18], 4);
   const train = async (kernels: Partial<LlamaEngineOptions>): Promise<Map<string, Float32Array>> => {
     const engine = await engineOf(model, kernels);
     for (let step = 0; step < 2; step++) {
-      await engine.forwardBackward(rows, { name: 'ppo', clipLow: 0.8, clipHigh: 1.2 });
+      await engine.forwardBackward(samples, { name: 'ppo', clipLow: 0.8, clipHigh: 1.2 });
       await engine.optimStep({ learningRate: 1e-3, maxGradientNorm: 1 });
     }
     return engine.exportWeights();
@@ -246,10 +248,10 @@ describe('kernels', () => {
 
 describe('a training call', () => {
   const model = naiveModel({ seed: 5, tied: true, config: { maxPositions: 16 } });
-  const good = naiveRows(model.config, model.weights, [6], 1)[0]!;
+  const good = naiveSamples(model.config, model.weights, [6], 1)[0]!;
   const bad: readonly [string, TrainingSample][] = [
     [
-      'Row 1: tokens has 1 entries',
+      'Sample 1: tokens has 1 entries',
       {
         tokens: Int32Array.of(1),
         lossMask: Uint8Array.of(0),
@@ -257,16 +259,16 @@ describe('a training call', () => {
         advantages: Float32Array.of(0),
       },
     ],
-    ['Row 1: lossMask has 5 entries, tokens has 6', { ...good, lossMask: good.lossMask.slice(1) }],
-    ['Row 1: advantages has 7 entries', { ...good, advantages: new Float32Array(7) }],
-    ['Row 1: lossMask[0] is 1', { ...good, lossMask: good.lossMask.with(0, 1) }],
-    ['Row 1: lossMask[2] is 2', { ...good, lossMask: good.lossMask.with(2, 2) }],
-    ['Row 1: tokens[3] is 13', { ...good, tokens: good.tokens.with(3, 13) }],
-    ['Row 1: tokens[0] is -1', { ...good, tokens: good.tokens.with(0, -1) }],
-    ['Row 1: logprobs[4] is NaN', { ...good, logprobs: good.logprobs.with(4, NaN) }],
-    ['Row 1: advantages[5] is Infinity', { ...good, advantages: good.advantages.with(5, Infinity) }],
+    ['Sample 1: lossMask has 5 entries, tokens has 6', { ...good, lossMask: good.lossMask.slice(1) }],
+    ['Sample 1: advantages has 7 entries', { ...good, advantages: new Float32Array(7) }],
+    ['Sample 1: lossMask[0] is 1', { ...good, lossMask: good.lossMask.with(0, 1) }],
+    ['Sample 1: lossMask[2] is 2', { ...good, lossMask: good.lossMask.with(2, 2) }],
+    ['Sample 1: tokens[3] is 13', { ...good, tokens: good.tokens.with(3, 13) }],
+    ['Sample 1: tokens[0] is -1', { ...good, tokens: good.tokens.with(0, -1) }],
+    ['Sample 1: logprobs[4] is NaN', { ...good, logprobs: good.logprobs.with(4, NaN) }],
+    ['Sample 1: advantages[5] is Infinity', { ...good, advantages: good.advantages.with(5, Infinity) }],
     [
-      'Row 1: tokens has 18 entries; this model takes at most 17',
+      'Sample 1: tokens has 18 entries; this model takes at most 17',
       {
         tokens: new Int32Array(18),
         lossMask: new Uint8Array(18),
@@ -276,11 +278,11 @@ describe('a training call', () => {
     ],
   ];
 
-  it.each(bad)('refuses "%s"', async (message, row) => {
+  it.each(bad)('refuses "%s"', async (message, sample) => {
     const engine = await engineOf(model, { threads: 1 });
     const expected = expect.objectContaining({ code: 'samples-invalid', message: expect.stringContaining(message) });
-    await expect(engine.forwardBackward([good, row], { name: 'importance_sampling' })).rejects.toEqual(expected);
-    await expect(engine.forward([good, row])).rejects.toEqual(expected);
+    await expect(engine.forwardBackward([good, sample], { name: 'importance_sampling' })).rejects.toEqual(expected);
+    await expect(engine.forward([good, sample])).rejects.toEqual(expected);
   });
 
   it('refuses an empty batch, bounds that are not ordered, and hyperparameters that are no numbers', async () => {
@@ -292,14 +294,14 @@ describe('a training call', () => {
     await expect(engine.optimStep({ learningRate: NaN })).rejects.toMatchObject({ code: 'option-invalid' });
   });
 
-  it('takes a row of as many tokens as there are positions and one, the last of which is only predicted', async () => {
+  it('takes a sample of as many tokens as there are positions and one, the last of which is only predicted', async () => {
     const engine = await engineOf(model);
-    const [row] = naiveRows(model.config, model.weights, [17], 3);
-    const expected = naiveLogprobs(model.config, model.weights, row!.tokens);
-    expect((await engine.forward([row!]))[0]![16]).toBeCloseTo(expected[16]!, 5);
+    const [sample] = naiveSamples(model.config, model.weights, [17], 3);
+    const expected = naiveLogprobs(model.config, model.weights, sample!.tokens);
+    expect((await engine.forward([sample!]))[0]![16]).toBeCloseTo(expected[16]!, 5);
   });
 
-  it('gives zeros for a row without trained tokens', async () => {
+  it('gives zeros for a sample without trained tokens', async () => {
     const engine = await engineOf(model);
     const silent = { ...good, lossMask: new Uint8Array(6) };
     const result = await engine.forwardBackward([silent], { name: 'cross_entropy' });

@@ -16,7 +16,7 @@ export interface Span {
   readonly from: number;
   readonly count: number;
   readonly position: number;
-  /** Address of the logits after the last token, (vocabulary rounded up to 8,); undefined where nobody reads them. */
+  /** Address of the logits after the last token, (vocabulary rounded up to 8,); undefined where they are not needed. */
   readonly logits: Address | undefined;
 }
 

@@ -38,7 +38,7 @@ function send(message: FromWorker): void {
 function* stepsOf(job: Job): Generator<void, JobResults[Job['kind']]> {
   switch (job.kind) {
     case 'train':
-      return yield* training.train(job.rows, job.forward, job.loss);
+      return yield* training.train(job.samples, job.forward, job.loss);
     case 'reduce':
       return training.reduce();
     case 'step':

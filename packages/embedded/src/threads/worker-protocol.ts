@@ -6,8 +6,8 @@ import type { WasmMemory, WasmModule } from '../kernels/web-assembly.ts';
 import type { LlamaConfig } from '../model/llama-config.ts';
 import type { ModelMap } from '../model/model-memory.ts';
 import type { JobPiece, SampleJob } from '../sampling/sample-job.ts';
-import type { FlatRows } from '../training/flat-rows.ts';
-import type { AdamNumbers, ReducedGradient, TrainedRows } from '../training/training-worker.ts';
+import type { FlatSamples } from '../training/flat-samples.ts';
+import type { AdamNumbers, ReducedGradient, TrainedSamples } from '../training/training-worker.ts';
 
 /** The data that a worker starts with. */
 export interface WorkerStart {
@@ -22,7 +22,7 @@ export interface WorkerStart {
 /** A job with an answer. */
 export type Job =
   /** Log-probabilities under the weights at `forward`; with a loss, also its gradient, added to this thread's. */
-  | { readonly kind: 'train'; readonly rows: FlatRows; readonly forward: Address; readonly loss?: Loss }
+  | { readonly kind: 'train'; readonly samples: FlatSamples; readonly forward: Address; readonly loss?: Loss }
   /** Sums all threads' gradients into the first for this thread's blocks. */
   | { readonly kind: 'reduce' }
   /** Updates this thread's blocks and clears their gradients. */
@@ -33,7 +33,7 @@ export type Job =
   | { readonly kind: 'pack' };
 
 export interface JobResults {
-  readonly train: TrainedRows;
+  readonly train: TrainedSamples;
   readonly reduce: ReducedGradient;
   readonly step: Record<string, never>;
   readonly clear: Record<string, never>;

@@ -1,17 +1,17 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { compareTokens } from '../model/token-order.ts';
-import type { FlatRows } from './flat-rows.ts';
+import type { FlatSamples } from './flat-samples.ts';
 import { chunksOf, type Chunk } from './token-tree.ts';
 
-/** Rows of few different tokens, so that many begin alike; sorted, as the engine sorts them. */
-const someRows = fc
+/** Samples of few different tokens, so that many begin alike; sorted, as the engine sorts them. */
+const someSamples = fc
   .array(fc.array(fc.record({ token: fc.nat(2), mask: fc.nat(1) }), { minLength: 2, maxLength: 12 }), {
     minLength: 1,
     maxLength: 12,
   })
-  .map((rows) =>
-    rows.sort((a, b) =>
+  .map((samples) =>
+    samples.sort((a, b) =>
       compareTokens(
         Int32Array.from(a, ({ token }) => token),
         Int32Array.from(b, ({ token }) => token),
@@ -19,12 +19,12 @@ const someRows = fc
     ),
   );
 
-function flatten(rows: readonly (readonly { token: number; mask: number }[])[]): FlatRows {
-  const total = rows.flat();
+function flatten(samples: readonly (readonly { token: number; mask: number }[])[]): FlatSamples {
+  const total = samples.flat();
   return {
-    lengths: Int32Array.from(rows, (row) => row.length),
+    lengths: Int32Array.from(samples, (sample) => sample.length),
     tokens: Int32Array.from(total, ({ token }) => token),
-    lossMask: Uint8Array.from(rows.flatMap((row) => row.map(({ mask }, t) => (t === 0 ? 0 : mask)))),
+    lossMask: Uint8Array.from(samples.flatMap((sample) => sample.map(({ mask }, t) => (t === 0 ? 0 : mask)))),
     logprobs: new Float32Array(total.length),
     advantages: new Float32Array(total.length),
   };
@@ -43,13 +43,13 @@ function contextOf(chunk: Chunk, token: number): number[] {
 
 it('gives every trained token exactly its context and target, once', () => {
   fc.assert(
-    fc.property(someRows, (rows) => {
-      const flat = flatten(rows);
+    fc.property(someSamples, (samples) => {
+      const flat = flatten(samples);
       const seen: number[] = [];
       for (const chunk of chunksOf(flat)) {
         for (const [i, entry] of chunk.entries.entries()) {
           seen.push(entry);
-          const start = rows.findIndex((_, r) => entry < flat.lengths.subarray(0, r + 1).reduce((a, b) => a + b, 0));
+          const start = samples.findIndex((_, r) => entry < flat.lengths.subarray(0, r + 1).reduce((a, b) => a + b, 0));
           const offset = flat.lengths.subarray(0, start).reduce((a, b) => a + b, 0);
           expect(chunk.targets[i]).toBe(flat.tokens[entry]);
           expect(contextOf(chunk, chunk.predicting[chunk.predictors[i]!]!)).toEqual([
@@ -69,11 +69,11 @@ it('gives every trained token exactly its context and target, once', () => {
 });
 
 it('computes a shared beginning once', () => {
-  const row = (tail: number[]): { token: number; mask: number }[] =>
+  const sample = (tail: number[]): { token: number; mask: number }[] =>
     [...Array.from({ length: 50 }, () => 0), ...tail].map((token, t) => ({ token, mask: t >= 50 ? 1 : 0 }));
-  const [chunk, ...others] = chunksOf(flatten([row([0, 1, 1]), row([1, 2, 0]), row([1, 2, 1])]));
+  const [chunk, ...others] = chunksOf(flatten([sample([0, 1, 1]), sample([1, 2, 0]), sample([1, 2, 1])]));
   expect(others).toEqual([]);
-  expect(chunk!.ids).toHaveLength(50 + 2 + 2); // the last token of a row is only predicted
+  expect(chunk!.ids).toHaveLength(50 + 2 + 2); // the last token of a sample is only predicted
   expect(chunk!.targets).toHaveLength(9);
   expect(chunk!.predicting).toHaveLength(1 + 2 + 2);
 });

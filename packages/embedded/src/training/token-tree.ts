@@ -1,11 +1,11 @@
 /**
- * Packs training rows into chunks. Rows with the same beginning, such as the samples of one prompt, share it: a chunk is a
+ * Packs training samples into chunks. Samples with the same beginning, such as those of one prompt, share its computation: a chunk is a
  * forest of tokens, each computed once, and a token attends to the path from its root.
  */
 import { commonPrefix } from '../model/token-order.ts';
-import type { FlatRows } from './flat-rows.ts';
+import type { FlatSamples } from './flat-samples.ts';
 
-/** Tokens that one pass takes at once, unless one row is longer: enough to fill the register tiles, few enough for the cache. */
+/** Tokens that one pass takes at once, unless one sample is longer: enough to fill the register tiles, few enough for the cache. */
 const chunkTokens = 384;
 
 /** Tokens of a chunk that follow each other and have no other successors but at the end. */
@@ -13,13 +13,13 @@ export interface Segment {
   /** Index of its first token in the chunk. */
   readonly start: number;
   readonly length: number;
-  /** Position of its first token in its row. */
+  /** Position of its first token in its sample. */
   readonly position: number;
   /** The segments from the root to this one. */
   readonly path: readonly Segment[];
 }
 
-/** M tokens, of which U predict something, S times in all: rows that differ after a token predict different tokens from it. */
+/** M tokens, of which U predict something, S times in all: samples that differ after a token predict different tokens from it. */
 export interface Chunk {
   /** A segment comes after those on its path. */
   readonly segments: readonly Segment[];
@@ -28,25 +28,25 @@ export interface Chunk {
   readonly positions: Int32Array;
   /** Shape (U,): indices of the tokens that predict a trained one, ascending. */
   readonly predicting: Int32Array;
-  /** Shape (S,): which of those predicts, what it predicts, and the prediction's entry in the flat rows. */
+  /** Shape (S,): which of those predicts, what it predicts, and the prediction's entry in the flat samples. */
   readonly predictors: Int32Array;
   readonly targets: Int32Array;
   readonly entries: Int32Array;
 }
 
 /**
- * Cuts rows, sorted by `compareTokens`, into chunks. A row ends at its last trained token, because later tokens change nothing;
- * a row without any is left out.
+ * Cuts samples, sorted by `compareTokens`, into chunks. A sample ends at its last trained token, because later tokens change nothing;
+ * a sample without any is left out.
  */
-export function* chunksOf(rows: FlatRows): Generator<Chunk> {
-  let builder = new ChunkBuilder(rows);
+export function* chunksOf(samples: FlatSamples): Generator<Chunk> {
+  let builder = new ChunkBuilder(samples);
   let offset = 0;
-  for (const length of rows.lengths) {
-    const inputs = rows.lossMask.subarray(offset, offset + length).lastIndexOf(1);
+  for (const length of samples.lengths) {
+    const inputs = samples.lossMask.subarray(offset, offset + length).lastIndexOf(1);
     if (inputs > 0) {
       if (builder.size > 0 && builder.size + builder.costOf(offset, inputs) > chunkTokens) {
         yield builder.build();
-        builder = new ChunkBuilder(rows);
+        builder = new ChunkBuilder(samples);
       }
       builder.add(offset, inputs);
     }
@@ -56,32 +56,32 @@ export function* chunksOf(rows: FlatRows): Generator<Chunk> {
 }
 
 class ChunkBuilder {
-  readonly #rows: FlatRows;
+  readonly #samples: FlatSamples;
   readonly #ids: number[] = [];
   readonly #positions: number[] = [];
-  /** The index of the token before, in its row, for each token; −1 at a root. */
+  /** The index of the token before, in its sample, for each token; −1 at a root. */
   readonly #previous: number[] = [];
   /** The token that makes each prediction, and the prediction's entry. */
   readonly #predictions: { readonly token: number; readonly entry: number }[] = [];
-  /** The row added last, and the index of each of its tokens. */
+  /** The sample added last, and the index of each of its tokens. */
   #last: Int32Array = new Int32Array();
   #lastIndices: number[] = [];
 
-  constructor(rows: FlatRows) {
-    this.#rows = rows;
+  constructor(samples: FlatSamples) {
+    this.#samples = samples;
   }
 
   get size(): number {
     return this.#ids.length;
   }
 
-  /** Returns the number of tokens that the row would add. */
+  /** Returns the number of tokens that the sample would add. */
   costOf(offset: number, inputs: number): number {
-    return inputs - commonPrefix(this.#last, this.#rows.tokens.subarray(offset, offset + inputs));
+    return inputs - commonPrefix(this.#last, this.#samples.tokens.subarray(offset, offset + inputs));
   }
 
   add(offset: number, inputs: number): void {
-    const tokens = this.#rows.tokens.subarray(offset, offset + inputs);
+    const tokens = this.#samples.tokens.subarray(offset, offset + inputs);
     const indices = this.#lastIndices.slice(0, inputs - this.costOf(offset, inputs));
     for (let t = indices.length; t < inputs; t++) {
       this.#previous.push(t === 0 ? -1 : indices[t - 1]!);
@@ -89,7 +89,8 @@ class ChunkBuilder {
       this.#positions.push(t);
     }
     for (let t = 1; t <= inputs; t++) {
-      if (this.#rows.lossMask[offset + t] === 1) this.#predictions.push({ token: indices[t - 1]!, entry: offset + t });
+      if (this.#samples.lossMask[offset + t] === 1)
+        this.#predictions.push({ token: indices[t - 1]!, entry: offset + t });
     }
     this.#last = tokens;
     this.#lastIndices = indices;
@@ -104,7 +105,7 @@ class ChunkBuilder {
       positions: Int32Array.from(this.#positions),
       predicting,
       predictors: Int32Array.from(this.#predictions, ({ token }) => place.get(token)!),
-      targets: Int32Array.from(this.#predictions, ({ entry }) => this.#rows.tokens[entry]!),
+      targets: Int32Array.from(this.#predictions, ({ entry }) => this.#samples.tokens[entry]!),
       entries: Int32Array.from(this.#predictions, ({ entry }) => entry),
     };
   }

@@ -1,10 +1,10 @@
-/** Trains on a worker thread: runs rows in chunks, and does this thread's share of the optimizer. */
+/** Trains on a worker thread: runs samples in chunks, and does this thread's share of the optimizer. */
 import type { Loss } from '@agent-lightning/core';
 import type { Address } from '../kernels/kernels.ts';
 import type { SharedHeap } from '../kernels/shared-heap.ts';
 import type { Model } from '../model/layer-forward.ts';
 import { roundUp, type Block } from '../model/parameter-layout.ts';
-import type { FlatRows } from './flat-rows.ts';
+import type { FlatSamples } from './flat-samples.ts';
 import { tokenLoss } from './token-loss.ts';
 import { chunksOf } from './token-tree.ts';
 import { TrainingPass } from './training-pass.ts';
@@ -20,8 +20,8 @@ export interface AdamNumbers {
   readonly epsilon: number;
 }
 
-/** The result of a job that trains: `logprobs` as the rows' tokens, the rest summed over trained tokens. */
-export interface TrainedRows {
+/** The result of a job that trains: `logprobs` as the samples' tokens, the rest summed over trained tokens. */
+export interface TrainedSamples {
   readonly logprobs: Float32Array;
   readonly loss: number;
   readonly entropy: number;
@@ -33,7 +33,7 @@ export interface ReducedGradient {
   readonly squares: ReadonlyMap<number, number>;
 }
 
-/** Trains on one worker thread: computes gradients of rows, and updates this thread's share of the parameters. */
+/** Trains on one worker thread: computes gradients of samples, and updates this thread's share of the parameters. */
 export class TrainingWorker {
   readonly #model: Model;
   readonly #thread: number;
@@ -48,11 +48,11 @@ export class TrainingWorker {
     this.#owned = distributeBlocks(model.layout.blocks, threads)[thread]!;
   }
 
-  /** Runs the rows chunk by chunk, yielding between chunks so that sampling goes on. */
-  *train(rows: FlatRows, forward: Address, loss: Loss | undefined): Generator<void, TrainedRows> {
-    const logprobs = new Float32Array(rows.tokens.length);
+  /** Runs the samples chunk by chunk, yielding between chunks so that sampling goes on. */
+  *train(samples: FlatSamples, forward: Address, loss: Loss | undefined): Generator<void, TrainedSamples> {
+    const logprobs = new Float32Array(samples.tokens.length);
     const total = { loss: 0, entropy: 0, trainedTokens: 0 };
-    for (const chunk of chunksOf(rows)) {
+    for (const chunk of chunksOf(samples)) {
       const scores = this.#pass.forward(chunk, forward);
       const slopes = new Float32Array(chunk.entries.length);
       for (const [i, entry] of chunk.entries.entries()) {
@@ -60,7 +60,7 @@ export class TrainingWorker {
         logprobs[entry] = now;
         total.entropy += scores.entropies[i]!;
         if (loss === undefined) continue;
-        const { value, slope } = tokenLoss(loss, now, rows.logprobs[entry]!, rows.advantages[entry]!);
+        const { value, slope } = tokenLoss(loss, now, samples.logprobs[entry]!, samples.advantages[entry]!);
         total.loss += value;
         slopes[i] = slope;
       }
