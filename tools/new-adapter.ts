@@ -45,7 +45,7 @@ if (!/^[a-z][a-z0-9]*(?:-[a-z0-9]+)*$/.test(id) || existsSync(directory)) {
   writeFiles();
   addReference();
   console.log(`
-Next: npm install --save-exact -D <the framework> -w @agent-lightning/${id}
+Next: npm install --save-exact -D <the framework> -w @agent-lightning/${id}, and name it in "peerDependencies" of its package.json
       npx nx test ${id}                                                         which fails until the five files are written
       node --conditions=@agent-lightning/source tools/adapter-table.ts --write  when it passes`);
 }

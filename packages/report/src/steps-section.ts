@@ -41,7 +41,7 @@ const callCharts: readonly MetricChart[] = [
   { title: 'tokens sampled in a step', lines: [['tokens', 'tokensSampled']] },
 ];
 
-/** Draws a small chart for each metric, and all metrics as a table. */
+/** Draws the charts, and writes the figures of every step as a table. */
 export function stepCharts({ metrics, charts, hasPolicy }: ReportData): Markup | undefined {
   if (metrics.length === 0) return undefined;
   const all = [...commonCharts, ...(hasPolicy ? callCharts : []), ...charts];
@@ -89,7 +89,7 @@ const callColumns: readonly (readonly [name: string, path: string])[] = [
   ['tokens trained', 'tokensTrained'],
 ];
 
-/** Writes the columns that are given, and one for each figure that a chart of the algorithm shows. */
+/** Writes the columns that are given, and one for each path without `*` in a chart of the algorithm. */
 function metricsTable(
   metrics: readonly StepMetrics[],
   given: readonly (readonly [name: string, path: string])[],

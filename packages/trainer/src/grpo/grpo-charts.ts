@@ -1,7 +1,15 @@
 import type { MetricChart } from '@agent-lightning/core';
+import type { GrpoMetrics, PolicyMetrics } from './grpo-metrics.ts';
+
+/** A path into the metrics of GRPO; a misspelt one does not compile. */
+type GrpoPath = keyof GrpoMetrics | `policies.*.${keyof PolicyMetrics}`;
+
+interface GrpoChart extends MetricChart {
+  readonly lines: readonly (readonly [name: string, path: GrpoPath])[];
+}
 
 /** The charts that GRPO adds to the report. */
-export const grpoCharts: readonly MetricChart[] = [
+export const grpoCharts: readonly GrpoChart[] = [
   {
     title: 'groups: used, and without variance',
     lines: [
