@@ -15,6 +15,9 @@ export default defineConfig({
     testTimeout: 300_000,
     hookTimeout: 300_000,
     pool: 'forks',
+    // Node strips types by WebAssembly, in threads too, and V8 13.6 can crash when two of them replace the same wrapper of
+    // it at once (Runtime_TierUpWasmToJSWrapper). With a budget of calls that is never used up, none is replaced.
+    execArgv: ['--wasm-wrapper-tiering-budget=2147483647'],
     maxWorkers: 2,
   },
 });
