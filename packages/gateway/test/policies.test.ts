@@ -36,7 +36,8 @@ const chats = (server: ModelServer): number => server.calls.filter((call) => cal
 describe('several servers of one policy', () => {
   it('share the rollouts, and keep each rollout on one', async () => {
     const { open, finish, servers } = await startReplicas(3);
-    for (let rollout = 0; rollout < 12; rollout += 1) {
+    // Ports differ from run to run, and with them the shares: one of three servers gets none of 40 once in millions of runs.
+    for (let rollout = 0; rollout < 40; rollout += 1) {
       const { client, claim } = await open('train', `r${rollout}`);
       for (let call = 0; call < 3; call += 1) await client.chat.completions.create({ model: 'policy', messages });
       const spans = await finish(claim);
