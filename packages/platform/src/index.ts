@@ -4,4 +4,4 @@ export { type Clock, systemClock } from './clock.ts';
 export { replaceDirectory, writeDirectoryAtomically } from './durable-directories.ts';
 export { syncDirectory, writeAndSync, writeFileAtomically } from './durable-files.ts';
 export { createConsoleLogger } from './logger.ts';
-export { guardTree, hasProcessGroups, signalTree, unrefChild } from './process-tree.ts';
+export { guardTree, hasProcessGroups, readyGuard, signalTree, unrefChild } from './process-tree.ts';

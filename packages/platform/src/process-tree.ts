@@ -36,6 +36,14 @@ for group in $groups; do kill -9 "-$group"; done 2>/dev/null
 let guard: ChildProcess | undefined;
 const guarded = new Set<number>();
 
+/**
+ * Starts the watch that `guardTree` needs. Called before a command is started, it leaves no moment
+ * in which the command runs and the watch does not, should this process be killed.
+ */
+export function readyGuard(): void {
+  if (hasProcessGroups && !isGuardRunning()) guard = startGuard();
+}
+
 /** Lets no command outlive this process. Returns a function that ends the watch. */
 export function guardTree(child: ChildProcess): () => void {
   const { pid } = child;
@@ -53,10 +61,13 @@ export function guardTree(child: ChildProcess): () => void {
   };
 }
 
+function isGuardRunning(): boolean {
+  return guard !== undefined && guard.exitCode === null && guard.signalCode === null;
+}
+
 function tellGuard(line: string): void {
-  if (guard !== undefined && guard.exitCode === null && guard.signalCode === null) return void guard.stdin?.write(line);
+  if (isGuardRunning()) return void guard?.stdin?.write(line);
   guard = startGuard();
-  for (const group of guarded) guard.stdin?.write(`+ ${group}\n`);
 }
 
 function startGuard(): ChildProcess {
@@ -64,6 +75,7 @@ function startGuard(): ChildProcess {
   started.on('error', (error) => process.emitWarning(`commands may outlive this process: ${error.message}`));
   started.stdin.on('error', () => undefined); // its end is seen at the next line, and another one is started
   unrefChild(started);
+  for (const group of guarded) started.stdin.write(`+ ${group}\n`);
   return started;
 }
 

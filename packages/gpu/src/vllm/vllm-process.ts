@@ -3,7 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import { BackendError, ConfigurationError } from '@agent-lightning/core';
-import { guardTree, hasProcessGroups, signalTree, unrefChild } from '@agent-lightning/platform';
+import { guardTree, hasProcessGroups, readyGuard, signalTree, unrefChild } from '@agent-lightning/platform';
 
 export interface VllmProcessOptions {
   readonly command: string;
@@ -48,6 +48,7 @@ export class VllmProcess {
     const { command, args, env } = this.#options;
     this.#lines = [];
     this.#spawnError = undefined;
+    readyGuard();
     const child = spawn(command, args, {
       env: { ...process.env, ...env },
       detached: hasProcessGroups,

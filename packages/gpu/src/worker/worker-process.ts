@@ -11,7 +11,7 @@ import {
   type LightningError,
   type Logger,
 } from '@agent-lightning/core';
-import { guardTree, hasProcessGroups, signalTree, unrefChild } from '@agent-lightning/platform';
+import { guardTree, hasProcessGroups, readyGuard, signalTree, unrefChild } from '@agent-lightning/platform';
 import { pythonDirectory, setupAdvice } from './find-python.ts';
 
 export interface WorkerOptions {
@@ -49,6 +49,7 @@ const shownLines = 20;
 export async function startWorker(options: WorkerOptions): Promise<RunningWorker> {
   const { logger, signal, killAfterMs = 15_000 } = options;
   const apiKey = randomBytes(24).toString('hex');
+  readyGuard();
   const child = spawn(options.python, ['-m', 'agent_lightning_worker', ...options.arguments, '--exit-with-parent'], {
     stdio: ['pipe', 'pipe', 'pipe'], // its standard input closes when this process is gone
     detached: hasProcessGroups,

@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { ConfigurationError, TimeoutError } from '@agent-lightning/core';
 import { CapturedOutput, hide } from './captured-output.ts';
-import { guardTree, hasProcessGroups, signalTree } from '@agent-lightning/platform';
+import { guardTree, hasProcessGroups, readyGuard, signalTree } from '@agent-lightning/platform';
 
 export interface ChildRunOptions {
   readonly command: string;
@@ -43,6 +43,7 @@ export class ChildRun {
     this.#stdout = new CapturedOutput(options.maxOutputBytes);
     this.#stderr = new CapturedOutput(options.maxOutputBytes);
     try {
+      readyGuard();
       this.#child = spawn(options.command, options.args, {
         env: options.env,
         cwd: options.cwd,
