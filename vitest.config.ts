@@ -1,4 +1,9 @@
+import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
+
+// Every process and thread that a test starts from TypeScript sources strips their types first: half of the suite's time.
+// With this cache each file is stripped once.
+process.env['NODE_COMPILE_CACHE'] ??= join(import.meta.dirname, 'node_modules/.cache/node-compile-cache');
 
 /** One configuration for every package: workspace imports resolve to TypeScript sources, and a test that prints fails. */
 export default defineConfig({

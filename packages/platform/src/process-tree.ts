@@ -62,7 +62,7 @@ export function guardTree(child: ChildProcess): () => void {
 }
 
 function isGuardRunning(): boolean {
-  return guard !== undefined && guard.exitCode === null && guard.signalCode === null;
+  return guard?.pid !== undefined && guard.exitCode === null && guard.signalCode === null;
 }
 
 function tellGuard(line: string): void {
@@ -73,6 +73,7 @@ function tellGuard(line: string): void {
 function startGuard(): ChildProcess {
   const started = spawn('/bin/sh', ['-c', guardScript], { detached: true, stdio: ['pipe', 'ignore', 'ignore'] });
   started.on('error', (error) => process.emitWarning(`commands may outlive this process: ${error.message}`));
+  if (started.pid === undefined) return started; // it has no pipes either
   started.stdin.on('error', () => undefined); // its end is seen at the next line, and another one is started
   unrefChild(started);
   for (const group of guarded) started.stdin.write(`+ ${group}\n`);
