@@ -1,0 +1,16 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** Returns inputs and outputs of other libraries' formulas (verl, TRL, SkyRL, prime-rl, tinker-cookbook): `versions` in each file names them. */
+export function readReference<Case>(name: string): readonly Case[] {
+  const text = readFileSync(join(import.meta.dirname, `${name}.json`), 'utf8');
+  return (JSON.parse(text) as { readonly cases: readonly Case[] }).cases;
+}
+
+/** Says how far two lists of numbers are apart, relative to 1 and to their size. */
+export function distance(ours: ArrayLike<number>, theirs: readonly number[]): number {
+  if (ours.length !== theirs.length) return Infinity;
+  return theirs.reduce(
+    (worst, value, index) => Math.max(worst, Math.abs(ours[index]! - value) / Math.max(1, Math.abs(value))), 0,
+  );
+}
