@@ -5,7 +5,7 @@ import { BackendError, type ChatMessage, type JsonValue, type ToolCallFormat } f
 
 import { JinjaTemplate } from './jinja-template.ts';
 import type { TokenizerJson } from './tokenizer.ts';
-import { detectToolCallFormat } from './tool-calls/detect-format.ts';
+import { detectToolCallFormat, explainUnknownFormat } from './tool-calls/detect-format.ts';
 
 /** The Jinja sources of a model's chat template. */
 export interface ChatTemplateSource {
@@ -59,11 +59,11 @@ export class ChatTemplate {
       this.#toolTemplate === undefined
         ? 'it never mentions `tools`: they would be dropped'
         : this.toolCallFormat === undefined
-          ? 'it writes tool calls in a format that is not known here, so they could not be read'
+          ? explainUnknownFormat((...chat) => this.#fill(...chat))
           : undefined;
     if (problem === undefined) return;
     throw new BackendError(
-      `The request has ${count} tools and ${this.#name} cannot take them: ${problem}. Use a model whose template teaches Hermes (<tool_call>), Llama 3 JSON or <function=…> calls, or describe the tools in a message and read the answer yourself.`,
+      `The request has ${count} tools and ${this.#name} cannot take them: ${problem}. Use a template that writes calls in one of the formats that the README of @agent-lightning/text lists, or describe the tools in a message and read the answer yourself.`,
       { code: 'option-unsupported' },
     );
   }
