@@ -104,8 +104,10 @@ export class BodyScanner {
   #stepInString(quote: string): boolean {
     const { strings } = this.#syntax;
     if (this.#text.startsWith(quote, this.#at)) {
+      const isEnd = strings === 'python' ? endsPythonString(this.#text, this.#at) : true;
+      if (isEnd === undefined) return false;
       this.#at += quote.length;
-      this.#quote = undefined;
+      if (isEnd) this.#quote = undefined;
     } else if (this.#mayBegin([quote])) return false;
     else if (typeof strings === 'string' && this.#text[this.#at] === '\\') {
       if (this.#at + 1 >= this.#text.length) return false;
@@ -117,4 +119,17 @@ export class BodyScanner {
     }
     return true;
   }
+}
+
+/**
+ * Tells whether a quote ends a string of Python: what follows a value must follow. Templates of LFM2 write quotes within a string
+ * without escaping them, and so do their models.
+ *
+ * @returns undefined when more text is needed
+ */
+export function endsPythonString(text: string, at: number): boolean | undefined {
+  const next = /\S/g;
+  next.lastIndex = at + 1;
+  const found = next.exec(text);
+  return found === null ? undefined : ',)]}:'.includes(found[0]);
 }

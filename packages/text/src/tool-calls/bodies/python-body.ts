@@ -1,4 +1,5 @@
 /** Parses `[name(key=value, …), …]`, calls in the notation of Python, whose values are literals (LFM2). */
+import { endsPythonString } from '../body-scanner.ts';
 import { writeJsonObject } from '../json-source.ts';
 import { writeNumber } from '../tool-schemas.ts';
 import type { ToolCall } from '../tool-call.ts';
@@ -120,12 +121,17 @@ class PythonReader {
   #readString(): string {
     const quote = this.#match(/'''|"""|'|"/y);
     let text = '';
-    while (!this.#text.startsWith(quote, this.#at)) {
+    while (!this.#endsString(quote)) {
       if (this.#at >= this.#text.length) throw notPython();
       text += this.#text[this.#at] === '\\' ? this.#readEscape() : this.#text[this.#at++];
     }
     this.#at += quote.length;
     return text;
+  }
+
+  #endsString(quote: string): boolean {
+    const isQuote = this.#text.startsWith(quote, this.#at);
+    return isQuote && endsPythonString(this.#text, this.#at + quote.length - 1) === true;
   }
 
   #readEscape(): string {
