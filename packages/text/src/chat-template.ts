@@ -5,7 +5,13 @@ import { BackendError, type ChatMessage, type JsonValue, type ToolCallFormat } f
 
 import { JinjaTemplate } from './jinja-template.ts';
 import type { TokenizerJson } from './tokenizer.ts';
-import { detectToolCallFormat, explainUnknownFormat } from './tool-calls/detect-format.ts';
+import {
+  detectTaughtFormat,
+  detectToolCallFormat,
+  explainUnknownFormat,
+  type RenderChat,
+} from './tool-calls/detect-format.ts';
+import { moveCallsIntoContent, type TaughtFormat } from './tool-calls/taught-format.ts';
 
 /** The Jinja sources of a model's chat template. */
 export interface ChatTemplateSource {
@@ -22,6 +28,8 @@ export interface ChatTemplateSource {
 export class ChatTemplate {
   /** The format in which the template writes tool calls; undefined where it writes none, or in a format that is not known here. */
   readonly toolCallFormat: ToolCallFormat | undefined;
+  /** The format of calls in a content; undefined for a template that writes calls itself. */
+  readonly #taughtFormat: TaughtFormat | undefined;
   readonly #name: string;
   readonly #template: JinjaTemplate;
   /** The template for chats with tools; undefined when the template would drop them. */
@@ -39,7 +47,9 @@ export class ChatTemplate {
     this.#specialTokens = readSpecialTokens(tokenizerConfig);
     this.#template = new JinjaTemplate(template, name, now);
     this.#toolTemplate = /\btools\b/.test(toolTemplate) ? new JinjaTemplate(toolTemplate, name, now) : undefined;
-    this.toolCallFormat = detectToolCallFormat((...chat) => this.#fill(...chat));
+    const fill: RenderChat = (...chat) => this.#fill(...chat);
+    this.toolCallFormat = detectToolCallFormat(fill);
+    this.#taughtFormat = detectTaughtFormat(fill);
   }
 
   /**
@@ -51,7 +61,15 @@ export class ChatTemplate {
    */
   render(messages: readonly ChatMessage[], tools: readonly JsonValue[] = []): string {
     if (tools.length > 0) this.#requireTools(tools.length);
-    return this.#fill(messages, tools, true);
+    return this.#fill(this.#showCalls(messages), tools, true);
+  }
+
+  /** Moves calls into the content where the template would leave them out of the history. */
+  #showCalls(messages: readonly ChatMessage[]): readonly ChatMessage[] {
+    const taught = this.#taughtFormat;
+    return taught === undefined
+      ? messages
+      : messages.map((message, index) => moveCallsIntoContent(message, index, taught));
   }
 
   #requireTools(count: number): void {

@@ -1,8 +1,11 @@
 import { readFileSync } from 'node:fs';
 
+import type { JsonValue } from '@agent-lightning/core';
 import { describe, expect, it } from 'vitest';
 
+import { readPieces } from '../../test/read-pieces.ts';
 import { ChatTemplate } from '../chat-template.ts';
+import { createToolCallReader } from './tool-call-reader.ts';
 
 const templates = new URL('../../test/__fixtures__/templates/', import.meta.url);
 const create = (template: string, name: string): ChatTemplate =>
@@ -130,5 +133,78 @@ describe('the tool-call format of a template', () => {
     const template = load('chatml');
     expect(template.toolCallFormat).toBeUndefined();
     expect(() => template.render(messages, tools)).toThrow(/chatml.jinja cannot take them: it never mentions `tools`/);
+  });
+
+  it('is none for a template that does not show the tools of a request', () => {
+    const silent = create('{%- set ns = tools -%}{%- for m in messages -%}{{- m.content -}}{%- endfor -%}', 'silent');
+    expect(silent.toolCallFormat).toBeUndefined();
+    expect(() => silent.render(messages, tools)).toThrow(
+      /silent\.jinja cannot take them: it leaves them out of the prompt/,
+    );
+  });
+});
+
+describe('a template that teaches calls and leaves them out of the history', () => {
+  const teaching = (instructions: string, content = 'message.content'): string =>
+    `{%- if tools -%}{{- ${JSON.stringify(instructions)} + (tools | tojson) -}}{%- endif -%}
+    {%- for message in messages -%}{{- '<|im_start|>' + message.role + '\n' + ${content} + '<|im_end|>\n' -}}{%- endfor -%}
+    {%- if add_generation_prompt -%}{{- '<|im_start|>assistant\n' -}}{%- endif -%}`;
+  const xmlTools =
+    'Return a json object within <tool_call></tool_call> XML tags:\n<tool_call>\n{"name": <function-name>, "arguments": <args-json-object>}\n</tool_call>\n';
+  const list = 'List of tools: <|tool_list_start|>';
+  const history = (content: JsonValue, text: JsonValue) => [
+    { role: 'user', content: 'hi' },
+    {
+      role: 'assistant',
+      content,
+      tool_calls: [
+        { id: 'a', type: 'function', function: { name: 'f', arguments: text } },
+        { id: 'b', type: 'function', function: { name: 'g', arguments: '' } },
+      ],
+    },
+    { role: 'tool', tool_call_id: 'a', content: '1' },
+  ];
+  const text = '{"id": 2512292042121000001, "q": "it\'s \\"so\\"", "x": 1.0, "ok": true}';
+
+  it.each([
+    [
+      'hermes',
+      xmlTools,
+      `I look.\n<tool_call>\n{"name": "f", "arguments": ${text}}\n</tool_call>\n<tool_call>\n{"name": "g", "arguments": {}}\n</tool_call>`,
+    ],
+    [
+      'lfm2',
+      list,
+      'I look.<|tool_call_start|>[f(id=2512292042121000001, q="it\'s \\"so\\"", x=1.0, ok=true), g()]<|tool_call_end|>',
+    ],
+  ] as const)('has them in the content, as a model of format %s writes them', (format, instructions, content) => {
+    const template = create(teaching(instructions), format);
+    expect(template.toolCallFormat).toBe(format);
+    const turns = `<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n${content}<|im_end|>\n<|im_start|>tool\n1<|im_end|>\n`;
+    expect(template.render(history('I look.', text), tools)).toContain(turns);
+    const parts = template.render(history([{ type: 'text', text: 'I look.' }], text), tools);
+    expect(parts).toContain(content.slice('I look.'.length).trimStart());
+    expect(template.render(history('I look.', text))).toBe(`${turns}<|im_start|>assistant\n`);
+    const { calls } = readPieces(createToolCallReader(format), [content]);
+    expect(calls).toEqual([
+      { name: 'f', arguments: text },
+      { name: 'g', arguments: '{}' },
+    ]);
+  });
+
+  it('refuses arguments that are no object by their place', () => {
+    const template = create(teaching(list), 'list');
+    expect(() => template.render(history('', '[1]'), tools)).toThrow(
+      expect.objectContaining({
+        code: 'samples-invalid',
+        message: expect.stringContaining('messages[1].tool_calls[0].function is {"name":"f","arguments":"[1]"}'),
+      }),
+    );
+  });
+
+  it('has no format when it does not show a content as it is', () => {
+    expect(
+      create(teaching(list, "(message.content | replace('<|', '(('))"), 'changing').toolCallFormat,
+    ).toBeUndefined();
   });
 });
