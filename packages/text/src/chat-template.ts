@@ -46,7 +46,9 @@ export class ChatTemplate {
     this.#name = name;
     this.#specialTokens = readSpecialTokens(tokenizerConfig);
     this.#template = new JinjaTemplate(template, name, now);
-    this.#toolTemplate = /\btools\b/.test(toolTemplate) ? new JinjaTemplate(toolTemplate, name, now) : undefined;
+    this.#toolTemplate = /\b(?:xml_)?tools\b/.test(toolTemplate)
+      ? new JinjaTemplate(toolTemplate, name, now)
+      : undefined;
     const fill: RenderChat = (...chat) => this.#fill(...chat);
     this.toolCallFormat = detectToolCallFormat(fill);
     this.#taughtFormat = detectTaughtFormat(fill);
@@ -92,6 +94,7 @@ export class ChatTemplate {
       ...this.#specialTokens,
       messages: messages.map(toTemplateMessage),
       tools: tools.length > 0 ? tools : null,
+      xml_tools: tools.length > 0 ? tools : null, // the name that SmolLM3's template has for them
       documents: null,
       add_generation_prompt: addGenerationPrompt,
     });

@@ -192,6 +192,12 @@ describe('a template that teaches calls and leaves them out of the history', () 
     ]);
   });
 
+  it('gets its tools by the name that SmolLM3 has for them', () => {
+    const template = create(teaching(xmlTools).replaceAll('tools', 'xml_tools'), 'smollm3');
+    expect(template.toolCallFormat).toBe('hermes');
+    expect(template.render(messages, tools)).toContain('"name": "f"');
+  });
+
   it('refuses arguments that are no object by their place', () => {
     const template = create(teaching(list), 'list');
     expect(() => template.render(history('', '[1]'), tools)).toThrow(
