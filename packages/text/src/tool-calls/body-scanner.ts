@@ -29,7 +29,7 @@ export class BodyScanner {
   #text = '';
   #at = 0;
   #depth = 0;
-  /** What ends the string that the scanner is in; undefined outside strings. */
+  /** The mark that ends the current string; undefined outside strings. */
   #quote: string | undefined;
 
   constructor(syntax: BodySyntax) {
@@ -49,8 +49,7 @@ export class BodyScanner {
 
   /** Adds text, and returns the end of the body when it has come. */
   push(piece: string): BodyEnd | undefined {
-    this.#text = this.#text.slice(this.#at) + piece;
-    this.#at = 0;
+    this.#text += piece;
     const mark = this.#scan();
     this.#scanned.push(this.#text.slice(0, this.#at));
     if (mark === undefined) {

@@ -12,7 +12,7 @@ export interface TaughtFormat {
   readonly format: ToolCallFormat;
   /** Matches the prompt of a template that teaches it. */
   readonly sign: RegExp;
-  /** What stands between a message's text and its calls. */
+  /** Separates a message's text from its calls. */
   readonly separator: string;
   readonly write: (calls: readonly ToolCall[]) => string;
 }

@@ -32,7 +32,7 @@ export interface ToolCallReaderOptions {
   /** True when the prompt ends within a thought, so that the answer begins there. @default false */
   readonly isThinking?: boolean;
   /**
-   * Where text between `<think>` and `</think>` goes: into `thought`, or into `content` as it was written, which templates read out
+   * Says where text between `<think>` and `</think>` goes: into `thought`, or into `content` as it was written, which templates read out
    * of the history again. Thoughts in a channel of their own, as Gemma 4 and gpt-oss have them, always go into `thought`.
    * @default 'thought'
    */

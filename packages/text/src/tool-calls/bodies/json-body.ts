@@ -35,12 +35,12 @@ export const parseFunctionTag: ParseBody = (body) => {
 
 /** Describes bodies of a name, a mark and JSON. */
 export interface HeadedJson {
-  /** What stands between the name and the arguments. */
+  /** Matches the text between the name and the arguments. */
   readonly mark: RegExp;
   /** Returns the name that the text before the mark gives; undefined when it gives none. */
   readonly readName: (head: string) => string | undefined;
   /**
-   * What becomes of a call that the answer's end cut off: `as-written` hands its arguments on, broken as they are, so that the agent
+   * Decides about a call that the answer's end cut off: `as-written` hands its arguments on, broken as they are, so that the agent
    * sees it; `text` leaves it in the content.
    */
   readonly cutOff: 'as-written' | 'text';
