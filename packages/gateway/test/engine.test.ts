@@ -267,7 +267,7 @@ describe('a policy served by an in-process engine', () => {
         finish_reason: 'tool_calls',
         message: {
           content: 'I will look.',
-          tool_calls: [{ type: 'function', function: { name: 'run_sql', arguments: '{"q":1}' } }],
+          tool_calls: [{ type: 'function', function: { name: 'run_sql', arguments: '{"q": 1}' } }],
         },
       });
     }
@@ -289,12 +289,68 @@ describe('a policy served by an in-process engine', () => {
     for (const reply of [whole, streamed]) {
       expect(reply.choices[0]).toMatchObject({
         finish_reason: 'tool_calls',
-        message: { tool_calls: [{ function: { name: 'run_sql', arguments: '{"q":1}' } }] },
+        message: { tool_calls: [{ function: { name: 'run_sql', arguments: '{"q": 1}' } }] },
       });
       expect(reply.choices[0]?.message.content ?? '').toBe('');
     }
     const text = await client.chat.completions.create({ model: 'policy', messages });
     expect(text.choices[0]).toMatchObject({ finish_reason: 'stop', message: { content: expect.stringMatching(/^{/) } });
+  });
+
+  it('hands arguments on as the model wrote them, and values between tags with the types of the tool', async () => {
+    const { gateway, client } = await startHarness();
+    const limits = { type: 'object', properties: { limit: { type: 'integer' } } };
+    const typed = [{ type: 'function' as const, function: { name: 'run_sql', parameters: limits } }];
+    const answers = {
+      hermes: '<tool_call>{"name": "run_sql", "arguments": {"limit": 2512292042121000001, "x": 1.0}}</tool_call>',
+      'qwen-xml':
+        '<tool_call>\n<function=run_sql>\n<parameter=limit>\n2512292042121000001\n</parameter>\n</function>\n</tool_call>',
+    };
+    const expected = {
+      hermes: '{"limit": 2512292042121000001, "x": 1.0}',
+      'qwen-xml': '{"limit": 2512292042121000001}',
+    };
+    for (const format of ['hermes', 'qwen-xml'] as const) {
+      const engine = new FakeEngine({ toolCallFormat: format, answer: () => [{ pieces: [[answers[format], 9]] }] });
+      gateway.publish('policy', { kind: 'engine', version: 1, engine });
+      const reply = await client.chat.completions.create({ model: 'policy', messages, tools: typed });
+      expect(reply.choices[0]?.message.tool_calls).toMatchObject([{ function: { arguments: expected[format] } }]);
+    }
+  });
+
+  it('keeps the thought of a channel apart from the answer, with tools and without, streamed or not', async () => {
+    const { gateway, client } = await startHarness();
+    const pieces = ['<|channel>thought\nI th', 'ink.<chan', 'nel|>Three.'].map((piece) => [piece, 3] as const);
+    const engine = new FakeEngine({ toolCallFormat: 'gemma', answer: () => [{ pieces }] });
+    gateway.publish('policy', { kind: 'engine', version: 1, engine });
+    for (const more of [{}, { tools }]) {
+      const whole = await client.chat.completions.create({ model: 'policy', messages, ...more });
+      expect(whole.choices[0]?.message).toMatchObject({
+        content: 'Three.',
+        reasoning: 'I think.',
+        reasoning_content: 'I think.',
+      });
+      const stream = await client.chat.completions.create({ model: 'policy', messages, stream: true, ...more });
+      const said = { content: '', reasoning: '' };
+      for await (const { choices } of stream) {
+        const delta = choices[0]?.delta as { content?: string; reasoning?: string } | undefined;
+        said.content += delta?.content ?? '';
+        said.reasoning += delta?.reasoning ?? '';
+      }
+      expect(said).toEqual({ content: 'Three.', reasoning: 'I think.' });
+    }
+  });
+
+  it('leaves a call within a thought that the prompt began where it stands', async () => {
+    const { gateway, client } = await startHarness();
+    const said = 'Maybe <tool_call>{"name": "run_sql", "arguments": {}}</tool_call>\n</think>\n\nNo.';
+    for (const isThinking of [true, false]) {
+      const engine = new FakeEngine({ isThinking, answer: () => [{ pieces: [[said, 9]] }] });
+      gateway.publish('policy', { kind: 'engine', version: 1, engine });
+      const reply = await client.chat.completions.create({ model: 'policy', messages, tools });
+      expect(reply.choices[0]?.message.tool_calls?.length ?? 0).toBe(isThinking ? 0 : 1);
+      if (isThinking) expect(reply.choices[0]).toMatchObject({ finish_reason: 'stop', message: { content: said } });
+    }
   });
 
   it('refuses tools where it is not known how the model writes calls, and serves chats without', async () => {

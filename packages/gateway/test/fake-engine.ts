@@ -9,6 +9,8 @@ export interface FakeChoice {
 export interface FakeEngineOptions {
   /** @default 'hermes' */
   readonly toolCallFormat?: ToolCallFormat | undefined;
+  /** True when prompts end within a thought. @default false */
+  readonly isThinking?: boolean;
   readonly answer?: (request: GenerateRequest, call: number) => readonly FakeChoice[];
   /** Awaited before every event; throw to fail there. */
   readonly before?: (event: GenerateEvent, call: number, signal: AbortSignal | undefined) => Promise<void> | void;
@@ -37,7 +39,7 @@ export class FakeEngine implements SamplingEngine {
           [' world', 1],
         ] as const,
       }));
-    for (const event of fakeEvents(request, choices)) {
+    for (const event of fakeEvents(request, choices, this.#options.isThinking ?? false)) {
       await this.#options.before?.(event, call, signal);
       yield event;
     }
@@ -50,8 +52,12 @@ export function promptTokensOf(request: GenerateRequest): Int32Array {
 }
 
 /** Round-robin over the choices, a piece at a time; ids and log-probabilities count up, so that any mix-up shows. */
-function* fakeEvents(request: GenerateRequest, choices: readonly FakeChoice[]): Generator<GenerateEvent> {
-  yield { type: 'prompt', tokens: promptTokensOf(request) };
+function* fakeEvents(
+  request: GenerateRequest,
+  choices: readonly FakeChoice[],
+  isThinking: boolean,
+): Generator<GenerateEvent> {
+  yield { type: 'prompt', tokens: promptTokensOf(request), isThinking };
   const longest = Math.max(...choices.map((choice) => choice.pieces.length));
   const sampled = choices.map(() => 0);
   for (let position = 0; position <= longest; position += 1) {

@@ -12,6 +12,8 @@ import {
 import { ChoiceText } from './choice-text.ts';
 import { planGeneration } from './generation-plan.ts';
 import type { ModelText } from './model-text.ts';
+import type { Tokenizer } from './tokenizer.ts';
+import { endsInThought, hasChannels, marksOf } from './tool-calls/tool-call-reader.ts';
 
 /** A checked request for a sampler of tokens; only the seed may be absent. */
 export interface TokenRequest {
@@ -80,11 +82,14 @@ class ChatEngine implements SamplingEngine {
   readonly contextLength: number;
   readonly toolCallFormat: ToolCallFormat | undefined;
   readonly #options: ChatEngineOptions;
+  /** The marks of the format that are special tokens, by id, and so no text by themselves. */
+  readonly #marks: ReadonlyMap<number, string>;
 
   constructor(options: ChatEngineOptions) {
     this.contextLength = options.contextLength;
     this.toolCallFormat = options.text.chatTemplate?.toolCallFormat;
     this.#options = options;
+    this.#marks = findSpecialMarks(options.text.tokenizer, this.toolCallFormat);
   }
 
   async *generate(request: GenerateRequest, signal?: AbortSignal): AsyncGenerator<GenerateEvent, void, undefined> {
@@ -95,8 +100,8 @@ class ChatEngine implements SamplingEngine {
     const abort = (): void => sampling.abort(signal?.reason);
     signal?.addEventListener('abort', abort, { once: true });
     try {
-      yield { type: 'prompt', tokens: plan.prompt };
-      yield* this.#answer(plan, sampling.signal);
+      yield { type: 'prompt', tokens: plan.prompt, ...(this.#isThinking(plan.prompt) ? { isThinking: true } : {}) };
+      yield* this.#answer(plan, this.#marksFor(request.input), sampling.signal);
       requireNotAborted(signal);
     } catch (error) {
       requireNotAborted(signal); // a sampler may end in its own way when it is aborted; what counts is that it was
@@ -107,9 +112,30 @@ class ChatEngine implements SamplingEngine {
     }
   }
 
-  async *#answer(plan: TokenRequest, signal: AbortSignal): AsyncGenerator<GenerateEvent, void, undefined> {
+  #isThinking(prompt: Int32Array): boolean {
     const { tokenizer } = this.#options.text;
-    const choices = Array.from({ length: plan.choices }, () => new ChoiceText(tokenizer, plan.stop, plan.stopTokens));
+    if (this.toolCallFormat === undefined) return false;
+    const tail = Array.from(prompt.subarray(-longestThoughtMark), (token) => tokenizer.textOf(token));
+    return endsInThought(this.toolCallFormat, tail.join(''));
+  }
+
+  /** Returns the marks that stay in the text of an answer: none unless a reader of tool calls or thoughts will take them out. */
+  #marksFor(input: GenerateRequest['input']): ReadonlyMap<number, string> {
+    const format = this.toolCallFormat;
+    if (format === undefined || !('messages' in input)) return new Map();
+    return (input.tools ?? []).length > 0 || hasChannels(format) ? this.#marks : new Map();
+  }
+
+  async *#answer(
+    plan: TokenRequest,
+    marks: ReadonlyMap<number, string>,
+    signal: AbortSignal,
+  ): AsyncGenerator<GenerateEvent, void, undefined> {
+    const { tokenizer } = this.#options.text;
+    const choices = Array.from(
+      { length: plan.choices },
+      () => new ChoiceText(tokenizer, plan.stop, plan.stopTokens, marks),
+    );
     let open = plan.choices;
     for await (const piece of await this.#options.sample(plan, signal)) {
       const choice = choices[piece.choice];
@@ -121,6 +147,19 @@ class ChatEngine implements SamplingEngine {
     }
     if (open > 0 && !signal.aborted) throw samplerError(`ended with ${open} of ${plan.choices} choices unfinished`);
   }
+}
+
+/** The most tokens that a mark and the blanks behind it have at the end of a prompt. */
+const longestThoughtMark = 16;
+
+/** Returns those marks of a format that the tokenizer has as special tokens, which decoding leaves out. */
+function findSpecialMarks(tokenizer: Tokenizer, format: ToolCallFormat | undefined): ReadonlyMap<number, string> {
+  const marks = new Map<number, string>();
+  for (const mark of format === undefined ? [] : marksOf(format)) {
+    const id = tokenizer.idOf(mark);
+    if (id !== undefined && tokenizer.decode([id]) === '') marks.set(id, mark);
+  }
+  return marks;
 }
 
 function* eventsOfPiece(piece: TokenPiece, choice: ChoiceText): Generator<GenerateEvent, void, undefined> {

@@ -5,7 +5,13 @@ import { BackendError, type ChatMessage, type JsonValue, type ToolCallFormat } f
 
 import { JinjaTemplate } from './jinja-template.ts';
 import type { TokenizerJson } from './tokenizer.ts';
-import { detectToolCallFormat } from './tool-calls/detect-format.ts';
+import {
+  detectTaughtFormat,
+  detectToolCallFormat,
+  explainUnknownFormat,
+  type RenderChat,
+} from './tool-calls/detect-format.ts';
+import { moveCallsIntoContent, type TaughtFormat } from './tool-calls/taught-format.ts';
 
 /** The Jinja sources of a model's chat template. */
 export interface ChatTemplateSource {
@@ -22,6 +28,8 @@ export interface ChatTemplateSource {
 export class ChatTemplate {
   /** The format in which the template writes tool calls; undefined where it writes none, or in a format that is not known here. */
   readonly toolCallFormat: ToolCallFormat | undefined;
+  /** The format of calls in a content; undefined for a template that writes calls itself. */
+  readonly #taughtFormat: TaughtFormat | undefined;
   readonly #name: string;
   readonly #template: JinjaTemplate;
   /** The template for chats with tools; undefined when the template would drop them. */
@@ -38,8 +46,12 @@ export class ChatTemplate {
     this.#name = name;
     this.#specialTokens = readSpecialTokens(tokenizerConfig);
     this.#template = new JinjaTemplate(template, name, now);
-    this.#toolTemplate = /\btools\b/.test(toolTemplate) ? new JinjaTemplate(toolTemplate, name, now) : undefined;
-    this.toolCallFormat = detectToolCallFormat((...chat) => this.#fill(...chat));
+    this.#toolTemplate = /\b(?:xml_)?tools\b/.test(toolTemplate)
+      ? new JinjaTemplate(toolTemplate, name, now)
+      : undefined;
+    const fill: RenderChat = (...chat) => this.#fill(...chat);
+    this.toolCallFormat = detectToolCallFormat(fill);
+    this.#taughtFormat = detectTaughtFormat(fill);
   }
 
   /**
@@ -51,7 +63,15 @@ export class ChatTemplate {
    */
   render(messages: readonly ChatMessage[], tools: readonly JsonValue[] = []): string {
     if (tools.length > 0) this.#requireTools(tools.length);
-    return this.#fill(messages, tools, true);
+    return this.#fill(this.#showCalls(messages), tools, true);
+  }
+
+  /** Moves calls into the content where the template would leave them out of the history. */
+  #showCalls(messages: readonly ChatMessage[]): readonly ChatMessage[] {
+    const taught = this.#taughtFormat;
+    return taught === undefined
+      ? messages
+      : messages.map((message, index) => moveCallsIntoContent(message, index, taught));
   }
 
   #requireTools(count: number): void {
@@ -59,11 +79,11 @@ export class ChatTemplate {
       this.#toolTemplate === undefined
         ? 'it never mentions `tools`: they would be dropped'
         : this.toolCallFormat === undefined
-          ? 'it writes tool calls in a format that is not known here, so they could not be read'
+          ? explainUnknownFormat((...chat) => this.#fill(...chat))
           : undefined;
     if (problem === undefined) return;
     throw new BackendError(
-      `The request has ${count} tools and ${this.#name} cannot take them: ${problem}. Use a model whose template teaches Hermes (<tool_call>), Llama 3 JSON or <function=…> calls, or describe the tools in a message and read the answer yourself.`,
+      `The request has ${count} tools and ${this.#name} cannot take them: ${problem}. Use a template that writes calls in one of the formats that the README of @agent-lightning/text lists, or describe the tools in a message and read the answer yourself.`,
       { code: 'option-unsupported' },
     );
   }
@@ -74,6 +94,7 @@ export class ChatTemplate {
       ...this.#specialTokens,
       messages: messages.map(toTemplateMessage),
       tools: tools.length > 0 ? tools : null,
+      xml_tools: tools.length > 0 ? tools : null, // the name that SmolLM3's template has for them
       documents: null,
       add_generation_prompt: addGenerationPrompt,
     });

@@ -18,8 +18,16 @@ export class ChoiceText {
   readonly #decoder: IncrementalDecoder;
   readonly #stops: StopMatcher;
   readonly #eosTokenIds: readonly number[];
+  readonly #marks: ReadonlyMap<number, string>;
 
-  constructor(tokenizer: Tokenizer, stop: readonly string[], eosTokenIds: readonly number[]) {
+  /** @param marks special tokens that stay in the text, by id: those that a reader of tool calls must see */
+  constructor(
+    tokenizer: Tokenizer,
+    stop: readonly string[],
+    eosTokenIds: readonly number[],
+    marks: ReadonlyMap<number, string> = new Map(),
+  ) {
+    this.#marks = marks;
     this.#decoder = new IncrementalDecoder(tokenizer);
     this.#stops = new StopMatcher(stop);
     this.#eosTokenIds = eosTokenIds;
@@ -30,13 +38,19 @@ export class ChoiceText {
     let shown = '';
     for (const [index, token] of tokens.entries()) {
       if (this.#eosTokenIds.includes(token)) continue; // ends the answer without being part of its text
-      const { text, stopped } = this.#stops.push(this.#decoder.push(token));
+      const { text, stopped } = this.#stops.push(this.#decode(token));
       shown += text;
       if (stopped) return this.#end(shown, index + 1, true);
     }
     if (!last) return { text: shown, tokens: tokens.length, stopped: false };
     const { text, stopped } = this.#stops.push(this.#decoder.flush());
     return this.#end(shown + text + this.#stops.flush(), tokens.length, stopped);
+  }
+
+  /** Returns the text that a token completes. A mark ends an incomplete character before it. */
+  #decode(token: number): string {
+    const mark = this.#marks.get(token);
+    return mark === undefined ? this.#decoder.push(token) : this.#decoder.flush() + mark;
   }
 
   #end(text: string, tokens: number, stopped: boolean): ChoicePiece {

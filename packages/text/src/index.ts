@@ -14,8 +14,8 @@ export {
 } from './chat-engine.ts';
 
 // tool calls in sampled text
-export { createToolCallReader } from './tool-calls/tool-call-reader.ts';
-export type { ReadText, ToolCall, ToolCallReader } from './tool-calls/tool-call.ts';
+export { createToolCallReader, hasChannels } from './tool-calls/tool-call-reader.ts';
+export type { ReadText, ToolCall, ToolCallReader, ToolCallReaderOptions } from './tool-calls/tool-call.ts';
 
 // files of a model directory, for packages that read more of it
 export {

@@ -176,10 +176,19 @@ export interface GenerateRequest {
 
 /** An event of a generation. Events come in order: one `prompt`, then pieces, then one `finish` for each choice. */
 export type GenerateEvent =
-  | { readonly type: 'prompt'; readonly tokens: Int32Array }
+  | {
+      readonly type: 'prompt';
+      readonly tokens: Int32Array;
+      /** True when the prompt ends within a thought, so that the answer begins there. @default false */
+      readonly isThinking?: boolean;
+    }
   | {
       readonly type: 'piece';
       readonly choice: number;
+      /**
+       * The text that the tokens completed. For a request with tools, and for every chat of a format that thinks in a channel of its
+       * own (`gemma`, `mistral`, `harmony`, `muse`), it has the marks of the engine's `toolCallFormat` in it, special tokens or not.
+       */
       readonly text: string;
       readonly tokens: Int32Array;
       readonly logprobs: Float32Array;
@@ -189,11 +198,40 @@ export type GenerateEvent =
 /**
  * The form in which a model writes its tool calls:
  *
- * - `hermes`: `<tool_call>{"name": …, "arguments": {…}}</tool_call>` among text (Hermes, Qwen)
- * - `llama-json`: `{"name": …, "parameters": {…}}` as the whole answer (Llama 3)
+ * - `hermes`: `<tool_call>{"name": …, "arguments": {…}}</tool_call>` among text (Hermes, Qwen2.5, Qwen3, SmolLM3, Granite 4)
+ * - `qwen-xml`: `<tool_call><function=…><parameter=…>…` (Qwen3-Coder, Qwen3.5 and later, Nemotron 3)
+ * - `glm`: `<tool_call>name<arg_key>…</arg_key><arg_value>…</arg_value></tool_call>` (GLM 4.5 to 4.7)
+ * - `llama-json`: `{"name": …, "parameters": {…}}` at the start of the answer (Llama 3)
  * - `function-tag`: `<function=name>{…}</function>` among text
+ * - `gemma`: `<|tool_call>call:name{key:…}<tool_call|>` (Gemma 4)
+ * - `function-gemma`: `<start_function_call>call:name{key:…}<end_function_call>` (FunctionGemma, of the Gemma 3 family)
+ * - `lfm2`: `<|tool_call_start|>[name(key=…)]<|tool_call_end|>`
+ * - `deepseek-v3`, `deepseek-v31`: `<｜tool▁call▁begin｜>…<｜tool▁sep｜>…`, the arguments in a fence or not
+ * - `kimi-k2`: `<|tool_call_begin|>functions.name:0<|tool_call_argument_begin|>{…}<|tool_call_end|>`
+ * - `mistral`, `mistral-list`: `[TOOL_CALLS]name{…}` of newer and `[TOOL_CALLS][{"name": …}]` of older Mistral models
+ * - `phi4-mini`: `functools[{"name": …, "arguments": {…}}]`
+ * - `toolcall-list`: `<TOOLCALL>[{"name": …, "arguments": {…}}]</TOOLCALL>` (Nemotron 2)
+ * - `harmony`: messages in channels (gpt-oss)
+ * - `muse`: messages with recipients (Muse Glimmer)
  */
-export type ToolCallFormat = 'hermes' | 'llama-json' | 'function-tag';
+export type ToolCallFormat =
+  | 'hermes'
+  | 'qwen-xml'
+  | 'glm'
+  | 'llama-json'
+  | 'function-tag'
+  | 'gemma'
+  | 'function-gemma'
+  | 'lfm2'
+  | 'deepseek-v3'
+  | 'deepseek-v31'
+  | 'kimi-k2'
+  | 'mistral'
+  | 'mistral-list'
+  | 'phi4-mini'
+  | 'toolcall-list'
+  | 'harmony'
+  | 'muse';
 
 /** A model in this process that answers chats. */
 export interface SamplingEngine {

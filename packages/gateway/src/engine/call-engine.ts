@@ -2,10 +2,12 @@ import { randomUUID } from 'node:crypto';
 import {
   LightningError,
   type GenerateEvent,
+  type GenerateRequest,
   type LightningErrorCode,
   type PolicySnapshot,
   type ToolCallFormat,
 } from '@agent-lightning/core';
+import { hasChannels } from '@agent-lightning/text';
 import type { JsonObject } from '../http/read-body.ts';
 import { ReplyError } from '../http/reply-error.ts';
 import { engineCompletionReply } from './engine-completion-reply.ts';
@@ -84,13 +86,15 @@ interface Reading {
   readonly call: EngineCall;
   readonly form: EngineReplyForm;
   readonly head: ReplyHead;
-  /** Each choice's reader of tool calls; undefined when the agent offers no tools. */
-  readonly toolTexts: readonly ToolCallText[] | undefined;
+  /** Makes the reader of a choice's tool calls and thoughts; undefined when an answer is all content. */
+  readonly createToolText: ((isThinking: boolean) => ToolCallText) | undefined;
+  /** Each choice's reader, from the prompt on. */
+  toolTexts: readonly ToolCallText[] | undefined;
   /** Each choice's pieces; kept only when the agent wants log-probabilities of an unstreamed reply. */
   readonly pieces: readonly Piece[][] | undefined;
 }
 
-function beginReading(call: EngineCall, toolCallFormat: ToolCallFormat | undefined): Reading {
+function beginReading(call: EngineCall, createToolText: Reading['createToolText']): Reading {
   const { request, draft, snapshot } = call;
   const form = request.input.kind === 'chat' ? engineChatReply : engineCompletionReply;
   const head: ReplyHead = {
@@ -101,22 +105,39 @@ function beginReading(call: EngineCall, toolCallFormat: ToolCallFormat | undefin
   };
   draft.id = head.id;
   draft.model = request.model;
-  const eachChoice = <Item>(make: () => Item): Item[] => Array.from({ length: request.choices }, make);
   return {
     call,
     form,
     head,
-    toolTexts: toolCallFormat === undefined ? undefined : eachChoice(() => new ToolCallText(toolCallFormat)),
-    pieces: request.view.logprobs && !request.view.stream ? eachChoice((): Piece[] => []) : undefined,
+    createToolText,
+    toolTexts: undefined,
+    pieces:
+      request.view.logprobs && !request.view.stream
+        ? Array.from({ length: request.choices }, (): Piece[] => [])
+        : undefined,
   };
+}
+
+/** Returns what makes a reader of tool calls: for requests with tools, and for models that think in a channel of its own. */
+function toolTextFactory(
+  format: ToolCallFormat | undefined,
+  input: GenerateRequest['input'],
+): Reading['createToolText'] {
+  if (format === undefined || !('messages' in input)) return undefined;
+  const { tools = [] } = input;
+  if (tools.length === 0 && !hasChannels(format)) return undefined;
+  return (isThinking) => new ToolCallText(format, { tools, isThinking });
 }
 
 /** Feeds the draft, and returns the chunks that show the event to an agent that streams. */
 function readEvent(reading: Reading, event: GenerateEvent): readonly JsonObject[] {
-  const { call, form, head, toolTexts, pieces } = reading;
+  const { call, form, head, pieces } = reading;
   const { draft, request } = call;
   if (event.type === 'prompt') {
     draft.setPrompt(event.tokens);
+    const { createToolText } = reading;
+    reading.toolTexts =
+      createToolText && Array.from({ length: request.choices }, () => createToolText(event.isThinking === true));
     return request.view.stream ? form.opening(head, request.choices, request.view, event.tokens) : [];
   }
   const choice = draft.choice(event.choice);
@@ -124,7 +145,7 @@ function readEvent(reading: Reading, event: GenerateEvent): readonly JsonObject[
     draft.markMalformed(`the engine answered choice ${event.choice} of ${request.choices}`);
     return [];
   }
-  const toolText = toolTexts?.[event.choice];
+  const toolText = reading.toolTexts?.[event.choice];
   if (event.type === 'finish') {
     const rest = toolText?.end() ?? {};
     choice.message.add({ ...rest });
@@ -148,7 +169,7 @@ export async function callEngine(call: EngineCall): Promise<void> {
   const generateRequest = mapEngineRequest(call.request);
   const hasTools = 'tools' in generateRequest.input;
   const { toolCallFormat } = snapshot.engine;
-  const reading = beginReading(call, hasTools ? toolCallFormat : undefined);
+  const reading = beginReading(call, toolTextFactory(toolCallFormat, generateRequest.input));
   const events = snapshot.engine.generate(generateRequest, call.signal)[Symbol.asyncIterator]();
   const inputField = call.request.input.kind === 'chat' ? 'messages' : 'prompt';
   await forEachEvent(events, call.signal, inputField, (event) => {

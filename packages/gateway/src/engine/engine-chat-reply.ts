@@ -47,7 +47,7 @@ export const engineChatReply: EngineReplyForm = {
       ...(view.tokenIds && index === 0 ? { prompt_token_ids: [...prompt] } : {}),
     })),
   piece: (head, piece, delta, view) => {
-    const isEmpty = (delta.content ?? '') === '' && delta.tool_calls === undefined;
+    const isEmpty = (delta.content ?? '') === '' && delta.reasoning === undefined && delta.tool_calls === undefined;
     if (isEmpty && !view.tokenIds && !view.logprobs) return [];
     const choice = {
       index: piece.choice,

@@ -1,10 +1,18 @@
 import { randomUUID } from 'node:crypto';
 import type { ToolCallFormat } from '@agent-lightning/core';
-import { createToolCallReader, type ReadText, type ToolCallReader } from '@agent-lightning/text';
+import {
+  createToolCallReader,
+  type ReadText,
+  type ToolCallReader,
+  type ToolCallReaderOptions,
+} from '@agent-lightning/text';
 
 /** Part of an assistant message, as a delta has it. */
 export interface TextDelta {
   readonly content?: string;
+  /** A thought, under the two names that servers have for it. */
+  readonly reasoning?: string;
+  readonly reasoning_content?: string;
   readonly tool_calls?: readonly ToolCallDelta[];
 }
 
@@ -20,8 +28,9 @@ export class ToolCallText {
   readonly #reader: ToolCallReader;
   #calls = 0;
 
-  constructor(format: ToolCallFormat) {
-    this.#reader = createToolCallReader(format);
+  /** Thoughts in `<think>` tags stay in the content, where templates find them when the answer comes back as history. */
+  constructor(format: ToolCallFormat, options: Omit<ToolCallReaderOptions, 'thinkTags'> = {}) {
+    this.#reader = createToolCallReader(format, { ...options, thinkTags: 'content' });
   }
 
   get calls(): number {
@@ -38,13 +47,17 @@ export class ToolCallText {
     return this.#delta(this.#reader.end());
   }
 
-  #delta({ content, calls }: ReadText): TextDelta {
+  #delta({ content, thought, calls }: ReadText): TextDelta {
     const deltas = calls.map((call) => ({
       index: this.#calls++,
       id: `call_${randomUUID().replaceAll('-', '').slice(0, 24)}`,
       type: 'function' as const,
       function: call,
     }));
-    return { ...(content === '' ? {} : { content }), ...(deltas.length === 0 ? {} : { tool_calls: deltas }) };
+    return {
+      ...(content === '' ? {} : { content }),
+      ...(thought === '' ? {} : { reasoning: thought, reasoning_content: thought }),
+      ...(deltas.length === 0 ? {} : { tool_calls: deltas }),
+    };
   }
 }

@@ -16,7 +16,26 @@ export interface ServedModel {
 
 /** The ranks that vLLM allocates. */
 const ranks = [8, 16, 32, 64, 128, 256, 320, 512];
-const parsers: Readonly<Partial<Record<ToolCallFormat, string>>> = { hermes: 'hermes', 'llama-json': 'llama3_json' };
+/** The names under which vLLM has parsers for the formats; undefined where it has none. */
+const parsers: Readonly<Record<ToolCallFormat, string | undefined>> = {
+  hermes: 'hermes',
+  'qwen-xml': 'qwen3_coder',
+  glm: 'glm45',
+  'llama-json': 'llama3_json',
+  'function-tag': undefined,
+  gemma: 'gemma4',
+  'function-gemma': 'functiongemma',
+  lfm2: 'lfm2',
+  'deepseek-v3': 'deepseek_v3',
+  'deepseek-v31': 'deepseek_v31',
+  'kimi-k2': 'kimi_k2',
+  mistral: 'mistral',
+  'mistral-list': 'mistral',
+  'phi4-mini': 'phi4_mini_json',
+  'toolcall-list': undefined,
+  harmony: 'openai',
+  muse: 'muse_glimmer',
+};
 
 /** Returns the words after the program. None is secret, since others on the machine can read them. */
 export function serveArguments(options: ResolvedStart, model: ServedModel, port: number): readonly string[] {

@@ -1,33 +1,61 @@
-/** Splits sampled text into content and tool calls, in the format of the model's chat template. */
+/** Splits sampled text into content, thoughts and tool calls, in the format of the model's chat template. */
 import type { ToolCallFormat } from '@agent-lightning/core';
 
-import { BareCallReader } from './bare-call-reader.ts';
+import { BareCallReader, pythonTag } from './bare-call-reader.ts';
+import { ChannelReader } from './channel-reader.ts';
+import { formats } from './formats.ts';
 import { MarkedCallReader } from './marked-call-reader.ts';
-import { parseObject, type ToolCall, type ToolCallReader } from './tool-call.ts';
+import type { ToolCallReader, ToolCallReaderOptions } from './tool-call.ts';
+import { ToolSchemas } from './tool-schemas.ts';
 
-/** Creates the reader of one answer. Text that is no call, broken JSON included, stays content. */
-export function createToolCallReader(format: ToolCallFormat): ToolCallReader {
-  switch (format) {
-    case 'hermes':
-      return new MarkedCallReader({ open: '<tool_call>', close: '</tool_call>', parse: parseHermes });
-    case 'function-tag':
-      return new MarkedCallReader({ open: '<function=', close: '</function>', parse: parseFunctionTag });
-    case 'llama-json':
+/** Creates the reader of one answer. Text that is no call, broken calls included, stays content. */
+export function createToolCallReader(format: ToolCallFormat, options: ToolCallReaderOptions = {}): ToolCallReader {
+  const { tools = [], isThinking = false, thinkTags = 'thought' } = options;
+  const syntax = formats[format];
+  const schemas = new ToolSchemas(tools);
+  switch (syntax.reader) {
+    case 'marked':
+      return new MarkedCallReader(syntax, { tools: schemas, isThinking, keepsThinkTags: thinkTags === 'content' });
+    case 'channels':
+      return new ChannelReader(syntax, schemas);
+    case 'bare':
       return new BareCallReader();
   }
 }
 
-/** Parses `{"name": …, "arguments": {…}}`; a call without arguments may leave them out. */
-function parseHermes(text: string): ToolCall | undefined {
-  const { name, arguments: given } = parseObject(text) ?? {};
-  if (typeof name !== 'string') return undefined;
-  return { name, arguments: typeof given === 'string' ? given : JSON.stringify(given ?? {}) };
+/**
+ * Tells whether a format puts thoughts into a channel of their own. Its answers must be read also when a request has no tools:
+ * without its marks, a thought cannot be told from an answer.
+ */
+export function hasChannels(format: ToolCallFormat): boolean {
+  const syntax = formats[format];
+  return syntax.reader === 'channels' || (syntax.reader === 'marked' && syntax.thought?.place === 'channel');
 }
 
-/** Parses `name>{…}`, the text between `<function=` and `</function>`. */
-function parseFunctionTag(text: string): ToolCall | undefined {
-  const at = text.indexOf('>');
-  const name = text.slice(0, Math.max(0, at)).trim();
-  const given = parseObject(text.slice(at + 1));
-  return name === '' || given === undefined ? undefined : { name, arguments: JSON.stringify(given) };
+/** Returns the marks of a format, which its reader must see even where they are special tokens. */
+export function marksOf(format: ToolCallFormat): readonly string[] {
+  const syntax = formats[format];
+  switch (syntax.reader) {
+    case 'bare':
+      return [pythonTag];
+    case 'channels':
+      return [syntax.start, syntax.message, ...syntax.ends, ...syntax.inHeader];
+    case 'marked': {
+      const { calls, frame = [], thought, otherTokens = [] } = syntax;
+      const inCalls = calls.flatMap(({ open, close, strings }) => [
+        open,
+        ...(typeof close === 'string' ? [close] : []),
+        ...(typeof strings === 'string' ? [] : [strings.open, strings.close]),
+      ]);
+      return [...inCalls, ...frame, ...otherTokens, ...(thought === undefined ? [] : [thought.open, thought.close])];
+    }
+  }
+}
+
+/** Tells whether an answer begins within a thought, because the prompt ends with the mark that opens one. */
+export function endsInThought(format: ToolCallFormat, prompt: string): boolean {
+  const syntax = formats[format];
+  return (
+    syntax.reader === 'marked' && syntax.thought !== undefined && prompt.trimEnd().endsWith(syntax.thought.open.trim())
+  );
 }
