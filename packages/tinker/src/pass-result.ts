@@ -57,7 +57,7 @@ export function passResult(
   const value =
     pass.metrics['loss:sum'] ??
     samples.reduce((sum, sample, index) => sum + lossAndDerivative(sample, logprobs[index]!, loss).loss, 0);
-  if (!Number.isFinite(value))
+  if (!Number.isFinite(Math.fround(value)))
     throw new BackendError(`${what}: the ${loss.name} loss is ${value}.`, { code: 'numerics' });
   const entropy = pass.metrics['entropy:sum'];
   return {

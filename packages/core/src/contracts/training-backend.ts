@@ -19,7 +19,7 @@ export interface TrainingSample {
 
 /**
  * A loss, always a SUM over tokens with `lossMask` 1. With lp the policy's log-probability now, q the sample's `logprobs`,
- * A its `advantages` and r = exp(lp − q):
+ * A its `advantages` and r = exp(lp − q), where lp − q counts as ±20, without a gradient, when it is beyond ±20:
  *
  * - `importance_sampling`: −Σ r·A
  * - `ppo`: −Σ min(r·A, clip(r, clipLow, clipHigh)·A)
@@ -104,7 +104,7 @@ export interface TrainingBackend {
  * before has answered: a trainer sends a pass and its optimizer step back to back.
  *
  * An optimizer step on only a part of its gradient never happens silently. A pass that is refused (`samples-invalid`, `loss-unsupported`) changes nothing.
- * One that fails later (`numerics`) drops its own gradient and all that was accumulated before it, and may drop that of passes made
+ * One that fails later (`numerics`: its loss is no finite float32) drops its own gradient and all that was accumulated before it, and may drop that of passes made
  * before its failure was known; the calls after it take effect all the same, so that a step right after it finds no gradient. A backend
  * that learns of a failure too late to hold back the next step refuses every further call until a state is loaded.
  */

@@ -133,6 +133,15 @@ describe('lossAndDerivative', () => {
     );
   });
 
+  it('bounds the ratio of a token on which policy and sampler disagree beyond measure, and gives it no gradient', () => {
+    const absurd = sampleOf([0, 1, 1], [0, -100, -1], [0, -1, 1]); // ratios e^100 and e^-99
+    for (const loss of losses.slice(0, 2)) {
+      const result = lossAndDerivative(absurd, [0, 0, -100], loss);
+      expect(result.loss).toBeCloseTo(Math.exp(20) - Math.exp(-20), 6);
+      expect([...result.derivative].map(Math.abs)).toEqual([0, 0, 0]);
+    }
+  });
+
   it('refuses log-probabilities of another length or that are not finite', () => {
     expect(() => lossAndDerivative(sample, [0], { name: 'importance_sampling' })).toThrow(
       /4 tokens was given 1 values/,

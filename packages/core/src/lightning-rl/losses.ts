@@ -46,6 +46,9 @@ export function toSurrogateSample<Sample extends TrainingSample>(
   };
 }
 
+/** Bounds |lp − q|, in nats: one token of which policy and sampler disagree beyond measure must not decide a step. @source verl */
+const largestLogRatio = 20;
+
 /** One token's part of a loss and its derivative with respect to lp. */
 interface Term {
   readonly value: number;
@@ -57,23 +60,33 @@ function termOf(loss: Loss): (lp: number, q: number, advantage: number) => Term 
   if (loss.name === 'cross_entropy') return (lp, _q, advantage) => ({ value: -advantage * lp, slope: -advantage });
   if (loss.name === 'importance_sampling') {
     return (lp, q, advantage) => {
-      const gain = Math.exp(lp - q) * advantage; // d(r·A)/d lp = r·A
-      return { value: -gain, slope: -gain };
+      const gain = ratioOf(lp, q) * advantage;
+      return { value: -gain, slope: -gain * slopeOfRatio(lp, q) };
     };
   }
   const clip = clipOf(loss);
   if (loss.name === 'cispo') {
     return (lp, q, advantage) => {
-      const ratio = clip(Math.exp(lp - q)); // no gradient flows through it
+      const ratio = clip(ratioOf(lp, q)); // no gradient flows through it
       return { value: -ratio * lp * advantage, slope: -ratio * advantage };
     };
   }
   return (lp, q, advantage) => {
-    const ratio = Math.exp(lp - q);
+    const ratio = ratioOf(lp, q);
     const gain = ratio * advantage;
     const clipped = clip(ratio) * advantage;
-    return clipped < gain ? { value: -clipped, slope: 0 } : { value: -gain, slope: -gain };
+    return clipped < gain ? { value: -clipped, slope: 0 } : { value: -gain, slope: -gain * slopeOfRatio(lp, q) };
   };
+}
+
+/** Returns r of {@link Loss}: a log-ratio beyond ±20 nats counts as ±20. */
+function ratioOf(lp: number, q: number): number {
+  return Math.exp(Math.min(Math.max(lp - q, -largestLogRatio), largestLogRatio));
+}
+
+/** Returns d log r / d lp: 1, and 0 where the log-ratio is beyond its bound. */
+function slopeOfRatio(lp: number, q: number): 0 | 1 {
+  return Math.abs(lp - q) > largestLogRatio ? 0 : 1;
 }
 
 function clipOf(loss: {

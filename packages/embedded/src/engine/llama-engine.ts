@@ -116,7 +116,8 @@ export class LlamaEngine {
     backendChecks.loss(loss, everyLoss);
     return await this.#enqueue(async () => {
       const total = await this.#train(samples, this.#memory.map.forward, loss);
-      if (!Number.isFinite(total.loss)) {
+      if (!Number.isFinite(Math.fround(total.loss))) {
+        // The gradient is float32 as well.
         await this.#pool.runAll({ kind: 'clear' });
         throw describeDivergence(`The ${loss.name} loss is ${total.loss}`);
       }

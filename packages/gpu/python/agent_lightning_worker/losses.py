@@ -1,6 +1,7 @@
 """The losses, each a SUM over positions. Normalisation by length or batch is the caller's, folded into its numbers.
 
-With ℓ the log-probability now, q the sampler's, A the advantage, w the weight and r = exp(ℓ − q):
+With ℓ the log-probability now, q the sampler's, A the advantage, w the weight and r = exp(ℓ − q), where ℓ − q counts as
+±20, without a gradient, when it is beyond ±20 (as verl has it):
 
     cross_entropy        −Σ w·ℓ
     importance_sampling  −Σ r·A
@@ -25,22 +26,30 @@ class ClipBounds:
     high: float = 1.2
 
 
+_LARGEST_LOG_RATIO = 20.0
+
+
+def _ratio(logprobs: Tensor, sampled: Tensor) -> Tensor:
+    """Returns r, finite: exp of a large log-ratio is infinite, and its gradient NaN even where a clip hides it."""
+    return torch.exp((logprobs - sampled).clamp(-_LARGEST_LOG_RATIO, _LARGEST_LOG_RATIO))
+
+
 def _cross_entropy(logprobs: Tensor, inputs: Mapping[str, Tensor], _clip: ClipBounds) -> Tensor:
     return -(inputs["weights"] * logprobs).sum()
 
 
 def _importance_sampling(logprobs: Tensor, inputs: Mapping[str, Tensor], _clip: ClipBounds) -> Tensor:
-    return -(torch.exp(logprobs - inputs["logprobs"]) * inputs["advantages"]).sum()
+    return -(_ratio(logprobs, inputs["logprobs"]) * inputs["advantages"]).sum()
 
 
 def _ppo(logprobs: Tensor, inputs: Mapping[str, Tensor], clip: ClipBounds) -> Tensor:
-    ratio = torch.exp(logprobs - inputs["logprobs"])
+    ratio = _ratio(logprobs, inputs["logprobs"])
     advantages = inputs["advantages"]
     return -torch.minimum(ratio * advantages, ratio.clamp(clip.low, clip.high) * advantages).sum()
 
 
 def _cispo(logprobs: Tensor, inputs: Mapping[str, Tensor], clip: ClipBounds) -> Tensor:
-    ratio = torch.exp(logprobs.detach() - inputs["logprobs"]).clamp(clip.low, clip.high)
+    ratio = _ratio(logprobs.detach(), inputs["logprobs"]).clamp(clip.low, clip.high)
     return -(ratio * logprobs * inputs["advantages"]).sum()
 
 

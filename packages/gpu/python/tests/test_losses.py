@@ -117,6 +117,17 @@ def test_losses_by_hand():
     assert LOSSES["cross_entropy"].compute(lp, {"weights": a}, CLIP).item() == pytest.approx(-math.log(2))
 
 
+@pytest.mark.parametrize("name", ["importance_sampling", "ppo", "cispo"])
+def test_a_ratio_beyond_measure_stays_finite(name):
+    lp = torch.tensor([0.0, -300.0], requires_grad=True)
+    inputs = {"logprobs": torch.tensor([-100.0, 0.0]), "advantages": torch.tensor([1.0, -1.0])}
+    loss = LOSSES[name].compute(lp, inputs, CLIP)
+    loss.backward()
+    assert torch.isfinite(loss) and torch.isfinite(lp.grad).all()
+    if name != "cispo":
+        assert lp.grad.tolist() == [0.0, 0.0]
+
+
 def test_a_log_probability_that_is_not_finite_leaves_no_gradient():
     made, (datum,) = policy(tiny.llama()), rows([8])
     made.forward_backward(rows([9], seed=1), "importance_sampling", CLIP)

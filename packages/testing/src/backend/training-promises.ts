@@ -114,6 +114,25 @@ export function describeTraining({ open, tolerance }: SuiteContext): void {
     });
   });
 
+  it('stays finite under ppo where policy and sampler disagree beyond measure', async () => {
+    const { losses } = await backend.capabilities();
+    if (!losses.includes('ppo')) return;
+    const unlikely = samples.map((sample) => ({
+      ...sample,
+      logprobs: sample.logprobs.map((_, t) => (sample.lossMask[t] === 0 ? 0 : -200)),
+      advantages: Float32Array.from(sample.lossMask),
+    }));
+    const { loss, trainedTokens } = await policy.forwardBackward(unlikely, {
+      name: 'ppo',
+      clipLow: 0.8,
+      clipHigh: 1.2,
+    });
+    expect(loss).toBeCloseTo(-1.2 * trainedTokens, 3);
+    const before = await policy.forward(samples);
+    await policy.optimStep({ learningRate: 0.1 });
+    expect(largestGap(await policy.forward(samples), before)).toBe(0); // each token is clipped: the gradient is 0, not NaN
+  });
+
   describe('forwardBackward', () => {
     it('accumulates: several calls are one call with all samples', async () => {
       await policy.forwardBackward(samples.slice(0, 1), crossEntropy);
@@ -321,7 +340,12 @@ export function describeTraining({ open, tolerance }: SuiteContext): void {
 
 /** Runs a pass whose loss is too large for a number, and expects `numerics`. */
 async function expectNumerics(policy: TrainablePolicy, samples: readonly TrainingSample[]): Promise<void> {
-  const exploding = samples.map((sample) => ({ ...sample, logprobs: sample.logprobs.map((value) => value * 1e5) }));
+  // Ratios of e^20 with these advantages are more than a float32 holds.
+  const exploding = samples.map((sample) => ({
+    ...sample,
+    logprobs: Float32Array.from(sample.lossMask, (mask) => -200 * mask),
+    advantages: Float32Array.from(sample.lossMask, (mask) => 3e38 * mask),
+  }));
   const failing = policy.forwardBackward(exploding, { name: 'importance_sampling' });
   await expect(failing).rejects.toMatchObject({ code: 'numerics' });
 }

@@ -67,8 +67,9 @@ export class BigramModel {
   backwardAll(samples: readonly TrainingSample[], loss: Loss, drops: boolean): number {
     let sum = 0;
     for (const sample of samples) sum += this.#backward(sample, loss);
-    if (drops && !Number.isFinite(sum)) this.dropGradient();
-    return sum;
+    if (Number.isFinite(Math.fround(sum))) return sum;
+    if (drops) this.dropGradient();
+    return Math.fround(sum); // real servers compute in float32
   }
 
   /** Adds a sample's gradient to what was accumulated; its loss. */

@@ -12,7 +12,8 @@ export interface RatioBounds {
 }
 
 /**
- * Returns the importance ratio of one call's response as a whole: the geometric mean of its tokens' ratios, exp(1/T · Σ_t (lp_t − q_t)).
+ * Returns the importance ratio of one call's response as a whole: the geometric mean of its tokens' ratios, exp(1/T · Σ_t (lp_t − q_t)),
+ * with the mean counted as ±20 where it is beyond ±20, so that the ratio is finite.
  * @source GSPO, arXiv:2507.18071
  */
 export function sequenceRatio(
@@ -22,7 +23,7 @@ export function sequenceRatio(
 ): number {
   let sum = 0;
   for (let t = start; t < end; t += 1) sum += logprobs[t]! - sample.logprobs[t]!;
-  return Math.exp(sum / (end - start));
+  return Math.exp(Math.min(Math.max(sum / (end - start), -20), 20));
 }
 
 /**
