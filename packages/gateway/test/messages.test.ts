@@ -75,6 +75,20 @@ describe('POST /v1/messages', () => {
     expect(JSON.stringify(span)).not.toContain(endpoint.apiKey);
   });
 
+  it.each([false, true])(
+    'ends by tool_use beside a tool call, whatever its server calls it; stream: %s',
+    async (stream) => {
+      const { endpoint } = await startScripted([
+        { toolCalls: [{ name: 'run_sql', arguments: { n: 1 } }], finishReason: 'stop' },
+      ]);
+      const { messages } = anthropic(endpoint);
+      const reply = stream
+        ? await messages.stream({ ...asked, tools }).finalMessage()
+        : await messages.create({ ...asked, tools });
+      expect(reply.stop_reason).toBe('tool_use');
+    },
+  );
+
   it('runs a tool loop with parallel calls and a failing tool', async () => {
     const { endpoint, server } = await startScripted([
       {
