@@ -153,13 +153,13 @@ function chunksOf(reply: typeof said extends fc.Arbitrary<infer Said> ? Said : n
     delta({ role: 'assistant', content: '' }),
     ...reply.reasoning.map((piece) => delta({ reasoning_content: piece })),
     ...reply.text.map((piece) => delta({ content: piece })),
-    ...reply.calls.flatMap(({ name, pieces }, index) => [
-      ...['', ...pieces].map((text, at) =>
+    ...reply.calls.flatMap(({ name, pieces }, index) =>
+      ['', ...pieces].map((text, at) =>
         delta({
           tool_calls: [callManners[reply.manner]({ index, id: `call_${index}`, name, text, isFirst: at === 0 })],
         }),
       ),
-    ]),
+    ),
     delta({}, reply.end),
     { ...head, choices: [], usage: { prompt_tokens: 3, completion_tokens: 4 } },
   ];

@@ -95,12 +95,13 @@ describe('what is recorded', () => {
     },
   );
 
-  it('is trainable unless a grammar decoded it', () => {
+  it('is trainable, and says where structured output was asked for in the prompt', () => {
     for (const exchange of corpus.filter(isOk))
       for (const { attributes } of exchange.spans)
-        expect([exchange.name, names.untrainable in attributes]).toEqual([
+        expect([exchange.name, attributes[names.untrainable], attributes[names.structuredOutput]]).toEqual([
           exchange.name,
-          exchange.name.startsWith('structured'),
+          undefined,
+          exchange.name.startsWith('structured') ? 'prompt' : undefined,
         ]);
   });
 
