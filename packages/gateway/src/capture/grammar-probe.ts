@@ -78,7 +78,8 @@ export class GrammarProbe {
       },
       { ...this.#limits, deadlineMs: performance.now() + this.#limits.callTimeoutMs },
     );
-    const bytes = await readWhole(reply, { url, limitBytes: this.#limits.maxReplyBytes, signal });
+    const { maxReplyBytes: limitBytes, stallTimeoutMs } = this.#limits;
+    const bytes = await readWhole(reply, { url, limitBytes, signal, stallTimeoutMs });
     return checkAnswer(parseReply(bytes.toString(), url));
   }
 }

@@ -51,6 +51,7 @@ describe('structured output in the prompt', () => {
       { tools, tool_choice: 'required' },
       'Answer by calling at least one of the functions and with nothing else.',
     ],
+    ['one call at a time', { tools, parallel_tool_calls: false }, 'Call at most one function at a time.'],
     [
       'a choice of vLLM',
       { structured_outputs: { choice: ['yes', 'no'] } },
@@ -74,6 +75,19 @@ describe('structured output in the prompt', () => {
   ])('has words for %s, and drops the field', (_what, fields, words) => {
     expect(instructionFor(fields)).toBe(words);
     expect(findGrammar(moved(fields).request.body)).toBeUndefined();
+  });
+
+  it('drops strict from tools, of which newer versions of vLLM make a grammar, and leaves the prompt alone', () => {
+    const strict = [{ type: 'function', function: { name: 'look', strict: true, parameters: schema } }, ...tools];
+    const { request, rules } = moved({ tools: strict });
+    expect(request.body).toEqual({
+      model: 'm',
+      messages,
+      tools: [{ type: 'function', function: { name: 'look', parameters: schema } }, ...tools],
+    });
+    expect(rules).toEqual(['tools.strict:prompt']);
+    expect(findGrammar({ tools: strict })).toBe('tools.strict');
+    expect(findGrammar({ tools: strict, tool_choice: 'none' })).toBeUndefined();
   });
 
   it('has the words of two fields one after the other', () => {
@@ -102,6 +116,8 @@ describe('structured output in the prompt', () => {
     { tool_choice: 'auto' },
     { tool_choice: 'none' },
     { guided_json: null },
+    { parallel_tool_calls: false },
+    { parallel_tool_calls: true, tools },
     { structured_outputs: {} },
   ])('changes nothing where nothing is asked for: %j', (fields) => {
     const { request, rules } = moved(fields);

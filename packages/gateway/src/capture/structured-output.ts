@@ -9,7 +9,7 @@ import { isEmpty, isObject } from '../request/request-fields.ts';
  */
 export type StructuredOutput = 'prompt' | 'grammar';
 
-/** The fields that make a server decode under a grammar, apart from `tool_choice`. */
+/** The fields that make a server decode under a grammar, apart from those about tools. */
 const grammarFields = [
   'response_format',
   'guided_json',
@@ -25,6 +25,7 @@ const guides = ['json', 'json_object', 'regex', 'choice', 'grammar', 'structural
 /** One field that asks for a form, and the form in words; without words it cannot be asked for in a prompt. */
 interface AskedForm {
   readonly field: string;
+  /** Empty where the prompt holds the form anyway. */
   readonly words: string | undefined;
   /** Tells whether the messages ask for the form already; then the words are left out. */
   readonly isInPrompt: (text: string) => boolean;
@@ -44,9 +45,12 @@ export function moveToPrompt(request: ModelRequest): { readonly request: ModelRe
   const forms = askedForms(request.body).filter(({ words }) => words !== undefined);
   if (input.kind !== 'chat' || forms.length === 0) return { request, rules: [] };
   const body: Record<string, unknown> = { ...request.body };
-  for (const { field } of forms) delete body[field];
+  for (const { field } of forms) {
+    if (field === 'tools.strict') body['tools'] = withoutStrict(body['tools'] as readonly unknown[]);
+    else delete body[field];
+  }
   const text = input.messages.map(({ content }) => textOf(content)).join('\n');
-  const missing = forms.filter((form) => !form.isInPrompt(text)).map(({ words }) => words);
+  const missing = forms.filter((form) => form.words !== '' && !form.isInPrompt(text)).map(({ words }) => words);
   const messages = missing.length === 0 ? input.messages : withInstruction(input.messages, missing.join('\n\n'));
   body['messages'] = messages;
   return {
@@ -66,7 +70,33 @@ function askedForms(body: JsonObject): readonly AskedForm[] {
     return [{ field, words, isInPrompt: form.isInPrompt }];
   });
   const choice = describeToolChoice(body['tool_choice']);
-  return choice === undefined ? forms : [...forms, choice];
+  const ofTools = mayCall ? describeToolRules(body) : [];
+  return [...forms, ...(choice === undefined ? [] : [choice]), ...ofTools];
+}
+
+/** Returns what else a request says of its tools that newer versions of vLLM hold to by a grammar: chat templates show the arguments anyway. */
+function describeToolRules(body: JsonObject): readonly AskedForm[] {
+  const isInPrompt = (): boolean => false;
+  const isStrict = (body['tools'] as readonly unknown[]).some((tool) => functionOf(tool)?.['strict'] === true);
+  return [
+    ...(isStrict ? [{ field: 'tools.strict', words: '', isInPrompt }] : []),
+    ...(body['parallel_tool_calls'] === false
+      ? [{ field: 'parallel_tool_calls', words: 'Call at most one function at a time.', isInPrompt }]
+      : []),
+  ];
+}
+
+function functionOf(tool: unknown): JsonObject | undefined {
+  return isObject(tool) && isObject(tool['function']) ? tool['function'] : undefined;
+}
+
+function withoutStrict(tools: readonly unknown[]): readonly unknown[] {
+  return tools.map((tool) => {
+    const called = functionOf(tool);
+    if (called === undefined) return tool;
+    const { strict: _strict, ...rest } = called;
+    return { ...(tool as JsonObject), function: rest };
+  });
 }
 
 type Form = Omit<AskedForm, 'field'> & { readonly words: string };

@@ -1,6 +1,6 @@
 import { isObject } from '../request/request-fields.ts';
 
-/** What one delta of a stream says of a tool call. Absent texts are empty. */
+/** Holds what one delta of a stream says of a tool call. Absent texts are empty. */
 export interface ToolCallDelta {
   /** The index that the server gives the call; undefined where it gives none. */
   readonly index: number | undefined;

@@ -96,12 +96,15 @@ describe('what is recorded', () => {
   );
 
   it('is trainable, and says where structured output was asked for in the prompt', () => {
+    const asksForForm = ({ request }: Exchange): boolean =>
+      /"strict":true|"json_schema"/u.test(JSON.stringify(request));
+    expect(new Set(corpus.filter(asksForForm).map(({ name }) => name.split(',')[0]))).toContain('structured');
     for (const exchange of corpus.filter(isOk))
       for (const { attributes } of exchange.spans)
         expect([exchange.name, attributes[names.untrainable], attributes[names.structuredOutput]]).toEqual([
           exchange.name,
           undefined,
-          exchange.name.startsWith('structured') ? 'prompt' : undefined,
+          asksForForm(exchange) ? 'prompt' : undefined,
         ]);
   });
 
