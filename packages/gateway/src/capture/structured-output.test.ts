@@ -155,17 +155,21 @@ describe('structured output in the prompt', () => {
   });
 
   it('extends every later prompt of a conversation alike, so that one prompt stays the beginning of the next', () => {
-    const turn = fc.record({ role: fc.constantFrom('user', 'assistant', 'tool'), content: fc.string() });
-    const system = fc.option(fc.record({ role: fc.constant('system'), content: fc.string() }), { nil: undefined });
+    const text = fc.constantFrom('How many?', 'In JSON.', '{"json":1}', JSON.stringify(schema));
+    const system = fc.option(fc.record({ role: fc.constant('system'), content: text }), { nil: undefined });
+    const turn = fc.tuple(text, text).map(([said, told]) => [
+      { role: 'assistant', content: said },
+      { role: 'tool', content: told },
+    ]);
+    const formats = fc.constantFrom<object>({ type: 'json_object' }, format);
     fc.assert(
-      fc.property(system, fc.array(turn, { minLength: 1, maxLength: 5 }), fc.nat(5), (first, turns, shorter) => {
-        const of = (length: number): readonly unknown[] => {
-          const given = [...(first === undefined ? [] : [first]), ...turns.slice(0, length)];
-          return moved({ messages: given, response_format: format }).request.body['messages'] as unknown[];
-        };
-        const length = Math.max(1, Math.min(shorter, turns.length));
-        const [before, after] = [of(length), of(turns.length)];
-        expect(after.slice(0, before.length)).toEqual(before);
+      fc.property(system, text, fc.array(turn, { maxLength: 4 }), formats, (first, asked, turns, response_format) => {
+        const prompts = Array.from({ length: turns.length + 1 }, (_, length) => {
+          const opening = [...(first === undefined ? [] : [first]), { role: 'user', content: asked }];
+          const given = [...opening, ...turns.slice(0, length).flat()];
+          return moved({ messages: given, response_format }).request.body['messages'] as readonly unknown[];
+        });
+        for (const prompt of prompts) expect(prompts.at(-1)!.slice(0, prompt.length)).toEqual(prompt);
       }),
     );
   });

@@ -27,7 +27,7 @@ interface AskedForm {
   readonly field: string;
   /** Empty where the prompt holds the form anyway. */
   readonly words: string | undefined;
-  /** Tells whether the messages ask for the form already; then the words are left out. */
+  /** Tells whether the text of the messages before the model's first turn asks for the form already; then the words are left out. */
   readonly isInPrompt: (text: string) => boolean;
 }
 
@@ -49,7 +49,9 @@ export function moveToPrompt(request: ModelRequest): { readonly request: ModelRe
     if (field === 'tools.strict') body['tools'] = withoutStrict(body['tools'] as readonly unknown[]);
     else delete body[field];
   }
-  const text = input.messages.map(({ content }) => textOf(content)).join('\n');
+  const text = askingMessages(input.messages)
+    .map(({ content }) => textOf(content))
+    .join('\n');
   const missing = forms.filter((form) => form.words !== '' && !form.isInPrompt(text)).map(({ words }) => words);
   const messages = missing.length === 0 ? input.messages : withInstruction(input.messages, missing.join('\n\n'));
   body['messages'] = messages;
@@ -57,6 +59,12 @@ export function moveToPrompt(request: ModelRequest): { readonly request: ModelRe
     request: { ...request, body, input: { kind: 'chat', messages } },
     rules: forms.map(({ field }) => `${field}:prompt`),
   };
+}
+
+/** Returns the messages before the model's first turn: what comes later, such as its own JSON, must not change the prompt that it continues. */
+function askingMessages(messages: readonly ChatMessage[]): readonly ChatMessage[] {
+  const answered = messages.findIndex(({ role }) => role === 'assistant');
+  return answered < 0 ? messages : messages.slice(0, answered);
 }
 
 function askedForms(body: JsonObject): readonly AskedForm[] {
