@@ -6,6 +6,7 @@ import type { AttemptCalls } from './attempts/answer-attempt-call.ts';
 import { answerAttempt, parseAttemptPath } from './attempts/attempt-routes.ts';
 import type { OpenClaim } from './attempts/attempt-session.ts';
 import { WriteWindow } from './attempts/write-window.ts';
+import { GrammarProbe } from './capture/grammar-probe.ts';
 import { createReplyReader } from './fast-path/fast-reader.ts';
 import { resolveGatewayOptions, type GatewayOptions, type ResolvedGatewayOptions } from './gateway-options.ts';
 import { GatewayLog } from './gateway-log.ts';
@@ -57,6 +58,7 @@ export class Gateway implements ModelGateway {
       policies: this.#policies,
       pool: this.#pool,
       reader: createReplyReader(options.fastPath),
+      grammars: new GrammarProbe(options.limits, this.#pool),
       gate: this.#gate,
       bodies: new BodyBudget({ ...options.limits, maxOwnerBytes: options.maxAttemptHeldBytes }),
       staleness: this.#staleness,

@@ -4,6 +4,7 @@ export type { CallLimitOptions } from './calls/call-limits.ts';
 export type { GatewayOptions } from './gateway-options.ts';
 export type { GatewayLogEntry } from './gateway-log.ts';
 export type { GatewayStatistics } from './gateway-statistics.ts';
+export type { StructuredOutput } from './capture/structured-output.ts';
 export type { ModeSampling, SamplingOptions } from './capture/sampling-rules.ts';
 export type { ModelOptions, PassthroughModel, UpstreamServers } from './policies/model-options.ts';
 export type { PolicyRoutes } from '@agent-lightning/core';

@@ -4,6 +4,8 @@ import { vi } from 'vitest';
 export interface HeldTimers extends Disposable {
   /** Ends the time of every such timer that was set and not cleared. */
   end(): void;
+  /** The number of such timers that are set now. */
+  readonly count: number;
 }
 
 /**
@@ -28,6 +30,9 @@ export function holdTimers(durationMs: number): HeldTimers {
     clear(timer);
   });
   return {
+    get count() {
+      return held.size;
+    },
     end() {
       const due = [...held]; // without those that are set meanwhile
       for (const [timer, work] of due) {

@@ -75,6 +75,20 @@ describe('POST /v1/messages', () => {
     expect(JSON.stringify(span)).not.toContain(endpoint.apiKey);
   });
 
+  it.each([false, true])(
+    'ends by tool_use beside a tool call, whatever its server calls it; stream: %s',
+    async (stream) => {
+      const { endpoint } = await startScripted([
+        { toolCalls: [{ name: 'run_sql', arguments: { n: 1 } }], finishReason: 'stop' },
+      ]);
+      const { messages } = anthropic(endpoint);
+      const reply = stream
+        ? await messages.stream({ ...asked, tools }).finalMessage()
+        : await messages.create({ ...asked, tools });
+      expect(reply.stop_reason).toBe('tool_use');
+    },
+  );
+
   it('runs a tool loop with parallel calls and a failing tool', async () => {
     const { endpoint, server } = await startScripted([
       {
@@ -170,7 +184,9 @@ describe('POST /v1/messages', () => {
   });
 
   it('maps tool choices and structured output', async () => {
-    const { endpoint, server } = await startScripted(() => '{"count":6}');
+    const { endpoint, server } = await startScripted(() => '{"count":6}', {
+      sampling: { train: { structuredOutput: 'grammar' } },
+    });
     const client = anthropic(endpoint);
     const schema = { type: 'object', properties: { count: { type: 'number' } } };
     await client.messages.create({ ...asked, tools, tool_choice: { type: 'any', disable_parallel_tool_use: true } });
@@ -180,7 +196,9 @@ describe('POST /v1/messages', () => {
       output_config: { format: { type: 'json_schema', schema }, effort: 'low' },
     });
     expect(message.content).toMatchObject([{ type: 'text', text: '{"count":6}' }]);
+    // The first call asks the server what it reports under a grammar.
     expect(server.calls.map((call) => call.body)).toMatchObject([
+      { messages: [{ content: 'Say hello.' }] },
       { tool_choice: 'required', parallel_tool_calls: false },
       { tool_choice: { type: 'function', function: { name: 'run_sql' } } },
       { response_format: { type: 'json_schema', json_schema: { schema } }, reasoning_effort: 'low' },

@@ -162,7 +162,7 @@ describe('POST /v1/responses', () => {
     expect(await unknown.json()).toMatchObject({ error: { param: 'input[0].id' } });
   });
 
-  it('parses structured output, and does not train on what a grammar decoded', async () => {
+  it('asks for structured output in the prompt, and the official client parses it', async () => {
     const { client, server, finish } = await startScripted(() => '{"count":6}');
     const response = await client.responses.parse({
       model: 'policy',
@@ -171,12 +171,12 @@ describe('POST /v1/responses', () => {
     });
     expect(response.output_parsed).toEqual({ count: 6 });
     expect(server.calls[0]?.body).toMatchObject({
-      response_format: {
-        type: 'json_schema',
-        json_schema: { name: 'answer', strict: true, schema: { type: 'object' } },
-      },
+      messages: [{ role: 'system', content: expect.stringContaining('"count":{"type":"number"}') }, { role: 'user' }],
     });
-    expect((await finish())[0]?.attributes[names.untrainable]).toContain('response_format');
+    expect(server.calls[0]?.body).not.toHaveProperty('response_format');
+    const [span] = await finish();
+    expect(span?.attributes[names.structuredOutput]).toBe('prompt');
+    expect(span?.attributes).not.toHaveProperty(names.untrainable);
   });
 
   it('gives log-probabilities to who includes them', async () => {

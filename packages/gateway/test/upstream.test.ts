@@ -195,6 +195,11 @@ describe('a policy behind an OpenAI-compatible server', () => {
     ],
     ['no usage', { content: 'a', reportsUsage: false }, /no usage/u],
     ['a log-probability above 0', { content: 'a b', logprobs: [-1, 0.5, -1] }, /log-probability 1 of choice 0 is 0.5/u],
+    [
+      'a log-probability that no sampled token can have',
+      { content: 'a b', logprobs: [-1, -9999, -1] },
+      /log-probability 1 of choice 0 is -9999/u,
+    ],
     ['an id that is none', { content: 'a b', tokenIds: [5, -7, 2] }, /response token id 1 is -7/u],
   ])('never trains on a reply with %s, says why and counts it', async (_name, reply, reason) => {
     const { client, gateway, finish } = await start([reply, reply]);

@@ -1,5 +1,5 @@
 // what a run keeps open
-export { onlyPolicyName, Session, type SessionOptions } from './session.ts';
+export { onlyPolicyName, Session, type CallOptions, type SessionOptions } from './session.ts';
 
 // what a run leaves behind
 export { RunDirectory, type OpenRunOptions } from './run-directory/run-directory.ts';

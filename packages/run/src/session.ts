@@ -6,7 +6,7 @@ import {
   type NamedResources,
   type TrainingGateway,
 } from '@agent-lightning/core';
-import { Gateway, type SamplingOptions } from '@agent-lightning/gateway';
+import { Gateway, type GatewayOptions, type SamplingOptions, type StructuredOutput } from '@agent-lightning/gateway';
 import { Runner, type RolloutFunction, type RunnerHooks } from '@agent-lightning/runner';
 import { MemoryStore } from '@agent-lightning/store';
 import { openSqliteStore } from '@agent-lightning/store-sqlite';
@@ -15,6 +15,14 @@ import { RunnerLoad } from './rollouts/runner-load.ts';
 
 /** The name of a run's one policy, when it trains only one. */
 export const onlyPolicyName = 'policy';
+
+/** The options of model calls that a run hands on to its own gateway. */
+export interface CallOptions extends Required<
+  Pick<GatewayOptions, 'callTimeoutMs' | 'stallTimeoutMs' | 'heartbeatMs'>
+> {
+  /** The way in which structured output reaches the policy in train and val. */
+  readonly structuredOutput: StructuredOutput;
+}
 
 export interface SessionOptions<Task> {
   readonly rollout: RolloutFunction<Task>;
@@ -27,6 +35,8 @@ export interface SessionOptions<Task> {
   /** True when agents ask a policy; without one there is no gateway, and they ask their own models. */
   readonly hasPolicy: boolean;
   readonly sampling: Algorithm['sampling'];
+  /** The options of the session's own gateway. @default those of the gateway */
+  readonly calls?: Readonly<Partial<CallOptions>>;
   readonly seed: number;
   readonly runId: string;
   /** Rollouts that run at once. */
@@ -128,11 +138,13 @@ export class Session<Task> {
 }
 
 async function startGateway<Task>(store: LightningStore, options: SessionOptions<Task>): Promise<Gateway> {
+  const { structuredOutput, ...limits } = options.calls ?? {};
   return await Gateway.start({
+    ...limits,
     store,
     policy: onlyPolicyName,
     seed: options.seed,
-    sampling: toSamplingOptions(options.sampling),
+    sampling: toSamplingOptions(options.sampling, structuredOutput),
   });
 }
 
@@ -146,9 +158,17 @@ function isStoreLost(error: unknown): boolean {
   return LightningError.isInstance(error) && codes.includes(error.code);
 }
 
-function toSamplingOptions({ temperature = 1, maxTokens }: Algorithm['sampling'] = {}): SamplingOptions {
+function toSamplingOptions(
+  { temperature = 1, maxTokens }: Algorithm['sampling'] = {},
+  structuredOutput: StructuredOutput = 'prompt',
+): SamplingOptions {
   const limit = maxTokens === undefined ? {} : { maxTokens, maxTokensLimit: maxTokens };
-  return { train: { temperature, ...limit }, val: { temperature: 0, ...limit }, test: { temperature: 0, ...limit } };
+  return {
+    train: { temperature, ...limit, structuredOutput },
+    // Validation asks as training does, so that it measures what is trained.
+    val: { temperature: 0, ...limit, structuredOutput },
+    test: { temperature: 0, ...limit },
+  };
 }
 
 function describe(error: unknown): string {

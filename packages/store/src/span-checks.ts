@@ -182,7 +182,11 @@ function checkTokens(at: string, tokens: TokenBlob): TokenBlob {
   for (let index = 0; index < logprobs.length; index++) {
     const logprob = logprobs[index] as number;
     if (!isLogprob(logprob))
-      throw invalidField(`${at}.logprobs[${index}]`, 'must be a finite number, at most 0', logprob);
+      throw invalidField(
+        `${at}.logprobs[${index}]`,
+        'must be the log-probability of a sampled token, at least -80 and at most 0',
+        logprob,
+      );
   }
   return { prompt: prompt.slice(), response: response.slice(), logprobs: logprobs.slice() };
 }

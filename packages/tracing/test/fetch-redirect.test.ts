@@ -136,18 +136,21 @@ describe('the redirect', () => {
     expect(gateway.received).toHaveLength(3);
   });
 
-  it('gives a call that the agent aimed at the endpoint by hand its place in the trace, and nothing else', async () => {
-    const gateway = await startServer('gateway');
-    const rollout = await startRollout(gateway);
-    const { attemptId } = rollout.scope.attempt;
-    await rollout.run(() => runInSpan({ attemptId, spanId }, () => fetch(`${gateway.baseUrl}/chat/completions`, post)));
-    expect(gateway.received[0]?.body).toBe(post.body);
-    expect(gateway.received[0]?.headers).toMatchObject({
-      authorization: 'Bearer own',
-      traceparent: expect.stringContaining(spanId),
-    });
-    expect(gateway.received[0]?.headers).not.toHaveProperty(gatewayHeaders.agentNames);
-  });
+  it.each(['chat/completions', 'messages'])(
+    'gives a call that the agent aimed at the endpoint by hand its place in the trace, and nothing else: %s',
+    async (path) => {
+      const gateway = await startServer('gateway');
+      const rollout = await startRollout(gateway);
+      const { attemptId } = rollout.scope.attempt;
+      await rollout.run(() => runInSpan({ attemptId, spanId }, () => fetch(`${gateway.baseUrl}/${path}`, post)));
+      expect(gateway.received[0]?.body).toBe(post.body);
+      expect(gateway.received[0]?.headers).toMatchObject({
+        authorization: 'Bearer own',
+        traceparent: expect.stringContaining(spanId),
+      });
+      expect(gateway.received[0]?.headers).not.toHaveProperty(gatewayHeaders.agentNames);
+    },
+  );
 
   it.each(['the attempt’s end', 'the caller'])('is aborted by %s', async (who) => {
     const [own, gateway] = [await startServer('own'), await startServer('gateway', true)];

@@ -36,10 +36,11 @@ export function toHost<Task>(
 
 /** Describes the options that decide what a run does. Steps, runners, staleness and options that only observe may change. */
 export function describeRun<Task>(trainer: ResolvedTrainerOptions<Task>, fit: ResolvedFitOptions<Task>): RunConfig {
-  const { seed, control, backend, algorithm, policies } = trainer;
+  const { seed, control, backend, gateway, algorithm, policies, calls } = trainer;
   const routed = isRouted(policies) ? policies : [];
   return {
     ...describeConfig({ seed, control, backend: backend?.name }),
+    ...(backend === undefined || gateway !== undefined ? {} : { structuredOutput: calls.structuredOutput }),
     'train tasks': fit.trainDigest,
     'validation tasks': fit.validationDigest,
     ...describeConfig({ name: algorithm.name, ...algorithm.config }, 'algorithm.'),

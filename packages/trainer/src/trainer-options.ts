@@ -11,7 +11,7 @@ import {
   type RoutedPolicy,
 } from '@agent-lightning/core';
 import { createConsoleLogger } from '@agent-lightning/platform';
-import type { ProgressMode } from '@agent-lightning/run';
+import type { CallOptions, ProgressMode } from '@agent-lightning/run';
 import type { RolloutFunction, RunnerHooks } from '@agent-lightning/runner';
 import { resolvePolicies, type PolicyOptions } from './policy-options.ts';
 import type { StepMetrics } from './step-metrics.ts';
@@ -51,6 +51,20 @@ export interface TrainerOptions<Task = JsonValue, Metrics extends object = objec
   readonly gateway?: TrainingGateway;
   /** The longest time from an attempt's start to its end, in milliseconds. @default 600_000 */
   readonly attemptTimeoutMs?: number;
+  /**
+   * The longest time of one model call, in milliseconds. A model may be silent all the while: before its first token, nothing else ends
+   * a call. More than an attempt may take has no effect. Rejected where a gateway is given, like the next three. @default 600_000
+   */
+  readonly callTimeoutMs?: number;
+  /** The longest silence of a server after the first token of a reply. @default 120_000 */
+  readonly stallTimeoutMs?: number;
+  /** The time after which an agent that still waits for a reply gets a sign that the call goes on; 0: never. @default 240_000 */
+  readonly heartbeatMs?: number;
+  /**
+   * The way in which an agent's structured output reaches the policy: `prompt` asks for the form in words and lets the policy sample freely;
+   * `grammar` leaves it to the server, and trains where that reports the log-probabilities of what it samples under a grammar. @default 'prompt'
+   */
+  readonly structuredOutput?: 'prompt' | 'grammar';
   /** Says which failed attempts are tried again. @default one attempt for each rollout */
   readonly retry?: Partial<RetryPolicy>;
   /** Returns the kind of a task; metrics and report then show the reward by kind. */
@@ -102,6 +116,7 @@ export interface ResolvedTrainerOptions<Task = JsonValue> {
   readonly store: LightningStore | undefined;
   readonly gateway: TrainingGateway | undefined;
   readonly attemptTimeoutMs: number;
+  readonly calls: CallOptions;
   readonly retry: Partial<RetryPolicy>;
   readonly taskKind: ((task: Task) => string) | undefined;
   readonly control: 'none' | 'shuffled';
@@ -139,6 +154,7 @@ export function resolveTrainerOptions<Task, Metrics extends object>(
     store: options.store,
     gateway: options.gateway,
     attemptTimeoutMs: check.timerMs('Trainer: attemptTimeoutMs', options.attemptTimeoutMs ?? 600_000),
+    calls: resolveCalls(options),
     retry: options.retry ?? {},
     taskKind: options.taskKind,
     control: check.oneOf('Trainer: control', options.control ?? 'none', ['none', 'shuffled']),
@@ -159,6 +175,32 @@ export function resolveTrainerOptions<Task, Metrics extends object>(
     handleSignals: options.handleSignals ?? true,
     resumeHint: options.resumeHint ?? defaultResumeHint,
   });
+}
+
+type GivenCallOptions = Partial<CallOptions> & Pick<TrainerOptions, 'gateway' | 'algorithm'>;
+
+function resolveCalls(options: GivenCallOptions): CallOptions {
+  const { callTimeoutMs, stallTimeoutMs, heartbeatMs, structuredOutput, gateway, algorithm } = options;
+  const given = Object.entries({ callTimeoutMs, stallTimeoutMs, heartbeatMs, structuredOutput });
+  const [name, value] = given.find(([, each]) => each !== undefined) ?? [];
+  if (name !== undefined && gateway !== undefined)
+    throw check.optionInvalid(
+      `Trainer: ${name}`,
+      value,
+      'left out where a gateway is given, which has it as an option',
+    );
+  if (name !== undefined && !algorithm.uses.backend)
+    throw check.optionInvalid(
+      `Trainer: ${name}`,
+      value,
+      `left out: ${algorithm.name} trains no weights, and agents ask their own models`,
+    );
+  return {
+    callTimeoutMs: check.timerMs('Trainer: callTimeoutMs', callTimeoutMs ?? 600_000),
+    stallTimeoutMs: check.timerMs('Trainer: stallTimeoutMs', stallTimeoutMs ?? 120_000),
+    heartbeatMs: check.timerMs('Trainer: heartbeatMs', heartbeatMs ?? 240_000, 0),
+    structuredOutput: check.oneOf('Trainer: structuredOutput', structuredOutput ?? 'prompt', ['prompt', 'grammar']),
+  };
 }
 
 /** Rejects an algorithm that cannot do what the other options ask for, instead of ignoring one of them. */

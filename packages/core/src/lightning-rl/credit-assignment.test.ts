@@ -117,7 +117,7 @@ describe('assignCredit', () => {
     }
   });
 
-  it('refuses rewards and returns that are not finite, naming the rollout', () => {
+  it('refuses rewards and returns that are no numbers of a size to train on, naming the rollout', () => {
     expect(() => assignCredit(episodeOf('a', 'g', Number.NaN, [call]), 'identical')).toThrow(
       /reward of rollout a is NaN/,
     );
@@ -125,6 +125,9 @@ describe('assignCredit', () => {
       /reward of call 0 of rollout a is Infinity/,
     );
     expect(() => assignCredit(episode, () => [1, Number.NaN, 1])).toThrow(/return of call 1 of rollout a is NaN/);
+    expect(() => assignCredit(episode, () => [1, 2, -1.1e15])).toThrow(
+      /return of call 2 of rollout a is -1100000000000000/,
+    );
     expect(() => assignCredit(episode, () => [1])).toThrow(/1 returns for 3 calls/);
     expect(() => assignCredit(episode, 'identical', [0])).toThrow(/3 calls and 1 intermediate rewards/);
   });

@@ -10,7 +10,7 @@ import type { Episode } from '../transitions/transition.ts';
  * - `{ discounted: γ }`: G_k = γ^(K−1−k)·G. G_(K−1) = G and G_k = γ·G_(k+1).
  * - `'perStep'`: G_k = r_k, and the last call's r_T too. Σ G_k = G.
  * - `{ perStep: γ }`: the reward-to-go of `'perStep'`, G_k = Σ_(j≥k) γ^(j−k)·r'_j. G_k = r'_k + γ·G_(k+1); with γ = 1, G_0 = G.
- * - a function from the episode and its calls' own rewards (shape (K,)) to K finite numbers.
+ * - a function from the episode and its calls' own rewards (shape (K,)) to K numbers, each from −1e15 to 1e15.
  */
 export type Credit =
   | 'identical'
@@ -72,11 +72,11 @@ function ownRewards(episode: Episode, intermediate: ArrayLike<number> | undefine
       { code: 'reward-invalid' },
     );
   }
-  if (episode.reward !== undefined) checkFinite(episode, episode.reward, 'reward');
-  checkFinite(episode, episode.untrainedReward ?? 0, 'reward of calls that are not trained on');
+  if (episode.reward !== undefined) checkSize(episode, episode.reward, 'reward');
+  checkSize(episode, episode.untrainedReward ?? 0, 'reward of calls that are not trained on');
   return Float64Array.from(calls, (call, index) => {
     const own = (call.reward ?? 0) + (intermediate?.[index] ?? 0);
-    return checkFinite(episode, own, `reward of call ${index}`);
+    return checkSize(episode, own, `reward of call ${index}`);
   });
 }
 
@@ -101,14 +101,17 @@ function checkReturns(episode: Episode, returns: Float64Array): Float64Array {
       { code: 'reward-invalid' },
     );
   }
-  returns.forEach((value, index) => checkFinite(episode, value, `return of call ${index}`));
+  returns.forEach((value, index) => checkSize(episode, value, `return of call ${index}`));
   return returns;
 }
 
-function checkFinite(episode: Episode, value: number, what: string): number {
-  if (!Number.isFinite(value)) {
+/** The largest size of a return: that of a million rewards, whose square a float32 still holds. */
+const largestReturn = 1e15;
+
+function checkSize(episode: Episode, value: number, what: string): number {
+  if (!(Math.abs(value) <= largestReturn)) {
     throw new TraceError(
-      `${what} of rollout ${episode.rollout.rolloutId} is ${value}; rewards must be finite numbers`,
+      `${what} of rollout ${episode.rollout.rolloutId} is ${value}; rewards and returns must be numbers from -1e15 to 1e15`,
       { code: 'reward-invalid' },
     );
   }

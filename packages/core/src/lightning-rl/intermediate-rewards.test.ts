@@ -37,8 +37,9 @@ describe('intermediateRewards', () => {
     expect([...named]).toEqual([0.25]);
   });
 
-  it('refuses worth that is not finite, naming the signal', () => {
+  it('refuses worth that is no number of a size to train on, naming the signal', () => {
     expect(() => intermediateRewards(episode, { toolError: Number.NaN })).toThrow(/signal tool_error "sql" is NaN/);
     expect(() => intermediateRewards(episode, () => Infinity)).toThrow(/signal tool_ok "sql" is Infinity/);
+    expect(() => intermediateRewards(episode, () => -1e10)).toThrow(/signal tool_ok "sql" is -10000000000/);
   });
 });

@@ -40,7 +40,7 @@ const ruleOfSignal = {
 
 /**
  * Returns the sum of each call's signals under the rules, shape (K,): automatic intermediate rewarding.
- * @throws {ConfigurationError} `option-invalid` for a rule that is not a finite number
+ * @throws {ConfigurationError} `option-invalid` for a rule that is not a number from −1e9 to 1e9
  * @source arXiv:2508.03680, "Automatic Intermediate Rewarding"
  */
 export function intermediateRewards(episode: Episode, rules: Intermediate = {}): Float64Array {
@@ -57,9 +57,9 @@ function worthByRules(rules: IntermediateRules): (signal: StepSignal) => number 
 
 function checkedWorth(worth: (signal: StepSignal) => number, signal: StepSignal): number {
   const value = worth(signal);
-  if (!Number.isFinite(value)) {
+  if (!(Math.abs(value) <= 1e9)) {
     throw new ConfigurationError(
-      `the intermediate reward of signal ${signal.type} "${signal.name}" is ${value}; give a finite number`,
+      `the intermediate reward of signal ${signal.type} "${signal.name}" is ${value}; give a number from -1e9 to 1e9`,
       { code: 'option-invalid' },
     );
   }

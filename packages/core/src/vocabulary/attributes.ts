@@ -57,6 +57,8 @@ export const attributeNames = {
   choiceIndex: 'agentlightning.response.choice',
   /** Named rules that changed what the agent asked for, such as `temperature:0.2→1` or `top_p:dropped`. */
   samplingRules: 'agentlightning.sampling.rules',
+  /** The way in which the policy was asked for structured output: `prompt` or `grammar`; absent where the agent asked for none. */
+  structuredOutput: 'agentlightning.sampling.structured_output',
   /** True when the reply was cut short before the agent had it. */
   incomplete: 'agentlightning.incomplete',
   /** Names of the span's attributes that were longer than a store takes, and left out; tokens are not among them. */

@@ -23,10 +23,13 @@ describe('rewardAttributes', () => {
   });
 
   it.each<[unknown, RegExp]>([
-    [Number.NaN, /"primary" must be a finite number; got NaN/],
-    [{ fast: 1, right: Number.POSITIVE_INFINITY }, /"right" must be a finite number; got Infinity/],
-    [{ right: '1' }, /"right" must be a finite number; got "1" \(string\)/],
-    [true, /"primary" must be a finite number; got true/],
+    [Number.NaN, /"primary" must be a number from -1e9 to 1e9; got NaN/],
+    [{ fast: 1, right: Number.POSITIVE_INFINITY }, /"right" must be a number from -1e9 to 1e9; got Infinity/],
+    [-Number.MAX_VALUE, /"primary" must be a number from -1e9 to 1e9; got -1.79/],
+    [-1e200, /got -1e\+200/],
+    [{ right: 1.1e9 }, /"right" must be a number from -1e9 to 1e9; got 1100000000/],
+    [{ right: '1' }, /"right" must be a number from -1e9 to 1e9; got "1" \(string\)/],
+    [true, /"primary" must be a number from -1e9 to 1e9; got true/],
     [null, /"primary"/],
     [undefined, /"primary"/],
     [{}, /at least one dimension/],
@@ -54,7 +57,7 @@ describe('readReward', () => {
     );
     const values = fc.dictionary(
       fc.string({ minLength: 1 }).filter((name) => name !== '__proto__'),
-      fc.double({ noNaN: true, noDefaultInfinity: true }),
+      fc.double({ noNaN: true, min: -1e9, max: 1e9 }),
       { minKeys: 1 },
     );
     fc.assert(
@@ -82,7 +85,7 @@ describe('readReward', () => {
   it.each([
     [{}, /holds no dimension/],
     [{ 'agentlightning.reward.0.value': 1 }, /dimension 0 has no name/],
-    [{ 'agentlightning.reward.0.name': 'a' }, /"a" must be a finite number/],
+    [{ 'agentlightning.reward.0.name': 'a' }, /"a" must be a number from -1e9 to 1e9/],
     [{ ...rewardAttributes(1), 'agentlightning.reward.scope': 'agent' }, /scope "agent" for undefined/],
     [{ ...rewardAttributes(1), 'agentlightning.reward.scope': 'galaxy' }, /scope "galaxy"/],
   ])('names what is malformed in %j', (attributes, message) => {

@@ -18,7 +18,7 @@ export interface RewardAttributesOptions {
 /** One named component of a reward. */
 export interface RewardDimension {
   readonly name: string;
-  /** A finite number. */
+  /** A number from −1e9 to 1e9. */
   readonly value: number;
 }
 
@@ -36,7 +36,7 @@ const plainDimension = 'primary';
 
 /**
  * Returns the attributes of a reward span.
- * @throws {TraceError} `reward-invalid` when a dimension is not a finite number, there is none, or `primary` names none
+ * @throws {TraceError} `reward-invalid` when a dimension is not a number from −1e9 to 1e9, there is none, or `primary` names none
  */
 export function rewardAttributes(value: RewardValue, options: RewardAttributesOptions = {}): Attributes {
   const attributes: Record<string, AttributeValue> = scopeAttributes(options.scope ?? 'rollout');
@@ -62,7 +62,7 @@ export function readReward(span: Pick<SpanInput, 'kind' | 'attributes' | 'spanId
     const name = span.attributes[rewardNameAttribute(index)];
     if (typeof name !== 'string' || name === '')
       throw invalid(`reward span ${span.spanId}: dimension ${index} has no name`);
-    dimensions.push({ name, value: finite(name, span.attributes[rewardValueAttribute(index)]) });
+    dimensions.push({ name, value: checkedValue(name, span.attributes[rewardValueAttribute(index)]) });
   }
   if (dimensions.length === 0)
     throw invalid(
@@ -74,8 +74,8 @@ export function readReward(span: Pick<SpanInput, 'kind' | 'attributes' | 'spanId
 function orderDimensions(value: RewardValue, primary: string | undefined): readonly RewardDimension[] {
   const given: RewardDimension[] = [];
   if (typeof value !== 'object' || value === null)
-    given.push({ name: plainDimension, value: finite(plainDimension, value) });
-  else for (const [name, each] of Object.entries(value)) given.push({ name, value: finite(name, each) });
+    given.push({ name: plainDimension, value: checkedValue(plainDimension, value) });
+  else for (const [name, each] of Object.entries(value)) given.push({ name, value: checkedValue(name, each) });
   if (given.length === 0) throw invalid('a reward needs at least one dimension; got {}');
   if (given.some(({ name }) => name === '')) throw invalid('a reward dimension has an empty name; name each dimension');
   if (primary === undefined) return given;
@@ -88,11 +88,14 @@ function orderDimensions(value: RewardValue, primary: string | undefined): reado
   return [first, ...given.filter((dimension) => dimension !== first)];
 }
 
-function finite(name: string, value: unknown): number {
-  if (typeof value === 'number' && Number.isFinite(value)) return value;
+/** The largest size of a reward: its square, and the sum over a step, are far from what a float32 can hold. */
+const largestReward = 1e9;
+
+function checkedValue(name: string, value: unknown): number {
+  if (typeof value === 'number' && Math.abs(value) <= largestReward) return value;
   const shown =
     typeof value === 'number' ? String(value) : `${JSON.stringify(value) ?? String(value)} (${typeof value})`;
-  throw invalid(`reward dimension "${name}" must be a finite number; got ${shown.slice(0, 200)}`);
+  throw invalid(`reward dimension "${name}" must be a number from -1e9 to 1e9; got ${shown.slice(0, 200)}`);
 }
 
 function scopeAttributes(scope: RewardScope): Record<string, AttributeValue> {

@@ -11,7 +11,13 @@ export interface TokenBlob {
 /** An engine's rounding may put a log-probability this far above 0. */
 const roundingTolerance = 1e-3;
 
-/** Tells whether a number can be a log-probability: it is finite and, apart from rounding, at most 0. */
+/**
+ * The lowest log-probability that a sampled token can have, in nats. One of e^-80 is not drawn in the life of a machine, but servers write
+ * sentinels such as vLLM's −9999 for minus infinity; and e^80 is an importance ratio that still fits into a float32.
+ */
+const lowestLogprob = -80;
+
+/** Tells whether a number can be the log-probability of a sampled token: it is at least −80 and, apart from rounding, at most 0. */
 export function isLogprob(value: number): boolean {
-  return Number.isFinite(value) && value <= roundingTolerance;
+  return value >= lowestLogprob && value <= roundingTolerance;
 }

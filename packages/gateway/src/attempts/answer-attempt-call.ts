@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { PolicySnapshot } from '@agent-lightning/core';
 import { agentLeft, answerCall, type CallOutcome } from '../calls/answer-call.ts';
 import type { Untrainable } from '../capture/check-reply.ts';
 import { applySamplingRules, type RuledRequest } from '../capture/sampling-rules.ts';
@@ -20,6 +21,7 @@ import type { Dialect, DialectCall } from '../dialects/dialect.ts';
 import type { AttemptSession } from './attempt-session.ts';
 import { readCaller, type Caller } from '../capture/caller.ts';
 import { captureCall } from '../capture/capture-call.ts';
+import type { GrammarProbe } from '../capture/grammar-probe.ts';
 import { passEmbeddings } from '../calls/pass-embeddings.ts';
 
 /** The parts of the gateway that every call of an attempt needs. */
@@ -28,6 +30,7 @@ export interface AttemptCalls {
   readonly policies: PolicyRegistry;
   readonly pool: EndpointPool;
   readonly reader: ReplyReader;
+  readonly grammars: GrammarProbe;
   readonly gate: AdmissionGate;
   readonly bodies: BodyBudget;
   readonly staleness: StalenessRule;
@@ -96,13 +99,43 @@ function ruledRequest(
   if (!isPolicy) {
     const reason = `passthrough: "${policy}" is not a policy that trains`;
     const seeded = seed === undefined ? request : { ...request, seed, body: { ...request.body, seed } };
-    return { request: seeded, rules: [], untrainable: { kind: 'passthrough', reason } };
+    return {
+      request: seeded,
+      rules: [],
+      structuredOutput: undefined,
+      grammar: undefined,
+      untrainable: { kind: 'passthrough', reason },
+    };
   }
   const { rolloutId, attemptId } = session.claim.attempt;
   const firstVersion = session.firstVersion(policy, snapshot.version);
   const stale = calls.staleness.check({ rolloutId, attemptId, policy, firstVersion, version: snapshot.version });
-  const ruled = applySamplingRules(request, calls.options.sampling[session.mode], seed);
+  const sampling = calls.options.sampling[session.mode];
+  const structuredOutput = sampling.structuredOutput ?? (snapshot.kind === 'engine' ? 'prompt' : 'grammar');
+  const ruled = applySamplingRules(request, { sampling, structuredOutput, seed });
   return stale === undefined ? ruled : { ...ruled, untrainable: { kind: 'stale', reason: stale } };
+}
+
+/** Adds why a reply that is decoded under a grammar must not be trained on, if so. */
+async function checkGrammar(
+  calls: AttemptCalls,
+  { mode }: AttemptSession,
+  ruled: RuledRequest,
+  snapshot: PolicySnapshot,
+  signal: AbortSignal,
+): Promise<RuledRequest> {
+  const { grammar } = ruled;
+  if (grammar === undefined || ruled.untrainable !== undefined) return ruled;
+  const { structuredOutput } = calls.options.sampling[mode];
+  const problem =
+    structuredOutput === 'grammar'
+      ? await calls.grammars.findProblem(snapshot, signal)
+      : structuredOutput === 'prompt'
+        ? `it cannot be asked for in a prompt; leave it out, or set sampling.${mode}.structuredOutput to "grammar"`
+        : `${mode} mode leaves it to the server, as the agent sent it`;
+  if (problem === undefined) return ruled;
+  const reason = `grammar: \`${grammar}\` makes the server sample from another distribution than the policy's; ${problem}`;
+  return { ...ruled, untrainable: { kind: 'grammar', reason } };
 }
 
 async function answerCaptured(calls: AttemptCalls, call: AttemptCall, read: ReadCall): Promise<void> {
@@ -111,7 +144,9 @@ async function answerCaptured(calls: AttemptCalls, call: AttemptCall, read: Read
   const admission = policies.admit(read.asked.request.model, read.caller.agentNames);
   const { snapshot, isPolicy } = admission;
   try {
-    const ruled = ruledRequest(calls, session, read, admission);
+    const { signal } = read.controller;
+    const asked = ruledRequest(calls, session, read, admission);
+    const ruled = await checkGrammar(calls, session, asked, snapshot, signal);
     const end = captureCall({
       recorder: session.recorder,
       caller: read.caller,

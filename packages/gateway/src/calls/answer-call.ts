@@ -56,6 +56,17 @@ export function abortWhenLate(controller: AbortController, { callTimeoutMs }: Ca
   return setTimeout(() => controller.abort(error()), callTimeoutMs);
 }
 
+/** Sends the agent a sign that the call goes on, each time that so long has passed; returns what ends that. */
+function keepWaiting(sink: ReplySink, isStream: boolean, { heartbeatMs }: CallLimits): () => void {
+  if (heartbeatMs === 0) return () => undefined;
+  let timer = setTimeout(beat, heartbeatMs);
+  function beat(): void {
+    sink.beat(isStream);
+    timer = setTimeout(beat, heartbeatMs);
+  }
+  return () => clearTimeout(timer);
+}
+
 function route(exchange: CallExchange, draft: ReplyDraft, progress: CallProgress, deadlineMs: number): Promise<void> {
   const { request, snapshot, isCaptured, limits } = exchange;
   const call = { request, sink: exchange.sink, draft, isCaptured, progress, signal: exchange.controller.signal };
@@ -79,14 +90,17 @@ export async function answerCall(exchange: CallExchange): Promise<CallOutcome> {
   response.on('close', onClose);
   if (response.destroyed) onClose();
   const timer = abortWhenLate(controller, limits);
+  const stopWaiting = keepWaiting(sink, exchange.request.view.stream, limits);
   let error: ReplyError | undefined;
   try {
     await route(exchange, draft, progress, startedAtMs + limits.callTimeoutMs);
+    stopWaiting();
     if (!(await sink.delivered())) error = agentLeft();
   } catch (caught) {
     error = toReplyError(caught);
     sink.fail(error);
   } finally {
+    stopWaiting();
     clearTimeout(timer);
     response.off('close', onClose);
   }

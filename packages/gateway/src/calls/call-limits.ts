@@ -4,8 +4,17 @@ import { check, ConfigurationError } from '@agent-lightning/core';
 export interface CallLimitOptions {
   /** The longest time from admission to the last byte of a call, retries included. @default 600_000 */
   readonly callTimeoutMs?: number;
-  /** The longest silence of an HTTP upstream. @default 120_000 */
+  /**
+   * The longest silence of an HTTP upstream within a reply: after the first token of a stream, or the first byte of a whole reply. Before
+   * that a model may think, or wait for its turn, as long as `callTimeoutMs` allows. @default 120_000
+   */
   readonly stallTimeoutMs?: number;
+  /**
+   * The time after which an agent that has got nothing is sent the head of a reply and white space or an SSE comment, and again after each
+   * such time: Node's `fetch` gives up after 300 s without either. A call that fails afterwards has lost its error status: its connection
+   * breaks, or its stream ends in an error event. 0: never. @default 240_000
+   */
+  readonly heartbeatMs?: number;
   /** The most tries after the first; a call is tried again only before its first byte. @default 5 */
   readonly maxRetries?: number;
   /** The longest first wait between tries; up to half of it is left off at random, and it doubles. @default 500 */
@@ -44,6 +53,7 @@ export function resolveCallLimits(options: CallLimitOptions): CallLimits {
     random: Math.random,
     callTimeoutMs: check.timerMs('gateway: callTimeoutMs', options.callTimeoutMs ?? 600_000, 1),
     stallTimeoutMs: check.timerMs('gateway: stallTimeoutMs', options.stallTimeoutMs ?? 120_000, 1),
+    heartbeatMs: check.timerMs('gateway: heartbeatMs', options.heartbeatMs ?? 240_000, 0),
     maxRetries: check.wholeNumber('gateway: maxRetries', options.maxRetries ?? 5, 0, 100),
     retryBaseMs: check.timerMs('gateway: retryBaseMs', options.retryBaseMs ?? 500, 0),
     retryMaxMs: check.timerMs('gateway: retryMaxMs', options.retryMaxMs ?? 8_000, 0),

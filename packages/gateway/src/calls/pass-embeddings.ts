@@ -40,7 +40,8 @@ export async function passEmbeddings(call: EmbeddingsCall): Promise<void> {
       },
       { ...limits, deadlineMs: performance.now() + limits.callTimeoutMs },
     );
-    const bytes = await readWhole(reply, { url, limitBytes: limits.maxReplyBytes, signal: controller.signal });
+    const { maxReplyBytes: limitBytes, stallTimeoutMs } = limits;
+    const bytes = await readWhole(reply, { url, limitBytes, signal: controller.signal, stallTimeoutMs });
     call.writer.bytes(bytes, reply.header('content-type') ?? 'application/json');
   } finally {
     clearTimeout(timer);

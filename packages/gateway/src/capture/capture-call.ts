@@ -95,6 +95,7 @@ function requestAttributes(
   addWhen(attributes, names.requestStopSequences, request.stop);
   addWhen(attributes, names.requestChoices, request.choices > 1 ? request.choices : undefined);
   addWhen(attributes, names.samplingRules, ruled.rules);
+  addWhen(attributes, names.structuredOutput, ruled.structuredOutput);
   const tools = request.body['tools'];
   addWhen(
     attributes,

@@ -1,7 +1,8 @@
-import { ConfigurationError, type RolloutMode } from '@agent-lightning/core';
-import type { JsonObject } from '../http/read-body.ts';
+import { check, ConfigurationError, type RolloutMode } from '@agent-lightning/core';
 import type { Untrainable } from './check-reply.ts';
 import type { ModelRequest } from '../request/model-request.ts';
+import { isEmpty } from '../request/request-fields.ts';
+import { findGrammar, moveToPrompt, type StructuredOutput } from './structured-output.ts';
 
 /** The sampling that the gateway enforces in one mode, whatever the agent asks for. */
 export interface ModeSampling {
@@ -11,6 +12,13 @@ export interface ModeSampling {
   readonly maxTokens?: number;
   /** The highest limit; calls that ask for more get this one. @default no limit */
   readonly maxTokensLimit?: number;
+  /**
+   * The way in which structured output (`response_format`, a forced `tool_choice`, a guide of vLLM) reaches the policy. `prompt`: as a
+   * system instruction, so that the policy samples freely, and learns the form. `grammar`: as the agent sent it; such calls are trained
+   * on where the server reports the log-probabilities of what it samples under a grammar.
+   * @default 'prompt' for train and val. For test, calls are left as the agent sent them, except for an engine in this process, which has no grammars
+   */
+  readonly structuredOutput?: StructuredOutput;
 }
 
 /** Sampling rules by mode. */
@@ -18,6 +26,8 @@ export type SamplingOptions = Readonly<Partial<Record<RolloutMode, ModeSampling>
 
 export interface ResolvedModeSampling extends ModeSampling {
   readonly temperature: number | 'agent';
+  /** Undefined where calls are left as the agent sent them, if the model can answer them so. */
+  readonly structuredOutput?: StructuredOutput;
 }
 
 /** A request under the rules, and what they changed. */
@@ -25,6 +35,10 @@ export interface RuledRequest {
   readonly request: ModelRequest;
   /** The names of the changes, such as `temperature:0.2→1` or `top_p:dropped`. */
   readonly rules: readonly string[];
+  /** The way in which structured output was asked for; undefined when the agent asks for none. */
+  readonly structuredOutput: StructuredOutput | undefined;
+  /** The field under whose grammar the server decodes; undefined when it samples freely. */
+  readonly grammar: string | undefined;
   /** The reason why the reply cannot be trained on whatever it is; undefined when it can. */
   readonly untrainable: Untrainable | undefined;
 }
@@ -47,27 +61,6 @@ const distributionFields: Readonly<Record<string, readonly unknown[]>> = {
   min_tokens: [0],
 };
 
-/** Fields that make the engine decode under a grammar: the agent needs them, so they stay, and the call is not trained on. */
-const grammarFields: readonly string[] = [
-  'guided_json',
-  'guided_regex',
-  'guided_choice',
-  'guided_grammar',
-  'structured_outputs',
-];
-
-function isEmpty(value: unknown): boolean {
-  return value === undefined || value === null || (typeof value === 'object' && Object.keys(value).length === 0);
-}
-
-function grammarOf(body: JsonObject): string | undefined {
-  const format = body['response_format'] as JsonObject | undefined | null;
-  if (!isEmpty(format) && format?.['type'] !== 'text') return 'response_format';
-  const choice = body['tool_choice'];
-  if (choice === 'required' || (typeof choice === 'object' && choice !== null)) return 'tool_choice';
-  return grammarFields.find((field) => !isEmpty(body[field]));
-}
-
 function maxTokensOf(asked: number | undefined, sampling: ModeSampling): number | undefined {
   const wanted = asked ?? sampling.maxTokens;
   return sampling.maxTokensLimit === undefined
@@ -75,13 +68,19 @@ function maxTokensOf(asked: number | undefined, sampling: ModeSampling): number 
     : Math.min(wanted ?? sampling.maxTokensLimit, sampling.maxTokensLimit);
 }
 
-/** Applies a mode's rules; `seed` is for a request that gives none. */
-export function applySamplingRules(
-  request: ModelRequest,
-  sampling: ResolvedModeSampling,
-  seed: number | undefined,
-): RuledRequest {
-  const rules: string[] = [];
+/** The rules for one call. */
+export interface CallRules {
+  readonly sampling: ResolvedModeSampling;
+  readonly structuredOutput: StructuredOutput;
+  /** The seed of a request that gives none. */
+  readonly seed: number | undefined;
+}
+
+/** Applies the rules to a request. What must not be trained on because of a grammar is for the caller to say: a server may report enough. */
+export function applySamplingRules(asked: ModelRequest, { sampling, structuredOutput, seed }: CallRules): RuledRequest {
+  const moved = structuredOutput === 'prompt' ? moveToPrompt(asked) : { request: asked, rules: [] };
+  const { request, rules } = moved;
+  const isMoved = rules.length > 0;
   const body: Record<string, unknown> = { ...request.body };
   for (const [field, neutral] of Object.entries(distributionFields)) {
     if (!isEmpty(body[field]) && !neutral.includes(body[field])) rules.push(`${field}:dropped`);
@@ -99,17 +98,13 @@ export function applySamplingRules(
   }
   const effectiveSeed = request.seed ?? seed;
   if (effectiveSeed !== undefined) body['seed'] = effectiveSeed;
-  const grammar = grammarOf(body);
+  const grammar = findGrammar(body);
   return {
     request: { ...request, body, temperature, topP: undefined, maxTokens, seed: effectiveSeed },
     rules,
-    untrainable:
-      grammar === undefined
-        ? undefined
-        : {
-            kind: 'grammar',
-            reason: `grammar: \`${grammar}\` makes the engine sample from another distribution than the policy's`,
-          },
+    structuredOutput: grammar === undefined ? (isMoved ? 'prompt' : undefined) : 'grammar',
+    grammar,
+    untrainable: undefined,
   };
 }
 
@@ -128,7 +123,10 @@ function resolveMode(mode: RolloutMode, given: ModeSampling | undefined): Resolv
         code: 'option-invalid',
       });
   }
-  return Object.freeze({ ...given, temperature });
+  const structuredOutput = given?.structuredOutput ?? (mode === 'test' ? undefined : 'prompt');
+  if (structuredOutput !== undefined)
+    check.oneOf(`gateway: sampling.${mode}.structuredOutput`, structuredOutput, ['prompt', 'grammar']);
+  return Object.freeze({ ...given, temperature, ...(structuredOutput === undefined ? {} : { structuredOutput }) });
 }
 
 /** Returns the rules of every mode, with their defaults. @throws {ConfigurationError} `option-invalid` */

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { JsonObject } from '../http/read-body.ts';
 import { ReplyError } from '../http/reply-error.ts';
+import { MessageDraft } from '../reply/reply-message.ts';
 import type { DialectEvent } from './dialect.ts';
 import { dialects } from './dialects.ts';
 
@@ -97,6 +98,39 @@ describe.each([...dialects])('a body on %s', (path, dialect) => {
   });
 });
 
+interface CallDelta {
+  readonly index: number;
+  readonly id: string;
+  readonly name: string;
+  readonly text: string;
+  readonly isFirst: boolean;
+}
+
+/** The ways in which servers send the deltas of tool calls. */
+const callManners = {
+  'as OpenAI does': ({ index, id, name, text, isFirst }: CallDelta) =>
+    isFirst ? { index, id, function: { name, arguments: text } } : { index, function: { arguments: text } },
+  'all at index 0': ({ id, name, text, isFirst }: CallDelta) =>
+    isFirst ? { index: 0, id, function: { name, arguments: text } } : { index: 0, function: { arguments: text } },
+  'without index': ({ id, name, text, isFirst }: CallDelta) =>
+    isFirst ? { id, function: { name, arguments: text } } : { function: { arguments: text } },
+  'with id and name in each': ({ index, id, name, text }: CallDelta) => ({
+    index,
+    id,
+    function: { name, arguments: text },
+  }),
+  'with id and name in each, all at index 0': ({ id, name, text }: CallDelta) => ({
+    index: 0,
+    id,
+    function: { name, arguments: text },
+  }),
+  'with another id in each': ({ index, id, name, text, isFirst }: CallDelta) => ({
+    index,
+    id: isFirst ? id : `${id}_${text.length}`,
+    function: isFirst ? { name, arguments: text } : { arguments: text },
+  }),
+};
+
 /** A reply of an upstream, as chunks and as a whole. */
 const said = fc.record({
   reasoning: fc.array(fc.string({ minLength: 1 }), { maxLength: 3 }),
@@ -105,6 +139,7 @@ const said = fc.record({
     maxLength: 3,
   }),
   end: fc.constantFrom('stop', 'length', 'tool_calls'),
+  manner: fc.constantFrom(...(Object.keys(callManners) as (keyof typeof callManners)[])),
 });
 
 const head = { id: 'x', created: 7, model: 'm' };
@@ -118,10 +153,13 @@ function chunksOf(reply: typeof said extends fc.Arbitrary<infer Said> ? Said : n
     delta({ role: 'assistant', content: '' }),
     ...reply.reasoning.map((piece) => delta({ reasoning_content: piece })),
     ...reply.text.map((piece) => delta({ content: piece })),
-    ...reply.calls.flatMap(({ name, pieces }, index) => [
-      delta({ tool_calls: [{ index, id: `call_${index}`, function: { name, arguments: '' } }] }),
-      ...pieces.map((piece) => delta({ tool_calls: [{ index, function: { arguments: piece } }] })),
-    ]),
+    ...reply.calls.flatMap(({ name, pieces }, index) =>
+      ['', ...pieces].map((text, at) =>
+        delta({
+          tool_calls: [callManners[reply.manner]({ index, id: `call_${index}`, name, text, isFirst: at === 0 })],
+        }),
+      ),
+    ),
     delta({}, reply.end),
     { ...head, choices: [], usage: { prompt_tokens: 3, completion_tokens: 4 } },
   ];
@@ -190,3 +228,20 @@ describe('a stream of messages', () => {
     );
   });
 });
+
+describe('a captured message', () => {
+  it('is the same from a stream, in whatever manner its tool calls come, as from the whole reply', () => {
+    fc.assert(
+      fc.property(said, (reply) => {
+        const [streamed, whole] = [new MessageDraft(), new MessageDraft()];
+        for (const chunk of chunksOf(reply)) streamed.add(firstChoice(chunk)?.delta ?? {});
+        whole.add(firstChoice(wholeOf(reply))?.message ?? {});
+        expect(streamed.toMessage()).toEqual(whole.toMessage());
+      }),
+    );
+  });
+});
+
+function firstChoice(payload: JsonObject): { readonly delta?: JsonObject; readonly message?: JsonObject } | undefined {
+  return (payload['choices'] as readonly { readonly delta?: JsonObject; readonly message?: JsonObject }[])[0];
+}

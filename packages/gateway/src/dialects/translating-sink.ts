@@ -38,6 +38,10 @@ export class TranslatingSink implements ReplySink {
     this.#writer.endText(eventText(this.#translation.end()));
   }
 
+  beat(isStream: boolean): void {
+    this.#writer.beat(isStream);
+  }
+
   fail(error: ReplyError): void {
     const event = this.#writer.isStreaming ? eventText([this.#translation.failure(error)]) : '';
     this.#writer.failWith(error, this.#dialect.errorBody(error), event);

@@ -19,6 +19,8 @@ export interface ReplySink {
   /** Sends the events that were added, in one write; a promise is returned when the agent reads slower than they come. */
   flush(): Promise<void> | undefined;
   endEvents(): void;
+  /** Sends what changes nothing about the reply, its head before it, so that the agent's client keeps waiting. */
+  beat(isStream: boolean): void;
   /** Sends an error status before the first byte, and an error event after it, so that no broken reply looks complete. */
   fail(error: ReplyError): void;
   /** Resolves to whether everything was handed to the agent's connection; false when that closed first. */

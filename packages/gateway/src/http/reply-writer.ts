@@ -24,7 +24,8 @@ export class ReplyWriter implements ReplySink {
   }
 
   bytes(body: Buffer, type: string, status = 200, headers: Readonly<Record<string, string>> = {}): void {
-    this.#response.writeHead(status, { 'content-type': type, 'content-length': body.length, ...headers });
+    if (!this.#response.headersSent)
+      this.#response.writeHead(status, { 'content-type': type, 'content-length': body.length, ...headers });
     this.#response.end(body);
   }
 
@@ -62,6 +63,17 @@ export class ReplyWriter implements ReplySink {
     const taken = this.output.take();
     if (taken !== undefined && !this.#response.destroyed) this.#write(taken);
     this.#response.end();
+  }
+
+  beat(isStream: boolean): void {
+    if (this.#response.destroyed || this.#response.writableEnded) return;
+    if (isStream) {
+      if (!this.#streaming) this.#open();
+      this.#response.write(': the call goes on\n\n');
+    } else {
+      if (!this.#response.headersSent) this.#response.writeHead(200, { 'content-type': 'application/json' });
+      this.#response.write('\n');
+    }
   }
 
   fail(error: ReplyError): void {

@@ -1,8 +1,9 @@
 import type { ChatMessage, JsonValue } from '@agent-lightning/core';
 import type { JsonObject } from '../http/read-body.ts';
+import { readToolCalls, ToolCallOrder } from './tool-call-order.ts';
 
 interface ToolCallDraft {
-  id: string | undefined;
+  id: string;
   type: string;
   name: string;
   arguments: string;
@@ -12,29 +13,29 @@ interface ToolCallDraft {
 export class MessageDraft {
   readonly #texts = new Map<string, string>();
   readonly #others = new Map<string, unknown>();
-  readonly #toolCalls = new Map<number, ToolCallDraft>();
+  readonly #toolCalls: ToolCallDraft[] = [];
+  readonly #order = new ToolCallOrder();
 
   add(delta: JsonObject): void {
     for (const field of Object.keys(delta)) {
       const value = delta[field];
       if (field === 'role' || value === null || value === undefined) continue;
-      if (field === 'tool_calls' && Array.isArray(value))
-        for (const [index, call] of value.entries()) this.#addToolCall(call as JsonObject, index);
+      if (field === 'tool_calls' && Array.isArray(value)) this.#addToolCalls(value);
       else if (typeof value === 'string') this.#texts.set(field, (this.#texts.get(field) ?? '') + value);
       else if (!Array.isArray(value) || value.length > 0) this.#others.set(field, value);
     }
   }
 
-  #addToolCall(call: JsonObject, position: number): void {
-    if (typeof call !== 'object' || call === null) return;
-    const index = typeof call['index'] === 'number' ? call['index'] : position;
-    const draft = this.#toolCalls.get(index) ?? { id: undefined, type: 'function', name: '', arguments: '' };
-    if (typeof call['id'] === 'string') draft.id ??= call['id'];
-    if (typeof call['type'] === 'string') draft.type = call['type'];
-    const called = (call['function'] ?? {}) as JsonObject;
-    if (typeof called['name'] === 'string') draft.name += called['name'];
-    if (typeof called['arguments'] === 'string') draft.arguments += called['arguments'];
-    this.#toolCalls.set(index, draft);
+  #addToolCalls(list: readonly unknown[]): void {
+    for (const [position, delta] of readToolCalls(list).entries()) {
+      const { number, name } = this.#order.place(delta);
+      const draft = (this.#toolCalls[number] ??= { id: '', type: 'function', name: '', arguments: '' });
+      const { type } = (list[position] ?? {}) as { type?: unknown };
+      if (typeof type === 'string') draft.type = type;
+      if (draft.id === '') draft.id = delta.id;
+      draft.name += name;
+      draft.arguments += delta.arguments;
+    }
   }
 
   /** Returns the message with its fields in a fixed order; empty ones are left out, and content is null beside tool calls or a refusal. */
@@ -43,13 +44,11 @@ export class MessageDraft {
       .filter(([field, text]) => field !== 'content' && text !== '')
       .sort(([a], [b]) => (a < b ? -1 : 1));
     const others = [...this.#others].sort(([a], [b]) => (a < b ? -1 : 1));
-    const calls = [...this.#toolCalls]
-      .sort(([a], [b]) => a - b)
-      .map(([, call]) => ({
-        id: call.id ?? '',
-        type: call.type,
-        function: { name: call.name, arguments: call.arguments },
-      }));
+    const calls = this.#toolCalls.map(({ id, type, name, arguments: text }) => ({
+      id,
+      type,
+      function: { name, arguments: text },
+    }));
     const isElsewhere = calls.length > 0 || texts.some(([field]) => field === 'refusal');
     const content = this.#texts.get('content') ?? '';
     return {

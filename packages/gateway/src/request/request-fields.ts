@@ -6,6 +6,11 @@ export function present(body: JsonObject, field: string): unknown {
   return Object.hasOwn(body, field) ? (body[field] ?? undefined) : undefined;
 }
 
+/** Tells whether a field says nothing: it is absent, null, or has nothing in it. */
+export function isEmpty(value: unknown): boolean {
+  return value === undefined || value === null || (typeof value === 'object' && Object.keys(value).length === 0);
+}
+
 /** Returns a value as an error may show it. */
 export function shown(value: unknown): string {
   if (typeof value === 'number') return String(value);

@@ -50,6 +50,7 @@ const passedOn = [
   'closeGraceMs',
   'callTimeoutMs',
   'stallTimeoutMs',
+  'heartbeatMs',
   'maxRetries',
   'retryBaseMs',
   'retryMaxMs',

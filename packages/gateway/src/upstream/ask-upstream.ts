@@ -53,10 +53,9 @@ async function askOnce(question: Question, baseUrl: string, limits: AskLimits): 
   const { apiKey, model, watch } = snapshot;
   const url = urlOf(baseUrl, question.path);
   try {
-    const { stallTimeoutMs } = limits;
-    const reply = await exchange({ url, body, accept, apiKey, signal, stallTimeoutMs });
+    const reply = await exchange({ url, body, accept, apiKey, signal });
     if (reply.statusCode === 200) return { reply, url, baseUrl };
-    const text = await readWhole(reply, { url, limitBytes: 1_048_576, signal });
+    const text = await readWhole(reply, { url, limitBytes: 1_048_576, signal, stallTimeoutMs: limits.stallTimeoutMs });
     const error = statusError(reply, text, { url, apiKey, watchedModel: watch === undefined ? undefined : model });
     if (!error.retryable) throw error;
     return { error, askedMs: retryAfterMs(reply.header('retry-after'), Date.now()) };

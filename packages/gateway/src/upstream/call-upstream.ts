@@ -59,7 +59,8 @@ function targetOf(call: UpstreamCall, url: URL): ReplyTarget {
 
 async function answerWhole(call: UpstreamCall, reply: HttpReply, url: URL, limits: UpstreamLimits): Promise<void> {
   expectType(reply, 'application/json', url);
-  const bytes = await readWhole(reply, { url, limitBytes: limits.maxReplyBytes, signal: call.signal });
+  const { maxReplyBytes: limitBytes, stallTimeoutMs } = limits;
+  const bytes = await readWhole(reply, { url, limitBytes, signal: call.signal, stallTimeoutMs });
   const payload = call.reader.readWhole(bytes, targetOf(call, url));
   if (!Array.isArray(payload['choices']) || !call.draft.isFinished)
     throw new ReplyError(`the upstream ${shownUrl(url)} sent a reply without all of its choices`, {
@@ -86,6 +87,8 @@ async function answerStream(call: UpstreamCall, reply: HttpReply, url: URL, limi
   try {
     await readBody(reply, { url, limitBytes: limits.maxReplyBytes, signal }, (pieces, isLast) => {
       parser.push(pieces);
+      // Before its first token a model may think, or wait for its turn; the deadline of the call bounds that.
+      if (call.draft.firstTokenAtMs !== undefined) reply.watchSilence(url, limits.stallTimeoutMs);
       if (isLast) return undefined;
       const drained = sink.flush();
       return isDone ? 'enough' : drained;

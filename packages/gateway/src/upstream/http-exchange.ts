@@ -7,9 +7,8 @@ export interface ExchangeOptions {
   readonly apiKey: string | undefined;
   readonly body: Buffer;
   readonly accept: string;
+  /** Ends the exchange; until a reply has begun, nothing else does: a model may think, or wait for its turn, in silence. */
   readonly signal: AbortSignal;
-  /** The longest silence between two pieces of a reply, the first included. */
-  readonly stallTimeoutMs: number;
 }
 
 /** Gets a body as it comes, and once how it ended. */
@@ -19,7 +18,7 @@ interface BodyListener {
   onError(error: unknown): void;
 }
 
-// Redirects are not followed, and only configured upstreams are ever asked. Silence is watched here: `stallTimeoutMs` is a call's own.
+// Redirects are not followed, and only configured upstreams are ever asked. Silence is a call's own matter: see `watchSilence`.
 const agent = new Agent({ headersTimeout: 0, bodyTimeout: 0, pipelining: 1 });
 
 /** The time that the rest of a reply may take once enough of it was read, so that its connection can be used again. */
@@ -44,6 +43,8 @@ export class HttpReply {
   readonly statusCode: number;
   readonly #headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly #controller: Dispatcher.DispatchController;
+  #silence: NodeJS.Timeout | undefined;
+  #hasEnded = false;
   #listener: BodyListener | undefined;
   #unheard: ((listener: BodyListener) => void)[] = [];
 
@@ -72,6 +73,26 @@ export class HttpReply {
     else news(this.#listener);
   }
 
+  /** From now on, a silence of so many milliseconds breaks the reply; only the first call counts. */
+  watchSilence(url: URL, stallTimeoutMs: number): void {
+    if (this.#hasEnded) return;
+    this.#silence ??= setTimeout(
+      () => this.#controller.abort(stallError(url, stallTimeoutMs, this.#controller.paused)),
+      stallTimeoutMs,
+    );
+  }
+
+  /** Notes that a piece came. */
+  hear(): void {
+    this.#silence?.refresh();
+  }
+
+  /** Notes that no piece comes any more. */
+  endListening(): void {
+    this.#hasEnded = true;
+    clearTimeout(this.#silence);
+  }
+
   pause(): void {
     this.#controller.pause();
   }
@@ -91,7 +112,6 @@ class Exchange implements Dispatcher.DispatchHandler {
   readonly #options: ExchangeOptions;
   readonly #onReply: (reply: HttpReply) => void;
   readonly #onFailure: (error: unknown) => void;
-  readonly #stall: NodeJS.Timeout;
   #controller: Dispatcher.DispatchController | undefined;
   #reply: HttpReply | undefined;
   #givenUp: Error | undefined;
@@ -100,12 +120,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.#options = options;
     this.#onReply = onReply;
     this.#onFailure = onFailure;
-    const { url, signal, stallTimeoutMs } = options;
-    this.#stall = setTimeout(
-      () => this.#giveUp(stallError(url, stallTimeoutMs, this.#controller?.paused === true)),
-      stallTimeoutMs,
-    );
-    signal.addEventListener('abort', this.#onAbort);
+    options.signal.addEventListener('abort', this.#onAbort);
   }
 
   readonly #onAbort = (): void => this.#giveUp(this.#options.signal.reason as Error);
@@ -126,7 +141,6 @@ class Exchange implements Dispatcher.DispatchHandler {
     status: number,
     headers: Record<string, string | string[] | undefined>,
   ): void {
-    this.#stall.refresh();
     // What is said before the reply, such as an early hint, is not for agents.
     if (status < 200) return;
     this.#reply = new HttpReply(controller, status, headers);
@@ -134,7 +148,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, piece: Buffer): void {
-    this.#stall.refresh();
+    this.#reply?.hear();
     this.#reply?.tell((listener) => listener.onPiece(piece));
   }
 
@@ -150,7 +164,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 
   #end(): void {
-    clearTimeout(this.#stall);
+    this.#reply?.endListening();
     this.#options.signal.removeEventListener('abort', this.#onAbort);
   }
 }
@@ -185,6 +199,11 @@ export interface BodyOptions {
   readonly url: URL;
   readonly limitBytes: number;
   readonly signal: AbortSignal;
+}
+
+export interface WholeBodyOptions extends BodyOptions {
+  /** The longest silence once the body has begun; white space, by which a proxy keeps a connection open, is no beginning. */
+  readonly stallTimeoutMs: number;
 }
 
 /** The reader's answer to pieces of a body: a promise to wait for before the next ones, or that it wants no more. */
@@ -274,6 +293,10 @@ export function readBody(
   });
 }
 
+function isSpace(byte: number): boolean {
+  return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
+}
+
 /** Reads and discards the rest of a body; one that does not end soon is given up with its connection. */
 function linger(reply: HttpReply): void {
   const timer = setTimeout(() => reply.destroy(), lingerMs);
@@ -282,10 +305,13 @@ function linger(reply: HttpReply): void {
   reply.resume();
 }
 
-export async function readWhole(reply: HttpReply, options: BodyOptions): Promise<Buffer> {
+export async function readWhole(reply: HttpReply, options: WholeBodyOptions): Promise<Buffer> {
   const whole: Buffer[] = [];
+  let hasBegun = false;
   await readBody(reply, options, (pieces) => {
     for (const piece of pieces) whole.push(piece);
+    hasBegun ||= pieces.some((piece) => !piece.every(isSpace));
+    if (hasBegun) reply.watchSilence(options.url, options.stallTimeoutMs);
     return undefined;
   });
   return whole.length === 1 && whole[0] !== undefined ? whole[0] : Buffer.concat(whole);

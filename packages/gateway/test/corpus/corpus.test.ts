@@ -95,12 +95,16 @@ describe('what is recorded', () => {
     },
   );
 
-  it('is trainable unless a grammar decoded it', () => {
+  it('is trainable, and says where structured output was asked for in the prompt', () => {
+    const asksForForm = ({ request }: Exchange): boolean =>
+      /"strict":true|"json_schema"/u.test(JSON.stringify(request));
+    expect(new Set(corpus.filter(asksForForm).map(({ name }) => name.split(',')[0]))).toContain('structured');
     for (const exchange of corpus.filter(isOk))
       for (const { attributes } of exchange.spans)
-        expect([exchange.name, names.untrainable in attributes]).toEqual([
+        expect([exchange.name, attributes[names.untrainable], attributes[names.structuredOutput]]).toEqual([
           exchange.name,
-          exchange.name.startsWith('structured'),
+          undefined,
+          asksForForm(exchange) ? 'prompt' : undefined,
         ]);
   });
 

@@ -173,6 +173,7 @@ function badSpans(): readonly [object, RegExp][] {
     [{ ...call, tokens: { ...sampleTokens(1, 2), logprobs: new Float32Array(1) } }, /logprobs.*2 response tokens/],
     [{ ...call, tokens: { ...sampleTokens(1, 1), logprobs: Float32Array.of(NaN) } }, /logprobs\[0\]/],
     [{ ...call, tokens: { ...sampleTokens(1, 1), logprobs: Float32Array.of(0.5) } }, /logprobs\[0\].*at most 0/],
+    [{ ...call, tokens: { ...sampleTokens(1, 1), logprobs: Float32Array.of(-9999) } }, /logprobs\[0\].*at least -80/],
     [{ ...call, tokens: { ...sampleTokens(1, 1), prompt: Int32Array.of(-1) } }, /prompt\[0\]/],
     [{ ...call, tokens: { ...sampleTokens(1, 1), response: [1] } }, /response.*Int32Array/],
   ];

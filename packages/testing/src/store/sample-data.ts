@@ -40,7 +40,7 @@ export function sampleTokens(prompts: number, responses: number): TokenBlob {
   return {
     prompt: Int32Array.from({ length: prompts }, (_, index) => index),
     response: Int32Array.from({ length: responses }, (_, index) => 100_000 + index),
-    logprobs: Float32Array.from({ length: responses }, (_, index) => -index / 8),
+    logprobs: Float32Array.from({ length: responses }, (_, index) => -(index % 512) / 8),
   };
 }
 

@@ -8,7 +8,12 @@ interface DispatchOptions {
   readonly method: string;
   readonly headers?: unknown;
   readonly body?: unknown;
+  readonly headersTimeout?: number;
+  readonly bodyTimeout?: number;
 }
+
+/** A model may think for longer than the 300 s that Node waits for a reply's head, and for each piece; the gateway bounds its calls itself. */
+const noTimeLimits = { headersTimeout: 0, bodyTimeout: 0 };
 
 interface Handler {
   onConnect?(abort: (reason?: unknown) => void, ...rest: unknown[]): unknown;
@@ -30,7 +35,7 @@ const globals = globalThis as unknown as Record<symbol, Dispatcher | undefined>;
 
 /**
  * Redirects the calls of clients that kept Node's own `fetch` from before the redirect, in the dispatchers that this `fetch` sends
- * through. What the redirect has seen already is left alone: it is not selected, or aimed at the endpoint by now. Returns what takes it away.
+ * through, and takes Node's time limits from all calls to the endpoint. Calls that are not selected are left alone. Returns what takes it away.
  */
 export function interceptDispatchers(claim: (url: string, method: string) => ClaimedCall | undefined): () => void {
   void globalThis.Headers; // makes Node load its fetch, and so its dispatchers
@@ -40,7 +45,8 @@ export function interceptDispatchers(claim: (url: string, method: string) => Cla
     (options, handler) => {
       const url = `${String(options.origin ?? '').replace(/\/$/, '')}${options.path}`;
       const claimed = isActive ? claim(url, options.method) : undefined;
-      if (claimed === undefined || claimed.isAimed) return dispatch(options, handler);
+      if (claimed === undefined) return dispatch(options, handler);
+      if (claimed.isAimed) return dispatch({ ...options, ...noTimeLimits }, handler);
       redirectDispatch(url, options, claimed)
         .then(([redirected, signal]) => dispatch(redirected, abortWith(handler, signal)))
         .catch((error: unknown) => failCall(handler, error));
@@ -72,7 +78,7 @@ async function redirectDispatch(
   const body = await readBody(options.body);
   const [target, init] = await redirectCall([url, { method: 'POST', headers, body }], path, llm, place);
   const { origin, pathname, search } = new URL(String(target));
-  const redirected = { origin, path: `${pathname}${search}`, body: init?.body };
+  const redirected = { origin, path: `${pathname}${search}`, body: init?.body, ...noTimeLimits };
   return [{ ...options, ...redirected, headers: Object.fromEntries(new Headers(init?.headers)) }, place.signal];
 }
 

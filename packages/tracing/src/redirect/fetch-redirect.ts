@@ -11,8 +11,11 @@ import { placeCall, redirectCall, type CallPlace } from './redirected-call.ts';
 type Fetch = typeof fetch;
 type FetchArguments = Parameters<Fetch>;
 
-/** Matches the URLs of model calls in OpenAI's dialects. */
-const modelPath = /\/(chat\/completions|completions|responses)\/?(?:[?#]|$)/;
+/** Matches the URLs of model calls in OpenAI's dialects, which are redirected. */
+const redirectedPath = /\/(chat\/completions|completions|responses)\/?(?:[?#]|$)/;
+
+/** Matches the URLs of model calls in the dialects that a gateway serves, to which an agent may aim its own client. */
+const servedPath = /\/(chat\/completions|completions|responses|messages)\/?(?:[?#]|$)/;
 
 interface Installation {
   readonly original: Fetch;
@@ -76,11 +79,12 @@ function redirect(original: Fetch, call: FetchArguments): Promise<Response> {
 /** Returns what the current rollout does with a call, or undefined for a call that is left alone. */
 function claimCall(url: string, method: string): ClaimedCall | undefined {
   const scope = currentRollout();
-  const path = scope?.llm === undefined ? undefined : modelPath.exec(url)?.[1];
-  if (scope?.llm === undefined || path === undefined || method.toUpperCase() !== 'POST') return undefined;
+  if (scope?.llm === undefined || method.toUpperCase() !== 'POST') return undefined;
   const { llm, signal } = scope;
-  const span = activeSpan(scope);
   const isAimed = url.startsWith(`${llm.baseUrl}/`);
+  const path = (isAimed ? servedPath : redirectedPath).exec(url)?.[1];
+  if (path === undefined) return undefined;
+  const span = activeSpan(scope);
   if (!isAimed && (span?.agent === undefined || !selectAgent(span.agent.names, span.agent.wrappers).isSelected))
     return undefined;
   return { path, llm, place: { headers: callHeaders(scope, span), signal }, isAimed };

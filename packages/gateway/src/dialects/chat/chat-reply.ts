@@ -1,25 +1,18 @@
 import { isObject } from '../../request/request-fields.ts';
 import type { JsonObject } from '../../http/read-body.ts';
 import { ReplyError } from '../../http/reply-error.ts';
+import { readToolCalls, type ToolCallDelta } from '../../reply/tool-call-order.ts';
 
 /** The content of a chat reply, or of one chunk of it. */
 export interface ChatSaid {
   readonly reasoning: string;
   readonly text: string;
   readonly refusal: string;
-  readonly calls: readonly ChatCall[];
+  readonly calls: readonly ToolCallDelta[];
   readonly logprobs: readonly JsonObject[];
   readonly finishReason: string | undefined;
   /** The stop text that ended the choice, where the upstream tells it. */
   readonly stopText: string | undefined;
-}
-
-/** A tool call, or what a chunk adds to one. */
-export interface ChatCall {
-  readonly index: number;
-  readonly id: string;
-  readonly name: string;
-  readonly arguments: string;
 }
 
 export interface ChatUsage {
@@ -33,30 +26,18 @@ function textOf(value: unknown): string {
   return typeof value === 'string' ? value : '';
 }
 
-function callOf(value: unknown, position: number): ChatCall {
-  const call = isObject(value) ? value : {};
-  const called = isObject(call['function']) ? call['function'] : {};
-  return {
-    index: typeof call['index'] === 'number' ? call['index'] : position,
-    id: textOf(call['id']),
-    name: textOf(called['name']),
-    arguments: textOf(called['arguments']),
-  };
-}
-
 /** Reads the first choice of a payload; returns undefined for a chunk without one. */
 export function readSaid(payload: JsonObject): ChatSaid | undefined {
   const choices = payload['choices'];
   const choice: unknown = Array.isArray(choices) ? choices[0] : undefined;
   if (!isObject(choice)) return undefined;
   const said = isObject(choice['message']) ? choice['message'] : isObject(choice['delta']) ? choice['delta'] : {};
-  const calls = said['tool_calls'];
   const logprobs = isObject(choice['logprobs']) ? choice['logprobs']['content'] : undefined;
   return {
     reasoning: textOf(said['reasoning']) || textOf(said['reasoning_content']),
     text: textOf(said['content']),
     refusal: textOf(said['refusal']),
-    calls: Array.isArray(calls) ? calls.map(callOf) : [],
+    calls: readToolCalls(said['tool_calls']),
     logprobs: Array.isArray(logprobs) ? logprobs.filter(isObject) : [],
     finishReason: typeof choice['finish_reason'] === 'string' ? choice['finish_reason'] : undefined,
     stopText: typeof choice['stop_reason'] === 'string' ? choice['stop_reason'] : undefined,
@@ -82,4 +63,10 @@ export function readUsage(payload: JsonObject): ChatUsage | undefined {
 /** Returns the error for a reply that has no form in the agent's dialect. */
 export function untellable(what: string): ReplyError {
   return new ReplyError(`the upstream's reply cannot be told in this dialect: ${what}`, { code: 'upstream-malformed' });
+}
+
+/** Checks that a delta begins a tool call, where it does not go on with the open one. @throws {ReplyError} for a stream in another order, or a call without a name */
+export function checkOrder({ name }: ToolCallDelta, number: number, isNew: boolean): void {
+  if (!isNew) throw untellable(`it went back to tool call ${number} after another had begun`);
+  if (name === '') throw untellable(`its tool call ${number} began without a name`);
 }

@@ -26,13 +26,13 @@ describe('a chat request', () => {
     const body = fc.tuple(fc.dictionary(name, value, { maxKeys: 6 }), fc.boolean());
     let accepted = 0;
     fc.assert(
-      fc.property(body, ([fields, isWhole]) => {
+      fc.property(body, fc.constantFrom('prompt', 'grammar'), ([fields, isWhole], structuredOutput) => {
         const whole = {
           ...(isWhole ? { model: 'policy', messages: [{ role: 'user', content: 'hi' }] } : {}),
           ...fields,
         };
         try {
-          const { request } = applySamplingRules(parseChatRequest(whole), sampling, 7);
+          const { request } = applySamplingRules(parseChatRequest(whole), { sampling, structuredOutput, seed: 7 });
           const mapped = mapEngineRequest(request);
           expect(mapped.temperature).toBe(1);
           accepted += 1;

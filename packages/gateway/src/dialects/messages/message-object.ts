@@ -9,9 +9,21 @@ const stopReasons: Readonly<Record<string, string>> = {
   content_filter: 'refusal',
 };
 
+/** The content of a message that decides, beside the reason, why it ended. */
+export interface MessageContent {
+  readonly isRefusal: boolean;
+  readonly hasCalls: boolean;
+}
+
 /** Returns why a message ended, as this dialect names it. @throws {ReplyError} for a reason with no name here */
-export function stopOf(finishReason: string | undefined, stopText: string | undefined, isRefusal: boolean): JsonObject {
+export function stopOf(
+  finishReason: string | undefined,
+  stopText: string | undefined,
+  { isRefusal, hasCalls }: MessageContent,
+): JsonObject {
   if (isRefusal) return { stop_reason: 'refusal', stop_sequence: null };
+  // vLLM says "stop" beside tool calls when it was told which function to call.
+  if (finishReason === 'stop' && hasCalls) return { stop_reason: 'tool_use', stop_sequence: null };
   if (finishReason === 'stop' && stopText !== undefined)
     return { stop_reason: 'stop_sequence', stop_sequence: stopText };
   const reason = finishReason === undefined ? undefined : stopReasons[finishReason];

@@ -1,6 +1,7 @@
 import type { JsonObject } from '../../http/read-body.ts';
 import type { ReplyError } from '../../http/reply-error.ts';
-import { readSaid, readUsage, untellable, type ChatCall, type ChatUsage } from '../chat/chat-reply.ts';
+import { ToolCallOrder, type ToolCallDelta } from '../../reply/tool-call-order.ts';
+import { checkOrder, readSaid, readUsage, type ChatUsage } from '../chat/chat-reply.ts';
 import type { DialectEvent } from '../dialect.ts';
 import { messageError } from './message-error.ts';
 import { messageHead, stopOf, usageOf } from './message-object.ts';
@@ -8,7 +9,7 @@ import { inputOf } from './tool-input.ts';
 
 /** A tool call whose arguments are still coming. */
 interface OpenCall {
-  readonly index: number;
+  readonly number: number;
   arguments: string;
 }
 
@@ -22,6 +23,8 @@ export class MessageStream {
   #events: DialectEvent[] = [];
   #isBegun = false;
   #isRefusal = false;
+  readonly #order = new ToolCallOrder();
+  #hasCalls = false;
   #blocks = 0;
   #open: 'thinking' | 'text' | OpenCall | undefined;
   #finishReason: string | undefined;
@@ -47,7 +50,7 @@ export class MessageStream {
   }
 
   end(): readonly DialectEvent[] {
-    const stop = stopOf(this.#finishReason, this.#stopText, this.#isRefusal);
+    const stop = stopOf(this.#finishReason, this.#stopText, { isRefusal: this.#isRefusal, hasCalls: this.#hasCalls });
     this.#close();
     this.#events.push(
       { type: 'message_delta', delta: { ...stop, stop_details: null, container: null }, usage: usageOf(this.#usage) },
@@ -90,15 +93,17 @@ export class MessageStream {
     this.#delta(delta);
   }
 
-  #call(call: ChatCall): void {
+  #call(call: ToolCallDelta): void {
+    const { number, isNew } = this.#order.place(call);
     const open = this.#open;
-    if (typeof open === 'object' && open.index === call.index) {
+    if (typeof open === 'object' && open.number === number) {
       open.arguments += call.arguments;
       return;
     }
-    if (call.name === '') throw untellable(`it went back to tool call ${call.index} after another had begun`);
+    checkOrder(call, number, isNew);
+    this.#hasCalls = true;
     this.#close();
-    this.#open = { index: call.index, arguments: call.arguments };
+    this.#open = { number, arguments: call.arguments };
     this.#start({ type: 'tool_use', id: call.id, name: call.name, input: {} });
   }
 

@@ -20,7 +20,10 @@ export const messagesDialect: Dialect = {
           return {
             ...messageHead(reply),
             content: contentBlocks(said),
-            ...stopOf(said.finishReason, said.stopText, said.refusal !== ''),
+            ...stopOf(said.finishReason, said.stopText, {
+              isRefusal: said.refusal !== '',
+              hasCalls: said.calls.length > 0,
+            }),
             stop_details: null,
             usage: usageOf(readUsage(reply)),
           };

@@ -1,6 +1,7 @@
 import type { JsonObject } from '../../http/read-body.ts';
 import type { ReplyError } from '../../http/reply-error.ts';
-import { readSaid, readUsage, untellable, type ChatCall, type ChatUsage } from '../chat/chat-reply.ts';
+import { ToolCallOrder, type ToolCallDelta } from '../../reply/tool-call-order.ts';
+import { checkOrder, readSaid, readUsage, type ChatUsage } from '../chat/chat-reply.ts';
 import type { DialectEvent } from '../dialect.ts';
 import {
   callItem,
@@ -16,6 +17,13 @@ import {
 
 type Kind = 'reasoning' | 'text' | 'refusal' | 'call';
 
+/** The tool call of an open item; its arguments are the item's text. */
+interface OpenCall {
+  readonly number: number;
+  readonly id: string;
+  readonly name: string;
+}
+
 /** An item that is not complete yet. */
 interface OpenItem {
   readonly kind: Kind;
@@ -24,7 +32,7 @@ interface OpenItem {
   text: string;
   readonly logprobs: JsonObject[];
   /** The tool call of the item; undefined for other items. */
-  readonly call: ChatCall | undefined;
+  readonly call: OpenCall | undefined;
 }
 
 const textEvents = {
@@ -51,6 +59,7 @@ export class ResponseStream {
   readonly #request: JsonObject;
   readonly #onOutput: (items: readonly OutputItem[]) => void;
   readonly #done: OutputItem[] = [];
+  readonly #order = new ToolCallOrder();
   #events: DialectEvent[] = [];
   #sequence = 0;
   #head: JsonObject | undefined;
@@ -119,7 +128,7 @@ export class ResponseStream {
     this.#emit('response.in_progress', { response });
   }
 
-  #openItem(kind: Kind, call: ChatCall | undefined): OpenItem {
+  #openItem(kind: Kind, call: OpenCall | undefined): OpenItem {
     this.#close('completed');
     const outputIndex = this.#done.length;
     const item: OpenItem = { kind, id: newId(idPrefixes[kind]), outputIndex, text: '', logprobs: [], call };
@@ -148,11 +157,12 @@ export class ResponseStream {
     });
   }
 
-  #call(call: ChatCall): void {
+  #call(call: ToolCallDelta): void {
+    const { number, isNew } = this.#order.place(call);
     let item = this.#open;
-    if (item?.call?.index !== call.index) {
-      if (call.name === '') throw untellable(`it went back to tool call ${call.index} after another had begun`);
-      item = this.#openItem('call', { ...call, arguments: '' });
+    if (item?.call?.number !== number) {
+      checkOrder(call, number, isNew);
+      item = this.#openItem('call', { number, id: call.id, name: call.name });
     }
     if (call.arguments === '' || item === undefined) return;
     item.text += call.arguments;
