@@ -113,3 +113,13 @@ for name, options in variants.items():
 frame = pd.DataFrame({"question": ["1 + 1?", "2 + 2?"], "answer": [2, 4], "note": ["first", None]})
 frame.to_parquet(folder / "pandas.parquet")
 pq.write_table(pa.table({"score": [0.5, float("nan")]}), folder / "nan.parquet")
+
+# A few rows in the layout of Calc-X, which examples/calc-agent reads.
+calcx = {
+    "id": ["ape210k__1", "gsm8k__2", "aqua_rat__3"],
+    "question": ["6.6 minus x (3/2) times equals 5.6.", "How many are 1000 and 250?", "Which is 4? (A) 2 + 2 (B) 2 + 3"],
+    "chain": ["<result>2/3 = around 0.666667</result>"] * 3,
+    "result": ["2/3", "1_250", "A"],
+    "source": ["calc"] * 3,
+}
+pq.write_table(pa.table(calcx), folder / "calcx.parquet")
