@@ -133,6 +133,7 @@ function toTask<Task>({ place, fields }: PlacedRecord, parse: ReadTasksOptions<T
     throw invalidTask(place, `parse rejected it: ${describeIssues(error) ?? messageOf(error)}`, error);
   }
   if (task === undefined) throw invalidTask(place, 'parse returned undefined; filter the tasks after reading instead');
+  if (task instanceof Promise) throw invalidTask(place, 'parse returned a promise; it must not be asynchronous');
   return task;
 }
 

@@ -104,6 +104,7 @@ variants = {
         "use_dictionary": False,
         "column_encoding": {"question": "DELTA_LENGTH_BYTE_ARRAY", "id": "DELTA_BINARY_PACKED"},
     },
+    "int96": {**plain, "compression": "snappy", "use_deprecated_int96_timestamps": True},
     "small-pages": {"compression": "snappy", "data_page_size": 1, "write_batch_size": 2},
 }
 for name, options in variants.items():

@@ -19,6 +19,7 @@ const variants = [
   'pages-v2',
   'no-dictionary',
   'delta',
+  'int96',
   'small-pages',
 ];
 

@@ -180,6 +180,8 @@ describe('the options of readTasks', () => {
       /tasks\.jsonl, line 2: parse rejected it: field "answer": .*expected number, received string/,
     );
     await expect(readTasks(file, { parse: () => undefined })).rejects.toThrow('line 1: parse returned undefined');
+    const later = () => Promise.resolve(1);
+    await expect(readTasks(file, { parse: later })).rejects.toThrow('line 1: parse returned a promise');
   });
 
   it('take a format in place of the suffix', async () => {
