@@ -42,6 +42,13 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
+function runExample(...args: readonly string[]): Promise<{ readonly stdout: string; readonly stderr: string }> {
+  const program = ['--conditions=@agent-lightning/source', join(import.meta.dirname, 'main.ts')];
+  return new Promise((resolve) => {
+    execFile(process.execPath, [...program, ...args], (_error, stdout, stderr) => resolve({ stdout, stderr }));
+  });
+}
+
 describe('the MuSiQue data set', () => {
   it('is read from its published files, each paragraph once', async () => {
     using questions = await openMusique(directory, { validationSeed: 0, metric: 'f1' });
@@ -89,13 +96,14 @@ describe('the MuSiQue data set', () => {
   });
 
   it('shows real answers and rewards in a dry run', async () => {
-    const program = ['--conditions=@agent-lightning/source', join(import.meta.dirname, 'main.ts')];
-    const args = ['--musique', directory, '--dry-run', '--json'];
-    const stdout = await new Promise<string>((resolve) => {
-      execFile(process.execPath, [...program, ...args], (_error, output) => resolve(output));
-    });
+    const { stdout } = await runExample('--musique', directory, '--dry-run', '--json');
     expect(stdout).toContain("the data set's own answers: 1 of 1 earn 1");
     expect(stdout.match(/Marie Curie\?\n {2}said: ".*"\n {2}right: 1047 km · reward [01]\.\d{3}\n/g)).toHaveLength(4);
     expect(JSON.parse(stdout.trim().split('\n').at(-1)!)).toMatchObject({ rollouts: 4, succeeded: 4 });
+  });
+
+  it('is named by its flag where its metric is', async () => {
+    const { stderr } = await runExample('--metric', 'exact');
+    expect(stderr).toContain('--metric is for MuSiQue; give --musique too (option-invalid)');
   });
 });
