@@ -5,7 +5,7 @@ import type { CalcAgentOptions } from './agent.ts';
 import { trainingProblems, validationProblems, type Problem } from './problems.ts';
 import { answerReward } from './reward.ts';
 
-/** What the training needs to know of any problem. */
+/** A problem, as far as the training must know it. */
 export interface WordProblem {
   /** The kind of the problem; metrics and report show the reward of each. */
   readonly kind: string;

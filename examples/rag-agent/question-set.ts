@@ -7,7 +7,7 @@ import { library, trainingQuestions, validationQuestions } from './questions.ts'
 import { answerReward } from './reward.ts';
 import { SearchIndex } from './search.ts';
 
-/** What the training needs to know of any question. */
+/** A question, as far as the training must know it. */
 export interface RagQuestion {
   /** The kind of the question; metrics and report show the reward of each. */
   readonly kind: string;

@@ -12,10 +12,12 @@ import { openSpider } from './spider/spider.ts';
 /** The model that the agent's policy starts from where none is given, and that its other nodes keep. */
 export const startingModel = `${import.meta.dirname}/model`;
 
-/** What both programs of this example take besides the options of every example. */
+/** The flags that both programs of this example take, besides the options of every example. */
 export const sqlFlags = {
   'dry-run': 'runs the agent on four held-out questions, shows what it did, and trains nothing',
 };
+
+/** The settings that both of them take. */
 export const sqlSettings = {
   model: {
     value: 'DIR',
