@@ -1,26 +1,32 @@
-/** Trains the agent with the calculator on this machine: `npm run example:calc-agent -- --help`. */
-import { runExample } from '@agent-lightning/example-kit';
+/** Trains the agent with the calculator: `npm run example:calc-agent -- --help`. */
+import { createBackend, modelFlags, modelSettings, runExample } from '@agent-lightning/example-kit';
 
-import { trainingProblems, validationProblems } from './problems.ts';
-import { train } from './train.ts';
+import { openCalcx } from './calcx.ts';
+import { ownProblems, type ProblemSet } from './problem-set.ts';
+import { rehearse, startingModel, train } from './train.ts';
 
 const program = {
   command: 'npm run example:calc-agent',
   purpose: 'Trains an agent with a calculator on this machine and writes a report.',
   defaultSteps: 12,
   outcome: 'Held-out problems that the agent solves',
-  flags: { 'no-air': 'rewards the answer only, not what the calculator said of each call' },
+  flags: { 'no-air': 'rewards the answer only, not what the calculator said of each call', ...modelFlags },
+  settings: {
+    ...modelSettings('3e-4'),
+    calcx: { value: 'DIR', meaning: 'trains on Calc-X, unpacked in DIR, not on the own problems', default: '' },
+  },
 };
 
-await runExample(program, ({ options, trainerOptions, fitOptions }) =>
-  train({
-    air: !options.flags['no-air'],
+await runExample(program, async ({ options, trainerOptions, fitOptions }) => {
+  const { flags, settings } = options;
+  const problems: ProblemSet =
+    settings.calcx === '' ? ownProblems(options) : await openCalcx(settings.calcx, options.validationSeed);
+  const training = {
+    problems,
+    backend: createBackend(options, startingModel),
+    air: !flags['no-air'],
+    learningRate: Number(settings['learning-rate']),
     trainerOptions,
-    fitOptions: {
-      train: trainingProblems(options.seed, 1000),
-      validation: validationProblems(options.validationSeed, 160),
-      validationEvery: 4,
-      ...fitOptions,
-    },
-  }),
-);
+  };
+  return flags['dry-run'] ? rehearse(training) : train(training, { validationEvery: 4, ...fitOptions });
+});

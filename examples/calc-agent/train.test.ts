@@ -2,10 +2,12 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import { embedded } from '@agent-lightning/embedded';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { trainingProblems, validationProblems } from './problems.ts';
-import { train } from './train.ts';
+import { ownProblems } from './problem-set.ts';
+import { startingModel, train } from './train.ts';
 
 let folder: string;
 
@@ -17,16 +19,25 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 const quiet = () => undefined;
 
 function oneStep(air: boolean) {
-  return train({
-    air,
-    trainerOptions: {
-      seed: 1,
-      runDirectory: join(folder, air ? 'air' : 'no-air'),
-      progress: 'none',
-      logger: { info: quiet, warn: quiet, error: quiet },
+  return train(
+    {
+      problems: {
+        ...ownProblems({ seed: 1, validationSeed: 1 }),
+        train: trainingProblems(1, 24),
+        validation: validationProblems(1, 16),
+      },
+      backend: embedded({ model: startingModel, wideKernels: true }),
+      air,
+      learningRate: 3e-4,
+      trainerOptions: {
+        seed: 1,
+        runDirectory: join(folder, air ? 'air' : 'no-air'),
+        progress: 'none',
+        logger: { info: quiet, warn: quiet, error: quiet },
+      },
     },
-    fitOptions: { train: trainingProblems(1, 24), validation: validationProblems(1, 16), steps: 1 },
-  });
+    { steps: 1 },
+  );
 }
 
 describe('training', () => {

@@ -1,38 +1,84 @@
 /** Trains the agent, which knows nothing of it. */
-import { embedded } from '@agent-lightning/embedded';
+import type { TrainingBackend } from '@agent-lightning/core';
 import { serveStartingModel } from '@agent-lightning/example-kit';
 import { withLightning } from '@agent-lightning/openai-agents';
-import { grpo, Trainer, type FitOptions, type TrainerOptions, type TrainingResult } from '@agent-lightning/trainer';
+import {
+  grpo,
+  Trainer,
+  type DevReport,
+  type FitOptions,
+  type TrainerOptions,
+  type TrainingResult,
+} from '@agent-lightning/trainer';
 
 import { createCalcAgent, solve } from './agent.ts';
-import type { Problem } from './problems.ts';
-import { answerReward } from './reward.ts';
+import type { ProblemSet, WordProblem } from './problem-set.ts';
+
+/** The model that the agent's policy starts from where none is given. */
+export const startingModel = `${import.meta.dirname}/model`;
 
 /** Automatic intermediate rewarding: a call that the calculator understood earns a little, and one that it did not costs it. */
 const intermediate = { toolOk: 0.1, toolError: -0.1 };
 
-export interface TrainOptions {
+export interface TrainOptions<Task extends WordProblem> {
+  readonly problems: ProblemSet<Task>;
+  /** Closed at the end. */
+  readonly backend: TrainingBackend;
   /** Tells whether each call of the calculator is rewarded too, besides the answer. */
   readonly air: boolean;
-  readonly trainerOptions: Partial<TrainerOptions<Problem>>;
-  readonly fitOptions: FitOptions<Problem>;
+  readonly learningRate: number;
+  readonly trainerOptions: Partial<TrainerOptions<Task>>;
 }
 
-export async function train({ air, trainerOptions, fitOptions }: TrainOptions): Promise<TrainingResult> {
+/** Trains on the problems. */
+export function train<Task extends WordProblem>(
+  options: TrainOptions<Task>,
+  fitOptions: Omit<FitOptions<Task>, 'train' | 'validation'>,
+): Promise<TrainingResult> {
+  const { train, validation } = options.problems;
+  return withTrainer(
+    options,
+    () => undefined,
+    (trainer) => trainer.fit({ train, validation, ...fitOptions }),
+  );
+}
+
+/** Runs the agent on four held-out problems and shows each answer; nothing is trained. */
+export function rehearse<Task extends WordProblem>(options: TrainOptions<Task>): Promise<DevReport> {
+  const { validation, reward } = options.problems;
+  const tasks = validation.slice(0, 4);
+  const earned = tasks.filter((task) => reward(task, `Answer: ${task.answer}`) === 1).length;
+  console.log(`the data set's own answers: ${earned} of ${tasks.length} earn 1`);
+  return withTrainer(options, show, (trainer) => trainer.dev({ tasks }));
+}
+
+function show({ question, answer }: WordProblem, output: string, reward: number): void {
+  console.log(`\n${question}\n  said: ${JSON.stringify(output)}\n  right: ${answer} · reward ${reward}`);
+}
+
+async function withTrainer<Task extends WordProblem, Result>(
+  { problems, backend, air, learningRate, trainerOptions }: TrainOptions<Task>,
+  onAnswer: (problem: Task, output: string, reward: number) => void,
+  use: (trainer: Trainer<Task>) => Promise<Result>,
+): Promise<Result> {
   await using resources = new AsyncDisposableStack();
-  const backend = embedded({ model: `${import.meta.dirname}/model`, wideKernels: true });
   resources.defer(() => backend.close());
   resources.use(await serveStartingModel(backend, 'tiny-calc')); // what the agent's own model is
 
-  const agent = withLightning(createCalcAgent());
+  const agent = withLightning(createCalcAgent(problems.agentOptions));
 
-  const trainer = new Trainer<Problem>({
-    rollout: async (problem, { signal }) => answerReward(problem, await solve(agent, problem.question, signal)),
+  const trainer = new Trainer<Task>({
+    rollout: async (problem, { signal }) => {
+      const output = await solve(agent, problem.question, { ...problems.agentOptions, signal });
+      const reward = problems.reward(problem, output);
+      onAnswer(problem, output, reward);
+      return reward;
+    },
     backend,
-    algorithm: grpo({ groupSize: 8, tasksPerStep: 24, learningRate: 3e-4, ...(air && { intermediate }) }),
+    algorithm: grpo({ groupSize: 8, tasksPerStep: 24, learningRate, ...(air && { intermediate }) }),
     runners: 32,
     taskKind: ({ kind }) => kind,
     ...trainerOptions,
   });
-  return await trainer.fit(fitOptions);
+  return await use(trainer);
 }

@@ -6,6 +6,7 @@ export interface Setting {
   /** The word for the value in the help, such as `DIR`. */
   readonly value: string;
   readonly meaning: string;
+  /** The value where none is given; empty for a setting that is off then. */
   readonly default: string;
 }
 
@@ -48,7 +49,7 @@ export function usageOf({ command, purpose, defaultSteps, flags, settings }: Exa
     ...Object.entries(flags ?? {}),
     ...Object.entries(settings ?? {}).map(([name, setting]): [string, string] => [
       `${name} ${setting.value}`,
-      `${setting.meaning} (default ${setting.default})`,
+      setting.default === '' ? setting.meaning : `${setting.meaning} (default ${setting.default})`,
     ]),
   ].map(([flag, meaning]) => `  --${flag.padEnd(18)} ${meaning}\n`);
   return `${purpose}

@@ -4,6 +4,11 @@ export type { ExampleOptions, ExampleProgram } from './command-line.ts';
 export { describeKernels } from './describe-kernels.ts';
 export { serveStartingModel } from './serve-starting-model.ts';
 
+export { createBackend, modelFlags, modelSettings, type ModelFlag, type ModelSetting } from './model-settings.ts';
+
+// data sets in files
+export { findTaskFile } from './find-task-file.ts';
+
 // tasks that a seed decides
 export { hashText, pick, pickerByKind, shuffled, type Random } from './random.ts';
 export { takeInTurns } from './take-in-turns.ts';

@@ -1,6 +1,6 @@
 /** Runs an example's program: reads its command line, trains, says what came out, and sets the exit code. */
 import { LightningError } from '@agent-lightning/core';
-import type { FitOptions, TrainerOptions, TrainingResult } from '@agent-lightning/trainer';
+import type { DevReport, FitOptions, TrainerOptions, TrainingResult } from '@agent-lightning/trainer';
 
 import {
   commandOf,
@@ -19,15 +19,19 @@ export interface ExampleRun<Flag extends string = never, Name extends string = n
   readonly fitOptions: Required<Pick<FitOptions<unknown>, 'steps' | 'resume'>>;
 }
 
-/** Exit codes: 2 for a flag that is not understood, 1 for a failure, 130 for a run that was interrupted and saved. */
+/**
+ * Runs `train`, which trains or makes a dry run. Exit codes: 2 for a flag that is not understood, 1 for a failure and for a dry run that
+ * found nothing to learn from, 130 for a run that was interrupted and saved.
+ */
 export async function runExample<Flag extends string = never, Name extends string = never>(
   program: ExampleProgram<Flag, Name>,
-  train: (run: ExampleRun<Flag, Name>) => Promise<TrainingResult>,
+  train: (run: ExampleRun<Flag, Name>) => Promise<TrainingResult | DevReport>,
 ): Promise<void> {
   try {
     const options = readCommandLine(program, process.argv.slice(2));
     if (options === 'help') return console.log(usageOf(program));
     const result = await train(toRun(program, options));
+    if ('ok' in result) return showDryRun(result, options.json);
     console.log(`\n${summarize(program, options, result)}`);
     if (options.json) console.log(toJsonLine(options, result));
     if (result.stopReason === 'interrupted') process.exitCode = 130;
@@ -42,6 +46,12 @@ export async function runExample<Flag extends string = never, Name extends strin
       throw error;
     }
   }
+}
+
+/** Ends a dry run, whose report the trainer has logged. */
+function showDryRun(report: DevReport, json: boolean): void {
+  if (json) console.log(JSON.stringify(report));
+  if (!report.ok) process.exitCode = 1;
 }
 
 function toRun<Flag extends string, Name extends string>(

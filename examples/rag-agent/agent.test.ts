@@ -1,7 +1,7 @@
 import { startModelServer, type ChatRequest, type ModelServer, type ScriptedReply } from '@agent-lightning/testing';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 
-import { createRagAgent, instructions } from './agent.ts';
+import { createRagAgent, tinyInstructions } from './agent.ts';
 import { documentsOf } from './library.ts';
 import { library, validationQuestions, type Hop } from './questions.ts';
 import { answerReward } from './reward.ts';
@@ -36,7 +36,7 @@ describe('the research agent', () => {
     const text = await answerOf(search(queryOf(first)), search(queryOf(second)), `Answer: ${task.gold}`);
     expect(answerReward(task.gold, text)).toBe(1);
     expect(messagesOf(0)).toEqual([
-      { role: 'system', content: instructions },
+      { role: 'system', content: tinyInstructions },
       { role: 'user', content: task.question },
     ]);
     const results = messagesOf(2).filter(({ role }) => role === 'tool');

@@ -5,22 +5,43 @@ import { z } from 'zod';
 
 import type { SearchIndex } from './search.ts';
 
-export const instructions = 'Search, then say Answer: and the name.';
+/** The instructions of the tiny model. */
+export const tinyInstructions = 'Search, then say Answer: and the name.';
 
 /** Writes a search's result for the model: the best passages, a line each. */
 export function describePassages(passages: readonly string[]): string {
   return passages.length === 0 ? 'nothing found' : passages.join('\n');
 }
 
-/** The number of passages that a search returns. */
+/** The number of passages that a search of the tiny model returns. */
 export const passagesPerSearch = 2;
 
+export interface RagAgentOptions {
+  readonly model?: string;
+  readonly instructions?: string;
+  /** The number of passages that a search returns. */
+  readonly passages?: number;
+  /** The most model calls of one question. */
+  readonly maxSteps?: number;
+  /** The most tokens of one model call. */
+  readonly maxTokens?: number;
+}
+
 /** Builds the agent. Its model is where `OPENAI_BASE_URL` and `OPENAI_API_KEY` say. */
-export function createRagAgent(index: SearchIndex, { model = 'tiny-rag', maxSteps = 4 } = {}) {
+export function createRagAgent(
+  index: SearchIndex,
+  {
+    model = 'tiny-rag',
+    instructions = tinyInstructions,
+    passages = passagesPerSearch,
+    maxSteps = 4,
+    maxTokens = 48,
+  }: RagAgentOptions = {},
+) {
   const search = tool({
     description: 'Searches the library by keywords.',
     inputSchema: z.object({ query: z.string() }),
-    execute: ({ query }) => describePassages(index.search(query, passagesPerSearch)),
+    execute: ({ query }) => describePassages(index.search(query, passages)),
   });
   return new ToolLoopAgent({
     id: 'researcher',
@@ -29,6 +50,6 @@ export function createRagAgent(index: SearchIndex, { model = 'tiny-rag', maxStep
     tools: { search },
     stopWhen: stepCountIs(maxSteps),
     temperature: 0,
-    maxOutputTokens: 48,
+    maxOutputTokens: maxTokens,
   });
 }

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
-import { answerReward, normalizedWords, readAnswer, tokenF1 } from './reward.ts';
+import { answerReward, isExactMatch, normalizedWords, readAnswer, tokenF1 } from './reward.ts';
 
 describe('tokenF1', () => {
   it.each([
@@ -56,6 +56,18 @@ describe('tokenF1', () => {
     const [precision, recall] = [common / actual.length, common / expected.length];
     return (2 * precision * recall) / (precision + recall);
   }
+});
+
+describe('isExactMatch', () => {
+  it.each([
+    ['Port Ashby', 'the port, Ashby!', true],
+    ['Port Ashby', 'Ashby Port', false],
+    ['Port Ashby', 'Port', false],
+    ['España', 'españ', false], // the last letter of a word is no article
+    ['the', 'a', true],
+  ])('of %j and %j is %s', (gold, predicted, expected) => {
+    expect(isExactMatch(gold, predicted)).toBe(expected);
+  });
 });
 
 describe('answerReward', () => {

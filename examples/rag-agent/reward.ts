@@ -39,12 +39,21 @@ export function tokenF1(gold: string, predicted: string): number {
   return (2 * common) / (expected.length + actual.length);
 }
 
+/**
+ * Tells whether two answers have the same normalized words in the same order.
+ *
+ * @source SQuAD 2.0 evaluation script (`compute_exact`), which MuSiQue's evaluation follows
+ */
+export function isExactMatch(gold: string, predicted: string): boolean {
+  return normalizedWords(gold).join(' ') === normalizedWords(predicted).join(' ');
+}
+
 /** Lower case, without ASCII punctuation, then without articles, as SQuAD's script does it. */
 export function normalizedWords(text: string): readonly string[] {
   return text
     .toLowerCase()
     .replaceAll(/[!-/:-@[-`{-~]/g, '')
-    .replaceAll(/\b(?:a|an|the)\b/g, ' ')
+    .replaceAll(/(?<![\p{L}\p{N}_])(?:a|an|the)(?![\p{L}\p{N}_])/gu, ' ')
     .split(/\s+/)
     .filter((word) => word !== '');
 }

@@ -16,7 +16,9 @@ export class SearchIndex implements Disposable {
   constructor(documents: readonly Document[]) {
     this.#database.exec('CREATE VIRTUAL TABLE documents USING fts5(title, text)');
     const insert = this.#database.prepare('INSERT INTO documents (title, text) VALUES (?, ?)');
+    this.#database.exec('BEGIN'); // one transaction: the index is written once, not for each document
     for (const { title, text } of documents) insert.run(title, text);
+    this.#database.exec('COMMIT');
     this.#search = this.#database.prepare(
       `SELECT text FROM documents WHERE documents MATCH ? ORDER BY bm25(documents, ${titleWeight}, 1), rowid LIMIT ?`,
     );

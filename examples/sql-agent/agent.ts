@@ -2,14 +2,16 @@
 import { Annotation, END, START, StateGraph } from '@langchain/langgraph';
 import { ChatOpenAI } from '@langchain/openai';
 
-import { checkPrompt, describeAnswer, rewritePrompt, writePrompt, type Message } from './prompts.ts';
-import { runQuery } from './query.ts';
+import { checkPrompt, describeAnswer, readQuery, rewritePrompt, writePrompt, type Message } from './prompts.ts';
+import { ownDatabases, type SqlDatabases } from './sql-databases.ts';
 
 const State = Annotation.Root({
   database: Annotation<string>,
   question: Annotation<string>,
   /** The dialogue with the writer. */
   messages: Annotation<Message[]>({ reducer: (before, added) => [...before, ...added], default: () => [] }),
+  /** The writer's last words; the query is in them. */
+  reply: Annotation<string>,
   query: Annotation<string>,
   answer: Annotation<string>,
   /** Says what is wrong with the query; empty when nothing is. */
@@ -20,19 +22,35 @@ const State = Annotation.Root({
 
 type State = typeof State.State;
 
+export interface SqlAgentOptions {
+  readonly databases?: SqlDatabases;
+  readonly model?: string;
+  /** The most queries that one question may take. */
+  readonly maxTurns?: number;
+  /** The most tokens of a query, and of what the checker says. */
+  readonly maxQueryTokens?: number;
+  readonly maxCheckTokens?: number;
+}
+
 /** Builds the graph. Its models are where `OPENAI_BASE_URL` and `OPENAI_API_KEY` say. */
-export function createSqlAgent({ model = 'tiny-sql', maxTurns = 2 }: { model?: string; maxTurns?: number } = {}) {
-  const writer = new ChatOpenAI({ model, temperature: 0, maxTokens: 48 });
-  const checker = new ChatOpenAI({ model, temperature: 0, maxTokens: 16 });
+export function createSqlAgent({
+  databases = ownDatabases,
+  model = 'tiny-sql',
+  maxTurns = 2,
+  maxQueryTokens = 48,
+  maxCheckTokens = 16,
+}: SqlAgentOptions = {}) {
+  const writer = new ChatOpenAI({ model, temperature: 0, maxTokens: maxQueryTokens });
+  const checker = new ChatOpenAI({ model, temperature: 0, maxTokens: maxCheckTokens });
 
   async function writeQuery({ database, question }: State) {
-    const messages = writePrompt(database, question);
-    const reply = await writer.invoke(messages);
-    return { messages, query: reply.text, turns: 1 };
+    const messages = writePrompt(databases.instructions(database), question);
+    const { text } = await writer.invoke(messages);
+    return { messages, reply: text, query: readQuery(text), turns: 1 };
   }
 
-  function executeQuery({ database, query }: State) {
-    return { answer: describeAnswer(runQuery(database, query)) };
+  async function executeQuery({ database, query }: State) {
+    return { answer: describeAnswer(await databases.run(database, query)) };
   }
 
   async function checkQuery({ question, query, answer }: State) {
@@ -42,10 +60,10 @@ export function createSqlAgent({ model = 'tiny-sql', maxTurns = 2 }: { model?: s
     return { feedback: verdict?.[1] ?? '' };
   }
 
-  async function rewriteQuery({ messages, query, feedback, turns }: State) {
-    const added = rewritePrompt(query, feedback);
-    const reply = await writer.invoke([...messages, ...added]);
-    return { messages: added, query: reply.text, turns: turns + 1 };
+  async function rewriteQuery({ messages, reply, feedback, turns }: State) {
+    const added = rewritePrompt(reply, feedback);
+    const { text } = await writer.invoke([...messages, ...added]);
+    return { messages: added, reply: text, query: readQuery(text), turns: turns + 1 };
   }
 
   return new StateGraph(State)

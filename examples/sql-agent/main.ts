@@ -2,17 +2,23 @@
 import { embedded } from '@agent-lightning/embedded';
 import { describeKernels, runExample } from '@agent-lightning/example-kit';
 
-import { startingModel, trainSqlAgent } from './train.ts';
+import { sqlFlags, sqlSettings, startingModel, trainSqlAgent } from './train.ts';
 
 const program = {
   command: 'npm run quickstart',
   purpose: 'Trains the SQL agent on this machine and writes a report.',
   defaultSteps: 20,
   outcome: 'Held-out questions that the agent answers right',
+  flags: sqlFlags,
+  settings: {
+    ...sqlSettings,
+    'learning-rate': { value: 'X', meaning: 'all weights train; large models want much less', default: '1.5e-4' },
+  },
 };
 
 await runExample(program, async (run) => {
-  const backend = embedded({ model: startingModel, wideKernels: true });
+  const { model, 'learning-rate': learningRate } = run.options.settings;
+  const backend = embedded({ model: model || startingModel, wideKernels: true });
   console.log(describeKernels(await backend.kernels()));
-  return await trainSqlAgent(run, { backend, learningRate: 1.5e-4 });
+  return await trainSqlAgent(run, { backend, learningRate: Number(learningRate) });
 });

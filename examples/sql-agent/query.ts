@@ -2,13 +2,19 @@
 import { constants, type DatabaseSync, type StatementSync } from 'node:sqlite';
 
 import { openDatabase } from './databases.ts';
+import { prepareSingle } from './prepare-single.ts';
 
 export type Cell = string | number | bigint | null;
 
 /** The database's answer: rows, or why there are none. */
 export type QueryResult =
-  | { readonly rows: readonly (readonly Cell[])[]; readonly error?: undefined }
-  | { readonly rows?: undefined; readonly error: string };
+  | {
+      readonly rows: readonly (readonly Cell[])[];
+      readonly error?: undefined;
+      /** Tells whether there are more rows than these. */
+      readonly hasMore?: boolean;
+    }
+  | { readonly rows?: undefined; readonly error: string; readonly hasMore?: undefined };
 
 const maxLength = 1000;
 const maxRows = 1000;
@@ -44,8 +50,7 @@ export function runQuery(databaseName: string, sql: string): QueryResult {
 function prepare(database: DatabaseSync, sql: string): StatementSync {
   if (sql.length > maxLength) throw new Error(`query longer than ${maxLength} characters`);
   database.setAuthorizer(authorize);
-  const statement = database.prepare(sql);
-  if (sql.slice(statement.sourceSQL.length).trim() !== '') throw new Error('only one statement is allowed');
+  const statement = prepareSingle(database, sql);
   const plan = database.prepare(`EXPLAIN QUERY PLAN ${sql}`).all();
   const scans = plan.filter(({ detail }) => /^(SCAN|SEARCH)\b/.test(String(detail))).length;
   if (scans > maxScans) throw new Error(`more than ${maxScans} tables joined`);

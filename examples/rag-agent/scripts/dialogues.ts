@@ -2,7 +2,7 @@
 import type { ChatMessage, JsonValue } from '@agent-lightning/core';
 import type { Dialogue, Random } from '@agent-lightning/example-kit';
 
-import { describePassages, instructions, passagesPerSearch } from '../agent.ts';
+import { describePassages, passagesPerSearch, tinyInstructions } from '../agent.ts';
 import { madeUpName } from '../names.ts';
 import type { Question } from '../questions.ts';
 import type { SearchIndex } from '../search.ts';
@@ -18,7 +18,7 @@ export function agentDialogue(question: Question, index: SearchIndex, random: Ra
   const mistakes = makeMistakes(question, random);
   const [first, second] = question.hops;
   const messages: ChatMessage[] = [
-    { role: 'system', content: instructions },
+    { role: 'system', content: tinyInstructions },
     { role: 'user', content: question.question },
   ];
   const search = (query: string): string => {

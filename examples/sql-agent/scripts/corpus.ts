@@ -4,6 +4,7 @@ import type { Random } from '@agent-lightning/example-kit';
 import { checkPrompt, describeAnswer, rewritePrompt, writePrompt, type Message } from '../prompts.ts';
 import { runQuery } from '../query.ts';
 import type { Question } from '../questions.ts';
+import { ownDatabases } from '../sql-databases.ts';
 import { habitualQuery, type HabitualQuery } from './bad-habits.ts';
 
 /** A prompt and the answer that is learned; the prompt is not. */
@@ -23,14 +24,22 @@ export function createExample(question: Question, random: Random): Example {
 
 function write(question: Question, random: Random): Example {
   const { query } = habitualQuery(question, random, 1, 1);
-  return { role: 'write', question, prompt: writePrompt(question.database, question.question), response: query };
+  return {
+    role: 'write',
+    question,
+    prompt: writePrompt(ownDatabases.instructions(question.database), question.question),
+    response: query,
+  };
 }
 
 /** Rewrites what the database or the checker complained about; the slips are then rarer, the habits are not. */
 function rewrite(question: Question, random: Random): Example {
   const { query, feedback } = complaint(question, random);
   const rewritten = habitualQuery(question, random, 1, 0.4);
-  const prompt = [...writePrompt(question.database, question.question), ...rewritePrompt(query, feedback)];
+  const prompt = [
+    ...writePrompt(ownDatabases.instructions(question.database), question.question),
+    ...rewritePrompt(query, feedback),
+  ];
   return { role: 'rewrite', question, prompt, response: rewritten.query };
 }
 

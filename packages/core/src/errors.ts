@@ -3,6 +3,7 @@ export type LightningErrorCode =
   // configuration
   | 'option-invalid'
   | 'option-unsupported'
+  | 'tasks-invalid'
   // trace
   | 'no-rollout'
   | 'span-invalid'

@@ -1,3 +1,7 @@
+// tasks in files
+export { readTasks, streamTasks, type ReadTasksOptions, type TaskFormat } from './tasks/read-tasks.ts';
+export type { TaskRecord } from './tasks/task-record.ts';
+
 // what a run keeps open
 export { onlyPolicyName, Session, type CallOptions, type SessionOptions } from './session.ts';
 

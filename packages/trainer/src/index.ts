@@ -7,6 +7,9 @@ export type { DevOptions, DevReport } from './dev.ts';
 export type { StopReason, TrainingResult } from './training-result.ts';
 export type { TrainingGateway } from '@agent-lightning/core';
 
+// tasks in files
+export { readTasks, streamTasks, type ReadTasksOptions, type TaskFormat, type TaskRecord } from '@agent-lightning/run';
+
 // algorithms
 export { grpo, type Grpo } from './grpo/grpo.ts';
 export type { GrpoOptions, GrpoSettings } from './grpo/grpo-options.ts';
