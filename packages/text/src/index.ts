@@ -1,6 +1,7 @@
 // a model's text side
 export { loadText, optionalTextFiles, readText, requiredTextFiles, type ModelText } from './model-text.ts';
-export { ChatTemplate, type ChatTemplateSource } from './chat-template.ts';
+export { ChatTemplate } from './chat-template.ts';
+export type { ChatTemplateSource } from './template-source.ts';
 export { Tokenizer, type TokenizerJson } from './tokenizer.ts';
 export { trainBytePairTokenizer, type BytePairOptions } from './byte-pair-training.ts';
 

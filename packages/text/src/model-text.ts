@@ -3,8 +3,9 @@ import { join, resolve } from 'node:path';
 
 import type { JsonValue } from '@agent-lightning/core';
 
-import { ChatTemplate, findChatTemplate, readSpecialTokens } from './chat-template.ts';
+import { ChatTemplate } from './chat-template.ts';
 import { corrupt, parseJson, readModelFiles, type JsonObject } from './model-files.ts';
+import { findChatTemplate, readSpecialTokens } from './template-source.ts';
 import { Tokenizer } from './tokenizer.ts';
 
 export interface ModelText {
