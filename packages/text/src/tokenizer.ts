@@ -19,6 +19,8 @@ export class Tokenizer {
   readonly longestToken: number;
   readonly #tokenizer: HuggingFaceTokenizer;
   readonly #known: ReadonlySet<number>;
+  /** Known ids without the special ones. */
+  readonly #spoken: ReadonlySet<number>;
 
   /** @throws {BackendError} `checkpoint-corrupt` | `checkpoint-unsupported` */
   constructor(tokenizerJson: TokenizerJson, tokenizerConfig: TokenizerJson, source: string) {
@@ -33,6 +35,8 @@ export class Tokenizer {
     }
     const vocabulary = this.#tokenizer.get_vocab();
     this.#known = new Set(vocabulary.values());
+    const special = new Set(this.#tokenizer.special_tokens.map((token: string) => vocabulary.get(token)));
+    this.#spoken = new Set([...this.#known].filter((id) => !special.has(id)));
     let [longest, largest] = [1, -1];
     for (const [token, id] of vocabulary) {
       longest = Math.max(longest, token.length);
@@ -54,8 +58,14 @@ export class Tokenizer {
 
   /** Returns the text of tokens, without special tokens; an id that has no text (vocabulary padding) gives none. */
   decode(tokens: ArrayLike<number>): string {
-    const known = Array.from(tokens).filter((id) => this.#known.has(id));
-    return known.length === 0 ? '' : this.#tokenizer.decode(known, { skip_special_tokens: true });
+    const spoken = Array.from(tokens).filter((id) => this.#spoken.has(id));
+    // The tokenizer would look for each token in its list of special ones, which some models have thousands of.
+    return spoken.length === 0 ? '' : this.#tokenizer.decode(spoken, { skip_special_tokens: false });
+  }
+
+  /** Tells whether a token can have a text: special tokens and unknown ids have none. */
+  hasText(token: number): boolean {
+    return this.#spoken.has(token);
   }
 
   /** Returns the text of one token for people: special tokens are spelt out, a part of a character is a replacement character. */
