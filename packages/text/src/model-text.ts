@@ -35,18 +35,18 @@ const expected =
 export async function loadText(path: string): Promise<ModelText> {
   const directory = resolve(path);
   const names = { required: requiredTextFiles, optional: optionalTextFiles, expected };
-  return readText(await readModelFiles(directory, names), directory);
+  return await readText(await readModelFiles(directory, names), directory);
 }
 
 /**
- * Builds the text side from the contents of files, by name.
+ * Builds the text side from the contents of files, by name. A large vocabulary is built in pieces, which let others work.
  *
  * @param directory the directory that they come from, for errors
  */
-export function readText(files: ReadonlyMap<string, string>, directory: string): ModelText {
+export async function readText(files: ReadonlyMap<string, string>, directory: string): Promise<ModelText> {
   const json = (name: string): JsonObject => parseJson(files.get(name), join(directory, name));
   const tokenizerConfig = json('tokenizer_config.json');
-  const tokenizer = new Tokenizer(json('tokenizer.json'), tokenizerConfig, directory);
+  const tokenizer = await Tokenizer.load(files.get('tokenizer.json') ?? '', tokenizerConfig, directory);
   const template = findChatTemplate(files.get('chat_template.jinja'), tokenizerConfig, directory);
   return {
     directory,
