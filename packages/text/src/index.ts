@@ -18,6 +18,9 @@ export {
 export { createToolCallReader } from './tool-calls/tool-call-reader.ts';
 export type { ReadText, ToolCall, ToolCallReader } from './tool-calls/tool-call.ts';
 
+// JSON text in pieces
+export { splitMember, splitMembers } from './json-pieces.ts';
+
 // files of a model directory, for packages that read more of it
 export {
   corrupt,
