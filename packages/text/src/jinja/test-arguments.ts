@@ -24,9 +24,10 @@ export function rewriteTests(tokens: readonly Token[]): Token[] {
     const end = findArgumentEnd(tokens, name + 1);
     const given = rewriteTests(tokens.slice(name + 1, end));
     const isGroup = tokens[name + 1]?.type === 'OpenParen' && findGroupEnd(tokens, name + 1) === end;
-    const test = `${testPrefix}${(tokens[name] as Token).value}`;
-    if (isNegated) negate(rewritten, test, isGroup ? given.slice(1, -1) : given);
-    else rewritten.push(...asFilter(test, isGroup ? given.slice(1, -1) : given));
+    const test = asFilter(`${testPrefix}${(tokens[name] as Token).value}`, isGroup ? given.slice(1, -1) : given);
+    for (const part of test) rewritten.push(part);
+    // A negated test is a filter whose answer a second one turns round.
+    if (isNegated) for (const part of asFilter(`${testPrefix}false`, [])) rewritten.push(part);
     at = end;
   }
   return rewritten;
@@ -34,11 +35,6 @@ export function rewriteTests(tokens: readonly Token[]): Token[] {
 
 function asFilter(name: string, given: readonly Token[]): Token[] {
   return [make('Pipe', '|'), make('Identifier', name), make('OpenParen', '('), ...given, make('CloseParen', ')')];
-}
-
-/** A negated test is a filter whose answer a second one turns round. */
-function negate(rewritten: Token[], name: string, given: readonly Token[]): void {
-  rewritten.push(...asFilter(name, given), ...asFilter(`${testPrefix}false`, []));
 }
 
 function make(type: Token['type'], value: string): Token {
