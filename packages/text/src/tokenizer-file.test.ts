@@ -76,7 +76,7 @@ describe('readTokenizerFile', () => {
       model: { ...(json['model'] as object), vocab, merges: [] },
     });
     let isRead = false;
-    const reading = readTokenizerFile(text, 'test').then((file) => {
+    const reading = readTokenizerFile(text, 'test', () => {}).then((file) => {
       isRead = true;
       return file;
     });
@@ -84,6 +84,14 @@ describe('readTokenizerFile', () => {
     for (; !isRead; turns += 1) await setImmediate();
     expect((await reading).vocabulary.tokens).toHaveLength(100_000);
     expect(turns).toBeGreaterThanOrEqual(text.length / (1 << 17) - 1);
+  });
+
+  it('refuses a kind of model that is not supported before it reads its tokens', async () => {
+    const text = JSON.stringify({ ...json, model: { type: 'Unigram', vocab: [['a', -1]] } });
+    await expect(Tokenizer.load(text, {}, './model')).rejects.toMatchObject({
+      code: 'checkpoint-unsupported',
+      message: expect.stringContaining('model.type is "Unigram"'),
+    });
   });
 
   it.each([
@@ -95,7 +103,7 @@ describe('readTokenizerFile', () => {
     ['{"model":{"vocab":{"a":0},"merges":["a b"]}}', /the merge "a b" names no two tokens/],
     ['{"model":{"vocab":{"a":0},"merges":[7]}}', /the merge 7 names no two tokens/],
   ])('names what is broken: %s', async (text, message) => {
-    await expect(readTokenizerFile(text, './model')).rejects.toMatchObject({
+    await expect(readTokenizerFile(text, './model', () => {})).rejects.toMatchObject({
       code: 'checkpoint-corrupt',
       message: expect.stringMatching(message),
     });

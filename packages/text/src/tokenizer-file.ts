@@ -21,16 +21,23 @@ export interface TokenizerFile {
  * Reads the text of a `tokenizer.json`, in pieces.
  *
  * @param source names the model in errors
+ * @param check throws for a file that is not supported, before its long lists are read
  * @throws {BackendError} `checkpoint-corrupt` when it is no JSON object, or its tokens or merges are broken
  */
-export async function readTokenizerFile(text: string, source: string): Promise<TokenizerFile> {
+export async function readTokenizerFile(
+  text: string,
+  source: string,
+  check: (json: JsonObject) => void,
+): Promise<TokenizerFile> {
   try {
     const root = await readMembers(text);
     const model = await readMembers(root.get('model') ?? '{}');
+    const json = { ...parseMembers(root, ['model']), model: parseMembers(model, ['vocab', 'merges']) };
+    check(json);
     const vocabulary = new Vocabulary(source);
     await forEachGroup(model.get('vocab') ?? '{}', (group) => vocabulary.addTokens(JSON.parse(group) as JsonObject));
     await forEachGroup(model.get('merges') ?? '[]', (group) => vocabulary.addMerges(JSON.parse(group) as unknown[]));
-    return { json: { ...parseMembers(root, ['model']), model: parseMembers(model, ['vocab', 'merges']) }, vocabulary };
+    return { json, vocabulary };
   } catch (cause) {
     if (cause instanceof SyntaxError) throw corrupt(source, `tokenizer.json is not JSON: ${cause.message}`, cause);
     throw cause;

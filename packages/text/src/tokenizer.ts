@@ -55,7 +55,9 @@ export class Tokenizer {
    * @throws {BackendError} `checkpoint-corrupt` | `checkpoint-unsupported`
    */
   static async load(tokenizerText: string, tokenizerConfig: TokenizerJson, source: string): Promise<Tokenizer> {
-    const { json, vocabulary } = await readTokenizerFile(tokenizerText, source);
+    const { json, vocabulary } = await readTokenizerFile(tokenizerText, source, (content) =>
+      requireSupported(content, source),
+    );
     return new Tokenizer(json, tokenizerConfig, source, vocabulary);
   }
 

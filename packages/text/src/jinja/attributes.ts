@@ -5,6 +5,7 @@ import { isEqual } from './operators.ts';
 import { textMethod } from './text-methods.ts';
 import {
   Callable,
+  hasPairs,
   keyOf,
   Namespace,
   numberOf,
@@ -43,7 +44,7 @@ function itemOf(value: Value, key: Value): Value | undefined {
   if (value instanceof Namespace) return typeof key === 'string' ? value.fields.get(key) : undefined;
   const index = numberOf(key);
   if (typeof index !== 'bigint') return undefined;
-  if (typeof value === 'string') return [...value].at(Number(index));
+  if (typeof value === 'string') return (hasPairs(value) ? [...value] : value).at(Number(index));
   const items = Array.isArray(value) ? value : value instanceof Tuple ? value.items : undefined;
   return items?.at(Number(index));
 }
@@ -117,15 +118,12 @@ function listMethod(items: readonly Value[], name: string): Callable | undefined
 /** Returns `value[start:stop:step]`; null stands for a bound that is left out. */
 export function getSlice(value: Value, bounds: readonly [Value, Value, Value]): Value {
   if (value instanceof Undefined) throw templateError(value.reason);
-  const items = typeof value === 'string' ? [...value] : Array.isArray(value) ? value : undefined;
-  const source = items ?? (value instanceof Tuple ? value.items : undefined);
-  if (source === undefined) return new Undefined(`'${typeName(value)}' object has no slices`);
-  const picked = pick(source, bounds);
-  if (typeof value === 'string') return picked.join('');
-  return value instanceof Tuple ? new Tuple(picked) : picked;
+  if (typeof value === 'string') return pick(hasPairs(value) ? [...value] : value, bounds).join('');
+  if (value instanceof Tuple) return new Tuple(pick(value.items, bounds));
+  return Array.isArray(value) ? pick(value, bounds) : new Undefined(`'${typeName(value)}' object has no slices`);
 }
 
-function pick(items: readonly Value[], [start, stop, step]: readonly [Value, Value, Value]): Value[] {
+function pick(items: ArrayLike<Value>, [start, stop, step]: readonly [Value, Value, Value]): Value[] {
   const by = step === null ? 1 : requireCount(step, 'the step of a slice');
   if (by === 0) throw templateError('slice step cannot be zero');
   const { length } = items;

@@ -12,6 +12,7 @@ import {
   Float,
   isTrue,
   itemsOf,
+  lengthOfText,
   numberOf,
   requireCount,
   requireText,
@@ -112,6 +113,7 @@ function defaultFilter(): Filter {
 }
 
 function lengthOf(value: Value): bigint {
+  if (typeof value === 'string') return BigInt(lengthOfText(value));
   return BigInt(value instanceof Map ? value.size : itemsOf(value).length);
 }
 

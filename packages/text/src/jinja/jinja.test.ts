@@ -8,7 +8,7 @@ import { readJson } from './read-json.ts';
 import { floatText, toLiteral } from './text-form.ts';
 import { strip } from './text-methods.ts';
 import { toValue } from './to-value.ts';
-import { Float } from './values.ts';
+import { Float, lengthOfText } from './values.ts';
 
 const form = { isAscii: false, indent: undefined, itemSeparator: ', ', keySeparator: ': ', isSorted: false };
 const render = (template: string): string =>
@@ -119,6 +119,20 @@ describe('texts of values', () => {
       '5e-324',
       '1e+22',
     ]);
+  });
+
+  it('counts and strips characters, not their halves', () => {
+    const characters = fc.string({ unit: fc.constantFrom('a', '🙂', '🙃', '\ud83d', '\ude42', 'é') });
+    fc.assert(
+      fc.property(characters, characters, (text, stripped) => {
+        expect(lengthOfText(text)).toBe([...text].length);
+        const units = [...text];
+        const wanted = new Set(stripped);
+        const first = units.findIndex((unit) => !wanted.has(unit));
+        const last = units.findLastIndex((unit) => !wanted.has(unit));
+        expect(strip(text, stripped)).toBe(first < 0 ? '' : units.slice(first, last + 1).join(''));
+      }),
+    );
   });
 
   it('compares texts by characters', () => {

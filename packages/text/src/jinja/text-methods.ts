@@ -1,7 +1,7 @@
 /** Does what Python's methods of texts do. */
 import { bindArguments, requireArgument } from './arguments.ts';
 import { lackingError, templateError } from './template-error.ts';
-import { Callable, itemsOf, requireCount, requireText, Tuple, type Value } from './values.ts';
+import { Callable, hasPairs, itemsOf, lengthOfText, requireCount, requireText, Tuple, type Value } from './values.ts';
 
 /** The characters that Python takes for blanks; JavaScript's differ by a few. */
 const blanks = '\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000';
@@ -18,11 +18,18 @@ export function strip(text: string, characters?: string, side: Side = 'both'): s
     const left = side === 'right' ? text : text.replace(leadingBlanks, '');
     return side === 'left' ? left : trimEnd(left);
   }
-  const units = [...text];
-  let [start, end] = [0, units.length];
-  if (side !== 'right') while (start < end && characters.includes(units[start] ?? '')) start += 1;
-  if (side !== 'left') while (end > start && characters.includes(units[end - 1] ?? '')) end -= 1;
-  return units.slice(start, end).join('');
+  if (!hasPairs(characters)) return stripItems(text, characters, side) as string;
+  return (stripItems([...text], characters, side) as string[]).join('');
+}
+
+/** Removes characters from the ends of a text, given as one or as a list of them. */
+function stripItems(text: string | readonly string[], characters: string, side: Side): string | readonly string[] {
+  const stripped = new Set(characters);
+  const isStripped = (at: number): boolean => stripped.has(text[at] ?? '');
+  let [start, end] = [0, text.length];
+  if (side !== 'right') while (start < end && isStripped(start)) start += 1;
+  if (side !== 'left') while (end > start && isStripped(end - 1)) end -= 1;
+  return text.slice(start, end);
 }
 
 /** Removes trailing blanks in one pass; a regular expression takes quadratic time over blanks within a text. */
@@ -95,20 +102,15 @@ function stripWith(side: Side): Method {
   return (text, take) => strip(text, optionalText(take('chars')[0], 'chars'), side);
 }
 
-/** Returns the length in characters. */
-function lengthOf(text: string): bigint {
-  return BigInt([...text].length);
-}
-
 function countOf(text: string, part: string): bigint {
-  return part === '' ? lengthOf(text) + 1n : BigInt(text.split(part).length - 1);
+  return part === '' ? BigInt(lengthOfText(text) + 1) : BigInt(text.split(part).length - 1);
 }
 
 /** Returns an index in characters, of the first or last place of a part; -1 where there is none. */
 function find(text: string, part: Value | undefined, last: boolean): bigint {
   const wanted = requireText(requireArgument('find', 'sub', part), 'sub');
   const at = last ? text.lastIndexOf(wanted) : text.indexOf(wanted);
-  return at < 0 ? -1n : lengthOf(text.slice(0, at));
+  return at < 0 ? -1n : BigInt(lengthOfText(text.slice(0, at)));
 }
 
 function partition(text: string, separator: string, last: boolean): Tuple {

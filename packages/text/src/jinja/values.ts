@@ -101,6 +101,16 @@ export function numberOf(value: Value): bigint | Float | undefined {
   return typeof value === 'bigint' || value instanceof Float ? value : undefined;
 }
 
+/** Tells whether a text has characters of two JavaScript units, so that its units are not its characters. */
+export function hasPairs(text: string): boolean {
+  return /[\ud800-\udfff]/.test(text);
+}
+
+/** Returns the length of a text in characters. */
+export function lengthOfText(text: string): number {
+  return hasPairs(text) ? text.length - (text.match(/[\ud800-\udbff][\udc00-\udfff]/g)?.length ?? 0) : text.length;
+}
+
 /** Returns what a loop goes through: items, characters, or the keys of a mapping. */
 export function itemsOf(value: Value): readonly Value[] {
   if (Array.isArray(value)) return value;
