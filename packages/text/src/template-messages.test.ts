@@ -81,6 +81,19 @@ describe('the arguments of a past call', () => {
     },
   );
 
+  it.each([7, null, {}, { type: 'custom', custom: { name: 'f' } }, { function: { arguments: '{}' } }])(
+    'belong to a function, and end in an error otherwise: %j',
+    (call) => {
+      const message = { role: 'assistant', content: null, tool_calls: [call] };
+      expect(() => make(calls).fill([message])).toThrow(
+        expect.objectContaining({
+          code: 'samples-invalid',
+          message: expect.stringContaining(`messages[0].tool_calls[0] is ${JSON.stringify(call)}`),
+        }),
+      );
+    },
+  );
+
   it('may be an object already', () => {
     expect(make(calls).fill([called({ a: 1 })])).toBe('f({"a": 1})');
   });

@@ -24,7 +24,7 @@ const reasoningNames = ['reasoning_content', 'thinking', 'reasoning'];
 /**
  * Returns a message as a template gets it. Fields that are null are left out, as transformers does.
  *
- * @throws {BackendError} `samples-invalid` naming content that is no text, or arguments that are no object
+ * @throws {BackendError} `samples-invalid` naming content that is no text, a call of no function, or arguments that are no object
  */
 export function toTemplateMessage(message: ChatMessage, index: number, shapes: ContentShapes): Mapping {
   const { content, tool_calls: calls, ...rest } = message;
@@ -81,7 +81,11 @@ function fieldsOf(value: JsonValue | undefined): Fields | undefined {
 function toCall(call: JsonValue, path: string): Value {
   const { function: called, ...rest } = fieldsOf(call) ?? {};
   const fields = fieldsOf(called);
-  if (fields === undefined) return toValue(call);
+  if (fields === undefined || typeof fields['name'] !== 'string')
+    throw new BackendError(
+      `${path} is ${JSON.stringify(call).slice(0, 100)}; a chat template shows calls of functions only. Send {"type": "function", "function": {"name": …, "arguments": …}}.`,
+      { code: 'samples-invalid' },
+    );
   const mapping = toMapping(rest);
   const inner = toMapping(fields);
   inner.set('arguments', toArguments(fields['arguments'], `${path}.function.arguments`));
