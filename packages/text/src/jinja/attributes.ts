@@ -120,7 +120,8 @@ export function getSlice(value: Value, bounds: readonly [Value, Value, Value]): 
   if (value instanceof Undefined) throw templateError(value.reason);
   if (typeof value === 'string') return pick(hasPairs(value) ? [...value] : value, bounds).join('');
   if (value instanceof Tuple) return new Tuple(pick(value.items, bounds));
-  return Array.isArray(value) ? pick(value, bounds) : new Undefined(`'${typeName(value)}' object has no slices`);
+  if (!Array.isArray(value)) throw templateError(`'${typeName(value)}' object has no slices`);
+  return pick(value, bounds);
 }
 
 function pick(items: ArrayLike<Value>, [start, stop, step]: readonly [Value, Value, Value]): Value[] {

@@ -140,6 +140,7 @@ function indent(value: Value, width: Value = 4n, first: Value = false, blank: Va
 }
 
 function toFloat(value: Value, fallback: Value = new Float(0)): Value {
+  if (value instanceof Undefined) throw templateError(value.reason);
   const number = numberOf(value);
   if (number !== undefined) return typeof number === 'bigint' ? new Float(Number(number)) : number;
   const text = typeof value === 'string' ? strip(value).replaceAll(/(?<=\d)_(?=\d)/g, '') : '';
@@ -147,6 +148,7 @@ function toFloat(value: Value, fallback: Value = new Float(0)): Value {
 }
 
 function toInteger(value: Value, fallback: Value = 0n, base: Value = 10n): Value {
+  if (value instanceof Undefined) throw templateError(value.reason);
   const number = numberOf(value);
   if (typeof number === 'bigint') return number;
   if (requireCount(base, 'base') !== 10) throw lackingError('the filter int with a base other than 10');
@@ -159,12 +161,14 @@ function toInteger(value: Value, fallback: Value = 0n, base: Value = 10n): Value
 }
 
 function round(value: Value, precision: Value = 0n, method: Value = 'common'): Value {
-  const number = toFloat(value, null);
-  if (!(number instanceof Float)) throw templateError(`type ${typeName(value)} cannot be rounded`);
+  const number = numberOf(value);
+  if (number === undefined) throw templateError(`type ${typeName(value)} cannot be rounded`);
   const digits = requireCount(precision, 'precision');
-  if (method === 'common') return new Float(roundHalfEven(number.value, digits));
+  if (method === 'common' && typeof number === 'bigint' && digits >= 0) return number;
+  const float = typeof number === 'bigint' ? Number(number) : number.value;
+  if (method === 'common') return new Float(roundHalfEven(float, digits));
   if (method !== 'ceil' && method !== 'floor') throw templateError('method must be common, ceil or floor');
-  return new Float(Math[method](number.value * 10 ** digits) / 10 ** digits);
+  return new Float(Math[method](float * 10 ** digits) / 10 ** digits);
 }
 
 /** Rounds what is exactly between two numbers to the even one, as Python does. */

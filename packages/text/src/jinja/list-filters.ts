@@ -44,6 +44,7 @@ export const listFilters: Readonly<Record<string, ListFilter>> = {
     const seen: Value[] = [];
     return itemsOf(value).filter((item) => {
       const key = read(item);
+      if (Array.isArray(key) || key instanceof Map) throw templateError(`unhashable type: '${typeName(key)}'`);
       const isNew = !seen.some((other) => isEqual(other, key));
       if (isNew) seen.push(key);
       return isNew;
@@ -56,7 +57,12 @@ function bound(names: readonly string[], apply: (value: Value, ...given: (Value 
 }
 
 function choose(value: Value, isWanted: (item: Value) => boolean): Value[] {
-  return itemsOf(value).filter((item) => isWanted(item));
+  return chosenFrom(value).filter((item) => isWanted(item));
+}
+
+/** Returns the items that filters choose from: what counts as false has none, whatever it is. */
+function chosenFrom(value: Value): readonly Value[] {
+  return isTrue(value) ? itemsOf(value) : [];
 }
 
 function passes(item: Value, [test, ...given]: readonly Value[]): boolean {
@@ -71,11 +77,11 @@ function mapItems(value: Value, positional: readonly Value[], named: Named, appl
   const attribute = named.get('attribute');
   if (positional.length === 0 && attribute !== undefined) {
     const fallback = named.get('default');
-    return itemsOf(value).map((item) => readPath(item, attribute, fallback));
+    return chosenFrom(value).map((item) => readPath(item, attribute, fallback));
   }
   const [name, ...given] = positional;
   const filter = toText(requireArgument('map', 'filter', name));
-  return itemsOf(value).map((item) => apply(filter, item, given, named));
+  return chosenFrom(value).map((item) => apply(filter, item, given, named));
 }
 
 /** Reads `a.b.0` of a value, as filters take an attribute; the fallback stands for each part that is not there. */

@@ -1,6 +1,7 @@
 /** Answers Jinja's tests, such as `is defined`. */
-import { compare, contains, isEqual } from './operators.ts';
+import { compare, contains, isEqual, operate } from './operators.ts';
 import { lackingError, templateError } from './template-error.ts';
+import { toText } from './text-form.ts';
 import { Callable, Float, numberOf, orElse, Tuple, Undefined, type Value } from './values.ts';
 
 type Test = (value: Value, argument: Value) => boolean;
@@ -10,19 +11,17 @@ const isInteger = (value: Value): value is bigint => typeof value === 'bigint';
 const hasOrder = (value: Value): boolean =>
   isText(value) || Array.isArray(value) || [Tuple, Map, Undefined].some((type) => value instanceof type);
 
-function isMultiple(value: Value, divisor: Value): boolean {
-  const [a, b] = [numberOf(value), numberOf(divisor)];
-  if (typeof a === 'bigint' && typeof b === 'bigint' && b !== 0n) return a % b === 0n;
-  throw templateError('a test of divisibility needs integers, and a divisor that is not 0');
-}
+const isCased = (text: string, change: (text: string) => string): boolean =>
+  text === change(text) && text.toLowerCase() !== text.toUpperCase();
+const leaves = (rest: Value, value: Value, divisor: Value): boolean => isEqual(operate('%', value, divisor), rest);
 
 const tests: Readonly<Record<string, Test>> = {
   boolean: (value) => typeof value === 'boolean',
   callable: (value) => value instanceof Callable,
   defined: (value) => !(value instanceof Undefined),
-  divisibleby: isMultiple,
+  divisibleby: (value, divisor) => leaves(0n, value, divisor),
   eq: isEqual,
-  even: (value) => isMultiple(value, 2n),
+  even: (value) => leaves(0n, value, 2n),
   false: (value) => value === false,
   float: (value) => value instanceof Float,
   ge: (value, other) => compare(value, other, '>=') >= 0,
@@ -31,19 +30,19 @@ const tests: Readonly<Record<string, Test>> = {
   integer: isInteger,
   iterable: hasOrder,
   le: (value, other) => compare(value, other, '<=') <= 0,
-  lower: (value) => isText(value) && value === value.toLowerCase() && value !== value.toUpperCase(),
+  lower: (value) => isCased(toText(value), (text) => text.toLowerCase()),
   lt: (value, other) => compare(value, other, '<') < 0,
   mapping: (value) => value instanceof Map,
   ne: (value, other) => !isEqual(value, other),
   none: (value) => value === null,
   number: (value) => numberOf(value) !== undefined,
-  odd: (value) => !isMultiple(value, 2n),
+  odd: (value) => leaves(1n, value, 2n),
   sameas: (value, other) => value === other || (value instanceof Undefined && other instanceof Undefined),
   sequence: hasOrder,
   string: isText,
   true: (value) => value === true,
   undefined: (value) => value instanceof Undefined,
-  upper: (value) => isText(value) && value === value.toUpperCase() && value !== value.toLowerCase(),
+  upper: (value) => isCased(toText(value), (text) => text.toUpperCase()),
 };
 
 const otherNames: Readonly<Record<string, string>> = {
