@@ -11,9 +11,9 @@ export interface FullPart {
   readonly directory?: string;
 }
 
-/** Lists the parts: the `*.full.test.ts` files of each workspace, the packed packages, and stores under kills. */
+/** Lists the parts: the `*.full.test.ts` files of each workspace, the packed packages, templates and tokenizers, and stores under kills. */
 export function listFullParts(root: string): readonly FullPart[] {
-  return [...listTestParts(root), packed, ...(['sqlite', 'postgres'] as const).map(chaosOf)];
+  return [...listTestParts(root), packed, models, ...(['sqlite', 'postgres'] as const).map(chaosOf)];
 }
 
 function listTestParts(root: string): readonly FullPart[] {
@@ -51,6 +51,12 @@ const packed: FullPart = {
     ['npm', 'run', 'build'],
     ['npm', 'run', 'check:packages'],
   ],
+};
+
+const models: FullPart = {
+  name: 'models',
+  title: "compares chat templates and tokenizers with Python's",
+  commands: [['npm', 'run', 'check:models', '--silent']],
 };
 
 function chaosOf(store: 'sqlite' | 'postgres'): FullPart {

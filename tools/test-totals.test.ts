@@ -118,6 +118,7 @@ it('makes a part of each workspace with heavy tests', () => {
     'tests-b',
     'tests-tools',
     'packages',
+    'models',
     'chaos-sqlite',
     'chaos-postgres',
   ]);

@@ -95,7 +95,7 @@ export async function serve(options: ServeOptions): Promise<ModelEndpoint> {
     const dialect = path.startsWith('/v1/') ? dialects.get(path.slice(3)) : undefined;
     if (dialect === undefined) throw unknownPath(path, `${[...dialects.keys()].join(', ')} and /models, all under /v1`);
     expectMethod(request, 'POST');
-    return bodies.withBody(owner, request, (body) => answer(body, response, dialect));
+    return bodies.withBody(owner, request, (body) => answer(body, response, dialect), dialect.keepTexts);
   }
 
   const listener = await listen({

@@ -62,6 +62,16 @@ describe('a policy served by an in-process engine', () => {
     });
   });
 
+  it('leaves the parts of a text to the engine, whose chat template says how they are joined', async () => {
+    const { gateway, client, finish } = await startHarness();
+    const engine = new FakeEngine();
+    gateway.publish('policy', { kind: 'engine', version: 1, engine });
+    const content = ['Document A.', 'Question?'].map((text) => ({ type: 'text' as const, text }));
+    await client.chat.completions.create({ model: 'policy', messages: [{ role: 'user', content }] });
+    expect(engine.requests[0]?.input).toEqual({ messages: [{ role: 'user', content }] });
+    await finish();
+  });
+
   it('streams deltas as the engine makes them', async () => {
     const { gateway, client, finish } = await startHarness();
     let release = (): void => undefined;

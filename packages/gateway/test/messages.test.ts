@@ -159,6 +159,29 @@ describe('POST /v1/messages', () => {
     expect(second?.attributes[names.outputMessages]).toEqual(first?.attributes[names.outputMessages]);
   });
 
+  it.each([
+    '{"id":2512292042121000001,"x":1.0,"y":1e5}',
+    '{ "b": 1, "10": "x", "2": "y" }',
+    '{"city":"Oslo","n":[1,2.5]}',
+  ])('gives numbers and the order of arguments as the policy wrote them, in both directions: %s', async (text) => {
+    const { endpoint, server } = await startScripted(() => ({ toolCalls: [{ name: 'run_sql', arguments: text }] }));
+    const ask = async (body: string): Promise<string> => {
+      const headers = { 'content-type': 'application/json', 'x-api-key': endpoint.apiKey };
+      return (await fetch(`${endpoint.baseUrl}/messages`, { method: 'POST', headers, body })).text();
+    };
+    expect(await ask(JSON.stringify({ ...asked, tools }))).toContain(`"input":${text}`);
+    const events = (await ask(JSON.stringify({ ...asked, tools, stream: true }))).split('\n');
+    const delta = events.find((line) => line.includes('input_json_delta'))?.slice('data: '.length) ?? '';
+    expect((JSON.parse(delta) as { delta: { partial_json: string } }).delta.partial_json).toBe(text);
+    const call = `{"type":"tool_use","id":"t","name":"run_sql","input":${text}}`;
+    const result = { role: 'user', content: [{ type: 'tool_result', tool_use_id: 't', content: 'ok' }] };
+    const history = `[{"role":"user","content":"Go."},{"role":"assistant","content":[{"type":"text","text":"\\"tool_use\\": {"},${call}]},${JSON.stringify(result)}]`;
+    await ask(`{"model":"policy","max_tokens":50,"messages":${history}}`);
+    expect(server.calls[2]?.body).toMatchObject({
+      messages: [{}, { tool_calls: [{ function: { name: 'run_sql', arguments: text } }] }, {}],
+    });
+  });
+
   it('gives broken arguments back to the policy as it sampled them', async () => {
     const { endpoint, server } = await startScripted([
       { toolCalls: [{ name: 'run_sql', arguments: '{"query": "sel' }] },

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
-import { ChatTemplate, findChatTemplate, type ChatTemplateSource } from './chat-template.ts';
+import { ChatTemplate } from './chat-template.ts';
+import { findChatTemplate, type ChatTemplateSource } from './template-source.ts';
 import type { TokenizerJson } from './tokenizer.ts';
 
 const named = (template: string, toolTemplate?: string): ChatTemplateSource => ({
@@ -62,8 +63,8 @@ describe('ChatTemplate', () => {
   });
 
   it.each([
-    ['{{ messages | groupby("role") }}', /needs Jinja that is not supported here: Unknown ArrayValue filter: groupby/],
-    ['{{ messages is divisible }}', /not supported here: Unknown test: divisible/],
+    ['{{ messages | groupby("role") }}', /needs Jinja that is not supported here: the filter groupby/],
+    ['{{ messages is divisible }}', /not supported here: the test divisible/],
     ['{{ strftime_now("%Z") }}', /not supported here: strftime_now with %Z/],
   ])('names what it cannot render: %s', (source, message) => {
     const template = new ChatTemplate(named(source), {});

@@ -1,9 +1,11 @@
 /** Renders chats as the text that the model was trained on, with the checkpoint's own Jinja template. */
-import { join } from 'node:path';
-
 import { BackendError, type ChatMessage, type JsonValue, type ToolCallFormat } from '@agent-lightning/core';
 
 import { JinjaTemplate } from './jinja-template.ts';
+import { toValue } from './jinja/to-value.ts';
+import type { Value } from './jinja/values.ts';
+import { toTemplateMessage, type ContentShapes } from './template-messages.ts';
+import { readSpecialTokens, type ChatTemplateSource } from './template-source.ts';
 import type { TokenizerJson } from './tokenizer.ts';
 import {
   detectTaughtFormat,
@@ -13,15 +15,10 @@ import {
 } from './tool-calls/detect-format.ts';
 import { moveCallsIntoContent, type TaughtFormat } from './tool-calls/taught-format.ts';
 
-/** The Jinja sources of a model's chat template. */
-export interface ChatTemplateSource {
-  readonly template: string;
-  /** The template for chats with tools, where the model has one of its own for them. */
-  readonly toolTemplate?: string | undefined;
-  /** Names the template in errors, such as by its file. */
-  readonly name: string;
-  /** The time that `strftime_now` shows. @default the clock */
-  readonly now?: () => Date;
+/** A parsed template, and the shapes of content that it reads. */
+interface ShapedTemplate {
+  readonly jinja: JinjaTemplate;
+  readonly shapes: ContentShapes;
 }
 
 /** A model's chat template, parsed. */
@@ -31,9 +28,9 @@ export class ChatTemplate {
   /** The format of calls in a content; undefined for a template that writes calls itself. */
   readonly #taughtFormat: TaughtFormat | undefined;
   readonly #name: string;
-  readonly #template: JinjaTemplate;
+  readonly #template: ShapedTemplate;
   /** The template for chats with tools; undefined when the template would drop them. */
-  readonly #toolTemplate: JinjaTemplate | undefined;
+  readonly #toolTemplate: ShapedTemplate | undefined;
   readonly #specialTokens: Readonly<Record<string, string>>;
 
   /**
@@ -45,11 +42,10 @@ export class ChatTemplate {
     const { template, toolTemplate = template, name, now = () => new Date() } = source;
     this.#name = name;
     this.#specialTokens = readSpecialTokens(tokenizerConfig);
-    this.#template = new JinjaTemplate(template, name, now);
-    this.#toolTemplate = /\b(?:xml_)?tools\b/.test(toolTemplate)
-      ? new JinjaTemplate(toolTemplate, name, now)
-      : undefined;
-    const fill: RenderChat = (...chat) => this.#fill(...chat);
+    const shape = (text: string): ShapedTemplate => this.#shape(new JinjaTemplate(text, name, now));
+    this.#template = shape(template);
+    this.#toolTemplate = /\b(?:xml_)?tools\b/.test(toolTemplate) ? shape(toolTemplate) : undefined;
+    const fill: RenderChat = (...chat) => this.fill(...chat);
     this.toolCallFormat = detectToolCallFormat(fill);
     this.#taughtFormat = detectTaughtFormat(fill);
   }
@@ -58,12 +54,12 @@ export class ChatTemplate {
    * Returns the prompt, up to where the assistant's answer begins.
    *
    * @throws {BackendError} `option-unsupported` for tools that the template would drop, or whose calls could not be read;
-   *   `samples-invalid` for messages that it refuses or that hold anything but text; `checkpoint-unsupported` where it needs Jinja
-   *   that is not supported here
+   *   `samples-invalid` for messages that it refuses, that hold anything but text, or a call's arguments that are no object;
+   *   `checkpoint-unsupported` where it needs Jinja that is not supported here
    */
   render(messages: readonly ChatMessage[], tools: readonly JsonValue[] = []): string {
     if (tools.length > 0) this.#requireTools(tools.length);
-    return this.#fill(this.#showCalls(messages), tools, true);
+    return this.fill(this.#showCalls(messages), tools);
   }
 
   /** Moves calls into the content where the template would leave them out of the history. */
@@ -79,7 +75,7 @@ export class ChatTemplate {
       this.#toolTemplate === undefined
         ? 'it never mentions `tools`: they would be dropped'
         : this.toolCallFormat === undefined
-          ? explainUnknownFormat((...chat) => this.#fill(...chat))
+          ? explainUnknownFormat((...chat) => this.fill(...chat))
           : undefined;
     if (problem === undefined) return;
     throw new BackendError(
@@ -88,98 +84,50 @@ export class ChatTemplate {
     );
   }
 
-  #fill(messages: readonly ChatMessage[], tools: readonly JsonValue[], addGenerationPrompt: boolean): string {
-    const template = tools.length > 0 ? (this.#toolTemplate ?? this.#template) : this.#template;
-    return template.render({
-      ...this.#specialTokens,
-      messages: messages.map(toTemplateMessage),
-      tools: tools.length > 0 ? tools : null,
-      xml_tools: tools.length > 0 ? tools : null, // the name that SmolLM3's template has for them
-      documents: null,
-      add_generation_prompt: addGenerationPrompt,
-    });
+  /**
+   * Returns the text of a chat, also where tools would be dropped or an answer's calls could not be read here.
+   *
+   * @param addGenerationPrompt ends the text where the assistant's next answer begins
+   * @throws {BackendError} as {@link render}, apart from `option-unsupported`
+   */
+  fill(messages: readonly ChatMessage[], tools: readonly JsonValue[] = [], addGenerationPrompt = true): string {
+    const { jinja, shapes } = tools.length > 0 ? (this.#toolTemplate ?? this.#template) : this.#template;
+    return this.#render(jinja, shapes, messages, tools, addGenerationPrompt);
   }
-}
 
-/**
- * Finds the template of a model: `chat_template.jinja`, else `chat_template` in `tokenizer_config.json`: a text, or a list of
- * named ones, of which `default` is taken, and `tool_use` for chats with tools.
- *
- * @param directory of the model; names the template in errors
- */
-export function findChatTemplate(
-  jinjaFile: string | undefined,
-  tokenizerConfig: TokenizerJson,
-  directory: string,
-): ChatTemplateSource | undefined {
-  if (jinjaFile !== undefined) return { template: jinjaFile, name: join(directory, 'chat_template.jinja') };
-  const entry = tokenizerConfig['chat_template'];
-  const name = `the chat template in ${join(directory, 'tokenizer_config.json')}`;
-  if (typeof entry === 'string') return { template: entry, name };
-  if (!Array.isArray(entry)) return undefined;
-  const named = (wanted: string): string | undefined => {
-    const item = (entry as readonly (TokenizerJson | null)[]).find((candidate) => candidate?.['name'] === wanted);
-    return typeof item?.['template'] === 'string' ? item['template'] : undefined;
-  };
-  const template = named('default');
-  return template === undefined ? undefined : { template, toolTemplate: named('tool_use'), name };
-}
-
-/** Prepares a message for a template as inference servers do: text parts joined by newlines, a call's arguments parsed. */
-function toTemplateMessage(message: ChatMessage, index: number): Record<string, JsonValue | undefined> {
-  const toolCalls = message['tool_calls'];
-  return {
-    ...message,
-    content: flattenContent(message.content, index),
-    ...(Array.isArray(toolCalls) ? { tool_calls: (toolCalls as readonly JsonValue[]).map(parseArguments) } : {}),
-  };
-}
-
-function flattenContent(content: JsonValue | undefined, index: number): string {
-  if (content === undefined || content === null) return '';
-  if (typeof content === 'string') return content;
-  const parts: readonly JsonValue[] = Array.isArray(content) ? content : [content];
-  return parts.map((part) => textOf(part, index)).join('\n');
-}
-
-function textOf(part: JsonValue, index: number): string {
-  if (typeof part === 'string') return part;
-  const { type, text } = (typeof part === 'object' && part !== null && !Array.isArray(part) ? part : {}) as Record<
-    string,
-    JsonValue
-  >;
-  if (type === 'text' && typeof text === 'string') return text;
-  throw new BackendError(
-    `messages[${index}].content has a part of type ${JSON.stringify(type ?? null)}; this engine reads text only.`,
-    { code: 'samples-invalid' },
-  );
-}
-
-function parseArguments(call: JsonValue): JsonValue {
-  const { function: called, ...rest } = call as { readonly [key: string]: JsonValue } & {
-    readonly function?: Record<string, JsonValue>;
-  };
-  const text = called?.['arguments'];
-  if (called === undefined || typeof text !== 'string') return call;
-  let parsed: JsonValue;
-  try {
-    parsed = JSON.parse(text) as JsonValue;
-  } catch {
-    parsed = text; // a model can write broken arguments; the next prompt shows them as they were
+  #render(
+    jinja: JinjaTemplate,
+    shapes: ContentShapes,
+    messages: readonly ChatMessage[],
+    tools: readonly JsonValue[],
+    addGenerationPrompt: boolean,
+  ): string {
+    const variables = new Map<string, Value>([
+      ...Object.entries(this.#specialTokens),
+      ['messages', messages.map((message, index) => toTemplateMessage(message, index, shapes))],
+      ['tools', tools.length > 0 ? toValue(tools) : null],
+      ['xml_tools', tools.length > 0 ? toValue(tools) : null], // the name that SmolLM3's template has for them
+      ['documents', null],
+      ['add_generation_prompt', addGenerationPrompt],
+    ]);
+    return jinja.render(variables);
   }
-  return { ...rest, function: { ...called, arguments: parsed } };
-}
 
-/** Returns the special tokens that `tokenizer_config.json` names, such as `bos_token`, by their field. */
-export function readSpecialTokens(tokenizerConfig: TokenizerJson): Record<string, string> {
-  const tokens: Record<string, string> = {};
-  for (const name of ['bos_token', 'eos_token', 'unk_token', 'pad_token', 'sep_token', 'cls_token', 'mask_token']) {
-    const entry = tokenizerConfig[name];
-    const content =
-      typeof entry === 'object' && entry !== null && !Array.isArray(entry)
-        ? (entry as TokenizerJson)['content']
-        : entry;
-    if (typeof content === 'string') tokens[name] = content;
+  /** Finds the shapes of content that a template reads, by letting it show a text and a list of two parts. */
+  #shape(jinja: JinjaTemplate): ShapedTemplate {
+    const [first, second] = ['Question7 one', 'Question7 two'];
+    const show = (content: JsonValue, shapes: ContentShapes): string | undefined => {
+      try {
+        return this.#render(jinja, shapes, [{ role: 'user', content }], [], false);
+      } catch {
+        return undefined; // it cannot show this shape, or refuses a chat as short as this
+      }
+    };
+    const parts = [first, second].map((text) => ({ type: 'text', text }));
+    const ofText = show(first, { takesText: true, takesParts: false });
+    const ofParts = show(parts, { takesText: true, takesParts: true }) ?? '';
+    // A template that prints a list as it is puts its texts into quotes.
+    const takesParts = ofParts.includes(first) && ofParts.includes(second) && !/['"]Question7/.test(ofParts);
+    return { jinja, shapes: { takesText: !takesParts || ofText?.includes(first) === true, takesParts } };
   }
-  return tokens;
 }

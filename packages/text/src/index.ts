@@ -1,6 +1,7 @@
 // a model's text side
 export { loadText, optionalTextFiles, readText, requiredTextFiles, type ModelText } from './model-text.ts';
-export { ChatTemplate, type ChatTemplateSource } from './chat-template.ts';
+export { ChatTemplate } from './chat-template.ts';
+export type { ChatTemplateSource } from './template-source.ts';
 export { Tokenizer, type TokenizerJson } from './tokenizer.ts';
 export { trainBytePairTokenizer, type BytePairOptions } from './byte-pair-training.ts';
 
@@ -16,6 +17,9 @@ export {
 // tool calls in sampled text
 export { createToolCallReader, hasChannels } from './tool-calls/tool-call-reader.ts';
 export type { ReadText, ToolCall, ToolCallReader, ToolCallReaderOptions } from './tool-calls/tool-call.ts';
+
+// JSON text in pieces
+export { splitMember, splitMembers } from './json-pieces.ts';
 
 // files of a model directory, for packages that read more of it
 export {

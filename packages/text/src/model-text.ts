@@ -3,8 +3,9 @@ import { join, resolve } from 'node:path';
 
 import type { JsonValue } from '@agent-lightning/core';
 
-import { ChatTemplate, findChatTemplate, readSpecialTokens } from './chat-template.ts';
+import { ChatTemplate } from './chat-template.ts';
 import { corrupt, parseJson, readModelFiles, type JsonObject } from './model-files.ts';
+import { findChatTemplate, readSpecialTokens } from './template-source.ts';
 import { Tokenizer } from './tokenizer.ts';
 
 export interface ModelText {
@@ -34,18 +35,18 @@ const expected =
 export async function loadText(path: string): Promise<ModelText> {
   const directory = resolve(path);
   const names = { required: requiredTextFiles, optional: optionalTextFiles, expected };
-  return readText(await readModelFiles(directory, names), directory);
+  return await readText(await readModelFiles(directory, names), directory);
 }
 
 /**
- * Builds the text side from the contents of files, by name.
+ * Builds the text side from the contents of files, by name. A large vocabulary is built in pieces, which let others work.
  *
  * @param directory the directory that they come from, for errors
  */
-export function readText(files: ReadonlyMap<string, string>, directory: string): ModelText {
+export async function readText(files: ReadonlyMap<string, string>, directory: string): Promise<ModelText> {
   const json = (name: string): JsonObject => parseJson(files.get(name), join(directory, name));
   const tokenizerConfig = json('tokenizer_config.json');
-  const tokenizer = new Tokenizer(json('tokenizer.json'), tokenizerConfig, directory);
+  const tokenizer = await Tokenizer.load(files.get('tokenizer.json') ?? '', tokenizerConfig, directory);
   const template = findChatTemplate(files.get('chat_template.jinja'), tokenizerConfig, directory);
   return {
     directory,

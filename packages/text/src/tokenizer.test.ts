@@ -96,7 +96,62 @@ describe.each([
         const pieces = tokens.map((token) => decoder.push(token));
         expect(pieces.join('') + decoder.flush()).toBe(tokenizer.decode(tokens));
       }),
-      { numRuns: 1000 },
+      { numRuns: 500 },
+    );
+  });
+
+  it('decodes broken characters in work that grows with their number, and holds back one of them at most', () => {
+    const byteTokens = Array.from({ length: 256 }, (_, byte) => byteTokenOf(tokenizer, byte));
+    const work = (bytes: readonly number[]): number => {
+      let decoded = 0;
+      const counted = {
+        hasText: (token: number) => tokenizer.hasText(token),
+        decode: (tokens: ArrayLike<number>) => {
+          decoded += tokens.length;
+          return tokenizer.decode(tokens);
+        },
+      };
+      const decoder = new IncrementalDecoder(counted);
+      let shown = '';
+      for (const [index, byte] of bytes.entries()) {
+        shown += decoder.push(byteTokens[byte] as number);
+        expect(shown.length).toBeGreaterThanOrEqual(index);
+      }
+      expect(shown + decoder.flush()).toBe('\uFFFD'.repeat(bytes.length));
+      return decoded;
+    };
+    const ordinary = new IncrementalDecoder(tokenizer);
+    const letter = byteTokens[97] as number;
+    let ordinaryWork = 0;
+    const watched = new IncrementalDecoder({
+      hasText: () => true,
+      decode: (tokens) => {
+        ordinaryWork += tokens.length;
+        return tokenizer.decode(tokens);
+      },
+    });
+    for (let count = 0; count < 2048; count += 1) expect(watched.push(letter)).toBe(ordinary.push(letter));
+    for (const broken of [[0x80], [0xff], [0xe6]]) {
+      const bytes = Array.from({ length: 2048 }, (_, index) => broken[index % broken.length] as number);
+      expect(work(bytes)).toBeLessThanOrEqual(5 * ordinaryWork);
+    }
+  });
+
+  it('gives pieces that make up the decoded text, for any bytes', () => {
+    const byteTokens = Array.from({ length: 256 }, (_, byte) => byteTokenOf(tokenizer, byte));
+    const pieces = fc.oneof(
+      fc.uint8Array({ maxLength: 6 }),
+      fc.string({ unit: 'binary', maxLength: 3 }).map((text) => new TextEncoder().encode(text)),
+      fc.constantFrom('🙂', '\uFEFF', '\uFFFD', '日本').map((text) => new TextEncoder().encode(text).subarray(0, -1)),
+    );
+    fc.assert(
+      fc.property(fc.array(pieces, { maxLength: 12 }), (parts) => {
+        const tokens = parts.flatMap((part) => Array.from(part, (byte) => byteTokens[byte] as number));
+        const decoder = new IncrementalDecoder(tokenizer);
+        const shown = tokens.map((token) => decoder.push(token)).join('') + decoder.flush();
+        expect(shown).toBe(tokenizer.decode(tokens));
+      }),
+      { numRuns: 500 },
     );
   });
 
@@ -166,4 +221,15 @@ function metaspaceJson(): TokenizerJson {
       ],
     },
   };
+}
+
+/** Returns the id of the token that stands for one byte. */
+function byteTokenOf(tokenizer: Tokenizer, byte: number): number {
+  const prints = (code: number): boolean =>
+    (code >= 33 && code <= 126) || (code >= 161 && code <= 172) || (code >= 174 && code <= 255);
+  const hidden = Array.from({ length: byte }, (_, code) => code).filter((code) => !prints(code)).length;
+  const letter = String.fromCodePoint(prints(byte) ? byte : 256 + hidden);
+  const id =
+    tokenizer.idOf(`<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`) ?? (tokenizer.idOf(letter) as number);
+  return id;
 }

@@ -2,7 +2,10 @@
 import type { JsonValue } from '@agent-lightning/core';
 import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
 
+import { BytePairModel } from './byte-pair-model.ts';
 import { corrupt, unsupported, type JsonObject } from './model-files.ts';
+import { readTokenizerFile } from './tokenizer-file.ts';
+import { Vocabulary } from './vocabulary.ts';
 
 /** The content of `tokenizer.json` or `tokenizer_config.json`. */
 export type TokenizerJson = JsonObject;
@@ -18,28 +21,44 @@ export class Tokenizer {
   /** The most characters of a text that one token stands for. */
   readonly longestToken: number;
   readonly #tokenizer: HuggingFaceTokenizer;
-  readonly #known: ReadonlySet<number>;
+  readonly #vocabulary: Vocabulary;
+  /** Ids of special tokens, which have no text. */
+  readonly #special: ReadonlySet<number>;
 
-  /** @throws {BackendError} `checkpoint-corrupt` | `checkpoint-unsupported` */
-  constructor(tokenizerJson: TokenizerJson, tokenizerConfig: TokenizerJson, source: string) {
+  /**
+   * Builds a tokenizer at once, which takes about a second for a vocabulary of 200,000 tokens; {@link load} lets others work meanwhile.
+   *
+   * @param vocabulary the tokens and merges, where they were read apart from `tokenizerJson`
+   * @throws {BackendError} `checkpoint-corrupt` | `checkpoint-unsupported`
+   */
+  constructor(tokenizerJson: TokenizerJson, tokenizerConfig: TokenizerJson, source: string, vocabulary?: Vocabulary) {
     requireSupported(tokenizerJson, source);
+    const model = tokenizerJson['model'] as TokenizerJson;
+    this.#vocabulary = vocabulary ?? readVocabulary(model, source);
     try {
-      this.#tokenizer = new HuggingFaceTokenizer(tokenizerJson, {
-        ...tokenizerConfig,
-        clean_up_tokenization_spaces: false,
-      });
+      this.#tokenizer = createTokenizer(tokenizerJson, tokenizerConfig, this.#vocabulary);
     } catch (cause) {
       throw corrupt(source, `tokenizer.json cannot be used: ${String(cause)}`, cause);
     }
-    const vocabulary = this.#tokenizer.get_vocab();
-    this.#known = new Set(vocabulary.values());
-    let [longest, largest] = [1, -1];
-    for (const [token, id] of vocabulary) {
-      longest = Math.max(longest, token.length);
-      largest = Math.max(largest, id);
-    }
+    const special = readAddedTokens(tokenizerJson).filter((token) => token.special === true);
+    const named = asArray(tokenizerConfig['additional_special_tokens']).map((token) => this.idOf(String(token)));
+    this.#special = new Set([...special.map(({ id }) => id), ...named.filter((id) => id !== undefined)]);
+    let longest = 1;
+    for (const token of this.#vocabulary.tokens) longest = Math.max(longest, token?.length ?? 0);
     this.longestToken = longest;
-    this.vocabularySize = largest + 1;
+    this.vocabularySize = this.#vocabulary.tokens.length;
+  }
+
+  /**
+   * Builds a tokenizer from the text of its `tokenizer.json`, in pieces, so that the event loop is not held.
+   *
+   * @throws {BackendError} `checkpoint-corrupt` | `checkpoint-unsupported`
+   */
+  static async load(tokenizerText: string, tokenizerConfig: TokenizerJson, source: string): Promise<Tokenizer> {
+    const { json, vocabulary } = await readTokenizerFile(tokenizerText, source, (content) =>
+      requireSupported(content, source),
+    );
+    return new Tokenizer(json, tokenizerConfig, source, vocabulary);
   }
 
   /**
@@ -54,19 +73,52 @@ export class Tokenizer {
 
   /** Returns the text of tokens, without special tokens; an id that has no text (vocabulary padding) gives none. */
   decode(tokens: ArrayLike<number>): string {
-    const known = Array.from(tokens).filter((id) => this.#known.has(id));
-    return known.length === 0 ? '' : this.#tokenizer.decode(known, { skip_special_tokens: true });
+    const spoken = Array.from(tokens).filter((id) => this.hasText(id));
+    // The library would look for each token in its list of special ones, which some models have thousands of.
+    return spoken.length === 0 ? '' : this.#tokenizer.decode(spoken, { skip_special_tokens: false });
+  }
+
+  /** Tells whether a token can have a text: special tokens and unknown ids have none. */
+  hasText(token: number): boolean {
+    return this.#vocabulary.tokens[token] !== undefined && !this.#special.has(token);
   }
 
   /** Returns the text of one token for people: special tokens are spelt out, a part of a character is a replacement character. */
   textOf(token: number): string {
-    return this.#known.has(token) ? this.#tokenizer.decode([token], { skip_special_tokens: false }) : '';
+    if (this.#vocabulary.tokens[token] === undefined) return '';
+    return this.#tokenizer.decode([token], { skip_special_tokens: false });
   }
 
   /** Returns the id of one token as the vocabulary spells it, such as `<|im_end|>`. */
   idOf(token: string): number | undefined {
-    return this.#tokenizer.token_to_id(token);
+    return this.#vocabulary.ids.get(token);
   }
+}
+
+/** Makes the library's tokenizer around our model; its own would be built from the whole vocabulary at once. */
+function createTokenizer(json: TokenizerJson, config: TokenizerJson, vocabulary: Vocabulary): HuggingFaceTokenizer {
+  const model = { ...(json['model'] as TokenizerJson), vocab: {}, merges: [] };
+  const tokenizer = new HuggingFaceTokenizer({ ...json, model }, { ...config, clean_up_tokenization_spaces: false });
+  tokenizer.model = new BytePairModel(model, vocabulary);
+  for (const { content, id } of readAddedTokens(json)) vocabulary.addToken(content, id);
+  return tokenizer;
+}
+
+interface AddedToken {
+  readonly content: string;
+  readonly id: number;
+  readonly special?: boolean;
+}
+
+function readAddedTokens(json: TokenizerJson): readonly AddedToken[] {
+  return asArray(json['added_tokens']) as unknown as readonly AddedToken[];
+}
+
+function readVocabulary(model: TokenizerJson, source: string): Vocabulary {
+  const vocabulary = new Vocabulary(source);
+  vocabulary.addTokens((model['vocab'] ?? {}) as TokenizerJson);
+  vocabulary.addMerges(asArray(model['merges']));
+  return vocabulary;
 }
 
 function requireSupported(tokenizerJson: TokenizerJson, source: string): void {

@@ -158,7 +158,7 @@ export type PolicySnapshot =
       readonly watch?: ServerWatch;
     };
 
-/** A request to a sampling engine. */
+/** A request to a sampling engine. A message's content is a text, a list of text parts that the engine joins, or null. */
 export interface GenerateRequest {
   readonly input:
     | { readonly messages: readonly ChatMessage[]; readonly tools?: readonly JsonValue[] }

@@ -60,7 +60,7 @@ export async function loadCheckpoint(path: string): Promise<Checkpoint> {
   });
   const source = join(directory, 'config.json');
   const config = readModelConfig(parseJson(companions.get('config.json'), source), source);
-  const text = readText(companions, directory);
+  const text = await readText(companions, directory);
   requireInVocabulary(text, config);
   return { ...text, config, weights: await readWeights(directory, config), companions };
 }

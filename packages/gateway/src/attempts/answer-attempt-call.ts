@@ -49,7 +49,8 @@ export interface AttemptCall {
 /** Reads, admits, answers and captures one model call. @throws {ReplyError} when it is refused before it becomes one */
 export async function answerAttemptCall(calls: AttemptCalls, call: AttemptCall): Promise<void> {
   const caller = readCaller(call.request.headers);
-  await calls.bodies.withBody(call.session, call.request, (body) => answerBody(calls, call, caller, body));
+  const answer = (body: JsonObject): Promise<void> => answerBody(calls, call, caller, body);
+  await calls.bodies.withBody(call.session, call.request, answer, call.dialect.keepTexts);
 }
 
 async function answerBody(calls: AttemptCalls, call: AttemptCall, caller: Caller, body: JsonObject): Promise<void> {

@@ -17,6 +17,12 @@ export interface Dialect {
    */
   parse(body: JsonObject, kept?: KeptItems): DialectCall;
   errorBody(error: ReplyError): JsonObject;
+  /**
+   * Keeps the texts of parts of a body that parsing would change, before the body's own text is dropped; absent where there are none.
+   *
+   * @returns the number of characters that are kept
+   */
+  keepTexts?(body: JsonObject, text: string): number;
 }
 
 /** A request in the gateway's own form, and the translation of its reply into the agent's dialect. */

@@ -1,3 +1,4 @@
+import { stringifyWithSources } from '../http/json-source.ts';
 import type { JsonObject } from '../http/read-body.ts';
 import type { ReplyEvent, ReplySink } from '../http/reply-sink.ts';
 import type { ReplyWriter } from '../http/reply-writer.ts';
@@ -23,7 +24,7 @@ export class TranslatingSink implements ReplySink {
   }
 
   json(payload: JsonObject): void {
-    this.#writer.json(this.#translation.whole(payload));
+    this.#writer.bytes(Buffer.from(stringifyWithSources(this.#translation.whole(payload))), 'application/json');
   }
 
   event({ payload }: ReplyEvent): void {

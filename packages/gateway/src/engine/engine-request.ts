@@ -57,29 +57,20 @@ function rejectUnsupported(body: ModelRequest['body']): void {
   }
 }
 
-/** Joins text parts, as servers of text-only chat templates do, and rejects any other part. */
-function textOf(content: JsonValue | undefined, path: string): JsonValue | undefined {
-  if (!Array.isArray(content)) {
-    if (content === undefined || content === null || typeof content === 'string') return content;
-    throw invalidField(path, 'must be a text, or a list of text parts');
+/** Rejects parts that are no text. The engine joins the others, as its chat template wants them. */
+function requireTextContent(content: JsonValue | undefined, path: string): void {
+  if (content === undefined || content === null || typeof content === 'string') return;
+  if (!Array.isArray(content)) throw invalidField(path, 'must be a text, or a list of text parts');
+  for (const [index, part] of (content as readonly JsonValue[]).entries()) {
+    const fields = (typeof part === 'object' && part !== null ? part : {}) as Readonly<Record<string, JsonValue>>;
+    if (fields['type'] !== 'text' || typeof fields['text'] !== 'string')
+      throw invalidField(`${path}[${index}]`, 'is not a text part; the engine that serves this model reads text only');
   }
-  return (content as readonly JsonValue[])
-    .map((part, index) => {
-      const fields = (typeof part === 'object' && part !== null ? part : {}) as Readonly<Record<string, JsonValue>>;
-      if (fields['type'] !== 'text' || typeof fields['text'] !== 'string')
-        throw invalidField(
-          `${path}[${index}]`,
-          'is not a text part; the engine that serves this model reads text only',
-        );
-      return fields['text'];
-    })
-    .join('');
 }
 
 function engineMessage(message: ChatMessage, index: number): ChatMessage {
-  const content = textOf(message.content, `messages[${index}].content`);
-  const role = message.role === 'developer' ? 'system' : message.role;
-  return { ...message, role, ...(content === undefined ? {} : { content }) };
+  requireTextContent(message.content, `messages[${index}].content`);
+  return message.role === 'developer' ? { ...message, role: 'system' } : message;
 }
 
 function engineTools(request: ModelRequest): readonly JsonValue[] | undefined {

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { mostHeldBytes, readJsonBody, type BodyLimits, type JsonObject } from './read-body.ts';
+import { mostHeldBytes, readJsonBody, type BodyLimits, type JsonObject, type KeepTexts } from './read-body.ts';
 import { ReplyError } from './reply-error.ts';
 
 export interface BodyBudgetOptions extends BodyLimits {
@@ -43,13 +43,19 @@ export class BodyBudget {
 
   /**
    * Reads the body of an owner's request when there is room for it, and holds that room until `work` is over.
+   * @param keepTexts sees the body's text before it is dropped
    * @throws {ReplyError} `paused` with Retry-After, as 429 for a full owner and 503 for a full gateway, when none comes in time; what `readJsonBody` throws
    */
-  async withBody(owner: object, request: IncomingMessage, work: (body: JsonObject) => Promise<void>): Promise<void> {
+  async withBody(
+    owner: object,
+    request: IncomingMessage,
+    work: (body: JsonObject) => Promise<void>,
+    keepTexts?: KeepTexts,
+  ): Promise<void> {
     let held = mostHeldBytes(request, this.#options);
     await this.#take(owner, held, request);
     try {
-      const { body, heldBytes } = await readJsonBody(request, this.#options);
+      const { body, heldBytes } = await readJsonBody(request, this.#options, keepTexts);
       this.#give(owner, held - heldBytes);
       held = heldBytes;
       await work(body);

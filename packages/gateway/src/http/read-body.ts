@@ -14,6 +14,9 @@ export interface BodyLimits {
   readonly maxBodyValues: number;
 }
 
+/** Keeps parts of a body's text, and returns the number of their characters. */
+export type KeepTexts = (body: JsonObject, text: string) => number;
+
 /** A body and what it is taken to hold of memory. */
 export interface ReadBody {
   readonly body: JsonObject;
@@ -81,10 +84,10 @@ function checkMeasure(bytes: Buffer, maxValues: number): number {
   return values;
 }
 
-function parse(bytes: Buffer): JsonObject {
+function parse(text: string): JsonObject {
   let value: unknown;
   try {
-    value = JSON.parse(bytes.toString('utf8'));
+    value = JSON.parse(text);
   } catch (cause) {
     throw new ReplyError(`the request body is not valid JSON: ${(cause as Error).message.slice(0, 200)}`, {
       code: 'request-invalid',
@@ -99,9 +102,15 @@ function parse(bytes: Buffer): JsonObject {
 
 /**
  * Reads a JSON object that is within `limits`, which are checked before it is parsed.
+ *
+ * @param keepTexts sees the text before it is dropped
  * @throws {ReplyError} `request-too-large`; `request-invalid` for another content type, encoding or JSON
  */
-export async function readJsonBody(request: IncomingMessage, limits: BodyLimits): Promise<ReadBody> {
+export async function readJsonBody(
+  request: IncomingMessage,
+  limits: BodyLimits,
+  keepTexts: KeepTexts = () => 0,
+): Promise<ReadBody> {
   const type = request.headers['content-type'] ?? 'application/json';
   if (!/^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/iu.test(type)) {
     throw new ReplyError(`the content type must be application/json, not "${type.slice(0, 80)}"`, {
@@ -113,5 +122,7 @@ export async function readJsonBody(request: IncomingMessage, limits: BodyLimits)
   const encoding = encodingOf(request);
   const bytes = encoding === 'identity' ? read : await unpackBody(read, encoding, limits.maxBodyBytes);
   const values = checkMeasure(bytes, limits.maxBodyValues);
-  return { body: parse(bytes), heldBytes: heldBytes(bytes.length, values) };
+  const text = bytes.toString('utf8');
+  const body = parse(text);
+  return { body, heldBytes: heldBytes(bytes.length, values) + keepTexts(body, text) };
 }

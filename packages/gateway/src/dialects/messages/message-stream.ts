@@ -1,4 +1,5 @@
 import type { JsonObject } from '../../http/read-body.ts';
+import { sourceOf } from '../../http/json-source.ts';
 import type { ReplyError } from '../../http/reply-error.ts';
 import { ToolCallOrder, type ToolCallDelta } from '../../reply/tool-call-order.ts';
 import { checkOrder, readSaid, readUsage, type ChatUsage } from '../chat/chat-reply.ts';
@@ -112,7 +113,7 @@ export class MessageStream {
     const open = this.#open;
     if (open === undefined) return;
     if (typeof open === 'object')
-      this.#delta({ type: 'input_json_delta', partial_json: JSON.stringify(inputOf(open.arguments)) });
+      this.#delta({ type: 'input_json_delta', partial_json: sourceOf(inputOf(open.arguments)) });
     this.#events.push({ type: 'content_block_stop', index: this.#blocks });
     this.#blocks += 1;
     this.#open = undefined;

@@ -1,5 +1,6 @@
 import { readSaid, readUsage, untellable } from '../chat/chat-reply.ts';
 import type { Dialect } from '../dialect.ts';
+import { keepInputTexts } from './input-texts.ts';
 import { messageError } from './message-error.ts';
 import { contentBlocks, messageHead, stopOf, usageOf } from './message-object.ts';
 import { mapMessageRequest } from './message-request.ts';
@@ -9,6 +10,7 @@ import { MessageStream } from './message-stream.ts';
 export const messagesDialect: Dialect = {
   name: 'messages',
   errorBody: messageError,
+  keepTexts: keepInputTexts,
   parse(body) {
     const stream = new MessageStream();
     return {
