@@ -53,9 +53,9 @@ export function rejection(
       { code: 'unauthorized' },
     );
   }
-  if (isMissingRoute(status, body) && codes.missing === 'session-lost') {
+  if (isMissingRoute(status, body) && codes.missing !== 'not-found') {
     return new BackendError(
-      `The training server has no route for ${what} (${status}: ${serverMessage(body)}): it speaks another version of the Tinker protocol. docs/gpu.md lists the versions that work.`,
+      `The training server has no route for ${what} (${status}: ${serverMessage(body)}): it is no Tinker-style server, or speaks another version of the Tinker protocol. docs/gpu.md lists the versions that work.`,
       { code: 'backend-failed' },
     );
   }
