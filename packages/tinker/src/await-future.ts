@@ -1,7 +1,8 @@
 /** Waits for the result of an operation that the server has accepted, by long polls. */
 import type { BackendError, LightningErrorCode } from '@agent-lightning/core';
-import { exchange, type HttpOptions } from './http-exchange.ts';
+import { exchange, protobufType, type HttpOptions } from './http-exchange.ts';
 import type { RetryBudget } from './retry-budget.ts';
+import { unreadable, type DecodeResult } from './decode-result.ts';
 import { describe, isTransient, retryAfterMs } from './send-request.ts';
 import { rejection, serverError, serverMessage } from './server-errors.ts';
 import { isObject, type JsonObject } from './protocol.ts';
@@ -13,6 +14,8 @@ export interface FutureOptions {
   readonly invalid: LightningErrorCode;
   /** One long poll; a server that holds it longer is asked again. */
   readonly pollMs: number;
+  /** Reads a result that comes as a protobuf message. @default such a result is an error */
+  readonly decode?: DecodeResult | undefined;
   /** Called when the server says why an operation waits, such as `paused_capacity`; once for each reason. */
   readonly onQueueState: (state: string) => void;
 }
@@ -34,7 +37,7 @@ const shortestPollGapMs = 50;
  * @throws {TimeoutError} `timed-out` | `cancelled`
  */
 export async function awaitFuture(options: FutureOptions): Promise<FutureResult> {
-  const { http, requestId, budget, invalid, pollMs } = options;
+  const { http, requestId, budget, invalid, pollMs, decode } = options;
   let bareBadRequests = 0;
   let lastState = 'active';
   let gapMs = shortestPollGapMs;
@@ -42,14 +45,25 @@ export async function awaitFuture(options: FutureOptions): Promise<FutureResult>
     const timeoutMs = budget.remaining(pollMs);
     const reply = await exchange(
       http,
-      { method: 'POST', path: '/api/v1/retrieve_future', body: { request_id: requestId }, timeoutMs },
+      {
+        method: 'POST',
+        path: '/api/v1/retrieve_future',
+        body: { request_id: requestId },
+        timeoutMs,
+        // Newer servers send such a result as protobuf whatever is accepted, older ones as JSON.
+        ...(decode === undefined ? {} : { headers: { accept: `${protobufType}, application/json` } }),
+      },
       budget.signal,
     );
     if (!reply.arrived) {
       if (!reply.timedOut) await budget.pause(`no answer (${reply.problem})`);
       continue;
     }
-    const { status, json } = reply;
+    const { status, json, protobuf } = reply;
+    if (status === 200 && protobuf !== undefined) {
+      if (decode === undefined) throw unreadable(budget.what, 'its result is expected as JSON');
+      return { kind: 'result', body: decode(protobuf, budget.what) };
+    }
     if (status === 408 || (status === 200 && isObject(json) && json['type'] === 'try_again')) {
       budget.progressed();
       const state = isObject(json) ? String(json['queue_state'] ?? 'active') : 'active';

@@ -58,7 +58,9 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
     logger.warn(
       `the key of the training server travels to ${http.url} as it is: put TLS in front of it, and give an https URL`,
     );
-  const client = new TinkerClient({ http, clock: options.clock ?? systemClock, logger, timeoutMs, retryForMs, signal });
+  const { firstEncoding } = traits;
+  const clock = options.clock ?? systemClock;
+  const client = new TinkerClient({ http, clock, logger, timeoutMs, retryForMs, firstEncoding, signal });
   const what = 'get_server_capabilities';
   const capabilities = await client.call('GET', `/api/v1/${what}`, undefined, { what, missing: 'backend-failed' });
   const { supported_models: models, worker } = capabilities;

@@ -1,11 +1,15 @@
 /** Sends one HTTP request to a Tinker-style server and reads its answer. */
 import { LightningError, TimeoutError } from '@agent-lightning/core';
 
+/** The content type of protobuf messages in this protocol. */
+export const protobufType = 'application/x-protobuf';
+
 export interface HttpRequest {
   readonly method: 'GET' | 'POST' | 'DELETE';
   /** The path below the base URL, such as `/api/v1/forward`. */
   readonly path: string;
-  readonly body?: object;
+  /** An object, sent as JSON; or the bytes of a protobuf message. */
+  readonly body?: object | Uint8Array<ArrayBuffer>;
   readonly headers?: Readonly<Record<string, string>>;
   /** A key that is the same for every try of one operation, so that a server can tell a repetition. */
   readonly idempotencyKey?: string;
@@ -22,6 +26,8 @@ export interface HttpReply {
   readonly headers: Headers;
   /** The parsed body; undefined when it is no JSON. */
   readonly json: unknown;
+  /** The bytes of a body that is a protobuf message. */
+  readonly protobuf: Uint8Array | undefined;
 }
 
 /** A request without an answer: refused, reset, cut off, or nothing in time. It is not known whether the server did the work. */
@@ -52,8 +58,16 @@ export async function exchange(
   const timeout = AbortSignal.timeout(Math.ceil(request.timeoutMs));
   try {
     const response = await sendRequest(options, request, AbortSignal.any([signal, timeout]));
-    const text = await response.text();
-    return { arrived: true, status: response.status, headers: response.headers, json: parse(text) };
+    const { status, headers } = response;
+    if (headers.get('content-type')?.includes(protobufType) === true)
+      return {
+        arrived: true,
+        status,
+        headers,
+        json: undefined,
+        protobuf: new Uint8Array(await response.arrayBuffer()),
+      };
+    return { arrived: true, status, headers, json: parse(await response.text()), protobuf: undefined };
   } catch (error) {
     throwIfAborted(signal);
     const problem = describeFailure(error);
@@ -73,12 +87,12 @@ export async function sendRequest(
     ...(redirect === undefined ? {} : { redirect }),
     headers: {
       accept: 'application/json',
-      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      ...(body === undefined ? {} : { 'content-type': isMessage(body) ? protobufType : 'application/json' }),
       ...(apiKey === undefined ? {} : { 'X-API-Key': apiKey }),
       ...(idempotencyKey === undefined ? {} : { 'X-Idempotency-Key': idempotencyKey }),
       ...headers,
     },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    ...(body === undefined ? {} : { body: isMessage(body) ? body : JSON.stringify(body) }),
   });
 }
 
@@ -90,6 +104,10 @@ export function throwIfAborted(signal: AbortSignal): void {
     code: 'cancelled',
     cause: signal.reason,
   });
+}
+
+function isMessage(body: object): body is Uint8Array<ArrayBuffer> {
+  return body instanceof Uint8Array;
 }
 
 const unsentCodes: ReadonlySet<string> = new Set([

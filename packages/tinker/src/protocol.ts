@@ -1,4 +1,7 @@
-/** Defines the parts of the Tinker protocol's JSON that this client reads and writes; all routes are under `/api/v1`. */
+/**
+ * Defines the parts of the Tinker protocol that this client reads and writes, in the shapes of its JSON; all routes are under `/api/v1`.
+ * What travels as protobuf (`proto/tinker.proto`) is translated from these shapes and into them.
+ */
 
 /** An object of JSON as it arrived: nothing about it is known yet. */
 export type JsonObject = Readonly<Record<string, unknown>>;
@@ -18,6 +21,13 @@ export interface ModelInput {
 export interface Datum {
   readonly model_input: ModelInput;
   readonly loss_fn_inputs: Readonly<Record<string, Tensor>>;
+}
+
+/** The data and the loss of a pass: the `forward_input` of `forward`, the `forward_backward_input` of `forward_backward`. */
+export interface PassInput {
+  readonly data: readonly Datum[];
+  readonly loss_fn: string;
+  readonly loss_fn_config?: Readonly<Record<string, number>>;
 }
 
 /** The answer to `forward` and `forward_backward`. */

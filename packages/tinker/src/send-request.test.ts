@@ -14,7 +14,9 @@ describe('retryAfterMs', () => {
     ['soon', undefined],
   ])('reads %s', (value, expected) => {
     const headers = new Headers(value === undefined ? {} : { 'retry-after': value });
-    expect(retryAfterMs({ arrived: true, status: 429, headers, json: undefined }, now)).toBe(expected);
+    expect(retryAfterMs({ arrived: true, status: 429, headers, json: undefined, protobuf: undefined }, now)).toBe(
+      expected,
+    );
   });
 });
 

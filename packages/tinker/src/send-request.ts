@@ -2,6 +2,7 @@
 import { BackendError, type LightningErrorCode } from '@agent-lightning/core';
 import { exchange, type HttpOptions, type HttpReply, type HttpRequest } from './http-exchange.ts';
 import type { RetryBudget } from './retry-budget.ts';
+import { unreadable } from './decode-result.ts';
 import { rejection, serverMessage } from './server-errors.ts';
 import { isObject, type JsonObject } from './protocol.ts';
 
@@ -18,12 +19,21 @@ export interface SendOptions {
   readonly missing: LightningErrorCode;
   /** True for a request that the server would apply twice: it is never sent again once it may have arrived. @default false */
   readonly once?: boolean;
+  /** True to return a status of 500 as a rejection, since it may be due to the form of the request. @default it is tried again */
+  readonly returns500?: boolean;
 }
 
 /** The answer to a request. A rejection is returned as data, since it tells that nothing happened; a thrown error does not. */
-export type SendResult =
-  | { readonly ok: true; readonly body: JsonObject }
-  | { readonly ok: false; readonly status: number; readonly error: BackendError };
+export type SendResult = { readonly ok: true; readonly body: JsonObject } | Rejection;
+
+/** A request that the server rejected: nothing happened. */
+export interface Rejection {
+  readonly ok: false;
+  readonly status: number;
+  /** The answer's body, where it is JSON. */
+  readonly body: unknown;
+  readonly error: BackendError;
+}
 
 /**
  * Sends a request until it is answered or the budget is spent.
@@ -31,7 +41,7 @@ export type SendResult =
  * @throws {TimeoutError} `timed-out` | `cancelled`: not known either
  */
 export async function sendRepeatedly(options: SendOptions): Promise<SendResult> {
-  const { http, request, budget, invalid, missing, once = false } = options;
+  const { http, request, budget, invalid, missing, once = false, returns500 = false } = options;
   let bareBadRequests = 0;
   for (;;) {
     const reply = await exchange(http, { ...request, timeoutMs: budget.remaining(request.timeoutMs) }, budget.signal);
@@ -42,6 +52,7 @@ export async function sendRepeatedly(options: SendOptions): Promise<SendResult> 
     }
     const { status, json } = reply;
     if (status >= 200 && status < 300) {
+      if (reply.protobuf !== undefined) throw unreadable(budget.what, 'only results come as one');
       if (isObject(json)) return { ok: true, body: json };
       if (status === 204 || json === null) return { ok: true, body: {} };
       if (once) throw mayHaveHappened(budget.what, 'an answer that is no JSON object');
@@ -50,12 +61,12 @@ export async function sendRepeatedly(options: SendOptions): Promise<SendResult> 
     }
     const isBare = status === 400 && serverMessage(json) === undefined && bareBadRequests < bareBadRequestTries;
     if (isBare) bareBadRequests += 1;
-    if (isBare || isTransient(status)) {
+    if (isBare || (isTransient(status) && !(returns500 && status === 500))) {
       if (once && status >= 500 && status !== 503) throw mayHaveHappened(budget.what, describe(reply));
       await budget.pause(describe(reply), retryAfterMs(reply));
       continue;
     }
-    return { ok: false, status, error: rejection(budget.what, status, json, { invalid, missing }) };
+    return { ok: false, status, body: json, error: rejection(budget.what, status, json, { invalid, missing }) };
   }
 }
 

@@ -23,6 +23,12 @@ export function serverMessage(body: unknown): string | undefined {
   return text.length > 2_000 ? `${text.slice(0, 2_000)}…` : text;
 }
 
+/** Tells whether an answer is that of a web framework which has no such route, not of a server that lacks a model or a session. */
+export function isMissingRoute(status: number, body: unknown): boolean {
+  const words = { 404: 'Not Found', 405: 'Method Not Allowed' }[status];
+  return words !== undefined && serverMessage(body) === words;
+}
+
 /** Returns an error with the server's own reason, and its code or the given one. */
 export function serverError(what: string, body: unknown, fallback: LightningErrorCode, status?: number): BackendError {
   const { code, category } = isObject(body) ? body : {};
@@ -45,6 +51,12 @@ export function rejection(
     return new BackendError(
       `The training server refused the API key (${status}) for ${what}; give the right one as apiKey.`,
       { code: 'unauthorized' },
+    );
+  }
+  if (isMissingRoute(status, body) && codes.missing !== 'not-found') {
+    return new BackendError(
+      `The training server has no route for ${what} (${status}: ${serverMessage(body)}): it is no Tinker-style server, or speaks another version of the Tinker protocol. docs/gpu.md lists the versions that work.`,
+      { code: 'backend-failed' },
     );
   }
   if (status === 404 && codes.missing === 'session-lost') {

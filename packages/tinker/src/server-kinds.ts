@@ -1,5 +1,6 @@
 /** Lists what the servers that speak the Tinker protocol do differently. */
 import { type AdamParameters, type Loss, backendChecks } from '@agent-lightning/core';
+import type { PassEncoding } from './pass-encoding.ts';
 
 /** The servers that the client knows. */
 export type ServerKind = 'worker' | 'skyrl' | 'tinker';
@@ -19,6 +20,11 @@ export interface ServerTraits {
   readonly gradientNormMetrics: readonly string[];
   /** True when a request that is sent again with its sequence id is known as the same; else it would be applied twice. */
   readonly dedupes: boolean;
+  /**
+   * The encoding in which the first pass is tried; the other one follows where the server refuses it. It is one that no server of
+   * this kind, old or new, answers with a failure that leaves open whether the pass took effect.
+   */
+  readonly firstEncoding: PassEncoding;
   /** Fields of `create_model`'s `lora_config`. */
   readonly loraFields: readonly ('rank' | 'alpha' | 'seed' | 'train_unembed' | 'train_mlp' | 'train_attn')[];
   /** True when `rank: 0` trains all weights. */
@@ -52,6 +58,7 @@ export const serverKinds: Readonly<Record<ServerKind, ServerTraits>> = {
     fixedAdam: {},
     gradientNormMetrics: ['grad_norm'],
     dedupes: true,
+    firstEncoding: 'json',
     loraFields: ['rank', 'alpha', 'seed', 'train_unembed', 'train_mlp', 'train_attn'],
     fullFineTune: true,
     servesBase: true,
@@ -65,7 +72,7 @@ export const serverKinds: Readonly<Record<ServerKind, ServerTraits>> = {
     needsKey: true,
   },
   /**
-   * SkyRL 0.3 (`skyrl.tinker.api`) with its FSDP or Megatron backend. Its documents call cross entropy and importance sampling
+   * SkyRL 0.3 and 0.4 (`skyrl.tinker.api`) with its FSDP or Megatron backend. Its documents call cross entropy and importance sampling
    * validated. Publishing overwrites the weights of its inference engines, base model included.
    */
   skyrl: {
@@ -75,6 +82,7 @@ export const serverKinds: Readonly<Record<ServerKind, ServerTraits>> = {
     fixedAdam: { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01, maxGradientNorm: 1 },
     gradientNormMetrics: ['skyrl.ai/grad_norm'],
     dedupes: false,
+    firstEncoding: 'json',
     loraFields: ['rank', 'seed'],
     fullFineTune: true,
     servesBase: false,
@@ -95,6 +103,7 @@ export const serverKinds: Readonly<Record<ServerKind, ServerTraits>> = {
     fixedAdam: {},
     gradientNormMetrics: ['grad_norm', 'grad_norm:mean'],
     dedupes: true,
+    firstEncoding: 'protobuf',
     loraFields: ['rank', 'seed', 'train_unembed', 'train_mlp', 'train_attn'],
     fullFineTune: false,
     servesBase: true,

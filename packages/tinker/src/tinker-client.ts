@@ -3,9 +3,11 @@ import { randomUUID } from 'node:crypto';
 import { BackendError, LightningError, type LightningErrorCode, type Logger } from '@agent-lightning/core';
 import type { Clock } from '@agent-lightning/platform';
 import { awaitFuture } from './await-future.ts';
+import type { DecodeResult } from './decode-result.ts';
 import type { HttpOptions, HttpRequest } from './http-exchange.ts';
+import { PassEncodings, type PassEncoding } from './pass-encoding.ts';
 import { RetryBudget } from './retry-budget.ts';
-import { mayHaveHappened, sendRepeatedly, type SendResult } from './send-request.ts';
+import { mayHaveHappened, sendRepeatedly, type Rejection, type SendResult } from './send-request.ts';
 import type { JsonObject } from './protocol.ts';
 
 export interface TinkerClientOptions {
@@ -16,6 +18,8 @@ export interface TinkerClientOptions {
   readonly timeoutMs: number;
   /** The time after which a call ends when nothing but failures came. */
   readonly retryForMs: number;
+  /** The encoding in which the first pass is tried. */
+  readonly firstEncoding: PassEncoding;
   /** A signal that ends every call, and the heartbeats. */
   readonly signal: AbortSignal | undefined;
 }
@@ -43,6 +47,10 @@ export interface CallOptions {
   /** The code of an error for what the server does not have. @default 'session-lost' */
   readonly missing?: LightningErrorCode;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Reads the result where it comes as a protobuf message. @default a result that is no JSON is an error */
+  readonly decode?: DecodeResult;
+  /** True to return a status of 500 as a rejection instead of trying again. @default false */
+  readonly returns500?: boolean;
 }
 
 /** The result of an operation that has ended, or the server's error. */
@@ -53,13 +61,12 @@ export type Outcome =
 /** Resolves when an accepted operation has ended; rejects when it is not known how it did. */
 export type AwaitOutcome = () => Promise<Outcome>;
 
-export type Submission =
-  | { readonly ok: true; readonly awaitOutcome: AwaitOutcome }
-  | { readonly ok: false; readonly status: number; readonly error: BackendError };
+export type Submission = { readonly ok: true; readonly awaitOutcome: AwaitOutcome } | Rejection;
 
 /** One session; it begins with the first call that needs it. */
 export class TinkerClient {
   readonly http: HttpOptions;
+  readonly passEncodings: PassEncodings;
   readonly #options: TinkerClientOptions;
   readonly #ended = new AbortController();
   readonly #everySignal: AbortSignal;
@@ -70,6 +77,7 @@ export class TinkerClient {
 
   constructor(options: TinkerClientOptions) {
     this.http = options.http;
+    this.passEncodings = new PassEncodings(options.firstEncoding);
     this.#options = options;
     const signals = [this.#ended.signal, ...(options.signal === undefined ? [] : [options.signal])];
     this.#everySignal = AbortSignal.any(signals);
@@ -108,7 +116,7 @@ export class TinkerClient {
    * @returns a rejection as data: nothing happened on the server
    * @throws {BackendError} when it is not known whether the server accepted
    */
-  async submit(path: string, body: object, options: CallOptions): Promise<Submission> {
+  async submit(path: string, body: object | Uint8Array<ArrayBuffer>, options: CallOptions): Promise<Submission> {
     const idempotencyKey = options.idempotencyKey ?? randomUUID();
     const repeatable = { ...options, idempotencyKey };
     const result = await this.#send('POST', path, body, repeatable);
@@ -117,7 +125,7 @@ export class TinkerClient {
   }
 
   /** Submits an operation as {@link submit} does, and awaits its result. */
-  async run(path: string, body: object, options: CallOptions): Promise<JsonObject> {
+  async run(path: string, body: object | Uint8Array<ArrayBuffer>, options: CallOptions): Promise<JsonObject> {
     const submission = await this.submit(path, body, options);
     if (!submission.ok) throw submission.error;
     const outcome = await submission.awaitOutcome();
@@ -136,7 +144,12 @@ export class TinkerClient {
     return signal === undefined ? this.#everySignal : AbortSignal.any([this.#everySignal, signal]);
   }
 
-  async #awaitOutcome(path: string, body: object, options: CallOptions, accepted: JsonObject): Promise<Outcome> {
+  async #awaitOutcome(
+    path: string,
+    body: object | Uint8Array<ArrayBuffer>,
+    options: CallOptions,
+    accepted: JsonObject,
+  ): Promise<Outcome> {
     const budget = this.#budgetFor(options, this.#options.timeoutMs);
     let reply = accepted;
     for (let tries = 0; ; tries += 1) {
@@ -146,6 +159,7 @@ export class TinkerClient {
         budget,
         pollMs,
         invalid: options.invalid ?? 'backend-failed',
+        decode: options.decode,
         onQueueState: (state) => this.#options.logger.info(`${options.what} waits on the server: ${state}`),
       });
       if (outcome.kind === 'result') return { ok: true, body: outcome.body };
@@ -167,10 +181,17 @@ export class TinkerClient {
   async #send(
     method: HttpRequest['method'],
     path: string,
-    body: object | undefined,
+    body: object | Uint8Array<ArrayBuffer> | undefined,
     options: CallOptions,
   ): Promise<SendResult> {
-    const { idempotencyKey, headers, invalid = 'backend-failed', missing = 'session-lost', once = false } = options;
+    const {
+      idempotencyKey,
+      headers,
+      invalid = 'backend-failed',
+      missing = 'session-lost',
+      once = false,
+      returns500 = false,
+    } = options;
     return await sendRepeatedly({
       http: this.http,
       request: {
@@ -185,6 +206,7 @@ export class TinkerClient {
       invalid,
       missing,
       once,
+      returns500,
     });
   }
 

@@ -3,7 +3,9 @@ import { randomUUID } from 'node:crypto';
 import { BackendError, type LightningErrorCode } from '@agent-lightning/core';
 import type { ServerTraits } from './server-kinds.ts';
 import { malformed, type AwaitOutcome, type CallOptions, type Submission, type TinkerClient } from './tinker-client.ts';
-import type { JsonObject } from './protocol.ts';
+import { decodePass } from './decode-result.ts';
+import { encodePass } from './encode-pass.ts';
+import type { JsonObject, PassInput } from './protocol.ts';
 
 /** The weights that a model trains: adapters on its linear layers, or all weights. */
 export interface LoraSpec {
@@ -88,10 +90,28 @@ export class TinkerModel {
    *   it is not known whether the server accepted it: then every further operation is rejected
    */
   async begin(route: string, fields: JsonObject, invalid: LightningErrorCode = 'backend-failed'): Promise<AwaitResult> {
-    if (this.#lost !== undefined) throw this.#lost;
     const submission = await this.#submit(route, fields, invalid);
     if (!submission.ok) throw submission.error;
     return this.#resultOf(route, submission.awaitOutcome);
+  }
+
+  /** Submits a pass as {@link begin} does, in the encoding that the server takes. */
+  async beginPass(operation: 'forward' | 'forward_backward', input: PassInput): Promise<AwaitResult> {
+    const forwardOnly = operation === 'forward';
+    const options = { ...this.#callOptions(operation, 'samples-invalid'), decode: decodePass };
+    const submission = await this.#numbered(operation, (sequence) =>
+      this.#client.passEncodings.submit(options.what, (encoding, returns500) => {
+        const tried = { ...options, returns500: returns500 && options.once !== true };
+        if (encoding === 'protobuf') {
+          const message = encodePass({ modelId: this.id, sequence, forwardOnly, input });
+          return this.#client.submit('/api/v1/forward_backward', message, tried);
+        }
+        const body = { model_id: this.id, seq_id: sequence, [`${operation}_input`]: input };
+        return this.#client.submit(`/api/v1/${operation}`, body, tried);
+      }),
+    );
+    if (!submission.ok) throw submission.error;
+    return this.#resultOf(operation, submission.awaitOutcome);
   }
 
   /** Submits an operation as {@link begin} does, and awaits its result. */
@@ -107,7 +127,6 @@ export class TinkerModel {
    * @param fieldsOf the fields of the body for a name
    */
   async save(route: string, fieldsOf: (name: string) => JsonObject): Promise<JsonObject> {
-    if (this.#lost !== undefined) throw this.#lost;
     for (let tries = 1; ; tries += 1) {
       const submission = await this.#submit(route, fieldsOf(this.#newName()), 'backend-failed');
       if (submission.ok) return await this.#resultOf(route, submission.awaitOutcome)();
@@ -115,15 +134,18 @@ export class TinkerModel {
     }
   }
 
-  async #submit(route: string, fields: JsonObject, invalid: LightningErrorCode): Promise<Submission> {
+  #submit(route: string, fields: JsonObject, invalid: LightningErrorCode): Promise<Submission> {
+    return this.#numbered(route, (sequence) => {
+      const body = { model_id: this.id, seq_id: sequence, ...fields };
+      return this.#client.submit(`/api/v1/${route}`, body, this.#callOptions(route, invalid));
+    });
+  }
+
+  /** Sends an operation with the next number, which is free again where the server rejects it. */
+  async #numbered(route: string, send: (sequence: number) => Promise<Submission>): Promise<Submission> {
+    if (this.#lost !== undefined) throw this.#lost;
     const sequence = this.#sequence + 1;
-    const submission = await this.#knowing(route, () =>
-      this.#client.submit(
-        `/api/v1/${route}`,
-        { model_id: this.id, seq_id: sequence, ...fields },
-        this.#callOptions(route, invalid),
-      ),
-    );
+    const submission = await this.#knowing(route, () => send(sequence));
     if (submission.ok) this.#sequence = sequence;
     return submission;
   }

@@ -21,7 +21,7 @@ import { PolicyWeights, type PolicyWeightsParts } from './policy-weights.ts';
 import { PendingGradient, type PendingPass } from './pending-gradient.ts';
 import type { Publisher } from './publisher.ts';
 import type { AwaitResult, TinkerModel } from './tinker-model.ts';
-import type { Datum, JsonObject, PassOutput } from './protocol.ts';
+import type { Datum, JsonObject, PassInput, PassOutput } from './protocol.ts';
 
 export interface TinkerPolicyParts extends PolicyWeightsParts {
   readonly serverAdam: Readonly<Partial<Record<AdamField, number>>>;
@@ -201,12 +201,11 @@ export class TinkerPolicy implements TrainablePolicy {
     loss: Loss,
     onAccepted: () => void = () => undefined,
   ): Promise<() => Promise<PassOutput>> {
-    const field = route === 'forward' ? 'forward_input' : 'forward_backward_input';
     const model = this.#weights.model;
     const waiting: { readonly await: AwaitResult; readonly size: number }[] = [];
     for (const chunk of chunks) {
       const input = { data: chunk, loss_fn: loss.name, ...lossConfig(loss) };
-      waiting.push({ await: await model.begin(route, { [field]: input }, 'samples-invalid'), size: chunk.length });
+      waiting.push({ await: await model.beginPass(route, input), size: chunk.length });
       onAccepted();
     }
     return async () => {
@@ -281,7 +280,7 @@ export class TinkerPolicy implements TrainablePolicy {
   }
 }
 
-function lossConfig(loss: Loss): JsonObject {
+function lossConfig(loss: Loss): Pick<PassInput, 'loss_fn_config'> {
   if (loss.name !== 'ppo' && loss.name !== 'cispo') return {};
   return { loss_fn_config: { clip_low_threshold: loss.clipLow, clip_high_threshold: loss.clipHigh } };
 }

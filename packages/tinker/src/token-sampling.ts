@@ -1,6 +1,7 @@
 /** Samples tokens from a sampling session, by `asample`. */
 import { BackendError } from '@agent-lightning/core';
 import type { TokenPiece, TokenRequest } from '@agent-lightning/text';
+import { decodeSamples } from './decode-result.ts';
 import type { ServerTraits } from './server-kinds.ts';
 import { malformed, type TinkerClient } from './tinker-client.ts';
 import { isObject, toModelInput, type JsonObject } from './protocol.ts';
@@ -72,6 +73,7 @@ export class SamplingSession {
       what: 'asample',
       invalid: 'samples-invalid',
       headers: this.#traits.samplingHeaders,
+      decode: decodeSamples,
       signal,
     });
   }

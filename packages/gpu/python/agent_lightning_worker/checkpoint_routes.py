@@ -5,10 +5,12 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from agent_lightning_worker import checkpoints
+from agent_lightning_worker.errors import WorkerError
 from agent_lightning_worker.fields import Fields
 from agent_lightning_worker.policy import Policy
+from agent_lightning_worker.registry import canonical_id
 from agent_lightning_worker.state_directory import check_name
-from agent_lightning_worker.wire import IGNORED, MAX_INTEGER
+from agent_lightning_worker.wire import IGNORED, MAX_INTEGER, check_optimizer
 from agent_lightning_worker.worker import Json, Worker, policy_of, sequence_number
 
 
@@ -19,6 +21,8 @@ def save_weights(worker: Worker, fields: Fields) -> Json:
 
 def save_weights_for_sampler(worker: Worker, fields: Fields) -> Json:
     """Under a name, on disk; or for a sampling session, in memory."""
+    if (kind := fields.text("kind", "snapshot")) != "snapshot":
+        raise fields.wrong("kind", "'snapshot' (this worker's versions never change)", kind)
     if fields.has("sampling_session_seq_id"):
         return _publish(worker, fields)
     base = worker.options.model_directory
@@ -42,6 +46,9 @@ def export_model(worker: Worker, fields: Fields) -> Json:
 
 
 def load_weights(worker: Worker, fields: Fields) -> Json:
+    """Into a model; or, without one, into a new model of the kind that the state was saved of."""
+    if not fields.has("model_id") and fields.has("session_id"):
+        return _create_from_state(worker, fields)
     model, number = worker.model(fields), sequence_number(fields)
     path = worker.state.resolve(fields.get("path"), ("weights",))
     with_optimizer = fields.flag("optimizer", False)
@@ -49,9 +56,37 @@ def load_weights(worker: Worker, fields: Fields) -> Json:
 
     def operation() -> Json:
         checkpoints.load_state(policy_of(model), path, with_optimizer)
-        return {"type": "load_weights", "path": f"tinker://{path.parts[-3]}/weights/{path.name}"}
+        return _loaded(path)
 
     return worker.submit(model.id, number, fields, operation)
+
+
+def _create_from_state(worker: Worker, fields: Fields) -> Json:
+    session_id = fields.text("session_id")
+    worker.sessions.touch(session_id)
+    fields.integer("model_seq_id", 0, MAX_INTEGER)
+    path = worker.state.resolve(fields.get("path"), ("weights",))
+    with_optimizer = fields.flag("optimizer", False)
+    if fields.has("base_model"):
+        worker.check_base(fields)
+    check_optimizer(fields)
+    fields.done(*IGNORED)
+    base, spec, _ = checkpoints.read_state(path)
+    if base != worker.options.model_name:
+        raise WorkerError(
+            f"path: the state was saved of {base!r}, and this worker has {worker.options.model_name!r}", field="path"
+        )
+
+    def make() -> Policy:
+        policy = Policy(worker.network, spec, worker.options.token_budget)
+        checkpoints.load_state(policy, path, with_optimizer)
+        return policy
+
+    return worker.submit_model(session_id, fields, make, _loaded(path))
+
+
+def _loaded(path: Path) -> Json:
+    return {"type": "load_weights", "path": f"tinker://{path.parts[-3]}/weights/{path.name}"}
 
 
 def weights_info(worker: Worker, fields: Fields) -> Json:
@@ -64,6 +99,7 @@ def weights_info(worker: Worker, fields: Fields) -> Json:
 
 def list_checkpoints(worker: Worker, model_id: str) -> Json:
     """What a model has saved, in this worker's life or an earlier one's."""
+    model_id = canonical_id(model_id)
 
     def entry(kind: str, training: str, path: Path) -> Json:
         time = datetime.fromtimestamp(path.stat().st_mtime, timezone.utc).isoformat()

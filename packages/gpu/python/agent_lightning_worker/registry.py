@@ -18,11 +18,20 @@ class Model:
 
 @dataclass(eq=False)
 class SamplingSession:
-    """A frozen version that can be sampled."""
+    """A frozen version that can be sampled. `model_path` is where it was read from; None for one from memory."""
 
     id: str
     session_id: str
     weights: Weights
+    model_path: str | None = None
+
+
+def canonical_id(model_id: str) -> str:
+    """The id that this worker gave a model.
+
+    The official client (0.38) makes up the id of a model that a state creates, as `<session>:train:<number>`; a colon cannot be in a directory's name everywhere.
+    """
+    return model_id.replace(":train:", "-train-")
 
 
 class Registry:
@@ -38,7 +47,7 @@ class Registry:
     def model(self, model_id: str) -> Model:
         """@raises WorkerError 404"""
         with self._lock:
-            model = self._models.get(model_id)
+            model = self._models.get(canonical_id(model_id))
         if model is None:
             raise WorkerError(f"model_id: no model {model_id!r}; was it unloaded?", status=404, field="model_id")
         return model

@@ -34,8 +34,13 @@ def capabilities(worker: Worker) -> Json:
 
 
 def _client_config(_worker: Worker, _fields: Fields) -> Json:
-    """The official client's flags: JSON, one chunk of a pass after the other."""
+    """The official client's flags: one chunk of a pass after the other; JSON from clients that can still send it."""
     return {"pjwt_auth_enabled": False, "parallel_fwdbwd_chunks": False, "proto_write_fwdbwd": False}
+
+
+def _dynamic_config(_worker: Worker, _fields: Fields) -> Json:
+    """The official client's flags that it asks for again now and then: samples are not cancelled."""
+    return {"refresh_interval_sec": 300, "sample_cancel_enabled": False}
 
 
 def _create_session(worker: Worker, fields: Fields) -> Json:
@@ -60,8 +65,17 @@ def _retrieve_future(worker: Worker, fields: Fields) -> Json:
     return worker.futures.retrieve(request_id)
 
 
+def get_sampler(worker: Worker, sampler_id: str) -> Json:
+    """What a sampling session samples from."""
+    sampler = worker.registry.sampler(sampler_id)
+    worker.sessions.touch(sampler.session_id)
+    origin = {} if sampler.model_path is None else {"model_path": sampler.model_path}
+    return {"sampler_id": sampler.id, "base_model": worker.options.model_name, **origin}
+
+
 POSTS: Mapping[str, Callable[[Worker, Fields], Json]] = {
     "client/config": _client_config,
+    "client/dynamic_config": _dynamic_config,
     "telemetry": _telemetry,
     "create_session": _create_session,
     "session_heartbeat": _session_heartbeat,

@@ -26,7 +26,8 @@ def create_sampling_session(worker: Worker, fields: Fields) -> Json:
     def create() -> str:
         base = worker.network
         weights = Weights(base, None) if path is None else checkpoints.load_sampler_weights(path, base)
-        return worker.open_sampler(session_id, weights).id
+        origin = None if path is None else fields.text("model_path")
+        return worker.open_sampler(session_id, weights, origin).id
 
     sampler_id = worker.futures.once(session_id, ("create_sampling_session", number), fingerprint(fields), create)
     return {"type": "create_sampling_session", "sampling_session_id": sampler_id}
@@ -55,8 +56,11 @@ def asample(worker: Worker, fields: Fields) -> Json:
     params = read_sampling(params_fields, room, next(worker.seeds), worker.end_tokens, worker.has_tokenizer)
     count = fields.integer("num_samples", 1, MAX_SAMPLES, 1)
     wants_prompt_logprobs = fields.flag("prompt_logprobs", False)
-    if (alternatives := fields.integer("topk_prompt_logprobs", 0, MAX_INTEGER, 0)) != 0:
-        raise fields.wrong("topk_prompt_logprobs", "0 (this worker does not give alternatives)", alternatives)
+    for key in ("topk_prompt_logprobs", "topk_sample_logprobs", "prompt_alt_tokens_k"):
+        if (alternatives := fields.integer(key, 0, MAX_INTEGER, 0)) != 0:
+            raise fields.wrong(key, "0 (this worker does not give alternatives)", alternatives)
+    if fields.flag("record_stability_info", False):
+        raise fields.wrong("record_stability_info", "false (this worker keeps nothing of a sample)", True)
     fields.done(*IGNORED)
 
     def request(future: Future) -> SampleRequest:
@@ -70,4 +74,6 @@ def asample(worker: Worker, fields: Fields) -> Json:
             failed=lambda error: worker.futures.settle(future, describe(error).body()),
         )
 
-    return worker.submit_sample(sampler.id, number, fields, request)
+    accepted = worker.submit_sample(sampler.id, number, fields, request)
+    # The official client names samples by these; they are the same when the request comes again.
+    return accepted | {"sample_sequence_ids": [f"{accepted['request_id']}-{choice}" for choice in range(count)]}

@@ -1,4 +1,4 @@
-"""HTTP: keys, limits and JSON around the routes."""
+"""HTTP: keys, limits, JSON and protobuf around the routes."""
 
 import hmac
 import json
@@ -13,7 +13,8 @@ from typing import Any
 from agent_lightning_worker.checkpoint_routes import list_checkpoints
 from agent_lightning_worker.errors import WorkerError
 from agent_lightning_worker.fields import Fields, parse_json
-from agent_lightning_worker.routes import POSTS, capabilities
+from agent_lightning_worker.messages import PROTOBUF, read_pass_message, write_result
+from agent_lightning_worker.routes import POSTS, capabilities, get_sampler
 from agent_lightning_worker.state_directory import KINDS, check_name
 from agent_lightning_worker.worker import Worker
 
@@ -71,7 +72,7 @@ class Handler(BaseHTTPRequestHandler):
         with self.server.answering():
             self._answer(self._delete)
 
-    def _answer(self, route: Callable[[str], dict[str, Any] | None]) -> None:
+    def _answer(self, route: Callable[[str], dict[str, Any] | bytes | None]) -> None:
         self._body_read = False
         try:
             if not self.path.startswith(PREFIX):
@@ -98,17 +99,30 @@ class Handler(BaseHTTPRequestHandler):
                 return {"status": "ok"}
             case ["get_server_capabilities"]:
                 return capabilities(self.server.worker)
+            case ["samplers", sampler_id]:
+                return get_sampler(self.server.worker, sampler_id)
             case ["training_runs", model_id, "checkpoints"]:
                 return list_checkpoints(self.server.worker, model_id)
             case ["exports", model_id, name, file]:
                 return self._send_file(model_id, name, file)
         raise _not_found(self.path)
 
-    def _post(self, path: str) -> dict[str, Any]:
-        route = POSTS.get(path)
-        if route is None:
+    def _post(self, path: str) -> dict[str, Any] | bytes:
+        if path not in POSTS:
             raise _not_found(self.path)
-        return route(self.server.worker, Fields(parse_json(self._read_body())))
+        raw = self._read_body()
+        if self._names_protobuf("Content-Type"):
+            if path != "forward_backward":
+                raise WorkerError(f"Content-Type: {path} takes JSON alone", status=415, field="Content-Type")
+            path, body = read_pass_message(raw)
+        else:
+            body = parse_json(raw)
+        answer = POSTS[path](self.server.worker, Fields(body))
+        message = write_result(answer) if self._names_protobuf("Accept") else None
+        return answer if message is None else message
+
+    def _names_protobuf(self, header: str) -> bool:
+        return PROTOBUF in (self.headers.get(header) or "").lower()
 
     def _delete(self, path: str) -> dict[str, Any]:
         match path.split("/"):
@@ -122,7 +136,7 @@ class Handler(BaseHTTPRequestHandler):
         if not length.isascii() or not length.isdigit():
             raise WorkerError("Content-Length: missing", status=411, field="Content-Length")
         if self.headers.get("Content-Encoding", "identity") != "identity":
-            raise WorkerError("Content-Encoding: send plain JSON", status=415, field="Content-Encoding")
+            raise WorkerError("Content-Encoding: send the body as it is", status=415, field="Content-Encoding")
         if int(length) > self.server.max_body_bytes:
             limit = self.server.max_body_bytes
             raise WorkerError(
@@ -150,11 +164,12 @@ class Handler(BaseHTTPRequestHandler):
             self.end_headers()
             shutil.copyfileobj(source, self.wfile)
 
-    def _send(self, status: int, body: dict[str, Any]) -> None:
-        payload = json.dumps(body).encode()
+    def _send(self, status: int, body: dict[str, Any] | bytes) -> None:
+        """A dict as JSON, bytes as the protobuf message that they are."""
+        payload = body if isinstance(body, bytes) else json.dumps(body).encode()
         self._leave_body()
         self.send_response(status)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", PROTOBUF if isinstance(body, bytes) else "application/json")
         self.send_header("Content-Length", str(len(payload)))
         if self.close_connection:
             self.send_header("Connection", "close")

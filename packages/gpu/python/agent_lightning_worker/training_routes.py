@@ -2,27 +2,29 @@
 
 from agent_lightning_worker.fields import Fields
 from agent_lightning_worker.policy import PassResult, Policy
-from agent_lightning_worker.registry import Model
-from agent_lightning_worker.wire import IGNORED, MAX_INTEGER, read_adam, read_lora, read_pass, tensor_body
+from agent_lightning_worker.wire import (
+    IGNORED,
+    MAX_INTEGER,
+    OPTIMIZER,
+    check_optimizer,
+    read_adam,
+    read_lora,
+    read_pass,
+    tensor_body,
+)
 from agent_lightning_worker.worker import Json, Worker, policy_of, sequence_number
 
 
 def create_model(worker: Worker, fields: Fields) -> Json:
     session_id = fields.text("session_id")
     worker.sessions.touch(session_id)
-    number = fields.integer("model_seq_id", 0, MAX_INTEGER)
+    fields.integer("model_seq_id", 0, MAX_INTEGER)
     worker.check_base(fields)
     spec = read_lora(fields.object("lora_config"), worker.options.seed)
+    check_optimizer(fields)
     fields.done(*IGNORED)
-    model = Model(f"{session_id}-train-{number}", session_id)
-
-    def operation() -> Json:
-        worker.sessions.touch(session_id)  # it may have ended while this waited
-        model.policy = Policy(worker.network, spec, worker.options.token_budget)
-        worker.registry.add(model)
-        return {"type": "create_model", "model_id": model.id}
-
-    return worker.submit(session_id, ("create_model", number), fields, operation) | {"model_id": model.id}
+    make = lambda: Policy(worker.network, spec, worker.options.token_budget)
+    return worker.submit_model(session_id, fields, make, {"type": "create_model"})
 
 
 def get_info(worker: Worker, fields: Fields) -> Json:
@@ -31,7 +33,7 @@ def get_info(worker: Worker, fields: Fields) -> Json:
     spec, name = policy_of(model).spec, worker.options.model_name
     arch, directory = type(worker.network.module).__name__, str(worker.options.model_directory)
     data = {"arch": arch, "model_name": name, "tokenizer_id": directory}
-    lora = {"is_lora": spec.rank > 0, "lora_rank": spec.rank}
+    lora = {"is_lora": spec.rank > 0, "lora_rank": spec.rank, "optimizer_config": {"type": OPTIMIZER}}
     return {"type": "get_info", "model_id": model.id, "model_name": name, "model_data": data, **lora}
 
 
@@ -66,6 +68,10 @@ def forward_backward(worker: Worker, fields: Fields) -> Json:
 
 def optim_step(worker: Worker, fields: Fields) -> Json:
     model, number = worker.model(fields), sequence_number(fields)
+    if fields.has("optimizer_params"):
+        raise fields.wrong(
+            "optimizer_params", f"adam_params (this worker trains with {OPTIMIZER})", "another optimizer's"
+        )
     adam = read_adam(fields.object("adam_params"))
     fields.done(*IGNORED)
 

@@ -18,6 +18,8 @@ LORA_ALPHA = 32.0
 MAX_RANK = 512
 MAX_SAMPLES = 1024
 MAX_INTEGER = 2**63 - 1
+OPTIMIZER = "adamw"
+"""The one optimizer, by the Tinker API's name."""
 IGNORED = ("type", "user_metadata", "tags", "sdk_version", "project_id")
 """Labels that change nothing."""
 
@@ -46,6 +48,14 @@ def read_lora(fields: Fields, seed: int) -> LoraSpec:
     )
     fields.done()
     return spec
+
+
+def check_optimizer(fields: Fields) -> None:
+    """@raises WorkerError for an optimizer that this worker does not have"""
+    config = fields.object("optimizer_config", {"type": OPTIMIZER})
+    if (kind := config.text("type")) != OPTIMIZER:
+        raise config.wrong("type", f"{OPTIMIZER!r}, the optimizer that this worker has", kind)
+    config.done()
 
 
 def read_adam(fields: Fields) -> AdamParams:
@@ -174,8 +184,8 @@ def read_sampling(
     fields: Fields, room: int, seed: int, end_tokens: frozenset[int], has_tokenizer: bool
 ) -> SamplingParams:
     """`room`: tokens that the context leaves after the prompt; `max_tokens` is cut to it. `seed`: for a request without."""
-    stop: Any = fields.get("stop", [])
-    stops = [stop] if isinstance(stop, str) else stop
+    stop: Any = fields.get("stop", None)
+    stops = [stop] if isinstance(stop, str) else [] if stop is None else stop
     if not isinstance(stops, list) or not all(type(s) is int or (isinstance(s, str) and s) for s in stops):
         raise fields.wrong("stop", "a text, an array of texts, or an array of token ids", stop)
     texts = tuple(s for s in stops if isinstance(s, str))
@@ -191,7 +201,8 @@ def read_sampling(
         top_p=fields.number("top_p", 1e-6, 1, 1.0),
         seed=fields.integer("seed", 0, MAX_INTEGER, seed),
         stop_texts=texts,
-        stop_tokens=end_tokens | {s for s in stops if type(s) is int},
+        # An empty list disables the model's own ends too; no list keeps them.
+        stop_tokens=frozenset() if stop == [] else end_tokens | {s for s in stops if type(s) is int},
     )
     if 0 < params.temperature < 1e-3:
         raise fields.wrong("temperature", "0 (greedy) or at least 0.001", params.temperature)

@@ -96,8 +96,9 @@ class Worker:
         self.sessions.touch(sampler.session_id)
         return sampler
 
-    def open_sampler(self, session_id: str, weights: Weights) -> SamplingSession:
-        sampler = SamplingSession(f"{session_id}-sample-{next(self._sampler_numbers)}", session_id, weights)
+    def open_sampler(self, session_id: str, weights: Weights, model_path: str | None = None) -> SamplingSession:
+        sampler_id = f"{session_id}-sample-{next(self._sampler_numbers)}"
+        sampler = SamplingSession(sampler_id, session_id, weights, model_path)
         self.registry.add(sampler)
         return sampler
 
@@ -108,6 +109,18 @@ class Worker:
             self._device.submit(operation, lambda body: self.futures.settle(future, body))
 
         return {"request_id": self.futures.submit(owner, key, fingerprint(fields), start)}
+
+    def submit_model(self, session_id: str, fields: Fields, make: Callable[[], Policy], body: Json) -> Json:
+        """The same for a new model, as number `model_seq_id` of its session; `body` is the result beside its id."""
+        model = Model(f"{session_id}-train-{fields.integer('model_seq_id', 0, MAX_INTEGER)}", session_id)
+
+        def operation() -> Json:
+            self.sessions.touch(session_id)  # it may have ended while this waited
+            model.policy = make()
+            self.registry.add(model)
+            return {**body, "model_id": model.id}
+
+        return self.submit(session_id, ("create_model", model.id), fields, operation) | {"model_id": model.id}
 
     def submit_sample(
         self, owner: str, key: Hashable, fields: Fields, request: Callable[[Future], SampleRequest]

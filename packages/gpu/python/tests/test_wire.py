@@ -238,6 +238,8 @@ def test_creation_is_idempotent_too(worker):
         ({"lora_config": {"rank": 4, "dropout": 0.1}}, "lora_config.dropout"),
         ({"lora_config": {"rank": 4, "train_mlp": 1}}, "lora_config.train_mlp"),
         ({"lora_config": None}, "lora_config"),
+        ({"optimizer_config": {"type": "dimuon", "version": 1}}, "optimizer_config.type"),
+        ({"optimizer_config": {"type": "adamw", "fused": True}}, "optimizer_config.fused"),
     ],
 )
 def test_a_bad_model_is_refused(worker, client, change, field):
@@ -352,6 +354,10 @@ def test_the_base_model_tells_the_log_probabilities_of_a_sequence(worker, client
         ({"sampling_params": {"min_p": 0.1}}, "sampling_params.min_p"),
         ({"num_samples": 0}, "num_samples"),
         ({"topk_prompt_logprobs": 2}, "topk_prompt_logprobs"),
+        ({"topk_sample_logprobs": 1}, "topk_sample_logprobs"),
+        ({"prompt_alt_tokens_k": 1}, "prompt_alt_tokens_k"),
+        ({"record_stability_info": True}, "record_stability_info"),
+        ({"prompt_logprobs_last_n": 1}, "prompt_logprobs_last_n"),
     ],
 )
 def test_a_bad_sample_request_is_refused(worker, client, body, field):

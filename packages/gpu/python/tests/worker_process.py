@@ -30,11 +30,18 @@ class WorkerProcess:
         self.state = state
 
     def call(
-        self, method: str, path: str, body: Any = None, *, raw: bytes | None = None, key: str | None = KEY
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        raw: bytes | None = None,
+        key: str | None = KEY,
+        headers: dict[str, str] | None = None,
     ) -> tuple[int, Any]:
         """Status and body, parsed where it is JSON."""
         data = raw if raw is not None else None if body is None else json.dumps(body).encode()
-        headers = {"Content-Type": "application/json"} | ({} if key is None else {"X-API-Key": key})
+        headers = {"Content-Type": "application/json"} | ({} if key is None else {"X-API-Key": key}) | (headers or {})
         request = urllib.request.Request(f"{self.url}/api/v1/{path}", data, headers, method=method)
         try:
             with urllib.request.urlopen(request, timeout=60) as answer:

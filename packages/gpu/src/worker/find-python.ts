@@ -9,7 +9,7 @@ export const pythonDirectory: string = fileURLToPath(new URL('../../python/', im
 
 /** Advice for error messages: it says how to get a Python that has what the worker needs. */
 export const setupAdvice: string =
-  'Make one with `python3 -m venv .venv && .venv/bin/pip install torch transformers peft safetensors` (the versions are in the pyproject.toml of this package\'s python folder), and give it by gpu({ python: ".venv/bin/python" }) or AGENT_LIGHTNING_PYTHON';
+  'Make one with `python3 -m venv .venv && .venv/bin/pip install torch transformers peft safetensors protobuf` (the versions are in the pyproject.toml of this package\'s python folder), and give it by gpu({ python: ".venv/bin/python" }) or AGENT_LIGHTNING_PYTHON';
 
 /**
  * Returns the option, else AGENT_LIGHTNING_PYTHON, else the environment that `npm run setup:python` makes in this package.

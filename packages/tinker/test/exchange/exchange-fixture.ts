@@ -11,6 +11,27 @@ export interface RecordedExchange {
   readonly response: JsonValue;
 }
 
+/** The content type of protobuf messages. */
+const protobufType = 'application/x-protobuf';
+
+/** Returns a body as a recording has it: JSON as such, a protobuf message as `{ protobuf: base64 }`, anything else by its length. */
+export function toRecorded(bytes: Buffer, contentType: string | null | undefined): JsonValue {
+  if (contentType?.includes(protobufType) === true) return { protobuf: bytes.toString('base64') };
+  if (bytes.length === 0) return null;
+  try {
+    return JSON.parse(bytes.toString('utf8')) as JsonValue;
+  } catch {
+    return `${bytes.length} bytes`;
+  }
+}
+
+/** Returns a recorded body as it was sent, with its content type. */
+export function fromRecorded(body: JsonValue): { readonly bytes: Buffer; readonly contentType: string } {
+  if (typeof body === 'object' && body !== null && 'protobuf' in body)
+    return { bytes: Buffer.from(String(body['protobuf']), 'base64'), contentType: protobufType };
+  return { bytes: Buffer.from(JSON.stringify(body)), contentType: 'application/json' };
+}
+
 /** A fixture file. */
 export interface ExchangeFixture {
   readonly format: 'agent-lightning-exchange';

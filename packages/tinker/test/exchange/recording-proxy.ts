@@ -2,8 +2,8 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { ConfigurationError, type JsonValue } from '@agent-lightning/core';
-import type { RecordedExchange } from './exchange-fixture.ts';
+import { ConfigurationError } from '@agent-lightning/core';
+import { toRecorded, type RecordedExchange } from './exchange-fixture.ts';
 
 export interface RecordingProxy {
   readonly url: string;
@@ -45,7 +45,13 @@ export async function startRecordingProxy(target: string): Promise<RecordingProx
     });
     const received = Buffer.from(await answer.arrayBuffer());
     if (!path.endsWith('/session_heartbeat'))
-      exchanges.push({ method, path, request: parse(sent), status: answer.status, response: parse(received) });
+      exchanges.push({
+        method,
+        path,
+        request: toRecorded(sent, request.headers['content-type']),
+        status: answer.status,
+        response: toRecorded(received, answer.headers.get('content-type')),
+      });
     const kept = [...answer.headers].filter(([name]) => !hopHeaders.has(name));
     response.writeHead(answer.status, Object.fromEntries(kept)).end(received);
   }
@@ -70,14 +76,4 @@ async function readAll(request: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];
   for await (const chunk of request) chunks.push(chunk as Buffer);
   return Buffer.concat(chunks);
-}
-
-/** JSON as such; anything else by its length. */
-function parse(bytes: Buffer): JsonValue {
-  if (bytes.length === 0) return null;
-  try {
-    return JSON.parse(bytes.toString('utf8')) as JsonValue;
-  } catch {
-    return `${bytes.length} bytes`;
-  }
 }

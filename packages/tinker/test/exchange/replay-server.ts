@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { ConfigurationError, type JsonValue } from '@agent-lightning/core';
-import { RequestNormalizer, type ExchangeFixture } from './exchange-fixture.ts';
+import { fromRecorded, RequestNormalizer, toRecorded, type ExchangeFixture } from './exchange-fixture.ts';
 
 export interface ReplayServer {
   readonly url: string;
@@ -33,7 +33,7 @@ export async function startReplayServer(fixture: ExchangeFixture): Promise<Repla
   let difference: ReplayDifference | undefined;
   let requests = 0;
   const server = createServer((request, response) => {
-    void readJson(request).then((body) => {
+    void readBody(request).then((body) => {
       const { method = 'GET', url: path = '/' } = request;
       const sent = live.normalize({ method, path, request: body });
       const index = requests++;
@@ -42,8 +42,9 @@ export async function startReplayServer(fixture: ExchangeFixture): Promise<Repla
       if (found >= 0) {
         const [{ exchange }] = waiting.splice(found, 1) as [(typeof waiting)[number]];
         learnNames(exchange.request, body, names);
-        response.writeHead(exchange.status, { 'content-type': 'application/json' });
-        response.end(exchange.status === 204 ? undefined : rename(JSON.stringify(exchange.response), names));
+        const { bytes, contentType } = fromRecorded(rename(exchange.response, names));
+        response.writeHead(exchange.status, { 'content-type': contentType });
+        response.end(exchange.status === 204 ? undefined : bytes);
         return;
       }
       difference ??= { index, sent, expected: waiting[0]?.expected ?? 'nothing more' };
@@ -81,12 +82,12 @@ function learnNames(recorded: JsonValue, live: JsonValue, names: Map<string, str
   theirs.forEach((name, index) => names.set(name, ours[index] ?? name));
 }
 
-function rename(text: string, names: ReadonlyMap<string, string>): string {
-  return text.replaceAll(uuid, (name) => names.get(name) ?? name);
+function rename(body: JsonValue, names: ReadonlyMap<string, string>): JsonValue {
+  return JSON.parse(JSON.stringify(body).replaceAll(uuid, (name) => names.get(name) ?? name)) as JsonValue;
 }
 
-async function readJson(request: IncomingMessage): Promise<JsonValue> {
+async function readBody(request: IncomingMessage): Promise<JsonValue> {
   const chunks: Buffer[] = [];
   for await (const chunk of request) chunks.push(chunk as Buffer);
-  return chunks.length === 0 ? null : (JSON.parse(Buffer.concat(chunks).toString('utf8')) as JsonValue);
+  return toRecorded(Buffer.concat(chunks), request.headers['content-type']);
 }

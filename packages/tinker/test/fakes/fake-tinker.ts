@@ -7,8 +7,10 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { ConfigurationError, type AdamParameters, type JsonValue } from '@agent-lightning/core';
 import { encodeLogits, encodeTar } from './fake-files.ts';
+import { readRequest, refuseEncoding, toMessage } from './fake-encodings.ts';
 import { FakeEngine, type AppliedOperation } from './fake-engine.ts';
 import type { Body } from './fake-requests.ts';
+import type { PassEncoding } from '../../src/pass-encoding.ts';
 import type { ServerKind } from '../../src/server-kinds.ts';
 import { FakeFault, fakeShapes, type FakeAnswer } from './fake-shapes.ts';
 
@@ -38,14 +40,17 @@ export interface TinkerCall {
   /** From 0, in order of arrival. */
   readonly index: number;
   readonly method: string;
-  /** Below `/api/v1/`. */
+  /** Below `/api/v1/`; `forward` also where it came as a `forward_backward` that is forward only. */
   readonly route: string;
+  readonly encoding: PassEncoding;
   readonly headers: IncomingMessage['headers'];
   readonly body: Body;
 }
 
 export interface FakeTinkerOptions {
   readonly serverKind: ServerKind;
+  /** The encodings in which it takes passes; where protobuf is among them, results of passes and samples are protobuf. @default JSON, and protobuf for a Tinker server */
+  readonly encodings?: readonly PassEncoding[];
   /** A model directory: its text files go into exports. */
   readonly modelDirectory?: string;
   /** @default 300 */
@@ -89,6 +94,7 @@ export async function startFakeTinker(options: FakeTinkerOptions): Promise<FakeT
     seed = 1,
     fixedAdam = {},
   } = options;
+  const { encodings = [serverKind === 'tinker' ? 'protobuf' : 'json'] } = options;
   const apiKey = options.apiKey ?? randomBytes(12).toString('hex');
   const { adaptersDirectory } = options;
   const engine = new FakeEngine({
@@ -107,6 +113,8 @@ export async function startFakeTinker(options: FakeTinkerOptions): Promise<FakeT
   /** Runs what may refuse; a refusal in the serverKind's words. */
   function answer(call: TinkerCall): FakeAnswer | Buffer | Promise<FakeAnswer | Buffer> {
     const { method, route, body } = call;
+    const refused = refuseEncoding(serverKind, encodings, call);
+    if (refused !== undefined) return refused;
     const accepted = (requestId: string): FakeAnswer => ({
       status: 200,
       body: shapes.accepted(requestId, body.model_id ?? ''),
@@ -206,7 +214,12 @@ export async function startFakeTinker(options: FakeTinkerOptions): Promise<FakeT
   }
 
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const call = await readCall(request, calls.length);
+    const call: TinkerCall = {
+      ...(await readRequest(request)),
+      index: calls.length,
+      method: request.method ?? 'GET',
+      headers: request.headers,
+    };
     calls.push(call);
     const fault = failure?.(call);
     if (fault?.type === 'hold') await fault.until;
@@ -229,7 +242,12 @@ export async function startFakeTinker(options: FakeTinkerOptions): Promise<FakeT
         throw error;
       });
     if (fault?.type === 'lose-response') return void response.destroy();
-    if (Buffer.isBuffer(answered)) response.writeHead(200, { 'content-length': answered.length }).end(answered);
+    const message =
+      call.route === 'retrieve_future' && !Buffer.isBuffer(answered) && encodings.includes('protobuf')
+        ? toMessage(answered.body)
+        : undefined;
+    if (message !== undefined) response.writeHead(200, { 'content-type': 'application/x-protobuf' }).end(message);
+    else if (Buffer.isBuffer(answered)) response.writeHead(200, { 'content-length': answered.length }).end(answered);
     else send(response, answered);
   }
 
@@ -261,19 +279,6 @@ export async function startFakeTinker(options: FakeTinkerOptions): Promise<FakeT
       server.closeAllConnections();
       await closed;
     },
-  };
-}
-
-async function readCall(request: IncomingMessage, index: number): Promise<TinkerCall> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of request) chunks.push(chunk as Buffer);
-  const text = Buffer.concat(chunks).toString('utf8');
-  return {
-    index,
-    method: request.method ?? 'GET',
-    route: (request.url ?? '/').split('?')[0]!.replace('/api/v1/', ''),
-    headers: request.headers,
-    body: text === '' ? {} : (JSON.parse(text) as Body),
   };
 }
 
