@@ -28,7 +28,6 @@ beforeEach(async () => {
     vllm: {
       command: ['sh', '-c', 'echo $$ > "$PID_FILE"; exec "$@"', 'sh', program!],
       gpuMemoryUtilization: 0.08,
-      args: ['--dtype', 'float32'],
       env: {
         PID_FILE: join(folder, 'pid'),
         VLLM_CPU_KVCACHE_SPACE: '1',

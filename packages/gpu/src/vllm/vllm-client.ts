@@ -1,4 +1,4 @@
-/** Calls one vLLM server's administrative routes: health, models, adapters, running calls, one-token completions. */
+/** Calls one vLLM server's administrative routes: health, models, adapters, running calls, one-token completions, log-probabilities of a prompt. */
 import { BackendError, ConfigurationError } from '@agent-lightning/core';
 import { readBusyAdapters } from './busy-adapters.ts';
 
@@ -92,6 +92,21 @@ export class VllmClient {
       logprobs: choice?.logprobs?.token_logprobs ?? undefined,
       alternatives: new Map(Object.entries(choice?.logprobs?.top_logprobs?.[0] ?? {})),
     };
+  }
+
+  /**
+   * Returns the log-probability of each token of a prompt after those before it, shape (T,), in nats; 0 for the first.
+   * @throws {BackendError} `backend-failed` when the reply lacks one
+   */
+  async promptLogprobs(model: string, tokens: Int32Array): Promise<Float32Array> {
+    const body = { model, prompt: [...tokens], max_tokens: 1, temperature: 1, prompt_logprobs: 0 };
+    const { json } = await this.#expect('POST', '/v1/completions', body, slowMs);
+    const listed = (json as { choices?: readonly Choice[] } | undefined)?.choices?.[0]?.prompt_logprobs ?? [];
+    const logprobs = Float32Array.from(tokens, (token, t) =>
+      t === 0 ? 0 : (listed[t]?.[String(token)]?.logprob ?? Number.NaN),
+    );
+    if (logprobs.every(Number.isFinite)) return logprobs;
+    throw this.#malformed('/v1/completions', 'prompt_logprobs lacks a token of the prompt');
   }
 
   /** Frees the GPU memory of the weights, which are kept in CPU memory, and of the key-value cache. */
@@ -191,6 +206,8 @@ interface Choice {
     readonly token_logprobs?: readonly number[];
     readonly top_logprobs?: readonly Readonly<Record<string, number>>[];
   } | null;
+  /** By position, null for the first: the prompt's token, and the likeliest ones where they were asked for, by id. */
+  readonly prompt_logprobs?: readonly (Readonly<Record<string, { readonly logprob: number }>> | null)[] | null;
 }
 
 interface Reply {

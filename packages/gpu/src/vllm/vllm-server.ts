@@ -135,7 +135,7 @@ export class VllmServer {
   /** Makes a call; where the server is away, brings it back and makes the call once more. */
   async #whenWell<Result>(call: (client: VllmClient) => Promise<Result>): Promise<Result> {
     const { client } = this.#parts;
-    if (!this.#isWell || !(await this.#holdsAll())) await this.#hold(this.#recover());
+    if (!this.#isWell || !(await this.#stillHoldsAll())) await this.#hold(this.#recover());
     try {
       return await call(client);
     } catch (error) {
@@ -185,7 +185,7 @@ export class VllmServer {
   async #look(): Promise<void> {
     const { client, logger, signal } = this.#parts;
     const wasWell = this.#isWell;
-    if (wasWell && (await this.#holdsAll())) return;
+    if (wasWell && (await this.#stillHoldsAll())) return;
     signal.throwIfAborted();
     this.#isWell = false;
     if (wasWell) logger.warn(`vLLM at ${client.url} is away, or lost its adapters; calls wait until it is back`);
@@ -196,6 +196,11 @@ export class VllmServer {
   #report(error: unknown): void {
     const { signal, logger } = this.#parts;
     if (!signal.aborted) logger.error(LightningError.isInstance(error) ? error.message : String(error));
+  }
+
+  /** Asks twice before a server counts as away: one that is busy may be late once. */
+  async #stillHoldsAll(): Promise<boolean> {
+    return (await this.#holdsAll()) || (await this.#holdsAll());
   }
 
   /** Returns whether the server is healthy, its engine included, and has all of its adapters. */

@@ -270,6 +270,27 @@ describe('a server that goes away', () => {
     expect(await watch!.awaitServers()).toEqual([baseUrl]);
   });
 
+  it('is not away when it is late once, such as on a busy machine', async () => {
+    const { fleet, files, servers, log } = await startFleet(await startServers(1));
+    const { watch, baseUrl } = (await fleet.publish(await files('a', 1))) as OpenAiSnapshot;
+    for (const path of ['/v1/models', '/health']) {
+      servers[0]!.dropNext(path);
+      watch!.reportFailure(baseUrl);
+      expect(await watch!.awaitServers()).toEqual([baseUrl]);
+    }
+    expect(log).toEqual([]);
+  });
+
+  it('gets its adapters again when a call finds that it lost them, though it never stopped answering', async () => {
+    const { fleet, files, servers, log } = await startFleet(await startServers(1));
+    const { watch, baseUrl, model } = (await fleet.publish(await files('a', 1))) as OpenAiSnapshot;
+    servers[0]!.forgetAdapters();
+    watch!.reportFailure(baseUrl);
+    expect(await watch!.awaitServers()).toEqual([baseUrl]);
+    expect(servers[0]!.adapters).toEqual([model]);
+    expect(log).toContainEqual(expect.stringContaining('calls wait until it is back'));
+  });
+
   it('fails the calls that wait for it when it stays away, and holds later ones anew', async () => {
     const { fleet, files, servers } = await startFleet(await startServers(1), { awayTimeoutMs: 20_000 });
     const { watch, baseUrl } = (await fleet.publish(await files('a', 1))) as OpenAiSnapshot;

@@ -43,7 +43,7 @@ const open = async (options: VllmStartOptions = {}, log: string[] = []): Promise
   const keep = (message: string): void => void log.push(message);
   fleet = await openFleet({
     options: resolveVllm({ command, ...options, env: { STARTS_FILE: startsFile(), ...options.env } }),
-    model: { directory: '/models/tiny', loraRank: 20, contextLength: 2048, toolCallFormat: 'hermes' },
+    model: { directory: '/models/tiny', loraRank: 20, contextLength: 2048, toolCallFormat: 'hermes', dtype: 'float32' },
     clock: systemClock,
     logger: { info: keep, warn: keep, error: keep },
     fetch,
@@ -67,8 +67,8 @@ describe('vllm serve', () => {
     const [start] = await starts();
     const port = start?.args[start.args.indexOf('--port') + 1] ?? '';
     const flags =
-      `--enable-lora --host 127.0.0.1 --port ${port} --max-loras 4 --max-cpu-loras 4 --max-lora-rank 32` +
-      ' --logprobs-mode processed_logprobs --generation-config vllm --gpu-memory-utilization 0.3 --max-model-len 2048' +
+      `--enable-lora --disable-uvicorn-access-log --host 127.0.0.1 --port ${port} --max-loras 4 --max-cpu-loras 4 --max-lora-rank 32` +
+      ' --logprobs-mode processed_logprobs --generation-config vllm --gpu-memory-utilization 0.3 --max-model-len 2048 --dtype float32' +
       ' --tool-call-parser hermes --enable-auto-tool-choice --tensor-parallel-size 2';
     expect(start?.args).toEqual(['serve', '/models/tiny', ...flags.split(' ')]);
     expect(start?.updating).toBe('True');
