@@ -36,6 +36,7 @@ export async function openFleet(parts: OpenFleetParts): Promise<VllmFleet> {
   try {
     const clients = urls.map((url) => new VllmClient({ url, apiKey, fetch }));
     const shared = { process, clock, logger, startTimeoutMs, awayTimeoutMs, signal };
+    if (options.kind === 'attach') await Promise.all(clients.map((client) => client.refuseProxy()));
     const servers = await Promise.all(clients.map((client) => VllmServer.open({ client, ...shared })));
     const prompt = options.kind === 'attach' ? await parts.measurePrompt?.() : undefined;
     if (prompt !== undefined)

@@ -5,9 +5,9 @@ const keptErrorLines = 20;
 
 /** Matches the start of a line of vLLM's log, `(EngineCore pid=12) ERROR 11-28 20:55:21 [core.py:906] `: the process, and the level. */
 const prefix = /^(?:\((\w+)(?: pid=\d+)?\) )?(?:([A-Z]+) \d\d-\d\d \d\d:\d\d:\d\d \[[^\]]*\] ?)?/;
-/** Matches what says nothing of why a server ended: its access log, its routes, and what libraries complain about at a process's end. */
+/** Matches what says nothing of why a server ended: its access log, its routes, its statistics, and what libraries complain about at a process's end. */
 const noise =
-  /^INFO: +\S+ - "|nanobind|^(?:\(.*?\) )? ?- (?:leaked|\.\.\. skipped)|resource_tracker|^ *warnings\.warn\(|\[launcher\.py:\d+\] Route: /;
+  /^INFO: +\S+ - "|nanobind|^(?:\(.*?\) )? ?- (?:leaked|\.\.\. skipped)|resource_tracker|^ *warnings\.warn\(|\[launcher\.py:\d+\] Route: |\[loggers\.py:\d+\] Engine \d+: /;
 /** Matches the first line of a traceback, or a plain line such as `torch.OutOfMemoryError: …`. */
 const failure = /^(?:Traceback \(most recent call last\):|[\w.]*(?:Error|Exception|Interrupt)(?::|$))/;
 /** Matches a line within a traceback, or its last one. */

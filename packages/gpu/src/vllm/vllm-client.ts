@@ -43,6 +43,23 @@ export class VllmClient {
     }
   }
 
+  /**
+   * Refuses a LiteLLM proxy, which looks like an inference server until an adapter is loaded. One that does not answer yet is none.
+   * @throws {ConfigurationError} `option-unsupported`, with what to give instead
+   */
+  async refuseProxy(): Promise<void> {
+    const route = '/health/liveliness'; // LiteLLM's own spelling; vLLM has no such route
+    const reply = await this.#send('GET', route, undefined, quickMs).catch((error: unknown) => {
+      if (error instanceof VllmAway) return undefined;
+      throw error;
+    });
+    if (reply?.status !== 200 || !reply.text.includes("I'm alive!")) return;
+    throw new ConfigurationError(
+      `vllm: url ${this.url} is a LiteLLM proxy: it has no routes for adapters, and leaves token ids out of what it streams. Give the vLLM servers behind it, or a pass-through endpoint of LiteLLM to each (docs/vllm.md).`,
+      { code: 'option-unsupported' },
+    );
+  }
+
   /** Returns the served base model, and the adapters that are loaded. */
   async models(): Promise<{ readonly base: string; readonly adapters: ReadonlySet<string> }> {
     const reply = await this.#expect('GET', '/v1/models', undefined, quickMs);

@@ -10,7 +10,7 @@ export interface VllmSharedOptions {
   readonly liveSnapshots?: number;
   /** Puts the servers to sleep while the trainer works on the same GPU: nothing may be sampled meanwhile. @default false */
   readonly sleep?: boolean;
-  /** The longest wait for a server that does not answer, before publishing fails. @default 300_000 */
+  /** The longest wait for a server that does not answer and is not started again, before publishing fails. @default 300_000 */
   readonly awayTimeoutMs?: number;
 }
 
@@ -28,7 +28,7 @@ export interface VllmStartOptions extends VllmSharedOptions {
   readonly args?: readonly string[];
   /** Further environment variables, such as CUDA_VISIBLE_DEVICES. @default none */
   readonly env?: Readonly<Record<string, string>>;
-  /** The longest time from the start until it answers; a large model is read from disk meanwhile. @default 900_000 */
+  /** The longest time from a start, the first or a later one, until it answers; a large model is read from disk meanwhile. @default 900_000 */
   readonly startTimeoutMs?: number;
 }
 

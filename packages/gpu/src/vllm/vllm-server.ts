@@ -11,12 +11,19 @@ export interface VllmServerParts {
   readonly process: VllmProcess | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** The longest time until it answers for the first time. */
+  /** The longest time from a start, also a later one, until it answers. */
   readonly startTimeoutMs: number;
-  /** The longest time until it answers again. */
+  /** The longest time until it answers again without a start. */
   readonly awayTimeoutMs: number;
   /** A signal that ends every wait; its reason is the error. */
   readonly signal: AbortSignal;
+}
+
+/** A wait for a server to answer. */
+interface Wait {
+  /** Its beginning, by the clock. */
+  since: number;
+  limitMs: number;
 }
 
 const pollMs = 250;
@@ -225,16 +232,16 @@ export class VllmServer {
   }
 
   /** Waits until the server is ready; one that goes away again before it is gets no more time. */
-  async #comeUp(timeoutMs: number): Promise<void> {
+  async #comeUp(limitMs: number): Promise<void> {
     const { clock, signal } = this.#parts;
-    const began = clock.now();
+    const wait: Wait = { since: clock.now(), limitMs };
     for (;;) {
-      await this.#answer(began, timeoutMs);
+      await this.#answer(wait);
       try {
         return await this.#restore();
       } catch (error) {
         if (!(error instanceof VllmAway)) throw error;
-        if (clock.now() - began >= timeoutMs) throw this.#stayedAway(clock.now() - began);
+        this.#requireTime(wait);
         await clock.wait(pollMs, signal, this.#waiting === 0);
       }
     }
@@ -263,20 +270,23 @@ export class VllmServer {
     this.#isWell = true;
   }
 
-  /** Waits until the server answers, and starts its process again where that has ended. @param began the start of the wait, by the clock */
-  async #answer(began: number, timeoutMs: number): Promise<void> {
-    const { client, process, clock, logger, signal } = this.#parts;
+  /** Waits until the server answers, and starts its process again where that has ended: the wait is then that of a start. */
+  async #answer(wait: Wait): Promise<void> {
+    const { client, process, clock, logger, signal, startTimeoutMs } = this.#parts;
     let toldAt = clock.now();
     for (;;) {
       signal.throwIfAborted();
-      if (process?.isRunning === false) this.#startAgain(process);
+      if (process?.isRunning === false) {
+        this.#startAgain(process);
+        wait.since = clock.now();
+        wait.limitMs = Math.max(wait.limitMs, startTimeoutMs);
+      }
       if (await client.isHealthy()) return;
-      const waitedMs = clock.now() - began;
-      if (waitedMs >= timeoutMs) throw this.#stayedAway(waitedMs);
+      this.#requireTime(wait);
       if (clock.now() - toldAt >= progressMs) {
         toldAt = clock.now();
         const said = process?.lastLine === undefined ? '' : `: ${process.lastLine.slice(0, 200)}`;
-        logger.info(`waiting for vLLM at ${client.url} (${Math.round(waitedMs / 1_000)} s)${said}`);
+        logger.info(`waiting for vLLM at ${client.url} (${Math.round((clock.now() - wait.since) / 1_000)} s)${said}`);
       }
       await clock.wait(pollMs, signal, this.#waiting === 0);
     }
@@ -297,10 +307,13 @@ export class VllmServer {
     return this.#restarts === undefined ? process.wasStarted : this.#restarts === maxRestarts;
   }
 
-  #stayedAway(waitedMs: number): BackendError {
-    const { client, process } = this.#parts;
+  /** @throws {BackendError} `backend-failed` when a wait is over */
+  #requireTime({ since, limitMs }: Wait): void {
+    const { client, process, clock } = this.#parts;
+    const waitedMs = clock.now() - since;
+    if (waitedMs < limitMs) return;
     const printed = process?.lastLine === undefined ? '' : ` It printed last: ${process.lastLine}`;
-    return new BackendError(
+    throw new BackendError(
       `vLLM at ${client.url} has not answered for ${Math.round(waitedMs / 1_000)} s.${printed} Start it again; the run goes on from its last checkpoint.`,
       { code: 'backend-failed', retryable: true },
     );

@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import type { PolicySnapshot } from '@agent-lightning/core';
 import { startFakeVllm, type FakeVllm, type FakeVllmFlags } from '../fakes/fake-vllm.ts';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -197,6 +200,23 @@ describe('a server that lacks what training needs', () => {
       code: 'option-unsupported',
       message: expect.stringContaining(flag),
     });
+  });
+
+  it('is refused by name when it is a LiteLLM proxy', async () => {
+    // What LiteLLM 1.108.7 answers when it is asked for nothing but its life.
+    const proxy = createServer((request, response) => {
+      const isLife = request.url === '/health/liveliness';
+      response.writeHead(isLife ? 200 : 400, { 'content-type': 'application/json' });
+      response.end(isLife ? `"I'm alive!"` : '{"error":{"message":"No connected db.","type":"no_db_connection"}}');
+    });
+    proxy.listen(0, '127.0.0.1');
+    await once(proxy, 'listening');
+    const url = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+    await expect(startFleet([{ url } as FakeVllm])).rejects.toMatchObject({
+      code: 'option-unsupported',
+      message: expect.stringMatching(/is a LiteLLM proxy: .* pass-through endpoint/),
+    });
+    proxy.close();
   });
 
   it('is told that it cannot sleep', async () => {
