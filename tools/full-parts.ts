@@ -24,7 +24,7 @@ function listTestParts(root: string): readonly FullPart[] {
     ['packages/*/{src,test}/**/*.full.test.ts', 'examples/*/**/*.full.test.ts', 'tools/**/*.full.test.ts'],
     {
       cwd: root,
-      exclude: ['**/node_modules/**', '**/dist/**'],
+      exclude: ['**/node_modules/**', '**/dist/**', `**/${vllmTests}/**`],
     },
   );
   const workspaces = new Set(
