@@ -2,6 +2,7 @@
 import { BackendError, LightningError, type Logger } from '@agent-lightning/core';
 import { checkSampling, probeAdapter } from './check-sampling.ts';
 import type { Clock } from '@agent-lightning/platform';
+import { TimeLimit } from './time-limit.ts';
 import { VllmAway, type VllmClient } from './vllm-client.ts';
 import type { VllmProcess } from './vllm-process.ts';
 
@@ -17,13 +18,6 @@ export interface VllmServerParts {
   readonly awayTimeoutMs: number;
   /** A signal that ends every wait; its reason is the error. */
   readonly signal: AbortSignal;
-}
-
-/** A wait for a server to answer. */
-interface Wait {
-  /** Its beginning, by the clock. */
-  since: number;
-  limitMs: number;
 }
 
 const pollMs = 250;
@@ -234,14 +228,14 @@ export class VllmServer {
   /** Waits until the server is ready; one that goes away again before it is gets no more time. */
   async #comeUp(limitMs: number): Promise<void> {
     const { clock, signal } = this.#parts;
-    const wait: Wait = { since: clock.now(), limitMs };
+    const limit = new TimeLimit(clock, limitMs);
     for (;;) {
-      await this.#answer(wait);
+      await this.#answer(limit);
       try {
         return await this.#restore();
       } catch (error) {
         if (!(error instanceof VllmAway)) throw error;
-        this.#requireTime(wait);
+        if (limit.isOver) throw this.#stayedAway(limit);
         await clock.wait(pollMs, signal, this.#waiting === 0);
       }
     }
@@ -271,22 +265,21 @@ export class VllmServer {
   }
 
   /** Waits until the server answers, and starts its process again where that has ended: the wait is then that of a start. */
-  async #answer(wait: Wait): Promise<void> {
+  async #answer(limit: TimeLimit): Promise<void> {
     const { client, process, clock, logger, signal, startTimeoutMs } = this.#parts;
     let toldAt = clock.now();
     for (;;) {
       signal.throwIfAborted();
       if (process?.isRunning === false) {
         this.#startAgain(process);
-        wait.since = clock.now();
-        wait.limitMs = Math.max(wait.limitMs, startTimeoutMs);
+        limit.restart(startTimeoutMs);
       }
       if (await client.isHealthy()) return;
-      this.#requireTime(wait);
+      if (limit.isOver) throw this.#stayedAway(limit);
       if (clock.now() - toldAt >= progressMs) {
         toldAt = clock.now();
         const said = process?.lastLine === undefined ? '' : `: ${process.lastLine.slice(0, 200)}`;
-        logger.info(`waiting for vLLM at ${client.url} (${Math.round((clock.now() - wait.since) / 1_000)} s)${said}`);
+        logger.info(`waiting for vLLM at ${client.url} (${Math.round(limit.waitedMs / 1_000)} s)${said}`);
       }
       await clock.wait(pollMs, signal, this.#waiting === 0);
     }
@@ -307,13 +300,10 @@ export class VllmServer {
     return this.#restarts === undefined ? process.wasStarted : this.#restarts === maxRestarts;
   }
 
-  /** @throws {BackendError} `backend-failed` when a wait is over */
-  #requireTime({ since, limitMs }: Wait): void {
-    const { client, process, clock } = this.#parts;
-    const waitedMs = clock.now() - since;
-    if (waitedMs < limitMs) return;
+  #stayedAway({ waitedMs }: TimeLimit): BackendError {
+    const { client, process } = this.#parts;
     const printed = process?.lastLine === undefined ? '' : ` It printed last: ${process.lastLine}`;
-    throw new BackendError(
+    return new BackendError(
       `vLLM at ${client.url} has not answered for ${Math.round(waitedMs / 1_000)} s.${printed} Start it again; the run goes on from its last checkpoint.`,
       { code: 'backend-failed', retryable: true },
     );
