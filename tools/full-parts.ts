@@ -11,9 +11,12 @@ export interface FullPart {
   readonly directory?: string;
 }
 
-/** Lists the parts: the `*.full.test.ts` files of each workspace, the packed packages, templates and tokenizers, and stores under kills. */
+/** The folder of tests on a real vLLM, which are a part of their own; within its workspace. */
+const vllmTests = join('test', 'real-vllm');
+
+/** Lists the parts: the `*.full.test.ts` files of each workspace, those on vLLM, the packed packages, templates and tokenizers, and stores under kills. */
 export function listFullParts(root: string): readonly FullPart[] {
-  return [...listTestParts(root), packed, models, ...(['sqlite', 'postgres'] as const).map(chaosOf)];
+  return [...listTestParts(root), vllmOf(root), packed, models, ...(['sqlite', 'postgres'] as const).map(chaosOf)];
 }
 
 function listTestParts(root: string): readonly FullPart[] {
@@ -21,7 +24,7 @@ function listTestParts(root: string): readonly FullPart[] {
     ['packages/*/{src,test}/**/*.full.test.ts', 'examples/*/**/*.full.test.ts', 'tools/**/*.full.test.ts'],
     {
       cwd: root,
-      exclude: ['**/node_modules/**', '**/dist/**'],
+      exclude: ['**/node_modules/**', '**/dist/**', `**/${vllmTests}/**`],
     },
   );
   const workspaces = new Set(
@@ -38,10 +41,21 @@ function listTestParts(root: string): readonly FullPart[] {
     title: `the heavy tests (*.full.test.ts) of ${workspace}`,
     commands: [
       ['npm', 'run', 'build:wasm', '--silent', '-w', '@agent-lightning/embedded'],
-      ['npx', 'vitest', 'run', '--config', config, '--root', '.'],
+      ['npx', 'vitest', 'run', '--config', config, '--root', '.', '--exclude', `${vllmTests}/**`],
     ],
     directory: join(root, workspace),
   }));
+}
+
+function vllmOf(root: string): FullPart {
+  const config = join(root, 'vitest.full.config.ts');
+  return {
+    name: 'vllm',
+    title: 'training and sampling with a real vLLM on the CPU (npm run setup:vllm)',
+    // One file after the other: each starts servers that take all cores and gigabytes of memory.
+    commands: [['npx', 'vitest', 'run', '--config', config, '--root', '.', '--no-file-parallelism', `${vllmTests}/`]],
+    directory: join(root, 'packages', 'trainer'),
+  };
 }
 
 const packed: FullPart = {

@@ -105,18 +105,20 @@ it('finds the workspaces that have tests', () => {
   ]);
 });
 
-it('makes a part of each workspace with heavy tests', () => {
+it('makes a part of each workspace with heavy tests, and one of those on a real vLLM', () => {
   const root = folder({
     'packages/b/src/deep/x.full.test.ts': '',
     'packages/a/test/y.full.test.ts': '',
     'packages/a/test/z.full.test.ts': '',
     'packages/c/test/z.test.ts': '',
+    'packages/d/test/real-vllm/v.full.test.ts': '',
     'tools/w.full.test.ts': '',
   });
   expect(listFullParts(root).map(({ name }) => name)).toEqual([
     'tests-a',
     'tests-b',
     'tests-tools',
+    'vllm',
     'packages',
     'models',
     'chaos-sqlite',

@@ -1,6 +1,6 @@
 // running an example from a command line
 export { runExample, type ExampleRun } from './run-example.ts';
-export type { ExampleOptions, ExampleProgram } from './command-line.ts';
+export { UsageError, type ExampleOptions, type ExampleProgram } from './command-line.ts';
 export { describeKernels } from './describe-kernels.ts';
 export { serveStartingModel } from './serve-starting-model.ts';
 

@@ -1,5 +1,5 @@
 /** Trains the SQL agent in PyTorch, on a GPU or without: `npm run train:gpu -- --help`. */
-import { runExample } from '@agent-lightning/example-kit';
+import { runExample, UsageError } from '@agent-lightning/example-kit';
 import { gpu, type GpuOptions } from '@agent-lightning/gpu';
 
 import { sqlFlags, sqlSettings, startingModel, trainSqlAgent } from './train.ts';
@@ -14,17 +14,33 @@ const program = {
     ...sqlSettings,
     device: { value: 'NAME', meaning: 'auto, cpu, cuda or cuda:N', default: 'auto' },
     lora: { value: 'RANK', meaning: "rank of the adapter that trains, or 'full' for all weights", default: 'full' },
-    'learning-rate': { value: 'X', meaning: 'adapters want about ten times that of all weights', default: '1.5e-4' },
+    sampler: { value: 'NAME', meaning: 'worker, or vllm, which needs --lora (npm run setup:vllm)', default: 'worker' },
+    'learning-rate': { value: 'X', meaning: 'auto: 1.5e-4 for all weights, 1.5e-3 for an adapter', default: 'auto' },
   },
 };
 
+/** Returns the options of `gpu` for what samples: undefined where the worker does. */
+function samplerOptions(sampler: string, isTinyOnCpu: boolean): GpuOptions['vllm'] {
+  if (sampler === 'worker') return undefined;
+  if (sampler !== 'vllm') throw new UsageError(`--sampler is "${sampler}"; it can be worker or vllm`);
+  if (!isTinyOnCpu) return true;
+  // On a CPU both are memory of the computer, and the model needs little: a share of it, and gigabytes.
+  return { gpuMemoryUtilization: 0.08, env: { VLLM_CPU_KVCACHE_SPACE: '1' } };
+}
+
 await runExample(program, (run) => {
-  const { model, device, lora, 'learning-rate': learningRate } = run.options.settings;
+  const { model, device, lora, sampler, 'learning-rate': learningRate } = run.options.settings;
+  const vllm = samplerOptions(sampler, device === 'cpu' && model === '');
   const backend = gpu({
     model: model || startingModel,
     device: device as NonNullable<GpuOptions['device']>, // gpu() refuses what is none
     ...(model === '' && { dtype: 'float32' }), // it is tiny: bfloat16 saves nothing
     lora: lora === 'full' ? 'full' : { rank: Number(lora) },
+    ...(vllm === undefined ? {} : { vllm }),
   });
-  return trainSqlAgent(run, { backend, learningRate: Number(learningRate) });
+  const defaultRate = lora === 'full' ? 1.5e-4 : 1.5e-3;
+  return trainSqlAgent(run, {
+    backend,
+    learningRate: learningRate === 'auto' ? defaultRate : Number(learningRate),
+  });
 });

@@ -93,7 +93,7 @@ describe('calls while no server of the policy is well', () => {
   });
 
   it('are asked again when the server came back without their model', async () => {
-    const message = `The model \`${model}\` does not exist.`;
+    const message = `The model \`${model}\` does not exist. Valid aliases: <path>`; // vLLM 0.32.0's words
     const lost = { fault: { type: 'status', status: 404, message } } as const;
     const { post, watch, urls } = await start([lost, { content: 'fine' }]);
     watch.comeBack(urls[0]!);

@@ -43,6 +43,8 @@ export interface Connection {
   readonly loadsInPlace: boolean;
   readonly base: BaseModel;
   readonly publisher: Publisher;
+  /** The precision of a worker's frozen weights, such as 'bfloat16'; undefined where the server does not say. */
+  readonly dtype: string | undefined;
   readonly description: string;
 }
 
@@ -88,6 +90,7 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
     takesMask: extensions['mask'] === true,
     loadsInPlace: extensions['load_in_place'] === true,
     base: new BaseModel(client, traits, name, served),
+    dtype: typeof extensions['dtype'] === 'string' ? extensions['dtype'] : undefined,
     description: `${name} on ${traits.title} at ${http.url}${describeWorker(extensions)}`,
   };
   const publisher = await (options.createPublisher?.(parts) ??

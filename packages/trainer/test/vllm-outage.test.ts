@@ -10,6 +10,7 @@ import { askLetter, letterTasks, type LetterTask } from './letter-task.ts';
 import { readMetrics, recordingLogger, type RecordingLogger } from './run-folder.ts';
 import { createTinyCheckpoint, tinyVocabularySize } from '../../embedded/test/tiny-checkpoint.ts';
 import { startFakeVllm, type FakeVllm } from '../../gpu/test/fakes/fake-vllm.ts';
+import { measureAsWorker } from '../../gpu/test/fakes/same-model.ts';
 import { until } from '../../gpu/test/vllm/fleet-harness.ts';
 import { startFakeTinker, type FakeTinker } from '../../tinker/test/fakes/fake-tinker.ts';
 
@@ -28,6 +29,7 @@ beforeEach(async () => {
     adaptersDirectory: join(root, 'adapters'),
   });
   vllm = await startFakeVllm({
+    measurePrompt: measureAsWorker(tinyVocabularySize),
     respond: (_, { path }) =>
       path === '/v1/chat/completions'
         ? { content: 'a', tokenIds: [5, 6], logprobs: [-1, -1], rewrite: withSmallPrompt }
@@ -105,6 +107,24 @@ describe('a vLLM that dies at the start of a step', () => {
     expect(
       metrics.map(({ failed, untrainableCalls, optimizerSteps }) => [failed, untrainableCalls, optimizerSteps]),
     ).toEqual(Array.from({ length: 4 }, () => [0, 0, 1]));
+  });
+
+  it('costs no rollout when it comes back too quickly to be missed, without its adapters', async () => {
+    let losing = false;
+    const trainer = trainerOn({
+      beforeCall: (step) => {
+        if (step !== 2 || losing) return;
+        losing = true;
+        vllm.forgetAdapters();
+      },
+    });
+    expect(await trainer.fit({ train: letterTasks, steps: 3 })).toMatchObject({
+      stopReason: 'completed',
+      rollouts: 24,
+    });
+    for (const line of await readMetrics(join(root, 'run')))
+      expect(line).toMatchObject({ failed: 0, untrainableCalls: 0 });
+    expect(vllm.calls.filter(({ path }) => path === '/v1/load_lora_adapter').length).toBeGreaterThan(3);
   });
 
   it('and stays away fails the held calls by name, and the step does not count as one without signal', async () => {

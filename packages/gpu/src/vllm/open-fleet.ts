@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import type { Logger } from '@agent-lightning/core';
 import type { Clock } from '@agent-lightning/platform';
 import { serveArguments, serveEnvironment, type ServedModel } from './serve-arguments.ts';
+import { compareModels, type MeasuredPrompt } from './compare-models.ts';
 import { VllmClient } from './vllm-client.ts';
 import { VllmFleet } from './vllm-fleet.ts';
 import type { ResolvedVllm } from './vllm-options.ts';
@@ -12,6 +13,8 @@ import { VllmServer } from './vllm-server.ts';
 export interface OpenFleetParts {
   readonly options: ResolvedVllm;
   readonly model: ServedModel;
+  /** Measures a prompt in the worker; servers that somebody else started are compared with it. @default none is compared */
+  readonly measurePrompt?: () => Promise<MeasuredPrompt | undefined>;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly fetch: typeof globalThis.fetch;
@@ -21,7 +24,7 @@ export interface OpenFleetParts {
 
 /**
  * Starts or attaches to the servers; on an error, none that was started is left running.
- * @throws {ConfigurationError} `option-unsupported`, naming a flag that a server lacks; `command-unavailable`
+ * @throws {ConfigurationError} `option-unsupported`, naming a flag that a server lacks, or for another model; `command-unavailable`
  * @throws {BackendError} `backend-failed` when one does not come up
  */
 export async function openFleet(parts: OpenFleetParts): Promise<VllmFleet> {
@@ -31,19 +34,13 @@ export async function openFleet(parts: OpenFleetParts): Promise<VllmFleet> {
     ? { urls: options.urls, apiKey: options.apiKey, process: undefined, startTimeoutMs: awayTimeoutMs }
     : prepareProcess({ ...parts, options }));
   try {
-    const servers = await Promise.all(
-      urls.map((url) =>
-        VllmServer.open({
-          client: new VllmClient({ url, apiKey, fetch }),
-          process,
-          clock,
-          logger,
-          startTimeoutMs,
-          awayTimeoutMs,
-          signal,
-        }),
-      ),
-    );
+    const clients = urls.map((url) => new VllmClient({ url, apiKey, fetch }));
+    const shared = { process, clock, logger, startTimeoutMs, awayTimeoutMs, signal };
+    if (options.kind === 'attach') await Promise.all(clients.map((client) => client.refuseProxy()));
+    const servers = await Promise.all(clients.map((client) => VllmServer.open({ client, ...shared })));
+    const prompt = options.kind === 'attach' ? await parts.measurePrompt?.() : undefined;
+    if (prompt !== undefined)
+      await Promise.all(clients.map((client, index) => compareModels(client, servers[index]!.base, prompt, logger)));
     const drainTimeoutMs = awayTimeoutMs;
     return new VllmFleet({ servers, apiKey, liveSnapshots, maxLoras, drainTimeoutMs, clock, logger, signal });
   } catch (error) {

@@ -12,6 +12,8 @@ export interface ServedModel {
   readonly contextLength: number;
   /** The form of tool calls that the chat template asks for; undefined where it is not known. */
   readonly toolCallFormat: ToolCallFormat | undefined;
+  /** The precision in which the worker computes, such as 'float32'; undefined where it does not say. */
+  readonly dtype: string | undefined;
 }
 
 /** The ranks that vLLM allocates. */
@@ -56,6 +58,8 @@ export function serveArguments(options: ResolvedStart, model: ServedModel, port:
     '--generation-config': 'vllm',
     '--gpu-memory-utilization': options.gpuMemoryUtilization,
     '--max-model-len': model.contextLength,
+    // Left alone, vLLM turns a float32 model into bfloat16, and samples from another distribution than the one that trains.
+    ...(model.dtype === undefined ? {} : { '--dtype': model.dtype }),
     ...(parser === undefined ? {} : { '--tool-call-parser': parser }),
   };
   return [
@@ -63,6 +67,7 @@ export function serveArguments(options: ResolvedStart, model: ServedModel, port:
     'serve',
     model.directory,
     '--enable-lora',
+    '--disable-uvicorn-access-log', // a line for each call would push out what matters
     ...Object.entries(values).flatMap(([flag, value]) => [flag, String(value)]),
     ...(parser === undefined ? [] : ['--enable-auto-tool-choice']),
     ...(sleep ? ['--enable-sleep-mode'] : []),

@@ -1,4 +1,4 @@
-/** Calls one vLLM server's administrative routes: health, models, adapters, running calls, one-token completions. */
+/** Calls one vLLM server's administrative routes: health, models, adapters, running calls, one-token completions, log-probabilities of a prompt. */
 import { BackendError, ConfigurationError } from '@agent-lightning/core';
 import { readBusyAdapters } from './busy-adapters.ts';
 
@@ -41,6 +41,23 @@ export class VllmClient {
       if (error instanceof VllmAway) return false;
       throw error;
     }
+  }
+
+  /**
+   * Refuses a LiteLLM proxy, which looks like an inference server until an adapter is loaded. One that does not answer yet is none.
+   * @throws {ConfigurationError} `option-unsupported`, with what to give instead
+   */
+  async refuseProxy(): Promise<void> {
+    const route = '/health/liveliness'; // LiteLLM's own spelling; vLLM has no such route
+    const reply = await this.#send('GET', route, undefined, quickMs).catch((error: unknown) => {
+      if (error instanceof VllmAway) return undefined;
+      throw error;
+    });
+    if (reply?.status !== 200 || !reply.text.includes("I'm alive!")) return;
+    throw new ConfigurationError(
+      `vllm: url ${this.url} is a LiteLLM proxy: it has no routes for adapters, and leaves token ids out of what it streams. Give the vLLM servers behind it, or a pass-through endpoint of LiteLLM to each (docs/vllm.md).`,
+      { code: 'option-unsupported' },
+    );
   }
 
   /** Returns the served base model, and the adapters that are loaded. */
@@ -92,6 +109,21 @@ export class VllmClient {
       logprobs: choice?.logprobs?.token_logprobs ?? undefined,
       alternatives: new Map(Object.entries(choice?.logprobs?.top_logprobs?.[0] ?? {})),
     };
+  }
+
+  /**
+   * Returns the log-probability of each token of a prompt after those before it, shape (T,), in nats; 0 for the first.
+   * @throws {BackendError} `backend-failed` when the reply lacks one
+   */
+  async promptLogprobs(model: string, tokens: Int32Array): Promise<Float32Array> {
+    const body = { model, prompt: [...tokens], max_tokens: 1, temperature: 1, prompt_logprobs: 0 };
+    const { json } = await this.#expect('POST', '/v1/completions', body, slowMs);
+    const listed = (json as { choices?: readonly Choice[] } | undefined)?.choices?.[0]?.prompt_logprobs ?? [];
+    const logprobs = Float32Array.from(tokens, (token, t) =>
+      t === 0 ? 0 : (listed[t]?.[String(token)]?.logprob ?? Number.NaN),
+    );
+    if (logprobs.every(Number.isFinite)) return logprobs;
+    throw this.#malformed('/v1/completions', 'prompt_logprobs lacks a token of the prompt');
   }
 
   /** Frees the GPU memory of the weights, which are kept in CPU memory, and of the key-value cache. */
@@ -191,6 +223,8 @@ interface Choice {
     readonly token_logprobs?: readonly number[];
     readonly top_logprobs?: readonly Readonly<Record<string, number>>[];
   } | null;
+  /** By position, null for the first: the prompt's token, and the likeliest ones where they were asked for, by id. */
+  readonly prompt_logprobs?: readonly (Readonly<Record<string, { readonly logprob: number }>> | null)[] | null;
 }
 
 interface Reply {

@@ -1,5 +1,6 @@
 /** Defines the option `vllm` of `gpu`, and checks it once. */
 import { check, ConfigurationError } from '@agent-lightning/core';
+import { findVllm } from './find-vllm.ts';
 
 /** Options that started and attached servers share. */
 export interface VllmSharedOptions {
@@ -9,15 +10,15 @@ export interface VllmSharedOptions {
   readonly liveSnapshots?: number;
   /** Puts the servers to sleep while the trainer works on the same GPU: nothing may be sampled meanwhile. @default false */
   readonly sleep?: boolean;
-  /** The longest wait for a server that does not answer, before publishing fails. @default 300_000 */
+  /** The longest wait for a server that does not answer and is not started again, before publishing fails. @default 300_000 */
   readonly awayTimeoutMs?: number;
 }
 
 /** A `vllm serve` that the trainer starts, watches and ends. */
 export interface VllmStartOptions extends VllmSharedOptions {
-  /** The program and what stands before `serve`, such as `['uv', 'run', 'vllm']`. @default ['vllm'] */
+  /** The program and what stands before `serve`, such as `['uv', 'run', 'vllm']`. @default AGENT_LIGHTNING_VLLM, else `vllm`; with device 'cpu', what `npm run setup:vllm` makes */
   readonly command?: readonly string[];
-  /** The share of the GPU's memory that vLLM takes; what is left is the worker's. @default 0.45 */
+  /** The share of the GPU's memory that vLLM takes; what is left is the worker's. A vLLM for the CPU takes it of the computer's memory. @default 0.45 */
   readonly gpuMemoryUtilization?: number;
   /** The port that the server listens on. @default a free one */
   readonly port?: number;
@@ -27,7 +28,7 @@ export interface VllmStartOptions extends VllmSharedOptions {
   readonly args?: readonly string[];
   /** Further environment variables, such as CUDA_VISIBLE_DEVICES. @default none */
   readonly env?: Readonly<Record<string, string>>;
-  /** The longest time from the start until it answers; a large model is read from disk meanwhile. @default 900_000 */
+  /** The longest time from a start, the first or a later one, until it answers; a large model is read from disk meanwhile. @default 900_000 */
   readonly startTimeoutMs?: number;
 }
 
@@ -93,16 +94,26 @@ export const ownFlags: readonly string[] = [
   '--logprobs-mode',
   '--generation-config',
   '--gpu-memory-utilization',
+  '--dtype',
   '--enable-sleep-mode',
   '--tool-call-parser',
   '--enable-auto-tool-choice',
   '--disable-log-stats',
 ];
 
-/** Checks the options and fills in their defaults. @throws {ConfigurationError} `option-invalid`, naming the option and its value */
-export function resolveVllm(options: VllmOptions, environment: NodeJS.ProcessEnv = process.env): ResolvedVllm {
+/**
+ * Checks the options and fills in their defaults.
+ * @param device the device of the worker beside which vLLM runs, where that is known
+ * @throws {ConfigurationError} `option-invalid`, naming the option and its value
+ */
+export function resolveVllm(
+  options: VllmOptions,
+  environment: NodeJS.ProcessEnv = process.env,
+  device?: string,
+): ResolvedVllm {
   const shared = resolveShared(options);
-  return 'url' in options ? resolveAttach(options, shared, environment) : resolveStart(options, shared);
+  if ('url' in options) return resolveAttach(options, shared, environment);
+  return resolveStart(options, shared, () => findVllm(device, environment));
 }
 
 function resolveShared(options: VllmSharedOptions): ResolvedShared {
@@ -134,9 +145,9 @@ function resolveAttach(
   return Object.freeze({ kind: 'attach', ...shared, urls, apiKey: options.apiKey ?? environment['VLLM_API_KEY'] });
 }
 
-function resolveStart(options: VllmStartOptions, shared: ResolvedShared): ResolvedStart {
+function resolveStart(options: VllmStartOptions, shared: ResolvedShared, findProgram: () => string): ResolvedStart {
   check.knownOptions('vllm', options, startNames);
-  const { command = ['vllm'], gpuMemoryUtilization = 0.45, toolCallParser, args = [], env = {}, port } = options;
+  const { command = [findProgram()], gpuMemoryUtilization = 0.45, toolCallParser, args = [], env = {}, port } = options;
   if (!isWords(command) || command.length === 0 || command.includes(''))
     throw check.optionInvalid('vllm: command', JSON.stringify(command), "a list of words, such as ['vllm']");
   if (!(gpuMemoryUtilization > 0 && gpuMemoryUtilization <= 1))

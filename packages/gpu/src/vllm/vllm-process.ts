@@ -1,9 +1,10 @@
-/** Runs a `vllm serve` as a child of this process, and keeps the last lines that it printed. */
+/** Runs a `vllm serve` as a child of this process, and keeps what it printed that explains its end. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import { BackendError, ConfigurationError } from '@agent-lightning/core';
 import { guardTree, hasProcessGroups, readyGuard, signalTree, unrefChild } from '@agent-lightning/platform';
+import { PrintedLines } from './printed-lines.ts';
 
 export interface VllmProcessOptions {
   readonly command: string;
@@ -14,17 +15,13 @@ export interface VllmProcessOptions {
   readonly stopGraceMs?: number;
 }
 
-const keptLines = 20;
-
 export class VllmProcess {
   readonly #options: VllmProcessOptions;
   #child: ChildProcess | undefined;
   #release: (() => void) | undefined;
   #ended: Promise<void> = Promise.resolve();
   #spawnError: ConfigurationError | undefined;
-  #lines: string[] = [];
-  /** The beginning of a line that has not ended yet. */
-  #rest = '';
+  readonly #printed = new PrintedLines();
 
   constructor(options: VllmProcessOptions) {
     this.#options = options;
@@ -38,15 +35,15 @@ export class VllmProcess {
     return this.#child !== undefined || this.#spawnError !== undefined;
   }
 
-  /** Returns the last line that it printed, for progress. */
+  /** Returns the last line that it printed and that matters, for progress. */
   get lastLine(): string | undefined {
-    return this.#lines.at(-1);
+    return this.#printed.lastLine;
   }
 
   /** Starts it, also again after it ended. It does not outlive this process, and does not keep it alive. */
   start(): void {
     const { command, args, env } = this.#options;
-    this.#lines = [];
+    this.#printed.clear();
     this.#spawnError = undefined;
     readyGuard();
     const child = spawn(command, args, {
@@ -57,9 +54,9 @@ export class VllmProcess {
     });
     this.#child = child;
     this.#release = guardTree(child);
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.setEncoding('utf8');
-      stream.on('data', (text: string) => this.#keep(text));
+    for (const name of ['stdout', 'stderr'] as const) {
+      child[name].setEncoding('utf8');
+      child[name].on('data', (text: string) => this.#printed.add(name, text));
     }
     unrefChild(child);
     this.#ended = new Promise((resolve) => {
@@ -76,15 +73,12 @@ export class VllmProcess {
     });
   }
 
-  /** Returns an error that says why it does not run, with the last lines that it printed. */
+  /** Returns an error that says why it does not run, with its last errors and the last lines that it printed. */
   failure(): BackendError | ConfigurationError {
     if (this.#spawnError !== undefined) return this.#spawnError;
     const { exitCode, signalCode } = this.#child ?? { exitCode: null, signalCode: null };
-    const printed = this.#lines.length === 0 ? 'It printed nothing.' : `It printed last:\n${this.#lines.join('\n')}`;
-    return new BackendError(
-      `vLLM ended ${signalCode === null ? `with exit code ${exitCode}` : `by ${signalCode}`}. ${printed}`,
-      { code: 'backend-failed' },
-    );
+    const end = signalCode === null ? `with exit code ${exitCode}` : `by ${signalCode}`;
+    return new BackendError(`vLLM ended ${end}. ${this.#printed.describe()}`, { code: 'backend-failed' });
   }
 
   /** Asks it to end, and kills it when it does not. */
@@ -96,17 +90,11 @@ export class VllmProcess {
     await this.#ended;
     clearTimeout(timer);
   }
-
-  #keep(text: string): void {
-    const lines = `${this.#rest}${text}`.split(/\r?\n/);
-    this.#rest = (lines.pop() ?? '').slice(-2_000);
-    this.#lines = [...this.#lines, ...lines.filter((line) => line.trim() !== '')].slice(-keptLines);
-  }
 }
 
 function unavailable(command: string, cause: NodeJS.ErrnoException): ConfigurationError {
   return new ConfigurationError(
-    `vllm: the command '${command}' cannot be started (${cause.code ?? cause.message}). Install vLLM (pip install vllm), name its program by the option command, or give the url of a server that runs.`,
+    `vllm: the command '${command}' cannot be started (${cause.code ?? cause.message}). Install vLLM (pip install vllm; for a CPU, in a checkout of this project: npm run setup:vllm), name its program by the option command or by AGENT_LIGHTNING_VLLM, or give the url of a server that runs.`,
     { code: 'command-unavailable', cause },
   );
 }

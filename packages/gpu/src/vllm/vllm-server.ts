@@ -2,6 +2,7 @@
 import { BackendError, LightningError, type Logger } from '@agent-lightning/core';
 import { checkSampling, probeAdapter } from './check-sampling.ts';
 import type { Clock } from '@agent-lightning/platform';
+import { TimeLimit } from './time-limit.ts';
 import { VllmAway, type VllmClient } from './vllm-client.ts';
 import type { VllmProcess } from './vllm-process.ts';
 
@@ -11,9 +12,9 @@ export interface VllmServerParts {
   readonly process: VllmProcess | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** The longest time until it answers for the first time. */
+  /** The longest time from a start, also a later one, until it answers. */
   readonly startTimeoutMs: number;
-  /** The longest time until it answers again. */
+  /** The longest time until it answers again without a start. */
   readonly awayTimeoutMs: number;
   /** A signal that ends every wait; its reason is the error. */
   readonly signal: AbortSignal;
@@ -135,7 +136,7 @@ export class VllmServer {
   /** Makes a call; where the server is away, brings it back and makes the call once more. */
   async #whenWell<Result>(call: (client: VllmClient) => Promise<Result>): Promise<Result> {
     const { client } = this.#parts;
-    if (!this.#isWell || !(await this.#holdsAll())) await this.#hold(this.#recover());
+    if (!this.#isWell || !(await this.#stillHoldsAll())) await this.#hold(this.#recover());
     try {
       return await call(client);
     } catch (error) {
@@ -185,7 +186,7 @@ export class VllmServer {
   async #look(): Promise<void> {
     const { client, logger, signal } = this.#parts;
     const wasWell = this.#isWell;
-    if (wasWell && (await this.#holdsAll())) return;
+    if (wasWell && (await this.#stillHoldsAll())) return;
     signal.throwIfAborted();
     this.#isWell = false;
     if (wasWell) logger.warn(`vLLM at ${client.url} is away, or lost its adapters; calls wait until it is back`);
@@ -196,6 +197,11 @@ export class VllmServer {
   #report(error: unknown): void {
     const { signal, logger } = this.#parts;
     if (!signal.aborted) logger.error(LightningError.isInstance(error) ? error.message : String(error));
+  }
+
+  /** Asks twice before a server counts as away: one that is busy may be late once. */
+  async #stillHoldsAll(): Promise<boolean> {
+    return (await this.#holdsAll()) || (await this.#holdsAll());
   }
 
   /** Returns whether the server is healthy, its engine included, and has all of its adapters. */
@@ -220,16 +226,16 @@ export class VllmServer {
   }
 
   /** Waits until the server is ready; one that goes away again before it is gets no more time. */
-  async #comeUp(timeoutMs: number): Promise<void> {
+  async #comeUp(limitMs: number): Promise<void> {
     const { clock, signal } = this.#parts;
-    const began = clock.now();
+    const limit = new TimeLimit(clock, limitMs);
     for (;;) {
-      await this.#answer(began, timeoutMs);
+      await this.#answer(limit);
       try {
         return await this.#restore();
       } catch (error) {
         if (!(error instanceof VllmAway)) throw error;
-        if (clock.now() - began >= timeoutMs) throw this.#stayedAway(clock.now() - began);
+        if (limit.isOver) throw this.#stayedAway(limit);
         await clock.wait(pollMs, signal, this.#waiting === 0);
       }
     }
@@ -258,20 +264,22 @@ export class VllmServer {
     this.#isWell = true;
   }
 
-  /** Waits until the server answers, and starts its process again where that has ended. @param began the start of the wait, by the clock */
-  async #answer(began: number, timeoutMs: number): Promise<void> {
-    const { client, process, clock, logger, signal } = this.#parts;
+  /** Waits until the server answers, and starts its process again where that has ended: the wait is then that of a start. */
+  async #answer(limit: TimeLimit): Promise<void> {
+    const { client, process, clock, logger, signal, startTimeoutMs } = this.#parts;
     let toldAt = clock.now();
     for (;;) {
       signal.throwIfAborted();
-      if (process?.isRunning === false) this.#startAgain(process);
+      if (process?.isRunning === false) {
+        this.#startAgain(process);
+        limit.restart(startTimeoutMs);
+      }
       if (await client.isHealthy()) return;
-      const waitedMs = clock.now() - began;
-      if (waitedMs >= timeoutMs) throw this.#stayedAway(waitedMs);
+      if (limit.isOver) throw this.#stayedAway(limit);
       if (clock.now() - toldAt >= progressMs) {
         toldAt = clock.now();
         const said = process?.lastLine === undefined ? '' : `: ${process.lastLine.slice(0, 200)}`;
-        logger.info(`waiting for vLLM at ${client.url} (${Math.round(waitedMs / 1_000)} s)${said}`);
+        logger.info(`waiting for vLLM at ${client.url} (${Math.round(limit.waitedMs / 1_000)} s)${said}`);
       }
       await clock.wait(pollMs, signal, this.#waiting === 0);
     }
@@ -292,7 +300,7 @@ export class VllmServer {
     return this.#restarts === undefined ? process.wasStarted : this.#restarts === maxRestarts;
   }
 
-  #stayedAway(waitedMs: number): BackendError {
+  #stayedAway({ waitedMs }: TimeLimit): BackendError {
     const { client, process } = this.#parts;
     const printed = process?.lastLine === undefined ? '' : ` It printed last: ${process.lastLine}`;
     return new BackendError(

@@ -130,7 +130,7 @@ function resolveAttach(
 }
 
 function resolveSampling(
-  { vllm }: GpuOptions,
+  { vllm, device }: GpuOptions,
   lora: LoraSpec,
   environment: NodeJS.ProcessEnv,
 ): ResolvedVllm | undefined {
@@ -141,7 +141,7 @@ function resolveSampling(
       { code: 'option-unsupported' },
     );
   }
-  return resolveVllm(vllm === true ? {} : vllm, environment);
+  return resolveVllm(vllm === true ? {} : vllm, environment, device);
 }
 
 function useless(name: string, reason: string): ConfigurationError {

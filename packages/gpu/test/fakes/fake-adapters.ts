@@ -15,6 +15,8 @@ export interface Refusal {
   readonly status: number;
   readonly type: string;
   readonly message: string;
+  /** The field of the request that is wrong. @default none is named */
+  readonly param?: string;
 }
 
 export interface AdapterLimits {
@@ -81,11 +83,13 @@ export class FakeAdapters {
     return undefined;
   }
 
-  /** A call begins on an adapter; returns what ends it. */
-  use(name: string): (() => void) | Refusal {
+  /** A call begins on an adapter; returns what ends it. @param base the served model's name, which a refusal mentions */
+  use(name: string, base: string): (() => void) | Refusal {
     const adapter = this.#adapters.get(name);
-    if (adapter === undefined)
-      return { status: 404, type: 'NotFoundError', message: `The model \`${name}\` does not exist.` };
+    if (adapter === undefined) {
+      const message = `The model \`${name}\` does not exist. Valid aliases: ${base}.`;
+      return { status: 404, type: 'NotFoundError', message, param: 'model' };
+    }
     if (!adapter.isResident) {
       const refusal = this.#checkFiles(name, adapter.path);
       if (refusal !== undefined) return { ...refusal, status: 500, type: 'InternalServerError' };
@@ -114,8 +118,7 @@ export class FakeAdapters {
   }
 
   #checkFiles(name: string, path: string): Refusal | undefined {
-    const failed = (message: string): Refusal => ({ status: 500, type: 'InternalServerError', message });
-    if (!this.#limits.enableLora) return failed('LoRA is not enabled.');
+    if (!this.#limits.enableLora) return workerFailed('LoRA is not enabled. Use --enable-lora to enable LoRA.');
     const config = join(path, 'adapter_config.json');
     if (!existsSync(config) || !existsSync(join(path, 'adapter_model.safetensors'))) {
       const message = `Loading lora ${name} failed: No adapter found for ${path}`;
@@ -123,13 +126,18 @@ export class FakeAdapters {
     }
     const { r } = JSON.parse(readFileSync(config, 'utf8')) as { r?: number };
     return r !== undefined && r > this.#limits.maxLoraRank
-      ? failed(`LoRA rank ${r} is greater than max_lora_rank ${this.#limits.maxLoraRank}.`)
+      ? workerFailed(`LoRA rank ${r} is greater than max_lora_rank ${this.#limits.maxLoraRank}.`)
       : undefined;
   }
 
   #note(type: AdapterEvent['type'], name: string): void {
     this.events.push({ type, name, running: this.#adapters.get(name)?.running ?? 0 });
   }
+}
+
+function workerFailed(reason: string): Refusal {
+  const message = `Call to add_lora method failed: Worker failed with error '${reason}', please check the stack trace above for the root cause`;
+  return { status: 500, type: 'InternalServerError', message };
 }
 
 function badInput(message: string): Refusal {

@@ -10,6 +10,7 @@ import {
   type ScriptedReply,
 } from '@agent-lightning/testing';
 import { FakeAdapters, type AdapterEvent, type AdapterLimits, type Refusal } from './fake-adapters.ts';
+import { maskPaths, withVllmFields } from './fake-fields.ts';
 import { sampleReply, type LogprobSettings } from './fake-sampling.ts';
 
 export interface FakeVllmOptions {
@@ -21,6 +22,8 @@ export interface FakeVllmOptions {
   readonly model?: string;
   /** Sampling fields that a request may have only with a value that changes nothing; others are answered 400. @default none */
   readonly refuse?: readonly string[];
+  /** Measures a prompt (T,) for `prompt_logprobs`: (T − 1,), in nats, of each token after those before it. @default -1 for each */
+  readonly measurePrompt?: (tokens: readonly number[]) => readonly number[];
   /** How the server was started; anything left out is as a trainer needs it. */
   readonly flags?: Partial<FakeVllmFlags>;
   /** @default a free one */
@@ -53,6 +56,10 @@ export interface FakeVllm {
   hold(): () => void;
   /** Makes health checks answer 503 from now on, or 200 again. */
   setHealthy(isHealthy: boolean): void;
+  /** Breaks the connection of the next request to a path, as one that takes too long does. */
+  dropNext(path: string): void;
+  /** Forgets its adapters, as a restart does that nobody notices. */
+  forgetAdapters(): void;
   /** Stops listening and breaks every connection, as a crash does; its adapters are forgotten. */
   lose(): Promise<void>;
   /** Listens again, at the same address. */
@@ -103,6 +110,8 @@ class FakeServer implements FakeVllm {
   #isHealthy = true;
   #held: Promise<void> | undefined;
   #running = 0;
+  /** The path of the next request that gets no answer. */
+  #dropped: string | undefined;
 
   constructor(options: FakeVllmOptions) {
     this.#options = options;
@@ -139,6 +148,14 @@ class FakeServer implements FakeVllm {
     this.#isHealthy = isHealthy;
   }
 
+  dropNext(path: string): void {
+    this.#dropped = path;
+  }
+
+  forgetAdapters(): void {
+    this.#adapters.forget();
+  }
+
   async listen(port: number): Promise<void> {
     this.#server = await startModelServer({
       port,
@@ -168,6 +185,11 @@ class FakeServer implements FakeVllm {
   #intercept(received: RecordedCall, response: ServerResponse): boolean {
     const call = { ...received, index: this.calls.length };
     this.calls.push(call);
+    if (call.path === this.#dropped) {
+      this.#dropped = undefined;
+      response.destroy();
+      return true;
+    }
     const { apiKey } = this.#options;
     const isAllowed = apiKey === undefined || call.headers.authorization === `Bearer ${apiKey}`;
     if (call.path.startsWith('/v1/') && !isAllowed) sendJson(response, 401, { error: 'Unauthorized' });
@@ -181,6 +203,7 @@ class FakeServer implements FakeVllm {
     const fields = (body ?? {}) as Readonly<Record<string, JsonValue>>;
     const { devMode, logsStatistics, runtimeLoraUpdating } = this.#flags;
     if (route === 'GET /health') return void response.writeHead(this.#isHealthy ? 200 : 503).end();
+    if (route === 'GET /version') return sendJson(response, 200, { version: '0.32.0' });
     if (route === 'GET /v1/models') return sendJson(response, 200, this.#models());
     if (route === 'GET /metrics' && logsStatistics)
       return void response.writeHead(200, { 'content-type': 'text/plain' }).end(this.#metrics());
@@ -210,7 +233,7 @@ class FakeServer implements FakeVllm {
     }
     if (this.isSleeping) return toReply({ status: 500, type: 'InternalServerError', message: 'The engine is asleep.' });
     const model = request.model ?? this.#baseModel;
-    const release = model === this.#baseModel ? () => undefined : this.#adapters.use(model);
+    const release = model === this.#baseModel ? () => undefined : this.#adapters.use(model, this.#baseModel);
     if (typeof release !== 'function') return toReply(release);
     this.#running += 1;
     void call.finished.then(() => {
@@ -220,7 +243,24 @@ class FakeServer implements FakeVllm {
     await this.#held;
     const scripted = (await this.#options.respond?.(request, call)) ?? 'ok';
     const given = typeof scripted === 'string' ? { content: scripted } : scripted;
-    return sampleReply(request, { reportsTokens: this.#flags.returnsTokenIds, ...given }, this.#flags);
+    const reply = sampleReply(request, { reportsTokens: this.#flags.returnsTokenIds, ...given }, this.#flags);
+    const promptLogprobs = this.#promptLogprobs(request);
+    return {
+      ...reply,
+      rewrite: (payload, index) => withVllmFields(reply.rewrite?.(payload, index) ?? payload, promptLogprobs),
+    };
+  }
+
+  /** Returns what a reply lists for the tokens of a prompt that is to be measured; null when it is not. */
+  #promptLogprobs({ prompt, prompt_logprobs: wanted }: ChatRequest): readonly unknown[] | null {
+    if (typeof wanted !== 'number' || !Array.isArray(prompt)) return null;
+    const logprobs = this.#options.measurePrompt?.(prompt) ?? prompt.slice(1).map(() => -1);
+    return [
+      null,
+      ...logprobs.map((logprob, t) => ({
+        [String(prompt[t + 1])]: { logprob, rank: 1, decoded_token: `token ${t + 1}` },
+      })),
+    ];
   }
 
   get #baseModel(): string {
@@ -228,7 +268,7 @@ class FakeServer implements FakeVllm {
   }
 
   #models(): object {
-    const card = { object: 'model', created: 1_700_000_000, owned_by: 'vllm', max_model_len: null };
+    const card = { object: 'model', created: 1_700_000_000, owned_by: 'vllm', max_model_len: null, permission: [] };
     const adapters = this.#adapters.names.map((id) => ({
       ...card,
       id,
@@ -257,8 +297,8 @@ function isNeutral(field: string, value: unknown): boolean {
 }
 
 /** The body of vLLM's errors. */
-function errorBody({ status, type, message }: Refusal): object {
-  return { error: { message, type, param: null, code: status } };
+function errorBody({ status, type, message, param }: Refusal): object {
+  return { error: { message: maskPaths(message), type, param: param ?? null, code: status } };
 }
 
 /** A refusal as a reply of the scripted model server. */

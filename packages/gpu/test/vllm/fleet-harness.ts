@@ -57,6 +57,7 @@ export const model = {
   loraRank: 8,
   contextLength: 4096,
   toolCallFormat: undefined,
+  dtype: undefined,
 } as const;
 
 export async function startServers(count: number, options: FakeVllmOptions = {}): Promise<readonly FakeVllm[]> {

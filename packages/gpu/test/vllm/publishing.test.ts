@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import type { PolicySnapshot } from '@agent-lightning/core';
 import { startFakeVllm, type FakeVllm, type FakeVllmFlags } from '../fakes/fake-vllm.ts';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -199,6 +202,23 @@ describe('a server that lacks what training needs', () => {
     });
   });
 
+  it('is refused by name when it is a LiteLLM proxy', async () => {
+    // What LiteLLM 1.108.7 answers when it is asked for nothing but its life.
+    const proxy = createServer((request, response) => {
+      const isLife = request.url === '/health/liveliness';
+      response.writeHead(isLife ? 200 : 400, { 'content-type': 'application/json' });
+      response.end(isLife ? `"I'm alive!"` : '{"error":{"message":"No connected db.","type":"no_db_connection"}}');
+    });
+    proxy.listen(0, '127.0.0.1');
+    await once(proxy, 'listening');
+    const url = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+    await expect(startFleet([{ url } as FakeVllm])).rejects.toMatchObject({
+      code: 'option-unsupported',
+      message: expect.stringMatching(/is a LiteLLM proxy: .* pass-through endpoint/),
+    });
+    proxy.close();
+  });
+
   it('is told that it cannot sleep', async () => {
     const { fleet } = await startFleet(await startServers(1), { sleep: true });
     await expect(fleet.sleep()).rejects.toThrow(/--enable-sleep-mode .* VLLM_SERVER_DEV_MODE=1/);
@@ -268,6 +288,27 @@ describe('a server that goes away', () => {
     await until(() => log.some((line) => line.includes('calls wait until it is back')));
     servers[0]!.setHealthy(true);
     expect(await watch!.awaitServers()).toEqual([baseUrl]);
+  });
+
+  it('is not away when it is late once, such as on a busy machine', async () => {
+    const { fleet, files, servers, log } = await startFleet(await startServers(1));
+    const { watch, baseUrl } = (await fleet.publish(await files('a', 1))) as OpenAiSnapshot;
+    for (const path of ['/v1/models', '/health']) {
+      servers[0]!.dropNext(path);
+      watch!.reportFailure(baseUrl);
+      expect(await watch!.awaitServers()).toEqual([baseUrl]);
+    }
+    expect(log).toEqual([]);
+  });
+
+  it('gets its adapters again when a call finds that it lost them, though it never stopped answering', async () => {
+    const { fleet, files, servers, log } = await startFleet(await startServers(1));
+    const { watch, baseUrl, model } = (await fleet.publish(await files('a', 1))) as OpenAiSnapshot;
+    servers[0]!.forgetAdapters();
+    watch!.reportFailure(baseUrl);
+    expect(await watch!.awaitServers()).toEqual([baseUrl]);
+    expect(servers[0]!.adapters).toEqual([model]);
+    expect(log).toContainEqual(expect.stringContaining('calls wait until it is back'));
   });
 
   it('fails the calls that wait for it when it stays away, and holds later ones anew', async () => {

@@ -3,10 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { systemClock } from '@agent-lightning/platform';
+import { systemClock, type Clock } from '@agent-lightning/platform';
 import { openFleet } from '../../src/vllm/open-fleet.ts';
 import type { VllmFleet } from '../../src/vllm/vllm-fleet.ts';
 import { resolveVllm, type VllmStartOptions } from '../../src/vllm/vllm-options.ts';
+import { TestClock, until } from './fleet-harness.ts';
 import { isAlive } from '../../../platform/test/is-alive.ts';
 
 const program = fileURLToPath(new URL('vllm-command.ts', import.meta.url));
@@ -39,12 +40,16 @@ const starts = async (): Promise<Start[]> =>
     .trim()
     .split('\n')
     .map((line) => JSON.parse(line) as Start);
-const open = async (options: VllmStartOptions = {}, log: string[] = []): Promise<VllmFleet> => {
+const open = async (
+  options: VllmStartOptions = {},
+  log: string[] = [],
+  clock: Clock = systemClock,
+): Promise<VllmFleet> => {
   const keep = (message: string): void => void log.push(message);
   fleet = await openFleet({
     options: resolveVllm({ command, ...options, env: { STARTS_FILE: startsFile(), ...options.env } }),
-    model: { directory: '/models/tiny', loraRank: 20, contextLength: 2048, toolCallFormat: 'hermes' },
-    clock: systemClock,
+    model: { directory: '/models/tiny', loraRank: 20, contextLength: 2048, toolCallFormat: 'hermes', dtype: 'float32' },
+    clock,
     logger: { info: keep, warn: keep, error: keep },
     fetch,
     signal: stop.signal,
@@ -67,8 +72,8 @@ describe('vllm serve', () => {
     const [start] = await starts();
     const port = start?.args[start.args.indexOf('--port') + 1] ?? '';
     const flags =
-      `--enable-lora --host 127.0.0.1 --port ${port} --max-loras 4 --max-cpu-loras 4 --max-lora-rank 32` +
-      ' --logprobs-mode processed_logprobs --generation-config vllm --gpu-memory-utilization 0.3 --max-model-len 2048' +
+      `--enable-lora --disable-uvicorn-access-log --host 127.0.0.1 --port ${port} --max-loras 4 --max-cpu-loras 4 --max-lora-rank 32` +
+      ' --logprobs-mode processed_logprobs --generation-config vllm --gpu-memory-utilization 0.3 --max-model-len 2048 --dtype float32' +
       ' --tool-call-parser hermes --enable-auto-tool-choice --tensor-parallel-size 2';
     expect(start?.args).toEqual(['serve', '/models/tiny', ...flags.split(' ')]);
     expect(start?.updating).toBe('True');
@@ -94,10 +99,22 @@ describe('vllm serve', () => {
     expect(data.map(({ id }) => id.replace(/^agl-\w+-/, '')).toSorted()).toEqual(['a-v1', 'a-v2', 'base-model']);
   });
 
+  it('gets as long for a later start as for its first, however little a server may be away', async () => {
+    await open({ awayTimeoutMs: 250, startTimeoutMs: 2 ** 31 - 1 }, [], new TestClock()); // whose time runs with the checks
+    await publish(1);
+    const [first] = await starts();
+    process.kill(first!.pid, 'SIGKILL');
+    await until(() => !isAlive(first!.pid));
+    expect(await publish(2)).toMatchObject({ version: 2 });
+    expect(await starts()).toHaveLength(2);
+  });
+
   it('that ends while it starts is not started again, and says why', async () => {
     await expect(open({ env: { FAILS: 'at-start' } })).rejects.toMatchObject({
       code: 'backend-failed',
-      message: expect.stringMatching(/exit code 3.*INFO loading weights.*CUDA out of memory/s),
+      message: expect.stringMatching(
+        /exit code 3\. Its last errors:\ntorch\.OutOfMemoryError: CUDA out of memory\nIt printed last:\nINFO loading weights/,
+      ),
     });
     expect(await starts()).toHaveLength(1);
   });

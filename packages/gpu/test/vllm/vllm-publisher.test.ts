@@ -7,6 +7,7 @@ import { gpu, type VllmOptions } from '../../src/index.ts';
 import { createTinyCheckpoint, tinyVocabularySize } from '../../../embedded/test/tiny-checkpoint.ts';
 import { startFakeTinker, type FakeTinker } from '../../../tinker/test/fakes/fake-tinker.ts';
 import { startFakeVllm, type FakeVllm, type FakeVllmOptions } from '../fakes/fake-vllm.ts';
+import { measureAsWorker } from '../fakes/same-model.ts';
 
 let root: string;
 let worker: FakeTinker;
@@ -40,7 +41,7 @@ async function createPolicy(
   options: Partial<VllmOptions> = {},
   server: FakeVllmOptions = {},
 ): Promise<TrainablePolicy> {
-  vllm = await startFakeVllm(server);
+  vllm = await startFakeVllm({ measurePrompt: measureAsWorker(tinyVocabularySize), ...server });
   backend = gpu({
     model: join(root, 'model'),
     url: worker.url,
@@ -106,6 +107,15 @@ describe('a policy that vLLM samples', () => {
       code: 'option-unsupported',
       message: expect.stringContaining('train with lora'),
     });
+  });
+
+  it('is refused by a server that serves another model than the one that trains', async () => {
+    await expect(createPolicy({}, { measurePrompt: (tokens) => tokens.slice(1).map(() => -20) })).rejects.toMatchObject(
+      {
+        code: 'option-unsupported',
+        message: expect.stringMatching(/a prompt of \d+ tokens differ from the worker's by/),
+      },
+    );
   });
 
   it('trains on, with the versions that there are, when a publish fails', async () => {
