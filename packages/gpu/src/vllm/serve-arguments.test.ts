@@ -4,7 +4,7 @@ import { expect, it } from 'vitest';
 import { serveArguments } from './serve-arguments.ts';
 import { resolveVllm, type ResolvedStart } from './vllm-options.ts';
 
-const model = { directory: '/models/tiny', loraRank: 8, contextLength: 2048 };
+const model = { directory: '/models/tiny', loraRank: 8, contextLength: 2048, dtype: undefined };
 const parserOf = (toolCallFormat: ToolCallFormat | undefined, toolCallParser?: string | null): string | undefined => {
   const options = resolveVllm(toolCallParser === undefined ? {} : { toolCallParser }) as ResolvedStart;
   const words = serveArguments(options, { ...model, toolCallFormat }, 8000);
