@@ -291,7 +291,12 @@ describe('a SkyRL server, which would do a repeated request twice,', () => {
 });
 
 describe('a pass whose loss is not finite', () => {
-  const exploding = someSamples.map((sample) => ({ ...sample, logprobs: sample.logprobs.map((value) => value * 1e5) }));
+  // Ratios of e^20 with these advantages are more than a float32 holds.
+  const exploding = someSamples.map((sample) => ({
+    ...sample,
+    logprobs: Float32Array.from(sample.lossMask, (mask) => -200 * mask),
+    advantages: Float32Array.from(sample.lossMask, (mask) => 3e38 * mask),
+  }));
   const explode = async (): Promise<void> => {
     const failing = policy.forwardBackward(exploding, { name: 'importance_sampling' });
     await expect(failing).rejects.toMatchObject({ code: 'numerics' });
@@ -352,7 +357,9 @@ describe.each(['worker', 'skyrl', 'tinker'] as const)('a batch of two requests o
     await open(serverKind);
     const before = await policy.forward(someSamples);
     const bad =
-      how === 'result' ? { ...sampleOf(1, 2, 3), logprobs: Float32Array.of(0, -1e6, -1e6) } : sampleOf(1, 2, 3);
+      how === 'result'
+        ? { ...sampleOf(1, 2, 3), logprobs: Float32Array.of(0, -200, -200), advantages: Float32Array.of(0, 3e38, 3e38) }
+        : sampleOf(1, 2, 3);
     if (how === 'refusal') {
       const body = { error: 'too strange', detail: 'too strange' };
       setup.server.failWith(({ route }) =>
