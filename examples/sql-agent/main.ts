@@ -9,6 +9,7 @@ const program = {
   purpose: 'Trains the SQL agent on this machine and writes a report.',
   defaultSteps: 20,
   outcome: 'Held-out questions that the agent answers right',
+  next: 'npm run example:small-model (the same with SmolLM2, a real chat model)',
 };
 
 await runExample(program, async (run) => {
