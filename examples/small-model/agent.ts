@@ -8,7 +8,7 @@ import { z } from 'zod';
 
 import { findItem } from './shop.ts';
 
-export const instructions = 'Look it up, then answer with the number alone.';
+export const instructions = 'Look it up, then answer with the number.';
 
 /** Steps of the graph that a question may take: two calls of the tool, and an answer. */
 const recursionLimit = 6;

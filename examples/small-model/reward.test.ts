@@ -1,29 +1,29 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { brevityReward } from './reward.ts';
+import { answerReward } from './reward.ts';
 
 it.each<[string, number]>([
   ['37', 1],
-  [' 37\n', 1],
-  ['37.', 1],
-  ['37 chairs', 1 / 2],
-  ['We have 37.', 1 / 3],
-  ['There are 37 red chairs.', 1 / 5],
+  ['There are 37 red chairs.', 1],
+  ['We have 37.\n', 1],
   ['38', 0],
+  ['370 red chairs', 0],
   ['There are 37 chairs on shelf 12.', 0],
   ['{"item": "red chairs", "count": 37, "shelf": 12}', 0],
+  ['37.5', 0],
   ['thirty-seven', 0],
   ['', 0],
 ])('rewards "%s" with %d', (output, reward) => {
-  expect(brevityReward({ answer: 37 }, output)).toBe(reward);
+  expect(answerReward({ answer: 37 }, output)).toBe(reward);
 });
 
-it('rewards nothing but the right number, and less with every word', () => {
-  const word = fc.stringMatching(/^[a-z]{1,8}$/);
+it('rewards the right number in any sentence, and no other number', () => {
+  const words = fc.array(fc.stringMatching(/^[a-z]{1,8}$/), { maxLength: 4 });
   fc.assert(
-    fc.property(fc.nat(500), fc.nat(500), fc.array(word, { maxLength: 6 }), (answer, said, words) => {
-      const reward = brevityReward({ answer }, [...words, String(said)].join(' '));
-      expect(reward).toBe(said === answer ? 1 / (words.length + 1) : 0);
+    fc.property(fc.nat(500), fc.nat(500), words, words, (answer, said, before, after) => {
+      const output = [...before, String(said), ...after].join(' ');
+      expect(answerReward({ answer }, output)).toBe(said === answer ? 1 : 0);
+      expect(answerReward({ answer }, `${output} ${answer + 1}`)).toBe(0);
     }),
   );
 });

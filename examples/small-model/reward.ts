@@ -1,9 +1,8 @@
-/** The reward: the right number, in as few words as possible. */
+/** The reward: does the answer give the right number, and no other? */
 import type { ShopQuestion } from './shop.ts';
 
-/** Returns 1 for the right number alone, 1 / n for n words with the right number and no other among them, else 0. */
-export function brevityReward({ answer }: Pick<ShopQuestion, 'answer'>, output: string): number {
+/** Returns 1 when the right number is in the answer and no other number is, else 0. */
+export function answerReward({ answer }: Pick<ShopQuestion, 'answer'>, output: string): number {
   const numbers = output.match(/\d+(?:\.\d+)?/g) ?? [];
-  if (numbers.length !== 1 || Number(numbers[0]) !== answer) return 0;
-  return 1 / output.trim().split(/\s+/).length;
+  return numbers.length === 1 && Number(numbers[0]) === answer ? 1 : 0;
 }

@@ -5,7 +5,7 @@ import { withLightning } from '@agent-lightning/langgraph';
 import { grpo, Trainer, type TrainingResult } from '@agent-lightning/trainer';
 
 import { answerQuestion, createShopAgent } from './agent.ts';
-import { brevityReward } from './reward.ts';
+import { answerReward } from './reward.ts';
 import { trainingQuestions, validationQuestions, type ShopQuestion } from './shop.ts';
 
 /** Rollouts of a step, all of them at once: the sampler batches what runs at the same time. */
@@ -23,7 +23,7 @@ export async function trainShopAgent(
   await using _model = await serveStartingModel(backend, 'smollm2'); // what the agent's own model is
   const agent = withLightning(createShopAgent());
   const trainer = new Trainer<ShopQuestion>({
-    rollout: async (task, { signal }) => brevityReward(task, await answerQuestion(agent, task.question, signal)),
+    rollout: async (task, { signal }) => answerReward(task, await answerQuestion(agent, task.question, signal)),
     backend,
     algorithm: grpo({ groupSize, tasksPerStep, learningRate: 1e-3, maxTokens: 48 }),
     runners: tasksPerStep * groupSize,
