@@ -29,7 +29,7 @@ const things = [
   'beds',
   'mirrors',
   'rugs',
-  'shelves',
+  'plates',
   'clocks',
   'vases',
   'stools',
