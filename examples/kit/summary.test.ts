@@ -41,6 +41,12 @@ describe('the end of a run', () => {
     expect(text).toContain('npm run example -- --seed 1 --control shuffled');
   });
 
+  it('ends with what to try next, where there is something', () => {
+    const next = 'npm run example:next';
+    expect(summarize({ ...program, next }, optionsOf(), result)).toMatch(/\nNext: +npm run example:next$/);
+    expect(summarize(program, optionsOf(), result)).not.toContain('Next:');
+  });
+
   it('tells how to begin again, not how to resume', () => {
     expect(summarize(program, optionsOf('--resume', 'runs/a'), result)).not.toContain('--resume');
   });

@@ -25,6 +25,7 @@ export function summarize<Flag extends string, Name extends string>(
     modelDirectory === undefined ? undefined : `Model:   ${modelDirectory} (Hugging Face layout)`,
     `Again:   ${commandOf(program, again)}`,
     shuffled ? undefined : `Control: ${commandOf(program, { ...again, control: 'shuffled' })}`,
+    program.next === undefined ? undefined : `Next:    ${program.next}`,
   ]
     .filter((line) => line !== undefined)
     .join('\n');

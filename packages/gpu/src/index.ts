@@ -4,3 +4,7 @@ export type { GpuOptions } from './worker/gpu-options.ts';
 
 // sampling by vLLM: the option `vllm` of `gpu`
 export type { VllmAttachOptions, VllmOptions, VllmSharedOptions, VllmStartOptions } from './vllm/vllm-options.ts';
+
+// what the worker needs on this machine
+export { setUpPython, type SetUpPythonOptions } from './setup/set-up-python.ts';
+export { setUpStarterModel, type SetUpStarterModelOptions } from './setup/set-up-starter-model.ts';

@@ -42,6 +42,8 @@ describe.skipIf(isMissing && !isRequired)(`the Python worker${reason}`, () => {
         'pyproject.toml',
         '.',
         '../../../tools/bench/gpu',
+        '../../../tools/starter-model',
+        '../starter-model',
       ]);
       expect(code, output).toBe(0);
     }

@@ -1,5 +1,5 @@
 import { ConfigurationError } from '@agent-lightning/core';
-import { findPython } from '../src/worker/find-python.ts';
+import { findPython } from '../src/setup/find-python.ts';
 
 /**
  * The Python of the tests that need the worker; undefined, with the reason on the test, where there is none. With

@@ -1,7 +1,9 @@
 // platform
 export { type BackOffLimits, backOffMs } from './back-off.ts';
+export { findCacheDirectory } from './cache-directory.ts';
 export { type Clock, systemClock } from './clock.ts';
 export { replaceDirectory, writeDirectoryAtomically } from './durable-directories.ts';
 export { syncDirectory, writeAndSync, writeFileAtomically } from './durable-files.ts';
 export { createConsoleLogger } from './logger.ts';
 export { guardTree, hasProcessGroups, readyGuard, signalTree, unrefChild } from './process-tree.ts';
+export { findStarterModel, hasStarterModel, resolveModelDirectory, starterModelName } from './starter-model.ts';

@@ -62,6 +62,21 @@ describe('a script that leaves gpu() open (needs Python: npm run setup:python)',
     await areGone(workerOf(stopped.output));
   });
 
+  it('saves when a service manager sends SIGTERM to every process, its worker included', async () => {
+    let worker: number | undefined;
+    let isSent = false;
+    const stopped = await train('begin', (child, line) => {
+      if (/listens/.test(line)) worker = workerOf(line);
+      if (isSent || !/sampled step 2/.test(line)) return;
+      isSent = true;
+      for (const target of [worker!, -child.pid!]) process.kill(target, 'SIGTERM');
+    });
+    expect(stopped, stopped.output).toMatchObject({ code: 130, signal: null });
+    expect(stopped.output).toContain('SIGTERM: going on until standard input closes');
+    expect((await readdir(join(folder, 'run', 'checkpoints'))).at(-1)).toBe('step-000002');
+    await areGone(worker!);
+  });
+
   it('takes its worker with it when it is killed', async () => {
     const killed = await train('begin', (child, line) => /begins/.test(line) && child.kill('SIGKILL'));
     expect(killed.signal).toBe('SIGKILL');

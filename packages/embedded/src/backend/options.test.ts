@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
 import { resolveContextLength, resolveOptions, type EmbeddedOptions } from './options.ts';
@@ -5,7 +6,12 @@ import { resolveContextLength, resolveOptions, type EmbeddedOptions } from './op
 describe('resolveOptions', () => {
   it('fills defaults and freezes', () => {
     const options = resolveOptions({ model: './model' });
-    expect(options).toMatchObject({ model: './model', contextLength: undefined, simd: 'auto', wideKernels: false });
+    expect(options).toMatchObject({
+      model: resolve('model'),
+      contextLength: undefined,
+      simd: 'auto',
+      wideKernels: false,
+    });
     expect(options.threads).toBeGreaterThanOrEqual(1);
     expect(Object.isFrozen(options)).toBe(true);
   });
@@ -20,9 +26,9 @@ describe('resolveOptions', () => {
     ["simd must be 'auto' or nothing beside wideKernels: true; got plain", { simd: 'plain', wideKernels: true }],
     ['no option "thread"; did you mean "threads"?', { thread: 2 }],
   ])('names what is not usable: %s', (message, change) => {
-    const resolve = (): unknown => resolveOptions({ model: './model', ...change } as EmbeddedOptions);
-    expect(resolve).toThrow(message);
-    expect(resolve).toThrow(expect.objectContaining({ code: 'option-invalid' }));
+    const resolveChanged = (): unknown => resolveOptions({ model: './model', ...change } as EmbeddedOptions);
+    expect(resolveChanged).toThrow(message);
+    expect(resolveChanged).toThrow(expect.objectContaining({ code: 'option-invalid' }));
   });
 });
 

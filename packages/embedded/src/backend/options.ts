@@ -2,9 +2,10 @@
 import { availableParallelism } from 'node:os';
 
 import { check } from '@agent-lightning/core';
+import { resolveModelDirectory } from '@agent-lightning/platform';
 
 export interface EmbeddedOptions {
-  /** A directory in the ordinary Hugging Face layout that holds a Llama model. Read when the first policy or snapshot is asked for. */
+  /** A directory in the ordinary Hugging Face layout that holds a Llama model, or 'smollm2' for the starter model. Read when the first policy or snapshot is asked for. */
   readonly model: string;
   /** Worker threads of each policy, 1 to 16. @default the processors that this process may use, at most 8 */
   readonly threads?: number;
@@ -48,7 +49,8 @@ export function resolveOptions(options: EmbeddedOptions): ResolvedOptions {
     throw check.optionInvalid('embedded: wideKernels', wideKernels, 'true or false');
   if (wideKernels && simd !== 'auto')
     throw check.optionInvalid('embedded: simd', simd, "'auto' or nothing beside wideKernels: true");
-  return Object.freeze({ model, threads, contextLength, simd, wideKernels });
+  const directory = resolveModelDirectory('embedded: model', model);
+  return Object.freeze({ model: directory, threads, contextLength, simd, wideKernels });
 }
 
 /** Returns the checkpoint's own limit, or the smaller one that was asked for. */

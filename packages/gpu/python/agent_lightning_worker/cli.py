@@ -32,7 +32,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--allow-remote", action="store_true", help="permits a --host that other machines reach; put TLS in front of it"
     )
-    p.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    p.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
     p.add_argument(
         "--dtype",
         choices=["auto", "float32", "bfloat16"],
@@ -62,7 +62,11 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("--threads", type=_positive, metavar="N", help="CPU threads (default: torch's)")
     p.add_argument("--seed", type=int, default=0, help="for adapters and samples whose request has none")
-    p.add_argument("--exit-with-parent", action="store_true", help="ends when standard input closes")
+    p.add_argument(
+        "--exit-with-parent",
+        action="store_true",
+        help="ends when standard input closes, and by no signal but SIGKILL: who started it may still need it to save",
+    )
     p.add_argument(
         "--log-level",
         choices=["debug", "info", "warning", "error"],
@@ -102,7 +106,7 @@ def _serve(options: argparse.Namespace) -> int:
         raise _Refusal("--sampler-memory and --session-timeout must be more than 0")
     ending = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ending.set())
+        signal.signal(number, _note_signal if options.exit_with_parent else lambda *_: ending.set())
     if options.exit_with_parent:
         threading.Thread(target=_watch_parent, args=(ending,), daemon=True).start()
 
@@ -129,6 +133,11 @@ def _serve(options: argparse.Namespace) -> int:
     server.shutdown()
     server.wait_for_answers()
     return 0
+
+
+def _note_signal(number: int, _frame: object) -> None:
+    """A service manager may send SIGTERM to every process of a run at once; the one that started this worker saves first."""
+    os.write(2, f"{signal.Signals(number).name}: going on until standard input closes\n".encode())
 
 
 def _watch_parent(ending: threading.Event) -> None:

@@ -14,6 +14,7 @@ from transformers.cache_utils import DynamicCache
 from agent_lightning_worker.attention import PACKED_ATTENTION, packed, register
 from agent_lightning_worker.errors import WorkerError
 from agent_lightning_worker.lora import Adapter, AdapterSlot, RowAdapter
+from agent_lightning_worker.transformers_names import cache_argument, enable_checkpointing, is_checkpointing
 
 log = logging.getLogger(__name__)
 
@@ -48,9 +49,9 @@ class Network:
 
     def extend(self, tokens: Tensor, positions: Tensor, mask: Tensor, cache: DynamicCache) -> Tensor:
         """Adds tokens (B, L) to the cache and returns the logits after the last one (B, vocabulary)."""
-        output = self.module.base_model(
-            input_ids=tokens, position_ids=positions, attention_mask=mask, past_key_values=cache, use_cache=True
-        )
+        body = self.module.base_model
+        past = {cache_argument(type(body)): cache}
+        output = body(input_ids=tokens, position_ids=positions, attention_mask=mask, use_cache=True, **past)
         return self.logits(output.last_hidden_state[:, -1])
 
     def logits(self, hidden: Tensor) -> Tensor:
@@ -78,7 +79,7 @@ class Network:
                 config, dtype=dtype or self.dtype, attn_implementation=self.module.config._attn_implementation
             )
         twin.load_state_dict(self.module.state_dict())
-        return self._twin(twin, getattr(self.module, "is_gradient_checkpointing", False))
+        return self._twin(twin, is_checkpointing(self.module))
 
     def read_again(self, directory: Path) -> "Network":
         """Weights that were saved of a copy. Nothing is computed, so that any thread may call it."""
@@ -107,7 +108,7 @@ def prepare(module: PreTrainedModel, gradient_checkpointing: bool) -> None:
         if isinstance(getattr(part, "attention_dropout", None), float):
             part.attention_dropout = 0.0
     if gradient_checkpointing:
-        module.gradient_checkpointing_enable({"use_reentrant": False})
+        enable_checkpointing(module)
     module.eval()
 
 

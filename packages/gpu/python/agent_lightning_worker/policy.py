@@ -160,7 +160,7 @@ def collect(data: Sequence[Datum], outputs: list[BatchOutput], loss: float) -> P
     logprobs = [np.zeros(len(datum), dtype=np.float32) for datum in data]
     entropy = 0.0
     for output in outputs:
-        entropy += output.entropies.double().sum().item()
+        entropy += output.entropies.cpu().double().sum().item()  # mps has no float64
         values = output.logprobs.float().cpu().numpy()
         for index in output.batch.members:
             wanted = data[index].wanted

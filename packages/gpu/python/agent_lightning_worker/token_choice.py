@@ -34,9 +34,10 @@ def choose(
         if row.temperature > 0:
             scaled[index] = _truncate(scaled[index], row.top_k, row.top_p)
     logprobs = torch.log_softmax(scaled, dim=-1)
-    cumulative = logprobs.double().exp().cumsum(-1)
-    thresholds = torch.tensor(uniforms, dtype=torch.float64, device=logits.device)[:, None] * cumulative[:, -1:]
-    drawn = torch.searchsorted(cumulative, thresholds, right=True)[:, 0]
+    exact = logprobs.cpu() if logits.device.type == "mps" else logprobs  # mps has no float64
+    cumulative = exact.double().exp().cumsum(-1)
+    thresholds = torch.tensor(uniforms, dtype=torch.float64, device=exact.device)[:, None] * cumulative[:, -1:]
+    drawn = torch.searchsorted(cumulative, thresholds, right=True)[:, 0].to(logits.device)
     greedy = torch.tensor([row.temperature == 0 for row in params], device=logits.device)
     tokens = torch.where(
         greedy, logits.argmax(-1), drawn.clamp(max=logits.shape[1] - 1)

@@ -12,6 +12,7 @@ from agent_lightning_worker.losses import ClipBounds
 from agent_lightning_worker.network import wrap
 from agent_lightning_worker.packing import plan
 from agent_lightning_worker.policy import Policy
+from agent_lightning_worker.transformers_names import enable_checkpointing
 
 MODELS = [tiny.llama, tiny.qwen3]
 
@@ -61,7 +62,7 @@ def test_a_sliding_window_is_kept_when_packed():
 def test_gradient_checkpointing_and_chunks_change_nothing(monkeypatch):
     data = rows(kind="sft")
     plain, recomputed = policy(tiny.llama()), policy(tiny.llama())
-    recomputed._network.module.gradient_checkpointing_enable({"use_reentrant": False})
+    enable_checkpointing(recomputed._network.module)
     monkeypatch.setattr(logprobs_module, "CHUNK_POSITIONS", 7)
     results = [made.forward_backward(data, "cross_entropy", ClipBounds()) for made in (plain, recomputed)]
     assert results[0].loss == pytest.approx(results[1].loss, rel=1e-6)

@@ -375,13 +375,25 @@ def test_a_bad_sample_request_is_refused(worker, client, body, field):
     assert (status, answer["field"], answer["code"]) == (400, "prompt", "context-exceeded")
 
 
-def test_sigterm_finishes_the_operation_at_hand(model_directory, tmp_path):
+def test_it_works_on_after_a_signal_while_its_parent_lives(model_directory, tmp_path):
     worker = WorkerProcess(model_directory, tmp_path)
+    client = Client(worker)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        worker.process.send_signal(number)
+        assert client.do("forward_backward", forward_backward_input=sft(b"x" * 200))["loss_fn_outputs"]
+    assert client.do("save_weights", path="saved")["path"].endswith("/weights/saved")
+    assert worker.close() == 0
+
+
+def test_sigterm_ends_a_worker_that_was_started_by_hand(model_directory, tmp_path):
+    worker = WorkerProcess(model_directory, tmp_path, with_parent=False)
     client = Client(worker)
     for number in range(1, 20):
         worker.post("forward_backward", model_id=client.model, seq_id=number, forward_backward_input=sft(b"x" * 200))
     worker.process.send_signal(signal.SIGTERM)
-    assert worker.close() == 0
+    assert worker.process.wait(60) == 0  # the operation at hand was finished
+    worker.process.stdin.close()
+    worker.process.stdout.close()
 
 
 @pytest.mark.parametrize(

@@ -12,13 +12,14 @@ from typing import Any
 KEY = "tml-a-key-for-tests"  # the official client insists on the beginning
 
 COMMAND = [sys.executable, "-m", "agent_lightning_worker"]
-OPTIONS = ["--threads", "1", "--exit-with-parent", "--log-level", "warning"]
+OPTIONS = ["--threads", "1", "--log-level", "warning"]
 
 
 class WorkerProcess:
-    def __init__(self, model: Path, state: Path, *options: str) -> None:
+    def __init__(self, model: Path, state: Path, *options: str, with_parent: bool = True) -> None:
+        parent = ["--exit-with-parent"] if with_parent else []
         self.process = subprocess.Popen(
-            [*COMMAND, "--model", str(model), "--state-dir", str(state), *OPTIONS, *options],
+            [*COMMAND, "--model", str(model), "--state-dir", str(state), *OPTIONS, *parent, *options],
             env=os.environ | {"AGENT_LIGHTNING_WORKER_KEY": KEY, "HF_HUB_OFFLINE": "1"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -1,18 +1,18 @@
 /** Defines the options of `gpu`, and checks them once. */
 import { basename, resolve } from 'node:path';
 import { check, ConfigurationError, type Logger } from '@agent-lightning/core';
-import { createConsoleLogger } from '@agent-lightning/platform';
+import { createConsoleLogger, resolveModelDirectory } from '@agent-lightning/platform';
 import { resolveLora, type LoraOptions, requireText, resolveUrl, type LoraSpec } from '@agent-lightning/tinker';
 import { resolveVllm, type ResolvedVllm, type VllmOptions } from '../vllm/vllm-options.ts';
 
 /** Options of `gpu`. */
 export interface GpuOptions {
-  /** A directory in the ordinary Hugging Face layout that holds a causal language model. */
+  /** A directory in the ordinary Hugging Face layout that holds a causal language model, or 'smollm2' for the starter model. */
   readonly model: string;
   /** Adapters, or 'full' for all weights. @default { rank: 32 } */
   readonly lora?: LoraOptions | 'full';
-  /** The device that the worker uses. @default 'auto': a GPU where PyTorch has one, else the CPU */
-  readonly device?: 'auto' | 'cpu' | 'cuda' | `cuda:${number}`;
+  /** The device that the worker uses. @default 'auto': a CUDA GPU where PyTorch has one, else the CPU. 'mps', Apple's GPU, is not tested */
+  readonly device?: 'auto' | 'cpu' | 'cuda' | `cuda:${number}` | 'mps';
   /** The precision of weights that are not trained. @default 'auto': bfloat16 on a GPU, float32 on the CPU */
   readonly dtype?: 'auto' | 'float32' | 'bfloat16';
   /** The most tokens of prompt and response together. @default the model's */
@@ -21,7 +21,7 @@ export interface GpuOptions {
   readonly tokenBudget?: number;
   /** The directory of saved states, which must outlive the run: a checkpoint points into it. @default 'agent-lightning-worker-state' */
   readonly stateDirectory?: string;
-  /** The Python that runs the worker. @default AGENT_LIGHTNING_PYTHON, else what `npm run setup:python` makes */
+  /** The Python that runs the worker. @default AGENT_LIGHTNING_PYTHON, else what `npx agent-lightning-gpu setup` makes */
   readonly python?: string;
   /** The address of a worker that was started by hand; options of a start are rejected then. */
   readonly url?: string;
@@ -77,7 +77,8 @@ export function resolveGpuOptions(
   environment: NodeJS.ProcessEnv = process.env,
 ): ResolvedGpuOptions {
   check.knownOptions('gpu', options, names);
-  const model = resolve(requireText('gpu: model', options.model, "a model's directory"));
+  const given = requireText('gpu: model', options.model, "a model's directory, or 'smollm2'");
+  const model = resolveModelDirectory('gpu: model', given, environment);
   const contextLength =
     options.contextLength === undefined ? undefined : check.wholeNumber('gpu: contextLength', options.contextLength, 2);
   const lora = resolveLora(options.lora ?? {}, 'worker', 'gpu');
@@ -96,7 +97,8 @@ export function resolveGpuOptions(
 function resolveStart(options: GpuOptions, model: string): ResolvedGpuOptions['worker'] {
   if (options.apiKey !== undefined) throw useless('apiKey', 'a worker that gpu() starts gets a key of its own');
   const device = options.device ?? 'auto';
-  if (!/^(?:auto|cpu|cuda(?::\d+)?)$/.test(device)) check.oneOf('gpu: device', device, ['auto', 'cpu', 'cuda']);
+  if (!/^(?:auto|cpu|cuda(?::\d+)?|mps)$/.test(device))
+    check.oneOf('gpu: device', device, ['auto', 'cpu', 'cuda', 'mps']);
   const flags: Readonly<Record<string, string | number | undefined>> = {
     '--model': model,
     '--device': device,

@@ -6,8 +6,9 @@ import { gpu } from './gpu.ts';
 
 const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
-/** Stands in for a worker: it listens, writes its process id down, and rejects every request. */
+/** Stands in for a worker: it listens, writes its process id down, rejects every request, and ends with its standard input. */
 const refusingWorker = `
+process.stdin.resume().on('end', () => process.exit());
 const { createServer } = require('node:http');
 const { appendFileSync } = require('node:fs');
 const server = createServer((_, response) => response.writeHead(401).end('{"error":"no"}')).listen(0, '127.0.0.1', () => {

@@ -2,7 +2,7 @@
 import type { TrainingBackend } from '@agent-lightning/core';
 import { connect, type Connection, TinkerBackend } from '@agent-lightning/tinker';
 import { createVllmPublisher } from '../vllm/create-vllm-publisher.ts';
-import { findPython } from './find-python.ts';
+import { findPython } from '../setup/find-python.ts';
 import { resolveGpuOptions, type GpuOptions, type ResolvedGpuOptions } from './gpu-options.ts';
 import { startWorker, type RunningWorker } from './worker-process.ts';
 

@@ -3,7 +3,6 @@ import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { findPython } from './find-python.ts';
 import { startWorker, type RunningWorker, type WorkerOptions } from './worker-process.ts';
 
 let root: string;
@@ -51,10 +50,11 @@ describe.skipIf(process.platform === 'win32')('startWorker', () => {
     expect(lines.join()).not.toContain(worker.apiKey);
   });
 
-  it('keeps its standard input open, which closes when this process is gone', async () => {
-    const worker = await start(`${listen}; cat; echo ended > ended`);
+  it('ends it by closing its standard input, as it closes when this process is gone, so that it can finish', async () => {
+    const worker = await start(`${listen}; cat; echo finished > finished`);
     await worker.stop();
-    await expect(readFile(join(root, 'ended'), 'utf8')).rejects.toThrow('ENOENT'); // SIGTERM ended it, not the input
+    expect(await readFile(join(root, 'finished'), 'utf8')).toBe('finished\n');
+    expect(worker.died.aborted).toBe(false);
   });
 
   it('makes it end when it does not', async () => {
@@ -77,7 +77,7 @@ describe.skipIf(process.platform === 'win32')('startWorker', () => {
       'Python has no PyTorch',
       `echo "ModuleNotFoundError: No module named 'torch'" >&2; exit 1`,
       'command-unavailable',
-      /no module torch.*pip install torch/s,
+      /no module torch.*npx agent-lightning-gpu setup/s,
     ],
     [
       'Python has no worker',
@@ -115,15 +115,5 @@ describe.skipIf(process.platform === 'win32')('startWorker', () => {
 
   it('stops waiting, and the worker, when its signal is aborted', async () => {
     await expect(start('exec sleep 600', { signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'cancelled' });
-  });
-});
-
-describe('findPython', () => {
-  it('takes the option, then the environment, then what is installed beside the package', async () => {
-    expect(findPython('/opt/python', { AGENT_LIGHTNING_PYTHON: '/env/python' })).toBe('/opt/python');
-    expect(findPython(undefined, { AGENT_LIGHTNING_PYTHON: '/env/python' })).toBe('/env/python');
-    expect(() => findPython(undefined, {}, root)).toThrow(
-      expect.objectContaining({ code: 'command-unavailable', message: expect.stringContaining(join(root, '.venv')) }),
-    );
   });
 });

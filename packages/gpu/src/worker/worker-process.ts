@@ -12,7 +12,8 @@ import {
   type Logger,
 } from '@agent-lightning/core';
 import { guardTree, hasProcessGroups, readyGuard, signalTree, unrefChild } from '@agent-lightning/platform';
-import { pythonDirectory, setupAdvice } from './find-python.ts';
+import { pythonDirectory } from '../setup/python-environment.ts';
+import { setupAdvice } from '../setup/find-python.ts';
 
 export interface WorkerOptions {
   readonly python: string;
@@ -22,7 +23,7 @@ export interface WorkerOptions {
   /** The time from the start to the line that says where the worker listens; it imports PyTorch and loads the model meanwhile. */
   readonly startTimeoutMs: number;
   readonly signal: AbortSignal | undefined;
-  /** The time from SIGTERM, after which the worker finishes its current operation, to SIGKILL. @default 15_000 */
+  /** The time from the end of its standard input, after which the worker finishes its current operation, to SIGKILL. @default 15_000 */
   readonly killAfterMs?: number;
 }
 
@@ -41,7 +42,8 @@ const shownLines = 20;
 
 /**
  * Starts a worker on a free port of this machine. It ends with this process, however that ends. Its start and a request to it keep this
- * process alive; an idle worker does not. Ctrl+C in a terminal does not reach it, so that a run can still save.
+ * process alive; an idle worker does not. Neither Ctrl+C in a terminal nor a SIGTERM to every process of a service ends it, so that a run
+ * can still save.
  * @throws {ConfigurationError} `command-unavailable` without Python or a module that it needs; `option-invalid` for what the worker refuses
  * @throws {BackendError} `backend-failed` when it ends before it listens
  * @throws {TimeoutError} `timed-out` | `cancelled`
@@ -96,7 +98,8 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
       },
     };
   } catch (error) {
-    await end(child, ended, killAfterMs);
+    signalTree(child, 'SIGKILL'); // it has nothing to finish
+    await ended;
     throw signal?.aborted === true ? cancelled(signal) : error;
   }
 }
@@ -131,9 +134,9 @@ function readListening(line: string): string | undefined {
   }
 }
 
-/** Ends the worker by SIGTERM, and by SIGKILL when that does not end it in time. */
+/** Ends the worker: it finishes its current operation when its standard input closes, and is killed when that takes too long. */
 async function end(child: ChildProcess, ended: Promise<string>, killAfterMs: number): Promise<void> {
-  if (child.exitCode === null && child.signalCode === null) signalTree(child, 'SIGTERM');
+  child.stdin?.end();
   const timer = setTimeout(() => signalTree(child, 'SIGKILL'), killAfterMs); // keeps this process alive meanwhile
   await ended;
   clearTimeout(timer);

@@ -1,0 +1,43 @@
+/** Where the worker's Python environments are, and what belongs into them. */
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { findCacheDirectory } from '@agent-lightning/platform';
+
+/** The directory of the worker's sources. */
+export const pythonDirectory: string = fileURLToPath(new URL('../../python/', import.meta.url));
+
+/** The environment of a checkout: the worker's tests and tools use it too. */
+export const checkoutEnvironment: string = join(pythonDirectory, '.venv');
+
+/** The pins of what the worker needs. */
+export const runtimeRequirements: string = join(pythonDirectory, 'requirements.txt');
+
+/** Returns the directory in the user's cache for the environment of this version of the worker. */
+export function findCachedEnvironment(environment: NodeJS.ProcessEnv = process.env): string {
+  return join(findCacheDirectory(environment), `worker-python-${digestRequirements().slice(0, 12)}`);
+}
+
+/** Returns the path of the Python program in an environment. */
+export function pythonProgram(directory: string): string {
+  return process.platform === 'win32' ? join(directory, 'Scripts', 'python.exe') : join(directory, 'bin', 'python');
+}
+
+/** Returns whether an environment was made to its end, from these pins. */
+export function isComplete(directory: string): boolean {
+  const stamp = stampFile(directory);
+  return (
+    existsSync(pythonProgram(directory)) && existsSync(stamp) && readFileSync(stamp, 'utf8') === digestRequirements()
+  );
+}
+
+/** Returns the path of the file that says which pins an environment was made from. */
+export function stampFile(directory: string): string {
+  return join(directory, 'requirements.sha256');
+}
+
+/** Returns the SHA-256 of the pins in hexadecimal. */
+export function digestRequirements(): string {
+  return createHash('sha256').update(readFileSync(runtimeRequirements)).digest('hex');
+}
