@@ -178,11 +178,14 @@ describe('a query of the model', () => {
   it('ends with the process that asked for it, even while SQLite is busy', async () => {
     const program = `
       const child = require('node:child_process').fork(process.argv[1], { serialization: 'advanced' });
-      child.on('message', () => console.log(child.pid));
+      child.once('message', () => console.log(child.pid));
+      child.on('exit', (code, signal) => console.log('the query process ended with', code, signal));
       child.send({ kind: 'run', file: process.argv[2], sql: process.argv[3], maxRows: 1 });`;
     const file = join(import.meta.dirname, 'query-process.ts');
     const parent = spawn(process.execPath, ['-e', program, file, databaseFile(directory, 'cars'), endless]);
-    const pid = Number(String((await once(parent.stdout, 'data'))[0]));
+    const printed = String((await once(parent.stdout, 'data'))[0]);
+    expect(printed).toMatch(/^\d+\n$/);
+    const pid = Number(printed);
     expect(isRunning(pid)).toBe(true);
     parent.kill('SIGKILL');
     await vi.waitUntil(() => !isRunning(pid), { timeout: 120_000 });
