@@ -3,6 +3,7 @@
  * float32. Both passes read the same panels: 16 columns at a time are unpacked into `scratch`, which stays in the cache for all rows.
  */
 import { strip16, strip8 } from './matmul';
+import { multiplyAdd } from './simd';
 
 /** Outputs that the backward product unpacks at once; longer sums are added up block by block. */
 const backwardBlock = 2048;
@@ -30,6 +31,67 @@ function widen(n: i32, source: usize, out: usize): void {
   }
 }
 
+/** Rows for which unpacking costs more than it saves: their tiles widen bfloat16 on the way. */
+const fewRows = 3;
+
+/**
+ * Computes C (rows, 16), two panels of bfloat16, with its sums held in registers and every sum a chain over ascending k, as in `multiply`.
+ * `rows`, 1 or 2, is a literal at every call.
+ */
+// @ts-ignore: decorator
+@inline
+function halfTile(rows: i32, k: i32, a: usize, ab: usize, panels: usize, panelBytes: usize, c: usize, cb: usize, accumulate: bool): void {
+  let c00 = f32x4.splat(0), c01 = c00, c02 = c00, c03 = c00, c10 = c00, c11 = c00, c12 = c00, c13 = c00;
+  for (const end = a + (<usize>k << 2); a < end; a += 4) {
+    const left = v128.load(panels), right = v128.load(panels + panelBytes);
+    const b0 = widenLow(left), b1 = widenHigh(left), b2 = widenLow(right), b3 = widenHigh(right);
+    const s0 = v128.load32_splat(a);
+    c00 = multiplyAdd(s0, b0, c00);
+    c01 = multiplyAdd(s0, b1, c01);
+    c02 = multiplyAdd(s0, b2, c02);
+    c03 = multiplyAdd(s0, b3, c03);
+    if (rows > 1) {
+      const s1 = v128.load32_splat(a + ab);
+      c10 = multiplyAdd(s1, b0, c10);
+      c11 = multiplyAdd(s1, b1, c11);
+      c12 = multiplyAdd(s1, b2, c12);
+      c13 = multiplyAdd(s1, b3, c13);
+    }
+    panels += 16;
+  }
+  storeSums(c, c00, c01, c02, c03, accumulate);
+  if (rows > 1) storeSums(c + cb, c10, c11, c12, c13, accumulate);
+}
+
+// @ts-ignore: decorator
+@inline
+function storeSums(c: usize, v0: v128, v1: v128, v2: v128, v3: v128, accumulate: bool): void {
+  v128.store(c, accumulate ? f32x4.add(v128.load(c), v0) : v0);
+  v128.store(c, accumulate ? f32x4.add(v128.load(c, 16), v1) : v1, 16);
+  v128.store(c, accumulate ? f32x4.add(v128.load(c, 32), v2) : v2, 32);
+  v128.store(c, accumulate ? f32x4.add(v128.load(c, 48), v3) : v3, 48);
+}
+
+// One function for each tile, so that V8 allocates registers for each of them alone.
+function halfTile1(k: i32, a: usize, ab: usize, panels: usize, panelBytes: usize, c: usize, cb: usize, accumulate: bool): void {
+  halfTile(1, k, a, ab, panels, panelBytes, c, cb, accumulate);
+}
+function halfTile2(k: i32, a: usize, ab: usize, panels: usize, panelBytes: usize, c: usize, cb: usize, accumulate: bool): void {
+  halfTile(2, k, a, ab, panels, panelBytes, c, cb, accumulate);
+}
+
+/** Computes two panels of C for at most {@link fewRows} rows. */
+function fewRowsStrip(m: i32, k: i32, a: usize, ab: usize, panels: usize, panelBytes: usize, c: usize, cb: usize, accumulate: bool): void {
+  for (let left = m; left > 0; ) {
+    const rows = left > 1 ? 2 : 1;
+    if (rows == 2) halfTile2(k, a, ab, panels, panelBytes, c, cb, accumulate);
+    else halfTile1(k, a, ab, panels, panelBytes, c, cb, accumulate);
+    left -= rows;
+    a += <usize>rows * ab;
+    c += <usize>rows * cb;
+  }
+}
+
 /**
  * C (m, n) = A (m, k) · Wᵀ, or C += when `accumulate`, for W (n, k) in panels; n is a multiple of 8. Every element of C is one
  * chain over ascending k, as in `multiply`. `scratch` holds 16 · k floats.
@@ -39,8 +101,12 @@ export function multiplyFrozen(m: i32, n: i32, k: i32, a: usize, aStride: i32, p
   const panelBytes = isHalf ? wide >> 1 : wide;
   let j = 0;
   for (; j + 16 <= n; j += 16) {
-    if (isHalf) widen(k << 4, panels, scratch);
-    strip16(false, m, k, a, ab, ab, isHalf ? scratch : panels, 32, wide, c, cb, accumulate);
+    if (isHalf && m <= fewRows) {
+      fewRowsStrip(m, k, a, ab, panels, panelBytes, c, cb, accumulate);
+    } else {
+      if (isHalf) widen(k << 4, panels, scratch);
+      strip16(false, m, k, a, ab, ab, isHalf ? scratch : panels, 32, wide, c, cb, accumulate);
+    }
     panels += 2 * panelBytes;
     c += 64;
   }

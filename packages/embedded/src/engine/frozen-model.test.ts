@@ -64,6 +64,8 @@ describe.each([
     const half = await engineOf(model, { adaptation: { ...adaptation, frozenType: 'bfloat16' } });
     const single = await engineOf({ ...model, weights: rounded }, { adaptation });
     expect(await half.forward(samples)).toEqual(await single.forward(samples));
+    for (const choices of [1, 2, 5, 9])
+      expect(await sampleFrom(half, choices)).toEqual(await sampleFrom(single, choices));
     for (const engine of [half, single]) await engine.forwardBackward(samples, { name: 'cross_entropy' });
     for (const engine of [half, single]) await engine.optimStep({ learningRate: 0.01 });
     expect(half.exportWeights()).toEqual(single.exportWeights());
@@ -134,6 +136,20 @@ describe.each<[string, Parameters<typeof naiveModel>[0], Partial<Adaptation>]>([
     }
   });
 });
+
+/** Returns tokens and log-probabilities of some choices of one prompt. */
+async function sampleFrom(engine: LlamaEngine, choices: number): Promise<number[][]> {
+  const sampled = Array.from({ length: choices }, (): number[] => []);
+  const logprobs = Array.from({ length: choices }, (): number[] => []);
+  const weights = engine.snapshot();
+  const request = { weights, prompt: Int32Array.of(3, 1, 4, 1, 5), temperature: 1, maxTokens: 20, stopTokens: [], seed: 2 };
+  for await (const piece of engine.sample({ ...request, choices })) {
+    sampled[piece.choice]!.push(...piece.tokens);
+    logprobs[piece.choice]!.push(...piece.logprobs);
+  }
+  engine.discard(weights);
+  return [...sampled, ...logprobs];
+}
 
 function crossEntropy(samples: readonly TrainingSample[], logprobs: readonly number[][]): number {
   return -samples
