@@ -59,6 +59,9 @@ export async function measureRealModel(options: RealModelOptions): Promise<objec
       const sampled = await measure(contestant, options.concurrent * options.newTokens, () =>
         sample(contestant.engine, options, vocabulary, round + 1),
       );
+      console.log(
+        `${round < 0 ? 'warm-up' : `round ${round + 1}`}, ${contestant.name}: training ${describe(trained)}; sampling ${describe(sampled)}`,
+      );
       if (round < 0) continue; // the first one warms up
       contestant.training.push(trained);
       contestant.sampling.push(sampled);
@@ -150,6 +153,10 @@ function compare(
     return [what, { wall, cpu }] as const;
   });
   return Object.fromEntries(ratios);
+}
+
+function describe({ wall, cpu }: Rate): string {
+  return `${wall.toFixed(1)} tokens/s${cpu === undefined ? '' : `, ${cpu.toFixed(1)} a CPU second`}`;
 }
 
 function ratio(ours: number | undefined, theirs: number | undefined): number | null {

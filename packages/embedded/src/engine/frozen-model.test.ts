@@ -142,7 +142,14 @@ async function sampleFrom(engine: LlamaEngine, choices: number): Promise<number[
   const sampled = Array.from({ length: choices }, (): number[] => []);
   const logprobs = Array.from({ length: choices }, (): number[] => []);
   const weights = engine.snapshot();
-  const request = { weights, prompt: Int32Array.of(3, 1, 4, 1, 5), temperature: 1, maxTokens: 20, stopTokens: [], seed: 2 };
+  const request = {
+    weights,
+    prompt: Int32Array.of(3, 1, 4, 1, 5),
+    temperature: 1,
+    maxTokens: 20,
+    stopTokens: [],
+    seed: 2,
+  };
   for await (const piece of engine.sample({ ...request, choices })) {
     sampled[piece.choice]!.push(...piece.tokens);
     logprobs[piece.choice]!.push(...piece.logprobs);

@@ -10,9 +10,12 @@ const memoryOf = (pages: number): WasmMemory =>
 
 describe('SharedHeap', () => {
   it('never gives two holders the same bytes, whatever is taken and freed by two threads', () => {
-    const steps = fc.array(fc.record({ thread: fc.nat(1), bytes: fc.integer({ min: 1, max: 40_000 }), frees: fc.nat(3) }), {
-      maxLength: 60,
-    });
+    const steps = fc.array(
+      fc.record({ thread: fc.nat(1), bytes: fc.integer({ min: 1, max: 40_000 }), frees: fc.nat(3) }),
+      {
+        maxLength: 60,
+      },
+    );
     fc.assert(
       fc.property(steps, (taken) => {
         const memory = memoryOf(6);
