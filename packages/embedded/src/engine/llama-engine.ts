@@ -11,16 +11,13 @@ import { instantiateKernels, type Address, type Kernels } from '../kernels/kerne
 import type { LlamaConfig, LlamaWeights } from '../model/llama-config.ts';
 import { trainedShapes, type Adaptation } from '../model/adaptation.ts';
 import { startAdapters } from '../model/adapter-start.ts';
-import { writeFrozen } from '../model/frozen-weights.ts';
 import { checkConfig, checkTensors, checkThreads } from '../model/model-checks.ts';
 import { createModelMemory, type ModelMemory } from '../model/model-memory.ts';
 import { layOutParameters } from '../model/parameter-layout.ts';
 import { parameterShapes, type Shapes } from '../model/parameter-shapes.ts';
 import { readTensors, writeTensors } from '../model/stored-tensors.ts';
-import { toSource, type WeightSource } from '../model/weight-source.ts';
 import { WorkerPool } from '../threads/worker-pool.ts';
-import type { TrainedSamples } from '../training/training-worker.ts';
-import { distributeSamples, flattenSamples } from '../training/flat-samples.ts';
+import { runPass, type TrainedTotal } from './distributed-pass.ts';
 import type {
   LlamaEngineOptions,
   OptimizerState,
@@ -28,6 +25,7 @@ import type {
   SampleRequest,
   WeightsVersion,
 } from './engine-types.ts';
+import { isTensors, writeInitialWeights } from './initial-weights.ts';
 import { withMemoryErrors } from './memory-errors.ts';
 import { planMemory, trainingThreads, type MemoryPlan, type PlannedModel } from './memory-plan.ts';
 import { mergedConfig, mergeModel } from './merged-weights.ts';
@@ -93,7 +91,8 @@ export class LlamaEngine {
     const model = { config, threads, adaptation, layout: layOutParameters(config, adaptation) };
     const engine = new LlamaEngine(model, await loadKernels(options));
     try {
-      await engine.#start(weights);
+      await writeInitialWeights(engine.#memory, engine.trainedShapes, weights);
+      await engine.#pool.runAll({ kind: 'pack' });
     } catch (error) {
       await engine.close();
       throw error;
@@ -259,45 +258,12 @@ export class LlamaEngine {
     await this.#pool.close();
   }
 
-  async #start(weights: LlamaWeights | WeightSource): Promise<void> {
-    const { map } = this.#memory;
-    if (this.adaptation) {
-      await writeFrozen(this.#memory, isTensors(weights) ? toSource(weights) : weights);
-      writeTensors(this.#memory, map.weights, startAdapters(this.trainedShapes, 0));
-    } else if (isTensors(weights)) {
-      writeTensors(this.#memory, map.weights, weights);
-    } else {
-      throw new BackendError('An engine that trains all weights takes them as tensors, not as a source.', {
-        code: 'option-invalid',
-      });
-    }
-    await this.#pool.runAll({ kind: 'pack' });
-  }
-
+  /** Runs a pass on as many threads as the longest sample leaves room for. */
   async #train(samples: readonly TrainingSample[], forward: Address, loss?: Loss): Promise<TrainedTotal> {
     const longest = Math.max(...samples.map(({ tokens }) => tokens.length - 1));
     const threads = trainingThreads(this.#model, this.#plan, longest);
-    const shares = distributeSamples(samples, threads);
-    const jobs = shares.map((share) => ({
-      kind: 'train' as const,
-      samples: flattenSamples(share.map((index) => samples[index]!)),
-      forward,
-      budget: this.#plan.workingBytes / threads,
-      ...(loss && { loss }),
-    }));
-    const parts = await this.#pool.run<'train'>(jobs);
-    const logprobs: Float32Array[] = Array.from({ length: samples.length });
-    for (const [thread, share] of shares.entries()) {
-      let offset = 0;
-      for (const index of share) {
-        const length = samples[index]!.tokens.length;
-        logprobs[index] = parts[thread]!.logprobs.slice(offset, offset + length);
-        offset += length;
-      }
-    }
-    const sum = (field: 'loss' | 'entropy' | 'trainedTokens'): number =>
-      parts.reduce((total, part) => total + part[field], 0);
-    return { logprobs, loss: sum('loss'), entropy: sum('entropy'), trainedTokens: sum('trainedTokens') };
+    const { workingBytes } = this.#plan;
+    return await runPass(this.#pool, samples, forward, loss, { threads, workingBytes });
   }
 
   /** Runs training calls one after the other. */
@@ -321,15 +287,6 @@ export class LlamaEngine {
         code: 'backend-failed',
       });
   }
-}
-
-/** The results of all threads together; `logprobs` by sample. */
-interface TrainedTotal extends Omit<TrainedSamples, 'logprobs'> {
-  readonly logprobs: readonly Float32Array[];
-}
-
-function isTensors(weights: LlamaWeights | WeightSource): weights is LlamaWeights {
-  return 'get' in weights;
 }
 
 function describeDivergence(what: string): BackendError {
