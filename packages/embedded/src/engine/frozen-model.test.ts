@@ -158,6 +158,35 @@ async function sampleFrom(engine: LlamaEngine, choices: number): Promise<number[
   return [...sampled, ...logprobs];
 }
 
+describe('an engine', () => {
+  const model = naiveModel({ seed: 2, tied: true });
+  const half = { ...adaptation, frozenType: 'bfloat16' } as const;
+
+  it('refuses a weight that bfloat16 cannot hold, and says what can', async () => {
+    const weights = toFloat32(model.weights);
+    weights.get('model.layers.0.mlp.up_proj.weight')![3] = 3.4e38;
+    const start = (lora: Adaptation): Promise<LlamaEngine> =>
+      LlamaEngine.create({ config: model.config, weights, threads: 1, adaptation: lora });
+    await expect(start(half)).rejects.toThrow(/mlp.up_proj.weight holds 3.39\d+e\+38, .*dtype: 'float32'/);
+    engines.push(await start(adaptation));
+  });
+
+  it('takes a source of weights where they are frozen, and refuses one where they are trained', async () => {
+    const tensors = toFloat32(model.weights);
+    const weights = {
+      read: async (name: string, first: number, count: number) => tensors.get(name)!.slice(first, first + count),
+    };
+    const [engine, same] = [
+      await engineOf(model, { weights, adaptation: half }),
+      await engineOf(model, { adaptation: half }),
+    ];
+    expect(new Map(engine.exportModel())).toEqual(new Map(same.exportModel()));
+    await expect(LlamaEngine.create({ config: model.config, weights, threads: 1 })).rejects.toMatchObject({
+      code: 'option-invalid',
+    });
+  });
+});
+
 function crossEntropy(samples: readonly TrainingSample[], logprobs: readonly number[][]): number {
   return -samples
     .flatMap(({ lossMask, advantages }, i) =>
