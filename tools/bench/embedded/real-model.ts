@@ -45,9 +45,13 @@ export async function measureRealModel(options: RealModelOptions): Promise<objec
   process.env['OMP_NUM_THREADS'] = String(options.threads);
   const lora = { rank: options.rank };
   const parts = { model: options.model, lora, threads: options.threads };
+  const backends = [embedded(parts), embedded({ ...parts, wideKernels: true })] as const;
+  const [kernels, wideKernels] = [await backends[0].kernels(), await backends[1].kernels()];
+  if (wideKernels !== 'wide')
+    console.log('Wide kernels are not available here or did not measure faster: both contestants run the others.');
   const contestants = [
-    await prepare('embedded', embedded(parts), ownCpuSeconds),
-    await prepare('embedded, wide kernels', embedded({ ...parts, wideKernels: true }), ownCpuSeconds),
+    await prepare(`embedded, ${kernels} kernels`, backends[0], ownCpuSeconds),
+    await prepare(`embedded, ${wideKernels} kernels`, backends[1], ownCpuSeconds),
     await prepare('PyTorch worker', gpu({ model: options.model, lora, device: 'cpu' }), childCpuSeconds),
   ];
   const vocabulary = (await openCheckpoint(options.model)).config.vocabSize;
