@@ -64,6 +64,32 @@ export function addInto(n: i32, x: usize, out: usize): void {
   }
 }
 
+/** x (rows, width) += vector (width,). */
+export function addVector(rows: i32, width: i32, vector: usize, x: usize, xStride: i32): void {
+  for (let i = 0; i < rows; i++) {
+    addInto(width, vector, x);
+    x += <usize>xStride << 2;
+  }
+}
+
+/** out (width,) += the sum of the rows of x (rows, width). */
+export function sumRows(rows: i32, width: i32, x: usize, xStride: i32, out: usize): void {
+  for (let i = 0; i < rows; i++) {
+    addInto(width, x, out);
+    x += <usize>xStride << 2;
+  }
+}
+
+/** x (rows, width) *= factor. */
+export function scaleRows(rows: i32, width: i32, factor: f32, x: usize, xStride: i32): void {
+  const factors = f32x4.splat(factor);
+  const bytes = <usize>width << 2;
+  for (let i = 0; i < rows; i++) {
+    for (let j: usize = 0; j < bytes; j += 16) v128.store(x + j, f32x4.mul(v128.load(x + j), factors));
+    x += <usize>xStride << 2;
+  }
+}
+
 /** out (rows, width) = x · rsqrt(mean x² + ε) · weight; keeps the reciprocal root (rows,) for the backward pass. */
 export function rmsNorm(
   rows: i32,

@@ -198,7 +198,7 @@ function rows1by8(t: bool, k: i32, a: usize, ab: usize, b: usize, bb: usize, c: 
 }
 
 /** Two panels of C, (m, 16). Fused 128-bit registers hold 6 × 8 best, plain ones 4 × 8, 256-bit ones 6 × 16. */
-function strip16(t: bool, m: i32, k: i32, a: usize, ab: usize, aRow: usize, b: usize, bb: usize, pb: usize, c: usize, cb: usize, acc: bool): void {
+export function strip16(t: bool, m: i32, k: i32, a: usize, ab: usize, aRow: usize, b: usize, bb: usize, pb: usize, c: usize, cb: usize, acc: bool): void {
   for (let left = m; left > 0; ) {
     let rows: i32;
     if (LANES > 0 && left >= 6 && left != 8) {
@@ -231,7 +231,7 @@ function strip16(t: bool, m: i32, k: i32, a: usize, ab: usize, aRow: usize, b: u
 }
 
 /** Computes one panel of C, (m, 8). */
-function strip8(t: bool, m: i32, k: i32, a: usize, ab: usize, aRow: usize, b: usize, bb: usize, c: usize, cb: usize, acc: bool): void {
+export function strip8(t: bool, m: i32, k: i32, a: usize, ab: usize, aRow: usize, b: usize, bb: usize, c: usize, cb: usize, acc: bool): void {
   for (let left = m; left > 0; ) {
     let rows: i32;
     if (LANES > 0 && left >= 6 && left != 8) {

@@ -1,9 +1,11 @@
 // backend
 export { type EmbeddedBackend, embedded } from './backend/embedded.ts';
+export type { EmbeddedTrainablePolicy } from './backend/embedded-policy.ts';
+export type { LoraOptions } from './backend/lora-options.ts';
 export type { EmbeddedOptions } from './backend/options.ts';
 
 // checkpoint
-export { type Checkpoint, loadCheckpoint } from './checkpoint/checkpoint.ts';
+export { type Checkpoint, type OpenCheckpoint, loadCheckpoint, openCheckpoint } from './checkpoint/checkpoint.ts';
 export { type CreateCheckpointOptions, type ModelShape, createCheckpoint } from './checkpoint/create-checkpoint.ts';
 export { type Tensor, type TensorFile, decodeSafetensors } from './checkpoint/safetensors.ts';
 
@@ -17,7 +19,9 @@ export type {
   WeightsVersion,
 } from './engine/engine-types.ts';
 export type { LlamaConfig, LlamaWeights } from './model/llama-config.ts';
-export { parameterShapes } from './model/parameter-layout.ts';
+export type { Adaptation } from './model/adaptation.ts';
+export type { WeightSource } from './model/weight-source.ts';
+export { parameterShapes, type Shapes } from './model/parameter-shapes.ts';
 export type { KernelChoice, KernelKind } from './kernels/kernel-binary.ts';
 
 // making a model

@@ -1,4 +1,4 @@
-import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -6,7 +6,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 
 import { saveCheckpoint } from '../src/checkpoint/checkpoint.ts';
 import { encodeSafetensors } from '../src/checkpoint/safetensors.ts';
-import { createCheckpoint, decodeSafetensors, loadCheckpoint, type Tensor } from '../src/index.ts';
+import { createCheckpoint, decodeSafetensors, loadCheckpoint, openCheckpoint, type Tensor } from '../src/index.ts';
 import { createTinyCheckpoint, tinyCheckpointOptions } from './tiny-checkpoint.ts';
 
 let root: string;
@@ -156,6 +156,28 @@ describe('loadCheckpoint', () => {
         message: expect.stringContaining(message),
       });
     }
+  });
+
+  it('takes a tied head that is stored as well when it equals the embeddings, and names one that differs', async () => {
+    const whole = await loadCheckpoint(model);
+    const store = (change: (data: Float32Array) => Float32Array): Promise<void> =>
+      editTensors((tensors) => {
+        const { shape, data } = tensors.get('model.embed_tokens.weight') as Tensor;
+        tensors.set('lm_head.weight', { shape, data: change(data) });
+      });
+    await store((data) => data);
+    expect((await loadCheckpoint(model)).weights).toEqual(whole.weights);
+    await store((data) => data.with(7, 1));
+    await expect(loadCheckpoint(model)).rejects.toThrow(/'lm_head.weight' and 'model.embed_tokens.weight' differ/);
+  });
+
+  it('reads any range of a parameter, and notices a file that was cut meanwhile', async () => {
+    const { source } = await openCheckpoint(model);
+    const { weights } = await loadCheckpoint(model);
+    const name = 'model.layers.1.mlp.down_proj.weight';
+    expect(await source.read(name, 5, 9)).toEqual(weights.get(name)?.slice(5, 14));
+    await truncate(join(model, 'model.safetensors'), 3000);
+    await expect(source.read(name, 5, 9)).rejects.toThrow(/it has changed since it was opened/);
   });
 
   it('names a tokenizer with more ids than the model, and a broken JSON file', async () => {

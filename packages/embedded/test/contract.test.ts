@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { describeBackend } from '@agent-lightning/testing';
-import { afterAll, beforeAll } from 'vitest';
+import { afterAll, beforeAll, describe } from 'vitest';
 
-import { embedded } from '../src/index.ts';
+import { embedded, type EmbeddedOptions } from '../src/index.ts';
 import { createTinyCheckpoint } from './tiny-checkpoint.ts';
 
 let root: string;
@@ -15,9 +15,14 @@ beforeAll(async () => {
 });
 afterAll(() => rm(root, { recursive: true }));
 
-describeBackend('embedded', async () => ({
-  backend: embedded({ model: join(root, 'model'), threads: 2 }),
-  vocabularySize: 300,
-  messages: [{ role: 'user', content: 'How many students are there?' }],
-  openExport: (directory) => embedded({ model: directory, threads: 2 }),
-}));
+describe.each<[string, Partial<EmbeddedOptions>]>([
+  ['embedded', {}],
+  ['embedded with LoRA', { lora: { rank: 8 } }],
+])('%s', (name, options) => {
+  describeBackend(name, async () => ({
+    backend: embedded({ model: join(root, 'model'), threads: 2, ...options }),
+    vocabularySize: 300,
+    messages: [{ role: 'user', content: 'How many students are there?' }],
+    openExport: (directory) => embedded({ model: directory, threads: 2 }),
+  }));
+});

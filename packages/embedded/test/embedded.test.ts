@@ -6,7 +6,13 @@ import type { GenerateRequest, TrainingBackend } from '@agent-lightning/core';
 import { collectGeneration, type CollectedGeneration } from '@agent-lightning/testing';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 
-import { embedded, loadCheckpoint, type EmbeddedBackend, type EmbeddedOptions } from '../src/index.ts';
+import {
+  decodeSafetensors,
+  embedded,
+  loadCheckpoint,
+  type EmbeddedBackend,
+  type EmbeddedOptions,
+} from '../src/index.ts';
 import { createTinyCheckpoint } from './tiny-checkpoint.ts';
 
 const messages = [{ role: 'user', content: 'Which student is the oldest?' }];
@@ -19,8 +25,15 @@ beforeAll(async () => {
 afterAll(() => rm(root, { recursive: true }));
 afterEach(() => backend?.close());
 
-const openEmbedded = (options: Partial<EmbeddedOptions> = {}): EmbeddedBackend =>
-  embedded({ model: join(root, 'model'), threads: 2, ...options });
+const opened: EmbeddedBackend[] = [];
+afterEach(async () => {
+  await Promise.all(opened.splice(0).map((each) => each.close()));
+});
+const openEmbedded = (options: Partial<EmbeddedOptions> = {}): EmbeddedBackend => {
+  const created = embedded({ model: join(root, 'model'), threads: 2, ...options });
+  opened.push(created);
+  return created;
+};
 const open = (options: Partial<EmbeddedOptions> = {}): TrainingBackend => (backend = openEmbedded(options));
 const askBase = async (request: Partial<GenerateRequest> = {}): Promise<CollectedGeneration> => {
   const snapshot = await backend?.baseSnapshot();
@@ -158,5 +171,43 @@ describe('embedded', () => {
       code: 'resume-mismatch',
       message: expect.stringContaining('its layers is 3'),
     });
+  });
+
+  it('trains adapters, writes them as PEFT has them, and resumes them only as they were', async () => {
+    const policy = await openEmbedded({ lora: { rank: 4, trainMlp: false } }).createPolicy({ name: 'policy', seed: 3 });
+    const tokens = Int32Array.from({ length: 12 }, (_, t) => t * 7);
+    const advantages = new Float32Array(12).fill(1, 1);
+    const sample = { tokens, lossMask: Uint8Array.from(advantages), logprobs: new Float32Array(12), advantages };
+    const before = (await policy.forward([sample]))[0]!;
+    await policy.forwardBackward([sample], { name: 'cross_entropy' });
+    await policy.optimStep({ learningRate: 0.05 });
+    const trained = (await policy.forward([sample]))[0]!;
+    expect(trained).not.toEqual(before);
+    expect(await policy.forwardBase([sample])).toEqual([before]);
+
+    await policy.exportAdapter(join(root, 'adapter'));
+    const config = JSON.parse(await readFile(join(root, 'adapter', 'adapter_config.json'), 'utf8')) as object;
+    expect(config).toMatchObject({
+      peft_type: 'LORA',
+      r: 4,
+      lora_alpha: 32,
+      target_modules: ['k_proj', 'o_proj', 'q_proj', 'v_proj'],
+      base_model_name_or_path: join(root, 'model'),
+    });
+    const file = await readFile(join(root, 'adapter', 'adapter_model.safetensors'));
+    const { tensors } = decodeSafetensors(file, 'adapter');
+    expect(tensors.size).toBe(2 * 4 * 2);
+    expect(tensors.get('base_model.model.model.layers.1.self_attn.v_proj.lora_B.weight')?.shape).toEqual([8, 4]);
+
+    await policy.saveState(join(root, 'adapter-state'));
+    const other = await openEmbedded({ lora: { rank: 8 } }).createPolicy({ name: 'policy', seed: 3 });
+    await expect(other.loadState(join(root, 'adapter-state'))).rejects.toMatchObject({ code: 'resume-mismatch' });
+    const full = await openEmbedded().createPolicy({ name: 'policy', seed: 3 });
+    await expect(full.loadState(join(root, 'adapter-state'))).rejects.toThrow(/this policy's is 'full'/);
+    await expect(full.exportAdapter(join(root, 'none'))).rejects.toMatchObject({ code: 'option-unsupported' });
+
+    await policy.exportModel(join(root, 'merged'));
+    const merged = await openEmbedded({ model: join(root, 'merged') }).createPolicy({ name: 'policy', seed: 0 });
+    for (const [t, value] of (await merged.forward([sample]))[0]!.entries()) expect(value).toBeCloseTo(trained[t]!, 4);
   });
 });

@@ -1,6 +1,7 @@
-/** A Llama in plain float64 loops, written to be obviously right: the second implementation that the engine must agree with. */
+/** A model of the Llama family in plain float64 loops, written to be obviously right: the second implementation that the engine must agree with. */
 import type { TrainingSample } from '@agent-lightning/core';
-import { parameterShapes, type LlamaConfig } from '../src/index.ts';
+import { parameterShapes, type Adaptation, type LlamaConfig } from '../src/index.ts';
+import { adapterShapes } from '../src/model/adaptation.ts';
 
 export type NaiveWeights = Map<string, Float64Array>;
 
@@ -15,9 +16,15 @@ export function naiveLogprobs(config: LlamaConfig, weights: NaiveWeights, tokens
   for (let i = 0; i < config.layers; i++) {
     const name = (part: string): Float64Array => weight(`model.layers.${i}.${part}.weight`);
     const norm1 = hidden.map((x) => rmsNorm(x, name('input_layernorm'), config.rmsNormEpsilon));
-    const queries = norm1.map((x, t) => rotate(product(name('self_attn.q_proj'), x), t, config));
-    const keys = norm1.map((x, t) => rotate(product(name('self_attn.k_proj'), x), t, config));
-    const values = norm1.map((x) => product(name('self_attn.v_proj'), x));
+    const project = (part: string, x: readonly number[]): number[] => {
+      const bias = weights.get(`model.layers.${i}.self_attn.${part}_proj.bias`);
+      return product(name(`self_attn.${part}_proj`), x).map((value, j) => value + (bias?.[j] ?? 0));
+    };
+    const norm = (part: string, x: readonly number[]): number[] =>
+      config.queryKeyNorm ? headNorms(x, name(`self_attn.${part}_norm`), config.rmsNormEpsilon) : [...x];
+    const queries = norm1.map((x, t) => rotate(norm('q', project('q', x)), t, config));
+    const keys = norm1.map((x, t) => rotate(norm('k', project('k', x)), t, config));
+    const values = norm1.map((x) => project('v', x));
     const attended = queries.map((query, t) => attend(query, keys.slice(0, t + 1), values, config));
     hidden = hidden.map((x, t) => sum(x, product(name('self_attn.o_proj'), attended[t]!)));
     hidden = hidden.map((x) => {
@@ -66,6 +73,39 @@ export function naiveModel(options: { seed: number; tied: boolean; scale?: numbe
     }),
   );
   return { config, weights };
+}
+
+/** Random adapters of a frozen model, A and B far from zero. */
+export function naiveAdapters(config: LlamaConfig, adaptation: Adaptation, seed: number): NaiveWeights {
+  const random = randomStream(seed);
+  return new Map(
+    [...adapterShapes(config, adaptation)].map(([name, [rows, columns]]) => [
+      name,
+      Float64Array.from({ length: rows * columns! }, () => Math.fround(0.6 * (random() - 0.5))),
+    ]),
+  );
+}
+
+/** W + alpha / rank · B · A for every adapted layer; a tied head that is adapted gets weights of its own. */
+export function mergeNaively(weights: NaiveWeights, adapters: NaiveWeights, { rank, alpha }: Adaptation): NaiveWeights {
+  const merged = new Map(weights);
+  for (const [name, a] of adapters) {
+    if (!name.endsWith('.lora_A.weight')) continue;
+    const layer = name.replace('.lora_A.weight', '');
+    const b = adapters.get(`${layer}.lora_B.weight`)!;
+    const inputs = a.length / rank;
+    const base = weights.get(`${layer}.weight`) ?? weights.get('model.embed_tokens.weight')!;
+    merged.set(
+      `${layer}.weight`,
+      base.map((value, index) => {
+        const [row, column] = [Math.floor(index / inputs), index % inputs];
+        let change = 0;
+        for (let inner = 0; inner < rank; inner++) change += b[row * rank + inner]! * a[inner * inputs + column]!;
+        return value + (alpha / rank) * change;
+      }),
+    );
+  }
+  return merged;
 }
 
 export function toFloat32(weights: NaiveWeights): Map<string, Float32Array> {
@@ -118,6 +158,14 @@ function sum(a: readonly number[], b: readonly number[]): number[] {
 function rmsNorm(x: readonly number[], weight: Float64Array, epsilon: number): number[] {
   const scale = 1 / Math.sqrt(x.reduce((total, value) => total + value * value, 0) / x.length + epsilon);
   return x.map((value, i) => value * scale * weight[i]!);
+}
+
+/** Normalizes each head of x by itself. */
+function headNorms(x: readonly number[], weight: Float64Array, epsilon: number): number[] {
+  const heads = Array.from({ length: x.length / weight.length }, (_, head) =>
+    x.slice(head * weight.length, (head + 1) * weight.length),
+  );
+  return heads.flatMap((head) => rmsNorm(head, weight, epsilon));
 }
 
 function rotate(x: readonly number[], position: number, { headSize, ropeTheta }: LlamaConfig): number[] {

@@ -26,6 +26,27 @@ describe('writeDirectoryAtomically', () => {
     expect(await readdir(join(root, 'a'))).toEqual(['b']);
   });
 
+  it('writes a file from pieces, one after the other', async () => {
+    function* pieces(): Generator<Uint8Array> {
+      yield Uint8Array.of(1, 2);
+      yield Uint8Array.of(3);
+    }
+    await writeDirectoryAtomically(join(root, 'a'), new Map([['x', pieces()]]), []);
+    expect([...(await readFile(join(root, 'a', 'x')))]).toEqual([1, 2, 3]);
+  });
+
+  it('leaves nothing when a piece cannot be made', async () => {
+    const pieces = {
+      *[Symbol.iterator](): Generator<Uint8Array> {
+        yield Uint8Array.of(1);
+        throw new RangeError('no piece');
+      },
+    };
+    const writing = writeDirectoryAtomically(join(root, 'a'), new Map([['x', pieces]]), []);
+    await expect(writing).rejects.toThrow(/no piece/);
+    expect(await readdir(root)).toEqual([]);
+  });
+
   it('replaces what it may replace, as a whole, and leaves nothing beside it', async () => {
     const target = join(root, 'state');
     await writeDirectoryAtomically(

@@ -4,8 +4,8 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { BackendError, ConfigurationError } from '@agent-lightning/core';
 import { syncDirectory, writeAndSync } from './durable-files.ts';
 
-/** The files that a directory is to hold, by name (no subfolders). */
-type DirectoryContent = ReadonlyMap<string, Uint8Array | string>;
+/** The files that a directory is to hold, by name (no subfolders). Pieces are written as they are asked for, so that a large file need not be in memory. */
+type DirectoryContent = ReadonlyMap<string, Uint8Array | string | Iterable<Uint8Array>>;
 
 /**
  * Writes a directory beside its target, syncs it, and puts it in place as `replaceDirectory` does, with what that promises for a crash.

@@ -14,11 +14,12 @@ export async function writeFileAtomically(path: string, text: string): Promise<v
   await syncDirectory(dirname(path));
 }
 
-/** Writes a file and waits until it is on the disk. */
-export async function writeAndSync(path: string, content: string | Uint8Array): Promise<void> {
+/** Writes a file, whole or piece by piece, and waits until it is on the disk. */
+export async function writeAndSync(path: string, content: string | Uint8Array | Iterable<Uint8Array>): Promise<void> {
   const file = await open(path, 'w');
   try {
-    await file.writeFile(content);
+    const pieces = typeof content === 'string' || content instanceof Uint8Array ? [content] : content;
+    for (const piece of pieces) await file.writeFile(piece); // each goes where the one before it ended
     await file.sync();
   } finally {
     await file.close();

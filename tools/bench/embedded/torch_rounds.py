@@ -36,7 +36,7 @@ def train_round(c, w, optimizer, load):
 @torch.inference_mode()
 def sample_round(c, w, generate, load):
     """A batch of prompts, a fixed number of new tokens each, at temperature 1."""
-    tokens = torch.randint(0, c["vocabSize"], (load["concurrent"], load["promptTokens"]))
+    tokens = torch.randint(0, c["vocabSize"], (load["concurrent"], load["promptIds"]))
     start = time.perf_counter()
     if generate is not None:
         generate(tokens)

@@ -9,7 +9,8 @@ import {
   type TrainingSample,
 } from '@agent-lightning/core';
 
-import { saveCheckpoint, type Checkpoint } from '../checkpoint/checkpoint.ts';
+import { saveAdapter } from '../checkpoint/adapter-directory.ts';
+import { saveCheckpoint, type OpenCheckpoint } from '../checkpoint/checkpoint.ts';
 import type { WeightsVersion } from '../engine/engine-types.ts';
 import type { LlamaEngine } from '../engine/llama-engine.ts';
 import { RandomStream } from '../random/random-stream.ts';
@@ -22,7 +23,7 @@ const liveSnapshots = 2;
 
 export interface EmbeddedPolicyParts {
   readonly name: string;
-  readonly checkpoint: Checkpoint;
+  readonly checkpoint: OpenCheckpoint;
   readonly engine: LlamaEngine;
   /** The start weights, in the same engine. */
   readonly base: WeightsVersion;
@@ -32,10 +33,20 @@ export interface EmbeddedPolicyParts {
   readonly requireOpen: () => void;
 }
 
+/** A policy that can write its adapter, too. */
+export interface EmbeddedTrainablePolicy extends TrainablePolicy {
+  /**
+   * Writes the adapter alone, as a PEFT directory that PEFT and vLLM load beside the base model: `adapter_config.json` and
+   * `adapter_model.safetensors`, in float32.
+   * @throws {BackendError} `option-unsupported` where all weights are trained
+   */
+  exportAdapter(directory: string): Promise<void>;
+}
+
 /** A policy of the embedded backend; its calls run one after another, in the order in which they were made. */
-export class EmbeddedPolicy implements TrainablePolicy {
+export class EmbeddedPolicy implements EmbeddedTrainablePolicy {
   readonly name: string;
-  readonly #checkpoint: Checkpoint;
+  readonly #checkpoint: OpenCheckpoint;
   readonly #engine: LlamaEngine;
   readonly #base: WeightsVersion;
   readonly #seeds: RandomStream;
@@ -111,7 +122,7 @@ export class EmbeddedPolicy implements TrainablePolicy {
           { code: 'option-unsupported' },
         );
       }
-      await writePolicyState(directory, this.#engine.config, {
+      await writePolicyState(directory, this.#engine, {
         weights: this.#engine.exportWeights(),
         optimizer: this.#engine.exportOptimizer(),
         randomState: this.#seeds.state,
@@ -121,7 +132,7 @@ export class EmbeddedPolicy implements TrainablePolicy {
 
   loadState(directory: string): Promise<void> {
     return this.#inOrder(async () => {
-      const state = await readPolicyState(directory, this.#engine.config);
+      const state = await readPolicyState(directory, this.#engine);
       this.#engine.loadOptimizer(state.optimizer);
       await this.#engine.loadWeights(state.weights); // which drops an accumulated gradient
       this.#seeds.state = state.randomState;
@@ -130,9 +141,24 @@ export class EmbeddedPolicy implements TrainablePolicy {
   }
 
   exportModel(directory: string): Promise<void> {
+    const { companions } = this.#checkpoint;
     return this.#inOrder(() =>
-      saveCheckpoint(directory, this.#engine.config, this.#checkpoint.companions, this.#engine.exportWeights()),
+      saveCheckpoint(directory, this.#engine.exportedConfig, companions, this.#engine.exportModel()),
     );
+  }
+
+  exportAdapter(directory: string): Promise<void> {
+    return this.#inOrder(async () => {
+      const { config, adaptation } = this.#engine;
+      if (!adaptation) {
+        throw new BackendError(
+          `Policy '${this.name}' trains all weights and has no adapter; use exportModel, or train with lora.`,
+          { code: 'option-unsupported' },
+        );
+      }
+      const base = this.#checkpoint.directory;
+      await saveAdapter(directory, { config, adaptation, base, tensors: this.#engine.exportWeights() });
+    });
   }
 
   /** Runs a call that changes the gradient. After a number that is not finite the engine has none. */

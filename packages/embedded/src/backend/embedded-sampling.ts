@@ -2,7 +2,7 @@
 import type { GenerateEvent, GenerateRequest, SamplingEngine, ToolCallFormat } from '@agent-lightning/core';
 import { createChatEngine } from '@agent-lightning/text';
 
-import type { Checkpoint } from '../checkpoint/checkpoint.ts';
+import type { OpenCheckpoint } from '../checkpoint/checkpoint.ts';
 import type { RandomStream } from '../random/random-stream.ts';
 import type { PublishedWeights } from './published-weights.ts';
 
@@ -14,7 +14,7 @@ export class EmbeddedSampling implements SamplingEngine {
   readonly #published: PublishedWeights;
 
   /** @param seeds where a request without a seed gets one */
-  constructor(checkpoint: Checkpoint, published: PublishedWeights, contextLength: number, seeds: RandomStream) {
+  constructor(checkpoint: OpenCheckpoint, published: PublishedWeights, contextLength: number, seeds: RandomStream) {
     const { engine, weights } = published;
     this.contextLength = contextLength;
     this.toolCallFormat = checkpoint.chatTemplate?.toolCallFormat;

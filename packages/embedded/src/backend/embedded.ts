@@ -1,26 +1,25 @@
-/** Trains tiny Llama models in this process, on worker threads of the CPU, without native code. */
+/** Trains small models of the Llama family in this process, on worker threads of the CPU, without native code. */
 import {
   BackendError,
   type BackendCapabilities,
   type PolicySnapshot,
-  type TrainablePolicy,
   type TrainingBackend,
   backendChecks,
 } from '@agent-lightning/core';
 
 import { loadKernels, type KernelKind } from '../kernels/kernel-binary.ts';
-import { loadCheckpoint, type Checkpoint } from '../checkpoint/checkpoint.ts';
+import { openCheckpoint, type OpenCheckpoint } from '../checkpoint/checkpoint.ts';
 import type { WeightsVersion } from '../engine/engine-types.ts';
 import { everyLoss, LlamaEngine } from '../engine/llama-engine.ts';
 import { RandomStream } from '../random/random-stream.ts';
-import { EmbeddedPolicy } from './embedded-policy.ts';
+import { EmbeddedPolicy, type EmbeddedTrainablePolicy } from './embedded-policy.ts';
 import { EmbeddedSampling } from './embedded-sampling.ts';
 import { resolveContextLength, resolveOptions, type EmbeddedOptions, type ResolvedOptions } from './options.ts';
 import { PublishedWeights } from './published-weights.ts';
 
 /** An engine that starts from the base model and holds it, frozen, as a version. */
 interface EngineOnBase {
-  readonly checkpoint: Checkpoint;
+  readonly checkpoint: OpenCheckpoint;
   readonly engine: LlamaEngine;
   readonly base: WeightsVersion;
 }
@@ -35,8 +34,9 @@ export function embedded(options: EmbeddedOptions): EmbeddedBackend {
   return new EmbeddedTraining(resolveOptions(options));
 }
 
-/** A training backend that always serves its base model, and that `await using` closes. */
+/** A training backend that always serves its base model, whose policies can write their adapters, and that `await using` closes. */
 export interface EmbeddedBackend extends TrainingBackend, AsyncDisposable {
+  createPolicy(spec: Parameters<TrainingBackend['createPolicy']>[0]): Promise<EmbeddedTrainablePolicy>;
   baseSnapshot(): Promise<PolicySnapshot>;
   /**
    * Returns which kernels this backend runs on this machine.
@@ -50,7 +50,7 @@ class EmbeddedTraining implements EmbeddedBackend {
   readonly #options: ResolvedOptions;
   readonly #policies = new Set<string>();
   readonly #engines = new Set<Promise<EngineOnBase>>();
-  #checkpoint: Promise<Checkpoint> | undefined;
+  #checkpoint: Promise<OpenCheckpoint> | undefined;
   /** The first engine: serves the base model, and trains the first policy. */
   #first: Promise<EngineOnBase> | undefined;
   #firstTaken = false;
@@ -63,16 +63,19 @@ class EmbeddedTraining implements EmbeddedBackend {
 
   async capabilities(): Promise<BackendCapabilities> {
     const { config } = await this.#load();
-    const { threads } = this.#options;
+    const { threads, adaptation } = this.#options;
+    const trained = adaptation
+      ? `LoRA of rank ${adaptation.rank} beside frozen weights in ${adaptation.frozenType}`
+      : 'all weights in float32';
     return {
       losses: everyLoss,
       maxSampleTokens: config.maxPositions + 1, // the last token of a sample is predicted, but never read
       snapshot: 'engine',
-      description: `Llama with ${config.layers} layers of ${config.hiddenSize}, all weights in float32, on ${threads} CPU threads of this process`,
+      description: `A Llama-family model with ${config.layers} layers of ${config.hiddenSize}, ${trained}, on ${threads} CPU threads of this process`,
     };
   }
 
-  async createPolicy(spec: Parameters<TrainingBackend['createPolicy']>[0]): Promise<TrainablePolicy> {
+  async createPolicy(spec: Parameters<TrainingBackend['createPolicy']>[0]): Promise<EmbeddedTrainablePolicy> {
     backendChecks.policySpec(spec, this.#policies);
     const { name, seed } = spec;
     this.#requireOpen();
@@ -81,6 +84,7 @@ class EmbeddedTraining implements EmbeddedBackend {
     this.#firstTaken = true;
     try {
       const { checkpoint, engine, base } = await (takesFirst ? this.#firstEngine() : this.#startEngine());
+      await engine.restartAdapters(seed);
       return new EmbeddedPolicy({ name, seed, checkpoint, engine, base, requireOpen: () => this.#requireOpen() });
     } catch (error) {
       this.#policies.delete(name);
@@ -151,9 +155,12 @@ class EmbeddedTraining implements EmbeddedBackend {
   async #createEngine(): Promise<EngineOnBase> {
     const checkpoint = await this.#load();
     this.#requireOpen();
-    const { config, weights } = checkpoint;
-    const { threads, simd, wideKernels } = this.#options;
-    const engine = await LlamaEngine.create({ config, weights, threads, simd, wideKernels });
+    const { config, source } = checkpoint;
+    const { threads, simd, wideKernels, adaptation } = this.#options;
+    const parts = { config, threads, simd, wideKernels };
+    const engine = await LlamaEngine.create(
+      adaptation ? { ...parts, adaptation, weights: source } : { ...parts, weights: await source.readAll(config) },
+    );
     try {
       return { checkpoint, engine, base: engine.snapshot() };
     } catch (error) {
@@ -163,7 +170,7 @@ class EmbeddedTraining implements EmbeddedBackend {
   }
 
   /** Returns the checkpoint with the context length that was asked for. It is read once; one that cannot be used is read again. */
-  async #load(): Promise<Checkpoint> {
+  async #load(): Promise<OpenCheckpoint> {
     this.#requireOpen();
     this.#checkpoint ??= this.#readCheckpoint().catch((error: unknown) => {
       this.#checkpoint = undefined;
@@ -172,8 +179,8 @@ class EmbeddedTraining implements EmbeddedBackend {
     return await this.#checkpoint;
   }
 
-  async #readCheckpoint(): Promise<Checkpoint> {
-    const checkpoint = await loadCheckpoint(this.#options.model);
+  async #readCheckpoint(): Promise<OpenCheckpoint> {
+    const checkpoint = await openCheckpoint(this.#options.model);
     const maxPositions = resolveContextLength(this.#options.contextLength, checkpoint.config.maxPositions);
     return { ...checkpoint, config: { ...checkpoint.config, maxPositions } };
   }

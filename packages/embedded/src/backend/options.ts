@@ -4,9 +4,22 @@ import { availableParallelism } from 'node:os';
 import { check } from '@agent-lightning/core';
 import { resolveModelDirectory } from '@agent-lightning/platform';
 
+import type { Adaptation } from '../model/adaptation.ts';
+import { resolveLora, type LoraOptions } from './lora-options.ts';
+
 export interface EmbeddedOptions {
-  /** A directory in the ordinary Hugging Face layout that holds a Llama model, or 'smollm2' for the starter model. Read when the first policy or snapshot is asked for. */
+  /** A directory in the ordinary Hugging Face layout that holds a model of the Llama family, or 'smollm2' for the starter model. Read when the first policy or snapshot is asked for. */
   readonly model: string;
+  /**
+   * Trains adapters beside the frozen model (LoRA), which needs far less memory, or `'full'`: all weights, in float32.
+   * @default 'full'
+   */
+  readonly lora?: LoraOptions | 'full';
+  /**
+   * The precision of frozen matrices, for `lora`. In bfloat16 they take two bytes a weight; weights of a checkpoint in float32 or float16
+   * are rounded. Everything else is float32. @default 'auto', which is bfloat16
+   */
+  readonly dtype?: 'auto' | 'bfloat16' | 'float32';
   /** Worker threads of each policy, 1 to 16. @default the processors that this process may use, at most 8 */
   readonly threads?: number;
   /** The most tokens that a prompt and its answer, or a training sample, may have. @default the model's `max_position_embeddings` */
@@ -30,15 +43,18 @@ export interface EmbeddedOptions {
 }
 
 export type ResolvedOptions = Readonly<
-  Required<Omit<EmbeddedOptions, 'contextLength'>> & { contextLength: number | undefined }
+  Required<Omit<EmbeddedOptions, 'contextLength' | 'lora' | 'dtype'>> & {
+    contextLength: number | undefined;
+    adaptation: Adaptation | undefined;
+  }
 >;
 
-const names = ['model', 'threads', 'contextLength', 'simd', 'wideKernels'];
+const names = ['model', 'lora', 'dtype', 'threads', 'contextLength', 'simd', 'wideKernels'];
 
 /** Returns the options with their defaults. @throws {ConfigurationError} `option-invalid` naming the option and its value */
 export function resolveOptions(options: EmbeddedOptions): ResolvedOptions {
   const { model, threads = Math.min(availableParallelism(), 8), contextLength } = options;
-  const { simd = 'auto', wideKernels = false } = options;
+  const { simd = 'auto', wideKernels = false, lora = 'full', dtype = 'auto' } = options;
   check.knownOptions('embedded', options, names);
   if (typeof model !== 'string' || model === '')
     throw check.optionInvalid('embedded: model', JSON.stringify(model), 'the path of a model directory');
@@ -49,8 +65,12 @@ export function resolveOptions(options: EmbeddedOptions): ResolvedOptions {
     throw check.optionInvalid('embedded: wideKernels', wideKernels, 'true or false');
   if (wideKernels && simd !== 'auto')
     throw check.optionInvalid('embedded: simd', simd, "'auto' or nothing beside wideKernels: true");
+  check.oneOf('embedded: dtype', dtype, ['auto', 'bfloat16', 'float32']);
+  const adaptation = resolveLora(lora, dtype === 'float32' ? 'float32' : 'bfloat16');
+  if (!adaptation && dtype === 'bfloat16')
+    throw check.optionInvalid('embedded: dtype', dtype, "'auto' or 'float32' without lora: weights train in float32");
   const directory = resolveModelDirectory('embedded: model', model);
-  return Object.freeze({ model: directory, threads, contextLength, simd, wideKernels });
+  return Object.freeze({ model: directory, adaptation, threads, contextLength, simd, wideKernels });
 }
 
 /** Returns the checkpoint's own limit, or the smaller one that was asked for. */

@@ -6,10 +6,19 @@ import { BackendError } from '@agent-lightning/core';
 import { corrupt, parseJson, type JsonObject } from '@agent-lightning/text';
 
 import { writeDirectoryAtomically } from '@agent-lightning/platform';
-import { formatJson, takeParameters, withShapes } from '../checkpoint/checkpoint.ts';
-import { decodeSafetensors, encodeSafetensors } from '../checkpoint/safetensors.ts';
+import { formatJson } from '../checkpoint/checkpoint.ts';
+import { decodeSafetensors, encodeSafetensors, type Tensor } from '../checkpoint/safetensors.ts';
 import type { OptimizerState } from '../engine/engine-types.ts';
+import { trainedShapes, type Adaptation } from '../model/adaptation.ts';
 import type { LlamaConfig, LlamaWeights } from '../model/llama-config.ts';
+import type { Shapes } from '../model/parameter-shapes.ts';
+
+/** The model that a state belongs to. */
+export interface StateModel {
+  readonly config: LlamaConfig;
+  /** Undefined where all weights are trained. */
+  readonly adaptation: Adaptation | undefined;
+}
 
 /** Everything that training continues from. */
 export interface PolicyState {
@@ -26,14 +35,17 @@ const tensorFile = 'state.safetensors';
 const prefixes = { weights: 'weights.', moments1: 'moments1.', moments2: 'moments2.' } as const;
 
 /** Writes the state, atomically; an earlier state in the directory is replaced. */
-export async function writePolicyState(directory: string, config: LlamaConfig, state: PolicyState): Promise<void> {
+export async function writePolicyState(directory: string, model: StateModel, state: PolicyState): Promise<void> {
   const { weights, optimizer, randomState } = state;
+  const { config, adaptation } = model;
+  const shapes = trainedShapes(config, adaptation);
   const tensors = new Map([
-    ...withShapes(config, weights, prefixes.weights),
-    ...withShapes(config, optimizer.moments1, prefixes.moments1),
-    ...withShapes(config, optimizer.moments2, prefixes.moments2),
+    ...withShapes(shapes, weights, prefixes.weights),
+    ...withShapes(shapes, optimizer.moments1, prefixes.moments1),
+    ...withShapes(shapes, optimizer.moments2, prefixes.moments2),
   ]);
-  const json = { format, formatVersion, config: { ...config }, step: optimizer.step, randomState };
+  const lora = adaptation && { lora: { ...adaptation } };
+  const json = { format, formatVersion, config: { ...config }, ...lora, step: optimizer.step, randomState };
   await writeDirectoryAtomically(
     directory,
     new Map<string, string | Uint8Array>([
@@ -49,7 +61,7 @@ export async function writePolicyState(directory: string, config: LlamaConfig, s
  *
  * @throws {BackendError} `checkpoint-corrupt`; `resume-mismatch` when it belongs to another model
  */
-export async function readPolicyState(path: string, config: LlamaConfig): Promise<PolicyState> {
+export async function readPolicyState(path: string, { config, adaptation }: StateModel): Promise<PolicyState> {
   const directory = resolve(path);
   const source = join(directory, stateFile);
   const json = parseJson((await read(source)).toString('utf8'), source);
@@ -57,6 +69,8 @@ export async function readPolicyState(path: string, config: LlamaConfig): Promis
     throw corrupt(source, `it is not a state of format '${format}' version ${formatVersion}`);
   }
   requireSameModel(json['config'] as JsonObject | undefined, config, source);
+  requireSameAdaptation(json['lora'] as JsonObject | undefined, adaptation, source);
+  const shapes = trainedShapes(config, adaptation);
   const { step, randomState } = json;
   if (!isNatural(step)) throw corrupt(source, `step is ${JSON.stringify(step ?? null)}`);
   if (!isNatural(randomState) || randomState >= 2 ** 32)
@@ -68,7 +82,7 @@ export async function readPolicyState(path: string, config: LlamaConfig): Promis
   );
   if (unknown !== undefined) throw corrupt(tensorSource, `the tensor '${unknown}' belongs to no part of a state`);
   const take = (part: keyof typeof prefixes): Map<string, Float32Array> =>
-    takeParameters(config, tensors, tensorSource, prefixes[part]);
+    takeTensors(shapes, tensors, tensorSource, prefixes[part]);
   const moments2 = take('moments2');
   for (const [name, values] of moments2) {
     if (values.some((value) => value < 0))
@@ -87,6 +101,54 @@ function requireSameModel(saved: JsonObject | undefined, config: LlamaConfig, so
       );
     }
   }
+}
+
+function requireSameAdaptation(
+  saved: JsonObject | undefined,
+  adaptation: Adaptation | undefined,
+  source: string,
+): void {
+  const describe = (lora: object | undefined): string => (lora ? JSON.stringify(lora) : "'full'");
+  const names = Object.keys(adaptation ?? {});
+  const isSame =
+    Boolean(saved) === Boolean(adaptation) &&
+    names.every((name) => saved?.[name] === adaptation?.[name as keyof Adaptation]);
+  if (isSame) return;
+  throw new BackendError(
+    `${source} was trained in another way: its lora is ${describe(saved)}, this policy's is ${describe(adaptation)}.`,
+    { code: 'resume-mismatch' },
+  );
+}
+
+/** Returns the tensors with their shapes, in the order of the shapes. */
+function withShapes(shapes: Shapes, tensors: LlamaWeights, prefix: string): Map<string, Tensor> {
+  return new Map([...shapes].map(([name, shape]) => [prefix + name, { shape, data: tensors.get(name)! }]));
+}
+
+/** Takes exactly the tensors of the shapes. @throws {BackendError} `checkpoint-corrupt` for a missing one, one too many, a wrong shape, NaN or infinity */
+function takeTensors(
+  shapes: Shapes,
+  tensors: ReadonlyMap<string, Tensor>,
+  source: string,
+  prefix: string,
+): Map<string, Float32Array> {
+  const taken = new Map<string, Float32Array>();
+  for (const [name, shape] of shapes) {
+    const tensor = tensors.get(prefix + name);
+    if (tensor === undefined) throw corrupt(source, `the tensor '${prefix + name}' is missing`);
+    if (tensor.shape.join() !== shape.join()) {
+      throw corrupt(
+        source,
+        `the tensor '${prefix + name}' has shape [${tensor.shape.join(', ')}]; [${shape.join(', ')}] was expected`,
+      );
+    }
+    const bad = tensor.data.findIndex((value) => !Number.isFinite(value));
+    if (bad >= 0) throw corrupt(source, `the tensor '${prefix + name}' holds ${tensor.data[bad]} at ${bad}`);
+    taken.set(name, tensor.data);
+  }
+  const extra = [...tensors.keys()].find((name) => name.startsWith(prefix) && !taken.has(name.slice(prefix.length)));
+  if (extra !== undefined) throw corrupt(source, `the tensor '${extra}' belongs to no parameter of this model`);
+  return taken;
 }
 
 async function read(path: string): Promise<Buffer> {

@@ -1,12 +1,10 @@
 /** Reads and writes model directories in the ordinary Hugging Face layout. */
 import { join, resolve } from 'node:path';
 
-import { BackendError, ConfigurationError } from '@agent-lightning/core';
 import {
   corrupt,
   optionalTextFiles,
   parseJson,
-  readIfPresent,
   readModelFiles,
   readText,
   requiredTextFiles,
@@ -15,15 +13,21 @@ import {
 } from '@agent-lightning/text';
 
 import type { LlamaConfig, LlamaWeights } from '../model/llama-config.ts';
-import { parameterShapes } from '../model/parameter-layout.ts';
+import { parameterShapes } from '../model/parameter-shapes.ts';
 import { readModelConfig } from './model-config.ts';
-import { decodeSafetensors, encodeSafetensors, type Tensor } from './safetensors.ts';
+import { CheckpointWeights, weightsFile } from './checkpoint-weights.ts';
+import { safetensorPieces } from './safetensors.ts';
 import { writeDirectoryAtomically } from '@agent-lightning/platform';
 
 /** The content of a model directory. */
-export interface Checkpoint extends ModelText {
-  readonly config: LlamaConfig;
+export interface Checkpoint extends OpenCheckpoint {
   readonly weights: LlamaWeights;
+}
+
+/** A model directory whose weights are read when they are needed. */
+export interface OpenCheckpoint extends ModelText {
+  readonly config: LlamaConfig;
+  readonly source: CheckpointWeights;
   /** The files beside the weights, as they are written again on export. */
   readonly companions: ReadonlyMap<string, string>;
 }
@@ -37,8 +41,6 @@ const optionalCompanions = [
   'vocab.json',
   'merges.txt',
 ];
-const weightsFile = 'model.safetensors';
-const indexFile = 'model.safetensors.index.json';
 const expected =
   'config.json, tokenizer.json, tokenizer_config.json (with chat_template, or a chat_template.jinja beside it), model.safetensors and optionally generation_config.json';
 
@@ -52,6 +54,12 @@ export const checkpointFiles: readonly string[] = [...requiredCompanions, weight
  * @throws {BackendError} `checkpoint-unsupported` | `checkpoint-corrupt`
  */
 export async function loadCheckpoint(path: string): Promise<Checkpoint> {
+  const checkpoint = await openCheckpoint(path);
+  return { ...checkpoint, weights: await checkpoint.source.readAll(checkpoint.config) };
+}
+
+/** Reads and checks all of a model directory but the numbers of its weights. @throws as {@link loadCheckpoint} */
+export async function openCheckpoint(path: string): Promise<OpenCheckpoint> {
   const directory = resolve(path);
   const companions = await readModelFiles(directory, {
     required: requiredCompanions,
@@ -62,65 +70,24 @@ export async function loadCheckpoint(path: string): Promise<Checkpoint> {
   const config = readModelConfig(parseJson(companions.get('config.json'), source), source);
   const text = await readText(companions, directory);
   requireInVocabulary(text, config);
-  return { ...text, config, weights: await readWeights(directory, config), companions };
+  return { ...text, config, source: await CheckpointWeights.open(directory, config, expected), companions };
 }
 
-/** Writes a model directory, atomically: the checkpoint's files with the given weights, in float32. */
+/** Writes a model directory, atomically: the checkpoint's files with the given weights, in float32 and in the order of `parameterShapes`. */
 export async function saveCheckpoint(
   directory: string,
   config: LlamaConfig,
   companions: ReadonlyMap<string, string>,
-  weights: LlamaWeights,
+  weights: Iterable<readonly [string, Float32Array]>,
 ): Promise<void> {
-  const content = new Map<string, Uint8Array | string>(companions);
+  const content = new Map<string, string | Iterable<Uint8Array>>(companions);
   const configJson = { ...parseJson(companions.get('config.json'), 'config.json') };
   for (const name of ['torch_dtype', 'dtype']) if (name in configJson) configJson[name] = 'float32';
+  if (Boolean(configJson['tie_word_embeddings']) !== config.tieWordEmbeddings)
+    configJson['tie_word_embeddings'] = config.tieWordEmbeddings; // an adapted head has moved away from the embeddings
   content.set('config.json', formatJson(configJson));
-  content.set(weightsFile, encodeSafetensors(withShapes(config, weights)));
+  content.set(weightsFile, safetensorPieces(parameterShapes(config), weights));
   await writeDirectoryAtomically(directory, content, checkpointFiles);
-}
-
-/** Returns the weights as tensors, in the order of the model's parameters. */
-export function withShapes(config: LlamaConfig, weights: LlamaWeights, prefix = ''): Map<string, Tensor> {
-  const tensors = new Map<string, Tensor>();
-  for (const [name, shape] of parameterShapes(config)) {
-    const data = weights.get(name);
-    if (data === undefined)
-      throw new BackendError(`The engine gave no parameter '${name}'.`, { code: 'backend-failed' });
-    tensors.set(prefix + name, { shape, data });
-  }
-  return tensors;
-}
-
-/**
- * Takes exactly the model's parameters out of tensors.
- *
- * @param prefix stands before each parameter's name in `tensors`
- * @throws {BackendError} `checkpoint-corrupt` for a missing one, one too many, a wrong shape, NaN or infinity
- */
-export function takeParameters(
-  config: LlamaConfig,
-  tensors: ReadonlyMap<string, Tensor>,
-  source: string,
-  prefix = '',
-): Map<string, Float32Array> {
-  const weights = new Map<string, Float32Array>();
-  for (const [name, shape] of parameterShapes(config)) {
-    const tensor = tensors.get(prefix + name);
-    if (tensor === undefined) throw corrupt(source, `the tensor '${prefix + name}' is missing`);
-    if (tensor.shape.join() !== shape.join()) {
-      throw corrupt(
-        source,
-        `the tensor '${prefix + name}' has shape [${tensor.shape.join(', ')}]; [${shape.join(', ')}] was expected`,
-      );
-    }
-    const bad = tensor.data.findIndex((value) => !Number.isFinite(value));
-    if (bad >= 0) throw corrupt(source, `the tensor '${prefix + name}' holds ${tensor.data[bad]} at ${bad}`);
-    weights.set(name, tensor.data);
-  }
-  const extra = [...tensors.keys()].find((name) => name.startsWith(prefix) && !weights.has(name.slice(prefix.length)));
-  if (extra !== undefined) throw corrupt(source, `the tensor '${extra}' belongs to no parameter of this model`);
-  return weights;
 }
 
 /** Formats JSON for people: two spaces, a final newline. */
@@ -138,37 +105,4 @@ function requireInVocabulary({ directory, tokenizer, eosTokenIds }: ModelText, {
   const outside = eosTokenIds.find((id) => id >= vocabSize);
   if (outside !== undefined)
     throw corrupt(directory, `eos_token_id ${outside} is outside the vocabulary of ${vocabSize}`);
-}
-
-/** Reads the weights from one file, or from the shards that an index lists. */
-async function readWeights(directory: string, config: LlamaConfig): Promise<LlamaWeights> {
-  const single = await readIfPresent(join(directory, weightsFile));
-  if (single !== undefined)
-    return takeParameters(
-      config,
-      decodeSafetensors(single, join(directory, weightsFile)).tensors,
-      join(directory, weightsFile),
-    );
-  const index = await readIfPresent(join(directory, indexFile));
-  if (index === undefined) {
-    throw new ConfigurationError(
-      `${directory} has no ${weightsFile} and no ${indexFile}. Expected there: ${expected}.`,
-      { code: 'option-invalid' },
-    );
-  }
-  const map = parseJson(index.toString('utf8'), join(directory, indexFile))['weight_map'] as
-    | Readonly<Record<string, string>>
-    | undefined;
-  const tensors = new Map<string, Tensor>();
-  for (const shard of new Set(Object.values(map ?? {}))) {
-    const path = join(directory, shard);
-    const bytes = /[/\\]/.test(shard) ? undefined : await readIfPresent(path);
-    if (bytes === undefined) throw corrupt(join(directory, indexFile), `it lists '${shard}', which is not there`);
-    for (const [name, tensor] of decodeSafetensors(bytes, path).tensors) {
-      if (map?.[name] !== shard)
-        throw corrupt(path, `it holds '${name}', which the index places in ${map?.[name] ?? 'no shard'}`);
-      tensors.set(name, tensor);
-    }
-  }
-  return takeParameters(config, tensors, join(directory, indexFile));
 }

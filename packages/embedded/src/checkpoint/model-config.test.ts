@@ -51,7 +51,9 @@ describe('readModelConfig', () => {
   });
 
   it.each<[string, JsonObject]>([
-    ['architectures', { architectures: ['Qwen3ForCausalLM'] }],
+    ['architectures', { architectures: ['GPT2LMHeadModel'] }],
+    ['architectures', { architectures: ['constructor'] }],
+    ['layer_types', { layer_types: ['full_attention', 'sliding_attention'] }],
     ['model_type', { model_type: 'mistral' }],
     ['rope_scaling', { rope_scaling: { rope_type: 'llama3', factor: 8 } }],
     ['rope_scaling', { rope_scaling: { type: 'linear', factor: 2 } }],
@@ -66,6 +68,55 @@ describe('readModelConfig', () => {
     const read = (): unknown => readModelConfig({ ...base, ...change }, 'config.json');
     expect(read).toThrow(`config.json: ${field} is ${JSON.stringify(change[field])}`);
     expect(read).toThrow(expect.objectContaining({ code: 'checkpoint-unsupported' }));
+  });
+
+  const qwen3: JsonObject = {
+    ...base,
+    architectures: ['Qwen3ForCausalLM'],
+    model_type: 'qwen3',
+    head_dim: 16,
+    rope_theta: 1e6,
+    rms_norm_eps: 1e-6,
+    layer_types: ['full_attention', 'full_attention'],
+    use_sliding_window: false,
+    max_window_layers: 28,
+  };
+  const qwen2: JsonObject = {
+    ...qwen3,
+    architectures: ['Qwen2ForCausalLM'],
+    model_type: 'qwen2',
+    sliding_window: 32_768,
+  };
+  const mistral: JsonObject = {
+    ...qwen3,
+    architectures: ['MistralForCausalLM'],
+    model_type: 'mistral',
+    sliding_window: null,
+  };
+
+  it('reads the families beside Llama', () => {
+    expect(readModelConfig(qwen3, 'config.json')).toMatchObject({ queryKeyNorm: true, headSize: 16 });
+    const { head_dim: _, ...computed } = qwen2;
+    expect(readModelConfig(computed, 'config.json')).toMatchObject({ attentionBias: true, headSize: 2 });
+    expect(readModelConfig(mistral, 'config.json')).not.toHaveProperty('attentionBias');
+  });
+
+  it.each<[string, JsonObject, JsonObject]>([
+    ['use_sliding_window is true', qwen2, { use_sliding_window: true }],
+    ['attention_bias is false', qwen2, { attention_bias: false }],
+    ['attention_bias is true', qwen3, { attention_bias: true }],
+    ['sliding_window is 4096', mistral, { sliding_window: 4096 }],
+    [
+      'sliding_window is null; this engine supports only a config.json',
+      { ...mistral, sliding_window: undefined } as never,
+      {},
+    ],
+    ['head_dim is null', qwen3, { head_dim: null }],
+    ['rope_theta is null', qwen3, { rope_theta: null }],
+    ['num_key_value_heads is null', qwen2, { num_key_value_heads: null }],
+    ['rms_norm_eps is null', mistral, { rms_norm_eps: null }],
+  ])('refuses %s in a family beside Llama', (message, family, change) => {
+    expect(() => readModelConfig({ ...family, ...change }, 'config.json')).toThrow(`config.json: ${message}`);
   });
 
   it.each<[string, JsonObject]>([

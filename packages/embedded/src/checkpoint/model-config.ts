@@ -1,47 +1,28 @@
 /** Converts between `config.json` and the engine's configuration. Values that the engine would not honour are rejected, never ignored. */
-import type { BackendError, JsonValue } from '@agent-lightning/core';
-import { corrupt, unsupported, type JsonObject } from '@agent-lightning/text';
+import type { JsonValue } from '@agent-lightning/core';
+import { corrupt, type JsonObject } from '@agent-lightning/text';
 
 import type { LlamaConfig } from '../model/llama-config.ts';
-
-/** Fields that change what a Llama model computes, with the one value that the engine computes; absent or null is that value too. */
-const onlyValues: Readonly<Record<string, JsonValue>> = {
-  model_type: 'llama',
-  hidden_act: 'silu',
-  attention_bias: false,
-  mlp_bias: false,
-  attention_dropout: 0,
-  pretraining_tp: 1,
-  partial_rotary_factor: 1,
-  is_encoder_decoder: false,
-};
-
-/** Fields that must be absent or null. */
-const refusedFields = [
-  'quantization_config',
-  'compression_config',
-  'sliding_window',
-  'layer_types',
-  'num_local_experts',
-  'auto_map',
-];
+import { findFamily, unsupportedValue } from './model-families.ts';
 
 /**
- * Reads the configuration of a `LlamaForCausalLM`.
+ * Reads the configuration of a model of the Llama family.
  *
  * @throws {BackendError} `checkpoint-unsupported` naming the field and its value when the model computes something else than
  *   the engine does; `checkpoint-corrupt` when a size is missing or impossible
  */
 export function readModelConfig(config: JsonObject, source: string): LlamaConfig {
-  requireLlama(config, source);
-  const size = (name: string, fallback?: number): number => readSize(config, name, source, fallback);
+  const { traits, hasDefaults } = findFamily(config, source);
+  const size = (name: string, fallback?: number): number =>
+    readSize(config, name, source, hasDefaults ? fallback : undefined);
   const hiddenSize = size('hidden_size');
   const heads = size('num_attention_heads');
   const keyValueHeads = size('num_key_value_heads', heads);
   if (isAbsent(config['head_dim']) && hiddenSize % heads !== 0) {
     throw corrupt(source, `hidden_size ${hiddenSize} is not divisible by num_attention_heads ${heads}`);
   }
-  const headSize = size('head_dim', hiddenSize / heads);
+  // Only Qwen3 has heads of a size of its own when it does not say so.
+  const headSize = traits.queryKeyNorm ? size('head_dim') : readSize(config, 'head_dim', source, hiddenSize / heads);
   if (heads % keyValueHeads !== 0)
     throw corrupt(source, `num_attention_heads ${heads} is not divisible by num_key_value_heads ${keyValueHeads}`);
   if (headSize % 2 !== 0) throw corrupt(source, `head_dim ${headSize} is odd`);
@@ -54,9 +35,10 @@ export function readModelConfig(config: JsonObject, source: string): LlamaConfig
     keyValueHeads,
     headSize,
     maxPositions: size('max_position_embeddings'),
-    ropeTheta: readRopeTheta(config, source),
-    rmsNormEpsilon: readPositive(config['rms_norm_eps'] ?? 1e-6, 'rms_norm_eps', source),
+    ropeTheta: readRopeTheta(config, source, hasDefaults),
+    rmsNormEpsilon: readPositive(config['rms_norm_eps'] ?? (hasDefaults ? 1e-6 : null), 'rms_norm_eps', source),
     tieWordEmbeddings: readBoolean(config, 'tie_word_embeddings', source),
+    ...traits,
   };
 }
 
@@ -94,21 +76,8 @@ export function writeModelConfig(
   };
 }
 
-function requireLlama(config: JsonObject, source: string): void {
-  const architectures = config['architectures'];
-  if (JSON.stringify(architectures) !== '["LlamaForCausalLM"]')
-    throw unsupportedValue(source, 'architectures', architectures, '["LlamaForCausalLM"]');
-  for (const [name, only] of Object.entries(onlyValues)) {
-    const value = config[name] ?? only;
-    if (value !== only) throw unsupportedValue(source, name, value, JSON.stringify(only));
-  }
-  for (const name of refusedFields) {
-    if (!isAbsent(config[name])) throw unsupportedValue(source, name, config[name], 'none');
-  }
-}
-
 /** Reads `rope_theta`, or the newer `rope_parameters`; any scaling of positions is refused. */
-function readRopeTheta(config: JsonObject, source: string): number {
+function readRopeTheta(config: JsonObject, source: string, hasDefault: boolean): number {
   let theta = config['rope_theta'];
   for (const name of ['rope_scaling', 'rope_parameters']) {
     const rope = config[name];
@@ -130,7 +99,7 @@ function readRopeTheta(config: JsonObject, source: string): number {
       );
     theta ??= inner;
   }
-  return readPositive(theta ?? 10_000, 'rope_theta', source);
+  return readPositive(theta ?? (hasDefault ? 10_000 : null), 'rope_theta', source);
 }
 
 function readSize(config: JsonObject, name: string, source: string, fallback?: number): number {
@@ -160,8 +129,4 @@ function isAbsent(value: JsonValue | undefined): value is null | undefined {
 
 function isSize(value: JsonValue | undefined): value is number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value > 0;
-}
-
-function unsupportedValue(source: string, name: string, value: JsonValue | undefined, supported: string): BackendError {
-  return unsupported(source, `${name} is ${JSON.stringify(value ?? null)}; this engine supports only ${supported}`);
 }

@@ -1,6 +1,6 @@
 /** Draws the weights of a model that starts from nothing. */
 import type { LlamaConfig, LlamaWeights } from '../model/llama-config.ts';
-import { parameterShapes } from '../model/parameter-layout.ts';
+import { parameterShapes } from '../model/parameter-shapes.ts';
 import { RandomStream } from '../random/random-stream.ts';
 
 /** Standard deviation of every matrix, as Llama's `initializer_range`. */

@@ -21,7 +21,8 @@ export interface TensorFile {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-interface HeaderEntry {
+/** A tensor of a file; `begin` and `end` are byte positions in its data. */
+export interface TensorEntry {
   readonly name: string;
   readonly dtype: keyof typeof elementBytes;
   readonly shape: readonly number[];
@@ -29,8 +30,9 @@ interface HeaderEntry {
   readonly end: number;
 }
 
-const elementBytes = { F32: 4, BF16: 2, F16: 2 } as const;
-const lengthBytes = 8;
+export const elementBytes = { F32: 4, BF16: 2, F16: 2 } as const;
+/** Bytes of the header's length, at the start of a file. */
+export const lengthBytes = 8;
 /** The reference implementation's limit on the header. */
 const maxHeaderBytes = 100_000_000;
 
@@ -42,17 +44,14 @@ const maxHeaderBytes = 100_000_000;
  *   `checkpoint-unsupported` for a number type other than F32, BF16, F16
  */
 export function decodeSafetensors(file: Uint8Array, source: string): TensorFile {
-  const { header, dataStart } = readHeader(file, source);
-  const { __metadata__: metadata, ...described } = header;
-  const dataBytes = file.byteLength - dataStart;
-  const entries = Object.entries(described).map(([name, value]) => readEntry(name, value, source));
-  requireFullCover(entries, dataBytes, source);
+  const dataStart = lengthBytes + headerBytesOf(file, file.byteLength, source);
+  const { entries, metadata } = readEntries(file.subarray(lengthBytes, dataStart), file.byteLength - dataStart, source);
   const tensors = new Map<string, Tensor>();
   for (const entry of entries) {
     const bytes = new Uint8Array(file.subarray(dataStart + entry.begin, dataStart + entry.end)); // a copy: aligned and owned
     tensors.set(entry.name, { shape: entry.shape, data: toFloat32(bytes, entry.dtype) });
   }
-  return { tensors, metadata: readMetadata(metadata, source) };
+  return { tensors, metadata };
 }
 
 /** Writes tensors as F32, in the order of the map, data aligned to 8 bytes. */
@@ -60,45 +59,85 @@ export function encodeSafetensors(
   tensors: ReadonlyMap<string, Tensor>,
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array {
-  const header: Record<string, unknown> = { __metadata__: { format: 'pt', ...metadata } };
-  let offset = 0;
-  for (const [name, { shape, data }] of tensors) {
-    header[name] = { dtype: 'F32', shape, data_offsets: [offset, offset + data.byteLength] };
-    offset += data.byteLength;
-  }
-  const json = new TextEncoder().encode(JSON.stringify(header));
-  const headerBytes = Math.ceil(json.byteLength / lengthBytes) * lengthBytes;
-  const file = new Uint8Array(lengthBytes + headerBytes + offset);
-  new DataView(file.buffer).setBigUint64(0, BigInt(headerBytes), true);
-  file.fill(0x20, lengthBytes, lengthBytes + headerBytes); // the format pads its header with spaces
-  file.set(json, lengthBytes);
-  let position = lengthBytes + headerBytes;
-  for (const { data } of tensors.values()) {
-    file.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), position);
-    position += data.byteLength;
+  const shapes = new Map([...tensors].map(([name, { shape }]) => [name, shape]));
+  const pieces = [
+    ...safetensorPieces(
+      shapes,
+      [...tensors].map(([name, { data }]) => [name, data] as const),
+      metadata,
+    ),
+  ];
+  const file = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.byteLength, 0));
+  let position = 0;
+  for (const piece of pieces) {
+    file.set(piece, position);
+    position += piece.byteLength;
   }
   return file;
 }
 
-function readHeader(file: Uint8Array, source: string): { header: Record<string, unknown>; dataStart: number } {
-  if (file.byteLength < lengthBytes)
-    throw corrupt(source, `it has ${file.byteLength} bytes, too few for a header length`);
-  const headerBytes = new DataView(file.buffer, file.byteOffset).getBigUint64(0, true);
-  if (headerBytes > BigInt(Math.min(maxHeaderBytes, file.byteLength - lengthBytes))) {
-    throw corrupt(source, `its header claims ${headerBytes} bytes, and the file has ${file.byteLength}`);
+/**
+ * Returns the pieces of a file one after the other, header first, so that large weights are never in memory together.
+ *
+ * @param tensors in the order of `shapes`, and with as many numbers
+ */
+export function* safetensorPieces(
+  shapes: ReadonlyMap<string, readonly number[]>,
+  tensors: Iterable<readonly [string, Float32Array]>,
+  metadata: Readonly<Record<string, string>> = {},
+): Generator<Uint8Array, void> {
+  const header: Record<string, unknown> = { __metadata__: { format: 'pt', ...metadata } };
+  let offset = 0;
+  for (const [name, shape] of shapes) {
+    const end = offset + shape.reduce((product, size) => product * size, 1) * elementBytes.F32;
+    header[name] = { dtype: 'F32', shape, data_offsets: [offset, end] };
+    offset = end;
   }
-  const dataStart = lengthBytes + Number(headerBytes);
+  const json = new TextEncoder().encode(JSON.stringify(header));
+  const headerBytes = Math.ceil(json.byteLength / lengthBytes) * lengthBytes;
+  const start = new Uint8Array(lengthBytes + headerBytes).fill(0x20); // the format pads its header with spaces
+  new DataView(start.buffer).setBigUint64(0, BigInt(headerBytes), true);
+  start.set(json, lengthBytes);
+  yield start;
+  const names = shapes.keys();
+  for (const [name, { buffer, byteOffset, byteLength }] of tensors) {
+    const expected = names.next().value;
+    if (name !== expected) throw new TypeError(`The tensor '${name}' was given where '${expected}' was expected.`);
+    yield new Uint8Array(buffer, byteOffset, byteLength);
+  }
+  const missing = names.next().value;
+  if (missing !== undefined) throw new TypeError(`The tensor '${missing}' was not given.`);
+}
+
+/** Returns the bytes of the header that follows the first 8 bytes of a file. @throws {BackendError} `checkpoint-corrupt` */
+export function headerBytesOf(start: Uint8Array, fileBytes: number, source: string): number {
+  if (fileBytes < lengthBytes) throw corrupt(source, `it has ${fileBytes} bytes, too few for a header length`);
+  const headerBytes = new DataView(start.buffer, start.byteOffset).getBigUint64(0, true);
+  if (headerBytes > BigInt(Math.min(maxHeaderBytes, fileBytes - lengthBytes)))
+    throw corrupt(source, `its header claims ${headerBytes} bytes, and the file has ${fileBytes}`);
+  return Number(headerBytes);
+}
+
+/** Reads a header: the tensors that follow it in `dataBytes` bytes, and the free text. @throws {BackendError} `checkpoint-corrupt` | `checkpoint-unsupported` */
+export function readEntries(
+  json: Uint8Array,
+  dataBytes: number,
+  source: string,
+): { readonly entries: readonly TensorEntry[]; readonly metadata: Readonly<Record<string, string>> } {
   let header: unknown;
   try {
-    header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(file.subarray(lengthBytes, dataStart)));
+    header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(json));
   } catch (cause) {
     throw corrupt(source, 'its header is not JSON', cause);
   }
   if (!isRecord(header)) throw corrupt(source, 'its header is not a JSON object');
-  return { header, dataStart };
+  const { __metadata__: metadata, ...described } = header;
+  const entries = Object.entries(described).map(([name, value]) => readEntry(name, value, source));
+  requireFullCover(entries, dataBytes, source);
+  return { entries, metadata: readMetadata(metadata, source) };
 }
 
-function readEntry(name: string, value: unknown, source: string): HeaderEntry {
+function readEntry(name: string, value: unknown, source: string): TensorEntry {
   if (!isRecord(value)) throw corrupt(source, `the header entry of '${name}' is not an object`);
   const { dtype, shape, data_offsets: offsets } = value;
   if (typeof dtype !== 'string') throw corrupt(source, `'${name}' has no dtype`);
@@ -120,7 +159,7 @@ function readEntry(name: string, value: unknown, source: string): HeaderEntry {
 }
 
 /** Checks that there is no hole, no overlap and nothing beyond the end, so that no duplicate key can hide a tensor. */
-function requireFullCover(entries: readonly HeaderEntry[], dataBytes: number, source: string): void {
+function requireFullCover(entries: readonly TensorEntry[], dataBytes: number, source: string): void {
   let covered = 0;
   for (const { name, begin, end } of entries.toSorted((a, b) => a.begin - b.begin || a.end - b.end)) {
     if (begin !== covered)
@@ -145,7 +184,8 @@ function readMetadata(value: unknown, source: string): Record<string, string> {
   return metadata;
 }
 
-function toFloat32(bytes: Uint8Array<ArrayBuffer>, dtype: HeaderEntry['dtype']): Float32Array {
+/** Converts the numbers of a tensor, exactly; float32 numbers stay where they are. */
+export function toFloat32(bytes: Uint8Array<ArrayBuffer>, dtype: TensorEntry['dtype']): Float32Array {
   if (dtype === 'F32') return new Float32Array(bytes.buffer);
   const halves = new Uint16Array(bytes.buffer);
   const bits = new Uint32Array(halves.length);
@@ -168,7 +208,7 @@ function float16ToFloat32Bits(half: number): number {
   return sign | ((113 - shift) << 23) | (((fraction << shift) & 0x3ff) << 13);
 }
 
-function isSupportedType(dtype: string): dtype is HeaderEntry['dtype'] {
+function isSupportedType(dtype: string): dtype is TensorEntry['dtype'] {
   return Object.hasOwn(elementBytes, dtype);
 }
 

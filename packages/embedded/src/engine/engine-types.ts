@@ -1,13 +1,15 @@
 /** Defines what callers give to the Llama engine and get from it. */
 import type { KernelChoice } from '../kernels/kernel-binary.ts';
+import type { Adaptation } from '../model/adaptation.ts';
 import type { LlamaConfig, LlamaWeights } from '../model/llama-config.ts';
+import type { WeightSource } from '../model/weight-source.ts';
 
 /** A frozen copy of the training weights, held by the engine until it is discarded. */
 export interface WeightsVersion {
   readonly id: number;
 }
 
-/** AdamW's state: first and second moments by parameter name, shapes as the weights. */
+/** AdamW's state: first and second moments by the names of what is trained, in the same shapes. */
 export interface OptimizerState {
   /** Optimizer steps taken. */
   readonly step: number;
@@ -17,7 +19,10 @@ export interface OptimizerState {
 
 export interface LlamaEngineOptions extends Partial<KernelChoice> {
   readonly config: LlamaConfig;
-  readonly weights: LlamaWeights;
+  /** A source is read once, while the engine starts; only a model with adapters takes one. */
+  readonly weights: LlamaWeights | WeightSource;
+  /** Freezes the model and trains adapters beside it. @default all weights are trained */
+  readonly adaptation?: Adaptation;
   /** Worker threads, 1 to 16. */
   readonly threads: number;
 }

@@ -7,14 +7,17 @@ import {
   backendChecks,
 } from '@agent-lightning/core';
 import { loadKernels, type KernelKind, type LoadedKernels } from '../kernels/kernel-binary.ts';
-import { instantiateKernels, type Address } from '../kernels/kernels.ts';
+import { instantiateKernels, type Address, type Kernels } from '../kernels/kernels.ts';
 import type { LlamaConfig, LlamaWeights } from '../model/llama-config.ts';
-import { checkConfig, checkThreads, checkWeights } from '../model/model-checks.ts';
+import { trainedShapes, type Adaptation } from '../model/adaptation.ts';
+import { startAdapters } from '../model/adapter-start.ts';
+import { checkConfig, checkTensors, checkThreads } from '../model/model-checks.ts';
 import { createModelMemory, type ModelMemory } from '../model/model-memory.ts';
+import { layOutParameters } from '../model/parameter-layout.ts';
+import { parameterShapes, type Shapes } from '../model/parameter-shapes.ts';
 import { readTensors, writeTensors } from '../model/stored-tensors.ts';
 import { WorkerPool } from '../threads/worker-pool.ts';
-import type { TrainedSamples } from '../training/training-worker.ts';
-import { distributeSamples, flattenSamples } from '../training/flat-samples.ts';
+import { runPass, type TrainedTotal } from './distributed-pass.ts';
 import type {
   LlamaEngineOptions,
   OptimizerState,
@@ -22,7 +25,10 @@ import type {
   SampleRequest,
   WeightsVersion,
 } from './engine-types.ts';
+import { isTensors, writeInitialWeights } from './initial-weights.ts';
 import { withMemoryErrors } from './memory-errors.ts';
+import { planMemory, trainingThreads, type MemoryPlan, type PlannedModel } from './memory-plan.ts';
+import { mergedConfig, mergeModel } from './merged-weights.ts';
 import { SampleScheduler } from './sample-scheduler.ts';
 import { Snapshots } from './snapshots.ts';
 
@@ -31,16 +37,22 @@ export const everyLoss: readonly Loss['name'][] = ['importance_sampling', 'ppo',
 
 /**
  * Runs a Llama model that samples and trains on worker threads of this process, in single precision. All weights lie in one shared
- * WebAssembly memory. Training splits samples over the threads, each with its own gradient; sampling splits sequences.
+ * WebAssembly memory; with an adaptation they are frozen, and adapters are trained beside them. Training splits samples over the threads, each with its own gradient; sampling splits sequences.
  * Training calls take effect in the order in which they are made.
  */
 export class LlamaEngine {
   readonly config: LlamaConfig;
   /** The kernels that were chosen. */
   readonly kernels: KernelKind;
+  readonly adaptation: Adaptation | undefined;
+  /** The shapes of what is trained: of all parameters, or of the adapters. */
+  readonly trainedShapes: Shapes;
   readonly #sampleLimits: Parameters<typeof backendChecks.samples>[1];
+  readonly #model: PlannedModel;
+  readonly #plan: MemoryPlan;
   readonly #memory: ModelMemory;
   readonly #pool: WorkerPool;
+  readonly #kernels: Kernels;
   readonly #scheduler: SampleScheduler;
   readonly #snapshots: Snapshots;
   #step = 0;
@@ -48,44 +60,49 @@ export class LlamaEngine {
   #queue: Promise<unknown> = Promise.resolve();
   #queued = 0;
 
-  private constructor(config: LlamaConfig, { kind, module }: LoadedKernels, memory: ModelMemory, pool: WorkerPool) {
+  private constructor(model: PlannedModel, { kind, module }: LoadedKernels) {
+    const { config, adaptation, threads } = model;
     this.config = config;
     this.kernels = kind;
+    this.adaptation = adaptation;
+    this.trainedShapes = trainedShapes(config, adaptation);
     // The last token of a sample is predicted, but never read.
     this.#sampleLimits = { vocabularySize: config.vocabSize, maxSampleTokens: config.maxPositions + 1 };
-    this.#memory = memory;
-    this.#pool = pool;
-    this.#scheduler = new SampleScheduler(config, pool);
-    this.#snapshots = new Snapshots(memory, instantiateKernels(module, memory.memory), (version) =>
-      pool.broadcast({ kind: 'forget', version }),
+    this.#model = model;
+    this.#plan = withMemoryErrors(() => planMemory(model));
+    this.#memory = withMemoryErrors(() => createModelMemory(config, model.layout, this.#plan));
+    const { memory, map } = this.#memory;
+    this.#pool = new WorkerPool(
+      Array.from({ length: threads }, (_, thread) => ({ config, adaptation, module, memory, map, thread, threads })),
+    );
+    this.#kernels = instantiateKernels(module, memory);
+    this.#scheduler = new SampleScheduler(config, this.#pool);
+    this.#snapshots = new Snapshots(this.#memory, this.#kernels, (version) =>
+      this.#pool.broadcast({ kind: 'forget', version }),
     );
   }
 
   /** Starts the worker threads on the given weights. @throws BackendError `checkpoint-unsupported` | `backend-failed`; ConfigurationError `option-invalid` */
   static async create(options: LlamaEngineOptions): Promise<LlamaEngine> {
-    const { config, threads } = options;
+    const { config, threads, adaptation, weights } = options;
     checkConfig(config);
     checkThreads(threads);
-    checkWeights(options.weights, config);
-    const kernels = await loadKernels(options);
-    const memory = withMemoryErrors(() => createModelMemory(config, threads));
-    const starts = Array.from({ length: threads }, (_, thread) => ({
-      config,
-      module: kernels.module,
-      memory: memory.memory,
-      map: memory.map,
-      thread,
-      threads,
-    }));
-    const engine = new LlamaEngine(config, kernels, memory, new WorkerPool(starts));
-    writeTensors(memory, memory.map.weights, options.weights);
+    if (isTensors(weights)) checkTensors(weights, parameterShapes(config));
+    const model = { config, threads, adaptation, layout: layOutParameters(config, adaptation) };
+    const engine = new LlamaEngine(model, await loadKernels(options));
     try {
+      await writeInitialWeights(engine.#memory, engine.trainedShapes, weights);
       await engine.#pool.runAll({ kind: 'pack' });
     } catch (error) {
       await engine.close();
       throw error;
     }
     return engine;
+  }
+
+  /** Replaces the adapters by new ones, which change nothing yet, drawn by the seed; where all weights are trained it does nothing. */
+  async restartAdapters(seed: number): Promise<void> {
+    if (this.adaptation) await this.loadWeights(startAdapters(this.trainedShapes, seed));
   }
 
   /** Returns the log-probabilities of each sample under the training weights or a snapshot: shape (T,), nats, 0 where `lossMask` is 0. */
@@ -168,15 +185,32 @@ export class LlamaEngine {
     this.#snapshots.discard(version);
   }
 
+  /** Returns copies of what is trained: all parameters, or the adapters. */
   exportWeights(): Map<string, Float32Array> {
     this.#assertIdle('exportWeights');
     return readTensors(this.#memory, this.#memory.map.weights);
   }
 
-  /** Replaces the training weights and drops the accumulated gradient; snapshots and the optimizer stay. @throws BackendError `checkpoint-unsupported` */
+  /**
+   * Returns the parameters of the whole model, with the adapters added where there are any, in the order of `parameterShapes` of
+   * {@link exportedConfig}. Each is computed when it is asked for; nothing may train meanwhile.
+   */
+  exportModel(): Iterable<readonly [string, Float32Array]> {
+    this.#assertIdle('exportModel');
+    if (this.adaptation) return mergeModel(this.#memory, this.#kernels, this.exportedConfig);
+    const weights = this.exportWeights();
+    return Array.from(this.trainedShapes.keys(), (name) => [name, weights.get(name)!] as const);
+  }
+
+  /** The configuration of {@link exportModel}. */
+  get exportedConfig(): LlamaConfig {
+    return mergedConfig(this.config, this.adaptation);
+  }
+
+  /** Replaces what is trained and drops the accumulated gradient; snapshots and the optimizer stay. @throws BackendError `checkpoint-unsupported` */
   async loadWeights(weights: LlamaWeights): Promise<void> {
     this.#assertIdle('loadWeights');
-    checkWeights(weights, this.config);
+    checkTensors(weights, this.trainedShapes);
     writeTensors(this.#memory, this.#memory.map.weights, weights);
     await this.#enqueue(async () => {
       await this.#pool.runAll({ kind: 'clear' });
@@ -195,8 +229,8 @@ export class LlamaEngine {
 
   loadOptimizer(state: OptimizerState): void {
     this.#assertIdle('loadOptimizer');
-    checkWeights(state.moments1, this.config);
-    checkWeights(state.moments2, this.config);
+    checkTensors(state.moments1, this.trainedShapes);
+    checkTensors(state.moments2, this.trainedShapes);
     if (!Number.isSafeInteger(state.step) || state.step < 0) {
       throw new BackendError(`An optimizer's step must be an integer from 0; it is ${state.step}.`, {
         code: 'checkpoint-corrupt',
@@ -225,27 +259,12 @@ export class LlamaEngine {
     await this.#pool.close();
   }
 
+  /** Runs a pass on as many threads as the longest sample leaves room for. */
   async #train(samples: readonly TrainingSample[], forward: Address, loss?: Loss): Promise<TrainedTotal> {
-    const shares = distributeSamples(samples, this.#pool.threads);
-    const jobs = shares.map((share) => ({
-      kind: 'train' as const,
-      samples: flattenSamples(share.map((index) => samples[index]!)),
-      forward,
-      ...(loss && { loss }),
-    }));
-    const parts = await this.#pool.run<'train'>(jobs);
-    const logprobs: Float32Array[] = Array.from({ length: samples.length });
-    for (const [thread, share] of shares.entries()) {
-      let offset = 0;
-      for (const index of share) {
-        const length = samples[index]!.tokens.length;
-        logprobs[index] = parts[thread]!.logprobs.slice(offset, offset + length);
-        offset += length;
-      }
-    }
-    const sum = (field: 'loss' | 'entropy' | 'trainedTokens'): number =>
-      parts.reduce((total, part) => total + part[field], 0);
-    return { logprobs, loss: sum('loss'), entropy: sum('entropy'), trainedTokens: sum('trainedTokens') };
+    const longest = Math.max(...samples.map(({ tokens }) => tokens.length - 1));
+    const threads = trainingThreads(this.#model, this.#plan, longest);
+    const { workingBytes } = this.#plan;
+    return await runPass(this.#pool, samples, forward, loss, { threads, workingBytes });
   }
 
   /** Runs training calls one after the other. */
@@ -269,11 +288,6 @@ export class LlamaEngine {
         code: 'backend-failed',
       });
   }
-}
-
-/** The results of all threads together; `logprobs` by sample. */
-interface TrainedTotal extends Omit<TrainedSamples, 'logprobs'> {
-  readonly logprobs: readonly Float32Array[];
 }
 
 function describeDivergence(what: string): BackendError {

@@ -3,7 +3,7 @@ import type { AdamParameters, Loss, TrainingSample } from '@agent-lightning/core
 import { describe, expect, it } from 'vitest';
 import { randomStream } from '../../test/naive-llama.ts';
 import type { LlamaConfig } from '../model/llama-config.ts';
-import { parameterShapes } from '../model/parameter-layout.ts';
+import { parameterShapes } from '../model/parameter-shapes.ts';
 import { LlamaEngine } from './llama-engine.ts';
 
 /** Two steps of PyTorch, by tools/reference/make_llama_fixture.py. Tensors are base64 of little-endian float32. */

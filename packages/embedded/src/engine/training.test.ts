@@ -53,8 +53,13 @@ function naiveLoss(loss: Loss, sample: TrainingSample, now: readonly number[], f
   return total;
 }
 
-describe.each([true, false])('the gradient with tied embeddings %s', (tied) => {
-  const model = naiveModel({ seed: 7, tied });
+describe.each([
+  ['with tied embeddings', { tied: true }],
+  ['with a head of its own', { tied: false }],
+  ['with biases, as in Qwen2', { tied: true, config: { attentionBias: true } }],
+  ['with norms of queries and keys, as in Qwen3', { tied: true, config: { queryKeyNorm: true } }],
+])('the gradient %s', (_, shape) => {
+  const model = naiveModel({ seed: 7, ...shape });
   const samples = naiveSamples(model.config, model.weights, [5, 14, 2, 9], 11);
 
   const logprobsNow = (): number[][] =>

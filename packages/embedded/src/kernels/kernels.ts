@@ -29,6 +29,43 @@ export interface Kernels {
     c: Address,
     cStride: number,
   ): void;
+  multiplyFrozen(
+    m: number,
+    n: number,
+    k: number,
+    a: Address,
+    aStride: number,
+    panels: Address,
+    isHalf: boolean,
+    c: Address,
+    cStride: number,
+    accumulate: boolean,
+    scratch: Address,
+  ): void;
+  multiplyFrozenTransposed(
+    m: number,
+    n: number,
+    k: number,
+    a: Address,
+    aStride: number,
+    panels: Address,
+    isHalf: boolean,
+    c: Address,
+    cStride: number,
+    scratch: Address,
+  ): void;
+  gatherFrozenRows(
+    rows: number,
+    width: number,
+    ids: Address,
+    panels: Address,
+    isHalf: boolean,
+    out: Address,
+    outStride: number,
+  ): void;
+  addVector(rows: number, width: number, vector: Address, x: Address, xStride: number): void;
+  sumRows(rows: number, width: number, x: Address, xStride: number, out: Address): void;
+  scaleRows(rows: number, width: number, factor: number, x: Address, xStride: number): void;
   packPanels(rows: number, columns: number, source: Address, stride: number, out: Address): void;
   packTransposed(rows: number, columns: number, source: Address, stride: number, out: Address): void;
   copyFloats(n: number, source: Address, out: Address): void;

@@ -1,6 +1,6 @@
-/** Defines the size and the weights of a Llama model. */
+/** Defines the size and the weights of a model of the Llama family. */
 
-/** A Llama-architecture model: RMSNorm, rotary positions, grouped-query attention, SwiGLU, no biases. All sizes are counts. */
+/** A model of the Llama family: RMSNorm, rotary positions, grouped-query attention, SwiGLU; with the biases of Qwen2 or the norms of Qwen3. All sizes are counts. */
 export interface LlamaConfig {
   readonly vocabSize: number;
   readonly hiddenSize: number;
@@ -18,6 +18,10 @@ export interface LlamaConfig {
   readonly rmsNormEpsilon: number;
   /** True when `lm_head` is the embedding matrix. */
   readonly tieWordEmbeddings: boolean;
+  /** True where queries, keys and values have biases, as in Qwen2. @default false */
+  readonly attentionBias?: boolean;
+  /** True where each query head and key head has a norm before it is rotated, as in Qwen3. @default false */
+  readonly queryKeyNorm?: boolean;
 }
 
 /** Weights by their Hugging Face parameter names, each row-major in the shape that `parameterShapes` gives. */

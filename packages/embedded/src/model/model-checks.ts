@@ -1,7 +1,7 @@
 /** Checks configurations, weights and thread counts before an engine is built from them. */
 import { BackendError, check } from '@agent-lightning/core';
 import type { LlamaConfig, LlamaWeights } from './llama-config.ts';
-import { parameterShapes } from './parameter-layout.ts';
+import type { Shapes } from './parameter-shapes.ts';
 
 /** Checks that the kernels can run the model. @throws BackendError `checkpoint-unsupported` naming the field */
 export function checkConfig(config: LlamaConfig): void {
@@ -37,12 +37,11 @@ export function checkThreads(threads: number): void {
   check.wholeNumber('threads', threads, 1, 16);
 }
 
-/** Checks names and sizes against `parameterShapes`. @throws BackendError `checkpoint-unsupported` */
-export function checkWeights(weights: LlamaWeights, config: LlamaConfig): void {
-  const shapes = parameterShapes(config);
+/** Checks names and sizes of tensors against the shapes that they must have. @throws BackendError `checkpoint-unsupported` */
+export function checkTensors(tensors: LlamaWeights, shapes: Shapes): void {
   for (const [name, shape] of shapes) {
     const floats = shape.reduce((product: number, size) => product * size, 1);
-    const tensor = weights.get(name);
+    const tensor = tensors.get(name);
     if (tensor?.length !== floats) {
       const found = tensor ? `${tensor.length} values` : 'nothing';
       throw new BackendError(
@@ -51,9 +50,9 @@ export function checkWeights(weights: LlamaWeights, config: LlamaConfig): void {
       );
     }
   }
-  for (const name of weights.keys()) {
+  for (const name of tensors.keys()) {
     if (!shapes.has(name))
-      throw new BackendError(`The weights hold ${name}, which a Llama of this configuration does not have.`, {
+      throw new BackendError(`The weights hold ${name}, which a model of this configuration does not have.`, {
         code: 'checkpoint-unsupported',
       });
   }

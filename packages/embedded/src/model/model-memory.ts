@@ -1,23 +1,19 @@
 /** Reserves the memory that the engine's threads share, and says where everything in it is. */
-import { EngineFault } from '../kernels/engine-fault.ts';
 import type { Address } from '../kernels/kernels.ts';
 import { SharedHeap } from '../kernels/shared-heap.ts';
 import { webAssembly, type WasmMemory } from '../kernels/web-assembly.ts';
 import type { LlamaConfig } from './llama-config.ts';
-import { layOutParameters, type ParameterLayout } from './parameter-layout.ts';
-
-const pageBytes = 65_536;
-/** The largest memory that 32-bit addresses reach, less one page. */
-const mostBytes = 2 ** 32 - pageBytes;
-/** Room beside the training state for snapshots, activations and caches. It is address space: only what is touched is used. */
-const spareBytes = 2 ** 30;
+import type { ParameterLayout } from './parameter-layout.ts';
 
 /** Addresses of what all threads share; plain data, so that it can be posted. */
 export interface ModelMap {
+  /** Frozen weights, each once; 0 where all weights are trained. */
+  readonly frozen: Address;
+  /** What is trained, in its three arrangements. */
   readonly weights: Address;
   readonly forward: Address;
   readonly backward: Address;
-  /** One gradient for each thread, arranged as the weights. */
+  /** One gradient for each thread that trains, arranged as the weights. */
   readonly gradients: readonly Address[];
   readonly moments1: Address;
   readonly moments2: Address;
@@ -33,28 +29,22 @@ export interface ModelMemory {
   readonly map: ModelMap;
 }
 
-/** Reserves the shared memory and places the training state in it, all zero but the rotary tables. */
-export function createModelMemory(config: LlamaConfig, threads: number): ModelMemory {
-  const layout = layOutParameters(config);
+/** Reserves the shared memory, so many pages with so many gradients, and places the training state in it, all zero but the rotary tables. */
+export function createModelMemory(
+  config: LlamaConfig,
+  layout: ParameterLayout,
+  { pages, gradients }: { readonly pages: number; readonly gradients: number },
+): ModelMemory {
   const tableFloats = config.maxPositions * (config.headSize / 2);
-  const stateFloats =
-    layout.plainFloats * (3 + threads) + layout.forwardFloats + layout.backwardFloats + 2 * tableFloats;
-  const needed = stateFloats * 4 + 2 * layout.forwardFloats * 4 + 2 * pageBytes;
-  if (needed > mostBytes) {
-    throw new EngineFault(
-      'backend-failed',
-      `The model needs ${Math.ceil(needed / 2 ** 20)} MiB; the embedded engine can address ${mostBytes / 2 ** 20} MiB. Use a smaller model.`,
-    );
-  }
-  const pages = Math.ceil(Math.min(mostBytes, needed + spareBytes) / pageBytes);
   const memory = new webAssembly.Memory({ initial: pages, maximum: pages, shared: true });
   const heap = new SharedHeap(memory);
   const floats = (count: number): Address => heap.allocate(count * 4);
   const map: ModelMap = {
+    frozen: layout.frozen ? heap.allocate(layout.frozen.bytes) : 0,
     weights: floats(layout.plainFloats),
     forward: floats(layout.forwardFloats),
     backward: floats(layout.backwardFloats),
-    gradients: Array.from({ length: threads }, () => floats(layout.plainFloats)),
+    gradients: Array.from({ length: gradients }, () => floats(layout.plainFloats)),
     moments1: floats(layout.plainFloats),
     moments2: floats(layout.plainFloats),
     cosines: floats(tableFloats),

@@ -2,7 +2,7 @@
 import type { Address } from '../kernels/kernels.ts';
 import type { LlamaWeights } from './llama-config.ts';
 import type { ModelMemory } from './model-memory.ts';
-import type { Parameter } from './parameter-layout.ts';
+import type { Parameter } from './weights.ts';
 
 /** Copies tensors into a region that is arranged as the plain weights; its padding stays 0. */
 export function writeTensors(memory: ModelMemory, region: Address, tensors: LlamaWeights): void {

@@ -2,10 +2,16 @@
 import type { Address } from '../kernels/kernels.ts';
 import type { SharedHeap } from '../kernels/shared-heap.ts';
 import type { Model } from '../model/layer-forward.ts';
-import { roundUp } from '../model/parameter-layout.ts';
+import type { LlamaConfig } from '../model/llama-config.ts';
+import { roundUp } from '../model/weights.ts';
 
 /** Capacities are multiples of this many tokens, so that freed blocks fit later sequences. */
 const capacityStep = 32;
+
+/** Returns the bytes of the cache of one sequence of `tokens` tokens. */
+export function cacheBytes({ layers, keyValueHeads, headSize }: LlamaConfig, tokens: number): number {
+  return layers * 2 * keyValueHeads * roundUp(tokens, capacityStep) * headSize * 4;
+}
 
 /** The cache of one sequence. */
 export class KeyValueCache {
@@ -17,9 +23,8 @@ export class KeyValueCache {
 
   /** Reserves room for `tokens` tokens. @throws EngineFault when the memory is full */
   constructor(model: Model, heap: SharedHeap, tokens: number) {
-    const { layers, keyValueHeads, headSize } = model.config;
     this.capacity = roundUp(tokens, capacityStep);
-    this.bytes = layers * 2 * keyValueHeads * this.capacity * headSize * 4;
+    this.bytes = cacheBytes(model.config, tokens);
     this.#model = model;
     this.#heap = heap;
     this.#address = heap.allocate(this.bytes);

@@ -61,11 +61,33 @@ export class PromptCache {
     this.#prompts = this.#prompts.filter((prompt) => prompt.version !== version);
   }
 
+  /** Frees the prompts that nobody waits for, and tells whether there were any. */
+  reclaim(): boolean {
+    const idle = this.#prompts.filter(({ users }) => users === 0);
+    for (const prompt of idle) this.#free(prompt);
+    this.#prompts = this.#prompts.filter(({ users }) => users > 0);
+    return idle.length > 0;
+  }
+
+  /** Reserves a prompt; where memory is short, it frees the prompts that nobody waits for, but not the one that this one starts from. */
   #create(job: SampleJob, from: Prompt | undefined, common: number): Prompt {
+    if (from) from.users++;
+    try {
+      return this.#reserve(job, from, common);
+    } catch (error) {
+      if (!this.reclaim()) throw error;
+      return this.#reserve(job, from, common);
+    } finally {
+      if (from) from.users--;
+    }
+  }
+
+  #reserve(job: SampleJob, from: Prompt | undefined, common: number): Prompt {
+    const cache = new KeyValueCache(this.#model, this.#heap, job.prompt.length);
     const prompt: Prompt = {
       version: job.version,
       tokens: job.prompt,
-      cache: new KeyValueCache(this.#model, this.#heap, job.prompt.length),
+      cache,
       logits: this.#heap.allocate(this.#model.widths.logits * 4),
       done: common,
       users: 1,

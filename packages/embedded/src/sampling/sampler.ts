@@ -122,7 +122,8 @@ export class Sampler {
         logprobs: [],
       };
     } catch (error) {
-      if (this.#active.length > 0) return false;
+      // A prompt that nobody waits for is given up first; then sequences in flight are waited for.
+      if (this.#prompts.reclaim() || this.#active.length > 0) return false;
       this.#fail(job, error);
       return true;
     }

@@ -1,12 +1,24 @@
 /** Runs the model over new tokens of many cached sequences at once, of prompts and of single steps. */
 import type { Address } from '../kernels/kernels.ts';
 import type { SharedHeap } from '../kernels/shared-heap.ts';
-import { layerForward, linear, type LayerActivations, type Model } from '../model/layer-forward.ts';
-import { roundUp } from '../model/parameter-layout.ts';
+import { embedTokens } from '../model/embedding.ts';
+import {
+  layerForward,
+  normalize,
+  rowStrides,
+  type LayerActivations,
+  type Model,
+  type Widths,
+} from '../model/layer-forward.ts';
+import { linear } from '../model/linear.ts';
+import type { LlamaConfig } from '../model/llama-config.ts';
+import { roundUp } from '../model/weights.ts';
 import type { KeyValueCache } from './key-value-cache.ts';
 
 /** The most tokens that one pass takes. */
 export const passTokens = 256;
+/** The most sequences whose logits are computed at once. */
+const logitRows = 32;
 
 /** Consecutive new tokens of one sequence. */
 export interface Span {
@@ -18,6 +30,50 @@ export interface Span {
   readonly position: number;
   /** Address of the logits after the last token, (vocabulary rounded up to 8,); undefined where they are not needed. */
   readonly logits: Address | undefined;
+}
+
+type BufferName =
+  | 'ids'
+  | 'positions'
+  | 'lastRows'
+  | 'hidden'
+  | 'norm'
+  | 'inverse'
+  | 'queryKeyValue'
+  | 'attended'
+  | 'gateUp'
+  | 'mlp'
+  | 'last'
+  | 'lastNorm'
+  | 'logits'
+  | 'scores';
+
+/** Returns the size of each buffer of one thread's pass, in floats. */
+function bufferFloats(config: LlamaConfig, widths: Widths): Readonly<Record<BufferName, number>> {
+  return {
+    ids: passTokens,
+    positions: passTokens,
+    lastRows: passTokens,
+    hidden: passTokens * widths.hidden,
+    norm: passTokens * widths.hidden,
+    inverse: passTokens,
+    queryKeyValue: passTokens * widths.queryKeyValue,
+    attended: passTokens * widths.attended,
+    gateUp: passTokens * widths.gateUp,
+    mlp: passTokens * widths.mlp,
+    last: passTokens * widths.hidden,
+    lastNorm: passTokens * widths.hidden,
+    logits: logitRows * widths.logits,
+    scores: passTokens * roundUp(config.maxPositions, 8),
+  };
+}
+
+/** Returns the bytes of the buffers of one thread's pass. */
+export function samplingPassBytes(config: LlamaConfig): number {
+  return Object.values(bufferFloats(config, rowStrides(config))).reduce(
+    (sum, floats) => sum + roundUp(floats * 4, 64),
+    0,
+  );
 }
 
 /** The pass of one thread, with its buffers. */
@@ -34,48 +90,41 @@ export class SamplingPass {
 
   constructor(model: Model, heap: SharedHeap) {
     const { widths, config, memory } = model;
-    const floats = (count: number): Address => heap.allocate(count * 4);
-    const hidden = floats(passTokens * widths.hidden);
-    const inverse = floats(passTokens);
+    const floats = bufferFloats(config, widths);
+    const take = (name: BufferName): Address => heap.allocate(floats[name] * 4);
+    const integers = (name: 'ids' | 'positions' | 'lastRows'): Int32Array =>
+      new Int32Array(memory.buffer, take(name), passTokens);
     this.#model = model;
-    this.#ids = new Int32Array(memory.buffer, floats(passTokens), passTokens);
-    this.#positions = new Int32Array(memory.buffer, floats(passTokens), passTokens);
-    this.#lastRows = new Int32Array(memory.buffer, floats(passTokens), passTokens);
+    this.#ids = integers('ids');
+    this.#positions = integers('positions');
+    this.#lastRows = integers('lastRows');
     // Nothing is kept for a backward pass: one set of buffers serves every layer, in place.
-    const norm = floats(passTokens * widths.hidden);
+    const [hidden, norm, inverse] = [take('hidden'), take('norm'), take('inverse')];
     this.#act = {
       input: hidden,
       norm1: norm,
       inverse1: inverse,
-      queryKeyValue: floats(passTokens * widths.queryKeyValue),
-      attended: floats(passTokens * widths.attended),
+      queryKeyValue: take('queryKeyValue'),
+      attended: take('attended'),
       middle: hidden,
       norm2: norm,
       inverse2: inverse,
-      gateUp: floats(passTokens * widths.gateUp),
-      mlp: floats(passTokens * widths.mlp),
+      gateUp: take('gateUp'),
+      mlp: take('mlp'),
     };
-    this.#last = floats(passTokens * widths.hidden);
-    this.#lastNorm = floats(passTokens * widths.hidden);
-    this.#logits = floats(passTokens * widths.logits);
-    this.#scores = floats(passTokens * roundUp(config.maxPositions, 8));
+    this.#last = take('last');
+    this.#lastNorm = take('lastNorm');
+    this.#logits = take('logits');
+    this.#scores = take('scores');
   }
 
   /** Runs the spans, up to `passTokens` tokens in all, with the weights at `forward`. */
   run(forward: Address, spans: readonly Span[]): void {
     const model = this.#model;
-    const { kernels, config, layout, widths } = model;
+    const { layout } = model;
     const act = this.#act;
     const rows = this.#place(spans);
-    kernels.gatherRows(
-      rows,
-      config.hiddenSize,
-      this.#ids.byteOffset,
-      forward + layout.embedding.forward * 4,
-      layout.embedding.columns,
-      act.input,
-      widths.hidden,
-    );
+    embedTokens(model, forward, rows, this.#ids.byteOffset, act.input);
     for (const [i, blocks] of layout.layers.entries()) {
       layerForward(
         model,
@@ -145,7 +194,8 @@ export class SamplingPass {
   }
 
   #head(forward: Address, spans: readonly Span[]): void {
-    const { kernels, config, layout, widths } = this.#model;
+    const model = this.#model;
+    const { kernels, config, layout, widths } = model;
     const read = spans.filter((span) => span.logits !== undefined);
     let row = 0;
     let wanted = 0;
@@ -154,28 +204,16 @@ export class SamplingPass {
       if (span.logits !== undefined) this.#lastRows[wanted++] = row - 1;
     }
     if (wanted === 0) return;
-    kernels.gatherRows(
-      wanted,
-      config.hiddenSize,
-      this.#lastRows.byteOffset,
-      this.#act.input,
-      widths.hidden,
-      this.#last,
-      widths.hidden,
-    );
-    kernels.rmsNorm(
-      wanted,
-      config.hiddenSize,
-      config.rmsNormEpsilon,
-      this.#last,
-      widths.hidden,
-      forward + layout.finalNorm.forward * 4,
-      this.#lastNorm,
-      widths.hidden,
-      this.#act.inverse1,
-    );
-    linear(this.#model, forward, layout.head, wanted, this.#lastNorm, widths.hidden, this.#logits, widths.logits);
-    for (const [i, span] of read.entries())
-      kernels.copyFloats(config.vocabSize, this.#logits + i * widths.logits * 4, span.logits!);
+    const { hidden, logits: stride } = widths;
+    const rows = this.#lastRows.byteOffset;
+    kernels.gatherRows(wanted, config.hiddenSize, rows, this.#act.input, hidden, this.#last, hidden);
+    normalize(model, forward, layout.finalNorm, wanted, this.#last, this.#lastNorm, this.#act.inverse1);
+    for (let first = 0; first < wanted; first += logitRows) {
+      const count = Math.min(logitRows, wanted - first);
+      const norm = { at: this.#lastNorm + first * hidden * 4, stride: hidden };
+      linear(model, forward, layout.head, count, norm, { at: this.#logits, stride });
+      for (const [i, span] of read.slice(first, first + count).entries())
+        kernels.copyFloats(config.vocabSize, this.#logits + i * stride * 4, span.logits!);
+    }
   }
 }

@@ -3,6 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { describeFailure } from '../kernels/engine-fault.ts';
 import { instantiateKernels } from '../kernels/kernels.ts';
 import { SharedHeap } from '../kernels/shared-heap.ts';
+import { reserveScratch } from '../model/frozen-scratch.ts';
 import { rowStrides, type Model } from '../model/layer-forward.ts';
 import { layOutParameters } from '../model/parameter-layout.ts';
 import { Sampler } from '../sampling/sampler.ts';
@@ -11,16 +12,17 @@ import type { FromWorker, Job, JobResults, ToWorker, WorkerStart } from './worke
 
 const start = workerData as WorkerStart;
 const port = parentPort!;
-const layout = layOutParameters(start.config);
+const layout = layOutParameters(start.config, start.adaptation);
+const heap = new SharedHeap(start.memory);
 const model: Model = {
   kernels: instantiateKernels(start.module, start.memory),
   memory: start.memory,
   config: start.config,
   layout,
   map: start.map,
-  widths: rowStrides(start.config, layout),
+  widths: rowStrides(start.config),
+  scratch: reserveScratch(layout, heap),
 };
-const heap = new SharedHeap(start.memory);
 const training = new TrainingWorker(model, heap, start.thread, start.threads);
 const sampler = new Sampler(model, heap, {
   pieces: (pieces) => send({ kind: 'pieces', pieces }),
@@ -38,7 +40,7 @@ function send(message: FromWorker): void {
 function* stepsOf(job: Job): Generator<void, JobResults[Job['kind']]> {
   switch (job.kind) {
     case 'train':
-      return yield* training.train(job.samples, job.forward, job.loss);
+      return yield* training.train(job);
     case 'reduce':
       return training.reduce();
     case 'step':

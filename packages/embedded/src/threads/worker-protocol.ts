@@ -1,17 +1,17 @@
 /** Defines the messages between the engine and its workers. */
-import type { Loss } from '@agent-lightning/core';
 import type { Failure } from '../kernels/engine-fault.ts';
-import type { Address } from '../kernels/kernels.ts';
 import type { WasmMemory, WasmModule } from '../kernels/web-assembly.ts';
+import type { Adaptation } from '../model/adaptation.ts';
 import type { LlamaConfig } from '../model/llama-config.ts';
 import type { ModelMap } from '../model/model-memory.ts';
 import type { JobPiece, SampleJob } from '../sampling/sample-job.ts';
-import type { FlatSamples } from '../training/flat-samples.ts';
-import type { AdamNumbers, ReducedGradient, TrainedSamples } from '../training/training-worker.ts';
+import type { AdamNumbers, ReducedGradient, TrainedSamples, TrainJob } from '../training/training-worker.ts';
 
 /** The data that a worker starts with. */
 export interface WorkerStart {
   readonly config: LlamaConfig;
+  /** Undefined where all weights are trained. */
+  readonly adaptation: Adaptation | undefined;
   readonly module: WasmModule;
   readonly memory: WasmMemory;
   readonly map: ModelMap;
@@ -21,8 +21,7 @@ export interface WorkerStart {
 
 /** A job with an answer. */
 export type Job =
-  /** Log-probabilities under the weights at `forward`; with a loss, also its gradient, added to this thread's. */
-  | { readonly kind: 'train'; readonly samples: FlatSamples; readonly forward: Address; readonly loss?: Loss }
+  | TrainJob
   /** Sums all threads' gradients into the first for this thread's blocks. */
   | { readonly kind: 'reduce' }
   /** Updates this thread's blocks and clears their gradients. */

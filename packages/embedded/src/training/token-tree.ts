@@ -6,7 +6,7 @@ import { commonPrefix } from '../model/token-order.ts';
 import type { FlatSamples } from './flat-samples.ts';
 
 /** Tokens that one pass takes at once, unless one sample is longer: enough to fill the register tiles, few enough for the cache. */
-const chunkTokens = 384;
+export const chunkTokens = 384;
 
 /** Tokens of a chunk that follow each other and have no other successors but at the end. */
 export interface Segment {

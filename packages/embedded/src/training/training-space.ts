@@ -1,29 +1,42 @@
-/** Reserves the working memory of a training pass: every activation that the backward pass needs, and the intermediate gradients. */
+/**
+ * Arranges the working memory of a training pass: the activations that the backward pass needs, and the intermediate gradients. Where
+ * memory is short, only each layer's input is kept, and the backward pass computes the rest of a layer again.
+ */
 import type { Address } from '../kernels/kernels.ts';
-import type { SharedHeap } from '../kernels/shared-heap.ts';
-import type { LayerActivations, Model } from '../model/layer-forward.ts';
-import { roundUp } from '../model/parameter-layout.ts';
+import type { WasmMemory } from '../kernels/web-assembly.ts';
+import type { LayerActivations, Widths } from '../model/layer-forward.ts';
+import type { LlamaConfig } from '../model/llama-config.ts';
+import { roundUp } from '../model/weights.ts';
 import type { Chunk } from './token-tree.ts';
 
 /** Queries that attention handles at once; its working memory is this many rows of scores. */
 export const queryBlock = 48;
+/** Floats of logits that the head computes at once, at most; at least {@link fewestPredictions} predictions. */
+const logitFloats = 2 ** 23;
+const fewestPredictions = 16;
 
 /** The size of a space: M tokens, S predictions, and paths of up to T keys. */
-interface Capacity {
+export interface Capacity {
   readonly tokens: number;
   readonly predictions: number;
   readonly keys: number;
 }
 
-export interface TrainingSpace {
-  readonly capacity: Capacity;
-  readonly address: Address;
+/** The size of a model, as far as a space depends on it. */
+export interface SpaceShape {
+  readonly config: LlamaConfig;
+  readonly widths: Widths;
+}
+
+/** The addresses of a space; integers and floats are 4 bytes. */
+export interface SpaceAddresses {
   /** The same as in the chunk. */
-  readonly ids: Int32Array;
-  readonly positions: Int32Array;
-  readonly predicting: Int32Array;
-  readonly predictors: Int32Array;
-  readonly targets: Int32Array;
+  readonly ids: Address;
+  readonly positions: Address;
+  readonly predicting: Address;
+  readonly predictors: Address;
+  readonly targets: Address;
+  /** All layers share everything but their inputs where layers are computed again. */
   readonly layers: readonly LayerActivations[];
   /** Log-sum-exps of the attention rows, (layers, heads, M). */
   readonly attentionLogSums: Address;
@@ -33,12 +46,12 @@ export interface TrainingSpace {
   readonly last: Address;
   readonly lastNorm: Address;
   readonly lastInverse: Address;
-  /** (S, vocabulary). */
+  /** Logits of some predictions, (predictionsAtOnce, vocabulary). */
   readonly logits: Address;
   readonly logSums: Address;
-  readonly logprobs: Float32Array;
-  readonly entropies: Float32Array;
-  readonly slopes: Float32Array;
+  readonly logprobs: Address;
+  readonly entropies: Address;
+  readonly slopes: Address;
   readonly dLast: Address;
   readonly dLastNorm: Address;
   /** Gradient of a layer's output, then of its middle; with `dInput` for the layer that takes fewer rows on than it gets. */
@@ -48,6 +61,10 @@ export interface TrainingSpace {
   readonly dMlp: Address;
   readonly dAttended: Address;
   readonly dQueryKeyValue: Address;
+  /** The gradient of queries and keys before their norms, in rows as wide; 0 where the model has none. */
+  readonly dRawQueryKey: Address;
+  /** Takes the gradients of frozen vectors, which nobody reads. */
+  readonly discarded: Address;
   /** Keys and values of one head along one path, (T, headSize), as panels too, and their gradients. */
   readonly keys: Address;
   readonly values: Address;
@@ -60,88 +77,140 @@ export interface TrainingSpace {
   readonly dScores: Address;
 }
 
-/** Returns a space that holds the chunk: the old one, or a larger one in its place. Sizes grow in coarse steps. */
-export function reserveSpace(
-  model: Model,
-  heap: SharedHeap,
-  chunk: Chunk,
-  old: TrainingSpace | undefined,
-): TrainingSpace {
-  const keys = Math.max(...chunk.segments.map(({ position, length }) => position + length));
-  const capacity = {
-    tokens: roundUp(Math.max(chunk.ids.length, old?.capacity.tokens ?? 0), 128),
-    predictions: roundUp(Math.max(chunk.targets.length, old?.capacity.predictions ?? 0), 64),
-    keys: roundUp(Math.max(keys, old?.capacity.keys ?? 0), 64),
-  };
-  if (old) {
-    const isEnough = (['tokens', 'predictions', 'keys'] as const).every(
-      (size) => capacity[size] === old.capacity[size],
-    );
-    if (isEnough) return old;
-    heap.free(old.address, arrange(model, 0, old.capacity).end);
-  }
-  return arrange(model, heap.allocate(arrange(model, 0, capacity).end), capacity).space;
+export interface TrainingSpace extends SpaceAddresses {
+  readonly capacity: Capacity;
+  readonly address: Address;
+  readonly bytes: number;
+  /** True where the backward pass computes layers again. */
+  readonly isRecomputed: boolean;
+  readonly predictionsAtOnce: number;
+  readonly views: Readonly<Record<'ids' | 'positions' | 'predicting' | 'predictors' | 'targets', Int32Array>> &
+    Readonly<Record<'logprobs' | 'entropies' | 'slopes', Float32Array>>;
 }
 
-/** Places all buffers one after the other from `address`. With address 0 it only measures where they end. */
-function arrange(model: Model, address: Address, capacity: Capacity): { space: TrainingSpace; end: Address } {
-  const { config, widths, memory } = model;
+/** Returns the capacity that holds the chunk and is not below `least`. Sizes grow in coarse steps. */
+export function capacityFor(chunk: Chunk, least: Capacity): Capacity {
+  const keys = Math.max(...chunk.segments.map(({ position, length }) => position + length));
+  return {
+    tokens: roundUp(Math.max(chunk.ids.length, least.tokens), 128),
+    predictions: roundUp(Math.max(chunk.targets.length, least.predictions), 64),
+    keys: roundUp(Math.max(keys, least.keys), 64),
+  };
+}
+
+/** Returns the bytes of a space. */
+export function spaceBytes(shape: SpaceShape, capacity: Capacity, isRecomputed: boolean): number {
+  return arrange(shape, 0, capacity, isRecomputed).end;
+}
+
+/** Returns the number of predictions whose logits are computed at once. */
+export function predictionsAtOnce({ widths }: SpaceShape, predictions: number): number {
+  return Math.min(predictions, Math.max(fewestPredictions, Math.floor(logitFloats / widths.logits)));
+}
+
+/** Opens a space at an address that has room for it. */
+export function openSpace(
+  shape: SpaceShape & { readonly memory: WasmMemory },
+  address: Address,
+  capacity: Capacity,
+  isRecomputed: boolean,
+): TrainingSpace {
+  const { addresses, end } = arrange(shape, address, capacity, isRecomputed);
+  const { buffer } = shape.memory;
+  const { tokens, predictions } = capacity;
+  return {
+    ...addresses,
+    capacity,
+    address,
+    bytes: end - address,
+    isRecomputed,
+    predictionsAtOnce: predictionsAtOnce(shape, predictions),
+    views: {
+      ids: new Int32Array(buffer, addresses.ids, tokens),
+      positions: new Int32Array(buffer, addresses.positions, tokens),
+      predicting: new Int32Array(buffer, addresses.predicting, tokens),
+      predictors: new Int32Array(buffer, addresses.predictors, predictions),
+      targets: new Int32Array(buffer, addresses.targets, predictions),
+      logprobs: new Float32Array(buffer, addresses.logprobs, predictions),
+      entropies: new Float32Array(buffer, addresses.entropies, predictions),
+      slopes: new Float32Array(buffer, addresses.slopes, predictions),
+    },
+  };
+}
+
+/** Places all buffers one after the other from `address`. */
+function arrange(
+  shape: SpaceShape,
+  address: Address,
+  capacity: Capacity,
+  isRecomputed: boolean,
+): { addresses: SpaceAddresses; end: Address } {
+  const { config, widths } = shape;
   const { tokens, predictions, keys } = capacity;
   let next = address;
-  const floats = (count: number): Address => {
+  const take = (count: number): Address => {
     const at = next;
     next += roundUp(count * 4, 64);
     return at;
   };
-  const integers = (count: number): Int32Array => new Int32Array(memory.buffer, floats(count), count);
-  const view = (count: number): Float32Array => new Float32Array(memory.buffer, floats(count), count);
+  const hasNorms = config.queryKeyNorm === true;
   const layer = (): LayerActivations => ({
-    input: floats(tokens * widths.hidden),
-    norm1: floats(tokens * widths.hidden),
-    inverse1: floats(tokens),
-    queryKeyValue: floats(tokens * widths.queryKeyValue),
-    attended: floats(tokens * widths.attended),
-    middle: floats(tokens * widths.hidden),
-    norm2: floats(tokens * widths.hidden),
-    inverse2: floats(tokens),
-    gateUp: floats(tokens * widths.gateUp),
-    mlp: floats(tokens * widths.mlp),
+    input: take(tokens * widths.hidden),
+    norm1: take(tokens * widths.hidden),
+    inverse1: take(tokens),
+    queryKeyValue: take(tokens * widths.queryKeyValue),
+    ...(hasNorms && {
+      rawQueryKey: take(tokens * widths.queryKeyValue),
+      inverseQueryKey: take(tokens * (config.heads + config.keyValueHeads)),
+    }),
+    attended: take(tokens * widths.attended),
+    middle: take(tokens * widths.hidden),
+    norm2: take(tokens * widths.hidden),
+    inverse2: take(tokens),
+    gateUp: take(tokens * widths.gateUp),
+    mlp: take(tokens * widths.mlp),
   });
-  const space: TrainingSpace = {
-    capacity,
-    address,
-    ids: integers(tokens),
-    positions: integers(tokens),
-    predicting: integers(tokens),
-    predictors: integers(predictions),
-    targets: integers(predictions),
-    layers: Array.from({ length: config.layers }, layer),
-    attentionLogSums: floats(config.layers * config.heads * tokens),
-    output: floats(tokens * widths.hidden),
-    last: floats(predictions * widths.hidden),
-    lastNorm: floats(predictions * widths.hidden),
-    lastInverse: floats(predictions),
-    logits: floats(predictions * widths.logits),
-    logSums: floats(predictions),
-    logprobs: view(predictions),
-    entropies: view(predictions),
-    slopes: view(predictions),
-    dLast: floats(predictions * widths.hidden),
-    dLastNorm: floats(predictions * widths.hidden),
-    dHidden: floats(tokens * widths.hidden),
-    dInput: floats(tokens * widths.hidden),
-    dNorm: floats(tokens * widths.hidden),
-    dMlp: floats(tokens * widths.mlp),
-    dAttended: floats(tokens * widths.attended),
-    dQueryKeyValue: floats(tokens * widths.queryKeyValue),
-    keys: floats(keys * config.headSize),
-    values: floats(keys * config.headSize),
-    keyPanels: floats(keys * config.headSize),
-    valuePanels: floats(keys * config.headSize),
-    dKeys: floats(keys * config.headSize),
-    dValues: floats(keys * config.headSize),
-    scores: floats(queryBlock * keys),
-    dScores: floats(queryBlock * keys),
+  const layers = (): LayerActivations[] => {
+    if (!isRecomputed) return Array.from({ length: config.layers }, layer);
+    const shared = layer();
+    const inputs = Array.from({ length: config.layers - 1 }, () => take(tokens * widths.hidden));
+    return [shared, ...inputs.map((input) => ({ ...shared, input }))];
   };
-  return { space, end: next };
+  const addresses: SpaceAddresses = {
+    ids: take(tokens),
+    positions: take(tokens),
+    predicting: take(tokens),
+    predictors: take(predictions),
+    targets: take(predictions),
+    layers: layers(),
+    attentionLogSums: take(config.layers * config.heads * tokens),
+    output: take(tokens * widths.hidden),
+    last: take(predictions * widths.hidden),
+    lastNorm: take(predictions * widths.hidden),
+    lastInverse: take(predictions),
+    logits: take(predictionsAtOnce(shape, predictions) * widths.logits),
+    logSums: take(predictions),
+    logprobs: take(predictions),
+    entropies: take(predictions),
+    slopes: take(predictions),
+    dLast: take(predictions * widths.hidden),
+    dLastNorm: take(predictions * widths.hidden),
+    dHidden: take(tokens * widths.hidden),
+    dInput: take(tokens * widths.hidden),
+    dNorm: take(tokens * widths.hidden),
+    dMlp: take(tokens * widths.mlp),
+    dAttended: take(tokens * widths.attended),
+    dQueryKeyValue: take(tokens * widths.queryKeyValue),
+    dRawQueryKey: hasNorms ? take(tokens * widths.queryKeyValue) : 0,
+    discarded: take(Math.max(config.hiddenSize, config.headSize)),
+    keys: take(keys * config.headSize),
+    values: take(keys * config.headSize),
+    keyPanels: take(keys * config.headSize),
+    valuePanels: take(keys * config.headSize),
+    dKeys: take(keys * config.headSize),
+    dValues: take(keys * config.headSize),
+    scores: take(queryBlock * keys),
+    dScores: take(queryBlock * keys),
+  };
+  return { addresses, end: next };
 }

@@ -3,11 +3,21 @@ import type { Loss } from '@agent-lightning/core';
 import type { Address } from '../kernels/kernels.ts';
 import type { SharedHeap } from '../kernels/shared-heap.ts';
 import type { Model } from '../model/layer-forward.ts';
-import { roundUp, type Block } from '../model/parameter-layout.ts';
+import { roundUp, type Block } from '../model/weights.ts';
 import type { FlatSamples } from './flat-samples.ts';
 import { tokenLoss } from './token-loss.ts';
 import { chunksOf } from './token-tree.ts';
 import { TrainingPass } from './training-pass.ts';
+
+/** A job that computes log-probabilities of samples under the weights at `forward`; with a loss, also its gradient, added to this thread's. */
+export interface TrainJob {
+  readonly kind: 'train';
+  readonly samples: FlatSamples;
+  readonly forward: Address;
+  readonly loss?: Loss;
+  /** Bytes of working memory up to which a pass keeps all activations. */
+  readonly budget: number;
+}
 
 /** AdamW's numbers for one step, as the kernel takes them. */
 export interface AdamNumbers {
@@ -49,24 +59,28 @@ export class TrainingWorker {
   }
 
   /** Runs the samples chunk by chunk, yielding between chunks so that sampling goes on. */
-  *train(samples: FlatSamples, forward: Address, loss: Loss | undefined): Generator<void, TrainedSamples> {
+  *train({ samples, forward, loss, budget }: TrainJob): Generator<void, TrainedSamples> {
     const logprobs = new Float32Array(samples.tokens.length);
     const total = { loss: 0, entropy: 0, trainedTokens: 0 };
-    for (const chunk of chunksOf(samples)) {
-      const scores = this.#pass.forward(chunk, forward);
-      const slopes = new Float32Array(chunk.entries.length);
-      for (const [i, entry] of chunk.entries.entries()) {
-        const now = scores.logprobs[i]!;
-        logprobs[entry] = now;
-        total.entropy += scores.entropies[i]!;
-        if (loss === undefined) continue;
-        const { value, slope } = tokenLoss(loss, now, samples.logprobs[entry]!, samples.advantages[entry]!);
-        total.loss += value;
-        slopes[i] = slope;
+    const gradients = this.#model.map.gradients[this.#thread];
+    try {
+      for (const chunk of chunksOf(samples)) {
+        const slopeOf = (i: number, now: number): number => {
+          const entry = chunk.entries[i]!;
+          const { value, slope } = tokenLoss(loss!, now, samples.logprobs[entry]!, samples.advantages[entry]!);
+          total.loss += value;
+          return slope;
+        };
+        const scores = this.#pass.run(chunk, forward, budget, loss && { slopeOf, gradients: gradients! });
+        for (const [i, entry] of chunk.entries.entries()) {
+          logprobs[entry] = scores.logprobs[i]!;
+          total.entropy += scores.entropies[i]!;
+        }
+        total.trainedTokens += chunk.entries.length;
+        yield;
       }
-      total.trainedTokens += chunk.entries.length;
-      if (loss !== undefined) this.#pass.backward(slopes, this.#model.map.gradients[this.#thread]!);
-      yield;
+    } finally {
+      this.#pass.release();
     }
     return { logprobs, ...total };
   }
