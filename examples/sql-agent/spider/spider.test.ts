@@ -178,7 +178,7 @@ describe('a query of the model', () => {
   it('ends with the process that asked for it, even while SQLite is busy', async () => {
     const program = `
       const child = require('node:child_process').fork(process.argv[1], { serialization: 'advanced' });
-      child.once('message', () => console.log(child.pid));
+      child.once('message', () => console.log(String(child.pid))); // a number may be coloured
       child.on('exit', (code, signal) => console.log('the query process ended with', code, signal));
       child.send({ kind: 'run', file: process.argv[2], sql: process.argv[3], maxRows: 1 });`;
     const file = join(import.meta.dirname, 'query-process.ts');
