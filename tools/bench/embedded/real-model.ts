@@ -4,6 +4,7 @@
  */
 import type { SamplingEngine, TrainablePolicy, TrainingBackend, TrainingSample } from '@agent-lightning/core';
 import { embedded, openCheckpoint } from '@agent-lightning/embedded';
+import { resolveModelDirectory } from '@agent-lightning/platform';
 import { gpu } from '@agent-lightning/gpu';
 import { childCpuSeconds, ownCpuSeconds } from './cpu-time.ts';
 
@@ -54,7 +55,8 @@ export async function measureRealModel(options: RealModelOptions): Promise<objec
     await prepare(`embedded, ${wideKernels} kernels`, backends[1], ownCpuSeconds),
     await prepare('PyTorch worker', gpu({ model: options.model, lora, device: 'cpu' }), childCpuSeconds),
   ];
-  const vocabulary = (await openCheckpoint(options.model)).config.vocabSize;
+  const vocabulary = (await openCheckpoint(resolveModelDirectory('bench:embedded: --model', options.model))).config
+    .vocabSize;
   for (let round = -1; round < options.rounds; round++) {
     for (const contestant of contestants) {
       const trained = await measure(contestant, options.rows * options.rowTokens, () =>
