@@ -80,8 +80,9 @@ describe('the training samples', () => {
         const read = reader.push(turns[turn]!);
         const calls = (message['tool_calls'] ?? []) as unknown as { function: { name: string; arguments: string } }[];
         expect(read.content + reader.end().content).toBe(message.content);
-        expect(read.calls).toMatchObject(
-          calls.map(({ function: { name, arguments: given } }) => ({ name, arguments: given })),
+        const parsed = (name: string, text: string): unknown => ({ name, arguments: JSON.parse(text) });
+        expect(read.calls.map((call) => parsed(call.name, call.arguments))).toEqual(
+          calls.map(({ function: { name, arguments: given } }) => parsed(name, given)),
         );
       }
     }

@@ -11,7 +11,7 @@ import { onStop, startHarness, stopAll } from './harness.ts';
 afterEach(stopAll);
 
 /** With the fast path, and again as many without it. */
-const bodies = 5_000;
+const bodies = 2_000;
 const inFlight = 16;
 const seed = 20_261_126;
 
