@@ -119,6 +119,15 @@ describe('objectiveAndDerivative', () => {
     expect(clippedTokens).toBe(2);
   });
 
+  it('bounds the ratio of a sequence under gspo, and gives it no gradient there', () => {
+    const absurd = sampleOf([2], [-100, -100], [-1, -1]); // ratio e^100, and the unclipped term is the pessimistic one
+    const { loss, derivative } = objectiveAndDerivative(absurd, [0, 0, 0], {
+      loss: { name: 'gspo', clipLow: 0.5, clipHigh: 1.5 },
+    });
+    expect(loss).toBeCloseTo(2 * Math.exp(20), 0);
+    expect([...derivative]).toEqual([0, 0, 0]);
+  });
+
   it('computes truncated importance sampling as by hand: the weight is capped, the gradient stays', () => {
     const { loss, derivative, clippedTokens } = objectiveAndDerivative(sample, logprobs, {
       loss: { name: 'truncated_importance_sampling', clipHigh: 2 },

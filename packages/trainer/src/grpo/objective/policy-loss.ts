@@ -1,5 +1,5 @@
 import { type Loss, ConfigurationError, checkLogprobs, lossAndDerivative } from '@agent-lightning/core';
-import { sequenceRatio, type SequenceSample } from './sequence-ratio.ts';
+import { largestRatio, sequenceRatio, type SequenceSample } from './sequence-ratio.ts';
 
 /**
  * A policy-gradient loss: one of the backend contract's, or one that is defined here, which every backend that has a weighted cross entropy
@@ -84,7 +84,7 @@ function sequenceLoss(sample: SequenceSample, logprobs: ArrayLike<number>, loss:
     const gain = ratio * advantage;
     sum -= Math.min(gain, clipped);
     if (clipped < gain) clippedTokens += end - start;
-    else derivative.fill(-gain / (end - start), start, end); // ds/d lp_t = s/T
+    else if (ratio < largestRatio && ratio > 1 / largestRatio) derivative.fill(-gain / (end - start), start, end); // ds/d lp_t = s/T
   }
   return { loss: sum, derivative, clippedTokens };
 }

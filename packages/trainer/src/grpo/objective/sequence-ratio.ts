@@ -11,6 +11,12 @@ export interface RatioBounds {
   readonly high: number;
 }
 
+/** Bounds the mean log-ratio of a sequence, in nats, as the losses of a token bound theirs. */
+const largestLogRatio = 20;
+
+/** The largest ratio that a sequence can have, and one over it the smallest; there it has no gradient. */
+export const largestRatio: number = Math.exp(largestLogRatio);
+
 /**
  * Returns the importance ratio of one call's response as a whole: the geometric mean of its tokens' ratios, exp(1/T · Σ_t (lp_t − q_t)),
  * with the mean counted as ±20 where it is beyond ±20, so that the ratio is finite.
@@ -23,7 +29,7 @@ export function sequenceRatio(
 ): number {
   let sum = 0;
   for (let t = start; t < end; t += 1) sum += logprobs[t]! - sample.logprobs[t]!;
-  return Math.exp(Math.min(Math.max(sum / (end - start), -20), 20));
+  return Math.exp(Math.min(Math.max(sum / (end - start), -largestLogRatio), largestLogRatio));
 }
 
 /**
