@@ -14,7 +14,7 @@ const program = {
     ...sqlSettings,
     'learning-rate': { value: 'X', meaning: 'all weights train; large models want much less', default: '1.5e-4' },
   },
-  next: 'npm run example:small-model (the same with SmolLM2, a real chat model)',
+  next: 'npm run example:small-model (an agent on SmolLM2, a real chat model; installs PyTorch)',
 };
 
 await runExample(program, async (run) => {
