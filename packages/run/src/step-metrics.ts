@@ -1,4 +1,5 @@
 import type { Episode, Rollout } from '@agent-lightning/core';
+import { countByKind, countTurnLimits, failureCodeOf } from './failures/failure-counts.ts';
 import type { IdleShare, PhaseSeconds, RewardSummary, StepMetrics, ValidationMetrics } from './metrics.ts';
 
 /** The input of {@link createStepMetrics}. */
@@ -10,6 +11,8 @@ export interface StepRecord {
   /** The rewards before any shuffling. */
   readonly reward: RewardSummary;
   readonly validation: ValidationMetrics | undefined;
+  /** The reward of failed rollouts. */
+  readonly failureReward: number;
   readonly load: StepLoad;
   readonly seconds: PhaseSeconds;
   readonly wallSeconds: number;
@@ -38,6 +41,10 @@ export function createStepMetrics(record: StepRecord): StepMetrics {
     succeeded,
     failed: rollouts.length - succeeded,
     failures: countFailures(rollouts),
+    failureKinds: countByKind(episodes),
+    failureReward: record.failureReward,
+    turnLimited: countTurnLimits(episodes),
+    retries: rollouts.reduce((sum, { attemptCount }) => sum + Math.max(0, attemptCount - 1), 0),
     withoutCalls: episodes.filter((episode) => episode.transitions.length === 0).length,
     withoutReward: episodes.filter((episode) => episode.reward === undefined).length,
     transitions: transitions.length,
@@ -55,9 +62,9 @@ export function createStepMetrics(record: StepRecord): StepMetrics {
 
 function countFailures(rollouts: readonly Rollout[]): Readonly<Record<string, number>> {
   const counts: Record<string, number> = {};
-  for (const { status, failure } of rollouts) {
-    if (status === 'succeeded') continue;
-    const code = failure?.code ?? status;
+  for (const rollout of rollouts) {
+    if (rollout.status === 'succeeded') continue;
+    const code = failureCodeOf(rollout);
     counts[code] = (counts[code] ?? 0) + 1;
   }
   return counts;
