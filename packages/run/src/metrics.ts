@@ -59,7 +59,7 @@ export interface StepMetrics {
   readonly failureKinds: Readonly<Record<'policy' | 'world' | 'unknown', number>>;
   /** The reward with which failures of the policy and of unknown cause counted. */
   readonly failureReward: number;
-  /** Rollouts that ended at a limit of turns, steps or tool calls. */
+  /** Rollouts that ended at a limit of turns, steps or tool calls, or whose last call asked for a tool that was not run any more. */
   readonly turnLimited: number;
   /** Attempts that failed and were tried again. */
   readonly retries: number;

@@ -37,8 +37,11 @@ function chainOf(thrown: unknown): readonly Readonly<Record<string, unknown>>[] 
 function codesOf(error: Readonly<Record<string, unknown>>): readonly string[] {
   if (LightningError.isInstance(error)) return [error.code];
   const { code, message } = error;
+  const known = [code, nameOf(error), error['lc_error_code'], error['id']].filter(
+    (each) => typeof each === 'string' && (policyCodes.has(each) || worldCodes.has(each)),
+  ) as readonly string[];
   return [
-    ...(typeof code === 'string' && (policyCodes.has(code) || worldCodes.has(code)) ? [code] : []),
+    ...known,
     ...statusCodeOf(error),
     ...(typeof message === 'string' && isBrokenConnection(message) ? ['connection-failed'] : []),
     nameOf(error),

@@ -23,9 +23,11 @@ export const policyCodes: ReadonlySet<string> = new Set([
   'InvalidToolArgumentsError',
   'ModelBehaviorError', // OpenAI Agents
   'OutputParserException', // LangChain
+  'OUTPUT_PARSING_FAILURE', // its code, which stays where class names are shortened
   'ToolInputParsingException',
   'StructuredOutputParsingError',
   'MultipleStructuredOutputsError',
+  'STRUCTURED_OUTPUT_SCHEMA_VALIDATION_FAILED', // Mastra
   // the limit of tokens
   'context-exceeded',
   'context_length_exceeded',

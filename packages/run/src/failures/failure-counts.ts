@@ -36,11 +36,19 @@ export function countByKind(episodes: readonly Episode[]): Readonly<Record<Failu
   return counts;
 }
 
-/** Counts the rollouts that ended at a limit of turns, steps or tool calls. */
+/**
+ * Counts the rollouts that ended at a limit of turns, steps or tool calls: by an error, or with a success whose last call asked for a
+ * tool, as agents of the AI SDK and of Mastra end at their limit of steps.
+ */
 export function countTurnLimits(episodes: readonly Episode[]): number {
-  return episodes.filter(({ rollout: { failure } }) => failure !== undefined && failureKinds.isTurnLimit(failure))
-    .length;
+  return episodes.filter(({ rollout: { status, failure }, transitions }) =>
+    status === 'succeeded'
+      ? toolFinishes.has(transitions.at(-1)?.finishReason ?? '')
+      : failure !== undefined && failureKinds.isTurnLimit(failure),
+  ).length;
 }
+
+const toolFinishes: ReadonlySet<string> = new Set(['tool_calls', 'function_call']);
 
 /** Says what failed, how often, how it counts, and which option sorts it otherwise. */
 export function describeFailure({ code, kind, count, share, example }: FailureCount, failureReward: number): string {

@@ -114,7 +114,8 @@ describe('the count of failures', () => {
       { code: 'MaxTurnsExceededError', kind: 'policy', count: 1, share: 0.25 },
     ]);
     expect(countByKind(episodes)).toEqual({ policy: 1, world: 0, unknown: 2 });
-    expect(countTurnLimits(episodes)).toBe(1);
+    const atStepLimit = { ...succeeded(1), transitions: [{ ...call, finishReason: 'tool_calls' }] };
+    expect(countTurnLimits([...episodes, atStepLimit])).toBe(2);
   });
 
   it('is told with what follows from it, and the option that sorts it', () => {
