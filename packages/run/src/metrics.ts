@@ -71,7 +71,7 @@ export interface StepMetrics {
   /** Spans that could not be used, such as a malformed reward of another writer. */
   readonly traceProblems: number;
   readonly tokensSampled: number;
-  /** The share of the transitions that the token limit cut off. */
+  /** The share of the calls that could be trained on that the token limit cut off, those that are left out for it among them. */
   readonly truncatedShare: number;
   /** Rollouts that waited for a runner when the step began to train; above 0 where later steps are sampled ahead. */
   readonly queueDepth: number;

@@ -6,6 +6,8 @@ import type { IdleShare, PhaseSeconds, RewardSummary, StepMetrics, ValidationMet
 export interface StepRecord {
   readonly step: number;
   readonly rollouts: readonly Rollout[];
+  /** The episodes as they were collected. */
+  readonly collected: readonly Episode[];
   /** The episodes as they were learned from. */
   readonly episodes: readonly Episode[];
   /** The rewards before any shuffling. */
@@ -32,7 +34,8 @@ export function createStepMetrics(record: StepRecord): StepMetrics {
   const transitions = episodes.flatMap((episode) => episode.transitions);
   const tokensSampled = transitions.reduce((sum, transition) => sum + transition.responseIds.length, 0);
   const succeeded = rollouts.filter((rollout) => rollout.status === 'succeeded').length;
-  const truncated = transitions.filter((call) => call.finishReason === 'length').length;
+  const calls = record.collected.flatMap((episode) => episode.transitions);
+  const truncated = calls.filter((call) => call.finishReason === 'length').length;
   return {
     step: record.step,
     reward: record.reward,
@@ -43,12 +46,12 @@ export function createStepMetrics(record: StepRecord): StepMetrics {
     failures: countFailures(rollouts),
     failureKinds: countByKind(episodes),
     failureReward: record.failureReward,
-    turnLimited: countTurnLimits(episodes),
+    turnLimited: countTurnLimits(record.collected),
     retries: rollouts.reduce((sum, { attemptCount }) => sum + Math.max(0, attemptCount - 1), 0),
     withoutCalls: episodes.filter((episode) => episode.transitions.length === 0).length,
     withoutReward: episodes.filter((episode) => episode.reward === undefined).length,
     transitions: transitions.length,
-    truncatedShare: transitions.length === 0 ? 0 : truncated / transitions.length,
+    truncatedShare: calls.length === 0 ? 0 : truncated / calls.length,
     untrainableCalls: episodes.reduce((sum, episode) => sum + episode.untrainable.length, 0),
     traceProblems: episodes.reduce((sum, episode) => sum + (episode.problems?.length ?? 0), 0),
     tokensSampled,

@@ -37,6 +37,8 @@ interface FinishedStep {
   readonly rollouts: readonly Rollout[];
   readonly reward: RewardSummary;
   readonly outcome: StepOutcome;
+  /** The episodes as they were collected. */
+  readonly collected: readonly Episode[];
   /** The episodes as they were learned from. */
   readonly episodes: readonly Episode[];
 }
@@ -181,7 +183,7 @@ export class TrainingRun<Task> {
     });
     this.#isAlgorithmAtState = false;
     const reward = summariseRewards(episodes, kindReader(options));
-    return { step, rollouts, reward, outcome, episodes: outcome.episodes ?? given };
+    return { step, rollouts, reward, outcome, collected: given, episodes: outcome.episodes ?? given };
   }
 
   /** Plans a step, and shows how many rollouts it waits for; not while runners work on later steps too. */
@@ -203,7 +205,7 @@ export class TrainingRun<Task> {
   }
 
   async #endStep(
-    { step, rollouts, reward, outcome, episodes }: FinishedStep,
+    { step, rollouts, reward, outcome, collected, episodes }: FinishedStep,
     validation: ValidationMetrics | undefined,
     clock: PhaseClock,
     load: StepLoad,
@@ -213,6 +215,7 @@ export class TrainingRun<Task> {
     const common = createStepMetrics({
       step,
       rollouts,
+      collected,
       episodes,
       reward,
       validation,

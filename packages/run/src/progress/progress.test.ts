@@ -7,6 +7,8 @@ const metrics = {
   step: 2,
   reward: { mean: 0.5, deviation: 0.25, count: 8, byKind: {} },
   failed: 1,
+  truncatedShare: 0,
+  turnLimited: 0,
   seconds: { rollout: 1, convert: 0, train: 0.5, publish: 0, validate: 0, checkpoint: 0 },
 } as unknown as StepMetrics;
 
@@ -73,6 +75,9 @@ describe('Progress', () => {
   });
 
   it('says so when a step had no reward', () => {
+    expect(describeStep({ ...metrics, truncatedShare: 0.125, turnLimited: 2 }, [], 4)).toContain(
+      ' · failed 1 · cut 13 % · at the turn limit 2 · ',
+    );
     expect(
       describeStep({ ...metrics, reward: { mean: undefined, deviation: undefined, count: 0, byKind: {} } }, [], 4),
     ).toContain('reward none');
