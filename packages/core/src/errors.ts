@@ -49,6 +49,7 @@ export type LightningErrorCode =
   // trainer
   | 'no-signal'
   | 'off-policy'
+  | 'failures-rose'
   | 'resume-mismatch'
   | 'run-locked'
   | 'disk-full'

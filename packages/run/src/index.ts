@@ -19,6 +19,10 @@ export { RolloutCollector, type RolloutCollectorOptions } from './rollouts/rollo
 export { RolloutWindow, type RolloutWindowOptions } from './rollouts/rollout-window.ts';
 export { shuffleRewards } from './rollouts/shuffled-control.ts';
 
+// how failed rollouts count
+export { FailureScoring, type FailureScoringOptions } from './failures/failure-scoring.ts';
+export { advanceShares, findFailureJump, findRisenFailures, type FailureShares } from './failures/failure-jump.ts';
+
 // what a run shows
 export {
   countUnselectedCalls,
@@ -26,6 +30,7 @@ export {
   explainNoCalls,
   findUnmatchedPatterns,
 } from './rollouts/agents-seen.ts';
+export { countFailures, describeFailure, type FailureCount } from './failures/failure-counts.ts';
 export { FaultNotices } from './rollouts/fault-notices.ts';
 export { Progress, type ProgressMode, type ProgressOptions } from './progress/progress.ts';
 export { PhaseClock } from './phase-clock.ts';

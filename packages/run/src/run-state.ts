@@ -1,3 +1,4 @@
+import type { FailureShares } from './failures/failure-jump.ts';
 import type { CurvePoint, StepMetrics, ValidationMetrics } from './metrics.ts';
 
 /** Counts over a whole run. */
@@ -15,6 +16,10 @@ export interface RunState {
   readonly curve: readonly CurvePoint[];
   readonly validationBefore?: ValidationMetrics;
   readonly wallSeconds: number;
+  /** The lowest return of a rollout that succeeded; absent before the first one. */
+  readonly lowestReturn?: number;
+  /** The share of rollouts that failed; absent before the first step. */
+  readonly failures?: FailureShares;
 }
 
 /** The state of a run that has done nothing. */

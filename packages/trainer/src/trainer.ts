@@ -5,6 +5,7 @@ import { writeReport } from '@agent-lightning/report';
 import {
   Interrupt,
   Progress,
+  FailureScoring,
   RolloutCollector,
   RunDirectory,
   withFileErrors,
@@ -46,7 +47,7 @@ export class Trainer<Task = JsonValue, Metrics extends object = object> {
   /**
    * Trains, validates, saves and reports. The backend stays open.
    * @throws {TrainerError} `no-signal` when there is nothing to learn from, `off-policy` when
-   * sampler and trainer are too far apart, `numerics` when a loss is not finite,
+   * sampler and trainer are too far apart, `failures-rose` when a failure of unknown cause suddenly came up in every group, `numerics` when a loss is not finite,
    * `run-locked` | `resume-mismatch` | `disk-full`; {ConfigurationError} `option-invalid` | `option-unsupported`
    */
   async fit(options: FitOptions<Task>): Promise<TrainingResult> {
@@ -93,7 +94,7 @@ export class Trainer<Task = JsonValue, Metrics extends object = object> {
     let result: TrainingResult;
     try {
       const { store, failed } = session;
-      const { retry, attemptTimeoutMs } = options;
+      const { retry, attemptTimeoutMs, failures: sorting, failureReward } = options;
       const algorithm = await options.algorithm.begin(toHost(options, session, fit.train));
       const context: RunContext<Task> = {
         options,
@@ -110,6 +111,7 @@ export class Trainer<Task = JsonValue, Metrics extends object = object> {
           attemptTimeoutMs,
           resumed: fit.resume,
           policies: algorithm.policies ?? [],
+          failures: new FailureScoring({ sorting, ...(failureReward === undefined ? {} : { failureReward }) }),
         }),
         interrupted: interrupt.signal,
         stopping: AbortSignal.any([interrupt.signal, failed]),

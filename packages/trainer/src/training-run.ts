@@ -9,9 +9,12 @@ import {
 } from '@agent-lightning/core';
 import { StepExcerpts } from '@agent-lightning/report';
 import {
+  advanceShares,
   advanceState,
   createStepMetrics,
   FaultNotices,
+  findFailureJump,
+  findRisenFailures,
   initialState,
   PhaseClock,
   RolloutWindow,
@@ -34,6 +37,8 @@ interface FinishedStep {
   readonly rollouts: readonly Rollout[];
   readonly reward: RewardSummary;
   readonly outcome: StepOutcome;
+  /** The episodes as they were collected. */
+  readonly collected: readonly Episode[];
   /** The episodes as they were learned from. */
   readonly episodes: readonly Episode[];
 }
@@ -44,6 +49,8 @@ export class TrainingRun<Task> {
   readonly #window: RolloutWindow;
   readonly excerpts: StepExcerpts;
   readonly #faults = new FaultNotices();
+  /** True once the user was told that the failure reward is above what rollouts earn. */
+  #hasComplained = false;
   readonly #startedAtMs: number = performance.now();
   #state: RunState = initialState;
   #wallSecondsBefore = 0;
@@ -100,6 +107,7 @@ export class TrainingRun<Task> {
     const checkpoint = fit.resume ? await directory.checkpoints.latest() : undefined;
     if (checkpoint !== undefined) {
       this.#state = checkpoint.state;
+      collector.failures.resume(checkpoint.state.lowestReturn);
       this.#savedStep = checkpoint.state.step;
       this.#wallSecondsBefore = checkpoint.state.wallSeconds;
       await algorithm.load(checkpoint.directory);
@@ -149,6 +157,8 @@ export class TrainingRun<Task> {
     }
     const { end } = finished.outcome;
     if (end instanceof Error) throw end;
+    const risen = end === 'converged' ? findRisenFailures(step, this.#state.failures) : undefined;
+    if (risen !== undefined) throw risen;
     return end ?? 'go-on';
   }
 
@@ -156,6 +166,8 @@ export class TrainingRun<Task> {
   async #learn(step: number, rollouts: readonly Rollout[], clock: PhaseClock): Promise<FinishedStep> {
     const { options, algorithm, collector } = this.#context;
     const episodes = await clock.measure('convert', () => collector.readEpisodes(rollouts));
+    const jump = findFailureJump(step, this.#state.failures, episodes);
+    if (jump !== undefined) throw jump;
     const given =
       options.control === 'shuffled'
         ? shuffleRewards(episodes, seededRandom(options.seed, `shuffle/${step}`))
@@ -171,7 +183,7 @@ export class TrainingRun<Task> {
     });
     this.#isAlgorithmAtState = false;
     const reward = summariseRewards(episodes, kindReader(options));
-    return { step, rollouts, reward, outcome, episodes: outcome.episodes ?? given };
+    return { step, rollouts, reward, outcome, collected: given, episodes: outcome.episodes ?? given };
   }
 
   /** Plans a step, and shows how many rollouts it waits for; not while runners work on later steps too. */
@@ -193,32 +205,41 @@ export class TrainingRun<Task> {
   }
 
   async #endStep(
-    { step, rollouts, reward, outcome, episodes }: FinishedStep,
+    { step, rollouts, reward, outcome, collected, episodes }: FinishedStep,
     validation: ValidationMetrics | undefined,
     clock: PhaseClock,
     load: StepLoad,
   ): Promise<StepMetrics> {
-    const { directory, progress, options } = this.#context;
+    const { directory, progress, options, collector } = this.#context;
+    const { failureReward, complaint } = collector.failures;
     const common = createStepMetrics({
       step,
       rollouts,
+      collected,
       episodes,
       reward,
       validation,
+      failureReward,
       load,
       seconds: { ...clock.seconds, checkpoint: this.#checkpointSeconds },
       wallSeconds: this.#wallSeconds(),
     });
     checkOwnNames(options.algorithm.name, outcome.metrics, common);
     const metrics: StepMetrics = { ...common, ...outcome.metrics };
-    this.#state = advanceState(this.#state, metrics);
+    this.#state = {
+      ...advanceState(this.#state, metrics),
+      ...lowestReturnOf(collector),
+      failures: advanceShares(this.#state.failures, episodes),
+    };
     this.#isAlgorithmAtState = true;
     this.#lastMetrics = metrics;
     this.#checkpointSeconds = 0;
     await directory.appendMetrics(metrics);
     await this.excerpts.keep({ step, rollouts: outcome.excerpts ?? [] }, toReportContext(this.#context));
     progress.stepEnded(metrics, outcome.summary ?? []);
-    for (const notice of this.#faults.collect(step, rollouts, episodes)) progress.logger.warn(notice);
+    for (const notice of this.#faults.collect(step, episodes, failureReward)) progress.logger.warn(notice);
+    if (complaint !== undefined && !this.#hasComplained) progress.logger.warn(`step ${step}: ${complaint}`);
+    this.#hasComplained ||= complaint !== undefined;
     return metrics;
   }
 
@@ -229,6 +250,7 @@ export class TrainingRun<Task> {
     this.#state = {
       ...this.#state,
       validationBefore: validation,
+      ...lowestReturnOf(this.#context.collector),
       curve: [{ step: 0, validation: validation.reward }],
       totals: { ...totals, rollouts: totals.rollouts + validation.rollouts },
       wallSeconds: this.#wallSeconds(),
@@ -290,6 +312,13 @@ export class TrainingRun<Task> {
   #wallSeconds(): number {
     return this.#wallSecondsBefore + (performance.now() - this.#startedAtMs) / 1_000;
   }
+}
+
+/** Returns the part of the state that keeps the lowest return. */
+function lowestReturnOf({
+  failures: { lowestReturn },
+}: RunContext<never>['collector']): Pick<RunState, 'lowestReturn'> {
+  return lowestReturn === undefined ? {} : { lowestReturn };
 }
 
 /** Rejects metrics of an algorithm that would replace those of every run. */

@@ -69,6 +69,22 @@ describe('buildBatch', () => {
     expect(batch.dropped.singletonGroups).toEqual(['c']);
   });
 
+  it('counts a reward in the mean of its group, also when no call of its rollout can be trained on', () => {
+    const reason = 'the call has 5000 tokens, and the backend trains samples of at most 4096';
+    const cut = { spanId: '0', agentName: 'write', reason };
+    const lost = { ...cut, isOutage: true as const };
+    const good = [episodeOf('a', 'g', 1, [call]), episodeOf('b', 'g', 1, [call])];
+    const bad = ['c', 'd'].map((id) => ({ ...episodeOf(id, 'g', 0, []), untrainable: [cut] }));
+    const batch = buildBatch([...good, ...bad], { ...options, estimator: 'dr_grpo' });
+    expect([...batch.advantages].map(([id, [advantage]]) => [id, advantage])).toEqual([
+      ['a', 0.5],
+      ['b', 0.5],
+    ]);
+    expect(batch).toMatchObject({ rolloutCount: 2, groupIds: ['g'], dropped: { noTransitions: ['c', 'd'] } });
+    const away = bad.map((episode) => ({ ...episode, untrainable: [lost] }));
+    expect(buildBatch([...good, ...away], options).dropped.zeroVarianceGroups).toEqual(['g']);
+  });
+
   it('leaves a rollout without a reward out of the statistics, and names it', () => {
     const rewarded = [episodeOf('a', 'g', 1, [call]), episodeOf('b', 'g', 0, [call])];
     const batch = buildBatch(

@@ -15,7 +15,8 @@
  *   3. Calls that continue each other become one sample by a prefix tree over exact token ids: 10 turns of equal length
  *      cost 10 turns and not 55. Nothing is re-tokenised, and every response token is trained once.
  *   4. Credit is an option (discounted, per step, a function); `identical` is the paper's.
- *   5. A rollout without a reward is left out, not counted as 0; a group without variance is dropped and named.
+ *   5. A rollout that succeeded without a reward is left out, not counted as 0; a group without variance is dropped and named.
+ *      A rollout with a reward counts in its group's mean, also when none of its calls can be trained on.
  *   6. The ratio to the sampling policy, clipped, replaces log π, as the estimators' own papers have it (see `Loss`).
  *   7. Several policies in one rollout share its returns and their statistics, and are weighed each on its own.
  *
@@ -54,8 +55,11 @@ export function buildBatch(episodes: readonly Episode[], options: LightningRLOpt
   const missingReward = episodes.filter((episode) => !hasReturn(episode, options.credit));
   const rewarded = episodes.filter((episode) => hasReturn(episode, options.credit));
   const usable = rewarded.filter((episode) => episode.transitions.length > 0);
-  const credited = usable.map((episode) => creditOf(episode, options)); // (ρ) → (ρ, K)
-  const { advantages, zeroVarianceGroups, singletonGroups } = estimateAdvantages(credited, options.estimator);
+  const compared = rewarded.filter((episode) => !lostItsModel(episode)).map((episode) => creditOf(episode, options)); // (ρ) → (ρ, K)
+  const { advantages: all, zeroVarianceGroups, singletonGroups } = estimateAdvantages(compared, options.estimator);
+  const trained = new Set(usable.map(idOf));
+  const credited = compared.filter(({ rolloutId }) => trained.has(rolloutId));
+  const advantages = new Map([...all].filter(([rolloutId]) => trained.has(rolloutId)));
   const samples = weighSamples(
     usable.flatMap((episode) => samplesOf(episode, advantages, options.samples)),
     options.tokenWeighting,
@@ -83,8 +87,16 @@ function creditOf(episode: Episode, options: LightningRLOptions): RolloutReturns
   return {
     rolloutId: idOf(episode),
     groupId: groupOf(episode),
-    returns: assignCredit(episode, options.credit, intermediate),
+    returns:
+      episode.transitions.length === 0
+        ? Float64Array.of((episode.reward ?? 0) + (episode.untrainedReward ?? 0))
+        : assignCredit(episode, options.credit, intermediate),
   };
+}
+
+/** Tells whether a rollout has no call to train because what samples was away: then its reward says nothing about the policy. */
+function lostItsModel({ transitions, untrainable }: Episode): boolean {
+  return transitions.length === 0 && untrainable.some(({ isOutage }) => isOutage);
 }
 
 function samplesOf(

@@ -1,3 +1,4 @@
+import type { FailureKind, SamplingPace } from '../failures/failure-kind.ts';
 import type { Rollout } from '../vocabulary/rollout.ts';
 
 /** An event that the system itself observed after a call, such as a failed tool; for automatic intermediate rewarding. */
@@ -70,7 +71,11 @@ export interface Episode {
   /** The transitions in the order of the calls. */
   readonly transitions: readonly Transition[];
   readonly untrainable: readonly UntrainableCall[];
-  /** The primary dimension of the rollout's own reward; undefined when none arrived: then the rollout is left out, never counted as 0. */
+  /** Says who ended the rollout; present where it came to its end without success. */
+  readonly failureKind?: FailureKind;
+  /** How long and how fast the policy sampled; absent when it answered no call. */
+  readonly pace?: SamplingPace;
+  /** The primary dimension of the rollout's own reward; undefined when none arrived: then a rollout that succeeded is left out, never counted as 0. */
   readonly reward: number | undefined;
   /**
    * The rewards of calls that are not among the transitions, summed: of other agents, or not fit to be trained on. They belong to the

@@ -118,6 +118,8 @@ export function describeStep(metrics: StepMetrics, summary: readonly string[], s
     `step ${metrics.step}/${steps}`,
     `reward ${reward.mean === undefined ? 'none' : `${reward.mean.toFixed(3)} ± ${reward.deviation!.toFixed(3)}`}`,
     `failed ${metrics.failed}`,
+    ...(metrics.truncatedShare > 0 ? [`cut ${Math.round(metrics.truncatedShare * 100)} %`] : []),
+    ...(metrics.turnLimited > 0 ? [`at the turn limit ${metrics.turnLimited}`] : []),
     ...summary,
     `${total.toFixed(1)} s (rollout ${seconds.rollout.toFixed(1)}, train ${seconds.train.toFixed(1)})`,
   ].join(' · ');

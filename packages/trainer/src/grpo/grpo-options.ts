@@ -1,4 +1,5 @@
 import { check, checkLightningRLOptions, type AdamParameters, type LightningRLOptions } from '@agent-lightning/core';
+import type { LengthPenalty } from './step/length-penalty.ts';
 import { resolveGrpoLoss, type GrpoLoss, type GrpoLossOptions } from './grpo-loss.ts';
 
 /** Options of `grpo`. */
@@ -40,6 +41,16 @@ export interface GrpoOptions extends GrpoLossOptions {
   readonly temperature?: number;
   /** The most tokens that one call may sample, in training and validation. @default the engine's */
   readonly maxTokens?: number;
+  /**
+   * Says what becomes of responses that the token limit cut off: `train` trains them like others, `leave-out` does not train them; their
+   * rollout still counts in the mean of its group. Leaving them out alone teaches nothing about length. @default 'train'
+   */
+  readonly truncated?: 'train' | 'leave-out';
+  /**
+   * A penalty that grows with the length of a response, from 0 at `limit − buffer` tokens to `weight` at `limit`, added to the call's own reward:
+   * `limit` is by default `maxTokens`, `weight` 1. @default none
+   */
+  readonly lengthPenalty?: { readonly limit?: number; readonly buffer: number; readonly weight?: number };
 }
 
 /** The options of `grpo` with every default filled in. */
@@ -56,6 +67,8 @@ export interface GrpoSettings extends GrpoLoss {
   readonly warmupSteps: number;
   readonly temperature: number;
   readonly maxTokens: number | undefined;
+  readonly truncated: 'train' | 'leave-out';
+  readonly lengthPenalty: LengthPenalty | undefined;
 }
 
 /** Checks the options and fills in every default. @throws {ConfigurationError} `option-invalid` */
@@ -78,6 +91,8 @@ export function resolveGrpoOptions(options: GrpoOptions): GrpoSettings {
     warmupSteps: check.wholeNumber('grpo.warmupSteps', options.warmupSteps ?? 0, 0),
     temperature: temperatureOf(options.temperature ?? 1),
     maxTokens: options.maxTokens === undefined ? undefined : check.wholeNumber('grpo.maxTokens', options.maxTokens),
+    truncated: check.oneOf('grpo.truncated', options.truncated ?? 'train', ['train', 'leave-out']),
+    lengthPenalty: resolveLengthPenalty(options),
   });
 }
 
@@ -105,7 +120,23 @@ const optionNames: Readonly<Record<keyof GrpoOptions, true>> = {
   warmupSteps: true,
   temperature: true,
   maxTokens: true,
+  truncated: true,
+  lengthPenalty: true,
 };
+
+function resolveLengthPenalty({ lengthPenalty, maxTokens }: GrpoOptions): LengthPenalty | undefined {
+  if (lengthPenalty === undefined) return undefined;
+  const name = 'grpo.lengthPenalty';
+  check.knownOptions(name, lengthPenalty, ['limit', 'buffer', 'weight']);
+  const limit = lengthPenalty.limit ?? maxTokens;
+  if (limit === undefined) throw check.optionInvalid(`${name}.limit`, limit, 'given, where maxTokens is not');
+  check.wholeNumber(`${name}.limit`, limit);
+  return Object.freeze({
+    limit,
+    buffer: check.wholeNumber(`${name}.buffer`, lengthPenalty.buffer, 1, limit),
+    weight: check.positive(`${name}.weight`, lengthPenalty.weight ?? 1),
+  });
+}
 
 function temperatureOf(temperature: number): number {
   if (temperature > 0 && temperature <= 2) return temperature;

@@ -22,6 +22,8 @@ describe('grpo', () => {
       warmupSteps: 0,
       temperature: 1,
       maxTokens: undefined,
+      truncated: 'train',
+      lengthPenalty: undefined,
       adam: { learningRate: 3e-4, beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0, maxGradientNorm: 1 },
     });
     expect(
@@ -50,6 +52,13 @@ describe('grpo', () => {
   it('turns `intermediate: true` into the default rules', () => {
     expect(grpo({ intermediate: true }).config.intermediate).toEqual({});
     expect(grpo({ intermediate: { toolError: -1 } }).config.intermediate).toEqual({ toolError: -1 });
+  });
+
+  it('takes the limit of tokens for the length from which a penalty is whole', () => {
+    const { lengthPenalty } = grpo({ maxTokens: 64, lengthPenalty: { buffer: 16 } }).config;
+    expect(lengthPenalty).toEqual({ limit: 64, buffer: 16, weight: 1 });
+    const given = { limit: 32, buffer: 16, weight: 0.5 };
+    expect(grpo({ maxTokens: 64, lengthPenalty: given }).config.lengthPenalty).toEqual(given);
   });
 
   it('takes groups of one only where the estimator has no group baseline', () => {
@@ -87,6 +96,12 @@ describe('grpo', () => {
     { temperature: 0 },
     { temperature: 3 },
     { maxTokens: 0 },
+    { truncated: 'mask' },
+    { lengthPenalty: { buffer: 10 } },
+    { lengthPenalty: { buffer: 11 }, maxTokens: 10 },
+    { lengthPenalty: { buffer: 0, limit: 10 } },
+    { lengthPenalty: { buffer: 1, limit: 10, weight: 0 } },
+    { lengthPenalty: { buffer: 1, limit: 10, size: 1 } },
     { groupsize: 4 },
   ])('refuses %j', (options) => {
     expect(() => grpo(options as GrpoOptions)).toThrow(expect.objectContaining({ code: 'option-invalid' }));

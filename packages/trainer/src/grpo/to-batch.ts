@@ -1,5 +1,6 @@
 import { buildBatch, type Episode, type LightningBatch } from '@agent-lightning/core';
 import type { GrpoSettings } from './grpo-options.ts';
+import { penalizeLengths } from './step/length-penalty.ts';
 import { withinLimits, type CallLimits } from './step/trainable-calls.ts';
 
 /** The episodes of a step as they are learned from, and the training samples that they became. */
@@ -9,10 +10,16 @@ export interface StepBatch {
 }
 
 /** Turns episodes into training samples: calls within the limits → rewards → credit → advantages → samples. */
-export function toBatch(all: readonly Episode[], settings: GrpoSettings, limits: CallLimits): StepBatch {
-  const { credit, estimator, samples, tokenWeighting, intermediate } = settings;
-  const episodes = all.map((episode) => withinLimits(episode, limits));
-  const batch = buildBatch(episodes, {
+export function toBatch(
+  all: readonly Episode[],
+  settings: GrpoSettings,
+  limits: Omit<CallLimits, 'truncated'>,
+): StepBatch {
+  const { credit, estimator, samples, tokenWeighting, intermediate, truncated, lengthPenalty } = settings;
+  const choose = (episode: Episode): Episode => withinLimits(episode, { ...limits, truncated });
+  const episodes = all.map(choose);
+  const learned = lengthPenalty === undefined ? episodes : penalizeLengths(all, lengthPenalty).map(choose);
+  const batch = buildBatch(learned, {
     credit,
     estimator,
     samples,
