@@ -1,7 +1,12 @@
 /** The formulas of LightningRL give what those of verl, TRL, SkyRL, prime-rl and tinker-cookbook give. */
 import { describe, expect, it } from 'vitest';
 import { assignCredit } from '../src/lightning-rl/credit-assignment.ts';
-import { estimateAdvantages, type Estimator } from '../src/lightning-rl/advantages.ts';
+import {
+  estimateAdvantages,
+  type AdvantageEstimate,
+  type Estimator,
+  type RolloutReturns,
+} from '../src/lightning-rl/advantages.ts';
 import type { BatchSample } from '../src/lightning-rl/batch.ts';
 import { weighSamples } from '../src/lightning-rl/loss-weights.ts';
 import { lossAndDerivative, penalizeDivergence, type Loss } from '../src/index.ts';
@@ -38,7 +43,7 @@ describe('advantages', () => {
         groupId: given.group[index]!,
         returns: new Float64Array(given.callsOfRollout[index]!).fill(reward),
       }));
-      const { advantages, zeroVarianceGroups, singletonGroups } = estimateAdvantages(rollouts, estimator);
+      const { advantages, zeroVarianceGroups, singletonGroups } = estimateAsOthers(rollouts, estimator);
       // The others keep groups that we drop, which changes what they take over the whole batch.
       const isWhole = zeroVarianceGroups.length + singletonGroups.length === 0;
       if (!isWhole && estimator.startsWith('reinforce++')) continue;
@@ -55,6 +60,18 @@ describe('advantages', () => {
     expect(compared).toBeGreaterThan(50);
   });
 });
+
+/** Estimates advantages without what only ours has: no smallest spread, and for `grpo` each group by itself, so that none is pooled. */
+function estimateAsOthers(rollouts: readonly RolloutReturns[], estimator: Estimator): AdvantageEstimate {
+  const batches = estimator === 'grpo' ? Map.groupBy(rollouts, ({ groupId }) => groupId).values() : [rollouts];
+  const estimates = [...batches].map((batch) => estimateAdvantages(batch, estimator, Number.MIN_VALUE));
+  return {
+    advantages: new Map(estimates.flatMap(({ advantages }) => [...advantages])),
+    zeroVarianceGroups: estimates.flatMap(({ zeroVarianceGroups }) => zeroVarianceGroups),
+    singletonGroups: estimates.flatMap(({ singletonGroups }) => singletonGroups),
+    shapingOnlyGroups: [],
+  };
+}
 
 describe('credit', () => {
   interface CreditCase {

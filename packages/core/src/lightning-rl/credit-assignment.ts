@@ -64,6 +64,25 @@ export function assignCredit(episode: Episode, credit: Credit, intermediate?: Ar
   );
 }
 
+/** Returns the rollout's return G without shaping: its own reward, and those of its calls. */
+export function totalReward(episode: Episode): number {
+  return episode.transitions.reduce(
+    (sum, call) => sum + (call.reward ?? 0),
+    (episode.reward ?? 0) + (episode.untrainedReward ?? 0),
+  );
+}
+
+/**
+ * Returns what the rollout earned by itself, for the comparison with others of its group: its return without shaping; under credit that keeps
+ * per-call rewards those too; under a function, the function's returns. A discount and intermediate rewards are shaping.
+ */
+export function earnedRewards(episode: Episode, credit: Credit): Float64Array {
+  if (typeof credit === 'function') return assignCredit(episode, credit);
+  const keepsCallRewards = credit === 'perStep' || (typeof credit === 'object' && 'perStep' in credit);
+  const ofCalls = keepsCallRewards ? episode.transitions.map((call) => call.reward ?? 0) : [];
+  return Float64Array.from([totalReward(episode), ...ofCalls]);
+}
+
 function ownRewards(episode: Episode, intermediate: ArrayLike<number> | undefined): Float64Array {
   const calls = episode.transitions;
   if (intermediate !== undefined && intermediate.length !== calls.length) {

@@ -8,9 +8,17 @@ export interface StepBatch {
   readonly batch: LightningBatch;
 }
 
-/** Turns episodes into training samples: calls within the limits → rewards → credit → advantages → samples. */
-export function toBatch(all: readonly Episode[], settings: GrpoSettings, limits: CallLimits): StepBatch {
-  const { credit, estimator, samples, tokenWeighting, intermediate } = settings;
+/**
+ * Turns episodes into training samples: calls within the limits → rewards → credit → advantages → samples.
+ * @param rewardRange the rewards that the run saw in the steps before
+ */
+export function toBatch(
+  all: readonly Episode[],
+  settings: GrpoSettings,
+  limits: CallLimits,
+  rewardRange?: LightningBatch['rewardRange'],
+): StepBatch {
+  const { credit, estimator, samples, tokenWeighting, intermediate, rewardScale } = settings;
   const episodes = all.map((episode) => withinLimits(episode, limits));
   const batch = buildBatch(episodes, {
     credit,
@@ -18,6 +26,8 @@ export function toBatch(all: readonly Episode[], settings: GrpoSettings, limits:
     samples,
     tokenWeighting,
     ...(intermediate === undefined ? {} : { intermediate }),
+    ...(rewardScale === undefined ? {} : { rewardScale }),
+    ...(rewardRange === undefined ? {} : { rewardRange }),
   });
   return { episodes, batch };
 }
