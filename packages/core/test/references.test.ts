@@ -11,7 +11,7 @@ import type { BatchSample } from '../src/lightning-rl/batch.ts';
 import { weighSamples } from '../src/lightning-rl/loss-weights.ts';
 import { lossAndDerivative, penalizeDivergence, type Loss } from '../src/index.ts';
 import { episodeOf } from './__fixtures__/episodes.ts';
-import { distance, readReference } from './__fixtures__/references/read-reference.ts';
+import { distance, readLossEdges, readReference } from './__fixtures__/references/read-reference.ts';
 
 interface AdvantageCase {
   readonly group: readonly string[];
@@ -108,6 +108,10 @@ describe('losses', () => {
   }
   const references: readonly [string, (bounds: { low: number; high: number }) => Loss][] = [
     ['ppo: verl vanilla clip_ratio_c=1e9', ({ low, high }) => ({ name: 'ppo', clipLow: low, clipHigh: high })],
+    [
+      'dual clip: verl vanilla clip_ratio_c=3',
+      ({ low, high }) => ({ name: 'ppo', clipLow: low, clipHigh: high, dualClip: 3 }),
+    ],
     ['importance_sampling: SkyRL', () => ({ name: 'importance_sampling' })],
     ['cispo: verl', ({ low, high }) => ({ name: 'cispo', clipLow: low, clipHigh: high })],
   ];
@@ -128,6 +132,18 @@ describe('losses', () => {
       expect(distance(derivative, given.losses[name]!.gradient)).toBeLessThan(1e-6);
     }
   });
+});
+
+it.each(readLossEdges())('the dual clip is verl’s where sampler and policy are far apart: %j', (edge) => {
+  const [clipLow, clipHigh] = edge.clip;
+  const sample = {
+    tokens: Int32Array.of(0, 1),
+    lossMask: Uint8Array.of(0, 1),
+    logprobs: Float32Array.of(0, -edge.logRatio),
+    advantages: Float32Array.of(0, edge.advantage),
+  };
+  const { loss, derivative } = lossAndDerivative(sample, [0, 0], { name: 'ppo', clipLow, clipHigh, dualClip: edge.c });
+  expect(distance([loss, derivative[1]!], [edge.loss, edge.gradient])).toBeLessThan(1e-6);
 });
 
 describe('loss weights', () => {

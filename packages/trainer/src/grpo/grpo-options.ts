@@ -103,6 +103,7 @@ const optionNames: Readonly<Record<keyof GrpoOptions, true>> = {
   loss: true,
   clipLow: true,
   clipHigh: true,
+  dualClip: true,
   sequenceMask: true,
   minibatches: true,
   klCoefficient: true,

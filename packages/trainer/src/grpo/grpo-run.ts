@@ -181,11 +181,10 @@ export class GrpoRun implements AlgorithmRun<GrpoMetrics> {
   }
 
   async #train(step: number, batch: LightningBatch, beforeUpdate: () => void): Promise<readonly PolicyPasses[]> {
-    const { losses } = this.#capabilities;
     const { seed } = this.#host;
     return await trainPolicies(this.#policies.all, batch, {
       settings: this.#settings,
-      losses,
+      builtIn: this.#capabilities,
       step,
       seed,
       beforeUpdate,
