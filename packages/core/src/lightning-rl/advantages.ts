@@ -2,7 +2,8 @@
  * The inner level: from the returns of a batch to advantages, by any single-turn method. The unit of every statistic
  * is the rollout: a rollout of K calls enters each mean and variance with weight 1/K for each of its calls.
  */
-import { deviationEpsilon, deviationOf, mean, pooledDeviation, smallestSpread } from './spread.ts';
+import { baselinesByPosition, leaveOneOutMeans, meanScore, type PlacedReturns } from './baselines.ts';
+import { deviationEpsilon, deviationOf, pooledDeviation, smallestSpread } from './spread.ts';
 
 /**
  * Names the formula that turns returns into advantages. With G_ρk the return of call k of rollout ρ, S_ρ its mean over the rollout's calls, a group of n rollouts,
@@ -17,17 +18,19 @@ import { deviationEpsilon, deviationOf, mean, pooledDeviation, smallestSpread } 
  * The papers divide by s, s_B and s_B(D). Ours is the largest of that, of 0.01 · the reward scale, for `grpo` of the pooled deviation within the groups
  * of the batch, and of the whole reward scale where all rollouts earned the same and only shaping tells them apart: so neither noise nor shaping
  * alone gets the advantage of a success. With one return for all calls of a rollout (credit `identical`) the rest is as the papers have it.
+ *
+ * Where calls have returns of their own, the means of all five give way to a baseline for each call, from the other rollouts of the group (of the batch for
+ * `reinforce++`): the mean of the returns at the same position (agent, occurrence), where at least two others reached it, else their mean of S. There s is
+ * that of the differences from these baselines: one for a group, never one for a position.
  */
 export type Estimator = 'grpo' | 'dr_grpo' | 'rloo' | 'reinforce++' | 'reinforce++-baseline';
 
 export const estimators: readonly Estimator[] = ['grpo', 'dr_grpo', 'rloo', 'reinforce++', 'reinforce++-baseline'];
 
 /** One rollout's returns as an estimator sees them. */
-export interface RolloutReturns {
+export interface RolloutReturns extends PlacedReturns {
   readonly rolloutId: string;
   readonly groupId: string;
-  /** Shape (K,), K ≥ 1, finite. */
-  readonly returns: Float64Array;
   /** The rewards that the rollout earned, without shaping; of any length, as if 0 followed. Left out where the returns are rewards. */
   readonly earned?: Float64Array;
 }
@@ -78,14 +81,32 @@ export function estimateAdvantages(
 
 function compare(rollouts: readonly RolloutReturns[], estimator: Estimator): ComparedGroup {
   const signal = signalOf(rollouts);
-  const scores = rollouts.map(({ returns }) => mean(returns));
-  const center = mean(scores);
-  const differences = rollouts.map(({ returns }, index) => {
-    if (signal === 'none') return new Float64Array(returns.length);
-    const baseline = estimator === 'rloo' ? (center * scores.length - scores[index]!) / (scores.length - 1) : center;
-    return returns.map((value) => value - baseline);
-  });
-  return { rollouts, differences, signal };
+  if (signal === 'none')
+    return { rollouts, signal, differences: rollouts.map(({ returns }) => new Float64Array(returns.length)) };
+  const baselines = baselinesOf(rollouts, estimator);
+  return {
+    rollouts,
+    signal,
+    differences: rollouts.map(({ returns }, index) => {
+      const baseline = baselines[index]!;
+      return returns.map((value, k) => value - (typeof baseline === 'number' ? baseline : baseline[k]!));
+    }),
+  };
+}
+
+/** Returns the baseline of each rollout, or of each of its calls. */
+function baselinesOf(
+  rollouts: readonly RolloutReturns[],
+  estimator: Estimator,
+): readonly number[] | readonly Float64Array[] {
+  if (rollouts.every(isPlaced)) return baselinesByPosition(rollouts);
+  return estimator === 'rloo'
+    ? leaveOneOutMeans(rollouts)
+    : new Array<number>(rollouts.length).fill(meanScore(rollouts));
+}
+
+function isPlaced(rollout: RolloutReturns): rollout is RolloutReturns & Required<PlacedReturns> {
+  return rollout.positions !== undefined;
 }
 
 function isDivided(estimator: Estimator): boolean {

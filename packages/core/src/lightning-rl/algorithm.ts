@@ -30,6 +30,7 @@ import { estimateAdvantages, estimators, type Estimator, type RolloutReturns } f
 import type { BatchSample, LightningBatch, TokenWeighting } from './batch.ts';
 import { check } from '../checks/option-checks.ts';
 import { assignCredit, checkCredit, earnedRewards, hasReturn, totalReward, type Credit } from './credit-assignment.ts';
+import { positionsOf } from './influence.ts';
 import { intermediateRewards, type Intermediate } from './intermediate-rewards.ts';
 import { checkTokenWeighting, weighSamples } from './loss-weights.ts';
 import { buildSamples, type SampleLayout } from './samples.ts';
@@ -101,6 +102,7 @@ function creditOf(episode: Episode, options: LightningRLOptions): RolloutReturns
     rolloutId: idOf(episode),
     groupId: groupOf(episode),
     returns,
+    ...(credit === 'identical' ? {} : { positions: positionsOf(episode.transitions) }),
     earned: typeof credit === 'function' && shaping === undefined ? returns : earnedRewards(episode, credit),
   };
 }
