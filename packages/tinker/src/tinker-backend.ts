@@ -41,10 +41,11 @@ export class TinkerBackend implements TrainingBackend, AsyncDisposable {
   }
 
   async capabilities(): Promise<BackendCapabilities> {
-    const { limits, losses, publisher, description } = await this.#connect();
+    const { limits, losses, dualClip, publisher, description } = await this.#connect();
     const { serverAdam } = this.#parts;
     return {
       losses,
+      ...(dualClip ? { dualClip } : {}),
       maxSampleTokens: limits.maxSampleTokens,
       snapshot: publisher.kind,
       liveSnapshots: publisher.liveSnapshots,
@@ -85,7 +86,8 @@ export class TinkerBackend implements TrainingBackend, AsyncDisposable {
 
   async #create(name: string, seed: number): Promise<TinkerPolicy> {
     const connection = await this.#connect();
-    const { client, traits, model, text, limits, losses, takesMask, loadsInPlace, base, publisher } = connection;
+    const { client, traits, model, text, limits, losses, dualClip, takesMask, loadsInPlace, base, publisher } =
+      connection;
     const { lora, serverAdam, logger } = this.#parts;
     return await TinkerPolicy.create({
       spec: { baseModel: model, lora, seed, policy: name },
@@ -94,6 +96,7 @@ export class TinkerBackend implements TrainingBackend, AsyncDisposable {
       serverAdam,
       limits,
       losses,
+      dualClip,
       takesMask,
       loadsInPlace,
       base,

@@ -65,6 +65,7 @@ export class BigramBackend implements TrainingBackend {
   async capabilities(): Promise<BackendCapabilities> {
     return {
       losses: this.options.losses ?? ['importance_sampling', 'ppo', 'cispo'],
+      dualClip: true,
       maxSampleTokens: this.options.maxSampleTokens ?? 4_096,
       snapshot: 'engine',
       ...(this.options.fixedAdam === undefined ? {} : { fixedAdam: this.options.fixedAdam }),
@@ -277,6 +278,8 @@ function tokenLoss(
   if (loss.name === 'importance_sampling') return { value: -ratio * advantage, derivative: -ratio * advantage };
   const clipped = Math.min(Math.max(ratio, loss.clipLow), loss.clipHigh);
   if (loss.name === 'cispo') return { value: -clipped * lp * advantage, derivative: -clipped * advantage };
+  const { dualClip = Infinity } = loss;
+  if (advantage < 0 && ratio > dualClip) return { value: -dualClip * advantage, derivative: 0 };
   const isClipped = clipped * advantage < ratio * advantage;
   return { value: -Math.min(ratio * advantage, clipped * advantage), derivative: isClipped ? 0 : -ratio * advantage };
 }

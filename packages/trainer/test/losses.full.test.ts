@@ -48,7 +48,7 @@ describe('a loss that the backend does not build in', () => {
       await trainOnBatch(batch, {
         policy: { name: 'policy', agentMatch: undefined, learningRate: 0.02, policy },
         settings: grpo({ maxGradientNorm: 0, minibatches: 2, ...options }).config,
-        losses,
+        builtIn: { losses, dualClip: true },
         step,
         random: seededRandom(0, `minibatches/${step}`),
         beforeUpdate: () => undefined,

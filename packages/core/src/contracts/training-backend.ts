@@ -22,7 +22,8 @@ export interface TrainingSample {
  * A its `advantages` and r = exp(lp − q), where lp − q counts as ±20, without a gradient, when it is beyond ±20:
  *
  * - `importance_sampling`: −Σ r·A
- * - `ppo`: −Σ min(r·A, clip(r, clipLow, clipHigh)·A)
+ * - `ppo`: −Σ min(r·A, clip(r, clipLow, clipHigh)·A); with `dualClip`, at most −dualClip·A where A < 0, without a gradient beyond.
+ *   @source arXiv:1707.06347; dual clip: arXiv:1912.09729
  * - `cispo`: −Σ stopGradient(clip(r, clipLow, clipHigh))·lp·A
  * - `cross_entropy`: −Σ A·lp (any sign of A: supervised weights, or minus a derivative)
  *
@@ -30,7 +31,7 @@ export interface TrainingSample {
  */
 export type Loss =
   | { readonly name: 'importance_sampling' }
-  | { readonly name: 'ppo'; readonly clipLow: number; readonly clipHigh: number }
+  | { readonly name: 'ppo'; readonly clipLow: number; readonly clipHigh: number; readonly dualClip?: number }
   | { readonly name: 'cispo'; readonly clipLow: number; readonly clipHigh: number }
   | { readonly name: 'cross_entropy' };
 
@@ -68,6 +69,8 @@ export interface OptimStepResult {
 
 export interface BackendCapabilities {
   readonly losses: readonly Loss['name'][];
+  /** True where `ppo` honours `dualClip`; elsewhere a `dualClip` is refused as `loss-unsupported`. @default false */
+  readonly dualClip?: boolean;
   /** The longest sample, in tokens. */
   readonly maxSampleTokens: number;
   readonly snapshot: PolicySnapshot['kind'];

@@ -6,6 +6,7 @@ import type { Rollout } from '../vocabulary/rollout.ts';
 import type { Span } from '../vocabulary/span.ts';
 import { traceCalls, type ModelCall } from './model-calls.ts';
 import { asUntrainable, findOutsideCalls } from './outside-calls.ts';
+import { findParallelCalls } from './parallel-calls.ts';
 import { attributeRewards } from './reward-attribution.ts';
 import { measurePace } from './sampling-pace.ts';
 import { listAgents } from './seen-agents.ts';
@@ -26,8 +27,8 @@ export interface ToEpisodeOptions {
  * Builds the episode of one rollout from its spans: the unified trace interface. @source arXiv:2508.03680 §3.1
  *
  * A call is a transition when the gateway captured it for a policy. Calls that must not be trained on are listed with the
- * reason. Only the newest attempt's spans count: the attempt of the highest sequence id. Order is by sequence id; clocks
- * of different writers are never compared.
+ * reason. Only the newest attempt's spans count: the attempt of the highest sequence id. Order is by sequence id, which no
+ * clock decides; times of one and the same clock tell only which calls ran beside each other.
  * @param spans of this rollout, in any order; read them with their tokens, and of the newest attempt, which may have written none
  * @throws {ConfigurationError} `option-invalid` for an `agentMatch` that names no agent
  */
@@ -44,12 +45,17 @@ export function toEpisode(rollout: Rollout, spans: readonly Span[], options: ToE
   const agents = listAgents(latest, trace);
   const failureKind = failureKindOf(rollout, selected, options);
   const pace = measurePace(selected);
+  const parallel = findParallelCalls(trained, trace);
   return {
     rollout,
     ...(failureKind !== undefined && { failureKind }),
     ...(pace !== undefined && { pace }),
     transitions: trained.map((call, index) =>
-      transitionOf(call, index, rewards.calls.get(call), signals.get(call) ?? []),
+      transitionOf(call, index, {
+        reward: rewards.calls.get(call),
+        signals: signals.get(call) ?? [],
+        beside: parallel.get(call),
+      }),
     ),
     untrainable: [
       ...selected.flatMap((call) => untrainableCall(call, reasons.get(call))),
@@ -138,8 +144,11 @@ function untrainableCall(call: ModelCall, reason: string | undefined): readonly 
 function transitionOf(
   call: ModelCall,
   callIndex: number,
-  reward: number | undefined,
-  signals: readonly StepSignal[],
+  found: {
+    readonly reward: number | undefined;
+    readonly signals: readonly StepSignal[];
+    readonly beside: readonly ModelCall[] | undefined;
+  },
 ): Transition {
   const { span } = call;
   const { prompt, response, logprobs } = span.tokens!;
@@ -156,8 +165,9 @@ function transitionOf(
     responseIds: response,
     logprobs,
     finishReason: finishReasonOf(span),
-    reward,
-    signals,
+    reward: found.reward,
+    signals: found.signals,
+    ...(found.beside === undefined ? {} : { beside: found.beside.map((other) => other.span.spanId) }),
   };
 }
 

@@ -32,6 +32,11 @@ export interface Transition {
   /** The reward that the call itself earned by rewards scoped to its span or agent; undefined when none was given. */
   readonly reward: number | undefined;
   readonly signals: readonly StepSignal[];
+  /**
+   * The span ids of transitions before this one in the list that ran beside it, such as those of a parallel sub-agent: neither can have influenced the
+   * other. Absent when there are none.
+   */
+  readonly beside?: readonly string[];
 }
 
 /** A model call of a trained agent that must not be trained on, and why. */

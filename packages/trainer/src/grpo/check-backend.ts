@@ -13,9 +13,9 @@ export async function checkBackend(
   { backend, maxStaleness }: Pick<AlgorithmHost, 'backend' | 'maxStaleness'>,
 ): Promise<void> {
   const capabilities = await backend!.capabilities();
-  if (!isTrainable(objectiveOf(algorithm), capabilities.losses)) {
+  if (!isTrainable(objectiveOf(algorithm), capabilities)) {
     throw new ConfigurationError(
-      `the backend ${backend!.name} can neither train with the loss '${algorithm.loss.name}' nor with 'cross_entropy', by which it could be trained all the same; give grpo({ loss }) one of ${capabilities.losses.join(', ')}, without sequenceMask and without KL in the loss`,
+      `the backend ${backend!.name} can neither train with the loss '${algorithm.loss.name}' nor with 'cross_entropy', by which it could be trained all the same; give grpo({ loss }) one of ${capabilities.losses.join(', ')}, without sequenceMask and without KL in the loss, and dualClip: false where its ppo has none`,
       { code: 'option-unsupported' },
     );
   }

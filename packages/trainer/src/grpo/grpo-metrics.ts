@@ -60,6 +60,8 @@ export interface GrpoMetrics extends TrainedMetrics, StalenessMetrics {
   readonly groupsUsed: number;
   readonly groupsZeroVariance: number;
   readonly groupsSingleton: number;
+  /** Groups, of those used, whose rollouts all earned the same: only intermediate rewards or a discount tell them apart. */
+  readonly groupsShapingOnly: number;
   /** The share of the step's groups that has no variance. */
   readonly zeroVarianceShare: number;
   readonly samples: number;
@@ -102,6 +104,7 @@ export function createGrpoMetrics(record: GrpoRecord): GrpoMetrics {
     groupsUsed: batch.groupIds.length,
     groupsZeroVariance: zeroVarianceGroups.length,
     groupsSingleton: singletonGroups.length,
+    groupsShapingOnly: batch.shapingOnlyGroups.length,
     zeroVarianceShare: groups === 0 ? 0 : zeroVarianceGroups.length / groups,
     staleCalls: countStaleCalls(episodes),
     samples: batch.samples.length,
@@ -155,9 +158,11 @@ function toStalenessMetrics(transitions: readonly Transition[], versions: Policy
 
 /** Returns GRPO's figures for the line of progress. */
 export function summariseStep(metrics: GrpoMetrics): readonly string[] {
-  const { groupsUsed, groupsZeroVariance, groupsSingleton, gradientNorm, entropy, stalenessMax = 0 } = metrics;
+  const { groupsUsed, groupsZeroVariance, groupsSingleton, groupsShapingOnly } = metrics;
+  const { gradientNorm, entropy, stalenessMax = 0 } = metrics;
   return [
     `groups ${groupsUsed} of ${groupsUsed + groupsZeroVariance + groupsSingleton}`,
+    ...(groupsShapingOnly === 0 ? [] : [`${groupsShapingOnly} by shaping alone`]),
     ...(gradientNorm === undefined ? [] : [`gradient ${gradientNorm.toPrecision(2)}`]),
     ...(entropy === undefined ? [] : [`entropy ${entropy.toFixed(2)}`]),
     ...(stalenessMax === 0

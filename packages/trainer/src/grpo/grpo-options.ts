@@ -20,6 +20,12 @@ export interface GrpoOptions extends GrpoLossOptions {
   readonly samples?: LightningRLOptions['samples'];
   /** The weight of each token in the loss. @default 'rollout' */
   readonly tokenWeighting?: LightningRLOptions['tokenWeighting'];
+  /**
+   * The difference between a bad rollout and a good one. Advantages are never divided by less than a hundredth of it, so that noise in a judge's
+   * scores is not trained on as if it were a success; give it where all rewards are close to each other.
+   * @default the range of the rewards that the run has seen, at least 1
+   */
+  readonly rewardScale?: number;
   /** The number of optimizer steps that a training step's batch is split into, groups whole. @default 1 */
   readonly minibatches?: number;
   /** Clips the global L2 norm of the gradient; 0 for no clipping. @default 1 */
@@ -62,6 +68,7 @@ export interface GrpoSettings extends GrpoLoss {
   readonly intermediate: NonNullable<LightningRLOptions['intermediate']> | undefined;
   readonly samples: LightningRLOptions['samples'];
   readonly tokenWeighting: LightningRLOptions['tokenWeighting'];
+  readonly rewardScale: number | undefined;
   readonly minibatches: number;
   readonly adam: Required<AdamParameters>;
   readonly warmupSteps: number;
@@ -85,6 +92,8 @@ export function resolveGrpoOptions(options: GrpoOptions): GrpoSettings {
     intermediate: resolveIntermediate(options.intermediate ?? false),
     samples,
     tokenWeighting,
+    rewardScale:
+      options.rewardScale === undefined ? undefined : check.positive('grpo.rewardScale', options.rewardScale),
     ...resolveGrpoLoss(options),
     minibatches: check.wholeNumber('grpo.minibatches', options.minibatches ?? 1),
     adam: resolveAdam(options),
@@ -105,9 +114,11 @@ const optionNames: Readonly<Record<keyof GrpoOptions, true>> = {
   intermediate: true,
   samples: true,
   tokenWeighting: true,
+  rewardScale: true,
   loss: true,
   clipLow: true,
   clipHigh: true,
+  dualClip: true,
   sequenceMask: true,
   minibatches: true,
   klCoefficient: true,

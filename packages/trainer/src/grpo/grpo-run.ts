@@ -132,6 +132,7 @@ export class GrpoRun implements AlgorithmRun<GrpoMetrics> {
       policyVersions,
       optimizerSteps: metrics.optimizerSteps,
       rewards: episodes.flatMap(({ reward }) => reward ?? []),
+      rewardRange: batch.rewardRange,
       noSignal,
       isOffPolicy: isOffPolicy(metrics, this.#host),
       hasCalls: hasCalls(rollouts, episodes),
@@ -175,15 +176,15 @@ export class GrpoRun implements AlgorithmRun<GrpoMetrics> {
   #toBatch(episodes: readonly Episode[]): StepBatch {
     const { maxSampleTokens } = this.#capabilities;
     const { maxStaleness } = this.#host;
-    return toBatch(episodes, this.#settings, { maxSampleTokens, versions: this.#state.policyVersions, maxStaleness });
+    const { policyVersions: versions, rewardRange } = this.#state;
+    return toBatch(episodes, this.#settings, { maxSampleTokens, versions, maxStaleness }, rewardRange);
   }
 
   async #train(step: number, batch: LightningBatch, beforeUpdate: () => void): Promise<readonly PolicyPasses[]> {
-    const { losses } = this.#capabilities;
     const { seed } = this.#host;
     return await trainPolicies(this.#policies.all, batch, {
       settings: this.#settings,
-      losses,
+      builtIn: this.#capabilities,
       step,
       seed,
       beforeUpdate,

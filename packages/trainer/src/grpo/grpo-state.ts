@@ -1,3 +1,4 @@
+import type { LightningBatch } from '@agent-lightning/core';
 import type { PolicyVersions } from './policies/policy-set.ts';
 import type { NoSignal } from './step/training-signal.ts';
 
@@ -18,6 +19,8 @@ export interface GrpoState {
   readonly firstReward: number | undefined;
   /** Mean reward of the newest step. */
   readonly lastReward: number | undefined;
+  /** The lowest and the highest reward of the run, of which advantages take their scale; absent before the first. */
+  readonly rewardRange?: LightningBatch['rewardRange'];
 }
 
 /** Returns the state of a run that has learned nothing. */
@@ -43,6 +46,8 @@ export interface StepCounts {
   readonly optimizerSteps: number;
   /** The rewards of its rollouts. */
   readonly rewards: readonly number[];
+  /** The rewards that the run has seen, this step's included. */
+  readonly rewardRange?: LightningBatch['rewardRange'];
   readonly noSignal: NoSignal | undefined;
   /** True when sampler and trainer were too far apart. */
   readonly isOffPolicy: boolean;
@@ -65,6 +70,7 @@ export function advanceGrpoState(state: GrpoState, counts: StepCounts): GrpoStat
     offPolicyStreak: counts.isOffPolicy ? state.offPolicyStreak + 1 : 0,
     firstReward: state.firstReward ?? mean,
     lastReward: mean,
+    rewardRange: counts.rewardRange,
   };
 }
 

@@ -9,13 +9,17 @@ export interface StepBatch {
   readonly batch: LightningBatch;
 }
 
-/** Turns episodes into training samples: calls within the limits → rewards → credit → advantages → samples. */
+/**
+ * Turns episodes into training samples: calls within the limits → rewards → credit → advantages → samples.
+ * @param rewardRange the rewards that the run saw in the steps before
+ */
 export function toBatch(
   all: readonly Episode[],
   settings: GrpoSettings,
   limits: Omit<CallLimits, 'truncated'>,
+  rewardRange?: LightningBatch['rewardRange'],
 ): StepBatch {
-  const { credit, estimator, samples, tokenWeighting, intermediate, truncated, lengthPenalty } = settings;
+  const { credit, estimator, samples, tokenWeighting, intermediate, rewardScale, truncated, lengthPenalty } = settings;
   const choose = (episode: Episode): Episode => withinLimits(episode, { ...limits, truncated });
   const episodes = all.map(choose);
   const learned = lengthPenalty === undefined ? episodes : penalizeLengths(all, lengthPenalty).map(choose);
@@ -25,6 +29,8 @@ export function toBatch(
     samples,
     tokenWeighting,
     ...(intermediate === undefined ? {} : { intermediate }),
+    ...(rewardScale === undefined ? {} : { rewardScale }),
+    ...(rewardRange === undefined ? {} : { rewardRange }),
   });
   return { episodes, batch };
 }

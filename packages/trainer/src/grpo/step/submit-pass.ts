@@ -1,11 +1,10 @@
-import { builtInLoss, objectiveAndDerivative, type Objective } from '../objective/objective.ts';
+import { builtInLoss, objectiveAndDerivative, type BuiltInLosses, type Objective } from '../objective/objective.ts';
 import { policyDrift, type PolicyDrift } from '../objective/policy-drift.ts';
 import {
   toSurrogateSample,
   TrainerError,
   type AdamParameters,
   type BatchSample,
-  type Loss,
   type TrainablePolicy,
 } from '@agent-lightning/core';
 
@@ -38,7 +37,7 @@ export interface SubmitPassOptions {
   readonly policy: TrainablePolicy;
   readonly objective: Objective;
   /** The losses that the backend builds in. */
-  readonly losses: readonly Loss['name'][];
+  readonly builtIn: BuiltInLosses;
   readonly adam: AdamParameters;
 }
 
@@ -49,7 +48,7 @@ export interface SubmitPassOptions {
  */
 export async function submitPass(samples: readonly BatchSample[], options: SubmitPassOptions): Promise<SubmittedPass> {
   const { policy, objective, adam } = options;
-  const loss = builtInLoss(objective, options.losses);
+  const loss = builtInLoss(objective, options.builtIn);
   const surrogate = loss === undefined ? toSurrogate(samples, await policy.forward(samples), objective) : undefined;
   const pass = policy.forwardBackward(surrogate?.samples ?? samples, loss ?? { name: 'cross_entropy' });
   const step = policy.optimStep(adam);

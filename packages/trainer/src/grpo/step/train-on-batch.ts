@@ -1,12 +1,7 @@
-import {
-  penalizeDivergence,
-  splitMinibatches,
-  type AdamParameters,
-  type LightningBatch,
-  type Loss,
-} from '@agent-lightning/core';
+import { penalizeDivergence, splitMinibatches, type AdamParameters, type LightningBatch } from '@agent-lightning/core';
 import { objectiveOf } from '../grpo-loss.ts';
 import type { GrpoSettings } from '../grpo-options.ts';
+import type { BuiltInLosses } from '../objective/objective.ts';
 import type { TrainedPolicy } from '../policies/policy-set.ts';
 import { finishPass, submitPass, type Pass, type SubmittedPass } from './submit-pass.ts';
 
@@ -23,7 +18,7 @@ export interface TrainOnBatchOptions {
   readonly policy: TrainedPolicy;
   readonly settings: GrpoSettings;
   /** The losses that the backend builds in. */
-  readonly losses: readonly Loss['name'][];
+  readonly builtIn: BuiltInLosses;
   /** The number of the step, from 1; for warm-up. */
   readonly step: number;
   /** Returns uniform numbers in [0, 1), by which groups are dealt into minibatches. */
@@ -39,7 +34,7 @@ export interface TrainOnBatchOptions {
  * step, and the caller restores them
  */
 export async function trainOnBatch(batch: LightningBatch, options: TrainOnBatchOptions): Promise<PolicyPasses> {
-  const { policy, settings, losses, step } = options;
+  const { policy, settings, builtIn, step } = options;
   const adam = warmedUp(options);
   const { klBase, samples } = await pullToBase(batch, options);
   const minibatches = splitMinibatches({ ...batch, samples }, settings.minibatches, options.random);
@@ -48,7 +43,7 @@ export async function trainOnBatch(batch: LightningBatch, options: TrainOnBatchO
   const submitted: SubmittedPass[] = [];
   try {
     for (const minibatch of minibatches)
-      submitted.push(await submitPass(minibatch.samples, { policy: policy.policy, objective, losses, adam }));
+      submitted.push(await submitPass(minibatch.samples, { policy: policy.policy, objective, builtIn, adam }));
   } finally {
     await Promise.all(submitted.map(({ settled }) => settled)); // whatever comes, nothing is left running
   }
