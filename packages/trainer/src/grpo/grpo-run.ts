@@ -82,12 +82,12 @@ export class GrpoRun implements AlgorithmRun<GrpoMetrics> {
 
   /** Publishes the base model for every policy, and trains nothing. */
   static async rehearse(settings: GrpoSettings, host: AlgorithmHost): Promise<Rehearsal> {
-    const { maxSampleTokens } = await host.backend!.capabilities();
+    const capabilities = await host.backend!.capabilities();
     await routePolicies(host);
     await publishBase(host);
     return {
       policies: host.policies.map(({ name }) => name),
-      examine: (rollouts, episodes) => examineRollouts({ settings, maxSampleTokens, ...host }, rollouts, episodes),
+      examine: (rollouts, episodes) => examineRollouts({ settings, capabilities, ...host }, rollouts, episodes),
     };
   }
 
@@ -173,9 +173,14 @@ export class GrpoRun implements AlgorithmRun<GrpoMetrics> {
   }
 
   #toBatch(episodes: readonly Episode[]): StepBatch {
-    const { maxSampleTokens } = this.#capabilities;
+    const { maxSampleTokens, hasTemperature } = this.#capabilities;
     const { maxStaleness } = this.#host;
-    return toBatch(episodes, this.#settings, { maxSampleTokens, versions: this.#state.policyVersions, maxStaleness });
+    return toBatch(episodes, this.#settings, {
+      maxSampleTokens,
+      hasTemperature,
+      versions: this.#state.policyVersions,
+      maxStaleness,
+    });
   }
 
   async #train(step: number, batch: LightningBatch, beforeUpdate: () => void): Promise<readonly PolicyPasses[]> {
