@@ -39,19 +39,20 @@ def make_weights(c, seed, scale=0.5):
     return weights
 
 
-def token_logprobs(c, w, tokens):
+def token_logprobs(c, w, tokens, temperature=1.0):
     """Entry t is about predicting tokens[t]; entry 0 is 0."""
-    logprobs = torch.log_softmax(logits_of(c, w, tokens[None, :-1])[0], -1).gather(1, tokens[1:, None])[:, 0]
+    logprobs = torch.log_softmax(logits_of(c, w, tokens[None, :-1])[0] / temperature, -1).gather(1, tokens[1:, None])[:, 0]
     return torch.cat([torch.zeros(1), logprobs])
 
 
-def make_rows(c, w, lengths, seed):
+def make_rows(c, w, lengths, seed, temperatures):
     random = RandomStream(seed)
     rows = []
-    for length in lengths:
+    for index, length in enumerate(lengths):
+        temperature = {} if temperatures is None else {"temperature": temperatures[index]}
         tokens = torch.tensor([int(random() * c["vocabSize"]) for _ in range(length)])
         mask = [1 if t > 0 and random() < 0.6 else 0 for t in range(length)]
-        now = token_logprobs(c, w, tokens).detach()
+        now = token_logprobs(c, w, tokens, **temperature).detach()
         shift = [(-0.7, -0.04, 0.05, 0.6)[int(random() * 4)] for _ in range(length)]
         advantage = [2 * random() - 1 for _ in range(length)]
         rows.append({
@@ -59,7 +60,7 @@ def make_rows(c, w, lengths, seed):
             "lossMask": mask,
             "logprobs": [float(numpy.float32(now[t] + shift[t])) if mask[t] else 0.0 for t in range(length)],
             "advantages": [float(numpy.float32(advantage[t])) if mask[t] else 0.0 for t in range(length)],
-        })
+        } | temperature)
     return rows
 
 
@@ -102,12 +103,12 @@ def run_case(case):
     c = case["config"]
     w = make_weights(c, case["weightSeed"])
     check_against_transformers(c, w)
-    rows = make_rows(c, w, case["lengths"], case["rowSeed"])
+    rows = make_rows(c, w, case["lengths"], case["rowSeed"], case.get("temperatures"))
     loss, adam = case["loss"], case["adam"]
     optimizer = torch.optim.AdamW(w.values(), lr=adam["learningRate"], betas=(adam["beta1"], adam["beta2"]), eps=adam["epsilon"], weight_decay=adam["weightDecay"])
     steps = []
     for step in range(2):
-        now = [token_logprobs(c, w, torch.tensor(row["tokens"])) for row in rows]
+        now = [token_logprobs(c, w, torch.tensor(row["tokens"]), row.get("temperature", 1.0)) for row in rows]
         total = sum(loss_of(loss["name"], (loss.get("clipLow"), loss.get("clipHigh")), lp, row) for lp, row in zip(now, rows))
         optimizer.zero_grad()
         total.backward()
@@ -131,6 +132,9 @@ CASES = [
     {"name": "cross entropy, own head, grouped keys", "weightSeed": 3, "rowSeed": 4, "lengths": [20, 50, 3],
      "config": SHAPE | {"tieWordEmbeddings": False, "layers": 1, "heads": 4, "keyValueHeads": 2, "ropeTheta": 500.0},
      "loss": {"name": "cross_entropy"}, "adam": ADAM | {"maxGradientNorm": 1000.0, "weightDecay": 0.0}},
+    {"name": "ppo, rows of temperatures 0.5, 0.7 and 1.3", "weightSeed": 5, "rowSeed": 6, "lengths": [9, 21, 14],
+     "temperatures": [0.5, 0.7, 1.3], "config": SHAPE | {"tieWordEmbeddings": False, "layers": 1, "intermediateSize": 20},
+     "loss": {"name": "ppo", "clipLow": 0.8, "clipHigh": 1.2}, "adam": ADAM},
 ]
 
 if __name__ == "__main__":

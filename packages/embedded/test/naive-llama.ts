@@ -5,8 +5,13 @@ import { adapterShapes } from '../src/model/adaptation.ts';
 
 export type NaiveWeights = Map<string, Float64Array>;
 
-/** log P(tokens[t] | tokens[0..t)) for t ≥ 1; entry 0 is 0. */
-export function naiveLogprobs(config: LlamaConfig, weights: NaiveWeights, tokens: ArrayLike<number>): number[] {
+/** log P(tokens[t] | tokens[0..t)) at a temperature for t ≥ 1; entry 0 is 0. */
+export function naiveLogprobs(
+  config: LlamaConfig,
+  weights: NaiveWeights,
+  tokens: ArrayLike<number>,
+  temperature = 1,
+): number[] {
   const weight = (name: string): Float64Array => weights.get(name)!;
   const embedding = weight('model.embed_tokens.weight');
   const count = tokens.length - 1;
@@ -39,7 +44,11 @@ export function naiveLogprobs(config: LlamaConfig, weights: NaiveWeights, tokens
     0,
     ...hidden.map(
       (x, t) =>
-        logSoftmax(product(head, rmsNorm(x, weight('model.norm.weight'), config.rmsNormEpsilon)))[tokens[t + 1]!]!,
+        logSoftmax(
+          product(head, rmsNorm(x, weight('model.norm.weight'), config.rmsNormEpsilon)).map(
+            (logit) => logit / temperature,
+          ),
+        )[tokens[t + 1]!]!,
     ),
   ];
 }
@@ -118,11 +127,13 @@ export function naiveSamples(
   weights: NaiveWeights,
   lengths: readonly number[],
   seed: number,
+  temperatures?: readonly number[],
 ): TrainingSample[] {
   const random = randomStream(seed);
-  return lengths.map((length) => {
+  return lengths.map((length, index) => {
+    const temperature = temperatures?.[index];
     const tokens = Int32Array.from({ length }, () => Math.floor(random() * config.vocabSize));
-    const now = naiveLogprobs(config, weights, tokens);
+    const now = naiveLogprobs(config, weights, tokens, temperature);
     const lossMask = Uint8Array.from({ length }, (_, t) => (t > 0 && (random() < 0.5 || t === length - 1) ? 1 : 0));
     const shifts = [-0.9, -0.05, 0.07, 0.8];
     return {
@@ -132,6 +143,7 @@ export function naiveSamples(
         lossMask[t] ? now[t]! + shifts[Math.floor(random() * 4)]! : 0,
       ),
       advantages: Float32Array.from({ length }, (_, t) => (lossMask[t] ? 2 * random() - 1 : 0)),
+      ...(temperature !== undefined && { temperature }),
     };
   });
 }

@@ -31,6 +31,8 @@ export interface BigramBackendOptions {
   readonly onLoad?: () => Promise<void>;
   /** Added to each log-probability that the sampler reports: a sampler that does not compute what the trainer does. */
   readonly reportedShift?: number;
+  /** False for one that scores at temperature 1, whatever a sample says. @default true */
+  readonly hasTemperature?: boolean;
   /** Whether it serves its base model. @default false */
   readonly hasBase?: boolean;
   /** Told of each call of a policy as it is made. Returns what the call waits for before it answers. */
@@ -68,6 +70,7 @@ export class BigramBackend implements TrainingBackend {
       dualClip: true,
       maxSampleTokens: this.options.maxSampleTokens ?? 4_096,
       snapshot: 'engine',
+      hasTemperature: this.options.hasTemperature ?? true,
       ...(this.options.fixedAdam === undefined ? {} : { fixedAdam: this.options.fixedAdam }),
       description: 'a table of letter pairs',
     };
@@ -130,7 +133,7 @@ export class BigramPolicy implements TrainablePolicy {
         const lp = logprobs[index]![t]!;
         const { value, derivative } = tokenLoss(loss, lp, row.logprobs[t]!, row.advantages[t]!);
         sum += value;
-        this.#addGradient(row.tokens[t - 1]!, row.tokens[t]!, derivative);
+        this.#addGradient(row.tokens[t - 1]!, row.tokens[t]!, derivative, row.temperature ?? 1);
       }
     });
     const shown = this.#backend.options.lossOf?.(this.#steps + 1, sum) ?? sum;
@@ -182,11 +185,11 @@ export class BigramPolicy implements TrainablePolicy {
     await this.saveState(directory);
   }
 
-  #addGradient(previous: number, token: number, derivative: number): void {
-    const probabilities = softmax(this.logits, previous, 1);
+  #addGradient(previous: number, token: number, derivative: number, temperature: number): void {
+    const probabilities = softmax(this.logits, previous, temperature);
     for (let next = 0; next < vocabularySize; next++) {
       this.#gradient[previous * vocabularySize + next]! +=
-        derivative * ((next === token ? 1 : 0) - probabilities[next]!);
+        (derivative * ((next === token ? 1 : 0) - probabilities[next]!)) / temperature;
     }
   }
 }
@@ -244,7 +247,7 @@ function letterOf(token: number): string {
 
 function logprobsOf(logits: Float64Array, row: TrainingSample): Float32Array {
   return Float32Array.from(row.tokens, (token, t) =>
-    row.lossMask[t] === 0 || t === 0 ? 0 : Math.log(softmax(logits, row.tokens[t - 1]!, 1)[token]!),
+    row.lossMask[t] === 0 || t === 0 ? 0 : Math.log(softmax(logits, row.tokens[t - 1]!, row.temperature ?? 1)[token]!),
   );
 }
 

@@ -318,6 +318,17 @@ describe('what cannot work is refused before anything runs', () => {
     });
   });
 
+  it('a temperature that the backend does not score at', async () => {
+    const backend = new BigramBackend({ hasTemperature: false });
+    const { trainer } = await createTestTrainer({ backend }, { temperature: 0.7 });
+    await expect(trainer.fit({ train: tasks })).rejects.toMatchObject({
+      code: 'option-unsupported',
+      message: expect.stringMatching(/the backend bigram scores at temperature 1 only.*sampled at 0.7/),
+    });
+    const { trainer: agreeing } = await createTestTrainer({ backend });
+    expect((await agreeing.fit({ train: tasks, steps: 1 })).steps).toBe(1);
+  });
+
   it('an optimizer parameter that the server fixes otherwise, by the option that agrees with it', async () => {
     const backend = new BigramBackend({ fixedAdam: { beta1: 0.9, epsilon: 1e-6 } });
     const { trainer } = await createTestTrainer({ backend });

@@ -273,6 +273,22 @@ describe('grpo options in a run', () => {
     expect([...temperatures].sort()).toEqual(['train 1.5', 'val 0']);
   });
 
+  it.each([0.5, 0.7, 1.3])('scores what was sampled at temperature %d as it was sampled', async (temperature) => {
+    const { trainer, backend, runDirectory } = await createTestTrainer({}, { ...learns, temperature });
+    await trainer.fit({ train: letterTasks, steps: 4 });
+    const rows = backend.passes.flatMap((pass) => pass.rows);
+    expect(new Set(rows.map((row) => row.temperature))).toEqual(new Set([temperature]));
+    const metrics = await readMetrics(runDirectory);
+    expect(metrics).toHaveLength(4);
+    for (const { ratioMean, ratioMax, effectiveSampleShare, klSamplerTrainer, clipFraction } of metrics) {
+      expect([ratioMean, ratioMax, effectiveSampleShare].map((value) => value?.toFixed(5))).toEqual(
+        Array(3).fill('1.00000'),
+      );
+      expect(klSamplerTrainer).toBeCloseTo(0, 10);
+      expect(clipFraction).toBe(0);
+    }
+  });
+
   it('estimates advantages by the estimator and credit that it is given', async () => {
     const norms: number[] = [];
     for (const options of [{ estimator: 'grpo' }, { estimator: 'dr_grpo' }, { credit: () => [0] }] as const) {

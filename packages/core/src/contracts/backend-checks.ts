@@ -7,6 +7,8 @@ interface SampleLimits {
   readonly vocabularySize: number;
   /** The longest sample, in tokens. */
   readonly maxSampleTokens: number;
+  /** True where the backend scores at a sample's temperature. @default false */
+  readonly hasTemperature?: boolean;
 }
 
 /** Checks the samples of a batch. @throws {BackendError} `samples-invalid` naming the sample, the field and the value */
@@ -16,7 +18,8 @@ function checkSamples(samples: readonly TrainingSample[], limits: SampleLimits):
   for (const [i, sample] of samples.entries()) checkSample(sample, i, limits);
 }
 
-function checkSample(sample: TrainingSample, index: number, { vocabularySize, maxSampleTokens }: SampleLimits): void {
+function checkSample(sample: TrainingSample, index: number, limits: SampleLimits): void {
+  const { vocabularySize, maxSampleTokens } = limits;
   const fail = (what: string): never => {
     throw new BackendError(`Sample ${index}: ${what}.`, { code: 'samples-invalid' });
   };
@@ -32,6 +35,12 @@ function checkSample(sample: TrainingSample, index: number, { vocabularySize, ma
   }
   if (sample.lossMask[0] !== 0)
     fail(`lossMask[0] is ${sample.lossMask[0]}; nothing predicts the first token, so it must be 0`);
+  const { temperature = 1 } = sample;
+  if (!(temperature > 0 && temperature < Infinity)) fail(`temperature is ${temperature}; it must be a number above 0`);
+  if (temperature !== 1 && limits.hasTemperature !== true)
+    fail(
+      `temperature is ${temperature}; this backend scores at temperature 1 only. Sample at 1, or use another backend`,
+    );
   for (let t = 0; t < length; t++) {
     const token = sample.tokens[t]!;
     if (!(token >= 0 && token < vocabularySize))

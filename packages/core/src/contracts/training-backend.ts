@@ -15,6 +15,12 @@ export interface TrainingSample {
   readonly logprobs: Float32Array;
   /** Shape (T,): advantage × loss weight of each token, any sign; 0 where `lossMask` is 0. For `cross_entropy`: the token's weight. */
   readonly advantages: Float32Array;
+  /**
+   * The temperature τ that the trained tokens were sampled at, above 0. Every log-probability of the sample is of softmax(logits / τ): `logprobs`,
+   * those that a backend computes under the policy or the base model, its gradients and its entropy.
+   * @default 1
+   */
+  readonly temperature?: number;
 }
 
 /**
@@ -78,6 +84,8 @@ export interface BackendCapabilities {
   readonly liveSnapshots?: number;
   /** Optimizer parameters that the backend's own configuration fixes; other values are refused. @default none */
   readonly fixedAdam?: Readonly<Partial<Omit<AdamParameters, 'learningRate'>>>;
+  /** True where samples may have a `temperature`; else the backend refuses one other than 1. @default false */
+  readonly hasTemperature?: boolean;
   /** Text for people: what trains where. */
   readonly description: string;
 }

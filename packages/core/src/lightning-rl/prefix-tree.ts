@@ -7,6 +7,8 @@
 export interface CallTokens {
   /** Calls of different policies never share a branch: each policy trains on its own samples. */
   readonly policy: string;
+  /** Calls of different temperatures never share a branch: a sample is scored at one. @default 1 */
+  readonly temperature?: number | undefined;
   /** Shape (P,). */
   readonly promptIds: Int32Array;
   /** Shape (T,). */
@@ -26,7 +28,7 @@ export function prefixPaths(calls: readonly CallTokens[]): readonly PrefixPath[]
   return calls.flatMap((_, index) => (continued.has(index) ? [] : [pathTo(index, parents)]));
 }
 
-/** Finds the earlier call of the same policy with the longest prompt + response that begins this call's prompt; of equal ones the latest. */
+/** Finds the earlier call of the same policy and temperature with the longest prompt + response that begins this call's prompt; of equal ones the latest. */
 function parentOf(calls: readonly CallTokens[], index: number): number | undefined {
   const call = calls[index]!;
   let parent: number | undefined;
@@ -34,12 +36,16 @@ function parentOf(calls: readonly CallTokens[], index: number): number | undefin
   for (let earlier = index - 1; earlier >= 0; earlier -= 1) {
     const candidate = calls[earlier]!;
     const length = candidate.promptIds.length + candidate.responseIds.length;
-    if (length > longest && candidate.policy === call.policy && begins(candidate, call.promptIds)) {
+    if (length > longest && isComparable(candidate, call) && begins(candidate, call.promptIds)) {
       parent = earlier;
       longest = length;
     }
   }
   return parent;
+}
+
+function isComparable(earlier: CallTokens, call: CallTokens): boolean {
+  return earlier.policy === call.policy && (earlier.temperature ?? 1) === (call.temperature ?? 1);
 }
 
 function begins(earlier: CallTokens, prompt: Int32Array): boolean {

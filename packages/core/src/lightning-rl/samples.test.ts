@@ -25,11 +25,12 @@ const shown = (samples: readonly BatchSample[]): unknown[] =>
 /** A second implementation of the tree: token ids as text, and the longest earlier text of the policy that begins the prompt. */
 function naivePaths(calls: readonly CallShape[]): number[][] {
   const whole = calls.map(({ prompt, response }) => [...prompt, ...response].map((token) => `${token},`).join(''));
-  const parents = calls.map(({ prompt, policy }, index) => {
+  const parents = calls.map(({ prompt, policy, temperature = 1 }, index) => {
     const text = prompt.map((token) => `${token},`).join('');
     let best = -1;
     for (let earlier = 0; earlier < index; earlier += 1) {
-      const begins = calls[earlier]!.policy === policy && text.startsWith(whole[earlier]!);
+      const { policy: other, temperature: before = 1 } = calls[earlier]!;
+      const begins = other === policy && before === temperature && text.startsWith(whole[earlier]!);
       if (begins && whole[earlier]!.length >= (whole[best]?.length ?? 0)) best = earlier;
     }
     return best;
@@ -57,6 +58,20 @@ describe('buildSamples', () => {
     expect(shown(samplesOf(calls, 'transition'))).toEqual([
       { calls: [0], tokens: '1 2 3', mask: '001' },
       { calls: [1], tokens: '1 2 3 4 5 6', mask: '000011' },
+    ]);
+  });
+
+  it('keeps calls of different temperatures apart, and each sample at the temperature of its calls', () => {
+    const calls = [
+      { prompt: [1, 2], response: [3], temperature: 0.7 },
+      { prompt: [1, 2, 3, 4], response: [5, 6] },
+      { prompt: [1, 2, 3, 4, 5, 6, 7], response: [8], temperature: 1 },
+      { prompt: [1, 2, 3, 4, 5, 6, 7], response: [9], temperature: 0.7 },
+    ];
+    const samples = samplesOf(calls, 'trajectory');
+    expect(samples.map(({ callIndexes, temperature = 1 }) => [callIndexes, temperature])).toEqual([
+      [[1, 2], 1],
+      [[0, 3], 0.7],
     ]);
   });
 

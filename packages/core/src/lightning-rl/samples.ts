@@ -64,6 +64,7 @@ function sampleOf(
     rolloutId: episode.rollout.rolloutId,
     groupId,
     policy: leaf.policy,
+    ...(leaf.temperature === undefined ? {} : { temperature: leaf.temperature }),
     callIndexes: path,
     policyVersions,
     segments,

@@ -339,6 +339,9 @@ describe('toEpisode with calls that must not be trained on', () => {
       { tokens: { prompt: Int32Array.of(1), response: Int32Array.of(2), logprobs: Float32Array.of(Number.NaN) } },
       /log-probability 0 is NaN/,
     ],
+    ['sampled greedily', { attributes: { [attributeNames.requestTemperature]: 0 } }, /greedily \(temperature 0\)/],
+    ['of no temperature', { attributes: { [attributeNames.requestTemperature]: '1' } }, /its temperature is "1"/],
+    ['sampled from some tokens', { attributes: { [attributeNames.requestTopP]: 0.9 } }, /sampled with top_p 0.9/],
   ])('lists a call %s with the reason', (_, shape, reason) => {
     const trace = new TraceBuilder();
     trace.call('bad', shape);
@@ -346,6 +349,21 @@ describe('toEpisode with calls that must not be trained on', () => {
     const episode = episodeOf(trace);
     expect(episode.untrainable).toEqual([{ spanId: 'bad', agentName: '', reason: expect.stringMatching(reason) }]);
     expect(episode.transitions).toMatchObject([{ spanId: 'good', callIndex: 0 }]);
+  });
+
+  it('keeps greedy calls of validation, which nobody trains on', () => {
+    const trace = new TraceBuilder();
+    trace.call('greedy', { attributes: { [attributeNames.requestTemperature]: 0 } });
+    const { transitions, untrainable } = toEpisode(rolloutOf('rollout', { mode: 'val' }), trace.spans);
+    expect(transitions).toMatchObject([{ spanId: 'greedy', temperature: 0 }]);
+    expect(untrainable).toEqual([]);
+  });
+
+  it('keeps the temperature of each call', () => {
+    const trace = new TraceBuilder();
+    trace.call('warm', { attributes: { [attributeNames.requestTemperature]: 0.7 } });
+    trace.call('untold');
+    expect(episodeOf(trace).transitions.map(({ temperature }) => temperature)).toEqual([0.7, undefined]);
   });
 
   it('lists a call that was announced and never ended, and trains on what came after it', () => {

@@ -2,7 +2,7 @@ import { checkAgentMatch } from '../checks/check-agent-match.ts';
 import { matchesAgent, type AgentMatch } from '../vocabulary/agent-match.ts';
 import { attributeNames } from '../vocabulary/attributes.ts';
 import { failureKinds, type FailureKind, type FailureSorting } from '../failures/failure-kind.ts';
-import type { Rollout } from '../vocabulary/rollout.ts';
+import type { Rollout, RolloutMode } from '../vocabulary/rollout.ts';
 import type { Span } from '../vocabulary/span.ts';
 import { traceCalls, type ModelCall } from './model-calls.ts';
 import { asUntrainable, findOutsideCalls } from './outside-calls.ts';
@@ -11,6 +11,7 @@ import { attributeRewards } from './reward-attribution.ts';
 import { measurePace } from './sampling-pace.ts';
 import { listAgents } from './seen-agents.ts';
 import { stepSignals } from './step-signals.ts';
+import { samplingProblem } from './sampling-problem.ts';
 import { tokenProblem } from './token-problem.ts';
 import type { Episode, StepSignal, Transition, UntrainableCall } from './transition.ts';
 
@@ -37,7 +38,7 @@ export function toEpisode(rollout: Rollout, spans: readonly Span[], options: ToE
   const latest = latestAttempt(rollout, spans);
   const trace = traceCalls(latest);
   const selected = trace.calls.filter((call) => isSelected(call, options));
-  const reasons = new Map(selected.map((call) => [call, untrainableReason(call)]));
+  const reasons = new Map(selected.map((call) => [call, untrainableReason(call, rollout.mode)]));
   const trained = selected.filter((call) => reasons.get(call) === undefined);
   const rewards = attributeRewards(latest, trace, trained);
   const signals = stepSignals(trace);
@@ -116,7 +117,7 @@ function policyOf(call: ModelCall): string | undefined {
 const wholeFinishes: ReadonlySet<string> = new Set(['stop', 'length', 'tool_calls', 'function_call']);
 
 /** Says why a call must not be trained on, or returns undefined when it may. */
-function untrainableReason(call: ModelCall): string | undefined {
+function untrainableReason(call: ModelCall, mode: RolloutMode): string | undefined {
   const { gateway, framework } = call;
   const marked = gateway?.attributes[attributeNames.untrainable] ?? framework?.attributes[attributeNames.untrainable];
   if (marked !== undefined) return String(marked);
@@ -132,7 +133,7 @@ function untrainableReason(call: ModelCall): string | undefined {
     return finish === ''
       ? 'the response has no finish reason'
       : `the response is incomplete: it finished by "${finish}"`;
-  return tokenProblem(gateway.tokens);
+  return tokenProblem(gateway.tokens) ?? (mode === 'train' ? samplingProblem(gateway) : undefined);
 }
 
 function untrainableCall(call: ModelCall, reason: string | undefined): readonly UntrainableCall[] {
@@ -152,6 +153,7 @@ function transitionOf(
 ): Transition {
   const { span } = call;
   const { prompt, response, logprobs } = span.tokens!;
+  const temperature = span.attributes[attributeNames.requestTemperature];
   return {
     rolloutId: span.rolloutId,
     attemptId: span.attemptId,
@@ -164,6 +166,7 @@ function transitionOf(
     promptIds: prompt,
     responseIds: response,
     logprobs,
+    ...(typeof temperature === 'number' && { temperature }),
     finishReason: finishReasonOf(span),
     reward: found.reward,
     signals: found.signals,

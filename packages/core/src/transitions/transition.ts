@@ -28,6 +28,8 @@ export interface Transition {
   readonly responseIds: Int32Array;
   /** Shape (T,), nats. */
   readonly logprobs: Float32Array;
+  /** The temperature that the response was sampled at, of which `logprobs` are. @default 1 */
+  readonly temperature?: number;
   readonly finishReason: string;
   /** The reward that the call itself earned by rewards scoped to its span or agent; undefined when none was given. */
   readonly reward: number | undefined;

@@ -7,6 +7,7 @@ export interface CallShape {
   readonly logprobs?: readonly number[];
   readonly policy?: string;
   readonly policyVersion?: number;
+  readonly temperature?: number;
   readonly reward?: number;
   readonly signals?: Transition['signals'];
 }
@@ -33,7 +34,7 @@ function transitionOf(rolloutId: string, callIndex: number, call: CallShape): Tr
     policy: call.policy ?? 'main', policyVersion: call.policyVersion ?? 1,
     promptIds: Int32Array.from(call.prompt), responseIds: Int32Array.from(call.response),
     logprobs: Float32Array.from(call.logprobs ?? call.response.map(() => -1)),
-    finishReason: 'stop', reward: call.reward, signals: call.signals ?? [],
+    ...(call.temperature !== undefined && { temperature: call.temperature }), finishReason: 'stop', reward: call.reward, signals: call.signals ?? [],
   };
 }
 
@@ -45,7 +46,7 @@ const arbitraryTokens = (minLength: number): fc.Arbitrary<number[]> => fc.array(
 /** How the next call continues an earlier one: by which, with which observation; fresh ones start a conversation of their own. */
 const arbitraryStep = fc.record({
   fresh: fc.boolean(), of: fc.nat(), observation: arbitraryTokens(0), opening: arbitraryTokens(1), response: arbitraryTokens(1),
-  policy: fc.constantFrom('main', 'main', 'main', 'other'), policyVersion: fc.integer({ min: 0, max: 2 }), reward: fc.option(arbitraryReward, { nil: undefined }),
+  policy: fc.constantFrom('main', 'main', 'main', 'other'), policyVersion: fc.integer({ min: 0, max: 2 }), temperature: fc.constantFrom(undefined, undefined, 1, 1, 0.7), reward: fc.option(arbitraryReward, { nil: undefined }),
 });
 
 /** Calls that continue earlier calls at random, over three token ids, so that branches, copies and accidental prefixes all happen. */
@@ -55,7 +56,7 @@ export const arbitraryCalls: fc.Arbitrary<CallShape[]> = fc.array(arbitraryStep,
     const earlier = step.fresh ? undefined : calls[step.of % Math.max(calls.length, 1)];
     const prompt = earlier === undefined ? step.opening : [...earlier.prompt, ...earlier.response, ...step.observation];
     const logprobs = step.response.map((token, index) => -(token + 1) / (index + 2));
-    calls.push({ prompt, response: step.response, logprobs, policy: step.policy, policyVersion: step.policyVersion, ...(step.reward !== undefined && { reward: step.reward }) });
+    calls.push({ prompt, response: step.response, logprobs, policy: step.policy, policyVersion: step.policyVersion, ...(step.temperature !== undefined && { temperature: step.temperature }), ...(step.reward !== undefined && { reward: step.reward }) });
   }
   return calls;
 });

@@ -72,6 +72,7 @@ class EmbeddedTraining implements EmbeddedBackend {
       dualClip: true,
       maxSampleTokens: config.maxPositions + 1, // the last token of a sample is predicted, but never read
       snapshot: 'engine',
+      hasTemperature: true,
       description: `A Llama-family model with ${config.layers} layers of ${config.hiddenSize}, ${trained}, on ${threads} CPU threads of this process`,
     };
   }

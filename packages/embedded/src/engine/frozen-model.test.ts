@@ -73,7 +73,7 @@ describe.each([
   });
 });
 
-describe.each<[string, Parameters<typeof naiveModel>[0], Partial<Adaptation>]>([
+describe.each<[string, Parameters<typeof naiveModel>[0], Partial<Adaptation>, (readonly number[])?]>([
   ['attention and MLP', { seed: 7, tied: true }, {}],
   ['attention alone, with biases', { seed: 8, tied: true, config: { attentionBias: true } }, { trainMlp: false }],
   [
@@ -82,14 +82,15 @@ describe.each<[string, Parameters<typeof naiveModel>[0], Partial<Adaptation>]>([
     { trainAttention: false },
   ],
   ['a tied output layer', { seed: 10, tied: true }, { trainUnembed: true, rank: 9 }],
-])('adapters of %s', (_, shape, change) => {
+  ['all layers, at temperatures of the samples', { seed: 10, tied: false }, { trainUnembed: true }, [0.5, 1.3, 0.7]],
+])('adapters of %s', (_, shape, change, temperatures) => {
   const model = naiveModel(shape);
   const lora: Adaptation = { ...adaptation, ...change };
   const adapters = naiveAdapters(model.config, lora, 21);
-  const samples = naiveSamples(model.config, model.weights, [5, 9, 2], 11);
+  const samples = naiveSamples(model.config, model.weights, [5, 9, 2], 11, temperatures);
   const logprobsNow = (): number[][] => {
     const merged = mergeNaively(model.weights, adapters, lora);
-    return samples.map((sample) => naiveLogprobs(model.config, merged, sample.tokens));
+    return samples.map(({ tokens, temperature }) => naiveLogprobs(model.config, merged, tokens, temperature));
   };
 
   it('give the log-probabilities and the gradient of finite differences in float64, trained and frozen alike', async () => {

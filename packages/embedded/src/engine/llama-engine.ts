@@ -67,7 +67,11 @@ export class LlamaEngine {
     this.adaptation = adaptation;
     this.trainedShapes = trainedShapes(config, adaptation);
     // The last token of a sample is predicted, but never read.
-    this.#sampleLimits = { vocabularySize: config.vocabSize, maxSampleTokens: config.maxPositions + 1 };
+    this.#sampleLimits = {
+      vocabularySize: config.vocabSize,
+      maxSampleTokens: config.maxPositions + 1,
+      hasTemperature: true,
+    };
     this.#model = model;
     this.#plan = withMemoryErrors(() => planMemory(model));
     this.#memory = withMemoryErrors(() => createModelMemory(config, model.layout, this.#plan));

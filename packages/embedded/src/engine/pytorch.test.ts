@@ -13,7 +13,9 @@ interface Case {
   readonly weightSeed: number;
   readonly loss: Loss;
   readonly adam: AdamParameters;
-  readonly rows: readonly Record<keyof TrainingSample, readonly number[]>[];
+  readonly rows: readonly (Record<'tokens' | 'lossMask' | 'logprobs' | 'advantages', readonly number[]> & {
+    readonly temperature?: number;
+  })[];
   readonly steps: readonly {
     readonly loss: number;
     readonly gradientNorm: number;
@@ -53,6 +55,7 @@ describe.each(cases)('two steps of AdamW on $name', (fixture) => {
     lossMask: Uint8Array.from(row.lossMask),
     logprobs: Float32Array.from(row.logprobs),
     advantages: Float32Array.from(row.advantages),
+    ...(row.temperature !== undefined && { temperature: row.temperature }),
   }));
 
   it.each(['auto', 'relaxed', 'plain'] as const)(

@@ -67,29 +67,30 @@ async function collect(
 }
 
 /** A sample that trains on the response. */
-function rowOf(prompt: Int32Array, response: readonly number[]): TrainingSample {
+function rowOf(prompt: Int32Array, response: readonly number[], temperature = 1): TrainingSample {
   const length = prompt.length + response.length;
   return {
     tokens: Int32Array.of(...prompt, ...response),
     lossMask: Uint8Array.from({ length }, (_, t) => (t < prompt.length ? 0 : 1)),
     logprobs: new Float32Array(length),
     advantages: new Float32Array(length),
+    temperature,
   };
 }
 
 describe('log-probabilities of sampled tokens', () => {
-  it('are those that training computes, for prompts and answers of any length', async () => {
+  it('are those that training computes, for prompts and answers of any length, at any temperature', async () => {
     const engine = await createEngine();
     const weights = engine.snapshot();
-    for (const [promptLength, maxTokens] of [
-      [1, 40],
-      [8, 30],
-      [61, 20],
-      [300, 19],
+    for (const [promptLength, maxTokens, temperature] of [
+      [1, 40, 1],
+      [8, 30, 0.5],
+      [61, 20, 1.3],
+      [300, 19, 0.7],
     ] as const) {
       const prompt = promptOf(promptLength, promptLength);
-      const [choice] = await collect(engine, { weights, prompt, maxTokens });
-      const [expected] = await engine.forward([rowOf(prompt, choice!.tokens)]);
+      const [choice] = await collect(engine, { weights, prompt, maxTokens, temperature });
+      const [expected] = await engine.forward([rowOf(prompt, choice!.tokens, temperature)]);
       expect(choice!.tokens).toHaveLength(maxTokens);
       for (const [i, logprob] of choice!.logprobs.entries())
         expect(Math.abs(logprob - expected![prompt.length + i]!)).toBeLessThan(1e-5);

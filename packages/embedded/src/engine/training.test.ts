@@ -57,17 +57,18 @@ function naiveLoss(loss: Loss, sample: TrainingSample, now: readonly number[], f
   return total;
 }
 
-describe.each([
+describe.each<[string, Omit<Parameters<typeof naiveModel>[0], 'seed'>, (readonly number[])?]>([
   ['with tied embeddings', { tied: true }],
   ['with a head of its own', { tied: false }],
   ['with biases, as in Qwen2', { tied: true, config: { attentionBias: true } }],
   ['with norms of queries and keys, as in Qwen3', { tied: true, config: { queryKeyNorm: true } }],
-])('the gradient %s', (_, shape) => {
+  ['at temperatures of the samples', { tied: true }, [0.5, 1.3, 1, 0.7]],
+])('the gradient %s', (_, shape, temperatures) => {
   const model = naiveModel({ seed: 7, ...shape });
-  const samples = naiveSamples(model.config, model.weights, [5, 14, 2, 9], 11);
+  const samples = naiveSamples(model.config, model.weights, [5, 14, 2, 9], 11, temperatures);
 
   const logprobsNow = (): number[][] =>
-    samples.map((sample) => naiveLogprobs(model.config, model.weights, sample.tokens));
+    samples.map(({ tokens, temperature }) => naiveLogprobs(model.config, model.weights, tokens, temperature));
   const frozen = logprobsNow();
   const lossOf = (loss: Loss, now: readonly number[][]): number =>
     samples.reduce((total, sample, i) => total + naiveLoss(loss, sample, now[i]!, frozen[i]!), 0);
@@ -189,7 +190,7 @@ describe('samples that begin alike', () => {
   /** Samples that continue a common beginning: several of one prompt, one twice, one inside another, forks inside answers. Answers are trained, and some of the prompt too. */
   const [beginning, ...endings] = naiveSamples(model.config, model.weights, [70, 9, 14, 3, 30, 11], 6);
   const continueWith = (length: number, ending: TrainingSample): TrainingSample => {
-    const join = (field: keyof TrainingSample): number[] => [
+    const join = (field: Exclude<keyof TrainingSample, 'temperature'>): number[] => [
       ...beginning![field].subarray(0, length),
       ...ending[field],
     ];

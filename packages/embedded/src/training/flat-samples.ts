@@ -9,6 +9,8 @@ export interface FlatSamples {
   readonly lossMask: Uint8Array;
   readonly logprobs: Float32Array;
   readonly advantages: Float32Array;
+  /** Absent where every sample is scored at temperature 1. */
+  readonly temperatures?: Float32Array;
 }
 
 /**
@@ -38,12 +40,14 @@ export function distributeSamples(samples: readonly TrainingSample[], threads: n
 /** Puts the samples end to end. */
 export function flattenSamples(samples: readonly TrainingSample[]): FlatSamples {
   const total = samples.reduce((sum, sample) => sum + sample.tokens.length, 0);
+  const isTempered = samples.some(({ temperature = 1 }) => temperature !== 1);
   const flat: FlatSamples = {
     lengths: Int32Array.from(samples, (sample) => sample.tokens.length),
     tokens: new Int32Array(total),
     lossMask: new Uint8Array(total),
     logprobs: new Float32Array(total),
     advantages: new Float32Array(total),
+    ...(isTempered && { temperatures: new Float32Array(total) }),
   };
   let offset = 0;
   for (const sample of samples) {
@@ -51,6 +55,7 @@ export function flattenSamples(samples: readonly TrainingSample[]): FlatSamples 
     flat.lossMask.set(sample.lossMask, offset);
     flat.logprobs.set(sample.logprobs, offset);
     flat.advantages.set(sample.advantages, offset);
+    flat.temperatures?.fill(sample.temperature ?? 1, offset, offset + sample.tokens.length);
     offset += sample.tokens.length;
   }
   return flat;

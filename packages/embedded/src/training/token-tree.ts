@@ -32,6 +32,8 @@ export interface Chunk {
   readonly predictors: Int32Array;
   readonly targets: Int32Array;
   readonly entries: Int32Array;
+  /** Shape (S,): the temperature of each prediction's distribution; absent where all are 1. */
+  readonly temperatures?: Float32Array;
 }
 
 /**
@@ -99,14 +101,16 @@ class ChunkBuilder {
   build(): Chunk {
     const predicting = Int32Array.from(new Set(this.#predictions.map(({ token }) => token))).sort();
     const place = new Map([...predicting].map((token, index) => [token, index]));
+    const { tokens, temperatures } = this.#samples;
     return {
       segments: this.#segments(),
       ids: Int32Array.from(this.#ids),
       positions: Int32Array.from(this.#positions),
       predicting,
       predictors: Int32Array.from(this.#predictions, ({ token }) => place.get(token)!),
-      targets: Int32Array.from(this.#predictions, ({ entry }) => this.#samples.tokens[entry]!),
+      targets: Int32Array.from(this.#predictions, ({ entry }) => tokens[entry]!),
       entries: Int32Array.from(this.#predictions, ({ entry }) => entry),
+      ...(temperatures && { temperatures: Float32Array.from(this.#predictions, ({ entry }) => temperatures[entry]!) }),
     };
   }
 

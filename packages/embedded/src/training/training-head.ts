@@ -2,6 +2,7 @@
 import type { Address } from '../kernels/kernels.ts';
 import { normalize, type Model } from '../model/layer-forward.ts';
 import { linear, linearBackward } from '../model/linear.ts';
+import type { Chunk } from './token-tree.ts';
 import type { TrainingSpace } from './training-space.ts';
 
 /** Makes a pass learn: it asks for the loss's slope of each prediction once, in order, and adds to the gradient. */
@@ -14,21 +15,35 @@ export interface Learning {
 
 /**
  * Fills log-probabilities and entropies of the predictions, (S,), from the last layer's output, with the weights at `forward`. When the
- * pass learns, it fills `space.dLastNorm` (S, hidden), too, and adds to the head's gradient.
+ * pass learns, it fills `space.dLastNorm` (S, hidden), too, and adds to the head's gradient. The head is linear and has no bias, so its input
+ * over the temperature gives the logits over the temperature.
  */
 export function scorePredictions(
   model: Model,
   space: TrainingSpace,
-  predictions: number,
+  { targets, temperatures }: Pick<Chunk, 'targets' | 'temperatures'>,
   forward: Address,
   learning: Learning | undefined,
 ): void {
   const { kernels, config, widths, layout } = model;
   const { hidden } = widths;
+  const predictions = targets.length;
   kernels.gatherRows(predictions, config.hiddenSize, space.predictors, space.output, hidden, space.last, hidden);
   normalize(model, forward, layout.finalNorm, predictions, space.last, space.lastNorm, space.lastInverse);
+  if (temperatures) divideRows(model, space.lastNorm, temperatures);
   for (let first = 0; first < predictions; first += space.predictionsAtOnce)
     scorePiece(model, space, first, Math.min(space.predictionsAtOnce, predictions - first), forward, learning);
+  if (temperatures && learning) divideRows(model, space.dLastNorm, temperatures);
+}
+
+/** Divides each row at `address`, (S, hidden), by its temperature. */
+function divideRows({ memory, config, widths }: Model, address: Address, temperatures: Float32Array): void {
+  const rows = new Float32Array(memory.buffer, address, temperatures.length * widths.hidden);
+  for (const [i, temperature] of temperatures.entries()) {
+    if (temperature === 1) continue;
+    const first = i * widths.hidden;
+    for (let column = first; column < first + config.hiddenSize; column++) rows[column]! /= temperature;
+  }
 }
 
 /** Scores `count` predictions from `first` on; their logits become their gradients in place. */

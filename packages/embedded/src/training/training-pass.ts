@@ -68,7 +68,7 @@ export class TrainingPass {
         forward,
         layer === layers - 1 ? space.output : space.layers[layer + 1]!.input,
       );
-    scorePredictions(this.#model, space, predictions, forward, learning);
+    scorePredictions(this.#model, space, chunk, forward, learning);
     if (learning) this.#learn(state, learning.gradients);
     const { logprobs, entropies } = space.views;
     return { logprobs: logprobs.subarray(0, predictions), entropies: entropies.subarray(0, predictions) };

@@ -1,5 +1,5 @@
 /** Collects a generation as a whole, for tests that do not care how it arrived. */
-import type { GenerateRequest, SamplingEngine } from '@agent-lightning/core';
+import type { GenerateRequest, SamplingEngine, TrainingSample } from '@agent-lightning/core';
 import { expect } from 'vitest';
 
 export interface CollectedChoice {
@@ -57,6 +57,19 @@ export async function collectGeneration(
   return {
     prompt,
     choices: choices.map(({ reason, ...choice }, index) => ({ ...choice, reason: requireReason(reason, index) })),
+  };
+}
+
+/** Returns what was sampled as a training sample without advantages. */
+export function toSample(prompt: Int32Array, choice: CollectedChoice): TrainingSample {
+  const tokens = Int32Array.from([...prompt, ...choice.tokens]);
+  const logprobs = new Float32Array(tokens.length);
+  logprobs.set(choice.logprobs, prompt.length);
+  return {
+    tokens,
+    lossMask: Uint8Array.from(tokens, (_, t) => (t < prompt.length ? 0 : 1)),
+    logprobs,
+    advantages: new Float32Array(tokens.length),
   };
 }
 

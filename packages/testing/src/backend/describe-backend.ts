@@ -5,6 +5,7 @@ import type { BackendFixture, BackendSuiteOptions, OpenBackend, SuiteContext } f
 import { describeSnapshots } from './snapshot-promises.ts';
 import { describeSampling } from './sampling-promises.ts';
 import { describeState } from './state-promises.ts';
+import { describeTemperature } from './temperature-promises.ts';
 import { describeTraining } from './training-promises.ts';
 
 /**
@@ -17,6 +18,7 @@ export function describeBackend(name: string, open: OpenBackend, options: Backen
   describe(`${name} keeps the contract of training backends`, () => {
     describe('backend', () => describeLifecycle(context));
     describe('training', () => describeTraining(context));
+    describe('temperature', () => describeTemperature(context));
     describe('state', () => describeState(context));
     describe('snapshots', () => describeSnapshots(context));
     describe('sampling', () => describeSampling(context));

@@ -1,17 +1,12 @@
 /** Promises about generation. */
-import type {
-  GenerateRequest,
-  PolicySnapshot,
-  SamplingEngine,
-  TrainablePolicy,
-  TrainingSample,
-} from '@agent-lightning/core';
+import type { GenerateRequest, PolicySnapshot, SamplingEngine, TrainablePolicy } from '@agent-lightning/core';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 
 import { type BackendFixture, type SuiteContext } from './backend-fixture.ts';
 import {
   collectGeneration,
   expectSameGeneration,
+  toSample,
   type CollectedChoice,
   type CollectedGeneration,
 } from './collect-generation.ts';
@@ -154,16 +149,4 @@ export function describeSampling({ open, tolerance }: SuiteContext): void {
   ])('refuses %s', async (_, request) => {
     await expect(ask(request)).rejects.toMatchObject({ code: 'samples-invalid' });
   });
-}
-
-function toSample(prompt: Int32Array, choice: CollectedChoice): TrainingSample {
-  const tokens = Int32Array.from([...prompt, ...choice.tokens]);
-  const logprobs = new Float32Array(tokens.length);
-  logprobs.set(choice.logprobs, prompt.length);
-  return {
-    tokens,
-    lossMask: Uint8Array.from(tokens, (_, t) => (t < prompt.length ? 0 : 1)),
-    logprobs,
-    advantages: new Float32Array(tokens.length),
-  };
 }

@@ -225,6 +225,8 @@ export function describeTraining({ open, tolerance }: SuiteContext): void {
       'a negative token': () => ({ ...first(), tokens: first().tokens.with(1, -1) }),
       'a mask that trains the first token': () => ({ ...first(), lossMask: first().lossMask.with(0, 1) }),
       'an advantage that is not a number': () => ({ ...first(), advantages: first().advantages.with(-1, Number.NaN) }),
+      'a temperature of 0': () => ({ ...first(), temperature: 0 }),
+      'a temperature that is not a number': () => ({ ...first(), temperature: Number.NaN }),
       'an infinite log-probability': () => ({ ...first(), logprobs: first().logprobs.with(-1, -Infinity) }),
       'more tokens than a sample may have': async () => {
         const length = (await backend.capabilities()).maxSampleTokens + 1;

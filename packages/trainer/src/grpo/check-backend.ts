@@ -5,7 +5,7 @@ import { isTrainable } from './objective/objective.ts';
 
 /**
  * Checks that the backend can train what the algorithm minimises, built in or by a weighted cross entropy, with its optimizer
- * parameters.
+ * parameters, and at its temperature.
  * @throws {ConfigurationError} `option-unsupported`
  */
 export async function checkBackend(
@@ -24,6 +24,12 @@ export async function checkBackend(
     if (asked === fixed) continue;
     throw new ConfigurationError(
       `the backend ${backend!.name} would ignore ${field} ${asked}: its server's configuration says ${fixed}; give grpo({ ${field}: ${fixed} }), or change the server's and tell the backend`,
+      { code: 'option-unsupported' },
+    );
+  }
+  if (algorithm.temperature !== 1 && capabilities.hasTemperature !== true) {
+    throw new ConfigurationError(
+      `the backend ${backend!.name} scores at temperature 1 only, and would train another distribution than the one that is sampled at ${algorithm.temperature}; leave grpo({ temperature }) out, or train on a backend that has it: embedded, gpu`,
       { code: 'option-unsupported' },
     );
   }

@@ -1,5 +1,6 @@
 import {
   describeAgentMatch,
+  type BackendCapabilities,
   type Episode,
   type Examination,
   type LightningBatch,
@@ -17,16 +18,21 @@ import { toBatch } from './to-batch.ts';
 export interface ExaminationOptions {
   readonly settings: GrpoSettings;
   readonly policies: readonly RoutedPolicy[];
-  readonly maxSampleTokens: number;
+  readonly capabilities: Pick<BackendCapabilities, 'maxSampleTokens' | 'hasTemperature'>;
 }
 
 /** Says what training would get from the rollouts of a dry run, and what to correct. */
 export function examineRollouts(
-  { settings, policies, maxSampleTokens }: ExaminationOptions,
+  { settings, policies, capabilities: { maxSampleTokens, hasTemperature } }: ExaminationOptions,
   rollouts: readonly Rollout[],
   all: readonly Episode[],
 ): Examination {
-  const { episodes, batch } = toBatch(all, settings, { maxSampleTokens, versions: {}, maxStaleness: Infinity });
+  const { episodes, batch } = toBatch(all, settings, {
+    maxSampleTokens,
+    hasTemperature,
+    versions: {},
+    maxStaleness: Infinity,
+  });
   const unused = [
     ...findUnmatchedPatterns(episodes).map(({ message }) => message),
     ...describeUnused(policies, episodes),

@@ -41,8 +41,8 @@ export interface GrpoOptions extends GrpoLossOptions {
   /** Steps over which the learning rate grows to its value. @default 0 */
   readonly warmupSteps?: number;
   /**
-   * Temperature of training rollouts. The loss scores the distribution at 1; another temperature makes the data
-   * off-policy, which the importance ratio corrects. @default 1
+   * The temperature of training rollouts, from 0.01 to 2. Loss, entropy and KL are of the same distribution: softmax(logits / temperature).
+   * A backend that scores at 1 only refuses another. @default 1
    */
   readonly temperature?: number;
   /** The most tokens that one call may sample, in training and validation. @default the engine's */
@@ -150,8 +150,9 @@ function resolveLengthPenalty({ lengthPenalty, maxTokens }: GrpoOptions): Length
 }
 
 function temperatureOf(temperature: number): number {
-  if (temperature > 0 && temperature <= 2) return temperature;
-  throw check.optionInvalid('grpo.temperature', temperature, 'a number above 0, up to 2');
+  // Servers sample below 0.01 as if it were 0.01, or greedily.
+  if (temperature >= 0.01 && temperature <= 2) return temperature;
+  throw check.optionInvalid('grpo.temperature', temperature, 'a number from 0.01 to 2');
 }
 
 function resolveAdam(options: GrpoOptions): GrpoSettings['adam'] {

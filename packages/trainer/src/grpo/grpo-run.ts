@@ -82,12 +82,12 @@ export class GrpoRun implements AlgorithmRun<GrpoMetrics> {
 
   /** Publishes the base model for every policy, and trains nothing. */
   static async rehearse(settings: GrpoSettings, host: AlgorithmHost): Promise<Rehearsal> {
-    const { maxSampleTokens } = await host.backend!.capabilities();
+    const capabilities = await host.backend!.capabilities();
     await routePolicies(host);
     await publishBase(host);
     return {
       policies: host.policies.map(({ name }) => name),
-      examine: (rollouts, episodes) => examineRollouts({ settings, maxSampleTokens, ...host }, rollouts, episodes),
+      examine: (rollouts, episodes) => examineRollouts({ settings, capabilities, ...host }, rollouts, episodes),
     };
   }
 
@@ -174,10 +174,11 @@ export class GrpoRun implements AlgorithmRun<GrpoMetrics> {
   }
 
   #toBatch(episodes: readonly Episode[]): StepBatch {
-    const { maxSampleTokens } = this.#capabilities;
+    const { maxSampleTokens, hasTemperature } = this.#capabilities;
     const { maxStaleness } = this.#host;
     const { policyVersions: versions, rewardRange } = this.#state;
-    return toBatch(episodes, this.#settings, { maxSampleTokens, versions, maxStaleness }, rewardRange);
+    const limits = { maxSampleTokens, hasTemperature, versions, maxStaleness };
+    return toBatch(episodes, this.#settings, limits, rewardRange);
   }
 
   async #train(step: number, batch: LightningBatch, beforeUpdate: () => void): Promise<readonly PolicyPasses[]> {

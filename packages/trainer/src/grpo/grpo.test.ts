@@ -101,6 +101,7 @@ describe('grpo', () => {
     { weightDecay: Infinity },
     { warmupSteps: -1 },
     { temperature: 0 },
+    { temperature: 0.005 },
     { temperature: 3 },
     { maxTokens: 0 },
     { truncated: 'mask' },

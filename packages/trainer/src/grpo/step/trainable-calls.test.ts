@@ -49,6 +49,20 @@ describe('withinLimits', () => {
     });
   });
 
+  it('sets calls of another temperature aside where the backend scores at 1 only', () => {
+    const warm = { ...callOf(0, 5, 5), temperature: 0.7 };
+    const episode = episodeOf(warm, { ...callOf(1, 5, 5), temperature: 1 }, callOf(2, 5, 5));
+    expect(withinLimits(episode, { ...limits, hasTemperature: true })).toBe(episode);
+    const { transitions, untrainable } = withinLimits(episode, limits);
+    expect(transitions.map(({ spanId }) => spanId)).toEqual(['span-1', 'span-2']);
+    expect(untrainable).toMatchObject([
+      {
+        spanId: 'span-0',
+        reason: 'the call was sampled at temperature 0.7, and the backend scores at temperature 1 only',
+      },
+    ]);
+  });
+
   it('leaves the rollout what such a call earned, so that no limit makes a bad call cheaper', () => {
     const episode = {
       ...episodeOf(callOf(0, 11, 5, -0.5), callOf(1, 2, 5, 1), callOf(2, 2, 2)),

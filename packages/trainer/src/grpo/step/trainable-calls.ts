@@ -4,6 +4,8 @@ import type { PolicyVersions } from '../policies/policy-set.ts';
 export interface CallLimits {
   /** The longest sample that the backend trains, in tokens; no sample is longer than its longest call. */
   readonly maxSampleTokens: number;
+  /** True where the backend scores at the temperature of a call; else calls of another temperature than 1 are left out. */
+  readonly hasTemperature?: boolean | undefined;
   /** The version of each policy that is about to be trained. */
   readonly versions: PolicyVersions;
   /** The most versions that may lie between a call and its training. */
@@ -12,7 +14,10 @@ export interface CallLimits {
   readonly truncated: 'train' | 'leave-out';
 }
 
-/** Returns the episode with its calls that are too long, too old, or cut off where such are left out, moved to the untrainable ones. */
+/**
+ * Returns the episode with its calls that are too long, too old, of a temperature that the backend cannot score, or cut off where such are
+ * left out, moved to the untrainable ones.
+ */
 export function withinLimits(episode: Episode, limits: CallLimits): Episode {
   const checked = episode.transitions.map((call) => ({ call, problem: problemOf(call, limits) }));
   if (checked.every(({ problem }) => problem === undefined)) return episode;
@@ -51,10 +56,13 @@ export function countStaleCalls(episodes: readonly Episode[]): number {
 const staleReason = 'too old: ';
 
 function problemOf(call: Transition, limits: CallLimits): string | undefined {
-  const { maxSampleTokens, versions, maxStaleness, truncated } = limits;
+  const { maxSampleTokens, hasTemperature, versions, maxStaleness, truncated } = limits;
   const tokens = call.promptIds.length + call.responseIds.length;
   if (tokens > maxSampleTokens)
     return `the call has ${tokens} tokens, and the backend trains samples of at most ${maxSampleTokens}`;
+  const { temperature = 1 } = call;
+  if (temperature !== 1 && hasTemperature !== true)
+    return `the call was sampled at temperature ${temperature}, and the backend scores at temperature 1 only`;
   if (stalenessOf(call, versions) > maxStaleness)
     return `${staleReason}version ${call.policyVersion} of "${call.policy}" answered, and version ${versions[call.policy]} is trained, more than maxStaleness = ${maxStaleness} later`;
   if (truncated === 'leave-out' && call.finishReason === 'length')
