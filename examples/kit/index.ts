@@ -6,6 +6,8 @@ export { serveStartingModel } from './serve-starting-model.ts';
 
 export { createBackend, modelFlags, modelSettings, type ModelFlag, type ModelSetting } from './model-settings.ts';
 
+export { readLearningRate, readUpdateSettings, updateSettings, type UpdateOptions } from './update-settings.ts';
+
 // data sets in files
 export { findTaskFile } from './find-task-file.ts';
 

@@ -49,6 +49,7 @@ export type LightningErrorCode =
   // trainer
   | 'no-signal'
   | 'off-policy'
+  | 'update-too-large'
   | 'resume-mismatch'
   | 'run-locked'
   | 'disk-full'

@@ -1,5 +1,6 @@
 import { check, type AgentMatch, type RoutedPolicy } from '@agent-lightning/core';
 import { onlyPolicyName } from '@agent-lightning/run';
+import { checkRate } from './grpo/learning-rate.ts';
 
 /** One of several policies that a run trains. */
 export interface PolicyOptions {
@@ -8,8 +9,8 @@ export interface PolicyOptions {
    * array lists several.
    */
   readonly agentMatch: AgentMatch;
-  /** @default the algorithm's */
-  readonly learningRate?: number;
+  /** A number, or `'auto'` for updates that size themselves. @default the algorithm's */
+  readonly learningRate?: number | 'auto';
 }
 
 /** The name under which the frozen base model answers callers that no policy is for. */
@@ -45,8 +46,7 @@ function resolvePolicy(name: string, given: PolicyOptions): RoutedPolicy {
   return {
     name,
     agentMatch,
-    learningRate:
-      given.learningRate === undefined ? undefined : check.positive(`${path}.learningRate`, given.learningRate),
+    learningRate: checkRate(`${path}.learningRate`, given.learningRate),
   };
 }
 

@@ -1,4 +1,5 @@
 import type { PolicyVersions } from './policies/policy-set.ts';
+import type { StepSizing } from './step/step-size.ts';
 import type { NoSignal } from './step/training-signal.ts';
 
 /** The state that a run of GRPO keeps beside the weights. Order and draws need no state: they follow from the seed and the step. */
@@ -8,6 +9,8 @@ export interface GrpoState {
   readonly step: number;
   readonly policyVersions: PolicyVersions;
   readonly optimizerSteps: number;
+  /** The sizes of the updates so far, by policy; of those whose learning rate is 'auto'. */
+  readonly sizing: Readonly<Record<string, StepSizing>>;
   /** Steps in a row without training signal, up to this one; steps without signal because of an outage are left out. */
   readonly noSignalStreak: number;
   /** Steps in a row in which no rollout succeeded because of an outage, up to this one. */
@@ -21,12 +24,16 @@ export interface GrpoState {
 }
 
 /** Returns the state of a run that has learned nothing. */
-export function initialGrpoState(policies: readonly string[]): GrpoState {
+export function initialGrpoState(
+  policies: readonly string[],
+  sizing: Readonly<Record<string, StepSizing>> = {},
+): GrpoState {
   return {
     format: 1,
     step: 0,
     policyVersions: Object.fromEntries(policies.map((name) => [name, 0])),
     optimizerSteps: 0,
+    sizing,
     noSignalStreak: 0,
     outageStreak: 0,
     offPolicyStreak: 0,
@@ -41,6 +48,8 @@ export interface StepCounts {
   /** The versions after the step. */
   readonly policyVersions: PolicyVersions;
   readonly optimizerSteps: number;
+  /** What each policy's update said about its size; none where there was no update, or the learning rate is fixed. */
+  readonly sizing?: Readonly<Record<string, StepSizing>>;
   /** The rewards of its rollouts. */
   readonly rewards: readonly number[];
   readonly noSignal: NoSignal | undefined;
@@ -60,6 +69,7 @@ export function advanceGrpoState(state: GrpoState, counts: StepCounts): GrpoStat
     step,
     policyVersions,
     optimizerSteps: state.optimizerSteps + counts.optimizerSteps,
+    sizing: { ...state.sizing, ...counts.sizing },
     noSignalStreak: isOutage ? state.noSignalStreak : isSilent(noSignal) ? state.noSignalStreak + 1 : 0,
     outageStreak: isOutage && !counts.hasCalls ? state.outageStreak + 1 : 0,
     offPolicyStreak: counts.isOffPolicy ? state.offPolicyStreak + 1 : 0,
