@@ -17,7 +17,6 @@ import {
 
 /** Tokens of the model: the letters a to z, and the rest as one. */
 const vocabularySize = 27;
-const learningRateScale = 1;
 
 /** What a test may look at or break. */
 export interface BigramBackendOptions {
@@ -31,6 +30,10 @@ export interface BigramBackendOptions {
   readonly onLoad?: () => Promise<void>;
   /** Added to each log-probability that the sampler reports: a sampler that does not compute what the trainer does. */
   readonly reportedShift?: number;
+  readonly scoresUpdates?: boolean;
+  readonly trainedWeights?: 'all' | 'adapter';
+  /** Multiplies every learning rate: a learner that goes much too far at once. @default 1 */
+  readonly learningRateScale?: number;
   /** Whether it serves its base model. @default false */
   readonly hasBase?: boolean;
   /** Told of each call of a policy as it is made. Returns what the call waits for before it answers. */
@@ -67,6 +70,8 @@ export class BigramBackend implements TrainingBackend {
       losses: this.options.losses ?? ['importance_sampling', 'ppo', 'cispo'],
       maxSampleTokens: this.options.maxSampleTokens ?? 4_096,
       snapshot: 'engine',
+      scoresUpdates: this.options.scoresUpdates ?? true,
+      trainedWeights: this.options.trainedWeights ?? 'all',
       ...(this.options.fixedAdam === undefined ? {} : { fixedAdam: this.options.fixedAdam }),
       description: 'a table of letter pairs',
     };
@@ -145,7 +150,7 @@ export class BigramPolicy implements TrainablePolicy {
     const limit = adam.maxGradientNorm ?? 0;
     const scale = limit > 0 && norm > limit ? limit / norm : 1;
     this.#gradient.forEach((value, index) => {
-      this.logits[index]! -= adam.learningRate * learningRateScale * scale * value;
+      this.logits[index]! -= adam.learningRate * (this.#backend.options.learningRateScale ?? 1) * scale * value;
     });
     this.#gradient.fill(0);
     return { gradientNorm: this.#backend.options.gradientNormOf?.(this.#steps, norm) ?? norm, step: this.#steps };

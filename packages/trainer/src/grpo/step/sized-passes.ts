@@ -153,15 +153,19 @@ function measureProgress(
   return { passes, state, now, usedRate, nextRate: rateOfNextPass(usedRate, state), hasSlope: finished.hasSlope };
 }
 
-/** Returns what the rule knows after a batch; a batch without a gradient says nothing about the rate. */
+/**
+ * Returns what the rule knows after a batch. One that the loss clips altogether says nothing about the rate at its first pass; later it has
+ * moved the policy as far as it can, and the rate is held against that.
+ */
 function concludeSizing(
   { state, nextRate, hasSlope }: Progress,
   { signal }: Measure,
   { sizing }: SizedPassesOptions,
 ): StepSizing {
-  const { passes } = state;
-  if (!hasSlope) return { ...sizing, passes };
-  const learningRate = rateOfNextBatch(nextRate, state, sizing.batches === 0);
+  const { passes, movement } = state;
+  if (!hasSlope && (passes === 1 || movement === 0)) return { ...sizing, passes };
+  const reached = hasSlope ? state : { ...state, target: Math.min(state.target, movement) };
+  const learningRate = rateOfNextBatch(nextRate, reached, sizing.batches === 0);
   return { learningRate, batches: sizing.batches + 1, passes, signal };
 }
 
