@@ -8,6 +8,9 @@ export { createBackend, modelFlags, modelSettings, type ModelFlag, type ModelSet
 
 export { readLearningRate, readUpdateSettings, updateSettings, type UpdateOptions } from './update-settings.ts';
 
+// being trained by a tool that measures
+export { answerTrainingRequests, type MeasuredAgent } from './measured-training.ts';
+
 // data sets in files
 export { findTaskFile } from './find-task-file.ts';
 

@@ -1,6 +1,5 @@
 import { check, type AgentMatch, type RoutedPolicy } from '@agent-lightning/core';
 import { onlyPolicyName } from '@agent-lightning/run';
-import { checkRate } from './grpo/learning-rate.ts';
 
 /** One of several policies that a run trains. */
 export interface PolicyOptions {
@@ -53,4 +52,11 @@ function resolvePolicy(name: string, given: PolicyOptions): RoutedPolicy {
 /** Tells whether calls are told apart by their callers. */
 export function isRouted(policies: readonly RoutedPolicy[]): boolean {
   return policies.some(({ agentMatch }) => agentMatch !== undefined);
+}
+
+/** Checks a rate as a user gives it, or undefined. @throws {ConfigurationError} `option-invalid` */
+export function checkRate(option: string, rate: number | 'auto' | undefined): number | 'auto' | undefined {
+  if (rate === undefined || rate === 'auto') return rate;
+  if (typeof rate === 'number') return check.positive(option, rate);
+  throw check.optionInvalid(option, JSON.stringify(rate), "'auto' or a number above 0, such as 1e-5");
 }

@@ -1,4 +1,5 @@
 import { check, ConfigurationError, type BackendCapabilities, type RoutedPolicy } from '@agent-lightning/core';
+import { checkRate } from '../policy-options.ts';
 import { defaultStart, largestStart } from './step/step-size.ts';
 
 /** The fixed rates that are used where none is given and updates cannot size themselves: what others use for large models. */
@@ -61,13 +62,6 @@ export function resolveLearningRate(
     signalGate: checkGate(signalGate ?? true),
     passes,
   };
-}
-
-/** Checks a rate as a user gives it, or undefined. @throws {ConfigurationError} `option-invalid` */
-export function checkRate(option: string, rate: number | 'auto' | undefined): number | 'auto' | undefined {
-  if (rate === undefined || rate === 'auto') return rate;
-  if (typeof rate === 'number') return check.positive(option, rate);
-  throw check.optionInvalid(option, JSON.stringify(rate), "'auto' or a number above 0, such as 1e-5");
 }
 
 /**
