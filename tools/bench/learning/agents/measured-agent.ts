@@ -39,21 +39,24 @@ export interface TrainedCurve {
 /** An agent of an example, in a process that trains it when asked. */
 export class MeasuredAgent implements Disposable {
   readonly #process: ChildProcess;
+  /** Rejects when the process ends. */
+  readonly #ended: Promise<never>;
 
   /** Starts the program of an example that answers training requests, such as `sql-agent/measure.ts`. */
   constructor(program: string) {
     const path = fileURLToPath(new URL(`../../../../examples/${program}`, import.meta.url));
     this.#process = fork(path, { execArgv: ['--conditions=@agent-lightning/source'] });
+    this.#ended = once(this.#process, 'exit').then(([code]) => {
+      throw new BackendError(`the process of ${program} ended with code ${String(code)}`, { code: 'backend-failed' });
+    });
+    this.#ended.catch(() => undefined); // a run that waits for an answer has it; at the end nobody does
   }
 
   /** Trains the agent from its untrained model. @throws {BackendError} `backend-failed` when the process ends without an answer */
   async train(request: TrainingRequest): Promise<TrainedCurve> {
     const answered = once(this.#process, 'message');
-    const ended = once(this.#process, 'exit').then(([code]) => {
-      throw new BackendError(`the process of the agent ended with code ${String(code)}`, { code: 'backend-failed' });
-    });
     this.#process.send(request);
-    const [curve] = (await Promise.race([answered, ended])) as [TrainedCurve];
+    const [curve] = (await Promise.race([answered, this.#ended])) as [TrainedCurve];
     return curve;
   }
 
