@@ -50,6 +50,7 @@ export type LightningErrorCode =
   | 'no-signal'
   | 'off-policy'
   | 'failures-rose'
+  | 'update-too-large'
   | 'resume-mismatch'
   | 'run-locked'
   | 'disk-full'

@@ -42,13 +42,14 @@ export class TinkerBackend implements TrainingBackend, AsyncDisposable {
 
   async capabilities(): Promise<BackendCapabilities> {
     const { limits, losses, dualClip, publisher, description } = await this.#connect();
-    const { serverAdam } = this.#parts;
+    const { lora, serverAdam } = this.#parts;
     return {
       losses,
       ...(dualClip ? { dualClip } : {}),
       maxSampleTokens: limits.maxSampleTokens,
       snapshot: publisher.kind,
       liveSnapshots: publisher.liveSnapshots,
+      trainedWeights: lora.rank === 0 ? 'all' : 'adapter',
       ...(Object.keys(serverAdam).length === 0 ? {} : { fixedAdam: serverAdam }),
       description,
     };

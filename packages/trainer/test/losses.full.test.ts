@@ -52,6 +52,8 @@ describe('a loss that the backend does not build in', () => {
         step,
         random: seededRandom(0, `minibatches/${step}`),
         beforeUpdate: () => undefined,
+        sizing: undefined,
+        asked: batch.rolloutCount,
       });
     return await policy.forward(batch.samples);
   }

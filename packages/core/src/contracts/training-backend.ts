@@ -86,6 +86,13 @@ export interface BackendCapabilities {
   readonly fixedAdam?: Readonly<Partial<Omit<AdamParameters, 'learningRate'>>>;
   /** True where samples may have a `temperature`; else the backend refuses one other than 1. @default false */
   readonly hasTemperature?: boolean;
+  /** The weights that train: all of the model's, or those of an adapter beside it. A fixed learning rate is chosen by it. @default 'all' */
+  readonly trainedWeights?: 'all' | 'adapter';
+  /**
+   * False where `forward` cannot score the weights as they are after the newest optimizer step: then nobody can tell how far a step moved
+   * the policy, and updates cannot size themselves. @default true
+   */
+  readonly scoresUpdates?: boolean;
   /** Text for people: what trains where. */
   readonly description: string;
 }

@@ -134,6 +134,17 @@ export function describeTraining({ open, tolerance }: SuiteContext): void {
     expect(largestGap(await policy.forward(samples), before)).toBe(0); // each token is clipped: the gradient is 0, not NaN
   });
 
+  it('scores what an optimizer step did, or says that it cannot', async () => {
+    const { scoresUpdates = true } = await backend.capabilities();
+    if (!scoresUpdates) return;
+    const before = await policy.forward(samples);
+    await policy.forwardBackward(samples, crossEntropy);
+    await policy.optimStep({ learningRate: 0.01 });
+    const after = await policy.forward(samples);
+    expect(largestGap(after, before)).toBeGreaterThan(0);
+    expect(largestGap((await policy.forwardBackward(samples, crossEntropy)).logprobs, after)).toBeLessThan(tolerance);
+  });
+
   describe('forwardBackward', () => {
     it('accumulates: several calls are one call with all samples', async () => {
       await policy.forwardBackward(samples.slice(0, 1), crossEntropy);

@@ -1,15 +1,14 @@
 import { check, checkLightningRLOptions, type AdamParameters, type LightningRLOptions } from '@agent-lightning/core';
 import type { LengthPenalty } from './step/length-penalty.ts';
 import { resolveGrpoLoss, type GrpoLoss, type GrpoLossOptions } from './grpo-loss.ts';
+import { resolveLearningRate, type LearningRateOptions, type LearningRateSettings } from './learning-rate.ts';
 
 /** Options of `grpo`. */
-export interface GrpoOptions extends GrpoLossOptions {
+export interface GrpoOptions extends GrpoLossOptions, LearningRateOptions {
   /** Rollouts of each task that are compared with each other. @default 8 */
   readonly groupSize?: number;
   /** Tasks of one training step. @default 32 */
   readonly tasksPerStep?: number;
-  /** @default 3e-4, which suits small models and adapters */
-  readonly learningRate?: number;
   /** The formula by which returns become advantages. @default 'grpo' */
   readonly estimator?: LightningRLOptions['estimator'];
   /** The rule by which the reward of a rollout reaches its calls. @default 'identical' */
@@ -38,7 +37,7 @@ export interface GrpoOptions extends GrpoLossOptions {
   readonly epsilon?: number;
   /** Decoupled. @default 0 */
   readonly weightDecay?: number;
-  /** Steps over which the learning rate grows to its value. @default 0 */
+  /** Steps over which a fixed learning rate grows to its value. @default 0 */
   readonly warmupSteps?: number;
   /**
    * The temperature of training rollouts, from 0.01 to 2. Loss, entropy and KL are of the same distribution: softmax(logits / temperature).
@@ -60,7 +59,7 @@ export interface GrpoOptions extends GrpoLossOptions {
 }
 
 /** The options of `grpo` with every default filled in. */
-export interface GrpoSettings extends GrpoLoss {
+export interface GrpoSettings extends GrpoLoss, LearningRateSettings {
   readonly groupSize: number;
   readonly tasksPerStep: number;
   readonly estimator: LightningRLOptions['estimator'];
@@ -70,7 +69,8 @@ export interface GrpoSettings extends GrpoLoss {
   readonly tokenWeighting: LightningRLOptions['tokenWeighting'];
   readonly rewardScale: number | undefined;
   readonly minibatches: number;
-  readonly adam: Required<AdamParameters>;
+  /** The parameters of AdamW but for the learning rate. */
+  readonly adam: Required<Omit<AdamParameters, 'learningRate'>>;
   readonly warmupSteps: number;
   readonly temperature: number;
   readonly maxTokens: number | undefined;
@@ -84,6 +84,9 @@ export function resolveGrpoOptions(options: GrpoOptions): GrpoSettings {
   const { estimator = 'grpo', credit = 'identical', samples = 'trajectory', tokenWeighting = 'rollout' } = options;
   checkLightningRLOptions({ estimator, credit, samples, tokenWeighting });
   const smallestGroup = estimator === 'reinforce++' ? 1 : 2;
+  const loss = resolveGrpoLoss(options);
+  const minibatches = check.wholeNumber('grpo.minibatches', options.minibatches ?? 1);
+  const warmupSteps = check.wholeNumber('grpo.warmupSteps', options.warmupSteps ?? 0, 0);
   return Object.freeze({
     groupSize: check.wholeNumber('grpo.groupSize', options.groupSize ?? 8, smallestGroup),
     tasksPerStep: check.wholeNumber('grpo.tasksPerStep', options.tasksPerStep ?? 32),
@@ -94,10 +97,11 @@ export function resolveGrpoOptions(options: GrpoOptions): GrpoSettings {
     tokenWeighting,
     rewardScale:
       options.rewardScale === undefined ? undefined : check.positive('grpo.rewardScale', options.rewardScale),
-    ...resolveGrpoLoss(options),
-    minibatches: check.wholeNumber('grpo.minibatches', options.minibatches ?? 1),
+    ...loss,
+    ...resolveLearningRate(options, { ...loss, minibatches, warmupSteps }),
+    minibatches,
     adam: resolveAdam(options),
-    warmupSteps: check.wholeNumber('grpo.warmupSteps', options.warmupSteps ?? 0, 0),
+    warmupSteps,
     temperature: temperatureOf(options.temperature ?? 1),
     maxTokens: options.maxTokens === undefined ? undefined : check.wholeNumber('grpo.maxTokens', options.maxTokens),
     truncated: check.oneOf('grpo.truncated', options.truncated ?? 'train', ['train', 'leave-out']),
@@ -109,6 +113,9 @@ const optionNames: Readonly<Record<keyof GrpoOptions, true>> = {
   groupSize: true,
   tasksPerStep: true,
   learningRate: true,
+  startingLearningRate: true,
+  signalGate: true,
+  passes: true,
   estimator: true,
   credit: true,
   intermediate: true,
@@ -157,7 +164,6 @@ function temperatureOf(temperature: number): number {
 
 function resolveAdam(options: GrpoOptions): GrpoSettings['adam'] {
   return Object.freeze({
-    learningRate: check.positive('grpo.learningRate', options.learningRate ?? 3e-4),
     beta1: check.unitInterval('grpo.beta1', options.beta1 ?? 0.9),
     beta2: check.unitInterval('grpo.beta2', options.beta2 ?? 0.95),
     epsilon: check.positive('grpo.epsilon', options.epsilon ?? 1e-8),

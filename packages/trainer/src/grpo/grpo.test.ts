@@ -25,7 +25,11 @@ describe('grpo', () => {
       maxTokens: undefined,
       truncated: 'train',
       lengthPenalty: undefined,
-      adam: { learningRate: 3e-4, beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0, maxGradientNorm: 1 },
+      learningRate: 'by-backend',
+      startingLearningRate: 1e-6,
+      signalGate: true,
+      passes: 1,
+      adam: { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0, maxGradientNorm: 1 },
     });
     expect(
       Object.isFrozen(algorithm) && Object.isFrozen(algorithm.config.adam) && Object.isFrozen(algorithm.config.loss),
