@@ -1,3 +1,5 @@
+import type { Interval } from './verdict/reward-interval.ts';
+
 /** Seconds of a training step by phase. */
 export interface PhaseSeconds {
   /** The wait for rollouts, until the step's last one was final. */
@@ -27,9 +29,13 @@ export interface RewardSummary {
 export interface ValidationMetrics {
   /** Mean reward of the tasks; a rollout that failed or has no reward counts as 0 here. */
   readonly reward: number;
+  /** The interval of the mean over tasks: the tasks are a sample, and other tasks would give another mean. */
+  readonly interval: Interval;
   readonly rollouts: number;
   readonly failed: number;
   readonly byKind: Readonly<Record<string, number>>;
+  /** Mean reward of the tasks by which the best step is chosen; undefined where none is. */
+  readonly selection?: number;
   /** True when all validation tasks ran, false when only the subset did. */
   readonly complete: boolean;
 }
@@ -80,4 +86,6 @@ export interface CurvePoint {
   readonly reward?: number;
   /** Mean greedy reward on held-out tasks after the step. */
   readonly validation?: number;
+  /** The interval of `validation`. */
+  readonly validationInterval?: Interval;
 }

@@ -43,6 +43,7 @@ export function describeRun<Task>(trainer: ResolvedTrainerOptions<Task>, fit: Re
     ...(backend === undefined || gateway !== undefined ? {} : { structuredOutput: calls.structuredOutput }),
     'train tasks': fit.trainDigest,
     'validation tasks': fit.validationDigest,
+    verdict: fit.verdict === undefined ? 'none' : `${fit.verdict.step} step, ${fit.verdict.samples} samples of a task`,
     ...describeConfig({ name: algorithm.name, ...algorithm.config }, 'algorithm.'),
     ...Object.fromEntries(
       routed.map(({ name, agentMatch, learningRate }) => [
