@@ -1,11 +1,12 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { findSavedRun } from '@agent-lightning/run';
 import { openSqliteStore } from '@agent-lightning/store-sqlite';
 import type { Rollout } from '@agent-lightning/core';
 import { describe, expect, it } from 'vitest';
 import { resolveFitOptions, type FitOptions } from '../src/fit-options.ts';
 import { splitHeldOut } from '../src/evaluate/held-out-tasks.ts';
-import { grpo, Trainer, type TrainerOptions, type TrainingResult } from '../src/index.ts';
+import { grpo, Trainer, type TrainerOptions } from '../src/index.ts';
 import { BigramBackend } from './bigram-backend.ts';
 import { answerLetter, letterTasks, type LetterTask } from './letter-task.ts';
 import { createTestTrainer } from './run-folder.ts';
@@ -128,22 +129,41 @@ describe('the verdict of fit', () => {
 });
 
 describe('the verdict of an interrupted run', () => {
-  it('is the one of a run that nobody interrupted, whenever it was interrupted', async () => {
-    const fit = { steps: 4, validationEvery: 2 };
-    const { result: whole } = await train(fit);
-    for (const at of ['run.s3.g0.k0', 'run.e4.t1.k1', 'run.e4.t2.k1']) {
+  it('is said when the run goes on, against the start that it had, with the rollouts that were finished', async () => {
+    const [judged] = splitHeldOut(resolveFitOptions(heldOut, 8), 0).test;
+    for (const at of ['run.s2.g0.k0', `run.e2.t${judged}.k3`]) {
+      const fit = { steps: 2 };
       const abort = new AbortController();
-      const rollout: TrainerOptions<LetterTask>['rollout'] = (task, context) => {
-        if (context.rollout.rolloutId === at) abort.abort();
-        return answerLetter(task, context);
-      };
-      const { result, runDirectory } = await train(fit, { signal: abort.signal, rollout });
-      if (result.stopReason !== 'interrupted') continue; // the task is not one of the verdict
-      expect(result).toMatchObject({ verdict: undefined, bestStep: undefined, modelDirectory: undefined });
-      const { trainer } = await createTestTrainer({ runDirectory }, learns);
-      const resumed: TrainingResult = await trainer.fit({ ...heldOut, ...fit, resume: true });
-      expect(resumed.verdict).toEqual(whole.verdict);
-      expect(resumed.bestStep).toBe(whole.bestStep);
+      const interrupted = await train(fit, {
+        signal: abort.signal,
+        runners: 1,
+        rollout: (task, context) => {
+          if (context.rollout.rolloutId === at) abort.abort();
+          return answerLetter(task, context);
+        },
+      });
+      expect(interrupted.result).toMatchObject({ stopReason: 'interrupted', verdict: undefined, bestStep: undefined });
+      expect(interrupted.result.modelDirectory).toBeUndefined();
+      const saved = await findSavedRun(interrupted.runDirectory);
+      const ran: string[] = [];
+      const { trainer } = await createTestTrainer(
+        {
+          runDirectory: interrupted.runDirectory,
+          rollout: (task, context) => {
+            ran.push(context.rollout.rolloutId);
+            return answerLetter(task, context);
+          },
+        },
+        learns,
+      );
+      const { verdict, bestStep } = await trainer.fit({ ...heldOut, ...fit, resume: true });
+      expect(bestStep).toBe(2);
+      const rewards = saved.state.baseline!.rewards.flat();
+      expect(verdict!.baseline.reward).toBeCloseTo(rewards.reduce((sum, reward) => sum + reward, 0) / 48, 12);
+      expect(ran.filter((id) => id.startsWith('run.e0.'))).toEqual([]);
+      const again = ran.filter((id) => id.startsWith('run.e2.'));
+      if (at.startsWith('run.e2')) expect(again.length).toBeLessThan(48);
+      else expect(again).toHaveLength(48);
     }
   });
 
