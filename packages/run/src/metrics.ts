@@ -1,3 +1,5 @@
+import type { Interval } from './verdict/reward-interval.ts';
+
 /** Seconds of a training step by phase. */
 export interface PhaseSeconds {
   /** The wait for rollouts, until the step's last one was final. */
@@ -27,11 +29,15 @@ export interface RewardSummary {
 export interface ValidationMetrics {
   /** Mean reward of the tasks that count: a rollout that failed by the policy's doing or for an unknown reason has the failure reward. */
   readonly reward: number;
+  /** The interval of the mean over tasks: the tasks are a sample, and other tasks would give another mean. */
+  readonly interval: Interval;
   readonly rollouts: number;
   readonly failed: number;
   /** Rollouts that do not count: they failed by the world's doing, or succeeded without a reward. */
   readonly leftOut: number;
   readonly byKind: Readonly<Record<string, number>>;
+  /** Mean reward of the tasks by which the best step is chosen; undefined where none is. */
+  readonly selection?: number;
   /** True when all validation tasks ran, false when only the subset did. */
   readonly complete: boolean;
 }
@@ -90,4 +96,6 @@ export interface CurvePoint {
   readonly reward?: number;
   /** Mean greedy reward on held-out tasks after the step. */
   readonly validation?: number;
+  /** The interval of `validation`. */
+  readonly validationInterval?: Interval;
 }

@@ -3,11 +3,11 @@ import {
   countFailures,
   countUnselectedCalls,
   describeFailure,
-  FailureScoring,
+  type FailureScoring,
   planGroups,
   RolloutCollector,
 } from '@agent-lightning/run';
-import { openSession, toHost } from './open-run.ts';
+import { openSession, scoreFailures, toHost } from './open-run.ts';
 import type { ResolvedTrainerOptions } from './trainer-options.ts';
 
 export interface DevOptions<Task> {
@@ -55,8 +55,7 @@ export async function dryRun<Task>(options: ResolvedTrainerOptions<Task>, dev: D
   try {
     const rehearsal = await options.algorithm.rehearse(toHost(trainer, session, dev.tasks));
     session.start();
-    const { failures: sorting, failureReward } = options;
-    const failures = new FailureScoring({ sorting, ...(failureReward === undefined ? {} : { failureReward }) });
+    const failures = scoreFailures(options);
     const collector = new RolloutCollector({
       store: session.store,
       runId,

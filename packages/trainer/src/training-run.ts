@@ -13,6 +13,7 @@ import {
   advanceState,
   createStepMetrics,
   FaultNotices,
+  chooseBest,
   findFailureJump,
   findRisenFailures,
   initialState,
@@ -25,7 +26,10 @@ import {
   type RunState,
   type StepLoad,
   type ValidationMetrics,
+  toCurve,
+  type Verdict,
 } from '@agent-lightning/run';
+import { evaluateForVerdict, loadBest, sayVerdict } from './evaluate/run-verdict.ts';
 import { kindReader, toReportContext, type RunContext } from './run-context.ts';
 import type { StepMetrics } from './step-metrics.ts';
 import type { StopReason } from './training-result.ts';
@@ -41,6 +45,15 @@ interface FinishedStep {
   readonly collected: readonly Episode[];
   /** The episodes as they were learned from. */
   readonly episodes: readonly Episode[];
+}
+
+/** The step that a finished run keeps. */
+export interface KeptStep {
+  readonly step: number;
+  /** Undefined for a run without a verdict. */
+  readonly verdict: Verdict | undefined;
+  /** The resources that the last validation ran with. */
+  readonly validatedWith: string | undefined;
 }
 
 /** Carries out an algorithm: validation, steps and checkpoints, until the run is done, has converged, is interrupted or cannot go on. */
@@ -61,6 +74,7 @@ export class TrainingRun<Task> {
   /** True while the algorithm is where it was after the state's step; false once it has changed further. */
   #isAlgorithmAtState = true;
   #lastMetrics: StepMetrics | undefined;
+  #kept: KeptStep | undefined;
 
   constructor(context: RunContext<Task>) {
     const { fit, options, directory, collector } = context;
@@ -78,6 +92,11 @@ export class TrainingRun<Task> {
     return this.#state;
   }
 
+  /** The step that the run keeps, which the algorithm then is at; undefined before the end of the run. */
+  get kept(): KeptStep | undefined {
+    return this.#kept;
+  }
+
   /** Trains from where the run is, and returns why it ended. An error that ends the run is thrown after the last good step was saved. */
   async run(): Promise<StopReason> {
     try {
@@ -85,6 +104,7 @@ export class TrainingRun<Task> {
       const reason = await this.#loop();
       if (reason !== 'interrupted') await this.#validateFinally();
       await this.#save();
+      if (reason !== 'interrupted') await this.#judge();
       return reason;
     } catch (thrown) {
       const { failed } = this.#context.session;
@@ -124,6 +144,7 @@ export class TrainingRun<Task> {
     await algorithm.publish();
     session.start();
     if (this.#state.step === 0) await this.#validateFirst();
+    if (this.#state.step === 0) await this.#evaluateStart();
     await this.#save();
   }
 
@@ -132,7 +153,8 @@ export class TrainingRun<Task> {
     while (this.#state.step < fit.steps) {
       if (interrupted.aborted) return 'interrupted';
       if ((await this.#step(this.#state.step + 1)) === 'converged') return 'converged';
-      if (this.#state.step % options.checkpointEvery === 0) await this.#save();
+      const { step, best } = this.#state;
+      if (step % options.checkpointEvery === 0 || step === best?.step) await this.#save();
     }
     return 'completed';
   }
@@ -251,7 +273,7 @@ export class TrainingRun<Task> {
       ...this.#state,
       validationBefore: validation,
       ...lowestReturnOf(this.#context.collector),
-      curve: [{ step: 0, validation: validation.reward }],
+      curve: [{ step: 0, ...toCurve(validation) }],
       totals: { ...totals, rollouts: totals.rollouts + validation.rollouts },
       wallSeconds: this.#wallSeconds(),
     };
@@ -288,11 +310,37 @@ export class TrainingRun<Task> {
     const { curve, totals } = this.#state;
     this.#state = {
       ...this.#state,
-      curve: curve.map((point) => (point.step === last.step ? { ...point, validation: validation.reward } : point)),
+      curve: curve.map((point) => (point.step === last.step ? { ...point, ...toCurve(validation) } : point)),
       totals: { ...totals, rollouts: totals.rollouts + validation.rollouts },
       wallSeconds: metrics.wallSeconds,
+      ...chooseBest(this.#state, last.step, validation),
     };
     this.#savedStep = -1; // the state changed without a step
+  }
+
+  /** Runs the tasks of the verdict before anything is learned. */
+  async #evaluateStart(): Promise<void> {
+    const baseline = await evaluateForVerdict(this.#context, 0);
+    if (baseline !== undefined) this.#state = { ...this.#state, baseline, wallSeconds: this.#wallSeconds() };
+  }
+
+  /** Goes back to the step that the run keeps, and compares it with the start. */
+  async #judge(): Promise<void> {
+    const { fit, algorithm, progress } = this.#context;
+    const { step: last, baseline } = this.#state;
+    const validatedWith = algorithm.resourcesId;
+    if (fit.verdict === undefined || baseline === undefined) {
+      if (fit.verdict !== undefined)
+        progress.logger.warn('no verdict can be said: the checkpoint of this run has no evaluation of its start');
+      this.#kept = { step: last, verdict: undefined, validatedWith };
+      return;
+    }
+    this.#isAlgorithmAtState = false;
+    const step = await loadBest(this.#context, this.#state);
+    const candidate = await evaluateForVerdict(this.#context, step);
+    const verdict = await sayVerdict(this.#context, step, baseline, candidate!);
+    this.#state = { ...this.#state, wallSeconds: this.#wallSeconds() };
+    this.#kept = { step, verdict, validatedWith };
   }
 
   async #save(): Promise<void> {
