@@ -5,13 +5,19 @@ import { isTrainable } from './objective/objective.ts';
 
 /**
  * Checks that the backend can train what the algorithm minimises, built in or by a weighted cross entropy, with its optimizer
- * parameters.
+ * parameters, and that steps can be sampled ahead where that is asked for.
  * @throws {ConfigurationError} `option-unsupported`
  */
 export async function checkBackend(
   algorithm: GrpoSettings,
   { backend, maxStaleness }: Pick<AlgorithmHost, 'backend' | 'maxStaleness'>,
 ): Promise<void> {
+  if (maxStaleness > 0 && algorithm.taskSchedule === 'by-success') {
+    throw new ConfigurationError(
+      `grpo: taskSchedule 'by-success' plans each step by the rewards of the one before, and maxStaleness ${maxStaleness} samples steps before that is known; leave one of them out`,
+      { code: 'option-unsupported' },
+    );
+  }
   const capabilities = await backend!.capabilities();
   if (!isTrainable(objectiveOf(algorithm), capabilities.losses)) {
     throw new ConfigurationError(

@@ -8,7 +8,10 @@ describe('grpo', () => {
     expect(algorithm.name).toBe('grpo');
     expect(algorithm.config).toEqual({
       groupSize: 8,
-      tasksPerStep: 32,
+      tasksPerStep: 16,
+      refill: 0,
+      extendFailed: 0.5,
+      taskSchedule: undefined,
       estimator: 'grpo',
       credit: 'identical',
       intermediate: undefined,
