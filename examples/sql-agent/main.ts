@@ -7,12 +7,12 @@ import { sqlFlags, sqlSettings, startingModel, trainSqlAgent } from './train.ts'
 const program = {
   command: 'npm run quickstart',
   purpose: 'Trains the SQL agent on this machine and writes a report.',
-  defaultSteps: 20,
+  defaultSteps: 24,
   outcome: 'Held-out questions that the agent answers right',
   flags: sqlFlags,
   settings: {
     ...sqlSettings,
-    'learning-rate': { value: 'X', meaning: 'all weights train; large models want much less', default: '1.5e-4' },
+    'learning-rate': { value: 'X', meaning: 'all weights train; large models want much less', default: '4e-4' },
   },
   next: 'npm run example:small-model (an agent on SmolLM2, a real chat model; installs PyTorch)',
 };

@@ -25,6 +25,8 @@ export const sqlSettings = {
     default: '',
   },
   spider: { value: 'DIR', meaning: 'trains on Spider, unpacked in DIR, not on the own questions', default: '' },
+  'tasks-per-step': { value: 'N', meaning: 'questions of one training step, each asked eight times', default: '8' },
+  'validation-every': { value: 'N', meaning: 'steps from one validation to the next', default: '4' },
 };
 
 type SqlRun = ExampleRun<keyof typeof sqlFlags, keyof typeof sqlSettings>;
@@ -54,7 +56,7 @@ export async function trainSqlAgent(
       return reward;
     },
     backend,
-    algorithm: grpo({ groupSize: 8, tasksPerStep: 24, learningRate }),
+    algorithm: grpo({ groupSize: 8, tasksPerStep: Number(options.settings['tasks-per-step']), learningRate }),
     runners: 32,
     taskKind: ({ kind }) => kind,
     ...trainerOptions,
@@ -66,7 +68,8 @@ export async function trainSqlAgent(
     return await trainer.dev({ tasks });
   }
   const { train, validation } = questions;
-  return await trainer.fit({ train, validation, validationEvery: 5, ...fitOptions });
+  const validationEvery = Number(options.settings['validation-every']);
+  return await trainer.fit({ train, validation, validationEvery, ...fitOptions });
 }
 
 async function openQuestions(options: SqlRun['options']): Promise<QuestionSet> {
