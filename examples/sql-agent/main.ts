@@ -7,10 +7,10 @@ import { sqlFlags, sqlSettings, startingModel, trainSqlAgent } from './train.ts'
 const program = {
   command: 'npm run quickstart',
   purpose: 'Trains the SQL agent on this machine and writes a report.',
-  defaultSteps: 20,
+  defaultSteps: 24,
   outcome: 'Held-out questions that the agent answers right',
   flags: sqlFlags,
-  settings: { ...sqlSettings, ...updateSettings('1.5e-4', 24) },
+  settings: { ...sqlSettings, ...updateSettings('auto', 8) },
   next: 'npm run example:small-model (an agent on SmolLM2, a real chat model; installs PyTorch)',
 };
 

@@ -12,6 +12,8 @@ const program = {
   flags: sqlFlags,
   settings: {
     ...sqlSettings,
+    // What the tables of this program were measured with.
+    'validation-every': { ...sqlSettings['validation-every'], default: '5' },
     device: { value: 'NAME', meaning: 'auto, cpu, cuda or cuda:N', default: 'auto' },
     lora: { value: 'RANK', meaning: "rank of the adapter that trains, or 'full' for all weights", default: 'full' },
     sampler: { value: 'NAME', meaning: 'worker, or vllm, which needs --lora (npm run setup:vllm)', default: 'worker' },

@@ -25,6 +25,7 @@ export const sqlSettings = {
     default: '',
   },
   spider: { value: 'DIR', meaning: 'trains on Spider, unpacked in DIR, not on the own questions', default: '' },
+  'validation-every': { value: 'N', meaning: 'steps from one validation to the next', default: '4' },
 };
 
 type SqlRun = ExampleRun<keyof typeof sqlFlags, keyof typeof sqlSettings>;
@@ -66,7 +67,8 @@ export async function trainSqlAgent(
     return await trainer.dev({ tasks });
   }
   const { train, validation } = questions;
-  return await trainer.fit({ train, validation, validationEvery: 5, ...fitOptions });
+  const validationEvery = Number(options.settings['validation-every']);
+  return await trainer.fit({ train, validation, validationEvery, ...fitOptions });
 }
 
 async function openQuestions(options: SqlRun['options']): Promise<QuestionSet> {

@@ -22,10 +22,11 @@ export {
 } from './run-state.ts';
 
 // rollouts: planned, run, collected
-export { planEvaluation, planGroups, planValidation } from './rollouts/planned-rollout.ts';
+export { planEvaluation, planGroups, planMore, planValidation } from './rollouts/planned-rollout.ts';
 export { TaskOrder } from './rollouts/task-order.ts';
+export { TaskSchedule, type TaskScheduleState, type VisitedTask } from './rollouts/task-schedule.ts';
 export { RolloutCollector, type RolloutCollectorOptions } from './rollouts/rollout-collector.ts';
-export { RolloutWindow, type RolloutWindowOptions } from './rollouts/rollout-window.ts';
+export { RolloutWindow, type Extension, type RolloutWindowOptions } from './rollouts/rollout-window.ts';
 export { shuffleRewards } from './rollouts/shuffled-control.ts';
 
 // how failed rollouts count

@@ -5,7 +5,10 @@ type Phase = Exclude<keyof PhaseSeconds, 'checkpoint'>;
 
 /** Measures the phases of a step. */
 export class PhaseClock {
-  readonly #startedAtMs: number = performance.now();
+  /** Seconds of all work that was measured within other work. */
+  #innerSeconds = 0;
+  readonly #now: () => number;
+  readonly #startedAtMs: number;
   readonly #seconds: Record<Phase, number> = {
     rollout: 0,
     convert: 0,
@@ -14,19 +17,28 @@ export class PhaseClock {
     validate: 0,
   };
 
-  /** Does work and adds its time to a phase. */
+  /** @param now milliseconds on a clock that only grows */
+  constructor(now: () => number = () => performance.now()) {
+    this.#now = now;
+    this.#startedAtMs = now();
+  }
+
+  /** Does work and adds its time to a phase, without the time of work in it that is measured by itself. One piece of work runs at a time. */
   async measure<Result>(phase: Phase, work: () => Promise<Result> | Result): Promise<Result> {
-    const startedAtMs = performance.now();
+    const startedAtMs = this.#now();
+    const innerBefore = this.#innerSeconds;
     try {
       return await work();
     } finally {
-      this.#seconds[phase] += (performance.now() - startedAtMs) / 1_000;
+      const seconds = (this.#now() - startedAtMs) / 1_000;
+      this.#seconds[phase] += seconds - (this.#innerSeconds - innerBefore);
+      this.#innerSeconds = innerBefore + seconds;
     }
   }
 
   /** Seconds since the step began. */
   get wallSeconds(): number {
-    return (performance.now() - this.#startedAtMs) / 1_000;
+    return (this.#now() - this.#startedAtMs) / 1_000;
   }
 
   get seconds(): Readonly<Record<Phase, number>> {

@@ -31,6 +31,7 @@ import {
 } from '@agent-lightning/run';
 import { evaluateForVerdict, loadBest, sayVerdict } from './evaluate/run-verdict.ts';
 import { kindReader, toReportContext, type RunContext } from './run-context.ts';
+import { StepEpisodes } from './step-episodes.ts';
 import type { StepMetrics } from './step-metrics.ts';
 import type { StopReason } from './training-result.ts';
 import { validate } from './validation.ts';
@@ -165,10 +166,11 @@ export class TrainingRun<Task> {
     const clock = new PhaseClock();
     session.load.begin();
     progress.begin(step, 'rollout');
-    const rollouts = await clock.measure('rollout', () => this.#window.collect(step, this.#context.stopping));
+    const episodes = new StepEpisodes(this.#context.collector);
+    const rollouts = await clock.measure('rollout', () => this.#collect(step, episodes, clock));
     const queueDepth = await this.#window.queueDepth();
     progress.begin(step, 'train');
-    const finished = await this.#learn(step, rollouts, clock);
+    const finished = await this.#learn(step, rollouts, episodes, clock);
     const validation = await clock.measure('validate', () => this.#validateOnTheWay(step));
     const metrics = await this.#endStep(finished, validation, clock, this.#loadOf(clock, queueDepth));
     for (const warning of finished.outcome.warnings ?? []) progress.logger.warn(warning);
@@ -184,16 +186,31 @@ export class TrainingRun<Task> {
     return end ?? 'go-on';
   }
 
+  /** Returns the rollouts of a step, with those that the algorithm asks for when it has seen the others. */
+  async #collect(step: number, read: StepEpisodes, clock: PhaseClock): Promise<readonly Rollout[]> {
+    const { algorithm, options, progress, stopping } = this.#context;
+    if (algorithm.extend === undefined) return await this.#window.collect(step, stopping);
+    return await this.#window.collect(step, stopping, async (planned, rollouts) => {
+      const episodes = await clock.measure('convert', () => read.read(rollouts));
+      const given = this.#shuffleInControl(episodes, `shuffle/${step}/extend`);
+      const further = await algorithm.extend!({ step, planned, rollouts, episodes: given });
+      if (further.length > 0 && options.maxStaleness === 0) progress.begin(step, 'rollout', further.length);
+      return further;
+    });
+  }
+
   /** Gives the rollouts to the algorithm; in a control run with the rewards permuted among them. */
-  async #learn(step: number, rollouts: readonly Rollout[], clock: PhaseClock): Promise<FinishedStep> {
-    const { options, algorithm, collector } = this.#context;
-    const episodes = await clock.measure('convert', () => collector.readEpisodes(rollouts));
+  async #learn(
+    step: number,
+    rollouts: readonly Rollout[],
+    read: StepEpisodes,
+    clock: PhaseClock,
+  ): Promise<FinishedStep> {
+    const { options, algorithm } = this.#context;
+    const episodes = await clock.measure('convert', () => read.read(rollouts));
     const jump = findFailureJump(step, this.#state.failures, episodes);
     if (jump !== undefined) throw jump;
-    const given =
-      options.control === 'shuffled'
-        ? shuffleRewards(episodes, seededRandom(options.seed, `shuffle/${step}`))
-        : episodes;
+    const given = this.#shuffleInControl(episodes, `shuffle/${step}`);
     const outcome = await algorithm.learn({
       step,
       rollouts,
@@ -206,6 +223,11 @@ export class TrainingRun<Task> {
     this.#isAlgorithmAtState = false;
     const reward = summariseRewards(episodes, kindReader(options));
     return { step, rollouts, reward, outcome, collected: given, episodes: outcome.episodes ?? given };
+  }
+
+  #shuffleInControl(episodes: readonly Episode[], purpose: string): readonly Episode[] {
+    const { control, seed } = this.#context.options;
+    return control === 'shuffled' ? shuffleRewards(episodes, seededRandom(seed, purpose)) : episodes;
   }
 
   /** Plans a step, and shows how many rollouts it waits for; not while runners work on later steps too. */

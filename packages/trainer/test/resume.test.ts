@@ -95,28 +95,35 @@ describe('an interrupted run', () => {
   it('leaves nothing for others to run in a store that it shares, and queues it again when it is resumed', async () => {
     const store = new MemoryStore();
     const abort = new AbortController();
-    const { trainer, runDirectory } = await createTestTrainer({
-      store,
-      signal: abort.signal,
-      runners: 1,
-      rollout: async (task, context) => {
-        if (context.rollout.rolloutId.endsWith('.s2.g1.k0')) await interrupt(abort, context);
-        return await answerLetter(task, context);
+    const noMore = { extendFailed: 0 };
+    const { trainer, runDirectory } = await createTestTrainer(
+      {
+        store,
+        signal: abort.signal,
+        runners: 1,
+        rollout: async (task, context) => {
+          if (context.rollout.rolloutId.endsWith('.s2.g1.k0')) await interrupt(abort, context);
+          return await answerLetter(task, context);
+        },
       },
-    });
+      noMore,
+    );
     await trainer.fit({ train: letterTasks, steps: 2 });
     const finished = (await store.queryRollouts({ statuses: ['succeeded'] })).items.length;
     expect(finished).toBeLessThan(64);
     expect(await store.claim({ workerId: 'elsewhere' })).toEqual([]);
     const ran: string[] = [];
-    const again = await createTestTrainer({
-      store,
-      runDirectory,
-      rollout: async (task, context) => {
-        ran.push(context.rollout.rolloutId);
-        return await answerLetter(task, context);
+    const again = await createTestTrainer(
+      {
+        store,
+        runDirectory,
+        rollout: async (task, context) => {
+          ran.push(context.rollout.rolloutId);
+          return await answerLetter(task, context);
+        },
       },
-    });
+      noMore,
+    );
     expect((await again.trainer.fit({ train: letterTasks, steps: 2, resume: true })).steps).toBe(2);
     expect(ran).toHaveLength(64 - finished);
     expect((await readMetrics(runDirectory)).map(({ rollouts }) => rollouts)).toEqual([32, 32]);

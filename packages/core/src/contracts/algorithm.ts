@@ -11,7 +11,7 @@ import type { TrainingBackend } from './training-backend.ts';
 export interface PlannedRollout {
   /**
    * Names the rollout within the run, and no other rollout of it; the same whenever the run is repeated or resumed. A resumed run
-   * takes a finished rollout of this key as it is, unless it ran with other resources.
+   * takes a finished rollout of this key as it is, unless it ran with other resources or on another input.
    */
   readonly key: string;
   readonly input: JsonValue;
@@ -107,6 +107,12 @@ export interface AlgorithmRun<Metrics extends object = object> {
    * on the state after the step before.
    */
   plan(step: number): readonly PlannedRollout[] | Promise<readonly PlannedRollout[]>;
+  /**
+   * Returns further rollouts for a step whose planned ones are all final; none when the step has what it needs. It is asked again when
+   * they are final too, at most four times in a step. Rollouts and their keys must follow from the seed, the saved state and what it is
+   * given, so that a resumed run finds those that are finished. @default none
+   */
+  extend?(step: StepSoFar): readonly PlannedRollout[] | Promise<readonly PlannedRollout[]>;
   /** Publishes what was learned so far for new rollouts. Called at the beginning, after `load` where a run goes on. */
   publish(): Promise<void>;
   /** Learns from the rollouts of a step, and publishes what it learned for new rollouts. */
@@ -119,6 +125,17 @@ export interface AlgorithmRun<Metrics extends object = object> {
   discard?(directory: string): Promise<void>;
   /** Writes the result of the run into a directory, which may hold an earlier export: trained weights, or prompts. */
   exportResult(directory: string): Promise<void>;
+}
+
+/** The rollouts of a step that have been planned so far, all final. */
+export interface StepSoFar {
+  readonly step: number;
+  /** Everything that was planned for the step, in order: by `plan`, then by each extension. */
+  readonly planned: readonly PlannedRollout[];
+  /** The rollout of each planned one. */
+  readonly rollouts: readonly Rollout[];
+  /** The episode of each rollout. In a control run rewards are permuted among them, otherwise than they will be for `learn`. */
+  readonly episodes: readonly Episode[];
 }
 
 /** The rollouts of a step, all final. */

@@ -1,23 +1,40 @@
-import type { EnqueueRequest, JsonValue, PlannedRollout } from '@agent-lightning/core';
+import { check, type EnqueueRequest, type JsonValue, type PlannedRollout } from '@agent-lightning/core';
 
-/** Plans the rollouts of a training step: each task `groupSize` times, as one group. */
+/** Plans the rollouts of a training step: each task `groupSize` times, as one group. @param firstGroup number of the first of these groups in the step */
 export function planGroups(
   step: number,
   tasks: readonly unknown[],
   taskIndexes: readonly number[],
   groupSize: number,
   resourcesId?: string,
+  firstGroup: number = 0,
 ): readonly PlannedRollout[] {
-  return taskIndexes.flatMap((taskIndex, position) =>
-    Array.from({ length: groupSize }, (_, sample): PlannedRollout => ({
-      key: `s${step}.g${position}.k${sample}`,
+  return taskIndexes.flatMap((taskIndex, position) => {
+    const groupKey = `s${step}.g${firstGroup + position}`;
+    return Array.from({ length: groupSize }, (_, sample): PlannedRollout => ({
+      key: `${groupKey}.k${sample}`,
       input: tasks[taskIndex] as JsonValue,
       mode: 'train',
-      groupKey: `s${step}.g${position}`,
+      groupKey,
       ...(resourcesId === undefined ? {} : { resourcesId }),
       metadata: { step, task: taskIndex, sample },
-    })),
-  );
+    }));
+  });
+}
+
+/** Plans further rollouts of a group. @param group all of its rollouts that were planned before, at least one @param metadata added to theirs */
+export function planMore(
+  group: readonly PlannedRollout[],
+  count: number,
+  metadata: PlannedRollout['metadata'] = {},
+): readonly PlannedRollout[] {
+  const { groupKey, ...first } = group[0]!;
+  if (groupKey === undefined) throw check.optionInvalid('planMore: groupKey', groupKey, 'the key of a group');
+  return Array.from({ length: count }, (_, index) => {
+    const sample = group.length + index;
+    const key = `${groupKey}.k${sample}`;
+    return { ...first, key, groupKey, metadata: { ...first.metadata, ...metadata, sample } };
+  });
 }
 
 /** Plans the rollouts of a validation after `step`: each task once. */

@@ -47,3 +47,16 @@ it('runs again what ran with other resources than it is now to have', async () =
   expect(await resumed.enqueue(planned.slice(0, 1))).toEqual(['run.done']);
   await store.close();
 });
+
+it('runs again what ran on another input than it is now to have, as when a step takes another task in its place', async () => {
+  const store = new MemoryStore();
+  const options = { store, runId: 'run', retry: {}, attemptTimeoutMs: 600_000, policies: [] };
+  const on = (task: Readonly<Record<string, number>>): readonly PlannedRollout[] => [{ ...planned[0]!, input: task }];
+  await new RolloutCollector({ ...options, resumed: false }).enqueue(on({ a: 1, b: -0 }));
+  for (const { lease } of await store.claim({ workerId: 'dead' })) await store.complete(lease);
+  const resumed = new RolloutCollector({ ...options, resumed: true });
+  expect(await resumed.enqueue(on({ b: 0, a: 1 }))).toEqual(['run.done']);
+  expect(await resumed.enqueue(on({ a: 2 }))).toEqual(['run.done.r1']);
+  expect(await resumed.enqueue(on({ a: 1, b: -0 }))).toEqual(['run.done']);
+  await store.close();
+});

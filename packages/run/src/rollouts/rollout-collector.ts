@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import {
   failureKinds,
   toEpisode,
@@ -45,12 +46,16 @@ export class RolloutCollector {
     return await this.waitFor(await this.enqueue(planned), signal);
   }
 
-  /** Queues the planned rollouts and returns their ids. A finished one of an earlier process is taken as it is. */
-  async enqueue(planned: readonly PlannedRollout[]): Promise<readonly string[]> {
+  /** Queues the planned rollouts and returns their ids. A finished one of an earlier process is taken as it is. @param options.priority of all of them; without it, validations come first */
+  async enqueue(
+    planned: readonly PlannedRollout[],
+    options: { readonly priority?: number } = {},
+  ): Promise<readonly string[]> {
     const { store, retry, attemptTimeoutMs } = this.#options;
     const requests = (await this.#nameRequests(planned)).map(
       (request): EnqueueRequest & { readonly rolloutId: string } => ({
         ...request,
+        ...options,
         retry,
         timeouts: { startToFinishMs: attemptTimeoutMs },
       }),
@@ -143,15 +148,17 @@ export class RolloutCollector {
     return named;
   }
 
-  /** Finds the rollouts that never came to their end, and those that ran with other resources than these requests name. */
+  /** Finds the rollouts that never came to their end, and those that ran with other resources or on another input than these requests name. */
   async #findUnusable(
     requests: readonly (EnqueueRequest & { readonly rolloutId: string })[],
   ): Promise<ReadonlySet<string>> {
-    const wanted = new Map(requests.map(({ rolloutId, resourcesId }) => [rolloutId, resourcesId]));
+    const wanted = new Map(requests.map((request) => [request.rolloutId, request]));
     const unusable = new Set<string>();
     for await (const rollout of this.#query([...wanted.keys()])) {
-      const resourcesId = wanted.get(rollout.rolloutId);
-      const isOfAnotherPlan = resourcesId !== undefined && resourcesId !== rollout.resourcesId;
+      const { resourcesId, input } = wanted.get(rollout.rolloutId)!;
+      const isOfAnotherPlan =
+        (resourcesId !== undefined && resourcesId !== rollout.resourcesId) ||
+        !isDeepStrictEqual(rollout.input, JSON.parse(JSON.stringify(input)));
       if (isOfAnotherPlan || this.#wasLost(rollout)) unusable.add(rollout.rolloutId);
     }
     return unusable;

@@ -1,8 +1,8 @@
-import type { PlannedRollout } from '@agent-lightning/core';
+import type { PlannedRollout, Rollout } from '@agent-lightning/core';
 import { MemoryStore } from '@agent-lightning/store';
 import { afterEach, describe, expect, it } from 'vitest';
 import { RolloutCollector } from './rollout-collector.ts';
-import { RolloutWindow } from './rollout-window.ts';
+import { RolloutWindow, type Extension } from './rollout-window.ts';
 
 const { signal } = new AbortController();
 const stores: MemoryStore[] = [];
@@ -12,11 +12,14 @@ afterEach(async () => {
 });
 
 interface TestWindow {
+  readonly store: MemoryStore;
   readonly window: RolloutWindow;
   readonly asked: number[];
   /** Claims and completes every rollout that is queued. */
   runAll(): Promise<void>;
 }
+
+const plannedOf = (key: string): PlannedRollout => ({ key, input: key, mode: 'train', metadata: {} });
 
 function createWindow(ahead: number, keyOf: (step: number) => string = (step) => `s${step}`): TestWindow {
   const store = new MemoryStore();
@@ -35,6 +38,7 @@ function createWindow(ahead: number, keyOf: (step: number) => string = (step) =>
     return [{ key: keyOf(step), input: step, mode: 'train', metadata: {} }];
   };
   return {
+    store,
     window: new RolloutWindow({ collector, plan, ahead, lastStep: 3 }),
     asked,
     runAll: async () => {
@@ -44,10 +48,11 @@ function createWindow(ahead: number, keyOf: (step: number) => string = (step) =>
 }
 
 /** Collects a step while its rollouts run. */
-async function collect({ window, runAll }: TestWindow, step: number): Promise<readonly unknown[]> {
-  const collecting = window.collect(step, signal);
+async function collect({ window, runAll }: TestWindow, step: number, extend?: Extension): Promise<readonly unknown[]> {
+  const collecting = window.collect(step, signal, extend);
   let isDone = false;
-  void collecting.finally(() => (isDone = true));
+  const done = (): boolean => (isDone = true);
+  void collecting.then(done, done);
   while (!isDone) await runAll();
   return (await collecting).map(({ input }) => input);
 }
@@ -63,6 +68,35 @@ describe('a window of rollouts', () => {
     const test = createWindow(0);
     await collect(test, 1);
     expect(test.asked).toEqual([1]);
+  });
+
+  it('extends a step until nothing more is asked for, before what later steps have queued', async () => {
+    const test = createWindow(1);
+    const asked: (readonly number[])[] = [];
+    const extend = async (planned: readonly PlannedRollout[], rollouts: readonly Rollout[]) => {
+      asked.push([planned.length, rollouts.filter(({ status }) => status === 'succeeded').length]);
+      return planned.length < 4 ? [plannedOf(`x${planned.length}`), plannedOf(`y${planned.length}`)] : [];
+    };
+    expect(await collect(test, 1, extend)).toEqual([1, 'x1', 'y1', 'x3', 'y3']);
+    expect(asked).toEqual([1, 3, 5].map((count) => [count, count]));
+    const priorityOf = async (id: string): Promise<unknown> => (await test.store.getRollout(id))?.priority;
+    expect(await Promise.all(['run.s1', 'run.x1', 'run.y3', 'run.s2'].map(priorityOf))).toEqual([0, 1, 1, 0]);
+  });
+
+  it('extends a step four times at most', async () => {
+    const test = createWindow(0);
+    let count = 0;
+    const extend = async (): Promise<readonly PlannedRollout[]> => [plannedOf(`more${(count += 1)}`)];
+    expect(await collect(test, 1, extend)).toEqual([1, 'more1', 'more2', 'more3', 'more4']);
+    expect(count).toBe(4);
+  });
+
+  it('refuses a key that an extension uses again', async () => {
+    const test = createWindow(0);
+    const extend = async (): Promise<readonly PlannedRollout[]> => [plannedOf('s1')];
+    await expect(collect(test, 1, extend)).rejects.toMatchObject({
+      message: 'extend(1): the key of a rollout must be used once in a run; got s1',
+    });
   });
 
   it('refuses a key that an earlier step had: its rollout would be taken again', async () => {

@@ -20,7 +20,7 @@ export class TaskOrder {
   /** Returns the indexes of the tasks of a step; steps count from 1. */
   tasksOf(step: number): readonly number[] {
     const first = (step - 1) * this.#tasksPerStep;
-    return Array.from({ length: this.#tasksPerStep }, (_, offset) => this.#taskAt(first + offset));
+    return Array.from({ length: this.#tasksPerStep }, (_, offset) => this.taskAt(first + offset));
   }
 
   /** Returns the epoch in which a step begins, from 0. */
@@ -28,7 +28,8 @@ export class TaskOrder {
     return Math.floor(((step - 1) * this.#tasksPerStep) / this.#taskCount);
   }
 
-  #taskAt(position: number): number {
+  /** Returns the task at a position of the order, from 0; the order goes on over all epochs. */
+  taskAt(position: number): number {
     const epoch = Math.floor(position / this.#taskCount);
     if (epoch !== this.#epoch) {
       this.#order = randomOrder(this.#taskCount, seededRandom(this.#seed, `task-order/${epoch}`));

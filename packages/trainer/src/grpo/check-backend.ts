@@ -6,13 +6,19 @@ import { isTrainable } from './objective/objective.ts';
 
 /**
  * Checks that the backend can train what the algorithm minimises, built in or by a weighted cross entropy, with its optimizer
- * parameters and at its temperature, and that updates can size themselves where they are to.
+ * parameters and at its temperature, that updates can size themselves where they are to, and that steps can be sampled ahead where that is asked for.
  * @throws {ConfigurationError} `option-unsupported`, or `option-invalid` for options that do not go together
  */
 export async function checkBackend(
   algorithm: GrpoSettings,
   { backend, maxStaleness, policies }: Pick<AlgorithmHost, 'backend' | 'maxStaleness' | 'policies'>,
 ): Promise<void> {
+  if (maxStaleness > 0 && algorithm.taskSchedule === 'by-success') {
+    throw new ConfigurationError(
+      `grpo: taskSchedule 'by-success' plans each step by the rewards of the one before, and maxStaleness ${maxStaleness} samples steps before that is known; leave one of them out`,
+      { code: 'option-unsupported' },
+    );
+  }
   const capabilities = await backend!.capabilities();
   if (!isTrainable(objectiveOf(algorithm), capabilities)) {
     throw new ConfigurationError(

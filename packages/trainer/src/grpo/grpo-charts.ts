@@ -2,7 +2,7 @@ import type { MetricChart } from '@agent-lightning/core';
 import type { GrpoMetrics, PolicyMetrics } from './grpo-metrics.ts';
 
 /** A path into the metrics of GRPO; a misspelt one does not compile. */
-type GrpoPath = keyof GrpoMetrics | `policies.*.${keyof PolicyMetrics}`;
+type GrpoPath = keyof GrpoMetrics | 'rolloutsAdded.*' | `policies.*.${keyof PolicyMetrics}`;
 
 interface GrpoChart extends MetricChart {
   readonly lines: readonly (readonly [name: string, path: GrpoPath])[];
@@ -17,6 +17,7 @@ export const grpoCharts: readonly GrpoChart[] = [
       ['without variance', 'groupsZeroVariance'],
     ],
   },
+  { title: 'rollouts added, by reason', lines: [['rollouts', 'rolloutsAdded.*']] },
   {
     title: 'movement of the policy by an update (nats a call)',
     lines: [

@@ -71,6 +71,11 @@ export interface GrpoMetrics extends TrainedMetrics, StalenessMetrics {
   readonly groupsSingleton: number;
   /** Groups, of those used, whose rollouts all earned the same: only intermediate rewards or a discount tell them apart. */
   readonly groupsShapingOnly: number;
+  /**
+   * Rollouts that the step took more than planned, by reason: in groups that had `lost` members, in groups whose members all `failed`, and
+   * for further tasks in place of `flat` groups. Reasons without a rollout are absent.
+   */
+  readonly rolloutsAdded: Readonly<Record<string, number>>;
   /** The share of the step's groups that has no variance. */
   readonly zeroVarianceShare: number;
   readonly samples: number;
@@ -114,6 +119,7 @@ export function createGrpoMetrics(record: GrpoRecord): GrpoMetrics {
     groupsZeroVariance: zeroVarianceGroups.length,
     groupsSingleton: singletonGroups.length,
     groupsShapingOnly: batch.shapingOnlyGroups.length,
+    rolloutsAdded: countAdded(episodes),
     zeroVarianceShare: groups === 0 ? 0 : zeroVarianceGroups.length / groups,
     staleCalls: countStaleCalls(episodes),
     samples: batch.samples.length,
@@ -124,6 +130,11 @@ export function createGrpoMetrics(record: GrpoRecord): GrpoMetrics {
     ...(record.noSignal === undefined ? {} : { noSignal: record.noSignal.cause }),
     trainedTokensPerSecond: trainSeconds > 0 ? Math.round(tokensProcessed / trainSeconds) : 0,
   };
+}
+
+function countAdded(episodes: readonly Episode[]): Readonly<Record<string, number>> {
+  const reasons = episodes.flatMap(({ rollout }) => (rollout.metadata['more'] as string | undefined) ?? []);
+  return Object.fromEntries([...Map.groupBy(reasons, (reason) => reason)].map(([reason, own]) => [reason, own.length]));
 }
 
 /** Returns the figures of each policy, by name. */
@@ -172,6 +183,7 @@ export function summariseStep(metrics: GrpoMetrics): readonly string[] {
   return [
     `groups ${groupsUsed} of ${groupsUsed + groupsZeroVariance + groupsSingleton}`,
     ...(groupsShapingOnly === 0 ? [] : [`${groupsShapingOnly} by shaping alone`]),
+    ...Object.entries(metrics.rolloutsAdded).map(([reason, count]) => `${count} rollouts more (${reason})`),
     ...(gradientNorm === undefined ? [] : [`gradient ${gradientNorm.toPrecision(2)}`]),
     ...(entropy === undefined ? [] : [`entropy ${entropy.toFixed(2)}`]),
     ...summariseSize(metrics),

@@ -7,8 +7,24 @@ import { resolveLearningRate, type LearningRateOptions, type LearningRateSetting
 export interface GrpoOptions extends GrpoLossOptions, LearningRateOptions {
   /** Rollouts of each task that are compared with each other. @default 8 */
   readonly groupSize?: number;
-  /** Tasks of one training step. @default 32 */
+  /** Tasks of one training step. Small steps, of 8 to 16 tasks, need fewer rollouts; a noisy reward may want more. @default 16 */
   readonly tasksPerStep?: number;
+  /**
+   * The most further tasks that a step takes in place of groups whose rewards are all equal, as a share of `tasksPerStep`. It keeps the
+   * number of groups that teach something even, and costs rollouts. @default 0
+   */
+  readonly refill?: number;
+  /**
+   * Rollouts that a task gets more when all of its rollouts earned the lowest reward that the run has seen, as a share of `groupSize`: where
+   * successes are rare, one more of them is a lesson. @default 0.5, and 0 for the estimator 'reinforce++', which compares over the batch
+   */
+  readonly extendFailed?: number;
+  /**
+   * The order of the tasks: `by-success` takes a task whose groups taught nothing lately (always solved, or never) every second epoch and
+   * then every fourth, `even` takes every task once an epoch. @default 'by-success'; 'even' with `maxStaleness` above 0, where steps are
+   * planned before the ones before them are known, and for the estimator 'reinforce++'
+   */
+  readonly taskSchedule?: 'by-success' | 'even';
   /** The formula by which returns become advantages. @default 'grpo' */
   readonly estimator?: LightningRLOptions['estimator'];
   /** The rule by which the reward of a rollout reaches its calls. @default 'identical' */
@@ -62,6 +78,10 @@ export interface GrpoOptions extends GrpoLossOptions, LearningRateOptions {
 export interface GrpoSettings extends GrpoLoss, LearningRateSettings {
   readonly groupSize: number;
   readonly tasksPerStep: number;
+  readonly refill: number;
+  readonly extendFailed: number;
+  /** Undefined: by success, where the steps before are known when a step is planned. */
+  readonly taskSchedule: GrpoOptions['taskSchedule'];
   readonly estimator: LightningRLOptions['estimator'];
   readonly credit: LightningRLOptions['credit'];
   readonly intermediate: NonNullable<LightningRLOptions['intermediate']> | undefined;
@@ -89,7 +109,8 @@ export function resolveGrpoOptions(options: GrpoOptions): GrpoSettings {
   const warmupSteps = check.wholeNumber('grpo.warmupSteps', options.warmupSteps ?? 0, 0);
   return Object.freeze({
     groupSize: check.wholeNumber('grpo.groupSize', options.groupSize ?? 8, smallestGroup),
-    tasksPerStep: check.wholeNumber('grpo.tasksPerStep', options.tasksPerStep ?? 32),
+    tasksPerStep: check.wholeNumber('grpo.tasksPerStep', options.tasksPerStep ?? 16),
+    ...resolvePlan(options, estimator),
     estimator,
     credit,
     intermediate: resolveIntermediate(options.intermediate ?? false),
@@ -112,6 +133,9 @@ export function resolveGrpoOptions(options: GrpoOptions): GrpoSettings {
 const optionNames: Readonly<Record<keyof GrpoOptions, true>> = {
   groupSize: true,
   tasksPerStep: true,
+  refill: true,
+  extendFailed: true,
+  taskSchedule: true,
   learningRate: true,
   startingLearningRate: true,
   signalGate: true,
@@ -154,6 +178,26 @@ function resolveLengthPenalty({ lengthPenalty, maxTokens }: GrpoOptions): Length
     buffer: check.wholeNumber(`${name}.buffer`, lengthPenalty.buffer, 1, limit),
     weight: check.positive(`${name}.weight`, lengthPenalty.weight ?? 1),
   });
+}
+
+/** Resolves what a step takes more, or less often. Groups without variance are no loss where rewards are compared over the batch. */
+function resolvePlan(
+  { refill, extendFailed, taskSchedule }: GrpoOptions,
+  estimator: LightningRLOptions['estimator'],
+): Pick<GrpoSettings, 'refill' | 'extendFailed' | 'taskSchedule'> {
+  const given = Object.entries({ refill, extendFailed, taskSchedule }).find(([, value]) => value !== undefined);
+  if (estimator === 'reinforce++') {
+    if (given === undefined) return { refill: 0, extendFailed: 0, taskSchedule: 'even' };
+    const expected =
+      "left out: the estimator 'reinforce++' compares over the batch, so that groups with equal rewards teach too";
+    throw check.optionInvalid(`grpo.${given[0]}`, given[1], expected);
+  }
+  return {
+    refill: check.positive('grpo.refill', refill ?? 0, { orZero: true }),
+    extendFailed: check.positive('grpo.extendFailed', extendFailed ?? 0.5, { orZero: true }),
+    taskSchedule:
+      taskSchedule === undefined ? undefined : check.oneOf('grpo.taskSchedule', taskSchedule, ['by-success', 'even']),
+  };
 }
 
 function temperatureOf(temperature: number): number {

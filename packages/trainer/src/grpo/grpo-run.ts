@@ -3,6 +3,7 @@
  * each step below names the file that has its details.
  *
  *     plan      each task runs `groupSize` times                                  (G tasks × K rollouts)
+ *     extend    groups that lost members or failed get more rollouts              plan/extend-groups.ts
  *     learn  1  calls that are too long or too old are left out                   step/trainable-calls.ts
  *            2  rewards → credit → advantages → training samples                  core: lightning-rl/algorithm.ts
  *            3  a forward-backward pass and an optimizer step for each minibatch  step/train-on-batch.ts
@@ -24,12 +25,12 @@ import {
   type StepOutcome,
   type StepRollouts,
 } from '@agent-lightning/core';
-import { planGroups, TaskOrder } from '@agent-lightning/run';
 import { examineRollouts } from './examine-rollouts.ts';
 import { createGrpoMetrics, summariseStep, type GrpoMetrics } from './grpo-metrics.ts';
 import { advanceGrpoState, initialGrpoState, type GrpoState } from './grpo-state.ts';
 import type { GrpoSettings } from './grpo-options.ts';
 import { chooseRate } from './learning-rate.ts';
+import { StepPlanner, type PlanState, type StepSoFar } from './plan/step-planner.ts';
 import { publishBase } from './policies/create-policy.ts';
 import { PolicySet, type PolicyVersions } from './policies/policy-set.ts';
 import { routePolicies } from './policies/route-policies.ts';
@@ -43,6 +44,8 @@ import { toBatch, type StepBatch } from './to-batch.ts';
 
 /** The file of a checkpoint that keeps the state beside the weights. */
 const stateFile = 'grpo.json';
+/** The file of a checkpoint that keeps what the plans of later steps depend on. */
+const planFile = 'plan.json';
 
 /** A run of {@link grpo}. */
 export class GrpoRun implements AlgorithmRun<GrpoMetrics> {
@@ -50,7 +53,7 @@ export class GrpoRun implements AlgorithmRun<GrpoMetrics> {
   readonly #host: AlgorithmHost;
   readonly #capabilities: BackendCapabilities;
   readonly #policies: PolicySet;
-  readonly #order: TaskOrder;
+  readonly #planner: StepPlanner;
   /** The unused policies that the user was already told of. */
   readonly #unused = new Set<string>();
   #state: GrpoState;
@@ -66,11 +69,7 @@ export class GrpoRun implements AlgorithmRun<GrpoMetrics> {
     this.#capabilities = capabilities;
     this.#policies = policies;
     this.#state = initialGrpoState(policies.names, policies.initialSizing(settings.startingLearningRate));
-    this.#order = new TaskOrder({
-      taskCount: host.tasks.length,
-      tasksPerStep: settings.tasksPerStep,
-      seed: host.seed,
-    });
+    this.#planner = new StepPlanner(settings, host);
   }
 
   /** Creates the policies from the base model, and tells the gateway which of them answers whom. */
@@ -99,7 +98,11 @@ export class GrpoRun implements AlgorithmRun<GrpoMetrics> {
   }
 
   plan(step: number): readonly PlannedRollout[] {
-    return planGroups(step, this.#host.tasks, this.#order.tasksOf(step), this.#settings.groupSize);
+    return this.#planner.plan(step);
+  }
+
+  extend(soFar: StepSoFar): readonly PlannedRollout[] {
+    return this.#planner.extend(soFar);
   }
 
   async publish(): Promise<void> {
@@ -121,7 +124,7 @@ export class GrpoRun implements AlgorithmRun<GrpoMetrics> {
 
     const noSignal = diagnoseSignal(rollouts, episodes, batch);
     const metrics = createGrpoMetrics({
-      epoch: this.#order.epochOf(step),
+      epoch: this.#planner.epochOf(step),
       episodes,
       batch,
       trained,
@@ -143,6 +146,7 @@ export class GrpoRun implements AlgorithmRun<GrpoMetrics> {
       isOffPolicy: isOffPolicy(metrics, this.#host),
       hasCalls: hasCalls(rollouts, episodes),
     });
+    this.#planner.advance(step, input.episodes);
     const { warnings, end } = checkStep(metrics, noSignal, this.#state, this.#host);
     return {
       metrics,
@@ -157,6 +161,7 @@ export class GrpoRun implements AlgorithmRun<GrpoMetrics> {
   async save(directory: string): Promise<void> {
     await this.#policies.saveState(directory);
     await writeFile(join(directory, stateFile), JSON.stringify(this.#state), { flush: true });
+    await writeFile(join(directory, planFile), JSON.stringify(this.#planner.state), { flush: true });
   }
 
   async load(directory: string): Promise<void> {
@@ -167,6 +172,7 @@ export class GrpoRun implements AlgorithmRun<GrpoMetrics> {
         code: 'resume-mismatch',
       });
     await this.#policies.loadState(directory);
+    this.#planner.state = JSON.parse(await readFile(join(directory, planFile), 'utf8')) as PlanState;
     this.#state = { ...state, sizing: { ...this.#state.sizing, ...state.sizing }, outageStreak: 0 }; // a user who resumes a run has repaired its model
   }
 
@@ -195,7 +201,7 @@ export class GrpoRun implements AlgorithmRun<GrpoMetrics> {
       step,
       seed,
       sizing: this.#state.sizing,
-      asked: this.#order.tasksOf(step).length * this.#settings.groupSize,
+      asked: this.#settings.tasksPerStep * this.#settings.groupSize,
       beforeUpdate,
     });
   }

@@ -8,7 +8,10 @@ describe('grpo', () => {
     expect(algorithm.name).toBe('grpo');
     expect(algorithm.config).toEqual({
       groupSize: 8,
-      tasksPerStep: 32,
+      tasksPerStep: 16,
+      refill: 0,
+      extendFailed: 0.5,
+      taskSchedule: undefined,
       estimator: 'grpo',
       credit: 'identical',
       intermediate: undefined,
@@ -72,8 +75,21 @@ describe('grpo', () => {
     expect(() => grpo({ groupSize: 1 })).toThrow(/grpo\.groupSize must be a whole number from 2; got 1/);
   });
 
+  it('extends no step, and visits tasks evenly, where groups are not compared within themselves', () => {
+    const plan = { refill: 0, extendFailed: 0, taskSchedule: 'even' };
+    expect(grpo({ estimator: 'reinforce++' }).config).toMatchObject(plan);
+    expect(() => grpo({ estimator: 'reinforce++', extendFailed: 0.5 })).toThrow(
+      /grpo\.extendFailed must be left out: the estimator 'reinforce\+\+' compares over the batch.*got 0\.5/,
+    );
+  });
+
   it.each([
     { tasksPerStep: 0 },
+    { refill: -1 },
+    { extendFailed: Number.NaN },
+    { taskSchedule: 'random' },
+    { estimator: 'reinforce++', refill: 1 },
+    { estimator: 'reinforce++', taskSchedule: 'by-success' },
     { learningRate: 0 },
     { learningRate: Number.NaN },
     { estimator: 'ppo' },
