@@ -5,6 +5,7 @@ import type {
   RunDirectory,
   RunState,
   StepMetrics,
+  ToldFinding,
   ValidationMetrics,
 } from '@agent-lightning/run';
 import type { HeldOutComparison } from './held-out-comparison.ts';
@@ -32,6 +33,8 @@ export interface ReportData {
   readonly runDirectory: string;
   /** `completed`, `converged`, `interrupted`, or why it stopped. */
   readonly outcome: string;
+  /** The ailments of the run, in the order in which they were found. */
+  readonly findings: readonly ToldFinding[];
   readonly createdAt: Date;
   readonly config: RunConfig;
   /** True when a policy answered model calls. */

@@ -140,6 +140,7 @@ async function trainAndReport<Task>(context: RunContext<Task>): Promise<Training
     await writeReport(toReportContext(context), {
       state: run.state,
       excerpts: run.excerpts,
+      findings: run.findings,
       outcome: `stopped: ${problem}`,
     }).catch((reporting: unknown) => context.progress.logger.warn(`no report could be written: ${String(reporting)}`));
     throw error;
@@ -149,6 +150,7 @@ async function trainAndReport<Task>(context: RunContext<Task>): Promise<Training
   const reportPath = await writeReport(toReportContext(context), {
     state: run.state,
     excerpts: run.excerpts,
+    findings: run.findings,
     outcome: stopReason,
   });
   if (stopReason === 'interrupted')

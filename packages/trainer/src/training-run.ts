@@ -10,17 +10,22 @@ import {
 import { StepExcerpts } from '@agent-lightning/report';
 import {
   advanceState,
+  AilmentWatch,
   createStepMetrics,
   FaultNotices,
+  findSharedTasks,
   initialState,
+  measureAnswers,
   PhaseClock,
   RolloutWindow,
   shuffleRewards,
   summariseRewards,
   withFileErrors,
+  type AnswerMetrics,
   type RewardSummary,
   type RunState,
   type StepLoad,
+  type ToldFinding,
   type ValidationMetrics,
 } from '@agent-lightning/run';
 import { kindReader, toReportContext, type RunContext } from './run-context.ts';
@@ -33,6 +38,7 @@ interface FinishedStep {
   readonly step: number;
   readonly rollouts: readonly Rollout[];
   readonly reward: RewardSummary;
+  readonly answers: AnswerMetrics | undefined;
   readonly outcome: StepOutcome;
   /** The episodes as they were learned from. */
   readonly episodes: readonly Episode[];
@@ -44,6 +50,7 @@ export class TrainingRun<Task> {
   readonly #window: RolloutWindow;
   readonly excerpts: StepExcerpts;
   readonly #faults = new FaultNotices();
+  readonly #ailments: AilmentWatch;
   readonly #startedAtMs: number = performance.now();
   #state: RunState = initialState;
   #wallSecondsBefore = 0;
@@ -59,6 +66,11 @@ export class TrainingRun<Task> {
     const { fit, options, directory, collector } = context;
     this.#context = context;
     this.excerpts = new StepExcerpts(directory);
+    this.#ailments = new AilmentWatch(options.algorithm.ailments ?? [], {
+      isControl: options.control === 'shuffled',
+      heldOutTasks: fit.validation.length,
+      sharedTasks: findSharedTasks(fit.train, fit.validation),
+    });
     this.#window = new RolloutWindow({
       collector,
       ahead: options.maxStaleness,
@@ -69,6 +81,11 @@ export class TrainingRun<Task> {
 
   get state(): RunState {
     return this.#state;
+  }
+
+  /** The ailments that were found so far, for the report. */
+  get findings(): readonly ToldFinding[] {
+    return this.#ailments.findings;
   }
 
   /** Trains from where the run is, and returns why it ended. An error that ends the run is thrown after the last good step was saved. */
@@ -103,9 +120,9 @@ export class TrainingRun<Task> {
       this.#savedStep = checkpoint.state.step;
       this.#wallSecondsBefore = checkpoint.state.wallSeconds;
       await algorithm.load(checkpoint.directory);
-      this.#lastMetrics = (await directory.readMetrics<StepMetrics>()).findLast(
-        (metrics) => metrics.step === checkpoint.state.step,
-      );
+      const lines = await directory.readMetrics<StepMetrics>();
+      this.#lastMetrics = lines.findLast((metrics) => metrics.step === checkpoint.state.step);
+      this.#recall(lines.filter(({ step }) => step <= this.#state.step));
     }
     if (fit.resume) {
       await directory.truncateMetrics(this.#state.step);
@@ -115,7 +132,10 @@ export class TrainingRun<Task> {
     }
     await algorithm.publish();
     session.start();
-    if (this.#state.step === 0) await this.#validateFirst();
+    if (this.#state.step === 0) {
+      await this.#validateFirst();
+      this.#tell(this.#ailments.begin(this.#state.validationBefore).told);
+    }
     await this.#save();
   }
 
@@ -171,7 +191,8 @@ export class TrainingRun<Task> {
     });
     this.#isAlgorithmAtState = false;
     const reward = summariseRewards(episodes, kindReader(options));
-    return { step, rollouts, reward, outcome, episodes: outcome.episodes ?? given };
+    const answers = measureAnswers(episodes);
+    return { step, rollouts, reward, answers, outcome, episodes: outcome.episodes ?? given };
   }
 
   /** Plans a step, and shows how many rollouts it waits for; not while runners work on later steps too. */
@@ -193,7 +214,7 @@ export class TrainingRun<Task> {
   }
 
   async #endStep(
-    { step, rollouts, reward, outcome, episodes }: FinishedStep,
+    { step, rollouts, reward, answers, outcome, episodes }: FinishedStep,
     validation: ValidationMetrics | undefined,
     clock: PhaseClock,
     load: StepLoad,
@@ -204,13 +225,16 @@ export class TrainingRun<Task> {
       rollouts,
       episodes,
       reward,
+      answers,
       validation,
       load,
       seconds: { ...clock.seconds, checkpoint: this.#checkpointSeconds },
       wallSeconds: this.#wallSeconds(),
     });
     checkOwnNames(options.algorithm.name, outcome.metrics, common);
-    const metrics: StepMetrics = { ...common, ...outcome.metrics };
+    const figures: StepMetrics = { ...common, ...outcome.metrics };
+    const { codes, told } = this.#ailments.observe(figures);
+    const metrics: StepMetrics = { ...figures, ...(codes.length === 0 ? {} : { ailments: codes }) };
     this.#state = advanceState(this.#state, metrics);
     this.#isAlgorithmAtState = true;
     this.#lastMetrics = metrics;
@@ -219,6 +243,7 @@ export class TrainingRun<Task> {
     await this.excerpts.keep({ step, rollouts: outcome.excerpts ?? [] }, toReportContext(this.#context));
     progress.stepEnded(metrics, outcome.summary ?? []);
     for (const notice of this.#faults.collect(step, rollouts, episodes)) progress.logger.warn(notice);
+    this.#tell(told);
     return metrics;
   }
 
@@ -255,12 +280,16 @@ export class TrainingRun<Task> {
     const validation = await validate(this.#context, last.step, true);
     if (validation === undefined) return;
     const validateSeconds = last.seconds.validate + (performance.now() - startedAtMs) / 1_000;
-    const metrics: StepMetrics = {
-      ...last,
+    const { ailments: _, ...before } = last;
+    const figures: StepMetrics = {
+      ...before,
       validation,
       seconds: { ...last.seconds, validate: validateSeconds },
       wallSeconds: this.#wallSeconds(),
     };
+    const { codes, told } = this.#ailments.observe(figures);
+    const metrics: StepMetrics = { ...figures, ...(codes.length === 0 ? {} : { ailments: codes }) };
+    this.#tell(told);
     await this.#context.directory.truncateMetrics(last.step - 1, metrics);
     this.#lastMetrics = metrics;
     const { curve, totals } = this.#state;
@@ -271,6 +300,17 @@ export class TrainingRun<Task> {
       wallSeconds: metrics.wallSeconds,
     };
     this.#savedStep = -1; // the state changed without a step
+  }
+
+  /** Gives the lines of the processes before to the watch, which then knows what it has told. */
+  #recall(lines: readonly StepMetrics[]): void {
+    if (lines.length > 0) this.#ailments.begin(this.#state.validationBefore);
+    for (const line of lines) this.#ailments.observe(line);
+  }
+
+  #tell(findings: readonly ToldFinding[]): void {
+    for (const { step, code, message } of findings)
+      this.#context.progress.logger.warn(`${step === 0 ? '' : `step ${step}: `}${code}: ${message}`);
   }
 
   async #save(): Promise<void> {
@@ -292,9 +332,12 @@ export class TrainingRun<Task> {
   }
 }
 
+/** The names of the line of every run that are not in each line. */
+const optionalNames: ReadonlySet<string> = new Set(['validation', 'answers', 'ailments']);
+
 /** Rejects metrics of an algorithm that would replace those of every run. */
 function checkOwnNames(algorithm: string, own: object, common: object): void {
-  const taken = Object.keys(own).find((name) => name === 'validation' || name in common);
+  const taken = Object.keys(own).find((name) => optionalNames.has(name) || name in common);
   if (taken !== undefined)
     throw check.optionInvalid(`${algorithm}: a metric`, taken, 'named otherwise; the line of every run has that name');
 }
