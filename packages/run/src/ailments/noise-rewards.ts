@@ -1,6 +1,6 @@
 import type { StepMetrics } from '../metrics.ts';
 import type { Ailment } from './run-history.ts';
-import { formatFigure } from './windows.ts';
+import { compareReward, formatFigure, hasRisen, isSolved } from './windows.ts';
 
 /** Pairs of equal and of different answers that must be there before anything is said. */
 const leastDegrees = 40;
@@ -12,13 +12,17 @@ const steps = 10;
  */
 const largestRatio = 1.3;
 
-/** Finds rewards that differ as much among equal answers to one task as between different answers: there is nothing in them to learn. */
+/**
+ * Finds rewards that differ as much among equal answers to one task as between different answers: there is nothing in them to learn. A
+ * reward that has risen is more than noise; what still differs when all tasks are solved is noise alone, and harmless.
+ */
 export const noiseRewards: Ailment<StepMetrics> = {
   code: 'noise-rewards',
-  detect({ recent, facts }) {
-    if (facts.isControl) return undefined;
+  detect(history) {
+    const reward = compareReward(history);
+    if (history.facts.isControl || isSolved(history) || (reward !== undefined && hasRisen(reward))) return undefined;
     let [between, betweenDegrees, within, withinDegrees] = [0, 0, 0, 0];
-    for (const { answers } of recent.slice(-steps)) {
+    for (const { answers } of history.recent.slice(-steps)) {
       between += answers?.repeated?.between ?? 0;
       betweenDegrees += answers?.repeated?.betweenDegrees ?? 0;
       within += answers?.repeated?.within ?? 0;

@@ -8,8 +8,8 @@ export interface SplitCalls {
 }
 
 /**
- * The most tokens at the end of an earlier prompt that a later one may lack: a template that opens a reply, such as with `<think>`, does not write
- * that into the history. More of it, and the message before the reply has another end, so the agent asks something else.
+ * The most tokens at the end of an earlier prompt that a later one may lack: a template that opens a reply, such as with `<think>`, does
+ * not write that into the history.
  */
 const openingTokens = 4;
 
@@ -40,13 +40,23 @@ export function countSplitCalls({ samples }: LightningBatch, episodes: readonly 
 function findContinued(calls: readonly Transition[], index: number): number | undefined {
   const { policy, promptIds } = calls[index]!;
   const shared = calls.slice(0, index).flatMap((earlier) => {
-    if (earlier.policy !== policy || promptIds.length <= earlier.promptIds.length) return [];
     const common = countCommon(earlier.promptIds, promptIds);
-    return common >= earlier.promptIds.length - openingTokens ? [common] : [];
+    return earlier.policy === policy && isContinued(earlier.promptIds, promptIds, common) ? [common] : [];
   });
   return shared.length === 0 ? undefined : Math.max(...shared);
 }
 
+/**
+ * Tells whether a prompt goes on after an earlier one. What it lacks of the earlier prompt must be a part of the opening of a reply, with
+ * which both prompts end, and not all of it: where the message before the reply has another end, the agent asks something else.
+ */
+function isContinued(earlier: Int32Array, later: Int32Array, common: number): boolean {
+  const missing = earlier.length - common;
+  if (later.length <= earlier.length || missing > openingTokens) return false;
+  return missing === 0 || missing < countCommon(earlier.toReversed(), later.toReversed());
+}
+
+/** Counts the tokens with which both begin. */
 function countCommon(earlier: Int32Array, later: Int32Array): number {
   let common = 0;
   while (common < earlier.length && earlier[common] === later[common]) common += 1;
