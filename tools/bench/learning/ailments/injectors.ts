@@ -56,7 +56,7 @@ export const injectors: Readonly<Record<string, Injector>> = {
   // One letter always earns something, the right one more: a policy that has found the first stays there.
   'template-collapse': () => ({
     ...withReward((task, answer) => (scoreAnswer(task, answer) === 1 ? 1 : answer.startsWith('c') ? 0.6 : 0)),
-    model: { rightLogit: -3 },
+    model: { rightLogit: -3, endLogit: 8 },
     algorithm: { learningRate: 2 },
   }),
   // A judge that compares with the answers before prefers the longer one, so that nobody gains by it.
