@@ -66,5 +66,6 @@ details{margin-top:10px}summary{cursor:pointer;color:var(--ink2);font-size:13.5p
 .token.up{border-bottom:2px solid var(--up)}.token.down{border-bottom:2px dashed var(--down)}
 .masked{color:var(--ink3);opacity:.8}
 .note{border-left:3px solid var(--bad);padding:8px 12px;background:var(--card);border-radius:0 8px 8px 0;margin-top:14px}
+.note h2{margin:4px 0 6px}.note ul{margin:0;padding-left:18px;font-size:13.5px}
 @media print{button{display:none}body{background:#fff}}
 `;

@@ -1,4 +1,5 @@
 import { markup, Markup } from './markup.ts';
+import { ailmentList } from './ailments-section.ts';
 import { learningCurve, rewardByKind, summaryTiles, verdictCard } from './overview-section.ts';
 import { pageScript } from './page-script.ts';
 import { pageStyle } from './page-style.ts';
@@ -18,6 +19,7 @@ export function renderReport(data: ReportData): string {
 <body><main>
 <header><div><h1>Training report</h1><p class="sub">${goodOutcomes.has(outcome) ? `${outcome} after ${state.step} steps` : `after ${state.step} steps`} · ${createdAt.toISOString().slice(0, 16).replace('T', ' ')} UTC${config['control'] === 'shuffled' ? ' · control: shuffled rewards' : ''}</p><p class="path">${runDirectory}</p></div><button id="theme" type="button">light / dark</button></header>
 ${goodOutcomes.has(outcome) ? undefined : markup`<p class="note">${outcome}</p>`}
+${ailmentList(data)}
 ${summaryTiles(data)}
 ${verdictCard(data)}
 ${learningCurve(data)}

@@ -5,6 +5,7 @@ import type {
   RunDirectory,
   RunState,
   StepMetrics,
+  ToldFinding,
   ValidationMetrics,
   Verdict,
 } from '@agent-lightning/run';
@@ -33,6 +34,8 @@ export interface ReportData {
   readonly runDirectory: string;
   /** `completed`, `converged`, `interrupted`, or why it stopped. */
   readonly outcome: string;
+  /** The ailments of the run, in the order in which they were found. */
+  readonly findings: readonly ToldFinding[];
   readonly createdAt: Date;
   readonly config: RunConfig;
   /** True when a policy answered model calls. */

@@ -22,6 +22,7 @@ function dataOf(own: readonly object[], charts: readonly MetricChart[] = [], has
   return {
     runDirectory: 'runs/a',
     outcome: 'completed',
+    findings: [],
     createdAt: new Date(0),
     config: {},
     hasPolicy,

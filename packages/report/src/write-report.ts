@@ -1,4 +1,4 @@
-import type { RunState, Verdict } from '@agent-lightning/run';
+import type { RunState, ToldFinding, Verdict } from '@agent-lightning/run';
 import { compareHeldOut } from './held-out-comparison.ts';
 import { renderReport } from './render-report.ts';
 import type { ReportContext } from './report-data.ts';
@@ -7,6 +7,8 @@ import type { StepExcerpts } from './step-excerpts.ts';
 export interface WriteReportOptions {
   readonly state: RunState;
   readonly excerpts: StepExcerpts;
+  /** The ailments of the run. @default none */
+  readonly findings?: readonly ToldFinding[];
   /** `completed`, `converged`, `interrupted`, or why it stopped. */
   readonly outcome: string;
   /** The verdict of a finished run that says one. */
@@ -16,7 +18,7 @@ export interface WriteReportOptions {
 /** Writes `report.html`, one file that needs nothing else, and returns its path. */
 export async function writeReport(
   context: ReportContext,
-  { state, excerpts, outcome, verdict }: WriteReportOptions,
+  { state, excerpts, outcome, findings = [], verdict }: WriteReportOptions,
 ): Promise<string> {
   const { directory, config, charts, hasPolicy } = context;
   await excerpts.flush(context);
@@ -25,6 +27,7 @@ export async function writeReport(
   const page = renderReport({
     runDirectory: directory.path,
     outcome,
+    findings,
     createdAt: new Date(),
     config,
     hasPolicy,

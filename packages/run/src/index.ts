@@ -46,7 +46,33 @@ export { Progress, type ProgressMode, type ProgressOptions } from './progress/pr
 export { PhaseClock } from './phase-clock.ts';
 export { meanByKind, summariseRewards } from './rollouts/reward-summary.ts';
 export { createStepMetrics, type StepLoad, type StepRecord } from './step-metrics.ts';
-export type { CurvePoint, IdleShare, PhaseSeconds, RewardSummary, StepMetrics, ValidationMetrics } from './metrics.ts';
+export type {
+  AnswerMetrics,
+  CurvePoint,
+  IdleShare,
+  PhaseSeconds,
+  RepeatedAnswers,
+  RewardSummary,
+  StepMetrics,
+  ValidationMetrics,
+} from './metrics.ts';
+
+// what ails a run
+export { AilmentWatch, type Diagnosis, type ToldFinding } from './ailments/ailment-watch.ts';
+export { commonAilments } from './ailments/common-ailments.ts';
+export type { Ailment, Finding, RunFacts, RunHistory } from './ailments/run-history.ts';
+export { measureAnswers } from './ailments/answer-metrics.ts';
+export { findSharedTasks } from './ailments/leaked-tasks.ts';
+export {
+  compareEnds,
+  compareReward,
+  compareRewardToBest,
+  formatFigure,
+  hasRisen,
+  isSolved,
+  meanOf,
+  readNewest,
+} from './ailments/windows.ts';
 
 // whether a run made the agent better
 export { digestTasks, type Evaluation } from './verdict/evaluation.ts';

@@ -19,6 +19,9 @@ export interface RewardSummary {
   readonly mean: number | undefined;
   /** Population standard deviation. */
   readonly deviation: number | undefined;
+  /** The lowest and the highest; absent when no rollout had a reward. */
+  readonly lowest?: number;
+  readonly highest?: number;
   /** Rollouts with a reward. */
   readonly count: number;
   /** Mean reward by task kind. */
@@ -50,6 +53,26 @@ export interface IdleShare {
   readonly samplers: number;
 }
 
+/** Figures of how the answers of a step depend on their tasks, and the rewards on the answers. */
+export interface AnswerMetrics {
+  /** Mean similarity of the answers of two rollouts of one task, from 0 to 1: the cosine of their counts of token pairs. */
+  readonly sameTask: number;
+  /** The same for rollouts of different tasks. */
+  readonly otherTask: number;
+  /** The rewards of rollouts that gave the same answer to the same task, against those that gave another one; absent when no answer was given twice. */
+  readonly repeated?: RepeatedAnswers;
+}
+
+/** An analysis of variance of the rewards by answer, within tasks in which an answer was given twice. */
+export interface RepeatedAnswers {
+  /** Sum of squares between the mean rewards of a task's answers, and its degrees of freedom. */
+  readonly between: number;
+  readonly betweenDegrees: number;
+  /** Sum of squares among equal answers to one task, and its degrees of freedom. */
+  readonly within: number;
+  readonly withinDegrees: number;
+}
+
 /** One line of `metrics.jsonl`, but for what the algorithm adds. */
 export interface StepMetrics {
   readonly step: number;
@@ -77,6 +100,10 @@ export interface StepMetrics {
   /** Spans that could not be used, such as a malformed reward of another writer. */
   readonly traceProblems: number;
   readonly tokensSampled: number;
+  /** Absent when the step had no two tasks with answers. */
+  readonly answers?: AnswerMetrics;
+  /** The codes of the ailments that the run has after this step, see `docs/why-no-learning.md`; absent when it has none. */
+  readonly ailments?: readonly string[];
   /** The share of the calls that could be trained on that the token limit cut off, those that are left out for it among them. */
   readonly truncatedShare: number;
   /** Rollouts that waited for a runner when the step began to train; above 0 where later steps are sampled ahead. */

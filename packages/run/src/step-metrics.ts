@@ -1,6 +1,13 @@
 import type { Episode, Rollout } from '@agent-lightning/core';
 import { countByKind, countTurnLimits, failureCodeOf } from './failures/failure-counts.ts';
-import type { IdleShare, PhaseSeconds, RewardSummary, StepMetrics, ValidationMetrics } from './metrics.ts';
+import type {
+  AnswerMetrics,
+  IdleShare,
+  PhaseSeconds,
+  RewardSummary,
+  StepMetrics,
+  ValidationMetrics,
+} from './metrics.ts';
 
 /** The input of {@link createStepMetrics}. */
 export interface StepRecord {
@@ -12,6 +19,8 @@ export interface StepRecord {
   readonly episodes: readonly Episode[];
   /** The rewards before any shuffling. */
   readonly reward: RewardSummary;
+  /** Undefined when the step had no two tasks with answers. */
+  readonly answers: AnswerMetrics | undefined;
   readonly validation: ValidationMetrics | undefined;
   /** The reward of failed rollouts. */
   readonly failureReward: number;
@@ -55,6 +64,7 @@ export function createStepMetrics(record: StepRecord): StepMetrics {
     untrainableCalls: episodes.reduce((sum, episode) => sum + episode.untrainable.length, 0),
     traceProblems: episodes.reduce((sum, episode) => sum + (episode.problems?.length ?? 0), 0),
     tokensSampled,
+    ...(record.answers === undefined ? {} : { answers: record.answers }),
     queueDepth: load.queueDepth,
     idleShare: { trainer: toThousandths(load.idleShare.trainer), samplers: toThousandths(load.idleShare.samplers) },
     seconds: roundSeconds(seconds),

@@ -164,6 +164,7 @@ async function trainAndReport<Task>(context: RunContext<Task>): Promise<Training
     await writeReport(toReportContext(context), {
       state: run.state,
       excerpts: run.excerpts,
+      findings: run.findings,
       outcome: `stopped: ${problem}`,
     }).catch((reporting: unknown) => context.progress.logger.warn(`no report could be written: ${String(reporting)}`));
     throw error;
@@ -174,7 +175,13 @@ async function trainAndReport<Task>(context: RunContext<Task>): Promise<Training
   const reportContext = toReportContext(context);
   const reportPath = await writeReport(
     kept === undefined ? reportContext : { ...reportContext, resourcesId: kept.validatedWith },
-    { state: run.state, excerpts: run.excerpts, outcome: stopReason, verdict: kept?.verdict },
+    {
+      state: run.state,
+      excerpts: run.excerpts,
+      findings: run.findings,
+      outcome: stopReason,
+      verdict: kept?.verdict,
+    },
   );
   if (stopReason === 'interrupted')
     context.progress.logger.info(

@@ -11,20 +11,25 @@ import { StepExcerpts } from '@agent-lightning/report';
 import {
   advanceShares,
   advanceState,
+  AilmentWatch,
   createStepMetrics,
   FaultNotices,
   chooseBest,
   findFailureJump,
   findRisenFailures,
+  findSharedTasks,
   initialState,
+  measureAnswers,
   PhaseClock,
   RolloutWindow,
   shuffleRewards,
   summariseRewards,
   withFileErrors,
+  type AnswerMetrics,
   type RewardSummary,
   type RunState,
   type StepLoad,
+  type ToldFinding,
   type ValidationMetrics,
   toCurve,
   type Verdict,
@@ -41,6 +46,7 @@ interface FinishedStep {
   readonly step: number;
   readonly rollouts: readonly Rollout[];
   readonly reward: RewardSummary;
+  readonly answers: AnswerMetrics | undefined;
   readonly outcome: StepOutcome;
   /** The episodes as they were collected. */
   readonly collected: readonly Episode[];
@@ -65,6 +71,7 @@ export class TrainingRun<Task> {
   readonly #faults = new FaultNotices();
   /** True once the user was told that the failure reward is above what rollouts earn. */
   #hasComplained = false;
+  readonly #ailments: AilmentWatch;
   readonly #startedAtMs: number = performance.now();
   #state: RunState = initialState;
   #wallSecondsBefore = 0;
@@ -81,6 +88,11 @@ export class TrainingRun<Task> {
     const { fit, options, directory, collector } = context;
     this.#context = context;
     this.excerpts = new StepExcerpts(directory);
+    this.#ailments = new AilmentWatch(options.algorithm.ailments ?? [], {
+      isControl: options.control === 'shuffled',
+      heldOutTasks: fit.validation.length,
+      sharedTasks: findSharedTasks(fit.train, fit.validation),
+    });
     this.#window = new RolloutWindow({
       collector,
       ahead: options.maxStaleness,
@@ -96,6 +108,11 @@ export class TrainingRun<Task> {
   /** The step that the run keeps, which the algorithm then is at; undefined before the end of the run. */
   get kept(): KeptStep | undefined {
     return this.#kept;
+  }
+
+  /** The ailments that were found so far, for the report. */
+  get findings(): readonly ToldFinding[] {
+    return this.#ailments.findings;
   }
 
   /** Trains from where the run is, and returns why it ended. An error that ends the run is thrown after the last good step was saved. */
@@ -132,9 +149,9 @@ export class TrainingRun<Task> {
       this.#savedStep = checkpoint.state.step;
       this.#wallSecondsBefore = checkpoint.state.wallSeconds;
       await algorithm.load(checkpoint.directory);
-      this.#lastMetrics = (await directory.readMetrics<StepMetrics>()).findLast(
-        (metrics) => metrics.step === checkpoint.state.step,
-      );
+      const lines = await directory.readMetrics<StepMetrics>();
+      this.#lastMetrics = lines.findLast((metrics) => metrics.step === checkpoint.state.step);
+      this.#recall(lines.filter(({ step }) => step <= this.#state.step));
     }
     if (fit.resume) {
       await directory.truncateMetrics(this.#state.step);
@@ -144,8 +161,11 @@ export class TrainingRun<Task> {
     }
     await algorithm.publish();
     session.start();
-    if (this.#state.step === 0) await this.#validateFirst();
-    if (this.#state.step === 0) await this.#evaluateStart();
+    if (this.#state.step === 0) {
+      await this.#validateFirst();
+      this.#tell(this.#ailments.begin(this.#state.validationBefore).told);
+      await this.#evaluateStart();
+    }
     await this.#save();
   }
 
@@ -222,7 +242,8 @@ export class TrainingRun<Task> {
     });
     this.#isAlgorithmAtState = false;
     const reward = summariseRewards(episodes, kindReader(options));
-    return { step, rollouts, reward, outcome, collected: given, episodes: outcome.episodes ?? given };
+    const answers = measureAnswers(episodes);
+    return { step, rollouts, reward, answers, outcome, collected: given, episodes: outcome.episodes ?? given };
   }
 
   #shuffleInControl(episodes: readonly Episode[], purpose: string): readonly Episode[] {
@@ -249,7 +270,7 @@ export class TrainingRun<Task> {
   }
 
   async #endStep(
-    { step, rollouts, reward, outcome, collected, episodes }: FinishedStep,
+    { step, rollouts, reward, answers, outcome, collected, episodes }: FinishedStep,
     validation: ValidationMetrics | undefined,
     clock: PhaseClock,
     load: StepLoad,
@@ -262,6 +283,7 @@ export class TrainingRun<Task> {
       collected,
       episodes,
       reward,
+      answers,
       validation,
       failureReward,
       load,
@@ -269,7 +291,9 @@ export class TrainingRun<Task> {
       wallSeconds: this.#wallSeconds(),
     });
     checkOwnNames(options.algorithm.name, outcome.metrics, common);
-    const metrics: StepMetrics = { ...common, ...outcome.metrics };
+    const figures: StepMetrics = { ...common, ...outcome.metrics };
+    const { codes, told } = this.#ailments.observe(figures);
+    const metrics: StepMetrics = { ...figures, ...(codes.length === 0 ? {} : { ailments: codes }) };
     this.#state = {
       ...advanceState(this.#state, metrics),
       ...lowestReturnOf(collector),
@@ -284,6 +308,7 @@ export class TrainingRun<Task> {
     for (const notice of this.#faults.collect(step, episodes, failureReward)) progress.logger.warn(notice);
     if (complaint !== undefined && !this.#hasComplained) progress.logger.warn(`step ${step}: ${complaint}`);
     this.#hasComplained ||= complaint !== undefined;
+    this.#tell(told);
     return metrics;
   }
 
@@ -321,12 +346,16 @@ export class TrainingRun<Task> {
     const validation = await validate(this.#context, last.step, true);
     if (validation === undefined) return;
     const validateSeconds = last.seconds.validate + (performance.now() - startedAtMs) / 1_000;
-    const metrics: StepMetrics = {
-      ...last,
+    const { ailments: _, ...before } = last;
+    const figures: StepMetrics = {
+      ...before,
       validation,
       seconds: { ...last.seconds, validate: validateSeconds },
       wallSeconds: this.#wallSeconds(),
     };
+    const { codes, told } = this.#ailments.observe(figures);
+    const metrics: StepMetrics = { ...figures, ...(codes.length === 0 ? {} : { ailments: codes }) };
+    this.#tell(told);
     await this.#context.directory.truncateMetrics(last.step - 1, metrics);
     this.#lastMetrics = metrics;
     const { curve, totals } = this.#state;
@@ -365,6 +394,17 @@ export class TrainingRun<Task> {
     this.#kept = { step, verdict, validatedWith };
   }
 
+  /** Gives the lines of the processes before to the watch, which then knows what it has told. */
+  #recall(lines: readonly StepMetrics[]): void {
+    if (lines.length > 0) this.#ailments.begin(this.#state.validationBefore);
+    for (const line of lines) this.#ailments.observe(line);
+  }
+
+  #tell(findings: readonly ToldFinding[]): void {
+    for (const { step, code, message } of findings)
+      this.#context.progress.logger.warn(`${step === 0 ? '' : `step ${step}: `}${code}: ${message}`);
+  }
+
   async #save(): Promise<void> {
     if (this.#savedStep === this.#state.step) return;
     const { directory, algorithm } = this.#context;
@@ -390,10 +430,12 @@ function lowestReturnOf({
 }: RunContext<never>['collector']): Pick<RunState, 'lowestReturn'> {
   return lowestReturn === undefined ? {} : { lowestReturn };
 }
+/** The names of the line of every run that are not in each line. */
+const optionalNames: ReadonlySet<string> = new Set(['validation', 'answers', 'ailments']);
 
 /** Rejects metrics of an algorithm that would replace those of every run. */
 function checkOwnNames(algorithm: string, own: object, common: object): void {
-  const taken = Object.keys(own).find((name) => name === 'validation' || name in common);
+  const taken = Object.keys(own).find((name) => optionalNames.has(name) || name in common);
   if (taken !== undefined)
     throw check.optionInvalid(`${algorithm}: a metric`, taken, 'named otherwise; the line of every run has that name');
 }

@@ -3,12 +3,13 @@
  * last line is one JSON object: `{ case, ok, figures }`. The exit code is 1 when the case is not ok, 2 for an unknown case.
  */
 import { parseArgs } from 'node:util';
+import { ailments } from './cases/ailments.ts';
 import { autoCalc, autoControl, autoSql } from './cases/auto.ts';
 import { quickstart } from './cases/quickstart.ts';
 import { verdict } from './cases/verdict.ts';
 import type { LearningCase } from './learning-case.ts';
 
-const cases: readonly LearningCase[] = [autoSql, autoCalc, autoControl, quickstart, verdict];
+const cases: readonly LearningCase[] = [ailments, autoSql, autoCalc, autoControl, quickstart, verdict];
 
 const { values } = parseArgs({ options: { case: { type: 'string' }, json: { type: 'boolean', default: false } } });
 const chosen = cases.find(({ name }) => name === values.case);

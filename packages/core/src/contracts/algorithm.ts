@@ -3,6 +3,7 @@ import type { Episode } from '../transitions/transition.ts';
 import type { JsonValue } from '../vocabulary/json.ts';
 import type { NamedResources } from '../vocabulary/resources.ts';
 import type { Rollout, RolloutMode } from '../vocabulary/rollout.ts';
+import type { Ailment } from './ailment.ts';
 import type { Logger } from './logger.ts';
 import type { TrainingGateway } from './model-gateway.ts';
 import type { TrainingBackend } from './training-backend.ts';
@@ -43,6 +44,8 @@ export interface Algorithm<Metrics extends object = object> {
   readonly uses: AlgorithmUses;
   /** Charts that the report draws beside those of every run. */
   readonly charts?: readonly MetricChart[];
+  /** Faults that its metrics show, looked for after each step beside those of every run; they read whole lines of metrics. */
+  readonly ailments?: readonly Ailment[];
   /**
    * Checks, before a run writes anything, that the backend can do what the algorithm asks for.
    * @throws {ConfigurationError} `option-unsupported`

@@ -12,7 +12,14 @@ export function summariseRewards(
   const rewards = rewarded.map(({ reward }) => reward);
   const mean = meanOf(rewards);
   const deviation = mean === undefined ? undefined : Math.sqrt(meanOf(rewards.map((reward) => (reward - mean) ** 2))!);
-  return { mean, deviation, count: rewards.length, byKind: meanByKind(rewarded) };
+  const range =
+    rewards.length === 0
+      ? {}
+      : {
+          lowest: rewards.reduce((lowest, reward) => Math.min(lowest, reward)),
+          highest: rewards.reduce((highest, reward) => Math.max(highest, reward)),
+        };
+  return { mean, deviation, ...range, count: rewards.length, byKind: meanByKind(rewarded) };
 }
 
 /** Returns the mean reward by kind, kinds in alphabetical order; items without a kind are left out. */

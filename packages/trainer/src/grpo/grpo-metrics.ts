@@ -1,5 +1,6 @@
 import type { Episode, LightningBatch, Transition } from '@agent-lightning/core';
 import type { PolicyVersions } from './policies/policy-set.ts';
+import type { SplitCalls } from './step/split-calls.ts';
 import { countStaleCalls, stalenessOf } from './step/trainable-calls.ts';
 import type { PolicyPasses } from './step/train-on-batch.ts';
 import { summarisePasses } from './step/train-outcome.ts';
@@ -82,6 +83,8 @@ export interface GrpoMetrics extends TrainedMetrics, StalenessMetrics {
   /** Prompt and response tokens of the samples, all of which went through the model to train. */
   readonly tokensProcessed: number;
   readonly trainedTokensPerSecond: number;
+  /** Calls that continue an earlier call and train in a sample of their own all the same; absent where each call has its own sample. */
+  readonly splitCalls?: SplitCalls;
   /** Calls that were too old to be trained on. */
   readonly staleCalls: number;
   /** The figures of each policy by name, where a run has several. The step's own figures are over all of them. */
@@ -95,6 +98,8 @@ export interface GrpoRecord {
   readonly epoch: number;
   readonly episodes: readonly Episode[];
   readonly batch: LightningBatch;
+  /** Undefined where each call has a sample of its own. */
+  readonly splitCalls: SplitCalls | undefined;
   /** The passes of each policy. */
   readonly trained: readonly PolicyPasses[];
   /** The versions that were trained. */
@@ -124,6 +129,7 @@ export function createGrpoMetrics(record: GrpoRecord): GrpoMetrics {
     staleCalls: countStaleCalls(episodes),
     samples: batch.samples.length,
     tokensProcessed,
+    ...(record.splitCalls === undefined ? {} : { splitCalls: record.splitCalls }),
     ...toTrainedMetrics(trained),
     ...toStalenessMetrics(transitions, record.trainedVersions),
     ...(trained.length === 1 ? {} : { policies: toPolicyMetrics(record, transitions) }),

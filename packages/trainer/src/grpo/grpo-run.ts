@@ -37,6 +37,7 @@ import { routePolicies } from './policies/route-policies.ts';
 import { findUnusedPolicies } from './policies/unused-policies.ts';
 import { chooseExcerpts } from './step/choose-excerpts.ts';
 import { checkStep, isOffPolicy } from './step/check-step.ts';
+import { countSplitCalls } from './step/split-calls.ts';
 import type { PolicyPasses } from './step/train-on-batch.ts';
 import { trainPolicies } from './step/train-policies.ts';
 import { diagnoseSignal } from './step/training-signal.ts';
@@ -127,6 +128,7 @@ export class GrpoRun implements AlgorithmRun<GrpoMetrics> {
       epoch: this.#planner.epochOf(step),
       episodes,
       batch,
+      splitCalls: this.#settings.samples === 'trajectory' ? countSplitCalls(batch, episodes) : undefined,
       trained,
       trainedVersions: versions,
       policyVersions,

@@ -1,4 +1,5 @@
 import type { Algorithm } from '@agent-lightning/core';
+import { grpoAilments } from './ailments/grpo-ailments.ts';
 import { checkBackend } from './check-backend.ts';
 import { grpoCharts } from './grpo-charts.ts';
 import type { GrpoMetrics } from './grpo-metrics.ts';
@@ -26,6 +27,7 @@ export function grpo(options: GrpoOptions = {}): Grpo {
     sampling: Object.freeze({ temperature, ...(maxTokens === undefined ? {} : { maxTokens }) }),
     uses: Object.freeze({ backend: true, samplingAhead: true }),
     charts: grpoCharts,
+    ailments: grpoAilments,
     check: (host) => checkBackend(settings, host),
     begin: (host) => GrpoRun.begin(settings, host),
     rehearse: (host) => GrpoRun.rehearse(settings, host),
