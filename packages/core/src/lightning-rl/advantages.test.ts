@@ -29,7 +29,7 @@ const arbitraryRollouts = fc
 /** A second implementation: one weighted sample for each call, weight 1/K, and sums over them. */
 function naiveAdvantages(rollouts: readonly RolloutReturns[], estimator: Estimator): Map<string, number[]> {
   const kept =
-    estimator === 'reinforce++'
+    estimator === 'reinforce++' || estimator === 'gae'
       ? keepAll(rollouts)
       : [...new Set(rollouts.map(({ groupId }) => groupId))].flatMap((id) =>
           keepAll(rollouts.filter(({ groupId }) => groupId === id)),
@@ -43,6 +43,7 @@ function naiveAdvantages(rollouts: readonly RolloutReturns[], estimator: Estimat
     kept.map((rollout) => {
       const group = peers(rollout);
       const advantage = (value: number): number => {
+        if (estimator === 'gae') return 0;
         if (estimator === 'dr_grpo') return value - center(group);
         if (estimator === 'grpo') return (value - center(group)) / (spread(group, () => center(group)) + 1e-6);
         if (estimator === 'rloo') return value - center(group.filter((other) => other !== rollout));

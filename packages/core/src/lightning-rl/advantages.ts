@@ -12,12 +12,22 @@
  * - `rloo`: G_ρk − mean_(σ≠ρ) S_σ. @source arXiv:2402.14740
  * - `reinforce++`: (G − m_B) / (s_B + ε), no groups. @source arXiv:2501.03262 (k = 1)
  * - `reinforce++-baseline`: D = G − m, then D / (s_B(D) + ε); the batch mean of D is 0. @source arXiv:2501.03262 (k > 1)
+ * - `gae`: 0 for now, no groups; a critic gives the advantage of each token later: see `applyCritic`. @source arXiv:1506.02438
  *
  * With one return for all calls of a rollout (credit `identical`) these are the formulas of the papers.
  */
-export type Estimator = 'grpo' | 'dr_grpo' | 'rloo' | 'reinforce++' | 'reinforce++-baseline';
+export type Estimator = 'grpo' | 'dr_grpo' | 'rloo' | 'reinforce++' | 'reinforce++-baseline' | 'gae';
 
-export const estimators: readonly Estimator[] = ['grpo', 'dr_grpo', 'rloo', 'reinforce++', 'reinforce++-baseline'];
+export const estimators: readonly Estimator[] = [
+  'grpo',
+  'dr_grpo',
+  'rloo',
+  'reinforce++',
+  'reinforce++-baseline',
+  'gae',
+];
+
+type GroupEstimator = Exclude<Estimator, 'reinforce++' | 'gae'>;
 
 /** Keeps a deviation of nearly 0 from blowing an advantage up. */
 export const deviationEpsilon = 1e-6;
@@ -39,14 +49,20 @@ export interface AdvantageEstimate {
 
 /** Estimates the advantage of every call of a batch; groups that carry no signal are left out and named. */
 export function estimateAdvantages(rollouts: readonly RolloutReturns[], estimator: Estimator): AdvantageEstimate {
-  return estimator === 'reinforce++' ? acrossBatch(rollouts) : withinGroups(rollouts, estimator);
+  return estimator === 'reinforce++' || estimator === 'gae'
+    ? acrossBatch(rollouts, estimator)
+    : withinGroups(rollouts, estimator);
 }
 
-function acrossBatch(rollouts: readonly RolloutReturns[]): AdvantageEstimate {
+function acrossBatch(rollouts: readonly RolloutReturns[], estimator: 'reinforce++' | 'gae'): AdvantageEstimate {
   const groupIds = [...groupsOf(rollouts).keys()];
   const returns = rollouts.map((rollout) => rollout.returns);
   if (returns.length === 1) return { advantages: new Map(), zeroVarianceGroups: [], singletonGroups: groupIds };
   if (!hasSignal(returns)) return { advantages: new Map(), zeroVarianceGroups: groupIds, singletonGroups: [] };
+  if (estimator === 'gae') {
+    const unknown = rollouts.map(({ rolloutId, returns: own }) => [rolloutId, new Float64Array(own.length)] as const);
+    return { advantages: new Map(unknown), zeroVarianceGroups: [], singletonGroups: [] };
+  }
   const center = mean(returns.map(mean));
   const deviation = sampleDeviation(returns, center);
   const normalised = rollouts.map((rollout): [string, Float64Array] => [
@@ -56,10 +72,7 @@ function acrossBatch(rollouts: readonly RolloutReturns[]): AdvantageEstimate {
   return { advantages: new Map(normalised), zeroVarianceGroups: [], singletonGroups: [] };
 }
 
-function withinGroups(
-  rollouts: readonly RolloutReturns[],
-  estimator: Exclude<Estimator, 'reinforce++'>,
-): AdvantageEstimate {
+function withinGroups(rollouts: readonly RolloutReturns[], estimator: GroupEstimator): AdvantageEstimate {
   const advantages = new Map<string, Float64Array>();
   const zeroVarianceGroups: string[] = [];
   const singletonGroups: string[] = [];
@@ -77,10 +90,7 @@ function withinGroups(
 }
 
 /** Returns the advantages of each rollout of one group, shape (K,). */
-function groupAdvantages(
-  returns: readonly Float64Array[],
-  estimator: Exclude<Estimator, 'reinforce++'>,
-): Float64Array[] {
+function groupAdvantages(returns: readonly Float64Array[], estimator: GroupEstimator): Float64Array[] {
   const scores = returns.map(mean);
   const center = mean(scores);
   if (estimator === 'rloo') {
