@@ -13,6 +13,7 @@ export { readTasks, streamTasks, type ReadTasksOptions, type TaskFormat, type Ta
 // algorithms
 export { grpo, type Grpo } from './grpo/grpo.ts';
 export type { GrpoOptions, GrpoSettings } from './grpo/grpo-options.ts';
+export type { CriticOptions } from './grpo/critic-options.ts';
 export type { GrpoLoss, GrpoLossOptions } from './grpo/grpo-loss.ts';
 export type { PolicyLoss } from './grpo/objective/policy-loss.ts';
 export type { RatioBounds } from './grpo/objective/sequence-ratio.ts';

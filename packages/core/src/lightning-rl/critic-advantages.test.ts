@@ -98,8 +98,6 @@ describe('applyCritic', () => {
         fc.property(arbitraryEpisodes, share, share, (episodes, discount, lambda) => {
           const built = buildBatch(episodes, { ...options, samples });
           const expected = naiveAdvantages(episodes, built, { discount, lambda });
-          const spread = [...expected.values()];
-          fc.pre(spread.length === 0 || Math.max(...spread.map(Math.abs)) < 50); // above the floor of noise
           const { batch } = applyCritic(built, valuesOf(built), { discount, lambda });
           let tokens = 0;
           for (const { rolloutId, segments, tokenAdvantages, advantages, tokenWeight, lossMask } of batch.samples) {

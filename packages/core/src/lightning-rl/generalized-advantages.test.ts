@@ -59,7 +59,7 @@ describe('estimateGeneralizedAdvantages', () => {
         const isKept = (_: number, t: number): boolean => mask[t] === 1;
         const all = estimateGeneralizedAdvantages({ rewards, values, mask }, chosen).advantages;
         const kept = { rewards: rewards.filter(isKept), values: values.filter(isKept), mask: mask.filter(isKept) };
-        expect([...all.filter(isKept)]).toEqual([...estimateGeneralizedAdvantages(kept, chosen).advantages]);
+        expect(all.filter(isKept)).toEqual(estimateGeneralizedAdvantages(kept, chosen).advantages);
         mask.forEach((bit, t) => expect(bit === 0 ? all[t] : 0).toBe(bit === 0 ? (all[t + 1] ?? 0) : 0));
       }),
     );

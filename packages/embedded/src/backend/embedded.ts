@@ -71,6 +71,7 @@ class EmbeddedTraining implements EmbeddedBackend {
       losses: everyLoss,
       maxSampleTokens: config.maxPositions + 1, // the last token of a sample is predicted, but never read
       snapshot: 'engine',
+      critic: true,
       description: `A Llama-family model with ${config.layers} layers of ${config.hiddenSize}, ${trained}, on ${threads} CPU threads of this process`,
     };
   }

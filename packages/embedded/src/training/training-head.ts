@@ -2,6 +2,7 @@
 import type { Address } from '../kernels/kernels.ts';
 import { normalize, type Model } from '../model/layer-forward.ts';
 import { linear, linearBackward } from '../model/linear.ts';
+import { scoreValues, type CriticPass } from './critic-head.ts';
 import type { TrainingSpace } from './training-space.ts';
 
 /** Makes a pass learn: it asks for the loss's slope of each prediction once, in order, and adds to the gradient. */
@@ -14,7 +15,7 @@ export interface Learning {
 
 /**
  * Fills log-probabilities and entropies of the predictions, (S,), from the last layer's output, with the weights at `forward`. When the
- * pass learns, it fills `space.dLastNorm` (S, hidden), too, and adds to the head's gradient.
+ * pass learns, it fills `space.dLastNorm` (S, hidden), too, and adds to the head's gradient. Returns the critic's values, (S,), where it is given.
  */
 export function scorePredictions(
   model: Model,
@@ -22,13 +23,15 @@ export function scorePredictions(
   predictions: number,
   forward: Address,
   learning: Learning | undefined,
-): void {
+  critic: CriticPass | undefined,
+): Float32Array | undefined {
   const { kernels, config, widths, layout } = model;
   const { hidden } = widths;
   kernels.gatherRows(predictions, config.hiddenSize, space.predictors, space.output, hidden, space.last, hidden);
   normalize(model, forward, layout.finalNorm, predictions, space.last, space.lastNorm, space.lastInverse);
   for (let first = 0; first < predictions; first += space.predictionsAtOnce)
     scorePiece(model, space, first, Math.min(space.predictionsAtOnce, predictions - first), forward, learning);
+  return critic && scoreValues(model, space, predictions, critic);
 }
 
 /** Scores `count` predictions from `first` on; their logits become their gradients in place. */

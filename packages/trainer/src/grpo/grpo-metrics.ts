@@ -27,6 +27,8 @@ export interface TrainedMetrics extends Partial<OffPolicyMetrics> {
   readonly learningRate: number;
   /** Mean over the step's minibatches. */
   readonly loss?: number;
+  /** The critic's loss, mean over the step's minibatches; with the estimator `gae` only. */
+  readonly valueLoss?: number;
   /** Nats. */
   readonly entropy?: number;
   /** Largest of the step's optimizer steps, before clipping. */
@@ -66,6 +68,11 @@ export interface GrpoMetrics extends TrainedMetrics, StalenessMetrics {
   /** Prompt and response tokens of the samples, all of which went through the model to train. */
   readonly tokensProcessed: number;
   readonly trainedTokensPerSecond: number;
+  /**
+   * The share of the variance of what tokens earned that the critic knew before the step: 1 for all of it, 0 or less for none; with the
+   * estimator `gae` only.
+   */
+  readonly explainedVariance?: number;
   /** Calls that were too old to be trained on. */
   readonly staleCalls: number;
   /** The figures of each policy by name, where a run has several. The step's own figures are over all of them. */
@@ -79,6 +86,8 @@ export interface GrpoRecord {
   readonly epoch: number;
   readonly episodes: readonly Episode[];
   readonly batch: LightningBatch;
+  /** Of the critic, where there is one. */
+  readonly explainedVariance?: number | undefined;
   /** The passes of each policy. */
   readonly trained: readonly PolicyPasses[];
   /** The versions that were trained. */
@@ -107,6 +116,7 @@ export function createGrpoMetrics(record: GrpoRecord): GrpoMetrics {
     samples: batch.samples.length,
     tokensProcessed,
     ...toTrainedMetrics(trained),
+    ...(record.explainedVariance === undefined ? {} : { explainedVariance: record.explainedVariance }),
     ...toStalenessMetrics(transitions, record.trainedVersions),
     ...(trained.length === 1 ? {} : { policies: toPolicyMetrics(record, transitions) }),
     ...(record.noSignal === undefined ? {} : { noSignal: record.noSignal.cause }),
@@ -156,10 +166,12 @@ function toStalenessMetrics(transitions: readonly Transition[], versions: Policy
 /** Returns GRPO's figures for the line of progress. */
 export function summariseStep(metrics: GrpoMetrics): readonly string[] {
   const { groupsUsed, groupsZeroVariance, groupsSingleton, gradientNorm, entropy, stalenessMax = 0 } = metrics;
+  const { explainedVariance } = metrics;
   return [
     `groups ${groupsUsed} of ${groupsUsed + groupsZeroVariance + groupsSingleton}`,
     ...(gradientNorm === undefined ? [] : [`gradient ${gradientNorm.toPrecision(2)}`]),
     ...(entropy === undefined ? [] : [`entropy ${entropy.toFixed(2)}`]),
+    ...(explainedVariance === undefined ? [] : [`critic explains ${explainedVariance.toFixed(2)}`]),
     ...(stalenessMax === 0
       ? []
       : [

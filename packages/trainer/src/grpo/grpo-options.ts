@@ -1,4 +1,5 @@
 import { check, checkLightningRLOptions, type AdamParameters, type LightningRLOptions } from '@agent-lightning/core';
+import { resolveCritic, type CriticOptions, type CriticSettings } from './critic-options.ts';
 import { resolveGrpoLoss, type GrpoLoss, type GrpoLossOptions } from './grpo-loss.ts';
 
 /** Options of `grpo`. */
@@ -9,9 +10,11 @@ export interface GrpoOptions extends GrpoLossOptions {
   readonly tasksPerStep?: number;
   /** @default 3e-4, which suits small models and adapters */
   readonly learningRate?: number;
-  /** The formula by which returns become advantages. @default 'grpo' */
+  /** The formula by which returns become advantages; `gae` is PPO with a critic. @default 'grpo' */
   readonly estimator?: LightningRLOptions['estimator'];
-  /** The rule by which the reward of a rollout reaches its calls. @default 'identical' */
+  /** The critic of the estimator `gae`, and of no other. */
+  readonly critic?: CriticOptions;
+  /** The rule by which the reward of a rollout reaches its calls. @default 'identical'; 'perStep', and nothing else, with `gae` */
   readonly credit?: LightningRLOptions['credit'];
   /** Automatic intermediate rewarding from tool status, exceptions and parse failures; true for the default rules. @default false */
   readonly intermediate?: NonNullable<LightningRLOptions['intermediate']> | boolean;
@@ -47,6 +50,7 @@ export interface GrpoSettings extends GrpoLoss {
   readonly groupSize: number;
   readonly tasksPerStep: number;
   readonly estimator: LightningRLOptions['estimator'];
+  readonly critic: CriticSettings | undefined;
   readonly credit: LightningRLOptions['credit'];
   readonly intermediate: NonNullable<LightningRLOptions['intermediate']> | undefined;
   readonly samples: LightningRLOptions['samples'];
@@ -61,13 +65,19 @@ export interface GrpoSettings extends GrpoLoss {
 /** Checks the options and fills in every default. @throws {ConfigurationError} `option-invalid` */
 export function resolveGrpoOptions(options: GrpoOptions): GrpoSettings {
   check.knownOptions('grpo', options, Object.keys(optionNames));
-  const { estimator = 'grpo', credit = 'identical', samples = 'trajectory', tokenWeighting = 'rollout' } = options;
+  const {
+    estimator = 'grpo',
+    credit = estimator === 'gae' ? 'perStep' : 'identical',
+    samples = 'trajectory',
+    tokenWeighting = 'rollout',
+  } = options;
   checkLightningRLOptions({ estimator, credit, samples, tokenWeighting });
-  const smallestGroup = estimator === 'reinforce++' ? 1 : 2;
+  const smallestGroup = estimator === 'reinforce++' || estimator === 'gae' ? 1 : 2;
   return Object.freeze({
     groupSize: check.wholeNumber('grpo.groupSize', options.groupSize ?? 8, smallestGroup),
     tasksPerStep: check.wholeNumber('grpo.tasksPerStep', options.tasksPerStep ?? 32),
     estimator,
+    critic: resolveCritic(estimator, options.critic),
     credit,
     intermediate: resolveIntermediate(options.intermediate ?? false),
     samples,
@@ -86,6 +96,7 @@ const optionNames: Readonly<Record<keyof GrpoOptions, true>> = {
   tasksPerStep: true,
   learningRate: true,
   estimator: true,
+  critic: true,
   credit: true,
   intermediate: true,
   samples: true,

@@ -1,3 +1,4 @@
+import type { CriticSettings } from '../critic-options.ts';
 import { builtInLoss, objectiveAndDerivative, type Objective } from '../objective/objective.ts';
 import { policyDrift, type PolicyDrift } from '../objective/policy-drift.ts';
 import {
@@ -7,6 +8,7 @@ import {
   type BatchSample,
   type Loss,
   type TrainablePolicy,
+  type ValueLoss,
 } from '@agent-lightning/core';
 
 /** The result of one forward-backward pass and its optimizer step. */
@@ -14,6 +16,8 @@ export interface Pass {
   readonly drift: PolicyDrift;
   readonly clippedTokens: number;
   readonly loss: number;
+  /** The loss of the critic; undefined without one. */
+  readonly valueLoss: number | undefined;
   /** The entropy in nats, where the backend computes it. */
   readonly entropy: number | undefined;
   /** The norm before clipping, where the backend reports it. */
@@ -40,6 +44,8 @@ export interface SubmitPassOptions {
   /** The losses that the backend builds in. */
   readonly losses: readonly Loss['name'][];
   readonly adam: AdamParameters;
+  /** Undefined where no critic learns; else every sample has its targets. */
+  readonly critic: CriticSettings | undefined;
 }
 
 /**
@@ -48,11 +54,12 @@ export interface SubmitPassOptions {
  * log-probabilities first.
  */
 export async function submitPass(samples: readonly BatchSample[], options: SubmitPassOptions): Promise<SubmittedPass> {
-  const { policy, objective, adam } = options;
+  const { policy, objective, adam, critic } = options;
   const loss = builtInLoss(objective, options.losses);
   const surrogate = loss === undefined ? toSurrogate(samples, await policy.forward(samples), objective) : undefined;
-  const pass = policy.forwardBackward(surrogate?.samples ?? samples, loss ?? { name: 'cross_entropy' });
-  const step = policy.optimStep(adam);
+  const valueLoss = critic && toValueLoss(samples, critic);
+  const pass = policy.forwardBackward(surrogate?.samples ?? samples, loss ?? { name: 'cross_entropy' }, valueLoss);
+  const step = policy.optimStep(adam, critic?.learningRate);
   return { samples, objective, computed: surrogate, settled: Promise.allSettled([pass, step]) };
 }
 
@@ -65,8 +72,9 @@ export async function finishPass(
   step: number,
 ): Promise<Pass> {
   const [pass, update] = await settled;
-  const { loss, logprobs, entropy } = valueOf(pass);
+  const { loss, logprobs, entropy, valueLoss } = valueOf(pass);
   requireFinite('the loss', computed?.loss ?? loss, step);
+  if (valueLoss !== undefined) requireFinite("the critic's loss", valueLoss, step);
   const drift = policyDrift(samples, logprobs);
   const { gradientNorm } = valueOf(update);
   if (gradientNorm !== undefined) requireFinite('the gradient norm', gradientNorm, step);
@@ -74,7 +82,16 @@ export async function finishPass(
     loss,
     clippedTokens: toSurrogate(samples, logprobs, objective).clippedTokens,
   };
-  return { drift, clippedTokens, loss: value, entropy, gradientNorm };
+  return { drift, clippedTokens, loss: value, valueLoss, entropy, gradientNorm };
+}
+
+/** Returns the loss of the critic, in which a token weighs as much as in the policy's. */
+function toValueLoss(samples: readonly BatchSample[], { trunkWeight }: CriticSettings): ValueLoss {
+  return {
+    targets: samples.map(({ valueTargets }) => valueTargets!),
+    weights: samples.map(({ tokens, tokenWeight }) => new Float32Array(tokens.length).fill(tokenWeight)),
+    trunkWeight,
+  };
 }
 
 /** Returns samples that have the objective's gradient under `cross_entropy`, and the value of the objective. */

@@ -48,7 +48,15 @@ export async function trainOnBatch(batch: LightningBatch, options: TrainOnBatchO
   const submitted: SubmittedPass[] = [];
   try {
     for (const minibatch of minibatches)
-      submitted.push(await submitPass(minibatch.samples, { policy: policy.policy, objective, losses, adam }));
+      submitted.push(
+        await submitPass(minibatch.samples, {
+          policy: policy.policy,
+          objective,
+          losses,
+          adam,
+          critic: settings.critic,
+        }),
+      );
   } finally {
     await Promise.all(submitted.map(({ settled }) => settled)); // whatever comes, nothing is left running
   }

@@ -8,6 +8,7 @@ export interface TrainOutcome {
   readonly tokensTrained: number;
   readonly learningRate: number;
   readonly loss?: number;
+  readonly valueLoss?: number;
   readonly entropy?: number;
   readonly gradientNorm?: number;
   readonly klBase?: number;
@@ -34,6 +35,9 @@ export function summarisePasses(trained: readonly PolicyPasses[]): TrainOutcome 
     optimizerSteps: passes.length,
     tokensTrained,
     loss: passes.reduce((sum, pass) => sum + pass.loss, 0) / passes.length,
+    ...(passes[0]!.valueLoss === undefined
+      ? {}
+      : { valueLoss: passes.reduce((sum, pass) => sum + (pass.valueLoss ?? 0), 0) / passes.length }),
     ...(passes[0]!.entropy === undefined ? {} : { entropy: overTokens(passes, (pass) => pass.entropy ?? 0) }),
     ...(passes[0]!.gradientNorm === undefined
       ? {}
