@@ -40,6 +40,8 @@ export interface Connection {
   readonly limits: Parameters<typeof backendChecks.samples>[1];
   readonly losses: readonly Loss['name'][];
   readonly takesMask: boolean;
+  /** True where the server's policies have a critic. */
+  readonly hasCritic: boolean;
   readonly loadsInPlace: boolean;
   readonly base: BaseModel;
   readonly publisher: Publisher;
@@ -88,6 +90,7 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
     },
     losses: lossesOf(extensions, traits),
     takesMask: extensions['mask'] === true,
+    hasCritic: extensions['critic'] === true,
     loadsInPlace: extensions['load_in_place'] === true,
     base: new BaseModel(client, traits, name, served),
     dtype: typeof extensions['dtype'] === 'string' ? extensions['dtype'] : undefined,

@@ -41,13 +41,14 @@ export class TinkerBackend implements TrainingBackend, AsyncDisposable {
   }
 
   async capabilities(): Promise<BackendCapabilities> {
-    const { limits, losses, publisher, description } = await this.#connect();
+    const { limits, losses, hasCritic, publisher, description } = await this.#connect();
     const { serverAdam } = this.#parts;
     return {
       losses,
       maxSampleTokens: limits.maxSampleTokens,
       snapshot: publisher.kind,
       liveSnapshots: publisher.liveSnapshots,
+      ...(hasCritic ? { critic: true } : {}),
       ...(Object.keys(serverAdam).length === 0 ? {} : { fixedAdam: serverAdam }),
       description,
     };
@@ -85,7 +86,8 @@ export class TinkerBackend implements TrainingBackend, AsyncDisposable {
 
   async #create(name: string, seed: number): Promise<TinkerPolicy> {
     const connection = await this.#connect();
-    const { client, traits, model, text, limits, losses, takesMask, loadsInPlace, base, publisher } = connection;
+    const { client, traits, model, text, limits, losses, takesMask, hasCritic, loadsInPlace, base, publisher } =
+      connection;
     const { lora, serverAdam, logger } = this.#parts;
     return await TinkerPolicy.create({
       spec: { baseModel: model, lora, seed, policy: name },
@@ -95,6 +97,7 @@ export class TinkerBackend implements TrainingBackend, AsyncDisposable {
       limits,
       losses,
       takesMask,
+      hasCritic,
       loadsInPlace,
       base,
       publisher,
