@@ -46,6 +46,11 @@ def rotate(x, tables):
 
 def logits_of(c, w, tokens, cache=None):
     """tokens (B, T) -> logits (B, T, vocabulary). `cache`, a list of (keys, values) by layer or empty, is extended."""
+    return hidden_of(c, w, tokens, cache) @ w.get("lm_head.weight", w["model.embed_tokens.weight"]).T
+
+
+def hidden_of(c, w, tokens, cache=None):
+    """tokens (B, T) -> the last hidden state after its norm (B, T, hiddenSize)."""
     batch, length = tokens.shape
     start = cache[0][0].shape[2] if cache else 0
     tables = rotary_tables(c, start, length)
@@ -67,4 +72,4 @@ def logits_of(c, w, tokens, cache=None):
         x = x + attended.transpose(1, 2).reshape(batch, length, -1) @ p("self_attn.o_proj").T
         h = rms_norm(x, p("post_attention_layernorm"), c["rmsNormEpsilon"])
         x = x + (silu(h @ p("mlp.gate_proj").T) * (h @ p("mlp.up_proj").T)) @ p("mlp.down_proj").T
-    return rms_norm(x, w["model.norm.weight"], c["rmsNormEpsilon"]) @ w.get("lm_head.weight", w["model.embed_tokens.weight"]).T
+    return rms_norm(x, w["model.norm.weight"], c["rmsNormEpsilon"])

@@ -46,6 +46,7 @@ export type {
   TrainablePolicy,
   TrainingBackend,
   TrainingSample,
+  ValueLoss,
 } from './contracts/training-backend.ts';
 export { backendChecks } from './contracts/backend-checks.ts';
 
@@ -73,6 +74,7 @@ export type { Episode, Transition } from './transitions/transition.ts';
 // LightningRL: from transitions to training samples
 export { buildBatch, checkLightningRLOptions, type LightningRLOptions } from './lightning-rl/algorithm.ts';
 export type { BatchSample, LightningBatch } from './lightning-rl/batch.ts';
+export { applyCritic, type CriticBatch } from './lightning-rl/critic-advantages.ts';
 export { checkLogprobs, lossAndDerivative, toSurrogateSample } from './lightning-rl/losses.ts';
 export { splitMinibatches } from './lightning-rl/minibatches.ts';
 export { penalizeDivergence } from './lightning-rl/reference-penalty.ts';

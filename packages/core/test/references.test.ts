@@ -8,6 +8,7 @@ import {
   type RolloutReturns,
 } from '../src/lightning-rl/advantages.ts';
 import type { BatchSample } from '../src/lightning-rl/batch.ts';
+import { estimateGeneralizedAdvantages, whiten } from '../src/lightning-rl/generalized-advantages.ts';
 import { weighSamples } from '../src/lightning-rl/loss-weights.ts';
 import { lossAndDerivative, penalizeDivergence, type Loss } from '../src/index.ts';
 import { episodeOf } from './__fixtures__/episodes.ts';
@@ -72,6 +73,40 @@ function estimateAsOthers(rollouts: readonly RolloutReturns[], estimator: Estima
     shapingOnlyGroups: [],
   };
 }
+describe('advantages by a critic', () => {
+  interface CriticCase {
+    readonly rewards: readonly (readonly number[])[];
+    readonly values: readonly (readonly number[])[];
+    readonly mask: readonly (readonly number[])[];
+    readonly gamma: number;
+    readonly lambda: number;
+    readonly returns: readonly (readonly number[])[];
+    readonly advantages: readonly (readonly number[])[];
+    readonly advantagesWhitened: readonly (readonly number[])[];
+  }
+
+  it('are those of verl, before and after they are whitened', () => {
+    let compared = 0;
+    for (const given of readReference<CriticCase>('gae')) {
+      const rows = given.rewards.map((rewards, row) => {
+        const [values, mask] = [given.values[row]!, given.mask[row]!];
+        return estimateGeneralizedAdvantages(
+          { rewards, values, mask },
+          { discount: given.gamma, lambda: given.lambda },
+        );
+      });
+      const sampled = <Value>(lists: readonly ArrayLike<Value>[]): Value[] =>
+        lists.flatMap((list, row) => Array.from(list).filter((_, t) => given.mask[row]![t] === 1));
+      const advantages = rows.map((row) => row.advantages);
+      expect(distance(sampled(advantages), sampled(given.advantages))).toBeLessThan(1e-9);
+      expect(distance(sampled(rows.map((row) => row.targets)), sampled(given.returns))).toBeLessThan(1e-9);
+      const whitened = whiten(Float64Array.from(sampled(advantages)));
+      expect(distance(whitened, sampled(given.advantagesWhitened))).toBeLessThan(1e-7);
+      compared += whitened.length;
+    }
+    expect(compared).toBeGreaterThan(150);
+  });
+});
 
 describe('credit', () => {
   interface CreditCase {

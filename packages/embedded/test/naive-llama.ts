@@ -12,6 +12,31 @@ export function naiveLogprobs(
   tokens: ArrayLike<number>,
   temperature = 1,
 ): number[] {
+  const head = weights.get('lm_head.weight') ?? weights.get('model.embed_tokens.weight')!;
+  const hidden = naiveHidden(config, weights, tokens);
+  return [
+    0,
+    ...hidden.map((x, t) => logSoftmax(product(head, x).map((logit) => logit / temperature))[tokens[t + 1]!]!),
+  ];
+}
+
+/** The critic's value of the state before tokens[t], b + w·h / H, for t ≥ 1; entry 0 is 0. `head` is w, then b. */
+export function naiveValues(
+  config: LlamaConfig,
+  weights: NaiveWeights,
+  head: ArrayLike<number>,
+  tokens: ArrayLike<number>,
+): number[] {
+  const { hiddenSize } = config;
+  const hidden = naiveHidden(config, weights, tokens);
+  return [
+    0,
+    ...hidden.map((x) => head[hiddenSize]! + x.reduce((total, value, j) => total + head[j]! * value, 0) / hiddenSize),
+  ];
+}
+
+/** The last hidden state, after its norm, of all tokens but the last. */
+function naiveHidden(config: LlamaConfig, weights: NaiveWeights, tokens: ArrayLike<number>): number[][] {
   const weight = (name: string): Float64Array => weights.get(name)!;
   const embedding = weight('model.embed_tokens.weight');
   const count = tokens.length - 1;
@@ -39,18 +64,7 @@ export function naiveLogprobs(
       return sum(x, product(name('mlp.down_proj'), inner));
     });
   }
-  const head = weights.get('lm_head.weight') ?? embedding;
-  return [
-    0,
-    ...hidden.map(
-      (x, t) =>
-        logSoftmax(
-          product(head, rmsNorm(x, weight('model.norm.weight'), config.rmsNormEpsilon)).map(
-            (logit) => logit / temperature,
-          ),
-        )[tokens[t + 1]!]!,
-    ),
-  ];
+  return hidden.map((x) => rmsNorm(x, weight('model.norm.weight'), config.rmsNormEpsilon));
 }
 
 /** Reproducible weights and a config of awkward sizes: an MLP width and a vocabulary that no tile divides. */

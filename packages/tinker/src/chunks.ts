@@ -42,7 +42,12 @@ export function mergeOutputs(outputs: readonly PassOutput[]): PassOutput {
     const merged = mergeMetric(name, values as number[], datums);
     if (merged !== undefined) metrics[name] = merged;
   }
-  return { logprobs: outputs.flatMap((output) => output.logprobs), metrics };
+  const values = outputs.flatMap((output) => output.values ?? []);
+  return {
+    logprobs: outputs.flatMap((output) => output.logprobs),
+    ...(values.length === 0 ? {} : { values }),
+    metrics,
+  };
 }
 
 /** Merges one metric; returns undefined where its suffix does not say how and it differs between the chunks. */

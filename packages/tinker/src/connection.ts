@@ -42,6 +42,8 @@ export interface Connection {
   /** True where the server's ppo takes a dual clip: a worker says so. */
   readonly dualClip: boolean;
   readonly takesMask: boolean;
+  /** True where the server's policies have a critic. */
+  readonly hasCritic: boolean;
   readonly loadsInPlace: boolean;
   readonly base: BaseModel;
   readonly publisher: Publisher;
@@ -91,6 +93,7 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
     losses: lossesOf(extensions, traits),
     dualClip: extensions['dual_clip'] === true,
     takesMask: extensions['mask'] === true,
+    hasCritic: extensions['critic'] === true,
     loadsInPlace: extensions['load_in_place'] === true,
     base: new BaseModel(client, traits, name, served),
     dtype: typeof extensions['dtype'] === 'string' ? extensions['dtype'] : undefined,

@@ -1,7 +1,7 @@
 import type { TrainingSample } from '@agent-lightning/core';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { toDatum, toForwardDatum, toSampleLogprobs } from './datum.ts';
+import { toDatum, toForwardDatum, toSampleNumbers } from './datum.ts';
 
 const samples = fc
   .array(
@@ -46,8 +46,8 @@ describe('toDatum', () => {
       mask: floats(0, 1),
     });
     expect(toForwardDatum(sample).loss_fn_inputs['weights']).toEqual(floats(0, 1));
-    expect(toSampleLogprobs(sample, [-9, -3])).toEqual(Float32Array.of(0, 0, -3));
-    expect(toSampleLogprobs(sample, [null, null])).toEqual(Float32Array.of(0, 0, Number.NaN));
+    expect(toSampleNumbers(sample, [-9, -3])).toEqual(Float32Array.of(0, 0, -3));
+    expect(toSampleNumbers(sample, [null, null])).toEqual(Float32Array.of(0, 0, Number.NaN));
   });
 
   it('keeps every token and every number to the last bit', () => {
@@ -81,9 +81,9 @@ describe('toDatum', () => {
     fc.assert(
       fc.property(samples, (sample) => {
         const answer = Array.from({ length: sample.tokens.length - 1 }, (_, i) => -1 - i);
-        const logprobs = toSampleLogprobs(sample, answer)!;
+        const logprobs = toSampleNumbers(sample, answer)!;
         logprobs.forEach((value, t) => expect(value).toBe(sample.lossMask[t] === 0 ? 0 : -t));
-        expect(toSampleLogprobs(sample, answer.slice(1))).toBeUndefined();
+        expect(toSampleNumbers(sample, answer.slice(1))).toBeUndefined();
       }),
     );
   });

@@ -1,5 +1,5 @@
 /** Translates training samples, whose arrays are aligned with their tokens, into datums, which are shifted by one, and back. */
-import type { Loss, TrainingSample } from '@agent-lightning/core';
+import type { Loss, TrainingSample, ValueLoss } from '@agent-lightning/core';
 import { toModelInput, type Datum, type Tensor } from './protocol.ts';
 
 /**
@@ -20,17 +20,31 @@ export function toDatum(sample: TrainingSample, loss: Loss['name'], takesMask: b
   return { model_input: toModelInput(tokens.subarray(0, -1)), loss_fn_inputs: inputs };
 }
 
+/** Returns a datum with the targets and weights of its sample, the one at `index`, for the critic's loss. */
+export function withValueLoss(
+  datum: Datum,
+  sample: TrainingSample,
+  { targets, weights }: ValueLoss,
+  index: number,
+): Datum {
+  const inputs = {
+    value_targets: floats(trainedOnly(sample, targets[index]!)),
+    value_weights: floats(trainedOnly(sample, weights[index]!)),
+  };
+  return { ...datum, loss_fn_inputs: { ...datum.loss_fn_inputs, ...inputs } };
+}
+
 /** Returns a sample as the datum of a forward pass that is asked for log-probabilities where `lossMask` is 1. */
 export function toForwardDatum(sample: TrainingSample, takesMask: boolean = false): Datum {
   return toDatum({ ...sample, advantages: Float32Array.from(sample.lossMask) }, 'cross_entropy', takesMask);
 }
 
 /**
- * Returns a datum's log-probabilities (N,) as a sample's (T,): 0 where `lossMask` is 0, whatever the server computed there; NaN for
+ * Returns a datum's numbers (N,), such as log-probabilities, as a sample's (T,): 0 where `lossMask` is 0, whatever the server computed there; NaN for
  * what arrived as null, which is how JSON has a number that is not finite.
  * Returns undefined when the server sent another number of them.
  */
-export function toSampleLogprobs(sample: TrainingSample, values: readonly (number | null)[]): Float32Array | undefined {
+export function toSampleNumbers(sample: TrainingSample, values: readonly (number | null)[]): Float32Array | undefined {
   if (values.length !== sample.tokens.length - 1) return undefined;
   return Float32Array.from(sample.tokens, (_, t) => (sample.lossMask[t] === 0 ? 0 : (values[t - 1] ?? Number.NaN)));
 }

@@ -19,7 +19,7 @@ import type { JsonObject } from './protocol.ts';
  */
 export type DecodeResult = (bytes: Uint8Array, what: string) => JsonObject;
 
-/** Reads the result of a pass: of each datum its log-probabilities, as float32, and the metrics of all. */
+/** Reads the result of a pass: of each datum its log-probabilities, as float32, and its values where there are any; and the metrics of all. */
 export const decodePass: DecodeResult = (bytes, what) => {
   const { lossFnOutputs, metrics } = parse(ForwardBackwardOutputSchema, bytes, what);
   return { loss_fn_outputs: lossFnOutputs.flatMap((record) => readRecord(record, what)), metrics };
@@ -67,16 +67,25 @@ function parse<Message extends DescMessage>(schema: Message, bytes: Uint8Array, 
 
 /** Takes a record apart: one object for each of its datums, empty where the server sent no log-probabilities. */
 function readRecord({ fields, numDatums }: ArrayRecord, what: string): readonly JsonObject[] {
-  const field = fields['logprobs'];
-  if (field === undefined) return Array.from({ length: Number(numDatums) }, () => ({}));
+  const listsOf = (name: string): readonly (readonly number[])[] | undefined =>
+    fields[name] && readLists(fields[name], name, what);
+  const [logprobs, values] = [listsOf('logprobs'), listsOf('values')];
+  if (logprobs === undefined) return Array.from({ length: Number(numDatums) }, () => ({}));
+  if (values !== undefined && values.length !== logprobs.length)
+    throw unreadable(what, `values of ${values.length} datums and log-probabilities of ${logprobs.length}`);
+  return logprobs.map((data, index) => ({ logprobs: { data }, ...(values && { values: { data: values[index] } }) }));
+}
+
+/** Takes the array of a record apart: one list for each datum. */
+function readLists(field: ArrayRecord['fields'][string], name: string, what: string): readonly (readonly number[])[] {
   const type = numberTypes[field.dtype];
-  if (type === undefined) throw unreadable(what, `logprobs have the unknown type ${field.dtype}`);
-  const values = readNumbers(type, field.data, 'logprobs', what);
+  if (type === undefined) throw unreadable(what, `${name} have the unknown type ${field.dtype}`);
+  const values = readNumbers(type, field.data, name, what);
   const starts = readNumbers('int64', field.offsets, 'offsets', what).map((offset) => offset / numberSizes[type]);
   const isOrdered = starts.every((start, index) => Number.isInteger(start) && start >= (starts[index - 1] ?? 0));
   if (!isOrdered || starts.length === 0 || starts.at(-1)! > values.length)
-    throw unreadable(what, `offsets of logprobs are ${starts.slice(0, 8).join(', ')} for ${values.length} values`);
-  return starts.slice(1).map((end, index) => ({ logprobs: { data: values.slice(starts[index], end) } }));
+    throw unreadable(what, `offsets of ${name} are ${starts.slice(0, 8).join(', ')} for ${values.length} values`);
+  return starts.slice(1).map((end, index) => values.slice(starts[index], end));
 }
 
 function readSequence({ stopReason, tokens, logprobs }: SampledSequence, what: string): JsonObject {

@@ -34,6 +34,8 @@ export interface PassInput {
 export interface PassOutput {
   /** Log-probabilities of the targets in nats, shape (N,) for each datum; null for one that is not finite. */
   readonly logprobs: readonly (readonly (number | null)[])[];
+  /** The critic's values of the states before the targets, alike; where they were asked for. */
+  readonly values?: readonly (readonly (number | null)[])[];
   /** Metrics by name; the part after a colon says how the values of several requests are merged. */
   readonly metrics: Readonly<Record<string, number>>;
 }

@@ -41,7 +41,7 @@ export class TinkerBackend implements TrainingBackend, AsyncDisposable {
   }
 
   async capabilities(): Promise<BackendCapabilities> {
-    const { limits, losses, dualClip, publisher, description } = await this.#connect();
+    const { limits, losses, dualClip, hasCritic, publisher, description } = await this.#connect();
     const { lora, serverAdam } = this.#parts;
     return {
       losses,
@@ -50,6 +50,7 @@ export class TinkerBackend implements TrainingBackend, AsyncDisposable {
       snapshot: publisher.kind,
       liveSnapshots: publisher.liveSnapshots,
       trainedWeights: lora.rank === 0 ? 'all' : 'adapter',
+      ...(hasCritic ? { critic: true } : {}),
       ...(Object.keys(serverAdam).length === 0 ? {} : { fixedAdam: serverAdam }),
       description,
     };
@@ -87,8 +88,20 @@ export class TinkerBackend implements TrainingBackend, AsyncDisposable {
 
   async #create(name: string, seed: number): Promise<TinkerPolicy> {
     const connection = await this.#connect();
-    const { client, traits, model, text, limits, losses, dualClip, takesMask, loadsInPlace, base, publisher } =
-      connection;
+    const {
+      client,
+      traits,
+      model,
+      text,
+      limits,
+      losses,
+      dualClip,
+      takesMask,
+      hasCritic,
+      loadsInPlace,
+      base,
+      publisher,
+    } = connection;
     const { lora, serverAdam, logger } = this.#parts;
     return await TinkerPolicy.create({
       spec: { baseModel: model, lora, seed, policy: name },
@@ -99,6 +112,7 @@ export class TinkerBackend implements TrainingBackend, AsyncDisposable {
       losses,
       dualClip,
       takesMask,
+      hasCritic,
       loadsInPlace,
       base,
       publisher,

@@ -6,16 +6,17 @@ import {
   type PolicySnapshot,
   type TrainablePolicy,
   type TrainingSample,
+  type ValueLoss,
   seededRandom,
   backendChecks,
 } from '@agent-lightning/core';
 import { toAdamParams } from './adam.ts';
 import type { BaseModel } from './base-model.ts';
 import { chunkDatums, mergeOutputs } from './chunks.ts';
-import { toDatum, toForwardDatum } from './datum.ts';
+import { toDatum, toForwardDatum, withValueLoss } from './datum.ts';
 import type { AdamField } from './server-kinds.ts';
 import { exportModel } from './export-model.ts';
-import { passResult, readPass, sampleLogprobs } from './pass-result.ts';
+import { passResult, readPass, sampleLogprobs, sampleValues } from './pass-result.ts';
 import { findPolicyState, readPolicyState, requireSameModel, writePolicyState } from './policy-state.ts';
 import { PolicyWeights, type PolicyWeightsParts } from './policy-weights.ts';
 import { PendingGradient, type PendingPass } from './pending-gradient.ts';
@@ -31,6 +32,8 @@ export interface TinkerPolicyParts extends PolicyWeightsParts {
   readonly dualClip: boolean;
   /** True when the server takes a mask beside a loss's inputs. */
   readonly takesMask: boolean;
+  /** True when policies on the server have a critic. */
+  readonly hasCritic: boolean;
   readonly base: BaseModel;
   readonly publisher: Publisher;
   /** The directory of the files that an export needs beside weights. */
@@ -42,6 +45,8 @@ export interface TinkerPolicyParts extends PolicyWeightsParts {
 /** A policy whose calls are submitted in the order in which they are made, and awaited as they end. */
 export class TinkerPolicy implements TrainablePolicy {
   readonly name: string;
+  /** Absent on a server without critics. */
+  readonly values?: NonNullable<TrainablePolicy['values']>;
   readonly #parts: TinkerPolicyParts;
   readonly #weights: PolicyWeights;
   #lastSubmission: Promise<unknown> = Promise.resolve();
@@ -55,6 +60,7 @@ export class TinkerPolicy implements TrainablePolicy {
     this.#parts = parts;
     this.#weights = weights;
     this.#gradient = new PendingGradient(parts.traits.dropsFailedGradient);
+    if (parts.hasCritic) this.values = (samples) => this.#values(samples);
   }
 
   static async create(parts: TinkerPolicyParts): Promise<TinkerPolicy> {
@@ -65,7 +71,7 @@ export class TinkerPolicy implements TrainablePolicy {
     backendChecks.samples(samples, this.#parts.limits);
     const what = this.#weights.model.describe('forward');
     const chunks = chunkDatums(samples.map((sample) => toForwardDatum(sample, this.#parts.takesMask)));
-    const pass = await this.#submitted(() => this.#beginPass('forward', chunks, { name: 'cross_entropy' }));
+    const pass = await this.#submitted(() => this.#beginPass('forward', chunks, { loss_fn: 'cross_entropy' }));
     return sampleLogprobs(samples, pass, what);
   }
 
@@ -78,21 +84,35 @@ export class TinkerPolicy implements TrainablePolicy {
   async forwardBackward(
     samples: readonly TrainingSample[],
     loss: Loss,
+    valueLoss?: ValueLoss,
   ): Promise<Awaited<ReturnType<TrainablePolicy['forwardBackward']>>> {
-    const { limits, losses, dualClip, takesMask } = this.#parts;
+    const { limits, losses, dualClip, takesMask, hasCritic } = this.#parts;
     backendChecks.loss(loss, losses, { dualClip });
     backendChecks.samples(samples, limits);
-    const chunks = chunkDatums(samples.map((sample) => toDatum(sample, loss.name, takesMask)));
+    if (valueLoss) backendChecks.valueLoss(valueLoss, samples, hasCritic);
+    const datums = samples.map((sample, index) => {
+      const datum = toDatum(sample, loss.name, takesMask);
+      return valueLoss ? withValueLoss(datum, sample, valueLoss, index) : datum;
+    });
+    const chunks = chunkDatums(datums);
     const { promise: ended, resolve: end } = Promise.withResolvers<void>();
     try {
-      return await this.#runPass({ requests: chunks.length, ended }, samples, chunks, loss);
+      return await this.#runPass({ requests: chunks.length, ended }, samples, chunks, loss, valueLoss);
     } finally {
       end();
     }
   }
 
-  async optimStep(adam: AdamParameters): Promise<Awaited<ReturnType<TrainablePolicy['optimStep']>>> {
-    const params = toAdamParams(adam, this.#parts.traits, this.#parts.serverAdam);
+  async optimStep(
+    adam: AdamParameters,
+    criticLearningRate?: number,
+  ): Promise<Awaited<ReturnType<TrainablePolicy['optimStep']>>> {
+    const { traits, serverAdam, hasCritic } = this.#parts;
+    const critic =
+      criticLearningRate === undefined
+        ? {}
+        : { critic_learning_rate: backendChecks.criticRate(criticLearningRate, adam, hasCritic) };
+    const params = { ...toAdamParams(adam, traits, serverAdam), ...critic };
     const fields = { adam_params: params, type: 'optim_step' };
     const { model, body } = await this.#submitted(async () => {
       await this.#gradient.untilWhole();
@@ -170,12 +190,22 @@ export class TinkerPolicy implements TrainablePolicy {
     await this.#weights.model.unload(signal);
   }
 
+  async #values(samples: readonly TrainingSample[]): Promise<readonly Float32Array[]> {
+    backendChecks.samples(samples, this.#parts.limits);
+    const what = this.#weights.model.describe('forward');
+    const chunks = chunkDatums(samples.map((sample) => toForwardDatum(sample, this.#parts.takesMask)));
+    const input = { loss_fn: 'cross_entropy', loss_fn_config: { values: 1 } };
+    const pass = await this.#submitted(() => this.#beginPass('forward', chunks, input));
+    return sampleValues(samples, pass, what);
+  }
+
   /** Runs a pass of `forwardBackward`, and does what has to be done where it fails. */
   async #runPass(
     pass: PendingPass,
     samples: readonly TrainingSample[],
     chunks: readonly (readonly Datum[])[],
     loss: Loss,
+    valueLoss: ValueLoss | undefined,
   ): Promise<Awaited<ReturnType<TrainablePolicy['forwardBackward']>>> {
     let { model } = this.#weights;
     const what = model.describe('forward_backward');
@@ -186,10 +216,10 @@ export class TinkerPolicy implements TrainablePolicy {
     try {
       const output = await this.#submitted(async () => {
         await this.#parts.publisher.beforeTraining?.();
-        return await this.#beginPass('forward_backward', chunks, loss, onAccepted);
+        return await this.#beginPass('forward_backward', chunks, lossFields(loss, valueLoss), onAccepted);
       });
       this.#warnOfMeans(output);
-      return passResult(samples, loss, output, what);
+      return passResult(samples, loss, output, what, valueLoss !== undefined);
     } catch (error) {
       if (this.#gradient.fail(pass)) model.lose(`${what} failed after a step on its gradient was sent`, error);
       throw error;
@@ -200,14 +230,13 @@ export class TinkerPolicy implements TrainablePolicy {
   async #beginPass(
     route: 'forward' | 'forward_backward',
     chunks: readonly (readonly Datum[])[],
-    loss: Loss,
+    loss: Omit<PassInput, 'data'>,
     onAccepted: () => void = () => undefined,
   ): Promise<() => Promise<PassOutput>> {
     const model = this.#weights.model;
     const waiting: { readonly await: AwaitResult; readonly size: number }[] = [];
     for (const chunk of chunks) {
-      const input = { data: chunk, loss_fn: loss.name, ...lossConfig(loss) };
-      waiting.push({ await: await model.beginPass(route, input), size: chunk.length });
+      waiting.push({ await: await model.beginPass(route, { data: chunk, ...loss }), size: chunk.length });
       onAccepted();
     }
     return async () => {
@@ -282,9 +311,13 @@ export class TinkerPolicy implements TrainablePolicy {
   }
 }
 
-function lossConfig(loss: Loss): Pick<PassInput, 'loss_fn_config'> {
-  if (loss.name !== 'ppo' && loss.name !== 'cispo') return {};
-  const bounds = { clip_low_threshold: loss.clipLow, clip_high_threshold: loss.clipHigh };
-  const dualClip = loss.name === 'ppo' ? loss.dualClip : undefined;
-  return { loss_fn_config: dualClip === undefined ? bounds : { ...bounds, dual_clip_threshold: dualClip } };
+function lossFields(loss: Loss, valueLoss: ValueLoss | undefined): Omit<PassInput, 'data'> {
+  const config: Record<string, number> = {
+    ...(loss.name === 'ppo' || loss.name === 'cispo'
+      ? { clip_low_threshold: loss.clipLow, clip_high_threshold: loss.clipHigh }
+      : {}),
+    ...(loss.name === 'ppo' && loss.dualClip !== undefined ? { dual_clip_threshold: loss.dualClip } : {}),
+    ...(valueLoss ? { value_trunk_weight: valueLoss.trunkWeight } : {}),
+  };
+  return { loss_fn: loss.name, ...(Object.keys(config).length === 0 ? {} : { loss_fn_config: config }) };
 }

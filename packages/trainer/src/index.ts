@@ -18,6 +18,7 @@ export type { Evaluation, Interval, JudgedSide, Verdict } from '@agent-lightning
 // algorithms
 export { grpo, type Grpo } from './grpo/grpo.ts';
 export type { GrpoOptions, GrpoSettings } from './grpo/grpo-options.ts';
+export type { CriticOptions } from './grpo/critic-options.ts';
 export type { GrpoLoss, GrpoLossOptions } from './grpo/grpo-loss.ts';
 export type { PolicyLoss } from './grpo/objective/policy-loss.ts';
 export type { RatioBounds } from './grpo/objective/sequence-ratio.ts';

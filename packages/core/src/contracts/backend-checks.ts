@@ -1,5 +1,12 @@
 /** Checks that every training backend makes of its input before it uses it. */
-import type { AdamParameters, BackendCapabilities, Loss, PolicySpec, TrainingSample } from './training-backend.ts';
+import type {
+  AdamParameters,
+  BackendCapabilities,
+  Loss,
+  PolicySpec,
+  TrainingSample,
+  ValueLoss,
+} from './training-backend.ts';
 import { BackendError, ConfigurationError } from '../errors.ts';
 
 interface SampleLimits {
@@ -93,6 +100,50 @@ function checkDualClip(dualClip: number, isHonoured: boolean): void {
 }
 
 /**
+ * Checks the loss of a critic.
+ * @throws {BackendError} `loss-unsupported` where the backend has no critic; `samples-invalid` naming the sample, the field and the value
+ */
+function checkValueLoss(
+  { targets, weights, trunkWeight }: ValueLoss,
+  samples: readonly TrainingSample[],
+  hasCritic: boolean,
+): void {
+  if (!hasCritic)
+    throw new BackendError('This backend has no critic and computes no value loss; train without one.', {
+      code: 'loss-unsupported',
+    });
+  const fail = (what: string): never => {
+    throw new BackendError(`The value loss: ${what}.`, { code: 'samples-invalid' });
+  };
+  if (!(trunkWeight >= 0 && trunkWeight < Infinity))
+    fail(`trunkWeight is ${trunkWeight}; it must be a finite number from 0`);
+  for (const [index, { tokens, lossMask }] of samples.entries()) {
+    for (const [field, given] of Object.entries({ targets, weights })) {
+      const own = given[index];
+      if (own?.length !== tokens.length)
+        fail(`${field} of sample ${index} has ${own?.length ?? 'no'} entries, tokens has ${tokens.length}`);
+      const least = field === 'weights' ? 0 : -Infinity;
+      const bad = lossMask.findIndex((mask, t) => mask === 1 && !(own![t]! >= least && Number.isFinite(own![t])));
+      if (bad >= 0)
+        fail(`${field}[${bad}] of sample ${index} is ${own![bad]}; it must be finite${least === 0 ? ', from 0' : ''}`);
+    }
+  }
+}
+
+/**
+ * Returns the learning rate of a critic's head.
+ * @throws {ConfigurationError} `option-invalid` for a rate that is no finite number from 0, or that is given where there is no critic
+ */
+function resolveCriticRate(rate: number | undefined, adam: AdamParameters, hasCritic: boolean): number {
+  if (rate === undefined) return adam.learningRate;
+  if (hasCritic && rate >= 0 && rate < Infinity) return rate;
+  throw new ConfigurationError(
+    `The optimizer's criticLearningRate is ${rate}; ${hasCritic ? 'it must be a number from 0' : 'this backend has no critic: leave it out'}.`,
+    { code: 'option-invalid' },
+  );
+}
+
+/**
  * Checks the name and the seed of a new policy.
  * @param policies those that the backend has, by name
  * @throws {ConfigurationError} `option-invalid` for a seed that is no integer, and a name that is empty or taken
@@ -146,6 +197,10 @@ export const backendChecks: {
   readonly samples: typeof checkSamples;
   /** Rejects a loss that is not among `losses`, and a dual clip that `ppo` does not honour. @throws {BackendError} `loss-unsupported` */
   readonly loss: typeof checkLoss;
+  /** Rejects the loss of a critic. @throws {BackendError} `loss-unsupported` where there is no critic, `samples-invalid` */
+  readonly valueLoss: typeof checkValueLoss;
+  /** Returns the learning rate of a critic's head. @throws {ConfigurationError} `option-invalid` */
+  readonly criticRate: typeof resolveCriticRate;
   /** Rejects names and seeds that no backend takes. @throws {ConfigurationError} `option-invalid` */
   readonly policySpec: typeof checkPolicySpec;
   /** Fills in the optimizer's defaults. @throws {ConfigurationError} `option-invalid` */
@@ -154,6 +209,8 @@ export const backendChecks: {
 } = Object.freeze({
   samples: checkSamples,
   loss: checkLoss,
+  valueLoss: checkValueLoss,
+  criticRate: resolveCriticRate,
   policySpec: checkPolicySpec,
   adam: resolveAdam,
   adamDefaults,

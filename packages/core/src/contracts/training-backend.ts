@@ -41,6 +41,19 @@ export type Loss =
   | { readonly name: 'cispo'; readonly clipLow: number; readonly clipHigh: number }
   | { readonly name: 'cross_entropy' };
 
+/**
+ * The loss of a policy's critic, a SUM over tokens with `lossMask` 1: ½ Σ w·(V − R)², with V the critic's value of the state before a
+ * token, R its target and w its weight.
+ */
+export interface ValueLoss {
+  /** R for each sample, shape (T,); not read where `lossMask` is 0. */
+  readonly targets: readonly Float32Array[];
+  /** w for each sample, shape (T,), not negative; not read where `lossMask` is 0. */
+  readonly weights: readonly Float32Array[];
+  /** The share of this loss's gradient that reaches the weights of the policy; with 0 the critic's head learns alone. */
+  readonly trunkWeight: number;
+}
+
 export interface AdamParameters {
   readonly learningRate: number;
   /** @default 0.9 */
@@ -64,10 +77,12 @@ export interface ForwardBackwardResult {
   readonly trainedTokens: number;
   /** Mean entropy of the policy's distribution over trained tokens, in nats, where the backend computes it. */
   readonly entropy?: number;
+  /** The loss of the critic, as a sum over tokens; where one was given. */
+  readonly valueLoss?: number;
 }
 
 export interface OptimStepResult {
-  /** Global L2 norm of the accumulated gradient, before clipping; absent where a server does not report it. */
+  /** Global L2 norm of the accumulated gradient, before clipping, without the critic's head; absent where a server does not report it. */
   readonly gradientNorm?: number;
   /** Optimizer steps taken by this policy, this one included. */
   readonly step: number;
@@ -82,6 +97,8 @@ export interface BackendCapabilities {
   readonly snapshot: PolicySnapshot['kind'];
   /** Published versions of a policy that can be sampled at the same time; calls to older ones are refused. @default 2 */
   readonly liveSnapshots?: number;
+  /** True where policies have a critic: `values`, and a `ValueLoss` beside a loss. @default false */
+  readonly critic?: boolean;
   /** Optimizer parameters that the backend's own configuration fixes; other values are refused. @default none */
   readonly fixedAdam?: Readonly<Partial<Omit<AdamParameters, 'learningRate'>>>;
   /** True where samples may have a `temperature`; else the backend refuses one other than 1. @default false */
@@ -132,13 +149,30 @@ export interface TrainablePolicy {
   forward(samples: readonly TrainingSample[]): Promise<readonly Float32Array[]>;
   /** Returns the log-probabilities under the frozen base model, in the same form; for KL to the reference. */
   forwardBase(samples: readonly TrainingSample[]): Promise<readonly Float32Array[]>;
-  /** Adds the loss's gradient to what earlier calls accumulated; where it fails, there is none any more. @throws BackendError `samples-invalid` | `numerics` | `loss-unsupported` */
-  forwardBackward(samples: readonly TrainingSample[], loss: Loss): Promise<ForwardBackwardResult>;
-  /** Takes one AdamW step on the accumulated gradient, and clears it. */
-  optimStep(adam: AdamParameters): Promise<OptimStepResult>;
+  /**
+   * Returns the critic's value of the state before each token, shape (T,), 0 where `lossMask` is 0: V = b + w·h / H, with h the policy's last
+   * hidden state, of H numbers, after its last norm, and w and b the critic's head: 0 in a new policy, saved with its state, exported
+   * with no model. Computes no gradient. Absent where the backend has no critic.
+   */
+  values?(samples: readonly TrainingSample[]): Promise<readonly Float32Array[]>;
+  /**
+   * Adds the loss's gradient to what earlier calls accumulated, and that of the critic's loss where one is given; where it fails, there is none any more.
+   * @throws BackendError `samples-invalid` | `numerics` | `loss-unsupported`
+   */
+  forwardBackward(
+    samples: readonly TrainingSample[],
+    loss: Loss,
+    valueLoss?: ValueLoss,
+  ): Promise<ForwardBackwardResult>;
+  /**
+   * Takes one AdamW step on the accumulated gradient, and clears it. The critic's head steps where it has a gradient, with moments, a step count and a gradient
+   * norm of its own, so that a head that learns alone changes nothing of the policy's step.
+   * @param criticLearningRate the head's learning rate; the policy's where it is left out
+   */
+  optimStep(adam: AdamParameters, criticLearningRate?: number): Promise<OptimStepResult>;
   /** Makes the weights as they are now samplable under `version`. Calls in flight finish on the version they began with. */
   publish(version: number): Promise<PolicySnapshot>;
-  /** Writes weights, optimizer and random state into a directory, atomically: it is whole or absent. */
+  /** Writes weights, optimizer, critic and random state into a directory, atomically: it is whole or absent. */
   saveState(directory: string): Promise<void>;
   loadState(directory: string): Promise<void>;
   /**

@@ -33,7 +33,7 @@ function naiveAdvantages(
   rewardScale: number,
 ): Map<string, number[]> {
   const kept =
-    estimator === 'reinforce++'
+    estimator === 'reinforce++' || estimator === 'gae'
       ? keepAll(rollouts)
       : [...new Set(rollouts.map(({ groupId }) => groupId))].flatMap((id) =>
           keepAll(rollouts.filter(({ groupId }) => groupId === id)),
@@ -53,6 +53,7 @@ function naiveAdvantages(
     kept.map((rollout) => {
       const group = peers(rollout);
       const advantage = (value: number): number => {
+        if (estimator === 'gae') return 0;
         if (estimator === 'dr_grpo') return value - center(group);
         if (estimator === 'grpo')
           return (

@@ -14,6 +14,7 @@ import { deviationEpsilon, deviationOf, pooledDeviation, smallestSpread } from '
  * - `rloo`: G_ρk − mean_(σ≠ρ) S_σ. @source arXiv:2402.14740
  * - `reinforce++`: (G − m_B) / (spread + ε), no groups. @source arXiv:2501.03262 (k = 1)
  * - `reinforce++-baseline`: D = G − m, then D / (spread + ε); the batch mean of D is 0. @source arXiv:2501.03262 (k > 1)
+ * - `gae`: 0 for now, no groups; a critic gives the advantage of each token later: see `applyCritic`. @source arXiv:1506.02438
  *
  * The papers divide by s, s_B and s_B(D). Ours is the largest of that, of 0.01 · the reward scale, for `grpo` of the pooled deviation within the groups
  * of the batch, and of the whole reward scale where all rollouts earned the same and only shaping tells them apart: so neither noise nor shaping
@@ -23,9 +24,21 @@ import { deviationEpsilon, deviationOf, pooledDeviation, smallestSpread } from '
  * `reinforce++`): the mean of the returns at the same position (agent, occurrence), where at least two others reached it, else their mean of S. There s is
  * that of the differences from these baselines: one for a group, never one for a position.
  */
-export type Estimator = 'grpo' | 'dr_grpo' | 'rloo' | 'reinforce++' | 'reinforce++-baseline';
+export type Estimator = 'grpo' | 'dr_grpo' | 'rloo' | 'reinforce++' | 'reinforce++-baseline' | 'gae';
 
-export const estimators: readonly Estimator[] = ['grpo', 'dr_grpo', 'rloo', 'reinforce++', 'reinforce++-baseline'];
+export const estimators: readonly Estimator[] = [
+  'grpo',
+  'dr_grpo',
+  'rloo',
+  'reinforce++',
+  'reinforce++-baseline',
+  'gae',
+];
+
+/** Tells whether an estimator compares all rollouts of a batch with each other, whatever their task is. */
+function comparesBatch(estimator: Estimator): boolean {
+  return estimator === 'reinforce++' || estimator === 'gae';
+}
 
 /** One rollout's returns as an estimator sees them. */
 export interface RolloutReturns extends PlacedReturns {
@@ -47,7 +60,7 @@ export interface AdvantageEstimate {
 /** Rollouts that are compared with each other, two or more. */
 interface ComparedGroup {
   readonly rollouts: readonly RolloutReturns[];
-  /** The differences of the returns from their baselines, shape (n, K); all 0 where nothing tells one rollout from another. */
+  /** The differences of the returns from their baselines, shape (n, K); all 0 where nothing tells one rollout from another, and where a critic does later. */
   readonly differences: readonly Float64Array[];
   readonly signal: Signal;
 }
@@ -64,7 +77,7 @@ export function estimateAdvantages(
   estimator: Estimator,
   rewardScale = 1,
 ): AdvantageEstimate {
-  const all = [...Map.groupBy(rollouts, ({ groupId }) => (estimator === 'reinforce++' ? '' : groupId)).values()];
+  const all = [...Map.groupBy(rollouts, ({ groupId }) => (comparesBatch(estimator) ? '' : groupId)).values()];
   const groups = all.filter((group) => group.length > 1).map((group) => compare(group, estimator));
   const spreadOf = chooseSpread(groups, estimator, rewardScale);
   return {
@@ -81,7 +94,7 @@ export function estimateAdvantages(
 
 function compare(rollouts: readonly RolloutReturns[], estimator: Estimator): ComparedGroup {
   const signal = signalOf(rollouts);
-  if (signal === 'none')
+  if (signal === 'none' || estimator === 'gae')
     return { rollouts, signal, differences: rollouts.map(({ returns }) => new Float64Array(returns.length)) };
   const baselines = baselinesOf(rollouts, estimator);
   return {

@@ -222,7 +222,7 @@ describe('buildBatch', () => {
   });
 
   it.each([
-    [{ estimator: 'gae' }, /estimator is "gae"; give one of/],
+    [{ estimator: 'ppo' }, /estimator is "ppo"; give one of/],
     [{ samples: 'both' }, /samples is "both"/],
     [{ tokenWeighting: { constant: 0 } }, /tokenWeighting is {"constant":0}/],
     [{ tokenWeighting: 'call' }, /tokenWeighting is "call"/],

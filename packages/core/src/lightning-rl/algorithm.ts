@@ -154,6 +154,12 @@ export function checkLightningRLOptions(options: LightningRLOptions): void {
       { code: 'option-invalid' },
     );
   }
+  if (options.estimator === 'gae' && options.credit !== 'perStep') {
+    throw new ConfigurationError(
+      `credit is ${JSON.stringify(options.credit)} with the estimator gae, by which the critic credits calls; give 'perStep', or another estimator`,
+      { code: 'option-invalid' },
+    );
+  }
   if (options.samples !== 'transition' && options.samples !== 'trajectory') {
     throw new ConfigurationError(`samples is ${JSON.stringify(options.samples)}; give 'transition' or 'trajectory'`, {
       code: 'option-invalid',

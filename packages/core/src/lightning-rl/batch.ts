@@ -29,6 +29,8 @@ export interface BatchSample extends TrainingSample {
   readonly tokenWeight: number;
   /** Shape (T,), nats: the reference's log-probabilities; only while an objective has its KL to the reference in the loss. */
   readonly referenceLogprobs?: Float32Array;
+  /** Shape (T,): the targets of the critic, 0 where `lossMask` is 0; only with the estimator `gae`. */
+  readonly valueTargets?: Float32Array;
 }
 
 /** The weight of each token of a rollout in the loss; R rollouts, N(ρ) trained tokens in rollout ρ, N in all. */

@@ -7,6 +7,7 @@ import {
   type PolicySnapshot,
   type TrainablePolicy,
   type TrainingSample,
+  type ValueLoss,
 } from '@agent-lightning/core';
 
 import { saveAdapter } from '../checkpoint/adapter-directory.ts';
@@ -73,20 +74,28 @@ export class EmbeddedPolicy implements EmbeddedTrainablePolicy {
     return this.#inOrder(() => this.#engine.forward(samples, this.#base));
   }
 
+  values(samples: readonly TrainingSample[]): Promise<readonly Float32Array[]> {
+    return this.#inOrder(() => this.#engine.values(samples));
+  }
+
   forwardBackward(
     samples: readonly TrainingSample[],
     loss: Loss,
+    valueLoss?: ValueLoss,
   ): Promise<Awaited<ReturnType<TrainablePolicy['forwardBackward']>>> {
     return this.#inOrder(async () => {
-      const result = await this.#changeGradient(() => this.#engine.forwardBackward(samples, loss));
+      const result = await this.#changeGradient(() => this.#engine.forwardBackward(samples, loss, valueLoss));
       this.#hasGradient = true;
       return result;
     });
   }
 
-  optimStep(adam: AdamParameters): Promise<Awaited<ReturnType<TrainablePolicy['optimStep']>>> {
+  optimStep(
+    adam: AdamParameters,
+    criticLearningRate?: number,
+  ): Promise<Awaited<ReturnType<TrainablePolicy['optimStep']>>> {
     return this.#inOrder(async () => {
-      const result = await this.#changeGradient(() => this.#engine.optimStep(adam));
+      const result = await this.#changeGradient(() => this.#engine.optimStep(adam, criticLearningRate));
       this.#hasGradient = false;
       return result;
     });
@@ -125,6 +134,7 @@ export class EmbeddedPolicy implements EmbeddedTrainablePolicy {
       await writePolicyState(directory, this.#engine, {
         weights: this.#engine.exportWeights(),
         optimizer: this.#engine.exportOptimizer(),
+        critic: this.#engine.exportCritic(),
         randomState: this.#seeds.state,
       });
     });
@@ -134,6 +144,7 @@ export class EmbeddedPolicy implements EmbeddedTrainablePolicy {
     return this.#inOrder(async () => {
       const state = await readPolicyState(directory, this.#engine);
       this.#engine.loadOptimizer(state.optimizer);
+      this.#engine.loadCritic(state.critic);
       await this.#engine.loadWeights(state.weights); // which drops an accumulated gradient
       this.#seeds.state = state.randomState;
       this.#hasGradient = false;

@@ -74,6 +74,7 @@ class EmbeddedTraining implements EmbeddedBackend {
       snapshot: 'engine',
       hasTemperature: true,
       trainedWeights: adaptation ? 'adapter' : 'all',
+      critic: true,
       description: `A Llama-family model with ${config.layers} layers of ${config.hiddenSize}, ${trained}, on ${threads} CPU threads of this process`,
     };
   }

@@ -1,4 +1,4 @@
-/** Saves a policy's training state in a directory, and reads it: weights, AdamW's moments, step and random state. */
+/** Saves a policy's training state in a directory, and reads it: weights, AdamW's moments, step, critic and random state. */
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 
@@ -8,6 +8,7 @@ import { corrupt, parseJson, type JsonObject } from '@agent-lightning/text';
 import { writeDirectoryAtomically } from '@agent-lightning/platform';
 import { formatJson } from '../checkpoint/checkpoint.ts';
 import { decodeSafetensors, encodeSafetensors, type Tensor } from '../checkpoint/safetensors.ts';
+import type { CriticState } from '../engine/critic.ts';
 import type { OptimizerState } from '../engine/engine-types.ts';
 import { trainedShapes, type Adaptation } from '../model/adaptation.ts';
 import type { LlamaConfig, LlamaWeights } from '../model/llama-config.ts';
@@ -24,6 +25,8 @@ export interface StateModel {
 export interface PolicyState {
   readonly weights: LlamaWeights;
   readonly optimizer: OptimizerState;
+  /** Undefined where no critic was trained. */
+  readonly critic: CriticState | undefined;
   /** Unsigned 32-bit: the state of the stream that seeds requests without a seed. */
   readonly randomState: number;
 }
@@ -32,20 +35,31 @@ const format = 'agent-lightning-embedded-state';
 const formatVersion = 1;
 const stateFile = 'state.json';
 const tensorFile = 'state.safetensors';
+const criticPrefix = 'critic.';
 const prefixes = { weights: 'weights.', moments1: 'moments1.', moments2: 'moments2.' } as const;
 
 /** Writes the state, atomically; an earlier state in the directory is replaced. */
 export async function writePolicyState(directory: string, model: StateModel, state: PolicyState): Promise<void> {
-  const { weights, optimizer, randomState } = state;
+  const { weights, optimizer, critic, randomState } = state;
   const { config, adaptation } = model;
   const shapes = trainedShapes(config, adaptation);
   const tensors = new Map([
     ...withShapes(shapes, weights, prefixes.weights),
     ...withShapes(shapes, optimizer.moments1, prefixes.moments1),
     ...withShapes(shapes, optimizer.moments2, prefixes.moments2),
+    ...(critic === undefined ? [] : withShapes(criticShapes(config), criticTensors(critic), criticPrefix)),
   ]);
   const lora = adaptation && { lora: { ...adaptation } };
-  const json = { format, formatVersion, config: { ...config }, ...lora, step: optimizer.step, randomState };
+  const criticStep = critic && { criticStep: critic.step };
+  const json = {
+    format,
+    formatVersion,
+    config: { ...config },
+    ...lora,
+    step: optimizer.step,
+    ...criticStep,
+    randomState,
+  };
   await writeDirectoryAtomically(
     directory,
     new Map<string, string | Uint8Array>([
@@ -78,17 +92,45 @@ export async function readPolicyState(path: string, { config, adaptation }: Stat
   const tensorSource = join(directory, tensorFile);
   const { tensors } = decodeSafetensors(await read(tensorSource), tensorSource);
   const unknown = [...tensors.keys()].find(
-    (name) => !Object.values(prefixes).some((prefix) => name.startsWith(prefix)),
+    (name) => ![...Object.values(prefixes), criticPrefix].some((prefix) => name.startsWith(prefix)),
   );
   if (unknown !== undefined) throw corrupt(tensorSource, `the tensor '${unknown}' belongs to no part of a state`);
   const take = (part: keyof typeof prefixes): Map<string, Float32Array> =>
     takeTensors(shapes, tensors, tensorSource, prefixes[part]);
   const moments2 = take('moments2');
-  for (const [name, values] of moments2) {
-    if (values.some((value) => value < 0))
-      throw corrupt(tensorSource, `the second moment '${name}' has a negative entry`);
-  }
-  return { weights: take('weights'), optimizer: { step, moments1: take('moments1'), moments2 }, randomState };
+  requireNoNegative(moments2, tensorSource);
+  const critic = readCritic(json, config, tensors, source, tensorSource);
+  return { weights: take('weights'), optimizer: { step, moments1: take('moments1'), moments2 }, critic, randomState };
+}
+
+function criticShapes({ hiddenSize }: LlamaConfig): Shapes {
+  return new Map(['weights', 'moments1', 'moments2'].map((name) => [name, [hiddenSize + 1] as const]));
+}
+
+function criticTensors({ weights, moments1, moments2 }: CriticState): LlamaWeights {
+  return new Map(Object.entries({ weights, moments1, moments2 }));
+}
+
+/** Reads the critic of a state, which has one where it says how many steps it took. */
+function readCritic(
+  { criticStep }: JsonObject,
+  config: LlamaConfig,
+  tensors: ReadonlyMap<string, Tensor>,
+  source: string,
+  tensorSource: string,
+): CriticState | undefined {
+  const shapes: Shapes = criticStep === undefined ? new Map() : criticShapes(config);
+  const taken = takeTensors(shapes, tensors, tensorSource, criticPrefix);
+  if (criticStep === undefined) return undefined;
+  if (!isNatural(criticStep)) throw corrupt(source, `criticStep is ${JSON.stringify(criticStep)}`);
+  const [weights, moments1, moments2] = ['weights', 'moments1', 'moments2'].map((name) => taken.get(name)!);
+  requireNoNegative(new Map([['critic', moments2!]]), tensorSource);
+  return { step: criticStep, weights: weights!, moments1: moments1!, moments2: moments2! };
+}
+
+function requireNoNegative(moments2: LlamaWeights, source: string): void {
+  for (const [name, values] of moments2)
+    if (values.some((value) => value < 0)) throw corrupt(source, `the second moment '${name}' has a negative entry`);
 }
 
 function requireSameModel(saved: JsonObject | undefined, config: LlamaConfig, source: string): void {

@@ -4,6 +4,7 @@ import {
   type Loss,
   type TrainingSample,
   type TrainablePolicy,
+  type ValueLoss,
   backendChecks,
 } from '@agent-lightning/core';
 import { loadKernels, type KernelKind, type LoadedKernels } from '../kernels/kernel-binary.ts';
@@ -17,7 +18,8 @@ import { layOutParameters } from '../model/parameter-layout.ts';
 import { parameterShapes, type Shapes } from '../model/parameter-shapes.ts';
 import { readTensors, writeTensors } from '../model/stored-tensors.ts';
 import { WorkerPool } from '../threads/worker-pool.ts';
-import { runPass, type TrainedTotal } from './distributed-pass.ts';
+import { Critic, type CriticState } from './critic.ts';
+import { runPass, type CriticShare, type TrainedTotal } from './distributed-pass.ts';
 import type {
   LlamaEngineOptions,
   OptimizerState,
@@ -55,6 +57,7 @@ export class LlamaEngine {
   readonly #kernels: Kernels;
   readonly #scheduler: SampleScheduler;
   readonly #snapshots: Snapshots;
+  readonly #critic: Critic;
   #step = 0;
   /** The training call in progress or the last one; never rejects. */
   #queue: Promise<unknown> = Promise.resolve();
@@ -80,6 +83,7 @@ export class LlamaEngine {
       Array.from({ length: threads }, (_, thread) => ({ config, adaptation, module, memory, map, thread, threads })),
     );
     this.#kernels = instantiateKernels(module, memory);
+    this.#critic = new Critic(config.hiddenSize);
     this.#scheduler = new SampleScheduler(config, this.#pool);
     this.#snapshots = new Snapshots(this.#memory, this.#kernels, (version) =>
       this.#pool.broadcast({ kind: 'forget', version }),
@@ -125,42 +129,61 @@ export class LlamaEngine {
     }
   }
 
-  /**
-   * Adds the gradient of the loss to what earlier calls accumulated.
-   * @throws BackendError `samples-invalid`; `loss-unsupported`; `numerics` when the loss is not finite: the accumulated gradient is then cleared
-   */
-  async forwardBackward(
-    samples: readonly TrainingSample[],
-    loss: Loss,
-  ): Promise<Awaited<ReturnType<TrainablePolicy['forwardBackward']>>> {
+  /** Returns the critic's value of the state before each token of each sample: shape (T,), 0 where `lossMask` is 0. */
+  async values(samples: readonly TrainingSample[]): Promise<readonly Float32Array[]> {
     backendChecks.samples(samples, this.#sampleLimits);
-    backendChecks.loss(loss, everyLoss, { dualClip: true });
     return await this.#enqueue(async () => {
-      const total = await this.#train(samples, this.#memory.map.forward, loss);
-      if (!Number.isFinite(Math.fround(total.loss))) {
-        // The gradient is float32 as well.
-        await this.#pool.runAll({ kind: 'clear' });
-        throw describeDivergence(`The ${loss.name} loss is ${total.loss}`);
-      }
-      const entropy = total.trainedTokens > 0 ? { entropy: total.entropy / total.trainedTokens } : {};
-      return { logprobs: total.logprobs, loss: total.loss, trainedTokens: total.trainedTokens, ...entropy };
+      const head = this.#critic.weights;
+      const { critic } = await this.#train(samples, this.#memory.map.forward, undefined, { head });
+      if (!critic!.values.every((values) => values.every(Number.isFinite)))
+        throw describeDivergence('A value of the critic is not finite');
+      return critic!.values;
     });
   }
 
   /**
-   * Takes one AdamW step over all parameters on the accumulated gradient, and clears the gradient.
+   * Adds the gradient of the loss, and of the critic's where it is given, to what earlier calls accumulated.
+   * @throws BackendError `samples-invalid`; `loss-unsupported`; `numerics` when a loss is not finite: the accumulated gradient is then cleared
+   */
+  async forwardBackward(
+    samples: readonly TrainingSample[],
+    loss: Loss,
+    valueLoss?: ValueLoss,
+  ): Promise<Awaited<ReturnType<TrainablePolicy['forwardBackward']>>> {
+    backendChecks.samples(samples, this.#sampleLimits);
+    backendChecks.loss(loss, everyLoss, { dualClip: true });
+    if (valueLoss) backendChecks.valueLoss(valueLoss, samples, true);
+    return await this.#enqueue(async () => {
+      const critic = valueLoss && { head: this.#critic.weights, loss: valueLoss };
+      const total = await this.#train(samples, this.#memory.map.forward, loss, critic);
+      // The gradient is float32 as well.
+      if (!Number.isFinite(Math.fround(total.loss)))
+        throw await this.#dropGradient(`The ${loss.name} loss is ${total.loss}`);
+      if (total.critic && !Number.isFinite(Math.fround(total.critic.loss)))
+        throw await this.#dropGradient(`The critic's loss is ${total.critic.loss}`);
+      if (total.critic) this.#critic.addGradient(total.critic.gradient);
+      const entropy = total.trainedTokens > 0 ? { entropy: total.entropy / total.trainedTokens } : {};
+      const valued = total.critic ? { valueLoss: total.critic.loss } : {};
+      return { logprobs: total.logprobs, loss: total.loss, trainedTokens: total.trainedTokens, ...entropy, ...valued };
+    });
+  }
+
+  /**
+   * Takes one AdamW step over all parameters on the accumulated gradient, and clears the gradient. The critic's head steps by itself.
    * @throws BackendError `numerics` when the gradient is not finite: the weights stay and the gradient is cleared
    */
-  async optimStep(adam: AdamParameters): Promise<Required<Awaited<ReturnType<TrainablePolicy['optimStep']>>>> {
-    const { learningRate, beta1, beta2, epsilon, weightDecay, maxGradientNorm } = backendChecks.adam(adam);
+  async optimStep(
+    adam: AdamParameters,
+    criticLearningRate?: number,
+  ): Promise<Required<Awaited<ReturnType<TrainablePolicy['optimStep']>>>> {
+    const resolved = backendChecks.adam(adam);
+    const { learningRate, beta1, beta2, epsilon, weightDecay, maxGradientNorm } = resolved;
+    const criticRate = backendChecks.criticRate(criticLearningRate, adam, true);
     return await this.#enqueue(async () => {
       const squares = new Map((await this.#pool.runAll({ kind: 'reduce' })).flatMap((part) => [...part.squares]));
       const blocks = this.#memory.layout.blocks;
       const gradientNorm = Math.sqrt(blocks.reduce((sum, _, index) => sum + squares.get(index)!, 0));
-      if (!Number.isFinite(gradientNorm)) {
-        await this.#pool.runAll({ kind: 'clear' });
-        throw describeDivergence(`The gradient's norm is ${gradientNorm}`);
-      }
+      if (!Number.isFinite(gradientNorm)) throw await this.#dropGradient(`The gradient's norm is ${gradientNorm}`);
       const step = this.#step + 1;
       const numbers = {
         // As torch.nn.utils.clip_grad_norm_, which keeps the quotient finite by 1e-6.
@@ -173,6 +196,7 @@ export class LlamaEngine {
         rootCorrection: Math.sqrt(1 - beta2 ** step),
       };
       await this.#pool.runAll({ kind: 'step', numbers });
+      this.#critic.step({ ...resolved, learningRate: criticRate });
       this.#step = step;
       return { gradientNorm, step };
     });
@@ -217,9 +241,21 @@ export class LlamaEngine {
     checkTensors(weights, this.trainedShapes);
     writeTensors(this.#memory, this.#memory.map.weights, weights);
     await this.#enqueue(async () => {
-      await this.#pool.runAll({ kind: 'clear' });
+      await this.#clearGradient();
       await this.#pool.runAll({ kind: 'pack' });
     });
+  }
+
+  /** Returns the critic's head and its optimizer; undefined where it was never trained. */
+  exportCritic(): CriticState | undefined {
+    this.#assertIdle('exportCritic');
+    return this.#critic.save();
+  }
+
+  /** Replaces the critic's head and its optimizer, or puts them back to their start where none are given. @throws BackendError `checkpoint-corrupt` */
+  loadCritic(state: CriticState | undefined): void {
+    this.#assertIdle('loadCritic');
+    this.#critic.load(state);
   }
 
   exportOptimizer(): OptimizerState {
@@ -264,11 +300,27 @@ export class LlamaEngine {
   }
 
   /** Runs a pass on as many threads as the longest sample leaves room for. */
-  async #train(samples: readonly TrainingSample[], forward: Address, loss?: Loss): Promise<TrainedTotal> {
+  async #train(
+    samples: readonly TrainingSample[],
+    forward: Address,
+    loss?: Loss,
+    critic?: CriticShare,
+  ): Promise<TrainedTotal> {
     const longest = Math.max(...samples.map(({ tokens }) => tokens.length - 1));
     const threads = trainingThreads(this.#model, this.#plan, longest);
     const { workingBytes } = this.#plan;
-    return await runPass(this.#pool, samples, forward, loss, { threads, workingBytes });
+    return await runPass(this.#pool, samples, forward, loss, { threads, workingBytes }, critic);
+  }
+
+  async #clearGradient(): Promise<void> {
+    await this.#pool.runAll({ kind: 'clear' });
+    this.#critic.clearGradient();
+  }
+
+  /** Clears the gradient, and returns the error that says why. */
+  async #dropGradient(what: string): Promise<BackendError> {
+    await this.#clearGradient();
+    return describeDivergence(what);
   }
 
   /** Runs training calls one after the other. */

@@ -2,6 +2,7 @@
 import type { Address } from '../kernels/kernels.ts';
 import { normalize, type Model } from '../model/layer-forward.ts';
 import { linear, linearBackward } from '../model/linear.ts';
+import { scoreValues, type CriticPass } from './critic-head.ts';
 import type { Chunk } from './token-tree.ts';
 import type { TrainingSpace } from './training-space.ts';
 
@@ -16,7 +17,7 @@ export interface Learning {
 /**
  * Fills log-probabilities and entropies of the predictions, (S,), from the last layer's output, with the weights at `forward`. When the
  * pass learns, it fills `space.dLastNorm` (S, hidden), too, and adds to the head's gradient. The head is linear and has no bias, so its input
- * over the temperature gives the logits over the temperature.
+ * over the temperature gives the logits over the temperature. Returns the critic's values, (S,), where it is given.
  */
 export function scorePredictions(
   model: Model,
@@ -24,7 +25,8 @@ export function scorePredictions(
   { targets, temperatures }: Pick<Chunk, 'targets' | 'temperatures'>,
   forward: Address,
   learning: Learning | undefined,
-): void {
+  critic: CriticPass | undefined,
+): Float32Array | undefined {
   const { kernels, config, widths, layout } = model;
   const { hidden } = widths;
   const predictions = targets.length;
@@ -34,6 +36,11 @@ export function scorePredictions(
   for (let first = 0; first < predictions; first += space.predictionsAtOnce)
     scorePiece(model, space, first, Math.min(space.predictionsAtOnce, predictions - first), forward, learning);
   if (temperatures && learning) divideRows(model, space.dLastNorm, temperatures);
+  if (critic === undefined) return undefined;
+  if (temperatures)
+    // a value has no temperature
+    normalize(model, forward, layout.finalNorm, predictions, space.last, space.lastNorm, space.lastInverse);
+  return scoreValues(model, space, predictions, critic);
 }
 
 /** Divides each row at `address`, (S, hidden), by its temperature. */

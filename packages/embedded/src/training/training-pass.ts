@@ -10,6 +10,7 @@ import { layerForward, type Model } from '../model/layer-forward.ts';
 import { LayerBackward } from './layer-backward.ts';
 import type { Chunk } from './token-tree.ts';
 import { attentionForward, planAll, planPredicting, type QueryPlan } from './training-attention.ts';
+import type { CriticPass } from './critic-head.ts';
 import { scorePredictions, type Learning } from './training-head.ts';
 import { capacityFor, openSpace, spaceBytes, type Capacity, type TrainingSpace } from './training-space.ts';
 
@@ -17,6 +18,8 @@ import { capacityFor, openSpace, spaceBytes, type Capacity, type TrainingSpace }
 export interface ChunkScores {
   readonly logprobs: Float32Array;
   readonly entropies: Float32Array;
+  /** The critic's values of the states before the predicted tokens, where it takes part. */
+  readonly values?: Float32Array;
 }
 
 /** A chunk that is being computed, with its activations and plans. */
@@ -52,7 +55,13 @@ export class TrainingPass {
    * valid until the next call.
    * @throws EngineFault when the chunk does not fit into the memory
    */
-  run(chunk: Chunk, forward: Address, budget: number, learning: Learning | undefined): ChunkScores {
+  run(
+    chunk: Chunk,
+    forward: Address,
+    budget: number,
+    learning: Learning | undefined,
+    critic?: CriticPass,
+  ): ChunkScores {
     const space = this.#reserve(chunk, budget);
     const state: PassState = { chunk, space, all: planAll(chunk), predicting: planPredicting(chunk) };
     for (const name of ['ids', 'positions', 'predicting', 'predictors', 'targets'] as const)
@@ -68,10 +77,14 @@ export class TrainingPass {
         forward,
         layer === layers - 1 ? space.output : space.layers[layer + 1]!.input,
       );
-    scorePredictions(this.#model, space, chunk, forward, learning);
+    const values = scorePredictions(this.#model, space, chunk, forward, learning, critic);
     if (learning) this.#learn(state, learning.gradients);
     const { logprobs, entropies } = space.views;
-    return { logprobs: logprobs.subarray(0, predictions), entropies: entropies.subarray(0, predictions) };
+    return {
+      logprobs: logprobs.subarray(0, predictions),
+      entropies: entropies.subarray(0, predictions),
+      ...(values && { values }),
+    };
   }
 
   /** Frees the working memory for other uses until the next chunk. */

@@ -5,6 +5,7 @@ import type { SharedHeap } from '../kernels/shared-heap.ts';
 import type { Model } from '../model/layer-forward.ts';
 import { roundUp, type Block } from '../model/weights.ts';
 import type { FlatSamples } from './flat-samples.ts';
+import { CriticWork } from './critic-work.ts';
 import { tokenLoss } from './token-loss.ts';
 import { chunksOf } from './token-tree.ts';
 import { TrainingPass } from './training-pass.ts';
@@ -15,8 +16,16 @@ export interface TrainJob {
   readonly samples: FlatSamples;
   readonly forward: Address;
   readonly loss?: Loss;
+  /** The critic, where its values are wanted. */
+  readonly critic?: CriticJob;
   /** Bytes of working memory up to which a pass keeps all activations. */
   readonly budget: number;
+}
+
+/** The critic's part of a job: its head, shape (H + 1,), and where it learns, its loss, arranged as the samples' tokens. */
+export interface CriticJob {
+  readonly head: Float32Array;
+  readonly loss?: { readonly targets: Float32Array; readonly weights: Float32Array; readonly trunkWeight: number };
 }
 
 /** AdamW's numbers for one step, as the kernel takes them. */
@@ -36,6 +45,15 @@ export interface TrainedSamples {
   readonly loss: number;
   readonly entropy: number;
   readonly trainedTokens: number;
+  /** The critic's results, where the job has a critic. */
+  readonly critic?: CriticResults;
+}
+
+/** The critic's values, as the samples' tokens, its loss, summed, and the gradient of its head, shape (H + 1,). */
+export interface CriticResults {
+  readonly values: Float32Array;
+  readonly loss: number;
+  readonly gradient: Float64Array;
 }
 
 /** Σ g² of the gradient of each block that a thread summed, by the block's index. */
@@ -64,10 +82,11 @@ export class TrainingWorker {
   }
 
   /** Runs the samples chunk by chunk, yielding between chunks so that sampling goes on. */
-  *train({ samples, forward, loss, budget }: TrainJob): Generator<void, TrainedSamples> {
+  *train({ samples, forward, loss, critic, budget }: TrainJob): Generator<void, TrainedSamples> {
     const logprobs = new Float32Array(samples.tokens.length);
     const total = { loss: 0, entropy: 0, trainedTokens: 0 };
     const gradients = this.#model.map.gradients[this.#thread];
+    const valued = critic && new CriticWork(critic, samples.tokens.length);
     try {
       for (const chunk of chunksOf(samples)) {
         const slopeOf = (i: number, now: number): number => {
@@ -76,7 +95,9 @@ export class TrainingWorker {
           total.loss += value;
           return slope;
         };
-        const scores = this.#pass.run(chunk, forward, budget, loss && { slopeOf, gradients: gradients! });
+        const learning = loss && { slopeOf, gradients: gradients! };
+        const scores = this.#pass.run(chunk, forward, budget, learning, valued?.passOf(chunk));
+        valued?.keep(chunk, scores.values!);
         for (const [i, entry] of chunk.entries.entries()) {
           logprobs[entry] = scores.logprobs[i]!;
           total.entropy += scores.entropies[i]!;
@@ -87,7 +108,7 @@ export class TrainingWorker {
     } finally {
       this.#pass.release();
     }
-    return { logprobs, ...total };
+    return { logprobs, ...total, ...(valued && { critic: valued.results }) };
   }
 
   /** Sums the threads' gradients, in their order, into the first; Σ g² per owned block. */

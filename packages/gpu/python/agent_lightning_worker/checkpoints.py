@@ -12,6 +12,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
+from agent_lightning_worker.critic import CriticState
 from agent_lightning_worker.errors import WorkerError
 from agent_lightning_worker.lora import Adapter, LoraSpec
 from agent_lightning_worker.network import Network
@@ -31,10 +32,13 @@ _PEFT_PREFIX = "base_model.model."
 
 
 def save_state(policy: Policy, base_model: str, directory: Path) -> None:
-    """Weights and moments in float32 and the step. Training draws nothing at random, so this is all that it depends on."""
+    """Weights and moments in float32, the step and the critic. Training draws nothing at random, so this is all that it depends on."""
     _save_tensors(policy.parameters, directory / "weights.safetensors")
     _save_tensors(policy.optimizer.state(), directory / "optimizer.safetensors")
     meta = {"format": 1, "base_model": base_model, "step": policy.optimizer.steps, "lora": asdict(policy.spec)}
+    if (critic := policy.critic.state()) is not None:
+        _save_tensors(critic.tensors, directory / "critic.safetensors")
+        meta["critic_step"] = critic.steps
     _write_json(directory / "state.json", meta)
 
 
@@ -61,11 +65,20 @@ def load_state(policy: Policy, directory: Path, with_optimizer: bool) -> None:
     try:
         weights = load_file(directory / "weights.safetensors")
         moments = load_file(directory / "optimizer.safetensors") if with_optimizer else {}
+        critic = _read_critic(directory, with_optimizer)
     except (OSError, SafetensorError) as error:
         raise WorkerError(
             f"path: {directory.name} is damaged: {error}", field="path", code="checkpoint-corrupt"
         ) from error
-    policy.load(weights, moments, steps if with_optimizer else 0)
+    policy.load(weights, moments, steps if with_optimizer else 0, critic)
+
+
+def _read_critic(directory: Path, with_optimizer: bool) -> CriticState | None:
+    """The critic of a state; None where none was trained."""
+    steps = json.loads((directory / "state.json").read_text()).get("critic_step")
+    if steps is None:
+        return None
+    return CriticState(load_file(directory / "critic.safetensors"), steps if with_optimizer else 0)
 
 
 def save_adapter(weights: Weights, spec: LoraSpec, base_directory: Path, directory: Path) -> None:

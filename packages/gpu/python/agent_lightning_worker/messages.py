@@ -125,11 +125,13 @@ def _refuse_unknown(message: Message, name: str) -> None:
 def _write_pass(body: dict[str, Any]) -> bytes:
     """All datums in one record: their arrays one after another, and where each begins and ends, in bytes."""
     message = _PassOutput(loss_fn_output_type=body["loss_fn_output_type"], metrics=body["metrics"])
-    arrays = [_floats(output["logprobs"]["data"]) for output in body["loss_fn_outputs"]]
-    record = message.loss_fn_outputs.add(num_datums=len(arrays))
-    field = record.fields["logprobs"]
-    field.data, field.dtype = b"".join(arrays), _FLOAT32
-    field.offsets = np.cumsum([0, *map(len, arrays)], dtype=np.int64).tobytes()
+    outputs = body["loss_fn_outputs"]
+    record = message.loss_fn_outputs.add(num_datums=len(outputs))
+    for name in outputs[0]:
+        arrays = [_floats(output[name]["data"]) for output in outputs]
+        field = record.fields[name]
+        field.data, field.dtype = b"".join(arrays), _FLOAT32
+        field.offsets = np.cumsum([0, *map(len, arrays)], dtype=np.int64).tobytes()
     return message.SerializeToString()
 
 

@@ -31,6 +31,8 @@ class Network:
         parameter = next(module.parameters())
         self.device, self.dtype = parameter.device, parameter.dtype
         self.vocabulary = module.config.get_text_config().vocab_size
+        self.width = module.get_output_embeddings().weight.shape[-1]
+        """Numbers of the hidden state that the head reads."""
 
     @contextmanager
     def using(self, adapter: Adapter | list[RowAdapter] | None) -> Iterator[None]:

@@ -18,6 +18,8 @@ class AdamParams:
     eps: float = 1e-12
     weight_decay: float = 0.0
     grad_clip_norm: float = 0.0
+    critic_learning_rate: float | None = None
+    """Of the critic's head; `learning_rate` where it is None."""
 
 
 class Optimizer:

@@ -52,7 +52,11 @@ def forward(worker: Worker, fields: Fields) -> Json:
     model, number = worker.model(fields), sequence_number(fields)
     request = read_pass(fields.object("forward_input"), worker.limits, forward_only=True)
     fields.done(*IGNORED)
-    return worker.submit(model.id, number, fields, lambda: _pass_body(policy_of(model).forward(request.data)))
+
+    def operation() -> Json:
+        return _pass_body(policy_of(model).forward(request.data, request.with_values))
+
+    return worker.submit(model.id, number, fields, operation)
 
 
 def forward_backward(worker: Worker, fields: Fields) -> Json:
@@ -61,7 +65,8 @@ def forward_backward(worker: Worker, fields: Fields) -> Json:
     fields.done(*IGNORED)
 
     def operation() -> Json:
-        return _pass_body(policy_of(model).forward_backward(request.data, request.loss_name, request.clip))
+        policy = policy_of(model)
+        return _pass_body(policy.forward_backward(request.data, request.loss_name, request.clip, request.trunk_weight))
 
     return worker.submit(model.id, number, fields, operation)
 
@@ -85,6 +90,10 @@ def optim_step(worker: Worker, fields: Fields) -> Json:
 
 def _pass_body(result: PassResult) -> Json:
     outputs = [{"logprobs": tensor_body(logprobs)} for logprobs in result.logprobs]
+    for output, values in zip(outputs, result.values or [], strict=False):  # values are of all datums, or not there
+        output["values"] = tensor_body(values)
     sums = {"loss:sum": result.loss, "entropy:sum": result.entropy, "trained_tokens:sum": result.trained_tokens}
+    if result.value_loss is not None:
+        sums["value_loss:sum"] = result.value_loss
     kind = {"type": "forward_backward", "loss_fn_output_type": "TorchLossReturn"}
     return kind | {"loss_fn_outputs": outputs, "metrics": sums}

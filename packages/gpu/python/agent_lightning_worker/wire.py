@@ -5,11 +5,12 @@ from typing import Any
 
 import numpy as np
 
+from agent_lightning_worker import critic
 from agent_lightning_worker.datum import Datum
 from agent_lightning_worker.errors import WorkerError
 from agent_lightning_worker.fields import Fields
 from agent_lightning_worker.lora import LoraSpec
-from agent_lightning_worker.losses import LOSSES, ClipBounds
+from agent_lightning_worker.losses import LOSSES, ClipBounds, Loss
 from agent_lightning_worker.optimizer import AdamParams
 from agent_lightning_worker.token_choice import SamplingParams
 
@@ -35,6 +36,9 @@ class PassRequest:
     data: list[Datum]
     loss_name: str
     clip: ClipBounds
+    trunk_weight: float | None
+    """Given where the critic learns."""
+    with_values: bool
 
 
 def read_lora(fields: Fields, seed: int) -> LoraSpec:
@@ -66,6 +70,7 @@ def read_adam(fields: Fields) -> AdamParams:
         eps=fields.number("eps", 0, 1, AdamParams.eps),
         weight_decay=fields.number("weight_decay", 0, 1e3, AdamParams.weight_decay),
         grad_clip_norm=fields.number("grad_clip_norm", 0, 1e12, AdamParams.grad_clip_norm),
+        critic_learning_rate=fields.number("critic_learning_rate", 0, 1e3, None),
     )
     fields.done()
     return adam
@@ -83,23 +88,27 @@ def read_pass(fields: Fields, limits: ModelLimits, *, forward_only: bool) -> Pas
         high = config.number("clip_high_threshold", low, 1e6, max(low, clip.high))
         has_dual = loss.dual_clips and config.has("dual_clip_threshold")
         clip = ClipBounds(low, high, config.number("dual_clip_threshold", 1, 1e6, 3.0) if has_dual else None)
+    trunk_weight = None if forward_only else config.number("value_trunk_weight", 0, 1e6, None)
+    with_values = forward_only and config.number("values", 0, 1, 0) == 1
     config.done()
+    names = loss.inputs + (critic.INPUTS if trunk_weight is not None else ())
     items = fields.array("data")
     if not items:
         raise fields.wrong("data", "at least one datum", items, "samples-invalid")
     try:
         data = [
-            _read_datum(Fields(item, fields.name(f"data[{index}]")), loss_name, limits, forward_only)
+            _read_datum(Fields(item, fields.name(f"data[{index}]")), loss, names, limits, forward_only)
             for index, item in enumerate(items)
         ]
     except WorkerError as error:
         error.code = "samples-invalid"
         raise
     fields.done()
-    return PassRequest(data, loss_name, clip)
+    return PassRequest(data, loss_name, clip, trunk_weight, with_values)
 
 
-def _read_datum(fields: Fields, loss_name: str, limits: ModelLimits, forward_only: bool) -> Datum:
+def _read_datum(fields: Fields, loss: Loss, names: tuple[str, ...], limits: ModelLimits, forward_only: bool) -> Datum:
+    """`names`: the tensors that the losses read."""
     tokens = np.asarray(read_tokens(fields.object("model_input"), limits), dtype=np.int64)
     inputs = fields.object("loss_fn_inputs")
     targets = _tensor(inputs, "target_tokens", len(tokens), np.int64)
@@ -108,19 +117,19 @@ def _read_datum(fields: Fields, loss_name: str, limits: ModelLimits, forward_onl
         raise inputs.wrong(
             "target_tokens", f"token ids in 0…{limits.vocabulary - 1}", f"{targets[where]} at position {where}"
         )
-    loss = LOSSES[loss_name]
     tensors = {
-        name: _tensor(inputs, name, len(tokens), np.float32)
-        for name in loss.inputs
-        if inputs.has(name) or not forward_only
+        name: _tensor(inputs, name, len(tokens), np.float32) for name in names if inputs.has(name) or not forward_only
     }
-    gate = tensors.get(loss.gate)
-    counted = np.zeros(len(tokens), dtype=bool) if gate is None else gate != 0
+    counted = np.zeros(len(tokens), dtype=bool)
+    for gate in (loss.gate, "value_weights"):
+        if gate in tensors:
+            counted |= tensors[gate] != 0
     if inputs.has("mask"):
         wanted = _tensor(inputs, "mask", len(tokens), np.float32) != 0
         if (counted & ~wanted).any():
             where = int((counted & ~wanted).argmax())
-            raise inputs.wrong("mask", f"1 wherever {loss.gate} is not 0", f"0 at position {where}")
+            gates = loss.gate if "value_weights" not in tensors else f"{loss.gate} or value_weights"
+            raise inputs.wrong("mask", f"1 wherever {gates} is not 0", f"0 at position {where}")
     else:
         # The official client asks for all log-probabilities by weights that are all 0.
         wanted = np.ones(len(tokens), dtype=bool) if forward_only and not counted.any() else counted

@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import type { BackendFixture, BackendSuiteOptions, OpenBackend, SuiteContext } from './backend-fixture.ts';
+import { describeCritic } from './critic-promises.ts';
 import { describeSnapshots } from './snapshot-promises.ts';
 import { describeSampling } from './sampling-promises.ts';
 import { describeState } from './state-promises.ts';
@@ -19,6 +20,7 @@ export function describeBackend(name: string, open: OpenBackend, options: Backen
     describe('backend', () => describeLifecycle(context));
     describe('training', () => describeTraining(context));
     describe('temperature', () => describeTemperature(context));
+    describe('critic', () => describeCritic(context));
     describe('state', () => describeState(context));
     describe('snapshots', () => describeSnapshots(context));
     describe('sampling', () => describeSampling(context));

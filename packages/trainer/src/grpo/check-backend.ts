@@ -27,6 +27,12 @@ export async function checkBackend(
     );
   }
   checkAutoRates(algorithm, policies, { name: backend!.name, capabilities });
+  if (algorithm.critic !== undefined && capabilities.critic !== true) {
+    throw new ConfigurationError(
+      `the backend ${backend!.name} has no critic, which the estimator 'gae' needs; give grpo({ estimator: 'reinforce++' }), or train with embedded() or with the worker of gpu()`,
+      { code: 'option-unsupported' },
+    );
+  }
   for (const [field, fixed] of Object.entries(capabilities.fixedAdam ?? {})) {
     const asked = algorithm.adam[field as keyof typeof algorithm.adam];
     if (asked === fixed) continue;

@@ -29,6 +29,8 @@ export const grpoCharts: readonly GrpoChart[] = [
   { title: 'learning rate', lines: [['learning rate', 'learningRate']] },
   { title: 'signal ratio (gain for unseen groups over that for seen ones)', lines: [['ratio', 'signalRatio']] },
   { title: 'loss', lines: [['loss', 'loss']] },
+  { title: 'share of what was earned that the critic explains', lines: [['explained', 'explainedVariance']] },
+  { title: "critic's loss", lines: [["critic's loss", 'valueLoss']] },
   { title: 'gradient norm, before clipping', lines: [['gradient norm', 'gradientNorm']] },
   { title: 'entropy of the policy (nats)', lines: [['entropy', 'entropy']] },
   { title: 'KL sampler to trainer (nats)', lines: [['KL', 'klSamplerTrainer']] },

@@ -37,6 +37,8 @@ export interface TrainedMetrics extends Partial<OffPolicyMetrics> {
   readonly signalRatio?: number;
   /** Mean over the step's minibatches. */
   readonly loss?: number;
+  /** The critic's loss, mean over the step's minibatches; with the estimator `gae` only. */
+  readonly valueLoss?: number;
   /** Nats. */
   readonly entropy?: number;
   /** Largest of the step's optimizer steps, before clipping. */
@@ -85,6 +87,11 @@ export interface GrpoMetrics extends TrainedMetrics, StalenessMetrics {
   readonly trainedTokensPerSecond: number;
   /** Calls that continue an earlier call and train in a sample of their own all the same; absent where each call has its own sample. */
   readonly splitCalls?: SplitCalls;
+  /**
+   * The share of the variance of what tokens earned that the critic knew before the step: 1 for all of it, 0 or less for none; with the
+   * estimator `gae` only.
+   */
+  readonly explainedVariance?: number;
   /** Calls that were too old to be trained on. */
   readonly staleCalls: number;
   /** The figures of each policy by name, where a run has several. The step's own figures are over all of them. */
@@ -100,6 +107,8 @@ export interface GrpoRecord {
   readonly batch: LightningBatch;
   /** Undefined where each call has a sample of its own. */
   readonly splitCalls: SplitCalls | undefined;
+  /** Of the critic, where there is one. */
+  readonly explainedVariance?: number | undefined;
   /** The passes of each policy. */
   readonly trained: readonly PolicyPasses[];
   /** The versions that were trained. */
@@ -131,6 +140,7 @@ export function createGrpoMetrics(record: GrpoRecord): GrpoMetrics {
     tokensProcessed,
     ...(record.splitCalls === undefined ? {} : { splitCalls: record.splitCalls }),
     ...toTrainedMetrics(trained),
+    ...(record.explainedVariance === undefined ? {} : { explainedVariance: record.explainedVariance }),
     ...toStalenessMetrics(transitions, record.trainedVersions),
     ...(trained.length === 1 ? {} : { policies: toPolicyMetrics(record, transitions) }),
     ...(record.noSignal === undefined ? {} : { noSignal: record.noSignal.cause }),
@@ -185,7 +195,7 @@ function toStalenessMetrics(transitions: readonly Transition[], versions: Policy
 /** Returns GRPO's figures for the line of progress. */
 export function summariseStep(metrics: GrpoMetrics): readonly string[] {
   const { groupsUsed, groupsZeroVariance, groupsSingleton, groupsShapingOnly } = metrics;
-  const { gradientNorm, entropy, stalenessMax = 0 } = metrics;
+  const { gradientNorm, entropy, explainedVariance, stalenessMax = 0 } = metrics;
   return [
     `groups ${groupsUsed} of ${groupsUsed + groupsZeroVariance + groupsSingleton}`,
     ...(groupsShapingOnly === 0 ? [] : [`${groupsShapingOnly} by shaping alone`]),
@@ -193,6 +203,7 @@ export function summariseStep(metrics: GrpoMetrics): readonly string[] {
     ...(gradientNorm === undefined ? [] : [`gradient ${gradientNorm.toPrecision(2)}`]),
     ...(entropy === undefined ? [] : [`entropy ${entropy.toFixed(2)}`]),
     ...summariseSize(metrics),
+    ...(explainedVariance === undefined ? [] : [`critic explains ${explainedVariance.toFixed(2)}`]),
     ...(stalenessMax === 0
       ? []
       : [

@@ -1,4 +1,5 @@
 import { check, checkLightningRLOptions, type AdamParameters, type LightningRLOptions } from '@agent-lightning/core';
+import { resolveCritic, type CriticOptions, type CriticSettings } from './critic-options.ts';
 import type { LengthPenalty } from './step/length-penalty.ts';
 import { resolveGrpoLoss, type GrpoLoss, type GrpoLossOptions } from './grpo-loss.ts';
 import { resolveLearningRate, type LearningRateOptions, type LearningRateSettings } from './learning-rate.ts';
@@ -16,18 +17,20 @@ export interface GrpoOptions extends GrpoLossOptions, LearningRateOptions {
   readonly refill?: number;
   /**
    * Rollouts that a task gets more when all of its rollouts earned the lowest reward that the run has seen, as a share of `groupSize`: where
-   * successes are rare, one more of them is a lesson. @default 0.5, and 0 for the estimator 'reinforce++', which compares over the batch
+   * successes are rare, one more of them is a lesson. @default 0.5, and 0 for the estimators 'reinforce++' and 'gae', which compare over the batch
    */
   readonly extendFailed?: number;
   /**
    * The order of the tasks: `by-success` takes a task whose groups taught nothing lately (always solved, or never) every second epoch and
    * then every fourth, `even` takes every task once an epoch. @default 'by-success'; 'even' with `maxStaleness` above 0, where steps are
-   * planned before the ones before them are known, and for the estimator 'reinforce++'
+   * planned before the ones before them are known, and for the estimators 'reinforce++' and 'gae'
    */
   readonly taskSchedule?: 'by-success' | 'even';
-  /** The formula by which returns become advantages. @default 'grpo' */
+  /** The formula by which returns become advantages; `gae` is PPO with a critic. @default 'grpo' */
   readonly estimator?: LightningRLOptions['estimator'];
-  /** The rule by which the reward of a rollout reaches its calls. @default 'identical' */
+  /** The critic of the estimator `gae`, and of no other. */
+  readonly critic?: CriticOptions;
+  /** The rule by which the reward of a rollout reaches its calls. @default 'identical'; 'perStep', and nothing else, with `gae` */
   readonly credit?: LightningRLOptions['credit'];
   /** Automatic intermediate rewarding from tool status, exceptions and parse failures; true for the default rules. @default false */
   readonly intermediate?: NonNullable<LightningRLOptions['intermediate']> | boolean;
@@ -83,6 +86,7 @@ export interface GrpoSettings extends GrpoLoss, LearningRateSettings {
   /** Undefined: by success, where the steps before are known when a step is planned. */
   readonly taskSchedule: GrpoOptions['taskSchedule'];
   readonly estimator: LightningRLOptions['estimator'];
+  readonly critic: CriticSettings | undefined;
   readonly credit: LightningRLOptions['credit'];
   readonly intermediate: NonNullable<LightningRLOptions['intermediate']> | undefined;
   readonly samples: LightningRLOptions['samples'];
@@ -101,9 +105,14 @@ export interface GrpoSettings extends GrpoLoss, LearningRateSettings {
 /** Checks the options and fills in every default. @throws {ConfigurationError} `option-invalid` */
 export function resolveGrpoOptions(options: GrpoOptions): GrpoSettings {
   check.knownOptions('grpo', options, Object.keys(optionNames));
-  const { estimator = 'grpo', credit = 'identical', samples = 'trajectory', tokenWeighting = 'rollout' } = options;
+  const {
+    estimator = 'grpo',
+    credit = estimator === 'gae' ? 'perStep' : 'identical',
+    samples = 'trajectory',
+    tokenWeighting = 'rollout',
+  } = options;
   checkLightningRLOptions({ estimator, credit, samples, tokenWeighting });
-  const smallestGroup = estimator === 'reinforce++' ? 1 : 2;
+  const smallestGroup = comparesBatch(estimator) ? 1 : 2;
   const loss = resolveGrpoLoss(options);
   const minibatches = check.wholeNumber('grpo.minibatches', options.minibatches ?? 1);
   const warmupSteps = check.wholeNumber('grpo.warmupSteps', options.warmupSteps ?? 0, 0);
@@ -112,6 +121,7 @@ export function resolveGrpoOptions(options: GrpoOptions): GrpoSettings {
     tasksPerStep: check.wholeNumber('grpo.tasksPerStep', options.tasksPerStep ?? 16),
     ...resolvePlan(options, estimator),
     estimator,
+    critic: resolveCritic(estimator, options.critic),
     credit,
     intermediate: resolveIntermediate(options.intermediate ?? false),
     samples,
@@ -141,6 +151,7 @@ const optionNames: Readonly<Record<keyof GrpoOptions, true>> = {
   signalGate: true,
   passes: true,
   estimator: true,
+  critic: true,
   credit: true,
   intermediate: true,
   samples: true,
@@ -180,16 +191,20 @@ function resolveLengthPenalty({ lengthPenalty, maxTokens }: GrpoOptions): Length
   });
 }
 
+/** Tells whether rollouts are compared over the batch, whatever their task is. */
+function comparesBatch(estimator: LightningRLOptions['estimator']): boolean {
+  return estimator === 'reinforce++' || estimator === 'gae';
+}
+
 /** Resolves what a step takes more, or less often. Groups without variance are no loss where rewards are compared over the batch. */
 function resolvePlan(
   { refill, extendFailed, taskSchedule }: GrpoOptions,
   estimator: LightningRLOptions['estimator'],
 ): Pick<GrpoSettings, 'refill' | 'extendFailed' | 'taskSchedule'> {
   const given = Object.entries({ refill, extendFailed, taskSchedule }).find(([, value]) => value !== undefined);
-  if (estimator === 'reinforce++') {
+  if (comparesBatch(estimator)) {
     if (given === undefined) return { refill: 0, extendFailed: 0, taskSchedule: 'even' };
-    const expected =
-      "left out: the estimator 'reinforce++' compares over the batch, so that groups with equal rewards teach too";
+    const expected = `left out: the estimator '${estimator}' compares over the batch, so that groups with equal rewards teach too`;
     throw check.optionInvalid(`grpo.${given[0]}`, given[1], expected);
   }
   return {

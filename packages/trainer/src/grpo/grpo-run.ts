@@ -6,6 +6,7 @@
  *     extend    groups that lost members or failed get more rollouts              plan/extend-groups.ts
  *     learn  1  calls that are too long or too old are left out                   step/trainable-calls.ts
  *            2  rewards → credit → advantages → training samples                  core: lightning-rl/algorithm.ts
+ *               with the estimator gae the critic says what states are worth      step/ask-critic.ts
  *            3  a forward-backward pass and an optimizer step for each minibatch  step/train-on-batch.ts
  *            4  the new weights answer new calls, as the next version             policies/policy-set.ts
  *            5  figures, and whether to go on                                     grpo-metrics.ts, step/check-step.ts
@@ -35,6 +36,7 @@ import { publishBase } from './policies/create-policy.ts';
 import { PolicySet, type PolicyVersions } from './policies/policy-set.ts';
 import { routePolicies } from './policies/route-policies.ts';
 import { findUnusedPolicies } from './policies/unused-policies.ts';
+import { askCritic } from './step/ask-critic.ts';
 import { chooseExcerpts } from './step/choose-excerpts.ts';
 import { checkStep, isOffPolicy } from './step/check-step.ts';
 import { countSplitCalls } from './step/split-calls.ts';
@@ -112,9 +114,13 @@ export class GrpoRun implements AlgorithmRun<GrpoMetrics> {
 
   async learn({ step, rollouts, ...input }: StepRollouts): Promise<StepOutcome<GrpoMetrics>> {
     const versions = this.#state.policyVersions;
-    const { episodes, batch } = await input.measure('convert', async () => this.#toBatch(input.episodes));
+    const { episodes, batch: built } = await input.measure('convert', async () => this.#toBatch(input.episodes));
 
     const startedAtMs = performance.now();
+    const { critic } = this.#settings;
+    const { batch, explainedVariance } = await input.measure('train', () =>
+      askCritic(built, this.#policies.all, critic),
+    );
     const trained = await input.measure('train', () => this.#train(step, batch, input.beforeUpdate));
     const trainSeconds = (performance.now() - startedAtMs) / 1_000;
 
@@ -129,6 +135,7 @@ export class GrpoRun implements AlgorithmRun<GrpoMetrics> {
       episodes,
       batch,
       splitCalls: this.#settings.samples === 'trajectory' ? countSplitCalls(batch, episodes) : undefined,
+      explainedVariance,
       trained,
       trainedVersions: versions,
       policyVersions,

@@ -7,7 +7,7 @@ import { finishPass, submitPass, type Pass, type SubmittedPass } from './submit-
 export interface PassesOptions {
   readonly name: string;
   readonly policy: TrainablePolicy;
-  readonly settings: Pick<GrpoSettings, 'adam' | 'minibatches' | 'passes' | 'signalGate'>;
+  readonly settings: Pick<GrpoSettings, 'adam' | 'critic' | 'minibatches' | 'passes' | 'signalGate'>;
   readonly objective: Objective;
   /** The losses that the backend builds in. */
   readonly builtIn: BuiltInLosses;
@@ -38,13 +38,14 @@ export async function takeFixedPasses(
   { learningRate, ...options }: PassesOptions & { readonly learningRate: number },
 ): Promise<Passes> {
   const { settings, random, step } = options;
+  const { critic } = settings;
   const adam = { ...settings.adam, learningRate };
   const rounds = Array.from({ length: settings.passes }, () => splitMinibatches(batch, settings.minibatches, random));
   const minibatches = rounds.flat();
   if (minibatches.length > 0) options.beforeUpdate();
   const submitted: SubmittedPass[] = [];
   try {
-    for (const { samples } of minibatches) submitted.push(await submitPass(samples, { ...options, adam }));
+    for (const { samples } of minibatches) submitted.push(await submitPass(samples, { ...options, adam, critic }));
   } finally {
     await Promise.all(submitted.map(({ settled }) => settled)); // whatever comes, nothing is left running
   }

@@ -135,7 +135,10 @@ async function takePass(
   options: SizedPassesOptions,
 ): Promise<FinishedPass> {
   const adam = { ...options.settings.adam, learningRate };
-  return await finishPass(await submitPass(samples, { ...options, adam, logprobs }), options.step);
+  return await finishPass(
+    await submitPass(samples, { ...options, adam, critic: options.settings.critic, logprobs }),
+    options.step,
+  );
 }
 
 /** Measures how far the policy has moved after a pass. */

@@ -1,3 +1,4 @@
+import type { CriticSettings } from '../critic-options.ts';
 import { builtInLoss, objectiveAndDerivative, type BuiltInLosses, type Objective } from '../objective/objective.ts';
 import { policyDrift, type PolicyDrift } from '../objective/policy-drift.ts';
 import {
@@ -6,6 +7,7 @@ import {
   type AdamParameters,
   type BatchSample,
   type TrainablePolicy,
+  type ValueLoss,
 } from '@agent-lightning/core';
 
 /** The result of one forward-backward pass and its optimizer step. */
@@ -13,6 +15,8 @@ export interface Pass {
   readonly drift: PolicyDrift;
   readonly clippedTokens: number;
   readonly loss: number;
+  /** The loss of the critic; undefined without one. */
+  readonly valueLoss: number | undefined;
   /** The entropy in nats, where the backend computes it. */
   readonly entropy: number | undefined;
   /** The norm before clipping, where the backend reports it. */
@@ -46,6 +50,8 @@ export interface SubmitPassOptions {
   /** The losses that the backend builds in. */
   readonly builtIn: BuiltInLosses;
   readonly adam: AdamParameters;
+  /** Undefined where no critic learns; else every sample has its targets. */
+  readonly critic: CriticSettings | undefined;
   /** The log-probabilities of the samples by the weights as they are, shape (T,) each, where they are known; else they are asked for when needed. */
   readonly logprobs?: readonly Float32Array[];
 }
@@ -65,14 +71,15 @@ export interface FinishedPass {
  * log-probabilities first.
  */
 export async function submitPass(samples: readonly BatchSample[], options: SubmitPassOptions): Promise<SubmittedPass> {
-  const { policy, objective, adam } = options;
+  const { policy, objective, adam, critic } = options;
   const loss = builtInLoss(objective, options.builtIn);
   const surrogate =
     loss === undefined
       ? toSurrogate(samples, options.logprobs ?? (await policy.forward(samples)), objective)
       : undefined;
-  const pass = policy.forwardBackward(surrogate?.samples ?? samples, loss ?? { name: 'cross_entropy' });
-  const step = policy.optimStep(adam);
+  const valueLoss = critic && toValueLoss(samples, critic);
+  const pass = policy.forwardBackward(surrogate?.samples ?? samples, loss ?? { name: 'cross_entropy' }, valueLoss);
+  const step = policy.optimStep(adam, critic?.learningRate);
   return { samples, objective, computed: surrogate, settled: Promise.allSettled([pass, step]) };
 }
 
@@ -85,16 +92,33 @@ export async function finishPass(
   step: number,
 ): Promise<FinishedPass> {
   const [pass, update] = await settled;
-  const { loss, logprobs, entropy } = valueOf(pass);
+  const { loss, logprobs, entropy, valueLoss } = valueOf(pass);
   requireFinite('the loss', computed?.loss ?? loss, step);
+  if (valueLoss !== undefined) requireFinite("the critic's loss", valueLoss, step);
   const drift = policyDrift(samples, logprobs);
   const { gradientNorm } = valueOf(update);
   if (gradientNorm !== undefined) requireFinite('the gradient norm', gradientNorm, step);
   const surrogate = computed ?? toSurrogate(samples, logprobs, objective);
   return {
-    pass: { drift, clippedTokens: surrogate.clippedTokens, loss: computed?.loss ?? loss, entropy, gradientNorm },
+    pass: {
+      drift,
+      clippedTokens: surrogate.clippedTokens,
+      loss: computed?.loss ?? loss,
+      valueLoss,
+      entropy,
+      gradientNorm,
+    },
     logprobs,
     hasSlope: surrogate.samples.some(({ advantages }) => advantages.some((slope) => slope !== 0)),
+  };
+}
+
+/** Returns the loss of the critic, in which a token weighs as much as in the policy's. */
+function toValueLoss(samples: readonly BatchSample[], { trunkWeight }: CriticSettings): ValueLoss {
+  return {
+    targets: samples.map(({ valueTargets }) => valueTargets!),
+    weights: samples.map(({ tokens, tokenWeight }) => new Float32Array(tokens.length).fill(tokenWeight)),
+    trunkWeight,
   };
 }
 

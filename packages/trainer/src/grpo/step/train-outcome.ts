@@ -12,6 +12,7 @@ export interface TrainOutcome {
   readonly movementTarget?: number;
   readonly signalRatio?: number;
   readonly loss?: number;
+  readonly valueLoss?: number;
   readonly entropy?: number;
   readonly gradientNorm?: number;
   readonly klBase?: number;
@@ -39,6 +40,9 @@ export function summarisePasses(trained: readonly PolicyPasses[]): TrainOutcome 
     passes: Math.max(...trained.map((each) => each.passesOverBatch)),
     tokensTrained,
     loss: passes.reduce((sum, pass) => sum + pass.loss, 0) / passes.length,
+    ...(passes[0]!.valueLoss === undefined
+      ? {}
+      : { valueLoss: passes.reduce((sum, pass) => sum + (pass.valueLoss ?? 0), 0) / passes.length }),
     ...(passes[0]!.entropy === undefined ? {} : { entropy: overTokens(passes, (pass) => pass.entropy ?? 0) }),
     ...(passes[0]!.gradientNorm === undefined
       ? {}
