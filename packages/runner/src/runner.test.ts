@@ -117,7 +117,7 @@ describe('agents that go wrong', () => {
     const [rollout] = await run([{ input: null }]);
     expect(rollout).toMatchObject({
       status: 'failed',
-      failure: { code: 'agent-failed', message: 'no such table: orders' },
+      failure: { code: 'RangeError', message: 'no such table: orders' },
     });
     const [span] = await store.querySpans({ rolloutIds: [rollout!.rolloutId] });
     expect(span).toMatchObject({

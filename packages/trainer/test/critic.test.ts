@@ -60,6 +60,7 @@ describe('a run with a critic', () => {
           groupSize: 1,
           tasksPerStep: 4,
           maxTokens: 1,
+          learningRate: 1e-3,
           critic: { learningRate: 0.5, trunkWeight: 0.1 },
         }),
         runDirectory,

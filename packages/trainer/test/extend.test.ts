@@ -21,6 +21,10 @@ function rewardedBy(
   };
 }
 
+/** An error that the tests sort as the world's. */
+class NetworkError extends Error {}
+NetworkError.prototype.name = 'NetworkError';
+
 const sampleOf = ({ rollout }: RolloutContext): number => Number(rollout.metadata['sample']);
 const groupOf = ({ groupId }: Rollout): string => /\.(s\d+\.g\d+)$/.exec(groupId!)![1]!;
 
@@ -69,11 +73,12 @@ describe('a step that is extended', () => {
   it('fills up a group that lost members, once', async () => {
     const store = new MemoryStore();
     const rollout = rewardedBy(({ letter }, context) => {
-      if (letter === 'a' && sampleOf(context) < 2) throw new TypeError('the network is away');
-      if (letter === 'b') throw new TypeError('the network is away');
+      if (letter === 'a' && sampleOf(context) < 2) throw new NetworkError('the network is away');
+      if (letter === 'b') throw new NetworkError('the network is away');
       return sampleOf(context) % 2;
     });
-    const { trainer, runDirectory } = await createTestTrainer({ rollout, store }, small);
+    const lost = { failures: { NetworkError: 'world' }, retry: { maxAttempts: 1 } } as const;
+    const { trainer, runDirectory } = await createTestTrainer({ rollout, store, ...lost }, small);
     await trainer.fit({ train: letterTasks.slice(0, 4), steps: 1 });
     expect(Object.values(await groupsOf(store)).sort()).toEqual(['a012345', 'b01234567', 'c0123', 'd0123']);
     expect((await readMetrics(runDirectory))[0]).toMatchObject({ rollouts: 22, rolloutsAdded: { lost: 6 } });

@@ -93,13 +93,14 @@ describe('failures of the world', () => {
     const result = await trainer.fit({ train: tasks, validation: tasks, steps: 1 });
     const [line] = await readMetrics(runDirectory);
     expect(line).toMatchObject({
-      rollouts: 8,
+      rollouts: 10,
+      rolloutsAdded: { lost: 2 },
       failed: 2,
       failures: { PaymentError: 2 },
       failureKinds: { policy: 0, world: 2, unknown: 0 },
       withoutReward: 2,
       retries: 6,
-      reward: { count: 6 },
+      reward: { count: 8 },
       validation: { reward: 1, rollouts: 8, failed: 4, leftOut: 4 },
     });
     expect(result.validationBefore).toBe(1);
@@ -118,7 +119,7 @@ describe('failures of the world', () => {
           return -2;
         },
       },
-      { tasksPerStep: 2, groupSize: 2 },
+      { tasksPerStep: 2, groupSize: 2, extendFailed: 0 },
     );
     await trainer.fit({ train: tasks, steps: 1 });
     expect([...attempts.values()]).toEqual([1, 1, 1, 1]);

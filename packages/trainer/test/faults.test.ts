@@ -86,16 +86,19 @@ describe('rollouts that go wrong are data', () => {
       }),
       1,
     );
-    expect(metrics[0]).toMatchObject({ failed: 2, withoutReward: 0, reward: { count: 8 } });
+    expect(metrics[0]).toMatchObject({ failed: 2, withoutReward: 0 });
     expect(metrics[0]!.reward.mean).toBeLessThanOrEqual(1);
   });
 
   it('each kind of failure is told once, with an example, and counted in the report', async () => {
-    const { trainer, logger } = await createTestTrainer({
-      rollout: sometimes(() => {
-        throw new Error('no such table');
-      }),
-    });
+    const { trainer, logger } = await createTestTrainer(
+      {
+        rollout: sometimes(() => {
+          throw new Error('no such table');
+        }),
+      },
+      { extendFailed: 0 },
+    );
     const { reportPath } = await trainer.fit({ train: tasks, steps: 2 });
     expect(logger.lines.filter((line) => line.includes('agent-failed'))).toEqual([
       expect.stringMatching(
@@ -179,12 +182,15 @@ describe('a run without signal stops, and says why', () => {
 
   it('warns about a step that taught nothing, and goes on', async () => {
     let rollouts = 0;
-    const { trainer, logger } = await createTestTrainer({
-      rollout: async (task, context) => {
-        const reward = await answerLetter(task, context);
-        return rollouts++ < 32 ? 0 : reward;
+    const { trainer, logger } = await createTestTrainer(
+      {
+        rollout: async (task, context) => {
+          const reward = await answerLetter(task, context);
+          return rollouts++ < 32 ? 0 : reward;
+        },
       },
-    });
+      { extendFailed: 0 },
+    );
     await trainer.fit({ train: tasks, steps: 2 });
     expect(logger.lines.filter((line) => line.startsWith('warning'))).toEqual([
       expect.stringMatching(/step 1 taught nothing: .*every reward is 0\)/),

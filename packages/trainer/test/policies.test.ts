@@ -86,13 +86,16 @@ describe('several policies', () => {
   });
 
   it('see the whole episode’s reward, also a policy that made no call of its own in a rollout', async () => {
-    const { trainer, runDirectory } = await createTestTrainer({
-      policies,
-      rollout: async (task, { rollout }) => {
-        const isPlanned = Number(rollout.metadata['sample']) % 2 === 0;
-        return scoreLetter(task, await askAs(isPlanned ? 'plan' : 'write', task.letter));
+    const { trainer, runDirectory } = await createTestTrainer(
+      {
+        policies,
+        rollout: async (task, { rollout }) => {
+          const isPlanned = Number(rollout.metadata['sample']) % 2 === 0;
+          return scoreLetter(task, await askAs(isPlanned ? 'plan' : 'write', task.letter));
+        },
       },
-    });
+      { extendFailed: 0 },
+    );
     await trainer.fit({ train: tasks, steps: 1 });
     const [first] = await readMetrics(runDirectory);
     expect(first!.policies!['writer']!.transitions).toBe(16);

@@ -6,11 +6,21 @@ import { parseArgs } from 'node:util';
 import { ailments } from './cases/ailments.ts';
 import { autoCalc, autoControl, autoSql } from './cases/auto.ts';
 import { critic } from './cases/critic.ts';
+import { failures } from './cases/failures.ts';
 import { quickstart } from './cases/quickstart.ts';
 import { verdict } from './cases/verdict.ts';
 import type { LearningCase } from './learning-case.ts';
 
-const cases: readonly LearningCase[] = [ailments, autoSql, autoCalc, autoControl, critic, quickstart, verdict];
+const cases: readonly LearningCase[] = [
+  ailments,
+  autoCalc,
+  autoControl,
+  autoSql,
+  critic,
+  failures,
+  quickstart,
+  verdict,
+];
 
 const { values } = parseArgs({ options: { case: { type: 'string' }, json: { type: 'boolean', default: false } } });
 const chosen = cases.find(({ name }) => name === values.case);

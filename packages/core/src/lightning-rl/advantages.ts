@@ -113,9 +113,9 @@ function baselinesOf(
   estimator: Estimator,
 ): readonly number[] | readonly Float64Array[] {
   if (rollouts.every(isPlaced)) return baselinesByPosition(rollouts);
-  return estimator === 'rloo'
-    ? leaveOneOutMeans(rollouts)
-    : new Array<number>(rollouts.length).fill(meanScore(rollouts));
+  if (estimator === 'rloo') return leaveOneOutMeans(rollouts);
+  const center = meanScore(rollouts);
+  return rollouts.map(() => center);
 }
 
 function isPlaced(rollout: RolloutReturns): rollout is RolloutReturns & Required<PlacedReturns> {
