@@ -73,7 +73,7 @@ function trainerOn(options: {
       return sampleOf(context) % 2; // whatever was answered: so that every group has a signal
     },
     backend,
-    algorithm: grpo({ groupSize: 4, tasksPerStep: 2 }),
+    algorithm: grpo({ groupSize: 4, tasksPerStep: 2, learningRate: 3e-4 }),
     runners: 8,
     runDirectory: join(root, 'run'),
     progress: 'none',
