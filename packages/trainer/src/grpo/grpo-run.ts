@@ -5,7 +5,7 @@
  *     plan      each task runs `groupSize` times                                  (G tasks × K rollouts)
  *     learn  1  calls that are too long or too old are left out                   step/trainable-calls.ts
  *            2  rewards → credit → advantages → training samples                  core: lightning-rl/algorithm.ts
- *            3  passes over the batch, each with an optimizer step:              step/train-on-batch.ts
+ *            3  passes over the batch, each with an optimizer step:               step/train-on-batch.ts
  *               until the policy has moved by a target, or a fixed number          step/sized-passes.ts, step/fixed-passes.ts
  *            4  the new weights answer new calls, as the next version             policies/policy-set.ts
  *            5  figures, and whether to go on                                     grpo-metrics.ts, step/check-step.ts
