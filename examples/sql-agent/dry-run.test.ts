@@ -51,7 +51,7 @@ const options = (lines: string[], invoke: Invoke): Omit<TrainerOptions<Question>
     await invoke(task, context);
     return context.rollout.metadata['sample'] as number;
   },
-  algorithm: grpo({ groupSize: 4, tasksPerStep: 2, maxTokens: 4 }),
+  algorithm: grpo({ groupSize: 4, tasksPerStep: 2, learningRate: 1e-4, maxTokens: 4 }),
   logger: {
     info: (line) => void lines.push(line),
     warn: (line) => void lines.push(`warning: ${line}`),

@@ -7,7 +7,8 @@
  *     learn  1  calls that are too long or too old are left out                   step/trainable-calls.ts
  *            2  rewards → credit → advantages → training samples                  core: lightning-rl/algorithm.ts
  *               with the estimator gae the critic says what states are worth      step/ask-critic.ts
- *            3  a forward-backward pass and an optimizer step for each minibatch  step/train-on-batch.ts
+ *            3  passes over the batch, each with an optimizer step:               step/train-on-batch.ts
+ *               until the policy has moved by a target, or a fixed number          step/sized-passes.ts, step/fixed-passes.ts
  *            4  the new weights answer new calls, as the next version             policies/policy-set.ts
  *            5  figures, and whether to go on                                     grpo-metrics.ts, step/check-step.ts
  */
