@@ -40,7 +40,9 @@ export class StepPlanner {
   }
 
   /** Returns the rollouts that a step needs more: of groups that it has, and of further tasks. */
-  extend({ step, planned, episodes }: StepSoFar): readonly PlannedRollout[] {
+  extend({ step, planned, rollouts: finished, episodes }: StepSoFar): readonly PlannedRollout[] {
+    // The agent is broken, or its model is away: more of the same would not help.
+    if (!finished.some(({ status }) => status === 'succeeded')) return [];
     const { groupSize, tasksPerStep, refill, extendFailed } = this.#settings;
     const groups = groupRewards(planned, episodes);
     const { rollouts, tasks } = extendGroups(groups, widenRange(this.state.rewards, groups), {
