@@ -79,6 +79,18 @@ describe('a step that is extended', () => {
     expect((await readMetrics(runDirectory))[0]).toMatchObject({ rollouts: 22, rolloutsAdded: { lost: 6 } });
   });
 
+  it('is decided by the shuffled rewards in a control run, as everything is', async () => {
+    const rollout = rewardedBy(({ letter }) => Number(letter !== 'a'));
+    for (const [control, added] of [
+      ['none', { failed: 2 }],
+      ['shuffled', {}],
+    ] as const) {
+      const { trainer, runDirectory } = await createTestTrainer({ rollout, control, noSignalPatience: 9 }, small);
+      await trainer.fit({ train: letterTasks.slice(0, 4), steps: 1 });
+      expect((await readMetrics(runDirectory))[0]!.rolloutsAdded).toEqual(added);
+    }
+  });
+
   it('adds nothing to a step in which no rollout succeeded: its agent is broken', async () => {
     const rollout = rewardedBy(() => {
       throw new TypeError('broken');
