@@ -21,10 +21,7 @@ function rewardedBy(
   };
 }
 
-/** An error that the tests sort as the world's. */
-class NetworkError extends Error {}
-NetworkError.prototype.name = 'NetworkError';
-
+const connectionRefused = (): Error => Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
 const sampleOf = ({ rollout }: RolloutContext): number => Number(rollout.metadata['sample']);
 const groupOf = ({ groupId }: Rollout): string => /\.(s\d+\.g\d+)$/.exec(groupId!)![1]!;
 
@@ -73,18 +70,28 @@ describe('a step that is extended', () => {
   it('fills up a group that lost members, once', async () => {
     const store = new MemoryStore();
     const rollout = rewardedBy(({ letter }, context) => {
-      if (letter === 'a' && sampleOf(context) < 2) throw new NetworkError('the network is away');
-      if (letter === 'b') throw new NetworkError('the network is away');
+      if (letter === 'b' || (letter === 'a' && sampleOf(context) < 2)) throw connectionRefused();
       return sampleOf(context) % 2;
     });
-    const lost = { failures: { NetworkError: 'world' }, retry: { maxAttempts: 1 } } as const;
-    const { trainer, runDirectory } = await createTestTrainer({ rollout, store, ...lost }, small);
+    const { trainer, runDirectory } = await createTestTrainer({ rollout, store, retry: { maxAttempts: 1 } }, small);
     await trainer.fit({ train: letterTasks.slice(0, 4), steps: 1 });
     expect(Object.values(await groupsOf(store)).sort()).toEqual(['a012345', 'b01234567', 'c0123', 'd0123']);
     expect((await readMetrics(runDirectory))[0]).toMatchObject({ rollouts: 22, rolloutsAdded: { lost: 6 } });
   });
 
-  it('adds nothing to a step of which every rollout was lost', async () => {
+  it('is decided by the shuffled rewards in a control run, as everything is', async () => {
+    const rollout = rewardedBy(({ letter }) => Number(letter !== 'a'));
+    for (const [control, added] of [
+      ['none', { failed: 2 }],
+      ['shuffled', {}],
+    ] as const) {
+      const { trainer, runDirectory } = await createTestTrainer({ rollout, control, noSignalPatience: 9 }, small);
+      await trainer.fit({ train: letterTasks.slice(0, 4), steps: 1 });
+      expect((await readMetrics(runDirectory))[0]!.rolloutsAdded).toEqual(added);
+    }
+  });
+
+  it('adds nothing to a step in which no rollout succeeded: its agent is broken', async () => {
     const rollout = rewardedBy(() => {
       throw new TypeError('broken');
     });
@@ -147,7 +154,7 @@ describe('a run in a process that is killed while a step is extended', () => {
     const expected = await readFinished(whole);
     const metrics = await readMetrics(whole);
     // a rollout of a further task, among others of them, in the second step
-    const victim = expected.map((name) => name.split(' ')[0]!).find((id) => id.endsWith('s2.g3.k2'))!;
+    const victim = expected.map((name) => name.split(' ')[0]!).find((id) => id.endsWith('.s2.g3.k2'))!;
     expect((await runProgram('extended-run.ts', [killed, 'begin', victim])).signal).toBe('SIGKILL');
     const before = await readFinished(killed);
     expect(before.length).toBeLessThan(expected.length);

@@ -61,7 +61,7 @@ export interface Algorithm<Metrics extends object = object> {
 export interface AlgorithmUses {
   /** True when it trains policies of a backend, which is then required. */
   readonly backend: boolean;
-  /** True when the plan of a step needs nothing of the steps before, so that `maxStaleness` steps can be sampled ahead. */
+  /** True when the plan of a step can do without the steps before, so that `maxStaleness` steps can be sampled ahead. */
   readonly samplingAhead: boolean;
 }
 
@@ -106,8 +106,8 @@ export interface AlgorithmRun<Metrics extends object = object> {
   /** The resources that the next validation runs with, by name. @default the newest of the store */
   readonly resourcesId?: string;
   /**
-   * Returns the rollouts of a step; a process asks once for each. With `samplingAhead` they depend on the step alone; otherwise also
-   * on the state after the step before.
+   * Returns the rollouts of a step; a process asks once for each. Where `maxStaleness` is above 0 they depend on the step alone; otherwise
+   * they may depend on the state after the step before.
    */
   plan(step: number): readonly PlannedRollout[] | Promise<readonly PlannedRollout[]>;
   /**

@@ -51,7 +51,8 @@ function createWindow(ahead: number, keyOf: (step: number) => string = (step) =>
 async function collect({ window, runAll }: TestWindow, step: number, extend?: Extension): Promise<readonly unknown[]> {
   const collecting = window.collect(step, signal, extend);
   let isDone = false;
-  void collecting.finally(() => (isDone = true)).catch(() => undefined);
+  const markDone = (): boolean => (isDone = true);
+  void collecting.then(markDone, markDone);
   while (!isDone) await runAll();
   return (await collecting).map(({ input }) => input);
 }

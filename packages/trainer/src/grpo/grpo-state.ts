@@ -3,7 +3,7 @@ import type { PolicyVersions } from './policies/policy-set.ts';
 import type { StepSizing } from './step/step-size.ts';
 import type { NoSignal } from './step/training-signal.ts';
 
-/** The state that a run of GRPO keeps beside the weights. Order and draws need no state: they follow from the seed and the step. */
+/** The state that a run of GRPO keeps beside the weights. Draws need no state: they follow from the seed and the step. What the plans need is in a file of its own. */
 export interface GrpoState {
   readonly format: 1;
   /** The last step that was learned from; 0 before the first. */

@@ -86,7 +86,7 @@ describe('what a step gets more', () => {
     expect(extend([solved, [0, 1], [0, 1], [0, 1]]).tasks).toBe(0);
   });
 
-  it('is nothing when nothing has a reward: the model is away, or the agent is broken', () => {
+  it('is nothing when nothing has a reward', () => {
     expect(extend([[undefined, undefined], [undefined]])).toEqual({ keys: [], tasks: 0 });
   });
 

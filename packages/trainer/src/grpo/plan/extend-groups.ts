@@ -30,7 +30,7 @@ export interface GroupExtension {
  * - a group whose members all failed gets some more rollouts, once: a single success makes it a lesson;
  * - a group whose rewards are all equal, and which is not extended now, is replaced by a further task, up to a limit.
  *
- * Nothing is added to a step without any reward: then the model is away, or the agent is broken, and more of the same would not help.
+ * Nothing is added to a step without any reward: nothing says then what it lacks.
  */
 export function extendGroups(
   groups: readonly GroupRewards[],

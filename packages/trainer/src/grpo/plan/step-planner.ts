@@ -39,9 +39,10 @@ export class StepPlanner {
     return planGroups(step, this.#host.tasks, tasks, this.#settings.groupSize);
   }
 
-  /** Returns the rollouts that a step needs more: of groups that it has, and of further tasks. None when all have failed: the agent is broken then. */
-  extend({ step, planned, rollouts: ran, episodes }: StepSoFar): readonly PlannedRollout[] {
-    if (ran.every(({ status }) => status !== 'succeeded')) return [];
+  /** Returns the rollouts that a step needs more: of groups that it has, and of further tasks. */
+  extend({ step, planned, rollouts: finished, episodes }: StepSoFar): readonly PlannedRollout[] {
+    // The agent is broken, or its model is away: more of the same would not help.
+    if (!finished.some(({ status }) => status === 'succeeded')) return [];
     const { groupSize, tasksPerStep, refill, extendFailed } = this.#settings;
     const groups = groupRewards(planned, episodes);
     const { rollouts, tasks } = extendGroups(groups, widenRange(this.state.rewards, groups), {
