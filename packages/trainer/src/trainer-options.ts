@@ -46,7 +46,7 @@ export interface TrainerOptions<Task = JsonValue, Metrics extends object = objec
   readonly store?: LightningStore;
   /**
    * A gateway of your own; it stays open when the run ends. Give the store that it writes to as well. It samples by its own options:
-   * a temperature or a limit of tokens belongs there, and is rejected in the algorithm.
+   * a temperature or a limit of tokens belongs there, and is rejected in the algorithm; a verdict is sampled by its `sampling.test`.
    * @default a gateway on a free port of this machine; none where the algorithm trains no weights, and agents ask their own models
    */
   readonly gateway?: TrainingGateway;

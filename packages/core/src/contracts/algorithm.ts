@@ -36,7 +36,7 @@ export interface Algorithm<Metrics extends object = object> {
   /** Tasks of one step; with the number of tasks it says how many steps an epoch has. */
   readonly tasksPerStep: number;
   /**
-   * Says how a policy samples the calls of training rollouts; validation is greedy, with the same limit of tokens. Left out by an algorithm
+   * Says how a policy samples the calls of training rollouts, and of those of a verdict; validation is greedy, with the same limit of tokens. Left out by an algorithm
    * that trains no weights: agents then sample from their own models as they always do.
    */
   readonly sampling?: { readonly temperature?: number; readonly maxTokens?: number };
