@@ -100,9 +100,9 @@ function baselinesOf(
   estimator: Estimator,
 ): readonly number[] | readonly Float64Array[] {
   if (rollouts.every(isPlaced)) return baselinesByPosition(rollouts);
-  return estimator === 'rloo'
-    ? leaveOneOutMeans(rollouts)
-    : new Array<number>(rollouts.length).fill(meanScore(rollouts));
+  if (estimator === 'rloo') return leaveOneOutMeans(rollouts);
+  const score = meanScore(rollouts);
+  return rollouts.map(() => score);
 }
 
 function isPlaced(rollout: RolloutReturns): rollout is RolloutReturns & Required<PlacedReturns> {

@@ -28,7 +28,9 @@ describe('credit of parallel sub-agents', () => {
       const episode = episodeIn(two, seed);
       orders.add(episode.transitions.map(({ spanId }) => spanId).join());
       expect(
-        [...Object.entries(creditOf(episode, { perStep: 1 }))].map(([id, [value]]) => [id, value]).toSorted(),
+        Object.entries(creditOf(episode, { perStep: 1 }))
+          .map(([id, [value]]) => [id, value])
+          .toSorted(),
       ).toEqual([
         ['a', 0],
         ['b', 1],

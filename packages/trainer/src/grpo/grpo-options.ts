@@ -13,12 +13,20 @@ export interface GrpoOptions extends GrpoLossOptions {
   readonly estimator?: LightningRLOptions['estimator'];
   /** The rule by which the reward of a rollout reaches its calls. @default 'identical' */
   readonly credit?: LightningRLOptions['credit'];
-  /** Automatic intermediate rewarding from tool status, exceptions and parse failures; true for the default rules. @default false */
+  /**
+   * Automatic intermediate rewarding from tool status, exceptions and parse failures. `{ kind: 'additive' }`, or true: rewards that never outweigh the
+   * outcome. `{ kind: 'potential' }`: a baseline for credit `perStep`, which leaves the optimum as it is. @default false
+   */
   readonly intermediate?: NonNullable<LightningRLOptions['intermediate']> | boolean;
   /** The layout of training samples: one per call, or one for all calls that continue each other. @default 'trajectory' */
   readonly samples?: LightningRLOptions['samples'];
   /** The weight of each token in the loss. @default 'rollout' */
   readonly tokenWeighting?: LightningRLOptions['tokenWeighting'];
+  /**
+   * Weighs calls by how much the replies of their agent were seen to matter, for agents of many calls of which few decide. It needs credit
+   * `identical` and the estimator `grpo`. @default false
+   */
+  readonly weighNodes?: boolean;
   /**
    * The difference between a bad rollout and a good one. Advantages are never divided by less than a hundredth of it, so that noise in a judge's
    * scores is not trained on as if it were a success; give it where all rewards are close to each other.
@@ -57,6 +65,7 @@ export interface GrpoSettings extends GrpoLoss {
   readonly intermediate: NonNullable<LightningRLOptions['intermediate']> | undefined;
   readonly samples: LightningRLOptions['samples'];
   readonly tokenWeighting: LightningRLOptions['tokenWeighting'];
+  readonly weighNodes: boolean;
   readonly rewardScale: number | undefined;
   readonly minibatches: number;
   readonly adam: Required<AdamParameters>;
@@ -69,14 +78,24 @@ export interface GrpoSettings extends GrpoLoss {
 export function resolveGrpoOptions(options: GrpoOptions): GrpoSettings {
   check.knownOptions('grpo', options, Object.keys(optionNames));
   const { estimator = 'grpo', credit = 'identical', samples = 'trajectory', tokenWeighting = 'rollout' } = options;
-  checkLightningRLOptions({ estimator, credit, samples, tokenWeighting });
+  const intermediate = resolveIntermediate(options.intermediate ?? false);
+  const weighNodes = options.weighNodes === true;
+  checkLightningRLOptions({
+    estimator,
+    credit,
+    samples,
+    tokenWeighting,
+    weighNodes,
+    ...(intermediate === undefined ? {} : { intermediate }),
+  });
   const smallestGroup = estimator === 'reinforce++' ? 1 : 2;
   return Object.freeze({
     groupSize: check.wholeNumber('grpo.groupSize', options.groupSize ?? 8, smallestGroup),
     tasksPerStep: check.wholeNumber('grpo.tasksPerStep', options.tasksPerStep ?? 32),
     estimator,
     credit,
-    intermediate: resolveIntermediate(options.intermediate ?? false),
+    intermediate,
+    weighNodes,
     samples,
     tokenWeighting,
     rewardScale:
@@ -99,6 +118,7 @@ const optionNames: Readonly<Record<keyof GrpoOptions, true>> = {
   intermediate: true,
   samples: true,
   tokenWeighting: true,
+  weighNodes: true,
   rewardScale: true,
   loss: true,
   clipLow: true,
@@ -137,6 +157,6 @@ function resolveAdam(options: GrpoOptions): GrpoSettings['adam'] {
 function resolveIntermediate(
   intermediate: NonNullable<LightningRLOptions['intermediate']> | boolean,
 ): NonNullable<LightningRLOptions['intermediate']> | undefined {
-  if (intermediate === true) return {};
+  if (intermediate === true) return { kind: 'additive' };
   return intermediate === false ? undefined : intermediate;
 }

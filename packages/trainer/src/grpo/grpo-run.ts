@@ -133,6 +133,7 @@ export class GrpoRun implements AlgorithmRun<GrpoMetrics> {
       optimizerSteps: metrics.optimizerSteps,
       rewards: episodes.flatMap(({ reward }) => reward ?? []),
       rewardRange: batch.rewardRange,
+      nodeStatistics: batch.nodeStatistics,
       noSignal,
       isOffPolicy: isOffPolicy(metrics, this.#host),
       hasCalls: hasCalls(rollouts, episodes),
@@ -176,8 +177,8 @@ export class GrpoRun implements AlgorithmRun<GrpoMetrics> {
   #toBatch(episodes: readonly Episode[]): StepBatch {
     const { maxSampleTokens } = this.#capabilities;
     const { maxStaleness } = this.#host;
-    const { policyVersions: versions, rewardRange } = this.#state;
-    return toBatch(episodes, this.#settings, { maxSampleTokens, versions, maxStaleness }, rewardRange);
+    const { policyVersions: versions } = this.#state;
+    return toBatch(episodes, this.#settings, { maxSampleTokens, versions, maxStaleness }, this.#state);
   }
 
   async #train(step: number, batch: LightningBatch, beforeUpdate: () => void): Promise<readonly PolicyPasses[]> {

@@ -1,5 +1,6 @@
 import { buildBatch, type Episode, type LightningBatch } from '@agent-lightning/core';
 import type { GrpoSettings } from './grpo-options.ts';
+import type { GrpoState } from './grpo-state.ts';
 import { withinLimits, type CallLimits } from './step/trainable-calls.ts';
 
 /** The episodes of a step as they are learned from, and the training samples that they became. */
@@ -10,24 +11,26 @@ export interface StepBatch {
 
 /**
  * Turns episodes into training samples: calls within the limits → rewards → credit → advantages → samples.
- * @param rewardRange the rewards that the run saw in the steps before
+ * @param seen what the run saw in the steps before
  */
 export function toBatch(
   all: readonly Episode[],
   settings: GrpoSettings,
   limits: CallLimits,
-  rewardRange?: LightningBatch['rewardRange'],
+  seen: Pick<GrpoState, 'rewardRange' | 'nodeStatistics'> = {},
 ): StepBatch {
-  const { credit, estimator, samples, tokenWeighting, intermediate, rewardScale } = settings;
+  const { credit, estimator, samples, tokenWeighting, intermediate, weighNodes, rewardScale } = settings;
   const episodes = all.map((episode) => withinLimits(episode, limits));
   const batch = buildBatch(episodes, {
     credit,
     estimator,
     samples,
     tokenWeighting,
+    weighNodes,
     ...(intermediate === undefined ? {} : { intermediate }),
     ...(rewardScale === undefined ? {} : { rewardScale }),
-    ...(rewardRange === undefined ? {} : { rewardRange }),
+    ...(seen.rewardRange === undefined ? {} : { rewardRange: seen.rewardRange }),
+    ...(seen.nodeStatistics === undefined ? {} : { nodeStatistics: seen.nodeStatistics }),
   });
   return { episodes, batch };
 }
