@@ -18,7 +18,7 @@ import type { ProblemSet, WordProblem } from './problem-set.ts';
 export const startingModel = `${import.meta.dirname}/model`;
 
 /** Automatic intermediate rewarding: a call that the calculator understood earns a little, and one that it did not costs it. */
-const intermediate = { toolOk: 0.1, toolError: -0.1 };
+const intermediate = { kind: 'additive', toolOk: 0.1, toolError: -0.1 } as const;
 
 export interface TrainOptions<Task extends WordProblem> {
   readonly problems: ProblemSet<Task>;

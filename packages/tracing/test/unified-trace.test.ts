@@ -137,7 +137,7 @@ describe('the unified trace interface, from recorders and a store to a batch', (
         }),
       ),
     );
-    const batch = buildBatch(episodes, { ...options, intermediate: {} });
+    const batch = buildBatch(episodes, { ...options, intermediate: { kind: 'additive' } });
     expect(batch.samples.map(({ rolloutId, tokens, lossMask }) => [rolloutId, [...tokens], lossMask.join('')])).toEqual(
       [0, 1, 2, 3].map((index) => [`r${index}`, [1, 2, 3, index, 5, 6], '001101']),
     );

@@ -114,8 +114,8 @@ function baselinesOf(
 ): readonly number[] | readonly Float64Array[] {
   if (rollouts.every(isPlaced)) return baselinesByPosition(rollouts);
   if (estimator === 'rloo') return leaveOneOutMeans(rollouts);
-  const center = meanScore(rollouts);
-  return rollouts.map(() => center);
+  const score = meanScore(rollouts);
+  return rollouts.map(() => score);
 }
 
 function isPlaced(rollout: RolloutReturns): rollout is RolloutReturns & Required<PlacedReturns> {

@@ -123,14 +123,18 @@ describe('buildBatch', () => {
     const failing = { ...call, signals: [{ type: 'tool_error', name: 'sql', spanId: '1' } as const] };
     const episodes = [episodeOf('a', 'g', 1, [failing]), episodeOf('b', 'g', 1, [call])];
     expect(buildBatch(episodes, options).dropped.zeroVarianceGroups).toEqual(['g']);
-    const batch = buildBatch(episodes, { ...options, estimator: 'rloo', intermediate: { toolError: -0.5 } });
-    expect([...batch.advantages.values()].map(([advantage]) => advantage)).toEqual([-0.5, 0.5]);
+    const batch = buildBatch(episodes, {
+      ...options,
+      estimator: 'rloo',
+      intermediate: { kind: 'additive', toolError: -0.25 },
+    });
+    expect([...batch.advantages.values()].map(([advantage]) => advantage)).toEqual([-0.25, 0.25]);
   });
 
   it('takes the scale of rewards from all that the run has seen, shaping left out, unless one is given', () => {
     const failing = { ...call, signals: [{ type: 'tool_error', name: 'sql', spanId: '1' } as const] };
     const episodes = [episodeOf('a', 'g', 0, [failing]), episodeOf('b', 'g', 0, [call])];
-    const shaped = { ...options, intermediate: { toolError: -0.1 } };
+    const shaped = { ...options, intermediate: { kind: 'additive', toolError: -0.1 } } as const;
     const advantageOf = (changes: Partial<LightningRLOptions>): number =>
       buildBatch(episodes, { ...shaped, ...changes }).advantages.get('b')![0]!;
 

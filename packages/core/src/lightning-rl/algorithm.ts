@@ -27,19 +27,33 @@
  */
 import { ConfigurationError } from '../errors.ts';
 import type { Episode } from '../transitions/transition.ts';
-import { estimateAdvantages, estimators, type Estimator, type RolloutReturns } from './advantages.ts';
+import {
+  estimateAdvantages,
+  estimators,
+  type AdvantageEstimate,
+  type Estimator,
+  type RolloutReturns,
+} from './advantages.ts';
 import type { BatchSample, LightningBatch, TokenWeighting } from './batch.ts';
 import { check } from '../checks/option-checks.ts';
 import { assignCredit, checkCredit, earnedRewards, hasReturn, totalReward, type Credit } from './credit-assignment.ts';
 import { positionsOf } from './influence.ts';
-import { intermediateRewards, type Intermediate } from './intermediate-rewards.ts';
+import {
+  boundedRewards,
+  checkIntermediate,
+  intermediateRewards,
+  potentials,
+  smallestGap,
+  type Intermediate,
+} from './intermediate-rewards.ts';
 import { checkTokenWeighting, weighSamples } from './loss-weights.ts';
+import { addCells, weighByNode, type NodeStatistics } from './node-weights.ts';
 import { buildSamples, type SampleLayout } from './samples.ts';
-import { toRewardScale, widenRange, type RewardRange } from './spread.ts';
+import { smallestSpread, toRewardScale, widenRange, type RewardRange } from './spread.ts';
 
 export interface LightningRLOptions {
   readonly credit: Credit;
-  /** Automatic intermediate rewarding; `{}` for the default rules. @default none */
+  /** Automatic intermediate rewarding; `{ kind: 'additive' }` for the default rules. @default none */
   readonly intermediate?: Intermediate;
   readonly estimator: Estimator;
   readonly samples: SampleLayout;
@@ -49,6 +63,13 @@ export interface LightningRLOptions {
    * @default the range of the returns that the run has seen, at least 1
    */
   readonly rewardScale?: number;
+  /**
+   * Weighs each call by how much the replies of its agent matter, and divides by the root of the batch's mean square instead of the spreads of
+   * its groups. For credit `identical` and estimator `grpo`. @default false
+   */
+  readonly weighNodes?: boolean;
+  /** What was found out of the agents before this batch, as the batch before has it. @default nothing */
+  readonly nodeStatistics?: NodeStatistics;
   /** The returns that the run saw before this batch, as the batch before has them. @default none */
   readonly rewardRange?: RewardRange;
 }
@@ -65,12 +86,14 @@ export function buildBatch(episodes: readonly Episode[], options: LightningRLOpt
   const missingReward = episodes.filter((episode) => !hasReturn(episode, options.credit));
   const rewarded = episodes.filter((episode) => hasReturn(episode, options.credit));
   const usable = rewarded.filter((episode) => episode.transitions.length > 0);
-  const compared = rewarded.filter((episode) => !lostItsModel(episode)).map((episode) => creditOf(episode, options)); // (ρ) → (ρ, K)
+  const compared = rewarded.filter((episode) => !lostItsModel(episode));
   const rewardRange = widenRange(options.rewardRange, rewarded.map(totalReward));
-  const estimate = estimateAdvantages(compared, options.estimator, options.rewardScale ?? toRewardScale(rewardRange));
-  const { zeroVarianceGroups, singletonGroups, shapingOnlyGroups } = estimate;
+  const rewardScale = options.rewardScale ?? toRewardScale(rewardRange);
+  const credits = creditOf(compared, options, rewardScale); // (ρ) → (ρ, K)
+  const estimate = advantagesOf(usable, credits, options, rewardScale);
+  const { nodeStatistics, zeroVarianceGroups, singletonGroups, shapingOnlyGroups } = estimate;
   const trained = new Set(usable.map(idOf));
-  const credited = compared.filter(({ rolloutId }) => trained.has(rolloutId));
+  const credited = credits.filter(({ rolloutId }) => trained.has(rolloutId));
   const advantages = new Map([...estimate.advantages].filter(([rolloutId]) => trained.has(rolloutId)));
   const samples = weighSamples(
     usable.flatMap((episode) => samplesOf(episode, advantages, options.samples)),
@@ -83,6 +106,7 @@ export function buildBatch(episodes: readonly Episode[], options: LightningRLOpt
     tokenWeighting: options.tokenWeighting,
     advantages,
     ...(rewardRange === undefined ? {} : { rewardRange }),
+    ...(nodeStatistics === undefined ? {} : { nodeStatistics }),
     shapingOnlyGroups,
     returns: new Map(credited.map((rollout) => [rollout.rolloutId, rollout.returns])),
     dropped: {
@@ -95,18 +119,62 @@ export function buildBatch(episodes: readonly Episode[], options: LightningRLOpt
   };
 }
 
-function creditOf(episode: Episode, options: LightningRLOptions): RolloutReturns {
-  const { credit, intermediate } = options;
-  if (episode.transitions.length === 0) return withoutCalls(episode, credit);
-  const shaping = intermediate === undefined ? undefined : intermediateRewards(episode, intermediate);
-  const returns = assignCredit(episode, credit, shaping);
-  return {
-    rolloutId: idOf(episode),
-    groupId: groupOf(episode),
-    returns,
-    ...(credit === 'identical' ? {} : { positions: positionsOf(episode.transitions) }),
-    earned: typeof credit === 'function' && shaping === undefined ? returns : earnedRewards(episode, credit),
-  };
+/** Returns the returns of every rollout, shaped where intermediate rewarding is on. */
+function creditOf(
+  episodes: readonly Episode[],
+  options: LightningRLOptions,
+  rewardScale: number,
+): readonly RolloutReturns[] {
+  const { credit } = options;
+  const gaps = new Map(
+    [...Map.groupBy(episodes, groupOf)].map(([groupId, group]) => [
+      groupId,
+      smallestGap(group.map(totalReward), smallestSpread * rewardScale, rewardScale),
+    ]),
+  );
+  return episodes.map((episode) => {
+    if (episode.transitions.length === 0) return withoutCalls(episode, credit);
+    const returns = shapedReturns(episode, options, gaps.get(groupOf(episode))!);
+    const isPlain = typeof credit === 'function' && options.intermediate === undefined;
+    return {
+      rolloutId: idOf(episode),
+      groupId: groupOf(episode),
+      returns,
+      ...(credit === 'identical' ? {} : { positions: positionsOf(episode.transitions) }),
+      earned: isPlain ? returns : earnedRewards(episode, credit),
+    };
+  });
+}
+
+function shapedReturns(episode: Episode, { credit, intermediate }: LightningRLOptions, gap: number): Float64Array {
+  if (intermediate === undefined) return assignCredit(episode, credit);
+  const worths = intermediateRewards(episode, intermediate);
+  if (intermediate.kind === 'additive') return assignCredit(episode, credit, boundedRewards(worths, gap));
+  const before = potentials(episode, worths);
+  return assignCredit(episode, credit).map((value, k) => value - before[k]!);
+}
+
+/**
+ * Returns the advantages of every call, by the estimator or weighed by agent.
+ * @param episodes those with calls; others are compared with them, too
+ */
+function advantagesOf(
+  episodes: readonly Episode[],
+  credited: readonly RolloutReturns[],
+  options: LightningRLOptions,
+  rewardScale: number,
+): AdvantageEstimate & { readonly nodeStatistics?: NodeStatistics } {
+  if (options.weighNodes !== true) return estimateAdvantages(credited, options.estimator, rewardScale);
+  const estimate = estimateAdvantages(credited, 'dr_grpo', rewardScale);
+  const nodeStatistics = addCells(options.nodeStatistics ?? {}, episodes, estimate.advantages);
+  const { weighed, rootMeanSquare } = weighByNode(episodes, estimate.advantages, nodeStatistics);
+  const shaped = new Set(estimate.shapingOnlyGroups);
+  const groupIds = new Map(credited.map(({ rolloutId, groupId }) => [rolloutId, groupId]));
+  const advantages = [...weighed].map(([rolloutId, values]): [string, Float64Array] => {
+    const floor = shaped.has(groupIds.get(rolloutId)!) ? rewardScale : smallestSpread * rewardScale;
+    return [rolloutId, values.map((value) => value / Math.max(rootMeanSquare, floor))];
+  });
+  return { ...estimate, advantages: new Map(advantages), nodeStatistics };
 }
 
 /** Returns the whole reward of a rollout without calls as one return, which others are compared with. */
@@ -147,6 +215,12 @@ function groupOf(episode: Episode): string {
 export function checkLightningRLOptions(options: LightningRLOptions): void {
   checkCredit(options.credit);
   checkTokenWeighting(options.tokenWeighting);
+  if (options.intermediate !== undefined) checkIntermediate(options.intermediate, options.credit);
+  if (options.weighNodes === true && (options.credit !== 'identical' || options.estimator !== 'grpo'))
+    throw new ConfigurationError(
+      `weighNodes is on with credit ${JSON.stringify(options.credit) ?? 'of a function'} and estimator ${options.estimator}; it needs credit 'identical' and estimator 'grpo'`,
+      { code: 'option-invalid' },
+    );
   if (options.rewardScale !== undefined) check.positive('rewardScale', options.rewardScale);
   if (!estimators.includes(options.estimator)) {
     throw new ConfigurationError(

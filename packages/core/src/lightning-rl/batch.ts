@@ -1,4 +1,5 @@
 import type { TrainingSample } from '../contracts/training-backend.ts';
+import type { NodeStatistics } from './node-weights.ts';
 import type { RewardRange } from './spread.ts';
 
 /** The response of one call inside a sample: the only tokens of the sample that are trained, together with its siblings'. */
@@ -73,6 +74,8 @@ export interface LightningBatch extends Minibatch {
   readonly returns: ReadonlyMap<string, Float64Array>;
   /** The returns of rollouts that the run has seen, this batch included; absent before the first. */
   readonly rewardRange?: RewardRange;
+  /** What is known of the agents whose calls are weighed, this batch included; with `weighNodes` only. */
+  readonly nodeStatistics?: NodeStatistics;
   /** Groups in the batch whose rollouts all earned the same: only intermediate rewards or a discount tell them apart. Their advantages are small. */
   readonly shapingOnlyGroups: readonly string[];
   readonly dropped: DroppedFromBatch;

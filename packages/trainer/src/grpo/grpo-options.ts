@@ -32,12 +32,20 @@ export interface GrpoOptions extends GrpoLossOptions, LearningRateOptions {
   readonly critic?: CriticOptions;
   /** The rule by which the reward of a rollout reaches its calls. @default 'identical'; 'perStep', and nothing else, with `gae` */
   readonly credit?: LightningRLOptions['credit'];
-  /** Automatic intermediate rewarding from tool status, exceptions and parse failures; true for the default rules. @default false */
+  /**
+   * Automatic intermediate rewarding from tool status, exceptions and parse failures. `{ kind: 'additive' }`, or true: rewards that never outweigh the
+   * outcome. `{ kind: 'potential' }`: a baseline for credit `perStep`, which leaves the optimum as it is. @default false
+   */
   readonly intermediate?: NonNullable<LightningRLOptions['intermediate']> | boolean;
   /** The layout of training samples: one per call, or one for all calls that continue each other. @default 'trajectory' */
   readonly samples?: LightningRLOptions['samples'];
   /** The weight of each token in the loss. @default 'rollout' */
   readonly tokenWeighting?: LightningRLOptions['tokenWeighting'];
+  /**
+   * Weighs calls by how much the replies of their agent were seen to matter, for agents of many calls of which few decide. It needs credit
+   * `identical` and the estimator `grpo`. @default false
+   */
+  readonly weighNodes?: boolean;
   /**
    * The difference between a bad rollout and a good one. Advantages are never divided by less than a hundredth of it, so that noise in a judge's
    * scores is not trained on as if it were a success; give it where all rewards are close to each other.
@@ -91,6 +99,7 @@ export interface GrpoSettings extends GrpoLoss, LearningRateSettings {
   readonly intermediate: NonNullable<LightningRLOptions['intermediate']> | undefined;
   readonly samples: LightningRLOptions['samples'];
   readonly tokenWeighting: LightningRLOptions['tokenWeighting'];
+  readonly weighNodes: boolean;
   readonly rewardScale: number | undefined;
   readonly minibatches: number;
   /** The parameters of AdamW but for the learning rate. */
@@ -111,7 +120,16 @@ export function resolveGrpoOptions(options: GrpoOptions): GrpoSettings {
     samples = 'trajectory',
     tokenWeighting = 'rollout',
   } = options;
-  checkLightningRLOptions({ estimator, credit, samples, tokenWeighting });
+  const intermediate = resolveIntermediate(options.intermediate ?? false);
+  const weighNodes = options.weighNodes === true;
+  checkLightningRLOptions({
+    estimator,
+    credit,
+    samples,
+    tokenWeighting,
+    weighNodes,
+    ...(intermediate === undefined ? {} : { intermediate }),
+  });
   const smallestGroup = comparesBatch(estimator) ? 1 : 2;
   const loss = resolveGrpoLoss(options);
   const minibatches = check.wholeNumber('grpo.minibatches', options.minibatches ?? 1);
@@ -123,7 +141,8 @@ export function resolveGrpoOptions(options: GrpoOptions): GrpoSettings {
     estimator,
     critic: resolveCritic(estimator, options.critic),
     credit,
-    intermediate: resolveIntermediate(options.intermediate ?? false),
+    intermediate,
+    weighNodes,
     samples,
     tokenWeighting,
     rewardScale:
@@ -156,6 +175,7 @@ const optionNames: Readonly<Record<keyof GrpoOptions, true>> = {
   intermediate: true,
   samples: true,
   tokenWeighting: true,
+  weighNodes: true,
   rewardScale: true,
   loss: true,
   clipLow: true,
@@ -234,6 +254,6 @@ function resolveAdam(options: GrpoOptions): GrpoSettings['adam'] {
 function resolveIntermediate(
   intermediate: NonNullable<LightningRLOptions['intermediate']> | boolean,
 ): NonNullable<LightningRLOptions['intermediate']> | undefined {
-  if (intermediate === true) return {};
+  if (intermediate === true) return { kind: 'additive' };
   return intermediate === false ? undefined : intermediate;
 }

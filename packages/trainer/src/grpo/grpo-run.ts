@@ -152,6 +152,7 @@ export class GrpoRun implements AlgorithmRun<GrpoMetrics> {
       ),
       rewards: episodes.flatMap(({ reward }) => reward ?? []),
       rewardRange: batch.rewardRange,
+      nodeStatistics: batch.nodeStatistics,
       noSignal,
       isOffPolicy: isOffPolicy(metrics, this.#host),
       hasCalls: hasCalls(rollouts, episodes),
@@ -198,9 +199,9 @@ export class GrpoRun implements AlgorithmRun<GrpoMetrics> {
   #toBatch(episodes: readonly Episode[]): StepBatch {
     const { maxSampleTokens, hasTemperature } = this.#capabilities;
     const { maxStaleness } = this.#host;
-    const { policyVersions: versions, rewardRange } = this.#state;
+    const { policyVersions: versions } = this.#state;
     const limits = { maxSampleTokens, hasTemperature, versions, maxStaleness };
-    return toBatch(episodes, this.#settings, limits, rewardRange);
+    return toBatch(episodes, this.#settings, limits, this.#state);
   }
 
   async #train(step: number, batch: LightningBatch, beforeUpdate: () => void): Promise<readonly PolicyPasses[]> {

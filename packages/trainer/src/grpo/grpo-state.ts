@@ -24,6 +24,8 @@ export interface GrpoState {
   readonly lastReward: number | undefined;
   /** The lowest and the highest reward of the run, of which advantages take their scale; absent before the first. */
   readonly rewardRange?: LightningBatch['rewardRange'];
+  /** What is known of each agent whose calls are weighed; with `weighNodes` only. */
+  readonly nodeStatistics?: LightningBatch['nodeStatistics'];
 }
 
 /** Returns the state of a run that has learned nothing. */
@@ -57,6 +59,7 @@ export interface StepCounts {
   readonly rewards: readonly number[];
   /** The rewards that the run has seen, this step's included. */
   readonly rewardRange?: LightningBatch['rewardRange'];
+  readonly nodeStatistics?: LightningBatch['nodeStatistics'];
   readonly noSignal: NoSignal | undefined;
   /** True when sampler and trainer were too far apart. */
   readonly isOffPolicy: boolean;
@@ -81,6 +84,7 @@ export function advanceGrpoState(state: GrpoState, counts: StepCounts): GrpoStat
     firstReward: state.firstReward ?? mean,
     lastReward: mean,
     rewardRange: counts.rewardRange,
+    nodeStatistics: counts.nodeStatistics,
   };
 }
 

@@ -17,6 +17,7 @@ describe('grpo', () => {
       intermediate: undefined,
       samples: 'trajectory',
       tokenWeighting: 'rollout',
+      weighNodes: false,
       rewardScale: undefined,
       loss: { name: 'ppo', clipLow: 0.8, clipHigh: 1.28, dualClip: 3 },
       minibatches: 1,
@@ -59,8 +60,9 @@ describe('grpo', () => {
   });
 
   it('turns `intermediate: true` into the default rules', () => {
-    expect(grpo({ intermediate: true }).config.intermediate).toEqual({});
-    expect(grpo({ intermediate: { toolError: -1 } }).config.intermediate).toEqual({ toolError: -1 });
+    expect(grpo({ intermediate: true }).config.intermediate).toEqual({ kind: 'additive' });
+    const potential = { kind: 'potential', toolError: -1 } as const;
+    expect(grpo({ intermediate: potential, credit: 'perStep' }).config.intermediate).toEqual(potential);
   });
 
   it('takes the limit of tokens for the length from which a penalty is whole', () => {
@@ -110,6 +112,11 @@ describe('grpo', () => {
     { sequenceMask: { low: 0.9, high: Number.NaN } },
     { klPlacement: 'loss' },
     { klPlacement: 'reward', klCoefficient: 1 },
+    { intermediate: {} },
+    { intermediate: { kind: 'potential' } },
+    { intermediate: { kind: 'potential' }, credit: { discounted: 0.9 } },
+    { weighNodes: true, credit: 'perStep' },
+    { weighNodes: true, estimator: 'rloo' },
     { rewardScale: 0 },
     { rewardScale: Infinity },
     { minibatches: 0.5 },

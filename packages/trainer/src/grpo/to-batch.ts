@@ -1,5 +1,6 @@
 import { buildBatch, type Episode, type LightningBatch } from '@agent-lightning/core';
 import type { GrpoSettings } from './grpo-options.ts';
+import type { GrpoState } from './grpo-state.ts';
 import { penalizeLengths } from './step/length-penalty.ts';
 import { withinLimits, type CallLimits } from './step/trainable-calls.ts';
 
@@ -11,15 +12,16 @@ export interface StepBatch {
 
 /**
  * Turns episodes into training samples: calls within the limits → rewards → credit → advantages → samples.
- * @param rewardRange the rewards that the run saw in the steps before
+ * @param seen what the run saw in the steps before
  */
 export function toBatch(
   all: readonly Episode[],
   settings: GrpoSettings,
   limits: Omit<CallLimits, 'truncated'>,
-  rewardRange?: LightningBatch['rewardRange'],
+  seen: Pick<GrpoState, 'rewardRange' | 'nodeStatistics'> = {},
 ): StepBatch {
-  const { credit, estimator, samples, tokenWeighting, intermediate, rewardScale, truncated, lengthPenalty } = settings;
+  const { credit, estimator, samples, tokenWeighting, intermediate, weighNodes, rewardScale } = settings;
+  const { truncated, lengthPenalty } = settings;
   const choose = (episode: Episode): Episode => withinLimits(episode, { ...limits, truncated });
   const episodes = all.map(choose);
   const learned = lengthPenalty === undefined ? episodes : penalizeLengths(all, lengthPenalty).map(choose);
@@ -28,9 +30,11 @@ export function toBatch(
     estimator,
     samples,
     tokenWeighting,
+    weighNodes,
     ...(intermediate === undefined ? {} : { intermediate }),
     ...(rewardScale === undefined ? {} : { rewardScale }),
-    ...(rewardRange === undefined ? {} : { rewardRange }),
+    ...(seen.rewardRange === undefined ? {} : { rewardRange: seen.rewardRange }),
+    ...(seen.nodeStatistics === undefined ? {} : { nodeStatistics: seen.nodeStatistics }),
   });
   return { episodes, batch };
 }
