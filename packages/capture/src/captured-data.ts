@@ -3,7 +3,6 @@ import {
   type ChatMessage,
   toEpisode,
   toMessages,
-  type Conversation,
   type JsonValue,
   type Span,
   type Episode,
@@ -87,8 +86,10 @@ function latestSpans({ attempts, spans }: ExportedRollout): readonly Span[] {
   return spans.filter(({ attemptId }) => attemptId === latest);
 }
 
+type Conversations = ReturnType<typeof toMessages>['conversations'];
+
 /** Leaves out the conversations that another one of the same agent begins with. */
-function withoutBeginnings(conversations: readonly Conversation[]): readonly Conversation[] {
+function withoutBeginnings(conversations: Conversations): Conversations {
   const keys = conversations.map(({ agentNames, messages }) => ({
     agent: agentNames[0],
     messages: messages.map(canonicalJson),

@@ -46,7 +46,6 @@ export type {
   TrainablePolicy,
   TrainingBackend,
   TrainingSample,
-  ValueLoss,
 } from './contracts/training-backend.ts';
 export { backendChecks } from './contracts/backend-checks.ts';
 
@@ -68,13 +67,13 @@ export type { Logger } from './contracts/logger.ts';
 
 // from spans to transitions
 export { toEpisode } from './transitions/to-episode.ts';
-export { toMessages, type Conversation } from './transitions/to-messages.ts';
+export { toMessages } from './transitions/to-messages.ts';
 export type { Episode, Transition } from './transitions/transition.ts';
 
 // LightningRL: from transitions to training samples
 export { buildBatch, checkLightningRLOptions, type LightningRLOptions } from './lightning-rl/algorithm.ts';
 export type { BatchSample, LightningBatch } from './lightning-rl/batch.ts';
-export { applyCritic, type CriticBatch } from './lightning-rl/critic-advantages.ts';
+export { applyCritic } from './lightning-rl/critic-advantages.ts';
 export { checkLogprobs, lossAndDerivative, toSurrogateSample } from './lightning-rl/losses.ts';
 export { splitMinibatches } from './lightning-rl/minibatches.ts';
 export { penalizeDivergence } from './lightning-rl/reference-penalty.ts';

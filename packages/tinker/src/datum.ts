@@ -1,5 +1,5 @@
 /** Translates training samples, whose arrays are aligned with their tokens, into datums, which are shifted by one, and back. */
-import type { Loss, TrainingSample, ValueLoss } from '@agent-lightning/core';
+import type { backendChecks, Loss, TrainingSample } from '@agent-lightning/core';
 import { toModelInput, type Datum, type Tensor } from './protocol.ts';
 
 /**
@@ -19,6 +19,9 @@ export function toDatum(sample: TrainingSample, loss: Loss['name'], takesMask: b
   if (takesMask) inputs['mask'] = floats(Float32Array.from(sample.lossMask.subarray(1)));
   return { model_input: toModelInput(tokens.subarray(0, -1)), loss_fn_inputs: inputs };
 }
+
+/** The loss of a critic, as core's contract of backends has it. */
+export type ValueLoss = Parameters<typeof backendChecks.valueLoss>[0];
 
 /** Returns a datum with the targets and weights of its sample, the one at `index`, for the critic's loss. */
 export function withValueLoss(

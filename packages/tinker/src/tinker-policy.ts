@@ -6,14 +6,13 @@ import {
   type PolicySnapshot,
   type TrainablePolicy,
   type TrainingSample,
-  type ValueLoss,
   seededRandom,
   backendChecks,
 } from '@agent-lightning/core';
 import { toAdamParams } from './adam.ts';
 import type { BaseModel } from './base-model.ts';
 import { chunkDatums, mergeOutputs } from './chunks.ts';
-import { toDatum, toForwardDatum, withValueLoss } from './datum.ts';
+import { toDatum, toForwardDatum, withValueLoss, type ValueLoss } from './datum.ts';
 import type { AdamField } from './server-kinds.ts';
 import { exportModel } from './export-model.ts';
 import { passResult, readPass, sampleLogprobs, sampleValues } from './pass-result.ts';

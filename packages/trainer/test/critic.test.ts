@@ -11,7 +11,7 @@ import { createTestTrainer, readMetrics, recordingLogger } from './run-folder.ts
 describe('the options of a critic', () => {
   it('have defaults with the estimator gae, which credits by itself', () => {
     const { config } = grpo({ estimator: 'gae', groupSize: 1 });
-    expect(config.critic).toEqual({ discount: 1, lambda: 1, learningRate: 0.05, trunkWeight: 0 });
+    expect(config.critic).toEqual({ discount: 1, lambda: 1, learningRate: 0.05, trunkWeight: 0.1 });
     expect(config.credit).toBe('perStep');
     expect(grpo().config.critic).toBeUndefined();
   });

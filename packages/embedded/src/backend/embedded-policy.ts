@@ -7,12 +7,11 @@ import {
   type PolicySnapshot,
   type TrainablePolicy,
   type TrainingSample,
-  type ValueLoss,
 } from '@agent-lightning/core';
 
 import { saveAdapter } from '../checkpoint/adapter-directory.ts';
 import { saveCheckpoint, type OpenCheckpoint } from '../checkpoint/checkpoint.ts';
-import type { WeightsVersion } from '../engine/engine-types.ts';
+import type { ValueLoss, WeightsVersion } from '../engine/engine-types.ts';
 import type { LlamaEngine } from '../engine/llama-engine.ts';
 import { RandomStream } from '../random/random-stream.ts';
 import { EmbeddedSampling } from './embedded-sampling.ts';

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import type { AdamParameters, TrainingSample, ValueLoss } from '@agent-lightning/core';
+import type { AdamParameters, TrainingSample } from '@agent-lightning/core';
 import { afterEach, describe, expect, it } from 'vitest';
 import {
   naiveLogprobs,
@@ -11,7 +11,7 @@ import {
 } from '../../test/naive-llama.ts';
 import type { LlamaConfig } from '../model/llama-config.ts';
 import { parameterShapes } from '../model/parameter-shapes.ts';
-import type { LlamaEngineOptions } from './engine-types.ts';
+import type { LlamaEngineOptions, ValueLoss } from './engine-types.ts';
 import { LlamaEngine } from './llama-engine.ts';
 
 const engines: LlamaEngine[] = [];

@@ -1,6 +1,7 @@
 /** Runs a training pass on the threads of an engine, each with its share of the samples. */
-import type { Loss, TrainingSample, ValueLoss } from '@agent-lightning/core';
+import type { Loss, TrainingSample } from '@agent-lightning/core';
 import type { Address } from '../kernels/kernels.ts';
+import type { ValueLoss } from './engine-types.ts';
 import type { WorkerPool } from '../threads/worker-pool.ts';
 import { distributeSamples, flattenSamples } from '../training/flat-samples.ts';
 import type { CriticJob, CriticResults, TrainedSamples } from '../training/training-worker.ts';

@@ -1,8 +1,12 @@
 /** Defines what callers give to the Llama engine and get from it. */
+import type { backendChecks } from '@agent-lightning/core';
 import type { KernelChoice } from '../kernels/kernel-binary.ts';
 import type { Adaptation } from '../model/adaptation.ts';
 import type { LlamaConfig, LlamaWeights } from '../model/llama-config.ts';
 import type { WeightSource } from '../model/weight-source.ts';
+
+/** The loss of a critic, as core's contract of backends has it. */
+export type ValueLoss = Parameters<typeof backendChecks.valueLoss>[0];
 
 /** A frozen copy of the training weights, held by the engine until it is discarded. */
 export interface WeightsVersion {

@@ -4,7 +4,6 @@ import {
   type Loss,
   type TrainingSample,
   type TrainablePolicy,
-  type ValueLoss,
   backendChecks,
 } from '@agent-lightning/core';
 import { loadKernels, type KernelKind, type LoadedKernels } from '../kernels/kernel-binary.ts';
@@ -25,6 +24,7 @@ import type {
   OptimizerState,
   SampledPiece,
   SampleRequest,
+  ValueLoss,
   WeightsVersion,
 } from './engine-types.ts';
 import { isTensors, writeInitialWeights } from './initial-weights.ts';

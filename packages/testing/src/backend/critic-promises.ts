@@ -1,5 +1,5 @@
 /** Promises about the critic of a policy, and about its refusal where a backend has none. */
-import type { TrainablePolicy, TrainingSample, ValueLoss } from '@agent-lightning/core';
+import type { backendChecks, TrainablePolicy, TrainingSample } from '@agent-lightning/core';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,6 +7,8 @@ import { afterAll, beforeAll, beforeEach, expect, it, type TestContext } from 'v
 
 import { largestGap, makeSamples, type SuiteContext } from './backend-fixture.ts';
 import { openPolicyPair, type PolicyPair } from './policy-pair.ts';
+
+type ValueLoss = Parameters<typeof backendChecks.valueLoss>[0];
 
 const crossEntropy = { name: 'cross_entropy' } as const;
 

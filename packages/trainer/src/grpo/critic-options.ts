@@ -13,7 +13,7 @@ export interface CriticOptions {
   readonly learningRate?: number;
   /**
    * The share of the gradient of the critic's loss that reaches the weights of the policy. With 0 the head learns alone, on what the policy
-   * computes anyway, and changes nothing but advantages. @default 0
+   * computes anyway, and changes nothing but advantages; it cannot follow a policy that moves fast. @default 0.1
    */
   readonly trunkWeight?: number;
 }
@@ -38,7 +38,7 @@ export function resolveCritic(
     discount: share('grpo.critic.discount', given.discount ?? 1),
     lambda: share('grpo.critic.lambda', given.lambda ?? 1),
     learningRate: check.positive('grpo.critic.learningRate', given.learningRate ?? 0.05),
-    trunkWeight: check.positive('grpo.critic.trunkWeight', given.trunkWeight ?? 0, { orZero: true }),
+    trunkWeight: check.positive('grpo.critic.trunkWeight', given.trunkWeight ?? 0.1, { orZero: true }),
   });
 }
 

@@ -16,11 +16,11 @@ import type { LearningCase } from '../learning-case.ts';
 const ways = {
   grpo: { estimator: 'grpo' },
   'reinforce++': { estimator: 'reinforce++' },
-  'critic alone': { estimator: 'gae', critic: { learningRate: 1 } },
+  'critic alone': { estimator: 'gae', critic: { learningRate: 1, trunkWeight: 0 } },
   'critic into the trunk': { estimator: 'gae', critic: { learningRate: 1, trunkWeight: 0.1 } },
 } satisfies Readonly<Record<string, GrpoOptions>>;
 
-const settings = { steps: 30, seeds: [0], target: 0.9, groupSize: 4, learningRate: 0.01 } as const;
+const settings = { steps: 30, seeds: [0, 1, 2], target: 0.9, groupSize: 4, learningRate: 0.01 } as const;
 const tasks = [...'abcdefgh'].map((letter, index) => ({ letter, bonus: index / 2 }));
 type Task = (typeof tasks)[number];
 
@@ -57,7 +57,7 @@ export const critic: LearningCase = {
         console.log(name, JSON.stringify(figures[name]));
       };
       for (const [name, options] of Object.entries(ways)) await train(name, options, 'none');
-      await train('control', ways['critic alone'], 'shuffled');
+      await train('control', ways['critic into the trunk'], 'shuffled');
       return { ok: isOk(runs, figures), figures };
     } finally {
       await rm(root, { recursive: true, force: true });
@@ -152,23 +152,23 @@ function rolloutsToTarget({ scores }: Course): number | null {
 function isOk(runs: ReadonlyMap<string, readonly Course[]>, figures: Record<string, JsonValue>): boolean {
   const gain = ({ scores }: Course): number => meanOf(scores.slice(-3)) - scores[0]!;
   const explainedLate = ({ explained }: Course): number => meanOf(explained.slice(-5));
-  const alone = runs.get('critic alone')!;
+  const trained = runs.get('critic into the trunk')!;
   const control = runs.get('control')!;
   const bars = {
-    gainAtLeast: 0.2,
+    gainAtLeast: 0.1,
     explainedAtLeast: 0.5,
     controlGainAtMost: 0.08,
     controlExplainedAtMost: 0.2,
   };
   Object.assign(figures, {
     bars,
-    gains: alone.map(gain).map(rounded),
-    explainedLate: alone.map(explainedLate).map(rounded),
+    gains: trained.map(gain).map(rounded),
+    explainedLate: trained.map(explainedLate).map(rounded),
     controlGains: control.map(gain).map(rounded),
     controlExplained: control.map(explainedLate).map(rounded),
   });
   return (
-    alone.every((course) => gain(course) >= bars.gainAtLeast && explainedLate(course) >= bars.explainedAtLeast) &&
+    trained.every((course) => gain(course) >= bars.gainAtLeast && explainedLate(course) >= bars.explainedAtLeast) &&
     meanOf(control.map(gain)) <= bars.controlGainAtMost &&
     control.every((course) => explainedLate(course) <= bars.controlExplainedAtMost)
   );

@@ -7,7 +7,6 @@ import {
   type AdamParameters,
   type BatchSample,
   type TrainablePolicy,
-  type ValueLoss,
 } from '@agent-lightning/core';
 
 /** The result of one forward-backward pass and its optimizer step. */
@@ -114,7 +113,10 @@ export async function finishPass(
 }
 
 /** Returns the loss of the critic, in which a token weighs as much as in the policy's. */
-function toValueLoss(samples: readonly BatchSample[], { trunkWeight }: CriticSettings): ValueLoss {
+function toValueLoss(
+  samples: readonly BatchSample[],
+  { trunkWeight }: CriticSettings,
+): NonNullable<Parameters<TrainablePolicy['forwardBackward']>[2]> {
   return {
     targets: samples.map(({ valueTargets }) => valueTargets!),
     weights: samples.map(({ tokens, tokenWeight }) => new Float32Array(tokens.length).fill(tokenWeight)),
