@@ -48,6 +48,7 @@ export class TinkerBackend implements TrainingBackend, AsyncDisposable {
       maxSampleTokens: limits.maxSampleTokens,
       snapshot: publisher.kind,
       liveSnapshots: publisher.liveSnapshots,
+      hasTemperature: limits.hasTemperature === true,
       ...(Object.keys(serverAdam).length === 0 ? {} : { fixedAdam: serverAdam }),
       description,
     };

@@ -149,7 +149,7 @@ def run_batches(
         batch = lay_out(data, [asking[index] for index in group], network.can_pack, network.device)
         with network.using(weights.adapter), packed(batch.lengths):
             hidden = network.hidden(batch.tokens, batch.positions, batch.mask).flatten(0, 1)
-            logprobs, entropies = token_logprobs(network, hidden[batch.wanted], batch.targets)
+            logprobs, entropies = token_logprobs(network, hidden[batch.wanted], batch.targets, batch.temperatures)
             use(batch, logprobs)
         outputs.append(BatchOutput(batch, logprobs.detach(), entropies))
     return outputs

@@ -16,6 +16,7 @@ def capabilities(worker: Worker) -> Json:
         "version": __version__,
         "losses": list(LOSSES),
         "mask": True,
+        "temperature": True,
         "adam_fields": ["learning_rate", "beta1", "beta2", "eps", "weight_decay", "grad_clip_norm"],
         "lora_alpha_default": LORA_ALPHA,
         "max_datum_tokens": options.max_context,
