@@ -1,5 +1,5 @@
 /** Trains the agent with the calculator: `npm run example:calc-agent -- --help`. */
-import { createBackend, modelFlags, modelSettings, runExample } from '@agent-lightning/example-kit';
+import { createBackend, modelFlags, modelSettings, readLearningRate, runExample } from '@agent-lightning/example-kit';
 
 import { openCalcx } from './calcx.ts';
 import { ownProblems, type ProblemSet } from './problem-set.ts';
@@ -25,7 +25,7 @@ await runExample(program, async ({ options, trainerOptions, fitOptions }) => {
     problems,
     backend: createBackend(options, startingModel),
     air: !flags['no-air'],
-    learningRate: Number(settings['learning-rate']),
+    learningRate: readLearningRate(settings['learning-rate']),
     trainerOptions,
   };
   return flags['dry-run'] ? rehearse(training) : train(training, { validationEvery: 4, ...fitOptions });

@@ -26,7 +26,7 @@ export interface TrainOptions<Task extends WordProblem> {
   readonly backend: TrainingBackend;
   /** Tells whether each call of the calculator is rewarded too, besides the answer. */
   readonly air: boolean;
-  readonly learningRate: number;
+  readonly learningRate: number | 'auto';
   readonly trainerOptions: Partial<TrainerOptions<Task>>;
 }
 

@@ -6,6 +6,11 @@ export { serveStartingModel } from './serve-starting-model.ts';
 
 export { createBackend, modelFlags, modelSettings, type ModelFlag, type ModelSetting } from './model-settings.ts';
 
+export { readLearningRate, readUpdateSettings, updateSettings, type UpdateOptions } from './update-settings.ts';
+
+// being trained by a tool that measures
+export { answerTrainingRequests, type MeasuredAgent } from './measured-training.ts';
+
 // data sets in files
 export { findTaskFile } from './find-task-file.ts';
 

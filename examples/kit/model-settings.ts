@@ -5,6 +5,7 @@ import { gpu } from '@agent-lightning/gpu';
 
 import type { Setting } from './command-line.ts';
 import type { ExampleRun } from './run-example.ts';
+import { updateSettings } from './update-settings.ts';
 
 export const modelFlags = {
   gpu: 'trains in PyTorch, an adapter of rank 32, in a worker beside this process',
@@ -22,7 +23,7 @@ export function modelSettings(learningRate: string): Readonly<Record<ModelSettin
       meaning: "the model to start from, in Hugging Face's layout; the own one if not given",
       default: '',
     },
-    'learning-rate': { value: 'X', meaning: 'of Adam; large models want much less', default: learningRate },
+    'learning-rate': updateSettings(learningRate, 24)['learning-rate'],
   };
 }
 

@@ -21,6 +21,16 @@ const result: TrainingResult = {
   transitions: 5000,
   validationBefore: 0.25,
   validationAfter: 0.9625,
+  verdict: {
+    answer: 'better',
+    gain: 0.7,
+    interval: [0.62, 0.77],
+    detectable: 0.09,
+    tasks: 160,
+    baseline: { reward: 0.25, rollouts: 640, failed: 0 },
+    candidate: { reward: 0.95, rollouts: 640, failed: 1 },
+  },
+  bestStep: 16,
   curve: [
     { step: 0, validation: 0.25 },
     { step: 16, reward: 0.9, validation: 0.9625 },
@@ -35,6 +45,10 @@ describe('the end of a run', () => {
   it('is told in plain words', () => {
     const text = summarize(program, optionsOf('--seed', '1'), result);
     expect(text).toContain('Right answers: 25.0 % before, 96.3 % after.');
+    expect(text).toContain(
+      'Verdict on step 16: better by 0.700 (+0.620 to +0.770): reward 0.250 → 0.950 on 160 tasks, failed rollouts 0 of 640 → 1 of 640.',
+    );
+    expect(summarize(program, optionsOf(), { ...result, verdict: undefined })).not.toContain('Verdict');
     expect(text).toContain('It took 16 steps, 4000 rollouts, 5000 model calls, 70 s.');
     expect(text).toContain('runs/a/report.html');
     expect(text).toContain('Again:   npm run example -- --seed 1\n');

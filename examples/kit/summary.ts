@@ -1,5 +1,5 @@
 /** Writes the summary at the end of an example's program. */
-import type { TrainingResult } from '@agent-lightning/trainer';
+import { describeVerdict, type TrainingResult } from '@agent-lightning/trainer';
 
 import { commandOf, type ExampleOptions, type ExampleProgram } from './command-line.ts';
 
@@ -18,6 +18,9 @@ export function summarize<Flag extends string, Name extends string>(
   const shuffled = options.control === 'shuffled';
   return [
     `${program.outcome}: ${percent(validationBefore)} before, ${percent(validationAfter)} after.`,
+    result.verdict === undefined
+      ? undefined
+      : `Verdict on step ${result.bestStep}: ${describeVerdict(result.verdict)}.`,
     shuffled ? 'This was the control: its rewards were shuffled, so it should have learned nothing.' : undefined,
     `It took ${counts}.`,
     '',

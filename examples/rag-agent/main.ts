@@ -4,6 +4,7 @@ import {
   createBackend,
   modelFlags,
   modelSettings,
+  readLearningRate,
   runExample,
   type ExampleOptions,
 } from '@agent-lightning/example-kit';
@@ -29,7 +30,7 @@ await runExample(program, async (run) => {
   const { musique, metric, 'learning-rate': learningRate } = run.options.settings;
   const questions = await openQuestions(run.options, musique, metric);
   const backend = createBackend(run.options, startingModel);
-  return await train(run, { questions, backend, learningRate: Number(learningRate) });
+  return await train(run, { questions, backend, learningRate: readLearningRate(learningRate) });
 });
 
 async function openQuestions(

@@ -14,7 +14,7 @@ export interface TrainOptions {
   /** Disposed of at the end, as the backend is. */
   readonly questions: QuestionSet;
   readonly backend: TrainingBackend;
-  readonly learningRate: number;
+  readonly learningRate: number | 'auto';
 }
 
 /** Trains on the questions, or runs the agent on four held-out ones and shows each answer. */

@@ -13,13 +13,13 @@ const program = {
   command: 'npm run example:small-model',
   purpose:
     'Trains a LangGraph agent on SmolLM2-135M on this machine and writes a report. The first run downloads the model (93 MB).',
-  defaultSteps: 16,
+  defaultSteps: 8,
   outcome: 'Held-out questions that the agent answers right',
   settings: {
     backend: {
       value: 'NAME',
-      meaning: 'gpu (PyTorch, on a GPU or the CPU) or embedded (in this process)',
-      default: 'gpu',
+      meaning: 'embedded (in this process) or gpu (PyTorch, on a GPU or the CPU)',
+      default: 'embedded',
     },
     device: { value: 'NAME', meaning: 'where PyTorch computes: auto, cpu, cuda, cuda:N or mps', default: 'auto' },
   },

@@ -1,6 +1,6 @@
 /** Trains the SQL agent in this process: `npm run quickstart -- --help`. */
 import { embedded } from '@agent-lightning/embedded';
-import { describeKernels, runExample } from '@agent-lightning/example-kit';
+import { describeKernels, readUpdateSettings, runExample, updateSettings } from '@agent-lightning/example-kit';
 
 import { sqlFlags, sqlSettings, startingModel, trainSqlAgent } from './train.ts';
 
@@ -10,16 +10,15 @@ const program = {
   defaultSteps: 20,
   outcome: 'Held-out questions that the agent answers right',
   flags: sqlFlags,
-  settings: {
-    ...sqlSettings,
-    'learning-rate': { value: 'X', meaning: 'all weights train; large models want much less', default: '1.5e-4' },
-  },
+  settings: { ...sqlSettings, ...updateSettings('1.5e-4', 24) },
   next: 'npm run example:small-model (an agent on SmolLM2, a real chat model; installs PyTorch)',
 };
 
 await runExample(program, async (run) => {
-  const { model, 'learning-rate': learningRate } = run.options.settings;
+  const { settings } = run.options;
+  const { model } = settings;
+  const update = readUpdateSettings(settings);
   const backend = embedded({ model: model || startingModel, wideKernels: true });
   console.log(describeKernels(await backend.kernels()));
-  return await trainSqlAgent(run, { backend, learningRate: Number(learningRate) });
+  return await trainSqlAgent(run, { backend, ...update });
 });

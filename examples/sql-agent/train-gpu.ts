@@ -1,5 +1,5 @@
 /** Trains the SQL agent in PyTorch, on a GPU or without: `npm run train:gpu -- --help`. */
-import { runExample, UsageError } from '@agent-lightning/example-kit';
+import { readUpdateSettings, runExample, updateSettings, UsageError } from '@agent-lightning/example-kit';
 import { gpu, type GpuOptions } from '@agent-lightning/gpu';
 
 import { sqlFlags, sqlSettings, startingModel, trainSqlAgent } from './train.ts';
@@ -15,7 +15,12 @@ const program = {
     device: { value: 'NAME', meaning: 'auto, cpu, cuda or cuda:N', default: 'auto' },
     lora: { value: 'RANK', meaning: "rank of the adapter that trains, or 'full' for all weights", default: 'full' },
     sampler: { value: 'NAME', meaning: 'worker, or vllm, which needs --lora (npm run setup:vllm)', default: 'worker' },
-    'learning-rate': { value: 'X', meaning: 'auto: 1.5e-4 for all weights, 1.5e-3 for an adapter', default: 'auto' },
+    ...updateSettings('', 24),
+    'learning-rate': {
+      value: 'X',
+      meaning: 'of Adam, or auto: updates find their size; 1.5e-4 for all weights, 1.5e-3 for an adapter if not given',
+      default: '',
+    },
   },
 };
 
@@ -29,7 +34,10 @@ function samplerOptions(sampler: string, isTinyOnCpu: boolean): GpuOptions['vllm
 }
 
 await runExample(program, (run) => {
-  const { model, device, lora, sampler, 'learning-rate': learningRate } = run.options.settings;
+  const { settings } = run.options;
+  const { model, device, lora, sampler } = settings;
+  const defaultRate = lora === 'full' ? '1.5e-4' : '1.5e-3';
+  const update = readUpdateSettings({ ...settings, 'learning-rate': settings['learning-rate'] || defaultRate });
   const vllm = samplerOptions(sampler, device === 'cpu' && model === '');
   const backend = gpu({
     model: model || startingModel,
@@ -38,9 +46,5 @@ await runExample(program, (run) => {
     lora: lora === 'full' ? 'full' : { rank: Number(lora) },
     ...(vllm === undefined ? {} : { vllm }),
   });
-  const defaultRate = lora === 'full' ? 1.5e-4 : 1.5e-3;
-  return trainSqlAgent(run, {
-    backend,
-    learningRate: learningRate === 'auto' ? defaultRate : Number(learningRate),
-  });
+  return trainSqlAgent(run, { backend, ...update });
 });

@@ -1,6 +1,6 @@
 /** The one training of the SQL agent, whatever trains it. */
 import { seededRandom, type TrainingBackend } from '@agent-lightning/core';
-import { serveStartingModel, shuffled, type ExampleRun } from '@agent-lightning/example-kit';
+import { serveStartingModel, shuffled, type ExampleRun, type UpdateOptions } from '@agent-lightning/example-kit';
 import { withLightning } from '@agent-lightning/langgraph';
 import { grpo, Trainer, type DevReport, type TrainingResult } from '@agent-lightning/trainer';
 
@@ -35,7 +35,7 @@ const spiderValidation = 500;
 /** Trains the nodes that write SQL; the backend is closed at the end. */
 export async function trainSqlAgent(
   { options, trainerOptions, fitOptions }: SqlRun,
-  { backend, learningRate }: { readonly backend: TrainingBackend; readonly learningRate: number },
+  { backend, learningRate, tasksPerStep }: UpdateOptions & { readonly backend: TrainingBackend },
 ): Promise<TrainingResult | DevReport> {
   await using resources = new AsyncDisposableStack();
   resources.defer(() => backend.close());
@@ -54,7 +54,7 @@ export async function trainSqlAgent(
       return reward;
     },
     backend,
-    algorithm: grpo({ groupSize: 8, tasksPerStep: 24, learningRate }),
+    algorithm: grpo({ groupSize: 8, tasksPerStep, learningRate }),
     runners: 32,
     taskKind: ({ kind }) => kind,
     ...trainerOptions,

@@ -2,7 +2,7 @@
  * Makes the adapter that teaches the starter model to call tools, packages/gpu/starter-model/adapter: supervised training on generated
  * dialogues, in the PyTorch worker on the CPU. Needs `npm run setup:python`; downloads 93 MB.
  *
- *     npm run make:starter-adapter -- [--steps 16] [--seed 0] [--out DIRECTORY]
+ *     npm run make:starter-adapter -- [--steps 48] [--seed 0] [--out DIRECTORY]
  */
 import { execFileSync } from 'node:child_process';
 import { globSync, mkdtempSync, rmSync } from 'node:fs';
@@ -27,7 +27,7 @@ const warmupSteps = 3;
 
 const { values } = parseArgs({
   options: {
-    steps: { type: 'string', default: '16' },
+    steps: { type: 'string', default: '48' },
     seed: { type: 'string', default: '0' },
     out: { type: 'string', default: join(starterFolder, 'adapter') },
   },

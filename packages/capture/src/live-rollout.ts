@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import {
-  LightningError,
+  failureKinds,
   TimeoutError,
   type ModelGateway,
   type Claim,
@@ -173,7 +173,7 @@ function createClaim({ rolloutId, input, runId }: LiveRolloutOptions): Claim {
 
 function toFailure(error: unknown): Failure {
   return {
-    code: LightningError.isInstance(error) ? error.code : 'agent-failed',
+    code: failureKinds.codeOf(error),
     message: capText(error instanceof Error ? error.message : String(error)),
   };
 }

@@ -5,7 +5,6 @@ import {
   type ModelGateway,
   type LightningStore,
   rewardAttributes,
-  type RewardAttributesOptions,
   type RewardValue,
   type JsonValue,
   type Failure,
@@ -34,6 +33,8 @@ export interface CaptureRunOptions {
   /** Aborts the model calls that go through the gateway. @default none */
   readonly signal?: AbortSignal;
 }
+
+type RewardAttributesOptions = NonNullable<Parameters<typeof rewardAttributes>[1]>;
 
 export interface FeedbackOptions extends RewardAttributesOptions {
   /** The same id twice is one reward. @default random */

@@ -49,6 +49,8 @@ export type LightningErrorCode =
   // trainer
   | 'no-signal'
   | 'off-policy'
+  | 'failures-rose'
+  | 'update-too-large'
   | 'resume-mismatch'
   | 'run-locked'
   | 'disk-full'

@@ -17,17 +17,13 @@ export {
 // what a rollout is, and what is written down of it
 export type { JsonValue } from './vocabulary/json.ts';
 export type { Attempt, Failure, Lease, RetryPolicy, Rollout, RolloutMode } from './vocabulary/rollout.ts';
+export { failureKinds } from './failures/failure-kind.ts';
 export type { Attributes, AttributeValue, Span, SpanInput } from './vocabulary/span.ts';
 export type { ChatMessage } from './vocabulary/chat-message.ts';
 export { isLogprob, type TokenBlob } from './vocabulary/tokens.ts';
 export type { LlmEndpoint, NamedResources, ResourcesVersion } from './vocabulary/resources.ts';
 export { attributeNames, rewardNameAttribute, rewardValueAttribute } from './vocabulary/attributes.ts';
-export {
-  readReward,
-  rewardAttributes,
-  type RewardAttributesOptions,
-  type RewardValue,
-} from './vocabulary/reward-span.ts';
+export { readReward, rewardAttributes, type RewardValue } from './vocabulary/reward-span.ts';
 export { describeAgentMatch, matchesAgent, type AgentMatch } from './vocabulary/agent-match.ts';
 
 // what a store promises

@@ -1,12 +1,17 @@
 /** The formulas of LightningRL give what those of verl, TRL, SkyRL, prime-rl and tinker-cookbook give. */
 import { describe, expect, it } from 'vitest';
 import { assignCredit } from '../src/lightning-rl/credit-assignment.ts';
-import { estimateAdvantages, type Estimator } from '../src/lightning-rl/advantages.ts';
+import {
+  estimateAdvantages,
+  type AdvantageEstimate,
+  type Estimator,
+  type RolloutReturns,
+} from '../src/lightning-rl/advantages.ts';
 import type { BatchSample } from '../src/lightning-rl/batch.ts';
 import { weighSamples } from '../src/lightning-rl/loss-weights.ts';
 import { lossAndDerivative, penalizeDivergence, type Loss } from '../src/index.ts';
 import { episodeOf } from './__fixtures__/episodes.ts';
-import { distance, readReference } from './__fixtures__/references/read-reference.ts';
+import { distance, readLossEdges, readReference } from './__fixtures__/references/read-reference.ts';
 
 interface AdvantageCase {
   readonly group: readonly string[];
@@ -38,7 +43,7 @@ describe('advantages', () => {
         groupId: given.group[index]!,
         returns: new Float64Array(given.callsOfRollout[index]!).fill(reward),
       }));
-      const { advantages, zeroVarianceGroups, singletonGroups } = estimateAdvantages(rollouts, estimator);
+      const { advantages, zeroVarianceGroups, singletonGroups } = estimateAsOthers(rollouts, estimator);
       // The others keep groups that we drop, which changes what they take over the whole batch.
       const isWhole = zeroVarianceGroups.length + singletonGroups.length === 0;
       if (!isWhole && estimator.startsWith('reinforce++')) continue;
@@ -55,6 +60,18 @@ describe('advantages', () => {
     expect(compared).toBeGreaterThan(50);
   });
 });
+
+/** Estimates advantages without what only ours has: no smallest spread, and for `grpo` each group by itself, so that none is pooled. */
+function estimateAsOthers(rollouts: readonly RolloutReturns[], estimator: Estimator): AdvantageEstimate {
+  const batches = estimator === 'grpo' ? Map.groupBy(rollouts, ({ groupId }) => groupId).values() : [rollouts];
+  const estimates = [...batches].map((batch) => estimateAdvantages(batch, estimator, Number.MIN_VALUE));
+  return {
+    advantages: new Map(estimates.flatMap(({ advantages }) => [...advantages])),
+    zeroVarianceGroups: estimates.flatMap(({ zeroVarianceGroups }) => zeroVarianceGroups),
+    singletonGroups: estimates.flatMap(({ singletonGroups }) => singletonGroups),
+    shapingOnlyGroups: [],
+  };
+}
 
 describe('credit', () => {
   interface CreditCase {
@@ -91,6 +108,10 @@ describe('losses', () => {
   }
   const references: readonly [string, (bounds: { low: number; high: number }) => Loss][] = [
     ['ppo: verl vanilla clip_ratio_c=1e9', ({ low, high }) => ({ name: 'ppo', clipLow: low, clipHigh: high })],
+    [
+      'dual clip: verl vanilla clip_ratio_c=3',
+      ({ low, high }) => ({ name: 'ppo', clipLow: low, clipHigh: high, dualClip: 3 }),
+    ],
     ['importance_sampling: SkyRL', () => ({ name: 'importance_sampling' })],
     ['cispo: verl', ({ low, high }) => ({ name: 'cispo', clipLow: low, clipHigh: high })],
   ];
@@ -111,6 +132,18 @@ describe('losses', () => {
       expect(distance(derivative, given.losses[name]!.gradient)).toBeLessThan(1e-6);
     }
   });
+});
+
+it.each(readLossEdges())('the dual clip is verl’s where sampler and policy are far apart: %j', (edge) => {
+  const [clipLow, clipHigh] = edge.clip;
+  const sample = {
+    tokens: Int32Array.of(0, 1),
+    lossMask: Uint8Array.of(0, 1),
+    logprobs: Float32Array.of(0, -edge.logRatio),
+    advantages: Float32Array.of(0, edge.advantage),
+  };
+  const { loss, derivative } = lossAndDerivative(sample, [0, 0], { name: 'ppo', clipLow, clipHigh, dualClip: edge.c });
+  expect(distance([loss, derivative[1]!], [edge.loss, edge.gradient])).toBeLessThan(1e-6);
 });
 
 describe('loss weights', () => {

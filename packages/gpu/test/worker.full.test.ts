@@ -114,6 +114,7 @@ describe.skipIf(python === undefined)(`the worker (needs Python: npm run setup:p
 const everyLoss: readonly Loss[] = [
   { name: 'importance_sampling' },
   { name: 'ppo', clipLow: 0.8, clipHigh: 1.2 },
+  { name: 'ppo', clipLow: 0.8, clipHigh: 1.2, dualClip: 1.3 },
   { name: 'cispo', clipLow: 0.8, clipHigh: 1.2 },
   { name: 'cross_entropy' },
 ];

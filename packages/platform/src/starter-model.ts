@@ -8,7 +8,7 @@ import { findCacheDirectory } from './cache-directory.ts';
 export const starterModelName = 'smollm2';
 
 /** The folder within the cache; its number changes with what the set-up makes. */
-const folder = 'smollm2-135m-instruct-1';
+const folder = 'smollm2-135m-instruct-2';
 
 /** Returns where the starter model is, or will be. */
 export function findStarterModel(environment: NodeJS.ProcessEnv = process.env): string {

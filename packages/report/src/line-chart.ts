@@ -4,7 +4,12 @@ export interface Series {
   readonly name: string;
   /** 1 to 6: a colour of the page's palette. */
   readonly color: number;
-  readonly points: readonly { readonly x: number; readonly y: number }[];
+  /** Points in order; an interval is drawn as an error bar. */
+  readonly points: readonly {
+    readonly x: number;
+    readonly y: number;
+    readonly interval?: readonly [low: number, high: number] | undefined;
+  }[];
   /** Marks each point, for series with few of them. @default false */
   readonly hasMarkers?: boolean;
 }
@@ -26,7 +31,10 @@ const margin = { top: 12, right: 14, bottom: 30, left: 46 };
 export function lineChart({ label, series, width, height, includeY = [], xLabel = 'step' }: LineChartOptions): Markup {
   const xs = series.flatMap(({ points }) => points.map(({ x }) => x));
   const [left, right] = findExtent(xs);
-  const [low, high] = findExtent([...series.flatMap(({ points }) => points.map(({ y }) => y)), ...includeY]);
+  const [low, high] = findExtent([
+    ...series.flatMap(({ points }) => points.flatMap(({ y, interval = [y, y] }) => [y, ...interval])),
+    ...includeY,
+  ]);
   const xTicks = niceTicks(left, right, Math.max(2, Math.floor(width / 90)), true);
   const yTicks = niceTicks(low, high, Math.max(2, Math.floor(height / 50)), false);
   const xScale = scale(left, right, margin.left, width - margin.right);
@@ -88,7 +96,12 @@ function drawSeries(
             markup`<circle class="mark c${color}" cx="${round(xScale(x))}" cy="${round(yScale(y))}" r="4"/>`,
         )
       : undefined;
-  return markup`<path class="line c${color}" d="${path}"/>${markers}`;
+  const bars = points.flatMap(({ x, interval }) =>
+    interval === undefined
+      ? []
+      : markup`<line class="line bound c${color}" x1="${round(xScale(x))}" x2="${round(xScale(x))}" y1="${round(yScale(interval[0]))}" y2="${round(yScale(interval[1]))}"/>`,
+  );
+  return markup`${bars}<path class="line c${color}" d="${path}"/>${markers}`;
 }
 
 function scale(from: number, to: number, low: number, high: number): (value: number) => number {

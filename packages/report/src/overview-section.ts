@@ -1,7 +1,22 @@
+import { describeVerdict, type Interval, type ValidationMetrics, type Verdict } from '@agent-lightning/run';
 import { markup, type Markup } from './markup.ts';
 import { findExtent, formatNumber, legend, lineChart, type Series } from './line-chart.ts';
 import { readSeries } from './metric-series.ts';
 import type { ReportData } from './report-data.ts';
+
+const answers: Readonly<Record<Verdict['answer'], readonly [badge: string, text: string]>> = {
+  better: ['badge good', 'better'],
+  worse: ['badge bad', 'worse'],
+  'cannot-tell': ['badge', 'can’t tell'],
+};
+
+/** Says whether the run made the agent better. */
+export function verdictCard({ verdict }: ReportData): Markup | undefined {
+  if (verdict === undefined) return undefined;
+  const [badge, text] = answers[verdict.answer];
+  return markup`<h2>Verdict</h2><div class="card"><span class="${badge}">${text}</span> ${describeVerdict(verdict)}
+<p class="hint">It compares the kept step with the agent before training, on held-out tasks by which nothing was chosen, sampled as in training. The interval is over tasks, with 2.5 % on each side.</p></div>`;
+}
 
 /** Draws the main figures of a run. */
 export function summaryTiles({ state, metrics, validationAfter, hasPolicy }: ReportData): Markup {
@@ -9,7 +24,7 @@ export function summaryTiles({ state, metrics, validationAfter, hasPolicy }: Rep
   const trained = readSeries(metrics, 'tokensTrained').map(({ y }) => y);
   const seconds = state.wallSeconds;
   return markup`<section class="tiles">
-${tile(`held-out reward${hasPolicy ? ', greedy' : ''}`, fromTo(state.validationBefore?.reward, validationAfter?.complete === true ? validationAfter.reward : undefined), true)}
+${tile(`held-out reward${hasPolicy ? ', greedy' : ''}`, heldOut(state.validationBefore, validationAfter?.complete === true ? validationAfter : undefined), true)}
 ${tile('training reward, first and last step', fromTo(rewards[0], rewards.at(-1)), true)}
 ${tile('steps', String(state.step))}
 ${tile('rollouts', formatNumber(state.totals.rollouts))}
@@ -23,8 +38,8 @@ ${tile('rollouts per second', formatNumber(seconds > 0 ? state.totals.rollouts /
 /** Draws training and validation reward by step. */
 export function learningCurve({ state, hasPolicy }: ReportData): Markup {
   const training = state.curve.flatMap(({ step, reward }) => (reward === undefined ? [] : [{ x: step, y: reward }]));
-  const validation = state.curve.flatMap(({ step, validation: value }) =>
-    value === undefined ? [] : [{ x: step, y: value }],
+  const validation = state.curve.flatMap(({ step, validation: value, validationInterval: interval }) =>
+    value === undefined ? [] : [{ x: step, y: value, interval }],
   );
   const series: readonly Series[] = [
     { name: `training reward${hasPolicy ? ' (sampled)' : ''}`, color: 1, points: training },
@@ -69,6 +84,15 @@ function tile(name: string, value: Markup | string, isWide = false): Markup {
 
 function fromTo(from: number | undefined, to: number | undefined): Markup {
   return markup`${from?.toFixed(3) ?? '–'} <small>→</small> ${to?.toFixed(3) ?? '–'}`;
+}
+
+function heldOut(before: ValidationMetrics | undefined, after: ValidationMetrics | undefined): Markup {
+  const half = ([low, high]: Interval): string => ((high - low) / 2).toFixed(2);
+  const side = (validation: ValidationMetrics | undefined): Markup =>
+    validation === undefined
+      ? markup`–`
+      : markup`${validation.reward.toFixed(3)} <small>± ${half(validation.interval)}</small>`;
+  return markup`${side(before)} <small>→</small> ${side(after)}`;
 }
 
 function duration(seconds: number): string {

@@ -33,6 +33,7 @@ svg.chart{display:block;width:100%;height:auto;overflow:visible}
 .grid{stroke:var(--grid);stroke-width:1}
 .tick{fill:var(--ink3);font-size:11px;font-variant-numeric:tabular-nums}
 .line{fill:none;stroke-width:2;stroke-linejoin:round;stroke-linecap:round}
+.bound{opacity:.45}
 .mark{stroke:var(--card);stroke-width:2}
 .cursor{stroke:var(--ink3);stroke-dasharray:3 3;visibility:hidden}
 .line.c1{stroke:var(--c1)}.line.c2{stroke:var(--c2)}.line.c3{stroke:var(--c3)}.line.c4{stroke:var(--c4)}.line.c5{stroke:var(--c5)}.line.c6{stroke:var(--c6)}

@@ -1,5 +1,5 @@
 import { markup, Markup } from './markup.ts';
-import { learningCurve, rewardByKind, summaryTiles } from './overview-section.ts';
+import { learningCurve, rewardByKind, summaryTiles, verdictCard } from './overview-section.ts';
 import { pageScript } from './page-script.ts';
 import { pageStyle } from './page-style.ts';
 import type { ReportData } from './report-data.ts';
@@ -19,6 +19,7 @@ export function renderReport(data: ReportData): string {
 <header><div><h1>Training report</h1><p class="sub">${goodOutcomes.has(outcome) ? `${outcome} after ${state.step} steps` : `after ${state.step} steps`} · ${createdAt.toISOString().slice(0, 16).replace('T', ' ')} UTC${config['control'] === 'shuffled' ? ' · control: shuffled rewards' : ''}</p><p class="path">${runDirectory}</p></div><button id="theme" type="button">light / dark</button></header>
 ${goodOutcomes.has(outcome) ? undefined : markup`<p class="note">${outcome}</p>`}
 ${summaryTiles(data)}
+${verdictCard(data)}
 ${learningCurve(data)}
 ${rewardByKind(data)}
 ${heldOutComparisons(data)}

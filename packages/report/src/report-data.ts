@@ -6,6 +6,7 @@ import type {
   RunState,
   StepMetrics,
   ValidationMetrics,
+  Verdict,
 } from '@agent-lightning/run';
 import type { HeldOutComparison } from './held-out-comparison.ts';
 import type { StepExcerpt } from './step-excerpts.ts';
@@ -40,6 +41,8 @@ export interface ReportData {
   readonly metrics: readonly StepMetrics[];
   readonly charts: readonly MetricChart[];
   readonly validationAfter: ValidationMetrics | undefined;
+  /** Whether the run made the agent better, where it says so. */
+  readonly verdict?: Verdict | undefined;
   readonly comparisons: readonly HeldOutComparison[];
   readonly excerpts: readonly StepExcerpt[];
 }

@@ -1,4 +1,4 @@
-import type { RunState } from '@agent-lightning/run';
+import type { RunState, Verdict } from '@agent-lightning/run';
 import { compareHeldOut } from './held-out-comparison.ts';
 import { renderReport } from './render-report.ts';
 import type { ReportContext } from './report-data.ts';
@@ -9,12 +9,14 @@ export interface WriteReportOptions {
   readonly excerpts: StepExcerpts;
   /** `completed`, `converged`, `interrupted`, or why it stopped. */
   readonly outcome: string;
+  /** The verdict of a finished run that says one. */
+  readonly verdict?: Verdict | undefined;
 }
 
 /** Writes `report.html`, one file that needs nothing else, and returns its path. */
 export async function writeReport(
   context: ReportContext,
-  { state, excerpts, outcome }: WriteReportOptions,
+  { state, excerpts, outcome, verdict }: WriteReportOptions,
 ): Promise<string> {
   const { directory, config, charts, hasPolicy } = context;
   await excerpts.flush(context);
@@ -30,6 +32,7 @@ export async function writeReport(
     metrics,
     charts,
     validationAfter: last?.validation,
+    verdict,
     comparisons: last?.validation?.complete === true ? await compareHeldOut(context, last.step) : [],
     excerpts: await excerpts.read(),
   });

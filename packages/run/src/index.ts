@@ -8,16 +8,29 @@ export { onlyPolicyName, Session, type CallOptions, type SessionOptions } from '
 // what a run leaves behind
 export { RunDirectory, type OpenRunOptions } from './run-directory/run-directory.ts';
 export { describeConfig, type RunConfig } from './run-directory/run-config.ts';
-export type { Checkpoints, Resumable } from './run-directory/checkpoint.ts';
+export { Checkpoints, type Resumable, type SavedRun } from './run-directory/checkpoint.ts';
+export { findSavedRun, type NamedCheckpoint } from './run-directory/find-saved-run.ts';
 export { withFileErrors } from './run-directory/file-errors.ts';
-export { advanceState, initialState, type RunState, type RunTotals } from './run-state.ts';
+export {
+  advanceState,
+  chooseBest,
+  initialState,
+  toCurve,
+  type BestStep,
+  type RunState,
+  type RunTotals,
+} from './run-state.ts';
 
 // rollouts: planned, run, collected
-export { planGroups, planValidation } from './rollouts/planned-rollout.ts';
+export { planEvaluation, planGroups, planValidation } from './rollouts/planned-rollout.ts';
 export { TaskOrder } from './rollouts/task-order.ts';
 export { RolloutCollector, type RolloutCollectorOptions } from './rollouts/rollout-collector.ts';
 export { RolloutWindow, type RolloutWindowOptions } from './rollouts/rollout-window.ts';
 export { shuffleRewards } from './rollouts/shuffled-control.ts';
+
+// how failed rollouts count
+export { FailureScoring, type FailureScoringOptions } from './failures/failure-scoring.ts';
+export { advanceShares, findFailureJump, findRisenFailures, type FailureShares } from './failures/failure-jump.ts';
 
 // what a run shows
 export {
@@ -26,12 +39,24 @@ export {
   explainNoCalls,
   findUnmatchedPatterns,
 } from './rollouts/agents-seen.ts';
+export { countFailures, describeFailure, type FailureCount } from './failures/failure-counts.ts';
 export { FaultNotices } from './rollouts/fault-notices.ts';
 export { Progress, type ProgressMode, type ProgressOptions } from './progress/progress.ts';
 export { PhaseClock } from './phase-clock.ts';
 export { meanByKind, summariseRewards } from './rollouts/reward-summary.ts';
 export { createStepMetrics, type StepLoad, type StepRecord } from './step-metrics.ts';
 export type { CurvePoint, IdleShare, PhaseSeconds, RewardSummary, StepMetrics, ValidationMetrics } from './metrics.ts';
+
+// whether a run made the agent better
+export { digestTasks, type Evaluation } from './verdict/evaluation.ts';
+export { rewardInterval, type Interval } from './verdict/reward-interval.ts';
+export {
+  compareEvaluations,
+  describeVerdict,
+  verdictExitCodes,
+  type JudgedSide,
+  type Verdict,
+} from './verdict/verdict.ts';
 
 // how a run ends early
 export { Interrupt, type InterruptOptions } from './interrupt.ts';

@@ -1,3 +1,5 @@
+import type { Interval } from './verdict/reward-interval.ts';
+
 /** Seconds of a training step by phase. */
 export interface PhaseSeconds {
   /** The wait for rollouts, until the step's last one was final. */
@@ -25,11 +27,17 @@ export interface RewardSummary {
 
 /** The result of a validation, which runs held-out tasks greedily. */
 export interface ValidationMetrics {
-  /** Mean reward of the tasks; a rollout that failed or has no reward counts as 0 here. */
+  /** Mean reward of the tasks that count: a rollout that failed by the policy's doing or for an unknown reason has the failure reward. */
   readonly reward: number;
+  /** The interval of the mean over tasks: the tasks are a sample, and other tasks would give another mean. */
+  readonly interval: Interval;
   readonly rollouts: number;
   readonly failed: number;
+  /** Rollouts that do not count: they failed by the world's doing, or succeeded without a reward. */
+  readonly leftOut: number;
   readonly byKind: Readonly<Record<string, number>>;
+  /** Mean reward of the tasks by which the best step is chosen; undefined where none is. */
+  readonly selection?: number;
   /** True when all validation tasks ran, false when only the subset did. */
   readonly complete: boolean;
 }
@@ -53,6 +61,14 @@ export interface StepMetrics {
   readonly failed: number;
   /** Failed rollouts by failure code. */
   readonly failures: Readonly<Record<string, number>>;
+  /** Failed rollouts by who caused the failure: the policy, the world, or nobody knows. */
+  readonly failureKinds: Readonly<Record<'policy' | 'world' | 'unknown', number>>;
+  /** The reward with which failures of the policy and of unknown cause counted. */
+  readonly failureReward: number;
+  /** Rollouts that ended at a limit of turns, steps or tool calls, or whose last call asked for a tool that was not run any more. */
+  readonly turnLimited: number;
+  /** Attempts that failed and were tried again. */
+  readonly retries: number;
   /** Rollouts that ended without a trainable model call. */
   readonly withoutCalls: number;
   readonly withoutReward: number;
@@ -61,7 +77,7 @@ export interface StepMetrics {
   /** Spans that could not be used, such as a malformed reward of another writer. */
   readonly traceProblems: number;
   readonly tokensSampled: number;
-  /** The share of the transitions that the token limit cut off. */
+  /** The share of the calls that could be trained on that the token limit cut off, those that are left out for it among them. */
   readonly truncatedShare: number;
   /** Rollouts that waited for a runner when the step began to train; above 0 where later steps are sampled ahead. */
   readonly queueDepth: number;
@@ -80,4 +96,6 @@ export interface CurvePoint {
   readonly reward?: number;
   /** Mean greedy reward on held-out tasks after the step. */
   readonly validation?: number;
+  /** The interval of `validation`. */
+  readonly validationInterval?: Interval;
 }

@@ -167,7 +167,8 @@ function toSamplingOptions(
     train: { temperature, ...limit, structuredOutput },
     // Validation asks as training does, so that it measures what is trained.
     val: { temperature: 0, ...limit, structuredOutput },
-    test: { temperature: 0, ...limit },
+    // A verdict is about the agent as it samples in training.
+    test: { temperature, ...limit, structuredOutput },
   };
 }
 

@@ -1,15 +1,20 @@
 import type { Episode, Rollout } from '@agent-lightning/core';
+import { countByKind, countTurnLimits, failureCodeOf } from './failures/failure-counts.ts';
 import type { IdleShare, PhaseSeconds, RewardSummary, StepMetrics, ValidationMetrics } from './metrics.ts';
 
 /** The input of {@link createStepMetrics}. */
 export interface StepRecord {
   readonly step: number;
   readonly rollouts: readonly Rollout[];
+  /** The episodes as they were collected. */
+  readonly collected: readonly Episode[];
   /** The episodes as they were learned from. */
   readonly episodes: readonly Episode[];
   /** The rewards before any shuffling. */
   readonly reward: RewardSummary;
   readonly validation: ValidationMetrics | undefined;
+  /** The reward of failed rollouts. */
+  readonly failureReward: number;
   readonly load: StepLoad;
   readonly seconds: PhaseSeconds;
   readonly wallSeconds: number;
@@ -29,7 +34,8 @@ export function createStepMetrics(record: StepRecord): StepMetrics {
   const transitions = episodes.flatMap((episode) => episode.transitions);
   const tokensSampled = transitions.reduce((sum, transition) => sum + transition.responseIds.length, 0);
   const succeeded = rollouts.filter((rollout) => rollout.status === 'succeeded').length;
-  const truncated = transitions.filter((call) => call.finishReason === 'length').length;
+  const calls = record.collected.flatMap((episode) => episode.transitions);
+  const truncated = calls.filter((call) => call.finishReason === 'length').length;
   return {
     step: record.step,
     reward: record.reward,
@@ -38,10 +44,14 @@ export function createStepMetrics(record: StepRecord): StepMetrics {
     succeeded,
     failed: rollouts.length - succeeded,
     failures: countFailures(rollouts),
+    failureKinds: countByKind(episodes),
+    failureReward: record.failureReward,
+    turnLimited: countTurnLimits(record.collected),
+    retries: rollouts.reduce((sum, { attemptCount }) => sum + Math.max(0, attemptCount - 1), 0),
     withoutCalls: episodes.filter((episode) => episode.transitions.length === 0).length,
     withoutReward: episodes.filter((episode) => episode.reward === undefined).length,
     transitions: transitions.length,
-    truncatedShare: transitions.length === 0 ? 0 : truncated / transitions.length,
+    truncatedShare: calls.length === 0 ? 0 : truncated / calls.length,
     untrainableCalls: episodes.reduce((sum, episode) => sum + episode.untrainable.length, 0),
     traceProblems: episodes.reduce((sum, episode) => sum + (episode.problems?.length ?? 0), 0),
     tokensSampled,
@@ -55,9 +65,9 @@ export function createStepMetrics(record: StepRecord): StepMetrics {
 
 function countFailures(rollouts: readonly Rollout[]): Readonly<Record<string, number>> {
   const counts: Record<string, number> = {};
-  for (const { status, failure } of rollouts) {
-    if (status === 'succeeded') continue;
-    const code = failure?.code ?? status;
+  for (const rollout of rollouts) {
+    if (rollout.status === 'succeeded') continue;
+    const code = failureCodeOf(rollout);
     counts[code] = (counts[code] ?? 0) + 1;
   }
   return counts;

@@ -1,5 +1,5 @@
 import {
-  LightningError,
+  failureKinds,
   StoreError,
   TimeoutError,
   TraceError,
@@ -239,7 +239,7 @@ function failureOutcome(error: unknown): AttemptOutcome {
 }
 
 function toFailure(error: unknown): Failure {
-  return { code: LightningError.isInstance(error) ? error.code : 'agent-failed', message: describe(error) };
+  return { code: failureKinds.codeOf(error), message: describe(error) };
 }
 
 function describe(error: unknown): string {

@@ -14,6 +14,8 @@ export interface StoreLimits {
   readonly attributesPerSpan: number;
   readonly tokensPerSpan: number;
   readonly requestsPerCall: number;
+  /** The most failure codes that a retry policy names. */
+  readonly retryCodes: number;
 }
 
 export const storeLimits: StoreLimits = {
@@ -26,6 +28,7 @@ export const storeLimits: StoreLimits = {
   attributesPerSpan: 1_024,
   tokensPerSpan: 4_194_304,
   requestsPerCall: 100_000,
+  retryCodes: 1_000,
 };
 
 const idPattern = /^[A-Za-z0-9._:-]+$/;

@@ -83,9 +83,16 @@ function resolveRetry(field: string, given: Partial<RetryPolicy>): RetryPolicy {
   return {
     maxAttempts: checkInteger(`${field}.maxAttempts`, given.maxAttempts ?? 1, 1, 100),
     retryOn: checkListOf(`${field}.retryOn`, given.retryOn ?? defaultRetryOn, endedBadly),
+    ...(given.retryCodes === undefined ? {} : { retryCodes: checkCodes(`${field}.retryCodes`, given.retryCodes) }),
     backoffMs: checkInteger(`${field}.backoffMs`, given.backoffMs ?? 0, 0, maxDurationMs),
     maxBackoffMs: checkInteger(`${field}.maxBackoffMs`, given.maxBackoffMs ?? 60_000, 0, maxDurationMs),
   };
+}
+
+function checkCodes(field: string, codes: readonly string[]): readonly string[] {
+  return checkArray(field, codes, storeLimits.retryCodes).map((code, index) =>
+    checkText(`${field}[${index}]`, code, storeLimits.nameCharacters, 1),
+  );
 }
 
 function resolveTimeouts(field: string, given: RolloutTimeouts): RolloutTimeouts {

@@ -106,7 +106,7 @@ export function endAttempt(
 ): Decision {
   const attempt: Attempt = { ...moveAttempt(live.attempt, status), failure, endedAtMs: nowMs };
   const { retry } = record.rollout;
-  const isRetried = mayRetry && live.attempt.attemptNumber < retry.maxAttempts && retry.retryOn.includes(status);
+  const isRetried = mayRetry && live.attempt.attemptNumber < retry.maxAttempts && isRetriedEnd(retry, status, failure);
   const rollout: Rollout = isRetried
     ? {
         ...moveRollout(record.rollout, 'requeuing'),
@@ -115,6 +115,10 @@ export function endAttempt(
       }
     : { ...moveRollout(record.rollout, status === 'cancelled' ? 'cancelled' : 'failed'), failure, endedAtMs: nowMs };
   return { rollout: withDeadline(rollout, record.lastSequenceId, attempt), attempt: { ...live, attempt } };
+}
+
+function isRetriedEnd({ retryOn, retryCodes }: RetryPolicy, status: AttemptStatus, { code }: Failure): boolean {
+  return retryOn.includes(status) && (retryCodes === undefined || retryCodes.includes(code));
 }
 
 /** Ends a rollout that has no live attempt: it is queued, or waits for a retry. */

@@ -39,6 +39,8 @@ export interface Connection {
   readonly contextLength: number;
   readonly limits: Parameters<typeof backendChecks.samples>[1];
   readonly losses: readonly Loss['name'][];
+  /** True where the server's ppo takes a dual clip: a worker says so. */
+  readonly dualClip: boolean;
   readonly takesMask: boolean;
   readonly loadsInPlace: boolean;
   readonly base: BaseModel;
@@ -88,6 +90,7 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
       hasTemperature: extensions['temperature'] === true,
     },
     losses: lossesOf(extensions, traits),
+    dualClip: extensions['dual_clip'] === true,
     takesMask: extensions['mask'] === true,
     loadsInPlace: extensions['load_in_place'] === true,
     base: new BaseModel(client, traits, name, served),

@@ -41,14 +41,16 @@ export class TinkerBackend implements TrainingBackend, AsyncDisposable {
   }
 
   async capabilities(): Promise<BackendCapabilities> {
-    const { limits, losses, publisher, description } = await this.#connect();
-    const { serverAdam } = this.#parts;
+    const { limits, losses, dualClip, publisher, description } = await this.#connect();
+    const { lora, serverAdam } = this.#parts;
     return {
       losses,
+      ...(dualClip ? { dualClip } : {}),
       maxSampleTokens: limits.maxSampleTokens,
       snapshot: publisher.kind,
       liveSnapshots: publisher.liveSnapshots,
       hasTemperature: limits.hasTemperature === true,
+      trainedWeights: lora.rank === 0 ? 'all' : 'adapter',
       ...(Object.keys(serverAdam).length === 0 ? {} : { fixedAdam: serverAdam }),
       description,
     };
@@ -86,7 +88,8 @@ export class TinkerBackend implements TrainingBackend, AsyncDisposable {
 
   async #create(name: string, seed: number): Promise<TinkerPolicy> {
     const connection = await this.#connect();
-    const { client, traits, model, text, limits, losses, takesMask, loadsInPlace, base, publisher } = connection;
+    const { client, traits, model, text, limits, losses, dualClip, takesMask, loadsInPlace, base, publisher } =
+      connection;
     const { lora, serverAdam, logger } = this.#parts;
     return await TinkerPolicy.create({
       spec: { baseModel: model, lora, seed, policy: name },
@@ -95,6 +98,7 @@ export class TinkerBackend implements TrainingBackend, AsyncDisposable {
       serverAdam,
       limits,
       losses,
+      dualClip,
       takesMask,
       loadsInPlace,
       base,

@@ -27,6 +27,8 @@ export interface TinkerPolicyParts extends PolicyWeightsParts {
   readonly serverAdam: Readonly<Partial<Record<AdamField, number>>>;
   readonly limits: Parameters<typeof backendChecks.samples>[1];
   readonly losses: readonly Loss['name'][];
+  /** True where the server's ppo honours a dual clip. */
+  readonly dualClip: boolean;
   /** True when the server takes a mask beside a loss's inputs. */
   readonly takesMask: boolean;
   readonly base: BaseModel;
@@ -77,8 +79,8 @@ export class TinkerPolicy implements TrainablePolicy {
     samples: readonly TrainingSample[],
     loss: Loss,
   ): Promise<Awaited<ReturnType<TrainablePolicy['forwardBackward']>>> {
-    const { limits, losses, takesMask } = this.#parts;
-    backendChecks.loss(loss, losses);
+    const { limits, losses, dualClip, takesMask } = this.#parts;
+    backendChecks.loss(loss, losses, { dualClip });
     backendChecks.samples(samples, limits);
     const chunks = chunkDatums(samples.map((sample) => toDatum(sample, loss.name, takesMask)));
     const { promise: ended, resolve: end } = Promise.withResolvers<void>();
@@ -282,5 +284,7 @@ export class TinkerPolicy implements TrainablePolicy {
 
 function lossConfig(loss: Loss): Pick<PassInput, 'loss_fn_config'> {
   if (loss.name !== 'ppo' && loss.name !== 'cispo') return {};
-  return { loss_fn_config: { clip_low_threshold: loss.clipLow, clip_high_threshold: loss.clipHigh } };
+  const bounds = { clip_low_threshold: loss.clipLow, clip_high_threshold: loss.clipHigh };
+  const dualClip = loss.name === 'ppo' ? loss.dualClip : undefined;
+  return { loss_fn_config: dualClip === undefined ? bounds : { ...bounds, dual_clip_threshold: dualClip } };
 }

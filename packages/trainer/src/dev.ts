@@ -1,6 +1,13 @@
 import { check, type Episode, type Examination, type Rollout } from '@agent-lightning/core';
-import { countUnselectedCalls, planGroups, RolloutCollector } from '@agent-lightning/run';
-import { openSession, toHost } from './open-run.ts';
+import {
+  countFailures,
+  countUnselectedCalls,
+  describeFailure,
+  type FailureScoring,
+  planGroups,
+  RolloutCollector,
+} from '@agent-lightning/run';
+import { openSession, scoreFailures, toHost } from './open-run.ts';
 import type { ResolvedTrainerOptions } from './trainer-options.ts';
 
 export interface DevOptions<Task> {
@@ -12,13 +19,13 @@ export interface DevOptions<Task> {
 
 /** The result of a dry run. */
 export interface DevReport {
-  /** True when the algorithm would have something to learn from, and every `agentMatch` selects an agent that ran. */
+  /** True when the algorithm would have something to learn from, every `agentMatch` selects an agent that ran, and `failureReward` is not above what a rollout earned. */
   readonly ok: boolean;
   readonly rollouts: number;
   readonly succeeded: number;
   /** Failed rollouts by failure code. */
   readonly failures: Readonly<Record<string, number>>;
-  /** Rewards in the order of the rollouts; undefined where none arrived. */
+  /** Rewards in the order of the rollouts, those of failures that count among them; undefined where none arrived, and for failures of the world. */
   readonly rewards: readonly (number | undefined)[];
   readonly groups: number;
   /** Groups whose rollouts have different rewards. */
@@ -48,6 +55,7 @@ export async function dryRun<Task>(options: ResolvedTrainerOptions<Task>, dev: D
   try {
     const rehearsal = await options.algorithm.rehearse(toHost(trainer, session, dev.tasks));
     session.start();
+    const failures = scoreFailures(options);
     const collector = new RolloutCollector({
       store: session.store,
       runId,
@@ -55,12 +63,13 @@ export async function dryRun<Task>(options: ResolvedTrainerOptions<Task>, dev: D
       attemptTimeoutMs: options.attemptTimeoutMs,
       resumed: false,
       policies: rehearsal.policies ?? [],
+      failures,
     });
     const stopping = options.signal === undefined ? session.failed : AbortSignal.any([options.signal, session.failed]);
     const planned = planGroups(0, dev.tasks, [...dev.tasks.keys()], samples, rehearsal.resourcesId);
     const rollouts = await collector.collect(planned, stopping);
     const read = await collector.readEpisodes(rollouts);
-    const report = toDevReport(rollouts, { episodes: read, ...rehearsal.examine(rollouts, read) });
+    const report = toDevReport(rollouts, { episodes: read, ...rehearsal.examine(rollouts, read) }, failures);
     options.logger.info(describeReport(report, session.gateway !== undefined));
     return report;
   } finally {
@@ -71,13 +80,14 @@ export async function dryRun<Task>(options: ResolvedTrainerOptions<Task>, dev: D
 function toDevReport(
   rollouts: readonly Rollout[],
   examination: Examination & Required<Pick<Examination, 'episodes'>>,
+  { complaint, failureReward }: FailureScoring,
 ): DevReport {
-  const { episodes, ok, findings, samples = 0, callsInSamples = 0 } = examination;
+  const { episodes, findings, samples = 0, callsInSamples = 0 } = examination;
   const { groupsWithVariance = countGroupsWithVariance(episodes) } = examination;
   const calls = episodes.flatMap((episode) => episode.transitions);
   const failed = rollouts.filter((rollout) => rollout.status !== 'succeeded');
   return {
-    ok,
+    ok: examination.ok && complaint === undefined,
     rollouts: rollouts.length,
     succeeded: rollouts.length - failed.length,
     failures: countBy(failed, (rollout) => rollout.failure?.code ?? rollout.status),
@@ -93,7 +103,11 @@ function toDevReport(
     tokensSampled: calls.reduce((sum, call) => sum + call.responseIds.length, 0),
     samples,
     callsInSamples,
-    findings,
+    findings: [
+      ...(complaint === undefined ? [] : [complaint]),
+      ...findings,
+      ...countFailures(episodes).map((failure) => describeFailure(failure, failureReward)),
+    ],
   };
 }
 

@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
 import { check, type JsonValue } from '@agent-lightning/core';
+import { digestTasks } from '@agent-lightning/run';
 
 /** The tasks to train on, and the length of the training. */
 export interface FitOptions<Task = JsonValue> {
@@ -15,8 +15,24 @@ export interface FitOptions<Task = JsonValue> {
   readonly validationEvery?: number;
   /** The number of validation tasks to run during training; the first and the last validation run all. @default all */
   readonly validationSubset?: number;
+  /**
+   * The verdict at the end: whether the trained agent is better than it was. False leaves it out, and keeps the last step.
+   * @default { samples: 4, step: 'best' } with at least 16 held-out tasks, else false
+   */
+  readonly verdict?: false | VerdictOptions;
   /** Go on with the run in the run directory. @default false */
   readonly resume?: boolean;
+}
+
+/** The way in which a run is judged. It costs `2 × samples` rollouts of each task of the verdict, half of them before training. */
+export interface VerdictOptions {
+  /** Rollouts of each task before training, and as many after it; they are sampled as in training. @default 4 */
+  readonly samples?: number;
+  /**
+   * The step that is judged and kept. `best`: among the validated steps, the best on one half of the held-out tasks; the verdict is on
+   * the other half. `last`: the last step; the verdict is on all held-out tasks. @default 'best'
+   */
+  readonly step?: 'best' | 'last';
 }
 
 export interface ResolvedFitOptions<Task = JsonValue> {
@@ -25,6 +41,7 @@ export interface ResolvedFitOptions<Task = JsonValue> {
   readonly steps: number;
   readonly validationEvery: number;
   readonly validationSubset: number;
+  readonly verdict: Required<VerdictOptions> | undefined;
   readonly resume: boolean;
   /** A digest that tells one data set from another: the first 16 hex digits of a SHA-256. */
   readonly trainDigest: string;
@@ -51,18 +68,29 @@ export function resolveFitOptions<Task>(options: FitOptions<Task>, tasksPerStep:
     validationEvery: check.wholeNumber('fit: validationEvery', options.validationEvery ?? 0, 0),
     validationSubset:
       validation.length === 0 ? 0 : check.wholeNumber('fit: validationSubset', subset, 1, validation.length),
+    verdict: resolveVerdict(options.verdict, validation.length),
     resume: options.resume ?? false,
-    trainDigest: digestTasks('train', train),
-    validationDigest: digestTasks('validation', validation),
+    trainDigest: digest('train', train),
+    validationDigest: digest('validation', validation),
   });
 }
 
-function digestTasks(name: string, tasks: readonly unknown[]): string {
-  const hash = createHash('sha256');
-  for (const [index, task] of tasks.entries()) {
-    const json: string | undefined = JSON.stringify(task);
-    if (json === undefined) throw check.optionInvalid(`fit: ${name}[${index}]`, task, 'JSON');
-    hash.update(json).update('\n');
-  }
-  return hash.digest('hex').slice(0, 16);
+/** The fewest held-out tasks for which a run says a verdict without being asked: fewer rarely can tell. */
+export const fewestForVerdict = 16;
+
+function resolveVerdict(given: FitOptions['verdict'], heldOut: number): Required<VerdictOptions> | undefined {
+  const asked = given ?? (heldOut < fewestForVerdict ? false : {});
+  if (asked === false) return undefined;
+  if (heldOut < 2)
+    throw check.optionInvalid('fit: verdict', JSON.stringify(asked), 'false with fewer than 2 held-out tasks');
+  return Object.freeze({
+    samples: check.wholeNumber('fit: verdict.samples', asked.samples ?? 4),
+    step: check.oneOf('fit: verdict.step', asked.step ?? 'best', ['best', 'last']),
+  });
+}
+
+function digest(name: string, tasks: readonly unknown[]): string {
+  const index = tasks.findIndex((task) => JSON.stringify(task) === undefined);
+  if (index >= 0) throw check.optionInvalid(`fit: ${name}[${index}]`, tasks[index], 'JSON');
+  return digestTasks(tasks);
 }

@@ -2,13 +2,18 @@
 export { Trainer } from './trainer.ts';
 export type { TrainerHooks, TrainerOptions } from './trainer-options.ts';
 export type { PolicyOptions } from './policy-options.ts';
-export type { FitOptions } from './fit-options.ts';
+export type { FitOptions, VerdictOptions } from './fit-options.ts';
+export type { CompareOptions, EvaluateOptions } from './evaluate/evaluate-agent.ts';
 export type { DevOptions, DevReport } from './dev.ts';
 export type { StopReason, TrainingResult } from './training-result.ts';
 export type { TrainingGateway } from '@agent-lightning/core';
 
 // tasks in files
 export { readTasks, streamTasks, type ReadTasksOptions, type TaskFormat, type TaskRecord } from '@agent-lightning/run';
+
+// verdicts
+export { compareEvaluations, describeVerdict, verdictExitCodes } from '@agent-lightning/run';
+export type { Evaluation, Interval, JudgedSide, Verdict } from '@agent-lightning/run';
 
 // algorithms
 export { grpo, type Grpo } from './grpo/grpo.ts';

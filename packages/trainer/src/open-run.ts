@@ -1,5 +1,5 @@
 import { describeAgentMatch, type AlgorithmHost, type JsonValue } from '@agent-lightning/core';
-import { describeConfig, Session, type RunConfig, type SessionOptions } from '@agent-lightning/run';
+import { describeConfig, FailureScoring, Session, type RunConfig, type SessionOptions } from '@agent-lightning/run';
 import type { ResolvedFitOptions } from './fit-options.ts';
 import { isRouted } from './policy-options.ts';
 import type { ResolvedTrainerOptions } from './trainer-options.ts';
@@ -43,6 +43,7 @@ export function describeRun<Task>(trainer: ResolvedTrainerOptions<Task>, fit: Re
     ...(backend === undefined || gateway !== undefined ? {} : { structuredOutput: calls.structuredOutput }),
     'train tasks': fit.trainDigest,
     'validation tasks': fit.validationDigest,
+    verdict: fit.verdict === undefined ? 'none' : `${fit.verdict.step} step, ${fit.verdict.samples} samples of a task`,
     ...describeConfig({ name: algorithm.name, ...algorithm.config }, 'algorithm.'),
     ...Object.fromEntries(
       routed.map(({ name, agentMatch, learningRate }) => [
@@ -51,4 +52,12 @@ export function describeRun<Task>(trainer: ResolvedTrainerOptions<Task>, fit: Re
       ]),
     ),
   };
+}
+
+/** Returns the rule by which the failed rollouts of a run count. */
+export function scoreFailures<Task>({
+  failures: sorting,
+  failureReward,
+}: Pick<ResolvedTrainerOptions<Task>, 'failures' | 'failureReward'>): FailureScoring {
+  return new FailureScoring({ sorting, ...(failureReward === undefined ? {} : { failureReward }) });
 }

@@ -8,8 +8,8 @@ export interface PolicyOptions {
    * array lists several.
    */
   readonly agentMatch: AgentMatch;
-  /** @default the algorithm's */
-  readonly learningRate?: number;
+  /** A number, or `'auto'` for updates that size themselves. @default the algorithm's */
+  readonly learningRate?: number | 'auto';
 }
 
 /** The name under which the frozen base model answers callers that no policy is for. */
@@ -45,12 +45,18 @@ function resolvePolicy(name: string, given: PolicyOptions): RoutedPolicy {
   return {
     name,
     agentMatch,
-    learningRate:
-      given.learningRate === undefined ? undefined : check.positive(`${path}.learningRate`, given.learningRate),
+    learningRate: checkRate(`${path}.learningRate`, given.learningRate),
   };
 }
 
 /** Tells whether calls are told apart by their callers. */
 export function isRouted(policies: readonly RoutedPolicy[]): boolean {
   return policies.some(({ agentMatch }) => agentMatch !== undefined);
+}
+
+/** Checks a rate as a user gives it, or undefined. @throws {ConfigurationError} `option-invalid` */
+export function checkRate(option: string, rate: number | 'auto' | undefined): number | 'auto' | undefined {
+  if (rate === undefined || rate === 'auto') return rate;
+  if (typeof rate === 'number') return check.positive(option, rate);
+  throw check.optionInvalid(option, JSON.stringify(rate), "'auto' or a number above 0, such as 1e-5");
 }

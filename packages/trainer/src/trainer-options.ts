@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import {
   check,
+  failureKinds,
   type Algorithm,
   type JsonValue,
   type LightningStore,
@@ -65,8 +66,23 @@ export interface TrainerOptions<Task = JsonValue, Metrics extends object = objec
    * `grammar` leaves it to the server, and trains where that reports the log-probabilities of what it samples under a grammar. @default 'prompt'
    */
   readonly structuredOutput?: 'prompt' | 'grammar';
-  /** Says which failed attempts are tried again. @default one attempt for each rollout */
+  /**
+   * Says which failed attempts are tried again. To try failures of the policy again would train on its survivors.
+   * @default failures of the world, such as a connection that broke: three attempts, one second before the second
+   */
   readonly retry?: Partial<RetryPolicy>;
+  /**
+   * Sorts failures by the code or the name of their error, such as `{ PaymentError: 'world' }`. Failures of the `world` are tried again, then
+   * left out; those of the `policy`, and those of unknown cause, count with `failureReward`. A failure that is known to be the policy's, such as
+   * a recursion limit, cannot be sorted otherwise. May change when a run resumes. @default errors of the agent's own code are of unknown cause
+   */
+  readonly failures?: Readonly<Record<string, 'policy' | 'world'>>;
+  /**
+   * The reward of a rollout that failed by the policy's doing or for an unknown reason, in training and validation. It must not be above
+   * what a rollout that succeeds may earn, or the agent learns to fail. May change when a run resumes. @default the lower of 0 and the
+   * lowest return that was seen so far
+   */
+  readonly failureReward?: number;
   /** Returns the kind of a task; metrics and report then show the reward by kind. */
   readonly taskKind?: (task: Task) => string;
   /**
@@ -118,6 +134,8 @@ export interface ResolvedTrainerOptions<Task = JsonValue> {
   readonly attemptTimeoutMs: number;
   readonly calls: CallOptions;
   readonly retry: Partial<RetryPolicy>;
+  readonly failures: Readonly<Record<string, 'policy' | 'world'>>;
+  readonly failureReward: number | undefined;
   readonly taskKind: ((task: Task) => string) | undefined;
   readonly control: 'none' | 'shuffled';
   readonly noSignalPatience: number;
@@ -143,6 +161,7 @@ export function resolveTrainerOptions<Task, Metrics extends object>(
   checkAlgorithm(options);
   if (options.gateway !== undefined && options.store === undefined)
     throw check.optionInvalid('Trainer: store', undefined, 'the store that the given gateway writes to');
+  const failures = failureKinds.checkSorting('Trainer: failures', options.failures ?? {});
   return Object.freeze({
     rollout: options.rollout,
     backend: options.backend,
@@ -155,7 +174,9 @@ export function resolveTrainerOptions<Task, Metrics extends object>(
     gateway: options.gateway,
     attemptTimeoutMs: check.timerMs('Trainer: attemptTimeoutMs', options.attemptTimeoutMs ?? 600_000),
     calls: resolveCalls(options),
-    retry: options.retry ?? {},
+    retry: { ...worldRetries, retryCodes: failureKinds.worldCodes(failures), ...options.retry },
+    failures,
+    failureReward: options.failureReward === undefined ? undefined : finite('failureReward', options.failureReward),
     taskKind: options.taskKind,
     control: check.oneOf('Trainer: control', options.control ?? 'none', ['none', 'shuffled']),
     noSignalPatience: check.wholeNumber('Trainer: noSignalPatience', options.noSignalPatience ?? 3),
@@ -175,6 +196,14 @@ export function resolveTrainerOptions<Task, Metrics extends object>(
     handleSignals: options.handleSignals ?? true,
     resumeHint: options.resumeHint ?? defaultResumeHint,
   });
+}
+
+/** The attempts at a rollout that fails by the world's doing, and the wait before the second one. */
+const worldRetries: Partial<RetryPolicy> = { maxAttempts: 3, backoffMs: 1_000 };
+
+function finite(name: string, value: number): number {
+  if (Number.isFinite(value)) return value;
+  throw check.optionInvalid(`Trainer: ${name}`, value, 'a finite number');
 }
 
 type GivenCallOptions = Partial<CallOptions> & Pick<TrainerOptions, 'gateway' | 'algorithm'>;

@@ -4,16 +4,20 @@ import { check, type AlgorithmRun, type JsonValue } from '@agent-lightning/core'
 import { writeReport } from '@agent-lightning/report';
 import {
   Interrupt,
+  compareEvaluations,
   Progress,
   RolloutCollector,
   RunDirectory,
   withFileErrors,
+  type Evaluation,
   type RunConfig,
+  type Verdict,
 } from '@agent-lightning/run';
 import type { RunnerHooks } from '@agent-lightning/runner';
 import { dryRun, type DevOptions, type DevReport } from './dev.ts';
+import { evaluateAgent, type CompareOptions, type EvaluateOptions } from './evaluate/evaluate-agent.ts';
 import { resolveFitOptions, type FitOptions, type ResolvedFitOptions } from './fit-options.ts';
-import { describeRun, openSession, toHost } from './open-run.ts';
+import { describeRun, openSession, scoreFailures, toHost } from './open-run.ts';
 import { toReportContext, type RunContext } from './run-context.ts';
 import { resolveTrainerOptions, type ResolvedTrainerOptions, type TrainerOptions } from './trainer-options.ts';
 import { TrainingRun } from './training-run.ts';
@@ -44,9 +48,28 @@ export class Trainer<Task = JsonValue, Metrics extends object = object> {
   }
 
   /**
+   * Runs each task several times, sampled as in training, with the agent as it was at a checkpoint, and returns the rewards. Trains
+   * nothing and leaves nothing behind.
+   * @throws {ConfigurationError} `option-invalid`; {TrainerError} `resume-mismatch` for a checkpoint of another algorithm
+   */
+  async evaluate(options: EvaluateOptions<Task>): Promise<Evaluation> {
+    await this.#options.algorithm.check?.(this.#options);
+    return await evaluateAgent(this.#options, options);
+  }
+
+  /**
+   * Compares the agent at two checkpoints on the same tasks, and says whether the candidate is better.
+   * @throws as {@link evaluate} does
+   */
+  async compare({ baseline, candidate, ...options }: CompareOptions<Task>): Promise<Verdict> {
+    const before = await this.evaluate({ ...options, ...(baseline === undefined ? {} : { checkpoint: baseline }) });
+    return compareEvaluations(before, await this.evaluate({ ...options, checkpoint: candidate }));
+  }
+
+  /**
    * Trains, validates, saves and reports. The backend stays open.
    * @throws {TrainerError} `no-signal` when there is nothing to learn from, `off-policy` when
-   * sampler and trainer are too far apart, `numerics` when a loss is not finite,
+   * sampler and trainer are too far apart, `failures-rose` when a failure of unknown cause suddenly came up in every group, `numerics` when a loss is not finite,
    * `run-locked` | `resume-mismatch` | `disk-full`; {ConfigurationError} `option-invalid` | `option-unsupported`
    */
   async fit(options: FitOptions<Task>): Promise<TrainingResult> {
@@ -110,6 +133,7 @@ export class Trainer<Task = JsonValue, Metrics extends object = object> {
           attemptTimeoutMs,
           resumed: fit.resume,
           policies: algorithm.policies ?? [],
+          failures: scoreFailures(options),
         }),
         interrupted: interrupt.signal,
         stopping: AbortSignal.any([interrupt.signal, failed]),
@@ -144,13 +168,14 @@ async function trainAndReport<Task>(context: RunContext<Task>): Promise<Training
     }).catch((reporting: unknown) => context.progress.logger.warn(`no report could be written: ${String(reporting)}`));
     throw error;
   }
-  const modelDirectory = stopReason === 'interrupted' ? undefined : context.directory.file('model');
+  const { kept } = run;
+  const modelDirectory = kept === undefined ? undefined : context.directory.file('model');
   if (modelDirectory !== undefined) await exportResult(context.algorithm, modelDirectory);
-  const reportPath = await writeReport(toReportContext(context), {
-    state: run.state,
-    excerpts: run.excerpts,
-    outcome: stopReason,
-  });
+  const reportContext = toReportContext(context);
+  const reportPath = await writeReport(
+    kept === undefined ? reportContext : { ...reportContext, resourcesId: kept.validatedWith },
+    { state: run.state, excerpts: run.excerpts, outcome: stopReason, verdict: kept?.verdict },
+  );
   if (stopReason === 'interrupted')
     context.progress.logger.info(
       `saved after step ${run.state.step}; ${context.options.resumeHint(context.directory.path)}`,
@@ -165,6 +190,8 @@ async function trainAndReport<Task>(context: RunContext<Task>): Promise<Training
     transitions: state.totals.transitions,
     validationBefore: state.validationBefore?.reward,
     validationAfter: stopReason === 'interrupted' ? undefined : state.curve.at(-1)?.validation,
+    verdict: kept?.verdict,
+    bestStep: kept?.step,
     curve: state.curve,
     wallSeconds: Math.round(state.wallSeconds * 1_000) / 1_000,
     modelDirectory,

@@ -1,4 +1,4 @@
-import type { CurvePoint } from '@agent-lightning/run';
+import type { CurvePoint, Verdict } from '@agent-lightning/run';
 
 /** The reason why a run ended. `converged`: the algorithm found nothing more to learn; for `grpo`, every group's rewards are equal and better than at first. */
 export type StopReason = 'completed' | 'converged' | 'interrupted';
@@ -10,7 +10,7 @@ export interface TrainingResult {
   readonly stopReason: StopReason;
   /** Steps that are done. */
   readonly steps: number;
-  /** Training and validation rollouts. */
+  /** Training and validation rollouts; those of the verdict are counted there. */
   readonly rollouts: number;
   /** Model calls that could be trained on. */
   readonly transitions: number;
@@ -18,6 +18,13 @@ export interface TrainingResult {
   readonly validationBefore: number | undefined;
   /** Reward on all held-out tasks after the last step; undefined when the run was interrupted, and without validation tasks. */
   readonly validationAfter: number | undefined;
+  /**
+   * Whether the kept step is better than the start, on held-out tasks that nothing was chosen by. Undefined when the run was interrupted, and where
+   * `fit` says no verdict.
+   */
+  readonly verdict: Verdict | undefined;
+  /** The step that was kept, whose result is in `modelDirectory`; the last one where none is chosen. Undefined when the run was interrupted. */
+  readonly bestStep: number | undefined;
   readonly curve: readonly CurvePoint[];
   /** Interruptions left out. */
   readonly wallSeconds: number;

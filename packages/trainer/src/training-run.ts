@@ -9,9 +9,13 @@ import {
 } from '@agent-lightning/core';
 import { StepExcerpts } from '@agent-lightning/report';
 import {
+  advanceShares,
   advanceState,
   createStepMetrics,
   FaultNotices,
+  chooseBest,
+  findFailureJump,
+  findRisenFailures,
   initialState,
   PhaseClock,
   RolloutWindow,
@@ -22,7 +26,10 @@ import {
   type RunState,
   type StepLoad,
   type ValidationMetrics,
+  toCurve,
+  type Verdict,
 } from '@agent-lightning/run';
+import { evaluateForVerdict, loadBest, sayVerdict } from './evaluate/run-verdict.ts';
 import { kindReader, toReportContext, type RunContext } from './run-context.ts';
 import type { StepMetrics } from './step-metrics.ts';
 import type { StopReason } from './training-result.ts';
@@ -34,8 +41,19 @@ interface FinishedStep {
   readonly rollouts: readonly Rollout[];
   readonly reward: RewardSummary;
   readonly outcome: StepOutcome;
+  /** The episodes as they were collected. */
+  readonly collected: readonly Episode[];
   /** The episodes as they were learned from. */
   readonly episodes: readonly Episode[];
+}
+
+/** The step that a finished run keeps. */
+export interface KeptStep {
+  readonly step: number;
+  /** Undefined for a run without a verdict. */
+  readonly verdict: Verdict | undefined;
+  /** The resources that the last validation ran with. */
+  readonly validatedWith: string | undefined;
 }
 
 /** Carries out an algorithm: validation, steps and checkpoints, until the run is done, has converged, is interrupted or cannot go on. */
@@ -44,6 +62,8 @@ export class TrainingRun<Task> {
   readonly #window: RolloutWindow;
   readonly excerpts: StepExcerpts;
   readonly #faults = new FaultNotices();
+  /** True once the user was told that the failure reward is above what rollouts earn. */
+  #hasComplained = false;
   readonly #startedAtMs: number = performance.now();
   #state: RunState = initialState;
   #wallSecondsBefore = 0;
@@ -54,6 +74,7 @@ export class TrainingRun<Task> {
   /** True while the algorithm is where it was after the state's step; false once it has changed further. */
   #isAlgorithmAtState = true;
   #lastMetrics: StepMetrics | undefined;
+  #kept: KeptStep | undefined;
 
   constructor(context: RunContext<Task>) {
     const { fit, options, directory, collector } = context;
@@ -71,6 +92,11 @@ export class TrainingRun<Task> {
     return this.#state;
   }
 
+  /** The step that the run keeps, which the algorithm then is at; undefined before the end of the run. */
+  get kept(): KeptStep | undefined {
+    return this.#kept;
+  }
+
   /** Trains from where the run is, and returns why it ended. An error that ends the run is thrown after the last good step was saved. */
   async run(): Promise<StopReason> {
     try {
@@ -78,6 +104,7 @@ export class TrainingRun<Task> {
       const reason = await this.#loop();
       if (reason !== 'interrupted') await this.#validateFinally();
       await this.#save();
+      if (reason !== 'interrupted') await this.#judge();
       return reason;
     } catch (thrown) {
       const { failed } = this.#context.session;
@@ -100,6 +127,7 @@ export class TrainingRun<Task> {
     const checkpoint = fit.resume ? await directory.checkpoints.latest() : undefined;
     if (checkpoint !== undefined) {
       this.#state = checkpoint.state;
+      collector.failures.resume(checkpoint.state.lowestReturn);
       this.#savedStep = checkpoint.state.step;
       this.#wallSecondsBefore = checkpoint.state.wallSeconds;
       await algorithm.load(checkpoint.directory);
@@ -116,6 +144,7 @@ export class TrainingRun<Task> {
     await algorithm.publish();
     session.start();
     if (this.#state.step === 0) await this.#validateFirst();
+    if (this.#state.step === 0) await this.#evaluateStart();
     await this.#save();
   }
 
@@ -124,7 +153,8 @@ export class TrainingRun<Task> {
     while (this.#state.step < fit.steps) {
       if (interrupted.aborted) return 'interrupted';
       if ((await this.#step(this.#state.step + 1)) === 'converged') return 'converged';
-      if (this.#state.step % options.checkpointEvery === 0) await this.#save();
+      const { step, best } = this.#state;
+      if (step % options.checkpointEvery === 0 || step === best?.step) await this.#save();
     }
     return 'completed';
   }
@@ -149,6 +179,8 @@ export class TrainingRun<Task> {
     }
     const { end } = finished.outcome;
     if (end instanceof Error) throw end;
+    const risen = end === 'converged' ? findRisenFailures(step, this.#state.failures) : undefined;
+    if (risen !== undefined) throw risen;
     return end ?? 'go-on';
   }
 
@@ -156,6 +188,8 @@ export class TrainingRun<Task> {
   async #learn(step: number, rollouts: readonly Rollout[], clock: PhaseClock): Promise<FinishedStep> {
     const { options, algorithm, collector } = this.#context;
     const episodes = await clock.measure('convert', () => collector.readEpisodes(rollouts));
+    const jump = findFailureJump(step, this.#state.failures, episodes);
+    if (jump !== undefined) throw jump;
     const given =
       options.control === 'shuffled'
         ? shuffleRewards(episodes, seededRandom(options.seed, `shuffle/${step}`))
@@ -171,7 +205,7 @@ export class TrainingRun<Task> {
     });
     this.#isAlgorithmAtState = false;
     const reward = summariseRewards(episodes, kindReader(options));
-    return { step, rollouts, reward, outcome, episodes: outcome.episodes ?? given };
+    return { step, rollouts, reward, outcome, collected: given, episodes: outcome.episodes ?? given };
   }
 
   /** Plans a step, and shows how many rollouts it waits for; not while runners work on later steps too. */
@@ -193,32 +227,41 @@ export class TrainingRun<Task> {
   }
 
   async #endStep(
-    { step, rollouts, reward, outcome, episodes }: FinishedStep,
+    { step, rollouts, reward, outcome, collected, episodes }: FinishedStep,
     validation: ValidationMetrics | undefined,
     clock: PhaseClock,
     load: StepLoad,
   ): Promise<StepMetrics> {
-    const { directory, progress, options } = this.#context;
+    const { directory, progress, options, collector } = this.#context;
+    const { failureReward, complaint } = collector.failures;
     const common = createStepMetrics({
       step,
       rollouts,
+      collected,
       episodes,
       reward,
       validation,
+      failureReward,
       load,
       seconds: { ...clock.seconds, checkpoint: this.#checkpointSeconds },
       wallSeconds: this.#wallSeconds(),
     });
     checkOwnNames(options.algorithm.name, outcome.metrics, common);
     const metrics: StepMetrics = { ...common, ...outcome.metrics };
-    this.#state = advanceState(this.#state, metrics);
+    this.#state = {
+      ...advanceState(this.#state, metrics),
+      ...lowestReturnOf(collector),
+      failures: advanceShares(this.#state.failures, episodes),
+    };
     this.#isAlgorithmAtState = true;
     this.#lastMetrics = metrics;
     this.#checkpointSeconds = 0;
     await directory.appendMetrics(metrics);
     await this.excerpts.keep({ step, rollouts: outcome.excerpts ?? [] }, toReportContext(this.#context));
     progress.stepEnded(metrics, outcome.summary ?? []);
-    for (const notice of this.#faults.collect(step, rollouts, episodes)) progress.logger.warn(notice);
+    for (const notice of this.#faults.collect(step, episodes, failureReward)) progress.logger.warn(notice);
+    if (complaint !== undefined && !this.#hasComplained) progress.logger.warn(`step ${step}: ${complaint}`);
+    this.#hasComplained ||= complaint !== undefined;
     return metrics;
   }
 
@@ -229,7 +272,8 @@ export class TrainingRun<Task> {
     this.#state = {
       ...this.#state,
       validationBefore: validation,
-      curve: [{ step: 0, validation: validation.reward }],
+      ...lowestReturnOf(this.#context.collector),
+      curve: [{ step: 0, ...toCurve(validation) }],
       totals: { ...totals, rollouts: totals.rollouts + validation.rollouts },
       wallSeconds: this.#wallSeconds(),
     };
@@ -266,11 +310,37 @@ export class TrainingRun<Task> {
     const { curve, totals } = this.#state;
     this.#state = {
       ...this.#state,
-      curve: curve.map((point) => (point.step === last.step ? { ...point, validation: validation.reward } : point)),
+      curve: curve.map((point) => (point.step === last.step ? { ...point, ...toCurve(validation) } : point)),
       totals: { ...totals, rollouts: totals.rollouts + validation.rollouts },
       wallSeconds: metrics.wallSeconds,
+      ...chooseBest(this.#state, last.step, validation),
     };
     this.#savedStep = -1; // the state changed without a step
+  }
+
+  /** Runs the tasks of the verdict before anything is learned. */
+  async #evaluateStart(): Promise<void> {
+    const baseline = await evaluateForVerdict(this.#context, 0);
+    if (baseline !== undefined) this.#state = { ...this.#state, baseline, wallSeconds: this.#wallSeconds() };
+  }
+
+  /** Goes back to the step that the run keeps, and compares it with the start. */
+  async #judge(): Promise<void> {
+    const { fit, algorithm, progress } = this.#context;
+    const { step: last, baseline } = this.#state;
+    const validatedWith = algorithm.resourcesId;
+    if (fit.verdict === undefined || baseline === undefined) {
+      if (fit.verdict !== undefined)
+        progress.logger.warn('no verdict can be said: the checkpoint of this run has no evaluation of its start');
+      this.#kept = { step: last, verdict: undefined, validatedWith };
+      return;
+    }
+    this.#isAlgorithmAtState = false;
+    const step = await loadBest(this.#context, this.#state);
+    const candidate = await evaluateForVerdict(this.#context, step);
+    const verdict = await sayVerdict(this.#context, step, baseline, candidate!);
+    this.#state = { ...this.#state, wallSeconds: this.#wallSeconds() };
+    this.#kept = { step, verdict, validatedWith };
   }
 
   async #save(): Promise<void> {
@@ -290,6 +360,13 @@ export class TrainingRun<Task> {
   #wallSeconds(): number {
     return this.#wallSecondsBefore + (performance.now() - this.#startedAtMs) / 1_000;
   }
+}
+
+/** Returns the part of the state that keeps the lowest return. */
+function lowestReturnOf({
+  failures: { lowestReturn },
+}: RunContext<never>['collector']): Pick<RunState, 'lowestReturn'> {
+  return lowestReturn === undefined ? {} : { lowestReturn };
 }
 
 /** Rejects metrics of an algorithm that would replace those of every run. */

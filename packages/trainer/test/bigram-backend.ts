@@ -17,7 +17,6 @@ import {
 
 /** Tokens of the model: the letters a to z, and the rest as one. */
 const vocabularySize = 27;
-const learningRateScale = 1;
 
 /** What a test may look at or break. */
 export interface BigramBackendOptions {
@@ -33,6 +32,10 @@ export interface BigramBackendOptions {
   readonly reportedShift?: number;
   /** False for one that scores at temperature 1, whatever a sample says. @default true */
   readonly hasTemperature?: boolean;
+  readonly scoresUpdates?: boolean;
+  readonly trainedWeights?: 'all' | 'adapter';
+  /** Multiplies every learning rate: a learner that goes much too far at once. @default 1 */
+  readonly learningRateScale?: number;
   /** Whether it serves its base model. @default false */
   readonly hasBase?: boolean;
   /** Told of each call of a policy as it is made. Returns what the call waits for before it answers. */
@@ -67,9 +70,12 @@ export class BigramBackend implements TrainingBackend {
   async capabilities(): Promise<BackendCapabilities> {
     return {
       losses: this.options.losses ?? ['importance_sampling', 'ppo', 'cispo'],
+      dualClip: true,
       maxSampleTokens: this.options.maxSampleTokens ?? 4_096,
       snapshot: 'engine',
       hasTemperature: this.options.hasTemperature ?? true,
+      scoresUpdates: this.options.scoresUpdates ?? true,
+      trainedWeights: this.options.trainedWeights ?? 'all',
       ...(this.options.fixedAdam === undefined ? {} : { fixedAdam: this.options.fixedAdam }),
       description: 'a table of letter pairs',
     };
@@ -148,7 +154,7 @@ export class BigramPolicy implements TrainablePolicy {
     const limit = adam.maxGradientNorm ?? 0;
     const scale = limit > 0 && norm > limit ? limit / norm : 1;
     this.#gradient.forEach((value, index) => {
-      this.logits[index]! -= adam.learningRate * learningRateScale * scale * value;
+      this.logits[index]! -= adam.learningRate * (this.#backend.options.learningRateScale ?? 1) * scale * value;
     });
     this.#gradient.fill(0);
     return { gradientNorm: this.#backend.options.gradientNormOf?.(this.#steps, norm) ?? norm, step: this.#steps };
@@ -280,6 +286,8 @@ function tokenLoss(
   if (loss.name === 'importance_sampling') return { value: -ratio * advantage, derivative: -ratio * advantage };
   const clipped = Math.min(Math.max(ratio, loss.clipLow), loss.clipHigh);
   if (loss.name === 'cispo') return { value: -clipped * lp * advantage, derivative: -clipped * advantage };
+  const { dualClip = Infinity } = loss;
+  if (advantage < 0 && ratio > dualClip) return { value: -dualClip * advantage, derivative: 0 };
   const isClipped = clipped * advantage < ratio * advantage;
   return { value: -Math.min(ratio * advantage, clipped * advantage), derivative: isClipped ? 0 : -ratio * advantage };
 }

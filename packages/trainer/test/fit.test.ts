@@ -188,10 +188,11 @@ describe('grpo options in a run', () => {
   });
 
   it.each([
-    [{}, { name: 'ppo', clipLow: 0.8, clipHigh: 1.28 }],
+    [{}, { name: 'ppo', clipLow: 0.8, clipHigh: 1.28, dualClip: 3 }],
+    [{ dualClip: false }, { name: 'ppo', clipLow: 0.8, clipHigh: 1.28 }],
     [
       { loss: 'cispo', clipHigh: 3 },
-      { name: 'cispo', clipLow: 0.8, clipHigh: 3 },
+      { name: 'cispo', clipLow: 0, clipHigh: 3 },
     ],
     [{ loss: 'importance_sampling' }, { name: 'importance_sampling' }],
   ] as const)('hands the loss of %j to the backend', async (options, loss: Loss) => {

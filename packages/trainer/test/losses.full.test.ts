@@ -48,10 +48,12 @@ describe('a loss that the backend does not build in', () => {
       await trainOnBatch(batch, {
         policy: { name: 'policy', agentMatch: undefined, learningRate: 0.02, policy },
         settings: grpo({ maxGradientNorm: 0, minibatches: 2, ...options }).config,
-        losses,
+        builtIn: { losses, dualClip: true },
         step,
         random: seededRandom(0, `minibatches/${step}`),
         beforeUpdate: () => undefined,
+        sizing: undefined,
+        asked: batch.rolloutCount,
       });
     return await policy.forward(batch.samples);
   }

@@ -47,7 +47,7 @@ export interface Algorithm<Metrics extends object = object> {
    * Checks, before a run writes anything, that the backend can do what the algorithm asks for.
    * @throws {ConfigurationError} `option-unsupported`
    */
-  check?(options: Pick<AlgorithmHost, 'backend' | 'maxStaleness'>): Promise<void>;
+  check?(options: Pick<AlgorithmHost, 'backend' | 'maxStaleness' | 'policies'>): Promise<void>;
   /** Begins a run: prepares what is trained. */
   begin(host: AlgorithmHost): Promise<AlgorithmRun<Metrics>>;
   /** Begins a dry run, in which rollouts get the agent as it is. Nothing is trained. */
@@ -92,8 +92,8 @@ export interface RoutedPolicy {
   readonly name: string;
   /** The pattern that is tested against each of a caller's names. Undefined for the one policy that answers every call. */
   readonly agentMatch: AgentMatch | undefined;
-  /** Undefined for the algorithm's own. */
-  readonly learningRate: number | undefined;
+  /** Undefined for the algorithm's own; `auto` for a rate that the algorithm finds by itself. */
+  readonly learningRate: number | 'auto' | undefined;
 }
 
 /** An algorithm in one run. Steps count from 1, and are learned from in order. */

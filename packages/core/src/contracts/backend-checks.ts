@@ -1,5 +1,5 @@
 /** Checks that every training backend makes of its input before it uses it. */
-import type { AdamParameters, Loss, PolicySpec, TrainingSample } from './training-backend.ts';
+import type { AdamParameters, BackendCapabilities, Loss, PolicySpec, TrainingSample } from './training-backend.ts';
 import { BackendError, ConfigurationError } from '../errors.ts';
 
 interface SampleLimits {
@@ -55,9 +55,14 @@ function checkSample(sample: TrainingSample, index: number, limits: SampleLimits
 /**
  * Checks that a backend computes a loss, and the loss's clip bounds.
  * @param losses the losses that the backend computes
- * @throws {BackendError} `loss-unsupported` for another loss, or clip bounds that are no interval
+ * @param options `dualClip`: whether `ppo` honours it
+ * @throws {BackendError} `loss-unsupported` for another loss, clip bounds that are no interval, or a dual clip that is none
  */
-function checkLoss(loss: Loss, losses: readonly Loss['name'][]): void {
+function checkLoss(
+  loss: Loss,
+  losses: readonly Loss['name'][],
+  options: Pick<BackendCapabilities, 'dualClip'> = {},
+): void {
   if (!losses.includes(loss.name)) {
     throw new BackendError(`This backend does not compute the loss '${loss.name}'; it has ${losses.join(', ')}.`, {
       code: 'loss-unsupported',
@@ -71,6 +76,20 @@ function checkLoss(loss: Loss, losses: readonly Loss['name'][]): void {
       { code: 'loss-unsupported' },
     );
   }
+  if (loss.name === 'ppo' && loss.dualClip !== undefined) checkDualClip(loss.dualClip, options.dualClip === true);
+}
+
+function checkDualClip(dualClip: number, isHonoured: boolean): void {
+  if (!isHonoured) {
+    throw new BackendError(
+      `This backend's ppo has no dual clip, and dualClip is ${dualClip}; send the derivative of the loss as a weighted cross entropy.`,
+      { code: 'loss-unsupported' },
+    );
+  }
+  if (dualClip > 1 && Number.isFinite(dualClip)) return;
+  throw new BackendError(`The loss ppo has dualClip ${dualClip}; it must be a finite ratio above 1.`, {
+    code: 'loss-unsupported',
+  });
 }
 
 /**
@@ -125,7 +144,7 @@ function resolveAdam(adam: AdamParameters): Required<AdamParameters> {
 export const backendChecks: {
   /** Rejects samples that are not aligned, are too long, or hold what no model has. @throws {BackendError} `samples-invalid` */
   readonly samples: typeof checkSamples;
-  /** Rejects a loss that is not among `losses`. @throws {BackendError} `loss-unsupported` */
+  /** Rejects a loss that is not among `losses`, and a dual clip that `ppo` does not honour. @throws {BackendError} `loss-unsupported` */
   readonly loss: typeof checkLoss;
   /** Rejects names and seeds that no backend takes. @throws {ConfigurationError} `option-invalid` */
   readonly policySpec: typeof checkPolicySpec;

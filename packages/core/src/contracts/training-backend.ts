@@ -28,7 +28,8 @@ export interface TrainingSample {
  * A its `advantages` and r = exp(lp − q), where lp − q counts as ±20, without a gradient, when it is beyond ±20:
  *
  * - `importance_sampling`: −Σ r·A
- * - `ppo`: −Σ min(r·A, clip(r, clipLow, clipHigh)·A)
+ * - `ppo`: −Σ min(r·A, clip(r, clipLow, clipHigh)·A); with `dualClip`, at most −dualClip·A where A < 0, without a gradient beyond.
+ *   @source arXiv:1707.06347; dual clip: arXiv:1912.09729
  * - `cispo`: −Σ stopGradient(clip(r, clipLow, clipHigh))·lp·A
  * - `cross_entropy`: −Σ A·lp (any sign of A: supervised weights, or minus a derivative)
  *
@@ -36,7 +37,7 @@ export interface TrainingSample {
  */
 export type Loss =
   | { readonly name: 'importance_sampling' }
-  | { readonly name: 'ppo'; readonly clipLow: number; readonly clipHigh: number }
+  | { readonly name: 'ppo'; readonly clipLow: number; readonly clipHigh: number; readonly dualClip?: number }
   | { readonly name: 'cispo'; readonly clipLow: number; readonly clipHigh: number }
   | { readonly name: 'cross_entropy' };
 
@@ -74,6 +75,8 @@ export interface OptimStepResult {
 
 export interface BackendCapabilities {
   readonly losses: readonly Loss['name'][];
+  /** True where `ppo` honours `dualClip`; elsewhere a `dualClip` is refused as `loss-unsupported`. @default false */
+  readonly dualClip?: boolean;
   /** The longest sample, in tokens. */
   readonly maxSampleTokens: number;
   readonly snapshot: PolicySnapshot['kind'];
@@ -83,6 +86,13 @@ export interface BackendCapabilities {
   readonly fixedAdam?: Readonly<Partial<Omit<AdamParameters, 'learningRate'>>>;
   /** True where samples may have a `temperature`; else the backend refuses one other than 1. @default false */
   readonly hasTemperature?: boolean;
+  /** The weights that train: all of the model's, or those of an adapter beside it. A fixed learning rate is chosen by it. @default 'all' */
+  readonly trainedWeights?: 'all' | 'adapter';
+  /**
+   * False where `forward` cannot score the weights as they are after the newest optimizer step: then nobody can tell how far a step moved
+   * the policy, and updates cannot size themselves. @default true
+   */
+  readonly scoresUpdates?: boolean;
   /** Text for people: what trains where. */
   readonly description: string;
 }

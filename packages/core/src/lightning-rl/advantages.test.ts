@@ -27,7 +27,11 @@ const arbitraryRollouts = fc
   );
 
 /** A second implementation: one weighted sample for each call, weight 1/K, and sums over them. */
-function naiveAdvantages(rollouts: readonly RolloutReturns[], estimator: Estimator): Map<string, number[]> {
+function naiveAdvantages(
+  rollouts: readonly RolloutReturns[],
+  estimator: Estimator,
+  rewardScale: number,
+): Map<string, number[]> {
   const kept =
     estimator === 'reinforce++'
       ? keepAll(rollouts)
@@ -39,15 +43,45 @@ function naiveAdvantages(rollouts: readonly RolloutReturns[], estimator: Estimat
     kept.filter(({ groupId }) => groupId === rollout.groupId);
   const spread = (of: readonly RolloutReturns[], from: (rollout: RolloutReturns) => number): number =>
     Math.sqrt((weightedMean(of, (value, rollout) => (value - from(rollout)) ** 2) * of.length) / (of.length - 1));
+  const floor = 0.01 * rewardScale;
+  const sizes = [...Map.groupBy(rollouts, ({ groupId }) => groupId).values()].map(({ length }) => length);
+  const freedom = sizes.reduce((sum, size) => sum + size - 1, 0);
+  const pooled = Math.sqrt(
+    (weightedMean(kept, (value, rollout) => (value - center(peers(rollout))) ** 2) * kept.length) / freedom,
+  );
   return new Map(
     kept.map((rollout) => {
       const group = peers(rollout);
       const advantage = (value: number): number => {
         if (estimator === 'dr_grpo') return value - center(group);
-        if (estimator === 'grpo') return (value - center(group)) / (spread(group, () => center(group)) + 1e-6);
+        if (estimator === 'grpo')
+          return (
+            (value - center(group)) /
+            (Math.max(
+              spread(group, () => center(group)),
+              pooled,
+              floor,
+            ) +
+              1e-6)
+          );
         if (estimator === 'rloo') return value - center(group.filter((other) => other !== rollout));
-        if (estimator === 'reinforce++') return (value - center(kept)) / (spread(kept, () => center(kept)) + 1e-6);
-        return (value - center(group)) / (spread(kept, (other) => center(peers(other))) + 1e-6);
+        if (estimator === 'reinforce++')
+          return (
+            (value - center(kept)) /
+            (Math.max(
+              spread(kept, () => center(kept)),
+              floor,
+            ) +
+              1e-6)
+          );
+        return (
+          (value - center(group)) /
+          (Math.max(
+            spread(kept, (other) => center(peers(other))),
+            floor,
+          ) +
+            1e-6)
+        );
       };
       return [rollout.rolloutId, [...rollout.returns].map(advantage)];
     }),
@@ -108,9 +142,9 @@ describe('estimateAdvantages', () => {
 
   it.each(estimators)('agrees with a second implementation: %s', (estimator) => {
     fc.assert(
-      fc.property(arbitraryRollouts, (rollouts) => {
-        const { advantages } = estimateAdvantages(rollouts, estimator);
-        const naive = naiveAdvantages(rollouts, estimator);
+      fc.property(arbitraryRollouts, fc.constantFrom(0.5, 1, 40), (rollouts, rewardScale) => {
+        const { advantages } = estimateAdvantages(rollouts, estimator, rewardScale);
+        const naive = naiveAdvantages(rollouts, estimator, rewardScale);
         expect(new Set(advantages.keys())).toEqual(new Set(naive.keys()));
         for (const [rolloutId, values] of advantages)
           values.forEach((value, k) => expect(value).toBeCloseTo(naive.get(rolloutId)![k]!, 8));
@@ -185,11 +219,47 @@ describe('estimateAdvantages', () => {
     );
   });
 
-  it.each(['grpo', 'dr_grpo', 'rloo'] as const)('estimates a group by itself: %s', (estimator) => {
+  it.each(['dr_grpo', 'rloo'] as const)('estimates a group by itself: %s', (estimator) => {
     const alone = estimateAdvantages(group, estimator).advantages;
     const among = estimateAdvantages([...returnsOf('other', [5], [-3]), ...group], estimator).advantages;
     for (const [rolloutId, values] of alone) expect(among.get(rolloutId)).toEqual(values);
   });
+
+  it('does not blow up the noise of a judge to a success and a failure', () => {
+    const largest = (...returns: number[]): number =>
+      Math.max(
+        ...listed(returnsOf('g', ...returns.map((value) => [value])), 'grpo')
+          .flat()
+          .map(Math.abs),
+      );
+    const ofSuccess = largest(1, 0, 0, 0);
+    expect(largest(0.7, 0.7, 0.7, 0.70001)).toBeLessThan(0.05 * ofSuccess);
+    expect(largest(0.9001, 0.9002, 0.9003)).toBeLessThan(0.05 * ofSuccess);
+    expect(largest(0.7, 0.7, 0.7, 0.8)).toBeCloseTo(ofSuccess, 4);
+  });
+
+  it('measures the noise of one group by the spread of the others', () => {
+    // s² of the two groups: 1/3 and 0.01²/3; pooled: the mean of both.
+    const rollouts = [...returnsOf('real', [1], [0], [0]), ...returnsOf('noisy', [0.51], [0.5], [0.5])];
+    const pooled = Math.sqrt((1 / 3 + 0.0001 / 3) / 2);
+    expect(listed(rollouts, 'grpo')[3]![0]).toBeCloseTo((0.01 * (2 / 3)) / (pooled + 1e-6), 10);
+    expect(listed(rollouts, 'grpo')[0]![0]).toBeCloseTo(2 / 3 / (Math.sqrt(1 / 3) + 1e-6), 10);
+  });
+
+  it.each(['grpo', 'reinforce++', 'reinforce++-baseline'] as const)(
+    'leaves what shaping alone tells apart as small as it is: %s',
+    (estimator) => {
+      // Eight failures, one of them with a failed tool.
+      const failures = returnsOf('g', [-0.1], ...Array.from({ length: 7 }, () => [0])).map((rollout) => ({
+        ...rollout,
+        earned: new Float64Array(1),
+      }));
+      const estimate = estimateAdvantages(failures, estimator);
+      expect(estimate.shapingOnlyGroups).toEqual(['g']);
+      expect(estimate.advantages.get('g-0')![0]).toBeCloseTo(-0.1 * (7 / 8), 5);
+      expect(estimateAdvantages(failures, estimator, 10).advantages.get('g-0')![0]).toBeCloseTo(-0.01 * (7 / 8), 5);
+    },
+  );
 
   it('drops and names groups whose returns are all equal', () => {
     const rollouts = [...returnsOf('same', [1], [1, 1]), ...returnsOf('mixed', [1], [0])];

@@ -69,6 +69,22 @@ describe('buildBatch', () => {
     expect(batch.dropped.singletonGroups).toEqual(['c']);
   });
 
+  it('counts a reward in the mean of its group, also when no call of its rollout can be trained on', () => {
+    const reason = 'the call has 5000 tokens, and the backend trains samples of at most 4096';
+    const cut = { spanId: '0', agentName: 'write', reason };
+    const lost = { ...cut, isOutage: true as const };
+    const good = [episodeOf('a', 'g', 1, [call]), episodeOf('b', 'g', 1, [call])];
+    const bad = ['c', 'd'].map((id) => ({ ...episodeOf(id, 'g', 0, []), untrainable: [cut] }));
+    const batch = buildBatch([...good, ...bad], { ...options, estimator: 'dr_grpo' });
+    expect([...batch.advantages].map(([id, [advantage]]) => [id, advantage])).toEqual([
+      ['a', 0.5],
+      ['b', 0.5],
+    ]);
+    expect(batch).toMatchObject({ rolloutCount: 2, groupIds: ['g'], dropped: { noTransitions: ['c', 'd'] } });
+    const away = bad.map((episode) => ({ ...episode, untrainable: [lost] }));
+    expect(buildBatch([...good, ...away], options).dropped.zeroVarianceGroups).toEqual(['g']);
+  });
+
   it('leaves a rollout without a reward out of the statistics, and names it', () => {
     const rewarded = [episodeOf('a', 'g', 1, [call]), episodeOf('b', 'g', 0, [call])];
     const batch = buildBatch(
@@ -109,6 +125,58 @@ describe('buildBatch', () => {
     expect(buildBatch(episodes, options).dropped.zeroVarianceGroups).toEqual(['g']);
     const batch = buildBatch(episodes, { ...options, estimator: 'rloo', intermediate: { toolError: -0.5 } });
     expect([...batch.advantages.values()].map(([advantage]) => advantage)).toEqual([-0.5, 0.5]);
+  });
+
+  it('takes the scale of rewards from all that the run has seen, shaping left out, unless one is given', () => {
+    const failing = { ...call, signals: [{ type: 'tool_error', name: 'sql', spanId: '1' } as const] };
+    const episodes = [episodeOf('a', 'g', 0, [failing]), episodeOf('b', 'g', 0, [call])];
+    const shaped = { ...options, intermediate: { toolError: -0.1 } };
+    const advantageOf = (changes: Partial<LightningRLOptions>): number =>
+      buildBatch(episodes, { ...shaped, ...changes }).advantages.get('b')![0]!;
+
+    const first = buildBatch([episodeOf('x', 'h', 3, [call]), episodeOf('y', 'h', -2, [call])], shaped);
+    expect(first).toMatchObject({ rewardRange: { lowest: -2, highest: 3 }, shapingOnlyGroups: [] });
+    const second = buildBatch(episodes, { ...shaped, rewardRange: first.rewardRange! });
+    expect(second).toMatchObject({ rewardRange: { lowest: -2, highest: 3 }, shapingOnlyGroups: ['g'] });
+
+    expect(advantageOf({})).toBeCloseTo(0.05, 6);
+    expect(advantageOf({ rewardRange: first.rewardRange! })).toBeCloseTo(0.01, 6);
+    expect(advantageOf({ rewardRange: first.rewardRange!, rewardScale: 1 })).toBeCloseTo(0.05, 6);
+  });
+
+  it.each([
+    [{ discounted: 0.9 }, ['g']],
+    [{ perStep: 0.9 }, ['g']],
+    ['identical', []],
+  ] as const)('knows that %j alone tells equal rewards apart', (credit, shapingOnly) => {
+    const lengths = [2, 3, 4, 5, 5, 4, 3, 2];
+    const solved = lengths.map((length, index) =>
+      episodeOf(
+        `r${index}`,
+        'g',
+        1,
+        Array.from({ length }, () => call),
+      ),
+    );
+    const batch = buildBatch(solved, { ...options, credit });
+    expect(batch.shapingOnlyGroups).toEqual(shapingOnly);
+    for (const advantages of batch.advantages.values())
+      for (const value of advantages) expect(Math.abs(value)).toBeLessThan(0.4);
+  });
+
+  it('takes rewards of calls for what was earned, where credit keeps them', () => {
+    const earner = (rolloutId: string, ...rewards: number[]): ReturnType<typeof episodeOf> =>
+      episodeOf(
+        rolloutId,
+        'g',
+        0,
+        rewards.map((reward) => ({ ...call, reward })),
+      );
+    const episodes = [earner('a', 1, 0), earner('b', 0, 1)];
+    expect(buildBatch(episodes, { ...options, credit: 'perStep' }).shapingOnlyGroups).toEqual([]);
+    expect(buildBatch(episodes, { ...options, credit: { discounted: 0.5 } }).advantages.size).toBe(0);
+    const byFunction = buildBatch(episodes, { ...options, credit: (_episode, own) => own });
+    expect(byFunction).toMatchObject({ shapingOnlyGroups: [], rolloutCount: 2 });
   });
 
   it('makes an empty batch of nothing', () => {
@@ -159,6 +227,7 @@ describe('buildBatch', () => {
     [{ tokenWeighting: { constant: 0 } }, /tokenWeighting is {"constant":0}/],
     [{ tokenWeighting: 'call' }, /tokenWeighting is "call"/],
     [{ credit: { discounted: 2 } }, /credit is/],
+    [{ rewardScale: 0 }, /rewardScale must be a finite number above 0; got 0/],
   ])('refuses the option %j', (wrong, message) => {
     expect(() => buildBatch([], { ...options, ...wrong } as LightningRLOptions)).toThrow(message);
   });

@@ -15,7 +15,8 @@
  *   3. Calls that continue each other become one sample by a prefix tree over exact token ids: 10 turns of equal length
  *      cost 10 turns and not 55. Nothing is re-tokenised, and every response token is trained once.
  *   4. Credit is an option (discounted, per step, a function); `identical` is the paper's.
- *   5. A rollout without a reward is left out, not counted as 0; a group without variance is dropped and named.
+ *   5. A rollout that succeeded without a reward is left out, not counted as 0; a group without variance is dropped and named.
+ *      A rollout with a reward counts in its group's mean, also when none of its calls can be trained on.
  *   6. The ratio to the sampling policy, clipped, replaces log π, as the estimators' own papers have it (see `Loss`).
  *   7. Several policies in one rollout share its returns and their statistics, and are weighed each on its own.
  *
@@ -28,10 +29,13 @@ import { ConfigurationError } from '../errors.ts';
 import type { Episode } from '../transitions/transition.ts';
 import { estimateAdvantages, estimators, type Estimator, type RolloutReturns } from './advantages.ts';
 import type { BatchSample, LightningBatch, TokenWeighting } from './batch.ts';
-import { assignCredit, checkCredit, hasReturn, type Credit } from './credit-assignment.ts';
+import { check } from '../checks/option-checks.ts';
+import { assignCredit, checkCredit, earnedRewards, hasReturn, totalReward, type Credit } from './credit-assignment.ts';
+import { positionsOf } from './influence.ts';
 import { intermediateRewards, type Intermediate } from './intermediate-rewards.ts';
 import { checkTokenWeighting, weighSamples } from './loss-weights.ts';
 import { buildSamples, type SampleLayout } from './samples.ts';
+import { toRewardScale, widenRange, type RewardRange } from './spread.ts';
 
 export interface LightningRLOptions {
   readonly credit: Credit;
@@ -40,6 +44,13 @@ export interface LightningRLOptions {
   readonly estimator: Estimator;
   readonly samples: SampleLayout;
   readonly tokenWeighting: TokenWeighting;
+  /**
+   * The difference between a bad rollout and a good one. Advantages are never divided by less than a hundredth of it.
+   * @default the range of the returns that the run has seen, at least 1
+   */
+  readonly rewardScale?: number;
+  /** The returns that the run saw before this batch, as the batch before has them. @default none */
+  readonly rewardRange?: RewardRange;
 }
 
 /**
@@ -54,8 +65,13 @@ export function buildBatch(episodes: readonly Episode[], options: LightningRLOpt
   const missingReward = episodes.filter((episode) => !hasReturn(episode, options.credit));
   const rewarded = episodes.filter((episode) => hasReturn(episode, options.credit));
   const usable = rewarded.filter((episode) => episode.transitions.length > 0);
-  const credited = usable.map((episode) => creditOf(episode, options)); // (ρ) → (ρ, K)
-  const { advantages, zeroVarianceGroups, singletonGroups } = estimateAdvantages(credited, options.estimator);
+  const compared = rewarded.filter((episode) => !lostItsModel(episode)).map((episode) => creditOf(episode, options)); // (ρ) → (ρ, K)
+  const rewardRange = widenRange(options.rewardRange, rewarded.map(totalReward));
+  const estimate = estimateAdvantages(compared, options.estimator, options.rewardScale ?? toRewardScale(rewardRange));
+  const { zeroVarianceGroups, singletonGroups, shapingOnlyGroups } = estimate;
+  const trained = new Set(usable.map(idOf));
+  const credited = compared.filter(({ rolloutId }) => trained.has(rolloutId));
+  const advantages = new Map([...estimate.advantages].filter(([rolloutId]) => trained.has(rolloutId)));
   const samples = weighSamples(
     usable.flatMap((episode) => samplesOf(episode, advantages, options.samples)),
     options.tokenWeighting,
@@ -66,6 +82,8 @@ export function buildBatch(episodes: readonly Episode[], options: LightningRLOpt
     groupIds: [...new Set(samples.map((sample) => sample.groupId))],
     tokenWeighting: options.tokenWeighting,
     advantages,
+    ...(rewardRange === undefined ? {} : { rewardRange }),
+    shapingOnlyGroups,
     returns: new Map(credited.map((rollout) => [rollout.rolloutId, rollout.returns])),
     dropped: {
       zeroVarianceGroups,
@@ -78,13 +96,34 @@ export function buildBatch(episodes: readonly Episode[], options: LightningRLOpt
 }
 
 function creditOf(episode: Episode, options: LightningRLOptions): RolloutReturns {
-  const intermediate =
-    options.intermediate === undefined ? undefined : intermediateRewards(episode, options.intermediate);
+  const { credit, intermediate } = options;
+  if (episode.transitions.length === 0) return withoutCalls(episode, credit);
+  const shaping = intermediate === undefined ? undefined : intermediateRewards(episode, intermediate);
+  const returns = assignCredit(episode, credit, shaping);
   return {
     rolloutId: idOf(episode),
     groupId: groupOf(episode),
-    returns: assignCredit(episode, options.credit, intermediate),
+    returns,
+    ...(credit === 'identical' ? {} : { positions: positionsOf(episode.transitions) }),
+    earned: typeof credit === 'function' && shaping === undefined ? returns : earnedRewards(episode, credit),
   };
+}
+
+/** Returns the whole reward of a rollout without calls as one return, which others are compared with. */
+function withoutCalls(episode: Episode, credit: Credit): RolloutReturns {
+  const total = Float64Array.of(totalReward(episode));
+  return {
+    rolloutId: idOf(episode),
+    groupId: groupOf(episode),
+    returns: total,
+    ...(credit === 'identical' ? {} : { positions: ['no call'] }),
+    earned: total,
+  };
+}
+
+/** Tells whether a rollout has no call to train because what samples was away: then its reward says nothing about the policy. */
+function lostItsModel({ transitions, untrainable }: Episode): boolean {
+  return transitions.length === 0 && untrainable.some(({ isOutage }) => isOutage);
 }
 
 function samplesOf(
@@ -108,6 +147,7 @@ function groupOf(episode: Episode): string {
 export function checkLightningRLOptions(options: LightningRLOptions): void {
   checkCredit(options.credit);
   checkTokenWeighting(options.tokenWeighting);
+  if (options.rewardScale !== undefined) check.positive('rewardScale', options.rewardScale);
   if (!estimators.includes(options.estimator)) {
     throw new ConfigurationError(
       `estimator is ${JSON.stringify(options.estimator)}; give one of ${estimators.join(', ')}`,

@@ -1,4 +1,5 @@
 import type { TrainingSample } from '../contracts/training-backend.ts';
+import type { RewardRange } from './spread.ts';
 
 /** The response of one call inside a sample: the only tokens of the sample that are trained, together with its siblings'. */
 export interface SampleSegment {
@@ -68,5 +69,9 @@ export interface LightningBatch extends Minibatch {
   readonly advantages: ReadonlyMap<string, Float64Array>;
   /** The return that credit assignment gave each call, shape (K,), by rollout; of every rollout with a reward and calls. */
   readonly returns: ReadonlyMap<string, Float64Array>;
+  /** The returns of rollouts that the run has seen, this batch included; absent before the first. */
+  readonly rewardRange?: RewardRange;
+  /** Groups in the batch whose rollouts all earned the same: only intermediate rewards or a discount tell them apart. Their advantages are small. */
+  readonly shapingOnlyGroups: readonly string[];
   readonly dropped: DroppedFromBatch;
 }

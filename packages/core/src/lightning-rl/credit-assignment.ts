@@ -1,15 +1,20 @@
 import { TraceError, ConfigurationError } from '../errors.ts';
 import type { Episode } from '../transitions/transition.ts';
+import { distancesFrom, distancesToEnd, findInfluence, isSequence, type Influence } from './influence.ts';
 
 /**
  * The rule by which an episode's return reaches its calls. With K calls, r_k the own reward of call k (rewards scoped to it plus
  * intermediate rewards, 0 when none), r_T the rollout's reward with those of calls that are not trained on, and G = r_T + Σ r_k
  * the episode's return:
  *
+ * The order of calls is that of cause: `influence.ts` has d(k, j), the distance from a call to one that it can have influenced, which is j − k where
+ * no calls ran in parallel, and h(k), its distance to the end, which is K−1−k there.
+ *
  * - `'identical'`: G_k = G. Mean over calls = G. @source arXiv:2508.03680, "LightningRL"
- * - `{ discounted: γ }`: G_k = γ^(K−1−k)·G. G_(K−1) = G and G_k = γ·G_(k+1).
- * - `'perStep'`: G_k = r_k, and the last call's r_T too. Σ G_k = G.
- * - `{ perStep: γ }`: the reward-to-go of `'perStep'`, G_k = Σ_(j≥k) γ^(j−k)·r'_j. G_k = r'_k + γ·G_(k+1); with γ = 1, G_0 = G.
+ * - `{ discounted: γ }`: G_k = γ^h(k)·G. For calls in sequence G_(K−1) = G and G_k = γ·G_(k+1).
+ * - `'perStep'`: G_k = r_k, and r_T too for a call that nothing followed. For calls in sequence Σ G_k = G.
+ * - `{ perStep: γ }`: the reward-to-go, G_k = r_k + Σ_j γ^d(k,j)·r_j + γ^h(k)·r_T over the calls j that k can have influenced. For calls in
+ *   sequence G_k = r_k + γ·G_(k+1); with γ = 1, G_0 = G.
  * - a function from the episode and its calls' own rewards (shape (K,)) to K numbers, each from −1e15 to 1e15.
  */
 export type Credit =
@@ -56,12 +61,33 @@ export function assignCredit(episode: Episode, credit: Credit, intermediate?: Ar
   const own = ownRewards(episode, intermediate);
   if (typeof credit === 'function') return checkReturns(episode, Float64Array.from(credit(episode, own)));
   const terminal = (episode.reward ?? 0) + (episode.untrainedReward ?? 0);
-  if (credit === 'identical') return discounted(own, terminal, 1);
-  if (credit === 'perStep') return rewardToGo(own, terminal, 0);
+  if (credit === 'identical') return new Float64Array(own.length).fill(sumOf(own, terminal));
+  if (credit === 'perStep') return rewardToGo(episode, own, terminal, 0);
   return checkReturns(
     episode,
-    'discounted' in credit ? discounted(own, terminal, credit.discounted) : rewardToGo(own, terminal, credit.perStep),
+    'discounted' in credit
+      ? discounted(episode, own, terminal, credit.discounted)
+      : rewardToGo(episode, own, terminal, credit.perStep),
   );
+}
+
+/** Returns the rollout's return G without shaping: its own reward, and those of its calls. */
+export function totalReward(episode: Episode): number {
+  return episode.transitions.reduce(
+    (sum, call) => sum + (call.reward ?? 0),
+    (episode.reward ?? 0) + (episode.untrainedReward ?? 0),
+  );
+}
+
+/**
+ * Returns what the rollout earned by itself, for the comparison with others of its group: its return without shaping; under credit that keeps
+ * per-call rewards those too; under a function, the function's returns. A discount and intermediate rewards are shaping.
+ */
+export function earnedRewards(episode: Episode, credit: Credit): Float64Array {
+  if (typeof credit === 'function') return assignCredit(episode, credit);
+  const keepsCallRewards = credit === 'perStep' || (typeof credit === 'object' && 'perStep' in credit);
+  const ofCalls = keepsCallRewards ? episode.transitions.map((call) => call.reward ?? 0) : [];
+  return Float64Array.from([totalReward(episode), ...ofCalls]);
 }
 
 function ownRewards(episode: Episode, intermediate: ArrayLike<number> | undefined): Float64Array {
@@ -80,18 +106,35 @@ function ownRewards(episode: Episode, intermediate: ArrayLike<number> | undefine
   });
 }
 
-function discounted(own: Float64Array, terminal: number, gamma: number): Float64Array {
-  const total = own.reduce((sum, reward) => sum + reward, terminal);
-  const last = own.length - 1;
-  return Float64Array.from(own, (_, index) => total * gamma ** (last - index));
+function sumOf(own: Float64Array, terminal: number): number {
+  return own.reduce((sum, reward) => sum + reward, terminal);
 }
 
-function rewardToGo(own: Float64Array, terminal: number, gamma: number): Float64Array {
+function discounted({ transitions }: Episode, own: Float64Array, terminal: number, gamma: number): Float64Array {
+  const total = sumOf(own, terminal);
+  const last = own.length - 1;
+  const toEnd = isSequence(transitions)
+    ? own.map((_, index) => last - index)
+    : distancesToEnd(findInfluence(transitions));
+  return Float64Array.from(toEnd, (distance) => total * gamma ** distance);
+}
+
+function rewardToGo({ transitions }: Episode, own: Float64Array, terminal: number, gamma: number): Float64Array {
+  if (!isSequence(transitions)) return rewardToInfluence(own, terminal, gamma, findInfluence(transitions));
   const returns = Float64Array.from(own);
   const last = returns.length - 1;
   if (last >= 0) returns[last]! += terminal;
   for (let index = last - 1; index >= 0; index -= 1) returns[index]! += gamma * returns[index + 1]!;
   return returns;
+}
+
+function rewardToInfluence(own: Float64Array, terminal: number, gamma: number, influence: Influence): Float64Array {
+  const toEnd = distancesToEnd(influence);
+  return own.map((reward, index) => {
+    let sum = reward + gamma ** toEnd[index]! * terminal;
+    for (const [later, distance] of distancesFrom(index, influence)) sum += gamma ** distance * own[later]!;
+    return sum;
+  });
 }
 
 function checkReturns(episode: Episode, returns: Float64Array): Float64Array {

@@ -6,6 +6,7 @@ import { lossAndDerivative, toSurrogateSample } from './losses.ts';
 const losses: Loss[] = [
   { name: 'importance_sampling' },
   { name: 'ppo', clipLow: 0.8, clipHigh: 1.2 },
+  { name: 'ppo', clipLow: 0.8, clipHigh: 1.2, dualClip: 1.4 },
   { name: 'cispo', clipLow: 0.8, clipHigh: 1.2 },
   { name: 'cross_entropy' },
 ];
@@ -48,7 +49,9 @@ function naiveLoss(sample: TrainingSample, logprobs: Float64Array, loss: Loss): 
       if (loss.name === 'cross_entropy') return sum - advantage * lp;
       if (loss.name === 'importance_sampling') return sum - r * advantage;
       const clipped = r < loss.clipLow ? loss.clipLow : r > loss.clipHigh ? loss.clipHigh : r;
-      return sum - (loss.name === 'cispo' ? clipped * lp * advantage : Math.min(r * advantage, clipped * advantage));
+      if (loss.name === 'cispo') return sum - clipped * lp * advantage;
+      const gain = Math.min(r * advantage, clipped * advantage);
+      return sum - (advantage < 0 ? Math.max(gain, (loss.dualClip ?? Infinity) * advantage) : gain);
     }, 0);
 }
 

@@ -71,8 +71,11 @@ function termOf(loss: Loss): (lp: number, q: number, advantage: number) => Term 
       return { value: -ratio * lp * advantage, slope: -ratio * advantage };
     };
   }
+  const dualClip = dualClipOf(loss);
   return (lp, q, advantage) => {
     const ratio = ratioOf(lp, q);
+    const isBeyond = advantage < 0 && Math.max(ratio, clip(ratio)) > dualClip;
+    if (isBeyond) return { value: -dualClip * advantage, slope: 0 };
     const gain = ratio * advantage;
     const clipped = clip(ratio) * advantage;
     return clipped < gain ? { value: -clipped, slope: 0 } : { value: -gain, slope: -gain * slopeOfRatio(lp, q) };
@@ -87,6 +90,14 @@ function ratioOf(lp: number, q: number): number {
 /** Returns d log r / d lp: 1, and 0 where the log-ratio is beyond its bound. */
 function slopeOfRatio(lp: number, q: number): 0 | 1 {
   return Math.abs(lp - q) > largestLogRatio ? 0 : 1;
+}
+
+/** Returns the ratio up to which a token with a negative advantage counts; Infinity where there is none. */
+function dualClipOf({ dualClip = Infinity }: { readonly dualClip?: number }): number {
+  if (dualClip > 1) return dualClip;
+  throw new ConfigurationError(`ppo has dualClip ${dualClip}; give an absolute ratio above 1, such as 3`, {
+    code: 'option-invalid',
+  });
 }
 
 function clipOf(loss: {

@@ -15,6 +15,43 @@ const names = (...agentNames: string[]): { attributes: Record<string, readonly s
   attributes: { [attributeNames.agentNames]: agentNames },
 });
 
+describe('the failure of a rollout', () => {
+  const failed = (code: string, trace: TraceBuilder, options?: ToEpisodeOptions): Episode =>
+    toEpisode(rolloutOf('rollout', { status: 'failed', failure: { code, message: '' } }), trace.spans, options);
+
+  it('has a kind, by its code and by what the user knows', () => {
+    const trace = new TraceBuilder();
+    trace.call('a');
+    expect(episodeOf(trace).failureKind).toBeUndefined();
+    expect(failed('GraphRecursionError', trace).failureKind).toBe('policy');
+    expect(failed('agent-failed', trace).failureKind).toBe('unknown');
+    expect(failed('PaymentError', trace, { failures: { PaymentError: 'world' } }).failureKind).toBe('world');
+    expect(toEpisode(rolloutOf('rollout', { status: 'cancelled' }), trace.spans).failureKind).toBe('world');
+  });
+
+  it('is the world’s when the last call failed because the model was away, whatever the agent threw of it', () => {
+    const trace = new TraceBuilder();
+    trace.call('a');
+    trace.call('b', { status: brokenStatus, attributes: { [attributeNames.outage]: true } });
+    expect(failed('agent-failed', trace).failureKind).toBe('world');
+    expect(failed('GraphRecursionError', trace).failureKind).toBe('policy');
+    trace.call('c');
+    expect(failed('agent-failed', trace).failureKind).toBe('unknown');
+  });
+
+  it('comes with the pace of the policy, of parallel calls once', () => {
+    const trace = new TraceBuilder();
+    trace.call('a', { startTimeMs: 1_000, endTimeMs: 3_000, response: [1, 2, 3, 4] });
+    trace.call('b', { startTimeMs: 2_000, endTimeMs: 4_000, response: [1, 2] });
+    trace.call('c', { startTimeMs: 10_000, endTimeMs: 11_000, response: [1, 2] });
+    trace.call('cut', { startTimeMs: 20_000, endTimeMs: 25_000, response: [] });
+    expect(episodeOf(trace).pace).toEqual({ tokensPerSecond: 2, seconds: 9 });
+    const none = new TraceBuilder();
+    none.reported('a');
+    expect(episodeOf(none).pace).toBeUndefined();
+  });
+});
+
 describe('toEpisode', () => {
   it('makes a transition of each call that the gateway captured for a policy, in order of sequence id', () => {
     const trace = new TraceBuilder();

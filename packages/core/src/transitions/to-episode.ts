@@ -1,11 +1,14 @@
 import { checkAgentMatch } from '../checks/check-agent-match.ts';
 import { matchesAgent, type AgentMatch } from '../vocabulary/agent-match.ts';
 import { attributeNames } from '../vocabulary/attributes.ts';
+import { failureKinds, type FailureKind, type FailureSorting } from '../failures/failure-kind.ts';
 import type { Rollout, RolloutMode } from '../vocabulary/rollout.ts';
 import type { Span } from '../vocabulary/span.ts';
 import { traceCalls, type ModelCall } from './model-calls.ts';
 import { asUntrainable, findOutsideCalls } from './outside-calls.ts';
+import { findParallelCalls } from './parallel-calls.ts';
 import { attributeRewards } from './reward-attribution.ts';
+import { measurePace } from './sampling-pace.ts';
 import { listAgents } from './seen-agents.ts';
 import { stepSignals } from './step-signals.ts';
 import { samplingProblem } from './sampling-problem.ts';
@@ -17,14 +20,16 @@ export interface ToEpisodeOptions {
   readonly agentMatch?: AgentMatch;
   /** Names the policies whose calls count. @default all */
   readonly policies?: readonly string[];
+  /** Sorts failures of the user's own by code. @default none: they are of unknown cause */
+  readonly failures?: FailureSorting;
 }
 
 /**
  * Builds the episode of one rollout from its spans: the unified trace interface. @source arXiv:2508.03680 §3.1
  *
  * A call is a transition when the gateway captured it for a policy. Calls that must not be trained on are listed with the
- * reason. Only the newest attempt's spans count: the attempt of the highest sequence id. Order is by sequence id; clocks
- * are never compared.
+ * reason. Only the newest attempt's spans count: the attempt of the highest sequence id. Order is by sequence id, which no
+ * clock decides; times of one and the same clock tell only which calls ran beside each other.
  * @param spans of this rollout, in any order; read them with their tokens, and of the newest attempt, which may have written none
  * @throws {ConfigurationError} `option-invalid` for an `agentMatch` that names no agent
  */
@@ -39,10 +44,19 @@ export function toEpisode(rollout: Rollout, spans: readonly Span[], options: ToE
   const signals = stepSignals(trace);
   const outside = findOutsideCalls(latest, trace);
   const agents = listAgents(latest, trace);
+  const failureKind = failureKindOf(rollout, selected, options);
+  const pace = measurePace(selected);
+  const parallel = findParallelCalls(trained, trace);
   return {
     rollout,
+    ...(failureKind !== undefined && { failureKind }),
+    ...(pace !== undefined && { pace }),
     transitions: trained.map((call, index) =>
-      transitionOf(call, index, rewards.calls.get(call), signals.get(call) ?? []),
+      transitionOf(call, index, {
+        reward: rewards.calls.get(call),
+        signals: signals.get(call) ?? [],
+        beside: parallel.get(call),
+      }),
     ),
     untrainable: [
       ...selected.flatMap((call) => untrainableCall(call, reasons.get(call))),
@@ -56,6 +70,21 @@ export function toEpisode(rollout: Rollout, spans: readonly Span[], options: ToE
     ...(outside.unwrapped.length > 0 && { unwrappedCalls: outside.unwrapped }),
     problems: rewards.problems,
   };
+}
+
+/**
+ * Returns the kind of a rollout's failure; undefined when it did not fail. A failure that nothing else explains is the world's when the
+ * last of the rollout's calls failed because what samples was away. Whether a time-out is the policy's shows beside other rollouts only.
+ */
+function failureKindOf(
+  { status, failure }: Rollout,
+  calls: readonly ModelCall[],
+  { failures }: ToEpisodeOptions,
+): FailureKind | undefined {
+  if (status === 'cancelled') return 'world';
+  if (status !== 'failed') return undefined;
+  const kind = failure === undefined ? 'unknown' : failureKinds.of(failure, failures);
+  return kind === 'unknown' && calls.at(-1)?.gateway?.attributes[attributeNames.outage] === true ? 'world' : kind;
 }
 
 /** Returns the spans of the newest attempt, each span id once. */
@@ -116,8 +145,11 @@ function untrainableCall(call: ModelCall, reason: string | undefined): readonly 
 function transitionOf(
   call: ModelCall,
   callIndex: number,
-  reward: number | undefined,
-  signals: readonly StepSignal[],
+  found: {
+    readonly reward: number | undefined;
+    readonly signals: readonly StepSignal[];
+    readonly beside: readonly ModelCall[] | undefined;
+  },
 ): Transition {
   const { span } = call;
   const { prompt, response, logprobs } = span.tokens!;
@@ -136,8 +168,9 @@ function transitionOf(
     logprobs,
     ...(typeof temperature === 'number' && { temperature }),
     finishReason: finishReasonOf(span),
-    reward,
-    signals,
+    reward: found.reward,
+    signals: found.signals,
+    ...(found.beside === undefined ? {} : { beside: found.beside.map((other) => other.span.spanId) }),
   };
 }
 

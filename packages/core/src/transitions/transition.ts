@@ -1,3 +1,4 @@
+import type { FailureKind, SamplingPace } from '../failures/failure-kind.ts';
 import type { Rollout } from '../vocabulary/rollout.ts';
 
 /** An event that the system itself observed after a call, such as a failed tool; for automatic intermediate rewarding. */
@@ -33,6 +34,11 @@ export interface Transition {
   /** The reward that the call itself earned by rewards scoped to its span or agent; undefined when none was given. */
   readonly reward: number | undefined;
   readonly signals: readonly StepSignal[];
+  /**
+   * The span ids of transitions before this one in the list that ran beside it, such as those of a parallel sub-agent: neither can have influenced the
+   * other. Absent when there are none.
+   */
+  readonly beside?: readonly string[];
 }
 
 /** A model call of a trained agent that must not be trained on, and why. */
@@ -72,7 +78,11 @@ export interface Episode {
   /** The transitions in the order of the calls. */
   readonly transitions: readonly Transition[];
   readonly untrainable: readonly UntrainableCall[];
-  /** The primary dimension of the rollout's own reward; undefined when none arrived: then the rollout is left out, never counted as 0. */
+  /** Says who ended the rollout; present where it came to its end without success. */
+  readonly failureKind?: FailureKind;
+  /** How long and how fast the policy sampled; absent when it answered no call. */
+  readonly pace?: SamplingPace;
+  /** The primary dimension of the rollout's own reward; undefined when none arrived: then a rollout that succeeded is left out, never counted as 0. */
   readonly reward: number | undefined;
   /**
    * The rewards of calls that are not among the transitions, summed: of other agents, or not fit to be trained on. They belong to the

@@ -12,6 +12,8 @@ export interface RetryPolicy {
   readonly maxAttempts: number;
   /** The attempt statuses that are retried. @default ['failed', 'timeout', 'unresponsive'] */
   readonly retryOn: readonly AttemptStatus[];
+  /** The failure codes that are retried, of those ends. @default every code */
+  readonly retryCodes?: readonly string[];
   /** Wait before the second attempt; doubles for each further one. @default 0 */
   readonly backoffMs: number;
   /** The longest wait between two attempts. @default 60_000 */

@@ -69,9 +69,11 @@ class EmbeddedTraining implements EmbeddedBackend {
       : 'all weights in float32';
     return {
       losses: everyLoss,
+      dualClip: true,
       maxSampleTokens: config.maxPositions + 1, // the last token of a sample is predicted, but never read
       snapshot: 'engine',
       hasTemperature: true,
+      trainedWeights: adaptation ? 'adapter' : 'all',
       description: `A Llama-family model with ${config.layers} layers of ${config.hiddenSize}, ${trained}, on ${threads} CPU threads of this process`,
     };
   }

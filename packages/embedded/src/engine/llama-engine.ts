@@ -134,7 +134,7 @@ export class LlamaEngine {
     loss: Loss,
   ): Promise<Awaited<ReturnType<TrainablePolicy['forwardBackward']>>> {
     backendChecks.samples(samples, this.#sampleLimits);
-    backendChecks.loss(loss, everyLoss);
+    backendChecks.loss(loss, everyLoss, { dualClip: true });
     return await this.#enqueue(async () => {
       const total = await this.#train(samples, this.#memory.map.forward, loss);
       if (!Number.isFinite(Math.fround(total.loss))) {

@@ -33,6 +33,7 @@ async function takeGradient(engine: LlamaEngine): Promise<Map<string, Float32Arr
 const losses: readonly Loss[] = [
   { name: 'importance_sampling' },
   { name: 'ppo', clipLow: 0.8, clipHigh: 1.2 },
+  { name: 'ppo', clipLow: 0.8, clipHigh: 1.2, dualClip: 1.3 },
   { name: 'cispo', clipLow: 0.8, clipHigh: 1.2 },
   { name: 'cross_entropy' },
 ];
@@ -46,7 +47,10 @@ function naiveLoss(loss: Loss, sample: TrainingSample, now: readonly number[], f
     const clip = (r: number): number => ('clipLow' in loss ? Math.min(Math.max(r, loss.clipLow), loss.clipHigh) : r);
     const ratio = Math.exp(lp - sample.logprobs[t]!);
     if (loss.name === 'importance_sampling') total -= ratio * a;
-    if (loss.name === 'ppo') total -= Math.min(ratio * a, clip(ratio) * a);
+    if (loss.name === 'ppo') {
+      const gain = Math.min(ratio * a, clip(ratio) * a);
+      total -= a < 0 ? Math.max(gain, (loss.dualClip ?? Infinity) * a) : gain;
+    }
     if (loss.name === 'cispo') total -= clip(Math.exp(frozen[t]! - sample.logprobs[t]!)) * lp * a;
     if (loss.name === 'cross_entropy') total -= a * lp;
   }
@@ -83,7 +87,7 @@ describe.each<[string, Omit<Parameters<typeof naiveModel>[0], 'seed'>, (readonly
     }),
   );
 
-  it.each(losses)('of $name agrees with finite differences in float64', async (loss) => {
+  it.each(losses)('of %j agrees with finite differences in float64', async (loss) => {
     const engine = await engineOf(model);
     const result = await engine.forwardBackward(samples, loss);
     expect(result.loss).toBeCloseTo(lossOf(loss, frozen), 4);

@@ -85,6 +85,11 @@ export class Sampler {
     this.#prompts.forget(version);
   }
 
+  /** Frees the prompts that nobody waits for, and tells whether there were any. */
+  reclaim(): boolean {
+    return this.#prompts.reclaim();
+  }
+
   /** Runs one pass for each version in use, and samples one token for every sequence that got logits. */
   step(): void {
     this.#admit();

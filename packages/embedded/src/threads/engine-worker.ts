@@ -23,11 +23,12 @@ const model: Model = {
   widths: rowStrides(start.config),
   scratch: reserveScratch(layout, heap),
 };
-const training = new TrainingWorker(model, heap, start.thread, start.threads);
 const sampler = new Sampler(model, heap, {
   pieces: (pieces) => send({ kind: 'pieces', pieces }),
   failed: (sample, failure) => send({ kind: 'sample-failed', sample, failure }),
 });
+const { thread, threads } = start;
+const training = new TrainingWorker(model, heap, { thread, threads, makeRoom: () => sampler.reclaim() });
 
 type Running = { readonly id: number; readonly steps: Iterator<void, JobResults[Job['kind']]> };
 const jobs: Running[] = [];

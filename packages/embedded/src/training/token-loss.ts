@@ -22,6 +22,8 @@ export function tokenLoss(loss: Loss, now: number, sampled: number, advantage: n
       return { value: -ratio * advantage, slope: slopeOfGain };
     case 'ppo': {
       const clipped = Math.min(Math.max(ratio, loss.clipLow), loss.clipHigh);
+      const { dualClip = Infinity } = loss;
+      if (advantage < 0 && Math.max(ratio, clipped) > dualClip) return { value: -dualClip * advantage, slope: 0 };
       const isClipped = clipped * advantage < ratio * advantage;
       return { value: -Math.min(ratio * advantage, clipped * advantage), slope: isClipped ? 0 : slopeOfGain };
     }

@@ -6,6 +6,7 @@ import { instantiateKernels } from '../kernels/kernels.ts';
 import type { Adaptation } from '../model/adaptation.ts';
 import { writeFrozen } from '../model/frozen-weights.ts';
 import { reserveScratch } from '../model/frozen-scratch.ts';
+import type { SharedHeap } from '../kernels/shared-heap.ts';
 import { rowStrides, type Model } from '../model/layer-forward.ts';
 import type { LlamaConfig } from '../model/llama-config.ts';
 import { createModelMemory, type ModelMemory } from '../model/model-memory.ts';
@@ -26,6 +27,8 @@ const adaptation: Adaptation = {
   frozenType: 'float32',
 };
 
+const alone = { thread: 0, threads: 1, makeRoom: () => false };
+
 interface Trained {
   readonly logprobs: Float32Array;
   readonly loss: number;
@@ -36,6 +39,7 @@ async function trainOn(
   shape: Parameters<typeof naiveModel>[0],
   lora: Adaptation | undefined,
   budget: number,
+  shorten: (heap: SharedHeap) => () => boolean = () => alone.makeRoom,
 ): Promise<Trained> {
   const { config, weights } = naiveModel(shape);
   const layout = layOutParameters(config, lora);
@@ -46,7 +50,8 @@ async function trainOn(
   } else {
     writeTensors(memory, memory.map.weights, toFloat32(weights));
   }
-  const worker = new TrainingWorker(modelOf(config, memory), memory.heap, 0, 1);
+  const model = modelOf(config, memory);
+  const worker = new TrainingWorker(model, memory.heap, { ...alone, makeRoom: shorten(memory.heap) });
   worker.pack();
   const samples = flattenSamples(naiveSamples(config, weights, [30, 41, 7, 26], 2));
   const loss = { name: 'cross_entropy' } as const;
@@ -85,6 +90,27 @@ describe('a training pass', () => {
     expect(kept.loss).not.toBe(0);
   });
 
+  it('gives the same where others have taken the memory and give only a part of it back', async () => {
+    const shape = { seed: 4, tied: true, config: { layers: 8 } };
+    const { config } = naiveModel(shape);
+    const capacity = { tokens: 128, predictions: 128, keys: 64 };
+    const enough = spaceBytes({ config, widths: rowStrides(config) }, capacity, true);
+    const fill = (heap: SharedHeap): (() => boolean) => {
+      let idle = heap.tryAllocate(enough);
+      for (let size = 2 ** 24; size >= 64; size /= 2) while (heap.tryAllocate(size) !== undefined);
+      return () => {
+        if (idle === undefined) return false;
+        heap.free(idle, enough);
+        idle = undefined;
+        return true;
+      };
+    };
+    expect(await trainOn(shape, undefined, Infinity, fill)).toEqual(await trainOn(shape, undefined, Infinity));
+    await expect(trainOn(shape, undefined, Infinity, (heap) => (fill(heap), () => false))).rejects.toThrow(
+      /Training on \d+ tokens at once needs 1 MiB .* memory of 25 MiB has no such room left/,
+    );
+  });
+
   it('needs less memory when it computes layers again', () => {
     const { config } = naiveModel({ seed: 1, tied: true, config: { layers: 8 } });
     const shape = { config, widths: rowStrides(config) };
@@ -101,7 +127,7 @@ describe('a training pass', () => {
     const { config, weights } = naiveModel(shape);
     const memory = createModelMemory(config, layOutParameters(config), { pages: 3000, gradients: 1 });
     writeTensors(memory, memory.map.weights, toFloat32(weights));
-    const worker = new TrainingWorker(modelOf(config, memory), memory.heap, 0, 1);
+    const worker = new TrainingWorker(modelOf(config, memory), memory.heap, alone);
     worker.pack();
     const tokens = Int32Array.from({ length: 60 }, (_, t) => (t * 7_919) % config.vocabSize);
     const run = (first: number, end: number): Float32Array => {

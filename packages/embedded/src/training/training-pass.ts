@@ -27,18 +27,22 @@ export interface PassState {
   readonly predicting: QueryPlan;
 }
 
+const sizes = ['tokens', 'predictions', 'keys'] as const;
+const noCapacity: Capacity = { tokens: 0, predictions: 0, keys: 0 };
+
 /** The passes of one thread. */
 export class TrainingPass {
   readonly #model: Model;
   readonly #heap: SharedHeap;
   readonly #layerBackward: LayerBackward;
-  /** The size of the largest chunk so far, so that blocks of memory fit again. */
-  #capacity: Capacity = { tokens: 0, predictions: 0, keys: 0 };
+  /** Frees what is kept only for speed, and tells whether there was any. */
+  readonly #makeRoom: () => boolean;
   #space: TrainingSpace | undefined;
 
-  constructor(model: Model, heap: SharedHeap) {
+  constructor(model: Model, heap: SharedHeap, makeRoom: () => boolean) {
     this.#model = model;
     this.#heap = heap;
+    this.#makeRoom = makeRoom;
     this.#layerBackward = new LayerBackward(model);
   }
 
@@ -110,28 +114,34 @@ export class TrainingPass {
     kernels.scatterAddRows(chunk.ids.length, hiddenSize, space.ids, dOutput, hidden, table, embedding.columns);
   }
 
-  /** Returns a space that holds the chunk; one that computes layers again where keeping all activations is over the budget. */
+  /** Returns a space that holds the chunk, as large as the one before at least; one that computes layers again where memory is short. */
   #reserve(chunk: Chunk, budget: number): TrainingSpace {
-    const capacity = capacityFor(chunk, this.#capacity);
-    const isSame = (['tokens', 'predictions', 'keys'] as const).every(
-      (size) => capacity[size] === this.#capacity[size],
-    );
-    if (this.#space && isSame) return this.#space;
+    const before = this.#space;
+    const capacity = capacityFor(chunk, before?.capacity ?? noCapacity);
+    if (before !== undefined && sizes.every((size) => capacity[size] === before.capacity[size])) return before;
     this.release();
-    const isRecomputed = spaceBytes(this.#model, capacity, false) > budget;
-    const bytes = spaceBytes(this.#model, capacity, isRecomputed);
-    try {
-      this.#space = openSpace(this.#model, this.#heap.allocate(bytes), capacity, isRecomputed);
-    } catch (error) {
-      if (!(error instanceof EngineFault)) throw error;
-      throw new EngineFault(
-        error.code,
-        `Training on ${chunk.ids.length} tokens at once needs ${Math.ceil(bytes / 2 ** 20)} MiB of working memory on each thread. ${error.message}`,
-      );
-    }
-    this.#capacity = capacity;
+    const keepsAll = spaceBytes(this.#model, capacity, false) <= budget;
+    this.#space = (keepsAll ? this.#open(capacity, false) : undefined) ?? this.#open(capacity, true);
+    if (this.#space === undefined) throw describeShortage(this.#model, chunk, capacity);
     return this.#space;
   }
+
+  /** Opens a space; undefined where the memory has no room for it, even without what is kept only for speed. */
+  #open(capacity: Capacity, isRecomputed: boolean): TrainingSpace | undefined {
+    const bytes = spaceBytes(this.#model, capacity, isRecomputed);
+    const address = this.#heap.tryAllocate(bytes) ?? (this.#makeRoom() ? this.#heap.tryAllocate(bytes) : undefined);
+    return address === undefined ? undefined : openSpace(this.#model, address, capacity, isRecomputed);
+  }
+}
+
+function describeShortage(model: Model, chunk: Chunk, capacity: Capacity): EngineFault {
+  const needed = Math.ceil(spaceBytes(model, capacity, true) / 2 ** 20);
+  const whole = model.memory.buffer.byteLength / 2 ** 20;
+  return new EngineFault(
+    'backend-failed',
+    `Training on ${chunk.ids.length} tokens at once needs ${needed} MiB of working memory on each thread. ` +
+      `The model's memory of ${whole} MiB has no such room left: use shorter samples, fewer samples at once, or a smaller model.`,
+  );
 }
 
 /** Runs one layer of the chunk; without `output` only its activations, for the backward pass. */

@@ -51,10 +51,15 @@ export class TrainingWorker {
   /** Indices of the blocks that this thread reduces and updates. */
   readonly #owned: readonly number[];
 
-  constructor(model: Model, heap: SharedHeap, thread: number, threads: number) {
+  /** @param makeRoom frees what the thread keeps only for speed, and tells whether there was any */
+  constructor(
+    model: Model,
+    heap: SharedHeap,
+    { thread, threads, makeRoom }: { readonly thread: number; readonly threads: number; makeRoom: () => boolean },
+  ) {
     this.#model = model;
     this.#thread = thread;
-    this.#pass = new TrainingPass(model, heap);
+    this.#pass = new TrainingPass(model, heap, makeRoom);
     this.#owned = distributeBlocks(model.layout.blocks, threads)[thread]!;
   }
 

@@ -15,6 +15,7 @@ def capabilities(worker: Worker) -> Json:
     extensions = {
         "version": __version__,
         "losses": list(LOSSES),
+        "dual_clip": True,
         "mask": True,
         "temperature": True,
         "adam_fields": ["learning_rate", "beta1", "beta2", "eps", "weight_decay", "grad_clip_norm"],

@@ -114,12 +114,13 @@ class SamplingLane:
         return joining
 
     def _prefill(self, joining: list[SampleRequest]) -> None:
-        """Runs each prompt once, whatever the number of its continuations, and draws their first tokens."""
+        """Runs each prompt once, whatever the number of requests and continuations that share it, and draws their first tokens."""
         rows = [Sequence(request, choice) for request in joining for choice in range(request.count)]
         before = self._rows
         self._rows = before + rows  # so that a failure from here on reaches them
         for request in joining:
             request.sequences = [row for row in rows if row.request is request]
+<<<<<<< HEAD
             if request.prompt_temperature is not None:
                 request.prompt_logprobs = prompt_logprobs(
                     request.weights, request.prompt, self._limits.prefill_tokens, request.prompt_temperature
@@ -129,9 +130,20 @@ class SamplingLane:
         for index, request in enumerate(joining):
             tokens[index, width - len(request.prompt) :] = request.prompt
             mask[index, width - len(request.prompt) :] = True
+=======
+            if request.wants_prompt_logprobs:
+                request.prompt_logprobs = prompt_logprobs(request.weights, request.prompt, self._limits.prefill_tokens)
+        prompts = list(dict.fromkeys(map(_prompt_of, joining)))  # the rollouts of a group begin with one prompt
+        width = max(len(prompt) for prompt, _ in prompts)
+        tokens, mask = np.zeros((len(prompts), width), dtype=np.int64), np.zeros((len(prompts), width), dtype=bool)
+        for index, (prompt, _) in enumerate(prompts):
+            tokens[index, width - len(prompt) :] = prompt
+            mask[index, width - len(prompt) :] = True
+>>>>>>> integ
         cache = RowCache(torch.from_numpy(mask).to(self._network.device))
-        logits = self._extend(torch.from_numpy(tokens), cache, [request.weights.adapter for request in joining])
-        source = [index for index, request in enumerate(joining) for _ in range(request.count)]
+        logits = self._extend(torch.from_numpy(tokens), cache, [adapter for _, adapter in prompts])
+        index_of = {prompt: index for index, prompt in enumerate(prompts)}
+        source = [index_of[_prompt_of(row.request)] for row in rows]
         self._draw(rows, logits[source])
         cache.keep(torch.tensor(source, device=self._network.device))
         if self._cache is None:
@@ -209,10 +221,19 @@ class SamplingLane:
                     request.failed(request.error)
 
 
+<<<<<<< HEAD
 def prompt_logprobs(
     weights: Weights, prompt: list[int], token_budget: int, temperature: float = 1.0
 ) -> list[float | None]:
     """log p of each prompt token after those before it, in nats at a temperature; None for the first."""
+=======
+def _prompt_of(request: SampleRequest) -> tuple[tuple[int, ...], Adapter | None]:
+    return tuple(request.prompt), request.weights.adapter
+
+
+def prompt_logprobs(weights: Weights, prompt: list[int], token_budget: int) -> list[float | None]:
+    """log p of each prompt token after those before it, in nats at temperature 1; None for the first."""
+>>>>>>> integ
     if len(prompt) == 1:
         return [None]
     tokens = np.asarray(prompt, dtype=np.int64)

@@ -82,7 +82,9 @@ def read_pass(fields: Fields, limits: ModelLimits, *, forward_only: bool) -> Pas
     clip = ClipBounds()
     if loss.clips:
         low = config.number("clip_low_threshold", 0, 1e6, clip.low)
-        clip = ClipBounds(low, config.number("clip_high_threshold", low, 1e6, max(low, clip.high)))
+        high = config.number("clip_high_threshold", low, 1e6, max(low, clip.high))
+        has_dual = loss.dual_clips and config.has("dual_clip_threshold")
+        clip = ClipBounds(low, high, config.number("dual_clip_threshold", 1, 1e6, 3.0) if has_dual else None)
     config.done()
     items = fields.array("data")
     if not items:

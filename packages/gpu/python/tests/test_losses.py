@@ -42,6 +42,16 @@ def ppo(lp, data):
     return total
 
 
+def dual_clipped_ppo(lp, data):
+    total = 0.0
+    for l, q, a in each(lp, data):
+        r = torch.exp(l - q)
+        clipped = 0.8 if r < 0.8 else 1.2 if r > 1.2 else r
+        gain = r * a if r * a < clipped * a else clipped * a
+        total = total - (1.3 * a if a < 0 and gain < 1.3 * a else gain)
+    return total
+
+
 def cispo(lp, data):
     return -sum(min(max(math.exp(l.item() - q), 0.8), 1.2) * l * a for l, q, a in each(lp, data))
 
@@ -90,6 +100,17 @@ def test_the_gradient_of_a_built_in_loss_is_autograds(name, rank, make, temperat
     data = data if kind == "sft" else near_policy(data, made)
     result = made.forward_backward(data, name, CLIP)
     value, want = direct_gradient(NAIVE[name], make().double(), made, data)
+    assert result.loss == pytest.approx(value, rel=1e-6)
+    assert distance(gradient_of(made), want) < 1e-6
+
+
+@pytest.mark.parametrize("rank", [0, 4])
+def test_the_gradient_of_a_dual_clip_is_autograds(rank):
+    made = policy(tiny.qwen3().double(), rank)
+    data = near_policy(rows((9, 30, 14)), made)
+    result = made.forward_backward(data, "ppo", ClipBounds(0.8, 1.2, 1.3))
+    value, want = direct_gradient(dual_clipped_ppo, tiny.qwen3().double(), made, data)
+    assert abs(value - direct_gradient(ppo, tiny.qwen3().double(), made, data)[0]) > 1e-3
     assert result.loss == pytest.approx(value, rel=1e-6)
     assert distance(gradient_of(made), want) < 1e-6
 

@@ -15,7 +15,7 @@ from agent_lightning_worker.optimizer import AdamParams
 from agent_lightning_worker.policy import Policy, Weights
 from agent_lightning_worker.random_streams import uniform
 from agent_lightning_worker.sampler import Sampler
-from agent_lightning_worker.sampling_lane import SampleRequest, SamplingLimits
+from agent_lightning_worker.sampling_lane import SampleRequest, SamplingLane, SamplingLimits
 from agent_lightning_worker.token_choice import SamplingParams, choose
 
 GENEROUS = SamplingLimits(64, 2**30, 4096)
@@ -94,6 +94,27 @@ def test_the_same_seed_gives_the_same_tokens_whatever_is_batched_beside_it(make)
     backwards = [tokens_of(answer) for answer in run(requests[::-1])][::-1]
     assert alone == together == crowded == backwards
     assert len({tuple(t) for answer in alone for t in answer}) == sum(r[3] for r in requests), "choices differ"
+
+
+def test_a_prompt_that_several_requests_share_is_run_once():
+    trained = policy(tiny.llama())
+    versions = [trained.snapshot(), Weights(trained._network, None)]
+    requests = [
+        (weights, prompt, SamplingParams(6, seed=seed), 2)
+        for seed, prompt in enumerate(prompts(2) * 2)
+        for weights in versions
+    ]
+    alone = [tokens_of(run([request])[0]) for request in requests]
+    runs, extend = [], SamplingLane._extend
+
+    def counted(lane, tokens, cache, adapters):
+        runs.append(len(tokens))
+        return extend(lane, tokens, cache, adapters)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SamplingLane, "_extend", counted)
+        assert [tokens_of(answer) for answer in run(requests)] == alone
+    assert runs[:2] == [4, 16], "two prompts for two versions, then a row for each continuation"
 
 
 def test_requests_join_a_batch_that_is_under_way():

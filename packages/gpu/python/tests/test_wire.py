@@ -74,6 +74,8 @@ BAD_PASSES = [
     ({"loss_fn": "dpo"}, "loss_fn", "loss-unsupported"),
     ({"data": []}, "data", "samples-invalid"),
     ({"loss_fn_config": {"clip_low_threshold": 0.8}}, "loss_fn_config.clip_low_threshold", None),
+    ({"loss_fn": "cispo", "loss_fn_config": {"dual_clip_threshold": 3}}, "loss_fn_config.dual_clip_threshold", None),
+    ({"loss_fn": "ppo", "loss_fn_config": {"dual_clip_threshold": 0.5}}, "loss_fn_config.dual_clip_threshold", None),
     ({"loss_fn": "ppo", "loss_fn_config": {"clip_low_threshold": -1}}, "loss_fn_config.clip_low_threshold", None),
     (
         {"loss_fn": "ppo", "loss_fn_config": {"clip_low_threshold": 0.9, "clip_high_threshold": 0.8}},

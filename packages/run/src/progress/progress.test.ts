@@ -7,6 +7,8 @@ const metrics = {
   step: 2,
   reward: { mean: 0.5, deviation: 0.25, count: 8, byKind: {} },
   failed: 1,
+  truncatedShare: 0,
+  turnLimited: 0,
   seconds: { rollout: 1, convert: 0, train: 0.5, publish: 0, validate: 0, checkpoint: 0 },
 } as unknown as StepMetrics;
 
@@ -38,9 +40,17 @@ describe('Progress', () => {
     progress.rolloutEnded();
     expect(written.at(-1)).toBe('\r\u001B[2Kstep 1/4 [###-------] · rollout 6/8 · 1:05');
     progress.stepEnded(metrics, ['groups 3 of 4', 'entropy 0.50']);
-    progress.validated(2, { reward: 0.75, rollouts: 4, failed: 0, byKind: {}, complete: true });
+    progress.validated(2, {
+      reward: 0.75,
+      interval: [0.5, 0.9],
+      rollouts: 4,
+      failed: 0,
+      leftOut: 0,
+      byKind: {},
+      complete: true,
+    });
     progress.begin(3, 'train');
-    expect(written.at(-1)).toContain('reward 0.50 · validation 0.75');
+    expect(written.at(-1)).toContain('reward 0.50 · validation 0.75 ± 0.20');
   });
 
   it('clears the line before it logs, and never draws beyond the edge', () => {
@@ -67,12 +77,23 @@ describe('Progress', () => {
     const { progress, written } = createProgress('none');
     progress.begin(1, 'rollout', 8);
     progress.stepEnded(metrics, ['groups 3 of 4', 'entropy 0.50']);
-    progress.validated(1, { reward: 1, rollouts: 1, failed: 0, byKind: {}, complete: true });
+    progress.validated(1, {
+      reward: 1,
+      interval: [0, 1],
+      rollouts: 1,
+      failed: 0,
+      leftOut: 0,
+      byKind: {},
+      complete: true,
+    });
     progress.end();
     expect(written).toEqual([]);
   });
 
   it('says so when a step had no reward', () => {
+    expect(describeStep({ ...metrics, truncatedShare: 0.125, turnLimited: 2 }, [], 4)).toContain(
+      ' · failed 1 · cut 13 % · at the turn limit 2 · ',
+    );
     expect(
       describeStep({ ...metrics, reward: { mean: undefined, deviation: undefined, count: 0, byKind: {} } }, [], 4),
     ).toContain('reward none');

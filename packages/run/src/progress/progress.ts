@@ -29,7 +29,7 @@ export class Progress {
   #done = 0;
   #total = 0;
   #last: StepMetrics | undefined;
-  #validation: number | undefined;
+  #validation: ValidationMetrics | undefined;
   #isDrawn = false;
 
   constructor(options: ProgressOptions) {
@@ -64,11 +64,15 @@ export class Progress {
   }
 
   validated(step: number, validation: ValidationMetrics): void {
-    this.#validation = validation.reward;
-    if (this.#options.mode !== 'none')
-      this.logger.info(
-        `validation after step ${step}: reward ${validation.reward.toFixed(3)} on ${validation.rollouts} held-out tasks, ${validation.failed} failed`,
-      );
+    this.#validation = validation;
+    this.note(
+      `validation after step ${step}: reward ${validation.reward.toFixed(3)} (${validation.interval.map((end) => end.toFixed(3)).join(' to ')}) on ${validation.rollouts} held-out tasks, ${validation.failed} failed`,
+    );
+  }
+
+  /** Logs a sentence about the run, unless progress is off. */
+  note(message: string): void {
+    if (this.#options.mode !== 'none') this.logger.info(message);
   }
 
   /** Shows a step that is done. @param summary short figures of the algorithm's own */
@@ -99,7 +103,7 @@ export class Progress {
       this.#phase + (this.#total > 0 ? ` ${this.#done}/${this.#total}` : ''),
     ];
     if (this.#last?.reward.mean !== undefined) parts.push(`reward ${this.#last.reward.mean.toFixed(2)}`);
-    if (this.#validation !== undefined) parts.push(`validation ${this.#validation.toFixed(2)}`);
+    if (this.#validation !== undefined) parts.push(`validation ${describeMean(this.#validation)}`);
     parts.push(`${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`);
     return parts.join(' · ');
   }
@@ -118,9 +122,16 @@ export function describeStep(metrics: StepMetrics, summary: readonly string[], s
     `step ${metrics.step}/${steps}`,
     `reward ${reward.mean === undefined ? 'none' : `${reward.mean.toFixed(3)} ± ${reward.deviation!.toFixed(3)}`}`,
     `failed ${metrics.failed}`,
+    ...(metrics.truncatedShare > 0 ? [`cut ${Math.round(metrics.truncatedShare * 100)} %`] : []),
+    ...(metrics.turnLimited > 0 ? [`at the turn limit ${metrics.turnLimited}`] : []),
     ...summary,
     `${total.toFixed(1)} s (rollout ${seconds.rollout.toFixed(1)}, train ${seconds.train.toFixed(1)})`,
   ].join(' · ');
+}
+
+/** Writes a mean with half the width of its interval, such as `0.41 ± 0.05`. */
+function describeMean({ reward, interval: [low, high] }: ValidationMetrics): string {
+  return `${reward.toFixed(2)} ± ${((high - low) / 2).toFixed(2)}`;
 }
 
 function bar(done: number, total: number, width = 10): string {

@@ -1,4 +1,5 @@
 import type { Episode, Rollout } from '@agent-lightning/core';
+import { countFailures, describeFailure } from '../failures/failure-counts.ts';
 import { findUnmatchedPatterns, listMatchedPatterns } from './agents-seen.ts';
 
 /** Reports faults that do not stop the training, each kind once in a run; the metrics count them. */
@@ -7,9 +8,9 @@ export class FaultNotices {
   readonly #matched = new Set<string>();
 
   /** Returns the notices of the kinds of fault that this step is the first to have. */
-  collect(step: number, rollouts: readonly Rollout[], episodes: readonly Episode[]): readonly string[] {
+  collect(step: number, episodes: readonly Episode[], failureReward: number): readonly string[] {
     return [
-      ...this.#failures(step, rollouts),
+      ...this.#failures(step, episodes, failureReward),
       ...this.#unmatched(step, episodes),
       ...this.#once(
         episodes.flatMap(({ untrainable, rollout }) => untrainable.map(({ reason }) => ({ kind: reason, rollout }))),
@@ -26,12 +27,13 @@ export class FaultNotices {
     ];
   }
 
-  #failures(step: number, rollouts: readonly Rollout[]): readonly string[] {
-    const failed = rollouts.filter((rollout) => rollout.status !== 'succeeded');
-    return this.#once(failed.map((rollout) => ({ kind: rollout.failure?.code ?? rollout.status, rollout }))).map(
-      ({ kind, count, rollout }) =>
-        `step ${step}: ${count} of ${rollouts.length} rollouts failed with ${kind}, such as ${rollout.rolloutId}: ${rollout.failure?.message ?? 'no message'}`,
-    );
+  #failures(step: number, episodes: readonly Episode[], failureReward: number): readonly string[] {
+    return countFailures(episodes).flatMap((failure) => {
+      const name = `failure ${failure.kind} ${failure.code}`;
+      if (this.#seen.has(name)) return [];
+      this.#seen.add(name);
+      return [`step ${step}: ${describeFailure(failure, failureReward)}`];
+    });
   }
 
   /** Reports each `agentMatch` that has selected no agent so far. */

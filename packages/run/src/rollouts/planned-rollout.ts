@@ -36,6 +36,28 @@ export function planValidation(
   }));
 }
 
+/**
+ * Plans the rollouts of an evaluation after `step`: each task `samples` times, in the mode `test`, from which nothing is trained and in which
+ * the policy samples as it does in training.
+ */
+export function planEvaluation(
+  step: number,
+  tasks: readonly unknown[],
+  taskIndexes: readonly number[],
+  samples: number,
+  resourcesId?: string,
+): readonly PlannedRollout[] {
+  return taskIndexes.flatMap((taskIndex) =>
+    Array.from({ length: samples }, (_, sample): PlannedRollout => ({
+      key: `e${step}.t${taskIndex}.k${sample}`,
+      input: tasks[taskIndex] as JsonValue,
+      mode: 'test',
+      ...(resourcesId === undefined ? {} : { resourcesId }),
+      metadata: { step, task: taskIndex, sample },
+    })),
+  );
+}
+
 /** Returns the store's name for something that has a name within a run. */
 export function nameInRun(runId: string, name: string): string {
   return `${runId}.${name}`;

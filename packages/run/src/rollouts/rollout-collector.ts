@@ -1,4 +1,5 @@
 import {
+  failureKinds,
   toEpisode,
   type EnqueueRequest,
   type Episode,
@@ -9,6 +10,7 @@ import {
   type PlannedRollout,
 } from '@agent-lightning/core';
 import { isFinalRolloutStatus } from '@agent-lightning/store';
+import { FailureScoring } from '../failures/failure-scoring.ts';
 import { toEnqueueRequest } from './planned-rollout.ts';
 
 export interface RolloutCollectorOptions {
@@ -20,6 +22,8 @@ export interface RolloutCollectorOptions {
   readonly resumed: boolean;
   /** The policies whose calls train. */
   readonly policies: readonly string[];
+  /** Says how failed rollouts count. @default with the default failure reward, sorted by what is known */
+  readonly failures?: FailureScoring;
 }
 
 /** The most rollouts of one store query, which lists their ids. */
@@ -28,9 +32,12 @@ const queryChunk = 1_000;
 /** Queues planned rollouts for the runners, waits for them, and reads their episodes. */
 export class RolloutCollector {
   readonly #options: RolloutCollectorOptions;
+  /** The rule by which failed rollouts count. */
+  readonly failures: FailureScoring;
 
   constructor(options: RolloutCollectorOptions) {
     this.#options = options;
+    this.failures = options.failures ?? new FailureScoring();
   }
 
   /** Queues the planned rollouts, and returns them in their order once all are final. */
@@ -93,14 +100,15 @@ export class RolloutCollector {
   }
 
   /**
-   * Reads the episode of each rollout, tokens included, in few queries. A rollout that failed has no reward, whatever its
-   * agent emitted before: its end was not scored.
+   * Reads the episode of each rollout, tokens included, in few queries. A rollout that failed has the reward of its failure, or none,
+   * whatever its agent emitted before: its end was not scored.
    */
   async readEpisodes(
     rollouts: readonly Rollout[],
     query: Pick<SpanQuery, 'kinds' | 'includeTokens'> = { includeTokens: true },
   ): Promise<readonly Episode[]> {
     const { policies } = this.#options;
+    const { sorting } = this.failures;
     const episodes: Episode[] = [];
     for (let first = 0; first < rollouts.length; first += queryChunk) {
       const chunk = rollouts.slice(first, first + queryChunk);
@@ -111,9 +119,9 @@ export class RolloutCollector {
       });
       const byRollout = Map.groupBy(spans, (span) => span.rolloutId);
       for (const rollout of chunk)
-        episodes.push(dropFailedReward(toEpisode(rollout, byRollout.get(rollout.rolloutId) ?? [], { policies })));
+        episodes.push(toEpisode(rollout, byRollout.get(rollout.rolloutId) ?? [], { policies, failures: sorting }));
     }
-    return episodes;
+    return this.failures.score(episodes);
   }
 
   /** Gives each planned rollout its id: that of a new generation where an earlier process left a rollout that cannot be used. */
@@ -144,9 +152,15 @@ export class RolloutCollector {
     for await (const rollout of this.#query([...wanted.keys()])) {
       const resourcesId = wanted.get(rollout.rolloutId);
       const isOfAnotherPlan = resourcesId !== undefined && resourcesId !== rollout.resourcesId;
-      if (isOfAnotherPlan || wasInterrupted(rollout)) unusable.add(rollout.rolloutId);
+      if (isOfAnotherPlan || this.#wasLost(rollout)) unusable.add(rollout.rolloutId);
     }
     return unusable;
+  }
+
+  /** Tells whether a rollout ended because its process did, or by another failure of the world, which says nothing about the agent. */
+  #wasLost({ status, failure }: Rollout): boolean {
+    if (status === 'cancelled') return true;
+    return status === 'failed' && failure !== undefined && failureKinds.of(failure, this.failures.sorting) === 'world';
   }
 
   async *#query(rolloutIds: readonly string[]): AsyncGenerator<Rollout> {
@@ -159,14 +173,4 @@ export class RolloutCollector {
       ).items;
     }
   }
-}
-
-function dropFailedReward(episode: Episode): Episode {
-  return episode.rollout.status === 'succeeded' ? episode : { ...episode, reward: undefined, rewards: {} };
-}
-
-/** Tells whether a rollout ended because its process did, which says nothing about the agent. */
-function wasInterrupted(rollout: Rollout): boolean {
-  if (!isFinalRolloutStatus(rollout.status)) return false;
-  return rollout.status === 'cancelled' || rollout.failure?.code === 'lease-expired';
 }

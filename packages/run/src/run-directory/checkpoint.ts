@@ -8,6 +8,12 @@ import type { RunState } from '../run-state.ts';
 /** The part of an algorithm that a checkpoint saves, beside the run's own state. */
 export type Resumable = Pick<AlgorithmRun, 'save' | 'load' | 'discard'>;
 
+/** A checkpoint: the run's state, and the directory of the algorithm's state. */
+export interface SavedRun {
+  readonly state: RunState;
+  readonly directory: string;
+}
+
 const checkpointName = /^step-(\d{6,})$/;
 
 /** Keeps a run's checkpoints: the states of the algorithm and of the run together, whole or absent. */
@@ -20,7 +26,7 @@ export class Checkpoints {
     this.#keep = keep;
   }
 
-  /** Saves both states under the step, then removes checkpoints beyond those that are kept. */
+  /** Saves both states under the step, then removes checkpoints beyond the newest that are kept; that of the best step stays. */
   async save(resumable: Resumable, state: RunState): Promise<void> {
     const name = `step-${String(state.step).padStart(6, '0')}`;
     const partial = join(this.#directory, `partial-${name}`);
@@ -34,21 +40,40 @@ export class Checkpoints {
     await rename(partial, this.#pathOf(state.step));
     await syncDirectory(this.#directory);
     await remove(resumable, replaced);
-    for (const step of (await this.#steps()).slice(this.#keep)) await remove(resumable, this.#pathOf(step));
+    for (const step of (await this.steps()).slice(this.#keep))
+      if (step !== state.best?.step) await remove(resumable, this.#pathOf(step));
   }
 
   /** Returns the run's state in the newest checkpoint and the directory of the algorithm's state, or undefined when the run has none. */
-  async latest(): Promise<{ readonly state: RunState; readonly directory: string } | undefined> {
+  async latest(): Promise<SavedRun | undefined> {
     await this.#restoreReplaced();
-    const [newest] = await this.#steps();
-    if (newest === undefined) return undefined;
-    const path = join(this.#pathOf(newest), 'run.json');
+    const [newest] = await this.steps();
+    return newest === undefined ? undefined : await this.#read(newest);
+  }
+
+  /** Returns the checkpoint of a step, or undefined where it is not kept. */
+  async find(step: number): Promise<SavedRun | undefined> {
+    return (await this.steps()).includes(step) ? await this.#read(step) : undefined;
+  }
+
+  /** Lists the steps with a checkpoint, newest first. */
+  async steps(): Promise<readonly number[]> {
+    if (!existsSync(this.#directory)) return [];
+    const names = await readdir(this.#directory);
+    return names
+      .flatMap((name) => checkpointName.exec(name)?.[1] ?? [])
+      .map(Number)
+      .sort((a, b) => b - a);
+  }
+
+  async #read(step: number): Promise<SavedRun> {
+    const path = join(this.#pathOf(step), 'run.json');
     const state = JSON.parse(await readFile(path, 'utf8')) as RunState;
     if (state.format !== 3)
       throw new TrainerError(`${path} has the format ${String(state.format)}; this version reads format 3`, {
         code: 'resume-mismatch',
       });
-    return { state, directory: this.#pathOf(newest) };
+    return { state, directory: this.#pathOf(step) };
   }
 
   /** Removes the remains of a save that was killed or that failed, of any step. */
@@ -65,16 +90,6 @@ export class Checkpoints {
       const path = join(this.#directory, name.replace(/^replaced-/, ''));
       if (name.startsWith('replaced-') && !existsSync(path)) await rename(join(this.#directory, name), path);
     }
-  }
-
-  /** Lists the steps with a checkpoint, newest first. */
-  async #steps(): Promise<readonly number[]> {
-    await mkdir(this.#directory, { recursive: true });
-    const names = await readdir(this.#directory);
-    return names
-      .flatMap((name) => checkpointName.exec(name)?.[1] ?? [])
-      .map(Number)
-      .sort((a, b) => b - a);
   }
 
   #pathOf(step: number): string {

@@ -36,6 +36,7 @@ function describeLifecycle({ open }: SuiteContext): void {
     const capabilities = await fixture.backend.capabilities();
     expect(capabilities.losses.length).toBeGreaterThan(0);
     expect(capabilities.maxSampleTokens).toBeGreaterThan(1);
+    expect(['all', 'adapter']).toContain(capabilities.trainedWeights ?? 'all');
     expect(capabilities.description).not.toBe('');
     expect(fixture.backend.name).not.toBe('');
   });

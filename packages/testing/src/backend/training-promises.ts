@@ -3,6 +3,7 @@ import {
   LightningError,
   lossAndDerivative,
   toSurrogateSample,
+  type BackendCapabilities,
   type Loss,
   type TrainablePolicy,
   type TrainingBackend,
@@ -16,6 +17,7 @@ import { openPolicyPair, type PolicyPair } from './policy-pair.ts';
 const everyLoss: readonly Loss[] = [
   { name: 'importance_sampling' },
   { name: 'ppo', clipLow: 0.8, clipHigh: 1.2 },
+  { name: 'ppo', clipLow: 0.8, clipHigh: 1.2, dualClip: 1.3 },
   { name: 'cispo', clipLow: 0.8, clipHigh: 1.2 },
   { name: 'cross_entropy' },
 ];
@@ -77,10 +79,9 @@ export function describeTraining({ open, tolerance }: SuiteContext): void {
     });
   });
 
-  describe.each(everyLoss)('$name', (loss) => {
+  describe.each(everyLoss)('%j', (loss) => {
     it('is the documented sum over tokens, or is rejected as unsupported', async () => {
-      const { losses } = await backend.capabilities();
-      if (!losses.includes(loss.name)) {
+      if (!honours(await backend.capabilities(), loss)) {
         await expect(policy.forwardBackward(samples, loss)).rejects.toMatchObject({ code: 'loss-unsupported' });
         return;
       }
@@ -98,8 +99,8 @@ export function describeTraining({ open, tolerance }: SuiteContext): void {
     });
 
     it('has the gradient of its derivative', async () => {
-      const { losses } = await backend.capabilities();
-      if (!losses.includes(loss.name) || !losses.includes('cross_entropy')) return;
+      const capabilities = await backend.capabilities();
+      if (!honours(capabilities, loss) || !capabilities.losses.includes('cross_entropy')) return;
       const now = await policy.forward(samples);
       const surrogate = samples.map((sample, index) =>
         toSurrogateSample(sample, lossAndDerivative(sample, now[index] ?? [], loss).derivative),
@@ -107,7 +108,7 @@ export function describeTraining({ open, tolerance }: SuiteContext): void {
       await policy.forwardBackward(samples, loss);
       await twin.forwardBackward(surrogate, crossEntropy);
       // A large epsilon keeps Adam's update proportional to the gradient, so that its length is compared too.
-      const adam = choosable({ learningRate: 0.1, epsilon: 1 }, await backend.capabilities());
+      const adam = choosable({ learningRate: 0.1, epsilon: 1 }, capabilities);
       const [step, referenceStep] = await Promise.all([policy, twin].map((one) => one.optimStep(adam)));
       expectSameNorm(step, referenceStep, 3);
       expect(largestGap(await policy.forward(samples), await twin.forward(samples))).toBeLessThan(10 * tolerance);
@@ -131,6 +132,17 @@ export function describeTraining({ open, tolerance }: SuiteContext): void {
     const before = await policy.forward(samples);
     await policy.optimStep({ learningRate: 0.1 });
     expect(largestGap(await policy.forward(samples), before)).toBe(0); // each token is clipped: the gradient is 0, not NaN
+  });
+
+  it('scores what an optimizer step did, or says that it cannot', async () => {
+    const { scoresUpdates = true } = await backend.capabilities();
+    if (!scoresUpdates) return;
+    const before = await policy.forward(samples);
+    await policy.forwardBackward(samples, crossEntropy);
+    await policy.optimStep({ learningRate: 0.01 });
+    const after = await policy.forward(samples);
+    expect(largestGap(after, before)).toBeGreaterThan(0);
+    expect(largestGap((await policy.forwardBackward(samples, crossEntropy)).logprobs, after)).toBeLessThan(tolerance);
   });
 
   describe('forwardBackward', () => {
@@ -350,6 +362,11 @@ async function expectNumerics(policy: TrainablePolicy, samples: readonly Trainin
   }));
   const failing = policy.forwardBackward(exploding, { name: 'importance_sampling' });
   await expect(failing).rejects.toMatchObject({ code: 'numerics' });
+}
+
+/** Tells whether a backend computes a loss by itself. */
+function honours({ losses, dualClip }: BackendCapabilities, loss: Loss): boolean {
+  return losses.includes(loss.name) && (loss.name !== 'ppo' || loss.dualClip === undefined || dualClip === true);
 }
 
 /** Expects equal gradient norms to some digits, where the backend reports them. */

@@ -74,6 +74,17 @@ export function describeAttempts(open: OpenStore): void {
       expect((await store.fail(other.lease, { ...failure, status: 'cancelled' })).status).toBe('cancelled');
     });
 
+    testStore('retries only the failure codes that the policy names', open, async ({ store }) => {
+      const retry = { maxAttempts: 3, retryCodes: ['ECONNREFUSED', 'lease-expired'] };
+      const [queued] = await store.enqueue([{ rolloutId: 'a', input: 1, retry }]);
+      expect(queued?.retry).toMatchObject(retry);
+      const first = await claimOne(store);
+      expect((await store.fail(first.lease, { ...failure, code: 'ECONNREFUSED' })).status).toBe('requeuing');
+      const second = await claimOne(store);
+      expect(second.rollout.retry.retryCodes).toEqual(retry.retryCodes);
+      expect((await store.fail(second.lease, { ...failure, code: 'GraphRecursionError' })).status).toBe('failed');
+    });
+
     testStore('refuses every late write of an attempt that was replaced', open, async ({ store }) => {
       const zombie = await start(store, 'a', { maxAttempts: 3 });
       await store.fail(zombie.lease, failure);

@@ -61,6 +61,7 @@ export function describeBadInput(open: OpenStore): void {
         [{ retry: { maxAttempts: 0 } }, /maxAttempts/],
         [{ retry: { maxAttempts: 101 } }, /maxAttempts/],
         [{ retry: { retryOn: ['succeeded'] } }, /retryOn\[0\]/],
+        [{ retry: { retryCodes: ['timed-out', 7] } }, /retryCodes\[1\]/],
         [{ retry: { backoffMs: -1 } }, /backoffMs/],
         [{ timeouts: { totalMs: 0 } }, /totalMs/],
         [{ timeouts: { noProgressMs: Infinity } }, /noProgressMs/],

@@ -56,8 +56,14 @@ export interface Body {
 /** A loss, as core has it. */
 export function lossOf({ loss_fn: name, loss_fn_config: config }: RequestPass): Loss {
   if (name === 'importance_sampling' || name === 'cross_entropy') return { name };
-  if (name === 'ppo' || name === 'cispo')
-    return { name, clipLow: config?.['clip_low_threshold'] ?? 0.8, clipHigh: config?.['clip_high_threshold'] ?? 1.2 };
+  if (name === 'ppo' || name === 'cispo') {
+    const bounds = {
+      clipLow: config?.['clip_low_threshold'] ?? 0.8,
+      clipHigh: config?.['clip_high_threshold'] ?? 1.2,
+    };
+    const dualClip = config?.['dual_clip_threshold'];
+    return name === 'cispo' || dualClip === undefined ? { name, ...bounds } : { name, ...bounds, dualClip };
+  }
   throw new FakeFault(400, `unknown loss ${name}`, 'loss_fn', 'loss-unsupported');
 }
 

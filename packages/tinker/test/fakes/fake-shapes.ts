@@ -64,6 +64,7 @@ export const fakeShapes: Readonly<Record<ServerKind, FakeShapes>> = {
       worker: {
         version: '0.1.0',
         losses: ['importance_sampling', 'ppo', 'cispo', 'cross_entropy'],
+        dual_clip: true,
         adam_fields: ['learning_rate', 'beta1', 'beta2', 'eps', 'weight_decay', 'grad_clip_norm'],
         max_datum_tokens: length,
         device: 'none',

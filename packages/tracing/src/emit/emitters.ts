@@ -1,11 +1,4 @@
-import {
-  TraceError,
-  attributeNames,
-  type Attributes,
-  rewardAttributes,
-  type RewardAttributesOptions,
-  type RewardValue,
-} from '@agent-lightning/core';
+import { TraceError, attributeNames, type Attributes, rewardAttributes, type RewardValue } from '@agent-lightning/core';
 import type { SpanKind } from '@agent-lightning/store';
 import { activeSpan } from '../scope/active-span.ts';
 import { flattenAttributes, type NestedAttributes } from '../writing/attribute-values.ts';
@@ -17,6 +10,8 @@ export interface EmitOptions {
   /** Attributes that are kept with the span; nested values become dotted names. */
   readonly attributes?: NestedAttributes;
 }
+
+type RewardAttributesOptions = NonNullable<Parameters<typeof rewardAttributes>[1]>;
 
 export interface EmitRewardOptions extends EmitOptions, RewardAttributesOptions {}
 

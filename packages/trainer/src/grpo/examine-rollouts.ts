@@ -57,12 +57,6 @@ function listFindings(
   const noSignal = diagnoseSignal(rollouts, episodes, batch);
   if (noSignal !== undefined) findings.push(noSignal.message);
   if (noSignal?.cause !== 'no-calls') findings.push(...unused, ...describeOutsideCalls(episodes));
-  const failed = rollouts.filter((rollout) => rollout.status !== 'succeeded');
-  if (failed.length > 0 && noSignal?.cause !== 'all-failed' && noSignal?.cause !== 'outage') {
-    findings.push(
-      `${failed.length} of ${rollouts.length} rollouts failed, for example ${failed[0]!.failure?.code}: "${failed[0]!.failure?.message}"`,
-    );
-  }
   const silent = episodes.filter((episode) => episode.transitions.length === 0 && episode.untrainable.length === 0);
   if (silent.length > 0 && noSignal?.cause !== 'no-calls')
     findings.push(`${silent.length} rollouts made no model call that trains`);

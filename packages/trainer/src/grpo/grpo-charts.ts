@@ -17,6 +17,16 @@ export const grpoCharts: readonly GrpoChart[] = [
       ['without variance', 'groupsZeroVariance'],
     ],
   },
+  {
+    title: 'movement of the policy by an update (nats a call)',
+    lines: [
+      ['moved', 'movement'],
+      ['target', 'movementTarget'],
+    ],
+  },
+  { title: 'passes over the batch', lines: [['passes', 'passes']] },
+  { title: 'learning rate', lines: [['learning rate', 'learningRate']] },
+  { title: 'signal ratio (gain for unseen groups over that for seen ones)', lines: [['ratio', 'signalRatio']] },
   { title: 'loss', lines: [['loss', 'loss']] },
   { title: 'gradient norm, before clipping', lines: [['gradient norm', 'gradientNorm']] },
   { title: 'entropy of the policy (nats)', lines: [['entropy', 'entropy']] },
@@ -33,6 +43,8 @@ export const grpoCharts: readonly GrpoChart[] = [
   { title: 'KL to the base model (nats)', lines: [['KL', 'klBase']] },
   { title: 'calls, by policy', lines: [['calls', 'policies.*.transitions']] },
   { title: 'gradient norm, by policy', lines: [['gradient norm', 'policies.*.gradientNorm']] },
+  { title: 'movement by an update (nats a call), by policy', lines: [['moved', 'policies.*.movement']] },
+  { title: 'learning rate, by policy', lines: [['learning rate', 'policies.*.learningRate']] },
   { title: 'entropy (nats), by policy', lines: [['entropy', 'policies.*.entropy']] },
   { title: 'KL sampler to trainer (nats), by policy', lines: [['KL', 'policies.*.klSamplerTrainer']] },
 ];

@@ -12,14 +12,19 @@ export interface GrpoLossOptions {
   readonly loss?: PolicyLoss['name'];
   /**
    * Lowest importance ratio, absolute; for all losses but `importance_sampling` and `truncated_importance_sampling`.
-   * @default 0.8 for `ppo` and `cispo`, 0.5 for `icepop`, 0.9997 for `gspo`
+   * @default 0.8 for `ppo`, 0 for `cispo`, 0.5 for `icepop`, 0.9997 for `gspo`
    */
   readonly clipLow?: number;
   /**
    * Highest importance ratio, absolute; for all losses but `importance_sampling`.
-   * @default 1.28 for `ppo` and `cispo`, 2 for `truncated_importance_sampling`, 5 for `icepop`, 1.0004 for `gspo`
+   * @default 1.28 for `ppo`, 5 for `cispo`, whose bound is the ratio itself, 2 for `truncated_importance_sampling`, 5 for `icepop`, 1.0004 for `gspo`
    */
   readonly clipHigh?: number;
+  /**
+   * Ratio beyond which a token with a negative advantage has no gradient, for `ppo` and `gspo`: without it, one token that became a thousand times likelier
+   * decides a step. `false` for none, which saves a forward pass on a server whose `ppo` has no dual clip. @default 3
+   */
+  readonly dualClip?: number | false;
   /**
    * Leaves out responses whose geometric-mean ratio is outside these bounds, such as `{ low: 0.999, high: 1.002 }`. A response
    * is that of one call. @default none is left out
@@ -46,7 +51,7 @@ export interface GrpoLoss {
 
 const defaultBounds = {
   ppo: { low: 0.8, high: 1.28 },
-  cispo: { low: 0.8, high: 1.28 },
+  cispo: { low: 0, high: 5 },
   icepop: { low: 0.5, high: 5 },
   gspo: { low: 0.9997, high: 1.0004 },
 } as const;
@@ -74,6 +79,7 @@ export function objectiveOf({ loss, sequenceMask, klCoefficient, klPlacement }: 
 
 function resolveLoss(options: GrpoLossOptions): PolicyLoss {
   const name = check.oneOf('grpo.loss', options.loss ?? 'ppo', policyLosses);
+  const dualClip = resolveDualClip(name, options.dualClip);
   if (name === 'importance_sampling') {
     rejectBound(name, 'grpo.clipLow', options.clipLow);
     rejectBound(name, 'grpo.clipHigh', options.clipHigh);
@@ -84,7 +90,19 @@ function resolveLoss(options: GrpoLossOptions): PolicyLoss {
     return { name, clipHigh: highest(options.clipHigh ?? 2) };
   }
   const bounds = defaultBounds[name];
-  return { name, clipLow: lowest(options.clipLow ?? bounds.low), clipHigh: highest(options.clipHigh ?? bounds.high) };
+  const clipLow = lowest(options.clipLow ?? bounds.low);
+  const clipHigh = highest(options.clipHigh ?? bounds.high);
+  return { name, clipLow, clipHigh, ...(dualClip === undefined ? {} : { dualClip }) };
+}
+
+function resolveDualClip(loss: PolicyLoss['name'], dualClip: number | false | undefined): number | undefined {
+  if (loss !== 'ppo' && loss !== 'gspo') {
+    rejectBound(loss, 'grpo.dualClip', dualClip === false ? undefined : dualClip);
+    return undefined;
+  }
+  const bound = dualClip ?? 3;
+  if (bound === false || (bound > 1 && Number.isFinite(bound))) return bound === false ? undefined : bound;
+  throw check.optionInvalid('grpo.dualClip', bound, 'a ratio above 1, such as 3, or false');
 }
 
 function rejectBound(loss: PolicyLoss['name'], option: string, value: number | undefined): void {

@@ -24,7 +24,16 @@ export interface OffPolicyMetrics {
 export interface TrainedMetrics extends Partial<OffPolicyMetrics> {
   readonly tokensTrained: number;
   readonly optimizerSteps: number;
+  /** The rate of the newest optimizer step. */
   readonly learningRate: number;
+  /** The times that the batch was passed over. */
+  readonly passes: number;
+  /** How far the update moved the policy, D, in nats a call; where the learning rate is 'auto'. */
+  readonly movement?: number;
+  /** How far it was to move, T, in nats a call. */
+  readonly movementTarget?: number;
+  /** ρ: the gain of a step on half of the groups for the other half, over that for its own; running mean. Near 0, rewards are noise to the policy. */
+  readonly signalRatio?: number;
   /** Mean over the step's minibatches. */
   readonly loss?: number;
   /** Nats. */
@@ -60,6 +69,8 @@ export interface GrpoMetrics extends TrainedMetrics, StalenessMetrics {
   readonly groupsUsed: number;
   readonly groupsZeroVariance: number;
   readonly groupsSingleton: number;
+  /** Groups, of those used, whose rollouts all earned the same: only intermediate rewards or a discount tell them apart. */
+  readonly groupsShapingOnly: number;
   /** The share of the step's groups that has no variance. */
   readonly zeroVarianceShare: number;
   readonly samples: number;
@@ -102,6 +113,7 @@ export function createGrpoMetrics(record: GrpoRecord): GrpoMetrics {
     groupsUsed: batch.groupIds.length,
     groupsZeroVariance: zeroVarianceGroups.length,
     groupsSingleton: singletonGroups.length,
+    groupsShapingOnly: batch.shapingOnlyGroups.length,
     zeroVarianceShare: groups === 0 ? 0 : zeroVarianceGroups.length / groups,
     staleCalls: countStaleCalls(episodes),
     samples: batch.samples.length,
@@ -155,16 +167,33 @@ function toStalenessMetrics(transitions: readonly Transition[], versions: Policy
 
 /** Returns GRPO's figures for the line of progress. */
 export function summariseStep(metrics: GrpoMetrics): readonly string[] {
-  const { groupsUsed, groupsZeroVariance, groupsSingleton, gradientNorm, entropy, stalenessMax = 0 } = metrics;
+  const { groupsUsed, groupsZeroVariance, groupsSingleton, groupsShapingOnly } = metrics;
+  const { gradientNorm, entropy, stalenessMax = 0 } = metrics;
   return [
     `groups ${groupsUsed} of ${groupsUsed + groupsZeroVariance + groupsSingleton}`,
+    ...(groupsShapingOnly === 0 ? [] : [`${groupsShapingOnly} by shaping alone`]),
     ...(gradientNorm === undefined ? [] : [`gradient ${gradientNorm.toPrecision(2)}`]),
     ...(entropy === undefined ? [] : [`entropy ${entropy.toFixed(2)}`]),
+    ...summariseSize(metrics),
     ...(stalenessMax === 0
       ? []
       : [
           `${metrics.stalenessMean!.toFixed(1)} versions late`,
           `KL ${metrics.klSamplerTrainer?.toPrecision(2) ?? 'unknown'}`,
         ]),
+  ];
+}
+
+function summariseSize({
+  movement,
+  movementTarget,
+  passes,
+  learningRate,
+  signalRatio,
+}: GrpoMetrics): readonly string[] {
+  if (movement === undefined) return [];
+  return [
+    `moved ${movement.toPrecision(2)} of ${movementTarget!.toPrecision(2)} nats in ${passes} ${passes === 1 ? 'pass' : 'passes'} at ${learningRate.toPrecision(2)}`,
+    ...(signalRatio === undefined ? [] : [`signal ${signalRatio.toFixed(2)}`]),
   ];
 }

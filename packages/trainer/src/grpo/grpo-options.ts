@@ -1,14 +1,14 @@
 import { check, checkLightningRLOptions, type AdamParameters, type LightningRLOptions } from '@agent-lightning/core';
+import type { LengthPenalty } from './step/length-penalty.ts';
 import { resolveGrpoLoss, type GrpoLoss, type GrpoLossOptions } from './grpo-loss.ts';
+import { resolveLearningRate, type LearningRateOptions, type LearningRateSettings } from './learning-rate.ts';
 
 /** Options of `grpo`. */
-export interface GrpoOptions extends GrpoLossOptions {
+export interface GrpoOptions extends GrpoLossOptions, LearningRateOptions {
   /** Rollouts of each task that are compared with each other. @default 8 */
   readonly groupSize?: number;
   /** Tasks of one training step. @default 32 */
   readonly tasksPerStep?: number;
-  /** @default 3e-4, which suits small models and adapters */
-  readonly learningRate?: number;
   /** The formula by which returns become advantages. @default 'grpo' */
   readonly estimator?: LightningRLOptions['estimator'];
   /** The rule by which the reward of a rollout reaches its calls. @default 'identical' */
@@ -19,6 +19,12 @@ export interface GrpoOptions extends GrpoLossOptions {
   readonly samples?: LightningRLOptions['samples'];
   /** The weight of each token in the loss. @default 'rollout' */
   readonly tokenWeighting?: LightningRLOptions['tokenWeighting'];
+  /**
+   * The difference between a bad rollout and a good one. Advantages are never divided by less than a hundredth of it, so that noise in a judge's
+   * scores is not trained on as if it were a success; give it where all rewards are close to each other.
+   * @default the range of the rewards that the run has seen, at least 1
+   */
+  readonly rewardScale?: number;
   /** The number of optimizer steps that a training step's batch is split into, groups whole. @default 1 */
   readonly minibatches?: number;
   /** Clips the global L2 norm of the gradient; 0 for no clipping. @default 1 */
@@ -31,7 +37,7 @@ export interface GrpoOptions extends GrpoLossOptions {
   readonly epsilon?: number;
   /** Decoupled. @default 0 */
   readonly weightDecay?: number;
-  /** Steps over which the learning rate grows to its value. @default 0 */
+  /** Steps over which a fixed learning rate grows to its value. @default 0 */
   readonly warmupSteps?: number;
   /**
    * The temperature of training rollouts, from 0.01 to 2. Loss, entropy and KL are of the same distribution: softmax(logits / temperature).
@@ -40,10 +46,20 @@ export interface GrpoOptions extends GrpoLossOptions {
   readonly temperature?: number;
   /** The most tokens that one call may sample, in training and validation. @default the engine's */
   readonly maxTokens?: number;
+  /**
+   * Says what becomes of responses that the token limit cut off: `train` trains them like others, `leave-out` does not train them; their
+   * rollout still counts in the mean of its group. Leaving them out alone teaches nothing about length. @default 'train'
+   */
+  readonly truncated?: 'train' | 'leave-out';
+  /**
+   * A penalty that grows with the length of a response, from 0 at `limit − buffer` tokens to `weight` at `limit`, added to the call's own reward:
+   * `limit` is by default `maxTokens`, `weight` 1. @default none
+   */
+  readonly lengthPenalty?: { readonly limit?: number; readonly buffer: number; readonly weight?: number };
 }
 
 /** The options of `grpo` with every default filled in. */
-export interface GrpoSettings extends GrpoLoss {
+export interface GrpoSettings extends GrpoLoss, LearningRateSettings {
   readonly groupSize: number;
   readonly tasksPerStep: number;
   readonly estimator: LightningRLOptions['estimator'];
@@ -51,11 +67,15 @@ export interface GrpoSettings extends GrpoLoss {
   readonly intermediate: NonNullable<LightningRLOptions['intermediate']> | undefined;
   readonly samples: LightningRLOptions['samples'];
   readonly tokenWeighting: LightningRLOptions['tokenWeighting'];
+  readonly rewardScale: number | undefined;
   readonly minibatches: number;
-  readonly adam: Required<AdamParameters>;
+  /** The parameters of AdamW but for the learning rate. */
+  readonly adam: Required<Omit<AdamParameters, 'learningRate'>>;
   readonly warmupSteps: number;
   readonly temperature: number;
   readonly maxTokens: number | undefined;
+  readonly truncated: 'train' | 'leave-out';
+  readonly lengthPenalty: LengthPenalty | undefined;
 }
 
 /** Checks the options and fills in every default. @throws {ConfigurationError} `option-invalid` */
@@ -64,6 +84,9 @@ export function resolveGrpoOptions(options: GrpoOptions): GrpoSettings {
   const { estimator = 'grpo', credit = 'identical', samples = 'trajectory', tokenWeighting = 'rollout' } = options;
   checkLightningRLOptions({ estimator, credit, samples, tokenWeighting });
   const smallestGroup = estimator === 'reinforce++' ? 1 : 2;
+  const loss = resolveGrpoLoss(options);
+  const minibatches = check.wholeNumber('grpo.minibatches', options.minibatches ?? 1);
+  const warmupSteps = check.wholeNumber('grpo.warmupSteps', options.warmupSteps ?? 0, 0);
   return Object.freeze({
     groupSize: check.wholeNumber('grpo.groupSize', options.groupSize ?? 8, smallestGroup),
     tasksPerStep: check.wholeNumber('grpo.tasksPerStep', options.tasksPerStep ?? 32),
@@ -72,12 +95,17 @@ export function resolveGrpoOptions(options: GrpoOptions): GrpoSettings {
     intermediate: resolveIntermediate(options.intermediate ?? false),
     samples,
     tokenWeighting,
-    ...resolveGrpoLoss(options),
-    minibatches: check.wholeNumber('grpo.minibatches', options.minibatches ?? 1),
+    rewardScale:
+      options.rewardScale === undefined ? undefined : check.positive('grpo.rewardScale', options.rewardScale),
+    ...loss,
+    ...resolveLearningRate(options, { ...loss, minibatches, warmupSteps }),
+    minibatches,
     adam: resolveAdam(options),
-    warmupSteps: check.wholeNumber('grpo.warmupSteps', options.warmupSteps ?? 0, 0),
+    warmupSteps,
     temperature: temperatureOf(options.temperature ?? 1),
     maxTokens: options.maxTokens === undefined ? undefined : check.wholeNumber('grpo.maxTokens', options.maxTokens),
+    truncated: check.oneOf('grpo.truncated', options.truncated ?? 'train', ['train', 'leave-out']),
+    lengthPenalty: resolveLengthPenalty(options),
   });
 }
 
@@ -85,14 +113,19 @@ const optionNames: Readonly<Record<keyof GrpoOptions, true>> = {
   groupSize: true,
   tasksPerStep: true,
   learningRate: true,
+  startingLearningRate: true,
+  signalGate: true,
+  passes: true,
   estimator: true,
   credit: true,
   intermediate: true,
   samples: true,
   tokenWeighting: true,
+  rewardScale: true,
   loss: true,
   clipLow: true,
   clipHigh: true,
+  dualClip: true,
   sequenceMask: true,
   minibatches: true,
   klCoefficient: true,
@@ -105,7 +138,23 @@ const optionNames: Readonly<Record<keyof GrpoOptions, true>> = {
   warmupSteps: true,
   temperature: true,
   maxTokens: true,
+  truncated: true,
+  lengthPenalty: true,
 };
+
+function resolveLengthPenalty({ lengthPenalty, maxTokens }: GrpoOptions): LengthPenalty | undefined {
+  if (lengthPenalty === undefined) return undefined;
+  const name = 'grpo.lengthPenalty';
+  check.knownOptions(name, lengthPenalty, ['limit', 'buffer', 'weight']);
+  const limit = lengthPenalty.limit ?? maxTokens;
+  if (limit === undefined) throw check.optionInvalid(`${name}.limit`, limit, 'given, where maxTokens is not');
+  check.wholeNumber(`${name}.limit`, limit);
+  return Object.freeze({
+    limit,
+    buffer: check.wholeNumber(`${name}.buffer`, lengthPenalty.buffer, 1, limit),
+    weight: check.positive(`${name}.weight`, lengthPenalty.weight ?? 1),
+  });
+}
 
 function temperatureOf(temperature: number): number {
   // Servers sample below 0.01 as if it were 0.01, or greedily.
@@ -115,7 +164,6 @@ function temperatureOf(temperature: number): number {
 
 function resolveAdam(options: GrpoOptions): GrpoSettings['adam'] {
   return Object.freeze({
-    learningRate: check.positive('grpo.learningRate', options.learningRate ?? 3e-4),
     beta1: check.unitInterval('grpo.beta1', options.beta1 ?? 0.9),
     beta2: check.unitInterval('grpo.beta2', options.beta2 ?? 0.95),
     epsilon: check.positive('grpo.epsilon', options.epsilon ?? 1e-8),

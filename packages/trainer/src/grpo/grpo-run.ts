@@ -29,6 +29,7 @@ import { examineRollouts } from './examine-rollouts.ts';
 import { createGrpoMetrics, summariseStep, type GrpoMetrics } from './grpo-metrics.ts';
 import { advanceGrpoState, initialGrpoState, type GrpoState } from './grpo-state.ts';
 import type { GrpoSettings } from './grpo-options.ts';
+import { chooseRate } from './learning-rate.ts';
 import { publishBase } from './policies/create-policy.ts';
 import { PolicySet, type PolicyVersions } from './policies/policy-set.ts';
 import { routePolicies } from './policies/route-policies.ts';
@@ -64,7 +65,7 @@ export class GrpoRun implements AlgorithmRun<GrpoMetrics> {
     this.#host = host;
     this.#capabilities = capabilities;
     this.#policies = policies;
-    this.#state = initialGrpoState(policies.names);
+    this.#state = initialGrpoState(policies.names, policies.initialSizing(settings.startingLearningRate));
     this.#order = new TaskOrder({
       taskCount: host.tasks.length,
       tasksPerStep: settings.tasksPerStep,
@@ -74,10 +75,12 @@ export class GrpoRun implements AlgorithmRun<GrpoMetrics> {
 
   /** Creates the policies from the base model, and tells the gateway which of them answers whom. */
   static async begin(settings: GrpoSettings, host: AlgorithmHost): Promise<GrpoRun> {
-    const { adam } = settings;
-    const policies = await PolicySet.create(host.backend!, host.policies, adam.learningRate, host.seed);
+    const capabilities = await host.backend!.capabilities();
+    const { learningRate, notice } = chooseRate(settings, capabilities);
+    if (notice !== undefined && host.policies.some((each) => each.learningRate === undefined)) host.logger.warn(notice);
+    const policies = await PolicySet.create(host.backend!, host.policies, learningRate, host.seed);
     await routePolicies(host);
-    return new GrpoRun(settings, host, await host.backend!.capabilities(), policies);
+    return new GrpoRun(settings, host, capabilities, policies);
   }
 
   /** Publishes the base model for every policy, and trains nothing. */
@@ -131,7 +134,11 @@ export class GrpoRun implements AlgorithmRun<GrpoMetrics> {
       step,
       policyVersions,
       optimizerSteps: metrics.optimizerSteps,
+      sizing: Object.fromEntries(
+        trained.flatMap(({ name, sized }) => (sized === undefined ? [] : [[name, sized.sizing]])),
+      ),
       rewards: episodes.flatMap(({ reward }) => reward ?? []),
+      rewardRange: batch.rewardRange,
       noSignal,
       isOffPolicy: isOffPolicy(metrics, this.#host),
       hasCalls: hasCalls(rollouts, episodes),
@@ -160,7 +167,7 @@ export class GrpoRun implements AlgorithmRun<GrpoMetrics> {
         code: 'resume-mismatch',
       });
     await this.#policies.loadState(directory);
-    this.#state = { ...state, outageStreak: 0 }; // a user who resumes a run has repaired its model
+    this.#state = { ...state, sizing: { ...this.#state.sizing, ...state.sizing }, outageStreak: 0 }; // a user who resumes a run has repaired its model
   }
 
   async discard(directory: string): Promise<void> {
@@ -175,22 +182,20 @@ export class GrpoRun implements AlgorithmRun<GrpoMetrics> {
   #toBatch(episodes: readonly Episode[]): StepBatch {
     const { maxSampleTokens, hasTemperature } = this.#capabilities;
     const { maxStaleness } = this.#host;
-    return toBatch(episodes, this.#settings, {
-      maxSampleTokens,
-      hasTemperature,
-      versions: this.#state.policyVersions,
-      maxStaleness,
-    });
+    const { policyVersions: versions, rewardRange } = this.#state;
+    const limits = { maxSampleTokens, hasTemperature, versions, maxStaleness };
+    return toBatch(episodes, this.#settings, limits, rewardRange);
   }
 
   async #train(step: number, batch: LightningBatch, beforeUpdate: () => void): Promise<readonly PolicyPasses[]> {
-    const { losses } = this.#capabilities;
     const { seed } = this.#host;
     return await trainPolicies(this.#policies.all, batch, {
       settings: this.#settings,
-      losses,
+      builtIn: this.#capabilities,
       step,
       seed,
+      sizing: this.#state.sizing,
+      asked: this.#order.tasksOf(step).length * this.#settings.groupSize,
       beforeUpdate,
     });
   }

@@ -1,4 +1,6 @@
+import type { LightningBatch } from '@agent-lightning/core';
 import type { PolicyVersions } from './policies/policy-set.ts';
+import type { StepSizing } from './step/step-size.ts';
 import type { NoSignal } from './step/training-signal.ts';
 
 /** The state that a run of GRPO keeps beside the weights. Order and draws need no state: they follow from the seed and the step. */
@@ -8,6 +10,8 @@ export interface GrpoState {
   readonly step: number;
   readonly policyVersions: PolicyVersions;
   readonly optimizerSteps: number;
+  /** The sizes of the updates so far, by policy; of those whose learning rate is 'auto'. */
+  readonly sizing: Readonly<Record<string, StepSizing>>;
   /** Steps in a row without training signal, up to this one; steps without signal because of an outage are left out. */
   readonly noSignalStreak: number;
   /** Steps in a row in which no rollout succeeded because of an outage, up to this one. */
@@ -18,15 +22,21 @@ export interface GrpoState {
   readonly firstReward: number | undefined;
   /** Mean reward of the newest step. */
   readonly lastReward: number | undefined;
+  /** The lowest and the highest reward of the run, of which advantages take their scale; absent before the first. */
+  readonly rewardRange?: LightningBatch['rewardRange'];
 }
 
 /** Returns the state of a run that has learned nothing. */
-export function initialGrpoState(policies: readonly string[]): GrpoState {
+export function initialGrpoState(
+  policies: readonly string[],
+  sizing: Readonly<Record<string, StepSizing>> = {},
+): GrpoState {
   return {
     format: 1,
     step: 0,
     policyVersions: Object.fromEntries(policies.map((name) => [name, 0])),
     optimizerSteps: 0,
+    sizing,
     noSignalStreak: 0,
     outageStreak: 0,
     offPolicyStreak: 0,
@@ -41,8 +51,12 @@ export interface StepCounts {
   /** The versions after the step. */
   readonly policyVersions: PolicyVersions;
   readonly optimizerSteps: number;
+  /** What each policy's update said about its size; none where there was no update, or the learning rate is fixed. */
+  readonly sizing?: Readonly<Record<string, StepSizing>>;
   /** The rewards of its rollouts. */
   readonly rewards: readonly number[];
+  /** The rewards that the run has seen, this step's included. */
+  readonly rewardRange?: LightningBatch['rewardRange'];
   readonly noSignal: NoSignal | undefined;
   /** True when sampler and trainer were too far apart. */
   readonly isOffPolicy: boolean;
@@ -60,11 +74,13 @@ export function advanceGrpoState(state: GrpoState, counts: StepCounts): GrpoStat
     step,
     policyVersions,
     optimizerSteps: state.optimizerSteps + counts.optimizerSteps,
+    sizing: { ...state.sizing, ...counts.sizing },
     noSignalStreak: isOutage ? state.noSignalStreak : isSilent(noSignal) ? state.noSignalStreak + 1 : 0,
     outageStreak: isOutage && !counts.hasCalls ? state.outageStreak + 1 : 0,
     offPolicyStreak: counts.isOffPolicy ? state.offPolicyStreak + 1 : 0,
     firstReward: state.firstReward ?? mean,
     lastReward: mean,
+    rewardRange: counts.rewardRange,
   };
 }
 

@@ -14,7 +14,8 @@ describe('grpo', () => {
       intermediate: undefined,
       samples: 'trajectory',
       tokenWeighting: 'rollout',
-      loss: { name: 'ppo', clipLow: 0.8, clipHigh: 1.28 },
+      rewardScale: undefined,
+      loss: { name: 'ppo', clipLow: 0.8, clipHigh: 1.28, dualClip: 3 },
       minibatches: 1,
       klCoefficient: 0,
       klPlacement: 'advantage',
@@ -22,7 +23,13 @@ describe('grpo', () => {
       warmupSteps: 0,
       temperature: 1,
       maxTokens: undefined,
-      adam: { learningRate: 3e-4, beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0, maxGradientNorm: 1 },
+      truncated: 'train',
+      lengthPenalty: undefined,
+      learningRate: 'by-backend',
+      startingLearningRate: 1e-6,
+      signalGate: true,
+      passes: 1,
+      adam: { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0, maxGradientNorm: 1 },
     });
     expect(
       Object.isFrozen(algorithm) && Object.isFrozen(algorithm.config.adam) && Object.isFrozen(algorithm.config.loss),
@@ -33,9 +40,10 @@ describe('grpo', () => {
     [{ loss: 'importance_sampling' }, { name: 'importance_sampling' }],
     [{ loss: 'truncated_importance_sampling' }, { name: 'truncated_importance_sampling', clipHigh: 2 }],
     [{ loss: 'icepop' }, { name: 'icepop', clipLow: 0.5, clipHigh: 5 }],
-    [{ loss: 'gspo' }, { name: 'gspo', clipLow: 0.9997, clipHigh: 1.0004 }],
+    [{ loss: 'cispo' }, { name: 'cispo', clipLow: 0, clipHigh: 5 }],
+    [{ loss: 'gspo' }, { name: 'gspo', clipLow: 0.9997, clipHigh: 1.0004, dualClip: 3 }],
     [
-      { loss: 'gspo', clipLow: 0.9, clipHigh: 1.1 },
+      { loss: 'gspo', clipLow: 0.9, clipHigh: 1.1, dualClip: false },
       { name: 'gspo', clipLow: 0.9, clipHigh: 1.1 },
     ],
   ] as const)('gives %j the bounds that are usual for it', (options, loss) => {
@@ -50,6 +58,13 @@ describe('grpo', () => {
   it('turns `intermediate: true` into the default rules', () => {
     expect(grpo({ intermediate: true }).config.intermediate).toEqual({});
     expect(grpo({ intermediate: { toolError: -1 } }).config.intermediate).toEqual({ toolError: -1 });
+  });
+
+  it('takes the limit of tokens for the length from which a penalty is whole', () => {
+    const { lengthPenalty } = grpo({ maxTokens: 64, lengthPenalty: { buffer: 16 } }).config;
+    expect(lengthPenalty).toEqual({ limit: 64, buffer: 16, weight: 1 });
+    const given = { limit: 32, buffer: 16, weight: 0.5 };
+    expect(grpo({ maxTokens: 64, lengthPenalty: given }).config.lengthPenalty).toEqual(given);
   });
 
   it('takes groups of one only where the estimator has no group baseline', () => {
@@ -68,6 +83,9 @@ describe('grpo', () => {
     { loss: 'dpo' },
     { clipLow: 1.1 },
     { clipHigh: 0.9 },
+    { dualClip: 1 },
+    { dualClip: Infinity },
+    { loss: 'cispo', dualClip: 3 },
     { loss: 'importance_sampling', clipHigh: 1.2 },
     { loss: 'truncated_importance_sampling', clipLow: 0.5 },
     { loss: 'truncated_importance_sampling', clipHigh: 0.5 },
@@ -76,6 +94,8 @@ describe('grpo', () => {
     { sequenceMask: { low: 0.9, high: Number.NaN } },
     { klPlacement: 'loss' },
     { klPlacement: 'reward', klCoefficient: 1 },
+    { rewardScale: 0 },
+    { rewardScale: Infinity },
     { minibatches: 0.5 },
     { klCoefficient: -1 },
     { maxGradientNorm: -1 },
@@ -88,6 +108,12 @@ describe('grpo', () => {
     { temperature: 0.005 },
     { temperature: 3 },
     { maxTokens: 0 },
+    { truncated: 'mask' },
+    { lengthPenalty: { buffer: 10 } },
+    { lengthPenalty: { buffer: 11 }, maxTokens: 10 },
+    { lengthPenalty: { buffer: 0, limit: 10 } },
+    { lengthPenalty: { buffer: 1, limit: 10, weight: 0 } },
+    { lengthPenalty: { buffer: 1, limit: 10, size: 1 } },
     { groupsize: 4 },
   ])('refuses %j', (options) => {
     expect(() => grpo(options as GrpoOptions)).toThrow(expect.objectContaining({ code: 'option-invalid' }));

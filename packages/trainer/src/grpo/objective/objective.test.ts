@@ -1,7 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Loss, lossAndDerivative, toSurrogateSample } from '@agent-lightning/core';
-import { builtInLoss, isTrainable, objectiveAndDerivative, type Objective, type ObjectiveSample } from './objective.ts';
+import {
+  builtInLoss,
+  isTrainable,
+  objectiveAndDerivative,
+  type BuiltInLosses,
+  type Objective,
+  type ObjectiveSample,
+} from './objective.ts';
 
 /** A prompt's token, then sequences of the given lengths that follow each other without a gap. */
 function sampleOf(
@@ -31,6 +38,8 @@ const objectives: readonly (Objective & { readonly title: string })[] = [
   { title: 'truncated importance sampling', loss: { name: 'truncated_importance_sampling', clipHigh: 1.2 } },
   { title: 'icepop', loss: { name: 'icepop', clipLow: 0.8, clipHigh: 1.2 } },
   { title: 'gspo', loss: { name: 'gspo', clipLow: 0.9, clipHigh: 1.1 } },
+  { title: 'ppo with a dual clip', loss: { name: 'ppo', clipLow: 0.8, clipHigh: 1.2, dualClip: 1.3 } },
+  { title: 'gspo with a dual clip', loss: { name: 'gspo', clipLow: 0.9, clipHigh: 1.1, dualClip: 1.3 } },
   { title: 'a mask', loss: { name: 'importance_sampling' }, sequenceMask: { low: 0.9, high: 1.1 } },
   { title: 'KL in the loss', loss: { name: 'gspo', clipLow: 0.9, clipHigh: 1.1 }, referenceKl: 0.3 },
   {
@@ -77,13 +86,18 @@ function naive(
     if (loss.name === 'gspo') {
       const advantage = at.reduce((sum, t) => sum + sample.advantages[t]!, 0);
       const clipped = geometric < loss.clipLow ? loss.clipLow : geometric > loss.clipHigh ? loss.clipHigh : geometric;
-      total -= Math.min(geometric * advantage, clipped * advantage);
+      total -= limit(Math.min(geometric * advantage, clipped * advantage), advantage, loss.dualClip);
     }
     at.forEach((t, index) => {
       const [r, lp, advantage] = [ratios[index]!, logprobs[t]!, sample.advantages[t]!];
       const clip = (low: number, high: number): number => (r < low ? low : r > high ? high : r);
       if (loss.name === 'importance_sampling') total -= r * advantage;
-      if (loss.name === 'ppo') total -= Math.min(r * advantage, clip(loss.clipLow, loss.clipHigh) * advantage);
+      if (loss.name === 'ppo')
+        total -= limit(
+          Math.min(r * advantage, clip(loss.clipLow, loss.clipHigh) * advantage),
+          advantage,
+          loss.dualClip,
+        );
       if (loss.name === 'cispo') total -= clip(loss.clipLow, loss.clipHigh) * lp * advantage;
       if (loss.name === 'truncated_importance_sampling') total -= Math.min(r, loss.clipHigh) * lp * advantage;
       if (loss.name === 'icepop') total -= r < loss.clipLow || r > loss.clipHigh ? 0 : r * advantage;
@@ -92,6 +106,11 @@ function naive(
     });
   }
   return total;
+}
+
+/** Bounds a gain by the dual clip, where there is one. */
+function limit(gain: number, advantage: number, dualClip: number | undefined): number {
+  return dualClip === undefined || advantage >= 0 ? gain : Math.max(gain, dualClip * advantage);
 }
 
 describe('objectiveAndDerivative', () => {
@@ -270,7 +289,8 @@ describe('objectiveAndDerivative', () => {
 });
 
 describe('builtInLoss', () => {
-  const all: readonly Loss['name'][] = ['importance_sampling', 'ppo', 'cispo', 'cross_entropy'];
+  const all: BuiltInLosses = { losses: ['importance_sampling', 'ppo', 'cispo', 'cross_entropy'] };
+  const only = (...losses: Loss['name'][]): BuiltInLosses => ({ losses });
 
   it('is the loss itself, or the same one by another name', () => {
     for (const { title: _, ...objective } of objectives.slice(0, 3))
@@ -279,14 +299,22 @@ describe('builtInLoss', () => {
   });
 
   it('is none where the backend does not have it, or the objective says more', () => {
-    expect(builtInLoss(objectives[1]!, ['cispo', 'cross_entropy'])).toBeUndefined();
+    expect(builtInLoss(objectives[1]!, only('cispo', 'cross_entropy'))).toBeUndefined();
     for (const objective of objectives.slice(4)) expect(builtInLoss(objective, all)).toBeUndefined();
   });
 
+  it('has a dual clip only where the backend honours it', () => {
+    const dual = { loss: { name: 'ppo', clipLow: 0.8, clipHigh: 1.2, dualClip: 3 } } as const;
+    expect(builtInLoss(dual, all)).toBeUndefined();
+    expect(builtInLoss(dual, { ...all, dualClip: true })).toEqual(dual.loss);
+    expect(isTrainable(dual, only('ppo'))).toBe(false);
+    expect(isTrainable(dual, { ...only('ppo'), dualClip: true })).toBe(true);
+  });
+
   it('says whether a backend can train the objective at all', () => {
-    for (const objective of objectives) expect(isTrainable(objective, ['cross_entropy'])).toBe(true);
-    expect(isTrainable(objectives[5]!, ['importance_sampling', 'ppo', 'cispo'])).toBe(false);
-    expect(isTrainable(objectives[1]!, ['ppo'])).toBe(true);
+    for (const objective of objectives) expect(isTrainable(objective, only('cross_entropy'))).toBe(true);
+    expect(isTrainable(objectives[5]!, only('importance_sampling', 'ppo', 'cispo'))).toBe(false);
+    expect(isTrainable(objectives[1]!, only('ppo'))).toBe(true);
   });
 });
 
@@ -309,7 +337,7 @@ function isNearKink(sample: ObjectiveSample, logprobs: Float64Array, t: number):
     (_, index) => logprobs[start + index]! - sample.logprobs[start + index]!,
   );
   const mean = moves.reduce((sum, move) => sum + move, 0) / moves.length;
-  return [0.8, 0.85, 0.9, 1.1, 1.15, 1.2].some(
+  return [0.8, 0.85, 0.9, 1.1, 1.15, 1.2, 1.3].some(
     (bound) => Math.abs(mean - Math.log(bound)) < 1e-5 || Math.abs(moves[t - start]! - Math.log(bound)) < 1e-5,
   );
 }

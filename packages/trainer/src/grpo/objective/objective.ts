@@ -1,4 +1,4 @@
-import { type Loss, BackendError, checkLogprobs } from '@agent-lightning/core';
+import { type BackendCapabilities, type Loss, BackendError, checkLogprobs } from '@agent-lightning/core';
 import { policyLossAndDerivative, type PolicyLoss, type PolicyLossValue } from './policy-loss.ts';
 import { maskSequences, type RatioBounds, type SequenceSample } from './sequence-ratio.ts';
 
@@ -24,19 +24,23 @@ export interface ObjectiveSample extends SequenceSample {
   readonly referenceLogprobs?: ArrayLike<number>;
 }
 
+/** The losses that a backend builds in. */
+export type BuiltInLosses = Pick<BackendCapabilities, 'losses' | 'dualClip'>;
+
 /** Returns the built-in loss that equals the objective, or undefined where the backend has none: then the derivative is sent. */
-export function builtInLoss(objective: Objective, losses: readonly Loss['name'][]): Loss | undefined {
+export function builtInLoss(objective: Objective, { losses, dualClip }: BuiltInLosses): Loss | undefined {
   if (objective.sequenceMask !== undefined || (objective.referenceKl ?? 0) !== 0) return undefined;
   const { loss } = objective;
   if (loss.name === 'gspo' || loss.name === 'icepop') return undefined;
+  if (loss.name === 'ppo' && loss.dualClip !== undefined && dualClip !== true) return undefined;
   const same: Loss =
     loss.name === 'truncated_importance_sampling' ? { name: 'cispo', clipLow: 0, clipHigh: loss.clipHigh } : loss;
   return losses.includes(same.name) ? same : undefined;
 }
 
 /** Tells whether a backend with these losses can train the objective, by itself or by a weighted cross entropy. */
-export function isTrainable(objective: Objective, losses: readonly Loss['name'][]): boolean {
-  return losses.includes('cross_entropy') || builtInLoss(objective, losses) !== undefined;
+export function isTrainable(objective: Objective, builtIn: BuiltInLosses): boolean {
+  return builtIn.losses.includes('cross_entropy') || builtInLoss(objective, builtIn) !== undefined;
 }
 
 /**

@@ -9,13 +9,14 @@ import { largestRatio, sequenceRatio, type SequenceSample } from './sequence-rat
  * - `icepop`: −Σ r·A where clipLow ≤ r ≤ clipHigh, else 0: a token on which sampler and trainer disagree is left out.
  *   @source "Every Step Evolves", arXiv:2510.18855 (IcePop)
  * - `gspo`: −Σ_sequences min(s·a, clip(s, clipLow, clipHigh)·a), with s the sequence's ratio (the geometric mean of its r) and
- *   a the sum of its A. A sequence is the response of one call. @source GSPO, arXiv:2507.18071
+ *   a the sum of its A. A sequence is the response of one call. With `dualClip`, at most −dualClip·a where a < 0, without a gradient
+ *   beyond, as `ppo` has it. @source GSPO, arXiv:2507.18071
  */
 export type PolicyLoss =
   | Exclude<Loss, { readonly name: 'cross_entropy' }>
   | { readonly name: 'truncated_importance_sampling'; readonly clipHigh: number }
   | { readonly name: 'icepop'; readonly clipLow: number; readonly clipHigh: number }
-  | { readonly name: 'gspo'; readonly clipLow: number; readonly clipHigh: number };
+  | { readonly name: 'gspo'; readonly clipLow: number; readonly clipHigh: number; readonly dualClip?: number };
 
 export const policyLosses: readonly PolicyLoss['name'][] = [
   'importance_sampling',
@@ -80,6 +81,12 @@ function sequenceLoss(sample: SequenceSample, logprobs: ArrayLike<number>, loss:
     const ratio = sequenceRatio(sample, logprobs, segment);
     let advantage = 0;
     for (let t = start; t < end; t += 1) advantage += sample.advantages[t]!;
+    const { dualClip = Infinity } = loss;
+    if (advantage < 0 && ratio > dualClip) {
+      sum -= dualClip * advantage;
+      clippedTokens += end - start;
+      continue;
+    }
     const clipped = Math.min(Math.max(ratio, loss.clipLow), loss.clipHigh) * advantage;
     const gain = ratio * advantage;
     sum -= Math.min(gain, clipped);
@@ -102,7 +109,8 @@ function isClipped(loss: TokenLoss, ratio: number, advantage: number): boolean {
     case 'importance_sampling':
       return false;
     case 'ppo':
-      return (advantage > 0 && ratio > loss.clipHigh) || (advantage < 0 && ratio < loss.clipLow);
+      if (advantage > 0) return ratio > loss.clipHigh;
+      return advantage < 0 && (ratio < loss.clipLow || ratio > (loss.dualClip ?? Infinity));
     case 'truncated_importance_sampling':
       return ratio > loss.clipHigh;
     case 'cispo':

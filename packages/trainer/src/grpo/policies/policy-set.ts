@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { TrainablePolicy, TrainingBackend, TrainingGateway, RoutedPolicy } from '@agent-lightning/core';
 import { createPolicy } from './create-policy.ts';
+import { initialSizing, type StepSizing } from '../step/step-size.ts';
 import { isRouted } from '../../policy-options.ts';
 
 /** A version of each policy, by name. */
@@ -9,7 +10,7 @@ export type PolicyVersions = Readonly<Record<string, number>>;
 
 /** A policy that trains, under the name that agents and spans see. */
 export interface TrainedPolicy extends RoutedPolicy {
-  readonly learningRate: number;
+  readonly learningRate: number | 'auto';
   readonly policy: TrainablePolicy;
 }
 
@@ -25,7 +26,7 @@ export class PolicySet {
   static async create(
     backend: TrainingBackend,
     policies: readonly RoutedPolicy[],
-    learningRate: number,
+    learningRate: number | 'auto',
     seed: number,
   ): Promise<PolicySet> {
     const all: TrainedPolicy[] = [];
@@ -40,6 +41,12 @@ export class PolicySet {
 
   get names(): readonly string[] {
     return this.all.map(({ name }) => name);
+  }
+
+  /** Returns what is known, before the first update, of the size of the updates of each policy whose learning rate is 'auto'. */
+  initialSizing(start: number): Readonly<Record<string, StepSizing>> {
+    const sized = this.all.filter(({ learningRate }) => learningRate === 'auto');
+    return Object.fromEntries(sized.map(({ name }) => [name, initialSizing(start)]));
   }
 
   /** Publishes the present weights of these policies for new calls; calls in flight end on the version that they began with. */

@@ -59,3 +59,14 @@ describe('a step with an outage', () => {
     expect(advance(twice, true).outageStreak).toBe(0);
   });
 });
+
+it('keeps the rewards that the run has seen', () => {
+  const counts = { step: 1, policyVersions: {}, optimizerSteps: 1, rewards: [1, 3], noSignal: undefined };
+  const state = advanceGrpoState(initialGrpoState([]), {
+    ...counts,
+    rewardRange: { lowest: 1, highest: 3 },
+    isOffPolicy: false,
+    hasCalls: true,
+  });
+  expect(JSON.parse(JSON.stringify(state))).toMatchObject({ rewardRange: { lowest: 1, highest: 3 } });
+});

@@ -1,11 +1,10 @@
-import { builtInLoss, objectiveAndDerivative, type Objective } from '../objective/objective.ts';
+import { builtInLoss, objectiveAndDerivative, type BuiltInLosses, type Objective } from '../objective/objective.ts';
 import { policyDrift, type PolicyDrift } from '../objective/policy-drift.ts';
 import {
   toSurrogateSample,
   TrainerError,
   type AdamParameters,
   type BatchSample,
-  type Loss,
   type TrainablePolicy,
 } from '@agent-lightning/core';
 
@@ -20,12 +19,19 @@ export interface Pass {
   readonly gradientNorm: number | undefined;
 }
 
+/** Samples that have the objective's gradient under `cross_entropy`, and the value of the objective. */
+interface Surrogate {
+  readonly samples: readonly BatchSample[];
+  readonly loss: number;
+  readonly clippedTokens: number;
+}
+
 /** A pass whose calls have all been made. `settled` never rejects; it is read by {@link finishPass}. */
 export interface SubmittedPass {
   readonly samples: readonly BatchSample[];
   readonly objective: Objective;
   /** The value of the objective, where it was computed here and its derivative was sent to the backend. */
-  readonly computed: { readonly loss: number; readonly clippedTokens: number } | undefined;
+  readonly computed: Surrogate | undefined;
   readonly settled: Promise<
     readonly [
       PromiseSettledResult<Awaited<ReturnType<TrainablePolicy['forwardBackward']>>>,
@@ -38,8 +44,19 @@ export interface SubmitPassOptions {
   readonly policy: TrainablePolicy;
   readonly objective: Objective;
   /** The losses that the backend builds in. */
-  readonly losses: readonly Loss['name'][];
+  readonly builtIn: BuiltInLosses;
   readonly adam: AdamParameters;
+  /** The log-probabilities of the samples by the weights as they are, shape (T,) each, where they are known; else they are asked for when needed. */
+  readonly logprobs?: readonly Float32Array[];
+}
+
+/** A pass, and what it knows of each token. */
+export interface FinishedPass {
+  readonly pass: Pass;
+  /** The log-probabilities before the optimizer step, shape (T,) for each sample. */
+  readonly logprobs: readonly Float32Array[];
+  /** False when no token had a gradient, as when the loss clips them all. */
+  readonly hasSlope: boolean;
 }
 
 /**
@@ -49,8 +66,11 @@ export interface SubmitPassOptions {
  */
 export async function submitPass(samples: readonly BatchSample[], options: SubmitPassOptions): Promise<SubmittedPass> {
   const { policy, objective, adam } = options;
-  const loss = builtInLoss(objective, options.losses);
-  const surrogate = loss === undefined ? toSurrogate(samples, await policy.forward(samples), objective) : undefined;
+  const loss = builtInLoss(objective, options.builtIn);
+  const surrogate =
+    loss === undefined
+      ? toSurrogate(samples, options.logprobs ?? (await policy.forward(samples)), objective)
+      : undefined;
   const pass = policy.forwardBackward(surrogate?.samples ?? samples, loss ?? { name: 'cross_entropy' });
   const step = policy.optimStep(adam);
   return { samples, objective, computed: surrogate, settled: Promise.allSettled([pass, step]) };
@@ -63,26 +83,26 @@ export async function submitPass(samples: readonly BatchSample[], options: Submi
 export async function finishPass(
   { samples, objective, computed, settled }: SubmittedPass,
   step: number,
-): Promise<Pass> {
+): Promise<FinishedPass> {
   const [pass, update] = await settled;
   const { loss, logprobs, entropy } = valueOf(pass);
   requireFinite('the loss', computed?.loss ?? loss, step);
   const drift = policyDrift(samples, logprobs);
   const { gradientNorm } = valueOf(update);
   if (gradientNorm !== undefined) requireFinite('the gradient norm', gradientNorm, step);
-  const { loss: value, clippedTokens } = computed ?? {
-    loss,
-    clippedTokens: toSurrogate(samples, logprobs, objective).clippedTokens,
+  const surrogate = computed ?? toSurrogate(samples, logprobs, objective);
+  return {
+    pass: { drift, clippedTokens: surrogate.clippedTokens, loss: computed?.loss ?? loss, entropy, gradientNorm },
+    logprobs,
+    hasSlope: surrogate.samples.some(({ advantages }) => advantages.some((slope) => slope !== 0)),
   };
-  return { drift, clippedTokens, loss: value, entropy, gradientNorm };
 }
 
-/** Returns samples that have the objective's gradient under `cross_entropy`, and the value of the objective. */
 function toSurrogate(
   samples: readonly BatchSample[],
   logprobs: readonly Float32Array[],
   objective: Objective,
-): { readonly samples: readonly BatchSample[]; readonly loss: number; readonly clippedTokens: number } {
+): Surrogate {
   const values = samples.map((sample, index) => objectiveAndDerivative(sample, logprobs[index]!, objective));
   return {
     samples: samples.map((sample, index) => toSurrogateSample(sample, values[index]!.derivative)),

@@ -1,65 +1,58 @@
-import {
-  penalizeDivergence,
-  splitMinibatches,
-  type AdamParameters,
-  type LightningBatch,
-  type Loss,
-} from '@agent-lightning/core';
+import { penalizeDivergence, type LightningBatch } from '@agent-lightning/core';
 import { objectiveOf } from '../grpo-loss.ts';
 import type { GrpoSettings } from '../grpo-options.ts';
 import type { TrainedPolicy } from '../policies/policy-set.ts';
-import { finishPass, submitPass, type Pass, type SubmittedPass } from './submit-pass.ts';
+import { takeFixedPasses, type PassesOptions } from './fixed-passes.ts';
+import { takeSizedPasses, type SizedPassesOptions, type SizedUpdate } from './sized-passes.ts';
+import { initialSizing, type StepSizing } from './step-size.ts';
+import type { Pass } from './submit-pass.ts';
 
 /** The result of training one policy on one batch: a pass for each optimizer step. */
 export interface PolicyPasses {
   readonly name: string;
   readonly passes: readonly Pass[];
+  /** The rate of the last of them. */
   readonly learningRate: number;
+  /** Passes over the whole batch. */
+  readonly passesOverBatch: number;
   /** KL(policy ‖ base model) in nats, by k1; with a KL coefficient only. */
   readonly klBase?: number;
+  /** The sizes of the update; for the learning rate 'auto' only. */
+  readonly sized?: SizedUpdate;
 }
 
-export interface TrainOnBatchOptions {
+export interface TrainOnBatchOptions extends Omit<
+  SizedPassesOptions,
+  'policy' | 'name' | 'objective' | 'sizing' | 'settings'
+> {
   readonly policy: TrainedPolicy;
   readonly settings: GrpoSettings;
-  /** The losses that the backend builds in. */
-  readonly losses: readonly Loss['name'][];
-  /** The number of the step, from 1; for warm-up. */
-  readonly step: number;
-  /** Returns uniform numbers in [0, 1), by which groups are dealt into minibatches. */
-  readonly random: () => number;
-  /** Called before anything that changes the weights is asked for. */
-  readonly beforeUpdate: () => void;
+  /** The things that are known of the size of the policy's updates; undefined where its learning rate is fixed. */
+  readonly sizing: StepSizing | undefined;
 }
 
 /**
- * Takes one optimizer step of one policy for each minibatch of its batch. All calls are made before the first result is awaited, so
- * that the backend never waits for this process; numbers are checked when the results come.
- * @throws {LightningError} `numerics` when loss or gradient is not a finite number: the weights are then beyond the last good
- * step, and the caller restores them
+ * Trains one policy on its batch: with a fixed learning rate by one optimizer step for each minibatch and pass, with the rate 'auto' by as
+ * many passes as move the policy by its target.
+ * @throws {LightningError} `numerics` when loss or gradient is not a finite number, `update-too-large` when the policy moved too far: the
+ * weights are then beyond the last good step, and the caller restores them
  */
 export async function trainOnBatch(batch: LightningBatch, options: TrainOnBatchOptions): Promise<PolicyPasses> {
-  const { policy, settings, losses, step } = options;
-  const adam = warmedUp(options);
+  const { policy, settings } = options;
   const { klBase, samples } = await pullToBase(batch, options);
-  const minibatches = splitMinibatches({ ...batch, samples }, settings.minibatches, options.random);
-  const objective = objectiveOf(settings);
-  if (minibatches.length > 0) options.beforeUpdate();
-  const submitted: SubmittedPass[] = [];
-  try {
-    for (const minibatch of minibatches)
-      submitted.push(await submitPass(minibatch.samples, { policy: policy.policy, objective, losses, adam }));
-  } finally {
-    await Promise.all(submitted.map(({ settled }) => settled)); // whatever comes, nothing is left running
-  }
-  const passes: Pass[] = [];
-  for (const pass of submitted) passes.push(await finishPass(pass, step));
-  return {
+  const shared: PassesOptions = {
+    ...options,
+    policy: policy.policy,
     name: policy.name,
-    passes,
-    learningRate: adam.learningRate,
-    ...(klBase === undefined ? {} : { klBase }),
+    objective: objectiveOf(settings),
   };
+  const { asked, sizing = initialSizing(settings.startingLearningRate) } = options;
+  const { learningRate } = policy;
+  const trained =
+    learningRate === 'auto'
+      ? await takeSizedPasses({ ...batch, samples }, { ...shared, asked, sizing })
+      : await takeFixedPasses({ ...batch, samples }, { ...shared, learningRate: warmedUp(learningRate, options) });
+  return { name: policy.name, ...trained, ...(klBase === undefined ? {} : { klBase }) };
 }
 
 /** Adds the KL to the base model to the samples, when the algorithm has one. */
@@ -81,8 +74,7 @@ async function pullToBase(
   };
 }
 
-/** Returns the optimizer parameters of a step. Warm-up is linear: the learning rate reaches its value at step `warmupSteps` + 1. */
-function warmedUp({ policy, settings, step }: TrainOnBatchOptions): AdamParameters & { readonly learningRate: number } {
-  const { adam, warmupSteps } = settings;
-  return { ...adam, learningRate: policy.learningRate * Math.min(1, step / (warmupSteps + 1)) };
+/** Returns the learning rate of a step. Warm-up is linear: the rate reaches its value at step `warmupSteps` + 1. */
+function warmedUp(learningRate: number, { settings, step }: TrainOnBatchOptions): number {
+  return learningRate * Math.min(1, step / (settings.warmupSteps + 1));
 }

@@ -7,6 +7,10 @@ export interface TrainOutcome {
   readonly optimizerSteps: number;
   readonly tokensTrained: number;
   readonly learningRate: number;
+  readonly passes: number;
+  readonly movement?: number;
+  readonly movementTarget?: number;
+  readonly signalRatio?: number;
   readonly loss?: number;
   readonly entropy?: number;
   readonly gradientNorm?: number;
@@ -25,13 +29,14 @@ export function summarisePasses(trained: readonly PolicyPasses[]): TrainOutcome 
     (each) => each.klBase!,
   );
   const kl = klBase === undefined ? {} : { klBase };
-  if (passes.length === 0) return { optimizerSteps: 0, tokensTrained, learningRate };
+  if (passes.length === 0) return { optimizerSteps: 0, passes: 0, tokensTrained, learningRate };
   const overTokens = (of: readonly Pass[], valueOf: (pass: Pass) => number): number =>
     meanOver(of, (pass) => pass.drift.trainedTokens, valueOf) ?? 0;
   // Before a policy's first update of the step, sampler and trainer differ only by versions and arithmetic.
   const firsts = trained.flatMap((each) => each.passes.slice(0, 1));
   return {
     optimizerSteps: passes.length,
+    passes: Math.max(...trained.map((each) => each.passesOverBatch)),
     tokensTrained,
     loss: passes.reduce((sum, pass) => sum + pass.loss, 0) / passes.length,
     ...(passes[0]!.entropy === undefined ? {} : { entropy: overTokens(passes, (pass) => pass.entropy ?? 0) }),
@@ -47,8 +52,21 @@ export function summarisePasses(trained: readonly PolicyPasses[]): TrainOutcome 
       klSamplerTrainerK1: overTokens(firsts, (pass) => pass.drift.klK1),
     },
     learningRate,
+    ...summariseSizes(trained),
     ...kl,
   };
+}
+
+/** Returns the sizes of the update that went furthest for its target, which the mean over policies would hide. */
+function summariseSizes(
+  trained: readonly PolicyPasses[],
+): Pick<TrainOutcome, 'movement' | 'movementTarget' | 'signalRatio'> {
+  const sizes = trained.flatMap(({ sized }) => sized ?? []);
+  if (sizes.length === 0) return {};
+  const { movement, target, signalRatio } = sizes.reduce((furthest, other) =>
+    other.movement / other.target > furthest.movement / furthest.target ? other : furthest,
+  );
+  return { movement, movementTarget: target, ...(signalRatio === undefined ? {} : { signalRatio }) };
 }
 
 function tokensOf(passes: readonly Pass[]): number {

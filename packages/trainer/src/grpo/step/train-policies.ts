@@ -1,24 +1,28 @@
 import { seededRandom, type LightningBatch } from '@agent-lightning/core';
 import { onlyPolicyName } from '@agent-lightning/run';
 import type { TrainedPolicy } from '../policies/policy-set.ts';
+import type { StepSizing } from './step-size.ts';
 import { trainOnBatch, type PolicyPasses, type TrainOnBatchOptions } from './train-on-batch.ts';
 
 /** Options for training the policies of a run on a batch. */
-export interface TrainPoliciesOptions extends Omit<TrainOnBatchOptions, 'policy' | 'random'> {
+export interface TrainPoliciesOptions extends Omit<TrainOnBatchOptions, 'policy' | 'random' | 'sizing'> {
   readonly seed: number;
+  /** The sizes of the updates so far, by policy; of each policy whose learning rate is 'auto'. */
+  readonly sizing: Readonly<Record<string, StepSizing>>;
 }
 
 /** Trains every policy on its own samples of a batch, all at once; ends when all have ended, with the first error if there is one. */
 export async function trainPolicies(
   policies: readonly TrainedPolicy[],
   batch: LightningBatch,
-  { seed, ...options }: TrainPoliciesOptions,
+  { seed, sizing, ...options }: TrainPoliciesOptions,
 ): Promise<readonly PolicyPasses[]> {
   const results = await Promise.allSettled(
     policies.map((policy) =>
       trainOnBatch(selectSamples(batch, policy.name), {
         ...options,
         policy,
+        sizing: sizing[policy.name],
         random: seededRandom(seed, nameDealing(options.step, policy.name)),
       }),
     ),

@@ -20,7 +20,7 @@ const episodeOf = (...transitions: readonly Transition[]): Episode => ({
   reward: 1,
   rewards: {},
 });
-const limits = { maxSampleTokens: 10, versions: { policy: 5 }, maxStaleness: 2 };
+const limits = { maxSampleTokens: 10, versions: { policy: 5 }, maxStaleness: 2, truncated: 'train' as const };
 
 describe('withinLimits', () => {
   it('keeps calls up to the limits, those at them included', () => {
@@ -37,6 +37,16 @@ describe('withinLimits', () => {
     ]);
     expect(countStaleCalls([checked])).toBe(1);
     expect(checked.untrainedReward).toBeUndefined();
+  });
+
+  it('leaves out what the token limit cut off, where it is told to', () => {
+    const episode = episodeOf(callOf(0, 4, 5), { ...callOf(1, 4, 5, -1), finishReason: 'length' });
+    expect(withinLimits(episode, limits)).toBe(episode);
+    expect(withinLimits(episode, { ...limits, truncated: 'leave-out' })).toMatchObject({
+      transitions: [{ spanId: 'span-0' }],
+      untrainable: [{ spanId: 'span-1', reason: expect.stringMatching(/^the token limit cut the response off/) }],
+      untrainedReward: -1,
+    });
   });
 
   it('sets calls of another temperature aside where the backend scores at 1 only', () => {

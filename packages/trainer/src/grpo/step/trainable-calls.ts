@@ -10,9 +10,14 @@ export interface CallLimits {
   readonly versions: PolicyVersions;
   /** The most versions that may lie between a call and its training. */
   readonly maxStaleness: number;
+  /** Says whether calls that the token limit cut off are trained on. */
+  readonly truncated: 'train' | 'leave-out';
 }
 
-/** Returns the episode with its calls that are too long, too old or of a temperature that the backend cannot score moved to the untrainable ones. */
+/**
+ * Returns the episode with its calls that are too long, too old, of a temperature that the backend cannot score, or cut off where such are
+ * left out, moved to the untrainable ones.
+ */
 export function withinLimits(episode: Episode, limits: CallLimits): Episode {
   const checked = episode.transitions.map((call) => ({ call, problem: problemOf(call, limits) }));
   if (checked.every(({ problem }) => problem === undefined)) return episode;
@@ -51,7 +56,7 @@ export function countStaleCalls(episodes: readonly Episode[]): number {
 const staleReason = 'too old: ';
 
 function problemOf(call: Transition, limits: CallLimits): string | undefined {
-  const { maxSampleTokens, hasTemperature, versions, maxStaleness } = limits;
+  const { maxSampleTokens, hasTemperature, versions, maxStaleness, truncated } = limits;
   const tokens = call.promptIds.length + call.responseIds.length;
   if (tokens > maxSampleTokens)
     return `the call has ${tokens} tokens, and the backend trains samples of at most ${maxSampleTokens}`;
@@ -60,5 +65,7 @@ function problemOf(call: Transition, limits: CallLimits): string | undefined {
     return `the call was sampled at temperature ${temperature}, and the backend scores at temperature 1 only`;
   if (stalenessOf(call, versions) > maxStaleness)
     return `${staleReason}version ${call.policyVersion} of "${call.policy}" answered, and version ${versions[call.policy]} is trained, more than maxStaleness = ${maxStaleness} later`;
+  if (truncated === 'leave-out' && call.finishReason === 'length')
+    return "the token limit cut the response off, and truncated is 'leave-out'";
   return undefined;
 }

@@ -25,18 +25,28 @@ export function diagnoseSignal(
   );
 }
 
-/** Finds out whether all rollouts without a usable call lost it because the model was away: that says nothing about agent or rewards. */
+/** Finds out whether all rollouts that failed or have no usable call were lost to the world: that says nothing about agent or rewards. */
 function outage(episodes: readonly Episode[]): NoSignal | undefined {
   const lost = episodes.filter(
     ({ rollout, transitions, untrainable }) =>
       rollout.status !== 'succeeded' || (transitions.length === 0 && untrainable.length > 0),
   );
-  const calls = lost.map(({ untrainable }) => untrainable.find(({ isOutage }) => isOutage));
-  if (calls.length === 0 || calls.includes(undefined)) return undefined;
+  if (lost.length === 0 || !lost.every((episode) => outageOf(episode) !== undefined || episode.failureKind === 'world'))
+    return undefined;
+  const away = lost.find((episode) => outageOf(episode) !== undefined);
+  const { rollout } = away ?? lost[0]!;
+  const why =
+    away === undefined
+      ? `of failures that are not the policy's: ${rollout.failure?.code ?? rollout.status}: "${rollout.failure?.message ?? 'no message'}" (rollout ${rollout.rolloutId}); mend what causes them`
+      : `the model did not answer: "${outageOf(away)!.reason}" (rollout ${rollout.rolloutId}); look at the server that samples`;
   return {
     cause: 'outage',
-    message: `${calls.length} of ${episodes.length} rollouts came to nothing because the model did not answer: "${calls[0]!.reason}" (rollout ${lost[0]!.rollout.rolloutId}); look at the server that samples`,
+    message: `${lost.length} of ${episodes.length} rollouts came to nothing because ${why}`,
   };
+}
+
+function outageOf({ untrainable }: Episode): Episode['untrainable'][number] | undefined {
+  return untrainable.find(({ isOutage }) => isOutage);
 }
 
 function allFailed(rollouts: readonly Rollout[]): NoSignal | undefined {

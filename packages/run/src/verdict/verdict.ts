@@ -1,0 +1,100 @@
+import { check } from '@agent-lightning/core';
+import type { Evaluation } from './evaluation.ts';
+import { detectableGain, estimateMean, findLimits, type Interval } from './reward-interval.ts';
+
+/** One side of a comparison. */
+export interface JudgedSide {
+  /** Mean over the tasks of their mean reward. */
+  readonly reward: number;
+  readonly rollouts: number;
+  readonly failed: number;
+}
+
+/** The answer to the question whether one agent is better than another. It is JSON. */
+export interface Verdict {
+  /** `better` and `worse`: the interval is above or below 0. An answer is wrong in at most 2.5 % of the comparisons of equal agents. */
+  readonly answer: 'better' | 'worse' | 'cannot-tell';
+  /** The candidate's mean reward less the baseline's. */
+  readonly gain: number;
+  /** The interval of the gain. */
+  readonly interval: Interval;
+  /** The smallest gain that would have been seen in 4 of 5 such comparisons. */
+  readonly detectable: number;
+  /** Tasks that both sides have rewards of. */
+  readonly tasks: number;
+  readonly baseline: JudgedSide;
+  readonly candidate: JudgedSide;
+}
+
+/** The exit codes by which a command tells its verdict to a build. A command that failed has 1, and one that was called wrongly 2. */
+export const verdictExitCodes: Readonly<Record<Verdict['answer'], number>> = Object.freeze({
+  better: 0,
+  worse: 3,
+  'cannot-tell': 4,
+});
+
+/**
+ * Compares two evaluations of the same tasks: the differences of the mean rewards, task by task, with their interval.
+ * @throws {ConfigurationError} `option-invalid` for evaluations of different tasks, or where no task has rewards on both sides
+ */
+export function compareEvaluations(baseline: Evaluation, candidate: Evaluation): Verdict {
+  if (baseline.tasks !== candidate.tasks)
+    throw check.optionInvalid(
+      'compareEvaluations: the tasks of the candidate',
+      candidate.tasks,
+      `those of the baseline, ${baseline.tasks}, in the same order`,
+    );
+  const pairs = baseline.rewards
+    .map((rewards, index) => [rewards, candidate.rewards[index] ?? []] as const)
+    .filter((pair) => pair.every((rewards) => rewards.length > 0));
+  if (pairs.length === 0)
+    throw check.optionInvalid('compareEvaluations: tasks with rewards on both sides', 0, 'at least one');
+  const [low, high] = findLimits(pairs.flat(2));
+  const differences = pairs.map(([before, after]) => meanOf(after) - meanOf(before));
+  const { interval, error } = estimateMean(differences, [low - high, high - low]);
+  return {
+    answer: interval[0] > 0 ? 'better' : interval[1] < 0 ? 'worse' : 'cannot-tell',
+    gain: meanOf(differences),
+    interval,
+    detectable: detectableGain(error, pairs.length),
+    tasks: pairs.length,
+    baseline: toSide(
+      baseline,
+      pairs.map(([before]) => before),
+    ),
+    candidate: toSide(
+      candidate,
+      pairs.map(([, after]) => after),
+    ),
+  };
+}
+
+/** Returns the verdict in a sentence, such as `better by 0.31 (0.24 to 0.38): 0.33 → 0.64 on 80 tasks, failed 0 of 320 → 2 of 320`. */
+export function describeVerdict(verdict: Verdict): string {
+  const { baseline, candidate, tasks } = verdict;
+  const failed = ({ failed: count, rollouts }: JudgedSide): string => `${count} of ${rollouts}`;
+  return [
+    `${describeAnswer(verdict)}: reward ${baseline.reward.toFixed(3)} → ${candidate.reward.toFixed(3)} on ${tasks} ${tasks === 1 ? 'task' : 'tasks'}`,
+    `failed rollouts ${failed(baseline)} → ${failed(candidate)}`,
+  ].join(', ');
+}
+
+function describeAnswer({ answer, gain, interval, detectable }: Verdict): string {
+  const [low, high] = interval.map((end) => toSigned(end));
+  if (answer === 'cannot-tell')
+    return `can't tell (${toSigned(gain)}, ${low} to ${high}; could have seen ≥ ${detectable.toFixed(3)})`;
+  return `${answer} by ${Math.abs(gain).toFixed(3)} (${low} to ${high})`;
+}
+
+function toSigned(value: number): string {
+  const digits = value.toFixed(3);
+  return value > 0 ? `+${digits}` : digits.replace('-', '−');
+}
+
+function toSide({ rollouts, failed }: Evaluation, rewards: readonly (readonly number[])[]): JudgedSide {
+  return { reward: meanOf(rewards.map(meanOf)), rollouts, failed };
+}
+
+function meanOf(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}

@@ -1,0 +1,83 @@
+import { check, TrainerError, type AlgorithmRun } from '@agent-lightning/core';
+import { findSavedRun, RolloutCollector, type Evaluation } from '@agent-lightning/run';
+import { openSession, scoreFailures, toHost } from '../open-run.ts';
+import type { ResolvedTrainerOptions } from '../trainer-options.ts';
+import { collectEvaluation } from './collect-evaluation.ts';
+
+/** The tasks of an evaluation. */
+export interface EvaluateOptions<Task> {
+  /** The tasks; for a fair answer those that nothing was learned from or chosen by. */
+  readonly tasks: readonly Task[];
+  /** Rollouts of each task, sampled as in training. @default 4 */
+  readonly samples?: number;
+  /**
+   * The agent that is evaluated: `base` before any training; a run directory, for its best step, or its newest where the run chose none;
+   * `DIRECTORY@STEP`, such as `runs/a@20`. @default 'base'
+   */
+  readonly checkpoint?: string;
+}
+
+/** Two agents and the tasks to compare them on. */
+export interface CompareOptions<Task> extends Omit<EvaluateOptions<Task>, 'checkpoint'> {
+  /** The agent that the candidate is compared with, as in `checkpoint`. @default 'base' */
+  readonly baseline?: string;
+  readonly candidate: string;
+}
+
+/** The name of the agent before any training. */
+export const baseName = 'base';
+
+/** Runs each task several times with a checkpoint, through a gateway and a store in memory, and returns the rewards. */
+export async function evaluateAgent<Task>(
+  options: ResolvedTrainerOptions<Task>,
+  { tasks, samples = 4, checkpoint = baseName }: EvaluateOptions<Task>,
+): Promise<Evaluation> {
+  if (!Array.isArray(tasks) || tasks.length === 0)
+    throw check.optionInvalid('evaluate: tasks', JSON.stringify(tasks), 'an array of at least one task');
+  check.wholeNumber('evaluate: samples', samples);
+  const saved = checkpoint === baseName ? undefined : await findCheckpoint(options, checkpoint);
+  const runId = 'evaluation'; // the same for every checkpoint: an engine in this process then samples with the same seeds
+  const trainer = { ...options, store: undefined, gateway: undefined };
+  const session = await openSession(trainer, { runId, storePath: undefined, hooks: options.hooks });
+  try {
+    const algorithm = await options.algorithm.begin(toHost(trainer, session, tasks));
+    if (saved !== undefined) await algorithm.load(saved.directory);
+    await algorithm.publish();
+    session.start();
+    const collector = openCollector(options, session.store, runId, algorithm);
+    const stopping = options.signal === undefined ? session.failed : AbortSignal.any([options.signal, session.failed]);
+    const { resourcesId } = algorithm;
+    return await collectEvaluation(
+      collector,
+      { step: 0, tasks, indexes: [...tasks.keys()], samples, resourcesId },
+      stopping,
+    );
+  } finally {
+    await session.close();
+  }
+}
+
+function openCollector<Task>(
+  options: ResolvedTrainerOptions<Task>,
+  store: ConstructorParameters<typeof RolloutCollector>[0]['store'],
+  runId: string,
+  { policies = [] }: AlgorithmRun,
+): RolloutCollector {
+  const { retry, attemptTimeoutMs } = options;
+  const failures = scoreFailures(options);
+  return new RolloutCollector({ store, runId, retry, attemptTimeoutMs, resumed: false, policies, failures });
+}
+
+/** Finds a checkpoint of the algorithm. */
+async function findCheckpoint<Task>(
+  { algorithm }: ResolvedTrainerOptions<Task>,
+  name: string,
+): ReturnType<typeof findSavedRun> {
+  const saved = await findSavedRun(name);
+  const trained = saved.config['algorithm.name'];
+  if (trained === algorithm.name) return saved;
+  throw new TrainerError(
+    `${name} is a run of the algorithm ${String(trained)}, and this trainer has ${algorithm.name}; evaluate it with a trainer of its own algorithm`,
+    { code: 'resume-mismatch' },
+  );
+}

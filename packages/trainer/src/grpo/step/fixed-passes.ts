@@ -1,0 +1,54 @@
+import { splitMinibatches, type LightningBatch, type TrainablePolicy } from '@agent-lightning/core';
+import type { GrpoSettings } from '../grpo-options.ts';
+import type { BuiltInLosses, Objective } from '../objective/objective.ts';
+import { finishPass, submitPass, type Pass, type SubmittedPass } from './submit-pass.ts';
+
+/** The things that every pass of a policy over a batch needs. */
+export interface PassesOptions {
+  readonly name: string;
+  readonly policy: TrainablePolicy;
+  readonly settings: Pick<GrpoSettings, 'adam' | 'minibatches' | 'passes' | 'signalGate'>;
+  readonly objective: Objective;
+  /** The losses that the backend builds in. */
+  readonly builtIn: BuiltInLosses;
+  /** The number of the step, from 1. */
+  readonly step: number;
+  /** Returns uniform numbers in [0, 1), by which groups are dealt into minibatches and halves. */
+  readonly random: () => number;
+  /** Called before anything that changes the weights is asked for. */
+  readonly beforeUpdate: () => void;
+}
+
+/** The passes over a batch. */
+export interface Passes {
+  readonly passes: readonly Pass[];
+  /** The rate of the last of them. */
+  readonly learningRate: number;
+  /** The times that the whole batch was passed over. */
+  readonly passesOverBatch: number;
+}
+
+/**
+ * Takes one optimizer step for each minibatch of a batch, as often as `passes` says, all at one learning rate. All calls are made before the
+ * first result is awaited, so that the backend never waits for this process; numbers are checked when the results come.
+ * @throws {TrainerError} `numerics` when loss or gradient is not a finite number; whatever the backend threw
+ */
+export async function takeFixedPasses(
+  batch: LightningBatch,
+  { learningRate, ...options }: PassesOptions & { readonly learningRate: number },
+): Promise<Passes> {
+  const { settings, random, step } = options;
+  const adam = { ...settings.adam, learningRate };
+  const rounds = Array.from({ length: settings.passes }, () => splitMinibatches(batch, settings.minibatches, random));
+  const minibatches = rounds.flat();
+  if (minibatches.length > 0) options.beforeUpdate();
+  const submitted: SubmittedPass[] = [];
+  try {
+    for (const { samples } of minibatches) submitted.push(await submitPass(samples, { ...options, adam }));
+  } finally {
+    await Promise.all(submitted.map(({ settled }) => settled)); // whatever comes, nothing is left running
+  }
+  const passes: Pass[] = [];
+  for (const each of submitted) passes.push((await finishPass(each, step)).pass);
+  return { passes, learningRate, passesOverBatch: minibatches.length === 0 ? 0 : rounds.length };
+}

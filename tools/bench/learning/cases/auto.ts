@@ -1,0 +1,129 @@
+/**
+ * The update that sizes itself against fixed learning rates: training rollouts until the held-out reward of two agents reaches 0.9, and what
+ * it does when rewards are noise. A fixed rate is trained as far as `auto` needed by its median: one that has not arrived then is slower.
+ */
+import type { JsonValue } from '@agent-lightning/core';
+import { MeasuredAgent, type TrainedCurve } from '../agents/measured-agent.ts';
+import type { CaseResult, LearningCase } from '../learning-case.ts';
+
+const seeds = [0, 1, 2, 3];
+const batch = { groupSize: 8, tasksPerStep: 8 } as const;
+const goal = 0.9;
+const fixedSettings = [1.5e-4, 4e-4, 4e-3].flatMap((learningRate) =>
+  [1, 4].map((passes) => ({ learningRate, passes })),
+);
+/** `auto` may need this many times the rollouts of the best fixed setting, by the median. */
+const largestFactor = 1.7;
+/** Training rollouts after which a run of `auto` has failed. */
+const mostRollouts = 1_280;
+/** Held-out tasks of each validation of a run, and of the control, which looks for small changes. */
+const heldOutTasks = 96;
+const controlTasks = 320;
+const controlSteps = 12;
+/** The most by which a control may rise above its start. */
+const largestRise = 0.08;
+
+export const autoSql: LearningCase = compareRates('sql');
+export const autoCalc: LearningCase = compareRates('calc');
+
+export const autoControl: LearningCase = {
+  name: 'auto-control',
+  summary: 'what the learning rate auto does to the sql agent when rewards are shuffled',
+  run: async () => {
+    using agent = new MeasuredAgent('sql-agent/measure.ts');
+    const curves: TrainedCurve[] = [];
+    for (const seed of seeds)
+      curves.push(
+        await agent.train({
+          seed,
+          algorithm: { ...batch, learningRate: 'auto' },
+          goal: null,
+          mostRollouts: controlSteps * batch.groupSize * batch.tasksPerStep,
+          heldOutTasks: controlTasks,
+          validationEvery: 2,
+          control: 'shuffled',
+        }),
+      );
+    const rises = curves.map(riseOf);
+    return {
+      ok: rises.every((rise) => rise <= largestRise),
+      figures: { rises: rises.map((rise) => finite(rounded(rise))), largestRise, curves: curves.map(toJson) },
+    };
+  },
+};
+
+/** Returns the case that compares `auto` with every fixed setting on one agent. */
+function compareRates(name: string): LearningCase {
+  return {
+    name: `auto-${name}`,
+    summary: `rollouts of the ${name} agent to a held-out reward of ${goal}: the learning rate auto against six fixed settings`,
+    run: async () => await measureRates(name),
+  };
+}
+
+async function measureRates(name: string): Promise<CaseResult> {
+  using agent = new MeasuredAgent(`${name}-agent/measure.ts`);
+  const train = (algorithm: object, seed: number, limit: number): Promise<TrainedCurve> =>
+    agent.train({ seed, algorithm: { ...batch, ...algorithm }, goal, mostRollouts: limit, heldOutTasks });
+  const auto: TrainedCurve[] = [];
+  for (const seed of seeds) auto.push(await train({ learningRate: 'auto' }, seed, mostRollouts));
+  const median = medianOf(auto);
+  const limit = Math.min(median, mostRollouts);
+  const fixed: { readonly setting: (typeof fixedSettings)[number]; readonly curves: readonly TrainedCurve[] }[] = [];
+  for (const setting of fixedSettings) {
+    const curves: TrainedCurve[] = [];
+    for (const seed of seeds) curves.push(await train(setting, seed, limit));
+    fixed.push({ setting, curves });
+  }
+  // Where no setting arrived within the limit, the best of them needs at least as many rollouts.
+  const best = Math.min(limit, ...fixed.map(({ curves }) => medianOf(curves)));
+  return {
+    ok: auto.every(({ rolloutsToGoal }) => rolloutsToGoal !== undefined) && median <= largestFactor * best,
+    figures: {
+      goal,
+      autoRollouts: auto.map(({ rolloutsToGoal }) => rolloutsToGoal ?? null),
+      autoMedian: finite(median),
+      bestFixedMedian: best,
+      factor: finite(rounded(median / best)),
+      largestFactor,
+      fixedLimit: limit,
+      fixed: fixed.map(({ setting, curves }) => ({
+        ...setting,
+        median: finite(medianOf(curves)),
+        rollouts: curves.map(({ rolloutsToGoal }) => rolloutsToGoal ?? null),
+        curves: curves.map(toJson),
+      })),
+      autoCurves: auto.map(toJson),
+    },
+  };
+}
+
+/** Returns the median of the rollouts to the goal; Infinity where half of the runs did not reach it. */
+function medianOf(curves: readonly TrainedCurve[]): number {
+  const sorted = curves.map(({ rolloutsToGoal }) => rolloutsToGoal ?? Infinity).toSorted((a, b) => a - b);
+  return (sorted[Math.floor((sorted.length - 1) / 2)]! + sorted[Math.ceil((sorted.length - 1) / 2)]!) / 2;
+}
+
+/** Returns by how much the held-out reward ever rose above its start; Infinity where the run broke off, so that nobody can tell. */
+function riseOf({ before = -Infinity, points }: TrainedCurve): number {
+  return Math.max(...points.map(([, reward]) => reward)) - before;
+}
+
+function toJson({ seed, before, points, learningRate, ended }: TrainedCurve): JsonValue {
+  return {
+    seed,
+    before: before ?? null,
+    points: points.map(([rollouts, reward]) => [rollouts, rounded(reward)]),
+    learningRate: learningRate ?? null,
+    ...(ended === undefined ? {} : { ended }),
+  };
+}
+
+function rounded(value: number): number {
+  return Math.round(value * 1_000) / 1_000;
+}
+
+/** Returns a number as JSON can hold it. */
+function finite(value: number): number | null {
+  return Number.isFinite(value) ? value : null;
+}

@@ -1,0 +1,21 @@
+/**
+ * `npm run bench:learning -- --case NAME [--json]` measures one case of how agents learn; without `--case` it lists them. With `--json` the
+ * last line is one JSON object: `{ case, ok, figures }`. The exit code is 1 when the case is not ok, 2 for an unknown case.
+ */
+import { parseArgs } from 'node:util';
+import { autoCalc, autoControl, autoSql } from './cases/auto.ts';
+import { verdict } from './cases/verdict.ts';
+import type { LearningCase } from './learning-case.ts';
+
+const cases: readonly LearningCase[] = [autoSql, autoCalc, autoControl, verdict];
+
+const { values } = parseArgs({ options: { case: { type: 'string' }, json: { type: 'boolean', default: false } } });
+const chosen = cases.find(({ name }) => name === values.case);
+if (chosen === undefined) {
+  console.log(cases.map(({ name, summary }) => `${name.padEnd(14)} ${summary}`).join('\n'));
+  process.exitCode = values.case === undefined ? 0 : 2;
+} else {
+  const { ok, figures } = await chosen.run();
+  console.log(values.json ? JSON.stringify({ case: chosen.name, ok, figures }) : { ok, ...figures });
+  process.exitCode = ok ? 0 : 1;
+}
