@@ -4,10 +4,11 @@
  */
 import { parseArgs } from 'node:util';
 import { autoCalc, autoControl, autoSql } from './cases/auto.ts';
+import { temperature } from './cases/temperature.ts';
 import { verdict } from './cases/verdict.ts';
 import type { LearningCase } from './learning-case.ts';
 
-const cases: readonly LearningCase[] = [autoSql, autoCalc, autoControl, verdict];
+const cases: readonly LearningCase[] = [autoSql, autoCalc, autoControl, temperature, verdict];
 
 const { values } = parseArgs({ options: { case: { type: 'string' }, json: { type: 'boolean', default: false } } });
 const chosen = cases.find(({ name }) => name === values.case);
