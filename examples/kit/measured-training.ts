@@ -48,6 +48,8 @@ export interface TrainedCurve {
   readonly rolloutsToGoal: number | undefined;
   /** The learning rate of the newest update. */
   readonly learningRate: number | undefined;
+  /** The share of the first step's tokens that its loss clips, and KL(sampler ‖ trainer) in nats before its update; absent where it trained nothing. */
+  readonly firstStep?: { readonly clipFraction: number; readonly klSamplerTrainer: number } | undefined;
   /** The code of the error that ended the run; absent where none did. */
   readonly ended?: string;
 }
@@ -66,6 +68,7 @@ export async function trainUntil<Task>(agent: MeasuredAgent<Task>, options: Trai
   const reached = new AbortController();
   const points: [number, number][] = [];
   let [rollouts, learningRate]: [number, number | undefined] = [0, undefined];
+  let firstStep: TrainedCurve['firstStep'];
   await using resources = new AsyncDisposableStack();
   resources.defer(() => rm(folder, { recursive: true, force: true }));
   const backend = embedded({ model: agent.model, wideKernels: true });
@@ -90,7 +93,9 @@ export async function trainUntil<Task>(agent: MeasuredAgent<Task>, options: Trai
       onStep: (metrics) => {
         rollouts += metrics.rollouts;
         learningRate = metrics.learningRate;
-        const { validation } = metrics;
+        const { validation, clipFraction, klSamplerTrainer } = metrics;
+        if (metrics.step === 1 && clipFraction !== undefined && klSamplerTrainer !== undefined)
+          firstStep = { clipFraction, klSamplerTrainer };
         if (validation !== undefined) points.push([rollouts, validation.reward]);
         if (rollouts >= mostRollouts || (validation?.reward ?? 0) >= (goal ?? Infinity)) reached.abort();
       },
@@ -104,7 +109,7 @@ export async function trainUntil<Task>(agent: MeasuredAgent<Task>, options: Trai
       validationEvery,
       steps: Math.ceil(mostRollouts / perStep) + 1, // the step after the last is not begun
     });
-    return { seed, before: validationBefore, points, rolloutsToGoal: findGoal(points, goal), learningRate };
+    return { seed, before: validationBefore, points, rolloutsToGoal: findGoal(points, goal), learningRate, firstStep };
   } catch (error) {
     // A policy that a learning rate has ruined gives no signal, or numbers that are not finite: its goal is not reached.
     if (!TrainerError.isInstance(error)) throw error;
@@ -114,6 +119,7 @@ export async function trainUntil<Task>(agent: MeasuredAgent<Task>, options: Trai
       points,
       rolloutsToGoal: findGoal(points, goal),
       learningRate,
+      firstStep,
       ended: error.code,
     };
   }

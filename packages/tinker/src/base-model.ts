@@ -50,7 +50,7 @@ export class BaseModel {
       while (next < samples.length) {
         const index = next++;
         const sample = samples[index]!;
-        results[index] = trainedOnly(sample, await session.promptLogprobs(sample.tokens));
+        results[index] = trainedOnly(sample, await session.promptLogprobs(sample.tokens, sample.temperature));
       }
     };
     await Promise.all(Array.from({ length: Math.min(samplesAtOnce, samples.length) }, work));

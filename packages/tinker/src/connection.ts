@@ -89,6 +89,7 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
         (positiveOf(extensions['max_datum_tokens']) ?? contextLength - 1) + 1,
         contextLength + 1,
       ),
+      hasTemperature: extensions['temperature'] === true,
     },
     losses: lossesOf(extensions, traits),
     dualClip: extensions['dual_clip'] === true,

@@ -45,6 +45,12 @@ describe('toDatum', () => {
       weights: floats(0, 2),
       mask: floats(0, 1),
     });
+    expect(toDatum({ ...sample, temperature: 0.5 }, 'ppo').loss_fn_inputs).toMatchObject({
+      temperature: floats(0.5, 0.5),
+    });
+    expect(toForwardDatum({ ...sample, temperature: 0.5 }).loss_fn_inputs).toMatchObject({
+      temperature: floats(0.5, 0.5),
+    });
     expect(toForwardDatum(sample).loss_fn_inputs['weights']).toEqual(floats(0, 1));
     expect(toSampleNumbers(sample, [-9, -3])).toEqual(Float32Array.of(0, 0, -3));
     expect(toSampleNumbers(sample, [null, null])).toEqual(Float32Array.of(0, 0, Number.NaN));

@@ -16,6 +16,9 @@ export function toDatum(sample: TrainingSample, loss: Loss['name'], takesMask: b
     inputs['logprobs'] = floats(trainedOnly(sample, logprobs));
     inputs['advantages'] = floats(trainedOnly(sample, advantages));
   }
+  const { temperature = 1 } = sample;
+  // Only a worker knows it; samples for other servers have temperature 1.
+  if (temperature !== 1) inputs['temperature'] = floats(new Float32Array(tokens.length - 1).fill(temperature));
   if (takesMask) inputs['mask'] = floats(Float32Array.from(sample.lossMask.subarray(1)));
   return { model_input: toModelInput(tokens.subarray(0, -1)), loss_fn_inputs: inputs };
 }

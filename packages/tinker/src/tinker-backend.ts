@@ -49,6 +49,7 @@ export class TinkerBackend implements TrainingBackend, AsyncDisposable {
       maxSampleTokens: limits.maxSampleTokens,
       snapshot: publisher.kind,
       liveSnapshots: publisher.liveSnapshots,
+      hasTemperature: limits.hasTemperature === true,
       trainedWeights: lora.rank === 0 ? 'all' : 'adapter',
       ...(hasCritic ? { critic: true } : {}),
       ...(Object.keys(serverAdam).length === 0 ? {} : { fixedAdam: serverAdam }),

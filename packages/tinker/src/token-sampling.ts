@@ -42,15 +42,17 @@ export class SamplingSession {
 
   /**
    * Returns the log-probability of each token of a prompt after those before it, shape (T,); 0 for the first.
+   * @param temperature one other than 1 for a worker only
    * @throws {BackendError} `option-unsupported` when the server does not report them
    */
-  async promptLogprobs(prompt: Int32Array, signal?: AbortSignal): Promise<Float32Array> {
+  async promptLogprobs(prompt: Int32Array, temperature: number = 1): Promise<Float32Array> {
     const fields = {
       num_samples: 1,
       prompt_logprobs: true,
+      ...(temperature === 1 ? {} : { prompt_logprobs_temperature: temperature }),
       sampling_params: { max_tokens: 1, seed: 0, temperature: 1, top_k: -1, top_p: 1 },
     };
-    const { prompt_logprobs: values } = await this.#ask(prompt, fields, signal);
+    const { prompt_logprobs: values } = await this.#ask(prompt, fields, undefined);
     if (!Array.isArray(values)) {
       throw new BackendError(
         `${this.#traits.title} reports no log-probabilities of a prompt, which measuring the divergence from the base model needs; set klCoefficient to 0.`,

@@ -8,6 +8,7 @@ import { autoCalc, autoControl, autoSql } from './cases/auto.ts';
 import { critic } from './cases/critic.ts';
 import { failures } from './cases/failures.ts';
 import { quickstart } from './cases/quickstart.ts';
+import { temperature } from './cases/temperature.ts';
 import { verdict } from './cases/verdict.ts';
 import type { LearningCase } from './learning-case.ts';
 
@@ -19,6 +20,7 @@ const cases: readonly LearningCase[] = [
   critic,
   failures,
   quickstart,
+  temperature,
   verdict,
 ];
 

@@ -6,7 +6,10 @@ import { findGrammar, moveToPrompt, type StructuredOutput } from './structured-o
 
 /** The sampling that the gateway enforces in one mode, whatever the agent asks for. */
 export interface ModeSampling {
-  /** The temperature; `agent` keeps the agent's own, which train does not allow. @default 1 for train, 0 for val and test */
+  /**
+   * The temperature, from 0 to 2; `agent` keeps the agent's own. Train allows neither that nor less than 0.01: its log-probabilities are
+   * scored at the temperature that is on the span. @default 1 for train, 0 for val and test
+   */
   readonly temperature?: number | 'agent';
   /** The limit of calls that ask for none. @default the engine's */
   readonly maxTokens?: number;
@@ -44,10 +47,11 @@ export interface RuledRequest {
 }
 
 /**
- * Fields that make the engine sample from another distribution than the policy's own, which training scores. They are
- * dropped in every mode, so that validation measures what is trained; a neutral value is dropped without a record.
+ * Fields that make the engine sample from another distribution than softmax(logits / temperature), which training scores, with their
+ * neutral values. They are dropped in every mode, so that validation measures what is trained; a neutral value is dropped without a record.
  */
-const distributionFields: Readonly<Record<string, readonly unknown[]>> = {
+export const distributionFields: Readonly<Record<string, readonly unknown[]>> = {
+  // OpenAI and vLLM
   top_p: [1],
   top_k: [0, -1],
   min_p: [0],
@@ -59,7 +63,27 @@ const distributionFields: Readonly<Record<string, readonly unknown[]>> = {
   allowed_token_ids: [],
   bad_words: [],
   min_tokens: [0],
+  thinking_token_budget: [-1],
+  use_beam_search: [false],
+  vllm_xargs: [],
+  logits_processors: [],
+  // SGLang
+  min_new_tokens: [0],
+  custom_logit_processor: [],
+  // llama.cpp and others
+  repeat_penalty: [1],
+  no_repeat_ngram_size: [0],
+  top_a: [0],
+  top_n_sigma: [0, -1],
+  tfs_z: [1],
+  mirostat: [0],
+  dynatemp_range: [0],
+  xtc_probability: [0],
+  dry_multiplier: [0],
 };
+
+/** The lowest temperature above greedy sampling: vLLM samples below it as if it were this one. */
+const leastTrainTemperature = 0.01;
 
 function maxTokensOf(asked: number | undefined, sampling: ModeSampling): number | undefined {
   const wanted = asked ?? sampling.maxTokens;
@@ -110,12 +134,7 @@ export function applySamplingRules(asked: ModelRequest, { sampling, structuredOu
 
 function resolveMode(mode: RolloutMode, given: ModeSampling | undefined): ResolvedModeSampling {
   const temperature = given?.temperature ?? (mode === 'train' ? 1 : 0);
-  if (temperature === 'agent' ? mode === 'train' : !(temperature >= 0 && temperature <= 2)) {
-    throw new ConfigurationError(
-      `sampling.${mode}.temperature must be a number from 0 to 2${mode === 'train' ? '' : ", or 'agent'"}, not ${String(temperature)}`,
-      { code: 'option-invalid' },
-    );
-  }
+  checkTemperature(mode, temperature);
   for (const field of ['maxTokens', 'maxTokensLimit'] as const) {
     const value = given?.[field];
     if (value !== undefined && (!Number.isInteger(value) || value < 1))
@@ -127,6 +146,16 @@ function resolveMode(mode: RolloutMode, given: ModeSampling | undefined): Resolv
   if (structuredOutput !== undefined)
     check.oneOf(`gateway: sampling.${mode}.structuredOutput`, structuredOutput, ['prompt', 'grammar']);
   return Object.freeze({ ...given, temperature, ...(structuredOutput === undefined ? {} : { structuredOutput }) });
+}
+
+function checkTemperature(mode: RolloutMode, temperature: number | 'agent'): void {
+  const isTrain = mode === 'train';
+  const least = isTrain ? leastTrainTemperature : 0;
+  if (temperature === 'agent' ? !isTrain : temperature >= least && temperature <= 2) return;
+  const allowed = isTrain ? `a number from ${least} to 2` : "a number from 0 to 2, or 'agent'";
+  throw new ConfigurationError(`sampling.${mode}.temperature must be ${allowed}, not ${String(temperature)}`, {
+    code: 'option-invalid',
+  });
 }
 
 /** Returns the rules of every mode, with their defaults. @throws {ConfigurationError} `option-invalid` */

@@ -9,15 +9,27 @@ import { isEmpty, isObject } from '../request/request-fields.ts';
  */
 export type StructuredOutput = 'prompt' | 'grammar';
 
+/** The fields of vLLM before 0.12, SGLang and llama.cpp that hold one guide, with its name in {@link guides}. */
+const guideFields = {
+  guided_json: 'json',
+  guided_regex: 'regex',
+  guided_choice: 'choice',
+  guided_grammar: 'grammar',
+  json_schema: 'json',
+  regex: 'regex',
+  ebnf: 'grammar',
+  grammar: 'grammar',
+  structural_tag: 'structural_tag',
+} as const;
+
+type GrammarField = 'response_format' | 'structured_outputs' | keyof typeof guideFields;
+
 /** The fields that make a server decode under a grammar, apart from those about tools. */
-const grammarFields = [
+const grammarFields: readonly GrammarField[] = [
   'response_format',
-  'guided_json',
-  'guided_regex',
-  'guided_choice',
-  'guided_grammar',
   'structured_outputs',
-] as const;
+  ...(Object.keys(guideFields) as (keyof typeof guideFields)[]),
+];
 
 /** The guides that vLLM's `structured_outputs` can hold; a structural tag has no words. */
 const guides = ['json', 'json_object', 'regex', 'choice', 'grammar', 'structural_tag'] as const;
@@ -110,9 +122,9 @@ function withoutStrict(tools: readonly unknown[]): readonly unknown[] {
 type Form = Omit<AskedForm, 'field'> & { readonly words: string };
 
 /** Returns the form that a field asks for; undefined for one that has no words, such as a structural tag. */
-function describeForm(field: (typeof grammarFields)[number], value: unknown): Form | undefined {
+function describeForm(field: GrammarField, value: unknown): Form | undefined {
   if (field === 'response_format') return isObject(value) ? describeFormat(value) : undefined;
-  if (field !== 'structured_outputs') return describeGuide(field.slice('guided_'.length), value);
+  if (field !== 'structured_outputs') return describeGuide(guideFields[field], value);
   const asked = isObject(value) ? guides.filter((name) => !isEmpty(value[name]) && value[name] !== false) : [];
   const [only] = asked;
   return only === undefined || asked.length > 1 ? undefined : describeGuide(only, (value as JsonObject)[only]);

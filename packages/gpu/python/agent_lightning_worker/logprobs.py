@@ -11,20 +11,23 @@ CHUNK_POSITIONS = 1024
 
 
 def token_logprobs(
-    network: Network, hidden: Tensor, targets: Tensor, chunk_positions: int = CHUNK_POSITIONS
+    network: Network, hidden: Tensor, targets: Tensor, temperatures: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """log p(target) and the entropy of the whole distribution, both in nats and float32.
+    """log p(target) and the entropy of the whole distribution, softmax(logits / temperature), both in nats and float32.
 
-    `hidden` (n, hidden), `targets` (n,) → (n,), (n,). Only the log-probabilities carry a gradient; each chunk's logits are
+    `hidden` (n, hidden), `targets` (n,), `temperatures` (n,), None for 1 → (n,), (n,). Only the log-probabilities carry a gradient; each chunk's logits are
     computed again for it.
     """
     logprobs: list[Tensor] = []
     entropies: list[Tensor] = []
-    for h, t in zip(hidden.split(chunk_positions), targets.split(chunk_positions), strict=True):
+    for start in range(0, len(targets), CHUNK_POSITIONS):
+        part = slice(start, start + CHUNK_POSITIONS)
         entropy: list[Tensor] = []
 
-        def chunk(h: Tensor, t: Tensor, entropy: list[Tensor] = entropy) -> Tensor:
+        def chunk(h: Tensor, t: Tensor, part: slice = part, entropy: list[Tensor] = entropy) -> Tensor:
             logits = network.logits(h)
+            if temperatures is not None:
+                logits = logits / temperatures[part, None]
             normalizer = torch.logsumexp(logits, dim=-1)
             if not entropy:  # the first of the two passes
                 with torch.no_grad():
@@ -32,8 +35,10 @@ def token_logprobs(
             return logits.gather(-1, t[:, None])[:, 0] - normalizer
 
         if torch.is_grad_enabled():
-            logprobs.append(checkpoint(chunk, h, t, use_reentrant=False, preserve_rng_state=False))
+            logprobs.append(
+                checkpoint(chunk, hidden[part], targets[part], use_reentrant=False, preserve_rng_state=False)
+            )
         else:
-            logprobs.append(chunk(h, t))
+            logprobs.append(chunk(hidden[part], targets[part]))
         entropies += entropy
     return torch.cat(logprobs), torch.cat(entropies)

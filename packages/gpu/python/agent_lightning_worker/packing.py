@@ -21,6 +21,7 @@ class Batch:
     mask: Tensor | None  # (B, longest), False on padding; None where packed
     wanted: Tensor  # (n,) indices into the flattened positions, by member, then position
     targets: Tensor  # (n,)
+    temperatures: Tensor | None  # (n,); None where all are 1
 
 
 def plan(lengths: Sequence[int], token_budget: int, packed: bool) -> list[list[int]]:
@@ -61,6 +62,7 @@ def lay_out(data: Sequence[Datum], members: list[int], packed: bool, device: tor
         mask[start : start + length] = True
     wanted = np.concatenate([start + np.flatnonzero(datum.wanted) for datum, start in zip(chosen, starts, strict=True)])
     targets = np.concatenate([datum.targets[datum.wanted] for datum in chosen])
+    temperatures = _temperatures(chosen)
 
     def tensor(array: np.ndarray) -> Tensor:
         return torch.from_numpy(array).to(device)
@@ -73,4 +75,17 @@ def lay_out(data: Sequence[Datum], members: list[int], packed: bool, device: tor
         mask=None if packed else tensor(mask.reshape(-1, width)),
         wanted=tensor(wanted),
         targets=tensor(targets.astype(np.int64)),
+        temperatures=None if temperatures is None else tensor(temperatures),
+    )
+
+
+def _temperatures(chosen: Sequence[Datum]) -> np.ndarray | None:
+    """Those of the wanted positions, (n,)."""
+    if all(datum.temperatures is None for datum in chosen):
+        return None
+    return np.concatenate(
+        [
+            np.ones(datum.wanted.sum(), np.float32) if datum.temperatures is None else datum.temperatures[datum.wanted]
+            for datum in chosen
+        ]
     )

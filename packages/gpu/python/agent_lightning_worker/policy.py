@@ -198,7 +198,7 @@ def run_batches(
         batch = lay_out(data, [asking[index] for index in group], network.can_pack, network.device)
         with network.using(weights.adapter), packed(batch.lengths):
             hidden = network.hidden(batch.tokens, batch.positions, batch.mask).flatten(0, 1)[batch.wanted]
-            logprobs, entropies = token_logprobs(network, hidden, batch.targets)
+            logprobs, entropies = token_logprobs(network, hidden, batch.targets, batch.temperatures)
             values = use(batch, logprobs, hidden)
         outputs.append(BatchOutput(batch, logprobs.detach(), entropies, None if values is None else values.detach()))
     return outputs

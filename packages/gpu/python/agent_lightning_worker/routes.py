@@ -18,6 +18,7 @@ def capabilities(worker: Worker) -> Json:
         "dual_clip": True,
         "mask": True,
         "critic": True,
+        "temperature": True,
         "adam_fields": [
             "learning_rate",
             "beta1",

@@ -38,7 +38,7 @@ class SampleRequest:
     prompt: list[int]
     count: int
     params: SamplingParams
-    wants_prompt_logprobs: bool
+    prompt_temperature: float | None  # of the log-probabilities of the prompt; None where nobody wants them
     done: Callable[[dict[str, Any]], None]
     failed: Callable[[Exception], None]
     prompt_logprobs: list[float | None] | None = None
@@ -120,8 +120,10 @@ class SamplingLane:
         self._rows = before + rows  # so that a failure from here on reaches them
         for request in joining:
             request.sequences = [row for row in rows if row.request is request]
-            if request.wants_prompt_logprobs:
-                request.prompt_logprobs = prompt_logprobs(request.weights, request.prompt, self._limits.prefill_tokens)
+            if request.prompt_temperature is not None:
+                request.prompt_logprobs = prompt_logprobs(
+                    request.weights, request.prompt, self._limits.prefill_tokens, request.prompt_temperature
+                )
         prompts = list(dict.fromkeys(map(_prompt_of, joining)))  # the rollouts of a group begin with one prompt
         width = max(len(prompt) for prompt, _ in prompts)
         tokens, mask = np.zeros((len(prompts), width), dtype=np.int64), np.zeros((len(prompts), width), dtype=bool)
@@ -213,12 +215,15 @@ def _prompt_of(request: SampleRequest) -> tuple[tuple[int, ...], Adapter | None]
     return tuple(request.prompt), request.weights.adapter
 
 
-def prompt_logprobs(weights: Weights, prompt: list[int], token_budget: int) -> list[float | None]:
-    """log p of each prompt token after those before it, in nats at temperature 1; None for the first."""
+def prompt_logprobs(
+    weights: Weights, prompt: list[int], token_budget: int, temperature: float = 1.0
+) -> list[float | None]:
+    """log p of each prompt token after those before it, in nats at a temperature; None for the first."""
     if len(prompt) == 1:
         return [None]
     tokens = np.asarray(prompt, dtype=np.int64)
-    datum = Datum(tokens[:-1], tokens[1:], {}, np.ones(len(prompt) - 1, dtype=bool))
+    temperatures = None if temperature == 1 else np.full(len(prompt) - 1, temperature, dtype=np.float32)
+    datum = Datum(tokens[:-1], tokens[1:], {}, np.ones(len(prompt) - 1, dtype=bool), temperatures)
     result = collect([datum], run_batches(weights, [datum], token_budget), 0.0)
     return [None, *result.logprobs[0].tolist()]
 

@@ -7,7 +7,7 @@ from agent_lightning_worker.fields import Fields
 from agent_lightning_worker.futures import Future
 from agent_lightning_worker.policy import Weights
 from agent_lightning_worker.sampling_lane import SampleRequest
-from agent_lightning_worker.wire import IGNORED, MAX_INTEGER, MAX_SAMPLES, read_sampling, read_tokens
+from agent_lightning_worker.wire import IGNORED, LEAST_TEMPERATURE, MAX_INTEGER, MAX_SAMPLES, read_sampling, read_tokens
 from agent_lightning_worker.worker import Json, Worker, fingerprint, sequence_number
 
 
@@ -55,7 +55,7 @@ def asample(worker: Worker, fields: Fields) -> Json:
     params_fields = fields.object("sampling_params", {})
     params = read_sampling(params_fields, room, next(worker.seeds), worker.end_tokens, worker.has_tokenizer)
     count = fields.integer("num_samples", 1, MAX_SAMPLES, 1)
-    wants_prompt_logprobs = fields.flag("prompt_logprobs", False)
+    prompt_temperature = _prompt_temperature(fields)
     for key in ("topk_prompt_logprobs", "topk_sample_logprobs", "prompt_alt_tokens_k"):
         if (alternatives := fields.integer(key, 0, MAX_INTEGER, 0)) != 0:
             raise fields.wrong(key, "0 (this worker does not give alternatives)", alternatives)
@@ -69,7 +69,7 @@ def asample(worker: Worker, fields: Fields) -> Json:
             prompt,
             count,
             params,
-            wants_prompt_logprobs,
+            prompt_temperature,
             done=lambda body: worker.futures.settle(future, body),
             failed=lambda error: worker.futures.settle(future, describe(error).body()),
         )
@@ -77,3 +77,9 @@ def asample(worker: Worker, fields: Fields) -> Json:
     accepted = worker.submit_sample(sampler.id, number, fields, request)
     # The official client names samples by these; they are the same when the request comes again.
     return accepted | {"sample_sequence_ids": [f"{accepted['request_id']}-{choice}" for choice in range(count)]}
+
+
+def _prompt_temperature(fields: Fields) -> float | None:
+    """None where the prompt's log-probabilities are not asked for. `prompt_logprobs_temperature` is this worker's own field."""
+    temperature = fields.number("prompt_logprobs_temperature", LEAST_TEMPERATURE, 100, 1.0)
+    return temperature if fields.flag("prompt_logprobs", False) else None

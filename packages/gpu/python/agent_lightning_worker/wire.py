@@ -19,6 +19,8 @@ LORA_ALPHA = 32.0
 MAX_RANK = 512
 MAX_SAMPLES = 1024
 MAX_INTEGER = 2**63 - 1
+LEAST_TEMPERATURE = 1e-3
+"""Below it, logits over the temperature leave the range in which float32 tells tokens apart."""
 OPTIMIZER = "adamw"
 """The one optimizer, by the Tinker API's name."""
 IGNORED = ("type", "user_metadata", "tags", "sdk_version", "project_id")
@@ -133,9 +135,23 @@ def _read_datum(fields: Fields, loss: Loss, names: tuple[str, ...], limits: Mode
     else:
         # The official client asks for all log-probabilities by weights that are all 0.
         wanted = np.ones(len(tokens), dtype=bool) if forward_only and not counted.any() else counted
+    temperatures = _temperatures(inputs, len(tokens))
     inputs.done()
     fields.done()
-    return Datum(tokens, targets, tensors, wanted)
+    return Datum(tokens, targets, tensors, wanted, temperatures)
+
+
+def _temperatures(inputs: Fields, length: int) -> np.ndarray | None:
+    """This worker's own tensor `temperature`: what each target was sampled at; without it, 1."""
+    if not inputs.has("temperature"):
+        return None
+    temperatures = _tensor(inputs, "temperature", length, np.float32)
+    if (bad := temperatures < LEAST_TEMPERATURE).any():
+        where = int(bad.argmax())
+        raise inputs.wrong(
+            "temperature", f"numbers of at least {LEAST_TEMPERATURE}", f"{temperatures[where]} at position {where}"
+        )
+    return temperatures
 
 
 def _tensor(fields: Fields, key: str, length: int, dtype: type) -> np.ndarray:
@@ -215,8 +231,8 @@ def read_sampling(
         # An empty list disables the model's own ends too; no list keeps them.
         stop_tokens=frozenset() if stop == [] else end_tokens | {s for s in stops if type(s) is int},
     )
-    if 0 < params.temperature < 1e-3:
-        raise fields.wrong("temperature", "0 (greedy) or at least 0.001", params.temperature)
+    if 0 < params.temperature < LEAST_TEMPERATURE:
+        raise fields.wrong("temperature", f"0 (greedy) or at least {LEAST_TEMPERATURE}", params.temperature)
     fields.done()
     return params
 

@@ -1,6 +1,7 @@
 """Data for tests, and the plain model's own answers to compare with."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import tiny
@@ -35,18 +36,21 @@ def policy(module: PreTrainedModel, rank: int = 4, token_budget: int = 64, *, st
     return made
 
 
-def rows(lengths: Sequence[int] = LENGTHS, *, kind: str = "rl", seed: int = 0) -> list[Datum]:
-    """Random tokens; about half of the positions are trained on. `kind`: "rl" or "sft"."""
+def rows(
+    lengths: Sequence[int] = LENGTHS, *, kind: str = "rl", seed: int = 0, temperatures: Sequence[float] | None = None
+) -> list[Datum]:
+    """Random tokens; about half of the positions are trained on. `kind`: "rl" or "sft". `temperatures`: one for each row, in turn."""
     generator = np.random.default_rng(seed)
     data = []
-    for length in lengths:
+    for index, length in enumerate(lengths):
         tokens = generator.integers(0, tiny.VOCABULARY, length + 1)
         wanted = generator.random(length) < 0.5
         wanted[-1] = True
         numbers = np.where(wanted, generator.normal(size=length), 0).astype(np.float32)
         logprobs = np.where(wanted, generator.normal(-5, 0.7, size=length), 0).astype(np.float32)
         inputs = {"weights": numbers} if kind == "sft" else {"logprobs": logprobs, "advantages": numbers}
-        data.append(Datum(tokens[:-1], tokens[1:], inputs, wanted))
+        warmth = temperatures and np.full(length, temperatures[index % len(temperatures)], np.float32)
+        data.append(Datum(tokens[:-1], tokens[1:], inputs, wanted, warmth))
     return data
 
 
@@ -57,7 +61,7 @@ def near_policy(data: Sequence[Datum], made: Policy, seed: int = 0) -> list[Datu
     for datum, logprobs in zip(data, made.forward(data).logprobs, strict=True):
         noise = generator.normal(0, 0.4, len(datum))
         sampled = np.where(datum.wanted, logprobs + noise, 0).astype(np.float32)
-        noisy.append(Datum(datum.tokens, datum.targets, datum.inputs | {"logprobs": sampled}, datum.wanted))
+        noisy.append(replace(datum, inputs=datum.inputs | {"logprobs": sampled}))
     return noisy
 
 
@@ -65,6 +69,8 @@ def plain_logprobs(module: PreTrainedModel, datum: Datum, weights: dict[str, Ten
     """log_softmax of the whole model on this sequence alone; (N,). `weights` replace the module's, by name."""
     tokens = torch.from_numpy(datum.tokens)[None]
     logits = functional_call(module, weights or {}, (tokens,), {"use_cache": False}).logits[0]
+    if datum.temperatures is not None:
+        logits = logits / torch.from_numpy(datum.temperatures)[:, None]
     return torch.log_softmax(logits, -1).gather(1, torch.from_numpy(datum.targets)[:, None])[:, 0]
 
 

@@ -19,21 +19,23 @@ MODELS = [tiny.llama, tiny.qwen3]
 
 @pytest.mark.parametrize("make", MODELS)
 @pytest.mark.parametrize("rank", [0, 4])
-def test_log_probabilities_are_the_plain_models(make, rank):
+@pytest.mark.parametrize("temperatures", [None, (0.5, 1.0, 1.3)])
+def test_log_probabilities_are_the_plain_models(make, rank, temperatures):
     made, reference = policy(make(), rank), make()
-    data = rows()
+    data = rows(temperatures=temperatures)
     weights = None
     if rank > 0:
         weights = merged(reference, {n: p.detach() for n, p in made.parameters.items()}, 8.0 / rank)
     for datum, got in zip(data, made.forward(data).logprobs, strict=True):
         want = plain_logprobs(reference, datum, weights).detach().numpy()
-        assert np.abs(got - want)[datum.wanted].max() < 1e-5
+        assert np.abs(got - want)[datum.wanted].max() < 1e-5 / min(temperatures or [1])
         assert (got[~datum.wanted] == 0).all()
 
 
 @pytest.mark.parametrize("make", MODELS)
-def test_packed_is_unpacked(make):
-    data = rows(kind="sft")
+@pytest.mark.parametrize("temperatures", [None, (0.5, 1.0, 1.3)])
+def test_packed_is_unpacked(make, temperatures):
+    data = rows(kind="sft", temperatures=temperatures)
     packed_policy, alone = policy(make(), token_budget=1000), policy(make(), token_budget=1)
     padded = Policy(wrap(make(), False, attention="sdpa"), spec(), 256)
     padded.load({n: p.detach() for n, p in alone.parameters.items()}, {}, 0)
@@ -41,7 +43,7 @@ def test_packed_is_unpacked(make):
     results = [made.forward_backward(data, "cross_entropy", ClipBounds()) for made in (packed_policy, alone, padded)]
     for result in results[::2]:
         for got, want in zip(result.logprobs, results[1].logprobs, strict=True):
-            assert np.abs(got - want).max() < 1e-5
+            assert np.abs(got - want).max() < 1e-5 / min(temperatures or [1])
         assert result.entropy == pytest.approx(results[1].entropy, rel=1e-6)
     for made in (packed_policy, padded):
         assert distance(gradient_of(made), gradient_of(alone)) < 1e-5
@@ -60,18 +62,20 @@ def test_a_sliding_window_is_kept_when_packed():
 
 
 def test_gradient_checkpointing_and_chunks_change_nothing(monkeypatch):
-    data = rows(kind="sft")
+    data = [*rows(kind="sft"), *rows(kind="sft", temperatures=(0.5, 1.3))]
     plain, recomputed = policy(tiny.llama()), policy(tiny.llama())
     enable_checkpointing(recomputed._network.module)
+    whole = plain.forward_backward(data, "cross_entropy", ClipBounds())
     monkeypatch.setattr(logprobs_module, "CHUNK_POSITIONS", 7)
-    results = [made.forward_backward(data, "cross_entropy", ClipBounds()) for made in (plain, recomputed)]
+    results = [whole, recomputed.forward_backward(data, "cross_entropy", ClipBounds())]
     assert results[0].loss == pytest.approx(results[1].loss, rel=1e-6)
     assert distance(gradient_of(recomputed), gradient_of(plain)) < 1e-6
     assert recomputed._network.module.training, "transformers recomputes in training mode only"
 
 
-def test_entropy_is_that_of_the_distribution():
-    made, data = policy(tiny.llama(), stir=False), rows()
+@pytest.mark.parametrize("temperatures", [None, (0.5, 1.0, 1.3)])
+def test_entropy_is_that_of_the_distribution(temperatures):
+    made, data = policy(tiny.llama(), stir=False), rows(temperatures=temperatures)
     total = 0.0
     for datum in data:
         logits = tiny_logits(datum)
@@ -82,7 +86,8 @@ def test_entropy_is_that_of_the_distribution():
 
 def tiny_logits(datum):
     with torch.no_grad():
-        return tiny.llama()(torch.from_numpy(datum.tokens)[None]).logits[0].double()
+        logits = tiny.llama()(torch.from_numpy(datum.tokens)[None]).logits[0].double()
+        return logits if datum.temperatures is None else logits / torch.from_numpy(datum.temperatures)[:, None]
 
 
 @pytest.mark.parametrize("packed", [True, False])

@@ -92,9 +92,12 @@ def direct_gradient(loss, module, made, data) -> tuple[float, dict[str, Tensor]]
 @pytest.mark.parametrize("make", [tiny.llama, tiny.qwen3])
 @pytest.mark.parametrize("rank", [0, 4])
 @pytest.mark.parametrize("name", list(LOSSES))
-def test_the_gradient_of_a_built_in_loss_is_autograds(name, rank, make):
+@pytest.mark.parametrize("temperatures", [None, (0.5, 1.3, 0.7)])
+def test_the_gradient_of_a_built_in_loss_is_autograds(name, rank, make, temperatures):
     made = policy(make().double(), rank)
-    data = rows((9, 30, 14), kind="sft") if name == "cross_entropy" else near_policy(rows((9, 30, 14)), made)
+    kind = "sft" if name == "cross_entropy" else "rl"
+    data = rows((9, 30, 14), kind=kind, temperatures=temperatures)
+    data = data if kind == "sft" else near_policy(data, made)
     result = made.forward_backward(data, name, CLIP)
     value, want = direct_gradient(NAIVE[name], make().double(), made, data)
     assert result.loss == pytest.approx(value, rel=1e-6)

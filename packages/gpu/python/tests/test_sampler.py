@@ -39,7 +39,7 @@ def raise_it(error):
 
 
 def request(weights, prompt, params, count, done, prompt_logprobs=False):
-    return SampleRequest(weights, prompt, count, params, prompt_logprobs, done, raise_it)
+    return SampleRequest(weights, prompt, count, params, 1.0 if prompt_logprobs else None, done, raise_it)
 
 
 def tokens_of(answer):
@@ -53,16 +53,18 @@ def prompts(count, seed=0):
 
 @pytest.mark.parametrize("make", [tiny.llama, tiny.qwen3])
 @pytest.mark.parametrize("rank", [0, 4])
-def test_sampled_log_probabilities_are_the_trainers(make, rank):
+@pytest.mark.parametrize("temperature", [1.0, 0.5, 0.7, 1.3])
+def test_sampled_log_probabilities_are_the_trainers(make, rank, temperature):
     made = policy(make(), rank)
     weights = made.snapshot()
-    requests = [(weights, prompt, SamplingParams(12, seed=i), 3) for i, prompt in enumerate(prompts(5))]
+    requests = [(weights, prompt, SamplingParams(12, temperature, seed=i), 3) for i, prompt in enumerate(prompts(5))]
     for (_, prompt, _, _), answer in zip(requests, run(requests), strict=True):
         for sequence in answer["sequences"]:
             whole = np.array(prompt + sequence["tokens"])
             wanted = np.arange(1, len(whole)) >= len(prompt)
-            logprobs = made.forward([Datum(whole[:-1], whole[1:], {}, wanted)]).logprobs[0][wanted]
-            assert np.abs(logprobs - sequence["logprobs"]).max() < 1e-5
+            temperatures = np.full(len(wanted), temperature, np.float32)
+            logprobs = made.forward([Datum(whole[:-1], whole[1:], {}, wanted, temperatures)]).logprobs[0][wanted]
+            assert np.abs(logprobs - sequence["logprobs"]).max() < 1e-5 / min(temperature, 1)
             assert len(set(sequence["tokens"])) > 1
 
 
@@ -261,7 +263,7 @@ def test_a_diverged_model_fails_alone_instead_of_sampling_nonsense(temperature):
     params, answers, failures = SamplingParams(3, temperature=temperature), [], []
     sampler = Sampler(None, GENEROUS)
     for made in (sound, diverged):
-        sampler.add(SampleRequest(made.snapshot(), [1, 2], 2, params, False, answers.append, failures.append))
+        sampler.add(SampleRequest(made.snapshot(), [1, 2], 2, params, None, answers.append, failures.append))
     while sampler.busy:
         sampler.step(raise_it)
     assert len(answers) == 1 and [failure.code for failure in failures] == ["numerics"]

@@ -46,6 +46,8 @@ BAD_DATA = [
     ("loss_fn_inputs.weights.dtype", "bool", "data[1].loss_fn_inputs.weights.dtype"),
     ("loss_fn_inputs.weights", ..., "data[1].loss_fn_inputs.weights"),
     ("loss_fn_inputs.logprobs", tensor([0.0] * 3), "data[1].loss_fn_inputs.logprobs"),
+    ("loss_fn_inputs.temperature", tensor([1.0, 0.0, 1.0]), "data[1].loss_fn_inputs.temperature"),
+    ("loss_fn_inputs.temperature", tensor([0.7]), "data[1].loss_fn_inputs.temperature.data"),
     ("loss_fn_inputs.mask", tensor([0, 0, 1]), "data[1].loss_fn_inputs.mask"),
     ("loss_fn_inputs.target_tokens.data", [1, 2, 300], "data[1].loss_fn_inputs.target_tokens"),
     ("loss_fn_inputs.target_tokens.data", [1, 2, 2**70], "data[1].loss_fn_inputs.target_tokens.data"),
@@ -342,6 +344,18 @@ def test_the_base_model_tells_the_log_probabilities_of_a_sequence(worker, client
     want = fresh.do("forward", forward_input=body)["loss_fn_outputs"][0]["logprobs"]["data"]
     assert answer["prompt_logprobs"][0] is None
     assert answer["prompt_logprobs"][1:] == pytest.approx(want, abs=1e-5)
+    cold = client.sample(
+        base["sampling_session_id"],
+        2,
+        text,
+        prompt_logprobs=True,
+        prompt_logprobs_temperature=0.7,
+        sampling_params={"max_tokens": 1},
+    )
+    body = {"data": [datum(text, weights=[1.0] * 8, temperature=[0.7] * 8)], "loss_fn": "cross_entropy"}
+    colder = fresh.do("forward", forward_input=body)["loss_fn_outputs"][0]["logprobs"]["data"]
+    assert cold["prompt_logprobs"][1:] == pytest.approx(colder, abs=1e-5)
+    assert cold["prompt_logprobs"][1:] != pytest.approx(want, abs=1e-2)
 
 
 @pytest.mark.parametrize(
@@ -355,6 +369,7 @@ def test_the_base_model_tells_the_log_probabilities_of_a_sequence(worker, client
         ({"sampling_params": {"max_tokens": 0}}, "sampling_params.max_tokens"),
         ({"sampling_params": {"min_p": 0.1}}, "sampling_params.min_p"),
         ({"num_samples": 0}, "num_samples"),
+        ({"prompt_logprobs": True, "prompt_logprobs_temperature": 0}, "prompt_logprobs_temperature"),
         ({"topk_prompt_logprobs": 2}, "topk_prompt_logprobs"),
         ({"topk_sample_logprobs": 1}, "topk_sample_logprobs"),
         ({"prompt_alt_tokens_k": 1}, "prompt_alt_tokens_k"),

@@ -49,8 +49,11 @@ export class BigramModel {
   }
 
   /** Shape (T − 1,): the log-probability of each token after the one before it. */
-  logprobs(tokens: ArrayLike<number>): number[] {
-    return Array.from({ length: tokens.length - 1 }, (_, i) => this.#distribution(tokens[i]!)[tokens[i + 1]!]!);
+  logprobs(tokens: ArrayLike<number>, temperature: number = 1): number[] {
+    return Array.from(
+      { length: tokens.length - 1 },
+      (_, i) => this.#distribution(tokens[i]!, temperature)[tokens[i + 1]!]!,
+    );
   }
 
   /** Mean entropy × tokens, in nats, over the trained tokens of a sample. */
@@ -58,7 +61,8 @@ export class BigramModel {
     let sum = 0;
     for (let t = 1; t < sample.tokens.length; t += 1) {
       if (sample.lossMask[t] === 0) continue;
-      for (const logprob of this.#distribution(sample.tokens[t - 1]!)) sum -= Math.exp(logprob) * logprob;
+      for (const logprob of this.#distribution(sample.tokens[t - 1]!, sample.temperature))
+        sum -= Math.exp(logprob) * logprob;
     }
     return sum;
   }
@@ -74,13 +78,14 @@ export class BigramModel {
 
   /** Adds a sample's gradient to what was accumulated; its loss. */
   #backward(sample: TrainingSample, loss: Loss): number {
-    const logprobs = [0, ...this.logprobs(sample.tokens)];
+    const { temperature = 1 } = sample;
+    const logprobs = [0, ...this.logprobs(sample.tokens, temperature)];
     const { loss: value, derivative } = lossAndDerivative(sample, logprobs, loss);
     for (let t = 1; t < sample.tokens.length; t += 1) {
-      const slope = derivative[t]!;
+      const slope = derivative[t]! / temperature;
       if (slope === 0) continue;
       const offset = sample.tokens[t - 1]! * this.vocabularySize;
-      const distribution = this.#distribution(sample.tokens[t - 1]!);
+      const distribution = this.#distribution(sample.tokens[t - 1]!, temperature);
       const shared = this.vocabularySize ** 2;
       for (let next = 0; next < this.vocabularySize; next += 1) {
         const gradient = slope * ((next === sample.tokens[t] ? 1 : 0) - Math.exp(distribution[next]!));

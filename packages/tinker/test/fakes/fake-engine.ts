@@ -180,7 +180,9 @@ export class FakeEngine {
       model.sample(prompt, { seed: seed + 1_000_003 * choice, temperature, maxTokens, stop }),
     );
     const reports = body.prompt_logprobs === true && this.#options.serverKind !== 'skyrl';
-    const promptLogprobs = reports ? { prompt_logprobs: [null, ...model.logprobs(prompt)] } : {};
+    const promptLogprobs = reports
+      ? { prompt_logprobs: [null, ...model.logprobs(prompt, body.prompt_logprobs_temperature)] }
+      : {};
     return this.#finish({ sequences, ...promptLogprobs });
   }
 
@@ -298,7 +300,7 @@ export class FakeEngine {
     const sum = backward ? model.backwardAll(samples, loss, isWorker) : 0;
     if (isWorker && !Number.isFinite(sum)) return new FakeFault(500, `the loss is ${sum}`, '', 'numerics');
     return this.#shapes.pass({
-      logprobs: samples.map((sample) => model.logprobs(sample.tokens)),
+      logprobs: samples.map((sample) => model.logprobs(sample.tokens, sample.temperature)),
       loss: backward ? sum : undefined,
       entropy: samples.reduce((total, sample) => total + model.entropy(sample), 0),
       trainedTokens: samples.reduce(

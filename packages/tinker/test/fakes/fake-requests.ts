@@ -44,6 +44,7 @@ export interface Body {
   readonly num_samples?: number;
   readonly prompt?: RequestInput;
   readonly prompt_logprobs?: boolean;
+  readonly prompt_logprobs_temperature?: number;
   readonly sampling_params?: {
     readonly max_tokens?: number;
     readonly seed?: number;
@@ -73,13 +74,14 @@ export function sampleOf(
   { serverKind, vocabularySize }: { readonly serverKind: ServerKind; readonly vocabularySize: number },
 ): TrainingSample {
   const input = tokensOf(datum.model_input);
-  const { target_tokens: targets, weights, logprobs, advantages, mask } = datum.loss_fn_inputs;
+  const { target_tokens: targets, weights, logprobs, advantages, mask, temperature } = datum.loss_fn_inputs;
   const count = input.length;
-  if (mask !== undefined && serverKind !== 'worker')
-    throw new FakeFault(400, 'unknown input mask', 'loss_fn_inputs', 'samples-invalid');
+  for (const [name, tensor] of Object.entries({ mask, temperature }))
+    if (tensor !== undefined && serverKind !== 'worker')
+      throw new FakeFault(400, `unknown input ${name}`, 'loss_fn_inputs', 'samples-invalid');
   for (const tensor of [
     targets,
-    ...(mask === undefined ? [] : [mask]),
+    ...[mask, temperature].filter((given) => given !== undefined),
     ...(loss === 'cross_entropy' ? [weights] : [logprobs, advantages]),
   ]) {
     if (tensor?.data?.length !== count || tensor.shape?.[0] !== count)
@@ -95,6 +97,8 @@ export function sampleOf(
     lossMask: Uint8Array.from([0, ...(mask?.data ?? values.map((value) => (value === 0 ? 0 : 1)))]),
     advantages: Float32Array.from([0, ...values]),
     logprobs: Float32Array.from([0, ...(logprobs?.data ?? values.map(() => 0))]),
+    // The client sends one number for all tokens of a sample.
+    temperature: temperature?.data[0] ?? 1,
   };
 }
 

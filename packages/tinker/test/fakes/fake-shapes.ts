@@ -71,6 +71,7 @@ export const fakeShapes: Readonly<Record<ServerKind, FakeShapes>> = {
         dtype: 'float64',
         full_fine_tune: true,
         mask: true,
+        temperature: true,
         load_in_place: true,
         description: 'a table of token pairs',
       },

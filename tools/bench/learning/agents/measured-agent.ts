@@ -32,6 +32,8 @@ export interface TrainedCurve {
   readonly rolloutsToGoal?: number;
   /** The learning rate of the newest update. */
   readonly learningRate?: number;
+  /** The share of the first step's tokens that its loss clips, and KL(sampler ‖ trainer) in nats before its update; absent where it trained nothing. */
+  readonly firstStep?: { readonly clipFraction: number; readonly klSamplerTrainer: number };
   /** The code of the error that ended the run; absent where none did. */
   readonly ended?: string;
 }
