@@ -1,4 +1,4 @@
-/** What detectors compare: the first steps of a run with its newest ones. */
+/** Comparisons that detectors make, of the first steps of a run with its newest ones. */
 import type { StepMetrics } from '../metrics.ts';
 import type { RunHistory } from './run-history.ts';
 
