@@ -27,15 +27,15 @@ describe('a run that something ails', () => {
   it('is told once, whether or not it was interrupted', async () => {
     const failsMore = async (...given: Parameters<typeof answerLetter>): Promise<number> => {
       const { step, sample } = given[1].rollout.metadata as { readonly step: number; readonly sample: number };
-      const reward = await answerLetter(...given);
+      await answerLetter(...given);
       if (sample < step) throw new RangeError('more of the group fails in each step');
-      return reward;
+      return sample % 2;
     };
-    const first = await createTestTrainer({ rollout: failsMore });
+    const first = await createTestTrainer({ rollout: failsMore }, { tasksPerStep: 8 });
     await first.trainer.fit({ train: letterTasks, steps: 6 });
     expect(readTold(first.logger)).toEqual([expect.stringMatching(/step 6: survivors-only: 63 % of the rollouts/)]);
     const { runDirectory } = first;
-    const second = await createTestTrainer({ rollout: failsMore, runDirectory });
+    const second = await createTestTrainer({ rollout: failsMore, runDirectory }, { tasksPerStep: 8 });
     const { reportPath } = await second.trainer.fit({ train: letterTasks, steps: 7, resume: true });
     expect(readTold(second.logger)).toEqual([]);
     expect((await readMetrics(runDirectory)).map(({ ailments = [] }) => ailments.join())).toEqual([

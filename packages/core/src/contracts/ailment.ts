@@ -9,7 +9,7 @@ export interface Ailment<Line extends object = object> {
   detect(history: RunHistory<Line>): Finding | undefined;
 }
 
-/** What a detector found. */
+/** The result of a detector. */
 export interface Finding {
   /** Says in one sentence what is wrong, with its numbers, and what to do. */
   readonly message: string;
@@ -39,7 +39,7 @@ export interface HeldOutPoint {
   readonly rollouts: number;
 }
 
-/** What is known of a run before its first step. */
+/** The facts of a run that are known before its first step. */
 export interface RunFacts {
   /** True when the rewards are permuted among the rollouts of a step. */
   readonly isControl: boolean;

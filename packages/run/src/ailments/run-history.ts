@@ -6,7 +6,7 @@ export type Ailment<Line extends object = object> = Omit<ContractAilment, 'detec
   detect(history: RunHistory<Line>): Finding | undefined;
 };
 
-/** What a detector found: a sentence with its numbers and what to do, and how bad it is. */
+/** The result of a detector: a sentence with its numbers and what to do, and how bad it is. */
 export type Finding = NonNullable<ReturnType<ContractAilment['detect']>>;
 
 /** The metrics of a run, as much as detectors need; its size does not grow with the run. */
@@ -15,7 +15,7 @@ export type RunHistory<Line extends object = object> = Omit<ContractHistory, 'fi
   readonly recent: readonly Line[];
 };
 
-/** What is known of a run before its first step. */
+/** The facts of a run that are known before its first step. */
 export type RunFacts = ContractHistory['facts'];
 
 type ContractAilment = NonNullable<Algorithm['ailments']>[number];

@@ -1,4 +1,4 @@
-/** What detectors compare: the first steps of a run with its newest ones. */
+/** Comparisons that detectors make, of the first steps of a run with its newest ones. */
 import type { StepMetrics } from '../metrics.ts';
 import type { RunHistory } from './run-history.ts';
 
@@ -66,7 +66,7 @@ export interface RewardFall extends RewardChange {
 }
 
 /** A fall is told when it is more than so many standard errors, since the best of many steps is the highest by luck too, and so large a part of the range. */
-const fallErrors = 4;
+const fallErrors = 3;
 const leastFall = 0.25;
 
 /** Compares the training reward of the best steps with that of the newest; undefined unless it has clearly fallen. */

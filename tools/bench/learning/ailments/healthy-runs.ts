@@ -6,7 +6,7 @@ import { ask, readOffset, scoreAnswer, type LetterRun, type LetterTask } from '.
 /** The steps of a healthy run: enough to learn most of the task. */
 const steps = 12;
 
-/** What the agent of a run does and earns. */
+/** An agent, and how its answers are rewarded. */
 interface Agent {
   readonly score?: (task: LetterTask, answer: string, random: () => number) => number;
   /** User turns of a rollout. @default 1 */

@@ -53,10 +53,10 @@ export const injectors: Readonly<Record<string, Injector>> = {
     };
   },
   'noise-rewards': () => withReward((_task, _answer, random) => (random() < 0.5 ? 1 : 0)),
-  // One letter always earns something, the right one more: a policy that has found the first stays there.
+  // A reward that pays for one letter whatever was asked, and a little more where that letter is right.
   'template-collapse': () => ({
-    ...withReward((task, answer) => (scoreAnswer(task, answer) === 1 ? 1 : answer.startsWith('c') ? 0.6 : 0)),
-    model: { rightLogit: -3, endLogit: 8 },
+    ...withReward((task, answer) => (answer.startsWith('c') ? 0.6 + 0.4 * scoreAnswer(task, answer) : 0)),
+    model: { endLogit: 8 },
     algorithm: { learningRate: 2 },
   }),
   // A judge that compares with the answers before prefers the longer one, so that nobody gains by it.
@@ -71,7 +71,7 @@ export const injectors: Readonly<Record<string, Injector>> = {
       algorithm: { maxTokens: 32 },
     };
   },
-  truncation: () => ({ ...withReward(scoreAnswer), model: { endLogit: -1 } }),
+  truncation: () => ({ ...withReward(scoreAnswer), model: { endLogit: -1 }, algorithm: { learningRate: 0.01 } }),
   'entropy-collapse': () => ({
     ...withReward((_task, _answer, random) => (random() < 0.5 ? 1 : 0)),
     algorithm: { learningRate: 3 },

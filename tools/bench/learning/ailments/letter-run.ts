@@ -24,7 +24,7 @@ export interface LetterRun {
   readonly steps: number;
 }
 
-/** What a run said of itself. */
+/** The result of a run, in its own words. */
 export interface LetterResult {
   /** Each ailment and the step whose line has it first; 0 when it was told before the first step. */
   readonly named: Readonly<Record<string, number>>;
