@@ -9,7 +9,7 @@ import { askLetter, letterTasks, type LetterTask } from './letter-task.ts';
 import { createFolder, createTestTrainer, readMetrics } from './run-folder.ts';
 import { runProgram } from './run-process.ts';
 
-const small: GrpoOptions = { groupSize: 4, tasksPerStep: 4 };
+const small: GrpoOptions = { groupSize: 4, tasksPerStep: 4, extendFailed: 0.5 };
 
 /** Asks the policy, so that the call trains, and returns the reward that the test says. */
 function rewardedBy(

@@ -22,7 +22,7 @@ async function fitWith(
 ): Promise<{ readonly metrics: readonly StepMetrics[]; readonly error: unknown; readonly runDirectory: string }> {
   const { trainer, runDirectory } = await createTestTrainer(
     { rollout, noSignalPatience: 2, ...options },
-    { tasksPerStep: 2, groupSize: 4 },
+    { tasksPerStep: 2, groupSize: 4, extendFailed: 0 },
   );
   let error: unknown;
   await trainer.fit({ train: tasks, steps }).catch((thrown: unknown) => {
@@ -91,14 +91,10 @@ describe('rollouts that go wrong are data', () => {
   });
 
   it('each kind of failure is told once, with an example, and counted in the report', async () => {
-    const { trainer, logger } = await createTestTrainer(
-      {
-        rollout: sometimes(() => {
-          throw new Error('no such table');
-        }),
-      },
-      { extendFailed: 0 },
-    );
+    const rollout = sometimes(() => {
+      throw new Error('no such table');
+    });
+    const { trainer, logger } = await createTestTrainer({ rollout }, { extendFailed: 0 });
     const { reportPath } = await trainer.fit({ train: tasks, steps: 2 });
     expect(logger.lines.filter((line) => line.includes('agent-failed'))).toEqual([
       expect.stringMatching(

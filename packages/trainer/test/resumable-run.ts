@@ -10,7 +10,7 @@ const backend = new BigramBackend();
 const trainer = new Trainer<LetterTask>({
   rollout: answerLetter,
   backend,
-  algorithm: grpo({ groupSize: 8, tasksPerStep: 4, learningRate: 60, maxGradientNorm: 0 }),
+  algorithm: grpo({ groupSize: 8, tasksPerStep: 4, learningRate: 60, maxGradientNorm: 0, extendFailed: 0 }),
   progress: 'plain',
   maxStaleness: Number(maxStaleness ?? 0),
   runDirectory: runDirectory!,

@@ -63,7 +63,14 @@ export async function createTestTrainer(
   const trainer = new Trainer<LetterTask>({
     rollout: answerLetter,
     backend,
-    algorithm: grpo({ groupSize: 8, tasksPerStep: 4, learningRate: 60, maxGradientNorm: 0, ...algorithm }),
+    algorithm: grpo({
+      groupSize: 8,
+      tasksPerStep: 4,
+      learningRate: 60,
+      maxGradientNorm: 0,
+      extendFailed: 0,
+      ...algorithm,
+    }),
     logger,
     progress: 'none',
     handleSignals: false,
