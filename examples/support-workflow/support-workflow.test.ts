@@ -22,7 +22,7 @@ it('trains one agent of the workflow, and leaves the others on the starting mode
         progress: 'none',
         logger: { info: quiet, warn: quiet, error: quiet },
       },
-      fitOptions: { train: trainingCases(5, 40), validation: validationCases(5, 24), steps: 2 },
+      fitOptions: { train: trainingCases(5, 40), validation: validationCases(5, 24), steps: 2, verdict: false },
     });
     expect(result).toMatchObject({ steps: 2, stopReason: 'completed', rollouts: 24 + 2 * 4 * 8 + 24 });
     expect(result.transitions).toBeGreaterThanOrEqual(2 * 4 * 8); // every training rollout has a draft at least

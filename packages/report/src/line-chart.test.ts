@@ -45,6 +45,20 @@ describe('lineChart', () => {
     expect(text).toContain('{&quot;x&quot;:199999,&quot;at&quot;:286,&quot;ys&quot;:[99999.5]}');
   });
 
+  it('draws the interval of a point, inside the picture', () => {
+    const points = [
+      { x: 0, y: 0.4, interval: [0.1, 0.9] as const },
+      { x: 1, y: 0.5 },
+    ];
+    const { text } = lineChart({ label: 'test', series: [{ name: 's', color: 2, points }], width: 300, height: 150 });
+    const bars = [...text.matchAll(/class="line bound c2" x1="([\d.]+)" x2="\1" y1="([\d.]+)" y2="([\d.]+)"/g)];
+    expect(bars).toHaveLength(1);
+    const [low, high] = bars[0]!.slice(2).map(Number);
+    expect(low!).toBeGreaterThan(high!);
+    expect(high!).toBeGreaterThanOrEqual(12);
+    expect(low!).toBeLessThanOrEqual(120);
+  });
+
   it('writes round numbers on its axes', () => {
     const { text } = lineChart({
       label: 'test',

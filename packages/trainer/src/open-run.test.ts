@@ -56,6 +56,7 @@ describe('the description of a run', () => {
     ['the tasks', {}, { train: ['one'] }],
     ['the order of the tasks', {}, { train: ['two', 'one'] }],
     ['the held-out tasks', {}, { validation: ['three'] }],
+    ['the verdict', {}, { validation: ['three', 'four'], verdict: {} }],
   ] satisfies [string, Partial<TrainerOptions<string>>, Partial<FitOptions<string>>][])(
     'is another one with another value of %s',
     (_, options, fit) => {

@@ -55,6 +55,25 @@ describe('checkpoints', () => {
     expect(await reopen()).toEqual({ step: undefined, value: 0 });
   });
 
+  it('keep the best step besides the newest, until another is better', async () => {
+    const counter = new Counter();
+    const checkpoints = new Checkpoints(directory, 2);
+    for (const [step, best] of [
+      [1, 1],
+      [2, 2],
+      [3, 2],
+      [4, 2],
+      [5, 2],
+    ] as const)
+      await checkpoints.save(counter, { ...initialState, step, best: { step: best, selection: 0.5 } });
+    expect(await checkpoints.steps()).toEqual([5, 4, 2]);
+    expect((await checkpoints.find(2))?.state.step).toBe(2);
+    expect(await checkpoints.find(3)).toBeUndefined();
+    await checkpoints.save(counter, { ...initialState, step: 6, best: { step: 6, selection: 0.6 } });
+    expect(await checkpoints.steps()).toEqual([6, 5]);
+    expect(await new Checkpoints(join(directory, 'nowhere'), 1).steps()).toEqual([]);
+  });
+
   it('give the newest back, and free those beyond what is kept', async () => {
     const counter = new Counter();
     await saveSteps(counter, new Checkpoints(directory, 2), 1, 2, 10, 1_000_000);
