@@ -43,7 +43,7 @@ describe('a run of live traffic', () => {
     const [captured] = await exported();
     expect(captured!.rollout).toMatchObject({
       status: 'failed',
-      failure: { code: 'agent-failed', message: 'no such table' },
+      failure: { code: 'RangeError', message: 'no such table' },
     });
     expect(captured!.spans).toMatchObject([{ kind: 'exception', attributes: { 'exception.type': 'RangeError' } }]);
   });

@@ -144,7 +144,7 @@ describe('a vLLM that dies at the start of a step', () => {
     expect(logger.lines.find((line) => line.includes('step 1 taught nothing'))).toMatch(
       /8 of 8 rollouts came to nothing because the model did not answer: "failed: no server of the model is well; vLLM at http\S+ has not answered/,
     );
-    expect(logger.lines.find((line) => line.includes('rollouts failed with agent-failed'))).toContain('upstream-away');
+    expect(logger.lines.find((line) => line.includes('failed with agent-failed'))).toContain('upstream-away');
   });
 
   it('and never comes back ends the run as an outage that it can be resumed from', async () => {

@@ -49,6 +49,7 @@ export const worldCodes: ReadonlySet<string> = new Set([
   'upstream-failed',
   'upstream-malformed',
   'upstream-timeout',
+  'upstream-away',
   'paused',
   'port-unavailable',
   'backend-closed',
