@@ -13,7 +13,7 @@ const program = {
   command: 'npm run example:small-model',
   purpose:
     'Trains a LangGraph agent on SmolLM2-135M on this machine and writes a report. The first run downloads the model (93 MB).',
-  defaultSteps: 8,
+  defaultSteps: 10,
   outcome: 'Held-out questions that the agent answers right',
   settings: {
     backend: {

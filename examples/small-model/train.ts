@@ -25,7 +25,7 @@ export async function trainShopAgent(
   const trainer = new Trainer<ShopQuestion>({
     rollout: async (task, { signal }) => answerReward(task, await answerQuestion(agent, task.question, signal)),
     backend,
-    algorithm: grpo({ groupSize, tasksPerStep, learningRate: 1e-3, maxTokens: 48 }),
+    algorithm: grpo({ groupSize, tasksPerStep, learningRate: 3e-4, maxTokens: 48 }),
     runners: tasksPerStep * groupSize,
     taskKind: ({ kind }) => kind,
     ...trainerOptions,

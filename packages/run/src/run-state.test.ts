@@ -3,7 +3,15 @@ import type { ValidationMetrics } from './metrics.ts';
 import { chooseBest, initialState } from './run-state.ts';
 
 function validation(selection?: number): ValidationMetrics {
-  const base = { reward: 0.5, interval: [0.4, 0.6] as const, rollouts: 8, failed: 0, byKind: {}, complete: true };
+  const base = {
+    reward: 0.5,
+    interval: [0.4, 0.6] as const,
+    rollouts: 8,
+    failed: 0,
+    leftOut: 0,
+    byKind: {},
+    complete: true,
+  };
   return selection === undefined ? base : { ...base, selection };
 }
 

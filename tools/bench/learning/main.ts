@@ -7,6 +7,9 @@ import { ailments } from './cases/ailments.ts';
 import { autoCalc, autoControl, autoSql } from './cases/auto.ts';
 import { critic } from './cases/critic.ts';
 import { failures } from './cases/failures.ts';
+import { noise } from './cases/noise.ts';
+import { order } from './cases/order.ts';
+import { positions } from './cases/positions.ts';
 import { quickstart } from './cases/quickstart.ts';
 import { temperature } from './cases/temperature.ts';
 import { verdict } from './cases/verdict.ts';
@@ -19,6 +22,9 @@ const cases: readonly LearningCase[] = [
   autoSql,
   critic,
   failures,
+  noise,
+  order,
+  positions,
   quickstart,
   temperature,
   verdict,

@@ -148,7 +148,7 @@ export function resolveGrpoOptions(options: GrpoOptions): GrpoSettings {
     rewardScale:
       options.rewardScale === undefined ? undefined : check.positive('grpo.rewardScale', options.rewardScale),
     ...loss,
-    ...resolveLearningRate(options, { ...loss, minibatches, warmupSteps }),
+    ...resolveLearningRate(options, { estimator, ...loss, minibatches, warmupSteps }),
     minibatches,
     adam: resolveAdam(options),
     warmupSteps,

@@ -31,6 +31,7 @@ describe('the learning rate that is not given', () => {
   });
 
   it.each([
+    [{ estimator: 'gae' }, /the estimator is 'gae'/],
     [{ loss: 'cispo' }, /the loss is 'cispo'/],
     [{ minibatches: 4 }, /minibatches is 4/],
     [{ passes: 2 }, /passes is 2/],

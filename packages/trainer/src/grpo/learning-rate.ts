@@ -1,4 +1,10 @@
-import { check, ConfigurationError, type BackendCapabilities, type RoutedPolicy } from '@agent-lightning/core';
+import {
+  check,
+  ConfigurationError,
+  type BackendCapabilities,
+  type LightningRLOptions,
+  type RoutedPolicy,
+} from '@agent-lightning/core';
 import { checkRate } from '../policy-options.ts';
 import { defaultStart, largestStart } from './step/step-size.ts';
 
@@ -36,6 +42,7 @@ export interface LearningRateSettings {
 
 /** The options of an algorithm that `'auto'` cannot be combined with. */
 interface OtherOptions {
+  readonly estimator: LightningRLOptions['estimator'];
   readonly loss: { readonly name: string };
   readonly minibatches: number;
   readonly warmupSteps: number;
@@ -117,7 +124,8 @@ function rejectOthers(owner: string, others: OtherOptions): void {
 }
 
 /** Returns what keeps an update from sizing itself, as a clause. */
-function findObstacle({ loss, minibatches, passes, warmupSteps }: OtherOptions): string | undefined {
+function findObstacle({ estimator, loss, minibatches, passes, warmupSteps }: OtherOptions): string | undefined {
+  if (estimator === 'gae') return "the estimator is 'gae', since each pass of 'auto' would move the critic as well";
   if (loss.name !== 'ppo') return `the loss is '${loss.name}', since 'auto' is measured with 'ppo' only`;
   if (minibatches > 1) return `minibatches is ${minibatches}, since 'auto' passes over whole batches`;
   if (passes > 1) return `passes is ${passes}, since 'auto' decides on the passes itself`;
