@@ -3,7 +3,8 @@ import { episodeOf } from '../../test/__fixtures__/episodes.ts';
 import { seededRandom } from '../seeded-random.ts';
 import type { Episode } from '../transitions/transition.ts';
 import { buildBatch, type LightningRLOptions } from './algorithm.ts';
-import { addCells, toNodeWeight } from './node-weights.ts';
+import type { addCells } from './node-weights.ts';
+import { toNodeWeight } from './node-weights.ts';
 
 const options: LightningRLOptions = {
   credit: 'identical',
