@@ -3,8 +3,7 @@ import { episodeOf } from '../../test/__fixtures__/episodes.ts';
 import { seededRandom } from '../seeded-random.ts';
 import type { Episode } from '../transitions/transition.ts';
 import { buildBatch, type LightningRLOptions } from './algorithm.ts';
-import type { addCells } from './node-weights.ts';
-import { toNodeWeight } from './node-weights.ts';
+import { toNodeWeight, type NodeStatistics } from './node-weights.ts';
 
 const options: LightningRLOptions = {
   credit: 'identical',
@@ -90,7 +89,7 @@ describe('weighNodes', () => {
   it('finds which of several agents decide, from noisy rewards', () => {
     const random = seededRandom(0, 'rollouts');
     const names = ['one', 'two', 'three', 'four'];
-    let statistics: Parameters<typeof addCells>[0] = {};
+    let statistics: NodeStatistics = {};
     for (let step = 0; step < 10; step += 1) {
       const group = Array.from({ length: 128 }, (_, index) => {
         const replies = Object.fromEntries(names.map((name) => [name, Math.floor(random() * 2)]));

@@ -6,7 +6,7 @@ import {
   type LightningRLOptions,
 } from '@agent-lightning/core';
 import type { SyntheticAgent } from './synthetic-agent.ts';
-import { NetworkPolicy } from './network-policy.ts';
+import { TablePolicy } from './table-policy.ts';
 
 export interface SyntheticTraining {
   readonly seed: number;
@@ -26,10 +26,7 @@ const ppo = { name: 'ppo', clipLow: 0.8, clipHigh: 1.28, dualClip: 3 } as const;
 /** Trains a synthetic agent with 8 rollouts of each of its tasks a step, 4 passes a batch; returns the rollouts that it took, or undefined where it did not arrive. */
 export function trainSynthetic(agent: SyntheticAgent, training: SyntheticTraining): number | undefined {
   const random = seededRandom(training.seed, agent.name);
-  const policy = new NetworkPolicy(
-    { tasks: agent.tasks, nodes: agent.nodes.length, replies: agent.replies },
-    training.seed,
-  );
+  const policy = new TablePolicy(agent.tasks * agent.nodes.length, agent.replies);
   let seen: Pick<LightningBatch, 'rewardRange' | 'nodeStatistics'> = {};
   for (let rollouts = 0; rollouts < training.mostRollouts;) {
     const episodes = sampleEpisodes(agent, policy, random, training.judge);
@@ -53,7 +50,7 @@ export function trainSynthetic(agent: SyntheticAgent, training: SyntheticTrainin
 
 function sampleEpisodes(
   agent: SyntheticAgent,
-  policy: NetworkPolicy,
+  policy: TablePolicy,
   random: () => number,
   judge: SyntheticTraining['judge'] = (reward) => reward,
 ): readonly Episode[] {
@@ -70,7 +67,7 @@ interface Acted {
   readonly logprobs: readonly number[];
 }
 
-function actOnce(agent: SyntheticAgent, policy: NetworkPolicy, task: number, random: () => number): Acted {
+function actOnce(agent: SyntheticAgent, policy: TablePolicy, task: number, random: () => number): Acted {
   const chosen = agent.nodes.map((_, node) => {
     const probabilities = policy.probabilities(stateOf(agent, task, node));
     let rest = random();
@@ -82,7 +79,7 @@ function actOnce(agent: SyntheticAgent, policy: NetworkPolicy, task: number, ran
 }
 
 /** Returns the mean reward of many rollouts of each task, by draws of their own: those of training go on as if nothing was measured. */
-function measureReward(agent: SyntheticAgent, policy: NetworkPolicy, seed: number): number {
+function measureReward(agent: SyntheticAgent, policy: TablePolicy, seed: number): number {
   const random = seededRandom(seed, `${agent.name}/measured`);
   const count = 64 * agent.tasks;
   let total = 0;
