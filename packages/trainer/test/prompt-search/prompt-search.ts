@@ -46,7 +46,7 @@ interface SearchState {
   /** Names the best prompt: the step and the candidate that it was first. */
   readonly bestId: string;
   readonly history: readonly { readonly step: number; readonly reward: number; readonly prompt: string }[];
-  /** Steps in a row without any reward. */
+  /** Steps in a row in which no rollout succeeded with a reward. */
   readonly silentSteps: number;
 }
 
@@ -126,7 +126,8 @@ class PromptSearchRun implements AlgorithmRun<PromptSearchMetrics> {
     const rewards = candidates.map((_, index) => meanReward(episodes.filter((each) => candidateOf(each) === index)));
     const reward = Math.max(...rewards);
     const winner = candidates[rewards.indexOf(reward)]!; // the first of equals: the best so far stays
-    const isSilent = episodes.every((episode) => episode.reward === undefined);
+    // A rollout that failed has the reward of a failure, which says nothing about prompts when all of them fail.
+    const isSilent = episodes.every(({ reward, failureKind }) => reward === undefined || failureKind !== undefined);
     const isImproved = winner.resourcesId !== this.#state.bestId;
     this.#state = {
       best: winner.sentences,
@@ -165,7 +166,7 @@ class PromptSearchRun implements AlgorithmRun<PromptSearchMetrics> {
   #checkReward(reward: number): 'converged' | Error | undefined {
     if (this.#state.silentSteps >= this.#host.noSignalPatience)
       return new TrainerError(
-        `no rollout of the last ${this.#state.silentSteps} steps has a reward; return one from the rollout function`,
+        `no rollout of the last ${this.#state.silentSteps} steps succeeded with a reward; return one from the rollout function`,
         { code: 'no-signal' },
       );
     return reward >= this.#settings.enough ? 'converged' : undefined;
