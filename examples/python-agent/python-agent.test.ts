@@ -34,7 +34,8 @@ describe('an agent in Python', () => {
         progress: 'none',
         logger: { info: quiet, warn: quiet, error: quiet },
       }).finally(() => rm(folder, { recursive: true, force: true }));
-      expect(result).toMatchObject({ stopReason: 'completed', steps: 2, rollouts: 3 + 2 * 3 * 4 + 3 });
+      expect(result).toMatchObject({ stopReason: 'completed', steps: 2 });
+      expect(result.rollouts).toBeGreaterThanOrEqual(3 + 2 * 3 * 4 + 3); // and more where a whole group failed
       expect(result.transitions).toBeGreaterThanOrEqual(2 * 3 * 4); // every call of a command became one
       expect(result.validationBefore).toBe(0);
     },

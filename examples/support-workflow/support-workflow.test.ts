@@ -24,7 +24,8 @@ it('trains one agent of the workflow, and leaves the others on the starting mode
       },
       fitOptions: { train: trainingCases(5, 40), validation: validationCases(5, 24), steps: 2, verdict: false },
     });
-    expect(result).toMatchObject({ steps: 2, stopReason: 'completed', rollouts: 24 + 2 * 4 * 8 + 24 });
+    expect(result).toMatchObject({ steps: 2, stopReason: 'completed' });
+    expect(result.rollouts).toBeGreaterThanOrEqual(24 + 2 * 4 * 8 + 24); // and more where a whole group failed
     expect(result.transitions).toBeGreaterThanOrEqual(2 * 4 * 8); // every training rollout has a draft at least
     expect(result.validationBefore).toBeLessThan(0.6);
 

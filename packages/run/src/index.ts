@@ -8,30 +8,22 @@ export { onlyPolicyName, Session, type CallOptions, type SessionOptions } from '
 // what a run leaves behind
 export { RunDirectory, type OpenRunOptions } from './run-directory/run-directory.ts';
 export { describeConfig, type RunConfig } from './run-directory/run-config.ts';
-export { Checkpoints, type Resumable, type SavedRun } from './run-directory/checkpoint.ts';
-export { findSavedRun, type NamedCheckpoint } from './run-directory/find-saved-run.ts';
+export { Checkpoints } from './run-directory/checkpoint.ts';
+export { findSavedRun } from './run-directory/find-saved-run.ts';
 export { withFileErrors } from './run-directory/file-errors.ts';
-export {
-  advanceState,
-  chooseBest,
-  initialState,
-  toCurve,
-  type BestStep,
-  type RunState,
-  type RunTotals,
-} from './run-state.ts';
+export { advanceState, chooseBest, initialState, toCurve, type RunState, type RunTotals } from './run-state.ts';
 
 // rollouts: planned, run, collected
 export { planEvaluation, planGroups, planMore, planValidation } from './rollouts/planned-rollout.ts';
 export { TaskOrder } from './rollouts/task-order.ts';
 export { TaskSchedule, type TaskScheduleState, type VisitedTask } from './rollouts/task-schedule.ts';
 export { RolloutCollector, type RolloutCollectorOptions } from './rollouts/rollout-collector.ts';
-export { RolloutWindow, type Extension, type RolloutWindowOptions } from './rollouts/rollout-window.ts';
+export { RolloutWindow, type RolloutWindowOptions } from './rollouts/rollout-window.ts';
 export { shuffleRewards } from './rollouts/shuffled-control.ts';
 
 // how failed rollouts count
-export { FailureScoring, type FailureScoringOptions } from './failures/failure-scoring.ts';
-export { advanceShares, findFailureJump, findRisenFailures, type FailureShares } from './failures/failure-jump.ts';
+export { FailureScoring } from './failures/failure-scoring.ts';
+export { advanceShares, findFailureJump, findRisenFailures } from './failures/failure-jump.ts';
 
 // what a run shows
 export {
@@ -40,7 +32,7 @@ export {
   explainNoCalls,
   findUnmatchedPatterns,
 } from './rollouts/agents-seen.ts';
-export { countFailures, describeFailure, type FailureCount } from './failures/failure-counts.ts';
+export { countFailures, describeFailure } from './failures/failure-counts.ts';
 export { FaultNotices } from './rollouts/fault-notices.ts';
 export { Progress, type ProgressMode, type ProgressOptions } from './progress/progress.ts';
 export { PhaseClock } from './phase-clock.ts';
@@ -51,14 +43,13 @@ export type {
   CurvePoint,
   IdleShare,
   PhaseSeconds,
-  RepeatedAnswers,
   RewardSummary,
   StepMetrics,
   ValidationMetrics,
 } from './metrics.ts';
 
 // what ails a run
-export { AilmentWatch, type Diagnosis, type ToldFinding } from './ailments/ailment-watch.ts';
+export { AilmentWatch, type ToldFinding } from './ailments/ailment-watch.ts';
 export { commonAilments } from './ailments/common-ailments.ts';
 export type { Ailment, Finding, RunFacts, RunHistory } from './ailments/run-history.ts';
 export { measureAnswers } from './ailments/answer-metrics.ts';

@@ -1,6 +1,5 @@
 import { seededRandom } from '@agent-lightning/core';
 import type { RolloutFunction } from '@agent-lightning/runner';
-import { MemoryStore } from '@agent-lightning/store';
 import { describe, expect, it } from 'vitest';
 import type { BigramBackend } from './bigram-backend.ts';
 import { askLetter, letterTasks, type LetterTask } from './letter-task.ts';
@@ -40,10 +39,10 @@ describe('failures are lessons', () => {
     ['a recursion limit', () => new GraphRecursionError('Recursion limit of 25 reached')],
   ])('an agent learns to avoid answers that end in %s', async (_, fail) => {
     const { trainer, backend, runDirectory } = await createTestTrainer(
-      { rollout: riskyAgent(fail), store: new MemoryStore() },
-      { tasksPerStep: 2, groupSize: 16 },
+      { rollout: riskyAgent(fail) },
+      { tasksPerStep: 2, groupSize: 16, taskSchedule: 'even' },
     );
-    const result = await trainer.fit({ train: tasks.slice(0, 2), validation: tasks.slice(0, 2), steps: 6 });
+    const result = await trainer.fit({ train: tasks.slice(0, 2), validation: tasks.slice(0, 2), steps: 10 });
     expect(riskOf(backend, 2)).toBeLessThan(0.15); // 13 of 27 answers at first
     expect(result.validationAfter).toBeGreaterThanOrEqual(0.5);
     const metrics = await readMetrics(runDirectory);
@@ -58,7 +57,6 @@ describe('failures are lessons', () => {
           if ((await askLetter(task, context)) >= 'n') throw new Error('broken');
           return 1;
         },
-        store: new MemoryStore(),
       },
       { tasksPerStep: 8, groupSize: 2 },
     );

@@ -102,7 +102,7 @@ describe('rollouts that go wrong are data', () => {
       ),
     ]);
     expect(await readFile(reportPath, 'utf8')).toMatch(
-      /<td>agent-failed<\/td><td class="n">16<\/td><td class="n">20\.0 %/,
+      /<td>agent-failed<\/td><td class="n">16<\/td><td class="n">25\.0 %/,
     );
   });
 

@@ -19,7 +19,7 @@ export const survivorsOnly: Ailment<StepMetrics> = {
     if (rise < leastRise || rise < clearErrors * Math.hypot(start.error, newest.error)) return undefined;
     return {
       size: newest.share,
-      message: `${percent(newest.share)} of the rollouts have no reward and teach nothing, ${percent(start.share)} had none at first${describeFailures(ends.newest)}; the mean reward of the others is no measure any more, and training may lead towards the failures: give a failed rollout the reward that it deserves (catch its error in the rollout function and return a low reward), or mend what fails`,
+      message: `${percent(newest.share)} of the rollouts have no reward and teach nothing, ${percent(start.share)} had none at first${describeFailures(ends.newest)}; the mean reward of the others is no measure any more, and training may lead towards what is left out: where the agent causes it, let it count (take its error out of the option failures, or return a reward), else mend what fails, or try it more often by the option retry`,
     };
   },
 };

@@ -221,7 +221,9 @@ function resolvePlan(
   { refill, extendFailed, taskSchedule }: GrpoOptions,
   estimator: LightningRLOptions['estimator'],
 ): Pick<GrpoSettings, 'refill' | 'extendFailed' | 'taskSchedule'> {
-  const given = Object.entries({ refill, extendFailed, taskSchedule }).find(([, value]) => value !== undefined);
+  const given = Object.entries({ refill, extendFailed, taskSchedule }).find(
+    ([, value]) => value !== undefined && value !== 0 && value !== 'even',
+  );
   if (comparesBatch(estimator)) {
     if (given === undefined) return { refill: 0, extendFailed: 0, taskSchedule: 'even' };
     const expected = `left out: the estimator '${estimator}' compares over the batch, so that groups with equal rewards teach too`;

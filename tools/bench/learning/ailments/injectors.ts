@@ -21,13 +21,16 @@ export type Injector = () => LetterRun;
 /** The injectors, by the code of the ailment that they must bring about. */
 export const injectors: Readonly<Record<string, Injector>> = {
   'leaked-tasks': () => ({ steps: 1, validation: [...heldOutTasks, ...trainTasks.slice(0, 4)] }),
-  // The second half of the letters mostly throws and else earns more: those who survive it look good.
+  // The second half of the letters mostly throws, which the user took for the world's, and else earns more: those who survive it look good.
   'survivors-only': () => ({
-    ...withReward((_, answer, random) => {
-      if (letters.indexOf(answer[0]!) < letters.length / 2) return 0.2;
-      if (random() < 0.9) throw new RangeError('the agent reached its limit of turns');
-      return 1;
-    }),
+    ...withReward(
+      (_, answer, random) => {
+        if (letters.indexOf(answer[0]!) < letters.length / 2) return 0.2;
+        if (random() < 0.9) throw new RangeError('the agent reached its limit of turns');
+        return 1;
+      },
+      { failures: { RangeError: 'world' }, retry: { maxAttempts: 1 } },
+    ),
     algorithm: { learningRate: 0.6 },
   }),
   // The reward of the training tasks can be had by a wrong answer, which validation does not reward.

@@ -58,7 +58,7 @@ function findJump({ owner, history }: PolicyHistory): Finding | undefined {
 }
 
 const remedy =
-  'most often the updates are too large: lower the learning rate to a third or less, keep maxGradientNorm at 1, and resume from the last good checkpoint';
+  'most often the updates are too large: leave learningRate out, so that updates size themselves, or lower it to a third or less; keep maxGradientNorm at 1, and resume from the last good checkpoint';
 
 function describe(size: number, what: string): Finding {
   return { size, message: `${what}; ${remedy}` };
