@@ -21,7 +21,7 @@ def episode(made, step: int) -> list[tuple[list[int], dict]]:
         prompt = [index, 7]
         params = SamplingParams(LENGTH, seed=step * GROUPS + index)
         request = SampleRequest(
-            made.snapshot(), prompt, GROUP, params, False, lambda body, p=prompt: answers.append((p, body)), None
+            made.snapshot(), prompt, GROUP, params, None, lambda body, p=prompt: answers.append((p, body)), None
         )
         sampler.add(request)
     while sampler.busy:

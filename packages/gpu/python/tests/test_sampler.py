@@ -240,14 +240,14 @@ def test_a_failure_reaches_every_request_of_the_lane_and_no_later_one():
     sampler, failures, answers = Sampler(None, GENEROUS), [], []
     for prompt in ([1], [2]):
         sampler.add(
-            SampleRequest(Weights(network, None), prompt, 2, SamplingParams(5), False, answers.append, failures.append)
+            SampleRequest(Weights(network, None), prompt, 2, SamplingParams(5), None, answers.append, failures.append)
         )
     extend, network.extend = network.extend, lambda *_: 1 / 0
     sampler.step(lambda error: error)
     assert [type(failure) for failure in failures] == [ZeroDivisionError] * 2 and not sampler.busy
     network.extend = extend
     sampler.add(
-        SampleRequest(Weights(network, None), [1], 1, SamplingParams(5), False, answers.append, failures.append)
+        SampleRequest(Weights(network, None), [1], 1, SamplingParams(5), None, answers.append, failures.append)
     )
     while sampler.busy:
         sampler.step(lambda error: error)
