@@ -246,9 +246,7 @@ def test_a_failure_reaches_every_request_of_the_lane_and_no_later_one():
     sampler.step(lambda error: error)
     assert [type(failure) for failure in failures] == [ZeroDivisionError] * 2 and not sampler.busy
     network.extend = extend
-    sampler.add(
-        SampleRequest(Weights(network, None), [1], 1, SamplingParams(5), None, answers.append, failures.append)
-    )
+    sampler.add(SampleRequest(Weights(network, None), [1], 1, SamplingParams(5), None, answers.append, failures.append))
     while sampler.busy:
         sampler.step(lambda error: error)
     assert len(answers) == 1
