@@ -97,6 +97,21 @@ describe('the ailments of grpo', () => {
     ['entropy falls while the reward rises', (step) => ({ mean: 0.1 * step, entropy: 0.8 / 1.5 ** step })],
     ['groups are flat because all tasks are solved', () => ({ mean: 0.95, zeroVarianceShare: 0.9, entropy: 0.01 })],
     ['calls of other versions differ a little', () => ({ klSamplerTrainer: 0.05, stalenessMax: 2 })],
+    [
+      'training reward falls, because solved tasks come less often, and held-out reward does not',
+      (step) => ({
+        mean: step < 5 ? 0.8 : 0.2,
+        validation: {
+          reward: step / 10,
+          interval: [0, 1],
+          rollouts: 8,
+          failed: 0,
+          leftOut: 0,
+          byKind: {},
+          complete: true,
+        },
+      }),
+    ],
     ['a step has no signal', (step) => ({ groupsUsed: 0, optimizerSteps: 0, gradientNorm: step === 1 ? 0.3 : 0 })],
   ] as [string, (step: number) => Figures][])('are silent when %s', (_, figuresOf) => {
     expect(watchRun(figuresOf).codes).toEqual([]);

@@ -18,7 +18,7 @@ export const heldOutFalls: Ailment<StepMetrics> = {
     if (best.step >= newest.step || fall <= clearErrors * error) return undefined;
     return {
       size: fall,
-      message: `held-out reward fell from ${formatFigure(best.reward)} after step ${best.step} to ${formatFigure(newest.reward)}, while training reward rose from ${formatFigure(training.from)} to ${formatFigure(training.to)}; look in the report at rollouts with a high reward for one that is not deserved, count failures in training as validation does, train on more tasks, or keep the model of step ${best.step}`,
+      message: `held-out reward fell from ${formatFigure(best.reward)} after step ${best.step} to ${formatFigure(newest.reward)}, while training reward rose from ${formatFigure(training.from)} to ${formatFigure(training.to)}; look in the report at rollouts with a high reward for one that is not deserved, train on more tasks, or keep the model of step ${best.step}`,
     };
   },
 };

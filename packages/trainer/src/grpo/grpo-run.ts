@@ -178,8 +178,8 @@ export class GrpoRun implements AlgorithmRun<GrpoMetrics> {
   async load(directory: string): Promise<void> {
     const path = join(directory, stateFile);
     const state = JSON.parse(await readFile(path, 'utf8')) as GrpoState;
-    if (state.format !== 1)
-      throw new TrainerError(`${path} has the format ${String(state.format)}; this version reads format 1`, {
+    if (state.format !== 2)
+      throw new TrainerError(`${path} has the format ${String(state.format)}; this version reads format 2`, {
         code: 'resume-mismatch',
       });
     await this.#policies.loadState(directory);

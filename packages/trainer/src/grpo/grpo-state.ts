@@ -5,7 +5,7 @@ import type { NoSignal } from './step/training-signal.ts';
 
 /** The state that a run of GRPO keeps beside the weights. Draws need no state: they follow from the seed and the step. What the plans need is in a file of its own. */
 export interface GrpoState {
-  readonly format: 1;
+  readonly format: 2;
   /** The last step that was learned from; 0 before the first. */
   readonly step: number;
   readonly policyVersions: PolicyVersions;
@@ -34,7 +34,7 @@ export function initialGrpoState(
   sizing: Readonly<Record<string, StepSizing>> = {},
 ): GrpoState {
   return {
-    format: 1,
+    format: 2,
     step: 0,
     policyVersions: Object.fromEntries(policies.map((name) => [name, 0])),
     optimizerSteps: 0,

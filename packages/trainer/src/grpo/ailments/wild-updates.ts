@@ -18,10 +18,14 @@ export const wildUpdates: Ailment<GrpoLine> = {
   },
 };
 
-/** Finds a training reward that was better before. */
+/**
+ * Finds a training reward that was better before. It also falls where tasks that are solved come less often; so where held-out reward is known,
+ * that must have fallen, too.
+ */
 function findFallenReward(history: Parameters<typeof wildUpdates.detect>[0]): Finding | undefined {
   const fall = compareRewardToBest(history);
-  if (fall === undefined) return undefined;
+  const heldOut = history.heldOut.map(({ reward }) => reward);
+  if (fall === undefined || (heldOut.length > 1 && heldOut.at(-1)! >= Math.max(...heldOut))) return undefined;
   return {
     size: (fall.from - fall.to) / Math.max(fall.error, 1e-9),
     message: `training reward fell from ${formatFigure(fall.from)} (steps ${fall.steps}) to ${formatFigure(fall.to)}; ${remedy}`,
@@ -58,7 +62,7 @@ function findJump({ owner, history }: PolicyHistory): Finding | undefined {
 }
 
 const remedy =
-  'most often the updates are too large: leave learningRate out, so that updates size themselves, or lower it to a third or less; keep maxGradientNorm at 1, and resume from the last good checkpoint';
+  'most often the updates are too large: with a learningRate of your own, leave it out, so that updates size themselves, or lower it to a third or less; with auto, take more tasks a step; keep maxGradientNorm at 1, and resume from the last good checkpoint';
 
 function describe(size: number, what: string): Finding {
   return { size, message: `${what}; ${remedy}` };

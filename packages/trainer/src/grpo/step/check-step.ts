@@ -76,7 +76,7 @@ function checkDivergence(figures: StepFigures, { step, offPolicyStreak }: GrpoSt
   return {
     warnings: [],
     end: new TrainerError(
-      `training stopped after step ${step}: for ${offPolicyStreak} ${offPolicyStreak === 1 ? 'step' : 'steps'} ${what}; lower maxStaleness or the learning rate. Where both are low, the two do not compute the same: check that they have the same weights, and that the sampler reports log-probabilities at temperature 1, of the distribution that it draws from. grpo({ loss: 'icepop' }) leaves such tokens out, and maxDivergence raises the limit`,
+      `training stopped after step ${step}: for ${offPolicyStreak} ${offPolicyStreak === 1 ? 'step' : 'steps'} ${what}; lower maxStaleness or the learning rate. Where both are low, the two do not compute the same: check that they have the same weights, and that the sampler reports log-probabilities at the temperature that it samples at, of the distribution that it draws from. grpo({ loss: 'icepop' }) leaves such tokens out, and maxDivergence raises the limit`,
       { code: 'off-policy' },
     ),
   };
