@@ -102,7 +102,7 @@ describe('failures of the world', () => {
       validation: { reward: 1, rollouts: 8, failed: 4, leftOut: 4 },
     });
     expect(result.validationBefore).toBe(1);
-    expect(logger.lines.join('\n')).toContain('they are tried again, and then left out');
+    expect(logger.lines.join('\n')).toContain('they are tried again where their code says so, and then left out');
   });
 
   it('are not learned from, and a failure of the policy is not tried again', async () => {
