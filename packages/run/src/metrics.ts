@@ -22,6 +22,8 @@ export interface RewardSummary {
   /** The lowest and the highest; absent when no rollout had a reward. */
   readonly lowest?: number;
   readonly highest?: number;
+  /** The lowest and the highest that were earned, those of failures left out; absent when no rollout that succeeded had a reward. */
+  readonly earned?: readonly [lowest: number, highest: number];
   /** Rollouts with a reward. */
   readonly count: number;
   /** Mean reward by task kind. */

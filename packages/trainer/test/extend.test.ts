@@ -55,6 +55,29 @@ describe('a step that is extended', () => {
     expect(logger.lines.join('\n')).toContain('4 rollouts more (failed)');
   });
 
+  it('counts all of its failures alike, also where the further rollouts earn less than the others did', async () => {
+    const rollout = rewardedBy(({ letter }, context) => {
+      if (letter === 'a' && sampleOf(context) === 4) return -5;
+      if (letter === 'a') throw new TypeError('broken');
+      return sampleOf(context) % 2;
+    });
+    const { trainer, runDirectory } = await createTestTrainer({ rollout }, small);
+    await trainer.fit({ train: letterTasks.slice(0, 4), steps: 1 });
+    const [metrics] = await readMetrics(runDirectory);
+    expect(metrics).toMatchObject({ rolloutsAdded: { failed: 2 }, failureReward: -5, groupsZeroVariance: 1 });
+    expect(metrics!.reward.mean).toBeCloseTo((6 * -5 + 3 * 2) / 18, 9); // five failures and a success of -5, and 0 and 1 twice in three groups
+  });
+
+  it('gives more also after failures that count less than anything that was earned', async () => {
+    const rollout = rewardedBy(({ letter }, context) => {
+      if (letter === 'b' && sampleOf(context) < 2) throw new TypeError('broken');
+      return letter === 'a' ? 0 : sampleOf(context) % 2;
+    });
+    const { trainer, runDirectory } = await createTestTrainer({ rollout, failureReward: -1 }, small);
+    await trainer.fit({ train: letterTasks.slice(0, 4), steps: 1 });
+    expect((await readMetrics(runDirectory))[0]!.rolloutsAdded).toEqual({ failed: 2 });
+  });
+
   it('gives nothing more where a group is solved, or more is not wanted', async () => {
     for (const [reward, options] of [
       [1, small],

@@ -102,7 +102,7 @@ describe('failures of the world', () => {
       validation: { reward: 1, rollouts: 8, failed: 4, leftOut: 4 },
     });
     expect(result.validationBefore).toBe(1);
-    expect(logger.lines.join('\n')).toContain('they are tried again, and then left out');
+    expect(logger.lines.join('\n')).toContain('they are tried again where their code says so, and then left out');
   });
 
   it('are not learned from, and a failure of the policy is not tried again', async () => {
@@ -128,6 +128,28 @@ describe('failures of the world', () => {
       groupsZeroVariance: 2,
       reward: { mean: -2, count: 4 },
     });
+  });
+
+  it('that lose some rollouts of every step do not keep a solved run from its end', async () => {
+    const { trainer, runDirectory } = await createTestTrainer(
+      {
+        noSignalPatience: 2,
+        retry: { maxAttempts: 1 },
+        rollout: async (task, context) => {
+          const { sample, step } = context.rollout.metadata;
+          await askLetter(task, context);
+          if (sample === 3) throw Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
+          return step === 1 ? Number(sample) % 2 : 1;
+        },
+      },
+      { tasksPerStep: 2, groupSize: 4 },
+    );
+    expect(await trainer.fit({ train: tasks, steps: 6 })).toMatchObject({ stopReason: 'converged', steps: 3 });
+    expect((await readMetrics(runDirectory)).map(({ noSignal }) => noSignal)).toEqual([
+      undefined,
+      'zero-variance',
+      'zero-variance',
+    ]);
   });
 
   it('that lose every rollout stop the run as an outage, not as converged', async () => {

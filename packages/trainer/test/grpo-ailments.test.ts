@@ -10,7 +10,15 @@ type Figures = Partial<Omit<GrpoLine, 'reward'>> & { readonly mean?: number };
 
 /** Returns the line of a step of a healthy run, with other figures where they are given. */
 function createLine(step: number, { mean = 0.5, ...figures }: Figures): StepMetrics {
-  const reward = { mean, deviation: Math.sqrt(mean * (1 - mean)), lowest: 0, highest: 1, count: 64, byKind: {} };
+  const reward = {
+    mean,
+    deviation: Math.sqrt(mean * (1 - mean)),
+    lowest: 0,
+    highest: 1,
+    earned: [0, 1] as const,
+    count: 64,
+    byKind: {},
+  };
   return {
     step,
     reward,

@@ -29,6 +29,8 @@ export interface RunHistory<Line extends object = object> {
   readonly heldOut: readonly HeldOutPoint[];
   /** The lowest and the highest reward of a training rollout so far; undefined before the first. */
   readonly rewardRange: readonly [lowest: number, highest: number] | undefined;
+  /** The lowest and the highest of them that were earned, without the rewards of failures; undefined before the first. */
+  readonly earnedRange: readonly [lowest: number, highest: number] | undefined;
   readonly facts: RunFacts;
 }
 

@@ -6,7 +6,7 @@ import type { Failure } from '../vocabulary/rollout.ts';
 /**
  * Says who ended a rollout without success: the policy (a recursion limit, a tool that does not exist), the world (a store, a
  * gateway, a connection), or nobody can tell (an error of the user's own code). The first and the last count, with the failure
- * reward; the world's are tried again and then left out.
+ * reward; the world's are tried again where their code says so, and then left out.
  */
 export type FailureKind = 'policy' | 'world' | 'unknown';
 

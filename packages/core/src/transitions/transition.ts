@@ -84,6 +84,8 @@ export interface Episode {
   readonly pace?: SamplingPace;
   /** The primary dimension of the rollout's own reward; undefined when none arrived: then a rollout that succeeded is left out, never counted as 0. */
   readonly reward: number | undefined;
+  /** True when the reward is that of a failure, and nothing that an agent earned; a control run gives it to another rollout with its reward. */
+  readonly isFailureReward?: true;
   /**
    * The rewards of calls that are not among the transitions, summed: of other agents, or not fit to be trained on. They belong to the
    * rollout's return as its own reward does, and never to another call. Undefined when there is none.

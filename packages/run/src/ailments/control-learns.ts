@@ -2,7 +2,7 @@ import type { StepMetrics } from '../metrics.ts';
 import type { Ailment, RunHistory } from './run-history.ts';
 import { compareReward, formatFigure } from './windows.ts';
 
-/** A rise is told when it is more than so many standard errors and so large a part of the range of rewards. */
+/** A rise is told when it is more than so many standard errors and so large a part of the range of earned rewards. */
 const clearErrors = 3;
 const leastRise = 0.1;
 
@@ -11,9 +11,9 @@ export const controlLearns: Ailment<StepMetrics> = {
   code: 'control-learns',
   detect(history) {
     const change = history.facts.isControl ? compareReward(history) : undefined;
-    if (change === undefined || history.rewardRange === undefined) return undefined;
+    if (change === undefined || history.earnedRange === undefined) return undefined;
     const { from, to, error } = change;
-    const [lowest, highest] = history.rewardRange;
+    const [lowest, highest] = history.earnedRange;
     if (to - from <= clearErrors * error || to - from < leastRise * (highest - lowest)) return undefined;
     return {
       size: to - from,

@@ -30,7 +30,7 @@ const recentValidations = 15;
 
 /** Returns the history of a run before its first step. */
 export function beginHistory(facts: RunFacts): RunHistory<StepMetrics> {
-  return { first: [], recent: [], heldOut: [], rewardRange: undefined, facts };
+  return { first: [], recent: [], heldOut: [], rewardRange: undefined, earnedRange: undefined, facts };
 }
 
 /** Returns the history with the line of another step; a line of the newest step takes the place of the one that was there. */
@@ -38,11 +38,16 @@ export function addLine(history: RunHistory<StepMetrics>, line: StepMetrics): Ru
   const first = history.first.filter(({ step }) => step !== line.step);
   const recent = history.recent.filter(({ step }) => step !== line.step);
   const { validation } = line;
+  const { lowest, highest, earned } = line.reward;
   const next = {
     ...history,
     first: first.length < firstSteps ? [...first, line] : first,
     recent: [...recent.slice(1 - recentSteps), line],
-    rewardRange: widen(history.rewardRange, line.reward),
+    rewardRange: widen(
+      history.rewardRange,
+      lowest === undefined || highest === undefined ? undefined : [lowest, highest],
+    ),
+    earnedRange: widen(history.earnedRange, earned),
   };
   return validation === undefined ? next : addValidation(next, { step: line.step, ...validation });
 }
@@ -59,8 +64,8 @@ export function addValidation<Line extends object>(
 
 function widen(
   range: ContractHistory['rewardRange'],
-  { lowest, highest }: StepMetrics['reward'],
+  further: ContractHistory['rewardRange'],
 ): ContractHistory['rewardRange'] {
-  if (lowest === undefined || highest === undefined) return range;
-  return range === undefined ? [lowest, highest] : [Math.min(range[0], lowest), Math.max(range[1], highest)];
+  if (range === undefined || further === undefined) return range ?? further;
+  return [Math.min(range[0], further[0]), Math.max(range[1], further[1])];
 }

@@ -72,8 +72,8 @@ const leastFall = 0.25;
 /** Compares the training reward of the best steps with that of the newest; undefined unless it has clearly fallen. */
 export function compareRewardToBest(history: RunHistory<StepMetrics>): RewardFall | undefined {
   const newest = poolReward(history.recent.slice(-windowSteps));
-  const { rewardRange } = history;
-  if (newest === undefined || rewardRange === undefined) return undefined;
+  const { earnedRange } = history;
+  if (newest === undefined || earnedRange === undefined) return undefined;
   const pooled = slideWindows(history).flatMap((window) => {
     const reward = poolReward(window);
     return reward === undefined ? [] : [{ ...reward, steps: `${window[0]!.step} to ${window.at(-1)!.step}` }];
@@ -82,7 +82,7 @@ export function compareRewardToBest(history: RunHistory<StepMetrics>): RewardFal
   const best = pooled.reduce((highest, window) => (window.mean > highest.mean ? window : highest));
   const fall = best.mean - newest.mean;
   const error = Math.hypot(best.error, newest.error);
-  if (fall <= fallErrors * error || fall < leastFall * (rewardRange[1] - rewardRange[0])) return undefined;
+  if (fall <= fallErrors * error || fall < leastFall * (earnedRange[1] - earnedRange[0])) return undefined;
   return { from: best.mean, to: newest.mean, error, steps: best.steps };
 }
 
@@ -97,11 +97,11 @@ export function slideWindows<Line extends { readonly step: number }>({
   return earlier.slice(windowSteps - 1).map((_, index) => earlier.slice(index, index + windowSteps));
 }
 
-/** Tells whether nearly all that can be earned is earned: the newest reward is in the highest tenth of the rewards seen. */
+/** Tells whether nearly all that can be earned is earned: the newest reward is in the highest tenth of the rewards that were earned. */
 export function isSolved(history: RunHistory<StepMetrics>): boolean {
   const newest = poolReward(history.recent.slice(-windowSteps));
-  if (newest === undefined || history.rewardRange === undefined) return false;
-  const [lowest, highest] = history.rewardRange;
+  if (newest === undefined || history.earnedRange === undefined) return false;
+  const [lowest, highest] = history.earnedRange;
   return highest > lowest && newest.mean >= highest - 0.1 * (highest - lowest);
 }
 

@@ -59,7 +59,8 @@ export function describeFailure({ code, kind, count, share, example }: FailureCo
 
 const consequences: Readonly<Record<FailureCount['kind'], (code: string, failureReward: number) => string>> = {
   policy: (_, failureReward) => `The policy causes this, so they count with reward ${failureReward}`,
-  world: () => 'This says nothing about the policy, so they are tried again, and then left out',
+  world: () =>
+    'This says nothing about the policy, so they are tried again where their code says so, and then left out',
   unknown: (code, failureReward) =>
     `Who causes this is not known, so they count with reward ${failureReward}; where it is a service that was away, ${code === 'agent-failed' ? "give its error a class of its own, such as PaymentError, and say failures: { PaymentError: 'world' }" : `say failures: { ${JSON.stringify(code)}: 'world' }`}, and they are tried again and left out`,
 };

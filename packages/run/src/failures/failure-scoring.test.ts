@@ -123,6 +123,8 @@ describe('the count of failures', () => {
     expect(unknown).toBe(
       '2 of 4 rollouts (50 %) failed with PaymentError, such as bad: boom. Who causes this is not known, so they count with reward -1; where it is a service that was away, say failures: { "PaymentError": \'world\' }, and they are tried again and left out',
     );
+    const [world] = countFailures([failed('agent-failed', 'world')]).map((failure) => describeFailure(failure, -1));
+    expect(world).toMatch(/so they are tried again where their code says so, and then left out$/); // this code does not: its trace showed an outage
     expect(policy).toMatch(/The policy causes this, so they count with reward -1$/);
   });
 });

@@ -66,7 +66,7 @@ export class FailureScoring {
     const withoutRewards = episode.transitions.map((call) => ({ ...call, reward: undefined }));
     return failureKind === 'world'
       ? { ...scored, reward: undefined, transitions: withoutRewards.map((call) => ({ ...call, signals: [] })) }
-      : { ...scored, reward: this.failureReward, transitions: withoutRewards };
+      : { ...scored, reward: this.failureReward, isFailureReward: true, transitions: withoutRewards };
   }
 
   #kindOf({ rollout, failureKind = 'unknown', pace }: Episode): NonNullable<Episode['failureKind']> {

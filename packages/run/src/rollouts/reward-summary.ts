@@ -7,19 +7,23 @@ export function summariseRewards(
   kindOf: ((episode: Episode) => string) | undefined,
 ): RewardSummary {
   const rewarded = episodes.flatMap((episode) =>
-    episode.reward === undefined ? [] : [{ reward: episode.reward, kind: kindOf?.(episode) }],
+    episode.reward === undefined
+      ? []
+      : [{ reward: episode.reward, kind: kindOf?.(episode), isEarned: episode.isFailureReward !== true }],
   );
   const rewards = rewarded.map(({ reward }) => reward);
   const mean = meanOf(rewards);
   const deviation = mean === undefined ? undefined : Math.sqrt(meanOf(rewards.map((reward) => (reward - mean) ** 2))!);
-  const range =
-    rewards.length === 0
-      ? {}
-      : {
-          lowest: rewards.reduce((lowest, reward) => Math.min(lowest, reward)),
-          highest: rewards.reduce((highest, reward) => Math.max(highest, reward)),
-        };
-  return { mean, deviation, ...range, count: rewards.length, byKind: meanByKind(rewarded) };
+  const all = rangeOf(rewards);
+  const earned = rangeOf(rewarded.flatMap(({ reward, isEarned }) => (isEarned ? [reward] : [])));
+  return {
+    mean,
+    deviation,
+    ...(all === undefined ? {} : { lowest: all[0], highest: all[1] }),
+    ...(earned === undefined ? {} : { earned }),
+    count: rewards.length,
+    byKind: meanByKind(rewarded),
+  };
 }
 
 /** Returns the mean reward by kind, kinds in alphabetical order; items without a kind are left out. */
@@ -32,6 +36,14 @@ export function meanByKind(
   );
   const means = [...kinds].map(([kind, own]): [string, number] => [kind, meanOf(own.map(({ reward }) => reward))!]);
   return Object.fromEntries(means.sort(([a], [b]) => a.localeCompare(b)));
+}
+
+function rangeOf(values: readonly number[]): readonly [lowest: number, highest: number] | undefined {
+  if (values.length === 0) return undefined;
+  return values.reduce(
+    ([lowest, highest], value) => [Math.min(lowest, value), Math.max(highest, value)],
+    [Infinity, -Infinity],
+  );
 }
 
 function meanOf(values: readonly number[]): number | undefined {

@@ -27,6 +27,8 @@ export interface RolloutCollectorOptions {
   readonly failures?: FailureScoring;
 }
 
+type EpisodeQuery = Pick<SpanQuery, 'kinds' | 'includeTokens'>;
+
 /** The most rollouts of one store query, which lists their ids. */
 const queryChunk = 1_000;
 
@@ -110,7 +112,15 @@ export class RolloutCollector {
    */
   async readEpisodes(
     rollouts: readonly Rollout[],
-    query: Pick<SpanQuery, 'kinds' | 'includeTokens'> = { includeTokens: true },
+    query: EpisodeQuery = { includeTokens: true },
+  ): Promise<readonly Episode[]> {
+    return this.failures.score(await this.readUnscored(rollouts, query));
+  }
+
+  /** Reads the episode of each rollout as {@link readEpisodes} does, but gives failures no reward: `failures.score` does, for rollouts that count together. */
+  async readUnscored(
+    rollouts: readonly Rollout[],
+    query: EpisodeQuery = { includeTokens: true },
   ): Promise<readonly Episode[]> {
     const { policies } = this.#options;
     const { sorting } = this.failures;
@@ -126,7 +136,7 @@ export class RolloutCollector {
       for (const rollout of chunk)
         episodes.push(toEpisode(rollout, byRollout.get(rollout.rolloutId) ?? [], { policies, failures: sorting }));
     }
-    return this.failures.score(episodes);
+    return episodes;
   }
 
   /** Gives each planned rollout its id: that of a new generation where an earlier process left a rollout that cannot be used. */

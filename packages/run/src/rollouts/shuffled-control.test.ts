@@ -19,6 +19,17 @@ function episodeOf(index: number, reward: number | undefined): Episode {
 }
 
 describe('shuffleRewards', () => {
+  it('gives the mark of a failure reward along with the reward', () => {
+    const failed: Episode = { ...episodeOf(0, -1), failureKind: 'unknown', isFailureReward: true };
+    fc.assert(
+      fc.property(fc.nat(), (seed) => {
+        const shuffled = shuffleRewards([failed, episodeOf(1, 1), episodeOf(2, 0)], seededRandom(seed, 'test'));
+        expect(shuffled[0]!.failureKind).toBe('unknown');
+        for (const { reward, isFailureReward } of shuffled) expect(isFailureReward === true).toBe(reward === -1);
+      }),
+    );
+  });
+
   it('gives the same rewards to other rollouts, and none to those without', () => {
     fc.assert(
       fc.property(fc.array(fc.option(fc.integer(), { nil: undefined })), fc.nat(), (rewards, seed) => {

@@ -12,7 +12,10 @@ export function shuffleRewards(episodes: readonly Episode[], random: () => numbe
   return episodes.map((episode) => {
     const donor = donorOf.get(episode);
     const transitions = episode.transitions.map((transition) => ({ ...transition, reward: undefined, signals: [] }));
-    const blind = { ...episode, transitions, untrainedReward: undefined };
-    return donor === undefined ? blind : { ...blind, reward: donor.reward, rewards: donor.rewards };
+    const { isFailureReward: _, ...others } = episode;
+    const blind = { ...others, transitions, untrainedReward: undefined };
+    if (donor === undefined) return blind;
+    const { reward, rewards, isFailureReward } = donor;
+    return { ...blind, reward, rewards, ...(isFailureReward === undefined ? {} : { isFailureReward }) };
   });
 }

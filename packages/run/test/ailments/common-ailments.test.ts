@@ -2,11 +2,13 @@ import { describe, expect, it } from 'vitest';
 import {
   AilmentWatch,
   commonAilments,
+  compareRewardToBest,
   findSharedTasks,
   type RunFacts,
   type StepMetrics,
   type ValidationMetrics,
 } from '../../src/index.ts';
+import { addLine, beginHistory } from '../../src/ailments/run-history.ts';
 import { createLines, createReward, plainFacts } from './lines.ts';
 
 interface Sick {
@@ -95,7 +97,7 @@ const healthy: readonly Omit<Sick, 'says' | 'code'>[] = [
   // Answers become alike because one answer is right for every task.
   {
     figuresOf: (step) => ({
-      reward: step < 5 ? createReward(0.3) : { ...createReward(1), lowest: 1 },
+      reward: step < 5 ? createReward(0.3) : { ...createReward(1), lowest: 1, earned: [1, 1] },
       answers: { sameTask: step < 5 ? 0.3 : 1, otherTask: step < 5 ? 0.2 : 1 },
     }),
   },
@@ -137,6 +139,23 @@ describe('the ailments of every run', () => {
 
   it.each(healthy.map((run, index) => ({ ...run, index })))('are silent in healthy run $index', (run) => {
     expect(watchRun(run).codes).toEqual([]);
+  });
+
+  it('measure by what was earned, however low the reward of failures is', () => {
+    const withFailures = (mean: number): StepMetrics['reward'] => ({ ...createReward(mean), lowest: -10 });
+    const repeated = { between: 4, betweenDegrees: 20, within: 6, withinDegrees: 30 };
+    const noise = (): Partial<StepMetrics> => ({
+      reward: withFailures(0.4), // in the highest tenth of −10 to 1
+      answers: { sameTask: 0.5, otherTask: 0.2, repeated },
+    });
+    expect(watchRun({ figuresOf: noise }).codes).toEqual(['noise-rewards']);
+    const facts = { ...plainFacts, isControl: true };
+    expect(watchRun({ figuresOf: (step) => ({ reward: withFailures(0.1 * step) }), facts }).codes).toEqual([
+      'control-learns',
+    ]);
+    const falling = createLines(8, (step) => ({ reward: withFailures(step < 5 ? 0.9 : 0.3) }));
+    const history = falling.reduce(addLine, beginHistory(plainFacts));
+    expect(compareRewardToBest(history)).toMatchObject({ from: 0.9, to: 0.3, steps: '1 to 3' });
   });
 
   it('say nothing of lines that an older version wrote', () => {

@@ -7,7 +7,7 @@ export const plainFacts: RunFacts = { isControl: false, heldOutTasks: 16, shared
 export function createLine(step: number, figures: Partial<StepMetrics> = {}): StepMetrics {
   return {
     step,
-    reward: { mean: 0.5, deviation: 0.5, lowest: 0, highest: 1, count: 64, byKind: {} },
+    reward: { mean: 0.5, deviation: 0.5, lowest: 0, highest: 1, earned: [0, 1], count: 64, byKind: {} },
     rollouts: 64,
     succeeded: 64,
     failed: 0,
@@ -34,7 +34,7 @@ export function createLine(step: number, figures: Partial<StepMetrics> = {}): St
 
 /** Returns the reward of 64 rollouts that earn 1 or 0. */
 export function createReward(mean: number, count = 64): StepMetrics['reward'] {
-  return { mean, deviation: Math.sqrt(mean * (1 - mean)), lowest: 0, highest: 1, count, byKind: {} };
+  return { mean, deviation: Math.sqrt(mean * (1 - mean)), lowest: 0, highest: 1, earned: [0, 1], count, byKind: {} };
 }
 
 /** Returns the line of each step from 1, with figures that depend on the step. */

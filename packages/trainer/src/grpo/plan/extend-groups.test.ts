@@ -3,7 +3,7 @@ import { planGroups } from '@agent-lightning/run';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { extendGroups, type ExtensionLimits } from './extend-groups.ts';
-import { groupRewards, isFailed, isFlat, plainReward, widenRange } from './group-rewards.ts';
+import { groupRewards, isFailed, isFlat, plainReward, readRewards, widenRange } from './group-rewards.ts';
 
 const episodeOf = (reward: number | undefined, call?: number): Episode => ({
   rollout: { rolloutId: 'r', status: reward === undefined && call === undefined ? 'failed' : 'succeeded' } as Rollout,
@@ -130,11 +130,30 @@ describe('the rewards of a group', () => {
         [0, 0],
         [1, 1],
         [-1, 0],
-      ].map((rewards) => isFailed({ rewards }, range)),
+      ].map((rewards) => isFailed({ rewards, earned: rewards }, range)),
     ).toEqual([true, false, false, false]);
     const only = (reward: number): boolean =>
-      isFailed({ rewards: [reward, reward] }, { lowest: reward, highest: reward });
+      isFailed({ rewards: [reward, reward], earned: [reward, reward] }, { lowest: reward, highest: reward });
     expect([only(0), only(-2), only(1)]).toEqual([true, true, false]);
+  });
+
+  it('are failed where each one failed or earned the lowest, however low the reward of a failure is', () => {
+    const failed: Episode = {
+      ...episodeOf(-9),
+      rollout: { rolloutId: 'r', status: 'failed' } as Rollout,
+      isFailureReward: true,
+    };
+    const failedAs = (...group: readonly Episode[]): boolean => {
+      const rewards = readRewards(group);
+      return isFailed(rewards, widenRange({ lowest: 0, highest: 1 }, [rewards]));
+    };
+    expect(failedAs(episodeOf(0), episodeOf(0))).toBe(true);
+    expect(failedAs(failed, episodeOf(0))).toBe(true);
+    expect(failedAs(failed, failed)).toBe(true);
+    expect(failedAs(failed, episodeOf(1))).toBe(false);
+    expect(failedAs(failed)).toBe(false);
+    const onlyFailed = readRewards([failed, failed]);
+    expect(isFailed(onlyFailed, widenRange(undefined, [onlyFailed]))).toBe(true);
   });
 
   it('are those that the agent earned, its calls included, without what a formula added', () => {
@@ -147,8 +166,8 @@ describe('the rewards of a group', () => {
   });
 
   it('widen the range of the run', () => {
-    expect(widenRange(undefined, [{ rewards: [] }])).toBeUndefined();
-    expect(widenRange(undefined, [{ rewards: [0.5] }, { rewards: [2, -1] }])).toEqual({ lowest: -1, highest: 2 });
-    expect(widenRange({ lowest: 0, highest: 3 }, [{ rewards: [1] }])).toEqual({ lowest: 0, highest: 3 });
+    expect(widenRange(undefined, [{ earned: [] }])).toBeUndefined();
+    expect(widenRange(undefined, [{ earned: [0.5] }, { earned: [2, -1] }])).toEqual({ lowest: -1, highest: 2 });
+    expect(widenRange({ lowest: 0, highest: 3 }, [{ earned: [1] }])).toEqual({ lowest: 0, highest: 3 });
   });
 });

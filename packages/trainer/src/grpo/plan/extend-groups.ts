@@ -37,7 +37,7 @@ export function extendGroups(
   range: RewardRange | undefined,
   limits: ExtensionLimits,
 ): GroupExtension {
-  if (range === undefined || groups.every(({ rewards }) => rewards.length === 0)) return { rollouts: [], tasks: 0 };
+  if (groups.every(({ rewards }) => rewards.length === 0)) return { rollouts: [], tasks: 0 };
   const extensions = groups.map((group) => extendGroup(group, range, limits));
   const replaceable = groups.filter((group, index) => extensions[index]!.length === 0 && isFlat(group)).length;
   const added = groups.length - limits.groups;
@@ -47,7 +47,7 @@ export function extendGroups(
 
 function extendGroup(
   group: GroupRewards,
-  range: RewardRange,
+  range: RewardRange | undefined,
   { rolloutsPerFailedGroup }: ExtensionLimits,
 ): readonly PlannedRollout[] {
   if (group.lost > 0 && !wasExtended(group, 'lost')) return planMore(group.planned, group.lost, { more: 'lost' });

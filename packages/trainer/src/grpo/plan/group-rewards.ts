@@ -6,11 +6,13 @@ export interface GroupRewards {
   readonly planned: readonly PlannedRollout[];
   /** The reward of each rollout that has one. */
   readonly rewards: readonly number[];
+  /** Those of them that were earned: without the rewards of failures, which the user may set as low as he likes. */
+  readonly earned: readonly number[];
   /** Rollouts that ended without a reward because of something that the policy did not cause. */
   readonly lost: number;
 }
 
-/** The least and the greatest reward that a run has seen. */
+/** The least and the greatest reward that a rollout of a run has earned. */
 export interface RewardRange {
   readonly lowest: number;
   readonly highest: number;
@@ -24,9 +26,16 @@ export function groupRewards(
   const members = planned.map((each, index) => ({ each, episode: episodes[index]! }));
   return [...Map.groupBy(members, ({ each }) => each.groupKey ?? each.key).values()].map((group) => ({
     planned: group.map(({ each }) => each),
-    rewards: group.flatMap(({ episode }) => plainReward(episode) ?? []),
+    ...readRewards(group.map(({ episode }) => episode)),
     lost: group.filter(({ episode }) => isLost(episode)).length,
   }));
+}
+
+/** Returns the rewards of a group's rollouts, and those of them that were earned. */
+export function readRewards(group: readonly Episode[]): Pick<GroupRewards, 'rewards' | 'earned'> {
+  const read = (episodes: readonly Episode[]): readonly number[] =>
+    episodes.flatMap((episode) => plainReward(episode) ?? []);
+  return { rewards: read(group), earned: read(group.filter(({ isFailureReward }) => isFailureReward !== true)) };
 }
 
 /** Returns the sum of the rewards that a rollout and its calls were given, or undefined when there are none. */
@@ -49,21 +58,28 @@ export function isFlat({ rewards }: Pick<GroupRewards, 'rewards'>): boolean {
 }
 
 /**
- * Tells whether every rollout of a group earned the lowest reward that the run has seen. Where a run has seen one reward only, that is a
- * failure when it is at most 0.
+ * Tells whether every rollout of a group, of at least two, failed or earned the lowest reward that a rollout of the run has earned. Where
+ * all have earned the same, that is the lowest when it is at most 0.
  */
-export function isFailed(group: Pick<GroupRewards, 'rewards'>, { lowest, highest }: RewardRange): boolean {
-  if (!isFlat(group) || !isSame(group.rewards[0]!, lowest)) return false;
-  return isSame(lowest, highest) ? lowest <= 0 : true;
+export function isFailed(
+  { rewards, earned }: Pick<GroupRewards, 'rewards' | 'earned'>,
+  range: RewardRange | undefined,
+): boolean {
+  return rewards.length > 1 && earned.every((reward) => isLowest(reward, range));
 }
 
-/** Returns the range of rewards with those of these groups; undefined when there is no reward at all. */
+function isLowest(reward: number, range: RewardRange | undefined): boolean {
+  if (range === undefined || !isSame(reward, range.lowest)) return false;
+  return range.lowest <= 0 || !isSame(range.lowest, range.highest);
+}
+
+/** Returns the range of earned rewards with those of these groups; undefined when nothing was earned at all. */
 export function widenRange(
   range: RewardRange | undefined,
-  groups: readonly Pick<GroupRewards, 'rewards'>[],
+  groups: readonly Pick<GroupRewards, 'earned'>[],
 ): RewardRange | undefined {
   let { lowest, highest } = range ?? { lowest: Infinity, highest: -Infinity };
-  for (const reward of groups.flatMap(({ rewards }) => rewards)) {
+  for (const reward of groups.flatMap(({ earned }) => earned)) {
     lowest = Math.min(lowest, reward);
     highest = Math.max(highest, reward);
   }

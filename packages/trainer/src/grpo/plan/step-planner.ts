@@ -2,7 +2,7 @@ import type { AlgorithmHost, AlgorithmRun, Episode, PlannedRollout } from '@agen
 import { planGroups, TaskOrder, TaskSchedule, type TaskScheduleState, type VisitedTask } from '@agent-lightning/run';
 import type { GrpoSettings } from '../grpo-options.ts';
 import { extendGroups } from './extend-groups.ts';
-import { groupRewards, isFlat, plainReward, widenRange, type RewardRange } from './group-rewards.ts';
+import { groupRewards, isFlat, readRewards, widenRange, type RewardRange } from './group-rewards.ts';
 
 /** A step whose planned rollouts are all final. */
 export type StepSoFar = Parameters<NonNullable<AlgorithmRun['extend']>>[0];
@@ -10,7 +10,7 @@ export type StepSoFar = Parameters<NonNullable<AlgorithmRun['extend']>>[0];
 /** The things that the plan of a step depends on, besides seed and step; JSON. */
 export interface PlanState {
   readonly schedule: TaskScheduleState;
-  /** Of the rewards that were learned from; undefined before the first. */
+  /** The range of the rewards that rollouts which were learned from earned; undefined before the first. */
   readonly rewards?: RewardRange;
 }
 
@@ -60,7 +60,7 @@ export class StepPlanner {
   advance(step: number, episodes: readonly Episode[]): void {
     const groups = [...Map.groupBy(episodes, ({ rollout }) => rollout.groupId).values()].map((group) => ({
       task: group[0]!.rollout.metadata['task'] as number,
-      rewards: group.flatMap((episode) => plainReward(episode) ?? []),
+      ...readRewards(group),
     }));
     const rewards = widenRange(this.state.rewards, groups);
     this.state = { schedule: this.#advanceSchedule(step, groups), ...(rewards === undefined ? {} : { rewards }) };

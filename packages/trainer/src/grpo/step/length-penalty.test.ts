@@ -1,4 +1,5 @@
-import type { Episode, Transition } from '@agent-lightning/core';
+import { seededRandom, type Episode, type Transition } from '@agent-lightning/core';
+import { shuffleRewards } from '@agent-lightning/run';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { lengthPenaltyOf, penalizeLengths } from './length-penalty.ts';
@@ -38,8 +39,25 @@ describe('the penalty for long responses', () => {
     expect(penalized[0]!.transitions.map(({ reward }) => reward)).toEqual([undefined, -0.5, -0.75]);
     expect(penalized[1]).toBe(unrewarded);
     // Failing is not the way round the penalty: the success earns 1 − 0.5 − 0.75.
-    const failed = { reward: 0, failureKind: 'policy', transitions: [] } as unknown as Episode;
+    const failed = { reward: 0, failureKind: 'policy', isFailureReward: true, transitions: [] } as unknown as Episode;
     expect(penalizeLengths([episode, failed], penalty)[1]!.reward).toBe(-0.25);
     expect(penalizeLengths([failed], penalty)[0]!.reward).toBe(0);
+  });
+
+  it('does not tell in a control run which rollouts failed, only whose reward is that of a failure', () => {
+    const calls = [{ responseIds: new Int32Array(100) }] as unknown as Episode['transitions'];
+    const failed = { reward: 0, failureKind: 'policy', isFailureReward: true, transitions: [] } as unknown as Episode;
+    const [long, short] = [calls, []].map((transitions) => ({ reward: 0.5, transitions }) as unknown as Episode);
+    fc.assert(
+      fc.property(fc.nat(), (seed) => {
+        const shuffled = shuffleRewards([failed, long!, short!], seededRandom(seed, 'test'));
+        for (const { reward } of penalizeLengths(shuffled, penalty).filter(({ isFailureReward }) => !isFailureReward))
+          expect(reward).toBe(0.5);
+        const others = shuffled.map((episode): Episode => ({ ...episode, failureKind: 'unknown' }));
+        const rewardsOf = (episodes: readonly Episode[]): unknown =>
+          penalizeLengths(episodes, penalty).map(({ reward }) => reward);
+        expect(rewardsOf(shuffled)).toEqual(rewardsOf(others));
+      }),
+    );
   });
 });

@@ -21,17 +21,18 @@ export function lengthPenaltyOf(tokens: number, { limit, buffer, weight }: Lengt
 
 /**
  * Returns the episodes of a step with the penalty of each call added to the call's own reward. A rollout that failed earns no more than the
- * worst success of the step does with its penalties: otherwise failing would be the way round them.
+ * worst success of the step does with its penalties: otherwise failing would be the way round them. In a control run the
+ * reward of a failure belongs to another rollout, and the cap with it: a cap on those that failed would teach not to fail.
  */
 export function penalizeLengths(episodes: readonly Episode[], penalty: LengthPenalty): readonly Episode[] {
   const penalized = episodes.map((episode) => penalizeLength(episode, penalty));
   const worst = penalized.reduce(
     (lowest, episode) =>
-      episode.failureKind === undefined && episode.reward !== undefined ? Math.min(lowest, returnOf(episode)) : lowest,
+      episode.isFailureReward !== true && episode.reward !== undefined ? Math.min(lowest, returnOf(episode)) : lowest,
     Infinity,
   );
   return penalized.map((episode) =>
-    episode.failureKind === undefined || episode.reward === undefined
+    episode.isFailureReward !== true || episode.reward === undefined
       ? episode
       : { ...episode, reward: Math.min(episode.reward, worst) },
   );

@@ -39,3 +39,21 @@ it.each<[string, readonly Episode[], string]>([
   const rollouts = episodes.map(({ rollout }) => rollout);
   expect(diagnoseSignal(rollouts, episodes, nothing)?.cause).toBe(cause);
 });
+
+it('takes a lost rollout for an outage only where no group could be compared', () => {
+  const call = { reward: undefined } as Episode['transitions'][number];
+  const solved = (rolloutId: string): Episode => ({
+    ...episodeOf(rolloutId, 'succeeded'),
+    transitions: [call],
+    reward: 1,
+  });
+  const lost: Episode = { ...episodeOf('c', 'failed'), failureKind: 'world' };
+  const diagnose = (zeroVarianceGroups: readonly string[], ...episodes: readonly Episode[]): unknown =>
+    diagnoseSignal(
+      episodes.map(({ rollout }) => rollout),
+      episodes,
+      { ...nothing, dropped: { ...nothing.dropped, zeroVarianceGroups } },
+    )?.cause;
+  expect(diagnose(['g'], solved('a'), solved('b'), lost)).toBe('zero-variance');
+  expect(diagnose([], solved('a'), lost)).toBe('outage'); // the other one of its group was lost
+});

@@ -17,7 +17,7 @@ export function diagnoseSignal(
 ): NoSignal | undefined {
   if (batch.samples.length > 0) return undefined;
   return (
-    outage(episodes) ??
+    outage(episodes, batch) ??
     allFailed(rollouts) ??
     noTrainableCalls(episodes) ??
     noReward(episodes) ??
@@ -25,8 +25,12 @@ export function diagnoseSignal(
   );
 }
 
-/** Finds out whether all rollouts that failed or have no usable call were lost to the world: that says nothing about agent or rewards. */
-function outage(episodes: readonly Episode[]): NoSignal | undefined {
+/**
+ * Finds out whether all rollouts that failed or have no usable call were lost to the world: that says nothing about agent or rewards. Where
+ * others of a group could be compared, they are equal, and that is why the step teaches nothing.
+ */
+function outage(episodes: readonly Episode[], { dropped }: LightningBatch): NoSignal | undefined {
+  if (dropped.zeroVarianceGroups.length > 0) return undefined;
   const lost = episodes.filter(
     ({ rollout, transitions, untrainable }) =>
       rollout.status !== 'succeeded' || (transitions.length === 0 && untrainable.length > 0),
