@@ -11,7 +11,7 @@ export { describeConfig, type RunConfig } from './run-directory/run-config.ts';
 export { Checkpoints } from './run-directory/checkpoint.ts';
 export { findSavedRun } from './run-directory/find-saved-run.ts';
 export { withFileErrors } from './run-directory/file-errors.ts';
-export { advanceState, chooseBest, initialState, toCurve, type RunState, type RunTotals } from './run-state.ts';
+export { advanceState, chooseBest, initialState, toCurve, type RunState } from './run-state.ts';
 
 // rollouts: planned, run, collected
 export { planEvaluation, planGroups, planMore, planValidation } from './rollouts/planned-rollout.ts';
@@ -71,6 +71,7 @@ export { rewardInterval, type Interval } from './verdict/reward-interval.ts';
 export {
   compareEvaluations,
   describeVerdict,
+  pairRewards,
   verdictExitCodes,
   type JudgedSide,
   type Verdict,

@@ -380,9 +380,12 @@ export class TrainingRun<Task> {
     const { fit, algorithm, progress } = this.#context;
     const { step: last, baseline } = this.#state;
     const validatedWith = algorithm.resourcesId;
-    if (fit.verdict === undefined || baseline === undefined) {
+    // A checkpoint of an earlier version has a baseline without a failure reward, whose failures are scored already.
+    if (fit.verdict === undefined || baseline?.failureReward === undefined) {
       if (fit.verdict !== undefined)
-        progress.logger.warn('no verdict can be said: the checkpoint of this run has no evaluation of its start');
+        progress.logger.warn(
+          'no verdict can be said: the checkpoint of this run has no evaluation of its start, or one of an earlier version',
+        );
       this.#kept = { step: last, verdict: undefined, validatedWith };
       return;
     }

@@ -1,4 +1,4 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { findSavedRun } from '@agent-lightning/run';
 import { openSqliteStore } from '@agent-lightning/store-sqlite';
@@ -8,7 +8,7 @@ import { resolveFitOptions, type FitOptions } from '../src/fit-options.ts';
 import { splitHeldOut } from '../src/evaluate/held-out-tasks.ts';
 import { grpo, Trainer, type TrainerOptions } from '../src/index.ts';
 import { BigramBackend } from './bigram-backend.ts';
-import { answerLetter, letterTasks, type LetterTask } from './letter-task.ts';
+import { answerLetter, askLetter, letterTasks, type LetterTask } from './letter-task.ts';
 import { createTestTrainer } from './run-folder.ts';
 
 /** The letters three times: few enough letters to be learned in a few steps, and enough held-out tasks for a verdict. */
@@ -29,6 +29,8 @@ async function readRollouts(runDirectory: string): Promise<readonly Rollout[]> {
   await store.close();
   return items;
 }
+
+class PaymentError extends Error {}
 
 /** Pays in training, after some step, for the wrong letter: what was learned is lost again. */
 function turnAfter(step: number): TrainerOptions<LetterTask>['rollout'] {
@@ -112,6 +114,27 @@ describe('the verdict of fit', () => {
     expect(result.verdict!.gain).toBeLessThan(0);
   });
 
+  it('scores the failures of start and end alike, though training saw lower returns in between', async () => {
+    const { result } = await train(
+      { steps: 1, validationEvery: 0 },
+      {
+        rollout: async (task, context) => {
+          await askLetter(task, context);
+          const { mode, metadata } = context.rollout;
+          if (mode === 'train') return -5 - Number(metadata['sample']);
+          if (mode === 'test' && metadata['sample'] === 0) throw new Error('broken');
+          return 1;
+        },
+      },
+    );
+    expect(result.verdict).toMatchObject({
+      answer: 'cannot-tell',
+      gain: 0,
+      baseline: { reward: -2.25, failed: 12 },
+      candidate: { reward: -2.25, failed: 12 },
+    });
+  });
+
   it('is left out when it is not wanted, and with few held-out tasks unless it is', async () => {
     const few = tasks.slice(0, 15);
     expect((await train({ steps: 1, verdict: false })).result).toMatchObject({ verdict: undefined, bestStep: 1 });
@@ -158,13 +181,56 @@ describe('the verdict of an interrupted run', () => {
       );
       const { verdict, bestStep } = await trainer.fit({ ...heldOut, ...fit, resume: true });
       expect(bestStep).toBe(2);
-      const rewards = saved.state.baseline!.rewards.flat();
+      const rewards = saved.state.baseline!.rewards.flat().filter((reward) => typeof reward === 'number');
+      expect(rewards).toHaveLength(48);
       expect(verdict!.baseline.reward).toBeCloseTo(rewards.reduce((sum, reward) => sum + reward, 0) / 48, 12);
       expect(ran.filter((id) => id.startsWith('run.e0.'))).toEqual([]);
       const again = ran.filter((id) => id.startsWith('run.e2.'));
       if (at.startsWith('run.e2')) expect(again.length).toBeLessThan(48);
       else expect(again).toHaveLength(48);
     }
+  });
+
+  it('sorts the failures of the start as those of the end, where `failures` changed in between', async () => {
+    const abort = new AbortController();
+    const rollout: TrainerOptions<LetterTask>['rollout'] = async (task, context) => {
+      const { mode, metadata, rolloutId } = context.rollout;
+      if (rolloutId === 'run.s2.g0.k0') abort.abort();
+      await askLetter(task, context);
+      if (mode === 'test' && metadata['sample'] === 0) throw new PaymentError('declined');
+      return 1;
+    };
+    const fit = { steps: 2, validationEvery: 0 };
+    const { runDirectory } = await train(fit, { signal: abort.signal, rollout });
+    const { result } = await train(
+      { ...fit, resume: true },
+      { runDirectory, rollout, failures: { PaymentError: 'world' }, retry: { maxAttempts: 1 } },
+    );
+    expect(result.verdict).toMatchObject({
+      gain: 0,
+      baseline: { reward: 1, failed: 12 },
+      candidate: { reward: 1, failed: 12 },
+    });
+  });
+
+  it('is not said against a start whose failures an earlier version scored', async () => {
+    const abort = new AbortController();
+    const { runDirectory } = await train(
+      { steps: 2 },
+      {
+        signal: abort.signal,
+        rollout: async (task, context) => {
+          if (context.rollout.rolloutId === 'run.s2.g0.k0') abort.abort();
+          return await answerLetter(task, context);
+        },
+      },
+    );
+    const { directory, state } = await findSavedRun(runDirectory);
+    const { failureReward: _, ...baseline } = state.baseline!;
+    await writeFile(join(directory, 'run.json'), JSON.stringify({ ...state, baseline }));
+    const { result, logger } = await train({ steps: 2, resume: true }, { runDirectory });
+    expect(result).toMatchObject({ verdict: undefined, bestStep: 2 });
+    expect(logger.lines.join('\n')).toContain('no evaluation of its start, or one of an earlier version');
   });
 
   it('needs the same options', async () => {
@@ -193,6 +259,22 @@ describe('Trainer.compare', () => {
     expect(same).toMatchObject({ answer: 'cannot-tell', gain: 0, candidate: verdict.candidate });
     expect((await readRollouts(runDirectory)).length).toBe(before);
     expect(backend.passes).toHaveLength(6);
+  });
+
+  it('scores the failures of both alike, whatever each one’s lowest reward is', async () => {
+    const { runDirectory } = await train({ steps: 1, verdict: false, validation: [] });
+    let begun = 0;
+    const { trainer } = await createTestTrainer({
+      rollout: async (task, context) => {
+        const isCandidate = begun++ >= tasks.length * 2;
+        await askLetter(task, context);
+        if (context.rollout.metadata['sample'] === 0) throw new Error('broken');
+        return isCandidate && task.letter === 'a' && task.kind === 'first' ? -3 : 1;
+      },
+    });
+    const verdict = await trainer.compare({ tasks, samples: 2, candidate: runDirectory });
+    expect(verdict).toMatchObject({ baseline: { reward: -1 }, answer: 'cannot-tell' });
+    expect(verdict.gain).toBeCloseTo(-4 / 2 / 24, 12);
   });
 
   it('counts the tasks, and names what it cannot evaluate', async () => {

@@ -1,11 +1,23 @@
 import fc from 'fast-check';
 import { seededRandom } from '@agent-lightning/core';
 import { describe, expect, it } from 'vitest';
-import type { Evaluation } from './evaluation.ts';
+import type { EvaluatedFailure, Evaluation } from './evaluation.ts';
 import { compareEvaluations, describeVerdict, type Verdict } from './verdict.ts';
 
-function toEvaluation(rewards: readonly (readonly number[])[], failed: number = 0): Evaluation {
-  return { tasks: 'the same', rewards, rollouts: rewards.flat().length, failed };
+function toEvaluation(
+  rewards: Evaluation['rewards'],
+  failed: number = 0,
+  rule: Partial<Pick<Evaluation, 'failureReward' | 'sorting'>> = {},
+): Evaluation {
+  return {
+    tasks: 'the same',
+    rewards,
+    rollouts: rewards.flat().length,
+    failed,
+    failureReward: 0,
+    sorting: {},
+    ...rule,
+  };
 }
 
 /** Repeats one reward: tasks × samples. */
@@ -41,6 +53,38 @@ describe('compareEvaluations', () => {
     const verdict = compareEvaluations(toEvaluation([[0, 1], [], [1]]), toEvaluation([[1], [1], [0]], 2));
     expect(verdict).toMatchObject({ tasks: 2, gain: -0.25, baseline: { reward: 0.75 }, candidate: { failed: 2 } });
     expect(() => compareEvaluations(toEvaluation([[]]), always(1, 1))).toThrow('at least one');
+  });
+
+  it('gives the failures of both sides the lower failure reward: an agent that did not change is not worse', () => {
+    const failure: EvaluatedFailure = { kind: 'unknown', failure: { code: 'PaymentError', message: 'declined' } };
+    const rewards = Array.from({ length: 40 }, (_, task) => [1, 1, task % 2 === 0 ? failure : 1, failure]);
+    const [before, after] = [toEvaluation(rewards, 60), toEvaluation(rewards, 60, { failureReward: -5 })];
+    const mean = 1 - (60 / 160) * 6;
+    for (const verdict of [compareEvaluations(before, after), compareEvaluations(after, before)])
+      expect(verdict).toMatchObject({
+        answer: 'cannot-tell',
+        gain: 0,
+        baseline: { reward: mean, failed: 60 },
+        candidate: { reward: mean, failed: 60 },
+      });
+  });
+
+  it('sorts the failures of both sides as the candidate’s are', () => {
+    const declined = (kind: EvaluatedFailure['kind']) => ({
+      kind,
+      failure: { code: 'PaymentError', message: 'declined' },
+    });
+    const away: EvaluatedFailure = { kind: 'world', failure: { code: 'agent-failed', message: 'the model was away' } };
+    const cancelled: EvaluatedFailure = { kind: 'world' };
+    const sorting = { PaymentError: 'world' } as const;
+    const counts = toEvaluation([[1, declined('unknown'), away, cancelled], [declined('unknown')]]);
+    const leavesOut = toEvaluation([[1, declined('world')], [0.5]], 1, { sorting });
+    expect(compareEvaluations(counts, leavesOut)).toMatchObject({ tasks: 1, gain: 0, baseline: { reward: 1 } });
+    expect(compareEvaluations(leavesOut, counts)).toMatchObject({
+      tasks: 2,
+      baseline: { reward: 0.5 },
+      candidate: { reward: 0.25 },
+    });
   });
 
   it('rejects evaluations of different tasks', () => {

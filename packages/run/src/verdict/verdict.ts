@@ -1,5 +1,5 @@
 import { check } from '@agent-lightning/core';
-import type { Evaluation } from './evaluation.ts';
+import { scoreEvaluation, type Evaluation } from './evaluation.ts';
 import { detectableGain, estimateMean, findLimits, type Interval } from './reward-interval.ts';
 
 /** One side of a comparison. */
@@ -33,6 +33,23 @@ export const verdictExitCodes: Readonly<Record<Verdict['answer'], number>> = Obj
   'cannot-tell': 4,
 });
 
+/** The rewards of one task, of the baseline and of the candidate; both have some. */
+export type RewardPair = readonly [baseline: readonly number[], candidate: readonly number[]];
+
+/**
+ * Returns the rewards of each task that has some on both sides. One rule scores the failures of both: the lower failure reward of the two,
+ * and the sorting of the candidate, which is the later one. The default failure reward falls with the lowest return seen: scored when it was
+ * evaluated, an agent that did not change would be worse than it was.
+ */
+export function pairRewards(baseline: Evaluation, candidate: Evaluation): readonly RewardPair[] {
+  const failureReward = Math.min(baseline.failureReward, candidate.failureReward);
+  const rule = { failureReward, sorting: candidate.sorting };
+  const [before, after] = [scoreEvaluation(baseline, rule), scoreEvaluation(candidate, rule)];
+  return before
+    .map((rewards, index): RewardPair => [rewards, after[index] ?? []])
+    .filter((pair) => pair.every((rewards) => rewards.length > 0));
+}
+
 /**
  * Compares two evaluations of the same tasks: the differences of the mean rewards, task by task, with their interval.
  * @throws {ConfigurationError} `option-invalid` for evaluations of different tasks, or where no task has rewards on both sides
@@ -44,9 +61,7 @@ export function compareEvaluations(baseline: Evaluation, candidate: Evaluation):
       candidate.tasks,
       `those of the baseline, ${baseline.tasks}, in the same order`,
     );
-  const pairs = baseline.rewards
-    .map((rewards, index) => [rewards, candidate.rewards[index] ?? []] as const)
-    .filter((pair) => pair.every((rewards) => rewards.length > 0));
+  const pairs = pairRewards(baseline, candidate);
   if (pairs.length === 0)
     throw check.optionInvalid('compareEvaluations: tasks with rewards on both sides', 0, 'at least one');
   const [low, high] = findLimits(pairs.flat(2));

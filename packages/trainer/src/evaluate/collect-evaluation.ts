@@ -1,3 +1,4 @@
+import type { Episode } from '@agent-lightning/core';
 import { digestTasks, planEvaluation, type Evaluation, type RolloutCollector } from '@agent-lightning/run';
 
 /** The rollouts of an evaluation. */
@@ -12,7 +13,7 @@ export interface EvaluationPlan {
   readonly resourcesId: string | undefined;
 }
 
-/** Runs each task `samples` times, sampled as in training, and returns the rewards. */
+/** Runs each task `samples` times, sampled as in training, and returns the rewards and the failures. */
 export async function collectEvaluation(
   collector: RolloutCollector,
   { step, tasks, indexes, samples, resourcesId }: EvaluationPlan,
@@ -25,9 +26,18 @@ export async function collectEvaluation(
   return {
     tasks: digestTasks(indexes.map((index) => tasks[index])),
     rewards: indexes.map((_, position) =>
-      episodes.slice(position * samples, (position + 1) * samples).flatMap(({ reward }) => reward ?? []),
+      episodes.slice(position * samples, (position + 1) * samples).flatMap(toSamples),
     ),
     rollouts: rollouts.length,
     failed: rollouts.filter(({ status }) => status !== 'succeeded').length,
+    failureReward: collector.failures.failureReward,
+    sorting: collector.failures.sorting,
   };
+}
+
+/** Returns the reward of a rollout or its failure; nothing where it succeeded without a reward. */
+function toSamples({ rollout, reward, failureKind = 'unknown' }: Episode): Evaluation['rewards'][number] {
+  const { status, failure } = rollout;
+  if (status === 'succeeded') return reward === undefined ? [] : [reward];
+  return [{ kind: failureKind, ...(status === 'failed' && failure !== undefined && { failure }) }];
 }

@@ -1,6 +1,7 @@
 import {
   compareEvaluations,
   describeVerdict,
+  pairRewards,
   type Evaluation,
   type RunState,
   type Verdict,
@@ -53,8 +54,7 @@ export async function sayVerdict<Task>(
   baseline: Evaluation,
   candidate: Evaluation,
 ): Promise<Verdict | undefined> {
-  const hasPairs = candidate.rewards.some(({ length }, task) => length > 0 && baseline.rewards[task]?.length !== 0);
-  if (!hasPairs) {
+  if (pairRewards(baseline, candidate).length === 0) {
     progress.logger.warn('no verdict can be said: no held-out task has rewards before and after the training');
     return undefined;
   }
