@@ -165,6 +165,23 @@ describe('the verdict of fit', () => {
     });
   });
 
+  it('keeps the lowest return that the start and the last validation saw with the run', async () => {
+    const { result, runDirectory } = await train(
+      { steps: 1 },
+      {
+        rollout: async (task, context) => {
+          await askLetter(task, context);
+          const { mode, metadata } = context.rollout;
+          if (mode === 'val' && metadata['step'] === 1) return -4;
+          return mode === 'test' ? -3 : Number(metadata['sample'] ?? 0);
+        },
+      },
+    );
+    expect(result.stopReason).toBe('completed');
+    const lowestAt = async (step: number) => (await findSavedRun(`${runDirectory}@${step}`)).state.lowestReturn;
+    expect([await lowestAt(0), await lowestAt(1)]).toEqual([-3, -4]);
+  });
+
   it('is left out when it is not wanted, and with few held-out tasks unless it is', async () => {
     const few = tasks.slice(0, 15);
     expect((await train({ steps: 1, verdict: false })).result).toMatchObject({ verdict: undefined, bestStep: 1 });
