@@ -41,7 +41,7 @@ export interface ValidationMetrics {
   /** Rollouts that do not count: they failed by the world's doing, or succeeded without a reward. */
   readonly leftOut: number;
   readonly byKind: Readonly<Record<string, number>>;
-  /** Mean reward of the tasks by which the best step is chosen; undefined where none is. */
+  /** Mean reward of the tasks by which the best step is chosen; undefined where none is chosen, or one of these tasks does not count. */
   readonly selection?: number;
   /** True when all validation tasks ran, false when only the subset did. */
   readonly complete: boolean;

@@ -361,6 +361,7 @@ export class TrainingRun<Task> {
     const { curve, totals } = this.#state;
     this.#state = {
       ...this.#state,
+      ...lowestReturnOf(this.#context.collector),
       curve: curve.map((point) => (point.step === last.step ? { ...point, ...toCurve(validation) } : point)),
       totals: { ...totals, rollouts: totals.rollouts + validation.rollouts },
       wallSeconds: metrics.wallSeconds,
@@ -372,7 +373,13 @@ export class TrainingRun<Task> {
   /** Runs the tasks of the verdict before anything is learned. */
   async #evaluateStart(): Promise<void> {
     const baseline = await evaluateForVerdict(this.#context, 0);
-    if (baseline !== undefined) this.#state = { ...this.#state, baseline, wallSeconds: this.#wallSeconds() };
+    if (baseline === undefined) return;
+    this.#state = {
+      ...this.#state,
+      baseline,
+      ...lowestReturnOf(this.#context.collector),
+      wallSeconds: this.#wallSeconds(),
+    };
   }
 
   /** Goes back to the step that the run keeps, and compares it with the start. */

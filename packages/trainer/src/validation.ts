@@ -19,6 +19,10 @@ export async function validate<Task>(
     context.stopping,
   );
   const metrics = await summarise(context, rollouts, new Set(selection), indexes);
+  if (metrics !== undefined && selection.length > 0 && metrics.selection === undefined)
+    progress.logger.warn(
+      `validation after step ${step}: some of the ${selection.length} tasks that choose the best step have no reward (${describeLost(rollouts)}); a mean over the others would not compare, so this step cannot be chosen`,
+    );
   if (metrics === undefined)
     progress.logger.warn(
       `validation after step ${step}: none of ${rollouts.length} rollouts counts (${describeLost(rollouts)}); it says nothing about the agent`,
@@ -51,7 +55,7 @@ async function summarise<Task>(
     failed: rollouts.filter((rollout) => rollout.status !== 'succeeded').length,
     leftOut: rollouts.length - rewards.length,
     byKind: meanByKind(rewards),
-    ...(selected.length === 0 ? {} : { selection: meanReward(selected) }),
+    ...(selection.size === 0 || selected.length < selection.size ? {} : { selection: meanReward(selected) }),
     complete: rollouts.length === context.fit.validation.length,
   };
 }

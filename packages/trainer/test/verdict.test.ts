@@ -9,7 +9,7 @@ import { splitHeldOut } from '../src/evaluate/held-out-tasks.ts';
 import { grpo, Trainer, type TrainerOptions } from '../src/index.ts';
 import { BigramBackend } from './bigram-backend.ts';
 import { answerLetter, askLetter, letterTasks, type LetterTask } from './letter-task.ts';
-import { createTestTrainer } from './run-folder.ts';
+import { createTestTrainer, readMetrics } from './run-folder.ts';
 
 /** The letters three times: few enough letters to be learned in a few steps, and enough held-out tasks for a verdict. */
 const tasks: readonly LetterTask[] = ['first', 'second', 'third'].flatMap((kind) =>
@@ -86,6 +86,36 @@ describe('the verdict of fit', () => {
     expect(await read('model')).not.toEqual(await read('checkpoints', 'step-000008', 'policy'));
   });
 
+  it('does not keep a step whose hard tasks were lost: the mean of the easy ones is not that of all', async () => {
+    const hard = splitHeldOut(resolveFitOptions(heldOut, 8), 0).selection.slice(0, 2);
+    const { result, runDirectory, logger } = await train(
+      { steps: 3, validationEvery: 1 },
+      {
+        failures: { PaymentError: 'world' },
+        retry: { maxAttempts: 1 },
+        rollout: async (task, context) => {
+          await askLetter(task, context);
+          const { mode, metadata } = context.rollout;
+          if (mode === 'train') return Number(metadata['sample']) / 8;
+          const isHard = mode === 'val' && hard.includes(Number(metadata['task']));
+          if (isHard && metadata['step'] === 1) throw new PaymentError('declined');
+          return isHard ? 0 : 0.5 + Number(metadata['step']) / 100;
+        },
+      },
+    );
+    const lines = await readMetrics(runDirectory);
+    expect(lines.map(({ validation }) => validation!.leftOut)).toEqual([2, 0, 0]);
+    expect(lines.map(({ validation }) => validation!.selection)).toEqual([
+      undefined,
+      expect.closeTo((0.52 * 10) / 12, 12),
+      expect.closeTo((0.53 * 10) / 12, 12),
+    ]);
+    expect(result.bestStep).toBe(3);
+    expect(logger.lines.join('\n')).toMatch(
+      /validation after step 1: some of the 12 tasks that choose the best step have no reward \(such as .*PaymentError: declined\)/,
+    );
+  });
+
   it('judges the last step where it is told so, on all held-out tasks, and can be worse', async () => {
     const { result } = await train(
       { verdict: { step: 'last', samples: 2 } },
@@ -133,6 +163,23 @@ describe('the verdict of fit', () => {
       baseline: { reward: -2.25, failed: 12 },
       candidate: { reward: -2.25, failed: 12 },
     });
+  });
+
+  it('keeps the lowest return that the start and the last validation saw with the run', async () => {
+    const { result, runDirectory } = await train(
+      { steps: 1 },
+      {
+        rollout: async (task, context) => {
+          await askLetter(task, context);
+          const { mode, metadata } = context.rollout;
+          if (mode === 'val' && metadata['step'] === 1) return -4;
+          return mode === 'test' ? -3 : Number(metadata['sample'] ?? 0);
+        },
+      },
+    );
+    expect(result.stopReason).toBe('completed');
+    const lowestAt = async (step: number) => (await findSavedRun(`${runDirectory}@${step}`)).state.lowestReturn;
+    expect([await lowestAt(0), await lowestAt(1)]).toEqual([-3, -4]);
   });
 
   it('is left out when it is not wanted, and with few held-out tasks unless it is', async () => {

@@ -38,6 +38,7 @@ export interface RunHistory<Line extends object = object> {
 export interface HeldOutPoint {
   readonly step: number;
   readonly reward: number;
+  /** The rollouts that count in the mean. */
   readonly rollouts: number;
 }
 

@@ -1,5 +1,5 @@
 import type { Algorithm } from '@agent-lightning/core';
-import type { StepMetrics } from '../metrics.ts';
+import type { StepMetrics, ValidationMetrics } from '../metrics.ts';
 
 /** A fault of a run that its metrics show, see the contract `Algorithm`. */
 export type Ailment<Line extends object = object> = Omit<ContractAilment, 'detect'> & {
@@ -52,14 +52,14 @@ export function addLine(history: RunHistory<StepMetrics>, line: StepMetrics): Ru
   return validation === undefined ? next : addValidation(next, { step: line.step, ...validation });
 }
 
-/** Returns the history with the result of a validation. */
+/** Returns the history with the result of a validation, whose rollouts are those that count. */
 export function addValidation<Line extends object>(
   history: RunHistory<Line>,
-  { step, reward, rollouts }: HeldOutPoint,
+  { step, reward, rollouts, leftOut }: HeldOutPoint & Pick<ValidationMetrics, 'leftOut'>,
 ): RunHistory<Line> {
   const earlier = history.heldOut.filter((point) => point.step !== step);
   const kept = [...earlier.slice(0, 1), ...earlier.slice(1).slice(1 - recentValidations)];
-  return { ...history, heldOut: [...kept, { step, reward, rollouts }] };
+  return { ...history, heldOut: [...kept, { step, reward, rollouts: rollouts - leftOut }] };
 }
 
 function widen(

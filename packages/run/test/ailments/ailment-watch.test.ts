@@ -76,6 +76,19 @@ describe('AilmentWatch', () => {
     expect(seen!.rewardRange).toEqual([0, 1]);
   });
 
+  it('counts in a validation only the rollouts that are not left out', () => {
+    let seen: RunHistory<StepMetrics> | undefined;
+    const look: Ailment<StepMetrics> = { code: 'look', detect: (history) => void (seen = history) as undefined };
+    const watch = new AilmentWatch([look], plainFacts);
+    const validation = { reward: 0.5, failed: 3, interval: [0, 1], byKind: {}, complete: true } as const;
+    watch.begin({ ...validation, rollouts: 8, leftOut: 3 });
+    watch.observe({ ...createLines(1, () => ({}))[0]!, validation: { ...validation, rollouts: 8, leftOut: 2 } });
+    expect(seen!.heldOut.map(({ step, rollouts }) => [step, rollouts])).toEqual([
+      [0, 5],
+      [1, 6],
+    ]);
+  });
+
   it('takes a second line of the newest step for the first', () => {
     const watch = new AilmentWatch([], plainFacts);
     const lines = createLines(8, (step) => ({ reward: createReward(0.1 * step) }));
