@@ -11,7 +11,7 @@ const program = {
   outcome: 'Held-out questions that the agent answers right',
   flags: sqlFlags,
   settings: { ...sqlSettings, ...updateSettings('auto', 8) },
-  next: 'npm run example:small-model (an agent on SmolLM2, a real chat model; installs PyTorch)',
+  next: 'npm run example:small-model (an agent on SmolLM2, a real chat model; 1 GB to download first)',
 };
 
 await runExample(program, async (run) => {
