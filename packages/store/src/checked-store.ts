@@ -14,12 +14,17 @@ export class CheckedStore extends StoreShape {
   readonly #operations: Operations;
   /** Runs on this side, where heartbeats are sent: a thread that stood still must not find its leases taken before it could send one. */
   readonly #watchdog: WatchdogTimer;
+  /** The positions from which subscriptions begin, while they are read. */
+  readonly #positions = new Set<Promise<string>>();
 
   static {
     for (const [name, operation] of Object.entries(methodTable)) {
       const { kind, check } = operation as Operation<readonly unknown[], unknown>;
       const method = async function (this: CheckedStore, ...given: readonly unknown[]): Promise<unknown> {
         const checked = check(...given);
+        const changes = kind === 'write' || kind === 'upkeep';
+        // A database may carry out the two in any order, and a subscription has every event from the moment of its call.
+        if (changes && this.#positions.size > 0) await Promise.allSettled(this.#positions);
         const signal = kind === 'wait' ? (given[1] as WaitOptions | undefined)?.signal : undefined;
         return this.#operations.call(name as keyof typeof methodTable, checked, signal);
       };
@@ -37,12 +42,20 @@ export class CheckedStore extends StoreShape {
     options: { readonly cursor?: string; readonly signal?: AbortSignal } = {},
   ): AsyncIterable<StoreEvent> {
     const { cursor, signal } = options;
-    const from = cursor === undefined ? this.#operations.call('readLastCursor', []) : Promise.resolve(cursor);
+    const from = cursor === undefined ? this.#readPosition() : Promise.resolve(cursor);
     // The reader of the events gets this rejection; a subscription that nobody reads must not end the process.
     from.catch(() => undefined);
     const readNext = (after: string): Promise<readonly StoreEvent[]> =>
       this.#operations.call('nextEvents', operationTable.nextEvents.check(after), signal);
     return followEvents(readNext, from, signal);
+  }
+
+  #readPosition(): Promise<string> {
+    const position = this.#operations.call('readLastCursor', []);
+    this.#positions.add(position);
+    const forget = (): void => void this.#positions.delete(position);
+    position.then(forget, forget);
+    return position;
   }
 
   override close(): Promise<void> {

@@ -97,10 +97,13 @@ const plainCodes: ReadonlySet<string> = new Set(['agent-failed', 'command-failed
 /** Messages of connections that broke, as Node's fetch and its sockets give them. */
 const brokenConnection = /^(?:fetch failed|terminated|other side closed|socket hang up|network error)$/iu;
 
+/** Matches what is a name and no word of a sentence, as "cancelled" and "paused" are: it has an inner capital, a hyphen or an underscore. */
+const names = /\b[A-Za-z][\w-]*[A-Z_-][\w-]*/gu;
+
 /** Returns the name by which a failure is sorted: its code, or a known code that its message names where the code is a plain one. */
 export function nameOfFailure({ code, message }: Failure): string {
   if (!plainCodes.has(code)) return code;
-  const words = message.match(/[A-Za-z][\w-]{3,}/gu) ?? [];
+  const words = message.match(names) ?? [];
   const known = words.find((word) => policyCodes.has(word)) ?? words.find((word) => worldCodes.has(word));
   return known ?? (isBrokenConnection(message) ? 'connection-failed' : code);
 }

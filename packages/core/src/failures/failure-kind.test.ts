@@ -88,6 +88,8 @@ describe('the kind of a failure', () => {
     ['PaymentError', 'GraphRecursionError', 'unknown'],
     ['timed-out', 'the attempt took longer than 5 ms', 'unknown'],
     ['lease-expired', '', 'world'],
+    ['agent-failed', 'the order was cancelled', 'unknown'],
+    ['agent-failed', 'Error: the subscription is paused', 'unknown'],
   ] as const)('%s: %s', (code, message, kind) => expect(failureKinds.of({ code, message })).toBe(kind));
 
   it('is what the user says, where the policy is not known to cause it', () => {
