@@ -52,7 +52,7 @@ describe('a step that is extended', () => {
     expect(Object.values(await groupsOf(store)).sort()).toEqual(['a012345', 'b012345', 'c0123', 'd0123']);
     const [metrics] = await readMetrics(runDirectory);
     expect(metrics).toMatchObject({ rollouts: 20, rolloutsAdded: { failed: 4 }, groupsUsed: 3, groupsZeroVariance: 1 });
-    expect(logger.lines.join('\n')).toContain('4 rollouts more (failed)');
+    expect(logger.lines.join('\n')).toContain('+4 rollouts where a whole group earned the least');
   });
 
   it('counts all of its failures alike, also where the further rollouts earn less than the others did', async () => {

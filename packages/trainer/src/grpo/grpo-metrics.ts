@@ -1,4 +1,5 @@
 import type { Episode, LightningBatch, Transition } from '@agent-lightning/core';
+import type { ExtensionReason } from './plan/extend-groups.ts';
 import type { PolicyVersions } from './policies/policy-set.ts';
 import type { SplitCalls } from './step/split-calls.ts';
 import { countStaleCalls, stalenessOf } from './step/trainable-calls.ts';
@@ -192,6 +193,13 @@ function toStalenessMetrics(transitions: readonly Transition[], versions: Policy
   };
 }
 
+/** Says, behind a number of rollouts, why a step took them in addition. */
+const additions: Readonly<Record<ExtensionReason, string>> = {
+  lost: 'for lost ones',
+  failed: 'where a whole group earned the least',
+  flat: 'for groups of equal rewards',
+};
+
 /** Returns GRPO's figures for the line of progress. */
 export function summariseStep(metrics: GrpoMetrics): readonly string[] {
   const { groupsUsed, groupsZeroVariance, groupsSingleton, groupsShapingOnly } = metrics;
@@ -199,7 +207,9 @@ export function summariseStep(metrics: GrpoMetrics): readonly string[] {
   return [
     `groups ${groupsUsed} of ${groupsUsed + groupsZeroVariance + groupsSingleton}`,
     ...(groupsShapingOnly === 0 ? [] : [`${groupsShapingOnly} by shaping alone`]),
-    ...Object.entries(metrics.rolloutsAdded).map(([reason, count]) => `${count} rollouts more (${reason})`),
+    ...Object.entries(metrics.rolloutsAdded).map(
+      ([reason, count]) => `+${count} rollouts ${additions[reason as ExtensionReason]}`,
+    ),
     ...(gradientNorm === undefined ? [] : [`gradient ${gradientNorm.toPrecision(2)}`]),
     ...(entropy === undefined ? [] : [`entropy ${entropy.toFixed(2)}`]),
     ...summariseSize(metrics),
