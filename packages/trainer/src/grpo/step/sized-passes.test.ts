@@ -205,9 +205,16 @@ describe('passes that size themselves', () => {
     await expect(takeSizedPasses(helpful, optionsFor(new ShiftPolicy(1_000), 4, { sizing }))).rejects.toMatchObject({
       code: 'update-too-large',
       message: expect.stringMatching(
-        /^step 7 moved the policy "policy" by 1\.00 nats a call, more than 10 times its target of 0\.0500, at the learning rate 0\.00100; nothing of it is published/,
+        /^step 7 moved the policy "policy" by 1\.00 nats a call, where the target was 0\.0500 and 0\.500 is the most, at the learning rate 0\.00100; nothing of it is published/,
       ),
     });
+  });
+
+  it('go on after a step that many rollouts might have asked for, where few call the policy', async () => {
+    const sizing = { ...later, learningRate: 1e-3 };
+    const { sized } = await takeSizedPasses(helpful, optionsFor(new ShiftPolicy(100), 400, { sizing }));
+    expect(sized!.movement).toBeGreaterThan(10 * sized!.target);
+    expect(sized!.movement).toBeLessThan(0.05); // T, had all rollouts called it
   });
 
   it('end at a batch that the loss clips altogether, and leave the rate as it was', async () => {
