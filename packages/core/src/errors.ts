@@ -30,6 +30,7 @@ export type LightningErrorCode =
   | 'unauthorized'
   | 'forbidden'
   | 'not-found'
+  | 'attempt-unknown'
   | 'paused'
   | 'port-unavailable'
   | 'upstream-rejected'

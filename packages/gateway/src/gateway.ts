@@ -149,7 +149,10 @@ export class Gateway implements ModelGateway {
     };
   }
 
-  /** Ends the attempt's key and its calls; resolves when every captured call is stored. @throws {StoreError} when one could not be */
+  /**
+   * Ends the attempt's key and its calls; resolves when every captured call is stored.
+   * @throws {StoreError} when one could not be; {GatewayError} `attempt-unknown` for an attempt that this gateway did not open, as one from before it was started again
+   */
   closeAttempt(claim: Claim): Promise<void> {
     return this.#closeAttempt(claim.attempt);
   }

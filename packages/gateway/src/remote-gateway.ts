@@ -2,6 +2,7 @@ import {
   ConfigurationError,
   GatewayError,
   type Claim,
+  type LightningErrorCode,
   type LlmEndpoint,
   type ModelGateway,
   type PolicyRoutes,
@@ -54,15 +55,43 @@ export interface RemoteGateway extends ModelGateway {
   setStaleness(options: RemoteStaleness): Promise<void>;
 }
 
+/** Codes that keep their meaning on the way here, with whether the same request may succeed later. */
+const carriedCodes: Readonly<Partial<Record<LightningErrorCode, boolean>>> = {
+  'attempt-unknown': false,
+  'store-unavailable': true,
+  'store-full': true,
+  'store-readonly': false,
+  'store-corrupt': false,
+  'store-closed': false,
+  'store-fenced': false,
+  'store-not-found': false,
+};
+
+interface ErrorBody {
+  readonly error?: { readonly message?: string; readonly code?: string };
+}
+
 async function readReply(reply: Response, what: string): Promise<JsonObject> {
-  const body = (await reply.json().catch(() => ({}))) as JsonObject & {
-    readonly error?: { readonly message?: string };
-  };
+  const body = (await reply.json().catch(() => ({}))) as JsonObject & ErrorBody;
   if (reply.ok) return body;
+  const { code, retryable } = explainReply(reply.status, body.error?.code);
   throw new GatewayError(`the gateway would not ${what}: ${body.error?.message ?? `status ${reply.status}`}`, {
-    code: reply.status === 401 ? 'unauthorized' : reply.status === 403 ? 'forbidden' : 'request-invalid',
-    retryable: reply.status === 429 || reply.status >= 500,
+    code,
+    retryable,
   });
+}
+
+/** Returns the code of a reply that refused. One that says nothing of ours comes from what is in between, such as a proxy while the gateway starts. */
+function explainReply(
+  status: number,
+  code: string | undefined,
+): { readonly code: LightningErrorCode; readonly retryable: boolean } {
+  const carried = carriedCodes[code as LightningErrorCode];
+  if (carried !== undefined) return { code: code as LightningErrorCode, retryable: carried };
+  if (status === 401) return { code: 'unauthorized', retryable: false };
+  if (status === 403) return { code: 'forbidden', retryable: false };
+  if (status === 429) return { code: 'paused', retryable: true };
+  return status >= 500 ? { code: 'upstream-failed', retryable: true } : { code: 'request-invalid', retryable: false };
 }
 
 /** Speaks to a gateway that was started on its own. @throws {ConfigurationError} `option-invalid` */

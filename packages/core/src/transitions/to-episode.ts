@@ -73,16 +73,17 @@ export function toEpisode(rollout: Rollout, spans: readonly Span[], options: ToE
 }
 
 /**
- * Returns the kind of a rollout's failure; undefined when it did not fail. A failure that nothing else explains is the world's when the
- * last of the rollout's calls failed because what samples was away. Whether a time-out is the policy's shows beside other rollouts only.
+ * Returns the kind of a rollout's failure; undefined when it did not fail. It is the world's where no attempt was made, and where nothing
+ * else explains it and the last of the rollout's calls failed because what samples was away. Whether a time-out is the policy's shows beside other rollouts only.
  */
 function failureKindOf(
-  { status, failure }: Rollout,
+  { status, failure, attemptCount }: Rollout,
   calls: readonly ModelCall[],
   { failures }: ToEpisodeOptions,
 ): FailureKind | undefined {
   if (status === 'cancelled') return 'world';
   if (status !== 'failed') return undefined;
+  if (attemptCount === 0) return 'world'; // as when no runner claimed it in its queue time
   const kind = failure === undefined ? 'unknown' : failureKinds.of(failure, failures);
   return kind === 'unknown' && calls.at(-1)?.gateway?.attributes[attributeNames.outage] === true ? 'world' : kind;
 }
