@@ -310,6 +310,7 @@ async function runUntilReady(run: (env: () => NodeJS.ProcessEnv) => Promise<Comm
   const readyFile = join(await mkdtemp(join(folder, 'ready-')), 'ready');
   const running = run(() => ({ READY_FILE: readyFile }));
   await vi.waitUntil(() => existsSync(readyFile), { timeout: 60_000 });
+  await new Promise((resolve) => setImmediate(resolve)); // what it had printed before is read first
   time.end();
   return await running;
 }
