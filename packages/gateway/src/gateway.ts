@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Claim, LlmEndpoint, ModelGateway, PolicySnapshot, PolicyRoutes } from '@agent-lightning/core';
 import { answerAdmin, checkAdminKey, type AdminSurface } from './admin/admin-routes.ts';
@@ -29,6 +30,7 @@ import { findDialect } from './dialects/dialects.ts';
  * under the policy version that answered it.
  */
 export class Gateway implements ModelGateway {
+  readonly #instance: string = randomUUID();
   readonly #options: ResolvedGatewayOptions;
   readonly #calls: AttemptCalls;
   readonly #attempts: AttemptRegistry;
@@ -215,6 +217,7 @@ export class Gateway implements ModelGateway {
   #admin(): AdminSurface {
     const { adminKey, limits, serving } = this.#options;
     return {
+      instance: this.#instance,
       adminKey,
       limits,
       upstreams: serving.upstreams,
