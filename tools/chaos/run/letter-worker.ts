@@ -1,5 +1,6 @@
 // The process that trains and samples: the letter model behind an OpenAI-compatible server. It writes down every optimizer step.
 // Arguments: the configuration as JSON.
+import { randomInt } from 'node:crypto';
 import { appendFileSync } from 'node:fs';
 import type { AdamParameters, Loss, SamplingEngine, TrainablePolicy, TrainingSample } from '@agent-lightning/core';
 import { startModelServer, type ChatRequest, type ScriptedReply } from '@agent-lightning/testing';
@@ -89,7 +90,7 @@ async function sample(request: ChatRequest): Promise<ScriptedReply> {
   const [tokenIds, logprobs]: [number[], number[]] = [[], []];
   for await (const event of engine.generate({
     input: { messages: messages as never },
-    ...(seed !== undefined && { seed }),
+    seed: seed ?? randomInt(2 ** 31),
     ...(temperature !== undefined && { temperature }),
     ...(maxTokens !== undefined && { maxTokens }),
   })) {
