@@ -176,7 +176,7 @@ export function resolveTrainerOptions<Task, Metrics extends object>(
     calls: resolveCalls(options),
     retry: { ...worldRetries, retryCodes: failureKinds.worldCodes(failures), ...options.retry },
     failures,
-    failureReward: options.failureReward === undefined ? undefined : finite('failureReward', options.failureReward),
+    failureReward: options.failureReward === undefined ? undefined : rewardSize('failureReward', options.failureReward),
     taskKind: options.taskKind,
     control: check.oneOf('Trainer: control', options.control ?? 'none', ['none', 'shuffled']),
     noSignalPatience: check.wholeNumber('Trainer: noSignalPatience', options.noSignalPatience ?? 3),
@@ -201,9 +201,12 @@ export function resolveTrainerOptions<Task, Metrics extends object>(
 /** The attempts at a rollout that fails by the world's doing, and the wait before the second one. */
 const worldRetries: Partial<RetryPolicy> = { maxAttempts: 3, backoffMs: 1_000 };
 
-function finite(name: string, value: number): number {
-  if (Number.isFinite(value)) return value;
-  throw check.optionInvalid(`Trainer: ${name}`, value, 'a finite number');
+/** The largest size of a reward, as for those of agents: a square of it is far from what a float32 can hold. */
+const largestReward = 1e9;
+
+function rewardSize(name: string, value: number): number {
+  if (Math.abs(value) <= largestReward) return value;
+  throw check.optionInvalid(`Trainer: ${name}`, value, 'a number from -1e9 to 1e9');
 }
 
 type GivenCallOptions = Partial<CallOptions> & Pick<TrainerOptions, 'gateway' | 'algorithm'>;

@@ -164,13 +164,18 @@ export class RolloutCollector {
   ): Promise<ReadonlySet<string>> {
     const wanted = new Map(requests.map((request) => [request.rolloutId, request]));
     const unusable = new Set<string>();
+    const unexplained: Rollout[] = [];
     for await (const rollout of this.#query([...wanted.keys()])) {
       const { resourcesId, input } = wanted.get(rollout.rolloutId)!;
       const isOfAnotherPlan =
         (resourcesId !== undefined && resourcesId !== rollout.resourcesId) ||
         !isDeepStrictEqual(rollout.input, JSON.parse(JSON.stringify(input)));
       if (isOfAnotherPlan || this.#wasLost(rollout)) unusable.add(rollout.rolloutId);
+      else if (rollout.status === 'failed') unexplained.push(rollout);
     }
+    // An agent may have hidden what its client threw; its calls tell whether what samples was away.
+    for (const { rollout, failureKind } of await this.readUnscored(unexplained, { kinds: ['model_call'] }))
+      if (failureKind === 'world') unusable.add(rollout.rolloutId);
     return unusable;
   }
 
