@@ -30,7 +30,7 @@ export interface RunAudit {
 export async function auditRun(evidence: RunEvidence): Promise<RunAudit> {
   const entries = await readLines<RunEntry>(evidence.runLedger);
   const applied = (await readLines(evidence.workerLedger)).map((line) => unpack(line) as AppliedStep);
-  const store = await openSqliteStore({ path: join(evidence.folder, 'store.sqlite') });
+  const store = await openSqliteStore({ path: join(evidence.folder, 'store.sqlite'), thread: false });
   try {
     const kept = findKept(applied);
     const rollouts = (await store.queryRollouts({ runId: evidence.runId, limit: 10_000 })).items;
