@@ -1,5 +1,7 @@
 import {
+  attributeNames,
   failureKinds,
+  GatewayError,
   StoreError,
   TimeoutError,
   TraceError,
@@ -80,7 +82,7 @@ export class AttemptRun<Task> {
       await this.#hook('onRolloutStart', () => this.#options.hooks.onRolloutStart?.(this.#start()));
       const ended = await this.#runAgent(scope);
       recordOutsideCalls(scope);
-      const outcome = await this.#storeSpans(ended);
+      const outcome = await this.#blameSampler(await this.#storeSpans(ended));
       if (this.#options.hooks.onRolloutEnd === undefined || outcome.status === 'lost') return outcome;
       const isDone = await this.#hook('onRolloutEnd', () =>
         this.#options.hooks.onRolloutEnd?.({ ...this.#start(), outcome, spans: () => this.#readSpans() }),
@@ -180,6 +182,25 @@ export class AttemptRun<Task> {
     );
     const mayBeOutage = 'failure' in stored && failureKinds.of(stored.failure) === 'unknown';
     return outage !== undefined && mayBeOutage ? this.#failWrite(stored, outage) : stored;
+  }
+
+  /** Returns the failure of what samples for that of an agent whose last call failed because that was away, whatever the agent threw. */
+  async #blameSampler(outcome: AttemptOutcome): Promise<AttemptOutcome> {
+    const { gateway, store } = this.#options;
+    const isAgents = outcome.status === 'failed' || outcome.status === 'timeout';
+    if (gateway === undefined || !isAgents || failureKinds.of(outcome.failure) !== 'unknown') return outcome;
+    const { rolloutId, attemptId } = this.#claim.lease;
+    const query = { rolloutIds: [rolloutId], attemptId, kinds: ['model_call'] } as const;
+    try {
+      const calls = await this.#outlast(() => store.querySpans(query));
+      const last = calls.findLast(({ attributes }) => attributes[attributeNames.source] === 'gateway');
+      if (last?.attributes[attributeNames.outage] !== true) return outcome;
+    } catch (error) {
+      return this.#failWrite(outcome, error);
+    }
+    return failureOutcome(
+      new GatewayError(`the model was away: ${outcome.failure.message}`, { code: 'upstream-failed', retryable: true }),
+    );
   }
 
   /** Ends the attempt's URL. Returns the first error of a gateway that was away and is back, for it was away from the agent too. */

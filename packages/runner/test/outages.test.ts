@@ -1,4 +1,10 @@
-import { GatewayError, type EnqueueRequest, type ModelGateway, type Rollout } from '@agent-lightning/core';
+import {
+  attributeNames,
+  GatewayError,
+  type EnqueueRequest,
+  type ModelGateway,
+  type Rollout,
+} from '@agent-lightning/core';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { Runner, type RolloutFunction, type RunnerOptions } from '../src/index.ts';
 import { away, closeRemoteStores, RemoteStore } from './remote-store.ts';
@@ -181,6 +187,29 @@ describe('a gateway that is away', () => {
     const { attempts } = await runOne(agent, new RemoteStore(), { gateway: gatewayThat({ closeAttempt }) }, { retry });
     expect(attempts).toEqual(['attempt-unknown', agent === failing ? 'PaymentError' : 'succeeded']);
   });
+});
+
+it('a model that is away is no failure of an agent that hides what its client threw', async () => {
+  const remote = new RemoteStore();
+  let isAway = true;
+  const closeAttempt: ModelGateway['closeAttempt'] = async ({ lease }) => {
+    const attributes = { [attributeNames.source]: 'gateway', ...(isAway && { [attributeNames.outage]: true }) };
+    const span = { kind: 'model_call', name: 'chat', status: { code: 'error' }, attributes } as const;
+    const ids = { spanId: '00000000000000ab', traceId: 'c'.repeat(32), startTimeMs: 1, endTimeMs: 2 };
+    await remote.inner.appendSpans(lease, [{ ...ids, ...span }]);
+  };
+  let begun = 0;
+  const agent = (): number => {
+    begun += 1;
+    isAway = begun === 1;
+    throw new PaymentError('declined');
+  };
+  const gateway = { openAttempt: async () => endpoint, closeAttempt };
+  const retry = { maxAttempts: 3, retryCodes: ['upstream-failed'] };
+  const { attempts, rollout, errors } = await runOne(agent, remote, { gateway }, { retry });
+  expect(errors).toEqual([]);
+  expect(attempts).toEqual(['upstream-failed', 'PaymentError']);
+  expect(rollout.failure).toEqual({ code: 'PaymentError', message: 'declined' });
 });
 
 describe('a process that stood still', () => {

@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
+import { guardStart, hasProcessGroups } from '@agent-lightning/platform';
 
 const keptLines = 40;
 
@@ -18,11 +19,14 @@ export class SupervisedProcess {
   constructor(name: string, program: string, args: readonly string[], readiness: RegExp, env: NodeJS.ProcessEnv = {}) {
     this.name = name;
     const flags = ['--conditions=@agent-lightning/source', '--disable-warning=ExperimentalWarning'];
+    // None outlives the siege itself, should that be killed.
+    const start = guardStart({ ...process.env, ...env });
     this.child = spawn(process.execPath, [...flags, program, ...args], {
-      env: { ...process.env, ...env },
+      env: start.env,
+      detached: hasProcessGroups,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
-    this.#gone = once(this.child, 'close');
+    this.#gone = once(this.child, 'close').finally(start.watch(this.child));
     const ready = Promise.withResolvers<void>();
     this.#ready = Promise.race([ready.promise, this.#gone]);
     for (const input of [this.child.stdout!, this.child.stderr!])
