@@ -21,6 +21,7 @@ const { values } = parseArgs({
   },
 });
 const minutes = readMinutes(values.minutes);
+const concurrency = readCount('--rollouts', values.rollouts);
 const folder = mkdtempSync(join(tmpdir(), 'soak-'));
 const upstream = fork(fileURLToPath(new URL('./upstream-process.ts', import.meta.url)), [], {
   execArgv: ['--conditions=@agent-lightning/source'],
@@ -30,13 +31,14 @@ try {
   const [line] = (await once(createInterface({ input: upstream.stdout! }), 'line')) as [string];
   const report = await runSoak({
     minutes,
-    concurrency: readCount('--rollouts', values.rollouts),
+    concurrency,
     seed: readCount('--seed', values.seed),
     upstreamUrl: line.replace('ready ', ''),
     folder,
     // At least thirty readings, and none more often than a collection of the heap may be forced.
     readingMs: Math.min(10_000, Math.max(1_000, minutes * 2_000)),
-    limits: { rssMiB: 64, heldMiB: 16, descriptors: 40 },
+    // Each rollout that runs has three sockets at most at once, more or fewer of which are open.
+    limits: { rssMiB: 64, heldMiB: 16, descriptors: Math.max(20, concurrency) },
   });
   if (values.json) console.log(JSON.stringify(report));
   else console.log(JSON.stringify(report, undefined, 2));

@@ -49,7 +49,8 @@ export class ProcessMeter {
   }
 }
 
-function countDescriptors(): number | undefined {
+/** Returns how many file descriptors this process has open; undefined where there is no /proc. */
+export function countDescriptors(): number | undefined {
   return process.platform === 'linux' ? readdirSync('/proc/self/fd').length : undefined;
 }
 

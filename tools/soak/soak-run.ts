@@ -6,7 +6,7 @@ import { Runner } from '@agent-lightning/runner';
 import { openSqliteStore } from '@agent-lightning/store-sqlite';
 import { checkRollout } from './check-rollout.ts';
 import { fitLine } from './fit-line.ts';
-import { afterWarmUp, findLeaks, ProcessMeter, type RiseLimits } from './process-meter.ts';
+import { afterWarmUp, countDescriptors, findLeaks, ProcessMeter, type RiseLimits } from './process-meter.ts';
 import { runSoakAgent, type Witness } from './soak-agent.ts';
 import { createSoakTask, soakKinds, type SoakKind, type SoakTask } from './soak-tasks.ts';
 
@@ -44,8 +44,24 @@ export interface SoakReport {
 const longestBatchMs = 240_000;
 const keptViolations = 50;
 
-/** Runs rollouts in batches, each of which is a run of its own that is checked and deleted when it is over. */
+/** Descriptors that a process may keep after all is closed: those of its runtime. */
+const keptDescriptors = 16;
+/** Sockets that were closed are gone after a few turns of the event loop. */
+const longestClosingMs = 30_000;
+
+/** Runs rollouts in batches, each of which is a run of its own that is checked and deleted when it is over; then closes everything. */
 export async function runSoak(options: SoakOptions): Promise<SoakReport> {
+  const before = countDescriptors();
+  const report = await runOpen(options);
+  if (before === undefined) return report;
+  const endMs = performance.now() + longestClosingMs;
+  while (countDescriptors()! > before + keptDescriptors && performance.now() < endMs) await delay(100);
+  const left = countDescriptors()! - before;
+  if (left <= keptDescriptors) return report;
+  return { ...report, violations: [...report.violations, `${left} descriptors are open after everything was closed`] };
+}
+
+async function runOpen(options: SoakOptions): Promise<SoakReport> {
   const store = await openSqliteStore({ path: join(options.folder, 'soak.sqlite'), durability: 'normal' });
   const gateway = await Gateway.start({ store, stallTimeoutMs: 2_000, retryBaseMs: 10, retryMaxMs: 50 });
   try {
