@@ -25,6 +25,8 @@ import {
 export interface AdminSurface {
   readonly adminKey: string | undefined;
   readonly limits: BodyLimits;
+  /** Notes that a request had the key. */
+  trust(request: IncomingMessage): void;
   /** The servers that snapshots may be published to over HTTP, by name. */
   readonly upstreams: Readonly<Record<string, UpstreamServers>>;
   list(): readonly ModelEntry[];
@@ -114,6 +116,7 @@ export async function answerAdmin(
   response: ServerResponse,
 ): Promise<void> {
   checkAdminKey(surface.adminKey, request);
+  surface.trust(request);
   const [route = '', ...rest] = path.slice('/admin/'.length).split('/').map(decodeSegment);
   const method = request.method ?? '';
   const reply = (body: JsonObject): void => new ReplyWriter(response).json(body);
