@@ -2,6 +2,7 @@
 import { BackendError } from '@agent-lightning/core';
 
 import { createGlobals } from './jinja/globals.ts';
+import { renderWithin, sizeOf } from './jinja/render-budget.ts';
 import { printStatements } from './jinja/run-template.ts';
 import { Scope } from './jinja/scope.ts';
 import { parseTemplate, type Statement } from './jinja/syntax.ts';
@@ -54,7 +55,9 @@ export class JinjaTemplate {
     const scope = new Scope();
     for (const [name, value] of [...createGlobals(raise, this.#now), ...variables]) scope.set(name, value);
     try {
-      return printStatements(this.statements, new Scope(scope));
+      let size = 0;
+      for (const value of variables.values()) size += sizeOf(value);
+      return renderWithin(size, () => printStatements(this.statements, new Scope(scope)));
     } catch (cause) {
       if (isUnsupported(cause)) throw this.#unsupported(cause);
       const verb = cause === refusal ? 'refused' : 'cannot be filled with';
