@@ -63,29 +63,27 @@ describe('a chat template that would never end', () => {
     expect(() => fill(template)).toThrow(/^hostile\/chat_template\.jinja cannot be filled with the messages: /u);
   });
 
-  it('is found out when its model is loaded, or else when a chat is rendered', () => {
+  it('is found out when its model is loaded', () => {
     const template = `${'{% for a in range(100000) %}'.repeat(3)}x{% endfor %}{% endfor %}{% endfor %}`;
-    const render = (): string =>
-      new ChatTemplate({ template, toolTemplate: undefined, name: 'hostile' }, {}).render([
-        { role: 'user', content: 'hi' },
-      ]);
-    expect(render).toThrow(/it loops without end/u);
+    const load = (): ChatTemplate => new ChatTemplate({ template, toolTemplate: undefined, name: 'hostile' }, {});
+    expect(load).toThrow(expect.objectContaining({ code: 'checkpoint-unsupported' }));
   });
 });
 
 describe('the budget of a rendering', () => {
-  it('grows with what it is filled with: a chat of a twenty thousand messages is rendered', () => {
+  it('grows with what it is filled with: a chat of twenty thousand messages is rendered', () => {
     const messages: Value[] = Array.from(
-      { length: 100_000 },
+      { length: 20_000 },
       (_, index) =>
         new Map<string, Value>([
           ['role', index % 2 === 0 ? 'user' : 'assistant'],
           ['content', 'How many singers are there?'],
         ]),
     );
+    const line = 'How many singers are there?';
     const template =
-      "{% for m in messages %}{% if m.role == 'user' and not loop.last %}{{ '<|' + m['role'] + '|>' + m.content | trim + '\\n' }}{% else %}{{ m.content }}{% endif %}{% endfor %}";
-    expect(fill(template, { messages })).toHaveLength(10_000 * (27 + 9 + 27));
+      "{% for m in messages %}{% if m.role == 'user' and not loop.last %}{{ '<|' + m['role'] + '|>' }}{{ m.content | trim }}{% else %}{{ m.content }}{% endif %}{% endfor %}";
+    expect(fill(template, { messages })).toHaveLength(10_000 * ('<|user|>'.length + 2 * line.length));
   });
 
   it('is of one rendering: the next has its own, and outside there is none', () => {
@@ -101,6 +99,9 @@ function tokenizerWith(fields: TokenizerJson): Tokenizer {
     model: { type: 'BPE', vocab: { a: 0, '!': 1, b: 2 }, merges: [] },
     decoder: { type: 'ByteLevel' },
     added_tokens: [],
+    post_processor: null,
+    normalizer: null,
+    pre_tokenizer: null,
     ...fields,
   };
   return new Tokenizer(json, {}, 'hostile');

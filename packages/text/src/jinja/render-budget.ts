@@ -10,6 +10,9 @@ const freeWork = 2_000_000;
 const workPerCharacter = 100;
 const charactersPerWork = 32;
 
+/** The errors of renderings that had no work left. */
+const endless = new WeakSet<object>();
+
 /** The work that is left to the rendering that goes on. Renderings are synchronous, so that there is one at most. */
 let left = Infinity;
 
@@ -30,10 +33,17 @@ export function renderWithin<Result>(characters: number, render: () => Result): 
 /** Takes work from the rendering that goes on. @throws {BackendError} `samples-invalid` when there is none left */
 export function spend(work: number): void {
   left -= work;
-  if (left < 0)
-    throw templateError(
-      'it does far more work than a chat of their size needs: it loops without end, or its texts and lists grow without end',
-    );
+  if (left >= 0) return;
+  const error = templateError(
+    'it does far more work than a chat of their size needs: it loops without end, or its texts and lists grow without end',
+  );
+  endless.add(error);
+  throw error;
+}
+
+/** Tells whether an error is that of a rendering that had no work left. */
+export function isEndless(error: unknown): boolean {
+  return typeof error === 'object' && error !== null && endless.has(error);
 }
 
 /** Takes the work of a value that was made, and returns it. */
