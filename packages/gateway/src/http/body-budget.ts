@@ -15,7 +15,7 @@ export interface BodyBudgetOptions extends BodyLimits {
   readonly schedule?: (work: () => void, milliseconds: number) => void;
 }
 
-/** What an owner holds now. */
+/** Counts what an owner holds now. */
 interface Holding {
   bytes: number;
   requests: number;

@@ -9,7 +9,7 @@ export interface WitnessOptions {
   readonly onChanged: (message: string) => void;
 }
 
-/** How a rollout's last attempt ended, as this process reported it. */
+/** Tells how a rollout ended, as this process reported it. */
 type Outcome = Pick<Rollout, 'status'> & { readonly failure?: Failure };
 
 /**

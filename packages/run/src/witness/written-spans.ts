@@ -11,7 +11,7 @@ interface WrittenSpan {
   readonly reward?: Span;
 }
 
-/** What this process wrote of one attempt. */
+/** Holds what this process wrote of one attempt. */
 export interface WrittenAttempt {
   readonly rolloutId: string;
   readonly attemptId: string;
