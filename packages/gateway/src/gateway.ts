@@ -62,10 +62,15 @@ export class Gateway implements ModelGateway {
       reader: createReplyReader(options.fastPath),
       grammars: new GrammarProbe(options.limits, this.#pool),
       gate: this.#gate,
-      bodies: new BodyBudget({ ...options.limits, maxOwnerBytes: options.maxAttemptHeldBytes }),
+      bodies: new BodyBudget({
+        ...options.limits,
+        maxOwnerBytes: options.maxAttemptHeldBytes,
+        maxOwnerRequests: options.maxAttemptCalls,
+      }),
       staleness: this.#staleness,
       statistics: this.#statistics,
       log: this.#log,
+      trust: (request) => this.#listener?.trust(request),
     };
     this.#attempts = new AttemptRegistry(options.store, new WriteWindow(options.writeDelayMs));
   }
@@ -73,13 +78,13 @@ export class Gateway implements ModelGateway {
   /** Starts listening. @throws {ConfigurationError} `option-invalid`; {GatewayError} `port-unavailable`, naming the port and what to do */
   static async start(options: GatewayOptions): Promise<Gateway> {
     const gateway = new Gateway(resolveGatewayOptions(options));
-    const { host, port, allowedHosts } = gateway.#options;
+    const { host, port, allowedHosts, maxConnections } = gateway.#options;
     const handle = (request: IncomingMessage, response: ServerResponse): void =>
       respond(response, gateway.#handle(request, response), {
         errorBody: findDialect(request.url)?.errorBody,
         onError: (error) => gateway.#onRejected(request, error),
       });
-    gateway.#listener = await listen({ host, port, allowedHosts, handle });
+    gateway.#listener = await listen({ host, port, allowedHosts, maxConnections, handle });
     return gateway;
   }
 
@@ -221,6 +226,7 @@ export class Gateway implements ModelGateway {
       adminKey,
       limits,
       upstreams: serving.upstreams,
+      trust: (request) => this.#listener?.trust(request),
       list: () => this.#policies.list(),
       openAttempts: () => this.#attempts.list(),
       route: (routes) => this.route(routes),

@@ -12,6 +12,7 @@ import { MemoryStore } from '@agent-lightning/store';
 import { openSqliteStore } from '@agent-lightning/store-sqlite';
 import { Outages } from './outlast-outages.ts';
 import { nameInRun } from './rollouts/planned-rollout.ts';
+import { witnessStore } from './witness/witnessed-store.ts';
 import { RunnerLoad } from './rollouts/runner-load.ts';
 
 /** The name of a run's one policy, when it trains only one. */
@@ -99,8 +100,12 @@ export class Session<Task> {
     const signal = interrupted === undefined ? failure.signal : AbortSignal.any([failure.signal, interrupted]);
     const outages = new Outages({ logger: options.logger, signal });
     try {
-      const store = options.store ?? (await openStore(options.storePath));
-      if (options.store === undefined) closers.unshift(() => store.close());
+      const opened = options.store ?? (await openStore(options.storePath));
+      if (options.store === undefined) closers.unshift(() => opened.close());
+      const store = witnessStore(opened, {
+        isExclusive: options.store === undefined,
+        onChanged: (message) => options.logger.warn(message),
+      });
       const gateway = options.gateway ?? (options.hasPolicy ? await startGateway(store, options) : undefined);
       if (gateway !== undefined && options.gateway === undefined) closers.unshift(() => gateway.close());
       const load = new RunnerLoad(options.runners);

@@ -29,6 +29,8 @@ export interface AdminSurface {
   readonly instance: string;
   readonly adminKey: string | undefined;
   readonly limits: BodyLimits;
+  /** Notes that a request had the key. */
+  trust(request: IncomingMessage): void;
   /** The servers that snapshots may be published to over HTTP, by name. */
   readonly upstreams: Readonly<Record<string, UpstreamServers>>;
   list(): readonly ModelEntry[];
@@ -118,6 +120,7 @@ export async function answerAdmin(
   response: ServerResponse,
 ): Promise<void> {
   checkAdminKey(surface.adminKey, request);
+  surface.trust(request);
   response.setHeader(instanceHeader, surface.instance);
   const [route = '', ...rest] = path.slice('/admin/'.length).split('/').map(decodeSegment);
   const method = request.method ?? '';
