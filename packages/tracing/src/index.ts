@@ -12,7 +12,7 @@ export {
   toolOutcome,
   toolSpan,
 } from './adapter-kit/framework-spans.ts';
-export { gatewayHeaders } from './adapter-kit/gateway-headers.ts';
+export { decodeAgentNames, encodeAgentNames, gatewayHeaders } from './adapter-kit/gateway-headers.ts';
 
 // emit
 export {

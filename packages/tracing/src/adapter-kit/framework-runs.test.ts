@@ -139,6 +139,23 @@ describe('FrameworkRuns', () => {
     expect(other.get('a')?.agent).toEqual({ names: ['helper'], wrappers: [{ agentMatch: /w/ }] });
   });
 
+  it('takes names that are empty or too long for a span, which say less, and refuses nobody for them', async () => {
+    const runs = new FrameworkRuns<string>();
+    const { scope, spans } = startRollout();
+    const path = `${'outer/'.repeat(1_000)}inner`;
+    runInRollout(scope, () => {
+      for (const [id, name] of Object.entries({ empty: '', long: path })) {
+        runs.begin({ id, describe: () => agent(name) });
+        runs.end(id);
+      }
+      runs.begin({ id: 'whole', describe: () => agent(path) });
+      expect(runs.get('whole')?.agent.names).toEqual([path]);
+    });
+    await scope.recorder.flush();
+    expect(spans.map(({ name }) => name.length)).toEqual(['agent'.length, 1_000]);
+    expect(spans[1]!.name).toMatch(/^outer\/.*\/inner$/);
+  });
+
   it('forgets the runs of attempts that are over when many have gathered', async () => {
     const runs = new FrameworkRuns<undefined>();
     const begin = (scope: RolloutScope, id: string): void =>

@@ -10,7 +10,9 @@ import { processWide } from '../scope/process-wide.ts';
 import { describeAgentMatch, attributeNames, type AgentMatch, type Attributes } from '@agent-lightning/core';
 import type { AgentOptions } from '../selection/agent-options.ts';
 import { addWrapper, joinWrappers, selectAgent } from '../selection/select-agent.ts';
+import { storeLimits } from '@agent-lightning/store';
 import { capText } from '../writing/attribute-values.ts';
+import { shortenName } from '../writing/shorten-name.ts';
 import { errorOutcome } from '../writing/exception-attributes.ts';
 import { currentRollout, runInRollout, type RolloutScope } from '../scope/rollout-scope.ts';
 import type { OpenSpan, SpanOutcome, StartSpan } from '../writing/trace-recorder.ts';
@@ -120,7 +122,9 @@ export class FrameworkRuns<Detail> {
     const { span: start, names, detail } = describe(parent);
     const around = parent?.agent ?? activeSpan(scope)?.agent;
     const parentSpanId = parent === undefined ? activeSpan(scope)?.spanId : parent.spanId;
-    const span = start && scope.recorder.start({ ...start, ...(parentSpanId !== undefined && { parentSpanId }) });
+    const span =
+      start &&
+      scope.recorder.start({ ...start, name: spanName(start), ...(parentSpanId !== undefined && { parentSpanId }) });
     this.#keep(id, {
       scope,
       detail,
@@ -194,6 +198,11 @@ function selectionOf<Detail>({ scope, agent: { names, wrappers } }: TracedRun<De
     ...(match !== undefined && { [attributeNames.agentMatch]: writeMatch(match) }),
     ...(unmatched.length > 0 && { [attributeNames.agentUnmatched]: unmatched.map(writeMatch) }),
   };
+}
+
+/** Returns the name of a run's span, as every store takes it: an agent or a tool may go by a text that is empty or too long. */
+function spanName({ kind, name }: StartSpan): string {
+  return name === '' ? kind : shortenName(name, storeLimits.nameCharacters);
 }
 
 function activeSpanOf<Detail>({ scope, spanId, agent }: TracedRun<Detail>): ActiveSpan | undefined {
