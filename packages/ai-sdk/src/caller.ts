@@ -4,8 +4,10 @@ import { AdapterError, type LlmEndpoint } from '@agent-lightning/core';
 import {
   currentRollout,
   FrameworkRuns,
+  mayHoldMiddleware,
   processWide,
   refuseUntraceable,
+  speaksOtherDialect,
   type AgentOptions,
   type FrameworkRun,
   type RolloutScope,
@@ -13,14 +15,7 @@ import {
 } from '@agent-lightning/tracing';
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
 import type { LanguageModel } from 'ai';
-import {
-  agentRun,
-  modelOutcome,
-  modelRun,
-  speaksOtherDialect,
-  type ModelAnswerEvent,
-  type RunDetail,
-} from './spans.ts';
+import { agentRun, modelOutcome, modelRun, type ModelAnswerEvent, type RunDetail } from './spans.ts';
 
 /** The options of a wrapped agent. */
 export interface LightningOptions extends AgentOptions {
@@ -214,9 +209,35 @@ function placeModelCall(id: string, { names, wrappers }: Wrapping): void {
 }
 
 async function askModel(id: string, call: ModelCall): Promise<unknown> {
+  const { model, method, callOptions } = call;
   const run = runs.get(id);
-  const policy = run !== undefined && runs.isSelected(run) ? policyOf(run.scope, call) : undefined;
-  return (policy ?? call.model)[call.method](call.callOptions);
+  if (run === undefined || !runs.isSelected(run)) return model[method](callOptions);
+  if (isClosed(call)) return askClosed(run, call);
+  run.detail.isRedirected = true;
+  return (policyOf(run.scope, call) ?? model)[method](callOptions);
+}
+
+/** Tells whether the model can neither be redirected nor replaced without the middleware that it may hold. */
+function isClosed({ model, wrapping }: ModelCall): boolean {
+  return wrapping.policyModel === undefined && speaksOtherDialect(model.provider) && mayHoldMiddleware(model);
+}
+
+/** Calls a model with middleware, in which a wrapped model may lie that asks the policy; refuses the call where none did. */
+async function askClosed(run: TracedRun<RunDetail>, { model, method, callOptions }: ModelCall): Promise<unknown> {
+  run.detail.isRedirected = false;
+  try {
+    return await model[method](callOptions);
+  } finally {
+    if (!run.detail.isRedirected) refuseClosed(run.scope, model);
+  }
+}
+
+function refuseClosed(scope: RolloutScope, { provider, modelId }: CalledModel): void {
+  const error = new AdapterError(
+    `${provider} ${modelId} may hold middleware, and its provider's dialect is not redirected, so the policy cannot answer in its place; wrap the model inside: wrapLanguageModel({ model: withLightning(model), middleware })`,
+    { code: 'adapter-unsupported' },
+  );
+  refuseUntraceable(scope, 'ai-sdk-middleware', error);
 }
 
 /** Returns the model that answers in the place of a selected one; undefined where that one answers itself. */

@@ -1,4 +1,5 @@
 // adapter-kit
+export { mayHoldMiddleware, speaksOtherDialect } from './adapter-kit/ai-models.ts';
 export { type AgentOptions, agentOptions } from './selection/agent-options.ts';
 export { type BeginRun, type FrameworkRun, FrameworkRuns, type TracedRun } from './adapter-kit/framework-runs.ts';
 export {

@@ -2,6 +2,7 @@ import { afterEach, describe, it } from 'vitest';
 import { adapterScenarios, type AdapterScenario, type AdapterUnderTest } from './adapter-under-test.ts';
 import { ContractServers } from './contract-run.ts';
 import { isolationScenarios } from './describe-isolation.ts';
+import { ownTelemetry } from './describe-telemetry.ts';
 import { traceScenarios, type Scenario } from './describe-traces.ts';
 import { wrappingScenarios } from './describe-wrapping.ts';
 
@@ -9,6 +10,7 @@ const scenarios: Readonly<Record<AdapterScenario, Scenario>> = {
   ...traceScenarios,
   ...isolationScenarios,
   ...wrappingScenarios,
+  'own telemetry': ownTelemetry,
 };
 
 /** Declares the whole contract of an adapter as tests, with its real framework; call it in a test file of your adapter's package. */

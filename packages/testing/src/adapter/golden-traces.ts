@@ -9,6 +9,7 @@ export type TraceScenario = Exclude<
   | 'outside a rollout'
   | 'original unchanged'
   | 'client built before'
+  | 'own telemetry'
 >;
 
 type Server = 'own' | 'policy';
