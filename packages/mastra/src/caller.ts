@@ -37,6 +37,8 @@ export interface AgentCall {
   readonly agent: object;
   /** The model call of the run that failed last: Mastra may ask again, and that is the same call. */
   failed?: { readonly id: string; readonly outcome: SpanOutcome };
+  /** Tells that live traffic has counted that the policy cannot answer; Mastra resolves a model several times for one call. */
+  isCounted?: boolean;
 }
 
 const calls = new AsyncLocalStorage<AgentCall>();
@@ -150,7 +152,7 @@ export async function chooseModel(call: AgentCall, given: unknown, resolve: Reso
   if (run === undefined || run.scope !== currentRollout()) return resolve(given);
   const { llm } = run.scope;
   if (llm !== undefined && runs.isSelected(run)) {
-    const own = await resolveWithMiddleware(run.scope, given, resolve);
+    const own = await resolveWithMiddleware(call, run.scope, given, resolve);
     return traced(own ?? (policyModel(llm) as unknown as ResolvedModel), call);
   }
   const own = (await resolve(given)) as ResolvedModel;
@@ -166,6 +168,7 @@ function policyModel({ baseUrl, apiKey, model }: LlmEndpoint): ModelRouterLangua
  * @throws {AdapterError} `adapter-unsupported` in training, when its calls cannot be redirected
  */
 async function resolveWithMiddleware(
+  call: AgentCall,
   scope: RolloutScope,
   given: unknown,
   resolve: ResolveModel,
@@ -173,10 +176,11 @@ async function resolveWithMiddleware(
   const model = typeof given === 'function' ? await modelOf(given, resolve) : given;
   if (!mayHoldMiddleware(model)) return undefined;
   const { provider } = model as { readonly provider?: unknown };
-  if (speaksOtherDialect(provider)) {
+  if (speaksOtherDialect(provider) && call.isCounted !== true) {
     const message = `the model of the provider "${String(provider)}" may hold middleware, and that provider's dialect is not redirected, so the policy cannot answer in its place; give the agent the model without middleware in training`;
     const error = new AdapterError(message, { code: 'adapter-unsupported' });
     refuseUntraceable(scope, 'mastra-model-middleware', error);
+    call.isCounted = true;
   }
   return (await resolve(model)) as ResolvedModel;
 }
