@@ -31,6 +31,7 @@ export { installFetchRedirect } from './redirect/fetch-redirect.ts';
 export { recordOutsideCalls, watchOutsideCalls } from './redirect/outside-calls.ts';
 
 // scope
+export { bindToRollout } from './scope/bind-to-rollout.ts';
 export { type ActiveAgent, type ActiveSpan, activeSpan, runInSpan } from './scope/active-span.ts';
 export { processWide } from './scope/process-wide.ts';
 export { type RolloutScope, currentRollout, requireRollout, runInRollout } from './scope/rollout-scope.ts';
