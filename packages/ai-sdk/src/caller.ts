@@ -141,9 +141,9 @@ export async function callModel(call: ModelCall): Promise<unknown> {
 /** Makes a call that the AI SDK reports, which may not say what was answered; a try that fails is not its end. */
 async function callReported(id: string, call: ModelCall): Promise<unknown> {
   const result = await enter(id, () => askModel(id, call));
-  const end = (event: ModelAnswerEvent): void => endModel(id, event);
+  const end = (answer: ModelAnswer): void => endModel(id, answer);
   if (call.method === 'doStream') return followStream(result as StreamResult, { end, fail: () => undefined });
-  end(answerOf(result));
+  end(() => answerOf(result));
   return result;
 }
 
@@ -158,8 +158,8 @@ async function callUnreported(call: ModelCall): Promise<unknown> {
     runs.begin({ id: agentId, wrappers: wrapping.wrappers, describe });
   }
   beginModel(id, agentId ?? around?.id, call);
-  const end = (event: ModelAnswerEvent): void => {
-    endModel(id, event);
+  const end = (answer: ModelAnswer): void => {
+    endModel(id, answer);
     if (agentId !== undefined) runs.end(agentId);
   };
   const fail = (error: unknown): void => {
@@ -169,7 +169,7 @@ async function callUnreported(call: ModelCall): Promise<unknown> {
   try {
     const result = await enter(id, () => askModel(id, call));
     if (call.method === 'doStream') return followStream(result as StreamResult, { end, fail });
-    end(answerOf(result));
+    end(() => answerOf(result));
     return result;
   } catch (error) {
     fail(error);
@@ -182,8 +182,12 @@ export function answerOf(result: unknown): ModelAnswerEvent {
   return { ...answer, responseId: response?.id, modelId: response?.modelId };
 }
 
-export function endModel(id: string, answer: ModelAnswerEvent): void {
-  runs.end(id, modelOutcome(answer, runs.get(id)?.agent.names ?? []));
+/** What a model answered; a function where it has to be read out of what the model gave, which may be anything. */
+type ModelAnswer = ModelAnswerEvent | (() => ModelAnswerEvent);
+
+export function endModel(id: string, answer: ModelAnswer): void {
+  const names = runs.get(id)?.agent.names ?? [];
+  runs.end(id, () => modelOutcome(typeof answer === 'function' ? answer() : answer, names));
 }
 
 function beginModel(id: string, parentId: string | undefined, { model, wrapping, callOptions }: ModelCall): void {
@@ -305,7 +309,7 @@ interface StreamResult {
 }
 
 interface CallEnd {
-  readonly end: (event: ModelAnswerEvent) => void;
+  readonly end: (answer: ModelAnswer) => void;
   readonly fail: (error: unknown) => void;
 }
 

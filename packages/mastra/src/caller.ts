@@ -114,7 +114,7 @@ export async function runStep(
 ): Promise<unknown> {
   try {
     const returned = await runs.inside(id, work);
-    runs.end(id, outcomeOf(returned));
+    runs.end(id, () => outcomeOf(returned));
     return returned;
   } catch (error) {
     runs.fail(id, error);

@@ -11,7 +11,6 @@ import {
   type Failure,
 } from '@agent-lightning/core';
 import {
-  capText,
   errorOutcome,
   exceptionAttributes,
   recordOutsideCalls,
@@ -243,5 +242,5 @@ function toFailure(error: unknown): Failure {
 }
 
 function describe(error: unknown): string {
-  return capText(error instanceof Error ? error.message : String(error));
+  return errorOutcome(error).status.message ?? '';
 }

@@ -142,15 +142,18 @@ export class FrameworkRuns<Detail> {
   }
 
   /**
-   * Ends a run; one that was not traced, or has ended already, is left alone.
-   * @throws {TraceError} `span-invalid` for an outcome that must not enter a trace; in production it is counted
+   * Ends a run; one that was not traced, or has ended already, is left alone. An outcome that has to be read out of what a framework gives
+   * is a function, which is called for a traced run alone.
+   * @throws {TraceError} `span-invalid` for an outcome that must not enter a trace; in production it is counted, as is what the function throws
    */
-  end(id: string, outcome?: SpanOutcome): void {
+  end(id: string, outcome?: SpanOutcome | (() => SpanOutcome)): void {
     const run = this.#runs.get(id);
     if (run === undefined) return;
     this.#runs.delete(id);
-    const attributes = { ...selectionOf(run), ...outcome?.attributes };
-    writeTrace(run.scope, () => run.span?.end({ ...outcome, attributes }));
+    writeTrace(run.scope, () => {
+      const read = typeof outcome === 'function' ? outcome() : outcome;
+      run.span?.end({ ...read, attributes: { ...selectionOf(run), ...read?.attributes } });
+    });
   }
 
   /** Ends a run with what it threw. */
