@@ -134,3 +134,35 @@ describe('what cannot go to the gateway, in live traffic', () => {
     expect(policy.calls.map(({ body }) => body)).toMatchObject(Array(2).fill({ temperature: 0.25 }));
   });
 });
+
+describe('what is frozen', () => {
+  it('is an agent, a model or a provider like another', async () => {
+    const [own, policy] = [await startServer('own'), await startServer('policy')];
+    const provider = createOpenAICompatible({ name: 'own', baseURL: own.baseUrl, apiKey: 'own-key' });
+    const inner = new ToolLoopAgent({ model: chatModel(own) });
+    const agent = withLightning(
+      Object.freeze({
+        version: 'agent-v1' as const,
+        id: 'writer',
+        generate: (options: never) => inner.generate(options),
+        stream: (options: never) => inner.stream(options),
+      }),
+    );
+    const model = withLightning(Object.freeze(wrapLanguageModel({ model: chatModel(own), middleware: [] })));
+    const frozen = withLightning(Object.freeze(provider));
+    const work = async () => {
+      await agent.generate({ prompt: 'q' } as never);
+      await generateText({ model, prompt: 'q' });
+      await generateText({ model: frozen('own-model'), prompt: 'q' });
+      await generateText({ model: frozen.chatModel('own-model'), prompt: 'q' });
+    };
+    await work();
+    await captureAt(1).capture.run('q', work);
+    await startRollout(policy.baseUrl).run(work);
+    expect([own.calls.length, policy.calls.length]).toEqual([8, 4]);
+    expect([Object.keys(model), 'generate' in agent]).toEqual([
+      Object.keys(wrapLanguageModel({ model: chatModel(own), middleware: [] })),
+      true,
+    ]);
+  });
+});

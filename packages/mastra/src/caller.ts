@@ -122,7 +122,7 @@ export async function runStep(
   }
 }
 
-type Execute = (args: unknown, options?: { readonly toolCallId?: string }) => unknown;
+type Execute = (args: unknown, options?: { readonly toolCallId?: string }, ...rest: unknown[]) => unknown;
 export type Tools = Record<string, { execute?: Execute }>;
 
 /** Returns the tools of one run, whose executions are runs. */
@@ -131,12 +131,12 @@ export function followTools(tools: Tools): Tools {
     Object.entries(tools).map(([name, tool]) => {
       const { execute } = tool;
       if (execute === undefined) return [name, tool];
-      const traced: Execute = (args, options) => {
+      const traced: Execute = (args, options, ...rest) => {
         const id = randomUUID();
         runs.begin({ id, describe: () => toolRun(name, args, options?.toolCallId) });
         // Mastra gives a tool's error to the model as its result.
         const outcomeOf = (result: unknown) => (result instanceof Error ? errorOutcome(result) : toolOutcome(result));
-        return runStep(id, () => execute(args, options), outcomeOf);
+        return runStep(id, () => execute.call(tool, args, options, ...rest), outcomeOf);
       };
       return [name, { ...tool, execute: traced }];
     }),

@@ -115,8 +115,18 @@ export function follow(member: unknown, options?: AgentOptions): void {
 
 function followOnce<Member extends object>(member: Member, begin: (member: Member) => void): void {
   if (followed.has(member)) return;
+  if (!Object.isExtensible(member)) return refuseFrozen((member as { readonly id?: unknown }).id);
   followed.add(member);
   begin(member);
+}
+
+/** Refuses what cannot be followed because it is frozen; in live traffic it is counted, and does what it does without a wrapper. */
+function refuseFrozen(id: unknown): void {
+  const message = `"${String(id)}" is frozen, so it cannot be followed; freeze it after withLightning`;
+  const error = new AdapterError(message, { code: 'adapter-unsupported' });
+  const scope = currentRollout();
+  if (scope === undefined) throw error;
+  refuseUntraceable(scope, 'mastra-frozen', error);
 }
 
 function followAgent(agent: FollowedAgent): void {

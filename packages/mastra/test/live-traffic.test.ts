@@ -178,4 +178,16 @@ describe('what cannot be followed, in live traffic', () => {
     await served.capture.run('q', () => unredirected.generate('q'), { gateway: gatewayTo(policy) });
     expect(served.capture.statistics.untraceable).toEqual({ 'mastra-model-middleware': 1 });
   });
+
+  it('is a frozen sub-agent, which does what it does unwrapped; one that is wrapped itself is refused at once', async () => {
+    const own = await startServer('own');
+    const helper = Object.freeze(agentOf('helper', modelAt(own), { description: 'helps' }));
+    expect(() => withLightning(helper)).toThrow('freeze it after withLightning');
+    const boss = withLightning(agentOf('boss', modelAt(own), { agents: { helper } }));
+    const { capture } = captureAt(1);
+    expect((await capture.run('q', async () => (await boss.generate('q')).text)).result).toBe('own says');
+    expect(Object.keys(capture.statistics.untraceable)).toEqual(['mastra-frozen']);
+    const trained = startTestRollout(own.baseUrl).run(() => boss.generate('q'));
+    await expect(trained).rejects.toMatchObject({ code: 'adapter-unsupported' });
+  });
 });

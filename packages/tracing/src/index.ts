@@ -1,6 +1,7 @@
 // adapter-kit
 export { mayHoldMiddleware, speaksOtherDialect } from './adapter-kit/ai-models.ts';
 export { type AgentOptions, agentOptions } from './selection/agent-options.ts';
+export { createProxy, type ProxyBehaviour } from './adapter-kit/create-proxy.ts';
 export { type BeginRun, type FrameworkRun, FrameworkRuns, type TracedRun } from './adapter-kit/framework-runs.ts';
 export {
   type FrameworkSpan,

@@ -70,6 +70,7 @@ export const adapterScenarios = [
   'client built before',
   'production mode',
   'own telemetry',
+  'hostile tools',
 ] as const;
 
 export type AdapterScenario = (typeof adapterScenarios)[number];
