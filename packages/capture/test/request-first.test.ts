@@ -146,7 +146,7 @@ describe('what an agent gives back', () => {
     const values = [circular, 1n, Symbol('s'), Object.freeze({ a: 1 }), new Uint8Array(20_000_000), hostile[2]![1]];
     for (const value of values)
       expect((await capture.run('q', () => operation('echo', () => value)())).result).toBe(value);
-    const lazy = Object.defineProperty({}, 'then', { get: broken });
+    const lazy = new Proxy({}, { get: broken }); // also when it is asked for its `then`
     const kept = await capture.run('q', () => [operation('echo', () => lazy)()]);
     expect(kept.result[0]).toBe(lazy);
     expect((await exported()).map(({ spans }) => spans.length)).toEqual(Array(7).fill(1));

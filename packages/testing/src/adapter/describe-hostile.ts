@@ -22,7 +22,7 @@ const behaviours: readonly Readonly<Record<string, () => unknown>>[] = [
       throw Symbol('s') as unknown;
     },
     unreadable: () => {
-      throw Object.defineProperty(new Error('x'), 'stack', { get: broken }) as unknown;
+      throw Object.defineProperty(new RangeError('x'), 'stack', { get: broken }) as unknown;
     },
   },
   {

@@ -1,4 +1,4 @@
-/** What is done in the place of an object. */
+/** Declares what a proxy does in the place of its object. */
 export interface ProxyBehaviour {
   readonly get: (key: PropertyKey) => unknown;
   /** The call of an object that is a function. */

@@ -1,4 +1,4 @@
-/** The text of a value, or its beginning. */
+/** Holds the text of a value, or its beginning. */
 export interface BoundedJson {
   readonly text: string;
   /** Tells whether the text is the whole JSON of the value. */
