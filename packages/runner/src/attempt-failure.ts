@@ -1,5 +1,5 @@
 import { failureKinds, type Failure } from '@agent-lightning/core';
-import { capText } from '@agent-lightning/tracing';
+import { errorOutcome } from '@agent-lightning/tracing';
 import type { AttemptOutcome } from './runner-hooks.ts';
 
 /** Returns the outcome of an attempt that failed with `error`. */
@@ -19,5 +19,5 @@ export function toFailure(error: unknown): Failure {
 
 /** Returns the message of what was thrown, as long as a store takes it. */
 export function describe(error: unknown): string {
-  return capText(error instanceof Error ? error.message : String(error));
+  return errorOutcome(error).status.message ?? '';
 }

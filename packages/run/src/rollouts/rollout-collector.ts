@@ -13,6 +13,7 @@ import {
 import { isFinalRolloutStatus } from '@agent-lightning/store';
 import { FailureScoring } from '../failures/failure-scoring.ts';
 import { toEnqueueRequest } from './planned-rollout.ts';
+import { markStrayedCalls } from './strayed-calls.ts';
 
 export interface RolloutCollectorOptions {
   readonly store: LightningStore;
@@ -132,7 +133,7 @@ export class RolloutCollector {
         attemptId: 'latest',
         rolloutIds: chunk.map((rollout) => rollout.rolloutId),
       });
-      const byRollout = Map.groupBy(spans, (span) => span.rolloutId);
+      const byRollout = Map.groupBy(markStrayedCalls(spans), (span) => span.rolloutId);
       for (const rollout of chunk)
         episodes.push(toEpisode(rollout, byRollout.get(rollout.rolloutId) ?? [], { policies, failures: sorting }));
     }
