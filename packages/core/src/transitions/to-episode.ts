@@ -124,6 +124,7 @@ function untrainableReason(call: ModelCall, mode: RolloutMode): string | undefin
   if (gateway === undefined) return 'the call did not go through the gateway';
   if (gateway.status.code === 'error') return `the call failed: ${gateway.status.message ?? 'no message'}`;
   if (call.replaced) return 'the agent went on with another response (a retry replaced this one)';
+  if (call.discarded !== undefined) return call.discarded;
   if (gateway.tokens === undefined) return 'the engine reported no tokens';
   const version = gateway.attributes[attributeNames.policyVersion];
   if (typeof version !== 'number' || !Number.isInteger(version))

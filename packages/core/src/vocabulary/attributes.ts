@@ -45,6 +45,8 @@ export const attributeNames = {
   agentMatch: 'agentlightning.agent.match',
   /** Every `agentMatch` that was asked before and does not match the agent, as they were written, innermost first. */
   agentUnmatched: 'agentlightning.agent.unmatched',
+  /** Names what a span executes, such as one task of a graph: a later span of the same name executes it again from its start. */
+  execution: 'agentlightning.execution',
   /** The host that answered model calls instead of the gateway. */
   outsideHost: 'agentlightning.outside.host',
   /** The number of model calls that this host answered. */
