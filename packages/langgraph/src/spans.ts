@@ -1,6 +1,8 @@
 import {
   agentSpan,
   answerAttributes,
+  attemptSpan,
+  markExecution,
   modelCallSpan,
   toolOutcome,
   toolSpan,
@@ -115,28 +117,17 @@ export function describeChain(
 ): FrameworkSpan | undefined {
   if (tags?.includes(hiddenTag) === true) return undefined;
   const isNode = runName !== undefined && runName === place.node && place.execution !== parent?.execution;
-  if (isNode) return asExecution(place.execution, agentSpan(runName, placeNames(place)));
+  if (isNode) return markExecution(agentSpan(runName, placeNames(place)), place.execution);
   if (place.agent !== undefined && place.agent !== parent?.agent) return agentSpan(place.agent, [place.agent]);
   if (parent === undefined) return agentSpan(runName ?? 'graph', [runName ?? 'graph']);
-  if (parent.attempts !== undefined) return asExecution(parent.attempts, attemptSpan);
+  if (parent.attempts !== undefined) return attemptSpan(parent.attempts);
   return undefined;
 }
-
-const attemptSpan: FrameworkSpan = {
-  kind: 'operation',
-  name: 'attempt',
-  attributes: { [attributeNames.operationLabel]: 'attempt' },
-};
 
 /** Describes a tool call; one that is run again within its node, or with it, is the same execution. */
 export function describeTool(call: ToolCallStart, { execution }: NodePlace): FrameworkSpan {
   const isKnown = execution !== undefined && call.callId !== undefined;
-  return asExecution(isKnown ? `${execution}|${call.callId}` : undefined, toolSpan(call));
-}
-
-function asExecution(execution: string | undefined, span: FrameworkSpan): FrameworkSpan {
-  if (execution === undefined) return span;
-  return { ...span, attributes: { ...span.attributes, [attributeNames.execution]: execution } };
+  return markExecution(toolSpan(call), isKnown ? `${execution}|${call.callId}` : undefined);
 }
 
 /** Describes a model call by what LangChain says when it begins. */
@@ -150,7 +141,7 @@ export function describeModelCall(
     readonly model?: unknown;
     readonly temperature?: unknown;
   };
-  return asExecution(parent?.attempts, modelCallSpan({ operation, names: placeNames(place), model, temperature }));
+  return markExecution(modelCallSpan({ operation, names: placeNames(place), model, temperature }), parent?.attempts);
 }
 
 /** Puts a run at its place: what happens in the same execution of a node belongs to the same agent. */

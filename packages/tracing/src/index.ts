@@ -8,6 +8,8 @@ export {
   type ToolCallStart,
   agentSpan,
   answerAttributes,
+  attemptSpan,
+  markExecution,
   modelCallSpan,
   toolOutcome,
   toolSpan,
