@@ -34,6 +34,7 @@ import {
   toCurve,
   type Verdict,
 } from '@agent-lightning/run';
+import { CallReport } from './call-report.ts';
 import { evaluateForVerdict, loadBest, sayVerdict } from './evaluate/run-verdict.ts';
 import { kindReader, toReportContext, type RunContext } from './run-context.ts';
 import { StepEpisodes } from './step-episodes.ts';
@@ -69,6 +70,7 @@ export class TrainingRun<Task> {
   readonly #window: RolloutWindow;
   readonly excerpts: StepExcerpts;
   readonly #faults = new FaultNotices();
+  readonly #calls: CallReport;
   /** True once the user was told that the failure reward is above what rollouts earn. */
   #hasComplained = false;
   readonly #ailments: AilmentWatch;
@@ -87,6 +89,7 @@ export class TrainingRun<Task> {
   constructor(context: RunContext<Task>) {
     const { fit, options, directory, collector } = context;
     this.#context = context;
+    this.#calls = new CallReport(context.progress.logger);
     this.excerpts = new StepExcerpts(directory);
     this.#ailments = new AilmentWatch(options.algorithm.ailments ?? [], {
       isControl: options.control === 'shuffled',
@@ -120,6 +123,7 @@ export class TrainingRun<Task> {
     try {
       await this.#begin();
       const reason = await this.#loop();
+      this.#calls.runEnded();
       if (reason !== 'interrupted') await this.#validateFinally();
       await this.#save();
       if (reason !== 'interrupted') await this.#judge();
@@ -194,6 +198,7 @@ export class TrainingRun<Task> {
     const validation = await clock.measure('validate', () => this.#validateOnTheWay(step));
     const metrics = await this.#endStep(finished, validation, clock, this.#loadOf(clock, queueDepth));
     for (const warning of finished.outcome.warnings ?? []) progress.logger.warn(warning);
+    this.#calls.stepEnded(finished);
     try {
       await options.hooks.onStep?.(metrics);
     } catch (error) {

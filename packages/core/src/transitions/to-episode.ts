@@ -42,7 +42,7 @@ export function toEpisode(rollout: Rollout, spans: readonly Span[], options: ToE
   const trained = selected.filter((call) => reasons.get(call) === undefined);
   const rewards = attributeRewards(latest, trace, trained);
   const signals = stepSignals(trace);
-  const outside = findOutsideCalls(latest, trace);
+  const outside = findOutsideCalls(latest, trace, options.policies);
   const agents = listAgents(latest, trace);
   const failureKind = failureKindOf(rollout, selected, options);
   const pace = measurePace(selected);
@@ -67,7 +67,7 @@ export function toEpisode(rollout: Rollout, spans: readonly Span[], options: ToE
     untrainedReward: rewards.untrained,
     rewards: Object.fromEntries((rewards.rollout?.dimensions ?? []).map(({ name, value }) => [name, value])),
     ...(agents.length > 0 && { agents }),
-    ...(outside.unwrapped.length > 0 && { unwrappedCalls: outside.unwrapped }),
+    ...(outside.others.length > 0 && { otherCalls: outside.others }),
     problems: rewards.problems,
   };
 }
@@ -139,8 +139,15 @@ function untrainableReason(call: ModelCall, mode: RolloutMode): string | undefin
 
 function untrainableCall(call: ModelCall, reason: string | undefined): readonly UntrainableCall[] {
   if (reason === undefined) return [];
-  const outage = call.gateway?.attributes[attributeNames.outage] === true ? { isOutage: true as const } : {};
-  return [{ spanId: call.span.spanId, agentName: call.agentNames[0] ?? '', reason, ...outage }];
+  return [
+    {
+      spanId: call.span.spanId,
+      agentName: call.agentNames[0] ?? '',
+      reason,
+      ...(call.gateway?.attributes[attributeNames.outage] === true && { isOutage: true }),
+      ...(reason === call.discarded && { isDiscarded: true }),
+    },
+  ];
 }
 
 function transitionOf(

@@ -48,8 +48,22 @@ export interface UntrainableCall {
   readonly reason: string;
   /** True for a call that failed because what samples was away or broke. */
   readonly isOutage?: true;
-  /** Present when the call did not go through the gateway, with the host that it went to where one was seen. */
-  readonly outside?: { readonly host?: string };
+  /** Present when the call did not go through the gateway, with the host that it went to and the client that sent it where they were seen. */
+  readonly outside?: { readonly host?: string; readonly client?: string };
+  /** True for an answer that the agent threw away, as when a node that failed is run again. */
+  readonly isDiscarded?: true;
+}
+
+/** A model call that no policy should have answered: of an agent that keeps its model, or of code outside every wrapped agent. */
+export interface OtherCall {
+  /** The most telling name of the agent; empty where there is none. */
+  readonly agentName: string;
+  /** True for a call of an agent that a framework reported, and false for one of other code, such as a judge or a search in vectors. */
+  readonly isWrapped: boolean;
+  /** The host that answered, where a request was seen. */
+  readonly host?: string;
+  /** The client by its own word, such as `OpenAI/JS`, where a request was seen. */
+  readonly client?: string;
 }
 
 /** An agent that a framework reported in a rollout with a policy. */
@@ -95,8 +109,8 @@ export interface Episode {
   readonly rewards: Readonly<Record<string, number>>;
   /** The agents that frameworks reported; absent when there are none. */
   readonly agents?: readonly SeenAgent[];
-  /** The hosts that model calls of code outside every wrapped agent went to instead of the gateway, each as often as it was called. */
-  readonly unwrappedCalls?: readonly string[];
+  /** The model calls that no policy should have answered; absent when there are none. */
+  readonly otherCalls?: readonly OtherCall[];
   /** Malformed rewards, and rewards whose target made no call. */
   readonly problems?: readonly TraceProblem[];
 }

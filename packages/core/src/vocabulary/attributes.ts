@@ -49,6 +49,8 @@ export const attributeNames = {
   execution: 'agentlightning.execution',
   /** The host that answered model calls instead of the gateway. */
   outsideHost: 'agentlightning.outside.host',
+  /** The client that sent model calls past the gateway, as its `user-agent` begins. */
+  outsideClient: 'agentlightning.outside.client',
   /** The number of model calls that this host answered. */
   outsideCalls: 'agentlightning.outside.calls',
   policy: 'agentlightning.policy',
