@@ -24,7 +24,7 @@ export class CallReport {
     if (outcome.isWithoutSignal !== true) return;
     const table = new CallTable();
     table.add(episodes);
-    const ways = JSON.stringify(table.rows.map(({ calls: _, ...row }) => row));
+    const ways = JSON.stringify(table.rows.map(({ fate, agent, host, client }) => [fate, agent, host, client]));
     if (table.rows.length === 0 || ways === this.#told) return;
     this.#told = ways;
     this.#logger.warn(`the model calls of step ${step}:\n${table.describe()}`);
