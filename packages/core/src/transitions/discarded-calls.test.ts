@@ -136,6 +136,7 @@ describe('an answer that the agent threw away', () => {
 
   it('is no conversation to imitate, and keeps a reward of its own for the rollout', () => {
     const trace = new TraceBuilder();
+    execution(trace, 'run 0', 'write:1', { parentSpanId: 'graph', ...failed });
     const messages = {
       [attributeNames.inputMessages]: '[{"role":"user","content":"q"}]',
       [attributeNames.outputMessages]: '[{"role":"assistant","content":"a"}]',
@@ -145,6 +146,9 @@ describe('an answer that the agent threw away', () => {
     trace.call('second', { parentSpanId: 'run 2', attributes: messages });
     execution(trace, 'run 2', 'write:1', { parentSpanId: 'graph' });
     trace.reward('reward', -1, { [attributeNames.rewardScope]: 'span', [attributeNames.rewardTarget]: 'first' });
+    trace.call('broken too', { response: [], parentSpanId: 'run 0' });
+    const { discarded } = toEpisode(rolloutOf('rollout'), trace.spans);
+    expect(discarded).toMatchObject([{ spanId: 'first', callIndex: 1, reward: undefined }]);
     expect(toMessages(trace.spans).conversations.map(({ spanId }) => spanId)).toEqual(['second']);
     expect(toEpisode(rolloutOf('rollout'), trace.spans).untrainedReward).toBe(-1);
   });

@@ -40,6 +40,7 @@ export function toEpisode(rollout: Rollout, spans: readonly Span[], options: ToE
   const selected = trace.calls.filter((call) => isSelected(call, options));
   const reasons = new Map(selected.map((call) => [call, untrainableReason(call, rollout.mode)]));
   const trained = selected.filter((call) => reasons.get(call) === undefined);
+  const discarded = selected.filter((call) => isDiscardedOnly(call, rollout.mode));
   const rewards = attributeRewards(latest, trace, trained);
   const signals = stepSignals(trace);
   const outside = findOutsideCalls(latest, trace, options.policies);
@@ -63,6 +64,11 @@ export function toEpisode(rollout: Rollout, spans: readonly Span[], options: ToE
       // With a pattern of the reader's own, that pattern says whose calls count.
       ...(options.agentMatch === undefined ? outside.selected.map(asUntrainable) : []),
     ],
+    ...(discarded.length > 0 && {
+      discarded: discarded.map((call, index) =>
+        transitionOf(call, trained.length + index, { reward: undefined, signals: [], beside: undefined }),
+      ),
+    }),
     reward: rewards.rollout?.dimensions[0]?.value,
     untrainedReward: rewards.untrained,
     rewards: Object.fromEntries((rewards.rollout?.dimensions ?? []).map(({ name, value }) => [name, value])),
@@ -135,6 +141,11 @@ function untrainableReason(call: ModelCall, mode: RolloutMode): string | undefin
       ? 'the response has no finish reason'
       : `the response is incomplete: it finished by "${finish}"`;
   return tokenProblem(gateway.tokens) ?? (mode === 'train' ? samplingProblem(gateway) : undefined);
+}
+
+/** Tells whether nothing keeps a call from being trained on but that the agent threw its answer away. */
+function isDiscardedOnly(call: ModelCall, mode: RolloutMode): boolean {
+  return call.discarded !== undefined && untrainableReason({ ...call, discarded: undefined }, mode) === undefined;
 }
 
 function untrainableCall(call: ModelCall, reason: string | undefined): readonly UntrainableCall[] {

@@ -92,6 +92,11 @@ export interface Episode {
   /** The transitions in the order of the calls. */
   readonly transitions: readonly Transition[];
   readonly untrainable: readonly UntrainableCall[];
+  /**
+   * The calls among the untrainable ones whose answers the agent threw away, and which could be trained on otherwise: the rollout's reward says
+   * nothing about them. Absent when there are none.
+   */
+  readonly discarded?: readonly Transition[];
   /** Says who ended the rollout; present where it came to its end without success. */
   readonly failureKind?: FailureKind;
   /** How long and how fast the policy sampled; absent when it answered no call. */

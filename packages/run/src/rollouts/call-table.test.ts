@@ -44,6 +44,9 @@ it('counts every call of several rollouts once, by what became of it', () => {
       'outside agents  -          1  judge.example',
     ].join('\n'),
   );
+  const own = new CallTable();
+  own.add([episodeOf({ discarded: [trained('write')] })]);
+  expect(own.rows).toEqual([{ fate: 'thrown away', agent: 'write', calls: 1 }]);
   expect(table.findStray(undefined)).toEqual(['plan', 'draft']);
   expect(table.findStray('plan')).toEqual(['draft']);
   expect(table.findStray(/./)).toEqual([]);

@@ -30,8 +30,12 @@ export class CallTable {
 
   /** Adds the calls of these rollouts. */
   add(episodes: readonly Episode[]): void {
-    for (const { transitions, untrainable, otherCalls = [] } of episodes) {
+    for (const { transitions, untrainable, discarded = [], otherCalls = [] } of episodes) {
+      const left = new Set(untrainable.map(({ spanId }) => spanId));
       for (const { agentName } of transitions) this.#count({ fate: 'trained', agent: agentName });
+      // Where they have an advantage of their own, they are not among the untrainable ones.
+      for (const { agentName, spanId } of discarded)
+        if (!left.has(spanId)) this.#count({ fate: 'thrown away', agent: agentName });
       for (const { agentName, outside, isDiscarded } of untrainable) {
         if (outside !== undefined) this.#count({ fate: 'went past', agent: agentName, ...outside });
         else this.#count({ fate: isDiscarded === true ? 'thrown away' : 'not trained', agent: agentName });
