@@ -8,8 +8,7 @@ const calledBy = (...agents: readonly string[]): readonly Episode[] => [
 
 it('tells the calls of a step without signal, again only when they go other ways, and those of all steps at the end', () => {
   const lines: string[] = [];
-  const log = (line: string): void => void lines.push(line);
-  const report = new CallReport({ info: log, warn: log });
+  const report = new CallReport({ info: (line) => void lines.push(line) });
   const silent = { isWithoutSignal: true } as const;
   report.stepEnded({ step: 1, episodes: calledBy('write', 'write'), outcome: {} });
   report.stepEnded({ step: 2, episodes: calledBy('write'), outcome: silent });
@@ -30,7 +29,7 @@ it('tells the calls of a step without signal, again only when they go other ways
 });
 
 it('says nothing of a run without model calls', () => {
-  const report = new CallReport({ info: expect.unreachable, warn: expect.unreachable });
+  const report = new CallReport({ info: expect.unreachable });
   report.stepEnded({ step: 1, episodes: [], outcome: { isWithoutSignal: true } });
   report.runEnded();
 });

@@ -10,11 +10,11 @@ interface EndedStep {
 
 /** Tells the user what became of the model calls of a run: those of a step that taught nothing, and at the end those of all steps. */
 export class CallReport {
-  readonly #logger: Pick<Logger, 'info' | 'warn'>;
+  readonly #logger: Pick<Logger, 'info'>;
   readonly #all = new CallTable();
   #told = '';
 
-  constructor(logger: Pick<Logger, 'info' | 'warn'>) {
+  constructor(logger: Pick<Logger, 'info'>) {
     this.#logger = logger;
   }
 
@@ -27,7 +27,7 @@ export class CallReport {
     const ways = JSON.stringify(table.rows.map(({ fate, agent, host, client }) => [fate, agent, host, client]));
     if (table.rows.length === 0 || ways === this.#told) return;
     this.#told = ways;
-    this.#logger.warn(`the model calls of step ${step}:\n${table.describe()}`);
+    this.#logger.info(`the model calls of step ${step}:\n${table.describe()}`);
   }
 
   /** Logs the calls of all steps that this process has run. */
