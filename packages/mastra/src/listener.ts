@@ -272,7 +272,8 @@ function executionOf(call: unknown): string {
 
 /** Returns the arguments of a step that Mastra tries several times, whose attempts are runs. */
 function followAttempts([stepId, attempt, params, ...rest]: unknown[]): unknown[] {
-  if (!((params as { readonly retries?: number } | undefined)?.retries! > 0)) return [stepId, attempt, params, ...rest];
+  const { retries = 0 } = (params ?? {}) as { readonly retries?: number };
+  if (!(retries > 0)) return [stepId, attempt, params, ...rest];
   const execution = randomUUID();
   const traced = (): Promise<unknown> => {
     const id = randomUUID();

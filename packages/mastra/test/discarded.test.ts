@@ -11,9 +11,13 @@ import { agentOf, modelAt, startServer } from './__fixtures__/agents.ts';
 const text = z.object({ q: z.string() });
 
 /** Returns the response ids that train and those that were thrown away, as a gateway that answered each reported call would have it. */
-async function outcomeOf(rollout: TestRollout): Promise<{ readonly trained: readonly string[]; readonly left: readonly string[] }> {
+async function outcomeOf(
+  rollout: TestRollout,
+): Promise<{ readonly trained: readonly string[]; readonly left: readonly string[] }> {
   const { rolloutId, attemptId } = rollout.scope.lease;
-  const reported = (await rollout.spans()).map((span, index) => ({ ...span, rolloutId, attemptId, sequenceId: index + 1 }) as Span);
+  const reported = (await rollout.spans()).map(
+    (span, index) => ({ ...span, rolloutId, attemptId, sequenceId: index + 1 }) as Span,
+  );
   const answered = reported.flatMap((span, index): readonly Span[] => {
     if (span.kind !== 'model_call') return [];
     const attributes = {

@@ -1,6 +1,5 @@
 import {
   LightningError,
-  check,
   seededRandom,
   type Episode,
   type PlannedRollout,
@@ -35,6 +34,7 @@ import {
   type Verdict,
 } from '@agent-lightning/run';
 import { CallReport } from './call-report.ts';
+import { checkOwnNames } from './check-own-names.ts';
 import { evaluateForVerdict, loadBest, sayVerdict } from './evaluate/run-verdict.ts';
 import { kindReader, toReportContext, type RunContext } from './run-context.ts';
 import { StepEpisodes } from './step-episodes.ts';
@@ -444,15 +444,6 @@ function lowestReturnOf({
   failures: { lowestReturn },
 }: RunContext<never>['collector']): Pick<RunState, 'lowestReturn'> {
   return lowestReturn === undefined ? {} : { lowestReturn };
-}
-/** The names of the line of every run that are not in each line. */
-const optionalNames: ReadonlySet<string> = new Set(['validation', 'answers', 'ailments']);
-
-/** Rejects metrics of an algorithm that would replace those of every run. */
-function checkOwnNames(algorithm: string, own: object, common: object): void {
-  const taken = Object.keys(own).find((name) => optionalNames.has(name) || name in common);
-  if (taken !== undefined)
-    throw check.optionInvalid(`${algorithm}: a metric`, taken, 'named otherwise; the line of every run has that name');
 }
 
 /** Tells whether an error only reports the user's interruption. */
