@@ -10,6 +10,8 @@ export {
   type ToolCallStart,
   agentSpan,
   answerAttributes,
+  attemptSpan,
+  markExecution,
   modelCallSpan,
   toolOutcome,
   toolSpan,

@@ -2,6 +2,7 @@ import { attributeNames } from '../vocabulary/attributes.ts';
 import type { Span } from '../vocabulary/span.ts';
 import type { TokenBlob } from '../vocabulary/tokens.ts';
 import { agentNamesAt } from './agent-names.ts';
+import { findDiscarded, whyDiscarded, type Discarded } from './discarded-calls.ts';
 import { withSharedPrompts } from './shared-prompts.ts';
 import { buildTraceTree, type TraceTree } from './trace-tree.ts';
 
@@ -18,6 +19,8 @@ export interface ModelCall {
   readonly order: number;
   /** True when the gateway answered and the agent went on with another answer, as after an SDK's retry. */
   readonly replaced: boolean;
+  /** Says why the agent threw the answer away, as when a node that failed is run again; undefined where it did not. */
+  readonly discarded: string | undefined;
 }
 
 /** The calls of one attempt with the tree that they stand in. */
@@ -41,9 +44,10 @@ export function traceCalls(stored: readonly Span[]): CallTrace {
   );
   const joined = new Set(frameworkOf.values());
   const reportedOnly = modelSpans.filter((span) => !isGateway(span) && !joined.has(span));
+  const place: Place = { tree, discarded: findDiscarded(tree) };
   const calls = [
-    ...captured.map((span) => callOfSpan(tree, span, frameworkOf.get(span), isReplaced(span, frameworkOf, tree))),
-    ...reportedOnly.map((span) => callOfSpan(tree, undefined, span, false)),
+    ...captured.map((span) => callOfSpan(place, span, frameworkOf.get(span), isReplaced(span, frameworkOf, tree))),
+    ...reportedOnly.map((span) => callOfSpan(place, undefined, span, false)),
   ].toSorted((a, b) => a.span.sequenceId - b.span.sequenceId);
   return { tree, calls, callOf: bySpanId(calls) };
 }
@@ -112,20 +116,28 @@ function isReplaced(span: Span, frameworkOf: ReadonlyMap<Span, Span | undefined>
   return isUnusedAnswer || used.some(([other]) => isSamePrompt(other.tokens, span.tokens));
 }
 
+/** What the calls of an attempt stand in. */
+interface Place {
+  readonly tree: TraceTree;
+  readonly discarded: Discarded;
+}
+
 function callOfSpan(
-  tree: TraceTree,
+  { tree, discarded }: Place,
   gateway: Span | undefined,
   framework: Span | undefined,
   replaced: boolean,
 ): ModelCall {
   const span = (gateway ?? framework)!;
+  const node = tree.nodes.get(span.spanId)!;
   return {
     span,
     gateway,
     framework,
-    agentNames: agentNamesAt(tree.nodes.get(span.spanId)!),
+    agentNames: agentNamesAt(node),
     order: (framework ?? span).sequenceId,
     replaced,
+    discarded: whyDiscarded(node, discarded),
   };
 }
 

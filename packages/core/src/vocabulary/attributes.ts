@@ -45,8 +45,12 @@ export const attributeNames = {
   agentMatch: 'agentlightning.agent.match',
   /** Every `agentMatch` that was asked before and does not match the agent, as they were written, innermost first. */
   agentUnmatched: 'agentlightning.agent.unmatched',
+  /** Names what a span executes, such as one task of a graph: a later span of the same name executes it again from its start. */
+  execution: 'agentlightning.execution',
   /** The host that answered model calls instead of the gateway. */
   outsideHost: 'agentlightning.outside.host',
+  /** The client that sent model calls past the gateway, as its `user-agent` begins. */
+  outsideClient: 'agentlightning.outside.client',
   /** The number of model calls that this host answered. */
   outsideCalls: 'agentlightning.outside.calls',
   policy: 'agentlightning.policy',

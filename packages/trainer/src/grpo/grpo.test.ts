@@ -18,6 +18,7 @@ describe('grpo', () => {
       samples: 'trajectory',
       tokenWeighting: 'rollout',
       weighNodes: false,
+      discardedAdvantage: undefined,
       rewardScale: undefined,
       loss: { name: 'ppo', clipLow: 0.8, clipHigh: 1.28, dualClip: 3 },
       minibatches: 1,
