@@ -36,6 +36,15 @@ export function redactRollout(rollout: CapturedRollout, redact: Redact): Capture
   };
 }
 
+/** Returns a reward that came later with its feedback redacted: the one text of a user in it. @throws as {@link redactRollout} does */
+export function redactFeedback(reward: SpanInput, redact: Redact): SpanInput {
+  const name = attributeNames.rewardFeedback;
+  const feedback = reward.attributes[name];
+  if (feedback === undefined) return reward;
+  const redacted = new Redactor(redact).value(feedback, { part: 'span', field: name });
+  return { ...reward, attributes: { ...reward.attributes, [name]: redacted } };
+}
+
 function redactSpan(span: SpanInput, redact: Redact): SpanInput {
   const redactor = new Redactor(redact);
   const { message } = span.status;

@@ -2,6 +2,7 @@
 export { type BackOffLimits, backOffMs } from './back-off.ts';
 export { findCacheDirectory } from './cache-directory.ts';
 export { type Clock, systemClock } from './clock.ts';
+export { ConsoleLog, keepConsole } from './console-log.ts';
 export { replaceDirectory, writeDirectoryAtomically } from './durable-directories.ts';
 export { syncDirectory, writeAndSync, writeFileAtomically } from './durable-files.ts';
 export { createConsoleLogger } from './logger.ts';

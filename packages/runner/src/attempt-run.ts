@@ -1,4 +1,5 @@
 import {
+  attributeNames,
   failureKinds,
   StoreError,
   TimeoutError,
@@ -20,7 +21,9 @@ import {
   type RolloutScope,
   TraceRecorder,
 } from '@agent-lightning/tracing';
+import { ConsoleLog, keepConsole } from '@agent-lightning/platform';
 import { AttemptGuard, isLostLease } from './attempt-guard.ts';
+import { hide } from './command/captured-output.ts';
 import type { RolloutContext, RolloutResult } from './rollout-function.ts';
 import type { AttemptOutcome } from './runner-hooks.ts';
 import { shorterTimeoutMs, type ResolvedRunnerOptions } from './runner-options.ts';
@@ -31,6 +34,8 @@ export class AttemptRun<Task> {
   readonly #options: ResolvedRunnerOptions<Task>;
   readonly #guard: AttemptGuard;
   readonly #recorder: TraceRecorder;
+  /** Holds what agent, reward and hooks write by `console`. */
+  readonly #console = new ConsoleLog();
 
   constructor(claim: Claim, options: ResolvedRunnerOptions<Task>, stop: AbortSignal) {
     this.#claim = claim;
@@ -67,17 +72,29 @@ export class AttemptRun<Task> {
     } catch (error) {
       return this.#explain(error);
     }
-    return await runInRollout(scope, async () => {
-      await this.#hook('onRolloutStart', () => this.#options.hooks.onRolloutStart?.(this.#start()));
-      const ended = await this.#runAgent(scope);
-      recordOutsideCalls(scope);
-      const outcome = await this.#storeSpans(ended);
-      if (this.#options.hooks.onRolloutEnd === undefined || outcome.status === 'lost') return outcome;
-      await this.#hook('onRolloutEnd', () =>
-        this.#options.hooks.onRolloutEnd?.({ ...this.#start(), outcome, spans: () => this.#readSpans() }),
-      );
-      return outcome;
-    });
+    const outcome = await keepConsole(this.#console, () => runInRollout(scope, () => this.#runInScope(scope)));
+    if (outcome.status !== 'lost') this.#recordConsole(scope);
+    return outcome;
+  }
+
+  async #runInScope(scope: RolloutScope): Promise<AttemptOutcome> {
+    await this.#hook('onRolloutStart', () => this.#options.hooks.onRolloutStart?.(this.#start()));
+    const ended = await this.#runAgent(scope);
+    recordOutsideCalls(scope);
+    const outcome = await this.#storeSpans(ended);
+    if (this.#options.hooks.onRolloutEnd === undefined || outcome.status === 'lost') return outcome;
+    await this.#hook('onRolloutEnd', () =>
+      this.#options.hooks.onRolloutEnd?.({ ...this.#start(), outcome, spans: () => this.#readSpans() }),
+    );
+    return outcome;
+  }
+
+  /** Keeps what was written by `console` with the rollout, without the key of its endpoint. */
+  #recordConsole({ llm }: RolloutScope): void {
+    const text = this.#console.text();
+    if (text === undefined) return;
+    const attributes = { [attributeNames.messageBody]: hide(text, llm?.apiKey) };
+    this.#recorder.record({ kind: 'message', name: 'console', attributes });
   }
 
   async #openScope(): Promise<RolloutScope> {
@@ -122,12 +139,6 @@ export class AttemptRun<Task> {
 
   #recordReward(result: RolloutResult): void {
     if (result === undefined) return;
-    if (Array.isArray(result)) {
-      throw new TraceError(
-        'the rollout function returned an array; return a finite number, or an object of named finite numbers',
-        { code: 'reward-invalid' },
-      );
-    }
     this.#recorder.record({ kind: 'reward', name: 'reward', attributes: rewardAttributes(result) });
   }
 

@@ -66,6 +66,7 @@ export function toEpisode(rollout: Rollout, spans: readonly Span[], options: ToE
     reward: rewards.rollout?.dimensions[0]?.value,
     untrainedReward: rewards.untrained,
     rewards: Object.fromEntries((rewards.rollout?.dimensions ?? []).map(({ name, value }) => [name, value])),
+    ...(rewards.rollout?.feedback !== undefined && { feedback: rewards.rollout.feedback }),
     ...(agents.length > 0 && { agents }),
     ...(outside.unwrapped.length > 0 && { unwrappedCalls: outside.unwrapped }),
     problems: rewards.problems,
