@@ -1,4 +1,5 @@
 import {
+  check,
   ConfigurationError,
   GatewayError,
   type Claim,
@@ -9,7 +10,7 @@ import {
 import { claimToJson, endpointFromJson, stalenessToJson } from './admin/admin-json.ts';
 import type { JsonObject } from './http/read-body.ts';
 import { patternsToJson } from './admin/routes-json.ts';
-import type { PauseOptions } from './policies/admission-gate.ts';
+import { checkPauseOptions, type PauseOptions } from './policies/admission-gate.ts';
 import { isHttpUrl } from './policies/model-options.ts';
 import { resolveStaleness, type StaleVerdict } from './policies/staleness-rule.ts';
 
@@ -67,6 +68,7 @@ async function readReply(reply: Response, what: string): Promise<JsonObject> {
 
 /** Speaks to a gateway that was started on its own. @throws {ConfigurationError} `option-invalid` */
 export function connectGateway(options: RemoteGatewayOptions): RemoteGateway {
+  check.knownOptions('connectGateway', options, ['url', 'adminKey', 'timeoutMs']);
   if (!isHttpUrl(options.url))
     throw new ConfigurationError(
       `connectGateway: url must be an http or https address, not "${String(options.url).slice(0, 80)}"`,
@@ -114,7 +116,9 @@ export function connectGateway(options: RemoteGatewayOptions): RemoteGateway {
       const other = otherwise === undefined ? {} : { otherwise: { name: otherwise.name, ...otherwise.snapshot } };
       await ask('POST', 'routes', 'route the policies', { ...patternsToJson(policies), ...other });
     },
-    async pause({ drainMs, retryAfterSeconds } = {}): Promise<number> {
+    async pause(pausing = {}): Promise<number> {
+      checkPauseOptions(pausing);
+      const { drainMs, retryAfterSeconds } = pausing;
       const body = { drain_ms: drainMs ?? null, retry_after_seconds: retryAfterSeconds ?? null };
       return Number((await ask('POST', 'pause', 'pause', body, drainMs))['in_flight']);
     },
@@ -127,6 +131,7 @@ export function connectGateway(options: RemoteGatewayOptions): RemoteGateway {
       return (await ask('POST', path, `wait for "${policy}"`, body, drainTimeoutMs))['drained'] === true;
     },
     async setStaleness(options): Promise<void> {
+      check.knownOptions('setStaleness', options, ['maxStaleness', 'onStale']);
       resolveStaleness(options);
       await ask('POST', 'staleness', 'set the staleness', stalenessToJson(options));
     },

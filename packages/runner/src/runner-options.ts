@@ -46,8 +46,26 @@ export type ResolvedRunnerOptions<Task> = Readonly<
 /** The longest delay that a timer of Node takes. */
 const longestTimerMs = 2 ** 31 - 1;
 
+const optionNames: Readonly<Record<keyof RunnerOptions<unknown>, true>> = {
+  store: true,
+  rollout: true,
+  gateway: true,
+  concurrency: true,
+  workerId: true,
+  attemptTimeoutMs: true,
+  leaseMs: true,
+  hookTimeoutMs: true,
+  queues: true,
+  modes: true,
+  runId: true,
+  hooks: true,
+  onError: true,
+};
+
 /** @throws {ConfigurationError} `option-invalid` */
 export function resolveRunnerOptions<Task>(options: RunnerOptions<Task>): ResolvedRunnerOptions<Task> {
+  check.knownOptions('Runner', options, optionNames);
+  check.knownOptions('Runner: hooks', options.hooks ?? {}, ['onRolloutStart', 'onRolloutEnd']);
   if (typeof options.rollout !== 'function')
     throw check.optionInvalid('Runner: rollout', options.rollout, 'the function that runs the agent on one task');
   return Object.freeze({

@@ -77,7 +77,7 @@ export function resolveTinkerOptions(
   options: TinkerOptions,
   environment: NodeJS.ProcessEnv = process.env,
 ): ResolvedTinkerOptions {
-  if ('dialect' in options)
+  if (typeof options === 'object' && options !== null && 'dialect' in options)
     throw new ConfigurationError(
       `tinker: the option dialect is named serverKind; write serverKind: ${JSON.stringify(options.dialect)}.`,
       { code: 'option-invalid' },

@@ -46,6 +46,7 @@ export interface DevReport {
 
 /** Runs tasks through a gateway and a store in memory, and reports whether the algorithm could learn from them. */
 export async function dryRun<Task>(options: ResolvedTrainerOptions<Task>, dev: DevOptions<Task>): Promise<DevReport> {
+  check.knownOptions('dev', dev, { tasks: true, samples: true });
   if (!Array.isArray(dev.tasks) || dev.tasks.length === 0)
     throw check.optionInvalid('dev: tasks', JSON.stringify(dev.tasks), 'an array of at least one task');
   const samples = check.wholeNumber('dev: samples', dev.samples ?? 4, 2);

@@ -61,7 +61,9 @@ export class Trainer<Task = JsonValue, Metrics extends object = object> {
    * Compares the agent at two checkpoints on the same tasks, and says whether the candidate is better.
    * @throws as {@link evaluate} does
    */
-  async compare({ baseline, candidate, ...options }: CompareOptions<Task>): Promise<Verdict> {
+  async compare(comparison: CompareOptions<Task>): Promise<Verdict> {
+    check.knownOptions('compare', comparison, ['tasks', 'samples', 'baseline', 'candidate']);
+    const { baseline, candidate, ...options } = comparison;
     const before = await this.evaluate({ ...options, ...(baseline === undefined ? {} : { checkpoint: baseline }) });
     return compareEvaluations(before, await this.evaluate({ ...options, checkpoint: candidate }));
   }

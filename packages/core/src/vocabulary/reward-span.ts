@@ -1,5 +1,6 @@
-import { showValue } from '../checks/show-value.ts';
 import { TraceError } from '../errors.ts';
+import { checkKnownOptions } from '../known-options.ts';
+import { showValue } from '../show-value.ts';
 import { attributeNames, rewardNameAttribute, rewardValueAttribute } from './attributes.ts';
 import type { AttributeValue, Attributes, SpanInput } from './span.ts';
 
@@ -47,14 +48,17 @@ const feedbackName = 'feedback';
 /** The longest feedback in characters; what is longer is cut, with a visible mark. */
 const longestFeedback = 65_536;
 
+const optionNames: Readonly<Record<keyof RewardAttributesOptions, true>> = { scope: true, primary: true };
+
 /** The name of the only dimension of a reward that was given as a plain number. */
 const plainDimension = 'primary';
 
 /**
  * Returns the attributes of a reward span.
- * @throws {TraceError} `reward-invalid` when a dimension is neither a number from −1e9 to 1e9 nor a boolean, there is none, or `primary` names none
+ * @throws {ConfigurationError} `option-invalid` for an option that there is not; {TraceError} `reward-invalid` when a dimension is neither a number from −1e9 to 1e9 nor a boolean, there is none, or `primary` names none
  */
 export function rewardAttributes(value: RewardValue, options: RewardAttributesOptions = {}): Attributes {
+  checkKnownOptions('a reward', options, optionNames);
   const attributes: Record<string, AttributeValue> = scopeAttributes(options.scope ?? 'rollout');
   for (const [index, dimension] of orderDimensions(value, options.primary).entries()) {
     attributes[rewardNameAttribute(index)] = dimension.name;
