@@ -377,7 +377,6 @@ const exempt: Readonly<Record<string, string>> = {
   'ai-sdk LightningOptions': 'adapters-together.test.ts has the adapters',
   'ai-sdk LanguageModelOptions': 'adapters-together.test.ts has the adapters',
   'capture CaptureRunOptions': 'told to onError, since a request goes on; tested below',
-  'core LightningErrorOptions': 'given by code of this project alone',
   'core LightningRLOptions': 'grpo makes them of its own options, which are checked',
   'gpu VllmSharedOptions': 'part of VllmOptions and VllmAttachOptions',
   'gpu VllmStartOptions': 'one of VllmOptions',

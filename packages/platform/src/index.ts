@@ -5,6 +5,6 @@ export { type Clock, systemClock } from './clock.ts';
 export { ConsoleLog, keepConsole } from './console-log.ts';
 export { replaceDirectory, writeDirectoryAtomically } from './durable-directories.ts';
 export { syncDirectory, writeAndSync, writeFileAtomically } from './durable-files.ts';
-export { createConsoleLogger } from './logger.ts';
+export { cleanLogger, createConsoleLogger } from './logger.ts';
 export { guardTree, hasProcessGroups, readyGuard, signalTree, unrefChild } from './process-tree.ts';
 export { findStarterModel, hasStarterModel, resolveModelDirectory, starterModelName } from './starter-model.ts';

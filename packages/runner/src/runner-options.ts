@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import {
   check,
+  toTerminalText,
   type LightningStore,
   type Attempt,
   type Rollout,
@@ -97,5 +98,5 @@ function createWorkerId(): string {
 }
 
 function warn(error: unknown): void {
-  process.emitWarning(error instanceof Error ? error : String(error));
+  process.emitWarning(toTerminalText(error instanceof Error ? `${error.name}: ${error.message}` : String(error)));
 }

@@ -11,7 +11,7 @@ import {
   type TrainingGateway,
   type RoutedPolicy,
 } from '@agent-lightning/core';
-import { createConsoleLogger } from '@agent-lightning/platform';
+import { cleanLogger, createConsoleLogger } from '@agent-lightning/platform';
 import type { CallOptions, ProgressMode } from '@agent-lightning/run';
 import type { RolloutFunction, RunnerHooks } from '@agent-lightning/runner';
 import { resolvePolicies, type PolicyOptions } from './policy-options.ts';
@@ -230,7 +230,7 @@ export function resolveTrainerOptions<Task, Metrics extends object>(
     keepCheckpoints: check.wholeNumber('Trainer: keepCheckpoints', options.keepCheckpoints ?? 2),
     // The metrics of a run are those of its algorithm, which is what the hooks were written for.
     hooks: (options.hooks ?? {}) as TrainerHooks,
-    logger: options.logger ?? createConsoleLogger(),
+    logger: cleanLogger(options.logger ?? createConsoleLogger()),
     progress: check.oneOf('Trainer: progress', options.progress ?? (process.stderr.isTTY ? 'live' : 'plain'), [
       'live',
       'plain',
