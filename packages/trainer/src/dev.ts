@@ -7,6 +7,8 @@ import {
   planGroups,
   RolloutCollector,
 } from '@agent-lightning/run';
+import { describeDevReport } from './dev-text.ts';
+import { describeTellingRollout } from './telling-rollout.ts';
 import { openSession, scoreFailures, toHost } from './open-run.ts';
 import type { ResolvedTrainerOptions } from './trainer-options.ts';
 
@@ -70,8 +72,10 @@ export async function dryRun<Task>(options: ResolvedTrainerOptions<Task>, dev: D
     const planned = planGroups(0, dev.tasks, [...dev.tasks.keys()], samples, rehearsal.resourcesId);
     const rollouts = await collector.collect(planned, stopping);
     const read = await collector.readEpisodes(rollouts);
-    const report = toDevReport(rollouts, { episodes: read, ...rehearsal.examine(rollouts, read) }, failures);
-    options.logger.info(describeReport(report, session.gateway !== undefined));
+    const examination = { episodes: read, ...rehearsal.examine(rollouts, read) };
+    const report = toDevReport(rollouts, examination, failures);
+    const rollout = await describeTellingRollout(collector, examination.episodes);
+    options.logger.info(describeDevReport(report, { hasPolicy: session.gateway !== undefined, rollout }));
     return report;
   } finally {
     await session.close();
@@ -86,6 +90,10 @@ function toDevReport(
   const { episodes, findings, samples = 0, callsInSamples = 0 } = examination;
   const { groupsWithVariance = countGroupsWithVariance(episodes) } = examination;
   const calls = episodes.flatMap((episode) => episode.transitions);
+  // Where every rollout failed alike, the examination has said so, and why.
+  const counted = countFailures(episodes);
+  const isTold = counted.length === 1 && counted[0]!.count === rollouts.length && findings.length > 0;
+  const failureFindings = isTold ? [] : counted.map((failure) => describeFailure(failure, failureReward));
   const failed = rollouts.filter((rollout) => rollout.status !== 'succeeded');
   return {
     ok: examination.ok && complaint === undefined,
@@ -104,11 +112,7 @@ function toDevReport(
     tokensSampled: calls.reduce((sum, call) => sum + call.responseIds.length, 0),
     samples,
     callsInSamples,
-    findings: [
-      ...(complaint === undefined ? [] : [complaint]),
-      ...findings,
-      ...countFailures(episodes).map((failure) => describeFailure(failure, failureReward)),
-    ],
+    findings: [...(complaint === undefined ? [] : [complaint]), ...findings, ...failureFindings],
   };
 }
 
@@ -116,31 +120,6 @@ function countGroupsWithVariance(episodes: readonly Episode[]): number {
   const groups = Map.groupBy(episodes, ({ rollout }) => rollout.groupId);
   const rewardsOf = (group: readonly Episode[]): readonly number[] => group.flatMap(({ reward }) => reward ?? []);
   return [...groups.values()].filter((group) => new Set(rewardsOf(group)).size > 1).length;
-}
-
-function describeReport(report: DevReport, hasPolicy: boolean): string {
-  const rewards = report.rewards.filter((reward) => reward !== undefined);
-  const mean =
-    rewards.length === 0 ? 'none' : (rewards.reduce((sum, reward) => sum + reward, 0) / rewards.length).toFixed(3);
-  const list = (counts: Readonly<Record<string, number>>): string =>
-    Object.entries(counts)
-      .map(([name, count]) => `${name || '(no name)'} ${count}`)
-      .join(', ') || 'none';
-  const unselected =
-    Object.keys(report.unselectedCalls).length === 0
-      ? ''
-      : ` · calls of agents that are not selected: ${list(report.unselectedCalls)}`;
-  return [
-    `dry run: ${report.succeeded} of ${report.rollouts} rollouts succeeded · mean reward ${mean} · ${report.groupsWithVariance} of ${report.groups} groups have different rewards`,
-    ...(hasPolicy
-      ? [
-          `calls that train: ${list(report.trainableCalls)} (${report.tokensSampled} tokens) · calls that do not: ${list(report.untrainableCalls)}${unselected}`,
-          `${report.callsInSamples} calls became ${report.samples} samples`,
-        ]
-      : []),
-    ...report.findings.map((finding) => `- ${finding}`),
-    report.ok ? 'ready to train' : 'not ready to train',
-  ].join('\n');
 }
 
 function countBy<Item>(items: readonly Item[], keyOf: (item: Item) => string): Readonly<Record<string, number>> {

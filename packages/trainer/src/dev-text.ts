@@ -1,0 +1,50 @@
+import type { DevReport } from './dev.ts';
+
+/** The things that the text of a dry run has beside its report. */
+export interface DevTextOptions {
+  /** True when a policy answered model calls. */
+  readonly hasPolicy: boolean;
+  /** One rollout as it went; undefined where there is none. */
+  readonly rollout: string | undefined;
+}
+
+/** Writes the report of a dry run: one rollout as it went, the counts, what to correct, and the verdict with the next step. */
+export function describeDevReport(report: DevReport, { hasPolicy, rollout }: DevTextOptions): string {
+  return [
+    ...(rollout === undefined ? [] : [rollout]),
+    describeCounts(report),
+    ...(hasPolicy ? describeCalls(report) : []),
+    ...report.findings.map((finding) => `- ${finding}`),
+    describeVerdict(report),
+  ].join('\n');
+}
+
+function describeCounts({ rewards: given, succeeded, rollouts, groupsWithVariance, groups }: DevReport): string {
+  const rewards = given.filter((reward) => reward !== undefined);
+  const sum = rewards.reduce((total, reward) => total + reward, 0);
+  const mean = rewards.length === 0 ? 'none' : (sum / rewards.length).toFixed(3);
+  return `dry run: ${succeeded} of ${rollouts} rollouts succeeded · mean reward ${mean} · ${groupsWithVariance} of ${groups} groups have different rewards`;
+}
+
+function describeCalls(report: DevReport): readonly string[] {
+  const unselected =
+    Object.keys(report.unselectedCalls).length === 0
+      ? ''
+      : ` · calls of agents that are not selected: ${listCounts(report.unselectedCalls)}`;
+  return [
+    `calls that train: ${listCounts(report.trainableCalls)} (${report.tokensSampled} tokens) · calls that do not: ${listCounts(report.untrainableCalls)}${unselected}`,
+    `${report.callsInSamples} calls became ${report.samples} samples`,
+  ];
+}
+
+function describeVerdict({ ok, findings }: DevReport): string {
+  if (!ok) return 'not ready to train: correct what the lines above say, and run dev again';
+  return findings.length === 0
+    ? 'ready to train: the next step is fit'
+    : 'ready to train: read the lines above, and go on with fit';
+}
+
+function listCounts(counts: Readonly<Record<string, number>>): string {
+  const entries = Object.entries(counts).map(([name, count]) => `${name || '(no name)'} ${count}`);
+  return entries.join(', ') || 'none';
+}
