@@ -1,4 +1,4 @@
-import { AdapterError, ConfigurationError } from '@agent-lightning/core';
+import { check, AdapterError, ConfigurationError } from '@agent-lightning/core';
 import { agentOptions, createProxy, describeValue, installFetchRedirect, processWide } from '@agent-lightning/tracing';
 import { gateway, type LanguageModel } from 'ai';
 import {
@@ -73,7 +73,8 @@ export function withLightning(
 }
 
 function checkOptions(options: LanguageModelOptions, isForAgent: boolean): LanguageModelOptions {
-  const { name, policyModel } = options;
+  check.knownOptions('withLightning', options, { agentMatch: true, name: true, policyModel: true });
+  const { name, policyModel, agentMatch } = options;
   if (name !== undefined && (typeof name !== 'string' || name === '')) {
     throw new ConfigurationError(`name must be a text that is not empty; got ${describeValue(name)}`, {
       code: 'option-invalid',
@@ -92,7 +93,7 @@ function checkOptions(options: LanguageModelOptions, isForAgent: boolean): Langu
     );
   }
   return Object.freeze({
-    ...agentOptions(options),
+    ...agentOptions(agentMatch === undefined ? {} : { agentMatch }),
     ...(name !== undefined && { name }),
     ...(policyModel !== undefined && { policyModel }),
   });

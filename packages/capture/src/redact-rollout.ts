@@ -37,6 +37,15 @@ export function redactRollout(rollout: CapturedRollout, redact: Redact): Capture
   };
 }
 
+/** Returns a reward that came later with its feedback redacted: the one text of a user in it. @throws as {@link redactRollout} does */
+export function redactFeedback(reward: SpanInput, redact: Redact): SpanInput {
+  const name = attributeNames.rewardFeedback;
+  const feedback = reward.attributes[name];
+  if (feedback === undefined) return reward;
+  const redacted = new Redactor(redact).value(feedback, { part: 'span', field: name });
+  return { ...reward, attributes: { ...reward.attributes, [name]: redacted } };
+}
+
 function redactSpans(spans: readonly SpanInput[], redact: Redact): readonly SpanInput[] {
   const redacted = spans.map((span) => redactSpan(span, redact));
   const byId = new Map(redacted.map((each) => [each.given.spanId, each]));

@@ -1,5 +1,11 @@
 import { check, type LightningStore, type RolloutMode } from '@agent-lightning/core';
-import { invalidOption, resolveCallLimits, type CallLimitOptions, type CallLimits } from './calls/call-limits.ts';
+import {
+  callLimitNames,
+  invalidOption,
+  resolveCallLimits,
+  type CallLimitOptions,
+  type CallLimits,
+} from './calls/call-limits.ts';
 import { resolveSampling, type ResolvedModeSampling, type SamplingOptions } from './capture/sampling-rules.ts';
 import type { GatewayLogEntry } from './gateway-log.ts';
 import { fittingConnections } from './http/connection-guard.ts';
@@ -67,6 +73,33 @@ export interface ResolvedGatewayOptions extends Required<
   readonly sampling: Readonly<Record<RolloutMode, ResolvedModeSampling>>;
 }
 
+const optionNames: Readonly<Record<keyof GatewayOptions, true>> = {
+  store: true,
+  policy: true,
+  host: true,
+  port: true,
+  publicUrl: true,
+  allowedHosts: true,
+  adminKey: true,
+  sampling: true,
+  seed: true,
+  models: true,
+  upstreams: true,
+  healthIntervalMs: true,
+  maxStaleness: true,
+  onStale: true,
+  writeDelayMs: true,
+  announceAfterMs: true,
+  closeGraceMs: true,
+  maxAttemptHeldBytes: true,
+  maxAttemptCalls: true,
+  maxAttemptStoredBytes: true,
+  maxConnections: true,
+  fastPath: true,
+  log: true,
+  ...callLimitNames,
+};
+
 function booleanOption(name: string, value: boolean): boolean {
   if (typeof value !== 'boolean') throw invalidOption(`${name} must be true or false, not ${String(value)}`);
   return value;
@@ -94,6 +127,7 @@ function resolveAdminKey(adminKey: string | undefined, host: string): string | u
 
 /** Returns the options with their defaults. @throws {ConfigurationError} `option-invalid` */
 export function resolveGatewayOptions(options: GatewayOptions): ResolvedGatewayOptions {
+  check.knownOptions('Gateway.start', options, optionNames);
   const host = options.host ?? '127.0.0.1';
   const publicUrl = resolvePublicUrl(options.publicUrl);
   const policy = options.policy ?? 'policy';

@@ -1,6 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Claim, LlmEndpoint, ModelGateway, PolicySnapshot, PolicyRoutes } from '@agent-lightning/core';
+import {
+  check,
+  type Claim,
+  type LlmEndpoint,
+  type ModelGateway,
+  type PolicySnapshot,
+  type PolicyRoutes,
+} from '@agent-lightning/core';
 import { answerAdmin, checkAdminKey, type AdminSurface } from './admin/admin-routes.ts';
 import { AttemptRegistry } from './attempts/attempt-registry.ts';
 import type { AttemptCalls } from './attempts/answer-attempt-call.ts';
@@ -166,6 +173,7 @@ export class Gateway implements ModelGateway {
 
   /** Lets calls in flight finish for `drainMs`, stores everything and stops listening. @throws {StoreError} when a captured call could not be stored */
   close(options: { readonly drainMs?: number } = {}): Promise<void> {
+    check.knownOptions('Gateway.close', options, ['drainMs']);
     this.#closing ??= this.#close(options.drainMs ?? 0);
     return this.#closing;
   }

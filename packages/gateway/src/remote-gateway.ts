@@ -1,4 +1,5 @@
 import {
+  check,
   ConfigurationError,
   GatewayError,
   type Claim,
@@ -11,7 +12,7 @@ import { instanceHeader } from './admin/admin-routes.ts';
 import { claimToJson, endpointFromJson, stalenessToJson } from './admin/admin-json.ts';
 import type { JsonObject } from './http/read-body.ts';
 import { patternsToJson } from './admin/routes-json.ts';
-import type { PauseOptions } from './policies/admission-gate.ts';
+import { checkPauseOptions, type PauseOptions } from './policies/admission-gate.ts';
 import { isHttpUrl } from './policies/model-options.ts';
 import { resolveStaleness, type StaleVerdict } from './policies/staleness-rule.ts';
 
@@ -165,6 +166,7 @@ class Connection {
 
 /** Speaks to a gateway that was started on its own. @throws {ConfigurationError} `option-invalid` */
 export function connectGateway(options: RemoteGatewayOptions): RemoteGateway {
+  check.knownOptions('connectGateway', options, ['url', 'adminKey', 'timeoutMs']);
   if (!isHttpUrl(options.url))
     throw new ConfigurationError(
       `connectGateway: url must be an http or https address, not "${String(options.url).slice(0, 80)}"`,
@@ -188,7 +190,9 @@ export function connectGateway(options: RemoteGatewayOptions): RemoteGateway {
       const other = otherwise === undefined ? {} : { otherwise: { name: otherwise.name, ...otherwise.snapshot } };
       await set('routes', 'route the policies', { ...patternsToJson(policies), ...other });
     },
-    async pause({ drainMs, retryAfterSeconds } = {}): Promise<number> {
+    async pause(pausing = {}): Promise<number> {
+      checkPauseOptions(pausing);
+      const { drainMs, retryAfterSeconds } = pausing;
       const body = { drain_ms: drainMs ?? null, retry_after_seconds: retryAfterSeconds ?? null };
       return Number((await ask('POST', 'pause', 'pause', body, drainMs))['in_flight']);
     },
@@ -201,6 +205,7 @@ export function connectGateway(options: RemoteGatewayOptions): RemoteGateway {
       return (await ask('POST', path, `wait for "${policy}"`, body, drainTimeoutMs))['drained'] === true;
     },
     async setStaleness(options): Promise<void> {
+      check.knownOptions('setStaleness', options, ['maxStaleness', 'onStale']);
       resolveStaleness(options);
       await set('staleness', 'set the staleness', stalenessToJson(options));
     },

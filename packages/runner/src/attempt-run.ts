@@ -4,7 +4,6 @@ import {
   GatewayError,
   StoreError,
   TimeoutError,
-  TraceError,
   UserCodeError,
   rewardAttributes,
   type Claim,
@@ -20,8 +19,9 @@ import {
   type RolloutScope,
   TraceRecorder,
 } from '@agent-lightning/tracing';
-import { outlastOutage } from '@agent-lightning/platform';
+import { ConsoleLog, keepConsole, outlastOutage } from '@agent-lightning/platform';
 import { AttemptGuard, isLostLease } from './attempt-guard.ts';
+import { hide } from './command/captured-output.ts';
 import { createContext } from './rollout-context.ts';
 import { describe, failureOutcome, isOutage, toFailure } from './attempt-failure.ts';
 import type { RolloutResult } from './rollout-function.ts';
@@ -40,6 +40,8 @@ export class AttemptRun<Task> {
   readonly #timeoutMs: number | undefined;
   /** The reason for which a hook that asked for the attempt's spans has not got them. */
   #unreadSpans: StoreError | undefined;
+  /** Holds what agent, reward and hooks write by `console`. */
+  readonly #console = new ConsoleLog();
 
   constructor(claim: Claim, options: ResolvedRunnerOptions<Task>, stop: AbortSignal) {
     this.#claim = claim;
@@ -78,17 +80,29 @@ export class AttemptRun<Task> {
       // The agent has not begun, so a time-out is none of its doing.
       return this.#guard.interruption === 'timeout' ? failureOutcome(error) : this.#explain(error);
     }
-    return await runInRollout(scope, async () => {
-      await this.#hook('onRolloutStart', () => this.#options.hooks.onRolloutStart?.(this.#start()));
-      const ended = await this.#runAgent(scope);
-      recordOutsideCalls(scope);
-      const outcome = await this.#blameSampler(await this.#storeSpans(ended));
-      if (this.#options.hooks.onRolloutEnd === undefined || outcome.status === 'lost') return outcome;
-      const isDone = await this.#hook('onRolloutEnd', () =>
-        this.#options.hooks.onRolloutEnd?.({ ...this.#start(), outcome, spans: () => this.#readSpans() }),
-      );
-      return isDone || this.#unreadSpans === undefined ? outcome : this.#failWrite(outcome, this.#unreadSpans);
-    });
+    const outcome = await keepConsole(this.#console, () => runInRollout(scope, () => this.#runInScope(scope)));
+    if (outcome.status !== 'lost') this.#recordConsole(scope);
+    return outcome;
+  }
+
+  async #runInScope(scope: RolloutScope): Promise<AttemptOutcome> {
+    await this.#hook('onRolloutStart', () => this.#options.hooks.onRolloutStart?.(this.#start()));
+    const ended = await this.#runAgent(scope);
+    recordOutsideCalls(scope);
+    const outcome = await this.#blameSampler(await this.#storeSpans(ended));
+    if (this.#options.hooks.onRolloutEnd === undefined || outcome.status === 'lost') return outcome;
+    const isDone = await this.#hook('onRolloutEnd', () =>
+      this.#options.hooks.onRolloutEnd?.({ ...this.#start(), outcome, spans: () => this.#readSpans() }),
+    );
+    return isDone || this.#unreadSpans === undefined ? outcome : this.#failWrite(outcome, this.#unreadSpans);
+  }
+
+  /** Keeps what was written by `console` with the rollout, without the key of its endpoint. */
+  #recordConsole({ llm }: RolloutScope): void {
+    const text = this.#console.text();
+    if (text === undefined) return;
+    const attributes = { [attributeNames.messageBody]: hide(text, llm?.apiKey) };
+    this.#recorder.record({ kind: 'message', name: 'console', attributes });
   }
 
   async #openScope(): Promise<RolloutScope> {
@@ -151,12 +165,6 @@ export class AttemptRun<Task> {
 
   #recordReward(result: RolloutResult): void {
     if (result === undefined) return;
-    if (Array.isArray(result)) {
-      throw new TraceError(
-        'the rollout function returned an array; return a finite number, or an object of named finite numbers',
-        { code: 'reward-invalid' },
-      );
-    }
     this.#recorder.record({ kind: 'reward', name: 'reward', attributes: rewardAttributes(result) });
   }
 

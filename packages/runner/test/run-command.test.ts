@@ -192,6 +192,7 @@ describe('what a command earns', () => {
   it.each([
     ['a number', 'log("thinking"); log({ reward: 0 }); log({ reward: 0.5 }); log("bye")', { primary: 0.5 }],
     ['named numbers', 'log({ answer: 3, reward: { correct: 1, brevity: 0.5 } })', { correct: 1, brevity: 0.5 }],
+    ['booleans', 'log({ reward: { correct: true, brief: false, feedback: "wordy" } })', { correct: 1, brief: 0 }],
     ['nothing for null', 'log({ reward: null })', {}],
   ])('is the last reward line of its output: %s', async (_, script, rewards) => {
     const log = 'const log = (value) => console.log(typeof value === "string" ? value : JSON.stringify(value));';
@@ -203,7 +204,8 @@ describe('what a command earns', () => {
   it.each([
     ['{"reward": "high"}', 'reward-invalid'],
     ['{"reward": NaN}', 'reward-invalid'],
-    ['{"reward": {"a": true}}', 'reward-invalid'],
+    ['{"reward": {"a": "yes"}}', 'reward-invalid'],
+    ['{"reward": 1e200}', 'reward-invalid'],
     ['{"reward": 1', 'reward-invalid'],
     ['42', 'reward-missing'],
     ['', 'reward-missing'],

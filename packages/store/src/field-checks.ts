@@ -1,4 +1,4 @@
-import type { JsonValue } from '@agent-lightning/core';
+import { check, StoreError, type JsonValue } from '@agent-lightning/core';
 import { invalidField } from './store-errors.ts';
 
 /** Limits what one field may hold; chosen so that one request cannot stall the event loop or exhaust memory. */
@@ -114,7 +114,25 @@ export function checkObject(field: string, value: unknown): Readonly<Record<stri
   return value as Readonly<Record<string, unknown>>;
 }
 
-/** Returns a copy of a JSON document that the caller cannot change any more; what JSON cannot hold is rejected by path. */
+/** Returns an object that has no other fields than these; a misspelt one would be ignored. Names as a record are complete. */
+export function checkFields<Value extends object>(
+  field: string,
+  value: Value,
+  names: Readonly<Record<keyof Value, true>>,
+): Value {
+  checkObject(field, value);
+  try {
+    check.knownOptions(field, value, names);
+  } catch (error) {
+    throw new StoreError(error instanceof Error ? error.message : String(error), {
+      code: 'store-invalid',
+      cause: error,
+    });
+  }
+  return value;
+}
+
+/** Returns a copy of a JSON document that the caller cannot change any more; members that are undefined are left out, and what else JSON cannot hold is rejected by path. */
 export function checkJson(field: string, value: unknown): JsonValue {
   walkJson(field, value, 0);
   const text = JSON.stringify(value);
@@ -144,5 +162,6 @@ function walkJson(path: string, value: unknown, depth: number): void {
   const prototype: unknown = Object.getPrototypeOf(value);
   if (prototype !== null && Object.getPrototypeOf(prototype) !== null)
     throw invalidField(path, 'must be a plain object', value);
-  for (const [key, item] of Object.entries(value)) walkJson(`${path}.${key.slice(0, 60)}`, item, depth + 1);
+  for (const [key, item] of Object.entries(value))
+    if (item !== undefined) walkJson(`${path}.${key.slice(0, 60)}`, item, depth + 1);
 }

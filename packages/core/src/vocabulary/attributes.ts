@@ -91,6 +91,8 @@ export const attributeNames = {
   rewardScope: 'agentlightning.reward.scope',
   /** The agent name or span id that a scoped reward is for. */
   rewardTarget: 'agentlightning.reward.target',
+  /** The text that says why a reward is what it is. */
+  rewardFeedback: 'agentlightning.reward.feedback',
   exceptionType: 'exception.type',
   exceptionMessage: 'exception.message',
   exceptionStacktrace: 'exception.stacktrace',

@@ -204,7 +204,15 @@ function dropUnknown(body: Record<string, unknown>): string[] {
   return said.length > mostDropped ? [...named, `${said.length - mostDropped} more fields:dropped`] : named;
 }
 
+const modeNames: Readonly<Record<keyof ModeSampling, true>> = {
+  temperature: true,
+  maxTokens: true,
+  maxTokensLimit: true,
+  structuredOutput: true,
+};
+
 function resolveMode(mode: RolloutMode, given: ModeSampling | undefined): ResolvedModeSampling {
+  if (given !== undefined) check.knownOptions(`Gateway.start: sampling.${mode}`, given, modeNames);
   const temperature = given?.temperature ?? (mode === 'train' ? 1 : 0);
   checkTemperature(mode, temperature);
   for (const field of ['maxTokens', 'maxTokensLimit'] as const) {
@@ -232,6 +240,7 @@ function checkTemperature(mode: RolloutMode, temperature: number | 'agent'): voi
 
 /** Returns the rules of every mode, with their defaults. @throws {ConfigurationError} `option-invalid` */
 export function resolveSampling(options: SamplingOptions = {}): Readonly<Record<RolloutMode, ResolvedModeSampling>> {
+  check.knownOptions('Gateway.start: sampling', options, ['train', 'val', 'test']);
   return Object.freeze({
     train: resolveMode('train', options.train),
     val: resolveMode('val', options.val),

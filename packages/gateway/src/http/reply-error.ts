@@ -1,9 +1,6 @@
-import {
-  GatewayError,
-  LightningError,
-  type LightningErrorCode,
-  type LightningErrorOptions,
-} from '@agent-lightning/core';
+import { GatewayError, LightningError, type LightningErrorCode } from '@agent-lightning/core';
+
+type LightningErrorOptions = ConstructorParameters<typeof LightningError>[1];
 
 export interface ReplyErrorOptions extends LightningErrorOptions {
   /** The HTTP status. @default by code */

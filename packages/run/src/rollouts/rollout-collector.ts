@@ -7,6 +7,7 @@ import {
   type LightningStore,
   type RetryPolicy,
   type Rollout,
+  type Span,
   type SpanQuery,
   type PlannedRollout,
 } from '@agent-lightning/core';
@@ -90,6 +91,34 @@ export class RolloutCollector {
       if (isFinalRolloutStatus(rollout.status)) found.set(keys.get(rollout.rolloutId)!, rollout);
     }
     return found;
+  }
+
+  /** Returns the training rollouts of a step that are final, in the order in which they were queued; those that were cancelled are left out. */
+  async findStep(step: number): Promise<readonly Rollout[]> {
+    const { store, runId } = this.#options;
+    const found: Rollout[] = [];
+    let cursor: string | undefined;
+    do {
+      const query = { runId, modes: ['train' as const], order: 'desc' as const, limit: queryChunk };
+      const page = await store.queryRollouts(cursor === undefined ? query : { ...query, cursor });
+      const steps = page.items.map(({ metadata }) => Number(metadata['step']));
+      const isOfStep = (rollout: Rollout, index: number): boolean =>
+        steps[index] === step && isFinalRolloutStatus(rollout.status) && rollout.status !== 'cancelled';
+      found.push(...page.items.filter(isOfStep));
+      // Steps are queued one after the other: a page that has only earlier ones is past the step.
+      cursor = steps.every((each) => each < step) ? undefined : page.nextCursor;
+    } while (cursor !== undefined);
+    return found.reverse();
+  }
+
+  /** Reads the spans of these rollouts' newest attempts, without tokens. */
+  async readSpans(rollouts: readonly Rollout[]): Promise<readonly Span[]> {
+    const spans: Span[] = [];
+    for (let first = 0; first < rollouts.length; first += queryChunk) {
+      const rolloutIds = rollouts.slice(first, first + queryChunk).map(({ rolloutId }) => rolloutId);
+      spans.push(...(await this.#options.store.querySpans({ rolloutIds, attemptId: 'latest' })));
+    }
+    return spans;
   }
 
   /** Cancels the queued and running rollouts of this run, and returns how many there were. */

@@ -59,8 +59,23 @@ export type ResolvedCommandOptions<Task> = Readonly<
   Required<Omit<RunCommandOptions<Task>, 'cwd' | 'timeoutMs'>> & Pick<RunCommandOptions<Task>, 'cwd' | 'timeoutMs'>
 >;
 
+const optionNames: Readonly<Record<keyof RunCommandOptions<unknown>, true>> = {
+  command: true,
+  args: true,
+  env: true,
+  inheritEnv: true,
+  cwd: true,
+  taskIn: true,
+  taskForAgent: true,
+  reward: true,
+  timeoutMs: true,
+  killGraceMs: true,
+  maxOutputBytes: true,
+};
+
 /** @throws {ConfigurationError} `option-invalid` */
 export function resolveCommandOptions<Task>(options: RunCommandOptions<Task>): ResolvedCommandOptions<Task> {
+  check.knownOptions('runCommand', options, optionNames);
   const { command, args = [], env = {}, reward = 'stdout', taskIn = 'stdin', timeoutMs } = options;
   const { inheritEnv = [], taskForAgent = (task: Task): unknown => task } = options;
   if (typeof command !== 'string' || command === '' || command.includes('\0'))
