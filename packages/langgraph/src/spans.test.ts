@@ -32,4 +32,9 @@ describe('nodePath', () => {
   it('takes away task ids, and only those', () => {
     expect(nodePath('flow:1-2|sql: write:3-4|plain')).toBe('flow/sql: write/plain');
   });
+
+  it('is the same for each subgraph that one node calls, which LangGraph counts', () => {
+    const calls = ['flow:1-2|write:3-4', 'flow:1-2|1|write:3-4', 'flow:1-2|12|write:3-4'];
+    expect(calls.map(nodePath)).toEqual(Array(3).fill('flow/write'));
+  });
 });

@@ -41,10 +41,15 @@ export function placeNames({ node, execution, agent }: NodePlace): readonly stri
   return names.filter((name, index): name is string => name !== undefined && names.indexOf(name) === index);
 }
 
-/** Returns the path of an execution: `reviewer/critic` for `reviewer:<task id>|critic:<task id>`. */
+/**
+ * Returns the path of an execution: `reviewer/critic` for `reviewer:<task id>|critic:<task id>`.
+ *
+ * LangGraph counts the subgraphs that the code of one node calls: the second of them is `reviewer:<task id>|1|critic:<task id>`.
+ */
 export function nodePath(execution: string): string {
   return execution
     .split('|')
+    .filter((part) => !/^\d+$/.test(part))
     .map((part) => (part.includes(':') ? part.slice(0, part.lastIndexOf(':')) : part))
     .join('/');
 }
