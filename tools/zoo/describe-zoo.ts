@@ -3,7 +3,7 @@ import { checkIdiom } from './check-idiom.ts';
 import type { Idiom, Wrap } from './idiom.ts';
 
 /** Rollouts that one app serves at once. */
-const rolloutCount = Number(process.env['ZOO'] ?? 20);
+const rolloutCount = 20;
 
 /** Makes one test of each idiom of a framework. */
 export function describeZoo(framework: string, withLightning: Wrap, idioms: readonly Idiom[]): void {

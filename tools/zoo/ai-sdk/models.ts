@@ -1,4 +1,5 @@
 import { instructionsOf } from '@agent-lightning/testing';
+import { createAnthropic } from '@ai-sdk/anthropic';
 import { createOpenAI } from '@ai-sdk/openai';
 import {
   createProviderRegistry,
@@ -53,6 +54,8 @@ const logged: LanguageModelMiddleware = {
 };
 
 const openaiOf = ({ openai, apiKey }: Surroundings) => createOpenAI({ baseURL: openai, apiKey });
+
+const anthropicOf = ({ anthropic, apiKey }: Surroundings) => createAnthropic({ baseURL: `${anthropic}/v1`, apiKey });
 
 /** Idioms of structured output, of middleware and of providers. */
 export const models: readonly Idiom[] = [
@@ -215,6 +218,27 @@ export const models: readonly Idiom[] = [
     source: 'https://ai-sdk.dev/providers/ai-sdk-providers/openai#responses-models',
     build: (around) => {
       const model = around.wrap(openaiOf(around)('own-model'), { name: 'writer' });
+      return (question) => collect(streamText({ model, ...asked('writer', question) }).textStream);
+    },
+  },
+  {
+    name: 'Anthropic’s provider, with a tool',
+    source: 'https://ai-sdk.dev/providers/ai-sdk-providers/anthropic',
+    script: { writer: [askWeather] },
+    selected: { writer: 2 },
+    build: (around) => {
+      const model = around.wrap(anthropicOf(around)('own-claude'), { name: 'writer' });
+      const options = { tools: { weather }, stopWhen: isStepCount(3) };
+      return async (question) => (await generateText({ model, ...options, ...asked('writer', question) })).text;
+    },
+  },
+  {
+    ...once,
+    name: 'Anthropic’s provider, streamed, behind middleware',
+    source: 'https://ai-sdk.dev/providers/ai-sdk-providers/anthropic',
+    build: (around) => {
+      const bare = wrapLanguageModel({ model: anthropicOf(around)('own-claude'), middleware: logged });
+      const model = around.wrap(bare, { name: 'writer' });
       return (question) => collect(streamText({ model, ...asked('writer', question) }).textStream);
     },
   },

@@ -107,7 +107,7 @@ export const agents: readonly Idiom[] = [
         model: openaiModel(around),
         tools: [],
         systemPrompt: instructionsOf('assistant'),
-        responseFormat: toolStrategy(person),
+        responseFormat: toolStrategy(person as never),
       } as never) as ReturnType<typeof createAgent>;
       const app = around.wrap(agent);
       return async (question) =>

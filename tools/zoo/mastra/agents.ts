@@ -1,17 +1,26 @@
 import { instructionsOf } from '@agent-lightning/testing';
+import { createAnthropic } from '@ai-sdk/anthropic';
 import { createOpenAI } from '@ai-sdk/openai';
+import type { Agent } from '@mastra/core/agent';
 import { Mastra } from '@mastra/core/mastra';
 import { RequestContext } from '@mastra/core/request-context';
+import { InMemoryStore } from '@mastra/core/storage';
 import { createTool } from '@mastra/core/tools';
 import { z } from 'zod';
 import { collect } from '../collect.ts';
-import type { Idiom } from '../idiom.ts';
+import type { Idiom, Surroundings } from '../idiom.ts';
 import { call } from '../provider/script.ts';
 import { agentOf, askWeather, modelOf, page, weather } from './parts.ts';
 
 const once = { selected: { writer: 1 } };
 const withTool = { script: { writer: [askWeather] }, selected: { writer: 2 } };
 const tools = { weather };
+
+/** Returns the writer of an instance whose storage keeps what waits for a human. */
+function storedAgent(around: Surroundings, tools: object): Agent {
+  const agents = { writer: agentOf(around, 'writer', { tools }) };
+  return around.wrap(new Mastra({ agents, storage: new InMemoryStore(), logger: false })).getAgent('writer');
+}
 
 /** Idioms of one agent: how it is called, its models, its tools and outputs. */
 export const agents: readonly Idiom[] = [
@@ -217,6 +226,26 @@ export const agents: readonly Idiom[] = [
     },
   },
   {
+    ...withTool,
+    name: 'a model of Anthropic, by the AI SDK',
+    source: page('models/overview#use-ai-sdk-with-mastra'),
+    build: (around) => {
+      const model = createAnthropic({ baseURL: `${around.anthropic}/v1`, apiKey: around.apiKey })('own-claude');
+      const agent = around.wrap(agentOf(around, 'writer', { model, tools }));
+      return async (question) => (await agent.generate(question)).text;
+    },
+  },
+  {
+    ...once,
+    name: 'a model of Anthropic, streamed',
+    source: page('models/overview#use-ai-sdk-with-mastra'),
+    build: (around) => {
+      const model = createAnthropic({ baseURL: `${around.anthropic}/v1`, apiKey: around.apiKey })('own-claude');
+      const agent = around.wrap(agentOf(around, 'writer', { model }));
+      return async (question) => collect((await agent.stream(question)).textStream as unknown as AsyncIterable<string>);
+    },
+  },
+  {
     name: 'structured output',
     source: page('agents/structured-output'),
     script: { writer: ['{"name":"Ada {q}"}'] },
@@ -298,7 +327,7 @@ export const agents: readonly Idiom[] = [
         requireApproval: true,
         execute: ({ city }) => Promise.resolve(`sunny in ${city}`),
       });
-      const agent = around.wrap(agentOf(around, 'writer', { tools: { weather: guarded } }));
+      const agent = storedAgent(around, { weather: guarded });
       return async (question) => {
         const stream = await agent.stream(question);
         const parts = await collect(stream.fullStream as unknown as AsyncIterable<{ type: string }>);
@@ -313,7 +342,7 @@ export const agents: readonly Idiom[] = [
     source: page('agents/human-in-the-loop'),
     ...withTool,
     build: (around) => {
-      const agent = around.wrap(agentOf(around, 'writer', { tools }));
+      const agent = storedAgent(around, tools);
       return async (question) => {
         const stream = await agent.stream(question, { requireToolApproval: true });
         await collect(stream.fullStream as unknown as AsyncIterable<unknown>);
@@ -339,7 +368,7 @@ export const agents: readonly Idiom[] = [
           return `sunny in ${city}`;
         },
       });
-      const agent = around.wrap(agentOf(around, 'writer', { tools: { weather: asking } }));
+      const agent = storedAgent(around, { weather: asking });
       return async (question) => {
         const stream = await agent.stream(question);
         await collect(stream.fullStream as unknown as AsyncIterable<unknown>);

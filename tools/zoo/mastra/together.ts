@@ -48,17 +48,18 @@ export const together: readonly Idiom[] = [
     ],
   }),
   {
-    name: 'processors: a model that moderates',
+    name: 'processors: a model that moderates, and belongs to the agent',
     source: page('agents/guardrails#moderating-user-messages'),
     script: { moderator: ['{"category_scores":[],"reason":"fine {q}"}'] },
-    ...once,
-    kept: { moderator: 1 },
+    selected: { writer: 1, moderator: 1 },
+    // Mastra asks with an agent of its own, which nobody can wrap.
+    untraced: ['moderator'],
     build: (around) => {
       const moderation = new ModerationProcessor({
         model: modelOf(around) as never,
         instructions: instructionsOf('moderator'),
       });
-      const agent = around.wrap(agentOf(around, 'writer', { inputProcessors: [moderation] }), { agentMatch: 'writer' });
+      const agent = around.wrap(agentOf(around, 'writer', { inputProcessors: [moderation] }));
       return async (question) => (await agent.generate(question)).text;
     },
   },
