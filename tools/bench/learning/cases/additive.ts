@@ -8,7 +8,7 @@ import { and, repair, type SyntheticAgent } from '../agents/synthetic-agent.ts';
 import type { LearningCase } from '../learning-case.ts';
 
 const seeds = [0, 1, 2, 3, 4, 5, 6];
-const rates = [0.003, 0.01, 0.03];
+const rates = [0.01, 0.005, 0.02];
 const target = 0.9;
 const mostRollouts = 16_000;
 /** The share of the rollouts without it that `additive` may need; with failures given by chance it must not get as far. */
