@@ -1,4 +1,5 @@
 import {
+  check,
   type AgentMatch,
   type ChatMessage,
   toEpisode,
@@ -40,6 +41,8 @@ export interface SftRows {
  * carries on is part of that one. Messages are recorded where model calls went through a gateway.
  */
 export function toSftRows(captured: Iterable<ExportedRollout>, options: ToSftRowsOptions = {}): SftRows {
+  check.knownOptions('toSftRows', options, { agentMatch: true, minReward: true });
+  const selection = options.agentMatch === undefined ? {} : { agentMatch: options.agentMatch };
   const rows: SftRow[] = [];
   const problems: NonNullable<Episode['problems']>[number][] = [];
   const leftOut = { failed: 0, reward: 0, noConversation: 0 };
@@ -51,7 +54,7 @@ export function toSftRows(captured: Iterable<ExportedRollout>, options: ToSftRow
     else if (options.minReward !== undefined && !(reward !== undefined && reward >= options.minReward))
       leftOut.reward++;
     else {
-      const found = toMessages(spans, options);
+      const found = toMessages(spans, selection);
       for (const problem of found.problems) problems.push(problem);
       const whole = withoutBeginnings(found.conversations);
       if (whole.length === 0) leftOut.noConversation++;

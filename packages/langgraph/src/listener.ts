@@ -119,7 +119,7 @@ export class LightningCallbackHandler extends BaseCallbackHandler {
     _tags?: string[],
     extraParams?: Metadata,
   ): void {
-    runs.end(runId, answerOf(output, extraParams));
+    runs.end(runId, () => answerOf(output, extraParams));
   }
 
   override handleLLMError(error: unknown, runId: string): void {
@@ -142,7 +142,7 @@ export class LightningCallbackHandler extends BaseCallbackHandler {
   }
 
   override handleToolEnd(output: unknown, runId: string): void {
-    runs.end(runId, toolAnswer(output));
+    runs.end(runId, () => toolAnswer(output));
   }
 
   override handleToolError(error: unknown, runId: string): void {

@@ -115,25 +115,35 @@ export function follow(member: unknown, options?: AgentOptions): void {
 
 function followOnce<Member extends object>(member: Member, begin: (member: Member) => void): void {
   if (followed.has(member)) return;
+  if (!Object.isExtensible(member)) return refuseFrozen((member as { readonly id?: unknown }).id);
   followed.add(member);
   begin(member);
+}
+
+/** Refuses what cannot be followed because it is frozen; in live traffic it is counted, and does what it does without a wrapper. */
+function refuseFrozen(id: unknown): void {
+  const message = `"${String(id)}" is frozen, so it cannot be followed; freeze it after withLightning`;
+  const error = new AdapterError(message, { code: 'adapter-unsupported' });
+  const scope = currentRollout();
+  if (scope === undefined) throw error;
+  refuseUntraceable(scope, 'mastra-frozen', error);
 }
 
 function followAgent(agent: FollowedAgent): void {
   for (const name of ['generate', 'resumeGenerate'] as const)
     replaceCall(agent, name, (generate, args) => callAgent(beginAgent(agent), () => generate(args)));
   for (const name of ['stream', 'resumeStream'] as const)
-    replaceCall(agent, name, (stream, args) => streamAgent(beginAgent(agent), stream, args));
+    replaceCall(agent, name, (stream, args) => streamAgent(beginAgent(agent), () => stream(args)));
   for (const [name, method] of Object.entries(unfollowed)) {
     if (hasMethods(agent, [name]))
       replace(agent as unknown as Methods<string>, name, (original, args) =>
         runUnfollowed(method, `${name} of the agent "${agent.id}"`, () => original(args)),
       );
   }
-  replace(agent, 'resolveModelConfig', (resolve, args) => {
+  replace(agent, 'resolveModelConfig', (resolve, [given, ...rest]) => {
     const call = currentCall();
-    const work = (): PromiseLike<unknown> => resolve(args) as PromiseLike<unknown>;
-    return call === undefined || call.agent !== agent ? work() : chooseModel(call, work);
+    const work = (model: unknown): PromiseLike<unknown> => resolve([model, ...rest] as never[]) as PromiseLike<unknown>;
+    return call === undefined || call.agent !== agent ? work(given) : chooseModel(call, given, work);
   });
   replace(agent, 'convertTools', async (convert, args) => followTools((await convert(args)) as Tools));
   for (const name of ['listAgents', 'listWorkflows'] as const) {

@@ -7,6 +7,8 @@ import {
   RolloutCollector,
 } from '@agent-lightning/run';
 import { examineCalls, type CallExamination } from './dev-calls.ts';
+import { describeDevReport } from './dev-text.ts';
+import { describeTellingRollout } from './telling-rollout.ts';
 import { openSession, scoreFailures, toHost } from './open-run.ts';
 import type { ResolvedTrainerOptions } from './trainer-options.ts';
 
@@ -50,6 +52,7 @@ export interface DevReport {
 
 /** Runs tasks through a gateway and a store in memory, and reports whether the algorithm could learn from them. */
 export async function dryRun<Task>(options: ResolvedTrainerOptions<Task>, dev: DevOptions<Task>): Promise<DevReport> {
+  check.knownOptions('dev', dev, { tasks: true, samples: true, allowOutside: true });
   if (!Array.isArray(dev.tasks) || dev.tasks.length === 0)
     throw check.optionInvalid('dev: tasks', JSON.stringify(dev.tasks), 'an array of at least one task');
   const samples = check.wholeNumber('dev: samples', dev.samples ?? 4, 2);
@@ -77,7 +80,9 @@ export async function dryRun<Task>(options: ResolvedTrainerOptions<Task>, dev: D
     const examination = { episodes: read, ...rehearsal.examine(rollouts, read) };
     const calls = examineCalls(examination.episodes, dev.allowOutside);
     const report = toDevReport(rollouts, examination, calls, failures);
-    options.logger.info(describeReport(report, session.gateway === undefined ? undefined : calls));
+    const rollout = await describeTellingRollout(collector, examination.episodes);
+    const table = session.gateway === undefined ? undefined : calls.table;
+    options.logger.info(describeDevReport(report, { table, rollout }));
     return report;
   } finally {
     await session.close();
@@ -94,6 +99,10 @@ function toDevReport(
   const { groupsWithVariance = countGroupsWithVariance(episodes) } = examination;
   const calls = episodes.flatMap((episode) => episode.transitions);
   const unselected = table.rows.filter(({ fate }) => fate === 'not selected');
+  // Where every rollout failed alike, the examination has said so, and why.
+  const counted = countFailures(episodes);
+  const isTold = counted.length === 1 && counted[0]!.count === rollouts.length && findings.length > 0;
+  const failureFindings = isTold ? [] : counted.map((failure) => describeFailure(failure, failureReward));
   const failed = rollouts.filter((rollout) => rollout.status !== 'succeeded');
   return {
     ok: examination.ok && complaint === undefined && where.ok,
@@ -121,7 +130,7 @@ function toDevReport(
       ...findings,
       // A dry run without any call that trains has told it already, as the reason.
       ...where.findings.filter((each) => !findings.some((told) => told.includes(each.split(';')[0]!))),
-      ...countFailures(episodes).map((failure) => describeFailure(failure, failureReward)),
+      ...failureFindings,
     ],
   };
 }
@@ -130,28 +139,6 @@ function countGroupsWithVariance(episodes: readonly Episode[]): number {
   const groups = Map.groupBy(episodes, ({ rollout }) => rollout.groupId);
   const rewardsOf = (group: readonly Episode[]): readonly number[] => group.flatMap(({ reward }) => reward ?? []);
   return [...groups.values()].filter((group) => new Set(rewardsOf(group)).size > 1).length;
-}
-
-function describeReport(report: DevReport, calls: CallExamination | undefined): string {
-  const rewards = report.rewards.filter((reward) => reward !== undefined);
-  const mean =
-    rewards.length === 0 ? 'none' : (rewards.reduce((sum, reward) => sum + reward, 0) / rewards.length).toFixed(3);
-  const list = (counts: Readonly<Record<string, number>>): string =>
-    Object.entries(counts)
-      .map(([name, count]) => `${name || '(no name)'} ${count}`)
-      .join(', ') || 'none';
-  return [
-    `dry run: ${report.succeeded} of ${report.rollouts} rollouts succeeded · mean reward ${mean} · ${report.groupsWithVariance} of ${report.groups} groups have different rewards`,
-    ...(calls === undefined
-      ? []
-      : [
-          calls.table.describe() || 'no model call was seen',
-          `calls that do not train: ${list(report.untrainableCalls)}`,
-          `${report.callsInSamples} calls became ${report.samples} samples (${report.tokensSampled} tokens sampled)`,
-        ]),
-    ...report.findings.map((finding) => `- ${finding}`),
-    report.ok ? 'ready to train' : 'not ready to train',
-  ].join('\n');
 }
 
 function countBy<Item>(items: readonly Item[], keyOf: (item: Item) => string): Readonly<Record<string, number>> {

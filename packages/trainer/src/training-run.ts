@@ -84,6 +84,8 @@ export class TrainingRun<Task> {
   /** True while the algorithm is where it was after the state's step; false once it has changed further. */
   #isAlgorithmAtState = true;
   #lastMetrics: StepMetrics | undefined;
+  /** The newest step whose rollouts were read, learned from or not. */
+  #readStep: number | undefined;
   #kept: KeptStep | undefined;
 
   constructor(context: RunContext<Task>) {
@@ -111,6 +113,11 @@ export class TrainingRun<Task> {
   /** The step that the run keeps, which the algorithm then is at; undefined before the end of the run. */
   get kept(): KeptStep | undefined {
     return this.#kept;
+  }
+
+  /** The newest step whose rollouts are final; it may be past the state's, when it could not be learned from. */
+  get lastStep(): number {
+    return this.#readStep ?? this.#state.step;
   }
 
   /** The ailments that were found so far, for the report. */
@@ -233,6 +240,7 @@ export class TrainingRun<Task> {
   ): Promise<FinishedStep> {
     const { options, algorithm } = this.#context;
     const episodes = await clock.measure('convert', () => read.read(rollouts));
+    this.#readStep = step;
     const jump = findFailureJump(step, this.#state.failures, episodes);
     if (jump !== undefined) throw jump;
     const given = this.#shuffleInControl(episodes, `shuffle/${step}`);

@@ -3,6 +3,7 @@ import type { Span } from '../vocabulary/span.ts';
 import type { TokenBlob } from '../vocabulary/tokens.ts';
 import { agentNamesAt } from './agent-names.ts';
 import { findDiscarded, whyDiscarded, type Discarded } from './discarded-calls.ts';
+import { withSharedPrompts } from './shared-prompts.ts';
 import { buildTraceTree, type TraceTree } from './trace-tree.ts';
 
 /** One model call, as the gateway captured it, as the framework reported it, or both joined by their response id. */
@@ -32,7 +33,8 @@ export interface CallTrace {
 }
 
 /** Finds an attempt's model calls. A gateway span is placed below the framework span of the same call, and inherits its names. */
-export function traceCalls(spans: readonly Span[]): CallTrace {
+export function traceCalls(stored: readonly Span[]): CallTrace {
+  const spans = withSharedPrompts(stored);
   const modelSpans = spans.filter((span) => span.kind === 'model_call').toSorted((a, b) => a.sequenceId - b.sequenceId);
   const captured = withoutCopies(modelSpans.filter(isGateway));
   const frameworkOf = joinToFramework(captured, modelSpans);

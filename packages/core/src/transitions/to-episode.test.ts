@@ -81,6 +81,32 @@ describe('toEpisode', () => {
     expect(episode.transitions[1]).toMatchObject({ callIndex: 1, finishReason: 'length' });
   });
 
+  it('gives every choice of a call the prompt that the first one holds', () => {
+    const trace = new TraceBuilder();
+    const other = (index: number): object => ({
+      attributes: { [attributeNames.promptSpan]: 'first', [attributeNames.choiceIndex]: index },
+    });
+    trace.call('first', {
+      responseId: 'r',
+      prompt: [4, 5],
+      response: [6],
+      attributes: { [attributeNames.choiceIndex]: 0 },
+    });
+    trace.call('second', { responseId: 'r', prompt: [], response: [7], ...other(1) });
+    trace.call('third', { responseId: 'r', prompt: [], response: [7], ...other(2) });
+    const { transitions } = episodeOf(trace);
+    expect(transitions.map(({ spanId, promptIds, responseIds }) => [spanId, [...promptIds], [...responseIds]])).toEqual(
+      [
+        ['first', [4, 5], [6]],
+        ['second', [4, 5], [7]],
+        ['third', [4, 5], [7]],
+      ],
+    );
+    const lost = new TraceBuilder();
+    lost.call('second', { prompt: [], ...other(1) });
+    expect(episodeOf(lost).untrainable).toMatchObject([{ spanId: 'second', reason: 'the prompt has no tokens' }]);
+  });
+
   it('has nothing to say of a rollout without spans', () => {
     expect(episodeOf(new TraceBuilder())).toEqual({
       rollout: rolloutOf('rollout'),

@@ -1,4 +1,5 @@
 import { checkAgentMatch } from '../checks/check-agent-match.ts';
+import { checkKnownOptions } from '../known-options.ts';
 import { matchesAgent, type AgentMatch } from '../vocabulary/agent-match.ts';
 import { attributeNames } from '../vocabulary/attributes.ts';
 import { failureKinds, type FailureKind, type FailureSorting } from '../failures/failure-kind.ts';
@@ -24,6 +25,12 @@ export interface ToEpisodeOptions {
   readonly failures?: FailureSorting;
 }
 
+const optionNames: Readonly<Record<keyof ToEpisodeOptions, true>> = {
+  agentMatch: true,
+  policies: true,
+  failures: true,
+};
+
 /**
  * Builds the episode of one rollout from its spans: the unified trace interface. @source arXiv:2508.03680 §3.1
  *
@@ -34,6 +41,7 @@ export interface ToEpisodeOptions {
  * @throws {ConfigurationError} `option-invalid` for an `agentMatch` that names no agent
  */
 export function toEpisode(rollout: Rollout, spans: readonly Span[], options: ToEpisodeOptions = {}): Episode {
+  checkKnownOptions('toEpisode', options, optionNames);
   if (options.agentMatch !== undefined) checkAgentMatch('agentMatch', options.agentMatch);
   const latest = latestAttempt(rollout, spans);
   const trace = traceCalls(latest);
@@ -72,6 +80,7 @@ export function toEpisode(rollout: Rollout, spans: readonly Span[], options: ToE
     reward: rewards.rollout?.dimensions[0]?.value,
     untrainedReward: rewards.untrained,
     rewards: Object.fromEntries((rewards.rollout?.dimensions ?? []).map(({ name, value }) => [name, value])),
+    ...(rewards.rollout?.feedback !== undefined && { feedback: rewards.rollout.feedback }),
     ...(agents.length > 0 && { agents }),
     ...(outside.others.length > 0 && { otherCalls: outside.others }),
     problems: rewards.problems,
@@ -79,16 +88,17 @@ export function toEpisode(rollout: Rollout, spans: readonly Span[], options: ToE
 }
 
 /**
- * Returns the kind of a rollout's failure; undefined when it did not fail. A failure that nothing else explains is the world's when the
- * last of the rollout's calls failed because what samples was away. Whether a time-out is the policy's shows beside other rollouts only.
+ * Returns the kind of a rollout's failure; undefined when it did not fail. It is the world's where no attempt was made, and where nothing
+ * else explains it and the last of the rollout's calls failed because what samples was away. Whether a time-out is the policy's shows beside other rollouts only.
  */
 function failureKindOf(
-  { status, failure }: Rollout,
+  { status, failure, attemptCount }: Rollout,
   calls: readonly ModelCall[],
   { failures }: ToEpisodeOptions,
 ): FailureKind | undefined {
   if (status === 'cancelled') return 'world';
   if (status !== 'failed') return undefined;
+  if (attemptCount === 0) return 'world'; // as when no runner claimed it in its queue time
   const kind = failure === undefined ? 'unknown' : failureKinds.of(failure, failures);
   return kind === 'unknown' && calls.at(-1)?.gateway?.attributes[attributeNames.outage] === true ? 'world' : kind;
 }

@@ -1,4 +1,5 @@
 import { checkAgentMatch } from '../checks/check-agent-match.ts';
+import { checkKnownOptions } from '../known-options.ts';
 import { matchesAgent, type AgentMatch } from '../vocabulary/agent-match.ts';
 import { attributeNames } from '../vocabulary/attributes.ts';
 import type { ChatMessage } from '../vocabulary/chat-message.ts';
@@ -39,6 +40,7 @@ export interface ToMessagesOptions {
  * @throws {ConfigurationError} `option-invalid` for an `agentMatch` that names no agent
  */
 export function toMessages(spans: readonly Span[], options: ToMessagesOptions = {}): Conversations {
+  checkKnownOptions('toMessages', options, { agentMatch: true });
   if (options.agentMatch !== undefined) checkAgentMatch('agentMatch', options.agentMatch);
   const conversations: Conversation[] = [];
   const problems: TraceProblem[] = [];

@@ -112,6 +112,8 @@ export interface Episode {
   readonly untrainedReward?: number | undefined;
   /** Every named dimension of the rollout's own reward, the primary one included. */
   readonly rewards: Readonly<Record<string, number>>;
+  /** The text that says why the rollout's own reward is what it is; absent where none was given. */
+  readonly feedback?: string;
   /** The agents that frameworks reported; absent when there are none. */
   readonly agents?: readonly SeenAgent[];
   /** The model calls that no policy should have answered; absent when there are none. */

@@ -153,8 +153,7 @@ export function resolveGrpoOptions(options: GrpoOptions): GrpoSettings {
     discardedAdvantage: options.discardedAdvantage,
     samples,
     tokenWeighting,
-    rewardScale:
-      options.rewardScale === undefined ? undefined : check.positive('grpo.rewardScale', options.rewardScale),
+    rewardScale: options.rewardScale === undefined ? undefined : rewardSize('grpo.rewardScale', options.rewardScale),
     ...loss,
     ...resolveLearningRate(options, { estimator, ...loss, minibatches, warmupSteps }),
     minibatches,
@@ -206,6 +205,12 @@ const optionNames: Readonly<Record<keyof GrpoOptions, true>> = {
   lengthPenalty: true,
 };
 
+/** Checks a size in units of the reward: one beyond the rewards themselves is a mistake, and overflows. */
+function rewardSize(name: string, value: number): number {
+  if (check.positive(name, value) <= 1e9) return value;
+  throw check.optionInvalid(name, value, 'a number above 0, up to 1e9');
+}
+
 function resolveLengthPenalty({ lengthPenalty, maxTokens }: GrpoOptions): LengthPenalty | undefined {
   if (lengthPenalty === undefined) return undefined;
   const name = 'grpo.lengthPenalty';
@@ -216,7 +221,7 @@ function resolveLengthPenalty({ lengthPenalty, maxTokens }: GrpoOptions): Length
   return Object.freeze({
     limit,
     buffer: check.wholeNumber(`${name}.buffer`, lengthPenalty.buffer, 1, limit),
-    weight: check.positive(`${name}.weight`, lengthPenalty.weight ?? 1),
+    weight: rewardSize(`${name}.weight`, lengthPenalty.weight ?? 1),
   });
 }
 

@@ -120,6 +120,8 @@ describe('grpo', () => {
     { weighNodes: true, estimator: 'rloo' },
     { rewardScale: 0 },
     { rewardScale: Infinity },
+    { rewardScale: 1e200 },
+    { lengthPenalty: { limit: 8, buffer: 4, weight: 1e200 } },
     { minibatches: 0.5 },
     { klCoefficient: -1 },
     { maxGradientNorm: -1 },
