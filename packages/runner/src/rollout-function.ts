@@ -1,4 +1,12 @@
-import type { JsonValue, LlmEndpoint, NamedResources, Attempt, Rollout, RolloutMode } from '@agent-lightning/core';
+import type {
+  JsonValue,
+  LlmEndpoint,
+  NamedResources,
+  Attempt,
+  RewardValue,
+  Rollout,
+  RolloutMode,
+} from '@agent-lightning/core';
 
 /** Holds what a rollout function is given besides its task. */
 export interface RolloutContext {
@@ -12,10 +20,13 @@ export interface RolloutContext {
   readonly signal: AbortSignal;
 }
 
-/** Runs the agent on one task and returns the reward: a number, named numbers (the first is the primary one), or nothing when it was emitted. */
+/**
+ * Runs the agent on one task and returns the reward: a number or a boolean, named ones (the first is the primary one) with a text
+ * `feedback` where there is one, or nothing when it was emitted. What it writes by `console` is kept with the rollout.
+ */
 export type RolloutFunction<Task = JsonValue> = (
   task: Task,
   context: RolloutContext,
 ) => Promise<RolloutResult> | RolloutResult;
 
-export type RolloutResult = number | Readonly<Record<string, number>> | undefined | void;
+export type RolloutResult = RewardValue | undefined | void;
