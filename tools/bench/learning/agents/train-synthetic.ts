@@ -21,7 +21,7 @@ export interface SyntheticTraining {
   readonly options?: Partial<LightningRLOptions>;
   /** Changes the reward that training sees, as a noisy judge does. @default as it is */
   readonly judge?: (reward: number, random: () => number) => number;
-  /** Gives the failed tools of a step to calls by chance: the control of intermediate rewards. @default false */
+  /** Gives each rollout the failed tools of a rollout of the step that chance picks: the control of intermediate rewards. @default false */
   readonly shuffleSignals?: boolean;
   /** A network whose parameters all calls share, or a table in which no call learns from another. @default 'network' */
   readonly policy?: 'network' | 'table';
@@ -74,18 +74,24 @@ function sampleEpisodes(
     const { reward, calls } = runOnce(agent, policy, index % agent.tasks, random);
     return { reward: judge(reward, random), calls };
   });
-  const all = acted.flatMap(({ calls }) => calls);
-  const order = shuffleSignals ? randomOrder(all.length, random) : undefined;
-  const failures = all.map((call, index) => (order === undefined ? call : all[order[index]!]!).failedTools);
-  let next = 0;
+  const order = shuffleSignals ? randomOrder(acted.length, random) : undefined;
   return acted.map(({ reward, calls }, index) =>
     toyEpisode(
       `rollout ${index}`,
       `task ${index % agent.tasks}`,
       reward,
-      calls.map((call) => ({ ...call, failedTools: failures[next++]! })),
+      order === undefined ? calls : withFailures(calls, countFailures(acted[order[index]!]!.calls)),
     ),
   );
+}
+
+function countFailures(calls: Acted['calls']): number {
+  return calls.reduce((sum, { failedTools }) => sum + failedTools, 0);
+}
+
+/** Returns the calls with this many failed tools, all at the first: how many calls there are must tell nothing. */
+function withFailures(calls: Acted['calls'], failedTools: number): Acted['calls'] {
+  return calls.map((call, index) => ({ ...call, failedTools: index === 0 ? failedTools : 0 }));
 }
 
 interface Acted {

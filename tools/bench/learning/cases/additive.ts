@@ -1,6 +1,6 @@
 /**
- * Automatic intermediate rewarding on agents whose tools fail when a call is wrong, with its control: the same number of failed tools, given to calls of
- * the step by chance. Every way has the same learning rates to choose from, and the best by the median counts.
+ * Automatic intermediate rewarding on agents whose tools fail when a call is wrong, with its control: each rollout gets
+ * as many failed tools as one of the step that chance picks. Every way has the same learning rates to choose from, and the best by the median counts.
  */
 import type { JsonValue, LightningRLOptions } from '@agent-lightning/core';
 import { searchRate, toJson } from '../agents/best-rate.ts';
