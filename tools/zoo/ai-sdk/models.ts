@@ -287,12 +287,14 @@ export const models: readonly Idiom[] = [
       const provider = around.wrap(providerOf(around), { agentMatch: 'answer' });
       return async (question) => {
         const route = await generateText({
-          ...{ model: provider.languageModel('own-router'), output: Output.object({ schema: person }) },
+          model: provider.languageModel('own-router'),
+          output: Output.object({ schema: person }),
           ...asked('router', question),
           telemetry: { functionId: 'route' },
         });
         const { text } = await generateText({
-          ...{ model: provider.languageModel('own-model'), telemetry: { functionId: 'answer' } },
+          model: provider.languageModel('own-model'),
+          telemetry: { functionId: 'answer' },
           ...asked('writer', `${question} ${route.output.name}`),
         });
         return text;

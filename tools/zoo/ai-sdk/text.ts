@@ -150,7 +150,10 @@ export const text: readonly Idiom[] = [
       return async (question) => {
         const seen: string[] = [];
         const { text: answer } = await generateText({
-          ...{ model, tools, stopWhen, ...asked('writer', question) },
+          model,
+          tools,
+          stopWhen,
+          ...asked('writer', question),
           onStepFinish: ({ finishReason, toolCalls }) => void seen.push(`${finishReason} ${toolCalls.length}`),
         });
         return [answer, seen];
@@ -194,9 +197,17 @@ export const text: readonly Idiom[] = [
       const model = modelOf(around);
       return async (question) => {
         const { text: answer } = await generateText({
-          ...{ model, tools, stopWhen, ...asked('writer', question) },
+          model,
+          tools,
+          stopWhen,
+          ...asked('writer', question),
           prepareStep: ({ stepNumber, messages }) =>
-            stepNumber === 0 ? { toolChoice: 'required' } : { activeTools: [], messages: messages.slice(-3) },
+            stepNumber === 0
+              ? { toolChoice: 'required' }
+              : {
+                  activeTools: [],
+                  messages: messages.slice(-3),
+                },
         });
         return answer;
       };
@@ -211,9 +222,15 @@ export const text: readonly Idiom[] = [
       const model = modelOf(around);
       return async (question) => {
         const { steps } = await generateText({
-          ...{ model, tools, stopWhen, ...asked('writer', question) },
+          model,
+          tools,
+          stopWhen,
+          ...asked('writer', question),
           experimental_repairToolCall: ({ toolCall }) =>
-            Promise.resolve({ ...toolCall, input: toolCall.input.replace('town', 'city') }),
+            Promise.resolve({
+              ...toolCall,
+              input: toolCall.input.replace('town', 'city'),
+            }),
         });
         return steps.map(({ toolResults }) => toolResults.map(({ output }) => output));
       };

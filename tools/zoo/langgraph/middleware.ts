@@ -42,7 +42,8 @@ interface MiddlewareIdiom {
 /** Builds an idiom of an agent with one tool and one middleware. */
 function withMiddleware({ name, anchor, middleware, tools = [weather], ...rest }: MiddlewareIdiom): Idiom {
   return {
-    ...{ script, ...rest },
+    script,
+    ...rest,
     name: `middleware: ${name}`,
     source: page(`langchain/middleware/${anchor}`),
     build: (around) => {
@@ -121,7 +122,9 @@ export const middleware: readonly Idiom[] = [
     untraced: ['selector'],
     middleware: (around) =>
       llmToolSelectorMiddleware({
-        ...{ model: openaiModel(around), maxTools: 1, systemPrompt: instructionsOf('selector') },
+        model: openaiModel(around),
+        maxTools: 1,
+        systemPrompt: instructionsOf('selector'),
       } as never),
     tools: [
       weather,

@@ -132,7 +132,8 @@ export const together: readonly Idiom[] = [
     selected: { boss: 2, helper: 2 },
     build: (around) => {
       const helper = agentOf(around, 'helper', { tools: [weather] }).asTool({
-        ...{ toolName: 'ask_helper', toolDescription },
+        toolName: 'ask_helper',
+        toolDescription,
         customOutputExtractor: ({ newItems, finalOutput }) => `${newItems.length} items: ${String(finalOutput)}`,
       });
       const app = around.wrap(agentOf(around, 'boss', { tools: [helper] }));

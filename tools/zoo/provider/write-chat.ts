@@ -47,11 +47,22 @@ export function chatBody(writing: Writing): unknown {
   }));
   const content = 'text' in reply ? reply.text : null;
   return {
-    ...{ id: `chatcmpl-${id}`, object: 'chat.completion', created: 1_700_000_000, model: request.model, usage },
+    id: `chatcmpl-${id}`,
+    object: 'chat.completion',
+    created: 1_700_000_000,
+    model: request.model,
+    usage,
     choices: [
       {
-        ...{ index: 0, logprobs: null, finish_reason: calls.length > 0 ? 'tool_calls' : 'stop' },
-        message: { role: 'assistant', content, refusal: null, ...(calls.length > 0 && { tool_calls: calls }) },
+        index: 0,
+        logprobs: null,
+        finish_reason: calls.length > 0 ? 'tool_calls' : 'stop',
+        message: {
+          role: 'assistant',
+          content,
+          refusal: null,
+          ...(calls.length > 0 && { tool_calls: calls }),
+        },
       },
     ],
   };

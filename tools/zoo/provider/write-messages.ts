@@ -16,8 +16,17 @@ function blocksOf(writing: Writing): readonly Block[] {
 
 function messageOf({ request, id }: Writing, content: readonly Block[], stopReason: string | null): object {
   return {
-    ...{ id: `msg_${id}`, type: 'message', role: 'assistant', model: request.model, content },
-    ...{ stop_reason: stopReason, stop_sequence: null, usage: { input_tokens: 11, output_tokens: 7 } },
+    id: `msg_${id}`,
+    type: 'message',
+    role: 'assistant',
+    model: request.model,
+    content,
+    stop_reason: stopReason,
+    stop_sequence: null,
+    usage: {
+      input_tokens: 11,
+      output_tokens: 7,
+    },
   };
 }
 

@@ -1,8 +1,11 @@
 import { callsOf, piecesOf, type Event, type TypedData, type Writing } from './write-chat.ts';
 
 const usage = {
-  ...{ input_tokens: 11, output_tokens: 7, total_tokens: 18 },
-  ...{ input_tokens_details: { cached_tokens: 0 }, output_tokens_details: { reasoning_tokens: 0 } },
+  input_tokens: 11,
+  output_tokens: 7,
+  total_tokens: 18,
+  input_tokens_details: { cached_tokens: 0 },
+  output_tokens_details: { reasoning_tokens: 0 },
 };
 
 interface OutputItem {
@@ -15,8 +18,12 @@ function outputOf(writing: Writing): readonly OutputItem[] {
   const { reply, id } = writing;
   if (!('text' in reply))
     return callsOf(writing).map((made, index) => ({
-      ...{ id: `fc_${id}_${index}`, type: 'function_call', status: 'completed' },
-      ...{ call_id: made.id, name: made.name, arguments: made.json },
+      id: `fc_${id}_${index}`,
+      type: 'function_call',
+      status: 'completed',
+      call_id: made.id,
+      name: made.name,
+      arguments: made.json,
     }));
   const content = [{ type: 'output_text', text: reply.text, annotations: [], logprobs: [] }];
   return [{ id: `msg_${id}`, type: 'message', status: 'completed', role: 'assistant', content }];
@@ -24,9 +31,22 @@ function outputOf(writing: Writing): readonly OutputItem[] {
 
 function responseOf({ request, id }: Writing, status: string, output: readonly OutputItem[]): unknown {
   return {
-    ...{ id: `resp_${id}`, object: 'response', created_at: 1_700_000_000, status, model: request.model, output },
-    ...{ error: null, incomplete_details: null, instructions: null, metadata: {}, parallel_tool_calls: true },
-    ...{ temperature: 1, top_p: 1, tool_choice: 'auto', tools: [], text: { format: { type: 'text' } } },
+    id: `resp_${id}`,
+    object: 'response',
+    created_at: 1_700_000_000,
+    status,
+    model: request.model,
+    output,
+    error: null,
+    incomplete_details: null,
+    instructions: null,
+    metadata: {},
+    parallel_tool_calls: true,
+    temperature: 1,
+    top_p: 1,
+    tool_choice: 'auto',
+    tools: [],
+    text: { format: { type: 'text' } },
     ...(status === 'completed' && { usage }),
   };
 }
