@@ -49,7 +49,7 @@ export function chatBody(writing: Writing): unknown {
   return {
     id: `chatcmpl-${id}`,
     object: 'chat.completion',
-    created: 17e8,
+    created: 1_700_000_000,
     model: request.model,
     usage,
     choices: [

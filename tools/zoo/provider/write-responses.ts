@@ -33,7 +33,7 @@ function responseOf({ request, id }: Writing, status: string, output: readonly O
   return {
     id: `resp_${id}`,
     object: 'response',
-    created_at: 17e8,
+    created_at: 1_700_000_000,
     status,
     model: request.model,
     output,
