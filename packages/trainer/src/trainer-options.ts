@@ -220,7 +220,8 @@ export function resolveTrainerOptions<Task, Metrics extends object>(
     calls: resolveCalls(options),
     retry: { ...worldRetries, retryCodes: failureKinds.worldCodes(failures), ...options.retry },
     failures,
-    failureReward: options.failureReward === undefined ? undefined : finite('failureReward', options.failureReward),
+    failureReward:
+      options.failureReward === undefined ? undefined : checkReward('failureReward', options.failureReward),
     taskKind: options.taskKind,
     control: check.oneOf('Trainer: control', options.control ?? 'none', ['none', 'shuffled']),
     noSignalPatience: check.wholeNumber('Trainer: noSignalPatience', options.noSignalPatience ?? 3),
@@ -245,9 +246,10 @@ export function resolveTrainerOptions<Task, Metrics extends object>(
 /** The attempts at a rollout that fails by the world's doing, and the wait before the second one. */
 const worldRetries: Partial<RetryPolicy> = { maxAttempts: 3, backoffMs: 1_000 };
 
-function finite(name: string, value: number): number {
-  if (Number.isFinite(value)) return value;
-  throw check.optionInvalid(`Trainer: ${name}`, value, 'a finite number');
+/** Checks a reward that counts beside those of the agents, which are from −1e9 to 1e9. */
+function checkReward(name: string, value: number): number {
+  if (typeof value === 'number' && Math.abs(value) <= 1e9) return value;
+  throw check.optionInvalid(`Trainer: ${name}`, value, 'a number from -1e9 to 1e9');
 }
 
 type GivenCallOptions = Partial<CallOptions> & Pick<TrainerOptions, 'gateway' | 'algorithm'>;

@@ -239,7 +239,7 @@ describe('the failure reward', () => {
   });
 
   it.each([
-    [{ failureReward: Number.NaN }, /failureReward must be a finite number/],
+    [{ failureReward: Number.NaN }, /failureReward must be a number from -1e9 to 1e9/],
     [
       { failures: { GraphRecursionError: 'world' } },
       /failures\.GraphRecursionError must be left out: .*the policy causes/,
