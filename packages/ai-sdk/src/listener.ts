@@ -108,7 +108,7 @@ interface ToolOutput {
 function endTool(callId: string, toolCallId: string | undefined, output: ToolOutput): void {
   const id = toolRunId(callId, toolCallId);
   if (output.type === 'tool-error') runs.fail(id, output.error);
-  else runs.end(id, toolResult(output.output));
+  else runs.end(id, () => toolResult(output.output));
 }
 
 /** Begins an operation inside a wrapped agent: the agent's own, or one in its tools, which is an agent when it has a name. */
@@ -189,5 +189,5 @@ function endPublished({ type, event, result, error }: ChannelMessage): void {
   if (type === 'executeTool' && result !== undefined)
     endTool(event.callId, event.toolCall?.toolCallId, (result as { readonly output: ToolOutput }).output);
   if (type !== 'languageModelCall' || typeof result !== 'object' || result === null || 'stream' in result) return;
-  endModel(modelRunId(event.callId), answerOf(result));
+  endModel(modelRunId(event.callId), () => answerOf(result));
 }

@@ -148,14 +148,14 @@ export class RolloutCapture {
     return await Promise.race([done, tooLate]).finally(() => clearTimeout(timer));
   }
 
-  /** Ends the runs that go on, as cancelled, writes what it can in the time, and drops and counts the rest. */
+  /** Ends the records of the runs that go on, as cancelled, while their requests go on; writes what it can in the time, and drops and counts the rest. */
   async close(options: { readonly timeoutMs?: number } = {}): Promise<CaptureStatistics> {
     check.knownOptions('capture.close', options, ['timeoutMs']);
     const { timeoutMs = 10_000 } = options;
     this.#isClosed = true;
     const live = [...this.#live.values()];
     const error = new StoreError('the capture was closed while the run went on', { code: 'cancelled' });
-    for (const { run } of live) run.end({ error });
+    for (const { run } of live) run.cancel(error);
     await Promise.all(live.map(({ ended }) => ended));
     await this.flush({ timeoutMs });
     this.#queue.close();
@@ -209,6 +209,7 @@ export class RolloutCapture {
     try {
       // Now, for the agent may change its input; and as text, for what waits is counted.
       json = JSON.stringify({ input: input ?? null, metadata });
+      if (!json.startsWith('{"input":')) throw new TypeError(`JSON has nothing for ${describeValue(input)}`);
     } catch (cause) {
       return this.#refuse('input-invalid', rolloutId, 'its input or metadata cannot be written as JSON', cause);
     }

@@ -32,6 +32,7 @@ export type LightningErrorCode =
   | 'unauthorized'
   | 'forbidden'
   | 'not-found'
+  | 'attempt-unknown'
   | 'paused'
   | 'port-unavailable'
   | 'upstream-rejected'

@@ -99,6 +99,7 @@ export async function serve(options: ServeOptions): Promise<ModelEndpoint> {
     const path = pathOf(request);
     if (!isKey(presentedKey(request.headers), keyHash))
       throw new ReplyError('the API key is missing or wrong', { code: 'unauthorized' });
+    listener.trust(request);
     if (path === '/v1/models') {
       expectMethod(request, 'GET');
       return new ReplyWriter(response).json(modelList(policies.names));

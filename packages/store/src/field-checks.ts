@@ -16,6 +16,8 @@ export interface StoreLimits {
   readonly requestsPerCall: number;
   /** The most failure codes that a retry policy names. */
   readonly retryCodes: number;
+  /** The largest size of a reward, as in `core`. */
+  readonly rewardSize: number;
 }
 
 export const storeLimits: StoreLimits = {
@@ -29,6 +31,7 @@ export const storeLimits: StoreLimits = {
   tokensPerSpan: 4_194_304,
   requestsPerCall: 100_000,
   retryCodes: 1_000,
+  rewardSize: 1e9,
 };
 
 const idPattern = /^[A-Za-z0-9._:-]+$/;

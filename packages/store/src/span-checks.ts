@@ -158,7 +158,9 @@ function checkRewardAttributes(at: string, attributes: Attributes): void {
   ) {
     const [name, value] = [rewardNameAttribute(index), rewardValueAttribute(index)];
     checkText(`${at}["${name}"]`, attributes[name], storeLimits.nameCharacters, 1);
-    checkNumber(`${at}["${value}"]`, attributes[value]);
+    const size = Math.abs(checkNumber(`${at}["${value}"]`, attributes[value]));
+    if (size > storeLimits.rewardSize)
+      throw invalidField(`${at}["${value}"]`, 'must be a reward from -1e9 to 1e9', attributes[value]);
   }
 }
 

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { createServer, request as sendRequest } from 'node:http';
+import { connect, createServer as createHttp2Server } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { afterEach, expect, it } from 'vitest';
 import { attributeNames } from '@agent-lightning/core';
@@ -27,7 +28,7 @@ async function startServer() {
 const post = async (url: string): Promise<string> => (await fetch(url, { method: 'POST', body: '{}' })).text();
 
 async function postByHttp(url: string): Promise<void> {
-  const request = sendRequest(url, { method: 'POST' });
+  const request = sendRequest(url, { method: 'POST', headers: { 'user-agent': 'node' } });
   request.end('{}');
   const [response] = (await once(request, 'response')) as [NodeJS.ReadableStream];
   response.resume();
@@ -79,9 +80,50 @@ it('counts nothing else', async () => {
     await post(`${other.origin}/v1/messages/batches/count`);
     await post(`${gateway.baseUrl}/chat/completions`);
   });
-  await inAgent(rollout, { ...agent, wrappers: [{ agentMatch: /check/ }] }, () => post(`${other.origin}/v1/messages`));
-  await inAgent(rollout, { ...agent, wrappers: [] }, () => post(`${other.origin}/v1/messages`));
   await inAgent(untrained, agent, () => post(`${other.origin}/v1/messages`));
   await post(`${other.origin}/v1/messages`);
   expect([await countsOf(rollout), await countsOf(untrained)]).toEqual([[], []]);
+});
+
+it('tells apart agents that keep their model, calls for vectors, and clients by what they call themselves', async () => {
+  watchOutsideCalls();
+  const [provider, gateway] = [await startServer(), await startServer()];
+  const rollout = await startRollout(gateway);
+  const url = `${provider.origin}/v1/messages`;
+  const agent = { names: ['plan'], wrappers: [{}] };
+  const ask = (userAgent: string) =>
+    fetch(url, { method: 'POST', body: '{}', headers: { 'user-agent': userAgent } }).then((reply) => reply.text());
+  await inAgent(rollout, { ...agent, wrappers: [{ agentMatch: /check/ }] }, () => ask('OpenAI/JS 6.1.0'));
+  await inAgent(rollout, { ...agent, wrappers: [] }, () => ask('ai-sdk/anthropic/3.0.2 runtime/node.js/24'));
+  await inAgent(rollout, agent, () => ask('Anthropic/JS 0.80.0'));
+  await inAgent(rollout, agent, () => post(`${provider.origin}/v1/embeddings`));
+  recordOutsideCalls(rollout.scope);
+  const counted = (await rollout.spans()).map(({ attributes }) => [
+    attributes[attributeNames.agentSelected],
+    attributes[attributeNames.outsideClient],
+  ]);
+  expect(counted).toEqual([
+    [false, 'OpenAI/JS'],
+    [false, 'ai-sdk/anthropic'],
+    [true, 'Anthropic/JS'],
+    [false, 'node'],
+  ]);
+});
+
+it('counts calls over HTTP/2, as AWS’s clients send them', async () => {
+  watchOutsideCalls();
+  const server = createHttp2Server((_request, response) => response.end('{}'));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const session = connect(`http://${host}`);
+  cleanups.push(() => (session.destroy(), server.close()));
+  const rollout = await startRollout(await startServer());
+  await inAgent(rollout, { names: ['plan'], wrappers: [{}] }, async () => {
+    const request = session.request({ ':method': 'POST', ':path': '/model/claude/converse' });
+    request.end('{}');
+    request.resume();
+    await once(request, 'end');
+  });
+  expect(await countsOf(rollout)).toEqual([['plan', host, 1]]);
 });

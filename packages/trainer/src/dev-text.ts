@@ -2,18 +2,18 @@ import type { DevReport } from './dev.ts';
 
 /** The things that the text of a dry run has beside its report. */
 export interface DevTextOptions {
-  /** True when a policy answered model calls. */
-  readonly hasPolicy: boolean;
+  /** Where the model calls went; undefined where the run has no policy. */
+  readonly table: string | undefined;
   /** One rollout as it went; undefined where there is none. */
   readonly rollout: string | undefined;
 }
 
 /** Writes the report of a dry run: one rollout as it went, the counts, what to correct, and the verdict with the next step. */
-export function describeDevReport(report: DevReport, { hasPolicy, rollout }: DevTextOptions): string {
+export function describeDevReport(report: DevReport, { table, rollout }: DevTextOptions): string {
   return [
     ...(rollout === undefined ? [] : [rollout]),
     describeCounts(report),
-    ...(hasPolicy ? describeCalls(report) : []),
+    ...(table === undefined ? [] : describeCalls(report, table)),
     ...report.findings.map((finding) => `- ${finding}`),
     describeVerdict(report),
   ].join('\n');
@@ -26,14 +26,11 @@ function describeCounts({ rewards: given, succeeded, rollouts, groupsWithVarianc
   return `dry run: ${succeeded} of ${rollouts} rollouts succeeded · mean reward ${mean} · ${groupsWithVariance} of ${groups} groups have different rewards`;
 }
 
-function describeCalls(report: DevReport): readonly string[] {
-  const unselected =
-    Object.keys(report.unselectedCalls).length === 0
-      ? ''
-      : ` · calls of agents that are not selected: ${listCounts(report.unselectedCalls)}`;
+function describeCalls(report: DevReport, table: string): readonly string[] {
   return [
-    `calls that train: ${listCounts(report.trainableCalls)} (${report.tokensSampled} tokens) · calls that do not: ${listCounts(report.untrainableCalls)}${unselected}`,
-    `${report.callsInSamples} calls became ${report.samples} samples`,
+    table || 'no model call was seen',
+    `calls that do not train: ${listCounts(report.untrainableCalls)}`,
+    `${report.callsInSamples} calls became ${report.samples} samples (${report.tokensSampled} tokens sampled)`,
   ];
 }
 

@@ -220,8 +220,7 @@ export function resolveTrainerOptions<Task, Metrics extends object>(
     calls: resolveCalls(options),
     retry: { ...worldRetries, retryCodes: failureKinds.worldCodes(failures), ...options.retry },
     failures,
-    failureReward:
-      options.failureReward === undefined ? undefined : checkReward('failureReward', options.failureReward),
+    failureReward: options.failureReward === undefined ? undefined : rewardSize('failureReward', options.failureReward),
     taskKind: options.taskKind,
     control: check.oneOf('Trainer: control', options.control ?? 'none', ['none', 'shuffled']),
     noSignalPatience: check.wholeNumber('Trainer: noSignalPatience', options.noSignalPatience ?? 3),
@@ -246,9 +245,11 @@ export function resolveTrainerOptions<Task, Metrics extends object>(
 /** The attempts at a rollout that fails by the world's doing, and the wait before the second one. */
 const worldRetries: Partial<RetryPolicy> = { maxAttempts: 3, backoffMs: 1_000 };
 
-/** Checks a reward that counts beside those of the agents, which are from −1e9 to 1e9. */
-function checkReward(name: string, value: number): number {
-  if (typeof value === 'number' && Math.abs(value) <= 1e9) return value;
+/** The largest size of a reward, as for those of agents: a square of it is far from what a float32 can hold. */
+const largestReward = 1e9;
+
+function rewardSize(name: string, value: number): number {
+  if (Math.abs(value) <= largestReward) return value;
   throw check.optionInvalid(`Trainer: ${name}`, value, 'a number from -1e9 to 1e9');
 }
 

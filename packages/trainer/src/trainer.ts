@@ -117,6 +117,7 @@ export class Trainer<Task = JsonValue, Metrics extends object = object> {
       runId: directory.runId,
       storePath: directory.file('store.sqlite'),
       hooks: countRollouts(options.hooks, progress),
+      interrupted: interrupt.signal,
     });
     let result: TrainingResult;
     try {
@@ -153,7 +154,8 @@ export class Trainer<Task = JsonValue, Metrics extends object = object> {
       await session.close().catch((closing: unknown) => progress.logger.warn(`closing the run: ${String(closing)}`));
       throw error;
     }
-    await session.close();
+    // The run is done and saved: what could not be closed any more, as after an outage, takes nothing from its result.
+    await session.close().catch((error: unknown) => progress.logger.warn(`closing the run: ${String(error)}`));
     return result;
   }
 }

@@ -38,6 +38,7 @@ describe('Trainer.dev', () => {
     expect(report.rewards).toHaveLength(24);
     expect(report.groupsWithVariance).toBeGreaterThan(0);
     expect(report.callsInSamples).toBe(report.samples);
+    expect(report.calls).toEqual([{ fate: 'trained', agent: '', calls: 24 }]);
     expect(logger.lines.join('\n')).toMatch(/24 of 24 rollouts succeeded(.|\n)*ready to train/);
     expect(existsSync(runDirectory)).toBe(false);
     expect(backend.passes).toEqual([]);
@@ -147,5 +148,6 @@ describe('Trainer.dev', () => {
     const { trainer } = await createTestTrainer();
     await expect(trainer.dev({ tasks: [] })).rejects.toMatchObject({ code: 'option-invalid' });
     await expect(trainer.dev({ tasks, samples: 1 })).rejects.toMatchObject({ code: 'option-invalid' });
+    await expect(trainer.dev({ tasks, allowOutside: 'a|b' })).rejects.toThrow(/allowOutside/);
   });
 });

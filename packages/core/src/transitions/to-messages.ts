@@ -46,8 +46,8 @@ export function toMessages(spans: readonly Span[], options: ToMessagesOptions = 
   const problems: TraceProblem[] = [];
   const attempts = Map.groupBy(spans, (span) => JSON.stringify([span.rolloutId, span.attemptId]));
   for (const call of [...attempts.values()].flatMap((attempt) => traceCalls(attempt).calls)) {
-    if (call.replaced || call.span.status.code === 'error' || !matchesAgent(call.agentNames, options.agentMatch))
-      continue;
+    const isUnused = call.replaced || call.discarded !== undefined || call.span.status.code === 'error';
+    if (isUnused || !matchesAgent(call.agentNames, options.agentMatch)) continue;
     const read = readConversations(call);
     if (typeof read === 'string') problems.push({ spanId: call.span.spanId, reason: read });
     else for (const conversation of read) conversations.push(conversation);

@@ -28,13 +28,16 @@ export function listMatchedPatterns(episodes: readonly Episode[]): readonly stri
 /** Says where those calls of selected agents went that did not go through the gateway. */
 export function describeOutsideCalls(episodes: readonly Episode[]): readonly string[] {
   const calls = episodes.flatMap(({ untrainable }) => untrainable.filter(({ outside }) => outside !== undefined));
-  const groups = Map.groupBy(calls, ({ agentName, outside }) => JSON.stringify([agentName, outside?.host]));
+  const groups = Map.groupBy(calls, ({ agentName, outside }) =>
+    JSON.stringify([agentName, outside?.host, outside?.client]),
+  );
   return [...groups.values()].map((group) => {
     const { agentName, outside } = group[0]!;
-    const who = `${group.length} calls of agent ${agentName || '(no name)'}`;
+    const who = `${group.length} ${group.length === 1 ? 'call' : 'calls'} of agent ${agentName || '(no name)'}`;
+    const client = outside?.client === undefined ? '' : ` (sent by ${outside.client})`;
     return outside?.host === undefined
       ? `${who} did not go through the gateway, and no HTTP request was seen; ${remedy}`
-      : `${who} went to ${outside.host}, not through the gateway; ${remedy}`;
+      : `${who} went to ${outside.host}, not through the gateway${client}; ${remedy}`;
   });
 }
 
@@ -51,19 +54,12 @@ export function explainNoCalls(episodes: readonly Episode[]): string {
   return `${seen}wrap the agent by withLightning with an agentMatch that selects its nodes, or send its calls to context.llm. Where the run has policies, one of theirs must match as well`;
 }
 
-/** Counts the reported calls of agents that are not selected, by agent. */
-export function countUnselectedCalls(episodes: readonly Episode[]): Readonly<Record<string, number>> {
-  const counts: Record<string, number> = {};
-  for (const { name, selected, calls } of agentsOf(episodes))
-    if (!selected && calls > 0) counts[name] = (counts[name] ?? 0) + calls;
-  return counts;
-}
-
 const remedy =
   'aim its client at context.llm.baseUrl, or let it use the global fetch and a dialect that the gateway serves';
 
 function describeUnwrappedCalls(episodes: readonly Episode[]): readonly string[] {
-  const hosts = episodes.flatMap(({ unwrappedCalls = [] }) => unwrappedCalls);
+  const calls = episodes.flatMap(({ otherCalls = [] }) => otherCalls.filter(({ isWrapped }) => !isWrapped));
+  const hosts = calls.flatMap(({ host }) => host ?? []);
   return [...Map.groupBy(hosts, (host) => host)].map(
     ([host, { length }]) =>
       `${length} model calls went to ${host} from code that no wrapped agent ran; run the agent that withLightning returned, or send its calls to context.llm`,

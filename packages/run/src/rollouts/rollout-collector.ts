@@ -14,6 +14,7 @@ import {
 import { isFinalRolloutStatus } from '@agent-lightning/store';
 import { FailureScoring } from '../failures/failure-scoring.ts';
 import { toEnqueueRequest } from './planned-rollout.ts';
+import { markStrayedCalls } from './strayed-calls.ts';
 
 export interface RolloutCollectorOptions {
   readonly store: LightningStore;
@@ -161,7 +162,7 @@ export class RolloutCollector {
         attemptId: 'latest',
         rolloutIds: chunk.map((rollout) => rollout.rolloutId),
       });
-      const byRollout = Map.groupBy(spans, (span) => span.rolloutId);
+      const byRollout = Map.groupBy(markStrayedCalls(spans), (span) => span.rolloutId);
       for (const rollout of chunk)
         episodes.push(toEpisode(rollout, byRollout.get(rollout.rolloutId) ?? [], { policies, failures: sorting }));
     }
@@ -193,13 +194,18 @@ export class RolloutCollector {
   ): Promise<ReadonlySet<string>> {
     const wanted = new Map(requests.map((request) => [request.rolloutId, request]));
     const unusable = new Set<string>();
+    const unexplained: Rollout[] = [];
     for await (const rollout of this.#query([...wanted.keys()])) {
       const { resourcesId, input } = wanted.get(rollout.rolloutId)!;
       const isOfAnotherPlan =
         (resourcesId !== undefined && resourcesId !== rollout.resourcesId) ||
         !isDeepStrictEqual(rollout.input, JSON.parse(JSON.stringify(input)));
       if (isOfAnotherPlan || this.#wasLost(rollout)) unusable.add(rollout.rolloutId);
+      else if (rollout.status === 'failed') unexplained.push(rollout);
     }
+    // An agent may have hidden what its client threw; its calls tell whether what samples was away.
+    for (const { rollout, failureKind } of await this.readUnscored(unexplained, { kinds: ['model_call'] }))
+      if (failureKind === 'world') unusable.add(rollout.rolloutId);
     return unusable;
   }
 

@@ -165,6 +165,8 @@ export async function startModelServer(options: ModelServerOptions = {}): Promis
       else void writeReply(response, statusReply(500, `the script threw: ${String(error)}`), undefined, undefined);
     });
   });
+  // A client on a busy machine may take up a connection again that Node would have closed after 5 s, and read a reset.
+  server.keepAliveTimeout = 120_000;
   server.listen(options.port ?? 0, '127.0.0.1');
   await once(server, 'listening');
   const address = server.address() as AddressInfo | null;
