@@ -1,10 +1,9 @@
-import type { CallTable } from '@agent-lightning/run';
 import type { DevReport } from './dev.ts';
 
 /** The things that the text of a dry run has beside its report. */
 export interface DevTextOptions {
-  /** The model calls, by where they went; undefined where no policy answered any. */
-  readonly table: CallTable | undefined;
+  /** Where the model calls went; undefined where the run has no policy. */
+  readonly table: string | undefined;
   /** One rollout as it went; undefined where there is none. */
   readonly rollout: string | undefined;
 }
@@ -27,9 +26,9 @@ function describeCounts({ rewards: given, succeeded, rollouts, groupsWithVarianc
   return `dry run: ${succeeded} of ${rollouts} rollouts succeeded · mean reward ${mean} · ${groupsWithVariance} of ${groups} groups have different rewards`;
 }
 
-function describeCalls(report: DevReport, table: CallTable): readonly string[] {
+function describeCalls(report: DevReport, table: string): readonly string[] {
   return [
-    table.describe() || 'no model call was seen',
+    table || 'no model call was seen',
     `calls that do not train: ${listCounts(report.untrainableCalls)}`,
     `${report.callsInSamples} calls became ${report.samples} samples (${report.tokensSampled} tokens sampled)`,
   ];

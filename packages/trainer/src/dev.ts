@@ -4,10 +4,13 @@ import {
   describeFailure,
   type FailureScoring,
   planGroups,
+  Progress,
   RolloutCollector,
 } from '@agent-lightning/run';
-import { examineCalls, type CallExamination } from './dev-calls.ts';
+import { countRollouts } from './count-rollouts.ts';
 import { describeDevReport } from './dev-text.ts';
+import { examineCalls, type CallExamination } from './dev-calls.ts';
+import { toPlainTasks } from './plain-tasks.ts';
 import { describeTellingRollout } from './telling-rollout.ts';
 import { openSession, scoreFailures, toHost } from './open-run.ts';
 import type { ResolvedTrainerOptions } from './trainer-options.ts';
@@ -54,14 +57,19 @@ export interface DevReport {
 export async function dryRun<Task>(options: ResolvedTrainerOptions<Task>, dev: DevOptions<Task>): Promise<DevReport> {
   check.knownOptions('dev', dev, { tasks: true, samples: true, allowOutside: true });
   if (!Array.isArray(dev.tasks) || dev.tasks.length === 0)
-    throw check.optionInvalid('dev: tasks', JSON.stringify(dev.tasks), 'an array of at least one task');
+    throw check.optionInvalid('dev: tasks', dev.tasks, 'an array of at least one task');
+  const tasks = toPlainTasks('dev: tasks', dev.tasks as readonly Task[]);
   const samples = check.wholeNumber('dev: samples', dev.samples ?? 4, 2);
   if (dev.allowOutside !== undefined) check.agentMatch('dev: allowOutside', dev.allowOutside);
   const runId = 'dev';
   const trainer = { ...options, store: undefined, gateway: undefined };
-  const session = await openSession(trainer, { runId, storePath: undefined, hooks: options.hooks });
+  const { logger, progress: mode } = options;
+  const progress = new Progress({ mode: mode === 'none' ? 'none' : 'plain', logger, steps: 0 });
+  const hooks = countRollouts(options.hooks, progress);
+  const session = await openSession(trainer, { runId, storePath: undefined, hooks });
   try {
-    const rehearsal = await options.algorithm.rehearse(toHost(trainer, session, dev.tasks));
+    progress.begin(0, 'the dry run', tasks.length * samples);
+    const rehearsal = await options.algorithm.rehearse(toHost(trainer, session, tasks));
     session.start();
     const failures = scoreFailures(options);
     const collector = new RolloutCollector({
@@ -74,17 +82,18 @@ export async function dryRun<Task>(options: ResolvedTrainerOptions<Task>, dev: D
       failures,
     });
     const stopping = options.signal === undefined ? session.failed : AbortSignal.any([options.signal, session.failed]);
-    const planned = planGroups(0, dev.tasks, [...dev.tasks.keys()], samples, rehearsal.resourcesId);
+    const planned = planGroups(0, tasks, [...tasks.keys()], samples, rehearsal.resourcesId);
     const rollouts = await collector.collect(planned, stopping);
     const read = await collector.readEpisodes(rollouts);
     const examination = { episodes: read, ...rehearsal.examine(rollouts, read) };
     const calls = examineCalls(examination.episodes, dev.allowOutside);
     const report = toDevReport(rollouts, examination, calls, failures);
     const rollout = await describeTellingRollout(collector, examination.episodes);
-    const table = session.gateway === undefined ? undefined : calls.table;
+    const table = session.gateway === undefined ? undefined : calls.table.describe();
     options.logger.info(describeDevReport(report, { table, rollout }));
     return report;
   } finally {
+    progress.end();
     await session.close();
   }
 }

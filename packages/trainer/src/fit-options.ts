@@ -1,9 +1,10 @@
 import { check, type JsonValue } from '@agent-lightning/core';
 import { digestTasks } from '@agent-lightning/run';
+import { toPlainTasks } from './plain-tasks.ts';
 
 /** The tasks to train on, and the length of the training. */
 export interface FitOptions<Task = JsonValue> {
-  /** The tasks to train on, at least one; every task must be JSON. */
+  /** The tasks to train on, at least one; every task must be JSON; members that are undefined are left out. */
   readonly train: readonly Task[];
   /** Held-out tasks, run greedily where a policy answers. @default none */
   readonly validation?: readonly Task[];
@@ -62,10 +63,12 @@ const optionNames: Readonly<Record<keyof FitOptions<never>, true>> = {
 /** Checks the options of `fit` and fills in the defaults. @throws {ConfigurationError} `option-invalid` */
 export function resolveFitOptions<Task>(options: FitOptions<Task>, tasksPerStep: number): ResolvedFitOptions<Task> {
   check.knownOptions('fit', options, optionNames);
-  const { train, validation = [] } = options;
-  if (!Array.isArray(train) || train.length === 0)
-    throw check.optionInvalid('fit: train', JSON.stringify(train), 'an array of at least one task');
-  if (!Array.isArray(validation)) throw check.optionInvalid('fit: validation', typeof validation, 'an array of tasks');
+  const { train: given, validation: heldOut = [] } = options;
+  if (!Array.isArray(given) || given.length === 0)
+    throw check.optionInvalid('fit: train', given, 'an array of at least one task');
+  if (!Array.isArray(heldOut)) throw check.optionInvalid('fit: validation', heldOut, 'an array of tasks');
+  const train = toPlainTasks('fit: train', given as readonly Task[]);
+  const validation = toPlainTasks('fit: validation', heldOut as readonly Task[]);
   if (options.steps !== undefined && options.epochs !== undefined)
     throw check.optionInvalid('fit: steps and epochs', `${options.steps} and ${options.epochs}`, 'given one at a time');
   const epochs = check.wholeNumber('fit: epochs', options.epochs ?? 1);
@@ -82,8 +85,8 @@ export function resolveFitOptions<Task>(options: FitOptions<Task>, tasksPerStep:
       validation.length === 0 ? 0 : check.wholeNumber('fit: validationSubset', subset, 1, validation.length),
     verdict: resolveVerdict(options.verdict, validation.length),
     resume: options.resume ?? false,
-    trainDigest: digest('train', train),
-    validationDigest: digest('validation', validation),
+    trainDigest: digestTasks(train),
+    validationDigest: digestTasks(validation),
   });
 }
 
@@ -100,10 +103,4 @@ function resolveVerdict(given: FitOptions['verdict'], heldOut: number): Required
     samples: check.wholeNumber('fit: verdict.samples', asked.samples ?? 4),
     step: check.oneOf('fit: verdict.step', asked.step ?? 'best', ['best', 'last']),
   });
-}
-
-function digest(name: string, tasks: readonly unknown[]): string {
-  const index = tasks.findIndex((task) => JSON.stringify(task) === undefined);
-  if (index >= 0) throw check.optionInvalid(`fit: ${name}[${index}]`, tasks[index], 'JSON');
-  return digestTasks(tasks);
 }

@@ -15,7 +15,7 @@ import {
   type RunConfig,
   type Verdict,
 } from '@agent-lightning/run';
-import type { RunnerHooks } from '@agent-lightning/runner';
+import { countRollouts } from './count-rollouts.ts';
 import { dryRun, type DevOptions, type DevReport } from './dev.ts';
 import { evaluateAgent, type CompareOptions, type EvaluateOptions } from './evaluate/evaluate-agent.ts';
 import { resolveFitOptions, type FitOptions, type ResolvedFitOptions } from './fit-options.ts';
@@ -267,15 +267,4 @@ function checkTaskKinds<Task>(taskKind: ((task: Task) => string) | undefined, ta
     if (typeof kind !== 'string')
       throw check.optionInvalid(`Trainer: taskKind of ${JSON.stringify(task)}`, kind, 'a string');
   }
-}
-
-function countRollouts(hooks: RunnerHooks, progress: Progress): RunnerHooks {
-  const { onRolloutStart, onRolloutEnd } = hooks;
-  return {
-    ...(onRolloutStart === undefined ? {} : { onRolloutStart }),
-    onRolloutEnd: async (end) => {
-      progress.rolloutEnded();
-      await onRolloutEnd?.(end);
-    },
-  };
 }

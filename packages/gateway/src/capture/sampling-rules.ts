@@ -195,6 +195,13 @@ export function applySamplingRules(asked: ModelRequest, call: CallRules): RuledR
   };
 }
 
+const modeNames: Readonly<Record<keyof ModeSampling, true>> = {
+  temperature: true,
+  maxTokens: true,
+  maxTokensLimit: true,
+  structuredOutput: true,
+};
+
 /** Drops the fields that are not allowed, and returns the names of those changes; a field that says nothing is dropped without a record. */
 function dropUnknown(body: Record<string, unknown>): string[] {
   const unknown = Object.keys(body).filter((field) => !allowedFields.has(field));
@@ -203,13 +210,6 @@ function dropUnknown(body: Record<string, unknown>): string[] {
   const named = said.slice(0, mostDropped).map((field) => `${field.slice(0, longestFieldName)}:dropped`);
   return said.length > mostDropped ? [...named, `${said.length - mostDropped} more fields:dropped`] : named;
 }
-
-const modeNames: Readonly<Record<keyof ModeSampling, true>> = {
-  temperature: true,
-  maxTokens: true,
-  maxTokensLimit: true,
-  structuredOutput: true,
-};
 
 function resolveMode(mode: RolloutMode, given: ModeSampling | undefined): ResolvedModeSampling {
   if (given !== undefined) check.knownOptions(`Gateway.start: sampling.${mode}`, given, modeNames);

@@ -1,5 +1,8 @@
 import type { StepMetrics, ValidationMetrics } from '../metrics.ts';
+import { systemClock, type Clock } from '@agent-lightning/platform';
 import { toTerminalText, type Logger } from '@agent-lightning/core';
+
+import { QuietWatch } from './quiet-watch.ts';
 
 /** `live`: one line that is redrawn; `plain`: a line for each step; `none`: nothing. */
 export type ProgressMode = 'live' | 'plain' | 'none';
@@ -10,8 +13,8 @@ export interface ProgressOptions {
   readonly steps: number;
   /** The stream on which the live line is drawn. @default standard error */
   readonly stream?: { write(text: string): unknown; readonly columns?: number };
-  /** Milliseconds on a clock that only grows. @default performance.now */
-  readonly now?: () => number;
+  /** @default the clock of this process */
+  readonly clock?: Clock;
 }
 
 /** The live line is drawn at most this often. */
@@ -31,10 +34,17 @@ export class Progress {
   #last: StepMetrics | undefined;
   #validation: ValidationMetrics | undefined;
   #isDrawn = false;
+  readonly #quiet: QuietWatch;
+  /** The rollouts that run in this process, in the order in which they began, with the time of their beginning. */
+  readonly #running = new Map<string, number>();
 
   constructor(options: ProgressOptions) {
-    this.#options = { stream: process.stderr, now: () => performance.now(), ...options };
-    this.#startedAtMs = this.#options.now();
+    this.#options = { stream: process.stderr, clock: systemClock, ...options };
+    this.#startedAtMs = this.#options.clock.now();
+    this.#quiet = new QuietWatch({
+      clock: this.#options.clock,
+      onQuiet: (seconds) => this.note(this.#describeWait(seconds)),
+    });
     const { logger } = options;
     const above =
       (log: (message: string) => void) =>
@@ -55,10 +65,20 @@ export class Progress {
     this.#phase = phase;
     this.#done = 0;
     this.#total = total;
+    this.#quiet.news();
     this.#draw(true);
   }
 
-  rolloutEnded(): void {
+  /** Notes that a rollout has begun in this process. */
+  rolloutStarted(rolloutId: string): void {
+    this.#running.set(rolloutId, this.#options.clock.now());
+    this.#quiet.news();
+  }
+
+  /** Counts a rollout that has ended. */
+  rolloutEnded(rolloutId: string): void {
+    this.#running.delete(rolloutId);
+    this.#quiet.news();
     this.#done += 1;
     this.#draw(false);
   }
@@ -83,12 +103,28 @@ export class Progress {
   }
 
   end(): void {
+    this.#quiet.end();
     this.#clear();
+  }
+
+  /** Says what the run waits for, when nothing has happened for a while. */
+  #describeWait(seconds: number): string {
+    const step = this.#step === 0 ? '' : `step ${this.#step}, `;
+    const done = this.#total > 0 ? `, ${this.#done} of ${this.#total} rollouts done` : '';
+    const now = this.#options.clock.now();
+    const [first] = this.#running;
+    const work =
+      first === undefined
+        ? this.#total > this.#done
+          ? '; none runs in this process, so they wait for a runner'
+          : ''
+        : `; ${this.#running.size} run in this process, the longest, ${first[0]}, for ${Math.round((now - first[1]) / 1_000)} s`;
+    return `no news for ${seconds} s; waiting for: ${step}${this.#phase}${done}${work}`;
   }
 
   #draw(isForced: boolean): void {
     if (this.#options.mode !== 'live') return;
-    const now = this.#options.now();
+    const now = this.#options.clock.now();
     if (!isForced && now - this.#drawnAtMs < redrawMs) return;
     this.#drawnAtMs = now;
     this.#isDrawn = true;

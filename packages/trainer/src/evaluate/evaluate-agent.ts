@@ -1,7 +1,9 @@
 import { check, TrainerError, type AlgorithmRun } from '@agent-lightning/core';
-import { findSavedRun, RolloutCollector, type Evaluation } from '@agent-lightning/run';
+import { findSavedRun, Progress, RolloutCollector, type Evaluation } from '@agent-lightning/run';
 import { openSession, scoreFailures, toHost } from '../open-run.ts';
 import type { ResolvedTrainerOptions } from '../trainer-options.ts';
+import { countRollouts } from '../count-rollouts.ts';
+import { toPlainTasks } from '../plain-tasks.ts';
 import { collectEvaluation } from './collect-evaluation.ts';
 
 /** The tasks of an evaluation. */
@@ -33,15 +35,20 @@ export async function evaluateAgent<Task>(
   evaluation: EvaluateOptions<Task>,
 ): Promise<Evaluation> {
   check.knownOptions('evaluate', evaluation, { tasks: true, samples: true, checkpoint: true });
-  const { tasks, samples = 4, checkpoint = baseName } = evaluation;
-  if (!Array.isArray(tasks) || tasks.length === 0)
-    throw check.optionInvalid('evaluate: tasks', JSON.stringify(tasks), 'an array of at least one task');
+  const { tasks: given, samples = 4, checkpoint = baseName } = evaluation;
+  if (!Array.isArray(given) || given.length === 0)
+    throw check.optionInvalid('evaluate: tasks', given, 'an array of at least one task');
+  const tasks = toPlainTasks('evaluate: tasks', given as readonly Task[]);
   check.wholeNumber('evaluate: samples', samples);
   const saved = checkpoint === baseName ? undefined : await findCheckpoint(options, checkpoint);
   const runId = 'evaluation'; // the same for every checkpoint: an engine in this process then samples with the same seeds
   const trainer = { ...options, store: undefined, gateway: undefined };
-  const session = await openSession(trainer, { runId, storePath: undefined, hooks: options.hooks });
+  const { logger, progress: mode } = options;
+  const progress = new Progress({ mode: mode === 'none' ? 'none' : 'plain', logger, steps: 0 });
+  const hooks = countRollouts(options.hooks, progress);
+  const session = await openSession(trainer, { runId, storePath: undefined, hooks });
   try {
+    progress.begin(0, 'the evaluation', tasks.length * samples);
     const algorithm = await options.algorithm.begin(toHost(trainer, session, tasks));
     if (saved !== undefined) await algorithm.load(saved.directory);
     await algorithm.publish();
@@ -55,6 +62,7 @@ export async function evaluateAgent<Task>(
       stopping,
     );
   } finally {
+    progress.end();
     await session.close();
   }
 }
