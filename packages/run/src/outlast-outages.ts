@@ -60,7 +60,6 @@ export class Outages {
   async #outlast(what: string, work: () => Promise<unknown>, own: AbortSignal | undefined): Promise<unknown> {
     const { signal, clock } = this.#options;
     const ends = own === undefined ? signal : AbortSignal.any([signal, own]);
-    const wasEnded = ends.aborted;
     try {
       return await outlastOutage(work, {
         signal: ends,
@@ -71,7 +70,7 @@ export class Outages {
         ...(clock === undefined ? {} : { clock }),
       });
     } catch (error) {
-      if (wasEnded || !ends.aborted || !isPassing(error)) throw error;
+      if (!ends.aborted || !isPassing(error)) throw error;
       throw new TimeoutError(`${what} was away when the run was told to end`, { code: 'cancelled', cause: error });
     }
   }
