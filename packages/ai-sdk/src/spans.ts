@@ -103,10 +103,10 @@ export function toolResult(output: unknown): SpanOutcome {
   return toolOutcome(output);
 }
 
-// Providers that speak a dialect of their own, by how their models name them.
-const otherDialects = /^(?:gateway|anthropic|google|vertex|amazon-bedrock|bedrock|cohere)(?:\.|$)|\.anthropic\./;
+// Providers that speak a dialect of their own, by how their models name them. Vertex and Bedrock put Claude into theirs.
+const otherDialects = /^(?:gateway|google|vertex|amazon-bedrock|bedrock|cohere)(?:\.|$)|\.anthropic\./;
 
-/** Tells whether the provider's calls are known not to be in a dialect of OpenAI: they cannot be sent elsewhere as they are. */
+/** Tells whether the provider's calls are known to be in no dialect of OpenAI or Anthropic: they cannot be sent elsewhere as they are. */
 export function speaksOtherDialect(provider: unknown): boolean {
   return typeof provider === 'string' && otherDialects.test(provider);
 }

@@ -6,7 +6,6 @@ import {
   UserCodeError,
   rewardAttributes,
   type Claim,
-  type LlmEndpoint,
   type NamedResources,
   type Failure,
 } from '@agent-lightning/core';
@@ -19,9 +18,10 @@ import {
   runInRollout,
   type RolloutScope,
   TraceRecorder,
+  anthropicBaseUrl,
 } from '@agent-lightning/tracing';
 import { AttemptGuard, isLostLease } from './attempt-guard.ts';
-import type { RolloutContext, RolloutResult } from './rollout-function.ts';
+import type { RolloutContext, RolloutEndpoint, RolloutResult } from './rollout-function.ts';
 import type { AttemptOutcome } from './runner-hooks.ts';
 import { shorterTimeoutMs, type ResolvedRunnerOptions } from './runner-options.ts';
 
@@ -222,8 +222,8 @@ function createContext(scope: RolloutScope): RolloutContext {
     mode: scope.rollout.mode,
     resources: scope.resources,
     signal: scope.signal,
-    get llm(): LlmEndpoint {
-      if (scope.llm !== undefined) return scope.llm;
+    get llm(): RolloutEndpoint {
+      if (scope.llm !== undefined) return { ...scope.llm, anthropicBaseUrl: anthropicBaseUrl(scope.llm) };
       throw new TraceError(
         'context.llm was read, and this run has no policy; let the agent ask its own model, or give the Runner a gateway',
         {

@@ -9,6 +9,8 @@ export interface OutsideCall {
   readonly agentName: string;
   /** Undefined where no HTTP request was seen, as of a model in this process. */
   readonly host: string | undefined;
+  /** The maker of the dialect that it spoke. */
+  readonly dialect?: string | undefined;
 }
 
 /** The model calls that an attempt made elsewhere than at the gateway, though it has a policy. */
@@ -23,6 +25,7 @@ interface Counted {
   readonly span: Span;
   readonly agentName: string;
   readonly host: string;
+  readonly dialect: string | undefined;
   readonly count: number;
 }
 
@@ -39,9 +42,13 @@ export function findOutsideCalls(spans: readonly Span[], trace: CallTrace): Outs
       if (agentName === '' && !reported.some((call) => nameOf(call) === '')) return [];
       const own = reported.filter((call) => nameOf(call) === agentName);
       const requests = counted.filter((each) => each.agentName === agentName).flatMap(repeat);
-      if (own.length === 0) return requests.map(({ span, host }) => ({ spanId: span.spanId, agentName, host }));
+      if (own.length === 0)
+        return requests.map(({ span, host, dialect }) => ({ spanId: span.spanId, agentName, host, dialect }));
       // A client that tries again sends more requests than the framework reports calls.
-      return own.map(({ span }, index) => ({ spanId: span.spanId, agentName, host: requests[index]?.host }));
+      return own.map(({ span }, index) => {
+        const { host, dialect } = requests[index] ?? {};
+        return { spanId: span.spanId, agentName, host, dialect };
+      });
     }),
     unwrapped: counted
       .filter(({ agentName }) => agentName === '')
@@ -50,13 +57,13 @@ export function findOutsideCalls(spans: readonly Span[], trace: CallTrace): Outs
 }
 
 /** Returns the entry of such a call among those that cannot be trained on. */
-export function asUntrainable({ spanId, agentName, host }: OutsideCall): UntrainableCall {
+export function asUntrainable({ spanId, agentName, host, dialect }: OutsideCall): UntrainableCall {
   const reason = host === undefined ? '' : `; it went to ${host}`;
   return {
     spanId,
     agentName,
     reason: `the call did not go through the gateway${reason}`,
-    outside: { ...(host !== undefined && { host }) },
+    outside: { ...(host !== undefined && { host }), ...(dialect !== undefined && { dialect }) },
   };
 }
 
@@ -80,7 +87,9 @@ function hasUnreportedSibling(framework: Span, trace: CallTrace): boolean {
 function readCount(span: Span): readonly Counted[] {
   const { [attributeNames.outsideHost]: host, [attributeNames.outsideCalls]: count } = span.attributes;
   if (typeof host !== 'string' || typeof count !== 'number') return [];
-  return [{ span, agentName: String(span.attributes[attributeNames.agentName] ?? ''), host, count }];
+  const dialect = span.attributes[attributeNames.outsideDialect];
+  const agentName = String(span.attributes[attributeNames.agentName] ?? '');
+  return [{ span, agentName, host, dialect: typeof dialect === 'string' ? dialect : undefined, count }];
 }
 
 function repeat(counted: Counted): readonly Counted[] {

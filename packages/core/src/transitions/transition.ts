@@ -49,7 +49,7 @@ export interface UntrainableCall {
   /** True for a call that failed because what samples was away or broke. */
   readonly isOutage?: true;
   /** Present when the call did not go through the gateway, with the host that it went to where one was seen. */
-  readonly outside?: { readonly host?: string };
+  readonly outside?: { readonly host?: string; readonly dialect?: string };
 }
 
 /** An agent that a framework reported in a rollout with a policy. */

@@ -47,6 +47,8 @@ export const attributeNames = {
   agentUnmatched: 'agentlightning.agent.unmatched',
   /** The host that answered model calls instead of the gateway. */
   outsideHost: 'agentlightning.outside.host',
+  /** The maker of the dialect of these calls: openai, anthropic, google, amazon, ollama or cohere. */
+  outsideDialect: 'agentlightning.outside.dialect',
   /** The number of model calls that this host answered. */
   outsideCalls: 'agentlightning.outside.calls',
   policy: 'agentlightning.policy',

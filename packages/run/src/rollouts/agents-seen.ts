@@ -34,7 +34,7 @@ export function describeOutsideCalls(episodes: readonly Episode[]): readonly str
     const who = `${group.length} calls of agent ${agentName || '(no name)'}`;
     return outside?.host === undefined
       ? `${who} did not go through the gateway, and no HTTP request was seen; ${remedy}`
-      : `${who} went to ${outside.host}, not through the gateway; ${remedy}`;
+      : `${who} went to ${outside.host}, not through the gateway; ${remedyFor(outside.dialect)}`;
   });
 }
 
@@ -61,6 +61,20 @@ export function countUnselectedCalls(episodes: readonly Episode[]): Readonly<Rec
 
 const remedy =
   'aim its client at context.llm.baseUrl, or let it use the global fetch and a dialect that the gateway serves';
+
+const makers: Readonly<Record<string, string>> = {
+  google: 'Google’s Gemini',
+  amazon: 'Amazon Bedrock',
+  ollama: 'Ollama’s own API',
+  cohere: 'Cohere',
+};
+
+/** Says what to do about calls in a dialect; no calls to Google, Amazon and others are redirected, whatever client sends them. */
+function remedyFor(dialect: string | undefined): string {
+  const maker = makers[dialect ?? ''];
+  if (maker === undefined) return remedy;
+  return `the dialect of ${maker} is not redirected: in training, give the agent a client of OpenAI or Anthropic, such as ChatOpenAI; of the AI SDK, withLightning(model) is enough`;
+}
 
 function describeUnwrappedCalls(episodes: readonly Episode[]): readonly string[] {
   const hosts = episodes.flatMap(({ unwrappedCalls = [] }) => unwrappedCalls);

@@ -3,6 +3,7 @@ import { attributeNames } from '@agent-lightning/core';
 import { selectAgent } from '../selection/select-agent.ts';
 import { activeSpan } from '../scope/active-span.ts';
 import { processWide } from '../scope/process-wide.ts';
+import { anthropicHeader, hasHeader } from './anthropic-calls.ts';
 import { currentRollout, type RolloutScope } from '../scope/rollout-scope.ts';
 
 /** Counts the model calls that one agent of a rollout sent to one host that is not the gateway. */
@@ -10,6 +11,7 @@ interface OutsideCalls {
   /** The agent's most specific name; empty for code that no adapter follows. */
   readonly agentName: string;
   readonly host: string;
+  readonly dialect: string;
   count: number;
 }
 
@@ -18,13 +20,21 @@ interface OutgoingRequest {
   readonly method: string;
   readonly host: string;
   readonly path: string;
+  /** Tells whether a client of Anthropic sends it: other services take messages at such a path, too. */
+  readonly isAnthropic: boolean;
 }
 
-/** The paths of model calls: of OpenAI, Anthropic, Gemini and Vertex, Bedrock, Ollama and Cohere. */
-const modelPaths: RegExp =
-  /\/(chat\/completions|completions|responses|messages|api\/chat|api\/generate|v2\/chat)\/?$|:(streamG|g)enerateContent$|:(streamR|r)awPredict$|\/model\/[^/]+\/(converse|converse-stream|invoke|invoke-with-response-stream)$/;
+/** Matches the paths of model calls, by the maker of their dialect. */
+const modelPaths: readonly (readonly [dialect: string, path: RegExp])[] = [
+  ['openai', /\/(chat\/completions|completions|responses)\/?$/],
+  ['anthropic', /\/messages\/?$/],
+  ['google', /:((streamG|g)enerateContent|(streamR|r)awPredict)$/],
+  ['amazon', /\/model\/[^/]+\/(converse|converse-stream|invoke|invoke-with-response-stream)$/],
+  ['ollama', /\/api\/(chat|generate)$/],
+  ['cohere', /\/v2\/chat$/],
+];
 
-const watch = processWide('agentlightning.outside-calls.v1', () => ({
+const watch = processWide('agentlightning.outside-calls.v2', () => ({
   hasBegun: false,
   calls: new WeakMap<RolloutScope, Map<string, OutsideCalls>>(),
 }));
@@ -39,46 +49,63 @@ export function watchOutsideCalls(): void {
   // Node's own fetch, and undici where the app has installed it.
   subscribe('undici:request:create', (message) => notice(readUndiciRequest(message)));
   subscribe('http.client.request.start', (message) => notice(readHttpRequest(message)));
+  // HTTP/2, by which Amazon's clients ask Bedrock.
+  subscribe('http2.client.stream.created', (message) => notice(readHttp2Request(message)));
 }
 
 /** Leaves in the trace, for each agent and host, one span that counts the calls. */
 export function recordOutsideCalls(scope: RolloutScope): void {
-  for (const { agentName, host, count } of watch.calls.get(scope)?.values() ?? [])
+  for (const { agentName, host, dialect, count } of watch.calls.get(scope)?.values() ?? [])
     scope.recorder.record({
       kind: 'operation',
       name: 'model calls outside the gateway',
       attributes: {
         [attributeNames.agentName]: agentName,
         [attributeNames.outsideHost]: host,
+        [attributeNames.outsideDialect]: dialect,
         [attributeNames.outsideCalls]: count,
       },
     });
 }
 
-function notice({ method, host, path }: OutgoingRequest): void {
+function notice(request: OutgoingRequest): void {
+  const { method, host } = request;
   const scope = currentRollout();
-  if (scope?.llm === undefined || method.toUpperCase() !== 'POST' || !modelPaths.test(path.split('?')[0]!)) return;
+  const dialect = scope?.llm === undefined || method.toUpperCase() !== 'POST' ? undefined : dialectOf(request);
+  if (scope?.llm === undefined || dialect === undefined) return;
   if (host === hostOf(scope.llm.baseUrl)) return;
   const agent = activeSpan(scope)?.agent;
   // An agent that is not selected keeps its model: that is what the user asked for.
   if (agent !== undefined && !selectAgent(agent.names, agent.wrappers).isSelected) return;
-  count(scope, agent?.names[0] ?? '', host);
+  count(scope, agent?.names[0] ?? '', host, dialect);
 }
 
-function count(scope: RolloutScope, agentName: string, host: string): void {
+function dialectOf({ path, isAnthropic }: OutgoingRequest): string | undefined {
+  const [bare] = path.split('?');
+  const dialect = modelPaths.find(([, pattern]) => pattern.test(bare!))?.[0];
+  return dialect === 'anthropic' && !isAnthropic ? undefined : dialect;
+}
+
+function count(scope: RolloutScope, agentName: string, host: string, dialect: string): void {
   const calls = watch.calls.get(scope) ?? new Map<string, OutsideCalls>();
   watch.calls.set(scope, calls);
-  const name = `${host} ${agentName}`;
-  const known = calls.get(name) ?? { agentName, host, count: 0 };
+  const name = `${host} ${dialect} ${agentName}`;
+  const known = calls.get(name) ?? { agentName, host, dialect, count: 0 };
   known.count++;
   calls.set(name, known);
 }
 
 function readUndiciRequest(message: unknown): OutgoingRequest {
   const { request } = message as {
-    readonly request: { readonly method: string; readonly path: string; readonly origin?: unknown };
+    readonly request: {
+      readonly method: string;
+      readonly path: string;
+      readonly origin?: unknown;
+      readonly headers?: unknown;
+    };
   };
-  return { method: request.method, path: request.path, host: hostOf(String(request.origin)) };
+  const { method, path, origin, headers } = request;
+  return { method, path, host: hostOf(String(origin)), isAnthropic: hasHeader(headers, anthropicHeader) };
 }
 
 function readHttpRequest(message: unknown): OutgoingRequest {
@@ -90,7 +117,18 @@ function readHttpRequest(message: unknown): OutgoingRequest {
       getHeader(name: string): unknown;
     };
   };
-  return { method: request.method, path: request.path, host: String(request.getHeader('host') ?? request.host) };
+  return {
+    method: request.method,
+    path: request.path,
+    host: String(request.getHeader('host') ?? request.host),
+    isAnthropic: request.getHeader(anthropicHeader) !== undefined,
+  };
+}
+
+function readHttp2Request(message: unknown): OutgoingRequest {
+  const { headers } = message as { readonly headers: Readonly<Record<string, unknown>> };
+  const [method, path, host] = [':method', ':path', ':authority'].map((name) => String(headers[name] ?? ''));
+  return { method: method!, path: path!, host: host!, isAnthropic: hasHeader(headers, anthropicHeader) };
 }
 
 /** Returns the host of a URL. A watcher must not throw: what is no URL is shown as it is. */
