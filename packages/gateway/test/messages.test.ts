@@ -23,7 +23,7 @@ describe('POST /v1/messages', () => {
     async (version) => {
       const { endpoint, finish } = await startScripted(['Six.']);
       const url = `${endpoint.baseUrl.replace(/\/v1$/u, '')}${version}/messages`;
-      const headers = { 'x-api-key': endpoint.apiKey };
+      const headers = { 'x-api-key': endpoint.apiKey, 'content-type': 'application/json' };
       const post = (body: unknown) => fetch(url, { method: 'POST', headers, body: JSON.stringify(body) });
       expect(await (await post(asked)).json()).toMatchObject({ type: 'message', content: [{ text: 'Six.' }] });
       expect(await (await post({ ...asked, messages: 7 })).json()).toMatchObject({ type: 'error' });
@@ -33,7 +33,7 @@ describe('POST /v1/messages', () => {
 
   it('is not found behind a third /v1', async () => {
     const { endpoint } = await startScripted();
-    const headers = { 'x-api-key': endpoint.apiKey };
+    const headers = { 'x-api-key': endpoint.apiKey, 'content-type': 'application/json' };
     const reply = await fetch(`${endpoint.baseUrl}/v1/v1/messages`, { method: 'POST', headers, body: '{}' });
     expect([reply.status, await reply.text()]).toEqual([
       404,
