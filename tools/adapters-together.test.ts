@@ -184,3 +184,26 @@ it('leaves the app as it is outside a rollout', async () => {
   await createApp(own).invoke({ question: 'q' });
   expect(own.calls.map(({ body }) => (body as { readonly model?: unknown }).model)).toEqual(Array(6).fill('own-model'));
 });
+
+it('no adapter takes an option that it does not have', () => {
+  const misspelt = { agentmatch: /writer/ } as never;
+  const graph = new StateGraph(Annotation.Root({ text: Annotation<string> }));
+  const compiled = graph
+    .addNode('write', () => ({ text: '' }))
+    .addEdge(START, 'write')
+    .compile();
+  const wraps: Readonly<Record<string, () => unknown>> = {
+    langgraph: () => withLangGraph(compiled, misspelt),
+    'openai-agents': () => withOpenAIAgents(new OpenAIAgent({ name: 'writer' }), misspelt),
+    'ai-sdk': () => withAiSdk('openai/gpt-5', misspelt),
+    mastra: () =>
+      withMastra(new MastraAgent({ id: 'a', name: 'writer', instructions: '', model: 'openai/gpt-5' }), misspelt),
+  };
+  for (const [adapter, wrap] of Object.entries(wraps))
+    expect(wrap, adapter).toThrow(
+      expect.objectContaining({
+        code: 'option-invalid',
+        message: expect.stringContaining('withLightning has no option "agentmatch"; did you mean "agentMatch"?'),
+      }),
+    );
+});

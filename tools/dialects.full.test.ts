@@ -264,8 +264,8 @@ describe('a client that is not redirected', () => {
     });
   const outsideOf = ({ spans }: Ran) =>
     spans.flatMap(({ attributes }) => {
-      const { [attributeNames.outsideDialect]: dialect, [attributeNames.agentName]: agent } = attributes;
-      return dialect === undefined ? [] : [{ dialect, agent, calls: attributes[attributeNames.outsideCalls] }];
+      const { [attributeNames.outsideClient]: client, [attributeNames.agentName]: agent } = attributes;
+      return attributes[attributeNames.outsideHost] === undefined ? [] : [{ client, agent }];
     });
 
   it('is seen and named: Google’s', async () => {
@@ -275,7 +275,7 @@ describe('a client that is not redirected', () => {
         contents: question,
       }),
     );
-    expect(outsideOf(ran)).toEqual([{ dialect: 'google', agent: 'ask', calls: expect.any(Number) }]);
+    expect(outsideOf(ran)).toEqual([{ client: expect.stringContaining('google'), agent: 'ask' }]);
   });
 
   it('is refused by name in an agent of the AI SDK, and trains where the model is wrapped', async () => {

@@ -119,7 +119,13 @@ describe('a dry run', () => {
         expect.stringContaining('agents seen: write_query, check_query; none matches /writeQuery/. An agentMatch is'),
       ],
     });
-    expect(said).toContain('calls of agents that are not selected: write_query 8, check_query 8');
+    expect(report.calls.map(({ fate, agent, calls }) => [fate, agent, calls])).toEqual([
+      ['not selected', 'write_query', 8],
+      ['not selected', 'check_query', 8],
+    ]);
+    expect(said).toMatch(
+      new RegExp(`\nnot selected +write_query +8 +${host}, asked by \\S+\nnot selected +check_query +8 `),
+    );
     expect(said).not.toContain('wrap the agent');
     expect(said).toMatch(/not ready to train$/);
   });
@@ -161,6 +167,7 @@ describe('a dry run', () => {
       findings: [expect.stringContaining(`8 calls of agent draft went to ${host}, not through the gateway`)],
     });
     expect(said).not.toContain('token ids');
+    expect(said).toMatch(new RegExp(`\nwent past +draft +8 +${host}`));
   });
 
   it('names the host that answers a graph which is not the wrapped one', async () => {

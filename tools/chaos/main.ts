@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { ConfigurationError } from '@agent-lightning/core';
 import { startPostgres } from '@agent-lightning/testing';
+import { readCount } from './read-count.ts';
 import { runChaos, type ChaosOptions } from './chaos-run.ts';
 import type { TargetKind } from './store-target.ts';
 
@@ -47,12 +48,6 @@ function readArguments(): Pick<ChaosOptions, 'kills' | 'seed'> & {
   if (durability !== 'full' && durability !== 'normal')
     throw new ConfigurationError(`--durability must be full or normal; got ${durability}`, { code: 'option-invalid' });
   return { store, durability, kills: readCount('--kills', values.kills), seed: readCount('--seed', values.seed) };
-}
-
-function readCount(name: string, text: string): number {
-  if (!/^\d{1,9}$/.test(text))
-    throw new ConfigurationError(`${name} must be a whole number; got ${text}`, { code: 'option-invalid' });
-  return Number(text);
 }
 
 function showProgress(kills: number): void {

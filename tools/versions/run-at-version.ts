@@ -116,7 +116,7 @@ function isImported(directory: string, name: string): boolean {
 }
 
 /** Returns the versions that npm has of a package in a range. Where no version has peers, npm leaves that field out and gives bare versions. */
-function publishedOf(name: string, range = '*'): readonly Published[] {
+function publishedOf(name: string, range = '>=0'): readonly Published[] {
   const text = run('npm', ['view', `${name}@${range}`, 'version', 'peerDependencies', '--json'], tmpdir());
   const found = JSON.parse(text) as Published | string | readonly (Published | string)[];
   const list = Array.isArray(found) ? (found as readonly (Published | string)[]) : [found as Published | string];

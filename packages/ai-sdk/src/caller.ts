@@ -4,8 +4,10 @@ import { AdapterError, type LlmEndpoint } from '@agent-lightning/core';
 import {
   currentRollout,
   FrameworkRuns,
+  mayHoldMiddleware,
   processWide,
   refuseUntraceable,
+  speaksOtherDialect,
   type AgentOptions,
   type FrameworkRun,
   type RolloutScope,
@@ -13,14 +15,7 @@ import {
 } from '@agent-lightning/tracing';
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
 import type { LanguageModel } from 'ai';
-import {
-  agentRun,
-  modelOutcome,
-  modelRun,
-  speaksOtherDialect,
-  type ModelAnswerEvent,
-  type RunDetail,
-} from './spans.ts';
+import { agentRun, modelOutcome, modelRun, type ModelAnswerEvent, type RunDetail } from './spans.ts';
 
 /** The options of a wrapped agent. */
 export interface LightningOptions extends AgentOptions {
@@ -146,9 +141,9 @@ export async function callModel(call: ModelCall): Promise<unknown> {
 /** Makes a call that the AI SDK reports, which may not say what was answered; a try that fails is not its end. */
 async function callReported(id: string, call: ModelCall): Promise<unknown> {
   const result = await enter(id, () => askModel(id, call));
-  const end = (event: ModelAnswerEvent): void => endModel(id, event);
+  const end = (answer: ModelAnswer): void => endModel(id, answer);
   if (call.method === 'doStream') return followStream(result as StreamResult, { end, fail: () => undefined });
-  end(answerOf(result));
+  end(() => answerOf(result));
   return result;
 }
 
@@ -163,8 +158,8 @@ async function callUnreported(call: ModelCall): Promise<unknown> {
     runs.begin({ id: agentId, wrappers: wrapping.wrappers, describe });
   }
   beginModel(id, agentId ?? around?.id, call);
-  const end = (event: ModelAnswerEvent): void => {
-    endModel(id, event);
+  const end = (answer: ModelAnswer): void => {
+    endModel(id, answer);
     if (agentId !== undefined) runs.end(agentId);
   };
   const fail = (error: unknown): void => {
@@ -174,7 +169,7 @@ async function callUnreported(call: ModelCall): Promise<unknown> {
   try {
     const result = await enter(id, () => askModel(id, call));
     if (call.method === 'doStream') return followStream(result as StreamResult, { end, fail });
-    end(answerOf(result));
+    end(() => answerOf(result));
     return result;
   } catch (error) {
     fail(error);
@@ -187,8 +182,12 @@ export function answerOf(result: unknown): ModelAnswerEvent {
   return { ...answer, responseId: response?.id, modelId: response?.modelId };
 }
 
-export function endModel(id: string, answer: ModelAnswerEvent): void {
-  runs.end(id, modelOutcome(answer, runs.get(id)?.agent.names ?? []));
+/** What a model answered; a function where it has to be read out of what the model gave, which may be anything. */
+type ModelAnswer = ModelAnswerEvent | (() => ModelAnswerEvent);
+
+export function endModel(id: string, answer: ModelAnswer): void {
+  const names = runs.get(id)?.agent.names ?? [];
+  runs.end(id, () => modelOutcome(typeof answer === 'function' ? answer() : answer, names));
 }
 
 function beginModel(id: string, parentId: string | undefined, { model, wrapping, callOptions }: ModelCall): void {
@@ -214,9 +213,35 @@ function placeModelCall(id: string, { names, wrappers }: Wrapping): void {
 }
 
 async function askModel(id: string, call: ModelCall): Promise<unknown> {
+  const { model, method, callOptions } = call;
   const run = runs.get(id);
-  const policy = run !== undefined && runs.isSelected(run) ? policyOf(run.scope, call) : undefined;
-  return (policy ?? call.model)[call.method](call.callOptions);
+  if (run === undefined || !runs.isSelected(run)) return model[method](callOptions);
+  if (isClosed(call)) return askClosed(run, call);
+  run.detail.isRedirected = true;
+  return (policyOf(run.scope, call) ?? model)[method](callOptions);
+}
+
+/** Tells whether the model can neither be redirected nor replaced without the middleware that it may hold. */
+function isClosed({ model, wrapping }: ModelCall): boolean {
+  return wrapping.policyModel === undefined && speaksOtherDialect(model.provider) && mayHoldMiddleware(model);
+}
+
+/** Calls a model with middleware, in which a wrapped model may lie that asks the policy; refuses the call where none did. */
+async function askClosed(run: TracedRun<RunDetail>, { model, method, callOptions }: ModelCall): Promise<unknown> {
+  run.detail.isRedirected = false;
+  try {
+    return await model[method](callOptions);
+  } finally {
+    if (!run.detail.isRedirected) refuseClosed(run.scope, model);
+  }
+}
+
+function refuseClosed(scope: RolloutScope, { provider, modelId }: CalledModel): void {
+  const error = new AdapterError(
+    `${provider} ${modelId} may hold middleware, and its provider's dialect is not redirected, so the policy cannot answer in its place; wrap the model inside: wrapLanguageModel({ model: withLightning(model), middleware })`,
+    { code: 'adapter-unsupported' },
+  );
+  refuseUntraceable(scope, 'ai-sdk-middleware', error);
 }
 
 /** Returns the model that answers in the place of a selected one; undefined where that one answers itself. */
@@ -284,7 +309,7 @@ interface StreamResult {
 }
 
 interface CallEnd {
-  readonly end: (event: ModelAnswerEvent) => void;
+  readonly end: (answer: ModelAnswer) => void;
   readonly fail: (error: unknown) => void;
 }
 

@@ -125,7 +125,7 @@ interface ToolOutput {
 
 function endTool(id: string, output: ToolOutput): void {
   if (output.type === 'tool-error') runs.fail(id, output.error);
-  else runs.end(id, toolResult(output.output));
+  else runs.end(id, () => toolResult(output.output));
 }
 
 /** Begins an operation inside a wrapped agent: the agent's own, or one in its tools, which is an agent when it has a name. */
@@ -219,5 +219,5 @@ function endPublished(message: ChannelMessage): void {
   const tool = publishedTools.get(message);
   if (tool !== undefined && result !== undefined) endTool(tool, (result as { readonly output: ToolOutput }).output);
   if (type !== 'languageModelCall' || typeof result !== 'object' || result === null || 'stream' in result) return;
-  endModel(modelRunId(event.callId), answerOf(result));
+  endModel(modelRunId(event.callId), () => answerOf(result));
 }

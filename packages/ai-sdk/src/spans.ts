@@ -21,6 +21,8 @@ export interface RunDetail {
   readonly agentId?: string;
   /** Tells whether a wrapped model has decided where a model call goes. */
   isPlaced?: boolean;
+  /** Tells whether a selected model call went where the policy answers. */
+  isRedirected?: boolean;
 }
 
 /** Returns the name of a span for a text of an event: undefined when there is none, and cut where it is too long. */
@@ -101,12 +103,4 @@ export function toolRun(call: ToolCallEvent, path: string): FrameworkRun<RunDeta
 /** Returns the outcome of a tool that did not throw. */
 export function toolResult(output: unknown): SpanOutcome {
   return toolOutcome(output);
-}
-
-// Providers that speak a dialect of their own, by how their models name them. Vertex and Bedrock put Claude into theirs.
-const otherDialects = /^(?:gateway|google|vertex|amazon-bedrock|bedrock|cohere)(?:\.|$)|\.anthropic\./;
-
-/** Tells whether the provider's calls are known to be in no dialect of OpenAI or Anthropic: they cannot be sent elsewhere as they are. */
-export function speaksOtherDialect(provider: unknown): boolean {
-  return typeof provider === 'string' && otherDialects.test(provider);
 }

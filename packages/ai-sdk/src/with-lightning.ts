@@ -1,5 +1,5 @@
-import { AdapterError, ConfigurationError } from '@agent-lightning/core';
-import { agentOptions, describeValue, installFetchRedirect, processWide } from '@agent-lightning/tracing';
+import { check, AdapterError, ConfigurationError } from '@agent-lightning/core';
+import { agentOptions, createProxy, describeValue, installFetchRedirect, processWide } from '@agent-lightning/tracing';
 import { gateway, type LanguageModel } from 'ai';
 import {
   callAgent,
@@ -73,7 +73,8 @@ export function withLightning(
 }
 
 function checkOptions(options: LanguageModelOptions, isForAgent: boolean): LanguageModelOptions {
-  const { name, policyModel } = options;
+  check.knownOptions('withLightning', options, { agentMatch: true, name: true, policyModel: true });
+  const { name, policyModel, agentMatch } = options;
   if (name !== undefined && (typeof name !== 'string' || name === '')) {
     throw new ConfigurationError(`name must be a text that is not empty; got ${describeValue(name)}`, {
       code: 'option-invalid',
@@ -92,7 +93,7 @@ function checkOptions(options: LanguageModelOptions, isForAgent: boolean): Langu
     );
   }
   return Object.freeze({
-    ...agentOptions(options),
+    ...agentOptions(agentMatch === undefined ? {} : { agentMatch }),
     ...(name !== undefined && { name }),
     ...(policyModel !== undefined && { policyModel }),
   });
@@ -194,14 +195,13 @@ const wrappedProviders = new WeakSet<object>();
 /** Returns a provider whose methods give wrapped models; it may be a function itself. */
 function wrapProvider<Provider extends ProviderLike>(provider: Provider, options: LanguageModelOptions): Provider {
   const wrapMade = (made: unknown): unknown => (isModel(made) ? wrapModel(made, options) : made);
-  const proxy = new Proxy(provider, {
-    get(original, key) {
-      const value: unknown = Reflect.get(original, key, original);
+  const proxy = createProxy(provider, {
+    get(key) {
+      const value: unknown = Reflect.get(provider, key, provider);
       if (typeof value !== 'function' || key === 'constructor') return value;
-      return (...args: unknown[]) => wrapMade(Reflect.apply(value, original, args));
+      return (...args: unknown[]) => wrapMade(Reflect.apply(value, provider, args));
     },
-    apply: (original, _this, args: unknown[]) =>
-      wrapMade(Reflect.apply(original as unknown as (...args: unknown[]) => unknown, undefined, args)),
+    apply: (args) => wrapMade(Reflect.apply(provider as unknown as (...args: unknown[]) => unknown, undefined, args)),
   });
   wrappedProviders.add(proxy);
   return proxy;
@@ -239,12 +239,12 @@ function followModelIds(): void {
 
 /** Returns the same object with other methods; what the object keeps private stays reachable to its own methods. */
 function replaceMembers<Target extends object>(target: Target, members: Readonly<Record<string, Call>>): Target {
-  return new Proxy(target, {
-    get(original, key) {
+  return createProxy(target, {
+    get(key) {
       if (typeof key === 'string' && Object.hasOwn(members, key)) return members[key];
-      const value: unknown = Reflect.get(original, key, original);
-      const isMethod = typeof value === 'function' && key !== 'constructor' && !Object.hasOwn(original, key);
-      return isMethod ? (value as Call).bind(original) : value;
+      const value: unknown = Reflect.get(target, key, target);
+      const isMethod = typeof value === 'function' && key !== 'constructor' && !Object.hasOwn(target, key);
+      return isMethod ? (value as Call).bind(target) : value;
     },
   });
 }

@@ -3,7 +3,7 @@ import { MemoryStore } from '@agent-lightning/store';
 import type { ModelGateway } from '@agent-lightning/core';
 import type { ModelServer } from '@agent-lightning/testing';
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
-import { generateText, ToolLoopAgent } from 'ai';
+import { generateText, streamText, ToolLoopAgent, wrapLanguageModel, type LanguageModelMiddleware } from 'ai';
 import { Agent } from 'undici';
 import { afterAll, describe, expect, it } from 'vitest';
 import { withLightning, type PolicyModel } from '../src/index.ts';
@@ -56,7 +56,26 @@ async function generateWithOldPolicy(own: ModelServer): Promise<string> {
   return (await generateText({ model, prompt: 'q' })).text;
 }
 
+/** A model with the app's middleware, in which another model would have to answer. */
+function withMiddleware(own: ModelServer, inner = foreignModel(own)) {
+  const middleware: LanguageModelMiddleware = {
+    specificationVersion: 'v4',
+    transformParams: ({ params }) => Promise.resolve({ ...params, temperature: 0.25 }),
+  };
+  return wrapLanguageModel({ model: inner, middleware });
+}
+
+async function generateWithMiddleware(own: ModelServer): Promise<string> {
+  return (await generateText({ model: withLightning(withMiddleware(own)), prompt: 'q' })).text;
+}
+
+async function streamWithMiddleware(own: ModelServer): Promise<string> {
+  return await streamText({ model: withLightning(withMiddleware(own)), prompt: 'q', onError: () => undefined }).text;
+}
+
 const unfollowed = [
+  ['ai-sdk-middleware', 'generate', generateWithMiddleware],
+  ['ai-sdk-middleware', 'stream', streamWithMiddleware],
   ['ai-sdk-other-dialect', 'generate', generateUnwrapped],
   ['ai-sdk-other-dialect', 'stream', streamUnwrapped],
   ['ai-sdk-model-version', 'generate', generateWithOldPolicy],
@@ -81,7 +100,7 @@ describe('what cannot go to the gateway, in live traffic', () => {
     );
   }
 
-  it.each([generateUnwrapped, generateWithOldPolicy])(
+  it.each([generateUnwrapped, generateWithOldPolicy, generateWithMiddleware])(
     'is refused by the same code inside a rollout that trains: %o',
     async (ask) => {
       const own = await startServer('own');
@@ -99,7 +118,49 @@ describe('what cannot go to the gateway, in live traffic', () => {
     const agent = withLightning(new ToolLoopAgent({ model: chatModel(own) }));
     await capture.run('q', () => agent.generate({ prompt: 'q' }));
     await capture.run('q', () => agent.generate({ prompt: 'q' }), { gateway: gatewayTo(policy) });
-    expect([own.calls.map(modelOf), policy.calls.map(modelOf)]).toEqual([Array(4).fill('own-model'), ['policy']]);
+    expect([own.calls.map(modelOf), policy.calls.map(modelOf)]).toEqual([Array(6).fill('own-model'), ['policy']]);
     expect(capture.statistics.untraceable).toEqual({});
+  });
+
+  it('is served with the app’s middleware where the model inside it is wrapped, once more around it or not', async () => {
+    const [own, policy] = [await startServer('own'), await startServer('policy')];
+    const model = withMiddleware(own, withLightning(foreignModel(own)));
+    const rollout = startRollout(policy.baseUrl);
+    for (const wrapped of [model, withLightning(model)])
+      await rollout.run(() => generateText({ model: wrapped, prompt: 'q' }));
+    expect(own.calls).toEqual([]);
+    expect(policy.calls.map(({ body }) => body)).toMatchObject(Array(2).fill({ temperature: 0.25 }));
+  });
+});
+
+describe('what is frozen', () => {
+  it('is an agent, a model or a provider like another', async () => {
+    const [own, policy] = [await startServer('own'), await startServer('policy')];
+    const provider = createOpenAICompatible({ name: 'own', baseURL: own.baseUrl, apiKey: 'own-key' });
+    const inner = new ToolLoopAgent({ model: chatModel(own) });
+    const agent = withLightning(
+      Object.freeze({
+        version: 'agent-v1' as const,
+        id: 'writer',
+        generate: (options: never) => inner.generate(options),
+        stream: (options: never) => inner.stream(options),
+      }),
+    );
+    const model = withLightning(Object.freeze(wrapLanguageModel({ model: chatModel(own), middleware: [] })));
+    const frozen = withLightning(Object.freeze(provider));
+    const work = async () => {
+      await agent.generate({ prompt: 'q' } as never);
+      await generateText({ model, prompt: 'q' });
+      await generateText({ model: frozen('own-model'), prompt: 'q' });
+      await generateText({ model: frozen.chatModel('own-model'), prompt: 'q' });
+    };
+    await work();
+    await captureAt(1).capture.run('q', work);
+    await startRollout(policy.baseUrl).run(work);
+    expect([own.calls.length, policy.calls.length]).toEqual([8, 4]);
+    expect([Object.keys(model), 'generate' in agent]).toEqual([
+      Object.keys(wrapLanguageModel({ model: chatModel(own), middleware: [] })),
+      true,
+    ]);
   });
 });

@@ -1,4 +1,4 @@
-import { LightningError, StoreError } from '@agent-lightning/core';
+import { LightningError, StoreError, toTerminalText } from '@agent-lightning/core';
 import type { CaptureDropReason, ResolvedCaptureOptions } from './capture-options.ts';
 
 /** Counts what a capture did so far. `started = unsampled + live + waiting + stored + dropped`. */
@@ -78,7 +78,7 @@ export class CaptureLedger {
     try {
       this.#options.onError(toLightningError(error), rolloutId === undefined ? {} : { rolloutId });
     } catch (thrown) {
-      process.emitWarning(`captureRollouts: onError threw: ${String(thrown)}`);
+      process.emitWarning(toTerminalText(`captureRollouts: onError threw: ${String(thrown)}`));
     }
   }
 

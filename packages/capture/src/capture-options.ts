@@ -44,8 +44,22 @@ export type ResolvedCaptureOptions = Readonly<
   Required<Omit<CaptureOptions, 'redact'>> & Pick<CaptureOptions, 'redact'>
 >;
 
+const optionNames: Readonly<Record<keyof CaptureOptions, true>> = {
+  store: true,
+  sampleRate: true,
+  seed: true,
+  redact: true,
+  runId: true,
+  maxBufferedBytes: true,
+  writeTimeoutMs: true,
+  gatewayTimeoutMs: true,
+  onError: true,
+  generateRolloutId: true,
+};
+
 /** @throws {ConfigurationError} `option-invalid` */
 export function resolveCaptureOptions(options: CaptureOptions): ResolvedCaptureOptions {
+  check.knownOptions('captureRollouts', options, optionNames);
   const { sampleRate = 1, seed = 0, redact, runId = 'production' } = options;
   if (typeof options.store?.enqueue !== 'function') throw invalid('store', options.store, 'a store');
   if (!(sampleRate >= 0 && sampleRate <= 1)) throw invalid('sampleRate', sampleRate, 'a number from 0 to 1');

@@ -1,4 +1,5 @@
 import {
+  check,
   type AgentMatch,
   type ChatMessage,
   toEpisode,
@@ -40,6 +41,8 @@ export interface SftRows {
  * carries on is part of that one. Messages are recorded where model calls went through a gateway.
  */
 export function toSftRows(captured: Iterable<ExportedRollout>, options: ToSftRowsOptions = {}): SftRows {
+  check.knownOptions('toSftRows', options, { agentMatch: true, minReward: true });
+  const selection = options.agentMatch === undefined ? {} : { agentMatch: options.agentMatch };
   const rows: SftRow[] = [];
   const problems: NonNullable<Episode['problems']>[number][] = [];
   const leftOut = { failed: 0, reward: 0, noConversation: 0 };
@@ -51,7 +54,7 @@ export function toSftRows(captured: Iterable<ExportedRollout>, options: ToSftRow
     else if (options.minReward !== undefined && !(reward !== undefined && reward >= options.minReward))
       leftOut.reward++;
     else {
-      const found = toMessages(spans, options);
+      const found = toMessages(spans, selection);
       for (const problem of found.problems) problems.push(problem);
       const whole = withoutBeginnings(found.conversations);
       if (whole.length === 0) leftOut.noConversation++;
@@ -92,7 +95,7 @@ type Conversations = ReturnType<typeof toMessages>['conversations'];
 function withoutBeginnings(conversations: Conversations): Conversations {
   const keys = conversations.map(({ agentNames, messages }) => ({
     agent: agentNames[0],
-    messages: messages.map(canonicalJson),
+    messages: messages.map((message) => canonicalJson(toSaid(message))),
   }));
   return conversations.filter((_, index) => {
     const own = keys[index]!;
@@ -105,6 +108,46 @@ function withoutBeginnings(conversations: Conversations): Conversations {
         own.messages.every((message, turn) => message === other.messages[turn]),
     );
   });
+}
+
+/**
+ * Returns what a message says, without what a client changes when it sends an answer back: LangChain writes `""` for `null` and adds a name,
+ * others leave empty fields and reasoning out, write the arguments of a tool call anew, or give it another id.
+ */
+function toSaid({
+  role,
+  name,
+  content,
+  tool_calls: toolCalls,
+}: ChatMessage & Readonly<Record<string, unknown>>): unknown {
+  const calls = Array.isArray(toolCalls) ? (toolCalls as readonly ToolCall[]) : [];
+  return {
+    role,
+    ...(role !== 'assistant' && name !== undefined && { name }),
+    content: toText(content),
+    calls: calls.map((call) => [call?.function?.name, parseJson(call?.function?.arguments)]),
+  };
+}
+
+interface ToolCall {
+  readonly function?: { readonly name?: unknown; readonly arguments?: unknown };
+}
+
+/** Returns content as text where it is no more than that. */
+function toText(content: unknown): unknown {
+  if (content === null || content === undefined) return '';
+  if (!Array.isArray(content)) return content;
+  const parts = content as readonly { readonly type?: unknown; readonly text?: unknown }[];
+  return parts.every((part) => typeof part?.text === 'string') ? parts.map(({ text }) => text).join('') : content;
+}
+
+function parseJson(value: unknown): unknown {
+  if (typeof value !== 'string') return value;
+  try {
+    return JSON.parse(value);
+  } catch {
+    return value; // not JSON: the text says what the model called with
+  }
 }
 
 /** Writes JSON that does not depend on the order of keys. */

@@ -10,7 +10,6 @@ import {
   type Failure,
 } from '@agent-lightning/core';
 import {
-  capText,
   errorOutcome,
   exceptionAttributes,
   runInRollout,
@@ -41,6 +40,9 @@ export class LiveRollout {
   readonly #recorder: TraceRecorder;
   #scope: Promise<RolloutScope> | undefined;
   #ended = false;
+  #isServed = false;
+  /** The functions of the run that go on. */
+  readonly #working = new Set<Promise<unknown>>();
 
   constructor(options: LiveRolloutOptions) {
     this.#options = options;
@@ -63,27 +65,48 @@ export class LiveRollout {
    */
   async run<Result>(work: () => Result): Promise<Awaited<Result>> {
     const scope = await (this.#scope ??= this.#openScope());
-    return await runInRollout(scope, work);
+    const working = runWork(scope, work);
+    this.#working.add(working);
+    try {
+      return await working;
+    } finally {
+      this.#working.delete(working);
+    }
   }
 
   /** Ends the run, as failed when an error is given. What comes later is not traced; ending again does nothing. */
   end(outcome: { readonly error?: unknown } = {}): void {
     if (this.#ended) return;
     this.#ended = true;
-    void this.#finish(outcome);
+    void this.#finish(outcome, () => this.#closeGateway());
   }
 
-  async #finish(outcome: { readonly error?: unknown }): Promise<void> {
+  /**
+   * Ends what is recorded of a run that goes on. Its requests go on, too: the gateway answers those that it has, and is told of the end
+   * only after them; later ones go to the agents' own models.
+   */
+  cancel(error: unknown): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    const close = (): Promise<void> => this.#closeGateway().catch(this.#options.onError);
+    void this.#finish({ error }, async () => void Promise.allSettled(this.#working).then(close));
+  }
+
+  async #finish(outcome: { readonly error?: unknown }, closeGateway: () => Promise<void>): Promise<void> {
     const failure = 'error' in outcome ? toFailure(outcome.error) : undefined;
     try {
       if (failure !== undefined) this.#recordException(outcome.error);
-      if (this.#scope !== undefined && (await this.#scope).llm !== undefined)
-        await this.#inTime('close', this.#options.gateway!.closeAttempt(this.#claim));
+      await closeGateway();
     } catch (error) {
       this.#options.onError(error);
     }
     await this.#recorder.close().catch(this.#options.onError);
     this.#options.onEnd(failure);
+  }
+
+  async #closeGateway(): Promise<void> {
+    await this.#scope;
+    if (this.#isServed) await this.#inTime('close', this.#options.gateway!.closeAttempt(this.#claim));
   }
 
   #recordException(error: unknown): void {
@@ -93,14 +116,17 @@ export class LiveRollout {
 
   async #openScope(): Promise<RolloutScope> {
     const llm = await this.#openGateway();
-    return {
+    this.#isServed = llm !== undefined;
+    const scope: RolloutScope = {
       ...this.#claim,
       resources: {},
       recorder: this.#recorder,
       signal: this.#options.signal ?? new AbortController().signal,
       onUntraceable: this.#options.onUntraceable,
-      ...(llm !== undefined && { llm }),
     };
+    if (llm === undefined) return scope;
+    // What an agent asks after its run has ended goes to its own model: the gateway does not serve it any more.
+    return Object.defineProperty(scope, 'llm', { enumerable: true, get: () => (this.#ended ? undefined : llm) });
   }
 
   /** Opens the attempt at the gateway. When the gateway fails, the request goes on, and its agent calls its own model. */
@@ -130,6 +156,11 @@ export class LiveRollout {
       clearTimeout(timer);
     }
   }
+}
+
+/** Turns a synchronous throw into a rejection. */
+async function runWork<Result>(scope: RolloutScope, work: () => Result): Promise<Awaited<Result>> {
+  return await runInRollout(scope, work);
 }
 
 /** Turns a synchronous throw into a rejection. */
@@ -172,8 +203,5 @@ function createClaim({ rolloutId, input, runId }: LiveRolloutOptions): Claim {
 }
 
 function toFailure(error: unknown): Failure {
-  return {
-    code: failureKinds.codeOf(error),
-    message: capText(error instanceof Error ? error.message : String(error)),
-  };
+  return { code: failureKinds.codeOf(error), message: errorOutcome(error).status.message ?? '' };
 }

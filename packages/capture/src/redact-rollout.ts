@@ -13,6 +13,7 @@ import type { CapturedRollout } from './captured-rollout.ts';
 const structural: ReadonlySet<string> = new Set<string>([
   attributeNames.source,
   attributeNames.responseId,
+  attributeNames.promptSpan,
   attributeNames.finishReasons,
   attributeNames.rewardScope,
   attributeNames.rewardTarget,
@@ -29,17 +30,49 @@ export function redactRollout(rollout: CapturedRollout, redact: Redact): Capture
     ...rollout,
     input: redactor.json(rollout.input, { part: 'input' }),
     metadata: redactor.json(rollout.metadata, { part: 'metadata' }) as CapturedRollout['metadata'],
-    spans: rollout.spans.map((span) => redactSpan(span, redact)),
+    spans: redactSpans(rollout.spans, redact),
     ...(failure !== undefined && {
       failure: { code: failure.code, message: redactor.text(failure.message, { part: 'failure' }) },
     }),
   };
 }
 
-function redactSpan(span: SpanInput, redact: Redact): SpanInput {
+/** Returns a reward that came later with its feedback redacted: the one text of a user in it. @throws as {@link redactRollout} does */
+export function redactFeedback(reward: SpanInput, redact: Redact): SpanInput {
+  const name = attributeNames.rewardFeedback;
+  const feedback = reward.attributes[name];
+  if (feedback === undefined) return reward;
+  const redacted = new Redactor(redact).value(feedback, { part: 'span', field: name });
+  return { ...reward, attributes: { ...reward.attributes, [name]: redacted } };
+}
+
+function redactSpans(spans: readonly SpanInput[], redact: Redact): readonly SpanInput[] {
+  const redacted = spans.map((span) => redactSpan(span, redact));
+  const byId = new Map(redacted.map((each) => [each.given.spanId, each]));
+  return redacted.map((own) => {
+    const span = own.given;
+    if (span.tokens === undefined) return own.span;
+    // The other choices of a call have their prompt in the span of the first.
+    const prompt = byId.get(String(span.attributes[attributeNames.promptSpan])) ?? own;
+    // Without its messages it cannot be known what the tokens spell.
+    const isKnown = hasList(prompt.given, attributeNames.inputMessages) && hasList(span, attributeNames.outputMessages);
+    if (!own.isChanged && !prompt.isChanged && isKnown) return { ...own.span, tokens: span.tokens };
+    const untrainable = { [attributeNames.untrainable]: 'redacted: the tokens would spell what was removed' };
+    return { ...own.span, attributes: { ...own.span.attributes, ...untrainable } };
+  });
+}
+
+/** A span without its tokens. */
+interface RedactedSpan {
+  readonly given: SpanInput;
+  readonly span: SpanInput;
+  readonly isChanged: boolean;
+}
+
+function redactSpan(span: SpanInput, redact: Redact): RedactedSpan {
   const redactor = new Redactor(redact);
   const { message } = span.status;
-  const { tokens, ...rest } = span;
+  const { tokens: _tokens, ...rest } = span;
   const redacted: SpanInput = {
     ...rest,
     name: redactor.text(span.name, { part: 'span', field: 'name' }),
@@ -49,11 +82,7 @@ function redactSpan(span: SpanInput, redact: Redact): SpanInput {
     },
     attributes: redactAttributes(span.attributes, redactor),
   };
-  if (tokens === undefined) return redacted;
-  // Without its messages it cannot be known what the tokens spell.
-  if (!redactor.changed && hasMessages(span)) return { ...redacted, tokens };
-  const untrainable = { [attributeNames.untrainable]: 'redacted: the tokens would spell what was removed' };
-  return { ...redacted, attributes: { ...redacted.attributes, ...untrainable } };
+  return { given: span, span: redacted, isChanged: redactor.changed };
 }
 
 function redactAttributes(attributes: Attributes, redactor: Redactor): Attributes {
@@ -66,11 +95,9 @@ function redactAttributes(attributes: Attributes, redactor: Redactor): Attribute
   return redacted;
 }
 
-function hasMessages({ attributes }: SpanInput): boolean {
-  return [attributeNames.inputMessages, attributeNames.outputMessages].every((name) => {
-    const text = attributes[name];
-    return typeof text === 'string' && parseJson(text) !== undefined;
-  });
+function hasList({ attributes }: SpanInput, name: string): boolean {
+  const text = attributes[name];
+  return typeof text === 'string' && parseJson(text) !== undefined;
 }
 
 /** Applies the user's function to every text of a value, and knows whether any of them changed. */

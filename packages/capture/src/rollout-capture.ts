@@ -1,5 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import {
+  check,
   ConfigurationError,
   StoreError,
   type ModelGateway,
@@ -40,6 +41,15 @@ export interface FeedbackOptions extends RewardAttributesOptions {
   /** The same id twice is one reward. @default random */
   readonly feedbackId?: string;
 }
+
+const runOptionNames: Readonly<Record<keyof CaptureRunOptions, true>> = {
+  rolloutId: true,
+  metadata: true,
+  gateway: true,
+  signal: true,
+};
+
+const feedbackNames: Readonly<Record<keyof FeedbackOptions, true>> = { feedbackId: true, scope: true, primary: true };
 
 /** A run of live traffic; hand `rolloutId` to whoever may give feedback later. */
 export interface CapturedRun {
@@ -99,8 +109,9 @@ export class RolloutCapture {
   start(input: unknown, options: CaptureRunOptions = {}): CapturedRun {
     const outer = currentRollout();
     if (outer !== undefined) return passThrough(outer.rollout.rolloutId);
-    const rolloutId = this.#chooseId(options.rolloutId);
-    const { run, ended } = this.#begin(rolloutId, input, options);
+    const known = this.#knownOptions(options);
+    const rolloutId = this.#chooseId(known.rolloutId);
+    const { run, ended } = this.#begin(rolloutId, input, known);
     this.#live.set(rolloutId, { run, ended });
     void ended.then(() => this.#live.delete(rolloutId));
     return run;
@@ -109,9 +120,10 @@ export class RolloutCapture {
   /**
    * Gives a rollout of this or any other process a reward, in the background: after the rollout itself, when that still waits. The
    * promise may be ignored; it never rejects.
-   * @throws {TraceError} `reward-invalid`, at once
+   * @throws {TraceError} `reward-invalid`, {ConfigurationError} `option-invalid`, at once
    */
   reward(rolloutId: string, value: RewardValue, options: FeedbackOptions = {}): Promise<RewardReceipt> {
+    check.knownOptions('capture.reward', options, feedbackNames);
     const { feedbackId, ...reward } = options;
     const attributes = rewardAttributes(value, reward);
     return this.#giveReward(rolloutId, {
@@ -127,19 +139,23 @@ export class RolloutCapture {
   }
 
   /** Resolves when what has ended until now is stored or dropped, or after the time: true when nothing waits. */
-  async flush({ timeoutMs = 10_000 }: { readonly timeoutMs?: number } = {}): Promise<boolean> {
+  async flush(options: { readonly timeoutMs?: number } = {}): Promise<boolean> {
+    check.knownOptions('capture.flush', options, ['timeoutMs']);
+    const { timeoutMs = 10_000 } = options;
     const { promise: tooLate, resolve } = Promise.withResolvers<boolean>();
     const timer = setTimeout(() => resolve(false), timeoutMs);
     const done = this.#settle().then(() => true);
     return await Promise.race([done, tooLate]).finally(() => clearTimeout(timer));
   }
 
-  /** Ends the runs that go on, as cancelled, writes what it can in the time, and drops and counts the rest. */
-  async close({ timeoutMs = 10_000 }: { readonly timeoutMs?: number } = {}): Promise<CaptureStatistics> {
+  /** Ends the records of the runs that go on, as cancelled, while their requests go on; writes what it can in the time, and drops and counts the rest. */
+  async close(options: { readonly timeoutMs?: number } = {}): Promise<CaptureStatistics> {
+    check.knownOptions('capture.close', options, ['timeoutMs']);
+    const { timeoutMs = 10_000 } = options;
     this.#isClosed = true;
     const live = [...this.#live.values()];
     const error = new StoreError('the capture was closed while the run went on', { code: 'cancelled' });
-    for (const { run } of live) run.end({ error });
+    for (const { run } of live) run.cancel(error);
     await Promise.all(live.map(({ ended }) => ended));
     await this.flush({ timeoutMs });
     this.#queue.close();
@@ -193,6 +209,7 @@ export class RolloutCapture {
     try {
       // Now, for the agent may change its input; and as text, for what waits is counted.
       json = JSON.stringify({ input: input ?? null, metadata });
+      if (!json.startsWith('{"input":')) throw new TypeError(`JSON has nothing for ${describeValue(input)}`);
     } catch (cause) {
       return this.#refuse('input-invalid', rolloutId, 'its input or metadata cannot be written as JSON', cause);
     }
@@ -224,6 +241,17 @@ export class RolloutCapture {
     }
     await this.#live.get(rolloutId)?.ended;
     return await this.#queue.addReward(rolloutId, span);
+  }
+
+  /** Returns the options of a run, and reports what is wrong with them: the request goes on with those that there are. */
+  #knownOptions(options: CaptureRunOptions): CaptureRunOptions {
+    try {
+      check.knownOptions('capture.run', options, runOptionNames);
+      return options;
+    } catch (error) {
+      this.#ledger.report(error);
+      return typeof options === 'object' && options !== null ? options : {};
+    }
   }
 
   #chooseId(given: string | undefined): string {

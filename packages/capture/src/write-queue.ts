@@ -3,7 +3,7 @@ import { backOffMs, systemClock, type BackOffLimits } from '@agent-lightning/pla
 import { toLightningError, type CaptureLedger } from './capture-ledger.ts';
 import type { ResolvedCaptureOptions } from './capture-options.ts';
 import type { CapturedRollout } from './captured-rollout.ts';
-import { redactRollout } from './redact-rollout.ts';
+import { redactFeedback, redactRollout } from './redact-rollout.ts';
 import { RolloutWriter } from './write-rollouts.ts';
 
 /** Says what became of a reward. */
@@ -54,7 +54,9 @@ export class WriteQueue {
         resolve(receipt);
       };
       if (this.#stop.signal.aborted || this.#rewards.length >= maxWaitingRewards) return settle('dropped');
-      this.#rewards.push({ rolloutId, span, settle });
+      const redacted = this.#redactReward(rolloutId, span);
+      if (redacted === undefined) return settle('dropped');
+      this.#rewards.push({ rolloutId, span: redacted, settle });
       this.#work();
     });
   }
@@ -149,10 +151,19 @@ export class WriteQueue {
       return redacted;
     } catch (error) {
       this.#forget(rollout);
-      // Without the cause: what a redaction says when it fails may hold the text that it failed on.
-      const kind = error instanceof Error ? error.name : typeof error;
-      const message = `redact threw ${kind}, so the captured rollout ${rollout.rolloutId} was dropped`;
-      this.#drop(rollout, 'redaction-failed', new LightningError(message, { code: 'hook-failed' }));
+      this.#drop(rollout, 'redaction-failed', redactionError(error, `the captured rollout ${rollout.rolloutId}`));
+      return undefined;
+    }
+  }
+
+  /** Returns the reward with its feedback redacted; undefined, and reported, where that fails. */
+  #redactReward(rolloutId: string, span: SpanInput): SpanInput | undefined {
+    const { redact } = this.#options;
+    if (redact === undefined) return span;
+    try {
+      return redactFeedback(span, redact);
+    } catch (error) {
+      this.#ledger.report(redactionError(error, `a reward of rollout ${rolloutId}`), rolloutId);
       return undefined;
     }
   }
@@ -197,4 +208,10 @@ function closedError(): StoreError {
 
 function nextTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Returns the error for what was dropped. It has no cause: what a redaction says when it fails may hold the text that it failed on. */
+function redactionError(error: unknown, dropped: string): LightningError {
+  const kind = error instanceof Error ? error.name : typeof error;
+  return new LightningError(`redact threw ${kind}, so ${dropped} was dropped`, { code: 'hook-failed' });
 }

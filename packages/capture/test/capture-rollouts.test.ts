@@ -204,6 +204,22 @@ describe('feedback', () => {
     expect(capture.statistics).toMatchObject({ rewardsStored: 0, rewardsDropped: 2 });
   });
 
+  it('has its feedback redacted, and is dropped where that fails', async () => {
+    const redact = (text: string): string => {
+      if (text === 'unspeakable') throw new RangeError(text);
+      return text.replaceAll('Ada', '[name]');
+    };
+    const { capture, exported, errors } = captureInto({ redact });
+    const { rolloutId } = await capture.run('x', () => 1);
+    expect(await capture.reward(rolloutId, { right: true, feedback: 'Ada liked it' })).toBe('stored');
+    expect(await capture.reward(rolloutId, { right: false, feedback: 'unspeakable' })).toBe('dropped');
+    const [captured] = await exported();
+    expect(toEpisode(captured!.rollout, captured!.spans)).toMatchObject({ reward: 1, feedback: '[name] liked it' });
+    expect(errors.map(({ message }) => message)).toEqual([
+      `redact threw RangeError, so a reward of rollout ${rolloutId} was dropped`,
+    ]);
+  });
+
   it('is refused at once when it is no reward', () => {
     expect(() => captureInto().capture.reward('x', NaN)).toThrow(expect.objectContaining({ code: 'reward-invalid' }));
   });

@@ -66,6 +66,35 @@ describe('toSftRows', () => {
     expect(problems).toMatchObject([{ reason: 'the call has no readable output messages' }]);
   });
 
+  it('gives one row for a conversation whose client sends an answer back in other words', async () => {
+    const asked = { id: 'c1', type: 'function', function: { name: 'sql', arguments: '{"q": 1}' } };
+    const result = { role: 'tool', content: '7', tool_call_id: 'c1' };
+    const answer = { role: 'assistant', content: null, refusal: null, reasoning_content: 'hm', tool_calls: [asked] };
+    const again = { ...asked, id: 'c2', index: 0, function: { name: 'sql', arguments: '{"q":1}' } };
+    const echoes: readonly ChatMessage[] = [
+      { role: 'assistant', name: 'model', content: '', tool_calls: [asked] },
+      { role: 'assistant', tool_calls: [again] },
+      { role: 'assistant', content: [], tool_calls: [asked] },
+    ];
+    const { capture, exported } = captureInto();
+    for (const echo of echoes)
+      await capture.run('q', () => {
+        call('write', [question!], answer);
+        call('write', [{ role: 'user', content: [{ type: 'text', text: 'How many?' }] }, echo, result], verdict);
+      });
+    const other = {
+      role: 'assistant',
+      content: null,
+      tool_calls: [{ ...asked, function: { name: 'sql', arguments: '{"q":2}' } }],
+    };
+    await capture.run('q', () => {
+      call('write', [question!], answer);
+      call('write', [question!, other, result], verdict);
+    });
+    const { rows } = toSftRows(await exported());
+    expect(rows.map(({ messages }) => messages.length).toSorted()).toEqual([2, 4, 4, 4, 4]);
+  });
+
   it('keeps what was rated well enough, and the agents that were asked for', async () => {
     const captured = await captureTraffic();
     const { rows, leftOut } = toSftRows(captured, { minReward: 1, agentMatch: /check/ });

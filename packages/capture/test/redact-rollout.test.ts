@@ -8,6 +8,19 @@ import { captureInto, nothingDropped } from './capture-harness.ts';
 const canary = 'alice@example.com';
 const redact: Redact = (text) => text.replaceAll(canary, '[email]').replaceAll('4111111111111111', '[card]');
 
+/** Records the second choice of a call, whose prompt is in the span of the first. */
+function callAgain(promptSpan: string): void {
+  requireRollout('the test').recorder.record({
+    kind: 'model_call',
+    name: 'chat',
+    attributes: {
+      [attributeNames.promptSpan]: promptSpan,
+      [attributeNames.outputMessages]: JSON.stringify([{ role: 'assistant', content: 'fine' }]),
+    },
+    tokens: { prompt: new Int32Array(0), response: Int32Array.of(4), logprobs: Float32Array.of(-0.5) },
+  });
+}
+
 function callModel(question: string): void {
   const { recorder } = requireRollout('the test');
   recorder.record({
@@ -33,6 +46,25 @@ function callModel(question: string): void {
 }
 
 describe('redaction', () => {
+  it.each([
+    ['kept when the prompt of its call is as it was', 'how many?', true],
+    ['left out when the prompt of its call was redacted', `who is ${canary}?`, false],
+  ])('has the tokens of a further choice %s', async (_name, question, isKept) => {
+    const { capture, exported } = captureInto({ redact });
+    await capture.run({}, () => {
+      const { recorder } = requireRollout('the test');
+      const first = recorder.start({
+        kind: 'model_call',
+        name: 'chat',
+        attributes: { [attributeNames.inputMessages]: JSON.stringify([{ role: 'user', content: question }]) },
+      });
+      first.end({ attributes: { [attributeNames.outputMessages]: '[]' } });
+      callAgain(first.spanId);
+    });
+    const second = (await exported())[0]!.spans.find(({ attributes }) => attributeNames.promptSpan in attributes)!;
+    expect([second.tokens !== undefined, attributeNames.untrainable in second.attributes]).toEqual([isKept, !isKept]);
+  });
+
   it('reaches every text before it is written', async () => {
     const { capture, exported, errors } = captureInto({ redact });
     const input = { [canary]: [canary, { deep: `to ${canary}`, card: 4111111111111111, amount: 12 }] };

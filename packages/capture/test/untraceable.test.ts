@@ -16,6 +16,7 @@ import { captureInto, nothingDropped } from './capture-harness.ts';
 const tooLong = 'x'.repeat(10_000);
 const circular: { self?: unknown } = {};
 circular.self = circular;
+const badAgent = { kind: 'agent', name: 'writer', attributes: { '': 1 } } as const;
 const runs = FrameworkRuns.of<undefined>('untraceable-test');
 
 /** Reports a run as an adapter does, whose end a trace must not take. */
@@ -35,9 +36,9 @@ const untraceable: readonly (readonly [what: string, reason: string, work: () =>
   ],
   ['an operation with too long a name', 'span-invalid', () => operation(tooLong, (): undefined => undefined)()],
   [
-    'an agent with too long a name',
+    'an agent with a bad attribute',
     'span-invalid',
-    () => runs.begin({ id: 'r', describe: () => ({ span: { kind: 'agent', name: tooLong }, detail: undefined }) }),
+    () => runs.begin({ id: 'r', describe: () => ({ span: badAgent, detail: undefined }) }),
   ],
   [
     'a run that its adapter cannot describe',

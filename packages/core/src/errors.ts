@@ -1,3 +1,5 @@
+import { toTerminalText } from './terminal-text.ts';
+
 /** Every code that an error of this project can carry; grouped by the boundary that raises it. */
 export type LightningErrorCode =
   // configuration
@@ -30,6 +32,7 @@ export type LightningErrorCode =
   | 'unauthorized'
   | 'forbidden'
   | 'not-found'
+  | 'attempt-unknown'
   | 'paused'
   | 'port-unavailable'
   | 'upstream-rejected'
@@ -78,7 +81,8 @@ export class LightningError extends Error {
   readonly retryable: boolean;
 
   constructor(message: string, options: LightningErrorOptions) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    // A message may repeat what an agent, a model or a server wrote, and it is printed.
+    super(toTerminalText(message), options.cause === undefined ? undefined : { cause: options.cause });
     this.name = new.target.name;
     this.code = options.code;
     this.retryable = options.retryable ?? false;

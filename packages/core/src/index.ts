@@ -11,7 +11,6 @@ export {
   TrainerError,
   UserCodeError,
   type LightningErrorCode,
-  type LightningErrorOptions,
 } from './errors.ts';
 
 // what a rollout is, and what is written down of it
@@ -81,3 +80,4 @@ export { penalizeDivergence } from './lightning-rl/reference-penalty.ts';
 // small things that every part needs
 export { check } from './checks/option-checks.ts';
 export { randomOrder, seededRandom } from './seeded-random.ts';
+export { toTerminalText } from './terminal-text.ts';

@@ -1,7 +1,14 @@
 import { check, type LightningStore, type RolloutMode } from '@agent-lightning/core';
-import { invalidOption, resolveCallLimits, type CallLimitOptions, type CallLimits } from './calls/call-limits.ts';
+import {
+  callLimitNames,
+  invalidOption,
+  resolveCallLimits,
+  type CallLimitOptions,
+  type CallLimits,
+} from './calls/call-limits.ts';
 import { resolveSampling, type ResolvedModeSampling, type SamplingOptions } from './capture/sampling-rules.ts';
 import type { GatewayLogEntry } from './gateway-log.ts';
+import { fittingConnections } from './http/connection-guard.ts';
 import { isLoopback } from './http/listen.ts';
 import { resolveModels, type ModelOptions, type ResolvedModelOptions } from './policies/model-options.ts';
 import { resolveStaleness, type StalenessOptions } from './policies/staleness-rule.ts';
@@ -13,6 +20,8 @@ export interface GatewayOptions extends CallLimitOptions, ModelOptions, Stalenes
   readonly host?: string;
   /** The port to listen on; 0 takes any free one. @default 0 */
   readonly port?: number;
+  /** The most connections at once, half of them without a valid key. @default three quarters of the descriptors of this process, and at most 16_384 */
+  readonly maxConnections?: number;
   /** The URL at which agents reach the gateway, when it differs from the address that it listens on. @default the address that it listens on */
   readonly publicUrl?: string;
   /** Further values of the `Host` header to answer. @default none */
@@ -34,6 +43,10 @@ export interface GatewayOptions extends CallLimitOptions, ModelOptions, Stalenes
   readonly announceAfterMs?: number;
   /** The time that calls may still take when their attempt is closed. @default 0 */
   readonly closeGraceMs?: number;
+  /** The most requests of one attempt that may be in flight; further ones wait unread, and four times as many may. @default 256 */
+  readonly maxAttemptCalls?: number;
+  /** The most that the calls of one attempt may put into the store: the bytes of tokens, and the characters of texts. @default 1 GiB */
+  readonly maxAttemptStoredBytes?: number;
   /** The most memory that the bodies of one attempt's requests in flight may hold, within `maxHeldBytes`. @default 64 MiB */
   readonly maxAttemptHeldBytes?: number;
   /**
@@ -59,6 +72,33 @@ export interface ResolvedGatewayOptions extends Required<
   readonly adminKey: string | undefined;
   readonly sampling: Readonly<Record<RolloutMode, ResolvedModeSampling>>;
 }
+
+const optionNames: Readonly<Record<keyof GatewayOptions, true>> = {
+  store: true,
+  policy: true,
+  host: true,
+  port: true,
+  publicUrl: true,
+  allowedHosts: true,
+  adminKey: true,
+  sampling: true,
+  seed: true,
+  models: true,
+  upstreams: true,
+  healthIntervalMs: true,
+  maxStaleness: true,
+  onStale: true,
+  writeDelayMs: true,
+  announceAfterMs: true,
+  closeGraceMs: true,
+  maxAttemptHeldBytes: true,
+  maxAttemptCalls: true,
+  maxAttemptStoredBytes: true,
+  maxConnections: true,
+  fastPath: true,
+  log: true,
+  ...callLimitNames,
+};
 
 function booleanOption(name: string, value: boolean): boolean {
   if (typeof value !== 'boolean') throw invalidOption(`${name} must be true or false, not ${String(value)}`);
@@ -87,6 +127,7 @@ function resolveAdminKey(adminKey: string | undefined, host: string): string | u
 
 /** Returns the options with their defaults. @throws {ConfigurationError} `option-invalid` */
 export function resolveGatewayOptions(options: GatewayOptions): ResolvedGatewayOptions {
+  check.knownOptions('Gateway.start', options, optionNames);
   const host = options.host ?? '127.0.0.1';
   const publicUrl = resolvePublicUrl(options.publicUrl);
   const policy = options.policy ?? 'policy';
@@ -94,6 +135,7 @@ export function resolveGatewayOptions(options: GatewayOptions): ResolvedGatewayO
     limits: resolveCallLimits(options),
     store: options.store,
     host,
+    maxConnections: check.wholeNumber('gateway: maxConnections', options.maxConnections ?? fittingConnections(), 1),
     port: check.wholeNumber('gateway: port', options.port ?? 0, 0, 65_535),
     publicUrl,
     allowedHosts: [...(options.allowedHosts ?? []), ...(publicUrl === undefined ? [] : [publicUrl.hostname])],
@@ -108,6 +150,12 @@ export function resolveGatewayOptions(options: GatewayOptions): ResolvedGatewayO
     fastPath: booleanOption('fastPath', options.fastPath ?? true),
     log: options.log,
     closeGraceMs: check.timerMs('gateway: closeGraceMs', options.closeGraceMs ?? 0, 0),
+    maxAttemptCalls: check.wholeNumber('gateway: maxAttemptCalls', options.maxAttemptCalls ?? 256, 1),
+    maxAttemptStoredBytes: check.wholeNumber(
+      'gateway: maxAttemptStoredBytes',
+      options.maxAttemptStoredBytes ?? 1024 * 1024 * 1024,
+      1,
+    ),
     maxAttemptHeldBytes: check.wholeNumber(
       'gateway: maxAttemptHeldBytes',
       options.maxAttemptHeldBytes ?? 64 * 1024 * 1024,

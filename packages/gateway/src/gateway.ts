@@ -1,5 +1,13 @@
+import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Claim, LlmEndpoint, ModelGateway, PolicySnapshot, PolicyRoutes } from '@agent-lightning/core';
+import {
+  check,
+  type Claim,
+  type LlmEndpoint,
+  type ModelGateway,
+  type PolicySnapshot,
+  type PolicyRoutes,
+} from '@agent-lightning/core';
 import { answerAdmin, checkAdminKey, type AdminSurface } from './admin/admin-routes.ts';
 import { AttemptRegistry } from './attempts/attempt-registry.ts';
 import type { AttemptCalls } from './attempts/answer-attempt-call.ts';
@@ -29,6 +37,7 @@ import { findDialect } from './dialects/dialects.ts';
  * under the policy version that answered it.
  */
 export class Gateway implements ModelGateway {
+  readonly #instance: string = randomUUID();
   readonly #options: ResolvedGatewayOptions;
   readonly #calls: AttemptCalls;
   readonly #attempts: AttemptRegistry;
@@ -60,10 +69,15 @@ export class Gateway implements ModelGateway {
       reader: createReplyReader(options.fastPath),
       grammars: new GrammarProbe(options.limits, this.#pool),
       gate: this.#gate,
-      bodies: new BodyBudget({ ...options.limits, maxOwnerBytes: options.maxAttemptHeldBytes }),
+      bodies: new BodyBudget({
+        ...options.limits,
+        maxOwnerBytes: options.maxAttemptHeldBytes,
+        maxOwnerRequests: options.maxAttemptCalls,
+      }),
       staleness: this.#staleness,
       statistics: this.#statistics,
       log: this.#log,
+      trust: (request) => this.#listener?.trust(request),
     };
     this.#attempts = new AttemptRegistry(options.store, new WriteWindow(options.writeDelayMs));
   }
@@ -71,13 +85,13 @@ export class Gateway implements ModelGateway {
   /** Starts listening. @throws {ConfigurationError} `option-invalid`; {GatewayError} `port-unavailable`, naming the port and what to do */
   static async start(options: GatewayOptions): Promise<Gateway> {
     const gateway = new Gateway(resolveGatewayOptions(options));
-    const { host, port, allowedHosts } = gateway.#options;
+    const { host, port, allowedHosts, maxConnections } = gateway.#options;
     const handle = (request: IncomingMessage, response: ServerResponse): void =>
       respond(response, gateway.#handle(request, response), {
         errorBody: findDialect(request.url)?.errorBody,
         onError: (error) => gateway.#onRejected(request, error),
       });
-    gateway.#listener = await listen({ host, port, allowedHosts, handle });
+    gateway.#listener = await listen({ host, port, allowedHosts, maxConnections, handle });
     return gateway;
   }
 
@@ -149,13 +163,17 @@ export class Gateway implements ModelGateway {
     };
   }
 
-  /** Ends the attempt's key and its calls; resolves when every captured call is stored. @throws {StoreError} when one could not be */
+  /**
+   * Ends the attempt's key and its calls; resolves when every captured call is stored.
+   * @throws {StoreError} when one could not be; {GatewayError} `attempt-unknown` for an attempt that this gateway did not open, as one from before it was started again
+   */
   closeAttempt(claim: Claim): Promise<void> {
     return this.#closeAttempt(claim.attempt);
   }
 
   /** Lets calls in flight finish for `drainMs`, stores everything and stops listening. @throws {StoreError} when a captured call could not be stored */
   close(options: { readonly drainMs?: number } = {}): Promise<void> {
+    check.knownOptions('Gateway.close', options, ['drainMs']);
     this.#closing ??= this.#close(options.drainMs ?? 0);
     return this.#closing;
   }
@@ -212,9 +230,11 @@ export class Gateway implements ModelGateway {
   #admin(): AdminSurface {
     const { adminKey, limits, serving } = this.#options;
     return {
+      instance: this.#instance,
       adminKey,
       limits,
       upstreams: serving.upstreams,
+      trust: (request) => this.#listener?.trust(request),
       list: () => this.#policies.list(),
       openAttempts: () => this.#attempts.list(),
       route: (routes) => this.route(routes),

@@ -1,15 +1,18 @@
 import {
+  check,
   ConfigurationError,
   GatewayError,
   type Claim,
+  type LightningErrorCode,
   type LlmEndpoint,
   type ModelGateway,
   type PolicyRoutes,
 } from '@agent-lightning/core';
+import { instanceHeader } from './admin/admin-routes.ts';
 import { claimToJson, endpointFromJson, stalenessToJson } from './admin/admin-json.ts';
 import type { JsonObject } from './http/read-body.ts';
 import { patternsToJson } from './admin/routes-json.ts';
-import type { PauseOptions } from './policies/admission-gate.ts';
+import { checkPauseOptions, type PauseOptions } from './policies/admission-gate.ts';
 import { isHttpUrl } from './policies/model-options.ts';
 import { resolveStaleness, type StaleVerdict } from './policies/staleness-rule.ts';
 
@@ -40,7 +43,10 @@ export interface RemoteStaleness {
   readonly onStale?: StaleVerdict;
 }
 
-/** A gateway in another process, over the same store as this one. */
+/**
+ * A gateway in another process, over the same store as this one. One that was started again gets what was published, routed and set from
+ * here once more, as soon as an answer tells so, and before that answer is handed on.
+ */
 export interface RemoteGateway extends ModelGateway {
   publish(policy: string, snapshot: RemoteSnapshot): Promise<void>;
   /** Sends calls to policies by their callers. @throws {GatewayError} `request-invalid` */
@@ -54,51 +60,121 @@ export interface RemoteGateway extends ModelGateway {
   setStaleness(options: RemoteStaleness): Promise<void>;
 }
 
+/** Codes that keep their meaning on the way here, with whether the same request may succeed later. */
+const carriedCodes: Readonly<Partial<Record<LightningErrorCode, boolean>>> = {
+  'attempt-unknown': false,
+  'store-unavailable': true,
+  'store-full': true,
+  'store-readonly': false,
+  'store-corrupt': false,
+  'store-closed': false,
+  'store-fenced': false,
+  'store-not-found': false,
+};
+
+interface ErrorBody {
+  readonly error?: { readonly message?: string; readonly code?: string };
+}
+
 async function readReply(reply: Response, what: string): Promise<JsonObject> {
-  const body = (await reply.json().catch(() => ({}))) as JsonObject & {
-    readonly error?: { readonly message?: string };
-  };
+  const body = (await reply.json().catch(() => ({}))) as JsonObject & ErrorBody;
   if (reply.ok) return body;
+  const { code, retryable } = explainReply(reply.status, body.error?.code);
   throw new GatewayError(`the gateway would not ${what}: ${body.error?.message ?? `status ${reply.status}`}`, {
-    code: reply.status === 401 ? 'unauthorized' : reply.status === 403 ? 'forbidden' : 'request-invalid',
-    retryable: reply.status === 429 || reply.status >= 500,
+    code,
+    retryable,
   });
 }
 
-/** Speaks to a gateway that was started on its own. @throws {ConfigurationError} `option-invalid` */
-export function connectGateway(options: RemoteGatewayOptions): RemoteGateway {
-  if (!isHttpUrl(options.url))
-    throw new ConfigurationError(
-      `connectGateway: url must be an http or https address, not "${String(options.url).slice(0, 80)}"`,
-      { code: 'option-invalid' },
-    );
-  const base = options.url.replace(/\/+$/u, '');
+/** Returns the code of a reply that refused. One that says nothing of ours comes from what is in between, such as a proxy while the gateway starts. */
+function explainReply(
+  status: number,
+  code: string | undefined,
+): { readonly code: LightningErrorCode; readonly retryable: boolean } {
+  const carried = carriedCodes[code as LightningErrorCode];
+  if (carried !== undefined) return { code: code as LightningErrorCode, retryable: carried };
+  if (status === 401) return { code: 'unauthorized', retryable: false };
+  if (status === 403) return { code: 'forbidden', retryable: false };
+  if (status === 429) return { code: 'paused', retryable: true };
+  return status >= 500 ? { code: 'upstream-failed', retryable: true } : { code: 'request-invalid', retryable: false };
+}
+
+/** Sends requests to one gateway, and remembers what it was told, for the case that it is started again. */
+class Connection {
+  readonly #options: RemoteGatewayOptions;
+  readonly #base: string;
+  /** What the gateway was told to do from then on, by path, in the order of the first request. */
+  readonly #settings = new Map<string, { readonly what: string; readonly body: JsonObject }>();
+  #instance: string | undefined;
+  #restored: Promise<unknown> = Promise.resolve();
+
+  constructor(options: RemoteGatewayOptions) {
+    this.#options = options;
+    this.#base = options.url.replace(/\/+$/u, '');
+  }
+
+  /** Sends a request that is sent again to a gateway that was started again. */
+  async set(path: string, what: string, body: JsonObject): Promise<void> {
+    await this.ask('POST', path, what, body);
+    // Of the staleness, what is not given stays as it is.
+    const before = path === 'staleness' ? this.#settings.get(path)?.body : {};
+    this.#settings.set(path, { what, body: { ...before, ...body } });
+  }
+
   /** Sends a request to the gateway and returns its reply. @param waitMs the time that the gateway itself may wait before it answers */
-  async function ask(
-    method: 'POST' | 'DELETE',
-    path: string,
-    what: string,
-    body?: JsonObject,
-    waitMs = 0,
-  ): Promise<JsonObject> {
-    let reply: Response;
+  async ask(method: 'POST' | 'DELETE', path: string, what: string, body?: JsonObject, waitMs = 0): Promise<JsonObject> {
+    const reply = await this.#send(method, path, body, waitMs);
+    const instance = reply.headers.get(instanceHeader);
+    if (instance !== null && instance !== this.#instance) {
+      const isAnother = this.#instance !== undefined;
+      this.#instance = instance;
+      if (isAnother) this.#restored = this.#restore();
+    }
+    await this.#restored;
+    return readReply(reply, what);
+  }
+
+  async #restore(): Promise<void> {
     try {
-      reply = await fetch(`${base}/admin/${path}`, {
+      for (const [path, { what, body }] of this.#settings)
+        await readReply(await this.#send('POST', path, body), `${what} again, after it was started again`);
+    } catch (error) {
+      this.#instance = ''; // the next answer begins once more
+      throw error;
+    }
+  }
+
+  async #send(method: string, path: string, body: JsonObject | undefined, waitMs = 0): Promise<Response> {
+    const { adminKey, timeoutMs = 120_000 } = this.#options;
+    try {
+      return await fetch(`${this.#base}/admin/${path}`, {
         method,
         redirect: 'error',
-        signal: AbortSignal.timeout(Math.min(waitMs + (options.timeoutMs ?? 120_000), 2_147_483_647)),
-        headers: { authorization: `Bearer ${options.adminKey}`, 'content-type': 'application/json' },
+        signal: AbortSignal.timeout(Math.min(waitMs + timeoutMs, 2_147_483_647)),
+        headers: { authorization: `Bearer ${adminKey}`, 'content-type': 'application/json' },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       });
     } catch (cause) {
-      throw new GatewayError(`the gateway at ${base} did not answer`, {
+      throw new GatewayError(`the gateway at ${this.#base} did not answer`, {
         code: 'upstream-failed',
         retryable: true,
         cause,
       });
     }
-    return readReply(reply, what);
   }
+}
+
+/** Speaks to a gateway that was started on its own. @throws {ConfigurationError} `option-invalid` */
+export function connectGateway(options: RemoteGatewayOptions): RemoteGateway {
+  check.knownOptions('connectGateway', options, ['url', 'adminKey', 'timeoutMs']);
+  if (!isHttpUrl(options.url))
+    throw new ConfigurationError(
+      `connectGateway: url must be an http or https address, not "${String(options.url).slice(0, 80)}"`,
+      { code: 'option-invalid' },
+    );
+  const connection = new Connection(options);
+  const ask: Connection['ask'] = (...given) => connection.ask(...given);
+  const set: Connection['set'] = (...given) => connection.set(...given);
   return {
     async openAttempt(claim: Claim): Promise<LlmEndpoint> {
       return endpointFromJson(await ask('POST', 'attempts', 'open the attempt', claimToJson(claim)));
@@ -108,13 +184,15 @@ export function connectGateway(options: RemoteGatewayOptions): RemoteGateway {
       await ask('DELETE', `attempts/${ids}`, 'close the attempt');
     },
     async publish(policy, { version, upstream, model }): Promise<void> {
-      await ask('POST', `policies/${encodeURIComponent(policy)}`, `publish "${policy}"`, { version, upstream, model });
+      await set(`policies/${encodeURIComponent(policy)}`, `publish "${policy}"`, { version, upstream, model });
     },
     async route({ policies, otherwise }): Promise<void> {
       const other = otherwise === undefined ? {} : { otherwise: { name: otherwise.name, ...otherwise.snapshot } };
-      await ask('POST', 'routes', 'route the policies', { ...patternsToJson(policies), ...other });
+      await set('routes', 'route the policies', { ...patternsToJson(policies), ...other });
     },
-    async pause({ drainMs, retryAfterSeconds } = {}): Promise<number> {
+    async pause(pausing = {}): Promise<number> {
+      checkPauseOptions(pausing);
+      const { drainMs, retryAfterSeconds } = pausing;
       const body = { drain_ms: drainMs ?? null, retry_after_seconds: retryAfterSeconds ?? null };
       return Number((await ask('POST', 'pause', 'pause', body, drainMs))['in_flight']);
     },
@@ -127,8 +205,9 @@ export function connectGateway(options: RemoteGatewayOptions): RemoteGateway {
       return (await ask('POST', path, `wait for "${policy}"`, body, drainTimeoutMs))['drained'] === true;
     },
     async setStaleness(options): Promise<void> {
+      check.knownOptions('setStaleness', options, ['maxStaleness', 'onStale']);
       resolveStaleness(options);
-      await ask('POST', 'staleness', 'set the staleness', stalenessToJson(options));
+      await set('staleness', 'set the staleness', stalenessToJson(options));
     },
   };
 }

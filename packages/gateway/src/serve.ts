@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { ConfigurationError, type PolicySnapshot } from '@agent-lightning/core';
+import { check, ConfigurationError, type PolicySnapshot } from '@agent-lightning/core';
 import { hashKey, isKey, mintKey, presentedKey } from './attempts/attempt-key.ts';
 import { answerCall } from './calls/answer-call.ts';
-import { resolveCallLimits, type CallLimitOptions } from './calls/call-limits.ts';
+import { callLimitNames, resolveCallLimits, type CallLimitOptions } from './calls/call-limits.ts';
 import { listen } from './http/listen.ts';
 import { BodyBudget } from './http/body-budget.ts';
 import type { JsonObject } from './http/read-body.ts';
@@ -31,6 +31,16 @@ export interface ServeOptions extends CallLimitOptions {
   readonly apiKey?: string;
 }
 
+const optionNames: Readonly<Record<keyof ServeOptions, true>> = {
+  snapshot: true,
+  model: true,
+  host: true,
+  port: true,
+  allowedHosts: true,
+  apiKey: true,
+  ...callLimitNames,
+};
+
 /** A model behind an ordinary OpenAI-compatible address. */
 export interface ModelEndpoint {
   /** The base URL, which ends in `/v1`. */
@@ -43,6 +53,7 @@ export interface ModelEndpoint {
 
 /** Serves a snapshot as a plain OpenAI-compatible endpoint: nothing is captured and the caller's sampling is its own. @throws {GatewayError} `port-unavailable` */
 export async function serve(options: ServeOptions): Promise<ModelEndpoint> {
+  check.knownOptions('serve', options, optionNames);
   const limits = resolveCallLimits(options);
   const apiKey = options.apiKey ?? mintKey();
   if (apiKey.length < 16)
@@ -88,6 +99,7 @@ export async function serve(options: ServeOptions): Promise<ModelEndpoint> {
     const path = pathAfterVersion(pathOf(request));
     if (!isKey(presentedKey(request.headers), keyHash))
       throw new ReplyError('the API key is missing or wrong', { code: 'unauthorized' });
+    listener.trust(request);
     if (path === '/models') {
       expectMethod(request, 'GET');
       return new ReplyWriter(response).json(modelList(policies.names));

@@ -1,4 +1,5 @@
 import { attributeNames as names } from '@agent-lightning/core';
+import { MemoryStore } from '@agent-lightning/store';
 import { startModelServer } from '@agent-lightning/testing';
 import { afterEach, describe, expect, it } from 'vitest';
 import { connectGateway, Gateway, type GatewayLogEntry } from '../src/index.ts';
@@ -89,6 +90,28 @@ describe('the operator’s routes', () => {
     await expect(remote.openAttempt({ ...claim, rollout: { ...claim.rollout, mode: 'x' as 'val' } })).rejects.toThrow(
       /`mode`/u,
     );
+  });
+
+  it('are told again what they were told, after the gateway was started again, before an attempt opens there', async () => {
+    const store = new MemoryStore();
+    const upstreams = { vllm: { baseUrl: 'http://127.0.0.1:9/v1' } };
+    const first = await Gateway.start({ store, adminKey, upstreams });
+    const remote = connectGateway({ url: first.url, adminKey });
+    await remote.publish('policy', { version: 6, upstream: 'vllm', model: 'agl-v6' });
+    await remote.publish('policy', { version: 7, upstream: 'vllm', model: 'agl-v7' });
+    await remote.setStaleness({ maxStaleness: 3 });
+    await first.close();
+    const second = await Gateway.start({ store, adminKey, upstreams, port: Number(new URL(first.url).port) });
+    onStop(async () => {
+      await second.close();
+      await store.close();
+    });
+    await store.enqueue([{ input: null }]);
+    const [claim] = await store.claim({ workerId: 'elsewhere' });
+    // A connection that was kept from before may be found broken, as a runner finds it.
+    await remote.openAttempt(claim!).catch(() => remote.openAttempt(claim!));
+    const listed = await fetch(`${second.url}/admin/policies`, { headers: { 'x-api-key': adminKey } });
+    expect(await listed.json()).toMatchObject({ models: [{ name: 'policy', version: 7, model: 'agl-v7' }] });
   });
 
   it('say when a version that was replaced has no call any more', async () => {

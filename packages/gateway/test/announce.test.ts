@@ -154,6 +154,7 @@ describe('a call that goes on', () => {
     expect(await openSpans({ store, claim })).toMatchObject([
       { isOpen: true, attributes: { [names.incomplete]: true } },
     ]);
+    await gateway.close(); // its runner was told; the gateway has nothing left to say
   });
 
   it('ends with its attempt and with its agent', async () => {

@@ -43,10 +43,9 @@ describe('POST /v1/completions', () => {
     const { client, finish } = await startScripted(() => 'ok');
     await client.completions.create({ model: 'policy', prompt: [5, 6, 7], n: 2 });
     const spans = await finish();
-    expect(spans.map((span) => [...(span.tokens?.prompt ?? [])])).toEqual([
-      [5, 6, 7],
-      [5, 6, 7],
-    ]);
+    // The first choice holds the prompt of all.
+    expect(spans.map((span) => [...(span.tokens?.prompt ?? [])])).toEqual([[5, 6, 7], []]);
+    expect(spans[1]?.attributes[names.promptSpan]).toBe(spans[0]?.spanId);
     expect(spans.every((span) => !(names.untrainable in span.attributes))).toBe(true);
   });
 

@@ -165,9 +165,12 @@ describe('a gateway on its own', () => {
     const next = await claimFrom(kept);
     server.respondWith(() => 'back');
     const reopened = connectGateway({ url: again.url, adminKey });
+    // Whether it had stored every call of an attempt of the process before, it cannot know.
+    await expect(reopened.closeAttempt(cut)).rejects.toMatchObject({ code: 'attempt-unknown', retryable: false });
     const reply = await clientFor(await reopened.openAttempt(next)).chat.completions.create(body);
     expect(reply.choices[0]?.message.content).toBe('back');
     await reopened.closeAttempt(next);
+    await reopened.closeAttempt(next); // as one does that did not hear the answer
     expect((await spansOf(kept, next))[0]?.tokens?.response.length).toBeGreaterThan(0);
   });
 

@@ -221,6 +221,11 @@ function withoutOneId(payload: Record<string, unknown>, index: number): Record<s
 
 /** A span without what tells two calls apart. */
 function comparable(span: Span): { attributes: Record<string, unknown>; tokens: unknown; status: unknown } {
-  const { [names.requestStream]: _stream, [names.timeToFirstTokenMs]: _time, ...attributes } = span.attributes;
+  const {
+    [names.requestStream]: _stream,
+    [names.timeToFirstTokenMs]: _time,
+    [names.promptSpan]: _first,
+    ...attributes
+  } = span.attributes;
   return { attributes, tokens: span.tokens, status: span.status };
 }

@@ -1,7 +1,7 @@
-import { AsyncResource, type AsyncLocalStorage } from 'node:async_hooks';
+import type { AsyncLocalStorage } from 'node:async_hooks';
 import { createRequire } from 'node:module';
 import { AdapterError } from '@agent-lightning/core';
-import { currentRollout } from '@agent-lightning/tracing';
+import { bindToRollout } from '@agent-lightning/tracing';
 import { AsyncCaller } from '@langchain/core/utils/async_caller';
 // LangGraph creates LangChain's async-local storage when it is loaded.
 import '@langchain/langgraph';
@@ -87,16 +87,12 @@ export function keepQueueContext(): void {
     }
     prototype[keptKey] = true;
     prototype.call = function (callable, ...args) {
-      return call.call(this, bound(callable), ...args);
+      return call.call(this, bindToRollout(callable), ...args);
     };
     prototype.callWithOptions = function (options, callable, ...args) {
-      return callWithOptions.call(this, options, bound(callable), ...args);
+      return callWithOptions.call(this, options, bindToRollout(callable), ...args);
     };
   }
-}
-
-function bound(callable: Callable): Callable {
-  return currentRollout() === undefined ? callable : AsyncResource.bind(callable);
 }
 
 const callerFile = /[\\/]@langchain[\\/]core[\\/]dist[\\/]utils[\\/]async_caller\.c?js$/;

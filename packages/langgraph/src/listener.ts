@@ -2,7 +2,6 @@ import {
   agentOptions,
   errorOutcome,
   FrameworkRuns,
-  toolSpan,
   type AgentOptions,
   type FrameworkSpan,
 } from '@agent-lightning/tracing';
@@ -14,9 +13,13 @@ import {
   answerOf,
   describeChain,
   describeModelCall,
+  describeTool,
+  graphName,
+  isGraphRun,
   placeRun,
   readPlace,
   toolAnswer,
+  triesChildren,
   type NodePlace,
 } from './spans.ts';
 
@@ -30,6 +33,8 @@ interface Beginning {
   readonly runId: string;
   readonly parentRunId: string | undefined;
   readonly metadata: Metadata | undefined;
+  readonly chain?: Serialized;
+  readonly runName?: string | undefined;
 }
 
 /** Reports the runs of LangChain and LangGraph inside a rollout as spans; outside one it does nothing. `withLightning` attaches it. */
@@ -56,7 +61,7 @@ export class LightningCallbackHandler extends BaseCallbackHandler {
   }
 
   override handleChainStart(
-    _chain: Serialized,
+    chain: Serialized,
     _inputs: unknown,
     runId: string,
     parentRunId?: string,
@@ -65,7 +70,9 @@ export class LightningCallbackHandler extends BaseCallbackHandler {
     _runType?: string,
     runName?: string,
   ): void {
-    this.#begin({ runId, parentRunId, metadata }, (place, parent) => describeChain(runName, tags, place, parent));
+    this.#begin({ runId, parentRunId, metadata, chain, runName }, (place, parent) =>
+      describeChain(runName, tags, place, parent),
+    );
   }
 
   override handleChainEnd(_outputs: unknown, runId: string): void {
@@ -86,7 +93,9 @@ export class LightningCallbackHandler extends BaseCallbackHandler {
     _tags?: string[],
     metadata?: Metadata,
   ): void {
-    this.#begin({ runId, parentRunId, metadata }, (place) => describeModelCall('chat', place, extraParams));
+    this.#begin({ runId, parentRunId, metadata }, (place, parent) =>
+      describeModelCall('chat', place, parent, extraParams),
+    );
   }
 
   override handleLLMStart(
@@ -98,7 +107,9 @@ export class LightningCallbackHandler extends BaseCallbackHandler {
     _tags?: string[],
     metadata?: Metadata,
   ): void {
-    this.#begin({ runId, parentRunId, metadata }, (place) => describeModelCall('text_completion', place, extraParams));
+    this.#begin({ runId, parentRunId, metadata }, (place, parent) =>
+      describeModelCall('text_completion', place, parent, extraParams),
+    );
   }
 
   override handleLLMEnd(
@@ -108,7 +119,7 @@ export class LightningCallbackHandler extends BaseCallbackHandler {
     _tags?: string[],
     extraParams?: Metadata,
   ): void {
-    runs.end(runId, answerOf(output, extraParams));
+    runs.end(runId, () => answerOf(output, extraParams));
   }
 
   override handleLLMError(error: unknown, runId: string): void {
@@ -125,13 +136,13 @@ export class LightningCallbackHandler extends BaseCallbackHandler {
     runName?: string,
     toolCallId?: string,
   ): void {
-    this.#begin({ runId, parentRunId, metadata }, () =>
-      toolSpan({ name: runName ?? tool.id.at(-1) ?? 'tool', arguments: input, callId: toolCallId }),
+    this.#begin({ runId, parentRunId, metadata }, (place) =>
+      describeTool({ name: runName ?? tool.id.at(-1) ?? 'tool', arguments: input, callId: toolCallId }, place),
     );
   }
 
   override handleToolEnd(output: unknown, runId: string): void {
-    runs.end(runId, toolAnswer(output));
+    runs.end(runId, () => toolAnswer(output));
   }
 
   override handleToolError(error: unknown, runId: string): void {
@@ -139,17 +150,23 @@ export class LightningCallbackHandler extends BaseCallbackHandler {
   }
 
   #begin(
-    { runId, parentRunId, metadata }: Beginning,
+    beginning: Beginning,
     describe: (place: NodePlace, parent: NodePlace | undefined) => FrameworkSpan | undefined,
   ): void {
     runs.begin({
-      id: runId,
-      parentId: parentRunId,
+      id: beginning.runId,
+      parentId: beginning.parentRunId,
       wrappers: this.#wrappers,
       describe: (parent) => {
-        const place = readPlace(metadata);
+        const place = placeOf(beginning, parent?.detail);
         return placeRun(place, parent?.detail, describe(place, parent?.detail));
       },
     });
   }
+}
+
+function placeOf({ runId, metadata, chain, runName }: Beginning, parent: NodePlace | undefined): NodePlace {
+  const classPath = chain?.id ?? [];
+  const place = readPlace(metadata, isGraphRun(classPath) ? graphName(runName) : parent?.graph);
+  return triesChildren(classPath) ? { ...place, attempts: runId } : place;
 }

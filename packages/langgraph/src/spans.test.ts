@@ -15,7 +15,7 @@ describe('placeNames', () => {
         langgraph_checkpoint_ns: 'finish:0c|model_request:9f',
         lc_agent_name: 'helper',
       },
-      ['model_request', 'finish/model_request', 'helper'],
+      ['helper', 'model_request', 'finish/model_request', 'finish'],
     ],
     [{ lc_agent_name: 'helper' }, ['helper']],
     [{ langgraph_node: 7, langgraph_checkpoint_ns: '' }, []],
@@ -26,10 +26,26 @@ describe('placeNames', () => {
   it('are none without metadata', () => {
     expect(placeNames(readPlace(undefined))).toEqual([]);
   });
+
+  it.each([
+    ['agent', 'agent:1', 'math_expert', ['math_expert', 'agent']],
+    ['agent', 'expert:1|agent:2', 'math_expert', ['math_expert', 'agent', 'expert/agent', 'expert']],
+    ['agent', 'expert:1|agent:2', undefined, ['expert', 'agent', 'expert/agent']],
+    ['agent', 'agent:1', undefined, ['agent']],
+    ['write', 'flow:1|write:2', 'sql', ['write', 'flow/write', 'sql']],
+  ])('of the node %s at %s in the graph %s are %j', (node, execution, graph, names) => {
+    const metadata = { langgraph_node: node, langgraph_checkpoint_ns: execution };
+    expect(placeNames(readPlace(metadata, graph))).toEqual(names);
+  });
 });
 
 describe('nodePath', () => {
   it('takes away task ids, and only those', () => {
     expect(nodePath('flow:1-2|sql: write:3-4|plain')).toBe('flow/sql: write/plain');
+  });
+
+  it('is the same for the second graph of a node, and for a node that is run again', () => {
+    expect(nodePath('flow:1-2|1|write:3-4')).toBe('flow/write');
+    expect(nodePath('flow:1-2|12|1:3-4')).toBe('flow/1');
   });
 });

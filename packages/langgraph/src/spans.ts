@@ -1,11 +1,15 @@
 import {
   agentSpan,
   answerAttributes,
+  attemptSpan,
+  markExecution,
   modelCallSpan,
   toolOutcome,
+  toolSpan,
   type FrameworkRun,
   type FrameworkSpan,
   type SpanOutcome,
+  type ToolCallStart,
 } from '@agent-lightning/tracing';
 import { attributeNames, type Attributes } from '@agent-lightning/core';
 import type { LLMResult } from '@langchain/core/outputs';
@@ -25,26 +29,71 @@ export interface NodePlace {
   readonly execution: string | undefined;
   /** The `createAgent` agent around the run. */
   readonly agent: string | undefined;
+  /** The innermost graph around the run, where it was given a name. */
+  readonly graph?: string | undefined;
+  /** The id of the run, where it tries its children one after the other until one succeeds: `withRetry` and `withFallbacks`. */
+  readonly attempts?: string | undefined;
 }
 
-export function readPlace(metadata: NodeMetadata | undefined): NodePlace {
+/** Reads the place of a run from its metadata; what a graph is called it does not say. */
+export function readPlace(metadata: NodeMetadata | undefined, graph?: string): NodePlace {
   return {
     node: text(metadata?.langgraph_node),
     execution: text(metadata?.langgraph_checkpoint_ns),
     agent: text(metadata?.lc_agent_name),
+    graph,
   };
 }
 
-/** Returns the names that `agentMatch` is tested against, most specific first: the node, its path from the outermost graph, the agent. */
-export function placeNames({ node, execution, agent }: NodePlace): readonly string[] {
-  const names = [node, execution === undefined ? undefined : nodePath(execution), agent];
+/** The name of a graph that was given none. */
+const unnamedGraph = 'LangGraph';
+
+/** Tells whether a run is one of a compiled graph, by what LangChain says of its class; an `entrypoint` is none, whose body is its node. */
+export function isGraphRun(classPath: readonly string[]): boolean {
+  return classPath[0] === 'langgraph' && classPath.at(-1)?.startsWith('Compiled') === true;
+}
+
+/** Tells whether a run tries its children one after the other, by what LangChain says of its class. */
+export function triesChildren(classPath: readonly string[]): boolean {
+  return ['RunnableRetry', 'RunnableWithFallbacks'].includes(classPath.at(-1) ?? '');
+}
+
+/** Returns the name that a graph was given, where it was given one. */
+export function graphName(runName: string | undefined): string | undefined {
+  return runName === unnamedGraph ? undefined : text(runName);
+}
+
+/** The nodes of the agents that LangChain and LangGraph build: they say what is done, and not who does it. */
+const prebuiltNodes: ReadonlySet<string> = new Set([
+  'agent',
+  'model_request',
+  'tools',
+  'pre_model_hook',
+  'post_model_hook',
+  'generate_structured_response',
+]);
+
+/**
+ * Returns the names that `agentMatch` is tested against, the most telling first: the node, its path from the outermost graph, the agent, the
+ * graph. For a node of a prebuilt agent the agent's own name comes first, and the node that the agent is among its names.
+ */
+export function placeNames({ node, execution, agent, graph }: NodePlace): readonly string[] {
+  const path = execution === undefined ? undefined : nodePath(execution);
+  const isPrebuilt = node !== undefined && prebuiltNodes.has(node);
+  const around = isPrebuilt ? path?.split('/').at(-2) : undefined;
+  const owner = agent ?? graph ?? around;
+  const names = [...(isPrebuilt ? [owner] : []), node, path, agent, graph, around];
   return names.filter((name, index): name is string => name !== undefined && names.indexOf(name) === index);
 }
 
-/** Returns the path of an execution: `reviewer/critic` for `reviewer:<task id>|critic:<task id>`. */
+/**
+ * Returns the path of an execution: `reviewer/critic` for `reviewer:<task id>|critic:<task id>`. The number that LangGraph puts between
+ * them when a node calls its second graph, or is run again, is left out.
+ */
 export function nodePath(execution: string): string {
   return execution
     .split('|')
+    .filter((part) => !/^\d+$/.test(part))
     .map((part) => (part.includes(':') ? part.slice(0, part.lastIndexOf(':')) : part))
     .join('/');
 }
@@ -55,7 +104,11 @@ function text(value: unknown): string | undefined {
 
 const hiddenTag = 'langsmith:hidden';
 
-/** Describes the spans of chains: the outermost run, each execution of a node, and each agent that `createAgent` names. */
+/**
+ * Describes the spans of chains: the outermost run, each execution of a node, each agent that `createAgent` names, and each attempt of
+ * `withRetry` and `withFallbacks`. What may be executed again has the name of its execution, so that training knows which answers were
+ * thrown away.
+ */
 export function describeChain(
   runName: string | undefined,
   tags: readonly string[] | undefined,
@@ -64,23 +117,31 @@ export function describeChain(
 ): FrameworkSpan | undefined {
   if (tags?.includes(hiddenTag) === true) return undefined;
   const isNode = runName !== undefined && runName === place.node && place.execution !== parent?.execution;
-  if (isNode) return agentSpan(runName, placeNames(place));
+  if (isNode) return markExecution(agentSpan(runName, placeNames(place)), place.execution);
   if (place.agent !== undefined && place.agent !== parent?.agent) return agentSpan(place.agent, [place.agent]);
   if (parent === undefined) return agentSpan(runName ?? 'graph', [runName ?? 'graph']);
+  if (parent.attempts !== undefined) return attemptSpan(parent.attempts);
   return undefined;
+}
+
+/** Describes a tool call; one that is run again within its node, or with it, is the same execution. */
+export function describeTool(call: ToolCallStart, { execution }: NodePlace): FrameworkSpan {
+  const isKnown = execution !== undefined && call.callId !== undefined;
+  return markExecution(toolSpan(call), isKnown ? `${execution}|${call.callId}` : undefined);
 }
 
 /** Describes a model call by what LangChain says when it begins. */
 export function describeModelCall(
   operation: 'chat' | 'text_completion',
   place: NodePlace,
+  parent: NodePlace | undefined,
   extraParams: Record<string, unknown> | undefined,
 ): FrameworkSpan {
   const { model, temperature } = (extraParams?.['invocation_params'] ?? {}) as {
     readonly model?: unknown;
     readonly temperature?: unknown;
   };
-  return modelCallSpan({ operation, names: placeNames(place), model, temperature });
+  return markExecution(modelCallSpan({ operation, names: placeNames(place), model, temperature }), parent?.attempts);
 }
 
 /** Puts a run at its place: what happens in the same execution of a node belongs to the same agent. */
@@ -90,7 +151,10 @@ export function placeRun(
   span: FrameworkSpan | undefined,
 ): FrameworkRun<NodePlace> {
   const isSamePlace =
-    place.execution === parent?.execution && place.node === parent?.node && place.agent === parent?.agent;
+    place.execution === parent?.execution &&
+    place.node === parent?.node &&
+    place.agent === parent?.agent &&
+    place.graph === parent?.graph;
   return { span, detail: place, ...(!(parent !== undefined && isSamePlace) && { names: placeNames(place) }) };
 }
 

@@ -45,9 +45,9 @@ describe('createAgent', () => {
     expect(messages.at(-1)?.text).toBe('done');
     expect(own.calls).toEqual([]);
     expect(policy.calls.map(agentNamesOf)).toEqual([
-      ['model_request', 'helper'],
-      ['tools', 'helper'],
-      ['model_request', 'helper'],
+      ['helper', 'model_request'],
+      ['helper', 'tools'],
+      ['helper', 'model_request'],
     ]);
     expect(outlineTrace(await rollout.spans(), { agents: ['helper'], layers })).toEqual(outline);
   });
@@ -78,9 +78,9 @@ describe('createAgent', () => {
     await rollout.run(() => withLightning(graph, { agentMatch: /^helper$/ }).invoke(input));
     expect(own.calls).toHaveLength(1);
     expect(policy.calls.map(agentNamesOf)).toEqual([
-      ['model_request', 'finish/model_request', 'helper'],
-      ['tools', 'finish/tools', 'helper'],
-      ['model_request', 'finish/model_request', 'helper'],
+      ['helper', 'model_request', 'finish/model_request', 'finish'],
+      ['helper', 'tools', 'finish/tools', 'finish'],
+      ['helper', 'model_request', 'finish/model_request', 'finish'],
     ]);
   });
 

@@ -5,9 +5,12 @@ import { toSftRows, toTasks } from '@agent-lightning/capture';
 import { Gateway } from '@agent-lightning/gateway';
 import { openSqliteStore } from '@agent-lightning/store-sqlite';
 import { startModelServer } from '@agent-lightning/testing';
+import { tool } from '@langchain/core/tools';
 import { Annotation, END, START, StateGraph } from '@langchain/langgraph';
+import { createReactAgent } from '@langchain/langgraph/prebuilt';
 import { ChatOpenAI } from '@langchain/openai';
 import { afterEach, expect, it } from 'vitest';
+import { z } from 'zod';
 import { toEpisode, type ModelGateway } from '@agent-lightning/core';
 import { withLightning } from '../src/index.ts';
 import { captureInto } from '../../capture/test/capture-harness.ts';
@@ -77,6 +80,26 @@ it('keeps messages and tokens of calls through a gateway, and gives them to trai
   expect(episode.transitions).toMatchObject([{ agentName: 'write', policy: 'policy', policyVersion: 3 }]);
   expect(episode.transitions[0]!.responseIds.length).toBeGreaterThan(0);
   expect(errors).toEqual([]);
+});
+
+it('gives one conversation for an agent that was asked twice, though LangChain sends its answer back in other words', async () => {
+  const { store } = await setUp();
+  const { capture, exported } = captureInto({ store });
+  const upstream = await startModelServer({
+    respond: ({ messages }) =>
+      messages.at(-1)?.role === 'tool' ? 'done' : { toolCalls: [{ name: 'lookup', arguments: { key: 'k' } }] },
+  });
+  cleanups.push(() => upstream.close());
+  const model = new ChatOpenAI({ model: 'own', apiKey: 'k', configuration: { baseURL: upstream.baseUrl } });
+  const lookup = tool(() => 'found', { name: 'lookup', description: 'd', schema: z.object({ key: z.string() }) });
+  const agent = withLightning(createReactAgent({ llm: model, tools: [lookup], name: 'helper' }));
+  const gateway = await openGateway(capture.spanStore, upstream.baseUrl);
+  await capture.run('q', () => agent.invoke({ messages: 'q' }), { gateway });
+  expect(upstream.calls).toHaveLength(2);
+  const { rows } = toSftRows(await exported());
+  expect(rows.map(({ agentName, messages }) => [agentName, messages.map(({ role }) => role)])).toEqual([
+    ['helper', ['user', 'assistant', 'tool', 'assistant']],
+  ]);
 });
 
 it('leaves no redacted text in the files of the store, neither from the agent nor from the gateway', async () => {

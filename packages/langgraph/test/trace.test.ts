@@ -160,9 +160,9 @@ describe('the trace of a rollout', () => {
       },
     ]);
     expect(policy.calls.map(agentNamesOf)).toEqual([
-      ['agent', 'assist/agent'],
-      ['tools', 'assist/tools'],
-      ['agent', 'assist/agent'],
+      ['helper', 'agent', 'assist/agent', 'assist'],
+      ['helper', 'tools', 'assist/tools', 'assist'],
+      ['helper', 'agent', 'assist/agent', 'assist'],
     ]);
     expect(parentSpanOf(policy.calls[1]!)).toBe(tools[0]?.spanId);
   });
@@ -219,7 +219,7 @@ describe('the trace of a rollout', () => {
     const rollout = startRollout(policy.baseUrl);
     await rollout.run(() => graph.invoke({ question: 'q' }, thread));
     expect(lineages(await rollout.spans())[0]).toBe('chat < model_request < helper < finish < LangGraph');
-    expect(policy.calls.map(agentNamesOf)).toEqual([['model_request', 'finish/model_request', 'helper']]);
+    expect(policy.calls.map(agentNamesOf)).toEqual([['helper', 'model_request', 'finish/model_request', 'finish']]);
   });
 
   it('gives chains inside a node the names of the node', async () => {

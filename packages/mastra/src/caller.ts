@@ -1,14 +1,18 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
+import { AdapterError, type LlmEndpoint } from '@agent-lightning/core';
 import {
   answerAttributes,
   currentRollout,
   errorOutcome,
   FrameworkRuns,
+  mayHoldMiddleware,
+  refuseUntraceable,
+  speaksOtherDialect,
   toolOutcome,
   type ModelCallAnswer,
+  type RolloutScope,
   type SpanOutcome,
-  type TracedRun,
 } from '@agent-lightning/tracing';
 import { ModelRouterLanguageModel } from '@mastra/core/llm';
 import { modelRun, readPart, toolRun, type StreamPart } from './spans.ts';
@@ -33,6 +37,8 @@ export interface AgentCall {
   readonly agent: object;
   /** The model call of the run that failed last: Mastra may ask again, and that is the same call. */
   failed?: { readonly id: string; readonly outcome: SpanOutcome };
+  /** Tells that live traffic has counted that the policy cannot answer; Mastra resolves a model several times for one call. */
+  isCounted?: boolean;
 }
 
 const calls = new AsyncLocalStorage<AgentCall>();
@@ -59,53 +65,35 @@ export async function callAgent(call: AgentCall, work: () => unknown): Promise<u
   }
 }
 
-type Listener = (event: { readonly error?: unknown }) => unknown;
-
-interface StreamCallbacks {
-  readonly onFinish?: Listener;
-  readonly onError?: Listener;
-  readonly onAbort?: Listener;
-}
-
-/** Declares what Mastra's stream says beside its callbacks, which are not called for one that waits for an approval. */
+/** Declares what Mastra's stream says of its end, however it ends. */
 interface StreamOutput {
   readonly status?: string;
+  readonly error?: unknown;
   _waitUntilFinished?(): Promise<void>;
 }
 
-/** Runs an agent that streams; the run ends when Mastra says that the stream does. */
-export async function streamAgent(
-  call: AgentCall,
-  stream: Original,
-  [messages, given, ...rest]: unknown[],
-): Promise<unknown> {
-  const callbacks = (given ?? {}) as StreamCallbacks;
-  const ending = (listener: Listener | undefined, end: (error: unknown) => void): Listener => {
-    return async (event) => {
-      endFailedCall(call);
-      end(event?.error);
-      await listener?.(event);
-    };
-  };
-  const options = {
-    ...callbacks,
-    onFinish: ending(callbacks.onFinish, () => runs.end(call.id)),
-    onError: ending(callbacks.onError, (error) => runs.fail(call.id, error)),
-    onAbort: ending(callbacks.onAbort, () =>
-      runs.end(call.id, { status: { code: 'error', message: 'the stream was aborted' } }),
-    ),
-  };
+/**
+ * Runs an agent that streams; the run ends when Mastra says that the stream does. Callbacks are not used for that: those of a call would
+ * take the place of the agent's own.
+ */
+export async function streamAgent(call: AgentCall, work: () => unknown): Promise<unknown> {
   try {
-    const output = (await inside(call, () => stream([messages, options, ...rest] as never[]))) as StreamOutput;
-    void output?._waitUntilFinished?.().then(() => {
-      if (output.status === 'suspended') runs.end(call.id, { status: { code: 'unset' } });
-    });
+    const output = (await inside(call, work)) as StreamOutput | undefined;
+    void output?._waitUntilFinished?.().then(() => endStream(call, output));
     return output;
   } catch (error) {
     endFailedCall(call);
     runs.fail(call.id, error);
     throw error;
   }
+}
+
+function endStream(call: AgentCall, { status, error }: StreamOutput): void {
+  endFailedCall(call);
+  if (status === 'failed') return runs.fail(call.id, error);
+  if (status === 'canceled') return runs.end(call.id, errorOutcome('the stream was aborted'));
+  // A call that waits for an approval is no error.
+  runs.end(call.id, status === 'suspended' ? { status: { code: 'unset' } } : undefined);
 }
 
 function inside<Result>(call: AgentCall, work: () => Result): Result {
@@ -126,7 +114,7 @@ export async function runStep(
 ): Promise<unknown> {
   try {
     const returned = await runs.inside(id, work);
-    runs.end(id, outcomeOf(returned));
+    runs.end(id, () => outcomeOf(returned));
     return returned;
   } catch (error) {
     runs.fail(id, error);
@@ -134,7 +122,7 @@ export async function runStep(
   }
 }
 
-type Execute = (args: unknown, options?: { readonly toolCallId?: string }) => unknown;
+type Execute = (args: unknown, options?: { readonly toolCallId?: string }, ...rest: unknown[]) => unknown;
 export type Tools = Record<string, { execute?: Execute }>;
 
 /** Returns the tools of one run, whose executions are runs. */
@@ -143,36 +131,72 @@ export function followTools(tools: Tools): Tools {
     Object.entries(tools).map(([name, tool]) => {
       const { execute } = tool;
       if (execute === undefined) return [name, tool];
-      const traced: Execute = (args, options) => {
+      const traced: Execute = (args, options, ...rest) => {
         const id = randomUUID();
         runs.begin({ id, describe: () => toolRun(name, args, options?.toolCallId) });
         // Mastra gives a tool's error to the model as its result.
         const outcomeOf = (result: unknown) => (result instanceof Error ? errorOutcome(result) : toolOutcome(result));
-        return runStep(id, () => execute(args, options), outcomeOf);
+        return runStep(id, () => execute.call(tool, args, options, ...rest), outcomeOf);
       };
       return [name, { ...tool, execute: traced }];
     }),
   );
 }
 
+/** Resolves what Mastra takes for a model: an instance, an id, an endpoint, or a function that gives one of them. */
+export type ResolveModel = (given: unknown) => PromiseLike<unknown>;
+
 /** Returns the model that an agent's run calls: the policy's for a selected agent, else its own, traced. */
-export async function chooseModel(call: AgentCall, resolve: () => PromiseLike<unknown>): Promise<unknown> {
+export async function chooseModel(call: AgentCall, given: unknown, resolve: ResolveModel): Promise<unknown> {
   const run = runs.get(call.id);
-  if (run === undefined || run.scope !== currentRollout()) return resolve();
-  const policy = policyModel(run);
-  if (policy !== undefined) return traced(policy as unknown as ResolvedModel, call);
-  const own = (await resolve()) as ResolvedModel;
+  if (run === undefined || run.scope !== currentRollout()) return resolve(given);
+  const { llm } = run.scope;
+  if (llm !== undefined && runs.isSelected(run)) {
+    const own = await resolveWithMiddleware(call, run.scope, given, resolve);
+    return traced(own ?? (policyModel(llm) as unknown as ResolvedModel), call);
+  }
+  const own = (await resolve(given)) as ResolvedModel;
   return typeof own?.doGenerate === 'function' && typeof own.doStream === 'function' ? traced(own, call) : own;
 }
 
-function policyModel(run: TracedRun<undefined>): ModelRouterLanguageModel | undefined {
-  const { llm } = run.scope;
-  if (llm === undefined || !runs.isSelected(run)) return undefined;
-  return new ModelRouterLanguageModel({
-    id: `agent-lightning/${llm.model}`,
-    url: llm.baseUrl,
-    apiKey: llm.apiKey,
-  });
+function policyModel({ baseUrl, apiKey, model }: LlmEndpoint): ModelRouterLanguageModel {
+  return new ModelRouterLanguageModel({ id: `agent-lightning/${model}`, url: baseUrl, apiKey });
+}
+
+/**
+ * Returns a selected agent's own model where it may hold middleware of the app: it is not replaced, and its calls are redirected.
+ * @throws {AdapterError} `adapter-unsupported` in training, when its calls cannot be redirected
+ */
+async function resolveWithMiddleware(
+  call: AgentCall,
+  scope: RolloutScope,
+  given: unknown,
+  resolve: ResolveModel,
+): Promise<ResolvedModel | undefined> {
+  const model = typeof given === 'function' ? await modelOf(given, resolve) : given;
+  if (!mayHoldMiddleware(model)) return undefined;
+  const { provider } = model as { readonly provider?: unknown };
+  if (speaksOtherDialect(provider) && call.isCounted !== true) {
+    const message = `the model of the provider "${String(provider)}" may hold middleware, and that provider's dialect is not redirected, so the policy cannot answer in its place; give the agent the model without middleware in training`;
+    const error = new AdapterError(message, { code: 'adapter-unsupported' });
+    refuseUntraceable(scope, 'mastra-model-middleware', error);
+    call.isCounted = true;
+  }
+  return (await resolve(model)) as ResolvedModel;
+}
+
+type ModelFunction = (context: unknown) => unknown;
+
+/** Returns what an agent's function gives as its model; undefined where it fails, as it may without the key of the own model. */
+async function modelOf(given: unknown, resolve: ResolveModel): Promise<unknown> {
+  let model: unknown;
+  const listen: ModelFunction = async (context) => (model = await (given as ModelFunction)(context));
+  try {
+    await resolve(listen);
+  } catch {
+    return undefined; // the policy's model answers
+  }
+  return model;
 }
 
 /** Returns the same model, whose calls are reported; what it keeps private stays reachable to its own methods. */

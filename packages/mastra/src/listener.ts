@@ -22,7 +22,7 @@ import {
   type Original,
   type Tools,
 } from './caller.ts';
-import { agentRun, stepOutcome, toolRun, toolStepOutcome, type Run, type StepResult } from './spans.ts';
+import { agentRun, attemptRun, stepOutcome, toolRun, toolStepOutcome, type Run, type StepResult } from './spans.ts';
 
 type Method = (...args: never[]) => unknown;
 type Methods<Name extends string> = Record<Name, Method>;
@@ -115,25 +115,35 @@ export function follow(member: unknown, options?: AgentOptions): void {
 
 function followOnce<Member extends object>(member: Member, begin: (member: Member) => void): void {
   if (followed.has(member)) return;
+  if (!Object.isExtensible(member)) return refuseFrozen((member as { readonly id?: unknown }).id);
   followed.add(member);
   begin(member);
+}
+
+/** Refuses what cannot be followed because it is frozen; in live traffic it is counted, and does what it does without a wrapper. */
+function refuseFrozen(id: unknown): void {
+  const message = `"${String(id)}" is frozen, so it cannot be followed; freeze it after withLightning`;
+  const error = new AdapterError(message, { code: 'adapter-unsupported' });
+  const scope = currentRollout();
+  if (scope === undefined) throw error;
+  refuseUntraceable(scope, 'mastra-frozen', error);
 }
 
 function followAgent(agent: FollowedAgent): void {
   for (const name of ['generate', 'resumeGenerate'] as const)
     replaceCall(agent, name, (generate, args) => callAgent(beginAgent(agent), () => generate(args)));
   for (const name of ['stream', 'resumeStream'] as const)
-    replaceCall(agent, name, (stream, args) => streamAgent(beginAgent(agent), stream, args));
+    replaceCall(agent, name, (stream, args) => streamAgent(beginAgent(agent), () => stream(args)));
   for (const [name, method] of Object.entries(unfollowed)) {
     if (hasMethods(agent, [name]))
       replace(agent as unknown as Methods<string>, name, (original, args) =>
         runUnfollowed(method, `${name} of the agent "${agent.id}"`, () => original(args)),
       );
   }
-  replace(agent, 'resolveModelConfig', (resolve, args) => {
+  replace(agent, 'resolveModelConfig', (resolve, [given, ...rest]) => {
     const call = currentCall();
-    const work = (): PromiseLike<unknown> => resolve(args) as PromiseLike<unknown>;
-    return call === undefined || call.agent !== agent ? work() : chooseModel(call, work);
+    const work = (model: unknown): PromiseLike<unknown> => resolve([model, ...rest] as never[]) as PromiseLike<unknown>;
+    return call === undefined || call.agent !== agent ? work(given) : chooseModel(call, given, work);
   });
   replace(agent, 'convertTools', async (convert, args) => followTools((await convert(args)) as Tools));
   for (const name of ['listAgents', 'listWorkflows'] as const) {
@@ -227,15 +237,21 @@ function followWorkflow(workflow: FollowedWorkflow): void {
       (result) => stepOutcome(result as StepResult),
     ),
   );
+  if (hasMethods(engine, ['executeStepWithRetry']))
+    replace(engine as unknown as Methods<'executeStepWithRetry'>, 'executeStepWithRetry', (execute, args) =>
+      execute(followAttempts(args) as never[]),
+    );
   replace(engine, 'executeStep', (execute, args) => {
-    const { step, prevOutput } = args[0] as unknown as { readonly step: Step; readonly prevOutput: unknown };
+    const { step, prevOutput } = args[0] as unknown as StepCall;
     const agent = step.__agentRef;
     for (const member of [step, agent]) follow(member);
     // A workflow that is a step, and an agent, is a run of its own.
     if (isFollowableWorkflow(step) || (agent !== undefined && agent.id === step.id)) return execute(args);
     const isTool = step.component === 'TOOL';
     return runStep(
-      begin(undefined, (around) => (isTool ? toolRun(step.id, prevOutput, undefined) : agentRun(step.id, around))),
+      begin(undefined, (around) =>
+        isTool ? toolRun(step.id, prevOutput, undefined) : agentRun(step.id, around, executionOf(args[0])),
+      ),
       () => execute(args),
       (returned) => (isTool ? toolStepOutcome : stepOutcome)((returned as { readonly result: StepResult }).result),
     );
@@ -247,4 +263,32 @@ interface Step {
   readonly component?: string;
   /** The agent that is the step. */
   readonly __agentRef?: { readonly id: string };
+}
+
+/** The parts of Mastra's call of a step that are read. */
+interface StepCall {
+  readonly runId: string;
+  readonly step: Step;
+  readonly prevOutput: unknown;
+  readonly executionContext: { readonly executionPath: readonly number[]; readonly foreachIndex?: number };
+}
+
+/** Names what a call of a step executes: the step's place in this run of its workflow, which is the same when the step goes on. */
+function executionOf(call: unknown): string {
+  const { runId, step, executionContext } = call as StepCall;
+  const { executionPath, foreachIndex } = executionContext;
+  return JSON.stringify([runId, executionPath, step.id, foreachIndex ?? null]);
+}
+
+/** Returns the arguments of a step that Mastra tries several times, whose attempts are runs. */
+function followAttempts([stepId, attempt, params, ...rest]: unknown[]): unknown[] {
+  const { retries = 0 } = (params ?? {}) as { readonly retries?: number };
+  if (!(retries > 0)) return [stepId, attempt, params, ...rest];
+  const execution = randomUUID();
+  const traced = (): Promise<unknown> => {
+    const id = randomUUID();
+    runs.begin({ id, describe: () => attemptRun(execution) });
+    return runStep(id, attempt as () => unknown, () => ({}));
+  };
+  return [stepId, traced, params, ...rest];
 }

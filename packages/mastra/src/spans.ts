@@ -1,6 +1,8 @@
 import {
   agentSpan,
+  attemptSpan,
   errorOutcome,
+  markExecution,
   modelCallSpan,
   toolOutcome,
   toolSpan,
@@ -13,10 +15,15 @@ import {
 export type Run = FrameworkRun<undefined>;
 
 /** Describes the run of an agent, a workflow or a step: its id, and its path from the outermost one. */
-export function agentRun(id: string, around: ActiveAgent | undefined): Run {
+export function agentRun(id: string, around: ActiveAgent | undefined, execution?: string): Run {
   const outer = around?.names[1] ?? around?.names[0];
   const names = outer === undefined ? [id] : [id, `${outer}/${id}`];
-  return { span: agentSpan(id, names), names, detail: undefined };
+  return { span: markExecution(agentSpan(id, names), execution), names, detail: undefined };
+}
+
+/** Describes one of the attempts at a step that has retries. */
+export function attemptRun(execution: string): Run {
+  return { span: attemptSpan(execution), detail: undefined };
 }
 
 /** Describes a tool's execution; also that of an agent or a workflow that is used as a tool. */

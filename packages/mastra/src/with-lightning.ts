@@ -58,7 +58,7 @@ function unsupported(what: unknown): AdapterError {
   const isObject = typeof what === 'object' && what !== null;
   const shown = isObject ? (what.constructor?.name ?? 'an object') : describeValue(what);
   return new AdapterError(
-    `withLightning takes an Agent, a Workflow or a Mastra instance of @mastra/core ^1.16; got ${shown}`,
+    `withLightning takes an Agent, a Workflow or a Mastra instance of @mastra/core ^1.33; got ${shown}`,
     { code: 'adapter-unsupported' },
   );
 }

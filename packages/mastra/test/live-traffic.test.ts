@@ -8,6 +8,7 @@ import { Mastra } from '@mastra/core/mastra';
 import { MockMemory } from '@mastra/core/memory';
 import { createStep } from '@mastra/core/workflows';
 import { createWorkflow as createEventedWorkflow } from '@mastra/core/workflows/evented';
+import { wrapLanguageModel } from 'ai';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { withLightning } from '../src/index.ts';
@@ -59,6 +60,22 @@ async function generateDurably(own: ModelServer, wrap: <Wrapped extends Agent>(a
 async function runLegacy(own: ModelServer, wrap: <Wrapped extends Agent>(agent: Wrapped) => Wrapped) {
   const writer = wrap(agentOf('writer', modelAt(own)));
   return await writer.generateLegacy('q').catch((error: Error) => error.message);
+}
+
+/** A model of a provider with another dialect, with the app's middleware around it. */
+const middlewareAt = (own: ModelServer, provider = 'google.generative-ai') =>
+  wrapLanguageModel({
+    model: modelAt(own),
+    providerId: provider,
+    middleware: {
+      specificationVersion: 'v4',
+      transformParams: ({ params }) => Promise.resolve({ ...params, temperature: 0.25 }),
+    },
+  });
+
+/** Its requests keep their own way, as those of another dialect do. */
+async function runWithMiddleware(own: ModelServer, wrap: <Wrapped extends Agent>(agent: Wrapped) => Wrapped) {
+  return (await wrap(agentOf('writer', middlewareAt(own))).generate('q')).text;
 }
 
 const text = z.object({ text: z.string() });
@@ -137,5 +154,40 @@ describe('what cannot be followed, in live traffic', () => {
     expect(result[0]).toBe('policy says');
     expect([own.calls.length, policy.calls.length]).toEqual([3, 1]);
     expect(capture.statistics.untraceable).toEqual({ 'mastra-network': 1 });
+  });
+
+  it('is a model with middleware only where it cannot be redirected', async () => {
+    const [own, policy] = [await startServer('own', () => routing), await startServer('policy')];
+    const models = [middlewareAt(own, 'own.chat'), () => middlewareAt(own, 'own.chat')];
+    for (const model of models) {
+      const rollout = startTestRollout(policy.baseUrl);
+      await rollout.run(() => withLightning(agentOf('writer', model)).generate('q'));
+      expect((await rollout.spans()).map(({ kind }) => kind)).toEqual(['model_call', 'agent']);
+    }
+    expect([own.calls, policy.calls.map(({ body }) => (body as { temperature?: unknown }).temperature)]).toEqual([
+      [],
+      [0.25, 0.25],
+    ]);
+    const refused = startTestRollout(policy.baseUrl).run(() => runWithMiddleware(own, withLightning));
+    await expect(refused).rejects.toMatchObject({ code: 'adapter-unsupported' });
+    const live = captureAt(1);
+    const { result } = await live.capture.run('q', () => runWithMiddleware(own, withLightning));
+    expect([result, live.capture.statistics.untraceable]).toEqual([routing, {}]); // no gateway serves
+    const served = captureAt(0);
+    const unredirected = withLightning(agentOf('writer', middlewareAt(own)), { agentMatch: 'writer' });
+    await served.capture.run('q', () => unredirected.generate('q'), { gateway: gatewayTo(policy) });
+    expect(served.capture.statistics.untraceable).toEqual({ 'mastra-model-middleware': 1 });
+  });
+
+  it('is a frozen sub-agent, which does what it does unwrapped; one that is wrapped itself is refused at once', async () => {
+    const own = await startServer('own');
+    const helper = Object.freeze(agentOf('helper', modelAt(own), { description: 'helps' }));
+    expect(() => withLightning(helper)).toThrow('freeze it after withLightning');
+    const boss = withLightning(agentOf('boss', modelAt(own), { agents: { helper } }));
+    const { capture } = captureAt(1);
+    expect((await capture.run('q', async () => (await boss.generate('q')).text)).result).toBe('own says');
+    expect(Object.keys(capture.statistics.untraceable)).toEqual(['mastra-frozen']);
+    const trained = startTestRollout(own.baseUrl).run(() => boss.generate('q'));
+    await expect(trained).rejects.toThrow('freeze it after withLightning'); // in an error of Mastra's
   });
 });

@@ -41,7 +41,7 @@ function beginRun({ spanId: id, parentId: parent, spanData }: Span<SpanData>): v
   if (spanData.type === 'task' || spanData.type === 'agent') selection.hasBegun = true;
 }
 
-const endRun = (span: Span<SpanData>): void => runs.end(span.spanId, describeEnd(span));
+const endRun = (span: Span<SpanData>): void => runs.end(span.spanId, () => describeEnd(span));
 
 const nothing = (): Promise<void> => Promise.resolve();
 

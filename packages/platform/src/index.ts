@@ -2,8 +2,10 @@
 export { type BackOffLimits, backOffMs } from './back-off.ts';
 export { findCacheDirectory } from './cache-directory.ts';
 export { type Clock, systemClock } from './clock.ts';
+export { ConsoleLog, keepConsole } from './console-log.ts';
 export { replaceDirectory, writeDirectoryAtomically } from './durable-directories.ts';
 export { syncDirectory, writeAndSync, writeFileAtomically } from './durable-files.ts';
-export { createConsoleLogger } from './logger.ts';
-export { guardTree, hasProcessGroups, readyGuard, signalTree, unrefChild } from './process-tree.ts';
+export { cleanLogger, createConsoleLogger } from './logger.ts';
+export { type OutageOptions, outlastOutage } from './outlast-outage.ts';
+export { type GuardedStart, guardStart, guardTree, hasProcessGroups, signalTree, unrefChild } from './process-tree.ts';
 export { findStarterModel, hasStarterModel, resolveModelDirectory, starterModelName } from './starter-model.ts';

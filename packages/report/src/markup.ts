@@ -29,9 +29,15 @@ const entities: Readonly<Record<string, string>> = {
   "'": '&#39;',
 };
 
+/** Control characters that no text of a page needs: a terminal that prints the file would obey them. */
+// oxlint-disable-next-line no-control-regex -- these are the characters that must not pass
+const controls = /[\u0000-\u0008\u000B-\u001F\u007F-\u009F]/g;
+
 function toText(value: MarkupValue): string {
   if (value === undefined) return '';
   if (value instanceof Markup) return value.text;
   if (typeof value === 'object') return value.map(toText).join('');
-  return String(value).replaceAll(/[&<>"']/g, (character) => entities[character]!);
+  return String(value)
+    .replaceAll(controls, '\uFFFD')
+    .replaceAll(/[&<>"']/g, (character) => entities[character]!);
 }

@@ -59,6 +59,7 @@ details{margin-top:10px}summary{cursor:pointer;color:var(--ink2);font-size:13.5p
 .badge{border-radius:20px;padding:1px 9px;font-size:12.5px;font-weight:600;border:1.5px solid currentColor;color:var(--ink2)}
 .badge.good{color:var(--good)}.badge.bad{color:var(--bad)}
 .task{font:12.5px/1.5 ui-monospace,SFMono-Regular,Menlo,monospace;color:var(--ink);overflow-wrap:anywhere;margin-bottom:10px;white-space:pre-wrap}
+.said{font:12.5px/1.5 ui-monospace,SFMono-Regular,Menlo,monospace;white-space:pre-wrap;overflow-wrap:anywhere;unicode-bidi:plaintext}
 .call{margin:0 0 8px}.call .name{font-size:12px;color:var(--ink3)}
 .tokens{font:13px/1.85 ui-monospace,SFMono-Regular,Menlo,monospace;white-space:pre-wrap;overflow-wrap:anywhere}
 .token{border-radius:3px;padding:1px 0;border-bottom:2px solid transparent}

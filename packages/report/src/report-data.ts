@@ -10,6 +10,7 @@ import type {
   Verdict,
 } from '@agent-lightning/run';
 import type { HeldOutComparison } from './held-out-comparison.ts';
+import type { LastStep } from './last-step.ts';
 import type { StepExcerpt } from './step-excerpts.ts';
 
 /** The parts of a run from which a report is made. */
@@ -48,4 +49,6 @@ export interface ReportData {
   readonly verdict?: Verdict | undefined;
   readonly comparisons: readonly HeldOutComparison[];
   readonly excerpts: readonly StepExcerpt[];
+  /** Every training rollout of the newest step; undefined where it has none. */
+  readonly lastStep: LastStep | undefined;
 }

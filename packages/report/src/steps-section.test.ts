@@ -2,7 +2,8 @@ import type { MetricChart } from '@agent-lightning/core';
 import { initialState, type StepMetrics } from '@agent-lightning/run';
 import { describe, expect, it } from 'vitest';
 import type { ReportData } from './report-data.ts';
-import { failureTable, stepCharts } from './steps-section.ts';
+import { failureTable } from './last-step-section.ts';
+import { stepCharts } from './steps-section.ts';
 
 const line = {
   step: 1,
@@ -32,6 +33,7 @@ function dataOf(own: readonly object[], charts: readonly MetricChart[] = [], has
     validationAfter: undefined,
     comparisons: [],
     excerpts: [],
+    lastStep: undefined,
   };
 }
 

@@ -48,18 +48,6 @@ export function stepCharts({ metrics, charts, hasPolicy }: ReportData): Markup |
   return markup`<h2>Step by step</h2><div class="grid3">${all.map((chart) => drawChart(chart, metrics))}</div>${metricsTable(metrics, hasPolicy ? [...columns, ...callColumns] : columns, charts)}`;
 }
 
-/** Draws the table of failed rollouts, by code, over the whole run. */
-export function failureTable({ metrics }: ReportData): Markup | undefined {
-  const counts = new Map<string, number>();
-  for (const { failures } of metrics)
-    for (const [code, count] of Object.entries(failures)) counts.set(code, (counts.get(code) ?? 0) + count);
-  if (counts.size === 0) return undefined;
-  const rollouts = metrics.reduce((sum, each) => sum + each.rollouts, 0);
-  const rows = [...counts].toSorted((a, b) => b[1] - a[1]);
-  return markup`<h2>Failed training rollouts</h2><div class="card scroll"><p class="hint">Nothing is learned from them. They are in the store with their spans.</p><table><thead><tr><th>code</th><th class="n">rollouts</th><th class="n">share</th></tr></thead>
-<tbody>${rows.map(([code, count]) => markup`<tr><td>${code}</td><td class="n">${count}</td><td class="n">${((count / rollouts) * 100).toFixed(1)} %</td></tr>`)}</tbody></table></div>`;
-}
-
 function drawChart({ title, lines }: MetricChart, metrics: readonly StepMetrics[]): Markup | undefined {
   const series = lines
     .flatMap(([name, path]) => expandPath(metrics, path).map((each) => ({ name: each.key || name, path: each.path })))

@@ -1,5 +1,6 @@
 import type { RunState, ToldFinding, Verdict } from '@agent-lightning/run';
 import { compareHeldOut } from './held-out-comparison.ts';
+import { readLastStep } from './last-step.ts';
 import { renderReport } from './render-report.ts';
 import type { ReportContext } from './report-data.ts';
 import type { StepExcerpts } from './step-excerpts.ts';
@@ -7,6 +8,8 @@ import type { StepExcerpts } from './step-excerpts.ts';
 export interface WriteReportOptions {
   readonly state: RunState;
   readonly excerpts: StepExcerpts;
+  /** The newest step whose rollouts ended; it may have failed afterwards. @default the step of the state */
+  readonly lastStep?: number;
   /** The ailments of the run. @default none */
   readonly findings?: readonly ToldFinding[];
   /** `completed`, `converged`, `interrupted`, or why it stopped. */
@@ -18,7 +21,7 @@ export interface WriteReportOptions {
 /** Writes `report.html`, one file that needs nothing else, and returns its path. */
 export async function writeReport(
   context: ReportContext,
-  { state, excerpts, outcome, findings = [], verdict }: WriteReportOptions,
+  { state, excerpts, outcome, findings = [], verdict, lastStep = state.step }: WriteReportOptions,
 ): Promise<string> {
   const { directory, config, charts, hasPolicy } = context;
   await excerpts.flush(context);
@@ -38,6 +41,7 @@ export async function writeReport(
     verdict,
     comparisons: last?.validation?.complete === true ? await compareHeldOut(context, last.step) : [],
     excerpts: await excerpts.read(),
+    lastStep: await readLastStep(context, lastStep),
   });
   return await directory.writeFile(page, 'report.html');
 }

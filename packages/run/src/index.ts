@@ -26,12 +26,8 @@ export { FailureScoring } from './failures/failure-scoring.ts';
 export { advanceShares, findFailureJump, findRisenFailures } from './failures/failure-jump.ts';
 
 // what a run shows
-export {
-  countUnselectedCalls,
-  describeOutsideCalls,
-  explainNoCalls,
-  findUnmatchedPatterns,
-} from './rollouts/agents-seen.ts';
+export { describeOutsideCalls, explainNoCalls, findUnmatchedPatterns } from './rollouts/agents-seen.ts';
+export { CallTable } from './rollouts/call-table.ts';
 export { countFailures, describeFailure } from './failures/failure-counts.ts';
 export { FaultNotices } from './rollouts/fault-notices.ts';
 export { Progress, type ProgressMode, type ProgressOptions } from './progress/progress.ts';

@@ -10,7 +10,9 @@ import { Gateway, type GatewayOptions, type SamplingOptions, type StructuredOutp
 import { Runner, type RolloutFunction, type RunnerHooks } from '@agent-lightning/runner';
 import { MemoryStore } from '@agent-lightning/store';
 import { openSqliteStore } from '@agent-lightning/store-sqlite';
+import { Outages } from './outlast-outages.ts';
 import { nameInRun } from './rollouts/planned-rollout.ts';
+import { witnessStore } from './witness/witnessed-store.ts';
 import { RunnerLoad } from './rollouts/runner-load.ts';
 
 /** The name of a run's one policy, when it trains only one. */
@@ -44,6 +46,8 @@ export interface SessionOptions<Task> {
   readonly attemptTimeoutMs: number;
   readonly hooks: RunnerHooks;
   readonly logger: Logger;
+  /** Ends the waits for a store or a gateway that is away. @default none ends them but their time */
+  readonly interrupted?: AbortSignal;
 }
 
 interface SessionParts<Task> {
@@ -59,8 +63,9 @@ interface SessionParts<Task> {
 /** Everything that a run keeps open: store, gateway, and the runner that works in the background. */
 export class Session<Task> {
   readonly #runId: string;
+  /** The store, whose operations wait while it is away. */
   readonly store: LightningStore;
-  /** Undefined where the run has no policy. */
+  /** The gateway, whose operations wait while it is away; undefined where the run has no policy. */
   readonly gateway: TrainingGateway | undefined;
   /** The load of the runner of this process. */
   readonly load: RunnerLoad;
@@ -91,9 +96,16 @@ export class Session<Task> {
   static async open<Task>(options: SessionOptions<Task>): Promise<Session<Task>> {
     const closers: (() => Promise<void>)[] = [];
     const failure = new AbortController();
+    const { interrupted } = options;
+    const signal = interrupted === undefined ? failure.signal : AbortSignal.any([failure.signal, interrupted]);
+    const outages = new Outages({ logger: options.logger, signal });
     try {
-      const store = options.store ?? (await openStore(options.storePath));
-      if (options.store === undefined) closers.unshift(() => store.close());
+      const opened = options.store ?? (await openStore(options.storePath));
+      if (options.store === undefined) closers.unshift(() => opened.close());
+      const store = witnessStore(opened, {
+        isExclusive: options.store === undefined,
+        onChanged: (message) => options.logger.warn(message),
+      });
       const gateway = options.gateway ?? (options.hasPolicy ? await startGateway(store, options) : undefined);
       if (gateway !== undefined && options.gateway === undefined) closers.unshift(() => gateway.close());
       const load = new RunnerLoad(options.runners);
@@ -107,10 +119,18 @@ export class Session<Task> {
         hooks: options.hooks,
         onError: (error) => {
           if (isStoreLost(error)) failure.abort(error);
-          else options.logger.warn(describe(error));
+          else outages.report(error);
         },
       });
-      return new Session({ runId: options.runId, store, gateway, runner, load, failure, closers });
+      return new Session({
+        runId: options.runId,
+        store: outages.outlastStore(store),
+        gateway: gateway === undefined ? undefined : outages.outlastGateway(gateway),
+        runner,
+        load,
+        failure,
+        closers,
+      });
     } catch (error) {
       for (const close of closers) await close();
       throw error;
@@ -170,8 +190,4 @@ function toSamplingOptions(
     // A verdict is about the agent as it samples in training.
     test: { temperature, ...limit, structuredOutput },
   };
-}
-
-function describe(error: unknown): string {
-  return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
 }

@@ -1,16 +1,16 @@
 import {
+  attributeNames,
   failureKinds,
+  GatewayError,
   StoreError,
   TimeoutError,
-  TraceError,
   UserCodeError,
   rewardAttributes,
   type Claim,
+  LightningError,
   type NamedResources,
-  type Failure,
 } from '@agent-lightning/core';
 import {
-  capText,
   errorOutcome,
   exceptionAttributes,
   recordOutsideCalls,
@@ -18,29 +18,41 @@ import {
   runInRollout,
   type RolloutScope,
   TraceRecorder,
-  anthropicBaseUrl,
 } from '@agent-lightning/tracing';
+import { ConsoleLog, keepConsole, outlastOutage } from '@agent-lightning/platform';
 import { AttemptGuard, isLostLease } from './attempt-guard.ts';
-import type { RolloutContext, RolloutEndpoint, RolloutResult } from './rollout-function.ts';
+import { hide } from './command/captured-output.ts';
+import { createContext } from './rollout-context.ts';
+import { describe, failureOutcome, isOutage, toFailure } from './attempt-failure.ts';
+import type { RolloutResult } from './rollout-function.ts';
 import type { AttemptOutcome } from './runner-hooks.ts';
 import { shorterTimeoutMs, type ResolvedRunnerOptions } from './runner-options.ts';
 
-/** One try of the user's agent at one rollout, from the claim to the final status. */
+/** The longest time for which a gateway that is away is asked for the attempt's URL; at most half of the attempt's own time. */
+const longestOpeningMs = 300_000;
+
+/** One try of the user's agent at one rollout, from the claim to the final status. A store or a gateway that is away is waited for. */
 export class AttemptRun<Task> {
   readonly #claim: Claim;
   readonly #options: ResolvedRunnerOptions<Task>;
   readonly #guard: AttemptGuard;
   readonly #recorder: TraceRecorder;
+  readonly #timeoutMs: number | undefined;
+  /** The reason for which a hook that asked for the attempt's spans has not got them. */
+  #unreadSpans: StoreError | undefined;
+  /** Holds what agent, reward and hooks write by `console`. */
+  readonly #console = new ConsoleLog();
 
   constructor(claim: Claim, options: ResolvedRunnerOptions<Task>, stop: AbortSignal) {
     this.#claim = claim;
     this.#options = options;
     this.#recorder = new TraceRecorder({ store: options.store, lease: claim.lease });
+    this.#timeoutMs = shorterTimeoutMs(options.attemptTimeoutMs, claim.rollout.timeouts.startToFinishMs);
     this.#guard = new AttemptGuard({
       store: options.store,
       lease: claim.lease,
-      heartbeatMs: Math.ceil(options.leaseMs / 3),
-      timeoutMs: shorterTimeoutMs(options.attemptTimeoutMs, claim.rollout.timeouts.startToFinishMs),
+      leaseMs: options.leaseMs,
+      timeoutMs: this.#timeoutMs,
       stop,
       onError: (error) => this.#report(error),
     });
@@ -65,25 +77,43 @@ export class AttemptRun<Task> {
     try {
       scope = await this.#openScope();
     } catch (error) {
-      return this.#explain(error);
+      // The agent has not begun, so a time-out is none of its doing.
+      return this.#guard.interruption === 'timeout' ? failureOutcome(error) : this.#explain(error);
     }
-    return await runInRollout(scope, async () => {
-      await this.#hook('onRolloutStart', () => this.#options.hooks.onRolloutStart?.(this.#start()));
-      const ended = await this.#runAgent(scope);
-      recordOutsideCalls(scope);
-      const outcome = await this.#storeSpans(ended);
-      if (this.#options.hooks.onRolloutEnd === undefined || outcome.status === 'lost') return outcome;
-      await this.#hook('onRolloutEnd', () =>
-        this.#options.hooks.onRolloutEnd?.({ ...this.#start(), outcome, spans: () => this.#readSpans() }),
-      );
-      return outcome;
-    });
+    const outcome = await keepConsole(this.#console, () => runInRollout(scope, () => this.#runInScope(scope)));
+    if (outcome.status !== 'lost') this.#recordConsole(scope);
+    return outcome;
+  }
+
+  async #runInScope(scope: RolloutScope): Promise<AttemptOutcome> {
+    await this.#hook('onRolloutStart', () => this.#options.hooks.onRolloutStart?.(this.#start()));
+    const ended = await this.#runAgent(scope);
+    recordOutsideCalls(scope);
+    const outcome = await this.#blameSampler(await this.#storeSpans(ended));
+    if (this.#options.hooks.onRolloutEnd === undefined || outcome.status === 'lost') return outcome;
+    const isDone = await this.#hook('onRolloutEnd', () =>
+      this.#options.hooks.onRolloutEnd?.({ ...this.#start(), outcome, spans: () => this.#readSpans() }),
+    );
+    return isDone || this.#unreadSpans === undefined ? outcome : this.#failWrite(outcome, this.#unreadSpans);
+  }
+
+  /** Keeps what was written by `console` with the rollout, without the key of its endpoint. */
+  #recordConsole({ llm }: RolloutScope): void {
+    const text = this.#console.text();
+    if (text === undefined) return;
+    const attributes = { [attributeNames.messageBody]: hide(text, llm?.apiKey) };
+    this.#recorder.record({ kind: 'message', name: 'console', attributes });
   }
 
   async #openScope(): Promise<RolloutScope> {
     const { rollout, attempt, lease } = this.#claim;
-    const resources = await this.#readResources();
-    const llm = await this.#options.gateway?.openAttempt(this.#claim);
+    const { gateway } = this.#options;
+    const resources = await this.#outlast(() => this.#readResources(), this.#openingMs());
+    const llm = gateway && (await this.#outlast(() => gateway.openAttempt(this.#claim), this.#openingMs()));
+    if (this.#guard.interruption === 'timeout')
+      throw new TimeoutError(`the store or the gateway took longer than ${this.#timeoutMs} ms to begin the attempt`, {
+        code: 'upstream-timeout',
+      });
     if (llm !== undefined) watchOutsideCalls();
     return {
       rollout,
@@ -94,6 +124,19 @@ export class AttemptRun<Task> {
       signal: this.#guard.signal,
       ...(llm === undefined ? {} : { llm }),
     };
+  }
+
+  #openingMs(): number {
+    return Math.min(longestOpeningMs, (this.#timeoutMs ?? Infinity) / 2);
+  }
+
+  /** Does what needs the store or the gateway, again while that is away and the attempt is held. The first failure is reported. */
+  async #outlast<Reply>(work: () => Promise<Reply>, limitMs?: number, signal = this.#guard.over): Promise<Reply> {
+    return await outlastOutage(work, {
+      signal,
+      ...(limitMs === undefined ? {} : { limitMs }),
+      onOutage: (error) => this.#report(error),
+    });
   }
 
   async #readResources(): Promise<NamedResources> {
@@ -122,12 +165,6 @@ export class AttemptRun<Task> {
 
   #recordReward(result: RolloutResult): void {
     if (result === undefined) return;
-    if (Array.isArray(result)) {
-      throw new TraceError(
-        'the rollout function returned an array; return a finite number, or an object of named finite numbers',
-        { code: 'reward-invalid' },
-      );
-    }
     this.#recorder.record({ kind: 'reward', name: 'reward', attributes: rewardAttributes(result) });
   }
 
@@ -140,31 +177,72 @@ export class AttemptRun<Task> {
     return failureOutcome(error);
   }
 
-  /** Ends the attempt's URL and writes what its agent and its calls left; a success whose spans are not stored is none. */
+  /**
+   * Ends the attempt's URL and writes what its agent and its calls left; a success whose spans are not stored is none, and no failure is
+   * the agent's when its calls could not be kept or its gateway was away.
+   */
   async #storeSpans(outcome: AttemptOutcome): Promise<AttemptOutcome> {
-    const writes = await Promise.allSettled([this.#options.gateway?.closeAttempt(this.#claim), this.#recorder.flush()]);
-    return writes.reduce(
+    const writes = await Promise.allSettled([this.#closeAttempt(), this.#outlast(() => this.#recorder.flush())]);
+    const outage = writes[0].status === 'fulfilled' ? writes[0].value : undefined;
+    const stored = writes.reduce(
       (before, write) => (write.status === 'rejected' ? this.#failWrite(before, write.reason) : before),
       outcome,
     );
+    const mayBeOutage = 'failure' in stored && failureKinds.of(stored.failure) === 'unknown';
+    return outage !== undefined && mayBeOutage ? this.#failWrite(stored, outage) : stored;
+  }
+
+  /** Returns the failure of what samples for that of an agent whose last call failed because that was away, whatever the agent threw. */
+  async #blameSampler(outcome: AttemptOutcome): Promise<AttemptOutcome> {
+    const { gateway, store } = this.#options;
+    const isAgents = outcome.status === 'failed' || outcome.status === 'timeout';
+    if (gateway === undefined || !isAgents || failureKinds.of(outcome.failure) !== 'unknown') return outcome;
+    const { rolloutId, attemptId } = this.#claim.lease;
+    const query = { rolloutIds: [rolloutId], attemptId, kinds: ['model_call'] } as const;
+    try {
+      const calls = await this.#outlast(() => store.querySpans(query));
+      const last = calls.findLast(({ attributes }) => attributes[attributeNames.source] === 'gateway');
+      if (last?.attributes[attributeNames.outage] !== true) return outcome;
+    } catch (error) {
+      return this.#failWrite(outcome, error);
+    }
+    return failureOutcome(
+      new GatewayError(`the model was away: ${outcome.failure.message}`, { code: 'upstream-failed', retryable: true }),
+    );
+  }
+
+  /** Ends the attempt's URL. Returns the first error of a gateway that was away and is back, for it was away from the agent too. */
+  async #closeAttempt(): Promise<unknown> {
+    const { gateway } = this.#options;
+    if (gateway === undefined) return undefined;
+    let first: unknown;
+    await outlastOutage(() => gateway.closeAttempt(this.#claim), {
+      signal: this.#guard.over,
+      onOutage: (error) => {
+        first = error;
+        this.#report(error);
+      },
+    });
+    return LightningError.isInstance(first) && first.code.startsWith('store-') ? undefined : first;
   }
 
   async #write(outcome: AttemptOutcome, write: () => Promise<unknown>): Promise<AttemptOutcome> {
     try {
-      await write();
+      await this.#outlast(write);
       return outcome;
     } catch (error) {
       return this.#failWrite(outcome, error);
     }
   }
 
-  /** Returns the outcome of an attempt when one of its writes failed. */
+  /** Returns the outcome of an attempt when one of its writes failed. A failure of ours hides what the agent did. */
   #failWrite(outcome: AttemptOutcome, error: unknown): AttemptOutcome {
     if (isLostLease(error))
       return outcome.status === 'cancelled' ? outcome : { status: 'lost', failure: toFailure(error) };
     if (outcome.status === 'succeeded') return failureOutcome(error);
     this.#report(error);
-    return outcome;
+    const isAgents = outcome.status === 'failed' || outcome.status === 'timeout';
+    return isAgents && isOutage(toFailure(error)) && !isOutage(outcome.failure) ? failureOutcome(error) : outcome;
   }
 
   /** Reports the attempt's end; only a `lost` one is nobody's to report. */
@@ -176,13 +254,15 @@ export class AttemptRun<Task> {
     return await this.#write(outcome, async () => {
       if (status !== 'succeeded') return await store.fail(lease, { ...outcome.failure, status });
       return await store.complete(lease).catch((error: unknown) => {
-        if (!isLostLease(error)) this.#report(error); // nothing after this would tell of it
+        // Nothing after this would tell of it; an error that may pass is reported with the outage.
+        if (!isLostLease(error) && !(LightningError.isInstance(error) && error.retryable)) this.#report(error);
         throw error;
       });
     });
   }
 
-  async #hook(name: string, call: () => Promise<void> | void): Promise<void> {
+  /** Calls a hook; returns false when it failed, which is reported. */
+  async #hook(name: string, call: () => Promise<void> | void): Promise<boolean> {
     let timer: NodeJS.Timeout | undefined;
     const { hookTimeoutMs } = this.#options;
     const tooLong = new Promise<never>((_, reject) => {
@@ -193,8 +273,10 @@ export class AttemptRun<Task> {
     });
     try {
       await Promise.race([call(), tooLong]);
+      return true;
     } catch (error) {
       this.#report(new UserCodeError(`${name} failed: ${describe(error)}`, { code: 'hook-failed', cause: error }));
+      return false;
     } finally {
       clearTimeout(timer);
     }
@@ -204,44 +286,22 @@ export class AttemptRun<Task> {
     return { rollout: this.#claim.rollout, attempt: this.#claim.attempt, signal: this.#guard.signal };
   }
 
+  /** Returns the attempt's spans to a hook. A hook that does not get them in its time cannot have done its work. */
   async #readSpans(): ReturnType<ResolvedRunnerOptions<Task>['store']['querySpans']> {
-    await this.#recorder.flush();
     const { rolloutId, attemptId } = this.#claim.lease;
-    return await this.#options.store.querySpans({ rolloutIds: [rolloutId], attemptId });
+    this.#unreadSpans = new StoreError('the store was away, so that a hook did not get the spans of the attempt', {
+      code: 'store-unavailable',
+      retryable: true,
+    });
+    const spans = await this.#outlast(async () => {
+      await this.#recorder.flush();
+      return await this.#options.store.querySpans({ rolloutIds: [rolloutId], attemptId });
+    });
+    this.#unreadSpans = undefined;
+    return spans;
   }
 
   #report(error: unknown): void {
     this.#options.onError(error, { rollout: this.#claim.rollout, attempt: this.#claim.attempt });
   }
-}
-
-function createContext(scope: RolloutScope): RolloutContext {
-  return {
-    rollout: scope.rollout,
-    attempt: scope.attempt,
-    mode: scope.rollout.mode,
-    resources: scope.resources,
-    signal: scope.signal,
-    get llm(): RolloutEndpoint {
-      if (scope.llm !== undefined) return { ...scope.llm, anthropicBaseUrl: anthropicBaseUrl(scope.llm) };
-      throw new TraceError(
-        'context.llm was read, and this run has no policy; let the agent ask its own model, or give the Runner a gateway',
-        {
-          code: 'no-rollout',
-        },
-      );
-    },
-  };
-}
-
-function failureOutcome(error: unknown): AttemptOutcome {
-  return { status: 'failed', failure: toFailure(error) };
-}
-
-function toFailure(error: unknown): Failure {
-  return { code: failureKinds.codeOf(error), message: describe(error) };
-}
-
-function describe(error: unknown): string {
-  return capText(error instanceof Error ? error.message : String(error));
 }

@@ -1,4 +1,12 @@
-import type { JsonValue, LlmEndpoint, NamedResources, Attempt, Rollout, RolloutMode } from '@agent-lightning/core';
+import type {
+  JsonValue,
+  LlmEndpoint,
+  NamedResources,
+  Attempt,
+  RewardValue,
+  Rollout,
+  RolloutMode,
+} from '@agent-lightning/core';
 
 /** The endpoint of a rollout, for clients of OpenAI and of Anthropic. */
 export interface RolloutEndpoint extends LlmEndpoint {
@@ -18,10 +26,13 @@ export interface RolloutContext {
   readonly signal: AbortSignal;
 }
 
-/** Runs the agent on one task and returns the reward: a number, named numbers (the first is the primary one), or nothing when it was emitted. */
+/**
+ * Runs the agent on one task and returns the reward: a number or a boolean, named ones (the first is the primary one) with a text
+ * `feedback` where there is one, or nothing when it was emitted. What it writes by `console` is kept with the rollout.
+ */
 export type RolloutFunction<Task = JsonValue> = (
   task: Task,
   context: RolloutContext,
 ) => Promise<RolloutResult> | RolloutResult;
 
-export type RolloutResult = number | Readonly<Record<string, number>> | undefined | void;
+export type RolloutResult = RewardValue | undefined | void;

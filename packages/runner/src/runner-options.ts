@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import {
   check,
+  toTerminalText,
   type LightningStore,
   type Attempt,
   type Rollout,
@@ -46,8 +47,26 @@ export type ResolvedRunnerOptions<Task> = Readonly<
 /** The longest delay that a timer of Node takes. */
 const longestTimerMs = 2 ** 31 - 1;
 
+const optionNames: Readonly<Record<keyof RunnerOptions<unknown>, true>> = {
+  store: true,
+  rollout: true,
+  gateway: true,
+  concurrency: true,
+  workerId: true,
+  attemptTimeoutMs: true,
+  leaseMs: true,
+  hookTimeoutMs: true,
+  queues: true,
+  modes: true,
+  runId: true,
+  hooks: true,
+  onError: true,
+};
+
 /** @throws {ConfigurationError} `option-invalid` */
 export function resolveRunnerOptions<Task>(options: RunnerOptions<Task>): ResolvedRunnerOptions<Task> {
+  check.knownOptions('Runner', options, optionNames);
+  check.knownOptions('Runner: hooks', options.hooks ?? {}, ['onRolloutStart', 'onRolloutEnd']);
   if (typeof options.rollout !== 'function')
     throw check.optionInvalid('Runner: rollout', options.rollout, 'the function that runs the agent on one task');
   return Object.freeze({
@@ -79,5 +98,5 @@ function createWorkerId(): string {
 }
 
 function warn(error: unknown): void {
-  process.emitWarning(error instanceof Error ? error : String(error));
+  process.emitWarning(toTerminalText(error instanceof Error ? `${error.name}: ${error.message}` : String(error)));
 }

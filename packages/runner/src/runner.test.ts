@@ -1,3 +1,5 @@
+import { Console } from 'node:console';
+import { Writable } from 'node:stream';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import {
   LightningError,
@@ -86,6 +88,36 @@ describe('rewards', () => {
     ]);
   });
 
+  it('records booleans as 1 and 0, with the feedback beside them', async () => {
+    const { run, store } = harness((task) => (task === 'plain' ? true : { right: false, feedback: 'off by one' }));
+    const rollouts = await run([{ input: 'plain' }, { input: 'named' }]);
+    const spans = await store.querySpans({ rolloutIds: rollouts.map(({ rolloutId }) => rolloutId) });
+    expect(spans.map((span) => readReward(span))).toEqual([
+      { scope: 'rollout', dimensions: [{ name: 'primary', value: 1 }] },
+      { scope: 'rollout', dimensions: [{ name: 'right', value: 0 }], feedback: 'off by one' },
+    ]);
+  });
+
+  it('keeps with the rollout what agent, reward and hooks write by console', async () => {
+    const quiet = new Console(new Writable({ write: (_chunk, _encoding, done) => done() }));
+    const { run, store } = harness(
+      async (task) => {
+        quiet.log('scoring %s', task);
+        await new Promise((resolve) => setImmediate(resolve));
+        if (task === 'broken') throw new RangeError('no such table');
+        return 1;
+      },
+      { concurrency: 3, hooks: { onRolloutEnd: ({ rollout }) => quiet.warn('ended %s', rollout.input) } },
+    );
+    const rollouts = await run([{ input: 'one' }, { input: 'two' }, { input: 'broken' }]);
+    for (const { rolloutId, input } of rollouts) {
+      const spans = await store.querySpans({ rolloutIds: [rolloutId], kinds: ['message'] });
+      expect(spans.map(({ name, attributes }) => [name, attributes])).toEqual([
+        ['console', { 'agentlightning.message.body': `scoring ${input}\nwarn: ended ${input}` }],
+      ]);
+    }
+  });
+
   it('lets a rollout succeed without a reward', async () => {
     const { run, store } = harness(() => undefined);
     const [rollout] = await run([{ input: null }]);
@@ -96,7 +128,9 @@ describe('rewards', () => {
   it.each([
     ['NaN', NaN],
     ['Infinity', Infinity],
-    ['a boolean', true],
+    ['a bigint', 1n],
+    ['a reward that is too large', 1e200],
+    ['feedback alone', { feedback: 'no' }],
     ['a string', '1'],
     ['null', null],
     ['an array', [1]],

@@ -1,4 +1,4 @@
-import { ConfigurationError, LightningError, type Claim, type JsonValue } from '@agent-lightning/core';
+import { check, ConfigurationError, LightningError, type Claim, type JsonValue } from '@agent-lightning/core';
 import { backOffMs, systemClock, type BackOffLimits } from '@agent-lightning/platform';
 import { AttemptRun } from './attempt-run.ts';
 import type { AttemptOutcome } from './runner-hooks.ts';
@@ -60,6 +60,7 @@ export class Runner<Task = JsonValue> {
 
   /** Claims nothing more, and resolves when the rollouts that run have ended; with `abort`, their signals abort now. */
   async stop(options: { readonly abort?: boolean } = {}): Promise<void> {
+    check.knownOptions('Runner.stop', options, ['abort']);
     this.#drain.abort();
     if (options.abort === true) this.#abort.abort();
     this.#slotFreed?.();

@@ -7,6 +7,7 @@ const pidFile = process.env['PID_FILE']!;
 const store = new MemoryStore();
 const rollout = runCommand({
   command: '/bin/sh',
+  inheritEnv: ['PID_FILE'],
   args: ['-c', 'echo $$ > "$PID_FILE.new"; while :; do sleep 1000; done'],
 });
 await store.enqueue([{ input: null }]);

@@ -8,7 +8,7 @@ import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { attributeNames, readReward, toEpisode, type ModelGateway } from '@agent-lightning/core';
 import { MemoryStore } from '@agent-lightning/store';
-import { runCommand, Runner } from '../src/index.ts';
+import { runCommand, Runner, type RunCommandOptions } from '../src/index.ts';
 import { holdTimers } from '../../gateway/test/held-timers.ts';
 import { endpoint, isAlive, node, runOneCommand, type CommandRun } from './command-run.ts';
 
@@ -78,6 +78,65 @@ describe('what a command gets', () => {
     expect(seen).not.toHaveProperty('HOME');
   });
 
+  it('is of this process only what programs need to run, unless more is asked for', async () => {
+    const secrets = [
+      'AGENT_LIGHTNING_WORKER_KEY',
+      'TINKER_API_KEY',
+      'GATEWAY_ADMIN_KEY',
+      'DATABASE_URL',
+      'PGPASSWORD',
+      'HF_TOKEN',
+      'AWS_SECRET_ACCESS_KEY',
+      'ANTHROPIC_API_KEY',
+      'NPM_TOKEN',
+      'SSH_AUTH_SOCK',
+      'NODE_OPTIONS',
+    ];
+    for (const name of secrets) vi.stubEnv(name, 'canary');
+    vi.stubEnv('HTTPS_PROXY', 'http://user:canary@proxy:1');
+    vi.stubEnv('HTTP_PROXY', 'http://proxy:1');
+    vi.stubEnv('LC_ALL', 'C');
+    vi.stubEnv('OF_MY_OWN', 'wanted');
+    let seen: Record<string, string> = {};
+    const reward: RunCommandOptions['reward'] = ({ stdout }) => {
+      seen = JSON.parse(stdout.split('\n')[0]!) as Record<string, string>;
+      return 1;
+    };
+    const { spans } = await runOneCommand(node(printEnvironment, { reward, maxOutputBytes: 1_000_000 }));
+    expect(seen).toMatchObject({ PATH: process.env['PATH'], LC_ALL: 'C', HTTP_PROXY: 'http://proxy:1' });
+    expect(JSON.stringify([seen, spans])).not.toContain('canary');
+    expect(seen).not.toHaveProperty('OF_MY_OWN');
+    const some = ['OF_MY_OWN', 'TINKER_API_KEY'];
+    await runOneCommand(node(printEnvironment, { reward, inheritEnv: some, maxOutputBytes: 1_000_000 }));
+    expect(seen).toMatchObject({ PATH: process.env['PATH'], OF_MY_OWN: 'wanted', TINKER_API_KEY: 'canary' });
+    expect(seen).not.toHaveProperty('DATABASE_URL');
+    vi.stubEnv('NODE_OPTIONS', '');
+    await runOneCommand(node(printEnvironment, { reward, inheritEnv: true, maxOutputBytes: 1_000_000 }));
+    expect(seen).toMatchObject({ OF_MY_OWN: 'wanted', DATABASE_URL: 'canary' });
+    vi.unstubAllEnvs();
+  });
+
+  it.each(['stdin', 'environment'] as const)(
+    'is of its task what taskForAgent leaves, and the reward sees it whole: %s',
+    async (taskIn) => {
+      const script = `const print = (text) => console.log(String(text)); ${taskIn === 'stdin' ? 'process.stdin.once("data", print)' : 'print(process.env.AGENT_LIGHTNING_TASK)'}`;
+      let heard = '';
+      const { rollout, spans } = await runOneCommand(
+        node(script, {
+          taskIn,
+          taskForAgent: ({ question }: { question: string }) => ({ question }),
+          reward: ({ task, stdout }: { task: { answer: number }; stdout: string }) => {
+            heard = stdout;
+            return task.answer;
+          },
+        } as unknown as Partial<RunCommandOptions>),
+        { question: 'how many?', answer: 0.75 },
+      );
+      expect(toEpisode(rollout, spans).reward).toBe(0.75);
+      expect(JSON.parse(heard)).toEqual({ question: 'how many?' });
+    },
+  );
+
   it('is nothing of this process, when so asked', async () => {
     vi.stubEnv('OWN_SECRET', 'canary');
     const { spans } = await runOneCommand(node(printEnvironment, { inheritEnv: false }));
@@ -138,6 +197,7 @@ describe('what a command earns', () => {
   it.each([
     ['a number', 'log("thinking"); log({ reward: 0 }); log({ reward: 0.5 }); log("bye")', { primary: 0.5 }],
     ['named numbers', 'log({ answer: 3, reward: { correct: 1, brevity: 0.5 } })', { correct: 1, brevity: 0.5 }],
+    ['booleans', 'log({ reward: { correct: true, brief: false, feedback: "wordy" } })', { correct: 1, brief: 0 }],
     ['nothing for null', 'log({ reward: null })', {}],
   ])('is the last reward line of its output: %s', async (_, script, rewards) => {
     const log = 'const log = (value) => console.log(typeof value === "string" ? value : JSON.stringify(value));';
@@ -149,7 +209,8 @@ describe('what a command earns', () => {
   it.each([
     ['{"reward": "high"}', 'reward-invalid'],
     ['{"reward": NaN}', 'reward-invalid'],
-    ['{"reward": {"a": true}}', 'reward-invalid'],
+    ['{"reward": {"a": "yes"}}', 'reward-invalid'],
+    ['{"reward": 1e200}', 'reward-invalid'],
     ['{"reward": 1', 'reward-invalid'],
     ['42', 'reward-missing'],
     ['', 'reward-missing'],
@@ -259,6 +320,9 @@ describe('a command that goes wrong', () => {
     [{ command: 'a', killGraceMs: -1 }, 'killGraceMs must be'],
     [{ command: 'a', maxOutputBytes: 3 }, 'maxOutputBytes must be'],
     [{ command: 'a', env: 'A=1' }, 'env must be'],
+    [{ command: 'a', inheritEnv: 'PATH' }, 'inheritEnv must be'],
+    [{ command: 'a', inheritEnv: [1] }, 'inheritEnv must be'],
+    [{ command: 'a', taskForAgent: {} }, 'taskForAgent must be'],
   ])('is refused before it runs: %j', (options, message) => {
     expect(() => runCommand(options as never)).toThrow(expect.objectContaining({ code: 'option-invalid' }));
     expect(() => runCommand(options as never)).toThrow(message);
@@ -315,6 +379,7 @@ async function runUntilReady(run: (env: () => NodeJS.ProcessEnv) => Promise<Comm
   const readyFile = join(await mkdtemp(join(folder, 'ready-')), 'ready');
   const running = run(() => ({ READY_FILE: readyFile }));
   await vi.waitUntil(() => existsSync(readyFile), { timeout: 60_000 });
+  await new Promise((resolve) => setImmediate(resolve)); // what it had printed before is read first
   time.end();
   return await running;
 }

@@ -1,5 +1,5 @@
 import { check, ConfigurationError } from '@agent-lightning/core';
-import { RecordStore, type StoreOptions } from '@agent-lightning/store';
+import { RecordStore, storeOptionNames, type StoreOptions } from '@agent-lightning/store';
 import type { ClientConfig } from 'pg';
 import type { ConnectionsOptions } from './connections.ts';
 import { PostgresDatabase } from './postgres-database.ts';
@@ -48,12 +48,17 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
   }
 }
 
-function resolveOptions({
-  connection,
-  schema = 'agent_lightning',
-  maxConnections = 8,
-  reconnectMs = 5_000,
-}: PostgresStoreOptions): ConnectionsOptions {
+const optionNames: Readonly<Record<keyof PostgresStoreOptions, true>> = {
+  ...storeOptionNames,
+  connection: true,
+  schema: true,
+  maxConnections: true,
+  reconnectMs: true,
+};
+
+function resolveOptions(options: PostgresStoreOptions): ConnectionsOptions {
+  check.knownOptions('openPostgresStore', options, optionNames);
+  const { connection, schema = 'agent_lightning', maxConnections = 8, reconnectMs = 5_000 } = options;
   if (typeof connection === 'string' ? !/^postgres(ql)?:\/\//.test(connection) : typeof connection !== 'object')
     throw invalid('connection must be a postgres:// URL, or the options of a pg client');
   if (typeof connection === 'string' && new URL(connection).searchParams.has('options'))

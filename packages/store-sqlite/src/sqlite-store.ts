@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { CheckedStore, type Operations, type StoreOptions } from '@agent-lightning/store';
+import { CheckedStore, storeOptionNames, type Operations, type StoreOptions } from '@agent-lightning/store';
 import { check, ConfigurationError } from '@agent-lightning/core';
 import { openSqliteOperations, type SqliteOperationsOptions } from './sqlite-operations.ts';
 import { StoreThread } from './thread/store-thread.ts';
@@ -54,17 +54,19 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Sqli
   return new SqliteStore(operations, resolved);
 }
 
-function resolveOptions({
-  path,
-  durability = 'full',
-  busyTimeoutMs = 5_000,
-  maxSizeBytes,
-  thread = true,
-  now,
-  generateId,
-  watchdogIntervalMs,
-  keepEvents,
-}: SqliteStoreOptions): SqliteOperationsOptions & { readonly thread: boolean } {
+const optionNames: Readonly<Record<keyof SqliteStoreOptions, true>> = {
+  ...storeOptionNames,
+  path: true,
+  durability: true,
+  busyTimeoutMs: true,
+  maxSizeBytes: true,
+  thread: true,
+};
+
+function resolveOptions(options: SqliteStoreOptions): SqliteOperationsOptions & { readonly thread: boolean } {
+  check.knownOptions('openSqliteStore', options, optionNames);
+  const { path, durability = 'full', busyTimeoutMs = 5_000, maxSizeBytes, thread = true } = options;
+  const { now, generateId, watchdogIntervalMs, keepEvents } = options;
   if (typeof path !== 'string' || path === '' || path.includes('\0'))
     throw invalid(`path must be the name of a file; got ${JSON.stringify(path)}`);
   if (path === ':memory:' || path.startsWith('file:'))

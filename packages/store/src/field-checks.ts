@@ -1,4 +1,4 @@
-import type { JsonValue } from '@agent-lightning/core';
+import { check, StoreError, type JsonValue } from '@agent-lightning/core';
 import { invalidField } from './store-errors.ts';
 
 /** Limits what one field may hold; chosen so that one request cannot stall the event loop or exhaust memory. */
@@ -16,6 +16,8 @@ export interface StoreLimits {
   readonly requestsPerCall: number;
   /** The most failure codes that a retry policy names. */
   readonly retryCodes: number;
+  /** The largest size of a reward, as in `core`. */
+  readonly rewardSize: number;
 }
 
 export const storeLimits: StoreLimits = {
@@ -29,6 +31,7 @@ export const storeLimits: StoreLimits = {
   tokensPerSpan: 4_194_304,
   requestsPerCall: 100_000,
   retryCodes: 1_000,
+  rewardSize: 1e9,
 };
 
 const idPattern = /^[A-Za-z0-9._:-]+$/;
@@ -111,7 +114,25 @@ export function checkObject(field: string, value: unknown): Readonly<Record<stri
   return value as Readonly<Record<string, unknown>>;
 }
 
-/** Returns a copy of a JSON document that the caller cannot change any more; what JSON cannot hold is rejected by path. */
+/** Returns an object that has no other fields than these; a misspelt one would be ignored. Names as a record are complete. */
+export function checkFields<Value extends object>(
+  field: string,
+  value: Value,
+  names: Readonly<Record<keyof Value, true>>,
+): Value {
+  checkObject(field, value);
+  try {
+    check.knownOptions(field, value, names);
+  } catch (error) {
+    throw new StoreError(error instanceof Error ? error.message : String(error), {
+      code: 'store-invalid',
+      cause: error,
+    });
+  }
+  return value;
+}
+
+/** Returns a copy of a JSON document that the caller cannot change any more; members that are undefined are left out, and what else JSON cannot hold is rejected by path. */
 export function checkJson(field: string, value: unknown): JsonValue {
   walkJson(field, value, 0);
   const text = JSON.stringify(value);
@@ -141,5 +162,6 @@ function walkJson(path: string, value: unknown, depth: number): void {
   const prototype: unknown = Object.getPrototypeOf(value);
   if (prototype !== null && Object.getPrototypeOf(prototype) !== null)
     throw invalidField(path, 'must be a plain object', value);
-  for (const [key, item] of Object.entries(value)) walkJson(`${path}.${key.slice(0, 60)}`, item, depth + 1);
+  for (const [key, item] of Object.entries(value))
+    if (item !== undefined) walkJson(`${path}.${key.slice(0, 60)}`, item, depth + 1);
 }

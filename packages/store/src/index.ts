@@ -12,7 +12,7 @@ export { checkSpan } from './span-checks.ts';
 
 // for authors of stores: a whole store over a database
 export { RecordStore } from './record-store.ts';
-export type { StoreOptions } from './store-options.ts';
+export { storeOptionNames, type StoreOptions } from './store-options.ts';
 export type {
   AttemptRecord,
   Awaitable,

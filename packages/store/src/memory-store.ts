@@ -1,11 +1,13 @@
+import { check } from '@agent-lightning/core';
 import { MemoryRecords } from './memory-records.ts';
-import type { StoreOptions } from './store-options.ts';
+import { storeOptionNames, type StoreOptions } from './store-options.ts';
 import { RecordStore } from './record-store.ts';
 import type { Awaitable, RecordDatabase, RecordReader, RecordWriter } from './records.ts';
 
 /** Keeps everything in this process's memory, gone when it ends: the reference store, for tests and throwaway runs. */
 export class MemoryStore extends RecordStore {
   constructor(options: StoreOptions = {}) {
+    check.knownOptions('MemoryStore', options, storeOptionNames);
     super(new MemoryDatabase(), options);
   }
 }

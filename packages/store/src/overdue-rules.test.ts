@@ -55,6 +55,29 @@ describe('endOverdue', () => {
   });
 });
 
+describe('an attempt whose lease is over', () => {
+  it('is the loss of its worker, whatever other limit has passed when it is noticed', () => {
+    fc.assert(
+      fc.property(stages, fc.integer({ min: 0, max: 1_000 }), ([record, live], nowMs) => {
+        if (live === undefined || nowMs < live.attempt.leaseExpiresAtMs) return;
+        const { attempt, rollout } = endOverdue(record, live, nowMs)!;
+        const { totalMs } = record.rollout.timeouts;
+        expect(attempt!.attempt).toMatchObject({ status: 'unresponsive', failure: { code: 'lease-expired' } });
+        expect(rollout.rollout.status).toBe(totalMs !== undefined && nowMs >= totalMs ? 'failed' : 'requeuing');
+      }),
+    );
+  });
+
+  it('still holds its worker to the limits while the lease lives', () => {
+    const queued = newRollout(resolveEnqueue({ input: 1, timeouts: { startToFinishMs: 50 } }, 0), 'r', undefined, 0);
+    const { rollout, attempt } = claimRollout(queued, { workerId: 'w', limit: 1, leaseMs: 100 }, 'a', 1, 0);
+    expect(endOverdue(rollout, attempt, 60)!.attempt!.attempt).toMatchObject({
+      status: 'timeout',
+      failure: { code: 'timed-out' },
+    });
+  });
+});
+
 describe('backoffMs', () => {
   it('doubles from attempt to attempt up to its limit', () => {
     const retry = { maxAttempts: 9, retryOn: [], backoffMs: 250, maxBackoffMs: 1_500 };

@@ -20,6 +20,7 @@ import type {
 import { rolloutTransitions } from './status-graph.ts';
 import {
   checkArray,
+  checkFields,
   checkId,
   checkInteger,
   checkJson,
@@ -56,9 +57,24 @@ export interface ResolvedEnqueue {
   readonly metadata: { readonly [key: string]: JsonValue };
 }
 
+const requestFields: Readonly<Record<keyof EnqueueRequest, true>> = {
+  input: true,
+  rolloutId: true,
+  mode: true,
+  groupId: true,
+  runId: true,
+  queue: true,
+  priority: true,
+  workerTags: true,
+  resourcesId: true,
+  retry: true,
+  timeouts: true,
+  metadata: true,
+};
+
 export function resolveEnqueue(request: EnqueueRequest, index: number): ResolvedEnqueue {
   const at = `requests[${index}]`;
-  checkObject(at, request);
+  checkFields(at, request, requestFields);
   return {
     rolloutId: checkOptionalId(`${at}.rolloutId`, request.rolloutId),
     input: checkJson(`${at}.input`, request.input),
@@ -78,8 +94,16 @@ export function resolveEnqueue(request: EnqueueRequest, index: number): Resolved
   };
 }
 
+const retryFields: Readonly<Record<keyof RetryPolicy, true>> = {
+  maxAttempts: true,
+  retryOn: true,
+  retryCodes: true,
+  backoffMs: true,
+  maxBackoffMs: true,
+};
+
 function resolveRetry(field: string, given: Partial<RetryPolicy>): RetryPolicy {
-  checkObject(field, given);
+  checkFields(field, given, retryFields);
   return {
     maxAttempts: checkInteger(`${field}.maxAttempts`, given.maxAttempts ?? 1, 1, 100),
     retryOn: checkListOf(`${field}.retryOn`, given.retryOn ?? defaultRetryOn, endedBadly),
@@ -95,8 +119,15 @@ function checkCodes(field: string, codes: readonly string[]): readonly string[] 
   );
 }
 
+const timeoutFields: Readonly<Record<keyof RolloutTimeouts, true>> = {
+  queueMs: true,
+  startToFinishMs: true,
+  noProgressMs: true,
+  totalMs: true,
+};
+
 function resolveTimeouts(field: string, given: RolloutTimeouts): RolloutTimeouts {
-  checkObject(field, given);
+  checkFields(field, given, timeoutFields);
   const clocks = ['queueMs', 'startToFinishMs', 'noProgressMs', 'totalMs'] as const;
   const timeouts: { -readonly [Clock in keyof RolloutTimeouts]: number } = {};
   for (const clock of clocks) {
@@ -111,8 +142,18 @@ export interface ResolvedClaim {
   readonly leaseMs: number;
 }
 
+const claimFields: Readonly<Record<keyof ClaimRequest, true>> = {
+  workerId: true,
+  limit: true,
+  leaseMs: true,
+  queues: true,
+  modes: true,
+  runId: true,
+  workerTags: true,
+};
+
 export function resolveClaim(request: ClaimRequest): ResolvedClaim {
-  checkObject('request', request);
+  checkFields('request', request, claimFields);
   return {
     workerId: checkId('request.workerId', request.workerId),
     limit: checkInteger('request.limit', request.limit ?? 1, 1, 10_000),
@@ -121,7 +162,7 @@ export function resolveClaim(request: ClaimRequest): ResolvedClaim {
 }
 
 export function resolveFilter(request: WorkFilter): ClaimFilter {
-  checkObject('request', request);
+  checkFields<object>('request', request, claimFields);
   const queues = checkArray('request.queues', request.queues ?? ['default'], 1_000).map((queue, index) =>
     checkId(`request.queues[${index}]`, queue),
   );
@@ -152,7 +193,7 @@ export function checkLease(lease: Lease): Lease {
 export type ResolvedFailure = Failure & { readonly status: 'failed' | 'timeout' | 'cancelled' };
 
 export function resolveFailure(failure: Failure & { readonly status?: ResolvedFailure['status'] }): ResolvedFailure {
-  checkObject('failure', failure);
+  checkFields('failure', failure, { code: true, message: true, status: true });
   return {
     code: checkText('failure.code', failure.code, storeLimits.nameCharacters, 1),
     message: checkMessage('failure.message', failure.message),
@@ -174,8 +215,19 @@ export function checkIds(field: string, ids: readonly string[]): readonly string
   return checkArray(field, ids).map((id, index) => checkId(`${field}[${index}]`, id));
 }
 
+const queryFields: Readonly<Record<keyof RolloutQuery, true>> = {
+  rolloutIds: true,
+  statuses: true,
+  modes: true,
+  runId: true,
+  groupId: true,
+  order: true,
+  limit: true,
+  cursor: true,
+};
+
 export function resolveQuery(query: RolloutQuery): ResolvedRolloutQuery {
-  checkObject('query', query);
+  checkFields('query', query, queryFields);
   const runId = checkOptionalId('query.runId', query.runId);
   const groupId = checkOptionalId('query.groupId', query.groupId);
   const statuses = Object.keys(rolloutTransitions) as RolloutStatus[];

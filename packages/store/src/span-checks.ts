@@ -12,6 +12,7 @@ import {
 import type { SpanKind, SpanStatus } from './contract-types.ts';
 import {
   checkArray,
+  checkFields,
   checkId,
   checkListOf,
   checkNumber,
@@ -157,7 +158,9 @@ function checkRewardAttributes(at: string, attributes: Attributes): void {
   ) {
     const [name, value] = [rewardNameAttribute(index), rewardValueAttribute(index)];
     checkText(`${at}["${name}"]`, attributes[name], storeLimits.nameCharacters, 1);
-    checkNumber(`${at}["${value}"]`, attributes[value]);
+    const size = Math.abs(checkNumber(`${at}["${value}"]`, attributes[value]));
+    if (size > storeLimits.rewardSize)
+      throw invalidField(`${at}["${value}"]`, 'must be a reward from -1e9 to 1e9', attributes[value]);
   }
 }
 
@@ -200,8 +203,17 @@ function checkTokenIds(at: string, ids: Int32Array): void {
   throw invalidField(`${at}[${index}]`, 'must be a token id, at least 0', ids[index]);
 }
 
+const queryFields: Readonly<Record<keyof SpanQuery, true>> = {
+  rolloutIds: true,
+  attemptId: true,
+  kinds: true,
+  name: true,
+  under: true,
+  includeTokens: true,
+};
+
 export function resolveSpanQuery(query: SpanQuery): SpanQuery {
-  checkObject('query', query);
+  checkFields('query', query, queryFields);
   return {
     rolloutIds: [...new Set(checkIds('query.rolloutIds', query.rolloutIds))],
     ...(query.attemptId === undefined ? {} : { attemptId: checkId('query.attemptId', query.attemptId) }),

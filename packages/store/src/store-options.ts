@@ -17,6 +17,14 @@ export interface StoreOptions {
 /** Holds the options with every default filled in. */
 export type ResolvedStoreOptions = Required<StoreOptions>;
 
+/** The names of these options, for a store that has others besides. */
+export const storeOptionNames: Readonly<Record<keyof StoreOptions, true>> = {
+  now: true,
+  generateId: true,
+  watchdogIntervalMs: true,
+  keepEvents: true,
+};
+
 /** Checks the options and fills in the defaults. @throws ConfigurationError `option-invalid` */
 export function resolveStoreOptions({
   now,

@@ -45,6 +45,7 @@ export {
   type BuildRequest,
   type FunctionToolSpec,
   type OwnModel,
+  type WatchedAgent,
 } from './adapter/adapter-under-test.ts';
 export {
   agentNamesOf,

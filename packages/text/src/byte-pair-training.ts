@@ -3,7 +3,7 @@
  *
  * @source Sennrich et al., arXiv:1508.07909 (byte pairs); GPT-2's byte alphabet and word pattern
  */
-import { ConfigurationError } from '@agent-lightning/core';
+import { check, ConfigurationError } from '@agent-lightning/core';
 
 import type { TokenizerJson } from './tokenizer.ts';
 
@@ -24,6 +24,7 @@ const wordPattern = /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]
 
 /** Learns a vocabulary and returns the content of a `tokenizer.json`. It is deterministic: the text of a pair decides ties. */
 export function trainBytePairTokenizer(options: BytePairOptions): TokenizerJson {
+  check.knownOptions('trainBytePairTokenizer', options, ['texts', 'vocabularySize', 'specialTokens']);
   const alphabet = byteAlphabet();
   const base = options.specialTokens.length + alphabet.length;
   if (!Number.isSafeInteger(options.vocabularySize) || options.vocabularySize < base) {

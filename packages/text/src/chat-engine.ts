@@ -71,6 +71,7 @@ export interface ChatEngineOptions {
  * @throws {ConfigurationError} `option-invalid` for a length or vocabulary that is no positive integer
  */
 export function createChatEngine(options: ChatEngineOptions): SamplingEngine {
+  check.knownOptions('createChatEngine', options, ['text', 'contextLength', 'vocabularySize', 'sample']);
   for (const name of ['contextLength', 'vocabularySize'] as const) {
     const value = options[name];
     if (value !== undefined) check.wholeNumber(`createChatEngine: ${name}`, value);

@@ -36,7 +36,7 @@ export class ChatTemplate {
   /**
    * @param source the Jinja text
    * @param tokenizerConfig where the template's `bos_token`, `eos_token` and the like come from
-   * @throws {BackendError} `checkpoint-corrupt` when the template does not parse, `checkpoint-unsupported` for an unknown statement
+   * @throws {BackendError} `checkpoint-corrupt` when the template does not parse, `checkpoint-unsupported` for an unknown statement, or one that loops
    */
   constructor(source: ChatTemplateSource, tokenizerConfig: TokenizerJson) {
     const { template, toolTemplate = template, name, now = () => new Date() } = source;
@@ -48,6 +48,16 @@ export class ChatTemplate {
     const fill: RenderChat = (...chat) => this.fill(...chat);
     this.toolCallFormat = detectToolCallFormat(fill);
     this.#taughtFormat = detectTaughtFormat(fill);
+    const endless = this.#template.jinja.endless ?? this.#toolTemplate?.jinja.endless;
+    if (endless !== undefined) throw this.#endless(endless);
+  }
+
+  /** Returns the error for a template that does not end with a chat of a few words. */
+  #endless(cause: unknown): BackendError {
+    return new BackendError(
+      `${this.#name} cannot be used: with a chat of a few words it does far more work than any needs, as a loop without end does`,
+      { code: 'checkpoint-unsupported', cause },
+    );
   }
 
   /**
@@ -119,7 +129,8 @@ export class ChatTemplate {
     const show = (content: JsonValue, shapes: ContentShapes): string | undefined => {
       try {
         return this.#render(jinja, shapes, [{ role: 'user', content }], [], false);
-      } catch {
+      } catch (error) {
+        if (jinja.endless !== undefined) throw this.#endless(error);
         return undefined; // it cannot show this shape, or refuses a chat as short as this
       }
     };

@@ -2,6 +2,7 @@
 import { BackendError } from '@agent-lightning/core';
 
 import { createGlobals } from './jinja/globals.ts';
+import { isEndless, renderWithin, sizeOf } from './jinja/render-budget.ts';
 import { printStatements } from './jinja/run-template.ts';
 import { Scope } from './jinja/scope.ts';
 import { parseTemplate, type Statement } from './jinja/syntax.ts';
@@ -15,6 +16,8 @@ const lacking = /\bUnknown\b/;
 export class JinjaTemplate {
   /** The statements, for those who look for what a template does. */
   readonly statements: readonly Statement[];
+  /** The error of the first rendering that would not have ended; undefined when there was none. */
+  endless: BackendError | undefined;
   readonly #name: string;
   readonly #now: () => Date;
 
@@ -54,12 +57,19 @@ export class JinjaTemplate {
     const scope = new Scope();
     for (const [name, value] of [...createGlobals(raise, this.#now), ...variables]) scope.set(name, value);
     try {
-      return printStatements(this.statements, new Scope(scope));
+      let size = 0;
+      for (const value of variables.values()) size += sizeOf(value);
+      return renderWithin(size, () => printStatements(this.statements, new Scope(scope)));
     } catch (cause) {
       if (isUnsupported(cause)) throw this.#unsupported(cause);
       const verb = cause === refusal ? 'refused' : 'cannot be filled with';
       const problem = cause instanceof RangeError ? `they are nested too deep (${cause.message})` : messageOf(cause);
-      throw new BackendError(`${this.#name} ${verb} the messages: ${problem}`, { code: 'samples-invalid', cause });
+      const error = new BackendError(`${this.#name} ${verb} the messages: ${problem}`, {
+        code: 'samples-invalid',
+        cause,
+      });
+      if (isEndless(cause)) this.endless ??= error;
+      throw error;
     }
   }
 

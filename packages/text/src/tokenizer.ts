@@ -4,6 +4,7 @@ import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
 
 import { BytePairModel } from './byte-pair-model.ts';
 import { corrupt, unsupported, type JsonObject } from './model-files.ts';
+import { runWithin } from './time-limit.ts';
 import { readTokenizerFile } from './tokenizer-file.ts';
 import { Vocabulary } from './vocabulary.ts';
 
@@ -14,12 +15,17 @@ export type TokenizerJson = JsonObject;
 const supportedModel = 'BPE';
 const supportedDecoders = ['ByteLevel', 'Metaspace', 'ByteFallback', 'Fuse', 'Replace', 'Strip', 'Sequence'] as const;
 
+/** The time that encoding a text may take: a slow machine under load encodes a thousand characters in a millisecond. */
+const freeMs = 2_000;
+const charactersPerMs = 50;
+
 /** A byte-pair tokenizer; the same ids as the Python tokenizers for the same file. */
 export class Tokenizer {
   /** Ids are below this; the model's vocabulary may be larger (padding), never smaller. */
   readonly vocabularySize: number;
   /** The most characters of a text that one token stands for. */
   readonly longestToken: number;
+  readonly #source: string;
   readonly #tokenizer: HuggingFaceTokenizer;
   readonly #vocabulary: Vocabulary;
   /** Ids of special tokens, which have no text. */
@@ -33,6 +39,7 @@ export class Tokenizer {
    */
   constructor(tokenizerJson: TokenizerJson, tokenizerConfig: TokenizerJson, source: string, vocabulary?: Vocabulary) {
     requireSupported(tokenizerJson, source);
+    this.#source = source;
     const model = tokenizerJson['model'] as TokenizerJson;
     this.#vocabulary = vocabulary ?? readVocabulary(model, source);
     try {
@@ -68,7 +75,17 @@ export class Tokenizer {
    *   bare prompt, no for a rendered chat, whose template writes the frame itself
    */
   encode(text: string, addSpecialTokens: boolean): Int32Array {
-    return Int32Array.from(this.#tokenizer.encode(text, { add_special_tokens: addSpecialTokens }).ids);
+    const limitMs = freeMs + text.length / charactersPerMs;
+    return runWithin(
+      limitMs,
+      () => Int32Array.from(this.#tokenizer.encode(text, { add_special_tokens: addSpecialTokens }).ids),
+      () => {
+        throw unsupported(
+          this.#source,
+          `tokenizer.json: a text of ${text.length} characters took longer than ${Math.ceil(limitMs)} ms to encode; a regular expression of its normalizer or pre_tokenizer backtracks, or this machine has no time to run`,
+        );
+      },
+    );
   }
 
   /** Returns the text of tokens, without special tokens; an id that has no text (vocabulary padding) gives none. */
@@ -139,6 +156,9 @@ function requireSupported(tokenizerJson: TokenizerJson, source: string): void {
         `tokenizer.json: decoder type is ${JSON.stringify(type ?? null)}; supported are ${supportedDecoders.join(', ')}`,
       );
     }
+    // Decoding happens token by token, where no time can be watched.
+    if (type === 'Replace' && field(field(part, 'pattern'), 'Regex') !== undefined)
+      throw unsupported(source, 'tokenizer.json: a Replace decoder has a regular expression; only a text is supported');
   }
 }
 

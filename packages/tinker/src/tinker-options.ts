@@ -1,6 +1,6 @@
 /** Defines the options of `tinker`, and checks them once. */
 import { check, ConfigurationError, type Logger } from '@agent-lightning/core';
-import { createConsoleLogger } from '@agent-lightning/platform';
+import { cleanLogger, createConsoleLogger } from '@agent-lightning/platform';
 import { adamFields, serverKinds, type AdamField, type ServerTraits, type ServerKind } from './server-kinds.ts';
 import { resolveLora, type LoraOptions } from './lora-options.ts';
 import type { LoraSpec } from './tinker-model.ts';
@@ -77,7 +77,7 @@ export function resolveTinkerOptions(
   options: TinkerOptions,
   environment: NodeJS.ProcessEnv = process.env,
 ): ResolvedTinkerOptions {
-  if ('dialect' in options)
+  if (typeof options === 'object' && options !== null && 'dialect' in options)
     throw new ConfigurationError(
       `tinker: the option dialect is named serverKind; write serverKind: ${JSON.stringify(options.dialect)}.`,
       { code: 'option-invalid' },
@@ -109,7 +109,7 @@ export function resolveTinkerOptions(
         : check.wholeNumber('tinker: contextLength', options.contextLength, 2),
     timeoutMs: check.timerMs('tinker: timeoutMs', options.timeoutMs ?? 1_800_000),
     retryForMs: check.timerMs('tinker: retryForMs', options.retryForMs ?? 300_000, 0),
-    logger: options.logger ?? createConsoleLogger(),
+    logger: cleanLogger(options.logger ?? createConsoleLogger()),
     signal: options.signal,
     fetch: options.fetch ?? globalThis.fetch,
   });

@@ -1,5 +1,7 @@
 // adapter-kit
+export { mayHoldMiddleware, speaksOtherDialect } from './adapter-kit/ai-models.ts';
 export { type AgentOptions, agentOptions } from './selection/agent-options.ts';
+export { createProxy, type ProxyBehaviour } from './adapter-kit/create-proxy.ts';
 export { type BeginRun, type FrameworkRun, FrameworkRuns, type TracedRun } from './adapter-kit/framework-runs.ts';
 export {
   type FrameworkSpan,
@@ -8,11 +10,13 @@ export {
   type ToolCallStart,
   agentSpan,
   answerAttributes,
+  attemptSpan,
+  markExecution,
   modelCallSpan,
   toolOutcome,
   toolSpan,
 } from './adapter-kit/framework-spans.ts';
-export { gatewayHeaders } from './adapter-kit/gateway-headers.ts';
+export { decodeAgentNames, encodeAgentNames, gatewayHeaders } from './adapter-kit/gateway-headers.ts';
 
 // emit
 export {
@@ -31,6 +35,7 @@ export { installFetchRedirect } from './redirect/fetch-redirect.ts';
 export { recordOutsideCalls, watchOutsideCalls } from './redirect/outside-calls.ts';
 
 // scope
+export { bindToRollout } from './scope/bind-to-rollout.ts';
 export { type ActiveAgent, type ActiveSpan, activeSpan, runInSpan } from './scope/active-span.ts';
 export { processWide } from './scope/process-wide.ts';
 export { type RolloutScope, currentRollout, requireRollout, runInRollout } from './scope/rollout-scope.ts';

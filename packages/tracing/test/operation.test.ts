@@ -92,7 +92,7 @@ describe('operation', () => {
     const [long, big, both] = await rollout.spans();
     expect(both?.attributes[attributeNames.operationInput]).toMatch(/^\[\{"a":1\},\[not JSON: .*\],\[undefined\]\]$/);
     expect(both?.attributes).not.toHaveProperty(attributeNames.operationOutput);
-    expect(long?.attributes[attributeNames.operationInput]).toMatch(/x… \[3618 more characters\]$/);
+    expect(long?.attributes[attributeNames.operationInput]).toMatch(/x… \[more\]$/);
     expect(big?.attributes[attributeNames.operationInput]).toMatch(/^\[not JSON: .*BigInt/);
   });
 

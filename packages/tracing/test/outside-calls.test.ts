@@ -25,11 +25,10 @@ async function startServer() {
   return { host, origin: `http://${host}`, baseUrl: `http://${host}/rollout/r/v1` };
 }
 
-const headers = { 'anthropic-version': '2023-06-01' };
-const post = async (url: string): Promise<string> => (await fetch(url, { method: 'POST', body: '{}', headers })).text();
+const post = async (url: string): Promise<string> => (await fetch(url, { method: 'POST', body: '{}' })).text();
 
 async function postByHttp(url: string): Promise<void> {
-  const request = sendRequest(url, { method: 'POST', headers });
+  const request = sendRequest(url, { method: 'POST', headers: { 'user-agent': 'node' } });
   request.end('{}');
   const [response] = (await once(request, 'response')) as [NodeJS.ReadableStream];
   response.resume();
@@ -39,26 +38,23 @@ async function postByHttp(url: string): Promise<void> {
 const inAgent = <Result>(rollout: TestRollout, agent: ActiveAgent, work: () => Result): Result =>
   rollout.run(() => runInSpan({ attemptId: rollout.scope.attempt.attemptId, spanId: '00000000000000aa', agent }, work));
 
-/** What the trace says of the calls: agent, host, dialect and count. */
+/** What the trace says of the calls: agent, host and count. */
 async function countsOf(rollout: TestRollout) {
   recordOutsideCalls(rollout.scope);
   return (await rollout.spans()).map(({ attributes }) => [
     attributes[attributeNames.agentName],
     attributes[attributeNames.outsideHost],
-    attributes[attributeNames.outsideDialect],
     attributes[attributeNames.outsideCalls],
   ]);
 }
 
 it.each([
-  ['/v1/chat/completions', 'openai'],
-  ['/v1/messages?beta=true', 'anthropic'],
-  ['/v1beta/models/gemini-3:streamGenerateContent?alt=sse', 'google'],
-  ['/v1/projects/p/locations/l/publishers/anthropic/models/claude:rawPredict', 'google'],
-  ['/model/anthropic.claude/converse-stream', 'amazon'],
-  ['/api/chat', 'ollama'],
-  ['/v2/chat', 'cohere'],
-])('counts a POST to %s by agent and host, whichever client sends it', async (path, dialect) => {
+  '/v1/chat/completions',
+  '/v1/messages?beta=true',
+  '/v1beta/models/gemini-3:streamGenerateContent?alt=sse',
+  '/model/anthropic.claude/converse-stream',
+  '/api/chat',
+])('counts a POST to %s by agent and host, whichever client sends it', async (path) => {
   watchOutsideCalls();
   const [provider, gateway] = [await startServer(), await startServer()];
   const rollout = await startRollout(gateway);
@@ -68,30 +64,9 @@ it.each([
   });
   await rollout.run(() => post(provider.origin + path));
   expect(await countsOf(rollout)).toEqual([
-    ['plan', provider.host, dialect, 2],
-    ['', provider.host, dialect, 1],
+    ['plan', provider.host, 2],
+    ['', provider.host, 1],
   ]);
-});
-
-it('counts calls over HTTP/2, which Amazon’s clients use', async () => {
-  watchOutsideCalls();
-  const server = createHttp2Server((_request, response) => response.end('{}'));
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const session = connect(`http://${host}`);
-  cleanups.push(() => {
-    session.destroy();
-    server.close();
-  });
-  const rollout = await startRollout(await startServer());
-  await inAgent(rollout, { names: ['plan'], wrappers: [{}] }, async () => {
-    const stream = session.request({ ':method': 'POST', ':path': '/model/anthropic.claude/converse' });
-    stream.end('{}');
-    stream.resume();
-    await once(stream, 'end');
-  });
-  expect(await countsOf(rollout)).toEqual([['plan', host, 'amazon', 1]]);
 });
 
 it('counts nothing else', async () => {
@@ -102,13 +77,54 @@ it('counts nothing else', async () => {
   await inAgent(rollout, agent, async () => {
     await fetch(`${other.origin}/v1/messages`);
     await post(`${other.origin}/v1/search`);
-    await (await fetch(`${other.origin}/channels/7/messages`, { method: 'POST', body: '{"content":"hello"}' })).text();
+    await post(`${other.origin}/channels/7/messages`);
     await post(`${other.origin}/v1/messages/batches/count`);
     await post(`${gateway.baseUrl}/chat/completions`);
   });
-  await inAgent(rollout, { ...agent, wrappers: [{ agentMatch: /check/ }] }, () => post(`${other.origin}/v1/messages`));
-  await inAgent(rollout, { ...agent, wrappers: [] }, () => post(`${other.origin}/v1/messages`));
   await inAgent(untrained, agent, () => post(`${other.origin}/v1/messages`));
   await post(`${other.origin}/v1/messages`);
   expect([await countsOf(rollout), await countsOf(untrained)]).toEqual([[], []]);
+});
+
+it('tells apart agents that keep their model, calls for vectors, and clients by what they call themselves', async () => {
+  watchOutsideCalls();
+  const [provider, gateway] = [await startServer(), await startServer()];
+  const rollout = await startRollout(gateway);
+  const url = `${provider.origin}/v1/messages`;
+  const agent = { names: ['plan'], wrappers: [{}] };
+  const ask = (userAgent: string) =>
+    fetch(url, { method: 'POST', body: '{}', headers: { 'user-agent': userAgent } }).then((reply) => reply.text());
+  await inAgent(rollout, { ...agent, wrappers: [{ agentMatch: /check/ }] }, () => ask('OpenAI/JS 6.1.0'));
+  await inAgent(rollout, { ...agent, wrappers: [] }, () => ask('ai-sdk/anthropic/3.0.2 runtime/node.js/24'));
+  await inAgent(rollout, agent, () => ask('Anthropic/JS 0.80.0'));
+  await inAgent(rollout, agent, () => post(`${provider.origin}/v1/embeddings`));
+  recordOutsideCalls(rollout.scope);
+  const counted = (await rollout.spans()).map(({ attributes }) => [
+    attributes[attributeNames.agentSelected],
+    attributes[attributeNames.outsideClient],
+  ]);
+  expect(counted).toEqual([
+    [false, 'OpenAI/JS'],
+    [false, 'ai-sdk/anthropic'],
+    [true, 'Anthropic/JS'],
+    [false, 'node'],
+  ]);
+});
+
+it('counts calls over HTTP/2, as AWS’s clients send them', async () => {
+  watchOutsideCalls();
+  const server = createHttp2Server((_request, response) => response.end('{}'));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const session = connect(`http://${host}`);
+  cleanups.push(() => (session.destroy(), server.close()));
+  const rollout = await startRollout(await startServer());
+  await inAgent(rollout, { names: ['plan'], wrappers: [{}] }, async () => {
+    const request = session.request({ ':method': 'POST', ':path': '/model/claude/converse' });
+    request.end('{}');
+    request.resume();
+    await once(request, 'end');
+  });
+  expect(await countsOf(rollout)).toEqual([['plan', host, 1]]);
 });

@@ -1,12 +1,14 @@
-import { check, type Episode, type Examination, type Rollout } from '@agent-lightning/core';
+import { check, type AgentMatch, type Episode, type Examination, type Rollout } from '@agent-lightning/core';
 import {
   countFailures,
-  countUnselectedCalls,
   describeFailure,
   type FailureScoring,
   planGroups,
   RolloutCollector,
 } from '@agent-lightning/run';
+import { examineCalls, type CallExamination } from './dev-calls.ts';
+import { describeDevReport } from './dev-text.ts';
+import { describeTellingRollout } from './telling-rollout.ts';
 import { openSession, scoreFailures, toHost } from './open-run.ts';
 import type { ResolvedTrainerOptions } from './trainer-options.ts';
 
@@ -15,11 +17,13 @@ export interface DevOptions<Task> {
   readonly tasks: readonly Task[];
   /** Rollouts of each task, at least 2. @default 4 */
   readonly samples?: number;
+  /** Agents whose model calls may go elsewhere though `agentMatch` selects them, by their names. @default none: such a call makes the dry run fail */
+  readonly allowOutside?: AgentMatch;
 }
 
 /** The result of a dry run. */
 export interface DevReport {
-  /** True when the algorithm would have something to learn from, every `agentMatch` selects an agent that ran, and `failureReward` is not above what a rollout earned. */
+  /** True when the algorithm would have something to learn from, every `agentMatch` selects an agent that ran, no call of a selected agent went past the policy, and `failureReward` is not above what a rollout earned. */
   readonly ok: boolean;
   readonly rollouts: number;
   readonly succeeded: number;
@@ -36,6 +40,8 @@ export interface DevReport {
   readonly untrainableCalls: Readonly<Record<string, number>>;
   /** Calls of agents that `agentMatch` does not select, which keep their own model, by agent. */
   readonly unselectedCalls: Readonly<Record<string, number>>;
+  /** Every model call that the rollouts made, by what became of it, agent, host and client. */
+  readonly calls: CallExamination['table']['rows'];
   readonly tokensSampled: number;
   /** Samples that the trainable calls of groups with variance became; fewer than calls where calls continue each other. */
   readonly samples: number;
@@ -46,9 +52,11 @@ export interface DevReport {
 
 /** Runs tasks through a gateway and a store in memory, and reports whether the algorithm could learn from them. */
 export async function dryRun<Task>(options: ResolvedTrainerOptions<Task>, dev: DevOptions<Task>): Promise<DevReport> {
+  check.knownOptions('dev', dev, { tasks: true, samples: true, allowOutside: true });
   if (!Array.isArray(dev.tasks) || dev.tasks.length === 0)
     throw check.optionInvalid('dev: tasks', JSON.stringify(dev.tasks), 'an array of at least one task');
   const samples = check.wholeNumber('dev: samples', dev.samples ?? 4, 2);
+  if (dev.allowOutside !== undefined) check.agentMatch('dev: allowOutside', dev.allowOutside);
   const runId = 'dev';
   const trainer = { ...options, store: undefined, gateway: undefined };
   const session = await openSession(trainer, { runId, storePath: undefined, hooks: options.hooks });
@@ -69,8 +77,12 @@ export async function dryRun<Task>(options: ResolvedTrainerOptions<Task>, dev: D
     const planned = planGroups(0, dev.tasks, [...dev.tasks.keys()], samples, rehearsal.resourcesId);
     const rollouts = await collector.collect(planned, stopping);
     const read = await collector.readEpisodes(rollouts);
-    const report = toDevReport(rollouts, { episodes: read, ...rehearsal.examine(rollouts, read) }, failures);
-    options.logger.info(describeReport(report, session.gateway !== undefined));
+    const examination = { episodes: read, ...rehearsal.examine(rollouts, read) };
+    const calls = examineCalls(examination.episodes, dev.allowOutside);
+    const report = toDevReport(rollouts, examination, calls, failures);
+    const rollout = await describeTellingRollout(collector, examination.episodes);
+    const table = session.gateway === undefined ? undefined : calls.table;
+    options.logger.info(describeDevReport(report, { table, rollout }));
     return report;
   } finally {
     await session.close();
@@ -80,14 +92,20 @@ export async function dryRun<Task>(options: ResolvedTrainerOptions<Task>, dev: D
 function toDevReport(
   rollouts: readonly Rollout[],
   examination: Examination & Required<Pick<Examination, 'episodes'>>,
+  { table, ...where }: CallExamination,
   { complaint, failureReward }: FailureScoring,
 ): DevReport {
   const { episodes, findings, samples = 0, callsInSamples = 0 } = examination;
   const { groupsWithVariance = countGroupsWithVariance(episodes) } = examination;
   const calls = episodes.flatMap((episode) => episode.transitions);
+  const unselected = table.rows.filter(({ fate }) => fate === 'not selected');
+  // Where every rollout failed alike, the examination has said so, and why.
+  const counted = countFailures(episodes);
+  const isTold = counted.length === 1 && counted[0]!.count === rollouts.length && findings.length > 0;
+  const failureFindings = isTold ? [] : counted.map((failure) => describeFailure(failure, failureReward));
   const failed = rollouts.filter((rollout) => rollout.status !== 'succeeded');
   return {
-    ok: examination.ok && complaint === undefined,
+    ok: examination.ok && complaint === undefined && where.ok,
     rollouts: rollouts.length,
     succeeded: rollouts.length - failed.length,
     failures: countBy(failed, (rollout) => rollout.failure?.code ?? rollout.status),
@@ -99,14 +117,20 @@ function toDevReport(
       episodes.flatMap((episode) => episode.untrainable),
       (call) => call.reason,
     ),
-    unselectedCalls: countUnselectedCalls(episodes),
+    unselectedCalls: countBy(
+      unselected.flatMap((row) => Array.from({ length: row.calls }, () => row)),
+      ({ agent }) => agent,
+    ),
+    calls: table.rows,
     tokensSampled: calls.reduce((sum, call) => sum + call.responseIds.length, 0),
     samples,
     callsInSamples,
     findings: [
       ...(complaint === undefined ? [] : [complaint]),
       ...findings,
-      ...countFailures(episodes).map((failure) => describeFailure(failure, failureReward)),
+      // A dry run without any call that trains has told it already, as the reason.
+      ...where.findings.filter((each) => !findings.some((told) => told.includes(each.split(';')[0]!))),
+      ...failureFindings,
     ],
   };
 }
@@ -115,31 +139,6 @@ function countGroupsWithVariance(episodes: readonly Episode[]): number {
   const groups = Map.groupBy(episodes, ({ rollout }) => rollout.groupId);
   const rewardsOf = (group: readonly Episode[]): readonly number[] => group.flatMap(({ reward }) => reward ?? []);
   return [...groups.values()].filter((group) => new Set(rewardsOf(group)).size > 1).length;
-}
-
-function describeReport(report: DevReport, hasPolicy: boolean): string {
-  const rewards = report.rewards.filter((reward) => reward !== undefined);
-  const mean =
-    rewards.length === 0 ? 'none' : (rewards.reduce((sum, reward) => sum + reward, 0) / rewards.length).toFixed(3);
-  const list = (counts: Readonly<Record<string, number>>): string =>
-    Object.entries(counts)
-      .map(([name, count]) => `${name || '(no name)'} ${count}`)
-      .join(', ') || 'none';
-  const unselected =
-    Object.keys(report.unselectedCalls).length === 0
-      ? ''
-      : ` · calls of agents that are not selected: ${list(report.unselectedCalls)}`;
-  return [
-    `dry run: ${report.succeeded} of ${report.rollouts} rollouts succeeded · mean reward ${mean} · ${report.groupsWithVariance} of ${report.groups} groups have different rewards`,
-    ...(hasPolicy
-      ? [
-          `calls that train: ${list(report.trainableCalls)} (${report.tokensSampled} tokens) · calls that do not: ${list(report.untrainableCalls)}${unselected}`,
-          `${report.callsInSamples} calls became ${report.samples} samples`,
-        ]
-      : []),
-    ...report.findings.map((finding) => `- ${finding}`),
-    report.ok ? 'ready to train' : 'not ready to train',
-  ].join('\n');
 }
 
 function countBy<Item>(items: readonly Item[], keyOf: (item: Item) => string): Readonly<Record<string, number>> {

@@ -48,8 +48,20 @@ export interface ResolvedFitOptions<Task = JsonValue> {
   readonly validationDigest: string;
 }
 
+const optionNames: Readonly<Record<keyof FitOptions<never>, true>> = {
+  train: true,
+  validation: true,
+  steps: true,
+  epochs: true,
+  validationEvery: true,
+  validationSubset: true,
+  verdict: true,
+  resume: true,
+};
+
 /** Checks the options of `fit` and fills in the defaults. @throws {ConfigurationError} `option-invalid` */
 export function resolveFitOptions<Task>(options: FitOptions<Task>, tasksPerStep: number): ResolvedFitOptions<Task> {
+  check.knownOptions('fit', options, optionNames);
   const { train, validation = [] } = options;
   if (!Array.isArray(train) || train.length === 0)
     throw check.optionInvalid('fit: train', JSON.stringify(train), 'an array of at least one task');
@@ -81,6 +93,7 @@ export const fewestForVerdict = 16;
 function resolveVerdict(given: FitOptions['verdict'], heldOut: number): Required<VerdictOptions> | undefined {
   const asked = given ?? (heldOut < fewestForVerdict ? false : {});
   if (asked === false) return undefined;
+  check.knownOptions('fit: verdict', asked, ['samples', 'step']);
   if (heldOut < 2)
     throw check.optionInvalid('fit: verdict', JSON.stringify(asked), 'false with fewer than 2 held-out tasks');
   return Object.freeze({

@@ -11,6 +11,9 @@ export type { TrainingGateway } from '@agent-lightning/core';
 // tasks in files
 export { readTasks, streamTasks, type ReadTasksOptions, type TaskFormat, type TaskRecord } from '@agent-lightning/run';
 
+// rewards, looked at again
+export { rescore, type RescoredRollout, type RescoreOptions, type StoredRollout } from './rescore.ts';
+
 // verdicts
 export { compareEvaluations, describeVerdict, verdictExitCodes } from '@agent-lightning/run';
 export type { Evaluation, Interval, JudgedSide, Verdict } from '@agent-lightning/run';

@@ -7,10 +7,12 @@ import type { ResolvedTrainerOptions } from './trainer-options.ts';
 /** Opens the session of a run: its store, its runner and, where the algorithm trains weights, its gateway. */
 export async function openSession<Task>(
   trainer: ResolvedTrainerOptions<Task>,
-  options: Pick<SessionOptions<Task>, 'runId' | 'storePath' | 'hooks'>,
+  options: Pick<SessionOptions<Task>, 'runId' | 'storePath' | 'hooks' | 'interrupted'>,
 ): Promise<Session<Task>> {
   const { sampling = {}, uses } = trainer.algorithm;
-  return await Session.open({ ...trainer, ...options, sampling, hasPolicy: uses.backend });
+  const { onRolloutStart, onRolloutEnd } = options.hooks;
+  const hooks = { ...(onRolloutStart && { onRolloutStart }), ...(onRolloutEnd && { onRolloutEnd }) };
+  return await Session.open({ ...trainer, ...options, hooks, sampling, hasPolicy: uses.backend });
 }
 
 /** Returns the things that an algorithm works with in a session. */

@@ -40,8 +40,8 @@ function resolvePolicy(name: string, given: PolicyOptions): RoutedPolicy {
       JSON.stringify(name),
       `up to 64 letters, digits, ".", "_" and "-", the first a letter, and not "${baseModelName}"`,
     );
-  const agentMatch = check.agentMatch(`${path}.agentMatch`, given?.agentMatch);
   check.knownOptions(path, given, ['agentMatch', 'learningRate']);
+  const agentMatch = check.agentMatch(`${path}.agentMatch`, given.agentMatch);
   return {
     name,
     agentMatch,

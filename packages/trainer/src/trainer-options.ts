@@ -11,7 +11,7 @@ import {
   type TrainingGateway,
   type RoutedPolicy,
 } from '@agent-lightning/core';
-import { createConsoleLogger } from '@agent-lightning/platform';
+import { cleanLogger, createConsoleLogger } from '@agent-lightning/platform';
 import type { CallOptions, ProgressMode } from '@agent-lightning/run';
 import type { RolloutFunction, RunnerHooks } from '@agent-lightning/runner';
 import { resolvePolicies, type PolicyOptions } from './policy-options.ts';
@@ -151,11 +151,55 @@ export interface ResolvedTrainerOptions<Task = JsonValue> {
   readonly resumeHint: (runDirectory: string) => string;
 }
 
+const optionNames: Readonly<Record<keyof TrainerOptions<never, never>, true>> = {
+  rollout: true,
+  backend: true,
+  algorithm: true,
+  policies: true,
+  runners: true,
+  seed: true,
+  runDirectory: true,
+  store: true,
+  gateway: true,
+  attemptTimeoutMs: true,
+  callTimeoutMs: true,
+  stallTimeoutMs: true,
+  heartbeatMs: true,
+  structuredOutput: true,
+  retry: true,
+  failures: true,
+  failureReward: true,
+  taskKind: true,
+  control: true,
+  noSignalPatience: true,
+  maxStaleness: true,
+  maxDivergence: true,
+  checkpointEvery: true,
+  keepCheckpoints: true,
+  hooks: true,
+  logger: true,
+  progress: true,
+  signal: true,
+  handleSignals: true,
+  resumeHint: true,
+};
+
+const retryNames: Readonly<Record<keyof RetryPolicy, true>> = {
+  maxAttempts: true,
+  retryOn: true,
+  retryCodes: true,
+  backoffMs: true,
+  maxBackoffMs: true,
+};
+
 /** Checks the options of a trainer and fills in the defaults. @throws {ConfigurationError} `option-invalid` */
 export function resolveTrainerOptions<Task, Metrics extends object>(
   options: TrainerOptions<Task, Metrics>,
   now: Date = new Date(),
 ): ResolvedTrainerOptions<Task> {
+  check.knownOptions('Trainer', options, optionNames);
+  check.knownOptions('Trainer: hooks', options.hooks ?? {}, ['onRolloutStart', 'onRolloutEnd', 'onStep']);
+  check.knownOptions('Trainer: retry', options.retry ?? {}, retryNames);
   if (typeof options.rollout !== 'function')
     throw check.optionInvalid('Trainer: rollout', options.rollout, 'the function that runs the agent on one task');
   checkAlgorithm(options);
@@ -176,7 +220,7 @@ export function resolveTrainerOptions<Task, Metrics extends object>(
     calls: resolveCalls(options),
     retry: { ...worldRetries, retryCodes: failureKinds.worldCodes(failures), ...options.retry },
     failures,
-    failureReward: options.failureReward === undefined ? undefined : finite('failureReward', options.failureReward),
+    failureReward: options.failureReward === undefined ? undefined : rewardSize('failureReward', options.failureReward),
     taskKind: options.taskKind,
     control: check.oneOf('Trainer: control', options.control ?? 'none', ['none', 'shuffled']),
     noSignalPatience: check.wholeNumber('Trainer: noSignalPatience', options.noSignalPatience ?? 3),
@@ -186,7 +230,7 @@ export function resolveTrainerOptions<Task, Metrics extends object>(
     keepCheckpoints: check.wholeNumber('Trainer: keepCheckpoints', options.keepCheckpoints ?? 2),
     // The metrics of a run are those of its algorithm, which is what the hooks were written for.
     hooks: (options.hooks ?? {}) as TrainerHooks,
-    logger: options.logger ?? createConsoleLogger(),
+    logger: cleanLogger(options.logger ?? createConsoleLogger()),
     progress: check.oneOf('Trainer: progress', options.progress ?? (process.stderr.isTTY ? 'live' : 'plain'), [
       'live',
       'plain',
@@ -201,9 +245,12 @@ export function resolveTrainerOptions<Task, Metrics extends object>(
 /** The attempts at a rollout that fails by the world's doing, and the wait before the second one. */
 const worldRetries: Partial<RetryPolicy> = { maxAttempts: 3, backoffMs: 1_000 };
 
-function finite(name: string, value: number): number {
-  if (Number.isFinite(value)) return value;
-  throw check.optionInvalid(`Trainer: ${name}`, value, 'a finite number');
+/** The largest size of a reward, as for those of agents: a square of it is far from what a float32 can hold. */
+const largestReward = 1e9;
+
+function rewardSize(name: string, value: number): number {
+  if (Math.abs(value) <= largestReward) return value;
+  throw check.optionInvalid(`Trainer: ${name}`, value, 'a number from -1e9 to 1e9');
 }
 
 type GivenCallOptions = Partial<CallOptions> & Pick<TrainerOptions, 'gateway' | 'algorithm'>;

@@ -1,10 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
-import { check, type AlgorithmRun, type JsonValue } from '@agent-lightning/core';
+import { check, LightningError, type AlgorithmRun, type JsonValue } from '@agent-lightning/core';
 import { writeReport } from '@agent-lightning/report';
 import {
   Interrupt,
   compareEvaluations,
+  countFailures,
+  describeFailure,
   Progress,
   RolloutCollector,
   RunDirectory,
@@ -20,6 +22,7 @@ import { resolveFitOptions, type FitOptions, type ResolvedFitOptions } from './f
 import { describeRun, openSession, scoreFailures, toHost } from './open-run.ts';
 import { toReportContext, type RunContext } from './run-context.ts';
 import { resolveTrainerOptions, type ResolvedTrainerOptions, type TrainerOptions } from './trainer-options.ts';
+import { describeTellingRollout } from './telling-rollout.ts';
 import { TrainingRun } from './training-run.ts';
 import type { StopReason, TrainingResult } from './training-result.ts';
 
@@ -61,7 +64,9 @@ export class Trainer<Task = JsonValue, Metrics extends object = object> {
    * Compares the agent at two checkpoints on the same tasks, and says whether the candidate is better.
    * @throws as {@link evaluate} does
    */
-  async compare({ baseline, candidate, ...options }: CompareOptions<Task>): Promise<Verdict> {
+  async compare(comparison: CompareOptions<Task>): Promise<Verdict> {
+    check.knownOptions('compare', comparison, ['tasks', 'samples', 'baseline', 'candidate']);
+    const { baseline, candidate, ...options } = comparison;
     const before = await this.evaluate({ ...options, ...(baseline === undefined ? {} : { checkpoint: baseline }) });
     return compareEvaluations(before, await this.evaluate({ ...options, checkpoint: candidate }));
   }
@@ -114,6 +119,7 @@ export class Trainer<Task = JsonValue, Metrics extends object = object> {
       runId: directory.runId,
       storePath: directory.file('store.sqlite'),
       hooks: countRollouts(options.hooks, progress),
+      interrupted: interrupt.signal,
     });
     let result: TrainingResult;
     try {
@@ -150,7 +156,8 @@ export class Trainer<Task = JsonValue, Metrics extends object = object> {
       await session.close().catch((closing: unknown) => progress.logger.warn(`closing the run: ${String(closing)}`));
       throw error;
     }
-    await session.close();
+    // The run is done and saved: what could not be closed any more, as after an outage, takes nothing from its result.
+    await session.close().catch((error: unknown) => progress.logger.warn(`closing the run: ${String(error)}`));
     return result;
   }
 }
@@ -163,10 +170,12 @@ async function trainAndReport<Task>(context: RunContext<Task>): Promise<Training
     stopReason = await run.run();
   } catch (error) {
     const problem = error instanceof Error ? error.message : String(error);
+    await explainNoSignal(context, run.lastStep, error);
     await writeReport(toReportContext(context), {
       state: run.state,
       excerpts: run.excerpts,
       findings: run.findings,
+      lastStep: run.lastStep,
       outcome: `stopped: ${problem}`,
     }).catch((reporting: unknown) => context.progress.logger.warn(`no report could be written: ${String(reporting)}`));
     throw error;
@@ -181,6 +190,7 @@ async function trainAndReport<Task>(context: RunContext<Task>): Promise<Training
       state: run.state,
       excerpts: run.excerpts,
       findings: run.findings,
+      lastStep: run.lastStep,
       outcome: stopReason,
       verdict: kept?.verdict,
     },
@@ -206,6 +216,24 @@ async function trainAndReport<Task>(context: RunContext<Task>): Promise<Training
     modelDirectory,
     reportPath,
   };
+}
+
+/** Says, of a run that found nothing to learn from, how one rollout of its last step went, and which failures there were. The error says why. */
+async function explainNoSignal<Task>(
+  { collector, progress }: RunContext<Task>,
+  step: number,
+  error: unknown,
+): Promise<void> {
+  if (!LightningError.isInstance(error) || error.code !== 'no-signal') return;
+  try {
+    const episodes = await collector.readEpisodes(await collector.findStep(step));
+    const rollout = await describeTellingRollout(collector, episodes);
+    const { failureReward } = collector.failures;
+    const failures = countFailures(episodes).map((failure) => `- ${describeFailure(failure, failureReward)}`);
+    progress.logger.info([...(rollout === undefined ? [] : [rollout]), ...failures].join('\n'));
+  } catch (reading) {
+    progress.logger.warn(`the rollouts of step ${step} could not be read again: ${String(reading)}`);
+  }
 }
 
 async function exportResult(algorithm: AlgorithmRun, directory: string): Promise<void> {

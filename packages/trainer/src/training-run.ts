@@ -1,6 +1,5 @@
 import {
   LightningError,
-  check,
   seededRandom,
   type Episode,
   type PlannedRollout,
@@ -34,6 +33,8 @@ import {
   toCurve,
   type Verdict,
 } from '@agent-lightning/run';
+import { CallReport } from './call-report.ts';
+import { checkOwnNames } from './check-own-names.ts';
 import { evaluateForVerdict, loadBest, sayVerdict } from './evaluate/run-verdict.ts';
 import { kindReader, toReportContext, type RunContext } from './run-context.ts';
 import { StepEpisodes } from './step-episodes.ts';
@@ -69,6 +70,7 @@ export class TrainingRun<Task> {
   readonly #window: RolloutWindow;
   readonly excerpts: StepExcerpts;
   readonly #faults = new FaultNotices();
+  readonly #calls: CallReport;
   /** True once the user was told that the failure reward is above what rollouts earn. */
   #hasComplained = false;
   readonly #ailments: AilmentWatch;
@@ -82,11 +84,14 @@ export class TrainingRun<Task> {
   /** True while the algorithm is where it was after the state's step; false once it has changed further. */
   #isAlgorithmAtState = true;
   #lastMetrics: StepMetrics | undefined;
+  /** The newest step whose rollouts were read, learned from or not. */
+  #readStep: number | undefined;
   #kept: KeptStep | undefined;
 
   constructor(context: RunContext<Task>) {
     const { fit, options, directory, collector } = context;
     this.#context = context;
+    this.#calls = new CallReport(context.progress.logger);
     this.excerpts = new StepExcerpts(directory);
     this.#ailments = new AilmentWatch(options.algorithm.ailments ?? [], {
       isControl: options.control === 'shuffled',
@@ -110,6 +115,11 @@ export class TrainingRun<Task> {
     return this.#kept;
   }
 
+  /** The newest step whose rollouts are final; it may be past the state's, when it could not be learned from. */
+  get lastStep(): number {
+    return this.#readStep ?? this.#state.step;
+  }
+
   /** The ailments that were found so far, for the report. */
   get findings(): readonly ToldFinding[] {
     return this.#ailments.findings;
@@ -120,6 +130,7 @@ export class TrainingRun<Task> {
     try {
       await this.#begin();
       const reason = await this.#loop();
+      this.#calls.runEnded();
       if (reason !== 'interrupted') await this.#validateFinally();
       await this.#save();
       if (reason !== 'interrupted') await this.#judge();
@@ -194,6 +205,7 @@ export class TrainingRun<Task> {
     const validation = await clock.measure('validate', () => this.#validateOnTheWay(step));
     const metrics = await this.#endStep(finished, validation, clock, this.#loadOf(clock, queueDepth));
     for (const warning of finished.outcome.warnings ?? []) progress.logger.warn(warning);
+    this.#calls.stepEnded(finished);
     try {
       await options.hooks.onStep?.(metrics);
     } catch (error) {
@@ -228,6 +240,7 @@ export class TrainingRun<Task> {
   ): Promise<FinishedStep> {
     const { options, algorithm } = this.#context;
     const episodes = await clock.measure('convert', () => read.read(rollouts));
+    this.#readStep = step;
     const jump = findFailureJump(step, this.#state.failures, episodes);
     if (jump !== undefined) throw jump;
     const given = this.#shuffleInControl(episodes, `shuffle/${step}`);
@@ -439,15 +452,6 @@ function lowestReturnOf({
   failures: { lowestReturn },
 }: RunContext<never>['collector']): Pick<RunState, 'lowestReturn'> {
   return lowestReturn === undefined ? {} : { lowestReturn };
-}
-/** The names of the line of every run that are not in each line. */
-const optionalNames: ReadonlySet<string> = new Set(['validation', 'answers', 'ailments']);
-
-/** Rejects metrics of an algorithm that would replace those of every run. */
-function checkOwnNames(algorithm: string, own: object, common: object): void {
-  const taken = Object.keys(own).find((name) => optionalNames.has(name) || name in common);
-  if (taken !== undefined)
-    throw check.optionInvalid(`${algorithm}: a metric`, taken, 'named otherwise; the line of every run has that name');
 }
 
 /** Tells whether an error only reports the user's interruption. */

@@ -1,12 +1,16 @@
+import { Console } from 'node:console';
 import { existsSync } from 'node:fs';
+import { Writable } from 'node:stream';
 import type { RolloutFunction } from '@agent-lightning/runner';
+import { emitMessage } from '@agent-lightning/tracing';
 import { describe, expect, it } from 'vitest';
 import type { DevReport } from '../src/index.ts';
 import { BigramBackend } from './bigram-backend.ts';
-import { answerLetter, askLetter, letterTasks, type LetterTask } from './letter-task.ts';
+import { answerLetter, askLetter, letterTasks, scoreLetter, type LetterTask } from './letter-task.ts';
 import { createTestTrainer } from './run-folder.ts';
 
 const tasks = letterTasks.slice(0, 3);
+const escape = '\u001B';
 
 async function devWith(
   rollout: RolloutFunction<LetterTask>,
@@ -34,6 +38,7 @@ describe('Trainer.dev', () => {
     expect(report.rewards).toHaveLength(24);
     expect(report.groupsWithVariance).toBeGreaterThan(0);
     expect(report.callsInSamples).toBe(report.samples);
+    expect(report.calls).toEqual([{ fate: 'trained', agent: '', calls: 24 }]);
     expect(logger.lines.join('\n')).toMatch(/24 of 24 rollouts succeeded(.|\n)*ready to train/);
     expect(existsSync(runDirectory)).toBe(false);
     expect(backend.passes).toEqual([]);
@@ -106,9 +111,43 @@ describe('Trainer.dev', () => {
     ]);
   });
 
+  it('prints one whole rollout, with what was said, called, earned and logged, and the verdict once at the end', async () => {
+    const quiet = new Console(new Writable({ write: (_chunk, _encoding, done) => done() }));
+    const { text } = await devWith(async (task, context) => {
+      const answer = await askLetter(task, context);
+      quiet.log('compared %s', task.answer);
+      emitMessage(`saw ${escape}[2J${task.letter}`);
+      return { near: scoreLetter(task, answer) / 10, right: answer === task.answer, feedback: 'not the next\nletter' };
+    });
+    expect(text).toMatch(/^one rollout as it went: dev\.s0\.g\d\.k\d\n {2}task: \{"letter":"[abc]"/);
+    expect(text).toMatch(
+      /\n {2}user: [abc]\n {2}assistant: .\n {4}training: 1 tokens of policy "policy" can be trained on/,
+    );
+    expect(text).toMatch(/\n {2}message: saw [abc]\n {2}console: compared [bcd]\n/);
+    expect(text).toMatch(/\n {2}reward: 0[.\d]* \(near 0[.\d]*, right [01]\): not the next\n {6}letter\n/);
+    expect(text).not.toContain(escape);
+    expect(text.match(/ready to train/g)).toHaveLength(1);
+    expect(text).toMatch(/\nready to train: the next step is fit$/);
+  });
+
+  it('tells one cause once, with the rollout that failed, and never says to run what is running', async () => {
+    const { report, text } = await devWith(async (task, context) => {
+      await askLetter(task, context);
+      throw new RangeError('no such table');
+    });
+    expect(report.findings).toEqual([expect.stringMatching(/^all 12 rollouts failed, 12 of them with RangeError/)]);
+    expect(text).toMatch(
+      /\n {2}RangeError: no such table\n {2}failed: RangeError: no such table\n {2}reward: 0, which is/,
+    );
+    expect(text.match(/no such table/g)).toHaveLength(3); // twice in the rollout, once as the finding
+    expect(text).not.toContain('trainer.dev');
+    expect(text).toMatch(/\nnot ready to train: correct what the lines above say, and run dev again$/);
+  });
+
   it('refuses no tasks, and a single sample', async () => {
     const { trainer } = await createTestTrainer();
     await expect(trainer.dev({ tasks: [] })).rejects.toMatchObject({ code: 'option-invalid' });
     await expect(trainer.dev({ tasks, samples: 1 })).rejects.toMatchObject({ code: 'option-invalid' });
+    await expect(trainer.dev({ tasks, allowOutside: 'a|b' })).rejects.toThrow(/allowOutside/);
   });
 });

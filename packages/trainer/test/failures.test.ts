@@ -239,7 +239,8 @@ describe('the failure reward', () => {
   });
 
   it.each([
-    [{ failureReward: Number.NaN }, /failureReward must be a finite number/],
+    [{ failureReward: Number.NaN }, /failureReward must be a number from -1e9 to 1e9/],
+    [{ failureReward: -1e200 }, /failureReward must be a number from -1e9 to 1e9/],
     [
       { failures: { GraphRecursionError: 'world' } },
       /failures\.GraphRecursionError must be left out: .*the policy causes/,

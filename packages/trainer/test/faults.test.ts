@@ -190,6 +190,11 @@ describe('a run without signal stops, and says why', () => {
     expect(logger.lines.filter((line) => line.startsWith('warning'))).toEqual([
       expect.stringMatching(/step 1 taught nothing: .*every reward is 0\)/),
     ]);
+    const tables = logger.lines.filter((line) => line.startsWith('the model calls'));
+    expect(tables).toEqual([
+      expect.stringMatching(/^the model calls of step 1:\n.*\ntrained +\(no name\) +32 +the policy$/),
+      expect.stringMatching(/^the model calls of all steps:\n.*\ntrained +\(no name\) +64 +the policy$/),
+    ]);
   });
 });
 

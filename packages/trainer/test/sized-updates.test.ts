@@ -79,7 +79,7 @@ const fit = { train: letterTasks, validation: letterTasks.slice(0, 2), steps: 3 
 describe('updates that size themselves', () => {
   it('are the default: the policy learns without a learning rate, and metrics, progress and report show how', async () => {
     const { trainer, logger, runDirectory } = await createTinyRun(await createFolder());
-    const { curve, reportPath } = await trainer.fit({ ...fit, steps: 6 });
+    const { curve, reportPath } = await trainer.fit({ ...fit, steps: 9 });
     expect(curve.at(-1)!.reward! - curve[1]!.reward!).toBeGreaterThan(0.2);
     const metrics = await readMetrics(runDirectory);
     for (const { movement, movementTarget, passes, optimizerSteps, learningRate, signalRatio, step } of metrics) {

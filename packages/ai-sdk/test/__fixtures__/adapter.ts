@@ -3,6 +3,7 @@ import type { AdapterUnderTest, AgentSpec, AgentToolSpec, BuildRequest } from '@
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
 import { jsonSchema, tool, ToolLoopAgent, type LanguageModel, type ToolSet } from 'ai';
 import { withLightning } from '../../src/index.ts';
+import { createWatchers } from './watch.ts';
 
 /** The AI SDK as the contract suite drives it: a `ToolLoopAgent` for each agent. */
 export const aiSdkAdapter: AdapterUnderTest<Agent> = {
@@ -17,6 +18,18 @@ export const aiSdkAdapter: AdapterUnderTest<Agent> = {
     return buildAgent(request, request.agent, createOpenAICompatible({ name: 'own', baseURL: baseUrl, apiKey })(model));
   },
   wrap: withLightning,
+  watch(request) {
+    const { wrapModel, options, heard, stop } = createWatchers();
+    const { baseUrl, apiKey, model } = request.model;
+    const own = wrapModel(createOpenAICompatible({ name: 'own', baseURL: baseUrl, apiKey })(model));
+    return { agent: buildAgent(request, request.agent, own, options), heard, stop };
+  },
+  watchers: {
+    registered: { training: 'hears' },
+    channel: { training: 'hears' },
+    callback: { training: 'hears' },
+    middleware: { training: 'hears' },
+  },
   run: async (agent, prompt) => (await agent.generate({ prompt })).text,
   stream: async (agent, prompt) => {
     let text = '';
@@ -33,7 +46,7 @@ export const aiSdkAdapter: AdapterUnderTest<Agent> = {
 type Agent = ToolLoopAgent<never, ToolSet>;
 
 /** The agents that tools call are wrapped on their own, as agents that a user already has would be. */
-function buildAgent(request: BuildRequest, spec: AgentSpec, model: LanguageModel): Agent {
+function buildAgent(request: BuildRequest, spec: AgentSpec, model: LanguageModel, more: object = {}): Agent {
   const tools: ToolSet = {};
   for (const given of spec.tools ?? []) {
     tools[given.name] =
@@ -46,7 +59,8 @@ function buildAgent(request: BuildRequest, spec: AgentSpec, model: LanguageModel
           });
   }
   const { maxRetries } = request.model;
-  return new ToolLoopAgent({ id: spec.name, instructions: spec.instructions, model, tools, maxRetries, onError: () => undefined });
+  const { name: id, instructions } = spec;
+  return new ToolLoopAgent({ id, instructions, model, tools, maxRetries, onError: () => undefined, ...more });
 }
 
 function agentTool({ isWrapped }: BuildRequest, { description, agent: spec }: AgentToolSpec, built: Agent): ToolSet[string] {

@@ -1,4 +1,4 @@
-import { ConfigurationError } from '../errors.ts';
+import { checkKnownOptions } from '../known-options.ts';
 import { checkAgentMatch } from './check-agent-match.ts';
 import { optionInvalid } from './option-invalid.ts';
 
@@ -38,38 +38,6 @@ function oneOf<const Value extends string>(name: string, value: Value, allowed: 
   throw optionInvalid(name, JSON.stringify(value), `one of ${allowed.join(', ')}`);
 }
 
-function knownOptions(owner: string, options: object, names: readonly string[]): void {
-  const unknown = Object.keys(options).find((name) => !names.includes(name));
-  if (unknown === undefined) return;
-  const near = findNearest(unknown, names);
-  const hint = near === undefined ? '' : `did you mean "${near}"? `;
-  throw new ConfigurationError(`${owner} has no option "${unknown}"; ${hint}it has ${names.join(', ')}`, {
-    code: 'option-invalid',
-  });
-}
-
-/** Returns the name that was likely meant: the nearest one, when it differs in no more than case and two letters. */
-function findNearest(given: string, names: readonly string[]): string | undefined {
-  const distances = names.map((name) => editDistance(given.toLowerCase(), name.toLowerCase()));
-  const least = Math.min(...distances);
-  const nearest = names[distances.indexOf(least)];
-  return nearest !== undefined && least <= Math.min(2, Math.ceil(nearest.length / 3)) ? nearest : undefined;
-}
-
-/** Returns how many letters have to be added, removed or replaced to make one text the other. */
-function editDistance(one: string, other: string): number {
-  let previous = Array.from({ length: other.length + 1 }, (_, column) => column);
-  for (const [row, letter] of [...one].entries()) {
-    const current = [row + 1];
-    for (let column = 0; column < other.length; column += 1) {
-      const replaced = previous[column]! + (letter === other[column] ? 0 : 1);
-      current.push(Math.min(replaced, previous[column + 1]! + 1, current[column]! + 1));
-    }
-    previous = current;
-  }
-  return previous.at(-1)!;
-}
-
 interface OptionChecks {
   /** Returns the value when it is a whole number from `min` (1 where none is given) to `max`. */
   readonly wholeNumber: typeof wholeNumber;
@@ -83,8 +51,8 @@ interface OptionChecks {
   readonly oneOf: typeof oneOf;
   /** Returns the value when it is a whole name, several of them, or a regular expression. */
   readonly agentMatch: typeof checkAgentMatch;
-  /** Rejects options that are not among `names`, and says which of them was likely meant. */
-  readonly knownOptions: typeof knownOptions;
+  /** Rejects options that are not among `names`, and says which of them was likely meant; rejects what is no object of options. */
+  readonly knownOptions: typeof checkKnownOptions;
   /** Returns the error for an option that is not as `expected` says. */
   readonly optionInvalid: typeof optionInvalid;
 }
@@ -97,6 +65,6 @@ export const check: OptionChecks = Object.freeze({
   unitInterval,
   oneOf,
   agentMatch: checkAgentMatch,
-  knownOptions,
+  knownOptions: checkKnownOptions,
   optionInvalid,
 });

@@ -163,6 +163,8 @@ export interface StepOutcome<Metrics extends object = object> {
   readonly summary?: readonly string[];
   /** Sentences for the user, logged before the run goes on or ends. @default none */
   readonly warnings?: readonly string[];
+  /** True when nothing of the step could be learned from; then the run says what became of the step's model calls. */
+  readonly isWithoutSignal?: true;
   /** A few rollouts as they were trained on, token by token, for the report. @default none */
   readonly excerpts?: readonly RolloutExcerpt[];
   /** Ends the run after this step: there is nothing more to learn, or it cannot go on. */

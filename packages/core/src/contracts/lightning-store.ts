@@ -17,7 +17,7 @@ import type { Span, SpanInput, SpanKind } from '../vocabulary/span.ts';
 export interface EnqueueRequest {
   /** @default made by the store */
   readonly rolloutId?: string;
-  /** The task: at most 64 levels deep and 8 Mi characters as JSON; no `undefined`, no NaN. */
+  /** The task: at most 64 levels deep and 8 Mi characters as JSON; no NaN. Members that are `undefined` are left out. */
   readonly input: JsonValue;
   /** @default 'train' */
   readonly mode?: RolloutMode;

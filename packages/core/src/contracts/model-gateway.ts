@@ -7,7 +7,10 @@ import type { PolicySnapshot } from './training-backend.ts';
 export interface ModelGateway {
   /** Opens the attempt's URL and mints its key. */
   openAttempt(claim: Claim): Promise<LlmEndpoint>;
-  /** Resolves when every captured call of the attempt is in the store; the key is not valid afterwards. */
+  /**
+   * Resolves when every captured call of the attempt is in the store; the key is not valid afterwards. Repeating it stores what failed before.
+   * @throws {GatewayError} `attempt-unknown` when the gateway cannot know whether every call was stored, as after it was started again; what the store threw
+   */
   closeAttempt(claim: Claim): Promise<void>;
 }
 

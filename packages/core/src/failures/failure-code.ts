@@ -9,13 +9,22 @@ const longestChain = 20;
  * to cause, else one of the world, else the name of the outermost error that has a name of its own, else `agent-failed`.
  */
 export function pickFailureCode(thrown: unknown): string {
-  const codes = chainOf(thrown).flatMap(codesOf);
+  const codes = listCodes(thrown);
   return (
     codes.find((code) => policyCodes.has(code)) ??
     codes.find((code) => worldCodes.has(code)) ??
     codes.find((code) => !isPlainCode(code)) ??
     (codes.includes('command-failed') ? 'command-failed' : 'agent-failed')
   );
+}
+
+/** Lists what an error and its causes say; nothing for one that throws when it is asked. */
+function listCodes(thrown: unknown): readonly string[] {
+  try {
+    return chainOf(thrown).flatMap(codesOf);
+  } catch {
+    return [];
+  }
 }
 
 /** Lists an error and what it holds: its cause, the last error of the AI SDK's retries, those of an AggregateError, and the body of a reply that refused. */

@@ -56,6 +56,8 @@ export const worldCodes: ReadonlySet<string> = new Set([
   'backend-failed',
   'session-lost',
   'lease-expired',
+  'no-progress',
+  'attempt-unknown',
   'disk-full',
   'command-unavailable',
   'cancelled',

@@ -23,6 +23,30 @@ describe('buildBatch', () => {
     episodeOf('wrong at once', 'question', 0, [write]),
   ];
 
+  it('gives an answer that was thrown away its own advantage, and no part in any statistic', () => {
+    const discarded = episodeOf('right at once', 'question', undefined, [{ prompt: [1, 2, 3], response: [7, 7] }]);
+    const withDiscarded = [{ ...example[0]!, discarded: discarded.transitions }, ...example.slice(1)];
+    const plain = buildBatch(example, options);
+    expect(buildBatch(withDiscarded, options)).toEqual(plain);
+    const batch = buildBatch(withDiscarded, { ...options, discardedAdvantage: -0.5 });
+    expect([...batch.advantages]).toEqual([...plain.advantages]);
+    expect([...batch.returns]).toEqual([...plain.returns]);
+    const own = batch.samples.filter(({ rolloutId }) => rolloutId === 'right at once');
+    // Both of its samples share the weight of the rollout: R = 4, N(ρ) = 3 + 2.
+    expect(own.map(({ tokens, tokenWeight }) => [tokens.length, tokenWeight])).toEqual([
+      [6, 1 / 20],
+      [5, 1 / 20],
+    ]);
+    expect([...own[1]!.tokenAdvantages]).toEqual([0, 0, 0, -0.5, -0.5]);
+    expect(own[1]!).toMatchObject({ callIndexes: [1], segments: [{ callIndex: 1, advantage: -0.5 }] });
+  });
+
+  it('refuses an advantage of what was thrown away that is no number, or that a critic would give', () => {
+    expect(() => buildBatch(example, { ...options, discardedAdvantage: Number.NaN })).toThrow(/discardedAdvantage/);
+    const gae = { ...options, estimator: 'gae', credit: 'perStep' } as const;
+    expect(() => buildBatch(example, { ...gae, discardedAdvantage: -1 })).toThrow(/discardedAdvantage.*gae/);
+  });
+
   it('computes the worked example of the documentation', () => {
     const batch = buildBatch(example, options);
     // m = 1/2, s = √(4·(1/2)²/3) = 0.57735, A = ±(1/2)/(s + 1e-6) = ±0.866024

@@ -68,11 +68,19 @@ export interface LightningRLOptions {
    * its groups. For credit `identical` and estimator `grpo`. @default false
    */
   readonly weighNodes?: boolean;
+  /**
+   * The advantage of each answer that the agent threw away, as when a node that failed is run again, in place of one from the rollout's reward; such as −1.
+   * They have no part in any statistic, and train where the rollout does. Not for the estimator `gae`. @default they are left out
+   */
+  readonly discardedAdvantage?: number;
   /** What was found out of the agents before this batch, as the batch before has it. @default nothing */
   readonly nodeStatistics?: NodeStatistics;
   /** The returns that the run saw before this batch, as the batch before has them. @default none */
   readonly rewardRange?: RewardRange;
 }
+
+/** The largest advantage that an option gives: ten times what the best of a group of a hundred has. */
+const largestAdvantage = 100;
 
 /**
  * Turns finished rollouts into weighted training samples. It is a pure function; the episodes are not changed. Rollouts of one
@@ -96,7 +104,7 @@ export function buildBatch(episodes: readonly Episode[], options: LightningRLOpt
   const credited = credits.filter(({ rolloutId }) => trained.has(rolloutId));
   const advantages = new Map([...estimate.advantages].filter(([rolloutId]) => trained.has(rolloutId)));
   const samples = weighSamples(
-    usable.flatMap((episode) => samplesOf(episode, advantages, options.samples)),
+    usable.flatMap((episode) => samplesOf(episode, advantages, options)),
     options.tokenWeighting,
   );
   return {
@@ -197,10 +205,26 @@ function lostItsModel({ transitions, untrainable }: Episode): boolean {
 function samplesOf(
   episode: Episode,
   advantages: ReadonlyMap<string, Float64Array>,
-  layout: SampleLayout,
+  { samples, discardedAdvantage }: Pick<LightningRLOptions, 'samples' | 'discardedAdvantage'>,
 ): readonly BatchSample[] {
   const own = advantages.get(idOf(episode));
-  return own === undefined ? [] : buildSamples(episode, groupOf(episode), own, layout);
+  if (own === undefined) return [];
+  const { transitions, discarded = [] } = episode;
+  const built = buildSamples(episode, groupOf(episode), own, samples);
+  if (discardedAdvantage === undefined || discarded.length === 0) return built;
+  // Each is a sample of its own: what the agent went on with does not contain it.
+  const given = new Float64Array(discarded.length).fill(discardedAdvantage);
+  const thrownAway = buildSamples({ ...episode, transitions: discarded }, groupOf(episode), given, 'transition');
+  return [...built, ...thrownAway.map((sample) => placeAfter(sample, transitions.length))];
+}
+
+/** Gives the calls of a sample the positions after those of the calls that the rollout was made of. */
+function placeAfter(sample: BatchSample, count: number): BatchSample {
+  return {
+    ...sample,
+    callIndexes: sample.callIndexes.map((index) => index + count),
+    segments: sample.segments.map((segment) => ({ ...segment, callIndex: segment.callIndex + count })),
+  };
 }
 
 function idOf(episode: Episode): string {
@@ -222,6 +246,7 @@ export function checkLightningRLOptions(options: LightningRLOptions): void {
       { code: 'option-invalid' },
     );
   if (options.rewardScale !== undefined) check.positive('rewardScale', options.rewardScale);
+  checkDiscarded(options);
   if (!estimators.includes(options.estimator)) {
     throw new ConfigurationError(
       `estimator is ${JSON.stringify(options.estimator)}; give one of ${estimators.join(', ')}`,
@@ -239,6 +264,22 @@ export function checkLightningRLOptions(options: LightningRLOptions): void {
       code: 'option-invalid',
     });
   }
+}
+
+function checkDiscarded({ discardedAdvantage, estimator }: LightningRLOptions): void {
+  if (discardedAdvantage === undefined) return;
+  if (!(Math.abs(discardedAdvantage) <= largestAdvantage))
+    throw check.optionInvalid(
+      'discardedAdvantage',
+      String(discardedAdvantage),
+      `a number from −${largestAdvantage} to ${largestAdvantage}`,
+    );
+  if (estimator === 'gae')
+    throw check.optionInvalid(
+      'discardedAdvantage',
+      String(discardedAdvantage),
+      'left out with the estimator gae, by which a critic gives every advantage',
+    );
 }
 
 function checkEpisodes(episodes: readonly Episode[]): void {

@@ -2,6 +2,8 @@ import { attributeNames } from '../vocabulary/attributes.ts';
 import type { Span } from '../vocabulary/span.ts';
 import type { TokenBlob } from '../vocabulary/tokens.ts';
 import { agentNamesAt } from './agent-names.ts';
+import { findDiscarded, whyDiscarded, type Discarded } from './discarded-calls.ts';
+import { withSharedPrompts } from './shared-prompts.ts';
 import { buildTraceTree, type TraceTree } from './trace-tree.ts';
 
 /** One model call, as the gateway captured it, as the framework reported it, or both joined by their response id. */
@@ -17,6 +19,8 @@ export interface ModelCall {
   readonly order: number;
   /** True when the gateway answered and the agent went on with another answer, as after an SDK's retry. */
   readonly replaced: boolean;
+  /** Says why the agent threw the answer away, as when a node that failed is run again; undefined where it did not. */
+  readonly discarded: string | undefined;
 }
 
 /** The calls of one attempt with the tree that they stand in. */
@@ -29,7 +33,8 @@ export interface CallTrace {
 }
 
 /** Finds an attempt's model calls. A gateway span is placed below the framework span of the same call, and inherits its names. */
-export function traceCalls(spans: readonly Span[]): CallTrace {
+export function traceCalls(stored: readonly Span[]): CallTrace {
+  const spans = withSharedPrompts(stored);
   const modelSpans = spans.filter((span) => span.kind === 'model_call').toSorted((a, b) => a.sequenceId - b.sequenceId);
   const captured = withoutCopies(modelSpans.filter(isGateway));
   const frameworkOf = joinToFramework(captured, modelSpans);
@@ -39,9 +44,10 @@ export function traceCalls(spans: readonly Span[]): CallTrace {
   );
   const joined = new Set(frameworkOf.values());
   const reportedOnly = modelSpans.filter((span) => !isGateway(span) && !joined.has(span));
+  const place: Place = { tree, discarded: findDiscarded(tree) };
   const calls = [
-    ...captured.map((span) => callOfSpan(tree, span, frameworkOf.get(span), isReplaced(span, frameworkOf, tree))),
-    ...reportedOnly.map((span) => callOfSpan(tree, undefined, span, false)),
+    ...captured.map((span) => callOfSpan(place, span, frameworkOf.get(span), isReplaced(span, frameworkOf, tree))),
+    ...reportedOnly.map((span) => callOfSpan(place, undefined, span, false)),
   ].toSorted((a, b) => a.span.sequenceId - b.span.sequenceId);
   return { tree, calls, callOf: bySpanId(calls) };
 }
@@ -110,20 +116,28 @@ function isReplaced(span: Span, frameworkOf: ReadonlyMap<Span, Span | undefined>
   return isUnusedAnswer || used.some(([other]) => isSamePrompt(other.tokens, span.tokens));
 }
 
+/** What the calls of an attempt stand in. */
+interface Place {
+  readonly tree: TraceTree;
+  readonly discarded: Discarded;
+}
+
 function callOfSpan(
-  tree: TraceTree,
+  { tree, discarded }: Place,
   gateway: Span | undefined,
   framework: Span | undefined,
   replaced: boolean,
 ): ModelCall {
   const span = (gateway ?? framework)!;
+  const node = tree.nodes.get(span.spanId)!;
   return {
     span,
     gateway,
     framework,
-    agentNames: agentNamesAt(tree.nodes.get(span.spanId)!),
+    agentNames: agentNamesAt(node),
     order: (framework ?? span).sequenceId,
     replaced,
+    discarded: whyDiscarded(node, discarded),
   };
 }
 

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { rolloutOf } from '../../test/__fixtures__/episodes.ts';
 import { brokenStatus, scopeOf, TraceBuilder } from '../../test/__fixtures__/spans.ts';
 import { attributeNames } from '../vocabulary/attributes.ts';
+import type { Attributes } from '../vocabulary/span.ts';
 import { toMessages } from './to-messages.ts';
 import { toEpisode, type ToEpisodeOptions } from './to-episode.ts';
 import type { Episode } from './transition.ts';
@@ -78,6 +79,32 @@ describe('toEpisode', () => {
       signals: [],
     });
     expect(episode.transitions[1]).toMatchObject({ callIndex: 1, finishReason: 'length' });
+  });
+
+  it('gives every choice of a call the prompt that the first one holds', () => {
+    const trace = new TraceBuilder();
+    const other = (index: number): object => ({
+      attributes: { [attributeNames.promptSpan]: 'first', [attributeNames.choiceIndex]: index },
+    });
+    trace.call('first', {
+      responseId: 'r',
+      prompt: [4, 5],
+      response: [6],
+      attributes: { [attributeNames.choiceIndex]: 0 },
+    });
+    trace.call('second', { responseId: 'r', prompt: [], response: [7], ...other(1) });
+    trace.call('third', { responseId: 'r', prompt: [], response: [7], ...other(2) });
+    const { transitions } = episodeOf(trace);
+    expect(transitions.map(({ spanId, promptIds, responseIds }) => [spanId, [...promptIds], [...responseIds]])).toEqual(
+      [
+        ['first', [4, 5], [6]],
+        ['second', [4, 5], [7]],
+        ['third', [4, 5], [7]],
+      ],
+    );
+    const lost = new TraceBuilder();
+    lost.call('second', { prompt: [], ...other(1) });
+    expect(episodeOf(lost).untrainable).toMatchObject([{ spanId: 'second', reason: 'the prompt has no tokens' }]);
   });
 
   it('has nothing to say of a rollout without spans', () => {
@@ -173,7 +200,17 @@ describe('toEpisode with agentMatch', () => {
     trace.add('passed on', 'model_call', {
       attributes: { [attributeNames.source]: 'gateway', [attributeNames.agentNames]: ['write'] },
     });
-    expect(episodeOf(trace, { agentMatch: /write/ })).toMatchObject({ transitions: [], untrainable: [] });
+    trace.call('of another policy', { attributes: { [attributeNames.policy]: 'judge' } });
+    const others = [{ agentName: 'write', isWrapped: true }];
+    expect(episodeOf(trace, { agentMatch: /write/ })).toMatchObject({
+      transitions: [],
+      untrainable: [],
+      otherCalls: others,
+    });
+    expect(episodeOf(trace, { policies: ['main'] }).otherCalls).toEqual([
+      ...others,
+      { agentName: '', isWrapped: false },
+    ]);
   });
 });
 
@@ -183,8 +220,9 @@ describe('toEpisode of a rollout whose spans say which agents are selected', () 
     ...(match !== undefined &&
       (isSelected ? { [attributeNames.agentMatch]: match } : { [attributeNames.agentUnmatched]: [match] })),
   });
-  const sent = (agentName: string, host: string, calls: number) => ({
+  const sent = (agentName: string, host: string, calls: number, more: Attributes = {}) => ({
     attributes: {
+      ...more,
       [attributeNames.agentName]: agentName,
       [attributeNames.outsideHost]: host,
       [attributeNames.outsideCalls]: calls,
@@ -197,22 +235,31 @@ describe('toEpisode of a rollout whose spans say which agents are selected', () 
     trace.agent('check', ['check'], { attributes: selected(false, '/plan/') });
     trace.reported('past', { responseId: 'r1', parentSpanId: 'plan', attributes: selected(true, '/plan/') });
     trace.reported('kept', { responseId: 'r2', parentSpanId: 'check', attributes: selected(false, '/plan/') });
-    trace.add('requests', 'operation', sent('plan', 'api.anthropic.com', 3));
-    trace.add('plain', 'operation', sent('', 'judge.example', 2));
-    const { untrainable, agents, unwrappedCalls } = episodeOf(trace, { policies: ['main'] });
+    const client = { [attributeNames.outsideClient]: 'Anthropic/JS' };
+    trace.add('requests', 'operation', sent('plan', 'api.anthropic.com', 3, { ...selected(true), ...client }));
+    trace.add('vectors', 'operation', sent('plan', 'vectors.example', 1, selected(false)));
+    trace.add('own', 'operation', sent('check', 'api.openai.com', 1, selected(false)));
+    trace.add('plain', 'operation', sent('', 'judge.example', 2, client));
+    const { untrainable, agents, otherCalls } = episodeOf(trace, { policies: ['main'] });
     expect(untrainable).toEqual([
       {
         spanId: 'past',
         agentName: 'plan',
         reason: 'the call did not go through the gateway; it went to api.anthropic.com',
-        outside: { host: 'api.anthropic.com' },
+        outside: { host: 'api.anthropic.com', client: 'Anthropic/JS' },
       },
     ]);
     expect(agents).toEqual([
       { name: 'plan', selected: true, match: '/plan/', unmatched: [], calls: 1 },
       { name: 'check', selected: false, match: undefined, unmatched: ['/plan/'], calls: 1 },
     ]);
-    expect(unwrappedCalls).toEqual(['judge.example', 'judge.example']);
+    const judged = { agentName: '', isWrapped: false, host: 'judge.example', client: 'Anthropic/JS' };
+    expect(otherCalls).toEqual([
+      { agentName: 'check', isWrapped: true, host: 'api.openai.com' },
+      { agentName: 'plan', isWrapped: true, host: 'vectors.example' },
+      judged,
+      judged,
+    ]);
   });
 
   it('counts the requests of an agent whose calls no framework reports', () => {

@@ -1,4 +1,5 @@
 import { checkAgentMatch } from '../checks/check-agent-match.ts';
+import { checkKnownOptions } from '../known-options.ts';
 import { matchesAgent, type AgentMatch } from '../vocabulary/agent-match.ts';
 import { attributeNames } from '../vocabulary/attributes.ts';
 import { failureKinds, type FailureKind, type FailureSorting } from '../failures/failure-kind.ts';
@@ -24,6 +25,12 @@ export interface ToEpisodeOptions {
   readonly failures?: FailureSorting;
 }
 
+const optionNames: Readonly<Record<keyof ToEpisodeOptions, true>> = {
+  agentMatch: true,
+  policies: true,
+  failures: true,
+};
+
 /**
  * Builds the episode of one rollout from its spans: the unified trace interface. @source arXiv:2508.03680 §3.1
  *
@@ -34,15 +41,17 @@ export interface ToEpisodeOptions {
  * @throws {ConfigurationError} `option-invalid` for an `agentMatch` that names no agent
  */
 export function toEpisode(rollout: Rollout, spans: readonly Span[], options: ToEpisodeOptions = {}): Episode {
+  checkKnownOptions('toEpisode', options, optionNames);
   if (options.agentMatch !== undefined) checkAgentMatch('agentMatch', options.agentMatch);
   const latest = latestAttempt(rollout, spans);
   const trace = traceCalls(latest);
   const selected = trace.calls.filter((call) => isSelected(call, options));
   const reasons = new Map(selected.map((call) => [call, untrainableReason(call, rollout.mode)]));
   const trained = selected.filter((call) => reasons.get(call) === undefined);
+  const discarded = selected.filter((call) => isDiscardedOnly(call, rollout.mode));
   const rewards = attributeRewards(latest, trace, trained);
   const signals = stepSignals(trace);
-  const outside = findOutsideCalls(latest, trace);
+  const outside = findOutsideCalls(latest, trace, options.policies);
   const agents = listAgents(latest, trace);
   const failureKind = failureKindOf(rollout, selected, options);
   const pace = measurePace(selected);
@@ -63,26 +72,33 @@ export function toEpisode(rollout: Rollout, spans: readonly Span[], options: ToE
       // With a pattern of the reader's own, that pattern says whose calls count.
       ...(options.agentMatch === undefined ? outside.selected.map(asUntrainable) : []),
     ],
+    ...(discarded.length > 0 && {
+      discarded: discarded.map((call, index) =>
+        transitionOf(call, trained.length + index, { reward: undefined, signals: [], beside: undefined }),
+      ),
+    }),
     reward: rewards.rollout?.dimensions[0]?.value,
     untrainedReward: rewards.untrained,
     rewards: Object.fromEntries((rewards.rollout?.dimensions ?? []).map(({ name, value }) => [name, value])),
+    ...(rewards.rollout?.feedback !== undefined && { feedback: rewards.rollout.feedback }),
     ...(agents.length > 0 && { agents }),
-    ...(outside.unwrapped.length > 0 && { unwrappedCalls: outside.unwrapped }),
+    ...(outside.others.length > 0 && { otherCalls: outside.others }),
     problems: rewards.problems,
   };
 }
 
 /**
- * Returns the kind of a rollout's failure; undefined when it did not fail. A failure that nothing else explains is the world's when the
- * last of the rollout's calls failed because what samples was away. Whether a time-out is the policy's shows beside other rollouts only.
+ * Returns the kind of a rollout's failure; undefined when it did not fail. It is the world's where no attempt was made, and where nothing
+ * else explains it and the last of the rollout's calls failed because what samples was away. Whether a time-out is the policy's shows beside other rollouts only.
  */
 function failureKindOf(
-  { status, failure }: Rollout,
+  { status, failure, attemptCount }: Rollout,
   calls: readonly ModelCall[],
   { failures }: ToEpisodeOptions,
 ): FailureKind | undefined {
   if (status === 'cancelled') return 'world';
   if (status !== 'failed') return undefined;
+  if (attemptCount === 0) return 'world'; // as when no runner claimed it in its queue time
   const kind = failure === undefined ? 'unknown' : failureKinds.of(failure, failures);
   return kind === 'unknown' && calls.at(-1)?.gateway?.attributes[attributeNames.outage] === true ? 'world' : kind;
 }
@@ -124,6 +140,7 @@ function untrainableReason(call: ModelCall, mode: RolloutMode): string | undefin
   if (gateway === undefined) return 'the call did not go through the gateway';
   if (gateway.status.code === 'error') return `the call failed: ${gateway.status.message ?? 'no message'}`;
   if (call.replaced) return 'the agent went on with another response (a retry replaced this one)';
+  if (call.discarded !== undefined) return call.discarded;
   if (gateway.tokens === undefined) return 'the engine reported no tokens';
   const version = gateway.attributes[attributeNames.policyVersion];
   if (typeof version !== 'number' || !Number.isInteger(version))
@@ -136,10 +153,22 @@ function untrainableReason(call: ModelCall, mode: RolloutMode): string | undefin
   return tokenProblem(gateway.tokens) ?? (mode === 'train' ? samplingProblem(gateway) : undefined);
 }
 
+/** Tells whether nothing keeps a call from being trained on but that the agent threw its answer away. */
+function isDiscardedOnly(call: ModelCall, mode: RolloutMode): boolean {
+  return call.discarded !== undefined && untrainableReason({ ...call, discarded: undefined }, mode) === undefined;
+}
+
 function untrainableCall(call: ModelCall, reason: string | undefined): readonly UntrainableCall[] {
   if (reason === undefined) return [];
-  const outage = call.gateway?.attributes[attributeNames.outage] === true ? { isOutage: true as const } : {};
-  return [{ spanId: call.span.spanId, agentName: call.agentNames[0] ?? '', reason, ...outage }];
+  return [
+    {
+      spanId: call.span.spanId,
+      agentName: call.agentNames[0] ?? '',
+      reason,
+      ...(call.gateway?.attributes[attributeNames.outage] === true && { isOutage: true }),
+      ...(reason === call.discarded && { isDiscarded: true }),
+    },
+  ];
 }
 
 function transitionOf(

@@ -51,6 +51,33 @@ describe('toMessages', () => {
     });
   });
 
+  it('gives each choice of a call the prompt that its first one holds, and keeps what a choice has of its own', () => {
+    const tools = [{ type: 'function', function: { name: 'sql' } }];
+    const trace = new TraceBuilder();
+    const shape = { responseId: 'one' };
+    trace.call('a', {
+      ...shape,
+      prompt: [7, 8],
+      attributes: { ...spoken, [attributeNames.toolDefinitions]: JSON.stringify(tools) },
+    });
+    const second = { role: 'assistant', content: 'another' };
+    const other = { [attributeNames.promptSpan]: 'a', [attributeNames.choiceIndex]: 1 };
+    trace.call('b', {
+      ...shape,
+      prompt: [],
+      attributes: { ...other, [attributeNames.outputMessages]: JSON.stringify([second]) },
+    });
+    expect(toMessages(trace.spans).conversations).toMatchObject([
+      { spanId: 'a', messages: [...input, answer], tools },
+      { spanId: 'b', messages: [...input, second], tools },
+    ]);
+    // Read without the first span, the second says that its messages are lacking.
+    expect(toMessages(trace.spans.slice(1))).toEqual({
+      conversations: [],
+      problems: [{ spanId: 'b', reason: 'the call has no readable input messages' }],
+    });
+  });
+
   it('reads a call of another model that only the framework reported', () => {
     const trace = new TraceBuilder();
     trace.reported('checker', { attributes: spoken });

@@ -1,4 +1,5 @@
 import { checkAgentMatch } from '../checks/check-agent-match.ts';
+import { checkKnownOptions } from '../known-options.ts';
 import { matchesAgent, type AgentMatch } from '../vocabulary/agent-match.ts';
 import { attributeNames } from '../vocabulary/attributes.ts';
 import type { ChatMessage } from '../vocabulary/chat-message.ts';
@@ -39,13 +40,14 @@ export interface ToMessagesOptions {
  * @throws {ConfigurationError} `option-invalid` for an `agentMatch` that names no agent
  */
 export function toMessages(spans: readonly Span[], options: ToMessagesOptions = {}): Conversations {
+  checkKnownOptions('toMessages', options, { agentMatch: true });
   if (options.agentMatch !== undefined) checkAgentMatch('agentMatch', options.agentMatch);
   const conversations: Conversation[] = [];
   const problems: TraceProblem[] = [];
   const attempts = Map.groupBy(spans, (span) => JSON.stringify([span.rolloutId, span.attemptId]));
   for (const call of [...attempts.values()].flatMap((attempt) => traceCalls(attempt).calls)) {
-    if (call.replaced || call.span.status.code === 'error' || !matchesAgent(call.agentNames, options.agentMatch))
-      continue;
+    const isUnused = call.replaced || call.discarded !== undefined || call.span.status.code === 'error';
+    if (isUnused || !matchesAgent(call.agentNames, options.agentMatch)) continue;
     const read = readConversations(call);
     if (typeof read === 'string') problems.push({ spanId: call.span.spanId, reason: read });
     else for (const conversation of read) conversations.push(conversation);

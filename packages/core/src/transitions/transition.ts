@@ -48,8 +48,22 @@ export interface UntrainableCall {
   readonly reason: string;
   /** True for a call that failed because what samples was away or broke. */
   readonly isOutage?: true;
-  /** Present when the call did not go through the gateway, with the host that it went to where one was seen. */
-  readonly outside?: { readonly host?: string; readonly dialect?: string };
+  /** Present when the call did not go through the gateway, with the host that it went to and the client that sent it where they were seen. */
+  readonly outside?: { readonly host?: string; readonly client?: string };
+  /** True for an answer that the agent threw away, as when a node that failed is run again. */
+  readonly isDiscarded?: true;
+}
+
+/** A model call that no policy should have answered: of an agent that keeps its model, or of code outside every wrapped agent. */
+export interface OtherCall {
+  /** The most telling name of the agent; empty where there is none. */
+  readonly agentName: string;
+  /** True for a call of an agent that a framework reported, and false for one of other code, such as a judge or a search in vectors. */
+  readonly isWrapped: boolean;
+  /** The host that answered, where a request was seen. */
+  readonly host?: string;
+  /** The client by its own word, such as `OpenAI/JS`, where a request was seen. */
+  readonly client?: string;
 }
 
 /** An agent that a framework reported in a rollout with a policy. */
@@ -78,6 +92,11 @@ export interface Episode {
   /** The transitions in the order of the calls. */
   readonly transitions: readonly Transition[];
   readonly untrainable: readonly UntrainableCall[];
+  /**
+   * The calls among the untrainable ones whose answers the agent threw away, and which could be trained on otherwise: the rollout's reward says
+   * nothing about them. Absent when there are none.
+   */
+  readonly discarded?: readonly Transition[];
   /** Says who ended the rollout; present where it came to its end without success. */
   readonly failureKind?: FailureKind;
   /** How long and how fast the policy sampled; absent when it answered no call. */
@@ -93,10 +112,12 @@ export interface Episode {
   readonly untrainedReward?: number | undefined;
   /** Every named dimension of the rollout's own reward, the primary one included. */
   readonly rewards: Readonly<Record<string, number>>;
+  /** The text that says why the rollout's own reward is what it is; absent where none was given. */
+  readonly feedback?: string;
   /** The agents that frameworks reported; absent when there are none. */
   readonly agents?: readonly SeenAgent[];
-  /** The hosts that model calls of code outside every wrapped agent went to instead of the gateway, each as often as it was called. */
-  readonly unwrappedCalls?: readonly string[];
+  /** The model calls that no policy should have answered; absent when there are none. */
+  readonly otherCalls?: readonly OtherCall[];
   /** Malformed rewards, and rewards whose target made no call. */
   readonly problems?: readonly TraceProblem[];
 }

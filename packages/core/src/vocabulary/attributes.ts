@@ -45,10 +45,12 @@ export const attributeNames = {
   agentMatch: 'agentlightning.agent.match',
   /** Every `agentMatch` that was asked before and does not match the agent, as they were written, innermost first. */
   agentUnmatched: 'agentlightning.agent.unmatched',
+  /** Names what a span executes, such as one task of a graph: a later span of the same name executes it again from its start. */
+  execution: 'agentlightning.execution',
   /** The host that answered model calls instead of the gateway. */
   outsideHost: 'agentlightning.outside.host',
-  /** The maker of the dialect of these calls: openai, anthropic, google, amazon, ollama or cohere. */
-  outsideDialect: 'agentlightning.outside.dialect',
+  /** The client that sent model calls past the gateway, as its `user-agent` begins. */
+  outsideClient: 'agentlightning.outside.client',
   /** The number of model calls that this host answered. */
   outsideCalls: 'agentlightning.outside.calls',
   policy: 'agentlightning.policy',
@@ -57,6 +59,8 @@ export const attributeNames = {
   untrainable: 'agentlightning.untrainable',
   /** The index of the reply's choice that the span holds, from 0; a call with n > 1 has one span for each, sharing the response id. */
   choiceIndex: 'agentlightning.response.choice',
+  /** The span id of the call's first choice, which holds the messages, the tools and the prompt's token ids for the others too. */
+  promptSpan: 'agentlightning.prompt.span',
   /** Named rules that changed what the agent asked for, such as `temperature:0.2→1` or `top_p:dropped`. */
   samplingRules: 'agentlightning.sampling.rules',
   /** The way in which the policy was asked for structured output: `prompt` or `grammar`; absent where the agent asked for none. */
@@ -87,6 +91,8 @@ export const attributeNames = {
   rewardScope: 'agentlightning.reward.scope',
   /** The agent name or span id that a scoped reward is for. */
   rewardTarget: 'agentlightning.reward.target',
+  /** The text that says why a reward is what it is. */
+  rewardFeedback: 'agentlightning.reward.feedback',
   exceptionType: 'exception.type',
   exceptionMessage: 'exception.message',
   exceptionStacktrace: 'exception.stacktrace',

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { readReward, rewardAttributes, type RewardScope } from './reward-span.ts';
+import { readReward, rewardAttributes, type RewardScope, type RewardValue } from './reward-span.ts';
 
 const span = (attributes: ReturnType<typeof rewardAttributes>) => ({
   kind: 'reward' as const,
@@ -29,14 +29,41 @@ describe('rewardAttributes', () => {
     [-1e200, /got -1e\+200/],
     [{ right: 1.1e9 }, /"right" must be a number from -1e9 to 1e9; got 1100000000/],
     [{ right: '1' }, /"right" must be a number from -1e9 to 1e9; got "1" \(string\)/],
-    [true, /"primary" must be a number from -1e9 to 1e9; got true/],
+    [{ right: 2n }, /"right" must be a number from -1e9 to 1e9; got 2n \(bigint\)/],
+    [{ right: [2n] }, /"right" must be a number from -1e9 to 1e9; got an array \(object\)/],
+    [{ right: { deep: 1 } }, /"right" must be a number from -1e9 to 1e9; got \{"deep":1\} \(object\)/],
+    [[1], /must be a number, a boolean, or an object of named ones; got an array/],
+    [{ feedback: 'the sum is off by one' }, /at least one dimension that is a number or a boolean; got \{"feedback"/],
     [null, /"primary"/],
     [undefined, /"primary"/],
     [{}, /at least one dimension/],
     [{ '': 1 }, /empty name/],
-  ])('refuses %j', (value, message) => {
+  ])('refuses %o', (value, message) => {
     expect(() => rewardAttributes(value as number)).toThrow(message);
     expect(() => rewardAttributes(value as number)).toThrow(expect.objectContaining({ code: 'reward-invalid' }));
+  });
+
+  it('counts a boolean as 1 or 0, alone and as a dimension', () => {
+    expect(rewardAttributes(true)).toEqual(rewardAttributes(1));
+    expect(rewardAttributes(false)).toEqual(rewardAttributes(0));
+    expect(rewardAttributes({ right: true, short: false, style: 0.5 })).toEqual(
+      rewardAttributes({ right: 1, short: 0, style: 0.5 }),
+    );
+  });
+
+  it('keeps a text named feedback beside the dimensions, as every store takes it', () => {
+    const read = (value: RewardValue) => readReward(span(rewardAttributes(value)));
+    expect(read({ right: false, feedback: 'off by one' })).toEqual({
+      scope: 'rollout',
+      dimensions: [{ name: 'right', value: 0 }],
+      feedback: 'off by one',
+    });
+    expect(read({ feedback: 'a\0b\uD800', right: 1 })?.feedback).toBe('a\uFFFDb\uFFFD');
+    expect(read({ feedback: 'x'.repeat(70_000), right: 1 })?.feedback).toMatch(/x… \(70000 characters in all\)$/);
+    expect(read({ feedback: 0.5 })?.dimensions).toEqual([{ name: 'feedback', value: 0.5 }]);
+    expect(() => rewardAttributes({ right: 1, feedback: 'no' }, { primary: 'feedback' })).toThrow(
+      /not among the given/,
+    );
   });
 
   it('refuses a primary dimension that was not given', () => {

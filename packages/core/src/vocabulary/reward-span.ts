@@ -1,12 +1,21 @@
 import { TraceError } from '../errors.ts';
+import { checkKnownOptions } from '../known-options.ts';
+import { showValue } from '../show-value.ts';
 import { attributeNames, rewardNameAttribute, rewardValueAttribute } from './attributes.ts';
 import type { AttributeValue, Attributes, SpanInput } from './span.ts';
 
 /** The part of a rollout that a reward is for: the whole rollout, an agent (its last call before the reward, by any of its names), or one span. */
 export type RewardScope = 'rollout' | { readonly agent: string } | { readonly span: string };
 
-/** A number, which is the dimension `primary`, or several named ones. */
-export type RewardValue = number | Readonly<Record<string, number>>;
+/**
+ * A number or a boolean, which counts as 1 or 0: the dimension `primary`; or several named ones, with a text `feedback` that says why
+ * beside them where there is one.
+ */
+export type RewardValue =
+  | number
+  | boolean
+  | Readonly<Record<string, number | boolean>>
+  | ({ readonly feedback: string } & Readonly<Record<string, number | boolean | string>>);
 
 export interface RewardAttributesOptions {
   /** @default 'rollout' */
@@ -29,21 +38,34 @@ export interface Reward {
   readonly target?: string;
   /** The dimensions, at least one; the first is the primary one. */
   readonly dimensions: readonly RewardDimension[];
+  /** The text that says why; absent where none was given. */
+  readonly feedback?: string;
 }
+
+/** The name of the text that says why, among named dimensions. A number of this name is a dimension like any other. */
+const feedbackName = 'feedback';
+
+/** The longest feedback in characters; what is longer is cut, with a visible mark. */
+const longestFeedback = 65_536;
+
+const optionNames: Readonly<Record<keyof RewardAttributesOptions, true>> = { scope: true, primary: true };
 
 /** The name of the only dimension of a reward that was given as a plain number. */
 const plainDimension = 'primary';
 
 /**
  * Returns the attributes of a reward span.
- * @throws {TraceError} `reward-invalid` when a dimension is not a number from −1e9 to 1e9, there is none, or `primary` names none
+ * @throws {ConfigurationError} `option-invalid` for an option that there is not; {TraceError} `reward-invalid` when a dimension is neither a number from −1e9 to 1e9 nor a boolean, there is none, or `primary` names none
  */
 export function rewardAttributes(value: RewardValue, options: RewardAttributesOptions = {}): Attributes {
+  checkKnownOptions('a reward', options, optionNames);
   const attributes: Record<string, AttributeValue> = scopeAttributes(options.scope ?? 'rollout');
   for (const [index, dimension] of orderDimensions(value, options.primary).entries()) {
     attributes[rewardNameAttribute(index)] = dimension.name;
     attributes[rewardValueAttribute(index)] = dimension.value;
   }
+  const feedback = findFeedback(value);
+  if (feedback !== undefined) attributes[attributeNames.rewardFeedback] = fitFeedback(feedback);
   return attributes;
 }
 
@@ -68,15 +90,21 @@ export function readReward(span: Pick<SpanInput, 'kind' | 'attributes' | 'spanId
     throw invalid(
       `reward span ${span.spanId} holds no dimension; write ${rewardNameAttribute(0)} and ${rewardValueAttribute(0)}`,
     );
-  return { ...readScope(span), dimensions };
+  const feedback = span.attributes[attributeNames.rewardFeedback];
+  return { ...readScope(span), dimensions, ...(typeof feedback === 'string' && { feedback }) };
 }
 
 function orderDimensions(value: RewardValue, primary: string | undefined): readonly RewardDimension[] {
   const given: RewardDimension[] = [];
+  if (Array.isArray(value))
+    throw invalid('a reward must be a number, a boolean, or an object of named ones; got an array');
   if (typeof value !== 'object' || value === null)
-    given.push({ name: plainDimension, value: checkedValue(plainDimension, value) });
-  else for (const [name, each] of Object.entries(value)) given.push({ name, value: checkedValue(name, each) });
-  if (given.length === 0) throw invalid('a reward needs at least one dimension; got {}');
+    given.push({ name: plainDimension, value: toRewardNumber(plainDimension, value) });
+  else
+    for (const [name, each] of Object.entries(value))
+      if (name !== feedbackName || typeof each !== 'string') given.push({ name, value: toRewardNumber(name, each) });
+  if (given.length === 0)
+    throw invalid(`a reward needs at least one dimension that is a number or a boolean; got ${showValue(value)}`);
   if (given.some(({ name }) => name === '')) throw invalid('a reward dimension has an empty name; name each dimension');
   if (primary === undefined) return given;
   const first = given.find(({ name }) => name === primary);
@@ -91,11 +119,27 @@ function orderDimensions(value: RewardValue, primary: string | undefined): reado
 /** The largest size of a reward: its square, and the sum over a step, are far from what a float32 can hold. */
 const largestReward = 1e9;
 
+/** Returns what a user gave as the number that counts: true is 1, false is 0. */
+function toRewardNumber(name: string, value: unknown): number {
+  return checkedValue(name, typeof value === 'boolean' ? Number(value) : value);
+}
+
+function findFeedback(value: RewardValue): string | undefined {
+  const given = typeof value === 'object' ? value[feedbackName] : undefined;
+  return typeof given === 'string' ? given : undefined;
+}
+
+/** Returns the feedback as every store takes it: it may repeat what a model wrote. */
+function fitFeedback(feedback: string): string {
+  const clean = feedback.replaceAll('\0', '\uFFFD').toWellFormed();
+  if (clean.length <= longestFeedback) return clean;
+  return `${clean.slice(0, longestFeedback).toWellFormed()}… (${clean.length} characters in all)`;
+}
+
 function checkedValue(name: string, value: unknown): number {
   if (typeof value === 'number' && Math.abs(value) <= largestReward) return value;
-  const shown =
-    typeof value === 'number' ? String(value) : `${JSON.stringify(value) ?? String(value)} (${typeof value})`;
-  throw invalid(`reward dimension "${name}" must be a number from -1e9 to 1e9; got ${shown.slice(0, 200)}`);
+  const shown = typeof value === 'number' ? String(value) : `${showValue(value)} (${typeof value})`;
+  throw invalid(`reward dimension "${name}" must be a number from -1e9 to 1e9; got ${shown}`);
 }
 
 function scopeAttributes(scope: RewardScope): Record<string, AttributeValue> {
@@ -106,7 +150,7 @@ function scopeAttributes(scope: RewardScope): Record<string, AttributeValue> {
     if ('span' in scope && isName(scope.span))
       return { [attributeNames.rewardScope]: 'span', [attributeNames.rewardTarget]: scope.span };
   }
-  throw invalid(`a reward's scope is 'rollout', { agent: name } or { span: id }; got ${JSON.stringify(scope)}`);
+  throw invalid(`a reward's scope is 'rollout', { agent: name } or { span: id }; got ${showValue(scope)}`);
 }
 
 function readScope(span: Pick<SpanInput, 'attributes' | 'spanId'>): Pick<Reward, 'scope' | 'target'> {

@@ -49,13 +49,21 @@ export type ResolvedOptions = Readonly<
   }
 >;
 
-const names = ['model', 'lora', 'dtype', 'threads', 'contextLength', 'simd', 'wideKernels'];
+const names: readonly (keyof EmbeddedOptions)[] = [
+  'model',
+  'lora',
+  'dtype',
+  'threads',
+  'contextLength',
+  'simd',
+  'wideKernels',
+];
 
 /** Returns the options with their defaults. @throws {ConfigurationError} `option-invalid` naming the option and its value */
 export function resolveOptions(options: EmbeddedOptions): ResolvedOptions {
+  check.knownOptions('embedded', options, names);
   const { model, threads = Math.min(availableParallelism(), 8), contextLength } = options;
   const { simd = 'auto', wideKernels = false, lora = 'full', dtype = 'auto' } = options;
-  check.knownOptions('embedded', options, names);
   if (typeof model !== 'string' || model === '')
     throw check.optionInvalid('embedded: model', JSON.stringify(model), 'the path of a model directory');
   check.wholeNumber('embedded: threads', threads, 1, 16);

@@ -51,6 +51,17 @@ export interface CreateCheckpointOptions {
   readonly seed: number;
 }
 
+const optionNames: Readonly<Record<keyof CreateCheckpointOptions, true>> = {
+  directory: true,
+  config: true,
+  tokenizer: true,
+  chatTemplate: true,
+  endTokens: true,
+  beginToken: true,
+  padToken: true,
+  seed: true,
+};
+
 /**
  * Writes a whole model directory, atomically, in the ordinary layout that transformers and vLLM read.
  *
@@ -58,6 +69,7 @@ export interface CreateCheckpointOptions {
  * @throws {BackendError} `checkpoint-corrupt` | `checkpoint-unsupported` for sizes or a tokenizer that do not make a model
  */
 export async function createCheckpoint(options: CreateCheckpointOptions): Promise<void> {
+  check.knownOptions('createCheckpoint', options, optionNames);
   const { directory, seed, endTokens, beginToken, padToken = endTokens[0] } = options;
   if (!Number.isSafeInteger(seed)) throw check.optionInvalid('createCheckpoint: seed', seed, 'a whole number');
   if (endTokens.length === 0)

@@ -57,6 +57,8 @@ describe('safetensors', () => {
   });
   it.each<[string, Uint8Array, RegExp]>([
     ['a file of three bytes', new Uint8Array(3), /has 3 bytes/],
+    ['a header of 2⁶³ bytes', Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 128, 123), /header claims 9223372036854775808 bytes/],
+    ['a header of 2⁶⁴ − 1 bytes', new Uint8Array(9).fill(255), /header claims 18446744073709551615 bytes/],
     ['a header longer than the file', Uint8Array.of(255, 0, 0, 0, 0, 0, 0, 0, 123), /header claims 255 bytes/],
     ['a header that is not JSON', rawBytes('{oops', eight), /not JSON/],
     ['a header that is a list', rawBytes('[]', eight), /not a JSON object/],

@@ -1,5 +1,6 @@
 import {
   BackendError,
+  check,
   type AdamParameters,
   type Loss,
   type TrainingSample,
@@ -36,6 +37,15 @@ import { Snapshots } from './snapshots.ts';
 
 /** The losses that the kernels compute. */
 export const everyLoss: readonly Loss['name'][] = ['importance_sampling', 'ppo', 'cispo', 'cross_entropy'];
+
+const optionNames: Readonly<Record<keyof LlamaEngineOptions, true>> = {
+  config: true,
+  weights: true,
+  adaptation: true,
+  threads: true,
+  simd: true,
+  wideKernels: true,
+};
 
 /**
  * Runs a Llama model that samples and trains on worker threads of this process, in single precision. All weights lie in one shared
@@ -92,6 +102,7 @@ export class LlamaEngine {
 
   /** Starts the worker threads on the given weights. @throws BackendError `checkpoint-unsupported` | `backend-failed`; ConfigurationError `option-invalid` */
   static async create(options: LlamaEngineOptions): Promise<LlamaEngine> {
+    check.knownOptions('LlamaEngine.create', options, optionNames);
     const { config, threads, adaptation, weights } = options;
     checkConfig(config);
     checkThreads(threads);

@@ -21,10 +21,16 @@ import {
   type ModelEntry,
 } from './admin-json.ts';
 
+/** The header of every admin reply that names the gateway: another one after it was started again. */
+export const instanceHeader = 'x-gateway-instance';
+
 /** The operations that the operator's routes call. */
 export interface AdminSurface {
+  readonly instance: string;
   readonly adminKey: string | undefined;
   readonly limits: BodyLimits;
+  /** Notes that a request had the key. */
+  trust(request: IncomingMessage): void;
   /** The servers that snapshots may be published to over HTTP, by name. */
   readonly upstreams: Readonly<Record<string, UpstreamServers>>;
   list(): readonly ModelEntry[];
@@ -114,6 +120,8 @@ export async function answerAdmin(
   response: ServerResponse,
 ): Promise<void> {
   checkAdminKey(surface.adminKey, request);
+  surface.trust(request);
+  response.setHeader(instanceHeader, surface.instance);
   const [route = '', ...rest] = path.slice('/admin/'.length).split('/').map(decodeSegment);
   const method = request.method ?? '';
   const reply = (body: JsonObject): void => new ReplyWriter(response).json(body);

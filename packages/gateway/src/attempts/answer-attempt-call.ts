@@ -36,6 +36,8 @@ export interface AttemptCalls {
   readonly staleness: StalenessRule;
   readonly statistics: StatisticsCounter;
   readonly log: GatewayLog;
+  /** Notes that a request had a valid key. */
+  readonly trust: (request: IncomingMessage) => void;
 }
 
 /** One call on one attempt's URL. */
@@ -113,7 +115,9 @@ function ruledRequest(
   const stale = calls.staleness.check({ rolloutId, attemptId, policy, firstVersion, version: snapshot.version });
   const sampling = calls.options.sampling[session.mode];
   const structuredOutput = sampling.structuredOutput ?? (snapshot.kind === 'engine' ? 'prompt' : 'grammar');
-  const ruled = applySamplingRules(request, { sampling, structuredOutput, seed });
+  // An engine in this process refuses what it does not know; live traffic, in test mode, is sent as the agent has it.
+  const dropsUnknown = snapshot.kind === 'openai' && session.mode !== 'test';
+  const ruled = applySamplingRules(request, { sampling, structuredOutput, dropsUnknown, seed });
   return stale === undefined ? ruled : { ...ruled, untrainable: { kind: 'stale', reason: stale } };
 }
 
@@ -156,6 +160,8 @@ async function answerCaptured(calls: AttemptCalls, call: AttemptCall, read: Read
       snapshot,
       ruled,
       announceAfterMs: options.announceAfterMs,
+      onStart: (bytes) => session.countStored(bytes, options.maxAttemptStoredBytes),
+      onEnd: (bytes) => session.countStored(bytes),
     });
     const outcome = await answerCall({
       request: ruled.request,

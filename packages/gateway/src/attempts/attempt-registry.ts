@@ -1,4 +1,4 @@
-import { GatewayError } from '@agent-lightning/core';
+import { GatewayError, LightningError } from '@agent-lightning/core';
 import { ReplyError } from '../http/reply-error.ts';
 import { hashKey, isKey, mintKey } from './attempt-key.ts';
 import { AttemptSession, type OpenClaim } from './attempt-session.ts';
@@ -7,6 +7,8 @@ import type { SpanStore, WriteWindow } from './write-window.ts';
 type AttemptIds = Pick<OpenClaim['attempt'], 'rolloutId' | 'attemptId'>;
 
 const rememberedKeys = 4_096;
+/** An attempt is closed again within its lease, when an answer was lost; so many may end in that time. */
+const rememberedEnds = 65_536;
 
 /** The attempts that may call now, each with its own key. */
 export class AttemptRegistry {
@@ -18,6 +20,8 @@ export class AttemptRegistry {
   readonly #deadKeys = new Set<string>();
   /** Attempts whose key is dead and whose spans are not all stored yet. */
   readonly #closing = new Map<string, AttemptSession>();
+  /** Attempts all of whose calls are stored, oldest first. */
+  readonly #stored = new Set<string>();
 
   constructor(store: SpanStore, window: WriteWindow) {
     this.#store = store;
@@ -71,21 +75,36 @@ export class AttemptRegistry {
     throw new ReplyError('the API key is not valid here', { code: 'unauthorized' });
   }
 
-  /** Ends the key at once, then resolves when every call of the attempt is stored. Repeating it stores what failed before. @throws what the store threw */
+  /**
+   * Ends the key at once, then resolves when every call of the attempt is stored. Repeating it stores what failed before.
+   * @throws {GatewayError} `attempt-unknown` for an attempt that this gateway did not open: one that it served before it was started
+   * again, whose last calls may be lost; and what the store threw
+   */
   async close({ rolloutId, attemptId }: AttemptIds, graceMs: number): Promise<void> {
     const id = sessionId(rolloutId, attemptId);
+    if (this.#stored.has(id)) return;
     const session = this.#open.get(id) ?? this.#closing.get(id);
-    if (session === undefined) return;
+    if (session === undefined)
+      throw new GatewayError(
+        `attempt ${attemptId} of rollout ${rolloutId} is not known to this gateway, which was started after it opened; calls of the attempt may be lost, so run it again`,
+        { code: 'attempt-unknown' },
+      );
     this.#retire(id, session);
-    await session.close(graceMs);
+    try {
+      await session.close(graceMs);
+    } catch (error) {
+      if (isRefused(error)) this.#closing.delete(id); // no later write would be taken
+      throw error;
+    }
     this.#closing.delete(id);
+    addBounded(this.#stored, id, rememberedEnds);
   }
 
-  /** Closes every attempt; rejects with the first failure after all were tried. */
+  /** Closes every attempt; rejects with the first failure after all were tried. Attempts whose leases are over are not its failure: their runners were told. */
   async closeAll(graceMs: number): Promise<void> {
     const attempts = [...this.#open.values(), ...this.#closing.values()].map((session) => session.claim.attempt);
     const results = await Promise.allSettled(attempts.map((attempt) => this.close(attempt, graceMs)));
-    for (const result of results) if (result.status === 'rejected') throw result.reason;
+    for (const result of results) if (result.status === 'rejected' && !isRefused(result.reason)) throw result.reason;
   }
 
   #retire(id: string, session: AttemptSession): void {
@@ -93,13 +112,21 @@ export class AttemptRegistry {
     this.#closing.set(id, session);
     const digest = session.keyHash.toString('base64');
     this.#attemptOfKey.delete(digest);
-    this.#deadKeys.add(digest);
-    if (this.#deadKeys.size > rememberedKeys)
-      for (const oldest of this.#deadKeys) {
-        this.#deadKeys.delete(oldest);
-        break;
-      }
+    addBounded(this.#deadKeys, digest, rememberedKeys);
   }
+}
+
+/** Adds a value to a set that keeps the newest ones. */
+function addBounded(values: Set<string>, value: string, limit: number): void {
+  values.add(value);
+  if (values.size <= limit) return;
+  const [oldest] = values;
+  values.delete(oldest!);
+}
+
+/** Tells whether the store refuses every write to an attempt, because its lease is over or its rollout is gone. */
+function isRefused(error: unknown): boolean {
+  return LightningError.isInstance(error) && (error.code === 'store-fenced' || error.code === 'store-not-found');
 }
 
 function sessionId(rolloutId: string, attemptId: string): string {

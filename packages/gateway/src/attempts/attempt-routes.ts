@@ -36,6 +36,7 @@ export async function answerAttempt(
   response: ServerResponse,
 ): Promise<void> {
   const session = attempts.authorize(at.rolloutId, at.attemptId, presentedKey(request.headers));
+  calls.trust(request);
   if (at.path === '/models') {
     expectMethod(request, 'GET');
     return new ReplyWriter(response).json(modelList(calls.policies.names));

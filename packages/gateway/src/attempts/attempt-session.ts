@@ -22,6 +22,7 @@ export class AttemptSession {
   /** Items of the attempt's earlier replies, for dialects whose requests may refer to them. */
   readonly kept: KeptItems = new Map();
   readonly #window: WriteWindow;
+  #storedBytes = 0;
   #isClosed = false;
   readonly #calls = new Map<AbortController, Promise<void>>();
   readonly #callCounts = new Map<string, number>();
@@ -66,6 +67,20 @@ export class AttemptSession {
     const first = this.#firstVersions.get(policy) ?? version;
     this.#firstVersions.set(policy, first);
     return first;
+  }
+
+  /**
+   * Counts what a call puts into the store.
+   * @param maxBytes refuses a call that would bring the attempt over so many; undefined for what an admitted call adds when it ends
+   * @throws {ReplyError} `request-too-large`
+   */
+  countStored(bytes: number, maxBytes?: number): void {
+    if (maxBytes !== undefined && this.#storedBytes + bytes > maxBytes)
+      throw new ReplyError(
+        `the calls of this attempt have put ${this.#storedBytes} bytes into the store, and this one has ${bytes} more; an attempt may have ${maxBytes}: send less, or raise the gateway's maxAttemptStoredBytes`,
+        { code: 'request-too-large', replyCode: 'attempt-full' },
+      );
+    this.#storedBytes += bytes;
   }
 
   /** Follows a call until it is over, so that the attempt can wait for it or end it. @throws {ReplyError} `cancelled` when the attempt has ended */

@@ -42,6 +42,21 @@ export interface CallLimits extends Required<CallLimitOptions> {
   readonly random: () => number;
 }
 
+/** The names of these options. */
+export const callLimitNames: Readonly<Record<keyof CallLimitOptions, true>> = {
+  callTimeoutMs: true,
+  stallTimeoutMs: true,
+  heartbeatMs: true,
+  maxRetries: true,
+  retryBaseMs: true,
+  retryMaxMs: true,
+  maxBodyBytes: true,
+  maxBodyValues: true,
+  maxHeldBytes: true,
+  bodyWaitMs: true,
+  maxReplyBytes: true,
+};
+
 /** Returns the error for a value that an option cannot have. */
 export function invalidOption(message: string): ConfigurationError {
   return new ConfigurationError(`gateway: ${message}`, { code: 'option-invalid' });

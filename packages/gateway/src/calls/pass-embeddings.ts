@@ -6,6 +6,7 @@ import type { ReplyWriter } from '../http/reply-writer.ts';
 import { ReplyError } from '../http/reply-error.ts';
 import type { PolicyRegistry } from '../policies/policy-registry.ts';
 import { askUpstream, type Servers } from '../upstream/ask-upstream.ts';
+import { expectType } from '../upstream/call-upstream.ts';
 import { readWhole } from '../upstream/http-exchange.ts';
 
 export interface EmbeddingsCall {
@@ -40,9 +41,10 @@ export async function passEmbeddings(call: EmbeddingsCall): Promise<void> {
       },
       { ...limits, deadlineMs: performance.now() + limits.callTimeoutMs },
     );
+    expectType(reply, 'application/json', url, snapshot.apiKey);
     const { maxReplyBytes: limitBytes, stallTimeoutMs } = limits;
     const bytes = await readWhole(reply, { url, limitBytes, signal: controller.signal, stallTimeoutMs });
-    call.writer.bytes(bytes, reply.header('content-type') ?? 'application/json');
+    call.writer.bytes(bytes, 'application/json');
   } finally {
     clearTimeout(timer);
     leave();

@@ -1,6 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { parseTraceParent, gatewayHeaders } from '@agent-lightning/tracing';
-import { ReplyError } from '../http/reply-error.ts';
+import { decodeAgentNames, gatewayHeaders, parseTraceParent } from '@agent-lightning/tracing';
 
 /** The agent and span that made a call, as the adapter's headers tell. */
 export interface Caller {
@@ -14,32 +13,13 @@ function header(headers: IncomingHttpHeaders, name: string): string | undefined 
   return Array.isArray(value) ? value[0] : value;
 }
 
-function namesOf(value: string | undefined): readonly string[] {
-  if (value === undefined) return [];
-  let names: unknown;
-  try {
-    names = JSON.parse(decodeURIComponent(value));
-  } catch {
-    names = undefined;
-  }
-  if (
-    !Array.isArray(names) ||
-    names.length > 32 ||
-    !names.every((name) => typeof name === 'string' && name.length <= 200)
-  ) {
-    throw new ReplyError(
-      `the header ${gatewayHeaders.agentNames} must be encodeURIComponent of a JSON list of at most 32 names`,
-      { code: 'request-invalid', param: gatewayHeaders.agentNames },
-    );
-  }
-  return names as string[];
-}
-
-/** Reads the caller out of a request's headers. @throws {ReplyError} `request-invalid` for an agent header that no adapter of ours writes */
+/**
+ * Reads the caller out of a request's headers. What cannot be read, such as a foreign trace context or names that no adapter writes,
+ * counts as absent: a label is no reason to refuse a model call.
+ */
 export function readCaller(headers: IncomingHttpHeaders): Caller {
-  // A foreign or malformed trace context is no reason to refuse a call.
   return {
-    agentNames: namesOf(header(headers, gatewayHeaders.agentNames)),
+    agentNames: decodeAgentNames(header(headers, gatewayHeaders.agentNames) ?? '') ?? [],
     trace: parseTraceParent(header(headers, gatewayHeaders.traceParent) ?? ''),
   };
 }

@@ -28,6 +28,10 @@ export interface CapturedCall {
   readonly ruled: RuledRequest;
   /** The time after which a call that goes on is stored before it ends. */
   readonly announceAfterMs: number;
+  /** Gets the bytes that the request puts into the store, before anything of it is; it may throw. */
+  readonly onStart: (bytes: number) => void;
+  /** Gets the bytes that the reply adds. */
+  readonly onEnd: (bytes: number) => void;
 }
 
 /** Ends the spans of a call, and returns why it must not be trained on, if so. */
@@ -42,6 +46,15 @@ function addWhen(attributes: Draft, name: string, value: AttributeValue | undefi
 function charactersOf(value: AttributeValue): number {
   if (typeof value === 'string') return value.length;
   return Array.isArray(value) ? value.reduce<number>((sum, item) => sum + String(item).length, 0) : 8;
+}
+
+/** The bytes that a span is taken to cost besides its texts and tokens. */
+const spanBytes = 1_024;
+
+function storedBytes(attributes: Attributes, tokens?: TokenBlob): number {
+  const texts = Object.values(attributes).reduce<number>((sum, value) => sum + charactersOf(value), 0);
+  if (tokens === undefined) return texts;
+  return texts + tokens.prompt.byteLength + tokens.response.byteLength + tokens.logprobs.byteLength;
 }
 
 /** Leaves out, by name, attributes that are too large for a store, such as a prompt with many megabytes of images: the call and its training go on. */
@@ -73,10 +86,7 @@ function inputMessages({ input }: ModelRequest): readonly unknown[] {
   ];
 }
 
-function requestAttributes(
-  { caller, dialect, policy, snapshot, ruled }: CapturedCall,
-  request: ModelRequest,
-): Attributes {
+function requestAttributes({ caller, dialect, policy, snapshot, ruled }: CapturedCall, request: ModelRequest): Draft {
   const attributes: Draft = {
     [names.source]: 'gateway',
     [names.operationName]: operationOf(request),
@@ -85,24 +95,29 @@ function requestAttributes(
     [names.requestModel]: request.model,
     [names.requestStream]: request.view.stream,
     ...(policy === undefined ? {} : { [names.policy]: policy, [names.policyVersion]: snapshot.version }),
-    [names.inputMessages]: JSON.stringify(inputMessages(request)),
   };
   addWhen(attributes, names.agentNames, caller.agentNames);
   addWhen(attributes, names.requestTemperature, request.temperature);
   addWhen(attributes, names.requestMaxTokens, request.maxTokens);
   addWhen(attributes, names.requestSeed, request.seed);
   addWhen(attributes, names.requestTopP, request.topP);
-  addWhen(attributes, names.requestStopSequences, request.stop);
   addWhen(attributes, names.requestChoices, request.choices > 1 ? request.choices : undefined);
   addWhen(attributes, names.samplingRules, ruled.rules);
   addWhen(attributes, names.structuredOutput, ruled.structuredOutput);
+  return attributes;
+}
+
+/** Returns what a call stores once, however many choices it has. */
+function promptAttributes(request: ModelRequest): Draft {
+  const attributes: Draft = { [names.inputMessages]: JSON.stringify(inputMessages(request)) };
+  addWhen(attributes, names.requestStopSequences, request.stop);
   const tools = request.body['tools'];
   addWhen(
     attributes,
     names.toolDefinitions,
     Array.isArray(tools) && tools.length > 0 ? JSON.stringify(tools) : undefined,
   );
-  return fitting(attributes);
+  return attributes;
 }
 
 function untrainableOf(outcome: CallOutcome, ruled: RuledRequest): Untrainable | undefined {
@@ -155,6 +170,8 @@ function blobOf(outcome: CallOutcome, choice: ReplyChoice): TokenBlob | undefine
   return { prompt: promptIds, response: choice.tokens, logprobs: choice.logprobs };
 }
 
+const noIds = new Int32Array(0);
+
 /** The reason that a call carries until its end is stored. */
 const noEnd = 'the call did not end: it still goes on, or its gateway was killed';
 
@@ -170,7 +187,8 @@ function announce(spans: readonly OpenSpan[]): void {
 /** Opens the spans of a call, one for each choice, as it is admitted. */
 export function captureCall(call: CapturedCall): EndCapture {
   const { recorder, caller, ruled, announceAfterMs } = call;
-  const attributes = requestAttributes(call, ruled.request);
+  const request = requestAttributes(call, ruled.request);
+  const attributes = fitting({ ...request, ...promptAttributes(ruled.request) });
   const parentSpanId = caller.trace?.traceId === recorder.traceId ? caller.trace.spanId : undefined;
   const start = {
     kind: 'model_call' as const,
@@ -178,7 +196,11 @@ export function captureCall(call: CapturedCall): EndCapture {
     attributes,
     ...(parentSpanId === undefined ? {} : { parentSpanId }),
   };
-  const spans: OpenSpan[] = Array.from({ length: ruled.request.choices }, () => recorder.start(start));
+  const { choices } = ruled.request;
+  call.onStart(storedBytes(attributes) + (choices - 1) * storedBytes(request) + choices * spanBytes);
+  const first = recorder.start(start);
+  const rest = { ...start, attributes: fitting({ ...request, [names.promptSpan]: first.spanId }) };
+  const spans: OpenSpan[] = [first, ...Array.from({ length: choices - 1 }, () => recorder.start(rest))];
   // Most calls end before and are written once: an announcement costs a second write of the whole prompt.
   const timer = announceAfterMs === 0 ? undefined : setTimeout(() => announce(spans), announceAfterMs);
   if (timer === undefined) announce(spans);
@@ -187,15 +209,16 @@ export function captureCall(call: CapturedCall): EndCapture {
     const untrainable = untrainableOf(outcome, ruled);
     const status: SpanStatus =
       outcome.error === undefined ? { code: 'ok' } : { code: 'error', message: outcome.error.message };
+    const hasPrompt = outcome.reply.choices[0] !== undefined && blobOf(outcome, outcome.reply.choices[0]) !== undefined;
     for (const [index, span] of spans.entries()) {
       const choice = outcome.reply.choices[index];
       if (choice === undefined) continue;
       const tokens = blobOf(outcome, choice);
-      span.end({
-        status,
-        attributes: fitting(choiceAttributes(call.snapshot, outcome, choice, index, untrainable), attributes),
-        ...(tokens === undefined ? {} : { tokens }),
-      });
+      const before = index === 0 ? attributes : rest.attributes;
+      const kept = tokens !== undefined && index > 0 && hasPrompt ? { ...tokens, prompt: noIds } : tokens;
+      const said = fitting(choiceAttributes(call.snapshot, outcome, choice, index, untrainable), before);
+      call.onEnd(storedBytes(said, kept));
+      span.end({ status, attributes: said, ...(kept === undefined ? {} : { tokens: kept }) });
     }
     return untrainable;
   };

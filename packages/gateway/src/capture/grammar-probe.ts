@@ -5,6 +5,7 @@ import { toReplyError } from '../http/reply-error.ts';
 import type { EndpointPool } from '../policies/endpoint-pool.ts';
 import { parseReply } from '../reply-reader/parse-reply.ts';
 import { isObject } from '../request/request-fields.ts';
+import { hideKey } from '../upstream/hide-key.ts';
 import { askUpstream } from '../upstream/ask-upstream.ts';
 import { awaitServers } from '../upstream/await-servers.ts';
 import { readWhole } from '../upstream/http-exchange.ts';
@@ -80,7 +81,8 @@ export class GrammarProbe {
     );
     const { maxReplyBytes: limitBytes, stallTimeoutMs } = this.#limits;
     const bytes = await readWhole(reply, { url, limitBytes, signal, stallTimeoutMs });
-    return checkAnswer(parseReply(bytes.toString(), url));
+    const problem = checkAnswer(parseReply(bytes.toString(), url));
+    return problem === undefined ? undefined : hideKey(problem, apiKey);
   }
 }
 

@@ -2,7 +2,7 @@ import { check, ConfigurationError, type RolloutMode } from '@agent-lightning/co
 import type { Untrainable } from './check-reply.ts';
 import type { ModelRequest } from '../request/model-request.ts';
 import { isEmpty } from '../request/request-fields.ts';
-import { findGrammar, moveToPrompt, type StructuredOutput } from './structured-output.ts';
+import { findGrammar, grammarFields, moveToPrompt, type StructuredOutput } from './structured-output.ts';
 
 /** The sampling that the gateway enforces in one mode, whatever the agent asks for. */
 export interface ModeSampling {
@@ -82,6 +82,65 @@ export const distributionFields: Readonly<Record<string, readonly unknown[]>> = 
   dry_multiplier: [0],
 };
 
+/**
+ * The fields that a server gets of a call that is trained on or validated, besides those above: they say what is asked and how the reply is
+ * shown, and leave the distribution, the adapter and the server's own state alone. Every other field is dropped by name, since servers
+ * have new ones with each version.
+ */
+export const allowedFields: ReadonlySet<string> = new Set([
+  // what is asked
+  'model',
+  'messages',
+  'prompt',
+  'suffix',
+  'tools',
+  'tool_choice',
+  'parallel_tool_calls',
+  ...grammarFields,
+  'reasoning_effort',
+  'verbosity',
+  'modalities',
+  'documents',
+  'chat_template_kwargs',
+  'enable_thinking',
+  'add_generation_prompt',
+  'continue_final_message',
+  'add_special_tokens',
+  'truncate_prompt_tokens',
+  // how much of it, and where it ends
+  'n',
+  'temperature',
+  'seed',
+  'max_tokens',
+  'max_completion_tokens',
+  'stop',
+  'stop_token_ids',
+  // how the reply is shown
+  'stream',
+  'stream_options',
+  'logprobs',
+  'top_logprobs',
+  'return_token_ids',
+  'include_reasoning',
+  'separate_reasoning',
+  'stream_reasoning',
+  'include_stop_str_in_output',
+  'skip_special_tokens',
+  'spaces_between_special_tokens',
+  // what changes nothing
+  'user',
+  'metadata',
+  'store',
+  'service_tier',
+  'safety_identifier',
+  'prompt_cache_key',
+  'prompt_cache_retention',
+]);
+
+/** The most names of dropped fields that are recorded of a call, and the most characters of one: an agent chooses both. */
+const mostDropped = 64;
+const longestFieldName = 64;
+
 /** The lowest temperature above greedy sampling: vLLM samples below it as if it were this one. */
 const leastTrainTemperature = 0.01;
 
@@ -96,12 +155,15 @@ function maxTokensOf(asked: number | undefined, sampling: ModeSampling): number 
 export interface CallRules {
   readonly sampling: ResolvedModeSampling;
   readonly structuredOutput: StructuredOutput;
+  /** Tells whether fields that are not in `allowedFields` are dropped; otherwise who answers takes or refuses them. */
+  readonly dropsUnknown: boolean;
   /** The seed of a request that gives none. */
   readonly seed: number | undefined;
 }
 
 /** Applies the rules to a request. What must not be trained on because of a grammar is for the caller to say: a server may report enough. */
-export function applySamplingRules(asked: ModelRequest, { sampling, structuredOutput, seed }: CallRules): RuledRequest {
+export function applySamplingRules(asked: ModelRequest, call: CallRules): RuledRequest {
+  const { sampling, structuredOutput, seed } = call;
   const moved = structuredOutput === 'prompt' ? moveToPrompt(asked) : { request: asked, rules: [] };
   const { request, rules } = moved;
   const isMoved = rules.length > 0;
@@ -110,6 +172,7 @@ export function applySamplingRules(asked: ModelRequest, { sampling, structuredOu
     if (!isEmpty(body[field]) && !neutral.includes(body[field])) rules.push(`${field}:dropped`);
     delete body[field];
   }
+  if (call.dropsUnknown) rules.push(...dropUnknown(body));
   const temperature = sampling.temperature === 'agent' ? request.temperature : sampling.temperature;
   if (request.temperature !== undefined && temperature !== request.temperature)
     rules.push(`temperature:${request.temperature}→${temperature}`);
@@ -132,7 +195,24 @@ export function applySamplingRules(asked: ModelRequest, { sampling, structuredOu
   };
 }
 
+/** Drops the fields that are not allowed, and returns the names of those changes; a field that says nothing is dropped without a record. */
+function dropUnknown(body: Record<string, unknown>): string[] {
+  const unknown = Object.keys(body).filter((field) => !allowedFields.has(field));
+  const said = unknown.filter((field) => !isEmpty(body[field]));
+  for (const field of unknown) delete body[field];
+  const named = said.slice(0, mostDropped).map((field) => `${field.slice(0, longestFieldName)}:dropped`);
+  return said.length > mostDropped ? [...named, `${said.length - mostDropped} more fields:dropped`] : named;
+}
+
+const modeNames: Readonly<Record<keyof ModeSampling, true>> = {
+  temperature: true,
+  maxTokens: true,
+  maxTokensLimit: true,
+  structuredOutput: true,
+};
+
 function resolveMode(mode: RolloutMode, given: ModeSampling | undefined): ResolvedModeSampling {
+  if (given !== undefined) check.knownOptions(`Gateway.start: sampling.${mode}`, given, modeNames);
   const temperature = given?.temperature ?? (mode === 'train' ? 1 : 0);
   checkTemperature(mode, temperature);
   for (const field of ['maxTokens', 'maxTokensLimit'] as const) {
@@ -160,6 +240,7 @@ function checkTemperature(mode: RolloutMode, temperature: number | 'agent'): voi
 
 /** Returns the rules of every mode, with their defaults. @throws {ConfigurationError} `option-invalid` */
 export function resolveSampling(options: SamplingOptions = {}): Readonly<Record<RolloutMode, ResolvedModeSampling>> {
+  check.knownOptions('Gateway.start: sampling', options, ['train', 'val', 'test']);
   return Object.freeze({
     train: resolveMode('train', options.train),
     val: resolveMode('val', options.val),

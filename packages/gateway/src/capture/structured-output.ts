@@ -25,7 +25,7 @@ const guideFields = {
 type GrammarField = 'response_format' | 'structured_outputs' | keyof typeof guideFields;
 
 /** The fields that make a server decode under a grammar, apart from those about tools. */
-const grammarFields: readonly GrammarField[] = [
+export const grammarFields: readonly GrammarField[] = [
   'response_format',
   'structured_outputs',
   ...(Object.keys(guideFields) as (keyof typeof guideFields)[]),

@@ -106,7 +106,8 @@ export class NumberScanner {
   /** Reads the events from `at` on that are the frame's, `limit` at most; returns undefined when the first is not. */
   events(bytes: Buffer, at: number, frame: FrameParts, limit: number): ScannedEvents | undefined {
     const wasm = this.#wasm;
-    if (!this.#load(bytes)) return undefined;
+    // Without this look, each of many short events of another form would cost a copy of every frame.
+    if (!beginsAt(bytes, at, frame.bytes, frame.lengths[0]) || !this.#load(bytes)) return undefined;
     const logprobsAt = this.#output + 2 * this.#roomFor(bytes);
     const saidAt = logprobsAt + this.#roomFor(bytes);
     const shownAt = saidAt + this.#roomFor(bytes);
@@ -158,4 +159,9 @@ export class NumberScanner {
     this.#wasm.memory.grow(Math.ceil((length - this.#memory.length) / pageBytes));
     this.#memory = Buffer.from(this.#wasm.memory.buffer);
   }
+}
+
+/** Tells whether the first `length` bytes of `head` stand at `at`. */
+function beginsAt(bytes: Buffer, at: number, head: Buffer, length: number): boolean {
+  return at + length <= bytes.length && bytes.compare(head, 0, length, at, at + length) === 0;
 }

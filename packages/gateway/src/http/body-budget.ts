@@ -7,8 +7,31 @@ export interface BodyBudgetOptions extends BodyLimits {
   readonly maxHeldBytes: number;
   /** The most memory that those of one owner may hold. */
   readonly maxOwnerBytes: number;
+  /** The most requests of one owner that may be in flight; four times as many more may wait. @default no bound */
+  readonly maxOwnerRequests?: number;
   /** The longest time that a request waits for room. */
   readonly bodyWaitMs: number;
+  /** Calls `work` after so many milliseconds. @default a timer that does not keep the process alive */
+  readonly schedule?: (work: () => void, milliseconds: number) => void;
+}
+
+/** Counts what an owner holds now. */
+interface Holding {
+  bytes: number;
+  requests: number;
+  waiting: number;
+  /** True while the owner pays for a body that held the event loop. */
+  isResting: boolean;
+}
+
+/** The time of parsing that costs an owner nothing: most bodies take less than a millisecond. */
+const freeMs = 25;
+/** The rest for each millisecond over that, so that one owner has a fifth of the event loop at most. */
+const restFactor = 4;
+const waitersPerRequest = 4;
+
+function scheduleLater(work: () => void, milliseconds: number): void {
+  setTimeout(work, milliseconds).unref();
 }
 
 interface Waiter {
@@ -22,13 +45,13 @@ interface Waiter {
  * that finds no room is not read until there is some, in the order of arrival; one owner's never wait for another owner's share.
  */
 export class BodyBudget {
-  readonly #options: BodyBudgetOptions;
-  readonly #held = new Map<object, number>();
+  readonly #options: Required<BodyBudgetOptions>;
+  readonly #holdings = new Map<object, Holding>();
   #heldInAll = 0;
   #waiting: Waiter[] = [];
 
   constructor(options: BodyBudgetOptions) {
-    this.#options = options;
+    this.#options = { maxOwnerRequests: Infinity, schedule: scheduleLater, ...options };
   }
 
   /** Returns the memory that the bodies of requests in flight hold now. */
@@ -55,19 +78,51 @@ export class BodyBudget {
     let held = mostHeldBytes(request, this.#options);
     await this.#take(owner, held, request);
     try {
-      const { body, heldBytes } = await readJsonBody(request, this.#options, keepTexts);
-      this.#give(owner, held - heldBytes);
+      const onHeld = (milliseconds: number): void => this.#rest(owner, milliseconds);
+      const { body, heldBytes } = await readJsonBody(request, this.#options, keepTexts, onHeld);
+      this.#give(owner, held - heldBytes, 0);
       held = heldBytes;
       await work(body);
     } finally {
-      this.#give(owner, held);
+      this.#give(owner, held, 1);
     }
   }
 
-  #isOwnerFull({ owner, bytes }: Waiter): boolean {
-    const held = this.#held.get(owner) ?? 0;
+  /** Lets an owner's next body wait in proportion to what its last one cost, for which its bytes and values are a poor measure. */
+  #rest(owner: object, heldMs: number): void {
+    if (heldMs <= freeMs) return;
+    const holding = this.#holdingOf(owner);
+    holding.isResting = true;
+    this.#options.schedule(() => {
+      holding.isResting = false;
+      this.#forget(owner, holding);
+      this.#admitWaiting();
+    }, restFactor * heldMs);
+  }
+
+  #holdingOf(owner: object): Holding {
+    const known = this.#holdings.get(owner);
+    if (known !== undefined) return known;
+    const holding = { bytes: 0, requests: 0, waiting: 0, isResting: false };
+    this.#holdings.set(owner, holding);
+    return holding;
+  }
+
+  #forget(owner: object, { requests, waiting, isResting }: Holding): void {
+    if (requests === 0 && waiting === 0 && !isResting) this.#holdings.delete(owner);
+  }
+
+  /** Returns why an owner may have no further request in flight now; undefined when it may. */
+  #limitOf({ owner, bytes }: Waiter): string | undefined {
+    const held = this.#holdingOf(owner);
+    const { maxOwnerRequests, maxOwnerBytes } = this.#options;
+    if (held.isResting) return `took the gateway long to read`;
+    if (held.requests >= maxOwnerRequests)
+      return `are ${maxOwnerRequests}, as many as they may be; ask for less at once, or raise the gateway's maxAttemptCalls`;
     // One body always passes, however small the budget is.
-    return held > 0 && held + bytes > this.#options.maxOwnerBytes;
+    return held.bytes > 0 && held.bytes + bytes > maxOwnerBytes
+      ? `hold the ${maxOwnerBytes} bytes that they may; ask for less at once, or raise the gateway's maxAttemptHeldBytes`
+      : undefined;
   }
 
   #isFull({ bytes }: Waiter): boolean {
@@ -76,6 +131,10 @@ export class BodyBudget {
 
   #take(owner: object, bytes: number, request: IncomingMessage): Promise<void> {
     const waiter: Waiter = { owner, bytes, turn: Promise.withResolvers() };
+    const holding = this.#holdingOf(owner);
+    if (holding.waiting >= waitersPerRequest * this.#options.maxOwnerRequests)
+      return Promise.reject(this.#refusal(waiter));
+    holding.waiting += 1;
     this.#waiting.push(waiter);
     this.#admitWaiting();
     return this.#waiting.includes(waiter) ? this.#wait(waiter, request) : waiter.turn.promise;
@@ -85,6 +144,9 @@ export class BodyBudget {
   async #wait(waiter: Waiter, request: IncomingMessage): Promise<void> {
     const leave = (error: ReplyError): void => {
       this.#waiting = this.#waiting.filter((other) => other !== waiter);
+      const holding = this.#holdingOf(waiter.owner);
+      holding.waiting -= 1;
+      this.#forget(waiter.owner, holding);
       waiter.turn.reject(error);
       this.#admitWaiting();
     };
@@ -100,10 +162,11 @@ export class BodyBudget {
     }
   }
 
-  #give(owner: object, bytes: number): void {
-    const held = (this.#held.get(owner) ?? 0) - bytes;
-    if (held > 0) this.#held.set(owner, held);
-    else this.#held.delete(owner);
+  #give(owner: object, bytes: number, requests: number): void {
+    const holding = this.#holdingOf(owner);
+    holding.bytes -= bytes;
+    holding.requests -= requests;
+    this.#forget(owner, holding);
     this.#heldInAll -= bytes;
     if (this.#waiting.length > 0) this.#admitWaiting();
   }
@@ -113,13 +176,16 @@ export class BodyBudget {
     const still: Waiter[] = [];
     let isFull = false;
     for (const waiter of this.#waiting) {
-      const waits: boolean = isFull || this.#isOwnerFull(waiter);
+      const waits: boolean = isFull || this.#limitOf(waiter) !== undefined;
       isFull ||= !waits && this.#isFull(waiter);
       if (waits || isFull) {
         still.push(waiter);
         continue;
       }
-      this.#held.set(waiter.owner, (this.#held.get(waiter.owner) ?? 0) + waiter.bytes);
+      const holding = this.#holdingOf(waiter.owner);
+      holding.bytes += waiter.bytes;
+      holding.requests += 1;
+      holding.waiting -= 1;
       this.#heldInAll += waiter.bytes;
       waiter.turn.resolve();
     }
@@ -127,11 +193,12 @@ export class BodyBudget {
   }
 
   #refusal(waiter: Waiter): ReplyError {
-    const { bodyWaitMs, maxOwnerBytes, maxHeldBytes } = this.#options;
-    const isOwn = this.#isOwnerFull(waiter);
+    const { bodyWaitMs, maxHeldBytes } = this.#options;
+    const own = this.#limitOf(waiter);
+    const isOwn = own !== undefined;
     return new ReplyError(
       isOwn
-        ? `the requests in flight of this key hold the ${maxOwnerBytes} bytes that they may, for ${bodyWaitMs} ms now; ask for less at once, or raise the gateway's maxAttemptHeldBytes`
+        ? `the requests in flight of this key ${own}`
         : `the requests in flight hold the ${maxHeldBytes} bytes that they may, for ${bodyWaitMs} ms now; try again, or raise the gateway's maxHeldBytes`,
       {
         code: 'paused',

@@ -14,6 +14,9 @@ export interface BodyLimits {
   readonly maxBodyValues: number;
 }
 
+/** Gets the time that the event loop was held by one body, whether it was accepted or not. */
+export type OnHeld = (milliseconds: number) => void;
+
 /** Keeps parts of a body's text, and returns the number of their characters. */
 export type KeepTexts = (body: JsonObject, text: string) => number;
 
@@ -104,12 +107,14 @@ function parse(text: string): JsonObject {
  * Reads a JSON object that is within `limits`, which are checked before it is parsed.
  *
  * @param keepTexts sees the text before it is dropped
+ * @param onHeld gets the time that counting and parsing took
  * @throws {ReplyError} `request-too-large`; `request-invalid` for another content type, encoding or JSON
  */
 export async function readJsonBody(
   request: IncomingMessage,
   limits: BodyLimits,
   keepTexts: KeepTexts = () => 0,
+  onHeld: OnHeld = () => undefined,
 ): Promise<ReadBody> {
   const type = request.headers['content-type'] ?? 'application/json';
   if (!/^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/iu.test(type)) {
@@ -121,8 +126,13 @@ export async function readJsonBody(
   const read = await readBytes(request, limits.maxBodyBytes);
   const encoding = encodingOf(request);
   const bytes = encoding === 'identity' ? read : await unpackBody(read, encoding, limits.maxBodyBytes);
-  const values = checkMeasure(bytes, limits.maxBodyValues);
-  const text = bytes.toString('utf8');
-  const body = parse(text);
-  return { body, heldBytes: heldBytes(bytes.length, values) + keepTexts(body, text) };
+  const startedMs = performance.now();
+  try {
+    const values = checkMeasure(bytes, limits.maxBodyValues);
+    const text = bytes.toString('utf8');
+    const body = parse(text);
+    return { body, heldBytes: heldBytes(bytes.length, values) + keepTexts(body, text) };
+  } finally {
+    onHeld(performance.now() - startedMs);
+  }
 }

@@ -1,9 +1,6 @@
-import {
-  GatewayError,
-  LightningError,
-  type LightningErrorCode,
-  type LightningErrorOptions,
-} from '@agent-lightning/core';
+import { GatewayError, LightningError, type LightningErrorCode } from '@agent-lightning/core';
+
+type LightningErrorOptions = ConstructorParameters<typeof LightningError>[1];
 
 export interface ReplyErrorOptions extends LightningErrorOptions {
   /** The HTTP status. @default by code */
@@ -23,6 +20,12 @@ const statuses: Partial<Record<LightningErrorCode, number>> = {
   unauthorized: 401,
   forbidden: 403,
   'not-found': 404,
+  'attempt-unknown': 404,
+  'store-not-found': 404,
+  'store-fenced': 409,
+  'store-unavailable': 503,
+  'store-closed': 503,
+  'store-full': 507,
   'request-too-large': 413,
   paused: 429,
   cancelled: 499,

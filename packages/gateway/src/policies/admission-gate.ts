@@ -1,3 +1,4 @@
+import { check } from '@agent-lightning/core';
 import { ReplyError } from '../http/reply-error.ts';
 
 export interface PauseOptions {
@@ -5,6 +6,11 @@ export interface PauseOptions {
   readonly drainMs?: number;
   /** The `Retry-After` that those calls get. @default 5 */
   readonly retryAfterSeconds?: number;
+}
+
+/** Checks the options of a pause. @throws {ConfigurationError} `option-invalid` */
+export function checkPauseOptions(options: PauseOptions): void {
+  check.knownOptions('pause', options, ['drainMs', 'retryAfterSeconds']);
 }
 
 /** Lets calls in, or holds them while the gateway is paused. */
@@ -50,6 +56,7 @@ export class AdmissionGate {
 
   /** Admits no new call; resolves with the number of calls still in flight, once there is none or the drain is over. */
   async pause(options: PauseOptions = {}): Promise<number> {
+    checkPauseOptions(options);
     const drainMs = options.drainMs ?? 30_000;
     this.#paused = { holdUntilMs: performance.now() + drainMs, retryAfterSeconds: options.retryAfterSeconds ?? 5 };
     if (this.#inFlight > 0) await this.idle(drainMs);

@@ -1,4 +1,4 @@
-import { ConfigurationError, type PolicySnapshot } from '@agent-lightning/core';
+import { check, ConfigurationError, type PolicySnapshot } from '@agent-lightning/core';
 
 /** Servers of one kind, without a model. */
 export interface UpstreamServers {
@@ -37,13 +37,14 @@ export function isHttpUrl(text: unknown): boolean {
   return typeof text === 'string' && /^https?:$/u.test(URL.parse(text)?.protocol ?? '');
 }
 
-function checkServers(path: string, given: UpstreamServers): void {
+function checkServers(path: string, given: UpstreamServers, further: readonly string[] = []): void {
+  check.knownOptions(`Gateway.start: ${path}`, given, ['baseUrl', 'replicas', 'apiKey', ...further]);
   for (const url of [given.baseUrl, ...(given.replicas ?? [])])
     if (!isHttpUrl(url)) throw invalid(`${path}: "${String(url).slice(0, 80)}" is not an http or https address`);
 }
 
 function resolveModel(name: string, given: PassthroughModel): Extract<PolicySnapshot, { kind: 'openai' }> {
-  checkServers(`models.${name}`, given);
+  checkServers(`models.${name}`, given, ['model']);
   return { kind: 'openai', version: 0, ...given, model: given.model ?? name };
 }
 

@@ -1,4 +1,4 @@
-import { ConfigurationError } from '@agent-lightning/core';
+import { check, ConfigurationError } from '@agent-lightning/core';
 import { ReplyError } from '../http/reply-error.ts';
 
 /** A call of an attempt that began on a much older version of the policy. */
@@ -49,6 +49,7 @@ export class StalenessRule {
 
   /** Sets the rule for calls from now on; what is not given stays as it is. @throws {ConfigurationError} `option-invalid` */
   set(options: StalenessOptions): void {
+    check.knownOptions('setStaleness', options, ['maxStaleness', 'onStale']);
     this.#options = resolveStaleness({ ...this.#options, ...options });
   }
 

@@ -32,4 +32,36 @@ describe('EventStreamParser', () => {
       }),
     );
   });
+
+  it('reads an event of many lines, and a line of many pieces, in linear time', () => {
+    const lines = 100_000;
+    // Were earlier lines or pieces copied for each new one, these would be billions of copies.
+    const manyLines = Array.from({ length: lines }, () => Buffer.from('data: x\n'));
+    expect(read([...manyLines, Buffer.from('\n')])).toEqual([`${'x\n'.repeat(lines - 1)}x`]);
+    const manyPieces = Array.from({ length: lines }, () => Buffer.from('y'));
+    expect(read([Buffer.from('data: '), ...manyPieces, Buffer.from('\r\n\r\n')])).toEqual(['y'.repeat(lines)]);
+  });
+
+  it.each([
+    ['a line that does not end', ['data: ', 'x'.repeat(60), 'x'.repeat(60)]],
+    ['a comment that does not end', [':', 'x'.repeat(60), 'x'.repeat(60)]],
+    ['a rest after a whole line', [`data: a\n\n: ${'x'.repeat(120)}`]],
+    ['an event of many lines that does not end', Array.from({ length: 60 }, () => 'data: x\n')],
+  ])('refuses %s', (_name, pieces) => {
+    const parser = new EventStreamParser(() => undefined, undefined, {
+      url: new URL('http://user:secret@upstream.test/v1'),
+      longestEventBytes: 100,
+    });
+    const push = (): void => {
+      for (const piece of pieces) parser.push([Buffer.from(piece)]);
+    };
+    expect(push).toThrow('the upstream http://upstream.test/v1 sent an event or a line of more than 100 bytes');
+  });
+
+  it('counts each event by itself', () => {
+    const events: string[] = [];
+    const parser = new EventStreamParser((data) => events.push(data.toString()), undefined, { longestEventBytes: 20 });
+    for (let index = 0; index < 50; index += 1) parser.push([Buffer.from(`data: ${index}\n: hi\ndata: x\n\n`)]);
+    expect(events).toEqual(Array.from({ length: 50 }, (_, index) => `${index}\nx`));
+  });
 });

@@ -1,4 +1,5 @@
 import { ReplyError } from '../http/reply-error.ts';
+import { quoteUpstream } from '../upstream/hide-key.ts';
 import { parseReply } from './parse-reply.ts';
 import { isForAgent, readPayload, stripPayload, type Payload } from './reply-format.ts';
 import type { FastPathCounts, ReplyReader, ReplyTarget, StreamReader } from './reply-reader.ts';
@@ -35,7 +36,7 @@ export function takeReply(payload: Payload, { draft, format, isCaptured, view }:
 /** Feeds the draft from a chunk, and hands the sink what the agent is to have of it. @throws {ReplyError} for an upstream's error */
 export function takeChunk(payload: Payload, target: ReplyTarget, text?: string): void {
   const { draft, format, isCaptured, sink, view } = target;
-  rejectError(payload);
+  rejectError(payload, target.apiKey);
   readPayload(payload, draft, format, true);
   if (!isCaptured) return sink.event(text === undefined ? { payload } : { payload, text });
   if (!isForAgent(payload, view)) return undefined;
@@ -43,11 +44,11 @@ export function takeChunk(payload: Payload, target: ReplyTarget, text?: string):
   return sink.event({ payload });
 }
 
-function rejectError({ error }: Payload): void {
+function rejectError({ error }: Payload, apiKey: string | undefined): void {
   if (error === undefined || error === null) return;
-  const message = (error as { message?: unknown }).message;
+  const message: unknown = typeof error === 'string' ? error : (error as { message?: unknown }).message;
   throw new ReplyError(
-    `the upstream failed while it answered: ${typeof message === 'string' ? message.slice(0, 2_000) : 'no reason given'}`,
+    `the upstream failed while it answered: ${quoteUpstream(message, apiKey) ?? 'no reason given'}`,
     { code: 'upstream-failed' },
   );
 }

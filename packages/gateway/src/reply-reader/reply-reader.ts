@@ -11,6 +11,8 @@ export interface ReplyTarget {
   /** Tells whether the reply holds fields that the agent did not ask for. */
   readonly isCaptured: boolean;
   readonly url: URL;
+  /** The key that the upstream was given, which no error may repeat. */
+  readonly apiKey?: string | undefined;
   /** Takes what the agent is to have of a stream. */
   readonly sink: Pick<ReplySink, 'event' | 'output'>;
 }

@@ -40,6 +40,7 @@ export const usage = `agent-lightning-gateway --config FILE [--store FILE] [--ho
 const passedOn = [
   'host',
   'port',
+  'maxConnections',
   'publicUrl',
   'allowedHosts',
   'policy',
@@ -58,6 +59,8 @@ const passedOn = [
   'maxBodyValues',
   'maxHeldBytes',
   'maxAttemptHeldBytes',
+  'maxAttemptCalls',
+  'maxAttemptStoredBytes',
   'bodyWaitMs',
   'maxReplyBytes',
   'healthIntervalMs',

@@ -1,6 +1,7 @@
 import type { PolicySnapshot } from '@agent-lightning/core';
 import { ReplyError } from '../http/reply-error.ts';
 import type { EndpointPool } from '../policies/endpoint-pool.ts';
+import { withoutKey } from './hide-key.ts';
 import { exchange, readWhole, type HttpReply } from './http-exchange.ts';
 import { retryAfterMs, retryWaitMs, waitToRetry, type RetryLimits } from './retry.ts';
 import { isServerFault, statusError } from './upstream-error.ts';
@@ -59,7 +60,8 @@ async function askOnce(question: Question, baseUrl: string, limits: AskLimits): 
     const error = statusError(reply, text, { url, apiKey, watchedModel: watch === undefined ? undefined : model });
     if (!error.retryable) throw error;
     return { error, askedMs: retryAfterMs(reply.header('retry-after'), Date.now()) };
-  } catch (error) {
+  } catch (caught) {
+    const error = withoutKey(caught, apiKey);
     if (!(error instanceof ReplyError) || !error.retryable || signal.aborted) throw error;
     return { error, askedMs: undefined };
   }

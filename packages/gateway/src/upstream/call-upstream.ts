@@ -6,6 +6,7 @@ import { chatFormat } from '../reply-reader/chat-format.ts';
 import { completionFormat } from '../reply-reader/completion-format.ts';
 import { EventStreamParser } from '../reply-reader/event-stream.ts';
 import { shownUrl } from '../http/shown-url.ts';
+import { quoteUpstream, withoutKey } from './hide-key.ts';
 import { readBody, readWhole, type HttpReply } from './http-exchange.ts';
 import type { ReplyFormat } from '../reply-reader/reply-format.ts';
 import type { ReplyReader, ReplyTarget } from '../reply-reader/reply-reader.ts';
@@ -43,22 +44,24 @@ function upstreamBody(call: UpstreamCall): Buffer {
   return Buffer.from(JSON.stringify({ ...request.body, ...captured, model: snapshot.model }));
 }
 
-function expectType(reply: HttpReply, wanted: string, url: URL): void {
+/** Checks the content type of a reply. @throws {ReplyError} `upstream-malformed` */
+export function expectType(reply: HttpReply, wanted: string, url: URL, apiKey: string | undefined): void {
   const type = reply.header('content-type') ?? '';
   if (type.toLowerCase().startsWith(wanted)) return;
   throw new ReplyError(
-    `the upstream ${shownUrl(url)} answered with the content type "${type.slice(0, 80)}", not ${wanted}`,
+    `the upstream ${shownUrl(url)} answered with the content type "${quoteUpstream(type, apiKey, 80)}", not ${wanted}`,
     { code: 'upstream-malformed', replyCode: 'upstream-content-type' },
   );
 }
 
 function targetOf(call: UpstreamCall, url: URL): ReplyTarget {
-  const { draft, isCaptured, request, sink } = call;
-  return { format: formatOf(call), view: request.view, draft, isCaptured, url, sink };
+  const { draft, isCaptured, request, sink, snapshot } = call;
+  const { apiKey } = snapshot;
+  return { format: formatOf(call), view: request.view, draft, isCaptured, url, apiKey, sink };
 }
 
 async function answerWhole(call: UpstreamCall, reply: HttpReply, url: URL, limits: UpstreamLimits): Promise<void> {
-  expectType(reply, 'application/json', url);
+  expectType(reply, 'application/json', url, call.snapshot.apiKey);
   const { maxReplyBytes: limitBytes, stallTimeoutMs } = limits;
   const bytes = await readWhole(reply, { url, limitBytes, signal: call.signal, stallTimeoutMs });
   const payload = call.reader.readWhole(bytes, targetOf(call, url));
@@ -72,7 +75,7 @@ async function answerWhole(call: UpstreamCall, reply: HttpReply, url: URL, limit
 const done = Buffer.from('[DONE]');
 
 async function answerStream(call: UpstreamCall, reply: HttpReply, url: URL, limits: UpstreamLimits): Promise<void> {
-  expectType(reply, 'text/event-stream', url);
+  expectType(reply, 'text/event-stream', url, call.snapshot.apiKey);
   const { sink, signal } = call;
   const reader = call.reader.openStream(targetOf(call, url));
   let isDone = false;
@@ -83,6 +86,7 @@ async function answerStream(call: UpstreamCall, reply: HttpReply, url: URL, limi
       if (!isDone) reader.readEvent(data);
     },
     (bytes, start) => (isDone ? start : reader.readEvents(bytes, start)),
+    { url },
   );
   try {
     await readBody(reply, { url, limitBytes: limits.maxReplyBytes, signal }, (pieces, isLast) => {
@@ -122,7 +126,8 @@ export async function callUpstream(call: UpstreamCall, limits: UpstreamLimits): 
   progress.upstream = url;
   try {
     await (call.request.view.stream ? answerStream(call, reply, url, limits) : answerWhole(call, reply, url, limits));
-  } catch (error) {
+  } catch (caught) {
+    const error = withoutKey(caught, snapshot.apiKey);
     reply.destroy();
     reportFailure(question, baseUrl, error);
     throw error;

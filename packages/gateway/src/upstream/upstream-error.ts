@@ -1,6 +1,7 @@
 import type { LightningErrorCode } from '@agent-lightning/core';
 import { ReplyError } from '../http/reply-error.ts';
-import { isRetryableStatus } from './retry.ts';
+import { quoteUpstream } from './hide-key.ts';
+import { isRetryableStatus, retryAfterMs } from './retry.ts';
 import { shownUrl } from '../http/shown-url.ts';
 import type { HttpReply } from './http-exchange.ts';
 
@@ -11,15 +12,14 @@ interface UpstreamComplaint {
 }
 
 /** Reads the complaint in an upstream's error body; vLLM and OpenAI nest it, older servers do not. */
-function complaintOf(body: string): UpstreamComplaint {
+function complaintOf(body: string, apiKey: string | undefined): UpstreamComplaint {
   try {
     const parsed = JSON.parse(body) as { error?: unknown };
     const error = (typeof parsed.error === 'object' && parsed.error !== null ? parsed.error : parsed) as Record<
       string,
       unknown
     >;
-    const text = (value: unknown): string | undefined =>
-      typeof value === 'string' ? value.slice(0, 2_000) : undefined;
+    const text = (value: unknown): string | undefined => quoteUpstream(value, apiKey);
     const name = text(error['code']);
     return {
       message: text(error['message']) ?? text(parsed.error),
@@ -30,11 +30,6 @@ function complaintOf(body: string): UpstreamComplaint {
   } catch {
     return { message: undefined, param: undefined, code: undefined };
   }
-}
-
-/** Removes the key from a text: some servers repeat a key that they reject. */
-function withoutKey(text: string, apiKey: string | undefined): string {
-  return apiKey === undefined || apiKey === '' ? text : text.replaceAll(apiKey, '[key]');
 }
 
 /** Tells whether a server that is watched does not know the model that was loaded into it: it restarted, and loads it again. */
@@ -57,9 +52,19 @@ export function statusError(
   { url, apiKey, watchedModel: model }: AskedServer,
 ): ReplyError {
   const status = reply.statusCode;
-  const { message, param, code } = complaintOf(withoutKey(body.toString('utf8'), apiKey));
+  const { message, param, code } = complaintOf(body.toString('utf8'), apiKey);
   const said = message === undefined ? '' : `: ${message}`;
-  if (status >= 300 && status < 400) {
+  if (status < 300) {
+    // Only a 200 is a reply: a 202 promises one, a 206 is a part of one, a 204 is none.
+    return new ReplyError(
+      `the upstream ${shownUrl(url)} answered with status ${status}, where a reply has 200${said}`,
+      {
+        code: 'upstream-malformed',
+        replyCode: 'upstream-status',
+      },
+    );
+  }
+  if (status < 400) {
     return new ReplyError(
       `the upstream ${shownUrl(url)} redirects, which is not followed; configure its final address`,
       { code: 'upstream-rejected' },
@@ -71,21 +76,21 @@ export function statusError(
       retryable: true,
     });
   }
-  if (status === 401 || status === 403 || status === 404 || status === 405) {
+  if (status === 401 || status === 403 || status === 404 || status === 405 || status === 407) {
     return new ReplyError(
       `the upstream ${shownUrl(url)} refused the gateway with status ${status}${said}; check its address, model and key`,
       { code: 'upstream-rejected' },
     );
   }
-  const retryAfter = reply.header('retry-after');
-  const isFailure = status >= 500 || status < 200;
+  const waitMs = retryAfterMs(reply.header('retry-after'), Date.now());
+  const isFailure = status >= 500;
   return new ReplyError(`the upstream ${isFailure ? 'failed' : 'refused the call'} with status ${status}${said}`, {
     code: isFailure ? 'upstream-failed' : 'upstream-rejected',
     status: isFailure ? 502 : status,
     retryable: isRetryableStatus(status),
     ...(param === undefined ? {} : { param }),
     ...(code === undefined ? {} : { replyCode: code }),
-    ...(retryAfter === undefined ? {} : { headers: { 'retry-after': retryAfter } }),
+    ...(waitMs === undefined ? {} : { headers: { 'retry-after': String(Math.ceil(waitMs / 1000)) } }),
   });
 }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** The command `agent-lightning-gpu`: puts on this machine what the worker needs. */
 import { parseArgs } from 'node:util';
-import { LightningError, type Logger } from '@agent-lightning/core';
+import { LightningError, toTerminalText, type Logger } from '@agent-lightning/core';
 import { setUpPython } from './set-up-python.ts';
 import { setUpStarterModel } from './set-up-starter-model.ts';
 
@@ -21,8 +21,8 @@ const usage = `Puts on this machine what @agent-lightning/gpu needs.
 AGENT_LIGHTNING_CACHE names another directory for the user's cache.
 `;
 
-const print = (message: string): void => void process.stdout.write(`${message}\n`);
-const complain = (message: string): void => void process.stderr.write(`${message}\n`);
+const print = (message: string): void => void process.stdout.write(`${toTerminalText(message)}\n`);
+const complain = (message: string): void => void process.stderr.write(`${toTerminalText(message)}\n`);
 const logger: Logger = { info: print, warn: print, error: print };
 
 process.exitCode = await main(process.argv.slice(2));

@@ -3,7 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import { BackendError, ConfigurationError } from '@agent-lightning/core';
-import { guardTree, hasProcessGroups, readyGuard, signalTree, unrefChild } from '@agent-lightning/platform';
+import { guardStart, hasProcessGroups, signalTree, unrefChild } from '@agent-lightning/platform';
 import { PrintedLines } from './printed-lines.ts';
 
 export interface VllmProcessOptions {
@@ -45,15 +45,15 @@ export class VllmProcess {
     const { command, args, env } = this.#options;
     this.#printed.clear();
     this.#spawnError = undefined;
-    readyGuard();
+    const guarded = guardStart({ ...process.env, ...env });
     const child = spawn(command, args, {
-      env: { ...process.env, ...env },
+      env: guarded.env,
       detached: hasProcessGroups,
       windowsHide: true,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.#child = child;
-    this.#release = guardTree(child);
+    this.#release = guarded.watch(child);
     for (const name of ['stdout', 'stderr'] as const) {
       child[name].setEncoding('utf8');
       child[name].on('data', (text: string) => this.#printed.add(name, text));

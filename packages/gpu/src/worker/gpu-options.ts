@@ -1,7 +1,7 @@
 /** Defines the options of `gpu`, and checks them once. */
 import { basename, resolve } from 'node:path';
 import { check, ConfigurationError, type Logger } from '@agent-lightning/core';
-import { createConsoleLogger, resolveModelDirectory } from '@agent-lightning/platform';
+import { cleanLogger, createConsoleLogger, resolveModelDirectory } from '@agent-lightning/platform';
 import { resolveLora, type LoraOptions, requireText, resolveUrl, type LoraSpec } from '@agent-lightning/tinker';
 import { resolveVllm, type ResolvedVllm, type VllmOptions } from '../vllm/vllm-options.ts';
 
@@ -89,7 +89,7 @@ export function resolveGpuOptions(
     vllm: resolveSampling(options, lora, environment),
     worker: options.url === undefined ? resolveStart(options, model) : resolveAttach(options, model, environment),
     timeoutMs: check.timerMs('gpu: timeoutMs', options.timeoutMs ?? 1_800_000),
-    logger: options.logger ?? createConsoleLogger(),
+    logger: cleanLogger(options.logger ?? createConsoleLogger()),
     signal: options.signal,
   });
 }

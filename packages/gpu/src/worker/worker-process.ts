@@ -11,7 +11,7 @@ import {
   type LightningError,
   type Logger,
 } from '@agent-lightning/core';
-import { guardTree, hasProcessGroups, readyGuard, signalTree, unrefChild } from '@agent-lightning/platform';
+import { guardStart, hasProcessGroups, signalTree, unrefChild } from '@agent-lightning/platform';
 import { pythonDirectory } from '../setup/python-environment.ts';
 import { setupAdvice } from '../setup/find-python.ts';
 
@@ -51,19 +51,19 @@ const shownLines = 20;
 export async function startWorker(options: WorkerOptions): Promise<RunningWorker> {
   const { logger, signal, killAfterMs = 15_000 } = options;
   const apiKey = randomBytes(24).toString('hex');
-  readyGuard();
+  const start = guardStart({
+    ...process.env,
+    PYTHONPATH: [pythonDirectory, process.env['PYTHONPATH']].filter(Boolean).join(delimiter),
+    PYTHONUNBUFFERED: '1',
+    AGENT_LIGHTNING_WORKER_KEY: apiKey,
+  });
   const child = spawn(options.python, ['-m', 'agent_lightning_worker', ...options.arguments, '--exit-with-parent'], {
     stdio: ['pipe', 'pipe', 'pipe'], // its standard input closes when this process is gone
     detached: hasProcessGroups,
     windowsHide: true,
-    env: {
-      ...process.env,
-      PYTHONPATH: [pythonDirectory, process.env['PYTHONPATH']].filter(Boolean).join(delimiter),
-      PYTHONUNBUFFERED: '1',
-      AGENT_LIGHTNING_WORKER_KEY: apiKey,
-    },
+    env: start.env,
   });
-  const release = guardTree(child);
+  const release = start.watch(child);
   child.once('exit', () => {
     signalTree(child, 'SIGKILL'); // what it left in its group
     release();

@@ -7,6 +7,7 @@ import { createReactAgent } from '@langchain/langgraph/prebuilt';
 import { ChatOpenAI } from '@langchain/openai';
 import { z } from 'zod';
 import { withLightning } from '../../src/index.ts';
+import { createWatchers } from './watch.ts';
 
 /** LangGraph, as the contract of adapters needs it: each agent of a scenario is a node of that name. */
 export const adapter: AdapterUnderTest<ReturnType<typeof buildGraph>> = {
@@ -18,6 +19,11 @@ export const adapter: AdapterUnderTest<ReturnType<typeof buildGraph>> = {
   },
   build: ({ agent, model }) => buildGraph(agent, model),
   wrap: withLightning,
+  watch({ agent, model }) {
+    const { callbacks, heard } = createWatchers();
+    return { agent: buildGraph(agent, model).withConfig({ callbacks: [...callbacks] }) as never, heard, stop: () => undefined };
+  },
+  watchers: { callback: { training: 'hears' }, langsmith: { training: 'hears' } },
   run: async (graph, input) => lastText((await graph.invoke(question(input))).messages),
   async stream(graph, input) {
     let text = '';

@@ -6,6 +6,7 @@ import { noopLogger } from '@mastra/core/logger';
 import { createTool } from '@mastra/core/tools';
 import { z } from 'zod';
 import { withLightning } from '../../src/index.ts';
+import { createWatchers } from './watch.ts';
 
 /** Mastra, as the contract of adapters needs it. */
 export const adapter: AdapterUnderTest<Agent> = {
@@ -17,6 +18,18 @@ export const adapter: AdapterUnderTest<Agent> = {
   },
   build: (request) => buildAgent(request, request.agent),
   wrap: withLightning,
+  watch(request) {
+    const { wrapModel, options, register, heard, stop } = createWatchers();
+    const agent = buildAgent(request, request.agent, (model) => ({ ...options, model: wrapModel(model) }));
+    register(agent);
+    return { agent, heard, stop };
+  },
+  watchers: {
+    exporter: { training: 'hears' },
+    processor: { training: 'hears' },
+    callback: { training: 'hears' },
+    middleware: { training: 'hears' },
+  },
   run: async (agent, input) => (await agent.generate(input)).text,
   async stream(agent, input) {
     const output = await agent.stream(input);
@@ -26,15 +39,21 @@ export const adapter: AdapterUnderTest<Agent> = {
   },
 };
 
-function buildAgent(request: BuildRequest, { name, instructions, tools = [] }: AgentSpec): Agent {
+function buildAgent(
+  request: BuildRequest,
+  { name, instructions, tools = [] }: AgentSpec,
+  more: (model: never) => object = () => ({}),
+): Agent {
   const { baseUrl, apiKey, model, maxRetries } = request.model;
+  const own = createOpenAICompatible({ name: 'own', baseURL: baseUrl, apiKey })(model) as never;
   const agent = new Agent({
     id: name,
     name,
     instructions,
-    model: createOpenAICompatible({ name: 'own', baseURL: baseUrl, apiKey })(model) as never,
+    model: own,
     maxRetries,
     tools: Object.fromEntries(tools.map((tool) => [tool.name, buildTool(request, tool)])),
+    ...more(own),
   });
   agent.__setLogger(noopLogger);
   return agent;

@@ -4,6 +4,7 @@ import { Agent, OpenAIChatCompletionsModel, run, tool, type Tool } from '@openai
 import OpenAI from 'openai';
 import { z } from 'zod';
 import { withLightning } from '../../src/index.ts';
+import { createWatchers } from './watch.ts';
 
 /** The OpenAI Agents SDK, as the contract of adapters needs it. */
 export const adapter: AdapterUnderTest<Agent> = {
@@ -14,6 +15,11 @@ export const adapter: AdapterUnderTest<Agent> = {
   },
   build: ({ agent, model }) => buildAgent(agent, chatModel(model)),
   wrap: withLightning,
+  watch({ agent: spec, model }) {
+    const agent = buildAgent(spec, chatModel(model));
+    return { agent, ...createWatchers(agent) };
+  },
+  watchers: { processor: { training: 'silent' }, hook: { training: 'hears' } },
   run: async (agent, input) => (await run(agent, input)).finalOutput ?? '',
   async stream(agent, input) {
     const result = await run(agent, input, { stream: true });

@@ -1,5 +1,5 @@
 import type { StepMetrics, ValidationMetrics } from '../metrics.ts';
-import type { Logger } from '@agent-lightning/core';
+import { toTerminalText, type Logger } from '@agent-lightning/core';
 
 /** `live`: one line that is redrawn; `plain`: a line for each step; `none`: nothing. */
 export type ProgressMode = 'live' | 'plain' | 'none';
@@ -92,7 +92,7 @@ export class Progress {
     if (!isForced && now - this.#drawnAtMs < redrawMs) return;
     this.#drawnAtMs = now;
     this.#isDrawn = true;
-    const line = this.#line(now);
+    const line = toTerminalText(this.#line(now));
     this.#options.stream.write(`${clearLine}${line.slice(0, (this.#options.stream.columns ?? 120) - 1)}`);
   }
 

@@ -28,13 +28,16 @@ export function listMatchedPatterns(episodes: readonly Episode[]): readonly stri
 /** Says where those calls of selected agents went that did not go through the gateway. */
 export function describeOutsideCalls(episodes: readonly Episode[]): readonly string[] {
   const calls = episodes.flatMap(({ untrainable }) => untrainable.filter(({ outside }) => outside !== undefined));
-  const groups = Map.groupBy(calls, ({ agentName, outside }) => JSON.stringify([agentName, outside?.host]));
+  const groups = Map.groupBy(calls, ({ agentName, outside }) =>
+    JSON.stringify([agentName, outside?.host, outside?.client]),
+  );
   return [...groups.values()].map((group) => {
     const { agentName, outside } = group[0]!;
-    const who = `${group.length} calls of agent ${agentName || '(no name)'}`;
+    const who = `${group.length} ${group.length === 1 ? 'call' : 'calls'} of agent ${agentName || '(no name)'}`;
+    const client = outside?.client === undefined ? '' : ` (sent by ${outside.client})`;
     return outside?.host === undefined
       ? `${who} did not go through the gateway, and no HTTP request was seen; ${remedy}`
-      : `${who} went to ${outside.host}, not through the gateway; ${remedyFor(outside.dialect)}`;
+      : `${who} went to ${outside.host}, not through the gateway${client}; ${remedyFor(outside.host)}`;
   });
 }
 
@@ -51,33 +54,26 @@ export function explainNoCalls(episodes: readonly Episode[]): string {
   return `${seen}wrap the agent by withLightning with an agentMatch that selects its nodes, or send its calls to context.llm. Where the run has policies, one of theirs must match as well`;
 }
 
-/** Counts the reported calls of agents that are not selected, by agent. */
-export function countUnselectedCalls(episodes: readonly Episode[]): Readonly<Record<string, number>> {
-  const counts: Record<string, number> = {};
-  for (const { name, selected, calls } of agentsOf(episodes))
-    if (!selected && calls > 0) counts[name] = (counts[name] ?? 0) + calls;
-  return counts;
-}
-
 const remedy =
   'aim its client at context.llm.baseUrl, or let it use the global fetch and a dialect that the gateway serves';
 
-const makers: Readonly<Record<string, string>> = {
-  google: 'Google’s Gemini',
-  amazon: 'Amazon Bedrock',
-  ollama: 'Ollama’s own API',
-  cohere: 'Cohere',
-};
+const makers: readonly (readonly [maker: string, host: RegExp])[] = [
+  ['Google', /(^|\.)googleapis\.com$/],
+  ['Amazon Bedrock', /(^|\.)amazonaws\.com(\.cn)?$/],
+  ['Ollama', /^(localhost|127\.0\.0\.1):11434$/],
+  ['Cohere', /(^|\.)cohere\.(com|ai)$/],
+];
 
-/** Says what to do about calls in a dialect; no calls to Google, Amazon and others are redirected, whatever client sends them. */
-function remedyFor(dialect: string | undefined): string {
-  const maker = makers[dialect ?? ''];
+/** Says what to do about calls to a host; no calls to Google, Amazon and others are redirected, whatever client sends them. */
+function remedyFor(host: string): string {
+  const maker = makers.find(([, pattern]) => pattern.test(host))?.[0];
   if (maker === undefined) return remedy;
   return `the dialect of ${maker} is not redirected: in training, give the agent a client of OpenAI or Anthropic, such as ChatOpenAI; of the AI SDK, withLightning(model) is enough`;
 }
 
 function describeUnwrappedCalls(episodes: readonly Episode[]): readonly string[] {
-  const hosts = episodes.flatMap(({ unwrappedCalls = [] }) => unwrappedCalls);
+  const calls = episodes.flatMap(({ otherCalls = [] }) => otherCalls.filter(({ isWrapped }) => !isWrapped));
+  const hosts = calls.flatMap(({ host }) => host ?? []);
   return [...Map.groupBy(hosts, (host) => host)].map(
     ([host, { length }]) =>
       `${length} model calls went to ${host} from code that no wrapped agent ran; run the agent that withLightning returned, or send its calls to context.llm`,

@@ -1,6 +1,6 @@
 import { MemoryStore } from '@agent-lightning/store';
 import { expect, it } from 'vitest';
-import type { PlannedRollout } from '@agent-lightning/core';
+import { attributeNames, type PlannedRollout } from '@agent-lightning/core';
 import { RolloutCollector } from './rollout-collector.ts';
 
 const planned = ['done', 'left', 'cancelled', 'queued'].map((key): PlannedRollout => ({
@@ -30,6 +30,37 @@ it('runs again, under another id, what ended because its process did; what is fi
       'run.cancelled.r1',
       'run.queued',
     ]);
+  await store.close();
+});
+
+it('runs again what failed because what samples was away, whatever its agent threw', async () => {
+  const store = new MemoryStore();
+  const options = { store, runId: 'run', retry: {}, attemptTimeoutMs: 600_000, policies: ['policy'] };
+  const two = planned.slice(0, 2);
+  await new RolloutCollector({ ...options, resumed: false }).enqueue(two);
+  const claims = await store.claim({ workerId: 'dead', limit: 2 });
+  for (const { lease, rollout } of claims) {
+    const isAway = rollout.rolloutId === 'run.left';
+    await store.appendSpans(lease, [
+      {
+        spanId: '00000000000000ab',
+        traceId: 'c'.repeat(32),
+        kind: 'model_call',
+        name: 'chat',
+        status: { code: 'error' },
+        startTimeMs: 1,
+        endTimeMs: 2,
+        attributes: {
+          [attributeNames.source]: 'gateway',
+          [attributeNames.policy]: 'policy',
+          ...(isAway && { [attributeNames.outage]: true }),
+        },
+      },
+    ]);
+    await store.fail(lease, { code: 'PaymentError', message: 'declined' });
+  }
+  const resumed = new RolloutCollector({ ...options, resumed: true });
+  expect(await resumed.enqueue(two)).toEqual(['run.done', 'run.left.r1']);
   await store.close();
 });
 

@@ -7,12 +7,14 @@ import {
   type LightningStore,
   type RetryPolicy,
   type Rollout,
+  type Span,
   type SpanQuery,
   type PlannedRollout,
 } from '@agent-lightning/core';
 import { isFinalRolloutStatus } from '@agent-lightning/store';
 import { FailureScoring } from '../failures/failure-scoring.ts';
 import { toEnqueueRequest } from './planned-rollout.ts';
+import { markStrayedCalls } from './strayed-calls.ts';
 
 export interface RolloutCollectorOptions {
   readonly store: LightningStore;
@@ -91,6 +93,34 @@ export class RolloutCollector {
     return found;
   }
 
+  /** Returns the training rollouts of a step that are final, in the order in which they were queued; those that were cancelled are left out. */
+  async findStep(step: number): Promise<readonly Rollout[]> {
+    const { store, runId } = this.#options;
+    const found: Rollout[] = [];
+    let cursor: string | undefined;
+    do {
+      const query = { runId, modes: ['train' as const], order: 'desc' as const, limit: queryChunk };
+      const page = await store.queryRollouts(cursor === undefined ? query : { ...query, cursor });
+      const steps = page.items.map(({ metadata }) => Number(metadata['step']));
+      const isOfStep = (rollout: Rollout, index: number): boolean =>
+        steps[index] === step && isFinalRolloutStatus(rollout.status) && rollout.status !== 'cancelled';
+      found.push(...page.items.filter(isOfStep));
+      // Steps are queued one after the other: a page that has only earlier ones is past the step.
+      cursor = steps.every((each) => each < step) ? undefined : page.nextCursor;
+    } while (cursor !== undefined);
+    return found.reverse();
+  }
+
+  /** Reads the spans of these rollouts' newest attempts, without tokens. */
+  async readSpans(rollouts: readonly Rollout[]): Promise<readonly Span[]> {
+    const spans: Span[] = [];
+    for (let first = 0; first < rollouts.length; first += queryChunk) {
+      const rolloutIds = rollouts.slice(first, first + queryChunk).map(({ rolloutId }) => rolloutId);
+      spans.push(...(await this.#options.store.querySpans({ rolloutIds, attemptId: 'latest' })));
+    }
+    return spans;
+  }
+
   /** Cancels the queued and running rollouts of this run, and returns how many there were. */
   async cancelUnfinished(reason: string): Promise<number> {
     const { store, runId } = this.#options;
@@ -132,7 +162,7 @@ export class RolloutCollector {
         attemptId: 'latest',
         rolloutIds: chunk.map((rollout) => rollout.rolloutId),
       });
-      const byRollout = Map.groupBy(spans, (span) => span.rolloutId);
+      const byRollout = Map.groupBy(markStrayedCalls(spans), (span) => span.rolloutId);
       for (const rollout of chunk)
         episodes.push(toEpisode(rollout, byRollout.get(rollout.rolloutId) ?? [], { policies, failures: sorting }));
     }
@@ -164,13 +194,18 @@ export class RolloutCollector {
   ): Promise<ReadonlySet<string>> {
     const wanted = new Map(requests.map((request) => [request.rolloutId, request]));
     const unusable = new Set<string>();
+    const unexplained: Rollout[] = [];
     for await (const rollout of this.#query([...wanted.keys()])) {
       const { resourcesId, input } = wanted.get(rollout.rolloutId)!;
       const isOfAnotherPlan =
         (resourcesId !== undefined && resourcesId !== rollout.resourcesId) ||
         !isDeepStrictEqual(rollout.input, JSON.parse(JSON.stringify(input)));
       if (isOfAnotherPlan || this.#wasLost(rollout)) unusable.add(rollout.rolloutId);
+      else if (rollout.status === 'failed') unexplained.push(rollout);
     }
+    // An agent may have hidden what its client threw; its calls tell whether what samples was away.
+    for (const { rollout, failureKind } of await this.readUnscored(unexplained, { kinds: ['model_call'] }))
+      if (failureKind === 'world') unusable.add(rollout.rolloutId);
     return unusable;
   }
 

@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { ConfigurationError, TimeoutError } from '@agent-lightning/core';
 import { CapturedOutput, hide } from './captured-output.ts';
-import { guardTree, hasProcessGroups, readyGuard, signalTree } from '@agent-lightning/platform';
+import { guardStart, hasProcessGroups, signalTree } from '@agent-lightning/platform';
 
 export interface ChildRunOptions {
   readonly command: string;
@@ -36,24 +36,28 @@ export class ChildRun {
   readonly #stdout: CapturedOutput;
   readonly #stderr: CapturedOutput;
   readonly #timers = new Set<NodeJS.Timeout>();
+  /** Ends the watch that lets the command not outlive this process. */
+  readonly #release: () => void;
   #stopReason: unknown;
 
   constructor(options: ChildRunOptions) {
     this.#options = options;
     this.#stdout = new CapturedOutput(options.maxOutputBytes);
     this.#stderr = new CapturedOutput(options.maxOutputBytes);
+    const start = guardStart(options.env);
     try {
-      readyGuard();
       this.#child = spawn(options.command, options.args, {
-        env: options.env,
+        env: start.env,
         cwd: options.cwd,
         detached: hasProcessGroups,
         windowsHide: true,
         stdio: 'pipe',
       });
     } catch (error) {
+      start.cancel();
       throw this.#spawnError(error);
     }
+    this.#release = start.watch(this.#child);
     // Without file descriptors left there are no pipes; the error that says so comes later.
     this.#child.stdout?.on('data', (chunk: Buffer) => this.#stdout.write(chunk));
     this.#child.stderr?.on('data', (chunk: Buffer) => this.#stderr.write(chunk));
@@ -76,11 +80,10 @@ export class ChildRun {
   async ended(): Promise<ChildOutput> {
     const { timeoutMs } = this.#options;
     if (timeoutMs !== undefined) this.#after(timeoutMs, () => this.stop(this.#timeOut()));
-    const release = guardTree(this.#child);
     try {
       await this.#closed();
     } finally {
-      release();
+      this.#release();
       for (const timer of this.#timers) clearTimeout(timer);
     }
     if (this.#stopReason !== undefined) throw this.#stopReason;

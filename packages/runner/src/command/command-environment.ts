@@ -2,12 +2,13 @@ import { ConfigurationError } from '@agent-lightning/core';
 import { anthropicBaseUrl, formatTraceParent, type RolloutScope } from '@agent-lightning/tracing';
 import type { RolloutContext } from '../rollout-function.ts';
 import type { ResolvedCommandOptions } from './command-options.ts';
+import { inheritedEnvironment } from './inherited-environment.ts';
 
 /** The most bytes or characters that one variable may hold on every system that we run on: 128 KiB with its name on Linux, 32 Ki characters on Windows. */
 const longestVariable = process.platform === 'win32' ? 32_000 : 130_000;
 
 /**
- * Returns the environment of a command: that of this process, then the attempt's endpoint and names, then the user's own.
+ * Returns the environment of a command: what it inherits of this process, then the attempt's endpoint and names, then the user's own.
  * Without a policy no variable of OpenAI or Anthropic is set, and the command talks to its own model.
  * @throws {ConfigurationError} `option-invalid` for a task that is too long for a variable
  */
@@ -21,7 +22,7 @@ export function commandEnvironment<Task>(
   const { rollout, attempt, llm } = scope;
   const own = typeof options.env === 'function' ? options.env(task, context) : options.env;
   const merged: Record<string, string | undefined> = {
-    ...(options.inheritEnv && process.env),
+    ...inheritedEnvironment(options.inheritEnv, llm !== undefined),
     AGENT_LIGHTNING_ROLLOUT_ID: rollout.rolloutId,
     AGENT_LIGHTNING_ATTEMPT_ID: attempt.attemptId,
     AGENT_LIGHTNING_ATTEMPT_NUMBER: String(attempt.attemptNumber),
@@ -38,7 +39,7 @@ export function commandEnvironment<Task>(
       AGENT_LIGHTNING_MODEL: llm.model,
       ...withoutProxy(new URL(llm.baseUrl).hostname),
     }),
-    ...(options.taskIn === 'environment' && { AGENT_LIGHTNING_TASK: taskVariable(task) }),
+    ...(options.taskIn === 'environment' && { AGENT_LIGHTNING_TASK: taskVariable(options.taskForAgent(task)) }),
     ...own,
   };
   return Object.fromEntries(

@@ -26,8 +26,17 @@ export interface RunCommandOptions<Task = JsonValue> {
   readonly args?: readonly string[] | ((task: Task, context: RolloutContext) => readonly string[]);
   /** Variables that are added to the environment and win over everything else; undefined takes a variable away. @default none */
   readonly env?: Environment | ((task: Task, context: RolloutContext) => Environment);
-  /** Tells whether the command also sees the environment of this process, such as `PATH`. @default true */
-  readonly inheritEnv?: boolean;
+  /**
+   * What the command sees of the environment of this process: all of it (true), nothing (false), or, by names, these besides what programs
+   * need to run, such as `PATH`, `HOME` and `LANG`. Keys are not among those: an agent may do what its model says.
+   * @default []
+   */
+  readonly inheritEnv?: boolean | readonly string[];
+  /**
+   * Returns what the agent gets of a task: without the answers, which `reward` still sees. `args` and `env` get the whole task.
+   * @default the whole task
+   */
+  readonly taskForAgent?: (task: Task) => unknown;
   /** @default that of this process */
   readonly cwd?: string;
   /** The way in which the task arrives as JSON: on standard input, or in `AGENT_LIGHTNING_TASK`. @default 'stdin' */
@@ -50,9 +59,25 @@ export type ResolvedCommandOptions<Task> = Readonly<
   Required<Omit<RunCommandOptions<Task>, 'cwd' | 'timeoutMs'>> & Pick<RunCommandOptions<Task>, 'cwd' | 'timeoutMs'>
 >;
 
+const optionNames: Readonly<Record<keyof RunCommandOptions<unknown>, true>> = {
+  command: true,
+  args: true,
+  env: true,
+  inheritEnv: true,
+  cwd: true,
+  taskIn: true,
+  taskForAgent: true,
+  reward: true,
+  timeoutMs: true,
+  killGraceMs: true,
+  maxOutputBytes: true,
+};
+
 /** @throws {ConfigurationError} `option-invalid` */
 export function resolveCommandOptions<Task>(options: RunCommandOptions<Task>): ResolvedCommandOptions<Task> {
+  check.knownOptions('runCommand', options, optionNames);
   const { command, args = [], env = {}, reward = 'stdout', taskIn = 'stdin', timeoutMs } = options;
+  const { inheritEnv = [], taskForAgent = (task: Task): unknown => task } = options;
   if (typeof command !== 'string' || command === '' || command.includes('\0'))
     throw invalid('command', command, 'the name or path of a program');
   if (typeof args !== 'function') checkArguments(args);
@@ -60,6 +85,10 @@ export function resolveCommandOptions<Task>(options: RunCommandOptions<Task>): R
     throw invalid('env', env, 'an object of strings, or a function that returns one');
   if (reward !== 'stdout' && reward !== 'exit-code' && typeof reward !== 'function')
     throw invalid('reward', reward, "'stdout', 'exit-code' or a function");
+  if (typeof inheritEnv !== 'boolean' && !isNames(inheritEnv))
+    throw invalid('inheritEnv', inheritEnv, 'true, false, or a list of names of variables');
+  if (typeof taskForAgent !== 'function')
+    throw invalid('taskForAgent', taskForAgent, 'a function that returns what the agent gets of a task');
   if (taskIn !== 'stdin' && taskIn !== 'environment') throw invalid('taskIn', taskIn, "'stdin' or 'environment'");
   return Object.freeze({
     ...options,
@@ -67,7 +96,8 @@ export function resolveCommandOptions<Task>(options: RunCommandOptions<Task>): R
     env,
     reward,
     taskIn,
-    inheritEnv: options.inheritEnv ?? true,
+    inheritEnv,
+    taskForAgent,
     killGraceMs: check.timerMs('runCommand: killGraceMs', options.killGraceMs ?? 5_000, 0),
     maxOutputBytes: check.wholeNumber('runCommand: maxOutputBytes', options.maxOutputBytes ?? 65_536, 256, 4_000_000),
     ...(timeoutMs !== undefined && { timeoutMs: check.timerMs('runCommand: timeoutMs', timeoutMs) }),
@@ -80,6 +110,10 @@ export function checkArguments(args: readonly string[]): readonly string[] {
   const bad = args.findIndex((each) => typeof each !== 'string' || each.includes('\0'));
   if (bad >= 0) throw invalid(`args[${bad}]`, args[bad], 'a string without NUL');
   return args;
+}
+
+function isNames(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((name) => typeof name === 'string' && name !== '');
 }
 
 function invalid(name: string, value: unknown, expected: string): ConfigurationError {

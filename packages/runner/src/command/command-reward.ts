@@ -31,10 +31,10 @@ export function readRewardLine(command: string, stdout: string): RolloutResult {
   if (reward === null) return undefined;
   try {
     rewardAttributes(reward as RewardValue);
+    return reward as RewardValue;
   } catch (error) {
     throw malformed(command, line, error);
   }
-  return reward as number | Readonly<Record<string, number>>;
 }
 
 function parse(command: string, line: string): unknown {
@@ -46,8 +46,9 @@ function parse(command: string, line: string): unknown {
 }
 
 function malformed(command: string, line: string, cause: unknown): TraceError {
+  const why = cause instanceof Error ? cause.message : String(cause);
   return new TraceError(
-    `runCommand: ${command} printed a reward that is not a finite number, named finite numbers or null: ${quote(line)}`,
+    `runCommand: ${command} printed a reward that is not a number, a boolean, named ones or null: ${quote(line)} (${why})`,
     { code: 'reward-invalid', cause },
   );
 }

@@ -49,7 +49,7 @@ async function runOnce<Task>(
   const env = commandEnvironment(options, task, context, scope, spanId);
   const span = startSpan(scope, spanId, hide(options.command, secret), hide(describeValue(args), secret));
   const { command, cwd, timeoutMs, killGraceMs, maxOutputBytes } = options;
-  const input = options.taskIn === 'stdin' ? `${JSON.stringify(task)}\n` : '';
+  const input = options.taskIn === 'stdin' ? `${JSON.stringify(options.taskForAgent(task))}\n` : '';
   const output = await supervise(span, context.signal, () => {
     return new ChildRun({ command, args, env, cwd, input, timeoutMs, killGraceMs, maxOutputBytes, secret });
   });

@@ -1,11 +1,7 @@
 import { inspect } from 'node:util';
-import {
-  ConfigurationError,
-  LightningError,
-  type LightningErrorOptions,
-  StoreError,
-  TimeoutError,
-} from '@agent-lightning/core';
+import { ConfigurationError, LightningError, StoreError, TimeoutError } from '@agent-lightning/core';
+
+type LightningErrorOptions = ConstructorParameters<typeof LightningError>[1];
 
 /** Holds an error on its way to another thread: a plain clone would lose its class, its code and its marker. */
 export type CarriedError =

@@ -69,6 +69,8 @@ export const adapterScenarios = [
   'original unchanged',
   'client built before',
   'production mode',
+  'own telemetry',
+  'hostile tools',
 ] as const;
 
 export type AdapterScenario = (typeof adapterScenarios)[number];
@@ -84,6 +86,18 @@ export interface EarlyApp {
   readonly nodeArguments?: readonly string[];
 }
 
+/** An agent that an app watches by tracing, telemetry and middleware of its own, as users of the framework set them up. */
+export interface WatchedAgent<Agent extends object = object> {
+  readonly agent: Agent;
+  /**
+   * Returns what the app's own were told since the last call, one line each, which begins with the name of the watcher. Ids and times are
+   * left out; what is told twice, is twice.
+   */
+  heard(): Promise<readonly string[]>;
+  /** Takes away what holds for the whole process. */
+  stop(): void | Promise<void>;
+}
+
 /** An adapter and its framework, as `describeAdapter` needs them; `Agent` is what `withLightning` takes. */
 export interface AdapterUnderTest<Agent extends object = object> {
   /** Names of the agent spans that the framework puts around or between a scenario's agents, such as a graph; any other is a mistake. */
@@ -97,6 +111,13 @@ export interface AdapterUnderTest<Agent extends object = object> {
   build(request: BuildRequest): Agent | Promise<Agent>;
   /** Calls `withLightning`. */
   wrap(agent: Agent, options: AgentOptions): Agent;
+  /** Builds the agent as `build` does, without a wrapper, and watches it by everything in `watchers`. */
+  watch(request: BuildRequest): WatchedAgent<Agent> | Promise<WatchedAgent<Agent>>;
+  /**
+   * Names the ways to watch an agent. One with `training: 'silent'` hears nothing of a rollout of a trainer, as the adapter's README says;
+   * everywhere else, and of the others everywhere, the app's own must hear and do what it does without a wrapper.
+   */
+  readonly watchers: Readonly<Record<string, { readonly training: 'hears' | 'silent' }>>;
   /** Runs the agent on a user message; resolves with its last text, rejects when the run fails. */
   run(agent: Agent, input: string): Promise<string>;
   /** Does the same as `run` with the framework's streaming, read to the end. */

@@ -2,6 +2,8 @@ import { afterEach, describe, it } from 'vitest';
 import { adapterScenarios, type AdapterScenario, type AdapterUnderTest } from './adapter-under-test.ts';
 import { ContractServers } from './contract-run.ts';
 import { isolationScenarios } from './describe-isolation.ts';
+import { hostileTools } from './describe-hostile.ts';
+import { ownTelemetry } from './describe-telemetry.ts';
 import { traceScenarios, type Scenario } from './describe-traces.ts';
 import { wrappingScenarios } from './describe-wrapping.ts';
 
@@ -9,6 +11,8 @@ const scenarios: Readonly<Record<AdapterScenario, Scenario>> = {
   ...traceScenarios,
   ...isolationScenarios,
   ...wrappingScenarios,
+  'own telemetry': ownTelemetry,
+  'hostile tools': hostileTools,
 };
 
 /** Declares the whole contract of an adapter as tests, with its real framework; call it in a test file of your adapter's package. */

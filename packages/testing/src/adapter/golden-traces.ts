@@ -9,6 +9,8 @@ export type TraceScenario = Exclude<
   | 'outside a rollout'
   | 'original unchanged'
   | 'client built before'
+  | 'own telemetry'
+  | 'hostile tools'
 >;
 
 type Server = 'own' | 'policy';

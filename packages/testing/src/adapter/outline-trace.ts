@@ -1,4 +1,4 @@
-import { attributeNames, type SpanInput } from '@agent-lightning/core';
+import { check, attributeNames, type SpanInput } from '@agent-lightning/core';
 
 /** Options that make the traces of different frameworks comparable. */
 export interface OutlineOptions {
@@ -15,6 +15,7 @@ export interface OutlineOptions {
  * Children are in the order in which they began; tool calls of one reply, which begin in any order, are sorted by their arguments.
  */
 export function outlineTrace(spans: readonly SpanInput[], options: OutlineOptions): string[] {
+  check.knownOptions('outlineTrace', options, ['agents', 'layers']);
   const children = Map.groupBy(spans, (span) => parentIn(spans, span));
   const linesOf = (parent: string | undefined, depth: number): string[] =>
     orderSiblings(children.get(parent) ?? []).flatMap((span) => {

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
-import { ConfigurationError, type JsonValue } from '@agent-lightning/core';
+import { check, ConfigurationError, type JsonValue } from '@agent-lightning/core';
 import { asChatRequest } from './completion-dialect.ts';
 import { readBody } from './read-body.ts';
 import { chatRoute, completionRoute, partsOf, statusReply, type Route } from './reply-parts.ts';
@@ -93,6 +93,7 @@ function responderOf(respond: ModelServerOptions['respond']): Responder {
 
 /** Starts a scripted OpenAI-compatible model server: records its calls, streams, reports tokens as vLLM does, and fails on demand. */
 export async function startModelServer(options: ModelServerOptions = {}): Promise<ModelServer> {
+  check.knownOptions('startModelServer', options, ['respond', 'apiKey', 'models', 'intercept', 'port']);
   const calls: RecordedCall[] = [];
   let responder = responderOf(options.respond);
 
@@ -164,6 +165,8 @@ export async function startModelServer(options: ModelServerOptions = {}): Promis
       else void writeReply(response, statusReply(500, `the script threw: ${String(error)}`), undefined, undefined);
     });
   });
+  // A client on a busy machine may take up a connection again that Node would have closed after 5 s, and read a reset.
+  server.keepAliveTimeout = 120_000;
   server.listen(options.port ?? 0, '127.0.0.1');
   await once(server, 'listening');
   const address = server.address() as AddressInfo | null;

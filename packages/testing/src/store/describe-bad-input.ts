@@ -97,9 +97,9 @@ export function describeBadInput(open: OpenStore): void {
       await store.appendSpans(lease, [sampleSpan(1, { attributes: { long: 'x'.repeat(1024 * 1024) } })]);
     });
 
-    testStore('refuses rewards that are not finite numbers with a name', open, async ({ store }) => {
+    testStore('refuses rewards that are not numbers from -1e9 to 1e9 with a name', open, async ({ store }) => {
       const { lease } = await start(store, 'a');
-      for (const value of [NaN, Infinity, -Infinity, '1', null, undefined]) {
+      for (const value of [NaN, Infinity, -Infinity, 1.1e9, -1e200, '1', null, undefined]) {
         await expectError(
           store.appendSpans(lease, [rewardSpan(1, value as number)]),
           'store-invalid',

@@ -2,6 +2,7 @@
 import { getAttribute, getItem, getSlice } from './attributes.ts';
 import { applyFilter } from './filters.ts';
 import { operate, sign } from './operators.ts';
+import { pay, spend, workPerTurn } from './render-budget.ts';
 import type { Scope } from './scope.ts';
 import type { Argument, CallExpression, Expression, Identifier, MemberExpression, SliceExpression } from './syntax.ts';
 import { templateError } from './template-error.ts';
@@ -32,6 +33,7 @@ const constants: ReadonlyMap<string, Value> = new Map([
 
 /** Returns the value of an expression. @throws {BackendError} `samples-invalid` | `checkpoint-unsupported` */
 export function evaluate(node: Expression, scope: Scope): Value {
+  spend(1);
   switch (node.type) {
     case 'IntegerLiteral':
       return BigInt(node.value);
@@ -94,7 +96,9 @@ function evaluateMapping(entries: ReadonlyMap<Expression, Expression>, scope: Sc
 
 function evaluateMember({ object, property, computed }: MemberExpression, scope: Scope): Value {
   const value = evaluate(object, scope);
-  if (property.type === 'SliceExpression') return getSlice(value, evaluateBounds(property, scope));
+  // Its methods and parts take as long as it is.
+  if (typeof value === 'string') pay(value);
+  if (property.type === 'SliceExpression') return pay(getSlice(value, evaluateBounds(property, scope)));
   if (computed || property.type !== 'Identifier') return getItem(value, evaluate(property, scope));
   return getAttribute(value, property.value);
 }
@@ -109,7 +113,8 @@ function evaluateBounds({ start, stop, step }: SliceExpression, scope: Scope): [
 export function callValue(callee: Value, positional: readonly Value[], named: ReadonlyMap<string, Value>): Value {
   if (callee instanceof Undefined) throw templateError(callee.reason);
   if (!(callee instanceof Callable)) throw templateError(`'${typeName(callee)}' object is not callable`);
-  return callee.call(positional, named);
+  spend(workPerTurn);
+  return pay(callee.call(positional, named));
 }
 
 /** Computes the arguments of a call: those without and those with a name. */
@@ -135,7 +140,8 @@ export function evaluateArguments(
 
 /** Applies a filter as a template names it. */
 export function filterValue(value: Value, filter: Identifier | CallExpression, scope: Scope): Value {
-  if (filter.type === 'Identifier') return applyFilter(filter.value, value, [], new Map());
+  if (typeof value === 'string') pay(value);
+  if (filter.type === 'Identifier') return pay(applyFilter(filter.value, value, [], new Map()));
   if (filter.callee.type !== 'Identifier') throw templateError('a filter needs a name');
-  return applyFilter(filter.callee.value, value, ...evaluateArguments(filter.args, scope));
+  return pay(applyFilter(filter.callee.value, value, ...evaluateArguments(filter.args, scope)));
 }

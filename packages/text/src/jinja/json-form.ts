@@ -1,4 +1,5 @@
 /** Writes values as JSON, as Python's `json.dumps` does; numbers that were read from text are written as they were. */
+import { spend } from './render-budget.ts';
 import { templateError } from './template-error.ts';
 import { floatText } from './text-form.ts';
 import { Float, Tuple, typeName, type Key, type Value } from './values.ts';
@@ -15,6 +16,7 @@ export interface JsonForm {
 
 /** Returns the JSON text. @throws {BackendError} `samples-invalid` for a value that JSON has no form for */
 export function toJson(value: Value, form: JsonForm, depth = 0): string {
+  spend(1);
   if (value === null) return 'null';
   if (typeof value === 'boolean' || typeof value === 'bigint') return String(value);
   if (typeof value === 'string') return jsonText(value, form.isAscii);

@@ -1,4 +1,5 @@
 /** Computes Python's operators. */
+import { pay, spend } from './render-budget.ts';
 import { compareTexts } from './json-form.ts';
 import { lackingError, templateError } from './template-error.ts';
 import { toText } from './text-form.ts';
@@ -17,6 +18,11 @@ import {
 
 /** Computes a binary operator, apart from `and` and `or`, which do not always need both sides. */
 export function operate(operator: string, left: Value, right: Value): Value {
+  for (const side of [left, right]) if (typeof side === 'string') pay(side);
+  return pay(compute(operator, left, right));
+}
+
+function compute(operator: string, left: Value, right: Value): Value {
   switch (operator) {
     case '==':
       return isEqual(left, right);
@@ -43,6 +49,7 @@ export function operate(operator: string, left: Value, right: Value): Value {
 
 /** Tells whether two values are equal: numbers by value, lists and mappings by what they hold, and never text and a number. */
 export function isEqual(left: Value, right: Value): boolean {
+  spend(1);
   const [a, b] = [numberOf(left), numberOf(right)];
   // JavaScript compares an integer with a float by value and exactly.
   if (a !== undefined && b !== undefined) return plain(a) == plain(b); // oxlint-disable-line eqeqeq
@@ -80,6 +87,7 @@ export function contains(container: Value, item: Value): boolean {
 
 /** Returns a negative number, 0 or a positive one. @throws {BackendError} `samples-invalid` for values that have no order */
 export function compare(left: Value, right: Value, operator = '<'): number {
+  spend(1);
   requireDefined(left, right);
   const [a, b] = [numberOf(left), numberOf(right)];
   if (a !== undefined && b !== undefined) {
@@ -107,7 +115,7 @@ function requireDefined(...values: readonly Value[]): void {
 function arithmetic(operator: string, left: Value, right: Value): Value {
   requireDefined(left, right);
   const [a, b] = [numberOf(left), numberOf(right)];
-  if (typeof a === 'bigint' && typeof b === 'bigint') return integerResult(operator, a, b);
+  if (typeof a === 'bigint' && typeof b === 'bigint') return bounded(integerResult(operator, a, b));
   if (a !== undefined && b !== undefined) return floatResult(operator, Number(plain(a)), Number(plain(b)));
   if (operator === '+') {
     if (typeof left === 'string' && typeof right === 'string') return left + right;
@@ -159,8 +167,19 @@ function integerResult(operator: string, a: bigint, b: bigint): Value {
   }
 }
 
+/** The integers that Python shows: those of 4300 digits. Showing longer ones takes time that grows with the square of their length. */
+const largestInteger: bigint = 10n ** 4300n;
+
+function bounded(result: Value): Value {
+  if (typeof result !== 'bigint' || (result < largestInteger && result > -largestInteger)) return result;
+  throw templateError('an integer has more than 4300 digits');
+}
+
 function power(base: bigint, exponent: bigint): bigint {
   if (exponent > 10_000n) throw templateError(`the exponent ${exponent} is over 10000`);
+  // Each hexadecimal digit of the base after the first adds 4 bits.
+  if (exponent * BigInt(base.toString(16).length - 1) > 4_000n)
+    throw templateError('an integer has more than 4300 digits');
   return base ** exponent;
 }
 

@@ -2,6 +2,7 @@
 import { callValue, evaluate, evaluateArguments, filterValue } from './evaluate.ts';
 import { createMacro } from './macro.ts';
 import { createLoop } from './loop.ts';
+import { pay, spend, workPerTurn } from './render-budget.ts';
 import { Scope } from './scope.ts';
 import type { CallStatement, Expression, ForStatement, SetStatement, Statement } from './syntax.ts';
 import { templateError } from './template-error.ts';
@@ -15,7 +16,7 @@ type LoopEnd = 'Break' | 'Continue' | undefined;
 export function printStatements(statements: readonly Statement[], scope: Scope): string {
   const printed: string[] = [];
   runAll(statements, scope, printed);
-  return printed.join('');
+  return pay(printed.join(''));
 }
 
 function runAll(statements: readonly Statement[], scope: Scope, printed: string[]): LoopEnd {
@@ -27,6 +28,7 @@ function runAll(statements: readonly Statement[], scope: Scope, printed: string[
 }
 
 function run(statement: Statement, scope: Scope, printed: string[]): LoopEnd {
+  spend(1);
   switch (statement.type) {
     case 'Comment':
       return undefined;
@@ -67,6 +69,7 @@ function runLoop({ loopvar, iterable, body, defaultBlock }: ForStatement, scope:
   const items = itemsOf(evaluate(source, scope)).filter(isWanted);
   const loopOf = createLoop(items);
   for (const [index, item] of items.entries()) {
+    spend(workPerTurn);
     // What a turn sets ends with it.
     const inner = new Scope(scope);
     inner.set('loop', loopOf(index));

@@ -1,4 +1,5 @@
 /** Writes values as text, as Python's `str` and `repr` do. */
+import { spend } from './render-budget.ts';
 import { Callable, Float, Namespace, Tuple, Undefined, type Value } from './values.ts';
 
 /** Returns the text of a value where a template prints or joins it. */
@@ -9,6 +10,7 @@ export function toText(value: Value): string {
 
 /** Returns the text of a value inside a list or mapping that is printed. */
 export function toLiteral(value: Value): string {
+  spend(1);
   if (typeof value === 'string') return quote(value);
   if (value === null) return 'None';
   if (typeof value === 'boolean') return value ? 'True' : 'False';

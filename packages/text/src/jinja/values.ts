@@ -3,6 +3,7 @@
  *
  * Text, truth values and None are JavaScript's own (`null` is None); an integer is a `bigint`, a list an array, and a mapping a `Map`.
  */
+import { spend } from './render-budget.ts';
 import { templateError } from './template-error.ts';
 
 /** A number with a fraction, or one that was written like one. */
@@ -113,6 +114,12 @@ export function lengthOfText(text: string): number {
 
 /** Returns what a loop goes through: items, characters, or the keys of a mapping. */
 export function itemsOf(value: Value): readonly Value[] {
+  const items = listItems(value);
+  spend(items.length);
+  return items;
+}
+
+function listItems(value: Value): readonly Value[] {
   if (Array.isArray(value)) return value;
   if (value instanceof Tuple) return value.items;
   if (typeof value === 'string') return [...value];

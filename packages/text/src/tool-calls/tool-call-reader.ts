@@ -1,5 +1,5 @@
 /** Splits sampled text into content, thoughts and tool calls, in the format of the model's chat template. */
-import type { ToolCallFormat } from '@agent-lightning/core';
+import { check, type ToolCallFormat } from '@agent-lightning/core';
 
 import { BareCallReader, pythonTag } from './bare-call-reader.ts';
 import { ChannelReader } from './channel-reader.ts';
@@ -10,6 +10,7 @@ import { ToolSchemas } from './tool-schemas.ts';
 
 /** Creates the reader of one answer. Text that is no call, broken calls included, stays content. */
 export function createToolCallReader(format: ToolCallFormat, options: ToolCallReaderOptions = {}): ToolCallReader {
+  check.knownOptions('createToolCallReader', options, ['tools', 'isThinking', 'thinkTags']);
   const { tools = [], isThinking = false, thinkTags = 'thought' } = options;
   const syntax = formats[format];
   const schemas = new ToolSchemas(tools);

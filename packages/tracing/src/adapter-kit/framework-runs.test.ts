@@ -83,7 +83,7 @@ describe('FrameworkRuns', () => {
     ]);
   });
 
-  it('runs code as a run, also outside the rollout that began it, but not inside another rollout', async () => {
+  it('runs code as a run, also outside the rollout that began it, but not inside a rollout of its own', async () => {
     const runs = new FrameworkRuns<string>();
     const [one, two] = [startRollout(), startRollout()];
     runInRollout(one.scope, () => runs.begin({ id: 'a', describe: () => agent('writer') }));
@@ -93,11 +93,13 @@ describe('FrameworkRuns', () => {
       expect(activeSpan(one.scope)).toMatchObject({ spanId, agent: { names: ['writer'] } });
       emitMessage('inside');
     });
-    runInRollout(two.scope, () => {
-      runs.inside('a', () => expect(currentRollout()).toBe(two.scope));
-      runs.begin({ id: 'b', parentId: 'a', describe: (parent) => agent(`parent ${String(parent)}`) });
-      runs.end('b');
-    });
+    runInRollout(one.scope, () =>
+      runInRollout(two.scope, () => {
+        runs.inside('a', () => expect(currentRollout()).toBe(two.scope));
+        runs.begin({ id: 'b', parentId: 'a', describe: (parent) => agent(`parent ${String(parent)}`) });
+        runs.end('b');
+      }),
+    );
     runs.end('a');
     await Promise.all([one.scope.recorder.flush(), two.scope.recorder.flush()]);
     expect(one.spans.map(({ name, parentSpanId }) => [name, parentSpanId])).toEqual([
@@ -105,6 +107,25 @@ describe('FrameworkRuns', () => {
       ['writer', undefined],
     ]);
     expect(two.spans.map(({ name, parentSpanId }) => [name, parentSpanId])).toEqual([['parent undefined', undefined]]);
+  });
+
+  it('knows whose a run is where a queue has started its code in the context of another rollout', async () => {
+    const runs = new FrameworkRuns<string>();
+    const [one, two] = [startRollout(), startRollout()];
+    runInRollout(one.scope, () => runs.begin({ id: 'a', describe: () => agent('writer') }));
+    runInRollout(two.scope, () => {
+      runs.inside('a', () => expect(currentRollout()).toBe(one.scope));
+      runs.begin({ id: 'b', parentId: 'a', describe: () => agent('helper') });
+      runs.inside('b', () => emitMessage('inside'));
+      runs.end('b');
+      expect(currentRollout()).toBe(two.scope);
+    });
+    runs.end('a');
+    await Promise.all([one.scope.recorder.flush(), two.scope.recorder.flush()]);
+    expect([one.spans.map(({ name }) => name), two.spans]).toEqual([['message', 'helper', 'writer'], []]);
+    // That the code went back to it makes no rollout a part of the other.
+    runInRollout(one.scope, () => runs.begin({ id: 'c', describe: () => agent('writer') }));
+    runInRollout(two.scope, () => runs.inside('c', () => expect(currentRollout()).toBe(one.scope)));
   });
 
   it('follows a framework that keeps the current run itself, except in what runInSpan has entered since', () => {
@@ -137,6 +158,23 @@ describe('FrameworkRuns', () => {
       runs.inside('a', () => other.begin({ id: 'a', describe: () => agent('helper') }));
     });
     expect(other.get('a')?.agent).toEqual({ names: ['helper'], wrappers: [{ agentMatch: /w/ }] });
+  });
+
+  it('takes names that are empty or too long for a span, which say less, and refuses nobody for them', async () => {
+    const runs = new FrameworkRuns<string>();
+    const { scope, spans } = startRollout();
+    const path = `${'outer/'.repeat(1_000)}inner`;
+    runInRollout(scope, () => {
+      for (const [id, name] of Object.entries({ empty: '', long: path })) {
+        runs.begin({ id, describe: () => agent(name) });
+        runs.end(id);
+      }
+      runs.begin({ id: 'whole', describe: () => agent(path) });
+      expect(runs.get('whole')?.agent.names).toEqual([path]);
+    });
+    await scope.recorder.flush();
+    expect(spans.map(({ name }) => name.length)).toEqual(['agent'.length, 1_000]);
+    expect(spans[1]!.name).toMatch(/^outer\/.*\/inner$/);
   });
 
   it('forgets the runs of attempts that are over when many have gathered', async () => {

@@ -10,9 +10,11 @@ import { processWide } from '../scope/process-wide.ts';
 import { describeAgentMatch, attributeNames, type AgentMatch, type Attributes } from '@agent-lightning/core';
 import type { AgentOptions } from '../selection/agent-options.ts';
 import { addWrapper, joinWrappers, selectAgent } from '../selection/select-agent.ts';
+import { storeLimits } from '@agent-lightning/store';
 import { capText } from '../writing/attribute-values.ts';
+import { shortenName } from '../writing/shorten-name.ts';
 import { errorOutcome } from '../writing/exception-attributes.ts';
-import { currentRollout, runInRollout, type RolloutScope } from '../scope/rollout-scope.ts';
+import { currentRollout, isInsideRollout, returnToRollout, type RolloutScope } from '../scope/rollout-scope.ts';
 import type { OpenSpan, SpanOutcome, StartSpan } from '../writing/trace-recorder.ts';
 import { writeTrace } from '../scope/untraceable.ts';
 
@@ -97,14 +99,14 @@ export class FrameworkRuns<Detail> {
   }
 
   /**
-   * Begins a run inside the current rollout, or that of its parent; outside one it does nothing. A run that has begun already is
+   * Begins a run inside the rollout of its parent, or the current one; outside one it does nothing. A run that has begun already is
    * not begun again, but takes the wrappers: those of a wrapper further in, for frameworks report from the outside in.
    * @throws {TraceError} `span-invalid` for a span that must not enter a trace; in production such a run is counted and not traced
    */
   begin(run: BeginRun<Detail>): void {
     const { id, parentId, wrappers } = run;
     const above = parentId === undefined ? undefined : this.#runs.get(parentId);
-    const scope = currentRollout() ?? above?.scope;
+    const scope = above === undefined ? currentRollout() : rolloutOfChild(above.scope);
     if (scope === undefined) return;
     if (this.#runs.has(id)) return this.refine(id, wrappers);
     writeTrace(scope, () => this.#begin(run, scope, above));
@@ -120,7 +122,9 @@ export class FrameworkRuns<Detail> {
     const { span: start, names, detail } = describe(parent);
     const around = parent?.agent ?? activeSpan(scope)?.agent;
     const parentSpanId = parent === undefined ? activeSpan(scope)?.spanId : parent.spanId;
-    const span = start && scope.recorder.start({ ...start, ...(parentSpanId !== undefined && { parentSpanId }) });
+    const span =
+      start &&
+      scope.recorder.start({ ...start, name: spanName(start), ...(parentSpanId !== undefined && { parentSpanId }) });
     this.#keep(id, {
       scope,
       detail,
@@ -138,15 +142,18 @@ export class FrameworkRuns<Detail> {
   }
 
   /**
-   * Ends a run; one that was not traced, or has ended already, is left alone.
-   * @throws {TraceError} `span-invalid` for an outcome that must not enter a trace; in production it is counted
+   * Ends a run; one that was not traced, or has ended already, is left alone. An outcome that has to be read out of what a framework gives
+   * is a function, which is called for a traced run alone.
+   * @throws {TraceError} `span-invalid` for an outcome that must not enter a trace; in production it is counted, as is what the function throws
    */
-  end(id: string, outcome?: SpanOutcome): void {
+  end(id: string, outcome?: SpanOutcome | (() => SpanOutcome)): void {
     const run = this.#runs.get(id);
     if (run === undefined) return;
     this.#runs.delete(id);
-    const attributes = { ...selectionOf(run), ...outcome?.attributes };
-    writeTrace(run.scope, () => run.span?.end({ ...outcome, attributes }));
+    writeTrace(run.scope, () => {
+      const read = typeof outcome === 'function' ? outcome() : outcome;
+      run.span?.end({ ...read, attributes: { ...selectionOf(run), ...read?.attributes } });
+    });
   }
 
   /** Ends a run with what it threw. */
@@ -159,10 +166,10 @@ export class FrameworkRuns<Detail> {
     const run = id === undefined ? undefined : this.#runs.get(id);
     const active = run && activeSpanOf(run);
     if (run === undefined || active === undefined) return work();
-    const current = currentRollout();
-    if (current === run.scope) return runInSpan(active, work);
-    // A stream that is read outside the rollout that began it; but a rollout inside this run has its own spans.
-    return current === undefined ? runInRollout(run.scope, () => runInSpan(active, work)) : work();
+    const scope = rolloutOfChild(run.scope);
+    if (scope !== run.scope) return work(); // a rollout inside this run, which has its own spans
+    if (scope === currentRollout()) return runInSpan(active, work);
+    return returnToRollout(scope, () => runInSpan(active, work));
   }
 
   /** Follows a framework that keeps the current run itself: code for which `current` gives an id runs as that run. Returns what stops it. */
@@ -194,6 +201,21 @@ function selectionOf<Detail>({ scope, agent: { names, wrappers } }: TracedRun<De
     ...(match !== undefined && { [attributeNames.agentMatch]: writeMatch(match) }),
     ...(unmatched.length > 0 && { [attributeNames.agentUnmatched]: unmatched.map(writeMatch) }),
   };
+}
+
+/**
+ * Returns the rollout that the current code belongs to, inside a run of the rollout `scope`: a rollout that was begun in it, or else that one
+ * itself. The code may be outside of all, as who reads a stream is, or in a foreign rollout, where a queue that rollouts
+ * share has started it: the framework knows better whose run it is.
+ */
+function rolloutOfChild(scope: RolloutScope): RolloutScope {
+  const current = currentRollout();
+  return current !== undefined && isInsideRollout(current, scope) ? current : scope;
+}
+
+/** Returns the name of a run's span, as every store takes it: an agent or a tool may go by a text that is empty or too long. */
+function spanName({ kind, name }: StartSpan): string {
+  return name === '' ? kind : shortenName(name, storeLimits.nameCharacters);
 }
 
 function activeSpanOf<Detail>({ scope, spanId, agent }: TracedRun<Detail>): ActiveSpan | undefined {

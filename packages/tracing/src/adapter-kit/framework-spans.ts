@@ -18,6 +18,26 @@ export function agentSpan(name: string, names: readonly string[]): FrameworkSpan
   };
 }
 
+/**
+ * Returns the span with the name of what it executes. When a later span has the same name, and this one does not end well, the answers
+ * inside this one were thrown away, and are not trained on.
+ * @param execution unique in the rollout; undefined for what is never executed again
+ */
+export function markExecution(span: FrameworkSpan, execution: string | undefined): FrameworkSpan {
+  if (execution === undefined) return span;
+  return { ...span, attributes: { ...span.attributes, [attributeNames.execution]: execution } };
+}
+
+/** Returns the span of one of several attempts at the same thing, of which the first that ends well counts. */
+export function attemptSpan(execution: string): FrameworkSpan {
+  const span: FrameworkSpan = {
+    kind: 'operation',
+    name: 'attempt',
+    attributes: { [attributeNames.operationLabel]: 'attempt' },
+  };
+  return markExecution(span, execution);
+}
+
 /** Holds what a framework knows of a tool call when it begins. */
 export interface ToolCallStart {
   readonly name: string;

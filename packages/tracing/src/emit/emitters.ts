@@ -1,4 +1,11 @@
-import { TraceError, attributeNames, type Attributes, rewardAttributes, type RewardValue } from '@agent-lightning/core';
+import {
+  TraceError,
+  attributeNames,
+  check,
+  type Attributes,
+  rewardAttributes,
+  type RewardValue,
+} from '@agent-lightning/core';
 import type { SpanKind } from '@agent-lightning/store';
 import { activeSpan } from '../scope/active-span.ts';
 import { flattenAttributes, type NestedAttributes } from '../writing/attribute-values.ts';
@@ -22,42 +29,43 @@ export interface EmitRewardOptions extends EmitOptions, RewardAttributesOptions 
  * @throws {TraceError} `reward-invalid` for a value that is not a finite number, naming the dimension
  */
 export function emitReward(value: RewardValue, options: EmitRewardOptions = {}): string | undefined {
-  const { attributes, ...reward } = options;
-  return emit('reward', 'reward', () => rewardAttributes(value, reward), attributes);
+  const { attributes, ...reward } = options ?? {};
+  return emit(
+    'reward',
+    'reward',
+    () => rewardAttributes(value, reward),
+    attributes === undefined ? {} : { attributes },
+  );
 }
 
 /** Writes a text into the trace. Returns the span's id; outside a rollout it does nothing. @throws {TraceError} `span-invalid` for what is not a text */
 export function emitMessage(text: string, options: EmitOptions = {}): string | undefined {
-  return emit('message', 'message', () => messageAttributes(text), options.attributes);
+  return emit('message', 'message', () => messageAttributes(text), options);
 }
 
 /** Writes a value into the trace, as JSON. Returns the span's id; outside a rollout it does nothing. @throws {TraceError} `span-invalid` when JSON cannot hold it */
 export function emitObject(value: unknown, options: EmitOptions = {}): string | undefined {
-  return emit('object', 'object', () => objectAttributes(value), options.attributes);
+  return emit('object', 'object', () => objectAttributes(value), options);
 }
 
 /** Writes an exception into the trace, for one that the agent survived. Returns the span's id; outside a rollout it does nothing. */
 export function emitException(thrown: unknown, options: EmitOptions = {}): string | undefined {
-  return emit('exception', 'exception', () => exceptionAttributes(thrown), options.attributes);
+  return emit('exception', 'exception', () => exceptionAttributes(thrown), options);
 }
 
-function emit(
-  kind: SpanKind,
-  name: string,
-  own: () => Attributes,
-  attributes: NestedAttributes = {},
-): string | undefined {
+function emit(kind: SpanKind, name: string, own: () => Attributes, options: EmitOptions): string | undefined {
   const scope = currentRollout();
   if (scope === undefined) return undefined;
   const parentSpanId = activeSpan(scope)?.spanId;
-  return writeTrace(scope, () =>
-    scope.recorder.record({
+  return writeTrace(scope, () => {
+    check.knownOptions(`an emitted ${kind}`, options, ['attributes']);
+    return scope.recorder.record({
       kind,
       name,
       ...(parentSpanId !== undefined && { parentSpanId }),
-      attributes: { ...flattenAttributes(attributes), ...own() },
-    }),
-  );
+      attributes: { ...flattenAttributes(options.attributes ?? {}), ...own() },
+    });
+  });
 }
 
 function messageAttributes(text: string): Attributes {

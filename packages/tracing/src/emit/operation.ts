@@ -83,6 +83,12 @@ function fail(end: EndSpan, error: unknown): never {
   throw error;
 }
 
+/** Tells whether a value is to be waited for. What throws when it is asked is a value like others. */
 function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
+  if (typeof value !== 'object' || value === null) return false;
+  try {
+    return typeof (value as { then?: unknown }).then === 'function';
+  } catch {
+    return false;
+  }
 }

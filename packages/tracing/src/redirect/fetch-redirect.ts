@@ -4,7 +4,7 @@ import { formatTraceParent } from '../writing/identifiers.ts';
 import { activeSpan, type ActiveSpan } from '../scope/active-span.ts';
 import { processWide } from '../scope/process-wide.ts';
 import { currentRollout, type RolloutScope } from '../scope/rollout-scope.ts';
-import { gatewayHeaders } from '../adapter-kit/gateway-headers.ts';
+import { encodeAgentNames, gatewayHeaders } from '../adapter-kit/gateway-headers.ts';
 import { interceptDispatchers } from './early-fetch.ts';
 import { anthropicBaseUrl, anthropicHeader, hasHeader } from './anthropic-calls.ts';
 import { placeCall, redirectCall, type CallPlace } from './redirected-call.ts';
@@ -92,7 +92,7 @@ function claimCall(url: string, method: string, headers: unknown): ClaimedCall |
 
 function callHeaders({ recorder }: RolloutScope, span: ActiveSpan | undefined): Record<string, string> {
   if (span === undefined) return {};
-  const names = span.agent && encodeURIComponent(JSON.stringify(span.agent.names));
+  const names = span.agent && encodeAgentNames(span.agent.names);
   return {
     ...(names !== undefined && { [gatewayHeaders.agentNames]: names }),
     [gatewayHeaders.traceParent]: formatTraceParent(recorder.traceId, span.spanId),

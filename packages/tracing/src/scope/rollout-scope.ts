@@ -45,7 +45,25 @@ export function requireRollout(caller: string): RolloutScope {
   return scope;
 }
 
+/** Holds the rollouts that each rollout was begun in, such as that of an agent which trains another one. */
+const outer = processWide('agentlightning.outer-rollouts.v1', () => new WeakMap<RolloutScope, Set<RolloutScope>>());
+
 /** Runs `work` and everything that it awaits inside `scope`. */
 export function runInRollout<Result>(scope: RolloutScope, work: () => Result): Result {
+  const around = storage.getStore();
+  if (around !== undefined && around !== scope) outer.set(scope, (outer.get(scope) ?? new Set()).add(around));
   return storage.run(scope, work);
+}
+
+/** Runs `work` inside a rollout that has begun, whatever rollout the code has come to since. */
+export function returnToRollout<Result>(scope: RolloutScope, work: () => Result): Result {
+  return storage.run(scope, work);
+}
+
+/** Tells whether a rollout was begun, at some depth, in another one. */
+export function isInsideRollout(scope: RolloutScope, other: RolloutScope): boolean {
+  const around = new Set(outer.get(scope));
+  // What is added while the set is walked is walked, too.
+  for (const each of around) for (const further of outer.get(each) ?? []) around.add(further);
+  return around.has(other);
 }

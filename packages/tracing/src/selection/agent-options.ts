@@ -13,10 +13,11 @@ export interface AgentOptions {
 
 /**
  * Checks the options of a wrapper.
- * @throws {ConfigurationError} `option-invalid` when `agentMatch` is no regular expression and no name, or a regular expression that was
+ * @throws {ConfigurationError} `option-invalid` for an option that there is not, and when `agentMatch` is no regular expression and no name, or a regular expression that was
  * written as a text, such as `'write|rewrite'`
  */
 export function agentOptions(options: AgentOptions = {}): AgentOptions {
+  check.knownOptions('withLightning', options, { agentMatch: true });
   const { agentMatch } = options;
   return Object.freeze({ ...(agentMatch !== undefined && { agentMatch: check.agentMatch('agentMatch', agentMatch) }) });
 }

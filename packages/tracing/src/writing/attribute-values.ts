@@ -1,3 +1,4 @@
+import { writeBoundedJson } from './bounded-json.ts';
 import { TraceError, type JsonValue, type AttributeValue } from '@agent-lightning/core';
 
 /** Holds what users attach to spans: nested values become dotted names, list items by index. */
@@ -46,11 +47,25 @@ export function capText(text: string): string {
   return missing <= 0 ? text : `${text.slice(0, maxRecordedCharacters)}… [${missing} more characters]`;
 }
 
-/** Writes a value as JSON for people, capped; a value that JSON cannot hold says so instead of failing the code that is traced. */
+/**
+ * Writes a value as JSON for people, capped, at a cost that does not grow with what is left out; a value that JSON cannot hold says so
+ * instead of failing the code that is traced.
+ */
 export function describeValue(value: unknown): string {
   try {
-    return capText(JSON.stringify(value) ?? `[${typeof value}]`);
+    const json = writeBoundedJson(value, maxRecordedCharacters);
+    if (json === undefined) return `[${typeof value}]`;
+    return json.isWhole ? json.text : `${json.text.slice(0, maxRecordedCharacters)}… [more]`;
   } catch (error) {
-    return `[not JSON: ${error instanceof Error ? error.message : String(error)}]`;
+    return `[not JSON: ${errorText(error)}]`;
+  }
+}
+
+/** Returns what an error says. What was thrown may be anything, and throw when it is asked. */
+function errorText(thrown: unknown): string {
+  try {
+    return capText(thrown instanceof Error ? thrown.message : String(thrown));
+  } catch {
+    return 'an error that cannot be read';
   }
 }

@@ -1,11 +1,11 @@
 import { attributeNames, type AttributeValue } from '@agent-lightning/core';
 import type { SpanStatus } from '@agent-lightning/store';
-import { capText } from './attribute-values.ts';
+import { capText, describeValue } from './attribute-values.ts';
 
 /** Returns the OpenTelemetry attributes of something that was thrown, an Error or not. */
 export function exceptionAttributes(thrown: unknown): Record<string, AttributeValue> {
   const { type, message } = describeThrown(thrown);
-  const stack = thrown instanceof Error ? thrown.stack : undefined;
+  const stack = stackOf(thrown);
   return {
     [attributeNames.exceptionType]: type,
     [attributeNames.exceptionMessage]: message,
@@ -22,10 +22,23 @@ export function errorOutcome(thrown: unknown): {
   return { status: { code: 'error', message }, attributes: { [attributeNames.errorType]: type } };
 }
 
+/** Describes what was thrown, which may be anything, and may throw when it is asked. */
 function describeThrown(thrown: unknown): { readonly type: string; readonly message: string } {
-  if (typeof thrown === 'object' && thrown !== null && 'message' in thrown) {
-    const { name, message } = thrown as { readonly name?: unknown; readonly message: unknown };
-    return { type: typeof name === 'string' && name !== '' ? name : 'Error', message: capText(String(message)) };
+  try {
+    if (typeof thrown === 'object' && thrown !== null && 'message' in thrown) {
+      const { name, message } = thrown as { readonly name?: unknown; readonly message: unknown };
+      return { type: typeof name === 'string' && name !== '' ? name : 'Error', message: capText(String(message)) };
+    }
+    return { type: typeof thrown, message: capText(String(thrown)) };
+  } catch {
+    return { type: typeof thrown, message: describeValue(thrown) };
   }
-  return { type: typeof thrown, message: capText(String(thrown)) };
+}
+
+function stackOf(thrown: unknown): string | undefined {
+  try {
+    return thrown instanceof Error && typeof thrown.stack === 'string' ? thrown.stack : undefined;
+  } catch {
+    return undefined; // an error that cannot be read has none
+  }
 }

@@ -30,8 +30,10 @@ export const baseName = 'base';
 /** Runs each task several times with a checkpoint, through a gateway and a store in memory, and returns the rewards. */
 export async function evaluateAgent<Task>(
   options: ResolvedTrainerOptions<Task>,
-  { tasks, samples = 4, checkpoint = baseName }: EvaluateOptions<Task>,
+  evaluation: EvaluateOptions<Task>,
 ): Promise<Evaluation> {
+  check.knownOptions('evaluate', evaluation, { tasks: true, samples: true, checkpoint: true });
+  const { tasks, samples = 4, checkpoint = baseName } = evaluation;
   if (!Array.isArray(tasks) || tasks.length === 0)
     throw check.optionInvalid('evaluate: tasks', JSON.stringify(tasks), 'an array of at least one task');
   check.wholeNumber('evaluate: samples', samples);

@@ -7,7 +7,7 @@ import {
   type Rollout,
   type RoutedPolicy,
 } from '@agent-lightning/core';
-import { describeOutsideCalls, findUnmatchedPatterns } from '@agent-lightning/run';
+import { findUnmatchedPatterns } from '@agent-lightning/run';
 import { isRouted } from '../policy-options.ts';
 import type { GrpoSettings } from './grpo-options.ts';
 import { findUnusedPolicies } from './policies/unused-policies.ts';
@@ -56,11 +56,12 @@ function listFindings(
   const findings: string[] = [];
   const noSignal = diagnoseSignal(rollouts, episodes, batch);
   if (noSignal !== undefined) findings.push(noSignal.message);
-  if (noSignal?.cause !== 'no-calls') findings.push(...unused, ...describeOutsideCalls(episodes));
+  if (noSignal?.cause !== 'no-calls') findings.push(...unused);
   const silent = episodes.filter((episode) => episode.transitions.length === 0 && episode.untrainable.length === 0);
-  if (silent.length > 0 && noSignal?.cause !== 'no-calls')
-    findings.push(`${silent.length} rollouts made no model call that trains`);
-  if (batch.dropped.missingReward.length > 0 && noSignal?.cause !== 'no-reward')
+  // One cause is told once: where no rollout got to its end, calls and rewards are missing for that reason.
+  const isTold = noSignal?.cause === 'no-calls' || noSignal?.cause === 'all-failed' || noSignal?.cause === 'outage';
+  if (silent.length > 0 && !isTold) findings.push(`${silent.length} rollouts made no model call that trains`);
+  if (batch.dropped.missingReward.length > 0 && !isTold && noSignal?.cause !== 'no-reward')
     findings.push(`${batch.dropped.missingReward.length} rollouts have no reward and are left out`);
   for (const episode of episodes)
     for (const problem of episode.problems ?? [])

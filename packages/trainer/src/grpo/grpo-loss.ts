@@ -122,6 +122,7 @@ function highest(clipHigh: number): number {
 
 function resolveMask(mask: RatioBounds | undefined): RatioBounds | undefined {
   if (mask === undefined) return undefined;
+  check.knownOptions('grpo.sequenceMask', mask, ['low', 'high']);
   const { low, high } = mask;
   if (low >= 0 && low <= 1 && high >= 1 && high < Infinity) return Object.freeze({ low, high });
   throw check.optionInvalid(

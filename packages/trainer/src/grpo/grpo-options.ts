@@ -47,6 +47,11 @@ export interface GrpoOptions extends GrpoLossOptions, LearningRateOptions {
    */
   readonly weighNodes?: boolean;
   /**
+   * The advantage of each answer that the agent threw away, such as −1: that of a node which failed and was run again. Not for the estimator `gae`.
+   * @default they are left out
+   */
+  readonly discardedAdvantage?: LightningRLOptions['discardedAdvantage'];
+  /**
    * The difference between a bad rollout and a good one. Advantages are never divided by less than a hundredth of it, so that noise in a judge's
    * scores is not trained on as if it were a success; give it where all rewards are close to each other.
    * @default the range of the rewards that the run has seen, at least 1
@@ -100,6 +105,7 @@ export interface GrpoSettings extends GrpoLoss, LearningRateSettings {
   readonly samples: LightningRLOptions['samples'];
   readonly tokenWeighting: LightningRLOptions['tokenWeighting'];
   readonly weighNodes: boolean;
+  readonly discardedAdvantage: number | undefined;
   readonly rewardScale: number | undefined;
   readonly minibatches: number;
   /** The parameters of AdamW but for the learning rate. */
@@ -128,6 +134,7 @@ export function resolveGrpoOptions(options: GrpoOptions): GrpoSettings {
     samples,
     tokenWeighting,
     weighNodes,
+    ...(options.discardedAdvantage === undefined ? {} : { discardedAdvantage: options.discardedAdvantage }),
     ...(intermediate === undefined ? {} : { intermediate }),
   });
   const smallestGroup = comparesBatch(estimator) ? 1 : 2;
@@ -143,10 +150,10 @@ export function resolveGrpoOptions(options: GrpoOptions): GrpoSettings {
     credit,
     intermediate,
     weighNodes,
+    discardedAdvantage: options.discardedAdvantage,
     samples,
     tokenWeighting,
-    rewardScale:
-      options.rewardScale === undefined ? undefined : check.positive('grpo.rewardScale', options.rewardScale),
+    rewardScale: options.rewardScale === undefined ? undefined : rewardSize('grpo.rewardScale', options.rewardScale),
     ...loss,
     ...resolveLearningRate(options, { estimator, ...loss, minibatches, warmupSteps }),
     minibatches,
@@ -176,6 +183,7 @@ const optionNames: Readonly<Record<keyof GrpoOptions, true>> = {
   samples: true,
   tokenWeighting: true,
   weighNodes: true,
+  discardedAdvantage: true,
   rewardScale: true,
   loss: true,
   clipLow: true,
@@ -197,6 +205,12 @@ const optionNames: Readonly<Record<keyof GrpoOptions, true>> = {
   lengthPenalty: true,
 };
 
+/** Checks a size in units of the reward: one beyond the rewards themselves is a mistake, and overflows. */
+function rewardSize(name: string, value: number): number {
+  if (check.positive(name, value) <= 1e9) return value;
+  throw check.optionInvalid(name, value, 'a number above 0, up to 1e9');
+}
+
 function resolveLengthPenalty({ lengthPenalty, maxTokens }: GrpoOptions): LengthPenalty | undefined {
   if (lengthPenalty === undefined) return undefined;
   const name = 'grpo.lengthPenalty';
@@ -207,7 +221,7 @@ function resolveLengthPenalty({ lengthPenalty, maxTokens }: GrpoOptions): Length
   return Object.freeze({
     limit,
     buffer: check.wholeNumber(`${name}.buffer`, lengthPenalty.buffer, 1, limit),
-    weight: check.positive(`${name}.weight`, lengthPenalty.weight ?? 1),
+    weight: rewardSize(`${name}.weight`, lengthPenalty.weight ?? 1),
   });
 }
 

@@ -164,6 +164,7 @@ export class GrpoRun implements AlgorithmRun<GrpoMetrics> {
       episodes,
       summary: summariseStep(metrics),
       warnings: [...this.#unusedNotices(step, episodes), ...warnings],
+      ...(noSignal !== undefined && { isWithoutSignal: true }),
       excerpts: chooseExcerpts(batch, episodes),
       ...(end === undefined ? {} : { end }),
     };

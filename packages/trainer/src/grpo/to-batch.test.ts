@@ -55,3 +55,23 @@ it('lowers the return of long responses by the penalty, also where such are left
     expect(advantages['long']).toBeCloseTo(0.5 - mean, 12);
   }
 });
+
+it('leaves answers that were thrown away out, or trains them with an advantage of their own where they can be trained on', () => {
+  const [short, long, cut] = episodes as [Episode, Episode, Episode];
+  const thrownAway = [short, cut].map(({ transitions: [call] }) => ({ ...call!, spanId: `away ${call!.rolloutId}` }));
+  const listed = thrownAway.map(({ spanId }) => ({
+    spanId,
+    agentName: 'agent',
+    reason: 'away',
+    isDiscarded: true as const,
+  }));
+  const given = [{ ...short, discarded: thrownAway, untrainable: listed }, long, cut];
+  const limits = { maxSampleTokens: 100, versions: { policy: 0 }, maxStaleness: 0 };
+  const learn = (options: GrpoOptions): readonly [number, readonly string[]] => {
+    const settings = resolveGrpoOptions({ estimator: 'dr_grpo', maxTokens: 8, truncated: 'leave-out', ...options });
+    const { batch, episodes: learned } = toBatch(given, settings, limits);
+    return [batch.samples.length, learned[0]!.untrainable.map(({ spanId }) => spanId)];
+  };
+  expect(learn({})).toEqual([2, ['away short', 'away cut']]);
+  expect(learn({ discardedAdvantage: -1 })).toEqual([3, ['away cut']]);
+});

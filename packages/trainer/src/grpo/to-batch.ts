@@ -21,8 +21,9 @@ export function toBatch(
   seen: Pick<GrpoState, 'rewardRange' | 'nodeStatistics'> = {},
 ): StepBatch {
   const { credit, estimator, samples, tokenWeighting, intermediate, weighNodes, rewardScale } = settings;
-  const { truncated, lengthPenalty } = settings;
-  const choose = (episode: Episode): Episode => withinLimits(episode, { ...limits, truncated });
+  const { truncated, lengthPenalty, discardedAdvantage } = settings;
+  const choose = (episode: Episode): Episode =>
+    splitDiscarded(withinLimits(episode, { ...limits, truncated }), discardedAdvantage);
   const episodes = all.map(choose);
   const learned = lengthPenalty === undefined ? episodes : penalizeLengths(all, lengthPenalty).map(choose);
   const batch = buildBatch(learned, {
@@ -33,8 +34,16 @@ export function toBatch(
     weighNodes,
     ...(intermediate === undefined ? {} : { intermediate }),
     ...(rewardScale === undefined ? {} : { rewardScale }),
+    ...(discardedAdvantage === undefined ? {} : { discardedAdvantage }),
     ...(seen.rewardRange === undefined ? {} : { rewardRange: seen.rewardRange }),
     ...(seen.nodeStatistics === undefined ? {} : { nodeStatistics: seen.nodeStatistics }),
   });
   return { episodes, batch };
+}
+
+/** Takes the answers that the agent threw away out of the untrainable calls where they have an advantage of their own. */
+function splitDiscarded(episode: Episode, discardedAdvantage: number | undefined): Episode {
+  const trained = new Set(episode.discarded?.map(({ spanId }) => spanId));
+  if (discardedAdvantage === undefined || trained.size === 0) return episode;
+  return { ...episode, untrainable: episode.untrainable.filter(({ spanId }) => !trained.has(spanId)) };
 }

@@ -31,6 +31,7 @@ export class AnswerTable implements TrainingBackend {
   async capabilities(): Promise<BackendCapabilities> {
     return {
       losses: ['importance_sampling', 'ppo', 'cispo'],
+      dualClip: true,
       maxSampleTokens: 16,
       snapshot: 'engine',
       description: 'a table of answers',

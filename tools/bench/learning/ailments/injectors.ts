@@ -77,7 +77,7 @@ export const injectors: Readonly<Record<string, Injector>> = {
   truncation: () => ({ ...withReward(scoreAnswer), model: { endLogit: -1 }, algorithm: { learningRate: 0.01 } }),
   'entropy-collapse': () => ({
     ...withReward((_task, _answer, random) => (random() < 0.5 ? 1 : 0)),
-    algorithm: { learningRate: 3 },
+    algorithm: { learningRate: 6 },
   }),
   'flat-groups': () => withReward((task, answer) => (answer.length > 6 ? scoreAnswer(task, answer) : 0)),
   'dead-updates': () => ({ ...withReward(scoreAnswer), model: { isFrozen: true } }),

@@ -60,6 +60,7 @@ export class LetterBackend implements TrainingBackend {
   async capabilities(): Promise<BackendCapabilities> {
     return {
       losses: ['importance_sampling', 'ppo', 'cispo'],
+      dualClip: true,
       maxSampleTokens: 4_096,
       snapshot: 'engine',
       description: 'a table of letters',

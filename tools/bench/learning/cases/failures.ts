@@ -7,8 +7,6 @@ const estimators = ['grpo', 'dr_grpo'] as const;
 const outageShare = 0.3;
 /** The least expected reward of a trained agent, of 0.5 for one that is always safe and 0.3 at the start. */
 const leastWorth = 0.44;
-/** The smallest difference of the worth that matters, of 0.5: smaller ones are equal, however narrow the interval is. */
-const smallestDifference = 0.01;
 /** The quantile of Student's t for a two-sided interval of 95 % over 10 pairs. */
 const studentT = 2.262;
 
@@ -39,7 +37,6 @@ async function run(): Promise<CaseResult> {
       outageShare,
       difference: difference.mean,
       differenceInterval: difference.halfWidth,
-      smallestDifference,
       plain: plain.map(shorten),
       recursion: recursion.map(shorten),
       withOutages: withOutages.map(shorten),
@@ -67,7 +64,7 @@ function compare(
   const mean = differences.reduce((sum, value) => sum + value, 0) / differences.length;
   const squares = differences.reduce((sum, value) => sum + (value - mean) ** 2, 0);
   const halfWidth = studentT * Math.sqrt(squares / (differences.length - 1) / differences.length);
-  return { mean, halfWidth, isWithin: Math.abs(mean) <= Math.max(halfWidth, smallestDifference) };
+  return { mean, halfWidth, isWithin: Math.abs(mean) <= halfWidth };
 }
 
 function shorten({ heldOutBefore, heldOutAfter, worth, stopReason }: RiskyResult): string {

@@ -32,7 +32,12 @@ describe('a chat request', () => {
           ...fields,
         };
         try {
-          const { request } = applySamplingRules(parseChatRequest(whole), { sampling, structuredOutput, seed: 7 });
+          const { request } = applySamplingRules(parseChatRequest(whole), {
+            sampling,
+            structuredOutput,
+            dropsUnknown: false,
+            seed: 7,
+          });
           const mapped = mapEngineRequest(request);
           expect(mapped.temperature).toBe(1);
           accepted += 1;

@@ -1,9 +1,10 @@
 import type { ChatMessage, JsonValue } from '@agent-lightning/core';
 import type { JsonObject } from '../../http/read-body.ts';
-import { invalidField } from '../../http/reply-error.ts';
+import { invalidField, ReplyError } from '../../http/reply-error.ts';
 import { ChatTurns, contentOf, type ChatPart } from '../chat/chat-turns.ts';
 import type { KeptItems } from '../dialect.ts';
 import { readCarriedReasoning } from './carried-reasoning.ts';
+import { itemSize, mostItemCharacters } from './item-size.ts';
 import { listAt, objectAt, rejectUnknown, textAt, untranslatable } from '../untranslatable.ts';
 
 const callFields: ReadonlySet<string> = new Set(['type', 'id', 'call_id', 'name', 'arguments', 'status']);
@@ -98,19 +99,35 @@ function addItem(turns: ChatTurns, item: JsonObject, path: string): void {
   throw untranslatable(`${path}.type`, 'the gateway keeps no items and runs no tools');
 }
 
-/** Returns the item itself, or the one of an earlier reply that it refers to. */
-function resolve(item: JsonObject, kept: KeptItems, path: string): JsonObject {
-  if (item['type'] !== 'item_reference') return item;
-  const found = kept.get(textAt(item, 'id', path));
+/** Returns the item of an earlier reply that a reference names. */
+function findItem(reference: JsonObject, kept: KeptItems, path: string): JsonObject {
+  const found = kept.get(textAt(reference, 'id', path));
   if (found === undefined) throw invalidField(`${path}.id`, 'is no item that this attempt got; send the item itself');
   return found;
+}
+
+/** Returns the items with those that references stand for. A reference is short, and what it stands for may be long: the sum is bounded. */
+function resolveItems(input: readonly unknown[], kept: KeptItems): readonly JsonObject[] {
+  let characters = 0;
+  return input.map((value, index) => {
+    const path = `input[${index}]`;
+    const item = objectAt(value, path);
+    if (item['type'] !== 'item_reference') return item;
+    const found = findItem(item, kept, path);
+    characters += itemSize(found);
+    if (characters <= mostItemCharacters) return found;
+    throw new ReplyError(
+      `the items that \`input\` refers to, up to \`${path}\`, have more than ${mostItemCharacters} characters; refer to fewer`,
+      { code: 'request-too-large', param: path },
+    );
+  });
 }
 
 /** Maps the input of a Responses request onto chat messages. @throws {ReplyError} `request-invalid`, naming the item */
 export function mapInput(input: unknown, kept: KeptItems): readonly ChatMessage[] {
   if (typeof input === 'string') return [{ role: 'user', content: input }];
   const turns = new ChatTurns();
-  for (const [index, item] of listAt(input, 'input').entries())
-    addItem(turns, resolve(objectAt(item, `input[${index}]`), kept, `input[${index}]`), `input[${index}]`);
+  for (const [index, item] of resolveItems(listAt(input, 'input'), kept).entries())
+    addItem(turns, item, `input[${index}]`);
   return turns.toMessages();
 }

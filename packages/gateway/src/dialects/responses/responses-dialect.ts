@@ -1,5 +1,6 @@
 import { untellable, readSaid, readUsage } from '../chat/chat-reply.ts';
 import type { KeptItems, Dialect } from '../dialect.ts';
+import { itemSize, mostItemCharacters } from './item-size.ts';
 import { outputOf, responseHead, statusOf, usageOf, type OutputItem } from './response-object.ts';
 import { mapResponseRequest } from './response-request.ts';
 import { ResponseStream } from './response-stream.ts';
@@ -9,9 +10,12 @@ const mostKeptItems = 1_000;
 
 function keep(kept: KeptItems, items: readonly OutputItem[]): void {
   for (const item of items) kept.set(item.id, item);
-  for (const oldest of kept.keys()) {
-    if (kept.size <= mostKeptItems) return;
-    kept.delete(oldest);
+  let characters = 0;
+  for (const item of kept.values()) characters += itemSize(item);
+  for (const [id, oldest] of kept) {
+    if (kept.size <= mostKeptItems && characters <= mostItemCharacters) return;
+    kept.delete(id);
+    characters -= itemSize(oldest);
   }
 }
 

@@ -13,14 +13,16 @@ export function chooseExcerpts(batch: LightningBatch, episodes: readonly Episode
       .toSorted((a, b) => (b.reward ?? 0) - (a.reward ?? 0));
     const half = Math.ceil(keptRollouts / 2);
     const chosen = own.length <= keptRollouts ? own : [...own.slice(0, half), ...own.slice(half - keptRollouts)];
-    return chosen.map(({ rollout, reward, transitions }): RolloutExcerpt => ({
+    return chosen.map(({ rollout, reward, transitions, discarded = [] }): RolloutExcerpt => ({
       rolloutId: rollout.rolloutId,
       groupId,
       task: rollout.input,
       reward,
       samples: byRollout
         .get(rollout.rolloutId)!
-        .map((sample) => toShownSample(sample, (callIndex) => transitions[callIndex]?.agentName ?? '')),
+        .map((sample) =>
+          toShownSample(sample, (callIndex) => [...transitions, ...discarded][callIndex]?.agentName ?? ''),
+        ),
     }));
   });
 }

@@ -19,11 +19,11 @@ describe('signalRatio', () => {
 });
 
 describe('the running mean', () => {
-  it('begins at a half with the weight of three', () => {
-    expect(rollingSignal).toEqual({ mean: 0.5, weight: 3 });
+  it('begins at nothing with the weight of two', () => {
+    expect(rollingSignal).toEqual({ mean: 0, weight: 2 });
     const next = addSignal(rollingSignal, 1);
-    expect(next.weight).toBeCloseTo(3.7, 12);
-    expect(next.mean).toBeCloseTo((0.9 * 3 * 0.5 + 1) / 3.7, 12);
+    expect(next.weight).toBeCloseTo(2.8, 12);
+    expect(next.mean).toBeCloseTo(1 / 2.8, 12);
   });
 
   it('equals the weighted mean of all that came, the newest heaviest', () => {
@@ -31,9 +31,9 @@ describe('the running mean', () => {
       fc.property(fc.array(fc.double({ min: -1, max: 1, noNaN: true }), { maxLength: 40 }), (ratios) => {
         const count = ratios.length;
         const weights = ratios.map((_, index) => 0.9 ** (count - 1 - index));
-        const start = 3 * 0.9 ** count;
+        const start = 2 * 0.9 ** count;
         const total = weights.reduce((sum, weight) => sum + weight, start);
-        const mean = ratios.reduce((sum, ratio, index) => sum + ratio * weights[index]!, 0.5 * start) / total;
+        const mean = ratios.reduce((sum, ratio, index) => sum + ratio * weights[index]!, 0) / total;
         expect(after(ratios).mean).toBeCloseTo(mean, 10);
       }),
     );
@@ -41,10 +41,15 @@ describe('the running mean', () => {
 });
 
 describe('the gate', () => {
-  it('is open from a ratio of a quarter, and closes to a twentieth', () => {
+  it('is open until a ratio is measured', () => {
     expect(gateOf(rollingSignal)).toBe(1);
+    expect(gateOf(after([0]))).toBe(0.05);
+    expect(gateOf(after([0.7]))).toBe(1);
+  });
+
+  it('is open from a ratio of a quarter, and closes by its square to a twentieth', () => {
     expect(gateOf({ mean: 0.25, weight: 5 })).toBe(1);
-    expect(gateOf({ mean: 0.1, weight: 5 })).toBeCloseTo(0.4, 12);
+    expect(gateOf({ mean: 0.1, weight: 5 })).toBeCloseTo(0.16, 12);
     expect(gateOf({ mean: 0, weight: 5 })).toBe(0.05);
     expect(gateOf({ mean: -0.5, weight: 5 })).toBe(0.05);
   });

@@ -126,8 +126,8 @@ function optionsFor(
   };
 }
 
-const helpful = batchOf([1, 0.5], [2, 1]);
-const later = { batches: 3, passes: 4, signal: rollingSignal };
+const helpful = batchOf([1, 0.5], [0.5, 1]);
+const later = { batches: 3, passes: 4, signal: { mean: 0.5, weight: 8 } };
 
 describe('passes that size themselves', () => {
   it('go on until the policy has moved by its target, and no further', async () => {
@@ -148,15 +148,15 @@ describe('passes that size themselves', () => {
     const policy = new ShiftPolicy(100);
     const { sized } = await takeSizedPasses(batchOf([1, 0.5], [2, 1], [1, 1], [1, 2]), optionsFor(policy, 8));
     expect(policy.steps.map(({ samples }) => samples)).toEqual([4, ...policy.steps.slice(1).map(() => 8)]);
-    expect(sized!.signalRatio).toBeGreaterThan(0.5); // what helps one half helps the other
+    expect(sized!.signalRatio).toBeGreaterThan(0.3); // what helps one half helps the other
   });
 
   it('find rewards to be noise where a step on one half harms the other', async () => {
     const noise = batchOf([1, 1], [-1, -1]);
     const { sized } = await takeSizedPasses(noise, optionsFor(new ShiftPolicy(100), 4));
-    const expected = (0.9 * 3 * 0.5 - 1) / 3.7;
+    const expected = -1 / 2.8;
     expect(sized!.signalRatio).toBeCloseTo(expected, 2);
-    expect(sized!.target).toBeCloseTo(0.05 * Math.max(0.05, expected / 0.25), 3);
+    expect(sized!.target).toBeCloseTo(0.05 * 0.05, 6);
   });
 
   it('use all groups from the start without the gate, and measure no ratio', async () => {
@@ -175,7 +175,7 @@ describe('passes that size themselves', () => {
     const { sized } = await takeSizedPasses(batchOf([1, 0.5]), optionsFor(policy, 2, { sizing }));
     expect(policy.steps[0]!.samples).toBe(2);
     expect(sized!.sizing.signal).toEqual(signal);
-    expect(sized!.target).toBeCloseTo(0.05 * 0.4, 6);
+    expect(sized!.target).toBeCloseTo(0.05 * 0.16, 6);
   });
 
   it('move a policy less where few rollouts carry signal', async () => {
@@ -205,9 +205,16 @@ describe('passes that size themselves', () => {
     await expect(takeSizedPasses(helpful, optionsFor(new ShiftPolicy(1_000), 4, { sizing }))).rejects.toMatchObject({
       code: 'update-too-large',
       message: expect.stringMatching(
-        /^step 7 moved the policy "policy" by 1\.00 nats a call, more than 10 times its target of 0\.0500, at the learning rate 0\.00100; nothing of it is published/,
+        /^step 7 moved the policy "policy" by 1\.00 nats a call, where the target was 0\.0500 and 0\.500 is the most, at the learning rate 0\.00100; nothing of it is published/,
       ),
     });
+  });
+
+  it('go on after a step that many rollouts might have asked for, where few call the policy', async () => {
+    const sizing = { ...later, learningRate: 1e-3 };
+    const { sized } = await takeSizedPasses(helpful, optionsFor(new ShiftPolicy(100), 400, { sizing }));
+    expect(sized!.movement).toBeGreaterThan(10 * sized!.target);
+    expect(sized!.movement).toBeLessThan(0.05); // T, had all rollouts called it
   });
 
   it('end at a batch that the loss clips altogether, and leave the rate as it was', async () => {

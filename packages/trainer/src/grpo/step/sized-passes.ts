@@ -4,13 +4,14 @@ import { entropyOf, movementOf } from '../objective/movement.ts';
 import type { Passes, PassesOptions } from './fixed-passes.ts';
 import { addSignal, gateOf, signalRatio, type RollingSignal } from './signal-ratio.ts';
 import {
-  largestOvershoot,
+  movementLimit,
   passLimit,
   rateOfNextBatch,
   rateOfNextPass,
   targetMovement,
   type PassState,
   type StepSizing,
+  type TargetFigures,
 } from './step-size.ts';
 import { finishPass, submitPass, type FinishedPass, type Pass } from './submit-pass.ts';
 
@@ -51,6 +52,8 @@ interface Measure {
   /** D of a pass without a step: not 0 where the same weights do not score alike twice. */
   readonly noise: number;
   readonly target: number;
+  /** The movement that ends the run. */
+  readonly limit: number;
   readonly signal: RollingSignal;
 }
 
@@ -70,7 +73,7 @@ interface Progress {
 /**
  * Passes over a batch until the policy has moved by its target, as `step-size.ts` says. After each optimizer step the backend scores the
  * batch anew, which costs about a third of a pass. Takes no step where the policy has no entropy, and so nothing to choose from.
- * @throws {TrainerError} `update-too-large` when the policy moved by more than ten targets, `numerics` when a number is not finite;
+ * @throws {TrainerError} `update-too-large` when the policy moved by more than `movementLimit` allows, `numerics` when a number is not finite;
  * whatever the backend threw
  */
 export async function takeSizedPasses(
@@ -80,7 +83,8 @@ export async function takeSizedPasses(
   const { sizing, policy } = options;
   const split = splitBatch(batch, options);
   const { learningRate } = sizing;
-  if (targetOf(split, options, sizing.signal) === 0) return { passes: [], learningRate, passesOverBatch: 0 };
+  if (targetMovement(figuresOf(split, options, sizing.signal)) === 0)
+    return { passes: [], learningRate, passesOverBatch: 0 };
   const before = await policy.forward(split.whole);
   options.beforeUpdate();
   const [measure, first] = await takeFirstPass(split, before, options);
@@ -114,7 +118,8 @@ async function takeFirstPass(
   const noise = movementOf(split.seen, seenBefore, finished.logprobs);
   const ratio = movementOf(split.whole, before, now) > 2 * noise ? ratioOf(split, before, now, options) : undefined;
   const signal = ratio === undefined ? sizing.signal : addSignal(sizing.signal, ratio);
-  const measure = { split, before, noise, signal, target: targetOf(split, options, signal) };
+  const figures = figuresOf(split, options, signal);
+  const measure = { split, before, noise, signal, target: targetMovement(figures), limit: movementLimit(figures) };
   return [measure, measureProgress([finished.pass], now, 0, sizing.learningRate, { measure, finished, options })];
 }
 
@@ -149,9 +154,9 @@ function measureProgress(
   usedRate: number,
   { measure, finished, options }: { measure: Measure; finished: FinishedPass; options: SizedPassesOptions },
 ): Progress {
-  const { split, before, noise, target } = measure;
+  const { split, before, noise, target, limit } = measure;
   const movement = Math.max(0, movementOf(split.whole, before, now) - noise);
-  if (movement > largestOvershoot * target) throw tooLarge(movement, target, usedRate, options);
+  if (movement > limit) throw tooLarge(movement, measure, usedRate, options);
   const state = { passes: passes.length, movement, movementBefore, target };
   return { passes, state, now, usedRate, nextRate: rateOfNextPass(usedRate, state), hasSlope: finished.hasSlope };
 }
@@ -172,9 +177,13 @@ function concludeSizing(
   return { learningRate, batches: sizing.batches + 1, passes, signal };
 }
 
-function targetOf({ whole }: SplitBatch, { asked, settings }: SizedPassesOptions, signal: RollingSignal): number {
+function figuresOf(
+  { whole }: SplitBatch,
+  { asked, settings }: SizedPassesOptions,
+  signal: RollingSignal,
+): TargetFigures {
   const used = new Set(whole.map(({ rolloutId }) => rolloutId)).size;
-  return targetMovement({ entropy: entropyOf(whole), used, asked, gate: settings.signalGate ? gateOf(signal) : 1 });
+  return { entropy: entropyOf(whole), used, asked, gate: settings.signalGate ? gateOf(signal) : 1 };
 }
 
 function ratioOf(
@@ -212,12 +221,12 @@ function pick(part: readonly BatchSample[], whole: readonly BatchSample[], logpr
 
 function tooLarge(
   movement: number,
-  target: number,
+  { target, limit }: Measure,
   learningRate: number,
   { name, step }: SizedPassesOptions,
 ): TrainerError {
   return new TrainerError(
-    `step ${step} moved the policy "${name}" by ${movement.toPrecision(3)} nats a call, more than ${largestOvershoot} times its target of ${target.toPrecision(3)}, at the learning rate ${learningRate.toPrecision(3)}; nothing of it is published, and the newest checkpoint has the weights before it. Look at the step's rewards and samples, or train in another run directory with a fixed learningRate below this one`,
+    `step ${step} moved the policy "${name}" by ${movement.toPrecision(3)} nats a call, where the target was ${target.toPrecision(3)} and ${limit.toPrecision(3)} is the most, at the learning rate ${learningRate.toPrecision(3)}; nothing of it is published, and the newest checkpoint has the weights before it. Look at the step's rewards and samples, or train in another run directory with a fixed learningRate below this one`,
     { code: 'update-too-large' },
   );
 }

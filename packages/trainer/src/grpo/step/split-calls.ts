@@ -28,7 +28,9 @@ export function countSplitCalls({ samples }: LightningBatch, episodes: readonly 
   );
   let [calls, repeatedTokens] = [0, 0];
   for (const { rolloutId, root } of roots.values()) {
-    const repeated = findContinued(episodeOf.get(rolloutId)!.transitions, root);
+    const { transitions } = episodeOf.get(rolloutId)!;
+    if (root >= transitions.length) continue; // an answer that was thrown away
+    const repeated = findContinued(transitions, root);
     if (repeated === undefined) continue;
     calls += 1;
     repeatedTokens += repeated;

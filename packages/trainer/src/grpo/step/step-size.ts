@@ -23,8 +23,8 @@ const largestRate = 0.1;
 /** The learning rate of the first pass where none is given, and the largest that can be: a first step is not taken back. */
 export const defaultStart = 1e-6;
 export const largestStart = 1e-5;
-/** A batch that moved a policy by more than this many targets ends the run. */
-export const largestOvershoot = 10;
+/** A batch that moved a policy by more than this many targets ends the run, if it is also further than any target could have been. */
+const largestOvershoot = 10;
 
 /** The things that the rule knows of one policy; kept in the checkpoint. */
 export interface StepSizing {
@@ -68,6 +68,17 @@ export interface TargetFigures {
 /** Returns T, in nats a call. */
 export function targetMovement({ entropy, used, asked, gate }: TargetFigures): number {
   return Math.min(entropyShare * entropy, largestTarget) * Math.min(used / asked, 1) * gate;
+}
+
+/**
+ * Returns the movement, in nats a call, above which a batch ends the run. A policy that few rollouts call has a target which may be far smaller
+ * than the one before it, and with it than a single step: nothing is wrong with a step that a batch full of signal might have taken.
+ */
+export function movementLimit(figures: TargetFigures): number {
+  return Math.max(
+    largestOvershoot * targetMovement(figures),
+    targetMovement({ ...figures, used: 1, asked: 1, gate: 1 }),
+  );
 }
 
 /** Returns the most passes over the next batch. */

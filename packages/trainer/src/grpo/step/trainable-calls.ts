@@ -18,7 +18,8 @@ export interface CallLimits {
  * Returns the episode with its calls that are too long, too old, of a temperature that the backend cannot score, or cut off where such are
  * left out, moved to the untrainable ones.
  */
-export function withinLimits(episode: Episode, limits: CallLimits): Episode {
+export function withinLimits(all: Episode, limits: CallLimits): Episode {
+  const episode = withoutDiscarded(all, limits);
   const checked = episode.transitions.map((call) => ({ call, problem: problemOf(call, limits) }));
   if (checked.every(({ problem }) => problem === undefined)) return episode;
   return {
@@ -38,6 +39,14 @@ export function withinLimits(episode: Episode, limits: CallLimits): Episode {
       episode.untrainedReward,
     ),
   };
+}
+
+/** Leaves out the answers that were thrown away and could not be trained on anyway; they are among the untrainable ones already. */
+function withoutDiscarded(episode: Episode, limits: CallLimits): Episode {
+  const { discarded, ...rest } = episode;
+  if (discarded === undefined) return episode;
+  const usable = discarded.filter((call) => problemOf(call, limits) === undefined);
+  return usable.length === 0 ? rest : { ...rest, discarded: usable };
 }
 
 /** Returns the number of versions between a call and the policy that is about to be trained. */

@@ -59,7 +59,7 @@ function allFailed(rollouts: readonly Rollout[]): NoSignal | undefined {
   const example = rollouts.find((rollout) => (rollout.failure?.code ?? rollout.status) === code)!;
   return {
     cause: 'all-failed',
-    message: `all ${rollouts.length} rollouts failed, ${count} of them with ${code}: "${example.failure?.message ?? 'no message'}" (rollout ${example.rolloutId}); run the rollout function on one task by hand, or trainer.dev({ tasks }), and mend it`,
+    message: `all ${rollouts.length} rollouts failed, ${count} of them with ${code}: "${example.failure?.message ?? 'no message'}" (rollout ${example.rolloutId}); run the rollout function on one task by hand, and mend it`,
   };
 }
 

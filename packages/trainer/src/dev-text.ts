@@ -1,0 +1,48 @@
+import type { CallTable } from '@agent-lightning/run';
+import type { DevReport } from './dev.ts';
+
+/** The things that the text of a dry run has beside its report. */
+export interface DevTextOptions {
+  /** The model calls, by where they went; undefined where no policy answered any. */
+  readonly table: CallTable | undefined;
+  /** One rollout as it went; undefined where there is none. */
+  readonly rollout: string | undefined;
+}
+
+/** Writes the report of a dry run: one rollout as it went, the counts, what to correct, and the verdict with the next step. */
+export function describeDevReport(report: DevReport, { table, rollout }: DevTextOptions): string {
+  return [
+    ...(rollout === undefined ? [] : [rollout]),
+    describeCounts(report),
+    ...(table === undefined ? [] : describeCalls(report, table)),
+    ...report.findings.map((finding) => `- ${finding}`),
+    describeVerdict(report),
+  ].join('\n');
+}
+
+function describeCounts({ rewards: given, succeeded, rollouts, groupsWithVariance, groups }: DevReport): string {
+  const rewards = given.filter((reward) => reward !== undefined);
+  const sum = rewards.reduce((total, reward) => total + reward, 0);
+  const mean = rewards.length === 0 ? 'none' : (sum / rewards.length).toFixed(3);
+  return `dry run: ${succeeded} of ${rollouts} rollouts succeeded · mean reward ${mean} · ${groupsWithVariance} of ${groups} groups have different rewards`;
+}
+
+function describeCalls(report: DevReport, table: CallTable): readonly string[] {
+  return [
+    table.describe() || 'no model call was seen',
+    `calls that do not train: ${listCounts(report.untrainableCalls)}`,
+    `${report.callsInSamples} calls became ${report.samples} samples (${report.tokensSampled} tokens sampled)`,
+  ];
+}
+
+function describeVerdict({ ok, findings }: DevReport): string {
+  if (!ok) return 'not ready to train: correct what the lines above say, and run dev again';
+  return findings.length === 0
+    ? 'ready to train: the next step is fit'
+    : 'ready to train: read the lines above, and go on with fit';
+}
+
+function listCounts(counts: Readonly<Record<string, number>>): string {
+  const entries = Object.entries(counts).map(([name, count]) => `${name || '(no name)'} ${count}`);
+  return entries.join(', ') || 'none';
+}
