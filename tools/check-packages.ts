@@ -15,6 +15,7 @@ import {
   readdirSync,
   rmSync,
   symlinkSync,
+  writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
@@ -49,7 +50,7 @@ function linkThirdParty(): void {
 
 function checkFiles(directory: string): void {
   const files = globSync('**/*', { cwd: directory });
-  for (const required of ['README.md', 'dist/index.js', 'dist/index.d.ts']) {
+  for (const required of ['README.md', 'LICENSE', 'dist/index.js', 'dist/index.d.ts', 'index.d.cts']) {
     if (!existsSync(join(directory, required))) problems.push(`${basename(directory)}: the package lacks ${required}`);
   }
   for (const file of files) {
@@ -70,6 +71,9 @@ function checkEntries(manifest: Manifest): void {
     }
     const target = join(sandbox, 'node_modules', manifest.name);
     if (!existsSync(join(target, entry.types))) problems.push(`${name}: the package lacks its types ${entry.types}`);
+    const required = entry.require?.types;
+    if (required === undefined || !existsSync(join(target, required)))
+      problems.push(`${name}: the package lacks the types of its entry "require", ${String(required)}`);
     checkImport(name, path === '.');
   }
 }
@@ -86,10 +90,42 @@ function checkImport(name: string, mustExport: boolean): void {
   }
 }
 
+/** The settings of `module` with which an app may compile; a CommonJS app requires our ES modules, which Node can since 22.15. */
+const moduleSettings = ['commonjs', 'node16', 'node18', 'nodenext'] as const;
+
+/** Compiles an app in CommonJS that imports each package, with every setting of `module`. */
+function checkTypes(names: readonly string[]): void {
+  const app = join(sandbox, 'app');
+  mkdirSync(app);
+  writeFileSync(join(app, 'package.json'), '{"type":"commonjs"}');
+  const imports = names.map(
+    (name, index) => `import * as package${index} from '${name}';\nObject.keys(package${index});`,
+  );
+  // A name that is not there must be an error, or nothing was checked.
+  const wrong = `// @ts-expect-error\nimport { nothingOfThisName } from '${names[0]}';\nconsole.log(nothingOfThisName);`;
+  writeFileSync(join(app, 'app.ts'), [...imports, wrong].join('\n'));
+  for (const module of moduleSettings) {
+    const options = ['--noEmit', '--strict', '--skipLibCheck', '--target', 'es2024', '--module', module, 'app.ts'];
+    try {
+      run('node', [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), ...options], app);
+      console.log(`types with module: ${module}: ${names.length} packages`);
+    } catch (error) {
+      problems.push(
+        `module: ${module}: an app does not compile: ${(error as { stdout?: string }).stdout ?? String(error)}`,
+      );
+    }
+  }
+}
+
 /** Describes the part of a package.json that is read here. */
 interface Manifest {
   readonly name: string;
-  readonly exports?: Readonly<Record<string, { readonly types?: string; readonly default?: string }>>;
+  readonly exports?: Readonly<
+    Record<
+      string,
+      { readonly types?: string; readonly default?: string; readonly require?: { readonly types?: string } }
+    >
+  >;
   readonly peerDependencies?: Readonly<Record<string, string>>;
 }
 
@@ -101,11 +137,14 @@ try {
   for (const directory of directories) checkFiles(install(join(root, directory)));
   linkThirdParty();
   cpSync(join(root, 'package.json'), join(sandbox, 'package.json'));
+  const names: string[] = [];
   for (const directory of directories) {
     const manifest = JSON.parse(readFileSync(join(root, directory, 'package.json'), 'utf8')) as Manifest;
     // A suite of tests loads only inside its test runner.
     if (manifest.peerDependencies?.['vitest'] === undefined) checkEntries(manifest);
+    names.push(manifest.name);
   }
+  checkTypes(names);
 } finally {
   rmSync(sandbox, { recursive: true, force: true });
 }

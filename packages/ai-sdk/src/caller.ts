@@ -259,7 +259,7 @@ function policyOf(scope: RolloutScope, { model, wrapping }: ModelCall): CalledMo
   return undefined;
 }
 
-/** Calls the endpoint for a provider that does not speak a dialect of OpenAI. */
+/** Calls the endpoint for a provider that does not speak a dialect of OpenAI or Anthropic. */
 const chatModel: PolicyModel = ({ baseUrl, apiKey, model }) =>
   createOpenAICompatible({
     name: 'agent-lightning',
@@ -287,7 +287,7 @@ export async function checkPlaced<Result>(
 function refuseOtherDialect(scope: RolloutScope, provider: unknown): void {
   if (!speaksOtherDialect(provider)) return;
   const error = new AdapterError(
-    `the provider "${String(provider)}" does not speak a dialect of OpenAI, so its call cannot go to the policy; give the agent withLightning(model), or leave it out with agentMatch`,
+    `the provider "${String(provider)}" does not speak a dialect of OpenAI or Anthropic, so its call cannot go to the policy; give the agent withLightning(model), or leave it out with agentMatch`,
     { code: 'adapter-unsupported' },
   );
   refuseUntraceable(scope, 'ai-sdk-other-dialect', error);

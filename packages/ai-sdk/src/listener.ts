@@ -60,12 +60,14 @@ function createListener(): Telemetry {
       return enter(id, () => checkPlaced(id, provider, execute));
     },
     onLanguageModelCallEnd: (event) => endModel(modelRunId(event.callId), event as ModelAnswerEvent),
-    onToolExecutionStart: ({ callId, toolCall }) => beginTool(callId, toolCall as ToolCallEvent),
+    onToolExecutionStart: ({ callId, toolCall }) =>
+      beginTool(placedToolRunId(callId, toolCall.toolCallId), callId, toolCall as ToolCallEvent),
     executeTool: ({ callId, toolCallId, execute }) => {
-      const id = toolRunId(callId, toolCallId);
+      const id = placedToolRunId(callId, toolCallId);
       return runs.get(id) === undefined ? execute() : enter(id, execute);
     },
-    onToolExecutionEnd: ({ callId, toolCall, toolOutput }) => endTool(callId, toolCall.toolCallId, toolOutput),
+    onToolExecutionEnd: ({ callId, toolCall, toolOutput }) =>
+      endTool(placedToolRunId(callId, toolCall.toolCallId), toolOutput),
     onStepError: ({ callId, error }) => runs.fail(modelRunId(callId), error),
     onEnd: ({ callId }: CallEvent) => endOperation(callId, (id) => runs.end(id)),
     onAbort: ({ callId, reason }) =>
@@ -90,10 +92,26 @@ function toolRunId(callId: string, toolCallId: string | undefined): string {
   return `${callId}:tool:${toolCallId}`;
 }
 
-function beginTool(callId: string, toolCall: ToolCallEvent): void {
+/** Returns the id of a tool's run that begins: of calls that a model gave the same id, each has its own. */
+function newToolRunId(callId: string, toolCallId: string | undefined): string {
+  const id = toolRunId(callId, toolCallId);
+  if (runs.get(id) === undefined) return id;
+  let count = 2;
+  while (runs.get(`${id}:${count}`) !== undefined) count++;
+  return `${id}:${count}`;
+}
+
+/** Returns the id of the tool's run that the code is in, as the tracing channel began it. */
+function placedToolRunId(callId: string, toolCallId: string | undefined): string {
+  const id = toolRunId(callId, toolCallId);
+  const placed = places.getStore()?.runId;
+  return placed?.startsWith(`${id}:`) === true ? placed : id;
+}
+
+function beginTool(id: string, callId: string, toolCall: ToolCallEvent): void {
   if (runs.get(callId) === undefined) return;
   runs.begin({
-    id: toolRunId(callId, toolCall.toolCallId),
+    id,
     parentId: callId,
     describe: (parent) => toolRun(toolCall, parent?.detail.path ?? ''),
   });
@@ -105,8 +123,7 @@ interface ToolOutput {
   readonly error?: unknown;
 }
 
-function endTool(callId: string, toolCallId: string | undefined, output: ToolOutput): void {
-  const id = toolRunId(callId, toolCallId);
+function endTool(id: string, output: ToolOutput): void {
   if (output.type === 'tool-error') runs.fail(id, output.error);
   else runs.end(id, () => toolResult(output.output));
 }
@@ -157,8 +174,12 @@ function followChannel(): object {
   return channel;
 }
 
+/** The runs of the tools that the channel reports, by the message that it keeps from their begin to their end. */
+const publishedTools = new WeakMap<ChannelMessage, string>();
+
 /** Begins what the channel says begins, and where its code is then; undefined where that stays as it is. */
-function placeOf({ type, event }: ChannelMessage): Place | undefined {
+function placeOf(message: ChannelMessage): Place | undefined {
+  const { type, event } = message;
   if (currentRollout() === undefined && runs.get(event.callId) === undefined) return undefined;
   switch (type) {
     case 'generateText':
@@ -175,19 +196,28 @@ function placeOf({ type, event }: ChannelMessage): Place | undefined {
         ? { call: { callId: event.callId, functionId: spanName(event.functionId) } }
         : { runId: modelRunId(event.callId) };
     case 'executeTool':
-      if (event.toolCall !== undefined) beginTool(event.callId, event.toolCall);
-      return runs.get(event.callId) && { runId: toolRunId(event.callId, event.toolCall?.toolCallId) };
+      return placeTool(message);
     default:
       return undefined;
   }
 }
 
+function placeTool(message: ChannelMessage): Place | undefined {
+  const { callId, toolCall } = message.event;
+  if (runs.get(callId) === undefined) return undefined;
+  const runId = newToolRunId(callId, toolCall?.toolCallId);
+  publishedTools.set(message, runId);
+  if (toolCall !== undefined) beginTool(runId, callId, toolCall);
+  return { runId };
+}
+
 /** Ends a call that the channel reports. Mostly the integration has ended it already, and then nothing is left to do. */
-function endPublished({ type, event, result, error }: ChannelMessage): void {
+function endPublished(message: ChannelMessage): void {
+  const { type, event, result, error } = message;
   if (type === 'generateText' || type === 'streamText')
     return endOperation(event.callId, (id) => (error === undefined ? runs.end(id) : runs.fail(id, error)));
-  if (type === 'executeTool' && result !== undefined)
-    endTool(event.callId, event.toolCall?.toolCallId, (result as { readonly output: ToolOutput }).output);
+  const tool = publishedTools.get(message);
+  if (tool !== undefined && result !== undefined) endTool(tool, (result as { readonly output: ToolOutput }).output);
   if (type !== 'languageModelCall' || typeof result !== 'object' || result === null || 'stream' in result) return;
   endModel(modelRunId(event.callId), () => answerOf(result));
 }

@@ -32,7 +32,7 @@ export interface ProviderLike {
 export interface LanguageModelOptions extends LightningOptions {
   /**
    * Makes the model that answers the selected calls inside a rollout.
-   * @default the model itself, whose HTTP calls go to the rollout's endpoint; a chat model for a provider that does not speak a dialect of OpenAI
+   * @default the model itself, whose HTTP calls go to the rollout's endpoint; a chat model for a provider that speaks no dialect of OpenAI or Anthropic
    */
   readonly policyModel?: PolicyModel;
 }

@@ -50,6 +50,26 @@ describe('a wrapped agent', () => {
     expect(String(policy.calls[0]?.headers['traceparent']).split('-')[2]).toBe(calls[0]?.spanId);
   });
 
+  it.each([false, true])('has a span for each of two tool calls with one id, streamed: %s', async (streamed) => {
+    const policy = await startServer('policy', ({ messages }) =>
+      hasToolResult(messages)
+        ? { content: 'the answer' }
+        : { toolCalls: ['k1', 'k2'].map((key) => ({ id: 'call_0', name: 'lookup', arguments: { key } })) },
+    );
+    const agent = withLightning(new ToolLoopAgent({ id: 'assistant', model: chatModel(policy), tools: { lookup } }));
+    const rollout = startRollout(policy.baseUrl);
+    await rollout.run(async () =>
+      streamed ? (await agent.stream({ prompt: 'q' })).text : (await agent.generate({ prompt: 'q' })).text,
+    );
+    const tools = (await rollout.outline()).filter((line) => /tool_call|message/.test(line));
+    expect(tools.toSorted()).toEqual([
+      '    message looking up k1',
+      '    message looking up k2',
+      '  tool_call lookup {"key":"k1"} → value of k1',
+      '  tool_call lookup {"key":"k2"} → value of k2',
+    ]);
+  });
+
   it('streams with the same trace, however late the stream is read', async () => {
     const policy = await startServer('policy', toolThenAnswer('k1'));
     const agent = withLightning(new ToolLoopAgent({ id: 'assistant', model: chatModel(policy), tools: { lookup } }));

@@ -18,9 +18,7 @@ const ownFetch: typeof fetch = (input, init) => originalFetch(input, { ...init, 
 afterAll(() => dispatcher.close());
 
 function foreignModel({ baseUrl }: ModelServer) {
-  return createOpenAICompatible({ name: 'anthropic', baseURL: baseUrl, apiKey: 'own-key', fetch: ownFetch })(
-    'own-model',
-  );
+  return createOpenAICompatible({ name: 'google', baseURL: baseUrl, apiKey: 'own-key', fetch: ownFetch })('own-model');
 }
 
 function captureAt(sampleRate: number): { readonly capture: RolloutCapture; readonly codes: string[] } {

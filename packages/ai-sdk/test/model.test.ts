@@ -21,8 +21,8 @@ const schema = z.object({ n: z.number() });
 const json = () => '{"n":1}';
 const stopWhen = isStepCount(5);
 
-/** A model of a provider whose dialect is not OpenAI's, which answers by itself. */
-function foreignModel(provider = 'anthropic.messages') {
+/** A model of a provider whose dialect the gateway does not serve, which answers by itself. */
+function foreignModel(provider = 'google.generative-ai') {
   return new MockLanguageModelV4({
     provider,
     modelId: 'own-model',

@@ -15,7 +15,7 @@ import { JsonReplyReader } from './reply-reader/json-reader.ts';
 import { probeEndpoint } from './upstream/probe.ts';
 import { sinkFor } from './dialects/translating-sink.ts';
 import type { Dialect } from './dialects/dialect.ts';
-import { dialects, findDialect } from './dialects/dialects.ts';
+import { dialects, findDialect, pathAfterVersion } from './dialects/dialects.ts';
 
 export interface ServeOptions extends CallLimitOptions {
   readonly snapshot: PolicySnapshot;
@@ -96,15 +96,15 @@ export async function serve(options: ServeOptions): Promise<ModelEndpoint> {
 
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     checkHost(request, listener.isKnownHost);
-    const path = pathOf(request);
+    const path = pathAfterVersion(pathOf(request));
     if (!isKey(presentedKey(request.headers), keyHash))
       throw new ReplyError('the API key is missing or wrong', { code: 'unauthorized' });
     listener.trust(request);
-    if (path === '/v1/models') {
+    if (path === '/models') {
       expectMethod(request, 'GET');
       return new ReplyWriter(response).json(modelList(policies.names));
     }
-    const dialect = path.startsWith('/v1/') ? dialects.get(path.slice(3)) : undefined;
+    const dialect = dialects.get(path);
     if (dialect === undefined) throw unknownPath(path, `${[...dialects.keys()].join(', ')} and /models, all under /v1`);
     expectMethod(request, 'POST');
     return bodies.withBody(owner, request, (body) => answer(body, response, dialect), dialect.keepTexts);

@@ -18,6 +18,29 @@ function anthropic(endpoint: LlmEndpoint): Anthropic {
 }
 
 describe('POST /v1/messages', () => {
+  it.each(['', '/v1', '/v1/v1'])(
+    'answers clients whose base URL was meant for others: %s/messages',
+    async (version) => {
+      const { endpoint, finish } = await startScripted(['Six.']);
+      const url = `${endpoint.baseUrl.replace(/\/v1$/u, '')}${version}/messages`;
+      const headers = { 'x-api-key': endpoint.apiKey, 'content-type': 'application/json' };
+      const post = (body: unknown) => fetch(url, { method: 'POST', headers, body: JSON.stringify(body) });
+      expect(await (await post(asked)).json()).toMatchObject({ type: 'message', content: [{ text: 'Six.' }] });
+      expect(await (await post({ ...asked, messages: 7 })).json()).toMatchObject({ type: 'error' });
+      expect((await finish())[0]?.attributes).toMatchObject({ [names.dialect]: 'messages' });
+    },
+  );
+
+  it('is not found behind a third /v1', async () => {
+    const { endpoint } = await startScripted();
+    const headers = { 'x-api-key': endpoint.apiKey, 'content-type': 'application/json' };
+    const reply = await fetch(`${endpoint.baseUrl}/v1/v1/messages`, { method: 'POST', headers, body: '{}' });
+    expect([reply.status, await reply.text()]).toEqual([
+      404,
+      expect.stringContaining('nothing is served at /v1/messages'),
+    ]);
+  });
+
   it('asks in chat and tells the reply as a message', async () => {
     const { endpoint, server, finish } = await startScripted([
       { content: 'Six.', reasoning: 'Let me count.', id: 'chatcmpl-7' },

@@ -137,6 +137,45 @@ describe('POST /v1/responses', () => {
     expect(second?.attributes[names.outputMessages]).toEqual(first?.attributes[names.outputMessages]);
   });
 
+  it.each(['auto', 'concise', 'detailed'] as const)('takes a summary that is %s, and truncation', async (summary) => {
+    const { client } = await startScripted([{ reasoning: 'hm', content: 'Done.' }]);
+    const asked = { model: 'policy', input: 'Go.', truncation: 'auto' as const, reasoning: { summary } };
+    expect(await client.responses.create(asked)).toMatchObject({
+      output_text: 'Done.',
+      truncation: 'auto',
+      reasoning: { summary },
+      output: [{ type: 'reasoning', summary: [] }, { type: 'message' }],
+    });
+  });
+
+  it.each([
+    [false, { store: false }],
+    [true, { store: false }],
+    [false, { include: ['reasoning.encrypted_content' as const] }],
+  ])('lets reasoning come back in encrypted_content alone, streamed: %s, %o', async (stream, more) => {
+    const { client, server } = await startScripted([
+      { reasoning: 'Für 2 Zeilen…', toolCalls: [{ name: 'run_sql', arguments: { query: 'select 1' } }] },
+      'Done.',
+    ]);
+    const asked = { model: 'policy', input: 'Go.', tools: [tool], ...more };
+    const { output } = await (stream ? client.responses.stream(asked).finalResponse() : client.responses.create(asked));
+    const [thought, call] = output as [
+      OpenAI.Responses.ResponseReasoningItem,
+      OpenAI.Responses.ResponseFunctionToolCall,
+    ];
+    await client.responses.create({
+      ...asked,
+      input: [
+        { role: 'user', content: 'Go.' },
+        { type: 'reasoning', id: thought.id, summary: [], encrypted_content: thought.encrypted_content ?? null },
+        call,
+        { type: 'function_call_output', call_id: call.call_id, output: '1' },
+      ],
+    });
+    const { messages } = server.calls[1]?.body as unknown as { messages: readonly unknown[] };
+    expect(messages[1]).toMatchObject({ role: 'assistant', reasoning_content: 'Für 2 Zeilen…' });
+  });
+
   it.each([false, true])('knows the items that a request refers to, streamed: %s', async (stream) => {
     const { client, server, post } = await startScripted([
       { reasoning: 'hm', toolCalls: [{ name: 'run_sql', arguments: { query: 'select 1' } }] },
@@ -206,12 +245,12 @@ describe('POST /v1/responses', () => {
     [{ previous_response_id: 'resp_1' }, 'previous_response_id'],
     [{ conversation: 'conv_1' }, 'conversation'],
     [{ background: true }, 'background'],
-    [{ truncation: 'auto' }, 'truncation'],
+    [{ truncation: 'last' }, 'truncation'],
     [{ max_tool_calls: 3 }, 'max_tool_calls'],
     [{ tools: [{ type: 'web_search' }] }, 'tools[0].type'],
     [{ tool_choice: { type: 'file_search' } }, 'tool_choice'],
     [{ include: ['file_search_call.results'] }, 'include[0]'],
-    [{ reasoning: { summary: 'detailed' } }, 'reasoning.summary'],
+    [{ reasoning: { summary: 'long' } }, 'reasoning.summary'],
     [{ text: { format: { type: 'grammar' } } }, 'text.format.type'],
     [{ input: [{ type: 'item_reference', id: 'x' }] }, 'input[0].id'],
     [{ input: [{ type: 'reasoning', id: 'x', summary: [], encrypted_content: 'abc' }] }, 'input[0].encrypted_content'],

@@ -95,12 +95,17 @@ export function keepQueueContext(): void {
   }
 }
 
-/** Returns the class of this module graph, and that of CommonJS code in the same app, where it has loaded one. */
+const callerFile = /[\\/]@langchain[\\/]core[\\/]dist[\\/]utils[\\/]async_caller\.c?js$/;
+
+/** Returns the class of this module graph, and those of CommonJS code in the same app, where it has loaded any. */
 function callerPrototypes(): readonly CallerPrototype[] {
-  const require = createRequire(import.meta.url);
-  const loaded = require.cache[require.resolve('@langchain/core/utils/async_caller')]?.exports as
-    | { readonly AsyncCaller?: typeof AsyncCaller }
-    | undefined;
-  const classes = loaded?.AsyncCaller === undefined ? [AsyncCaller] : [AsyncCaller, loaded.AsyncCaller];
-  return classes.map(({ prototype }) => prototype as unknown as CallerPrototype);
+  // Not of import.meta.url, which a bundle in CommonJS does not have. Every require has the same cache.
+  const loaded = Object.values(createRequire(process.execPath).cache).filter((module) =>
+    callerFile.test(module?.id ?? ''),
+  );
+  const classes = loaded.map(
+    (module) => (module?.exports as { readonly AsyncCaller?: typeof AsyncCaller }).AsyncCaller,
+  );
+  const known = new Set([AsyncCaller, ...classes.filter((each) => each !== undefined)]);
+  return [...known].map(({ prototype }) => prototype as unknown as CallerPrototype);
 }

@@ -1,5 +1,5 @@
 // runner
-export type { RolloutContext, RolloutFunction, RolloutResult } from './rollout-function.ts';
+export type { RolloutContext, RolloutEndpoint, RolloutFunction, RolloutResult } from './rollout-function.ts';
 export type { AttemptOutcome, RolloutEnd, RolloutStart, RunnerHooks } from './runner-hooks.ts';
 export type { RunnerOptions } from './runner-options.ts';
 export { Runner, type RunnerSummary } from './runner.ts';

@@ -8,13 +8,19 @@ import type {
   RolloutMode,
 } from '@agent-lightning/core';
 
+/** The endpoint of a rollout, for clients of OpenAI and of Anthropic. */
+export interface RolloutEndpoint extends LlmEndpoint {
+  /** Is `baseUrl` without its `/v1`; give it to any client of Anthropic as its base URL. */
+  readonly anthropicBaseUrl: string;
+}
+
 /** Holds what a rollout function is given besides its task. */
 export interface RolloutContext {
   readonly rollout: Rollout;
   readonly attempt: Attempt;
   readonly mode: RolloutMode;
   /** The endpoint to call the policy at, for agents built by hand, a subprocess or another language. @throws TraceError `no-rollout` when the run has no policy */
-  readonly llm: LlmEndpoint;
+  readonly llm: RolloutEndpoint;
   readonly resources: NamedResources;
   /** Aborts on time-out and cancellation; hand it to whatever waits. */
   readonly signal: AbortSignal;

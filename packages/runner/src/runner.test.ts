@@ -440,6 +440,7 @@ describe('the gateway', () => {
     const { store, runner } = harness(
       (_, { llm }) => {
         order.push(llm.model);
+        expect(llm).toEqual({ ...endpoint, anthropicBaseUrl: 'http://127.0.0.1:1' });
         return 1;
       },
       {

@@ -45,6 +45,7 @@ describe('what a command gets', () => {
 
   it('is the endpoint of its attempt, its ids, and the user’s own variables over everything', async () => {
     let seen: Record<string, string> = {};
+    vi.stubEnv('ANTHROPIC_AUTH_TOKEN', 'own-token');
     const { rollout, spans } = await runOneCommand(
       node(printEnvironment, {
         env: (task) => ({ TASK: String(task), HOME: undefined, AGENT_LIGHTNING_MODE: 'mine' }),
@@ -55,10 +56,14 @@ describe('what a command gets', () => {
       }),
       'seven',
     );
+    vi.unstubAllEnvs();
     expect(rollout.status).toBe('succeeded');
+    expect(seen).not.toHaveProperty('ANTHROPIC_AUTH_TOKEN');
     expect(seen).toMatchObject({
       OPENAI_BASE_URL: endpoint.baseUrl,
       OPENAI_API_KEY: '[key of the attempt]',
+      ANTHROPIC_BASE_URL: endpoint.baseUrl.replace(/\/v1$/, ''),
+      ANTHROPIC_API_KEY: '[key of the attempt]',
       AGENT_LIGHTNING_MODEL: 'policy',
       AGENT_LIGHTNING_ROLLOUT_ID: rollout.rolloutId,
       AGENT_LIGHTNING_ATTEMPT_ID: spans[0]!.attemptId,

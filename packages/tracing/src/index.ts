@@ -30,6 +30,7 @@ export {
 export { operation, runOperation } from './emit/operation.ts';
 
 // redirect
+export { anthropicBaseUrl } from './redirect/anthropic-calls.ts';
 export { installFetchRedirect } from './redirect/fetch-redirect.ts';
 export { recordOutsideCalls, watchOutsideCalls } from './redirect/outside-calls.ts';
 

@@ -103,6 +103,38 @@ describe('the redirect', () => {
     expect(gateway.received[0]?.headers).toMatchObject({ authorization: 'Bearer attempt-key', 'x-kept': 'yes' });
   });
 
+  it('rewrites a call of Anthropic’s client, and leaves the messages of other services alone', async () => {
+    const [own, gateway] = [await startServer('own'), await startServer('gateway')];
+    const rollout = await startRollout(gateway);
+    const agent = { names: ['write'], wrappers: [{}] };
+    const headers = { ...post.headers, 'x-api-key': 'own-secret', 'Anthropic-Version': '2023-06-01' };
+    await inAgent(rollout, agent, () => fetch(`${own.origin}/v1/messages?beta=true`, { ...post, headers }));
+    await inAgent(rollout, agent, () => fetch(new Request(`${own.origin}/v1/messages`, { ...post, headers })));
+    await inAgent(rollout, agent, () => fetch(`${own.origin}/channels/7/messages`, post));
+    await inAgent(rollout, agent, () => fetch(`${own.origin}/v1/messages/count_tokens`, { ...post, headers }));
+    const route = '/rollout/r/attempt/a/v1/messages';
+    expect(gateway.received.map(({ path }) => path)).toEqual([route, route]);
+    expect(gateway.received[0]?.body).toBe('{"model":"policy","messages":[],"seed":7}');
+    expect(gateway.received[0]?.headers).toMatchObject({ authorization: 'Bearer attempt-key', 'x-kept': 'yes' });
+    expect(JSON.stringify(gateway.received)).not.toContain('own-secret');
+    expect(own.received.map(({ path }) => path)).toEqual(['/channels/7/messages', '/v1/messages/count_tokens']);
+  });
+
+  it.each(['/v1', '', '/v1/v1'])(
+    'knows a client of Anthropic that is aimed at the endpoint, by "%s/messages"',
+    async (version) => {
+      const gateway = await startServer('gateway');
+      const rollout = await startRollout(gateway);
+      const url = `${gateway.baseUrl.replace(/\/v1$/, '')}${version}/messages`;
+      await inAgent(rollout, { names: ['write'], wrappers: [{}] }, () => fetch(url, post));
+      expect(gateway.received[0]?.headers).toMatchObject({
+        authorization: 'Bearer own',
+        traceparent: expect.stringContaining(spanId),
+      });
+      expect(gateway.received[0]?.headers).toHaveProperty(gatewayHeaders.agentNames);
+    },
+  );
+
   it('leaves a body that is not a JSON object for the gateway to refuse', async () => {
     const [own, gateway] = [await startServer('own'), await startServer('gateway')];
     const rollout = await startRollout(gateway);

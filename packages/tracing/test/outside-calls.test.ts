@@ -77,6 +77,7 @@ it('counts nothing else', async () => {
   await inAgent(rollout, agent, async () => {
     await fetch(`${other.origin}/v1/messages`);
     await post(`${other.origin}/v1/search`);
+    await post(`${other.origin}/channels/7/messages`);
     await post(`${other.origin}/v1/messages/batches/count`);
     await post(`${gateway.baseUrl}/chat/completions`);
   });

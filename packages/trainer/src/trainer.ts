@@ -91,6 +91,8 @@ export class Trainer<Task = JsonValue, Metrics extends object = object> {
       now: new Date(),
     });
     const progress = new Progress({ mode: this.#options.progress, logger: this.#options.logger, steps: fit.steps });
+    if (fit.resume && directory.isNew)
+      progress.logger.info(`${directory.path} holds no run yet, so there is nothing to resume: the run begins`);
     const interrupt = new Interrupt({
       signal: this.#options.signal,
       handleSignals: this.#options.handleSignals,

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { readdir, readFile, rename } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MemoryStore } from '@agent-lightning/store';
 import { StoreError, type Rollout } from '@agent-lightning/core';
@@ -205,6 +205,21 @@ describe('an interrupted run', () => {
     await expect(other.fit({ train: letterTasks, steps: 2, resume: true })).rejects.toMatchObject({
       code: 'resume-mismatch',
       message: expect.stringMatching(message),
+    });
+  });
+
+  it('begins when it was killed before its first file, and is refused in a directory of other things', async () => {
+    const { trainer, runDirectory } = await createTestTrainer();
+    await mkdir(runDirectory, { recursive: true });
+    await writeFile(join(runDirectory, 'run.lock'), '');
+    await writeFile(join(runDirectory, 'run.json.4711.partial'), '{"format"');
+    expect((await trainer.fit({ train: letterTasks, steps: 1, resume: true })).steps).toBe(1);
+    const elsewhere = await createTestTrainer();
+    await mkdir(elsewhere.runDirectory, { recursive: true });
+    await writeFile(join(elsewhere.runDirectory, 'notes.txt'), 'mine');
+    await expect(elsewhere.trainer.fit({ train: letterTasks, steps: 1, resume: true })).rejects.toMatchObject({
+      code: 'resume-mismatch',
+      message: expect.stringContaining('holds no run to resume'),
     });
   });
 

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ReplyWriter } from '../http/reply-writer.ts';
 import { decodeSegment, expectMethod, modelList, unknownPath } from '../http/routes.ts';
-import { dialects } from '../dialects/dialects.ts';
+import { dialects, pathAfterVersion } from '../dialects/dialects.ts';
 import { answerAttemptCall, answerEmbeddings, type AttemptCalls } from './answer-attempt-call.ts';
 import { presentedKey } from './attempt-key.ts';
 import type { AttemptRegistry } from './attempt-registry.ts';
@@ -10,11 +10,11 @@ import type { AttemptRegistry } from './attempt-registry.ts';
 export interface AttemptPath {
   readonly rolloutId: string;
   readonly attemptId: string;
-  /** The rest of the path, after `/v1`. */
+  /** The rest of the path, after `/v1`, which a client may leave out or give twice. */
   readonly path: string;
 }
 
-const pattern = /^\/rollout\/([^/]+)\/attempt\/([^/]+)\/v1(\/.+)$/u;
+const pattern = /^\/rollout\/([^/]+)\/attempt\/([^/]+)(\/.+)$/u;
 
 /** Parses the path of an attempt's URL; returns undefined for any other path. */
 export function parseAttemptPath(path: string): AttemptPath | undefined {
@@ -23,7 +23,7 @@ export function parseAttemptPath(path: string): AttemptPath | undefined {
   return {
     rolloutId: decodeSegment(match[1] ?? ''),
     attemptId: decodeSegment(match[2] ?? ''),
-    path: match[3] ?? '',
+    path: pathAfterVersion(match[3] ?? ''),
   };
 }
 

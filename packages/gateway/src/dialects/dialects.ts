@@ -24,8 +24,17 @@ export const dialects: ReadonlyMap<string, Dialect> = new Map([
   ['/messages', messagesDialect],
 ]);
 
+/**
+ * Returns the path without the `/v1` before it. Some clients add `/v1` to their base URL and others do not, so that there may be none
+ * or two where a base URL was meant for another client.
+ */
+export function pathAfterVersion(path: string): string {
+  return path.replace(/^(?:\/v1(?=\/)){1,2}/u, '');
+}
+
 /** Returns the dialect whose errors the caller of a URL understands. */
 export function findDialect(url: string | undefined): Dialect | undefined {
-  const path = /\/v1(\/[^?]+)/u.exec(url ?? '')?.[1];
-  return path === undefined ? undefined : dialects.get(path);
+  const path = url?.replace(/[?#].*$/su, '') ?? '';
+  for (const [end, dialect] of dialects) if (path.endsWith(end)) return dialect;
+  return undefined;
 }

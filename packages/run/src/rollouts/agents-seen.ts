@@ -37,7 +37,7 @@ export function describeOutsideCalls(episodes: readonly Episode[]): readonly str
     const client = outside?.client === undefined ? '' : ` (sent by ${outside.client})`;
     return outside?.host === undefined
       ? `${who} did not go through the gateway, and no HTTP request was seen; ${remedy}`
-      : `${who} went to ${outside.host}, not through the gateway${client}; ${remedy}`;
+      : `${who} went to ${outside.host}, not through the gateway${client}; ${remedyFor(outside.host)}`;
   });
 }
 
@@ -56,6 +56,20 @@ export function explainNoCalls(episodes: readonly Episode[]): string {
 
 const remedy =
   'aim its client at context.llm.baseUrl, or let it use the global fetch and a dialect that the gateway serves';
+
+const makers: readonly (readonly [maker: string, host: RegExp])[] = [
+  ['Google', /(^|\.)googleapis\.com$/],
+  ['Amazon Bedrock', /(^|\.)amazonaws\.com(\.cn)?$/],
+  ['Ollama', /^(localhost|127\.0\.0\.1):11434$/],
+  ['Cohere', /(^|\.)cohere\.(com|ai)$/],
+];
+
+/** Says what to do about calls to a host; no calls to Google, Amazon and others are redirected, whatever client sends them. */
+function remedyFor(host: string): string {
+  const maker = makers.find(([, pattern]) => pattern.test(host))?.[0];
+  if (maker === undefined) return remedy;
+  return `the dialect of ${maker} is not redirected: in training, give the agent a client of OpenAI or Anthropic, such as ChatOpenAI; of the AI SDK, withLightning(model) is enough`;
+}
 
 function describeUnwrappedCalls(episodes: readonly Episode[]): readonly string[] {
   const calls = episodes.flatMap(({ otherCalls = [] }) => otherCalls.filter(({ isWrapped }) => !isWrapped));

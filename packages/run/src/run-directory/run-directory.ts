@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { access, appendFile, constants, mkdir, readFile } from 'node:fs/promises';
+import { access, appendFile, constants, mkdir, readdir, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { TrainerError } from '@agent-lightning/core';
 import { writeFileAtomically } from '@agent-lightning/platform';
@@ -18,6 +18,14 @@ export interface OpenRunOptions {
   readonly now: Date;
 }
 
+interface OpenedRun {
+  readonly path: string;
+  readonly record: RunRecord;
+  readonly lock: RunLock;
+  readonly keepCheckpoints: number;
+  readonly isNew: boolean;
+}
+
 /**
  * Keeps the files of a run:
  *
@@ -33,18 +41,22 @@ export interface OpenRunOptions {
 export class RunDirectory {
   readonly path: string;
   readonly runId: string;
+  /** Tells whether the run began when the directory was opened; also where it should have been resumed, and had not written a file yet. */
+  readonly isNew: boolean;
   readonly checkpoints: Checkpoints;
   readonly #lock: RunLock;
 
-  private constructor(path: string, record: RunRecord, lock: RunLock, keepCheckpoints: number) {
+  private constructor({ path, record, lock, keepCheckpoints, isNew }: OpenedRun) {
     this.path = path;
+    this.isNew = isNew;
     this.runId = record.runId;
     this.checkpoints = new Checkpoints(join(path, 'checkpoints'), keepCheckpoints);
     this.#lock = lock;
   }
 
   /**
-   * Locks the directory and begins a run in it, or goes on with the one that is there.
+   * Locks the directory and begins a run in it, or goes on with the one that is there. A run that was killed before its first file
+   * begins, also when it is resumed.
    * @throws {TrainerError} `run-locked` | `resume-mismatch` | `disk-full`
    * @throws {ConfigurationError} `option-invalid` when it cannot be written to
    */
@@ -55,8 +67,9 @@ export class RunDirectory {
       await access(path, constants.W_OK);
       const lock = await lockRun(path);
       try {
-        const record = options.resume ? await readRun(path, options.config) : await beginRun(path, options);
-        return new RunDirectory(path, record, lock, options.keepCheckpoints);
+        const isNew = !options.resume || (await isUnused(path));
+        const record = isNew ? await beginRun(path, options) : await readRun(path, options.config);
+        return new RunDirectory({ path, record, lock, keepCheckpoints: options.keepCheckpoints, isNew });
       } catch (error) {
         lock.release();
         throw error;
@@ -104,6 +117,13 @@ export class RunDirectory {
   close(): void {
     this.#lock.release();
   }
+}
+
+/** The files that a run has written before it is one: its lock, and the first pieces of its record. */
+const beforeRun = /^run\.(lock(-journal)?|json\.\d+\.partial)$/;
+
+async function isUnused(path: string): Promise<boolean> {
+  return (await readdir(path)).every((name) => beforeRun.test(name));
 }
 
 async function beginRun(path: string, options: OpenRunOptions): Promise<RunRecord> {

@@ -1,5 +1,5 @@
 import { ConfigurationError } from '@agent-lightning/core';
-import { formatTraceParent, type RolloutScope } from '@agent-lightning/tracing';
+import { anthropicBaseUrl, formatTraceParent, type RolloutScope } from '@agent-lightning/tracing';
 import type { RolloutContext } from '../rollout-function.ts';
 import type { ResolvedCommandOptions } from './command-options.ts';
 import { inheritedEnvironment } from './inherited-environment.ts';
@@ -9,7 +9,7 @@ const longestVariable = process.platform === 'win32' ? 32_000 : 130_000;
 
 /**
  * Returns the environment of a command: what it inherits of this process, then the attempt's endpoint and names, then the user's own.
- * Without a policy no `OPENAI_…` variable is set, and the command talks to its own model.
+ * Without a policy no variable of OpenAI or Anthropic is set, and the command talks to its own model.
  * @throws {ConfigurationError} `option-invalid` for a task that is too long for a variable
  */
 export function commandEnvironment<Task>(
@@ -32,6 +32,10 @@ export function commandEnvironment<Task>(
     ...(llm !== undefined && {
       OPENAI_BASE_URL: llm.baseUrl,
       OPENAI_API_KEY: llm.apiKey,
+      ANTHROPIC_BASE_URL: anthropicBaseUrl(llm),
+      ANTHROPIC_API_KEY: llm.apiKey,
+      // A token of this process would be sent in place of the key.
+      ANTHROPIC_AUTH_TOKEN: undefined,
       AGENT_LIGHTNING_MODEL: llm.model,
       ...withoutProxy(new URL(llm.baseUrl).hostname),
     }),

@@ -23,9 +23,9 @@ import { rewardCommand } from './command-reward.ts';
 /**
  * Returns a rollout function that runs an agent as a command, in any language.
  *
- * The command gets its task as JSON, the attempt's endpoint as `OPENAI_BASE_URL` and `OPENAI_API_KEY`, and `AGENT_LIGHTNING_MODEL`,
- * `_ROLLOUT_ID`, `_ATTEMPT_ID`, `_ATTEMPT_NUMBER`, `_MODE` (`train` | `val` | `test`) and `TRACEPARENT`. What it prints becomes a span. When the
- * attempt ends, so does the whole process group; nothing of it outlives this process. A process that leaves the group
+ * The command gets its task as JSON, the attempt's endpoint as `OPENAI_BASE_URL`, `OPENAI_API_KEY`, `ANTHROPIC_BASE_URL` and
+ * `ANTHROPIC_API_KEY`, and `AGENT_LIGHTNING_MODEL`, `_ROLLOUT_ID`, `_ATTEMPT_ID`, `_ATTEMPT_NUMBER`, `_MODE` (`train` | `val` | `test`) and
+ * `TRACEPARENT`. What it prints becomes a span. When the attempt ends, so does the whole process group; nothing of it outlives this process. A process that leaves the group
  * (`setsid`) is on its own, and so is everything on Windows when this process is killed.
  *
  * The function rejects with ConfigurationError `command-unavailable` (not found, not executable, no such directory), UserCodeError

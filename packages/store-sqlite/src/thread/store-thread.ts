@@ -1,4 +1,5 @@
 /** The caller's side of the store's thread: operations with replies, and one end for all when the thread dies. */
+import { existsSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import { StoreError } from '@agent-lightning/core';
 import { storeClosed, type OperationName, type OperationReply, type Operations } from '@agent-lightning/store';
@@ -13,8 +14,11 @@ interface Pending {
   readonly reject: (error: unknown) => void;
 }
 
-const isSource = import.meta.url.endsWith('.ts');
-const entry: URL = new URL(isSource ? './thread-entry.ts' : './thread-entry.js', import.meta.url);
+// A bundle in CommonJS has no import.meta.url.
+const here: string | undefined = import.meta.url;
+const isSource = here?.endsWith('.ts') === true;
+const entry: URL | undefined =
+  here === undefined ? undefined : new URL(isSource ? './thread-entry.ts' : './thread-entry.js', here);
 // No flags of the process: the thread needs none, and some of them (--input-type, --import) would break it or slow its start.
 const execArgv: string[] = isSource ? ['--conditions=@agent-lightning/source'] : [];
 
@@ -40,6 +44,7 @@ export class StoreThread implements Operations {
     const { now: _now, generateId: _generateId, ...options } = given;
     const functions = lendFunctions(given);
     this.#path = options.path;
+    if (entry === undefined || !existsSync(entry)) throw notStarted(this.#path, 'its file is not there');
     this.#worker = new Worker(entry, {
       name: 'store-sqlite',
       execArgv,
@@ -119,16 +124,21 @@ export class StoreThread implements Operations {
 
   #die(why: string, cause?: unknown): void {
     const isOpening = this.#pending.has(openingId);
-    const error = new StoreError(
-      isOpening
-        ? `the thread of the store ${this.#path} did not start: ${why}; where its file cannot be loaded, as from a bundle, open the store with thread: false`
-        : `the thread of the store ${this.#path} died: ${why}; what it acknowledged is kept, open the store again to go on`,
-      { code: 'store-unavailable', cause },
-    );
+    const died = `the thread of the store ${this.#path} died: ${why}; what it acknowledged is kept, open the store again to go on`;
+    const error = isOpening
+      ? notStarted(this.#path, why, cause)
+      : new StoreError(died, { code: 'store-unavailable', cause });
     this.#end ??= error;
     for (const pending of this.#pending.values()) pending.reject(error);
     void this.#worker.terminate(); // after an unreadable message it still runs
   }
+}
+
+function notStarted(path: string, why: string, cause?: unknown): StoreError {
+  return new StoreError(
+    `the thread of the store ${path} did not start: ${why}; where its file cannot be loaded, as from a bundle, open the store with thread: false`,
+    { code: 'store-unavailable', cause },
+  );
 }
 
 /** Gives a wait that was cancelled its reason; the reason need not be data, and has not left this side. */

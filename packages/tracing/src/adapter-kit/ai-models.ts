@@ -1,5 +1,5 @@
 // Providers that speak a dialect of their own, by how their models name them.
-const otherDialects = /^(?:gateway|anthropic|google|vertex|amazon-bedrock|bedrock|cohere)(?:\.|$)|\.anthropic\./;
+const otherDialects = /^(?:gateway|google|vertex|amazon-bedrock|bedrock|cohere)(?:\.|$)|\.anthropic\./;
 
 /** Tells whether calls of an AI SDK provider are known to be in a dialect that is not redirected: they cannot be sent elsewhere as they are. */
 export function speaksOtherDialect(provider: unknown): boolean {

@@ -37,14 +37,16 @@ const globals = globalThis as unknown as Record<symbol, Dispatcher | undefined>;
  * Redirects the calls of clients that kept Node's own `fetch` from before the redirect, in the dispatchers that this `fetch` sends
  * through, and takes Node's time limits from all calls to the endpoint. Calls that are not selected are left alone. Returns what takes it away.
  */
-export function interceptDispatchers(claim: (url: string, method: string) => ClaimedCall | undefined): () => void {
+export function interceptDispatchers(
+  claim: (url: string, method: string, headers: unknown) => ClaimedCall | undefined,
+): () => void {
   void globalThis.Headers; // makes Node load its fetch, and so its dispatchers
   let isActive = true;
   const intercept =
     (dispatch: Dispatch): Dispatch =>
     (options, handler) => {
       const url = `${String(options.origin ?? '').replace(/\/$/, '')}${options.path}`;
-      const claimed = isActive ? claim(url, options.method) : undefined;
+      const claimed = isActive ? claim(url, options.method, options.headers) : undefined;
       if (claimed === undefined) return dispatch(options, handler);
       if (claimed.isAimed) return dispatch({ ...options, ...noTimeLimits }, handler);
       redirectDispatch(url, options, claimed)

@@ -6,15 +6,13 @@ import { processWide } from '../scope/process-wide.ts';
 import { currentRollout, type RolloutScope } from '../scope/rollout-scope.ts';
 import { encodeAgentNames, gatewayHeaders } from '../adapter-kit/gateway-headers.ts';
 import { interceptDispatchers } from './early-fetch.ts';
+import { anthropicBaseUrl, anthropicHeader, hasHeader } from './anthropic-calls.ts';
 import { placeCall, redirectCall, type CallPlace } from './redirected-call.ts';
 
 type Fetch = typeof fetch;
 type FetchArguments = Parameters<Fetch>;
 
-/** Matches the URLs of model calls in OpenAI's dialects, which are redirected. */
-const redirectedPath = /\/(chat\/completions|completions|responses)\/?(?:[?#]|$)/;
-
-/** Matches the URLs of model calls in the dialects that a gateway serves, to which an agent may aim its own client. */
+/** Matches the URLs of model calls in the dialects that a gateway serves. */
 const servedPath = /\/(chat\/completions|completions|responses|messages)\/?(?:[?#]|$)/;
 
 interface Installation {
@@ -38,8 +36,8 @@ const current = processWide('agentlightning.fetch-redirect.v1', (): { installati
 /**
  * Puts the redirect in front of `globalThis.fetch`, once per process; returns the function that takes it away again.
  *
- * Inside a rollout that has an endpoint, a POST to `…/chat/completions`, `…/completions` or `…/responses` goes to that endpoint
- * when an adapter says which agent is calling and the agent's `agentMatch` selects it. All else is left alone: calls outside a
+ * Inside a rollout that has an endpoint, a POST to `…/chat/completions`, `…/completions`, `…/responses` or, by a client of Anthropic,
+ * `…/messages` goes to that endpoint when an adapter says which agent is calling and the agent's `agentMatch` selects it. All else is left alone: calls outside a
  * rollout, of agents that are not selected, and of plain code, which has `context.llm` to aim its client by hand.
  *
  * A client that copied Node's own `fetch` before this ran is reached through Node's dispatcher. One with a `fetch` of its own is not.
@@ -69,7 +67,8 @@ function install(): Installation {
 function redirect(original: Fetch, call: FetchArguments): Promise<Response> {
   const [input, init] = call;
   const url = typeof input === 'string' ? input : input instanceof URL ? input.href : input.url;
-  const claimed = claimCall(url, init?.method ?? (input instanceof Request ? input.method : 'GET'));
+  const request = input instanceof Request ? input : undefined;
+  const claimed = claimCall(url, init?.method ?? request?.method ?? 'GET', init?.headers ?? request?.headers);
   if (claimed === undefined) return original(...call);
   const { path, llm, place, isAimed } = claimed;
   if (isAimed) return original(input, { ...init, ...placeCall(call, place) });
@@ -77,13 +76,14 @@ function redirect(original: Fetch, call: FetchArguments): Promise<Response> {
 }
 
 /** Returns what the current rollout does with a call, or undefined for a call that is left alone. */
-function claimCall(url: string, method: string): ClaimedCall | undefined {
+function claimCall(url: string, method: string, headers: unknown): ClaimedCall | undefined {
   const scope = currentRollout();
   if (scope?.llm === undefined || method.toUpperCase() !== 'POST') return undefined;
   const { llm, signal } = scope;
-  const isAimed = url.startsWith(`${llm.baseUrl}/`);
-  const path = (isAimed ? servedPath : redirectedPath).exec(url)?.[1];
+  const path = servedPath.exec(url)?.[1];
   if (path === undefined) return undefined;
+  const isAimed = url.startsWith(`${anthropicBaseUrl(llm)}/`);
+  if (!isAimed && path === 'messages' && !hasHeader(headers, anthropicHeader)) return undefined;
   const span = activeSpan(scope);
   if (!isAimed && (span?.agent === undefined || !selectAgent(span.agent.names, span.agent.wrappers).isSelected))
     return undefined;

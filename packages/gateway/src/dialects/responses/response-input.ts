@@ -3,6 +3,7 @@ import type { JsonObject } from '../../http/read-body.ts';
 import { invalidField, ReplyError } from '../../http/reply-error.ts';
 import { ChatTurns, contentOf, type ChatPart } from '../chat/chat-turns.ts';
 import type { KeptItems } from '../dialect.ts';
+import { readCarriedReasoning } from './carried-reasoning.ts';
 import { itemSize, mostItemCharacters } from './item-size.ts';
 import { listAt, objectAt, rejectUnknown, textAt, untranslatable } from '../untranslatable.ts';
 
@@ -72,9 +73,11 @@ function reasoningText(item: JsonObject, path: string): string {
   const text = shownParts
     .map((part, index) => textAt(objectAt(part, `${path}.content[${index}]`), 'text', `${path}.content[${index}]`))
     .join('\n');
-  if (text === '' && typeof encrypted === 'string' && encrypted !== '')
+  if (text !== '' || typeof encrypted !== 'string' || encrypted === '') return text;
+  const carried = readCarriedReasoning(encrypted);
+  if (carried === undefined)
     throw untranslatable(`${path}.encrypted_content`, 'only the model that encrypted it can read it');
-  return text;
+  return carried;
 }
 
 function addItem(turns: ChatTurns, item: JsonObject, path: string): void {

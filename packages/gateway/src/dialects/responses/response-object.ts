@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { JsonObject } from '../../http/read-body.ts';
+import { carriesReasoning, carryReasoning } from './carried-reasoning.ts';
 import { untellable, type ChatSaid, type ChatUsage } from '../chat/chat-reply.ts';
 
 /** An item of a response's output. */
@@ -10,13 +11,14 @@ export function newId(prefix: string): string {
   return `${prefix}_${randomUUID().replaceAll('-', '')}`;
 }
 
-export function reasoningItem(text: string, id: string = newId('rs')): OutputItem {
+/** Returns the item of a reasoning. @param isCarried whether the item must bring it back in `encrypted_content` */
+export function reasoningItem(text: string, isCarried: boolean, id: string = newId('rs')): OutputItem {
   return {
     id,
     type: 'reasoning',
     summary: [],
     content: text === '' ? [] : [{ type: 'reasoning_text', text }],
-    encrypted_content: null,
+    encrypted_content: isCarried && text !== '' ? carryReasoning(text) : null,
     status: 'completed',
   };
 }
@@ -63,8 +65,9 @@ export function usageOf(usage: ChatUsage | undefined): JsonObject | null {
 }
 
 /** Returns the items of a whole reply, in the order in which a model generates them. */
-export function outputOf(said: ChatSaid): readonly OutputItem[] {
-  const items: OutputItem[] = said.reasoning === '' ? [] : [reasoningItem(said.reasoning)];
+export function outputOf(said: ChatSaid, request: JsonObject): readonly OutputItem[] {
+  const isCarried = carriesReasoning(request);
+  const items: OutputItem[] = said.reasoning === '' ? [] : [reasoningItem(said.reasoning, isCarried)];
   const isCut = said.finishReason === 'length' || said.finishReason === 'content_filter';
   const status = isCut ? 'incomplete' : 'completed';
   const parts: JsonObject[] = [];
@@ -86,14 +89,14 @@ function echoOf(request: JsonObject): JsonObject {
     metadata: echo('metadata', {}),
     parallel_tool_calls: echo('parallel_tool_calls', true),
     previous_response_id: null,
-    reasoning: { effort: reasoning['effort'] ?? null, summary: null },
+    reasoning: { effort: reasoning['effort'] ?? null, summary: reasoning['summary'] ?? null },
     store: false,
     temperature: echo('temperature', null),
     text: echo('text', { format: { type: 'text' } }),
     tool_choice: echo('tool_choice', 'auto'),
     tools: echo('tools', []),
     top_p: echo('top_p', null),
-    truncation: 'disabled',
+    truncation: echo('truncation', 'disabled'),
     background: false,
     ...(request['user'] === undefined ? {} : { user: request['user'] }),
   };

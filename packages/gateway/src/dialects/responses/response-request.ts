@@ -66,15 +66,17 @@ function mapText(body: JsonObject): JsonObject {
   };
 }
 
+/** Names the summaries that can be asked for. The policy's reasoning comes whole, and without a summary, for each of them. */
+const summaries: ReadonlySet<unknown> = new Set(['auto', 'concise', 'detailed']);
+
 function mapReasoning(body: JsonObject): JsonObject {
   const value = present(body, 'reasoning');
   if (value === undefined) return {};
   const reasoning = objectAt(value, 'reasoning');
   rejectUnknown(reasoning, new Set(['effort', 'summary', 'generate_summary']), 'reasoning');
   for (const field of ['summary', 'generate_summary']) {
-    const summary = reasoning[field] ?? 'auto';
-    if (summary !== 'auto')
-      throw untranslatable(`reasoning.${field}`, 'reasoning comes whole; leave it out, or ask for "auto"');
+    if (!summaries.has(reasoning[field] ?? 'auto'))
+      throw invalidField(`reasoning.${field}`, 'must be "auto", "concise" or "detailed"');
   }
   const effort = reasoning['effort'] ?? undefined;
   return effort === undefined ? {} : { reasoning_effort: effort };
@@ -95,8 +97,10 @@ function mapInclude(body: JsonObject): JsonObject {
 
 function rejectServices(body: JsonObject): void {
   if (booleanField(body, 'background')) throw untranslatable('background', 'ask for the reply or its stream');
-  if ((present(body, 'truncation') ?? 'disabled') !== 'disabled')
-    throw untranslatable('truncation', 'only "disabled" is possible');
+  // "auto" asks to cut a prompt that is too long. Here such a prompt is refused, as with "disabled": its tokens would not be the agent's.
+  const truncation = present(body, 'truncation') ?? 'disabled';
+  if (truncation !== 'disabled' && truncation !== 'auto')
+    throw invalidField('truncation', 'must be "auto" or "disabled"');
   const options = present(body, 'stream_options');
   if (options !== undefined) {
     rejectUnknown(objectAt(options, 'stream_options'), new Set(['include_obfuscation']), 'stream_options');

@@ -3,6 +3,7 @@ import type { ReplyError } from '../../http/reply-error.ts';
 import { ToolCallOrder, type ToolCallDelta } from '../../reply/tool-call-order.ts';
 import { checkOrder, readSaid, readUsage, type ChatUsage } from '../chat/chat-reply.ts';
 import type { DialectEvent } from '../dialect.ts';
+import { carriesReasoning } from './carried-reasoning.ts';
 import {
   callItem,
   messageItem,
@@ -48,8 +49,8 @@ function partOf({ kind, text, logprobs }: OpenItem): JsonObject {
   return kind === 'refusal' ? { type: 'refusal', refusal: text } : textPart(text, logprobs);
 }
 
-function itemOf(item: OpenItem, status: string): OutputItem {
-  if (item.kind === 'reasoning') return reasoningItem(item.text, item.id);
+function itemOf(item: OpenItem, status: string, request: JsonObject): OutputItem {
+  if (item.kind === 'reasoning') return reasoningItem(item.text, carriesReasoning(request), item.id);
   if (item.call !== undefined) return callItem({ ...item.call, arguments: item.text }, status, item.id);
   return messageItem(status === 'in_progress' ? [] : [partOf(item)], status, item.id);
 }
@@ -136,7 +137,7 @@ export class ResponseStream {
     this.#isAnswered ||= kind !== 'reasoning';
     this.#emit('response.output_item.added', {
       output_index: outputIndex,
-      item: { ...itemOf(item, 'in_progress'), status: 'in_progress' },
+      item: { ...itemOf(item, 'in_progress', this.#request), status: 'in_progress' },
     });
     if (call === undefined) this.#emit('response.content_part.added', { ...this.#place(item), part: partOf(item) });
     return item;
@@ -178,7 +179,7 @@ export class ResponseStream {
     const item = this.#open;
     if (item === undefined) return;
     this.#open = undefined;
-    const done = itemOf(item, status);
+    const done = itemOf(item, status, this.#request);
     if (item.kind === 'call') {
       this.#emit('response.function_call_arguments.done', {
         item_id: item.id,

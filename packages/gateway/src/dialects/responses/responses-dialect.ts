@@ -37,7 +37,7 @@ export const responsesDialect: Dialect = {
         whole(reply) {
           const said = readSaid(reply);
           if (said === undefined) throw untellable('it has no choice');
-          const output = outputOf(said);
+          const output = outputOf(said, body);
           onOutput(output);
           return {
             ...responseHead(reply, body),
