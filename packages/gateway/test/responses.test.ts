@@ -172,7 +172,7 @@ describe('POST /v1/responses', () => {
         { type: 'function_call_output', call_id: call.call_id, output: '1' },
       ],
     });
-    const { messages } = server.calls[1]?.body as unknown as { messages: readonly unknown[] };
+    const { messages } = server.calls[1]!.body as unknown as { messages: readonly unknown[] };
     expect(messages[1]).toMatchObject({ role: 'assistant', reasoning_content: 'Für 2 Zeilen…' });
   });
 

@@ -104,7 +104,7 @@ function callerPrototypes(): readonly CallerPrototype[] {
     callerFile.test(module?.id ?? ''),
   );
   const classes = loaded.map(
-    (module) => (module?.exports as { readonly AsyncCaller?: typeof AsyncCaller }).AsyncCaller,
+    (module) => (module?.exports as { readonly AsyncCaller?: typeof AsyncCaller } | undefined)?.AsyncCaller,
   );
   const known = new Set([AsyncCaller, ...classes.filter((each) => each !== undefined)]);
   return [...known].map(({ prototype }) => prototype as unknown as CallerPrototype);

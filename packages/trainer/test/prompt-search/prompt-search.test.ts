@@ -228,7 +228,9 @@ describe('an algorithm that trains no weights', () => {
     const report = await trainer.dev({ tasks: capitalTasks.slice(0, 2), samples: 2 });
     expect(report).toMatchObject({ ok: true, rollouts: 4, rewards: [0.25, 0.25, 0.25, 0.25], groupsWithVariance: 0 });
     expect(report).toMatchObject({ samples: 0, callsInSamples: 0, findings: [] });
-    expect(logger.lines.join('\n')).toMatch(/\ndry run: 4 of 4 rollouts succeeded .*\nready to train: the next step is fit$/);
+    expect(logger.lines.join('\n')).toMatch(
+      /\ndry run: 4 of 4 rollouts succeeded .*\nready to train: the next step is fit$/,
+    );
     const { trainer: silent } = await createSearch({ rollout: () => undefined });
     expect(await silent.dev({ tasks: capitalTasks.slice(0, 2), samples: 2 })).toMatchObject({
       ok: false,
