@@ -191,7 +191,7 @@ describe('the operator’s routes', () => {
   });
 
   it('pause while 1,000 calls are in flight: none is killed, and none begins before they resume', async () => {
-    const { gateway, post } = await startHarness({ adminKey });
+    const { gateway, post } = await startHarness({ adminKey, maxAttemptCalls: 1_001 });
     let finishAll = (): void => undefined;
     const held = new Promise<void>((resolve) => {
       finishAll = resolve;

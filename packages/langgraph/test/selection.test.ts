@@ -44,7 +44,7 @@ it('is kept by what LangChain makes of a wrapped graph', async () => {
     await graph.withConfig({ callbacks }).invoke(input, thread);
     await graph.invoke(input, { ...thread, callbacks });
     await graph.withRetry().invoke(input, thread);
-    await graph.withFallbacks([graph]).invoke(input, thread);
+    await graph.withFallbacks([graph as never]).invoke(input, thread); // its types take no graph
     await graph.pipe((state: unknown) => state).invoke(input, thread);
     await graph.batch([input, input], [thread, { configurable: { thread_id: 'u' } }]);
   });

@@ -82,17 +82,25 @@ function outcomeOf(data: SpanData): SpanOutcome {
   }
 }
 
-/** Reads the reply of Chat Completions, as the server gave it, or as the SDK put it together from a stream. */
+/** Reads the reply of Chat Completions, as the server gave it, or as the SDK put it together from a stream; or the items of `aisdk`. */
 function generationAttributes({ output, model, usage }: SpanOf<'generation'>): ReturnType<typeof answerAttributes> {
   const reply = output?.[0];
   const choice = (reply?.['choices'] as readonly { readonly finish_reason?: unknown }[] | undefined)?.[0];
   return answerAttributes({
-    responseId: reply?.['id'],
+    responseId: generationId(output),
     model: reply?.['model'] ?? model,
     finishReason: choice?.finish_reason,
     inputTokens: usage?.input_tokens,
     outputTokens: usage?.output_tokens,
   });
+}
+
+/** Returns the id of the response. A model of the AI SDK gives items, whose ids are their own; the response's is among what their provider says. */
+function generationId(output: SpanOf<'generation'>['output']): unknown {
+  const [first, ...others] = output ?? [];
+  if (first?.['type'] === undefined) return first?.['id'];
+  const items = [first, ...others] as readonly { readonly providerData?: { readonly responseId?: unknown } }[];
+  return items.find(({ providerData }) => providerData?.responseId !== undefined)?.providerData?.responseId;
 }
 
 function responseAttributes({

@@ -3,10 +3,13 @@
  * last line is one JSON object: `{ case, ok, figures }`. The exit code is 1 when the case is not ok, 2 for an unknown case.
  */
 import { parseArgs } from 'node:util';
+import { additive } from './cases/additive.ts';
 import { ailments } from './cases/ailments.ts';
 import { autoCalc, autoControl, autoSql } from './cases/auto.ts';
 import { critic } from './cases/critic.ts';
 import { failures } from './cases/failures.ts';
+import { nodesCalc, nodesSql } from './cases/nodes-examples.ts';
+import { nodes } from './cases/nodes.ts';
 import { noise } from './cases/noise.ts';
 import { order } from './cases/order.ts';
 import { positions } from './cases/positions.ts';
@@ -16,12 +19,16 @@ import { verdict } from './cases/verdict.ts';
 import type { LearningCase } from './learning-case.ts';
 
 const cases: readonly LearningCase[] = [
+  additive,
   ailments,
   autoCalc,
   autoControl,
   autoSql,
   critic,
   failures,
+  nodes,
+  nodesCalc,
+  nodesSql,
   noise,
   order,
   positions,

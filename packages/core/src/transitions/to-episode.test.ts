@@ -30,6 +30,13 @@ describe('the failure of a rollout', () => {
     expect(toEpisode(rolloutOf('rollout', { status: 'cancelled' }), trace.spans).failureKind).toBe('world');
   });
 
+  it('is the world’s where no attempt was made, as when no runner claimed the rollout in its queue time', () => {
+    const failure = { code: 'timed-out', message: 'not claimed' };
+    const kindAfter = (attemptCount: number) =>
+      toEpisode(rolloutOf('rollout', { status: 'failed', failure, attemptCount }), []).failureKind;
+    expect([0, 1].map(kindAfter)).toEqual(['world', 'unknown']);
+  });
+
   it('is the world’s when the last call failed because the model was away, whatever the agent threw of it', () => {
     const trace = new TraceBuilder();
     trace.call('a');

@@ -5,7 +5,7 @@ import { toReplyError } from '../http/reply-error.ts';
 import type { EndpointPool } from '../policies/endpoint-pool.ts';
 import { parseReply } from '../reply-reader/parse-reply.ts';
 import { isObject } from '../request/request-fields.ts';
-import { hideKey } from '../upstream/hide-key.ts';
+import { hideKey } from '../reply-reader/hide-key.ts';
 import { askUpstream } from '../upstream/ask-upstream.ts';
 import { awaitServers } from '../upstream/await-servers.ts';
 import { readWhole } from '../upstream/http-exchange.ts';

@@ -1,5 +1,5 @@
 import { ReplyError } from '../http/reply-error.ts';
-import { quoteUpstream } from '../upstream/hide-key.ts';
+import { quoteUpstream } from './hide-key.ts';
 import { parseReply } from './parse-reply.ts';
 import { isForAgent, readPayload, stripPayload, type Payload } from './reply-format.ts';
 import type { FastPathCounts, ReplyReader, ReplyTarget, StreamReader } from './reply-reader.ts';

@@ -1,7 +1,7 @@
 import type { PolicySnapshot } from '@agent-lightning/core';
 import { ReplyError } from '../http/reply-error.ts';
 import type { EndpointPool } from '../policies/endpoint-pool.ts';
-import { withoutKey } from './hide-key.ts';
+import { withoutKey } from '../reply-reader/hide-key.ts';
 import { exchange, readWhole, type HttpReply } from './http-exchange.ts';
 import { retryAfterMs, retryWaitMs, waitToRetry, type RetryLimits } from './retry.ts';
 import { isServerFault, statusError } from './upstream-error.ts';

@@ -6,7 +6,7 @@ import { chatFormat } from '../reply-reader/chat-format.ts';
 import { completionFormat } from '../reply-reader/completion-format.ts';
 import { EventStreamParser } from '../reply-reader/event-stream.ts';
 import { shownUrl } from '../http/shown-url.ts';
-import { quoteUpstream, withoutKey } from './hide-key.ts';
+import { quoteUpstream, withoutKey } from '../reply-reader/hide-key.ts';
 import { readBody, readWhole, type HttpReply } from './http-exchange.ts';
 import type { ReplyFormat } from '../reply-reader/reply-format.ts';
 import type { ReplyReader, ReplyTarget } from '../reply-reader/reply-reader.ts';

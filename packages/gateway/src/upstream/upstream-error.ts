@@ -1,6 +1,6 @@
 import type { LightningErrorCode } from '@agent-lightning/core';
 import { ReplyError } from '../http/reply-error.ts';
-import { quoteUpstream } from './hide-key.ts';
+import { quoteUpstream } from '../reply-reader/hide-key.ts';
 import { isRetryableStatus, retryAfterMs } from './retry.ts';
 import { shownUrl } from '../http/shown-url.ts';
 import type { HttpReply } from './http-exchange.ts';

@@ -53,13 +53,16 @@ export function withoutRandomIds(text: string): string {
   });
 }
 
-function goldenSpan(span: Span): GoldenSpan {
+function goldenSpan(span: Span, _index: number, all: readonly Span[]): GoldenSpan {
   const { [names.timeToFirstTokenMs]: _time, [names.upstream]: _port, ...attributes } = span.attributes;
   const { tokens } = span;
+  const prompt = span.attributes[names.promptSpan];
+  // Span ids are random; the place of the span that has the prompt is not.
+  const place = prompt === undefined ? {} : { [names.promptSpan]: all.findIndex(({ spanId }) => spanId === prompt) };
   return {
     name: span.name,
     status: JSON.parse(JSON.stringify(span.status).replaceAll(/127\.0\.0\.1:\d+/gu, 'upstream')),
-    attributes,
+    attributes: { ...attributes, ...place },
     tokens:
       tokens === undefined
         ? null

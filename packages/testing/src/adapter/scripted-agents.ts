@@ -46,7 +46,7 @@ export function agentNamesOf(call: RecordedCall): readonly string[] {
 }
 
 /** Returns the id of the span that the adapter placed a call under. */
-export function parentSpanOf(call: RecordedCall): string | undefined {
+export function parentSpanOf(call: Pick<RecordedCall, 'headers'>): string | undefined {
   const header = call.headers[gatewayHeaders.traceParent];
   return typeof header === 'string' ? header.split('-')[2] : undefined;
 }

@@ -1,5 +1,3 @@
-import type { Episode } from '@agent-lightning/core';
-
 /** An agent whose model calls choose one of a few replies: the smallest thing that has tasks, calls, states and rewards. */
 export interface SyntheticAgent {
   readonly name: string;
@@ -7,88 +5,75 @@ export interface SyntheticAgent {
   readonly tasks: number;
   /** Replies that each call chooses from. */
   readonly replies: number;
-  /** The name of each model call's node, in order, and thereby the number of calls. */
+  /** The names of the nodes that call the model. */
   readonly nodes: readonly string[];
-  /** Returns the reward for the replies to a task, from 0 to 1. */
-  reward(task: number, replies: readonly number[]): number;
+  /** Runs the agent on a task, and returns its reward, from 0 to 1. */
+  run(task: number, model: SyntheticModel): number;
 }
 
-const right = (task: number, node: number): number => (task * 7 + node * 3) % 4;
-const isRight = (task: number, node: number, reply: number): boolean => reply === right(task, node);
-const nodesOf = (count: number): readonly string[] => Array.from({ length: count }, (_, index) => `node ${index}`);
+/** What a synthetic agent asks, and where it says what its tools did. */
+export interface SyntheticModel {
+  /** Returns the reply at a node. The prompt is the task, the node, and the earlier reply that the call is told of, if there is one. */
+  ask(node: number, earlier?: number): number;
+  /** Notes that the tool failed which the newest reply called. */
+  failTool(): void;
+}
+
+const taskCount = 16;
+const replyCount = 3;
+
+/** The right reply is one of its task, the same at every node: what is learned at one call helps at the others. */
+const isRight = (task: number, reply: number): boolean => reply === task % replyCount;
 
 /** Six calls, of which one decides. */
-export const needle: SyntheticAgent = {
-  name: 'needle',
-  tasks: 8,
-  replies: 4,
-  nodes: nodesOf(6),
-  reward: (task, replies) => (isRight(task, 3, replies[3]!) ? 1 : 0),
-};
+export const needle = callsInTurn('needle', 6, (right) => (right[3]! ? 1 : 0));
 
 /** Twelve calls, of which two decide. */
-export const chain: SyntheticAgent = {
-  name: 'chain',
-  tasks: 8,
-  replies: 4,
-  nodes: nodesOf(12),
-  reward: (task, replies) => (isRight(task, 2, replies[2]!) && isRight(task, 8, replies[8]!) ? 1 : 0),
-};
+export const chain = callsInTurn('chain', 12, (right) => (right[2]! && right[8]! ? 1 : 0));
 
 /** Six calls, each of which earns a sixth. */
-export const sum: SyntheticAgent = {
-  name: 'sum',
-  tasks: 8,
-  replies: 4,
-  nodes: nodesOf(6),
-  reward: (task, replies) => replies.filter((reply, node) => isRight(task, node, reply)).length / replies.length,
+export const sum = callsInTurn('sum', 6, (right) => right.filter(Boolean).length / right.length);
+
+/** Four calls that must all be right. Each calls a tool, which fails when the reply is wrong. */
+export const and: SyntheticAgent = {
+  ...callsInTurn('and', 4, () => 0),
+  run: (task, model) => {
+    let rights = 0;
+    for (let node = 0; node < 4; node += 1) {
+      if (isRight(task, model.ask(node))) rights += 1;
+      else model.failTool();
+    }
+    return rights === 4 ? 1 : 0;
+  },
 };
 
-/** A call of a made-up rollout. */
-export interface ToyCall {
-  readonly reward?: number;
-  readonly failedTools?: number;
-}
+/** Four places that must all be right in the end. A wrong reply fails a tool, and a second call, which is told of the first one's reply, can mend it. */
+export const repair: SyntheticAgent = {
+  ...callsInTurn('repair', 8, () => 0),
+  run: (task, model) => {
+    let rights = 0;
+    for (let place = 0; place < 4; place += 1) {
+      const first = model.ask(place);
+      if (isRight(task, first)) {
+        rights += 1;
+        continue;
+      }
+      model.failTool();
+      if (isRight(task, model.ask(place + 4, first))) rights += 1;
+      else model.failTool();
+    }
+    return rights === 4 ? 1 : 0;
+  },
+};
 
-/** Returns an episode of calls of one agent in sequence, each with a prompt and a reply of one token. */
-export function toyEpisode(rolloutId: string, groupId: string, reward: number, calls: readonly ToyCall[]): Episode {
+/** Returns an agent that calls its model at each node in turn, and knows which were right. */
+function callsInTurn(name: string, calls: number, toReward: (right: readonly boolean[]) => number): SyntheticAgent {
+  const nodes = Array.from({ length: calls }, (_, node) => `node ${node}`);
   return {
-    rollout: {
-      rolloutId,
-      groupId,
-      input: groupId,
-      mode: 'train',
-      status: 'succeeded',
-      queue: 'default',
-      priority: 0,
-      retry: { maxAttempts: 1, retryOn: [], backoffMs: 0, maxBackoffMs: 0 },
-      timeouts: {},
-      metadata: {},
-      attemptCount: 1,
-      createdAtMs: 0,
-      availableAtMs: 0,
-    },
-    transitions: calls.map((call, callIndex) => ({
-      rolloutId,
-      attemptId: `${rolloutId}, attempt 1`,
-      spanId: `${callIndex}`,
-      sequenceId: callIndex + 1,
-      callIndex,
-      agentName: 'agent',
-      policy: 'policy',
-      policyVersion: 0,
-      promptIds: Int32Array.of(0),
-      responseIds: Int32Array.of(1),
-      logprobs: Float32Array.of(-1),
-      finishReason: 'stop',
-      reward: call.reward,
-      signals: Array.from(
-        { length: call.failedTools ?? 0 },
-        () => ({ type: 'tool_error', name: 'tool', spanId: 't' }) as const,
-      ),
-    })),
-    untrainable: [],
-    reward,
-    rewards: { primary: reward },
+    name,
+    tasks: taskCount,
+    replies: replyCount,
+    nodes,
+    run: (task, model) => toReward(nodes.map((_, node) => isRight(task, model.ask(node)))),
   };
 }

@@ -1,50 +1,55 @@
 import { lossAndDerivative, type BatchSample, type Loss } from '@agent-lightning/core';
+import { Adam } from './adam.ts';
+import type { ReplyPolicy } from './reply-policy.ts';
 
-/** A policy as a table: for each state the logits of its replies. It learns by the losses of core and by Adam, as every backend does. */
-export class TablePolicy {
-  readonly #logits: Float64Array;
-  readonly #first: Float64Array;
-  readonly #second: Float64Array;
+/** A policy as a table: for each prompt the logits of its replies, so that no call learns from another. */
+export class TablePolicy implements ReplyPolicy {
   readonly #replies: number;
-  #steps = 0;
+  /** Where the row of each prompt begins. */
+  readonly #rows = new Map<string, number>();
+  readonly #logits: Float64Array;
+  readonly #gradient: Float64Array;
+  readonly #adam: Adam;
 
-  constructor(states: number, replies: number) {
+  /** @param prompts the number of prompts that there can be */
+  constructor(prompts: number, replies: number) {
     this.#replies = replies;
-    this.#logits = new Float64Array(states * replies);
-    this.#first = new Float64Array(states * replies);
-    this.#second = new Float64Array(states * replies);
+    this.#logits = new Float64Array(prompts * replies);
+    this.#gradient = new Float64Array(prompts * replies);
+    this.#adam = new Adam(prompts * replies);
   }
 
-  /** Returns the probability of each reply. */
-  probabilities(state: number): Float64Array {
-    const own = this.#logits.subarray(state * this.#replies, (state + 1) * this.#replies);
-    const exponentials = own.map((logit) => Math.exp(logit - Math.max(...own)));
+  probabilities(prompt: Int32Array): Float64Array {
+    return this.#probabilitiesOf(this.#rowOf(prompt));
+  }
+
+  step(samples: readonly BatchSample[], loss: Loss, learningRate: number): void {
+    this.#gradient.fill(0);
+    for (const sample of samples) {
+      const last = sample.tokens.length - 1;
+      const reply = sample.tokens[last]!;
+      const row = this.#rowOf(sample.tokens.subarray(0, last));
+      const probabilities = this.#probabilitiesOf(row);
+      const logprobs = new Float64Array(last + 1);
+      logprobs[last] = Math.log(probabilities[reply]!);
+      const derivative = lossAndDerivative(sample, logprobs, loss).derivative[last]!;
+      probabilities.forEach((probability, other) => {
+        this.#gradient[row + other]! += derivative * ((other === reply ? 1 : 0) - probability);
+      });
+    }
+    this.#adam.step(this.#logits, this.#gradient, learningRate);
+  }
+
+  #probabilitiesOf(row: number): Float64Array {
+    const exponentials = this.#logits.slice(row, row + this.#replies).map(Math.exp);
     const total = exponentials.reduce((all, value) => all + value, 0);
     return exponentials.map((value) => value / total);
   }
 
-  /** Takes one step on samples of one state and one reply each. */
-  step(samples: readonly BatchSample[], loss: Loss, learningRate: number): void {
-    const gradient = new Float64Array(this.#logits.length);
-    for (const sample of samples) {
-      const [state, reply] = [sample.tokens[0]!, sample.tokens[1]!];
-      const probabilities = this.probabilities(state);
-      const { derivative } = lossAndDerivative(sample, [0, Math.log(probabilities[reply]!)], loss);
-      probabilities.forEach((probability, other) => {
-        gradient[state * this.#replies + other]! += derivative[1]! * ((other === reply ? 1 : 0) - probability);
-      });
-    }
-    const norm = Math.hypot(...gradient);
-    this.#steps += 1;
-    gradient.forEach((value, index) => this.#update(index, value / Math.max(1, norm), learningRate));
-  }
-
-  /** Updates one logit as Adam does with β 0.9 and 0.95. */
-  #update(index: number, gradient: number, learningRate: number): void {
-    this.#first[index] = 0.9 * this.#first[index]! + 0.1 * gradient;
-    this.#second[index] = 0.95 * this.#second[index]! + 0.05 * gradient ** 2;
-    const first = this.#first[index]! / (1 - 0.9 ** this.#steps);
-    const second = this.#second[index]! / (1 - 0.95 ** this.#steps);
-    this.#logits[index]! -= (learningRate * first) / (Math.sqrt(second) + 1e-8);
+  #rowOf(prompt: Int32Array): number {
+    const key = prompt.join();
+    const row = this.#rows.get(key) ?? this.#rows.size * this.#replies;
+    this.#rows.set(key, row);
+    return row;
   }
 }

@@ -1,12 +1,16 @@
 import {
   buildBatch,
+  randomOrder,
   seededRandom,
   type Episode,
   type LightningBatch,
   type LightningRLOptions,
 } from '@agent-lightning/core';
+import type { ReplyPolicy } from './reply-policy.ts';
 import type { SyntheticAgent } from './synthetic-agent.ts';
 import { TablePolicy } from './table-policy.ts';
+import { TokenNetwork } from './token-network.ts';
+import { toyEpisode, type ToyCall } from './toy-episode.ts';
 
 export interface SyntheticTraining {
   readonly seed: number;
@@ -17,19 +21,25 @@ export interface SyntheticTraining {
   readonly options?: Partial<LightningRLOptions>;
   /** Changes the reward that training sees, as a noisy judge does. @default as it is */
   readonly judge?: (reward: number, random: () => number) => number;
+  /** Gives each rollout the failed tools of a rollout of the step that chance picks: the control of intermediate rewards. @default false */
+  readonly shuffleSignals?: boolean;
+  /** A network whose parameters all calls share, or a table in which no call learns from another. @default 'network' */
+  readonly policy?: 'network' | 'table';
 }
 
 const groupSize = 8;
 const passes = 4;
+/** Rollouts of each task by which a policy is measured. */
+const measuredRollouts = 32;
 const ppo = { name: 'ppo', clipLow: 0.8, clipHigh: 1.28, dualClip: 3 } as const;
 
-/** Trains a synthetic agent with 8 rollouts of each of its tasks a step, 4 passes a batch; returns the rollouts that it took, or undefined where it did not arrive. */
+/** Trains a synthetic agent with 8 rollouts of each of its tasks a step and 4 passes a batch; returns the rollouts that it took, or undefined where it did not arrive. */
 export function trainSynthetic(agent: SyntheticAgent, training: SyntheticTraining): number | undefined {
   const random = seededRandom(training.seed, agent.name);
-  const policy = new TablePolicy(agent.tasks * agent.nodes.length, agent.replies);
+  const policy = createPolicy(agent, training);
   let seen: Pick<LightningBatch, 'rewardRange' | 'nodeStatistics'> = {};
   for (let rollouts = 0; rollouts < training.mostRollouts;) {
-    const episodes = sampleEpisodes(agent, policy, random, training.judge);
+    const episodes = sampleEpisodes(agent, policy, training, random);
     rollouts += episodes.length;
     const batch = buildBatch(episodes, {
       credit: 'identical',
@@ -48,91 +58,90 @@ export function trainSynthetic(agent: SyntheticAgent, training: SyntheticTrainin
   return undefined;
 }
 
+function createPolicy(agent: SyntheticAgent, { seed, policy }: SyntheticTraining): ReplyPolicy {
+  if (policy === 'table') return new TablePolicy(agent.tasks * agent.nodes.length * (agent.replies + 1), agent.replies);
+  const vocabulary = agent.tasks + agent.nodes.length + agent.replies;
+  return new TokenNetwork(vocabulary, agent.replies, seededRandom(seed, 'network'));
+}
+
 function sampleEpisodes(
   agent: SyntheticAgent,
-  policy: TablePolicy,
+  policy: ReplyPolicy,
+  { judge = (reward) => reward, shuffleSignals = false }: SyntheticTraining,
   random: () => number,
-  judge: SyntheticTraining['judge'] = (reward) => reward,
 ): readonly Episode[] {
-  return Array.from({ length: agent.tasks * groupSize }, (_, index) => {
-    const task = index % agent.tasks;
-    const { replies, logprobs } = actOnce(agent, policy, task, random);
-    const reward = judge(agent.reward(task, replies), random);
-    return toEpisode(agent, { index, task, replies, logprobs, reward });
+  const acted = Array.from({ length: agent.tasks * groupSize }, (_, index) => {
+    const { reward, calls } = runOnce(agent, policy, index % agent.tasks, random);
+    return { reward: judge(reward, random), calls };
   });
+  const order = shuffleSignals ? randomOrder(acted.length, random) : undefined;
+  return acted.map(({ reward, calls }, index) =>
+    toyEpisode(
+      `rollout ${index}`,
+      `task ${index % agent.tasks}`,
+      reward,
+      order === undefined ? calls : withFailures(calls, countFailures(acted[order[index]!]!.calls)),
+    ),
+  );
+}
+
+function countFailures(calls: Acted['calls']): number {
+  return calls.reduce((sum, { failedTools }) => sum + failedTools, 0);
+}
+
+/** Returns the calls with this many failed tools, all at the first: how many calls there are must tell nothing. */
+function withFailures(calls: Acted['calls'], failedTools: number): Acted['calls'] {
+  return calls.map((call, index) => ({ ...call, failedTools: index === 0 ? failedTools : 0 }));
 }
 
 interface Acted {
-  readonly replies: readonly number[];
-  readonly logprobs: readonly number[];
+  readonly reward: number;
+  readonly calls: readonly (ToyCall & { readonly failedTools: number })[];
 }
 
-function actOnce(agent: SyntheticAgent, policy: TablePolicy, task: number, random: () => number): Acted {
-  const chosen = agent.nodes.map((_, node) => {
-    const probabilities = policy.probabilities(stateOf(agent, task, node));
-    let rest = random();
-    const reply = probabilities.findIndex((probability) => (rest -= probability) < 0);
-    const certain = reply < 0 ? probabilities.length - 1 : reply;
-    return [certain, Math.log(probabilities[certain]!)] as const;
+function runOnce(agent: SyntheticAgent, policy: ReplyPolicy, task: number, random: () => number): Acted {
+  const calls: (ToyCall & { failedTools: number })[] = [];
+  const reward = agent.run(task, {
+    ask: (node, earlier) => {
+      const promptIds = promptOf(agent, task, node, earlier);
+      const probabilities = policy.probabilities(promptIds);
+      const reply = draw(probabilities, random());
+      const logprob = Math.log(probabilities[reply]!);
+      calls.push({ agentName: agent.nodes[node]!, promptIds, reply, logprob, failedTools: 0 });
+      return reply;
+    },
+    failTool: () => {
+      calls.at(-1)!.failedTools += 1;
+    },
   });
-  return { replies: chosen.map(([reply]) => reply), logprobs: chosen.map(([, logprob]) => logprob) };
+  return { reward, calls };
+}
+
+/** Returns a prompt: one token for the task, one for the node, and one for the earlier reply that the call is told of. */
+function promptOf({ tasks, nodes }: SyntheticAgent, task: number, node: number, earlier?: number): Int32Array {
+  return earlier === undefined
+    ? Int32Array.of(task, tasks + node)
+    : Int32Array.of(task, tasks + node, tasks + nodes.length + earlier);
+}
+
+function draw(probabilities: Float64Array, uniform: number): number {
+  let rest = uniform;
+  for (let reply = 0; reply < probabilities.length; reply += 1) {
+    rest -= probabilities[reply]!;
+    if (rest < 0) return reply;
+  }
+  return probabilities.length - 1;
 }
 
 /** Returns the mean reward of many rollouts of each task, by draws of their own: those of training go on as if nothing was measured. */
-function measureReward(agent: SyntheticAgent, policy: TablePolicy, seed: number): number {
+function measureReward(agent: SyntheticAgent, policy: ReplyPolicy, seed: number): number {
   const random = seededRandom(seed, `${agent.name}/measured`);
-  const count = 64 * agent.tasks;
   let total = 0;
-  for (let index = 0; index < count; index += 1) {
-    const task = index % agent.tasks;
-    total += agent.reward(task, actOnce(agent, policy, task, random).replies);
-  }
-  return total / count;
-}
-
-function stateOf(agent: SyntheticAgent, task: number, node: number): number {
-  return task * agent.nodes.length + node;
-}
-
-function toEpisode(
-  agent: SyntheticAgent,
-  acted: Acted & { readonly index: number; readonly task: number; readonly reward: number },
-): Episode {
-  const rolloutId = `rollout ${acted.index}`;
-  return {
-    rollout: {
-      rolloutId,
-      groupId: `task ${acted.task}`,
-      input: acted.task,
-      mode: 'train',
-      status: 'succeeded',
-      queue: 'default',
-      priority: 0,
-      retry: { maxAttempts: 1, retryOn: [], backoffMs: 0, maxBackoffMs: 0 },
-      timeouts: {},
-      metadata: {},
-      attemptCount: 1,
-      createdAtMs: 0,
-      availableAtMs: 0,
-    },
-    transitions: acted.replies.map((reply, node) => ({
-      rolloutId,
-      attemptId: `${rolloutId}, attempt 1`,
-      spanId: `${node}`,
-      sequenceId: node + 1,
-      callIndex: node,
-      agentName: agent.nodes[node]!,
-      policy: 'policy',
-      policyVersion: 0,
-      promptIds: Int32Array.of(stateOf(agent, acted.task, node)),
-      responseIds: Int32Array.of(reply),
-      logprobs: Float32Array.of(acted.logprobs[node]!),
-      finishReason: 'stop',
-      reward: undefined,
-      signals: [],
-    })),
-    untrainable: [],
-    reward: acted.reward,
-    rewards: { primary: acted.reward },
-  };
+  for (let task = 0; task < agent.tasks; task += 1)
+    for (let rollout = 0; rollout < measuredRollouts; rollout += 1)
+      total += agent.run(task, {
+        ask: (node, earlier) => draw(policy.probabilities(promptOf(agent, task, node, earlier)), random()),
+        failTool: () => undefined,
+      });
+  return total / (measuredRollouts * agent.tasks);
 }

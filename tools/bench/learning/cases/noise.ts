@@ -1,6 +1,7 @@
 import { buildBatch, type Episode } from '@agent-lightning/core';
 import { trainSynthetic } from '../agents/train-synthetic.ts';
-import { chain, needle, sum, toyEpisode } from '../agents/synthetic-agent.ts';
+import { chain, needle, sum } from '../agents/synthetic-agent.ts';
+import { toyEpisode } from '../agents/toy-episode.ts';
 import type { LearningCase } from '../learning-case.ts';
 
 const limits = { shareOfReal: 0.05, target: 0.9, mostRollouts: 20_000 };
@@ -35,6 +36,7 @@ export const noise: LearningCase = {
 function rolloutsToTarget(agent: typeof chain, seed: number): number | undefined {
   return trainSynthetic(agent, {
     seed,
+    policy: 'table',
     learningRate: 0.1,
     target: limits.target,
     mostRollouts: limits.mostRollouts,

@@ -6,7 +6,7 @@ import {
   type Episode,
   type Span,
 } from '@agent-lightning/core';
-import { toyEpisode } from '../agents/synthetic-agent.ts';
+import { toyEpisode } from '../agents/toy-episode.ts';
 import type { LearningCase } from '../learning-case.ts';
 
 /** What two parallel sub-agents do between a plan and a summary: calls with their rewards. */

@@ -1,5 +1,5 @@
 import { buildBatch, seededRandom } from '@agent-lightning/core';
-import { toyEpisode } from '../agents/synthetic-agent.ts';
+import { toyEpisode } from '../agents/toy-episode.ts';
 import type { LearningCase } from '../learning-case.ts';
 
 const limits = { timesBetter: 2.5, error: 1e-9 };
