@@ -127,7 +127,7 @@ describe('a dry run', () => {
       new RegExp(`\nnot selected +write_query +8 +${host}, asked by \\S+\nnot selected +check_query +8 `),
     );
     expect(said).not.toContain('wrap the agent');
-    expect(said).toMatch(/not ready to train$/);
+    expect(said).toMatch(/not ready to train: correct what the lines above say, and run dev again$/);
   });
 
   it('is not ready where one of two patterns matches nothing, though the other trains', async () => {

@@ -29,6 +29,8 @@ export function failureTable({ metrics, lastStep }: Pick<ReportData, 'metrics' |
 
 /** Shows every rollout of the last step, each folded: what the model said, tools, errors, reward. */
 export function lastStepRollouts({ lastStep }: Pick<ReportData, 'lastStep'>): Markup | undefined {
+  if (lastStep?.unread !== undefined)
+    return markup`<h2>Every rollout of step ${lastStep.step}</h2><p class="hint">They are in the store, and could not be read: ${lastStep.unread}</p>`;
   if (lastStep === undefined || lastStep.views.length === 0) return undefined;
   return markup`<h2>Every rollout of step ${lastStep.step}</h2>${hint(lastStep)}${lastStep.views.map(oneRollout)}`;
 }

@@ -71,7 +71,10 @@ export class Outages {
       });
     } catch (error) {
       if (!ends.aborted || !isPassing(error)) throw error;
-      throw new TimeoutError(`${what} was away when the run was told to end`, { code: 'cancelled', cause: error });
+      throw new TimeoutError(`${what} was away when the run was told to end: ${describe(error)}`, {
+        code: 'cancelled',
+        cause: error,
+      });
     }
   }
 

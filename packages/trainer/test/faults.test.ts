@@ -298,17 +298,18 @@ describe('where a run is kept', () => {
     await running;
   });
 
-  it('does not write over a run, and does not resume none', async () => {
+  it('does not write over a run, and does not resume among other files', async () => {
     const { trainer, runDirectory } = await createTestTrainer();
     await trainer.fit({ train: tasks, steps: 1 });
     await expect(trainer.fit({ train: tasks, steps: 1 })).rejects.toMatchObject({
       code: 'resume-mismatch',
       message: expect.stringContaining('already holds a run'),
     });
-    const empty = join(runDirectory, '..', 'other');
-    await mkdir(empty);
-    const { trainer: other } = await createTestTrainer({ runDirectory: empty });
-    await expect(other.fit({ train: tasks, resume: true })).rejects.toMatchObject({
+    const other = join(runDirectory, '..', 'other');
+    await mkdir(other);
+    await writeFile(join(other, 'notes.txt'), 'mine');
+    const { trainer: lost } = await createTestTrainer({ runDirectory: other });
+    await expect(lost.fit({ train: tasks, resume: true })).rejects.toMatchObject({
       code: 'resume-mismatch',
       message: expect.stringContaining('holds no run'),
     });

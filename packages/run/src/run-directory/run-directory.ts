@@ -62,6 +62,7 @@ export class RunDirectory {
    */
   static async open(directory: string, options: OpenRunOptions): Promise<RunDirectory> {
     const path = resolve(directory);
+    if (options.resume && !existsSync(path)) throw noRun(path); // most likely a wrong path
     return await withFileErrors(path, async () => {
       await mkdir(path, { recursive: true });
       await access(path, constants.W_OK);
@@ -143,13 +144,15 @@ async function beginRun(path: string, options: OpenRunOptions): Promise<RunRecor
   return record;
 }
 
+function noRun(path: string): TrainerError {
+  return new TrainerError(
+    `${path} holds no run to resume; give the runDirectory of the run, or leave resume out to begin one`,
+    { code: 'resume-mismatch' },
+  );
+}
+
 async function readRun(path: string, config: RunConfig): Promise<RunRecord> {
-  if (!existsSync(join(path, 'run.json'))) {
-    throw new TrainerError(
-      `${path} holds no run to resume; give the runDirectory of the run, or leave resume out to begin one`,
-      { code: 'resume-mismatch' },
-    );
-  }
+  if (!existsSync(join(path, 'run.json'))) throw noRun(path);
   const record = JSON.parse(await readFile(join(path, 'run.json'), 'utf8')) as RunRecord;
   checkSameRun(path, record.config, config);
   return record;
