@@ -41,7 +41,7 @@ it('gives the rollouts of a run that succeeded their new rewards beside the old,
       return { right: object!.attributes['agentlightning.object.json'] === '{"doubled":2}', feedback: `saw ${task}` };
     },
   });
-  expect(rescored.map(({ rolloutId: _, ...rest }) => rest)).toEqual([
+  expect(rescored).toMatchObject([
     { task: 0, before: 0, after: 0, rewards: { right: 0 }, feedback: 'saw 0', console: 'looked at 0' },
     { task: 1, before: 1, after: 1, rewards: { right: 1 }, feedback: 'saw 1', console: 'looked at 1' },
     { task: 2, before: 2, after: undefined, rewards: {}, error: expect.stringContaining('from -1e9 to 1e9') },
