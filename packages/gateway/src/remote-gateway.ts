@@ -105,6 +105,8 @@ class Connection {
   readonly #base: string;
   /** What the gateway was told to do from then on, by path, in the order of the first request. */
   readonly #settings = new Map<string, { readonly what: string; readonly body: JsonObject }>();
+  /** The paths that a request sets now: the older setting must not arrive after it. */
+  readonly #beingSet = new Set<string>();
   #instance: string | undefined;
   #restored: Promise<unknown> = Promise.resolve();
 
@@ -115,10 +117,19 @@ class Connection {
 
   /** Sends a request that is sent again to a gateway that was started again. */
   async set(path: string, what: string, body: JsonObject): Promise<void> {
-    await this.ask('POST', path, what, body);
+    await this.#restored.catch(() => undefined); // what was set before must not arrive after this
     // Of the staleness, what is not given stays as it is.
-    const before = path === 'staleness' ? this.#settings.get(path)?.body : {};
-    this.#settings.set(path, { what, body: { ...before, ...body } });
+    const setting = { what, body: path === 'staleness' ? { ...this.#settings.get(path)?.body, ...body } : body };
+    this.#beingSet.add(path);
+    try {
+      await this.ask('POST', path, what, setting.body);
+    } catch (error) {
+      this.#instance = ''; // the next answer tells again what was left out for this
+      throw error;
+    } finally {
+      this.#beingSet.delete(path);
+    }
+    this.#settings.set(path, setting);
   }
 
   /** Sends a request to the gateway and returns its reply. @param waitMs the time that the gateway itself may wait before it answers */
@@ -137,7 +148,8 @@ class Connection {
   async #restore(): Promise<void> {
     try {
       for (const [path, { what, body }] of this.#settings)
-        await readReply(await this.#send('POST', path, body), `${what} again, after it was started again`);
+        if (!this.#beingSet.has(path))
+          await readReply(await this.#send('POST', path, body), `${what} again, after it was started again`);
     } catch (error) {
       this.#instance = ''; // the next answer begins once more
       throw error;

@@ -2,7 +2,7 @@ import { attributeNames as names } from '@agent-lightning/core';
 import { MemoryStore } from '@agent-lightning/store';
 import { startModelServer } from '@agent-lightning/testing';
 import { afterEach, describe, expect, it } from 'vitest';
-import { connectGateway, Gateway, type GatewayLogEntry } from '../src/index.ts';
+import { connectGateway, Gateway, type GatewayLogEntry, type RemoteGateway } from '../src/index.ts';
 import { FakeEngine } from './fake-engine.ts';
 import { clientFor, onStop, startHarness, stopAll, until } from './harness.ts';
 
@@ -92,26 +92,54 @@ describe('the operator’s routes', () => {
     );
   });
 
-  it('are told again what they were told, after the gateway was started again, before an attempt opens there', async () => {
-    const store = new MemoryStore();
-    const upstreams = { vllm: { baseUrl: 'http://127.0.0.1:9/v1' } };
-    const first = await Gateway.start({ store, adminKey, upstreams });
-    const remote = connectGateway({ url: first.url, adminKey });
-    await remote.publish('policy', { version: 6, upstream: 'vllm', model: 'agl-v6' });
-    await remote.publish('policy', { version: 7, upstream: 'vllm', model: 'agl-v7' });
-    await remote.setStaleness({ maxStaleness: 3 });
-    await first.close();
-    const second = await Gateway.start({ store, adminKey, upstreams, port: Number(new URL(first.url).port) });
-    onStop(async () => {
-      await second.close();
-      await store.close();
+  describe('of a gateway that was started again', () => {
+    async function startAgain(): Promise<{
+      remote: RemoteGateway;
+      store: MemoryStore;
+      listed: () => Promise<unknown>;
+    }> {
+      const store = new MemoryStore();
+      const upstreams = { vllm: { baseUrl: 'http://127.0.0.1:9/v1' } };
+      const first = await Gateway.start({ store, adminKey, upstreams });
+      const remote = connectGateway({ url: first.url, adminKey });
+      await remote.publish('policy', { version: 6, upstream: 'vllm', model: 'agl-v6' });
+      await remote.publish('policy', { version: 7, upstream: 'vllm', model: 'agl-v7' });
+      await remote.setStaleness({ maxStaleness: 3 });
+      await first.close();
+      const second = await Gateway.start({ store, adminKey, upstreams, port: Number(new URL(first.url).port) });
+      onStop(async () => {
+        await second.close();
+        await store.close();
+      });
+      const listed = async (): Promise<unknown> =>
+        (await fetch(`${second.url}/admin/policies`, { headers: { 'x-api-key': adminKey } })).json();
+      return { remote, store, listed };
+    }
+
+    it('are told again what they were told, before an attempt opens there', async () => {
+      const { remote, store, listed } = await startAgain();
+      await store.enqueue([{ input: null }]);
+      const [claim] = await store.claim({ workerId: 'elsewhere' });
+      // A connection that was kept from before may be found broken, as a runner finds it.
+      await remote.openAttempt(claim!).catch(() => remote.openAttempt(claim!));
+      expect(await listed()).toMatchObject({ models: [{ name: 'policy', version: 7, model: 'agl-v7' }] });
     });
-    await store.enqueue([{ input: null }]);
-    const [claim] = await store.claim({ workerId: 'elsewhere' });
-    // A connection that was kept from before may be found broken, as a runner finds it.
-    await remote.openAttempt(claim!).catch(() => remote.openAttempt(claim!));
-    const listed = await fetch(`${second.url}/admin/policies`, { headers: { 'x-api-key': adminKey } });
-    expect(await listed.json()).toMatchObject({ models: [{ name: 'policy', version: 7, model: 'agl-v7' }] });
+
+    it('are not told again what the request replaces by which that was found out', async () => {
+      const { remote, listed } = await startAgain();
+      const newest = { version: 8, upstream: 'vllm', model: 'agl-v8' };
+      await remote.publish('policy', newest).catch(() => remote.publish('policy', newest));
+      expect(await listed()).toMatchObject({ models: [{ name: 'policy', version: 8, model: 'agl-v8' }] });
+    });
+
+    it('are told what they were told before a request that was refused', async () => {
+      const { remote, listed } = await startAgain();
+      const wrong = { version: 8, upstream: 'nobody', model: 'agl-v8' };
+      const publish = (): Promise<void> => remote.publish('policy', wrong);
+      await expect(publish().catch(publish)).rejects.toMatchObject({ code: 'request-invalid' });
+      await remote.resume();
+      expect(await listed()).toMatchObject({ models: [{ name: 'policy', version: 7, model: 'agl-v7' }] });
+    });
   });
 
   it('say when a version that was replaced has no call any more', async () => {
