@@ -6,6 +6,7 @@ import { BytePairModel } from './byte-pair-model.ts';
 import { corrupt, unsupported, type JsonObject } from './model-files.ts';
 import { runWithin } from './time-limit.ts';
 import { readTokenizerFile } from './tokenizer-file.ts';
+import { mayBacktrack } from './tokenizer-patterns.ts';
 import { Vocabulary } from './vocabulary.ts';
 
 /** The content of `tokenizer.json` or `tokenizer_config.json`. */
@@ -30,6 +31,8 @@ export class Tokenizer {
   readonly #vocabulary: Vocabulary;
   /** Ids of special tokens, which have no text. */
   readonly #special: ReadonlySet<number>;
+  /** True when encoding is ended after a time. Watching costs a thread each time, as long as encoding a chat. */
+  readonly #isWatched: boolean;
 
   /**
    * Builds a tokenizer at once, which takes about a second for a vocabulary of 200,000 tokens; {@link load} lets others work meanwhile.
@@ -54,6 +57,7 @@ export class Tokenizer {
     for (const token of this.#vocabulary.tokens) longest = Math.max(longest, token?.length ?? 0);
     this.longestToken = longest;
     this.vocabularySize = this.#vocabulary.tokens.length;
+    this.#isWatched = mayBacktrack(tokenizerJson['normalizer']) || mayBacktrack(tokenizerJson['pre_tokenizer']);
   }
 
   /**
@@ -75,17 +79,16 @@ export class Tokenizer {
    *   bare prompt, no for a rendered chat, whose template writes the frame itself
    */
   encode(text: string, addSpecialTokens: boolean): Int32Array {
+    const encode = (): Int32Array =>
+      Int32Array.from(this.#tokenizer.encode(text, { add_special_tokens: addSpecialTokens }).ids);
+    if (!this.#isWatched) return encode();
     const limitMs = freeMs + text.length / charactersPerMs;
-    return runWithin(
-      limitMs,
-      () => Int32Array.from(this.#tokenizer.encode(text, { add_special_tokens: addSpecialTokens }).ids),
-      () => {
-        throw unsupported(
-          this.#source,
-          `tokenizer.json: a text of ${text.length} characters took longer than ${Math.ceil(limitMs)} ms to encode; a regular expression of its normalizer or pre_tokenizer backtracks, or this machine has no time to run`,
-        );
-      },
-    );
+    return runWithin(limitMs, encode, () => {
+      throw unsupported(
+        this.#source,
+        `tokenizer.json: a text of ${text.length} characters took longer than ${Math.ceil(limitMs)} ms to encode; a regular expression of its normalizer or pre_tokenizer backtracks, or this machine has no time to run`,
+      );
+    });
   }
 
   /** Returns the text of tokens, without special tokens; an id that has no text (vocabulary padding) gives none. */

