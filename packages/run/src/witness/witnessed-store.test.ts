@@ -96,7 +96,43 @@ async function open(): Promise<Run> {
 describe('a store whose file an agent can reach', () => {
   it('is read as it is while nobody changes it', async () => {
     const { finish, read, warnings } = await open();
-    const halves = ['\ud83d', '\udfff'].map((half) => span('message', { [attributeNames.messageBody]: half }));
+    // Half a surrogate pair, and a failed span: whatever a store takes comes back as it was.
+    const half = {
+      ...span('message', { [attributeNames.messageBody]: '\ud83d \udfff' }),
+      status: { code: 'error' as const, message: '\udfff' },
+    };
+    const { reward: value, transitions, untrainable } = await read(await finish([call(), reward(0.25), half, call()]));
+    expect([value, transitions.length, untrainable, warnings]).toEqual([0.25, 2, [], []]);
+  });
+
+  it.each([
+    ['raised', "UPDATE spans SET body = replace(body, '0.25', '1.0') WHERE kind = 'reward'"],
+    ['taken away', "DELETE FROM spans WHERE kind = 'reward'"],
+    [
+      'added to',
+      "INSERT INTO spans SELECT span_key + 9, 'aaaaaaaaaaaaaaaa', attempt_number, kind, name, replace(body, '0.25', '1.0') FROM spans WHERE kind = 'reward'",
+    ],
+    ['made another span', "UPDATE spans SET kind = 'message' WHERE kind = 'reward'"],
+  ])('gives the reward that was written, though it was %s', async (_name, sql) => {
+    const { finish, read, attack, warnings } = await open();
+    const [good, bad] = [await finish([call(), reward(0.25)]), await finish([call(), reward(0.25)])];
+    attack(sql);
+    for (const rolloutId of [good, bad]) expect((await read(rolloutId)).reward).toBe(0.25);
+    expect(warnings).toHaveLength(2);
+    expect(warnings[0]).toContain(`somebody else has changed rollout ${good}`);
+  });
+
+  it.each([
+    ['text', "UPDATE spans SET body = replace(body, 'assistant', 'assistent') WHERE kind = 'model_call'"],
+    ['tokens', "UPDATE tokens SET packed = x'0200000001000000010000000200000009000000000000be'"],
+    [
+      'calls that nobody made',
+      "INSERT INTO spans SELECT span_key + 9, 'aaaaaaaaaaaaaaaa', attempt_number, kind, name, body FROM spans WHERE kind = 'model_call'",
+    ],
+  ])('has nothing trained on that was not written: %s', async (name, sql) => {
+    const { finish, read, attack, warnings } = await open();
+    const rolloutId = await finish([call(), reward(0.25)]);
+    attack(sql);
     const { reward: value, transitions, untrainable } = await read(rolloutId);
     expect(value).toBe(0.25);
     expect(transitions.length).toBeLessThanOrEqual(name === 'calls that nobody made' ? 1 : 0);
