@@ -1,5 +1,5 @@
 import type { Failure, LightningStore, Rollout, Span, SpanQuery } from '@agent-lightning/core';
-import { isFinalRolloutStatus } from '@agent-lightning/store';
+import { checkSpan, isFinalRolloutStatus } from '@agent-lightning/store';
 import { asUntrusted, isAsWritten, WrittenSpans, type WrittenAttempt } from './written-spans.ts';
 
 export interface WitnessOptions {
@@ -87,7 +87,9 @@ class Witness {
     this.#outcomes.set(rolloutId, [...(this.#outcomes.get(rolloutId) ?? []), outcome]);
   }
 
-  append: LightningStore['appendSpans'] = async (lease, spans) => {
+  append: LightningStore['appendSpans'] = async (lease, given) => {
+    // As the store will have them: it cleans messages, for one.
+    const spans = given.map((span, index) => checkSpan(`spans[${index}]`, span));
     const attempt = this.written.open(lease.rolloutId, lease.attemptId);
     this.written.begin(attempt, spans);
     const ids = await this.#store.appendSpans(lease, spans);
@@ -95,7 +97,8 @@ class Witness {
     return ids;
   };
 
-  addReward: LightningStore['addReward'] = async (rolloutId, span) => {
+  addReward: LightningStore['addReward'] = async (rolloutId, given) => {
+    const span = checkSpan('span', given);
     const attempt = this.written.newestOf(rolloutId);
     if (attempt !== undefined) this.written.begin(attempt, [span]);
     const id = await this.#store.addReward(rolloutId, span);
