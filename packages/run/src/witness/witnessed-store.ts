@@ -12,6 +12,18 @@ export interface WitnessOptions {
 /** Tells how a rollout ended, as this process reported it. */
 type Outcome = Pick<Rollout, 'status'> & { readonly failure?: Failure };
 
+/** The most rollouts whose ends are remembered: those of the last steps, which are read when their step ends. */
+const mostRollouts = 20_000;
+
+interface RememberedRollout {
+  /** True when this process queued it and it was not final then. */
+  isQueued: boolean;
+  /** What was reported of its newest attempt; the store may have taken any of it, also where it answered with an error. */
+  outcomes: readonly Outcome[];
+  /** True once the user was told that somebody else changed it. */
+  isTold: boolean;
+}
+
 /**
  * Returns the store as this process believes it. An agent may reach the file that its run is stored in, and write itself a reward there:
  * so what this process writes is remembered, and what it reads is compared. Rewards that were changed, added or taken away are read as
@@ -62,11 +74,7 @@ class Witness {
   readonly written = new WrittenSpans();
   readonly #store: LightningStore;
   readonly #options: WitnessOptions;
-  /** Rollouts that were queued by this process and not final then. */
-  readonly #queued = new Set<string>();
-  /** What was reported of each rollout's newest attempt; the store may have taken any of it, also where it answered with an error. */
-  readonly #outcomes = new Map<string, Outcome[]>();
-  readonly #reported = new Set<string>();
+  readonly #rollouts = new Map<string, RememberedRollout>();
 
   constructor(store: LightningStore, options: WitnessOptions) {
     this.#store = store;
@@ -74,17 +82,19 @@ class Witness {
   }
 
   enqueued(rollouts: readonly Rollout[]): readonly Rollout[] {
-    for (const { rolloutId, status } of rollouts) if (!isFinalRolloutStatus(status)) this.#queued.add(rolloutId);
+    for (const { rolloutId, status } of rollouts)
+      if (!isFinalRolloutStatus(status)) this.#remember(rolloutId).isQueued = true;
     return rollouts;
   }
 
   begun(rolloutId: string, attemptId: string): void {
     this.written.open(rolloutId, attemptId);
-    this.#outcomes.delete(rolloutId);
+    this.#remember(rolloutId).outcomes = [];
   }
 
   ended(rolloutId: string, outcome: Outcome): void {
-    this.#outcomes.set(rolloutId, [...(this.#outcomes.get(rolloutId) ?? []), outcome]);
+    const remembered = this.#remember(rolloutId);
+    remembered.outcomes = [...remembered.outcomes, outcome];
   }
 
   append: LightningStore['appendSpans'] = async (lease, given) => {
@@ -125,9 +135,9 @@ class Witness {
   checkRollout(rollout: Rollout): Rollout {
     if (!this.#options.isExclusive) return rollout;
     const { rolloutId, status } = rollout;
-    const outcomes = this.#outcomes.get(rolloutId) ?? [];
+    const { outcomes = [], isQueued = false } = this.#rollouts.get(rolloutId) ?? {};
     const [outcome] = outcomes;
-    if (status === 'succeeded' && outcome === undefined && this.#queued.has(rolloutId)) {
+    if (status === 'succeeded' && outcome === undefined && isQueued) {
       this.#report(rolloutId, 'its end');
       const message = 'the store says that it succeeded, and no runner of this process reported that';
       return { ...rollout, status: 'failed', failure: { code: 'store-corrupt', message } };
@@ -137,6 +147,15 @@ class Witness {
     this.#report(rolloutId, 'its end');
     const { failure: _failure, ...rest } = rollout;
     return { ...rest, ...outcome };
+  }
+
+  #remember(rolloutId: string): RememberedRollout {
+    const known = this.#rollouts.get(rolloutId);
+    if (known !== undefined) return known;
+    const remembered = { isQueued: false, outcomes: [], isTold: false };
+    this.#rollouts.set(rolloutId, remembered);
+    if (this.#rollouts.size > mostRollouts) this.#rollouts.delete(this.#rollouts.keys().next().value!);
+    return remembered;
   }
 
   /** Returns rewards that were written and that the store does not give back as they were. */
@@ -170,8 +189,9 @@ class Witness {
   }
 
   #report(rolloutId: string, what: string): void {
-    if (this.#reported.has(rolloutId)) return;
-    this.#reported.add(rolloutId);
+    const remembered = this.#remember(rolloutId);
+    if (remembered.isTold) return;
+    remembered.isTold = true;
     this.#options.onChanged(
       `somebody else has changed rollout ${rolloutId} in the store: ${what} is not what this process wrote. Its rewards and its end count as this process wrote them, and changed calls are not trained on. See who else can write to the run directory; an agent should run as another user, or in a container`,
     );
