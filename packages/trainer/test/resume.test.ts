@@ -63,7 +63,7 @@ describe('an interrupted run', () => {
     expect(resumed.wallSeconds).toBeGreaterThan(interrupted.wallSeconds);
   });
 
-  it('runs only those rollouts again that had not come to an end', async () => {
+  it('runs only those rollouts again that had not come to an end, and they draw what they would have drawn', async () => {
     const abort = new AbortController();
     const { trainer, runDirectory } = await createTestTrainer({
       signal: abort.signal,
@@ -85,7 +85,9 @@ describe('an interrupted run', () => {
         return answerLetter(task, context);
       },
     });
-    await again.trainer.fit({ train: letterTasks, steps: 2, resume: true });
+    const resumed = await again.trainer.fit({ train: letterTasks, steps: 2, resume: true });
+    const { trainer: undisturbed } = await createTestTrainer();
+    expect(resumed.curve).toEqual((await undisturbed.fit({ train: letterTasks, steps: 2 })).curve);
     expect(finished.length).toBeGreaterThan(32);
     expect(ran).toHaveLength(64 - finished.length);
     expect(ran.every((id) => /^run\.s2\..*\.r1$/.test(id))).toBe(true);

@@ -8,7 +8,7 @@ import type { SpanStore, WriteWindow } from './write-window.ts';
 
 /** The part of a claim that a gateway needs. */
 export interface OpenClaim {
-  readonly rollout: Pick<Claim['rollout'], 'rolloutId' | 'mode'>;
+  readonly rollout: Pick<Claim['rollout'], 'rolloutId' | 'mode'> & Partial<Pick<Claim['rollout'], 'metadata'>>;
   readonly attempt: Pick<Claim['attempt'], 'rolloutId' | 'attemptId' | 'attemptNumber'>;
   readonly lease: Claim['lease'];
 }
@@ -45,21 +45,17 @@ export class AttemptSession {
   }
 
   /**
-   * Returns a seed for the caller's next call: the same for the same rollout, attempt number, caller and position, so that a
-   * run can be repeated whatever else runs beside it.
+   * Returns a seed for the caller's next call: the same for the same rollout, or one that replaces it in a resumed run, the same attempt
+   * number, caller and position, so that a run can be repeated whatever else runs beside it, and whenever it was stopped.
    */
   nextSeed(seed: number, caller: readonly string[]): number {
     const name = JSON.stringify(caller);
     const index = this.#callCounts.get(name) ?? 0;
     this.#callCounts.set(name, index + 1);
     const { rollout, attempt } = this.claim;
-    return (
-      hash(
-        'sha256',
-        JSON.stringify([seed, rollout.rolloutId, attempt.attemptNumber, name, index]),
-        'buffer',
-      ).readUInt32BE(0) >>> 1
-    );
+    const firstId = rollout.metadata?.['replaces'] ?? rollout.rolloutId;
+    const drawn = JSON.stringify([seed, firstId, attempt.attemptNumber, name, index]);
+    return hash('sha256', drawn, 'buffer').readUInt32BE(0) >>> 1;
   }
 
   /** Returns the version of a policy that answered the attempt's first call to it, or the given one when this is the first. */

@@ -150,6 +150,20 @@ describe.each(readers)('the %s reader', (_name, create, isFast) => {
     else expect(hits).toBe(0);
   });
 
+  it('says the same of a log-probability that is none, however many digits it has', () => {
+    const texts = [-1, -1, -1881.772475367561].map((logprob) =>
+      JSON.stringify({
+        id: 'c',
+        choices: [
+          { index: 0, delta: { content: 'a' }, logprobs: { content: [{ token: 'a', logprob }] }, token_ids: [5] },
+        ],
+      }),
+    );
+    const told = through(create(), texts, true);
+    expect(told).toEqual(expected(texts));
+    expect(told).toMatchObject({ captured: { malformed: 'log-probability 2 of choice 0 is -1881.7724609375' } });
+  });
+
   it('does so however a chunk of it is damaged', () => {
     const damage = fc.record({
       at: fc.nat(200),

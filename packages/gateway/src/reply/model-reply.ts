@@ -126,10 +126,10 @@ export class ReplyDraft {
     if (choice === undefined) return undefined;
     for (let position = 0; position < logprobs.length; position += 1) {
       const value = logprobs[position];
-      if (typeof value !== 'number' || !isLogprob(value))
-        this.markMalformed(
-          `log-probability ${choice.logprobs.length + position} of choice ${index} is ${String(value)}`,
-        );
+      if (typeof value === 'number' && isLogprob(value)) continue;
+      const place = `log-probability ${choice.logprobs.length + position} of choice ${index}`;
+      // In 32 bits, as every reader keeps it.
+      this.markMalformed(`${place} is ${typeof value === 'number' ? Math.fround(value) : String(value)}`);
     }
     return choice;
   }

@@ -80,20 +80,25 @@ export function nameInRun(runId: string, name: string): string {
   return `${runId}.${name}`;
 }
 
-/** Returns the request for a planned rollout; generation 0 is the first request, later ones replace rollouts that an earlier process did not finish. */
+/**
+ * Returns the request for a planned rollout; generation 0 is the first request, later ones replace rollouts that an earlier process did not
+ * finish, and say so in their metadata: an engine in this process then draws for them what it drew for the first.
+ */
 export function toEnqueueRequest(
   runId: string,
   planned: PlannedRollout,
   generation: number,
 ): EnqueueRequest & { readonly rolloutId: string } {
+  const firstId = nameInRun(runId, planned.key);
+  const replaces = generation > 0;
   return {
-    rolloutId: nameInRun(runId, `${planned.key}${generation === 0 ? '' : `.r${generation}`}`),
+    rolloutId: replaces ? `${firstId}.r${generation}` : firstId,
     runId,
     input: planned.input,
     mode: planned.mode,
     // A validation is waited for while rollouts of later steps are queued.
     ...(planned.mode === 'train' ? {} : { priority: 1 }),
-    metadata: planned.metadata,
+    metadata: replaces ? { ...planned.metadata, replaces: firstId } : planned.metadata,
     ...(planned.resourcesId === undefined ? {} : { resourcesId: nameInRun(runId, planned.resourcesId) }),
     ...(planned.groupKey === undefined ? {} : { groupId: nameInRun(runId, planned.groupKey) }),
   };
