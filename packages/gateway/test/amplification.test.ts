@@ -93,6 +93,18 @@ describe('what the calls of an attempt put into the store', () => {
   });
 });
 
+describe('the replies to the calls of an attempt in flight', () => {
+  it('have no more bytes together than they may, and count no longer when they are over', async () => {
+    const { post, open } = await start(() => ({ content: 'y '.repeat(50) }), { maxAttemptReplyBytes: 20_000 });
+    // One after the other each fits.
+    for (let call = 0; call < 3; call += 1) expect((await post(body)).status).toBe(200);
+    const refused = await post({ ...body, n: 8 });
+    expect(await codeOf(refused)).toEqual([413, 'attempt-replies-full']);
+    expect((await post(body)).status).toBe(200);
+    expect((await (await open()).client.chat.completions.create(body)).choices).toHaveLength(1);
+  });
+});
+
 describe('references to items of earlier replies', () => {
   it('stand for no more than a body may have', async () => {
     const { client, post, server } = await start(() => ({ content: 'z'.repeat(1_000_000) }));

@@ -90,13 +90,16 @@ const prebuiltNodes: ReadonlySet<string> = new Set(['agent', 'model_request', 't
  */
 export function placeNames({ node, execution, agent, graph, source }: NodePlace): readonly string[] {
   const path = execution === undefined ? undefined : nodePath(execution);
-  if (isBesideAgent({ node, execution, agent, source }))
-    return [source, ...(isHook(node) ? [node, path] : [])].filter((name) => name !== undefined);
+  if (isBesideAgent({ node, execution, agent, source })) return known([source, ...(isHook(node) ? [node, path] : [])]);
   const isPrebuilt = node !== undefined && prebuiltNodes.has(node);
   const around = isPrebuilt ? path?.split('/').at(-2) : undefined;
   const owner = agent ?? graph ?? around;
-  const names = [...(isPrebuilt ? [owner] : []), node, path, agent, graph, around];
-  return names.filter((name, index): name is string => name !== undefined && names.indexOf(name) === index);
+  return known([...(isPrebuilt ? [owner] : []), node, path, agent, graph, around]);
+}
+
+/** Returns the names that there are, each once. */
+function known(names: readonly (string | undefined)[]): readonly string[] {
+  return [...new Set(names.filter((name) => name !== undefined))];
 }
 
 /**
@@ -199,11 +202,16 @@ export function answerOf(output: LLMResult, extraParams: Record<string, unknown>
   return { attributes: { ...attributes, [attributeNames.untrainable]: untrainable } };
 }
 
-/** Reads the id that the server gave; LangChain makes up `run-…` where it gave none. The responses API has its own beside the message's. */
+/**
+ * Reads the id that the server gave; LangChain makes up `run-…` where it gave none. The Responses API has its own, and one of the message
+ * beside it, which begins with `msg_` as Anthropic's ids of responses do.
+ */
 function readResponseId(message: ResponseMessage | undefined): string | undefined {
-  const candidates = [message?.response_metadata?.['id'], message?.id];
-  return candidates.find(
-    (id): id is string => typeof id === 'string' && id !== '' && !id.startsWith('run-') && !id.startsWith('msg_'),
+  const metadata = message?.response_metadata ?? {};
+  const isAnthropic = metadata['model_provider'] === 'anthropic';
+  return [metadata['id'], message?.id].find(
+    (id): id is string =>
+      typeof id === 'string' && id !== '' && !id.startsWith('run-') && (isAnthropic || !id.startsWith('msg_')),
   );
 }
 

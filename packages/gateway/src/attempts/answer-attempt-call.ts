@@ -163,17 +163,20 @@ async function answerCaptured(calls: AttemptCalls, call: AttemptCall, read: Read
       onStart: (bytes) => session.countStored(bytes, options.maxAttemptStoredBytes),
       onEnd: (bytes) => session.countStored(bytes),
     });
-    const outcome = await answerCall({
-      request: ruled.request,
-      snapshot,
-      servers: serversFor(calls, session),
-      reader: calls.reader,
-      response,
-      sink: sinkFor(dialect, read.asked, new ReplyWriter(response)),
-      controller: read.controller,
-      limits: options.limits,
-      isCaptured: isPolicy,
-    });
+    const outcome = await session.holdReply(options.maxAttemptReplyBytes, (onReplyBytes) =>
+      answerCall({
+        request: ruled.request,
+        snapshot,
+        servers: serversFor(calls, session),
+        reader: calls.reader,
+        response,
+        sink: sinkFor(dialect, read.asked, new ReplyWriter(response)),
+        controller: read.controller,
+        limits: options.limits,
+        isCaptured: isPolicy,
+        onReplyBytes,
+      }),
+    );
     const untrainable = end(outcome);
     statistics.count(outcome, untrainable);
     logCall(calls.log, call, admission, outcome, untrainable);
@@ -230,14 +233,17 @@ async function answerEmbeddingsBody(
   await session.follow(controller, async () => {
     await enter(calls.gate, response, controller.signal);
     try {
-      await passEmbeddings({
-        body,
-        controller,
-        policies: calls.policies,
-        servers: serversFor(calls, session),
-        limits: calls.options.limits,
-        writer: new ReplyWriter(response),
-      });
+      await session.holdReply(calls.options.maxAttemptReplyBytes, (onReplyBytes) =>
+        passEmbeddings({
+          body,
+          controller,
+          policies: calls.policies,
+          servers: serversFor(calls, session),
+          limits: calls.options.limits,
+          writer: new ReplyWriter(response),
+          onReplyBytes,
+        }),
+      );
     } finally {
       calls.gate.leave();
     }

@@ -23,6 +23,7 @@ export class AttemptSession {
   readonly kept: KeptItems = new Map();
   readonly #window: WriteWindow;
   #storedBytes = 0;
+  #replyBytes = 0;
   #isClosed = false;
   readonly #calls = new Map<AbortController, Promise<void>>();
   readonly #callCounts = new Map<string, number>();
@@ -77,6 +78,31 @@ export class AttemptSession {
         { code: 'request-too-large', replyCode: 'attempt-full' },
       );
     this.#storedBytes += bytes;
+  }
+
+  /**
+   * Runs a call whose reply counts among those of the attempt in flight until it is over.
+   * @param maxBytes the most that these may have together; the call that brings them over it fails with `attempt-replies-full`
+   */
+  async holdReply<Result>(
+    maxBytes: number,
+    work: (onBytes: (bytes: number) => void) => Promise<Result>,
+  ): Promise<Result> {
+    let held = 0;
+    const onBytes = (bytes: number): void => {
+      held += bytes;
+      this.#replyBytes += bytes;
+      if (this.#replyBytes <= maxBytes) return;
+      throw new ReplyError(
+        `the replies in flight of this attempt have more than ${maxBytes} bytes; ask for less at once, or raise the gateway's maxAttemptReplyBytes`,
+        { code: 'request-too-large', replyCode: 'attempt-replies-full' },
+      );
+    };
+    try {
+      return await work(onBytes);
+    } finally {
+      this.#replyBytes -= held;
+    }
   }
 
   /** Follows a call until it is over, so that the attempt can wait for it or end it. @throws {ReplyError} `cancelled` when the attempt has ended */
