@@ -138,9 +138,13 @@ describe('the requests of an attempt in flight', () => {
     const other = await harness.open();
     const answered = other.client.chat.completions.create(body);
     await until(() => engine.requests.length === 3);
+    const open = harness.gateway.openCalls();
+    expect([open.length, new Set(open.map(({ rolloutId }) => rolloutId)).size]).toEqual([3, 2]);
+    expect(Math.min(...open.map(({ forMs }) => forMs))).toBeGreaterThan(0);
     resolve();
     expect((await answered).choices).toHaveLength(1);
     expect((await Promise.all(asked)).map(({ status }) => status)).toEqual(Array.from({ length: 10 }, () => 200));
+    expect(harness.gateway.openCalls()).toEqual([]);
     expect((await harness.post(body)).status).toBe(200);
   });
 });

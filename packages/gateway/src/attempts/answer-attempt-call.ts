@@ -58,14 +58,15 @@ export async function answerAttemptCall(calls: AttemptCalls, call: AttemptCall):
 async function answerBody(calls: AttemptCalls, call: AttemptCall, caller: Caller, body: JsonObject): Promise<void> {
   const asked = call.dialect.parse(body, call.session.kept);
   const controller = new AbortController();
-  await call.session.follow(controller, async () => {
+  const work = async (): Promise<void> => {
     await enter(calls.gate, call.response, controller.signal);
     try {
       await answerCaptured(calls, call, { asked, caller, controller });
     } finally {
       calls.gate.leave();
     }
-  });
+  };
+  await call.session.follow(controller, work, caller.agentNames[0]);
 }
 
 /** Waits at the gate for as long as the agent keeps its connection. */

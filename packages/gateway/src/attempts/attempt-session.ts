@@ -13,6 +13,12 @@ export interface OpenClaim {
   readonly lease: Claim['lease'];
 }
 
+interface FollowedCall {
+  readonly running: Promise<void>;
+  readonly agent: string | undefined;
+  readonly startedAtMs: number;
+}
+
 /** One attempt whose model calls come through the gateway. */
 export class AttemptSession {
   readonly claim: OpenClaim;
@@ -25,7 +31,7 @@ export class AttemptSession {
   #storedBytes = 0;
   #replyBytes = 0;
   #isClosed = false;
-  readonly #calls = new Map<AbortController, Promise<void>>();
+  readonly #calls = new Map<AbortController, FollowedCall>();
   readonly #callCounts = new Map<string, number>();
   readonly #firstVersions = new Map<string, number>();
 
@@ -43,6 +49,14 @@ export class AttemptSession {
 
   get inFlight(): number {
     return this.#calls.size;
+  }
+
+  /** Returns the calls that go on now, the oldest first: the agent that makes each, where it is known, and for how long. */
+  get openCalls(): readonly { readonly agent: string | undefined; readonly forMs: number }[] {
+    return [...this.#calls.values()].map(({ agent, startedAtMs }) => ({
+      agent,
+      forMs: performance.now() - startedAtMs,
+    }));
   }
 
   /**
@@ -106,10 +120,11 @@ export class AttemptSession {
   }
 
   /** Follows a call until it is over, so that the attempt can wait for it or end it. @throws {ReplyError} `cancelled` when the attempt has ended */
-  async follow(controller: AbortController, work: () => Promise<void>): Promise<void> {
+  async follow(controller: AbortController, work: () => Promise<void>, agent?: string): Promise<void> {
     if (this.#isClosed) throw attemptEnded();
+    const startedAtMs = performance.now();
     const running = work();
-    this.#calls.set(controller, running);
+    this.#calls.set(controller, { running, agent, startedAtMs });
     try {
       await running;
     } finally {
@@ -121,7 +136,7 @@ export class AttemptSession {
   async close(graceMs: number): Promise<void> {
     this.#isClosed = true;
     if (this.#calls.size > 0) {
-      const ended = Promise.allSettled(this.#calls.values());
+      const ended = Promise.allSettled([...this.#calls.values()].map(({ running }) => running));
       const timer = setTimeout(() => {
         for (const controller of this.#calls.keys()) controller.abort(attemptEnded());
       }, graceMs);
