@@ -19,7 +19,14 @@ const vllmTests = join('test', 'real-vllm');
  * frameworks, and stores under kills.
  */
 export function listFullParts(root: string): readonly FullPart[] {
-  return [...listTestParts(root), vllmOf(root), packed, models, versions, ...(['sqlite', 'postgres'] as const).map(chaosOf)];
+  return [
+    ...listTestParts(root),
+    vllmOf(root),
+    packed,
+    models,
+    versions,
+    ...(['sqlite', 'postgres'] as const).map(chaosOf),
+  ];
 }
 
 function listTestParts(root: string): readonly FullPart[] {
