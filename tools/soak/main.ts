@@ -38,7 +38,7 @@ try {
     // At least thirty readings, and none more often than a collection of the heap may be forced.
     readingMs: Math.min(10_000, Math.max(1_000, minutes * 2_000)),
     // A rollout's call has three sockets in this process: the agent's, and both of the gateway's. Each pool keeps some more for the next
-    // calls: 3.1 to 3.7 were open for each rollout of an hour. What is no socket were 29 to 34 descriptors, whatever the load.
+    // calls: 570 to 710 were open for 200 rollouts, with no trend over 48 minutes. What is no socket were 32 to 34 descriptors.
     limits: { rssMiB: 64, heldMiB: 16, files: 8, sockets: 5 * concurrency + 20 },
   });
   if (values.json) console.log(JSON.stringify(report));
