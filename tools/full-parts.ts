@@ -14,9 +14,19 @@ export interface FullPart {
 /** The folder of tests on a real vLLM, which are a part of their own; within its workspace. */
 const vllmTests = join('test', 'real-vllm');
 
-/** Lists the parts: the `*.full.test.ts` files of each workspace, those on vLLM, the packed packages, templates and tokenizers, and stores under kills. */
+/**
+ * Lists the parts: the `*.full.test.ts` files of each workspace, those on vLLM, the packed packages, templates and tokenizers, versions of
+ * frameworks, and stores under kills.
+ */
 export function listFullParts(root: string): readonly FullPart[] {
-  return [...listTestParts(root), vllmOf(root), packed, models, ...(['sqlite', 'postgres'] as const).map(chaosOf)];
+  return [
+    ...listTestParts(root),
+    vllmOf(root),
+    packed,
+    models,
+    versions,
+    ...(['sqlite', 'postgres'] as const).map(chaosOf),
+  ];
 }
 
 function listTestParts(root: string): readonly FullPart[] {
@@ -71,6 +81,12 @@ const models: FullPart = {
   name: 'models',
   title: "compares chat templates and tokenizers with Python's",
   commands: [['npm', 'run', 'check:models', '--silent']],
+};
+
+const versions: FullPart = {
+  name: 'versions',
+  title: 'each adapter with the lowest and the newest version of its framework, from npm',
+  commands: [['npm', 'run', 'test:versions', '--silent']],
 };
 
 function chaosOf(store: 'sqlite' | 'postgres'): FullPart {

@@ -121,6 +121,7 @@ it('makes a part of each workspace with heavy tests, and one of those on a real 
     'vllm',
     'packages',
     'models',
+    'versions',
     'chaos-sqlite',
     'chaos-postgres',
   ]);

@@ -67,6 +67,7 @@ export async function dryRun<Task>(options: ResolvedTrainerOptions<Task>, dev: D
   const progress = new Progress({ mode: mode === 'none' ? 'none' : 'plain', logger, steps: 0 });
   const hooks = countRollouts(options.hooks, progress);
   const session = await openSession(trainer, { runId, storePath: undefined, hooks });
+  progress.watchCalls(() => session.gateway?.openCalls?.() ?? []);
   try {
     progress.begin(0, 'the dry run', tasks.length * samples);
     const rehearsal = await options.algorithm.rehearse(toHost(trainer, session, tasks));

@@ -10,7 +10,7 @@ import {
   findCachedEnvironment,
   isComplete,
   pythonProgram,
-  runtimeRequirements,
+  findRuntimeRequirements,
   stampFile,
 } from './python-environment.ts';
 import { runCommand } from './run-command.ts';
@@ -61,15 +61,15 @@ export async function setUpPython(options: SetUpPythonOptions = {}): Promise<str
   const index = options.torchIndex === undefined ? [] : ['--index-url', options.torchIndex];
   // By itself first: pip then takes the build that it is configured for, and nothing else can ask for another.
   await run(python, [...quietly, ...index, torch], `installing ${torch}, the largest part`);
-  await run(python, [...quietly, '-r', runtimeRequirements], 'installing the other packages');
+  await run(python, [...quietly, '-r', findRuntimeRequirements()], 'installing the other packages');
   await writeFile(stampFile(directory), digestRequirements());
   logger.info(`setup: ${python} is ready`);
   return python;
 }
 
 function findTorchPin(): string {
-  const pin = /^torch==\S+$/m.exec(readFileSync(runtimeRequirements, 'utf8'))?.[0];
-  if (pin === undefined) throw check.optionInvalid(runtimeRequirements, 'no line torch==…', 'a pinned PyTorch');
+  const pin = /^torch==\S+$/m.exec(readFileSync(findRuntimeRequirements(), 'utf8'))?.[0];
+  if (pin === undefined) throw check.optionInvalid(findRuntimeRequirements(), 'no line torch==…', 'a pinned PyTorch');
   return pin;
 }
 
