@@ -1,9 +1,17 @@
-// candidates
-export { findBest, meanScore, type Candidate, type Texts } from './candidates/candidate.ts';
-export { findFronts, removeDominated, weighParents, type Fronts } from './candidates/pareto-front.ts';
+// algorithms
+export { gepa } from './gepa/gepa.ts';
+export type { GepaOptions } from './gepa/gepa-options.ts';
+export type { GepaMetrics } from './gepa/gepa-run.ts';
+export type { Fate } from './gepa/conclude-step.ts';
+
+// what they are given
+export { promptTemplate, type ChatModel, type PromptTemplate, type TextModel } from '@agent-lightning/tracing';
 
 // decisions of GEPA
+export { findBest, meanScore, type Candidate, type Texts } from './candidates/candidate.ts';
+export { findFronts, removeDominated, weighParents, type Fronts } from './candidates/pareto-front.ts';
 export { isAccepted, isMergeAccepted, type AcceptanceRule } from './decisions/acceptance.ts';
+export type { ComponentRule } from './decisions/components.ts';
 export {
   drawMerge,
   findMerges,

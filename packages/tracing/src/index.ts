@@ -29,6 +29,18 @@ export {
 } from './emit/emitters.ts';
 export { operation, runOperation } from './emit/operation.ts';
 
+// prompts
+export {
+  type PromptTemplate,
+  type PromptValue,
+  type PromptVariables,
+  promptTemplate,
+} from './prompts/prompt-template.ts';
+export { findVariables } from './prompts/template-text.ts';
+
+// models that answer in words
+export { type AskModel, type ChatModel, type TextModel, toAskModel } from './models/text-model.ts';
+
 // redirect
 export { anthropicBaseUrl } from './redirect/anthropic-calls.ts';
 export { installFetchRedirect } from './redirect/fetch-redirect.ts';
