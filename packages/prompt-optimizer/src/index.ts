@@ -3,6 +3,9 @@ export { gepa } from './gepa/gepa.ts';
 export type { GepaOptions } from './gepa/gepa-options.ts';
 export type { GepaMetrics } from './gepa/gepa-run.ts';
 export type { Fate } from './gepa/conclude-step.ts';
+export { apo } from './apo/apo.ts';
+export type { ApoOptions } from './apo/apo-options.ts';
+export type { ApoMetrics } from './apo/apo-run.ts';
 
 // what they are given
 export { promptTemplate, type ChatModel, type PromptTemplate, type TextModel } from '@agent-lightning/tracing';

@@ -5,7 +5,7 @@ import { identifyTexts } from '../prompts/prompt-set.ts';
 import type { OpenStep } from './extend-work.ts';
 import type { GepaState, PoolEntry } from './gepa-state.ts';
 import type { ProposalOutcome, Search } from './plan-work.ts';
-import { findRewards, requireAll } from './step-rollouts.ts';
+import { findRewards, requireAll } from '../search/step-rollouts.ts';
 
 /** The end of a proposal or a merge. */
 export type Fate =

@@ -1,11 +1,12 @@
 import type { AlgorithmHost, Episode, PlannedRollout, Rollout } from '@agent-lightning/core';
 import { isSameTexts } from '../candidates/candidate.ts';
 import { isAccepted, isMergeAccepted } from '../decisions/acceptance.ts';
-import { identifyTexts, toResources } from '../prompts/prompt-set.ts';
+import { keepTexts } from '../prompts/keep-texts.ts';
+import { identifyTexts } from '../prompts/prompt-set.ts';
 import { reflect, type Reflection } from '../reflection/reflect.ts';
 import type { GepaState } from './gepa-state.ts';
 import type { Proposal, ProposalOutcome, Search, Work } from './plan-work.ts';
-import { findEpisodes, findRewards, pairRewards, planRollouts, requireAll } from './step-rollouts.ts';
+import { findEpisodes, findRewards, pairRewards, planRollouts, requireAll } from '../search/step-rollouts.ts';
 
 /** A step while it runs: what its work has come to so far. */
 export interface OpenStep {
@@ -108,15 +109,6 @@ export function selectMerge(
       ? planRollouts(host, { step: open.step, purpose: 'selection', name: 'm', resourcesId }, selection)
       : [],
   };
-}
-
-/** Keeps texts under their id, once: the newest version of an id is always these texts. */
-export async function keepTexts(
-  host: Pick<AlgorithmHost, 'findResources' | 'putResources'>,
-  id: string,
-  texts: Readonly<Record<string, string>>,
-): Promise<void> {
-  if ((await host.findResources(id)) === undefined) await host.putResources(id, toResources(texts));
 }
 
 async function reflectOn(

@@ -1,9 +1,10 @@
-import { check, randomOrder, seededRandom } from '@agent-lightning/core';
+import { check } from '@agent-lightning/core';
 import { toAskModel, type AskModel, type PromptTemplate, type TextModel } from '@agent-lightning/tracing';
 import type { AcceptanceRule } from '../decisions/acceptance.ts';
 import { costOfProposal, mostSteps, type StepSizes } from '../decisions/budget.ts';
 import type { ComponentRule } from '../decisions/components.ts';
 import { checkPrompts } from '../prompts/prompt-set.ts';
+import { splitTasks, type TaskSplit } from '../search/split-tasks.ts';
 
 /** The options of GEPA. A resumed run must have the same, but for `reflection`. */
 export interface GepaOptions {
@@ -94,24 +95,6 @@ export function resolveGepaOptions(options: GepaOptions): GepaSettings {
   });
 }
 
-/** The tasks of a run by what they are for, by their positions. */
-export interface TaskSplit {
-  /** The tasks of the minibatches. */
-  readonly feedback: readonly number[];
-  /** The tasks on which candidates are compared with each other. */
-  readonly selection: readonly number[];
-}
-
-/** Splits the training tasks by chance. @throws {ConfigurationError} `option-invalid` when there are too few */
-export function splitTasks({ selectionTasks }: GepaSettings, taskCount: number, seed: number): TaskSplit {
-  const count = selectionTasks ?? (taskCount < 8 ? taskCount : Math.floor(taskCount / 2));
-  if (count > taskCount)
-    throw check.optionInvalid('gepa.selectionTasks', count, `at most the number of training tasks, ${taskCount}`);
-  const order = randomOrder(taskCount, seededRandom(seed, 'gepa/split'));
-  const sort = (positions: readonly number[]): readonly number[] => [...positions].sort((a, b) => a - b);
-  return { selection: sort(order.slice(0, count)), feedback: sort(count === taskCount ? order : order.slice(count)) };
-}
-
 /** Returns the sizes of a step. @throws {ConfigurationError} `option-invalid` when the budget cannot pay for the first one */
 export function sizeSteps(settings: GepaSettings, { feedback, selection }: TaskSplit): StepSizes {
   const { budget, minibatch, proposals } = settings;
@@ -131,7 +114,7 @@ const defaultProposals = 20;
 
 /** Returns the steps of a run whose `fit` names none: as many as the budget could pay for, or 20 proposals without one. */
 export function countSteps(settings: GepaSettings, taskCount: number): number {
-  const sizes = sizeSteps(settings, splitTasks(settings, taskCount, 0));
+  const sizes = sizeSteps(settings, splitTasks('gepa', settings.selectionTasks, taskCount, 0));
   const { budget, proposals } = settings;
   return budget === Infinity ? Math.ceil(defaultProposals / proposals) : mostSteps(budget, sizes);
 }

@@ -9,21 +9,17 @@ import {
   type StepRollouts,
 } from '@agent-lightning/core';
 import { findBest, meanScore } from '../candidates/candidate.ts';
-import { findRendered, identifyTexts, toTexts } from '../prompts/prompt-set.ts';
+import { keepTexts } from '../prompts/keep-texts.ts';
+import { identifyTexts, toTexts } from '../prompts/prompt-set.ts';
+import { findUnusedPrompt } from '../search/unused-prompts.ts';
+import { splitTasks } from '../search/split-tasks.ts';
+import { planRollouts } from '../search/step-rollouts.ts';
 import { concludeStep, type Conclusion, type Fate } from './conclude-step.ts';
-import { exportPrompts } from './export-prompts.ts';
-import {
-  keepTexts,
-  proposeChildren,
-  selectChildren,
-  selectMerge,
-  type Finished,
-  type OpenStep,
-} from './extend-work.ts';
-import { sizeSteps, splitTasks, type GepaSettings } from './gepa-options.ts';
+import { exportPrompts } from '../search/export-prompts.ts';
+import { proposeChildren, selectChildren, selectMerge, type Finished, type OpenStep } from './extend-work.ts';
+import { sizeSteps, type GepaSettings } from './gepa-options.ts';
 import { initialGepaState, type GepaState, type PoolEntry } from './gepa-state.ts';
 import { planWork, type Search, type Work } from './plan-work.ts';
-import { planRollouts } from './step-rollouts.ts';
 
 /** The figures that GEPA adds to a step's line. */
 export interface GepaMetrics {
@@ -52,7 +48,7 @@ export class GepaRun implements AlgorithmRun<GepaMetrics> {
   constructor(settings: GepaSettings, host: AlgorithmHost) {
     this.#settings = settings;
     this.#host = host;
-    const split = splitTasks(settings, host.tasks.length, host.seed);
+    const split = splitTasks('gepa', settings.selectionTasks, host.tasks.length, host.seed);
     const sizes = sizeSteps(settings, split);
     this.#search = { settings, seed: host.seed, feedback: split.feedback, sizes, first: firstEntry(settings) };
     this.#state = initialGepaState(split.selection);
@@ -86,7 +82,8 @@ export class GepaRun implements AlgorithmRun<GepaMetrics> {
       this.#open === undefined
         ? { state: this.#state, fates: [], warnings: [] }
         : concludeStep(this.#search, this.#state, this.#open, episodes);
-    const unused = step === 1 ? await this.#findUnused(rollouts) : undefined;
+    const unused =
+      step === 1 ? await findUnusedPrompt('gepa', this.#host, this.#settings.prompts, rollouts) : undefined;
     this.#state = conclusion.state;
     this.#open = undefined;
     const end = unused ?? this.#findEnd(step, conclusion);
@@ -113,7 +110,11 @@ export class GepaRun implements AlgorithmRun<GepaMetrics> {
   }
 
   async exportResult(directory: string): Promise<void> {
-    await exportPrompts(directory, this.#best.texts, this.#state);
+    const { pool, selection } = this.#state;
+    const candidates = pool.map(({ id, step, parents, scores, texts }) => {
+      return { id, step, parents, score: meanScore({ scores }), scores, texts };
+    });
+    await exportPrompts(directory, this.#best.texts, { selection, candidates });
   }
 
   get #best(): PoolEntry {
@@ -149,19 +150,6 @@ export class GepaRun implements AlgorithmRun<GepaMetrics> {
     if (open.outcomes.size === 0) return await proposeChildren(search, host, state, proposing, finished);
     const isDecided = [...open.outcomes.values()].some(({ isAccepted }) => isAccepted !== undefined);
     return isDecided ? undefined : selectChildren(search, host, state.selection, proposing, finished);
-  }
-
-  /** Returns the error of a run whose rollouts do not use a prompt that it should improve. */
-  async #findUnused(rollouts: StepRollouts['rollouts']): Promise<Error | undefined> {
-    const succeeded = rollouts.filter(({ status }) => status === 'succeeded');
-    if (succeeded.length === 0) return undefined; // Failed rollouts may not have come to their prompts.
-    const rendered = findRendered(await this.#host.readSpans(succeeded));
-    const unused = this.#settings.prompts.find(({ name }) => !rendered.has(name));
-    if (unused === undefined) return undefined;
-    return new TrainerError(
-      `no rollout of the first step rendered the prompt "${unused.name}", so no version of it can make a difference; call its render() inside the rollout function, or leave it out of gepa.prompts`,
-      { code: 'no-signal' },
-    );
   }
 
   #findEnd(step: number, { warnings }: Conclusion): 'converged' | Error | undefined {

@@ -1,15 +1,9 @@
-import type { Algorithm, AlgorithmHost, MetricChart, Rehearsal } from '@agent-lightning/core';
+import type { Algorithm, AlgorithmHost, MetricChart } from '@agent-lightning/core';
 import { costOfProposal } from '../decisions/budget.ts';
-import { findRendered, identifyTexts, toTexts } from '../prompts/prompt-set.ts';
-import { keepTexts } from './extend-work.ts';
-import {
-  countSteps,
-  resolveGepaOptions,
-  sizeSteps,
-  splitTasks,
-  type GepaOptions,
-  type GepaSettings,
-} from './gepa-options.ts';
+import { toTexts } from '../prompts/prompt-set.ts';
+import { rehearsePrompts } from '../search/rehearse-prompts.ts';
+import { splitTasks } from '../search/split-tasks.ts';
+import { countSteps, resolveGepaOptions, sizeSteps, type GepaOptions, type GepaSettings } from './gepa-options.ts';
 import { GepaRun, type GepaMetrics } from './gepa-run.ts';
 
 const charts: readonly MetricChart[] = [
@@ -41,45 +35,12 @@ export function gepa(options: GepaOptions): Algorithm<GepaMetrics> {
     uses: { backend: false, samplingAhead: false },
     charts,
     begin: async (host) => new GepaRun(settings, host),
-    rehearse: (host) => rehearse(settings, host),
+    rehearse: (host) => rehearsePrompts(host, settings, describeCost(settings, host)),
   });
 }
 
-/** Runs the prompts as they are, and says whether they are used and whether rewards tell prompts apart. */
-async function rehearse(settings: GepaSettings, host: AlgorithmHost): Promise<Rehearsal> {
-  const texts = toTexts(settings.prompts);
-  const resourcesId = identifyTexts(texts);
-  await keepTexts(host, resourcesId, texts);
-  return {
-    resourcesId,
-    examine: async (rollouts, episodes) => {
-      const rewards = episodes.flatMap(({ reward }) => reward ?? []);
-      const rendered = findRendered(await host.readSpans(rollouts.filter(({ status }) => status === 'succeeded')));
-      const unused = settings.prompts.filter(({ name }) => !rendered.has(name));
-      const isPerfect = rewards.length > 0 && rewards.every((reward) => reward >= settings.perfectReward);
-      return {
-        ok: rewards.length > 0 && unused.length === 0 && !isPerfect,
-        findings: [
-          ...unused.map(
-            ({ name }) => `no rollout rendered the prompt "${name}"; call its render() inside the rollout function`,
-          ),
-          ...(rewards.length < episodes.length
-            ? [`${episodes.length - rewards.length} of ${episodes.length} rollouts have no reward`]
-            : []),
-          ...(isPerfect
-            ? [`every rollout has the perfect reward (gepa.perfectReward: ${settings.perfectReward})`]
-            : []),
-          describeCost(settings, host),
-        ],
-      };
-    },
-  };
-}
-
-function describeCost(settings: GepaSettings, host: AlgorithmHost): string {
-  const sizes = sizeSteps(
-    { ...settings, budget: Infinity },
-    splitTasks({ ...settings, selectionTasks: undefined }, host.tasks.length, host.seed),
-  );
-  return `with these ${host.tasks.length} tasks, the prompts as they are cost ${sizes.selection} rollouts, and a new one from ${sizes.minibatch} (nothing to improve) to ${costOfProposal(sizes)} (accepted)`;
+function describeCost(settings: GepaSettings, { tasks, seed }: AlgorithmHost): string {
+  const split = splitTasks('gepa', undefined, tasks.length, seed);
+  const sizes = sizeSteps({ ...settings, budget: Infinity }, split);
+  return `with these ${tasks.length} tasks, the prompts as they are cost ${sizes.selection} rollouts, and a new one from ${sizes.minibatch} (nothing to improve) to ${costOfProposal(sizes)} (accepted)`;
 }

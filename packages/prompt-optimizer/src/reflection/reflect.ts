@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto';
 import type { AlgorithmHost } from '@agent-lightning/core';
 import type { AskModel, PromptTemplate } from '@agent-lightning/tracing';
 import type { Texts } from '../candidates/candidate.ts';
 import { findTextFault } from '../prompts/prompt-set.ts';
+import { askOnce } from './ask-once.ts';
 import { readAnswer } from './read-answer.ts';
 import { writeRequest, type Example } from './request.ts';
 
@@ -49,21 +49,4 @@ export async function reflect(
   }
   const isSame = components.every((name) => changed[name] === texts[name]);
   return isSame ? { kind: 'rejected', reason: 'the new text is the old one' } : { kind: 'texts', texts: changed };
-}
-
-async function askOnce(
-  host: Pick<AlgorithmHost, 'findResources' | 'putResources'>,
-  ask: AskModel,
-  purpose: string,
-  request: string,
-): Promise<string> {
-  const digest = createHash('sha256')
-    .update(JSON.stringify([purpose, request]))
-    .digest('hex')
-    .slice(0, 24);
-  const kept = (await host.findResources(`answer-${digest}`))?.['answer'];
-  if (kept?.type === 'json' && typeof kept.value === 'string') return kept.value;
-  const answer = await ask(request);
-  await host.putResources(`answer-${digest}`, { answer: { type: 'json', value: answer } });
-  return answer;
 }

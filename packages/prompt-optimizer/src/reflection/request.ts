@@ -24,16 +24,56 @@ export function writeRequest(
   guidance: string | undefined,
 ): string {
   return [
+    ...describeRuns(prompt, current, examples),
+    '# What to do',
+    'Find out what the tasks ask for, what the better runs did right and what the others did wrong. Then write a new version of the prompt that would earn more on tasks of this kind. Put in facts and strategies that hold for all tasks of the kind. Do not copy single tasks or their solutions into it.',
+    ...describeWishes(prompt, guidance),
+  ].join('\n\n');
+}
+
+/** Returns the text that asks what a prompt lacks: the textual gradient of APO. */
+export function writeCritiqueRequest(prompt: PromptTemplate, current: string, examples: readonly Example[]): string {
+  return [
+    ...describeRuns(prompt, current, examples),
+    '# What to do',
+    'Say what in the prompt caused the worse runs: what it does not say about constraints, order or format, what is ambiguous, what is wrong. Name concrete changes that can be tested, the most important one first, in less than 350 words. Do not write the new prompt.',
+  ].join('\n\n');
+}
+
+/** Returns the text that asks for a new version of a prompt by a critique of it. */
+export function writeEditRequest(
+  prompt: PromptTemplate,
+  current: string,
+  critique: string,
+  guidance: string | undefined,
+): string {
+  return [
+    'You rewrite one prompt of an agent by a critique of it.',
+    `# The prompt "${prompt.name}" as it is now`,
+    current,
+    '# The critique',
+    critique,
+    '# What to do',
+    'Write a new version of the prompt that does what the critique asks for. Keep what the critique does not speak of.',
+    ...describeWishes(prompt, guidance),
+  ].join('\n\n');
+}
+
+function describeRuns(prompt: PromptTemplate, current: string, examples: readonly Example[]): readonly string[] {
+  return [
     'You improve one prompt of an agent. Below is the prompt as it is now, then what the agent did with it on some tasks, how each run was rewarded, and why.',
     `# The prompt "${prompt.name}" as it is now`,
     current,
     ...examples.map(describeExample),
-    '# What to do',
-    'Find out what the tasks ask for, what the better runs did right and what the others did wrong. Then write a new version of the prompt that would earn more on tasks of this kind. Put in facts and strategies that hold for all tasks of the kind. Do not copy single tasks or their solutions into it.',
+  ];
+}
+
+function describeWishes(prompt: PromptTemplate, guidance: string | undefined): readonly string[] {
+  return [
     ...(prompt.variables.length === 0 ? [] : [describeVariables(prompt)]),
     ...(guidance === undefined ? [] : [guidance]),
     'Answer with the whole new prompt between <new_prompt> and </new_prompt>.',
-  ].join('\n\n');
+  ];
 }
 
 function describeVariables({ variables }: PromptTemplate): string {

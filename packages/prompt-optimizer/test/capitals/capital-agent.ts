@@ -64,6 +64,16 @@ export function scriptReflection(seed: number): (request: string) => Promise<str
   };
 }
 
+/** Answers APO's requests: the critique names a sentence that follows from the request and a seed, and the edit adds it or takes it away. */
+export function scriptCritique(seed: number): (request: string) => Promise<string> {
+  return async (request) => {
+    if (!request.includes('# The critique')) return sentences[hash(`${seed}/${request}`) % sentences.length]!;
+    const [, current, sentence] = /as it is now\n\n([\s\S]*?)\n\n# The critique\n\n(.*)\n/.exec(request)!;
+    const isThere = current!.includes(sentence!);
+    return `<new_prompt>${isThere ? current!.replace(` ${sentence}`, '') : `${current} ${sentence}`}</new_prompt>`;
+  };
+}
+
 function hash(text: string): number {
   let state = 2_166_136_261;
   for (const letter of text) state = Math.imul(state ^ letter.codePointAt(0)!, 16_777_619) >>> 0;

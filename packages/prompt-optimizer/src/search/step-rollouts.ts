@@ -1,7 +1,7 @@
 import type { AlgorithmHost, Episode, PlannedRollout } from '@agent-lightning/core';
 
 /** The purpose of a rollout in a step. */
-export type Purpose = 'seed' | 'parent' | 'child' | 'selection' | 'merge';
+export type Purpose = 'seed' | 'parent' | 'child' | 'selection' | 'merge' | 'leader';
 
 /** Plans the rollouts of one candidate on some tasks. @param name tells apart the candidates that a step runs for the same purpose */
 export function planRollouts(
