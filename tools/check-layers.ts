@@ -22,7 +22,7 @@ const allowedImports: Readonly<Record<string, readonly string[]>> = {
   backend: ['core', 'platform', 'text'],
   run: ['core', 'platform', 'store', 'database', 'runner', 'service'],
   report: ['core', 'run'],
-  trainer: ['core', 'platform', 'runner', 'backend', 'run', 'report'],
+  trainer: ['core', 'platform', 'tracing', 'runner', 'backend', 'run', 'report'],
   testing: ['core', 'store', 'tracing', 'runner'],
   kit: ['core', 'platform', 'text', 'service', 'backend', 'run', 'trainer'],
   example: [

@@ -86,7 +86,7 @@ export async function dryRun<Task>(options: ResolvedTrainerOptions<Task>, dev: D
     const planned = planGroups(0, tasks, [...tasks.keys()], samples, rehearsal.resourcesId);
     const rollouts = await collector.collect(planned, stopping);
     const read = await collector.readEpisodes(rollouts);
-    const examination = { episodes: read, ...rehearsal.examine(rollouts, read) };
+    const examination = { episodes: read, ...(await rehearsal.examine(rollouts, read)) };
     const calls = examineCalls(examination.episodes, dev.allowOutside);
     const report = toDevReport(rollouts, examination, calls, failures);
     const rollout = await describeTellingRollout(collector, examination.episodes);

@@ -78,7 +78,7 @@ export class Trainer<Task = JsonValue, Metrics extends object = object> {
    * `run-locked` | `resume-mismatch` | `disk-full`; {ConfigurationError} `option-invalid` | `option-unsupported`
    */
   async fit(options: FitOptions<Task>): Promise<TrainingResult> {
-    const fit = resolveFitOptions(options, this.#options.algorithm.tasksPerStep);
+    const fit = resolveFitOptions(options, this.#options.algorithm.tasksPerStep, this.#options.algorithm.countSteps);
     checkTaskKinds(this.#options.taskKind, [...fit.train, ...fit.validation]);
     await this.#options.algorithm.check?.(this.#options);
     const config = describeRun(this.#options, fit);
