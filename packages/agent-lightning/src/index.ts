@@ -1,0 +1,2 @@
+// the trainer
+export { Trainer } from '@agent-lightning/trainer';
