@@ -1,7 +1,10 @@
-import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { addCompletionCommand } from './commands/completion.ts';
+import { addInitCommand } from './commands/init.ts';
 import { exitCodesText } from './exit-codes.ts';
+import { readVersion } from './read-version.ts';
+
+export { readVersion } from './read-version.ts';
 
 /** Makes the program with all of its commands. */
 export function createProgram(): Command {
@@ -26,6 +29,7 @@ The help of a command: agent-lightning COMMAND --help
 
 ${exitCodesText}`,
     );
+  addInitCommand(program);
   addCompletionCommand(program);
   return program;
 }
@@ -33,12 +37,4 @@ ${exitCodesText}`,
 /** Returns every command of a program, those within groups too, without the program itself. */
 export function allCommands(program: Command): readonly Command[] {
   return program.commands.flatMap((command) => [command, ...allCommands(command)]);
-}
-
-/** Returns the version of this package. */
-export function readVersion(): string {
-  const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
-    readonly version: string;
-  };
-  return manifest.version;
 }
