@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { addCompletionCommand } from './commands/completion.ts';
+import { addDoctorCommand } from './commands/doctor.ts';
 import { addInitCommand } from './commands/init.ts';
 import { exitCodesText } from './exit-codes.ts';
 import { readVersion } from './read-version.ts';
@@ -30,6 +31,7 @@ The help of a command: agent-lightning COMMAND --help
 ${exitCodesText}`,
     );
   addInitCommand(program);
+  addDoctorCommand(program);
   addCompletionCommand(program);
   return program;
 }

@@ -53,7 +53,7 @@ export function isFunction(node: AnyNode | undefined): node is FunctionNode & An
 function listFields(schema: AnyNode, scope: SourceScope): readonly string[] {
   const imported =
     scope.findImport(schema) ?? scope.findImport(schema.type === 'MemberExpression' ? schema.object : schema);
-  if (imported !== undefined && /^Messages/.test(imported.name)) return ['messages'];
+  if (imported !== undefined && imported.name.startsWith('Messages')) return ['messages'];
   const placed = scope.resolve({ node: schema, scope });
   const { node } = placed;
   if (node.type === 'ObjectExpression') return listGivenFields(node, placed.scope);

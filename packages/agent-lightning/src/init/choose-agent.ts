@@ -130,7 +130,13 @@ function trustNamed(
     );
   const isGraph = framework === 'langgraph';
   return {
-    ...{ framework, file, exportName, name: exportName, line: 1, registered: [], uses: new Set() },
+    framework,
+    file,
+    exportName,
+    name: exportName,
+    line: 1,
+    registered: [],
+    uses: new Set(),
     kind: isGraph ? 'graph' : 'agent',
     input: { form: isGraph ? 'messages' : 'text' },
     isFactory: false,

@@ -48,7 +48,11 @@ function findInModule(module: ModuleNames, index: SourceIndex): readonly AgentCa
     seen.add(node);
     found.push({
       ...recognized,
-      ...{ file: module.file, exportName, name, line: node.loc?.start.line ?? 1, isCommonJs: module.isCommonJs },
+      file: module.file,
+      exportName,
+      name,
+      line: node.loc?.start.line ?? 1,
+      isCommonJs: module.isCommonJs,
       uses: listUses(node, name, scope),
       runsOnImport: runsOnImport(module, name),
     });

@@ -90,9 +90,9 @@ function readImport({ source, specifiers }: ImportDeclaration, draft: Draft): vo
 }
 
 function readDeclarator({ id, init }: VariableDeclarator, draft: Draft): void {
-  const from = init == null ? undefined : requiredModule(init);
+  const from = isNothing(init) ? undefined : requiredModule(init);
   if (from !== undefined) return readRequire(id, from, draft);
-  if (id.type === 'Identifier' && init != null) draft.declared.set(id.name, init);
+  if (id.type === 'Identifier' && !isNothing(init)) draft.declared.set(id.name, init);
 }
 
 /** Returns the module that `require('…')` or `await import('…')` names, also with a member behind it. */
@@ -129,13 +129,13 @@ function readRequire(id: Pattern, { from, name }: Imported, draft: Draft): void 
 }
 
 function readNamedExport({ declaration, specifiers, source }: ExportNamedDeclaration, draft: Draft): void {
-  if (declaration != null) {
+  if (!isNothing(declaration)) {
     const before = new Set(draft.declared.keys());
     readStatement(declaration, draft);
     for (const [name, node] of draft.declared) if (!before.has(name)) draft.exports.set(name, node);
   }
   // What is passed on from another module is found there.
-  if (source == null)
+  if (isNothing(source))
     for (const { local, exported } of specifiers) draft.exports.set(nameOf(exported), local as AnyNode);
 }
 
@@ -186,4 +186,9 @@ export function walkNodes(node: AnyNode, visit: (node: AnyNode) => void): void {
       if (typeof (child as { readonly type?: unknown } | null)?.type === 'string') walkNodes(child as AnyNode, visit);
     }
   }
+}
+
+/** Tells whether a part of a node is not there, which the parser writes as null or leaves out. */
+function isNothing<Value>(value: Value | null | undefined): value is null | undefined {
+  return value === null || value === undefined;
 }

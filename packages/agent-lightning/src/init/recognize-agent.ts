@@ -102,7 +102,7 @@ function recognizeGraph(placed: Placed, depth = 0): RecognizedAgent | undefined 
   if (node.type === 'NewExpression' || (node.type === 'CallExpression' && node.callee.type !== 'MemberExpression')) {
     const imported = scope.findImport(node.callee);
     if (originOf(imported) !== 'langgraph') return undefined;
-    const isState = /Graph$/.test(imported!.name) && imported!.name !== 'MessageGraph';
+    const isState = imported!.name.endsWith('Graph') && imported!.name !== 'MessageGraph';
     const input = isState ? readStateInput(node.arguments[0], scope) : ({ form: 'messages' } as const);
     return describe('langgraph', 'graph', { input });
   }
