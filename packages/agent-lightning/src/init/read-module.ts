@@ -95,7 +95,7 @@ function readDeclarator({ id, init }: VariableDeclarator, draft: Draft): void {
   if (id.type === 'Identifier' && !isNothing(init)) draft.declared.set(id.name, init);
 }
 
-/** Returns the module that `require('…')` or `await import('…')` names, also with a member behind it. */
+/** Returns the module that a call of `require`, or of `import` as a function, names, also with a member behind it. */
 function requiredModule(expression: Expression): Imported | undefined {
   if (expression.type === 'AwaitExpression') return requiredModule(expression.argument);
   if (expression.type === 'MemberExpression' && expression.property.type === 'Identifier') {

@@ -25,12 +25,12 @@ export function writeConfig(project: Project, agent: AgentCandidate, language: L
   const { adapter } = getFramework(agent.framework);
   const calling = describeCalling(project, agent);
   const imports = [
-    `import { defineConfig } from 'agent-lightning';`,
-    `import { withLightning } from '${adapter}';`,
+    writeImport('{ defineConfig }', 'agent-lightning'),
+    writeImport('{ withLightning }', adapter),
     ...(calling.importLine === undefined ? [] : [calling.importLine]),
     ...importAgent(project, agent),
-    `import { reward } from './lightning/reward.${ownEnding(project, language)}';`,
-    `import { train, validation } from './lightning/tasks.${ownEnding(project, language)}';`,
+    writeImport('{ reward }', `./lightning/reward.${ownEnding(project, language)}`),
+    writeImport('{ train, validation }', `./lightning/tasks.${ownEnding(project, language)}`),
   ];
   return `${imports.join('\n')}
 
@@ -54,6 +54,14 @@ export function ownEnding({ importsTypeScript }: Project, language: Language): s
   return language === 'mjs' ? 'mjs' : importsTypeScript ? 'ts' : 'js';
 }
 
+function writeImport(what: string, module: string): string {
+  return `import ${what} from ${quote(module)};`;
+}
+
+function quote(text: string): string {
+  return `'${text}'`;
+}
+
 /** Returns the name of the agent in the configuration. */
 function localName({ exportName, file }: AgentCandidate): string {
   if (exportName !== undefined && exportName !== 'default') return exportName;
@@ -70,11 +78,11 @@ const taken: ReadonlySet<string> = new Set(['index', 'reward', 'train', 'validat
 function importAgent(project: Project, agent: AgentCandidate): readonly string[] {
   const path = `./${project.importsTypeScript ? agent.file : agent.file.replace(/\.([cm]?)ts$/, '.$1js')}`;
   const name = localName(agent);
-  if (agent.exportName === 'default') return [`import ${name} from '${path}';`];
+  if (agent.exportName === 'default') return [writeImport(name, path)];
   const local = taken.has(name) ? `${name} as original` : name;
   // The exports of a CommonJS file are its default import, whichever way they were set.
-  if (agent.isCommonJs) return [`import agentFile from '${path}';`];
-  return [`import { ${local} } from '${path}';`];
+  if (agent.isCommonJs) return [writeImport('agentFile', path)];
+  return [writeImport(`{ ${local} }`, path)];
 }
 
 /** Returns the expression of the agent before it is wrapped. */
@@ -131,7 +139,7 @@ function callGraph(agent: AgentCandidate): Called {
 function callOpenAIAgent({ manifest }: Project): Called {
   const source = listDependencies(manifest).has('@openai/agents') ? '@openai/agents' : '@openai/agents-core';
   return {
-    importLine: `import { run } from '${source}';`,
+    importLine: writeImport('{ run }', source),
     call: ['const result = await run(trained, task.input, { signal });'],
     answer: `result.finalOutput ?? ''`,
   };
@@ -181,7 +189,7 @@ function callWorkflow(agent: AgentCandidate): Called {
       `signal.addEventListener('abort', onAbort, { once: true });`,
       `const result = await run.start({ inputData: ${inputOf(agent)} });`,
       `signal.removeEventListener('abort', onAbort);`,
-      "if (result.status !== 'success') throw new Error(`the workflow ended as ${result.status}`, { cause: result });",
+      "if (result.status !== 'success') throw Error(`the workflow ended as ${result.status}`, { cause: result });",
     ],
     answer: 'result.result',
   };

@@ -47,7 +47,7 @@ export function writeReward(language: Language, { isText, tasksFile }: RewardFor
   const answerType = isText ? 'string' : 'unknown';
   const example = isText ? 'answer.includes(task.expected)' : 'JSON.stringify(answer).includes(task.expected)';
   const parameters = isTyped ? `task: Task, answer: ${answerType}` : 'task, answer';
-  return `${isTyped ? `import type { Task } from '${tasksFile}';\n\n` : ''}/**
+  return `${isTyped ? `import type { Task } from ${JSON.stringify(tasksFile).replaceAll('"', "'")};\n\n` : ''}/**
  * Returns the reward of one answer: 1 for a good one, 0 for a bad one, or anything between. What it rewards is what the agent learns.
  *
  * FILL IN. Until then every answer earns 0, so that nothing can be learned; \`npx agent-lightning dev\` runs the agent and says so.
