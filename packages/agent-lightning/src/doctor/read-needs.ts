@@ -3,7 +3,8 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AnyNode, CallExpression } from 'acorn';
 import { findConfig } from '../init/plan-init.ts';
-import { listProperties, walkNodes, type ModuleNames } from '../init/read-module.ts';
+import { listProperties, type ModuleNames } from '../init/read-module.ts';
+import { walkNodes } from '../sources/walk-nodes.ts';
 import { SourceIndex } from '../init/source-index.ts';
 import { SourceScope } from '../init/source-scope.ts';
 

@@ -6,12 +6,12 @@ import type { FrameworkId } from '../project/frameworks.ts';
  */
 export type AgentKind = 'graph' | 'agent' | 'instance' | 'workflow' | 'function';
 
-/** What an agent takes: chat messages in a state, a list of chat messages, one text, or an object with these fields. */
+/** The input of an agent: chat messages in a state, a list of chat messages, one text, or an object with these fields. */
 export type AgentInput =
   | { readonly form: 'messages' | 'message-list' | 'text' }
   | { readonly form: 'fields'; readonly fields: readonly string[] };
 
-/** What was recognized in one expression. */
+/** The thing that was recognized in one expression. */
 export interface RecognizedAgent {
   readonly framework: FrameworkId;
   readonly kind: AgentKind;

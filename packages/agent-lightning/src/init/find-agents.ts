@@ -5,12 +5,13 @@ import type { AnyNode, BlockStatement, Function as FunctionNode } from 'acorn';
 import { frameworks } from '../project/frameworks.ts';
 import type { AgentCandidate, RecognizedAgent } from './agent-candidate.ts';
 import { isFunction, readParameter } from './agent-input.ts';
-import { walkNodes, type ModuleNames } from './read-module.ts';
+import { walkNodes } from '../sources/walk-nodes.ts';
+import type { ModuleNames } from './read-module.ts';
 import { recognizeAgent } from './recognize-agent.ts';
 import { SourceIndex } from './source-index.ts';
 import { nameOfValue, SourceScope } from './source-scope.ts';
 
-/** What was found in a project. */
+/** The agents of a project. */
 export interface FoundAgents {
   readonly candidates: readonly AgentCandidate[];
   /** Files that name a framework and could not be parsed. */

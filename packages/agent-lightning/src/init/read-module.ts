@@ -178,16 +178,6 @@ export function listProperties(node: AnyNode): readonly (readonly [string, AnyNo
   );
 }
 
-/** Calls `visit` with a node and every node below it. */
-export function walkNodes(node: AnyNode, visit: (node: AnyNode) => void): void {
-  visit(node);
-  for (const value of Object.values(node) as unknown[]) {
-    for (const child of Array.isArray(value) ? value : [value]) {
-      if (typeof (child as { readonly type?: unknown } | null)?.type === 'string') walkNodes(child as AnyNode, visit);
-    }
-  }
-}
-
 /** Tells whether a part of a node is not there, which the parser writes as null or leaves out. */
 function isNothing<Value>(value: Value | null | undefined): value is null | undefined {
   return value === null || value === undefined;

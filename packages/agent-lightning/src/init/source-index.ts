@@ -2,7 +2,7 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join, posix } from 'node:path';
 import { listSources } from './list-sources.ts';
-import { parseSource } from './parse-source.ts';
+import { parseSource } from '../sources/parse-source.ts';
 import { readModule, type ModuleNames } from './read-module.ts';
 
 const endings = [

@@ -1,5 +1,5 @@
-/** Parses a source file without running it. */
-import { stripTypeScriptTypes } from 'node:module';
+/** Removes the types of TypeScript and parses source files, without running them. */
+import module from 'node:module';
 import { parse, type Options, type Program } from 'acorn';
 
 const options: Options = {
@@ -21,8 +21,11 @@ export function parseSource(path: string, text: string): Program | undefined {
   }
 }
 
-/** Removes the types; enumerations and the like, which are more than types, are compiled, and lines then move. */
-function removeTypes(text: string): string {
+/**
+ * Removes the types from TypeScript. Enumerations and the like, which are more than types, are compiled, and lines then move.
+ * @throws {SyntaxError} for what is no TypeScript
+ */
+export function removeTypes(text: string): string {
   try {
     return stripQuietly(text, 'strip');
   } catch (error) {
@@ -36,7 +39,7 @@ function stripQuietly(text: string, mode: 'strip' | 'transform'): string {
   const { emitWarning } = process;
   process.emitWarning = () => undefined;
   try {
-    return stripTypeScriptTypes(text, { mode });
+    return module.stripTypeScriptTypes(text, { mode });
   } finally {
     process.emitWarning = emitWarning;
   }
