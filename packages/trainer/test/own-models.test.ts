@@ -11,7 +11,7 @@ const tasks = letterTasks.slice(0, 2);
 
 /** Writes down a call of the agent's own model, as an adapter does. */
 function recordCall(model: string, failed = false): void {
-  const { recorder } = requireRollout();
+  const { recorder } = requireRollout('recordCall');
   recorder
     .start({
       kind: 'model_call',

@@ -1,6 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { addCompletionCommand } from './commands/completion.ts';
+import { addDevCommand } from './commands/dev.ts';
+import { addEvalCommand } from './commands/eval.ts';
+import { addTrainCommand } from './commands/train.ts';
 import { exitCodesText } from './exit-codes.ts';
 
 /** Makes the program with all of its commands. */
@@ -26,6 +29,9 @@ The help of a command: agent-lightning COMMAND --help
 
 ${exitCodesText}`,
     );
+  addDevCommand(program);
+  addTrainCommand(program);
+  addEvalCommand(program);
   addCompletionCommand(program);
   return program;
 }
