@@ -8,7 +8,7 @@ export interface CommandEnd {
   /** The text on standard error. */
   readonly complaints: string;
   /** The object of the last line of standard output. */
-  readonly json: () => any;
+  readonly json: () => Readonly<Record<string, unknown>>;
 }
 
 /** Runs a command line in this process. */
@@ -32,5 +32,10 @@ export async function runInProcess(
     directory,
     interruption: () => signal,
   });
-  return { exitCode, output, complaints, json: () => JSON.parse(output.trimEnd().split('\n').at(-1)!) };
+  return {
+    exitCode,
+    output,
+    complaints,
+    json: () => JSON.parse(output.trimEnd().split('\n').at(-1)!) as Readonly<Record<string, unknown>>,
+  };
 }

@@ -1,7 +1,10 @@
 import { Command } from 'commander';
 import { addCompletionCommand } from './commands/completion.ts';
+import { addDevCommand } from './commands/dev.ts';
 import { addDoctorCommand } from './commands/doctor.ts';
+import { addEvalCommand } from './commands/eval.ts';
 import { addInitCommand } from './commands/init.ts';
+import { addTrainCommand } from './commands/train.ts';
 import { exitCodesText } from './exit-codes.ts';
 import { readVersion } from './read-version.ts';
 
@@ -31,6 +34,9 @@ The help of a command: agent-lightning COMMAND --help
 ${exitCodesText}`,
     );
   addInitCommand(program);
+  addDevCommand(program);
+  addTrainCommand(program);
+  addEvalCommand(program);
   addDoctorCommand(program);
   addCompletionCommand(program);
   return program;

@@ -35,7 +35,7 @@ export function describeCommands(command: Command, path = ''): readonly CommandW
     options: help
       .visibleOptions(command)
       .flatMap(({ long, description, required, optional, argChoices }) =>
-        long == null
+        long === undefined || long === null
           ? []
           : [{ text: long, meaning: description, takesValue: required || optional, choices: argChoices }],
       ),
