@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AnyNode, CallExpression } from 'acorn';
-import { findConfig } from '../init/plan-init.ts';
+import { findProjectConfig } from '../project/project-config.ts';
 import { listProperties, type ModuleNames } from '../init/read-module.ts';
 import { walkNodes } from '../sources/walk-nodes.ts';
 import { SourceIndex } from '../init/source-index.ts';
@@ -27,7 +27,7 @@ export interface Needs {
 
 /** Reads the needs of a project. Values that are not written as they are, such as `process.env.MODEL`, are left out. */
 export function readNeeds(directory: string): Needs {
-  const config = findConfig(directory);
+  const config = findProjectConfig(directory);
   const index = new SourceIndex(directory);
   const module = config === undefined || !existsSync(join(directory, config)) ? undefined : index.read(config);
   const backends = module === undefined ? [] : listBackends(module, index);

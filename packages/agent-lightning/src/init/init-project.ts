@@ -1,11 +1,12 @@
 /** Sets up an existing project for training. */
 import { installCommand } from '../project/install-command.ts';
 import { getFramework, type FrameworkId } from '../project/frameworks.ts';
+import { findProjectConfig } from '../project/project-config.ts';
 import { readProject, type Project } from '../project/read-project.ts';
 import type { AgentCandidate } from './agent-candidate.ts';
 import { installPackages, writePlan } from './apply-plan.ts';
 import { chooseAgent, nameAgent, type ChosenAgent } from './choose-agent.ts';
-import { findConfig, planCompletion, planInit, type InitPlan } from './plan-init.ts';
+import { planCompletion, planInit, type InitPlan } from './plan-init.ts';
 
 export interface InitOptions {
   /** The folder of the project. */
@@ -47,7 +48,7 @@ export interface InitResult {
 /** Sets up a project, or completes what an earlier run left; a project that is set up stays as it is. @throws {ConfigurationError} with what to do */
 export async function initProject(options: InitOptions): Promise<InitResult> {
   const project = readProject(options.directory);
-  const config = findConfig(project.directory);
+  const config = findProjectConfig(project.directory);
   if (config !== undefined)
     return await carryOut(project, options, planCompletion(project, config, options.version), undefined);
   const chosen = await chooseAgent(project, options);

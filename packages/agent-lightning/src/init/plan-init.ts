@@ -27,13 +27,6 @@ export interface InitPlan {
   readonly packages: readonly string[];
 }
 
-const configNames = ['ts', 'mts', 'js', 'mjs'].map((ending) => `lightning.config.${ending}`);
-
-/** Returns the configuration that a project has, or undefined. */
-export function findConfig(directory: string): string | undefined {
-  return configNames.find((name) => existsSync(join(directory, name)));
-}
-
 /** Plans the set-up of a chosen agent. @throws {ConfigurationError} `option-unsupported` when its framework is of a version that the adapter does not take */
 export function planInit(project: Project, { agent }: ChosenAgent, version: string): InitPlan {
   const framework = getFramework(agent.framework);
