@@ -58,9 +58,9 @@ function makeHealthyProject(sandbox: string): string {
   mkdirSync(tarballs);
   const manifest = { name: 'healthy', private: true, type: 'module', dependencies: { ai: '7.0.173', zod: '4.6.7' } };
   writeFileSync(join(project, 'package.json'), JSON.stringify(manifest));
-  const packed = packPackages(root, tarballs);
-  const wanted = [...listWithDependencies(root, ['agent-lightning', '@agent-lightning/ai-sdk'])];
-  const args = ['install', '--no-audit', '--no-fund', '--prefer-offline', ...wanted.map((name) => packed.get(name)!)];
+  const wanted = listWithDependencies(root, ['agent-lightning', '@agent-lightning/ai-sdk']);
+  const packed = packPackages(root, tarballs, wanted);
+  const args = ['install', '--no-audit', '--no-fund', '--prefer-offline', ...packed.values()];
   execFileSync('npm', args, { cwd: project, stdio: ['ignore', 'ignore', 'pipe'] });
   return project;
 }

@@ -33,11 +33,13 @@ async function main(projects: readonly string[]): Promise<number> {
   const provider = await startProvider({});
   try {
     mkdirSync(join(sandbox, 'tarballs'));
-    const packed = packPackages(root, join(sandbox, 'tarballs'));
+    const wanted = listWithDependencies(root, ['agent-lightning', ...projects.map(findAdapter)]);
+    const packed = packPackages(root, join(sandbox, 'tarballs'), wanted);
     const results: ProjectResult[] = [];
     for (const name of projects) {
-      const adapter = `@agent-lightning/${name.replace(/-(?:esm|cjs)$/, '')}`;
-      const tarballs = [...listWithDependencies(root, ['agent-lightning', adapter])].map((each) => packed.get(each)!);
+      const tarballs = [...listWithDependencies(root, ['agent-lightning', findAdapter(name)])].map((each) =>
+        packed.get(each)!,
+      );
       const folder = join(sandbox, name);
       const result = await checkProject({ source: join(fixtures, name), name, folder, tarballs, provider });
       results.push(result);
@@ -50,6 +52,10 @@ async function main(projects: readonly string[]): Promise<number> {
     await provider.close();
     rmSync(sandbox, { recursive: true, force: true });
   }
+}
+
+function findAdapter(project: string): string {
+  return `@agent-lightning/${project.replace(/-(?:esm|cjs)$/, '')}`;
 }
 
 function conclude(results: readonly ProjectResult[]): number {

@@ -8,23 +8,24 @@ interface Manifest {
   readonly dependencies?: Readonly<Record<string, string>>;
 }
 
-/** Packs every package, which must be built, into a folder. Returns the path of each tarball by the name of the package. */
-export function packPackages(root: string, folder: string): ReadonlyMap<string, string> {
-  const tarballs = new Map<string, string>();
-  for (const file of globSync('packages/*/package.json', { cwd: root })) {
-    const directory = join(root, dirname(file));
-    const { name } = readManifest(directory);
-    const output = execFileSync('npm', ['pack', '--json', '--pack-destination', folder], {
-      cwd: directory,
-      encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'ignore'],
-    });
-    const packed = JSON.parse(output) as unknown;
-    const [entry] = Array.isArray(packed) ? packed : Object.values(packed as object);
-    const { filename } = entry as { readonly filename: string };
-    tarballs.set(name, resolve(folder, filename.replace(/^@/, '').replace('/', '-')));
-  }
-  return tarballs;
+/** Packs packages, which must be built, into a folder. Returns the path of each tarball by the name of the package. */
+export function packPackages(root: string, folder: string, names: Iterable<string>): ReadonlyMap<string, string> {
+  const workspaces = [...names].flatMap((name) => ['--workspace', name]);
+  const output = execFileSync('npm', ['pack', '--json', '--pack-destination', folder, ...workspaces], {
+    cwd: root,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  const packed = Object.values(JSON.parse(output) as Readonly<Record<string, PackedFile>>);
+  return new Map(
+    packed.map(({ name, filename }) => [name, resolve(folder, filename.replace(/^@/, '').replace('/', '-'))]),
+  );
+}
+
+/** The part of what npm says about a tarball that is read. */
+interface PackedFile {
+  readonly name: string;
+  readonly filename: string;
 }
 
 /** Lists packages of ours with all packages of ours that they need, so that npm takes none of them from a registry. */

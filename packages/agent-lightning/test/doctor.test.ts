@@ -200,6 +200,12 @@ describe('doctor', () => {
     expect(output).toMatch(/\d faults: framework, python, gpu\.\n$/);
   });
 
+  it('checks the key of a .env file', async () => {
+    const directory = makeFolder({ '.env': 'OPENAI_API_KEY=k\nOPENAI_BASE_URL=http://127.0.0.1:1/v1\n' });
+    const { output } = await runInProcess(['doctor'], { directory, environment });
+    expect(output).toContain('OPENAI_API_KEY could not be checked: http://127.0.0.1:1/v1/models cannot be reached');
+  });
+
   it('finds no fault where nothing of it is needed', async () => {
     const directory = makeFolder({});
     const { AGENT_LIGHTNING_PYTHON: _python, ...without } = environment;

@@ -1,6 +1,7 @@
 /** Examines a machine and a project, and says what is wrong. */
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { parseEnv } from 'node:util';
 import { findCacheDirectory } from '@agent-lightning/platform';
 import { readProject } from '../project/read-project.ts';
 import { checkCore, checkFrameworks } from './check-frameworks.ts';
@@ -44,8 +45,14 @@ export async function examine(options: ExamineOptions): Promise<readonly Finding
     await checkFolder(runs, 'runs'),
     await checkFolder(cache, 'models and Python'),
     ...(await examineModels([...needs.models, ...options.models], options)),
-    ...(options.isOffline ? [] : await checkKeys({ environment })),
+    ...(options.isOffline ? [] : await checkKeys({ environment: { ...readVariables(directory), ...environment } })),
   ];
+}
+
+/** Returns the variables of the project's `.env`, which commands set where they are not set. */
+function readVariables(directory: string): NodeJS.ProcessEnv {
+  const file = join(directory, '.env');
+  return existsSync(file) ? parseEnv(readFileSync(file, 'utf8')) : {};
 }
 
 function examineProject(directory: string): readonly Finding[] {
