@@ -38,6 +38,33 @@ describe('the TypeScript of users', () => {
     expect(kinds.map((text) => compileTypeScript(text)!.isModule)).toEqual([false, true, true, false, true]);
   });
 
+  it('is found by the paths of tsconfig.json, before packages of the name', () => {
+    const directory = mkdtempSync(join(tmpdir(), 'paths-'));
+    try {
+      mkdirSync(join(directory, 'lib'));
+      const write = (path: string, text: string): void => writeFileSync(join(directory, path), text);
+      write('package.json', '{ "type": "module" }');
+      write(
+        'tsconfig.json',
+        '{ "compilerOptions": { "paths": { "@/*": ["./lib/*"], /* one file */ "zod": ["./lib/own.ts"], } } }',
+      );
+      write('lib/own.ts', 'export const own: number = 1;');
+      write(
+        'main.ts',
+        `import { own } from '@/own'; import { own as same } from '@/own.js'; import * as zod from 'zod'; import 'node:fs'; console.log(own, same, zod.own);`,
+      );
+      const hooks = (name: string): string =>
+        JSON.stringify(new URL(`../src/sources/${name}.ts`, import.meta.url).href);
+      const program = `const { loadTypeScript } = await import(${hooks('load-typescript')}); const { followPaths } = await import(${hooks('follow-paths')});
+        loadTypeScript(); followPaths(${JSON.stringify(directory)}); await import(${JSON.stringify(join(directory, 'main.ts'))});`;
+      expect(execFileSync(process.execPath, ['--input-type=module', '--eval', program], { encoding: 'utf8' })).toBe(
+        '1 1 1\n',
+      );
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  });
+
   it('is loaded by Node in a package of type commonjs, with enumerations, types among the imports, and __dirname', () => {
     const directory = mkdtempSync(join(tmpdir(), 'typescript-'));
     try {

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { check, ConfigurationError, type JsonValue } from '@agent-lightning/core';
+import { followPaths } from '../sources/follow-paths.ts';
 import { loadTypeScript } from '../sources/load-typescript.ts';
 import type { LightningConfig } from './define-config.ts';
 import { findTypeScriptSources } from './typescript-sources.ts';
@@ -14,6 +15,7 @@ import { findTypeScriptSources } from './typescript-sources.ts';
 export async function loadConfig(path: string): Promise<LightningConfig<JsonValue>> {
   loadTypeScript();
   findTypeScriptSources();
+  followPaths(dirname(path));
   const variables = join(dirname(path), '.env');
   if (existsSync(variables)) process.loadEnvFile(variables);
   let loaded: { readonly default?: unknown };
@@ -49,14 +51,9 @@ function checkConfig(path: string, config: unknown): LightningConfig<JsonValue> 
 function describeLoading(cause: unknown): string {
   if (!(cause instanceof Error)) return String(cause);
   const { code } = cause as NodeJS.ErrnoException;
-  const isNotFound = code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND';
-  const advice = isNotFound
-    ? `. Where the name is a path of your tsconfig.json, ${bySomeoneElse}`
-    : code === 'ERR_UNKNOWN_FILE_EXTENSION'
-      ? `. Read are .ts, .mts and .cts; for others, such as .tsx, ${bySomeoneElse}`
+  const advice =
+    code === 'ERR_UNKNOWN_FILE_EXTENSION'
+      ? '. Read are .ts, .mts and .cts; for others, such as .tsx, let a loader read it, such as tsx: npm install --save-dev tsx, and set NODE_OPTIONS="--import tsx"'
       : '';
   return `${cause.message.split('\nRequire stack')[0]!.trim()}${advice}`;
 }
-
-const bySomeoneElse =
-  'let a loader of TypeScript read it, such as tsx: npm install --save-dev tsx, and set NODE_OPTIONS="--import tsx"';
