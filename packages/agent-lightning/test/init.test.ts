@@ -101,6 +101,17 @@ describe('finding agents', () => {
     expect(findAgents(declared).candidates[0]!.name).toBe('second');
   });
 
+  it('says of a file that runs its agent when it is imported, and not of one that waits to be asked', () => {
+    const makeFile = (rest: string): string =>
+      `const { Agent, run } = require('@openai/agents'); const agent = new Agent({}); exports.agent = agent; ${rest}`;
+    const runs = (rest: string): boolean => findIn({ 'a.cjs': makeFile(rest) })[0]!.runsOnImport;
+    expect(runs(`run(agent, 'hello').then(console.log);`)).toBe(true);
+    expect(runs(`async function main() { await run(agent, 'hello'); } main();`)).toBe(true);
+    expect(
+      runs(`exports.ask = async (text) => await run(agent, text); if (require.main === module) exports.ask('hello');`),
+    ).toBe(false);
+  });
+
   it('asks where several could be meant, and takes an agent on trust that the user names', async () => {
     const directory = makeProject({
       'a.js': `import { ToolLoopAgent } from 'ai'; export const one = new ToolLoopAgent({});`,

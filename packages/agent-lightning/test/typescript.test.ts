@@ -33,7 +33,7 @@ describe('the TypeScript of users', () => {
       'export {};',
       'const a = await b;',
       'async () => await b;',
-      'import.meta.url;',
+      '() => import.meta.url;',
     ];
     expect(kinds.map((text) => compileTypeScript(text)!.isModule)).toEqual([false, true, true, false, true]);
   });

@@ -132,7 +132,8 @@ function runsOnImport(module: ModuleNames, name: string): boolean {
   const runs = (node: AnyNode): boolean => {
     let found = false;
     walkNodes(node, (inner) => {
-      if (inner.type !== 'CallExpression') return;
+      if (isFunction(inner)) return false;
+      if (inner.type !== 'CallExpression') return true;
       const { callee } = inner;
       const takesAgent = inner.arguments.some((given) => given.type === 'Identifier' && given.name === name);
       if (callee.type === 'Identifier' && (takesAgent || callee.name === 'main')) found = true;

@@ -54,7 +54,7 @@ export function writeReward(language: Language, { isText, tasksFile }: RewardFor
 ${isTyped ? '' : ` *\n * @param {{ input: string, expected: string }} task\n * @param {${answerType}} answer\n * @returns {number}\n`} */
 export function reward(${parameters})${isTyped ? ': number' : ''} {
   // For example: return ${example} ? 1 : 0;
-  if (!isTold) console.warn(\`The reward in lightning/reward.${language} is not filled in, so every answer earns 0. One: \${JSON.stringify(answer)} to "\${task.input}".\`);
+  if (!isTold) console.warn(\`The reward in lightning/reward.${language} is not filled in, so every answer earns 0. One: \${JSON.stringify(answer)?.slice(0, 200)} to "\${task.input}".\`);
   isTold = true;
   return 0;
 }

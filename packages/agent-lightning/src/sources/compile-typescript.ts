@@ -28,15 +28,16 @@ function hasModuleSyntax({ body }: Program): boolean {
   const isTop = (node: AnyNode): boolean => /^(?:Import|Export).*Declaration$/.test(node.type);
   if (body.some(isTop)) return true;
   let found = false;
-  const look = (node: AnyNode): void => {
-    if (node.type === 'AwaitExpression' || node.type === 'MetaProperty') found = true;
-    // What awaits within a function says nothing about the file.
-    if (/Function/.test(node.type)) return;
-    for (const value of Object.values(node) as unknown[])
-      for (const child of Array.isArray(value) ? value : [value])
-        if (typeof (child as { readonly type?: unknown } | null)?.type === 'string') look(child as AnyNode);
-  };
-  for (const statement of body) look(statement);
+  for (const statement of body) {
+    walkNodes(statement, (node) => {
+      if (node.type === 'MetaProperty' && node.meta.name === 'import') found = true;
+    });
+    walkNodes(statement, (node) => {
+      if (node.type === 'AwaitExpression') found = true;
+      // What awaits within a function says nothing about the file.
+      return !node.type.includes('Function');
+    });
+  }
   return found;
 }
 
