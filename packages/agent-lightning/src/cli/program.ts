@@ -2,6 +2,9 @@ import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { addCompletionCommand } from './commands/completion.ts';
 import { addDevCommand } from './commands/dev.ts';
+import { addExportCommand } from './commands/export.ts';
+import { addReportCommand } from './commands/report.ts';
+import { addStoreCommand } from './commands/store.ts';
 import { addEvalCommand } from './commands/eval.ts';
 import { addTrainCommand } from './commands/train.ts';
 import { exitCodesText } from './exit-codes.ts';
@@ -32,6 +35,9 @@ ${exitCodesText}`,
   addDevCommand(program);
   addTrainCommand(program);
   addEvalCommand(program);
+  addReportCommand(program);
+  addExportCommand(program);
+  addStoreCommand(program);
   addCompletionCommand(program);
   return program;
 }
