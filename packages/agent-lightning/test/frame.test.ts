@@ -64,8 +64,11 @@ function findUnknownOption(program: Command, example: string): string | undefine
     .split(/\s+/)
     .slice(1);
   let command = program;
-  while (command.commands.some((each) => each.name() === words[0]))
-    command = command.commands.find((each) => each.name() === words.shift())!;
+  let below: Command | undefined;
+  while ((below = command.commands.find((each) => each.name() === words[0])) !== undefined) {
+    command = below;
+    words.shift();
+  }
   const known = command
     .createHelp()
     .visibleOptions(command)

@@ -1,5 +1,5 @@
 import { spawnSync, type SpawnSyncReturns } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createCheckpoint, trainBytePairTokenizer } from '@agent-lightning/embedded';
@@ -52,6 +52,60 @@ describe('train', () => {
       tasks: 4,
       against: { agent: 'base', tasks: 4 },
       verdict: { tasks: 4, baseline: { rollouts: 8 }, candidate: { rollouts: 8 } },
+    });
+  });
+
+  it('leaves a run that report, store and export read', async () => {
+    const run = join(folder, 'run');
+    const report = await onLetters('report', run);
+    expect(report.json()).toMatchObject({
+      directory: run,
+      steps: 2,
+      rollouts: 16,
+      failed: 0,
+      curve: [{ step: 1 }, { step: 2 }],
+    });
+    const both = await runInProcess(['report', run, run]);
+    expect(both.output).toMatch(/2 steps, 16 rollouts[^]*held-out reward: 0\.\d+ before[^]*\n\n/);
+
+    const list = await onLetters('store', 'query', run, '--mode', 'train', '--limit', '3');
+    expect(list.json()).toMatchObject({
+      rollouts: [{ status: 'succeeded', reward: expect.any(Number) }, {}, {}],
+      nextCursor: expect.any(String),
+    });
+    const { rolloutId } = (list.json()['rollouts'] as { rolloutId: string }[])[0]!;
+    const shown = await runInProcess(['store', 'query', run, '--rollout', rolloutId]);
+    expect(shown.output).toMatch(/^one rollout as it went[^]*\n {2}user: [a-f]\n {2}assistant: /);
+    expect(await onLetters('store', 'query', run, '--rollout', 'gone')).toMatchObject({ exitCode: 2 });
+    expect((await onLetters('store', 'check', run)).json()).toMatchObject({ ok: true, problems: [] });
+    expect((await onLetters('store', 'migrate', run)).json()).toMatchObject({ migrated: false });
+
+    const everything = join(folder, 'all.jsonl');
+    const exported = await onLetters('store', 'export', run, '--output', everything);
+    const lines = readFileSync(everything, 'utf8').trim().split('\n');
+    expect(exported.json()).toMatchObject({ rollouts: lines.length });
+    const [first] = lines.map((line) => JSON.parse(line) as { spans: { tokens?: { response: number[] } }[] });
+    expect(first!.spans.some(({ tokens }) => Array.isArray(tokens?.response))).toBe(true);
+
+    const best = join(folder, 'best.jsonl');
+    const sft = await onLetters('export', 'sft', run, '--mode', 'train', '--min-reward', '0.5', '--output', best);
+    const rows = readFileSync(best, 'utf8')
+      .split('\n')
+      .filter((line) => line !== '');
+    const { rows: count, leftOut } = sft.json() as { rows: number; leftOut: { reward: number } };
+    expect([rows.length, count + leftOut.reward]).toEqual([count, 16]);
+    expect(JSON.parse(rows[0]!)).toEqual({
+      messages: [{ role: 'user', content: expect.any(String) }, expect.objectContaining({ role: 'assistant' })],
+    });
+
+    const output = join(folder, 'exported');
+    expect((await onLetters('export', 'model', run, '--output', output)).json()).toMatchObject({ output });
+    expect(readdirSync(output)).toEqual(readdirSync(join(run, 'model')));
+    expect((await onLetters('export', 'model', run, '--output', output)).json()).toMatchObject({
+      error: { message: expect.stringContaining('there already') },
+    });
+    expect((await onLetters('dev', '--model', output, '--tasks', '1', '--samples', '2')).json()).toMatchObject({
+      succeeded: 2,
     });
   });
 

@@ -44,7 +44,6 @@ export async function openTrainer(
   { overrides, logger, signal, hasBackend: wantsBackend, resumeHint }: OpenTrainerOptions,
 ): Promise<OpenTrainer> {
   const { backend: source, algorithm, ...given } = config;
-  const { train, validation, steps, epochs, validationEvery, validationSubset, verdict, ...options } = given;
   const chosen = chooseAlgorithm(algorithm, overrides.algorithm);
   const backend = wantsBackend && chosen.uses.backend ? await openBackend(source, overrides.model) : undefined;
   const { runners, seed, runDirectory } = overrides;
@@ -52,7 +51,7 @@ export async function openTrainer(
     const trainer = new Trainer<JsonValue>({
       logger,
       ...(resumeHint && { resumeHint }),
-      ...options,
+      ...withoutFitOptions(given),
       ...(runners !== undefined && { runners }),
       ...(seed !== undefined && { seed }),
       ...(runDirectory !== undefined && { runDirectory }),
@@ -66,6 +65,21 @@ export async function openTrainer(
     await backend?.close();
     throw error;
   }
+}
+
+const fitNames = {
+  train: true,
+  validation: true,
+  steps: true,
+  epochs: true,
+  validationEvery: true,
+  validationSubset: true,
+  verdict: true,
+} as const;
+
+/** Returns the options of a config that are the trainer's. */
+function withoutFitOptions<Given extends object>(given: Given): Omit<Given, keyof typeof fitNames> {
+  return Object.fromEntries(Object.entries(given).filter(([name]) => !(name in fitNames))) as Given;
 }
 
 /** Returns the options of `fit` that a config has, and its tasks. */

@@ -1,10 +1,8 @@
-import { existsSync } from 'node:fs';
-import { readdir, stat } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { Option, type Command } from 'commander';
-import { ConfigurationError } from '@agent-lightning/core';
 import { describeVerdict, type TrainingResult } from '@agent-lightning/trainer';
 import { openTrainer, readFitOptions } from '../../config/project.ts';
+import { findNewestRun } from '../../runs/find-newest-run.ts';
 import { defineCommand, runAs, type Outcome } from '../define-command.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { addProjectOptions, loadProject, type ProjectOptions } from '../project-options.ts';
@@ -84,15 +82,7 @@ async function findResumed(
 ): Promise<string | undefined> {
   if (resume === undefined || typeof resume === 'string') return resume;
   if (configured !== undefined) return configured;
-  const runs = join(directory, 'runs');
-  const names = existsSync(runs) ? await readdir(runs) : [];
-  const records = names.map((name) => join(runs, name, 'run.json')).filter((path) => existsSync(path));
-  const dated = await Promise.all(records.map(async (path) => ({ path, time: (await stat(path)).mtimeMs })));
-  const newest = dated.toSorted((one, other) => other.time - one.time)[0];
-  if (newest !== undefined) return join(newest.path, '..');
-  throw new ConfigurationError(`--resume: there is no run in ${runs}; name its directory: --resume DIRECTORY`, {
-    code: 'option-invalid',
-  });
+  return await findNewestRun(directory);
 }
 
 function toOutcome(result: TrainingResult): Outcome {
