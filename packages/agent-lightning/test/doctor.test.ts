@@ -110,7 +110,11 @@ describe('what the doctor checks', () => {
       found: expect.stringContaining('embedded cannot read it'),
     });
     expect((await checkModel('none', scratch, {})).found).toContain('is no directory');
-    expect((await checkModel('smollm2', scratch, { AGENT_LIGHTNING_CACHE: scratch })).found).toContain('starter model');
+    expect((await checkModel('smollm2', scratch, { AGENT_LIGHTNING_CACHE: scratch })).advice).toContain(
+      'download starter',
+    );
+    const hub = await checkModel('Qwen/Qwen3-0.6B', scratch, { AGENT_LIGHTNING_CACHE: scratch });
+    expect(hub.advice).toContain('download Qwen/Qwen3-0.6B');
   });
 
   it('tells a rejected key from one that is taken, and from a provider that is away', async () => {

@@ -2,28 +2,26 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { LightningError } from '@agent-lightning/core';
-import { findStarterModel, hasStarterModel, starterModelName } from '@agent-lightning/platform';
+import { findHubModel, findStarterModel, parseHubModelId, starterModelName } from '@agent-lightning/platform';
 import { loadText } from '@agent-lightning/text';
 import { fault, note, ok, type Finding } from './finding.ts';
 
-/** Checks that a directory holds a model with weights, a tokenizer and a chat template; `smollm2` is the starter model. */
+/** Checks that a directory holds a model with weights, a tokenizer and a chat template; `smollm2` is the starter model, and `organization/name` one of the hub. */
 export async function checkModel(model: string, directory: string, environment: NodeJS.ProcessEnv): Promise<Finding> {
-  if (model === starterModelName) {
-    if (!hasStarterModel(environment))
-      return fault(
-        'model',
-        `${model}, the starter model, is not in ${findStarterModel(environment)}`,
-        'run `npx agent-lightning download starter`',
-      );
-    return await checkDirectory(findStarterModel(environment));
-  }
-  const path = resolve(directory, model);
-  if (existsSync(path) && statSync(path).isDirectory()) return await checkDirectory(path);
-  return fault(
-    'model',
-    `the model ${model} is no directory: there is no ${path}`,
-    'give the directory of a model in the Hugging Face layout; `npx agent-lightning download <hub id>` gets one',
-  );
+  const given = resolve(directory, model);
+  if (model !== starterModelName && existsSync(given) && statSync(given).isDirectory())
+    return await checkDirectory(given);
+  const hub = parseHubModelId(model);
+  const place = model === starterModelName ? findStarterModel(environment) : hub && findHubModel(hub, environment);
+  if (place === undefined)
+    return fault(
+      'model',
+      `the model ${model} is no directory: there is no ${given}`,
+      'give the directory of a model in the Hugging Face layout; `npx agent-lightning download <organization/name>` gets one',
+    );
+  if (existsSync(place)) return await checkDirectory(place);
+  const name = model === starterModelName ? 'starter' : model;
+  return fault('model', `the model ${model} is not in ${place}`, `run \`npx agent-lightning download ${name}\``);
 }
 
 const again =

@@ -37,7 +37,10 @@ export async function readRunSummary(directory: string): Promise<RunSummary> {
   const path = join(directory, 'run.json');
   if (!existsSync(path))
     throw new ConfigurationError(`${directory} is no run directory: it has no run.json`, { code: 'option-invalid' });
-  const { runId, startedAt, config } = JSON.parse(await readFile(path, 'utf8')) as Pick<RunSummary, 'runId' | 'startedAt' | 'config'>;
+  const { runId, startedAt, config } = JSON.parse(await readFile(path, 'utf8')) as Pick<
+    RunSummary,
+    'runId' | 'startedAt' | 'config'
+  >;
   const metrics = await readMetrics(join(directory, 'metrics.jsonl'));
   const checkpoints = new Checkpoints(join(directory, 'checkpoints'), 1);
   const newest = (await checkpoints.steps())[0];
