@@ -1,10 +1,4 @@
-import {
-  check,
-  type AgentMatch,
-  type Episode,
-  type Examination,
-  type Rollout,
-} from '@agent-lightning/core';
+import { check, type AgentMatch, type Episode, type Examination, type Rollout } from '@agent-lightning/core';
 import {
   countFailures,
   describeFailure,
