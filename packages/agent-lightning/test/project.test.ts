@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,7 +7,6 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { defineConfig } from '../src/index.ts';
 import { runInProcess, type CommandEnd } from './run-in-process.ts';
 
-const command = join(import.meta.dirname, '../src/cli/main.ts');
 const fixtures = join(import.meta.dirname, '__fixtures__');
 let folder: string;
 let model: string;
@@ -218,18 +216,6 @@ describe('a config file', () => {
     ['lightning.config.mjs', 'export default { rollout() {}, train: [1], runner: 3 }', /runner/],
   ])('that is wrong is told: %s with %s', async (name, text, complaint) => {
     expect(await loadWith(name, text)).toMatch(complaint);
-  });
-
-  it('is read in TypeScript, with imports of TypeScript by the name that compilers give them', () => {
-    const config = join(fixtures, 'letters', 'lightning.config.ts');
-    // The config is loaded when the model is looked for.
-    const loaded = spawnSync(
-      process.execPath,
-      ['--conditions=@agent-lightning/source', command, 'dev', '--json', '--config', config],
-      { encoding: 'utf8' },
-    );
-    expect(loaded.status, loaded.stderr).toBe(1);
-    expect(loaded.stdout).toMatch(/no-such-model/);
   });
 
   it('has the type of its tasks in rollout', () => {
