@@ -67,7 +67,7 @@ describe.skipIf(process.platform === 'win32')('setUpPython', () => {
     expect(await readCalls()).toEqual([
       'venv --quiet --no-project --python python3 ./environment',
       expect.stringMatching(new RegExp(`^${install} --index-url https://example.org/cpu torch==`)),
-      `${install} -r ${runtimeRequirements}`,
+      `${install} -r ${findRuntimeRequirements()}`,
     ]);
   });
 
