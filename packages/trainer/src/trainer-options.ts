@@ -12,6 +12,7 @@ import {
   type RoutedPolicy,
 } from '@agent-lightning/core';
 import { cleanLogger, createConsoleLogger } from '@agent-lightning/platform';
+import { resolveOpenTelemetryOptions, type OpenTelemetryOptions } from '@agent-lightning/observability';
 import type { CallOptions, ProgressMode } from '@agent-lightning/run';
 import type { RolloutFunction, RunnerHooks } from '@agent-lightning/runner';
 import { resolvePolicies, type PolicyOptions } from './policy-options.ts';
@@ -108,6 +109,11 @@ export interface TrainerOptions<Task = JsonValue, Metrics extends object = objec
   /** Checkpoints that are kept. @default 2 */
   readonly keepCheckpoints?: number;
   readonly hooks?: TrainerHooks<Metrics>;
+  /**
+   * Says whether the app's own OpenTelemetry provider, registered with `@opentelemetry/api`, gets spans of rollouts and metrics of rollouts
+   * and steps; `{ content: true }` adds texts. Where none is registered, nothing happens. @default true, without texts
+   */
+  readonly openTelemetry?: boolean | OpenTelemetryOptions;
   /** @default lines on standard error */
   readonly logger?: Logger;
   /** `live`: one line that is redrawn; `plain`: a line for each step. @default `live` on a terminal, else `plain` */
@@ -144,6 +150,7 @@ export interface ResolvedTrainerOptions<Task = JsonValue> {
   readonly checkpointEvery: number;
   readonly keepCheckpoints: number;
   readonly hooks: TrainerHooks;
+  readonly openTelemetry: boolean | OpenTelemetryOptions;
   readonly logger: Logger;
   readonly progress: ProgressMode;
   readonly signal: AbortSignal | undefined;
@@ -177,6 +184,7 @@ const optionNames: Readonly<Record<keyof TrainerOptions<never, never>, true>> = 
   checkpointEvery: true,
   keepCheckpoints: true,
   hooks: true,
+  openTelemetry: true,
   logger: true,
   progress: true,
   signal: true,
@@ -230,6 +238,7 @@ export function resolveTrainerOptions<Task, Metrics extends object>(
     keepCheckpoints: check.wholeNumber('Trainer: keepCheckpoints', options.keepCheckpoints ?? 2),
     // The metrics of a run are those of its algorithm, which is what the hooks were written for.
     hooks: (options.hooks ?? {}) as TrainerHooks,
+    openTelemetry: resolveOpenTelemetryOptions('Trainer', options.openTelemetry) ?? false,
     logger: cleanLogger(options.logger ?? createConsoleLogger()),
     progress: check.oneOf('Trainer: progress', options.progress ?? (process.stderr.isTTY ? 'live' : 'plain'), [
       'live',
