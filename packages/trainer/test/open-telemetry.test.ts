@@ -8,11 +8,11 @@ import { ChatOpenAI } from '@langchain/openai';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { z } from 'zod';
-import { Trainer } from '../src/index.ts';
+import { Trainer, type MetricWriter } from '../src/index.ts';
 import { capitalTasks, search, type CapitalTask } from './prompt-search/capital-task.ts';
 import { promptSearch } from './prompt-search/prompt-search.ts';
 import { createFolder, recordingLogger } from './run-folder.ts';
-import { outlineSpans, registerSdk } from './telemetry-sdk.ts';
+import { outlineSpans, registerSdk } from '../../runner/test/telemetry-sdk.ts';
 
 /** An agent that looks a country up by a tool, and answers. */
 function createAgent(baseURL: string) {
@@ -36,6 +36,13 @@ it('shows a run of LangGraph agents, each span below the one of which it is a pa
       messages.length === 1 ? { toolCalls: [{ name: 'lookup', arguments: { country: 'Peru' } }] } : 'Lima',
   });
   const agent = createAgent(server.baseUrl);
+  const written: unknown[] = [];
+  const writer: MetricWriter = {
+    name: 'list',
+    begin: async (run) => (written.push(run.runId), {}),
+    write: async (points) => void written.push(...points.map(({ step, values }) => [step, values['reward/mean']])),
+    end: async (outcome) => void written.push(outcome),
+  };
   const trainer = new Trainer({
     rollout: async ({ country }: CapitalTask) => {
       const { messages } = await agent.invoke({ messages: [{ role: 'user', content: country }] });
@@ -43,13 +50,15 @@ it('shows a run of LangGraph agents, each span below the one of which it is a pa
     },
     algorithm: promptSearch({ ...search, candidates: 2, tasksPerStep: 1 }),
     runDirectory: join(await createFolder(), 'run'),
+    metricWriters: [writer],
     logger: recordingLogger(),
     progress: 'none',
     handleSignals: false,
   });
-  const { rollouts } = await trainer.fit({ train: capitalTasks.slice(0, 2), steps: 1, verdict: false });
+  const { rollouts, runId } = await trainer.fit({ train: capitalTasks.slice(0, 2), steps: 1, verdict: false });
   const spans = sdk.spans.getFinishedSpans();
   const outline = outlineSpans(spans);
+  const read = await sdk.readMetrics();
   await server.close();
   await sdk.close();
   expect(rollouts).toBe(2);
@@ -64,6 +73,9 @@ it('shows a run of LangGraph agents, each span below the one of which it is a pa
     '      chat own-model',
     '  reward',
   ]);
+  expect(written).toEqual([runId, [1, 1], 'completed']);
+  expect(read['agentlightning.step.reward.mean']).toEqual({ [runId]: 1 });
+  expect(read['agentlightning.rollouts']).toEqual({ 'train succeeded': 2 });
   const call = spans.find(({ name }) => name === 'chat own-model')!;
   expect(call.attributes).toMatchObject({
     'gen_ai.operation.name': 'chat',
