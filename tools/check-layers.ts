@@ -25,6 +25,7 @@ const allowedImports: Readonly<Record<string, readonly string[]>> = {
   report: ['core', 'run'],
   trainer: ['core', 'platform', 'observability', 'runner', 'backend', 'run', 'report'],
   testing: ['core', 'store', 'tracing', 'runner'],
+  regression: ['core', 'platform', 'store', 'database', 'runner', 'service'],
   kit: ['core', 'platform', 'text', 'service', 'backend', 'run', 'trainer'],
   example: [
     'core',

@@ -8,7 +8,7 @@ export interface MlflowServer {
 }
 
 /** The longest time of one request, in milliseconds. */
-const requestTimeoutMs = 10_000;
+const requestTimeoutMs = 30_000;
 
 /**
  * Asks a route of MLflow's REST API, version 2.0.
