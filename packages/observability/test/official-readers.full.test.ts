@@ -70,7 +70,8 @@ print(json.dumps({tag: [[event.step, event.value] for event in events.Scalars(ta
     for (const stream of [child.stdout, child.stderr])
       stream.setEncoding('utf8').on('data', (text: string) => {
         printed.push(text);
-        if (/Application startup complete|Listening at/.test(printed.join(''))) listens.resolve();
+        // It prints of other servers too, which start before it.
+        if (printed.join('').includes(`Uvicorn running on http://127.0.0.1:${port}`)) listens.resolve();
       });
     child.once('exit', () => listens.reject(new Error(`mlflow ended: ${printed.join('')}`)));
     await listens.promise;
