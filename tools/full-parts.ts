@@ -60,7 +60,7 @@ function vllmOf(root: string): FullPart {
 
 const packed: FullPart = {
   name: 'packages',
-  title: 'builds, packs and loads every package',
+  title: 'builds, packs and loads every package; publint, attw, licences',
   commands: [
     ['npm', 'run', 'build'],
     ['npm', 'run', 'check:packages'],
