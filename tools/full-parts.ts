@@ -16,7 +16,14 @@ const vllmTests = join('test', 'real-vllm');
 
 /** Lists the parts: the `*.full.test.ts` files of each workspace, those on vLLM, the packed packages, templates and tokenizers, and stores under kills. */
 export function listFullParts(root: string): readonly FullPart[] {
-  return [...listTestParts(root), vllmOf(root), packed, models, ...(['sqlite', 'postgres'] as const).map(chaosOf)];
+  return [
+    ...listTestParts(root),
+    vllmOf(root),
+    packed,
+    quickstarts,
+    models,
+    ...(['sqlite', 'postgres'] as const).map(chaosOf),
+  ];
 }
 
 function listTestParts(root: string): readonly FullPart[] {
@@ -64,6 +71,16 @@ const packed: FullPart = {
   commands: [
     ['npm', 'run', 'build'],
     ['npm', 'run', 'check:packages'],
+  ],
+};
+
+const quickstarts: FullPart = {
+  name: 'packed',
+  title:
+    'trains the quickstart agent of each framework in an empty folder, as docs/quickstarts says, from packed packages',
+  commands: [
+    ['npm', 'run', 'build'],
+    ['npm', 'run', 'test:packed', '--silent'],
   ],
 };
 

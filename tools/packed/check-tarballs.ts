@@ -13,7 +13,7 @@ import { packPackages, type PackedPackage } from './pack-packages.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'tarballs-'));
 try {
-  const packages = packPackages(join(import.meta.dirname, '..', '..'), folder);
+  const packages = await packPackages(join(import.meta.dirname, '..', '..'), folder);
   const problems: string[] = [];
   for (const packed of packages) problems.push(...(await findProblems(packed)));
   for (const problem of problems) console.error(problem);

@@ -1,6 +1,7 @@
-import { execFileSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 
 /** Describes the parts of a package.json that a registry tells, besides the version's own. */
 export interface Manifest {
@@ -18,17 +19,15 @@ export interface PackedPackage {
   readonly tarball: string;
 }
 
-/** Runs npm by its own script where npm started this process, so that no shell is needed on Windows. */
-export function runNpm(args: readonly string[], cwd: string, env: NodeJS.ProcessEnv = process.env): string {
+/**
+ * Runs npm by its own script where npm started this process, so that no shell is needed on Windows; returns what it printed. It leaves this
+ * process free meanwhile, whose registry npm may ask.
+ */
+export async function runNpm(args: readonly string[], cwd: string): Promise<string> {
   const script = process.env['npm_execpath'];
   const [command, first] = script?.endsWith('.js') ? [process.execPath, [script]] : ['npm', []];
-  return execFileSync(command, [...first, ...args], {
-    cwd,
-    env,
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'pipe'],
-    maxBuffer: 64 * 1024 * 1024,
-  });
+  const { stdout } = await promisify(execFile)(command, [...first, ...args], { cwd, maxBuffer: 64 * 1024 * 1024 });
+  return stdout;
 }
 
 /** Lists the folders of the packages that are published. */
@@ -39,7 +38,7 @@ export function listPackageFolders(root: string): readonly string[] {
 }
 
 /** Packs every package into one folder. Needs `npm run build` before. */
-export function packPackages(root: string, folder: string): readonly PackedPackage[] {
+export async function packPackages(root: string, folder: string): Promise<readonly PackedPackage[]> {
   const directories = listPackageFolders(root);
   const unbuilt = directories.find((directory) => !existsSync(join(directory, 'dist')));
   if (unbuilt !== undefined) throw new TypeError(`${unbuilt} has no folder dist; run npm run build first`);
@@ -49,7 +48,7 @@ export function packPackages(root: string, folder: string): readonly PackedPacka
     return { directory, manifest, tarball: join(folder, file) };
   });
   const workspaces = packages.flatMap(({ manifest }) => ['-w', manifest.name]);
-  runNpm(['pack', '--silent', '--pack-destination', folder, ...workspaces], root);
+  await runNpm(['pack', '--silent', '--pack-destination', folder, ...workspaces], root);
   const missing = packages.find(({ tarball }) => !existsSync(tarball));
   if (missing !== undefined) throw new TypeError(`npm pack left no ${missing.tarball}`);
   return packages;
