@@ -5,6 +5,9 @@ import { addDevCommand } from './commands/dev.ts';
 import { addExportCommand } from './commands/export.ts';
 import { addReportCommand } from './commands/report.ts';
 import { addStoreCommand } from './commands/store.ts';
+import { addDownloadCommand } from './commands/download.ts';
+import { addGatewayCommand } from './commands/gateway.ts';
+import { addSetupPythonCommand } from './commands/setup-python.ts';
 import { addEvalCommand } from './commands/eval.ts';
 import { addTrainCommand } from './commands/train.ts';
 import { exitCodesText } from './exit-codes.ts';
@@ -38,6 +41,9 @@ ${exitCodesText}`,
   addReportCommand(program);
   addExportCommand(program);
   addStoreCommand(program);
+  addGatewayCommand(program);
+  addDownloadCommand(program);
+  addSetupPythonCommand(program);
   addCompletionCommand(program);
   return program;
 }
