@@ -30,6 +30,29 @@ export {
 } from './emit/emitters.ts';
 export { operation, runOperation } from './emit/operation.ts';
 
+// prompts
+export {
+  type PromptTemplate,
+  type PromptValue,
+  type PromptVariables,
+  promptTemplate,
+} from './prompts/prompt-template.ts';
+export { findVariables } from './prompts/template-text.ts';
+
+// judges
+export {
+  type Judge,
+  type JudgedAnswer,
+  type Judgement,
+  type JudgeOptions,
+  type JudgeStatistics,
+  judge,
+} from './judges/judge.ts';
+export { type Agreement, type LabelledAnswer, measureAgreement } from './judges/measure-agreement.ts';
+
+// models that answer in words
+export { type AskModel, type ChatModel, type TextModel, toAskModel } from './models/text-model.ts';
+
 // redirect
 export { anthropicBaseUrl } from './redirect/anthropic-calls.ts';
 export { installFetchRedirect } from './redirect/fetch-redirect.ts';
