@@ -25,6 +25,7 @@ export function listFullParts(root: string): readonly FullPart[] {
     packed,
     setUp,
     examined,
+    quickstarts,
     models,
     versions,
     ...(['sqlite', 'postgres'] as const).map(chaosOf),
@@ -72,7 +73,7 @@ function vllmOf(root: string): FullPart {
 
 const packed: FullPart = {
   name: 'packages',
-  title: 'builds, packs and loads every package',
+  title: 'builds, packs and loads every package; publint, attw, licences',
   commands: [
     ['npm', 'run', 'build'],
     ['npm', 'run', 'check:packages'],
@@ -94,6 +95,16 @@ const examined: FullPart = {
   commands: [
     ['npm', 'run', 'build'],
     ['npm', 'run', 'test:doctor', '--silent', '--', '--json'],
+  ],
+};
+
+const quickstarts: FullPart = {
+  name: 'packed',
+  title:
+    'trains the quickstart agent of each framework in an empty folder, as docs/quickstarts says, from packed packages',
+  commands: [
+    ['npm', 'run', 'build'],
+    ['npm', 'run', 'test:packed', '--silent'],
   ],
 };
 

@@ -118,7 +118,8 @@ function ruledRequest(
   const structuredOutput = sampling.structuredOutput ?? (snapshot.kind === 'engine' ? 'prompt' : 'grammar');
   // An engine in this process refuses what it does not know; live traffic, in test mode, is sent as the agent has it.
   const dropsUnknown = snapshot.kind === 'openai' && session.mode !== 'test';
-  const ruled = applySamplingRules(request, { sampling, structuredOutput, dropsUnknown, seed });
+  const dropsEffort = snapshot.kind === 'engine';
+  const ruled = applySamplingRules(request, { sampling, structuredOutput, dropsUnknown, dropsEffort, seed });
   return stale === undefined ? ruled : { ...ruled, untrainable: { kind: 'stale', reason: stale } };
 }
 
