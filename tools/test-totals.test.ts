@@ -122,6 +122,7 @@ it('makes a part of each workspace with heavy tests, and one of those on a real 
     'packages',
     'init',
     'doctor',
+    'packed',
     'models',
     'versions',
     'chaos-sqlite',
