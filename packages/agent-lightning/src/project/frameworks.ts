@@ -29,7 +29,7 @@ export const frameworks: readonly Framework[] = [
     title: 'LangGraph.js',
     adapter: '@agent-lightning/langgraph',
     packages: ['@langchain/langgraph', 'langchain', 'deepagents'],
-    peers: { '@langchain/core': '^1.1.48', '@langchain/langgraph': '^1.4.0' },
+    peers: { '@langchain/core': '^1.1.48', '@langchain/langgraph': '^1.4.4' },
   },
   {
     id: 'openai-agents',
