@@ -22,8 +22,22 @@ const allowedImports: Readonly<Record<string, readonly string[]>> = {
   backend: ['core', 'platform', 'text'],
   run: ['core', 'platform', 'store', 'database', 'runner', 'service'],
   report: ['core', 'run'],
-  trainer: ['core', 'platform', 'runner', 'backend', 'run', 'report'],
+  trainer: ['core', 'platform', 'tracing', 'runner', 'backend', 'run', 'report'],
   testing: ['core', 'store', 'tracing', 'runner'],
+  app: [
+    'core',
+    'platform',
+    'text',
+    'store',
+    'database',
+    'tracing',
+    'runner',
+    'service',
+    'backend',
+    'run',
+    'report',
+    'trainer',
+  ],
   kit: ['core', 'platform', 'text', 'service', 'backend', 'run', 'trainer'],
   example: [
     'core',
@@ -53,6 +67,7 @@ const allowedImports: Readonly<Record<string, readonly string[]>> = {
     'run',
     'trainer',
     'testing',
+    'app',
   ],
 };
 
