@@ -61,6 +61,14 @@ export interface DevReport {
   readonly findings: readonly string[];
 }
 
+/** The names of the options of a dry run. */
+export const devOptionNames: Readonly<Record<keyof DevOptions<never>, true>> = {
+  tasks: true,
+  samples: true,
+  allowOutside: true,
+  models: true,
+};
+
 /** Tells whether agents ask their own models in a dry run. @throws {ConfigurationError} `option-invalid` */
 export function asksOwnModels(
   { algorithm, backend }: Pick<ResolvedTrainerOptions, 'algorithm' | 'backend'>,
@@ -73,7 +81,6 @@ export function asksOwnModels(
 
 /** Runs tasks through a gateway and a store in memory, and reports whether the algorithm could learn from them. */
 export async function dryRun<Task>(options: ResolvedTrainerOptions<Task>, dev: DevOptions<Task>): Promise<DevReport> {
-  check.knownOptions('dev', dev, { tasks: true, samples: true, allowOutside: true, models: true });
   const isOwn = asksOwnModels(options, dev);
   if (!Array.isArray(dev.tasks) || dev.tasks.length === 0)
     throw check.optionInvalid('dev: tasks', dev.tasks, 'an array of at least one task');

@@ -16,8 +16,14 @@ import {
   type Verdict,
 } from '@agent-lightning/run';
 import { countRollouts } from './count-rollouts.ts';
-import { asksOwnModels, dryRun, type DevOptions, type DevReport } from './dev.ts';
-import { evaluateAgent, ownName, type CompareOptions, type EvaluateOptions } from './evaluate/evaluate-agent.ts';
+import { asksOwnModels, devOptionNames, dryRun, type DevOptions, type DevReport } from './dev.ts';
+import {
+  evaluateAgent,
+  evaluateOptionNames,
+  ownName,
+  type CompareOptions,
+  type EvaluateOptions,
+} from './evaluate/evaluate-agent.ts';
 import { resolveFitOptions, type FitOptions, type ResolvedFitOptions } from './fit-options.ts';
 import { describeRun, openSession, scoreFailures, toHost } from './open-run.ts';
 import { toReportContext, type RunContext } from './run-context.ts';
@@ -52,6 +58,7 @@ export class Trainer<Task = JsonValue, Metrics extends object = object> {
    * @throws {ConfigurationError} `option-invalid` | `option-unsupported`, as `fit` would
    */
   async dev(options: DevOptions<Task>): Promise<DevReport> {
+    check.knownOptions('dev', options, devOptionNames);
     if (!asksOwnModels(this.#options, options)) await this.#checkForTraining();
     return await dryRun(this.#options, options);
   }
@@ -62,6 +69,7 @@ export class Trainer<Task = JsonValue, Metrics extends object = object> {
    * @throws {ConfigurationError} `option-invalid`; {TrainerError} `resume-mismatch` for a checkpoint of another algorithm
    */
   async evaluate(options: EvaluateOptions<Task>): Promise<Evaluation> {
+    check.knownOptions('evaluate', options, evaluateOptionNames);
     if (options.checkpoint !== ownName) await this.#checkForTraining();
     return await evaluateAgent(this.#options, options);
   }

@@ -32,12 +32,18 @@ export const baseName = 'base';
 /** The name of the agent with the models that it asks today. */
 export const ownName = 'own';
 
+/** The names of the options of an evaluation. */
+export const evaluateOptionNames: Readonly<Record<keyof EvaluateOptions<never>, true>> = {
+  tasks: true,
+  samples: true,
+  checkpoint: true,
+};
+
 /** Runs each task several times with a checkpoint, through a gateway and a store in memory, and returns the rewards. */
 export async function evaluateAgent<Task>(
   options: ResolvedTrainerOptions<Task>,
   evaluation: EvaluateOptions<Task>,
 ): Promise<Evaluation> {
-  check.knownOptions('evaluate', evaluation, { tasks: true, samples: true, checkpoint: true });
   const { tasks: given, samples = 4, checkpoint = baseName } = evaluation;
   if (!Array.isArray(given) || given.length === 0)
     throw check.optionInvalid('evaluate: tasks', given, 'an array of at least one task');
