@@ -1,4 +1,11 @@
-import { describeAgentMatch, type AlgorithmHost, type JsonValue } from '@agent-lightning/core';
+import {
+  describeAgentMatch,
+  type AlgorithmHost,
+  type JsonValue,
+  type LightningStore,
+  type Rollout,
+  type Span,
+} from '@agent-lightning/core';
 import { describeConfig, FailureScoring, Session, type RunConfig, type SessionOptions } from '@agent-lightning/run';
 import type { ResolvedFitOptions } from './fit-options.ts';
 import { isRouted } from './policy-options.ts';
@@ -7,12 +14,13 @@ import type { ResolvedTrainerOptions } from './trainer-options.ts';
 /** Opens the session of a run: its store, its runner and, where the algorithm trains weights, its gateway. */
 export async function openSession<Task>(
   trainer: ResolvedTrainerOptions<Task>,
-  options: Pick<SessionOptions<Task>, 'runId' | 'storePath' | 'hooks' | 'interrupted'>,
+  options: Pick<SessionOptions<Task>, 'runId' | 'storePath' | 'hooks' | 'interrupted'> &
+    Partial<Pick<SessionOptions<Task>, 'hasPolicy'>>,
 ): Promise<Session<Task>> {
   const { sampling = {}, uses } = trainer.algorithm;
   const { onRolloutStart, onRolloutEnd } = options.hooks;
   const hooks = { ...(onRolloutStart && { onRolloutStart }), ...(onRolloutEnd && { onRolloutEnd }) };
-  return await Session.open({ ...trainer, ...options, hooks, sampling, hasPolicy: uses.backend });
+  return await Session.open({ hasPolicy: uses.backend, ...trainer, ...options, hooks, sampling });
 }
 
 /** Returns the things that an algorithm works with in a session. */
@@ -33,7 +41,21 @@ export function toHost<Task>(
     maxDivergence,
     logger,
     putResources: (resourcesId, resources) => session.putResources(resourcesId, resources),
+    findResources: (resourcesId) => session.findResources(resourcesId),
+    readSpans: (rollouts) => readSpans(session.store, rollouts),
   };
+}
+
+/** The most rollouts of one store query, which lists their ids. */
+const queryChunk = 1_000;
+
+async function readSpans(store: LightningStore, rollouts: readonly Rollout[]): Promise<readonly Span[]> {
+  const spans: Span[] = [];
+  for (let first = 0; first < rollouts.length; first += queryChunk) {
+    const rolloutIds = rollouts.slice(first, first + queryChunk).map(({ rolloutId }) => rolloutId);
+    for (const span of await store.querySpans({ rolloutIds, attemptId: 'latest' })) spans.push(span);
+  }
+  return spans.sort((one, other) => one.sequenceId - other.sequenceId);
 }
 
 /** Describes the options that decide what a run does. Steps, runners, staleness and options that only observe may change. */
