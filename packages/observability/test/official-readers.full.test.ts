@@ -77,7 +77,6 @@ print(json.dumps({tag: [[event.step, event.value] for event in events.Scalars(ta
     await listens.promise;
     const url = `http://127.0.0.1:${port}`;
     try {
-      await writeRun(() => mlflow({ url }));
       const ask = async (route: string, body?: object): Promise<never> =>
         (await (
           await fetch(`${url}/api/2.0/mlflow/${route}`, {
@@ -86,6 +85,10 @@ print(json.dumps({tag: [[event.step, event.value] for event in events.Scalars(ta
             ...(body && { body: JSON.stringify(body) }),
           })
         ).json()) as never;
+      // A server that has just begun takes long for its first answers, longer than a run waits at its end.
+      await ask('experiments/get-by-name?experiment_name=Default');
+      await ask('runs/search', { experiment_ids: ['0'], filter: `tags."a" = 'b'` });
+      await writeRun(() => mlflow({ url }));
       const { experiment } = await ask('experiments/get-by-name?experiment_name=agent-lightning');
       const { runs } = await ask('runs/search', { experiment_ids: [(experiment as Found).experiment_id] });
       const [run, ...others] = runs as readonly Found[];
