@@ -120,7 +120,10 @@ it('makes a part of each workspace with heavy tests, and one of those on a real 
     'tests-tools',
     'vllm',
     'packages',
+    'init',
+    'doctor',
     'models',
+    'versions',
     'chaos-sqlite',
     'chaos-postgres',
   ]);

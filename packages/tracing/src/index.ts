@@ -16,6 +16,7 @@ export {
   toolOutcome,
   toolSpan,
 } from './adapter-kit/framework-spans.ts';
+export { runBeside } from './adapter-kit/run-beside.ts';
 export { decodeAgentNames, encodeAgentNames, gatewayHeaders } from './adapter-kit/gateway-headers.ts';
 
 // emit

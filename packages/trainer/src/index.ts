@@ -5,6 +5,7 @@ export type { PolicyOptions } from './policy-options.ts';
 export type { FitOptions, VerdictOptions } from './fit-options.ts';
 export type { CompareOptions, EvaluateOptions } from './evaluate/evaluate-agent.ts';
 export type { DevOptions, DevReport } from './dev.ts';
+export type { OwnModelCalls } from './dev-own-models.ts';
 export type { StopReason, TrainingResult } from './training-result.ts';
 export type { TrainingGateway } from '@agent-lightning/core';
 
@@ -27,6 +28,15 @@ export type { PolicyLoss } from './grpo/objective/policy-loss.ts';
 export type { RatioBounds } from './grpo/objective/sequence-ratio.ts';
 
 // what a run shows
+export { mlflow, tensorBoard } from '@agent-lightning/observability';
+export type {
+  MetricPoint,
+  MetricRun,
+  MetricWriter,
+  MlflowOptions,
+  OpenTelemetryOptions,
+  TensorBoardOptions,
+} from '@agent-lightning/observability';
 export type { Logger } from '@agent-lightning/core';
 export type {
   CurvePoint,

@@ -12,6 +12,11 @@ import {
   type RoutedPolicy,
 } from '@agent-lightning/core';
 import { cleanLogger, createConsoleLogger } from '@agent-lightning/platform';
+import {
+  resolveOpenTelemetryOptions,
+  type MetricWriter,
+  type OpenTelemetryOptions,
+} from '@agent-lightning/observability';
 import type { CallOptions, ProgressMode } from '@agent-lightning/run';
 import type { RolloutFunction, RunnerHooks } from '@agent-lightning/runner';
 import { resolvePolicies, type PolicyOptions } from './policy-options.ts';
@@ -26,7 +31,10 @@ export interface TrainerHooks<Metrics extends object = object> extends RunnerHoo
 export interface TrainerOptions<Task = JsonValue, Metrics extends object = object> {
   /** Runs the agent on one task and returns the reward. */
   readonly rollout: RolloutFunction<Task>;
-  /** The backend in which weights learn; required by algorithms that train weights, such as `grpo(…)`, and rejected by those that train none. */
+  /**
+   * The backend in which weights learn. Algorithms that train weights, such as `grpo(…)`, require it, but for a dry run on the agents' own
+   * models; those that train none reject it.
+   */
   readonly backend?: TrainingBackend;
   /** The way to improve the agent, such as `grpo(…)`. */
   readonly algorithm: Algorithm<Metrics>;
@@ -108,6 +116,16 @@ export interface TrainerOptions<Task = JsonValue, Metrics extends object = objec
   /** Checkpoints that are kept. @default 2 */
   readonly keepCheckpoints?: number;
   readonly hooks?: TrainerHooks<Metrics>;
+  /**
+   * Writers that put the metrics of each step elsewhere too, such as `tensorBoard()` or `mlflow({ url })`. One that is away never stops a run, and
+   * gets what it has missed when it is back. @default none
+   */
+  readonly metricWriters?: readonly MetricWriter[];
+  /**
+   * Says whether the app's own OpenTelemetry provider, registered with `@opentelemetry/api`, gets spans of rollouts and metrics of rollouts
+   * and steps; `{ content: true }` adds texts. Where none is registered, nothing happens. @default true, without texts
+   */
+  readonly openTelemetry?: boolean | OpenTelemetryOptions;
   /** @default lines on standard error */
   readonly logger?: Logger;
   /** `live`: one line that is redrawn; `plain`: a line for each step. @default `live` on a terminal, else `plain` */
@@ -144,6 +162,8 @@ export interface ResolvedTrainerOptions<Task = JsonValue> {
   readonly checkpointEvery: number;
   readonly keepCheckpoints: number;
   readonly hooks: TrainerHooks;
+  readonly metricWriters: readonly MetricWriter[];
+  readonly openTelemetry: boolean | OpenTelemetryOptions;
   readonly logger: Logger;
   readonly progress: ProgressMode;
   readonly signal: AbortSignal | undefined;
@@ -177,6 +197,8 @@ const optionNames: Readonly<Record<keyof TrainerOptions<never, never>, true>> = 
   checkpointEvery: true,
   keepCheckpoints: true,
   hooks: true,
+  metricWriters: true,
+  openTelemetry: true,
   logger: true,
   progress: true,
   signal: true,
@@ -230,6 +252,8 @@ export function resolveTrainerOptions<Task, Metrics extends object>(
     keepCheckpoints: check.wholeNumber('Trainer: keepCheckpoints', options.keepCheckpoints ?? 2),
     // The metrics of a run are those of its algorithm, which is what the hooks were written for.
     hooks: (options.hooks ?? {}) as TrainerHooks,
+    metricWriters: (options.metricWriters ?? []).map(checkWriter),
+    openTelemetry: resolveOpenTelemetryOptions('Trainer', options.openTelemetry) ?? false,
     logger: cleanLogger(options.logger ?? createConsoleLogger()),
     progress: check.oneOf('Trainer: progress', options.progress ?? (process.stderr.isTTY ? 'live' : 'plain'), [
       'live',
@@ -240,6 +264,11 @@ export function resolveTrainerOptions<Task, Metrics extends object>(
     handleSignals: options.handleSignals ?? true,
     resumeHint: options.resumeHint ?? defaultResumeHint,
   });
+}
+
+function checkWriter(writer: MetricWriter): MetricWriter {
+  if (typeof writer?.begin === 'function' && typeof writer.write === 'function') return writer;
+  throw check.optionInvalid('Trainer: metricWriters', writer, 'writers, such as what tensorBoard() returns');
 }
 
 /** The attempts at a rollout that fails by the world's doing, and the wait before the second one. */
@@ -285,12 +314,8 @@ function checkAlgorithm<Task>(options: Omit<TrainerOptions<Task>, 'hooks'>): voi
   if (typeof algorithm?.begin !== 'function')
     throw check.optionInvalid('Trainer: algorithm', algorithm, 'an algorithm, such as what grpo(…) returns');
   const { name, uses, sampling = {} } = algorithm;
-  if (uses.backend && typeof backend?.createPolicy !== 'function')
-    throw check.optionInvalid(
-      'Trainer: backend',
-      backend,
-      `a training backend for ${name}, such as embedded({ model })`,
-    );
+  if (backend !== undefined && typeof backend?.createPolicy !== 'function')
+    throw check.optionInvalid('Trainer: backend', backend, `a training backend, such as embedded({ model })`);
   if (!uses.backend) rejectWeightOptions(name, options);
   if (!uses.samplingAhead && maxStaleness > 0)
     throw check.optionInvalid(
@@ -304,6 +329,19 @@ function checkAlgorithm<Task>(options: Omit<TrainerOptions<Task>, 'hooks'>): voi
   const { temperature = 1, maxTokens } = sampling;
   if (temperature !== 1) throw check.optionInvalid(`${name}.temperature`, temperature, elsewhere);
   if (maxTokens !== undefined) throw check.optionInvalid(`${name}.maxTokens`, maxTokens, elsewhere);
+}
+
+/** Rejects a trainer without a backend where its algorithm trains weights. @throws {ConfigurationError} `option-invalid` */
+export function requireBackend({
+  algorithm: { name, uses },
+  backend,
+}: Pick<ResolvedTrainerOptions, 'algorithm' | 'backend'>): void {
+  if (uses.backend && backend === undefined)
+    throw check.optionInvalid(
+      'Trainer: backend',
+      backend,
+      `a training backend for ${name}, such as embedded({ model })`,
+    );
 }
 
 type WeightOptions = Pick<TrainerOptions, 'backend' | 'policies' | 'maxDivergence'>;
