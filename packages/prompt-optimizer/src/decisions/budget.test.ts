@@ -32,5 +32,6 @@ it('never passes a budget, whatever comes of the proposals', () => {
         expect(spent).toBeLessThanOrEqual(Math.max(budget, selection));
       },
     ),
+    { numRuns: 40 },
   );
 });
