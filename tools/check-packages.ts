@@ -34,7 +34,8 @@ function install(directory: string): string {
   const packed = JSON.parse(run('npm', ['pack', '--json', '--pack-destination', sandbox], directory)) as unknown;
   const [entry] = Array.isArray(packed) ? packed : Object.values(packed as object);
   const tarball = join(sandbox, basename((entry as { filename: string }).filename.replace(/^@/, '').replace('/', '-')));
-  const target = join(sandbox, 'node_modules', scope, basename(directory));
+  const { name } = JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8')) as Manifest;
+  const target = join(sandbox, 'node_modules', name);
   mkdirSync(target, { recursive: true });
   run('tar', ['-xzf', tarball, '--strip-components=1', '-C', target], sandbox);
   return target;
@@ -43,7 +44,7 @@ function install(directory: string): string {
 /** Third-party packages come from this workspace; our own only from the tarballs. */
 function linkThirdParty(): void {
   for (const name of readdirSync(join(root, 'node_modules'))) {
-    if (name === scope || name.startsWith('.')) continue;
+    if (name === scope || name.startsWith('.') || existsSync(join(sandbox, 'node_modules', name))) continue;
     symlinkSync(join(root, 'node_modules', name), join(sandbox, 'node_modules', name));
   }
 }

@@ -14,14 +14,20 @@ export interface FullPart {
 /** The folder of tests on a real vLLM, which are a part of their own; within its workspace. */
 const vllmTests = join('test', 'real-vllm');
 
-/** Lists the parts: the `*.full.test.ts` files of each workspace, those on vLLM, the packed packages, templates and tokenizers, and stores under kills. */
+/**
+ * Lists the parts: the `*.full.test.ts` files of each workspace, those on vLLM, the packed packages, `init` and `doctor`, templates and
+ * tokenizers, versions of frameworks, and stores under kills.
+ */
 export function listFullParts(root: string): readonly FullPart[] {
   return [
     ...listTestParts(root),
     vllmOf(root),
     packed,
+    setUp,
+    examined,
     quickstarts,
     models,
+    versions,
     ...(['sqlite', 'postgres'] as const).map(chaosOf),
   ];
 }
@@ -74,6 +80,24 @@ const packed: FullPart = {
   ],
 };
 
+const setUp: FullPart = {
+  name: 'init',
+  title: 'sets up eight existing projects with the packed packages, and runs dev in each at once',
+  commands: [
+    ['npm', 'run', 'build'],
+    ['npm', 'run', 'test:init', '--silent', '--', '--json'],
+  ],
+};
+
+const examined: FullPart = {
+  name: 'doctor',
+  title: 'plants ten faults, which doctor must name',
+  commands: [
+    ['npm', 'run', 'build'],
+    ['npm', 'run', 'test:doctor', '--silent', '--', '--json'],
+  ],
+};
+
 const quickstarts: FullPart = {
   name: 'packed',
   title:
@@ -88,6 +112,12 @@ const models: FullPart = {
   name: 'models',
   title: "compares chat templates and tokenizers with Python's",
   commands: [['npm', 'run', 'check:models', '--silent']],
+};
+
+const versions: FullPart = {
+  name: 'versions',
+  title: 'each adapter with the lowest and the newest version of its framework, from npm',
+  commands: [['npm', 'run', 'test:versions', '--silent']],
 };
 
 function chaosOf(store: 'sqlite' | 'postgres'): FullPart {

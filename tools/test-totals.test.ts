@@ -120,7 +120,11 @@ it('makes a part of each workspace with heavy tests, and one of those on a real 
     'tests-tools',
     'vllm',
     'packages',
+    'init',
+    'doctor',
+    'packed',
     'models',
+    'versions',
     'chaos-sqlite',
     'chaos-postgres',
   ]);

@@ -84,7 +84,7 @@ export class Trainer<Task = JsonValue, Metrics extends object = object> {
    * `run-locked` | `resume-mismatch` | `disk-full`; {ConfigurationError} `option-invalid` | `option-unsupported`
    */
   async fit(options: FitOptions<Task>): Promise<TrainingResult> {
-    const fit = resolveFitOptions(options, this.#options.algorithm.tasksPerStep);
+    const fit = resolveFitOptions(options, this.#options.algorithm.tasksPerStep, this.#options.algorithm.countSteps);
     checkTaskKinds(this.#options.taskKind, [...fit.train, ...fit.validation]);
     await this.#checkForTraining();
     const config = describeRun(this.#options, fit);
@@ -132,6 +132,7 @@ export class Trainer<Task = JsonValue, Metrics extends object = object> {
       hooks: countRollouts(options.hooks, progress),
       interrupted: interrupt.signal,
     });
+    progress.watchCalls(() => session.gateway?.openCalls?.() ?? []);
     let result: TrainingResult;
     try {
       const { store, failed } = session;
@@ -180,6 +181,7 @@ async function trainAndReport<Task>(context: RunContext<Task>): Promise<Training
   try {
     stopReason = await run.run();
   } catch (error) {
+    await run.metrics.end('failed');
     const problem = error instanceof Error ? error.message : String(error);
     await explainNoSignal(context, run.lastStep, error);
     await writeReport(toReportContext(context), {
@@ -191,6 +193,7 @@ async function trainAndReport<Task>(context: RunContext<Task>): Promise<Training
     }).catch((reporting: unknown) => context.progress.logger.warn(`no report could be written: ${String(reporting)}`));
     throw error;
   }
+  await run.metrics.end(stopReason);
   const { kept } = run;
   const modelDirectory = kept === undefined ? undefined : context.directory.file('model');
   if (modelDirectory !== undefined) await exportResult(context.algorithm, modelDirectory);

@@ -58,14 +58,15 @@ export async function answerAttemptCall(calls: AttemptCalls, call: AttemptCall):
 async function answerBody(calls: AttemptCalls, call: AttemptCall, caller: Caller, body: JsonObject): Promise<void> {
   const asked = call.dialect.parse(body, call.session.kept);
   const controller = new AbortController();
-  await call.session.follow(controller, async () => {
+  const work = async (): Promise<void> => {
     await enter(calls.gate, call.response, controller.signal);
     try {
       await answerCaptured(calls, call, { asked, caller, controller });
     } finally {
       calls.gate.leave();
     }
-  });
+  };
+  await call.session.follow(controller, work, caller.agentNames[0]);
 }
 
 /** Waits at the gate for as long as the agent keeps its connection. */
@@ -164,17 +165,20 @@ async function answerCaptured(calls: AttemptCalls, call: AttemptCall, read: Read
       onStart: (bytes) => session.countStored(bytes, options.maxAttemptStoredBytes),
       onEnd: (bytes) => session.countStored(bytes),
     });
-    const outcome = await answerCall({
-      request: ruled.request,
-      snapshot,
-      servers: serversFor(calls, session),
-      reader: calls.reader,
-      response,
-      sink: sinkFor(dialect, read.asked, new ReplyWriter(response)),
-      controller: read.controller,
-      limits: options.limits,
-      isCaptured: isPolicy,
-    });
+    const outcome = await session.holdReply(options.maxAttemptReplyBytes, (onReplyBytes) =>
+      answerCall({
+        request: ruled.request,
+        snapshot,
+        servers: serversFor(calls, session),
+        reader: calls.reader,
+        response,
+        sink: sinkFor(dialect, read.asked, new ReplyWriter(response)),
+        controller: read.controller,
+        limits: options.limits,
+        isCaptured: isPolicy,
+        onReplyBytes,
+      }),
+    );
     const untrainable = end(outcome);
     statistics.count(outcome, untrainable);
     logCall(calls.log, call, admission, outcome, untrainable);
@@ -231,14 +235,17 @@ async function answerEmbeddingsBody(
   await session.follow(controller, async () => {
     await enter(calls.gate, response, controller.signal);
     try {
-      await passEmbeddings({
-        body,
-        controller,
-        policies: calls.policies,
-        servers: serversFor(calls, session),
-        limits: calls.options.limits,
-        writer: new ReplyWriter(response),
-      });
+      await session.holdReply(calls.options.maxAttemptReplyBytes, (onReplyBytes) =>
+        passEmbeddings({
+          body,
+          controller,
+          policies: calls.policies,
+          servers: serversFor(calls, session),
+          limits: calls.options.limits,
+          writer: new ReplyWriter(response),
+          onReplyBytes,
+        }),
+      );
     } finally {
       calls.gate.leave();
     }
