@@ -107,8 +107,9 @@ export interface TrainerOptions<Task = JsonValue, Metrics extends object = objec
   readonly checkpointEvery?: number;
   /** Checkpoints that are kept. @default 2 */
   readonly keepCheckpoints?: number;
+  /** Functions that are called around each rollout and after each step. @default none */
   readonly hooks?: TrainerHooks<Metrics>;
-  /** @default lines on standard error */
+  /** Takes what the run says. @default lines on standard error */
   readonly logger?: Logger;
   /** `live`: one line that is redrawn; `plain`: a line for each step. @default `live` on a terminal, else `plain` */
   readonly progress?: ProgressMode;
