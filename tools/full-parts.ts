@@ -14,9 +14,16 @@ export interface FullPart {
 /** The folder of tests on a real vLLM, which are a part of their own; within its workspace. */
 const vllmTests = join('test', 'real-vllm');
 
-/** Lists the parts: the `*.full.test.ts` files of each workspace, those on vLLM, the packed packages, templates and tokenizers, and stores under kills. */
+/** Lists the parts: the `*.full.test.ts` files of each workspace, those on vLLM, the packed packages, templates and tokenizers, the documents as a site, and stores under kills. */
 export function listFullParts(root: string): readonly FullPart[] {
-  return [...listTestParts(root), vllmOf(root), packed, models, ...(['sqlite', 'postgres'] as const).map(chaosOf)];
+  return [
+    ...listTestParts(root),
+    vllmOf(root),
+    packed,
+    models,
+    documents,
+    ...(['sqlite', 'postgres'] as const).map(chaosOf),
+  ];
 }
 
 function listTestParts(root: string): readonly FullPart[] {
@@ -65,6 +72,12 @@ const packed: FullPart = {
     ['npm', 'run', 'build'],
     ['npm', 'run', 'check:packages'],
   ],
+};
+
+const documents: FullPart = {
+  name: 'docs',
+  title: 'builds the documentation as a site',
+  commands: [['npm', 'run', 'docs:build']],
 };
 
 const models: FullPart = {
