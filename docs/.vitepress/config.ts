@@ -27,7 +27,7 @@ const sidebar: Items = [
   { text: 'Your agent', items: listFolder('agents') },
   { text: 'Your model', items: list('your-model', 'models', 'gpu', 'vllm') },
   { text: 'Rewards', items: list('rewards', 'verdict', 'why-no-learning') },
-  { text: 'How to', items: [...listFolder('how-to'), ...list('production', 'algorithms')] },
+  { text: 'How to', items: [...listFolder('how-to'), ...list('production', 'observability', 'regression-tests', 'algorithms')] },
   {
     text: 'Reference',
     items: list('reference/options', 'reference/errors', 'reference/metrics', 'adapters', 'security', 'glossary'),

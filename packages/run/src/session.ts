@@ -7,6 +7,7 @@ import {
   type TrainingGateway,
 } from '@agent-lightning/core';
 import { Gateway, type GatewayOptions, type SamplingOptions, type StructuredOutput } from '@agent-lightning/gateway';
+import type { OpenTelemetryOptions } from '@agent-lightning/observability';
 import { Runner, type RolloutFunction, type RunnerHooks } from '@agent-lightning/runner';
 import { MemoryStore } from '@agent-lightning/store';
 import { openSqliteStore } from '@agent-lightning/store-sqlite';
@@ -45,6 +46,8 @@ export interface SessionOptions<Task> {
   readonly runners: number;
   readonly attemptTimeoutMs: number;
   readonly hooks: RunnerHooks;
+  /** Says what goes to the app's own OpenTelemetry provider. @default as of a Runner */
+  readonly openTelemetry?: boolean | OpenTelemetryOptions;
   readonly logger: Logger;
   /** Ends the waits for a store or a gateway that is away. @default none ends them but their time */
   readonly interrupted?: AbortSignal;
@@ -117,6 +120,7 @@ export class Session<Task> {
         attemptTimeoutMs: options.attemptTimeoutMs,
         runId: options.runId,
         hooks: options.hooks,
+        ...(options.openTelemetry === undefined ? {} : { openTelemetry: options.openTelemetry }),
         onError: (error) => {
           if (isStoreLost(error)) failure.abort(error);
           else outages.report(error);

@@ -19,6 +19,7 @@ import {
   type RolloutScope,
   TraceRecorder,
 } from '@agent-lightning/tracing';
+import { watchAttempt, type RolloutTelemetry } from '@agent-lightning/observability';
 import { ConsoleLog, keepConsole, outlastOutage } from '@agent-lightning/platform';
 import { AttemptGuard, isLostLease } from './attempt-guard.ts';
 import { hide } from './command/captured-output.ts';
@@ -60,19 +61,24 @@ export class AttemptRun<Task> {
 
   /** Runs the attempt. It never rejects: whatever goes wrong is an outcome, and is written to the store where it still may be. */
   async run(): Promise<AttemptOutcome> {
+    let telemetry: RolloutTelemetry | undefined;
+    let outcome: AttemptOutcome;
     try {
-      const outcome = await this.#attempt();
-      return await this.#finish(await this.#write(outcome, () => this.#recorder.close()));
+      telemetry = await watchAttempt(this.#watched(), this.#options.openTelemetry);
+      const ended = await this.#attempt(telemetry);
+      outcome = await this.#finish(await this.#write(ended, () => this.#recorder.close()));
     } catch (error) {
       this.#report(error);
-      return failureOutcome(error);
+      outcome = failureOutcome(error);
     } finally {
       this.#guard.release();
     }
+    await telemetry?.end({ ...outcome, readSpans: () => this.#querySpans() });
+    return outcome;
   }
 
   /** Sets the scene, runs hooks and agent, and stores every span. */
-  async #attempt(): Promise<AttemptOutcome> {
+  async #attempt(telemetry: RolloutTelemetry | undefined): Promise<AttemptOutcome> {
     let scope: RolloutScope;
     try {
       scope = await this.#openScope();
@@ -80,7 +86,9 @@ export class AttemptRun<Task> {
       // The agent has not begun, so a time-out is none of its doing.
       return this.#guard.interruption === 'timeout' ? failureOutcome(error) : this.#explain(error);
     }
-    const outcome = await keepConsole(this.#console, () => runInRollout(scope, () => this.#runInScope(scope)));
+    const run = (): Promise<AttemptOutcome> =>
+      keepConsole(this.#console, () => runInRollout(scope, () => this.#runInScope(scope)));
+    const outcome = await (telemetry === undefined ? run() : telemetry.run(run));
     if (outcome.status !== 'lost') this.#recordConsole(scope);
     return outcome;
   }
@@ -282,20 +290,29 @@ export class AttemptRun<Task> {
     }
   }
 
+  #watched(): Parameters<typeof watchAttempt>[0] {
+    const { rollout, attempt } = this.#claim;
+    return { rollout, attempt, onError: (error) => this.#report(error) };
+  }
+
+  #querySpans(): ReturnType<ResolvedRunnerOptions<Task>['store']['querySpans']> {
+    const { rolloutId, attemptId } = this.#claim.lease;
+    return this.#options.store.querySpans({ rolloutIds: [rolloutId], attemptId });
+  }
+
   #start(): { rollout: Claim['rollout']; attempt: Claim['attempt']; signal: AbortSignal } {
     return { rollout: this.#claim.rollout, attempt: this.#claim.attempt, signal: this.#guard.signal };
   }
 
   /** Returns the attempt's spans to a hook. A hook that does not get them in its time cannot have done its work. */
   async #readSpans(): ReturnType<ResolvedRunnerOptions<Task>['store']['querySpans']> {
-    const { rolloutId, attemptId } = this.#claim.lease;
     this.#unreadSpans = new StoreError('the store was away, so that a hook did not get the spans of the attempt', {
       code: 'store-unavailable',
       retryable: true,
     });
     const spans = await this.#outlast(async () => {
       await this.#recorder.flush();
-      return await this.#options.store.querySpans({ rolloutIds: [rolloutId], attemptId });
+      return await this.#querySpans();
     });
     this.#unreadSpans = undefined;
     return spans;

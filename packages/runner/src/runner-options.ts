@@ -9,6 +9,11 @@ import {
   type RolloutMode,
   type ModelGateway,
 } from '@agent-lightning/core';
+import {
+  resolveOpenTelemetryOptions,
+  type OpenTelemetryOptions,
+  type ResolvedOpenTelemetryOptions,
+} from '@agent-lightning/observability';
 import type { RolloutFunction } from './rollout-function.ts';
 import type { RunnerHooks } from './runner-hooks.ts';
 
@@ -37,14 +42,21 @@ export interface RunnerOptions<Task> {
   readonly runId?: string;
   /** Functions that are called around each rollout. @default none */
   readonly hooks?: RunnerHooks;
+  /**
+   * Says whether the app's own OpenTelemetry provider, registered with `@opentelemetry/api`, gets spans and metrics of rollouts, and whether with
+   * texts. Where none is registered, nothing happens. @default true, without texts
+   */
+  readonly openTelemetry?: boolean | OpenTelemetryOptions;
   /** Called with what goes wrong beside the agent: hooks, heartbeats, writes. @default `process.emitWarning` */
   readonly onError?: (error: unknown, where: { readonly rollout?: Rollout; readonly attempt?: Attempt }) => void;
 }
 
 /** The options of a runner with every default filled in. */
 export type ResolvedRunnerOptions<Task> = Readonly<
-  Required<Omit<RunnerOptions<Task>, 'gateway' | 'attemptTimeoutMs' | 'modes' | 'runId'>> &
-    Pick<RunnerOptions<Task>, 'gateway' | 'attemptTimeoutMs' | 'modes' | 'runId'>
+  Required<Omit<RunnerOptions<Task>, 'gateway' | 'attemptTimeoutMs' | 'modes' | 'runId' | 'openTelemetry'>> &
+    Pick<RunnerOptions<Task>, 'gateway' | 'attemptTimeoutMs' | 'modes' | 'runId'> & {
+      readonly openTelemetry: ResolvedOpenTelemetryOptions;
+    }
 >;
 
 /** The longest delay that a timer of Node takes. */
@@ -63,6 +75,7 @@ const optionNames: Readonly<Record<keyof RunnerOptions<unknown>, true>> = {
   modes: true,
   runId: true,
   hooks: true,
+  openTelemetry: true,
   onError: true,
 };
 
@@ -80,6 +93,7 @@ export function resolveRunnerOptions<Task>(options: RunnerOptions<Task>): Resolv
     hookTimeoutMs: check.timerMs('Runner: hookTimeoutMs', options.hookTimeoutMs ?? 30_000),
     queues: options.queues ?? ['default'],
     hooks: options.hooks ?? {},
+    openTelemetry: resolveOpenTelemetryOptions('Runner', options.openTelemetry),
     onError: options.onError ?? warn,
     ...(options.attemptTimeoutMs === undefined
       ? {}

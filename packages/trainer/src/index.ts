@@ -27,6 +27,15 @@ export type { PolicyLoss } from './grpo/objective/policy-loss.ts';
 export type { RatioBounds } from './grpo/objective/sequence-ratio.ts';
 
 // what a run shows
+export { mlflow, tensorBoard } from '@agent-lightning/observability';
+export type {
+  MetricPoint,
+  MetricRun,
+  MetricWriter,
+  MlflowOptions,
+  OpenTelemetryOptions,
+  TensorBoardOptions,
+} from '@agent-lightning/observability';
 export type { Logger } from '@agent-lightning/core';
 export type {
   CurvePoint,

@@ -12,6 +12,11 @@ import {
   type RoutedPolicy,
 } from '@agent-lightning/core';
 import { cleanLogger, createConsoleLogger } from '@agent-lightning/platform';
+import {
+  resolveOpenTelemetryOptions,
+  type MetricWriter,
+  type OpenTelemetryOptions,
+} from '@agent-lightning/observability';
 import type { CallOptions, ProgressMode } from '@agent-lightning/run';
 import type { RolloutFunction, RunnerHooks } from '@agent-lightning/runner';
 import { resolvePolicies, type PolicyOptions } from './policy-options.ts';
@@ -109,6 +114,16 @@ export interface TrainerOptions<Task = JsonValue, Metrics extends object = objec
   readonly keepCheckpoints?: number;
   /** Functions that are called around each rollout and after each step. @default none */
   readonly hooks?: TrainerHooks<Metrics>;
+  /**
+   * Writers that put the metrics of each step elsewhere too, such as `tensorBoard()` or `mlflow({ url })`. One that is away never stops a run, and
+   * gets what it has missed when it is back. @default none
+   */
+  readonly metricWriters?: readonly MetricWriter[];
+  /**
+   * Says whether the app's own OpenTelemetry provider, registered with `@opentelemetry/api`, gets spans of rollouts and metrics of rollouts
+   * and steps; `{ content: true }` adds texts. Where none is registered, nothing happens. @default true, without texts
+   */
+  readonly openTelemetry?: boolean | OpenTelemetryOptions;
   /** Takes what the run says. @default lines on standard error */
   readonly logger?: Logger;
   /** `live`: one line that is redrawn; `plain`: a line for each step. @default `live` on a terminal, else `plain` */
@@ -145,6 +160,8 @@ export interface ResolvedTrainerOptions<Task = JsonValue> {
   readonly checkpointEvery: number;
   readonly keepCheckpoints: number;
   readonly hooks: TrainerHooks;
+  readonly metricWriters: readonly MetricWriter[];
+  readonly openTelemetry: boolean | OpenTelemetryOptions;
   readonly logger: Logger;
   readonly progress: ProgressMode;
   readonly signal: AbortSignal | undefined;
@@ -178,6 +195,8 @@ const optionNames: Readonly<Record<keyof TrainerOptions<never, never>, true>> = 
   checkpointEvery: true,
   keepCheckpoints: true,
   hooks: true,
+  metricWriters: true,
+  openTelemetry: true,
   logger: true,
   progress: true,
   signal: true,
@@ -231,6 +250,8 @@ export function resolveTrainerOptions<Task, Metrics extends object>(
     keepCheckpoints: check.wholeNumber('Trainer: keepCheckpoints', options.keepCheckpoints ?? 2),
     // The metrics of a run are those of its algorithm, which is what the hooks were written for.
     hooks: (options.hooks ?? {}) as TrainerHooks,
+    metricWriters: (options.metricWriters ?? []).map(checkWriter),
+    openTelemetry: resolveOpenTelemetryOptions('Trainer', options.openTelemetry) ?? false,
     logger: cleanLogger(options.logger ?? createConsoleLogger()),
     progress: check.oneOf('Trainer: progress', options.progress ?? (process.stderr.isTTY ? 'live' : 'plain'), [
       'live',
@@ -241,6 +262,11 @@ export function resolveTrainerOptions<Task, Metrics extends object>(
     handleSignals: options.handleSignals ?? true,
     resumeHint: options.resumeHint ?? defaultResumeHint,
   });
+}
+
+function checkWriter(writer: MetricWriter): MetricWriter {
+  if (typeof writer?.begin === 'function' && typeof writer.write === 'function') return writer;
+  throw check.optionInvalid('Trainer: metricWriters', writer, 'writers, such as what tensorBoard() returns');
 }
 
 /** The attempts at a rollout that fails by the world's doing, and the wait before the second one. */

@@ -169,6 +169,7 @@ async function trainAndReport<Task>(context: RunContext<Task>): Promise<Training
   try {
     stopReason = await run.run();
   } catch (error) {
+    await run.metrics.end('failed');
     const problem = error instanceof Error ? error.message : String(error);
     await explainNoSignal(context, run.lastStep, error);
     await writeReport(toReportContext(context), {
@@ -180,6 +181,7 @@ async function trainAndReport<Task>(context: RunContext<Task>): Promise<Training
     }).catch((reporting: unknown) => context.progress.logger.warn(`no report could be written: ${String(reporting)}`));
     throw error;
   }
+  await run.metrics.end(stopReason);
   const { kept } = run;
   const modelDirectory = kept === undefined ? undefined : context.directory.file('model');
   if (modelDirectory !== undefined) await exportResult(context.algorithm, modelDirectory);

@@ -1,11 +1,4 @@
-import {
-  LightningError,
-  seededRandom,
-  type Episode,
-  type PlannedRollout,
-  type Rollout,
-  type StepOutcome,
-} from '@agent-lightning/core';
+import { LightningError, seededRandom, type Episode, type PlannedRollout, type Rollout } from '@agent-lightning/core';
 import { StepExcerpts } from '@agent-lightning/report';
 import {
   advanceShares,
@@ -24,51 +17,29 @@ import {
   shuffleRewards,
   summariseRewards,
   withFileErrors,
-  type AnswerMetrics,
-  type RewardSummary,
   type RunState,
   type StepLoad,
   type ToldFinding,
   type ValidationMetrics,
   toCurve,
-  type Verdict,
 } from '@agent-lightning/run';
 import { CallReport } from './call-report.ts';
 import { checkOwnNames } from './check-own-names.ts';
 import { evaluateForVerdict, loadBest, sayVerdict } from './evaluate/run-verdict.ts';
 import { kindReader, toReportContext, type RunContext } from './run-context.ts';
+import type { FinishedStep, KeptStep } from './finished-step.ts';
+import { RunMetrics } from './run-metrics.ts';
 import { StepEpisodes } from './step-episodes.ts';
 import type { StepMetrics } from './step-metrics.ts';
 import type { StopReason } from './training-result.ts';
 import { validate } from './validation.ts';
-
-/** A step that is learned from, before its validation and its line in the metrics. */
-interface FinishedStep {
-  readonly step: number;
-  readonly rollouts: readonly Rollout[];
-  readonly reward: RewardSummary;
-  readonly answers: AnswerMetrics | undefined;
-  readonly outcome: StepOutcome;
-  /** The episodes as they were collected. */
-  readonly collected: readonly Episode[];
-  /** The episodes as they were learned from. */
-  readonly episodes: readonly Episode[];
-}
-
-/** The step that a finished run keeps. */
-export interface KeptStep {
-  readonly step: number;
-  /** Undefined for a run without a verdict. */
-  readonly verdict: Verdict | undefined;
-  /** The resources that the last validation ran with. */
-  readonly validatedWith: string | undefined;
-}
 
 /** Carries out an algorithm: validation, steps and checkpoints, until the run is done, has converged, is interrupted or cannot go on. */
 export class TrainingRun<Task> {
   readonly #context: RunContext<Task>;
   readonly #window: RolloutWindow;
   readonly excerpts: StepExcerpts;
+  readonly metrics: RunMetrics;
   readonly #faults = new FaultNotices();
   readonly #calls: CallReport;
   /** True once the user was told that the failure reward is above what rollouts earn. */
@@ -91,6 +62,7 @@ export class TrainingRun<Task> {
   constructor(context: RunContext<Task>) {
     const { fit, options, directory, collector } = context;
     this.#context = context;
+    this.metrics = new RunMetrics(context);
     this.#calls = new CallReport(context.progress.logger);
     this.excerpts = new StepExcerpts(directory);
     this.#ailments = new AilmentWatch(options.algorithm.ailments ?? [], {
@@ -153,6 +125,7 @@ export class TrainingRun<Task> {
     const { directory, algorithm, fit, collector, progress, session } = this.#context;
     // First of all, before anything slow: otherwise the store's watchdog ends the rollouts of a dead process as timed out, and they would count.
     const cancelled = fit.resume ? await collector.cancelUnfinished('its process ended') : 0;
+    let kept: readonly StepMetrics[] = [];
     const checkpoint = fit.resume ? await directory.checkpoints.latest() : undefined;
     if (checkpoint !== undefined) {
       this.#state = checkpoint.state;
@@ -162,7 +135,8 @@ export class TrainingRun<Task> {
       await algorithm.load(checkpoint.directory);
       const lines = await directory.readMetrics<StepMetrics>();
       this.#lastMetrics = lines.findLast((metrics) => metrics.step === checkpoint.state.step);
-      this.#recall(lines.filter(({ step }) => step <= this.#state.step));
+      kept = lines.filter(({ step }) => step <= this.#state.step);
+      this.#recall(kept);
     }
     if (fit.resume) {
       await directory.truncateMetrics(this.#state.step);
@@ -170,6 +144,7 @@ export class TrainingRun<Task> {
         `resuming after step ${this.#state.step} of ${fit.steps}; ${cancelled} rollouts of the process before run again`,
       );
     }
+    this.metrics.begin(this.#wallSecondsBefore, this.#state.validationBefore, kept);
     await algorithm.publish();
     session.start();
     if (this.#state.step === 0) {
@@ -316,6 +291,7 @@ export class TrainingRun<Task> {
     this.#lastMetrics = metrics;
     this.#checkpointSeconds = 0;
     await directory.appendMetrics(metrics);
+    this.metrics.add(metrics);
     await this.excerpts.keep({ step, rollouts: outcome.excerpts ?? [] }, toReportContext(this.#context));
     progress.stepEnded(metrics, outcome.summary ?? []);
     for (const notice of this.#faults.collect(step, episodes, failureReward)) progress.logger.warn(notice);
@@ -337,6 +313,7 @@ export class TrainingRun<Task> {
       totals: { ...totals, rollouts: totals.rollouts + validation.rollouts },
       wallSeconds: this.#wallSeconds(),
     };
+    this.metrics.addValidation(0, validation);
   }
 
   /** Validates between the first and the last validation; an interruption leaves it out, since the step itself is done. */
@@ -370,6 +347,7 @@ export class TrainingRun<Task> {
     const metrics: StepMetrics = { ...figures, ...(codes.length === 0 ? {} : { ailments: codes }) };
     this.#tell(told);
     await this.#context.directory.truncateMetrics(last.step - 1, metrics);
+    this.metrics.addValidation(last.step, validation);
     this.#lastMetrics = metrics;
     const { curve, totals } = this.#state;
     this.#state = {

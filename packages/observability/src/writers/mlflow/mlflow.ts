@@ -1,0 +1,170 @@
+import { check, LightningError } from '@agent-lightning/core';
+import type { MetricPoint, MetricRun, MetricWriter, RunOutcome } from '../metric-writer.ts';
+import { askMlflow, type MlflowServer } from './mlflow-client.ts';
+
+export interface MlflowOptions {
+  /** The address of the tracking server. @default the environment variable `MLFLOW_TRACKING_URI` */
+  readonly url?: string;
+  /** The experiment, made where there is none of this name. @default 'agent-lightning' */
+  readonly experiment?: string;
+  /** The name of the run in MLflow. @default the id of the run */
+  readonly runName?: string;
+  /**
+   * A bearer token. @default the environment variable `MLFLOW_TRACKING_TOKEN`, or `MLFLOW_TRACKING_USERNAME` and `MLFLOW_TRACKING_PASSWORD`, or
+   * none
+   */
+  readonly token?: string;
+}
+
+/**
+ * Writes metrics and options of a run into an experiment of MLflow, by its REST API. A run that is resumed goes on in the same run of MLflow,
+ * after the steps that are there.
+ * @throws {ConfigurationError} `option-invalid`
+ */
+export function mlflow(options: MlflowOptions = {}): MetricWriter {
+  check.knownOptions('mlflow', options, ['url', 'experiment', 'runName', 'token']);
+  const { url = process.env['MLFLOW_TRACKING_URI'], experiment = 'agent-lightning', runName } = options;
+  if (url === undefined || !URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol))
+    throw check.optionInvalid(
+      'mlflow: url',
+      url,
+      'the http(s) address of a tracking server; or set MLFLOW_TRACKING_URI',
+    );
+  if (experiment === '') throw check.optionInvalid('mlflow: experiment', experiment, 'the name of an experiment');
+  return new MlflowRun({ url, headers: readCredentials(options.token) }, experiment, runName);
+}
+
+function readCredentials(token = process.env['MLFLOW_TRACKING_TOKEN']): Readonly<Record<string, string>> {
+  if (token !== undefined) return { authorization: `Bearer ${token}` };
+  const { MLFLOW_TRACKING_USERNAME: user, MLFLOW_TRACKING_PASSWORD: password = '' } = process.env;
+  if (user === undefined) return {};
+  return { authorization: `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}` };
+}
+
+/** The tag by which a run is found again. */
+const runIdTag = 'agentlightning.run_id';
+
+/** The most metrics that MLflow takes in a request, and the most options. */
+const metricsPerRequest = 1_000;
+const optionsPerRequest = 100;
+
+/** The longest value of an option that every version of MLflow takes. */
+const optionCharacters = 500;
+
+interface RemoteRun {
+  readonly info: { readonly run_id: string };
+  readonly data?: {
+    readonly params?: readonly unknown[];
+    readonly metrics?: readonly { readonly key: string; readonly step?: number | string }[];
+  };
+}
+
+class MlflowRun implements MetricWriter {
+  readonly name: string;
+  readonly #server: MlflowServer;
+  readonly #experiment: string;
+  readonly #runName: string | undefined;
+  #id = '';
+
+  constructor(server: MlflowServer, experiment: string, runName: string | undefined) {
+    this.name = `MLflow at ${new URL(server.url).host}`;
+    this.#server = server;
+    this.#experiment = experiment;
+    this.#runName = runName;
+  }
+
+  async begin(run: MetricRun): Promise<Readonly<Record<string, number>>> {
+    const experimentId = await this.#findExperiment();
+    const filter = `tags."${runIdTag}" = '${run.runId}'`;
+    const found = await this.#post<{ readonly runs?: readonly RemoteRun[] }>('runs/search', {
+      experiment_ids: [experimentId],
+      filter,
+      max_results: 1,
+    });
+    const [known] = found.runs ?? [];
+    this.#id = known?.info.run_id ?? (await this.#createRun(experimentId, run));
+    if ((known?.data?.params ?? []).length === 0) await this.#logOptions(run);
+    if (known === undefined) return {};
+    await this.#post('runs/update', { run_id: this.#id, status: 'RUNNING' });
+    return Object.fromEntries((known.data?.metrics ?? []).map(({ key, step }) => [toOwnName(key), Number(step ?? 0)]));
+  }
+
+  async write(points: readonly MetricPoint[]): Promise<void> {
+    const metrics = points.flatMap(({ step, atMs, values }) =>
+      Object.entries(values).map(([name, value]) => ({
+        key: toMlflowName(name),
+        value,
+        timestamp: Math.round(atMs),
+        step,
+      })),
+    );
+    for (let from = 0; from < metrics.length; from += metricsPerRequest) {
+      const batch = metrics.slice(from, from + metricsPerRequest);
+      await this.#post('runs/log-batch', { run_id: this.#id, metrics: batch });
+    }
+  }
+
+  async end(outcome: RunOutcome): Promise<void> {
+    const status = outcome === 'interrupted' ? 'KILLED' : outcome === 'failed' ? 'FAILED' : 'FINISHED';
+    await this.#post('runs/update', { run_id: this.#id, status, end_time: Date.now() });
+  }
+
+  async #findExperiment(): Promise<string> {
+    const experiment_name = this.#experiment;
+    interface Found {
+      readonly experiment: { readonly experiment_id: string };
+    }
+    try {
+      const { experiment } = await askMlflow<Found>(this.#server, 'GET', 'experiments/get-by-name', {
+        experiment_name,
+      });
+      return experiment.experiment_id;
+    } catch (error) {
+      if (!(LightningError.isInstance(error) && error.message.includes('RESOURCE_DOES_NOT_EXIST'))) throw error;
+    }
+    return (await this.#post<{ readonly experiment_id: string }>('experiments/create', { name: experiment_name }))
+      .experiment_id;
+  }
+
+  async #createRun(experimentId: string, { runId, startedAtMs, runDirectory }: MetricRun): Promise<string> {
+    const tags = { [runIdTag]: runId, 'agentlightning.run_directory': runDirectory };
+    const { run } = await this.#post<{ readonly run: RemoteRun }>('runs/create', {
+      experiment_id: experimentId,
+      run_name: this.#runName ?? runId,
+      start_time: Math.round(startedAtMs),
+      tags: Object.entries(tags).map(([key, value]) => ({ key, value })),
+    });
+    return run.info.run_id;
+  }
+
+  async #logOptions({ config }: MetricRun): Promise<void> {
+    const params = Object.entries(config).map(([name, value]) => ({
+      key: toMlflowName(name),
+      value: shorten(String(value)),
+    }));
+    for (let from = 0; from < params.length; from += optionsPerRequest)
+      await this.#post('runs/log-batch', {
+        run_id: this.#id,
+        params: params.slice(from, from + optionsPerRequest),
+      });
+  }
+
+  async #post<Reply>(route: string, given: Readonly<Record<string, unknown>>): Promise<Reply> {
+    return await askMlflow<Reply>(this.#server, 'POST', route, given);
+  }
+}
+
+/** Returns a value as MLflow takes it, with a mark where it was cut. */
+function shorten(value: string): string {
+  return value.length <= optionCharacters ? value : `${value.slice(0, optionCharacters - 1)}…`;
+}
+
+/** Returns a name of letters, digits and `_-. /` only: any other character is written by its code, so that two names stay two. */
+function toMlflowName(name: string): string {
+  return name.replaceAll(/[^A-Za-z0-9_\-. /]/gu, (character) => `_x${character.codePointAt(0)!.toString(16)}_`);
+}
+
+/** Returns the name that `toMlflowName` was given. */
+function toOwnName(key: string): string {
+  return key.replaceAll(/_x([0-9a-f]+)_/g, (_, code: string) => String.fromCodePoint(Number.parseInt(code, 16)));
+}
