@@ -26,6 +26,20 @@ const allowedImports: Readonly<Record<string, readonly string[]>> = {
   trainer: ['core', 'platform', 'observability', 'runner', 'backend', 'run', 'report'],
   testing: ['core', 'store', 'tracing', 'runner'],
   regression: ['core', 'platform', 'store', 'database', 'runner', 'service'],
+  app: [
+    'core',
+    'platform',
+    'text',
+    'store',
+    'database',
+    'tracing',
+    'runner',
+    'service',
+    'backend',
+    'run',
+    'report',
+    'trainer',
+  ],
   kit: ['core', 'platform', 'text', 'service', 'backend', 'run', 'trainer'],
   example: [
     'core',
@@ -55,6 +69,7 @@ const allowedImports: Readonly<Record<string, readonly string[]>> = {
     'run',
     'trainer',
     'testing',
+    'app',
   ],
 };
 

@@ -23,3 +23,7 @@ export {
   type RemoteSnapshot,
   type RemoteStaleness,
 } from './remote-gateway.ts';
+
+// a gateway as a process of its own, for commands
+export { runStandalone, type Standalone } from './standalone/run-standalone.ts';
+export { readStandaloneConfig, type StandaloneConfig } from './standalone/standalone-config.ts';

@@ -26,7 +26,7 @@ const quietly = '-m pip install -qq --no-compile --disable-pip-version-check';
 
 describe.skipIf(process.platform === 'win32')('setUpPython', () => {
   const setUp = (python: string, change: SetUpPythonOptions = {}): Promise<string> =>
-    setUpPython({ directory: join(root, 'environment'), python, logger, ...change });
+    setUpPython({ directory: join(root, 'environment'), python, logger, installer: 'pip', ...change });
 
   it('installs PyTorch by itself first, then the other pins, and says sizes before', async () => {
     const { path, readCalls } = await writeFakeInterpreter(root);
@@ -57,9 +57,25 @@ describe.skipIf(process.platform === 'win32')('setUpPython', () => {
     expect(indexed).toEqual([expect.stringMatching(/--index-url https:\/\/example\.org\/cpu torch==/)]);
   });
 
+  it('takes uv where it is there, and says that it is not where it is wanted', async () => {
+    vi.stubEnv('PATH', root);
+    await expect(setUp('python3', { installer: 'uv' })).rejects.toMatchObject({ code: 'command-unavailable' });
+    const { readCalls } = await writeFakeInterpreter(root, '', 'uv');
+    vi.stubEnv('PATH', `${root}:/usr/bin:/bin`);
+    await setUp('python3', { installer: 'auto', torchIndex: 'https://example.org/cpu' });
+    const install = 'pip install --quiet --no-progress --python ./environment/bin/python';
+    expect(await readCalls()).toEqual([
+      'venv --quiet --no-project --python python3 ./environment',
+      expect.stringMatching(new RegExp(`^${install} --index-url https://example.org/cpu torch==`)),
+      `${install} -r ${runtimeRequirements}`,
+    ]);
+  });
+
   it('puts it into the cache, where gpu finds it, unless it is told another place', async () => {
     const { path } = await writeFakeInterpreter(root);
-    expect(await setUpPython({ python: path, logger })).toBe(join(findCachedEnvironment(), 'bin', 'python'));
+    expect(await setUpPython({ python: path, logger, installer: 'pip' })).toBe(
+      join(findCachedEnvironment(), 'bin', 'python'),
+    );
   });
 
   it('shows what failed, and begins anew the next time', async () => {

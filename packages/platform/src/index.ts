@@ -5,6 +5,7 @@ export { type Clock, systemClock } from './clock.ts';
 export { ConsoleLog, keepConsole } from './console-log.ts';
 export { replaceDirectory, writeDirectoryAtomically } from './durable-directories.ts';
 export { syncDirectory, writeAndSync, writeFileAtomically } from './durable-files.ts';
+export { findHubModel, hasHubModel, parseHubModelId, type HubModelId } from './hub-model.ts';
 export { cleanLogger, createConsoleLogger } from './logger.ts';
 export { type OutageOptions, outlastOutage } from './outlast-outage.ts';
 export { type GuardedStart, guardStart, guardTree, hasProcessGroups, signalTree, unrefChild } from './process-tree.ts';

@@ -6,16 +6,19 @@ export interface DevTextOptions {
   readonly table: string | undefined;
   /** One rollout as it went; undefined where there is none. */
   readonly rollout: string | undefined;
+  /** True where the agents asked their own models. */
+  readonly isOwn: boolean;
 }
 
 /** Writes the report of a dry run: one rollout as it went, the counts, what to correct, and the verdict with the next step. */
-export function describeDevReport(report: DevReport, { table, rollout }: DevTextOptions): string {
+export function describeDevReport(report: DevReport, { table, rollout, isOwn }: DevTextOptions): string {
   return [
     ...(rollout === undefined ? [] : [rollout]),
     describeCounts(report),
     ...(table === undefined ? [] : describeCalls(report, table)),
+    ...(isOwn ? describeOwnCalls(report) : []),
     ...report.findings.map((finding) => `- ${finding}`),
-    describeVerdict(report),
+    isOwn ? describeOwnVerdict(report) : describeVerdict(report),
   ].join('\n');
 }
 
@@ -39,6 +42,18 @@ function describeVerdict({ ok, findings }: DevReport): string {
   return findings.length === 0
     ? 'ready to train: the next step is fit'
     : 'ready to train: read the lines above, and go on with fit';
+}
+
+function describeOwnCalls({ ownCalls }: DevReport): readonly string[] {
+  return ownCalls.map(
+    ({ agent, model, calls, failed }) =>
+      `${agent || '(no name)'} asked its own model ${model || '(no name)'} ${calls} times${failed === 0 ? '' : `, ${failed} of them in vain`}`,
+  );
+}
+
+function describeOwnVerdict({ ok }: DevReport): string {
+  if (!ok) return 'not ready: correct what the lines above say, and run dev again';
+  return "ready as far as the agents' own models tell: give the trainer a backend, and run dev again, which checks tokens and agentMatch too";
 }
 
 function listCounts(counts: Readonly<Record<string, number>>): string {

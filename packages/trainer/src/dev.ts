@@ -1,4 +1,10 @@
-import { check, type AgentMatch, type Episode, type Examination, type Rollout } from '@agent-lightning/core';
+import {
+  check,
+  type AgentMatch,
+  type Episode,
+  type Examination,
+  type Rollout,
+} from '@agent-lightning/core';
 import {
   countFailures,
   describeFailure,
@@ -10,6 +16,7 @@ import {
 import { countRollouts } from './count-rollouts.ts';
 import { describeDevReport } from './dev-text.ts';
 import { examineCalls, type CallExamination } from './dev-calls.ts';
+import { countOwnCalls, examineOwnModels, type OwnModelCalls } from './dev-own-models.ts';
 import { toPlainTasks } from './plain-tasks.ts';
 import { describeTellingRollout } from './telling-rollout.ts';
 import { openSession, scoreFailures, toHost } from './open-run.ts';
@@ -22,11 +29,16 @@ export interface DevOptions<Task> {
   readonly samples?: number;
   /** Agents whose model calls may go elsewhere though `agentMatch` selects them, by their names. @default none: such a call makes the dry run fail */
   readonly allowOutside?: AgentMatch;
+  /**
+   * The models that answer: `policy`, as in training; `own`, those that the agents ask today, where `context.llm` throws and no tokens are seen.
+   * @default 'own' where the trainer has no backend and its algorithm needs one, else 'policy'
+   */
+  readonly models?: 'policy' | 'own';
 }
 
 /** The result of a dry run. */
 export interface DevReport {
-  /** True when the algorithm would have something to learn from, every `agentMatch` selects an agent that ran, no call of a selected agent went past the policy, and `failureReward` is not above what a rollout earned. */
+  /** True when the algorithm would have something to learn from (on the agents' own models: when agents ran, called models and earned different rewards), every `agentMatch` selects an agent that ran, no call of a selected agent went past the policy, and `failureReward` is not above what a rollout earned. */
   readonly ok: boolean;
   readonly rollouts: number;
   readonly succeeded: number;
@@ -45,6 +57,8 @@ export interface DevReport {
   readonly unselectedCalls: Readonly<Record<string, number>>;
   /** Every model call that the rollouts made, by what became of it, agent, host and client. */
   readonly calls: CallExamination['table']['rows'];
+  /** The model calls of agents that adapters follow, where the agents asked their own models. */
+  readonly ownCalls: readonly OwnModelCalls[];
   readonly tokensSampled: number;
   /** Samples that the trainable calls of groups with variance became; fewer than calls where calls continue each other. */
   readonly samples: number;
@@ -53,9 +67,20 @@ export interface DevReport {
   readonly findings: readonly string[];
 }
 
+/** Tells whether agents ask their own models in a dry run. @throws {ConfigurationError} `option-invalid` */
+export function asksOwnModels(
+  { algorithm, backend }: Pick<ResolvedTrainerOptions, 'algorithm' | 'backend'>,
+  { models }: Pick<DevOptions<never>, 'models'>,
+): boolean {
+  const needsBackend = algorithm.uses.backend;
+  if (models === undefined) return needsBackend && backend === undefined;
+  return check.oneOf('dev: models', models, ['policy', 'own']) === 'own' && needsBackend;
+}
+
 /** Runs tasks through a gateway and a store in memory, and reports whether the algorithm could learn from them. */
 export async function dryRun<Task>(options: ResolvedTrainerOptions<Task>, dev: DevOptions<Task>): Promise<DevReport> {
-  check.knownOptions('dev', dev, { tasks: true, samples: true, allowOutside: true });
+  check.knownOptions('dev', dev, { tasks: true, samples: true, allowOutside: true, models: true });
+  const isOwn = asksOwnModels(options, dev);
   if (!Array.isArray(dev.tasks) || dev.tasks.length === 0)
     throw check.optionInvalid('dev: tasks', dev.tasks, 'an array of at least one task');
   const tasks = toPlainTasks('dev: tasks', dev.tasks as readonly Task[]);
@@ -66,10 +91,15 @@ export async function dryRun<Task>(options: ResolvedTrainerOptions<Task>, dev: D
   const { logger, progress: mode } = options;
   const progress = new Progress({ mode: mode === 'none' ? 'none' : 'plain', logger, steps: 0 });
   const hooks = countRollouts(options.hooks, progress);
-  const session = await openSession(trainer, { runId, storePath: undefined, hooks });
+  const session = await openSession(trainer, {
+    runId,
+    storePath: undefined,
+    hooks,
+    ...(isOwn && { hasPolicy: false }),
+  });
   try {
     progress.begin(0, 'the dry run', tasks.length * samples);
-    const rehearsal = await options.algorithm.rehearse(toHost(trainer, session, tasks));
+    const rehearsal = isOwn ? undefined : await options.algorithm.rehearse(toHost(trainer, session, tasks));
     session.start();
     const failures = scoreFailures(options);
     const collector = new RolloutCollector({
@@ -78,19 +108,21 @@ export async function dryRun<Task>(options: ResolvedTrainerOptions<Task>, dev: D
       retry: options.retry,
       attemptTimeoutMs: options.attemptTimeoutMs,
       resumed: false,
-      policies: rehearsal.policies ?? [],
+      policies: rehearsal?.policies ?? [],
       failures,
     });
     const stopping = options.signal === undefined ? session.failed : AbortSignal.any([options.signal, session.failed]);
-    const planned = planGroups(0, tasks, [...tasks.keys()], samples, rehearsal.resourcesId);
+    const planned = planGroups(0, tasks, [...tasks.keys()], samples, rehearsal?.resourcesId);
     const rollouts = await collector.collect(planned, stopping);
     const read = await collector.readEpisodes(rollouts);
-    const examination = { episodes: read, ...rehearsal.examine(rollouts, read) };
+    const ownCalls = isOwn ? countOwnCalls(await collector.readSpans(rollouts)) : [];
+    const examined = rehearsal?.examine(rollouts, read) ?? examineOwnModels(read, ownCalls);
+    const examination = { episodes: read, ...examined };
     const calls = examineCalls(examination.episodes, dev.allowOutside);
-    const report = toDevReport(rollouts, examination, calls, failures);
+    const report = { ...toDevReport(rollouts, examination, calls, failures), ownCalls };
     const rollout = await describeTellingRollout(collector, examination.episodes);
     const table = session.gateway === undefined ? undefined : calls.table.describe();
-    options.logger.info(describeDevReport(report, { table, rollout }));
+    options.logger.info(describeDevReport(report, { table, rollout, isOwn }));
     return report;
   } finally {
     progress.end();
@@ -103,7 +135,7 @@ function toDevReport(
   examination: Examination & Required<Pick<Examination, 'episodes'>>,
   { table, ...where }: CallExamination,
   { complaint, failureReward }: FailureScoring,
-): DevReport {
+): Omit<DevReport, 'ownCalls'> {
   const { episodes, findings, samples = 0, callsInSamples = 0 } = examination;
   const { groupsWithVariance = countGroupsWithVariance(episodes) } = examination;
   const calls = episodes.flatMap((episode) => episode.transitions);

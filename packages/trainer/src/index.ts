@@ -5,6 +5,7 @@ export type { PolicyOptions } from './policy-options.ts';
 export type { FitOptions, VerdictOptions } from './fit-options.ts';
 export type { CompareOptions, EvaluateOptions } from './evaluate/evaluate-agent.ts';
 export type { DevOptions, DevReport } from './dev.ts';
+export type { OwnModelCalls } from './dev-own-models.ts';
 export type { StopReason, TrainingResult } from './training-result.ts';
 export type { TrainingGateway } from '@agent-lightning/core';
 

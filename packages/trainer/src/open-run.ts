@@ -7,12 +7,13 @@ import type { ResolvedTrainerOptions } from './trainer-options.ts';
 /** Opens the session of a run: its store, its runner and, where the algorithm trains weights, its gateway. */
 export async function openSession<Task>(
   trainer: ResolvedTrainerOptions<Task>,
-  options: Pick<SessionOptions<Task>, 'runId' | 'storePath' | 'hooks' | 'interrupted'>,
+  options: Pick<SessionOptions<Task>, 'runId' | 'storePath' | 'hooks' | 'interrupted'> &
+    Partial<Pick<SessionOptions<Task>, 'hasPolicy'>>,
 ): Promise<Session<Task>> {
   const { sampling = {}, uses } = trainer.algorithm;
   const { onRolloutStart, onRolloutEnd } = options.hooks;
   const hooks = { ...(onRolloutStart && { onRolloutStart }), ...(onRolloutEnd && { onRolloutEnd }) };
-  return await Session.open({ ...trainer, ...options, hooks, sampling, hasPolicy: uses.backend });
+  return await Session.open({ hasPolicy: uses.backend, ...trainer, ...options, hooks, sampling });
 }
 
 /** Returns the things that an algorithm works with in a session. */

@@ -31,7 +31,10 @@ export interface TrainerHooks<Metrics extends object = object> extends RunnerHoo
 export interface TrainerOptions<Task = JsonValue, Metrics extends object = object> {
   /** Runs the agent on one task and returns the reward. */
   readonly rollout: RolloutFunction<Task>;
-  /** The backend in which weights learn; required by algorithms that train weights, such as `grpo(…)`, and rejected by those that train none. */
+  /**
+   * The backend in which weights learn. Algorithms that train weights, such as `grpo(…)`, require it, but for a dry run on the agents' own
+   * models; those that train none reject it.
+   */
   readonly backend?: TrainingBackend;
   /** The way to improve the agent, such as `grpo(…)`. */
   readonly algorithm: Algorithm<Metrics>;
@@ -312,12 +315,8 @@ function checkAlgorithm<Task>(options: Omit<TrainerOptions<Task>, 'hooks'>): voi
   if (typeof algorithm?.begin !== 'function')
     throw check.optionInvalid('Trainer: algorithm', algorithm, 'an algorithm, such as what grpo(…) returns');
   const { name, uses, sampling = {} } = algorithm;
-  if (uses.backend && typeof backend?.createPolicy !== 'function')
-    throw check.optionInvalid(
-      'Trainer: backend',
-      backend,
-      `a training backend for ${name}, such as embedded({ model })`,
-    );
+  if (backend !== undefined && typeof backend?.createPolicy !== 'function')
+    throw check.optionInvalid('Trainer: backend', backend, `a training backend, such as embedded({ model })`);
   if (!uses.backend) rejectWeightOptions(name, options);
   if (!uses.samplingAhead && maxStaleness > 0)
     throw check.optionInvalid(
@@ -331,6 +330,19 @@ function checkAlgorithm<Task>(options: Omit<TrainerOptions<Task>, 'hooks'>): voi
   const { temperature = 1, maxTokens } = sampling;
   if (temperature !== 1) throw check.optionInvalid(`${name}.temperature`, temperature, elsewhere);
   if (maxTokens !== undefined) throw check.optionInvalid(`${name}.maxTokens`, maxTokens, elsewhere);
+}
+
+/** Rejects a trainer without a backend where its algorithm trains weights. @throws {ConfigurationError} `option-invalid` */
+export function requireBackend({
+  algorithm: { name, uses },
+  backend,
+}: Pick<ResolvedTrainerOptions, 'algorithm' | 'backend'>): void {
+  if (uses.backend && backend === undefined)
+    throw check.optionInvalid(
+      'Trainer: backend',
+      backend,
+      `a training backend for ${name}, such as embedded({ model })`,
+    );
 }
 
 type WeightOptions = Pick<TrainerOptions, 'backend' | 'policies' | 'maxDivergence'>;

@@ -16,12 +16,17 @@ import {
   type Verdict,
 } from '@agent-lightning/run';
 import { countRollouts } from './count-rollouts.ts';
-import { dryRun, type DevOptions, type DevReport } from './dev.ts';
-import { evaluateAgent, type CompareOptions, type EvaluateOptions } from './evaluate/evaluate-agent.ts';
+import { asksOwnModels, dryRun, type DevOptions, type DevReport } from './dev.ts';
+import { evaluateAgent, ownName, type CompareOptions, type EvaluateOptions } from './evaluate/evaluate-agent.ts';
 import { resolveFitOptions, type FitOptions, type ResolvedFitOptions } from './fit-options.ts';
 import { describeRun, openSession, scoreFailures, toHost } from './open-run.ts';
 import { toReportContext, type RunContext } from './run-context.ts';
-import { resolveTrainerOptions, type ResolvedTrainerOptions, type TrainerOptions } from './trainer-options.ts';
+import {
+  requireBackend,
+  resolveTrainerOptions,
+  type ResolvedTrainerOptions,
+  type TrainerOptions,
+} from './trainer-options.ts';
 import { describeTellingRollout } from './telling-rollout.ts';
 import { TrainingRun } from './training-run.ts';
 import type { StopReason, TrainingResult } from './training-result.ts';
@@ -43,10 +48,11 @@ export class Trainer<Task = JsonValue, Metrics extends object = object> {
   /**
    * Runs a few rollouts through store and gateway and says whether the algorithm could learn from them. For weights: tokens arrive,
    * rewards vary within groups, calls become training samples that the backend takes. Trains nothing and leaves nothing behind.
+   * Without a backend, agents ask the models that they ask today, and it says whether they run, earn rewards and call models.
    * @throws {ConfigurationError} `option-invalid` | `option-unsupported`, as `fit` would
    */
   async dev(options: DevOptions<Task>): Promise<DevReport> {
-    await this.#options.algorithm.check?.(this.#options);
+    if (!asksOwnModels(this.#options, options)) await this.#checkForTraining();
     return await dryRun(this.#options, options);
   }
 
@@ -56,7 +62,7 @@ export class Trainer<Task = JsonValue, Metrics extends object = object> {
    * @throws {ConfigurationError} `option-invalid`; {TrainerError} `resume-mismatch` for a checkpoint of another algorithm
    */
   async evaluate(options: EvaluateOptions<Task>): Promise<Evaluation> {
-    await this.#options.algorithm.check?.(this.#options);
+    if (options.checkpoint !== ownName) await this.#checkForTraining();
     return await evaluateAgent(this.#options, options);
   }
 
@@ -80,7 +86,7 @@ export class Trainer<Task = JsonValue, Metrics extends object = object> {
   async fit(options: FitOptions<Task>): Promise<TrainingResult> {
     const fit = resolveFitOptions(options, this.#options.algorithm.tasksPerStep);
     checkTaskKinds(this.#options.taskKind, [...fit.train, ...fit.validation]);
-    await this.#options.algorithm.check?.(this.#options);
+    await this.#checkForTraining();
     const config = describeRun(this.#options, fit);
     const directory = await RunDirectory.open(this.#options.runDirectory, {
       config,
@@ -105,6 +111,11 @@ export class Trainer<Task = JsonValue, Metrics extends object = object> {
       progress.end();
       directory.close();
     }
+  }
+
+  async #checkForTraining(): Promise<void> {
+    requireBackend(this.#options);
+    await this.#options.algorithm.check?.(this.#options);
   }
 
   async #fitIn(

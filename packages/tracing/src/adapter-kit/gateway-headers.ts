@@ -39,6 +39,7 @@ function encode(names: readonly string[], limit: number): string {
  * a header that holds no JSON list of texts: a label is no reason to refuse a model call.
  */
 export function decodeAgentNames(header: string): readonly string[] | undefined {
+  if (header === '') return undefined; // as in most calls without an adapter, each of which would pay for an exception
   let names: unknown;
   try {
     names = JSON.parse(decodeURIComponent(header));

@@ -1,4 +1,4 @@
-import { check, TrainerError, type AlgorithmRun } from '@agent-lightning/core';
+import { check, TrainerError, type AlgorithmHost, type AlgorithmRun } from '@agent-lightning/core';
 import { findSavedRun, Progress, RolloutCollector, type Evaluation } from '@agent-lightning/run';
 import { openSession, scoreFailures, toHost } from '../open-run.ts';
 import type { ResolvedTrainerOptions } from '../trainer-options.ts';
@@ -13,7 +13,7 @@ export interface EvaluateOptions<Task> {
   /** Rollouts of each task, sampled as in training. @default 4 */
   readonly samples?: number;
   /**
-   * The agent that is evaluated: `base` before any training; a run directory, for its best step, or its newest where the run chose none;
+   * The agent that is evaluated: `base` before any training; `own` with the models that it asks today, which needs no backend; a run directory, for its best step, or its newest where the run chose none;
    * `DIRECTORY@STEP`, such as `runs/a@20`. @default 'base'
    */
   readonly checkpoint?: string;
@@ -30,6 +30,9 @@ export interface CompareOptions<Task> extends Omit<EvaluateOptions<Task>, 'check
 /** The name of the agent before any training. */
 export const baseName = 'base';
 
+/** The name of the agent with the models that it asks today. */
+export const ownName = 'own';
+
 /** Runs each task several times with a checkpoint, through a gateway and a store in memory, and returns the rewards. */
 export async function evaluateAgent<Task>(
   options: ResolvedTrainerOptions<Task>,
@@ -41,18 +44,22 @@ export async function evaluateAgent<Task>(
     throw check.optionInvalid('evaluate: tasks', given, 'an array of at least one task');
   const tasks = toPlainTasks('evaluate: tasks', given as readonly Task[]);
   check.wholeNumber('evaluate: samples', samples);
-  const saved = checkpoint === baseName ? undefined : await findCheckpoint(options, checkpoint);
+  const isOwn = checkpoint === ownName;
+  const saved = isOwn || checkpoint === baseName ? undefined : await findCheckpoint(options, checkpoint);
   const runId = 'evaluation'; // the same for every checkpoint: an engine in this process then samples with the same seeds
   const trainer = { ...options, store: undefined, gateway: undefined };
   const { logger, progress: mode } = options;
   const progress = new Progress({ mode: mode === 'none' ? 'none' : 'plain', logger, steps: 0 });
   const hooks = countRollouts(options.hooks, progress);
-  const session = await openSession(trainer, { runId, storePath: undefined, hooks });
+  const session = await openSession(trainer, {
+    runId,
+    storePath: undefined,
+    hooks,
+    ...(isOwn && { hasPolicy: false }),
+  });
   try {
     progress.begin(0, 'the evaluation', tasks.length * samples);
-    const algorithm = await options.algorithm.begin(toHost(trainer, session, tasks));
-    if (saved !== undefined) await algorithm.load(saved.directory);
-    await algorithm.publish();
+    const algorithm = isOwn ? {} : await publishAgent(toHost(trainer, session, tasks), options, saved?.directory);
     session.start();
     const collector = openCollector(options, session.store, runId, algorithm);
     const stopping = options.signal === undefined ? session.failed : AbortSignal.any([options.signal, session.failed]);
@@ -68,11 +75,23 @@ export async function evaluateAgent<Task>(
   }
 }
 
+/** Makes the policies answer as they did at a checkpoint, or before any training. */
+async function publishAgent<Task>(
+  host: AlgorithmHost,
+  { algorithm }: ResolvedTrainerOptions<Task>,
+  checkpoint: string | undefined,
+): Promise<Pick<AlgorithmRun, 'policies' | 'resourcesId'>> {
+  const run = await algorithm.begin(host);
+  if (checkpoint !== undefined) await run.load(checkpoint);
+  await run.publish();
+  return run;
+}
+
 function openCollector<Task>(
   options: ResolvedTrainerOptions<Task>,
   store: ConstructorParameters<typeof RolloutCollector>[0]['store'],
   runId: string,
-  { policies = [] }: AlgorithmRun,
+  { policies = [] }: Pick<AlgorithmRun, 'policies'>,
 ): RolloutCollector {
   const { retry, attemptTimeoutMs } = options;
   const failures = scoreFailures(options);

@@ -1,6 +1,7 @@
 /** Checks what the gateway captures of a real vLLM's replies, in every dialect, whole and streamed. */
 import type { Span } from '@agent-lightning/core';
 import { expect } from 'vitest';
+import { withSharedPrompts } from '../../../core/src/transitions/shared-prompts.ts';
 import { startHarness, stopAll } from '../../../gateway/test/harness.ts';
 import { scoreAgain, type VllmSnapshot } from './real-vllm.ts';
 
@@ -68,7 +69,7 @@ export async function checkCapture(snapshot: VllmSnapshot, base: VllmSnapshot): 
   }
 }
 
-/** Makes a call in an attempt of its own; returns its spans. */
+/** Makes a call in an attempt of its own; returns its spans, each with its prompt. */
 async function ask(
   snapshot: VllmSnapshot,
   { path = '/chat/completions', body }: Asked,
@@ -79,7 +80,7 @@ async function ask(
   const response = await post({ model: 'policy', stream, ...body }, { path });
   const text = await response.text();
   expect([response.status, text.length > 0], text).toEqual([200, true]);
-  return await finish();
+  return withSharedPrompts(await finish());
 }
 
 async function checkTools(

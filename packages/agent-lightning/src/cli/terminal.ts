@@ -1,0 +1,47 @@
+import { toTerminalText, type Logger } from '@agent-lightning/core';
+
+/** The things of a process that a command uses; tests give others. */
+export interface Terminal {
+  /** Writes text on standard output, without a line break of its own. */
+  readonly write: (text: string) => void;
+  /** Writes text on standard error, without a line break of its own. */
+  readonly complain: (text: string) => void;
+  readonly environment: NodeJS.ProcessEnv;
+  /** The directory that relative paths of the command line are in. */
+  readonly directory: string;
+  /** Returns a signal that Ctrl+C aborts. A command that never asks for it ends at once by Ctrl+C. */
+  readonly interruption: () => AbortSignal;
+}
+
+/** Returns the terminal of this process. */
+export function openTerminal(): Terminal {
+  let interruption: AbortSignal | undefined;
+  return {
+    write: (text) => void process.stdout.write(text),
+    complain: (text) => void process.stderr.write(text),
+    environment: process.env,
+    directory: process.cwd(),
+    interruption: () => (interruption ??= listenForInterruption()),
+  };
+}
+
+/** Aborts at the first SIGINT or SIGTERM; the second one ends the process. */
+function listenForInterruption(): AbortSignal {
+  const controller = new AbortController();
+  for (const name of ['SIGINT', 'SIGTERM'] as const)
+    process.on(name, () => {
+      if (controller.signal.aborted) process.exit(130);
+      controller.abort(name);
+    });
+  return controller.signal;
+}
+
+/** Returns a logger that writes lines on standard error, without what a terminal would obey. */
+export function createTerminalLogger({ complain }: Pick<Terminal, 'complain'>): Logger {
+  const line = (message: string): void => complain(`${toTerminalText(message)}\n`);
+  return {
+    info: line,
+    warn: (message) => line(`warning: ${message}`),
+    error: (message) => line(`error: ${message}`),
+  };
+}

@@ -1,0 +1,55 @@
+import { existsSync, statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { ConfigurationError, type LightningStore } from '@agent-lightning/core';
+import { openSqliteStore } from '@agent-lightning/store-sqlite';
+
+/** A store that can be checked as a whole. */
+export interface CheckableStore extends LightningStore {
+  checkIntegrity(): Promise<readonly string[]>;
+}
+
+/** A place where a store is: a file of SQLite, or a schema of PostgreSQL. */
+export type StorePlace =
+  | { readonly kind: 'sqlite'; readonly path: string }
+  | { readonly kind: 'postgres'; readonly connection: string; readonly schema: string | undefined };
+
+/**
+ * Finds a store by what a user names: a run directory, a file of SQLite, or a `postgres://` URL.
+ * @throws {ConfigurationError} `option-invalid` where there is none
+ */
+export function findStore(name: string, directory: string, schema: string | undefined): StorePlace {
+  if (/^postgres(ql)?:\/\//.test(name)) return { kind: 'postgres', connection: name, schema };
+  if (schema !== undefined)
+    throw new ConfigurationError(`--schema ${schema}: ${name} is no PostgreSQL store, which would have a schema`, {
+      code: 'option-invalid',
+    });
+  const given = resolve(directory, name);
+  const path = existsSync(given) && statSync(given).isDirectory() ? join(given, 'store.sqlite') : given;
+  if (existsSync(path)) return { kind: 'sqlite', path };
+  throw new ConfigurationError(
+    `there is no store ${path}; give a run directory, a file of SQLite, or a URL that begins with postgres://`,
+    { code: 'option-invalid' },
+  );
+}
+
+/** Opens a store without watching over its leases: those are of the processes that work with it. It is migrated where it is older. */
+export async function openStore(place: StorePlace): Promise<CheckableStore> {
+  if (place.kind === 'sqlite') return await openSqliteStore({ path: place.path, watchdogIntervalMs: 0 });
+  // Loaded when it is needed: pg takes time to load.
+  const { openPostgresStore } = await import('@agent-lightning/store-postgres');
+  const { connection, schema } = place;
+  return await openPostgresStore({ connection, watchdogIntervalMs: 0, ...(schema !== undefined && { schema }) });
+}
+
+/** Does some work with a store, and closes it. */
+export async function withStore<Result>(
+  place: StorePlace,
+  work: (store: CheckableStore) => Promise<Result>,
+): Promise<Result> {
+  const store = await openStore(place);
+  try {
+    return await work(store);
+  } finally {
+    await store.close();
+  }
+}

@@ -1,0 +1,50 @@
+import { closeSync, mkdtempSync, openSync, rmSync, statSync, writeFileSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openSqliteStore } from '@agent-lightning/store-sqlite';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { runInProcess } from './run-in-process.ts';
+
+let folder: string;
+let path: string;
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'store-commands-'));
+  path = join(folder, 'shared.sqlite');
+  const store = await openSqliteStore({ path });
+  await store.enqueue([
+    { rolloutId: 'a1', runId: 'a', input: 1 },
+    { rolloutId: 'b1', runId: 'b', input: 2 },
+  ]);
+  await store.cancel('a1');
+  await store.close();
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+it('deletes a run when it is told so twice, and no run with a rollout that is not final', async () => {
+  const remove = (...args: string[]) => runInProcess(['store', 'delete', path, '--json', ...args]);
+  expect(await remove('--run', 'a')).toMatchObject({ exitCode: 2, complaints: expect.stringContaining('--yes') });
+  expect((await remove('--run', 'a', '--yes')).json()).toEqual({ run: 'a', deleted: 1 });
+  expect(await remove('--run', 'a', '--yes')).toMatchObject({ exitCode: 2 });
+  expect((await remove('--run', 'b', '--yes')).json()).toMatchObject({ error: { code: 'store-conflict' } });
+  const { output } = await runInProcess(['store', 'query', path, '--oldest']);
+  expect(output).toMatch(/^1 rollouts are shown; the store holds 1 queuing/);
+  expect(output).toMatch(/\nb1 +train +queuing +-/);
+});
+
+it('finds a damaged file, and refuses a database of another program and one that is not there', async () => {
+  const { size } = statSync(path);
+  const file = openSync(path, 'r+');
+  writeSync(file, Buffer.alloc(4_096, 0x5a), 0, 4_096, size - 4_096);
+  closeSync(file);
+  const damaged = await runInProcess(['store', 'check', path, '--json']);
+  expect([damaged.exitCode, damaged.json()['ok'] ?? damaged.json()['error']]).not.toEqual([0, true]);
+  const other = join(folder, 'text.sqlite');
+  writeFileSync(other, 'no database, but long enough to be read as the header of one '.repeat(10));
+  expect((await runInProcess(['store', 'migrate', other, '--json'])).json()).toHaveProperty('error.code');
+  expect(await runInProcess(['store', 'query', join(folder, 'gone')])).toMatchObject({
+    exitCode: 1,
+    complaints: expect.stringContaining('there is no store'),
+  });
+  expect(await runInProcess(['store', 'query', path, '--schema', 'x'])).toMatchObject({ exitCode: 1 });
+});
