@@ -14,12 +14,17 @@ export interface FullPart {
 /** The folder of tests on a real vLLM, which are a part of their own; within its workspace. */
 const vllmTests = join('test', 'real-vllm');
 
-/** Lists the parts: the `*.full.test.ts` files of each workspace, those on vLLM, the packed packages, templates and tokenizers, the documents as a site, and stores under kills. */
+/**
+ * Lists the parts: the `*.full.test.ts` files of each workspace, those on vLLM, the packed packages, `init` and `doctor`, templates and tokenizers, the
+ * documents as a site, and stores under kills.
+ */
 export function listFullParts(root: string): readonly FullPart[] {
   return [
     ...listTestParts(root),
     vllmOf(root),
     packed,
+    setUp,
+    examined,
     models,
     documents,
     ...(['sqlite', 'postgres'] as const).map(chaosOf),
@@ -78,6 +83,24 @@ const documents: FullPart = {
   name: 'docs',
   title: 'builds the documentation as a site',
   commands: [['npm', 'run', 'docs:build']],
+};
+
+const setUp: FullPart = {
+  name: 'init',
+  title: 'sets up eight existing projects with the packed packages, and runs dev in each at once',
+  commands: [
+    ['npm', 'run', 'build'],
+    ['npm', 'run', 'test:init', '--silent', '--', '--json'],
+  ],
+};
+
+const examined: FullPart = {
+  name: 'doctor',
+  title: 'plants ten faults, which doctor must name',
+  commands: [
+    ['npm', 'run', 'build'],
+    ['npm', 'run', 'test:doctor', '--silent', '--', '--json'],
+  ],
 };
 
 const models: FullPart = {

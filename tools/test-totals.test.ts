@@ -120,6 +120,8 @@ it('makes a part of each workspace with heavy tests, and one of those on a real 
     'tests-tools',
     'vllm',
     'packages',
+    'init',
+    'doctor',
     'models',
     'chaos-sqlite',
     'chaos-postgres',

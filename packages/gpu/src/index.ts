@@ -8,3 +8,8 @@ export type { VllmAttachOptions, VllmOptions, VllmSharedOptions, VllmStartOption
 // what the worker needs on this machine
 export { setUpPython, type SetUpPythonOptions } from './setup/set-up-python.ts';
 export { setUpStarterModel, type SetUpStarterModelOptions } from './setup/set-up-starter-model.ts';
+
+// where that is, for programs that look before they start
+export { findPythonIfAny } from './setup/find-python.ts';
+export { runtimeRequirements as workerRequirements } from './setup/python-environment.ts';
+export { findVllm } from './vllm/find-vllm.ts';

@@ -2,11 +2,11 @@
 export const exitCodes: Readonly<{
   /** The command did its work, and its answer, where it gives one, is yes or better. */
   ok: 0;
-  /** The command failed. */
+  /** The command failed; of `doctor`: a fault was found. */
   failed: 1;
   /** The command line is wrong. */
   usage: 2;
-  /** The answer is no: worse, not ready, or a fault was found. */
+  /** The answer is no: worse, or not ready. */
   no: 3;
   /** The answer cannot be told from the data. */
   cannotTell: 4;
@@ -24,8 +24,8 @@ export const exitCodes: Readonly<{
 /** Describes the exit codes, for the help of the program. */
 export const exitCodesText: string = `Exit codes:
   0    done; for a question: yes, or better
-  1    failed
+  1    failed; doctor: a fault was found
   2    wrong usage
-  3    the answer is no: worse, not ready, a fault was found
+  3    the answer is no: worse, not ready
   4    the answer cannot be told
   130  interrupted`;

@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { addCompletionCommand } from './commands/completion.ts';
 import { addDevCommand } from './commands/dev.ts';
+import { addDoctorCommand } from './commands/doctor.ts';
 import { addExportCommand } from './commands/export.ts';
 import { addReportCommand } from './commands/report.ts';
 import { addStoreCommand } from './commands/store.ts';
@@ -9,8 +9,12 @@ import { addDownloadCommand } from './commands/download.ts';
 import { addGatewayCommand } from './commands/gateway.ts';
 import { addSetupPythonCommand } from './commands/setup-python.ts';
 import { addEvalCommand } from './commands/eval.ts';
+import { addInitCommand } from './commands/init.ts';
 import { addTrainCommand } from './commands/train.ts';
 import { exitCodesText } from './exit-codes.ts';
+import { readVersion } from './read-version.ts';
+
+export { readVersion } from './read-version.ts';
 
 /** Makes the program with all of its commands. */
 export function createProgram(): Command {
@@ -35,6 +39,7 @@ The help of a command: agent-lightning COMMAND --help
 
 ${exitCodesText}`,
     );
+  addInitCommand(program);
   addDevCommand(program);
   addTrainCommand(program);
   addEvalCommand(program);
@@ -44,6 +49,7 @@ ${exitCodesText}`,
   addGatewayCommand(program);
   addDownloadCommand(program);
   addSetupPythonCommand(program);
+  addDoctorCommand(program);
   addCompletionCommand(program);
   return program;
 }
@@ -51,12 +57,4 @@ ${exitCodesText}`,
 /** Returns every command of a program, those within groups too, without the program itself. */
 export function allCommands(program: Command): readonly Command[] {
   return program.commands.flatMap((command) => [command, ...allCommands(command)]);
-}
-
-/** Returns the version of this package. */
-export function readVersion(): string {
-  const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
-    readonly version: string;
-  };
-  return manifest.version;
 }

@@ -22,7 +22,7 @@ export function findConfig(directory: string, given?: string): string {
   if (found.length === 1) return found[0]!;
   throw new ConfigurationError(
     found.length === 0
-      ? `there is no lightning.config.ts (or .js, .mjs, .cjs, .mts, .cts) in ${directory}: write one that exports defineConfig({ rollout, train }), go to the directory that has it, or name it by --config`
+      ? `there is no lightning.config.ts (or .js, .mjs, .cjs, .mts, .cts) in ${directory}: let \`npx agent-lightning init\` write one for the agent of a project, write one that exports defineConfig({ rollout, train }), go to the directory that has it, or name it by --config`
       : `there are several config files: ${found.join(', ')}; keep one, or name it by --config`,
     { code: 'option-invalid' },
   );

@@ -1,17 +1,23 @@
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { check, ConfigurationError, type JsonValue } from '@agent-lightning/core';
+import { followPaths } from '../sources/follow-paths.ts';
+import { loadTypeScript } from '../sources/load-typescript.ts';
 import type { LightningConfig } from './define-config.ts';
 import { findTypeScriptSources } from './typescript-sources.ts';
 
 /**
- * Loads a config file, an ES module or CommonJS, with Node's own reading of TypeScript.
+ * Loads a config file, an ES module or CommonJS, in JavaScript or TypeScript. The variables of a file `.env` beside it are set first, where they
+ * are not set yet: agents read their keys when they are loaded.
  * @throws {ConfigurationError} `option-invalid` for a file that does not load, with what to do, and for one that exports no config
  */
 export async function loadConfig(path: string): Promise<LightningConfig<JsonValue>> {
-  if (/\.[cm]?ts$/.test(path)) {
-    requireTypeScript(path);
-    findTypeScriptSources();
-  }
+  loadTypeScript();
+  findTypeScriptSources();
+  followPaths(dirname(path));
+  const variables = join(dirname(path), '.env');
+  if (existsSync(variables)) process.loadEnvFile(variables);
   let loaded: { readonly default?: unknown };
   try {
     loaded = (await import(/* @vite-ignore */ pathToFileURL(path).href)) as typeof loaded;
@@ -41,31 +47,13 @@ function checkConfig(path: string, config: unknown): LightningConfig<JsonValue> 
   return config as LightningConfig<JsonValue>;
 }
 
-const bySomeoneElse =
-  'a loader of TypeScript reads it, such as tsx: npm install --save-dev tsx, and set NODE_OPTIONS="--import tsx"';
-
-function requireTypeScript(path: string): void {
-  const { typescript } = process.features as { readonly typescript?: unknown };
-  const hasLoader =
-    process.execArgv.join(' ').includes('tsx') || /tsx|ts-node|jiti/.test(process.env['NODE_OPTIONS'] ?? '');
-  if ((typescript !== false && typescript !== undefined) || hasLoader) return;
-  throw new ConfigurationError(
-    `${path}: Node ${process.versions.node} reads no TypeScript. Use Node 22.18 or later, or 24; or set NODE_OPTIONS=--experimental-strip-types; or name the file lightning.config.js and write it in JavaScript; or ${bySomeoneElse}.`,
-    { code: 'option-invalid' },
-  );
-}
-
-/** Says why a file does not load, and what to do where Node's reading of TypeScript is the reason. */
+/** Says why a file does not load, and what to do where its TypeScript is the reason. */
 function describeLoading(cause: unknown): string {
   if (!(cause instanceof Error)) return String(cause);
   const { code } = cause as NodeJS.ErrnoException;
   const advice =
-    code === 'ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX'
-      ? `. Node takes types away and does not translate enum, namespace and parameter properties: set NODE_OPTIONS=--experimental-transform-types, or ${bySomeoneElse}`
-      : code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND'
-        ? `. Where the name is a path of your tsconfig.json, which Node does not know, ${bySomeoneElse}`
-        : code === 'ERR_UNKNOWN_FILE_EXTENSION'
-          ? `. Node reads .ts, .mts and .cts; for others, such as .tsx, ${bySomeoneElse}`
-          : '';
+    code === 'ERR_UNKNOWN_FILE_EXTENSION'
+      ? '. Read are .ts, .mts and .cts; for others, such as .tsx, let a loader read it, such as tsx: npm install --save-dev tsx, and set NODE_OPTIONS="--import tsx"'
+      : '';
   return `${cause.message.split('\nRequire stack')[0]!.trim()}${advice}`;
 }

@@ -1,0 +1,28 @@
+/** Teaches Node to load the TypeScript files of the user as compilers would. */
+import { readFileSync } from 'node:fs';
+import { registerHooks } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { compileTypeScript } from './compile-typescript.ts';
+
+let isRegistered = false;
+
+/**
+ * Lets Node, from 22.15 on and with whatever options it was started, load `.ts`, `.mts` and `.cts` files outside of packages. What is written
+ * as an ES module is one, in a package of type `commonjs` too.
+ */
+export function loadTypeScript(): void {
+  if (isRegistered) return;
+  isRegistered = true;
+  registerHooks({
+    load: (url, context, nextLoad) => {
+      if (!url.startsWith('file:') || url.includes('/node_modules/') || !/\.[cm]?ts(?:\?|$)/.test(url))
+        return nextLoad(url, context);
+      const path = fileURLToPath(url);
+      const compiled = compileTypeScript(readFileSync(path, 'utf8'));
+      // Node tells what is wrong with it.
+      if (compiled === undefined) return nextLoad(url, context);
+      const isModule = compiled.isModule || path.endsWith('.mts') || context.format?.startsWith('module') === true;
+      return { format: isModule ? 'module' : 'commonjs', source: compiled.text, shortCircuit: true };
+    },
+  });
+}

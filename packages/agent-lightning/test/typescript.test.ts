@@ -1,0 +1,92 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { compileTypeScript } from '../src/sources/compile-typescript.ts';
+
+describe('the TypeScript of users', () => {
+  it('leaves out imported names that were types, and keeps every line where it is', () => {
+    const text = [
+      `import first, { type A, Kept, OnlyAType as T } from 'a';`,
+      `import { Alone,`,
+      `  Another } from 'b';`,
+      `import 'c';`,
+      `import * as d from 'd';`,
+      `const x: Alone = d.Another; export default { Kept, first: (y: T) => y, x };`,
+    ].join('\n');
+    const { text: compiled, isModule } = compileTypeScript(text)!;
+    expect(isModule).toBe(true);
+    expect(compiled.split('\n').map((line) => line.replaceAll(/\s+/g, ' ').trim())).toEqual([
+      `import { Kept } from 'a';`,
+      '',
+      '',
+      `import 'c';`,
+      `import * as d from 'd';`,
+      'const x = d.Another; export default { Kept, first: (y ) => y, x };',
+    ]);
+  });
+
+  it('tells an ES module by its syntax', () => {
+    const kinds = [
+      'const a = require("a");',
+      'export {};',
+      'const a = await b;',
+      'async () => await b;',
+      '() => import.meta.url;',
+    ];
+    expect(kinds.map((text) => compileTypeScript(text)!.isModule)).toEqual([false, true, true, false, true]);
+  });
+
+  it('is found by the paths of tsconfig.json, before packages of the name', () => {
+    const directory = mkdtempSync(join(tmpdir(), 'paths-'));
+    try {
+      mkdirSync(join(directory, 'lib'));
+      const write = (path: string, text: string): void => writeFileSync(join(directory, path), text);
+      write('package.json', '{ "type": "module" }');
+      write(
+        'tsconfig.json',
+        '{ "compilerOptions": { "paths": { "@/*": ["./lib/*"], /* one file */ "zod": ["./lib/own.ts"], } } }',
+      );
+      write('lib/own.ts', 'export const own: number = 1;');
+      write(
+        'main.ts',
+        `import { own } from '@/own'; import { own as same } from '@/own.js'; import * as zod from 'zod'; import 'node:fs'; console.log(own, same, zod.own);`,
+      );
+      const hooks = (name: string): string =>
+        JSON.stringify(new URL(`../src/sources/${name}.ts`, import.meta.url).href);
+      const program = `const { loadTypeScript } = await import(${hooks('load-typescript')}); const { followPaths } = await import(${hooks('follow-paths')});
+        loadTypeScript(); followPaths(${JSON.stringify(directory)}); await import(${JSON.stringify(join(directory, 'main.ts'))});`;
+      expect(execFileSync(process.execPath, ['--input-type=module', '--eval', program], { encoding: 'utf8' })).toBe(
+        '1 1 1\n',
+      );
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  });
+
+  it('is loaded by Node in a package of type commonjs, with enumerations, types among the imports, and __dirname', () => {
+    const directory = mkdtempSync(join(tmpdir(), 'typescript-'));
+    try {
+      mkdirSync(join(directory, 'src'));
+      const write = (path: string, text: string): void => writeFileSync(join(directory, path), text);
+      write('package.json', '{ "type": "commonjs" }');
+      write('src/kinds.ts', `export enum Kind { Good = 'good' }\nexport interface Shape { kind: Kind }`);
+      write(
+        'src/plain.ts',
+        `const { join } = require('node:path'); module.exports = { join: join('a', 'b') as string };`,
+      );
+      write(
+        'main.ts',
+        `import { Kind, Shape } from './src/kinds.ts'; import plain from './src/plain.ts';
+         const shape: Shape = { kind: Kind.Good }; console.log(JSON.stringify([shape, plain.join, __dirname, require('./package.json').type]));`,
+      );
+      const hooks = new URL('../src/sources/load-typescript.ts', import.meta.url).href;
+      const program = `const { loadTypeScript } = await import(${JSON.stringify(hooks)}); loadTypeScript(); await import(${JSON.stringify(join(directory, 'main.ts'))});`;
+      const output = execFileSync(process.execPath, ['--input-type=module', '--eval', program], { encoding: 'utf8' });
+      expect(JSON.parse(output)).toEqual([{ kind: 'good' }, 'a/b', directory, 'commonjs']);
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  });
+});
