@@ -27,10 +27,21 @@ const sidebar: Items = [
   { text: 'Your agent', items: listFolder('agents') },
   { text: 'Your model', items: list('your-model', 'models', 'gpu', 'vllm') },
   { text: 'Rewards', items: list('rewards', 'verdict', 'why-no-learning') },
-  { text: 'How to', items: [...listFolder('how-to'), ...list('production', 'observability', 'regression-tests', 'algorithms')] },
+  {
+    text: 'How to',
+    items: [...listFolder('how-to'), ...list('production', 'observability', 'regression-tests', 'algorithms')],
+  },
   {
     text: 'Reference',
-    items: list('reference/options', 'reference/errors', 'reference/metrics', 'adapters', 'security', 'glossary'),
+    items: list(
+      'command',
+      'reference/options',
+      'reference/errors',
+      'reference/metrics',
+      'adapters',
+      'security',
+      'glossary',
+    ),
   },
   { text: 'API', collapsed: true, items: listFolder('api') },
   { text: 'Packages', collapsed: true, items: listFolder('packages') },

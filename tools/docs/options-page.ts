@@ -71,9 +71,12 @@ function findInterface(all: readonly Interface[], name: string, owner: string): 
   return found.find((each) => each.package === owner) ?? found[0];
 }
 
-function fieldsOf({ package: owner, parents, fields }: Interface, all: readonly Interface[]): readonly Field[] {
+function fieldsOf(
+  { package: owner, parents, fields, origins }: Interface,
+  all: readonly Interface[],
+): readonly Field[] {
   const inherited = parents.flatMap(({ name, omitted }) => {
-    const found = findInterface(all, name, owner);
+    const found = findInterface(all, name, origins.get(name) ?? owner);
     return found === undefined ? [] : fieldsOf(found, all).filter((field) => !omitted.includes(field.name));
   });
   const own = new Set(fields.map(({ name }) => name));

@@ -20,6 +20,8 @@ export interface Interface {
   readonly text: string;
   /** Names the interfaces whose fields it has too, but for those omitted. */
   readonly parents: readonly { readonly name: string; readonly omitted: readonly string[] }[];
+  /** Maps the names that its file imports from other packages to those packages. */
+  readonly origins: ReadonlyMap<string, string>;
   /** Read when it is asked for. @throws {SyntaxError} for a member that this reader does not know */
   readonly fields: readonly Field[];
 }
@@ -42,6 +44,7 @@ const heads =
 
 function readFile(root: string, file: string): readonly Interface[] {
   const source = readFileSync(join(root, file), 'utf8');
+  const origins = readOrigins(source);
   return [...source.matchAll(heads)].map((match) => {
     const [head, comment = '', name = '', parents = '', isEmpty] = match;
     const start = match.index + head.length;
@@ -51,11 +54,21 @@ function readFile(root: string, file: string): readonly Interface[] {
       name,
       text: readComment(comment).text,
       parents: readParents(parents),
+      origins,
       get fields() {
         return readFields(body, `${file}: ${name}`);
       },
     };
   });
+}
+
+function readOrigins(source: string): ReadonlyMap<string, string> {
+  const imports = [...source.matchAll(/import (?:type )?\{([^}]*)\} from '@agent-lightning\/([\w-]+)'/g)];
+  return new Map(
+    imports.flatMap(([, names = '', owner = '']) =>
+      (names.match(/\w+(?=\s*(?:,|$))/g) ?? []).map((name) => [name, owner] as const),
+    ),
+  );
 }
 
 /** Reads what stands behind `extends`, such as `Partial<A>, Omit<B<Task>, 'c' | 'd'>`. */

@@ -1,6 +1,6 @@
 /** The reference is complete: every error code, every figure and every option has an entry, and nothing else has one. */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { globSync, readFileSync } from 'node:fs';
+import { join, sep } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { findUnusedCodes, readDeclaredCodes, readGivenCodes } from './error-codes.ts';
 import { readGatewayMetrics, readStepMetrics } from './metric-names.ts';
@@ -71,6 +71,21 @@ describe('docs/reference/options.md', () => {
   it('is what `npm run docs:options` writes', () =>
     // Widths of columns belong to the formatter.
     expect(squeeze(readPage('options.md')), 'run npm run docs:options').toBe(squeeze(formatOptionsPage(root))));
+});
+
+describe('docs/command.md', () => {
+  it('has every command, and no other', () => {
+    const folder = 'packages/agent-lightning/src/cli/commands';
+    const commands = globSync(`${folder}/**/*.ts`, { cwd: root }).flatMap((file) => {
+      const group = file.split(sep).slice(folder.split('/').length, -1);
+      const usages = readFileSync(join(root, file), 'utf8').matchAll(/usage: '([a-z-]+)/g);
+      return [...usages].map(([, name]) => [...group, name].join(' '));
+    });
+    const page = readFileSync(join(root, 'docs/command.md'), 'utf8');
+    const rows = [...page.matchAll(/^\| `([a-z -]+)` +\|/gm)].map(([, name]) => name);
+    expect(commands.length).toBeGreaterThan(10);
+    expect(rows.toSorted()).toEqual(commands.toSorted());
+  });
 });
 
 function squeeze(page: string): string {
