@@ -1,6 +1,6 @@
 /** Each adapter with capture and a SQLite store, bundled by esbuild into one file of CommonJS, as an app on a server is. */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, mkdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -44,6 +44,21 @@ const record = (name: string, setUp: string, call: string): string => `
     console.log(JSON.stringify({ result, stored }));
   }
   void main();`;
+
+/** Defines a function that writes a tiny model. */
+const makeModel = `
+  const makeModel = (directory) => createCheckpoint({
+    directory,
+    config: { hiddenSize: 32, intermediateSize: 64, layers: 1, heads: 2, keyValueHeads: 1, maxPositions: 64 },
+    tokenizer: trainBytePairTokenizer({
+      texts: ['hello world'],
+      vocabularySize: 300,
+      specialTokens: ['<|end|>', '<|user|>', '<|assistant|>'],
+    }),
+    chatTemplate: '{% for message in messages %}<|{{ message.role }}|>{{ message.content }}<|end|>{% endfor %}<|assistant|>',
+    endTokens: ['<|end|>'],
+    seed: 0,
+  });`;
 
 const graph = `
   import { withLightning } from '@agent-lightning/langgraph';
@@ -105,5 +120,53 @@ describe('a bundle in CommonJS', () => {
       openSqliteStore({ path: 'thread.db' }).catch((error) => console.log(error.code, error.message));`;
     const printed = await runBundle('thread', program, []);
     expect(printed).toMatch(/^store-unavailable .*thread: false\n$/);
+  });
+
+  it('holds the trainer, and is told to leave out a backend that has files beside its code', async () => {
+    const program = `
+      import { createCheckpoint, embedded, trainBytePairTokenizer } from '@agent-lightning/embedded';
+      import { gpu, Trainer } from '@agent-lightning/trainer';
+      ${makeModel}
+      makeModel('bundled').then(() => embedded({ model: 'bundled' }).createPolicy({ name: 'policy', seed: 0 }))
+        .catch((error) => console.log(typeof Trainer, typeof gpu, error.code, error.message));`;
+    const printed = await runBundle('trainer', program, ['@electric-sql/pglite', 'pg']);
+    expect(printed).toMatch(/^function function option-unsupported .*--external:@agent-lightning\/embedded/);
+  });
+});
+
+describe('an app in CommonJS', () => {
+  it('trains with the embedded backend that it requires', () => {
+    const file = join(folder, 'train.cjs');
+    writeFileSync(
+      file,
+      `const { createCheckpoint, embedded, trainBytePairTokenizer } = require('@agent-lightning/embedded');
+      ${makeModel}
+      async function main() {
+        await makeModel('required');
+        const backend = embedded({ model: 'required', threads: 1 });
+        const policy = await backend.createPolicy({ name: 'policy', seed: 0 });
+        const sample = () => ({
+          tokens: Int32Array.of(1, 2, 3, 4),
+          lossMask: Uint8Array.of(0, 0, 1, 1),
+          logprobs: new Float32Array(4),
+          advantages: Float32Array.of(0, 0, 1, 1),
+        });
+        const losses = [];
+        for (let step = 0; step < 2; step += 1) {
+          losses.push((await policy.forwardBackward([sample()], { name: 'cross_entropy' })).loss);
+          await policy.optimStep({ learningRate: 1e-2, maxGradientNorm: 1 });
+        }
+        await backend.close();
+        console.log(JSON.stringify(losses));
+      }
+      void main();`,
+    );
+    const printed = execFileSync(process.execPath, ['--conditions=@agent-lightning/source', file], {
+      cwd: folder,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const [before, after] = JSON.parse(printed) as [number, number];
+    expect(after).toBeLessThan(before);
   });
 });

@@ -23,7 +23,7 @@ const allowedImports: Readonly<Record<string, readonly string[]>> = {
   backend: ['core', 'platform', 'text'],
   run: ['core', 'platform', 'store', 'database', 'observability', 'runner', 'service'],
   report: ['core', 'run'],
-  trainer: ['core', 'platform', 'observability', 'runner', 'backend', 'run', 'report'],
+  trainer: ['core', 'platform', 'tracing', 'observability', 'runner', 'backend', 'run', 'report'],
   testing: ['core', 'store', 'tracing', 'runner'],
   regression: ['core', 'platform', 'store', 'database', 'runner', 'service'],
   app: [
@@ -33,6 +33,7 @@ const allowedImports: Readonly<Record<string, readonly string[]>> = {
     'store',
     'database',
     'tracing',
+    'observability',
     'runner',
     'service',
     'backend',
@@ -76,6 +77,11 @@ const allowedImports: Readonly<Record<string, readonly string[]>> = {
 /** Imports within a layer that are allowed by name: the worker speaks the protocol that `tinker` is the client of. */
 const allowedSideways: Readonly<Record<string, readonly string[]>> = {
   '@agent-lightning/gpu': ['@agent-lightning/tinker'],
+};
+
+/** Folders of other packages that a private workspace may reach into: the learning bench trains its smallest agents by the trainer's own updates, which have no public name. */
+const allowedInside: Readonly<Record<string, readonly string[]>> = {
+  tools: ['packages/trainer/src/grpo/step/'],
 };
 
 /** Folders that count as one, because they import each other. */
@@ -134,8 +140,9 @@ function checkImport(
   byName: ReadonlyMap<string, Workspace>,
 ): string | undefined {
   if (specifier.startsWith('.')) {
-    const target = relative(from.directory, join(file, '..', specifier));
-    return target.startsWith('..') ? `imports ${specifier}, outside its package` : undefined;
+    const path = join(file, '..', specifier);
+    if (allowedInside[from.name]?.some((folder) => path.startsWith(folder))) return undefined;
+    return relative(from.directory, path).startsWith('..') ? `imports ${specifier}, outside its package` : undefined;
   }
   if (specifier.startsWith('node:')) return undefined;
   const packageName = specifier

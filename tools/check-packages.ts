@@ -34,7 +34,8 @@ function install(directory: string): string {
   const packed = JSON.parse(run('npm', ['pack', '--json', '--pack-destination', sandbox], directory)) as unknown;
   const [entry] = Array.isArray(packed) ? packed : Object.values(packed as object);
   const tarball = join(sandbox, basename((entry as { filename: string }).filename.replace(/^@/, '').replace('/', '-')));
-  const target = join(sandbox, 'node_modules', scope, basename(directory));
+  const { name } = JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8')) as Manifest;
+  const target = join(sandbox, 'node_modules', name);
   mkdirSync(target, { recursive: true });
   run('tar', ['-xzf', tarball, '--strip-components=1', '-C', target], sandbox);
   return target;
@@ -43,14 +44,14 @@ function install(directory: string): string {
 /** Third-party packages come from this workspace; our own only from the tarballs. */
 function linkThirdParty(): void {
   for (const name of readdirSync(join(root, 'node_modules'))) {
-    if (name === scope || name.startsWith('.')) continue;
+    if (name === scope || name.startsWith('.') || existsSync(join(sandbox, 'node_modules', name))) continue;
     symlinkSync(join(root, 'node_modules', name), join(sandbox, 'node_modules', name));
   }
 }
 
 function checkFiles(directory: string): void {
   const files = globSync('**/*', { cwd: directory });
-  for (const required of ['README.md', 'LICENSE', 'dist/index.js', 'dist/index.d.ts', 'index.d.cts']) {
+  for (const required of ['README.md', 'LICENSE', 'dist/index.js', 'dist/index.d.ts', 'index.cjs', 'index.d.cts']) {
     if (!existsSync(join(directory, required))) problems.push(`${basename(directory)}: the package lacks ${required}`);
   }
   for (const file of files) {
@@ -74,19 +75,21 @@ function checkEntries(manifest: Manifest): void {
     const required = entry.require?.types;
     if (required === undefined || !existsSync(join(target, required)))
       problems.push(`${name}: the package lacks the types of its entry "require", ${String(required)}`);
-    checkImport(name, path === '.');
+    checkImport(`import * as all from '${name}';`, 'module', name, path === '.');
+    checkImport(`const all = require('${name}');`, 'commonjs', name, path === '.');
   }
 }
 
-/** Imports one entry in plain Node; the root of a package must export something, while others may be run for what they do. */
-function checkImport(name: string, mustExport: boolean): void {
-  const program = `import * as all from '${name}'; console.log(Object.keys(all).length)`;
+/** Loads one entry in plain Node; the root of a package must export something, while others may be run for what they do. */
+function checkImport(load: string, type: 'module' | 'commonjs', name: string, mustExport: boolean): void {
+  const program = `${load} console.log(Object.keys(all).length)`;
   try {
-    const count = Number(run('node', ['--input-type=module', '--eval', program], sandbox));
-    if (mustExport && !(count > 0)) problems.push(`${name}: exports nothing`);
-    else console.log(`${name}: ${count} exports`);
+    const count = Number(run('node', [`--input-type=${type}`, '--eval', program], sandbox));
+    if (mustExport && !(count > 0)) problems.push(`${name}: exports nothing (${type})`);
+    else console.log(`${name}, ${type}: ${count} exports`);
   } catch (error) {
-    problems.push(`${name}: does not load from its tarball: ${(error as { stderr?: string }).stderr ?? String(error)}`);
+    const reason = (error as { stderr?: string }).stderr ?? String(error);
+    problems.push(`${name}: does not load from its tarball (${type}): ${reason}`);
   }
 }
 
@@ -123,7 +126,11 @@ interface Manifest {
   readonly exports?: Readonly<
     Record<
       string,
-      { readonly types?: string; readonly default?: string; readonly require?: { readonly types?: string } }
+      {
+        readonly types?: string;
+        readonly default?: string;
+        readonly require?: { readonly types?: string; readonly default?: string };
+      }
     >
   >;
   readonly peerDependencies?: Readonly<Record<string, string>>;

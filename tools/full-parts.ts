@@ -15,8 +15,8 @@ export interface FullPart {
 const vllmTests = join('test', 'real-vllm');
 
 /**
- * Lists the parts: the `*.full.test.ts` files of each workspace, those on vLLM, the packed packages, `init` and `doctor`, templates and tokenizers, the
- * documents as a site, and stores under kills.
+ * Lists the parts: the `*.full.test.ts` files of each workspace, those on vLLM, the packed packages, `init` and `doctor`, templates and
+ * tokenizers, versions of frameworks, the documents as a site, and stores under kills.
  */
 export function listFullParts(root: string): readonly FullPart[] {
   return [
@@ -25,8 +25,10 @@ export function listFullParts(root: string): readonly FullPart[] {
     packed,
     setUp,
     examined,
+    quickstarts,
     models,
     documents,
+    versions,
     ...(['sqlite', 'postgres'] as const).map(chaosOf),
   ];
 }
@@ -72,7 +74,7 @@ function vllmOf(root: string): FullPart {
 
 const packed: FullPart = {
   name: 'packages',
-  title: 'builds, packs and loads every package',
+  title: 'builds, packs and loads every package; publint, attw, licences',
   commands: [
     ['npm', 'run', 'build'],
     ['npm', 'run', 'check:packages'],
@@ -103,10 +105,26 @@ const examined: FullPart = {
   ],
 };
 
+const quickstarts: FullPart = {
+  name: 'packed',
+  title:
+    'trains the quickstart agent of each framework in an empty folder, as docs/quickstarts says, from packed packages',
+  commands: [
+    ['npm', 'run', 'build'],
+    ['npm', 'run', 'test:packed', '--silent'],
+  ],
+};
+
 const models: FullPart = {
   name: 'models',
   title: "compares chat templates and tokenizers with Python's",
   commands: [['npm', 'run', 'check:models', '--silent']],
+};
+
+const versions: FullPart = {
+  name: 'versions',
+  title: 'each adapter with the lowest and the newest version of its framework, from npm',
+  commands: [['npm', 'run', 'test:versions', '--silent']],
 };
 
 function chaosOf(store: 'sqlite' | 'postgres'): FullPart {

@@ -62,6 +62,13 @@ describe('npm run new:adapter', () => {
       expect(files.toSorted(), name).toEqual(sources);
     }
     expect(readFileSync(join(root, 'tsconfig.json'), 'utf8')).toContain('"packages/llama-index"');
+    const faceOf = (folder: string): unknown => {
+      const { type, main, types, files, exports } = JSON.parse(
+        readFileSync(join(folder, 'package.json'), 'utf8'),
+      ) as Record<string, unknown>;
+      return [{ type, main, types, files, exports }, readFileSync(join(folder, 'index.d.cts'), 'utf8')];
+    };
+    expect(faceOf(join(root, 'packages/llama-index'))).toEqual(faceOf(join(repository, 'packages/langgraph')));
   });
 
   it('refuses what is no id, and what is there', () => {

@@ -123,6 +123,7 @@ it('makes a part of each workspace with heavy tests, and one of those on a real 
     'init',
     'doctor',
     'models',
+    'versions',
     'chaos-sqlite',
     'chaos-postgres',
   ]);

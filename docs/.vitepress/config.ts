@@ -24,7 +24,7 @@ const listFolder = (folder: string): Items =>
 
 const sidebar: Items = [
   { text: 'Start', items: list('start') },
-  { text: 'Your agent', items: listFolder('agents') },
+  { text: 'Your agent', items: [...listFolder('agents'), ...listFolder('quickstarts')] },
   { text: 'Your model', items: list('your-model', 'models', 'gpu', 'vllm') },
   { text: 'Rewards', items: list('rewards', 'verdict', 'why-no-learning') },
   {

@@ -75,6 +75,8 @@ export async function trainUntil<Task>(agent: MeasuredAgent<Task>, options: Trai
   resources.defer(() => backend.close());
   resources.use(await serveStartingModel(backend, agent.modelName));
   const prepared = agent.prepare(seed);
+  if (prepared.heldOut.length < heldOutTasks)
+    throw new RangeError(`${heldOutTasks} held-out tasks were asked for, and there are ${prepared.heldOut.length}.`);
   const trainer = new Trainer({
     rollout: (task: Task, { signal }) => prepared.rollout(task, signal),
     backend,

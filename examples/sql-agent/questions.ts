@@ -14,8 +14,14 @@ export interface Question {
   readonly gold: string;
 }
 
-/** Every question that has an answer, about every database, in a fixed order. */
+let known: readonly Question[] | undefined;
+
+/** Returns every question that has an answer, about every database, in a fixed order. Thousands of queries are run for that, once. */
 export function allQuestions(): readonly Question[] {
+  return (known ??= findQuestions());
+}
+
+function findQuestions(): readonly Question[] {
   return tables.flatMap((table) =>
     meaningsOf(table)
       .filter(({ gold }) => (runQuery(table.name, gold).rows ?? []).length > 0)

@@ -6,6 +6,7 @@ import { readInterfaces, type Field, type Interface } from './read-interfaces.ts
 /** Names the packages in the order in which a user meets them. Those that are missing serve whoever builds on the project; the API reference has them. */
 const packages = [
   ['trainer', 'Training'],
+  ['prompt-optimizer', 'Prompts'],
   ['tracing', 'Wrapping an agent, and emitters'],
   ['ai-sdk', 'Vercel AI SDK'],
   ['embedded', 'Training in this process'],
@@ -14,6 +15,8 @@ const packages = [
   ['gateway', 'The gateway'],
   ['runner', 'The runner and agents as commands'],
   ['capture', 'Live traffic'],
+  ['observability', 'OpenTelemetry, TensorBoard, MLflow'],
+  ['regression', 'Regression tests'],
   ['store', 'Every store'],
   ['store-sqlite', 'The SQLite store'],
   ['store-postgres', 'The PostgreSQL store'],
@@ -22,6 +25,8 @@ const packages = [
 /** Names interfaces that those who train an agent never give, or whose fields another interface of the page has. */
 const left = new Set([
   'TraceRecorderOptions',
+  'ResolvedOpenTelemetryOptions',
+  'MetricLogOptions',
   'LlamaEngineOptions',
   'BytePairOptions',
   'CallLimitOptions',

@@ -6,7 +6,7 @@ import { Runner } from '@agent-lightning/runner';
 import { openSqliteStore } from '@agent-lightning/store-sqlite';
 import { checkRollout } from './check-rollout.ts';
 import { fitLine } from './fit-line.ts';
-import { afterWarmUp, countDescriptors, findLeaks, ProcessMeter, type RiseLimits } from './process-meter.ts';
+import { afterWarmUp, countDescriptors, findLeaks, ProcessMeter, type LeakLimits } from './process-meter.ts';
 import { runSoakAgent, type Witness } from './soak-agent.ts';
 import { createSoakTask, soakKinds, type SoakKind, type SoakTask } from './soak-tasks.ts';
 
@@ -20,7 +20,7 @@ export interface SoakOptions {
   readonly folder: string;
   /** The time between two readings. */
   readonly readingMs: number;
-  readonly limits: RiseLimits;
+  readonly limits: LeakLimits;
 }
 
 export interface SoakReport {
@@ -36,7 +36,9 @@ export interface SoakReport {
   readonly rssMiB: number;
   readonly rssSlopeMiBPerMinute: number;
   readonly heldSlopeMiBPerMinute: number;
-  readonly descriptors: number | undefined;
+  /** The most sockets at any reading, and the last count of all other descriptors. */
+  readonly sockets: number | undefined;
+  readonly files: number | undefined;
   readonly violations: readonly string[];
 }
 
@@ -51,12 +53,16 @@ const longestClosingMs = 30_000;
 
 /** Runs rollouts in batches, each of which is a run of its own that is checked and deleted when it is over; then closes everything. */
 export async function runSoak(options: SoakOptions): Promise<SoakReport> {
-  const before = countDescriptors();
+  const count = (): number | undefined => {
+    const { sockets, files } = countDescriptors();
+    return sockets === undefined ? undefined : sockets + (files ?? 0);
+  };
+  const before = count();
   const report = await runOpen(options);
   if (before === undefined) return report;
   const endMs = performance.now() + longestClosingMs;
-  while (countDescriptors()! > before + keptDescriptors && performance.now() < endMs) await delay(100);
-  const left = countDescriptors()! - before;
+  while (count()! > before + keptDescriptors && performance.now() < endMs) await delay(100);
+  const left = count()! - before;
   if (left <= keptDescriptors) return report;
   return { ...report, violations: [...report.violations, `${left} descriptors are open after everything was closed`] };
 }
@@ -195,7 +201,8 @@ class Soak {
       rssMiB: round(steady.at(-1)?.rssMiB ?? Number.NaN),
       rssSlopeMiBPerMinute: slopeOf('rssMiB'),
       heldSlopeMiBPerMinute: slopeOf('heldMiB'),
-      descriptors: steady.at(-1)?.descriptors,
+      sockets: mostOf(this.#meter.readings.map(({ sockets }) => sockets)),
+      files: steady.at(-1)?.files,
       violations: this.#violations,
     };
   }
@@ -203,6 +210,11 @@ class Soak {
 
 function quantile(sorted: readonly number[], share: number): number {
   return round(sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN);
+}
+
+function mostOf(values: readonly (number | undefined)[]): number | undefined {
+  const known = values.filter((value) => value !== undefined);
+  return known.length === 0 ? undefined : Math.max(...known);
 }
 
 function round(value: number): number {

@@ -1,9 +1,11 @@
+import { once } from 'node:events';
+import { createServer } from 'node:net';
 import fc from 'fast-check';
 import { attributeNames, rewardAttributes, type Rollout, type Span } from '@agent-lightning/core';
 import { describe, expect, it } from 'vitest';
 import { checkRollout } from './check-rollout.ts';
 import { fitLine, leastRise } from './fit-line.ts';
-import { findLeaks, type Reading } from './process-meter.ts';
+import { countDescriptors, findLeaks, type Reading } from './process-meter.ts';
 import type { Witness } from './soak-agent.ts';
 import { createSoakTask, soakKinds, type SoakTask } from './soak-tasks.ts';
 
@@ -41,13 +43,14 @@ function squaresAround(points: readonly (readonly [number, number])[], slope: nu
 }
 
 describe('findLeaks', () => {
-  const limits = { rssMiB: 64, heldMiB: 16, descriptors: 40 };
+  const limits = { rssMiB: 64, heldMiB: 16, files: 8, sockets: 300 };
   const readings = (change: (index: number) => Partial<Reading>): readonly Reading[] =>
     Array.from({ length: 60 }, (_, index) => ({
       seconds: index * 2,
       rssMiB: 300 + (index % 2 === 0 ? 20 : -20),
       heldMiB: 100 + (index % 3),
-      descriptors: 200 + (index % 7),
+      sockets: 200 + (index % 7),
+      files: 30 + (index % 3),
       loopDelayMs: 20,
       ...change(index),
     }));
@@ -79,10 +82,16 @@ describe('findLeaks', () => {
     ).toEqual([expect.stringMatching(/^heldMiB rose by at least 39\.0/)]);
     expect(
       findLeaks(
-        readings((index) => ({ descriptors: 200 + 2 * index })),
+        readings((index) => ({ files: 30 + index })),
         limits,
       ),
-    ).toEqual([expect.stringMatching(/^descriptors rose/)]);
+    ).toEqual([expect.stringMatching(/^files rose/)]);
+    expect(
+      findLeaks(
+        readings((index) => ({ sockets: index === 5 ? 301 : 200 })),
+        limits,
+      ),
+    ).toEqual(['301 sockets were open at once, of at most 300']);
     expect(
       findLeaks(
         readings((index) => ({ rssMiB: 300 + 5 * index })),
@@ -133,4 +142,12 @@ it('makes the same task for the same number, and every kind', () => {
   expect(createSoakTask(7, 499)).toEqual(tasks[499]);
   expect(new Set(tasks.map(({ kind }) => kind))).toEqual(new Set(soakKinds));
   expect(new Set(tasks.map(({ mark }) => mark)).size).toBe(500);
+});
+
+it.skipIf(process.platform !== 'linux')('counts sockets apart from all other descriptors', async () => {
+  const before = countDescriptors();
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  expect(countDescriptors()).toEqual({ sockets: before.sockets! + 1, files: before.files });
+  server.close();
 });

@@ -115,12 +115,12 @@ function isImported(directory: string, name: string): boolean {
   });
 }
 
-/** Returns the versions that npm has of a package in a range. Where no version has peers, npm leaves that field out and gives bare versions. */
+/** Returns the versions that npm has of a package in a range. */
 function publishedOf(name: string, range = '>=0'): readonly Published[] {
-  const text = run('npm', ['view', `${name}@${range}`, 'version', 'peerDependencies', '--json'], tmpdir());
-  const found = JSON.parse(text) as Published | string | readonly (Published | string)[];
-  const list = Array.isArray(found) ? (found as readonly (Published | string)[]) : [found as Published | string];
-  return list.map((each) => (typeof each === 'string' ? { version: each } : each));
+  // With the name, which each version has: of versions whose first one has a version alone, npm gives no peers of any.
+  const text = run('npm', ['view', `${name}@${range}`, 'name', 'version', 'peerDependencies', '--json'], tmpdir());
+  const found = JSON.parse(text) as Published | readonly Published[];
+  return Array.isArray(found) ? (found as readonly Published[]) : [found as Published];
 }
 
 /** Lays the adapter's sources beside a fresh install of the framework; our other packages and the test runner are those of this repository. */

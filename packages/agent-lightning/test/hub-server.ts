@@ -11,7 +11,7 @@ export interface HubServer {
   /** `METHOD path range` of each request so far, the range where one was asked for. */
   readonly requests: readonly string[];
   /** Ends the connection after so many bytes of the next reply with more, and calls the function before. */
-  cutAfter(bytes: number, then?: () => void): void;
+  cutAfter(bytes: number, afterwards?: () => void): void;
   /** Breaks every connection until `comeBack`. */
   goAway(): void;
   comeBack(): void;
@@ -30,7 +30,7 @@ export async function startHubServer(
   const contents = new Map<string, Buffer>(Object.entries(others).map(([name, text]) => [name, Buffer.from(text)]));
   for (const name of readdirSync(folder)) contents.set(name, readFileSync(join(folder, name)));
   const requests: string[] = [];
-  let cut: { readonly bytes: number; readonly then: (() => void) | undefined } | undefined;
+  let cut: { readonly bytes: number; readonly afterwards: (() => void) | undefined } | undefined;
   let isAway = false;
   const spoiled = new Set<string>();
 
@@ -46,10 +46,10 @@ export async function startHubServer(
       etag: `"${path}"`,
     });
     if (cut === undefined || isProbe || part.length <= cut.bytes) return void response.end(part);
-    const { bytes, then } = cut;
+    const { bytes, afterwards } = cut;
     cut = undefined;
     response.write(part.subarray(0, bytes), () => {
-      then?.();
+      afterwards?.();
       response.destroy();
     });
   }
@@ -91,7 +91,7 @@ export async function startHubServer(
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     requests,
-    cutAfter: (bytes, then) => void (cut = { bytes, then }),
+    cutAfter: (bytes, afterwards) => void (cut = { bytes, afterwards }),
     goAway: () => void (isAway = true),
     comeBack: () => void (isAway = false),
     spoil: (path) => void spoiled.add(path),

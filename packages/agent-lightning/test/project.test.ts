@@ -1,4 +1,3 @@
-import { spawnSync, type SpawnSyncReturns } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,7 +7,6 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { defineConfig } from '../src/index.ts';
 import { runInProcess, type CommandEnd } from './run-in-process.ts';
 
-const command = join(import.meta.dirname, '../src/cli/main.ts');
 const fixtures = join(import.meta.dirname, '__fixtures__');
 let folder: string;
 let model: string;
@@ -218,19 +216,6 @@ describe('a config file', () => {
     ['lightning.config.mjs', 'export default { rollout() {}, train: [1], runner: 3 }', /runner/],
   ])('that is wrong is told: %s with %s', async (name, text, complaint) => {
     expect(await loadWith(name, text)).toMatch(complaint);
-  });
-
-  it('is read by Node, with imports of TypeScript by the name that compilers give them', () => {
-    const run = (...args: string[]): SpawnSyncReturns<string> =>
-      spawnSync(process.execPath, ['--conditions=@agent-lightning/source', command, ...args], { encoding: 'utf8' });
-    // The config is loaded when the model is looked for.
-    const loaded = run('dev', '--json', '--config', join(fixtures, 'letters', 'lightning.config.ts'));
-    expect(loaded.status, loaded.stderr).toBe(1);
-    expect(loaded.stdout).toMatch(/no-such-model/);
-    const path = join(folder, 'enum.ts');
-    writeFileSync(path, 'enum A { B }\nexport default { train: [A.B], rollout() {} }');
-    const refused = run('dev', '--config', path);
-    expect(refused.stderr).toMatch(/enum.*experimental-transform-types/s);
   });
 
   it('has the type of its tasks in rollout', () => {

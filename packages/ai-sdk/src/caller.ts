@@ -131,7 +131,10 @@ export async function callModel(call: ModelCall): Promise<unknown> {
   runs.begin({
     id: reported.callId,
     wrappers: wrapping.wrappers,
-    describe: () => namedRun(wrapping, reported.functionId ?? 'agent', undefined, list(reported.functionId)),
+    describe: () => {
+      const run = namedRun(wrapping, reported.functionId ?? 'agent', undefined, list(reported.functionId));
+      return { ...run, detail: { ...run.detail, isOfModel: true } };
+    },
   });
   const id = modelRunId(reported.callId);
   beginModel(id, reported.callId, call);

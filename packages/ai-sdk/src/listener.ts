@@ -80,7 +80,9 @@ function createListener(): Telemetry {
 }
 
 function beginModelCall(event: CallEvent & ModelCallEvent): void {
-  if (runs.get(event.callId) === undefined) return;
+  const operation = runs.get(event.callId);
+  // Which of an operation's models are wrapped they say themselves: `prepareStep` may give another one for a step.
+  if (operation === undefined || operation.detail.isOfModel === true) return;
   runs.begin({
     id: modelRunId(event.callId),
     parentId: event.callId,
@@ -113,7 +115,11 @@ function beginTool(id: string, callId: string, toolCall: ToolCallEvent): void {
   runs.begin({
     id,
     parentId: callId,
-    describe: (parent) => toolRun(toolCall, parent?.detail.path ?? ''),
+    describe: (parent) => ({
+      ...toolRun(toolCall, parent?.detail.path ?? ''),
+      // Its agents and models are not the wrapped model, and keep their models.
+      ...(parent?.detail.isOfModel === true && { names: [], isBeside: true }),
+    }),
   });
 }
 
@@ -192,7 +198,7 @@ function placeOf(message: ChannelMessage): Place | undefined {
       return undefined;
     case 'languageModelCall':
       beginModelCall(event);
-      return runs.get(event.callId) === undefined
+      return runs.get(modelRunId(event.callId)) === undefined
         ? { call: { callId: event.callId, functionId: spanName(event.functionId) } }
         : { runId: modelRunId(event.callId) };
     case 'executeTool':

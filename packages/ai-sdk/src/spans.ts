@@ -17,6 +17,8 @@ export interface RunDetail {
   readonly path: string;
   /** The call id of the operation that an agent runs on. */
   operation?: string;
+  /** Tells whether the agent is an operation that a wrapped model was given to: models that nobody wrapped are none of its own. */
+  readonly isOfModel?: boolean;
   /** The id of the agent's run, for an operation that an agent runs on. */
   readonly agentId?: string;
   /** Tells whether a wrapped model has decided where a model call goes. */

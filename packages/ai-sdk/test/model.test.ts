@@ -7,6 +7,7 @@ import {
   Output,
   streamObject,
   streamText,
+  tool,
   ToolLoopAgent,
   wrapLanguageModel,
 } from 'ai';
@@ -136,6 +137,31 @@ describe('a wrapped model', () => {
       '  model_call policy/1',
       'agent judge',
       '  model_call own/1',
+    ]);
+  });
+
+  it('leaves the models of other steps and of tools alone, which nobody wrapped', async () => {
+    const [own, policy] = [await startServer('own'), await startServer('policy', toolThenAnswer('x'))];
+    const helper = new ToolLoopAgent({ id: 'helper', model: chatModel(own) });
+    const ask = tool({
+      description: 'Asks the helper.',
+      inputSchema: z.object({ key: z.string() }),
+      execute: async ({ key }) => (await helper.generate({ prompt: key })).text,
+    });
+    const rollout = startRollout(policy.baseUrl);
+    const { steps } = await rollout.run(() =>
+      generateText({
+        model: withLightning(chatModel(own), { name: 'writer' }),
+        prompt: 'q',
+        tools: { lookup: ask },
+        stopWhen: isStepCount(2),
+        prepareStep: ({ stepNumber }) => (stepNumber === 0 ? {} : { model: chatModel(own) }),
+      }),
+    );
+    expect(steps).toHaveLength(2);
+    expect([policy.calls.map(agentNamesOf), own.calls.map(modelOf)]).toEqual([
+      [['writer']],
+      ['own-model', 'own-model'],
     ]);
   });
 

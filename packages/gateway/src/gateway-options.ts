@@ -49,6 +49,8 @@ export interface GatewayOptions extends CallLimitOptions, ModelOptions, Stalenes
   readonly maxAttemptStoredBytes?: number;
   /** The most memory that the bodies of one attempt's requests in flight may hold, within `maxHeldBytes`. @default 64 MiB */
   readonly maxAttemptHeldBytes?: number;
+  /** The most that the replies of HTTP upstreams to one attempt's calls in flight may have together; the call that brings them over it fails. @default 512 MiB */
+  readonly maxAttemptReplyBytes?: number;
   /**
    * Captured replies of upstreams are read with WebAssembly where that is faster and runs; `false` reads all of them with the JSON
    * parser, to the same result. @default true
@@ -93,6 +95,7 @@ const optionNames: Readonly<Record<keyof GatewayOptions, true>> = {
   closeGraceMs: true,
   maxAttemptHeldBytes: true,
   maxAttemptCalls: true,
+  maxAttemptReplyBytes: true,
   maxAttemptStoredBytes: true,
   maxConnections: true,
   fastPath: true,
@@ -154,6 +157,11 @@ export function resolveGatewayOptions(options: GatewayOptions): ResolvedGatewayO
     maxAttemptStoredBytes: check.wholeNumber(
       'gateway: maxAttemptStoredBytes',
       options.maxAttemptStoredBytes ?? 1024 * 1024 * 1024,
+      1,
+    ),
+    maxAttemptReplyBytes: check.wholeNumber(
+      'gateway: maxAttemptReplyBytes',
+      options.maxAttemptReplyBytes ?? 512 * 1024 * 1024,
       1,
     ),
     maxAttemptHeldBytes: check.wholeNumber(

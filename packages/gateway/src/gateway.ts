@@ -109,6 +109,11 @@ export class Gateway implements ModelGateway {
     return this.#gate.isPaused;
   }
 
+  /** Returns the model calls that go on now: their rollout, the agent that makes them where it is known, and for how long. */
+  openCalls(): ReturnType<AttemptRegistry['openCalls']> {
+    return this.#attempts.openCalls();
+  }
+
   /** Sends new calls of this policy to `snapshot` from now on; calls in flight finish on the version that they began with. @throws {GatewayError} `request-invalid` */
   publish(policy: string, snapshot: PolicySnapshot): void {
     this.#policies.publish(policy, snapshot);

@@ -93,6 +93,18 @@ describe('what the calls of an attempt put into the store', () => {
   });
 });
 
+describe('the replies to the calls of an attempt in flight', () => {
+  it('have no more bytes together than they may, and count no longer when they are over', async () => {
+    const { post, open } = await start(() => ({ content: 'y '.repeat(50) }), { maxAttemptReplyBytes: 20_000 });
+    // One after the other each fits.
+    for (let call = 0; call < 3; call += 1) expect((await post(body)).status).toBe(200);
+    const refused = await post({ ...body, n: 8 });
+    expect(await codeOf(refused)).toEqual([413, 'attempt-replies-full']);
+    expect((await post(body)).status).toBe(200);
+    expect((await (await open()).client.chat.completions.create(body)).choices).toHaveLength(1);
+  });
+});
+
 describe('references to items of earlier replies', () => {
   it('stand for no more than a body may have', async () => {
     const { client, post, server } = await start(() => ({ content: 'z'.repeat(1_000_000) }));
@@ -126,9 +138,13 @@ describe('the requests of an attempt in flight', () => {
     const other = await harness.open();
     const answered = other.client.chat.completions.create(body);
     await until(() => engine.requests.length === 3);
+    const open = harness.gateway.openCalls();
+    expect([open.length, new Set(open.map(({ rolloutId }) => rolloutId)).size]).toEqual([3, 2]);
+    expect(Math.min(...open.map(({ forMs }) => forMs))).toBeGreaterThan(0);
     resolve();
     expect((await answered).choices).toHaveLength(1);
     expect((await Promise.all(asked)).map(({ status }) => status)).toEqual(Array.from({ length: 10 }, () => 200));
+    expect(harness.gateway.openCalls()).toEqual([]);
     expect((await harness.post(body)).status).toBe(200);
   });
 });

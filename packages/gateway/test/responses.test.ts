@@ -232,7 +232,9 @@ describe('POST /v1/responses', () => {
   it('asks an engine in this process', async () => {
     const { gateway, client, finish } = await startHarness();
     gateway.publish('policy', { kind: 'engine', version: 1, engine: new FakeEngine() });
-    expect((await client.responses.create({ model: 'policy', input: 'Hi' })).output_text).toBe('hello world');
+    const unasked = { reasoning: { effort: 'none' }, text: { verbosity: 'low' } } as const; // by the OpenAI Agents SDK
+    const whole = await client.responses.create({ model: 'policy', input: 'Hi', ...unasked });
+    expect(whole.output_text).toBe('hello world');
     const stream = client.responses.stream({ model: 'policy', input: 'Hi' });
     expect((await stream.finalResponse()).output_text).toBe('hello world');
     expect((await finish()).map((span) => [...(span.tokens?.response ?? [])])).toEqual([

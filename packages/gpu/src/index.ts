@@ -11,5 +11,5 @@ export { setUpStarterModel, type SetUpStarterModelOptions } from './setup/set-up
 
 // where that is, for programs that look before they start
 export { findPythonIfAny } from './setup/find-python.ts';
-export { runtimeRequirements as workerRequirements } from './setup/python-environment.ts';
+export { findRuntimeRequirements as findWorkerRequirements } from './setup/python-environment.ts';
 export { findVllm } from './vllm/find-vllm.ts';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { findStarterModel } from '@agent-lightning/platform';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { setUpPython, setUpStarterModel, type SetUpPythonOptions } from '../src/index.ts';
-import { findCachedEnvironment, runtimeRequirements } from '../src/setup/python-environment.ts';
+import { findCachedEnvironment, findRuntimeRequirements } from '../src/setup/python-environment.ts';
 import { writeFakeInterpreter } from './fakes/fake-interpreter.ts';
 
 let root: string;
@@ -31,11 +31,11 @@ describe.skipIf(process.platform === 'win32')('setUpPython', () => {
   it('installs PyTorch by itself first, then the other pins, and says sizes before', async () => {
     const { path, readCalls } = await writeFakeInterpreter(root);
     expect(await setUp(path)).toBe(join(root, 'environment', 'bin', 'python'));
-    const torch = /^torch==.*$/m.exec(await readFile(runtimeRequirements, 'utf8'))![0];
+    const torch = /^torch==.*$/m.exec(await readFile(findRuntimeRequirements(), 'utf8'))![0];
     expect(await readCalls()).toEqual([
       '-m venv ./environment',
       `${quietly} ${torch}`,
-      `${quietly} -r ${runtimeRequirements}`,
+      `${quietly} -r ${findRuntimeRequirements()}`,
     ]);
     expect(lines[0]).toMatch(/about 1 GB.*minutes/);
   });
@@ -67,7 +67,7 @@ describe.skipIf(process.platform === 'win32')('setUpPython', () => {
     expect(await readCalls()).toEqual([
       'venv --quiet --no-project --python python3 ./environment',
       expect.stringMatching(new RegExp(`^${install} --index-url https://example.org/cpu torch==`)),
-      `${install} -r ${runtimeRequirements}`,
+      `${install} -r ${findRuntimeRequirements()}`,
     ]);
   });
 

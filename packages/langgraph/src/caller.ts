@@ -1,7 +1,8 @@
 import type { AsyncLocalStorage } from 'node:async_hooks';
 import { createRequire } from 'node:module';
 import { AdapterError } from '@agent-lightning/core';
-import { bindToRollout } from '@agent-lightning/tracing';
+import { bindToRollout, runBeside } from '@agent-lightning/tracing';
+import { BaseChatModel } from '@langchain/core/language_models/chat_models';
 import { AsyncCaller } from '@langchain/core/utils/async_caller';
 // LangGraph creates LangChain's async-local storage when it is loaded.
 import '@langchain/langgraph';
@@ -76,7 +77,7 @@ const keptKey: unique symbol = Symbol.for('agentlightning.langgraph.queue-contex
  * ended. For rollouts that share the model, it would reach the endpoint of another rollout.
  */
 export function keepQueueContext(): void {
-  for (const prototype of callerPrototypes()) {
+  for (const prototype of prototypesOf('AsyncCaller', AsyncCaller, callerFile) as readonly CallerPrototype[]) {
     if (prototype[keptKey] === true) continue;
     const { call, callWithOptions } = prototype;
     if (typeof call !== 'function' || typeof callWithOptions !== 'function') {
@@ -95,17 +96,40 @@ export function keepQueueContext(): void {
   }
 }
 
+interface ModelPrototype {
+  generate(this: unknown, messages: unknown, options?: unknown, callbacks?: unknown): Promise<unknown>;
+  [besideKey]?: boolean;
+}
+
+const besideKey: unique symbol = Symbol.for('agentlightning.langgraph.beside-agent.v1');
+
+/**
+ * Lets core know which model calls LangChain's middleware makes for a purpose of its own, such as a selection of tools: once per process.
+ * The middleware says so in the call's metadata, and keeps some of them from every callback.
+ */
+export function followMiddlewareCalls(): void {
+  for (const prototype of prototypesOf('BaseChatModel', BaseChatModel, modelFile) as readonly ModelPrototype[]) {
+    if (prototype[besideKey] === true || typeof prototype.generate !== 'function') continue;
+    const { generate } = prototype;
+    prototype[besideKey] = true;
+    prototype.generate = function (messages, options, callbacks) {
+      const { metadata } = (options ?? {}) as { readonly metadata?: { readonly lc_source?: unknown } };
+      const source = metadata?.lc_source;
+      const work = () => generate.call(this, messages, options, callbacks);
+      return typeof source === 'string' && source !== '' ? runBeside([source], work) : work();
+    };
+  }
+}
+
+const modelFile = /[\\/]@langchain[\\/]core[\\/]dist[\\/]language_models[\\/]chat_models\.c?js$/;
 const callerFile = /[\\/]@langchain[\\/]core[\\/]dist[\\/]utils[\\/]async_caller\.c?js$/;
 
-/** Returns the class of this module graph, and those of CommonJS code in the same app, where it has loaded any. */
-function callerPrototypes(): readonly CallerPrototype[] {
+/** Returns the prototypes of a class of LangChain: of this module graph, and of CommonJS code in the same app, where it has loaded any. */
+function prototypesOf(name: string, own: { readonly prototype: object }, file: RegExp): readonly object[] {
   // Not of import.meta.url, which a bundle in CommonJS does not have. Every require has the same cache.
-  const loaded = Object.values(createRequire(process.execPath).cache).filter((module) =>
-    callerFile.test(module?.id ?? ''),
-  );
+  const loaded = Object.values(createRequire(process.execPath).cache).filter((module) => file.test(module?.id ?? ''));
   const classes = loaded.map(
-    (module) => (module?.exports as { readonly AsyncCaller?: typeof AsyncCaller } | undefined)?.AsyncCaller,
+    (module) => (module?.exports as Record<string, typeof own | undefined> | undefined)?.[name],
   );
-  const known = new Set([AsyncCaller, ...classes.filter((each) => each !== undefined)]);
-  return [...known].map(({ prototype }) => prototype as unknown as CallerPrototype);
+  return [...new Set([own, ...classes.filter((each) => each !== undefined)])].map(({ prototype }) => prototype);
 }

@@ -1,5 +1,6 @@
 import {
   agentOptions,
+  currentRollout,
   errorOutcome,
   FrameworkRuns,
   type AgentOptions,
@@ -15,6 +16,7 @@ import {
   describeModelCall,
   describeTool,
   graphName,
+  isBesideAgent,
   isGraphRun,
   placeRun,
   readPlace,
@@ -153,20 +155,31 @@ export class LightningCallbackHandler extends BaseCallbackHandler {
     beginning: Beginning,
     describe: (place: NodePlace, parent: NodePlace | undefined) => FrameworkSpan | undefined,
   ): void {
+    if (runs.size === 0 && currentRollout() === undefined) return;
+    const { runId, parentRunId } = beginning;
+    const parent = parentRunId === undefined ? undefined : runs.get(parentRunId)?.detail;
+    const place = runs.get(runId)?.detail ?? placeOf(beginning, parent);
     runs.begin({
-      id: beginning.runId,
-      parentId: beginning.parentRunId,
-      wrappers: this.#wrappers,
-      describe: (parent) => {
-        const place = placeOf(beginning, parent?.detail);
-        return placeRun(place, parent?.detail, describe(place, parent?.detail));
-      },
+      id: runId,
+      parentId: parentRunId,
+      wrappers: this.#wrappersAt(place, parent),
+      describe: (traced) => placeRun(place, traced?.detail, describe(place, traced?.detail)),
     });
+  }
+
+  /** Returns the wrappers that decide at a place: where code is beside its agent, those that name what they select. */
+  #wrappersAt({ silent }: NodePlace, parent: NodePlace | undefined): readonly AgentOptions[] {
+    const wrappers = this.#wrappers.filter((wrapper) => parent?.silent?.has(wrapper) !== true);
+    if (silent === undefined || silent === parent?.silent) return wrappers;
+    for (const wrapper of wrappers) if (wrapper.agentMatch === undefined) silent.add(wrapper);
+    return wrappers.filter((wrapper) => !silent.has(wrapper));
   }
 }
 
 function placeOf({ runId, metadata, chain, runName }: Beginning, parent: NodePlace | undefined): NodePlace {
   const classPath = chain?.id ?? [];
   const place = readPlace(metadata, isGraphRun(classPath) ? graphName(runName) : parent?.graph);
-  return triesChildren(classPath) ? { ...place, attempts: runId } : place;
+  const isNew = isBesideAgent(place) && !(place.execution === parent?.execution && place.source === parent?.source);
+  const silent = isNew ? new Set(parent?.silent) : parent?.silent;
+  return { ...place, silent, ...(triesChildren(classPath) && { attempts: runId }) };
 }

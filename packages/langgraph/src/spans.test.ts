@@ -1,5 +1,6 @@
+import { attributeNames } from '@agent-lightning/core';
 import { describe, expect, it } from 'vitest';
-import { nodePath, placeNames, readPlace } from './spans.ts';
+import { answerOf, isBesideAgent, nodePath, placeNames, readPlace } from './spans.ts';
 
 describe('placeNames', () => {
   it.each([
@@ -36,6 +37,33 @@ describe('placeNames', () => {
   ])('of the node %s at %s in the graph %s are %j', (node, execution, graph, names) => {
     const metadata = { langgraph_node: node, langgraph_checkpoint_ns: execution };
     expect(placeNames(readPlace(metadata, graph))).toEqual(names);
+  });
+});
+
+describe('what runs beside an agent', () => {
+  it.each([
+    [
+      { langgraph_node: 'X.before_model', langgraph_checkpoint_ns: 'a:1|X.before_model:2' },
+      ['X.before_model', 'a/X.before_model'],
+    ],
+    [{ langgraph_node: 'pre_model_hook', langgraph_checkpoint_ns: 'pre_model_hook:2' }, ['pre_model_hook']],
+    [{ langgraph_node: 'tools', langgraph_checkpoint_ns: 'tools:1', lc_source: 'toolEmulation' }, ['toolEmulation']],
+  ])('goes by its own names alone: %j', (metadata, names) => {
+    const place = readPlace({ ...metadata, lc_agent_name: 'helper' });
+    expect([isBesideAgent(place), placeNames(place)]).toEqual([true, names]);
+  });
+});
+
+describe('the id of a response', () => {
+  const idOf = (message: object): unknown =>
+    answerOf({ generations: [[{ text: '', message }]] } as never, undefined).attributes?.[attributeNames.responseId];
+
+  it('is the server’s, of any dialect, and none that LangChain or an item has', () => {
+    expect(idOf({ id: 'chatcmpl-1', response_metadata: {} })).toBe('chatcmpl-1');
+    expect(idOf({ id: 'msg_1', response_metadata: { id: 'resp_1', model_provider: 'openai' } })).toBe('resp_1');
+    expect(idOf({ id: 'msg_1', response_metadata: { model_provider: 'openai' } })).toBeUndefined();
+    expect(idOf({ id: 'msg_1', response_metadata: { model_provider: 'anthropic' } })).toBe('msg_1');
+    expect(idOf({ id: 'run-1', response_metadata: { model_provider: 'anthropic' } })).toBeUndefined();
   });
 });
 

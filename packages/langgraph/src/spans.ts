@@ -6,6 +6,7 @@ import {
   modelCallSpan,
   toolOutcome,
   toolSpan,
+  type AgentOptions,
   type FrameworkRun,
   type FrameworkSpan,
   type SpanOutcome,
@@ -19,6 +20,7 @@ export interface NodeMetadata {
   readonly langgraph_node?: unknown;
   readonly langgraph_checkpoint_ns?: unknown;
   readonly lc_agent_name?: unknown;
+  readonly lc_source?: unknown;
 }
 
 /** The place of a run among graphs and nodes. */
@@ -31,6 +33,10 @@ export interface NodePlace {
   readonly agent: string | undefined;
   /** The innermost graph around the run, where it was given a name. */
   readonly graph?: string | undefined;
+  /** The middleware of LangChain that makes the call, as it says itself: `summarization`, `llmToolSelector`, `toolEmulation`. */
+  readonly source?: string | undefined;
+  /** The wrappers that say nothing about what runs beside the agents; set where this run or one around it is beside its agent. */
+  readonly silent?: Set<AgentOptions> | undefined;
   /** The id of the run, where it tries its children one after the other until one succeeds: `withRetry` and `withFallbacks`. */
   readonly attempts?: string | undefined;
 }
@@ -42,7 +48,18 @@ export function readPlace(metadata: NodeMetadata | undefined, graph?: string): N
     execution: text(metadata?.langgraph_checkpoint_ns),
     agent: text(metadata?.lc_agent_name),
     graph,
+    source: text(metadata?.lc_source),
   };
+}
+
+/** The nodes of hooks: of the middleware of `createAgent`, and of `createReactAgent`. A model that they call was given to them. */
+const hookNode = /\.(?:before|after)_(?:agent|model)$|^(?:pre|post)_model_hook$/;
+
+const isHook = (node: string | undefined): boolean => node !== undefined && hookNode.test(node);
+
+/** Tells whether code at this place is beside the own work of the agent: it may have a model that was given for it. */
+export function isBesideAgent({ node, source }: NodePlace): boolean {
+  return source !== undefined || isHook(node);
 }
 
 /** The name of a graph that was given none. */
@@ -64,26 +81,25 @@ export function graphName(runName: string | undefined): string | undefined {
 }
 
 /** The nodes of the agents that LangChain and LangGraph build: they say what is done, and not who does it. */
-const prebuiltNodes: ReadonlySet<string> = new Set([
-  'agent',
-  'model_request',
-  'tools',
-  'pre_model_hook',
-  'post_model_hook',
-  'generate_structured_response',
-]);
+const prebuiltNodes: ReadonlySet<string> = new Set(['agent', 'model_request', 'tools', 'generate_structured_response']);
 
 /**
  * Returns the names that `agentMatch` is tested against, the most telling first: the node, its path from the outermost graph, the agent, the
- * graph. For a node of a prebuilt agent the agent's own name comes first, and the node that the agent is among its names.
+ * graph. For a node of a prebuilt agent the agent's own name comes first, and the node that the agent is among its names. What is beside its
+ * agent goes by the middleware and by the node of its hook alone.
  */
-export function placeNames({ node, execution, agent, graph }: NodePlace): readonly string[] {
+export function placeNames({ node, execution, agent, graph, source }: NodePlace): readonly string[] {
   const path = execution === undefined ? undefined : nodePath(execution);
+  if (isBesideAgent({ node, execution, agent, source })) return known([source, ...(isHook(node) ? [node, path] : [])]);
   const isPrebuilt = node !== undefined && prebuiltNodes.has(node);
   const around = isPrebuilt ? path?.split('/').at(-2) : undefined;
   const owner = agent ?? graph ?? around;
-  const names = [...(isPrebuilt ? [owner] : []), node, path, agent, graph, around];
-  return names.filter((name, index): name is string => name !== undefined && names.indexOf(name) === index);
+  return known([...(isPrebuilt ? [owner] : []), node, path, agent, graph, around]);
+}
+
+/** Returns the names that there are, each once. */
+function known(names: readonly (string | undefined)[]): readonly string[] {
+  return [...new Set(names.filter((name) => name !== undefined))];
 }
 
 /**
@@ -154,8 +170,10 @@ export function placeRun(
     place.execution === parent?.execution &&
     place.node === parent?.node &&
     place.agent === parent?.agent &&
-    place.graph === parent?.graph;
-  return { span, detail: place, ...(!(parent !== undefined && isSamePlace) && { names: placeNames(place) }) };
+    place.graph === parent?.graph &&
+    place.source === parent?.source;
+  if (parent !== undefined && isSamePlace) return { span, detail: place };
+  return { span, detail: place, names: placeNames(place), isBeside: isBesideAgent(place) };
 }
 
 /** The parts of an AIMessage that are read, for every version and copy of LangChain. */
@@ -184,11 +202,16 @@ export function answerOf(output: LLMResult, extraParams: Record<string, unknown>
   return { attributes: { ...attributes, [attributeNames.untrainable]: untrainable } };
 }
 
-/** Reads the id that the server gave; LangChain makes up `run-…` where it gave none. The responses API has its own beside the message's. */
+/**
+ * Reads the id that the server gave; LangChain makes up `run-…` where it gave none. The Responses API has its own, and one of the message
+ * beside it, which begins with `msg_` as Anthropic's ids of responses do.
+ */
 function readResponseId(message: ResponseMessage | undefined): string | undefined {
-  const candidates = [message?.response_metadata?.['id'], message?.id];
-  return candidates.find(
-    (id): id is string => typeof id === 'string' && id !== '' && !id.startsWith('run-') && !id.startsWith('msg_'),
+  const metadata = message?.response_metadata ?? {};
+  const isAnthropic = metadata['model_provider'] === 'anthropic';
+  return [metadata['id'], message?.id].find(
+    (id): id is string =>
+      typeof id === 'string' && id !== '' && !id.startsWith('run-') && (isAnthropic || !id.startsWith('msg_')),
   );
 }
 

@@ -1,7 +1,7 @@
 import { AdapterError } from '@agent-lightning/core';
 import { agentOptions, installFetchRedirect, type AgentOptions } from '@agent-lightning/tracing';
 import type { BaseCallbackHandler } from '@langchain/core/callbacks/base';
-import { followLangChainContext, keepQueueContext } from './caller.ts';
+import { followLangChainContext, followMiddlewareCalls, keepQueueContext } from './caller.ts';
 import { LightningCallbackHandler, runs } from './listener.ts';
 
 /** A compiled graph, a `createAgent` agent, or an `entrypoint` workflow. */
@@ -28,6 +28,7 @@ export function withLightning<const Graph extends Configurable>(graph: Graph, op
   const handler = new LightningCallbackHandler(checked, runs.wrappersOf(graph));
   followLangChainContext();
   keepQueueContext();
+  followMiddlewareCalls();
   installFetchRedirect();
   const wrapped = graph.withConfig({ callbacks: [handler] }) as Graph & object;
   runs.wrap(wrapped, checked, graph);

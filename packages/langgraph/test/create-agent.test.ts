@@ -1,7 +1,8 @@
+import { attributeNames } from '@agent-lightning/core';
 import { agentNamesOf, outlineTrace, startTestRollout, type Responder } from '@agent-lightning/testing';
 import { tool } from '@langchain/core/tools';
 import { END, MessagesAnnotation, START, StateGraph } from '@langchain/langgraph';
-import { createAgent } from 'langchain';
+import { createAgent, summarizationMiddleware, type AgentMiddleware } from 'langchain';
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import { z } from 'zod';
 import { withLightning } from '../src/index.ts';
@@ -90,4 +91,29 @@ describe('createAgent', () => {
     expect((await wrapped.invoke(input)).messages.at(-1)?.text).toBe('done');
     expect(own.calls).toHaveLength(3);
   });
+
+  it.each([
+    ['every agent', {}, []],
+    ['it by its name', { agentMatch: ['helper', 'summarization'] }, ['summarization']],
+  ] as const)(
+    'leaves the model of a middleware alone, unless an agentMatch selects %s',
+    async (_, options, trained) => {
+      const [own, policy] = [await startServer(), await startServer()];
+      const summary = summarizationMiddleware({
+        model: chatModel(own),
+        trigger: { messages: 2 },
+        keep: { messages: 1 },
+      } as never) as unknown as AgentMiddleware;
+      const agent = createAgent({ model: chatModel(own), tools: [], name: 'helper', middleware: [summary] });
+      const messages = [...input.messages, ...input.messages];
+      const rollout = startTestRollout(policy.baseUrl);
+      await rollout.run(() => withLightning(agent, options).invoke({ messages }));
+      expect(policy.calls.map((call) => agentNamesOf(call)[0])).toEqual([...trained, 'helper']);
+      expect(own.calls).toHaveLength(1 - trained.length);
+      const selected = (await rollout.spans('model_call')).map(
+        ({ attributes }) => attributes?.[attributeNames.agentSelected],
+      );
+      expect(selected).toEqual([trained.length > 0, true]);
+    },
+  );
 });

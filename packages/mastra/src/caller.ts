@@ -8,6 +8,7 @@ import {
   FrameworkRuns,
   mayHoldMiddleware,
   refuseUntraceable,
+  runBeside,
   speaksOtherDialect,
   toolOutcome,
   type ModelCallAnswer,
@@ -96,8 +97,9 @@ function endStream(call: AgentCall, { status, error }: StreamOutput): void {
   runs.end(call.id, status === 'suspended' ? { status: { code: 'unset' } } : undefined);
 }
 
+/** Runs an agent's code. Its tools and its model's calls are its own work; processors, memories and the like may have models of their own. */
 function inside<Result>(call: AgentCall, work: () => Result): Result {
-  return calls.run(call, () => runs.inside(call.id, work));
+  return calls.run(call, () => runs.inside(call.id, () => runBeside([], work)));
 }
 
 /** Ends what failed for good. */
@@ -133,7 +135,7 @@ export function followTools(tools: Tools): Tools {
       if (execute === undefined) return [name, tool];
       const traced: Execute = (args, options, ...rest) => {
         const id = randomUUID();
-        runs.begin({ id, describe: () => toolRun(name, args, options?.toolCallId) });
+        runs.begin({ id, parentId: currentCall()?.id, describe: () => toolRun(name, args, options?.toolCallId) });
         // Mastra gives a tool's error to the model as its result.
         const outcomeOf = (result: unknown) => (result instanceof Error ? errorOutcome(result) : toolOutcome(result));
         return runStep(id, () => execute.call(tool, args, options, ...rest), outcomeOf);

@@ -1,4 +1,4 @@
-import { outlineTrace, startTestRollout } from '@agent-lightning/testing';
+import { outlineTrace, startTestRollout, type Responder } from '@agent-lightning/testing';
 import { createDurableAgent } from '@mastra/core/agent/durable';
 import { Mastra } from '@mastra/core/mastra';
 import { MockMemory } from '@mastra/core/memory';
@@ -45,6 +45,28 @@ describe('the ways to call an agent of Mastra', () => {
     await expect(rollout.run(() => writer.generate('q'))).rejects.toMatchObject(refused);
     await expect(rollout.run(() => writer.stream('q'))).rejects.toMatchObject(refused);
     expect([own.calls, await rollout.spans()]).toEqual([[], []]);
+  });
+
+  it('leave the model of a processor alone, and send that of a tool’s agent to the policy', async () => {
+    const askOnce: Responder = ({ messages, tools }) =>
+      tools === undefined || messages.some(({ role }) => role === 'tool')
+        ? 'done'
+        : { toolCalls: [{ name: 'ask', arguments: { what: 'x' } }] };
+    const [own, policy] = [await startServer('own'), await startServer('policy', askOnce)];
+    const [checker, helper] = [agentOf('checker', modelAt(own)), agentOf('helper', modelAt(own))];
+    const ask = createTool({
+      id: 'ask',
+      description: 'Asks the helper.',
+      inputSchema: z.object({ what: z.string() }),
+      execute: async ({ what }) => (await helper.generate(what)).text,
+    });
+    const processor = {
+      id: 'check',
+      processInput: async ({ messages }: { messages: never[] }) => (await checker.generate('fine?'), messages),
+    };
+    const writer = withLightning(agentOf('writer', modelAt(own), { inputProcessors: [processor], tools: { ask } }));
+    await startTestRollout(policy.baseUrl).run(() => writer.generate('q'));
+    expect([own.calls.length, policy.calls.length]).toEqual([1, 3]);
   });
 
   it.each(['generate', 'stream'] as const)('go on after an approval in the same rollout: %s', async (how) => {

@@ -35,7 +35,7 @@ function beginRun({ spanId: id, parentId: parent, spanData }: Span<SpanData>): v
   const run = runs.get(id);
   if (run === undefined) return;
   const selection = selections.getStore();
-  if (selection === undefined) return;
+  if (selection === undefined || spanData.type === 'guardrail') return;
   const isRoot = parentId === undefined || runs.get(parentId) === undefined;
   if (isRoot || !selection.hasBegun) runs.refine(id, selection.wrappers);
   if (spanData.type === 'task' || spanData.type === 'agent') selection.hasBegun = true;

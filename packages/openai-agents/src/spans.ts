@@ -43,6 +43,8 @@ export function describeSpan(
       const name = `guardrail ${data.name}`;
       return {
         span: { kind: 'operation', name, attributes: { [attributeNames.operationLabel]: name } },
+        names: [name],
+        isBeside: true,
         detail: around,
       };
     }

@@ -1,5 +1,5 @@
 import { attributeNames } from '@agent-lightning/core';
-import { startModelServer, startTestRollout, type ModelServer } from '@agent-lightning/testing';
+import { agentNamesOf, startModelServer, startTestRollout, type ModelServer } from '@agent-lightning/testing';
 import { Agent, InputGuardrailTripwireTriggered, OutputGuardrailTripwireTriggered, run } from '@openai/agents';
 import { afterEach, describe, expect, it } from 'vitest';
 import { withLightning } from '../src/index.ts';
@@ -59,24 +59,40 @@ describe('guardrails', () => {
     expect(spans.find(({ name }) => name === 'writer')?.status.code).toBe('error');
   });
 
-  it('that run beside the agent do not take its calls along', async () => {
+  it.each([{ agentMatch: /^writer$/ }, {}])(
+    'that run beside the agent do not take its calls along: %s',
+    async (options) => {
+      const [own, policy] = [await startServer(), await startServer()];
+      const judge = new Agent({ name: 'judge', model: modelAt(own) });
+      const agent = withLightning(
+        new Agent({
+          name: 'writer',
+          model: modelAt(own),
+          inputGuardrails: [guardrailOf('polite', judge, false)],
+          outputGuardrails: [guardrailOf('short', judge, false)],
+        }),
+        options,
+      );
+      const rollouts = await Promise.all(Array.from({ length: 4 }, () => startTestRollout(policy.baseUrl)));
+      await Promise.all(rollouts.map((rollout) => rollout.run(() => run(agent, 'q'))));
+      expect([policy.calls.length, own.calls.length]).toEqual([4, 8]);
+      for (const rollout of rollouts) {
+        const names = (await rollout.spans()).filter(({ kind }) => kind !== 'model_call').map(({ name }) => name);
+        expect(names.toSorted()).toEqual(['guardrail polite', 'guardrail short', 'judge', 'judge', 'writer']);
+      }
+    },
+  );
+
+  it('train the agent that they ask where an agentMatch names it', async () => {
     const [own, policy] = [await startServer(), await startServer()];
     const judge = new Agent({ name: 'judge', model: modelAt(own) });
-    const agent = withLightning(
-      new Agent({
-        name: 'writer',
-        model: modelAt(own),
-        inputGuardrails: [guardrailOf('polite', judge, false)],
-        outputGuardrails: [guardrailOf('short', judge, false)],
-      }),
-      { agentMatch: /^writer$/ },
-    );
-    const rollouts = await Promise.all(Array.from({ length: 8 }, () => startTestRollout(policy.baseUrl)));
-    await Promise.all(rollouts.map((rollout) => rollout.run(() => run(agent, 'q'))));
-    expect([policy.calls.length, own.calls.length]).toEqual([8, 16]);
-    for (const rollout of rollouts) {
-      const names = (await rollout.spans()).filter(({ kind }) => kind !== 'model_call').map(({ name }) => name);
-      expect(names.toSorted()).toEqual(['guardrail polite', 'guardrail short', 'judge', 'judge', 'writer']);
-    }
+    const writer = new Agent({
+      name: 'writer',
+      model: modelAt(own),
+      outputGuardrails: [guardrailOf('short', judge, false)],
+    });
+    const agent = withLightning(writer, { agentMatch: 'judge' });
+    await startTestRollout(policy.baseUrl).run(() => run(agent, 'q'));
+    expect([policy.calls.map((call) => agentNamesOf(call)[0]), own.calls.length]).toEqual([['judge'], 1]);
   });
 });

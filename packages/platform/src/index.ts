@@ -7,6 +7,7 @@ export { replaceDirectory, writeDirectoryAtomically } from './durable-directorie
 export { syncDirectory, writeAndSync, writeFileAtomically } from './durable-files.ts';
 export { findHubModel, hasHubModel, parseHubModelId, type HubModelId } from './hub-model.ts';
 export { cleanLogger, createConsoleLogger } from './logger.ts';
+export { findOwnFile } from './own-files.ts';
 export { type OutageOptions, outlastOutage } from './outlast-outage.ts';
 export { type GuardedStart, guardStart, guardTree, hasProcessGroups, signalTree, unrefChild } from './process-tree.ts';
 export { findStarterModel, hasStarterModel, resolveModelDirectory, starterModelName } from './starter-model.ts';

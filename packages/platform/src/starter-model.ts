@@ -37,8 +37,8 @@ export function resolveModelDirectory(
   const directory = findStarterModel(environment);
   if (hasStarterModel(environment)) return directory;
   throw new ConfigurationError(
-    `${option} is "${model}", the starter model, and it is not in ${directory}. Run \`npx agent-lightning-gpu setup-starter-model\` ` +
-      '(in a checkout of the project: `npm run setup:starter-model`), which downloads 93 MB and takes a few minutes. ' +
+    `${option} is "${model}", the starter model, and it is not in ${directory}. Run \`npx agent-lightning download starter\` ` +
+      '(with a backend alone: `npx -p @agent-lightning/gpu agent-lightning-gpu setup-starter-model`; in a checkout of the project: `npm run setup:starter-model`), which downloads 93 MB and takes a few minutes. ' +
       `For a directory of that name write "./${model}".`,
     { code: 'option-invalid' },
   );

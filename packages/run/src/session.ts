@@ -146,6 +146,11 @@ export class Session<Task> {
     await this.store.putResources(nameInRun(this.#runId, resourcesId), resources);
   }
 
+  /** Returns the newest resources under a name within the run; undefined where there are none. */
+  async findResources(resourcesId: string): Promise<NamedResources | undefined> {
+    return (await this.store.getResources(nameInRun(this.#runId, resourcesId)))?.resources;
+  }
+
   /** Stops the runner, aborting the rollouts that still run. */
   async stop(): Promise<void> {
     await this.#runner.stop({ abort: true });

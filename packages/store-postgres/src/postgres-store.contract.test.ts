@@ -1,25 +1,4 @@
-import { describeStore, startPostgres, type PostgresServer } from '@agent-lightning/testing';
-import { afterAll, beforeAll } from 'vitest';
-import { openPostgresStore, type PostgresStore, type PostgresStoreOptions } from './index.ts';
-import { dropSchema, freshSchema } from '../test/schemas.ts';
+import { describePostgresStore } from '../test/describe-postgres-store.ts';
 
-let server: PostgresServer;
-beforeAll(async () => {
-  server = await startPostgres({ fsync: false });
-});
-afterAll(() => server.stop());
-
-describeStore('PostgresStore', async (suite) => {
-  const options: PostgresStoreOptions = { ...suite, connection: server.url, schema: freshSchema(), maxConnections: 4 };
-  const open = (): Promise<PostgresStore> => openPostgresStore(options);
-  let store = await open();
-  return {
-    store,
-    reopen: async () => {
-      await store.close();
-      return (store = await open());
-    },
-    openPeer: open,
-    dispose: () => dropSchema(server.url, store.schema),
-  };
-});
+// A server's round trips make each sequence slow; postgres-store.full.test.ts runs 100.
+describePostgresStore(12);

@@ -16,6 +16,7 @@ export {
   toolOutcome,
   toolSpan,
 } from './adapter-kit/framework-spans.ts';
+export { runBeside } from './adapter-kit/run-beside.ts';
 export { decodeAgentNames, encodeAgentNames, gatewayHeaders } from './adapter-kit/gateway-headers.ts';
 
 // emit
@@ -28,6 +29,29 @@ export {
   emitReward,
 } from './emit/emitters.ts';
 export { operation, runOperation } from './emit/operation.ts';
+
+// prompts
+export {
+  type PromptTemplate,
+  type PromptValue,
+  type PromptVariables,
+  promptTemplate,
+} from './prompts/prompt-template.ts';
+export { findVariables } from './prompts/template-text.ts';
+
+// judges
+export {
+  type Judge,
+  type JudgedAnswer,
+  type Judgement,
+  type JudgeOptions,
+  type JudgeStatistics,
+  judge,
+} from './judges/judge.ts';
+export { type Agreement, type LabelledAnswer, measureAgreement } from './judges/measure-agreement.ts';
+
+// models that answer in words
+export { type AskModel, type ChatModel, type TextModel, toAskModel } from './models/text-model.ts';
 
 // redirect
 export { anthropicBaseUrl } from './redirect/anthropic-calls.ts';

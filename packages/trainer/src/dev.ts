@@ -1,10 +1,4 @@
-import {
-  check,
-  type AgentMatch,
-  type Episode,
-  type Examination,
-  type Rollout,
-} from '@agent-lightning/core';
+import { check, type AgentMatch, type Episode, type Examination, type Rollout } from '@agent-lightning/core';
 import {
   countFailures,
   describeFailure,
@@ -97,6 +91,7 @@ export async function dryRun<Task>(options: ResolvedTrainerOptions<Task>, dev: D
     hooks,
     ...(isOwn && { hasPolicy: false }),
   });
+  progress.watchCalls(() => session.gateway?.openCalls?.() ?? []);
   try {
     progress.begin(0, 'the dry run', tasks.length * samples);
     const rehearsal = isOwn ? undefined : await options.algorithm.rehearse(toHost(trainer, session, tasks));
@@ -116,7 +111,8 @@ export async function dryRun<Task>(options: ResolvedTrainerOptions<Task>, dev: D
     const rollouts = await collector.collect(planned, stopping);
     const read = await collector.readEpisodes(rollouts);
     const ownCalls = isOwn ? countOwnCalls(await collector.readSpans(rollouts)) : [];
-    const examined = rehearsal?.examine(rollouts, read) ?? examineOwnModels(read, ownCalls);
+    const examined =
+      rehearsal === undefined ? examineOwnModels(read, ownCalls) : await rehearsal.examine(rollouts, read);
     const examination = { episodes: read, ...examined };
     const calls = examineCalls(examination.episodes, dev.allowOutside);
     const report = { ...toDevReport(rollouts, examination, calls, failures), ownCalls };

@@ -1,4 +1,4 @@
-import { check, type JsonValue } from '@agent-lightning/core';
+import { check, type Algorithm, type JsonValue } from '@agent-lightning/core';
 import { digestTasks } from '@agent-lightning/run';
 import { toPlainTasks } from './plain-tasks.ts';
 
@@ -8,7 +8,7 @@ export interface FitOptions<Task = JsonValue> {
   readonly train: readonly Task[];
   /** Held-out tasks, run greedily where a policy answers. @default none */
   readonly validation?: readonly Task[];
-  /** Training steps. Give this or `epochs`. @default one epoch */
+  /** Training steps. Give this or `epochs`. @default what the algorithm says, or else one epoch */
   readonly steps?: number;
   /** Passes over `train`. */
   readonly epochs?: number;
@@ -61,7 +61,11 @@ const optionNames: Readonly<Record<keyof FitOptions<never>, true>> = {
 };
 
 /** Checks the options of `fit` and fills in the defaults. @throws {ConfigurationError} `option-invalid` */
-export function resolveFitOptions<Task>(options: FitOptions<Task>, tasksPerStep: number): ResolvedFitOptions<Task> {
+export function resolveFitOptions<Task>(
+  options: FitOptions<Task>,
+  tasksPerStep: number,
+  countSteps?: Algorithm['countSteps'],
+): ResolvedFitOptions<Task> {
   check.knownOptions('fit', options, optionNames);
   const { train: given, validation: heldOut = [] } = options;
   if (!Array.isArray(given) || given.length === 0)
@@ -77,9 +81,11 @@ export function resolveFitOptions<Task>(options: FitOptions<Task>, tasksPerStep:
     train,
     validation,
     steps:
-      options.steps === undefined
-        ? Math.ceil((train.length * epochs) / tasksPerStep)
-        : check.wholeNumber('fit: steps', options.steps),
+      options.steps !== undefined
+        ? check.wholeNumber('fit: steps', options.steps)
+        : options.epochs === undefined && countSteps !== undefined
+          ? countSteps(train.length)
+          : Math.ceil((train.length * epochs) / tasksPerStep),
     validationEvery: check.wholeNumber('fit: validationEvery', options.validationEvery ?? 0, 0),
     validationSubset:
       validation.length === 0 ? 0 : check.wholeNumber('fit: validationSubset', subset, 1, validation.length),

@@ -84,7 +84,7 @@ export class Trainer<Task = JsonValue, Metrics extends object = object> {
    * `run-locked` | `resume-mismatch` | `disk-full`; {ConfigurationError} `option-invalid` | `option-unsupported`
    */
   async fit(options: FitOptions<Task>): Promise<TrainingResult> {
-    const fit = resolveFitOptions(options, this.#options.algorithm.tasksPerStep);
+    const fit = resolveFitOptions(options, this.#options.algorithm.tasksPerStep, this.#options.algorithm.countSteps);
     checkTaskKinds(this.#options.taskKind, [...fit.train, ...fit.validation]);
     await this.#checkForTraining();
     const config = describeRun(this.#options, fit);
@@ -132,6 +132,7 @@ export class Trainer<Task = JsonValue, Metrics extends object = object> {
       hooks: countRollouts(options.hooks, progress),
       interrupted: interrupt.signal,
     });
+    progress.watchCalls(() => session.gateway?.openCalls?.() ?? []);
     let result: TrainingResult;
     try {
       const { store, failed } = session;

@@ -15,7 +15,7 @@ import { z } from 'zod';
 import { collect } from '../collect.ts';
 import type { Idiom } from '../idiom.ts';
 import { call } from '../provider/script.ts';
-import { asked, askWeather, modelOf, page, weather } from './parts.ts';
+import { agentOf, asked, askWeather, modelOf, page, providerOf, weather } from './parts.ts';
 
 const once = { selected: { writer: 1 } };
 const withTool = { script: { writer: [askWeather] }, selected: { writer: 2 } };
@@ -211,6 +211,48 @@ export const text: readonly Idiom[] = [
         });
         return answer;
       };
+    },
+  },
+  {
+    name: 'prepareStep, which changes to a model that nobody wrapped',
+    source: page('agents/loop-control#dynamic-model-selection'),
+    script: { writer: [askWeather] },
+    selected: { writer: 1 },
+    kept: { judge: 1 },
+    // A bare model of an operation is outside every wrapped agent.
+    untraced: ['judge'],
+    build: (around) => {
+      const model = modelOf(around);
+      const bare = providerOf(around)('own-other');
+      return async (question) => {
+        const { text: answer } = await generateText({
+          model,
+          tools,
+          stopWhen,
+          ...asked('writer', question),
+          prepareStep: ({ stepNumber }) =>
+            stepNumber === 0 ? {} : { model: bare, instructions: instructionsOf('judge') },
+        });
+        return answer;
+      };
+    },
+  },
+  {
+    name: 'an agent that a tool of a wrapped model calls, and nobody wrapped',
+    source: page('agents/subagents'),
+    script: { writer: [[call('research', { task: 'look up {q}' })]] },
+    selected: { writer: 2 },
+    kept: { helper: 1 },
+    build: (around) => {
+      const model = modelOf(around);
+      const helper = agentOf(around, 'helper');
+      const research = tool({
+        description: 'Researches.',
+        inputSchema: z.object({ task: z.string() }),
+        execute: async ({ task }) => (await helper.generate({ prompt: task })).text,
+      });
+      return async (question) =>
+        (await generateText({ model, tools: { research }, stopWhen, ...asked('writer', question) })).text;
     },
   },
   {

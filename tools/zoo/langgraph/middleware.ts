@@ -34,6 +34,7 @@ interface MiddlewareIdiom {
   readonly anchor: string;
   readonly script?: Script;
   readonly selected: CallCounts;
+  readonly kept?: CallCounts;
   readonly untraced?: readonly string[];
   readonly middleware: (around: Surroundings) => unknown;
   readonly tools?: readonly (typeof weather)[];
@@ -117,7 +118,8 @@ export const middleware: readonly Idiom[] = [
     name: 'a model that selects the tools',
     anchor: 'built-in#llm-tool-selector',
     script: { ...script, selector: ['{"tools":["weather"]}'] },
-    selected: { assistant: 2, selector: 2 },
+    selected: { assistant: 2 },
+    kept: { selector: 2 },
     // LangChain keeps these calls from every callback.
     untraced: ['selector'],
     middleware: (around) =>
@@ -138,7 +140,8 @@ export const middleware: readonly Idiom[] = [
   withMiddleware({
     name: 'a model that plays a tool',
     anchor: 'built-in#llm-tool-emulator',
-    selected: { assistant: 2, nobody: 1 },
+    selected: { assistant: 2 },
+    kept: { nobody: 1 },
     middleware: (around) => toolEmulatorMiddleware({ model: openaiModel(around) }),
   }),
   withMiddleware({
@@ -177,7 +180,8 @@ export const middleware: readonly Idiom[] = [
   {
     name: 'middleware: a summary of a long history',
     source: page('langchain/middleware/built-in#summarization'),
-    selected: { assistant: 1, summarizer: 1 },
+    selected: { assistant: 1 },
+    kept: { summarizer: 1 },
     build: (around) => {
       const agent = createAgent({
         model: openaiModel(around),

@@ -88,13 +88,14 @@ export const running: readonly Idiom[] = [
   },
   {
     ...counts,
-    name: 'a stream that is left after its first part',
+    // After the last part that calls a model: before it, LangGraph may or may not have begun the next node, wrapped or not.
+    name: 'a stream that is left before its end',
     source: page('langgraph/streaming'),
-    selected: {},
     build: (around) => {
       const app = around.wrap(pair(around).compile(), { agentMatch: 'writer' });
       return async (question) => {
-        for await (const part of await app.stream({ question }, { streamMode: 'updates' })) return part;
+        for await (const part of await app.stream({ question }, { streamMode: 'updates' }))
+          if ('writer' in (part as object)) return part as unknown;
         return undefined;
       };
     },
@@ -219,8 +220,10 @@ export const running: readonly Idiom[] = [
         .compile({ store: new InMemoryStore(), checkpointer: new MemorySaver() });
       const app = around.wrap(graph);
       return async (question) => {
-        await app.invoke({ question }, { configurable: { thread_id: `1 ${question}`, user: question } });
-        return app.invoke({ question }, { configurable: { thread_id: `2 ${question}`, user: question } });
+        // With an end: LangGraph's store finds the memories of user 10 under the name of user 1, too.
+        const user = `user of ${question}.`;
+        await app.invoke({ question }, { configurable: { thread_id: `1 ${question}`, user } });
+        return app.invoke({ question }, { configurable: { thread_id: `2 ${question}`, user } });
       };
     },
   },

@@ -48,10 +48,11 @@ export const together: readonly Idiom[] = [
     ],
   }),
   {
-    name: 'processors: a model that moderates, and belongs to the agent',
+    name: 'processors: a model that moderates',
     source: page('agents/guardrails#moderating-user-messages'),
     script: { moderator: ['{"category_scores":[],"reason":"fine {q}"}'] },
-    selected: { writer: 1, moderator: 1 },
+    selected: { writer: 1 },
+    kept: { moderator: 1 },
     // Mastra asks with an agent of its own, which nobody can wrap.
     untraced: ['moderator'],
     build: (around) => {

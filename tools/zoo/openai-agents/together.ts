@@ -12,7 +12,7 @@ import {
 } from '@openai/agents';
 import { removeAllTools } from '@openai/agents-core/extensions';
 import { z } from 'zod';
-import type { Idiom } from '../idiom.ts';
+import type { Idiom, Wrap } from '../idiom.ts';
 import { call } from '../provider/script.ts';
 import { agentOf, askWeather, chatModel, guide, weather } from './parts.ts';
 
@@ -34,6 +34,39 @@ const removal = tool({
   execute: ({ what }) => `removed ${what}`,
 });
 const removing = { script: { writer: [[call('remove', { what: 'all {q}' })]] }, selected: { writer: 2 } };
+
+/** Builds an idiom of an agent with a guardrail that asks an agent of its own. */
+function guarded(name: string, options: Parameters<Wrap>[1]): Idiom {
+  return {
+    name,
+    source: guide('guardrails#input-guardrails'),
+    script: { guard: ['{"isMath":true,"why":"{q}"}'] },
+    selected: { writer: 1 },
+    kept: { guard: 1 },
+    build: (around) => {
+      const outputType = z.object({ isMath: z.boolean(), why: z.string() });
+      const guard = new Agent({
+        name: 'guard',
+        instructions: instructionsOf('guard'),
+        model: chatModel(around),
+        outputType,
+      });
+      const writer = agentOf(around, 'writer', {
+        inputGuardrails: [
+          {
+            name: 'math',
+            execute: async ({ input }) => {
+              const { finalOutput } = await run(guard, input);
+              return { outputInfo: finalOutput, tripwireTriggered: finalOutput?.isMath ?? false };
+            },
+          },
+        ],
+      });
+      const app = around.wrap(writer, options);
+      return (question) => run(app, question).catch((error) => error instanceof InputGuardrailTripwireTriggered);
+    },
+  };
+}
 
 /** Idioms of several agents, of guardrails and of humans in the loop. */
 export const together: readonly Idiom[] = [
@@ -250,35 +283,8 @@ export const together: readonly Idiom[] = [
       };
     },
   },
-  {
-    name: 'an input guardrail that asks an agent and trips',
-    source: guide('guardrails#input-guardrails'),
-    script: { guard: ['{"isMath":true,"why":"{q}"}'] },
-    selected: { writer: 1 },
-    kept: { guard: 1 },
-    build: (around) => {
-      const outputType = z.object({ isMath: z.boolean(), why: z.string() });
-      const guard = new Agent({
-        name: 'guard',
-        instructions: instructionsOf('guard'),
-        model: chatModel(around),
-        outputType,
-      });
-      const writer = agentOf(around, 'writer', {
-        inputGuardrails: [
-          {
-            name: 'math',
-            execute: async ({ input }) => {
-              const { finalOutput } = await run(guard, input);
-              return { outputInfo: finalOutput, tripwireTriggered: finalOutput?.isMath ?? false };
-            },
-          },
-        ],
-      });
-      const app = around.wrap(writer, { agentMatch: 'writer' });
-      return (question) => run(app, question).catch((error) => error instanceof InputGuardrailTripwireTriggered);
-    },
-  },
+  guarded('an input guardrail that asks an agent and trips', { agentMatch: 'writer' }),
+  guarded('an input guardrail of an agent that is wrapped as it is', undefined),
   {
     name: 'an output guardrail that trips',
     source: guide('guardrails#output-guardrails'),

@@ -107,6 +107,8 @@ export async function startProvider(script: Script): Promise<Provider> {
       writeJson(response, 500, { error: { message: String(error) } }),
     );
   });
+  // Node closes an idle connection after 5 s, also one that a client which was held up is about to use: its call then fails.
+  server.keepAliveTimeout = 600_000;
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return {

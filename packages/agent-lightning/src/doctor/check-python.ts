@@ -1,6 +1,6 @@
 /** Checks the Python of the PyTorch worker and the packages that the worker needs. */
 import { readFileSync } from 'node:fs';
-import { findPythonIfAny, workerRequirements } from '@agent-lightning/gpu';
+import { findPythonIfAny, findWorkerRequirements } from '@agent-lightning/gpu';
 import { fault, note, ok, type Finding } from './finding.ts';
 import { runProgram } from './run-program.ts';
 
@@ -67,7 +67,7 @@ function judge(python: string, reported: Reported): { finding: Finding; python: 
 
 /** Reads the packages of the worker: name → version. */
 function readPins(): ReadonlyMap<string, string> {
-  const lines = readFileSync(workerRequirements, 'utf8').split('\n');
+  const lines = readFileSync(findWorkerRequirements(), 'utf8').split('\n');
   return new Map(
     lines.flatMap((line) => {
       const [, name, version] = /^([\w.-]+)==([\w.]+)/.exec(line) ?? [];

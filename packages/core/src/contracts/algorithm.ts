@@ -3,6 +3,7 @@ import type { Episode } from '../transitions/transition.ts';
 import type { JsonValue } from '../vocabulary/json.ts';
 import type { NamedResources } from '../vocabulary/resources.ts';
 import type { Rollout, RolloutMode } from '../vocabulary/rollout.ts';
+import type { Span } from '../vocabulary/span.ts';
 import type { Ailment } from './ailment.ts';
 import type { Logger } from './logger.ts';
 import type { TrainingGateway } from './model-gateway.ts';
@@ -40,6 +41,11 @@ export interface Algorithm<Metrics extends object = object> {
    * that trains no weights: agents then sample from their own models as they always do.
    */
   readonly sampling?: { readonly temperature?: number; readonly maxTokens?: number };
+  /**
+   * Returns the steps of a run whose `fit` names neither steps nor epochs. It may throw for tasks that it cannot work on.
+   * @default one epoch
+   */
+  readonly countSteps?: (taskCount: number) => number;
   /** Says which of the trainer's options it uses; the trainer rejects by name those that it would ignore. */
   readonly uses: AlgorithmUses;
   /** Charts that the report draws beside those of every run. */
@@ -87,6 +93,10 @@ export interface AlgorithmHost {
    * its `resourcesId`, so other prompts need another name.
    */
   putResources(resourcesId: string, resources: NamedResources): Promise<void>;
+  /** Returns the newest resources under a name within the run, put by this process or an earlier one; undefined where there are none. */
+  findResources(resourcesId: string): Promise<NamedResources | undefined>;
+  /** Reads the spans of the newest attempts of these rollouts, without tokens; those of one rollout in the order of their sequence ids. */
+  readSpans(rollouts: readonly Rollout[]): Promise<readonly Span[]>;
 }
 
 /** A policy to train, and whose calls it answers. */
@@ -174,7 +184,7 @@ export interface StepOutcome<Metrics extends object = object> {
 /** An algorithm in a dry run. */
 export interface Rehearsal extends Pick<AlgorithmRun, 'policies' | 'resourcesId'> {
   /** Says what the algorithm could learn from these rollouts. */
-  examine(rollouts: readonly Rollout[], episodes: readonly Episode[]): Examination;
+  examine(rollouts: readonly Rollout[], episodes: readonly Episode[]): Examination | Promise<Examination>;
 }
 
 /** A report on what an algorithm could learn from the rollouts of a dry run. */

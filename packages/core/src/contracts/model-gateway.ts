@@ -20,6 +20,8 @@ export interface TrainingGateway extends ModelGateway {
   publish(policyName: string, snapshot: PolicySnapshot): Promise<void> | void;
   /** Sends calls to policies by their callers; needed for several policies. */
   route?(routes: PolicyRoutes): Promise<void> | void;
+  /** Returns the model calls that go on now, so that progress can name them: their agent where it is known, and for how long. */
+  openCalls?(): readonly { readonly rolloutId: string; readonly agent: string | undefined; readonly forMs: number }[];
   close(): Promise<void>;
 }
 

@@ -76,6 +76,10 @@ export const attributeNames = {
   /** True when the call failed because what samples was away or broke, whatever the agent asked. */
   outage: 'agentlightning.upstream.outage',
   timeToFirstTokenMs: 'agentlightning.time_to_first_token_ms',
+  /** The name of a prompt that was rendered, on a span of kind `object`. */
+  promptName: 'agentlightning.prompt.name',
+  /** The id of the resources that a rendered prompt's text came from, as the rollout names them. */
+  promptResources: 'agentlightning.prompt.resources',
   messageBody: 'agentlightning.message.body',
   objectType: 'agentlightning.object.type',
   objectJson: 'agentlightning.object.json',

@@ -1,6 +1,7 @@
 /** Chooses and compiles the WebAssembly binary of the kernels that this machine runs. */
 import { readFile } from 'node:fs/promises';
 import { ConfigurationError } from '@agent-lightning/core';
+import { findOwnFile } from '@agent-lightning/platform';
 import { webAssembly, type WasmModule } from './web-assembly.ts';
 import { compileWide, isWideSound, mayBeWide } from './wide-kernels.ts';
 
@@ -106,8 +107,8 @@ async function isWideFit(): Promise<boolean> {
 async function compile(kind: KernelKind): Promise<WasmModule> {
   let module = compiled.get(kind);
   if (!module) {
-    module = readFile(new URL(`../../wasm/llama-${kind}.wasm`, import.meta.url)).then((bytes) =>
-      kind === 'wide' ? compileWide(bytes) : webAssembly.compile(bytes),
+    module = readFile(findOwnFile(import.meta.url, `../../wasm/llama-${kind}.wasm`, '@agent-lightning/embedded')).then(
+      (bytes) => (kind === 'wide' ? compileWide(bytes) : webAssembly.compile(bytes)),
     );
     compiled.set(kind, module);
   }

@@ -1,6 +1,7 @@
 /** Runs the engine's worker threads: posts jobs and samples to them, passes on their answers, and fails everything when a worker dies. */
 import { Worker } from 'node:worker_threads';
 import { BackendError } from '@agent-lightning/core';
+import { findOwnFile } from '@agent-lightning/platform';
 import type { Failure } from '../kernels/engine-fault.ts';
 import type { JobPiece, SampleJob } from '../sampling/sample-job.ts';
 import type { FromWorker, Job, JobResults, ToWorker, WorkerStart } from './worker-protocol.ts';
@@ -16,10 +17,12 @@ export interface SampleListener {
   failed(error: BackendError): void;
 }
 
-const entry: URL = new URL(
-  import.meta.url.endsWith('.ts') ? './engine-worker.ts' : './engine-worker.js',
-  import.meta.url,
-);
+/** Returns the file that a worker thread begins with. @throws {ConfigurationError} `option-unsupported` in a bundle, which does not hold it */
+function findEntry(): string {
+  const here: string | undefined = import.meta.url;
+  const name = here?.endsWith('.ts') === true ? './engine-worker.ts' : './engine-worker.js';
+  return findOwnFile(here, name, '@agent-lightning/embedded');
+}
 
 /** The worker threads of one engine. */
 export class WorkerPool {
@@ -30,6 +33,7 @@ export class WorkerPool {
   #end: BackendError | undefined;
 
   constructor(starts: readonly WorkerStart[]) {
+    const entry = findEntry();
     this.#workers = starts.map((workerData) => {
       // No flags of the process: the worker needs none, and some of them (--input-type, --import) would break it or slow its start.
       const worker = new Worker(entry, { workerData, name: `embedded-engine-${workerData.thread}`, execArgv: [] });

@@ -58,14 +58,15 @@ export async function answerAttemptCall(calls: AttemptCalls, call: AttemptCall):
 async function answerBody(calls: AttemptCalls, call: AttemptCall, caller: Caller, body: JsonObject): Promise<void> {
   const asked = call.dialect.parse(body, call.session.kept);
   const controller = new AbortController();
-  await call.session.follow(controller, async () => {
+  const work = async (): Promise<void> => {
     await enter(calls.gate, call.response, controller.signal);
     try {
       await answerCaptured(calls, call, { asked, caller, controller });
     } finally {
       calls.gate.leave();
     }
-  });
+  };
+  await call.session.follow(controller, work, caller.agentNames[0]);
 }
 
 /** Waits at the gate for as long as the agent keeps its connection. */
@@ -117,7 +118,8 @@ function ruledRequest(
   const structuredOutput = sampling.structuredOutput ?? (snapshot.kind === 'engine' ? 'prompt' : 'grammar');
   // An engine in this process refuses what it does not know; live traffic, in test mode, is sent as the agent has it.
   const dropsUnknown = snapshot.kind === 'openai' && session.mode !== 'test';
-  const ruled = applySamplingRules(request, { sampling, structuredOutput, dropsUnknown, seed });
+  const dropsEffort = snapshot.kind === 'engine';
+  const ruled = applySamplingRules(request, { sampling, structuredOutput, dropsUnknown, dropsEffort, seed });
   return stale === undefined ? ruled : { ...ruled, untrainable: { kind: 'stale', reason: stale } };
 }
 
@@ -163,17 +165,20 @@ async function answerCaptured(calls: AttemptCalls, call: AttemptCall, read: Read
       onStart: (bytes) => session.countStored(bytes, options.maxAttemptStoredBytes),
       onEnd: (bytes) => session.countStored(bytes),
     });
-    const outcome = await answerCall({
-      request: ruled.request,
-      snapshot,
-      servers: serversFor(calls, session),
-      reader: calls.reader,
-      response,
-      sink: sinkFor(dialect, read.asked, new ReplyWriter(response)),
-      controller: read.controller,
-      limits: options.limits,
-      isCaptured: isPolicy,
-    });
+    const outcome = await session.holdReply(options.maxAttemptReplyBytes, (onReplyBytes) =>
+      answerCall({
+        request: ruled.request,
+        snapshot,
+        servers: serversFor(calls, session),
+        reader: calls.reader,
+        response,
+        sink: sinkFor(dialect, read.asked, new ReplyWriter(response)),
+        controller: read.controller,
+        limits: options.limits,
+        isCaptured: isPolicy,
+        onReplyBytes,
+      }),
+    );
     const untrainable = end(outcome);
     statistics.count(outcome, untrainable);
     logCall(calls.log, call, admission, outcome, untrainable);
@@ -230,14 +235,17 @@ async function answerEmbeddingsBody(
   await session.follow(controller, async () => {
     await enter(calls.gate, response, controller.signal);
     try {
-      await passEmbeddings({
-        body,
-        controller,
-        policies: calls.policies,
-        servers: serversFor(calls, session),
-        limits: calls.options.limits,
-        writer: new ReplyWriter(response),
-      });
+      await session.holdReply(calls.options.maxAttemptReplyBytes, (onReplyBytes) =>
+        passEmbeddings({
+          body,
+          controller,
+          policies: calls.policies,
+          servers: serversFor(calls, session),
+          limits: calls.options.limits,
+          writer: new ReplyWriter(response),
+          onReplyBytes,
+        }),
+      );
     } finally {
       calls.gate.leave();
     }

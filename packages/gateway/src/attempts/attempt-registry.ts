@@ -1,9 +1,10 @@
-import { GatewayError, LightningError } from '@agent-lightning/core';
+import { GatewayError, LightningError, type TrainingGateway } from '@agent-lightning/core';
 import { ReplyError } from '../http/reply-error.ts';
 import { hashKey, isKey, mintKey } from './attempt-key.ts';
 import { AttemptSession, type OpenClaim } from './attempt-session.ts';
 import type { SpanStore, WriteWindow } from './write-window.ts';
 
+type OpenCall = ReturnType<NonNullable<TrainingGateway['openCalls']>>[number];
 type AttemptIds = Pick<OpenClaim['attempt'], 'rolloutId' | 'attemptId'>;
 
 const rememberedKeys = 4_096;
@@ -39,6 +40,13 @@ export class AttemptRegistry {
       attemptId: claim.attempt.attemptId,
       inFlight,
     }));
+  }
+
+  /** Returns the calls of all attempts that go on now. */
+  openCalls(): readonly OpenCall[] {
+    return [...this.#open.values(), ...this.#closing.values()].flatMap(({ claim, openCalls }) =>
+      openCalls.map((call) => ({ rolloutId: claim.attempt.rolloutId, ...call })),
+    );
   }
 
   /** Returns the attempt's key; it is not kept. @throws {GatewayError} `request-invalid` when the attempt is open already */

@@ -13,6 +13,12 @@ export interface OpenClaim {
   readonly lease: Claim['lease'];
 }
 
+interface FollowedCall {
+  readonly running: Promise<void>;
+  readonly agent: string | undefined;
+  readonly startedAtMs: number;
+}
+
 /** One attempt whose model calls come through the gateway. */
 export class AttemptSession {
   readonly claim: OpenClaim;
@@ -23,8 +29,9 @@ export class AttemptSession {
   readonly kept: KeptItems = new Map();
   readonly #window: WriteWindow;
   #storedBytes = 0;
+  #replyBytes = 0;
   #isClosed = false;
-  readonly #calls = new Map<AbortController, Promise<void>>();
+  readonly #calls = new Map<AbortController, FollowedCall>();
   readonly #callCounts = new Map<string, number>();
   readonly #firstVersions = new Map<string, number>();
 
@@ -42,6 +49,14 @@ export class AttemptSession {
 
   get inFlight(): number {
     return this.#calls.size;
+  }
+
+  /** Returns the calls that go on now, the oldest first: the agent that makes each, where it is known, and for how long. */
+  get openCalls(): readonly { readonly agent: string | undefined; readonly forMs: number }[] {
+    return [...this.#calls.values()].map(({ agent, startedAtMs }) => ({
+      agent,
+      forMs: performance.now() - startedAtMs,
+    }));
   }
 
   /**
@@ -79,11 +94,37 @@ export class AttemptSession {
     this.#storedBytes += bytes;
   }
 
+  /**
+   * Runs a call whose reply counts among those of the attempt in flight until it is over.
+   * @param maxBytes the most that these may have together; the call that brings them over it fails with `attempt-replies-full`
+   */
+  async holdReply<Result>(
+    maxBytes: number,
+    work: (onBytes: (bytes: number) => void) => Promise<Result>,
+  ): Promise<Result> {
+    let held = 0;
+    const onBytes = (bytes: number): void => {
+      held += bytes;
+      this.#replyBytes += bytes;
+      if (this.#replyBytes <= maxBytes) return;
+      throw new ReplyError(
+        `the replies in flight of this attempt have more than ${maxBytes} bytes; ask for less at once, or raise the gateway's maxAttemptReplyBytes`,
+        { code: 'request-too-large', replyCode: 'attempt-replies-full' },
+      );
+    };
+    try {
+      return await work(onBytes);
+    } finally {
+      this.#replyBytes -= held;
+    }
+  }
+
   /** Follows a call until it is over, so that the attempt can wait for it or end it. @throws {ReplyError} `cancelled` when the attempt has ended */
-  async follow(controller: AbortController, work: () => Promise<void>): Promise<void> {
+  async follow(controller: AbortController, work: () => Promise<void>, agent?: string): Promise<void> {
     if (this.#isClosed) throw attemptEnded();
+    const startedAtMs = performance.now();
     const running = work();
-    this.#calls.set(controller, running);
+    this.#calls.set(controller, { running, agent, startedAtMs });
     try {
       await running;
     } finally {
@@ -95,7 +136,7 @@ export class AttemptSession {
   async close(graceMs: number): Promise<void> {
     this.#isClosed = true;
     if (this.#calls.size > 0) {
-      const ended = Promise.allSettled(this.#calls.values());
+      const ended = Promise.allSettled([...this.#calls.values()].map(({ running }) => running));
       const timer = setTimeout(() => {
         for (const controller of this.#calls.keys()) controller.abort(attemptEnded());
       }, graceMs);

@@ -39,6 +39,8 @@ export interface CallExchange {
   readonly isCaptured: boolean;
   /** Ends the call from outside, such as when its attempt ends. */
   readonly controller: AbortController;
+  /** Called with the size of each piece of an upstream's reply; what it throws ends the call. @default none */
+  readonly onReplyBytes?: (bytes: number) => void;
 }
 
 /** Returns the error of a call whose agent went away. */
@@ -73,7 +75,13 @@ function route(exchange: CallExchange, draft: ReplyDraft, progress: CallProgress
   return snapshot.kind === 'engine'
     ? callEngine({ ...call, snapshot })
     : callUpstream(
-        { ...call, snapshot, servers: exchange.servers, reader: exchange.reader },
+        {
+          ...call,
+          snapshot,
+          servers: exchange.servers,
+          reader: exchange.reader,
+          onReplyBytes: exchange.onReplyBytes,
+        },
         { ...limits, deadlineMs },
       );
 }

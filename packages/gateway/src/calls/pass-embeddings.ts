@@ -16,6 +16,8 @@ export interface EmbeddingsCall {
   readonly limits: CallLimits;
   readonly writer: ReplyWriter;
   readonly controller: AbortController;
+  /** Called with the size of each piece of the reply; what it throws ends the call. */
+  readonly onReplyBytes: (bytes: number) => void;
 }
 
 /** Passes an embeddings request to the model's server and its reply back, byte for byte. Nothing is sampled, so nothing is captured. @throws {ReplyError} */
@@ -43,7 +45,8 @@ export async function passEmbeddings(call: EmbeddingsCall): Promise<void> {
     );
     expectType(reply, 'application/json', url, snapshot.apiKey);
     const { maxReplyBytes: limitBytes, stallTimeoutMs } = limits;
-    const bytes = await readWhole(reply, { url, limitBytes, signal: controller.signal, stallTimeoutMs });
+    const { onReplyBytes: onBytes } = call;
+    const bytes = await readWhole(reply, { url, limitBytes, signal: controller.signal, stallTimeoutMs, onBytes });
     call.writer.bytes(bytes, 'application/json');
   } finally {
     clearTimeout(timer);

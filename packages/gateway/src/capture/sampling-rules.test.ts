@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parseChatRequest } from '../dialects/chat/chat-request.ts';
+import { mapEngineRequest } from '../engine/engine-request.ts';
 import type { JsonObject } from '../http/read-body.ts';
 import {
   allowedFields,
@@ -16,6 +17,7 @@ const rule = (fields: JsonObject): RuledRequest =>
     sampling: train,
     structuredOutput: 'prompt',
     dropsUnknown: true,
+    dropsEffort: false,
     seed: undefined,
   });
 
@@ -71,6 +73,15 @@ describe('in training, a call', () => {
     const kept = applySamplingRules(asked, { sampling: {}, structuredOutput: 'grammar', dropsUnknown: true } as never);
     expect(new Set(Object.keys(kept.request.body))).toEqual(allowedFields);
     expect(Object.keys(distributionFields).filter((field) => allowedFields.has(field))).toEqual([]);
+  });
+
+  it('loses reasoning_effort and verbosity, by name, where an engine in this process answers', () => {
+    const asked = parseChatRequest({ model: 'policy', messages, reasoning_effort: 'none', verbosity: 'low' });
+    const rules = { sampling: train, structuredOutput: 'prompt', dropsUnknown: false, seed: undefined } as const;
+    const toEngine = applySamplingRules(asked, { ...rules, dropsEffort: true });
+    expect(toEngine.rules).toEqual(['reasoning_effort:dropped', 'verbosity:dropped']);
+    expect(mapEngineRequest(toEngine.request).input).toEqual({ messages });
+    expect(applySamplingRules(asked, { ...rules, dropsEffort: false }).rules).toEqual([]);
   });
 
   it('names no more dropped fields than an agent can fill a span with', () => {

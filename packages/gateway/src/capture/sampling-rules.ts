@@ -137,6 +137,12 @@ export const allowedFields: ReadonlySet<string> = new Set([
   'prompt_cache_retention',
 ]);
 
+/**
+ * The fields that say how much a model of another maker should think and write. Clients send them unasked, such as the OpenAI Agents SDK
+ * for its default model. An engine in this process has nothing like them, so for a policy they are dropped by name.
+ */
+const effortFields: ReadonlySet<string> = new Set(['reasoning_effort', 'verbosity']);
+
 /** The most names of dropped fields that are recorded of a call, and the most characters of one: an agent chooses both. */
 const mostDropped = 64;
 const longestFieldName = 64;
@@ -157,6 +163,8 @@ export interface CallRules {
   readonly structuredOutput: StructuredOutput;
   /** Tells whether fields that are not in `allowedFields` are dropped; otherwise who answers takes or refuses them. */
   readonly dropsUnknown: boolean;
+  /** Tells whether `reasoning_effort` and `verbosity` are dropped, which an engine in this process does not have. */
+  readonly dropsEffort: boolean;
   /** The seed of a request that gives none. */
   readonly seed: number | undefined;
 }
@@ -172,7 +180,8 @@ export function applySamplingRules(asked: ModelRequest, call: CallRules): RuledR
     if (!isEmpty(body[field]) && !neutral.includes(body[field])) rules.push(`${field}:dropped`);
     delete body[field];
   }
-  if (call.dropsUnknown) rules.push(...dropUnknown(body));
+  if (call.dropsUnknown) rules.push(...dropFields(body, (field) => !allowedFields.has(field)));
+  if (call.dropsEffort) rules.push(...dropFields(body, (field) => effortFields.has(field)));
   const temperature = sampling.temperature === 'agent' ? request.temperature : sampling.temperature;
   if (request.temperature !== undefined && temperature !== request.temperature)
     rules.push(`temperature:${request.temperature}→${temperature}`);
@@ -202,11 +211,11 @@ const modeNames: Readonly<Record<keyof ModeSampling, true>> = {
   structuredOutput: true,
 };
 
-/** Drops the fields that are not allowed, and returns the names of those changes; a field that says nothing is dropped without a record. */
-function dropUnknown(body: Record<string, unknown>): string[] {
-  const unknown = Object.keys(body).filter((field) => !allowedFields.has(field));
-  const said = unknown.filter((field) => !isEmpty(body[field]));
-  for (const field of unknown) delete body[field];
+/** Drops the fields that are meant, and returns the names of those changes; a field that says nothing is dropped without a record. */
+function dropFields(body: Record<string, unknown>, isMeant: (field: string) => boolean): string[] {
+  const meant = Object.keys(body).filter(isMeant);
+  const said = meant.filter((field) => !isEmpty(body[field]));
+  for (const field of meant) delete body[field];
   const named = said.slice(0, mostDropped).map((field) => `${field.slice(0, longestFieldName)}:dropped`);
   return said.length > mostDropped ? [...named, `${said.length - mostDropped} more fields:dropped`] : named;
 }

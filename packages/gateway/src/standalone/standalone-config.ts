@@ -60,6 +60,7 @@ const passedOn = [
   'maxHeldBytes',
   'maxAttemptHeldBytes',
   'maxAttemptCalls',
+  'maxAttemptReplyBytes',
   'maxAttemptStoredBytes',
   'bodyWaitMs',
   'maxReplyBytes',

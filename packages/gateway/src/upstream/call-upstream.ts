@@ -16,6 +16,8 @@ import type { ModelCall } from '../reply/model-call.ts';
 export interface UpstreamCall extends ModelCall<Extract<PolicySnapshot, { kind: 'openai' }>> {
   readonly servers: Servers;
   readonly reader: ReplyReader;
+  /** Called with the size of each piece of the reply; what it throws ends the call. */
+  readonly onReplyBytes?: ((bytes: number) => void) | undefined;
 }
 
 /** The limits of a call to an upstream. */
@@ -63,7 +65,8 @@ function targetOf(call: UpstreamCall, url: URL): ReplyTarget {
 async function answerWhole(call: UpstreamCall, reply: HttpReply, url: URL, limits: UpstreamLimits): Promise<void> {
   expectType(reply, 'application/json', url, call.snapshot.apiKey);
   const { maxReplyBytes: limitBytes, stallTimeoutMs } = limits;
-  const bytes = await readWhole(reply, { url, limitBytes, signal: call.signal, stallTimeoutMs });
+  const { signal, onReplyBytes: onBytes } = call;
+  const bytes = await readWhole(reply, { url, limitBytes, signal, stallTimeoutMs, onBytes });
   const payload = call.reader.readWhole(bytes, targetOf(call, url));
   if (!Array.isArray(payload['choices']) || !call.draft.isFinished)
     throw new ReplyError(`the upstream ${shownUrl(url)} sent a reply without all of its choices`, {
@@ -76,7 +79,7 @@ const done = Buffer.from('[DONE]');
 
 async function answerStream(call: UpstreamCall, reply: HttpReply, url: URL, limits: UpstreamLimits): Promise<void> {
   expectType(reply, 'text/event-stream', url, call.snapshot.apiKey);
-  const { sink, signal } = call;
+  const { sink, signal, onReplyBytes: onBytes } = call;
   const reader = call.reader.openStream(targetOf(call, url));
   let isDone = false;
   const parser = new EventStreamParser(
@@ -89,7 +92,7 @@ async function answerStream(call: UpstreamCall, reply: HttpReply, url: URL, limi
     { url },
   );
   try {
-    await readBody(reply, { url, limitBytes: limits.maxReplyBytes, signal }, (pieces, isLast) => {
+    await readBody(reply, { url, limitBytes: limits.maxReplyBytes, signal, onBytes }, (pieces, isLast) => {
       parser.push(pieces);
       // Before its first token a model may think, or wait for its turn; the deadline of the call bounds that.
       if (call.draft.firstTokenAtMs !== undefined) reply.watchSilence(url, limits.stallTimeoutMs);

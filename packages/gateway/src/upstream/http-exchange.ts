@@ -199,6 +199,8 @@ export interface BodyOptions {
   readonly url: URL;
   readonly limitBytes: number;
   readonly signal: AbortSignal;
+  /** Called with the size of each piece as it comes; what it throws ends the reply. */
+  readonly onBytes?: ((bytes: number) => void) | undefined;
 }
 
 export interface WholeBodyOptions extends BodyOptions {
@@ -271,6 +273,7 @@ export function readBody(
         guard(() => {
           size += piece.length;
           if (size > options.limitBytes) throw endlessError(options);
+          options.onBytes?.(piece.length);
           pieces.push(piece);
           turn ??= setImmediate(afterTurn);
         }),

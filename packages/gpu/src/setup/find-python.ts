@@ -1,7 +1,7 @@
 /** Finds the Python that runs the worker. */
 import { existsSync } from 'node:fs';
 import { ConfigurationError } from '@agent-lightning/core';
-import { checkoutEnvironment, findCachedEnvironment, isComplete, pythonProgram } from './python-environment.ts';
+import { findCheckoutEnvironment, findCachedEnvironment, isComplete, pythonProgram } from './python-environment.ts';
 
 /** Advice for error messages: it says how to get a Python that has what the worker needs. */
 export const setupAdvice: string =
@@ -23,7 +23,7 @@ export interface PythonPlaces {
 export function findPython(
   option: string | undefined,
   environment: NodeJS.ProcessEnv = process.env,
-  places: PythonPlaces = { checkout: checkoutEnvironment, cached: findCachedEnvironment(environment) },
+  places: PythonPlaces = { checkout: findCheckoutEnvironment(), cached: findCachedEnvironment(environment) },
 ): string {
   const given = option ?? environment['AGENT_LIGHTNING_PYTHON'];
   if (given !== undefined && given !== '') return given;
@@ -39,7 +39,7 @@ export function findPython(
 export function findPythonIfAny(environment: NodeJS.ProcessEnv = process.env): string | undefined {
   const given = environment['AGENT_LIGHTNING_PYTHON'];
   if (given !== undefined && given !== '') return given;
-  return findSetUp({ checkout: checkoutEnvironment, cached: findCachedEnvironment(environment) });
+  return findSetUp({ checkout: findCheckoutEnvironment(), cached: findCachedEnvironment(environment) });
 }
 
 function findSetUp({ checkout, cached }: PythonPlaces): string | undefined {

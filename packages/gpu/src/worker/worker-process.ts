@@ -12,7 +12,7 @@ import {
   type Logger,
 } from '@agent-lightning/core';
 import { guardStart, hasProcessGroups, signalTree, unrefChild } from '@agent-lightning/platform';
-import { pythonDirectory } from '../setup/python-environment.ts';
+import { findPythonDirectory } from '../setup/python-environment.ts';
 import { setupAdvice } from '../setup/find-python.ts';
 
 export interface WorkerOptions {
@@ -53,7 +53,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
   const apiKey = randomBytes(24).toString('hex');
   const start = guardStart({
     ...process.env,
-    PYTHONPATH: [pythonDirectory, process.env['PYTHONPATH']].filter(Boolean).join(delimiter),
+    PYTHONPATH: [findPythonDirectory(), process.env['PYTHONPATH']].filter(Boolean).join(delimiter),
     PYTHONUNBUFFERED: '1',
     AGENT_LIGHTNING_WORKER_KEY: apiKey,
   });

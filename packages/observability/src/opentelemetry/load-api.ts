@@ -3,6 +3,9 @@ import type * as api from '@opentelemetry/api';
 /** The package by which an app and its libraries reach the provider that the app registered. */
 export type OpenTelemetryApi = typeof api;
 
+/** The codes of a module that is not there, by `import` and by `require`, to which some bundlers change it. */
+const missingCodes: ReadonlySet<unknown> = new Set(['ERR_MODULE_NOT_FOUND', 'MODULE_NOT_FOUND']);
+
 let loaded: Promise<OpenTelemetryApi | undefined> | undefined;
 
 /**
@@ -10,10 +13,13 @@ let loaded: Promise<OpenTelemetryApi | undefined> | undefined;
  * the app registered its provider.
  */
 export function loadOpenTelemetry(): Promise<OpenTelemetryApi | undefined> {
-  loaded ??= import('@opentelemetry/api').catch((error: unknown) => {
-    if ((error as { readonly code?: unknown }).code === 'ERR_MODULE_NOT_FOUND') return undefined;
-    throw error;
-  });
+  // Bundlers are told to leave it: an app without the package could not be built otherwise.
+  loaded ??= import(/* webpackIgnore: true */ /* turbopackIgnore: true */ '@opentelemetry/api').catch(
+    (error: { readonly code?: unknown }) => {
+      if (missingCodes.has(error.code)) return undefined;
+      throw error;
+    },
+  );
   return loaded;
 }
 

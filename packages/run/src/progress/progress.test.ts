@@ -124,6 +124,13 @@ describe('Progress', () => {
     progress.begin(2, 'train');
     await tick(30_000);
     expect(written.at(-1)).toBe('no news for 30 s; waiting for: step 2, train\n');
+    const call = { rolloutId: 'run.s2.g0.k1', agent: undefined, forMs: 1_000 };
+    progress.watchCalls(() => [call, { ...call, agent: 'writer', forMs: 41_400 }]);
+    await tick(30_000);
+    expect(written.at(-1)).toBe(
+      'no news for 60 s; waiting for: step 2, train; 2 model calls are open, the longest, of agent writer in run.s2.g0.k1, for 41 s\n',
+    );
+    progress.watchCalls(() => []);
     progress.begin(3, 'rollout', 4);
     await tick(30_000);
     expect(written.at(-1)).toMatch(/0 of 4 rollouts done; none runs in this process, so they wait for a runner\n$/);

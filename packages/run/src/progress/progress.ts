@@ -1,6 +1,6 @@
 import type { StepMetrics, ValidationMetrics } from '../metrics.ts';
 import { systemClock, type Clock } from '@agent-lightning/platform';
-import { toTerminalText, type Logger } from '@agent-lightning/core';
+import { toTerminalText, type Logger, type TrainingGateway } from '@agent-lightning/core';
 
 import { QuietWatch } from './quiet-watch.ts';
 
@@ -16,6 +16,8 @@ export interface ProgressOptions {
   /** @default the clock of this process */
   readonly clock?: Clock;
 }
+
+type OpenCalls = ReturnType<NonNullable<TrainingGateway['openCalls']>>;
 
 /** The live line is drawn at most this often. */
 const redrawMs = 100;
@@ -37,6 +39,7 @@ export class Progress {
   readonly #quiet: QuietWatch;
   /** The rollouts that run in this process, in the order in which they began, with the time of their beginning. */
   readonly #running = new Map<string, number>();
+  #openCalls: () => OpenCalls = () => [];
 
   constructor(options: ProgressOptions) {
     this.#options = { stream: process.stderr, clock: systemClock, ...options };
@@ -67,6 +70,11 @@ export class Progress {
     this.#total = total;
     this.#quiet.news();
     this.#draw(true);
+  }
+
+  /** Lets progress name the model calls that are open, when nothing happens for a while. */
+  watchCalls(openCalls: () => OpenCalls): void {
+    this.#openCalls = openCalls;
   }
 
   /** Notes that a rollout has begun in this process. */
@@ -119,7 +127,7 @@ export class Progress {
           ? '; none runs in this process, so they wait for a runner'
           : ''
         : `; ${this.#running.size} run in this process, the longest, ${first[0]}, for ${Math.round((now - first[1]) / 1_000)} s`;
-    return `no news for ${seconds} s; waiting for: ${step}${this.#phase}${done}${work}`;
+    return `no news for ${seconds} s; waiting for: ${step}${this.#phase}${done}${work}${describeCalls(this.#openCalls())}`;
   }
 
   #draw(isForced: boolean): void {
@@ -148,6 +156,14 @@ export class Progress {
     if (this.#isDrawn) this.#options.stream.write(clearLine);
     this.#isDrawn = false;
   }
+}
+
+function describeCalls(calls: OpenCalls): string {
+  const [longest] = calls.toSorted((a, b) => b.forMs - a.forMs);
+  if (longest === undefined) return '';
+  const { agent, rolloutId, forMs } = longest;
+  const of = agent === undefined ? '' : `, of agent ${agent}`;
+  return `; ${calls.length === 1 ? '1 model call is' : `${calls.length} model calls are`} open, the longest${of} in ${rolloutId}, for ${Math.round(forMs / 1_000)} s`;
 }
 
 /** Describes a step that is done in one line. */

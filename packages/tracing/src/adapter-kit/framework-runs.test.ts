@@ -3,6 +3,9 @@ import type { LlmEndpoint, SpanInput } from '@agent-lightning/core';
 import { activeSpan, runInSpan } from '../scope/active-span.ts';
 import { emitMessage } from '../emit/emitters.ts';
 import { FrameworkRuns } from './framework-runs.ts';
+import { runBeside } from './run-beside.ts';
+import type { AgentOptions } from '../selection/agent-options.ts';
+import { selectAgent } from '../selection/select-agent.ts';
 import { currentRollout, runInRollout, type RolloutScope } from '../scope/rollout-scope.ts';
 import { TraceRecorder } from '../writing/trace-recorder.ts';
 
@@ -59,6 +62,29 @@ describe('FrameworkRuns', () => {
     });
     await scope.recorder.flush();
     expect(spans.map(({ name }) => name)).toEqual(['writer']);
+  });
+
+  it('selects what runs beside an agent by an agentMatch that names it, and by no wrapper that selects every agent', () => {
+    const runs = new FrameworkRuns<string>();
+    const isSelected = (wrappers: readonly AgentOptions[], more: readonly AgentOptions[] = []): boolean =>
+      runInRollout(startRollout().scope, () => {
+        const ids = ['agent', 'guardrail', 'model'].map((name) => `${name}${++count}`) as [string, string, string];
+        runs.begin({ id: ids[0], wrappers, describe: () => agent('writer') });
+        runs.begin({ id: ids[1], parentId: ids[0], describe: () => ({ ...agent('guard'), isBeside: true }) });
+        runs.begin({ id: ids[2], parentId: ids[1], wrappers: more, describe: () => ({ detail: '' }) });
+        expect(runs.inside(ids[0], () => runBeside(['guard'], callIsSelected))).toBe(
+          runs.isSelected(runs.get(ids[1])!),
+        );
+        return runs.isSelected(runs.get(ids[2])!);
+      });
+    const callIsSelected = (): boolean => {
+      const { names, wrappers } = activeSpan(currentRollout()!)!.agent!;
+      return selectAgent(names, wrappers).isSelected;
+    };
+    expect(isSelected([{}])).toBe(false);
+    expect(isSelected([{ agentMatch: 'writer' }])).toBe(false);
+    expect(isSelected([{ agentMatch: ['writer', 'guard'] }])).toBe(true);
+    expect(isSelected([{}], [{}])).toBe(true);
   });
 
   it('lifts the children of a run without a span, and hands down names and wrappers', async () => {

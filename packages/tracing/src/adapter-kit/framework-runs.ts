@@ -9,7 +9,7 @@ import {
 import { processWide } from '../scope/process-wide.ts';
 import { describeAgentMatch, attributeNames, type AgentMatch, type Attributes } from '@agent-lightning/core';
 import type { AgentOptions } from '../selection/agent-options.ts';
-import { addWrapper, joinWrappers, selectAgent } from '../selection/select-agent.ts';
+import { addWrapper, joinWrappers, namingWrappers, selectAgent } from '../selection/select-agent.ts';
 import { storeLimits } from '@agent-lightning/store';
 import { capText } from '../writing/attribute-values.ts';
 import { shortenName } from '../writing/shorten-name.ts';
@@ -24,6 +24,11 @@ export interface FrameworkRun<Detail> {
   readonly span?: Omit<StartSpan, 'parentSpanId' | 'spanId'> | undefined;
   /** The names of the agent that the run belongs to, most specific first. @default those of the parent */
   readonly names?: readonly string[] | undefined;
+  /**
+   * True for what runs beside the agent's own work, such as a guardrail: its model calls keep their model, unless an `agentMatch` matches
+   * the names, which have to be its own then. @default false
+   */
+  readonly isBeside?: boolean | undefined;
   /** The data that the adapter wants to know again when a child begins. */
   readonly detail: Detail;
 }
@@ -119,16 +124,20 @@ export class FrameworkRuns<Detail> {
   ): void {
     // A rollout that runs inside an agent of another one begins its own tree.
     const parent = above?.scope === scope ? above : undefined;
-    const { span: start, names, detail } = describe(parent);
+    const { span: start, names, isBeside = false, detail } = describe(parent);
     const around = parent?.agent ?? activeSpan(scope)?.agent;
     const parentSpanId = parent === undefined ? activeSpan(scope)?.spanId : parent.spanId;
     const span =
       start &&
       scope.recorder.start({ ...start, name: spanName(start), ...(parentSpanId !== undefined && { parentSpanId }) });
+    const outer = around?.wrappers ?? [];
     this.#keep(id, {
       scope,
       detail,
-      agent: { names: names ?? around?.names ?? [], wrappers: joinWrappers(wrappers, around?.wrappers ?? []) },
+      agent: {
+        names: names ?? around?.names ?? [],
+        wrappers: joinWrappers(wrappers, isBeside ? namingWrappers(outer) : outer),
+      },
       spanId: span?.spanId ?? parentSpanId,
       span,
       around: enclosingSpan(),

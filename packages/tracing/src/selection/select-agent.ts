@@ -41,6 +41,14 @@ export function joinWrappers(inner: readonly AgentOptions[], outer: readonly Age
   return [...inner, ...outer.slice(known)];
 }
 
+/**
+ * Returns those wrappers that decide about what runs beside an agent's own work, such as a guardrail or a processor: a model there was given
+ * for that, and only an `agentMatch` that names it sends its calls to the policy.
+ */
+export function namingWrappers(wrappers: readonly AgentOptions[]): readonly AgentOptions[] {
+  return wrappers.filter(({ agentMatch }) => agentMatch !== undefined);
+}
+
 /** Puts one more wrapper around others. It takes the place of one that says the same, so that wrapping in a loop gathers nothing. */
 export function addWrapper(wrapper: AgentOptions, inner: readonly AgentOptions[]): readonly AgentOptions[] {
   return [...inner.filter((known) => !saysTheSame(known, wrapper)), wrapper];

@@ -166,12 +166,12 @@ describe('an algorithm that trains no weights', () => {
   it('does not find it by shuffled rewards', async () => {
     const rewards = { none: [] as number[], shuffled: [] as number[] };
     for (const control of ['none', 'shuffled'] as const)
-      for (const seed of [0, 1, 2, 3, 4, 5]) {
+      for (const seed of [0, 1, 2]) {
         const { trainer } = await createSearch({ control, seed, store: new MemoryStore(), checkpointEvery: 10 });
         rewards[control].push((await trainer.fit({ ...tasks, steps: 10 })).validationAfter!);
       }
     const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
-    expect(rewards.none).toEqual([1, 1, 1, 1, 1, 1]);
+    expect(rewards.none).toEqual([1, 1, 1]);
     expect(mean(rewards.shuffled)).toBeLessThan(0.7);
   });
 

@@ -11,8 +11,8 @@ export class Adam {
     this.#second = new Float64Array(size);
   }
 
-  /** Takes one step against the gradient; the parameters are changed. */
-  step(parameters: Float64Array, gradient: Float64Array, learningRate: number): void {
+  /** Takes one step against the gradient; the parameters are changed. Returns the norm of the gradient as it was given. */
+  step(parameters: Float64Array, gradient: Float64Array, learningRate: number): number {
     const [first, second] = [this.#first, this.#second];
     const norm = Math.sqrt(gradient.reduce((sum, value) => sum + value * value, 0));
     const scale = norm > settings.maxGradientNorm ? settings.maxGradientNorm / norm : 1;
@@ -26,5 +26,6 @@ export class Adam {
       const deviation = Math.sqrt(second[index]! / ofSecond) + settings.epsilon;
       parameters[index]! -= (learningRate * first[index]!) / (ofFirst * deviation);
     }
+    return norm;
   }
 }

@@ -4,7 +4,7 @@ import { trainSynthetic, type SyntheticTraining } from './train-synthetic.ts';
 
 /** The runs of one way to train, one for each seed, at one learning rate. */
 export interface RateRuns {
-  readonly learningRate: number;
+  readonly learningRate: number | 'auto';
   /** The training rollouts after which a run ended without. */
   readonly mostRollouts: number;
   /** Training rollouts to the target by seed; undefined where a run did not arrive. */
@@ -17,16 +17,18 @@ export interface RateRuns {
  * Trains an agent in one way at each of several learning rates; returns the runs of all rates, those with the smallest median first. After the first rate,
  * runs end where they are slower than the best median so far, which leaves the smallest median as it is.
  */
-export function searchRate(
+export async function searchRate(
   agent: SyntheticAgent,
   seeds: readonly number[],
-  rates: readonly number[],
+  rates: readonly (number | 'auto')[],
   training: Omit<SyntheticTraining, 'seed' | 'learningRate'>,
-): readonly [RateRuns, ...RateRuns[]] {
+): Promise<readonly [RateRuns, ...RateRuns[]]> {
   const all: RateRuns[] = [];
   for (const learningRate of rates) {
     const mostRollouts = Math.min(training.mostRollouts, ...all.map(({ median }) => median));
-    const rollouts = seeds.map((seed) => trainSynthetic(agent, { ...training, seed, learningRate, mostRollouts }));
+    const rollouts: (number | undefined)[] = [];
+    for (const seed of seeds)
+      rollouts.push(await trainSynthetic(agent, { ...training, seed, learningRate, mostRollouts }));
     const runs = { learningRate, mostRollouts, rollouts, median: medianOf(rollouts) };
     all.push(runs);
     console.log(agent.name, JSON.stringify(toJson([runs])));

@@ -1,6 +1,6 @@
-import { lossAndDerivative, type BatchSample, type Loss } from '@agent-lightning/core';
+import type { Loss, TrainingSample } from '@agent-lightning/core';
 import { Adam } from './adam.ts';
-import type { ReplyPolicy } from './reply-policy.ts';
+import { lossOfReply, readSample, type ReplyPolicy } from './reply-policy.ts';
 
 /** A policy as a table: for each prompt the logits of its replies, so that no call learns from another. */
 export class TablePolicy implements ReplyPolicy {
@@ -23,21 +23,25 @@ export class TablePolicy implements ReplyPolicy {
     return this.#probabilitiesOf(this.#rowOf(prompt));
   }
 
-  step(samples: readonly BatchSample[], loss: Loss, learningRate: number): void {
-    this.#gradient.fill(0);
+  addGradient(samples: readonly TrainingSample[], loss: Loss): number {
+    let total = 0;
     for (const sample of samples) {
-      const last = sample.tokens.length - 1;
-      const reply = sample.tokens[last]!;
-      const row = this.#rowOf(sample.tokens.subarray(0, last));
+      const { prompt, reply } = readSample(sample);
+      const row = this.#rowOf(prompt);
       const probabilities = this.#probabilitiesOf(row);
-      const logprobs = new Float64Array(last + 1);
-      logprobs[last] = Math.log(probabilities[reply]!);
-      const derivative = lossAndDerivative(sample, logprobs, loss).derivative[last]!;
+      const { value, slope } = lossOfReply(sample, probabilities[reply]!, loss);
+      total += value;
       probabilities.forEach((probability, other) => {
-        this.#gradient[row + other]! += derivative * ((other === reply ? 1 : 0) - probability);
+        this.#gradient[row + other]! += slope * ((other === reply ? 1 : 0) - probability);
       });
     }
-    this.#adam.step(this.#logits, this.#gradient, learningRate);
+    return total;
+  }
+
+  optimStep(learningRate: number): number {
+    const norm = this.#adam.step(this.#logits, this.#gradient, learningRate);
+    this.#gradient.fill(0);
+    return norm;
   }
 
   #probabilitiesOf(row: number): Float64Array {

@@ -53,7 +53,8 @@ it('takes the first step of Adam along the gradient of the loss, as finite diffe
     ),
     { credit: 'identical', estimator: 'grpo', samples: 'transition', tokenWeighting: 'rollout' },
   );
-  network.step(samples, ppo, 0.01);
+  network.addGradient(samples, ppo);
+  network.optimStep(0.01);
   const moved = parameters.map((value, index) => {
     const at = (changed: number): number => naiveLoss(parameters.with(index, changed), samples);
     const slope = (at(value + 1e-5) - at(value - 1e-5)) / 2e-5;

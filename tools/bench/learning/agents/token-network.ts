@@ -1,6 +1,6 @@
-import { lossAndDerivative, type BatchSample, type Loss } from '@agent-lightning/core';
+import type { Loss, TrainingSample } from '@agent-lightning/core';
 import { Adam } from './adam.ts';
-import type { ReplyPolicy } from './reply-policy.ts';
+import { lossOfReply, readSample, type ReplyPolicy } from './reply-policy.ts';
 
 const hiddenSize = 32;
 
@@ -9,7 +9,7 @@ interface Reading {
   readonly prompt: Int32Array;
   readonly hidden: Float64Array;
   readonly probabilities: Float64Array;
-  /** The loss's derivative by each logit, summed over the samples. */
+  /** The loss's derivative by each logit, summed over the samples since the newest step. */
   readonly ofLogits: Float64Array;
 }
 
@@ -47,21 +47,24 @@ export class TokenNetwork implements ReplyPolicy {
     return this.#read(prompt).probabilities;
   }
 
-  step(samples: readonly BatchSample[], loss: Loss, learningRate: number): void {
+  addGradient(samples: readonly TrainingSample[], loss: Loss): number {
+    let total = 0;
     for (const sample of samples) {
-      const last = sample.tokens.length - 1;
-      const reply = sample.tokens[last]!;
-      const { probabilities, ofLogits } = this.#read(sample.tokens.subarray(0, last));
-      const logprobs = new Float64Array(last + 1);
-      logprobs[last] = Math.log(probabilities[reply]!);
-      const derivative = lossAndDerivative(sample, logprobs, loss).derivative[last]!;
+      const { prompt, reply } = readSample(sample);
+      const { probabilities, ofLogits } = this.#read(prompt);
+      const { value, slope } = lossOfReply(sample, probabilities[reply]!, loss);
+      total += value;
       for (let other = 0; other < this.#replies; other += 1)
-        ofLogits[other]! += derivative * ((other === reply ? 1 : 0) - probabilities[other]!);
+        ofLogits[other]! += slope * ((other === reply ? 1 : 0) - probabilities[other]!);
     }
+    return total;
+  }
+
+  optimStep(learningRate: number): number {
     this.#gradient.fill(0);
-    for (const reading of this.#readings.values()) this.#addGradient(reading);
-    this.#adam.step(this.#parameters, this.#gradient, learningRate);
+    for (const reading of this.#readings.values()) this.#propagate(reading);
     this.#readings.clear();
+    return this.#adam.step(this.#parameters, this.#gradient, learningRate);
   }
 
   #read(prompt: Int32Array): Reading {
@@ -88,7 +91,7 @@ export class TokenNetwork implements ReplyPolicy {
     return reading;
   }
 
-  #addGradient({ prompt, hidden, ofLogits }: Reading): void {
+  #propagate({ prompt, hidden, ofLogits }: Reading): void {
     const [parameters, gradient] = [this.#parameters, this.#gradient];
     const ofHidden = new Float64Array(hiddenSize);
     for (let reply = 0, at = this.#output; reply < this.#replies; reply += 1, at += 1) {

@@ -11,10 +11,12 @@ import type { SyntheticAgent } from './synthetic-agent.ts';
 import { TablePolicy } from './table-policy.ts';
 import { TokenNetwork } from './token-network.ts';
 import { toyEpisode, type ToyCall } from './toy-episode.ts';
+import { updatesOf } from './update-policy.ts';
 
 export interface SyntheticTraining {
   readonly seed: number;
-  readonly learningRate: number;
+  /** A rate for four passes over each batch, or 'auto' for updates that size themselves as the trainer's do. */
+  readonly learningRate: number | 'auto';
   /** Training ends when the expected reward reaches it. */
   readonly target: number;
   readonly mostRollouts: number;
@@ -28,15 +30,15 @@ export interface SyntheticTraining {
 }
 
 const groupSize = 8;
-const passes = 4;
 /** Rollouts of each task by which a policy is measured. */
 const measuredRollouts = 32;
-const ppo = { name: 'ppo', clipLow: 0.8, clipHigh: 1.28, dualClip: 3 } as const;
 
-/** Trains a synthetic agent with 8 rollouts of each of its tasks a step and 4 passes a batch; returns the rollouts that it took, or undefined where it did not arrive. */
-export function trainSynthetic(agent: SyntheticAgent, training: SyntheticTraining): number | undefined {
+/** Trains a synthetic agent with 8 rollouts of each of its tasks a step; returns the rollouts that it took, or undefined where it did not arrive. */
+export async function trainSynthetic(agent: SyntheticAgent, training: SyntheticTraining): Promise<number | undefined> {
   const random = seededRandom(training.seed, agent.name);
   const policy = createPolicy(agent, training);
+  const halves = seededRandom(training.seed, 'halves');
+  const update = updatesOf(policy, training.learningRate, agent.tasks * groupSize, halves);
   let seen: Pick<LightningBatch, 'rewardRange' | 'nodeStatistics'> = {};
   for (let rollouts = 0; rollouts < training.mostRollouts;) {
     const episodes = sampleEpisodes(agent, policy, training, random);
@@ -51,8 +53,7 @@ export function trainSynthetic(agent: SyntheticAgent, training: SyntheticTrainin
       ...(seen.nodeStatistics === undefined ? {} : { nodeStatistics: seen.nodeStatistics }),
     });
     seen = batch;
-    if (batch.samples.length > 0)
-      for (let pass = 0; pass < passes; pass += 1) policy.step(batch.samples, ppo, training.learningRate);
+    if (batch.samples.length > 0) await update(batch);
     if (measureReward(agent, policy, training.seed) >= training.target) return rollouts;
   }
   return undefined;

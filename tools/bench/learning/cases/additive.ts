@@ -32,7 +32,8 @@ export const additive: LearningCase = {
   name: 'additive',
   summary: `rollouts to ${target} of agents whose tools fail when a call is wrong, with and without intermediate rewards`,
   run: async () => {
-    const results = [and, repair].map((agent) => ({ agent, ...measureWays(agent) }));
+    const results: (Measured & { readonly agent: SyntheticAgent })[] = [];
+    for (const agent of [and, repair]) results.push({ agent, ...(await measureWays(agent)) });
     return {
       ok: results.every(({ factor, controlFactor }) => factor <= largestFactor && controlFactor > largestFactor),
       figures: {
@@ -59,11 +60,11 @@ interface Measured {
   readonly runs: Readonly<Record<string, JsonValue>>;
 }
 
-function measureWays(agent: SyntheticAgent): Measured {
+async function measureWays(agent: SyntheticAgent): Promise<Measured> {
   const best = new Map<string, number>();
   const runs: Record<string, JsonValue> = {};
   for (const [name, way] of Object.entries<Way>(ways)) {
-    const found = searchRate(agent, seeds, rates, { target, mostRollouts, ...way });
+    const found = await searchRate(agent, seeds, rates, { target, mostRollouts, ...way });
     best.set(name, found[0].median);
     runs[name] = toJson(found);
   }

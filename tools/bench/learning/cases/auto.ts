@@ -3,6 +3,7 @@
  * it does when rewards are noise. A fixed rate is trained as far as `auto` needed by its median: one that has not arrived then is slower.
  */
 import type { JsonValue } from '@agent-lightning/core';
+import { heldOutOf } from '../agents/held-out.ts';
 import { MeasuredAgent, type TrainedCurve } from '../agents/measured-agent.ts';
 import type { CaseResult, LearningCase } from '../learning-case.ts';
 
@@ -16,8 +17,7 @@ const fixedSettings = [1.5e-4, 4e-4, 4e-3].flatMap((learningRate) =>
 const largestFactor = 1.7;
 /** Training rollouts after which a run of `auto` has failed. */
 const mostRollouts = 1_280;
-/** Held-out tasks of each validation of a run, and of the control, which looks for small changes. */
-const heldOutTasks = 96;
+/** Held-out tasks of each validation of the control, which looks for small changes. */
 const controlTasks = 320;
 const controlSteps = 12;
 /** The most by which a control may rise above its start. */
@@ -53,7 +53,7 @@ export const autoControl: LearningCase = {
 };
 
 /** Returns the case that compares `auto` with every fixed setting on one agent. */
-function compareRates(name: string): LearningCase {
+function compareRates(name: keyof typeof heldOutOf): LearningCase {
   return {
     name: `auto-${name}`,
     summary: `rollouts of the ${name} agent to a held-out reward of ${goal}: the learning rate auto against six fixed settings`,
@@ -61,10 +61,10 @@ function compareRates(name: string): LearningCase {
   };
 }
 
-async function measureRates(name: string): Promise<CaseResult> {
+async function measureRates(name: keyof typeof heldOutOf): Promise<CaseResult> {
   using agent = new MeasuredAgent(`${name}-agent/measure.ts`);
   const train = (algorithm: object, seed: number, limit: number): Promise<TrainedCurve> =>
-    agent.train({ seed, algorithm: { ...batch, ...algorithm }, goal, mostRollouts: limit, heldOutTasks });
+    agent.train({ seed, algorithm: { ...batch, ...algorithm }, goal, mostRollouts: limit, ...heldOutOf[name] });
   const auto: TrainedCurve[] = [];
   for (const seed of seeds) auto.push(await train({ learningRate: 'auto' }, seed, mostRollouts));
   const median = medianOf(auto);
@@ -81,6 +81,7 @@ async function measureRates(name: string): Promise<CaseResult> {
     ok: auto.every(({ rolloutsToGoal }) => rolloutsToGoal !== undefined) && median <= largestFactor * best,
     figures: {
       goal,
+      ...heldOutOf[name],
       autoRollouts: auto.map(({ rolloutsToGoal }) => rolloutsToGoal ?? null),
       autoMedian: finite(median),
       bestFixedMedian: best,

@@ -3,6 +3,7 @@
  * trained through the product with the default learning rate.
  */
 import type { JsonValue } from '@agent-lightning/core';
+import { heldOutOf } from '../agents/held-out.ts';
 import { MeasuredAgent, type TrainedCurve } from '../agents/measured-agent.ts';
 import { medianOf } from '../agents/best-rate.ts';
 import type { LearningCase } from '../learning-case.ts';
@@ -12,12 +13,11 @@ const goal = 0.9;
 /** `weighNodes` may need this many times the rollouts of `identical`, by the median. */
 const largestFactor = 1.15;
 const mostRollouts = 1_280;
-const heldOutTasks = 96;
 
 export const nodesSql: LearningCase = compareOn('sql');
 export const nodesCalc: LearningCase = compareOn('calc');
 
-function compareOn(name: string): LearningCase {
+function compareOn(name: keyof typeof heldOutOf): LearningCase {
   return {
     name: `nodes-${name}`,
     summary: `rollouts of the ${name} agent to a held-out reward of ${goal}: weighNodes against identical`,
@@ -32,7 +32,7 @@ function compareOn(name: string): LearningCase {
               algorithm: { groupSize: 8, tasksPerStep: 8, learningRate: 'auto', weighNodes },
               goal,
               mostRollouts,
-              heldOutTasks,
+              ...heldOutOf[name],
             }),
           );
         return curves;
@@ -45,6 +45,7 @@ function compareOn(name: string): LearningCase {
           seeds,
           goal,
           mostRollouts,
+          ...heldOutOf[name],
           factor: Number.isFinite(factor) ? factor : null,
           largestFactor,
           identical: toRollouts(identical),

@@ -22,9 +22,11 @@ export const noise: LearningCase = {
       'one failed tool': largestAdvantage([1, 0, 0, 0, 0, 0, 0, 0].map((failedTools) => ({ reward: 0, failedTools }))),
     };
     const { real: _, ...noisy } = advantages;
-    const rollouts = Object.fromEntries(
-      [needle, sum, chain].map((agent) => [agent.name, seeds.map((seed) => rolloutsToTarget(agent, seed) ?? null)]),
-    );
+    const rollouts: Record<string, (number | null)[]> = {};
+    for (const agent of [needle, sum, chain]) {
+      const own: (number | null)[] = (rollouts[agent.name] = []);
+      for (const seed of seeds) own.push((await rolloutsToTarget(agent, seed)) ?? null);
+    }
     const isSmall = Object.values(noisy).every((value) => value <= limits.shareOfReal * real);
     const hasArrived = Object.values(rollouts)
       .flat()
@@ -33,8 +35,8 @@ export const noise: LearningCase = {
   },
 };
 
-function rolloutsToTarget(agent: typeof chain, seed: number): number | undefined {
-  return trainSynthetic(agent, {
+async function rolloutsToTarget(agent: typeof chain, seed: number): Promise<number | undefined> {
+  return await trainSynthetic(agent, {
     seed,
     policy: 'table',
     learningRate: 0.1,

@@ -36,6 +36,7 @@ describe('a chat request', () => {
             sampling,
             structuredOutput,
             dropsUnknown: false,
+            dropsEffort: false,
             seed: 7,
           });
           const mapped = mapEngineRequest(request);

@@ -1,12 +1,12 @@
-import { splitMinibatches, type LightningBatch, type TrainablePolicy } from '@agent-lightning/core';
+import { splitMinibatches, type LightningBatch } from '@agent-lightning/core';
 import type { GrpoSettings } from '../grpo-options.ts';
 import type { BuiltInLosses, Objective } from '../objective/objective.ts';
-import { finishPass, submitPass, type Pass, type SubmittedPass } from './submit-pass.ts';
+import { finishPass, submitPass, type Pass, type PassedPolicy, type SubmittedPass } from './submit-pass.ts';
 
 /** The things that every pass of a policy over a batch needs. */
 export interface PassesOptions {
   readonly name: string;
-  readonly policy: TrainablePolicy;
+  readonly policy: PassedPolicy;
   readonly settings: Pick<GrpoSettings, 'adam' | 'critic' | 'minibatches' | 'passes' | 'signalGate'>;
   readonly objective: Objective;
   /** The losses that the backend builds in. */

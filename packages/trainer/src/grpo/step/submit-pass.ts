@@ -43,8 +43,11 @@ export interface SubmittedPass {
   >;
 }
 
+/** The calls of a policy that a pass makes. */
+export type PassedPolicy = Pick<TrainablePolicy, 'forward' | 'forwardBackward' | 'optimStep'>;
+
 export interface SubmitPassOptions {
-  readonly policy: TrainablePolicy;
+  readonly policy: PassedPolicy;
   readonly objective: Objective;
   /** The losses that the backend builds in. */
   readonly builtIn: BuiltInLosses;

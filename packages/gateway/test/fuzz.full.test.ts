@@ -1,0 +1,3 @@
+import { describeFuzzedBodies } from './fuzzed-bodies.ts';
+
+describeFuzzedBodies(4_000);

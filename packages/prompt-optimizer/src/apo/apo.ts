@@ -1,0 +1,48 @@
+import type { Algorithm, MetricChart } from '@agent-lightning/core';
+import { toTexts } from '../prompts/prompt-set.ts';
+import { rehearsePrompts } from '../search/rehearse-prompts.ts';
+import { splitTasks } from '../search/split-tasks.ts';
+import { checkBudget, costOfRound, resolveApoOptions, type ApoOptions } from './apo-options.ts';
+import { ApoRun, type ApoMetrics } from './apo-run.ts';
+
+const charts: readonly MetricChart[] = [
+  {
+    title: 'mean reward on the selection tasks',
+    lines: [
+      ['best prompts', 'bestScore'],
+      ['prompts as they are', 'firstScore'],
+    ],
+  },
+  { title: 'new candidates of a round', lines: [['new', 'newCandidates']] },
+];
+
+/** Rounds of a run whose `fit` names no steps. */
+const defaultRounds = 3;
+
+/**
+ * Makes APO: a model says what a prompt lacks (the textual gradient), a model edits the prompt by that, and a beam keeps the best. A step is a round.
+ * Needs no backend: the agent asks its own model.
+ * @throws {ConfigurationError} `option-invalid`
+ * @source arXiv:2305.03495, as Agent Lightning 0.3 has it
+ */
+export function apo(options: ApoOptions): Algorithm<ApoMetrics> {
+  const settings = resolveApoOptions(options);
+  const { prompts, critique: _, edit: __, ...others } = settings;
+  return Object.freeze<Algorithm<ApoMetrics>>({
+    name: 'apo',
+    config: { ...others, prompts: toTexts(prompts) },
+    tasksPerStep: settings.beam * settings.branches * settings.minibatch,
+    countSteps: (taskCount) => {
+      checkBudget(settings, taskCount, 0);
+      return defaultRounds;
+    },
+    uses: { backend: false, samplingAhead: false },
+    charts,
+    begin: async (host) => new ApoRun(settings, host),
+    rehearse: async (host) => {
+      const { length } = host.tasks;
+      const cost = costOfRound(settings, splitTasks('apo', undefined, length, host.seed), false);
+      return await rehearsePrompts(host, settings, `with these ${length} tasks, a round costs up to ${cost} rollouts`);
+    },
+  });
+}

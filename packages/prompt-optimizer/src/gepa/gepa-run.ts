@@ -1,0 +1,201 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import {
+  TrainerError,
+  type AlgorithmHost,
+  type AlgorithmRun,
+  type PlannedRollout,
+  type StepOutcome,
+  type StepRollouts,
+} from '@agent-lightning/core';
+import { findBest, meanScore } from '../candidates/candidate.ts';
+import { keepTexts } from '../prompts/keep-texts.ts';
+import { identifyTexts, toTexts } from '../prompts/prompt-set.ts';
+import { findUnusedPrompt } from '../search/unused-prompts.ts';
+import { splitTasks } from '../search/split-tasks.ts';
+import { planRollouts } from '../search/step-rollouts.ts';
+import { concludeStep, type Conclusion, type Fate } from './conclude-step.ts';
+import { exportPrompts } from '../search/export-prompts.ts';
+import { proposeChildren, selectChildren, selectMerge, type Finished, type OpenStep } from './extend-work.ts';
+import { sizeSteps, type GepaSettings } from './gepa-options.ts';
+import { initialGepaState, type GepaState, type PoolEntry } from './gepa-state.ts';
+import { planWork, type Search, type Work } from './plan-work.ts';
+
+/** The figures that GEPA adds to a step's line. */
+export interface GepaMetrics {
+  /** Candidates in the pool. */
+  readonly candidates: number;
+  /** Mean reward of the best candidate on the selection tasks. Absent before the first step that has rewards. */
+  readonly bestScore?: number;
+  /** Mean reward of the prompts as they stand in the code, on the same tasks. */
+  readonly firstScore?: number;
+  /** What became of the step's proposals, counted. */
+  readonly proposals: Readonly<Partial<Record<Fate, number>>>;
+  /** Rollouts that the search has run so far. */
+  readonly searchRollouts: number;
+}
+
+const stateFile = 'gepa.json';
+
+/** GEPA in one run. */
+export class GepaRun implements AlgorithmRun<GepaMetrics> {
+  readonly #settings: GepaSettings;
+  readonly #host: AlgorithmHost;
+  readonly #search: Search;
+  #state: GepaState;
+  #open: OpenStep | undefined;
+
+  constructor(settings: GepaSettings, host: AlgorithmHost) {
+    this.#settings = settings;
+    this.#host = host;
+    const split = splitTasks('gepa', settings.selectionTasks, host.tasks.length, host.seed);
+    const sizes = sizeSteps(settings, split);
+    this.#search = { settings, seed: host.seed, feedback: split.feedback, sizes, first: firstEntry(settings) };
+    this.#state = initialGepaState(split.selection);
+  }
+
+  /** The best candidate on the selection tasks. */
+  get resourcesId(): string {
+    return this.#best.id;
+  }
+
+  async publish(): Promise<void> {
+    await keepTexts(this.#host, this.#best.id, this.#best.texts);
+  }
+
+  async plan(step: number): Promise<readonly PlannedRollout[]> {
+    const work = planWork(this.#search, this.#state, step);
+    this.#open = work === undefined ? undefined : { step, work, outcomes: new Map() };
+    if (work === undefined) return []; // A finished run that is resumed ends again.
+    return work.kind === 'merge' ? await this.#planMerge(step, work) : await this.#planProposals(step, work);
+  }
+
+  async extend({ rollouts, episodes }: Finished): Promise<readonly PlannedRollout[]> {
+    if (this.#open === undefined) return [];
+    const extended = await this.#advance(this.#open, { rollouts, episodes });
+    this.#open = extended?.open ?? this.#open;
+    return extended?.further ?? [];
+  }
+
+  async learn({ step, rollouts, episodes }: StepRollouts): Promise<StepOutcome<GepaMetrics>> {
+    const conclusion: Conclusion =
+      this.#open === undefined
+        ? { state: this.#state, fates: [], warnings: [] }
+        : concludeStep(this.#search, this.#state, this.#open, episodes);
+    const unused =
+      step === 1 ? await findUnusedPrompt('gepa', this.#host, this.#settings.prompts, rollouts) : undefined;
+    this.#state = conclusion.state;
+    this.#open = undefined;
+    const end = unused ?? this.#findEnd(step, conclusion);
+    const { candidates, bestScore } = this.#measure(conclusion.fates);
+    const last = end === 'converged' ? [this.#describeEnd()] : [];
+    return {
+      metrics: this.#measure(conclusion.fates),
+      summary: [
+        `best ${bestScore === undefined ? '–' : bestScore.toFixed(3)}`,
+        `${candidates} kept`,
+        ...conclusion.fates,
+      ],
+      warnings: [...conclusion.warnings, ...last],
+      ...(end === undefined ? {} : { end }),
+    };
+  }
+
+  async save(directory: string): Promise<void> {
+    await writeFile(join(directory, stateFile), JSON.stringify(this.#state), { flush: true });
+  }
+
+  async load(directory: string): Promise<void> {
+    this.#state = JSON.parse(await readFile(join(directory, stateFile), 'utf8')) as GepaState;
+  }
+
+  async exportResult(directory: string): Promise<void> {
+    const { pool, selection } = this.#state;
+    const candidates = pool.map(({ id, step, parents, scores, texts }) => {
+      return { id, step, parents, score: meanScore({ scores }), scores, texts };
+    });
+    await exportPrompts(directory, this.#best.texts, { selection, candidates });
+  }
+
+  get #best(): PoolEntry {
+    return this.#state.pool[this.#state.pool.length === 0 ? -1 : findBest(this.#state.pool)] ?? this.#search.first;
+  }
+
+  async #planMerge(step: number, { merge, subsample }: Work & { kind: 'merge' }): Promise<readonly PlannedRollout[]> {
+    const resourcesId = identifyTexts(merge.texts);
+    await keepTexts(this.#host, resourcesId, merge.texts);
+    return planRollouts(this.#host, { step, purpose: 'merge', name: 'm', resourcesId }, subsample);
+  }
+
+  async #planProposals(step: number, work: Work & { kind: 'proposals' }): Promise<readonly PlannedRollout[]> {
+    const { id, texts } = this.#search.first;
+    if (work.isFirst) await keepTexts(this.#host, id, texts);
+    const first = { step, purpose: 'seed', name: 'first', resourcesId: id } as const;
+    const planned = work.isFirst ? [...planRollouts(this.#host, first, this.#state.selection)] : [];
+    for (const { index, parent, minibatch } of work.proposals) {
+      await keepTexts(this.#host, parent.id, parent.texts);
+      const name = `p${index}`;
+      planned.push(...planRollouts(this.#host, { step, purpose: 'parent', name, resourcesId: parent.id }, minibatch));
+    }
+    return planned;
+  }
+
+  async #advance(open: OpenStep, finished: Finished): Promise<Awaited<ReturnType<typeof proposeChildren>> | undefined> {
+    const [search, host, state] = [this.#search, this.#host, this.#state];
+    if (open.work.kind === 'merge')
+      return open.isMergeAccepted === undefined
+        ? selectMerge(host, state, { ...open, work: open.work }, finished)
+        : undefined;
+    const proposing = { ...open, work: open.work };
+    if (open.outcomes.size === 0) return await proposeChildren(search, host, state, proposing, finished);
+    const isDecided = [...open.outcomes.values()].some(({ isAccepted }) => isAccepted !== undefined);
+    return isDecided ? undefined : selectChildren(search, host, state.selection, proposing, finished);
+  }
+
+  #findEnd(step: number, { warnings }: Conclusion): 'converged' | Error | undefined {
+    const { pool, silentSteps, failedReflections } = this.#state;
+    const { noSignalPatience } = this.#host;
+    if (pool.length === 0)
+      return new TrainerError(
+        'no rollout of the prompts as they are had a reward on the selection tasks; return a number from the rollout function',
+        { code: 'no-signal' },
+      );
+    if (silentSteps >= noSignalPatience)
+      return new TrainerError(
+        `no rollout of the last ${silentSteps} steps had a reward; return one from the rollout function`,
+        { code: 'no-signal' },
+      );
+    if (failedReflections >= noSignalPatience)
+      return new TrainerError(
+        `gepa.reflection has not answered in ${failedReflections} steps (${warnings.at(-1) ?? 'no message'}); the run is saved: resume it when the model answers`,
+        { code: 'upstream-failed' },
+      );
+    return planWork(this.#search, this.#state, step + 1) === undefined ? 'converged' : undefined;
+  }
+
+  #describeEnd(): string {
+    const { spent } = this.#state;
+    const { budget } = this.#settings;
+    const { selection, minibatch } = this.#search.sizes;
+    return budget - spent < 2 * minibatch + selection
+      ? `the budget is spent: ${spent} of ${budget} rollouts, and a new prompt may cost ${2 * minibatch + selection}`
+      : 'every prompt worth improving has the perfect reward on every task of the minibatches';
+  }
+
+  #measure(fates: readonly Fate[]): GepaMetrics {
+    const { pool, spent } = this.#state;
+    const proposals: Partial<Record<Fate, number>> = {};
+    for (const fate of fates) proposals[fate] = (proposals[fate] ?? 0) + 1;
+    return {
+      candidates: pool.length,
+      ...(pool.length === 0 ? {} : { bestScore: meanScore(this.#best), firstScore: meanScore(pool[0]!) }),
+      proposals,
+      searchRollouts: spent,
+    };
+  }
+}
+
+function firstEntry({ prompts }: GepaSettings): PoolEntry {
+  const texts = toTexts(prompts);
+  return { id: identifyTexts(texts), texts, parents: [], scores: [], step: 0, nextComponent: 0 };
+}

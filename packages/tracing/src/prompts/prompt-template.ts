@@ -1,0 +1,106 @@
+import { attributeNames, check } from '@agent-lightning/core';
+import { currentRollout, type RolloutScope } from '../scope/rollout-scope.ts';
+import { writeTrace } from '../scope/untraceable.ts';
+import { fillTemplate, findVariables, type TemplateEngine } from './template-text.ts';
+
+type Trim<Text extends string> = Text extends ` ${infer Rest}` | `${infer Rest} ` ? Trim<Rest> : Text;
+
+/** Some of the characters that no name of a variable has: braces around them are plain text. */
+type Foreign = ' ' | '{' | '%' | '.' | ',' | ':' | '"' | "'" | '#' | '(' | '\n';
+
+/** The names of the variables of a template, where its text is known to the compiler. */
+export type PromptVariables<Text extends string> = string extends Text
+  ? string
+  : Text extends `${string}{{${infer Name}}}${infer Rest}`
+    ? Trim<Name> extends '' | `${string}${Foreign}${string}`
+      ? PromptVariables<`${Name}}}${Rest}`>
+      : Trim<Name> | PromptVariables<Rest>
+    : never;
+
+/** A value that takes the place of a variable. */
+export type PromptValue = string | number | boolean;
+
+/** A prompt of an agent that can be improved, by its name. */
+export interface PromptTemplate<Variable extends string = string> {
+  /** Names it among the resources of rollouts, in exports and in messages. */
+  readonly name: string;
+  /** The text as it stands in the code. */
+  readonly text: string;
+  readonly variables: readonly Variable[];
+  /**
+   * Returns the text with the values put in: inside a rollout that has a version of this prompt, that version; else the text as it
+   * stands in the code. Call it whenever the prompt is needed, not once when a module is loaded.
+   * @throws {ConfigurationError} `option-invalid` when a variable has no value, or a value has no variable
+   */
+  render(...values: [Variable] extends [never] ? [] : [values: Readonly<Record<Variable, PromptValue>>]): string;
+}
+
+/** The names that prompts may have: they are names of files too. */
+const nameForm = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$/;
+
+/**
+ * Names a prompt of an agent, so that it can be improved without changing the agent: `promptTemplate('write', 'You write SQL for {{schema}}.')`.
+ * @param name letters, digits, `_`, `.` and `-` @param text the prompt, with variables as `{{name}}`; other braces are plain text
+ * @throws {ConfigurationError} `option-invalid`
+ */
+export function promptTemplate<const Text extends string>(
+  name: string,
+  text: Text,
+): PromptTemplate<PromptVariables<Text>> {
+  if (typeof name !== 'string' || !nameForm.test(name))
+    throw check.optionInvalid('promptTemplate: name', name, 'letters, digits, "_", "." and "-", at most 100');
+  if (typeof text !== 'string' || text.trim() === '')
+    throw check.optionInvalid(`promptTemplate: the text of "${name}"`, text, 'a text that is not empty');
+  const variables = Object.freeze(findVariables(text));
+  return Object.freeze({
+    name,
+    text,
+    variables: variables as readonly PromptVariables<Text>[],
+    render: (given: Readonly<Record<string, PromptValue>> = {}) => {
+      check.knownOptions(`prompt "${name}"`, given, variables);
+      const current = findCurrent(name);
+      return fillTemplate(current?.text ?? text, current?.engine ?? 'jinja', (variable) =>
+        readValue(name, given, variable),
+      );
+    },
+  });
+}
+
+interface CurrentText {
+  readonly text: string;
+  readonly engine: TemplateEngine;
+}
+
+/** The prompts that are on record as rendered, by rollout. */
+const recorded = new WeakMap<RolloutScope, Set<string>>();
+
+/** Returns the version of a prompt that the current rollout has, and writes once into its trace that it was rendered. */
+function findCurrent(name: string): CurrentText | undefined {
+  const scope = currentRollout();
+  const resource = scope?.resources[name];
+  if (scope === undefined || resource === undefined) return undefined;
+  if (resource.type !== 'prompt_template')
+    throw check.optionInvalid(`prompt "${name}": the resource of this name`, resource.type, 'a prompt_template');
+  const names = recorded.get(scope) ?? new Set();
+  if (!names.has(name)) writeTrace(scope, () => recordRender(scope, name));
+  recorded.set(scope, names.add(name));
+  return { text: resource.template, engine: resource.engine };
+}
+
+function recordRender({ recorder, rollout }: RolloutScope, name: string): void {
+  recorder.record({
+    kind: 'object',
+    name: `prompt ${name}`,
+    attributes: {
+      [attributeNames.promptName]: name,
+      ...(rollout.resourcesId === undefined ? {} : { [attributeNames.promptResources]: rollout.resourcesId }),
+    },
+  });
+}
+
+function readValue(name: string, values: Readonly<Record<string, PromptValue>>, variable: string): string {
+  const value = Object.hasOwn(values, variable) ? values[variable] : undefined;
+  if (value === undefined || value === null)
+    throw check.optionInvalid(`prompt "${name}": the value of {{${variable}}}`, value, 'a text, a number or a boolean');
+  return String(value);
+}

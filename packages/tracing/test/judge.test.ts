@@ -1,0 +1,105 @@
+import { attributeNames } from '@agent-lightning/core';
+import { describe, expect, it } from 'vitest';
+import { judge, measureAgreement, type Judgement } from '../src/index.ts';
+import { startRollout } from './test-rollout.ts';
+
+const rubric = 'Short answers are good.';
+const silent = async (): Promise<string> => '';
+
+describe('a judge', () => {
+  it('scores an answer, and says why', async () => {
+    const requests: string[] = [];
+    const rate = judge({
+      rubric,
+      model: async (request) => {
+        requests.push(request);
+        return 'I first thought <score>2</score>, but it is short.\n<score> 7.5 </score>';
+      },
+    });
+    const judgement = await rate({ task: { question: 'Capital?' }, answer: 'Paris', reference: 'Paris.' });
+    expect(judgement).toEqual({ score: 0.75, feedback: 'I first thought <score>2</score>, but it is short.' });
+    for (const part of [rubric, '{"question":"Capital?"}', '<answer>\nParis\n</answer>', '<reference>\nParis.'])
+      expect(requests[0]).toContain(part);
+  });
+
+  it('scores equal answers once, also those that are asked for at once', async () => {
+    const rate = judge({ rubric, model: async () => '<score>5</score>' });
+    const ask = (answer: string): Promise<Judgement | undefined> => rate({ task: 'a', answer });
+    await Promise.all([ask('x'), ask('x'), ask('y')]);
+    await ask('x');
+    expect(rate.statistics).toEqual({ asked: 2, repeated: 2, failed: 0 });
+  });
+
+  it.each([
+    ['says no score', 'good'],
+    ['says more than 10', '<score>11</score>'],
+    ['says less than 0', '<score>-1</score>'],
+  ])('that %s is asked again, then gives no reward', async (_, answer) => {
+    const rate = judge({ rubric, model: async () => answer });
+    expect(await rate({ task: 'a', answer: 'x' })).toBeUndefined();
+    expect(rate.statistics).toEqual({ asked: 2, repeated: 0, failed: 1 });
+  });
+
+  it('that is down gives no reward, is asked again for the next one, and says so in the trace', async () => {
+    const answers = [new Error('quota exceeded'), 'Good. <score>10</score>'];
+    const rate = judge({
+      rubric,
+      name: 'style',
+      model: async (): Promise<string> => {
+        const next = answers.shift()!;
+        if (next instanceof Error) throw next;
+        return next;
+      },
+    });
+    const { run, spans } = await startRollout();
+    expect(await run(() => rate({ task: 'a', answer: 'x' }))).toBeUndefined();
+    expect(await run(() => rate({ task: 'a', answer: 'x' }))).toEqual({ score: 1, feedback: 'Good.' });
+    expect(await spans('message')).toMatchObject([
+      { attributes: { [attributeNames.messageBody]: 'style gave no score: quota exceeded' } },
+    ]);
+    expect((await spans('operation')).map(({ name, status }) => [name, status.code])).toEqual([
+      ['style', 'ok'],
+      ['style', 'ok'],
+    ]);
+  });
+
+  it.each([
+    [{ rubric: ' ', model: silent }, /judge\.rubric must be a text that says what makes an answer good/],
+    [{ rubric, model: {} }, /judge\.model\.baseUrl/],
+    [{ rubric, model: silent, rubrics: 1 }, /judge has no option "rubrics"; did you mean "rubric"/],
+  ])('refuses %o', (options, message) => {
+    expect(() => judge(options as never)).toThrow(message);
+  });
+});
+
+describe('the agreement of a judge with labels', () => {
+  const scores: Readonly<Record<string, number>> = { a: 2, b: 8, c: 8, d: 1 };
+  const rate = judge({
+    rubric,
+    model: async (request) => {
+      const [, answer] = /<answer>\n(.)\n/.exec(request)!;
+      return `<score>${scores[answer!] ?? 'none'}</score>`;
+    },
+  });
+  const label = (answer: string, value: number): { task: string; answer: string; label: number } => ({
+    task: 't',
+    answer,
+    label: value,
+  });
+
+  it('counts pairs that are in order, by hand', async () => {
+    // a<b right, a<c right, a>d wrong (labels 0 < 0.5), b=c half, b>d right, c>d right: 4.5 of 6
+    const labelled = [label('a', 0), label('b', 1), label('c', 0.9), label('d', 0.5), label('e', 1)];
+    const { error, ...rest } = await measureAgreement(rate, labelled);
+    expect(rest).toEqual({ answers: 4, failed: 1, ordered: 4.5 / 6 });
+    expect(error).toBeCloseTo((0.2 + 0.2 + 0.1 + 0.4) / 4, 12);
+  });
+
+  it('has no order where all labels are equal', async () => {
+    expect(await measureAgreement(rate, [label('a', 1), label('b', 1)])).toMatchObject({ ordered: undefined });
+  });
+
+  it.each([[[]], [[label('a', 2)]]])('refuses %j', async (labelled) => {
+    await expect(measureAgreement(rate, labelled)).rejects.toThrow(/measureAgreement/);
+  });
+});

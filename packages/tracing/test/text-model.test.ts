@@ -1,0 +1,89 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { toAskModel } from '../src/index.ts';
+
+type Answer = (response: ServerResponse) => void;
+
+const requests: { readonly url: string | undefined; readonly key: string | undefined; readonly body: unknown }[] = [];
+let answers: Answer[] = [];
+let baseUrl = '';
+
+async function answerNext(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  let body = '';
+  for await (const piece of request) body += String(piece);
+  requests.push({ url: request.url, key: request.headers.authorization, body: JSON.parse(body) });
+  answers.shift()!(response);
+}
+
+const server = createServer((request, response) => void answerNext(request, response));
+
+beforeAll(async () => {
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1/`;
+});
+afterAll(() => server.close());
+beforeEach(() => {
+  requests.length = 0;
+  answers = [];
+});
+
+const say =
+  (content: unknown): Answer =>
+  (response) =>
+    response.end(JSON.stringify({ choices: [{ message: { content } }] }));
+const fail =
+  (status: number, headers: Record<string, string> = {}): Answer =>
+  (response) =>
+    response.writeHead(status, headers).end('overloaded');
+
+describe('a model that is asked for a text', () => {
+  it('is asked in the chat dialect', async () => {
+    answers = [say('a better prompt')];
+    const ask = toAskModel('reflection', { baseUrl, model: 'm', apiKey: 'secret', temperature: 0, maxTokens: 9 });
+    expect(await ask('improve')).toBe('a better prompt');
+    const body = { model: 'm', messages: [{ role: 'user', content: 'improve' }], temperature: 0, max_tokens: 9 };
+    expect(requests).toEqual([{ url: '/v1/chat/completions', key: 'Bearer secret', body }]);
+  });
+
+  it('is asked again when it is busy, after the wait that it asks for', async () => {
+    answers = [fail(429, { 'retry-after': '7' }), fail(503), say('at last')];
+    const waits: number[] = [];
+    const wait = async (milliseconds: number): Promise<void> => void waits.push(milliseconds);
+    expect(await toAskModel('reflection', { baseUrl, model: 'm' }, { wait })('improve')).toBe('at last');
+    expect(waits).toEqual([7_000, 4_000]);
+  });
+
+  it.each([
+    ['stays broken', [fail(500), fail(500), fail(500)], 'upstream-failed', /answered 500: overloaded/],
+    ['rejects the request', [fail(401)], 'upstream-rejected', /the model m at .* answered 401/],
+    ['answers nothing', [say(null)], 'upstream-malformed', /without choices\[0\]/],
+    ['answers garbage', [(response: ServerResponse) => response.end('<html>')], 'upstream-malformed', /<html>/],
+  ])('that %s is named', async (_, given, code, message) => {
+    answers = [...given];
+    const ask = toAskModel('reflection', { baseUrl, model: 'm', apiKey: 'secret' }, { wait: async () => {} });
+    const error: unknown = await ask('improve').catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code, message: expect.stringMatching(message) });
+    expect(String(error)).not.toContain('secret');
+    expect(answers).toEqual([]);
+  });
+
+  it('that cannot be reached is named', async () => {
+    const ask = toAskModel('reflection', { baseUrl: 'http://127.0.0.1:1/v1', model: 'm' }, { wait: async () => {} });
+    await expect(ask('improve')).rejects.toMatchObject({ code: 'upstream-failed', retryable: true });
+  });
+
+  it('may be a function', async () => {
+    expect(await toAskModel('reflection', async (prompt) => `${prompt}!`)('improve')).toBe('improve!');
+    const ask = toAskModel('reflection', (async () => ({ text: 'x' })) as never);
+    await expect(ask('improve')).rejects.toThrow(/a function that returns a promise of a text/);
+  });
+
+  it.each([
+    [{ baseUrl: 'api.openai.com', model: 'm' }, /reflection\.baseUrl must be a URL such as/],
+    [{ baseUrl: 'http://x/v1', model: '' }, /reflection\.model must be the name of a model/],
+    [{ baseUrl: 'http://x/v1', model: 'm', key: 'x' }, /reflection has no option "key"/],
+  ])('refuses %j', (model, message) => {
+    expect(() => toAskModel('reflection', model as never)).toThrow(message);
+  });
+});
