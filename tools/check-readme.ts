@@ -25,7 +25,12 @@ function readFences(file: string): Fence[] {
   }));
 }
 
-const documents = ['README.md', ...globSync(['packages/*/README.md', 'examples/*/README.md', 'docs/**/*.md'])];
+const documents = [
+  'README.md',
+  ...globSync(['packages/*/README.md', 'examples/*/README.md', 'docs/**/*.md', 'skills/*/SKILL.md'], {
+    exclude: ['**/node_modules/**'],
+  }),
+];
 const fences = documents.flatMap(readFences);
 
 rmSync(output, { recursive: true, force: true });

@@ -16,7 +16,7 @@ const vllmTests = join('test', 'real-vllm');
 
 /**
  * Lists the parts: the `*.full.test.ts` files of each workspace, those on vLLM, the packed packages, `init` and `doctor`, templates and
- * tokenizers, versions of frameworks, and stores under kills.
+ * tokenizers, versions of frameworks, the documents as a site, and stores under kills.
  */
 export function listFullParts(root: string): readonly FullPart[] {
   return [
@@ -27,6 +27,7 @@ export function listFullParts(root: string): readonly FullPart[] {
     examined,
     quickstarts,
     models,
+    documents,
     versions,
     ...(['sqlite', 'postgres'] as const).map(chaosOf),
   ];
@@ -78,6 +79,12 @@ const packed: FullPart = {
     ['npm', 'run', 'build'],
     ['npm', 'run', 'check:packages'],
   ],
+};
+
+const documents: FullPart = {
+  name: 'docs',
+  title: 'builds the documentation as a site',
+  commands: [['npm', 'run', 'docs:build']],
 };
 
 const setUp: FullPart = {

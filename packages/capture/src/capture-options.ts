@@ -15,6 +15,7 @@ export type Redact = (text: string, where: RedactedText) => string;
 export type CaptureDropReason = 'buffer-full' | 'input-invalid' | 'redaction-failed' | 'store-refused' | 'closed';
 
 export interface CaptureOptions {
+  /** The store that recorded runs go to. */
   readonly store: LightningStore;
   /** The share of runs that is written, 0 to 1; the rollout's id decides, alike in every process. @default 1 */
   readonly sampleRate?: number;

@@ -12,7 +12,6 @@ export type LightningErrorCode =
   | 'reward-invalid'
   | 'reward-missing'
   | 'tokens-invalid'
-  | 'tokens-missing'
   // adapter
   | 'adapter-unsupported'
   // store

@@ -19,6 +19,7 @@ import { resolveStaleness, type StaleVerdict } from './policies/staleness-rule.t
 export interface RemoteGatewayOptions {
   /** The gateway's address, such as `http://127.0.0.1:4100`. */
   readonly url: string;
+  /** The `adminKey` that the gateway was started with. */
   readonly adminKey: string;
   /** The longest time that the gateway may take to answer. @default 120_000 */
   readonly timeoutMs?: number;

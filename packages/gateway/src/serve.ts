@@ -18,6 +18,7 @@ import type { Dialect } from './dialects/dialect.ts';
 import { dialects, findDialect, pathAfterVersion } from './dialects/dialects.ts';
 
 export interface ServeOptions extends CallLimitOptions {
+  /** The policy's version that answers: servers, or an engine in this process. */
   readonly snapshot: PolicySnapshot;
   /** The name that clients ask for. */
   readonly model: string;

@@ -21,7 +21,7 @@ export interface RecordOptions {
   readonly file: string;
   /** The run whose rollouts are recorded. @default every run */
   readonly runId?: string;
-  /** @default every mode */
+  /** The modes of the rollouts that are recorded. @default every mode */
   readonly modes?: readonly RolloutMode[];
   /** The most rollouts, the newest first. @default 50 */
   readonly limit?: number;

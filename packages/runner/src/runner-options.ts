@@ -18,13 +18,15 @@ import type { RolloutFunction } from './rollout-function.ts';
 import type { RunnerHooks } from './runner-hooks.ts';
 
 export interface RunnerOptions<Task> {
+  /** The store whose queued rollouts are run. */
   readonly store: LightningStore;
+  /** Runs the agent on one task and returns the reward. */
   readonly rollout: RolloutFunction<Task>;
   /** The gateway to which trained model calls go. @default none: `context.llm` throws, agents are only traced */
   readonly gateway?: ModelGateway;
   /** Rollouts that run at once in this process. @default 1 */
   readonly concurrency?: number;
-  /** @default host name, process id and a random suffix */
+  /** The name under which attempts are claimed; two runners must not share one. @default host name, process id and a random suffix */
   readonly workerId?: string;
   /** The time from an attempt's claim to its time-out; the shorter of this and the rollout's own `startToFinishMs` holds. @default none */
   readonly attemptTimeoutMs?: number;
@@ -38,6 +40,7 @@ export interface RunnerOptions<Task> {
   readonly modes?: readonly RolloutMode[];
   /** The run whose rollouts to claim. @default every run */
   readonly runId?: string;
+  /** Functions that are called around each rollout. @default none */
   readonly hooks?: RunnerHooks;
   /**
    * Says whether the app's own OpenTelemetry provider, registered with `@opentelemetry/api`, gets spans and metrics of rollouts, and whether with

@@ -5,7 +5,7 @@ import type { LoraSpec } from './tinker-model.ts';
 
 /** Low-rank adapters on the linear layers. */
 export interface LoraOptions {
-  /** @default 32 */
+  /** Inner width of every adapter. @default 32 */
   readonly rank?: number;
   /** The adapters' scale is alpha / rank. Only for the worker; other servers have 32. @default 32 */
   readonly alpha?: number;

@@ -30,11 +30,11 @@ export interface TinkerOptions {
   readonly timeoutMs?: number;
   /** The time for which a call is tried again at a server that only fails. @default 300_000 */
   readonly retryForMs?: number;
-  /** @default lines on standard error */
+  /** Takes log messages. @default lines on standard error */
   readonly logger?: Logger;
   /** Aborting it ends every call. */
   readonly signal?: AbortSignal;
-  /** @default the global one */
+  /** Sends the requests. @default the global one */
   readonly fetch?: typeof globalThis.fetch;
 }
 

@@ -115,6 +115,7 @@ export interface TrainerOptions<Task = JsonValue, Metrics extends object = objec
   readonly checkpointEvery?: number;
   /** Checkpoints that are kept. @default 2 */
   readonly keepCheckpoints?: number;
+  /** Functions that are called around each rollout and after each step. @default none */
   readonly hooks?: TrainerHooks<Metrics>;
   /**
    * Writers that put the metrics of each step elsewhere too, such as `tensorBoard()` or `mlflow({ url })`. One that is away never stops a run, and
@@ -126,7 +127,7 @@ export interface TrainerOptions<Task = JsonValue, Metrics extends object = objec
    * and steps; `{ content: true }` adds texts. Where none is registered, nothing happens. @default true, without texts
    */
   readonly openTelemetry?: boolean | OpenTelemetryOptions;
-  /** @default lines on standard error */
+  /** Takes what the run says. @default lines on standard error */
   readonly logger?: Logger;
   /** `live`: one line that is redrawn; `plain`: a line for each step. @default `live` on a terminal, else `plain` */
   readonly progress?: ProgressMode;

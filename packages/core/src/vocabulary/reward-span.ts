@@ -18,7 +18,7 @@ export type RewardValue =
   | ({ readonly feedback: string } & Readonly<Record<string, number | boolean | string>>);
 
 export interface RewardAttributesOptions {
-  /** @default 'rollout' */
+  /** What the reward is for: the whole rollout, all calls of `{ agent: name }`, or the call or tool of `{ span: id }`. @default 'rollout' */
   readonly scope?: RewardScope;
   /** The dimension that training reads. @default the first one */
   readonly primary?: string;

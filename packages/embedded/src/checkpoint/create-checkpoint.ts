@@ -36,6 +36,7 @@ export interface ModelShape {
 export interface CreateCheckpointOptions {
   /** A directory that is new, empty, or holds an earlier checkpoint, which is replaced. */
   readonly directory: string;
+  /** The sizes of the model: layers, heads, widths, context. */
   readonly config: ModelShape;
   /** The content of `tokenizer.json`, such as `trainBytePairTokenizer` gives. */
   readonly tokenizer: TokenizerJson;
@@ -43,9 +44,9 @@ export interface CreateCheckpointOptions {
   readonly chatTemplate: string;
   /** Tokens that end an answer, such as `<|im_end|>`; at least one. */
   readonly endTokens: readonly string[];
-  /** @default none */
+  /** The token that begins every sequence. @default none */
   readonly beginToken?: string;
-  /** @default the first end token */
+  /** The token that fills up batches in other programs. @default the first end token */
   readonly padToken?: string;
   /** Seeds the weights. */
   readonly seed: number;

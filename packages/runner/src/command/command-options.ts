@@ -22,7 +22,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
 export interface RunCommandOptions<Task = JsonValue> {
   /** A program on the `PATH` or a path to one; it is not given to a shell. */
   readonly command: string;
-  /** @default none */
+  /** The arguments of the command, or a function that makes them of the task. @default none */
   readonly args?: readonly string[] | ((task: Task, context: RolloutContext) => readonly string[]);
   /** Variables that are added to the environment and win over everything else; undefined takes a variable away. @default none */
   readonly env?: Environment | ((task: Task, context: RolloutContext) => Environment);
@@ -37,7 +37,7 @@ export interface RunCommandOptions<Task = JsonValue> {
    * @default the whole task
    */
   readonly taskForAgent?: (task: Task) => unknown;
-  /** @default that of this process */
+  /** The directory in which the command runs. @default that of this process */
   readonly cwd?: string;
   /** The way in which the task arrives as JSON: on standard input, or in `AGENT_LIGHTNING_TASK`. @default 'stdin' */
   readonly taskIn?: 'stdin' | 'environment';

@@ -23,6 +23,7 @@ export interface EvaluateOptions<Task> {
 export interface CompareOptions<Task> extends Omit<EvaluateOptions<Task>, 'checkpoint'> {
   /** The agent that the candidate is compared with, as in `checkpoint`. @default 'base' */
   readonly baseline?: string;
+  /** The agent that is asked about, as in `checkpoint`. */
   readonly candidate: string;
 }
 

@@ -61,13 +61,13 @@ export interface GrpoOptions extends GrpoLossOptions, LearningRateOptions {
   readonly minibatches?: number;
   /** Clips the global L2 norm of the gradient; 0 for no clipping. @default 1 */
   readonly maxGradientNorm?: number;
-  /** @default 0.9 */
+  /** AdamW's β₁, the decay of the first moment. @default 0.9 */
   readonly beta1?: number;
-  /** @default 0.95 */
+  /** AdamW's β₂, the decay of the second moment. @default 0.95 */
   readonly beta2?: number;
   /** AdamW's ε, added to the root of the second moment. @default 1e-8 */
   readonly epsilon?: number;
-  /** Decoupled. @default 0 */
+  /** AdamW's decoupled weight decay. @default 0 */
   readonly weightDecay?: number;
   /** Steps over which a fixed learning rate grows to its value. @default 0 */
   readonly warmupSteps?: number;
