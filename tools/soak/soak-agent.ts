@@ -48,7 +48,7 @@ async function ask(task: SoakTask, call: number, context: RolloutContext, witnes
     }),
   });
   if (task.kind === 'leaves') return await leave(response, leaving);
-  const answer = isStream ? await readStream(response) : readWhole(await response.text());
+  const answer = isStream ? await readStream(response) : await readWhole(response);
   if (!answer.includes(task.mark)) witness.strange.push(answer);
   witness.answered += 1;
   witness.callMs.push(performance.now() - startMs);
@@ -62,7 +62,9 @@ async function leave(response: Response, leaving: AbortController): Promise<void
   await reader.read().catch(() => undefined);
 }
 
-function readWhole(text: string): string {
+async function readWhole(response: Response): Promise<string> {
+  const text = await response.text();
+  if (text === '') throw new TypeError(`the model answered ${response.status} and nothing else`);
   const { choices, error } = JSON.parse(text) as Chunk;
   if (error !== undefined) throw new TypeError(`the model answered ${JSON.stringify(error)}`);
   return choices![0]!.message!.content;
@@ -79,7 +81,8 @@ interface Chunk {
 /** Returns the text of a stream that came to its end. */
 async function readStream(response: Response): Promise<string> {
   const text = await response.text();
-  if (!response.ok || !text.includes('data: [DONE]')) throw new TypeError(`the stream broke: ${text.slice(-200)}`);
+  if (!response.ok || !text.includes('data: [DONE]'))
+    throw new TypeError(`the stream broke: ${response.status} ${text.slice(-200)}`);
   const events = text.split('\n').filter((line) => line.startsWith('data: {'));
   const chunks = events.map((line) => JSON.parse(line.slice('data: '.length)) as Chunk);
   const broken = chunks.find(({ error }) => error !== undefined);

@@ -19,6 +19,9 @@ export {
 export type { CriticOptions, PolicyOptions, StepMetrics, TrainerHooks, TrainingResult } from '@agent-lightning/trainer';
 export type { DevOptions, DevReport } from '@agent-lightning/trainer';
 
+// metrics of a run, written where a team looks at them
+export { mlflow, tensorBoard } from '@agent-lightning/trainer';
+
 // tasks in files
 export { readTasks, streamTasks, type ReadTasksOptions, type TaskRecord } from '@agent-lightning/trainer';
 
@@ -32,8 +35,12 @@ export { createCheckpoint, embedded, type EmbeddedOptions } from '@agent-lightni
 export { gpu, tinker, type GpuOptions, type TinkerOptions, type VllmOptions } from '@agent-lightning/trainer';
 export { setUpPython, setUpStarterModel } from '@agent-lightning/gpu';
 
-// rewards and events that an agent gives while it runs
+// improving prompts instead of weights
+export { apo, gepa } from '@agent-lightning/prompt-optimizer';
+
+// rewards and events that an agent gives while it runs, and the prompts that it names
 export { emitException, emitMessage, emitObject, emitReward, operation } from '@agent-lightning/tracing';
+export { judge, measureAgreement, promptTemplate } from '@agent-lightning/tracing';
 
 // running agents
 export { runCommand, Runner, type RunCommandOptions, type RunnerOptions } from '@agent-lightning/runner';
