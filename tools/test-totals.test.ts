@@ -124,6 +124,7 @@ it('makes a part of each workspace with heavy tests, and one of those on a real 
     'doctor',
     'packed',
     'models',
+    'docs',
     'versions',
     'chaos-sqlite',
     'chaos-postgres',
