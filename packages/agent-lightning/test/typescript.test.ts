@@ -51,7 +51,7 @@ describe('the TypeScript of users', () => {
       write('lib/own.ts', 'export const own: number = 1;');
       write(
         'main.ts',
-        `import { own } from '@/own'; import { own as same } from '@/own.js'; import * as zod from 'zod'; import 'node:fs'; console.log(own, same, zod.own);`,
+        `import { own } from '@/own'; import { own as same } from '@/own.js'; import * as zod from 'zod'; import 'node:fs'; console.log([own, same, zod.own].join(" "));`,
       );
       const hooks = (name: string): string =>
         JSON.stringify(new URL(`../src/sources/${name}.ts`, import.meta.url).href);
