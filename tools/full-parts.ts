@@ -78,6 +78,7 @@ const packed: FullPart = {
   commands: [
     ['npm', 'run', 'build'],
     ['npm', 'run', 'check:packages'],
+    ['npm', 'run', 'check:tarballs'],
   ],
 };
 

@@ -6,13 +6,16 @@ import { rewardAttributes, toEpisode, toMessages, type Algorithm } from '@agent-
 import { createCheckpoint, embedded, LlamaEngine } from '@agent-lightning/embedded';
 import { connectGateway, Gateway, serve } from '@agent-lightning/gateway';
 import { setUpPython, setUpStarterModel } from '@agent-lightning/gpu';
+import { apo, gepa } from '@agent-lightning/prompt-optimizer';
+import { mlflow, resolveOpenTelemetryOptions, tensorBoard } from '@agent-lightning/observability';
+import { recordRollouts, replayRollout } from '@agent-lightning/regression';
 import { runCommand, Runner } from '@agent-lightning/runner';
 import { MemoryStore } from '@agent-lightning/store';
 import { openPostgresStore } from '@agent-lightning/store-postgres';
 import { openSqliteStore } from '@agent-lightning/store-sqlite';
 import { outlineTrace, startModelServer, startPostgres, startTestRollout } from '@agent-lightning/testing';
 import { createChatEngine, createToolCallReader, trainBytePairTokenizer } from '@agent-lightning/text';
-import { agentOptions, emitMessage, emitReward } from '@agent-lightning/tracing';
+import { agentOptions, emitMessage, emitReward, judge } from '@agent-lightning/tracing';
 import { gpu, grpo, readTasks, rescore, tinker, Trainer } from '@agent-lightning/trainer';
 import { describe, expect, it } from 'vitest';
 
@@ -104,6 +107,31 @@ const rows: readonly Row[] = [
     meant: 'agentMatch',
     isOptional: true,
   },
+  { type: 'observability MlflowOptions', call: mlflow, misspelt: { ur1: 'http://a' }, meant: 'url', isOptional: true },
+  {
+    type: 'observability OpenTelemetryOptions',
+    call: (options) => resolveOpenTelemetryOptions('Runner', options),
+    misspelt: { contents: true },
+    meant: 'content',
+    isOptional: true,
+  },
+  {
+    type: 'observability TensorBoardOptions',
+    call: (options) => tensorBoard(options),
+    misspelt: { directori: 'a' },
+    meant: 'directory',
+    isOptional: true,
+  },
+  { type: 'prompt-optimizer ApoOptions', call: apo, misspelt: { reflections: 'a' }, meant: 'reflection' },
+  { type: 'prompt-optimizer GepaOptions', call: gepa, misspelt: { reflections: 'a' }, meant: 'reflection' },
+  { type: 'regression RecordOptions', call: recordRollouts, misspelt: { files: 'a' }, meant: 'file' },
+  {
+    type: 'regression ReplayOptions',
+    call: (options) => replayRollout({} as Given, options),
+    misspelt: { rollouts: rollout },
+    meant: 'rollout',
+  },
+  { type: 'tracing JudgeOptions', call: judge, misspelt: { rubrik: 'a' }, meant: 'rubric' },
   { type: 'embedded CreateCheckpointOptions', call: createCheckpoint, misspelt: { endToken: [] }, meant: 'endTokens' },
   { type: 'embedded EmbeddedOptions', call: embedded, misspelt: { modle: 'm' }, meant: 'model' },
   { type: 'embedded LlamaEngineOptions', call: LlamaEngine.create, misspelt: { thread: 1 }, meant: 'threads' },
@@ -380,6 +408,8 @@ const exempt: Readonly<Record<string, string>> = {
   'core LightningRLOptions': 'grpo makes them of its own options, which are checked',
   'gpu VllmSharedOptions': 'part of VllmOptions and VllmAttachOptions',
   'gpu VllmStartOptions': 'one of VllmOptions',
+  'observability MetricLogOptions': 'parts of a run, which the trainer puts together',
+  'observability ResolvedOpenTelemetryOptions': 'made of OpenTelemetryOptions',
   'platform OutageOptions': 'given by code of this project alone',
   'report WriteReportOptions': 'parts of a run, which the trainer puts together',
   'run CallOptions': 'parts of a run, which the trainer puts together',
