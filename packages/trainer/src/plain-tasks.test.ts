@@ -24,6 +24,7 @@ describe('toPlainTasks', () => {
       fc.property(fc.array(fc.jsonValue()), (tasks) => {
         expect(toPlainTasks('fit: train', tasks)).toEqual(JSON.parse(JSON.stringify(tasks)));
       }),
+      { examples: [[[{ '': -0 }]]] },
     );
   });
 

@@ -12,7 +12,7 @@ export function toPlainTasks<Task>(option: string, tasks: readonly Task[]): read
 /** @param around the objects that the value is in, outermost first */
 function toPlain(path: string, value: unknown, around: readonly object[]): JsonValue {
   if (value === null || typeof value === 'string' || typeof value === 'boolean') return value;
-  if (typeof value === 'number' && Number.isFinite(value)) return value;
+  if (typeof value === 'number' && Number.isFinite(value)) return value + 0; // JSON has no −0
   if (typeof value !== 'object') throw invalid(path, value);
   if (around.includes(value))
     throw check.optionInvalid(path, 'an object that it is in itself', 'JSON, which has no circles');
