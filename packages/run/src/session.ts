@@ -4,6 +4,8 @@ import {
   type LightningStore,
   type Logger,
   type NamedResources,
+  type Rollout,
+  type Span,
   type TrainingGateway,
 } from '@agent-lightning/core';
 import { Gateway, type GatewayOptions, type SamplingOptions, type StructuredOutput } from '@agent-lightning/gateway';
@@ -13,6 +15,7 @@ import { MemoryStore } from '@agent-lightning/store';
 import { openSqliteStore } from '@agent-lightning/store-sqlite';
 import { Outages } from './outlast-outages.ts';
 import { nameInRun } from './rollouts/planned-rollout.ts';
+import { readSpans } from './rollouts/read-spans.ts';
 import { witnessStore } from './witness/witnessed-store.ts';
 import { RunnerLoad } from './rollouts/runner-load.ts';
 
@@ -149,6 +152,11 @@ export class Session<Task> {
   /** Returns the newest resources under a name within the run; undefined where there are none. */
   async findResources(resourcesId: string): Promise<NamedResources | undefined> {
     return (await this.store.getResources(nameInRun(this.#runId, resourcesId)))?.resources;
+  }
+
+  /** Reads the spans of these rollouts' newest attempts, without tokens: in the order of the rollouts, then of their sequence ids. */
+  async readSpans(rollouts: readonly Rollout[]): Promise<readonly Span[]> {
+    return await readSpans(this.store, rollouts);
   }
 
   /** Stops the runner, aborting the rollouts that still run. */

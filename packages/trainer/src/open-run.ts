@@ -1,11 +1,4 @@
-import {
-  describeAgentMatch,
-  type AlgorithmHost,
-  type JsonValue,
-  type LightningStore,
-  type Rollout,
-  type Span,
-} from '@agent-lightning/core';
+import { describeAgentMatch, type AlgorithmHost, type JsonValue } from '@agent-lightning/core';
 import { describeConfig, FailureScoring, Session, type RunConfig, type SessionOptions } from '@agent-lightning/run';
 import type { ResolvedFitOptions } from './fit-options.ts';
 import { isRouted } from './policy-options.ts';
@@ -42,20 +35,8 @@ export function toHost<Task>(
     logger,
     putResources: (resourcesId, resources) => session.putResources(resourcesId, resources),
     findResources: (resourcesId) => session.findResources(resourcesId),
-    readSpans: (rollouts) => readSpans(session.store, rollouts),
+    readSpans: (rollouts) => session.readSpans(rollouts),
   };
-}
-
-/** The most rollouts of one store query, which lists their ids. */
-const queryChunk = 1_000;
-
-async function readSpans(store: LightningStore, rollouts: readonly Rollout[]): Promise<readonly Span[]> {
-  const spans: Span[] = [];
-  for (let first = 0; first < rollouts.length; first += queryChunk) {
-    const rolloutIds = rollouts.slice(first, first + queryChunk).map(({ rolloutId }) => rolloutId);
-    for (const span of await store.querySpans({ rolloutIds, attemptId: 'latest' })) spans.push(span);
-  }
-  return spans.sort((one, other) => one.sequenceId - other.sequenceId);
 }
 
 /** Describes the options that decide what a run does. Steps, runners, staleness and options that only observe may change. */

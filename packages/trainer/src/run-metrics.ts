@@ -50,6 +50,5 @@ export class RunMetrics {
 }
 
 function validationLine(step: number, validation: ValidationMetrics): MetricLine {
-  const line = { step, validation };
-  return line;
+  return { step, validation } as MetricLine;
 }

@@ -60,7 +60,7 @@ export interface Rollout {
   readonly resourcesId?: string;
   readonly retry: RetryPolicy;
   readonly timeouts: RolloutTimeouts;
-  /** What its sender says of it. `replaces` names the rollout of a stopped run that this one repeats: a gateway draws the same seeds for both. */
+  /** Holds what its sender says of it. `replaces` names the rollout of a stopped run that this one repeats: a gateway draws the same seeds for both. */
   readonly metadata: { readonly [key: string]: JsonValue };
   /** The number of attempts that were started. */
   readonly attemptCount: number;

@@ -128,7 +128,7 @@ export class ReplyDraft {
       const value = logprobs[position];
       if (typeof value === 'number' && isLogprob(value)) continue;
       const place = `log-probability ${choice.logprobs.length + position} of choice ${index}`;
-      // In 32 bits, as every reader keeps it.
+      // Every reader keeps it in 32 bits.
       this.markMalformed(`${place} is ${typeof value === 'number' ? Math.fround(value) : String(value)}`);
     }
     return choice;

@@ -14,6 +14,7 @@ import {
 import { isFinalRolloutStatus } from '@agent-lightning/store';
 import { FailureScoring } from '../failures/failure-scoring.ts';
 import { toEnqueueRequest } from './planned-rollout.ts';
+import { readSpans } from './read-spans.ts';
 import { markStrayedCalls } from './strayed-calls.ts';
 
 export interface RolloutCollectorOptions {
@@ -113,12 +114,7 @@ export class RolloutCollector {
 
   /** Reads the spans of these rollouts' newest attempts, without tokens. */
   async readSpans(rollouts: readonly Rollout[]): Promise<readonly Span[]> {
-    const spans: Span[] = [];
-    for (let first = 0; first < rollouts.length; first += queryChunk) {
-      const rolloutIds = rollouts.slice(first, first + queryChunk).map(({ rolloutId }) => rolloutId);
-      spans.push(...(await this.#options.store.querySpans({ rolloutIds, attemptId: 'latest' })));
-    }
-    return spans;
+    return await readSpans(this.#options.store, rollouts);
   }
 
   /** Cancels the queued and running rollouts of this run, and returns how many there were. */
