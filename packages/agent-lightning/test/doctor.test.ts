@@ -150,6 +150,24 @@ describe('what the doctor checks', () => {
     expect((await check({ ...openai, OPENAI_API_KEY: 'right' }))[0]).toMatch(/^note: .*cannot be reached/);
   });
 
+  it('shows no key and no password, whoever repeats them', async () => {
+    const check = async (key: string, base: string, fetch: typeof globalThis.fetch): Promise<string> => {
+      const environment = { OPENAI_API_KEY: key, OPENAI_BASE_URL: base };
+      return JSON.stringify(await checkKeys({ environment, fetch }));
+    };
+    const repeat = (text: string) => () => Promise.resolve(new Response(text, { status: 401 }));
+    const base = 'http://user:p@ssword@127.0.0.1:9/v1';
+    const told = [
+      await check('sk-secret', base, repeat('{"error":{"message":"Received=sk-secret, expected sk-"}}')),
+      await check('sk-secret ', base, repeat(`${'.'.repeat(295)}sk-secret`)),
+      await check('sk-secret', base, () => Promise.reject(new TypeError(`no route to ${base} with sk-secret`))),
+      await check('sk-secret', base, globalThis.fetch),
+      await check('sk-\nsecret', 'http://127.0.0.1:9/v1', globalThis.fetch),
+    ];
+    for (const text of told) expect(text).not.toMatch(/secret|sk-s|user|ssword/);
+    expect(told[0]).toContain('rejected by http://…@127.0.0.1:9/v1/models with status 401: Received=…, expected sk-');
+  });
+
   it('reads out of the configuration what the project needs, without running it', () => {
     const directory = makeFolder({
       'package.json': '{}',
@@ -173,6 +191,13 @@ describe('what the doctor checks', () => {
       'lightning.config.mjs': `import * as lightning from 'agent-lightning'; export default { backend: lightning.gpu({ model: process.env.MODEL, device: 'cpu' }) };`,
     });
     expect(readNeeds(onCpu)).toMatchObject({ models: [], python: true, gpu: false, device: 'cpu', vllm: false });
+    const twoPorts = makeFolder({
+      'lightning.config.mjs': `import { Gateway, gpu } from 'agent-lightning';
+        const database = { host: 'db.example.com', port: 5432 };
+        const vllm = { port: 8123 };
+        export default { gateway: await Gateway.start({ store, port: 4000 }), backend: () => gpu({ model: 'm', vllm }) };`,
+    });
+    expect(readNeeds(twoPorts).ports).toEqual([4000, 8123]);
     expect(readNeeds(makeFolder({}))).toMatchObject({ config: undefined, python: false, gpu: false });
   });
 });

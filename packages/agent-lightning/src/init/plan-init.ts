@@ -36,7 +36,7 @@ export function planInit(project: Project, { agent }: ChosenAgent, version: stri
   const files = [
     { path: `lightning/tasks.${language}`, text: writeTasks(language) },
     { path: `lightning/reward.${language}`, text: writeReward(language, form) },
-    // The last one: where it is there, the project is set up.
+    // The last one that is written: where it is there, the project is set up.
     { path: `lightning.config.${language}`, text: writeConfig(project, agent, language) },
   ];
   const isThere = ({ path }: PlannedFile): boolean => existsSync(join(project.directory, path));

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { registerHooks } from 'node:module';
 import { fileURLToPath } from 'node:url';
-import { compileTypeScript } from './compile-typescript.ts';
+import { compileTypeScript, type CompiledSource } from './compile-typescript.ts';
 
 let isRegistered = false;
 
@@ -18,11 +18,24 @@ export function loadTypeScript(): void {
       if (!url.startsWith('file:') || url.includes('/node_modules/') || !/\.[cm]?ts(?:\?|$)/.test(url))
         return nextLoad(url, context);
       const path = fileURLToPath(url);
-      const compiled = compileTypeScript(readFileSync(path, 'utf8'));
+      const compiled = compileFile(path);
       // Node tells what is wrong with it.
       if (compiled === undefined) return nextLoad(url, context);
       const isModule = compiled.isModule || path.endsWith('.mts') || context.format?.startsWith('module') === true;
       return { format: isModule ? 'module' : 'commonjs', source: compiled.text, shortCircuit: true };
     },
   });
+}
+
+/** Compiles a file. @throws {SyntaxError} for what is no TypeScript; its message begins with the file and the line */
+function compileFile(path: string): CompiledSource | undefined {
+  const text = readFileSync(path, 'utf8');
+  try {
+    return compileTypeScript(text);
+  } catch (error) {
+    // Node writes the line before the message, and no file.
+    if (error instanceof SyntaxError)
+      error.message = `${path}${/^:\d+/.exec(error.stack ?? '')?.[0] ?? ''}: ${error.message}`;
+    throw error;
+  }
 }
