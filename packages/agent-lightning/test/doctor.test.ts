@@ -38,12 +38,16 @@ describe('what the doctor checks', () => {
 
   it('names a framework that the installed adapter does not take', () => {
     const directory = makeFolder({
-      'package.json': '{ "dependencies": { "ai": "*" } }',
+      'package.json': '{ "packageManager": "yarn@4.0.0", "dependencies": { "ai": "*" } }',
       'node_modules/ai/package.json': '{ "version": "7.0.1" }',
       'node_modules/@agent-lightning/ai-sdk/package.json': '{ "peerDependencies": { "ai": ">=7.1 <8" } }',
     });
     expect(checkFrameworks(readProject(directory))).toMatchObject([
-      { status: 'fault', found: 'ai 7.0.1, and @agent-lightning/ai-sdk takes >=7.1 <8' },
+      {
+        status: 'fault',
+        found: 'ai 7.0.1, and @agent-lightning/ai-sdk takes >=7.1 <8',
+        advice: 'install a version that it takes: yarn add ai@">=7.1 <8"',
+      },
     ]);
   });
 
@@ -53,15 +57,20 @@ describe('what the doctor checks', () => {
       'node_modules/@agent-lightning/core/package.json': core,
       'node_modules/agent-lightning/package.json': core,
     };
-    expect(checkCore(makeFolder(files))).toMatchObject({ status: 'ok' });
+    const check = (directory: string) => checkCore({ directory, packageManager: 'pnpm' });
+    expect(check(makeFolder(files))).toMatchObject({ status: 'ok' });
     const nested = 'node_modules/agent-lightning/node_modules/@agent-lightning';
     const two = makeFolder({
       ...files,
       [`${nested}/trainer/package.json`]: core,
       [`${nested}/trainer/node_modules/@agent-lightning/core/package.json`]: '{ "version": "0.2.0" }',
     });
-    expect(checkCore(two)).toMatchObject({ status: 'fault', found: expect.stringContaining('0.2.0 in') });
-    expect(checkCore(makeFolder({}))).toMatchObject({ status: 'note' });
+    expect(check(two)).toMatchObject({
+      status: 'fault',
+      found: expect.stringContaining('0.2.0 in'),
+      advice: expect.stringContaining('run `pnpm dedupe`; `pnpm why @agent-lightning/core` says'),
+    });
+    expect(check(makeFolder({}))).toMatchObject({ status: 'note', advice: 'pnpm add --save-dev agent-lightning' });
   });
 
   it('finds a taken port, a full disk, and a read-only folder', async () => {

@@ -3,10 +3,10 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AnyNode, CallExpression } from 'acorn';
 import { findProjectConfig } from '../project/project-config.ts';
-import { listProperties, type ModuleNames } from '../init/read-module.ts';
+import { listProperties, type ModuleNames } from '../sources/read-module.ts';
 import { walkNodes } from '../sources/walk-nodes.ts';
-import { SourceIndex } from '../init/source-index.ts';
-import { SourceScope } from '../init/source-scope.ts';
+import { SourceIndex } from '../sources/source-index.ts';
+import { SourceScope } from '../sources/source-scope.ts';
 
 export interface Needs {
   /** The configuration; undefined where the project has none. */

@@ -6,7 +6,7 @@ import { frameworks, getFramework, type FrameworkId } from '../project/framework
 import type { Project } from '../project/read-project.ts';
 import type { AgentCandidate } from './agent-candidate.ts';
 import { findAgents, listUsed } from './find-agents.ts';
-import { SourceIndex } from './source-index.ts';
+import { SourceIndex } from '../sources/source-index.ts';
 
 export interface AgentChoice {
   /** Limits the search to one framework. */

@@ -6,10 +6,10 @@ import { frameworks } from '../project/frameworks.ts';
 import type { AgentCandidate, RecognizedAgent } from './agent-candidate.ts';
 import { isFunction, readParameter } from './agent-input.ts';
 import { walkNodes } from '../sources/walk-nodes.ts';
-import type { ModuleNames } from './read-module.ts';
+import type { ModuleNames } from '../sources/read-module.ts';
 import { recognizeAgent } from './recognize-agent.ts';
-import { SourceIndex } from './source-index.ts';
-import { nameOfValue, SourceScope } from './source-scope.ts';
+import { SourceIndex } from '../sources/source-index.ts';
+import { nameOfValue, SourceScope } from '../sources/source-scope.ts';
 
 /** The agents of a project. */
 export interface FoundAgents {

@@ -2,22 +2,9 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join, posix } from 'node:path';
 import { isForbidden, listSources } from './list-sources.ts';
-import { parseSource } from '../sources/parse-source.ts';
+import { parseSource } from './parse-source.ts';
 import { readModule, type ModuleNames } from './read-module.ts';
-
-const endings = [
-  '',
-  '.ts',
-  '.js',
-  '.mts',
-  '.mjs',
-  '.cts',
-  '.cjs',
-  '/index.ts',
-  '/index.js',
-  '/index.mjs',
-  '/index.cjs',
-];
+import { sourceEndings } from './source-endings.ts';
 
 export class SourceIndex {
   readonly #directory: string;
@@ -60,7 +47,7 @@ export class SourceIndex {
     const target = posix.join(posix.dirname(from.file), specifier);
     const bare = target.replace(/\.[cm]?js$/, '');
     const file = [target, bare]
-      .flatMap((base) => endings.map((ending) => base + ending))
+      .flatMap((base) => sourceEndings.map((ending) => base + ending))
       .find((path) => this.#isFile(path));
     return file === undefined ? undefined : this.read(file);
   }
