@@ -18,12 +18,17 @@ export interface WriteReportOptions {
   readonly verdict?: Verdict | undefined;
 }
 
-/** Writes `report.html`, one file that needs nothing else, and returns its path. */
+/**
+ * Writes `report.html`, one file that needs nothing else, and returns its path. How the run ended is written to `outcome.json` before,
+ * which needs no store.
+ */
 export async function writeReport(
   context: ReportContext,
   { state, excerpts, outcome, findings = [], verdict, lastStep = state.step }: WriteReportOptions,
 ): Promise<string> {
   const { directory, config, charts, hasPolicy } = context;
+  const ended = { outcome, step: state.step, endedAt: new Date().toISOString(), findings };
+  await directory.writeFile(`${JSON.stringify(ended, undefined, 2)}\n`, 'outcome.json');
   await excerpts.flush(context);
   const metrics = await directory.readMetrics();
   const last = metrics.at(-1);

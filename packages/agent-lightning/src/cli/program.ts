@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { addCompletionCommand } from './commands/completion.ts';
+import { addDashboardCommand } from './commands/dashboard.ts';
 import { addDevCommand } from './commands/dev.ts';
 import { addDoctorCommand } from './commands/doctor.ts';
 import { addExportCommand } from './commands/export.ts';
@@ -44,6 +45,7 @@ ${exitCodesText}`,
   addTrainCommand(program);
   addEvalCommand(program);
   addReportCommand(program);
+  addDashboardCommand(program);
   addExportCommand(program);
   addStoreCommand(program);
   addGatewayCommand(program);

@@ -21,17 +21,26 @@ export async function findTokenTexts(directory: string): Promise<TokenTexts> {
   return (await fromTokenizer(join(directory, 'model'))) ?? (await fromExcerpts(directory)) ?? none;
 }
 
+interface TokenizerFile {
+  readonly added_tokens?: readonly { readonly id: number; readonly content: string }[];
+}
+
+/** Returns the texts of special tokens, such as `<|end|>`, which decode to nothing. */
+function readAddedTokens({ added_tokens: added = [] }: TokenizerFile): ReadonlyMap<number, string> {
+  return new Map(added.map(({ id, content }) => [id, content]));
+}
+
 async function fromTokenizer(directory: string): Promise<TokenTexts | undefined> {
   const path = join(directory, 'tokenizer.json');
   const configPath = join(directory, 'tokenizer_config.json');
   if (!existsSync(path) || !existsSync(configPath)) return undefined;
   const config = JSON.parse(await readFile(configPath, 'utf8')) as Parameters<typeof Tokenizer.load>[1];
-  const tokenizer = await Tokenizer.load(await readFile(path, 'utf8'), config, directory);
-  return {
-    source: 'tokenizer',
-    of: (tokens) =>
-      Array.from(tokens, (token) => (tokenizer.hasText(token) ? tokenizer.textOf(token) : `[${token}]`)),
-  };
+  const text = await readFile(path, 'utf8');
+  const tokenizer = await Tokenizer.load(text, config, directory);
+  const added = readAddedTokens(JSON.parse(text) as TokenizerFile);
+  const textOf = (token: number): string =>
+    added.get(token) ?? (tokenizer.hasText(token) ? tokenizer.textOf(token) : `[${token}]`);
+  return { source: 'tokenizer', of: (tokens) => Array.from(tokens, textOf) };
 }
 
 async function fromExcerpts(directory: string): Promise<TokenTexts | undefined> {

@@ -10,7 +10,7 @@ const shownPoints = 300;
 export async function summarizeRun(id: string, files: RunFiles): Promise<RunSummary | undefined> {
   const record = await files.record();
   if (record === undefined) return undefined;
-  return summarize(id, files, record, await files.metrics(), await files.end());
+  return await summarize(id, files, record, await files.metrics(), await files.end());
 }
 
 /** Describes a run with everything but its lines of metrics; undefined for a folder that is no run. */
@@ -21,7 +21,7 @@ export async function describeRun(id: string, files: RunFiles): Promise<RunDetai
   const end = await files.end();
   const state = await files.newestState();
   const verdict = await files.verdict();
-  const summary = summarize(id, files, record, metrics, end);
+  const summary = await summarize(id, files, record, metrics, end);
   const before = state?.validationBefore;
   return {
     ...summary,
@@ -32,15 +32,15 @@ export async function describeRun(id: string, files: RunFiles): Promise<RunDetai
   };
 }
 
-function summarize(
+async function summarize(
   id: string,
   files: RunFiles,
   { startedAt, config }: RunRecord,
   metrics: readonly StepMetrics[],
   end: RunEnd | undefined,
-): RunSummary {
+): Promise<RunSummary> {
   const last = metrics.at(-1);
-  const state = stateOf(files, metrics, end);
+  const state = await stateOf(files, metrics, end);
   const name = (key: string): string | undefined => (typeof config[key] === 'string' ? config[key] : undefined);
   const [algorithm, backend] = [name('algorithm.name'), name('backend')];
   return {
@@ -61,8 +61,13 @@ function summarize(
   };
 }
 
-function stateOf(files: RunFiles, metrics: readonly StepMetrics[], end: RunEnd | undefined): RunState {
+async function stateOf(
+  files: RunFiles,
+  metrics: readonly StepMetrics[],
+  end: RunEnd | undefined,
+): Promise<RunState> {
   if (isTraining(files.directory)) return 'running';
+  if (end === undefined && (await files.hasReport())) return 'ended';
   return isCurrent(end, metrics) ? 'ended' : 'stopped';
 }
 

@@ -60,6 +60,13 @@ export class RunFiles {
     return await this.#readJson<RunEnd>('outcome.json');
   }
 
+  /** Tells whether the report was written after the newest step: so ended a run of a version without `outcome.json`. */
+  async hasReport(): Promise<boolean> {
+    const [report, metrics] = [join(this.directory, 'report.html'), join(this.directory, 'metrics.jsonl')];
+    if (!existsSync(report)) return false;
+    return !existsSync(metrics) || (await stat(report)).mtimeMs >= (await stat(metrics)).mtimeMs;
+  }
+
   async verdict(): Promise<(Verdict & { readonly step: number }) | undefined> {
     return await this.#readJson<Verdict & { readonly step: number }>('verdict.json');
   }

@@ -36,6 +36,7 @@ interface OpenedRun {
  *     metrics.jsonl   a line for each step
  *     samples/        a few rollouts of the first and the last step, for the report
  *     model/          the result of the algorithm: trained weights as an ordinary checkpoint, or prompts
+ *     outcome.json    how the run ended last, and what ailed it
  *     report.html
  */
 export class RunDirectory {

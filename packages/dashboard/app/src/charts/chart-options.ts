@@ -11,7 +11,7 @@ interface ChartShape {
 }
 
 /** The dashes of lines, so that colours are not the only thing that tells them apart. */
-const dashes: readonly (readonly number[])[] = [[], [6, 4], [2, 3], [10, 4, 2, 4], [4, 2], [1, 4]];
+export const dashes: readonly (readonly number[])[] = [[], [6, 4], [2, 3], [10, 4, 2, 4], [4, 2], [1, 4]];
 
 /** A drag of fewer pixels is a click. */
 const leastDrag = 5;

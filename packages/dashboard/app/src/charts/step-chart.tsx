@@ -3,7 +3,7 @@ import { useEffect, useId, useRef, useState } from 'preact/hooks';
 import uPlot from 'uplot';
 import { formatNumber } from '../format.ts';
 import { theme } from '../theme.ts';
-import { chartOptions } from './chart-options.ts';
+import { chartOptions, dashes } from './chart-options.ts';
 
 /** One line of a chart. */
 export interface ChartLine {
@@ -95,11 +95,22 @@ function Legend({ lines, index }: { readonly lines: readonly ChartLine[]; readon
     <ul class="legend">
       {lines.map(({ name, values, isSparse }, number) => (
         <li key={name}>
-          <span class={`key k${(number % 6) + 1}${isSparse === true ? ' points' : ''}`} aria-hidden="true" /> {name}{' '}
+          <Key number={number} isSparse={isSparse === true} /> {name}{' '}
           <b>{formatNumber(newest(values, index))}</b>
         </li>
       ))}
     </ul>
+  );
+}
+
+/** The sign of a line, in the colour and the dash in which it is drawn. */
+function Key({ number, isSparse }: { readonly number: number; readonly isSparse: boolean }): JSX.Element {
+  const dash = dashes[number % dashes.length]!.join(' ');
+  return (
+    <svg class={`key l${(number % 6) + 1}`} viewBox="0 0 26 10" width="26" height="10" aria-hidden="true">
+      <line x1="0" x2="26" y1="5" y2="5" stroke-width="2" {...(isSparse ? {} : { 'stroke-dasharray': dash })} />
+      {isSparse ? <circle cx="13" cy="5" r="3.5" stroke-width="2" /> : undefined}
+    </svg>
   );
 }
 

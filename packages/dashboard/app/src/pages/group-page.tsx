@@ -18,6 +18,7 @@ export function GroupPage({ details, id }: { readonly details: RunDetails; reado
   const mean = rewards.reduce((sum, reward) => sum + reward, 0) / rewards.length;
   const [low, high] = [Math.min(0, ...rewards), Math.max(...rewards, 1e-9)];
   const ordered = rollouts.toSorted((a, b) => (b.reward ?? -Infinity) - (a.reward ?? -Infinity));
+  const columns = [...Map.groupBy(ordered, (view) => JSON.stringify([view.reward, view.status, view.entries.slice(common)])).values()];
   return (
     <>
       <section class="card summary">
@@ -47,22 +48,27 @@ export function GroupPage({ details, id }: { readonly details: RunDetails; reado
       )}
       <h2>Where they part</h2>
       <div class="side-by-side" tabIndex={0} role="group" aria-label="Rollouts of the group, the highest reward first">
-        {ordered.map((view) => (
-          <Column key={view.rolloutId} run={details.id} view={view} common={common} low={low} high={high} mean={mean} />
+        {columns.map((views) => (
+          <Column key={views[0]!.rolloutId} run={details.id} views={views} common={common} low={low} high={high} mean={mean} />
         ))}
       </div>
     </>
   );
 }
 
-function Column({ run, view, common, low, high, mean }: { readonly run: string; readonly view: RolloutView; readonly common: number; readonly low: number; readonly high: number; readonly mean: number }): JSX.Element {
-  const { rolloutId, reward, status, failure, feedback, entries } = view;
+function Column({ run, views, common, low, high, mean }: { readonly run: string; readonly views: readonly RolloutView[]; readonly common: number; readonly low: number; readonly high: number; readonly mean: number }): JSX.Element {
+  const { reward, status, failure, feedback, entries } = views[0]!;
   const better = reward === undefined || reward === mean ? '' : reward > mean ? '▲ above the mean' : '▼ below the mean';
   return (
     <section class="card column">
-      <h3>
-        <Link to={pageOf(['runs', run, 'rollouts', rolloutId])}>{rolloutId}</Link>
-      </h3>
+      <h3>{views.length === 1 ? '1 rollout' : `${views.length} rollouts, all alike`}</h3>
+      <p class="ids">
+        {views.map(({ rolloutId }) => (
+          <Link key={rolloutId} to={pageOf(['runs', run, 'rollouts', rolloutId])}>
+            {rolloutId}
+          </Link>
+        ))}
+      </p>
       <p class="head">
         <RewardBar reward={reward} low={low} high={high} /> <span class="hint">{better}</span> <StatusBadge status={status} />
       </p>

@@ -107,10 +107,7 @@ function Figures({ details, metrics }: { readonly details: RunDetails; readonly 
       <Figure name="failed" to={to({ status: 'failed', mode: 'train' })}>
         {formatCount(failed)} <small>{rollouts === 0 ? '' : formatShare(failed / rollouts)}</small>
       </Figure>
-      <Figure name="time">{formatSeconds(details.wallSeconds)}</Figure>
-      <Figure name="begun">
-        <small>{formatMoment(details.startedAt)}</small>
-      </Figure>
+      <Figure name={`since ${formatMoment(details.startedAt)}`}>{formatSeconds(details.wallSeconds)}</Figure>
     </div>
   );
 }

@@ -13,11 +13,11 @@ export function StateBadge({ run }: { readonly run: Pick<RunSummary, 'state' | '
     );
   if (state === 'store') return <span class="badge">store</span>;
   if (state === 'stopped') return <span class="badge warn">■ stopped without an end</span>;
+  if (outcome === undefined) return <span class="badge">ended</span>;
   const isGood = outcome === 'completed' || outcome === 'converged';
-  const shown = outcome ?? 'ended';
   return (
-    <span class={isGood ? 'badge good' : 'badge bad'} title={shown}>
-      {isGood ? '✓' : '✕'} {shown.length > 60 ? `${shown.slice(0, 60)}…` : shown}
+    <span class={isGood ? 'badge good' : 'badge bad'} title={outcome}>
+      {isGood ? '✓' : '✕'} {outcome.length > 60 ? `${outcome.slice(0, 60)}…` : outcome}
     </span>
   );
 }

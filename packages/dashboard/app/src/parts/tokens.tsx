@@ -130,7 +130,7 @@ function describeToken({ ids, texts, logprobs, advantages, mask }: TokenSample, 
   const advantage = advantages?.[index];
   return [
     `token ${index + 1} of ${ids.length}: ${JSON.stringify(texts?.[index] ?? String(ids[index]))} (id ${ids[index]})`,
-    `log-probability ${logprobs[index]!.toFixed(4)} (${formatShare(Math.exp(logprobs[index]!))})`,
+    `log-probability ${formatNumber(logprobs[index]!)} (${formatShare(Math.exp(logprobs[index]!))})`,
     ...(advantage === undefined ? [] : [`advantage ${advantage < 0 ? '−' : '+'}${formatNumber(Math.abs(advantage))}`]),
     `mask ${mask[index]}`,
   ].join(' · ');
