@@ -39,7 +39,11 @@ function PlainPage(): JSX.Element {
     <>
       <Header />
       <main id="main" tabIndex={-1}>
-        {isHome ? <RunsPage /> : <Problem title="There is no such page" text={`/${place.value.path.join('/')} is no page of the dashboard.`} />}
+        {isHome ? (
+          <RunsPage />
+        ) : (
+          <Problem title="There is no such page" text={`/${place.value.path.join('/')} is no page of the dashboard.`} />
+        )}
       </main>
     </>
   );
@@ -51,7 +55,13 @@ function RunFrame({ run }: { readonly run: string }): JSX.Element {
     <>
       <Header run={run} details={data} />
       <main id="main" tabIndex={-1}>
-        {error !== undefined ? <Problem title="This run cannot be shown" text={error} /> : data === undefined ? <Waiting /> : <RunPages details={data} />}
+        {error !== undefined ? (
+          <Problem title="This run cannot be shown" text={error} />
+        ) : data === undefined ? (
+          <Waiting />
+        ) : (
+          <RunPages details={data} />
+        )}
       </main>
     </>
   );
@@ -63,7 +73,8 @@ function RunPages({ details }: { readonly details: RunDetails }): JSX.Element {
   if (page === 'alerts' && id === undefined) return <AlertsPage details={details} />;
   if (page === 'rollouts' || page === 'groups') {
     if (!details.hasStore) return <Problem title="The rollouts are elsewhere" text={noStore(details)} />;
-    if (page === 'rollouts') return id === undefined ? <RolloutsPage details={details} /> : <RolloutPage details={details} id={id} key={id} />;
+    if (page === 'rollouts')
+      return id === undefined ? <RolloutsPage details={details} /> : <RolloutPage details={details} id={id} key={id} />;
     return id === undefined ? <GroupsPage details={details} /> : <GroupPage details={details} id={id} key={id} />;
   }
   return <Problem title="There is no such page" text={`A run has no page "${page}".`} />;
@@ -98,15 +109,28 @@ function Header({ run, details }: { readonly run?: string; readonly details?: Ru
           </span>
         )}
         <span class="space" />
-        {isConnected.value ? undefined : <span class="badge bad" role="status">not connected</span>}
-        <button type="button" class="quiet" onClick={toggleTheme} aria-label={`Change to ${theme.value === 'dark' ? 'light' : 'dark'} colours`}>
+        {isConnected.value ? undefined : (
+          <span class="badge bad" role="status">
+            not connected
+          </span>
+        )}
+        <button
+          type="button"
+          class="quiet"
+          onClick={toggleTheme}
+          aria-label={`Change to ${theme.value === 'dark' ? 'light' : 'dark'} colours`}
+        >
           {theme.value === 'dark' ? 'Light' : 'Dark'}
         </button>
       </div>
       {run === undefined ? undefined : (
         <nav class="tabs" aria-label="Pages of the run">
           {pages.map(([name, label]) => (
-            <Link key={name} to={pageOf(['runs', run, ...(name === '' ? [] : [name])])} aria-current={page === name ? 'page' : undefined}>
+            <Link
+              key={name}
+              to={pageOf(['runs', run, ...(name === '' ? [] : [name])])}
+              aria-current={page === name ? 'page' : undefined}
+            >
               {label}
             </Link>
           ))}

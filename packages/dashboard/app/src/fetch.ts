@@ -41,7 +41,8 @@ export function useResource<Reply>(path: string | undefined, change: number = 0)
     ask<Reply>(path, controller.signal).then(
       (data) => setResource({ data, path }),
       (error: unknown) => {
-        if (!controller.signal.aborted) setResource({ error: error instanceof Error ? error.message : String(error), path });
+        if (!controller.signal.aborted)
+          setResource({ error: error instanceof Error ? error.message : String(error), path });
       },
     );
     return () => controller.abort();

@@ -33,7 +33,9 @@ export function formatSeconds(seconds: number | undefined): string {
 export function formatMoment(moment: string | number | undefined): string {
   if (moment === undefined || moment === '') return '–';
   const date = new Date(moment);
-  return Number.isNaN(date.getTime()) ? String(moment) : date.toLocaleString('en-GB', { dateStyle: 'medium', timeStyle: 'short' });
+  return Number.isNaN(date.getTime())
+    ? String(moment)
+    : date.toLocaleString('en-GB', { dateStyle: 'medium', timeStyle: 'short' });
 }
 
 /** Writes a share, such as `42 %`. */

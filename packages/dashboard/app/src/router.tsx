@@ -32,7 +32,10 @@ export function navigate(href: string, { replace = false }: { readonly replace?:
 addEventListener('popstate', () => (place.value = readPlace()));
 
 /** Makes the address of a page of a run, such as `/runs/a/rollouts?steps=3`. Empty fields are left out. */
-export function pageOf(parts: readonly string[], query: Readonly<Record<string, string | number | undefined>> = {}): string {
+export function pageOf(
+  parts: readonly string[],
+  query: Readonly<Record<string, string | number | undefined>> = {},
+): string {
   const fields = Object.entries(query).filter(([, value]) => value !== undefined && value !== '');
   const text = new URLSearchParams(fields.map(([name, value]) => [name, String(value)])).toString();
   return `/${parts.map((part) => encodeURIComponent(part)).join('/')}${text === '' ? '' : `?${text}`}`;
@@ -56,7 +59,14 @@ interface LinkProps {
 /** A link to another page of the app; with a modifier it opens as every link does. */
 export function Link({ to, children, ...rest }: LinkProps): JSX.Element {
   const open = (event: MouseEvent): void => {
-    if (event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey)
+    if (
+      event.defaultPrevented ||
+      event.button !== 0 ||
+      event.metaKey ||
+      event.ctrlKey ||
+      event.shiftKey ||
+      event.altKey
+    )
       return;
     event.preventDefault();
     navigate(to);

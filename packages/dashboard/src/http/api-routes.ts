@@ -91,7 +91,9 @@ function rolloutRoutes(shelf: RunShelf): readonly Route[] {
           excerpts: directory === undefined ? [] : await readExcerpts(directory),
           texts: directory === undefined ? none : await textsOf(directory),
           idsOfStep: (step) =>
-            rollouts.index.entries().flatMap((entry) => (entry.step === step && entry.mode === 'train' ? [entry.id] : [])),
+            rollouts.index
+              .entries()
+              .flatMap((entry) => (entry.step === step && entry.mode === 'train' ? [entry.id] : [])),
         },
         rollout!,
       );
@@ -101,22 +103,27 @@ function rolloutRoutes(shelf: RunShelf): readonly Route[] {
 
 function groupRoutes(shelf: RunShelf): readonly Route[] {
   return [
-    route('/api/runs/:run/groups', groupFields, async ({ run }, { steps, signal, offset, limit }): Promise<GroupPage | undefined> => {
-      const rollouts = await shelf.rollouts(run!);
-      if (rollouts === undefined) return undefined;
-      await rollouts.index.whenBegun();
-      const entries = rollouts.index.entries();
-      const chosen = steps === null ? entries : entries.filter(({ step = -1 }) => step >= steps[0] && step <= steps[1]);
-      const groups = listGroups(chosen).filter(
-        ({ deviation = 0 }) => signal === '' || (signal === 'some') === deviation > 0,
-      );
-      return {
-        total: groups.length,
-        isComplete: rollouts.index.isComplete,
-        offset,
-        items: groups.slice(offset, offset + limit),
-      };
-    }),
+    route(
+      '/api/runs/:run/groups',
+      groupFields,
+      async ({ run }, { steps, signal, offset, limit }): Promise<GroupPage | undefined> => {
+        const rollouts = await shelf.rollouts(run!);
+        if (rollouts === undefined) return undefined;
+        await rollouts.index.whenBegun();
+        const entries = rollouts.index.entries();
+        const chosen =
+          steps === null ? entries : entries.filter(({ step = -1 }) => step >= steps[0] && step <= steps[1]);
+        const groups = listGroups(chosen).filter(
+          ({ deviation = 0 }) => signal === '' || (signal === 'some') === deviation > 0,
+        );
+        return {
+          total: groups.length,
+          isComplete: rollouts.index.isComplete,
+          offset,
+          items: groups.slice(offset, offset + limit),
+        };
+      },
+    ),
     route('/api/runs/:run/groups/:group', {}, async ({ run, group }) => {
       const rollouts = await shelf.rollouts(run!);
       return rollouts === undefined || !isId(group!) ? undefined : await readGroup(rollouts.store, group!);

@@ -41,7 +41,10 @@ export function streamEvents(shelf: RunShelf, run: string | null, response: Serv
 }
 
 /** Reads what the stream compares from one look to the next. */
-async function readStates(shelf: RunShelf, run: string | null): Promise<readonly (readonly [type: string, state: string])[]> {
+async function readStates(
+  shelf: RunShelf,
+  run: string | null,
+): Promise<readonly (readonly [type: string, state: string])[]> {
   if (run === null) {
     const runs = await shelf.list();
     return [['runs', JSON.stringify(runs.map(({ id, state, steps, outcome }) => [id, state, steps, outcome]))]];

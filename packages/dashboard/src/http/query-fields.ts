@@ -31,7 +31,9 @@ export function readQuery<Fields extends QueryFields>(
   if (unknown !== undefined) {
     const known = Object.keys(fields);
     const list = known.length === 0 ? 'none' : known.join(', ');
-    return { problem: { field: unknown, message: `${JSON.stringify(unknown)} is no field of this route; it has: ${list}` } };
+    return {
+      problem: { field: unknown, message: `${JSON.stringify(unknown)} is no field of this route; it has: ${list}` },
+    };
   }
   const values: Record<string, unknown> = {};
   for (const [name, { expected, read, absent }] of Object.entries(fields)) {
@@ -42,7 +44,9 @@ export function readQuery<Fields extends QueryFields>(
     }
     const value = texts.length > 1 ? undefined : read(texts[0]!);
     if (value === undefined)
-      return { problem: { field: name, message: `${name} is ${JSON.stringify(texts.join(' and '))}; give ${expected}` } };
+      return {
+        problem: { field: name, message: `${name} is ${JSON.stringify(texts.join(' and '))}; give ${expected}` },
+      };
     values[name] = value;
   }
   return { values: values as QueryValues<Fields> };
@@ -52,7 +56,8 @@ export function readQuery<Fields extends QueryFields>(
 export function wholeNumber(least: number, most: number, absent: number): QueryField<number> {
   return {
     expected: `a whole number from ${least} to ${most}`,
-    read: (text) => (/^\d{1,15}$/.test(text) && Number(text) >= least && Number(text) <= most ? Number(text) : undefined),
+    read: (text) =>
+      /^\d{1,15}$/.test(text) && Number(text) >= least && Number(text) <= most ? Number(text) : undefined,
     absent,
   };
 }

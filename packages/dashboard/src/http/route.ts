@@ -24,7 +24,8 @@ export function route<Fields extends QueryFields>(
     path,
     answer: async (names, query) => {
       const read = readQuery(fields, query);
-      if ('problem' in read) return { status: 400, body: errorReply('request-invalid', read.problem.message, read.problem.field) };
+      if ('problem' in read)
+        return { status: 400, body: errorReply('request-invalid', read.problem.message, read.problem.field) };
       const body = await answer(names, read.values);
       if (body !== undefined) return { status: 200, body };
       const field = Object.keys(names).at(-1) ?? 'path';

@@ -62,7 +62,11 @@ interface Parts {
   readonly shelf: RunShelf;
 }
 
-async function answer(request: IncomingMessage, response: ServerResponse, { app, routes, shelf }: Parts): Promise<void> {
+async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { app, routes, shelf }: Parts,
+): Promise<void> {
   const problem = findProblem(request);
   if (problem !== undefined) return sendJson(response, problem.status, errorReply(problem.code, problem.message));
   const url = new URL(request.url ?? '/', 'http://localhost');
@@ -76,15 +80,26 @@ async function answer(request: IncomingMessage, response: ServerResponse, { app,
     sendJson(response, status, body);
   } catch (error) {
     const isOurs = LightningError.isInstance(error);
-    sendJson(response, 500, errorReply(isOurs ? error.code : 'unknown', error instanceof Error ? error.message : String(error)));
+    sendJson(
+      response,
+      500,
+      errorReply(isOurs ? error.code : 'unknown', error instanceof Error ? error.message : String(error)),
+    );
   }
 }
 
 /** Finds a reason not to answer: a name that is not the loopback's (DNS rebinding), another site's page, a method that would write. */
-function findProblem({ headers, method }: IncomingMessage): { readonly status: number; readonly code: string; readonly message: string } | undefined {
+function findProblem({
+  headers,
+  method,
+}: IncomingMessage): { readonly status: number; readonly code: string; readonly message: string } | undefined {
   const host = (headers.host ?? '').toLowerCase().replace(/:\d+$/, '');
   if (!['localhost', '127.0.0.1', '[::1]'].includes(host))
-    return { status: 421, code: 'forbidden', message: `the dashboard is at localhost, and not at ${JSON.stringify(headers.host ?? '')}` };
+    return {
+      status: 421,
+      code: 'forbidden',
+      message: `the dashboard is at localhost, and not at ${JSON.stringify(headers.host ?? '')}`,
+    };
   const site = headers['sec-fetch-site'];
   if (site === 'cross-site' && headers['sec-fetch-mode'] !== 'navigate')
     return { status: 403, code: 'forbidden', message: 'the page of another site may not read the dashboard' };
@@ -101,7 +116,8 @@ function sendJson(response: ServerResponse, status: number, body: object): void 
 /** Sends a file of the app; every other path is a page, which the app itself draws. */
 function sendFile(response: ServerResponse, app: ReadonlyMap<string, StaticFile>, pathname: string): void {
   const file = app.get(pathname) ?? (pathname.startsWith('/assets/') ? undefined : app.get('/index.html'));
-  if (file === undefined) return sendJson(response, 404, errorReply('not-found', `there is no file ${pathname}`, 'path'));
+  if (file === undefined)
+    return sendJson(response, 404, errorReply('not-found', `there is no file ${pathname}`, 'path'));
   response.writeHead(200, {
     'content-type': file.type,
     'cache-control': file.isImmutable ? 'public, max-age=31536000, immutable' : 'no-store',

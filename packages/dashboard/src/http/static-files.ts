@@ -23,7 +23,9 @@ const types: Readonly<Record<string, string>> = {
  * Reads the files of the built app by their paths, such as `/index.html`.
  * @throws {ConfigurationError} `option-invalid` where the app is not built, which happens in a checkout of the sources only
  */
-export function readApp(directory: string = fileURLToPath(new URL('../../built-app', import.meta.url))): ReadonlyMap<string, StaticFile> {
+export function readApp(
+  directory: string = fileURLToPath(new URL('../../built-app', import.meta.url)),
+): ReadonlyMap<string, StaticFile> {
   if (!existsSync(join(directory, 'index.html')))
     throw new ConfigurationError(
       `the pages of the dashboard are not built: ${directory} has no index.html; run npm run build:app -w @agent-lightning/dashboard`,

@@ -33,7 +33,12 @@ export async function readTokens(context: TokenContext, rolloutId: string): Prom
   if (rollout === undefined) return undefined;
   const recorded = excerpts.filter((excerpt) => excerpt.rolloutId === rolloutId).at(-1);
   if (recorded !== undefined)
-    return { samples: recorded.samples.map((sample) => fromExcerpt(sample, texts)), texts: texts.source, advantages: 'recorded', notes: [] };
+    return {
+      samples: recorded.samples.map((sample) => fromExcerpt(sample, texts)),
+      texts: texts.source,
+      advantages: 'recorded',
+      notes: [],
+    };
   const found = await findSamples(context, rollout);
   return {
     samples: found.samples.map(({ sample, agentNames, advantages }): TokenSample => ({
@@ -53,7 +58,7 @@ export async function readTokens(context: TokenContext, rolloutId: string): Prom
 }
 
 function fromExcerpt(sample: RolloutExcerpt['samples'][number], texts: TokenTexts): TokenSample {
-  const advantages = new Array<number>(sample.tokens.length).fill(0);
+  const advantages = sample.tokens.map(() => 0);
   for (const { start, end, advantage } of sample.segments) advantages.fill(advantage, start, end);
   return {
     policy: '',
@@ -79,20 +84,29 @@ async function findSamples(context: TokenContext, rollout: Rollout): Promise<Fou
   const own = await readEpisodes(context.store, [rollout]);
   const bare = computeSamples(own, rollout.rolloutId, undefined);
   const plain = (note: string): FoundSamples => ({ samples: bare, notes: [note] });
-  if (rollout.mode !== 'train') return plain('This rollout measures the agent: nothing is trained from it, so its tokens have no advantage.');
+  if (rollout.mode !== 'train')
+    return plain('This rollout measures the agent: nothing is trained from it, so its tokens have no advantage.');
   const options = findBatchOptions(context.config);
   if (typeof options === 'string') return plain(options);
   const step = stepOf(rollout);
   const ids = step === undefined ? [] : context.idsOfStep(step);
-  if (ids.length === 0) return plain('The step of this rollout is not known, so its advantages cannot be computed again.');
+  if (ids.length === 0)
+    return plain('The step of this rollout is not known, so its advantages cannot be computed again.');
   if (ids.length > largestStep)
-    return plain(`Its step has ${ids.length} rollouts, more than are read again for one page, so the advantages are left out.`);
+    return plain(
+      `Its step has ${ids.length} rollouts, more than are read again for one page, so the advantages are left out.`,
+    );
   try {
     const { items } = await context.store.queryRollouts({ rolloutIds: ids, limit: largestStep });
-    const finished = items.filter(({ mode, status }) => mode === 'train' && (status === 'succeeded' || status === 'failed'));
+    const finished = items.filter(
+      ({ mode, status }) => mode === 'train' && (status === 'succeeded' || status === 'failed'),
+    );
     const samples = computeSamples(await readEpisodes(context.store, finished), rollout.rolloutId, options);
     if (samples.length > 0)
-      return { samples, notes: ['The advantages are computed again from the rewards of the step by the options of the run.'] };
+      return {
+        samples,
+        notes: ['The advantages are computed again from the rewards of the step by the options of the run.'],
+      };
     return plain(
       'Nothing of this rollout was trained on: it has no reward, its group earned the same throughout, or it failed and counts by its failure reward.',
     );

@@ -61,11 +61,7 @@ async function summarize(
   };
 }
 
-async function stateOf(
-  files: RunFiles,
-  metrics: readonly StepMetrics[],
-  end: RunEnd | undefined,
-): Promise<RunState> {
+async function stateOf(files: RunFiles, metrics: readonly StepMetrics[], end: RunEnd | undefined): Promise<RunState> {
   if (isTraining(files.directory)) return 'running';
   if (end === undefined && (await files.hasReport())) return 'ended';
   return isCurrent(end, metrics) ? 'ended' : 'stopped';

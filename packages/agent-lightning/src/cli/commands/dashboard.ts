@@ -34,7 +34,9 @@ export function addDashboardCommand(program: Command): void {
     const signal = terminal.interruption();
     const { dashboard, close } = await openDashboard(place, terminal.directory, options);
     const { url } = dashboard;
-    terminal.write(isJson ? `${JSON.stringify({ event: 'listening', url })}\n` : `dashboard: ${url} (Ctrl+C ends it)\n`);
+    terminal.write(
+      isJson ? `${JSON.stringify({ event: 'listening', url })}\n` : `dashboard: ${url} (Ctrl+C ends it)\n`,
+    );
     if (!signal.aborted) await new Promise((done) => signal.addEventListener('abort', done, { once: true }));
     await close();
     return { json: { url, stopped: true } };

@@ -1,4 +1,4 @@
-import uPlot from 'uplot';
+import type uPlot from 'uplot';
 import { formatNumber } from '../format.ts';
 import type { ChartLine } from './step-chart.tsx';
 
@@ -19,14 +19,22 @@ const leastDrag = 5;
 /** Returns how uPlot draws a chart over steps in the colours of the theme. */
 export function chartOptions({ lines, style, width, height, choose }: ChartShape): uPlot.Options {
   const color = (name: string): string => style.getPropertyValue(name).trim();
-  const axis = { stroke: color('--faint'), grid: { stroke: color('--line'), width: 1 }, ticks: { stroke: color('--line') }, font: '11px system-ui, sans-serif' };
+  const axis = {
+    stroke: color('--faint'),
+    grid: { stroke: color('--line'), width: 1 },
+    ticks: { stroke: color('--line') },
+    font: '11px system-ui, sans-serif',
+  };
   return {
     width,
     height,
     legend: { show: false },
     padding: [10, 12, 0, 0],
     cursor: { drag: { x: true, y: false, setScale: false }, points: { size: 7 }, y: false },
-    scales: { x: { time: false, range: (_, low, high) => (low === high ? [low - 1, high + 1] : [low, high]) }, y: { range: widened } },
+    scales: {
+      x: { time: false, range: (_, low, high) => (low === high ? [low - 1, high + 1] : [low, high]) },
+      y: { range: widened },
+    },
     axes: [
       { ...axis, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5], size: 28 },
       { ...axis, size: 46, values: (_, splits) => splits.map((value) => formatNumber(value)) },
@@ -40,7 +48,7 @@ export function chartOptions({ lines, style, width, height, choose }: ChartShape
           plot.over.addEventListener('pointerdown', (event) => (downAt = event.clientX));
           plot.over.addEventListener('click', (event) => {
             const index = plot.cursor.idx;
-            if (index == null || Math.abs(event.clientX - downAt) >= leastDrag) return;
+            if (index === null || index === undefined || Math.abs(event.clientX - downAt) >= leastDrag) return;
             choose(plot.data[0][index]!, plot.data[0][index]!);
           });
         },
@@ -65,7 +73,13 @@ function series(line: ChartLine, index: number, color: (name: string) => string)
     width: 2,
     dash: [...(line.isSparse === true ? [] : dashes[index % dashes.length]!)],
     spanGaps: true,
-    points: { show: line.isSparse === true || line.values.length < 3, size: 7, fill: color('--card'), stroke, width: 2 },
+    points: {
+      show: line.isSparse === true || line.values.length < 3,
+      size: 7,
+      fill: color('--card'),
+      stroke,
+      width: 2,
+    },
   };
 }
 

@@ -15,7 +15,10 @@ export function useMetrics(run: string, change: number): readonly StepMetrics[] 
       let all = known.current.slice(0, -1);
       let after: number | undefined = all.at(-1)?.step ?? 0;
       while (after !== undefined) {
-        const page: MetricsPage = await ask(`/api/runs/${encodeURIComponent(run)}/metrics?after=${after}`, controller.signal);
+        const page: MetricsPage = await ask(
+          `/api/runs/${encodeURIComponent(run)}/metrics?after=${after}`,
+          controller.signal,
+        );
         all = [...all, ...page.lines];
         after = page.next;
       }
@@ -47,7 +50,9 @@ const mostLines = 6;
 export function linesOf(metrics: readonly StepMetrics[], path: string): readonly ChartLine[] {
   const keys = new Set<string>();
   for (const line of metrics) {
-    const value = path.split('.').reduce<unknown>((inner, name) => (name === '*' ? inner : readMember(inner, name)), line);
+    const value = path
+      .split('.')
+      .reduce<unknown>((inner, name) => (name === '*' ? inner : readMember(inner, name)), line);
     if (typeof value === 'number' || typeof value === 'boolean') keys.add('');
     else if (typeof value === 'object' && value !== null && !path.includes('*'))
       for (const [key, inner] of Object.entries(value)) if (typeof inner === 'number') keys.add(key);

@@ -43,7 +43,13 @@ export function StepChart({ label, steps, lines, height = 200, onChoose }: StepC
     const element = frame.current!;
     const style = getComputedStyle(document.documentElement);
     const made = new uPlot(
-      chartOptions({ lines, style, width: element.clientWidth, height, choose: (first, last) => choose.current?.(first, last) }),
+      chartOptions({
+        lines,
+        style,
+        width: element.clientWidth,
+        height,
+        choose: (first, last) => choose.current?.(first, last),
+      }),
       data,
       element,
     );
@@ -63,12 +69,20 @@ export function StepChart({ label, steps, lines, height = 200, onChoose }: StepC
     setCursor({ at: next, anchor });
     const made = plot.current!;
     made.setCursor({ left: made.valToPos(steps[next]!, 'x'), top: made.over.clientHeight / 2 });
-    const [left, right] = [made.valToPos(steps[Math.min(next, anchor)]!, 'x'), made.valToPos(steps[Math.max(next, anchor)]!, 'x')];
+    const [left, right] = [
+      made.valToPos(steps[Math.min(next, anchor)]!, 'x'),
+      made.valToPos(steps[Math.max(next, anchor)]!, 'x'),
+    ];
     made.setSelect({ left, width: right - left, top: 0, height: made.over.clientHeight }, false);
   };
   const press = (event: KeyboardEvent): void => {
     const at = cursor?.at ?? steps.length;
-    const moves: Readonly<Record<string, number>> = { ArrowLeft: at - 1, ArrowRight: cursor === undefined ? 0 : at + 1, Home: 0, End: steps.length - 1 };
+    const moves: Readonly<Record<string, number>> = {
+      ArrowLeft: at - 1,
+      ArrowRight: cursor === undefined ? 0 : at + 1,
+      Home: 0,
+      End: steps.length - 1,
+    };
     const target = moves[event.key];
     if (target !== undefined) {
       event.preventDefault();
@@ -80,7 +94,17 @@ export function StepChart({ label, steps, lines, height = 200, onChoose }: StepC
   };
   return (
     <figure class="chart">
-      <div ref={frame} class="plot" tabIndex={0} role="group" aria-roledescription="chart" aria-label={label} aria-describedby={hint} onKeyDown={press} style={{ minHeight: `${height}px` }} />
+      <div
+        ref={frame}
+        class="plot"
+        tabIndex={0}
+        role="group"
+        aria-roledescription="chart"
+        aria-label={label}
+        aria-describedby={hint}
+        onKeyDown={press}
+        style={{ minHeight: `${height}px` }}
+      />
       <figcaption class="reader" id={hint} aria-live="polite">
         {cursor === undefined ? describeEnd(steps, lines) : describePoint(steps, lines, cursor.at)}
         {onChoose === undefined ? '' : ' Arrow keys move, Shift extends, Enter shows the rollouts.'}
@@ -95,8 +119,7 @@ function Legend({ lines, index }: { readonly lines: readonly ChartLine[]; readon
     <ul class="legend">
       {lines.map(({ name, values, isSparse }, number) => (
         <li key={name}>
-          <Key number={number} isSparse={isSparse === true} /> {name}{' '}
-          <b>{formatNumber(newest(values, index))}</b>
+          <Key number={number} isSparse={isSparse === true} /> {name} <b>{formatNumber(newest(values, index))}</b>
         </li>
       ))}
     </ul>
@@ -119,10 +142,14 @@ function newest(values: readonly (number | null)[], index: number): number | und
 }
 
 function describePoint(steps: readonly number[], lines: readonly ChartLine[], index: number): string {
-  const parts = lines.flatMap(({ name, values }) => (values[index] == null ? [] : [`${name} ${formatNumber(values[index]!)}`]));
+  const parts = lines.flatMap(({ name, values }) =>
+    typeof values[index] === 'number' ? [`${name} ${formatNumber(values[index])}`] : [],
+  );
   return `Step ${steps[index]}: ${parts.length === 0 ? 'no value' : parts.join(', ')}.`;
 }
 
 function describeEnd(steps: readonly number[], lines: readonly ChartLine[]): string {
-  return steps.length === 0 ? 'No step yet.' : `Steps ${steps[0]} to ${steps.at(-1)}. ${describePoint(steps, lines, steps.length - 1)}`;
+  return steps.length === 0
+    ? 'No step yet.'
+    : `Steps ${steps[0]} to ${steps.at(-1)}. ${describePoint(steps, lines, steps.length - 1)}`;
 }

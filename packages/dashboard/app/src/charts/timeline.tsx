@@ -23,7 +23,14 @@ const lanes = [
 type Phase = (typeof lanes)[number]['phases'][number];
 
 /** Colours of phases, as numbers of the palette. */
-const colors: Readonly<Record<Phase, number>> = { rollout: 1, convert: 4, train: 2, publish: 5, checkpoint: 6, validate: 3 };
+const colors: Readonly<Record<Phase, number>> = {
+  rollout: 1,
+  convert: 4,
+  train: 2,
+  publish: 5,
+  checkpoint: 6,
+  validate: 3,
+};
 
 const means: Readonly<Record<Phase, string>> = {
   rollout: 'the training side waits for rollouts',
@@ -35,10 +42,17 @@ const means: Readonly<Record<Phase, string>> = {
 };
 
 /** Draws who worked and who waited over the run, and says what share of the time each waited. */
-export function Timeline({ metrics, onChoose }: { readonly metrics: readonly StepMetrics[]; readonly onChoose?: ((first: number, last: number) => void) | undefined }): JSX.Element {
+export function Timeline({
+  metrics,
+  onChoose,
+}: {
+  readonly metrics: readonly StepMetrics[];
+  readonly onChoose?: ((first: number, last: number) => void) | undefined;
+}): JSX.Element {
   const stretches = toStretches(metrics);
   const total = stretches.reduce((sum, { seconds }) => sum + lengthOf(seconds), 0);
-  const share = (phase: Phase): number => stretches.reduce((sum, { seconds }) => sum + seconds[phase], 0) / (total || 1);
+  const share = (phase: Phase): number =>
+    stretches.reduce((sum, { seconds }) => sum + seconds[phase], 0) / (total || 1);
   const idle = idleOf(metrics);
   return (
     <div class="timeline">
@@ -59,7 +73,8 @@ export function Timeline({ metrics, onChoose }: { readonly metrics: readonly Ste
           .filter((phase) => share(phase) > 0)
           .map((phase) => (
             <li key={phase}>
-              <span class={`key block k${colors[phase]}`} aria-hidden="true" /> {means[phase]} <b>{formatShare(share(phase))}</b>
+              <span class={`key block k${colors[phase]}`} aria-hidden="true" /> {means[phase]}{' '}
+              <b>{formatShare(share(phase))}</b>
             </li>
           ))}
       </ul>
@@ -67,7 +82,12 @@ export function Timeline({ metrics, onChoose }: { readonly metrics: readonly Ste
   );
 }
 
-function drawStretch(stretch: Stretch, phases: readonly Phase[], total: number, onChoose: ((first: number, last: number) => void) | undefined): readonly JSX.Element[] {
+function drawStretch(
+  stretch: Stretch,
+  phases: readonly Phase[],
+  total: number,
+  onChoose: ((first: number, last: number) => void) | undefined,
+): readonly JSX.Element[] {
   const order = lanes.flatMap((lane) => lane.phases as readonly Phase[]);
   let start = stretch.start;
   return order.flatMap((phase) => {
@@ -75,9 +95,18 @@ function drawStretch(stretch: Stretch, phases: readonly Phase[], total: number, 
     const x = (start / total) * 1_000;
     start += seconds;
     if (!phases.includes(phase) || seconds <= 0) return [];
-    const steps = stretch.first === stretch.last ? `step ${stretch.first}` : `steps ${stretch.first} to ${stretch.last}`;
+    const steps =
+      stretch.first === stretch.last ? `step ${stretch.first}` : `steps ${stretch.first} to ${stretch.last}`;
     return [
-      <rect key={`${stretch.first}${phase}`} class={`f${colors[phase]}`} x={x} y={0} width={Math.max(0.5, (seconds / total) * 1_000)} height={24} onClick={() => onChoose?.(stretch.first, stretch.last)}>
+      <rect
+        key={`${stretch.first}${phase}`}
+        class={`f${colors[phase]}`}
+        x={x}
+        y={0}
+        width={Math.max(0.5, (seconds / total) * 1_000)}
+        height={24}
+        onClick={() => onChoose?.(stretch.first, stretch.last)}
+      >
         <title>{`${steps}: ${means[phase]}, ${formatSeconds(seconds)}`}</title>
       </rect>,
     ];
@@ -91,7 +120,14 @@ function toStretches(metrics: readonly StepMetrics[]): readonly Stretch[] {
   for (let index = 0; index < metrics.length; index += size) {
     const lines = metrics.slice(index, index + size);
     const sum = (phase: Phase): number => lines.reduce((total, { seconds }) => total + (seconds[phase] ?? 0), 0);
-    const seconds = { rollout: sum('rollout'), convert: sum('convert'), train: sum('train'), publish: sum('publish'), validate: sum('validate'), checkpoint: sum('checkpoint') };
+    const seconds = {
+      rollout: sum('rollout'),
+      convert: sum('convert'),
+      train: sum('train'),
+      publish: sum('publish'),
+      validate: sum('validate'),
+      checkpoint: sum('checkpoint'),
+    };
     stretches.push({ first: lines[0]!.step, last: lines.at(-1)!.step, seconds, idle: idleOf(lines), start });
     start += lengthOf(seconds);
   }
@@ -112,7 +148,9 @@ function idleOf(metrics: readonly StepMetrics[]): StepMetrics['idleShare'] {
 
 function describeWait({ trainer, samplers }: StepMetrics['idleShare']): string {
   const shares = `The training side waited ${formatShare(trainer)} of the time, and the places for agents were empty ${formatShare(samplers)} of it.`;
-  if (trainer > 0.5 && trainer > samplers) return `${shares} The agents are what takes time: more runners, or a faster sampler, would help most.`;
-  if (samplers > 0.5 && samplers > trainer) return `${shares} The agents wait for training: sampling ahead, or a smaller update, would help most.`;
+  if (trainer > 0.5 && trainer > samplers)
+    return `${shares} The agents are what takes time: more runners, or a faster sampler, would help most.`;
+  if (samplers > 0.5 && samplers > trainer)
+    return `${shares} The agents wait for training: sampling ahead, or a smaller update, would help most.`;
   return shares;
 }

@@ -10,7 +10,10 @@ export function AlertsPage({ details }: { readonly details: RunDetails }): JSX.E
       <h1>Alerts</h1>
       {findings.length === 0 ? (
         <section class="card">
-          <p>✓ Nothing ails this run after {steps} steps. It is looked at after each step; docs/why-no-learning.md lists what is looked for.</p>
+          <p>
+            ✓ Nothing ails this run after {steps} steps. It is looked at after each step; docs/why-no-learning.md lists
+            what is looked for.
+          </p>
         </section>
       ) : (
         <section class="card alert">

@@ -10,7 +10,10 @@ import { Link, pageOf } from '../router.tsx';
 
 /** Shows the rollouts of a group beside each other: what they share once, then where they part. */
 export function GroupPage({ details, id }: { readonly details: RunDetails; readonly id: string }): JSX.Element {
-  const { data, error } = useResource<GroupDetails>(pageOf(['api', 'runs', details.id, 'groups', id]), changes.rollouts.value);
+  const { data, error } = useResource<GroupDetails>(
+    pageOf(['api', 'runs', details.id, 'groups', id]),
+    changes.rollouts.value,
+  );
   if (error !== undefined) return <Problem title="This group cannot be shown" text={error} />;
   if (data === undefined) return <Waiting />;
   const { rollouts, common, task, step } = data;
@@ -18,7 +21,9 @@ export function GroupPage({ details, id }: { readonly details: RunDetails; reado
   const mean = rewards.reduce((sum, reward) => sum + reward, 0) / rewards.length;
   const [low, high] = [Math.min(0, ...rewards), Math.max(...rewards, 1e-9)];
   const ordered = rollouts.toSorted((a, b) => (b.reward ?? -Infinity) - (a.reward ?? -Infinity));
-  const columns = [...Map.groupBy(ordered, (view) => JSON.stringify([view.reward, view.status, view.entries.slice(common)])).values()];
+  const columns = [
+    ...Map.groupBy(ordered, (view) => JSON.stringify([view.reward, view.status, view.entries.slice(common)])).values(),
+  ];
   return (
     <>
       <section class="card summary">
@@ -29,8 +34,11 @@ export function GroupPage({ details, id }: { readonly details: RunDetails; reado
               <Link to={pageOf(['runs', details.id, 'rollouts'], { steps: step })}>step {step}</Link> ·{' '}
             </>
           )}
-          <Link to={pageOf(['runs', details.id, 'rollouts'], { group: id })}>{rollouts.length} rollouts</Link> · mean reward {formatNumber(rewards.length === 0 ? undefined : mean)}
-          {new Set(rewards).size === 1 && rewards.length > 1 ? ': all earned the same, so the group teaches nothing' : ''}
+          <Link to={pageOf(['runs', details.id, 'rollouts'], { group: id })}>{rollouts.length} rollouts</Link> · mean
+          reward {formatNumber(rewards.length === 0 ? undefined : mean)}
+          {new Set(rewards).size === 1 && rewards.length > 1
+            ? ': all earned the same, so the group teaches nothing'
+            : ''}
         </p>
         <pre class="task">{typeof task === 'string' ? task : JSON.stringify(task, undefined, 2)}</pre>
       </section>
@@ -49,14 +57,36 @@ export function GroupPage({ details, id }: { readonly details: RunDetails; reado
       <h2>Where they part</h2>
       <div class="side-by-side" tabIndex={0} role="group" aria-label="Rollouts of the group, the highest reward first">
         {columns.map((views) => (
-          <Column key={views[0]!.rolloutId} run={details.id} views={views} common={common} low={low} high={high} mean={mean} />
+          <Column
+            key={views[0]!.rolloutId}
+            run={details.id}
+            views={views}
+            common={common}
+            low={low}
+            high={high}
+            mean={mean}
+          />
         ))}
       </div>
     </>
   );
 }
 
-function Column({ run, views, common, low, high, mean }: { readonly run: string; readonly views: readonly RolloutView[]; readonly common: number; readonly low: number; readonly high: number; readonly mean: number }): JSX.Element {
+function Column({
+  run,
+  views,
+  common,
+  low,
+  high,
+  mean,
+}: {
+  readonly run: string;
+  readonly views: readonly RolloutView[];
+  readonly common: number;
+  readonly low: number;
+  readonly high: number;
+  readonly mean: number;
+}): JSX.Element {
   const { reward, status, failure, feedback, entries } = views[0]!;
   const better = reward === undefined || reward === mean ? '' : reward > mean ? '▲ above the mean' : '▼ below the mean';
   return (
@@ -70,7 +100,8 @@ function Column({ run, views, common, low, high, mean }: { readonly run: string;
         ))}
       </p>
       <p class="head">
-        <RewardBar reward={reward} low={low} high={high} /> <span class="hint">{better}</span> <StatusBadge status={status} />
+        <RewardBar reward={reward} low={low} high={high} /> <span class="hint">{better}</span>{' '}
+        <StatusBadge status={status} />
       </p>
       {failure === undefined ? undefined : (
         <p class="failure">

@@ -13,9 +13,14 @@ export function GroupsPage({ details }: { readonly details: RunDetails }): JSX.E
   const { query } = place.value;
   const offset = Number(query.get('offset') ?? 0);
   const fields = Object.fromEntries(['steps', 'signal'].map((name) => [name, query.get(name) ?? '']));
-  const path = pageOf(['api', 'runs', details.id, 'groups'], { ...fields, offset: query.get('offset') ?? '', limit: pageSize });
+  const path = pageOf(['api', 'runs', details.id, 'groups'], {
+    ...fields,
+    offset: query.get('offset') ?? '',
+    limit: pageSize,
+  });
   const { data, error } = useResource<GroupPageReply>(path, changes.rollouts.value);
-  const change = (name: string) => (event: Event) => setQuery({ [name]: (event.currentTarget as HTMLInputElement).value, offset: '' });
+  const change = (name: string) => (event: Event) =>
+    setQuery({ [name]: (event.currentTarget as HTMLInputElement).value, offset: '' });
   return (
     <>
       <h1 class="reader">Groups of {details.id}</h1>
@@ -33,15 +38,37 @@ export function GroupsPage({ details }: { readonly details: RunDetails }): JSX.E
           </select>
         </label>
       </form>
-      {error !== undefined ? <Problem title="The groups cannot be shown" text={error} /> : data === undefined ? <Waiting /> : <GroupList run={details.id} page={data} offset={offset} />}
+      {error !== undefined ? (
+        <Problem title="The groups cannot be shown" text={error} />
+      ) : data === undefined ? (
+        <Waiting />
+      ) : (
+        <GroupList run={details.id} page={data} offset={offset} />
+      )}
     </>
   );
 }
 
-function GroupList({ run, page, offset }: { readonly run: string; readonly page: GroupPageReply; readonly offset: number }): JSX.Element {
+function GroupList({
+  run,
+  page,
+  offset,
+}: {
+  readonly run: string;
+  readonly page: GroupPageReply;
+  readonly offset: number;
+}): JSX.Element {
   const { total, items, isComplete } = page;
-  const go = (next: number): void => navigate(pageOf(place.value.path, { ...Object.fromEntries(place.value.query), offset: next === 0 ? '' : next }));
-  if (items.length === 0) return <Empty>{isComplete ? 'No group is like this: rollouts of one task that are compared form a group.' : 'Still reading the store…'}</Empty>;
+  const go = (next: number): void =>
+    navigate(pageOf(place.value.path, { ...Object.fromEntries(place.value.query), offset: next === 0 ? '' : next }));
+  if (items.length === 0)
+    return (
+      <Empty>
+        {isComplete
+          ? 'No group is like this: rollouts of one task that are compared form a group.'
+          : 'Still reading the store…'}
+      </Empty>
+    );
   const rewards = items.flatMap((group) => group.rewards);
   const [low, high] = [Math.min(0, ...rewards), Math.max(...rewards, 1e-9)];
   return (
@@ -72,7 +99,17 @@ function GroupList({ run, page, offset }: { readonly run: string; readonly page:
   );
 }
 
-function GroupRow({ run, group, low, high }: { readonly run: string; readonly group: GroupEntry; readonly low: number; readonly high: number }): JSX.Element {
+function GroupRow({
+  run,
+  group,
+  low,
+  high,
+}: {
+  readonly run: string;
+  readonly group: GroupEntry;
+  readonly low: number;
+  readonly high: number;
+}): JSX.Element {
   const { id, step, task, size, failed, unfinished, rewards, mean, deviation } = group;
   return (
     <li class="card">
@@ -80,13 +117,18 @@ function GroupRow({ run, group, low, high }: { readonly run: string; readonly gr
         <span class="task">{task}</span>
         <span class="bars" aria-hidden="true">
           {rewards.map((reward, index) => (
-            <span key={index} class="bar" style={{ height: `${Math.round(3 + 25 * ((reward - low) / (high - low)))}px` }} />
+            <span
+              key={index}
+              class="bar"
+              style={{ height: `${Math.round(3 + 25 * ((reward - low) / (high - low)))}px` }}
+            />
           ))}
         </span>
         <span class="numbers">
           {step === undefined ? '' : `step ${step} · `}
           {size} rollouts{failed === 0 ? '' : ` · ✕ ${failed} failed`}
-          {unfinished === 0 ? '' : ` · ${unfinished} unfinished`} · mean {formatNumber(mean)} ± {formatNumber(deviation)}
+          {unfinished === 0 ? '' : ` · ${unfinished} unfinished`} · mean {formatNumber(mean)} ±{' '}
+          {formatNumber(deviation)}
           {deviation === 0 && unfinished === 0 ? <span class="badge warn">= no signal</span> : ''}
         </span>
       </Link>

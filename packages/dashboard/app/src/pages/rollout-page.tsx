@@ -29,12 +29,24 @@ export function RolloutPage({ details, id }: { readonly details: RunDetails; rea
       <Summary run={details.id} data={data} />
       <nav class="tabs inner" aria-label="Views of the rollout">
         {views.map(([name, label]) => (
-          <Link key={name} to={pageOf(['runs', details.id, 'rollouts', id], { view: name === 'conversation' ? '' : name })} aria-current={view === name ? 'page' : undefined}>
+          <Link
+            key={name}
+            to={pageOf(['runs', details.id, 'rollouts', id], { view: name === 'conversation' ? '' : name })}
+            aria-current={view === name ? 'page' : undefined}
+          >
             {label}
           </Link>
         ))}
       </nav>
-      {view === 'waterfall' ? <Waterfall spans={data.spans} /> : view === 'raw' ? <Raw data={data} /> : view === 'tokens' ? <Tokens path={`${path}/tokens`} /> : <Conversation view={data.view} />}
+      {view === 'waterfall' ? (
+        <Waterfall spans={data.spans} />
+      ) : view === 'raw' ? (
+        <Raw data={data} />
+      ) : view === 'tokens' ? (
+        <Tokens path={`${path}/tokens`} />
+      ) : (
+        <Conversation view={data.view} />
+      )}
     </>
   );
 }
@@ -62,17 +74,25 @@ function Summary({ run, data }: { readonly run: string; readonly data: RolloutDe
             · <Link to={pageOf(['runs', run, 'groups', groupId])}>its group side by side</Link>
           </>
         )}{' '}
-        · {formatSeconds(seconds)} · {calls} {calls === 1 ? 'call' : 'calls'} that can be trained on · {attempts.length} {attempts.length === 1 ? 'attempt' : 'attempts'}
+        · {formatSeconds(seconds)} · {calls} {calls === 1 ? 'call' : 'calls'} that can be trained on · {attempts.length}{' '}
+        {attempts.length === 1 ? 'attempt' : 'attempts'}
       </p>
-      <pre class="task">{typeof rollout.input === 'string' ? rollout.input : JSON.stringify(rollout.input, undefined, 2)}</pre>
+      <pre class="task">
+        {typeof rollout.input === 'string' ? rollout.input : JSON.stringify(rollout.input, undefined, 2)}
+      </pre>
       {failure === undefined ? undefined : (
         <p class="failure">
           <b>✕ {failure.code}</b>
-          {failureKind === undefined ? '' : ` (caused by ${failureKind === 'unknown' ? 'nobody knows whom' : `the ${failureKind}`})`}: {failure.message}
+          {failureKind === undefined
+            ? ''
+            : ` (caused by ${failureKind === 'unknown' ? 'nobody knows whom' : `the ${failureKind}`})`}
+          : {failure.message}
         </p>
       )}
       {rewards.length === 0 ? (
-        <p class="hint">No reward was written{view.reward === undefined ? '' : `; it counts as ${formatNumber(view.reward)}`}.</p>
+        <p class="hint">
+          No reward was written{view.reward === undefined ? '' : `; it counts as ${formatNumber(view.reward)}`}.
+        </p>
       ) : (
         <table class="rewards">
           <thead>

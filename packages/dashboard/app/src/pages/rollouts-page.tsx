@@ -12,7 +12,9 @@ const fields = ['steps', 'mode', 'status', 'failure', 'kind', 'group', 'least', 
 /** Shows the rollouts of a run as a long table; its filter is in the address. */
 export function RolloutsPage({ details }: { readonly details: RunDetails }): JSX.Element {
   const { query } = place.value;
-  const filter = new URLSearchParams(fields.flatMap((name) => (query.get(name) ? [[name, query.get(name)!]] : []))).toString();
+  const filter = new URLSearchParams(
+    fields.flatMap((name) => (query.get(name) ? [[name, query.get(name)!]] : [])),
+  ).toString();
   const rows = useRolloutRows(details.id, filter);
   const isFiltered = filter !== '';
   return (
@@ -31,7 +33,11 @@ export function RolloutsPage({ details }: { readonly details: RunDetails }): JSX
               {Object.entries(rows.statuses).map(([status, count]) => ` · ${formatCount(count)} ${status}`)}
             </p>
             {isFiltered ? (
-              <button type="button" class="quiet" onClick={() => setQuery(Object.fromEntries(fields.map((name) => [name, ''])))}>
+              <button
+                type="button"
+                class="quiet"
+                onClick={() => setQuery(Object.fromEntries(fields.map((name) => [name, ''])))}
+              >
                 Clear the filter
               </button>
             ) : undefined}
@@ -46,8 +52,13 @@ export function RolloutsPage({ details }: { readonly details: RunDetails }): JSX
 function Filters(): JSX.Element {
   const { query } = place.value;
   const value = (name: (typeof fields)[number]): string => query.get(name) ?? '';
-  const change = (name: string) => (event: Event) => setQuery({ [name]: (event.currentTarget as HTMLInputElement).value });
-  const choice = (name: (typeof fields)[number], label: string, options: readonly (readonly [value: string, text: string])[]): JSX.Element => (
+  const change = (name: string) => (event: Event) =>
+    setQuery({ [name]: (event.currentTarget as HTMLInputElement).value });
+  const choice = (
+    name: (typeof fields)[number],
+    label: string,
+    options: readonly (readonly [value: string, text: string])[],
+  ): JSX.Element => (
     <label>
       {label}
       <select value={value(name)} onChange={change(name)}>
@@ -78,7 +89,10 @@ function Filters(): JSX.Element {
         ['val', 'held-out'],
         ['test', 'verdict'],
       ])}
-      {choice('status', 'status', [['', 'all'], ...['succeeded', 'failed', 'cancelled', 'running', 'queuing'].map((name) => [name, name] as const)])}
+      {choice('status', 'status', [
+        ['', 'all'],
+        ...['succeeded', 'failed', 'cancelled', 'running', 'queuing'].map((name) => [name, name] as const),
+      ])}
       {field('failure', 'failure code', 'any', 12)}
       {field('least', 'reward from', '–', 5)}
       {field('most', 'to', '–', 5)}

@@ -17,7 +17,8 @@ import { Link, navigate, pageOf } from '../router.tsx';
 export function RunPage({ details }: { readonly details: RunDetails }): JSX.Element {
   const metrics = useMetrics(details.id, changes.run.value);
   const choose = details.hasStore
-    ? (first: number, last: number): void => navigate(pageOf(['runs', details.id, 'rollouts'], { steps: first === last ? first : `${first}-${last}` }))
+    ? (first: number, last: number): void =>
+        navigate(pageOf(['runs', details.id, 'rollouts'], { steps: first === last ? first : `${first}-${last}` }))
     : undefined;
   if (details.state === 'store') return <StoreOverview details={details} />;
   return (
@@ -39,7 +40,9 @@ export function RunPage({ details }: { readonly details: RunDetails }): JSX.Elem
           <section class="card">
             <div class="head">
               <h2>Reward</h2>
-              {choose === undefined ? undefined : <p class="hint">Click a step, or drag over some: their rollouts are shown.</p>}
+              {choose === undefined ? undefined : (
+                <p class="hint">Click a step, or drag over some: their rollouts are shown.</p>
+              )}
             </div>
             <RewardChart details={details} metrics={metrics} choose={choose} />
           </section>
@@ -57,10 +60,15 @@ export function RunPage({ details }: { readonly details: RunDetails }): JSX.Elem
 }
 
 function NoSteps({ details }: { readonly details: RunDetails }): JSX.Element {
-  const where = details.hasStore ? <Link to={pageOf(['runs', details.id, 'rollouts'])}>Its rollouts</Link> : 'Its rollouts';
+  const where = details.hasStore ? (
+    <Link to={pageOf(['runs', details.id, 'rollouts'])}>Its rollouts</Link>
+  ) : (
+    'Its rollouts'
+  );
   return (
     <Empty>
-      No step is done{details.state === 'running' ? ' yet' : ''}. {where} can be there all the same{details.state === 'running' ? ', and the curves begin with the first step' : ''}.
+      No step is done{details.state === 'running' ? ' yet' : ''}. {where} can be there all the same
+      {details.state === 'running' ? ', and the curves begin with the first step' : ''}.
     </Empty>
   );
 }
@@ -69,7 +77,9 @@ function StoreOverview({ details }: { readonly details: RunDetails }): JSX.Eleme
   return (
     <>
       <h1>{details.directory}</h1>
-      <p class="lead">A store alone has rollouts and no metrics: those are in the run directory that trained with it.</p>
+      <p class="lead">
+        A store alone has rollouts and no metrics: those are in the run directory that trained with it.
+      </p>
       <div class="figures">
         <Figure name="rollouts" to={pageOf(['runs', details.id, 'rollouts'])}>
           {formatCount(details.rollouts)}
@@ -82,23 +92,36 @@ function StoreOverview({ details }: { readonly details: RunDetails }): JSX.Eleme
   );
 }
 
-function Figures({ details, metrics }: { readonly details: RunDetails; readonly metrics: readonly StepMetrics[] | undefined }): JSX.Element {
+function Figures({
+  details,
+  metrics,
+}: {
+  readonly details: RunDetails;
+  readonly metrics: readonly StepMetrics[] | undefined;
+}): JSX.Element {
   const { id, verdict, steps, rollouts, failed } = details;
   const last = metrics?.at(-1);
   const validated = metrics?.findLast(({ validation }) => validation !== undefined);
-  const to = (query: Readonly<Record<string, string | number>>): string | undefined => (details.hasStore ? pageOf(['runs', id, 'rollouts'], query) : undefined);
+  const to = (query: Readonly<Record<string, string | number>>): string | undefined =>
+    details.hasStore ? pageOf(['runs', id, 'rollouts'], query) : undefined;
   return (
     <div class="figures">
       <Figure name="steps">{formatCount(steps)}</Figure>
       <Figure name="reward of the newest step" to={to({ steps, mode: 'train' })}>
         {formatNumber(last?.reward.mean)}
       </Figure>
-      <Figure name="held-out reward, before → last" to={validated === undefined ? undefined : to({ steps: validated.step, mode: 'val' })}>
+      <Figure
+        name="held-out reward, before → last"
+        to={validated === undefined ? undefined : to({ steps: validated.step, mode: 'val' })}
+      >
         {formatNumber(details.validationBefore?.reward)} → {formatNumber(validated?.validation?.reward)}
       </Figure>
       {verdict === undefined ? undefined : (
         <Figure name={`verdict, gain of step ${verdict.step} (95 %)`} to={to({ mode: 'test' })}>
-          {verdict.answer} <small>{formatNumber(verdict.gain)} ({verdict.interval.map(formatNumber).join(' to ')})</small>
+          {verdict.answer}{' '}
+          <small>
+            {formatNumber(verdict.gain)} ({verdict.interval.map(formatNumber).join(' to ')})
+          </small>
         </Figure>
       )}
       <Figure name="training rollouts" to={to({ mode: 'train' })}>
@@ -112,7 +135,15 @@ function Figures({ details, metrics }: { readonly details: RunDetails; readonly 
   );
 }
 
-function Figure({ name, to, children }: { readonly name: string; readonly to?: string | undefined; readonly children: ComponentChildren }): JSX.Element {
+function Figure({
+  name,
+  to,
+  children,
+}: {
+  readonly name: string;
+  readonly to?: string | undefined;
+  readonly children: ComponentChildren;
+}): JSX.Element {
   const inner = (
     <>
       <span class="value">{children}</span>
@@ -128,13 +159,30 @@ function Figure({ name, to, children }: { readonly name: string; readonly to?: s
   );
 }
 
-function RewardChart({ details, metrics, choose }: { readonly details: RunDetails; readonly metrics: readonly StepMetrics[]; readonly choose: ((first: number, last: number) => void) | undefined }): JSX.Element {
-  const { steps, lines } = useMemo(() => toCurve(metrics, details.validationBefore), [metrics, details.validationBefore]);
+function RewardChart({
+  details,
+  metrics,
+  choose,
+}: {
+  readonly details: RunDetails;
+  readonly metrics: readonly StepMetrics[];
+  readonly choose: ((first: number, last: number) => void) | undefined;
+}): JSX.Element {
+  const { steps, lines } = useMemo(
+    () => toCurve(metrics, details.validationBefore),
+    [metrics, details.validationBefore],
+  );
   return <StepChart label="Reward over the steps" steps={steps} lines={lines} height={280} onChoose={choose} />;
 }
 
-function toCurve(metrics: readonly StepMetrics[], before: RunDetails['validationBefore']): { readonly steps: readonly number[]; readonly lines: readonly ChartLine[] } {
-  const points = [...(before === undefined ? [] : [{ step: 0, reward: undefined, validation: before }]), ...metrics.map(({ step, reward, validation }) => ({ step, reward: reward.mean, validation }))];
+function toCurve(
+  metrics: readonly StepMetrics[],
+  before: RunDetails['validationBefore'],
+): { readonly steps: readonly number[]; readonly lines: readonly ChartLine[] } {
+  const points = [
+    ...(before === undefined ? [] : [{ step: 0, reward: undefined, validation: before }]),
+    ...metrics.map(({ step, reward, validation }) => ({ step, reward: reward.mean, validation })),
+  ];
   const held = points.map(({ validation }) => validation?.reward ?? null);
   return {
     steps: points.map(({ step }) => step),
@@ -142,7 +190,14 @@ function toCurve(metrics: readonly StepMetrics[], before: RunDetails['validation
       { name: 'training, sampled', values: points.map(({ reward }) => reward ?? null) },
       ...(held.every((value) => value === null)
         ? []
-        : [{ name: 'held-out, greedy (95 % interval)', values: held, intervals: points.map(({ validation }) => validation?.interval ?? null), isSparse: true }]),
+        : [
+            {
+              name: 'held-out, greedy (95 % interval)',
+              values: held,
+              intervals: points.map(({ validation }) => validation?.interval ?? null),
+              isSparse: true,
+            },
+          ]),
     ],
   };
 }

@@ -22,7 +22,9 @@ export function RunsPage(): JSX.Element {
     return <Waiting />;
   }
   const named = place.value.query.get('runs')?.split(',') ?? [];
-  const chosen = data.runs.filter(({ id, curve }) => curve.length > 0 && (named.length === 0 || named.includes(id))).slice(0, mostCompared);
+  const chosen = data.runs
+    .filter(({ id, curve }) => curve.length > 0 && (named.length === 0 || named.includes(id)))
+    .slice(0, mostCompared);
   const toggle = (id: string): void => {
     const ids = chosen.map((run) => run.id);
     const next = ids.includes(id) ? ids.filter((other) => other !== id) : [...ids, id];
@@ -56,7 +58,13 @@ export function RunsPage(): JSX.Element {
   );
 }
 
-function Curves({ runs, measure }: { readonly runs: readonly RunSummary[]; readonly measure: 'validation' | 'reward' }): JSX.Element {
+function Curves({
+  runs,
+  measure,
+}: {
+  readonly runs: readonly RunSummary[];
+  readonly measure: 'validation' | 'reward';
+}): JSX.Element {
   const steps = [...new Set(runs.flatMap(({ curve }) => curve.map(({ step }) => step)))].toSorted((a, b) => a - b);
   const lines = runs.map(({ id, curve }): ChartLine => {
     const points = new Map(curve.map((point) => [point.step, point]));
@@ -66,10 +74,25 @@ function Curves({ runs, measure }: { readonly runs: readonly RunSummary[]; reado
       ...(measure === 'validation' && { intervals: steps.map((step) => points.get(step)?.interval ?? null) }),
     };
   });
-  return <StepChart label={`${measure === 'reward' ? 'Reward in training' : 'Held-out reward'} of ${runs.map(({ id }) => id).join(', ')}`} steps={steps} lines={lines} height={260} />;
+  return (
+    <StepChart
+      label={`${measure === 'reward' ? 'Reward in training' : 'Held-out reward'} of ${runs.map(({ id }) => id).join(', ')}`}
+      steps={steps}
+      lines={lines}
+      height={260}
+    />
+  );
 }
 
-function RunTable({ runs, chosen, toggle }: { readonly runs: readonly RunSummary[]; readonly chosen: readonly string[]; readonly toggle: (id: string) => void }): JSX.Element {
+function RunTable({
+  runs,
+  chosen,
+  toggle,
+}: {
+  readonly runs: readonly RunSummary[];
+  readonly chosen: readonly string[];
+  readonly toggle: (id: string) => void;
+}): JSX.Element {
   return (
     <div class="card scroll">
       <table>
@@ -94,7 +117,13 @@ function RunTable({ runs, chosen, toggle }: { readonly runs: readonly RunSummary
           {runs.map((run) => (
             <tr key={run.id}>
               <td>
-                <input type="checkbox" aria-label={`compare ${run.id}`} checked={chosen.includes(run.id)} disabled={run.curve.length === 0} onChange={() => toggle(run.id)} />
+                <input
+                  type="checkbox"
+                  aria-label={`compare ${run.id}`}
+                  checked={chosen.includes(run.id)}
+                  disabled={run.curve.length === 0}
+                  onChange={() => toggle(run.id)}
+                />
               </td>
               <td>
                 <Link to={pageOf(['runs', run.id])}>{run.id}</Link>
@@ -114,11 +143,19 @@ function RunTable({ runs, chosen, toggle }: { readonly runs: readonly RunSummary
               <td>{[run.algorithm, run.backend].filter((name) => name !== undefined).join(', ') || '–'}</td>
               <td class="n">{run.steps}</td>
               <td class="n">{run.rollouts.toLocaleString('en')}</td>
-              <td class="n">{run.failed === 0 ? '0' : <Link to={pageOf(['runs', run.id, 'rollouts'], { status: 'failed' })}>{run.failed}</Link>}</td>
+              <td class="n">
+                {run.failed === 0 ? (
+                  '0'
+                ) : (
+                  <Link to={pageOf(['runs', run.id, 'rollouts'], { status: 'failed' })}>{run.failed}</Link>
+                )}
+              </td>
               <td class="n">
                 {formatNumber(run.curve[0]?.reward)} → {formatNumber(run.curve.at(-1)?.reward)}
               </td>
-              <td class="n">{formatNumber(run.curve.findLast(({ validation }) => validation !== undefined)?.validation)}</td>
+              <td class="n">
+                {formatNumber(run.curve.findLast(({ validation }) => validation !== undefined)?.validation)}
+              </td>
               <td class="n">{formatSeconds(run.wallSeconds)}</td>
               <td>{formatMoment(run.startedAt)}</td>
             </tr>

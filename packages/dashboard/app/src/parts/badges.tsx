@@ -31,7 +31,13 @@ const signs: Readonly<Record<string, readonly [className: string, sign: string]>
 };
 
 /** The status of a rollout: a sign, a word and a colour. */
-export function StatusBadge({ status, failure }: { readonly status: string; readonly failure?: string | undefined }): JSX.Element {
+export function StatusBadge({
+  status,
+  failure,
+}: {
+  readonly status: string;
+  readonly failure?: string | undefined;
+}): JSX.Element {
   const [className, sign] = signs[status] ?? ['', '…'];
   const text = failure ?? status;
   return (
@@ -42,7 +48,15 @@ export function StatusBadge({ status, failure }: { readonly status: string; read
 }
 
 /** A reward with a bar that shows where it lies between the lowest and the highest. */
-export function RewardBar({ reward, low, high }: { readonly reward: number | undefined; readonly low: number; readonly high: number }): JSX.Element {
+export function RewardBar({
+  reward,
+  low,
+  high,
+}: {
+  readonly reward: number | undefined;
+  readonly low: number;
+  readonly high: number;
+}): JSX.Element {
   if (reward === undefined) return <span class="faint">–</span>;
   const share = high > low ? (reward - low) / (high - low) : 1;
   return (

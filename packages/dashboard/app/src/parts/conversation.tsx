@@ -8,19 +8,28 @@ const shownCharacters = 4_000;
 
 /** Shows a rollout as a conversation: messages, tools, errors, and what of each call can be trained on. */
 export function Conversation({ view }: { readonly view: RolloutView }): JSX.Element {
-  if (view.entries.length === 0 && view.console === undefined) return <Empty>Nothing was written down of this rollout’s newest attempt.</Empty>;
+  if (view.entries.length === 0 && view.console === undefined)
+    return <Empty>Nothing was written down of this rollout’s newest attempt.</Empty>;
   return (
     <ol class="conversation">
       {view.entries.map((entry, index) => (
         <Entry key={index} entry={entry} />
       ))}
-      {view.console === undefined ? undefined : <Entry entry={{ type: 'emitted', name: 'console', text: view.console }} />}
+      {view.console === undefined ? undefined : (
+        <Entry entry={{ type: 'emitted', name: 'console', text: view.console }} />
+      )}
     </ol>
   );
 }
 
 /** Shows one thing that happened. */
-export function Entry({ entry, isDifferent = false }: { readonly entry: ViewEntry; readonly isDifferent?: boolean }): JSX.Element {
+export function Entry({
+  entry,
+  isDifferent = false,
+}: {
+  readonly entry: ViewEntry;
+  readonly isDifferent?: boolean;
+}): JSX.Element {
   const mark = isDifferent ? ' different' : '';
   switch (entry.type) {
     case 'message':
@@ -28,9 +37,13 @@ export function Entry({ entry, isDifferent = false }: { readonly entry: ViewEntr
         <li class={`entry message ${roleClass(entry.role)}${mark}`}>
           <p class="who">
             {entry.role}
-            {entry.role === 'assistant' && entry.agentName !== '' ? <span class="agent">{entry.agentName}</span> : undefined}
+            {entry.role === 'assistant' && entry.agentName !== '' ? (
+              <span class="agent">{entry.agentName}</span>
+            ) : undefined}
           </p>
-          {entry.text === '' && entry.toolCalls.length > 0 ? undefined : <Text text={entry.text === '' ? '(empty)' : entry.text} />}
+          {entry.text === '' && entry.toolCalls.length > 0 ? undefined : (
+            <Text text={entry.text === '' ? '(empty)' : entry.text} />
+          )}
           {entry.toolCalls.map((call, index) => (
             <p class="call" key={index}>
               <span class="label">calls</span> <code>{call}</code>

@@ -11,12 +11,22 @@ const kinds = [
 ] as const;
 
 /** Counts the failed training rollouts of a run by who caused them, and by code. */
-export function Failures({ details, metrics }: { readonly details: RunDetails; readonly metrics: readonly StepMetrics[] }): JSX.Element {
+export function Failures({
+  details,
+  metrics,
+}: {
+  readonly details: RunDetails;
+  readonly metrics: readonly StepMetrics[];
+}): JSX.Element {
   const rollouts = metrics.reduce((sum, line) => sum + line.rollouts, 0);
   const byCode = new Map<string, number>();
   for (const { failures } of metrics)
     for (const [code, count] of Object.entries(failures)) byCode.set(code, (byCode.get(code) ?? 0) + count);
-  const byKind = kinds.map(([kind, name, meaning]) => ({ name, meaning, count: metrics.reduce((sum, { failureKinds }) => sum + (failureKinds?.[kind] ?? 0), 0) }));
+  const byKind = kinds.map(([kind, name, meaning]) => ({
+    name,
+    meaning,
+    count: metrics.reduce((sum, { failureKinds }) => sum + (failureKinds?.[kind] ?? 0), 0),
+  }));
   if (byCode.size === 0)
     return (
       <section class="card">
@@ -24,7 +34,12 @@ export function Failures({ details, metrics }: { readonly details: RunDetails; r
         <p class="hint">✓ None of the {formatCount(rollouts)} training rollouts failed.</p>
       </section>
     );
-  const link = (code: string, text: string): JSX.Element | string => (details.hasStore ? <Link to={pageOf(['runs', details.id, 'rollouts'], { failure: code, mode: 'train' })}>{text}</Link> : text);
+  const link = (code: string, text: string): JSX.Element | string =>
+    details.hasStore ? (
+      <Link to={pageOf(['runs', details.id, 'rollouts'], { failure: code, mode: 'train' })}>{text}</Link>
+    ) : (
+      text
+    );
   return (
     <section class="card">
       <h2>Failures</h2>

@@ -4,7 +4,9 @@ import type { RunDetails } from '../../../src/api.ts';
 import { Link, pageOf } from '../router.tsx';
 
 /** Ailments whose evidence is a certain kind of rollout or group, and where that is shown. */
-const evidence: Readonly<Record<string, readonly [page: 'rollouts' | 'groups', query: Readonly<Record<string, string>>, name: string]>> = {
+const evidence: Readonly<
+  Record<string, readonly [page: 'rollouts' | 'groups', query: Readonly<Record<string, string>>, name: string]>
+> = {
   'flat-groups': ['groups', { signal: 'none' }, 'groups without signal'],
   'survivors-only': ['rollouts', { status: 'failed' }, 'failed rollouts'],
   'held-out-falls': ['rollouts', { mode: 'val' }, 'held-out rollouts'],

@@ -15,19 +15,34 @@ interface Metric {
 }
 
 /** Draws every metric that the run has, in the sections and with the words of the documents. */
-export function MetricList({ metrics, choose }: { readonly metrics: readonly StepMetrics[]; readonly choose: Choose }): JSX.Element {
+export function MetricList({
+  metrics,
+  choose,
+}: {
+  readonly metrics: readonly StepMetrics[];
+  readonly choose: Choose;
+}): JSX.Element {
   const [text, setText] = useState('');
   const all = useMemo(() => collect(metrics), [metrics]);
   const steps = useMemo(() => metrics.map(({ step }) => step), [metrics]);
   const wanted = text.trim().toLowerCase();
   const shown = all
-    .map(({ title, metrics: list }) => ({ title, list: list.filter(({ name, meaning }) => `${name} ${meaning}`.toLowerCase().includes(wanted)) }))
+    .map(({ title, metrics: list }) => ({
+      title,
+      list: list.filter(({ name, meaning }) => `${name} ${meaning}`.toLowerCase().includes(wanted)),
+    }))
     .filter(({ list }) => list.length > 0);
   return (
     <section>
       <div class="head">
         <h2>Every metric</h2>
-        <input type="search" placeholder="find a metric" aria-label="find a metric" value={text} onInput={(event) => setText(event.currentTarget.value)} />
+        <input
+          type="search"
+          placeholder="find a metric"
+          aria-label="find a metric"
+          value={text}
+          onInput={(event) => setText(event.currentTarget.value)}
+        />
       </div>
       {shown.length === 0 ? <p class="empty">No metric of this run has “{text}” in its name or meaning.</p> : undefined}
       {shown.map(({ title, list }) => (
@@ -44,7 +59,9 @@ export function MetricList({ metrics, choose }: { readonly metrics: readonly Ste
   );
 }
 
-function collect(metrics: readonly StepMetrics[]): readonly { readonly title: string; readonly metrics: readonly Metric[] }[] {
+function collect(
+  metrics: readonly StepMetrics[],
+): readonly { readonly title: string; readonly metrics: readonly Metric[] }[] {
   return sections.map(({ title, metrics: documented }) => ({
     title,
     metrics: documented
@@ -54,13 +71,23 @@ function collect(metrics: readonly StepMetrics[]): readonly { readonly title: st
   }));
 }
 
-function MetricCard({ metric, steps, choose }: { readonly metric: Metric; readonly steps: readonly number[]; readonly choose: Choose }): JSX.Element {
+function MetricCard({
+  metric,
+  steps,
+  choose,
+}: {
+  readonly metric: Metric;
+  readonly steps: readonly number[];
+  readonly choose: Choose;
+}): JSX.Element {
   const { name, meaning, normal, lines } = metric;
   const card = useRef<HTMLElement>(null);
   const [isNear, setIsNear] = useState(false);
   useEffect(() => {
     // A run has some eighty metrics: a chart is made when it comes near the window.
-    const watch = new IntersectionObserver(([entry]) => entry?.isIntersecting === true && setIsNear(true), { rootMargin: '400px' });
+    const watch = new IntersectionObserver(([entry]) => entry?.isIntersecting === true && setIsNear(true), {
+      rootMargin: '400px',
+    });
     watch.observe(card.current!);
     return () => watch.disconnect();
   }, []);
@@ -68,7 +95,11 @@ function MetricCard({ metric, steps, choose }: { readonly metric: Metric; readon
     <article class="card metric" ref={card}>
       <h4>{name}</h4>
       <p class="meaning">{meaning}</p>
-      {isNear ? <StepChart label={`${name}: ${meaning}`} steps={steps} lines={lines} height={130} onChoose={choose} /> : <div class="hold" />}
+      {isNear ? (
+        <StepChart label={`${name}: ${meaning}`} steps={steps} lines={lines} height={130} onChoose={choose} />
+      ) : (
+        <div class="hold" />
+      )}
       {normal === '' ? undefined : <p class="hint">Normal: {normal}</p>}
     </article>
   );

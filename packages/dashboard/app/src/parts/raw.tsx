@@ -8,7 +8,9 @@ export function Raw({ data }: { readonly data: RolloutDetails }): JSX.Element {
   return (
     <div class="card">
       <div class="head">
-        <p class="hint">The tokens are on the page Tokens; agent-lightning store export writes everything as JSON lines.</p>
+        <p class="hint">
+          The tokens are on the page Tokens; agent-lightning store export writes everything as JSON lines.
+        </p>
         <button type="button" class="quiet" onClick={() => void navigator.clipboard.writeText(text)}>
           Copy
         </button>

@@ -8,7 +8,7 @@ const pageSize = 100;
 const keptPages = 40;
 
 /** The rows of the long table, of which only those near the window are known. */
-export interface RolloutRows extends Omit<RolloutPage, 'items' | 'offset'> {
+export interface RolloutRows extends Omit<RolloutPage, 'items'> {
   readonly error: string | undefined;
   /** Returns a row, or undefined for one that is being read. */
   readonly at: (index: number) => RolloutEntry | undefined;
@@ -16,7 +16,7 @@ export interface RolloutRows extends Omit<RolloutPage, 'items' | 'offset'> {
   readonly want: (first: number, last: number) => void;
 }
 
-const nothing = { total: 0, read: 0, isComplete: false, statuses: {}, failures: {} };
+const nothing = { total: 0, offset: 0, read: 0, isComplete: false, statuses: {}, failures: {} };
 
 /** Reads the rollouts that a filter selects, page by page as they are wanted, and again when they changed. */
 export function useRolloutRows(run: string, filter: string): RolloutRows {
@@ -30,8 +30,10 @@ export function useRolloutRows(run: string, filter: string): RolloutRows {
   const read = (page: number): void => {
     if (cache.asked.has(page)) return;
     cache.asked.add(page);
-    ask<RolloutPage>(`/api/runs/${encodeURIComponent(run)}/rollouts?offset=${page * pageSize}&limit=${pageSize}${filter === '' ? '' : `&${filter}`}`)
-      .then(({ items, offset: _, ...counts }) => {
+    ask<RolloutPage>(
+      `/api/runs/${encodeURIComponent(run)}/rollouts?offset=${page * pageSize}&limit=${pageSize}${filter === '' ? '' : `&${filter}`}`,
+    )
+      .then(({ items, ...counts }) => {
         cache.pages.delete(page);
         cache.pages.set(page, items);
         cache.counts = counts;
@@ -73,7 +75,7 @@ function newCache(key: string): {
   readonly pages: Map<number, readonly RolloutEntry[]>;
   readonly asked: Set<number>;
   wanted: number[];
-  counts: Omit<RolloutPage, 'items' | 'offset'> | undefined;
+  counts: Omit<RolloutPage, 'items'> | undefined;
   error: string | undefined;
 } {
   return { key, pages: new Map(), asked: new Set(), wanted: [0], counts: undefined, error: undefined };

@@ -21,7 +21,14 @@ export function RolloutTable({ run, rows }: { readonly run: string; readonly row
 
   const press = (event: KeyboardEvent): void => {
     const page = Math.max(1, Math.floor((frame.current?.clientHeight ?? 400) / rowHeight) - 1);
-    const moves: Readonly<Record<string, number>> = { ArrowDown: active + 1, ArrowUp: active - 1, PageDown: active + page, PageUp: active - page, Home: 0, End: rows.total - 1 };
+    const moves: Readonly<Record<string, number>> = {
+      ArrowDown: active + 1,
+      ArrowUp: active - 1,
+      PageDown: active + page,
+      PageUp: active - page,
+      Home: 0,
+      End: rows.total - 1,
+    };
     const target = moves[event.key];
     if (target !== undefined) {
       event.preventDefault();
@@ -42,11 +49,29 @@ export function RolloutTable({ run, rows }: { readonly run: string; readonly row
           </span>
         ))}
       </div>
-      <div ref={frame} class="window" role="rowgroup" tabIndex={0} aria-label="Rows of the table: the arrows move, and Enter opens a rollout" aria-activedescendant={rows.total === 0 ? undefined : `row-${active}`} onKeyDown={press}>
-        {rows.total === 0 ? <p class="empty">{rows.isComplete ? 'No rollout is like this.' : 'Reading…'}</p> : undefined}
+      <div
+        ref={frame}
+        class="window"
+        role="rowgroup"
+        tabIndex={0}
+        aria-label="Rows of the table: the arrows move, and Enter opens a rollout"
+        aria-activedescendant={rows.total === 0 ? undefined : `row-${active}`}
+        onKeyDown={press}
+      >
+        {rows.total === 0 ? (
+          <p class="empty">{rows.isComplete ? 'No rollout is like this.' : 'Reading…'}</p>
+        ) : undefined}
         <div class="all" role="presentation" style={{ height: `${virtual.getTotalSize()}px` }}>
           {items.map(({ index, start }) => (
-            <div key={index} id={`row-${index}`} role="row" aria-rowindex={index + 2} aria-selected={index === active} class={index === active ? 'row active' : 'row'} style={{ transform: `translateY(${start}px)` }}>
+            <div
+              key={index}
+              id={`row-${index}`}
+              role="row"
+              aria-rowindex={index + 2}
+              aria-selected={index === active}
+              class={index === active ? 'row active' : 'row'}
+              style={{ transform: `translateY(${start}px)` }}
+            >
               <Row run={run} row={rows.at(index)} index={index} />
             </div>
           ))}
@@ -56,7 +81,15 @@ export function RolloutTable({ run, rows }: { readonly run: string; readonly row
   );
 }
 
-function Row({ run, row, index }: { readonly run: string; readonly row: RolloutEntry | undefined; readonly index: number }): JSX.Element {
+function Row({
+  run,
+  row,
+  index,
+}: {
+  readonly run: string;
+  readonly row: RolloutEntry | undefined;
+  readonly index: number;
+}): JSX.Element {
   if (row === undefined)
     return (
       <span role="gridcell" class="cell task faint">
@@ -103,7 +136,10 @@ function Row({ run, row, index }: { readonly run: string; readonly row: RolloutE
   );
 }
 
-function useVirtualizer(frame: { readonly current: HTMLDivElement | null }, count: number): Virtualizer<HTMLDivElement, Element> {
+function useVirtualizer(
+  frame: { readonly current: HTMLDivElement | null },
+  count: number,
+): Virtualizer<HTMLDivElement, Element> {
   const [, redraw] = useReducer((version: number) => version + 1, 0);
   const options = {
     count,

@@ -21,27 +21,53 @@ export function Tokens({ path }: { readonly path: string }): JSX.Element {
           {note}
         </p>
       ))}
-      {texts === 'excerpts' ? <p class="hint">The texts are those of tokens that the run’s excerpts show; a token without one is its id in brackets.</p> : undefined}
-      {texts === 'none' ? <p class="hint">The run directory has no tokenizer (model/tokenizer.json), so tokens are shown by their ids.</p> : undefined}
-      {samples.length === 0 ? <Empty>No call of this rollout has tokens: none was answered by a policy, or none can be trained on.</Empty> : <Legend coloring={coloring} setColoring={setColoring} hasAdvantages={advantages !== 'none'} />}
+      {texts === 'excerpts' ? (
+        <p class="hint">
+          The texts are those of tokens that the run’s excerpts show; a token without one is its id in brackets.
+        </p>
+      ) : undefined}
+      {texts === 'none' ? (
+        <p class="hint">The run directory has no tokenizer (model/tokenizer.json), so tokens are shown by their ids.</p>
+      ) : undefined}
+      {samples.length === 0 ? (
+        <Empty>No call of this rollout has tokens: none was answered by a policy, or none can be trained on.</Empty>
+      ) : (
+        <Legend coloring={coloring} setColoring={setColoring} hasAdvantages={advantages !== 'none'} />
+      )}
       {samples.map((sample, index) => (
-        <Sample key={index} sample={sample} number={index + 1} count={samples.length} coloring={advantages === 'none' ? 'logprob' : coloring} />
+        <Sample
+          key={index}
+          sample={sample}
+          number={index + 1}
+          count={samples.length}
+          coloring={advantages === 'none' ? 'logprob' : coloring}
+        />
       ))}
     </div>
   );
 }
 
-function Legend({ coloring, setColoring, hasAdvantages }: { readonly coloring: Coloring; readonly setColoring: (next: Coloring) => void; readonly hasAdvantages: boolean }): JSX.Element {
+function Legend({
+  coloring,
+  setColoring,
+  hasAdvantages,
+}: {
+  readonly coloring: Coloring;
+  readonly setColoring: (next: Coloring) => void;
+  readonly hasAdvantages: boolean;
+}): JSX.Element {
   return (
     <div class="head">
       <p class="hint tokens">
         {coloring === 'logprob' ? (
           <>
-            Background: how unlikely the token was when it was sampled: <span class="token s0">likely</span> <span class="token s2">unlikely</span> <span class="token s4">rare</span>.
+            Background: how unlikely the token was when it was sampled: <span class="token s0">likely</span>{' '}
+            <span class="token s2">unlikely</span> <span class="token s4">rare</span>.
           </>
         ) : (
           <>
-            Background: <span class="token a2">▲ made likelier</span> <span class="token d2">▼ made less likely</span>, the stronger the larger its advantage.
+            Background: <span class="token a2">▲ made likelier</span> <span class="token d2">▼ made less likely</span>,
+            the stronger the larger its advantage.
           </>
         )}{' '}
         <span class="masked">Pale</span>: mask 0, read and not trained on. Choose a token for its numbers.
@@ -60,7 +86,17 @@ function Legend({ coloring, setColoring, hasAdvantages }: { readonly coloring: C
   );
 }
 
-function Sample({ sample, number, count, coloring }: { readonly sample: TokenSample; readonly number: number; readonly count: number; readonly coloring: Coloring }): JSX.Element {
+function Sample({
+  sample,
+  number,
+  count,
+  coloring,
+}: {
+  readonly sample: TokenSample;
+  readonly number: number;
+  readonly count: number;
+  readonly coloring: Coloring;
+}): JSX.Element {
   const trained = sample.mask.flatMap((bit, index) => (bit === 1 ? [index] : []));
   const [chosen, setChosen] = useState(trained[0]);
   const move = (event: KeyboardEvent): void => {
@@ -79,19 +115,30 @@ function Sample({ sample, number, count, coloring }: { readonly sample: TokenSam
       </h2>
       <p class="hint">
         {sample.agentNames.filter((name) => name !== '').join(', ') || 'an agent without a name'}
-        {sample.policy === '' ? '' : `, policy ${sample.policy}`}, version {sample.policyVersions.join(' and ')}: {countOf(trained.length, 'token')} trained on of {sample.ids.length}, mean log-probability {formatNumber(mean)}
+        {sample.policy === '' ? '' : `, policy ${sample.policy}`}, version {sample.policyVersions.join(' and ')}:{' '}
+        {countOf(trained.length, 'token')} trained on of {sample.ids.length}, mean log-probability {formatNumber(mean)}
       </p>
       <p class="token-detail" role="status">
         {describeToken(sample, chosen)}
       </p>
-      <div class="tokens" tabIndex={0} role="group" aria-label={`Tokens of sample ${number}: the arrows left and right move over those that are trained on`} onKeyDown={move}>
+      <div
+        class="tokens"
+        tabIndex={0}
+        role="group"
+        aria-label={`Tokens of sample ${number}: the arrows left and right move over those that are trained on`}
+        onKeyDown={move}
+      >
         {toPieces(sample).map((piece) =>
           piece.isMasked ? (
             <span class="masked" key={piece.start}>
               {piece.text}
             </span>
           ) : (
-            <span key={piece.start} class={`token ${classOf(sample, piece.start, coloring, largest)}${piece.start === chosen ? ' chosen' : ''}`} onClick={() => setChosen(piece.start)}>
+            <span
+              key={piece.start}
+              class={`token ${classOf(sample, piece.start, coloring, largest)}${piece.start === chosen ? ' chosen' : ''}`}
+              onClick={() => setChosen(piece.start)}
+            >
               {piece.text}
             </span>
           ),
@@ -102,7 +149,11 @@ function Sample({ sample, number, count, coloring }: { readonly sample: TokenSam
 }
 
 /** Joins neighbouring tokens that are not trained on into one piece, so that long prompts keep the page small. */
-function toPieces({ ids, texts, mask }: TokenSample): readonly { readonly start: number; readonly text: string; readonly isMasked: boolean }[] {
+function toPieces({
+  ids,
+  texts,
+  mask,
+}: TokenSample): readonly { readonly start: number; readonly text: string; readonly isMasked: boolean }[] {
   const pieces: { start: number; text: string; isMasked: boolean }[] = [];
   for (const [index, id] of ids.entries()) {
     const isMasked = mask[index] !== 1;

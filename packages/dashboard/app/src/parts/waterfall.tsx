@@ -17,18 +17,37 @@ export function Waterfall({ spans }: { readonly spans: readonly SpanRow[] }): JS
       <ul>
         {spans.map((span, index) => (
           <li key={`${span.id}${index}`}>
-            <button type="button" class="span" aria-expanded={open === span.id} onClick={() => setOpen(open === span.id ? undefined : span.id)}>
+            <button
+              type="button"
+              class="span"
+              aria-expanded={open === span.id}
+              onClick={() => setOpen(open === span.id ? undefined : span.id)}
+            >
               <span class="label" style={{ paddingLeft: `${Math.min(span.depth, 12) * 14}px` }}>
-                <span class={`kind ${span.kind}`}>{span.kind.replace('_', ' ')}</span> <span class="name">{span.name}</span>
+                <span class={`kind ${span.kind}`}>{span.kind.replace('_', ' ')}</span>{' '}
+                <span class="name">{span.name}</span>
                 {span.status === 'error' ? <span class="bad"> ✕</span> : ''}
                 {span.isOpen ? <span class="live"> ▶ open</span> : ''}
               </span>
               <span class="track">
-                <span class={`bar ${span.kind}${span.status === 'error' ? ' error' : ''}`} style={{ left: `${(span.startMs / end) * 100}%`, width: `${Math.max(0.4, (span.durationMs / end) * 100)}%` }} />
+                <span
+                  class={`bar ${span.kind}${span.status === 'error' ? ' error' : ''}`}
+                  style={{
+                    left: `${(span.startMs / end) * 100}%`,
+                    width: `${Math.max(0.4, (span.durationMs / end) * 100)}%`,
+                  }}
+                />
               </span>
               <span class="time">
                 {formatSeconds(span.durationMs / 1_000)}
-                {span.outputTokens === undefined ? '' : <small> {formatCount(span.inputTokens ?? 0)} → {formatCount(span.outputTokens)} tokens</small>}
+                {span.outputTokens === undefined ? (
+                  ''
+                ) : (
+                  <small>
+                    {' '}
+                    {formatCount(span.inputTokens ?? 0)} → {formatCount(span.outputTokens)} tokens
+                  </small>
+                )}
               </span>
             </button>
             {open === span.id ? <Attributes span={span} /> : undefined}
