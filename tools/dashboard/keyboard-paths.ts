@@ -5,29 +5,26 @@ import { shapes, type Tally, type Visitor } from './visitor.ts';
 const mostTabs = 60;
 
 /** Walks through a page by Tab: its first stop leads to the content, every stop can be seen, and the content is reached. */
-export async function walkPage(visitor: Visitor, tally: Tally, path: string, ready: string): Promise<void> {
-  await inContext(visitor, async (context) => {
-    const page = await visitor.open(context, path, ready);
-    tally.checked += 1;
-    const seen: string[] = [];
-    for (let press = 0; press < mostTabs; press += 1) {
-      await page.keyboard.press('Tab');
-      const stop = await page.evaluate(readStop);
-      if (stop === undefined) break;
-      if (press === 0 && stop.text !== 'Skip to the content')
-        tally.problems.push(`${path}: the first stop is ${stop.text}`);
-      if (!stop.isMarked) tally.problems.push(`${path}: the stop ${stop.text} does not show that it has the focus`);
-      seen.push(stop.text);
-      if (stop.isContent) return;
-    }
-    const hasStops = await page.evaluate(
-      () => document.querySelector('main :is(a[href], button, input, select, summary, [tabindex="0"])') !== null,
+export async function walkPage(page: Page, tally: Tally, path: string): Promise<void> {
+  tally.checked += 1;
+  const seen: string[] = [];
+  for (let press = 0; press < mostTabs; press += 1) {
+    await page.keyboard.press('Tab');
+    const stop = await page.evaluate(readStop);
+    if (stop === undefined) break;
+    if (press === 0 && stop.text !== 'Skip to the content')
+      tally.problems.push(`${path}: the first stop is ${stop.text}`);
+    if (!stop.isMarked) tally.problems.push(`${path}: the stop ${stop.text} does not show that it has the focus`);
+    seen.push(stop.text);
+    if (stop.isContent) return;
+  }
+  const hasStops = await page.evaluate(
+    () => document.querySelector('main :is(a[href], button, input, select, summary, [tabindex="0"])') !== null,
+  );
+  if (hasStops)
+    tally.problems.push(
+      `${path}: ${mostTabs} presses of Tab did not reach the content: ${seen.slice(0, 12).join(' · ')}`,
     );
-    if (hasStops)
-      tally.problems.push(
-        `${path}: ${mostTabs} presses of Tab did not reach the content: ${seen.slice(0, 12).join(' · ')}`,
-      );
-  });
 }
 
 function readStop(): { readonly text: string; readonly isMarked: boolean; readonly isContent: boolean } | undefined {

@@ -38,8 +38,7 @@ async function main(): Promise<number> {
     const keyboard: Tally = { checked: 0, problems: [] };
     for (const [name, path, ready] of listPages()) {
       console.error(`visiting ${path}`);
-      await visitor.visit(name, path, ready);
-      await walkPage(visitor, keyboard, path, ready);
+      await visitor.visit(name, path, ready, async (page) => await walkPage(page, keyboard, path));
     }
     for (const path of keyboardPaths(encodeURIComponent(hostileName))) await followPath(visitor, keyboard, path);
     await checkMouse(visitor, keyboard);

@@ -65,25 +65,28 @@ export class Visitor {
     return await this.#browser.newContext({ colorScheme: theme, viewport: { width, height: width < 500 ? 844 : 900 } });
   }
 
-  /** Looks at one page in every shape: accessibility, hostile content, overflow, a picture. */
-  async visit(name: string, path: string, ready: string): Promise<void> {
+  /** Looks at one page in every shape: accessibility, hostile content, overflow, a picture. `then` goes on with the page. */
+  async visit(name: string, path: string, ready: string, then: (page: Page) => Promise<void>): Promise<void> {
+    const context = await this.newContext(shapes[0]);
+    const page = await this.open(context, path, ready);
+    await page.waitForFunction(() => document.fonts.status === 'loaded' && document.querySelector('.waiting') === null);
     for (const shape of shapes) {
-      const context = await this.newContext(shape);
-      const page = await this.open(context, path, ready);
-      await page.waitForFunction(
-        () => document.fonts.status === 'loaded' && document.querySelector('.waiting') === null,
-      );
       const where = `${name} ${shape.theme} ${shape.width}`;
+      await page.emulateMedia({ colorScheme: shape.theme });
+      await page.setViewportSize({ width: shape.width, height: shape.width < 500 ? 844 : 900 });
+      await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
       await page.screenshot({
         path: join(this.#folder, `${where.replaceAll(/[^a-z0-9]+/gi, '-')}.png`),
         fullPage: true,
       });
       await this.#checkContrast(page, where);
-      await this.#checkHostile(page, where);
       const tooWide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
       if (tooWide > 0) this.errors.push(`${where}: the page is ${tooWide} pixels wider than its window`);
-      await context.close();
     }
+    await this.#checkHostile(page, name);
+    await page.setViewportSize({ width: shapes[0].width, height: 900 });
+    await then(page);
+    await context.close();
   }
 
   /** Checks by axe that texts can be read and that readers of the screen find their way. */

@@ -100,7 +100,7 @@ function Header({ run, details }: { readonly run?: string; readonly details?: Ru
           <svg viewBox="0 0 32 32" width="22" height="22" aria-hidden="true">
             <path d="M18.5 4 8 18h6.5L12 28l12-15h-7z" fill="currentColor" />
           </svg>
-          Agent Lightning
+          <span class="words">Agent Lightning</span>
         </Link>
         {run === undefined ? undefined : (
           <span class="crumb">

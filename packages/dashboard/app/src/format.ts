@@ -22,7 +22,7 @@ export function formatCount(value: number): string {
 /** Writes a time, such as `340 ms`, `12.4 s` or `1 h 05 min`. */
 export function formatSeconds(seconds: number | undefined): string {
   if (seconds === undefined) return '–';
-  if (seconds < 1) return `${Math.round(seconds * 1_000)} ms`;
+  if (seconds < 1) return `${Number((seconds * 1_000).toFixed(seconds < 0.01 ? 1 : 0))} ms`;
   if (seconds < 60) return `${Number(seconds.toFixed(1))} s`;
   const minutes = Math.floor(seconds / 60);
   if (minutes < 60) return `${minutes} min ${String(Math.floor(seconds % 60)).padStart(2, '0')} s`;

@@ -46,14 +46,16 @@ export function MetricList({
       </div>
       {shown.length === 0 ? <p class="empty">No metric of this run has “{text}” in its name or meaning.</p> : undefined}
       {shown.map(({ title, list }) => (
-        <section key={title}>
-          <h3>{title}</h3>
+        <details key={title} class="section" open={wanted !== '' || title === shown[0]!.title}>
+          <summary>
+            <h3>{title}</h3> <span class="hint">{list.map(({ name }) => name).join(', ')}</span>
+          </summary>
           <div class="metrics">
             {list.map((metric) => (
               <MetricCard key={metric.name} metric={metric} steps={steps} choose={choose} />
             ))}
           </div>
-        </section>
+        </details>
       ))}
     </section>
   );
