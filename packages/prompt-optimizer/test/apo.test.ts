@@ -52,7 +52,9 @@ describe('apo', () => {
   });
 
   it('goes on after a round whose minibatches had no reward, and ends when no rollout has one for a while', async () => {
-    const createSilent = async (isSilent: (purpose: unknown, step: number) => boolean): ReturnType<typeof createSearch> =>
+    const createSilent = async (
+      isSilent: (purpose: unknown, step: number) => boolean,
+    ): ReturnType<typeof createSearch> =>
       await createSearch(
         {},
         {

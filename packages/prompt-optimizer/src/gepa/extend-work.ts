@@ -124,7 +124,14 @@ async function reflectOn(
   const examples = await gatherExamples(host, perfectReward, proposal, episodes);
   if (typeof examples === 'string') return { skipped: examples };
   const purpose = `s${step}.p${index}`;
-  const reflection = await reflect(host, ask, { purpose, prompts, texts: parent.texts, components, examples, guidance });
+  const reflection = await reflect(host, ask, {
+    purpose,
+    prompts,
+    texts: parent.texts,
+    components,
+    examples,
+    guidance,
+  });
   if (reflection.kind !== 'texts') return { reflection, skipped: reflection.kind };
   return { reflection, child: { id: identifyTexts(reflection.texts), texts: reflection.texts } };
 }

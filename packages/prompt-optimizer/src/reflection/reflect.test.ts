@@ -22,7 +22,8 @@ describe.each([
   ['reflect', async (host: Host, ask: () => Promise<string>) => await reflect(host, ask, request)],
   [
     'critiqueAndEdit',
-    async (host: Host, ask: () => Promise<string>) => await critiqueAndEdit(host, { critique: ask, edit: ask }, request),
+    async (host: Host, ask: () => Promise<string>) =>
+      await critiqueAndEdit(host, { critique: ask, edit: ask }, request),
   ],
 ] as const)('%s', (_, run) => {
   it('returns the error of its model, and throws that of the store', async () => {
