@@ -9,6 +9,7 @@ import {
   type StepRollouts,
 } from '@agent-lightning/core';
 import { meanScore } from '../candidates/candidate.ts';
+import { estimateNoise } from '../decisions/noise.ts';
 import { keepTexts } from '../prompts/keep-texts.ts';
 import { identifyTexts, toTexts } from '../prompts/prompt-set.ts';
 import { exportPrompts } from '../search/export-prompts.ts';
@@ -30,6 +31,8 @@ export interface ApoMetrics {
   readonly firstScore?: number;
   /** Mean reward of the round's leader on the round's selection tasks: not to be compared between rounds. */
   readonly leaderScore?: number;
+  /** Standard deviation of the reward when a candidate runs a task again. */
+  readonly noise: number;
   /** New candidates that were run. */
   readonly newCandidates: number;
   /** Rollouts that the search has run so far. */
@@ -55,16 +58,21 @@ export class ApoRun implements AlgorithmRun<ApoMetrics> {
     const beam: readonly ApoEntry[] = [{ id: identifyTexts(texts), texts, step: 0 }];
     const { selection } = this.#split;
     this.#state = {
-      format: 1,
+      format: 2,
       beam,
       selection,
       scored: [],
       minibatches: 0,
+      seen: {},
       spent: 0,
       failedReflections: 0,
       silentSteps: 0,
       history: [],
     };
+  }
+
+  get isUnchanged(): boolean {
+    return this.#state.best === undefined || this.#state.best.id === this.#state.first?.id;
   }
 
   /** The best candidate on all selection tasks. */
@@ -109,13 +117,14 @@ export class ApoRun implements AlgorithmRun<ApoMetrics> {
     this.#state = concluded?.state ?? this.#state;
     const warnings = concluded?.warnings ?? [];
     const end = unused ?? this.#findEnd(open, warnings);
-    const { best, first, spent } = this.#state;
+    const { best, first, spent, seen } = this.#state;
     const leaderScore = open?.ranked?.[0]?.score;
     const isScored = best !== undefined && first !== undefined;
     return {
       metrics: {
         ...(isScored ? { bestScore: meanScore(best), firstScore: meanScore(first) } : {}),
         ...(leaderScore === undefined ? {} : { leaderScore }),
+        noise: Math.sqrt(estimateNoise(seen)),
         newCandidates: open?.added?.length ?? 0,
         searchRollouts: spent,
       },

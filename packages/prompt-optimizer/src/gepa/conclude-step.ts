@@ -1,12 +1,13 @@
 import type { Episode } from '@agent-lightning/core';
 import type { Texts } from '../candidates/candidate.ts';
+import { addRewards } from '../decisions/noise.ts';
 import { inheritPointer } from '../decisions/components.ts';
 import { identifyTexts } from '../prompts/prompt-set.ts';
 import { describeFault } from '../reflection/reflect.ts';
 import type { OpenStep } from './extend-work.ts';
 import type { GepaState, PoolEntry } from './gepa-state.ts';
 import type { ProposalOutcome, Search } from './plan-work.ts';
-import { findRewards, requireAll } from '../search/step-rollouts.ts';
+import { findRewards, listRewards, requireAll } from '../search/step-rollouts.ts';
 
 /** The end of a proposal or a merge. */
 export type Fate =
@@ -36,6 +37,7 @@ export function concludeStep(
   const state: GepaState = {
     ...before,
     spent: before.spent + episodes.length,
+    seen: addRewards(before.seen, listRewards(episodes)),
     hasNew: false,
     silentSteps: isSilent ? before.silentSteps + 1 : 0,
   };
@@ -76,9 +78,10 @@ function concludeProposals(
   for (const { index, parent, parentPosition, minibatch } of work.proposals) {
     const outcome = outcomes.get(index)!;
     const name = `p${index}`;
-    state = notePerfect(search, state, parent.id, minibatch, findRewards(episodes, 'parent', name, minibatch));
+    const tasks = outcome.compared ?? minibatch;
+    state = notePerfect(search, state, parent.id, tasks, findRewards(episodes, 'parent', name, tasks));
     if (outcome.child !== undefined)
-      state = notePerfect(search, state, outcome.child.id, minibatch, findRewards(episodes, 'child', name, minibatch));
+      state = notePerfect(search, state, outcome.child.id, tasks, findRewards(episodes, 'child', name, tasks));
     const { fate, added, warning } = concludeProposal(state, step, parentPosition, name, outcome, episodes);
     if (warning !== undefined) warnings.push(warning);
     fates.push(fate);

@@ -7,7 +7,9 @@ import {
   type StepOutcome,
   type StepRollouts,
 } from '@agent-lightning/core';
-import { findBest, meanScore } from '../candidates/candidate.ts';
+import { meanScore } from '../candidates/candidate.ts';
+import { estimateNoise } from '../decisions/noise.ts';
+import { findWinner } from '../decisions/winner.ts';
 import { keepTexts } from '../prompts/keep-texts.ts';
 import { identifyTexts, toTexts } from '../prompts/prompt-set.ts';
 import { findFailure } from '../search/find-failure.ts';
@@ -17,7 +19,8 @@ import { splitTasks } from '../search/split-tasks.ts';
 import { planRollouts } from '../search/step-rollouts.ts';
 import { concludeStep, type Conclusion, type Fate } from './conclude-step.ts';
 import { exportPrompts } from '../search/export-prompts.ts';
-import { proposeChildren, selectChildren, selectMerge, type Finished, type OpenStep } from './extend-work.ts';
+import { proposeChildren, selectMerge, type Finished, type OpenStep } from './extend-work.ts';
+import { selectChildren } from './select-children.ts';
 import { sizeSteps, type GepaSettings } from './gepa-options.ts';
 import { initialGepaState, type GepaState, type PoolEntry } from './gepa-state.ts';
 import { planWork, type Search, type Work } from './plan-work.ts';
@@ -32,6 +35,8 @@ export interface GepaMetrics {
   readonly firstScore?: number;
   /** What became of the step's proposals, counted. */
   readonly proposals: Readonly<Partial<Record<Fate, number>>>;
+  /** Standard deviation of the reward when a candidate runs a task again. */
+  readonly noise: number;
   /** Rollouts that the search has run so far. */
   readonly searchRollouts: number;
 }
@@ -53,6 +58,10 @@ export class GepaRun implements AlgorithmRun<GepaMetrics> {
     const sizes = sizeSteps(settings, split);
     this.#search = { settings, seed: host.seed, feedback: split.feedback, sizes, first: firstEntry(settings) };
     this.#state = initialGepaState(split.selection);
+  }
+
+  get isUnchanged(): boolean {
+    return this.#best.id === this.#search.first.id;
   }
 
   /** The best candidate on the selection tasks. */
@@ -119,7 +128,8 @@ export class GepaRun implements AlgorithmRun<GepaMetrics> {
   }
 
   get #best(): PoolEntry {
-    return this.#state.pool[this.#state.pool.length === 0 ? -1 : findBest(this.#state.pool)] ?? this.#search.first;
+    const { pool, seen } = this.#state;
+    return pool.length === 0 ? this.#search.first : pool[findWinner(pool, estimateNoise(seen))]!;
   }
 
   async #planMerge(step: number, { merge, subsample }: Work & { kind: 'merge' }): Promise<readonly PlannedRollout[]> {
@@ -132,7 +142,14 @@ export class GepaRun implements AlgorithmRun<GepaMetrics> {
     const { id, texts } = this.#search.first;
     if (work.isFirst) await keepTexts(this.#host, id, texts);
     const first = { step, purpose: 'seed', name: 'first', resourcesId: id } as const;
-    const planned = work.isFirst ? [...planRollouts(this.#host, first, this.#state.selection)] : [];
+    const { selection } = this.#state;
+    const repeated = selection.slice(0, this.#search.sizes.repeats);
+    const planned = work.isFirst
+      ? [
+          ...planRollouts(this.#host, first, selection),
+          ...planRollouts(this.#host, { ...first, purpose: 'repeat' }, repeated),
+        ]
+      : [];
     for (const { index, parent, minibatch } of work.proposals) {
       await keepTexts(this.#host, parent.id, parent.texts);
       const name = `p${index}`;
@@ -149,8 +166,10 @@ export class GepaRun implements AlgorithmRun<GepaMetrics> {
         : undefined;
     const proposing = { ...open, work: open.work };
     if (open.outcomes.size === 0) return await proposeChildren(search, host, state, proposing, finished);
-    const isDecided = [...open.outcomes.values()].some(({ isAccepted }) => isAccepted !== undefined);
-    return isDecided ? undefined : selectChildren(search, host, state.selection, proposing, finished);
+    const isOpen = [...open.outcomes.values()].some(
+      ({ child, isAccepted }) => child !== undefined && isAccepted === undefined,
+    );
+    return isOpen ? selectChildren(search, host, state, proposing, finished) : undefined;
   }
 
   #findEnd(step: number, { warnings }: Conclusion): 'converged' | Error | undefined {
@@ -170,13 +189,14 @@ export class GepaRun implements AlgorithmRun<GepaMetrics> {
   }
 
   #measure(fates: readonly Fate[]): GepaMetrics {
-    const { pool, spent } = this.#state;
+    const { pool, spent, seen } = this.#state;
     const proposals: Partial<Record<Fate, number>> = {};
     for (const fate of fates) proposals[fate] = (proposals[fate] ?? 0) + 1;
     return {
       candidates: pool.length,
       ...(pool.length === 0 ? {} : { bestScore: meanScore(this.#best), firstScore: meanScore(pool[0]!) }),
       proposals,
+      noise: Math.sqrt(estimateNoise(seen)),
       searchRollouts: spent,
     };
   }
