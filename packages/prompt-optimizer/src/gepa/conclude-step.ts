@@ -90,7 +90,9 @@ function concludeProposals(
   const asked = [...outcomes.values()].filter(({ reflection }) => reflection !== undefined);
   const isFailed = asked.length > 0 && asked.every(({ skipped }) => skipped === 'failed');
   const failedReflections = isFailed ? state.failedReflections + 1 : asked.length > 0 ? 0 : state.failedReflections;
-  return { state: { ...state, failedReflections }, fates, warnings };
+  const hasChild = [...outcomes.values()].some(({ child }) => child !== undefined);
+  const barrenSteps = asked.length === 0 ? state.barrenSteps : hasChild ? 0 : state.barrenSteps + 1;
+  return { state: { ...state, failedReflections, barrenSteps }, fates, warnings };
 }
 
 function concludeProposal(
@@ -103,7 +105,8 @@ function concludeProposal(
 ): { readonly fate: Fate; readonly added?: GepaState; readonly warning?: string } {
   if (child === undefined) {
     const fate = skipped ?? 'unrewarded';
-    const warning = describeFault(reflection);
+    const isKnown = skipped === 'repeated';
+    const warning = isKnown ? 'a new prompt was not run: the search has it already' : describeFault(reflection);
     return warning === undefined ? { fate } : { fate, warning };
   }
   if (isAccepted !== true || state.pool.length === 0) return { fate: 'notBetter' };

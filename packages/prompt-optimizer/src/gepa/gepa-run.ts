@@ -12,7 +12,7 @@ import { estimateNoise } from '../decisions/noise.ts';
 import { findWinner } from '../decisions/winner.ts';
 import { keepTexts } from '../prompts/keep-texts.ts';
 import { identifyTexts, toTexts } from '../prompts/prompt-set.ts';
-import { findFailure } from '../search/find-failure.ts';
+import { describeBarren, findFailure, manySteps } from '../search/find-failure.ts';
 import { readState } from '../search/read-state.ts';
 import { findUnusedPrompt } from '../search/unused-prompts.ts';
 import { splitTasks } from '../search/split-tasks.ts';
@@ -173,14 +173,21 @@ export class GepaRun implements AlgorithmRun<GepaMetrics> {
   }
 
   #findEnd(step: number, { warnings }: Conclusion): 'converged' | Error | undefined {
-    const progress = { ...this.#state, isScored: this.#state.pool.length > 0 };
+    const progress = { ...this.#state, step, isScored: this.#state.pool.length > 0 };
     const failure = findFailure('gepa', progress, this.#host.noSignalPatience, warnings.at(-1));
     if (failure !== undefined) return failure;
-    return planWork(this.#search, this.#state, step + 1) === undefined ? 'converged' : undefined;
+    const isDone = this.#isBarren || planWork(this.#search, this.#state, step + 1) === undefined;
+    return isDone ? 'converged' : undefined;
+  }
+
+  /** True when the reflection model gives no new prompt any more. */
+  get #isBarren(): boolean {
+    return this.#state.barrenSteps >= manySteps(this.#host.noSignalPatience);
   }
 
   #describeEnd(): string {
-    const { spent } = this.#state;
+    const { spent, barrenSteps } = this.#state;
+    if (this.#isBarren) return describeBarren('gepa', barrenSteps);
     const { budget } = this.#settings;
     const { selection, minibatch } = this.#search.sizes;
     return budget - spent < 2 * minibatch + selection
