@@ -12,7 +12,7 @@ export { promptTemplate, type ChatModel, type PromptTemplate, type TextModel } f
 
 // decisions of GEPA
 export { findBest, meanScore, type Candidate, type Texts } from './candidates/candidate.ts';
-export { findFronts, removeDominated, weighParents, type Fronts } from './candidates/pareto-front.ts';
+export { findFronts, removeDominated, weighParents, type Frontier, type Fronts } from './candidates/pareto-front.ts';
 export {
   compareWithParent,
   isAccepted,

@@ -7,7 +7,7 @@ import { describeFault } from '../reflection/reflect.ts';
 import type { OpenStep } from './extend-work.ts';
 import type { GepaState, PoolEntry } from './gepa-state.ts';
 import type { ProposalOutcome, Search } from './plan-work.ts';
-import { findRewards, listRewards, requireAll } from '../search/step-rollouts.ts';
+import { findNamedRewards, findRewards, listRewards, requireAll } from '../search/step-rollouts.ts';
 
 /** The end of a proposal or a merge. */
 export type Fate =
@@ -45,6 +45,9 @@ export function concludeStep(
     ? concludeMerge(state, open as MergeStep, episodes)
     : concludeProposals(search, state, open as ProposalStep, episodes);
 }
+
+/** The rewards of a candidate on the selection tasks. */
+type Scores = Pick<PoolEntry, 'scores' | 'rewards'>;
 
 type MergeStep = OpenStep & { readonly work: { readonly kind: 'merge' } };
 type ProposalStep = OpenStep & { readonly work: { readonly kind: 'proposals' } };
@@ -126,16 +129,20 @@ function scoreFirst({ first }: Search, state: GepaState, episodes: readonly Epis
       `${missing} of ${rewards.length} selection tasks had no reward with the prompts as they are, and are left out of this run`,
     );
   if (selection.length === 0) return state;
-  return { ...state, selection, pool: [{ ...first, scores: rewards.filter((reward) => reward !== undefined) }] };
+  const scores = rewards.filter((reward) => reward !== undefined);
+  return {
+    ...state,
+    selection,
+    pool: [{ ...first, scores, rewards: findNamedRewards(episodes, 'seed', 'first', selection) }],
+  };
 }
 
 /** Returns the rewards of a candidate on the selection tasks; undefined when one is missing. */
-function findScores(
-  { selection }: GepaState,
-  episodes: readonly Episode[],
-  name: string,
-): readonly number[] | undefined {
-  return requireAll(findRewards(episodes, 'selection', name, selection));
+function findScores({ selection }: GepaState, episodes: readonly Episode[], name: string): Scores | undefined {
+  const scores = requireAll(findRewards(episodes, 'selection', name, selection));
+  return scores === undefined
+    ? undefined
+    : { scores, rewards: findNamedRewards(episodes, 'selection', name, selection) };
 }
 
 function addCandidate(
@@ -143,11 +150,11 @@ function addCandidate(
   step: number,
   texts: Texts,
   parents: readonly number[],
-  scores: readonly number[] | undefined,
+  scores: Scores | undefined,
 ): GepaState | undefined {
   if (scores === undefined) return undefined;
   const nextComponent = inheritPointer(parents.map((parent) => state.pool[parent]!));
-  const entry: PoolEntry = { id: identifyTexts(texts), texts, parents, scores, step, nextComponent };
+  const entry: PoolEntry = { id: identifyTexts(texts), texts, parents, ...scores, step, nextComponent };
   return { ...state, pool: [...state.pool, entry], hasNew: true };
 }
 

@@ -1,5 +1,6 @@
 import { check } from '@agent-lightning/core';
 import { toAskModel, type AskModel, type PromptTemplate, type TextModel } from '@agent-lightning/tracing';
+import type { Frontier } from '../candidates/pareto-front.ts';
 import type { AcceptanceRule } from '../decisions/acceptance.ts';
 import { costOfProposal, mostSteps, type StepSizes } from '../decisions/budget.ts';
 import type { ComponentRule } from '../decisions/components.ts';
@@ -30,6 +31,11 @@ export interface GepaOptions {
   readonly components?: ComponentRule;
   /** Says when a new prompt is accepted on its minibatch. @default 'improvement' */
   readonly acceptance?: AcceptanceRule;
+  /**
+   * Says in what a prompt has to be the best to become a parent: on a `task`, in a `dimension` of the reward, in one of both (`hybrid`), or in a dimension on a task (`cartesian`). Those with
+   * dimensions need rollouts that return several, such as `{ right: 1, short: 0.4 }`. @default 'task'
+   */
+  readonly frontier?: Frontier;
   /** The most merges of two candidates that are accepted. @default 5 with several prompts, 0 with one */
   readonly merges?: number;
   /** The reward that cannot be better: from a minibatch on which all rewards reach it, nothing is learned. @default 1 */
@@ -56,6 +62,7 @@ const optionNames: Readonly<Record<keyof GepaOptions, true>> = {
   selectionTasks: true,
   components: true,
   acceptance: true,
+  frontier: true,
   merges: true,
   perfectReward: true,
   guidance: true,
@@ -89,6 +96,7 @@ export function resolveGepaOptions(options: GepaOptions): GepaSettings {
       'improvement',
       'improvement-or-equal',
     ]),
+    frontier: check.oneOf('gepa.frontier', options.frontier ?? 'task', ['task', 'dimension', 'hybrid', 'cartesian']),
     merges: check.wholeNumber('gepa.merges', options.merges ?? (prompts.length > 1 ? 5 : 0), 0),
     perfectReward,
     guidance,

@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
+  check,
   type AlgorithmHost,
   type AlgorithmRun,
   type PlannedRollout,
@@ -8,6 +9,7 @@ import {
   type StepRollouts,
 } from '@agent-lightning/core';
 import { meanScore } from '../candidates/candidate.ts';
+import { findDimensions } from '../candidates/pareto-front.ts';
 import { estimateNoise } from '../decisions/noise.ts';
 import { findWinner } from '../decisions/winner.ts';
 import { keepTexts } from '../prompts/keep-texts.ts';
@@ -121,8 +123,8 @@ export class GepaRun implements AlgorithmRun<GepaMetrics> {
 
   async exportResult(directory: string): Promise<void> {
     const { pool, selection } = this.#state;
-    const candidates = pool.map(({ id, step, parents, scores, texts }) => {
-      return { id, step, parents, score: meanScore({ scores }), scores, texts };
+    const candidates = pool.map(({ id, step, parents, scores, rewards, texts }) => {
+      return { id, step, parents, score: meanScore({ scores }), scores, rewards, texts };
     });
     await exportPrompts(directory, this.#best.texts, { selection, candidates });
   }
@@ -174,10 +176,24 @@ export class GepaRun implements AlgorithmRun<GepaMetrics> {
 
   #findEnd(step: number, { warnings }: Conclusion): 'converged' | Error | undefined {
     const progress = { ...this.#state, step, isScored: this.#state.pool.length > 0 };
+    const lacking = this.#findLackingDimensions();
+    if (lacking !== undefined) return lacking;
     const failure = findFailure('gepa', progress, this.#host.noSignalPatience, warnings.at(-1));
     if (failure !== undefined) return failure;
     const isDone = this.#isBarren || planWork(this.#search, this.#state, step + 1) === undefined;
     return isDone ? 'converged' : undefined;
+  }
+
+  /** Returns the error of a frontier of dimensions whose rewards have one alone. */
+  #findLackingDimensions(): Error | undefined {
+    const { frontier } = this.#settings;
+    const names = findDimensions(this.#state.pool);
+    if (frontier === 'task' || this.#state.pool.length === 0 || names.length > 1) return undefined;
+    return check.optionInvalid(
+      'gepa.frontier',
+      frontier,
+      `"task" where rewards have one dimension, ${JSON.stringify(names[0] ?? 'none')}; return several from the rollout function, such as { right: 1, short: 0.4 }`,
+    );
   }
 
   /** True when the reflection model gives no new prompt any more. */
