@@ -93,7 +93,7 @@ function listDeclaredNames(statement: AnyNode): readonly string[] {
       return statement.specifiers.map(({ local }) => local.name);
     case 'ExportNamedDeclaration':
     case 'ExportDefaultDeclaration':
-      return statement.declaration == null ? [] : listDeclaredNames(statement.declaration);
+      return statement.declaration ? listDeclaredNames(statement.declaration) : [];
     case 'VariableDeclaration':
       return statement.declarations.flatMap(({ id }) => listBoundNames(id));
     case 'FunctionDeclaration':
