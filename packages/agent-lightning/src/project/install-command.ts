@@ -11,9 +11,3 @@ const installWords: Readonly<Record<PackageManager, readonly string[]>> = {
 export function installCommand(manager: PackageManager, packages: readonly string[]): readonly string[] {
   return [...installWords[manager], ...packages];
 }
-
-/** Returns the command line that runs the command of this package in a project. */
-export function runCommandLineOf(manager: PackageManager, words: string): string {
-  const runner = { npm: 'npx', pnpm: 'pnpm exec', yarn: 'yarn', bun: 'bunx' }[manager];
-  return `${runner} agent-lightning ${words}`;
-}
