@@ -1,4 +1,4 @@
-/** Writes `docs/reference/options.md` out of the types: every public option with its default and what it does. */
+/** Writes `docs/reference/options.md` out of the types: the options that users give, with their defaults and what they do. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readInterfaces, type Field, type Interface } from './read-interfaces.ts';
@@ -100,7 +100,8 @@ export function formatOptionsPage(root: string): string {
 
 const introduction = `# Options
 
-Every option that the packages take, with its default and what it does. A name that there is not, or a value out of range, is refused with
+The options that those who train an agent give, with their defaults and what they do; the API has those of the other
+packages. A name that there is not, or a value out of range, is refused with
 [\`option-invalid\`](errors.md#option-invalid), never ignored. An option without a default is required where its default says so.
 
 This page is made from the types by \`npm run docs:options\`; a test fails where it is old, and where an option has no description.`;

@@ -11,7 +11,8 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { listWithDependencies, packPackages } from '../init/pack-packages.ts';
+import { listWithDependencies } from '../init/list-with-dependencies.ts';
+import { packPackages } from '../packed/pack-packages.ts';
 import { faults, type Fault, type Planted } from './plant-faults.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -32,7 +33,7 @@ else {
 async function main(chosen: readonly Fault[]): Promise<number> {
   const sandbox = mkdtempSync(join(tmpdir(), 'doctor-'));
   try {
-    const healthy = makeHealthyProject(sandbox);
+    const healthy = await makeHealthyProject(sandbox);
     const control = await examine(healthy, {}, sandbox);
     const missed: string[] = [];
     if (control.faults.length > 0) console.error(`the healthy project has faults: ${control.output}`);
@@ -52,15 +53,16 @@ async function main(chosen: readonly Fault[]): Promise<number> {
 }
 
 /** Makes a project with the AI SDK, its adapter and the command, all installed from tarballs. */
-function makeHealthyProject(sandbox: string): string {
+async function makeHealthyProject(sandbox: string): Promise<string> {
   const [project, tarballs] = [join(sandbox, 'healthy'), join(sandbox, 'tarballs')];
   mkdirSync(project);
   mkdirSync(tarballs);
   const manifest = { name: 'healthy', private: true, type: 'module', dependencies: { ai: '7.0.173', zod: '4.6.7' } };
   writeFileSync(join(project, 'package.json'), JSON.stringify(manifest));
   const wanted = listWithDependencies(root, ['agent-lightning', '@agent-lightning/ai-sdk']);
-  const packed = packPackages(root, tarballs, wanted);
-  const args = ['install', '--no-audit', '--no-fund', '--prefer-offline', ...packed.values()];
+  const packed = await packPackages(root, tarballs);
+  const files = packed.filter(({ manifest }) => wanted.has(manifest.name)).map(({ tarball }) => tarball);
+  const args = ['install', '--no-audit', '--no-fund', '--prefer-offline', ...files];
   execFileSync('npm', args, { cwd: project, stdio: ['ignore', 'ignore', 'pipe'] });
   return project;
 }

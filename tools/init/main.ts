@@ -12,7 +12,8 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { startProvider } from '../zoo/provider/start-provider.ts';
 import { checkProject, type ProjectResult } from './check-project.ts';
-import { listWithDependencies, packPackages } from './pack-packages.ts';
+import { packPackages } from '../packed/pack-packages.ts';
+import { listWithDependencies } from './list-with-dependencies.ts';
 
 const root = join(import.meta.dirname, '../..');
 const fixtures = join(import.meta.dirname, 'fixtures');
@@ -33,13 +34,11 @@ async function main(projects: readonly string[]): Promise<number> {
   const provider = await startProvider({});
   try {
     mkdirSync(join(sandbox, 'tarballs'));
-    const wanted = listWithDependencies(root, ['agent-lightning', ...projects.map(findAdapter)]);
-    const packed = packPackages(root, join(sandbox, 'tarballs'), wanted);
+    const packed = await packPackages(root, join(sandbox, 'tarballs'));
     const results: ProjectResult[] = [];
     for (const name of projects) {
-      const tarballs = [...listWithDependencies(root, ['agent-lightning', findAdapter(name)])].map((each) =>
-        packed.get(each)!,
-      );
+      const wanted = listWithDependencies(root, ['agent-lightning', findAdapter(name)]);
+      const tarballs = packed.filter(({ manifest }) => wanted.has(manifest.name)).map(({ tarball }) => tarball);
       const folder = join(sandbox, name);
       const result = await checkProject({ source: join(fixtures, name), name, folder, tarballs, provider });
       results.push(result);

@@ -58,3 +58,9 @@ describe('the quickstarts', () => {
     expect(files.map(({ name }) => name)).toContain('lightning.config.ts');
   });
 });
+
+it('names the files of the page that users begin with', () => {
+  const { files, commands } = readWay(readFileSync(join(folder, '..', 'start.md'), 'utf8'));
+  expect(files.map(({ name }) => name)).toEqual(['agent.js', 'lightning.config.js']);
+  expect(commands.slice(-2)).toEqual(['npx agent-lightning dev', 'npx agent-lightning train']);
+});

@@ -38,12 +38,16 @@ describe('what the doctor checks', () => {
 
   it('names a framework that the installed adapter does not take', () => {
     const directory = makeFolder({
-      'package.json': '{ "dependencies": { "ai": "*" } }',
+      'package.json': '{ "packageManager": "yarn@4.0.0", "dependencies": { "ai": "*" } }',
       'node_modules/ai/package.json': '{ "version": "7.0.1" }',
       'node_modules/@agent-lightning/ai-sdk/package.json': '{ "peerDependencies": { "ai": ">=7.1 <8" } }',
     });
     expect(checkFrameworks(readProject(directory))).toMatchObject([
-      { status: 'fault', found: 'ai 7.0.1, and @agent-lightning/ai-sdk takes >=7.1 <8' },
+      {
+        status: 'fault',
+        found: 'ai 7.0.1, and @agent-lightning/ai-sdk takes >=7.1 <8',
+        advice: 'install a version that it takes: yarn add ai@">=7.1 <8"',
+      },
     ]);
   });
 
@@ -53,15 +57,20 @@ describe('what the doctor checks', () => {
       'node_modules/@agent-lightning/core/package.json': core,
       'node_modules/agent-lightning/package.json': core,
     };
-    expect(checkCore(makeFolder(files))).toMatchObject({ status: 'ok' });
+    const check = (directory: string) => checkCore({ directory, packageManager: 'pnpm' });
+    expect(check(makeFolder(files))).toMatchObject({ status: 'ok' });
     const nested = 'node_modules/agent-lightning/node_modules/@agent-lightning';
     const two = makeFolder({
       ...files,
       [`${nested}/trainer/package.json`]: core,
       [`${nested}/trainer/node_modules/@agent-lightning/core/package.json`]: '{ "version": "0.2.0" }',
     });
-    expect(checkCore(two)).toMatchObject({ status: 'fault', found: expect.stringContaining('0.2.0 in') });
-    expect(checkCore(makeFolder({}))).toMatchObject({ status: 'note' });
+    expect(check(two)).toMatchObject({
+      status: 'fault',
+      found: expect.stringContaining('0.2.0 in'),
+      advice: expect.stringContaining('run `pnpm dedupe`; `pnpm why @agent-lightning/core` says'),
+    });
+    expect(check(makeFolder({}))).toMatchObject({ status: 'note', advice: 'pnpm add --save-dev agent-lightning' });
   });
 
   it('finds a taken port, a full disk, and a read-only folder', async () => {
@@ -150,6 +159,24 @@ describe('what the doctor checks', () => {
     expect((await check({ ...openai, OPENAI_API_KEY: 'right' }))[0]).toMatch(/^note: .*cannot be reached/);
   });
 
+  it('shows no key and no password, whoever repeats them', async () => {
+    const check = async (key: string, base: string, fetch: typeof globalThis.fetch): Promise<string> => {
+      const environment = { OPENAI_API_KEY: key, OPENAI_BASE_URL: base };
+      return JSON.stringify(await checkKeys({ environment, fetch }));
+    };
+    const repeat = (text: string) => () => Promise.resolve(new Response(text, { status: 401 }));
+    const base = 'http://user:p@ssword@127.0.0.1:9/v1';
+    const told = [
+      await check('sk-secret', base, repeat('{"error":{"message":"Received=sk-secret, expected sk-"}}')),
+      await check('sk-secret ', base, repeat(`${'.'.repeat(295)}sk-secret`)),
+      await check('sk-secret', base, () => Promise.reject(new TypeError(`no route to ${base} with sk-secret`))),
+      await check('sk-secret', base, globalThis.fetch),
+      await check('sk-\nsecret', 'http://127.0.0.1:9/v1', globalThis.fetch),
+    ];
+    for (const text of told) expect(text).not.toMatch(/secret|sk-s|user|ssword/);
+    expect(told[0]).toContain('rejected by http://…@127.0.0.1:9/v1/models with status 401: Received=…, expected sk-');
+  });
+
   it('reads out of the configuration what the project needs, without running it', () => {
     const directory = makeFolder({
       'package.json': '{}',
@@ -173,6 +200,13 @@ describe('what the doctor checks', () => {
       'lightning.config.mjs': `import * as lightning from 'agent-lightning'; export default { backend: lightning.gpu({ model: process.env.MODEL, device: 'cpu' }) };`,
     });
     expect(readNeeds(onCpu)).toMatchObject({ models: [], python: true, gpu: false, device: 'cpu', vllm: false });
+    const twoPorts = makeFolder({
+      'lightning.config.mjs': `import { Gateway, gpu } from 'agent-lightning';
+        const database = { host: 'db.example.com', port: 5432 };
+        const vllm = { port: 8123 };
+        export default { gateway: await Gateway.start({ store, port: 4000 }), backend: () => gpu({ model: 'm', vllm }) };`,
+    });
+    expect(readNeeds(twoPorts).ports).toEqual([4000, 8123]);
     expect(readNeeds(makeFolder({}))).toMatchObject({ config: undefined, python: false, gpu: false });
   });
 });

@@ -1,9 +1,9 @@
-import { cpSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import type { AgentCandidate } from '../src/init/agent-candidate.ts';
-import { addScripts } from '../src/init/apply-plan.ts';
+import { addScripts, writePlan } from '../src/init/apply-plan.ts';
 import { chooseAgent, nameAgent } from '../src/init/choose-agent.ts';
 import { findAgents } from '../src/init/find-agents.ts';
 import { frameworks } from '../src/project/frameworks.ts';
@@ -112,6 +112,38 @@ describe('finding agents', () => {
     ).toBe(false);
   });
 
+  it('refuses a function that needs more than a task, and takes one whose further arguments may be left out', async () => {
+    const ask = (name: string, parameters: string): string =>
+      `export async function ${name}(${parameters}) { return (await generateText({ model: 'm', prompt: q })).text; }`;
+    const project = (parameters: string) =>
+      readProject(makeProject({ 'a.ts': `import { generateText } from 'ai'; // é…😀\n${ask('answer', parameters)}` }));
+    const choice = { framework: undefined, agent: undefined, ask: undefined };
+    for (const optional of ['q: string', 'q: string, style?: string', 'q: string, style = "x", ...more: string[]'])
+      expect((await chooseAgent(project(optional), choice)).agent.name).toBe('answer');
+    const two = project('userId: string, q: string');
+    const reason = 'The function `answer` in a.ts, line 2, needs 2 arguments';
+    await expect(chooseAgent(two, choice)).rejects.toThrow(reason);
+    await expect(chooseAgent(two, { ...choice, agent: 'a.ts#answer' })).rejects.toThrow(reason);
+    await expect(chooseAgent(two, { ...choice, agent: 'a.ts' })).rejects.toThrow(reason);
+  });
+
+  it('passes by folders and files that this user may not read', () => {
+    const agent = `import { ToolLoopAgent } from 'ai'; export const loop = new ToolLoopAgent({});`;
+    const directory = makeProject({ 'agent.js': agent, 'secret.js': agent, 'data/log.js': agent });
+    chmodSync(scratch, 0o755);
+    chmodSync(join(directory, 'secret.js'), 0o000);
+    chmodSync(join(directory, 'data'), 0o000);
+    // Rights do not stop the superuser.
+    const isRoot = process.geteuid?.() === 0;
+    if (isRoot) process.seteuid?.(65_534);
+    try {
+      expect(findAgents(directory)).toMatchObject({ candidates: [{ file: 'agent.js' }], unreadable: ['secret.js'] });
+    } finally {
+      if (isRoot) process.seteuid?.(0);
+      chmodSync(join(directory, 'data'), 0o700);
+    }
+  });
+
   it('asks where several could be meant, and takes an agent on trust that the user names', async () => {
     const directory = makeProject({
       'a.js': `import { ToolLoopAgent } from 'ai'; export const one = new ToolLoopAgent({});`,
@@ -146,6 +178,24 @@ describe('init', () => {
     const second = await runInProcess(['init', '--no-install', '--json'], { directory });
     expect(second.json()).toMatchObject({ written: [], scripts: [], installed: false });
     expect(readAll(directory)).toEqual(before);
+  });
+
+  it('refuses an agent that is named where the project is set up, and writes no configuration before package.json', async () => {
+    const directory = makeProject({ 'lightning.config.mjs': 'export default {};' });
+    const end = await runInProcess(['init', '--no-install', '--agent', 'a.js#b', '--framework', 'mastra'], {
+      directory,
+    });
+    expect(end.exitCode).toBe(1);
+    expect(end.complaints).toContain('lightning.config.mjs, which names its agent');
+    expect(end.complaints).toContain('cannot take --agent a.js#b --framework mastra');
+    expect((await runInProcess(['init', '--no-install'], { directory })).exitCode).toBe(0);
+
+    const broken = join(scratch, 'broken');
+    mkdirSync(join(broken, 'package.json'), { recursive: true });
+    const files = [{ path: 'lightning.config.mjs', text: '' }];
+    const plan = { files, kept: [], scripts: { a: 'b' }, packages: [] };
+    await expect(writePlan({ directory: broken, manifestText: '{}' }, plan)).rejects.toThrow('EISDIR');
+    expect(readAll(broken)).toEqual({});
   });
 
   it('writes over no file, and keeps scripts and the form of package.json', async () => {

@@ -76,6 +76,22 @@ describe('the TypeScript of users', () => {
     expect(kinds.map((text) => compileTypeScript(text)!.isModule)).toEqual([false, true, true, false, true]);
   });
 
+  it('names the file and the line of a mistake', () => {
+    const directory = mkdtempSync(join(tmpdir(), 'mistake-'));
+    try {
+      const path = join(directory, 'other.ts');
+      writeFileSync(path, 'export const right = 1;\nexport const broken = ;\n');
+      writeFileSync(join(directory, 'main.ts'), `export * from './other.ts';`);
+      const hooks = JSON.stringify(new URL('../src/sources/load-typescript.ts', import.meta.url).href);
+      const program = `const { loadTypeScript } = await import(${hooks}); loadTypeScript();
+        await import(${JSON.stringify(join(directory, 'main.ts'))}).catch(({ message }) => console.log(message));`;
+      const told = execFileSync(process.execPath, ['--input-type=module', '--eval', program], { encoding: 'utf8' });
+      expect(told).toContain(`${path}:2: `);
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  });
+
   it('is found by the paths of tsconfig.json, before packages of the name', () => {
     const directory = mkdtempSync(join(tmpdir(), 'paths-'));
     try {

@@ -18,6 +18,8 @@ export interface MlflowServer {
   readonly authorization: string | undefined;
   /** Answers everything with 503 while it is true. */
   isAway: boolean;
+  /** The requests with metrics or options that are answered before it is away; undefined for any number. */
+  batchesLeft: number | undefined;
   close(): Promise<void>;
 }
 
@@ -35,6 +37,11 @@ interface Body {
 }
 
 export async function startMlflowServer(): Promise<MlflowServer> {
+  const state = {
+    isAway: false,
+    batchesLeft: undefined as number | undefined,
+    authorization: undefined as string | undefined,
+  };
   const experiments = new Map<string, string>();
   const runs: Run[] = [];
   const find = (id: string): Run => runs.find(({ info }) => info.run_id === id)!;
@@ -61,8 +68,10 @@ export async function startMlflowServer(): Promise<MlflowServer> {
       return found.length === 0 ? {} : { runs: found };
     },
     'POST runs/log-batch': ({ run_id, metrics, params }) => {
+      if (state.batchesLeft !== undefined && state.batchesLeft-- <= 0) return void (state.isAway = true);
       find(run_id).history.push(...(metrics ?? []));
-      find(run_id).params.push(...(params ?? []));
+      const options = find(run_id).params; // the same option with the same value may come again
+      options.push(...(params ?? []).filter(({ key }) => options.every((known) => known.key !== key)));
       return {};
     },
     'POST runs/update': ({ run_id, status }) => {
@@ -70,7 +79,6 @@ export async function startMlflowServer(): Promise<MlflowServer> {
       return {};
     },
   };
-  const state = { isAway: false, authorization: undefined as string | undefined };
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const pieces: Buffer[] = [];
     for await (const piece of request) pieces.push(piece as Buffer);
@@ -96,6 +104,12 @@ export async function startMlflowServer(): Promise<MlflowServer> {
     },
     set isAway(isAway) {
       state.isAway = isAway;
+    },
+    get batchesLeft() {
+      return state.batchesLeft;
+    },
+    set batchesLeft(batchesLeft) {
+      state.batchesLeft = batchesLeft;
     },
     async close() {
       server.closeAllConnections();

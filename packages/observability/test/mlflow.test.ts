@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { MetricLog, mlflow, type MlflowOptions } from '../src/index.ts';
+import { MetricLog, mlflow, type MetricRun, type MlflowOptions } from '../src/index.ts';
 import { startMlflowServer, type MlflowServer } from './mlflow-server.ts';
 
 let server: MlflowServer;
@@ -14,12 +14,12 @@ afterEach(async () => {
 const config = { 'algorithm.groupSize': 8, note: 'x'.repeat(600) };
 
 /** Opens the log of a run, as a process that trains does. */
-function openLog(options: Partial<MlflowOptions> = {}, runId = 'run-a') {
+function openLog(options: Partial<MlflowOptions> = {}, runId = 'run-a', given: MetricRun['config'] = config) {
   const lines: string[] = [];
   const tell = (line: string): void => void lines.push(line);
   const log = new MetricLog({
     writers: [mlflow({ url: server.url, ...options })],
-    run: { runId, runDirectory: '/runs/a', startedAtMs: 0, config },
+    run: { runId, runDirectory: '/runs/a', startedAtMs: 0, config: given },
     logger: { info: tell, warn: tell, error: tell },
   });
   return { log, lines };
@@ -78,6 +78,34 @@ it('gets, when it is back, the steps of an outage', async () => {
   await log.end('completed');
   const rewards = server.runs[0]!.history.filter(({ key }) => key === 'reward/mean');
   expect(rewards.map(({ step }) => step)).toEqual([1, 2]);
+});
+
+it('gets all options, also after an outage between two requests with them', async () => {
+  const many = Object.fromEntries(Array.from({ length: 150 }, (_, index) => [`option-${index}`, index]));
+  const { log, lines } = openLog({}, 'run-a', many);
+  server.batchesLeft = 1;
+  log.begin([]);
+  await vi.waitFor(() => expect(lines).toHaveLength(1));
+  expect(server.runs[0]!.params).toHaveLength(100);
+  server.batchesLeft = undefined;
+  server.isAway = false;
+  log.add(line(1));
+  await log.end('completed');
+  expect(server.runs[0]!.params).toHaveLength(150);
+});
+
+it('is let in by the name and password of the address, and shows neither', async () => {
+  const withPassword = server.url.replace('//', '//ada:s3%20cret@');
+  const { log, lines } = openLog({ url: withPassword });
+  server.isAway = true;
+  log.begin([]);
+  await vi.waitFor(() => expect(lines).toHaveLength(1));
+  expect(server.authorization).toBe(`Basic ${Buffer.from('ada:s3 cret').toString('base64')}`);
+  await log.end('completed');
+  expect(lines.join()).toContain('with 503');
+  expect(lines.join()).not.toMatch(/ada|cret/);
+  expect(() => mlflow({ url: 'ftp://ada:s3cret@host' })).toThrow(expect.not.objectContaining({ message: /cret/ }));
+  expect(() => mlflow({ url: 'ftp://ada:s3cret@host' })).toThrow('//…@host');
 });
 
 it('names what is not an address', () => {

@@ -154,6 +154,11 @@ export class Session<Task> {
     return (await this.store.getResources(nameInRun(this.#runId, resourcesId)))?.resources;
   }
 
+  /** Returns the model calls that the gateway answers now; none where it does not tell. */
+  openCalls(): ReturnType<NonNullable<TrainingGateway['openCalls']>> {
+    return this.gateway?.openCalls?.() ?? [];
+  }
+
   /** Reads the spans of these rollouts' newest attempts, without tokens: in the order of the rollouts, then of their sequence ids. */
   async readSpans(rollouts: readonly Rollout[]): Promise<readonly Span[]> {
     return await readSpans(this.store, rollouts);

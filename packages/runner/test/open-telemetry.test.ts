@@ -4,7 +4,13 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { SpanStatusCode, trace } from '@opentelemetry/api';
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';
-import { AlwaysOffSampler, type ReadableSpan, type Sampler, SamplingDecision } from '@opentelemetry/sdk-trace';
+import {
+  AlwaysOffSampler,
+  ParentBasedSampler,
+  type ReadableSpan,
+  type Sampler,
+  SamplingDecision,
+} from '@opentelemetry/sdk-trace';
 import { Gateway } from '@agent-lightning/gateway';
 import { MemoryStore } from '@agent-lightning/store';
 import { startModelServer } from '@agent-lightning/testing';
@@ -161,21 +167,24 @@ describe('the spans of a rollout', () => {
     expect(await sdk.readMetrics()).toEqual({});
   });
 
-  it('leave the sampling of the spans of the app as it was', async () => {
-    const sampler: Sampler = {
+  it.each([
+    ['leaves out', SamplingDecision.NOT_RECORD],
+    ['records without sampling', SamplingDecision.RECORD],
+  ])('leave the sampling of the spans of the app as it was, where its sampler %s ours', async (_what, others) => {
+    const root: Sampler = {
       shouldSample: (_context, _traceId, name) => ({
-        decision: name.startsWith('own') ? SamplingDecision.RECORD_AND_SAMPLED : SamplingDecision.NOT_RECORD,
+        decision: name.startsWith('own') ? SamplingDecision.RECORD_AND_SAMPLED : others,
       }),
       toString: () => 'own spans',
     };
-    const sdk = register({ sampler });
+    const sdk = register({ sampler: new ParentBasedSampler({ root }) });
     await runOne(agent);
     expect(sdk.spans.getFinishedSpans().map(({ name, parentSpanContext }) => [name, parentSpanContext])).toEqual([
       ['own query', undefined],
     ]);
   });
 
-  it('take nothing from a rollout when the provider throws', async () => {
+  it('take nothing from rollouts when the provider throws, and name it once', async () => {
     const sampler: Sampler = {
       shouldSample: () => {
         throw new Error('a broken sampler');
@@ -189,8 +198,11 @@ describe('the spans of a rollout', () => {
       await ask(context);
       return rewards.push(1);
     };
-    await runOne(plain, { onError: (error) => void errors.push(error) });
-    expect([rewards.length, errors.map(String)]).toEqual([1, ['Error: a broken sampler']]);
+    for (let time = 0; time < 2; time += 1) await runOne(plain, { onError: (error) => void errors.push(error) });
+    expect([rewards.length, errors]).toMatchObject([
+      2,
+      [{ code: 'hook-failed', message: expect.stringMatching(/OpenTelemetry provider failed.*a broken sampler/) }],
+    ]);
   });
 });
 

@@ -103,7 +103,7 @@ export async function dryRun<Task>(options: ResolvedTrainerOptions<Task>, dev: D
     hooks,
     ...(isOwn && { hasPolicy: false }),
   });
-  progress.watchCalls(() => session.gateway?.openCalls?.() ?? []);
+  progress.watchCalls(() => session.openCalls());
   try {
     progress.begin(0, 'the dry run', tasks.length * samples);
     const rehearsal = isOwn ? undefined : await options.algorithm.rehearse(toHost(trainer, session, tasks));

@@ -35,6 +35,7 @@ export type {
   MetricWriter,
   MlflowOptions,
   OpenTelemetryOptions,
+  RunOutcome,
   TensorBoardOptions,
 } from '@agent-lightning/observability';
 export type { Logger } from '@agent-lightning/core';

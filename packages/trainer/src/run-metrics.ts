@@ -50,5 +50,5 @@ export class RunMetrics {
 }
 
 function validationLine(step: number, validation: ValidationMetrics): MetricLine {
-  return { step, validation } as MetricLine;
+  return { step, validation };
 }

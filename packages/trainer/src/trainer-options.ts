@@ -268,7 +268,8 @@ export function resolveTrainerOptions<Task, Metrics extends object>(
 }
 
 function checkWriter(writer: MetricWriter): MetricWriter {
-  if (typeof writer?.begin === 'function' && typeof writer.write === 'function') return writer;
+  const parts = [writer?.begin, writer?.write, writer?.end];
+  if (typeof writer?.name === 'string' && parts.every((part) => typeof part === 'function')) return writer;
   throw check.optionInvalid('Trainer: metricWriters', writer, 'writers, such as what tensorBoard() returns');
 }
 

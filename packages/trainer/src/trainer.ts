@@ -140,7 +140,7 @@ export class Trainer<Task = JsonValue, Metrics extends object = object> {
       hooks: countRollouts(options.hooks, progress),
       interrupted: interrupt.signal,
     });
-    progress.watchCalls(() => session.gateway?.openCalls?.() ?? []);
+    progress.watchCalls(() => session.openCalls());
     let result: TrainingResult;
     try {
       const { store, failed } = session;

@@ -5,44 +5,53 @@ import { listPeers } from '../project/check-versions.ts';
 import { findPackage } from '../project/find-package.ts';
 import type { Framework } from '../project/frameworks.ts';
 import type { Project } from '../project/read-project.ts';
+import { changeCommandLine, copyCommandLines, installCommand } from '../project/install-command.ts';
 import { fault, note, ok, type Finding } from './finding.ts';
 
 /** Checks every framework that a project depends on. */
-export function checkFrameworks({ directory, frameworks }: Project): readonly Finding[] {
-  return frameworks.flatMap((framework) => checkFramework(framework, directory));
+export function checkFrameworks(project: Project): readonly Finding[] {
+  return project.frameworks.flatMap((framework) => checkFramework(framework, project));
 }
 
-function checkFramework(framework: Framework, directory: string): readonly Finding[] {
+function checkFramework(framework: Framework, { directory, packageManager }: Project): readonly Finding[] {
   const { title, adapter } = framework;
   const peers = listPeers(framework, directory);
   if (peers.length === 0)
-    return [fault('framework', `${title} is in package.json and not installed`, 'run `npm install`')];
+    return [fault('framework', `${title} is in package.json and not installed`, `run \`${packageManager} install\``)];
   const versions = peers.map(({ name, installed, range, isTaken }) =>
     isTaken
       ? ok('framework', `${name} ${installed} (${adapter} takes ${range})`)
       : fault(
           'framework',
           `${name} ${installed}, and ${adapter} takes ${range}`,
-          `install a version that it takes: npm install ${name}@"${range}"`,
+          `install a version that it takes: ${changeCommandLine(packageManager, name, range)}`,
         ),
   );
   if (findPackage(adapter, directory) !== undefined) return versions;
-  return [...versions, note('framework', `${title} has no adapter here`, `npm install --save-dev ${adapter}`)];
+  return [
+    ...versions,
+    note('framework', `${title} has no adapter here`, installCommand(packageManager, [adapter]).join(' ')),
+  ];
 }
 
 const scope = '@agent-lightning';
 
 /** Checks that all packages of this project share one copy of core; two do not see each other's rollouts. */
-export function checkCore(directory: string): Finding {
+export function checkCore({ directory, packageManager }: Pick<Project, 'directory' | 'packageManager'>): Finding {
   const copies = findCopies(directory);
   if (copies.size === 0)
-    return note('core', `${scope}/core is not installed for ${directory}`, 'npm install --save-dev agent-lightning');
+    return note(
+      'core',
+      `${scope}/core is not installed for ${directory}`,
+      installCommand(packageManager, ['agent-lightning']).join(' '),
+    );
   const list = [...copies].map(([path, version]) => `${version} in ${path}`).join(', ');
   if (copies.size === 1) return ok('core', `one copy of ${scope}/core: ${list}`);
+  const { merge, explain } = copyCommandLines(packageManager, `${scope}/core`);
   return fault(
     'core',
     `${copies.size} copies of ${scope}/core: ${list}`,
-    `give every ${scope} package and agent-lightning one version, and run \`npm dedupe\`; \`npm ls ${scope}/core\` says who wants which`,
+    `give every ${scope} package and agent-lightning one version, and run \`${merge}\`; \`${explain}\` says who wants which`,
   );
 }
 

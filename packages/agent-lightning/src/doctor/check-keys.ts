@@ -49,16 +49,18 @@ export async function checkKeys(options: KeyCheckOptions): Promise<readonly Find
 }
 
 async function checkKey(
-  { title, keyName, urlNames, url, headers }: Provider,
+  { title, keyName, urlNames, url: usual, headers }: Provider,
   { environment, timeoutMs = 10_000, fetch = globalThis.fetch }: KeyCheckOptions,
 ): Promise<Finding> {
   const base = (
-    urlNames.map((name) => environment[name]).find((value) => value !== undefined && value !== '') ?? url
+    urlNames.map((name) => environment[name]).find((value) => value !== undefined && value !== '') ?? usual
   ).replace(/\/+$/, '');
-  const address = keyName === 'ANTHROPIC_API_KEY' && !base.endsWith('/v1') ? `${base}/v1/models` : `${base}/models`;
+  const url = keyName === 'ANTHROPIC_API_KEY' && !base.endsWith('/v1') ? `${base}/v1/models` : `${base}/models`;
+  const key = environment[keyName]!;
+  const address = hideSecrets(url, key);
   try {
-    const response = await fetch(address, {
-      headers: headers(environment[keyName]!),
+    const response = await fetch(url, {
+      headers: headers(key),
       signal: AbortSignal.timeout(timeoutMs),
       redirect: 'error',
     });
@@ -66,7 +68,7 @@ async function checkKey(
     if (response.status === 401 || response.status === 403)
       return fault(
         'key',
-        `${keyName} is rejected by ${address} with status ${response.status}: ${readMessage(text)}`,
+        `${keyName} is rejected by ${address} with status ${response.status}: ${hideSecrets(readMessage(text), key).slice(0, 300)}`,
         `make a new key where you got it, and set ${keyName} to it; where the key is for another provider, set ${urlNames[0]} to its URL`,
       );
     if (response.ok) return ok('key', `${keyName} is taken by ${address}`);
@@ -77,21 +79,30 @@ async function checkKey(
   } catch (error) {
     return note(
       'key',
-      `${keyName} could not be checked: ${address} cannot be reached: ${describeError(error)}`,
+      `${keyName} could not be checked: ${address} cannot be reached: ${hideSecrets(describeError(error), key)}`,
       `check the network, and ${urlNames[0]} where it is set`,
     );
   }
 }
 
-/** Returns the message of an error as OpenAI and Anthropic send it, else the beginning of the text. */
+/** Returns a text without a key, which providers repeat in their messages, and without the names and passwords of its URLs. */
+function hideSecrets(text: string, key: string): string {
+  const hidden = [key, key.trim()].reduce(
+    (left, secret) => (secret === '' ? left : left.replaceAll(secret, '…')),
+    text,
+  );
+  return hidden.replaceAll(/\/\/[^/\s]*@/g, '//…@');
+}
+
+/** Returns the message of an error as OpenAI and Anthropic send it, else the text. */
 function readMessage(text: string): string {
   try {
     const { error } = JSON.parse(text) as { readonly error?: { readonly message?: unknown } };
-    if (typeof error?.message === 'string') return error.message.slice(0, 300);
+    if (typeof error?.message === 'string') return error.message;
   } catch {
     // It is no JSON: the text itself says it.
   }
-  return text.slice(0, 300) || 'no reason was given';
+  return text || 'no reason was given';
 }
 
 function describeError(error: unknown): string {

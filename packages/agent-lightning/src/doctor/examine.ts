@@ -67,7 +67,7 @@ function examineProject(directory: string): readonly Finding[] {
   const project = readProject(directory);
   const found = checkFrameworks(project);
   const none = note('framework', 'package.json names no framework that has an adapter');
-  return [...(found.length === 0 ? [none] : found), checkCore(directory)];
+  return [...(found.length === 0 ? [none] : found), checkCore(project)];
 }
 
 async function examineWorker(needs: Needs, { needsGpu, environment }: ExamineOptions): Promise<readonly Finding[]> {

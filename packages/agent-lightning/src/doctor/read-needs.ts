@@ -3,10 +3,10 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AnyNode, CallExpression } from 'acorn';
 import { findProjectConfig } from '../project/project-config.ts';
-import { listProperties, type ModuleNames } from '../init/read-module.ts';
+import { listProperties, type ModuleNames } from '../sources/read-module.ts';
 import { walkNodes } from '../sources/walk-nodes.ts';
-import { SourceIndex } from '../init/source-index.ts';
-import { SourceScope } from '../init/source-scope.ts';
+import { SourceIndex } from '../sources/source-index.ts';
+import { SourceScope } from '../sources/source-scope.ts';
 
 export interface Needs {
   /** The configuration; undefined where the project has none. */
@@ -37,7 +37,7 @@ export function readNeeds(directory: string): Needs {
   return {
     config,
     models: backends.flatMap(({ name, options }) => (name === 'tinker' ? [] : (text(options.get('model')) ?? []))),
-    ports: module === undefined ? [] : listNumbers(module, 'port').filter((port) => port > 0),
+    ports: module === undefined ? [] : listPorts(module, index),
     python: worker !== undefined,
     givenPython: text(worker?.options.get('python')),
     gpu: worker !== undefined && device !== 'cpu' && device !== 'mps',
@@ -53,7 +53,7 @@ interface BackendCall {
   readonly options: ReadonlyMap<string, unknown>;
 }
 
-const homes = /^(?:agent-lightning|@agent-lightning\/(?:embedded|gpu|tinker|trainer))$/;
+const homes = /^(?:agent-lightning|@agent-lightning\/(?:embedded|gateway|gpu|tinker|trainer))$/;
 
 /** Lists the calls of `embedded`, `gpu` and `tinker`. */
 function listBackends(module: ModuleNames, index: SourceIndex): readonly BackendCall[] {
@@ -77,8 +77,29 @@ function valueOf(node: AnyNode): unknown {
   return node.type === 'LogicalExpression' ? valueOf(node.right) : node;
 }
 
-function listNumbers(module: ModuleNames, key: string): readonly number[] {
-  return listValues(module, key).filter((value) => typeof value === 'number');
+/** Lists the ports on which a run listens: those of the option `vllm` and of gateways. Other ports may be those of a database. */
+function listPorts(module: ModuleNames, index: SourceIndex): readonly number[] {
+  const scope = new SourceScope(index, module);
+  const ports = new Set<number>();
+  const add = (given: AnyNode): void => {
+    for (const [name, value] of listProperties(scope.resolve({ node: given, scope }).node)) {
+      const port = name === 'port' ? valueOf(value) : undefined;
+      if (typeof port === 'number' && port > 0) ports.add(port);
+    }
+  };
+  visitModule(module, (node) => {
+    for (const [name, value] of listProperties(node)) if (name === 'vllm') add(value);
+    if (node.type === 'CallExpression' && startsGateway(node, scope) && node.arguments[0] !== undefined)
+      add(node.arguments[0]);
+  });
+  return [...ports];
+}
+
+/** Tells whether a call is `Gateway.start(…)`. */
+function startsGateway({ callee }: CallExpression, scope: SourceScope): boolean {
+  if (callee.type !== 'MemberExpression' || callee.object.type === 'Super') return false;
+  const imported = scope.findImport(callee.object);
+  return imported?.name === 'Gateway' && homes.test(imported.from);
 }
 
 function listTexts(module: ModuleNames, key: string): readonly string[] {

@@ -31,6 +31,8 @@ export interface AgentCandidate extends RecognizedAgent {
   readonly line: number;
   /** True where the export is a function without parameters that makes the agent. */
   readonly isFactory: boolean;
+  /** The number of arguments that a function needs; only a function of one can be given a task. 1 for what is no function. */
+  readonly needs: number;
   /** True where the file is CommonJS, whose whole exports are its default import. */
   readonly isCommonJs: boolean;
   /** The agents that this one uses, as `file#name`. */

@@ -1,8 +1,8 @@
 /** Reads what an agent takes, from the schema or the parameters in its source. */
 import type { AnyNode, Function as FunctionNode } from 'acorn';
 import type { AgentInput } from './agent-candidate.ts';
-import { listProperties } from './read-module.ts';
-import type { SourceScope } from './source-scope.ts';
+import { listProperties } from '../sources/read-module.ts';
+import type { SourceScope } from '../sources/source-scope.ts';
 
 const messages: AgentInput = { form: 'messages' };
 

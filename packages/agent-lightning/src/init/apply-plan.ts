@@ -8,16 +8,22 @@ import type { Project } from '../project/read-project.ts';
 import { installCommand } from '../project/install-command.ts';
 import type { InitPlan } from './plan-init.ts';
 
-/** Writes the planned files, none over another, and then adds the scripts to package.json. */
-export async function writePlan({ directory, manifestText }: Project, { files, scripts }: InitPlan): Promise<void> {
+/**
+ * Adds the scripts to package.json, and then writes the planned files, none over another. The configuration is the last one: a project that has it
+ * counts as set up, and lacks packages at most.
+ */
+export async function writePlan(
+  { directory, manifestText }: Pick<Project, 'directory' | 'manifestText'>,
+  { files, scripts }: InitPlan,
+): Promise<void> {
+  if (Object.keys(scripts).length > 0)
+    await writeFile(join(directory, 'package.json'), addScripts(manifestText, scripts));
   for (const { path, text } of files) {
     const file = join(directory, path);
     await mkdir(dirname(file), { recursive: true });
     // It fails where somebody made the file meanwhile.
     await writeFile(file, text, { flag: 'wx' });
   }
-  if (Object.keys(scripts).length > 0)
-    await writeFile(join(directory, 'package.json'), addScripts(manifestText, scripts));
 }
 
 /** Returns the text of a package.json with more scripts, in its own indentation. */

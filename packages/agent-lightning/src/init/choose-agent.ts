@@ -6,7 +6,7 @@ import { frameworks, getFramework, type FrameworkId } from '../project/framework
 import type { Project } from '../project/read-project.ts';
 import type { AgentCandidate } from './agent-candidate.ts';
 import { findAgents, listUsed } from './find-agents.ts';
-import { SourceIndex } from './source-index.ts';
+import { SourceIndex } from '../sources/source-index.ts';
 
 export interface AgentChoice {
   /** Limits the search to one framework. */
@@ -40,7 +40,7 @@ export async function chooseAgent(project: Project, choice: AgentChoice): Promis
   );
   if (choice.agent !== undefined)
     return { agent: findNamed(choice.agent, { project, choice, index, candidates: fitting }), others: [] };
-  const exported = fitting.filter(({ exportName }) => exportName !== undefined);
+  const exported = fitting.filter(({ exportName, needs }) => exportName !== undefined && needs <= 1);
   if (exported.length === 0)
     throw refuse(explainNone(project, { choice, fitting, unreadable, files: index.files.length }));
   const used = listUsed(candidates);
@@ -66,6 +66,8 @@ interface Nothing {
 
 /** Says why no agent was found, and what to do. */
 function explainNone(project: Project, { choice, fitting, unreadable, files }: Nothing): string {
+  const tooMany = fitting.find(({ exportName }) => exportName !== undefined);
+  if (tooMany !== undefined) return explainNeeds(tooMany);
   const [hidden] = fitting;
   if (hidden !== undefined) {
     return (
@@ -80,6 +82,13 @@ function explainNone(project: Project, { choice, fitting, unreadable, files }: N
   }
   const skipped = unreadable.length === 0 ? '' : ` These files could not be read: ${unreadable.join(', ')}.`;
   return `No agent of ${wanted.map(({ title }) => title).join(' or ')} was found in the ${files} source files below ${project.directory}.${skipped} Name it: ${naming}; ID is one of ${identifiers}.`;
+}
+
+function explainNeeds({ name, file, line, needs }: AgentCandidate): string {
+  return (
+    `The function \`${name}\` in ${file}, line ${line}, needs ${needs} arguments, and a rollout has one task to give it. ` +
+    `Let it take one object with all of them, or give all but the first a default, and run init again.`
+  );
 }
 
 function isModuleFile({ manifest }: Project, file: string): boolean {
@@ -103,13 +112,21 @@ function findNamed(given: string, { project, choice, index, candidates }: Naming
     );
   const found = candidates.filter((each) => each.file === file && each.exportName !== undefined);
   if (exportName === undefined || exportName === '') {
-    if (found[0] !== undefined) return found[0];
+    const [first] = found.toSorted((left, right) => left.needs - right.needs);
+    if (first !== undefined) return checkNeeds(first);
     throw refuse(
       `--agent is "${given}", and no agent was recognized among the exports of that file. Give FILE#EXPORT, such as ${file}#agent.`,
     );
   }
   const recognized = found.find((each) => each.exportName === exportName);
-  return recognized ?? trustNamed({ file, exportName }, { project, choice, index });
+  return recognized === undefined
+    ? trustNamed({ file, exportName }, { project, choice, index })
+    : checkNeeds(recognized);
+}
+
+function checkNeeds(agent: AgentCandidate): AgentCandidate {
+  if (agent.needs > 1) throw refuse(explainNeeds(agent));
+  return agent;
 }
 
 function trustNamed(
@@ -117,7 +134,7 @@ function trustNamed(
   { project, choice, index }: Omit<Naming, 'candidates'>,
 ): AgentCandidate {
   const module = index.read(file);
-  if (module !== undefined && !module.exports.has(exportName) && !index.readText(file).includes(exportName)) {
+  if (module !== undefined && !module.exports.has(exportName) && index.readText(file)?.includes(exportName) !== true) {
     const names = [...module.exports.keys()];
     throw refuse(
       `--agent is "${file}#${exportName}", and ${file} has no export of that name; it has ${names.length === 0 ? 'none' : names.join(', ')}.`,
@@ -140,6 +157,7 @@ function trustNamed(
     kind: isGraph ? 'graph' : 'agent',
     input: { form: isGraph ? 'messages' : 'text' },
     isFactory: false,
+    needs: 1,
     isCommonJs: module?.isCommonJs ?? false,
     runsOnImport: false,
   };

@@ -6,15 +6,15 @@ import { frameworks } from '../project/frameworks.ts';
 import type { AgentCandidate, RecognizedAgent } from './agent-candidate.ts';
 import { isFunction, readParameter } from './agent-input.ts';
 import { walkNodes } from '../sources/walk-nodes.ts';
-import type { ModuleNames } from './read-module.ts';
+import type { ModuleNames } from '../sources/read-module.ts';
 import { recognizeAgent } from './recognize-agent.ts';
-import { SourceIndex } from './source-index.ts';
-import { nameOfValue, SourceScope } from './source-scope.ts';
+import { SourceIndex } from '../sources/source-index.ts';
+import { nameOfValue, SourceScope } from '../sources/source-scope.ts';
 
 /** The agents of a project. */
 export interface FoundAgents {
   readonly candidates: readonly AgentCandidate[];
-  /** Files that name a framework and could not be parsed. */
+  /** Files that name a framework and could not be parsed, and files that this user may not read. */
   readonly unreadable: readonly string[];
 }
 
@@ -27,7 +27,8 @@ export function findAgents(directory: string, index: SourceIndex = new SourceInd
   const candidates: AgentCandidate[] = [];
   const unreadable: string[] = [];
   for (const file of index.files) {
-    if (!mentionsFramework.test(index.readText(file))) continue;
+    const text = index.readText(file);
+    if (text !== undefined && !mentionsFramework.test(text)) continue;
     const module = index.read(file);
     if (module === undefined) unreadable.push(file);
     else candidates.push(...findInModule(module, index));
@@ -53,6 +54,7 @@ function findInModule(module: ModuleNames, index: SourceIndex): readonly AgentCa
       exportName,
       name,
       line: node.loc?.start.line ?? 1,
+      needs: isFunction(node) && !recognized.isFactory ? countNeeded(node, index.readText(module.file) ?? '') : 1,
       isCommonJs: module.isCommonJs,
       uses: listUses(node, name, scope),
       runsOnImport: runsOnImport(module, name),
@@ -99,7 +101,7 @@ const routeNames: ReadonlySet<string> = new Set([
   'middleware',
 ]);
 
-/** Recognizes a function of one parameter that asks a model through the AI SDK. */
+/** Recognizes a function with parameters that asks a model through the AI SDK. */
 function recognizeCaller(node: FunctionNode, scope: SourceScope): Recognized | undefined {
   const [parameter] = node.params;
   if (parameter === undefined || routeNames.has(node.id?.name ?? '')) return undefined;
@@ -115,6 +117,13 @@ function recognizeCaller(node: FunctionNode, scope: SourceScope): Recognized | u
   });
   if (!asks) return undefined;
   return { framework: 'ai-sdk', kind: 'function', input: readParameter(parameter), registered: [], isFactory: false };
+}
+
+/** Counts the arguments that a function needs. The types are gone from its tree, but not from the text, where `name?: type` needs none. */
+function countNeeded({ params }: FunctionNode, text: string): number {
+  const isOptional = ({ type, end }: AnyNode): boolean =>
+    type === 'AssignmentPattern' || type === 'RestElement' || /^\s*\?/.test(text.slice(end, end + 20));
+  return params.findLastIndex((parameter) => !isOptional(parameter)) + 1;
 }
 
 /** Lists the values of the project that a value mentions, as `file#name`. */

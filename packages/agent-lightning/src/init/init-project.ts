@@ -1,4 +1,5 @@
 /** Sets up an existing project for training. */
+import { ConfigurationError } from '@agent-lightning/core';
 import { installCommand } from '../project/install-command.ts';
 import { getFramework, type FrameworkId } from '../project/frameworks.ts';
 import { findProjectConfig } from '../project/project-config.ts';
@@ -49,10 +50,25 @@ export interface InitResult {
 export async function initProject(options: InitOptions): Promise<InitResult> {
   const project = readProject(options.directory);
   const config = findProjectConfig(project.directory);
-  if (config !== undefined)
+  if (config !== undefined) {
+    refuseChoice(config, options);
     return await carryOut(project, options, planCompletion(project, config, options.version), undefined);
+  }
   const chosen = await chooseAgent(project, options);
   return await carryOut(project, options, planInit(project, chosen, options.version), chosen);
+}
+
+/** Refuses an agent or a framework that is named where the configuration has one already. */
+function refuseChoice(config: string, { agent, framework }: InitOptions): void {
+  const given = [
+    ...(agent === undefined ? [] : [`--agent ${agent}`]),
+    ...(framework === undefined ? [] : [`--framework ${framework}`]),
+  ];
+  if (given.length === 0) return;
+  throw new ConfigurationError(
+    `The project has ${config}, which names its agent, so that init cannot take ${given.join(' ')}. To set up that agent, delete or rename ${config} first; to install what is missing, run init without it.`,
+    { code: 'option-unsupported' },
+  );
 }
 
 async function carryOut(

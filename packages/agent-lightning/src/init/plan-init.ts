@@ -5,6 +5,7 @@ import { ConfigurationError } from '@agent-lightning/core';
 import { findVersionFaults } from '../project/check-versions.ts';
 import { findPackage } from '../project/find-package.ts';
 import { frameworks, getFramework, type Framework } from '../project/frameworks.ts';
+import { changeCommandLine } from '../project/install-command.ts';
 import type { Project } from '../project/read-project.ts';
 import type { ChosenAgent } from './choose-agent.ts';
 import { answersWithText, ownEnding, writeConfig, type Language } from './write-config.ts';
@@ -36,7 +37,7 @@ export function planInit(project: Project, { agent }: ChosenAgent, version: stri
   const files = [
     { path: `lightning/tasks.${language}`, text: writeTasks(language) },
     { path: `lightning/reward.${language}`, text: writeReward(language, form) },
-    // The last one: where it is there, the project is set up.
+    // The last one that is written: where it is there, the project is set up.
     { path: `lightning.config.${language}`, text: writeConfig(project, agent, language) },
   ];
   const isThere = ({ path }: PlannedFile): boolean => existsSync(join(project.directory, path));
@@ -55,11 +56,11 @@ export function planCompletion(project: Project, config: string, version: string
   return { files: [], kept: [config], scripts: {}, packages: planPackages(project, framework, version) };
 }
 
-function checkVersions(framework: Framework, { directory }: Project): void {
+function checkVersions(framework: Framework, { directory, packageManager }: Project): void {
   const [fault] = findVersionFaults(framework, directory);
   if (fault === undefined) return;
   throw new ConfigurationError(
-    `${fault.name} ${fault.installed} is installed, and ${fault.adapter} takes ${fault.range}. Install a version in that range (\`npm install ${fault.name}@"${fault.range}"\`), and run init again.`,
+    `${fault.name} ${fault.installed} is installed, and ${fault.adapter} takes ${fault.range}. Install a version in that range (\`${changeCommandLine(packageManager, fault.name, fault.range)}\`), and run init again.`,
     { code: 'option-unsupported' },
   );
 }

@@ -3,8 +3,8 @@ import type { AnyNode, CallExpression, NewExpression } from 'acorn';
 import type { AgentKind, RecognizedAgent } from './agent-candidate.ts';
 import type { FrameworkId } from '../project/frameworks.ts';
 import { readEntrypointInput, readSchemaFields, readStateInput } from './agent-input.ts';
-import { listProperties, type Imported } from './read-module.ts';
-import type { Placed } from './source-scope.ts';
+import { listProperties, type Imported } from '../sources/read-module.ts';
+import type { Placed } from '../sources/source-scope.ts';
 
 /** The frameworks whose packages a name may come from. */
 const origins: readonly (readonly [FrameworkId, RegExp])[] = [

@@ -3,11 +3,11 @@ import { realpathSync } from 'node:fs';
 import { registerHooks } from 'node:module';
 import { pathToFileURL } from 'node:url';
 import { createPathsMatcher, getTsconfig } from 'get-tsconfig';
+import { sourceEndings } from './source-endings.ts';
 
 type Matcher = (specifier: string) => readonly string[];
 
 const matchers = new Map<string, Matcher | null>();
-const endings = ['', '.ts', '.mts', '.cts', '.js', '.mjs', '.cjs', '/index.ts', '/index.js'];
 
 /** Lets imports in TypeScript files outside of packages name other files by the `paths` of their tsconfig.json; a second call for a folder does nothing. */
 export function followPaths(folder: string): void {
@@ -25,7 +25,7 @@ export function followPaths(folder: string): void {
       if (!isOwn || /^(?:\.|\/|node:|file:)/.test(specifier)) return nextResolve(specifier, context);
       // As compilers do, and Node's other resolvers after them: a path that is there comes before a package of the name.
       for (const path of match(specifier)) {
-        for (const ending of endings) {
+        for (const ending of sourceEndings) {
           try {
             return nextResolve(pathToFileURL(path.replace(/\.js$/, ending === '' ? '.js' : '') + ending).href, context);
           } catch {

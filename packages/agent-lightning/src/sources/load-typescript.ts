@@ -21,7 +21,7 @@ export function loadTypeScript(): void {
       const path = fileURLToPath(url);
       let compiled: CompiledSource | undefined;
       try {
-        compiled = compileTypeScript(readFileSync(path, 'utf8'));
+        compiled = compileFile(path);
       } catch (error) {
         if (!isForCompiler(error)) throw error;
         const loaded = nextLoad(url, context);
@@ -35,4 +35,17 @@ export function loadTypeScript(): void {
       return { format: isModule ? 'module' : 'commonjs', source: compiled.text, shortCircuit: true };
     },
   });
+}
+
+/** Compiles a file. @throws {SyntaxError} for what is no TypeScript; its message begins with the file and the line */
+function compileFile(path: string): CompiledSource | undefined {
+  const text = readFileSync(path, 'utf8');
+  try {
+    return compileTypeScript(text);
+  } catch (error) {
+    // Node writes the line before the message, and no file.
+    if (error instanceof SyntaxError)
+      error.message = `${path}${/^:\d+/.exec(error.stack ?? '')?.[0] ?? ''}: ${error.message}`;
+    throw error;
+  }
 }

@@ -9,8 +9,9 @@ const tokenIdsPattern = /^\[\s*-?\d+(\s*,\s*-?\d+)*\s*\]$/;
  * messages.
  * @param json the messages as the store has them
  * @param finishReasons those of the answer, for its messages
+ * @param mayBeTokens true for a prompt that may have been given as token ids, of which there are none in traces
  */
-export function mapMessages(json: unknown, finishReasons: unknown): string | undefined {
+export function mapMessages(json: unknown, finishReasons: unknown, mayBeTokens: boolean): string | undefined {
   if (typeof json !== 'string') return undefined;
   let messages: unknown;
   try {
@@ -21,7 +22,7 @@ export function mapMessages(json: unknown, finishReasons: unknown): string | und
   if (!Array.isArray(messages)) return undefined;
   const mapped = messages.filter(isRecord).map((message) => ({
     role: typeof message['role'] === 'string' ? message['role'] : 'user',
-    parts: partsOf(message),
+    parts: mayBeTokens && isTokenIds(message['content']) ? [tokenIdsPart] : partsOf(message),
     ...(message['role'] === 'assistant' && Array.isArray(finishReasons) && messages.length === 1
       ? { finish_reason: finishReasons[0] as unknown }
       : {}),
@@ -43,7 +44,13 @@ function contentParts(content: unknown): readonly Part[] {
 }
 
 function textPart(content: string): Part {
-  return { type: 'text', content: tokenIdsPattern.test(content) ? '(token ids)' : content };
+  return { type: 'text', content };
+}
+
+const tokenIdsPart: Part = { type: 'text', content: '(token ids)' };
+
+function isTokenIds(content: unknown): boolean {
+  return typeof content === 'string' && tokenIdsPattern.test(content);
 }
 
 function callPart(call: Readonly<Record<string, unknown>>): Part {

@@ -108,8 +108,17 @@ describe('mapSpan', () => {
 
   it('never has the token ids of a prompt', () => {
     const prompt = JSON.stringify([{ role: 'user', content: '[1,22,333]' }]);
-    const { attributes } = mapSpan(makeSpan('p', { attributes: { [names.inputMessages]: prompt } }), true);
+    const given = { [names.operationName]: 'text_completion', [names.inputMessages]: prompt };
+    const { attributes } = mapSpan(makeSpan('p', { attributes: given }), true);
     expect(JSON.stringify(attributes)).not.toContain('333');
+  });
+
+  it('has a text that is a list of numbers, where it is no prompt of token ids', () => {
+    const chat = JSON.stringify([{ role: 'assistant', content: '[1, 2, 3]' }]);
+    for (const name of [names.inputMessages, names.outputMessages]) {
+      const { attributes } = mapSpan(makeSpan('p', { attributes: { [name]: chat } }), true);
+      expect(attributes[name]).toContain('[1, 2, 3]');
+    }
   });
 
   it('says of a tool that failed that it did, and what it said only as text', () => {

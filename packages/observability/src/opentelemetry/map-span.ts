@@ -18,7 +18,7 @@ export interface MappedSpan {
 type Draft = Record<string, AttributeValue>;
 
 /** Attributes that say names, counts, times and codes, and are kept as they are; no other is, but for texts that were asked for. */
-const plainAttributes: readonly string[] = [
+const plainAttributes: ReadonlySet<string> = new Set([
   names.operationName,
   names.providerName,
   names.requestModel,
@@ -57,7 +57,7 @@ const plainAttributes: readonly string[] = [
   names.commandSignal,
   names.rewardScope,
   names.exceptionType,
-];
+]);
 
 /** Texts in the form of the store, which is not that of the conventions. */
 const messageAttributes: readonly string[] = [names.inputMessages, names.outputMessages];
@@ -78,7 +78,7 @@ export function mapSpan(span: Span, content: boolean): MappedSpan {
 function keepAttributes(span: Span, content: boolean): Draft {
   const kept: Draft = {};
   for (const [name, value] of Object.entries(span.attributes)) {
-    if (plainAttributes.includes(name) || (content && !messageAttributes.includes(name))) kept[name] = value;
+    if (plainAttributes.has(name) || (content && !messageAttributes.includes(name))) kept[name] = value;
   }
   return kept;
 }
@@ -104,7 +104,8 @@ function callAttributes(span: Span, content: boolean): Draft {
   if (typeof firstTokenMs === 'number' && attributes[names.requestStream] === true)
     draft['gen_ai.response.time_to_first_chunk'] = firstTokenMs / 1_000;
   for (const name of content ? messageAttributes : []) {
-    const mapped = mapMessages(attributes[name], attributes[names.finishReasons]);
+    const mayBeTokens = name === names.inputMessages && operationOf(span) === 'text_completion';
+    const mapped = mapMessages(attributes[name], attributes[names.finishReasons], mayBeTokens);
     if (mapped !== undefined) draft[name] = mapped;
   }
   return { ...draft, ...serverAttributes(text(attributes[names.upstream])) };

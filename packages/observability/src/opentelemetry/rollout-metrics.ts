@@ -43,15 +43,15 @@ export function countAttempt(api: OpenTelemetryApi, { mode, status, failure, sec
 
 function countSpan(instruments: Instruments, span: Span, common: Attributes): void {
   const seconds = (span.endTimeMs - span.startTimeMs) / 1_000;
+  if (span.kind === 'reward') return countReward(instruments, span, common);
+  if (span.kind !== 'tool_call' && span.kind !== 'agent' && span.kind !== 'model_call') return;
   const { attributes } = mapSpan(span, false);
   const pick = (...wanted: readonly string[]): Attributes =>
     Object.fromEntries(wanted.flatMap((name) => (attributes[name] === undefined ? [] : [[name, attributes[name]]])));
-  if (span.kind === 'reward') return countReward(instruments, span, common);
   if (span.kind === 'tool_call')
     return instruments.toolSeconds.record(seconds, pick(names.operationName, names.toolName, names.errorType));
   if (span.kind === 'agent')
     return instruments.agentSeconds.record(seconds, pick(names.operationName, names.agentName, names.errorType));
-  if (span.kind !== 'model_call') return;
   const call = pick(names.operationName, names.providerName, names.requestModel, names.responseModel);
   const isFirstChoice = (attributes[names.choiceIndex] ?? 0) === 0;
   if (isFirstChoice) {

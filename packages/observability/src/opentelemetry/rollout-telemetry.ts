@@ -1,5 +1,5 @@
 import type { Attributes, Context, Span as OpenTelemetrySpan, Tracer } from '@opentelemetry/api';
-import type { Attempt, Failure, Rollout, Span } from '@agent-lightning/core';
+import { UserCodeError, type Attempt, type Failure, type Rollout, type Span } from '@agent-lightning/core';
 import { joinCalls, type ShownSpan } from './join-calls.ts';
 import { hasMeterProvider, loadOpenTelemetry, scopeName, scopeVersion, type OpenTelemetryApi } from './load-api.ts';
 import { mapSpan } from './map-span.ts';
@@ -45,14 +45,18 @@ export async function watchAttempt(
     if (api === undefined) return undefined;
     const around = api.context.active();
     const tracer = api.trace.getTracer(scopeName, scopeVersion);
-    const attributes = rolloutAttributes(watched, options.content);
+    const attributes = rolloutAttributes(watched);
     const span = tracer.startSpan('rollout', { startTime: toTime(preciseNow()), attributes }, around);
     const isRecording = span.isRecording();
     if (!isRecording && !hasMeterProvider(api)) return undefined;
+    if (isRecording && options.content)
+      span.setAttribute('agentlightning.rollout.input', JSON.stringify(watched.rollout.input));
     const below = isRecording ? api.trace.setSpan(around, span) : around;
-    return new WatchedRollout({ api, tracer, span, below, isRecording, content: options.content, watched });
+    // A sampler may record what it does not sample: as a parent, that would take the app's own spans with it.
+    const isSampled = isRecording && (span.spanContext().traceFlags & api.TraceFlags.SAMPLED) !== 0;
+    return new WatchedRollout({ api, tracer, span, below, isRecording, isSampled, content: options.content, watched });
   } catch (error) {
-    watched.onError(error);
+    tellOnce(watched, error);
     return undefined;
   }
 }
@@ -65,6 +69,7 @@ interface WatchedParts {
   /** The context in which the agent runs. */
   readonly below: Context;
   readonly isRecording: boolean;
+  readonly isSampled: boolean;
   readonly content: boolean;
   readonly watched: WatchedAttempt;
 }
@@ -78,8 +83,8 @@ class WatchedRollout implements RolloutTelemetry {
   }
 
   run<Result>(work: () => Result): Result {
-    const { api, below, isRecording } = this.#parts;
-    return isRecording ? api.context.with(below, work) : work();
+    const { api, below, isSampled } = this.#parts;
+    return isSampled ? api.context.with(below, work) : work();
   }
 
   async end({ status, failure, readSpans }: AttemptEnd): Promise<void> {
@@ -98,7 +103,7 @@ class WatchedRollout implements RolloutTelemetry {
         span.setStatus(content ? { code, message: failure.message } : { code });
       }
     } catch (error) {
-      watched.onError(error);
+      tellOnce(watched, error);
     }
     this.#finish(endTimeMs);
   }
@@ -107,7 +112,7 @@ class WatchedRollout implements RolloutTelemetry {
     try {
       this.#parts.span.end(toTime(endTimeMs));
     } catch (error) {
-      this.#parts.watched.onError(error);
+      tellOnce(this.#parts.watched, error);
     }
   }
 
@@ -147,6 +152,25 @@ class WatchedRollout implements RolloutTelemetry {
   }
 }
 
+/** What was told of providers that throw. */
+const told = new Set<string>();
+
+/** The most problems that are told: a provider may throw something new each time. */
+const mostTold = 20;
+
+/** Tells of a provider that throws, once in this process for each message. */
+function tellOnce({ onError }: WatchedAttempt, error: unknown): void {
+  const problem = error instanceof Error ? error.message : String(error);
+  if (told.has(problem) || told.size >= mostTold) return;
+  told.add(problem);
+  onError(
+    new UserCodeError(`the app's OpenTelemetry provider failed, and rollouts go on without it: ${problem}`, {
+      code: 'hook-failed',
+      cause: error,
+    }),
+  );
+}
+
 /** Returns the ancestors of a span that are not made yet, the outermost first, and the span; a circle of parents is cut. */
 function unmadeAncestors(
   from: ShownSpan,
@@ -161,7 +185,7 @@ function unmadeAncestors(
   return [...chain].toReversed();
 }
 
-function rolloutAttributes({ rollout, attempt }: WatchedAttempt, content: boolean): Attributes {
+function rolloutAttributes({ rollout, attempt }: WatchedAttempt): Attributes {
   return {
     'agentlightning.rollout.id': rollout.rolloutId,
     'agentlightning.rollout.mode': rollout.mode,
@@ -169,7 +193,6 @@ function rolloutAttributes({ rollout, attempt }: WatchedAttempt, content: boolea
     'agentlightning.attempt.number': attempt.attemptNumber,
     ...(rollout.runId !== undefined && { 'agentlightning.run.id': rollout.runId }),
     ...(rollout.groupId !== undefined && { 'agentlightning.group.id': rollout.groupId }),
-    ...(content && { 'agentlightning.rollout.input': JSON.stringify(rollout.input) }),
   };
 }
 

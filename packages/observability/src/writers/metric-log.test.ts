@@ -77,6 +77,19 @@ describe('MetricLog', () => {
     expect(lines.slice(1)).toEqual(['tracker takes metrics again, and has those of the steps before']);
   });
 
+  it('does not end a writer that never began, and says so', async () => {
+    const tracker = new TestTracker();
+    tracker.isAway = true;
+    const { log, lines } = open([tracker]);
+    log.begin([]);
+    await log.end('completed');
+    expect(tracker.outcome).toBeUndefined();
+    expect(lines).toEqual([
+      'tracker takes no metrics: connection refused; the run goes on, and each step tries again',
+      'tracker has not been told that the run ended',
+    ]);
+  });
+
   it('says at the end what was not taken, and waits no longer than half a minute for a writer that hangs', async () => {
     const tracker = new TestTracker();
     tracker.begin = () => new Promise(() => {});

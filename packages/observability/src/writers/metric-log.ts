@@ -8,12 +8,16 @@ export interface MetricLogOptions {
   readonly writers: readonly MetricWriter[];
   readonly run: MetricRun;
   readonly logger: Logger;
-  /** @default the system's clock */
+  /** Measures the wait at the end of the run. @default the system's clock */
   readonly clock?: Clock;
 }
 
 /** A line of metrics, as `metrics.jsonl` has it. */
-export type MetricLine = { readonly step: number; readonly wallSeconds?: number } & object;
+export type MetricLine = {
+  readonly step: number;
+  readonly wallSeconds?: number;
+  readonly validation?: object;
+} & object;
 
 /** The time that the writers get in all when the run ends, in milliseconds. */
 const longestEndMs = 30_000;

@@ -33,9 +33,12 @@ export class WriterQueue {
 
   async end(outcome: RunOutcome): Promise<void> {
     await this.#working;
-    if (this.#pending.length > 0) await this.#start();
-    if (this.#pending.length === 0) await this.#attempt(() => this.#writer.end(outcome));
-    this.#isEnded = true;
+    if (this.#pending.length > 0 || !this.#hasBegun) await this.#start();
+    if (this.#pending.length > 0 || !this.#hasBegun) return;
+    await this.#attempt(async () => {
+      await this.#writer.end(outcome);
+      this.#isEnded = true;
+    });
   }
 
   /** Says, at the end, how many steps the writer has not taken, and where they are. */

@@ -63,6 +63,7 @@ export async function evaluateAgent<Task>(
     hooks,
     ...(isOwn && { hasPolicy: false }),
   });
+  progress.watchCalls(() => session.openCalls());
   try {
     progress.begin(0, 'the evaluation', tasks.length * samples);
     const algorithm = isOwn ? {} : await publishAgent(toHost(trainer, session, tasks), options, saved?.directory);

@@ -3,15 +3,15 @@ import type { MetricPoint, MetricRun, MetricWriter, RunOutcome } from '../metric
 import { askMlflow, type MlflowServer } from './mlflow-client.ts';
 
 export interface MlflowOptions {
-  /** The address of the tracking server. @default the environment variable `MLFLOW_TRACKING_URI` */
+  /** The address of the tracking server; a name and password in it are sent as such, and shown nowhere. @default the environment variable `MLFLOW_TRACKING_URI` */
   readonly url?: string;
   /** The experiment, made where there is none of this name. @default 'agent-lightning' */
   readonly experiment?: string;
   /** The name of the run in MLflow. @default the id of the run */
   readonly runName?: string;
   /**
-   * A bearer token. @default the environment variable `MLFLOW_TRACKING_TOKEN`, or `MLFLOW_TRACKING_USERNAME` and `MLFLOW_TRACKING_PASSWORD`, or
-   * none
+   * A bearer token. @default the environment variable `MLFLOW_TRACKING_TOKEN`, or the name and password of `url`, or `MLFLOW_TRACKING_USERNAME` and
+   * `MLFLOW_TRACKING_PASSWORD`, or none
    */
   readonly token?: string;
 }
@@ -27,16 +27,27 @@ export function mlflow(options: MlflowOptions = {}): MetricWriter {
   if (url === undefined || !URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol))
     throw check.optionInvalid(
       'mlflow: url',
-      url,
+      url?.replace(/\/\/[^/@\s]*@/, '//…@'),
       'the http(s) address of a tracking server; or set MLFLOW_TRACKING_URI',
     );
   if (experiment === '') throw check.optionInvalid('mlflow: experiment', experiment, 'the name of an experiment');
-  return new MlflowRun({ url, headers: readCredentials(options.token) }, experiment, runName);
+  const address = new URL(url);
+  const headers = readCredentials(address, options.token);
+  address.username = '';
+  address.password = '';
+  return new MlflowRun({ url: address.href, headers }, experiment, runName);
 }
 
-function readCredentials(token = process.env['MLFLOW_TRACKING_TOKEN']): Readonly<Record<string, string>> {
+function readCredentials(
+  { username, password: secret }: URL,
+  token = process.env['MLFLOW_TRACKING_TOKEN'],
+): Readonly<Record<string, string>> {
   if (token !== undefined) return { authorization: `Bearer ${token}` };
-  const { MLFLOW_TRACKING_USERNAME: user, MLFLOW_TRACKING_PASSWORD: password = '' } = process.env;
+  const { MLFLOW_TRACKING_USERNAME, MLFLOW_TRACKING_PASSWORD = '' } = process.env;
+  const [user, password] =
+    username === ''
+      ? [MLFLOW_TRACKING_USERNAME, MLFLOW_TRACKING_PASSWORD]
+      : [decodeURIComponent(username), decodeURIComponent(secret)];
   if (user === undefined) return {};
   return { authorization: `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}` };
 }
@@ -83,7 +94,8 @@ class MlflowRun implements MetricWriter {
     });
     const [known] = found.runs ?? [];
     this.#id = known?.info.run_id ?? (await this.#createRun(experimentId, run));
-    if ((known?.data?.params ?? []).length === 0) await this.#logOptions(run);
+    // A server that was away may have taken some of them.
+    if ((known?.data?.params ?? []).length < Object.keys(run.config).length) await this.#logOptions(run);
     if (known === undefined) return {};
     await this.#post('runs/update', { run_id: this.#id, status: 'RUNNING' });
     return Object.fromEntries((known.data?.metrics ?? []).map(({ key, step }) => [toOwnName(key), Number(step ?? 0)]));

@@ -1,5 +1,5 @@
 /** Lists the source files of a project in which an agent may be. */
-import { readdirSync } from 'node:fs';
+import { readdirSync, type Dirent } from 'node:fs';
 import { join } from 'node:path';
 
 /** Folders that hold what was installed, built or written for tests; besides those whose name begins with a dot. */
@@ -12,13 +12,13 @@ const skippedFolders: ReadonlySet<string> = new Set(
 const sourceName = /\.[cm]?[jt]s$/;
 const skippedName = /\.d\.[cm]?ts$|\.(?:test|spec|stories|config|setup)\.[cm]?[jt]s$/;
 
-/** Returns the paths of JavaScript and TypeScript files below a folder, relative to it with forward slashes, nearest to the root first. */
+/** Returns the paths of JavaScript and TypeScript files below a folder, relative to it with forward slashes, nearest to the root first; what this user may not read is left out. */
 export function listSources(directory: string): readonly string[] {
   const found: string[] = [];
   for (let folders = ['']; folders.length > 0;) {
     const next: string[] = [];
     for (const folder of folders) {
-      for (const entry of readdirSync(join(directory, folder), { withFileTypes: true }).toSorted(byName)) {
+      for (const entry of readFolder(join(directory, folder)).toSorted(byName)) {
         const path = folder === '' ? entry.name : `${folder}/${entry.name}`;
         if (entry.isDirectory() && !entry.name.startsWith('.') && !skippedFolders.has(entry.name)) next.push(path);
         if (entry.isFile() && sourceName.test(entry.name) && !skippedName.test(entry.name)) found.push(path);
@@ -27,6 +27,20 @@ export function listSources(directory: string): readonly string[] {
     folders = next;
   }
   return found;
+}
+
+function readFolder(folder: string): readonly Dirent[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true });
+  } catch (error) {
+    if (isForbidden(error)) return [];
+    throw error;
+  }
+}
+
+/** Tells whether an error says that this user may not read a file or a folder, such as that of a database. */
+export function isForbidden(error: unknown): boolean {
+  return ['EACCES', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '');
 }
 
 function byName(left: { readonly name: string }, right: { readonly name: string }): number {

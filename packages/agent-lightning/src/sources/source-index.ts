@@ -1,46 +1,44 @@
 /** Keeps the modules of a project, parsed when they are first asked for. */
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join, posix } from 'node:path';
-import { listSources } from './list-sources.ts';
-import { parseSource } from '../sources/parse-source.ts';
+import { isForbidden, listSources } from './list-sources.ts';
+import { parseSource } from './parse-source.ts';
 import { readModule, type ModuleNames } from './read-module.ts';
-
-const endings = [
-  '',
-  '.ts',
-  '.js',
-  '.mts',
-  '.mjs',
-  '.cts',
-  '.cjs',
-  '/index.ts',
-  '/index.js',
-  '/index.mjs',
-  '/index.cjs',
-];
+import { sourceEndings } from './source-endings.ts';
 
 export class SourceIndex {
   readonly #directory: string;
   readonly #modules = new Map<string, ModuleNames | undefined>();
-  /** The paths of all source files, relative to the project. */
-  readonly files: readonly string[];
+  #files: readonly string[] | undefined;
 
   constructor(directory: string) {
     this.#directory = directory;
-    this.files = listSources(directory);
   }
 
-  /** Returns the module of a file, or undefined where it cannot be parsed. */
+  /** The paths of all source files, relative to the project; its folders are read when it is first asked for. */
+  get files(): readonly string[] {
+    this.#files ??= listSources(this.#directory);
+    return this.#files;
+  }
+
+  /** Returns the module of a file, or undefined where it cannot be read or parsed. */
   read(file: string): ModuleNames | undefined {
     if (!this.#modules.has(file)) {
-      const program = parseSource(file, this.readText(file));
+      const text = this.readText(file);
+      const program = text === undefined ? undefined : parseSource(file, text);
       this.#modules.set(file, program === undefined ? undefined : readModule(file, program));
     }
     return this.#modules.get(file);
   }
 
-  readText(file: string): string {
-    return readFileSync(join(this.#directory, file), 'utf8');
+  /** Returns the text of a file, or undefined where this user may not read it. */
+  readText(file: string): string | undefined {
+    try {
+      return readFileSync(join(this.#directory, file), 'utf8');
+    } catch (error) {
+      if (isForbidden(error)) return undefined;
+      throw error;
+    }
   }
 
   /** Returns the module that a relative import reaches, or undefined for a package and for what is not there. */
@@ -49,7 +47,7 @@ export class SourceIndex {
     const target = posix.join(posix.dirname(from.file), specifier);
     const bare = target.replace(/\.[cm]?js$/, '');
     const file = [target, bare]
-      .flatMap((base) => endings.map((ending) => base + ending))
+      .flatMap((base) => sourceEndings.map((ending) => base + ending))
       .find((path) => this.#isFile(path));
     return file === undefined ? undefined : this.read(file);
   }
