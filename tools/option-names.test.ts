@@ -3,6 +3,7 @@ import { globSync, readFileSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { captureRollouts, toSftRows } from '@agent-lightning/capture';
 import { rewardAttributes, toEpisode, toMessages, type Algorithm } from '@agent-lightning/core';
+import { startDashboard } from '@agent-lightning/dashboard';
 import { createCheckpoint, embedded, LlamaEngine } from '@agent-lightning/embedded';
 import { connectGateway, Gateway, serve } from '@agent-lightning/gateway';
 import { setUpPython, setUpStarterModel } from '@agent-lightning/gpu';
@@ -240,6 +241,12 @@ const rows: readonly Row[] = [
     call: openPostgresStore,
     misspelt: { conection: 'postgres://a' },
     meant: 'connection',
+  },
+  {
+    type: 'dashboard DashboardOptions',
+    call: startDashboard,
+    misspelt: { prot: 4646 },
+    meant: 'port',
   },
   {
     type: 'store-sqlite SqliteStoreOptions',

@@ -74,7 +74,10 @@ export class Visitor {
       const where = `${name} ${shape.theme} ${shape.width}`;
       await page.emulateMedia({ colorScheme: shape.theme });
       await page.setViewportSize({ width: shape.width, height: shape.width < 500 ? 844 : 900 });
-      await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+      await page
+        .getByRole('button', { name: `Change to ${shape.theme === 'dark' ? 'light' : 'dark'} colours` })
+        .waitFor();
+      await page.evaluate(scrollThrough);
       await page.screenshot({
         path: join(this.#folder, `${where.replaceAll(/[^a-z0-9]+/gi, '-')}.png`),
         fullPage: true,
@@ -120,6 +123,19 @@ export class Visitor {
     if (found.hit) this.hostile.problems.push(`${where}: content of the run was executed`);
     for (const html of found.foreign) this.hostile.problems.push(`${where}: content of the run became markup: ${html}`);
   }
+}
+
+/** Scrolls through the page, as a reader does: what comes near the window is drawn. */
+async function scrollThrough(): Promise<void> {
+  const nextFrame = async (): Promise<unknown> => await new Promise((done) => requestAnimationFrame(done));
+  for (let top = 0; top < document.documentElement.scrollHeight; top += innerHeight / 2) {
+    scrollTo(0, top);
+    await nextFrame();
+    await nextFrame();
+  }
+  scrollTo(0, 0);
+  await nextFrame();
+  await nextFrame();
 }
 
 interface AxeResult {

@@ -60,6 +60,8 @@ function plain(cell: string): string {
 export default defineConfig({
   root: import.meta.dirname,
   plugins: [documentWords()],
+  // The workspace has another Preact too, of its site: with two copies, a signal would not draw its component again.
+  resolve: { dedupe: ['preact'] },
   oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
   build: {
     outDir: '../built-app',

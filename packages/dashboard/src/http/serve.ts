@@ -56,6 +56,9 @@ async function listen(server: Server, port: number): Promise<void> {
   });
 }
 
+/** Characters that turn the direction of the text after them: with them, a text would look like another one. */
+const turnsText = /[\u202A-\u202E\u2066-\u2069]/g;
+
 interface Parts {
   readonly app: ReadonlyMap<string, StaticFile>;
   readonly routes: readonly Route[];
@@ -110,7 +113,7 @@ function findProblem({
 
 function sendJson(response: ServerResponse, status: number, body: object): void {
   response.writeHead(status, { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store' });
-  response.end(JSON.stringify(body));
+  response.end(JSON.stringify(body).replaceAll(turnsText, '\uFFFD'));
 }
 
 /** Sends a file of the app; every other path is a page, which the app itself draws. */

@@ -25,6 +25,12 @@ export function RunPage({ details }: { readonly details: RunDetails }): JSX.Elem
     <>
       <h1 class="reader">Overview of {details.id}</h1>
       <Figures details={details} metrics={metrics} />
+      {details.state === 'ended' && !['completed', 'converged', undefined].includes(details.outcome) ? (
+        <section class="card problem">
+          <h2>Why it ended</h2>
+          <p class="outcome">{details.outcome}</p>
+        </section>
+      ) : undefined}
       {details.findings.length === 0 ? undefined : (
         <section class="card alert">
           <h2>What to look at first</h2>
