@@ -45,14 +45,10 @@ async function readStates(
   shelf: RunShelf,
   run: string | null,
 ): Promise<readonly (readonly [type: string, state: string])[]> {
-  if (run === null) {
-    const runs = await shelf.list();
-    return [['runs', JSON.stringify(runs.map(({ id, state, steps, outcome }) => [id, state, steps, outcome]))]];
-  }
-  const details = await shelf.describe(run);
+  if (run === null) return [['runs', await shelf.mark(null)]];
   const rollouts = await shelf.rollouts(run);
   return [
-    ['run', JSON.stringify([details?.state, details?.steps, details?.outcome, details?.findings, details?.hasStore])],
+    ['run', await shelf.mark(run)],
     ...(rollouts === undefined ? [] : ([['rollouts', String(rollouts.index.version)]] as const)),
   ];
 }

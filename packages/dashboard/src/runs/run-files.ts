@@ -35,6 +35,16 @@ export class RunFiles {
     this.directory = directory;
   }
 
+  /** Returns a text that changes when a file of the run does. Nothing is read, so it can be asked for every second. */
+  async mark(): Promise<string> {
+    const names = ['run.json', 'metrics.jsonl', 'outcome.json', 'verdict.json'];
+    const marks = names.map(async (name) => {
+      const found = await stat(join(this.directory, name)).catch(() => undefined); // it is not there, or not any more
+      return found === undefined ? '' : `${found.size} ${found.mtimeMs}`;
+    });
+    return [...(await Promise.all(marks)), this.hasStore()].join(' · ');
+  }
+
   /** Reads `run.json`; undefined for a folder that has none, or one that cannot be read. */
   async record(): Promise<RunRecord | undefined> {
     const record = await this.#readJson<Partial<RunRecord>>('run.json');

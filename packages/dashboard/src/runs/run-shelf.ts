@@ -4,6 +4,7 @@ import type { RunDetails, RunSummary } from '../api.ts';
 import { RolloutIndex } from '../rollouts/rollout-index.ts';
 import { describeRun, summarizeRun } from './describe-run.ts';
 import { listRunDirectories, type RunPlace } from './find-runs.ts';
+import { isTraining } from './is-training.ts';
 import { RunFiles } from './run-files.ts';
 
 /** The rollouts of a run: its store, and the list of them in memory. */
@@ -18,6 +19,8 @@ export interface RunShelf {
   readonly title: string;
   list(): Promise<readonly RunSummary[]>;
   describe(id: string): Promise<RunDetails | undefined>;
+  /** Returns a text that changes when the files of a run change, or those of any run where no id is given. */
+  mark(id: string | null): Promise<string>;
   /** Returns the files of a run; undefined for a store alone, and an id that there is not. */
   files(id: string): Promise<RunFiles | undefined>;
   /** Opens the rollouts of a run; undefined where it has no store here. */
@@ -53,6 +56,15 @@ export class DirectoryShelf implements RunShelf {
   async describe(id: string): Promise<RunDetails | undefined> {
     const files = await this.files(id);
     return files === undefined ? undefined : await describeRun(id, files);
+  }
+
+  async mark(id: string | null): Promise<string> {
+    if (id !== null) {
+      const files = await this.files(id);
+      return files === undefined ? '' : `${await files.mark()} ${isTraining(files.directory)}`;
+    }
+    const directories = [...(await listRunDirectories(this.#place))];
+    return (await Promise.all(directories.map(([name, path]) => this.#filesOf(name, path).mark()))).join('\n');
   }
 
   async files(id: string): Promise<RunFiles | undefined> {
@@ -116,6 +128,10 @@ export class StoreShelf implements RunShelf {
 
   async describe(id: string): Promise<RunDetails | undefined> {
     return id === 'store' ? { ...(await this.#summary()), config: {}, findings: [] } : undefined;
+  }
+
+  async mark(): Promise<string> {
+    return ''; // its rollouts have events of their own
   }
 
   async files(): Promise<undefined> {

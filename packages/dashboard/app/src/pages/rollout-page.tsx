@@ -85,7 +85,9 @@ function Summary({ run, data }: { readonly run: string; readonly data: RolloutDe
           <b>✕ {failure.code}</b>
           {failureKind === undefined
             ? ''
-            : ` (caused by ${failureKind === 'unknown' ? 'nobody knows whom' : `the ${failureKind}`})`}
+            : failureKind === 'unknown'
+              ? ' (cause not known)'
+              : ` (caused by the ${failureKind})`}
           : {failure.message}
         </p>
       )}

@@ -17,7 +17,7 @@ export function RunsPage(): JSX.Element {
   const [measure, setMeasure] = useState<'validation' | 'reward'>('reward');
   if (error !== undefined) return <Problem title="The runs cannot be read" text={error} />;
   if (data === undefined) return <Waiting />;
-  if (data.runs.length === 1 && place.value.query.get('all') === null) {
+  if (data.runs.length === 1) {
     navigate(pageOf(['runs', data.runs[0]!.id]), { replace: true });
     return <Waiting />;
   }
