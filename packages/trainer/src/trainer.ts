@@ -24,7 +24,7 @@ import {
   type CompareOptions,
   type EvaluateOptions,
 } from './evaluate/evaluate-agent.ts';
-import { resolveFitOptions, type FitOptions, type ResolvedFitOptions } from './fit-options.ts';
+import { countSteps, resolveFitOptions, type FitOptions, type ResolvedFitOptions } from './fit-options.ts';
 import { describeRun, openSession, scoreFailures, toHost } from './open-run.ts';
 import { toReportContext, type RunContext } from './run-context.ts';
 import {
@@ -92,7 +92,8 @@ export class Trainer<Task = JsonValue, Metrics extends object = object> {
    * `run-locked` | `resume-mismatch` | `disk-full`; {ConfigurationError} `option-invalid` | `option-unsupported`
    */
   async fit(options: FitOptions<Task>): Promise<TrainingResult> {
-    const fit = resolveFitOptions(options, this.#options.algorithm.tasksPerStep, this.#options.algorithm.countSteps);
+    const { algorithm } = this.#options;
+    const fit = resolveFitOptions(options, algorithm.tasksPerStep, await countSteps(algorithm, options));
     checkTaskKinds(this.#options.taskKind, [...fit.train, ...fit.validation]);
     await this.#checkForTraining();
     const config = describeRun(this.#options, fit);
