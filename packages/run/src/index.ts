@@ -21,6 +21,9 @@ export { RolloutCollector, type RolloutCollectorOptions } from './rollouts/rollo
 export { RolloutWindow, type RolloutWindowOptions } from './rollouts/rollout-window.ts';
 export { shuffleRewards } from './rollouts/shuffled-control.ts';
 
+// rollouts that ran before
+export { readStoredRollouts } from './stored/stored-rollouts.ts';
+
 // how failed rollouts count
 export { FailureScoring } from './failures/failure-scoring.ts';
 export { advanceShares, findFailureJump, findRisenFailures } from './failures/failure-jump.ts';
@@ -50,16 +53,7 @@ export { commonAilments } from './ailments/common-ailments.ts';
 export type { Ailment, Finding, RunFacts, RunHistory } from './ailments/run-history.ts';
 export { measureAnswers } from './ailments/answer-metrics.ts';
 export { findSharedTasks } from './ailments/leaked-tasks.ts';
-export {
-  compareEnds,
-  compareReward,
-  compareRewardToBest,
-  formatFigure,
-  hasRisen,
-  isSolved,
-  meanOf,
-  readNewest,
-} from './ailments/windows.ts';
+export { compareFigures, formatFigure, hasRisen, isSolved, meanOf, readNewest } from './ailments/windows.ts';
 
 // whether a run made the agent better
 export { digestTasks, type Evaluation } from './verdict/evaluation.ts';

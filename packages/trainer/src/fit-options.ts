@@ -75,11 +75,12 @@ export interface StepRules {
 export async function countSteps<Task>(
   { uses, countSteps: count }: Pick<Algorithm, 'uses' | 'countSteps'>,
   { train, steps, epochs }: FitOptions<Task>,
+  host: Parameters<NonNullable<Algorithm['countSteps']>>[1],
 ): Promise<StepRules> {
   const runsTasks = uses.tasks ?? true;
   const isAsked =
     steps === undefined && (!runsTasks || (epochs === undefined && Array.isArray(train) && train.length > 0));
-  return { runsTasks, ...(isAsked && count !== undefined && { counted: await count(train?.length ?? 0) }) };
+  return { runsTasks, ...(isAsked && count !== undefined && { counted: await count(train?.length ?? 0, host) }) };
 }
 
 /** Checks the options of `fit` and fills in the defaults. @throws {ConfigurationError} `option-invalid` */

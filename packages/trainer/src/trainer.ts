@@ -92,8 +92,10 @@ export class Trainer<Task = JsonValue, Metrics extends object = object> {
    * `run-locked` | `resume-mismatch` | `disk-full`; {ConfigurationError} `option-invalid` | `option-unsupported`
    */
   async fit(options: FitOptions<Task>): Promise<TrainingResult> {
-    const { algorithm } = this.#options;
-    const fit = resolveFitOptions(options, algorithm.tasksPerStep, await countSteps(algorithm, options));
+    const { algorithm, control } = this.#options;
+    if (algorithm.uses.tasks === false) await this.#checkForTraining(); // the backend is asked to count the steps
+    const counted = await countSteps(algorithm, options, { ...this.#options, isControl: control === 'shuffled' });
+    const fit = resolveFitOptions(options, algorithm.tasksPerStep, counted);
     checkTaskKinds(this.#options.taskKind, [...fit.train, ...fit.validation]);
     await this.#checkForTraining();
     const config = describeRun(this.#options, fit);

@@ -18,14 +18,16 @@ describe('sft on rollouts that are sampled now', () => {
     for (const { rolloutsKept, rolloutsLeftOut, rollouts } of lines)
       expect(rolloutsKept + Object.values(rolloutsLeftOut).reduce((sum, count) => sum + count, 0)).toBe(rollouts);
     const [first] = lines;
-    expect(first).toMatchObject({ rolloutsKept: 3, optimizerSteps: 1, samples: 3, tokensTrained: 3, policyVersion: 1 });
+    const kept = first!.rolloutsKept; // a task whose rollouts all earned the same has no best
+    expect(kept).toBeGreaterThan(0);
+    expect(first).toMatchObject({ optimizerSteps: 1, samples: kept, tokensTrained: kept, policyVersion: 1 });
     expect(first!.keptReward!).toBeGreaterThan(first!.reward.mean!);
     expect(first!.loss).toBeCloseTo(Math.log(27), 5); // an untrained policy: every letter is as likely
     expect(backend.passes.map(({ loss }) => loss.name)).toEqual(['cross_entropy', 'cross_entropy']);
     const [{ rows }] = backend.passes as [(typeof backend.passes)[number], ...typeof backend.passes];
     for (const { lossMask, advantages, temperature } of rows) {
       expect([...lossMask]).toEqual([0, 1]);
-      expect([...advantages]).toEqual([0, Math.fround(1 / 3)]);
+      expect([...advantages]).toEqual([0, Math.fround(1 / kept)]);
       expect(temperature).toBeUndefined();
     }
     const report = await readFile(join(runDirectory, 'report.html'), 'utf8');

@@ -45,7 +45,10 @@ export interface Algorithm<Metrics extends object = object> {
    * Returns the steps of a run whose `fit` names neither steps nor epochs; of one epoch, where the algorithm runs no tasks. It may throw for
    * tasks that it cannot work on. @default one epoch of the tasks
    */
-  readonly countSteps?: (taskCount: number) => number | Promise<number>;
+  readonly countSteps?: (
+    taskCount: number,
+    host: Pick<AlgorithmHost, 'backend' | 'policies' | 'seed' | 'isControl'>,
+  ) => number | Promise<number>;
   /** Says which of the trainer's options it uses; the trainer rejects by name those that it would ignore. */
   readonly uses: AlgorithmUses;
   /** Charts that the report draws beside those of every run. */

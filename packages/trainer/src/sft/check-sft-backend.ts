@@ -31,5 +31,11 @@ export async function checkSftBackend(
       `the backend ${backend!.name} does not train with the loss 'cross_entropy', which sft needs; it has ${capabilities.losses.join(', ')}. Train with grpo, or with a backend that has it: embedded, gpu, tinker`,
       { code: 'option-unsupported' },
     );
+  const renders = settings.from === undefined ? (settings.teacher === undefined ? undefined : 'teacher') : 'from';
+  if (renders !== undefined && backend!.encodeAnswer === undefined)
+    throw new ConfigurationError(
+      `the backend ${backend!.name} cannot encode the text of an answer (encodeAnswer), which sft({ ${renders} }) needs; leave it out, so that the policy imitates its own rollouts, or train with embedded, gpu or tinker`,
+      { code: 'option-unsupported' },
+    );
   checkFixedAdam('sft', settings.adam, backend!.name, capabilities);
 }

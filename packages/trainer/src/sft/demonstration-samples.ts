@@ -12,8 +12,3 @@ export function toSamples(
     ...(kindOf === undefined ? {} : { kindOf: ({ rollout }) => kindOf(rollout.input) }),
   });
 }
-
-/** Names the task of a rollout that was sampled in a run: those of one group are of one task. */
-export function taskOf({ rollout }: Episode): string {
-  return rollout.groupId ?? rollout.rolloutId;
-}

@@ -1,5 +1,6 @@
 import type { BatchSample, Episode, MetricChart } from '@agent-lightning/core';
 import type { PolicyVersions } from '../grpo/policies/policy-set.ts';
+import type { StepDemonstrations } from './demonstration-source.ts';
 import type { Imitation } from './imitate.ts';
 import type { LeftOutReason, Selection } from './select-demonstrations.ts';
 
@@ -32,6 +33,10 @@ export interface SftMetrics extends ImitationMetrics {
   readonly rolloutsLeftOut: Readonly<Partial<Record<LeftOutReason, number>>>;
   /** Mean reward of the rollouts that were imitated; absent where none has a reward. */
   readonly keptReward?: number;
+  /** Calls whose text was encoded by the policy's own tokenizer and template: of a teacher, or of another model's rollouts. */
+  readonly callsRendered: number;
+  /** Calls that could not be trained on. */
+  readonly callsLeftOut: number;
   readonly samples: number;
   /** Prompt and response tokens of the samples. */
   readonly tokensProcessed: number;
@@ -43,7 +48,7 @@ export interface SftMetrics extends ImitationMetrics {
 /** The input of {@link createSftMetrics}. */
 export interface SftRecord {
   readonly epoch: number;
-  readonly selection: Selection;
+  readonly demonstrations: Pick<StepDemonstrations, 'selection' | 'calls'>;
   readonly samples: readonly BatchSample[];
   readonly trained: readonly Imitation[];
   /** The versions after the step. */
@@ -53,7 +58,8 @@ export interface SftRecord {
 
 /** Returns the figures that SFT adds to a step's line. */
 export function createSftMetrics(record: SftRecord): SftMetrics {
-  const { selection, samples, trained, policyVersions, trainSeconds } = record;
+  const { demonstrations, samples, trained, policyVersions, trainSeconds } = record;
+  const { selection, calls } = demonstrations;
   const tokensProcessed = samples.reduce((sum, { tokens }) => sum + tokens.length, 0);
   const keptReward = meanReward(selection.kept);
   return {
@@ -62,6 +68,8 @@ export function createSftMetrics(record: SftRecord): SftMetrics {
     rolloutsKept: selection.kept.length,
     rolloutsLeftOut: selection.leftOut,
     ...(keptReward === undefined ? {} : { keptReward }),
+    callsRendered: calls.rendered,
+    callsLeftOut: calls.leftOut,
     samples: samples.length,
     tokensProcessed,
     ...toImitationMetrics(trained),
@@ -125,12 +133,14 @@ export function describeLeftOut(leftOut: Selection['leftOut']): string {
 export function summariseImitation({
   rolloutsKept,
   rolloutsLeftOut,
+  callsLeftOut,
   loss,
   gradientNorm,
 }: SftMetrics): readonly string[] {
   const leftOut = describeLeftOut(rolloutsLeftOut);
   return [
     `imitated ${rolloutsKept} rollouts${leftOut === '' ? '' : ` (left out: ${leftOut})`}`,
+    ...(callsLeftOut === 0 ? [] : [`${callsLeftOut} calls cannot be trained on`]),
     ...(loss === undefined ? [] : [`loss ${loss.toFixed(3)}`]),
     ...(gradientNorm === undefined ? [] : [`gradient ${gradientNorm.toPrecision(2)}`]),
   ];

@@ -1,8 +1,9 @@
 /**
  * Supervised fine-tuning, one step after the other. Read this file from top to bottom to see how the agent learns.
  *
- *     plan      each task runs `samplesPerTask` times
+ *     plan      each task runs `samplesPerTask` times; none where rollouts ran before  sampled-source.ts, stored-source.ts
  *     learn  1  the rollouts to imitate are selected                               select-demonstrations.ts
+ *               the text of others becomes tokens of this model                    encode-episode.ts
  *            2  their calls become training samples; the agent's replies count     core: lightning-rl/demonstrations.ts
  *            3  passes over the samples by cross entropy                           imitate.ts
  *            4  the new weights answer new calls, as the next version              grpo/policies/policy-set.ts
@@ -13,30 +14,30 @@ import {
   TrainerError,
   type AlgorithmHost,
   type AlgorithmRun,
-  type BackendCapabilities,
   type BatchSample,
-  type Episode,
   type PlannedRollout,
   type Rehearsal,
   type StepOutcome,
   type StepRollouts,
 } from '@agent-lightning/core';
-import { planGroups, TaskOrder } from '@agent-lightning/run';
 import { advanceStreaks } from '../grpo/grpo-state.ts';
 import { publishBase } from '../grpo/policies/create-policy.ts';
 import { PolicySet, type PolicyVersions, type TrainedPolicy } from '../grpo/policies/policy-set.ts';
 import { routePolicies } from '../grpo/policies/route-policies.ts';
 import { checkSilence } from '../grpo/step/check-step.ts';
 import { chooseExcerpts } from '../grpo/step/choose-excerpts.ts';
-import { withinLimits } from '../grpo/step/trainable-calls.ts';
 import { chooseSftRate } from './check-sft-backend.ts';
-import { taskOf, toSamples } from './demonstration-samples.ts';
+import { toSamples } from './demonstration-samples.ts';
+import type { DemonstrationSource } from './demonstration-source.ts';
 import { diagnoseSelection } from './diagnose-selection.ts';
-import { examineDemonstrations } from './examine-demonstrations.ts';
+import { examineDemonstrations, examineStored } from './examine-demonstrations.ts';
+import { fitCalls } from './fit-calls.ts';
 import { imitate } from './imitate.ts';
-import { selectDemonstrations, type Selection } from './select-demonstrations.ts';
+import { publishTeacher, SampledSource, takeAnswers } from './sampled-source.ts';
 import { createSftMetrics, summariseImitation, type SftMetrics } from './sft-metrics.ts';
 import type { SftSettings } from './sft-options.ts';
+import type { StoredReader } from './stored-demonstrations.ts';
+import { StoredSource } from './stored-source.ts';
 import { initialSftState, type SftState } from './sft-state.ts';
 
 /** The file of a checkpoint that keeps the state beside the weights. */
@@ -49,43 +50,50 @@ type RatedPolicy = TrainedPolicy & { readonly learningRate: number };
 export class SftRun implements AlgorithmRun<SftMetrics> {
   readonly #settings: SftSettings;
   readonly #host: AlgorithmHost;
-  readonly #capabilities: BackendCapabilities;
   readonly #policies: PolicySet;
-  readonly #order: TaskOrder;
+  readonly #source: DemonstrationSource;
   #state: SftState;
 
-  private constructor(
-    settings: SftSettings,
-    host: AlgorithmHost,
-    capabilities: BackendCapabilities,
-    policies: PolicySet,
-  ) {
+  private constructor(settings: SftSettings, host: AlgorithmHost, policies: PolicySet, source: DemonstrationSource) {
     this.#settings = settings;
     this.#host = host;
-    this.#capabilities = capabilities;
     this.#policies = policies;
     this.#state = initialSftState(policies.names);
-    const { tasksPerStep } = settings;
-    this.#order = new TaskOrder({ taskCount: host.tasks.length, tasksPerStep, seed: host.seed });
+    this.#source = source;
   }
 
-  /** Creates the policies from the base model, and tells the gateway which of them answers whom. */
-  static async begin(settings: SftSettings, host: AlgorithmHost): Promise<SftRun> {
+  /**
+   * Creates the policies from the base model, and tells the gateway which of them answers whom.
+   * @param stored reads the rollouts that are imitated where they ran before
+   */
+  static async begin(settings: SftSettings, host: AlgorithmHost, stored?: StoredReader): Promise<SftRun> {
     const capabilities = await host.backend!.capabilities();
     const rate = chooseSftRate(settings, capabilities);
     const policies = await PolicySet.create(host.backend!, host.policies, rate, host.seed);
     await routePolicies(host);
-    return new SftRun(settings, host, capabilities, policies);
+    const source =
+      stored === undefined
+        ? new SampledSource(settings, host, capabilities)
+        : new StoredSource(settings, host.seed, () => stored.read(host));
+    return new SftRun(settings, host, policies, source);
   }
 
-  /** Publishes the base model for every policy, and trains nothing. */
-  static async rehearse(settings: SftSettings, host: AlgorithmHost): Promise<Rehearsal> {
+  /** Publishes the base model for every policy, or the teacher in its place, and trains nothing. */
+  static async rehearse(settings: SftSettings, host: AlgorithmHost, stored?: StoredReader): Promise<Rehearsal> {
     const capabilities = await host.backend!.capabilities();
     await routePolicies(host);
     await publishBase(host);
+    await publishTeacher(settings, host);
     return {
       policies: host.policies.map(({ name }) => name),
-      examine: (rollouts, episodes) => examineDemonstrations(settings, rollouts, fitCalls(episodes, capabilities)),
+      examine: async (rollouts, episodes) =>
+        stored === undefined
+          ? examineDemonstrations(
+              settings,
+              rollouts,
+              fitCalls((await takeAnswers(settings, host, rollouts, episodes)).episodes, capabilities),
+            )
+          : examineStored(settings, await stored.read(host)),
     };
   }
 
@@ -93,8 +101,8 @@ export class SftRun implements AlgorithmRun<SftMetrics> {
     return this.#policies.names;
   }
 
-  plan(step: number): readonly PlannedRollout[] {
-    return planGroups(step, this.#host.tasks, this.#order.tasksOf(step), this.#settings.samplesPerTask);
+  async plan(step: number): Promise<readonly PlannedRollout[]> {
+    return await this.#source.plan(step);
   }
 
   async publish(): Promise<void> {
@@ -102,20 +110,21 @@ export class SftRun implements AlgorithmRun<SftMetrics> {
   }
 
   async learn({ step, rollouts, ...input }: StepRollouts): Promise<StepOutcome<SftMetrics>> {
-    const { episodes, selection, samples } = await input.measure('convert', async () =>
-      this.#select(fitCalls(input.episodes, this.#capabilities)),
-    );
+    const demonstrations = await input.measure('convert', () => this.#source.choose(step, rollouts, input.episodes));
+    const { episodes, selection } = demonstrations;
+    const samples = await input.measure('convert', async () => toSamples(selection.kept, this.#settings));
     const startedAtMs = performance.now();
     const trained = await input.measure('train', () => this.#imitate(step, samples, input.beforeUpdate));
     const trainSeconds = (performance.now() - startedAtMs) / 1_000;
     const updated = trained.filter(({ passes }) => passes.length > 0).map(({ name }) => name);
     const policyVersions = increase(this.#state.policyVersions, updated);
-    if (updated.length > 0)
-      await input.measure('publish', () => this.#policies.publish(updated, policyVersions, this.#host.gateway!));
+    const published = this.#source.hasTeacher ? this.policies : updated; // the teacher answers until the policy is published again
+    if (published.length > 0)
+      await input.measure('publish', () => this.#policies.publish(published, policyVersions, this.#host.gateway!));
 
     const noSignal = diagnoseSelection(rollouts, episodes, selection);
-    const epoch = this.#order.epochOf(step);
-    const metrics = createSftMetrics({ epoch, selection, samples, trained, policyVersions, trainSeconds });
+    const epoch = this.#source.epochOf(step);
+    const metrics = createSftMetrics({ epoch, demonstrations, samples, trained, policyVersions, trainSeconds });
     const { optimizerSteps } = metrics;
     const rewards = episodes.flatMap(({ reward }) => reward ?? []);
     const hasCalls = episodes.some(
@@ -125,6 +134,7 @@ export class SftRun implements AlgorithmRun<SftMetrics> {
       ...this.#state,
       ...advanceStreaks(this.#state, { step, optimizerSteps, rewards, noSignal, hasCalls }),
       policyVersions,
+      ...(this.#source instanceof StoredSource && { stored: this.#source.expected! }),
     };
     const end = noSignal === undefined ? undefined : checkSilence(noSignal, this.#state, this.#host);
     return {
@@ -135,7 +145,10 @@ export class SftRun implements AlgorithmRun<SftMetrics> {
         isWithoutSignal: true,
         warnings: [`step ${step} taught nothing: ${noSignal.message}`],
       }),
-      excerpts: chooseExcerpts({ samples, groupIds: [...new Set(samples.map(({ groupId }) => groupId))] }, episodes),
+      excerpts: chooseExcerpts(
+        { samples, groupIds: [...new Set(samples.map(({ groupId }) => groupId))] },
+        selection.kept,
+      ),
       ...(end === undefined ? {} : { end }),
     };
   }
@@ -153,6 +166,7 @@ export class SftRun implements AlgorithmRun<SftMetrics> {
         code: 'resume-mismatch',
       });
     await this.#policies.loadState(directory);
+    if (this.#source instanceof StoredSource) this.#source.expected = state.stored;
     this.#state = { ...state, outageStreak: 0 }; // a user who resumes a run has repaired its model
   }
 
@@ -165,38 +179,12 @@ export class SftRun implements AlgorithmRun<SftMetrics> {
     await this.#policies.exportModel(directory);
   }
 
-  /** Selects the rollouts to imitate, and makes training samples of them. */
-  #select(episodes: readonly Episode[]): {
-    readonly episodes: readonly Episode[];
-    readonly selection: Selection;
-    readonly samples: readonly BatchSample[];
-  } {
-    const selection = selectDemonstrations(episodes, this.#settings, taskOf);
-    return { episodes, selection, samples: toSamples(selection.kept, this.#settings) };
-  }
-
   async #imitate(step: number, samples: readonly BatchSample[], beforeUpdate: () => void): ReturnType<typeof imitate> {
     const { seed } = this.#host;
     // `check` has rejected policies that size their updates themselves.
     const policies = this.#policies.all as readonly RatedPolicy[];
     return await imitate(policies, samples, { settings: this.#settings, step, seed, beforeUpdate });
   }
-}
-
-/** Moves calls that are too long for the backend to the untrainable ones. */
-function fitCalls(
-  episodes: readonly Episode[],
-  { maxSampleTokens }: Pick<BackendCapabilities, 'maxSampleTokens'>,
-): readonly Episode[] {
-  // A text is imitated whoever sampled it, when, and at what temperature.
-  const limits = {
-    maxSampleTokens,
-    hasTemperature: true,
-    versions: {},
-    maxStaleness: Infinity,
-    truncated: 'train',
-  } as const;
-  return episodes.map((episode) => withinLimits(episode, limits));
 }
 
 function increase(versions: PolicyVersions, names: readonly string[]): PolicyVersions {

@@ -5,6 +5,8 @@ import type { PolicyVersions } from '../grpo/policies/policy-set.ts';
 export interface SftState extends SignalStreaks {
   readonly format: 1;
   readonly policyVersions: PolicyVersions;
+  /** Names the stored rollouts that are imitated; only with `from`. */
+  readonly stored?: string;
 }
 
 /** Returns the state of a run that has learned nothing. */

@@ -1,12 +1,4 @@
-import {
-  compareEnds,
-  compareReward,
-  formatFigure,
-  hasRisen,
-  isSolved,
-  meanOf,
-  type Ailment,
-} from '@agent-lightning/run';
+import { compareFigures, formatFigure, hasRisen, isSolved, meanOf, type Ailment } from '@agent-lightning/run';
 import { findWorst, type GrpoLine } from './each-policy.ts';
 
 /** The share of its first entropy that is left of a collapsed policy. Entropy falls in every run that learns; here nothing was earned by it. */
@@ -16,10 +8,10 @@ const largestShare = 0.25;
 export const entropyCollapse: Ailment<GrpoLine> = {
   code: 'entropy-collapse',
   detect(history) {
-    const reward = compareReward(history);
+    const reward = compareFigures.reward(history);
     if (reward === undefined || hasRisen(reward) || isSolved(history)) return undefined;
     return findWorst(history, ({ owner, history: own }) => {
-      const ends = compareEnds(own);
+      const ends = compareFigures.ends(own);
       const from = ends && meanOf(ends.start, ({ entropy }) => entropy);
       const to = ends && meanOf(ends.newest, ({ entropy }) => entropy);
       if (from === undefined || to === undefined || from <= 0 || to > largestShare * from) return undefined;

@@ -1,4 +1,4 @@
-import { compareRewardToBest, formatFigure, type Ailment, type Finding } from '@agent-lightning/run';
+import { compareFigures, formatFigure, type Ailment, type Finding } from '@agent-lightning/run';
 import { findWorst, type GrpoLine, type PolicyHistory } from './each-policy.ts';
 
 /** A gradient is wild when it is so many times the median of the steps before. */
@@ -23,7 +23,7 @@ export const wildUpdates: Ailment<GrpoLine> = {
  * that must have fallen, too.
  */
 function findFallenReward(history: Parameters<typeof wildUpdates.detect>[0]): Finding | undefined {
-  const fall = compareRewardToBest(history);
+  const fall = compareFigures.rewardToBest(history);
   const heldOut = history.heldOut.map(({ reward }) => reward);
   if (fall === undefined || (heldOut.length > 1 && heldOut.at(-1)! >= Math.max(...heldOut))) return undefined;
   return {
