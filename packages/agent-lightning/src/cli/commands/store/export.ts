@@ -1,8 +1,8 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
+import { writeLines } from '@agent-lightning/platform';
 import { withStore } from '../../../stored/open-store.ts';
 import { readRollouts, toJsonLine } from '../../../stored/read-rollouts.ts';
-import { writeLines } from '../../../stored/write-lines.ts';
 import { defineCommand, runAs } from '../../define-command.ts';
 import { addStoreArgument, findNamedStore, type StoreOptions } from './store-options.ts';
 

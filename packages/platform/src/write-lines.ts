@@ -28,7 +28,7 @@ export async function writeLines(path: string, lines: AsyncIterable<string>): Pr
     const { code, syscall } = error as NodeJS.ErrnoException;
     if (syscall === undefined) throw error;
     throw new ConfigurationError(
-      `${path} cannot be written (${code}); give --output a path in a folder that exists and can be written`,
+      `${path} cannot be written (${code}); give a path in a folder that exists and can be written`,
       {
         code: 'option-invalid',
         cause: error,
