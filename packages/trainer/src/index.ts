@@ -23,7 +23,7 @@ export type { Evaluation, Interval, JudgedSide, Verdict } from '@agent-lightning
 export { grpo, type Grpo } from './grpo/grpo.ts';
 export type { GrpoOptions, GrpoSettings } from './grpo/grpo-options.ts';
 export { sft, type Sft } from './sft/sft.ts';
-export type { SftOptions, SftSettings, SftSource, SftTeacher } from './sft/sft-options.ts';
+export type { SftOptions, SftSettings, SftSourceOptions, SftTeacherOptions } from './sft/sft-options.ts';
 export type { CriticOptions } from './grpo/critic-options.ts';
 export type { GrpoLoss, GrpoLossOptions } from './grpo/grpo-loss.ts';
 export type { PolicyLoss } from './grpo/objective/policy-loss.ts';

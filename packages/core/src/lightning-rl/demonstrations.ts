@@ -12,7 +12,7 @@ import type { BatchSample, TokenWeighting } from './batch.ts';
 import { checkTokenWeighting, weighSamples } from './loss-weights.ts';
 import { buildSamples, type SampleLayout } from './samples.ts';
 
-/** How demonstrations become training samples. */
+/** Says how demonstrations become training samples. */
 export interface DemonstrationOptions {
   readonly samples: SampleLayout;
   readonly tokenWeighting: TokenWeighting;
@@ -37,7 +37,12 @@ export function buildDemonstrations(
   const built = trained.flatMap((episode) => {
     const { rolloutId, groupId = rolloutId } = episode.rollout;
     const shares = new Float64Array(episode.transitions.length).fill(shareOf(episode));
-    return buildSamples(episode, groupId, shares, samples).map(({ temperature: _, ...sample }) => sample);
+    return buildSamples(episode, groupId, shares, samples).map(atTemperatureOne);
   });
   return weighSamples(built, tokenWeighting);
+}
+
+function atTemperatureOne(sample: BatchSample): BatchSample {
+  const { temperature: _, ...others } = sample;
+  return others;
 }

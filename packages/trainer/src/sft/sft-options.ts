@@ -10,7 +10,7 @@ import { resolveAdam, resolveTemperature, type AdamOptions, type AdamSettings } 
 import type { SelectionSettings } from './select-demonstrations.ts';
 
 /** Rollouts that ran before: of a run, or live traffic that was captured. */
-export interface SftSource {
+export interface SftSourceOptions {
   /** A store, which stays open, or the path of a run directory or of a SQLite file. */
   readonly store: LightningStore | string;
   /** Only rollouts of this run. @default of every run */
@@ -22,9 +22,10 @@ export interface SftSource {
 }
 
 /** A stronger model, on a server that speaks OpenAI's chat dialect, which answers training rollouts in the place of the policy. */
-export interface SftTeacher {
+export interface SftTeacherOptions {
   /** Ends in `/v1` on most servers, such as `https://api.openai.com/v1`. */
   readonly baseUrl: string;
+  /** The server's name of the model. */
   readonly model: string;
   /** Sent as a bearer token; it is in no message, file or trace. @default none is sent */
   readonly apiKey?: string;
@@ -36,9 +37,9 @@ export interface SftOptions extends AdamOptions {
    * The rollouts that are imitated, where they ran before: a store and what of it, or the path of a run directory or of a SQLite file. `fit`
    * then takes no tasks to train on. @default rollouts that the run samples
    */
-  readonly from?: string | SftSource;
+  readonly from?: string | SftSourceOptions;
   /** A model that answers training rollouts in the place of the policy, which imitates its text. @default none: the policy answers */
-  readonly teacher?: SftTeacher;
+  readonly teacher?: SftTeacherOptions;
   /** Rollouts of each task, of which the best are imitated. @default 4, and 1 with a teacher */
   readonly samplesPerTask?: number;
   /** Tasks of one training step. @default 16 */
@@ -81,8 +82,8 @@ export interface SftOptions extends AdamOptions {
 
 /** The options of `sft` with every default filled in. */
 export interface SftSettings extends SelectionSettings {
-  readonly from: (SftSource & Required<Pick<SftSource, 'modes'>>) | undefined;
-  readonly teacher: SftTeacher | undefined;
+  readonly from: (SftSourceOptions & Required<Pick<SftSourceOptions, 'modes'>>) | undefined;
+  readonly teacher: SftTeacherOptions | undefined;
   readonly rolloutsPerStep: number;
   readonly samplesPerTask: number;
   readonly tasksPerStep: number;
@@ -193,7 +194,7 @@ function resolveKeep({ keep, from }: SftOptions): number {
   return check.wholeNumber('sft.keep', keep);
 }
 
-function resolveSource(from: string | SftSource): SftSettings['from'] {
+function resolveSource(from: string | SftSourceOptions): SftSettings['from'] {
   const source = typeof from === 'string' ? { store: from } : from;
   check.knownOptions('sft.from', source, ['store', 'runId', 'modes', 'agentMatch']);
   const { store, modes = ['train'], agentMatch } = source;
@@ -206,7 +207,7 @@ function resolveSource(from: string | SftSource): SftSettings['from'] {
   return Object.freeze({ ...source, modes });
 }
 
-function resolveTeacher(teacher: SftTeacher): SftTeacher {
+function resolveTeacher(teacher: SftTeacherOptions): SftTeacherOptions {
   check.knownOptions('sft.teacher', teacher, ['baseUrl', 'model', 'apiKey']);
   const { baseUrl, model, apiKey } = teacher;
   if (!(typeof baseUrl === 'string' && /^https?:\/\//.test(baseUrl) && URL.canParse(baseUrl)))
