@@ -19,7 +19,7 @@ export { TaskOrder } from './rollouts/task-order.ts';
 export { TaskSchedule, type TaskScheduleState, type VisitedTask } from './rollouts/task-schedule.ts';
 export { RolloutCollector, type RolloutCollectorOptions } from './rollouts/rollout-collector.ts';
 export { RolloutWindow, type RolloutWindowOptions } from './rollouts/rollout-window.ts';
-export { shuffleRewards } from './rollouts/shuffled-control.ts';
+export { ShuffledControl } from './rollouts/shuffled-control.ts';
 
 // rollouts that ran before
 export { readStoredRollouts } from './stored/stored-rollouts.ts';
@@ -36,7 +36,7 @@ export { FaultNotices } from './rollouts/fault-notices.ts';
 export { Progress, type ProgressMode, type ProgressOptions } from './progress/progress.ts';
 export { PhaseClock } from './phase-clock.ts';
 export { meanByKind, summariseRewards } from './rollouts/reward-summary.ts';
-export { createStepMetrics, type StepLoad, type StepRecord } from './step-metrics.ts';
+export { createStepMetrics, type StepLoad } from './step-metrics.ts';
 export type {
   AnswerMetrics,
   CurvePoint,
@@ -56,7 +56,7 @@ export { findSharedTasks } from './ailments/leaked-tasks.ts';
 export { compareFigures, formatFigure, hasRisen, isSolved, meanOf, readNewest } from './ailments/windows.ts';
 
 // whether a run made the agent better
-export { digestTasks, type Evaluation } from './verdict/evaluation.ts';
+export { digestTasks, scoreEvaluation, type Evaluation } from './verdict/evaluation.ts';
 export { rewardInterval, type Interval } from './verdict/reward-interval.ts';
 export {
   compareEvaluations,

@@ -2,8 +2,8 @@ import { resolve } from 'node:path';
 import { Option, type Command } from 'commander';
 import { exportSft, type ExportSftOptions } from '@agent-lightning/capture';
 import type { Rollout } from '@agent-lightning/core';
+import { exportRollouts } from '@agent-lightning/store';
 import { withStore } from '../../../stored/open-store.ts';
-import { readRollouts } from '../../../stored/read-rollouts.ts';
 import { defineCommand, runAs } from '../../define-command.ts';
 import { readNumber } from '../../read-number.ts';
 import { addStoreArgument, findNamedStore, type StoreOptions } from '../store/store-options.ts';
@@ -50,7 +50,7 @@ export function addExportSftCommand(group: Command): void {
     const { run, mode, minReward, agent, format } = options;
     const filter = { ...(run !== undefined && { runId: run }), ...(mode !== undefined && { modes: [mode] }) };
     const { rows, leftOut, problems } = await withStore(findNamedStore(invocation), (store) =>
-      exportSft(readRollouts(store, filter), {
+      exportSft(exportRollouts(store, filter), {
         file: output,
         ...(format !== undefined && { format }),
         ...(minReward !== undefined && { minReward }),
