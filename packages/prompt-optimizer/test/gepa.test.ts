@@ -67,7 +67,8 @@ async function createSearch(algorithm: Partial<GepaOptions> = {}, options: Optio
 const searchRollouts = ({ ran }: Search): number => ran.filter(({ purpose }) => purpose !== undefined).length;
 
 async function readPrompt(runDirectory: string, name: string): Promise<string> {
-  return await readFile(join(runDirectory, 'model/prompts', `${name}.md`), 'utf8');
+  const prompts = await readFile(join(runDirectory, 'model/prompts.json'), 'utf8');
+  return (JSON.parse(prompts) as Record<string, string>)[name]!;
 }
 
 describe('gepa', () => {

@@ -40,15 +40,8 @@ export {
 export { findVariables } from './prompts/template-text.ts';
 
 // prompts in model calls
-export {
-  type FoundPrompt,
-  type PromptReplacement,
-  type ReplacedPrompts,
-  replacePrompts,
-} from './prompts/wire/replace-prompts.ts';
-export { type ModelRoute, type PromptKind } from './prompts/wire/prompt-places.ts';
-export { matchWhole } from './prompts/wire/match-template.ts';
-export { checkFound, toPromptResources, toWatchResources } from './prompts/wire/prompt-resources.ts';
+export { type FoundPrompt, replacePrompts } from './prompts/wire/replace-prompts.ts';
+export { promptKit } from './prompts/prompt-kit.ts';
 
 // judges
 export {

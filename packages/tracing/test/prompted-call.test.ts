@@ -7,8 +7,7 @@ import {
   installFetchRedirect,
   runInRollout,
   runInSpan,
-  toPromptResources,
-  toWatchResources,
+  promptKit,
   type ActiveAgent,
   type FoundPrompt,
 } from '../src/index.ts';
@@ -48,7 +47,7 @@ const changed = body.replace('Write.', 'Write well.');
 
 async function startPrompted(texts: Readonly<Record<string, string>>, llm?: { readonly baseUrl: string }) {
   const rollout = await startRollout(llm);
-  const scope = { ...rollout.scope, resources: toPromptResources([system, tool], texts) };
+  const scope = { ...rollout.scope, resources: promptKit.toPromptResources([system, tool], texts) };
   return { ...rollout, scope, run: <Result>(work: () => Result): Result => runInRollout(scope, work) };
 }
 
@@ -142,7 +141,7 @@ describe('a model call of a rollout that has texts for found prompts', () => {
   it('leaves its texts in the trace of a rollout that watches for prompts', async () => {
     const own = await startServer();
     const rollout = await startRollout();
-    const scope = { ...rollout.scope, resources: toWatchResources(['system', 'tool']) };
+    const scope = { ...rollout.scope, resources: promptKit.toWatchResources(['system', 'tool']) };
     const watching = { ...rollout, run: <Result>(work: () => Result): Result => runInRollout(scope, work) };
     await inAgent(watching, write, () => fetch(`${own.baseUrl}/chat/completions`, { method: 'POST', body }));
     expect(own.received[0]?.body).toBe(body);

@@ -114,7 +114,7 @@ export class GepaRun implements AlgorithmRun<GepaMetrics> {
     const candidates = pool.map(({ id, step, parents, scores, texts }) => {
       return { id, step, parents, score: meanScore({ scores }), scores, texts };
     });
-    await exportPrompts(directory, this.#best.texts, { selection, candidates });
+    await exportPrompts(directory, this.#best, pool[0], { selection, candidates });
   }
 
   get #best(): PoolEntry {

@@ -8,7 +8,7 @@ import { processWide } from '../scope/process-wide.ts';
 import type { RolloutScope } from '../scope/rollout-scope.ts';
 import { isLive, writeTrace } from '../scope/untraceable.ts';
 
-/** What becomes of the texts in one model call of a selected agent. */
+/** Says what becomes of the texts in one model call of a selected agent. */
 export interface CallPrompts extends WirePrompts {
   readonly route: ModelRoute;
   readonly scope: RolloutScope;
@@ -75,7 +75,9 @@ function recordPlaces(
   watched: WirePrompts['watched'],
   body: string,
 ): void {
-  const places = findPromptPlaces(route, body, watched).map(({ start: _, end: __, ...place }) => place);
+  const places = findPromptPlaces(route, body, watched).map(({ kind, tool, parameter, text }) => {
+    return { kind, tool, parameter, text };
+  });
   recorder.record({
     kind: 'object',
     name: 'texts of a model call',
@@ -100,7 +102,11 @@ export function promptCall(prompts: CallPrompts, call: FetchArguments): FetchArg
     return withBody(call, text, promptBody(prompts, text));
   }
   const readable =
-    given instanceof Blob ? given : given == null && input instanceof Request ? input.clone() : undefined;
+    given instanceof Blob
+      ? given
+      : (given === undefined || given === null) && input instanceof Request
+        ? input.clone()
+        : undefined;
   if (readable === undefined) return call;
   return readable.text().then((text) => withBody(call, text, promptBody(prompts, text)));
 }
