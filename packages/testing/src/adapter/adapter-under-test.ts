@@ -71,6 +71,7 @@ export const adapterScenarios = [
   'production mode',
   'own telemetry',
   'hostile tools',
+  'prompts replaced',
 ] as const;
 
 export type AdapterScenario = (typeof adapterScenarios)[number];
