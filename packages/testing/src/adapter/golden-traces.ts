@@ -11,6 +11,7 @@ export type TraceScenario = Exclude<
   | 'client built before'
   | 'own telemetry'
   | 'hostile tools'
+  | 'prompts replaced'
 >;
 
 type Server = 'own' | 'policy';
