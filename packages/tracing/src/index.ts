@@ -41,6 +41,7 @@ export { findVariables } from './prompts/template-text.ts';
 
 // prompts in model calls
 export { type FoundPrompt, replacePrompts } from './prompts/wire/replace-prompts.ts';
+export { type LoadedPrompts, loadPrompts } from './prompts/load-prompts.ts';
 export { promptKit } from './prompts/prompt-kit.ts';
 
 // judges

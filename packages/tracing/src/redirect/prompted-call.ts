@@ -6,6 +6,7 @@ import { replacePrompts, type ReplacedPrompts } from '../prompts/wire/replace-pr
 import type { ActiveSpan } from '../scope/active-span.ts';
 import { processWide } from '../scope/process-wide.ts';
 import type { RolloutScope } from '../scope/rollout-scope.ts';
+import { findServed } from '../scope/serving-scope.ts';
 import { isLive, writeTrace } from '../scope/untraceable.ts';
 
 /** Says what becomes of the texts in one model call of a selected agent. */
@@ -22,8 +23,10 @@ export function findCallPrompts(
   span: ActiveSpan | undefined,
 ): CallPrompts | undefined {
   if (span?.agent === undefined || passed.getStore() === true) return undefined;
-  const { names } = span.agent;
-  const found = writeTrace(scope, () => readWirePrompts(scope.resources));
+  const { names, wrappers } = span.agent;
+  // In production the wrappers say which texts are served, in a training the rollout.
+  const resources = isLive(scope) ? findServed(wrappers)?.resources : scope.resources;
+  const found = resources && writeTrace(scope, () => readWirePrompts(resources));
   if (found === undefined || (found.replacements.length === 0 && found.watched.size === 0)) return undefined;
   const replacements = found.replacements.filter(
     ({ prompt }) => prompt.agent === undefined || names.includes(prompt.agent),
