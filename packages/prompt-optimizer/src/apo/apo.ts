@@ -4,7 +4,7 @@ import { isToBeFound } from '../found/found-source.ts';
 import { searchFound } from '../found/search-found.ts';
 import { toTexts } from '../prompts/prompt-set.ts';
 import { rehearsePrompts } from '../search/rehearse-prompts.ts';
-import { splitTasks } from '../search/split-tasks.ts';
+import { splitFewTasks } from '../search/split-tasks.ts';
 import { checkBudget, costOfRound, resolveApoOptions, type ApoOptions, type KnownApoOptions } from './apo-options.ts';
 import { ApoRun, type ApoMetrics } from './apo-run.ts';
 
@@ -52,7 +52,8 @@ function searchKnown(options: KnownApoOptions): Algorithm<ApoMetrics> {
     begin: async (host) => new ApoRun(settings, host),
     rehearse: async (host) => {
       const { length } = host.tasks;
-      const cost = costOfRound(settings, splitTasks('apo', undefined, length, host.seed), false);
+      const split = splitFewTasks('apo', settings.selectionTasks, length, host.seed);
+      const cost = costOfRound(settings, split, false);
       return await rehearsePrompts(host, settings, `with these ${length} tasks, a round costs up to ${cost} rollouts`);
     },
   });

@@ -5,7 +5,7 @@ import { isToBeFound } from '../found/found-source.ts';
 import { searchFound } from '../found/search-found.ts';
 import { toTexts } from '../prompts/prompt-set.ts';
 import { rehearsePrompts } from '../search/rehearse-prompts.ts';
-import { splitTasks } from '../search/split-tasks.ts';
+import { splitFewTasks } from '../search/split-tasks.ts';
 import {
   countSteps,
   resolveGepaOptions,
@@ -58,7 +58,7 @@ function searchKnown(options: KnownGepaOptions): Algorithm<GepaMetrics> {
 }
 
 function describeCost(settings: GepaSettings, { tasks, seed }: AlgorithmHost): string {
-  const split = splitTasks('gepa', undefined, tasks.length, seed);
+  const split = splitFewTasks('gepa', settings.selectionTasks, tasks.length, seed);
   const sizes = sizeSteps({ ...settings, budget: Infinity }, split);
   return `with these ${tasks.length} tasks, the prompts as they are cost ${sizes.selection} rollouts, and a new one from ${sizes.minibatch} (nothing to improve) to ${costOfProposal(sizes)} (accepted)`;
 }
