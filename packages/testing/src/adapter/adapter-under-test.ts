@@ -72,6 +72,7 @@ export const adapterScenarios = [
   'own telemetry',
   'hostile tools',
   'prompts replaced',
+  'promoted prompts',
 ] as const;
 
 export type AdapterScenario = (typeof adapterScenarios)[number];

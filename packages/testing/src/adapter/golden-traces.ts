@@ -12,6 +12,7 @@ export type TraceScenario = Exclude<
   | 'own telemetry'
   | 'hostile tools'
   | 'prompts replaced'
+  | 'promoted prompts'
 >;
 
 type Server = 'own' | 'policy';
