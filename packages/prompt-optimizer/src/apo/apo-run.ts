@@ -145,7 +145,8 @@ export class ApoRun implements AlgorithmRun<ApoMetrics> {
 
   async exportResult(directory: string): Promise<void> {
     const { selection, first, best, history } = this.#state;
-    await exportPrompts(directory, this.#best.texts, { selection, first, best, history });
+    const scored = best ?? { ...this.#best, scores: [] };
+    await exportPrompts(directory, scored, first, { selection, first, best, history });
   }
 
   get #best(): ApoEntry {

@@ -126,7 +126,7 @@ export class GepaRun implements AlgorithmRun<GepaMetrics> {
     const candidates = pool.map(({ id, step, parents, scores, rewards, texts }) => {
       return { id, step, parents, score: meanScore({ scores }), scores, rewards, texts };
     });
-    await exportPrompts(directory, this.#best.texts, { selection, candidates });
+    await exportPrompts(directory, this.#best, pool[0], { selection, candidates });
   }
 
   get #best(): PoolEntry {
