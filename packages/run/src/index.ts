@@ -50,16 +50,7 @@ export { commonAilments } from './ailments/common-ailments.ts';
 export type { Ailment, Finding, RunFacts, RunHistory } from './ailments/run-history.ts';
 export { measureAnswers } from './ailments/answer-metrics.ts';
 export { findSharedTasks } from './ailments/leaked-tasks.ts';
-export {
-  compareEnds,
-  compareReward,
-  compareRewardToBest,
-  formatFigure,
-  hasRisen,
-  isSolved,
-  meanOf,
-  readNewest,
-} from './ailments/windows.ts';
+export { historyFigures } from './ailments/windows.ts';
 
 // whether a run made the agent better
 export { digestTasks, type Evaluation } from './verdict/evaluation.ts';
@@ -72,6 +63,13 @@ export {
   type JudgedSide,
   type Verdict,
 } from './verdict/verdict.ts';
+
+// what a run spends, and where it ends for it
+export { checkSpending, type SpendingRules } from './spending/spending-rules.ts';
+export { SpendMeter } from './spending/spend-meter.ts';
+export type { RunLimits } from './spending/limits.ts';
+export type { ModelPrice } from './spending/prices.ts';
+export type { Spend } from './spending/spend.ts';
 
 // how a run ends early
 export { Interrupt, type InterruptOptions } from './interrupt.ts';

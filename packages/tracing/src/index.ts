@@ -51,7 +51,8 @@ export {
 export { type Agreement, type LabelledAnswer, measureAgreement } from './judges/measure-agreement.ts';
 
 // models that answer in words
-export { type AskModel, type ChatModel, type TextModel, toAskModel } from './models/text-model.ts';
+export { type AskModel, type ChatModel, type TextAnswer, type TextModel, toAskModel } from './models/text-model.ts';
+export { type ModelMeter, runMetered } from './spending/model-meter.ts';
 
 // redirect
 export { anthropicBaseUrl } from './redirect/anthropic-calls.ts';

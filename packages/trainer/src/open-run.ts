@@ -7,7 +7,7 @@ import type { ResolvedTrainerOptions } from './trainer-options.ts';
 /** Opens the session of a run: its store, its runner and, where the algorithm trains weights, its gateway. */
 export async function openSession<Task>(
   trainer: ResolvedTrainerOptions<Task>,
-  options: Pick<SessionOptions<Task>, 'runId' | 'storePath' | 'hooks' | 'interrupted'> &
+  options: Pick<SessionOptions<Task>, 'runId' | 'storePath' | 'hooks' | 'interrupted' | 'meter'> &
     Partial<Pick<SessionOptions<Task>, 'hasPolicy'>>,
 ): Promise<Session<Task>> {
   const { sampling = {}, uses } = trainer.algorithm;

@@ -17,7 +17,14 @@ import {
   type MetricWriter,
   type OpenTelemetryOptions,
 } from '@agent-lightning/observability';
-import type { CallOptions, ProgressMode } from '@agent-lightning/run';
+import {
+  checkSpending,
+  type CallOptions,
+  type ModelPrice,
+  type ProgressMode,
+  type RunLimits,
+  type SpendingRules,
+} from '@agent-lightning/run';
 import type { RolloutFunction, RunnerHooks } from '@agent-lightning/runner';
 import { resolvePolicies, type PolicyOptions } from './policy-options.ts';
 import type { StepMetrics } from './step-metrics.ts';
@@ -115,6 +122,16 @@ export interface TrainerOptions<Task = JsonValue, Metrics extends object = objec
   readonly checkpointEvery?: number;
   /** Checkpoints that are kept. @default 2 */
   readonly keepCheckpoints?: number;
+  /**
+   * Limits of what the whole run may spend: rollouts, tokens, US dollars and minutes. At a limit the run is saved and ends as `limit-reached`; it goes on
+   * when it is resumed with a higher one. May change when a run resumes. `evaluate` and `dev` keep them too, each by itself. @default none
+   */
+  readonly limits?: RunLimits;
+  /**
+   * Prices of models in US dollars for a million tokens, such as `{ 'my-model': { input: 0.4, output: 1.6 } }`; they replace the listed ones.
+   * May change when a run resumes. @default list prices of well-known models; a policy on this machine costs nothing
+   */
+  readonly prices?: Readonly<Record<string, ModelPrice>>;
   /** Functions that are called around each rollout and after each step. @default none */
   readonly hooks?: TrainerHooks<Metrics>;
   /**
@@ -162,6 +179,7 @@ export interface ResolvedTrainerOptions<Task = JsonValue> {
   readonly maxDivergence: number;
   readonly checkpointEvery: number;
   readonly keepCheckpoints: number;
+  readonly spending: SpendingRules;
   readonly hooks: TrainerHooks;
   readonly metricWriters: readonly MetricWriter[];
   readonly openTelemetry: boolean | OpenTelemetryOptions;
@@ -197,6 +215,8 @@ const optionNames: Readonly<Record<keyof TrainerOptions<never, never>, true>> = 
   maxDivergence: true,
   checkpointEvery: true,
   keepCheckpoints: true,
+  limits: true,
+  prices: true,
   hooks: true,
   metricWriters: true,
   openTelemetry: true,
@@ -251,6 +271,7 @@ export function resolveTrainerOptions<Task, Metrics extends object>(
     maxDivergence: divergenceLimit(options.maxDivergence ?? 1),
     checkpointEvery: check.wholeNumber('Trainer: checkpointEvery', options.checkpointEvery ?? 1),
     keepCheckpoints: check.wholeNumber('Trainer: keepCheckpoints', options.keepCheckpoints ?? 2),
+    spending: checkSpending('Trainer', options),
     // The metrics of a run are those of its algorithm, which is what the hooks were written for.
     hooks: (options.hooks ?? {}) as TrainerHooks,
     metricWriters: (options.metricWriters ?? []).map(checkWriter),

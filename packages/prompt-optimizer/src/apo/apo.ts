@@ -37,6 +37,7 @@ export function apo(options: ApoOptions): Algorithm<ApoMetrics> {
       return defaultRounds;
     },
     uses: { backend: false, samplingAhead: false },
+    models: [settings.critique, settings.edit].flatMap(({ model }) => model ?? []),
     charts,
     begin: async (host) => new ApoRun(settings, host),
     rehearse: async (host) => {

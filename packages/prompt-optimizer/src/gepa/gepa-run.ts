@@ -9,6 +9,7 @@ import {
   type StepRollouts,
 } from '@agent-lightning/core';
 import { findBest, meanScore } from '../candidates/candidate.ts';
+import { costOfProposal } from '../decisions/budget.ts';
 import { keepTexts } from '../prompts/keep-texts.ts';
 import { identifyTexts, toTexts } from '../prompts/prompt-set.ts';
 import { findUnusedPrompt } from '../search/unused-prompts.ts';
@@ -57,6 +58,21 @@ export class GepaRun implements AlgorithmRun<GepaMetrics> {
   /** The best candidate on the selection tasks. */
   get resourcesId(): string {
     return this.#best.id;
+  }
+
+  estimate(steps: number): ReturnType<NonNullable<AlgorithmRun['estimate']>> {
+    const { sizes, settings } = this.#search;
+    const first = this.#state.pool.length === 0 ? sizes.selection : 0;
+    const left = settings.budget - this.#state.spent;
+    const proposals = steps * sizes.proposals;
+    const asked = settings.components === 'all' ? settings.prompts.length : 1;
+    return {
+      rollouts: [
+        Math.min(left, first + proposals * sizes.minibatch),
+        Math.min(left, first + proposals * costOfProposal(sizes)),
+      ],
+      calls: [0, Math.min(proposals, Math.floor((left - first) / sizes.minibatch)) * asked],
+    };
   }
 
   async publish(): Promise<void> {

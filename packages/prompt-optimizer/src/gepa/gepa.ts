@@ -33,6 +33,7 @@ export function gepa(options: GepaOptions): Algorithm<GepaMetrics> {
     tasksPerStep: settings.minibatch * settings.proposals,
     countSteps: (taskCount) => countSteps(settings, taskCount),
     uses: { backend: false, samplingAhead: false },
+    models: settings.ask.model === undefined ? [] : [settings.ask.model],
     charts,
     begin: async (host) => new GepaRun(settings, host),
     rehearse: (host) => rehearsePrompts(host, settings, describeCost(settings, host)),
