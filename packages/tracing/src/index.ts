@@ -1,12 +1,11 @@
 // adapter-kit
 export { mayHoldMiddleware, speaksOtherDialect } from './adapter-kit/ai-models.ts';
 export { type AgentOptions, agentOptions } from './selection/agent-options.ts';
-export { createProxy, type ProxyBehaviour } from './adapter-kit/create-proxy.ts';
-export { type BeginRun, type FrameworkRun, FrameworkRuns, type TracedRun } from './adapter-kit/framework-runs.ts';
+export { createProxy } from './adapter-kit/create-proxy.ts';
+export { type FrameworkRun, FrameworkRuns, type TracedRun } from './adapter-kit/framework-runs.ts';
 export {
   type FrameworkSpan,
   type ModelCallAnswer,
-  type ModelCallStart,
   type ToolCallStart,
   agentSpan,
   answerAttributes,
@@ -67,7 +66,7 @@ export { type RolloutScope, currentRollout, requireRollout, runInRollout } from 
 export { isLive, refuseUntraceable } from './scope/untraceable.ts';
 
 // writing
-export { type NestedAttributes, capText, describeValue, flattenAttributes } from './writing/attribute-values.ts';
+export { capText, describeValue, flattenAttributes } from './writing/attribute-values.ts';
 export { errorOutcome, exceptionAttributes } from './writing/exception-attributes.ts';
 export {
   type OpenSpan,
@@ -76,7 +75,6 @@ export {
   TraceRecorder,
   type TraceRecorderOptions,
 } from './writing/trace-recorder.ts';
-export { validateSpan } from './writing/validate-span.ts';
 
 // ids in requests
 export { deriveTraceId, formatTraceParent, parseTraceParent, randomSpanId } from './writing/identifiers.ts';

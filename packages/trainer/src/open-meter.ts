@@ -50,8 +50,9 @@ export async function runOnMeter<Result>(
     throw isCancelled && meter.reached.aborted ? meter.reached.reason : error;
   } finally {
     await meter.close();
-    const spent = meter.describe();
-    if (spent !== '') options.logger.info(`spent: ${spent}`);
+    const { usd, parts } = meter.spend;
+    const isTold = meter.isLimited || usd > 0 || parts.judge.calls + parts.optimizer.calls > 0;
+    if (isTold) options.logger.info(`spent: ${meter.describe()}`);
   }
 }
 

@@ -1,4 +1,4 @@
-import { LightningError, seededRandom, type Episode, type PlannedRollout, type Rollout } from '@agent-lightning/core';
+import { seededRandom, type Episode, type PlannedRollout, type Rollout } from '@agent-lightning/core';
 import { StepExcerpts } from '@agent-lightning/report';
 import {
   advanceShares,
@@ -26,6 +26,7 @@ import {
 import { CallReport } from './call-report.ts';
 import { checkOwnNames } from './check-own-names.ts';
 import { tellCost, tellEstimate } from './estimate.ts';
+import { findEarlyEnd } from './early-end.ts';
 import { evaluateForVerdict, loadBest, sayVerdict } from './evaluate/run-verdict.ts';
 import { kindReader, toReportContext, type RunContext } from './run-context.ts';
 import type { FinishedStep, KeptStep } from './finished-step.ts';
@@ -446,20 +447,4 @@ function lowestReturnOf({
   failures: { lowestReturn },
 }: RunContext<never>['collector']): Pick<RunState, 'lowestReturn'> {
   return lowestReturn === undefined ? {} : { lowestReturn };
-}
-
-/**
- * Returns the reason of a run that ended because the user interrupted it or a limit was reached, or the error by which its meter ended it; undefined
- * where `error` is another one.
- */
-function findEarlyEnd(
-  error: unknown,
-  { interrupted, meter }: Pick<RunContext<never>, 'interrupted' | 'meter'>,
-): 'interrupted' | 'limit-reached' | Error | undefined {
-  const { aborted, reason } = meter.reached;
-  const isOfMeter = aborted && error === reason;
-  if (!isOfMeter && !(LightningError.isInstance(error) && error.code === 'cancelled')) return undefined;
-  if (interrupted.aborted && !isOfMeter) return 'interrupted';
-  if (!aborted) return undefined;
-  return LightningError.isInstance(reason) && reason.code === 'limit-reached' ? 'limit-reached' : (reason as Error);
 }

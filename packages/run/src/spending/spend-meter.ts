@@ -13,7 +13,7 @@ export interface SpendMeterOptions {
   readonly free?: readonly string[];
   /** The file that keeps what is spent over all processes of the run. @default none: what is spent is forgotten with the meter */
   readonly path?: string;
-  /** Gets a sentence for each model whose calls cannot be counted whole. */
+  /** Gets a sentence for each model whose calls cannot be counted whole, where that is limited. */
   readonly onWarning: (message: string) => void;
   readonly clock?: Clock;
 }
@@ -202,7 +202,7 @@ export class SpendMeter {
     addUsage(this.#usage, added);
     for (const [key, { withoutUsage }] of added) {
       const [part, model] = readUsageKey(key);
-      if (withoutUsage > 0)
+      if (withoutUsage > 0 && Math.min(this.#limits.tokens, this.#limits.usd) < Infinity)
         this.#warnOnce(
           `${model} (${part}) does not report the tokens of its calls: they are counted as calls, and are in no figure of tokens or money`,
         );
