@@ -1,11 +1,13 @@
 import type { Episode } from '@agent-lightning/core';
 import type { Texts } from '../candidates/candidate.ts';
+import { addRewards } from '../decisions/noise.ts';
 import { inheritPointer } from '../decisions/components.ts';
 import { identifyTexts } from '../prompts/prompt-set.ts';
+import { describeFault } from '../reflection/reflect.ts';
 import type { OpenStep } from './extend-work.ts';
 import type { GepaState, PoolEntry } from './gepa-state.ts';
 import type { ProposalOutcome, Search } from './plan-work.ts';
-import { findRewards, requireAll } from '../search/step-rollouts.ts';
+import { findRewards, listRewards, requireAll } from '../search/step-rollouts.ts';
 
 /** The end of a proposal or a merge. */
 export type Fate =
@@ -35,6 +37,7 @@ export function concludeStep(
   const state: GepaState = {
     ...before,
     spent: before.spent + episodes.length,
+    seen: addRewards(before.seen, listRewards(episodes)),
     hasNew: false,
     silentSteps: isSilent ? before.silentSteps + 1 : 0,
   };
@@ -75,9 +78,10 @@ function concludeProposals(
   for (const { index, parent, parentPosition, minibatch } of work.proposals) {
     const outcome = outcomes.get(index)!;
     const name = `p${index}`;
-    state = notePerfect(search, state, parent.id, minibatch, findRewards(episodes, 'parent', name, minibatch));
+    const tasks = outcome.compared ?? minibatch;
+    state = notePerfect(search, state, parent.id, tasks, findRewards(episodes, 'parent', name, tasks));
     if (outcome.child !== undefined)
-      state = notePerfect(search, state, outcome.child.id, minibatch, findRewards(episodes, 'child', name, minibatch));
+      state = notePerfect(search, state, outcome.child.id, tasks, findRewards(episodes, 'child', name, tasks));
     const { fate, added, warning } = concludeProposal(state, step, parentPosition, name, outcome, episodes);
     if (warning !== undefined) warnings.push(warning);
     fates.push(fate);
@@ -99,9 +103,8 @@ function concludeProposal(
 ): { readonly fate: Fate; readonly added?: GepaState; readonly warning?: string } {
   if (child === undefined) {
     const fate = skipped ?? 'unrewarded';
-    if (reflection?.kind === 'rejected') return { fate, warning: `a new prompt was not run: ${reflection.reason}` };
-    if (reflection?.kind === 'failed') return { fate, warning: `no new prompt: ${describeError(reflection.error)}` };
-    return { fate };
+    const warning = describeFault(reflection);
+    return warning === undefined ? { fate } : { fate, warning };
   }
   if (isAccepted !== true || state.pool.length === 0) return { fate: 'notBetter' };
   const added = addCandidate(state, step, child.texts, [parent], findScores(state, episodes, name));
@@ -173,8 +176,4 @@ function notePerfect(
 
 function describeMissing(what: string): string {
   return `${what} was accepted, but is left out: one of its rollouts on the selection tasks had no reward, and a mean over the others would not compare`;
-}
-
-function describeError(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -17,7 +17,7 @@ export interface GepaOptions {
    * @default none; the steps of `fit` end the run, by default after 20 proposals
    */
   readonly budget?: number;
-  /** Tasks on which a new prompt is compared with its parent. @default 3 */
+  /** Tasks on which a new prompt is compared with its parent; up to nine times as many where rewards are noisy. @default 3 */
   readonly minibatch?: number;
   /** New prompts that a step proposes, each on a minibatch of its own; their rollouts run at once. @default 1 */
   readonly proposals?: number;
@@ -95,16 +95,24 @@ export function resolveGepaOptions(options: GepaOptions): GepaSettings {
   });
 }
 
+/** The most selection tasks that the prompts as they are run twice. */
+const mostRepeats = 8;
+
 /** Returns the sizes of a step. @throws {ConfigurationError} `option-invalid` when the budget cannot pay for the first one */
 export function sizeSteps(settings: GepaSettings, { feedback, selection }: TaskSplit): StepSizes {
   const { budget, minibatch, proposals } = settings;
-  const sizes = { minibatch: Math.min(minibatch, feedback.length), selection: selection.length, proposals };
-  const first = sizes.selection + costOfProposal(sizes);
+  const sizes = {
+    minibatch: Math.min(minibatch, feedback.length),
+    selection: selection.length,
+    repeats: Math.min(mostRepeats, selection.length),
+    proposals,
+  };
+  const first = sizes.selection + sizes.repeats + costOfProposal(sizes);
   if (budget < first)
     throw check.optionInvalid(
       'gepa.budget',
       budget,
-      `at least ${first}, the most that the first step can cost: ${sizes.selection} rollouts of the prompts as they are, then 2 × ${sizes.minibatch} + ${sizes.selection} for a new one`,
+      `at least ${first}, what the first step can cost: ${sizes.selection} + ${sizes.repeats} rollouts of the prompts as they are, then 2 × ${sizes.minibatch} + ${sizes.selection} for a new one`,
     );
   return sizes;
 }

@@ -72,7 +72,7 @@ function planProposals(search: Search, state: GepaState, step: number): Work | u
   const { settings, sizes, first } = search;
   const isFirst = state.pool.length === 0;
   const pool = isFirst ? [first] : state.pool;
-  const remaining = settings.budget - state.spent - (isFirst ? sizes.selection : 0);
+  const remaining = settings.budget - state.spent - (isFirst ? sizes.selection + sizes.repeats : 0);
   const shares = isFirst ? new Map([[0, 1]]) : weighParents(state.pool);
   const pointers = pool.map(({ nextComponent }) => nextComponent);
   const names = Object.keys(first.texts);
@@ -121,5 +121,8 @@ export interface ProposalOutcome {
   readonly child?: { readonly id: string; readonly texts: Texts };
   /** The reason why no new candidate was run. */
   readonly skipped?: 'perfect' | 'unrewarded' | 'failed' | 'rejected' | 'repeated';
+  /** The tasks on which it is compared with its parent so far. @default the minibatch */
+  readonly compared?: readonly number[];
+  /** Undefined while the comparison is open. */
   readonly isAccepted?: boolean;
 }

@@ -1,7 +1,7 @@
 import type { AlgorithmHost, Episode, PlannedRollout } from '@agent-lightning/core';
 
 /** The purpose of a rollout in a step. */
-export type Purpose = 'seed' | 'parent' | 'child' | 'selection' | 'merge' | 'leader';
+export type Purpose = 'seed' | 'repeat' | 'parent' | 'child' | 'selection' | 'merge' | 'leader';
 
 /** Plans the rollouts of one candidate on some tasks. @param name tells apart the candidates that a step runs for the same purpose */
 export function planRollouts(
@@ -30,6 +30,15 @@ export function findEpisodes(
     episodes
       .filter(({ rollout: { metadata } }) => metadata['purpose'] === purpose && metadata['name'] === name)
       .map((episode) => [Number(episode.rollout.metadata['task']), episode]),
+  );
+}
+
+/** Returns every reward with the candidate and the task that it belongs to. */
+export function listRewards(
+  episodes: readonly Episode[],
+): readonly { readonly id: string; readonly task: number; readonly reward: number }[] {
+  return episodes.flatMap(({ reward, rollout: { metadata } }) =>
+    reward === undefined ? [] : [{ id: String(metadata['prompts']), task: Number(metadata['task']), reward }],
   );
 }
 
