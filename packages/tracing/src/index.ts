@@ -47,6 +47,7 @@ export {
   type JudgeStatistics,
   judge,
 } from './judges/judge.ts';
+export { type ComparedRollout, type Comparison, type ComparisonOptions, compare } from './judges/compare.ts';
 export { type Agreement, type LabelledAnswer, measureAgreement } from './judges/measure-agreement.ts';
 
 // models that answer in words

@@ -14,8 +14,10 @@ import { examineCalls, type CallExamination } from './dev-calls.ts';
 import { countOwnCalls, examineOwnModels, type OwnModelCalls } from './dev-own-models.ts';
 import { toPlainTasks } from './plain-tasks.ts';
 import { describeTellingRollout } from './telling-rollout.ts';
+import { createScorer } from './group-reward.ts';
 import { joinStops, runOnMeter } from './open-meter.ts';
 import { openSession, scoreFailures, toHost } from './open-run.ts';
+import { StepEpisodes } from './step-episodes.ts';
 import type { ResolvedTrainerOptions } from './trainer-options.ts';
 
 export interface DevOptions<Task> {
@@ -128,7 +130,7 @@ async function dryRunOnMeter<Task>(
     const stopping = joinStops(options, session, meter);
     const planned = planGroups(0, tasks, [...tasks.keys()], samples, rehearsal?.resourcesId);
     const rollouts = await collector.collect(planned, stopping);
-    const read = await collector.readEpisodes(rollouts);
+    const read = await new StepEpisodes(collector, createScorer({ options, session, collector })).read(rollouts);
     const ownCalls = isOwn ? countOwnCalls(await collector.readSpans(rollouts)) : [];
     const examined =
       rehearsal === undefined ? examineOwnModels(read, ownCalls) : await rehearsal.examine(rollouts, read);

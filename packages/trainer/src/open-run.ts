@@ -41,11 +41,12 @@ export function toHost<Task>(
 
 /** Describes the options that decide what a run does. Steps, runners, staleness and options that only observe may change. */
 export function describeRun<Task>(trainer: ResolvedTrainerOptions<Task>, fit: ResolvedFitOptions<Task>): RunConfig {
-  const { seed, control, backend, gateway, algorithm, policies, calls } = trainer;
+  const { seed, control, backend, gateway, algorithm, policies, calls, groupReward } = trainer;
   const routed = isRouted(policies) ? policies : [];
   return {
     ...describeConfig({ seed, control, backend: backend?.name }),
     ...(backend === undefined || gateway !== undefined ? {} : { structuredOutput: calls.structuredOutput }),
+    ...(groupReward === undefined ? {} : { 'group reward': 'a function' }),
     'train tasks': fit.trainDigest,
     'validation tasks': fit.validationDigest,
     verdict: fit.verdict === undefined ? 'none' : `${fit.verdict.step} step, ${fit.verdict.samples} samples of a task`,

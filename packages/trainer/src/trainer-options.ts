@@ -26,6 +26,7 @@ import {
   type SpendingRules,
 } from '@agent-lightning/run';
 import type { RolloutFunction, RunnerHooks } from '@agent-lightning/runner';
+import type { GroupReward } from './group-reward.ts';
 import { resolvePolicies, type PolicyOptions } from './policy-options.ts';
 import type { StepMetrics } from './step-metrics.ts';
 
@@ -38,6 +39,12 @@ export interface TrainerHooks<Metrics extends object = object> extends RunnerHoo
 export interface TrainerOptions<Task = JsonValue, Metrics extends object = object> {
   /** Runs the agent on one task and returns the reward. */
   readonly rollout: RolloutFunction<Task>;
+  /**
+   * Rewards every training rollout of a group at once, when all of them have ended, such as `compare({ model, rubric })`. What the rollout function returns in
+   * training does not count then; held-out tasks, which run one by one, still get their reward from it. Rejected by an algorithm that compares rollouts of
+   * different steps. @default none
+   */
+  readonly groupReward?: GroupReward<Task>;
   /**
    * The backend in which weights learn. Algorithms that train weights, such as `grpo(…)`, require it, but for a dry run on the agents' own
    * models; those that train none reject it.
@@ -160,6 +167,7 @@ export interface TrainerOptions<Task = JsonValue, Metrics extends object = objec
 /** The options of a trainer with every default filled in. */
 export interface ResolvedTrainerOptions<Task = JsonValue> {
   readonly rollout: RolloutFunction<Task>;
+  readonly groupReward: GroupReward<Task> | undefined;
   readonly backend: TrainingBackend | undefined;
   readonly algorithm: Algorithm;
   readonly policies: readonly RoutedPolicy[];
@@ -193,6 +201,7 @@ export interface ResolvedTrainerOptions<Task = JsonValue> {
 
 const optionNames: Readonly<Record<keyof TrainerOptions<never, never>, true>> = {
   rollout: true,
+  groupReward: true,
   backend: true,
   algorithm: true,
   policies: true,
@@ -252,6 +261,7 @@ export function resolveTrainerOptions<Task, Metrics extends object>(
   const failures = failureKinds.checkSorting('Trainer: failures', options.failures ?? {});
   return Object.freeze({
     rollout: options.rollout,
+    groupReward: checkGroupReward(options),
     backend: options.backend,
     algorithm: options.algorithm,
     policies: options.algorithm.uses.backend ? resolvePolicies(options.policies) : [],
@@ -287,6 +297,21 @@ export function resolveTrainerOptions<Task, Metrics extends object>(
     handleSignals: options.handleSignals ?? true,
     resumeHint: options.resumeHint ?? defaultResumeHint,
   });
+}
+
+function checkGroupReward<Task, Metrics extends object>({
+  groupReward,
+  algorithm: { name, uses },
+}: Pick<TrainerOptions<Task, Metrics>, 'groupReward' | 'algorithm'>): GroupReward<Task> | undefined {
+  if (groupReward === undefined) return undefined;
+  if (typeof groupReward !== 'function')
+    throw check.optionInvalid('Trainer: groupReward', groupReward, 'a function, such as what compare(…) returns');
+  if (uses.comparesSteps !== true) return groupReward;
+  throw check.optionInvalid(
+    'Trainer: groupReward',
+    'a function',
+    `left out: ${name} compares rollouts of different steps, and scores within a group do not compare beyond it; return a reward from the rollout function, such as that of judge(…)`,
+  );
 }
 
 function checkWriter(writer: MetricWriter): MetricWriter {

@@ -30,6 +30,8 @@ import { findEarlyEnd } from './early-end.ts';
 import { evaluateForVerdict, loadBest, sayVerdict } from './evaluate/run-verdict.ts';
 import { kindReader, toReportContext, type RunContext } from './run-context.ts';
 import type { FinishedStep, KeptStep } from './finished-step.ts';
+import { createScorer, type GroupScorer } from './group-reward.ts';
+import { lowestReturnOf } from './lowest-return.ts';
 import { RunMetrics } from './run-metrics.ts';
 import { StepEpisodes } from './step-episodes.ts';
 import type { StepMetrics } from './step-metrics.ts';
@@ -50,6 +52,7 @@ export class TrainingRun<Task> {
   /** True once the user was told about what the rest of the run costs. */
   #hasTold = false;
   readonly #ailments: AilmentWatch;
+  readonly #scorer: GroupScorer<Task> | undefined;
   /** Undefined in a run that is no control. */
   readonly #control: ShuffledControl | undefined;
   readonly #startedAtMs: number = performance.now();
@@ -72,6 +75,7 @@ export class TrainingRun<Task> {
     this.metrics = new RunMetrics(context);
     this.#calls = new CallReport(context.progress.logger);
     this.excerpts = new StepExcerpts(directory);
+    this.#scorer = createScorer(context);
     this.#ailments = new AilmentWatch(options.algorithm.ailments ?? [], {
       isControl: options.control === 'shuffled',
       heldOutTasks: fit.validation.length,
@@ -187,7 +191,7 @@ export class TrainingRun<Task> {
     const clock = new PhaseClock();
     session.load.begin();
     progress.begin(step, 'rollout');
-    const episodes = new StepEpisodes(this.#context.collector);
+    const episodes = new StepEpisodes(this.#context.collector, this.#scorer);
     const rollouts = await clock.measure('rollout', () => this.#collect(step, episodes, clock));
     const queueDepth = await this.#window.queueDepth();
     progress.begin(step, 'train');
@@ -443,11 +447,4 @@ export class TrainingRun<Task> {
   #wallSeconds(): number {
     return this.#wallSecondsBefore + (performance.now() - this.#startedAtMs) / 1_000;
   }
-}
-
-/** Returns the part of the state that keeps the lowest return. */
-function lowestReturnOf({
-  failures: { lowestReturn },
-}: RunContext<never>['collector']): Pick<RunState, 'lowestReturn'> {
-  return lowestReturn === undefined ? {} : { lowestReturn };
 }

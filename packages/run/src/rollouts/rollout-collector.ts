@@ -13,7 +13,6 @@ import {
 } from '@agent-lightning/core';
 import { isFinalRolloutStatus } from '@agent-lightning/store';
 import { FailureScoring } from '../failures/failure-scoring.ts';
-import type { SpendMeter } from '../spending/spend-meter.ts';
 import { toEnqueueRequest } from './planned-rollout.ts';
 import { readSpans } from './read-spans.ts';
 import { markStrayedCalls } from './strayed-calls.ts';
@@ -28,7 +27,7 @@ export interface RolloutCollectorOptions {
   /** The policies whose calls train. */
   readonly policies: readonly string[];
   /** Counts the rollouts that the run begins, and rejects those that would pass its limit. @default none */
-  readonly meter?: Pick<SpendMeter, 'beginRollouts' | 'returnRollouts'>;
+  readonly meter?: { beginRollouts(count: number): void; returnRollouts(count: number): void };
   /** Says how failed rollouts count. @default with the default failure reward, sorted by what is known */
   readonly failures?: FailureScoring;
 }
