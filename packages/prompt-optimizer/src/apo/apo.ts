@@ -49,6 +49,7 @@ function searchKnown(options: KnownApoOptions): Algorithm<ApoMetrics> {
       return defaultRounds;
     },
     uses: { backend: false, samplingAhead: false, comparesSteps: true },
+    models: [settings.critique, settings.edit].flatMap(({ model }) => model ?? []),
     charts,
     verdictWords,
     begin: async (host) => new ApoRun(settings, host),

@@ -52,6 +52,7 @@ function searchKnown(options: KnownGepaOptions): Algorithm<GepaMetrics> {
     tasksPerStep: settings.minibatch * settings.proposals,
     countSteps: (taskCount) => countSteps(settings, taskCount),
     uses: { backend: false, samplingAhead: false, comparesSteps: true },
+    models: settings.ask.model === undefined ? [] : [settings.ask.model],
     charts,
     verdictWords,
     begin: async (host) => new GepaRun(settings, host),
