@@ -33,9 +33,9 @@ export function useMetrics(run: string, change: number): readonly StepMetrics[] 
   return lines;
 }
 
-/** Reads the number at a path such as `seconds.train`; undefined where there is none. */
-export function readNumber(line: object, path: string): number | undefined {
-  const value = path.split('.').reduce<unknown>((inner, name) => readMember(inner, name), line);
+/** Reads a number by the names that lead to it; undefined where there is none. A name may have any characters: tasks give some. */
+function readNumber(line: object, names: readonly string[]): number | undefined {
+  const value = names.reduce<unknown>(readMember, line);
   return typeof value === 'number' ? value : typeof value === 'boolean' ? Number(value) : undefined;
 }
 
@@ -43,27 +43,28 @@ function readMember(value: unknown, name: string): unknown {
   return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>)[name] : undefined;
 }
 
-/** The most lines of one chart: those of the keys with the most steps. */
-const mostLines = 6;
-
-/** Returns the lines of a metric: one where it is a number, one for each key where it is an object of numbers, such as `failures`. */
+/**
+ * Returns the lines of a metric: one where it is a number, two where it is a range, and one for each key where it is an object of numbers,
+ * such as `failures`; the keys with the most steps come first.
+ */
 export function linesOf(metrics: readonly StepMetrics[], path: string): readonly ChartLine[] {
+  const names = path.split('.');
   const keys = new Set<string>();
+  let isRange = false;
   for (const line of metrics) {
-    const value = path
-      .split('.')
-      .reduce<unknown>((inner, name) => (name === '*' ? inner : readMember(inner, name)), line);
+    const value = names.reduce<unknown>(readMember, line);
     if (typeof value === 'number' || typeof value === 'boolean') keys.add('');
-    else if (typeof value === 'object' && value !== null && !path.includes('*'))
+    else if (typeof value === 'object' && value !== null) {
+      isRange = Array.isArray(value);
       for (const [key, inner] of Object.entries(value)) if (typeof inner === 'number') keys.add(key);
+    }
   }
-  return [...keys]
-    .map((key): ChartLine => {
-      const full = key === '' ? path : `${path}.${key}`;
-      const values = metrics.map((line) => readNumber(line, full) ?? null);
-      const count = values.filter((value) => value !== null).length;
-      return { name: key === '' ? path : key, values, isSparse: count < values.length / 2 };
-    })
-    .filter(({ values }) => values.some((value) => value !== null))
-    .slice(0, mostLines);
+  const nameOf = (key: string): string => (key === '' ? path : isRange ? (key === '0' ? 'lowest' : 'highest') : key);
+  const lines = [...keys].map((key) => {
+    const values = metrics.map((line) => readNumber(line, key === '' ? names : [...names, key]) ?? null);
+    return { name: nameOf(key), values, count: values.filter((value) => value !== null).length };
+  });
+  return lines
+    .toSorted((a, b) => b.count - a.count)
+    .map(({ name, values, count }) => ({ name, values, isSparse: count < values.length / 2 }));
 }

@@ -73,6 +73,9 @@ function collect(
   }));
 }
 
+/** The most lines of one chart: each has a colour and a dash of its own. */
+const mostLines = 6;
+
 function MetricCard({
   metric,
   steps,
@@ -98,10 +101,19 @@ function MetricCard({
       <h4>{name}</h4>
       <p class="meaning">{meaning}</p>
       {isNear ? (
-        <StepChart label={`${name}: ${meaning}`} steps={steps} lines={lines} height={130} onChoose={choose} />
+        <StepChart
+          label={`${name}: ${meaning}`}
+          steps={steps}
+          lines={lines.slice(0, mostLines)}
+          height={130}
+          onChoose={choose}
+        />
       ) : (
         <div class="hold" />
       )}
+      {lines.length > mostLines ? (
+        <p class="hint">{lines.length - mostLines} further keys are in metrics.jsonl.</p>
+      ) : undefined}
       {normal === '' ? undefined : <p class="hint">Normal: {normal}</p>}
     </article>
   );
