@@ -4,6 +4,7 @@
  *
  *     npm run test:dashboard              (all)
  *     npm run test:dashboard -- --json    (the last line is one JSON object)
+ *     npm run test:dashboard -- --only rollout --screenshots /tmp/pictures    (the pages with this in their name, and the paths through them)
  */
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -16,7 +17,7 @@ import { openChromium } from './open-chromium.ts';
 import { shapes, Visitor, type Tally } from './visitor.ts';
 
 const { values } = parseArgs({
-  options: { json: { type: 'boolean', default: false }, screenshots: { type: 'string' } },
+  options: { json: { type: 'boolean', default: false }, screenshots: { type: 'string' }, only: { type: 'string' } },
 });
 const pictures = values.screenshots ?? join(tmpdir(), 'dashboard-screenshots');
 process.exitCode = await main();
@@ -37,6 +38,7 @@ async function main(): Promise<number> {
     const visitor = new Visitor(browser, dashboard.url, pictures);
     const keyboard: Tally = { checked: 0, problems: [] };
     for (const [name, path, ready] of listPages()) {
+      if (values.only !== undefined && !name.includes(values.only)) continue;
       console.error(`visiting ${path}`);
       await visitor.visit(name, path, ready, async (page) => await walkPage(page, keyboard, path));
     }

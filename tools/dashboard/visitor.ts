@@ -40,7 +40,9 @@ export class Visitor {
     const page = await context.newPage();
     const where = (text: string): string => `${path}: ${text}`;
     page.on('console', (message) => {
-      if (['error', 'warning'].includes(message.type())) this.errors.push(where(message.text()));
+      // Of a filter that is wrong, the browser itself notes that the server said so.
+      const isAsked = path.includes('steps=many') && message.text().includes('status of 400');
+      if (['error', 'warning'].includes(message.type()) && !isAsked) this.errors.push(where(message.text()));
     });
     page.on('pageerror', (error) => this.errors.push(where(String(error.stack))));
     page.on('requestfailed', (request) => {

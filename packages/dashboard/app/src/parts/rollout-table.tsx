@@ -41,33 +41,34 @@ export function RolloutTable({ run, rows }: { readonly run: string; readonly row
     }
   };
   return (
-    <div class="grid" role="grid" aria-label="Rollouts" aria-rowcount={rows.total + 1}>
-      <div role="row" class="row title" aria-rowindex={1}>
+    <div class="grid">
+      <div class="row title" aria-hidden="true">
         {['step', 'task', 'reward', 'status', 'group', 'purpose', 'tries', 'time'].map((name) => (
-          <span role="columnheader" class={`cell ${name}`} key={name}>
+          <span class={`cell ${name}`} key={name}>
             {name}
           </span>
         ))}
       </div>
+      {rows.total === 0 ? <p class="empty">{rows.isComplete ? 'No rollout is like this.' : 'Reading…'}</p> : undefined}
       <div
         ref={frame}
-        class="window"
-        role="rowgroup"
-        tabIndex={0}
-        aria-label="Rows of the table: the arrows move, and Enter opens a rollout"
-        aria-activedescendant={rows.total === 0 ? undefined : `row-${active}`}
+        class={rows.total === 0 ? 'window none' : 'window'}
+        tabIndex={rows.total === 0 ? -1 : 0}
+        {...(rows.total > 0 && {
+          role: 'grid',
+          'aria-label': 'Rollouts: the arrows move, and Enter opens one',
+          'aria-rowcount': rows.total,
+          'aria-activedescendant': `row-${active}`,
+        })}
         onKeyDown={press}
       >
-        {rows.total === 0 ? (
-          <p class="empty">{rows.isComplete ? 'No rollout is like this.' : 'Reading…'}</p>
-        ) : undefined}
         <div class="all" role="presentation" style={{ height: `${virtual.getTotalSize()}px` }}>
           {items.map(({ index, start }) => (
             <div
               key={index}
               id={`row-${index}`}
               role="row"
-              aria-rowindex={index + 2}
+              aria-rowindex={index + 1}
               aria-selected={index === active}
               class={index === active ? 'row active' : 'row'}
               style={{ transform: `translateY(${start}px)` }}
