@@ -123,6 +123,13 @@ const rows: readonly Row[] = [
     isOptional: true,
   },
   { type: 'prompt-optimizer ApoOptions', call: apo, misspelt: { reflections: 'a' }, meant: 'reflection' },
+  {
+    type: 'prompt-optimizer FindPromptsOptions',
+    call: (options) => gepa({ prompts: options ?? 'found', reflection: () => Promise.resolve('') }),
+    misspelt: { agentmatch: 'a' },
+    meant: 'agentMatch',
+    isOptional: true,
+  },
   { type: 'prompt-optimizer GepaOptions', call: gepa, misspelt: { reflections: 'a' }, meant: 'reflection' },
   { type: 'regression RecordOptions', call: recordRollouts, misspelt: { files: 'a' }, meant: 'file' },
   {

@@ -40,9 +40,9 @@ export {
 export { findVariables } from './prompts/template-text.ts';
 
 // prompts in model calls
-export { type FoundPrompt, replacePrompts } from './prompts/wire/replace-prompts.ts';
-export { type LoadedPrompts, loadPrompts } from './prompts/load-prompts.ts';
-export { promptKit } from './prompts/prompt-kit.ts';
+export { type FoundPrompt, replacePrompts } from './found-prompts/replace-prompts.ts';
+export { type LoadedPrompts, loadPrompts } from './found-prompts/load-prompts.ts';
+export { promptKit } from './found-prompts/prompt-kit.ts';
 
 // judges
 export {

@@ -3,6 +3,7 @@ import { addCompletionCommand } from './commands/completion.ts';
 import { addDevCommand } from './commands/dev.ts';
 import { addDoctorCommand } from './commands/doctor.ts';
 import { addExportCommand } from './commands/export.ts';
+import { addPromptsCommand } from './commands/prompts.ts';
 import { addReportCommand } from './commands/report.ts';
 import { addStoreCommand } from './commands/store.ts';
 import { addDownloadCommand } from './commands/download.ts';
@@ -45,6 +46,7 @@ ${exitCodesText}`,
   addEvalCommand(program);
   addReportCommand(program);
   addExportCommand(program);
+  addPromptsCommand(program);
   addStoreCommand(program);
   addGatewayCommand(program);
   addDownloadCommand(program);
