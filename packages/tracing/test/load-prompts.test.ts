@@ -12,9 +12,11 @@ import {
   loadPrompts,
   promptKit,
   promptTemplate,
-  type LoadedPrompts,
+  type AgentOptions,
 } from '../src/index.ts';
 import { startRollout } from './test-rollout.ts';
+
+type LoadedPrompts = NonNullable<AgentOptions['prompts']>;
 
 const folders: string[] = [];
 afterEach(async () => {

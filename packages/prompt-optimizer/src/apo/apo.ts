@@ -5,6 +5,7 @@ import { searchFound } from '../found/search-found.ts';
 import { toTexts } from '../prompts/prompt-set.ts';
 import { rehearsePrompts } from '../search/rehearse-prompts.ts';
 import { splitFewTasks } from '../search/split-tasks.ts';
+import { verdictWords } from '../search/verdict-words.ts';
 import { checkBudget, costOfRound, resolveApoOptions, type ApoOptions, type KnownApoOptions } from './apo-options.ts';
 import { ApoRun, type ApoMetrics } from './apo-run.ts';
 
@@ -47,8 +48,10 @@ function searchKnown(options: KnownApoOptions): Algorithm<ApoMetrics> {
       checkBudget(settings, taskCount, 0);
       return defaultRounds;
     },
-    uses: { backend: false, samplingAhead: false },
+    uses: { backend: false, samplingAhead: false, comparesSteps: true },
+    models: [settings.critique, settings.edit].flatMap(({ model }) => model ?? []),
     charts,
+    verdictWords,
     begin: async (host) => new ApoRun(settings, host),
     rehearse: async (host) => {
       const { length } = host.tasks;

@@ -24,7 +24,7 @@ export function searchFound<Metrics extends object>(
   return Object.freeze<Algorithm<Metrics>>({
     ...template,
     config: { ...template.config, prompts: { found: describeSettings(settings) } },
-    countSteps: (taskCount) => search([unknown], taskCount).countSteps!(taskCount),
+    countSteps: (taskCount, parts) => search([unknown], taskCount).countSteps!(taskCount, parts),
     begin: async (host) => {
       const count = host.tasks.length;
       await search([unknown], count).begin(host); // refuses options that do not fit the tasks, before anything runs

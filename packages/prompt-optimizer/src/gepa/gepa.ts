@@ -6,6 +6,7 @@ import { searchFound } from '../found/search-found.ts';
 import { toTexts } from '../prompts/prompt-set.ts';
 import { rehearsePrompts } from '../search/rehearse-prompts.ts';
 import { splitFewTasks } from '../search/split-tasks.ts';
+import { verdictWords } from '../search/verdict-words.ts';
 import {
   countSteps,
   resolveGepaOptions,
@@ -50,8 +51,10 @@ function searchKnown(options: KnownGepaOptions): Algorithm<GepaMetrics> {
     config: { ...others, prompts: toTexts(prompts) },
     tasksPerStep: settings.minibatch * settings.proposals,
     countSteps: (taskCount) => countSteps(settings, taskCount),
-    uses: { backend: false, samplingAhead: false },
+    uses: { backend: false, samplingAhead: false, comparesSteps: true },
+    models: settings.ask.model === undefined ? [] : [settings.ask.model],
     charts,
+    verdictWords,
     begin: async (host) => new GepaRun(settings, host),
     rehearse: (host) => rehearsePrompts(host, settings, describeCost(settings, host)),
   });
@@ -60,5 +63,5 @@ function searchKnown(options: KnownGepaOptions): Algorithm<GepaMetrics> {
 function describeCost(settings: GepaSettings, { tasks, seed }: AlgorithmHost): string {
   const split = splitFewTasks('gepa', settings.selectionTasks, tasks.length, seed);
   const sizes = sizeSteps({ ...settings, budget: Infinity }, split);
-  return `with these ${tasks.length} tasks, the prompts as they are cost ${sizes.selection} rollouts, and a new one from ${sizes.minibatch} (nothing to improve) to ${costOfProposal(sizes)} (accepted)`;
+  return `with these ${tasks.length} tasks, the prompts as they are cost ${sizes.selection + sizes.repeats} rollouts, and a new one from ${sizes.minibatch} (nothing to improve) to ${costOfProposal(sizes)} (accepted), more where rewards are noisy`;
 }

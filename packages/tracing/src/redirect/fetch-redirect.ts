@@ -10,6 +10,8 @@ import { anthropicBaseUrl, anthropicHeader, hasHeader } from './anthropic-calls.
 import { findCallPrompts, promptCall, sendPrompted, type CallPrompts } from './prompted-call.ts';
 import { placeCall, redirectCall, type CallPlace } from './redirected-call.ts';
 import type { ModelRoute } from '../found-prompts/prompt-places.ts';
+import { modelPaths } from './outside-calls.ts';
+import { admitCall } from '../spending/model-meter.ts';
 
 type Fetch = typeof fetch;
 type FetchArguments = Parameters<Fetch>;
@@ -73,7 +75,10 @@ function redirect(original: Fetch, call: FetchArguments): Promise<Response> {
   const [input, init] = call;
   const url = typeof input === 'string' ? input : input instanceof URL ? input.href : input.url;
   const request = input instanceof Request ? input : undefined;
-  const claimed = claimCall(url, init?.method ?? request?.method ?? 'GET', init?.headers ?? request?.headers);
+  const method = init?.method ?? request?.method ?? 'GET';
+  const refusal = findRefusal(url, method);
+  if (refusal !== undefined) return Promise.reject(refusal.error);
+  const claimed = claimCall(url, method, init?.headers ?? request?.headers);
   if (claimed === undefined) return original(...call);
   const prompted = claimed.prompts === undefined ? call : promptCall(claimed.prompts, call);
   return prompted instanceof Promise
@@ -86,6 +91,18 @@ function send(original: Fetch, call: FetchArguments, { path, llm, place, isAimed
   if (llm === undefined) return sendPrompted(() => original(...call));
   if (isAimed) return sendPrompted(() => original(input, { ...init, ...placeCall(call, place) }));
   return redirectCall(call, path, llm, place).then((redirected) => sendPrompted(() => original(...redirected)));
+}
+
+/** Returns the error by which a model call of a rollout is refused, once its run is at a limit; undefined for a call that may be made. */
+function findRefusal(url: string, method: string): { readonly error: unknown } | undefined {
+  if (currentRollout() === undefined || method.toUpperCase() !== 'POST') return undefined;
+  if (!modelPaths.test(url.split(/[?#]/)[0]!)) return undefined;
+  try {
+    admitCall('agent', undefined);
+    return undefined;
+  } catch (error) {
+    return { error };
+  }
 }
 
 /** Returns what the current rollout does with a call, or undefined for a call that is left alone. */
