@@ -41,7 +41,7 @@ export { apo, gepa } from '@agent-lightning/prompt-optimizer';
 
 // rewards and events that an agent gives while it runs, and the prompts that it names
 export { emitException, emitMessage, emitObject, emitReward, operation } from '@agent-lightning/tracing';
-export { judge, measureAgreement, promptTemplate } from '@agent-lightning/tracing';
+export { compare, judge, measureAgreement, promptTemplate } from '@agent-lightning/tracing';
 
 // running agents
 export { runCommand, Runner, type RunCommandOptions, type RunnerOptions } from '@agent-lightning/runner';
@@ -53,7 +53,7 @@ export { captureRollouts, exportSft, toTasks, type CaptureOptions } from '@agent
 
 // stores, and what is in them
 export { exportRun, MemoryStore, type ExportedRollout } from '@agent-lightning/store';
-export { openSqliteStore, type SqliteStoreOptions } from '@agent-lightning/store-sqlite';
+export { openSqliteStore } from '@agent-lightning/store-sqlite';
 export { toEpisode, toMessages } from '@agent-lightning/core';
 export type { Episode, LightningStore, Rollout, Span, Transition } from '@agent-lightning/core';
 

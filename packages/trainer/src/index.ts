@@ -12,7 +12,11 @@ export type { TrainingGateway } from '@agent-lightning/core';
 // tasks in files
 export { readTasks, streamTasks, type ReadTasksOptions, type TaskFormat, type TaskRecord } from '@agent-lightning/run';
 
-// rewards, looked at again
+// what a run may spend, and has spent
+export type { ModelPrice, RunLimits, Spend } from '@agent-lightning/run';
+
+// rewards of whole groups, and rewards looked at again
+export type { GroupReward } from './group-reward.ts';
 export { rescore, type RescoredRollout, type RescoreOptions, type StoredRollout } from './rescore.ts';
 
 // verdicts

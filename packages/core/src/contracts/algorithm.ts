@@ -51,6 +51,8 @@ export interface Algorithm<Metrics extends object = object> {
   ) => number | Promise<number>;
   /** Says which of the trainer's options it uses; the trainer rejects by name those that it would ignore. */
   readonly uses: AlgorithmUses;
+  /** The names of hosted models that it asks by itself: they must have a price where a run's money is limited. @default none */
+  readonly models?: readonly string[];
   /** Charts that the report draws beside those of every run. */
   readonly charts?: readonly MetricChart[];
   /** Says the verdict of a run in the words of the algorithm, beside its figures. @default the figures alone */
@@ -147,6 +149,11 @@ export interface AlgorithmRun<Metrics extends object = object> {
    * given, so that a resumed run finds those that are finished. @default none
    */
   extend?(step: StepSoFar): readonly PlannedRollout[] | Promise<readonly PlannedRollout[]>;
+  /**
+   * Says, before they run, what so many further steps take at least and at most, all of them: training rollouts, and calls of its own to a
+   * model. @default nobody is told before the run
+   */
+  estimate?(steps: number): StepCosts;
   /** Publishes what was learned so far for new rollouts. Called at the beginning, after `load` where a run goes on. */
   publish(): Promise<void>;
   /** Learns from the rollouts of a step, and publishes what it learned for new rollouts. */
@@ -159,6 +166,13 @@ export interface AlgorithmRun<Metrics extends object = object> {
   discard?(directory: string): Promise<void>;
   /** Writes the result of the run into a directory, which may hold an earlier export: trained weights, or prompts. */
   exportResult(directory: string): Promise<void>;
+}
+
+/** What some steps can take. */
+interface StepCosts {
+  readonly rollouts: readonly [least: number, most: number];
+  /** Calls of the algorithm's own to a model. */
+  readonly calls: readonly [least: number, most: number];
 }
 
 /** The rollouts of a step that have been planned so far, all final. */

@@ -127,12 +127,23 @@ export function formatFigure(value: number): string {
   return Math.abs(value) >= 100 ? value.toFixed(0) : String(Number(value.toPrecision(2)));
 }
 
-/** Comparisons of a run's figures at two times. */
-export const compareFigures: {
-  /** Compares the newest lines with the first ones. */
-  readonly ends: typeof compareEnds;
-  /** Compares the reward of the newest lines with that of the first ones. */
-  readonly reward: typeof compareReward;
-  /** Compares the reward of the newest lines with the best so far. */
-  readonly rewardToBest: typeof compareRewardToBest;
-} = Object.freeze({ ends: compareEnds, reward: compareReward, rewardToBest: compareRewardToBest });
+/** Reads figures of a run's history, for ailments of any algorithm. */
+export const historyFigures: {
+  readonly compareEnds: typeof compareEnds;
+  readonly compareReward: typeof compareReward;
+  readonly compareRewardToBest: typeof compareRewardToBest;
+  readonly formatFigure: typeof formatFigure;
+  readonly hasRisen: typeof hasRisen;
+  readonly isSolved: typeof isSolved;
+  readonly meanOf: typeof meanOf;
+  readonly readNewest: typeof readNewest;
+} = Object.freeze({
+  compareEnds,
+  compareReward,
+  compareRewardToBest,
+  formatFigure,
+  hasRisen,
+  isSolved,
+  meanOf,
+  readNewest,
+});

@@ -1,5 +1,7 @@
-import { compareFigures, formatFigure, hasRisen, isSolved, meanOf, type Ailment } from '@agent-lightning/run';
+import { historyFigures, type Ailment } from '@agent-lightning/run';
 import { findWorst, type GrpoLine } from './each-policy.ts';
+
+const { compareEnds, compareReward, formatFigure, hasRisen, isSolved, meanOf } = historyFigures;
 
 /** The share of its first entropy that is left of a collapsed policy. Entropy falls in every run that learns; here nothing was earned by it. */
 const largestShare = 0.25;
@@ -8,10 +10,10 @@ const largestShare = 0.25;
 export const entropyCollapse: Ailment<GrpoLine> = {
   code: 'entropy-collapse',
   detect(history) {
-    const reward = compareFigures.reward(history);
+    const reward = compareReward(history);
     if (reward === undefined || hasRisen(reward) || isSolved(history)) return undefined;
     return findWorst(history, ({ owner, history: own }) => {
-      const ends = compareFigures.ends(own);
+      const ends = compareEnds(own);
       const from = ends && meanOf(ends.start, ({ entropy }) => entropy);
       const to = ends && meanOf(ends.newest, ({ entropy }) => entropy);
       if (from === undefined || to === undefined || from <= 0 || to > largestShare * from) return undefined;

@@ -1,5 +1,7 @@
-import { compareFigures, formatFigure, type Ailment, type Finding } from '@agent-lightning/run';
+import { historyFigures, type Ailment, type Finding } from '@agent-lightning/run';
 import { findWorst, type GrpoLine, type PolicyHistory } from './each-policy.ts';
+
+const { compareRewardToBest, formatFigure } = historyFigures;
 
 /** A gradient is wild when it is so many times the median of the steps before. */
 const gradientGrowth = 30;
@@ -23,7 +25,7 @@ export const wildUpdates: Ailment<GrpoLine> = {
  * that must have fallen, too.
  */
 function findFallenReward(history: Parameters<typeof wildUpdates.detect>[0]): Finding | undefined {
-  const fall = compareFigures.rewardToBest(history);
+  const fall = compareRewardToBest(history);
   const heldOut = history.heldOut.map(({ reward }) => reward);
   if (fall === undefined || (heldOut.length > 1 && heldOut.at(-1)! >= Math.max(...heldOut))) return undefined;
   return {
