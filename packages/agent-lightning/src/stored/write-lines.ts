@@ -1,8 +1,9 @@
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
-import { rename, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { finished } from 'node:stream/promises';
 import { ConfigurationError } from '@agent-lightning/core';
+import { moveIntoPlace } from '@agent-lightning/platform';
 
 /**
  * Writes lines into a file, which appears whole or not at all. Returns how many there were.
@@ -20,7 +21,7 @@ export async function writeLines(path: string, lines: AsyncIterable<string>): Pr
     }
     stream.end();
     await finished(stream);
-    await rename(partial, path);
+    await moveIntoPlace(partial, path);
     return count;
   } catch (error) {
     stream.destroy();
