@@ -6,14 +6,19 @@ import {
   planGroups,
   Progress,
   RolloutCollector,
+  type SpendMeter,
 } from '@agent-lightning/run';
 import { countRollouts } from './count-rollouts.ts';
 import { describeDevReport } from './dev-text.ts';
 import { examineCalls, type CallExamination } from './dev-calls.ts';
 import { countOwnCalls, examineOwnModels, type OwnModelCalls } from './dev-own-models.ts';
+import { countGroupsWithVariance } from './groups-with-variance.ts';
 import { toPlainTasks } from './plain-tasks.ts';
 import { describeTellingRollout } from './telling-rollout.ts';
+import { createScorer } from './group-reward.ts';
+import { joinStops, runOnMeter } from './open-meter.ts';
 import { openSession, scoreFailures, toHost } from './open-run.ts';
+import { StepEpisodes } from './step-episodes.ts';
 import type { ResolvedTrainerOptions } from './trainer-options.ts';
 
 export interface DevOptions<Task> {
@@ -32,7 +37,11 @@ export interface DevOptions<Task> {
 
 /** The result of a dry run. */
 export interface DevReport {
-  /** True when the algorithm would have something to learn from (on the agents' own models: when agents ran, called models and earned different rewards), every `agentMatch` selects an agent that ran, no call of a selected agent went past the policy, and `failureReward` is not above what a rollout earned. */
+  /**
+   * True when the algorithm would have something to learn from, every `agentMatch` selects an agent that ran, no call of a selected agent
+   * went past the policy, and `failureReward` is not above what a rollout earned. On the agents' own models, where `agentMatch` is not
+   * checked: when agents called models and earned different rewards, and `failureReward` is as said.
+   */
   readonly ok: boolean;
   readonly rollouts: number;
   readonly succeeded: number;
@@ -81,6 +90,14 @@ export function asksOwnModels(
 
 /** Runs tasks through a gateway and a store in memory, and reports whether the algorithm could learn from them. */
 export async function dryRun<Task>(options: ResolvedTrainerOptions<Task>, dev: DevOptions<Task>): Promise<DevReport> {
+  return await runOnMeter(options, (meter) => dryRunOnMeter(options, dev, meter));
+}
+
+async function dryRunOnMeter<Task>(
+  options: ResolvedTrainerOptions<Task>,
+  dev: DevOptions<Task>,
+  meter: SpendMeter,
+): Promise<DevReport> {
   const isOwn = asksOwnModels(options, dev);
   if (!Array.isArray(dev.tasks) || dev.tasks.length === 0)
     throw check.optionInvalid('dev: tasks', dev.tasks, 'an array of at least one task');
@@ -96,6 +113,7 @@ export async function dryRun<Task>(options: ResolvedTrainerOptions<Task>, dev: D
     runId,
     storePath: undefined,
     hooks,
+    meter,
     ...(isOwn && { hasPolicy: false }),
   });
   progress.watchCalls(() => session.openCalls());
@@ -112,11 +130,12 @@ export async function dryRun<Task>(options: ResolvedTrainerOptions<Task>, dev: D
       resumed: false,
       policies: rehearsal?.policies ?? [],
       failures,
+      meter,
     });
-    const stopping = options.signal === undefined ? session.failed : AbortSignal.any([options.signal, session.failed]);
+    const stopping = joinStops(options, session, meter);
     const planned = planGroups(0, tasks, [...tasks.keys()], samples, rehearsal?.resourcesId);
     const rollouts = await collector.collect(planned, stopping);
-    const read = await collector.readEpisodes(rollouts);
+    const read = await new StepEpisodes(collector, createScorer({ options, session, collector })).read(rollouts);
     const ownCalls = isOwn ? countOwnCalls(await collector.readSpans(rollouts)) : [];
     const examined =
       rehearsal === undefined ? examineOwnModels(read, ownCalls) : await rehearsal.examine(rollouts, read);
@@ -177,12 +196,6 @@ function toDevReport(
       ...failureFindings,
     ],
   };
-}
-
-function countGroupsWithVariance(episodes: readonly Episode[]): number {
-  const groups = Map.groupBy(episodes, ({ rollout }) => rollout.groupId);
-  const rewardsOf = (group: readonly Episode[]): readonly number[] => group.flatMap(({ reward }) => reward ?? []);
-  return [...groups.values()].filter((group) => new Set(rewardsOf(group)).size > 1).length;
 }
 
 function countBy<Item>(items: readonly Item[], keyOf: (item: Item) => string): Readonly<Record<string, number>> {

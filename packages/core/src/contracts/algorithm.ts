@@ -42,14 +42,21 @@ export interface Algorithm<Metrics extends object = object> {
    */
   readonly sampling?: { readonly temperature?: number; readonly maxTokens?: number };
   /**
-   * Returns the steps of a run whose `fit` names neither steps nor epochs. It may throw for tasks that it cannot work on.
-   * @default one epoch
+   * Returns the steps of a run whose `fit` names neither steps nor epochs; of one epoch, where the algorithm runs no tasks. It may throw for
+   * tasks that it cannot work on. @default one epoch of the tasks
    */
-  readonly countSteps?: (taskCount: number) => number;
+  readonly countSteps?: (
+    taskCount: number,
+    host: Pick<AlgorithmHost, 'backend' | 'policies' | 'seed' | 'isControl'>,
+  ) => number | Promise<number>;
   /** Says which of the trainer's options it uses; the trainer rejects by name those that it would ignore. */
   readonly uses: AlgorithmUses;
+  /** The names of hosted models that it asks by itself: they must have a price where a run's money is limited. @default none */
+  readonly models?: readonly string[];
   /** Charts that the report draws beside those of every run. */
   readonly charts?: readonly MetricChart[];
+  /** Says the verdict of a run in the words of the algorithm, beside its figures. @default the figures alone */
+  readonly verdictWords?: Readonly<Record<'better' | 'worse' | 'cannot-tell', string>>;
   /** Faults that its metrics show, looked for after each step beside those of every run; they read whole lines of metrics. */
   readonly ailments?: readonly Ailment[];
   /**
@@ -67,8 +74,20 @@ export interface Algorithm<Metrics extends object = object> {
 export interface AlgorithmUses {
   /** True when it trains policies of a backend, which is then required. */
   readonly backend: boolean;
+  /**
+   * False when it runs no tasks, as when it learns from what ran before: `fit` then takes none to train on. @default true
+   */
+  readonly tasks?: boolean;
+  /** True when it compares sampler and trainer, and stops by `maxDivergence`. @default as `backend` */
+  readonly divergence?: boolean;
   /** True when the plan of a step can do without the steps before, so that `maxStaleness` steps can be sampled ahead. */
   readonly samplingAhead: boolean;
+  /**
+   * True when it compares rollouts of different steps with each other, as a search does. A control run then draws every reward from those of the first step; otherwise it permutes
+   * the rewards within a step.
+   * @default false
+   */
+  readonly comparesSteps?: boolean;
 }
 
 /** The things that the trainer gives to an algorithm for one run. */
@@ -81,6 +100,8 @@ export interface AlgorithmHost {
   readonly policies: readonly RoutedPolicy[];
   readonly tasks: readonly JsonValue[];
   readonly seed: number;
+  /** True in a control run: whatever the algorithm learns from that did not run in this run must have its rewards shuffled too. */
+  readonly isControl: boolean;
   /** The number of steps that may be sampled ahead. */
   readonly maxStaleness: number;
   /** The number of steps in a row without anything to learn from after which the algorithm should stop. */
@@ -115,6 +136,8 @@ export interface AlgorithmRun<Metrics extends object = object> {
   readonly policies?: readonly string[];
   /** The resources that the next validation runs with, by name. @default the newest of the store */
   readonly resourcesId?: string;
+  /** True while it has found nothing better than what it began with. A verdict then runs the tasks no second time, and cannot say `better`. @default false */
+  readonly isUnchanged?: boolean;
   /**
    * Returns the rollouts of a step; a process asks once for each. Where `maxStaleness` is above 0 they depend on the step alone; otherwise
    * they may depend on the state after the step before.
@@ -126,6 +149,11 @@ export interface AlgorithmRun<Metrics extends object = object> {
    * given, so that a resumed run finds those that are finished. @default none
    */
   extend?(step: StepSoFar): readonly PlannedRollout[] | Promise<readonly PlannedRollout[]>;
+  /**
+   * Says, before they run, what so many further steps take at least and at most, all of them: training rollouts, and calls of its own to a
+   * model. @default nobody is told before the run
+   */
+  estimate?(steps: number): StepCosts;
   /** Publishes what was learned so far for new rollouts. Called at the beginning, after `load` where a run goes on. */
   publish(): Promise<void>;
   /** Learns from the rollouts of a step, and publishes what it learned for new rollouts. */
@@ -140,6 +168,13 @@ export interface AlgorithmRun<Metrics extends object = object> {
   exportResult(directory: string): Promise<void>;
 }
 
+/** What some steps can take. */
+interface StepCosts {
+  readonly rollouts: readonly [least: number, most: number];
+  /** Calls of the algorithm's own to a model. */
+  readonly calls: readonly [least: number, most: number];
+}
+
 /** The rollouts of a step that have been planned so far, all final. */
 export interface StepSoFar {
   readonly step: number;
@@ -147,7 +182,7 @@ export interface StepSoFar {
   readonly planned: readonly PlannedRollout[];
   /** The rollout of each planned one. */
   readonly rollouts: readonly Rollout[];
-  /** The episode of each rollout. In a control run rewards are permuted among them, otherwise than they will be for `learn`. */
+  /** The episode of each rollout. In a control run they have other rewards than theirs, as in `learn`, but not the same ones. */
   readonly episodes: readonly Episode[];
 }
 
@@ -155,7 +190,7 @@ export interface StepSoFar {
 export interface StepRollouts {
   readonly step: number;
   readonly rollouts: readonly Rollout[];
-  /** The episode of each rollout, tokens included. In a control run rewards are permuted among them. */
+  /** The episode of each rollout, tokens included. In a control run they have other rewards than theirs. */
   readonly episodes: readonly Episode[];
   /** Called right before what is trained changes for the first time: a run that ends later cannot save the step before. */
   readonly beforeUpdate: () => void;

@@ -1,11 +1,23 @@
-import { check, GatewayError } from '@agent-lightning/core';
+import { setTimeout as waitFor } from 'node:timers/promises';
+import { check, ConfigurationError, GatewayError, TimeoutError, type LightningError } from '@agent-lightning/core';
+import { currentRollout } from '../scope/rollout-scope.ts';
+import { admitCall, countCall, type AskingPart } from '../spending/model-meter.ts';
 
 /** A model that answers a text by a text: a server that speaks OpenAI's chat dialect, or a function around any other one. */
-export type TextModel = ChatModel | ((prompt: string) => Promise<string>);
+export type TextModel = ChatModel | ((prompt: string) => Promise<string | TextAnswer>);
+
+/** The answer of a model with what it used, for a function that knows it: a run with limits counts it. */
+export interface TextAnswer {
+  readonly text: string;
+  /** The model by which its price is found. */
+  readonly model?: string;
+  readonly inputTokens?: number;
+  readonly outputTokens?: number;
+}
 
 /** A model on a server that speaks OpenAI's chat dialect. */
 export interface ChatModel {
-  /** Ends in `/v1` on most servers, such as `https://api.openai.com/v1`. */
+  /** Ends in `/v1` on most servers, such as `https://api.openai.com/v1`. It holds no user, password or query. */
   readonly baseUrl: string;
   readonly model: string;
   /** Sent as a bearer token; it is in no message, file or trace. @default none is sent */
@@ -18,8 +30,12 @@ export interface ChatModel {
   readonly timeoutMs?: number;
 }
 
-/** Asks a model once. @throws {GatewayError} when it does not answer; what a function of the user's own throws, as it is */
-export type AskModel = (prompt: string) => Promise<string>;
+/** Asks a model once. @throws {GatewayError} when it does not answer @throws {TimeoutError} `cancelled` when the rollout that asks has ended; what a function of the user's own throws, as it is */
+export interface AskModel {
+  (prompt: string): Promise<string>;
+  /** The name of the model; undefined where a function answers. */
+  readonly model?: string;
+}
 
 const optionNames: Readonly<Record<keyof ChatModel, true>> = {
   baseUrl: true,
@@ -36,43 +52,66 @@ const mostTries = 3;
 /** The longest wait that a server may ask for. */
 const longestWaitMs = 60_000;
 
-interface Waits {
-  readonly wait?: (milliseconds: number) => Promise<void>;
+interface Asking {
+  /** The side of a run that asks, under which its calls are counted. @default 'optimizer' */
+  readonly part?: AskingPart;
+  readonly wait?: (milliseconds: number) => Promise<unknown>;
 }
 
 /**
- * Returns the function that asks a model. A busy or broken server is asked up to three times, after the wait that it asks for or 1 and 4 seconds.
+ * Returns the function that asks a model. A busy or broken server is asked up to three times, after the wait that it asks for or 1 and 4 seconds;
+ * inside a rollout no longer than the rollout lasts.
  * @param owner names the option in messages, such as `judge: model`
  * @throws {ConfigurationError} `option-invalid`
  */
-export function toAskModel(owner: string, model: TextModel, { wait = waitFor }: Waits = {}): AskModel {
-  if (typeof model === 'function') return async (prompt) => checkAnswer(owner, await model(prompt));
+export function toAskModel(
+  owner: string,
+  model: TextModel,
+  { part = 'optimizer', wait = waitFor }: Asking = {},
+): AskModel {
+  if (typeof model === 'function')
+    return async (prompt) => {
+      admitCall(part, undefined);
+      const answer = checkAnswer(owner, await model(prompt));
+      return count(part, { ...answer, model: answer.model ?? owner });
+    };
   check.knownOptions(owner, model, optionNames);
   const url = resolveUrl(owner, model.baseUrl);
   if (typeof model.model !== 'string' || model.model === '')
     throw check.optionInvalid(`${owner}.model`, model.model, 'the name of a model');
+  checkApiKey(owner, model.apiKey);
   check.timerMs(`${owner}.timeoutMs`, model.timeoutMs ?? 300_000);
   if (model.maxTokens !== undefined) check.wholeNumber(`${owner}.maxTokens`, model.maxTokens);
   if (model.temperature !== undefined) check.positive(`${owner}.temperature`, model.temperature, { orZero: true });
-  return async (prompt) => {
+  const ask = async (prompt: string): Promise<string> => {
     for (let tries = 1; ; tries += 1) {
+      admitCall(part, model.model);
       const outcome = await request(url, model, prompt);
-      if (typeof outcome === 'string') return checkAnswer(owner, outcome);
+      if ('text' in outcome) return count(part, outcome);
       if (!outcome.error.retryable || tries === mostTries) throw outcome.error;
       await wait(Math.min(outcome.waitMs ?? 4 ** (tries - 1) * 1_000, longestWaitMs));
     }
   };
+  return Object.assign(ask, { model: model.model });
+}
+
+/** Counts what an answer used, and returns its text. */
+function count(part: AskingPart, { text, model, inputTokens, outputTokens }: TextAnswer): string {
+  countCall({ part, model, inputTokens, outputTokens });
+  return text;
 }
 
 interface Refusal {
-  readonly error: GatewayError;
+  readonly error: LightningError;
   /** The wait that the server asks for. */
   readonly waitMs: number | undefined;
 }
 
-async function request(url: URL, model: ChatModel, prompt: string): Promise<string | Refusal> {
+async function request(url: URL, model: ChatModel, prompt: string): Promise<TextAnswer | Refusal> {
   const { apiKey, temperature, maxTokens, timeoutMs = 300_000 } = model;
   const who = `the model ${model.model} at ${url.host}`;
+  const ended = currentRollout()?.signal;
+  const late = AbortSignal.timeout(timeoutMs);
   let response: Response;
   let text: string;
   try {
@@ -88,18 +127,41 @@ async function request(url: URL, model: ChatModel, prompt: string): Promise<stri
         ...(temperature === undefined ? {} : { temperature }),
         ...(maxTokens === undefined ? {} : { max_tokens: maxTokens }),
       }),
-      signal: AbortSignal.timeout(timeoutMs),
+      signal: ended === undefined ? late : AbortSignal.any([ended, late]),
     });
     text = await response.text();
   } catch (cause) {
-    const isLate = cause instanceof Error && cause.name === 'TimeoutError';
-    const message = isLate
-      ? `${who} did not answer in ${timeoutMs} ms`
-      : `${who} could not be reached: ${String(cause instanceof Error ? (cause.cause ?? cause) : cause)}`;
-    const code = isLate ? 'upstream-timeout' : 'upstream-failed';
-    return { error: new GatewayError(message, { code, retryable: true, cause }), waitMs: undefined };
+    return {
+      error: describeSilence(who, cause, { hasEnded: ended?.aborted, isLate: late.aborted, timeoutMs }),
+      waitMs: undefined,
+    };
   }
-  return response.ok ? readAnswer(who, text) : refuse(who, response, text);
+  return response.ok ? readAnswer(who, model.model, text) : refuse(who, response, text);
+}
+
+/** Returns the error of a request that nobody answered. */
+function describeSilence(
+  who: string,
+  cause: unknown,
+  { hasEnded, isLate, timeoutMs }: { hasEnded: boolean | undefined; isLate: boolean; timeoutMs: number },
+): LightningError {
+  if (hasEnded === true)
+    return new TimeoutError(`${who} was not waited for: the rollout that asks it has ended`, {
+      code: 'cancelled',
+      cause,
+    });
+  if (isLate)
+    return new GatewayError(`${who} did not answer in ${timeoutMs} ms`, {
+      code: 'upstream-timeout',
+      retryable: true,
+      cause,
+    });
+  const reason = String(cause instanceof Error ? (cause.cause ?? cause) : cause);
+  return new GatewayError(`${who} could not be reached: ${reason}`, {
+    code: 'upstream-failed',
+    retryable: true,
+    cause,
+  });
 }
 
 function refuse(who: string, response: Response, text: string): Refusal {
@@ -114,29 +176,64 @@ function refuse(who: string, response: Response, text: string): Refusal {
   };
 }
 
-function readAnswer(who: string, text: string): string | Refusal {
-  let content: unknown;
-  try {
-    content = (JSON.parse(text) as { choices?: { message?: { content?: unknown } }[] }).choices?.[0]?.message?.content;
-  } catch {
-    content = undefined; // The error below shows what came instead.
-  }
-  if (typeof content === 'string') return content;
+interface ChatReply {
+  readonly choices?: readonly { readonly message?: { readonly content?: unknown } }[];
+  readonly usage?: { readonly prompt_tokens?: unknown; readonly completion_tokens?: unknown } | null;
+}
+
+function readAnswer(who: string, model: string, text: string): TextAnswer | Refusal {
+  const reply = parseReply(text);
+  const content = reply?.choices?.[0]?.message?.content;
+  const [inputTokens, outputTokens] = [reply?.usage?.prompt_tokens, reply?.usage?.completion_tokens].map(toCount);
+  if (typeof content === 'string')
+    return {
+      text: content,
+      model,
+      ...(inputTokens !== undefined && { inputTokens }),
+      ...(outputTokens !== undefined && { outputTokens }),
+    };
   const message = `${who} answered without choices[0].message.content: ${text.slice(0, 500)}`;
   return { error: new GatewayError(message, { code: 'upstream-malformed' }), waitMs: undefined };
 }
 
-function checkAnswer(owner: string, answer: string): string {
-  if (typeof answer === 'string') return answer;
-  throw check.optionInvalid(owner, answer, 'a function that returns a promise of a text');
+function parseReply(text: string): ChatReply | undefined {
+  try {
+    return JSON.parse(text) as ChatReply;
+  } catch {
+    return undefined; // The error shows what came instead.
+  }
+}
+
+function toCount(value: unknown): number | undefined {
+  return typeof value === 'number' && value >= 0 ? value : undefined;
+}
+
+function checkAnswer(owner: string, answer: string | TextAnswer): TextAnswer {
+  if (typeof answer === 'string') return { text: answer };
+  if (typeof answer?.text === 'string') return answer;
+  throw check.optionInvalid(owner, answer, 'a function that returns a promise of a text, or of { text, … }');
 }
 
 function resolveUrl(owner: string, baseUrl: string): URL {
-  if (typeof baseUrl === 'string' && /^https?:\/\//.test(baseUrl) && URL.canParse(baseUrl))
+  const name = `${owner}.baseUrl`;
+  if (typeof baseUrl !== 'string' || !/^https?:\/\//.test(baseUrl) || !URL.canParse(baseUrl)) {
+    const shown = String(baseUrl).includes('@') ? 'one with an "@", which is not shown' : baseUrl;
+    throw check.optionInvalid(name, shown, 'a URL such as https://api.openai.com/v1');
+  }
+  const { username, password, search } = new URL(baseUrl);
+  if (username === '' && password === '' && search === '')
     return new URL(`${baseUrl.replace(/\/+$/, '')}/chat/completions`);
-  throw check.optionInvalid(`${owner}.baseUrl`, baseUrl, 'a URL such as https://api.openai.com/v1');
+  throw new ConfigurationError(
+    `${name} must be a URL without user, password and query; its value is not shown. Give the key as ${owner}.apiKey`,
+    { code: 'option-invalid' },
+  );
 }
 
-async function waitFor(milliseconds: number): Promise<void> {
-  await new Promise((resolve) => setTimeout(resolve, milliseconds));
+/** Checks that a key can be sent in a header; otherwise `fetch` would show it in its error, at the first request. */
+function checkApiKey(owner: string, apiKey: unknown): void {
+  if (apiKey === undefined || (typeof apiKey === 'string' && /^[\x21-\x7e]+$/.test(apiKey))) return;
+  throw new ConfigurationError(
+    `${owner}.apiKey must be a text of ASCII characters without spaces and line breaks; its value is not shown. Leave it out where the server asks for none`,
+    { code: 'option-invalid' },
+  );
 }
