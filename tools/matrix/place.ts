@@ -38,7 +38,7 @@ export class Place {
 
   /** Returns the folder of a project with all that it needs. */
   async project(plan: ProjectPlan): Promise<string> {
-    const name = `${plan.files}-${plan.type}`;
+    const name = plan.type === undefined ? plan.files : `${plan.files}-${plan.type}`;
     return await this.#once(name, async () => await makeProject(plan, join(this.#sandbox, name), this.#registry));
   }
 
@@ -57,7 +57,7 @@ export class Place {
    * Compiles the app, every declaration that it imports included, and returns the folder of the JavaScript.
    * @throws {Error} when there is a type error in it or in our declarations
    */
-  async compile(type: ProjectPlan['type'], compiler: Compiler): Promise<string> {
+  async compile(type: 'module' | 'commonjs', compiler: Compiler): Promise<string> {
     return await this.#once(`compiled-${type}-${compiler}`, async () => {
       const folder = await this.project(planApp(type));
       const output = `compiled-${compiler}`;

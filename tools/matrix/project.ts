@@ -6,7 +6,8 @@ import { runNpm } from '../packed/run-npm.ts';
 export interface ProjectPlan {
   /** The folder of its files, within `fixtures`. */
   readonly files: string;
-  readonly type: 'module' | 'commonjs';
+  /** The `type` of its package.json. @default none, as create-next-app leaves it */
+  readonly type?: 'module' | 'commonjs';
   /** What npm installs, each with a version or a tag. */
   readonly installs: readonly string[];
 }
@@ -33,7 +34,7 @@ export const compilers = { '5.9': 'typescript-5.9', newest: 'typescript-newest' 
 export type Compiler = keyof typeof compilers;
 
 /** Returns the app, as an ES module or CommonJS. */
-export function planApp(type: ProjectPlan['type']): ProjectPlan {
+export function planApp(type: 'module' | 'commonjs'): ProjectPlan {
   const typescript = [`${compilers['5.9']}@npm:typescript@5.9`, `${compilers.newest}@npm:typescript@latest`];
   const tools = [...typescript, '@types/node@24', pinned('esbuild')];
   return { files: 'app', type, installs: [...ourApp, ...appPackages.map(pinned), ...tools] };
@@ -44,7 +45,7 @@ const server = ['agent-lightning', scoped('ai-sdk'), ...['ai', '@ai-sdk/openai',
 /** Returns a project of the newest Next.js with one route. */
 export function planNext(): ProjectPlan {
   const next = ['next', 'react', 'react-dom', '@types/react'].map((name) => `${name}@latest`);
-  return { files: 'next', type: 'commonjs', installs: [...server, ...next, 'typescript@5.9', '@types/node@24'] };
+  return { files: 'next', installs: [...server, ...next, 'typescript@5.9', '@types/node@24'] };
 }
 
 /** Returns a project with one function for Vercel, and Vercel's newest builder. */
