@@ -57,6 +57,7 @@ export { type AskModel, type ChatModel, type TextModel, toAskModel } from './mod
 export { anthropicBaseUrl } from './redirect/anthropic-calls.ts';
 export { installFetchRedirect } from './redirect/fetch-redirect.ts';
 export { recordOutsideCalls, watchOutsideCalls } from './redirect/outside-calls.ts';
+export { withoutProviderHeaders } from './redirect/redirected-call.ts';
 
 // scope
 export { bindToRollout } from './scope/bind-to-rollout.ts';
