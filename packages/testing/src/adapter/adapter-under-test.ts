@@ -39,7 +39,7 @@ export interface OwnModel {
   readonly client?: OwnClient;
 }
 
-/** What an app gives the client and the provider of its model: all of it must be in what is sent, wherever the call goes. */
+/** Holds what an app gives the client and the provider of its model: all of it must be in what is sent, wherever the call goes. */
 export interface OwnClient {
   /** The client's own `fetch`. */
   readonly fetch: typeof fetch;
