@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { countSearch, createSearch } from './capitals/apo-search.ts';
-import { answerPrompt, capitalTasks } from './capitals/capital-agent.ts';
+import { answerCapital, answerPrompt, capitalTasks, rateCapital } from './capitals/capital-agent.ts';
 
 describe('apo', () => {
   it('finds better prompts, and exports them', async () => {
@@ -47,7 +47,29 @@ describe('apo', () => {
     });
     await expect(trainer.fit({ train: capitalTasks, steps: 9 })).rejects.toMatchObject({
       code: 'upstream-failed',
-      message: expect.stringContaining('apo.reflection has not answered in 3 rounds (no new prompt: quota exceeded)'),
+      message: expect.stringContaining('apo.reflection has not answered in 3 steps (no new prompt: quota exceeded)'),
+    });
+  });
+
+  it('goes on after a round whose minibatches had no reward, and ends when no rollout has one for a while', async () => {
+    const createSilent = async (
+      isSilent: (purpose: unknown, step: number) => boolean,
+    ): ReturnType<typeof createSearch> =>
+      await createSearch(
+        {},
+        {
+          rollout: (task, { rollout: { metadata } }) =>
+            isSilent(metadata['purpose'], Number(metadata['step'])) ? undefined : rateCapital(answerCapital(task)),
+        },
+      );
+    const once = await createSilent((purpose, step) => purpose === 'parent' && step === 1);
+    const result = await once.trainer.fit({ train: capitalTasks, steps: 3 });
+    expect(result).toMatchObject({ stopReason: 'completed', steps: 3 });
+    expect((await once.metrics()).at(-1)!.newCandidates).toBeGreaterThan(0);
+    const forGood = await createSilent((purpose) => purpose !== 'seed');
+    await expect(forGood.trainer.fit({ train: capitalTasks, steps: 9 })).rejects.toMatchObject({
+      code: 'no-signal',
+      message: expect.stringContaining('no rollout of the last 3 steps had a reward'),
     });
   });
 

@@ -282,6 +282,11 @@ describe('gepa', () => {
     const report = await trainer.dev({ tasks: capitalTasks.slice(0, 2), samples: 2 });
     expect(report).toMatchObject({ ok: true, rewards: [0.25, 0.25, 0.25, 0.25] });
     expect(report.findings.join('\n')).toContain('a new one from 2 (nothing to improve) to 6 (accepted)');
+    const fewer = await createSearch({ selectionTasks: 1, minibatch: 1 });
+    const { findings } = await fewer.trainer.dev({ tasks: capitalTasks.slice(0, 2), samples: 2 });
+    expect(findings.join('\n')).toContain('a new one from 1 (nothing to improve) to 3 (accepted)');
+    const many = await createSearch({ selectionTasks: 9 });
+    expect(await many.trainer.dev({ tasks: capitalTasks.slice(0, 2), samples: 2 })).toMatchObject({ ok: true });
     const { trainer: other } = await createSearch({ prompts: [promptTemplate('forgotten', 'Never used.')] });
     expect(await other.dev({ tasks: capitalTasks.slice(0, 2), samples: 2 })).toMatchObject({ ok: false });
   });

@@ -3,7 +3,8 @@ import type { RecordedRollout } from './recording.ts';
 import type { ReplayedRollout } from './replay-rollout.ts';
 
 /** What to do where the agent was changed on purpose. */
-const remedy = 'where that is meant, record anew with recordRollouts; parts that change from run to run go into ignore';
+const remedy =
+  'where that is meant, record anew with recordRollouts; parts that change from run to run go into ignore; a reward by a judge asks its model too: give the replay a rollout whose reward is checked by code';
 
 /**
  * Checks that a rollout that was run again is as good as its recording.

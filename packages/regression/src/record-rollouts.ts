@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import {
   attributeNames as names,
   check,
@@ -46,7 +47,10 @@ export async function recordRollouts(options: RecordOptions): Promise<RecordSumm
   check.knownOptions('recordRollouts', options, ['store', 'file', 'runId', 'modes', 'limit']);
   const { store, file } = options;
   if (typeof store !== 'string') return await recordFrom(store, file, options);
-  const opened = await openSqliteStore({ path: store });
+  if (!existsSync(store))
+    throw check.optionInvalid('recordRollouts: store', store, 'the path of a store that is there');
+  // Without a watchdog nothing of the store changes: it would end the rollouts of a process that has died.
+  const opened = await openSqliteStore({ path: store, watchdogIntervalMs: 0 });
   try {
     return await recordFrom(opened, file, options);
   } finally {

@@ -29,16 +29,17 @@ export function describeAgent<Task = JsonValue>(name: string, options: DescribeA
   const recorded = readRecording(recording);
   const timeoutMs = (replay.attemptTimeoutMs ?? 60_000) + 10_000;
   describe(name, () => {
-    const replayed: ReplayedRollout[] = [];
+    // By the rollout's id: Vitest runs a test again where it is asked to.
+    const replayed = new Map<string, ReplayedRollout>();
     for (const rollout of recorded) {
       it(`${rollout.rolloutId}: ${shorten(JSON.stringify(rollout.input))}`, { timeout: timeoutMs }, async () => {
         const result = await replayRollout(rollout, replay);
-        replayed.push(result);
+        replayed.set(rollout.rolloutId, result);
         checkReplay(rollout, result, compare === 'each' ? tolerance : Infinity);
       });
     }
     if (compare === 'mean')
-      it('has the mean reward of the recording', () => checkMeanReward(recorded, replayed, tolerance));
+      it('has the mean reward of the recording', () => checkMeanReward(recorded, [...replayed.values()], tolerance));
   });
 }
 

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -67,6 +68,15 @@ async function replay(agent: Partial<ToolAgent>, ignore: readonly RegExp[] = [])
 }
 
 describe('recordRollouts', () => {
+  it('makes no store where there is none', async () => {
+    const path = join(folder, 'store.sqlite');
+    await expect(recordRollouts({ store: path, file: join(folder, 'none.jsonl') })).rejects.toMatchObject({
+      code: 'option-invalid',
+      message: `recordRollouts: store must be the path of a store that is there; got ${path}`,
+    });
+    expect(existsSync(path)).toBe(false);
+  });
+
   it('writes tasks, rewards and answers, without token ids, and names what it leaves out', async () => {
     expect(summary).toEqual({ recorded: 3, leftOut: { r3: 'it has no reward' } });
     expect(recording.map(({ input, reward, calls }) => [input, reward, calls.length])).toEqual([

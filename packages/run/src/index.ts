@@ -33,7 +33,7 @@ export { FaultNotices } from './rollouts/fault-notices.ts';
 export { Progress, type ProgressMode, type ProgressOptions } from './progress/progress.ts';
 export { PhaseClock } from './phase-clock.ts';
 export { meanByKind, summariseRewards } from './rollouts/reward-summary.ts';
-export { createStepMetrics, type StepLoad, type StepRecord } from './step-metrics.ts';
+export { createStepMetrics, type StepLoad } from './step-metrics.ts';
 export type {
   AnswerMetrics,
   CurvePoint,
@@ -62,7 +62,7 @@ export {
 } from './ailments/windows.ts';
 
 // whether a run made the agent better
-export { digestTasks, type Evaluation } from './verdict/evaluation.ts';
+export { digestTasks, scoreEvaluation, type Evaluation } from './verdict/evaluation.ts';
 export { rewardInterval, type Interval } from './verdict/reward-interval.ts';
 export {
   compareEvaluations,

@@ -1,9 +1,36 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { attributeNames } from '@agent-lightning/core';
-import { describe, expect, it } from 'vitest';
-import { judge, measureAgreement, type Judgement } from '../src/index.ts';
+import { afterEach, describe, expect, it } from 'vitest';
+import { installFetchRedirect, judge, measureAgreement, runInSpan, type Judgement } from '../src/index.ts';
 import { startRollout } from './test-rollout.ts';
 
 const rubric = 'Short answers are good.';
+
+const cleanups: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
+});
+
+/** Starts a model server that answers one text, and leaves the first `unanswered` requests without an answer. */
+async function startModel(content: string, unanswered = 0) {
+  let requests = 0;
+  const server = createServer((_, response) => {
+    requests += 1;
+    server.emit('asked');
+    if (requests > unanswered) response.end(JSON.stringify({ choices: [{ message: { content } }] }));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  cleanups.push(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`;
+  return { baseUrl, asked: () => once(server, 'asked'), count: () => requests };
+}
+
 const silent = async (): Promise<string> => '';
 
 describe('a judge', () => {
@@ -63,6 +90,33 @@ describe('a judge', () => {
     ]);
   });
 
+  it('inside a wrapped agent asks its own model, never the policy', async () => {
+    const [policy, own] = [await startModel('<score>10</score>'), await startModel('Long. <score>1</score>')];
+    cleanups.push(installFetchRedirect());
+    const { run, scope, spans } = await startRollout({ baseUrl: policy.baseUrl });
+    const rate = judge({ rubric, model: { baseUrl: own.baseUrl, model: 'j' } });
+    const agent = { names: ['writer'], wrappers: [{}] };
+    const span = { attemptId: scope.attempt.attemptId, spanId: '00000000000000aa', agent };
+    const judgement = await run(() => runInSpan(span, () => rate({ task: 'a', answer: 'x' })));
+    expect(judgement).toEqual({ score: 0.1, feedback: 'Long.' });
+    expect([policy.count(), own.count()]).toEqual([0, 1]);
+    expect(await spans('operation')).toMatchObject([
+      { parentSpanId: span.spanId, attributes: { [attributeNames.isJudge]: true } },
+    ]);
+  });
+
+  it('is asked again for a rollout that waits, where the rollout that asked has ended', async () => {
+    const [first, second] = [await startRollout(), await startRollout()];
+    const { baseUrl, asked } = await startModel('<score>5</score>', 1);
+    const rate = judge({ rubric, model: { baseUrl, model: 'j' } });
+    const arrival = asked();
+    const scores = [first, second].map(({ run }) => run(() => rate({ task: 'a', answer: 'x' })));
+    await arrival;
+    first.abort();
+    expect(await Promise.all(scores)).toEqual([undefined, { score: 0.5, feedback: '' }]);
+    expect(rate.statistics).toEqual({ asked: 2, repeated: 0, failed: 1 });
+  });
+
   it.each([
     [{ rubric: ' ', model: silent }, /judge\.rubric must be a text that says what makes an answer good/],
     [{ rubric, model: {} }, /judge\.model\.baseUrl/],
@@ -97,6 +151,11 @@ describe('the agreement of a judge with labels', () => {
 
   it('has no order where all labels are equal', async () => {
     expect(await measureAgreement(rate, [label('a', 1), label('b', 1)])).toMatchObject({ ordered: undefined });
+  });
+
+  it('has no error and no order where the judge scores nothing', async () => {
+    const agreement = await measureAgreement(rate, [label('x', 1), label('y', 0)]);
+    expect(agreement).toEqual({ answers: 0, failed: 2, ordered: undefined, error: undefined });
   });
 
   it.each([[[]], [[label('a', 2)]]])('refuses %j', async (labelled) => {

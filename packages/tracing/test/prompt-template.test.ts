@@ -22,6 +22,23 @@ describe('a prompt template', () => {
     >();
   });
 
+  it('has those variables for the compiler that it fills in', () => {
+    const text =
+      '{{name|upper}} {{/each}} {{a-b}} {{1st}} {{}} {{é}} {{{inner}}} {{\n  wrapped\n}} {{ {{Nested_1}} {{not closed';
+    const odd = promptTemplate('odd', text);
+    expect(odd.variables).toEqual(['inner', 'wrapped', 'Nested_1']);
+    expectTypeOf(odd.variables).toEqualTypeOf<readonly ('inner' | 'wrapped' | 'Nested_1')[]>();
+    expect(odd.render({ inner: 1, wrapped: 2, Nested_1: 3 })).toBe(
+      '{{name|upper}} {{/each}} {{a-b}} {{1st}} {{}} {{é}} {1} 2 {{ 3 {{not closed',
+    );
+  });
+
+  it('may have a name that every object has', async () => {
+    const { run } = await startRollout();
+    for (const name of ['constructor', 'toString', 'valueOf'])
+      expect(run(() => promptTemplate(name, 'Say hello.').render())).toBe('Say hello.');
+  });
+
   it('renders the version of the rollout inside one, and says so once in its trace', async () => {
     const { scope, spans } = await startRollout();
     const template = 'SQL, {{rows}} rows: {{schema}}';

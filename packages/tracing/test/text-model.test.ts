@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { toAskModel } from '../src/index.ts';
+import { startRollout } from './test-rollout.ts';
 
 type Answer = (response: ServerResponse) => void;
 
@@ -73,6 +74,19 @@ describe('a model that is asked for a text', () => {
     await expect(ask('improve')).rejects.toMatchObject({ code: 'upstream-failed', retryable: true });
   });
 
+  it('is not asked any longer than the rollout lasts, nor again', async () => {
+    const { run, abort } = await startRollout();
+    answers = [() => abort(new Error('the attempt timed out')), say('too late')];
+    const ask = toAskModel('judge.model', { baseUrl, model: 'm' }, { wait: async () => {} });
+    await expect(run(() => ask('score'))).rejects.toMatchObject({
+      code: 'cancelled',
+      message: expect.stringMatching(/the model m at .* was not waited for: the rollout that asks it has ended/),
+    });
+    expect(requests).toHaveLength(1);
+    await expect(run(() => ask('score'))).rejects.toMatchObject({ code: 'cancelled' });
+    expect(requests).toHaveLength(1);
+  });
+
   it('may be a function', async () => {
     expect(await toAskModel('reflection', async (prompt) => `${prompt}!`)('improve')).toBe('improve!');
     const ask = toAskModel('reflection', (async () => ({ text: 'x' })) as never);
@@ -83,7 +97,19 @@ describe('a model that is asked for a text', () => {
     [{ baseUrl: 'api.openai.com', model: 'm' }, /reflection\.baseUrl must be a URL such as/],
     [{ baseUrl: 'http://x/v1', model: '' }, /reflection\.model must be the name of a model/],
     [{ baseUrl: 'http://x/v1', model: 'm', key: 'x' }, /reflection has no option "key"/],
+    [{ baseUrl: 'http://me:SECRET@x/v1', model: 'm' }, /reflection\.baseUrl must be a URL without .*apiKey/],
+    [{ baseUrl: 'http://SECRET@x/v1', model: 'm' }, /reflection\.baseUrl must be a URL without .*apiKey/],
+    [{ baseUrl: 'me:SECRET@x/v1', model: 'm' }, /reflection\.baseUrl must be a URL such as/],
+    [
+      { baseUrl: 'http://x/v1', model: 'm', apiKey: 'part\nSECRET' },
+      /reflection\.apiKey must be .* its value is not shown/,
+    ],
+    [{ baseUrl: 'http://x/v1', model: 'm', apiKey: 'SECRET ' }, /reflection\.apiKey must be .* its value is not shown/],
+    [{ baseUrl: 'http://x/v1', model: 'm', apiKey: '' }, /reflection\.apiKey must be/],
+    [{ baseUrl: 'http://x/v1', model: 'm', apiKey: 'SECRÉT' }, /reflection\.apiKey must be .* its value is not shown/],
   ])('refuses %j', (model, message) => {
-    expect(() => toAskModel('reflection', model as never)).toThrow(message);
+    const make = (): unknown => toAskModel('reflection', model as never);
+    expect(make).toThrow(message);
+    expect(make).not.toThrow(/SECR/);
   });
 });

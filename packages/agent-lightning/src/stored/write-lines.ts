@@ -1,38 +1,47 @@
-import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
-import { finished } from 'node:stream/promises';
-import { ConfigurationError } from '@agent-lightning/core';
+import { pipeline } from 'node:stream/promises';
+import { BackendError, ConfigurationError } from '@agent-lightning/core';
 
 /**
  * Writes lines into a file, which appears whole or not at all. Returns how many there were.
  * @throws {ConfigurationError} `option-invalid` when the file cannot be written
+ * @throws {BackendError} `disk-full`
  */
 export async function writeLines(path: string, lines: AsyncIterable<string>): Promise<number> {
   const partial = `${path}.${process.pid}.partial`;
-  const stream = createWriteStream(partial, { flags: 'wx' });
   let count = 0;
-  try {
-    await once(stream, 'open');
+  async function* countLines(): AsyncGenerator<string> {
     for await (const line of lines) {
-      if (!stream.write(line)) await once(stream, 'drain');
+      yield line;
       count += 1;
     }
-    stream.end();
-    await finished(stream);
+  }
+  const stream = createWriteStream(partial, { flags: 'wx', flush: true });
+  try {
+    await pipeline(countLines(), stream);
     await rename(partial, path);
     return count;
   } catch (error) {
-    stream.destroy();
+    // A stream that is closed before it is open makes its file all the same.
+    if (!stream.closed) await new Promise<void>((done) => stream.once('close', () => done()));
     await rm(partial, { force: true });
-    const { code, syscall } = error as NodeJS.ErrnoException;
-    if (syscall === undefined) throw error;
-    throw new ConfigurationError(
-      `${path} cannot be written (${code}); give --output a path in a folder that exists and can be written`,
-      {
-        code: 'option-invalid',
-        cause: error,
-      },
-    );
+    throw (error as NodeJS.ErrnoException).syscall === undefined ? error : toWriteError(path, error);
   }
+}
+
+/** The codes of a disk that is full, a quota that is used up, and a file that grew past its limit. */
+const fullCodes: readonly (string | undefined)[] = ['ENOSPC', 'EDQUOT', 'EFBIG'];
+
+function toWriteError(path: string, cause: unknown): BackendError | ConfigurationError {
+  const { code } = cause as NodeJS.ErrnoException;
+  if (fullCodes.includes(code))
+    return new BackendError(
+      `${path} cannot be written (${code}): there is no room for it; make room, or give --output on another disk`,
+      { code: 'disk-full', cause },
+    );
+  return new ConfigurationError(
+    `${path} cannot be written (${code}); give --output a path in a folder that exists and can be written`,
+    { code: 'option-invalid', cause },
+  );
 }

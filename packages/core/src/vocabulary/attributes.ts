@@ -86,6 +86,8 @@ export const attributeNames = {
   operationLabel: 'agentlightning.operation.name',
   operationInput: 'agentlightning.operation.input',
   operationOutput: 'agentlightning.operation.output',
+  /** True on the operation in which a judge scored: its output is a reward. */
+  isJudge: 'agentlightning.judge',
   /** The text that a command printed, capped. */
   commandStdout: 'agentlightning.command.stdout',
   commandStderr: 'agentlightning.command.stderr',

@@ -1,8 +1,9 @@
-import { randomOrder, seededRandom, type AlgorithmHost, type Episode, type Rollout } from '@agent-lightning/core';
+import { randomOrder, seededRandom, type AlgorithmHost, type Episode } from '@agent-lightning/core';
 import { identifyTexts } from '../prompts/prompt-set.ts';
 import { critiqueAndEdit } from '../reflection/critique-and-edit.ts';
 import type { Reflection } from '../reflection/reflect.ts';
-import { findEpisodes, findRewards } from '../search/step-rollouts.ts';
+import { gatherExamples, type NoExamples } from '../search/gather-examples.ts';
+import { findRewards } from '../search/step-rollouts.ts';
 import { minibatchAt } from '../decisions/minibatches.ts';
 import type { ApoSettings } from './apo-options.ts';
 import type { ApoEntry, ApoState } from './apo-state.ts';
@@ -46,45 +47,41 @@ export function planRound(
   return { branches, compared: minibatchAt(step - 1, selection, settings.beamTasks, seed) };
 }
 
-/** Asks for the new candidate of a branch. Undefined where there is nothing to learn: every run is perfect, or none has a reward. */
+/** The result of a branch: what its models answered, or why they were not asked. */
+export type BranchResult = Reflection | NoExamples;
+
+/** Asks for the new candidate of a branch, unless there is nothing to learn. */
 export async function askForBranch(
   settings: ApoSettings,
   host: AlgorithmHost,
   step: number,
-  { index, parent, minibatch, component }: Branch,
+  branch: Branch,
   episodes: readonly Episode[],
-): Promise<Reflection | undefined> {
-  const found = findEpisodes(episodes, 'parent', `p${index}`);
-  const given = minibatch.flatMap((task) => found.get(task) ?? []);
-  if (given.every(({ reward }) => reward === undefined)) return undefined;
-  if (given.every(({ reward }) => reward !== undefined && reward >= settings.perfectReward)) return undefined;
-  const rollouts: readonly Rollout[] = given.map(({ rollout }) => rollout);
-  const spans = Map.groupBy(await host.readSpans(rollouts), ({ rolloutId }) => rolloutId);
-  return await critiqueAndEdit(host, settings, {
-    purpose: `s${step}.p${index}`,
-    prompts: settings.prompts,
-    texts: parent.texts,
-    components: [component],
-    examples: given.map((episode) => ({ episode, spans: spans.get(episode.rollout.rolloutId) ?? [] })),
-    guidance: settings.guidance,
-  });
+): Promise<BranchResult> {
+  const examples = await gatherExamples(host, settings.perfectReward, branch, episodes);
+  if (typeof examples === 'string') return examples;
+  const { prompts, guidance } = settings;
+  const { texts } = branch.parent;
+  const purpose = `s${step}.p${branch.index}`;
+  const components = [branch.component];
+  return await critiqueAndEdit(host, settings, { purpose, prompts, texts, components, examples, guidance });
 }
 
 /** Returns the new candidates of a round, each text once, and none that the beam has. */
 export function listNew(
   beam: readonly ApoEntry[],
   branches: readonly Branch[],
-  reflections: readonly (Reflection | undefined)[],
+  results: readonly BranchResult[],
   step: number,
 ): readonly ApoEntry[] {
   const known = new Set(beam.map(({ id }) => id));
   const found: ApoEntry[] = [];
-  for (const [index, reflection] of reflections.entries()) {
-    if (reflection?.kind !== 'texts') continue;
-    const id = identifyTexts(reflection.texts);
+  for (const [index, result] of results.entries()) {
+    if (typeof result === 'string' || result.kind !== 'texts') continue;
+    const id = identifyTexts(result.texts);
     if (known.has(id)) continue;
     known.add(id);
-    found.push({ id, texts: reflection.texts, parent: branches[index]!.parent.id, step });
+    found.push({ id, texts: result.texts, parent: branches[index]!.parent.id, step });
   }
   return found;
 }

@@ -1,7 +1,6 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
-  TrainerError,
   type AlgorithmHost,
   type AlgorithmRun,
   type Episode,
@@ -13,6 +12,8 @@ import { meanScore } from '../candidates/candidate.ts';
 import { keepTexts } from '../prompts/keep-texts.ts';
 import { identifyTexts, toTexts } from '../prompts/prompt-set.ts';
 import { exportPrompts } from '../search/export-prompts.ts';
+import { findFailure } from '../search/find-failure.ts';
+import { readState } from '../search/read-state.ts';
 import { splitTasks, type TaskSplit } from '../search/split-tasks.ts';
 import { planRollouts } from '../search/step-rollouts.ts';
 import { findUnusedPrompt } from '../search/unused-prompts.ts';
@@ -61,6 +62,7 @@ export class ApoRun implements AlgorithmRun<ApoMetrics> {
       minibatches: 0,
       spent: 0,
       failedReflections: 0,
+      silentSteps: 0,
       history: [],
     };
   }
@@ -128,7 +130,7 @@ export class ApoRun implements AlgorithmRun<ApoMetrics> {
   }
 
   async load(directory: string): Promise<void> {
-    this.#state = JSON.parse(await readFile(join(directory, stateFile), 'utf8')) as ApoState;
+    this.#state = await readState<ApoState>(join(directory, stateFile), this.#state.format);
   }
 
   async exportResult(directory: string): Promise<void> {
@@ -176,25 +178,17 @@ export class ApoRun implements AlgorithmRun<ApoMetrics> {
   }
 
   #findEnd(open: OpenRound | undefined, warnings: readonly string[]): 'converged' | Error | undefined {
-    const { first, failedReflections } = this.#state;
-    if (first === undefined)
-      return new TrainerError(
-        'no rollout of the prompts as they are had a reward on the selection tasks; return a number from the rollout function',
-        { code: 'no-signal' },
-      );
-    if (failedReflections >= this.#host.noSignalPatience)
-      return new TrainerError(
-        `apo.reflection has not answered in ${failedReflections} rounds (${warnings.at(-1) ?? 'no message'}); the run is saved: resume it when the model answers`,
-        { code: 'upstream-failed' },
-      );
-    const isSolved = open?.reflections?.every((reflection) => reflection === undefined) ?? false;
+    const progress = { ...this.#state, isScored: this.#state.first !== undefined };
+    const failure = findFailure('apo', progress, this.#host.noSignalPatience, warnings.at(-1));
+    if (failure !== undefined) return failure;
+    const isSolved = open?.reflections?.every((reflection) => reflection === 'perfect') ?? false;
     return isSolved || !this.#canPay() ? 'converged' : undefined;
   }
 
   #describeEnd(): string {
     const { spent } = this.#state;
     return this.#canPay()
-      ? 'there is nothing to learn from: every run of this round has the perfect reward, or none'
+      ? 'there is nothing to learn from: every run of this round has the perfect reward'
       : `the budget is spent: ${spent} of ${this.#settings.budget} rollouts, and another round may cost ${costOfRound(this.#settings, this.#split, false)}`;
   }
 }

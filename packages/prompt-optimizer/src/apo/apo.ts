@@ -1,7 +1,7 @@
 import type { Algorithm, MetricChart } from '@agent-lightning/core';
 import { toTexts } from '../prompts/prompt-set.ts';
 import { rehearsePrompts } from '../search/rehearse-prompts.ts';
-import { splitTasks } from '../search/split-tasks.ts';
+import { splitFewTasks } from '../search/split-tasks.ts';
 import { checkBudget, costOfRound, resolveApoOptions, type ApoOptions } from './apo-options.ts';
 import { ApoRun, type ApoMetrics } from './apo-run.ts';
 
@@ -41,7 +41,8 @@ export function apo(options: ApoOptions): Algorithm<ApoMetrics> {
     begin: async (host) => new ApoRun(settings, host),
     rehearse: async (host) => {
       const { length } = host.tasks;
-      const cost = costOfRound(settings, splitTasks('apo', undefined, length, host.seed), false);
+      const split = splitFewTasks('apo', settings.selectionTasks, length, host.seed);
+      const cost = costOfRound(settings, split, false);
       return await rehearsePrompts(host, settings, `with these ${length} tasks, a round costs up to ${cost} rollouts`);
     },
   });

@@ -1,16 +1,16 @@
 import type { Episode } from '@agent-lightning/core';
 import { meanScore } from '../candidates/candidate.ts';
-import type { Reflection } from '../reflection/reflect.ts';
+import { describeFault } from '../reflection/reflect.ts';
 import { findRewards, requireAll } from '../search/step-rollouts.ts';
 import type { ApoSettings } from './apo-options.ts';
-import type { rankCandidates, Round } from './apo-round.ts';
+import type { BranchResult, rankCandidates, Round } from './apo-round.ts';
 import type { ApoEntry, ApoState } from './apo-state.ts';
 
 /** A round while it runs. */
 export interface OpenRound {
   readonly round: Round;
   /** The answers of the models, by branch; undefined before they were asked. */
-  readonly reflections?: readonly (Reflection | undefined)[];
+  readonly reflections?: readonly BranchResult[];
   /** The new candidates. */
   readonly added?: readonly ApoEntry[];
   /** The beam and the new candidates, the best first; undefined where there is nothing to compare. */
@@ -25,8 +25,8 @@ export function concludeRound(
   episodes: readonly Episode[],
 ): { readonly state: ApoState; readonly warnings: readonly string[] } {
   const { reflections = [], ranked = [] } = open;
-  const failed = reflections.filter((reflection) => reflection?.kind === 'failed');
-  const asked = reflections.filter((reflection) => reflection !== undefined);
+  const asked = reflections.filter((reflection) => typeof reflection !== 'string');
+  const failed = asked.filter(({ kind }) => kind === 'failed');
   const isFailed = asked.length > 0 && failed.length === asked.length;
   const kept = ranked.filter(({ score }) => score !== undefined).slice(0, settings.beam);
   const counted: ApoState = {
@@ -35,6 +35,7 @@ export function concludeRound(
     minibatches: before.minibatches + open.round.branches.length,
     spent: before.spent + episodes.length,
     failedReflections: isFailed ? before.failedReflections + 1 : asked.length > 0 ? 0 : before.failedReflections,
+    silentSteps: episodes.every(({ reward }) => reward === undefined) ? before.silentSteps + 1 : 0,
     history: [
       ...before.history,
       ...ranked
@@ -52,7 +53,7 @@ export function concludeRound(
             `${left} of ${before.selection.length} selection tasks had no reward with the prompts as they are, and are left out of this run`,
           ]
         : []),
-      ...new Set(reflections.flatMap((reflection) => describeFault(reflection) ?? [])),
+      ...new Set(asked.flatMap((reflection) => describeFault(reflection) ?? [])),
     ],
   };
 }
@@ -72,11 +73,4 @@ function scoreLeader(state: ApoState, leader: ApoEntry | undefined, episodes: re
   if (scores === undefined) return state;
   const isBetter = meanScore({ scores }) > meanScore(state.best);
   return { ...state, scored: [...state.scored, leader.id], ...(isBetter ? { best: { ...leader, scores } } : {}) };
-}
-
-function describeFault(reflection: Reflection | undefined): string | undefined {
-  if (reflection?.kind === 'rejected') return `a new prompt was not run: ${reflection.reason}`;
-  if (reflection?.kind !== 'failed') return undefined;
-  const { error } = reflection;
-  return `no new prompt: ${error instanceof Error ? error.message : String(error)}`;
 }

@@ -2,6 +2,7 @@ import type { Episode } from '@agent-lightning/core';
 import type { Texts } from '../candidates/candidate.ts';
 import { inheritPointer } from '../decisions/components.ts';
 import { identifyTexts } from '../prompts/prompt-set.ts';
+import { describeFault } from '../reflection/reflect.ts';
 import type { OpenStep } from './extend-work.ts';
 import type { GepaState, PoolEntry } from './gepa-state.ts';
 import type { ProposalOutcome, Search } from './plan-work.ts';
@@ -99,9 +100,8 @@ function concludeProposal(
 ): { readonly fate: Fate; readonly added?: GepaState; readonly warning?: string } {
   if (child === undefined) {
     const fate = skipped ?? 'unrewarded';
-    if (reflection?.kind === 'rejected') return { fate, warning: `a new prompt was not run: ${reflection.reason}` };
-    if (reflection?.kind === 'failed') return { fate, warning: `no new prompt: ${describeError(reflection.error)}` };
-    return { fate };
+    const warning = describeFault(reflection);
+    return warning === undefined ? { fate } : { fate, warning };
   }
   if (isAccepted !== true || state.pool.length === 0) return { fate: 'notBetter' };
   const added = addCandidate(state, step, child.texts, [parent], findScores(state, episodes, name));
@@ -173,8 +173,4 @@ function notePerfect(
 
 function describeMissing(what: string): string {
   return `${what} was accepted, but is left out: one of its rollouts on the selection tasks had no reward, and a mean over the others would not compare`;
-}
-
-function describeError(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

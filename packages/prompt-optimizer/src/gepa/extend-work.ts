@@ -3,10 +3,11 @@ import { isSameTexts } from '../candidates/candidate.ts';
 import { isAccepted, isMergeAccepted } from '../decisions/acceptance.ts';
 import { keepTexts } from '../prompts/keep-texts.ts';
 import { identifyTexts } from '../prompts/prompt-set.ts';
-import { reflect, type Reflection } from '../reflection/reflect.ts';
+import { reflect } from '../reflection/reflect.ts';
 import type { GepaState } from './gepa-state.ts';
 import type { Proposal, ProposalOutcome, Search, Work } from './plan-work.ts';
-import { findEpisodes, findRewards, pairRewards, planRollouts, requireAll } from '../search/step-rollouts.ts';
+import { gatherExamples } from '../search/gather-examples.ts';
+import { findRewards, pairRewards, planRollouts, requireAll } from '../search/step-rollouts.ts';
 
 /** A step while it runs: what its work has come to so far. */
 export interface OpenStep {
@@ -115,22 +116,20 @@ async function reflectOn(
   { settings }: Search,
   host: AlgorithmHost,
   step: number,
-  { index, parent, minibatch, components }: Proposal,
+  proposal: Proposal,
   { episodes }: Finished,
 ): Promise<ProposalOutcome> {
-  const found = findEpisodes(episodes, 'parent', `p${index}`);
-  const given = minibatch.flatMap((task) => found.get(task) ?? []);
-  if (given.every(({ reward }) => reward === undefined)) return { skipped: 'unrewarded' };
-  if (given.every(({ reward }) => reward !== undefined && reward >= settings.perfectReward))
-    return { skipped: 'perfect' };
-  const spans = Map.groupBy(await host.readSpans(given.map(({ rollout }) => rollout)), ({ rolloutId }) => rolloutId);
-  const { prompts, guidance, ask } = settings;
-  const reflection: Reflection = await reflect(host, ask, {
-    purpose: `s${step}.p${index}`,
+  const { prompts, guidance, ask, perfectReward } = settings;
+  const { index, parent, components } = proposal;
+  const examples = await gatherExamples(host, perfectReward, proposal, episodes);
+  if (typeof examples === 'string') return { skipped: examples };
+  const purpose = `s${step}.p${index}`;
+  const reflection = await reflect(host, ask, {
+    purpose,
     prompts,
     texts: parent.texts,
     components,
-    examples: given.map((episode) => ({ episode, spans: spans.get(episode.rollout.rolloutId) ?? [] })),
+    examples,
     guidance,
   });
   if (reflection.kind !== 'texts') return { reflection, skipped: reflection.kind };

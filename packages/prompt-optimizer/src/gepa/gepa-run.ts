@@ -1,7 +1,6 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
-  TrainerError,
   type AlgorithmHost,
   type AlgorithmRun,
   type PlannedRollout,
@@ -11,6 +10,8 @@ import {
 import { findBest, meanScore } from '../candidates/candidate.ts';
 import { keepTexts } from '../prompts/keep-texts.ts';
 import { identifyTexts, toTexts } from '../prompts/prompt-set.ts';
+import { findFailure } from '../search/find-failure.ts';
+import { readState } from '../search/read-state.ts';
 import { findUnusedPrompt } from '../search/unused-prompts.ts';
 import { splitTasks } from '../search/split-tasks.ts';
 import { planRollouts } from '../search/step-rollouts.ts';
@@ -106,7 +107,7 @@ export class GepaRun implements AlgorithmRun<GepaMetrics> {
   }
 
   async load(directory: string): Promise<void> {
-    this.#state = JSON.parse(await readFile(join(directory, stateFile), 'utf8')) as GepaState;
+    this.#state = await readState<GepaState>(join(directory, stateFile), this.#state.format);
   }
 
   async exportResult(directory: string): Promise<void> {
@@ -153,23 +154,9 @@ export class GepaRun implements AlgorithmRun<GepaMetrics> {
   }
 
   #findEnd(step: number, { warnings }: Conclusion): 'converged' | Error | undefined {
-    const { pool, silentSteps, failedReflections } = this.#state;
-    const { noSignalPatience } = this.#host;
-    if (pool.length === 0)
-      return new TrainerError(
-        'no rollout of the prompts as they are had a reward on the selection tasks; return a number from the rollout function',
-        { code: 'no-signal' },
-      );
-    if (silentSteps >= noSignalPatience)
-      return new TrainerError(
-        `no rollout of the last ${silentSteps} steps had a reward; return one from the rollout function`,
-        { code: 'no-signal' },
-      );
-    if (failedReflections >= noSignalPatience)
-      return new TrainerError(
-        `gepa.reflection has not answered in ${failedReflections} steps (${warnings.at(-1) ?? 'no message'}); the run is saved: resume it when the model answers`,
-        { code: 'upstream-failed' },
-      );
+    const progress = { ...this.#state, isScored: this.#state.pool.length > 0 };
+    const failure = findFailure('gepa', progress, this.#host.noSignalPatience, warnings.at(-1));
+    if (failure !== undefined) return failure;
     return planWork(this.#search, this.#state, step + 1) === undefined ? 'converged' : undefined;
   }
 

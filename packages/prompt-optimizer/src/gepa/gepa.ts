@@ -2,7 +2,7 @@ import type { Algorithm, AlgorithmHost, MetricChart } from '@agent-lightning/cor
 import { costOfProposal } from '../decisions/budget.ts';
 import { toTexts } from '../prompts/prompt-set.ts';
 import { rehearsePrompts } from '../search/rehearse-prompts.ts';
-import { splitTasks } from '../search/split-tasks.ts';
+import { splitFewTasks } from '../search/split-tasks.ts';
 import { countSteps, resolveGepaOptions, sizeSteps, type GepaOptions, type GepaSettings } from './gepa-options.ts';
 import { GepaRun, type GepaMetrics } from './gepa-run.ts';
 
@@ -40,7 +40,7 @@ export function gepa(options: GepaOptions): Algorithm<GepaMetrics> {
 }
 
 function describeCost(settings: GepaSettings, { tasks, seed }: AlgorithmHost): string {
-  const split = splitTasks('gepa', undefined, tasks.length, seed);
+  const split = splitFewTasks('gepa', settings.selectionTasks, tasks.length, seed);
   const sizes = sizeSteps({ ...settings, budget: Infinity }, split);
   return `with these ${tasks.length} tasks, the prompts as they are cost ${sizes.selection} rollouts, and a new one from ${sizes.minibatch} (nothing to improve) to ${costOfProposal(sizes)} (accepted)`;
 }

@@ -3,7 +3,7 @@ import { attributeNames, toMessages, type Attributes, type ChatMessage, type Spa
 /** The longest text of one event, in characters; what is longer is cut, with a visible mark. */
 const longestEvent = 1_500;
 
-/** Returns what an agent did in one rollout, an event on each line: model calls, tools, messages, exceptions. Rewards are left out. */
+/** Returns what an agent did in one rollout, an event on each line: model calls, tools, messages, exceptions. Rewards are left out, and so is what a judge scored. */
 export function describeTrace(spans: readonly Span[]): string {
   const calls = toMessages(spans).conversations.map(({ sequenceId, agentNames, messages }) => ({
     sequenceId,
@@ -47,7 +47,7 @@ function describeSpan({ kind, name, attributes, status }: Span): string | undefi
   if (kind === 'exception') return `exception: ${describeException(attributes)}`;
   if (kind === 'object' && attributes[attributeNames.promptName] === undefined)
     return `object: ${read(attributeNames.objectJson)}`;
-  if (kind === 'operation')
+  if (kind === 'operation' && attributes[attributeNames.isJudge] !== true)
     return `${name}(${read(attributeNames.operationInput)})${failure || ` returned ${read(attributeNames.operationOutput)}`}`;
   return undefined;
 }

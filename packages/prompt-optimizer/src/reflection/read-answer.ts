@@ -4,7 +4,7 @@
  * @returns undefined when it cannot be told which text is meant: a tag is not closed, or there are several blocks
  */
 export function readAnswer(answer: string): string | undefined {
-  const tagged = [...answer.matchAll(/<new_prompt>([\s\S]*?)<\/new_prompt>/g)].at(-1)?.[1];
+  const tagged = [...answer.matchAll(/<new_prompt>((?:(?!<new_prompt>)[\s\S])*?)<\/new_prompt>/g)].at(-1)?.[1];
   if (tagged !== undefined) return tagged.trim();
   if (/<\/?new_prompt>/.test(answer)) return undefined;
   const blocks = findBlocks(answer);

@@ -1,9 +1,8 @@
 import type { AlgorithmHost } from '@agent-lightning/core';
 import type { AskModel, PromptTemplate } from '@agent-lightning/tracing';
 import type { Texts } from '../candidates/candidate.ts';
-import { findTextFault } from '../prompts/prompt-set.ts';
 import { askOnce } from './ask-once.ts';
-import { readAnswer } from './read-answer.ts';
+import { readNewText } from './read-new-text.ts';
 import { writeRequest, type Example } from './request.ts';
 
 /** The result of asking for new texts. */
@@ -32,21 +31,29 @@ export async function reflect(
   ask: AskModel,
   { purpose, prompts, texts, components, examples, guidance }: ReflectionRequest,
 ): Promise<Reflection> {
-  const changed: Record<string, string> = { ...texts };
+  const changed: Record<string, string> = {};
   for (const name of components) {
     const prompt = prompts.find((each) => each.name === name)!;
-    const request = writeRequest(prompt, texts[name]!, examples, guidance);
-    let answer: string;
-    try {
-      answer = await askOnce(host, ask, purpose, request);
-    } catch (error) {
-      return { kind: 'failed', error };
-    }
-    const text = readAnswer(answer);
-    const fault = text === undefined ? 'it is not clear which text is the prompt' : findTextFault(prompt, text);
-    if (fault !== undefined) return { kind: 'rejected', reason: `the new text of "${name}": ${fault}` };
-    changed[name] = text!;
+    const asked = await askOnce(host, ask, purpose, writeRequest(prompt, texts[name]!, examples, guidance));
+    if ('error' in asked) return { kind: 'failed', error: asked.error };
+    const read = readNewText(prompt, asked.answer);
+    if ('reason' in read) return { kind: 'rejected', reason: read.reason };
+    changed[name] = read.text;
   }
-  const isSame = components.every((name) => changed[name] === texts[name]);
-  return isSame ? { kind: 'rejected', reason: 'the new text is the old one' } : { kind: 'texts', texts: changed };
+  return changeTexts(texts, changed);
+}
+
+/** Puts new texts in the place of those that a candidate has; rejected when all say the same as before. White space around a text says nothing. */
+export function changeTexts(texts: Texts, changed: Texts): Reflection {
+  const news = Object.entries(changed).filter(([name, text]) => text !== texts[name]!.trim());
+  if (news.length === 0) return { kind: 'rejected', reason: 'the new text is the old one' };
+  return { kind: 'texts', texts: { ...texts, ...Object.fromEntries(news) } };
+}
+
+/** Says why there is no new prompt; undefined where there is one, or none was asked for. */
+export function describeFault(reflection: Reflection | undefined): string | undefined {
+  if (reflection?.kind === 'rejected') return `a new prompt was not run: ${reflection.reason}`;
+  if (reflection?.kind !== 'failed') return undefined;
+  const { error } = reflection;
+  return `no new prompt: ${error instanceof Error ? error.message : String(error)}`;
 }

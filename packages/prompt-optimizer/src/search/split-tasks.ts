@@ -8,6 +8,17 @@ export interface TaskSplit {
   readonly selection: readonly number[];
 }
 
+/** Splits the tasks of a dry run as `splitTasks` does; there may be fewer than a run needs. */
+export function splitFewTasks(
+  owner: string,
+  selectionTasks: number | undefined,
+  taskCount: number,
+  seed: number,
+): TaskSplit {
+  const most = selectionTasks === undefined ? undefined : Math.min(selectionTasks, taskCount);
+  return splitTasks(owner, most, taskCount, seed);
+}
+
 /** Splits the training tasks by chance: half of 8 or more tasks are for selection, else all are for both. @param owner the algorithm, in messages @param selectionTasks the number that the user gives. @throws {ConfigurationError} `option-invalid` when there are too few */
 export function splitTasks(
   owner: string,

@@ -1,4 +1,4 @@
-import { attributeNames } from '@agent-lightning/core';
+import { attributeNames, type Attributes } from '@agent-lightning/core';
 import { activeSpan, runInSpan } from '../scope/active-span.ts';
 import { capText, describeValue } from '../writing/attribute-values.ts';
 import { errorOutcome } from '../writing/exception-attributes.ts';
@@ -29,7 +29,19 @@ export function runOperation<Result>(name: string, work: () => Result): Result {
   return operation(name, work)();
 }
 
-function trace<Result>(scope: RolloutScope, name: string, args: readonly unknown[], work: () => Result): Result {
+/** Runs `work` now as an operation whose span has further attributes. */
+export function runMarked<Result>(name: string, marks: Attributes, work: () => Result): Result {
+  const scope = currentRollout();
+  return scope === undefined ? work() : trace(scope, name, [], work, marks);
+}
+
+function trace<Result>(
+  scope: RolloutScope,
+  name: string,
+  args: readonly unknown[],
+  work: () => Result,
+  marks: Attributes = {},
+): Result {
   const parent = activeSpan(scope);
   const span = writeTrace(scope, () =>
     scope.recorder.start({
@@ -38,6 +50,7 @@ function trace<Result>(scope: RolloutScope, name: string, args: readonly unknown
       ...(parent !== undefined && { parentSpanId: parent.spanId }),
       attributes: {
         [attributeNames.operationLabel]: name,
+        ...marks,
         ...(args.length > 0 && { [attributeNames.operationInput]: describeArguments(args) }),
       },
     }),

@@ -1,15 +1,19 @@
 import { createHash } from 'node:crypto';
-import { check } from '@agent-lightning/core';
+import { attributeNames, check, LightningError } from '@agent-lightning/core';
+import { runBeside } from '../adapter-kit/run-beside.ts';
 import { emitMessage } from '../emit/emitters.ts';
-import { runOperation } from '../emit/operation.ts';
+import { runMarked } from '../emit/operation.ts';
 import { toAskModel, type AskModel, type TextModel } from '../models/text-model.ts';
 
 export interface JudgeOptions {
-  /** The model that scores: a server, or a function around any model. Ask it at temperature 0, or its noise is noise of the reward. */
+  /**
+   * The model that scores: a server, or a function around any model. Ask it at temperature 0 where it takes one (models that think do not), since its
+   * noise is noise of the reward. Inside a wrapped agent it is asked itself, never the policy, unless an `agentMatch` matches `name`.
+   */
   readonly model: TextModel;
   /** What makes an answer good, in words, and what does not matter. */
   readonly rubric: string;
-  /** Names it in traces. @default 'judge' */
+  /** Its name in traces. @default 'judge' */
   readonly name?: string;
 }
 
@@ -70,8 +74,10 @@ export function judge(options: JudgeOptions): Judge {
     const digest = createHash('sha256').update(request).digest('base64');
     const known = kept.get(digest);
     if (known !== undefined) {
+      const judgement = await waitForOther(known);
+      if (judgement === undefined) return await score(answer);
       counts.repeated += 1;
-      return await known;
+      return judgement;
     }
     const asking = askForScore((prompt) => {
       counts.asked += 1;
@@ -91,7 +97,7 @@ export function judge(options: JudgeOptions): Judge {
     async (answer: JudgedAnswer): Promise<Judgement | undefined> => {
       check.knownOptions(name, answer, ['task', 'answer', 'reference']);
       // The operation itself does not fail: an agent is not charged with an error of its judge.
-      return await runOperation(name, async () => {
+      const judged = async (): Promise<Judgement | undefined> => {
         try {
           return await score(answer);
         } catch (error) {
@@ -99,10 +105,21 @@ export function judge(options: JudgeOptions): Judge {
           emitMessage(`${name} gave no score: ${error instanceof Error ? error.message : String(error)}`);
           return undefined;
         }
-      });
+      };
+      return await runBeside([name], () => runMarked(name, { [attributeNames.isJudge]: true }, judged));
     },
     { statistics: counts as JudgeStatistics },
   );
+}
+
+/** Waits for a score that another rollout asked for; undefined when that rollout has ended before it came. */
+async function waitForOther(known: Promise<Judgement>): Promise<Judgement | undefined> {
+  try {
+    return await known;
+  } catch (error) {
+    if (LightningError.isInstance(error) && error.code === 'cancelled') return undefined;
+    throw error;
+  }
 }
 
 async function askForScore(ask: AskModel, request: string): Promise<Judgement> {

@@ -15,11 +15,11 @@ export interface Agreement {
   readonly failed: number;
   /**
    * The share of pairs of answers with different labels that the judge puts in the order of the labels; a pair to which it gives equal scores counts half.
-   * 1 is perfect and 0.5 is chance; undefined when all labels are equal.
+   * 1 is perfect and 0.5 is chance; undefined when the labels of all scored answers are equal, or none was scored.
    */
   readonly ordered: number | undefined;
-  /** The mean distance between score and label. */
-  readonly error: number;
+  /** The mean distance between score and label; undefined when no answer was scored. */
+  readonly error: number | undefined;
 }
 
 /** Measures how well a judge agrees with labels, before it is trusted with rewards: training needs the order above all. @throws {ConfigurationError} `option-invalid` */
@@ -46,7 +46,7 @@ export async function measureAgreement(judge: Judge, labelled: readonly Labelled
     answers: scored.length,
     failed: labelled.length - scored.length,
     ordered: orders.length === 0 ? undefined : mean(orders),
-    error: mean(scored.map(({ score, label }) => Math.abs(score - label))),
+    error: scored.length === 0 ? undefined : mean(scored.map(({ score, label }) => Math.abs(score - label))),
   };
 }
 

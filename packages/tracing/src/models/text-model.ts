@@ -1,11 +1,13 @@
-import { check, GatewayError } from '@agent-lightning/core';
+import { setTimeout as waitFor } from 'node:timers/promises';
+import { check, ConfigurationError, GatewayError, TimeoutError, type LightningError } from '@agent-lightning/core';
+import { currentRollout } from '../scope/rollout-scope.ts';
 
 /** A model that answers a text by a text: a server that speaks OpenAI's chat dialect, or a function around any other one. */
 export type TextModel = ChatModel | ((prompt: string) => Promise<string>);
 
 /** A model on a server that speaks OpenAI's chat dialect. */
 export interface ChatModel {
-  /** Ends in `/v1` on most servers, such as `https://api.openai.com/v1`. */
+  /** Ends in `/v1` on most servers, such as `https://api.openai.com/v1`. It holds no user, password or query. */
   readonly baseUrl: string;
   readonly model: string;
   /** Sent as a bearer token; it is in no message, file or trace. @default none is sent */
@@ -18,7 +20,7 @@ export interface ChatModel {
   readonly timeoutMs?: number;
 }
 
-/** Asks a model once. @throws {GatewayError} when it does not answer; what a function of the user's own throws, as it is */
+/** Asks a model once. @throws {GatewayError} when it does not answer @throws {TimeoutError} `cancelled` when the rollout that asks has ended; what a function of the user's own throws, as it is */
 export type AskModel = (prompt: string) => Promise<string>;
 
 const optionNames: Readonly<Record<keyof ChatModel, true>> = {
@@ -37,11 +39,12 @@ const mostTries = 3;
 const longestWaitMs = 60_000;
 
 interface Waits {
-  readonly wait?: (milliseconds: number) => Promise<void>;
+  readonly wait?: (milliseconds: number) => Promise<unknown>;
 }
 
 /**
- * Returns the function that asks a model. A busy or broken server is asked up to three times, after the wait that it asks for or 1 and 4 seconds.
+ * Returns the function that asks a model. A busy or broken server is asked up to three times, after the wait that it asks for or 1 and 4 seconds;
+ * inside a rollout no longer than the rollout lasts.
  * @param owner names the option in messages, such as `judge: model`
  * @throws {ConfigurationError} `option-invalid`
  */
@@ -51,6 +54,7 @@ export function toAskModel(owner: string, model: TextModel, { wait = waitFor }: 
   const url = resolveUrl(owner, model.baseUrl);
   if (typeof model.model !== 'string' || model.model === '')
     throw check.optionInvalid(`${owner}.model`, model.model, 'the name of a model');
+  checkApiKey(owner, model.apiKey);
   check.timerMs(`${owner}.timeoutMs`, model.timeoutMs ?? 300_000);
   if (model.maxTokens !== undefined) check.wholeNumber(`${owner}.maxTokens`, model.maxTokens);
   if (model.temperature !== undefined) check.positive(`${owner}.temperature`, model.temperature, { orZero: true });
@@ -65,7 +69,7 @@ export function toAskModel(owner: string, model: TextModel, { wait = waitFor }: 
 }
 
 interface Refusal {
-  readonly error: GatewayError;
+  readonly error: LightningError;
   /** The wait that the server asks for. */
   readonly waitMs: number | undefined;
 }
@@ -73,6 +77,8 @@ interface Refusal {
 async function request(url: URL, model: ChatModel, prompt: string): Promise<string | Refusal> {
   const { apiKey, temperature, maxTokens, timeoutMs = 300_000 } = model;
   const who = `the model ${model.model} at ${url.host}`;
+  const ended = currentRollout()?.signal;
+  const late = AbortSignal.timeout(timeoutMs);
   let response: Response;
   let text: string;
   try {
@@ -88,18 +94,41 @@ async function request(url: URL, model: ChatModel, prompt: string): Promise<stri
         ...(temperature === undefined ? {} : { temperature }),
         ...(maxTokens === undefined ? {} : { max_tokens: maxTokens }),
       }),
-      signal: AbortSignal.timeout(timeoutMs),
+      signal: ended === undefined ? late : AbortSignal.any([ended, late]),
     });
     text = await response.text();
   } catch (cause) {
-    const isLate = cause instanceof Error && cause.name === 'TimeoutError';
-    const message = isLate
-      ? `${who} did not answer in ${timeoutMs} ms`
-      : `${who} could not be reached: ${String(cause instanceof Error ? (cause.cause ?? cause) : cause)}`;
-    const code = isLate ? 'upstream-timeout' : 'upstream-failed';
-    return { error: new GatewayError(message, { code, retryable: true, cause }), waitMs: undefined };
+    return {
+      error: describeSilence(who, cause, { hasEnded: ended?.aborted, isLate: late.aborted, timeoutMs }),
+      waitMs: undefined,
+    };
   }
   return response.ok ? readAnswer(who, text) : refuse(who, response, text);
+}
+
+/** Returns the error of a request that nobody answered. */
+function describeSilence(
+  who: string,
+  cause: unknown,
+  { hasEnded, isLate, timeoutMs }: { hasEnded: boolean | undefined; isLate: boolean; timeoutMs: number },
+): LightningError {
+  if (hasEnded === true)
+    return new TimeoutError(`${who} was not waited for: the rollout that asks it has ended`, {
+      code: 'cancelled',
+      cause,
+    });
+  if (isLate)
+    return new GatewayError(`${who} did not answer in ${timeoutMs} ms`, {
+      code: 'upstream-timeout',
+      retryable: true,
+      cause,
+    });
+  const reason = String(cause instanceof Error ? (cause.cause ?? cause) : cause);
+  return new GatewayError(`${who} could not be reached: ${reason}`, {
+    code: 'upstream-failed',
+    retryable: true,
+    cause,
+  });
 }
 
 function refuse(who: string, response: Response, text: string): Refusal {
@@ -132,11 +161,25 @@ function checkAnswer(owner: string, answer: string): string {
 }
 
 function resolveUrl(owner: string, baseUrl: string): URL {
-  if (typeof baseUrl === 'string' && /^https?:\/\//.test(baseUrl) && URL.canParse(baseUrl))
+  const name = `${owner}.baseUrl`;
+  if (typeof baseUrl !== 'string' || !/^https?:\/\//.test(baseUrl) || !URL.canParse(baseUrl)) {
+    const shown = String(baseUrl).includes('@') ? 'one with an "@", which is not shown' : baseUrl;
+    throw check.optionInvalid(name, shown, 'a URL such as https://api.openai.com/v1');
+  }
+  const { username, password, search } = new URL(baseUrl);
+  if (username === '' && password === '' && search === '')
     return new URL(`${baseUrl.replace(/\/+$/, '')}/chat/completions`);
-  throw check.optionInvalid(`${owner}.baseUrl`, baseUrl, 'a URL such as https://api.openai.com/v1');
+  throw new ConfigurationError(
+    `${name} must be a URL without user, password and query; its value is not shown. Give the key as ${owner}.apiKey`,
+    { code: 'option-invalid' },
+  );
 }
 
-async function waitFor(milliseconds: number): Promise<void> {
-  await new Promise((resolve) => setTimeout(resolve, milliseconds));
+/** Checks that a key can be sent in a header; otherwise `fetch` would show it in its error, at the first request. */
+function checkApiKey(owner: string, apiKey: unknown): void {
+  if (apiKey === undefined || (typeof apiKey === 'string' && /^[\x21-\x7e]+$/.test(apiKey))) return;
+  throw new ConfigurationError(
+    `${owner}.apiKey must be a text of ASCII characters without spaces and line breaks; its value is not shown. Leave it out where the server asks for none`,
+    { code: 'option-invalid' },
+  );
 }

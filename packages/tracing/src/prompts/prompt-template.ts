@@ -3,18 +3,29 @@ import { currentRollout, type RolloutScope } from '../scope/rollout-scope.ts';
 import { writeTrace } from '../scope/untraceable.ts';
 import { fillTemplate, findVariables, type TemplateEngine } from './template-text.ts';
 
-type Trim<Text extends string> = Text extends ` ${infer Rest}` | `${infer Rest} ` ? Trim<Rest> : Text;
+type Space = ' ' | '\n' | '\r' | '\t';
+type Trim<Text extends string> = Text extends `${Space}${infer Rest}` | `${infer Rest}${Space}` ? Trim<Rest> : Text;
 
-/** Some of the characters that no name of a variable has: braces around them are plain text. */
-type Foreign = ' ' | '{' | '%' | '.' | ',' | ':' | '"' | "'" | '#' | '(' | '\n';
+type Digit = '0' | '1' | '2' | '3' | '4' | '5' | '6' | '7' | '8' | '9';
+type Letter =
+  | ('a' | 'b' | 'c' | 'd' | 'e' | 'f' | 'g' | 'h' | 'i' | 'j' | 'k' | 'l' | 'm')
+  | ('n' | 'o' | 'p' | 'q' | 'r' | 's' | 't' | 'u' | 'v' | 'w' | 'x' | 'y' | 'z' | '_');
+
+/** Tells whether a text is the name of a variable, as `findVariables` decides it: braces around anything else are plain text. */
+type IsName<Text extends string> = Text extends '' | `${Digit}${string}` ? false : HasNameCharacters<Text>;
+type HasNameCharacters<Text extends string> = Text extends `${infer First}${infer Rest}`
+  ? Lowercase<First> extends Letter | Digit
+    ? HasNameCharacters<Rest>
+    : false
+  : true;
 
 /** The names of the variables of a template, where its text is known to the compiler. */
 export type PromptVariables<Text extends string> = string extends Text
   ? string
   : Text extends `${string}{{${infer Name}}}${infer Rest}`
-    ? Trim<Name> extends '' | `${string}${Foreign}${string}`
-      ? PromptVariables<`${Name}}}${Rest}`>
-      : Trim<Name> | PromptVariables<Rest>
+    ? IsName<Trim<Name>> extends true
+      ? Trim<Name> | PromptVariables<Rest>
+      : PromptVariables<`{${Name}}}${Rest}`>
     : never;
 
 /** A value that takes the place of a variable. */
@@ -77,8 +88,8 @@ const recorded = new WeakMap<RolloutScope, Set<string>>();
 /** Returns the version of a prompt that the current rollout has, and writes once into its trace that it was rendered. */
 function findCurrent(name: string): CurrentText | undefined {
   const scope = currentRollout();
-  const resource = scope?.resources[name];
-  if (scope === undefined || resource === undefined) return undefined;
+  if (scope === undefined || !Object.hasOwn(scope.resources, name)) return undefined;
+  const resource = scope.resources[name]!;
   if (resource.type !== 'prompt_template')
     throw check.optionInvalid(`prompt "${name}": the resource of this name`, resource.type, 'a prompt_template');
   const names = recorded.get(scope) ?? new Set();

@@ -2,8 +2,9 @@ import { resolve } from 'node:path';
 import { Option, type Command } from 'commander';
 import { toSftRows, type SftRow } from '@agent-lightning/capture';
 import type { LightningStore, Rollout } from '@agent-lightning/core';
+import { exportRollouts } from '@agent-lightning/store';
 import { withStore } from '../../../stored/open-store.ts';
-import { readRollouts, toJsonLine } from '../../../stored/read-rollouts.ts';
+import { toJsonLine } from '../../../stored/to-json-line.ts';
 import { writeLines } from '../../../stored/write-lines.ts';
 import { defineCommand, runAs } from '../../define-command.ts';
 import { readNumber } from '../../read-number.ts';
@@ -72,7 +73,7 @@ async function* readLines(
     ...(minReward !== undefined && { minReward }),
     ...(agent !== undefined && { agentMatch: agent }),
   };
-  for await (const rollout of readRollouts(store, filter)) {
+  for await (const rollout of exportRollouts(store, filter)) {
     const found = toSftRows([rollout], selection);
     count(found);
     for (const row of found.rows) yield toJsonLine(toExample(row));
