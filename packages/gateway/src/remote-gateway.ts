@@ -2,6 +2,7 @@ import {
   check,
   ConfigurationError,
   GatewayError,
+  LightningError,
   type Claim,
   type LightningErrorCode,
   type LlmEndpoint,
@@ -77,11 +78,13 @@ interface ErrorBody {
   readonly error?: { readonly message?: string; readonly code?: string };
 }
 
-async function readReply(reply: Response, what: string): Promise<JsonObject> {
+/** Reads an answer, without the admin key that a server may repeat. */
+async function readReply(reply: Response, what: string, adminKey: string): Promise<JsonObject> {
   const body = (await reply.json().catch(() => ({}))) as JsonObject & ErrorBody;
   if (reply.ok) return body;
   const { code, retryable } = explainReply(reply.status, body.error?.code);
-  throw new GatewayError(`the gateway would not ${what}: ${body.error?.message ?? `status ${reply.status}`}`, {
+  const said = LightningError.hideKey(String(body.error?.message ?? `status ${reply.status}`), adminKey);
+  throw new GatewayError(`the gateway would not ${what}: ${said}`, {
     code,
     retryable,
   });
@@ -143,14 +146,18 @@ class Connection {
       if (isAnother) this.#restored = this.#restore();
     }
     await this.#restored;
-    return readReply(reply, what);
+    return readReply(reply, what, this.#options.adminKey);
   }
 
   async #restore(): Promise<void> {
     try {
       for (const [path, { what, body }] of this.#settings)
         if (!this.#beingSet.has(path))
-          await readReply(await this.#send('POST', path, body), `${what} again, after it was started again`);
+          await readReply(
+            await this.#send('POST', path, body),
+            `${what} again, after it was started again`,
+            this.#options.adminKey,
+          );
     } catch (error) {
       this.#instance = ''; // the next answer begins once more
       throw error;

@@ -1,5 +1,5 @@
 import { setTimeout as waitFor } from 'node:timers/promises';
-import { check, ConfigurationError, GatewayError, TimeoutError, type LightningError } from '@agent-lightning/core';
+import { check, ConfigurationError, GatewayError, LightningError, TimeoutError } from '@agent-lightning/core';
 import { currentRollout } from '../scope/rollout-scope.ts';
 
 /** A model that answers a text by a text: a server that speaks OpenAI's chat dialect, or a function around any other one. */
@@ -103,7 +103,9 @@ async function request(url: URL, model: ChatModel, prompt: string): Promise<stri
       waitMs: undefined,
     };
   }
-  return response.ok ? readAnswer(who, text) : refuse(who, response, text);
+  // What is quoted of the answer reaches the trace.
+  const shown = LightningError.hideKey(text, apiKey).slice(0, 500);
+  return response.status === 200 ? readAnswer(who, text, shown) : refuse(who, response, shown);
 }
 
 /** Returns the error of a request that nobody answered. */
@@ -131,19 +133,19 @@ function describeSilence(
   });
 }
 
-function refuse(who: string, response: Response, text: string): Refusal {
-  const retryable = response.status >= 500 || response.status === 429 || response.status === 408;
-  const seconds = Number(response.headers.get('retry-after') ?? Number.NaN);
+function refuse(who: string, { status, headers }: Response, shown: string): Refusal {
+  const retryable = status >= 500 || status === 429 || status === 408;
+  const seconds = Number(headers.get('retry-after') ?? Number.NaN);
   return {
-    error: new GatewayError(`${who} answered ${response.status}: ${text.slice(0, 500)}`, {
-      code: retryable ? 'upstream-failed' : 'upstream-rejected',
+    error: new GatewayError(`${who} answered ${status}: ${shown}`, {
+      code: retryable ? 'upstream-failed' : status < 400 ? 'upstream-malformed' : 'upstream-rejected',
       retryable,
     }),
     waitMs: Number.isFinite(seconds) && seconds >= 0 ? seconds * 1_000 : undefined,
   };
 }
 
-function readAnswer(who: string, text: string): string | Refusal {
+function readAnswer(who: string, text: string, shown: string): string | Refusal {
   let content: unknown;
   try {
     content = (JSON.parse(text) as { choices?: { message?: { content?: unknown } }[] }).choices?.[0]?.message?.content;
@@ -151,7 +153,7 @@ function readAnswer(who: string, text: string): string | Refusal {
     content = undefined; // The error below shows what came instead.
   }
   if (typeof content === 'string') return content;
-  const message = `${who} answered without choices[0].message.content: ${text.slice(0, 500)}`;
+  const message = `${who} answered without choices[0].message.content: ${shown}`;
   return { error: new GatewayError(message, { code: 'upstream-malformed' }), waitMs: undefined };
 }
 
