@@ -12,8 +12,14 @@ export { promptTemplate, type ChatModel, type PromptTemplate, type TextModel } f
 
 // decisions of GEPA
 export { findBest, meanScore, type Candidate, type Texts } from './candidates/candidate.ts';
-export { findFronts, removeDominated, weighParents, type Fronts } from './candidates/pareto-front.ts';
-export { isAccepted, isMergeAccepted, type AcceptanceRule } from './decisions/acceptance.ts';
+export { findFronts, removeDominated, weighParents, type Frontier, type Fronts } from './candidates/pareto-front.ts';
+export {
+  compareWithParent,
+  isAccepted,
+  isClearlyBetter,
+  isMergeAccepted,
+  type AcceptanceRule,
+} from './decisions/acceptance.ts';
 export type { ComponentRule } from './decisions/components.ts';
 export {
   drawMerge,
@@ -25,3 +31,5 @@ export {
 } from './decisions/merge.ts';
 export { drawMergeSubsample } from './decisions/merge-subsample.ts';
 export { minibatchAt } from './decisions/minibatches.ts';
+export { addRewards, estimateNoise, type SeenRewards } from './decisions/noise.ts';
+export { findWinner } from './decisions/winner.ts';

@@ -1,70 +1,10 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { MemoryStore } from '@agent-lightning/store';
-import { Trainer, type StepMetrics, type TrainerOptions, type TrainingResult } from '@agent-lightning/trainer';
-import { afterEach, describe, expect, it } from 'vitest';
-import { gepa, promptTemplate, type GepaMetrics, type GepaOptions } from '../src/index.ts';
-import {
-  answerCapital,
-  answerPrompt,
-  capitalTasks,
-  finishPrompt,
-  rateCapital,
-  scriptReflection,
-  type CapitalTask,
-} from './capitals/capital-agent.ts';
-
-type Line = StepMetrics & GepaMetrics;
-type Options = Partial<TrainerOptions<CapitalTask, GepaMetrics>>;
-
-const folders: string[] = [];
-afterEach(async () => {
-  for (const folder of folders.splice(0)) await rm(folder, { recursive: true, force: true });
-});
-
-interface Search {
-  readonly trainer: Trainer<CapitalTask, GepaMetrics>;
-  readonly lines: string[];
-  readonly runDirectory: string;
-  readonly store: MemoryStore;
-  /** The answers of each rollout that the agent was asked for, by purpose. */
-  readonly ran: { readonly purpose: unknown; readonly prompts: string; readonly step: unknown }[];
-  metrics(): Promise<readonly Line[]>;
-}
-
-async function createSearch(algorithm: Partial<GepaOptions> = {}, options: Options = {}): Promise<Search> {
-  const folder = await mkdtemp(join(tmpdir(), 'gepa-'));
-  folders.push(folder);
-  const runDirectory = options.runDirectory ?? join(folder, 'run');
-  const lines: string[] = [];
-  const ran: Search['ran'] = [];
-  const log = (line: string): void => void lines.push(line);
-  const store = new MemoryStore();
-  const trainer = new Trainer<CapitalTask, GepaMetrics>({
-    algorithm: gepa({ prompts: [answerPrompt], reflection: scriptReflection(1), ...algorithm }),
-    rollout: (task, { rollout }) => {
-      const { purpose, step } = rollout.metadata;
-      ran.push({ purpose, step, prompts: answerPrompt.render({ country: '{{country}}' }) });
-      return rateCapital(answerCapital(task));
-    },
-    logger: { info: log, warn: log, error: log },
-    progress: 'none',
-    handleSignals: false,
-    store,
-    retry: { maxAttempts: 1 },
-    ...options,
-    runDirectory,
-  });
-  const metrics = async (): Promise<readonly Line[]> =>
-    (await readFile(join(runDirectory, 'metrics.jsonl'), 'utf8'))
-      .trim()
-      .split('\n')
-      .map((line) => JSON.parse(line) as Line);
-  return { trainer, lines, runDirectory, store, ran, metrics };
-}
-
-const searchRollouts = ({ ran }: Search): number => ran.filter(({ purpose }) => purpose !== undefined).length;
+import type { TrainingResult } from '@agent-lightning/trainer';
+import { describe, expect, it } from 'vitest';
+import { promptTemplate, type GepaOptions } from '../src/index.ts';
+import { answerCapital, answerPrompt, capitalTasks, finishPrompt, rateCapital } from './capitals/capital-agent.ts';
+import { createSearch, searchRollouts, type Search } from './capitals/gepa-search.ts';
 
 async function readPrompt(runDirectory: string, name: string): Promise<string> {
   return await readFile(join(runDirectory, 'model/prompts', `${name}.md`), 'utf8');
@@ -108,7 +48,7 @@ describe('gepa', () => {
   });
 
   it('never passes its budget, and says when it is spent', async () => {
-    for (const budget of [18, 47]) {
+    for (const budget of [24, 53]) {
       const search = await createSearch({
         budget,
         proposals: 2,
@@ -204,7 +144,7 @@ describe('gepa', () => {
       code: 'upstream-failed',
       message: expect.stringContaining('has not answered in 3 steps (no new prompt: quota exceeded)'),
     });
-    expect(searchRollouts(search)).toBe(6 + 3 * 3);
+    expect(searchRollouts(search)).toBe(6 + 6 + 3 * 3);
     const { runDirectory, store } = search;
     const again = await createSearch({}, { runDirectory, store });
     expect((await again.trainer.fit({ ...fit, resume: true })).steps).toBeGreaterThan(3);
@@ -304,9 +244,9 @@ describe('gepa', () => {
   });
 
   it('refuses a budget that is smaller than the first step, before anything runs', async () => {
-    const search = await createSearch({ budget: 17 });
+    const search = await createSearch({ budget: 23 });
     await expect(search.trainer.fit({ train: capitalTasks })).rejects.toThrow(
-      /gepa\.budget must be at least 18, .*6 rollouts of the prompts as they are, then 2 × 3 \+ 6/,
+      /gepa\.budget must be at least 24, .*6 \+ 6 rollouts of the prompts as they are, then 2 × 3 \+ 6/,
     );
     expect(search.ran).toEqual([]);
   });

@@ -19,7 +19,7 @@ export { TaskOrder } from './rollouts/task-order.ts';
 export { TaskSchedule, type TaskScheduleState, type VisitedTask } from './rollouts/task-schedule.ts';
 export { RolloutCollector, type RolloutCollectorOptions } from './rollouts/rollout-collector.ts';
 export { RolloutWindow, type RolloutWindowOptions } from './rollouts/rollout-window.ts';
-export { shuffleRewards } from './rollouts/shuffled-control.ts';
+export { ShuffledControl } from './rollouts/shuffled-control.ts';
 
 // how failed rollouts count
 export { FailureScoring } from './failures/failure-scoring.ts';

@@ -1,5 +1,6 @@
 import type { FailureShares } from './failures/failure-jump.ts';
 import type { CurvePoint, StepMetrics, ValidationMetrics } from './metrics.ts';
+import type { EarnedReward } from './rollouts/shuffled-control.ts';
 import type { Evaluation } from './verdict/evaluation.ts';
 
 /** Counts over a whole run. */
@@ -29,6 +30,8 @@ export interface RunState {
   readonly wallSeconds: number;
   /** The lowest return of a rollout that succeeded; absent before the first one. */
   readonly lowestReturn?: number;
+  /** The rewards that a control run draws all others from; absent without one, and where its algorithm compares no steps. */
+  readonly control?: readonly EarnedReward[];
   /** The share of rollouts that failed; absent before the first step. */
   readonly failures?: FailureShares;
 }

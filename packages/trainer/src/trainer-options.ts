@@ -95,7 +95,8 @@ export interface TrainerOptions<Task = JsonValue, Metrics extends object = objec
   readonly taskKind?: (task: Task) => string;
   /**
    * `shuffled` permutes the rewards among a step's rollouts before credit assignment: what still rises then is not
-   * learned from the reward. Rewards and signals of single calls are left out. @default 'none'
+   * learned from the reward. Rewards and signals of single calls are left out. A search of prompts, which compares rollouts of different steps, gets rewards drawn from those of
+   * its first step, and no feedback. @default 'none'
    */
   readonly control?: 'none' | 'shuffled';
   /** The number of steps in a row with nothing to learn from after which a run stops; as many in which the model was away for every rollout stop it too. @default 3 */

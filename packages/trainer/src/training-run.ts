@@ -1,4 +1,4 @@
-import { LightningError, seededRandom, type Episode, type PlannedRollout, type Rollout } from '@agent-lightning/core';
+import { LightningError, type PlannedRollout, type Rollout } from '@agent-lightning/core';
 import { StepExcerpts } from '@agent-lightning/report';
 import {
   advanceShares,
@@ -14,7 +14,7 @@ import {
   measureAnswers,
   PhaseClock,
   RolloutWindow,
-  shuffleRewards,
+  ShuffledControl,
   summariseRewards,
   withFileErrors,
   type RunState,
@@ -45,6 +45,8 @@ export class TrainingRun<Task> {
   /** True once the user was told that the failure reward is above what rollouts earn. */
   #hasComplained = false;
   readonly #ailments: AilmentWatch;
+  /** Undefined in a run that is no control. */
+  readonly #control: ShuffledControl | undefined;
   readonly #startedAtMs: number = performance.now();
   #state: RunState = initialState;
   #wallSecondsBefore = 0;
@@ -70,6 +72,9 @@ export class TrainingRun<Task> {
       heldOutTasks: fit.validation.length,
       sharedTasks: findSharedTasks(fit.train, fit.validation),
     });
+    const { comparesSteps = false } = options.algorithm.uses;
+    this.#control =
+      options.control === 'shuffled' ? new ShuffledControl({ seed: options.seed, comparesSteps }) : undefined;
     this.#window = new RolloutWindow({
       collector,
       ahead: options.maxStaleness,
@@ -130,6 +135,7 @@ export class TrainingRun<Task> {
     if (checkpoint !== undefined) {
       this.#state = checkpoint.state;
       collector.failures.resume(checkpoint.state.lowestReturn);
+      if (this.#control !== undefined) this.#control.source = checkpoint.state.control;
       this.#savedStep = checkpoint.state.step;
       this.#wallSecondsBefore = checkpoint.state.wallSeconds;
       await algorithm.load(checkpoint.directory);
@@ -199,14 +205,14 @@ export class TrainingRun<Task> {
     if (algorithm.extend === undefined) return await this.#window.collect(step, stopping);
     return await this.#window.collect(step, stopping, async (planned, rollouts) => {
       const episodes = await clock.measure('convert', () => read.read(rollouts));
-      const given = this.#shuffleInControl(episodes, `shuffle/${step}/extend`);
+      const given = this.#control?.give(step, episodes, 'extend') ?? episodes;
       const further = await algorithm.extend!({ step, planned, rollouts, episodes: given });
       if (further.length > 0 && options.maxStaleness === 0) progress.begin(step, 'rollout', further.length);
       return further;
     });
   }
 
-  /** Gives the rollouts to the algorithm; in a control run with the rewards permuted among them. */
+  /** Gives the rollouts to the algorithm; in a control run with other rewards. */
   async #learn(
     step: number,
     rollouts: readonly Rollout[],
@@ -218,7 +224,7 @@ export class TrainingRun<Task> {
     this.#readStep = step;
     const jump = findFailureJump(step, this.#state.failures, episodes);
     if (jump !== undefined) throw jump;
-    const given = this.#shuffleInControl(episodes, `shuffle/${step}`);
+    const given = this.#control?.give(step, episodes, 'learn') ?? episodes;
     const outcome = await algorithm.learn({
       step,
       rollouts,
@@ -232,11 +238,6 @@ export class TrainingRun<Task> {
     const reward = summariseRewards(episodes, kindReader(options));
     const answers = measureAnswers(episodes);
     return { step, rollouts, reward, answers, outcome, collected: given, episodes: outcome.episodes ?? given };
-  }
-
-  #shuffleInControl(episodes: readonly Episode[], purpose: string): readonly Episode[] {
-    const { control, seed } = this.#context.options;
-    return control === 'shuffled' ? shuffleRewards(episodes, seededRandom(seed, purpose)) : episodes;
   }
 
   /** Plans a step, and shows how many rollouts it waits for; not while runners work on later steps too. */
@@ -286,6 +287,7 @@ export class TrainingRun<Task> {
       ...advanceState(this.#state, metrics),
       ...lowestReturnOf(collector),
       failures: advanceShares(this.#state.failures, episodes),
+      ...(this.#control?.source === undefined ? {} : { control: this.#control.source }),
     };
     this.#isAlgorithmAtState = true;
     this.#lastMetrics = metrics;
@@ -389,7 +391,8 @@ export class TrainingRun<Task> {
     }
     this.#isAlgorithmAtState = false;
     const step = await loadBest(this.#context, this.#state);
-    const candidate = await evaluateForVerdict(this.#context, step);
+    // The same agent, run again, would differ by luck alone.
+    const candidate = algorithm.isUnchanged === true ? baseline : await evaluateForVerdict(this.#context, step);
     const verdict = await sayVerdict(this.#context, step, baseline, candidate!);
     this.#state = { ...this.#state, wallSeconds: this.#wallSeconds() };
     this.#kept = { step, verdict, validatedWith };

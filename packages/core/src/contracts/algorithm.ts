@@ -50,6 +50,8 @@ export interface Algorithm<Metrics extends object = object> {
   readonly uses: AlgorithmUses;
   /** Charts that the report draws beside those of every run. */
   readonly charts?: readonly MetricChart[];
+  /** Says the verdict of a run in the words of the algorithm, beside its figures. @default the figures alone */
+  readonly verdictWords?: Readonly<Record<'better' | 'worse' | 'cannot-tell', string>>;
   /** Faults that its metrics show, looked for after each step beside those of every run; they read whole lines of metrics. */
   readonly ailments?: readonly Ailment[];
   /**
@@ -69,6 +71,12 @@ export interface AlgorithmUses {
   readonly backend: boolean;
   /** True when the plan of a step can do without the steps before, so that `maxStaleness` steps can be sampled ahead. */
   readonly samplingAhead: boolean;
+  /**
+   * True when it compares rollouts of different steps with each other, as a search does. A control run then draws every reward from those of the first step; otherwise it permutes
+   * the rewards within a step.
+   * @default false
+   */
+  readonly comparesSteps?: boolean;
 }
 
 /** The things that the trainer gives to an algorithm for one run. */
@@ -115,6 +123,8 @@ export interface AlgorithmRun<Metrics extends object = object> {
   readonly policies?: readonly string[];
   /** The resources that the next validation runs with, by name. @default the newest of the store */
   readonly resourcesId?: string;
+  /** True while it has found nothing better than what it began with. A verdict then runs the tasks no second time, and cannot say `better`. @default false */
+  readonly isUnchanged?: boolean;
   /**
    * Returns the rollouts of a step; a process asks once for each. Where `maxStaleness` is above 0 they depend on the step alone; otherwise
    * they may depend on the state after the step before.
@@ -147,7 +157,7 @@ export interface StepSoFar {
   readonly planned: readonly PlannedRollout[];
   /** The rollout of each planned one. */
   readonly rollouts: readonly Rollout[];
-  /** The episode of each rollout. In a control run rewards are permuted among them, otherwise than they will be for `learn`. */
+  /** The episode of each rollout. In a control run they have other rewards than theirs, as in `learn`, but not the same ones. */
   readonly episodes: readonly Episode[];
 }
 
@@ -155,7 +165,7 @@ export interface StepSoFar {
 export interface StepRollouts {
   readonly step: number;
   readonly rollouts: readonly Rollout[];
-  /** The episode of each rollout, tokens included. In a control run rewards are permuted among them. */
+  /** The episode of each rollout, tokens included. In a control run they have other rewards than theirs. */
   readonly episodes: readonly Episode[];
   /** Called right before what is trained changes for the first time: a run that ends later cannot save the step before. */
   readonly beforeUpdate: () => void;

@@ -9,10 +9,11 @@ import {
   type StepRollouts,
 } from '@agent-lightning/core';
 import { meanScore } from '../candidates/candidate.ts';
+import { estimateNoise } from '../decisions/noise.ts';
 import { keepTexts } from '../prompts/keep-texts.ts';
 import { identifyTexts, toTexts } from '../prompts/prompt-set.ts';
 import { exportPrompts } from '../search/export-prompts.ts';
-import { findFailure } from '../search/find-failure.ts';
+import { describeBarren, findFailure, manySteps } from '../search/find-failure.ts';
 import { readState } from '../search/read-state.ts';
 import { splitTasks, type TaskSplit } from '../search/split-tasks.ts';
 import { planRollouts } from '../search/step-rollouts.ts';
@@ -30,6 +31,8 @@ export interface ApoMetrics {
   readonly firstScore?: number;
   /** Mean reward of the round's leader on the round's selection tasks: not to be compared between rounds. */
   readonly leaderScore?: number;
+  /** Standard deviation of the reward when a candidate runs a task again. */
+  readonly noise: number;
   /** New candidates that were run. */
   readonly newCandidates: number;
   /** Rollouts that the search has run so far. */
@@ -55,16 +58,22 @@ export class ApoRun implements AlgorithmRun<ApoMetrics> {
     const beam: readonly ApoEntry[] = [{ id: identifyTexts(texts), texts, step: 0 }];
     const { selection } = this.#split;
     this.#state = {
-      format: 1,
+      format: 2,
       beam,
       selection,
       scored: [],
       minibatches: 0,
+      seen: {},
       spent: 0,
       failedReflections: 0,
+      barrenSteps: 0,
       silentSteps: 0,
       history: [],
     };
+  }
+
+  get isUnchanged(): boolean {
+    return this.#state.best === undefined || this.#state.best.id === this.#state.first?.id;
   }
 
   /** The best candidate on all selection tasks. */
@@ -108,14 +117,15 @@ export class ApoRun implements AlgorithmRun<ApoMetrics> {
     const concluded = open === undefined ? undefined : concludeRound(this.#settings, this.#state, open, episodes);
     this.#state = concluded?.state ?? this.#state;
     const warnings = concluded?.warnings ?? [];
-    const end = unused ?? this.#findEnd(open, warnings);
-    const { best, first, spent } = this.#state;
+    const end = unused ?? this.#findEnd(step, open, warnings);
+    const { best, first, spent, seen } = this.#state;
     const leaderScore = open?.ranked?.[0]?.score;
     const isScored = best !== undefined && first !== undefined;
     return {
       metrics: {
         ...(isScored ? { bestScore: meanScore(best), firstScore: meanScore(first) } : {}),
         ...(leaderScore === undefined ? {} : { leaderScore }),
+        noise: Math.sqrt(estimateNoise(seen)),
         newCandidates: open?.added?.length ?? 0,
         searchRollouts: spent,
       },
@@ -177,16 +187,22 @@ export class ApoRun implements AlgorithmRun<ApoMetrics> {
     return isFirst ? [] : this.#planAll(step, 'leader', leader.entry);
   }
 
-  #findEnd(open: OpenRound | undefined, warnings: readonly string[]): 'converged' | Error | undefined {
-    const progress = { ...this.#state, isScored: this.#state.first !== undefined };
+  #findEnd(step: number, open: OpenRound | undefined, warnings: readonly string[]): 'converged' | Error | undefined {
+    const progress = { ...this.#state, step, isScored: this.#state.first !== undefined };
     const failure = findFailure('apo', progress, this.#host.noSignalPatience, warnings.at(-1));
     if (failure !== undefined) return failure;
     const isSolved = open?.reflections?.every((reflection) => reflection === 'perfect') ?? false;
-    return isSolved || !this.#canPay() ? 'converged' : undefined;
+    return isSolved || this.#isBarren || !this.#canPay() ? 'converged' : undefined;
+  }
+
+  /** True when the models give no new prompt any more. */
+  get #isBarren(): boolean {
+    return this.#state.barrenSteps >= manySteps(this.#host.noSignalPatience);
   }
 
   #describeEnd(): string {
-    const { spent } = this.#state;
+    const { spent, barrenSteps } = this.#state;
+    if (this.#isBarren) return describeBarren('apo', barrenSteps);
     return this.#canPay()
       ? 'there is nothing to learn from: every run of this round has the perfect reward'
       : `the budget is spent: ${spent} of ${this.#settings.budget} rollouts, and another round may cost ${costOfRound(this.#settings, this.#split, false)}`;

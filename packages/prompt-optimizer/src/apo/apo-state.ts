@@ -1,3 +1,4 @@
+import type { SeenRewards } from '../decisions/noise.ts';
 import type { Texts } from '../candidates/candidate.ts';
 
 /** A candidate of a run of APO. */
@@ -18,7 +19,7 @@ export interface ScoredEntry extends ApoEntry {
 
 /** Everything that a run of APO has to remember between rounds. */
 export interface ApoState {
-  readonly format: 1;
+  readonly format: 2;
   /** The best candidates of the last round, the best first. */
   readonly beam: readonly ApoEntry[];
   /** The prompts as they stand in the code; undefined before the first round. */
@@ -30,9 +31,13 @@ export interface ApoState {
   /** The selection tasks: those on which the first prompts have a reward. */
   readonly selection: readonly number[];
   readonly minibatches: number;
+  /** The rewards of all rollouts of each candidate, by task: those of tasks that it ran again say how noisy rewards are. */
+  readonly seen: SeenRewards;
   readonly spent: number;
   /** Rounds in a row in which the models answered nothing. */
   readonly failedReflections: number;
+  /** Rounds in a row in which the models were asked and gave no prompt that could be run. */
+  readonly barrenSteps: number;
   /** Rounds in a row in which no rollout had a reward. */
   readonly silentSteps: number;
   /** Every candidate that was compared, with its mean reward in the round that made it. */

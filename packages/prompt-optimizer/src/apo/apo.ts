@@ -2,6 +2,7 @@ import type { Algorithm, MetricChart } from '@agent-lightning/core';
 import { toTexts } from '../prompts/prompt-set.ts';
 import { rehearsePrompts } from '../search/rehearse-prompts.ts';
 import { splitFewTasks } from '../search/split-tasks.ts';
+import { verdictWords } from '../search/verdict-words.ts';
 import { checkBudget, costOfRound, resolveApoOptions, type ApoOptions } from './apo-options.ts';
 import { ApoRun, type ApoMetrics } from './apo-run.ts';
 
@@ -36,8 +37,9 @@ export function apo(options: ApoOptions): Algorithm<ApoMetrics> {
       checkBudget(settings, taskCount, 0);
       return defaultRounds;
     },
-    uses: { backend: false, samplingAhead: false },
+    uses: { backend: false, samplingAhead: false, comparesSteps: true },
     charts,
+    verdictWords,
     begin: async (host) => new ApoRun(settings, host),
     rehearse: async (host) => {
       const { length } = host.tasks;

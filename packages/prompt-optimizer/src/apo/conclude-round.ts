@@ -1,7 +1,8 @@
 import type { Episode } from '@agent-lightning/core';
-import { meanScore } from '../candidates/candidate.ts';
+import { isClearlyBetter } from '../decisions/acceptance.ts';
+import { addRewards, estimateNoise } from '../decisions/noise.ts';
 import { describeFault } from '../reflection/reflect.ts';
-import { findRewards, requireAll } from '../search/step-rollouts.ts';
+import { findRewards, listRewards, requireAll } from '../search/step-rollouts.ts';
 import type { ApoSettings } from './apo-options.ts';
 import type { BranchResult, rankCandidates, Round } from './apo-round.ts';
 import type { ApoEntry, ApoState } from './apo-state.ts';
@@ -34,7 +35,9 @@ export function concludeRound(
     beam: kept.length === 0 ? before.beam : kept.map(({ entry }) => entry),
     minibatches: before.minibatches + open.round.branches.length,
     spent: before.spent + episodes.length,
+    seen: addRewards(before.seen, listRewards(episodes)),
     failedReflections: isFailed ? before.failedReflections + 1 : asked.length > 0 ? 0 : before.failedReflections,
+    barrenSteps: asked.length === 0 ? before.barrenSteps : open.added?.length === 0 ? before.barrenSteps + 1 : 0,
     silentSteps: episodes.every(({ reward }) => reward === undefined) ? before.silentSteps + 1 : 0,
     history: [
       ...before.history,
@@ -66,11 +69,11 @@ function scoreFirst(state: ApoState, entry: ApoEntry, episodes: readonly Episode
   return { ...state, selection, first, best: first, scored: [entry.id] };
 }
 
-/** Takes the leader of a round as the best candidate when it earns more than the best so far on all selection tasks. */
+/** Takes the leader of a round as the best candidate when it earns more than the best so far on all selection tasks, by more than luck gives easily. */
 function scoreLeader(state: ApoState, leader: ApoEntry | undefined, episodes: readonly Episode[]): ApoState {
   if (leader === undefined || state.best === undefined || state.scored.includes(leader.id)) return state;
   const scores = requireAll(findRewards(episodes, 'leader', leader.id, state.selection));
   if (scores === undefined) return state;
-  const isBetter = meanScore({ scores }) > meanScore(state.best);
+  const isBetter = isClearlyBetter(state.best.scores, scores, estimateNoise(state.seen));
   return { ...state, scored: [...state.scored, leader.id], ...(isBetter ? { best: { ...leader, scores } } : {}) };
 }

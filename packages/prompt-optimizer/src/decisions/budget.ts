@@ -4,12 +4,14 @@ export interface StepSizes {
   readonly minibatch: number;
   /** Selection tasks. */
   readonly selection: number;
+  /** Selection tasks that the prompts as they are run twice, so that the noise of the rewards is known. */
+  readonly repeats: number;
   /** Proposals of a step. */
   readonly proposals: number;
 }
 
-/** Returns the most rollouts that a proposal takes: its parent and itself on the minibatch, and itself on the selection tasks. */
-export function costOfProposal({ minibatch, selection }: StepSizes): number {
+/** Returns the most rollouts that a proposal takes without noise: its parent and itself on the minibatch, and itself on the selection tasks. */
+export function costOfProposal({ minibatch, selection }: Omit<StepSizes, 'repeats'>): number {
   return 2 * minibatch + selection;
 }
 
@@ -23,5 +25,5 @@ export function affordProposals(remaining: number, sizes: StepSizes): number {
 
 /** Returns the most steps that a budget can pay for: those in which each proposal ends after its parent's minibatch. */
 export function mostSteps(budget: number, sizes: StepSizes): number {
-  return Math.max(1, Math.ceil((budget - sizes.selection) / sizes.minibatch));
+  return Math.max(1, Math.ceil((budget - sizes.selection - sizes.repeats) / sizes.minibatch));
 }

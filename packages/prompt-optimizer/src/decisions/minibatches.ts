@@ -11,6 +11,17 @@ export function splitEpoch(order: readonly number[], size: number): readonly (re
   return Array.from({ length: padded.length / size }, (_, batch) => padded.slice(batch * size, (batch + 1) * size));
 }
 
+/** Draws the tasks by which a comparison goes on: twice as many as it has so far, or all that are left. */
+export function drawFurtherTasks(
+  compared: readonly number[],
+  tasks: readonly number[],
+  random: () => number,
+): readonly number[] {
+  const left = tasks.filter((task) => !compared.includes(task));
+  const order = randomOrder(left.length, random);
+  return order.slice(0, 2 * compared.length).map((position) => left[position]!);
+}
+
 /**
  * Returns a minibatch of tasks by its number in the run, from 0: each epoch has all tasks in an order of its own, and
  * follows from nothing but the seed. There are fewer tasks in it than `size` where there are fewer tasks.

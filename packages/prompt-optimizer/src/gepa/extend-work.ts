@@ -1,13 +1,13 @@
 import type { AlgorithmHost, Episode, PlannedRollout, Rollout } from '@agent-lightning/core';
 import { isSameTexts } from '../candidates/candidate.ts';
-import { isAccepted, isMergeAccepted } from '../decisions/acceptance.ts';
+import { isMergeAccepted } from '../decisions/acceptance.ts';
 import { keepTexts } from '../prompts/keep-texts.ts';
 import { identifyTexts } from '../prompts/prompt-set.ts';
 import { reflect } from '../reflection/reflect.ts';
 import type { GepaState } from './gepa-state.ts';
 import type { Proposal, ProposalOutcome, Search, Work } from './plan-work.ts';
 import { gatherExamples } from '../search/gather-examples.ts';
-import { findRewards, pairRewards, planRollouts, requireAll } from '../search/step-rollouts.ts';
+import { findRewards, planRollouts, requireAll } from '../search/step-rollouts.ts';
 
 /** A step while it runs: what its work has come to so far. */
 export interface OpenStep {
@@ -59,33 +59,6 @@ export async function proposeChildren(
     await keepTexts(host, child.id, child.texts);
     const name = `p${index}`;
     further.push(...planRollouts(host, { step: open.step, purpose: 'child', name, resourcesId: child.id }, minibatch));
-  }
-  return { open: { ...open, outcomes }, further };
-}
-
-/** Compares new candidates with their parents, and plans the rollouts of the accepted ones on the selection tasks. */
-export function selectChildren(
-  { settings }: Search,
-  host: AlgorithmHost,
-  selection: readonly number[],
-  open: OpenStep & { readonly work: { readonly kind: 'proposals' } },
-  { episodes }: Finished,
-): Extended {
-  const outcomes = new Map(open.outcomes);
-  const further: PlannedRollout[] = [];
-  for (const { index, minibatch } of open.work.proposals) {
-    const outcome = outcomes.get(index)!;
-    if (outcome.child === undefined) continue;
-    const name = `p${index}`;
-    const [before, after] = pairRewards(
-      findRewards(episodes, 'parent', name, minibatch),
-      findRewards(episodes, 'child', name, minibatch),
-    );
-    const accepted = before.length > 0 && isAccepted(before, after, settings.acceptance);
-    outcomes.set(index, { ...outcome, isAccepted: accepted });
-    const resourcesId = outcome.child.id;
-    if (accepted)
-      further.push(...planRollouts(host, { step: open.step, purpose: 'selection', name, resourcesId }, selection));
   }
   return { open: { ...open, outcomes }, further };
 }

@@ -1,5 +1,6 @@
 import { check } from '@agent-lightning/core';
 import { toAskModel, type AskModel, type PromptTemplate, type TextModel } from '@agent-lightning/tracing';
+import type { Frontier } from '../candidates/pareto-front.ts';
 import type { AcceptanceRule } from '../decisions/acceptance.ts';
 import { costOfProposal, mostSteps, type StepSizes } from '../decisions/budget.ts';
 import type { ComponentRule } from '../decisions/components.ts';
@@ -17,7 +18,7 @@ export interface GepaOptions {
    * @default none; the steps of `fit` end the run, by default after 20 proposals
    */
   readonly budget?: number;
-  /** Tasks on which a new prompt is compared with its parent. @default 3 */
+  /** Tasks on which a new prompt is compared with its parent; up to nine times as many where rewards are noisy. @default 3 */
   readonly minibatch?: number;
   /** New prompts that a step proposes, each on a minibatch of its own; their rollouts run at once. @default 1 */
   readonly proposals?: number;
@@ -30,6 +31,11 @@ export interface GepaOptions {
   readonly components?: ComponentRule;
   /** Says when a new prompt is accepted on its minibatch. @default 'improvement' */
   readonly acceptance?: AcceptanceRule;
+  /**
+   * Says in what a prompt has to be the best to become a parent: on a `task`, in a `dimension` of the reward, in one of both (`hybrid`), or in a dimension on a task (`cartesian`). Those with
+   * dimensions need rollouts that return several, such as `{ right: 1, short: 0.4 }`. @default 'task'
+   */
+  readonly frontier?: Frontier;
   /** The most merges of two candidates that are accepted. @default 5 with several prompts, 0 with one */
   readonly merges?: number;
   /** The reward that cannot be better: from a minibatch on which all rewards reach it, nothing is learned. @default 1 */
@@ -56,6 +62,7 @@ const optionNames: Readonly<Record<keyof GepaOptions, true>> = {
   selectionTasks: true,
   components: true,
   acceptance: true,
+  frontier: true,
   merges: true,
   perfectReward: true,
   guidance: true,
@@ -89,22 +96,31 @@ export function resolveGepaOptions(options: GepaOptions): GepaSettings {
       'improvement',
       'improvement-or-equal',
     ]),
+    frontier: check.oneOf('gepa.frontier', options.frontier ?? 'task', ['task', 'dimension', 'hybrid', 'cartesian']),
     merges: check.wholeNumber('gepa.merges', options.merges ?? (prompts.length > 1 ? 5 : 0), 0),
     perfectReward,
     guidance,
   });
 }
 
+/** The most selection tasks that the prompts as they are run twice. */
+const mostRepeats = 8;
+
 /** Returns the sizes of a step. @throws {ConfigurationError} `option-invalid` when the budget cannot pay for the first one */
 export function sizeSteps(settings: GepaSettings, { feedback, selection }: TaskSplit): StepSizes {
   const { budget, minibatch, proposals } = settings;
-  const sizes = { minibatch: Math.min(minibatch, feedback.length), selection: selection.length, proposals };
-  const first = sizes.selection + costOfProposal(sizes);
+  const sizes = {
+    minibatch: Math.min(minibatch, feedback.length),
+    selection: selection.length,
+    repeats: Math.min(mostRepeats, selection.length),
+    proposals,
+  };
+  const first = sizes.selection + sizes.repeats + costOfProposal(sizes);
   if (budget < first)
     throw check.optionInvalid(
       'gepa.budget',
       budget,
-      `at least ${first}, the most that the first step can cost: ${sizes.selection} rollouts of the prompts as they are, then 2 × ${sizes.minibatch} + ${sizes.selection} for a new one`,
+      `at least ${first}, what the first step can cost: ${sizes.selection} + ${sizes.repeats} rollouts of the prompts as they are, then 2 × ${sizes.minibatch} + ${sizes.selection} for a new one`,
     );
   return sizes;
 }

@@ -1,23 +1,28 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
+  check,
   type AlgorithmHost,
   type AlgorithmRun,
   type PlannedRollout,
   type StepOutcome,
   type StepRollouts,
 } from '@agent-lightning/core';
-import { findBest, meanScore } from '../candidates/candidate.ts';
+import { meanScore } from '../candidates/candidate.ts';
+import { findDimensions } from '../candidates/pareto-front.ts';
+import { estimateNoise } from '../decisions/noise.ts';
+import { findWinner } from '../decisions/winner.ts';
 import { keepTexts } from '../prompts/keep-texts.ts';
 import { identifyTexts, toTexts } from '../prompts/prompt-set.ts';
-import { findFailure } from '../search/find-failure.ts';
+import { describeBarren, findFailure, manySteps } from '../search/find-failure.ts';
 import { readState } from '../search/read-state.ts';
 import { findUnusedPrompt } from '../search/unused-prompts.ts';
 import { splitTasks } from '../search/split-tasks.ts';
 import { planRollouts } from '../search/step-rollouts.ts';
 import { concludeStep, type Conclusion, type Fate } from './conclude-step.ts';
 import { exportPrompts } from '../search/export-prompts.ts';
-import { proposeChildren, selectChildren, selectMerge, type Finished, type OpenStep } from './extend-work.ts';
+import { proposeChildren, selectMerge, type Finished, type OpenStep } from './extend-work.ts';
+import { selectChildren } from './select-children.ts';
 import { sizeSteps, type GepaSettings } from './gepa-options.ts';
 import { initialGepaState, type GepaState, type PoolEntry } from './gepa-state.ts';
 import { planWork, type Search, type Work } from './plan-work.ts';
@@ -32,6 +37,8 @@ export interface GepaMetrics {
   readonly firstScore?: number;
   /** What became of the step's proposals, counted. */
   readonly proposals: Readonly<Partial<Record<Fate, number>>>;
+  /** Standard deviation of the reward when a candidate runs a task again. */
+  readonly noise: number;
   /** Rollouts that the search has run so far. */
   readonly searchRollouts: number;
 }
@@ -53,6 +60,10 @@ export class GepaRun implements AlgorithmRun<GepaMetrics> {
     const sizes = sizeSteps(settings, split);
     this.#search = { settings, seed: host.seed, feedback: split.feedback, sizes, first: firstEntry(settings) };
     this.#state = initialGepaState(split.selection);
+  }
+
+  get isUnchanged(): boolean {
+    return this.#best.id === this.#search.first.id;
   }
 
   /** The best candidate on the selection tasks. */
@@ -112,14 +123,15 @@ export class GepaRun implements AlgorithmRun<GepaMetrics> {
 
   async exportResult(directory: string): Promise<void> {
     const { pool, selection } = this.#state;
-    const candidates = pool.map(({ id, step, parents, scores, texts }) => {
-      return { id, step, parents, score: meanScore({ scores }), scores, texts };
+    const candidates = pool.map(({ id, step, parents, scores, rewards, texts }) => {
+      return { id, step, parents, score: meanScore({ scores }), scores, rewards, texts };
     });
     await exportPrompts(directory, this.#best.texts, { selection, candidates });
   }
 
   get #best(): PoolEntry {
-    return this.#state.pool[this.#state.pool.length === 0 ? -1 : findBest(this.#state.pool)] ?? this.#search.first;
+    const { pool, seen } = this.#state;
+    return pool.length === 0 ? this.#search.first : pool[findWinner(pool, estimateNoise(seen))]!;
   }
 
   async #planMerge(step: number, { merge, subsample }: Work & { kind: 'merge' }): Promise<readonly PlannedRollout[]> {
@@ -132,7 +144,14 @@ export class GepaRun implements AlgorithmRun<GepaMetrics> {
     const { id, texts } = this.#search.first;
     if (work.isFirst) await keepTexts(this.#host, id, texts);
     const first = { step, purpose: 'seed', name: 'first', resourcesId: id } as const;
-    const planned = work.isFirst ? [...planRollouts(this.#host, first, this.#state.selection)] : [];
+    const { selection } = this.#state;
+    const repeated = selection.slice(0, this.#search.sizes.repeats);
+    const planned = work.isFirst
+      ? [
+          ...planRollouts(this.#host, first, selection),
+          ...planRollouts(this.#host, { ...first, purpose: 'repeat' }, repeated),
+        ]
+      : [];
     for (const { index, parent, minibatch } of work.proposals) {
       await keepTexts(this.#host, parent.id, parent.texts);
       const name = `p${index}`;
@@ -149,19 +168,42 @@ export class GepaRun implements AlgorithmRun<GepaMetrics> {
         : undefined;
     const proposing = { ...open, work: open.work };
     if (open.outcomes.size === 0) return await proposeChildren(search, host, state, proposing, finished);
-    const isDecided = [...open.outcomes.values()].some(({ isAccepted }) => isAccepted !== undefined);
-    return isDecided ? undefined : selectChildren(search, host, state.selection, proposing, finished);
+    const isOpen = [...open.outcomes.values()].some(
+      ({ child, isAccepted }) => child !== undefined && isAccepted === undefined,
+    );
+    return isOpen ? selectChildren(search, host, state, proposing, finished) : undefined;
   }
 
   #findEnd(step: number, { warnings }: Conclusion): 'converged' | Error | undefined {
-    const progress = { ...this.#state, isScored: this.#state.pool.length > 0 };
+    const progress = { ...this.#state, step, isScored: this.#state.pool.length > 0 };
+    const lacking = this.#findLackingDimensions();
+    if (lacking !== undefined) return lacking;
     const failure = findFailure('gepa', progress, this.#host.noSignalPatience, warnings.at(-1));
     if (failure !== undefined) return failure;
-    return planWork(this.#search, this.#state, step + 1) === undefined ? 'converged' : undefined;
+    const isDone = this.#isBarren || planWork(this.#search, this.#state, step + 1) === undefined;
+    return isDone ? 'converged' : undefined;
+  }
+
+  /** Returns the error of a frontier of dimensions whose rewards have one alone. */
+  #findLackingDimensions(): Error | undefined {
+    const { frontier } = this.#settings;
+    const names = findDimensions(this.#state.pool);
+    if (frontier === 'task' || this.#state.pool.length === 0 || names.length > 1) return undefined;
+    return check.optionInvalid(
+      'gepa.frontier',
+      frontier,
+      `"task" where rewards have one dimension, ${JSON.stringify(names[0] ?? 'none')}; return several from the rollout function, such as { right: 1, short: 0.4 }`,
+    );
+  }
+
+  /** True when the reflection model gives no new prompt any more. */
+  get #isBarren(): boolean {
+    return this.#state.barrenSteps >= manySteps(this.#host.noSignalPatience);
   }
 
   #describeEnd(): string {
-    const { spent } = this.#state;
+    const { spent, barrenSteps } = this.#state;
+    if (this.#isBarren) return describeBarren('gepa', barrenSteps);
     const { budget } = this.#settings;
     const { selection, minibatch } = this.#search.sizes;
     return budget - spent < 2 * minibatch + selection
@@ -170,13 +212,14 @@ export class GepaRun implements AlgorithmRun<GepaMetrics> {
   }
 
   #measure(fates: readonly Fate[]): GepaMetrics {
-    const { pool, spent } = this.#state;
+    const { pool, spent, seen } = this.#state;
     const proposals: Partial<Record<Fate, number>> = {};
     for (const fate of fates) proposals[fate] = (proposals[fate] ?? 0) + 1;
     return {
       candidates: pool.length,
       ...(pool.length === 0 ? {} : { bestScore: meanScore(this.#best), firstScore: meanScore(pool[0]!) }),
       proposals,
+      noise: Math.sqrt(estimateNoise(seen)),
       searchRollouts: spent,
     };
   }

@@ -3,6 +3,7 @@ import { costOfProposal } from '../decisions/budget.ts';
 import { toTexts } from '../prompts/prompt-set.ts';
 import { rehearsePrompts } from '../search/rehearse-prompts.ts';
 import { splitFewTasks } from '../search/split-tasks.ts';
+import { verdictWords } from '../search/verdict-words.ts';
 import { countSteps, resolveGepaOptions, sizeSteps, type GepaOptions, type GepaSettings } from './gepa-options.ts';
 import { GepaRun, type GepaMetrics } from './gepa-run.ts';
 
@@ -32,8 +33,9 @@ export function gepa(options: GepaOptions): Algorithm<GepaMetrics> {
     config: { ...others, prompts: toTexts(prompts) },
     tasksPerStep: settings.minibatch * settings.proposals,
     countSteps: (taskCount) => countSteps(settings, taskCount),
-    uses: { backend: false, samplingAhead: false },
+    uses: { backend: false, samplingAhead: false, comparesSteps: true },
     charts,
+    verdictWords,
     begin: async (host) => new GepaRun(settings, host),
     rehearse: (host) => rehearsePrompts(host, settings, describeCost(settings, host)),
   });
@@ -42,5 +44,5 @@ export function gepa(options: GepaOptions): Algorithm<GepaMetrics> {
 function describeCost(settings: GepaSettings, { tasks, seed }: AlgorithmHost): string {
   const split = splitFewTasks('gepa', settings.selectionTasks, tasks.length, seed);
   const sizes = sizeSteps({ ...settings, budget: Infinity }, split);
-  return `with these ${tasks.length} tasks, the prompts as they are cost ${sizes.selection} rollouts, and a new one from ${sizes.minibatch} (nothing to improve) to ${costOfProposal(sizes)} (accepted)`;
+  return `with these ${tasks.length} tasks, the prompts as they are cost ${sizes.selection + sizes.repeats} rollouts, and a new one from ${sizes.minibatch} (nothing to improve) to ${costOfProposal(sizes)} (accepted), more where rewards are noisy`;
 }

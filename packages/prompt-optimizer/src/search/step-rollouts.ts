@@ -1,7 +1,7 @@
 import type { AlgorithmHost, Episode, PlannedRollout } from '@agent-lightning/core';
 
 /** The purpose of a rollout in a step. */
-export type Purpose = 'seed' | 'parent' | 'child' | 'selection' | 'merge' | 'leader';
+export type Purpose = 'seed' | 'repeat' | 'parent' | 'child' | 'selection' | 'merge' | 'leader';
 
 /** Plans the rollouts of one candidate on some tasks. @param name tells apart the candidates that a step runs for the same purpose */
 export function planRollouts(
@@ -33,6 +33,15 @@ export function findEpisodes(
   );
 }
 
+/** Returns every reward with the candidate and the task that it belongs to. */
+export function listRewards(
+  episodes: readonly Episode[],
+): readonly { readonly id: string; readonly task: number; readonly reward: number }[] {
+  return episodes.flatMap(({ reward, rollout: { metadata } }) =>
+    reward === undefined ? [] : [{ id: String(metadata['prompts']), task: Number(metadata['task']), reward }],
+  );
+}
+
 /** Returns the rewards on some tasks; undefined where one has none. */
 export function findRewards(
   episodes: readonly Episode[],
@@ -42,6 +51,18 @@ export function findRewards(
 ): readonly (number | undefined)[] {
   const found = findEpisodes(episodes, purpose, name);
   return tasks.map((task) => found.get(task)?.reward);
+}
+
+/** Returns every named dimension of the rewards on some tasks, each of which has an episode. */
+export function findNamedRewards(
+  episodes: readonly Episode[],
+  purpose: Purpose,
+  name: string,
+  tasks: readonly number[],
+): readonly Readonly<Record<string, number>>[] {
+  const found = findEpisodes(episodes, purpose, name);
+  // The reward of a failure is no dimension: it stands for all of them.
+  return tasks.map((task) => (found.get(task)!.isFailureReward === true ? {} : found.get(task)!.rewards));
 }
 
 /** Returns the rewards of those tasks that have one on both sides, in two lists. */

@@ -24,6 +24,8 @@ export interface Verdict {
   readonly tasks: number;
   readonly baseline: JudgedSide;
   readonly candidate: JudgedSide;
+  /** The answer in the words of the algorithm, where it has some. */
+  readonly words?: string;
 }
 
 /** The exit codes by which a command tells its verdict to a build. A command that failed has 1, and one that was called wrongly 2. */
@@ -86,11 +88,11 @@ export function compareEvaluations(baseline: Evaluation, candidate: Evaluation):
 
 /** Returns the verdict in a sentence, such as `better by 0.31 (0.24 to 0.38): 0.33 → 0.64 on 80 tasks, failed 0 of 320 → 2 of 320`. */
 export function describeVerdict(verdict: Verdict): string {
-  const { baseline, candidate, tasks } = verdict;
+  const { baseline, candidate, tasks, words } = verdict;
   const failed = ({ failed: count, rollouts }: JudgedSide): string => `${count} of ${rollouts}`;
   return [
     `${describeAnswer(verdict)}: reward ${baseline.reward.toFixed(3)} → ${candidate.reward.toFixed(3)} on ${tasks} ${tasks === 1 ? 'task' : 'tasks'}`,
-    `failed rollouts ${failed(baseline)} → ${failed(candidate)}`,
+    `failed rollouts ${failed(baseline)} → ${failed(candidate)}${words === undefined ? '' : `; ${words}`}`,
   ].join(', ');
 }
 

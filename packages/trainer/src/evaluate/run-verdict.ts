@@ -49,7 +49,7 @@ export async function loadBest<Task>(
 
 /** Compares a step with the start of the run, says the verdict, and writes it to `verdict.json`. Undefined where no task has rewards before and after. */
 export async function sayVerdict<Task>(
-  { directory, progress }: RunContext<Task>,
+  { directory, options, progress }: RunContext<Task>,
   step: number,
   baseline: Evaluation,
   candidate: Evaluation,
@@ -58,7 +58,9 @@ export async function sayVerdict<Task>(
     progress.logger.warn('no verdict can be said: no held-out task has rewards before and after the training');
     return undefined;
   }
-  const verdict = compareEvaluations(baseline, candidate);
+  const compared = compareEvaluations(baseline, candidate);
+  const words = options.algorithm.verdictWords?.[compared.answer];
+  const verdict: Verdict = { ...compared, ...(words === undefined ? {} : { words }) };
   await directory.writeFile(`${JSON.stringify({ step, ...verdict }, undefined, 2)}\n`, 'verdict.json');
   progress.note(`verdict on step ${step} against the start: ${describeVerdict(verdict)}`);
   return verdict;

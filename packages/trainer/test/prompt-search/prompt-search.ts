@@ -77,7 +77,7 @@ export function promptSearch(options: PromptSearchOptions): Algorithm<PromptSear
     name: 'prompt-search',
     config: { ...settings },
     tasksPerStep: settings.tasksPerStep,
-    uses: { backend: false, samplingAhead: false },
+    uses: { backend: false, samplingAhead: false, comparesSteps: true },
     charts,
     begin: async (host) => new PromptSearchRun(settings, host),
     rehearse: (host) => rehearse(settings, host),

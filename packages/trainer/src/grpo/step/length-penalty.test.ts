@@ -1,5 +1,5 @@
-import { seededRandom, type Episode, type Transition } from '@agent-lightning/core';
-import { shuffleRewards } from '@agent-lightning/run';
+import { type Episode, type Transition } from '@agent-lightning/core';
+import { ShuffledControl } from '@agent-lightning/run';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { lengthPenaltyOf, penalizeLengths } from './length-penalty.ts';
@@ -50,7 +50,7 @@ describe('the penalty for long responses', () => {
     const [long, short] = [calls, []].map((transitions) => ({ reward: 0.5, transitions }) as unknown as Episode);
     fc.assert(
       fc.property(fc.nat(), (seed) => {
-        const shuffled = shuffleRewards([failed, long!, short!], seededRandom(seed, 'test'));
+        const shuffled = new ShuffledControl({ seed, comparesSteps: false }).give(1, [failed, long!, short!], 'learn');
         for (const { reward } of penalizeLengths(shuffled, penalty).filter(({ isFailureReward }) => !isFailureReward))
           expect(reward).toBe(0.5);
         const others = shuffled.map((episode): Episode => ({ ...episode, failureKind: 'unknown' }));
