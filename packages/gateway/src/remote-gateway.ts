@@ -10,6 +10,7 @@ import {
   type PolicyRoutes,
 } from '@agent-lightning/core';
 import { instanceHeader } from './admin/admin-routes.ts';
+import { checkClaim } from './attempts/attempt-session.ts';
 import { claimToJson, endpointFromJson, stalenessToJson } from './admin/admin-json.ts';
 import type { JsonObject } from './http/read-body.ts';
 import { patternsToJson } from './admin/routes-json.ts';
@@ -197,13 +198,18 @@ export function connectGateway(options: RemoteGatewayOptions): RemoteGateway {
   const set: Connection['set'] = (...given) => connection.set(...given);
   return {
     async openAttempt(claim: Claim): Promise<LlmEndpoint> {
+      checkClaim('openAttempt', claim, ['rollout', 'attempt', 'lease']);
       return endpointFromJson(await ask('POST', 'attempts', 'open the attempt', claimToJson(claim)));
     },
-    async closeAttempt({ attempt }: Claim): Promise<void> {
+    async closeAttempt(claim: Claim): Promise<void> {
+      checkClaim('closeAttempt', claim, ['attempt']);
+      const { attempt } = claim;
       const ids = `${encodeURIComponent(attempt.rolloutId)}/${encodeURIComponent(attempt.attemptId)}`;
       await ask('DELETE', `attempts/${ids}`, 'close the attempt');
     },
-    async publish(policy, { version, upstream, model }): Promise<void> {
+    async publish(policy, snapshot): Promise<void> {
+      check.knownOptions(`the snapshot of policy "${policy}"`, snapshot, ['version', 'upstream', 'model']);
+      const { version, upstream, model } = snapshot;
       await set(`policies/${encodeURIComponent(policy)}`, `publish "${policy}"`, { version, upstream, model });
     },
     async route({ policies, otherwise }): Promise<void> {
