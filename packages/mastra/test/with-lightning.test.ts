@@ -3,6 +3,7 @@ import { startTestRollout, type ModelServer } from '@agent-lightning/testing';
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
 import { Agent } from '@mastra/core/agent';
 import { Mastra } from '@mastra/core/mastra';
+import { createStep, createWorkflow } from '@mastra/core/workflows';
 import { describe, expect, it } from 'vitest';
 import { withLightning } from '../src/index.ts';
 import { agentOf, modelAt, startServer } from './__fixtures__/agents.ts';
@@ -56,6 +57,30 @@ describe('withLightning of Mastra', () => {
     expect(await answer()).toBe('own says');
     withLightning(new Mastra({ agents: { writer }, logger: false }), { agentMatch: 'writer' });
     expect(await answer()).toBe('policy says');
+  });
+
+  it('follows what an instance is given later, and the forks of an agent, by its options', async () => {
+    const [own, policy] = [await startServer('own'), await startServer('policy')];
+    const mastra = withLightning(new Mastra({ logger: false }), { agentMatch: /late/ });
+    const [late, other] = [agentOf('late', modelAt(own)), agentOf('other', modelAt(own))];
+    for (const agent of [late, other]) mastra.addAgent(agent);
+    const step = createStep(agentOf('late-step', modelAt(own)));
+    const flow = createWorkflow({ id: 'flow', inputSchema: step.inputSchema, outputSchema: step.outputSchema });
+    mastra.addWorkflow(flow.then(step).commit());
+    const answers = async () => [
+      (await late.generate('q')).text,
+      (await other.generate('q')).text,
+      (await late.__fork().generate('q')).text,
+      (await (await flow.createRun()).start({ inputData: { prompt: 'q' } })).status,
+    ];
+    expect(await answers()).toEqual(['own says', 'own says', 'own says', 'success']);
+    expect(await startTestRollout(policy.baseUrl).run(answers)).toEqual([
+      'policy says',
+      'own says',
+      'policy says',
+      'success',
+    ]);
+    expect([own.calls.length, policy.calls.length]).toEqual([5, 3]);
   });
 
   it.each([
