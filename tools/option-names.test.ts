@@ -1,7 +1,7 @@
 /** Every public object of options refuses a name that it does not have, and says which one was likely meant. */
 import { globSync, readFileSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
-import { captureRollouts, toSftRows, toTasks } from '@agent-lightning/capture';
+import { captureRollouts, exportSft, toSftRows, toTasks } from '@agent-lightning/capture';
 import { rewardAttributes, toEpisode, toMessages, type Algorithm } from '@agent-lightning/core';
 import { createCheckpoint, embedded, LlamaEngine } from '@agent-lightning/embedded';
 import { connectGateway, Gateway, serve } from '@agent-lightning/gateway';
@@ -23,6 +23,7 @@ import {
   grpo,
   readTasks,
   rescore,
+  sft,
   tinker,
   Trainer,
 } from '@agent-lightning/trainer';
@@ -81,6 +82,12 @@ const rows: readonly Row[] = [
     misspelt: { minreward: 1 },
     meant: 'minReward',
     isOptional: true,
+  },
+  {
+    type: 'capture ExportSftOptions',
+    call: (options: object) => exportSft([], options as Given),
+    misspelt: { formatt: 'trl' },
+    meant: 'format',
   },
   {
     type: 'capture.close',
@@ -426,6 +433,21 @@ const rows: readonly Row[] = [
     meant: 'reward',
   },
   { type: 'trainer GrpoOptions', call: grpo, misspelt: { groupsize: 4 }, meant: 'groupSize', isOptional: true },
+  { type: 'trainer SftOptions', call: sft, misspelt: { samplesPertask: 4 }, meant: 'samplesPerTask', isOptional: true },
+  {
+    type: 'trainer SftSourceOptions',
+    call: (from: object) => sft({ from } as Given),
+    misspelt: { runid: 'a' },
+    meant: 'runId',
+    isOptional: true,
+  },
+  {
+    type: 'trainer SftTeacherOptions',
+    call: (teacher: object) => sft({ teacher } as Given),
+    misspelt: { apikey: 'a' },
+    meant: 'apiKey',
+    isOptional: true,
+  },
   {
     type: 'trainer CriticOptions',
     call: (critic: object) => grpo({ estimator: 'gae', critic } as Given),

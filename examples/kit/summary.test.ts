@@ -12,6 +12,8 @@ const program = {
   flags: { 'no-tools': 'takes its tools away' },
 };
 
+const noCalls = { calls: 0, inputTokens: 0, outputTokens: 0, withoutUsage: 0, usd: 0, withoutPrice: 0 };
+
 const result: TrainingResult = {
   runId: 'run-1',
   runDirectory: 'runs/a',
@@ -35,6 +37,14 @@ const result: TrainingResult = {
     { step: 0, validation: 0.25 },
     { step: 16, reward: 0.9, validation: 0.9625 },
   ],
+  spend: {
+    rollouts: 4000,
+    minutes: 1.2,
+    tokens: 0,
+    usd: 0,
+    parts: { agent: noCalls, judge: noCalls, optimizer: noCalls },
+    models: [],
+  },
   wallSeconds: 70.4,
   modelDirectory: 'runs/a/model',
   reportPath: 'runs/a/report.html',

@@ -10,6 +10,7 @@ export {
 // training
 export {
   grpo,
+  sft,
   Trainer,
   type FitOptions,
   type Grpo,
@@ -40,7 +41,7 @@ export { apo, gepa } from '@agent-lightning/prompt-optimizer';
 
 // rewards and events that an agent gives while it runs, and the prompts that it names
 export { emitException, emitMessage, emitObject, emitReward, operation } from '@agent-lightning/tracing';
-export { judge, measureAgreement, promptTemplate } from '@agent-lightning/tracing';
+export { compare, judge, measureAgreement, promptTemplate } from '@agent-lightning/tracing';
 
 // running agents
 export { runCommand, Runner, type RunCommandOptions, type RunnerOptions } from '@agent-lightning/runner';
@@ -48,11 +49,11 @@ export type { RolloutContext, RolloutFunction, RolloutResult } from '@agent-ligh
 export { connectGateway, Gateway, type GatewayOptions } from '@agent-lightning/gateway';
 
 // live traffic
-export { captureRollouts, toSftRows, toTasks, type CaptureOptions, type SftRow } from '@agent-lightning/capture';
+export { captureRollouts, exportSft, toTasks, type CaptureOptions } from '@agent-lightning/capture';
 
 // stores, and what is in them
 export { exportRun, MemoryStore, type ExportedRollout } from '@agent-lightning/store';
-export { openSqliteStore, type SqliteStoreOptions } from '@agent-lightning/store-sqlite';
+export { openSqliteStore } from '@agent-lightning/store-sqlite';
 export { toEpisode, toMessages } from '@agent-lightning/core';
 export type { Episode, LightningStore, Rollout, Span, Transition } from '@agent-lightning/core';
 

@@ -54,6 +54,7 @@ export type LightningErrorCode =
   | 'off-policy'
   | 'failures-rose'
   | 'update-too-large'
+  | 'limit-reached'
   | 'resume-mismatch'
   | 'run-locked'
   | 'disk-full'

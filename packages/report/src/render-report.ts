@@ -7,12 +7,13 @@ import { pageStyle } from './page-style.ts';
 import type { ReportData } from './report-data.ts';
 import { heldOutComparisons, trainingRollouts } from './rollouts-section.ts';
 import { failureTable, lastStepRollouts } from './last-step-section.ts';
+import { spendTable } from './spend-section.ts';
 import { stepCharts } from './steps-section.ts';
 
 /** The page's own script is the only one that a browser runs in it. */
 const scriptHash = new Markup(`sha256-${createHash('sha256').update(pageScript).digest('base64')}`);
 
-const goodOutcomes: ReadonlySet<string> = new Set(['completed', 'converged', 'interrupted']);
+const goodOutcomes: ReadonlySet<string> = new Set(['completed', 'converged', 'interrupted', 'limit-reached']);
 
 /** Renders the report as one page that needs no network; all values from the run are escaped. */
 export function renderReport(data: ReportData): string {
@@ -29,6 +30,7 @@ ${ailmentList(data)}
 ${summaryTiles(data)}
 ${verdictCard(data)}
 ${learningCurve(data)}
+${spendTable(data)}
 ${rewardByKind(data)}
 ${heldOutComparisons(data)}
 ${trainingRollouts(data)}

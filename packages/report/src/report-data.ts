@@ -4,6 +4,7 @@ import type {
   RunConfig,
   RunDirectory,
   RunState,
+  Spend,
   StepMetrics,
   ToldFinding,
   ValidationMetrics,
@@ -33,7 +34,7 @@ export interface ReportContext {
 /** Everything that the report shows. */
 export interface ReportData {
   readonly runDirectory: string;
-  /** `completed`, `converged`, `interrupted`, or why it stopped. */
+  /** `completed`, `converged`, `interrupted`, `limit-reached`, or why it stopped. */
   readonly outcome: string;
   /** The ailments of the run, in the order in which they were found. */
   readonly findings: readonly ToldFinding[];
@@ -47,6 +48,8 @@ export interface ReportData {
   readonly validationAfter: ValidationMetrics | undefined;
   /** Whether the run made the agent better, where it says so. */
   readonly verdict?: Verdict | undefined;
+  /** What the run has spent; undefined where only a policy was asked and nothing is limited. */
+  readonly spend: Spend | undefined;
   readonly comparisons: readonly HeldOutComparison[];
   readonly excerpts: readonly StepExcerpt[];
   /** Every training rollout of the newest step; undefined where it has none. */

@@ -31,6 +31,7 @@ function dataOf(own: readonly object[], charts: readonly MetricChart[] = [], has
     metrics: own.map((figures, index) => ({ ...line, step: index + 1, ...figures }) as unknown as StepMetrics),
     charts,
     validationAfter: undefined,
+    spend: undefined,
     comparisons: [],
     excerpts: [],
     lastStep: undefined,

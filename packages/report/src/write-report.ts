@@ -12,7 +12,7 @@ export interface WriteReportOptions {
   readonly lastStep?: number;
   /** The ailments of the run. @default none */
   readonly findings?: readonly ToldFinding[];
-  /** `completed`, `converged`, `interrupted`, or why it stopped. */
+  /** `completed`, `converged`, `interrupted`, `limit-reached`, or why it stopped. */
   readonly outcome: string;
   /** The verdict of a finished run that says one. */
   readonly verdict?: Verdict | undefined;
@@ -39,6 +39,7 @@ export async function writeReport(
     charts,
     validationAfter: last?.validation,
     verdict,
+    spend: await directory.readSpend(),
     comparisons: last?.validation?.complete === true ? await compareHeldOut(context, last.step) : [],
     excerpts: await excerpts.read(),
     lastStep: await readLastStep(context, lastStep),

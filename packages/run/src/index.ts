@@ -10,7 +10,7 @@ export { RunDirectory, type OpenRunOptions } from './run-directory/run-directory
 export { describeConfig, type RunConfig } from './run-directory/run-config.ts';
 export { Checkpoints } from './run-directory/checkpoint.ts';
 export { findSavedRun } from './run-directory/find-saved-run.ts';
-export { withFileErrors } from './run-directory/file-errors.ts';
+export { withFileErrors } from './files/file-errors.ts';
 export { advanceState, chooseBest, initialState, toCurve, type RunState } from './run-state.ts';
 
 // rollouts: planned, run, collected
@@ -20,6 +20,9 @@ export { TaskSchedule, type TaskScheduleState, type VisitedTask } from './rollou
 export { RolloutCollector, type RolloutCollectorOptions } from './rollouts/rollout-collector.ts';
 export { RolloutWindow, type RolloutWindowOptions } from './rollouts/rollout-window.ts';
 export { ShuffledControl } from './rollouts/shuffled-control.ts';
+
+// rollouts that ran before
+export { readStoredRollouts } from './stored/stored-rollouts.ts';
 
 // how failed rollouts count
 export { FailureScoring } from './failures/failure-scoring.ts';
@@ -50,16 +53,7 @@ export { commonAilments } from './ailments/common-ailments.ts';
 export type { Ailment, Finding, RunFacts, RunHistory } from './ailments/run-history.ts';
 export { measureAnswers } from './ailments/answer-metrics.ts';
 export { findSharedTasks } from './ailments/leaked-tasks.ts';
-export {
-  compareEnds,
-  compareReward,
-  compareRewardToBest,
-  formatFigure,
-  hasRisen,
-  isSolved,
-  meanOf,
-  readNewest,
-} from './ailments/windows.ts';
+export { historyFigures } from './ailments/windows.ts';
 
 // whether a run made the agent better
 export { digestTasks, scoreEvaluation, type Evaluation } from './verdict/evaluation.ts';
@@ -72,6 +66,13 @@ export {
   type JudgedSide,
   type Verdict,
 } from './verdict/verdict.ts';
+
+// what a run spends, and where it ends for it
+export { checkSpending, type SpendingRules } from './spending/spending-rules.ts';
+export { SpendMeter } from './spending/spend-meter.ts';
+export type { RunLimits } from './spending/limits.ts';
+export type { ModelPrice } from './spending/prices.ts';
+export type { Spend } from './spending/spend.ts';
 
 // how a run ends early
 export { Interrupt, type InterruptOptions } from './interrupt.ts';

@@ -75,6 +75,18 @@ export interface RepeatedAnswers {
   readonly withinDegrees: number;
 }
 
+/** The spend of a run up to a step, over all of its processes. */
+export interface SpendMetrics {
+  /** Tokens, sent and received, of all calls whose tokens were reported. */
+  readonly tokens: number;
+  /** US dollars of the calls whose model has a price and whose tokens were reported. */
+  readonly usd: number;
+  /** The same by part that asked: `agent`, `judge` and `optimizer`, with its calls and those of them without a price or reported tokens. */
+  readonly parts: Readonly<
+    Record<string, { readonly calls: number; readonly tokens: number; readonly usd: number; readonly unknown: number }>
+  >;
+}
+
 /** One line of `metrics.jsonl`, but for what the algorithm adds. */
 export interface StepMetrics {
   readonly step: number;
@@ -108,6 +120,8 @@ export interface StepMetrics {
   readonly ailments?: readonly string[];
   /** The share of the calls that could be trained on that the token limit cut off, those that are left out for it among them. */
   readonly truncatedShare: number;
+  /** What the run has spent since it began; absent where only a policy is asked and nothing is limited. */
+  readonly spend?: SpendMetrics;
   /** Rollouts that waited for a runner when the step began to train; above 0 where later steps are sampled ahead. */
   readonly queueDepth: number;
   readonly idleShare: IdleShare;

@@ -18,6 +18,8 @@ import { nameInRun } from './rollouts/planned-rollout.ts';
 import { readSpans } from './rollouts/read-spans.ts';
 import { witnessStore } from './witness/witnessed-store.ts';
 import { RunnerLoad } from './rollouts/runner-load.ts';
+import { meterStore } from './spending/metered-store.ts';
+import type { SpendMeter } from './spending/spend-meter.ts';
 
 /** The name of a run's one policy, when it trains only one. */
 export const onlyPolicyName = 'policy';
@@ -52,6 +54,8 @@ export interface SessionOptions<Task> {
   /** Says what goes to the app's own OpenTelemetry provider. @default as of a Runner */
   readonly openTelemetry?: boolean | OpenTelemetryOptions;
   readonly logger: Logger;
+  /** Counts the model calls of the rollouts. @default none */
+  readonly meter?: SpendMeter;
   /** Ends the waits for a store or a gateway that is away. @default none ends them but their time */
   readonly interrupted?: AbortSignal;
 }
@@ -108,7 +112,7 @@ export class Session<Task> {
     try {
       const opened = options.store ?? (await openStore(options.storePath));
       if (options.store === undefined) closers.unshift(() => opened.close());
-      const store = witnessStore(opened, {
+      const store = witnessStore(options.meter === undefined ? opened : meterStore(opened, options.meter), {
         isExclusive: options.store === undefined,
         onChanged: (message) => options.logger.warn(message),
       });

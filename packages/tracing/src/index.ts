@@ -1,12 +1,11 @@
 // adapter-kit
 export { mayHoldMiddleware, speaksOtherDialect } from './adapter-kit/ai-models.ts';
 export { type AgentOptions, agentOptions } from './selection/agent-options.ts';
-export { createProxy, type ProxyBehaviour } from './adapter-kit/create-proxy.ts';
-export { type BeginRun, type FrameworkRun, FrameworkRuns, type TracedRun } from './adapter-kit/framework-runs.ts';
+export { createProxy } from './adapter-kit/create-proxy.ts';
+export { type FrameworkRun, FrameworkRuns, type TracedRun } from './adapter-kit/framework-runs.ts';
 export {
   type FrameworkSpan,
   type ModelCallAnswer,
-  type ModelCallStart,
   type ToolCallStart,
   agentSpan,
   answerAttributes,
@@ -17,7 +16,7 @@ export {
   toolSpan,
 } from './adapter-kit/framework-spans.ts';
 export { runBeside } from './adapter-kit/run-beside.ts';
-export { decodeAgentNames, encodeAgentNames, gatewayHeaders } from './adapter-kit/gateway-headers.ts';
+export { decodeAgentNames, gatewayHeaders } from './adapter-kit/gateway-headers.ts';
 
 // emit
 export {
@@ -39,6 +38,11 @@ export {
 } from './prompts/prompt-template.ts';
 export { findVariables } from './prompts/template-text.ts';
 
+// prompts in model calls
+export { type FoundPrompt, replacePrompts } from './prompts/wire/replace-prompts.ts';
+export { type LoadedPrompts, loadPrompts } from './prompts/load-prompts.ts';
+export { promptKit } from './prompts/prompt-kit.ts';
+
 // judges
 export {
   type Judge,
@@ -48,10 +52,12 @@ export {
   type JudgeStatistics,
   judge,
 } from './judges/judge.ts';
+export { type ComparedRollout, type Comparison, type ComparisonOptions, compare } from './judges/compare.ts';
 export { type Agreement, type LabelledAnswer, measureAgreement } from './judges/measure-agreement.ts';
 
 // models that answer in words
-export { type AskModel, type ChatModel, type TextModel, toAskModel } from './models/text-model.ts';
+export { type AskModel, type ChatModel, type TextAnswer, type TextModel, toAskModel } from './models/text-model.ts';
+export { type ModelMeter, runMetered } from './spending/model-meter.ts';
 
 // redirect
 export { anthropicBaseUrl } from './redirect/anthropic-calls.ts';
@@ -67,7 +73,7 @@ export { type RolloutScope, currentRollout, requireRollout, runInRollout } from 
 export { isLive, refuseUntraceable } from './scope/untraceable.ts';
 
 // writing
-export { type NestedAttributes, capText, describeValue, flattenAttributes } from './writing/attribute-values.ts';
+export { capText, describeValue, flattenAttributes } from './writing/attribute-values.ts';
 export { errorOutcome, exceptionAttributes } from './writing/exception-attributes.ts';
 export {
   type OpenSpan,
@@ -76,7 +82,6 @@ export {
   TraceRecorder,
   type TraceRecorderOptions,
 } from './writing/trace-recorder.ts';
-export { validateSpan } from './writing/validate-span.ts';
 
 // ids in requests
 export { deriveTraceId, formatTraceParent, parseTraceParent, randomSpanId } from './writing/identifiers.ts';

@@ -107,7 +107,7 @@ describe('a model that is asked for a text', () => {
 
   it('may be a function', async () => {
     expect(await toAskModel('reflection', async (prompt) => `${prompt}!`)('improve')).toBe('improve!');
-    const ask = toAskModel('reflection', (async () => ({ text: 'x' })) as never);
+    const ask = toAskModel('reflection', (async () => ({ answer: 'x' })) as never);
     await expect(ask('improve')).rejects.toThrow(/a function that returns a promise of a text/);
   });
 

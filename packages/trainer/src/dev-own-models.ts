@@ -17,7 +17,7 @@ export interface OwnModelCalls {
 export function countOwnCalls(spans: readonly Span[]): readonly OwnModelCalls[] {
   const counts = new Map<string, OwnModelCalls>();
   for (const { kind, attributes, status } of spans) {
-    if (kind !== 'model_call') continue;
+    if (kind !== 'model_call' || attributes[attributeNames.isJudge] === true) continue;
     const { [attributeNames.agentNames]: names, [attributeNames.requestModel]: asked } = attributes;
     const agent = Array.isArray(names) ? String(names[0] ?? '') : '';
     const model = typeof asked === 'string' ? asked : '';

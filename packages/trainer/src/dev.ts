@@ -6,6 +6,7 @@ import {
   planGroups,
   Progress,
   RolloutCollector,
+  type SpendMeter,
 } from '@agent-lightning/run';
 import { countRollouts } from './count-rollouts.ts';
 import { describeDevReport } from './dev-text.ts';
@@ -14,7 +15,10 @@ import { countOwnCalls, examineOwnModels, type OwnModelCalls } from './dev-own-m
 import { countGroupsWithVariance } from './groups-with-variance.ts';
 import { toPlainTasks } from './plain-tasks.ts';
 import { describeTellingRollout } from './telling-rollout.ts';
+import { createScorer } from './group-reward.ts';
+import { joinStops, runOnMeter } from './open-meter.ts';
 import { openSession, scoreFailures, toHost } from './open-run.ts';
+import { StepEpisodes } from './step-episodes.ts';
 import type { ResolvedTrainerOptions } from './trainer-options.ts';
 
 export interface DevOptions<Task> {
@@ -86,6 +90,14 @@ export function asksOwnModels(
 
 /** Runs tasks through a gateway and a store in memory, and reports whether the algorithm could learn from them. */
 export async function dryRun<Task>(options: ResolvedTrainerOptions<Task>, dev: DevOptions<Task>): Promise<DevReport> {
+  return await runOnMeter(options, (meter) => dryRunOnMeter(options, dev, meter));
+}
+
+async function dryRunOnMeter<Task>(
+  options: ResolvedTrainerOptions<Task>,
+  dev: DevOptions<Task>,
+  meter: SpendMeter,
+): Promise<DevReport> {
   const isOwn = asksOwnModels(options, dev);
   if (!Array.isArray(dev.tasks) || dev.tasks.length === 0)
     throw check.optionInvalid('dev: tasks', dev.tasks, 'an array of at least one task');
@@ -101,6 +113,7 @@ export async function dryRun<Task>(options: ResolvedTrainerOptions<Task>, dev: D
     runId,
     storePath: undefined,
     hooks,
+    meter,
     ...(isOwn && { hasPolicy: false }),
   });
   progress.watchCalls(() => session.openCalls());
@@ -117,11 +130,12 @@ export async function dryRun<Task>(options: ResolvedTrainerOptions<Task>, dev: D
       resumed: false,
       policies: rehearsal?.policies ?? [],
       failures,
+      meter,
     });
-    const stopping = options.signal === undefined ? session.failed : AbortSignal.any([options.signal, session.failed]);
+    const stopping = joinStops(options, session, meter);
     const planned = planGroups(0, tasks, [...tasks.keys()], samples, rehearsal?.resourcesId);
     const rollouts = await collector.collect(planned, stopping);
-    const read = await collector.readEpisodes(rollouts);
+    const read = await new StepEpisodes(collector, createScorer({ options, session, collector })).read(rollouts);
     const ownCalls = isOwn ? countOwnCalls(await collector.readSpans(rollouts)) : [];
     const examined =
       rehearsal === undefined ? examineOwnModels(read, ownCalls) : await rehearsal.examine(rollouts, read);

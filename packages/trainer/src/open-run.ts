@@ -7,7 +7,7 @@ import type { ResolvedTrainerOptions } from './trainer-options.ts';
 /** Opens the session of a run: its store, its runner and, where the algorithm trains weights, its gateway. */
 export async function openSession<Task>(
   trainer: ResolvedTrainerOptions<Task>,
-  options: Pick<SessionOptions<Task>, 'runId' | 'storePath' | 'hooks' | 'interrupted'> &
+  options: Pick<SessionOptions<Task>, 'runId' | 'storePath' | 'hooks' | 'interrupted' | 'meter'> &
     Partial<Pick<SessionOptions<Task>, 'hasPolicy'>>,
 ): Promise<Session<Task>> {
   const { sampling = {}, uses } = trainer.algorithm;
@@ -22,13 +22,14 @@ export function toHost<Task>(
   session: Session<Task>,
   tasks: readonly Task[],
 ): AlgorithmHost {
-  const { backend, policies, seed, maxStaleness, noSignalPatience, maxDivergence, logger } = trainer;
+  const { backend, policies, seed, control, maxStaleness, noSignalPatience, maxDivergence, logger } = trainer;
   return {
     backend,
     gateway: session.gateway,
     policies,
     tasks: tasks as readonly JsonValue[],
     seed,
+    isControl: control === 'shuffled',
     maxStaleness,
     noSignalPatience,
     maxDivergence,
@@ -41,11 +42,12 @@ export function toHost<Task>(
 
 /** Describes the options that decide what a run does. Steps, runners, staleness and options that only observe may change. */
 export function describeRun<Task>(trainer: ResolvedTrainerOptions<Task>, fit: ResolvedFitOptions<Task>): RunConfig {
-  const { seed, control, backend, gateway, algorithm, policies, calls } = trainer;
+  const { seed, control, backend, gateway, algorithm, policies, calls, groupReward } = trainer;
   const routed = isRouted(policies) ? policies : [];
   return {
     ...describeConfig({ seed, control, backend: backend?.name }),
     ...(backend === undefined || gateway !== undefined ? {} : { structuredOutput: calls.structuredOutput }),
+    ...(groupReward === undefined ? {} : { 'group reward': 'a function' }),
     'train tasks': fit.trainDigest,
     'validation tasks': fit.validationDigest,
     verdict: fit.verdict === undefined ? 'none' : `${fit.verdict.step} step, ${fit.verdict.samples} samples of a task`,

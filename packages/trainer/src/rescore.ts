@@ -116,7 +116,8 @@ async function scoreAgain<Task>(
   };
 }
 
-function readStored<Task>(rollout: Rollout, spans: readonly Span[]): StoredRollout<Task> {
+/** Reads a rollout and its newest attempt's spans as a reward function sees them. */
+export function readStored<Task>(rollout: Rollout, spans: readonly Span[]): StoredRollout<Task> {
   const { reward, rewards }: Episode = toEpisode(rollout, spans);
   const conversations = toMessages(spans).conversations.map(({ messages }) => messages);
   const last = conversations.at(-1)?.at(-1);

@@ -1,6 +1,6 @@
 import type { AlgorithmRun, Episode } from '@agent-lightning/core';
 import type { ReportContext } from '@agent-lightning/report';
-import type { Progress, RolloutCollector, RunConfig, RunDirectory, Session } from '@agent-lightning/run';
+import type { Progress, RolloutCollector, RunConfig, RunDirectory, Session, SpendMeter } from '@agent-lightning/run';
 import type { ResolvedFitOptions } from './fit-options.ts';
 import type { ResolvedTrainerOptions } from './trainer-options.ts';
 
@@ -15,9 +15,10 @@ export interface RunContext<Task> {
   readonly collector: RolloutCollector;
   readonly directory: RunDirectory;
   readonly progress: Progress;
+  readonly meter: SpendMeter;
   /** Aborts when the user interrupts the run. */
   readonly interrupted: AbortSignal;
-  /** Aborts on an interruption, and when the runner cannot go on. */
+  /** Aborts on an interruption, at a limit, and when the runner cannot go on. */
   readonly stopping: AbortSignal;
 }
 

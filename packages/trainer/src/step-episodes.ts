@@ -1,13 +1,19 @@
 import type { Episode, Rollout } from '@agent-lightning/core';
 import type { RolloutCollector } from '@agent-lightning/run';
+import type { GroupScorer } from './group-reward.ts';
 
-/** Reads the episodes of a step's rollouts, each once, while the step is extended. */
+/** Reads the episodes of a step's rollouts, each once, while the step is extended. Where groups are rewarded as a whole, they are scored first. */
 export class StepEpisodes {
   readonly #collector: Pick<RolloutCollector, 'readUnscored' | 'failures'>;
+  readonly #scorer: Pick<GroupScorer<never>, 'score' | 'keepScored'> | undefined;
   #unscored: readonly Episode[] = [];
 
-  constructor(collector: Pick<RolloutCollector, 'readUnscored' | 'failures'>) {
+  constructor(
+    collector: Pick<RolloutCollector, 'readUnscored' | 'failures'>,
+    scorer?: Pick<GroupScorer<never>, 'score' | 'keepScored'>,
+  ) {
     this.#collector = collector;
+    this.#scorer = scorer;
   }
 
   /**
@@ -15,8 +21,14 @@ export class StepEpisodes {
    * @param rollouts those of the call before, and further ones
    */
   async read(rollouts: readonly Rollout[]): Promise<readonly Episode[]> {
-    const further = rollouts.slice(this.#unscored.length);
-    if (further.length > 0) this.#unscored = [...this.#unscored, ...(await this.#collector.readUnscored(further))];
+    const known = this.#unscored.length;
+    if (rollouts.length > known) {
+      await this.#scorer?.score(rollouts);
+      // A group that has grown is scored anew, those of its rollouts that were read before among them.
+      const kept = this.#scorer === undefined ? this.#unscored : [];
+      const read = await this.#collector.readUnscored(rollouts.slice(kept.length));
+      this.#unscored = [...kept, ...(this.#scorer?.keepScored(read) ?? read)];
+    }
     return this.#collector.failures.score(this.#unscored);
   }
 }

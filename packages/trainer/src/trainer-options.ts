@@ -17,8 +17,16 @@ import {
   type MetricWriter,
   type OpenTelemetryOptions,
 } from '@agent-lightning/observability';
-import type { CallOptions, ProgressMode } from '@agent-lightning/run';
+import {
+  checkSpending,
+  type CallOptions,
+  type ModelPrice,
+  type ProgressMode,
+  type RunLimits,
+  type SpendingRules,
+} from '@agent-lightning/run';
 import type { RolloutFunction, RunnerHooks } from '@agent-lightning/runner';
+import type { GroupReward } from './group-reward.ts';
 import { resolvePolicies, type PolicyOptions } from './policy-options.ts';
 import type { StepMetrics } from './step-metrics.ts';
 
@@ -31,6 +39,12 @@ export interface TrainerHooks<Metrics extends object = object> extends RunnerHoo
 export interface TrainerOptions<Task = JsonValue, Metrics extends object = object> {
   /** Runs the agent on one task and returns the reward. */
   readonly rollout: RolloutFunction<Task>;
+  /**
+   * Rewards every training rollout of a group at once, when all of them have ended, such as `compare({ model, rubric })`. What the rollout function returns in
+   * training does not count then; held-out tasks, which run one by one, still get their reward from it. Rejected by an algorithm that compares rollouts of
+   * different steps. @default none
+   */
+  readonly groupReward?: GroupReward<Task>;
   /**
    * The backend in which weights learn. Algorithms that train weights, such as `grpo(…)`, require it, but for a dry run on the agents' own
    * models; those that train none reject it.
@@ -116,6 +130,16 @@ export interface TrainerOptions<Task = JsonValue, Metrics extends object = objec
   readonly checkpointEvery?: number;
   /** Checkpoints that are kept. @default 2 */
   readonly keepCheckpoints?: number;
+  /**
+   * Limits of what the whole run may spend: rollouts, tokens, US dollars and minutes. At a limit the run is saved and ends as `limit-reached`; it goes on
+   * when it is resumed with a higher one. May change when a run resumes. `evaluate` and `dev` keep them too, each by itself. @default none
+   */
+  readonly limits?: RunLimits;
+  /**
+   * Prices of models in US dollars for a million tokens, such as `{ 'my-model': { input: 0.4, output: 1.6 } }`; they replace the listed ones.
+   * May change when a run resumes. @default list prices of well-known models; a policy on this machine costs nothing
+   */
+  readonly prices?: Readonly<Record<string, ModelPrice>>;
   /** Functions that are called around each rollout and after each step. @default none */
   readonly hooks?: TrainerHooks<Metrics>;
   /**
@@ -143,6 +167,7 @@ export interface TrainerOptions<Task = JsonValue, Metrics extends object = objec
 /** The options of a trainer with every default filled in. */
 export interface ResolvedTrainerOptions<Task = JsonValue> {
   readonly rollout: RolloutFunction<Task>;
+  readonly groupReward: GroupReward<Task> | undefined;
   readonly backend: TrainingBackend | undefined;
   readonly algorithm: Algorithm;
   readonly policies: readonly RoutedPolicy[];
@@ -163,6 +188,7 @@ export interface ResolvedTrainerOptions<Task = JsonValue> {
   readonly maxDivergence: number;
   readonly checkpointEvery: number;
   readonly keepCheckpoints: number;
+  readonly spending: SpendingRules;
   readonly hooks: TrainerHooks;
   readonly metricWriters: readonly MetricWriter[];
   readonly openTelemetry: boolean | OpenTelemetryOptions;
@@ -175,6 +201,7 @@ export interface ResolvedTrainerOptions<Task = JsonValue> {
 
 const optionNames: Readonly<Record<keyof TrainerOptions<never, never>, true>> = {
   rollout: true,
+  groupReward: true,
   backend: true,
   algorithm: true,
   policies: true,
@@ -198,6 +225,8 @@ const optionNames: Readonly<Record<keyof TrainerOptions<never, never>, true>> = 
   maxDivergence: true,
   checkpointEvery: true,
   keepCheckpoints: true,
+  limits: true,
+  prices: true,
   hooks: true,
   metricWriters: true,
   openTelemetry: true,
@@ -232,6 +261,7 @@ export function resolveTrainerOptions<Task, Metrics extends object>(
   const failures = failureKinds.checkSorting('Trainer: failures', options.failures ?? {});
   return Object.freeze({
     rollout: options.rollout,
+    groupReward: checkGroupReward(options),
     backend: options.backend,
     algorithm: options.algorithm,
     policies: options.algorithm.uses.backend ? resolvePolicies(options.policies) : [],
@@ -252,6 +282,7 @@ export function resolveTrainerOptions<Task, Metrics extends object>(
     maxDivergence: divergenceLimit(options.maxDivergence ?? 1),
     checkpointEvery: check.wholeNumber('Trainer: checkpointEvery', options.checkpointEvery ?? 1),
     keepCheckpoints: check.wholeNumber('Trainer: keepCheckpoints', options.keepCheckpoints ?? 2),
+    spending: checkSpending('Trainer', options),
     // The metrics of a run are those of its algorithm, which is what the hooks were written for.
     hooks: (options.hooks ?? {}) as TrainerHooks,
     metricWriters: (options.metricWriters ?? []).map(checkWriter),
@@ -266,6 +297,21 @@ export function resolveTrainerOptions<Task, Metrics extends object>(
     handleSignals: options.handleSignals ?? true,
     resumeHint: options.resumeHint ?? defaultResumeHint,
   });
+}
+
+function checkGroupReward<Task, Metrics extends object>({
+  groupReward,
+  algorithm: { name, uses },
+}: Pick<TrainerOptions<Task, Metrics>, 'groupReward' | 'algorithm'>): GroupReward<Task> | undefined {
+  if (groupReward === undefined) return undefined;
+  if (typeof groupReward !== 'function')
+    throw check.optionInvalid('Trainer: groupReward', groupReward, 'a function, such as what compare(…) returns');
+  if (uses.comparesSteps !== true) return groupReward;
+  throw check.optionInvalid(
+    'Trainer: groupReward',
+    'a function',
+    `left out: ${name} compares rollouts of different steps, and scores within a group do not compare beyond it; return a reward from the rollout function, such as that of judge(…)`,
+  );
 }
 
 function checkWriter(writer: MetricWriter): MetricWriter {
@@ -320,6 +366,12 @@ function checkAlgorithm<Task>(options: Omit<TrainerOptions<Task>, 'hooks'>): voi
   if (backend !== undefined && typeof backend?.createPolicy !== 'function')
     throw check.optionInvalid('Trainer: backend', backend, `a training backend, such as embedded({ model })`);
   if (!uses.backend) rejectWeightOptions(name, options);
+  else if (uses.divergence === false && options.maxDivergence !== undefined)
+    throw check.optionInvalid(
+      'Trainer: maxDivergence',
+      options.maxDivergence,
+      `left out: ${name} imitates texts, whoever sampled them`,
+    );
   if (!uses.samplingAhead && maxStaleness > 0)
     throw check.optionInvalid(
       'Trainer: maxStaleness',

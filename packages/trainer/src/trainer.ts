@@ -13,6 +13,7 @@ import {
   withFileErrors,
   type Evaluation,
   type RunConfig,
+  type SpendMeter,
   type Verdict,
 } from '@agent-lightning/run';
 import { countRollouts } from './count-rollouts.ts';
@@ -24,7 +25,8 @@ import {
   type CompareOptions,
   type EvaluateOptions,
 } from './evaluate/evaluate-agent.ts';
-import { resolveFitOptions, type FitOptions, type ResolvedFitOptions } from './fit-options.ts';
+import { countSteps, resolveFitOptions, type FitOptions, type ResolvedFitOptions } from './fit-options.ts';
+import { runMetered } from '@agent-lightning/tracing';
 import { describeRun, openSession, scoreFailures, toHost } from './open-run.ts';
 import { toReportContext, type RunContext } from './run-context.ts';
 import {
@@ -34,8 +36,10 @@ import {
   type TrainerOptions,
 } from './trainer-options.ts';
 import { describeTellingRollout } from './telling-rollout.ts';
+import { checkPricesAhead, openMeter } from './open-meter.ts';
+import { showsSpend } from './spend-metrics.ts';
 import { TrainingRun } from './training-run.ts';
-import type { StopReason, TrainingResult } from './training-result.ts';
+import { isUnfinished, type StopReason, type TrainingResult } from './training-result.ts';
 
 /** Improves an agent that already exists: runs it on tasks, rewards it, and carries out the algorithm that learns from it. */
 export class Trainer<Task = JsonValue, Metrics extends object = object> {
@@ -92,9 +96,13 @@ export class Trainer<Task = JsonValue, Metrics extends object = object> {
    * `run-locked` | `resume-mismatch` | `disk-full`; {ConfigurationError} `option-invalid` | `option-unsupported`
    */
   async fit(options: FitOptions<Task>): Promise<TrainingResult> {
-    const fit = resolveFitOptions(options, this.#options.algorithm.tasksPerStep, this.#options.algorithm.countSteps);
+    const { algorithm, control } = this.#options;
+    if (algorithm.uses.tasks === false) await this.#checkForTraining(); // the backend is asked to count the steps
+    const counted = await countSteps(algorithm, options, { ...this.#options, isControl: control === 'shuffled' });
+    const fit = resolveFitOptions(options, algorithm.tasksPerStep, counted);
     checkTaskKinds(this.#options.taskKind, [...fit.train, ...fit.validation]);
     await this.#checkForTraining();
+    checkPricesAhead(this.#options);
     const config = describeRun(this.#options, fit);
     const directory = await RunDirectory.open(this.#options.runDirectory, {
       config,
@@ -134,13 +142,34 @@ export class Trainer<Task = JsonValue, Metrics extends object = object> {
     interrupt: Interrupt,
   ): Promise<TrainingResult> {
     const options = { ...this.#options, logger: progress.logger };
+    const meter = await openMeter(options, directory.file('spend.jsonl'));
+    try {
+      return await runMetered(meter, () => this.#fitMetered(directory, fit, config, progress, interrupt, meter));
+    } finally {
+      await meter.close();
+    }
+  }
+
+  async #fitMetered(
+    directory: RunDirectory,
+    fit: ResolvedFitOptions<Task>,
+    config: RunConfig,
+    progress: Progress,
+    interrupt: Interrupt,
+    meter: SpendMeter,
+  ): Promise<TrainingResult> {
+    const options = { ...this.#options, logger: progress.logger };
     const session = await openSession(options, {
       runId: directory.runId,
       storePath: directory.file('store.sqlite'),
       hooks: countRollouts(options.hooks, progress),
       interrupted: interrupt.signal,
+      meter,
     });
     progress.watchCalls(() => session.openCalls());
+    progress.watchSpend(() => meter.describe());
+    // Before anything slow, such as saving a checkpoint: no rollout makes another call.
+    meter.reached.addEventListener('abort', () => void session.stop());
     let result: TrainingResult;
     try {
       const { store, failed } = session;
@@ -162,9 +191,11 @@ export class Trainer<Task = JsonValue, Metrics extends object = object> {
           resumed: fit.resume,
           policies: algorithm.policies ?? [],
           failures: scoreFailures(options),
+          meter,
         }),
+        meter,
         interrupted: interrupt.signal,
-        stopping: AbortSignal.any([interrupt.signal, failed]),
+        stopping: AbortSignal.any([interrupt.signal, failed, meter.reached]),
       };
       try {
         result = await trainAndReport(context);
@@ -192,6 +223,7 @@ async function trainAndReport<Task>(context: RunContext<Task>): Promise<Training
     await run.metrics.end('failed');
     const problem = error instanceof Error ? error.message : String(error);
     await explainNoSignal(context, run.lastStep, error);
+    await keepSpend(context).catch((keeping: unknown) => context.progress.logger.warn(String(keeping)));
     await writeReport(toReportContext(context), {
       state: run.state,
       excerpts: run.excerpts,
@@ -202,6 +234,7 @@ async function trainAndReport<Task>(context: RunContext<Task>): Promise<Training
     throw error;
   }
   await run.metrics.end(stopReason);
+  await keepSpend(context);
   const { kept } = run;
   const modelDirectory = kept === undefined ? undefined : context.directory.file('model');
   if (modelDirectory !== undefined) await exportResult(context.algorithm, modelDirectory);
@@ -217,7 +250,8 @@ async function trainAndReport<Task>(context: RunContext<Task>): Promise<Training
       verdict: kept?.verdict,
     },
   );
-  if (stopReason === 'interrupted')
+  if (stopReason === 'limit-reached') context.progress.logger.info((context.meter.reached.reason as Error).message);
+  if (isUnfinished(stopReason))
     context.progress.logger.info(
       `saved after step ${run.state.step}; ${context.options.resumeHint(context.directory.path)}`,
     );
@@ -230,14 +264,21 @@ async function trainAndReport<Task>(context: RunContext<Task>): Promise<Training
     rollouts: state.totals.rollouts,
     transitions: state.totals.transitions,
     validationBefore: state.validationBefore?.reward,
-    validationAfter: stopReason === 'interrupted' ? undefined : state.curve.at(-1)?.validation,
+    validationAfter: isUnfinished(stopReason) ? undefined : state.curve.at(-1)?.validation,
     verdict: kept?.verdict,
     bestStep: kept?.step,
     curve: state.curve,
+    spend: context.meter.spend,
     wallSeconds: Math.round(state.wallSeconds * 1_000) / 1_000,
     modelDirectory,
     reportPath,
   };
+}
+
+/** Writes the sum of what the run has spent, where its steps tell it too. */
+async function keepSpend<Task>(context: RunContext<Task>): Promise<void> {
+  if (!showsSpend(context)) return;
+  await context.directory.writeFile(`${JSON.stringify(context.meter.spend, undefined, 2)}\n`, 'spend.json');
 }
 
 /** Says, of a run that found nothing to learn from, how one rollout of its last step went, and which failures there were. The error says why. */

@@ -1,4 +1,4 @@
-import { LightningError, type PlannedRollout, type Rollout } from '@agent-lightning/core';
+import type { PlannedRollout, Rollout } from '@agent-lightning/core';
 import { StepExcerpts } from '@agent-lightning/report';
 import {
   advanceShares,
@@ -25,13 +25,18 @@ import {
 } from '@agent-lightning/run';
 import { CallReport } from './call-report.ts';
 import { checkOwnNames } from './check-own-names.ts';
+import { tellCost, tellEstimate } from './estimate.ts';
+import { findEarlyEnd } from './early-end.ts';
 import { evaluateForVerdict, loadBest, sayVerdict } from './evaluate/run-verdict.ts';
 import { kindReader, toReportContext, type RunContext } from './run-context.ts';
 import type { FinishedStep, KeptStep } from './finished-step.ts';
+import { createScorer, type GroupScorer } from './group-reward.ts';
+import { lowestReturnOf } from './lowest-return.ts';
 import { RunMetrics } from './run-metrics.ts';
 import { StepEpisodes } from './step-episodes.ts';
 import type { StepMetrics } from './step-metrics.ts';
-import type { StopReason } from './training-result.ts';
+import { isUnfinished, type StopReason } from './training-result.ts';
+import { spendMetrics } from './spend-metrics.ts';
 import { validate } from './validation.ts';
 
 /** Carries out an algorithm: validation, steps and checkpoints, until the run is done, has converged, is interrupted or cannot go on. */
@@ -44,7 +49,10 @@ export class TrainingRun<Task> {
   readonly #calls: CallReport;
   /** True once the user was told that the failure reward is above what rollouts earn. */
   #hasComplained = false;
+  /** True once the user was told about what the rest of the run costs. */
+  #hasTold = false;
   readonly #ailments: AilmentWatch;
+  readonly #scorer: GroupScorer<Task> | undefined;
   /** Undefined in a run that is no control. */
   readonly #control: ShuffledControl | undefined;
   readonly #startedAtMs: number = performance.now();
@@ -67,6 +75,7 @@ export class TrainingRun<Task> {
     this.metrics = new RunMetrics(context);
     this.#calls = new CallReport(context.progress.logger);
     this.excerpts = new StepExcerpts(directory);
+    this.#scorer = createScorer(context);
     this.#ailments = new AilmentWatch(options.algorithm.ailments ?? [], {
       isControl: options.control === 'shuffled',
       heldOutTasks: fit.validation.length,
@@ -108,26 +117,27 @@ export class TrainingRun<Task> {
       await this.#begin();
       const reason = await this.#loop();
       this.#calls.runEnded();
-      if (reason !== 'interrupted') await this.#validateFinally();
+      if (!isUnfinished(reason)) await this.#validateFinally();
       await this.#save();
-      if (reason !== 'interrupted') await this.#judge();
+      if (!isUnfinished(reason)) await this.#judge();
       return reason;
     } catch (thrown) {
       const { failed } = this.#context.session;
       const error: unknown = failed.aborted ? failed.reason : thrown;
-      if (isInterruption(error, this.#context.interrupted)) {
+      const end = findEarlyEnd(error, this.#context);
+      if (end === 'interrupted' || end === 'limit-reached') {
         await this.#saveIfGood();
-        return 'interrupted';
+        return end;
       }
       await this.#saveIfGood().catch((saving: unknown) =>
         this.#context.progress.logger.warn(`could not save a checkpoint either: ${String(saving)}`),
       );
-      throw error;
+      throw end ?? error;
     }
   }
 
   async #begin(): Promise<void> {
-    const { directory, algorithm, fit, collector, progress, session } = this.#context;
+    const { directory, algorithm, fit, collector, progress, session, meter } = this.#context;
     // First of all, before anything slow: otherwise the store's watchdog ends the rollouts of a dead process as timed out, and they would count.
     const cancelled = fit.resume ? await collector.cancelUnfinished('its process ended') : 0;
     let kept: readonly StepMetrics[] = [];
@@ -152,6 +162,8 @@ export class TrainingRun<Task> {
     }
     this.metrics.begin(this.#wallSecondsBefore, this.#state.validationBefore, kept);
     await algorithm.publish();
+    meter.begin();
+    tellEstimate(this.#context, this.#state.step);
     session.start();
     if (this.#state.step === 0) {
       await this.#validateFirst();
@@ -162,9 +174,10 @@ export class TrainingRun<Task> {
   }
 
   async #loop(): Promise<StopReason> {
-    const { fit, options, interrupted } = this.#context;
+    const { fit, options, interrupted, meter } = this.#context;
     while (this.#state.step < fit.steps) {
       if (interrupted.aborted) return 'interrupted';
+      meter.reached.throwIfAborted();
       if ((await this.#step(this.#state.step + 1)) === 'converged') return 'converged';
       const { step, best } = this.#state;
       if (step % options.checkpointEvery === 0 || step === best?.step) await this.#save();
@@ -178,7 +191,7 @@ export class TrainingRun<Task> {
     const clock = new PhaseClock();
     session.load.begin();
     progress.begin(step, 'rollout');
-    const episodes = new StepEpisodes(this.#context.collector);
+    const episodes = new StepEpisodes(this.#context.collector, this.#scorer);
     const rollouts = await clock.measure('rollout', () => this.#collect(step, episodes, clock));
     const queueDepth = await this.#window.queueDepth();
     progress.begin(step, 'train');
@@ -187,6 +200,10 @@ export class TrainingRun<Task> {
     const metrics = await this.#endStep(finished, validation, clock, this.#loadOf(clock, queueDepth));
     for (const warning of finished.outcome.warnings ?? []) progress.logger.warn(warning);
     this.#calls.stepEnded(finished);
+    if (metrics.spend !== undefined && !this.#hasTold) {
+      tellCost(this.#context, step);
+      this.#hasTold = true;
+    }
     try {
       await options.hooks.onStep?.(metrics);
     } catch (error) {
@@ -201,12 +218,12 @@ export class TrainingRun<Task> {
 
   /** Returns the rollouts of a step, with those that the algorithm asks for when it has seen the others. */
   async #collect(step: number, read: StepEpisodes, clock: PhaseClock): Promise<readonly Rollout[]> {
-    const { algorithm, options, progress, stopping } = this.#context;
+    const { algorithm, options, progress, stopping, meter } = this.#context;
     if (algorithm.extend === undefined) return await this.#window.collect(step, stopping);
     return await this.#window.collect(step, stopping, async (planned, rollouts) => {
       const episodes = await clock.measure('convert', () => read.read(rollouts));
       const given = this.#control?.give(step, episodes, 'extend') ?? episodes;
-      const further = await algorithm.extend!({ step, planned, rollouts, episodes: given });
+      const further = await meter.requireCalls(() => algorithm.extend!({ step, planned, rollouts, episodes: given }));
       if (further.length > 0 && options.maxStaleness === 0) progress.begin(step, 'rollout', further.length);
       return further;
     });
@@ -219,22 +236,25 @@ export class TrainingRun<Task> {
     read: StepEpisodes,
     clock: PhaseClock,
   ): Promise<FinishedStep> {
-    const { options, algorithm } = this.#context;
+    const { options, algorithm, meter } = this.#context;
     const episodes = await clock.measure('convert', () => read.read(rollouts));
     this.#readStep = step;
     const jump = findFailureJump(step, this.#state.failures, episodes);
     if (jump !== undefined) throw jump;
     const given = this.#control?.give(step, episodes, 'learn') ?? episodes;
-    const outcome = await algorithm.learn({
-      step,
-      rollouts,
-      episodes: given,
-      beforeUpdate: () => {
-        this.#isAlgorithmAtState = false;
-      },
-      measure: (phase, work) => clock.measure(phase, work),
+    const outcome = await meter.requireCalls(async () => {
+      const learned = await algorithm.learn({
+        step,
+        rollouts,
+        episodes: given,
+        beforeUpdate: () => {
+          this.#isAlgorithmAtState = false;
+        },
+        measure: (phase, work) => clock.measure(phase, work),
+      });
+      this.#isAlgorithmAtState = false;
+      return learned;
     });
-    this.#isAlgorithmAtState = false;
     const reward = summariseRewards(episodes, kindReader(options));
     const answers = measureAnswers(episodes);
     return { step, rollouts, reward, answers, outcome, collected: given, episodes: outcome.episodes ?? given };
@@ -280,7 +300,7 @@ export class TrainingRun<Task> {
       wallSeconds: this.#wallSeconds(),
     });
     checkOwnNames(options.algorithm.name, outcome.metrics, common);
-    const figures: StepMetrics = { ...common, ...outcome.metrics };
+    const figures: StepMetrics = { ...common, ...spendMetrics(this.#context), ...outcome.metrics };
     const { codes, told } = this.#ailments.observe(figures);
     const metrics: StepMetrics = { ...figures, ...(codes.length === 0 ? {} : { ailments: codes }) };
     this.#state = {
@@ -320,12 +340,12 @@ export class TrainingRun<Task> {
 
   /** Validates between the first and the last validation; an interruption leaves it out, since the step itself is done. */
   async #validateOnTheWay(step: number): Promise<ValidationMetrics | undefined> {
-    const { fit, interrupted } = this.#context;
+    const { fit } = this.#context;
     if (fit.validationEvery === 0 || step % fit.validationEvery !== 0 || step >= fit.steps) return undefined;
     try {
       return await validate(this.#context, step, false);
     } catch (error) {
-      if (isInterruption(error, interrupted)) return undefined;
+      if (typeof findEarlyEnd(error, this.#context) === 'string') return undefined;
       throw error;
     }
   }
@@ -411,8 +431,9 @@ export class TrainingRun<Task> {
 
   async #save(): Promise<void> {
     if (this.#savedStep === this.#state.step) return;
-    const { directory, algorithm } = this.#context;
+    const { directory, algorithm, meter } = this.#context;
     const startedAtMs = performance.now();
+    await meter.flush();
     await withFileErrors(directory.file('checkpoints'), () => directory.checkpoints.save(algorithm, this.#state));
     this.#checkpointSeconds += (performance.now() - startedAtMs) / 1_000;
     this.#savedStep = this.#state.step;
@@ -426,16 +447,4 @@ export class TrainingRun<Task> {
   #wallSeconds(): number {
     return this.#wallSecondsBefore + (performance.now() - this.#startedAtMs) / 1_000;
   }
-}
-
-/** Returns the part of the state that keeps the lowest return. */
-function lowestReturnOf({
-  failures: { lowestReturn },
-}: RunContext<never>['collector']): Pick<RunState, 'lowestReturn'> {
-  return lowestReturn === undefined ? {} : { lowestReturn };
-}
-
-/** Tells whether an error only reports the user's interruption. */
-function isInterruption(error: unknown, interrupted: AbortSignal): boolean {
-  return interrupted.aborted && LightningError.isInstance(error) && error.code === 'cancelled';
 }

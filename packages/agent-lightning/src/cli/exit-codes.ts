@@ -6,7 +6,7 @@ export const exitCodes: Readonly<{
   failed: 1;
   /** The command line is wrong. */
   usage: 2;
-  /** The answer is no: worse, or not ready. */
+  /** The answer is no: worse, or not ready; of `train`: a limit was reached before the end. */
   no: 3;
   /** The answer cannot be told from the data. */
   cannotTell: 4;
@@ -26,6 +26,6 @@ export const exitCodesText: string = `Exit codes:
   0    done; for a question: yes, or better
   1    failed; doctor: a fault was found
   2    wrong usage
-  3    the answer is no: worse, not ready
+  3    the answer is no: worse, not ready; train: a limit was reached
   4    the answer cannot be told
   130  interrupted`;

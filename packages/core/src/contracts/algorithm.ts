@@ -42,12 +42,17 @@ export interface Algorithm<Metrics extends object = object> {
    */
   readonly sampling?: { readonly temperature?: number; readonly maxTokens?: number };
   /**
-   * Returns the steps of a run whose `fit` names neither steps nor epochs. It may throw for tasks that it cannot work on.
-   * @default one epoch
+   * Returns the steps of a run whose `fit` names neither steps nor epochs; of one epoch, where the algorithm runs no tasks. It may throw for
+   * tasks that it cannot work on. @default one epoch of the tasks
    */
-  readonly countSteps?: (taskCount: number) => number;
+  readonly countSteps?: (
+    taskCount: number,
+    host: Pick<AlgorithmHost, 'backend' | 'policies' | 'seed' | 'isControl'>,
+  ) => number | Promise<number>;
   /** Says which of the trainer's options it uses; the trainer rejects by name those that it would ignore. */
   readonly uses: AlgorithmUses;
+  /** The names of hosted models that it asks by itself: they must have a price where a run's money is limited. @default none */
+  readonly models?: readonly string[];
   /** Charts that the report draws beside those of every run. */
   readonly charts?: readonly MetricChart[];
   /** Says the verdict of a run in the words of the algorithm, beside its figures. @default the figures alone */
@@ -69,6 +74,12 @@ export interface Algorithm<Metrics extends object = object> {
 export interface AlgorithmUses {
   /** True when it trains policies of a backend, which is then required. */
   readonly backend: boolean;
+  /**
+   * False when it runs no tasks, as when it learns from what ran before: `fit` then takes none to train on. @default true
+   */
+  readonly tasks?: boolean;
+  /** True when it compares sampler and trainer, and stops by `maxDivergence`. @default as `backend` */
+  readonly divergence?: boolean;
   /** True when the plan of a step can do without the steps before, so that `maxStaleness` steps can be sampled ahead. */
   readonly samplingAhead: boolean;
   /**
@@ -89,6 +100,8 @@ export interface AlgorithmHost {
   readonly policies: readonly RoutedPolicy[];
   readonly tasks: readonly JsonValue[];
   readonly seed: number;
+  /** True in a control run: whatever the algorithm learns from that did not run in this run must have its rewards shuffled too. */
+  readonly isControl: boolean;
   /** The number of steps that may be sampled ahead. */
   readonly maxStaleness: number;
   /** The number of steps in a row without anything to learn from after which the algorithm should stop. */
@@ -136,6 +149,11 @@ export interface AlgorithmRun<Metrics extends object = object> {
    * given, so that a resumed run finds those that are finished. @default none
    */
   extend?(step: StepSoFar): readonly PlannedRollout[] | Promise<readonly PlannedRollout[]>;
+  /**
+   * Says, before they run, what so many further steps take at least and at most, all of them: training rollouts, and calls of its own to a
+   * model. @default nobody is told before the run
+   */
+  estimate?(steps: number): StepCosts;
   /** Publishes what was learned so far for new rollouts. Called at the beginning, after `load` where a run goes on. */
   publish(): Promise<void>;
   /** Learns from the rollouts of a step, and publishes what it learned for new rollouts. */
@@ -148,6 +166,13 @@ export interface AlgorithmRun<Metrics extends object = object> {
   discard?(directory: string): Promise<void>;
   /** Writes the result of the run into a directory, which may hold an earlier export: trained weights, or prompts. */
   exportResult(directory: string): Promise<void>;
+}
+
+/** What some steps can take. */
+interface StepCosts {
+  readonly rollouts: readonly [least: number, most: number];
+  /** Calls of the algorithm's own to a model. */
+  readonly calls: readonly [least: number, most: number];
 }
 
 /** The rollouts of a step that have been planned so far, all final. */

@@ -61,6 +61,7 @@ export const worldCodes: ReadonlySet<string> = new Set([
   'disk-full',
   'command-unavailable',
   'cancelled',
+  'limit-reached',
   // connections
   'connection-failed',
   'ECONNREFUSED',

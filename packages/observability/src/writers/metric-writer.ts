@@ -19,7 +19,7 @@ export interface MetricPoint {
 }
 
 /** The way in which a run ended. */
-export type RunOutcome = 'completed' | 'converged' | 'interrupted' | 'failed';
+export type RunOutcome = 'completed' | 'converged' | 'interrupted' | 'limit-reached' | 'failed';
 
 /**
  * Writes the metrics of a run somewhere else, such as an experiment tracker. It may throw whenever that is away: the run goes on, and the

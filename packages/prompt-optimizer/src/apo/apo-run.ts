@@ -81,6 +81,21 @@ export class ApoRun implements AlgorithmRun<ApoMetrics> {
     return this.#best.id;
   }
 
+  estimate(steps: number): ReturnType<NonNullable<AlgorithmRun['estimate']>> {
+    const { beam, branches, minibatch, budget } = this.#settings;
+    const { selection, feedback } = this.#split;
+    const first = this.#state.first === undefined;
+    const left = budget - this.#state.spent;
+    const ofRound = costOfRound(this.#settings, this.#split, false);
+    const most = ofRound * steps + (first && steps > 0 ? selection.length : 0);
+    const read = beam * branches * Math.min(minibatch, feedback.length);
+    const rounds = Math.min(steps, Math.floor(left / ofRound));
+    return {
+      rollouts: [Math.min(left, read * steps + (first ? selection.length : 0)), Math.min(left, most)],
+      calls: [0, 2 * beam * branches * rounds],
+    };
+  }
+
   async publish(): Promise<void> {
     await keepTexts(this.#host, this.#best.id, this.#best.texts);
   }
@@ -145,7 +160,8 @@ export class ApoRun implements AlgorithmRun<ApoMetrics> {
 
   async exportResult(directory: string): Promise<void> {
     const { selection, first, best, history } = this.#state;
-    await exportPrompts(directory, this.#best.texts, { selection, first, best, history });
+    const scored = best ?? { ...this.#best, scores: [] };
+    await exportPrompts(directory, scored, first, { selection, first, best, history });
   }
 
   get #best(): ApoEntry {

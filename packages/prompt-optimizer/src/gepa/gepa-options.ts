@@ -4,13 +4,17 @@ import type { Frontier } from '../candidates/pareto-front.ts';
 import type { AcceptanceRule } from '../decisions/acceptance.ts';
 import { costOfProposal, mostSteps, type StepSizes } from '../decisions/budget.ts';
 import type { ComponentRule } from '../decisions/components.ts';
+import type { PromptSource } from '../found/found-source.ts';
 import { checkPrompts } from '../prompts/prompt-set.ts';
 import { splitTasks, type TaskSplit } from '../search/split-tasks.ts';
 
 /** The options of GEPA. A resumed run must have the same, but for `reflection`. */
 export interface GepaOptions {
-  /** The prompts to improve, as `promptTemplate` returned them. */
-  readonly prompts: readonly PromptTemplate[];
+  /**
+   * The prompts to improve: as `promptTemplate` returned them, or `'found'` for those that stand in the model calls of wrapped agents, which nobody has to
+   * name; an object says which of those.
+   */
+  readonly prompts: PromptSource;
   /** The model that writes new prompts from what went well and wrong: a server, or a function around any model. */
   readonly reflection: TextModel;
   /**
@@ -44,8 +48,11 @@ export interface GepaOptions {
   readonly guidance?: string;
 }
 
+/** The options of a search whose prompts are known. */
+export type KnownGepaOptions = Omit<GepaOptions, 'prompts'> & { readonly prompts: readonly PromptTemplate[] };
+
 export interface GepaSettings extends Required<
-  Omit<GepaOptions, 'reflection' | 'budget' | 'selectionTasks' | 'guidance'>
+  Omit<KnownGepaOptions, 'reflection' | 'budget' | 'selectionTasks' | 'guidance'>
 > {
   readonly ask: AskModel;
   readonly budget: number;
@@ -69,7 +76,7 @@ const optionNames: Readonly<Record<keyof GepaOptions, true>> = {
 };
 
 /** Checks the options and fills in the defaults. @throws {ConfigurationError} `option-invalid` */
-export function resolveGepaOptions(options: GepaOptions): GepaSettings {
+export function resolveGepaOptions(options: KnownGepaOptions): GepaSettings {
   check.knownOptions('gepa', options, optionNames);
   const prompts = checkPrompts('gepa', options.prompts);
   const { perfectReward = 1, guidance } = options;

@@ -10,6 +10,7 @@ import {
 } from '@agent-lightning/core';
 import { meanScore } from '../candidates/candidate.ts';
 import { findDimensions } from '../candidates/pareto-front.ts';
+import { costOfProposal } from '../decisions/budget.ts';
 import { estimateNoise } from '../decisions/noise.ts';
 import { findWinner } from '../decisions/winner.ts';
 import { keepTexts } from '../prompts/keep-texts.ts';
@@ -22,7 +23,7 @@ import { planRollouts } from '../search/step-rollouts.ts';
 import { concludeStep, type Conclusion, type Fate } from './conclude-step.ts';
 import { exportPrompts } from '../search/export-prompts.ts';
 import { proposeChildren, selectMerge, type Finished, type OpenStep } from './extend-work.ts';
-import { selectChildren } from './select-children.ts';
+import { mostGrowth, selectChildren } from './select-children.ts';
 import { sizeSteps, type GepaSettings } from './gepa-options.ts';
 import { initialGepaState, type GepaState, type PoolEntry } from './gepa-state.ts';
 import { planWork, type Search, type Work } from './plan-work.ts';
@@ -69,6 +70,27 @@ export class GepaRun implements AlgorithmRun<GepaMetrics> {
   /** The best candidate on the selection tasks. */
   get resourcesId(): string {
     return this.#best.id;
+  }
+
+  estimate(steps: number): ReturnType<NonNullable<AlgorithmRun['estimate']>> {
+    const { sizes, settings, feedback } = this.#search;
+    const first = this.#state.pool.length === 0 ? sizes.selection + sizes.repeats : 0;
+    const left = settings.budget - this.#state.spent;
+    const proposals = steps * sizes.proposals;
+    const asked = settings.components === 'all' ? settings.prompts.length : 1;
+    return {
+      rollouts: [
+        Math.min(left, first + proposals * sizes.minibatch),
+        // Where rewards are noisy, a new candidate is compared with its parent on further tasks.
+        Math.min(
+          left,
+          first +
+            proposals *
+              costOfProposal({ ...sizes, minibatch: Math.min(feedback.length, mostGrowth * sizes.minibatch) }),
+        ),
+      ],
+      calls: [0, Math.min(proposals, Math.floor((left - first) / sizes.minibatch)) * asked],
+    };
   }
 
   async publish(): Promise<void> {
@@ -126,7 +148,7 @@ export class GepaRun implements AlgorithmRun<GepaMetrics> {
     const candidates = pool.map(({ id, step, parents, scores, rewards, texts }) => {
       return { id, step, parents, score: meanScore({ scores }), scores, rewards, texts };
     });
-    await exportPrompts(directory, this.#best.texts, { selection, candidates });
+    await exportPrompts(directory, this.#best, pool[0], { selection, candidates });
   }
 
   get #best(): PoolEntry {

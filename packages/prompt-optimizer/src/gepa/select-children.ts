@@ -8,7 +8,7 @@ import type { GepaState } from './gepa-state.ts';
 import type { Proposal, ProposalOutcome, Search } from './plan-work.ts';
 
 /** The most tasks of a comparison, as a multiple of the minibatch: it may go on twice, each time with three times the tasks. */
-const mostGrowth = 9;
+export const mostGrowth = 9;
 
 type ProposalStep = OpenStep & { readonly work: { readonly kind: 'proposals' } };
 type Comparison = ReturnType<typeof compareWithParent>;

@@ -126,3 +126,24 @@ export function poolReward(
 export function formatFigure(value: number): string {
   return Math.abs(value) >= 100 ? value.toFixed(0) : String(Number(value.toPrecision(2)));
 }
+
+/** Reads figures of a run's history, for ailments of any algorithm. */
+export const historyFigures: {
+  readonly compareEnds: typeof compareEnds;
+  readonly compareReward: typeof compareReward;
+  readonly compareRewardToBest: typeof compareRewardToBest;
+  readonly formatFigure: typeof formatFigure;
+  readonly hasRisen: typeof hasRisen;
+  readonly isSolved: typeof isSolved;
+  readonly meanOf: typeof meanOf;
+  readonly readNewest: typeof readNewest;
+} = Object.freeze({
+  compareEnds,
+  compareReward,
+  compareRewardToBest,
+  formatFigure,
+  hasRisen,
+  isSolved,
+  meanOf,
+  readNewest,
+});

@@ -40,6 +40,7 @@ export class Progress {
   /** The rollouts that run in this process, in the order in which they began, with the time of their beginning. */
   readonly #running = new Map<string, number>();
   #openCalls: () => OpenCalls = () => [];
+  #spent: () => string = () => '';
 
   constructor(options: ProgressOptions) {
     this.#options = { stream: process.stderr, clock: systemClock, ...options };
@@ -77,6 +78,11 @@ export class Progress {
     this.#openCalls = openCalls;
   }
 
+  /** Lets progress show what the run has spent. @param describe a few words; empty where nothing was */
+  watchSpend(describe: () => string): void {
+    this.#spent = describe;
+  }
+
   /** Notes that a rollout has begun in this process. */
   rolloutStarted(rolloutId: string): void {
     this.#running.set(rolloutId, this.#options.clock.now());
@@ -106,7 +112,9 @@ export class Progress {
   /** Shows a step that is done. @param summary short figures of the algorithm's own */
   stepEnded(metrics: StepMetrics, summary: readonly string[]): void {
     this.#last = metrics;
-    if (this.#options.mode === 'plain') this.logger.info(describeStep(metrics, summary, this.#options.steps));
+    const spent = metrics.spend === undefined ? '' : this.#spent();
+    const figures = spent === '' ? summary : [...summary, spent];
+    if (this.#options.mode === 'plain') this.logger.info(describeStep(metrics, figures, this.#options.steps));
     this.#draw(true);
   }
 
@@ -148,6 +156,8 @@ export class Progress {
     ];
     if (this.#last?.reward.mean !== undefined) parts.push(`reward ${this.#last.reward.mean.toFixed(2)}`);
     if (this.#validation !== undefined) parts.push(`validation ${describeMean(this.#validation)}`);
+    const spent = this.#spent();
+    if (spent !== '') parts.push(spent);
     parts.push(`${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`);
     return parts.join(' · ');
   }

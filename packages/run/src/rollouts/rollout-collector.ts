@@ -26,6 +26,8 @@ export interface RolloutCollectorOptions {
   readonly resumed: boolean;
   /** The policies whose calls train. */
   readonly policies: readonly string[];
+  /** Counts the rollouts that the run begins, and rejects those that would pass its limit. @default none */
+  readonly meter?: { beginRollouts(count: number): void; returnRollouts(count: number): void };
   /** Says how failed rollouts count. @default with the default failure reward, sorted by what is known */
   readonly failures?: FailureScoring;
 }
@@ -51,7 +53,7 @@ export class RolloutCollector {
     return await this.waitFor(await this.enqueue(planned), signal);
   }
 
-  /** Queues the planned rollouts and returns their ids. A finished one of an earlier process is taken as it is. @param options.priority of all of them; without it, validations come first */
+  /** Queues the planned rollouts and returns their ids. A finished one of an earlier process is taken as it is. @throws {TrainerError} `limit-reached` when they would pass a limit; then none is queued. @param options.priority of all of them; without it, validations come first */
   async enqueue(
     planned: readonly PlannedRollout[],
     options: { readonly priority?: number } = {},
@@ -65,6 +67,8 @@ export class RolloutCollector {
         timeouts: { startToFinishMs: attemptTimeoutMs },
       }),
     );
+    const ids = requests.map(({ rolloutId }) => rolloutId);
+    this.#options.meter?.beginRollouts(requests.length - (await this.#countKnown(ids)));
     await store.enqueue(requests);
     return requests.map((request) => request.rolloutId);
   }
@@ -128,6 +132,7 @@ export class RolloutCollector {
       });
       if (items.length === 0) return cancelled;
       for (const rollout of items) await store.cancel(rollout.rolloutId, reason);
+      this.#options.meter?.returnRollouts(items.filter(({ attemptCount }) => attemptCount === 0).length);
       cancelled += items.length;
     }
   }
@@ -163,6 +168,14 @@ export class RolloutCollector {
         episodes.push(toEpisode(rollout, byRollout.get(rollout.rolloutId) ?? [], { policies, failures: sorting }));
     }
     return episodes;
+  }
+
+  /** Counts those of these rollouts that the store has from an earlier process. */
+  async #countKnown(rolloutIds: readonly string[]): Promise<number> {
+    if (!this.#options.resumed) return 0;
+    let known = 0;
+    for await (const _ of this.#query(rolloutIds)) known += 1;
+    return known;
   }
 
   /** Gives each planned rollout its id: that of a new generation where an earlier process left a rollout that cannot be used. */

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import {
   AilmentWatch,
   commonAilments,
-  compareRewardToBest,
+  historyFigures,
   findSharedTasks,
   type RunFacts,
   type StepMetrics,
@@ -155,7 +155,7 @@ describe('the ailments of every run', () => {
     ]);
     const falling = createLines(8, (step) => ({ reward: withFailures(step < 5 ? 0.9 : 0.3) }));
     const history = falling.reduce(addLine, beginHistory(plainFacts));
-    expect(compareRewardToBest(history)).toMatchObject({ from: 0.9, to: 0.3, steps: '1 to 3' });
+    expect(historyFigures.compareRewardToBest(history)).toMatchObject({ from: 0.9, to: 0.3, steps: '1 to 3' });
   });
 
   it('say nothing of lines that an older version wrote', () => {

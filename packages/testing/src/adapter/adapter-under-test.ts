@@ -84,6 +84,8 @@ export const adapterScenarios = [
   'own telemetry',
   'own client',
   'hostile tools',
+  'prompts replaced',
+  'promoted prompts',
 ] as const;
 
 export type AdapterScenario = (typeof adapterScenarios)[number];

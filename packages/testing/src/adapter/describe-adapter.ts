@@ -4,6 +4,7 @@ import { ContractServers } from './contract-run.ts';
 import { ownClient } from './describe-client.ts';
 import { isolationScenarios } from './describe-isolation.ts';
 import { hostileTools } from './describe-hostile.ts';
+import { promptScenarios } from './describe-prompts.ts';
 import { ownTelemetry } from './describe-telemetry.ts';
 import { traceScenarios, type Scenario } from './describe-traces.ts';
 import { wrappingScenarios } from './describe-wrapping.ts';
@@ -15,6 +16,7 @@ const scenarios: Readonly<Record<AdapterScenario, Scenario>> = {
   'own telemetry': ownTelemetry,
   'own client': ownClient,
   'hostile tools': hostileTools,
+  ...promptScenarios,
 };
 
 /** Declares the whole contract of an adapter as tests, with its real framework; call it in a test file of your adapter's package. */

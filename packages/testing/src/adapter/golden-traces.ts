@@ -12,6 +12,8 @@ export type TraceScenario = Exclude<
   | 'own telemetry'
   | 'own client'
   | 'hostile tools'
+  | 'prompts replaced'
+  | 'promoted prompts'
 >;
 
 type Server = 'own' | 'policy';

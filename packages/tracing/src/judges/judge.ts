@@ -65,7 +65,7 @@ export function judge(options: JudgeOptions): Judge {
   const { rubric, name = 'judge' } = options;
   if (typeof rubric !== 'string' || rubric.trim() === '')
     throw check.optionInvalid('judge.rubric', rubric, 'a text that says what makes an answer good');
-  const ask = toAskModel('judge.model', options.model);
+  const ask = toAskModel('judge.model', options.model, { part: 'judge' });
   const counts = { asked: 0, repeated: 0, failed: 0 };
   const kept = new Map<string, Promise<Judgement>>();
 

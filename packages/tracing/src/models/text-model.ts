@@ -1,9 +1,19 @@
 import { setTimeout as waitFor } from 'node:timers/promises';
 import { check, ConfigurationError, GatewayError, LightningError, TimeoutError } from '@agent-lightning/core';
 import { currentRollout } from '../scope/rollout-scope.ts';
+import { admitCall, countCall, type AskingPart } from '../spending/model-meter.ts';
 
 /** A model that answers a text by a text: a server that speaks OpenAI's chat dialect, or a function around any other one. */
-export type TextModel = ChatModel | ((prompt: string) => Promise<string>);
+export type TextModel = ChatModel | ((prompt: string) => Promise<string | TextAnswer>);
+
+/** The answer of a model with what it used, for a function that knows it: a run with limits counts it. */
+export interface TextAnswer {
+  readonly text: string;
+  /** The model by which its price is found. */
+  readonly model?: string;
+  readonly inputTokens?: number;
+  readonly outputTokens?: number;
+}
 
 /** A model on a server that speaks OpenAI's chat dialect. */
 export interface ChatModel {
@@ -21,7 +31,11 @@ export interface ChatModel {
 }
 
 /** Asks a model once. @throws {GatewayError} when it does not answer @throws {TimeoutError} `cancelled` when the rollout that asks has ended; what a function of the user's own throws, as it is */
-export type AskModel = (prompt: string) => Promise<string>;
+export interface AskModel {
+  (prompt: string): Promise<string>;
+  /** The name of the model; undefined where a function answers. */
+  readonly model?: string;
+}
 
 const optionNames: Readonly<Record<keyof ChatModel, true>> = {
   baseUrl: true,
@@ -38,7 +52,9 @@ const mostTries = 3;
 /** The longest wait that a server may ask for. */
 const longestWaitMs = 60_000;
 
-interface Waits {
+interface Asking {
+  /** The side of a run that asks, under which its calls are counted. @default 'optimizer' */
+  readonly part?: AskingPart;
   readonly wait?: (milliseconds: number) => Promise<unknown>;
 }
 
@@ -48,8 +64,17 @@ interface Waits {
  * @param owner names the option in messages, such as `judge: model`
  * @throws {ConfigurationError} `option-invalid`
  */
-export function toAskModel(owner: string, model: TextModel, { wait = waitFor }: Waits = {}): AskModel {
-  if (typeof model === 'function') return async (prompt) => checkAnswer(owner, await model(prompt));
+export function toAskModel(
+  owner: string,
+  model: TextModel,
+  { part = 'optimizer', wait = waitFor }: Asking = {},
+): AskModel {
+  if (typeof model === 'function')
+    return async (prompt) => {
+      admitCall(part, undefined);
+      const answer = checkAnswer(owner, await model(prompt));
+      return count(part, { ...answer, model: answer.model ?? owner });
+    };
   check.knownOptions(owner, model, optionNames);
   const url = resolveUrl(owner, model.baseUrl);
   if (typeof model.model !== 'string' || model.model === '')
@@ -58,14 +83,22 @@ export function toAskModel(owner: string, model: TextModel, { wait = waitFor }: 
   check.timerMs(`${owner}.timeoutMs`, model.timeoutMs ?? 300_000);
   if (model.maxTokens !== undefined) check.wholeNumber(`${owner}.maxTokens`, model.maxTokens);
   if (model.temperature !== undefined) check.positive(`${owner}.temperature`, model.temperature, { orZero: true });
-  return async (prompt) => {
+  const ask = async (prompt: string): Promise<string> => {
     for (let tries = 1; ; tries += 1) {
+      admitCall(part, model.model);
       const outcome = await request(url, model, prompt);
-      if (typeof outcome === 'string') return checkAnswer(owner, outcome);
+      if ('text' in outcome) return count(part, outcome);
       if (!outcome.error.retryable || tries === mostTries) throw outcome.error;
       await wait(Math.min(outcome.waitMs ?? 4 ** (tries - 1) * 1_000, longestWaitMs));
     }
   };
+  return Object.assign(ask, { model: model.model });
+}
+
+/** Counts what an answer used, and returns its text. */
+function count(part: AskingPart, { text, model, inputTokens, outputTokens }: TextAnswer): string {
+  countCall({ part, model, inputTokens, outputTokens });
+  return text;
 }
 
 interface Refusal {
@@ -74,7 +107,7 @@ interface Refusal {
   readonly waitMs: number | undefined;
 }
 
-async function request(url: URL, model: ChatModel, prompt: string): Promise<string | Refusal> {
+async function request(url: URL, model: ChatModel, prompt: string): Promise<TextAnswer | Refusal> {
   const { apiKey, temperature, maxTokens, timeoutMs = 300_000 } = model;
   const who = `the model ${model.model} at ${url.host}`;
   const ended = currentRollout()?.signal;
@@ -105,7 +138,7 @@ async function request(url: URL, model: ChatModel, prompt: string): Promise<stri
   }
   // What is quoted of the answer reaches the trace.
   const shown = LightningError.hideKey(text, apiKey).slice(0, 500);
-  return response.status === 200 ? readAnswer(who, text, shown) : refuse(who, response, shown);
+  return response.status === 200 ? readAnswer(who, model.model, text, shown) : refuse(who, response, shown);
 }
 
 /** Returns the error of a request that nobody answered. */
@@ -145,21 +178,42 @@ function refuse(who: string, { status, headers }: Response, shown: string): Refu
   };
 }
 
-function readAnswer(who: string, text: string, shown: string): string | Refusal {
-  let content: unknown;
-  try {
-    content = (JSON.parse(text) as { choices?: { message?: { content?: unknown } }[] }).choices?.[0]?.message?.content;
-  } catch {
-    content = undefined; // The error below shows what came instead.
-  }
-  if (typeof content === 'string') return content;
+interface ChatReply {
+  readonly choices?: readonly { readonly message?: { readonly content?: unknown } }[];
+  readonly usage?: { readonly prompt_tokens?: unknown; readonly completion_tokens?: unknown } | null;
+}
+
+function readAnswer(who: string, model: string, text: string, shown: string): TextAnswer | Refusal {
+  const reply = parseReply(text);
+  const content = reply?.choices?.[0]?.message?.content;
+  const [inputTokens, outputTokens] = [reply?.usage?.prompt_tokens, reply?.usage?.completion_tokens].map(toCount);
+  if (typeof content === 'string')
+    return {
+      text: content,
+      model,
+      ...(inputTokens !== undefined && { inputTokens }),
+      ...(outputTokens !== undefined && { outputTokens }),
+    };
   const message = `${who} answered without choices[0].message.content: ${shown}`;
   return { error: new GatewayError(message, { code: 'upstream-malformed' }), waitMs: undefined };
 }
 
-function checkAnswer(owner: string, answer: string): string {
-  if (typeof answer === 'string') return answer;
-  throw check.optionInvalid(owner, answer, 'a function that returns a promise of a text');
+function parseReply(text: string): ChatReply | undefined {
+  try {
+    return JSON.parse(text) as ChatReply;
+  } catch {
+    return undefined; // The error shows what came instead.
+  }
+}
+
+function toCount(value: unknown): number | undefined {
+  return typeof value === 'number' && value >= 0 ? value : undefined;
+}
+
+function checkAnswer(owner: string, answer: string | TextAnswer): TextAnswer {
+  if (typeof answer === 'string') return { text: answer };
+  if (typeof answer?.text === 'string') return answer;
+  throw check.optionInvalid(owner, answer, 'a function that returns a promise of a text, or of { text, … }');
 }
 
 function resolveUrl(owner: string, baseUrl: string): URL {

@@ -26,7 +26,7 @@ interface OutgoingRequest {
 }
 
 /** The paths of model calls; other services take messages too, at other paths than Anthropic's: of OpenAI, Anthropic, Gemini and Vertex, Bedrock, Ollama and Cohere. */
-const modelPaths: RegExp =
+export const modelPaths: RegExp =
   /\/(chat\/completions|completions|responses|v1\/messages|api\/chat|api\/generate|v2\/chat)\/?$|:(streamG|g)enerateContent$|:(streamR|r)awPredict$|\/model\/[^/]+\/(converse|converse-stream|invoke|invoke-with-response-stream)$/;
 
 /** The paths of calls that give vectors or an order, which no policy answers. */

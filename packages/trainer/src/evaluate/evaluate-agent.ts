@@ -1,5 +1,6 @@
 import { check, TrainerError, type AlgorithmHost, type AlgorithmRun } from '@agent-lightning/core';
-import { findSavedRun, Progress, RolloutCollector, type Evaluation } from '@agent-lightning/run';
+import { findSavedRun, Progress, RolloutCollector, type Evaluation, type SpendMeter } from '@agent-lightning/run';
+import { joinStops, runOnMeter } from '../open-meter.ts';
 import { openSession, scoreFailures, toHost } from '../open-run.ts';
 import type { ResolvedTrainerOptions } from '../trainer-options.ts';
 import { countRollouts } from '../count-rollouts.ts';
@@ -45,6 +46,14 @@ export async function evaluateAgent<Task>(
   options: ResolvedTrainerOptions<Task>,
   evaluation: EvaluateOptions<Task>,
 ): Promise<Evaluation> {
+  return await runOnMeter(options, (meter) => evaluateOnMeter(options, evaluation, meter));
+}
+
+async function evaluateOnMeter<Task>(
+  options: ResolvedTrainerOptions<Task>,
+  evaluation: EvaluateOptions<Task>,
+  meter: SpendMeter,
+): Promise<Evaluation> {
   const { tasks: given, samples = 4, checkpoint = baseName } = evaluation;
   if (!Array.isArray(given) || given.length === 0)
     throw check.optionInvalid('evaluate: tasks', given, 'an array of at least one task');
@@ -61,6 +70,7 @@ export async function evaluateAgent<Task>(
     runId,
     storePath: undefined,
     hooks,
+    meter,
     ...(isOwn && { hasPolicy: false }),
   });
   progress.watchCalls(() => session.openCalls());
@@ -68,8 +78,8 @@ export async function evaluateAgent<Task>(
     progress.begin(0, 'the evaluation', tasks.length * samples);
     const algorithm = isOwn ? {} : await publishAgent(toHost(trainer, session, tasks), options, saved?.directory);
     session.start();
-    const collector = openCollector(options, session.store, runId, algorithm);
-    const stopping = options.signal === undefined ? session.failed : AbortSignal.any([options.signal, session.failed]);
+    const collector = openCollector(options, session.store, runId, algorithm, meter);
+    const stopping = joinStops(options, session, meter);
     const { resourcesId } = algorithm;
     return await collectEvaluation(
       collector,
@@ -99,10 +109,11 @@ function openCollector<Task>(
   store: ConstructorParameters<typeof RolloutCollector>[0]['store'],
   runId: string,
   { policies = [] }: Pick<AlgorithmRun, 'policies'>,
+  meter: SpendMeter,
 ): RolloutCollector {
   const { retry, attemptTimeoutMs } = options;
   const failures = scoreFailures(options);
-  return new RolloutCollector({ store, runId, retry, attemptTimeoutMs, resumed: false, policies, failures });
+  return new RolloutCollector({ store, runId, retry, attemptTimeoutMs, resumed: false, policies, failures, meter });
 }
 
 /** Finds a checkpoint of the algorithm. */

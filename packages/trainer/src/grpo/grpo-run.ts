@@ -97,6 +97,13 @@ export class GrpoRun implements AlgorithmRun<GrpoMetrics> {
     };
   }
 
+  estimate(steps: number): ReturnType<NonNullable<AlgorithmRun['estimate']>> {
+    const { groupSize, tasksPerStep, refill, extendFailed } = this.#settings;
+    const planned = tasksPerStep * groupSize;
+    const further = Math.floor(refill * tasksPerStep) * groupSize + tasksPerStep * Math.floor(extendFailed * groupSize);
+    return { rollouts: [steps * planned, steps * (planned + further)], calls: [0, 0] };
+  }
+
   get policies(): readonly string[] {
     return this.#policies.names;
   }

@@ -99,10 +99,18 @@ function toOutcome(result: TrainingResult): Outcome {
     ...(modelDirectory === undefined ? [] : [`model: ${modelDirectory}`]),
     `report: ${reportPath}`,
     ...(stopReason === 'interrupted' ? [`go on: agent-lightning train --resume ${runDirectory}`] : []),
+    ...(stopReason === 'limit-reached'
+      ? [`go on: raise limits in the configuration, then agent-lightning train --resume ${runDirectory}`]
+      : []),
   ];
   return {
     text: lines.join('\n'),
     json: result,
-    exitCode: stopReason === 'interrupted' ? exitCodes.interrupted : exitCodes.ok,
+    exitCode: toExitCode(stopReason),
   };
+}
+
+function toExitCode(reason: TrainingResult['stopReason']): number {
+  if (reason === 'interrupted') return exitCodes.interrupted;
+  return reason === 'limit-reached' ? exitCodes.no : exitCodes.ok;
 }

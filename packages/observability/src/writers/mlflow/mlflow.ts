@@ -118,7 +118,8 @@ class MlflowRun implements MetricWriter {
   }
 
   async end(outcome: RunOutcome): Promise<void> {
-    const status = outcome === 'interrupted' ? 'KILLED' : outcome === 'failed' ? 'FAILED' : 'FINISHED';
+    const isCut = outcome === 'interrupted' || outcome === 'limit-reached';
+    const status = isCut ? 'KILLED' : outcome === 'failed' ? 'FAILED' : 'FINISHED';
     await this.#post('runs/update', { run_id: this.#id, status, end_time: Date.now() });
   }
 

@@ -1,5 +1,7 @@
-import { formatFigure, readNewest, type Ailment, type Finding } from '@agent-lightning/run';
+import { historyFigures, type Ailment, type Finding } from '@agent-lightning/run';
 import { findWorst, type GrpoLine, type PolicyHistory } from './each-policy.ts';
+
+const { formatFigure, readNewest } = historyFigures;
 
 /** Adam moves a weight by about the learning rate a step: below this, ten thousand steps stay below the rounding of bfloat16. */
 const smallestRate = 1e-8;

@@ -1,13 +1,7 @@
-import {
-  compareEnds,
-  compareReward,
-  formatFigure,
-  hasRisen,
-  isSolved,
-  meanOf,
-  type Ailment,
-} from '@agent-lightning/run';
+import { historyFigures, type Ailment } from '@agent-lightning/run';
 import { findWorst, type GrpoLine } from './each-policy.ts';
+
+const { compareEnds, compareReward, formatFigure, hasRisen, isSolved, meanOf } = historyFigures;
 
 /** The share of its first entropy that is left of a collapsed policy. Entropy falls in every run that learns; here nothing was earned by it. */
 const largestShare = 0.25;

@@ -1,5 +1,7 @@
-import { formatFigure, isSolved, meanOf, readNewest, type Ailment } from '@agent-lightning/run';
+import { historyFigures, type Ailment } from '@agent-lightning/run';
 import type { GrpoLine } from './each-policy.ts';
+
+const { formatFigure, isSolved, meanOf, readNewest } = historyFigures;
 
 /** The share of groups without variance from which on it is told. */
 const leastShare = 0.75;

@@ -1,5 +1,7 @@
-import { formatFigure, meanOf, readNewest, type Ailment } from '@agent-lightning/run';
+import { historyFigures, type Ailment } from '@agent-lightning/run';
 import { findWorst, type GrpoLine } from './each-policy.ts';
+
+const { formatFigure, meanOf, readNewest } = historyFigures;
 
 /** The largest divergence of sampler and trainer on the same weights, in nats a token, that arithmetic explains. */
 const largestOnSameWeights = 0.01;

@@ -1,5 +1,7 @@
-import { formatFigure, type Ailment } from '@agent-lightning/run';
+import { historyFigures, type Ailment } from '@agent-lightning/run';
 import type { GrpoLine } from './each-policy.ts';
+
+const { formatFigure } = historyFigures;
 
 /** The share of the tokens that are read again from which on it is told. */
 const leastShare = 0.1;

@@ -1,5 +1,7 @@
-import { compareRewardToBest, formatFigure, type Ailment, type Finding } from '@agent-lightning/run';
+import { historyFigures, type Ailment, type Finding } from '@agent-lightning/run';
 import { findWorst, type GrpoLine, type PolicyHistory } from './each-policy.ts';
+
+const { compareRewardToBest, formatFigure } = historyFigures;
 
 /** A gradient is wild when it is so many times the median of the steps before. */
 const gradientGrowth = 30;

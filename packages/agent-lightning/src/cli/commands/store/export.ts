@@ -1,9 +1,9 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
+import { writeLines } from '@agent-lightning/platform';
 import { exportRollouts } from '@agent-lightning/store';
 import { withStore } from '../../../stored/open-store.ts';
 import { toJsonLine } from '../../../stored/to-json-line.ts';
-import { writeLines } from '../../../stored/write-lines.ts';
 import { defineCommand, runAs } from '../../define-command.ts';
 import { addStoreArgument, findNamedStore, type StoreOptions } from './store-options.ts';
 

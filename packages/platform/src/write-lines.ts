@@ -37,11 +37,11 @@ function toWriteError(path: string, cause: unknown): BackendError | Configuratio
   const { code } = cause as NodeJS.ErrnoException;
   if (fullCodes.includes(code))
     return new BackendError(
-      `${path} cannot be written (${code}): there is no room for it; make room, or give --output on another disk`,
+      `${path} cannot be written (${code}): there is no room for it; make room, or give a path on another disk`,
       { code: 'disk-full', cause },
     );
   return new ConfigurationError(
-    `${path} cannot be written (${code}); give --output a path in a folder that exists and can be written`,
+    `${path} cannot be written (${code}); give a path in a folder that exists and can be written`,
     { code: 'option-invalid', cause },
   );
 }

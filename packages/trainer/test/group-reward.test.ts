@@ -1,0 +1,122 @@
+import { join } from 'node:path';
+import { MemoryStore } from '@agent-lightning/store';
+import { compare } from '@agent-lightning/tracing';
+import { readReward } from '@agent-lightning/core';
+import { describe, expect, it } from 'vitest';
+import { Trainer, type StoredRollout } from '../src/index.ts';
+import { askLetter, letterTasks, scoreLetter, type LetterTask } from './letter-task.ts';
+import { capitalTasks, runCapital, search, type CapitalTask } from './prompt-search/capital-task.ts';
+import { promptSearch } from './prompt-search/prompt-search.ts';
+import { createFolder, createTestTrainer, readMetrics } from './run-folder.ts';
+
+/** Says of each letter how near it is to the right one, as a judge of the whole group does. */
+async function rateLetters(request: string): Promise<string> {
+  const task = JSON.parse(/<task>\n(.*)\n/.exec(request)![1]!) as LetterTask;
+  const answers = [...request.matchAll(/<answer number="\d+">\n(.*)\n/g)].map(([, answer]) => answer!);
+  return answers
+    .map(
+      (answer, index) =>
+        `<judgement number="${index + 1}">It says ${answer}. <score>${scoreLetter(task, answer) * 10}</score></judgement>`,
+    )
+    .join('\n');
+}
+
+const rubric = 'The next letter of the alphabet is right; a letter near it is better than one far from it.';
+const learnsSoon = { learningRate: 150, estimator: 'dr_grpo', groupSize: 8, tasksPerStep: 8 } as const;
+
+const small = { groupSize: 4, tasksPerStep: 2 } as const;
+
+describe('a reward of whole groups', () => {
+  it('trains as the same reward of each rollout does, with reasons in the store', async () => {
+    const store = new MemoryStore();
+    const rate = compare({ rubric, model: rateLetters });
+    const { trainer, runDirectory } = await createTestTrainer(
+      {
+        store,
+        groupReward: rate,
+        // Held-out tasks run one by one, and have a reward of their own; in training it does not count.
+        rollout: async (task, context) => {
+          const score = scoreLetter(task, await askLetter(task, context));
+          return context.mode === 'train' ? -1 : score;
+        },
+      },
+      learnsSoon,
+    );
+    const result = await trainer.fit({ train: letterTasks, validation: letterTasks, steps: 3 });
+    expect(result.validationAfter!).toBeGreaterThan(result.validationBefore! + 0.2);
+    const [line] = await readMetrics(runDirectory);
+    expect(line!.reward.lowest).toBeGreaterThanOrEqual(0);
+    expect(result.spend.parts.judge.calls).toBe(rate.statistics.asked);
+    const { items } = await store.queryRollouts({ modes: ['train'] });
+    const spans = await store.querySpans({ rolloutIds: [items[0]!.rolloutId], kinds: ['reward'] });
+    const rewards = spans.map((span) => readReward(span)!);
+    expect(rewards.map(({ dimensions }) => dimensions[0]!.value)[0]).toBe(-1);
+    expect(rewards.at(-1)).toMatchObject({ feedback: expect.stringMatching(/^It says \w\.$/) });
+  });
+
+  it('gives no reward, and never 0, to a group whose judge failed', async () => {
+    const { trainer, runDirectory, logger } = await createTestTrainer(
+      {
+        groupReward: async () => {
+          throw new Error('the judge is down');
+        },
+        noSignalPatience: 1,
+      },
+      small,
+    );
+    await expect(trainer.fit({ train: letterTasks, steps: 2 })).rejects.toMatchObject({ code: 'no-signal' });
+    const [line] = await readMetrics(runDirectory);
+    expect(line).toMatchObject({ reward: { count: 0 }, withoutReward: 8 });
+    expect(logger.lines.filter((text) => text.includes('the judge is down'))).toEqual([
+      'warning: groupReward failed, and its group has no reward: the judge is down',
+    ]);
+  });
+
+  it('is not asked again for a group that an earlier process has scored', async () => {
+    const runDirectory = join(await createFolder(), 'run');
+    const asked: string[][] = [];
+    const groupReward = (group: readonly StoredRollout<LetterTask>[]): number[] => {
+      asked.push(group.map(({ rollout }) => rollout.rolloutId));
+      return group.map(({ task, answer }) => scoreLetter(task, answer!));
+    };
+    const first = await createTestTrainer(
+      { groupReward, runDirectory, checkpointEvery: 10, limits: { rollouts: 10 } },
+      small,
+    );
+    await first.trainer.fit({ train: letterTasks, steps: 2 });
+    const second = await createTestTrainer(
+      { groupReward, runDirectory, checkpointEvery: 10, limits: { rollouts: 20 } },
+      small,
+    );
+    expect(await second.trainer.fit({ train: letterTasks, steps: 2, resume: true })).toMatchObject({ steps: 2 });
+    expect(asked.flat().length).toBe(16);
+    expect(new Set(asked.flat()).size).toBe(16);
+  });
+
+  it('must give as many rewards as it gets rollouts', async () => {
+    const { trainer } = await createTestTrainer({ groupReward: () => [1] }, small);
+    await expect(trainer.fit({ train: letterTasks, steps: 1 })).rejects.toThrow(
+      /groupReward must be a function that returns a reward for each of the 4 rollouts/,
+    );
+  });
+
+  it('is shown by a dry run', async () => {
+    const { trainer } = await createTestTrainer({
+      groupReward: (group) => group.map((_, index) => index / group.length),
+      rollout: async (task, context) => void (await askLetter(task, context)),
+    });
+    expect(await trainer.dev({ tasks: letterTasks.slice(0, 2) })).toMatchObject({ ok: true, groupsWithVariance: 2 });
+  });
+
+  it('is refused by an algorithm that compares rollouts of different steps', async () => {
+    const { uses, ...algorithm } = promptSearch(search);
+    const make = (): Trainer<CapitalTask> =>
+      new Trainer<CapitalTask>({
+        rollout: (task, context) => runCapital(task, context),
+        algorithm: { ...algorithm, uses: { ...uses, comparesSteps: true } },
+        groupReward: (group) => group.map(() => 1),
+      });
+    expect(capitalTasks.length).toBeGreaterThan(0);
+    expect(make).toThrow(/groupReward must be left out: prompt-search compares rollouts of different steps/);
+  });
+});
