@@ -113,7 +113,7 @@ const rows: readonly Row[] = [
   {
     type: 'core toEpisode',
     call: (options) => toEpisode({} as Given, [], options),
-    misspelt: { policys: [] },
+    misspelt: { policy: [] },
     meant: '',
     isOptional: true,
   },

@@ -11,7 +11,6 @@ import {
   runBeside,
   speaksOtherDialect,
   toolOutcome,
-  withoutProviderHeaders,
   type ModelCallAnswer,
   type RolloutScope,
   type SpanOutcome,
@@ -198,6 +197,10 @@ function isRedirected(model: unknown): boolean {
   return doGenerate === undefined ? url !== undefined : !speaksOtherDialect(provider);
 }
 
+/** Credentials and routing of another provider, which the endpoint has no business to see. */
+const providerHeaders =
+  /^(authorization|(x-)?(goog-)?api-key|openai-(organization|project)|cookie|host|content-length)$/i;
+
 /** Makes Mastra's model router for the endpoint, with the app's own headers but for those that are meant for another provider. */
 function policyModel(
   { baseUrl, apiKey, model }: LlmEndpoint,
@@ -207,7 +210,7 @@ function policyModel(
     id: `agent-lightning/${model}`,
     url: baseUrl,
     apiKey,
-    headers: withoutProviderHeaders(headers),
+    headers: Object.fromEntries(Object.entries(headers).filter(([name]) => !providerHeaders.test(name))),
   });
 }
 

@@ -63,7 +63,6 @@ export { type ModelMeter, runMetered } from './spending/model-meter.ts';
 export { anthropicBaseUrl } from './redirect/anthropic-calls.ts';
 export { installFetchRedirect } from './redirect/fetch-redirect.ts';
 export { recordOutsideCalls, watchOutsideCalls } from './redirect/outside-calls.ts';
-export { withoutProviderHeaders } from './redirect/redirected-call.ts';
 
 // scope
 export { bindToRollout } from './scope/bind-to-rollout.ts';

@@ -23,11 +23,6 @@ const providerHeaders = [
   'host',
 ];
 
-/** Returns the headers that an app gives a model, without the credentials and the routing of its provider. */
-export function withoutProviderHeaders(headers: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(headers).filter(([name]) => !providerHeaders.includes(name.toLowerCase())));
-}
-
 /** Returns the same call to the rollout's endpoint: its path, key and model; the rest of the body is left as it was. */
 export async function redirectCall(
   call: FetchArguments,
