@@ -1,7 +1,7 @@
 /** Every public object of options refuses a name that it does not have, and says which one was likely meant. */
 import { globSync, readFileSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
-import { captureRollouts, toSftRows } from '@agent-lightning/capture';
+import { captureRollouts, exportSft, toSftRows } from '@agent-lightning/capture';
 import { rewardAttributes, toEpisode, toMessages, type Algorithm } from '@agent-lightning/core';
 import { createCheckpoint, embedded, LlamaEngine } from '@agent-lightning/embedded';
 import { connectGateway, Gateway, serve } from '@agent-lightning/gateway';
@@ -16,7 +16,7 @@ import { openSqliteStore } from '@agent-lightning/store-sqlite';
 import { outlineTrace, startModelServer, startPostgres, startTestRollout } from '@agent-lightning/testing';
 import { createChatEngine, createToolCallReader, trainBytePairTokenizer } from '@agent-lightning/text';
 import { agentOptions, emitMessage, emitReward, judge } from '@agent-lightning/tracing';
-import { gpu, grpo, readTasks, rescore, tinker, Trainer } from '@agent-lightning/trainer';
+import { gpu, grpo, readTasks, rescore, sft, tinker, Trainer } from '@agent-lightning/trainer';
 import { describe, expect, it } from 'vitest';
 
 /** Options as a user may write them: whatever the compiler would say. */
@@ -71,6 +71,12 @@ const rows: readonly Row[] = [
     misspelt: { minreward: 1 },
     meant: 'minReward',
     isOptional: true,
+  },
+  {
+    type: 'capture ExportSftOptions',
+    call: (options: object) => exportSft([], options as Given),
+    misspelt: { formatt: 'trl' },
+    meant: 'format',
   },
   {
     type: 'capture.close',
@@ -377,6 +383,21 @@ const rows: readonly Row[] = [
     meant: 'reward',
   },
   { type: 'trainer GrpoOptions', call: grpo, misspelt: { groupsize: 4 }, meant: 'groupSize', isOptional: true },
+  { type: 'trainer SftOptions', call: sft, misspelt: { samplesPertask: 4 }, meant: 'samplesPerTask', isOptional: true },
+  {
+    type: 'trainer SftSourceOptions',
+    call: (from: object) => sft({ from } as Given),
+    misspelt: { runid: 'a' },
+    meant: 'runId',
+    isOptional: true,
+  },
+  {
+    type: 'trainer SftTeacherOptions',
+    call: (teacher: object) => sft({ teacher } as Given),
+    misspelt: { apikey: 'a' },
+    meant: 'apiKey',
+    isOptional: true,
+  },
   {
     type: 'trainer CriticOptions',
     call: (critic: object) => grpo({ estimator: 'gae', critic } as Given),

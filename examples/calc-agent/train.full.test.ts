@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { trainingProblems, validationProblems } from './problems.ts';
 import { ownProblems } from './problem-set.ts';
-import { startingModel, train } from './train.ts';
+import { createAlgorithm, startingModel, train } from './train.ts';
 
 let folder: string;
 
@@ -27,8 +27,7 @@ function oneStep(air: boolean) {
         validation: validationProblems(1, 16),
       },
       backend: embedded({ model: startingModel, wideKernels: true }),
-      air,
-      learningRate: 3e-4,
+      algorithm: createAlgorithm({ name: 'grpo', air, learningRate: 3e-4 }),
       trainerOptions: {
         seed: 1,
         runDirectory: join(folder, air ? 'air' : 'no-air'),

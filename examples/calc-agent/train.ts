@@ -1,9 +1,10 @@
 /** Trains the agent, which knows nothing of it. */
-import type { TrainingBackend } from '@agent-lightning/core';
-import { serveStartingModel } from '@agent-lightning/example-kit';
+import type { Algorithm, TrainingBackend } from '@agent-lightning/core';
+import { serveStartingModel, UsageError } from '@agent-lightning/example-kit';
 import { withLightning } from '@agent-lightning/openai-agents';
 import {
   grpo,
+  sft,
   Trainer,
   type DevReport,
   type FitOptions,
@@ -17,6 +18,14 @@ import type { ProblemSet, WordProblem } from './problem-set.ts';
 /** The model that the agent's policy starts from where none is given. */
 export const startingModel = `${import.meta.dirname}/model`;
 
+export interface AlgorithmOptions {
+  readonly name: 'grpo' | 'sft';
+  /** Tells whether each call of the calculator is rewarded too, besides the answer; for `grpo` only. */
+  readonly air: boolean;
+  /** `auto` for `grpo` only. */
+  readonly learningRate: number | 'auto';
+}
+
 /** Automatic intermediate rewarding: a call that the calculator understood earns a little, and one that it did not costs it. */
 const intermediate = { kind: 'additive', toolOk: 0.1, toolError: -0.1 } as const;
 
@@ -24,10 +33,17 @@ export interface TrainOptions<Task extends WordProblem> {
   readonly problems: ProblemSet<Task>;
   /** Closed at the end. */
   readonly backend: TrainingBackend;
-  /** Tells whether each call of the calculator is rewarded too, besides the answer. */
-  readonly air: boolean;
-  readonly learningRate: number | 'auto';
+  /** The way in which the agent learns: by comparing rollouts, or by imitating the best of each problem. */
+  readonly algorithm: Algorithm;
   readonly trainerOptions: Partial<TrainerOptions<Task>>;
+}
+
+/** Makes the algorithm: the one thing of a training that differs. */
+export function createAlgorithm({ name, air, learningRate }: AlgorithmOptions): Algorithm {
+  if (name === 'grpo') return grpo({ groupSize: 8, tasksPerStep: 24, learningRate, ...(air && { intermediate }) });
+  if (learningRate === 'auto')
+    throw new UsageError('--learning-rate auto is for grpo; give sft a number, such as 3e-4');
+  return sft({ samplesPerTask: 8, tasksPerStep: 24, learningRate, passes: 2 });
 }
 
 /** Trains on the problems. */
@@ -57,7 +73,7 @@ function show({ question, answer }: WordProblem, output: string, reward: number)
 }
 
 async function withTrainer<Task extends WordProblem, Result>(
-  { problems, backend, air, learningRate, trainerOptions }: TrainOptions<Task>,
+  { problems, backend, algorithm, trainerOptions }: TrainOptions<Task>,
   onAnswer: (problem: Task, output: string, reward: number) => void,
   use: (trainer: Trainer<Task>) => Promise<Result>,
 ): Promise<Result> {
@@ -75,7 +91,7 @@ async function withTrainer<Task extends WordProblem, Result>(
       return reward;
     },
     backend,
-    algorithm: grpo({ groupSize: 8, tasksPerStep: 24, learningRate, ...(air && { intermediate }) }),
+    algorithm,
     runners: 32,
     taskKind: ({ kind }) => kind,
     ...trainerOptions,

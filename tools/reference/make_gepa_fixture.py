@@ -5,6 +5,7 @@
 
 `pools`: for seeded random pools of candidates, the fronts, the parents' probabilities, what may be merged with which weights, the
 merged texts, and the shares of a subsample. Random draws are replaced by stubs that record what they were asked.
+`frontiers`: for pools with two dimensions, the fronts and the parents' probabilities of each kind of frontier.
 `runs`: whole runs of gepa.optimize with scores that follow from texts; each iteration's parent, sums, decision and front.
 Where ours differs on purpose, the entry says so under `differs`.
 """
@@ -243,6 +244,25 @@ def run_case(seed):
     return {"seed": seed, "pool": pool, "best": result.best_idx, "iterations": recorder.iterations, "metricCalls": result.total_metric_calls}
 
 
+def frontier_case(seed):
+    rng = random.Random(f"frontiers/{seed}")
+    pool, levels = make_pool(rng), rng.choice([[0, 1], [0, 0.25, 0.5, 1]])
+    for each in pool:
+        each["rewards"] = [{"right": score, "short": rng.choice(levels)} for score in each["scores"]]
+    tasks, fronts, parents = range(len(pool[0]["scores"])), {}, {}
+    for ours, kind in {"dimension": "objective", "hybrid": "hybrid", "cartesian": "cartesian"}.items():
+        evaluate = lambda each: ValsetEvaluation(
+            outputs_by_val_id={}, scores_by_val_id=dict(enumerate(each["scores"])), objective_scores_by_val_id=dict(enumerate(each["rewards"]))
+        )
+        state = GEPAState(dict(pool[0]["texts"]), evaluate(pool[0]), frontier_type=kind)
+        state.total_num_evals = 0
+        for each in pool[1:]:
+            state.update_state_with_new_program(each["parents"], each["texts"], evaluate(each), None, 0)
+        fronts[ours] = [sorted(front) for front in state.get_pareto_front_mapping().values()]
+        parents[ours] = [[p, share] for p, share in parents_of(state).items()]
+    return {"seed": seed, "pool": pool, "fronts": fronts, "parents": parents}
+
+
 def epoch_case(size, count):
     sampler = EpochShuffledBatchSampler(size, rng=random.Random(size * 100 + count))
     loader = gepa.core.data_loader.ensure_loader(list(range(count)))
@@ -257,6 +277,7 @@ def epoch_case(size, count):
 fixture = {
     "gepa": "0.1.4",
     "pools": [pool_case(seed) for seed in range(POOLS)],
+    "frontiers": [frontier_case(seed) for seed in range(20)],
     "runs": [run_case(seed) for seed in range(RUNS)],
     "epochs": [epoch_case(size, count) for size, count in [(1, 3), (2, 5), (3, 6), (3, 7), (3, 8), (4, 9)]],
 }

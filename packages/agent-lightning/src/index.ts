@@ -10,6 +10,7 @@ export {
 // training
 export {
   grpo,
+  sft,
   Trainer,
   type FitOptions,
   type Grpo,
@@ -48,7 +49,7 @@ export type { RolloutContext, RolloutFunction, RolloutResult } from '@agent-ligh
 export { connectGateway, Gateway, type GatewayOptions } from '@agent-lightning/gateway';
 
 // live traffic
-export { captureRollouts, toSftRows, toTasks, type CaptureOptions, type SftRow } from '@agent-lightning/capture';
+export { captureRollouts, exportSft, toTasks, type CaptureOptions } from '@agent-lightning/capture';
 
 // stores, and what is in them
 export { exportRun, MemoryStore, type ExportedRollout } from '@agent-lightning/store';

@@ -1,4 +1,13 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statfsSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createCheckpoint, embedded, trainBytePairTokenizer } from '@agent-lightning/embedded';
@@ -94,6 +103,53 @@ describe('download', () => {
       signal: AbortSignal.abort('SIGINT'),
     });
     expect([end.exitCode, existsSync(directory)]).toEqual([130, false]);
+  });
+
+  it.each([/revision\/main$/, /\/tree\//])('ends by Ctrl+C while the hub is asked for %s', async (path) => {
+    const interruption = new AbortController();
+    hub.stall(path, () => interruption.abort('SIGINT'));
+    const end = await runInProcess(['download', 'org/tiny', '--json'], {
+      environment: { AGENT_LIGHTNING_CACHE: cache, HF_ENDPOINT: hub.url },
+      signal: interruption.signal,
+    });
+    expect(end).toMatchObject({ exitCode: 130, complaints: expect.stringContaining('was stopped') });
+  });
+
+  it('asks for room for what is still to come', async () => {
+    const { bavail, bsize } = statfsSync(folder);
+    const size = bavail * bsize + 1e9;
+    hub.claim('model.safetensors', size);
+    expect((await download('org/tiny')).json()).toMatchObject({ error: { code: 'disk-full' } });
+    const staging = join(cache, 'models', 'hub', `org--tiny@main.partial-${commit.slice(0, 12)}`);
+    const partial = join(staging, 'model.safetensors.incomplete');
+    writeFileSync(partial, '');
+    truncateSync(partial, size - 1000); // a hole, which takes no room
+    const interruption = new AbortController();
+    hub.stall(/resolve\/.*safetensors$/, () => interruption.abort('SIGINT'));
+    const end = await runInProcess(['download', 'org/tiny', '--json'], {
+      environment: { AGENT_LIGHTNING_CACHE: cache, HF_ENDPOINT: hub.url },
+      signal: interruption.signal,
+    });
+    expect(end.json()).toMatchObject({ error: { code: 'cancelled' } });
+  });
+
+  it('leaves a directory with files that it did not write as it is', async () => {
+    const directory = mkdtempSync(join(folder, 'project-'));
+    const file = join(directory, 'thesis.txt');
+    for (const name of ['thesis.txt', 'download.json']) {
+      writeFileSync(join(directory, name), 'important');
+      expect((await download('org/tiny', '--directory', directory)).json()).toMatchObject({
+        error: { code: 'option-invalid', message: expect.stringContaining(`holds '${name}', which`) },
+      });
+      expect(readFileSync(join(directory, name), 'utf8')).toBe('important');
+      rmSync(join(directory, name));
+    }
+    writeFileSync(file, 'important');
+    expect((await download('org/tiny', '--directory', file)).json()).toMatchObject({
+      error: { message: expect.stringContaining('is a file') },
+    });
+    rmSync(file);
+    expect((await download('org/tiny', '--directory', directory)).json()).toMatchObject({ downloaded: true });
   });
 
   it.each(['model.safetensors', 'config.json'])(

@@ -107,6 +107,14 @@ describe('completion', () => {
       }
     }
   });
+
+  it('offers in fish the commands of export, and not after store, whose export is another', async () => {
+    const { output } = await runInProcess(['completion', 'fish']);
+    const line = output.split('\n').find((each) => each.includes('-a sft'));
+    expect(line).toContain(
+      `-n '__fish_seen_subcommand_from export; and not __fish_seen_subcommand_from model sft help store' -f -a sft`,
+    );
+  });
 });
 
 it('tells an error of the project in one paragraph, and its stack with --verbose', async () => {

@@ -15,6 +15,10 @@ export interface HubServer {
   /** Breaks every connection until `comeBack`. */
   goAway(): void;
   comeBack(): void;
+  /** Leaves the next request whose path matches without an answer, and calls the function. */
+  stall(path: RegExp, onRequest: () => void): void;
+  /** Lists a file with another size than it has. */
+  claim(path: string, sizeBytes: number): void;
   /** Serves other bytes for a file than its digest says, once. */
   spoil(path: string): void;
   close(): Promise<void>;
@@ -33,6 +37,8 @@ export async function startHubServer(
   let cut: { readonly bytes: number; readonly afterwards: (() => void) | undefined } | undefined;
   let isAway = false;
   const spoiled = new Set<string>();
+  const claimed = new Map<string, number>();
+  let stalled: { readonly path: RegExp; readonly onRequest: () => void } | undefined;
 
   function sendContent(path: string, request: IncomingMessage, response: ServerResponse): void {
     const whole = contents.get(path)!;
@@ -58,6 +64,10 @@ export async function startHubServer(
     if (isAway) return void response.destroy();
     const url = new URL(request.url!, 'http://hub');
     requests.push([request.method, url.pathname, request.headers.range ?? ''].join(' ').trim());
+    if (stalled?.path.test(url.pathname)) {
+      stalled.onRequest();
+      return void (stalled = undefined);
+    }
     const json = (status: number, value: unknown, headers: Record<string, string> = {}): void =>
       void response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(value));
     const [, large] = /^\/cdn\/(.+)$/.exec(url.pathname) ?? [];
@@ -82,7 +92,7 @@ export async function startHubServer(
     const next = new URL(url);
     next.host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
     next.searchParams.set('cursor', String(start + 2));
-    const page = names.slice(start, start + 2).map((path) => toEntry(path, contents.get(path)!));
+    const page = names.slice(start, start + 2).map((path) => toEntry(path, contents.get(path)!, claimed.get(path)));
     json(200, page, start + 2 < names.length ? { link: `<${next.href}>; rel="next"` } : {});
   }
 
@@ -94,6 +104,8 @@ export async function startHubServer(
     cutAfter: (bytes, afterwards) => void (cut = { bytes, afterwards }),
     goAway: () => void (isAway = true),
     comeBack: () => void (isAway = false),
+    stall: (path, onRequest) => void (stalled = { path, onRequest }),
+    claim: (path, sizeBytes) => void claimed.set(path, sizeBytes),
     spoil: (path) => void spoiled.add(path),
     close: async () => {
       server.closeAllConnections();
@@ -107,14 +119,14 @@ function isLarge(path: string): boolean {
   return path.endsWith('.safetensors');
 }
 
-function toEntry(path: string, content: Buffer): object {
+function toEntry(path: string, content: Buffer, sizeBytes = content.length): object {
   const git = (bytes: Buffer): string =>
     createHash('sha1').update(`blob ${bytes.length}\0`).update(bytes).digest('hex');
   const sha256 = createHash('sha256').update(content).digest('hex');
   const pointer = Buffer.from(
     `version https://git-lfs.github.com/spec/v1\noid sha256:${sha256}\nsize ${content.length}\n`,
   );
-  if (!isLarge(path)) return { type: 'file', path, size: content.length, oid: git(content) };
-  const lfs = { oid: sha256, size: content.length, pointerSize: pointer.length };
+  if (!isLarge(path)) return { type: 'file', path, size: sizeBytes, oid: git(content) };
+  const lfs = { oid: sha256, size: sizeBytes, pointerSize: pointer.length };
   return { type: 'file', path, size: content.length, oid: git(pointer), lfs };
 }

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createCheckpoint, trainBytePairTokenizer } from '@agent-lightning/embedded';
@@ -96,7 +96,7 @@ describe('train', () => {
       messages: [{ role: 'user', content: expect.any(String) }, expect.objectContaining({ role: 'assistant' })],
     });
 
-    const output = join(folder, 'exported');
+    const output = join(folder, 'models', 'exported');
     expect((await onLetters('export', 'model', run, '--output', output)).json()).toMatchObject({ output });
     expect(readdirSync(output)).toEqual(readdirSync(join(run, 'model')));
     expect((await onLetters('export', 'model', run, '--output', output)).json()).toMatchObject({
@@ -123,6 +123,42 @@ describe('train', () => {
     expect(await onLetters('train', '--steps', '0')).toMatchObject({ exitCode: 2 });
     const wrong = await onLetters('train', '--algorithm', 'ppo');
     expect(wrong.json()).toMatchObject({ error: { message: expect.stringContaining('grpo, bold') } });
+    const inherited = await onLetters('train', '--algorithm', 'constructor');
+    expect(inherited.json()).toMatchObject({
+      error: { code: 'option-invalid', message: expect.stringContaining('grpo, bold') },
+    });
+  });
+
+  it('refuses a model that no backend would get', async () => {
+    const refusal = async (...args: string[]): Promise<readonly [number, unknown]> => {
+      const { exitCode, json } = await onLetters(...args);
+      return [exitCode, (json()['error'] as { message: string }).message];
+    };
+    const ofOwn = ['eval', '--of', 'own'];
+    const unused = expect.stringContaining('own is the model that the agent asks');
+    expect(await refusal(...ofOwn, '--against-model', './gone')).toEqual([2, unused]);
+    expect(await refusal(...ofOwn, '--model', './gone')).toEqual([2, unused]);
+    expect(await refusal(...ofOwn, '--model', './gone', '--against', 'own')).toEqual([2, unused]);
+    expect(await refusal(...ofOwn, '--model', './gone', '--against', 'before.json')).toEqual([2, unused]);
+    const searching = join(folder, 'searching');
+    mkdirSync(searching);
+    writeFileSync(
+      join(searching, 'lightning.config.mjs'),
+      `import { defineConfig, gepa, promptTemplate } from ${JSON.stringify(import.meta.resolve('agent-lightning'))};
+      export default defineConfig({ rollout: () => 1, train: [1], backend: () => null, 
+        algorithm: gepa({ prompts: [promptTemplate('answer', 'Answer')], reflection: async () => 'Answer' }) });`,
+    );
+    for (const command of ['dev', 'train', 'eval']) {
+      const { exitCode, json, complaints } = await runInProcess([command, '--model', './b', '--json'], {
+        directory: searching,
+      });
+      expect([exitCode, json()], complaints).toEqual([
+        1,
+        { error: { code: 'option-invalid', message: expect.stringContaining('gepa uses no backend') } },
+      ]);
+    }
+    const dev = await runInProcess(['dev', '--json'], { directory: searching });
+    expect(dev.json(), dev.complaints).toMatchObject({ models: 'own' });
   });
 });
 
@@ -139,6 +175,7 @@ describe('dev and eval', () => {
     const kept = await onLetters('eval', '--model', model, '--samples', '2', '--save', file);
     expect(kept.json()).toMatchObject({
       agent: `base with ${model}`,
+      heldOut: true,
       tasks: 4,
       rollouts: 8,
       failed: 0,
@@ -167,7 +204,17 @@ describe('dev and eval', () => {
         ownCalls: [{ model: 'gpt-4o-mini', calls: 8, failed: 0 }],
       });
       const measured = await runInProcess(['eval'], { directory });
-      expect(measured).toMatchObject({ exitCode: 0, output: expect.stringMatching(/^own: reward 0\.\d+ \(/) });
+      expect(measured).toMatchObject({
+        exitCode: 0,
+        output: expect.stringMatching(/^on the tasks to train on, not on held-out ones:\nown: reward 0\.\d+ \(/),
+        complaints: expect.stringContaining('the config has no validation'),
+      });
+      expect((await runInProcess(['eval', '--json'], { directory })).json()).toMatchObject({ heldOut: false });
+      for (const command of ['dev', 'eval'])
+        expect(await runInProcess([command, '--model', './gone'], { directory })).toMatchObject({
+          exitCode: 2,
+          complaints: expect.stringContaining('--model ./gone is for the backend'),
+        });
       const refused = await runInProcess(['train'], { directory });
       expect(refused).toMatchObject({
         exitCode: 1,

@@ -1,9 +1,11 @@
 import { execFileSync } from 'node:child_process';
+import module from 'node:module';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { compileTypeScript } from '../src/sources/compile-typescript.ts';
+import { isForCompiler, removeTypes, type StripTypes } from '../src/sources/parse-source.ts';
 
 describe('the TypeScript of users', () => {
   it('leaves out imported names that were types, and keeps every line where it is', () => {
@@ -25,6 +27,42 @@ describe('the TypeScript of users', () => {
       `import * as d from 'd';`,
       'const x = d.Another; export default { Kept, first: (y ) => y, x };',
     ]);
+  });
+
+  it.each([
+    'export const __dirname = 1;',
+    'export function __dirname() {}',
+    'export default class __dirname {}',
+    'function __dirname() {}; export {};',
+    'class __dirname {}; export {};',
+    'export const { a, ...__dirname } = {};',
+    'export const [{ a: [__dirname = 1] }] = [{ a: [] }];',
+  ])('leaves the names of CommonJS that a file declares: %s', (text) => {
+    expect(compileTypeScript(`${text} console.log(__dirname);`)!.text).toMatch(/^(?!const __dirname = import)/);
+  });
+
+  it('gives the names of CommonJS that a file only mentions', () => {
+    const { text } = compileTypeScript('export const { a = __dirname, __filename: b } = { a: __filename };')!;
+    expect(text).toMatch(/^const __filename = import\.meta\.filename; const __dirname = import\.meta\.dirname; export/);
+  });
+
+  it('says what to do about enumerations where Node does not compile them, as from Node 26 on', () => {
+    const strip: StripTypes = (text, { mode }) => {
+      if (mode === 'strip') return module.stripTypeScriptTypes(text, { mode });
+      throw Object.assign(new TypeError("The argument 'options.mode' must be one of: 'strip'"), {
+        code: 'ERR_INVALID_ARG_VALUE',
+      });
+    };
+    expect(removeTypes('const a: number = 1;', strip)).toBe('const a         = 1;');
+    const compile = (): string => removeTypes('enum Kind { Good }', strip);
+    expect(compile).toThrow(SyntaxError);
+    expect(compile).toThrow(/enum.*removes types and compiles nothing.*--import tsx/s);
+    try {
+      compile();
+    } catch (error) {
+      expect(isForCompiler(error)).toBe(true);
+    }
+    expect(() => removeTypes('const const', strip)).toThrow(SyntaxError);
   });
 
   it('tells an ES module by its syntax', () => {

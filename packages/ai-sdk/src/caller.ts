@@ -71,6 +71,11 @@ export interface Wrapping {
   readonly policyModel?: PolicyModel | undefined;
 }
 
+/** Tells whether a call is followed: in a rollout, and elsewhere where wrappers serve prompts. */
+function isFollowed({ wrappers }: Wrapping): boolean {
+  return currentRollout() !== undefined || runs.serves(wrappers);
+}
+
 /** Returns the run of an agent by the name that its outermost wrapper gives it; it goes by those of the others, too. */
 function namedRun(
   { names }: Wrapping,
@@ -88,7 +93,7 @@ export async function callAgent<Result>(
   work: () => PromiseLike<Result>,
   endsWith: 'result' | 'operation',
 ): Promise<Result> {
-  if (currentRollout() === undefined) return work();
+  if (!isFollowed(wrapping)) return work();
   const id = randomUUID();
   const parent = runAround()?.detail;
   runs.begin({ id, wrappers: wrapping.wrappers, describe: () => namedRun(wrapping, agentId, parent) });
@@ -120,7 +125,7 @@ export interface ModelCall {
 /** Calls a wrapped model as the agent that it belongs to. */
 export async function callModel(call: ModelCall): Promise<unknown> {
   const { model, method, callOptions, wrapping } = call;
-  if (currentRollout() === undefined) return model[method](callOptions);
+  if (!isFollowed(wrapping)) return model[method](callOptions);
   const around = runAround();
   if (around?.detail.kind === 'model') {
     placeModelCall(around.id, wrapping);

@@ -73,8 +73,8 @@ export function withLightning(
 }
 
 function checkOptions(options: LanguageModelOptions, isForAgent: boolean): LanguageModelOptions {
-  check.knownOptions('withLightning', options, { agentMatch: true, name: true, policyModel: true });
-  const { name, policyModel, agentMatch } = options;
+  check.knownOptions('withLightning', options, { agentMatch: true, name: true, policyModel: true, prompts: true });
+  const { name, policyModel, agentMatch, prompts } = options;
   if (name !== undefined && (typeof name !== 'string' || name === '')) {
     throw new ConfigurationError(`name must be a text that is not empty; got ${describeValue(name)}`, {
       code: 'option-invalid',
@@ -93,7 +93,7 @@ function checkOptions(options: LanguageModelOptions, isForAgent: boolean): Langu
     );
   }
   return Object.freeze({
-    ...agentOptions(agentMatch === undefined ? {} : { agentMatch }),
+    ...agentOptions({ ...(agentMatch !== undefined && { agentMatch }), ...(prompts !== undefined && { prompts }) }),
     ...(name !== undefined && { name }),
     ...(policyModel !== undefined && { policyModel }),
   });

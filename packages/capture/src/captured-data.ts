@@ -17,6 +17,8 @@ export interface SftRow {
   readonly agentName: string;
   readonly messages: readonly ChatMessage[];
   readonly tools: readonly JsonValue[] | null;
+  /** The positions of the messages that the agent said here; other assistant messages, such as examples in its prompt, are none of them. */
+  readonly replies: readonly number[];
   /** The rollout's own reward. */
   readonly reward: number | undefined;
 }
@@ -58,8 +60,10 @@ export function toSftRows(captured: Iterable<ExportedRollout>, options: ToSftRow
       for (const problem of found.problems) problems.push(problem);
       const whole = withoutBeginnings(found.conversations);
       if (whole.length === 0) leftOut.noConversation++;
-      for (const { agentNames, messages, tools } of whole)
-        rows.push({ rolloutId: rollout.rolloutId, agentName: agentNames[0] ?? '', messages, tools, reward });
+      for (const { conversation, replies } of whole) {
+        const { agentNames, messages, tools } = conversation;
+        rows.push({ rolloutId: rollout.rolloutId, agentName: agentNames[0] ?? '', messages, tools, replies, reward });
+      }
     }
   }
   return { rows, leftOut, problems };
@@ -91,22 +95,33 @@ function latestSpans({ attempts, spans }: ExportedRollout): readonly Span[] {
 
 type Conversations = ReturnType<typeof toMessages>['conversations'];
 
+/** A conversation that no other carries on, and the positions of what the agent said in it. */
+interface WholeConversation {
+  readonly conversation: Conversations[number];
+  readonly replies: readonly number[];
+}
+
 /** Leaves out the conversations that another one of the same agent begins with. */
-function withoutBeginnings(conversations: Conversations): Conversations {
+function withoutBeginnings(conversations: Conversations): readonly WholeConversation[] {
   const keys = conversations.map(({ agentNames, messages }) => ({
     agent: agentNames[0],
     messages: messages.map((message) => canonicalJson(toSaid(message))),
   }));
-  return conversations.filter((_, index) => {
+  type Key = (typeof keys)[number];
+  const begins = (one: Key, other: Key): boolean =>
+    other.agent === one.agent && one.messages.every((message, turn) => message === other.messages[turn]);
+  return conversations.flatMap((conversation, index) => {
     const own = keys[index]!;
-    return !keys.some(
+    const isCarriedOn = keys.some(
       (other, position) =>
         position !== index &&
-        other.agent === own.agent &&
         (other.messages.length > own.messages.length ||
           (other.messages.length === own.messages.length && position < index)) &&
-        own.messages.every((message, turn) => message === other.messages[turn]),
+        begins(own, other),
     );
+    if (isCarriedOn) return [];
+    const replies = new Set(keys.filter((other) => begins(other, own)).map(({ messages }) => messages.length - 1));
+    return [{ conversation, replies: [...replies].sort((one, other) => one - other) }];
   });
 }
 

@@ -9,6 +9,7 @@ export {
   toSftRows,
   toTasks,
 } from './captured-data.ts';
+export { exportSft, type ExportSftOptions, type SftExport } from './export-sft.ts';
 export {
   type CaptureRunOptions,
   type CapturedRun,

@@ -52,12 +52,13 @@ describe('toSftRows', () => {
   it('gives each conversation once, whole, with its tools and its rollout’s reward', async () => {
     const { rows, leftOut, problems } = toSftRows(await captureTraffic());
     expect(rows.filter(({ rolloutId }) => rolloutId === 'good')).toEqual([
-      { rolloutId: 'good', agentName: 'check', messages: [question, verdict], tools, reward: 1 },
+      { rolloutId: 'good', agentName: 'check', messages: [question, verdict], tools, replies: [1], reward: 1 },
       {
         rolloutId: 'good',
         agentName: 'write',
         messages: [system, question, first, feedback, second],
         tools,
+        replies: [2, 4],
         reward: 1,
       },
     ]);

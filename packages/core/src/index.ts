@@ -72,10 +72,10 @@ export type { Episode, Transition } from './transitions/transition.ts';
 // LightningRL: from transitions to training samples
 export { buildBatch, checkLightningRLOptions, type LightningRLOptions } from './lightning-rl/algorithm.ts';
 export type { BatchSample, LightningBatch } from './lightning-rl/batch.ts';
-export { applyCritic } from './lightning-rl/critic-advantages.ts';
+export { buildDemonstrations } from './lightning-rl/demonstrations.ts';
 export { checkLogprobs, lossAndDerivative, toSurrogateSample } from './lightning-rl/losses.ts';
 export { splitMinibatches } from './lightning-rl/minibatches.ts';
-export { penalizeDivergence } from './lightning-rl/reference-penalty.ts';
+export { adjustBatch } from './lightning-rl/adjust-batch.ts';
 
 // small things that every part needs
 export { check } from './checks/option-checks.ts';

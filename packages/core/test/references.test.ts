@@ -10,7 +10,7 @@ import {
 import type { BatchSample } from '../src/lightning-rl/batch.ts';
 import { estimateGeneralizedAdvantages, whiten } from '../src/lightning-rl/generalized-advantages.ts';
 import { weighSamples } from '../src/lightning-rl/loss-weights.ts';
-import { lossAndDerivative, penalizeDivergence, type Loss } from '../src/index.ts';
+import { lossAndDerivative, adjustBatch, type Loss } from '../src/index.ts';
 import { episodeOf } from './__fixtures__/episodes.ts';
 import { distance, readLossEdges, readReference } from './__fixtures__/references/read-reference.ts';
 
@@ -229,7 +229,7 @@ describe('the penalty for leaving the reference', () => {
   it('is the same as tinker-cookbook’s', () => {
     for (const { beta, rows, advantages, kl_policy_base: divergence } of readReference<PenaltyCase>('kl-advantage')) {
       const given = rows.map((row, index) => sampleOf(`r${index}`, row.mask, row.adv, row.logprobs));
-      const { samples, meanDivergence } = penalizeDivergence(
+      const { samples, meanDivergence } = adjustBatch.byReference(
         given,
         rows.map(({ ref }) => ref),
         beta,

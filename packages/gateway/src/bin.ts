@@ -1,16 +1,11 @@
 #!/usr/bin/env -S node --v8-pool-size=0 --max-semi-space-size=2
 import { toTerminalText } from '@agent-lightning/core';
-import type { GatewayLogEntry } from './gateway-log.ts';
+import { toLogLine, type GatewayLogEntry } from './gateway-log.ts';
 import { runStandalone } from './standalone/run-standalone.ts';
 import { readStandaloneConfig, usage } from './standalone/standalone-config.ts';
 
 function log(entry: GatewayLogEntry): void {
-  // JSON escapes control characters but for these, which terminals obey too.
-  const line = JSON.stringify(entry).replaceAll(
-    /[\u007F-\u009F]/g,
-    (each) => `\\u00${each.charCodeAt(0).toString(16)}`,
-  );
-  process.stdout.write(`${line}\n`);
+  process.stdout.write(toLogLine(entry));
 }
 
 function note(event: string, fields: Record<string, string>): void {

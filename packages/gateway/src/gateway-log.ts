@@ -8,6 +8,12 @@ export interface GatewayLogEntry {
   readonly [field: string]: string | number | boolean | undefined;
 }
 
+/** Writes an entry as one line of JSON, without the control characters that JSON leaves and terminals obey. */
+export function toLogLine(entry: GatewayLogEntry): string {
+  const json = JSON.stringify(entry);
+  return `${json.replaceAll(/[\u007F-\u009F]/g, (each) => `\\u00${each.charCodeAt(0).toString(16)}`)}\n`;
+}
+
 export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
 
 /** Writes entries to the operator's log; a log that throws fails no call. */

@@ -25,5 +25,6 @@ export {
 } from './remote-gateway.ts';
 
 // a gateway as a process of its own, for commands
+export { toLogLine } from './gateway-log.ts';
 export { runStandalone, type Standalone } from './standalone/run-standalone.ts';
 export { readStandaloneConfig, type StandaloneConfig } from './standalone/standalone-config.ts';

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { access, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { access, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findStarterModel } from '@agent-lightning/platform';
@@ -48,6 +48,27 @@ describe.skipIf(process.platform === 'win32')('setUpPython', () => {
     await rm(join(root, 'environment', 'requirements.sha256'));
     await setUp(path);
     expect(await readCalls()).toHaveLength(6);
+  });
+
+  it('takes an empty directory, and leaves one that holds other files as it is', async () => {
+    const { path, readCalls } = await writeFakeInterpreter(root);
+    const directory = join(root, 'project');
+    await mkdir(directory);
+    await writeFile(join(directory, 'thesis.txt'), 'important');
+    await expect(setUp(path, { directory })).rejects.toMatchObject({
+      code: 'option-invalid',
+      message: expect.stringMatching(/a new or empty directory, or a Python environment.*project/),
+    });
+    expect(await readdir(directory)).toEqual(['thesis.txt']);
+    expect(await readCalls()).toEqual([]);
+    await rm(join(directory, 'thesis.txt'));
+    expect(await setUp(path, { directory })).toBe(join(directory, 'bin', 'python'));
+  });
+
+  it('refuses an installer that there is not, also where nothing is to be done', async () => {
+    const { path } = await writeFakeInterpreter(root);
+    await setUp(path);
+    await expect(setUp(path, { installer: 'conda' as 'pip' })).rejects.toMatchObject({ code: 'option-invalid' });
   });
 
   it('takes PyTorch alone from another index', async () => {

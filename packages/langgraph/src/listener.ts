@@ -155,7 +155,7 @@ export class LightningCallbackHandler extends BaseCallbackHandler {
     beginning: Beginning,
     describe: (place: NodePlace, parent: NodePlace | undefined) => FrameworkSpan | undefined,
   ): void {
-    if (runs.size === 0 && currentRollout() === undefined) return;
+    if (runs.size === 0 && currentRollout() === undefined && !runs.serves(this.#wrappers)) return;
     const { runId, parentRunId } = beginning;
     const parent = parentRunId === undefined ? undefined : runs.get(parentRunId)?.detail;
     const place = runs.get(runId)?.detail ?? placeOf(beginning, parent);

@@ -167,18 +167,27 @@ function replaceCall(
   );
 }
 
-/** Replaces a method of an object. Outside a rollout the method does what it did before. */
+/** Tells whether a member is followed: in a rollout, and elsewhere where its wrappers serve prompts. */
+function isFollowed(member: object): boolean {
+  return currentRollout() !== undefined || runs.serves(runs.wrappersOf(member));
+}
+
+/**
+ * Replaces a method of an object. Outside a rollout, and where no prompts are served, the method does what it did before.
+ * @param owner the agent or workflow that was wrapped @default the object
+ */
 function replace<Name extends string>(
   target: Methods<Name>,
   name: Name,
   work: (original: Original, args: never[]) => unknown,
+  owner: object = target,
 ): void {
   const own = Object.getOwnPropertyDescriptor(target, name);
   const layer = own === undefined ? layerOf(target) : target;
   const original = (): Method =>
     (own === undefined ? Reflect.get(Object.getPrototypeOf(layer) as object, name, target) : own.value) as Method;
   const call: Original = (args) => original().apply(target, args);
-  const value: Method = (...args) => (currentRollout() === undefined ? call(args) : work(call, args));
+  const value: Method = (...args) => (isFollowed(owner) ? work(call, args) : call(args));
   Object.defineProperty(layer, name, { configurable: true, writable: true, enumerable: false, ...own, value });
 }
 
@@ -203,6 +212,7 @@ function layerOf(target: object): object {
  * @throws {AdapterError} `adapter-unsupported` in training
  */
 async function runUnfollowed({ reason, instead }: Unfollowed, what: string, call: () => unknown): Promise<unknown> {
+  if (currentRollout() === undefined) return call(); // prompts are not served there, as the README says
   const { llm: _llm, ...scope } = requireRollout('withLightning');
   const message = `${what} cannot be followed inside a rollout; ${instead}`;
   refuseUntraceable(scope, reason, new AdapterError(message, { code: 'adapter-unsupported' }));
@@ -230,12 +240,16 @@ function followWorkflow(workflow: FollowedWorkflow): void {
       runUnfollowed(otherEngine, `the workflow "${id}" of the ${engineType} engine`, () => createRun(args)),
     );
   }
-  replace(engine, 'execute', (execute, args) =>
-    runStep(
-      begin(workflow, (around) => agentRun(id, around)),
-      () => execute(args),
-      (result) => stepOutcome(result as StepResult),
-    ),
+  replace(
+    engine,
+    'execute',
+    (execute, args) =>
+      runStep(
+        begin(workflow, (around) => agentRun(id, around)),
+        () => execute(args),
+        (result) => stepOutcome(result as StepResult),
+      ),
+    workflow,
   );
   if (hasMethods(engine, ['executeStepWithRetry']))
     replace(engine as unknown as Methods<'executeStepWithRetry'>, 'executeStepWithRetry', (execute, args) =>

@@ -100,9 +100,10 @@ export function followResumedRuns(agent: unknown): void {
   prototype[followedKey] = true;
   const run = prototype.run;
   prototype.run = function (given, input, runOptions) {
-    if (currentRollout() === undefined) return run.call(this, given, input, runOptions);
+    const wrappers = resumedAgent(input) === undefined ? runs.wrappersOf(given) : wrappersOfResumed(given, input);
+    if (currentRollout() === undefined && !runs.serves(wrappers)) return run.call(this, given, input, runOptions);
     const selection = { wrappers: wrappersOfResumed(given, input), hasBegun: false };
-    return selections.run(selection, () => run.call(this, given, input, runOptions));
+    return runs.serve(wrappers, () => selections.run(selection, () => run.call(this, given, input, runOptions)));
   };
 }
 

@@ -11,3 +11,4 @@ export { findOwnFile } from './own-files.ts';
 export { type OutageOptions, outlastOutage } from './outlast-outage.ts';
 export { type GuardedStart, guardStart, guardTree, hasProcessGroups, signalTree, unrefChild } from './process-tree.ts';
 export { findStarterModel, hasStarterModel, resolveModelDirectory, starterModelName } from './starter-model.ts';
+export { writeLines } from './write-lines.ts';

@@ -8,11 +8,13 @@ export type { ApoOptions } from './apo/apo-options.ts';
 export type { ApoMetrics } from './apo/apo-run.ts';
 
 // what they are given
+export type { FindPromptsOptions, PromptSource } from './found/found-source.ts';
+export { findPrompts, type PromptFindings } from './found/find-prompts.ts';
 export { promptTemplate, type ChatModel, type PromptTemplate, type TextModel } from '@agent-lightning/tracing';
 
 // decisions of GEPA
 export { findBest, meanScore, type Candidate, type Texts } from './candidates/candidate.ts';
-export { findFronts, removeDominated, weighParents, type Fronts } from './candidates/pareto-front.ts';
+export { findFronts, removeDominated, weighParents, type Frontier, type Fronts } from './candidates/pareto-front.ts';
 export {
   compareWithParent,
   isAccepted,

@@ -1,8 +1,12 @@
+/**
+ * The failures of APO in Agent Lightning 0.3 that ours does not have. Versions of two runs in one store, unfinished rollouts that count nowhere, scores of other tasks that are not compared, and
+ * resuming are in apo.full.test.ts; the others are here: empty critiques and edits, a budget, rollouts side by side, the result in files, prompts of an agent that throws.
+ */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { countSearch, createSearch } from './capitals/apo-search.ts';
-import { answerCapital, answerPrompt, capitalTasks, rateCapital } from './capitals/capital-agent.ts';
+import { answerCapital, answerPrompt, capitalTasks, rateCapital, scriptCritique } from './capitals/capital-agent.ts';
 
 describe('apo', () => {
   it('finds better prompts, and exports them', async () => {
@@ -31,12 +35,58 @@ describe('apo', () => {
       'the new text is the old one',
     ],
     ['an edit that loses a variable', async () => 'Name it.', 'it lost {{country}}'],
+    ['an empty edit', async (request: string) => (request.includes('# The critique') ? '' : 'x'), 'it is empty'],
   ])('runs no candidate after %s', async (_, reflection, message) => {
     const search = await createSearch({ reflection });
     await search.trainer.fit({ train: capitalTasks, steps: 2 });
     expect(new Set(search.ran.map(({ prompts }) => prompts))).toEqual(new Set([answerPrompt.text]));
     expect(search.ran.filter(({ purpose }) => purpose === 'selection')).toEqual([]);
     expect(search.lines.join('\n')).toContain(message);
+  });
+
+  it('runs the rollouts of a round side by side, and asks for its prompts so', async () => {
+    const running = { rollouts: 0, requests: 0 };
+    const most = { rollouts: 0, requests: 0 };
+    /** Counts those that run at once; each waits for its turn in the event loop. */
+    const count = async (kind: keyof typeof running): Promise<void> => {
+      most[kind] = Math.max(most[kind], (running[kind] += 1));
+      await new Promise((resolve) => setImmediate(resolve));
+      running[kind] -= 1;
+    };
+    const critique = scriptCritique(1);
+    const search = await createSearch(
+      {
+        reflection: async (request) => {
+          await count('requests');
+          return await critique(request);
+        },
+      },
+      {
+        runners: 4,
+        rollout: async (task) => {
+          await count('rollouts');
+          return rateCapital(answerCapital(task));
+        },
+      },
+    );
+    await search.trainer.fit({ train: capitalTasks, steps: 1 });
+    expect(most).toEqual({ rollouts: 4, requests: 4 });
+  });
+
+  it('takes a rollout that throws for a failure, and goes on', async () => {
+    const search = await createSearch(
+      {},
+      {
+        rollout: (task) => {
+          if (task.city === 'Rome') throw new Error('no such country');
+          return rateCapital(answerCapital(task));
+        },
+        failureReward: 0,
+      },
+    );
+    const result = await search.trainer.fit({ train: capitalTasks, steps: 2 });
+    expect(result).toMatchObject({ stopReason: 'completed', steps: 2 });
+    expect((await search.metrics()).at(-1)!.newCandidates).toBeGreaterThan(0);
   });
 
   it('stops when its model is down', async () => {

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { findBest, isSameTexts, meanScore, type Candidate, type Texts } from '../src/candidates/candidate.ts';
-import { findFronts, removeDominated, weighParents } from '../src/candidates/pareto-front.ts';
+import { findFronts, removeDominated, weighParents, type Frontier } from '../src/candidates/pareto-front.ts';
 import { isAccepted, isMergeAccepted } from '../src/decisions/acceptance.ts';
 import { chooseComponents } from '../src/decisions/components.ts';
 import { drawMergeSubsample } from '../src/decisions/merge-subsample.ts';
@@ -59,9 +59,19 @@ interface RecordedIteration {
   readonly accepted: boolean;
 }
 
+type Kind = Exclude<Frontier, 'task'>;
+
+interface RecordedFrontiers {
+  readonly seed: number;
+  readonly pool: readonly Candidate[];
+  readonly fronts: Readonly<Record<Kind, readonly (readonly number[])[]>>;
+  readonly parents: Readonly<Record<Kind, readonly (readonly [number, number])[]>>;
+}
+
 interface Fixture {
   readonly gepa: string;
   readonly pools: readonly RecordedPool[];
+  readonly frontiers: readonly RecordedFrontiers[];
   readonly runs: readonly {
     readonly seed: number;
     readonly pool: readonly Candidate[];
@@ -132,6 +142,19 @@ describe(`on ${fixture.pools.length} pools, the same as gepa ${fixture.gepa}`, (
       9,
     );
     expect(merges.filter(({ raises }) => raises !== undefined).length).toBeGreaterThan(0);
+  });
+});
+
+describe(`with rewards of two dimensions on ${fixture.frontiers.length} pools, the same as gepa ${fixture.gepa}`, () => {
+  /** The order in which gepa lists its fronts is not ours, and says nothing. */
+  const sortFronts = (fronts: readonly (readonly number[])[]): readonly string[] =>
+    fronts.map((front) => JSON.stringify(front)).sort();
+
+  it.each(fixture.frontiers)('fronts and parents of pool $seed', ({ pool, fronts, parents }) => {
+    for (const kind of ['dimension', 'hybrid', 'cartesian'] as const) {
+      expect(sortFronts(findFronts(pool, kind))).toEqual(sortFronts(fronts[kind]));
+      expect(sortShares(weighParents(pool, kind))).toEqual(closeTo(parents[kind]));
+    }
   });
 });
 

@@ -7,7 +7,8 @@ import { answerCapital, answerPrompt, capitalTasks, finishPrompt, rateCapital } 
 import { createSearch, searchRollouts, type Search } from './capitals/gepa-search.ts';
 
 async function readPrompt(runDirectory: string, name: string): Promise<string> {
-  return await readFile(join(runDirectory, 'model/prompts', `${name}.md`), 'utf8');
+  const prompts = await readFile(join(runDirectory, 'model/prompts.json'), 'utf8');
+  return (JSON.parse(prompts) as Record<string, string>)[name]!;
 }
 
 describe('gepa', () => {

@@ -21,6 +21,9 @@ export { RolloutCollector, type RolloutCollectorOptions } from './rollouts/rollo
 export { RolloutWindow, type RolloutWindowOptions } from './rollouts/rollout-window.ts';
 export { ShuffledControl } from './rollouts/shuffled-control.ts';
 
+// rollouts that ran before
+export { readStoredRollouts } from './stored/stored-rollouts.ts';
+
 // how failed rollouts count
 export { FailureScoring } from './failures/failure-scoring.ts';
 export { advanceShares, findFailureJump, findRisenFailures } from './failures/failure-jump.ts';
@@ -33,7 +36,7 @@ export { FaultNotices } from './rollouts/fault-notices.ts';
 export { Progress, type ProgressMode, type ProgressOptions } from './progress/progress.ts';
 export { PhaseClock } from './phase-clock.ts';
 export { meanByKind, summariseRewards } from './rollouts/reward-summary.ts';
-export { createStepMetrics, type StepLoad, type StepRecord } from './step-metrics.ts';
+export { createStepMetrics, type StepLoad } from './step-metrics.ts';
 export type {
   AnswerMetrics,
   CurvePoint,
@@ -53,7 +56,7 @@ export { findSharedTasks } from './ailments/leaked-tasks.ts';
 export { historyFigures } from './ailments/windows.ts';
 
 // whether a run made the agent better
-export { digestTasks, type Evaluation } from './verdict/evaluation.ts';
+export { digestTasks, scoreEvaluation, type Evaluation } from './verdict/evaluation.ts';
 export { rewardInterval, type Interval } from './verdict/reward-interval.ts';
 export {
   compareEvaluations,

@@ -10,14 +10,21 @@ export interface ExportedRollout {
   readonly spans: readonly Span[];
 }
 
+type ReadableStore = Pick<LightningStore, 'queryRollouts' | 'queryAttempts' | 'querySpans'>;
+
 const rolloutsPerPage = 100;
 
 /** Yields a run's rollouts in order of enqueueing, one at a time: to archive it, or to move it, before `deleteRun`. */
-export async function* exportRun(
-  store: Pick<LightningStore, 'queryRollouts' | 'queryAttempts' | 'querySpans'>,
-  runId: string,
+export function exportRun(store: ReadableStore, runId: string): AsyncGenerator<ExportedRollout, void, undefined> {
+  return exportRollouts(store, { runId });
+}
+
+/** Yields the rollouts that a query selects, in its order, one at a time; one page of rollouts is in memory. */
+export async function* exportRollouts(
+  store: ReadableStore,
+  selection: Omit<RolloutQuery, 'cursor' | 'limit'>,
 ): AsyncGenerator<ExportedRollout, void, undefined> {
-  let query: RolloutQuery | undefined = { runId, limit: rolloutsPerPage };
+  let query: RolloutQuery | undefined = { ...selection, limit: rolloutsPerPage };
   while (query !== undefined) {
     const page: Page<Rollout> = await store.queryRollouts(query);
     for (const rollout of page.items) {
@@ -28,6 +35,7 @@ export async function* exportRun(
         spans: await store.querySpans({ rolloutIds: [rolloutId], includeTokens: true }),
       };
     }
-    query = page.nextCursor === undefined ? undefined : { runId, limit: rolloutsPerPage, cursor: page.nextCursor };
+    query =
+      page.nextCursor === undefined ? undefined : { ...selection, limit: rolloutsPerPage, cursor: page.nextCursor };
   }
 }

@@ -1,5 +1,5 @@
 // for users: the store in memory, and a run's data to archive
-export { type ExportedRollout, exportRun } from './export-run.ts';
+export { type ExportedRollout, exportRollouts, exportRun } from './export-run.ts';
 export { MemoryStore } from './memory-store.ts';
 
 // for those who follow rollouts: what comes last

@@ -72,6 +72,22 @@ export class ChatTemplate {
     return this.fill(this.#showCalls(messages), tools);
   }
 
+  /**
+   * Returns the text that the template puts behind the prompt for an answer, up to the end of the chat; undefined where it shows the chat so
+   * far otherwise once the answer is there, as when it drops what a model thought.
+   *
+   * @throws {BackendError} as {@link render}
+   */
+  renderAnswer(
+    messages: readonly ChatMessage[],
+    answer: ChatMessage,
+    tools: readonly JsonValue[] = [],
+  ): { readonly prompt: string; readonly answer: string | undefined } {
+    const prompt = this.render(messages, tools);
+    const whole = this.fill(this.#showCalls([...messages, answer]), tools, false);
+    return { prompt, answer: whole.startsWith(prompt) ? whole.slice(prompt.length) : undefined };
+  }
+
   /** Moves calls into the content where the template would leave them out of the history. */
   #showCalls(messages: readonly ChatMessage[]): readonly ChatMessage[] {
     const taught = this.#taughtFormat;

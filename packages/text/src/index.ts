@@ -14,6 +14,9 @@ export {
   type TokenSampler,
 } from './chat-engine.ts';
 
+// answers to imitate
+export { encodeAnswer } from './encode-answer.ts';
+
 // tool calls in sampled text
 export { createToolCallReader, hasChannels } from './tool-calls/tool-call-reader.ts';
 export type { ReadText, ToolCall, ToolCallReader, ToolCallReaderOptions } from './tool-calls/tool-call.ts';

@@ -8,6 +8,7 @@ import {
   type Logger,
   backendChecks,
 } from '@agent-lightning/core';
+import { encodeAnswer } from '@agent-lightning/text';
 import type { Connection } from './connection.ts';
 import type { AdamField } from './server-kinds.ts';
 import type { LoraSpec } from './tinker-model.ts';
@@ -76,6 +77,12 @@ export class TinkerBackend implements TrainingBackend, AsyncDisposable {
   async tokenTexts(tokens: Int32Array): Promise<readonly string[]> {
     const { tokenizer } = (await this.#connect()).text;
     return Array.from(tokens, (token) => tokenizer.textOf(token));
+  }
+
+  async encodeAnswer(
+    call: Parameters<NonNullable<TrainingBackend['encodeAnswer']>>[0],
+  ): ReturnType<NonNullable<TrainingBackend['encodeAnswer']>> {
+    return encodeAnswer((await this.#connect()).text, call);
   }
 
   close(): Promise<void> {

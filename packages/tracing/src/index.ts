@@ -38,6 +38,11 @@ export {
 } from './prompts/prompt-template.ts';
 export { findVariables } from './prompts/template-text.ts';
 
+// prompts in model calls
+export { type FoundPrompt, replacePrompts } from './prompts/wire/replace-prompts.ts';
+export { type LoadedPrompts, loadPrompts } from './prompts/load-prompts.ts';
+export { promptKit } from './prompts/prompt-kit.ts';
+
 // judges
 export {
   type Judge,

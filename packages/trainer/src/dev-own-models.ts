@@ -1,5 +1,6 @@
 /** A dry run on the models that agents ask today: what it sees, and what it can tell. */
 import { attributeNames, type Episode, type Examination, type Span } from '@agent-lightning/core';
+import { countGroupsWithVariance } from './groups-with-variance.ts';
 
 /** The calls of one agent to one model of its own. */
 export interface OwnModelCalls {
@@ -38,7 +39,7 @@ export function examineOwnModels(episodes: readonly Episode[], calls: readonly O
       `${succeeded.length - rewards.length} of ${succeeded.length} rollouts that succeeded have no reward; return a number from the rollout function, or call emitReward in it`,
     );
   const differ = new Set(rewards).size > 1;
-  if (differ && !hasVariance(succeeded)) findings.push(evenGroups);
+  if (differ && countGroupsWithVariance(succeeded) === 0) findings.push(evenGroups);
   if (new Set(rewards).size === 1)
     findings.push(
       `every reward is ${rewards[0]}: a reward that never differs teaches nothing; look at the reward function, or give tasks that the agent solves sometimes`,
@@ -51,8 +52,3 @@ const noCalls =
 
 const evenGroups =
   'rewards differ between tasks and not between the rollouts of one task: training compares rollouts of one task, and a smaller model, sampled with a temperature, will answer them less evenly';
-
-function hasVariance(episodes: readonly Episode[]): boolean {
-  const groups = Map.groupBy(episodes, ({ rollout }) => rollout.groupId);
-  return [...groups.values()].some((group) => new Set(group.flatMap(({ reward }) => reward ?? [])).size > 1);
-}

@@ -12,6 +12,7 @@ import { countRollouts } from './count-rollouts.ts';
 import { describeDevReport } from './dev-text.ts';
 import { examineCalls, type CallExamination } from './dev-calls.ts';
 import { countOwnCalls, examineOwnModels, type OwnModelCalls } from './dev-own-models.ts';
+import { countGroupsWithVariance } from './groups-with-variance.ts';
 import { toPlainTasks } from './plain-tasks.ts';
 import { describeTellingRollout } from './telling-rollout.ts';
 import { createScorer } from './group-reward.ts';
@@ -36,7 +37,11 @@ export interface DevOptions<Task> {
 
 /** The result of a dry run. */
 export interface DevReport {
-  /** True when the algorithm would have something to learn from (on the agents' own models: when agents ran, called models and earned different rewards), every `agentMatch` selects an agent that ran, no call of a selected agent went past the policy, and `failureReward` is not above what a rollout earned. */
+  /**
+   * True when the algorithm would have something to learn from, every `agentMatch` selects an agent that ran, no call of a selected agent
+   * went past the policy, and `failureReward` is not above what a rollout earned. On the agents' own models, where `agentMatch` is not
+   * checked: when agents called models and earned different rewards, and `failureReward` is as said.
+   */
   readonly ok: boolean;
   readonly rollouts: number;
   readonly succeeded: number;
@@ -191,12 +196,6 @@ function toDevReport(
       ...failureFindings,
     ],
   };
-}
-
-function countGroupsWithVariance(episodes: readonly Episode[]): number {
-  const groups = Map.groupBy(episodes, ({ rollout }) => rollout.groupId);
-  const rewardsOf = (group: readonly Episode[]): readonly number[] => group.flatMap(({ reward }) => reward ?? []);
-  return [...groups.values()].filter((group) => new Set(rewardsOf(group)).size > 1).length;
 }
 
 function countBy<Item>(items: readonly Item[], keyOf: (item: Item) => string): Readonly<Record<string, number>> {

@@ -4,13 +4,16 @@ import { toPlainTasks } from './plain-tasks.ts';
 
 /** The tasks to train on, and the length of the training. */
 export interface FitOptions<Task = JsonValue> {
-  /** The tasks to train on, at least one; every task must be JSON; members that are undefined are left out. */
+  /**
+   * The tasks to train on, at least one; none for an algorithm that learns from stored rollouts. Every task must be JSON; members that are
+   * undefined are left out.
+   */
   readonly train: readonly Task[];
   /** Held-out tasks, run greedily where a policy answers. @default none */
   readonly validation?: readonly Task[];
   /** Training steps. Give this or `epochs`. @default what the algorithm says, or else one epoch */
   readonly steps?: number;
-  /** Passes over `train`. */
+  /** Passes over `train`, or over the stored rollouts that an algorithm learns from. */
   readonly epochs?: number;
   /** The number of steps between validations during training; 0 validates only before training and at the end. @default 0 */
   readonly validationEvery?: number;
@@ -60,16 +63,42 @@ const optionNames: Readonly<Record<keyof FitOptions<never>, true>> = {
   resume: true,
 };
 
+/** The things of an algorithm that the length of a run follows from. */
+export interface StepRules {
+  /** The steps that the algorithm counted: of the run, or of one epoch where it runs no tasks. @default one epoch of the tasks */
+  readonly counted?: number | undefined;
+  /** False for an algorithm that runs no tasks. @default true */
+  readonly runsTasks?: boolean | undefined;
+}
+
+/** Asks an algorithm how many steps a run has, where `fit` does not say it. */
+export async function countSteps<Task>(
+  { uses, countSteps: count }: Pick<Algorithm, 'uses' | 'countSteps'>,
+  { train, steps, epochs }: FitOptions<Task>,
+  host: Parameters<NonNullable<Algorithm['countSteps']>>[1],
+): Promise<StepRules> {
+  const runsTasks = uses.tasks ?? true;
+  const isAsked =
+    steps === undefined && (!runsTasks || (epochs === undefined && Array.isArray(train) && train.length > 0));
+  return { runsTasks, ...(isAsked && count !== undefined && { counted: await count(train?.length ?? 0, host) }) };
+}
+
 /** Checks the options of `fit` and fills in the defaults. @throws {ConfigurationError} `option-invalid` */
 export function resolveFitOptions<Task>(
   options: FitOptions<Task>,
   tasksPerStep: number,
-  countSteps?: Algorithm['countSteps'],
+  { counted, runsTasks = true }: StepRules = {},
 ): ResolvedFitOptions<Task> {
   check.knownOptions('fit', options, optionNames);
   const { train: given, validation: heldOut = [] } = options;
-  if (!Array.isArray(given) || given.length === 0)
-    throw check.optionInvalid('fit: train', given, 'an array of at least one task');
+  if (!Array.isArray(given) || (runsTasks ? given.length === 0 : given.length > 0))
+    throw check.optionInvalid(
+      'fit: train',
+      given,
+      runsTasks
+        ? 'an array of at least one task'
+        : 'an empty array: the algorithm learns from stored rollouts and runs no tasks',
+    );
   if (!Array.isArray(heldOut)) throw check.optionInvalid('fit: validation', heldOut, 'an array of tasks');
   const train = toPlainTasks('fit: train', given as readonly Task[]);
   const validation = toPlainTasks('fit: validation', heldOut as readonly Task[]);
@@ -83,9 +112,9 @@ export function resolveFitOptions<Task>(
     steps:
       options.steps !== undefined
         ? check.wholeNumber('fit: steps', options.steps)
-        : options.epochs === undefined && countSteps !== undefined
-          ? countSteps(train.length)
-          : Math.ceil((train.length * epochs) / tasksPerStep),
+        : runsTasks
+          ? (counted ?? Math.ceil((train.length * epochs) / tasksPerStep))
+          : Math.max(1, Math.ceil((counted ?? 1) * epochs)),
     validationEvery: check.wholeNumber('fit: validationEvery', options.validationEvery ?? 0, 0),
     validationSubset:
       validation.length === 0 ? 0 : check.wholeNumber('fit: validationSubset', subset, 1, validation.length),

@@ -26,6 +26,8 @@ export type { Evaluation, Interval, JudgedSide, Verdict } from '@agent-lightning
 // algorithms
 export { grpo, type Grpo } from './grpo/grpo.ts';
 export type { GrpoOptions, GrpoSettings } from './grpo/grpo-options.ts';
+export { sft, type Sft } from './sft/sft.ts';
+export type { SftOptions, SftSettings, SftSourceOptions, SftTeacherOptions } from './sft/sft-options.ts';
 export type { CriticOptions } from './grpo/critic-options.ts';
 export type { GrpoLoss, GrpoLossOptions } from './grpo/grpo-loss.ts';
 export type { PolicyLoss } from './grpo/objective/policy-loss.ts';
@@ -59,6 +61,8 @@ export type {
   StalenessMetrics,
   TrainedMetrics,
 } from './grpo/grpo-metrics.ts';
+
+export type { ImitatedPolicyMetrics, ImitationMetrics, SftMetrics } from './sft/sft-metrics.ts';
 
 // where policies train
 export { gpu, type GpuOptions } from '@agent-lightning/gpu';

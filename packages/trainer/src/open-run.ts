@@ -22,13 +22,14 @@ export function toHost<Task>(
   session: Session<Task>,
   tasks: readonly Task[],
 ): AlgorithmHost {
-  const { backend, policies, seed, maxStaleness, noSignalPatience, maxDivergence, logger } = trainer;
+  const { backend, policies, seed, control, maxStaleness, noSignalPatience, maxDivergence, logger } = trainer;
   return {
     backend,
     gateway: session.gateway,
     policies,
     tasks: tasks as readonly JsonValue[],
     seed,
+    isControl: control === 'shuffled',
     maxStaleness,
     noSignalPatience,
     maxDivergence,

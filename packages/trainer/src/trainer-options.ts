@@ -366,6 +366,12 @@ function checkAlgorithm<Task>(options: Omit<TrainerOptions<Task>, 'hooks'>): voi
   if (backend !== undefined && typeof backend?.createPolicy !== 'function')
     throw check.optionInvalid('Trainer: backend', backend, `a training backend, such as embedded({ model })`);
   if (!uses.backend) rejectWeightOptions(name, options);
+  else if (uses.divergence === false && options.maxDivergence !== undefined)
+    throw check.optionInvalid(
+      'Trainer: maxDivergence',
+      options.maxDivergence,
+      `left out: ${name} imitates texts, whoever sampled them`,
+    );
   if (!uses.samplingAhead && maxStaleness > 0)
     throw check.optionInvalid(
       'Trainer: maxStaleness',

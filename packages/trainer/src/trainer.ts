@@ -25,7 +25,7 @@ import {
   type CompareOptions,
   type EvaluateOptions,
 } from './evaluate/evaluate-agent.ts';
-import { resolveFitOptions, type FitOptions, type ResolvedFitOptions } from './fit-options.ts';
+import { countSteps, resolveFitOptions, type FitOptions, type ResolvedFitOptions } from './fit-options.ts';
 import { runMetered } from '@agent-lightning/tracing';
 import { describeRun, openSession, scoreFailures, toHost } from './open-run.ts';
 import { toReportContext, type RunContext } from './run-context.ts';
@@ -96,7 +96,10 @@ export class Trainer<Task = JsonValue, Metrics extends object = object> {
    * `run-locked` | `resume-mismatch` | `disk-full`; {ConfigurationError} `option-invalid` | `option-unsupported`
    */
   async fit(options: FitOptions<Task>): Promise<TrainingResult> {
-    const fit = resolveFitOptions(options, this.#options.algorithm.tasksPerStep, this.#options.algorithm.countSteps);
+    const { algorithm, control } = this.#options;
+    if (algorithm.uses.tasks === false) await this.#checkForTraining(); // the backend is asked to count the steps
+    const counted = await countSteps(algorithm, options, { ...this.#options, isControl: control === 'shuffled' });
+    const fit = resolveFitOptions(options, algorithm.tasksPerStep, counted);
     checkTaskKinds(this.#options.taskKind, [...fit.train, ...fit.validation]);
     await this.#checkForTraining();
     checkPricesAhead(this.#options);

@@ -31,6 +31,8 @@ export interface OpenTrainerOptions {
 /** A trainer and the backend that was opened for it. */
 export interface OpenTrainer extends AsyncDisposable {
   readonly trainer: Trainer<JsonValue>;
+  /** True where a backend was opened, so that a policy answers; else the agent's own models do. */
+  readonly hasPolicy: boolean;
 }
 
 /** Tells whether the config names a backend. */
@@ -38,13 +40,21 @@ export function hasBackend({ backend }: LightningConfig<JsonValue>): boolean {
   return backend !== undefined;
 }
 
-/** Makes the trainer of a config. Close it by `await using`. */
+/**
+ * Makes the trainer of a config. Close it by `await using`.
+ * @throws {ConfigurationError} `option-invalid`, also for a model where the algorithm has no backend that would take it
+ */
 export async function openTrainer(
   config: LightningConfig<JsonValue>,
   { overrides, logger, signal, hasBackend: wantsBackend, resumeHint }: OpenTrainerOptions,
 ): Promise<OpenTrainer> {
   const { backend: source, algorithm, ...given } = config;
   const chosen = chooseAlgorithm(algorithm, overrides.algorithm);
+  if (wantsBackend && !chosen.uses.backend && overrides.model !== undefined)
+    throw new ConfigurationError(
+      `--model ${overrides.model}: the algorithm ${chosen.name} uses no backend, which would take it: the agent asks its own models; leave --model out`,
+      { code: 'option-invalid' },
+    );
   const backend = wantsBackend && chosen.uses.backend ? await openBackend(source, overrides.model) : undefined;
   const { runners, seed, runDirectory } = overrides;
   try {
@@ -60,7 +70,7 @@ export async function openTrainer(
       signal,
       handleSignals: false,
     });
-    return { trainer, [Symbol.asyncDispose]: async () => await backend?.close() };
+    return { trainer, hasPolicy: backend !== undefined, [Symbol.asyncDispose]: async () => await backend?.close() };
   } catch (error) {
     await backend?.close();
     throw error;
@@ -108,8 +118,8 @@ function chooseAlgorithm(given: LightningConfig['algorithm'], name: string | und
   const known: Readonly<Record<string, Algorithm>> =
     given === undefined ? { grpo: grpo() } : isAlgorithm(given) ? { [given.name]: given } : given;
   const names = Object.keys(known);
-  const chosen = known[name ?? names[0] ?? ''];
-  if (chosen !== undefined) return chosen;
+  const wanted = name ?? names[0] ?? '';
+  if (Object.hasOwn(known, wanted)) return known[wanted]!;
   throw check.optionInvalid('--algorithm', name, `one that the config has: ${names.join(', ') || 'none'}`);
 }
 

@@ -1,5 +1,5 @@
 import type { JsonValue } from '@agent-lightning/core';
-import { rewardInterval, type Interval } from '@agent-lightning/run';
+import { rewardInterval, scoreEvaluation, type Interval } from '@agent-lightning/run';
 import type { Evaluation } from '@agent-lightning/trainer';
 
 /** The mean reward of some tasks. */
@@ -31,13 +31,12 @@ export interface EvaluationSummary extends MeanReward {
 
 /** Computes the mean, the spread and the means by kind of an evaluation. Failures have its failure reward, and those of the world are left out. */
 export function summarizeEvaluation(
-  { rewards, rollouts, failed, failureReward }: Evaluation,
+  evaluation: Evaluation,
   tasks: readonly JsonValue[],
   taskKind: ((task: JsonValue) => string) | undefined,
 ): EvaluationSummary {
-  const scored = rewards.map((samples) =>
-    samples.flatMap((sample) => (typeof sample === 'number' ? sample : sample.kind === 'world' ? [] : failureReward)),
-  );
+  const { rollouts, failed } = evaluation;
+  const scored = scoreEvaluation(evaluation, evaluation);
   const kinds = taskKind === undefined ? [] : tasks.map((task) => taskKind(task));
   const byKind = [...new Set(kinds)].map(
     (kind) => [kind, toMean(scored.filter((_, index) => kinds[index] === kind))] as const,

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { ReadableStream } from 'node:stream/web';
 import { downloadFile as openFile } from '@huggingface/hub';
 import { BackendError } from '@agent-lightning/core';
-import type { HubAccess } from './hub-access.ts';
+import { toClientOptions, type HubAccess } from './hub-access.ts';
 import type { ModelFile } from './list-model-files.ts';
 
 /** The download of one file. */
@@ -58,15 +58,13 @@ async function append(
   partial: string,
   from: number,
 ): Promise<void> {
-  const fetchWithSignal: typeof fetch = (input, options) => fetch(input, { ...options, signal });
   // The plain route serves ranges of every file; the other one, of pieces, would have to be put together again.
   const blob = await openFile({
     repo: repository,
     path: file.path,
     revision: commit,
     xet: false,
-    fetch: fetchWithSignal,
-    ...access,
+    ...toClientOptions(access, signal),
   });
   if (blob === null)
     throw new BackendError(`download: ${repository} has no file ${file.path} at ${commit}`, { code: 'command-failed' });

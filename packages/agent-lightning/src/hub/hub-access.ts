@@ -26,6 +26,11 @@ export function findHubAccess(environment: NodeJS.ProcessEnv): HubAccess {
   };
 }
 
+/** Returns the options of the hub's client: where it asks, and a `fetch` that a signal ends. */
+export function toClientOptions(access: HubAccess, signal: AbortSignal): HubAccess & { readonly fetch: typeof fetch } {
+  return { ...access, fetch: async (input, options) => await fetch(input, { ...options, signal }) };
+}
+
 /** Returns the error of the project for one of the hub's, with what to do. */
 export function toHubError(name: string, error: unknown): LightningError {
   if (LightningError.isInstance(error)) return error;

@@ -1,8 +1,7 @@
 import { listFiles, modelInfo } from '@huggingface/hub';
 import { ConfigurationError } from '@agent-lightning/core';
 import type { HubModelId } from '@agent-lightning/platform';
-import type { HubAccess } from './hub-access.ts';
-import { toHubError } from './hub-access.ts';
+import { toClientOptions, type HubAccess } from './hub-access.ts';
 
 /** A file of a model, and the digest by which its content is known. */
 export interface ModelFile {
@@ -23,25 +22,26 @@ export interface ModelFiles {
 
 /**
  * Asks the hub for the files of a model, and chooses those of a model directory.
- * @throws {ConfigurationError} `option-invalid` for a model that there is not, that needs a token, or that has no weights in safetensors
- * @throws {BackendError} `command-failed` when the hub cannot be reached
+ * @throws {ConfigurationError} `option-invalid` for a model that has no weights in safetensors
+ * @throws what the hub's client throws; the signal's reason
  */
-export async function listModelFiles({ repository, revision }: HubModelId, access: HubAccess): Promise<ModelFiles> {
+export async function listModelFiles(
+  { repository, revision }: HubModelId,
+  access: HubAccess,
+  signal: AbortSignal,
+): Promise<ModelFiles> {
   const name = `${repository}@${revision}`;
-  try {
-    const { sha: commit } = await modelInfo({ name: repository, revision, additionalFields: ['sha'], ...access });
-    const files: ModelFile[] = [];
-    for await (const entry of listFiles({ repo: repository, revision: commit, recursive: true, ...access })) {
-      if (entry.type !== 'file') continue;
-      const { path, size, lfs, oid } = entry;
-      const digest =
-        lfs === undefined ? { kind: 'git' as const, hex: oid ?? '' } : { kind: 'sha256' as const, hex: lfs.oid };
-      files.push({ path, sizeBytes: lfs?.size ?? size, digest });
-    }
-    return choose(name, commit, files);
-  } catch (error) {
-    throw toHubError(name, error);
+  const options = toClientOptions(access, signal);
+  const { sha: commit } = await modelInfo({ name: repository, revision, additionalFields: ['sha'], ...options });
+  const files: ModelFile[] = [];
+  for await (const entry of listFiles({ repo: repository, revision: commit, recursive: true, ...options })) {
+    if (entry.type !== 'file') continue;
+    const { path, size, lfs, oid } = entry;
+    const digest =
+      lfs === undefined ? { kind: 'git' as const, hex: oid ?? '' } : { kind: 'sha256' as const, hex: lfs.oid };
+    files.push({ path, sizeBytes: lfs?.size ?? size, digest });
   }
+  return choose(name, commit, files);
 }
 
 const wanted = /\.(json|safetensors|jinja|txt|model|md)$|^LICENSE/i;

@@ -27,9 +27,3 @@ export function copyCommandLines(
     explain: `${manager} ${manager === 'npm' ? 'ls' : 'why'} ${name}`,
   };
 }
-
-/** Returns the command line that runs the command of this package in a project. */
-export function runCommandLineOf(manager: PackageManager, words: string): string {
-  const runner = { npm: 'npx', pnpm: 'pnpm exec', yarn: 'yarn', bun: 'bunx' }[manager];
-  return `${runner} agent-lightning ${words}`;
-}

@@ -1,8 +1,6 @@
-import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ConfigurationError } from '@agent-lightning/core';
-import { Checkpoints, type RunConfig, type StepMetrics } from '@agent-lightning/run';
+import { Checkpoints, RunDirectory, type RunConfig } from '@agent-lightning/run';
 
 /** The result of a run so far, read from its directory. It is JSON. */
 export interface RunSummary {
@@ -34,14 +32,11 @@ export interface RunSummary {
  * @throws {ConfigurationError} `option-invalid` for a directory without a run
  */
 export async function readRunSummary(directory: string): Promise<RunSummary> {
-  const path = join(directory, 'run.json');
-  if (!existsSync(path))
+  const record = await RunDirectory.readRecord(directory);
+  if (record === undefined)
     throw new ConfigurationError(`${directory} is no run directory: it has no run.json`, { code: 'option-invalid' });
-  const { runId, startedAt, config } = JSON.parse(await readFile(path, 'utf8')) as Pick<
-    RunSummary,
-    'runId' | 'startedAt' | 'config'
-  >;
-  const metrics = await readMetrics(join(directory, 'metrics.jsonl'));
+  const { runId, startedAt, config } = record;
+  const metrics = await RunDirectory.readMetrics(directory);
   const checkpoints = new Checkpoints(join(directory, 'checkpoints'), 1);
   const newest = (await checkpoints.steps())[0];
   const state = newest === undefined ? undefined : (await checkpoints.find(newest))?.state;
@@ -66,11 +61,4 @@ export async function readRunSummary(directory: string): Promise<RunSummary> {
     ailments: metrics.at(-1)?.ailments ?? [],
     curve,
   };
-}
-
-/** Reads the lines of metrics; a last line that is being written, or that a crash cut off, is left out. */
-async function readMetrics(path: string): Promise<readonly StepMetrics[]> {
-  if (!existsSync(path)) return [];
-  const lines = (await readFile(path, 'utf8')).split('\n').slice(0, -1);
-  return lines.map((line) => JSON.parse(line) as StepMetrics);
 }

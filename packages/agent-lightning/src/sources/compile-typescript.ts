@@ -86,18 +86,46 @@ function writeImport(text: string, { source, end }: ImportDeclaration, kept: Imp
   return `import ${names} from ${text.slice(source.start, end).replaceAll('\n', ' ')}`;
 }
 
+/** Lists the names that a statement at the top of a module declares, exported or not. */
+function listDeclaredNames(statement: AnyNode): readonly string[] {
+  switch (statement.type) {
+    case 'ImportDeclaration':
+      return statement.specifiers.map(({ local }) => local.name);
+    case 'ExportNamedDeclaration':
+    case 'ExportDefaultDeclaration':
+      return statement.declaration ? listDeclaredNames(statement.declaration) : [];
+    case 'VariableDeclaration':
+      return statement.declarations.flatMap(({ id }) => listBoundNames(id));
+    case 'FunctionDeclaration':
+    case 'ClassDeclaration':
+      return statement.id === null ? [] : [statement.id.name];
+    default:
+      return [];
+  }
+}
+
+/** Lists the names that a pattern gives values, such as `a` and `c` in `{ a, b: [c = d] }`. */
+function listBoundNames(pattern: AnyNode | null): readonly string[] {
+  switch (pattern?.type) {
+    case 'Identifier':
+      return [pattern.name];
+    case 'ObjectPattern':
+      return pattern.properties.flatMap((each) => listBoundNames(each.type === 'Property' ? each.value : each));
+    case 'ArrayPattern':
+      return pattern.elements.flatMap(listBoundNames);
+    case 'AssignmentPattern':
+      return listBoundNames(pattern.left);
+    case 'RestElement':
+      return listBoundNames(pattern.argument);
+    default:
+      return [];
+  }
+}
+
 /** Gives a file that is written as an ES module and compiled to CommonJS elsewhere the names that it may use there. */
 function addCommonJsNames(text: string, program: Program, used: ReadonlySet<string>): string {
   if (!hasModuleSyntax(program)) return text;
-  const declared = new Set(
-    program.body.flatMap((statement) =>
-      statement.type === 'ImportDeclaration'
-        ? statement.specifiers.map(({ local }) => local.name)
-        : statement.type === 'VariableDeclaration'
-          ? statement.declarations.flatMap(({ id }) => (id.type === 'Identifier' ? [id.name] : []))
-          : [],
-    ),
-  );
+  const declared = new Set(program.body.flatMap(listDeclaredNames));
   const wants = (name: string): boolean => used.has(name) && !declared.has(name);
   const given = [
     ...(wants('__filename') ? ['const __filename = import.meta.filename;'] : []),

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { registerHooks } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { compileTypeScript, type CompiledSource } from './compile-typescript.ts';
+import { isForCompiler } from './parse-source.ts';
 
 let isRegistered = false;
 
@@ -18,7 +19,16 @@ export function loadTypeScript(): void {
       if (!url.startsWith('file:') || url.includes('/node_modules/') || !/\.[cm]?ts(?:\?|$)/.test(url))
         return nextLoad(url, context);
       const path = fileURLToPath(url);
-      const compiled = compileFile(path);
+      let compiled: CompiledSource | undefined;
+      try {
+        compiled = compileFile(path);
+      } catch (error) {
+        if (!isForCompiler(error)) throw error;
+        const loaded = nextLoad(url, context);
+        // A compiler that the user has set up has done it, or nobody has.
+        if (loaded.format?.endsWith('-typescript') !== false) throw error;
+        return loaded;
+      }
       // Node tells what is wrong with it.
       if (compiled === undefined) return nextLoad(url, context);
       const isModule = compiled.isModule || path.endsWith('.mts') || context.format?.startsWith('module') === true;

@@ -42,10 +42,13 @@ export interface Algorithm<Metrics extends object = object> {
    */
   readonly sampling?: { readonly temperature?: number; readonly maxTokens?: number };
   /**
-   * Returns the steps of a run whose `fit` names neither steps nor epochs. It may throw for tasks that it cannot work on.
-   * @default one epoch
+   * Returns the steps of a run whose `fit` names neither steps nor epochs; of one epoch, where the algorithm runs no tasks. It may throw for
+   * tasks that it cannot work on. @default one epoch of the tasks
    */
-  readonly countSteps?: (taskCount: number) => number;
+  readonly countSteps?: (
+    taskCount: number,
+    host: Pick<AlgorithmHost, 'backend' | 'policies' | 'seed' | 'isControl'>,
+  ) => number | Promise<number>;
   /** Says which of the trainer's options it uses; the trainer rejects by name those that it would ignore. */
   readonly uses: AlgorithmUses;
   /** The names of hosted models that it asks by itself: they must have a price where a run's money is limited. @default none */
@@ -71,6 +74,12 @@ export interface Algorithm<Metrics extends object = object> {
 export interface AlgorithmUses {
   /** True when it trains policies of a backend, which is then required. */
   readonly backend: boolean;
+  /**
+   * False when it runs no tasks, as when it learns from what ran before: `fit` then takes none to train on. @default true
+   */
+  readonly tasks?: boolean;
+  /** True when it compares sampler and trainer, and stops by `maxDivergence`. @default as `backend` */
+  readonly divergence?: boolean;
   /** True when the plan of a step can do without the steps before, so that `maxStaleness` steps can be sampled ahead. */
   readonly samplingAhead: boolean;
   /**
@@ -91,6 +100,8 @@ export interface AlgorithmHost {
   readonly policies: readonly RoutedPolicy[];
   readonly tasks: readonly JsonValue[];
   readonly seed: number;
+  /** True in a control run: whatever the algorithm learns from that did not run in this run must have its rewards shuffled too. */
+  readonly isControl: boolean;
   /** The number of steps that may be sampled ahead. */
   readonly maxStaleness: number;
   /** The number of steps in a row without anything to learn from after which the algorithm should stop. */

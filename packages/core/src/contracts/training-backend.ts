@@ -121,6 +121,22 @@ export interface PolicySpec {
   readonly seed: number;
 }
 
+/** A model call as text: what was asked, and what was answered. */
+export interface ChatAnswer {
+  readonly messages: readonly ChatMessage[];
+  readonly tools?: readonly JsonValue[];
+  /** The assistant's message. */
+  readonly answer: ChatMessage;
+}
+
+/** A model call as tokens. */
+export interface EncodedAnswer {
+  /** Shape (P,). */
+  readonly promptIds: Int32Array;
+  /** Shape (T,), T ≥ 1. */
+  readonly responseIds: Int32Array;
+}
+
 /** A place where policies train. */
 export interface TrainingBackend {
   readonly name: string;
@@ -131,6 +147,12 @@ export interface TrainingBackend {
   baseSnapshot(): Promise<PolicySnapshot | undefined>;
   /** Returns the text of each token, for people; joined, the texts need not be exact. Absent where the backend cannot tell. */
   tokenTexts?(tokens: Int32Array): Promise<readonly string[]>;
+  /**
+   * Returns a model call as the tokens that a policy would have read and written: what its engine makes of the messages, and the answer up to
+   * the token that ends it. Absent where the backend knows no chat template.
+   * @throws {BackendError} `samples-invalid` for an answer that the template does not show behind that prompt; as an engine for bad messages
+   */
+  encodeAnswer?(call: ChatAnswer): Promise<EncodedAnswer>;
   close(): Promise<void>;
 }
 
@@ -206,6 +228,11 @@ export type PolicySnapshot =
       readonly replicas?: readonly string[];
       readonly model: string;
       readonly apiKey?: string;
+      /**
+       * False for a model whose tokens are not asked for, such as a teacher of another maker: calls get none of the fields that ask for them,
+       * and what is stored is the text. @default true
+       */
+      readonly reportsTokens?: boolean;
       /** Tells which servers may be asked; works in this process only. @default every server may be asked at any time */
       readonly watch?: ServerWatch;
     };

@@ -9,7 +9,11 @@ import { weighSamples } from './loss-weights.ts';
  * @param random uniform in [0, 1)
  * @throws {ConfigurationError} `option-invalid` when `count` is not a whole number from 1
  */
-export function splitMinibatches(batch: LightningBatch, count: number, random: () => number): readonly Minibatch[] {
+export function splitMinibatches(
+  batch: Pick<LightningBatch, 'samples' | 'tokenWeighting'>,
+  count: number,
+  random: () => number,
+): readonly Minibatch[] {
   if (!Number.isInteger(count) || count < 1) {
     throw new ConfigurationError(`the number of minibatches is ${count}; give a whole number from 1`, {
       code: 'option-invalid',

@@ -76,8 +76,12 @@ export const attributeNames = {
   /** True when the call failed because what samples was away or broke, whatever the agent asked. */
   outage: 'agentlightning.upstream.outage',
   timeToFirstTokenMs: 'agentlightning.time_to_first_token_ms',
-  /** The name of a prompt that was rendered, on a span of kind `object`. */
+  /** The name of a prompt that was rendered, or the names of those put into a model call, on a span of kind `object`. */
   promptName: 'agentlightning.prompt.name',
+  /** The names of the found prompts of an agent that did not stand in a model call of it, on a span of kind `object`. */
+  promptMissing: 'agentlightning.prompt.missing',
+  /** The texts of a model call that a developer may have written, as JSON, on a span of kind `object` of a dry run. */
+  promptPlaces: 'agentlightning.prompt.places',
   /** The id of the resources that a rendered prompt's text came from, as the rollout names them. */
   promptResources: 'agentlightning.prompt.resources',
   messageBody: 'agentlightning.message.body',

@@ -6,6 +6,7 @@ import {
   type TrainingBackend,
   backendChecks,
 } from '@agent-lightning/core';
+import { encodeAnswer } from '@agent-lightning/text';
 
 import { loadKernels, type KernelKind } from '../kernels/kernel-binary.ts';
 import { openCheckpoint, type OpenCheckpoint } from '../checkpoint/checkpoint.ts';
@@ -112,6 +113,12 @@ class EmbeddedTraining implements EmbeddedBackend {
   async tokenTexts(tokens: Int32Array): Promise<readonly string[]> {
     const { tokenizer } = await this.#load();
     return Array.from(tokens, (token) => tokenizer.textOf(token));
+  }
+
+  async encodeAnswer(
+    call: Parameters<NonNullable<TrainingBackend['encodeAnswer']>>[0],
+  ): ReturnType<NonNullable<TrainingBackend['encodeAnswer']>> {
+    return encodeAnswer(await this.#load(), call);
   }
 
   async close(): Promise<void> {

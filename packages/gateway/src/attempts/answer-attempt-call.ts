@@ -120,7 +120,15 @@ function ruledRequest(
   const dropsUnknown = snapshot.kind === 'openai' && session.mode !== 'test';
   const dropsEffort = snapshot.kind === 'engine';
   const ruled = applySamplingRules(request, { sampling, structuredOutput, dropsUnknown, dropsEffort, seed });
+  if (!reportsTokens(snapshot)) return { ...ruled, untrainable: { kind: 'no-tokens', reason: untokenized } };
   return stale === undefined ? ruled : { ...ruled, untrainable: { kind: 'stale', reason: stale } };
+}
+
+const untokenized =
+  'a model that is not asked for tokens answered in the place of the policy; its text can be imitated';
+
+function reportsTokens(snapshot: Admission['snapshot']): boolean {
+  return snapshot.kind === 'engine' || snapshot.reportsTokens !== false;
 }
 
 /** Adds why a reply that is decoded under a grammar must not be trained on, if so. */
@@ -175,7 +183,7 @@ async function answerCaptured(calls: AttemptCalls, call: AttemptCall, read: Read
         sink: sinkFor(dialect, read.asked, new ReplyWriter(response)),
         controller: read.controller,
         limits: options.limits,
-        isCaptured: isPolicy,
+        isCaptured: isPolicy && reportsTokens(snapshot),
         onReplyBytes,
       }),
     );

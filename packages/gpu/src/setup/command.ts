@@ -12,7 +12,8 @@ const usage = `Puts on this machine what @agent-lightning/gpu needs.
 
   --python PATH       setup: the Python, 3.10 or later, that makes the environment
                       setup-starter-model: a Python that has the worker's packages
-  --directory DIR     setup: another place for the environment; name its Python by AGENT_LIGHTNING_PYTHON then
+  --directory DIR     setup: another place for the environment: new, empty, or a Python environment, which
+                      is replaced; name its Python by AGENT_LIGHTNING_PYTHON then
   --torch-index URL   setup: the package index that PyTorch is taken from, such as
                       https://download.pytorch.org/whl/cpu, whose build is the smallest on Linux
   --installer NAME    setup: uv or pip; without it uv where it is on the PATH, else pip

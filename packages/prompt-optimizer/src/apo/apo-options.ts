@@ -1,12 +1,16 @@
 import { check } from '@agent-lightning/core';
 import { toAskModel, type AskModel, type PromptTemplate, type TextModel } from '@agent-lightning/tracing';
+import type { PromptSource } from '../found/found-source.ts';
 import { checkPrompts } from '../prompts/prompt-set.ts';
 import { splitTasks, type TaskSplit } from '../search/split-tasks.ts';
 
 /** The options of APO. A resumed run must have the same, but for the models. */
 export interface ApoOptions {
-  /** The prompts to improve, as `promptTemplate` returned them; the branches of a round rewrite one after the other. */
-  readonly prompts: readonly PromptTemplate[];
+  /**
+   * The prompts to improve, of which the branches of a round rewrite one after the other: as `promptTemplate` returned them, or `'found'` for those that
+   * stand in the model calls of wrapped agents, which nobody has to name; an object says which of those.
+   */
+  readonly prompts: PromptSource;
   /** The model that says what a prompt lacks: the textual gradient. */
   readonly reflection: TextModel;
   /** The model that writes the new version by that. @default the same */
@@ -29,8 +33,11 @@ export interface ApoOptions {
   readonly guidance?: string;
 }
 
+/** The options of a search whose prompts are known. */
+export type KnownApoOptions = Omit<ApoOptions, 'prompts'> & { readonly prompts: readonly PromptTemplate[] };
+
 export interface ApoSettings extends Required<
-  Omit<ApoOptions, 'reflection' | 'edit' | 'budget' | 'selectionTasks' | 'guidance'>
+  Omit<KnownApoOptions, 'reflection' | 'edit' | 'budget' | 'selectionTasks' | 'guidance'>
 > {
   readonly critique: AskModel;
   readonly edit: AskModel;
@@ -54,7 +61,7 @@ const optionNames: Readonly<Record<keyof ApoOptions, true>> = {
 };
 
 /** Checks the options and fills in the defaults. @throws {ConfigurationError} `option-invalid` */
-export function resolveApoOptions(options: ApoOptions): ApoSettings {
+export function resolveApoOptions(options: KnownApoOptions): ApoSettings {
   check.knownOptions('apo', options, optionNames);
   const prompts = checkPrompts('apo', options.prompts);
   const { perfectReward = 1, guidance, selectionTasks } = options;

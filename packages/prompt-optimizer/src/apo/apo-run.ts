@@ -13,7 +13,7 @@ import { estimateNoise } from '../decisions/noise.ts';
 import { keepTexts } from '../prompts/keep-texts.ts';
 import { identifyTexts, toTexts } from '../prompts/prompt-set.ts';
 import { exportPrompts } from '../search/export-prompts.ts';
-import { findFailure } from '../search/find-failure.ts';
+import { describeBarren, findFailure, manySteps } from '../search/find-failure.ts';
 import { readState } from '../search/read-state.ts';
 import { splitTasks, type TaskSplit } from '../search/split-tasks.ts';
 import { planRollouts } from '../search/step-rollouts.ts';
@@ -66,6 +66,7 @@ export class ApoRun implements AlgorithmRun<ApoMetrics> {
       seen: {},
       spent: 0,
       failedReflections: 0,
+      barrenSteps: 0,
       silentSteps: 0,
       history: [],
     };
@@ -131,7 +132,7 @@ export class ApoRun implements AlgorithmRun<ApoMetrics> {
     const concluded = open === undefined ? undefined : concludeRound(this.#settings, this.#state, open, episodes);
     this.#state = concluded?.state ?? this.#state;
     const warnings = concluded?.warnings ?? [];
-    const end = unused ?? this.#findEnd(open, warnings);
+    const end = unused ?? this.#findEnd(step, open, warnings);
     const { best, first, spent, seen } = this.#state;
     const leaderScore = open?.ranked?.[0]?.score;
     const isScored = best !== undefined && first !== undefined;
@@ -159,7 +160,8 @@ export class ApoRun implements AlgorithmRun<ApoMetrics> {
 
   async exportResult(directory: string): Promise<void> {
     const { selection, first, best, history } = this.#state;
-    await exportPrompts(directory, this.#best.texts, { selection, first, best, history });
+    const scored = best ?? { ...this.#best, scores: [] };
+    await exportPrompts(directory, scored, first, { selection, first, best, history });
   }
 
   get #best(): ApoEntry {
@@ -201,16 +203,22 @@ export class ApoRun implements AlgorithmRun<ApoMetrics> {
     return isFirst ? [] : this.#planAll(step, 'leader', leader.entry);
   }
 
-  #findEnd(open: OpenRound | undefined, warnings: readonly string[]): 'converged' | Error | undefined {
-    const progress = { ...this.#state, isScored: this.#state.first !== undefined };
+  #findEnd(step: number, open: OpenRound | undefined, warnings: readonly string[]): 'converged' | Error | undefined {
+    const progress = { ...this.#state, step, isScored: this.#state.first !== undefined };
     const failure = findFailure('apo', progress, this.#host.noSignalPatience, warnings.at(-1));
     if (failure !== undefined) return failure;
     const isSolved = open?.reflections?.every((reflection) => reflection === 'perfect') ?? false;
-    return isSolved || !this.#canPay() ? 'converged' : undefined;
+    return isSolved || this.#isBarren || !this.#canPay() ? 'converged' : undefined;
+  }
+
+  /** True when the models give no new prompt any more. */
+  get #isBarren(): boolean {
+    return this.#state.barrenSteps >= manySteps(this.#host.noSignalPatience);
   }
 
   #describeEnd(): string {
-    const { spent } = this.#state;
+    const { spent, barrenSteps } = this.#state;
+    if (this.#isBarren) return describeBarren('apo', barrenSteps);
     return this.#canPay()
       ? 'there is nothing to learn from: every run of this round has the perfect reward'
       : `the budget is spent: ${spent} of ${this.#settings.budget} rollouts, and another round may cost ${costOfRound(this.#settings, this.#split, false)}`;

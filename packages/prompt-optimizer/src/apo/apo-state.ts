@@ -36,6 +36,8 @@ export interface ApoState {
   readonly spent: number;
   /** Rounds in a row in which the models answered nothing. */
   readonly failedReflections: number;
+  /** Rounds in a row in which the models were asked and gave no prompt that could be run. */
+  readonly barrenSteps: number;
   /** Rounds in a row in which no rollout had a reward. */
   readonly silentSteps: number;
   /** Every candidate that was compared, with its mean reward in the round that made it. */

@@ -1,9 +1,12 @@
+import type { PromptTemplate } from '@agent-lightning/tracing';
 import type { Algorithm, MetricChart } from '@agent-lightning/core';
+import { isToBeFound } from '../found/found-source.ts';
+import { searchFound } from '../found/search-found.ts';
 import { toTexts } from '../prompts/prompt-set.ts';
 import { rehearsePrompts } from '../search/rehearse-prompts.ts';
 import { splitFewTasks } from '../search/split-tasks.ts';
 import { verdictWords } from '../search/verdict-words.ts';
-import { checkBudget, costOfRound, resolveApoOptions, type ApoOptions } from './apo-options.ts';
+import { checkBudget, costOfRound, resolveApoOptions, type ApoOptions, type KnownApoOptions } from './apo-options.ts';
 import { ApoRun, type ApoMetrics } from './apo-run.ts';
 
 const charts: readonly MetricChart[] = [
@@ -27,6 +30,14 @@ const defaultRounds = 3;
  * @source arXiv:2305.03495, as Agent Lightning 0.3 has it
  */
 export function apo(options: ApoOptions): Algorithm<ApoMetrics> {
+  const { prompts, budget, perfectReward = 1 } = options ?? {};
+  if (!isToBeFound(prompts)) return searchKnown({ ...options, prompts });
+  const make = (found: readonly PromptTemplate[], spent: number): Algorithm<ApoMetrics> =>
+    searchKnown({ ...options, prompts: found, ...(budget !== undefined && { budget: budget - spent }) });
+  return searchFound('apo', prompts, make, perfectReward);
+}
+
+function searchKnown(options: KnownApoOptions): Algorithm<ApoMetrics> {
   const settings = resolveApoOptions(options);
   const { prompts, critique: _, edit: __, ...others } = settings;
   return Object.freeze<Algorithm<ApoMetrics>>({

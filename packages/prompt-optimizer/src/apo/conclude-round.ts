@@ -37,6 +37,7 @@ export function concludeRound(
     spent: before.spent + episodes.length,
     seen: addRewards(before.seen, listRewards(episodes)),
     failedReflections: isFailed ? before.failedReflections + 1 : asked.length > 0 ? 0 : before.failedReflections,
+    barrenSteps: asked.length === 0 ? before.barrenSteps : open.added?.length === 0 ? before.barrenSteps + 1 : 0,
     silentSteps: episodes.every(({ reward }) => reward === undefined) ? before.silentSteps + 1 : 0,
     history: [
       ...before.history,

@@ -8,6 +8,8 @@ export interface Candidate {
   readonly parents: readonly number[];
   /** The reward on each selection task, shape (V,). */
   readonly scores: readonly number[];
+  /** Every named dimension of the reward on each selection task, shape (V,), in the order of the scores. @default the score alone */
+  readonly rewards?: readonly Readonly<Record<string, number>>[];
 }
 
 /** Returns the mean reward of a candidate over the selection tasks. */

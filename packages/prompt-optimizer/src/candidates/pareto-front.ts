@@ -1,15 +1,49 @@
 import { meanScore, type Candidate } from './candidate.ts';
 
-/** Shape (V,): for each selection task the positions of the candidates with the highest reward on it, ascending. */
+/**
+ * Says in what candidates can be the best. `task`: on a task, by the primary dimension of the reward. `dimension`: in the mean of a named dimension. `hybrid`: in one
+ * of both. `cartesian`: in a dimension on a task.
+ */
+export type Frontier = 'task' | 'dimension' | 'hybrid' | 'cartesian';
+
+/** For each thing in which candidates can be the best, the positions of those that are, ascending. The shape is (V,) for `task`. */
 export type Fronts = readonly (readonly number[])[];
 
-/** Finds for each selection task the candidates that no other one beats on it; equal ones all belong. */
-export function findFronts(pool: readonly Pick<Candidate, 'scores'>[]): Fronts {
-  const tasks = pool[0]?.scores.length ?? 0;
-  return Array.from({ length: tasks }, (_, task) => {
-    const best = Math.max(...pool.map(({ scores }) => scores[task]!));
-    return [...pool.keys()].filter((position) => pool[position]!.scores[task] === best);
-  });
+/** The part of a candidate that fronts are made of. */
+export type ScoredCandidate = Pick<Candidate, 'scores' | 'rewards'>;
+
+/** Finds the candidates that no other one beats, for each thing in which one can be the best; equal ones all belong. */
+export function findFronts(pool: readonly ScoredCandidate[], frontier: Frontier = 'task'): Fronts {
+  const tasks = [...(pool[0]?.scores.keys() ?? [])];
+  const byTask = (): Fronts => tasks.map((task) => findLeaders(pool.map(({ scores }) => scores[task]!)));
+  if (frontier === 'task') return byTask();
+  const names = findDimensions(pool);
+  if (frontier === 'cartesian')
+    return tasks.flatMap((task) =>
+      names.map((name) => findLeaders(pool.map((candidate) => readDimension(candidate, task, name)))),
+    );
+  const byDimension = names.map((name) =>
+    findLeaders(
+      pool.map((candidate) => meanScore({ scores: tasks.map((task) => readDimension(candidate, task, name)) })),
+    ),
+  );
+  return frontier === 'dimension' ? byDimension : [...byTask(), ...byDimension];
+}
+
+/** Returns the names of all dimensions of the rewards, in the order in which they come up. */
+export function findDimensions(pool: readonly ScoredCandidate[]): readonly string[] {
+  return [...new Set(pool.flatMap(({ rewards = [] }) => rewards.flatMap((named) => Object.keys(named))))];
+}
+
+/** Returns a dimension of the reward on a task. Where a rollout did not name it, such as one that failed, the reward itself stands for it. */
+function readDimension({ scores, rewards }: ScoredCandidate, task: number, name: string): number {
+  const named = rewards?.[task];
+  return named !== undefined && Object.hasOwn(named, name) ? named[name]! : scores[task]!;
+}
+
+function findLeaders(values: readonly number[]): readonly number[] {
+  const best = Math.max(...values);
+  return [...values.keys()].filter((position) => values[position] === best);
 }
 
 /**
@@ -33,8 +67,11 @@ export function removeDominated(fronts: Fronts, means: readonly number[]): Front
  * Returns the probability with which each undominated candidate becomes a parent: its share of the places in the
  * fronts. The keys are in the order in which the candidates come up in the fronts.
  */
-export function weighParents(pool: readonly Pick<Candidate, 'scores'>[]): ReadonlyMap<number, number> {
-  const places = removeDominated(findFronts(pool), pool.map(meanScore)).flat();
+export function weighParents(
+  pool: readonly ScoredCandidate[],
+  frontier: Frontier = 'task',
+): ReadonlyMap<number, number> {
+  const places = removeDominated(findFronts(pool, frontier), pool.map(meanScore)).flat();
   const counts = new Map<number, number>();
   for (const position of places) counts.set(position, (counts.get(position) ?? 0) + 1);
   return new Map([...counts].map(([position, count]) => [position, count / places.length]));

@@ -1,5 +1,5 @@
 import { findAncestors, isSameTexts, meanScore, type Candidate, type Texts } from '../candidates/candidate.ts';
-import { findFronts, removeDominated } from '../candidates/pareto-front.ts';
+import { findFronts, removeDominated, type Frontier } from '../candidates/pareto-front.ts';
 import { drawWeighted } from './draws.ts';
 
 /** Two candidates and a common ancestor, by their positions in the pool; `first` is the smaller one of the two. */
@@ -25,9 +25,13 @@ export interface TriedMerges {
  * Finds all triples that could be merged: two undominated candidates of which neither descends from the other, and a common ancestor
  * that is better than neither, where for some component one of them still has the ancestor's text and the other one has not.
  */
-export function findMerges(pool: readonly Candidate[], tried: readonly MergeTriple[]): readonly MergeTriple[] {
+export function findMerges(
+  pool: readonly Candidate[],
+  tried: readonly MergeTriple[],
+  frontier: Frontier = 'task',
+): readonly MergeTriple[] {
   const means = pool.map(meanScore);
-  const undominated = [...new Set(removeDominated(findFronts(pool), means).flat())].sort((a, b) => a - b);
+  const undominated = [...new Set(removeDominated(findFronts(pool, frontier), means).flat())].sort((a, b) => a - b);
   return undominated.flatMap((first, index) =>
     undominated.slice(index + 1).flatMap((second) => {
       const [ofFirst, ofSecond] = [findAncestors(pool, first), findAncestors(pool, second)];
@@ -67,8 +71,13 @@ export function mergeTexts(pool: readonly Candidate[], triple: MergeTriple, rand
  * Draws a merge that was not tried yet: a pair by chance, an ancestor with a probability proportional to its mean reward. Undefined when there is none.
  * A merge that repeats a candidate of the pool is never drawn.
  */
-export function drawMerge(pool: readonly Candidate[], tried: TriedMerges, random: () => number): Merge | undefined {
-  let open = findMerges(pool, tried.triples);
+export function drawMerge(
+  pool: readonly Candidate[],
+  tried: TriedMerges,
+  random: () => number,
+  frontier: Frontier = 'task',
+): Merge | undefined {
+  let open = findMerges(pool, tried.triples, frontier);
   while (open.length > 0) {
     const pairs = [...Map.groupBy(open, ({ first, second }) => `${first}/${second}`).values()];
     const pair = pairs[Math.floor(random() * pairs.length)]!;

@@ -7,7 +7,7 @@ import { describeFault } from '../reflection/reflect.ts';
 import type { OpenStep } from './extend-work.ts';
 import type { GepaState, PoolEntry } from './gepa-state.ts';
 import type { ProposalOutcome, Search } from './plan-work.ts';
-import { findRewards, listRewards, requireAll } from '../search/step-rollouts.ts';
+import { findNamedRewards, findRewards, listRewards, requireAll } from '../search/step-rollouts.ts';
 
 /** The end of a proposal or a merge. */
 export type Fate =
@@ -45,6 +45,9 @@ export function concludeStep(
     ? concludeMerge(state, open as MergeStep, episodes)
     : concludeProposals(search, state, open as ProposalStep, episodes);
 }
+
+/** The rewards of a candidate on the selection tasks. */
+type Scores = Pick<PoolEntry, 'scores' | 'rewards'>;
 
 type MergeStep = OpenStep & { readonly work: { readonly kind: 'merge' } };
 type ProposalStep = OpenStep & { readonly work: { readonly kind: 'proposals' } };
@@ -90,7 +93,9 @@ function concludeProposals(
   const asked = [...outcomes.values()].filter(({ reflection }) => reflection !== undefined);
   const isFailed = asked.length > 0 && asked.every(({ skipped }) => skipped === 'failed');
   const failedReflections = isFailed ? state.failedReflections + 1 : asked.length > 0 ? 0 : state.failedReflections;
-  return { state: { ...state, failedReflections }, fates, warnings };
+  const hasChild = [...outcomes.values()].some(({ child }) => child !== undefined);
+  const barrenSteps = asked.length === 0 ? state.barrenSteps : hasChild ? 0 : state.barrenSteps + 1;
+  return { state: { ...state, failedReflections, barrenSteps }, fates, warnings };
 }
 
 function concludeProposal(
@@ -103,7 +108,8 @@ function concludeProposal(
 ): { readonly fate: Fate; readonly added?: GepaState; readonly warning?: string } {
   if (child === undefined) {
     const fate = skipped ?? 'unrewarded';
-    const warning = describeFault(reflection);
+    const isKnown = skipped === 'repeated';
+    const warning = isKnown ? 'a new prompt was not run: the search has it already' : describeFault(reflection);
     return warning === undefined ? { fate } : { fate, warning };
   }
   if (isAccepted !== true || state.pool.length === 0) return { fate: 'notBetter' };
@@ -123,16 +129,20 @@ function scoreFirst({ first }: Search, state: GepaState, episodes: readonly Epis
       `${missing} of ${rewards.length} selection tasks had no reward with the prompts as they are, and are left out of this run`,
     );
   if (selection.length === 0) return state;
-  return { ...state, selection, pool: [{ ...first, scores: rewards.filter((reward) => reward !== undefined) }] };
+  const scores = rewards.filter((reward) => reward !== undefined);
+  return {
+    ...state,
+    selection,
+    pool: [{ ...first, scores, rewards: findNamedRewards(episodes, 'seed', 'first', selection) }],
+  };
 }
 
 /** Returns the rewards of a candidate on the selection tasks; undefined when one is missing. */
-function findScores(
-  { selection }: GepaState,
-  episodes: readonly Episode[],
-  name: string,
-): readonly number[] | undefined {
-  return requireAll(findRewards(episodes, 'selection', name, selection));
+function findScores({ selection }: GepaState, episodes: readonly Episode[], name: string): Scores | undefined {
+  const scores = requireAll(findRewards(episodes, 'selection', name, selection));
+  return scores === undefined
+    ? undefined
+    : { scores, rewards: findNamedRewards(episodes, 'selection', name, selection) };
 }
 
 function addCandidate(
@@ -140,11 +150,11 @@ function addCandidate(
   step: number,
   texts: Texts,
   parents: readonly number[],
-  scores: readonly number[] | undefined,
+  scores: Scores | undefined,
 ): GepaState | undefined {
   if (scores === undefined) return undefined;
   const nextComponent = inheritPointer(parents.map((parent) => state.pool[parent]!));
-  const entry: PoolEntry = { id: identifyTexts(texts), texts, parents, scores, step, nextComponent };
+  const entry: PoolEntry = { id: identifyTexts(texts), texts, parents, ...scores, step, nextComponent };
   return { ...state, pool: [...state.pool, entry], hasNew: true };
 }
 

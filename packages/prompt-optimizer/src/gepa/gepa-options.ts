@@ -1,15 +1,20 @@
 import { check } from '@agent-lightning/core';
 import { toAskModel, type AskModel, type PromptTemplate, type TextModel } from '@agent-lightning/tracing';
+import type { Frontier } from '../candidates/pareto-front.ts';
 import type { AcceptanceRule } from '../decisions/acceptance.ts';
 import { costOfProposal, mostSteps, type StepSizes } from '../decisions/budget.ts';
 import type { ComponentRule } from '../decisions/components.ts';
+import type { PromptSource } from '../found/found-source.ts';
 import { checkPrompts } from '../prompts/prompt-set.ts';
 import { splitTasks, type TaskSplit } from '../search/split-tasks.ts';
 
 /** The options of GEPA. A resumed run must have the same, but for `reflection`. */
 export interface GepaOptions {
-  /** The prompts to improve, as `promptTemplate` returned them. */
-  readonly prompts: readonly PromptTemplate[];
+  /**
+   * The prompts to improve: as `promptTemplate` returned them, or `'found'` for those that stand in the model calls of wrapped agents, which nobody has to
+   * name; an object says which of those.
+   */
+  readonly prompts: PromptSource;
   /** The model that writes new prompts from what went well and wrong: a server, or a function around any model. */
   readonly reflection: TextModel;
   /**
@@ -30,6 +35,11 @@ export interface GepaOptions {
   readonly components?: ComponentRule;
   /** Says when a new prompt is accepted on its minibatch. @default 'improvement' */
   readonly acceptance?: AcceptanceRule;
+  /**
+   * Says in what a prompt has to be the best to become a parent: on a `task`, in a `dimension` of the reward, in one of both (`hybrid`), or in a dimension on a task (`cartesian`). Those with
+   * dimensions need rollouts that return several, such as `{ right: 1, short: 0.4 }`. @default 'task'
+   */
+  readonly frontier?: Frontier;
   /** The most merges of two candidates that are accepted. @default 5 with several prompts, 0 with one */
   readonly merges?: number;
   /** The reward that cannot be better: from a minibatch on which all rewards reach it, nothing is learned. @default 1 */
@@ -38,8 +48,11 @@ export interface GepaOptions {
   readonly guidance?: string;
 }
 
+/** The options of a search whose prompts are known. */
+export type KnownGepaOptions = Omit<GepaOptions, 'prompts'> & { readonly prompts: readonly PromptTemplate[] };
+
 export interface GepaSettings extends Required<
-  Omit<GepaOptions, 'reflection' | 'budget' | 'selectionTasks' | 'guidance'>
+  Omit<KnownGepaOptions, 'reflection' | 'budget' | 'selectionTasks' | 'guidance'>
 > {
   readonly ask: AskModel;
   readonly budget: number;
@@ -56,13 +69,14 @@ const optionNames: Readonly<Record<keyof GepaOptions, true>> = {
   selectionTasks: true,
   components: true,
   acceptance: true,
+  frontier: true,
   merges: true,
   perfectReward: true,
   guidance: true,
 };
 
 /** Checks the options and fills in the defaults. @throws {ConfigurationError} `option-invalid` */
-export function resolveGepaOptions(options: GepaOptions): GepaSettings {
+export function resolveGepaOptions(options: KnownGepaOptions): GepaSettings {
   check.knownOptions('gepa', options, optionNames);
   const prompts = checkPrompts('gepa', options.prompts);
   const { perfectReward = 1, guidance } = options;
@@ -89,6 +103,7 @@ export function resolveGepaOptions(options: GepaOptions): GepaSettings {
       'improvement',
       'improvement-or-equal',
     ]),
+    frontier: check.oneOf('gepa.frontier', options.frontier ?? 'task', ['task', 'dimension', 'hybrid', 'cartesian']),
     merges: check.wholeNumber('gepa.merges', options.merges ?? (prompts.length > 1 ? 5 : 0), 0),
     perfectReward,
     guidance,

@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
+  check,
   type AlgorithmHost,
   type AlgorithmRun,
   type PlannedRollout,
@@ -8,12 +9,13 @@ import {
   type StepRollouts,
 } from '@agent-lightning/core';
 import { meanScore } from '../candidates/candidate.ts';
+import { findDimensions } from '../candidates/pareto-front.ts';
 import { costOfProposal } from '../decisions/budget.ts';
 import { estimateNoise } from '../decisions/noise.ts';
 import { findWinner } from '../decisions/winner.ts';
 import { keepTexts } from '../prompts/keep-texts.ts';
 import { identifyTexts, toTexts } from '../prompts/prompt-set.ts';
-import { findFailure } from '../search/find-failure.ts';
+import { describeBarren, findFailure, manySteps } from '../search/find-failure.ts';
 import { readState } from '../search/read-state.ts';
 import { findUnusedPrompt } from '../search/unused-prompts.ts';
 import { splitTasks } from '../search/split-tasks.ts';
@@ -143,10 +145,10 @@ export class GepaRun implements AlgorithmRun<GepaMetrics> {
 
   async exportResult(directory: string): Promise<void> {
     const { pool, selection } = this.#state;
-    const candidates = pool.map(({ id, step, parents, scores, texts }) => {
-      return { id, step, parents, score: meanScore({ scores }), scores, texts };
+    const candidates = pool.map(({ id, step, parents, scores, rewards, texts }) => {
+      return { id, step, parents, score: meanScore({ scores }), scores, rewards, texts };
     });
-    await exportPrompts(directory, this.#best.texts, { selection, candidates });
+    await exportPrompts(directory, this.#best, pool[0], { selection, candidates });
   }
 
   get #best(): PoolEntry {
@@ -195,14 +197,35 @@ export class GepaRun implements AlgorithmRun<GepaMetrics> {
   }
 
   #findEnd(step: number, { warnings }: Conclusion): 'converged' | Error | undefined {
-    const progress = { ...this.#state, isScored: this.#state.pool.length > 0 };
+    const progress = { ...this.#state, step, isScored: this.#state.pool.length > 0 };
+    const lacking = this.#findLackingDimensions();
+    if (lacking !== undefined) return lacking;
     const failure = findFailure('gepa', progress, this.#host.noSignalPatience, warnings.at(-1));
     if (failure !== undefined) return failure;
-    return planWork(this.#search, this.#state, step + 1) === undefined ? 'converged' : undefined;
+    const isDone = this.#isBarren || planWork(this.#search, this.#state, step + 1) === undefined;
+    return isDone ? 'converged' : undefined;
+  }
+
+  /** Returns the error of a frontier of dimensions whose rewards have one alone. */
+  #findLackingDimensions(): Error | undefined {
+    const { frontier } = this.#settings;
+    const names = findDimensions(this.#state.pool);
+    if (frontier === 'task' || this.#state.pool.length === 0 || names.length > 1) return undefined;
+    return check.optionInvalid(
+      'gepa.frontier',
+      frontier,
+      `"task" where rewards have one dimension, ${JSON.stringify(names[0] ?? 'none')}; return several from the rollout function, such as { right: 1, short: 0.4 }`,
+    );
+  }
+
+  /** True when the reflection model gives no new prompt any more. */
+  get #isBarren(): boolean {
+    return this.#state.barrenSteps >= manySteps(this.#host.noSignalPatience);
   }
 
   #describeEnd(): string {
-    const { spent } = this.#state;
+    const { spent, barrenSteps } = this.#state;
+    if (this.#isBarren) return describeBarren('gepa', barrenSteps);
     const { budget } = this.#settings;
     const { selection, minibatch } = this.#search.sizes;
     return budget - spent < 2 * minibatch + selection

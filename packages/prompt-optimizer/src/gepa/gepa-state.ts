@@ -33,6 +33,8 @@ export interface GepaState {
   readonly hasNew: boolean;
   /** Steps in a row in which the reflection model answered nothing. */
   readonly failedReflections: number;
+  /** Steps in a row in which the reflection model was asked and gave no prompt that could be run. */
+  readonly barrenSteps: number;
   /** Steps in a row in which no rollout had a reward. */
   readonly silentSteps: number;
 }
@@ -51,6 +53,7 @@ export function initialGepaState(selection: readonly number[]): GepaState {
     tried: { triples: [], results: [] },
     hasNew: false,
     failedReflections: 0,
+    barrenSteps: 0,
     silentSteps: 0,
   };
 }

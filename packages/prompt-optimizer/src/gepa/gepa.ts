@@ -1,10 +1,20 @@
+import type { PromptTemplate } from '@agent-lightning/tracing';
 import type { Algorithm, AlgorithmHost, MetricChart } from '@agent-lightning/core';
 import { costOfProposal } from '../decisions/budget.ts';
+import { isToBeFound } from '../found/found-source.ts';
+import { searchFound } from '../found/search-found.ts';
 import { toTexts } from '../prompts/prompt-set.ts';
 import { rehearsePrompts } from '../search/rehearse-prompts.ts';
 import { splitFewTasks } from '../search/split-tasks.ts';
 import { verdictWords } from '../search/verdict-words.ts';
-import { countSteps, resolveGepaOptions, sizeSteps, type GepaOptions, type GepaSettings } from './gepa-options.ts';
+import {
+  countSteps,
+  resolveGepaOptions,
+  sizeSteps,
+  type GepaOptions,
+  type KnownGepaOptions,
+  type GepaSettings,
+} from './gepa-options.ts';
 import { GepaRun, type GepaMetrics } from './gepa-run.ts';
 
 const charts: readonly MetricChart[] = [
@@ -26,6 +36,14 @@ const charts: readonly MetricChart[] = [
  * @source arXiv:2507.19457, and gepa 0.1.4 for what the paper leaves open
  */
 export function gepa(options: GepaOptions): Algorithm<GepaMetrics> {
+  const { prompts, budget, perfectReward = 1 } = options ?? {};
+  if (!isToBeFound(prompts)) return searchKnown({ ...options, prompts });
+  const make = (found: readonly PromptTemplate[], spent: number): Algorithm<GepaMetrics> =>
+    searchKnown({ ...options, prompts: found, ...(budget !== undefined && { budget: budget - spent }) });
+  return searchFound('gepa', prompts, make, perfectReward);
+}
+
+function searchKnown(options: KnownGepaOptions): Algorithm<GepaMetrics> {
   const settings = resolveGepaOptions(options);
   const { prompts, ask: _, ...others } = settings;
   return Object.freeze<Algorithm<GepaMetrics>>({

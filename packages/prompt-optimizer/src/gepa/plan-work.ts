@@ -61,7 +61,7 @@ function planMerge({ settings, seed }: Search, state: GepaState, step: number): 
   const size = Math.min(mergeSubsample, selection.length);
   if (settings.budget - state.spent < size + selection.length) return undefined;
   const random = seededRandom(seed, `gepa/merge/${step}`);
-  const merge = drawMerge(pool, tried, random);
+  const merge = drawMerge(pool, tried, random, settings.frontier);
   if (merge === undefined) return undefined;
   const [first, second] = [pool[merge.first]!.scores, pool[merge.second]!.scores];
   const subsample = drawMergeSubsample(first, second, size, random).map((position) => selection[position]!);
@@ -73,7 +73,7 @@ function planProposals(search: Search, state: GepaState, step: number): Work | u
   const isFirst = state.pool.length === 0;
   const pool = isFirst ? [first] : state.pool;
   const remaining = settings.budget - state.spent - (isFirst ? sizes.selection + sizes.repeats : 0);
-  const shares = isFirst ? new Map([[0, 1]]) : weighParents(state.pool);
+  const shares = isFirst ? new Map([[0, 1]]) : weighParents(state.pool, settings.frontier);
   const pointers = pool.map(({ nextComponent }) => nextComponent);
   const names = Object.keys(first.texts);
   const random = seededRandom(search.seed, `gepa/parents/${step}`);

@@ -1,14 +1,26 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Texts } from '../candidates/candidate.ts';
+import { promptKit } from '@agent-lightning/tracing';
+import { meanScore, type Candidate, type Texts } from '../candidates/candidate.ts';
+
+type Scored = Pick<Candidate, 'scores'>;
 
 /**
- * Writes the best prompts into a directory: `prompts/<name>.md` has the text of one, `prompts.json` all of them by name, and `candidates.json`
- * what is known of every candidate.
+ * Writes the best prompts into a directory: `prompts/<name>.md` has the text of one, with its score, `prompts.json` all of them by name, and
+ * `candidates.json` what is known of every candidate. @param best the best prompts @param first the prompts as they are, undefined before they have run
  */
-export async function exportPrompts(directory: string, best: Texts, candidates: object): Promise<void> {
-  await mkdir(join(directory, 'prompts'), { recursive: true });
-  for (const [name, text] of Object.entries(best)) await writeFile(join(directory, 'prompts', `${name}.md`), text);
-  await writeFile(join(directory, 'prompts.json'), `${JSON.stringify(best, undefined, 2)}\n`);
-  await writeFile(join(directory, 'candidates.json'), `${JSON.stringify(candidates, undefined, 2)}\n`);
+export async function exportPrompts(
+  directory: string,
+  best: Scored & { readonly texts: Texts },
+  first: Scored | undefined,
+  candidates: object,
+): Promise<void> {
+  const scores = first === undefined ? {} : { score: meanScore(best), scoreBefore: meanScore(first) };
+  await mkdir(directory, { recursive: true });
+  await promptKit.writePromptFiles(join(directory, 'prompts'), best.texts, scores);
+  await writeFile(join(directory, 'prompts.json'), `${JSON.stringify(best.texts, undefined, 2)}\n`);
+  await writeFile(
+    join(directory, 'candidates.json'),
+    `${JSON.stringify({ ...scores, ...candidates }, undefined, 2)}\n`,
+  );
 }

@@ -1,6 +1,7 @@
 import type { AlgorithmHost, Rehearsal } from '@agent-lightning/core';
 import type { PromptTemplate } from '@agent-lightning/tracing';
 import { keepTexts } from '../prompts/keep-texts.ts';
+import { examineRewards } from './examine-rewards.ts';
 import { findRendered, identifyTexts, toTexts } from '../prompts/prompt-set.ts';
 
 /** Runs the prompts as they are, and says whether they are used and whether rewards could tell better ones. @param cost a sentence on what a run costs */
@@ -15,19 +16,16 @@ export async function rehearsePrompts(
   return {
     resourcesId,
     examine: async (rollouts, episodes) => {
-      const rewards = episodes.flatMap(({ reward }) => reward ?? []);
       const rendered = findRendered(await host.readSpans(rollouts.filter(({ status }) => status === 'succeeded')));
       const unused = prompts.filter(({ name }) => !rendered.has(name));
-      const isPerfect = rewards.length > 0 && rewards.every((reward) => reward >= perfectReward);
-      const silent = episodes.length - rewards.length;
+      const { isTelling, findings } = examineRewards(episodes, perfectReward);
       return {
-        ok: rewards.length > 0 && unused.length === 0 && !isPerfect,
+        ok: isTelling && unused.length === 0,
         findings: [
           ...unused.map(
             ({ name }) => `no rollout rendered the prompt "${name}"; call its render() inside the rollout function`,
           ),
-          ...(silent > 0 ? [`${silent} of ${episodes.length} rollouts have no reward`] : []),
-          ...(isPerfect ? [`every rollout has the perfect reward, ${perfectReward}: there is nothing to improve`] : []),
+          ...findings,
           cost,
         ],
       };

@@ -53,6 +53,18 @@ export function findRewards(
   return tasks.map((task) => found.get(task)?.reward);
 }
 
+/** Returns every named dimension of the rewards on some tasks, each of which has an episode. */
+export function findNamedRewards(
+  episodes: readonly Episode[],
+  purpose: Purpose,
+  name: string,
+  tasks: readonly number[],
+): readonly Readonly<Record<string, number>>[] {
+  const found = findEpisodes(episodes, purpose, name);
+  // The reward of a failure is no dimension: it stands for all of them.
+  return tasks.map((task) => (found.get(task)!.isFailureReward === true ? {} : found.get(task)!.rewards));
+}
+
 /** Returns the rewards of those tasks that have one on both sides, in two lists. */
 export function pairRewards(
   before: readonly (number | undefined)[],

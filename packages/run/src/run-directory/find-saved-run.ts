@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { check } from '@agent-lightning/core';
 import { Checkpoints, type SavedRun } from './checkpoint.ts';
-import type { RunConfig, RunRecord } from './run-config.ts';
+import type { RunConfig } from './run-config.ts';
+import { RunDirectory } from './run-directory.ts';
 
 /** A checkpoint that was found by its name, and the options of its run. */
 export interface NamedCheckpoint extends SavedRun {
@@ -20,15 +20,15 @@ const withStep = /^(.+)@(\d+)$/;
 export async function findSavedRun(name: string): Promise<NamedCheckpoint> {
   const isWhole = existsSync(join(name, 'run.json'));
   const [, directory = name, stepText] = isWhole ? [] : (withStep.exec(name) ?? []);
-  if (!existsSync(join(directory, 'run.json')))
+  const record = await RunDirectory.readRecord(directory);
+  if (record === undefined)
     throw check.optionInvalid('checkpoint', name, 'a run directory, or a run directory and a step such as runs/a@20');
-  const { config } = JSON.parse(await readFile(join(directory, 'run.json'), 'utf8')) as RunRecord;
   const checkpoints = new Checkpoints(join(directory, 'checkpoints'), 1);
   const kept = await checkpoints.steps();
   const newest = kept[0] === undefined ? undefined : await checkpoints.find(kept[0]);
   const step = stepText === undefined ? (newest?.state.best?.step ?? kept[0]) : Number(stepText);
   const saved = step === undefined ? undefined : await checkpoints.find(step);
-  if (saved !== undefined) return { ...saved, config };
+  if (saved !== undefined) return { ...saved, config: record.config };
   const list = kept.length === 0 ? 'none' : kept.toReversed().join(', ');
   throw check.optionInvalid('checkpoint', name, `a checkpoint that is kept; ${directory} has those of steps: ${list}`);
 }

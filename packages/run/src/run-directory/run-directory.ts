@@ -91,7 +91,18 @@ export class RunDirectory {
 
   /** Reads the lines of `metrics.jsonl`; a last line that a crash cut off is left out. */
   async readMetrics<Metrics extends StepMetrics = StepMetrics>(): Promise<readonly Metrics[]> {
-    const path = this.file('metrics.jsonl');
+    return await RunDirectory.readMetrics(this.path);
+  }
+
+  /** Reads the record of a directory that is not opened, or returns undefined where it holds no run. */
+  static async readRecord(directory: string): Promise<RunRecord | undefined> {
+    const path = join(directory, 'run.json');
+    return existsSync(path) ? (JSON.parse(await readFile(path, 'utf8')) as RunRecord) : undefined;
+  }
+
+  /** Reads the metrics of a directory that is not opened, so that the run may go on meanwhile. */
+  static async readMetrics<Metrics extends StepMetrics = StepMetrics>(directory: string): Promise<readonly Metrics[]> {
+    const path = join(directory, 'metrics.jsonl');
     if (!existsSync(path)) return [];
     const lines = (await readFile(path, 'utf8')).split('\n').slice(0, -1);
     return lines.map((line) => JSON.parse(line) as Metrics);
@@ -153,8 +164,8 @@ function noRun(path: string): TrainerError {
 }
 
 async function readRun(path: string, config: RunConfig): Promise<RunRecord> {
-  if (!existsSync(join(path, 'run.json'))) throw noRun(path);
-  const record = JSON.parse(await readFile(join(path, 'run.json'), 'utf8')) as RunRecord;
+  const record = await RunDirectory.readRecord(path);
+  if (record === undefined) throw noRun(path);
   checkSameRun(path, record.config, config);
   return record;
 }

@@ -71,6 +71,8 @@ export const adapterScenarios = [
   'production mode',
   'own telemetry',
   'hostile tools',
+  'prompts replaced',
+  'promoted prompts',
 ] as const;
 
 export type AdapterScenario = (typeof adapterScenarios)[number];

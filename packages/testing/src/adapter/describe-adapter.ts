@@ -3,6 +3,7 @@ import { adapterScenarios, type AdapterScenario, type AdapterUnderTest } from '.
 import { ContractServers } from './contract-run.ts';
 import { isolationScenarios } from './describe-isolation.ts';
 import { hostileTools } from './describe-hostile.ts';
+import { promptScenarios } from './describe-prompts.ts';
 import { ownTelemetry } from './describe-telemetry.ts';
 import { traceScenarios, type Scenario } from './describe-traces.ts';
 import { wrappingScenarios } from './describe-wrapping.ts';
@@ -13,6 +14,7 @@ const scenarios: Readonly<Record<AdapterScenario, Scenario>> = {
   ...wrappingScenarios,
   'own telemetry': ownTelemetry,
   'hostile tools': hostileTools,
+  ...promptScenarios,
 };
 
 /** Declares the whole contract of an adapter as tests, with its real framework; call it in a test file of your adapter's package. */

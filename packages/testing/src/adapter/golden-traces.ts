@@ -11,6 +11,8 @@ export type TraceScenario = Exclude<
   | 'client built before'
   | 'own telemetry'
   | 'hostile tools'
+  | 'prompts replaced'
+  | 'promoted prompts'
 >;
 
 type Server = 'own' | 'policy';

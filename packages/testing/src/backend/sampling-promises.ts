@@ -109,6 +109,26 @@ export function describeSampling({ open, tolerance }: SuiteContext): void {
     expectSameGeneration(await ask({ input: { prompt: chat.prompt } }), chat, tolerance);
   });
 
+  it('encodes an answer of somebody else as it would read and write it', async (context) => {
+    const { backend, messages } = fixture;
+    if (backend.encodeAnswer === undefined) context.skip(`${backend.name} encodes no answers`);
+    const answer = { role: 'assistant', content: 'SELECT 1;' };
+    const { promptIds, responseIds } = await backend.encodeAnswer!({ messages, answer });
+    expect([...promptIds]).toEqual([...(await ask({ maxTokens: 1 })).prompt]);
+    expect(responseIds.length).toBeGreaterThan(1); // the text, and the token that ends it
+    const later = await backend.encodeAnswer!({
+      messages: [...messages, answer, { role: 'user', content: 'more' }],
+      answer,
+    });
+    expect([...later.promptIds].slice(0, promptIds.length + responseIds.length)).toEqual([
+      ...promptIds,
+      ...responseIds,
+    ]);
+    await expect(backend.encodeAnswer!({ messages, answer: { role: 'user', content: 'a' } })).rejects.toMatchObject({
+      code: 'samples-invalid',
+    });
+  });
+
   it('stops when its signal is aborted, and serves the next request', async () => {
     const before = await ask();
     const controller = new AbortController();

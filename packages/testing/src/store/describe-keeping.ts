@@ -1,4 +1,4 @@
-import { exportRun, type ExportedRollout } from '@agent-lightning/store';
+import { exportRollouts, exportRun, type ExportedRollout } from '@agent-lightning/store';
 import type { NamedResources } from '@agent-lightning/core';
 import { describe, expect } from 'vitest';
 import { expectError } from './expect-error.ts';
@@ -105,6 +105,9 @@ export function describeKeeping(open: OpenStore): void {
         spans: [span],
       });
       expect(exported[1]).toMatchObject({ attempts: [], spans: [] });
+      const running: string[] = [];
+      for await (const { rollout } of exportRollouts(store, { statuses: ['running'] })) running.push(rollout.rolloutId);
+      expect(running).toEqual(ids.slice(0, 1));
     });
 
     testStore('keeps the newest events, and tells who asks for older ones', open, async ({ store }) => {

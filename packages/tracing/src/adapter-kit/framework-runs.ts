@@ -14,7 +14,14 @@ import { storeLimits } from '@agent-lightning/store';
 import { capText } from '../writing/attribute-values.ts';
 import { shortenName } from '../writing/shorten-name.ts';
 import { errorOutcome } from '../writing/exception-attributes.ts';
-import { currentRollout, isInsideRollout, returnToRollout, type RolloutScope } from '../scope/rollout-scope.ts';
+import {
+  currentRollout,
+  isInsideRollout,
+  returnToRollout,
+  runInRollout,
+  type RolloutScope,
+} from '../scope/rollout-scope.ts';
+import { createServingScope, endServing, findServed, isOver } from '../scope/serving-scope.ts';
 import type { OpenSpan, SpanOutcome, StartSpan } from '../writing/trace-recorder.ts';
 import { writeTrace } from '../scope/untraceable.ts';
 
@@ -64,6 +71,8 @@ const sweepSize = 4_096;
 export class FrameworkRuns<Detail> {
   readonly #runs = new Map<string, TracedRun<Detail>>();
   readonly #wrapped = new WeakMap<object, readonly AgentOptions[]>();
+  /** The runs that began outside every rollout, with prompts to serve. */
+  readonly #servedBy = new Set<string>();
 
   /** Returns the one registry of a framework in this process, so that each run is traced once however many copies and listeners report it. */
   static of<Detail>(framework: string): FrameworkRuns<Detail> {
@@ -111,10 +120,28 @@ export class FrameworkRuns<Detail> {
   begin(run: BeginRun<Detail>): void {
     const { id, parentId, wrappers } = run;
     const above = parentId === undefined ? undefined : this.#runs.get(parentId);
-    const scope = above === undefined ? currentRollout() : rolloutOfChild(above.scope);
+    const current = above === undefined ? currentRollout() : rolloutOfChild(above.scope);
+    if (this.#runs.has(id)) return current === undefined ? undefined : this.refine(id, wrappers);
+    const scope = current ?? createServingScope(wrappers ?? []);
     if (scope === undefined) return;
-    if (this.#runs.has(id)) return this.refine(id, wrappers);
     writeTrace(scope, () => this.#begin(run, scope, above));
+    if (current === undefined) this.#servedBy.add(id);
+  }
+
+  /** Tells whether wrappers serve prompts in production: then an adapter follows their agent outside rollouts, too. */
+  serves(wrappers: readonly AgentOptions[]): boolean {
+    return findServed(wrappers) !== undefined;
+  }
+
+  /** Runs an agent of these wrappers with the prompts that they serve; where they serve none, and in a rollout, it runs as it does without. */
+  serve<Result>(wrappers: readonly AgentOptions[], work: () => Result): Result {
+    const scope = currentRollout() === undefined ? createServingScope(wrappers) : undefined;
+    if (scope === undefined) return work();
+    const end = (): void => endServing(scope);
+    const result = runInRollout(scope, work);
+    if (result instanceof Promise) void result.then(end, end);
+    else end();
+    return result;
   }
 
   #begin(
@@ -163,6 +190,7 @@ export class FrameworkRuns<Detail> {
       const read = typeof outcome === 'function' ? outcome() : outcome;
       run.span?.end({ ...read, attributes: { ...selectionOf(run), ...read?.attributes } });
     });
+    if (this.#servedBy.delete(id)) endServing(run.scope);
   }
 
   /** Ends a run with what it threw. */
@@ -194,9 +222,14 @@ export class FrameworkRuns<Detail> {
   /** Keeps a run until it ends; drops those whose attempt is over when many have gathered: an abandoned stream reports no end. */
   #keep(id: string, run: TracedRun<Detail>): void {
     if (this.#runs.size >= sweepSize && this.#runs.size % sweepSize === 0) {
-      for (const [key, { scope }] of this.#runs) if (scope.recorder.closed) this.#runs.delete(key);
+      for (const [key, { scope }] of this.#runs) if (isOver(scope)) this.#forget(key);
     }
     this.#runs.set(id, run);
+  }
+
+  #forget(id: string): void {
+    this.#runs.delete(id);
+    this.#servedBy.delete(id);
   }
 }
 

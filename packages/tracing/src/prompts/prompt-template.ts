@@ -1,6 +1,7 @@
-import { attributeNames, check } from '@agent-lightning/core';
+import { attributeNames, check, type NamedResources } from '@agent-lightning/core';
 import { currentRollout, type RolloutScope } from '../scope/rollout-scope.ts';
-import { writeTrace } from '../scope/untraceable.ts';
+import { isLive, writeTrace } from '../scope/untraceable.ts';
+import { checkLoaded, type LoadedPrompts } from './load-prompts.ts';
 import { fillTemplate, findVariables, type TemplateEngine } from './template-text.ts';
 
 type Space = ' ' | '\n' | '\r' | '\t';
@@ -46,6 +47,12 @@ export interface PromptTemplate<Variable extends string = string> {
   render(...values: [Variable] extends [never] ? [] : [values: Readonly<Record<Variable, PromptValue>>]): string;
 }
 
+/** The options of a prompt. */
+export interface PromptTemplateOptions {
+  /** Promoted prompts, as `await loadPrompts(…)` gives them: outside the rollouts of a training their text is rendered. @default the text of the code */
+  readonly prompts?: LoadedPrompts;
+}
+
 /** The names that prompts may have: they are names of files too. */
 const nameForm = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$/;
 
@@ -57,19 +64,21 @@ const nameForm = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$/;
 export function promptTemplate<const Text extends string>(
   name: string,
   text: Text,
+  { prompts }: PromptTemplateOptions = {},
 ): PromptTemplate<PromptVariables<Text>> {
   if (typeof name !== 'string' || !nameForm.test(name))
     throw check.optionInvalid('promptTemplate: name', name, 'letters, digits, "_", "." and "-", at most 100');
   if (typeof text !== 'string' || text.trim() === '')
     throw check.optionInvalid(`promptTemplate: the text of "${name}"`, text, 'a text that is not empty');
   const variables = Object.freeze(findVariables(text));
+  if (prompts !== undefined) checkPromoted(name, variables, checkLoaded('promptTemplate: prompts', prompts));
   return Object.freeze({
     name,
     text,
     variables: variables as readonly PromptVariables<Text>[],
     render: (given: Readonly<Record<string, PromptValue>> = {}) => {
       check.knownOptions(`prompt "${name}"`, given, variables);
-      const current = findCurrent(name);
+      const current = findCurrent(name, variables, prompts);
       return fillTemplate(current?.text ?? text, current?.engine ?? 'jinja', (variable) =>
         readValue(name, given, variable),
       );
@@ -85,17 +94,48 @@ interface CurrentText {
 /** The prompts that are on record as rendered, by rollout. */
 const recorded = new WeakMap<RolloutScope, Set<string>>();
 
-/** Returns the version of a prompt that the current rollout has, and writes once into its trace that it was rendered. */
-function findCurrent(name: string): CurrentText | undefined {
+/** Returns the version of a prompt that the current rollout has, or that is served in production, and writes once into a rollout's trace that it was rendered. */
+function findCurrent(
+  name: string,
+  variables: readonly string[],
+  prompts: LoadedPrompts | undefined,
+): CurrentText | undefined {
   const scope = currentRollout();
-  if (scope === undefined || !Object.hasOwn(scope.resources, name)) return undefined;
-  const resource = scope.resources[name]!;
-  if (resource.type !== 'prompt_template')
-    throw check.optionInvalid(`prompt "${name}": the resource of this name`, resource.type, 'a prompt_template');
+  if (scope === undefined || isLive(scope)) {
+    const served = readTemplate(name, scope?.resources) ?? readTemplate(name, prompts?.resources);
+    // A text that was promoted for other variables than the code has now cannot be filled: the request comes first.
+    return served !== undefined && hasVariables(served, variables) ? served : undefined;
+  }
+  const current = readTemplate(name, scope.resources);
+  if (current === undefined) return undefined;
   const names = recorded.get(scope) ?? new Set();
   if (!names.has(name)) writeTrace(scope, () => recordRender(scope, name));
   recorded.set(scope, names.add(name));
+  return current;
+}
+
+function readTemplate(name: string, resources: NamedResources | undefined): CurrentText | undefined {
+  const resource = resources !== undefined && Object.hasOwn(resources, name) ? resources[name] : undefined;
+  if (resource === undefined) return undefined;
+  if (resource.type !== 'prompt_template')
+    throw check.optionInvalid(`prompt "${name}": the resource of this name`, resource.type, 'a prompt_template');
   return { text: resource.template, engine: resource.engine };
+}
+
+function hasVariables({ text, engine }: CurrentText, variables: readonly string[]): boolean {
+  const found = findVariables(text, engine);
+  return found.length === variables.length && found.every((each) => variables.includes(each));
+}
+
+/** Refuses a promoted text whose variables are not those of the code, when the app starts and not in a request. */
+function checkPromoted(name: string, variables: readonly string[], { resources }: LoadedPrompts): void {
+  const promoted = readTemplate(name, resources);
+  if (promoted === undefined || hasVariables(promoted, variables)) return;
+  throw check.optionInvalid(
+    `promptTemplate: the promoted text of "${name}"`,
+    promoted.text,
+    `a text with the variables of the code, ${variables.map((each) => `{{${each}}}`).join(', ') || 'none'}; roll it back, or search again`,
+  );
 }
 
 function recordRender({ recorder, rollout }: RolloutScope, name: string): void {

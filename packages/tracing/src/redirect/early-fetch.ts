@@ -1,4 +1,5 @@
 import type { ClaimedCall } from './fetch-redirect.ts';
+import { promptBody } from './prompted-call.ts';
 import { redirectCall } from './redirected-call.ts';
 
 // What Node's fetch and undici share: https://undici.nodejs.org/#/docs/api/Dispatcher
@@ -48,9 +49,10 @@ export function interceptDispatchers(
       const url = `${String(options.origin ?? '').replace(/\/$/, '')}${options.path}`;
       const claimed = isActive ? claim(url, options.method, options.headers) : undefined;
       if (claimed === undefined) return dispatch(options, handler);
-      if (claimed.isAimed) return dispatch({ ...options, ...noTimeLimits }, handler);
-      redirectDispatch(url, options, claimed)
-        .then(([redirected, signal]) => dispatch(redirected, abortWith(handler, signal)))
+      if (claimed.isAimed && claimed.prompts === undefined) return dispatch({ ...options, ...noTimeLimits }, handler);
+      const changed = claimed.isAimed || claimed.llm === undefined ? promptDispatch : redirectDispatch;
+      changed(url, options, claimed)
+        .then(([redirected, signal]) => dispatch(redirected, signal ? abortWith(handler, signal) : handler))
         .catch((error: unknown) => failCall(handler, error));
       return true;
     };
@@ -71,14 +73,31 @@ function replaceDispatcher(key: symbol, intercept: (dispatch: Dispatch) => Dispa
   };
 }
 
+type Dispatched = readonly [DispatchOptions, AbortSignal?];
+
+/** Returns a call to where it was aimed, with other texts in its body. */
+async function promptDispatch(
+  _url: string,
+  options: DispatchOptions,
+  { prompts, llm }: ClaimedCall,
+): Promise<Dispatched> {
+  const given = await readBody(options.body);
+  const body = prompts === undefined || given === null ? given : promptBody(prompts, given);
+  const headers = new Headers(options.headers as Record<string, string>);
+  if (body !== given) headers.delete('content-length');
+  const limits = llm === undefined ? {} : noTimeLimits;
+  return [{ ...options, body, headers: Object.fromEntries(headers), ...limits }];
+}
+
 async function redirectDispatch(
   url: string,
   options: DispatchOptions,
-  { path, llm, place }: ClaimedCall,
-): Promise<readonly [DispatchOptions, AbortSignal]> {
+  { path, llm, place, prompts }: ClaimedCall,
+): Promise<Dispatched> {
   const headers = new Headers(options.headers as Record<string, string>);
-  const body = await readBody(options.body);
-  const [target, init] = await redirectCall([url, { method: 'POST', headers, body }], path, llm, place);
+  const given = await readBody(options.body);
+  const body = prompts === undefined || given === null ? given : promptBody(prompts, given);
+  const [target, init] = await redirectCall([url, { method: 'POST', headers, body }], path, llm!, place);
   const { origin, pathname, search } = new URL(String(target));
   const redirected = { origin, path: `${pathname}${search}`, body: init?.body, ...noTimeLimits };
   return [{ ...options, ...redirected, headers: Object.fromEntries(new Headers(init?.headers)) }, place.signal];

@@ -8,7 +8,9 @@ import { encodeAgentNames, gatewayHeaders } from '../adapter-kit/gateway-headers
 import { interceptDispatchers } from './early-fetch.ts';
 import { anthropicBaseUrl, anthropicHeader, hasHeader } from './anthropic-calls.ts';
 import { modelPaths } from './outside-calls.ts';
+import { findCallPrompts, promptCall, sendPrompted, type CallPrompts } from './prompted-call.ts';
 import { placeCall, redirectCall, type CallPlace } from './redirected-call.ts';
+import type { ModelRoute } from '../prompts/wire/prompt-places.ts';
 import { admitCall } from '../spending/model-meter.ts';
 
 type Fetch = typeof fetch;
@@ -25,11 +27,14 @@ interface Installation {
 
 /** A model call that the rollout which the code runs in has a say in. */
 export interface ClaimedCall {
-  readonly path: string;
-  readonly llm: LlmEndpoint;
+  readonly path: ModelRoute;
+  /** The endpoint that answers; undefined for a call that keeps its own model. */
+  readonly llm: LlmEndpoint | undefined;
   readonly place: CallPlace;
   /** Tells whether the agent itself aims the call at the endpoint: then it keeps its key and body, and gains its place in the trace. */
   readonly isAimed: boolean;
+  /** What becomes of the texts in its body; undefined when they stay. */
+  readonly prompts: CallPrompts | undefined;
 }
 
 // One redirect for all copies of this package in the process: two would rewrite each call twice.
@@ -75,9 +80,17 @@ function redirect(original: Fetch, call: FetchArguments): Promise<Response> {
   if (refusal !== undefined) return Promise.reject(refusal.error);
   const claimed = claimCall(url, method, init?.headers ?? request?.headers);
   if (claimed === undefined) return original(...call);
-  const { path, llm, place, isAimed } = claimed;
-  if (isAimed) return original(input, { ...init, ...placeCall(call, place) });
-  return redirectCall(call, path, llm, place).then((redirected) => original(...redirected));
+  const prompted = claimed.prompts === undefined ? call : promptCall(claimed.prompts, call);
+  return prompted instanceof Promise
+    ? prompted.then((read) => send(original, read, claimed))
+    : send(original, prompted, claimed);
+}
+
+function send(original: Fetch, call: FetchArguments, { path, llm, place, isAimed }: ClaimedCall): Promise<Response> {
+  const [input, init] = call;
+  if (llm === undefined) return sendPrompted(() => original(...call));
+  if (isAimed) return sendPrompted(() => original(input, { ...init, ...placeCall(call, place) }));
+  return redirectCall(call, path, llm, place).then((redirected) => sendPrompted(() => original(...redirected)));
 }
 
 /** Returns the error by which a model call of a rollout is refused, once its run is at a limit; undefined for a call that may be made. */
@@ -95,16 +108,18 @@ function findRefusal(url: string, method: string): { readonly error: unknown } |
 /** Returns what the current rollout does with a call, or undefined for a call that is left alone. */
 function claimCall(url: string, method: string, headers: unknown): ClaimedCall | undefined {
   const scope = currentRollout();
-  if (scope?.llm === undefined || method.toUpperCase() !== 'POST') return undefined;
+  if (scope === undefined || method.toUpperCase() !== 'POST') return undefined;
   const { llm, signal } = scope;
-  const path = servedPath.exec(url)?.[1];
+  const path = servedPath.exec(url)?.[1] as ModelRoute | undefined;
   if (path === undefined) return undefined;
-  const isAimed = url.startsWith(`${anthropicBaseUrl(llm)}/`);
+  const isAimed = llm !== undefined && url.startsWith(`${anthropicBaseUrl(llm)}/`);
   if (!isAimed && path === 'messages' && !hasHeader(headers, anthropicHeader)) return undefined;
   const span = activeSpan(scope);
-  if (!isAimed && (span?.agent === undefined || !selectAgent(span.agent.names, span.agent.wrappers).isSelected))
-    return undefined;
-  return { path, llm, place: { headers: callHeaders(scope, span), signal }, isAimed };
+  const isSelected = span?.agent !== undefined && selectAgent(span.agent.names, span.agent.wrappers).isSelected;
+  if (!isAimed && !isSelected) return undefined;
+  const prompts = isSelected ? findCallPrompts(path, scope, span) : undefined;
+  if (llm === undefined && prompts === undefined) return undefined;
+  return { path, llm, place: { headers: callHeaders(scope, span), signal }, isAimed, prompts };
 }
 
 function callHeaders({ recorder }: RolloutScope, span: ActiveSpan | undefined): Record<string, string> {

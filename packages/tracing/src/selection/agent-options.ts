@@ -1,4 +1,5 @@
 import { check, type AgentMatch } from '@agent-lightning/core';
+import { checkLoaded, type LoadedPrompts } from '../prompts/load-prompts.ts';
 
 /** The options that every adapter's `withLightning` takes. */
 export interface AgentOptions {
@@ -9,6 +10,11 @@ export interface AgentOptions {
    * @default what the wrappers further out select; every agent, where none of them has an `agentMatch`
    */
   readonly agentMatch?: AgentMatch;
+  /**
+   * Promoted prompts, as `await loadPrompts(…)` gives them: outside the rollouts of a training they take the place of the agent's own in the model calls
+   * that `agentMatch` selects. Of wrappers inside each other the innermost one that has some serves them. @default none; every text stays as it is
+   */
+  readonly prompts?: LoadedPrompts;
 }
 
 /**
@@ -17,7 +23,10 @@ export interface AgentOptions {
  * written as a text, such as `'write|rewrite'`
  */
 export function agentOptions(options: AgentOptions = {}): AgentOptions {
-  check.knownOptions('withLightning', options, { agentMatch: true });
-  const { agentMatch } = options;
-  return Object.freeze({ ...(agentMatch !== undefined && { agentMatch: check.agentMatch('agentMatch', agentMatch) }) });
+  check.knownOptions('withLightning', options, { agentMatch: true, prompts: true });
+  const { agentMatch, prompts } = options;
+  return Object.freeze({
+    ...(agentMatch !== undefined && { agentMatch: check.agentMatch('agentMatch', agentMatch) }),
+    ...(prompts !== undefined && { prompts: checkLoaded('withLightning: prompts', prompts) }),
+  });
 }

@@ -55,6 +55,7 @@ export function addWrapper(wrapper: AgentOptions, inner: readonly AgentOptions[]
 }
 
 function saysTheSame(one: AgentOptions, other: AgentOptions): boolean {
+  if (one.prompts !== other.prompts) return false;
   if (one.agentMatch === undefined || other.agentMatch === undefined) return one.agentMatch === other.agentMatch;
   return describeAgentMatch(one.agentMatch) === describeAgentMatch(other.agentMatch);
 }

@@ -1,4 +1,5 @@
-import { ConfigurationError, type AlgorithmHost } from '@agent-lightning/core';
+import { ConfigurationError, type AlgorithmHost, type BackendCapabilities } from '@agent-lightning/core';
+import type { AdamSettings } from '../adam-options.ts';
 import { objectiveOf } from './grpo-loss.ts';
 import type { GrpoSettings } from './grpo-options.ts';
 import { checkAutoRates } from './learning-rate.ts';
@@ -33,14 +34,7 @@ export async function checkBackend(
       { code: 'option-unsupported' },
     );
   }
-  for (const [field, fixed] of Object.entries(capabilities.fixedAdam ?? {})) {
-    const asked = algorithm.adam[field as keyof typeof algorithm.adam];
-    if (asked === fixed) continue;
-    throw new ConfigurationError(
-      `the backend ${backend!.name} would ignore ${field} ${asked}: its server's configuration says ${fixed}; give grpo({ ${field}: ${fixed} }), or change the server's and tell the backend`,
-      { code: 'option-unsupported' },
-    );
-  }
+  checkFixedAdam('grpo', algorithm.adam, backend!.name, capabilities);
   if (algorithm.temperature !== 1 && capabilities.hasTemperature !== true) {
     throw new ConfigurationError(
       `the backend ${backend!.name} scores at temperature 1 only, and would train another distribution than the one that is sampled at ${algorithm.temperature}; leave grpo({ temperature }) out, or train on a backend that has it: embedded, gpu`,
@@ -50,6 +44,27 @@ export async function checkBackend(
   if (maxStaleness > 0 && capabilities.liveSnapshots === 1) {
     throw new ConfigurationError(
       `the backend ${backend!.name} samples from one version of a policy at a time, so rollouts cannot outlive a step: leave maxStaleness ${maxStaleness} out`,
+      { code: 'option-unsupported' },
+    );
+  }
+}
+
+/**
+ * Checks that the optimizer parameters are those that a backend's own configuration fixes.
+ * @param owner the algorithm, for messages
+ * @throws {ConfigurationError} `option-unsupported`
+ */
+export function checkFixedAdam(
+  owner: string,
+  adam: AdamSettings,
+  backendName: string,
+  { fixedAdam = {} }: Pick<BackendCapabilities, 'fixedAdam'>,
+): void {
+  for (const [field, fixed] of Object.entries(fixedAdam)) {
+    const asked = adam[field as keyof AdamSettings];
+    if (asked === fixed) continue;
+    throw new ConfigurationError(
+      `the backend ${backendName} would ignore ${field} ${asked}: its server's configuration says ${fixed}; give ${owner}({ ${field}: ${fixed} }), or change the server's and tell the backend`,
       { code: 'option-unsupported' },
     );
   }

@@ -1,11 +1,12 @@
-import { check, checkLightningRLOptions, type AdamParameters, type LightningRLOptions } from '@agent-lightning/core';
+import { check, checkLightningRLOptions, type LightningRLOptions } from '@agent-lightning/core';
+import { resolveAdam, resolveTemperature, type AdamOptions, type AdamSettings } from '../adam-options.ts';
 import { resolveCritic, type CriticOptions, type CriticSettings } from './critic-options.ts';
 import type { LengthPenalty } from './step/length-penalty.ts';
 import { resolveGrpoLoss, type GrpoLoss, type GrpoLossOptions } from './grpo-loss.ts';
 import { resolveLearningRate, type LearningRateOptions, type LearningRateSettings } from './learning-rate.ts';
 
 /** Options of `grpo`. */
-export interface GrpoOptions extends GrpoLossOptions, LearningRateOptions {
+export interface GrpoOptions extends GrpoLossOptions, LearningRateOptions, AdamOptions {
   /** Rollouts of each task that are compared with each other. @default 8 */
   readonly groupSize?: number;
   /** Tasks of one training step. Small steps, of 8 to 16 tasks, need fewer rollouts; a noisy reward may want more. @default 16 */
@@ -59,16 +60,6 @@ export interface GrpoOptions extends GrpoLossOptions, LearningRateOptions {
   readonly rewardScale?: number;
   /** The number of optimizer steps that a training step's batch is split into, groups whole. @default 1 */
   readonly minibatches?: number;
-  /** Clips the global L2 norm of the gradient; 0 for no clipping. @default 1 */
-  readonly maxGradientNorm?: number;
-  /** AdamW's β₁, the decay of the first moment. @default 0.9 */
-  readonly beta1?: number;
-  /** AdamW's β₂, the decay of the second moment. @default 0.95 */
-  readonly beta2?: number;
-  /** AdamW's ε, added to the root of the second moment. @default 1e-8 */
-  readonly epsilon?: number;
-  /** AdamW's decoupled weight decay. @default 0 */
-  readonly weightDecay?: number;
   /** Steps over which a fixed learning rate grows to its value. @default 0 */
   readonly warmupSteps?: number;
   /**
@@ -109,7 +100,7 @@ export interface GrpoSettings extends GrpoLoss, LearningRateSettings {
   readonly rewardScale: number | undefined;
   readonly minibatches: number;
   /** The parameters of AdamW but for the learning rate. */
-  readonly adam: Required<Omit<AdamParameters, 'learningRate'>>;
+  readonly adam: AdamSettings;
   readonly warmupSteps: number;
   readonly temperature: number;
   readonly maxTokens: number | undefined;
@@ -157,9 +148,9 @@ export function resolveGrpoOptions(options: GrpoOptions): GrpoSettings {
     ...loss,
     ...resolveLearningRate(options, { estimator, ...loss, minibatches, warmupSteps }),
     minibatches,
-    adam: resolveAdam(options),
+    adam: resolveAdam('grpo', options),
     warmupSteps,
-    temperature: temperatureOf(options.temperature ?? 1),
+    temperature: resolveTemperature('grpo', options.temperature ?? 1),
     maxTokens: options.maxTokens === undefined ? undefined : check.wholeNumber('grpo.maxTokens', options.maxTokens),
     truncated: check.oneOf('grpo.truncated', options.truncated ?? 'train', ['train', 'leave-out']),
     lengthPenalty: resolveLengthPenalty(options),
@@ -249,22 +240,6 @@ function resolvePlan(
     taskSchedule:
       taskSchedule === undefined ? undefined : check.oneOf('grpo.taskSchedule', taskSchedule, ['by-success', 'even']),
   };
-}
-
-function temperatureOf(temperature: number): number {
-  // Servers sample below 0.01 as if it were 0.01, or greedily.
-  if (temperature >= 0.01 && temperature <= 2) return temperature;
-  throw check.optionInvalid('grpo.temperature', temperature, 'a number from 0.01 to 2');
-}
-
-function resolveAdam(options: GrpoOptions): GrpoSettings['adam'] {
-  return Object.freeze({
-    beta1: check.unitInterval('grpo.beta1', options.beta1 ?? 0.9),
-    beta2: check.unitInterval('grpo.beta2', options.beta2 ?? 0.95),
-    epsilon: check.positive('grpo.epsilon', options.epsilon ?? 1e-8),
-    weightDecay: check.positive('grpo.weightDecay', options.weightDecay ?? 0, { orZero: true }),
-    maxGradientNorm: check.positive('grpo.maxGradientNorm', options.maxGradientNorm ?? 1, { orZero: true }),
-  });
 }
 
 function resolveIntermediate(

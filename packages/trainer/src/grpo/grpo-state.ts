@@ -3,25 +3,29 @@ import type { PolicyVersions } from './policies/policy-set.ts';
 import type { StepSizing } from './step/step-size.ts';
 import type { NoSignal } from './step/training-signal.ts';
 
-/** The state that a run of GRPO keeps beside the weights. Draws need no state: they follow from the seed and the step. What the plans need is in a file of its own. */
-export interface GrpoState {
-  readonly format: 2;
+/** The figures of a run by which it is decided whether it goes on where steps teach nothing. */
+export interface SignalStreaks {
   /** The last step that was learned from; 0 before the first. */
   readonly step: number;
-  readonly policyVersions: PolicyVersions;
   readonly optimizerSteps: number;
-  /** The sizes of the updates so far, by policy; of those whose learning rate is 'auto'. */
-  readonly sizing: Readonly<Record<string, StepSizing>>;
   /** Steps in a row without training signal, up to this one; steps without signal because of an outage are left out. */
   readonly noSignalStreak: number;
   /** Steps in a row in which no rollout succeeded because of an outage, up to this one. */
   readonly outageStreak: number;
-  /** Steps in a row in which sampler and trainer were too far apart, up to this one. */
-  readonly offPolicyStreak: number;
   /** Mean reward of the first step, to tell tasks that were learned from tasks that never gave a signal. */
   readonly firstReward: number | undefined;
   /** Mean reward of the newest step. */
   readonly lastReward: number | undefined;
+}
+
+/** The state that a run of GRPO keeps beside the weights. Draws need no state: they follow from the seed and the step. What the plans need is in a file of its own. */
+export interface GrpoState extends SignalStreaks {
+  readonly format: 2;
+  readonly policyVersions: PolicyVersions;
+  /** The sizes of the updates so far, by policy; of those whose learning rate is 'auto'. */
+  readonly sizing: Readonly<Record<string, StepSizing>>;
+  /** Steps in a row in which sampler and trainer were too far apart, up to this one. */
+  readonly offPolicyStreak: number;
   /** The lowest and the highest reward of the run, of which advantages take their scale; absent before the first. */
   readonly rewardRange?: LightningBatch['rewardRange'];
   /** What is known of each agent whose calls are weighed; with `weighNodes` only. */
@@ -47,44 +51,57 @@ export function initialGrpoState(
   };
 }
 
-/** The figures of a step that decide when the run ends. */
-export interface StepCounts {
+/** The figures of a step that its streaks follow from. */
+export interface SignalCounts {
   readonly step: number;
-  /** The versions after the step. */
-  readonly policyVersions: PolicyVersions;
   readonly optimizerSteps: number;
-  /** What each policy's update said about its size; none where there was no update, or the learning rate is fixed. */
-  readonly sizing?: Readonly<Record<string, StepSizing>>;
   /** The rewards of its rollouts. */
   readonly rewards: readonly number[];
-  /** The rewards that the run has seen, this step's included. */
-  readonly rewardRange?: LightningBatch['rewardRange'];
-  readonly nodeStatistics?: LightningBatch['nodeStatistics'];
   readonly noSignal: NoSignal | undefined;
-  /** True when sampler and trainer were too far apart. */
-  readonly isOffPolicy: boolean;
   /** True when a rollout succeeded, and a call can be trained on. */
   readonly hasCalls: boolean;
 }
 
+/** The figures of a step that decide when the run ends. */
+export interface StepCounts extends SignalCounts {
+  /** The versions after the step. */
+  readonly policyVersions: PolicyVersions;
+  /** What each policy's update said about its size; none where there was no update, or the learning rate is fixed. */
+  readonly sizing?: Readonly<Record<string, StepSizing>>;
+  /** The rewards that the run has seen, this step's included. */
+  readonly rewardRange?: LightningBatch['rewardRange'];
+  readonly nodeStatistics?: LightningBatch['nodeStatistics'];
+  /** True when sampler and trainer were too far apart. */
+  readonly isOffPolicy: boolean;
+}
+
 /** Returns the state after a step. */
 export function advanceGrpoState(state: GrpoState, counts: StepCounts): GrpoState {
-  const { step, policyVersions, rewards, noSignal } = counts;
+  return {
+    ...state,
+    ...advanceStreaks(state, counts),
+    policyVersions: counts.policyVersions,
+    sizing: { ...state.sizing, ...counts.sizing },
+    offPolicyStreak: counts.isOffPolicy ? state.offPolicyStreak + 1 : 0,
+    rewardRange: counts.rewardRange,
+    nodeStatistics: counts.nodeStatistics,
+  };
+}
+
+/** Returns the streaks after a step. */
+export function advanceStreaks(
+  streaks: SignalStreaks,
+  { step, optimizerSteps, rewards, noSignal, hasCalls }: SignalCounts,
+): SignalStreaks {
   const mean = rewards.length === 0 ? undefined : rewards.reduce((sum, reward) => sum + reward, 0) / rewards.length;
   const isOutage = noSignal?.cause === 'outage';
   return {
-    ...state,
     step,
-    policyVersions,
-    optimizerSteps: state.optimizerSteps + counts.optimizerSteps,
-    sizing: { ...state.sizing, ...counts.sizing },
-    noSignalStreak: isOutage ? state.noSignalStreak : isSilent(noSignal) ? state.noSignalStreak + 1 : 0,
-    outageStreak: isOutage && !counts.hasCalls ? state.outageStreak + 1 : 0,
-    offPolicyStreak: counts.isOffPolicy ? state.offPolicyStreak + 1 : 0,
-    firstReward: state.firstReward ?? mean,
+    optimizerSteps: streaks.optimizerSteps + optimizerSteps,
+    noSignalStreak: isOutage ? streaks.noSignalStreak : isSilent(noSignal) ? streaks.noSignalStreak + 1 : 0,
+    outageStreak: isOutage && !hasCalls ? streaks.outageStreak + 1 : 0,
+    firstReward: streaks.firstReward ?? mean,
     lastReward: mean,
-    rewardRange: counts.rewardRange,
-    nodeStatistics: counts.nodeStatistics,
   };
 }
 

@@ -7,6 +7,11 @@ const estimators = ['grpo', 'dr_grpo'] as const;
 const outageShare = 0.3;
 /** The least expected reward of a trained agent, of 0.5 for one that is always safe and 0.3 at the start. */
 const leastWorth = 0.44;
+/**
+ * The most by which failures of the world may change the worth: the whole interval of the difference must lie within. Runs that have all learned
+ * differ by thousandths, so an interval that must hold 0 would fail for a difference that means nothing.
+ */
+const largestDifference = 0.02;
 /** The quantile of Student's t for a two-sided interval of 95 % over 10 pairs. */
 const studentT = 2.262;
 
@@ -26,7 +31,7 @@ async function run(): Promise<CaseResult> {
   const fallen = all.filter(({ heldOutBefore, heldOutAfter }) => heldOutAfter < heldOutBefore).length;
   const lowest = Math.min(...all.map(({ worth }) => worth));
   return {
-    ok: fallen === 0 && lowest >= leastWorth && difference.isWithin,
+    ok: fallen === 0 && lowest >= leastWorth && Math.abs(difference.mean) + difference.halfWidth <= largestDifference,
     figures: {
       steps,
       seeds,
@@ -37,6 +42,7 @@ async function run(): Promise<CaseResult> {
       outageShare,
       difference: difference.mean,
       differenceInterval: difference.halfWidth,
+      largestDifference,
       plain: plain.map(shorten),
       recursion: recursion.map(shorten),
       withOutages: withOutages.map(shorten),
@@ -59,12 +65,12 @@ async function trainAll(options: Pick<RiskyRun, 'failure' | 'outages'>): Promise
 function compare(
   without: readonly RiskyResult[],
   withOutages: readonly RiskyResult[],
-): { readonly mean: number; readonly halfWidth: number; readonly isWithin: boolean } {
+): { readonly mean: number; readonly halfWidth: number } {
   const differences = without.map(({ worth }, index) => withOutages[index]!.worth - worth);
   const mean = differences.reduce((sum, value) => sum + value, 0) / differences.length;
   const squares = differences.reduce((sum, value) => sum + (value - mean) ** 2, 0);
   const halfWidth = studentT * Math.sqrt(squares / (differences.length - 1) / differences.length);
-  return { mean, halfWidth, isWithin: Math.abs(mean) <= halfWidth };
+  return { mean, halfWidth };
 }
 
 function shorten({ heldOutBefore, heldOutAfter, worth, stopReason }: RiskyResult): string {

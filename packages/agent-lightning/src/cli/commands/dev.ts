@@ -34,6 +34,10 @@ export function addDevCommand(program: Command): void {
       invocation.refuse('--own-model leaves the backend aside, and --model is for the backend; give one of them');
     const { config, overrides } = await loadProject(invocation);
     const isOwn = options.ownModel === true || !hasBackend(config);
+    if (isOwn && options.model !== undefined)
+      invocation.refuse(
+        `--model ${options.model} is for the backend, and the config has none: the agent asks its own model; leave it out`,
+      );
     if (isOwn) logger.info('the agent asks its own model: no backend, no tokens, nothing that a training would change');
     const tasks = (await readSource('train', config.train)).slice(0, options.tasks);
     await using opened = await openTrainer(config, {
@@ -43,6 +47,9 @@ export function addDevCommand(program: Command): void {
       hasBackend: !isOwn,
     });
     const report = await opened.trainer.dev({ tasks, samples: options.samples });
-    return { json: { ...report, models: isOwn ? 'own' : 'policy' }, exitCode: report.ok ? exitCodes.ok : exitCodes.no };
+    return {
+      json: { ...report, models: opened.hasPolicy ? 'policy' : 'own' },
+      exitCode: report.ok ? exitCodes.ok : exitCodes.no,
+    };
   });
 }

@@ -29,7 +29,10 @@ export function addDownloadCommand(program: Command): void {
     ],
   })
     .addArgument(new Argument('<model>', "organization/name[@revision] of a model of the hub, or 'starter'"))
-    .option('--directory <directory>', 'another place than the cache, for a model of the hub')
+    .option(
+      '--directory <directory>',
+      'another place than the cache, for a model of the hub: new, empty, or of an earlier download',
+    )
     .option('--again', 'starter: make it again where it is there')
     .option('--python <path>', 'starter: a Python that has the packages of the worker');
   runAs<DownloadOptions>(command, async ({ arguments: [model], options, terminal, logger, refuse }) => {

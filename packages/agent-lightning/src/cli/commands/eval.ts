@@ -23,8 +23,9 @@ interface EvalOptions extends ProjectOptions {
 export function addEvalCommand(program: Command): void {
   const command = defineCommand(program, {
     usage: 'eval',
-    summary: 'measure the agent on the held-out tasks, and compare two versions or models',
+    summary: 'measure the agent on held-out tasks, and compare two versions or models',
     details:
+      'The tasks are those of `validation` in the config; without it, those to train on run, and a warning says so. ' +
       'An agent is named by: own (the model that it asks today), base (the model of the backend, before training), a run directory (its best step) or DIRECTORY@STEP. ' +
       'A comparison runs both on the same tasks and says better (exit code 0), worse (3) or cannot tell (4), with a 95 % interval over the tasks. ' +
       'What --save writes can be compared with later, on the same tasks: another version of the code, of a prompt, of a model.',
@@ -40,17 +41,22 @@ export function addEvalCommand(program: Command): void {
     .option('--of <agent>', 'the agent to measure (default: base, or own without a backend)')
     .option('--against <agent>', 'the agent, or the file of --save, to compare with')
     .option('--against-model <model>', 'compare with the same agent on another model of the backend')
-    .option('--tasks <number>', 'how many of the first held-out tasks run (default: all)', readWholeNumber(1))
+    .option('--tasks <number>', 'how many of the first tasks run (default: all)', readWholeNumber(1))
     .option('--samples <number>', 'how often each task runs', readWholeNumber(1), 4)
     .option('--save <file>', 'keep the rewards in a file of JSON');
   addProjectOptions(command);
   runAs<EvalOptions>(command, async (invocation) => {
-    const { options, terminal } = invocation;
+    const { options, terminal, logger } = invocation;
     if (options.against !== undefined && options.againstModel !== undefined)
       invocation.refuse('--against and --against-model name two agents to compare with; give one of them');
     const { config, overrides } = await loadProject(invocation);
-    const tasks = await readHeldOut(config, options.tasks);
     const of = options.of ?? (hasBackend(config) ? 'base' : 'own');
+    refuseUnusedModel(invocation, of);
+    const { tasks, heldOut } = await readTasksToRun(config, options.tasks);
+    if (!heldOut)
+      logger.warn(
+        'the config has no validation: these are the tasks to train on, where an agent that was trained looks better than it is; give held-out tasks as validation',
+      );
     // The file is read first: where it does not fit, no rollout runs in vain.
     const saved = options.against?.endsWith('.json')
       ? await readEvaluation(resolve(terminal.directory, options.against), tasks)
@@ -60,7 +66,7 @@ export function addEvalCommand(program: Command): void {
     const candidate = await evaluate(of, {});
     if (options.save !== undefined) await saveEvaluation(resolve(terminal.directory, options.save), candidate);
     const summary = summarizeEvaluation(candidate, tasks, config.taskKind);
-    const name = options.model === undefined ? of : `${of} with ${options.model}`;
+    const name = options.model === undefined || of === 'own' ? of : `${of} with ${options.model}`;
     const baseline =
       saved ??
       (options.against !== undefined
@@ -68,16 +74,33 @@ export function addEvalCommand(program: Command): void {
         : options.againstModel !== undefined
           ? await evaluate(of, { model: options.againstModel })
           : undefined);
-    if (baseline === undefined) return { text: describeEvaluation(name, summary), json: { agent: name, ...summary } };
+    const on = heldOut ? '' : 'on the tasks to train on, not on held-out ones:\n';
+    if (baseline === undefined)
+      return { text: `${on}${describeEvaluation(name, summary)}`, json: { agent: name, heldOut, ...summary } };
     const verdict = compareEvaluations(baseline, candidate);
     const other = summarizeEvaluation(baseline, tasks, config.taskKind);
     const otherName = options.against ?? `${of} with ${options.againstModel}`;
     return {
-      text: `${describeEvaluation(otherName, other)}\n${describeEvaluation(name, summary)}\n${name} against ${otherName}: ${describeVerdict(verdict)}`,
-      json: { agent: name, ...summary, against: { agent: otherName, ...other }, verdict },
+      text: `${on}${describeEvaluation(otherName, other)}\n${describeEvaluation(name, summary)}\n${name} against ${otherName}: ${describeVerdict(verdict)}`,
+      json: { agent: name, heldOut, ...summary, against: { agent: otherName, ...other }, verdict },
       exitCode: verdictExitCodes[verdict.answer],
     };
   });
+}
+
+/** Refuses a model that no backend would get. */
+function refuseUnusedModel({ options, refuse }: Invocation<EvalOptions>, of: string): void {
+  const { model, against, againstModel } = options;
+  if (of !== 'own') return;
+  if (againstModel !== undefined)
+    refuse(
+      `--against-model ${againstModel}: own is the model that the agent asks, whatever the backend has; give --of base`,
+    );
+  const asksBackend = against !== undefined && against !== 'own' && !against.endsWith('.json');
+  if (model !== undefined && !asksBackend)
+    refuse(
+      `--model ${model} is for the backend, and own is the model that the agent asks; leave it out, or give --of base`,
+    );
 }
 
 interface Evaluating {
@@ -100,12 +123,12 @@ async function evaluateAgent(
 }
 
 /** Returns the held-out tasks; where the config has none, those to train on. */
-async function readHeldOut(
+async function readTasksToRun(
   config: LightningConfig<JsonValue>,
   limit: number | undefined,
-): Promise<readonly JsonValue[]> {
+): Promise<{ readonly tasks: readonly JsonValue[]; readonly heldOut: boolean }> {
   const { validation, train } = config;
   const tasks =
     validation === undefined ? await readSource('train', train) : await readSource('validation', validation);
-  return tasks.slice(0, limit);
+  return { tasks: tasks.slice(0, limit), heldOut: validation !== undefined };
 }

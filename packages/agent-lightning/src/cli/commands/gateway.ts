@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Command } from 'commander';
-import { readStandaloneConfig, runStandalone, type StandaloneConfig } from '@agent-lightning/gateway';
+import { readStandaloneConfig, runStandalone, toLogLine, type StandaloneConfig } from '@agent-lightning/gateway';
 import { defineCommand, runAs } from '../define-command.ts';
 import { readWholeNumber } from '../read-number.ts';
 
@@ -51,11 +51,9 @@ export function addGatewayCommand(program: Command): void {
     let events = 0;
     const running = await runStandalone(withOwnSqlite(read!), (entry) => {
       events += 1;
-      terminal.write(`${toLogLine(entry)}\n`);
+      terminal.write(toLogLine(entry));
     });
-    terminal.write(
-      `${toLogLine({ time: new Date().toISOString(), level: 'info', event: 'listening', url: running.url })}\n`,
-    );
+    terminal.write(toLogLine({ time: new Date().toISOString(), level: 'info', event: 'listening', url: running.url }));
     await aborted(signal);
     await running.stop();
     return { json: { url: running.url, stopped: true, events } };
@@ -74,9 +72,4 @@ function withOwnSqlite(config: StandaloneConfig): StandaloneConfig {
 async function aborted(signal: AbortSignal): Promise<void> {
   if (signal.aborted) return;
   await new Promise((done) => signal.addEventListener('abort', done, { once: true }));
-}
-
-/** Writes an entry as JSON, without the control characters that JSON leaves and terminals obey. */
-function toLogLine(entry: object): string {
-  return JSON.stringify(entry).replaceAll(/[\u007F-\u009F]/g, (each) => `\\u00${each.charCodeAt(0).toString(16)}`);
 }

@@ -25,7 +25,10 @@ export function addSetupPythonCommand(program: Command): void {
       ],
     ],
   })
-    .option('--directory <directory>', 'another place; name its Python by AGENT_LIGHTNING_PYTHON then')
+    .option(
+      '--directory <directory>',
+      'another place: new, empty, or a Python environment, which is replaced; name its Python by AGENT_LIGHTNING_PYTHON then',
+    )
     .option('--python <path>', 'the Python, 3.10 or later, that makes the environment')
     .addOption(new Option('--installer <name>', 'default: uv where it is on the PATH, else pip').choices(['uv', 'pip']))
     .option('--torch-index <url>', 'the package index that PyTorch alone is taken from');

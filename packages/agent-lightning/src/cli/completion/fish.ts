@@ -3,13 +3,9 @@ import type { CommandWords } from './command-words.ts';
 /** Writes the completion for fish. */
 export function writeFish(commands: readonly CommandWords[]): string {
   const lines = commands.flatMap(({ path, commands: below, options, values }) => {
-    const condition = `-n ${quote(
-      conditionFor(
-        path,
-        below.map(({ text }) => text),
-      ),
-    )}`;
-    const anywhere = `-n ${quote(conditionFor(path, []))}`;
+    const others = groupsWith(path, commands);
+    const condition = `-n ${quote(conditionFor(path, [...below.map(({ text }) => text), ...others]))}`;
+    const anywhere = `-n ${quote(conditionFor(path, others))}`;
     return [
       ...below.map(({ text, meaning }) => `${condition} -f -a ${text} -d ${quote(meaning)}`),
       ...(values.length === 0 ? [] : [`${anywhere} -f -a ${quote(values.join(' '))}`]),
@@ -22,13 +18,21 @@ export function writeFish(commands: readonly CommandWords[]): string {
   return `# fish completion of agent-lightning\n${lines.map((line) => `complete -c agent-lightning ${line}`).join('\n')}\n`;
 }
 
-/** Returns the condition under which the words of a command are offered: its name was seen, and none of its own commands. */
-function conditionFor(path: string, below: readonly string[]): string {
+/** Lists the groups that have a command of their own by the first word of the path, as `store` has `export`: after them the word means theirs. */
+function groupsWith(path: string, commands: readonly CommandWords[]): readonly string[] {
+  const [first] = path.split(' ');
+  return commands
+    .filter((group) => group.path !== '' && group.commands.some(({ text }) => text === first))
+    .map((group) => group.path);
+}
+
+/** Returns the condition under which the words of a command are offered: its name was seen, and none of the others. */
+function conditionFor(path: string, others: readonly string[]): string {
   const seen = path
     .split(' ')
     .filter((word) => word !== '')
     .map((word) => `__fish_seen_subcommand_from ${word}`);
-  const unseen = below.length === 0 ? [] : [`not __fish_seen_subcommand_from ${below.join(' ')}`];
+  const unseen = others.length === 0 ? [] : [`not __fish_seen_subcommand_from ${others.join(' ')}`];
   return [...seen, ...unseen].join('; and ') || 'true';
 }
 

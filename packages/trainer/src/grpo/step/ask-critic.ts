@@ -1,4 +1,4 @@
-import { applyCritic, type LightningBatch } from '@agent-lightning/core';
+import { adjustBatch, type LightningBatch } from '@agent-lightning/core';
 import type { CriticSettings } from '../critic-options.ts';
 import type { TrainedPolicy } from '../policies/policy-set.ts';
 
@@ -27,7 +27,7 @@ export async function askCritic(
       own.forEach((sample, index) => values.set(sample, lists[index]!));
     }),
   );
-  const valued = applyCritic(
+  const valued = adjustBatch.byCritic(
     batch,
     batch.samples.map((sample) => values.get(sample)!),
     critic,

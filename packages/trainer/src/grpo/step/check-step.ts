@@ -1,5 +1,5 @@
 import { BackendError, TrainerError, type AlgorithmHost, type LightningError } from '@agent-lightning/core';
-import type { GrpoState } from '../grpo-state.ts';
+import type { GrpoState, SignalStreaks } from '../grpo-state.ts';
 import type { TrainedMetrics } from '../grpo-metrics.ts';
 import type { NoSignal } from './training-signal.ts';
 
@@ -40,7 +40,11 @@ export function isOffPolicy(figures: StepFigures, { maxDivergence }: Pick<Limits
 }
 
 /** Ends a run without a training signal: as converged, when rewards have risen, or with an error. */
-function checkSilence(noSignal: NoSignal, state: GrpoState, { noSignalPatience }: Limits): StepCheck['end'] {
+export function checkSilence(
+  noSignal: NoSignal,
+  state: SignalStreaks,
+  { noSignalPatience }: Pick<Limits, 'noSignalPatience'>,
+): StepCheck['end'] {
   const { noSignalStreak, step, optimizerSteps, firstReward, lastReward } = state;
   if (noSignal.cause === 'stale') return undefined;
   if (noSignal.cause === 'outage') return checkOutage(noSignal, state, noSignalPatience);
@@ -57,7 +61,7 @@ function checkSilence(noSignal: NoSignal, state: GrpoState, { noSignalPatience }
 /** Ends a run after too many steps without a successful rollout; it can be resumed once its model answers again. */
 function checkOutage(
   { message }: NoSignal,
-  { step, outageStreak }: GrpoState,
+  { step, outageStreak }: SignalStreaks,
   mostSteps: number,
 ): BackendError | undefined {
   if (outageStreak < mostSteps) return undefined;

@@ -5,7 +5,10 @@ const keptGroups = 2;
 const keptRollouts = 4;
 
 /** Chooses the best and the worst rollouts of the first groups that are trained on, for the report. */
-export function chooseExcerpts(batch: LightningBatch, episodes: readonly Episode[]): readonly RolloutExcerpt[] {
+export function chooseExcerpts(
+  batch: Pick<LightningBatch, 'samples' | 'groupIds'>,
+  episodes: readonly Episode[],
+): readonly RolloutExcerpt[] {
   const byRollout = Map.groupBy(batch.samples, (sample) => sample.rolloutId);
   return batch.groupIds.slice(0, keptGroups).flatMap((groupId) => {
     const own = episodes

@@ -1,4 +1,4 @@
-import { penalizeDivergence, type LightningBatch } from '@agent-lightning/core';
+import { adjustBatch, type LightningBatch } from '@agent-lightning/core';
 import { objectiveOf } from '../grpo-loss.ts';
 import type { GrpoSettings } from '../grpo-options.ts';
 import type { TrainedPolicy } from '../policies/policy-set.ts';
@@ -64,7 +64,7 @@ async function pullToBase(
   if (klCoefficient === 0 || batch.samples.length === 0) return { samples: batch.samples };
   const reference = await policy.policy.forwardBase(batch.samples);
   const inAdvantage = klPlacement === 'advantage' ? klCoefficient : 0;
-  const { samples, meanDivergence } = penalizeDivergence(batch.samples, reference, inAdvantage);
+  const { samples, meanDivergence } = adjustBatch.byReference(batch.samples, reference, inAdvantage);
   return {
     klBase: meanDivergence,
     samples:

@@ -9,11 +9,16 @@ export interface NoSignal {
   readonly message: string;
 }
 
+/** The parts of a batch that tell whether it teaches something. */
+interface TaughtBatch extends Pick<LightningBatch, 'samples'> {
+  readonly dropped: Pick<LightningBatch['dropped'], 'zeroVarianceGroups' | 'singletonGroups'>;
+}
+
 /** Looks for the reason when a batch has nothing to train on; undefined when it has. */
 export function diagnoseSignal(
   rollouts: readonly Rollout[],
   episodes: readonly Episode[],
-  batch: LightningBatch,
+  batch: TaughtBatch,
 ): NoSignal | undefined {
   if (batch.samples.length > 0) return undefined;
   return (
@@ -29,7 +34,7 @@ export function diagnoseSignal(
  * Finds out whether all rollouts that failed or have no usable call were lost to the world: that says nothing about agent or rewards. Where
  * others of a group could be compared, they are equal, and that is why the step teaches nothing.
  */
-function outage(episodes: readonly Episode[], { dropped }: LightningBatch): NoSignal | undefined {
+function outage(episodes: readonly Episode[], { dropped }: TaughtBatch): NoSignal | undefined {
   if (dropped.zeroVarianceGroups.length > 0) return undefined;
   const lost = episodes.filter(
     ({ rollout, transitions, untrainable }) =>
@@ -100,7 +105,7 @@ function noReward(episodes: readonly Episode[]): NoSignal | undefined {
   };
 }
 
-function zeroVariance(episodes: readonly Episode[], batch: LightningBatch): NoSignal {
+function zeroVariance(episodes: readonly Episode[], batch: TaughtBatch): NoSignal {
   const { zeroVarianceGroups, singletonGroups } = batch.dropped;
   const rewards = [...new Set(episodes.flatMap((episode) => episode.reward ?? []))].sort((a, b) => a - b);
   const values =

@@ -1,6 +1,6 @@
-import { cp, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { Argument, type Command } from 'commander';
 import { ConfigurationError } from '@agent-lightning/core';
 import { defineCommand, runAs } from '../../define-command.ts';
@@ -50,6 +50,7 @@ function noModel(run: string): ConfigurationError {
 }
 
 async function copyWhole(source: string, output: string): Promise<void> {
+  await mkdir(dirname(output), { recursive: true });
   const staging = await mkdtemp(`${output}.partial-`);
   try {
     await cp(source, join(staging, 'model'), { recursive: true, dereference: true });

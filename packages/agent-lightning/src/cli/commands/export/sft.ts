@@ -1,10 +1,9 @@
 import { resolve } from 'node:path';
 import { Option, type Command } from 'commander';
-import { toSftRows, type SftRow } from '@agent-lightning/capture';
-import type { LightningStore, Rollout } from '@agent-lightning/core';
+import { exportSft, type ExportSftOptions } from '@agent-lightning/capture';
+import type { Rollout } from '@agent-lightning/core';
+import { exportRollouts } from '@agent-lightning/store';
 import { withStore } from '../../../stored/open-store.ts';
-import { readRollouts, toJsonLine } from '../../../stored/read-rollouts.ts';
-import { writeLines } from '../../../stored/write-lines.ts';
 import { defineCommand, runAs } from '../../define-command.ts';
 import { readNumber } from '../../read-number.ts';
 import { addStoreArgument, findNamedStore, type StoreOptions } from '../store/store-options.ts';
@@ -15,6 +14,7 @@ interface SftOptions extends StoreOptions {
   readonly mode?: Rollout['mode'];
   readonly minReward?: number;
   readonly agent?: string[];
+  readonly format?: ExportSftOptions['format'];
 }
 
 /** Adds `export sft`. */
@@ -23,7 +23,7 @@ export function addExportSftCommand(group: Command): void {
     usage: 'sft',
     summary: 'write conversations of a store as JSON Lines for supervised fine-tuning',
     details:
-      "A line is { messages, tools }, as in OpenAI's files for fine-tuning; tools only where there are some. Only rollouts that succeeded count, each conversation once. Messages are there where model calls went through a gateway, as in training.",
+      "A line is { messages, tools }, as in OpenAI's files for fine-tuning or for TRL's SFTTrainer; tools only where there are some. Only rollouts that succeeded count, each conversation once. Messages are there where model calls went through a gateway, as in training.",
     examples: [
       [
         'agent-lightning export sft runs/a --min-reward 1 --output best.jsonl',
@@ -33,6 +33,12 @@ export function addExportSftCommand(group: Command): void {
     ],
   })
     .requiredOption('--output <file>', 'the file to write; it appears whole or not at all')
+    .addOption(
+      new Option(
+        '--format <reader>',
+        'what reads the file: openai (arguments as text, weight 0 for what the agent did not say) or trl (arguments as objects)',
+      ).choices(['openai', 'trl']),
+    )
     .option('--min-reward <number>', 'leave out rollouts with a lower reward, or none', readNumber)
     .option('--agent <names...>', 'only conversations of these agents')
     .option('--run <id>', 'only rollouts of this run')
@@ -41,18 +47,15 @@ export function addExportSftCommand(group: Command): void {
   runAs<SftOptions>(command, async (invocation) => {
     const { options, terminal, logger } = invocation;
     const output = resolve(terminal.directory, options.output);
-    const leftOut = { failed: 0, reward: 0, noConversation: 0 };
-    let problems = 0;
-    const rows = await withStore(findNamedStore(invocation), async (store) =>
-      writeLines(
-        output,
-        readLines(store, options, (found) => {
-          leftOut.failed += found.leftOut.failed;
-          leftOut.reward += found.leftOut.reward;
-          leftOut.noConversation += found.leftOut.noConversation;
-          problems += found.problems.length;
-        }),
-      ),
+    const { run, mode, minReward, agent, format } = options;
+    const filter = { ...(run !== undefined && { runId: run }), ...(mode !== undefined && { modes: [mode] }) };
+    const { rows, leftOut, problems } = await withStore(findNamedStore(invocation), (store) =>
+      exportSft(exportRollouts(store, filter), {
+        file: output,
+        ...(format !== undefined && { format }),
+        ...(minReward !== undefined && { minReward }),
+        ...(agent !== undefined && { agentMatch: agent }),
+      }),
     );
     if (rows === 0) logger.warn('no conversation was found; look at what was left out');
     return {
@@ -60,25 +63,4 @@ export function addExportSftCommand(group: Command): void {
       json: { output, rows, leftOut, problems },
     };
   });
-}
-
-async function* readLines(
-  store: LightningStore,
-  { run, mode, minReward, agent }: SftOptions,
-  count: (found: ReturnType<typeof toSftRows>) => void,
-): AsyncGenerator<string, void, undefined> {
-  const filter = { ...(run !== undefined && { runId: run }), ...(mode !== undefined && { modes: [mode] }) };
-  const selection = {
-    ...(minReward !== undefined && { minReward }),
-    ...(agent !== undefined && { agentMatch: agent }),
-  };
-  for await (const rollout of readRollouts(store, filter)) {
-    const found = toSftRows([rollout], selection);
-    count(found);
-    for (const row of found.rows) yield toJsonLine(toExample(row));
-  }
-}
-
-function toExample({ messages, tools }: SftRow): object {
-  return tools === null ? { messages } : { messages, tools };
 }

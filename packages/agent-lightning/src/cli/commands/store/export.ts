@@ -1,8 +1,9 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
+import { writeLines } from '@agent-lightning/platform';
+import { exportRollouts } from '@agent-lightning/store';
 import { withStore } from '../../../stored/open-store.ts';
-import { readRollouts, toJsonLine } from '../../../stored/read-rollouts.ts';
-import { writeLines } from '../../../stored/write-lines.ts';
+import { toJsonLine } from '../../../stored/to-json-line.ts';
 import { defineCommand, runAs } from '../../define-command.ts';
 import { addStoreArgument, findNamedStore, type StoreOptions } from './store-options.ts';
 
@@ -26,7 +27,7 @@ export function addStoreExportCommand(group: Command): void {
     const { options, terminal } = invocation;
     const output = resolve(terminal.directory, options.output);
     const rollouts = await withStore(findNamedStore(invocation), async (store) => {
-      const read = readRollouts(store, options.run === undefined ? {} : { runId: options.run });
+      const read = exportRollouts(store, options.run === undefined ? {} : { runId: options.run });
       return await writeLines(output, toLines(read));
     });
     return { text: `${rollouts} rollouts are in ${output}`, json: { output, rollouts } };

@@ -1,0 +1,162 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import {
+  randomOrder,
+  seededRandom,
+  TrainerError,
+  type Algorithm,
+  type AlgorithmHost,
+  type AlgorithmRun,
+  type PlannedRollout,
+  type StepOutcome,
+  type StepRollouts,
+} from '@agent-lightning/core';
+import { promptKit, type FoundPrompt, type PromptTemplate } from '@agent-lightning/tracing';
+import { findRendered } from '../prompts/prompt-set.ts';
+import { findPrompts } from './find-prompts.ts';
+import type { FindSettings } from './found-source.ts';
+import { describeFound, toTemplates } from './found-templates.ts';
+
+type StepSoFar = Parameters<NonNullable<AlgorithmRun['extend']>>[0];
+
+/** A search over prompts that are not known before a run has begun. */
+export interface FoundSearch<Metrics extends object> {
+  /** The algorithm, in messages. */
+  readonly owner: string;
+  readonly settings: FindSettings;
+  /** Makes the search when the prompts are known. */
+  readonly search: (prompts: readonly PromptTemplate[]) => Algorithm<Metrics>;
+}
+
+/** Names the resources with which calls leave their texts in the trace, and those with which the agent runs as it is. */
+export const watchId = 'prompts-watch';
+const asIsId = 'prompts-as-they-are';
+const foundFile = 'found-prompts.json';
+const keyOfFinding = 'find.';
+
+/** Returns the positions of the tasks that are run to find prompts. */
+export function drawFindTasks({ findTasks }: FindSettings, taskCount: number, seed: number): readonly number[] {
+  return randomOrder(taskCount, seededRandom(seed, 'prompts/find')).slice(0, findTasks);
+}
+
+/** A search whose first step begins with a few rollouts of the agent as it is, in which its prompts are found. */
+export class FoundRun<Metrics extends object> implements AlgorithmRun<Metrics> {
+  readonly #options: FoundSearch<Metrics>;
+  readonly #host: AlgorithmHost;
+  #found: readonly FoundPrompt[] = [];
+  #run: AlgorithmRun<Metrics> | undefined;
+
+  constructor(options: FoundSearch<Metrics>, host: AlgorithmHost) {
+    this.#options = options;
+    this.#host = host;
+  }
+
+  get resourcesId(): string {
+    return this.#run?.resourcesId ?? asIsId;
+  }
+
+  async publish(): Promise<void> {
+    if (this.#run !== undefined) return await this.#run.publish();
+    await this.#host.putResources(watchId, promptKit.toWatchResources(this.#options.settings.find));
+    await this.#host.putResources(asIsId, {});
+  }
+
+  async plan(step: number): Promise<readonly PlannedRollout[]> {
+    if (this.#run !== undefined) return await this.#run.plan(step);
+    const { tasks, seed } = this.#host;
+    return drawFindTasks(this.#options.settings, tasks.length, seed).map((task) => ({
+      key: `${keyOfFinding}t${task}`,
+      input: tasks[task]!,
+      mode: 'train',
+      resourcesId: watchId,
+      metadata: { step, task, purpose: 'find', name: 'found', prompts: watchId },
+    }));
+  }
+
+  async extend(step: StepSoFar): Promise<readonly PlannedRollout[]> {
+    if (this.#run !== undefined) return (await this.#run.extend?.(leaveOutFinding(step))) ?? [];
+    const succeeded = step.rollouts.filter(({ status }) => status === 'succeeded');
+    const { agentMatch } = this.#options.settings;
+    const { prompts, left } = findPrompts(succeeded, await this.#host.readSpans(succeeded), { agentMatch });
+    for (const sentence of left) this.#host.logger.warn(sentence);
+    if (prompts.length === 0) return [];
+    for (const prompt of prompts) this.#host.logger.info(describeFound(prompt));
+    const run = await this.#begin(prompts);
+    await run.publish();
+    return await run.plan(step.step);
+  }
+
+  async learn(step: StepRollouts): Promise<StepOutcome<Metrics>> {
+    // A step that found nothing has no search whose figures it could give.
+    if (this.#run === undefined) return { metrics: {} as Metrics, end: this.#describeNothing(step) };
+    const own = { ...step, ...leaveOutFinding({ ...step, planned: [] }) };
+    const outcome = await this.#run.learn(own);
+    const absent = await this.#findAbsent(own);
+    if (absent === undefined) return outcome;
+    if (step.step === 1) return { ...outcome, end: absent };
+    return { ...outcome, warnings: [...(outcome.warnings ?? []), absent.message] };
+  }
+
+  async save(directory: string): Promise<void> {
+    await writeFile(join(directory, foundFile), JSON.stringify(this.#found), { flush: true });
+    await this.#run?.save(directory);
+  }
+
+  async load(directory: string): Promise<void> {
+    const found = JSON.parse(await readFile(join(directory, foundFile), 'utf8')) as readonly unknown[];
+    if (found.length > 0) await (await this.#begin(found.map(promptKit.checkFound))).load(directory);
+  }
+
+  async exportResult(directory: string): Promise<void> {
+    await this.#run?.exportResult(directory);
+    await writeFile(join(directory, foundFile), `${JSON.stringify(this.#found, undefined, 2)}\n`);
+  }
+
+  /** Begins the search over the prompts that were found. The resources of its candidates say where these stand. */
+  async #begin(found: readonly FoundPrompt[]): Promise<AlgorithmRun<Metrics>> {
+    const host: AlgorithmHost = {
+      ...this.#host,
+      putResources: (id, resources) => {
+        const places = found.every(({ name }) => Object.hasOwn(resources, name))
+          ? promptKit.toPromptResources(found, {})
+          : {};
+        return this.#host.putResources(id, { ...resources, ...places });
+      },
+    };
+    this.#found = found;
+    this.#run = await this.#options.search(toTemplates(found)).begin(host);
+    return this.#run;
+  }
+
+  async #findAbsent({ rollouts }: StepRollouts): Promise<TrainerError | undefined> {
+    const succeeded = rollouts.filter(({ status }) => status === 'succeeded');
+    if (succeeded.length === 0) return undefined; // Failed rollouts may not have come to their calls.
+    const seen = findRendered(await this.#host.readSpans(succeeded));
+    const absent = this.#found.find(({ name }) => !seen.has(name));
+    if (absent === undefined) return undefined;
+    return new TrainerError(
+      `the prompt "${absent.name}" was found in the dry run, but stood in no model call of the ${succeeded.length} rollouts of this step, so no version of it can make a difference; if the agent writes it anew in each run, name it by promptTemplate, or leave it out by ${this.#options.owner}.prompts`,
+      { code: 'no-signal' },
+    );
+  }
+
+  #describeNothing({ rollouts }: StepRollouts): TrainerError {
+    const succeeded = rollouts.filter(({ status }) => status === 'succeeded').length;
+    return new TrainerError(
+      `no prompt was found in the model calls of ${succeeded} rollouts (${rollouts.length - succeeded} more failed); wrap the agent with withLightning, let agentMatch select it, and see what trainer.dev({ tasks }) says; where user messages hold the prompt, find those: ${this.#options.owner}.prompts = { find: ['system', 'beginning'] }; or name prompts by promptTemplate`,
+      { code: 'no-signal' },
+    );
+  }
+}
+
+/** Leaves out the rollouts in which prompts were found: the search does not know them. */
+function leaveOutFinding<Step extends Pick<StepSoFar, 'planned' | 'rollouts' | 'episodes'>>(step: Step): Step {
+  const isOwn = (rollout: { readonly metadata: Readonly<Record<string, unknown>> }): boolean =>
+    rollout.metadata['purpose'] !== 'find';
+  return {
+    ...step,
+    planned: step.planned.filter(isOwn),
+    rollouts: step.rollouts.filter(isOwn),
+    episodes: step.episodes.filter(({ rollout }) => isOwn(rollout)),
+  };
+}
