@@ -24,11 +24,11 @@ export function searchFound<Metrics extends object>(
   return Object.freeze<Algorithm<Metrics>>({
     ...template,
     config: { ...template.config, prompts: { found: describeSettings(settings) } },
-    countSteps: (taskCount) => search([unknown], taskCount).countSteps!(taskCount),
+    countSteps: (taskCount, host) => search([unknown], taskCount).countSteps!(taskCount, host),
     begin: async (host) => {
       const count = host.tasks.length;
-      await search([unknown], count).begin(host); // refuses options that do not fit the tasks, before anything runs
-      return new FoundRun({ owner, settings, search: (prompts) => search(prompts, count) }, host);
+      const ahead = await search([unknown], count).begin(host); // refuses options that do not fit the tasks, before anything runs
+      return new FoundRun({ owner, settings, ahead, search: (prompts) => search(prompts, count) }, host);
     },
     rehearse: (host) => rehearse(host, settings, perfectReward),
   });

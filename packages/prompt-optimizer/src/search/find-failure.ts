@@ -1,7 +1,7 @@
 import { TrainerError } from '@agent-lightning/core';
 import type { SeenRewards } from '../decisions/noise.ts';
 
-/** What a search has come to, as far as it decides whether it can go on. */
+/** The state of a search, as far as it decides whether it can go on. */
 export interface SearchProgress {
   /** Steps that are done. */
   readonly step: number;

@@ -1,13 +1,6 @@
 import { createHash } from 'node:crypto';
-import {
-  check,
-  seededRandom,
-  toEpisode,
-  type AlgorithmHost,
-  type Episode,
-  type JsonValue,
-} from '@agent-lightning/core';
-import { readStoredRollouts, shuffleRewards } from '@agent-lightning/run';
+import { check, toEpisode, type AlgorithmHost, type Episode, type JsonValue } from '@agent-lightning/core';
+import { readStoredRollouts, ShuffledControl } from '@agent-lightning/run';
 import { encodeEpisode } from './encode-episode.ts';
 import { selectDemonstrations, type Selection } from './select-demonstrations.ts';
 import type { SftSettings } from './sft-options.ts';
@@ -73,7 +66,7 @@ async function readStoredDemonstrations(
     episodes.push(episode!);
   }
   if (episodes.length === 0) throw nothingThere(settings, others);
-  const given = isControl ? shuffleRewards(episodes, seededRandom(seed, 'shuffle/stored')) : episodes;
+  const given = isControl ? new ShuffledControl({ seed, comparesSteps: false }).give(0, episodes, 'learn') : episodes;
   const selection = selectDemonstrations(given, settings, ({ rollout }) => canonicalJson(rollout.input));
   if (selection.kept.length === 0) throw nothingFit(settings, episodes, selection);
   return { selection, calls, digest: digestOf(selection.kept) };
