@@ -10,7 +10,7 @@ export { RunDirectory, type OpenRunOptions } from './run-directory/run-directory
 export { describeConfig, type RunConfig } from './run-directory/run-config.ts';
 export { Checkpoints } from './run-directory/checkpoint.ts';
 export { findSavedRun } from './run-directory/find-saved-run.ts';
-export { withFileErrors } from './run-directory/file-errors.ts';
+export { withFileErrors } from './files/file-errors.ts';
 export { advanceState, chooseBest, initialState, toCurve, type RunState } from './run-state.ts';
 
 // rollouts: planned, run, collected

@@ -16,7 +16,7 @@ export {
   toolSpan,
 } from './adapter-kit/framework-spans.ts';
 export { runBeside } from './adapter-kit/run-beside.ts';
-export { decodeAgentNames, encodeAgentNames, gatewayHeaders } from './adapter-kit/gateway-headers.ts';
+export { decodeAgentNames, gatewayHeaders } from './adapter-kit/gateway-headers.ts';
 
 // emit
 export {

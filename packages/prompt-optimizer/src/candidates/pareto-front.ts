@@ -6,7 +6,7 @@ import { meanScore, type Candidate } from './candidate.ts';
  */
 export type Frontier = 'task' | 'dimension' | 'hybrid' | 'cartesian';
 
-/** For each thing in which candidates can be the best, the positions of those that are, ascending. The shape is (V,) for `task`. */
+/** The positions of the candidates that are the best, ascending, for each thing in which one can be. The shape is (V,) for `task`. */
 export type Fronts = readonly (readonly number[])[];
 
 /** The part of a candidate that fronts are made of. */

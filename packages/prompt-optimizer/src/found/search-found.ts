@@ -24,7 +24,7 @@ export function searchFound<Metrics extends object>(
   return Object.freeze<Algorithm<Metrics>>({
     ...template,
     config: { ...template.config, prompts: { found: describeSettings(settings) } },
-    countSteps: (taskCount, host) => search([unknown], taskCount).countSteps!(taskCount, host),
+    countSteps: (taskCount, parts) => search([unknown], taskCount).countSteps!(taskCount, parts),
     begin: async (host) => {
       const count = host.tasks.length;
       const ahead = await search([unknown], count).begin(host); // refuses options that do not fit the tasks, before anything runs

@@ -1,7 +1,7 @@
 import { TrainerError } from '@agent-lightning/core';
 import type { SeenRewards } from '../decisions/noise.ts';
 
-/** The state of a search, as far as it decides whether it can go on. */
+/** The part of a search's state that decides whether it can go on. */
 export interface SearchProgress {
   /** Steps that are done. */
   readonly step: number;

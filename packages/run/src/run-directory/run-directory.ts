@@ -5,7 +5,7 @@ import { TrainerError } from '@agent-lightning/core';
 import { writeFileAtomically } from '@agent-lightning/platform';
 import type { StepMetrics } from '../metrics.ts';
 import { Checkpoints } from './checkpoint.ts';
-import { withFileErrors } from './file-errors.ts';
+import { withFileErrors } from '../files/file-errors.ts';
 import { checkSameRun, type RunConfig, type RunRecord } from './run-config.ts';
 import { lockRun, type RunLock } from './run-lock.ts';
 

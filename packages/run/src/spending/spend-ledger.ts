@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { appendFile, readFile, truncate } from 'node:fs/promises';
-import { withFileErrors } from '../run-directory/file-errors.ts';
+import { withFileErrors } from '../files/file-errors.ts';
 import { addUsage, type Usage, type UsageTable } from './usage.ts';
 
 type UsageLine = readonly [key: string, calls: number, input: number, output: number, withoutUsage: number];

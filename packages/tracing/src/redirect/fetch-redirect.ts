@@ -7,10 +7,10 @@ import { currentRollout, type RolloutScope } from '../scope/rollout-scope.ts';
 import { encodeAgentNames, gatewayHeaders } from '../adapter-kit/gateway-headers.ts';
 import { interceptDispatchers } from './early-fetch.ts';
 import { anthropicBaseUrl, anthropicHeader, hasHeader } from './anthropic-calls.ts';
-import { modelPaths } from './outside-calls.ts';
 import { findCallPrompts, promptCall, sendPrompted, type CallPrompts } from './prompted-call.ts';
 import { placeCall, redirectCall, type CallPlace } from './redirected-call.ts';
 import type { ModelRoute } from '../prompts/wire/prompt-places.ts';
+import { modelPaths } from './outside-calls.ts';
 import { admitCall } from '../spending/model-meter.ts';
 
 type Fetch = typeof fetch;

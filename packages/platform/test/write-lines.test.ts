@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { writeLines } from '../src/stored/write-lines.ts';
+import { writeLines } from '../src/write-lines.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -39,7 +39,7 @@ it('says which folder it needs', async () => {
 
 // The limit on the size of a file stands for a disk that is full: both fail a write that had begun well.
 it.skipIf(process.platform === 'win32')('says that there is no room, and leaves nothing', async () => {
-  const source = JSON.stringify(import.meta.resolve('../src/stored/write-lines.ts'));
+  const source = JSON.stringify(import.meta.resolve('../src/write-lines.ts'));
   const program = `const { writeLines } = await import(${source});
     async function* lines() {
       for (let index = 0; index < 400; index += 1) { yield 'x'.repeat(5000) + '\\n'; await new Promise(setImmediate); }
