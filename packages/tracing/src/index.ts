@@ -57,7 +57,7 @@ export { type Agreement, type LabelledAnswer, measureAgreement } from './judges/
 
 // models that answer in words
 export { type AskModel, type ChatModel, type TextAnswer, type TextModel, toAskModel } from './models/text-model.ts';
-export { type ModelMeter, runMetered } from './spending/model-meter.ts';
+export { runMetered } from './spending/model-meter.ts';
 
 // redirect
 export { anthropicBaseUrl } from './redirect/anthropic-calls.ts';
