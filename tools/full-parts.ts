@@ -15,7 +15,7 @@ export interface FullPart {
 const vllmTests = join('test', 'real-vllm');
 
 /**
- * Lists the parts: the `*.full.test.ts` files of each workspace, those on vLLM, the packed packages, `init` and `doctor`, templates and
+ * Lists the parts: the `*.full.test.ts` files of each workspace, those on vLLM, the packed packages, the ways of using them, `init` and `doctor`, templates and
  * tokenizers, versions of frameworks, the documents as a site, and stores under kills.
  */
 export function listFullParts(root: string): readonly FullPart[] {
@@ -23,6 +23,7 @@ export function listFullParts(root: string): readonly FullPart[] {
     ...listTestParts(root),
     vllmOf(root),
     packed,
+    matrix,
     setUp,
     examined,
     quickstarts,
@@ -103,6 +104,16 @@ const examined: FullPart = {
   commands: [
     ['npm', 'run', 'build'],
     ['npm', 'run', 'test:doctor', '--silent', '--', '--json'],
+  ],
+};
+
+const matrix: FullPart = {
+  name: 'matrix',
+  title:
+    'uses the packed packages from ES modules and CommonJS, compilers, versions of Node, bundlers, Next.js and Vercel',
+  commands: [
+    ['npm', 'run', 'build'],
+    ['npm', 'run', 'test:matrix', '--silent', '--', '--json'],
   ],
 };
 

@@ -4,6 +4,7 @@ import { addDashboardCommand } from './commands/dashboard.ts';
 import { addDevCommand } from './commands/dev.ts';
 import { addDoctorCommand } from './commands/doctor.ts';
 import { addExportCommand } from './commands/export.ts';
+import { addPromptsCommand } from './commands/prompts.ts';
 import { addReportCommand } from './commands/report.ts';
 import { addStoreCommand } from './commands/store.ts';
 import { addDownloadCommand } from './commands/download.ts';
@@ -47,6 +48,7 @@ ${exitCodesText}`,
   addReportCommand(program);
   addDashboardCommand(program);
   addExportCommand(program);
+  addPromptsCommand(program);
   addStoreCommand(program);
   addGatewayCommand(program);
   addDownloadCommand(program);
