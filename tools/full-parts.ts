@@ -16,7 +16,7 @@ const vllmTests = join('test', 'real-vllm');
 
 /**
  * Lists the parts: the `*.full.test.ts` files of each workspace, those on vLLM, the packed packages, the ways of using them, `init` and `doctor`, templates and
- * tokenizers, versions of frameworks, the documents as a site, and stores under kills.
+ * tokenizers, versions of frameworks, the documents as a site, the dashboard in a browser, and stores under kills.
  */
 export function listFullParts(root: string): readonly FullPart[] {
   return [
@@ -29,6 +29,7 @@ export function listFullParts(root: string): readonly FullPart[] {
     quickstarts,
     models,
     documents,
+    dashboard,
     versions,
     ...(['sqlite', 'postgres'] as const).map(chaosOf),
   ];
@@ -87,6 +88,12 @@ const documents: FullPart = {
   name: 'docs',
   title: 'builds the documentation as a site',
   commands: [['npm', 'run', 'docs:build']],
+};
+
+const dashboard: FullPart = {
+  name: 'dashboard',
+  title: 'visits every page of the dashboard in a real Chromium (apt-get install chromium)',
+  commands: [['npm', 'run', 'test:dashboard', '--silent', '--', '--json']],
 };
 
 const setUp: FullPart = {
