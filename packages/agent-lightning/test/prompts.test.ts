@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openSqliteStore } from '@agent-lightning/store-sqlite';
@@ -84,6 +84,16 @@ describe('agent-lightning prompts', () => {
     });
     await run('rollback', place, '--to-version', '0');
     expect(await load()).toEqual({ version: undefined, resources: {} });
+  });
+
+  it('leaves the files of the user alone', async () => {
+    const place = join(folder, 'own');
+    await mkdir(place);
+    await writeFile(join(place, 'greet.md'), 'mine');
+    const refused = await runInProcess(['prompts', 'promote', 'run', '--to', 'own'], { directory: folder });
+    expect(refused.complaints).toContain('did not write: greet.md; move them, or name another directory');
+    expect(await readFile(join(place, 'greet.md'), 'utf8')).toBe('mine');
+    expect(await readdir(place)).toEqual(['greet.md']);
   });
 
   it('says what is missing', async () => {

@@ -43,8 +43,12 @@ describe('loadPrompts', () => {
   it.each([
     '{',
     '{"format":2}',
-    '{"format":1,"versions":[{"texts":{"a":7},"found":[]}]}',
-    '{"format":1,"versions":[{"texts":{},"found":[{"name":"x"}]}]}',
+    '{"format":1,"versions":[{"texts":{"a":7},"found":[]}],"files":[]}',
+    '{"format":1,"versions":[{"texts":{},"found":[{"name":"x"}]}],"files":[]}',
+    '{"format":1,"versions":[]}',
+    '{"format":1,"versions":[],"files":["../victim.md"]}',
+    '{"format":1,"versions":[],"files":["victim.txt"]}',
+    '{"format":1,"versions":[],"files":[],"current":9}',
   ])('refuses a file that is none of ours: %s', async (text) => {
     await expect(loadPrompts(await createFolder(text))).rejects.toMatchObject({ code: 'option-invalid' });
   });

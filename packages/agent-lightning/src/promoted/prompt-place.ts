@@ -1,5 +1,4 @@
 import { existsSync, statSync } from 'node:fs';
-import { mkdir, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { ConfigurationError, type JsonValue } from '@agent-lightning/core';
 import { writeFileAtomically } from '@agent-lightning/platform';
@@ -70,9 +69,7 @@ async function serveInDirectory(
   history: PromptHistory,
   version: PromotedVersion | undefined,
 ): Promise<readonly string[]> {
-  await mkdir(path, { recursive: true });
-  for (const file of history.files) await rm(join(path, file), { force: true });
-  const files = version === undefined ? [] : await promptKit.writePromptFiles(path, version.texts, version);
+  const files = await promptKit.writePromptFiles(path, version?.texts ?? {}, version ?? {}, history.files);
   const isNew = version !== undefined && !history.versions.some((known) => known.version === version.version);
   const written: PromptHistory = {
     format: 1,

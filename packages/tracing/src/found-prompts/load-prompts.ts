@@ -1,6 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { check, ConfigurationError, type LightningStore, type NamedResources } from '@agent-lightning/core';
+import { isPromptFile } from './prompt-files.ts';
 import { checkFound, readWirePrompts, toPromptResources } from './prompt-resources.ts';
 import type { FoundPrompt } from './replace-prompts.ts';
 
@@ -91,11 +92,17 @@ function checkHistory(file: string, text: string): PromptHistory {
   try {
     const history = JSON.parse(text) as PromptHistory;
     if (history.format !== 1) throw new TypeError(`its format is ${String(history.format)}, and this version reads 1`);
-    for (const { texts, found } of history.versions) {
+    const { versions, files, current } = history;
+    // These files are removed with the next promotion.
+    if (!Array.isArray(files) || !files.every(isPromptFile))
+      throw new TypeError('its "files" is no list of names that end in .md, without paths');
+    for (const { texts, found } of versions) {
       found.forEach(checkFound);
       if (!Object.values(texts).every((each) => typeof each === 'string'))
         throw new TypeError('a text of it is no text');
     }
+    if (current !== undefined && !versions.some(({ version }) => version === current))
+      throw new TypeError(`its "current" is ${JSON.stringify(current)}, which is none of its versions`);
     return history;
   } catch (error) {
     const problem = error instanceof Error ? error.message : String(error);
