@@ -116,8 +116,10 @@ function cutToSentence(constants: readonly string[]): readonly string[] {
 /** Returns names of slots that do not stand in the texts. */
 function nameSlots(count: number, texts: readonly string[]): readonly string[] {
   const names: string[] = [];
-  for (let number = 1; names.length < count; number += 1)
-    if (!texts.some((text) => text.includes(`{{slot${number}}}`))) names.push(`slot${number}`);
+  for (let number = 1; names.length < count; number += 1) {
+    const slot = new RegExp(`\\{\\{\\s*slot${number}\\s*\\}\\}`);
+    if (!texts.some((text) => slot.test(text))) names.push(`slot${number}`);
+  }
   return names;
 }
 

@@ -19,15 +19,15 @@ export function splitTemplate(
   };
 }
 
-/** Puts values in the place of slots, in one pass: what a value holds is never taken for a slot. */
+/** Puts values in the place of slots, in one pass: what a value holds is never taken for a slot. A slot may have spaces inside its braces, as models write it. */
 export function fillSlots(template: string, slots: readonly string[], values: ReadonlyMap<string, string>): string {
   if (slots.length === 0) return template;
-  return template.replaceAll(slotPattern(slots), (_, name: string) => values.get(name) ?? '');
+  return template.replaceAll(slotPattern(slots, '\\s*'), (_, name: string) => values.get(name) ?? '');
 }
 
 // Names of slots are letters and digits, so that a pattern takes them as they are.
-function slotPattern(slots: readonly string[]): RegExp {
-  return new RegExp(`\\{\\{(${slots.join('|')})\\}\\}`, 'g');
+function slotPattern(slots: readonly string[], spaces = ''): RegExp {
+  return new RegExp(`\\{\\{${spaces}(${slots.join('|')})${spaces}\\}\\}`, 'g');
 }
 
 /** Matches a whole text with a template in which each slot stands once. A value is as short as it can be, but for the last. */

@@ -193,6 +193,13 @@ describe('replacePrompts', () => {
     expect(replaceSystem(body, 'A', 'B').body).toBe(body.replace('"A"', '"B"'));
   });
 
+  it('fills slots with spaces inside their braces, and leaves other braces', () => {
+    const body = JSON.stringify({ instructions: 'You know {{ slot1 }} of Rome.', input: 'q' });
+    const prompt = { ...system('You know {{ slot1 }} of {{slot2}}.'), slots: ['slot2'] };
+    const { body: replaced } = replacePrompts('responses', body, [{ prompt, text: '{{ slot2 }}: {{ slot1 }}!' }]);
+    expect(JSON.parse(replaced)).toMatchObject({ instructions: 'Rome: {{ slot1 }}!' });
+  });
+
   it('puts the values of slots into the new text, and takes none of them for a slot', () => {
     const body = JSON.stringify({ instructions: 'You know {{slot2}} of Rome. Be brief.', input: 'q' });
     const prompt = { ...system('You know {{slot1}} of {{slot2}}. Be brief.'), slots: ['slot1', 'slot2'] };
