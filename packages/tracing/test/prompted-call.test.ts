@@ -1,9 +1,11 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { gunzipSync, gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { attributeNames } from '@agent-lightning/core';
 import {
+  FrameworkRuns,
   installFetchRedirect,
   runInRollout,
   runInSpan,
@@ -20,14 +22,27 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
 });
 
+/** Sends a call as undici's own clients do. */
+async function dispatch(options: object): Promise<void> {
+  const dispatcher = (globalThis as unknown as Record<symbol, { dispatch(options: object, handler: object): void }>)[
+    Symbol.for('undici.globalDispatcher.1')
+  ]!;
+  await new Promise<void>((resolve, reject) => {
+    const handler = { onConnect: () => undefined, onHeaders: () => true, onData: () => true };
+    dispatcher.dispatch(options, { ...handler, onComplete: () => resolve(), onError: reject });
+  });
+}
+
 /** A server that echoes the body, and keeps what it received. */
 async function startServer() {
-  const received: { readonly headers: IncomingMessage['headers']; readonly body: string }[] = [];
+  const received: { readonly headers: IncomingMessage['headers']; readonly body: string; readonly bytes: Buffer }[] =
+    [];
   const server = createServer(async (request, response) => {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
-    const body = Buffer.concat(chunks).toString();
-    received.push({ headers: request.headers, body });
+    const bytes = Buffer.concat(chunks);
+    const body = bytes.toString();
+    received.push({ headers: request.headers, body, bytes });
     response.end(body);
   });
   server.listen(0, '127.0.0.1');
@@ -97,6 +112,31 @@ describe('a model call of a rollout that has texts for found prompts', () => {
     expect(await rollout.spans('object')).toHaveLength(2);
   });
 
+  it('keeps its bytes where they are compressed, by fetch and by the fetch from before', async () => {
+    const own = await startServer();
+    const rollout = await startPrompted({ 'write/system': 'Write well.' });
+    const call = { method: 'POST', body: gzipSync(body), headers: { 'content-encoding': 'gzip' } };
+    for (const ask of [fetch, nodeFetch])
+      await inAgent(rollout, write, () => ask(`${own.baseUrl}/chat/completions`, call));
+    expect(own.received.map(({ bytes }) => gunzipSync(bytes).toString())).toEqual([body, body]);
+  });
+
+  it.each([
+    ['a flat list', ['x-kept', '1', 'content-length', String(body.length)]],
+    ['a list with several values', ['x-kept', ['1']]],
+    ['pairs', new Map([['x-kept', '1']])],
+    ['an object with what is not set', { 'x-kept': '1', 'x-unset': undefined }],
+  ])('is changed where its headers are %s', async (_, headers) => {
+    const own = await startServer();
+    const rollout = await startPrompted({ 'write/system': 'Write well.' });
+    const origin = new URL(own.baseUrl).origin;
+    await inAgent(rollout, write, () =>
+      dispatch({ origin, path: '/v1/chat/completions', method: 'POST', headers, body }),
+    );
+    expect(own.received).toMatchObject([{ body: changed, headers: { 'x-kept': '1' } }]);
+    expect(Object.keys(own.received[0]!.headers)).not.toContain('x-unset');
+  });
+
   it('is changed on its way to the policy, too', async () => {
     const policy = await startServer();
     const rollout = await startPrompted({ 'write/system': 'Write well.' }, policy);
@@ -150,5 +190,26 @@ describe('a model call of a rollout that has texts for found prompts', () => {
       { kind: 'system', text: 'Write.' },
     ]);
     expect(span?.attributes[attributeNames.agentNames]).toEqual(['write', 'a/write']);
+  });
+});
+
+describe('a model call of an agent that serves prompts in production', () => {
+  const serve = (text: string) => {
+    return { version: 1, resources: promptKit.toPromptResources([system], { 'write/system': text }) };
+  };
+  const nothing = { version: undefined, resources: {} };
+
+  it.each([
+    ['with nothing to serve', { prompts: nothing }],
+    ['for another agent', { agentMatch: 'check', prompts: serve('Check.') }],
+  ])('has the prompts of a wrapper further out when the innermost is one %s', async (_, inner) => {
+    const own = await startServer();
+    const runs = new FrameworkRuns<undefined>();
+    const wrappers = [inner, { prompts: serve('Write well.'), agentMatch: 'write' }];
+    const describe = () => ({ span: { kind: 'agent', name: 'write' }, names: ['write'], detail: undefined }) as const;
+    runs.begin({ id: 'a', wrappers, describe });
+    await runs.inside('a', () => fetch(`${own.baseUrl}/chat/completions`, { method: 'POST', body }));
+    runs.end('a');
+    expect(own.received.map((call) => call.body)).toEqual([changed]);
   });
 });

@@ -1,5 +1,5 @@
 import type { ClaimedCall } from './fetch-redirect.ts';
-import { promptBody } from './prompted-call.ts';
+import { promptBytes } from './prompted-call.ts';
 import { redirectCall } from './redirected-call.ts';
 
 // What Node's fetch and undici share: https://undici.nodejs.org/#/docs/api/Dispatcher
@@ -75,17 +75,18 @@ function replaceDispatcher(key: symbol, intercept: (dispatch: Dispatch) => Dispa
 
 type Dispatched = readonly [DispatchOptions, AbortSignal?];
 
-/** Returns a call to where it was aimed, with other texts in its body. */
+/** Returns a call to where it was aimed, with other texts in its body; its own bytes and headers where they stay. */
 async function promptDispatch(
   _url: string,
   options: DispatchOptions,
   { prompts, llm }: ClaimedCall,
 ): Promise<Dispatched> {
   const given = await readBody(options.body);
-  const body = prompts === undefined || given === null ? given : promptBody(prompts, given);
-  const headers = new Headers(options.headers as Record<string, string>);
-  if (body !== given) headers.delete('content-length');
+  const body = prompts && given ? promptBytes(prompts, given) : undefined;
   const limits = llm === undefined ? {} : noTimeLimits;
+  if (body === undefined) return [{ ...options, body: given, ...limits }];
+  const headers = readHeaders(options.headers);
+  headers.delete('content-length');
   return [{ ...options, body, headers: Object.fromEntries(headers), ...limits }];
 }
 
@@ -94,19 +95,41 @@ async function redirectDispatch(
   options: DispatchOptions,
   { path, llm, place, prompts }: ClaimedCall,
 ): Promise<Dispatched> {
-  const headers = new Headers(options.headers as Record<string, string>);
+  const headers = readHeaders(options.headers);
   const given = await readBody(options.body);
-  const body = prompts === undefined || given === null ? given : promptBody(prompts, given);
+  const body = prompts && given ? (promptBytes(prompts, given) ?? given) : given;
   const [target, init] = await redirectCall([url, { method: 'POST', headers, body }], path, llm!, place);
   const { origin, pathname, search } = new URL(String(target));
   const redirected = { origin, path: `${pathname}${search}`, body: init?.body, ...noTimeLimits };
   return [{ ...options, ...redirected, headers: Object.fromEntries(new Headers(init?.headers)) }, place.signal];
 }
 
-/** Reads the text of a request's body: fetch gives its pieces, undici also text or bytes. */
-async function readBody(body: unknown): Promise<string | null> {
+/** Reads the bytes of a request's body: fetch gives its pieces, undici also text or bytes. */
+async function readBody(body: unknown): Promise<Uint8Array<ArrayBuffer> | null> {
   if (body === null || body === undefined) return null;
-  return await new Response(body as ConstructorParameters<typeof Response>[0]).text();
+  const response = new Response(body as ConstructorParameters<typeof Response>[0]);
+  return new Uint8Array(await response.arrayBuffer());
+}
+
+/** Reads the headers of a call in the forms that undici takes: an object, pairs, a flat list of names and values, or lines of text. */
+function readHeaders(given: unknown): Headers {
+  const lines = typeof given === 'string' ? given.matchAll(/^([^:\s]+):[ \t]*(.*?)\r?$/gm) : [];
+  const pairs =
+    given !== null && typeof given === 'object'
+      ? pairHeaders(given)
+      : Array.from(lines, ([, name, value]) => [name!, value] as const);
+  const headers = new Headers();
+  for (const [name, value] of pairs)
+    for (const each of Array.isArray(value) ? value : [value])
+      if (each !== undefined && each !== null) headers.append(name, String(each));
+  return headers;
+}
+
+function pairHeaders(given: object): readonly (readonly [string, unknown])[] {
+  if (!(Symbol.iterator in given)) return Object.entries(given);
+  const list = [...(given as Iterable<unknown>)];
+  if (Array.isArray(list[0])) return list as [string, unknown][];
+  return list.flatMap((name, index) => (index % 2 === 0 ? [[String(name), list[index + 1]] as const] : []));
 }
 
 /** Returns the handler of a call that ends with the attempt, too. */

@@ -8,6 +8,7 @@ import { processWide } from '../scope/process-wide.ts';
 import type { RolloutScope } from '../scope/rollout-scope.ts';
 import { findServed } from '../scope/serving-scope.ts';
 import { isLive, writeTrace } from '../scope/untraceable.ts';
+import { decodeText } from './redirected-call.ts';
 
 /** Says what becomes of the texts in one model call of a selected agent. */
 export interface CallPrompts extends WirePrompts {
@@ -25,7 +26,7 @@ export function findCallPrompts(
   if (span?.agent === undefined || passed.getStore() === true) return undefined;
   const { names, wrappers } = span.agent;
   // In production the wrappers say which texts are served, in a training the rollout.
-  const resources = isLive(scope) ? findServed(wrappers)?.resources : scope.resources;
+  const resources = isLive(scope) ? findServed(wrappers, names)?.resources : scope.resources;
   const found = resources && writeTrace(scope, () => readWirePrompts(resources));
   if (found === undefined || (found.replacements.length === 0 && found.watched.size === 0)) return undefined;
   const replacements = found.replacements.filter(
@@ -93,17 +94,24 @@ function recordPlaces(
   });
 }
 
+/** Returns a body with the texts that the rollout has; undefined where none changes, or where its bytes are no UTF-8, as in a compressed body. */
+export function promptBytes(prompts: CallPrompts, bytes: Uint8Array): string | undefined {
+  const text = decodeText(bytes);
+  if (text === undefined) return undefined;
+  const changed = promptBody(prompts, text);
+  return changed === text ? undefined : changed;
+}
+
 type FetchArguments = Parameters<typeof fetch>;
 
 /** Returns the same call with other texts in its body, and the call itself where they stay. A body that can be read once alone, such as a stream, stays as it is. */
 export function promptCall(prompts: CallPrompts, call: FetchArguments): FetchArguments | Promise<FetchArguments> {
   const [input, init] = call;
   const given = init?.body;
-  if (typeof given === 'string') return withBody(call, given, promptBody(prompts, given));
-  if (ArrayBuffer.isView(given) || given instanceof ArrayBuffer) {
-    const text = new TextDecoder().decode(given as NodeJS.ArrayBufferView | ArrayBuffer);
-    return withBody(call, text, promptBody(prompts, text));
-  }
+  if (typeof given === 'string') return withBody(call, promptBody(prompts, given));
+  const withBytes = (bytes: Uint8Array): FetchArguments => withBody(call, promptBytes(prompts, bytes));
+  if (given instanceof ArrayBuffer) return withBytes(new Uint8Array(given));
+  if (ArrayBuffer.isView(given)) return withBytes(new Uint8Array(given.buffer, given.byteOffset, given.byteLength));
   const readable =
     given instanceof Blob
       ? given
@@ -111,12 +119,12 @@ export function promptCall(prompts: CallPrompts, call: FetchArguments): FetchArg
         ? input.clone()
         : undefined;
   if (readable === undefined) return call;
-  return readable.text().then((text) => withBody(call, text, promptBody(prompts, text)));
+  return readable.arrayBuffer().then((buffer) => withBytes(new Uint8Array(buffer)));
 }
 
-function withBody(call: FetchArguments, before: string, body: string): FetchArguments {
-  if (body === before) return call;
+function withBody(call: FetchArguments, body: string | undefined): FetchArguments {
   const [input, init] = call;
+  if (body === undefined || body === init?.body) return call;
   const headers = new Headers(init?.headers ?? (input instanceof Request ? input.headers : undefined));
   headers.delete('content-length');
   return [input, { ...init, headers, body }];

@@ -58,14 +58,24 @@ export function placeCall(
   return { headers, signal: joinSignals(place.signal, init?.signal ?? request?.signal) };
 }
 
-/** Reads a body as text where it is text. A form or a blob is returned as it is; the gateway rejects what it cannot read. */
+/** Reads a body as text where it is text. A form and bytes that are no text are returned as they are; the gateway rejects what it cannot read. */
 async function readBody(
   body: RequestInit['body'] | null,
 ): Promise<string | NonNullable<RequestInit['body']> | undefined> {
   if (body === null || body === undefined) return undefined;
   if (typeof body === 'string') return body;
   if (body instanceof FormData || body instanceof URLSearchParams) return body;
-  return new Response(body).text();
+  const bytes = new Uint8Array(await new Response(body).arrayBuffer());
+  return decodeText(bytes) ?? bytes;
+}
+
+/** Decodes UTF-8; undefined for bytes that are none, such as those of a compressed body. */
+export function decodeText(bytes: Uint8Array): string | undefined {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    return undefined;
+  }
 }
 
 // How OpenAI's clients begin a body; then the model is replaced without reading the rest.

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Attempt, Lease, Rollout } from '@agent-lightning/core';
+import { matchesAgent, type Attempt, type Lease, type Rollout } from '@agent-lightning/core';
 import type { LoadedPrompts } from '../found-prompts/load-prompts.ts';
 import type { AgentOptions } from '../selection/agent-options.ts';
 import { TraceRecorder } from '../writing/trace-recorder.ts';
@@ -11,10 +11,16 @@ const longestServingMs = 3_600_000;
 
 const serving = processWide('agentlightning.serving-scopes.v1', () => new WeakSet<RolloutScope>());
 
-/** Returns the prompts that wrappers, innermost first, serve in production; undefined when they serve none. */
-export function findServed(wrappers: readonly AgentOptions[]): LoadedPrompts | undefined {
-  const prompts = wrappers.find((wrapper) => wrapper.prompts !== undefined)?.prompts;
-  return prompts === undefined || Object.keys(prompts.resources).length === 0 ? undefined : prompts;
+/**
+ * Returns the prompts that wrappers, innermost first, serve in production; undefined when they serve none. One with nothing to serve leaves it to those
+ * further out. @param names of an agent: a wrapper whose `agentMatch` does not match it is passed over, too
+ */
+export function findServed(wrappers: readonly AgentOptions[], names?: readonly string[]): LoadedPrompts | undefined {
+  const isFor = ({ agentMatch }: AgentOptions): boolean =>
+    names === undefined || agentMatch === undefined || matchesAgent(names, agentMatch);
+  const isServing = ({ prompts }: AgentOptions): boolean =>
+    prompts !== undefined && Object.keys(prompts.resources).length > 0;
+  return wrappers.find((wrapper) => isServing(wrapper) && isFor(wrapper))?.prompts;
 }
 
 /**

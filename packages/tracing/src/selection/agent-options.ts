@@ -12,7 +12,8 @@ export interface AgentOptions {
   readonly agentMatch?: AgentMatch;
   /**
    * Promoted prompts, as `await loadPrompts(…)` gives them: outside the rollouts of a training they take the place of the agent's own in the model calls
-   * that `agentMatch` selects. Of wrappers inside each other the innermost one that has some serves them. @default none; every text stays as it is
+   * that `agentMatch` selects. Of wrappers inside each other the innermost one that has some, and whose `agentMatch`
+   * does not leave the agent out, serves them. @default none; every text stays as it is
    */
   readonly prompts?: LoadedPrompts;
 }
