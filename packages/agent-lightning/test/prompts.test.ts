@@ -1,9 +1,11 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openSqliteStore } from '@agent-lightning/store-sqlite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { gepa, loadPrompts, promptTemplate, Trainer } from '../src/index.ts';
+import { showPlace } from '../src/cli/commands/prompts/place-options.ts';
+import { findPromptPlace } from '../src/promoted/prompt-place.ts';
 import { runInProcess } from './run-in-process.ts';
 
 const text = 'Say hello to {{name}}.';
@@ -94,6 +96,24 @@ describe('agent-lightning prompts', () => {
     expect(refused.complaints).toContain('did not write: greet.md; move them, or name another directory');
     expect(await readFile(join(place, 'greet.md'), 'utf8')).toBe('mine');
     expect(await readdir(place)).toEqual(['greet.md']);
+  });
+
+  it('shows a URL without its password', () => {
+    const shown = (name: string) => showPlace(findPromptPlace(name, folder, undefined), name);
+    expect(shown('postgres://user:SECRET@db.example:5433/app?password=SECRET')).toBe('postgres://db.example:5433/app');
+    expect(shown('postgresql://user:SECRET@a:1,b:2/app')).not.toContain('SECRET');
+    expect(shown('prompts')).toBe('prompts');
+  });
+
+  it('promotes nothing to a store that is not there, and nothing of a control run', async () => {
+    const fail = async (...args: string[]) => await runInProcess(['prompts', ...args], { directory: folder });
+    expect((await fail('promote', 'run', '--to', 'missing.sqlite')).complaints).toContain('there is no store');
+    await cp(join(folder, 'run', 'model'), join(folder, 'control', 'model'), { recursive: true });
+    const record = JSON.parse(await readFile(join(folder, 'run/run.json'), 'utf8')) as { config: object };
+    const config = { ...record.config, control: 'shuffled' };
+    await writeFile(join(folder, 'control', 'run.json'), JSON.stringify({ ...record, config }));
+    expect((await fail('promote', 'control', '--to', 'controlled')).complaints).toContain('is a control run');
+    expect((await readdir(folder)).filter((name) => /^(missing|controlled)/.test(name))).toEqual([]);
   });
 
   it('says what is missing', async () => {

@@ -14,11 +14,15 @@ export type PromptPlace =
   | { readonly kind: 'directory'; readonly path: string }
   | { readonly kind: 'store'; readonly store: StorePlace };
 
-/** Finds a place by what a user names: a `postgres://` URL, a file of SQLite, or a directory. */
+/**
+ * Finds a place by what a user names: a `postgres://` URL, a file of SQLite, or a directory.
+ * @throws {ConfigurationError} `option-invalid` for a file of SQLite that does not exist: as a directory it would be a surprise
+ */
 export function findPromptPlace(name: string, directory: string, schema: string | undefined): PromptPlace {
   const path = resolve(directory, name);
   const isFile = existsSync(path) && statSync(path).isFile();
-  if (isFile || schema !== undefined || /^postgres(ql)?:\/\//.test(name))
+  const isMissingFile = !existsSync(path) && /\.(db|sqlite3?)$/i.test(path);
+  if (isFile || isMissingFile || schema !== undefined || /^postgres(ql)?:\/\//.test(name))
     return { kind: 'store', store: findStore(name, directory, schema) };
   return { kind: 'directory', path };
 }

@@ -38,6 +38,17 @@ export function isRunDirectory(directory: string): boolean {
   return existsSync(join(directory, 'run.json'));
 }
 
+/** Refuses to promote from a control run: its rewards were shuffled, so its best prompts are best by luck. @throws {ConfigurationError} `option-invalid` */
+export async function refuseControl(run: string): Promise<void> {
+  if (!isRunDirectory(run)) return;
+  const { config } = await readJson<{ readonly config?: Readonly<Record<string, unknown>> }>(join(run, 'run.json'));
+  if (config?.['control'] === 'shuffled')
+    throw new ConfigurationError(
+      `${run} is a control run (control: 'shuffled'): its rewards belong to other rollouts, so its prompts are best by luck alone; promote those of a run without control`,
+      { code: 'option-invalid' },
+    );
+}
+
 /** Reads the result of a search. @throws {ConfigurationError} `option-invalid` for a run that has not ended, or improved no prompts */
 export async function readRunPrompts(run: string): Promise<RunPrompts> {
   const file = (name: string): string => join(run, 'model', name);

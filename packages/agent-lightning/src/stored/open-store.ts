@@ -13,6 +13,14 @@ export type StorePlace =
   | { readonly kind: 'sqlite'; readonly path: string }
   | { readonly kind: 'postgres'; readonly connection: string; readonly schema: string | undefined };
 
+/** Names a store without the password of its URL. */
+export function describePlace(place: StorePlace): string {
+  if (place.kind === 'sqlite') return place.path;
+  if (!URL.canParse(place.connection)) return 'a PostgreSQL store';
+  const { host, pathname } = new URL(place.connection);
+  return `postgres://${host}${pathname}`;
+}
+
 /**
  * Finds a store by what a user names: a run directory, a file of SQLite, or a `postgres://` URL.
  * @throws {ConfigurationError} `option-invalid` where there is none

@@ -2,7 +2,7 @@ import { existsSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { startDashboard, type Dashboard } from '@agent-lightning/dashboard';
-import { findStore, openStore, type StorePlace } from '../../stored/open-store.ts';
+import { describePlace, findStore, openStore } from '../../stored/open-store.ts';
 import { defineCommand, runAs } from '../define-command.ts';
 import { readWholeNumber } from '../read-number.ts';
 
@@ -86,11 +86,4 @@ function findUsualPlace(directory: string): string {
 function isFolderOfRuns(path: string): boolean {
   if (!existsSync(path) || !statSync(path).isDirectory()) return false;
   return existsSync(join(path, 'run.json')) || !existsSync(join(path, 'store.sqlite'));
-}
-
-/** Names a store without the password of its URL. */
-function describePlace(place: StorePlace): string {
-  if (place.kind === 'sqlite') return place.path;
-  const { host, pathname } = new URL(place.connection);
-  return `postgres://${host}${pathname}`;
 }

@@ -1,5 +1,6 @@
 import { Argument, type Command } from 'commander';
 import { findPromptPlace, type PromptPlace } from '../../../promoted/prompt-place.ts';
+import { describePlace } from '../../../stored/open-store.ts';
 import type { Invocation } from '../../define-command.ts';
 
 /** The options of every command on promoted prompts. */
@@ -29,4 +30,9 @@ export function findNamedPlace(
   name: string,
 ): PromptPlace {
   return findPromptPlace(name, terminal.directory, options.schema);
+}
+
+/** Returns the name of a place as it is shown: as the user gave it, but a URL without its password. */
+export function showPlace(place: PromptPlace, given: string): string {
+  return place.kind === 'store' && place.store.kind === 'postgres' ? describePlace(place.store) : given;
 }

@@ -2,10 +2,10 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Argument, type Command } from 'commander';
 import { readHistory, serveVersion, type PromotedVersion, type PromptHistory } from '../../../promoted/prompt-place.ts';
-import { readRunPrompts } from '../../../promoted/run-prompts.ts';
+import { readRunPrompts, refuseControl } from '../../../promoted/run-prompts.ts';
 import { defineCommand, runAs } from '../../define-command.ts';
 import { showScores } from './list.ts';
-import { addToOption, findNamedPlace, type PlaceOptions } from './place-options.ts';
+import { addToOption, findNamedPlace, showPlace, type PlaceOptions } from './place-options.ts';
 
 interface PromoteOptions extends PlaceOptions {
   readonly to: string;
@@ -28,6 +28,7 @@ export function addPromotePromptsCommand(group: Command): void {
     const { options, terminal, logger } = invocation;
     const run = resolve(terminal.directory, invocation.arguments[0]!);
     const { candidates: _, ...prompts } = await readRunPrompts(run);
+    await refuseControl(run);
     const place = findNamedPlace(invocation, options.to);
     const isNew = place.kind === 'directory' && !existsSync(place.path);
     const history: PromptHistory = isNew ? { format: 1, versions: [], files: [] } : await readHistory(place);
@@ -41,9 +42,10 @@ export function addPromotePromptsCommand(group: Command): void {
     if (JSON.stringify(prompts.texts) === JSON.stringify(prompts.before))
       logger.warn('the run found no better prompts: these are the texts as they stand in the code');
     const files = await serveVersion(place, history, version);
+    const shown = showPlace(place, options.to);
     return {
-      text: `Version ${number} is served from ${options.to}: ${showScores(prompts.score, prompts.scoreBefore)}, of ${Object.keys(prompts.texts).join(', ')}. Apps serve it when they start next.`,
-      json: { version: number, place: options.to, files, names: Object.keys(prompts.texts) },
+      text: `Version ${number} is served from ${shown}: ${showScores(prompts.score, prompts.scoreBefore)}, of ${Object.keys(prompts.texts).join(', ')}. Apps serve it when they start next.`,
+      json: { version: number, place: shown, files, names: Object.keys(prompts.texts) },
     };
   });
 }

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { findVersion, readHistory, serveVersion } from '../../../promoted/prompt-place.ts';
 import { defineCommand, runAs } from '../../define-command.ts';
 import { readWholeNumber } from '../../read-number.ts';
-import { addPlaceArgument, findNamedPlace, type PlaceOptions } from './place-options.ts';
+import { addPlaceArgument, findNamedPlace, showPlace, type PlaceOptions } from './place-options.ts';
 
 interface RollbackOptions extends PlaceOptions {
   readonly toVersion?: number;
@@ -28,10 +28,11 @@ export function addRollbackPromptsCommand(group: Command): void {
     const wanted = invocation.options.toVersion ?? findVersion(history, undefined).version - 1;
     const version = wanted === 0 ? undefined : findVersion(history, wanted);
     const files = await serveVersion(place, history, version);
+    const shown = showPlace(place, name);
     const said = version === undefined ? 'No version is served any more' : `Version ${wanted} is served`;
     return {
-      text: `${said} from ${name}${served === undefined ? '' : `; it was ${served}`}. Apps follow when they start next.`,
-      json: { version: version?.version ?? null, before: served ?? null, place: name, files },
+      text: `${said} from ${shown}${served === undefined ? '' : `; it was ${served}`}. Apps follow when they start next.`,
+      json: { version: version?.version ?? null, before: served ?? null, place: shown, files },
     };
   });
 }
