@@ -67,6 +67,12 @@ describe('a search over prompts that are found', () => {
     expect(found).toMatchObject([{ name: 'capitals/system', agent: 'capitals', text: template }]);
   });
 
+  it('warns when prompts are found in one task', async () => {
+    const { trainer, lines } = await startSearch({ prompts: { findTasks: 1 } });
+    await trainer.fit({ train: capitalTasks, steps: 1 });
+    expect(lines.join('\n')).toContain('prompts were found in one task: what varies from task to task cannot be seen');
+  });
+
   it('runs the rollouts of several candidates at once without mixing them', async () => {
     const { trainer, model, store } = await startSearch({ proposals: 3, selectionTasks: 4 });
     await trainer.fit({ train: capitalTasks, steps: 2 });

@@ -95,6 +95,14 @@ describe('findPrompts', () => {
     expect(left.join()).toContain('the system messages of the agent "write" (2 calls)');
   });
 
+  it('takes no text for a prompt that one task of several alone had, and says so', () => {
+    const write = system('You write SQL for the shop.');
+    const repair = system('Repair the SQL SELECT 3 for the question "how many cats?"', 'repair');
+    const { prompts, left } = find([[write], [write, repair], [write]]);
+    expect(prompts.map(({ name }) => name)).toEqual(['write/system']);
+    expect(left.join()).toContain('the system messages of the agent "repair" (1 calls) stood in the calls of one task');
+  });
+
   it('makes one prompt of a tool that says the same to all agents, and several of one that does not', () => {
     const tool = (agent: string, text: string, more: object = {}): Call => ({
       kind: 'tool',

@@ -8,7 +8,7 @@ export interface PromptFindings {
   readonly prompts: readonly FoundPrompt[];
   /** Model calls of selected agents that were read. */
   readonly calls: number;
-  /** Sentences on texts that are no prompts: nothing in them is constant. */
+  /** Sentences on texts that are no prompts: nothing in them is constant, or they were seen in one task of several alone. */
   readonly left: readonly string[];
 }
 
@@ -27,12 +27,20 @@ export function findPrompts(
   const { texts, calls } = readTexts(rollouts, spans, agentMatch);
   const prompts: FoundPrompt[] = [];
   const left: string[] = [];
+  const isOfSeveral = countTasks(rollouts) > 1;
   for (const group of groupTexts(texts)) {
-    const found = findInGroup(group);
-    if (found.length === 0 && group.kind !== 'beginning') left.push(describeLeft(group));
+    // What a single task of several shows may be its own text.
+    const isOfOne = isOfSeveral && new Set(group.texts.map(({ task }) => task)).size === 1;
+    const found = isOfOne ? [] : findInGroup(group);
+    if (found.length === 0 && group.kind !== 'beginning') left.push(describeLeft(group, isOfOne));
     for (const prompt of found) prompts.push(nameApart(prompt, prompts));
   }
   return { prompts, calls: [...calls.values()].reduce((sum, count) => sum + count, 0), left };
+}
+
+/** Counts the tasks of rollouts: several rollouts may have one. */
+export function countTasks(rollouts: readonly Rollout[]): number {
+  return new Set(rollouts.map(({ input }) => JSON.stringify(input))).size;
 }
 
 /** Texts that stood in the same place of the calls of an agent; a tool's, also in those of several agents. */
@@ -130,11 +138,14 @@ function nameApart(prompt: FoundPrompt, others: readonly FoundPrompt[]): FoundPr
   return { ...prompt, name };
 }
 
-function describeLeft({ kind, agent, tool, parameter, texts }: TextGroup): string {
+function describeLeft({ kind, agent, tool, parameter, texts }: TextGroup, isOfOne: boolean): string {
   const what =
     kind === 'system'
       ? 'system messages'
       : `descriptions of ${kind === 'tool' ? `the tool "${tool}"` : `"${parameter}" of the tool "${tool}"`}`;
   const owner = agent === undefined ? 'agents' : `the agent "${agent}"`;
-  return `the ${what} of ${owner} (${texts.length} calls) have less than ${shortestConstant} characters in common, so no prompt was found there; name it in the code by promptTemplate`;
+  const where = `the ${what} of ${owner} (${texts.length} calls)`;
+  if (isOfOne)
+    return `${where} stood in the calls of one task alone, so what is constant in them cannot be seen; find prompts in more tasks by findTasks, or name it in the code by promptTemplate`;
+  return `${where} have less than ${shortestConstant} characters in common, so no prompt was found there; name it in the code by promptTemplate`;
 }

@@ -13,7 +13,7 @@ import {
 } from '@agent-lightning/core';
 import { promptKit, type FoundPrompt, type PromptTemplate } from '@agent-lightning/tracing';
 import { findRendered } from '../prompts/prompt-set.ts';
-import { findPrompts } from './find-prompts.ts';
+import { countTasks, findPrompts } from './find-prompts.ts';
 import type { FindSettings } from './found-source.ts';
 import { describeFound, toTemplates } from './found-templates.ts';
 
@@ -89,6 +89,10 @@ export class FoundRun<Metrics extends object> implements AlgorithmRun<Metrics> {
     const { agentMatch } = this.#options.settings;
     const { prompts, left } = findPrompts(succeeded, await this.#host.readSpans(succeeded), { agentMatch });
     for (const sentence of left) this.#host.logger.warn(sentence);
+    if (countTasks(succeeded) === 1)
+      this.#host.logger.warn(
+        `prompts were found in one task: what varies from task to task cannot be seen, and may be in their texts; give ${this.#options.owner}.prompts = { findTasks: 4 }, and train on several tasks`,
+      );
     if (prompts.length === 0) return [];
     for (const prompt of prompts) this.#host.logger.info(describeFound(prompt));
     const run = await this.#begin(prompts);

@@ -1,7 +1,7 @@
 import type { Algorithm, AlgorithmHost, Rehearsal } from '@agent-lightning/core';
 import { promptKit, promptTemplate, type PromptTemplate } from '@agent-lightning/tracing';
 import { examineRewards } from '../search/examine-rewards.ts';
-import { findPrompts } from './find-prompts.ts';
+import { countTasks, findPrompts } from './find-prompts.ts';
 import { describeSettings, resolveFindOptions, type FindPromptsOptions, type FindSettings } from './found-source.ts';
 import { describeFound } from './found-templates.ts';
 import { drawFindTasks, FoundRun, watchId } from './found-run.ts';
@@ -43,7 +43,6 @@ async function rehearse(host: AlgorithmHost, settings: FindSettings, perfectRewa
       const succeeded = rollouts.filter(({ status }) => status === 'succeeded');
       const { prompts, calls, left } = findPrompts(succeeded, await host.readSpans(succeeded), { agentMatch });
       const { isTelling, findings } = examineRewards(episodes, perfectReward);
-      const tasks = new Set(succeeded.map(({ input }) => JSON.stringify(input))).size;
       const spent = drawFindTasks(settings, host.tasks.length, host.seed).length;
       return {
         ok: prompts.length > 0 && isTelling,
@@ -51,7 +50,7 @@ async function rehearse(host: AlgorithmHost, settings: FindSettings, perfectRewa
           ...prompts.map(describeFound),
           ...left,
           ...(prompts.length === 0 ? [describeNone(calls)] : []),
-          ...(tasks === 1
+          ...(countTasks(succeeded) === 1
             ? ['all rollouts had one task: what varies from task to task cannot be seen; give dev several']
             : []),
           ...findings,
