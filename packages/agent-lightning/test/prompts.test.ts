@@ -5,7 +5,7 @@ import { openSqliteStore } from '@agent-lightning/store-sqlite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { gepa, loadPrompts, promptTemplate, Trainer } from '../src/index.ts';
 import { showPlace } from '../src/cli/commands/prompts/place-options.ts';
-import { findPromptPlace } from '../src/promoted/prompt-place.ts';
+import { findPromptPlace, readHistory, serveVersion } from '../src/promoted/prompt-place.ts';
 import { runInProcess } from './run-in-process.ts';
 
 const text = 'Say hello to {{name}}.';
@@ -80,12 +80,53 @@ describe('agent-lightning prompts', () => {
     };
     expect((await load()).resources['greet']).toMatchObject({ template: `${text} Be kind.` });
     await run('rollback', place);
+    expect((await load()).version).toBe(1);
     expect((await run('list', place, '--json')).json()).toMatchObject({
       current: 1,
       versions: [{ version: 1 }, { version: 2 }],
     });
     await run('rollback', place, '--to-version', '0');
     expect(await load()).toEqual({ version: undefined, resources: {} });
+  });
+
+  it.each(['order', 'order.sqlite'])('rolls back to what was served before, in %s', async (place) => {
+    if (place.endsWith('.sqlite')) await (await openSqliteStore({ path: join(folder, place) })).close();
+    const current = async () => (await run('list', place, '--json')).json()['current'];
+    await run('promote', 'run', '--to', place);
+    await run('promote', 'run', '--to', place);
+    await run('rollback', place);
+    await run('promote', 'run', '--to', place);
+    expect(await current()).toBe(3);
+    await run('rollback', place);
+    expect(await current()).toBe(1);
+    await run('rollback', place, '--to-version', '2');
+    await run('rollback', place);
+    expect(await current()).toBe(1);
+    await run('rollback', place);
+    expect(await current()).toBe(null);
+  });
+
+  it('keeps two promotions at once apart', async () => {
+    const version = (run: string) => {
+      return { version: 1, promotedAt: '2030-01-01T00:00:00Z', run, texts: { greet: run }, before: {}, found: [] };
+    };
+    const before = { format: 1, versions: [], files: [] } as const;
+    const path = join(folder, 'twice.sqlite');
+    const store = { kind: 'store', store: { kind: 'sqlite', path } } as const;
+    expect((await serveVersion(store, before, version('a'), [])).number).toBe(1);
+    expect((await serveVersion(store, before, version('b'), [])).number).toBe(2);
+    expect(await readHistory(store)).toMatchObject({
+      current: 2,
+      versions: [version('a'), { ...version('b'), version: 2 }],
+      servedBefore: [1],
+    });
+    const opened = await openSqliteStore({ path });
+    expect((await loadPrompts(opened).finally(() => opened.close())).version).toBe(2);
+
+    const directory = { kind: 'directory', path: join(folder, 'twice') } as const;
+    await serveVersion(directory, before, version('a'), []);
+    await expect(serveVersion(directory, before, version('b'), [])).rejects.toThrow('run this one again');
+    expect((await readHistory(directory)).versions).toEqual([version('a')]);
   });
 
   it('leaves the files of the user alone', async () => {

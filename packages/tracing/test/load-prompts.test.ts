@@ -49,6 +49,7 @@ describe('loadPrompts', () => {
     '{"format":1,"versions":[],"files":["../victim.md"]}',
     '{"format":1,"versions":[],"files":["victim.txt"]}',
     '{"format":1,"versions":[],"files":[],"current":9}',
+    '{"format":1,"versions":[],"files":[],"servedBefore":[1]}',
   ])('refuses a file that is none of ours: %s', async (text) => {
     await expect(loadPrompts(await createFolder(text))).rejects.toMatchObject({ code: 'option-invalid' });
   });

@@ -36,6 +36,8 @@ export interface PromptHistory {
   /** The version that is served; undefined for the prompts as they stand in the code. */
   readonly current?: number;
   readonly versions: readonly PromotedVersion[];
+  /** The versions that were served before the current one, the newest last: a rollback goes to it. @default all with a lower number */
+  readonly servedBefore?: readonly number[];
   /** The files for people that show the version that is served. */
   readonly files: readonly string[];
 }
@@ -43,6 +45,8 @@ export interface PromptHistory {
 /** The file of a directory that has its history, and the id of the resources in a store. */
 export const promotedFile = 'promoted.json';
 export const promotedId = 'promoted-prompts';
+/** The resource of a store that has the version which is served, beside its texts. */
+export const promotedVersionName = 'agentlightning.promoted-version';
 
 /**
  * Loads the prompts that `agent-lightning prompts promote` has put into a directory or a store. Where none was promoted, nothing is served and every text
@@ -53,11 +57,17 @@ export async function loadPrompts(source: string | Pick<LightningStore, 'getReso
     if (typeof source?.getResources !== 'function')
       throw check.optionInvalid('loadPrompts', source, 'a directory, or a store');
     const kept = await source.getResources(promotedId);
-    return freeze(kept?.version, kept?.resources ?? {});
+    return freeze(readVersionNumber(kept?.resources) ?? kept?.version, kept?.resources ?? {});
   }
   const { versions, current } = await readPromptHistory(source);
   const served = versions.find(({ version }) => version === current);
   return freeze(served?.version, served === undefined ? {} : toPromptResources(served.found, served.texts));
+}
+
+function readVersionNumber(resources: NamedResources = {}): number | undefined {
+  const kept = Object.hasOwn(resources, promotedVersionName) ? resources[promotedVersionName] : undefined;
+  const value = kept?.type === 'json' ? (kept.value as { readonly version?: unknown } | null) : undefined;
+  return typeof value?.version === 'number' ? value.version : undefined;
 }
 
 function freeze(version: number | undefined, resources: NamedResources): LoadedPrompts {
@@ -92,7 +102,7 @@ function checkHistory(file: string, text: string): PromptHistory {
   try {
     const history = JSON.parse(text) as PromptHistory;
     if (history.format !== 1) throw new TypeError(`its format is ${String(history.format)}, and this version reads 1`);
-    const { versions, files, current } = history;
+    const { versions, files, current, servedBefore = [] } = history;
     // These files are removed with the next promotion.
     if (!Array.isArray(files) || !files.every(isPromptFile))
       throw new TypeError('its "files" is no list of names that end in .md, without paths');
@@ -101,8 +111,10 @@ function checkHistory(file: string, text: string): PromptHistory {
       if (!Object.values(texts).every((each) => typeof each === 'string'))
         throw new TypeError('a text of it is no text');
     }
-    if (current !== undefined && !versions.some(({ version }) => version === current))
-      throw new TypeError(`its "current" is ${JSON.stringify(current)}, which is none of its versions`);
+    const served = [...servedBefore, ...(current === undefined ? [] : [current])];
+    const unknown = served.find((number) => !versions.some(({ version }) => version === number));
+    if (unknown !== undefined)
+      throw new TypeError(`${JSON.stringify(unknown)} is said to be served, and is none of its versions`);
     return history;
   } catch (error) {
     const problem = error instanceof Error ? error.message : String(error);

@@ -1,5 +1,5 @@
 import { writePromptFiles } from './prompt-files.ts';
-import { promotedFile, promotedId, readPromptHistory } from './load-prompts.ts';
+import { promotedFile, promotedId, promotedVersionName, readPromptHistory } from './load-prompts.ts';
 import { matchPiece, matchWhole } from './match-template.ts';
 import { checkFound, toPromptResources, toWatchResources } from './prompt-resources.ts';
 
@@ -9,6 +9,7 @@ interface PromptKit {
   readonly matchWhole: typeof matchWhole;
   readonly promotedFile: string;
   readonly promotedId: string;
+  readonly promotedVersionName: string;
   readonly readPromptHistory: typeof readPromptHistory;
   readonly toPromptResources: typeof toPromptResources;
   readonly toWatchResources: typeof toWatchResources;
@@ -22,6 +23,7 @@ export const promptKit: PromptKit = Object.freeze({
   matchWhole,
   promotedFile,
   promotedId,
+  promotedVersionName,
   readPromptHistory,
   toPromptResources,
   toWatchResources,

@@ -1,7 +1,14 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Argument, type Command } from 'commander';
-import { readHistory, serveVersion, type PromotedVersion, type PromptHistory } from '../../../promoted/prompt-place.ts';
+import {
+  listServed,
+  nextNumber,
+  readHistory,
+  serveVersion,
+  type PromotedVersion,
+  type PromptHistory,
+} from '../../../promoted/prompt-place.ts';
 import { readRunPrompts, refuseControl } from '../../../promoted/run-prompts.ts';
 import { defineCommand, runAs } from '../../define-command.ts';
 import { showScores } from './list.ts';
@@ -32,16 +39,15 @@ export function addPromotePromptsCommand(group: Command): void {
     const place = findNamedPlace(invocation, options.to);
     const isNew = place.kind === 'directory' && !existsSync(place.path);
     const history: PromptHistory = isNew ? { format: 1, versions: [], files: [] } : await readHistory(place);
-    const number = Math.max(0, ...history.versions.map(({ version }) => version)) + 1;
     const version: PromotedVersion = {
       ...prompts,
-      version: number,
+      version: nextNumber(history.versions),
       promotedAt: new Date().toISOString(),
       run: invocation.arguments[0]!,
     };
     if (JSON.stringify(prompts.texts) === JSON.stringify(prompts.before))
       logger.warn('the run found no better prompts: these are the texts as they stand in the code');
-    const files = await serveVersion(place, history, version);
+    const { number, files } = await serveVersion(place, history, version, listServed(history));
     const shown = showPlace(place, options.to);
     return {
       text: `Version ${number} is served from ${shown}: ${showScores(prompts.score, prompts.scoreBefore)}, of ${Object.keys(prompts.texts).join(', ')}. Apps serve it when they start next.`,

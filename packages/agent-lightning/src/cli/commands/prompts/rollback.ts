@@ -1,5 +1,12 @@
 import type { Command } from 'commander';
-import { findVersion, readHistory, serveVersion } from '../../../promoted/prompt-place.ts';
+import {
+  findVersion,
+  listServed,
+  listServedBefore,
+  readHistory,
+  serveVersion,
+  type PromptHistory,
+} from '../../../promoted/prompt-place.ts';
 import { defineCommand, runAs } from '../../define-command.ts';
 import { readWholeNumber } from '../../read-number.ts';
 import { addPlaceArgument, findNamedPlace, showPlace, type PlaceOptions } from './place-options.ts';
@@ -15,19 +22,23 @@ export function addRollbackPromptsCommand(group: Command): void {
     summary: 'serve an earlier version again',
     details: 'No version is deleted: the one that is left can be served again.',
     examples: [
-      ['agent-lightning prompts rollback', 'the version before the one that is served, from ./prompts'],
+      ['agent-lightning prompts rollback', 'the version that was served before, from ./prompts'],
       ['agent-lightning prompts rollback --to-version 0', 'none: every text is again as it stands in the code'],
     ],
-  }).option('--to-version <number>', 'the version to serve; 0 for none (default: the one before)', readWholeNumber(0));
+  }).option(
+    '--to-version <number>',
+    'the version to serve; 0 for none (default: the one served before)',
+    readWholeNumber(0),
+  );
   addPlaceArgument(command);
   runAs<RollbackOptions>(command, async (invocation) => {
     const [name] = invocation.arguments as [string];
     const place = findNamedPlace(invocation, name);
     const history = await readHistory(place);
     const served = history.current;
-    const wanted = invocation.options.toVersion ?? findVersion(history, undefined).version - 1;
+    const { wanted, servedBefore } = chooseVersion(history, invocation.options.toVersion);
     const version = wanted === 0 ? undefined : findVersion(history, wanted);
-    const files = await serveVersion(place, history, version);
+    const { files } = await serveVersion(place, history, version, servedBefore);
     const shown = showPlace(place, name);
     const said = version === undefined ? 'No version is served any more' : `Version ${wanted} is served`;
     return {
@@ -35,4 +46,15 @@ export function addRollbackPromptsCommand(group: Command): void {
       json: { version: version?.version ?? null, before: served ?? null, place: shown, files },
     };
   });
+}
+
+/** Chooses the version of a rollback: the one that is named, else the one that was served before; 0 is none. */
+function chooseVersion(
+  history: PromptHistory,
+  named: number | undefined,
+): { readonly wanted: number; readonly servedBefore: readonly number[] } {
+  if (named !== undefined) return { wanted: named, servedBefore: named === 0 ? [] : listServed(history) };
+  findVersion(history, undefined); // refuses where none is served
+  const before = listServedBefore(history);
+  return { wanted: before.at(-1) ?? 0, servedBefore: before.slice(0, -1) };
 }
