@@ -1,8 +1,7 @@
 /** Improves the support desk by one of four algorithms: `npm run example:prompt-agent -- --help`. */
 import { runExample, UsageError, type ExampleOptions } from '@agent-lightning/example-kit';
 
-import { trainingTickets, validationTickets } from './tickets.ts';
-import { algorithmNames, stepsOf, train, type AlgorithmName, type OwnModels } from './train.ts';
+import { algorithmNames, fitOptionsOf, stepsOf, train, type AlgorithmName, type OwnModels } from './train.ts';
 
 const settings = {
   algorithm: { value: 'NAME', meaning: 'gepa or apo improve the prompts, sft or grpo the weights', default: 'gepa' },
@@ -26,11 +25,13 @@ function findAlgorithm(args: readonly string[]): AlgorithmName {
   return algorithmNames.find((name) => name === given.at(-1)) ?? 'gepa';
 }
 
+const named = findAlgorithm(process.argv.slice(2));
 const program = {
   command: 'npm run example:prompt-agent',
   purpose: 'Improves a support desk by its prompts or by the weights of its model, and writes a report.',
-  defaultSteps: stepsOf[findAlgorithm(process.argv.slice(2))],
+  defaultSteps: stepsOf[named],
   outcome: 'Held-out reward, of mails to customers',
+  holds: named === 'gepa' || named === 'apo' ? 'the best prompts' : 'Hugging Face layout',
   settings,
 };
 
@@ -42,12 +43,7 @@ await runExample(program, ({ options, trainerOptions, fitOptions }) => {
     seed: options.seed,
     ...(models && { models }),
     trainerOptions,
-    fitOptions: {
-      train: trainingTickets(options.seed, 180),
-      validation: validationTickets(options.validationSeed, 60),
-      verdict: { samples: 1, step: 'last' },
-      ...fitOptions,
-    },
+    fitOptions: { ...fitOptionsOf(options.seed, options.validationSeed), ...fitOptions },
   });
 });
 

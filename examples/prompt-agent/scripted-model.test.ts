@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { answerPrompt, answerRequest, prompts, subjectPrompt, subjectRequest, triagePrompt } from './prompts.ts';
+import { answerPrompt, answerRequest, subjectPrompt, subjectRequest, triagePrompt } from './prompts.ts';
 import { rateMail } from './reward.ts';
 import { answerAsModel } from './scripted-model.ts';
 import { answerAsReflection, sentencePools } from './scripted-reflection.ts';
@@ -12,7 +12,11 @@ type Message = { readonly role: string; readonly content: string };
 
 /** Answers a ticket with the scripted model alone: no server, no framework. */
 function answer({ order, message }: Ticket, added: Added) {
-  const ask = (prompt: (typeof prompts)[number], messages: readonly Message[], tools: readonly object[] = []) => {
+  const ask = (
+    prompt: { readonly name: string; readonly text: string },
+    messages: readonly Message[],
+    tools: readonly object[] = [],
+  ) => {
     const instructions = [prompt.text, ...(added[prompt.name] ?? [])].join(' ');
     return answerAsModel({ messages: [{ role: 'system', content: instructions }, ...messages], tools: tools as never });
   };

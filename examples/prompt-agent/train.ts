@@ -18,7 +18,7 @@ import { answerTicket, createModel } from './agent.ts';
 import { scriptedNames, serveScriptedModels } from './model-server.ts';
 import { prompts } from './prompts.ts';
 import { rateMail } from './reward.ts';
-import type { Ticket } from './tickets.ts';
+import { trainingTickets, validationTickets, type Ticket } from './tickets.ts';
 
 /** The model that `sft` and `grpo` train. */
 export const tinyModel = `${import.meta.dirname}/model`;
@@ -28,14 +28,23 @@ const algorithms = {
   gepa: (reflection: ChatModel) => gepa({ prompts, reflection, minibatch: 6, selectionTasks: 18 }),
   apo: (reflection: ChatModel) =>
     apo({ prompts, reflection, beam: 2, branches: 5, minibatch: 4, selectionTasks: 18, beamTasks: 12 }),
-  sft: () => sft({ samplesPerTask: 8, tasksPerStep: 18, learningRate: 1e-3, passes: 2, maxTokens: 40 }),
+  sft: () => sft({ samplesPerTask: 8, tasksPerStep: 18, keep: 2, learningRate: 1e-3, passes: 3, maxTokens: 40 }),
   grpo: () => grpo({ groupSize: 8, tasksPerStep: 18, learningRate: 1e-3, maxTokens: 40 }),
 };
 export type AlgorithmName = keyof typeof algorithms;
 export const algorithmNames = Object.keys(algorithms) as readonly AlgorithmName[];
 
 /** The steps in which each algorithm gets somewhere: proposals of `gepa`, rounds of `apo`, updates of the weights. */
-export const stepsOf: Readonly<Record<AlgorithmName, number>> = { gepa: 50, apo: 6, sft: 8, grpo: 10 };
+export const stepsOf: Readonly<Record<AlgorithmName, number>> = { gepa: 50, apo: 6, sft: 8, grpo: 8 };
+
+/** Returns the tickets that the seeds pick, and the verdict at the end: one more rollout of each held-out ticket, before and after. */
+export function fitOptionsOf(seed: number, validationSeed: number): FitOptions<Ticket> {
+  return {
+    train: trainingTickets(seed, 180),
+    validation: validationTickets(validationSeed, 60),
+    verdict: { samples: 1, step: 'last' },
+  };
+}
 
 /** Models of the reader's own, behind URLs. */
 export interface OwnModels {
